@@ -1,0 +1,38 @@
+//! The world as a command sees it: the only place that touches clock, environment and terminal.
+
+use std::io::{BufRead, Write};
+
+use meshpki::Time;
+
+/// What a command may touch besides files: one value, made once in `main`, made up in tests.
+pub struct Io<'a> {
+    /// The time, asked once per command.
+    pub now: Time,
+    /// Standard input.
+    pub stdin: &'a mut dyn BufRead,
+    /// Standard output: the result, data that can be piped on.
+    pub out: &'a mut dyn Write,
+    /// Standard error: progress, warnings, errors.
+    pub err: &'a mut dyn Write,
+    /// Standard input is a terminal, so a question may be asked.
+    pub can_ask: bool,
+    /// An environment variable.
+    pub env: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// Seconds since 1970 by the system's clock.
+pub fn system_time() -> Time {
+    use std::time::{SystemTime, UNIX_EPOCH};
+    let seconds = match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
+        Err(before) => -i64::try_from(before.duration().as_secs()).unwrap_or(i64::MAX),
+    };
+    Time(seconds)
+}
+
+/// Cryptographically random bytes from the operating system.
+pub(crate) fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    meshpki::soft::fill_random(&mut bytes);
+    bytes
+}

@@ -1,0 +1,25 @@
+//! The `meshctl` binary: makes the [`Io`] of this process and runs one command.
+
+use std::io::{BufWriter, IsTerminal, Write};
+use std::process::ExitCode;
+
+use meshctl::Io;
+
+fn main() -> ExitCode {
+    let args: Vec<_> = std::env::args_os().skip(1).collect();
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let status = meshctl::run(
+        &args,
+        &mut Io {
+            now: meshctl::io::system_time(),
+            stdin: &mut std::io::stdin().lock(),
+            out: &mut out,
+            err: &mut std::io::stderr().lock(),
+            can_ask: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
+            env: &|name| std::env::var(name).ok(),
+        },
+    );
+    // A reader that went away (`meshctl .. | head`) is no failure of ours.
+    let _ = out.flush();
+    ExitCode::from(status)
+}

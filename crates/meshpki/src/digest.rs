@@ -1,0 +1,41 @@
+//! Digests used as identifiers, and how they are printed.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// SHA-256.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> Vec<u8> {
+    ring::digest::digest(&ring::digest::SHA256, bytes).as_ref().to_vec()
+}
+
+/// SHA-1, for key identifiers only (RFC 5280 section 4.2.1.2, method 1).
+#[must_use]
+pub fn sha1(bytes: &[u8]) -> Vec<u8> {
+    ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, bytes).as_ref().to_vec()
+}
+
+/// Lower-case hex without separators.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    hex_joined(bytes, "")
+}
+
+/// Lower-case hex pairs joined by colons.
+#[must_use]
+pub fn hex_colons(bytes: &[u8]) -> String {
+    hex_joined(bytes, ":")
+}
+
+fn hex_joined(bytes: &[u8], separator: &str) -> String {
+    let digit = |n: u8| char::from(b"0123456789abcdef"[usize::from(n)]);
+    let mut text = String::with_capacity(bytes.len() * 3);
+    for (i, byte) in bytes.iter().enumerate() {
+        if i > 0 {
+            text.push_str(separator);
+        }
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 0xf));
+    }
+    text
+}

@@ -1,0 +1,222 @@
+//! Public keys, the algorithms they sign with, and the seam to whoever holds the private key.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::der::{self, DerError, Reader};
+use crate::digest;
+use crate::oid;
+
+/// Signs with a private key it does not show: a [`crate::SoftKey`], a PKCS#11 token, a cloud KMS.
+pub trait Signer {
+    /// The public half.
+    fn public_key(&self) -> &PublicKey;
+
+    /// Signs `message` with the algorithm of [`PublicKey::signature_algorithm`]: ECDSA signatures are DER,
+    /// RSA is PKCS#1 v1.5.
+    ///
+    /// # Errors
+    /// Whatever the device says, kept as the source.
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError>;
+}
+
+/// Why a signature could not be made.
+#[derive(Debug)]
+pub struct SignError {
+    what: String,
+    source: Option<Box<dyn core::error::Error + Send + Sync>>,
+}
+
+impl SignError {
+    /// A failure in words.
+    #[must_use]
+    pub fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), source: None }
+    }
+
+    /// A failure in words, and the device's own error.
+    #[must_use]
+    pub fn with_source(
+        what: impl Into<String>,
+        source: impl Into<Box<dyn core::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self { what: what.into(), source: Some(source.into()) }
+    }
+}
+
+impl fmt::Display for SignError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl core::error::Error for SignError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        self.source
+            .as_ref()
+            .map(|source| -> &(dyn core::error::Error + 'static) { source.as_ref() })
+    }
+}
+
+/// The kind of a public key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyAlgorithm {
+    /// ECDSA on P-256, also called secp256r1 and prime256v1.
+    EcdsaP256,
+    /// ECDSA on P-384.
+    EcdsaP384,
+    /// ECDSA on P-521.
+    EcdsaP521,
+    /// Ed25519 (RFC 8410).
+    Ed25519,
+    /// RSA with a modulus of this many bits.
+    Rsa {
+        /// Bits of the modulus.
+        bits: usize,
+    },
+    /// Anything else, by its dotted OID; for an elliptic curve, that of the curve.
+    Other {
+        /// Dotted OID.
+        oid: String,
+    },
+}
+
+impl fmt::Display for KeyAlgorithm {
+    /// As `--key-type` takes it: `ecdsa-p256`, `rsa-2048`, `ed25519`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EcdsaP256 => f.write_str("ecdsa-p256"),
+            Self::EcdsaP384 => f.write_str("ecdsa-p384"),
+            Self::EcdsaP521 => f.write_str("ecdsa-p521"),
+            Self::Ed25519 => f.write_str("ed25519"),
+            Self::Rsa { bits } => write!(f, "rsa-{bits}"),
+            Self::Other { oid } => write!(f, "algorithm {oid}"),
+        }
+    }
+}
+
+/// A public key: SubjectPublicKeyInfo, byte for byte.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    spki: Vec<u8>,
+    algorithm: KeyAlgorithm,
+}
+
+impl PublicKey {
+    /// Reads a SubjectPublicKeyInfo. The key itself is not examined.
+    ///
+    /// # Errors
+    /// When `bytes` is not one SubjectPublicKeyInfo.
+    pub fn from_spki(bytes: &[u8]) -> Result<Self, DerError> {
+        let mut reader = Reader::new(bytes);
+        let spki = reader.expect(der::SEQUENCE, "a public key is a SEQUENCE")?;
+        reader.end("bytes after the public key")?;
+        crate::cert::check_spki(&spki)?;
+        Ok(Self::from_spki_unchecked(bytes))
+    }
+
+    /// For bytes that were read as a SubjectPublicKeyInfo before.
+    pub(crate) fn from_spki_unchecked(bytes: &[u8]) -> Self {
+        let algorithm =
+            algorithm(bytes).unwrap_or_else(|_| KeyAlgorithm::Other { oid: String::new() });
+        Self { spki: bytes.to_vec(), algorithm }
+    }
+
+    /// SubjectPublicKeyInfo, as given.
+    #[must_use]
+    pub fn as_spki(&self) -> &[u8] {
+        &self.spki
+    }
+
+    /// The kind of key.
+    #[must_use]
+    pub const fn algorithm(&self) -> &KeyAlgorithm {
+        &self.algorithm
+    }
+
+    /// The bytes of the subjectPublicKey BIT STRING.
+    #[must_use]
+    pub fn bits(&self) -> Vec<u8> {
+        key_bits(&self.spki).unwrap_or_default()
+    }
+
+    /// SHA-1 of the key's bits, the key identifier nearly everybody writes (RFC 5280 section 4.2.1.2, method 1).
+    #[must_use]
+    pub fn key_id(&self) -> Vec<u8> {
+        digest::sha1(&self.bits())
+    }
+
+    /// SHA-256 of the SubjectPublicKeyInfo in hex: names a key without showing it.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        digest::hex(&digest::sha256(&self.spki))
+    }
+
+    /// The AlgorithmIdentifier this key signs with: SHA-256 for P-256 and RSA below 3072 bits, SHA-384 for
+    /// P-384 and RSA below 4096, SHA-512 above and for P-521 (cfssl: `csr.go: BasicKeyRequest.SigAlgo`).
+    /// `None` for keys we do not issue with.
+    #[must_use]
+    pub fn signature_algorithm(&self) -> Option<Vec<u8>> {
+        let rsa = |oid| Some(der::sequence(&[&der::tlv(der::OID, oid), &der::tlv(der::NULL, &[])]));
+        let plain = |oid| Some(der::sequence(&[&der::tlv(der::OID, oid)]));
+        match &self.algorithm {
+            KeyAlgorithm::EcdsaP256 => plain(oid::ECDSA_SHA256),
+            KeyAlgorithm::EcdsaP384 => plain(oid::ECDSA_SHA384),
+            KeyAlgorithm::EcdsaP521 => plain(oid::ECDSA_SHA512),
+            KeyAlgorithm::Ed25519 => plain(oid::ED25519),
+            KeyAlgorithm::Rsa { bits: ..3072 } => rsa(oid::RSA_SHA256),
+            KeyAlgorithm::Rsa { bits: ..4096 } => rsa(oid::RSA_SHA384),
+            KeyAlgorithm::Rsa { .. } => rsa(oid::RSA_SHA512),
+            KeyAlgorithm::Other { .. } => None,
+        }
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({}, {})", self.algorithm, self.fingerprint())
+    }
+}
+
+fn algorithm(spki: &[u8]) -> Result<KeyAlgorithm, DerError> {
+    let mut parts = Reader::new(spki).any()?.reader();
+    let mut identifier = parts.any()?.reader();
+    let oid = identifier.any()?;
+    let other = |oid: &[u8]| KeyAlgorithm::Other { oid: oid::dotted(oid) };
+    Ok(match oid.content {
+        oid::ED25519 => KeyAlgorithm::Ed25519,
+        oid::RSA_ENCRYPTION => match rsa_bits(&key_bits(spki)?) {
+            Ok(bits) => KeyAlgorithm::Rsa { bits },
+            Err(_) => other(oid.content),
+        },
+        oid::EC_PUBLIC_KEY => match identifier.next()? {
+            Some(curve) if curve.tag == der::OID => match curve.content {
+                oid::P256 => KeyAlgorithm::EcdsaP256,
+                oid::P384 => KeyAlgorithm::EcdsaP384,
+                oid::P521 => KeyAlgorithm::EcdsaP521,
+                curve => other(curve),
+            },
+            _ => other(oid.content),
+        },
+        oid => other(oid),
+    })
+}
+
+fn key_bits(spki: &[u8]) -> Result<Vec<u8>, DerError> {
+    let mut parts = Reader::new(spki).any()?.reader();
+    parts.any()?;
+    Ok(crate::cert::bit_string(&parts.any()?)?.0)
+}
+
+/// Bits of the modulus in an RSAPublicKey (RFC 8017 appendix A.1.1).
+fn rsa_bits(key: &[u8]) -> Result<usize, DerError> {
+    let mut parts = Reader::new(key).expect(der::SEQUENCE, "an RSA key is a SEQUENCE")?.reader();
+    let modulus = parts.expect(der::INTEGER, "an RSA modulus is an INTEGER")?.content;
+    let zeros = modulus.iter().take_while(|b| **b == 0).count();
+    let bytes = &modulus[zeros..];
+    let top = bytes.first().map_or(0, |b| b.leading_zeros());
+    Ok((bytes.len() * 8).saturating_sub(usize::try_from(top).unwrap_or(0)))
+}

@@ -1,0 +1,358 @@
+//! Distinguished names: reading, the canonical form names are compared in, and OpenSSL's one-line form.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::der::{self, DerError, Reader, Tag, Tlv};
+use crate::oid;
+
+mod print;
+mod text;
+
+pub use text::NameError;
+
+/// A distinguished name: the DER bytes as given, and their canonical form.
+///
+/// Equality and order are those of the canonical form, as OpenSSL compares names: letter case of ASCII,
+/// runs of white space and the string type do not matter (`crypto/x509/x_name.c: x509_name_canon`).
+///
+/// ```
+/// use meshpki::Name;
+/// let a = Name::parse("C=GB, O=Example, CN=Mesh Root CA")?;
+/// let b = Name::parse("/C=GB/O=EXAMPLE/CN=mesh  root ca")?;
+/// assert_eq!(a, b);
+/// assert_eq!(a.to_string(), "C = GB, O = Example, CN = Mesh Root CA");
+/// # Ok::<(), meshpki::NameError>(())
+/// ```
+#[derive(Clone)]
+pub struct Name {
+    der: Vec<u8>,
+    canonical: Vec<u8>,
+}
+
+/// One attribute of a name: type, string type, and the content octets of the value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attribute {
+    /// Attribute type, the content octets of its OID (see [`crate::oid`]).
+    pub oid: Vec<u8>,
+    /// Identifier octet of the value: [`der::PRINTABLE_STRING`], [`der::UTF8_STRING`], ...
+    pub tag: Tag,
+    /// Content octets of the value, in the encoding `tag` asks for.
+    pub value: Vec<u8>,
+}
+
+impl Attribute {
+    /// An attribute with the string type the field uses: IA5String for emailAddress and
+    /// domainComponent, else PrintableString where its alphabet suffices and UTF8String otherwise
+    /// (RFC 5280 section 4.1.2.4; Go's `crypto/x509/pkix`, hence cfssl, does the same).
+    #[must_use]
+    pub fn new(oid: &[u8], text: &str) -> Self {
+        let tag = match oid {
+            oid::EMAIL_ADDRESS | oid::DOMAIN_COMPONENT if text.is_ascii() => der::IA5_STRING,
+            _ if text.bytes().all(is_printable) => der::PRINTABLE_STRING,
+            _ => der::UTF8_STRING,
+        };
+        Self { oid: oid.to_vec(), tag, value: text.as_bytes().to_vec() }
+    }
+
+    /// The value as text where it is one of the string types a name may hold.
+    #[must_use]
+    pub fn text(&self) -> Option<String> {
+        let mut utf8 = Vec::new();
+        to_utf8(self.tag, &self.value, &mut utf8)?;
+        String::from_utf8(utf8).ok()
+    }
+
+    fn to_der(&self) -> Vec<u8> {
+        der::sequence(&[&der::tlv(der::OID, &self.oid), &der::tlv(self.tag, &self.value)])
+    }
+}
+
+impl Name {
+    /// The name with no attribute at all.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self { der: der::sequence(&[]), canonical: Vec::new() }
+    }
+
+    /// A name of one attribute per RDN, in the order given.
+    #[must_use]
+    pub fn new(attributes: &[Attribute]) -> Self {
+        Self::from_rdns(attributes.chunks(1))
+    }
+
+    /// A name from its RDNs, each a set of one attribute or more.
+    #[must_use]
+    pub fn from_rdns<'a>(rdns: impl IntoIterator<Item = &'a [Attribute]>) -> Self {
+        let sets: Vec<Vec<u8>> =
+            rdns.into_iter().filter(|rdn| !rdn.is_empty()).map(rdn_der).collect();
+        let parts: Vec<&[u8]> = sets.iter().map(Vec::as_slice).collect();
+        Self::from_der(&der::sequence(&parts)).expect("what the writer wrote can be read")
+    }
+
+    /// Reads a DER name; bytes behind it are an error.
+    ///
+    /// # Errors
+    /// When `bytes` is not a Name as OpenSSL's `d2i_X509_NAME` accepts it.
+    pub fn from_der(bytes: &[u8]) -> Result<Self, DerError> {
+        let mut reader = Reader::new(bytes);
+        let tlv = reader.expect(der::SEQUENCE, "a name is a SEQUENCE")?;
+        reader.end("bytes after the name")?;
+        Self::from_tlv(&tlv)
+    }
+
+    /// Reads a name that is part of a larger encoding.
+    ///
+    /// # Errors
+    /// As [`Name::from_der`].
+    pub(crate) fn from_tlv(tlv: &Tlv<'_>) -> Result<Self, DerError> {
+        Ok(Self { der: tlv.raw.to_vec(), canonical: canonical(tlv)? })
+    }
+
+    /// The bytes as given.
+    #[must_use]
+    pub fn as_der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// The canonical form: what [`PartialEq`] compares, and a key for maps.
+    #[must_use]
+    pub fn canonical(&self) -> &[u8] {
+        &self.canonical
+    }
+
+    /// Whether the name has no attribute.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.canonical.is_empty()
+    }
+
+    /// The RDNs, each with its attributes, in the order of the encoding.
+    #[must_use]
+    pub fn rdns(&self) -> Vec<Vec<Attribute>> {
+        read_rdns(&self.der).unwrap_or_default()
+    }
+
+    /// The text of the last attribute of type `oid`, if there is one.
+    #[must_use]
+    pub fn last(&self, oid: &[u8]) -> Option<String> {
+        self.rdns().concat().into_iter().rev().find(|a| a.oid == oid)?.text()
+    }
+
+    /// What people call this name: its common name, else the whole line, else `(empty name)`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        self.last(oid::COMMON_NAME).unwrap_or_else(|| {
+            if self.is_empty() { String::from("(empty name)") } else { alloc::format!("{self}") }
+        })
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.canonical == other.canonical
+    }
+}
+
+impl Eq for Name {}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Name {
+    /// By length of the canonical form, then by its bytes (`crypto/x509/x509_cmp.c: X509_NAME_cmp`).
+    fn cmp(&self, other: &Self) -> core::cmp::Ordering {
+        (self.canonical.len(), &self.canonical).cmp(&(other.canonical.len(), &other.canonical))
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Name({self})")
+    }
+}
+
+/// DER SET OF: elements in ascending order of their encodings (X.690 section 11.6).
+fn rdn_der(rdn: &[Attribute]) -> Vec<u8> {
+    let mut attributes: Vec<Vec<u8>> = rdn.iter().map(Attribute::to_der).collect();
+    attributes.sort();
+    let parts: Vec<&[u8]> = attributes.iter().map(Vec::as_slice).collect();
+    der::constructed(der::SET, &parts)
+}
+
+fn read_rdns(bytes: &[u8]) -> Result<Vec<Vec<Attribute>>, DerError> {
+    let mut rdns = Vec::new();
+    let mut sets = Reader::new(bytes).any()?.reader();
+    while let Some(set) = sets.next()? {
+        let mut rdn = Vec::new();
+        let mut attributes = set.reader();
+        while let Some(attribute) = attributes.next()? {
+            let (oid, value) = attribute_parts(&attribute)?;
+            let (tag, value) = value_parts(&value)?;
+            rdn.push(Attribute { oid: oid.content.to_vec(), tag, value: value.into_owned() });
+        }
+        rdns.push(rdn);
+    }
+    Ok(rdns)
+}
+
+/// AttributeTypeAndValue, and whether OpenSSL would read it
+/// (`crypto/x509/x_name.c`, the DN string types of `crypto/asn1/tasn_dec.c`).
+fn attribute_parts<'a>(attribute: &Tlv<'a>) -> Result<(Tlv<'a>, Tlv<'a>), DerError> {
+    if attribute.tag != der::SEQUENCE {
+        return Err(attribute.error("an attribute is a SEQUENCE"));
+    }
+    let mut parts = attribute.reader();
+    let oid = parts.expect(der::OID, "attribute type is an OID")?;
+    check_oid(&oid)?;
+    let value = parts.any()?;
+    parts.end("extra element in an attribute")?;
+    Ok((oid, value))
+}
+
+/// Content octets of an OID: not empty, terminated, no leading 0x80 in an arc
+/// (`crypto/asn1/a_object.c: ossl_c2i_ASN1_OBJECT`).
+pub(crate) fn check_oid(oid: &Tlv<'_>) -> Result<(), DerError> {
+    let bad = oid.content.last().is_none_or(|b| b & 0x80 != 0)
+        || oid
+            .content
+            .iter()
+            .enumerate()
+            .any(|(i, b)| *b == 0x80 && (i == 0 || oid.content[i - 1] & 0x80 == 0));
+    if bad { Err(oid.error("invalid OID encoding")) } else { Ok(()) }
+}
+
+/// Identifier octet (primitive form) and bytes of an attribute value.
+fn value_parts<'a>(value: &Tlv<'a>) -> Result<(Tag, alloc::borrow::Cow<'a, [u8]>), DerError> {
+    let primitive = value.tag & !der::CONSTRUCTED;
+    match value.tag {
+        der::SEQUENCE => Ok((value.tag, alloc::borrow::Cow::Borrowed(value.content))),
+        der::SET => Err(value.error("attribute value of a type a name may not hold")),
+        _ => match primitive {
+            der::BOOLEAN
+            | der::INTEGER
+            | der::NULL
+            | der::OID
+            | der::ENUMERATED
+            | der::OCTET_STRING
+            | der::UTC_TIME
+            | der::GENERALIZED_TIME
+            | der::VISIBLE_STRING
+            | 25
+            | 27 => Err(value.error("attribute value of a type a name may not hold")),
+            0x40.. => Err(value.error("attribute value with a tag that is not universal")),
+            der::BMP_STRING | der::UNIVERSAL_STRING | der::UTF8_STRING => {
+                let bytes = value.string()?;
+                match to_utf8(primitive, &bytes, &mut Vec::new()) {
+                    Some(()) => Ok((primitive, bytes)),
+                    None => Err(value.error("invalid characters in an attribute value")),
+                }
+            }
+            _ => Ok((primitive, value.string()?)),
+        },
+    }
+}
+
+/// `crypto/x509/x_name.c: x509_name_canon`: the RDNs one after the other, without the outer SEQUENCE.
+fn canonical(name: &Tlv<'_>) -> Result<Vec<u8>, DerError> {
+    let mut out = Vec::with_capacity(name.content.len());
+    let mut sets = name.reader();
+    while let Some(set) = sets.next()? {
+        if set.tag != der::SET {
+            return Err(set.error("an RDN is a SET"));
+        }
+        let mut encoded: Vec<Vec<u8>> = Vec::new();
+        let mut attributes = set.reader();
+        while let Some(attribute) = attributes.next()? {
+            let (oid, value) = attribute_parts(&attribute)?;
+            encoded.push(canonical_attribute(&oid, &value)?);
+        }
+        encoded.sort();
+        match encoded.as_slice() {
+            [] => {}
+            [one] => out.extend_from_slice(&der::constructed(der::SET, &[one])),
+            many => {
+                let parts: Vec<&[u8]> = many.iter().map(Vec::as_slice).collect();
+                out.extend_from_slice(&der::constructed(der::SET, &parts));
+            }
+        }
+    }
+    Ok(out)
+}
+
+fn canonical_attribute(oid: &Tlv<'_>, value: &Tlv<'_>) -> Result<Vec<u8>, DerError> {
+    let (tag, bytes) = value_parts(value)?;
+    let oid = der::tlv(der::OID, oid.content);
+    let value = match tag {
+        der::UTF8_STRING
+        | der::BMP_STRING
+        | der::UNIVERSAL_STRING
+        | der::PRINTABLE_STRING
+        | der::T61_STRING
+        | der::IA5_STRING
+        | der::VISIBLE_STRING => der::tlv(der::UTF8_STRING, &canonical_text(tag, &bytes)),
+        _ => der::tlv(tag, &bytes),
+    };
+    Ok(der::sequence(&[&oid, &value]))
+}
+
+/// `crypto/x509/x_name.c: asn1_string_canon`: UTF-8, trimmed, inner white space collapsed, A-Z lowered.
+fn canonical_text(tag: Tag, bytes: &[u8]) -> Vec<u8> {
+    let mut utf8 = Vec::with_capacity(bytes.len());
+    // An attribute that cannot be converted was refused by `value_parts`.
+    let _ = to_utf8(tag, bytes, &mut utf8);
+    let is_space = |b: &u8| matches!(b, b' ' | b'\t'..=b'\r');
+    let mut out = Vec::with_capacity(utf8.len());
+    for word in utf8.split(is_space).filter(|word| !word.is_empty()) {
+        if !out.is_empty() {
+            out.push(b' ');
+        }
+        out.extend(word.iter().map(u8::to_ascii_lowercase));
+    }
+    out
+}
+
+/// Appends the UTF-8 form of a string value; `None` when it has none. Bytes of the one-byte types
+/// are Latin-1 (`crypto/asn1/a_mbstr.c`, `crypto/asn1/a_strex.c`).
+fn to_utf8(tag: Tag, bytes: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let mut push = |c: char| out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+    match tag {
+        der::UTF8_STRING => {
+            core::str::from_utf8(bytes).ok()?;
+            out.extend_from_slice(bytes);
+        }
+        der::BMP_STRING => {
+            let (pairs, []) = bytes.as_chunks::<2>() else { return None };
+            for pair in pairs {
+                push(char::from_u32(u32::from(u16::from_be_bytes(*pair)))?);
+            }
+        }
+        der::UNIVERSAL_STRING => {
+            let (quads, []) = bytes.as_chunks::<4>() else { return None };
+            for quad in quads {
+                push(char::from_u32(u32::from_be_bytes(*quad))?);
+            }
+        }
+        der::PRINTABLE_STRING
+        | der::T61_STRING
+        | der::IA5_STRING
+        | der::VISIBLE_STRING
+        | der::NUMERIC_STRING => {
+            bytes.iter().for_each(|b| push(char::from(*b)));
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+/// The alphabet of PrintableString (X.680 section 41.4).
+fn is_printable(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b" '()+,-./:=?".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+use alloc::string::ToString;
+use alloc::vec;
+
+use super::*;
+
+fn one(tag: Tag, value: &[u8]) -> Name {
+    Name::new(&[Attribute { oid: oid::COMMON_NAME.to_vec(), tag, value: value.to_vec() }])
+}
+
+#[test]
+fn names_are_compared_in_canonical_form() {
+    let same = |a: Name, b: Name| assert_eq!(a, b, "{a} / {b}");
+    let differ = |a: Name, b: Name| assert_ne!(a, b, "{a} / {b}");
+    let utf8 = |text: &str| one(der::UTF8_STRING, text.as_bytes());
+    let printable = |text: &str| one(der::PRINTABLE_STRING, text.as_bytes());
+    same(utf8("Mesh CA"), printable("MESH  ca"));
+    same(utf8(" \t\u{b}Mesh\r\nCA "), printable("mesh ca"));
+    same(one(der::BMP_STRING, &[0, 0x41, 0, 0xe9]), one(der::T61_STRING, &[0x61, 0xe9]));
+    same(one(der::UNIVERSAL_STRING, &[0, 0, 0, 0x41]), one(der::IA5_STRING, b"a"));
+    same(utf8("   "), utf8(""));
+    differ(utf8("É"), utf8("é"));
+    differ(utf8("e\u{301}"), utf8("é"));
+    differ(utf8("a\u{a0}b"), utf8("a b"));
+    differ(one(der::NUMERIC_STRING, b"1"), printable("1"));
+    differ(utf8("a\0"), utf8("a"));
+    differ(utf8("a\u{1c}b"), utf8("a b"));
+}
+
+#[test]
+fn rdns_keep_their_order_and_sort_inside() {
+    let a = Attribute::new(oid::ORGANIZATION, "a");
+    let b = Attribute::new(oid::ORGANIZATION, "b");
+    let multi = |x: &Attribute, y: &Attribute| Name::from_rdns([&[x.clone(), y.clone()][..]]);
+    assert_eq!(multi(&a, &b), multi(&b, &a));
+    assert_ne!(Name::new(&[a.clone(), b.clone()]), Name::new(&[b.clone(), a.clone()]));
+    assert_ne!(Name::new(&[a.clone(), b.clone()]), multi(&a, &b));
+    assert_eq!(multi(&a, &b).rdns(), vec![vec![a, b]]);
+}
+
+#[test]
+fn one_line_as_openssl_prints_it() {
+    let check = |text: &str, expect: &str| {
+        assert_eq!(
+            one(der::UTF8_STRING, text.as_bytes()).to_string(),
+            alloc::format!("CN = {expect}")
+        );
+    };
+    check("Acme, Inc.", "\"Acme, Inc.\"");
+    check("a+b", "\"a+b\"");
+    check(" lead", "\" lead\"");
+    check("Zoë", "Zo\\C3\\AB");
+    check("a\"b\\c<d>e;f=g#h", "\"a\\\"b\\\\c<d>e;f=g#h\"");
+    check("#", "#");
+    check("##", "\"##\"");
+    check("\t", "\\09");
+    assert_eq!(one(der::BIT_STRING, &[4, 0xaa, 0xf0]).to_string(), "CN = #030304AAF0");
+    assert_eq!(one(der::T61_STRING, &[0xeb]).to_string(), "CN = \\C3\\AB");
+}
+
+#[test]
+fn values_openssl_does_not_read_are_refused() {
+    let refused = |tag, value: &[u8]| {
+        let attribute = Attribute { oid: oid::COMMON_NAME.to_vec(), tag, value: value.to_vec() };
+        let der = der::sequence(&[&super::rdn_der(&[attribute])]);
+        assert!(Name::from_der(&der).is_err(), "{tag:x} {value:x?}");
+    };
+    for tag in [1, 2, 4, 5, 6, 10, 23, 24, 25, 26, 27, 0x80, 0xa0, 0x31] {
+        refused(tag, b"a");
+    }
+    refused(der::UTF8_STRING, &[0xc0, 0x80]);
+    refused(der::UTF8_STRING, &[0xed, 0xa0, 0x80]);
+    refused(der::BMP_STRING, &[0]);
+    refused(der::BMP_STRING, &[0xd8, 0]);
+    assert!(Name::from_der(&[0x30, 0x02, 0x31, 0x00]).unwrap().is_empty());
+}
+
+#[test]
+fn typed_names() {
+    let check = |text: &str, expect: &str| {
+        assert_eq!(Name::parse(text).unwrap().to_string(), expect, "{text}")
+    };
+    check("CN=a", "CN = a");
+    check(
+        "C=GB,ST=England,L=London,O=Acme\\, Inc.,OU=x+CN=y",
+        "C = GB, ST = England, L = London, O = \"Acme, Inc.\", CN = y + OU = x",
+    );
+    check("/O=a/CN=b=c", "O = a, CN = b=c");
+    check("1.2.3=x", "1.2.3 = x");
+    check("", "");
+    let fails =
+        |text: &str, expect: &str| assert_eq!(Name::parse(text).unwrap_err().to_string(), expect);
+    fails("CN", "`CN` is not of the form TYPE=VALUE");
+    fails("C=GBR", "country `GBR` is not a two-letter code");
+    fails("CN=", "CN= has no value");
+    fails(&("CN=".to_string() + &"x".repeat(65)), "CN has 65 characters, 64 are allowed");
+    assert!(matches!(Name::parse("XX=1"), Err(NameError::UnknownType { .. })));
+}
+
+#[test]
+fn string_types_of_new_attributes() {
+    let tag = |oid, text| Attribute::new(oid, text).tag;
+    assert_eq!(tag(oid::COMMON_NAME, "Mesh Root CA"), der::PRINTABLE_STRING);
+    assert_eq!(tag(oid::COMMON_NAME, "a_b"), der::UTF8_STRING);
+    assert_eq!(tag(oid::EMAIL_ADDRESS, "a@b"), der::IA5_STRING);
+}

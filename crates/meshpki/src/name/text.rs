@@ -1,0 +1,161 @@
+//! Names typed by people: `O=Example, CN=Root CA` and `/O=Example/CN=Root CA`.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::{Attribute, Name};
+use crate::oid;
+
+/// Why a typed name could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NameError {
+    /// A part without `=`.
+    #[error("`{part}` is not of the form TYPE=VALUE")]
+    NoEquals {
+        /// The part as typed.
+        part: String,
+    },
+    /// An attribute type nobody knows.
+    #[error(
+        "unknown attribute type `{0}`; known are CN, O, OU, C, ST, L, DC, UID, street, serialNumber, emailAddress, and dotted OIDs",
+        found
+    )]
+    UnknownType {
+        /// The type as typed.
+        found: String,
+    },
+    /// A country that is not two letters (RFC 5280 appendix A.1).
+    #[error("country `{found}` is not a two-letter code")]
+    Country {
+        /// The value as typed.
+        found: String,
+    },
+    /// A value longer than RFC 5280 appendix A.1 allows.
+    #[error("{attribute} has {length} characters, {limit} are allowed")]
+    TooLong {
+        /// Attribute type, its short name.
+        attribute: &'static str,
+        /// Characters of the value.
+        length: usize,
+        /// Characters allowed.
+        limit: usize,
+    },
+    /// A value that is empty.
+    #[error("{part} has no value")]
+    EmptyValue {
+        /// The part as typed.
+        part: String,
+    },
+}
+
+impl Name {
+    /// Reads `C=GB, O=Example, CN=Root CA`, or the same as `/C=GB/O=Example/CN=Root CA`.
+    ///
+    /// A backslash takes the next character literally; `+` joins attributes into one RDN.
+    ///
+    /// # Errors
+    /// [`NameError`], naming the part.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        let text = text.trim();
+        let (separator, text) = match text.strip_prefix('/') {
+            Some(rest) => ('/', rest),
+            None => (',', text),
+        };
+        let mut rdns: Vec<Vec<Attribute>> = Vec::new();
+        if text.is_empty() {
+            return Ok(Self::empty());
+        }
+        for rdn in split(text, separator) {
+            let attributes: Result<_, _> =
+                split(&rdn, '+').iter().map(|part| attribute(part)).collect();
+            rdns.push(attributes?);
+        }
+        Ok(Self::from_rdns(rdns.iter().map(Vec::as_slice)))
+    }
+
+    /// Checks what RFC 5280 appendix A.1 asks of attribute values: lengths, and two letters for a country.
+    ///
+    /// # Errors
+    /// [`NameError::TooLong`], [`NameError::Country`].
+    pub fn check_bounds(&self) -> Result<(), NameError> {
+        self.rdns().iter().flatten().try_for_each(check_bounds)
+    }
+}
+
+/// Splits at `separator`, but not where a backslash stands before it. Backslashes stay.
+fn split(text: &str, separator: char) -> Vec<String> {
+    let mut parts = alloc::vec![String::new()];
+    let mut escaped = false;
+    for c in text.chars() {
+        if c == separator && !escaped {
+            parts.push(String::new());
+        } else if let Some(part) = parts.last_mut() {
+            part.push(c);
+        }
+        escaped = c == '\\' && !escaped;
+    }
+    parts
+}
+
+fn attribute(part: &str) -> Result<Attribute, NameError> {
+    let (kind, value) = part
+        .split_once('=')
+        .ok_or_else(|| NameError::NoEquals { part: part.trim().to_string() })?;
+    let kind = kind.trim();
+    let oid =
+        attribute_type(kind).ok_or_else(|| NameError::UnknownType { found: kind.to_string() })?;
+    let value = unescape(value.trim());
+    if value.is_empty() {
+        return Err(NameError::EmptyValue { part: part.trim().to_string() });
+    }
+    let attribute = Attribute::new(&oid, &value);
+    check_bounds(&attribute)?;
+    Ok(attribute)
+}
+
+fn unescape(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    let mut chars = value.chars();
+    while let Some(c) = chars.next() {
+        out.push(if c == '\\' { chars.next().unwrap_or('\\') } else { c });
+    }
+    out
+}
+
+fn attribute_type(kind: &str) -> Option<Vec<u8>> {
+    let known = match kind.to_ascii_lowercase().as_str() {
+        "cn" | "commonname" => oid::COMMON_NAME,
+        "o" | "organization" | "organizationname" => oid::ORGANIZATION,
+        "ou" | "organizationalunit" | "organizationalunitname" => oid::ORGANIZATIONAL_UNIT,
+        "c" | "country" | "countryname" => oid::COUNTRY,
+        "st" | "s" | "state" | "stateorprovincename" => oid::STATE,
+        "l" | "locality" | "localityname" => oid::LOCALITY,
+        "street" | "streetaddress" => oid::STREET,
+        "dc" | "domaincomponent" => oid::DOMAIN_COMPONENT,
+        "uid" | "userid" => oid::USER_ID,
+        "sn" | "surname" => oid::SURNAME,
+        "serialnumber" => oid::SERIAL_NUMBER,
+        "emailaddress" | "email" | "e" => oid::EMAIL_ADDRESS,
+        _ => return oid::parse_dotted(kind),
+    };
+    Some(known.to_vec())
+}
+
+fn check_bounds(attribute: &Attribute) -> Result<(), NameError> {
+    let Some(text) = attribute.text() else { return Ok(()) };
+    if attribute.oid == oid::COUNTRY
+        && (text.len() != 2 || !text.bytes().all(|b| b.is_ascii_alphabetic()))
+    {
+        return Err(NameError::Country { found: text });
+    }
+    let limit = match attribute.oid.as_slice() {
+        oid::COMMON_NAME | oid::ORGANIZATION | oid::ORGANIZATIONAL_UNIT | oid::SERIAL_NUMBER => 64,
+        oid::LOCALITY | oid::STATE | oid::STREET => 128,
+        oid::EMAIL_ADDRESS => 255,
+        _ => return Ok(()),
+    };
+    let length = text.chars().count();
+    let name = super::print::short_name(&attribute.oid).unwrap_or("value");
+    if length > limit { Err(NameError::TooLong { attribute: name, length, limit }) } else { Ok(()) }
+}

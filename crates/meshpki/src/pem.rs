@@ -1,0 +1,221 @@
+//! PEM text to DER blocks and back: order kept, line numbers in errors.
+//!
+//! Reading follows OpenSSL (`crypto/pem/pem_lib.c: PEM_read_bio_ex`): text around blocks, CRLF, a byte
+//! order mark, one long line and spaces behind a line are fine; indented markers are not markers.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+/// The label of a certificate.
+pub const CERTIFICATE: &str = "CERTIFICATE";
+/// The label of a certificate signing request.
+pub const CERTIFICATE_REQUEST: &str = "CERTIFICATE REQUEST";
+/// The label of a certificate revocation list.
+pub const CRL: &str = "X509 CRL";
+
+/// One block of PEM text.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Block {
+    /// What stands between `-----BEGIN ` and `-----`.
+    pub label: String,
+    /// `Proc-Type`, `DEK-Info` and other headers, in order.
+    pub headers: Vec<(String, String)>,
+    /// The decoded content.
+    pub der: Vec<u8>,
+    /// Line of the BEGIN marker, from 1.
+    pub line: usize,
+}
+
+impl Block {
+    /// Whether the block holds a certificate, by its label (`crypto/pem/pem_lib.c: check_pem`).
+    #[must_use]
+    pub fn is_certificate(&self) -> bool {
+        matches!(self.label.as_str(), CERTIFICATE | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE")
+    }
+
+    /// Whether the block holds a private key, plain or encrypted, by its label.
+    #[must_use]
+    pub fn is_private_key(&self) -> bool {
+        self.label.ends_with("PRIVATE KEY")
+    }
+}
+
+impl core::fmt::Debug for Block {
+    /// Without the content, which may be a private key.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Block({} at line {}, {} bytes)", self.label, self.line, self.der.len())
+    }
+}
+
+/// Why a block could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {problem}")]
+pub struct PemError {
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong there.
+    pub problem: PemProblem,
+}
+
+/// What can be wrong with PEM text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PemProblem {
+    /// `-----END A----------BEGIN B-----` on one line: files joined where the first had no final newline.
+    #[error(
+        "the END and the next BEGIN marker stand on one line: a newline is missing between two files"
+    )]
+    Glued,
+    /// A BEGIN without its END.
+    #[error("`BEGIN {label}` has no END marker")]
+    Unterminated {
+        /// Label of the block.
+        label: String,
+    },
+    /// An END marker with another label.
+    #[error("`BEGIN {begin}` is closed by `END {end}`")]
+    Mismatch {
+        /// Label of the BEGIN marker.
+        begin: String,
+        /// Label of the END marker.
+        end: String,
+    },
+    /// A body that is not base64.
+    #[error("the body of `{label}` is not base64")]
+    Base64 {
+        /// Label of the block.
+        label: String,
+    },
+}
+
+/// Every block of `text` in order; a block that cannot be read is an error in its place, and reading
+/// goes on behind it.
+///
+/// ```
+/// let pem = meshpki::pem::encode("CERTIFICATE", b"abc");
+/// let blocks = meshpki::pem::decode(pem.as_bytes());
+/// assert_eq!(blocks[0].as_ref().unwrap().der, b"abc");
+/// ```
+#[must_use]
+pub fn decode(text: &[u8]) -> Vec<Result<Block, PemError>> {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let mut lines = text.split(|b| *b == b'\n').map(<[u8]>::trim_ascii_end).enumerate();
+    let mut blocks = Vec::new();
+    while let Some((i, line)) = lines.next() {
+        if let Some(label) = marker(line, b"-----BEGIN ") {
+            blocks.push(block(label, i + 1, &mut lines));
+        }
+    }
+    blocks
+}
+
+/// `der` as a PEM block: 64 characters a line, LF.
+#[must_use]
+pub fn encode(label: &str, der: &[u8]) -> String {
+    let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+    pem::encode_config(&pem::Pem::new(label, der), config)
+}
+
+/// Reads the block whose BEGIN marker stands on line `begin`.
+fn block<'a>(
+    label: String,
+    begin: usize,
+    lines: &mut impl Iterator<Item = (usize, &'a [u8])>,
+) -> Result<Block, PemError> {
+    let mut body: Vec<u8> = Vec::new();
+    let mut headers = Vec::new();
+    for (i, line) in lines {
+        let fail = |problem| Err(PemError { line: i + 1, problem });
+        if line.starts_with(b"-----END ") {
+            let Some(end) = marker(line, b"-----END ") else { return fail(PemProblem::Glued) };
+            if end != label {
+                return fail(PemProblem::Mismatch { begin: label, end });
+            }
+            let Ok(der) = decode_base64(&body) else {
+                return Err(PemError { line: begin, problem: PemProblem::Base64 { label } });
+            };
+            return Ok(Block { label, headers, der, line: begin });
+        }
+        match header(line) {
+            Some(header) if body.is_empty() => headers.push(header),
+            _ => body.extend_from_slice(line),
+        }
+    }
+    Err(PemError { line: begin, problem: PemProblem::Unterminated { label } })
+}
+
+fn decode_base64(body: &[u8]) -> Result<Vec<u8>, base64::DecodeError> {
+    let config =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    GeneralPurpose::new(&STANDARD, config).decode(body)
+}
+
+/// The label between `prefix` and five dashes, when that is the whole line.
+fn marker(line: &[u8], prefix: &[u8]) -> Option<String> {
+    let label = line.strip_prefix(prefix)?.strip_suffix(b"-----")?;
+    let label = core::str::from_utf8(label).ok()?;
+    (!label.contains("-----")).then(|| label.to_string())
+}
+
+fn header(line: &[u8]) -> Option<(String, String)> {
+    let (name, value) = core::str::from_utf8(line).ok()?.split_once(':')?;
+    Some((name.trim().to_string(), value.trim().to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(text: &str) -> Vec<Result<usize, PemError>> {
+        decode(text.as_bytes()).into_iter().map(|b| b.map(|b| b.der.len())).collect()
+    }
+
+    #[test]
+    fn tolerant_where_openssl_is() {
+        let pem = encode(CERTIFICATE, &[7; 100]);
+        let two = alloc::format!("subject=x\n{pem}\nissuer=y\n{pem}");
+        for text in [two.clone(), two.replace('\n', "\r\n"), two.replace("-----\n", "-----  \n")] {
+            assert_eq!(labels(&text), [Ok(100), Ok(100)], "{text}");
+        }
+        let bytes = [b"\xef\xbb\xbf".as_slice(), pem.trim_end().as_bytes()].concat();
+        assert_eq!(decode(&bytes)[0].as_ref().unwrap().der.len(), 100);
+        assert_eq!(labels(&pem.replace('=', "")), [Ok(100)]);
+        assert_eq!(labels(&pem.replace("-----BEGIN", " -----BEGIN")), []);
+        assert_eq!(labels("not pem"), []);
+    }
+
+    #[test]
+    fn problems_name_their_line() {
+        let pem = encode(CERTIFICATE, &[7; 10]);
+        let glued = pem.trim_end().to_string() + &pem;
+        let check = |text: &str, expect: &str| {
+            let errors: Vec<String> = decode(text.as_bytes())
+                .into_iter()
+                .filter_map(|b| b.err().map(|e| e.to_string()))
+                .collect();
+            assert_eq!(errors, [expect]);
+        };
+        check(
+            &glued,
+            "line 3: the END and the next BEGIN marker stand on one line: a newline is missing between two files",
+        );
+        check(&pem[..40], "line 1: `BEGIN CERTIFICATE` has no END marker");
+        check(
+            &pem.replace("END CERT", "END DIRT"),
+            "line 3: `BEGIN CERTIFICATE` is closed by `END DIRTIFICATE`",
+        );
+        check(&pem.replace("BwcH", "B*cH"), "line 1: the body of `CERTIFICATE` is not base64");
+    }
+
+    #[test]
+    fn headers_are_kept() {
+        let text = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n";
+        let block = decode(text.as_bytes()).remove(0).unwrap();
+        assert_eq!(block.headers[0], ("Proc-Type".to_string(), "4,ENCRYPTED".to_string()));
+        assert_eq!(block.der, [0, 0, 0]);
+    }
+}

@@ -1,0 +1,77 @@
+use alloc::string::ToString;
+
+use super::*;
+
+#[test]
+fn rfc3339_reads_and_prints() {
+    let check = |text: &str, expect: Option<i64>| {
+        assert_eq!(Time::parse_rfc3339(text).map(|t| t.0), expect, "{text}")
+    };
+    check("1970-01-01T00:00:00Z", Some(0));
+    check("1970-01-01", Some(0));
+    check("1969-12-31T23:59:59Z", Some(-1));
+    check("2026-11-21T08:00:00+01:00", Some(1_795_244_400));
+    check("2026-11-21t07:00:00.75z", Some(1_795_244_400));
+    check("2024-02-30T00:00:00Z", None);
+    check("2024-02-29T24:00:00Z", None);
+    check("2024-02-29T00:00:00", None);
+    check("2024-2-29", None);
+    check("+024-02-29", None);
+    check("", None);
+    assert_eq!(Time(1_795_244_400).to_string(), "2026-11-21T07:00:00Z");
+    assert_eq!(Time(i64::MAX).to_string(), "@9223372036854775807");
+}
+
+#[test]
+fn asn1_forms() {
+    let check = |generalized, text: &str, expect: Option<&str>| {
+        let got = Time::from_asn1(generalized, text.as_bytes()).map(|t| t.to_string());
+        assert_eq!(got.as_deref(), expect, "{text}");
+    };
+    check(false, "491231235959Z", Some("2049-12-31T23:59:59Z"));
+    check(false, "500101000000Z", Some("1950-01-01T00:00:00Z"));
+    check(false, "5001010000Z", None);
+    check(false, "500101000000+", None);
+    check(false, "501301000000Z", None);
+    check(false, "500101000060Z", None);
+    check(true, "20240229000000Z", Some("2024-02-29T00:00:00Z"));
+    check(true, "20230229000000Z", None);
+    check(true, "00000101000000Z", Some("0000-01-01T00:00:00Z"));
+    check(true, "2024022900000Z", None);
+}
+
+#[test]
+fn asn1_round_trip_across_2050() {
+    for text in [
+        "1950-01-01T00:00:00Z",
+        "2049-12-31T23:59:59Z",
+        "2050-01-01T00:00:00Z",
+        "9999-12-31T23:59:59Z",
+    ] {
+        let at = Time::parse_rfc3339(text).unwrap();
+        let (generalized, content) = at.to_asn1().unwrap();
+        assert_eq!(generalized, text >= "2050", "{text}");
+        assert_eq!(Time::from_asn1(generalized, content.as_bytes()), Some(at));
+    }
+    assert_eq!(Time::MAX.plus(1).to_asn1(), None);
+    assert_eq!(Time::MIN.plus(-1).to_asn1(), None);
+}
+
+#[test]
+fn durations() {
+    let check =
+        |text: &str, expect: Option<i64>| assert_eq!(parse_duration(text), expect, "{text}");
+    check("3650d", Some(3650 * DAY));
+    check("42720h", Some(42720 * HOUR));
+    check("1y1w1d1h1m1s", Some(365 * DAY + 7 * DAY + DAY + HOUR + MINUTE + 1));
+    check("0d", Some(0));
+    check("", None);
+    check("d", None);
+    check("-1d", None);
+    check("1.5h", None);
+    check("99999999999999999999d", None);
+    check("20000y", None);
+    assert_eq!(words(365 * DAY), "365 days");
+    assert_eq!(words(-HOUR), "60 minutes");
+    assert_eq!(words(1), "1 second");
+}

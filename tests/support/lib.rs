@@ -1,0 +1,1 @@
+//! What the tests share: scratch folders, the binaries under test and the judges.

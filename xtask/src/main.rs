@@ -1,0 +1,3 @@
+//! The repository's own tools: `cargo xtask`.
+
+fn main() {}
