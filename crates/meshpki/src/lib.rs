@@ -4,6 +4,7 @@
 extern crate alloc;
 
 pub mod cert;
+pub mod crl;
 pub mod der;
 pub mod digest;
 pub mod key;
@@ -12,6 +13,7 @@ pub mod oid;
 pub mod pem;
 pub mod signature;
 pub mod time;
+pub mod verify;
 
 pub use cert::Cert;
 pub use key::{KeyAlgorithm, PublicKey, SignError, Signer};

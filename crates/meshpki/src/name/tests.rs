@@ -61,7 +61,7 @@ fn one_line_as_openssl_prints_it() {
 fn values_openssl_does_not_read_are_refused() {
     let refused = |tag, value: &[u8]| {
         let attribute = Attribute { oid: oid::COMMON_NAME.to_vec(), tag, value: value.to_vec() };
-        let der = der::sequence(&[&super::rdn_der(&[attribute])]);
+        let der = der::sequence(&[&rdn_der(&[attribute])]);
         assert!(Name::from_der(&der).is_err(), "{tag:x} {value:x?}");
     };
     for tag in [1, 2, 4, 5, 6, 10, 23, 24, 25, 26, 27, 0x80, 0xa0, 0x31] {
