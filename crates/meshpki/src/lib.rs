@@ -3,15 +3,25 @@
 
 extern crate alloc;
 
+#[cfg(feature = "soft-keys")]
+pub mod cacerts;
 pub mod cert;
+pub mod chain;
 pub mod crl;
+pub mod csr;
 pub mod der;
 pub mod digest;
+pub mod error;
+pub mod issue;
 pub mod key;
 pub mod name;
 pub mod oid;
 pub mod pem;
+pub mod profile;
 pub mod signature;
+#[cfg(feature = "soft-keys")]
+pub mod soft;
+pub mod spiffe;
 pub mod time;
 pub mod verify;
 
@@ -21,13 +31,11 @@ pub use name::{Name, NameError};
 pub use time::Time;
 
 #[cfg(feature = "soft-keys")]
-pub mod soft {
-    //! Private keys in memory.
-    /// Fills `bytes` with randomness of the operating system.
-    pub fn fill_random(bytes: &mut [u8]) {
-        use ring::rand::SecureRandom;
-        ring::rand::SystemRandom::new()
-            .fill(bytes)
-            .expect("the operating system gives random bytes");
-    }
-}
+pub use cacerts::CaCerts;
+pub use csr::Csr;
+pub use error::Error;
+pub use issue::{Issuer, Serial, Stamp, issue, self_signed};
+pub use profile::Profile;
+#[cfg(feature = "soft-keys")]
+pub use soft::{KeyType, SoftKey};
+pub use spiffe::TrustDomain;
