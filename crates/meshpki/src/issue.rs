@@ -342,6 +342,7 @@ fn extensions(profile: &Profile, key: &PublicKey, issuer: Option<&Cert>) -> Vec<
             &name_constraints(&profile.permitted_uri_hosts),
         ));
     }
+    list.extend(profile.further.iter().map(|e| extension(&e.oid, e.critical, &e.value)));
     sequence_of(&list)
 }
 

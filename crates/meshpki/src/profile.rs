@@ -3,7 +3,7 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::cert::{GeneralName, KeyUsage};
+use crate::cert::{GeneralName, KeyUsage, RawExtension};
 use crate::name::Name;
 use crate::oid;
 use crate::time::DAY;
@@ -27,6 +27,8 @@ pub struct Profile {
     pub subject_alt_names: Vec<GeneralName>,
     /// Hosts a URI name below this CA may have (critical nameConstraints, permitted URI); empty: any.
     pub permitted_uri_hosts: Vec<String>,
+    /// Further extensions, byte for byte, behind the others.
+    pub further: Vec<RawExtension>,
 }
 
 /// What basicConstraints says.
@@ -80,6 +82,7 @@ impl Profile {
                 .to_vec(),
             subject_alt_names: Vec::from([GeneralName::Uri(spiffe_id.to_string().into_bytes())]),
             permitted_uri_hosts: Vec::new(),
+            further: Vec::new(),
         }
     }
 
@@ -92,6 +95,7 @@ impl Profile {
             ext_key_usage: Vec::new(),
             subject_alt_names: Vec::new(),
             permitted_uri_hosts: Vec::new(),
+            further: Vec::new(),
         }
     }
 }
