@@ -230,7 +230,7 @@ fn as_json() {
               "notAfter": "2027-11-21T06:55:00Z",
               "notBefore": "2026-11-21T06:55:00Z",
               "path": "@/ca/east",
-              "serial": "[serial]",
+              "serial": "[20 bytes]",
               "sha256": "[sha256]",
               "state": "made",
               "subject": "O = Mesh, CN = Mesh CA east"
@@ -242,7 +242,7 @@ fn as_json() {
             "keyType": "ecdsa-p256",
             "notAfter": "2036-11-18T06:55:00Z",
             "notBefore": "2026-11-21T06:55:00Z",
-            "serial": "[serial]",
+            "serial": "[20 bytes]",
             "sha256": "[sha256]",
             "state": "made",
             "subject": "O = Mesh, CN = Mesh Root CA [id]"

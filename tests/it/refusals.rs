@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use tests::Shell;
-use tests::authority::{Authority, csr, key, verify_is_a_stub};
+use tests::authority::{Authority, csr, key, resigned, verify_is_a_stub};
 
 use meshpki::cert::KeyUsage;
 use meshpki::profile::Role;
@@ -246,41 +246,53 @@ fn keys_that_cannot_be_read() {
 #[test]
 fn names_and_words_that_cannot_be_used() {
     let shell = Shell::new();
-    shell.check("ca init @/ca --cluster east --cluster-subject 'O=Mesh, Mesh CA'", r#"
+    shell.check(
+        "ca init @/ca --cluster east --cluster-subject 'O=Mesh, Mesh CA'",
+        r#"
         exit 1
         --- stderr
         error[pki/subject]: the subject cannot be used
           in: cluster east
           because: `Mesh CA` is not of the form TYPE=VALUE
-    "#);
-    shell.check("ca init @/ca --cluster east --cluster-subject 'C=Germany'", r#"
+    "#,
+    );
+    shell.check(
+        "ca init @/ca --cluster east --cluster-subject 'C=Germany'",
+        r#"
         exit 1
         --- stderr
         error[pki/subject]: the subject cannot be used
           in: cluster east
           because: country `Germany` is not a two-letter code
-    "#);
+    "#,
+    );
     shell.check("ca init @/ca --cluster east --trust-domain East.Example", r#"
         exit 1
         --- stderr
         error[pki/trust-domain]: `East.Example` is no trust domain: only a-z, 0-9, `-` and `.` are allowed
           in: cluster east
     "#);
-    shell.check("ca init @/ca --cluster east --trust-domain west=west.example --constrain", r#"
+    shell.check(
+        "ca init @/ca --cluster east --trust-domain west=west.example --constrain",
+        r#"
         exit 1
         --- stderr
         error[ctl/usage]: --constrain needs a trust domain for `east`
           in: cluster east
 
         hint: add `--trust-domain east=DOMAIN`
-    "#);
-    shell.check("ca init @/ca --cluster east --san ip:10.0.0.1", r#"
+    "#,
+    );
+    shell.check(
+        "ca init @/ca --cluster east --san ip:10.0.0.1",
+        r#"
         exit 64
         --- stderr
         error[ctl/san]: `ip:10.0.0.1` is no name for a certificate
           in: cluster east
           because: the kind is dns or uri
-    "#);
+    "#,
+    );
     shell.check("ca init @/ca --cluster east,previous", r#"
         exit 64
         --- stderr
@@ -463,6 +475,64 @@ fn sets_istiod_would_refuse() {
     "#,
     );
 }
+
+/// The mesh's other judge: what OpenSSL takes and istiod's Go does not.
+#[test]
+fn sets_only_istiod_would_refuse() {
+    let same = |_: &mut Profile| {};
+    let shell = set(same, |shell, root, east| {
+        let sha_1 = [0x30, 9, 6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 1];
+        let cert = resigned(&east.cert, &root.key, |fields| fields[2] = sha_1.to_vec());
+        shell.scratch.write("ca/east/ca-cert.pem", cert.to_pem());
+        shell.scratch.write("ca/east/cert-chain.pem", cert.to_pem() + &root.cert.to_pem());
+    });
+    shell.check(AGAIN, r#"
+        exit 1
+        --- stderr
+        error[pki/weak-signature]: `East` is signed with algorithm 1.2.840.10045.4.1, which Go, hence istiod, refuses
+          in: @/ca/east
+    "#);
+    let shell = set(same, |shell, root, east| {
+        let name = meshpki::der::sequence(&[&UNIVERSAL]);
+        let cert = resigned(&east.cert, &root.key, |fields| fields[5] = name);
+        shell.scratch.write("ca/east/ca-cert.pem", cert.to_pem());
+        shell.scratch.write("ca/east/cert-chain.pem", cert.to_pem() + &root.cert.to_pem());
+    });
+    shell.check(AGAIN, r#"
+        exit 1
+        --- stderr
+        error[pki/istiod-unreadable]: istiod cannot read the certificate of `R`: a name has a string type other than Printable, UTF8, T61, BMP, IA5 and NumericString
+          in: @/ca/east
+    "#);
+    let shell = set(same, |shell, _, east| {
+        let parameters =
+            "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+        let text = parameters.to_owned() + &east.key.to_pem();
+        shell.scratch.write_key("ca/east/ca-key.pem", text);
+    });
+    shell.check(AGAIN, r#"
+        exit 1
+        --- stderr
+        error[pki/key]: the private key cannot be read: istiod reads the first block alone, and it must be RSA PRIVATE KEY, EC PRIVATE KEY or PRIVATE KEY: it is EC PARAMETERS
+          in: @/ca/east
+
+        hint: `openssl pkey -in OLD -out NEW` writes it as PRIVATE KEY
+    "#);
+    let shell = set(same, |shell, root, _| {
+        let text = root.cert.to_pem().replace("CERTIFICATE", "TRUSTED CERTIFICATE");
+        shell.scratch.write("ca/east/root-cert.pem", text);
+    });
+    shell.check(AGAIN, r#"
+        exit 1
+        --- stderr
+        error[pki/pem]: root-cert.pem is not sound PEM
+          in: @/ca/east
+          because: line 1: Go, hence istiod, reads certificates labelled CERTIFICATE, without headers: this is `TRUSTED CERTIFICATE`
+    "#);
+}
+
+/// RDN of a common name `R` in a UniversalString.
+const UNIVERSAL: [u8; 15] = [0x31, 13, 0x30, 11, 6, 3, 0x55, 4, 3, 0x1c, 4, 0, 0, 0, 0x52];
 
 /// These need a verdict: the stub of `meshpki::verify` gives none.
 #[test]

@@ -1,6 +1,6 @@
 //! CAs made with the library, for what no command would make.
 
-use meshpki::{Cert, Csr, Issuer, KeyType, Name, Profile, Serial, SoftKey, Stamp};
+use meshpki::{Cert, Csr, Issuer, KeyType, Name, Profile, Serial, Signer, SoftKey, Stamp};
 
 use crate::{NOW, Scratch};
 
@@ -50,6 +50,20 @@ impl Authority {
         scratch.write(&format!("{dir}/cert-chain.pem"), self.cert.to_pem() + &text(above));
         scratch.write(&format!("{dir}/root-cert.pem"), text(roots));
     }
+}
+
+/// The same certificate after `change` to the fields of its TBSCertificate, signed by `signer` again.
+pub fn resigned(cert: &Cert, signer: &dyn Signer, change: impl FnOnce(&mut Vec<Vec<u8>>)) -> Cert {
+    use meshpki::der::{self, Reader};
+    let mut parts = Reader::new(cert.tbs()).any().expect("a TBSCertificate").reader();
+    let mut fields: Vec<Vec<u8>> = Vec::new();
+    while let Some(part) = parts.next().expect("a field") {
+        fields.push(part.raw.to_vec());
+    }
+    change(&mut fields);
+    let tbs = der::sequence(&fields.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    let signature = der::bit_string(&signer.sign(&tbs).expect("a signature"));
+    Cert::from_der(&der::sequence(&[&tbs, &fields[2], &signature])).expect("a certificate")
 }
 
 /// A key.

@@ -92,7 +92,7 @@ impl Shell {
         compare(&format!("meshctl {command}"), &self.mask(&all), expect);
     }
 
-    /// `text` without what is never the same twice: `@` for the folder, `[sha256]`, `[serial]`, `[id]` ...
+    /// `text` without what is never the same twice: `@` for the folder, `[sha256]`, `[20 bytes]`, `[id]` ...
     pub fn mask(&self, text: &str) -> String {
         let root = self.scratch.path().display().to_string();
         let mut out = String::new();
@@ -201,7 +201,7 @@ fn mask_word(word: &str) -> &str {
         64 if hex(word) => "[sha256]",
         16 if hex(word) => "[key]",
         8 if hex(&word.to_ascii_lowercase()) => "[id]",
-        59 if pairs(word) => "[serial]",
+        59 if pairs(word) => "[20 bytes]",
         95 if pairs(word) => "[sha256]",
         _ => word,
     }
