@@ -1,1 +1,3 @@
-//! What the tests share: scratch folders, the binaries under test and the judges.
+//! What the tests and benchmarks share: scratch folders, the binaries under test, the judges, ratios.
+
+pub mod ratio;
