@@ -18,6 +18,8 @@ const STAGING: &str = ".meshctl-staging";
 pub const PREVIOUS: &str = "previous";
 /// Files synced at the same time: the file system writes them in one go.
 const SYNC_THREADS: usize = 16;
+/// With more files than this, one sync of the whole file system is faster.
+const SYNC_SINGLY_MAX: usize = 64;
 
 /// Reads a file; `-` is standard input.
 ///
@@ -132,6 +134,9 @@ impl Workspace {
                 .and_then(|file| file.sync_all())
                 .map_err(|error| Failure::io("write", path, &error))
         };
+        if self.staged.len() > SYNC_SINGLY_MAX {
+            return rustix::fs::syncfs(&self.lock).map_err(|error| Failure::io("write to", &self.dir, &error.into()));
+        }
         let share = self.staged.len().div_ceil(SYNC_THREADS).max(1);
         std::thread::scope(|scope| {
             let threads: Vec<_> = self
