@@ -258,6 +258,13 @@ pub struct ChainArgs {
 
 /// `meshctl ca inspect`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Exit status: 1 when something could not be read, whatever else was shown; 0 otherwise.
+
+Examples:
+  meshctl ca inspect ca/east/cert-chain.pem
+  meshctl ca inspect ca/east/ca-cert.pem ca/east/ca-key.pem     does the key belong to the certificate?
+  kubectl get secret cacerts -o json | jq -r '.data[\"ca-cert.pem\"]' | base64 -d | meshctl ca inspect -")]
 pub struct Inspect {
     /// Files to show, PEM or DER; `-` reads standard input.
     #[arg(required = true)]
@@ -276,7 +283,9 @@ pub struct Inspect {
 /// `meshctl ca expiry`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit status: 0 nothing is due, 2 something is, 1 something could not be read.
+Exit status: 2 something is due, even where something else could not be read; 1 something could not
+be read, or there was no certificate; 0 nothing is due.
+In folders, hidden files, previous/ and key files (ca-key.pem, key.pem ...) are left out.
 
 Examples:
   meshctl ca expiry --within 30d ca

@@ -5,7 +5,7 @@ pub(crate) mod csr;
 pub(crate) mod init;
 mod intermediate;
 mod issuer;
-mod passphrase;
+pub(crate) mod passphrase;
 pub(crate) mod renew;
 pub(crate) mod sign;
 mod tree;

@@ -135,7 +135,8 @@ impl Workspace {
                 .map_err(|error| Failure::io("write", path, &error))
         };
         if self.staged.len() > SYNC_SINGLY_MAX {
-            return rustix::fs::syncfs(&self.lock).map_err(|error| Failure::io("write to", &self.dir, &error.into()));
+            return rustix::fs::syncfs(&self.lock)
+                .map_err(|error| Failure::io("write to", &self.dir, &error.into()));
         }
         let share = self.staged.len().div_ceil(SYNC_THREADS).max(1);
         std::thread::scope(|scope| {

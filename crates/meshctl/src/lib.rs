@@ -7,6 +7,7 @@ pub mod files;
 pub mod inspect;
 pub mod io;
 pub mod report;
+mod show;
 pub mod verify;
 
 use std::ffi::OsString;
