@@ -382,7 +382,8 @@ fn public_key(algorithm: &KeyAlgorithm, bits: &[u8]) -> PublicKey {
             der::sequence(&[&der::tlv(der::OID, oid::RSA_ENCRYPTION), &der::tlv(der::NULL, &[])])
         }
     };
-    PublicKey::from_spki_unchecked(&der::sequence(&[&identifier, &der::bit_string(bits)]))
+    let spki = der::sequence(&[&identifier, &der::bit_string(bits)]);
+    PublicKey::from_spki(&spki).expect("what the writer wrote can be read")
 }
 
 #[cfg(test)]
