@@ -233,6 +233,18 @@ impl Span {
     }
 }
 
+/// The trap of what cfssl 1.6 does and the 1.2 of the distributions does not.
+fn needs_newer(what: &str, line: usize, older: &str) -> Trap {
+    Trap::warning(
+        code::NEEDS_NEWER,
+        line,
+        alloc::format!(
+            "{what} is carried out as cfssl 1.6 does; 1.2, which Debian and Ubuntu ship, {older}"
+        ),
+        "take it out if both are to make the same certificate",
+    )
+}
+
 /// The value and its traps in the order of the lines, or the traps alone when one of them is an error.
 fn outcome<T>(value: T, mut traps: Vec<Trap>) -> Outcome<T> {
     traps.sort_by_key(|trap| trap.line);

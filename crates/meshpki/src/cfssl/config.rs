@@ -9,7 +9,7 @@ use jsonc_parser::ast::Value;
 
 use super::json::{self, At, Fields, Kind, Notes, Shape, field, missing, unheeded};
 use super::usage::{self, Usage};
-use super::{Outcome, Severity, Span, Trap, code, duration, outcome};
+use super::{Outcome, Severity, Span, Trap, code, duration, needs_newer, outcome};
 use crate::cert::KeyUsage;
 use crate::oid;
 use crate::profile::Role;
@@ -315,6 +315,9 @@ fn profile(value: &Value<'_>, name: Option<&str>, notes: &mut Notes<'_>) -> Opti
 fn usages(profile: &mut SigningProfile, fields: &Fields<'_>, notes: &mut Notes<'_>) -> bool {
     let list = notes.texts(fields.value("usages"), &format!("`usages` of {}", fields.what));
     for name in &list {
+        if name.value == "content commitment" {
+            notes.traps.push(needs_newer("`content commitment`", name.line, "drops it"));
+        }
         match usage::named(name.value) {
             Some(Usage::Key(bits)) => profile.key_usage = profile.key_usage.with(bits),
             Some(Usage::Extended(oid)) => {

@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::json::{self, At, Fields, Kind, Notes, Shape, field, missing, unheeded};
-use super::{Order, Outcome, Span, Trap, code, host, outcome};
+use super::{Order, Outcome, Span, Trap, code, host, needs_newer, outcome};
 use crate::cert::{GeneralName, KeyUsage};
 use crate::csr::Csr;
 use crate::der::Tag;
@@ -377,17 +377,6 @@ fn attribute(oid: &[u8], text: At<&str>, notes: &mut Notes<'_>) -> Attribute {
         ));
     }
     attribute
-}
-
-fn needs_newer(what: &str, line: usize, older: &str) -> Trap {
-    Trap::warning(
-        code::NEEDS_NEWER,
-        line,
-        format!(
-            "{what} is carried out as cfssl 1.6 does; 1.2, which Debian and Ubuntu ship, {older}"
-        ),
-        "take it out if both are to make the same certificate",
-    )
 }
 
 fn hosts(file: &Fields<'_>, notes: &mut Notes<'_>) -> Vec<GeneralName> {

@@ -38,12 +38,13 @@ impl SigningProfile {
         }
         let (not_before, not_after) = self.span.at(now);
         traps.extend(self.past_issuer(not_before, not_after, issuer));
-        if not_after <= not_before {
+        if not_after <= not_before.max(now) {
             traps.push(Trap::error(
                 code::TIME,
                 self.line,
                 format!(
-                    "the certificate would be valid from {not_before} to {not_after}: not at all"
+                    "profile `{}` makes the certificate valid from {not_before} to {not_after}, which is over: cfssl signs it without a word",
+                    self.name
                 ),
                 "correct `not_before` and `not_after`",
             ));

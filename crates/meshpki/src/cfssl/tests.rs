@@ -235,6 +235,10 @@ fn traps_of_signing_configurations() {
     );
     check(r#"{"usages": ["Server Auth"], "expiry": "1h"}"#, "1 error cfssl/unknown-usage");
     check(
+        r#"{"usages": ["content commitment"], "expiry": "1h"}"#,
+        "1 warning cfssl/needs-newer-cfssl",
+    );
+    check(
         r#"{"usages": ["s/mime", "email protection"], "expiry": "1h"}"#,
         "1 warning cfssl/repeated-usage",
     );
@@ -432,6 +436,11 @@ mod signing {
         check(
             r#"{"CN": "a"}"#,
             r#"{"usages": ["signing"], "expiry": "1h", "not_after": "2026-11-21T13:00:00Z"}"#,
+            "1 error cfssl/time",
+        );
+        check(
+            r#"{"CN": "a"}"#,
+            r#"{"usages": ["signing"], "expiry": "1h", "not_before": "2026-11-21T12:00:00Z"}"#,
             "1 error cfssl/time",
         );
     }
