@@ -34,6 +34,7 @@ mod csr_file;
 mod duration;
 mod host;
 mod json;
+mod limits;
 mod sign;
 mod usage;
 
@@ -217,14 +218,15 @@ impl Span {
     /// notBefore and notAfter of a certificate made at `now`; fractions of a second are cut, as ASN.1 does.
     fn at(&self, now: Time) -> (Time, Time) {
         const SECOND: i128 = 1_000_000_000;
-        let rounded = now.0.saturating_add(MINUTE / 2).div_euclid(MINUTE) * MINUTE;
+        let minute = i128::from(MINUTE);
+        let rounded = (i128::from(now.0) + minute / 2).div_euclid(minute) * minute;
         let backdate = match self.backdate {
             0 => i128::from(Stamp::BACKDATE_SECONDS) * SECOND,
             given => i128::from(given),
         };
         let start = match self.not_before {
             Some(fixed) => i128::from(fixed.0) * SECOND,
-            None => i128::from(rounded) * SECOND - backdate,
+            None => rounded * SECOND - backdate,
         };
         let seconds =
             |nanos: i128| Time(i64::try_from(nanos.div_euclid(SECOND)).unwrap_or(i64::MAX));

@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::json::{self, At, Fields, Kind, Notes, Shape, field, missing, unheeded};
-use super::{Order, Outcome, Span, Trap, code, host, needs_newer, outcome};
+use super::{Order, Outcome, Span, Trap, code, host, limits, needs_newer, outcome};
 use crate::cert::{GeneralName, KeyUsage};
 use crate::csr::Csr;
 use crate::der::Tag;
@@ -445,12 +445,8 @@ fn key_algorithm(algo: &str, size: i64, line: usize) -> Result<KeyAlgorithm, Tra
 fn ca(file: &Fields<'_>, notes: &mut Notes<'_>) -> Option<CaSection> {
     let section = file.value("ca").and_then(|at| notes.object(at.value, "`ca`", &CA))?;
     let given = section.number("pathlen");
-    let path_len = super::config::path_len(
-        given,
-        section.flag("pathlenzero"),
-        ["pathlen", "pathlenzero"],
-        notes,
-    );
+    let path_len =
+        limits::path_len(given, section.flag("pathlenzero"), ["pathlen", "pathlenzero"], notes);
     let backdate = section.text("backdate");
     if let Some(backdate) = backdate {
         notes.traps.push(needs_newer("`ca.backdate`", backdate.line, "takes five minutes"));
@@ -459,8 +455,8 @@ fn ca(file: &Fields<'_>, notes: &mut Notes<'_>) -> Option<CaSection> {
         line: section.line,
         path_len,
         path_len_line: given.map_or(section.line, |given| given.line),
-        expiry: super::config::expiry("`ca.expiry`", section.text("expiry"), notes),
-        backdate: super::config::backdate("`ca.backdate`", backdate, notes),
+        expiry: limits::expiry("`ca.expiry`", section.text("expiry"), notes),
+        backdate: limits::backdate("`ca.backdate`", backdate, notes),
     })
 }
 

@@ -90,14 +90,15 @@ fn the_three_files_of_the_article_pass_with_warnings() {
     );
 }
 
+fn check_file(text: &str, expect: &str) {
+    assert_eq!(short(&traps(CsrFile::parse(text))), expect, "{text}");
+}
+
 #[test]
-fn traps_of_csr_files() {
-    let check = |text: &str, expect: &str| {
-        assert_eq!(short(&traps(CsrFile::parse(text))), expect, "{text}");
-    };
+fn what_is_no_csr_file() {
+    let check = check_file;
     check(r#"{"CN": "a"}"#, "");
     check(r#"{"CN": "a", "key": null, "names": null, "hosts": null, "ca": null}"#, "");
-    // Not JSON, or not of the types Go wants.
     check("", "1 error cfssl/json");
     check("null", "1 error cfssl/no-subject");
     check("[]", "1 error cfssl/type");
@@ -117,7 +118,11 @@ fn traps_of_csr_files() {
     check(r#"{"CN": "a", "key": {"size": 256.0}}"#, "1 error cfssl/type");
     check(r#"{"CN": "a", "hosts": "a.example"}"#, "1 error cfssl/type");
     check(r#"{"CN": "a", "hosts": [1]}"#, "1 error cfssl/type");
-    // Field names.
+}
+
+#[test]
+fn field_names_of_csr_files() {
+    let check = check_file;
     check("{\"cn\":\n\"a\"}", "1 warning cfssl/field-case");
     check("{\"CN\": \"a\",\n\"CN\": \"b\"}", "2 error cfssl/duplicate-key");
     check(
@@ -130,7 +135,11 @@ fn traps_of_csr_files() {
     check(r#"{"CN": "a", "expiry": "1h"}"#, "1 error cfssl/misplaced-field");
     check(r#"{"CN": "a", "O": "b"}"#, "1 error cfssl/misplaced-field");
     check(r#"{"CN": "a", "ca": {"is_ca": true}}"#, "1 error cfssl/misplaced-field");
-    // Subject.
+}
+
+#[test]
+fn subjects_of_csr_files() {
+    let check = check_file;
     check("{}", "1 error cfssl/no-subject");
     check(
         r#"{"CN": "", "names": [{"C": "GB"}, {"C": " "}]}"#,
@@ -146,7 +155,11 @@ fn traps_of_csr_files() {
     );
     check(r#"{"CN": "a", "names": [{"OID": {"O": "b"}}]}"#, "1 error cfssl/subject");
     check(r#"{"CN": "a", "names": [{"OID": {"1.2.3": 4}}]}"#, "1 error cfssl/type");
-    // Key.
+}
+
+#[test]
+fn keys_and_sections_of_csr_files() {
+    let check = check_file;
     for (key, expect) in [
         (r#"{"algo": "rsa"}"#, "1 error cfssl/key"),
         (r#"{"algo": "rsa", "size": 1024}"#, "1 error cfssl/key"),
@@ -160,7 +173,6 @@ fn traps_of_csr_files() {
     ] {
         check(&format!(r#"{{"CN": "a", "key": {key}}}"#), expect);
     }
-    // The ca section.
     for (ca, expect) in [
         (r#"{"pathlen": 0}"#, "1 error cfssl/path-len-lost"),
         (r#"{"pathlen": 0, "pathlenzero": true}"#, ""),
@@ -174,14 +186,13 @@ fn traps_of_csr_files() {
     ] {
         check(&format!(r#"{{"CN": "a", "ca": {ca}}}"#), expect);
     }
-    // Not carried out.
     check(r#"{"CN": "a", "crl_url": "http://a"}"#, "1 warning cfssl/not-carried-out");
     check(r#"{"CN": "a", "extensions": [{}]}"#, "1 error cfssl/not-carried-out");
     check(r#"{"CN": "a", "extensions": [], "delegation_enabled": false}"#, "");
 }
 
 #[test]
-fn traps_of_signing_configurations() {
+fn what_is_no_signing_configuration() {
     let refused = |text: &str, expect: &str| {
         assert_eq!(short(&traps(SigningConfig::parse(text))), expect, "{text}");
     };
@@ -204,13 +215,19 @@ fn traps_of_signing_configurations() {
         "{\"signing\": {\"profiles\": {\"p\": {},\n\"p\": null}}}",
         "2 error cfssl/duplicate-key; 2 error cfssl/no-usages",
     );
+}
 
-    let check = |profile: &str, expect: &str| {
-        let config = config(&one(profile));
-        assert_eq!(short(&traps(config.profile(Some("p")))), expect, "{profile}");
-        let (_, other) = config.profile(None).unwrap();
-        assert_eq!(short(&other), expect.replace(" error ", " warning "), "{profile}");
-    };
+/// The traps of a profile that is used; the same are warnings when it is not.
+fn check_profile(profile: &str, expect: &str) {
+    let config = config(&one(profile));
+    assert_eq!(short(&traps(config.profile(Some("p")))), expect, "{profile}");
+    let (_, other) = config.profile(None).unwrap();
+    assert_eq!(short(&other), expect.replace(" error ", " warning "), "{profile}");
+}
+
+#[test]
+fn fields_of_profiles() {
+    let check = check_profile;
     check(r#"{"usages": ["signing"], "expiry": "1h"}"#, "");
     check(r#"{"expiry": "1h"}"#, "1 error cfssl/no-usages");
     check(r#"{"usages": ["signing"]}"#, "1 error cfssl/expiry");
@@ -246,6 +263,11 @@ fn traps_of_signing_configurations() {
         r#"{"usage": ["signing"], "expiry": "1h"}"#,
         "1 error cfssl/unknown-field; 1 error cfssl/no-usages",
     );
+}
+
+#[test]
+fn profiles_of_cas() {
+    let check = check_profile;
     check(r#"{"usages": ["cert sign"], "expiry": "1h"}"#, "1 error cfssl/cert-sign-without-ca");
     check(
         r#"{"usages": ["cert sign"], "expiry": "1h", "is_ca": true}"#,
@@ -271,7 +293,11 @@ fn traps_of_signing_configurations() {
         r#"{"is_ca": false, "max_path_len": 1}"#,
         "1 warning cfssl/ca-constraint-unused",
     );
+}
 
+#[test]
+fn what_is_not_carried_out() {
+    let check = check_profile;
     let with = |field: &str, severity: &str| {
         let profile = format!(r#"{{"usages": ["signing"], "expiry": "1h", {field}}}"#);
         check(&profile, &format!("1 {severity} cfssl/not-carried-out"));
@@ -393,6 +419,39 @@ fn validity_is_counted_in_nanoseconds() {
     check(odd, ("2026-11-21T13:14:58Z", "2026-11-21T14:45:00Z"));
     let fixed = Span { not_after: Some(Time::MAX), ..hour };
     check(fixed, ("2026-11-21T13:10:00Z", "9999-12-31T23:59:59Z"));
+}
+
+#[test]
+fn hints_say_what_to_write() {
+    let hint = |profile: &str, expect: &str| {
+        let traps = config(&one(profile)).profile(Some("p")).unwrap_err();
+        assert_eq!(traps[0].hint, expect, "{profile}");
+    };
+    let duration = r#"write "87600h": hours are the largest unit cfssl knows"#;
+    hint(r#"{"usages": ["signing"], "expiry": "10y"}"#, duration);
+    hint(r#"{"usages": ["digital signing"], "expiry": "1h"}"#, r#"write "digital signature""#);
+    hint(r#"{"usages": ["crl signing"], "expiry": "1h"}"#, r#"write "crl sign""#);
+    hint(r#"{"usages": ["ServerAuth"], "expiry": "1h"}"#, r#"write "server auth""#);
+    hint(r#"{"usage": ["signing"], "expiry": "1h"}"#, r#"write "usages""#);
+    hint(
+        r#"{"usages": ["cert sign"], "expiry": "1h", "max_path_len": 0}"#,
+        r#""max_path_len" belongs into `ca_constraint`"#,
+    );
+}
+
+#[test]
+fn no_text_makes_it_panic() {
+    for text in [CA, INTERMEDIATE, CONFIG] {
+        for at in 0..text.len() {
+            let changed = format!("{}{}", &text[..at], &text[at + 1..]);
+            for text in [&text[..at], &changed] {
+                let _ =
+                    CsrFile::parse(text).map(|(file, _)| (file.root(Time::MAX), file.request()));
+                let _ = SigningConfig::parse(text).map(|(config, _)| config.profile(Some("peer")));
+            }
+        }
+    }
+    let _ = CsrFile::parse(&"[".repeat(100_000));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 
 use crate::cert::KeyUsage;
 use crate::oid::{self, OidBytes};
@@ -57,7 +58,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// The candidate a misspelt word most likely stands for: letter case and punctuation apart, no more than a
-/// third of it is wrong.
+/// third of it is wrong; among equals the one that begins alike.
 pub(super) fn nearest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
@@ -67,12 +68,13 @@ pub(super) fn nearest<'a>(
         text.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect()
     };
     let word = letters(word);
+    let common = |other: &[char]| word.iter().zip(other).take_while(|(a, b)| a == b).count();
     candidates
         .into_iter()
         .map(|candidate| (candidate, letters(candidate)))
-        .map(|(name, other)| (distance(&word, &other), word.len().max(other.len()), name))
-        .filter(|(wrong, length, _)| wrong * 3 <= *length)
-        .min_by_key(|(wrong, _, _)| *wrong)
+        .map(|(name, other)| (distance(&word, &other), other, name))
+        .filter(|(wrong, other, _)| wrong * 3 <= word.len().max(other.len()))
+        .min_by_key(|(wrong, other, _)| (*wrong, Reverse(common(other))))
         .map(|(_, _, name)| name)
 }
 
