@@ -1,4 +1,4 @@
-//! Side by side with the real `cfssl` (Debian's golang-cfssl 1.2.0): the same files, the same keys, and
+//! Side by side with the real `cfssl` (Debian's golang-cfssl 1.2.0; 1.6.5 will do as well): the same files, the same keys, and
 //! certificates that differ in serial number and signature alone.
 
 use std::env;
@@ -72,7 +72,7 @@ const PROFILES: &[&str] = &[
     r#"{"usages": ["decipher only", "key agreement", "data encipherment", "encipher only"], "expiry": "1h"}"#,
     r#"{"usages": ["email protection", "s/mime"], "expiry": "1h30m1.5s", "backdate": "1.5s"}"#,
     r#"{"usages": ["signing"], "expiry": "1h", "backdate": "0s"}"#,
-    r#"{"usages": ["signing"], "expiry": "1h", "backdate": "1h"}"#,
+    r#"{"usages": ["signing"], "expiry": "2h", "backdate": "1h"}"#,
     r#"{"usages": ["signing"], "expiry": "26280h", "not_before": "2026-01-01T00:00:00+01:00"}"#,
     r#"{"usages": ["signing"], "expiry": "1h", "not_after": "2030-01-01T00:00:00.5Z"}"#,
     r#"{"usages": ["signing"], "expiry": "1h", "not_before": "0001-01-01T00:00:00Z"}"#,
@@ -247,16 +247,160 @@ fn what_cfssl_signs_with_and_what_it_does_not() {
     judge.assert_status(true, "ca section", &["genkey", &file]);
 }
 
+/// Where the two versions differ we do as the newer one, and warn.
+#[test]
+fn what_only_the_newer_cfssl_does() {
+    let Some(judge) = Judge::new() else { return };
+    for text in [
+        r#"{"CN": "a", "names": [{"O": "b", "E": "a@b.example"}, {"E": "plain", "C": "GB"}]}"#,
+        r#"{"CN": "a", "names": [{"OID": {"1.2.3.4": "b", "2.5.4.12": ""}}]}"#,
+        r#"{"CN": "a", "serialnumber": "1", "names": [{"OID": {"2.999.1": "ä"}, "E": "a@b"}]}"#,
+        r#"{"CN": "a", "hosts": ["spiffe://td/ns/a/sa/b", "b.example", "HTTPS://b.example/"]}"#,
+        r#"{"CN": "a", "key": {"algo": "ed25519"}}"#,
+    ] {
+        let warnings = CsrFile::parse(text).unwrap().1;
+        assert!(warnings.iter().any(|t| t.code == "cfssl/needs-newer-cfssl"), "{text}");
+        if judge.newer {
+            judge.check_request("newer", text, &["genkey"]);
+            continue;
+        }
+        let out = judge.run(&["genkey", &judge.write("csr.json", text)]);
+        if out.status.success() {
+            let out: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+            let key = SoftKey::from_pem(text_of(&out, "key").as_bytes(), None).unwrap();
+            let ours = CsrFile::parse(text).unwrap().0.request().unwrap().0.create(&key).unwrap();
+            let theirs = csr(&text_of(&out, "csr"));
+            assert_ne!(signed_part(ours.as_der()), signed_part(theirs.as_der()), "{text}");
+        }
+    }
+    if judge.newer {
+        judge.check_root("backdate", r#"{"CN": "a", "ca": {"backdate": "1h"}}"#, None);
+    }
+}
+
+#[test]
+fn durations_are_go_s() {
+    let Some(judge) = Judge::new() else { return };
+    for text in [
+        "1h",
+        "1h30m",
+        "1.5h",
+        ".5h",
+        "5.h",
+        "+1h",
+        "-1h",
+        "1h-1m",
+        "90m",
+        "3600s",
+        "1h 1m",
+        " 1h",
+        "1H",
+        "1d",
+        "1w",
+        "1y",
+        "60",
+        "0x1h",
+        "1e3s",
+        "1,5h",
+        "\u{b5}s",
+        "3600000000\u{b5}s",
+        "3600000000\u{3bc}s",
+        "1h1h",
+        ".h",
+        "h",
+        "-",
+        "+",
+        "1.2.3h",
+        "2562047h",
+        "2562048h",
+        "99999999999999999999h",
+        "0.00000000000000000000001h1h",
+        "1h.5m",
+    ] {
+        let section = format!(r#"{{"CN": "a", "ca": {{"expiry": "{text}"}}}}"#);
+        match CsrFile::parse(&section) {
+            Ok(_) => judge.check_root(text, &section, None),
+            Err(traps) if traps[0].code == "cfssl/duration" => {
+                let file = judge.write("bad.json", &section);
+                judge.assert_status(true, text, &["gencert", "-initca", &file]);
+            }
+            Err(traps) => assert_trap(&traps, "cfssl/expiry", text),
+        }
+    }
+}
+
+#[test]
+fn hosts_are_sorted_as_cfssl_does() {
+    let Some(judge) = Judge::new() else { return };
+    for host in [
+        "a",
+        "A.Example",
+        "*.a.example",
+        "a.example.",
+        "-a",
+        "_a._tcp.b",
+        "1",
+        "1.2.3",
+        "1.2.3.4",
+        "1.2.3.4.5",
+        "01.2.3.4",
+        "256.1.1.1",
+        "::",
+        "::1",
+        "1::2:3",
+        "::ffff:10.0.0.1",
+        "::10.0.0.1",
+        "FE80::1",
+        "a@b",
+        "a@b.c",
+        "a.b@c",
+        "a+b@c.d",
+        "A <a@b.c>",
+        "<a@b.c>",
+        "A B <a@b.c>",
+        " a@b.c ",
+        "a@b-c",
+        "a@1.2.3.4",
+        "a=b@c",
+        "a/b@c",
+        "a'b@c",
+        "a.@b",
+        ".a@b",
+        "a..b@c",
+        "a@b.",
+        "a@@b",
+        "a@b@c",
+        "@b",
+        "a@",
+        "<a@b",
+        "a@b>",
+        "a b@c",
+        "A, B <a@b.c>",
+        "(x) a@b.c",
+        "A. <a@b.c>",
+    ] {
+        let text = format!(r#"{{"CN": "a", "hosts": ["{host}"]}}"#);
+        match CsrFile::parse(&text) {
+            Ok(_) => judge.check_request(host, &text, &["genkey"]),
+            Err(traps) => assert_trap(&traps, "cfssl/host", host),
+        }
+    }
+}
+
 /// The real cfssl and a folder for its files.
 struct Judge {
     folder: TempDir,
+    /// Whether it is cfssl 1.6 rather than the 1.2 of the distributions.
+    newer: bool,
 }
 
 impl Judge {
     /// `None`, loudly, when there is no cfssl; a failure where judges are required.
     fn new() -> Option<Self> {
-        if Command::new("cfssl").arg("version").output().is_ok_and(|out| out.status.success()) {
-            return Some(Self { folder: tempfile::tempdir().unwrap() });
+        let version = Command::new("cfssl").arg("version").output();
+        if let Some(version) = version.ok().filter(|out| out.status.success()) {
+            let newer = !String::from_utf8_lossy(&version.stdout).contains("Version: 1.2");
+            return Some(Self { folder: tempfile::tempdir().unwrap(), newer });
         }
         let set = |name: &str, value: &str| env::var(name).is_ok_and(|found| found == value);
         let required = set("CI", "true") || set("MESH_REQUIRE_JUDGES", "1");

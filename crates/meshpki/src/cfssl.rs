@@ -2,9 +2,9 @@
 //! where the file does not say what its author meant named before anything is signed.
 //!
 //! The files are the CSR file (`ca.json`, `intermediate-ca.json`) and the signing configuration
-//! (`cfssl.json`). What they mean was read from cfssl 1.6.5 and from the build Debian ships as 1.2.0,
-//! and is compared with the latter in `tests/it/cfssl.rs`; where the two differ, 1.6.5 is followed and
-//! `cfssl/needs-newer-cfssl` says so.
+//! (`cfssl.json`). What they mean was read from cfssl 1.6.5 and from the build Debian ships as 1.2.0, and
+//! `tests/it/cfssl.rs` compares it with the one that is installed; where the two differ, 1.6.5 is followed
+//! and `cfssl/needs-newer-cfssl` says so.
 //!
 //! ```
 //! use meshpki::cfssl::{CsrFile, SigningConfig};

@@ -83,7 +83,7 @@ const CA: Shape = Shape {
     ],
 };
 
-/// The attributes of `names`, in the order cfssl writes them (measured; Go's own order is another).
+/// The attributes of `names`, in the order of Go (`crypto/x509/pkix/pkix.go: Name.ToRDNSequence`).
 const ATTRIBUTES: [(&str, &[u8]); 5] = [
     ("C", oid::COUNTRY),
     ("ST", oid::STATE),
@@ -327,6 +327,12 @@ fn extra_attributes(entry: &Fields<'_>, notes: &mut Notes<'_>) -> Vec<Attribute>
     for (dotted, value) in list.map(|list| notes.entries(list)).unwrap_or_default() {
         let text = At { value: value.as_string_lit(), line: notes.line(value) };
         match (oid::parse_dotted(dotted), text.value) {
+            (Some(oid), _) if is_common(&oid) => notes.traps.push(Trap::error(
+                code::SUBJECT,
+                text.line,
+                format!("`{dotted}` of `OID` is an attribute that has a name: cfssl puts it into another place of the CSR than of the certificate"),
+                "use the field of that name, such as \"O\"",
+            )),
             (Some(oid), Some(value)) => {
                 extra.push(attribute(
                     &oid,
@@ -362,6 +368,11 @@ fn extra_attributes(entry: &Fields<'_>, notes: &mut Notes<'_>) -> Vec<Attribute>
         ));
     }
     extra
+}
+
+/// The attributes Go's `pkix.Name` has fields for (`signer/signer.go: isCommonAttr`).
+fn is_common(oid: &[u8]) -> bool {
+    matches!(oid, [0x55, 4, 3 | 5..=11 | 17])
 }
 
 /// An attribute with the string type Go chooses, which is PrintableString or UTF8String for every type.

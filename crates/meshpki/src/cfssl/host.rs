@@ -49,18 +49,20 @@ fn ip(address: IpAddr) -> alloc::vec::Vec<u8> {
     }
 }
 
-/// The address of `a@b` or `Name <a@b>`; quoted local parts are not taken (RFC 5322 section 3.4).
+/// The address of `a@b` or `Name <a@b>`; neither quotes nor punctuation is taken, on which versions of Go differ
+/// (RFC 5322 section 3.4).
 fn email(host: &str) -> Option<&str> {
-    let host = host.trim_matches([' ', '\t']);
-    let address = match host.strip_suffix('>') {
-        Some(rest) => rest.rsplit_once('<')?.1,
-        None => host,
-    };
+    let special = |b: u8| b"!#$%&'*+-/=?^_`{|}~".contains(&b);
     let atom = |part: &str| {
-        !part.is_empty()
-            && part
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b))
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || special(b))
+    };
+    let host = host.trim_matches([' ', '\t']);
+    let address = match host.strip_suffix('>').and_then(|rest| rest.rsplit_once('<')) {
+        Some((name, address)) if name.split(' ').all(|word| word.is_empty() || atom(word)) => {
+            address
+        }
+        Some(_) => return None,
+        None => host,
     };
     let (local, domain) = address.split_once('@')?;
     (local.split('.').all(atom) && domain.split('.').all(atom)).then_some(address)

@@ -153,6 +153,7 @@ fn subjects_of_csr_files() {
         r#"{"CN": "a", "names": [{"OID": {"1.2.3": "b"}}]}"#,
         "1 warning cfssl/needs-newer-cfssl",
     );
+    check(r#"{"CN": "a", "names": [{"OID": {"2.5.4.10": "b"}}]}"#, "1 error cfssl/subject");
     check(r#"{"CN": "a", "names": [{"OID": {"O": "b"}}]}"#, "1 error cfssl/subject");
     check(r#"{"CN": "a", "names": [{"OID": {"1.2.3": 4}}]}"#, "1 error cfssl/type");
 }
@@ -463,7 +464,8 @@ fn codes_are_sorted_and_alone() {
 #[cfg(feature = "soft-keys")]
 mod signing {
     use super::*;
-    use crate::{Cert, KeyType, SoftKey, self_signed};
+    use crate::issue::csr_key;
+    use crate::{Cert, Issuer, KeyType, SoftKey, issue, self_signed};
 
     fn issuer() -> (Cert, SoftKey) {
         let key = SoftKey::generate(KeyType::EcdsaP256).unwrap();
@@ -502,6 +504,28 @@ mod signing {
             r#"{"usages": ["signing"], "expiry": "1h", "not_before": "2026-11-21T12:00:00Z"}"#,
             "1 error cfssl/time",
         );
+    }
+
+    #[test]
+    fn the_article_from_files_to_chain() {
+        let serial = Serial::from_random([2; 20]);
+        let root_file = file(CA);
+        let root_key = SoftKey::generate(root_file.key_type()).unwrap();
+        let (order, _) = root_file.root(now()).unwrap();
+        let root = self_signed(&order.profile, &root_key, order.stamp(serial)).unwrap();
+
+        let intermediate = file(INTERMEDIATE);
+        let key = SoftKey::generate(intermediate.key_type()).unwrap();
+        let csr = intermediate.request().unwrap().0.create(&key).unwrap();
+        let (profile, _) = config(CONFIG).profile(Some("intermediate_ca")).unwrap();
+        let (order, warnings) = profile.order(&csr, &root, now()).unwrap();
+        assert_eq!(warnings, []);
+        let issuer = Issuer { cert: &root, signer: &root_key };
+        let ca =
+            issue(&order.profile, csr_key(&csr).unwrap(), issuer, order.stamp(serial)).unwrap();
+        assert_eq!(ca.issuer(), root.subject());
+        assert_eq!(ca.extensions().basic_constraints.unwrap().path_len, Some(0));
+        assert_eq!(ca.not_after().time().unwrap().to_string(), "2027-11-21T13:10:00Z");
     }
 
     #[test]
