@@ -1,4 +1,5 @@
 //! Every test that crosses a crate, in one binary.
 
+mod cfssl;
 mod expiry;
 mod inspect;

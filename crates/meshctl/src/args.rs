@@ -37,7 +37,7 @@ pub enum Ca {
     Init(Init),
     /// Make a key and a certificate signing request on the cluster's side.
     Csr(CsrArgs),
-    /// Sign a CSR, or many: what the CA with the offline root does.
+    /// Sign a CSR: what is done where the root key is.
     Sign(Sign),
     /// Put a pile of certificates into leaf-first order.
     Chain(ChainArgs),
@@ -216,13 +216,13 @@ pub struct Sign {
     #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "cfssl_config")]
     pub path_len: u32,
     /// Use this subject instead of the CSR's.
-    #[arg(long, value_name = "NAME", value_parser = Name::parse)]
+    #[arg(long, value_name = "NAME", value_parser = Name::parse, conflicts_with = "cfssl_config")]
     pub subject: Option<Name>,
     /// A DNS or URI name of the certificate, `dns:NAME` or `uri:URI`. Those in the CSR are not taken over.
-    #[arg(long, value_name = "KIND:NAME")]
+    #[arg(long, value_name = "KIND:NAME", conflicts_with = "cfssl_config")]
     pub san: Vec<String>,
     /// Forbid the new CA to sign identities outside this trust domain (critical name constraint).
-    #[arg(long, value_name = "DOMAIN")]
+    #[arg(long, value_name = "DOMAIN", conflicts_with = "cfssl_config")]
     pub constrain: Option<meshpki::TrustDomain>,
     /// Take usages, CA flags and expiry from a profile of this cfssl.json.
     #[arg(long, value_name = "FILE")]
