@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 cargo xtask ci      install what the tests need, then everything CI runs, in its order
-cargo xtask tidy    what the compiler does not check: dependency direction, codes, sizes";
+cargo xtask tidy    what the compiler does not check: dependency direction, purity, sizes";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

@@ -1,7 +1,7 @@
 //! `cargo xtask tidy`: what the compiler does not check.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 /// Who may depend on whom: each crate knows only those to its left.
@@ -18,7 +18,6 @@ pub fn run() -> Result<(), String> {
     let mut problems = Vec::new();
     dependencies(&root, &mut problems)?;
     purity(&root, &mut problems);
-    codes(&root, &mut problems);
     files(&root, &mut problems)?;
     if problems.is_empty() {
         return Ok(());
@@ -69,49 +68,6 @@ fn purity(root: &Path, problems: &mut Vec<String>) {
             problems.push(format!("{} lacks #![no_std]", lib.display()));
         }
     }
-}
-
-/// Every code is in docs/errors.md, and every code there exists.
-fn codes(root: &Path, problems: &mut Vec<String>) {
-    let mut defined = BTreeSet::new();
-    for file in sources(&root.join("crates")) {
-        let text = read(&file);
-        for list in text.split("CODES: &").skip(1) {
-            let list = list.split("];").next().unwrap_or_default();
-            defined.extend(list.split('"').skip(1).step_by(2).map(str::to_owned));
-        }
-    }
-    let text = read(&root.join("docs/errors.md"));
-    let documented: BTreeSet<String> = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
-        .filter(|code| code.contains('/'))
-        .map(str::to_owned)
-        .collect();
-    problems
-        .extend(defined.difference(&documented).map(|code| format!("docs/errors.md lacks {code}")));
-    problems.extend(
-        documented
-            .difference(&defined)
-            .map(|code| format!("docs/errors.md has {code}, which is no code")),
-    );
-    if defined.is_empty() {
-        problems.push("no error codes were found".to_owned());
-    }
-}
-
-fn sources(dir: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            found.extend(sources(&path));
-        } else if path.extension().is_some_and(|e| e == "rs") {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
 }
 
 /// No large file, no note to come back to, no host of a package registry.
