@@ -14,7 +14,7 @@ mod values;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 
 use meshpki::Cert;
 use meshpki::verify::{Inputs, Verdict};
