@@ -375,6 +375,17 @@ pub fn integer(big_endian: &[u8]) -> Vec<u8> {
     }
 }
 
+/// Appends the identifier octet `tag` and the length octets of `length`.
+pub(crate) fn push_header(out: &mut Vec<u8>, tag: Tag, length: usize) {
+    out.push(tag);
+    push_length(out, length);
+}
+
+/// How many octets [`push_header`] appends.
+pub(crate) const fn header_length(length: usize) -> usize {
+    if length < 0x80 { 2 } else { 2 + (usize::BITS - length.leading_zeros()).div_ceil(8) as usize }
+}
+
 fn push_length(out: &mut Vec<u8>, length: usize) {
     if let Ok(short) = u8::try_from(length)
         && short < 0x80
