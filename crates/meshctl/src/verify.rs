@@ -4,7 +4,6 @@
 //! of openssl. Ours alone: `--explain`, `-o json`, `--at`, and exit status 3 where a signature uses an
 //! algorithm that is not built in.
 
-mod engine;
 mod load;
 mod pem;
 mod report;
@@ -101,7 +100,7 @@ impl Answer {
             crls: policy.revocation != meshpki::verify::Revocation::Ignore,
         };
         settings.store.load_for(&target, &settings.untrusted, &want);
-        let verdict = engine::verify(
+        let verdict = meshpki::verify::verify(
             &Inputs {
                 target: &target,
                 untrusted: &settings.untrusted,
@@ -118,7 +117,11 @@ impl Answer {
         if settings.json {
             self.json.push(report::verdict(name, verdict));
         } else {
-            let (out, err) = engine::openssl_text(verdict, name, settings.show_chain);
+            let (out, err) = if settings.policy_print {
+                verdict.openssl_text_with_policies(name, settings.show_chain)
+            } else {
+                verdict.openssl_text(name, settings.show_chain)
+            };
             self.out += &out;
             self.err += &err;
         }
@@ -127,7 +130,7 @@ impl Answer {
             if self.status == GOOD {
                 self.status = UNDECIDED;
             }
-        } else if !verdict.ok {
+        } else if !verdict.is_ok() {
             self.status = FAILED;
         }
     }

@@ -3,7 +3,7 @@
 use meshpki::Cert;
 use meshpki::crl::Crl;
 use meshpki::der::{self, Reader};
-use meshpki::verify::{Anchor, TrustAux};
+use meshpki::verify::Anchor;
 
 use super::pem::{Block, Next, Reader as Pem};
 
@@ -34,11 +34,11 @@ fn strict_block(block: &Block, found: &mut Found) -> Option<()> {
     let known = match block.label.as_slice() {
         b"CERTIFICATE" | b"X509 CERTIFICATE" => {
             let cert = Cert::from_der(&block.der).ok()?;
-            found.certs.push(Anchor { cert, aux: None });
+            found.certs.push(Anchor::new(cert));
             true
         }
         b"TRUSTED CERTIFICATE" => {
-            found.certs.push(with_aux(&block.der)?);
+            found.certs.push(Anchor::from_trusted_der(&block.der).ok()?);
             true
         }
         b"X509 CRL" => {
@@ -61,7 +61,7 @@ fn strict_block(block: &Block, found: &mut Found) -> Option<()> {
 /// (`crypto/x509/by_file.c: X509_load_cert_file_ex`).
 pub(super) fn strict_certs(bytes: &[u8]) -> Vec<Anchor> {
     let is_cert = |label: &[u8]| label.ends_with(b"CERTIFICATE");
-    blocks(bytes, is_cert).map_while(|block| with_aux(&block.der)).collect()
+    blocks(bytes, is_cert).map_while(|block| Anchor::from_trusted_der(&block.der).ok()).collect()
 }
 
 /// CRLs of a file in a hashed directory, in the same way (`X509_load_crl_file`).
@@ -119,9 +119,9 @@ fn lenient_block(block: &Block, found: &mut Found) -> bool {
     }
     match block.label.as_slice() {
         b"CERTIFICATE" | b"X509 CERTIFICATE" | b"TRUSTED CERTIFICATE" => {
-            let anchor = with_aux(&block.der)
-                .or_else(|| Cert::from_der(&block.der).ok().map(|cert| Anchor { cert, aux: None }));
-            let taken = anchor.is_some();
+            let anchor = Anchor::from_trusted_der(&block.der)
+                .or_else(|_| Cert::from_der(&block.der).map(Anchor::new));
+            let taken = anchor.is_ok();
             found.certs.extend(anchor);
             taken
         }
@@ -138,7 +138,7 @@ fn lenient_block(block: &Block, found: &mut Found) -> bool {
 
 fn lenient_der(object: &[u8], found: &mut Found) {
     match Cert::from_der(object) {
-        Ok(cert) => found.certs.push(Anchor { cert, aux: None }),
+        Ok(cert) => found.certs.push(Anchor::new(cert)),
         Err(_) => found.crls.extend(Crl::from_der(object)),
     }
 }
@@ -154,41 +154,4 @@ fn swallowed(bytes: &[u8]) -> usize {
 fn der_object(bytes: &[u8]) -> Option<(&[u8], usize)> {
     let element = Reader::new(bytes).any().ok()?;
     Some((element.raw, element.raw.len().max(8)))
-}
-
-/// A certificate and the trust attributes behind it, if any (`crypto/x509/x_x509.c: d2i_X509_AUX`).
-fn with_aux(bytes: &[u8]) -> Option<Anchor> {
-    let cert = Cert::from_der(bytes).ok()?;
-    let rest = &bytes[cert.as_der().len()..];
-    let aux = if rest.is_empty() { None } else { Some(aux(rest)?) };
-    Some(Anchor { cert, aux })
-}
-
-/// `X509_CERT_AUX`: trusted and rejected uses, an alias, a key id, others.
-fn aux(bytes: &[u8]) -> Option<TrustAux> {
-    let mut parts = Reader::new(bytes).expect(der::SEQUENCE, "attributes").ok()?.reader();
-    let mut aux = TrustAux::default();
-    if let Some(list) = parts.optional(der::SEQUENCE).ok()? {
-        aux.trust = oids(&list)?;
-    }
-    if let Some(list) = parts.optional(0xa0).ok()? {
-        aux.reject = oids(&list)?;
-    }
-    parts.optional_string(der::UTF8_STRING).ok()?;
-    parts.optional_string(der::OCTET_STRING).ok()?;
-    parts.optional(0xa1).ok()?;
-    parts.end("extra element").ok()?;
-    Some(aux)
-}
-
-fn oids(list: &der::Tlv<'_>) -> Option<Vec<Vec<u8>>> {
-    let mut items = list.reader();
-    let mut oids = Vec::new();
-    while let Some(item) = items.next().ok()? {
-        if item.tag != der::OID {
-            return None;
-        }
-        oids.push(item.content.to_vec());
-    }
-    Some(oids)
 }

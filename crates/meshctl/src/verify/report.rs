@@ -26,7 +26,7 @@ pub(super) fn unreadable(name: &str, problem: &str) -> Value {
 
 /// What was found about one certificate.
 pub(super) fn verdict(name: &str, verdict: &Verdict) -> Value {
-    let result = match (verdict.undecided, verdict.ok) {
+    let result = match (verdict.undecided, verdict.is_ok()) {
         (Some(_), _) => "undecided",
         (None, true) => "ok",
         (None, false) => "failed",

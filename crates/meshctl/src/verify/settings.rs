@@ -27,6 +27,8 @@ pub(super) struct Settings {
     pub(super) store: Store,
     /// `-show_chain`.
     pub(super) show_chain: bool,
+    /// `-policy_print`.
+    pub(super) policy_print: bool,
     /// `--explain`.
     pub(super) explain: bool,
     /// `-o json`.
@@ -64,12 +66,13 @@ impl Settings {
 
     fn new(now: Time) -> Self {
         Self {
-            policy: super::engine::like_openssl(now),
+            policy: Policy::like_openssl(now),
             untrusted: Vec::new(),
             trusted: None,
             crls: Vec::new(),
             store: Store::default(),
             show_chain: false,
+            policy_print: false,
             explain: false,
             json: false,
             ca_file: None,
@@ -105,6 +108,7 @@ impl Settings {
             Id::NoCaFile => self.no_ca_file = true,
             Id::NoCaPath => self.no_ca_path = true,
             Id::NoCaStore => self.no_ca_store = true,
+            Id::PolicyPrint => self.policy_print = true,
             Id::ShowChain => self.show_chain = true,
             Id::NameOpt => name_option(&given.text())?,
             Id::Explain => self.explain = true,

@@ -120,7 +120,7 @@ impl Store {
                 self.add(Found { certs: Vec::new(), crls: load::strict_crls(&bytes) });
             }
         }
-        let known = self.found.crls.iter().any(|crl| super::engine::crl_issuer(crl) == name);
+        let known = self.found.crls.iter().any(|crl| crl.issuer() == name);
         for dir in self.listed.iter().filter(|_| !known).cloned().collect::<Vec<_>>() {
             for bytes in listed(&dir, name, "r") {
                 self.add(Found { certs: Vec::new(), crls: load::lenient(&bytes).crls });
