@@ -1,10 +1,11 @@
-//! What the tests share: scratch folders, the binaries under test and the judges.
+//! What the tests and benchmarks share: scratch folders, the binaries under test, the judges, ratios.
 
 pub mod cases;
 pub mod differ;
 pub mod forge;
 pub mod judge;
 pub mod random;
+pub mod ratio;
 pub mod run;
 pub mod shared;
 pub mod world;

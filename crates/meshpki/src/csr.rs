@@ -46,7 +46,7 @@ impl Csr {
         fields.expect(der::INTEGER, "version is an INTEGER")?;
         let subject = Name::from_tlv(&fields.expect(der::SEQUENCE, "subject is a SEQUENCE")?)?;
         let spki = fields.expect(der::SEQUENCE, "subjectPublicKeyInfo is a SEQUENCE")?;
-        cert::check_spki(&spki)?;
+        let key = PublicKey::read(&spki)?;
         let extensions = match fields.optional(0xa0)? {
             Some(attributes) => requested_extensions(&attributes)?,
             None => Vec::new(),
@@ -57,7 +57,7 @@ impl Csr {
             algorithm: cert::range(&algorithm),
             signature: cert::bit_string(&signature)?.0,
             subject,
-            key: PublicKey::from_spki_unchecked(spki.raw),
+            key,
             extensions,
         })
     }

@@ -15,11 +15,8 @@ use crate::oid;
 use crate::pem::{self, Block};
 
 #[cfg(feature = "aws-lc")]
-#[path = "soft/aws_lc.rs"]
-mod backend;
-#[cfg(not(feature = "aws-lc"))]
-#[path = "soft/ring.rs"]
-mod backend;
+mod aws_lc;
+mod ring;
 
 /// PEM labels a private key may have and istiod, Go and OpenSSL read.
 const PKCS8: &str = "PRIVATE KEY";
@@ -116,8 +113,18 @@ impl FromStr for KeyType {
 pub struct SoftKey {
     pkcs8: Zeroizing<Vec<u8>>,
     public: PublicKey,
-    pair: backend::Pair,
+    pair: Pair,
 }
+
+/// Who holds the numbers.
+enum Pair {
+    Ring(ring::Pair),
+    #[cfg(feature = "aws-lc")]
+    AwsLc(aws_lc::Pair),
+}
+
+/// A new key: PKCS#8, the pair, the public half.
+type Made<P> = (Zeroizing<Vec<u8>>, P, PublicKey);
 
 impl SoftKey {
     /// A new key from the operating system's randomness.
@@ -125,7 +132,16 @@ impl SoftKey {
     /// # Errors
     /// `pki/key` when `kind` needs the feature `aws-lc` (RSA, P-521) and it is off.
     pub fn generate(kind: KeyType) -> Result<Self, crate::Error> {
-        Ok(Self::from_pkcs8(&backend::generate(kind)?)?)
+        if let Some(made) = ring::generate(kind) {
+            let (pkcs8, pair, public) = made?;
+            return Ok(Self { pkcs8, public, pair: Pair::Ring(pair) });
+        }
+        #[cfg(feature = "aws-lc")]
+        if let Some(made) = aws_lc::generate(kind) {
+            let (pkcs8, pair, public) = made?;
+            return Ok(Self { pkcs8, public, pair: Pair::AwsLc(pair) });
+        }
+        Err(KeyProblem::Unsupported(kind.name().into()).into())
     }
 
     /// Reads the first private key of PEM text: PKCS#8, PBES2-encrypted PKCS#8, SEC1 (with or without
@@ -202,14 +218,9 @@ impl SoftKey {
             }
             (other, _) => return Err(unsupported("algorithm ", other)),
         };
-        let (pair, public) = backend::load(&algorithm, bytes)?;
+        let (pair, public) = load(&algorithm, bytes)?;
         let pkcs8 = match algorithm {
-            // OpenSSL 3.0 does not read the version 2 form, which carries the public key as well.
-            KeyAlgorithm::Ed25519 => Zeroizing::new(der::sequence(&[
-                &der::integer(&[0]),
-                &der::sequence(&[&der::tlv(der::OID, oid::ED25519)]),
-                &der::tlv(der::OCTET_STRING, inner),
-            ])),
+            KeyAlgorithm::Ed25519 => ed25519_version_1(inner),
             _ => Zeroizing::new(bytes.to_vec()),
         };
         Ok(Self { pkcs8, public, pair })
@@ -252,7 +263,11 @@ impl Signer for SoftKey {
     }
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
-        backend::sign(&self.pair, self.public.algorithm(), message)
+        match &self.pair {
+            Pair::Ring(pair) => ring::sign(pair, self.public.algorithm(), message),
+            #[cfg(feature = "aws-lc")]
+            Pair::AwsLc(pair) => aws_lc::sign(pair, self.public.algorithm(), message),
+        }
     }
 }
 
@@ -261,8 +276,8 @@ impl Signer for SoftKey {
 /// # Panics
 /// When the operating system has none.
 pub fn fill_random(bytes: &mut [u8]) {
-    use ring::rand::SecureRandom;
-    ring::rand::SystemRandom::new().fill(bytes).expect("the operating system gives random bytes");
+    use ::ring::rand::SecureRandom;
+    ::ring::rand::SystemRandom::new().fill(bytes).expect("the operating system gives random bytes");
 }
 
 fn unsupported(what: &str, oid: &[u8]) -> KeyProblem {
@@ -285,6 +300,34 @@ fn pkcs8(oid: &[u8], parameters: &[u8], inner: &[u8]) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(der::sequence(&[
         &der::integer(&[0]),
         &der::sequence(&[&der::tlv(der::OID, oid), parameters]),
+        &der::tlv(der::OCTET_STRING, inner),
+    ]))
+}
+
+#[cfg(feature = "aws-lc")]
+fn load(algorithm: &KeyAlgorithm, bytes: &[u8]) -> Result<(Pair, PublicKey), KeyProblem> {
+    if matches!(algorithm, KeyAlgorithm::Rsa { .. } | KeyAlgorithm::EcdsaP521) {
+        return aws_lc::load(algorithm, bytes).map(|(pair, public)| (Pair::AwsLc(pair), public));
+    }
+    let loaded = match ring::load(algorithm, bytes) {
+        Err(_) if let Some(completed) = aws_lc::completed(algorithm, bytes) => {
+            ring::load(algorithm, &completed)
+        }
+        loaded => loaded,
+    };
+    loaded.map(|(pair, public)| (Pair::Ring(pair), public))
+}
+
+#[cfg(not(feature = "aws-lc"))]
+fn load(algorithm: &KeyAlgorithm, bytes: &[u8]) -> Result<(Pair, PublicKey), KeyProblem> {
+    ring::load(algorithm, bytes).map(|(pair, public)| (Pair::Ring(pair), public))
+}
+
+/// OpenSSL 3.0 does not read the version 2 form, which carries the public key as well.
+fn ed25519_version_1(inner: &[u8]) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(der::sequence(&[
+        &der::integer(&[0]),
+        &der::sequence(&[&der::tlv(der::OID, oid::ED25519)]),
         &der::tlv(der::OCTET_STRING, inner),
     ]))
 }
@@ -339,7 +382,8 @@ fn public_key(algorithm: &KeyAlgorithm, bits: &[u8]) -> PublicKey {
             der::sequence(&[&der::tlv(der::OID, oid::RSA_ENCRYPTION), &der::tlv(der::NULL, &[])])
         }
     };
-    PublicKey::from_spki_unchecked(&der::sequence(&[&identifier, &der::bit_string(bits)]))
+    PublicKey::from_spki(&der::sequence(&[&identifier, &der::bit_string(bits)]))
+        .expect("what the writer wrote can be read")
 }
 
 #[cfg(test)]
