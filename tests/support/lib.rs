@@ -6,6 +6,7 @@ pub mod forge;
 pub mod judge;
 pub mod random;
 pub mod ratio;
+pub mod recipes;
 pub mod run;
 pub mod shared;
 pub mod world;

@@ -123,7 +123,10 @@ impl Answer {
                 verdict.openssl_text(name, settings.show_chain)
             };
             self.out += &out;
-            self.err += &err;
+            // Undecided is neither good nor failed.
+            let claim = format!("error {name}: verification failed\n");
+            let undecided = verdict.undecided.and(err.strip_suffix(&claim));
+            self.err += undecided.unwrap_or(&err);
         }
         if let Some(depth) = verdict.undecided {
             self.err += &undecided(name, verdict, depth);
