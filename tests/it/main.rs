@@ -1,3 +1,5 @@
 //! Every test that crosses a crate, in one binary.
 
+mod differential;
+mod fixtures;
 mod replay;

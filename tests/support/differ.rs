@@ -1,5 +1,6 @@
 //! Comparing our answer with the judge's, and making a difference small.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -30,6 +31,8 @@ pub struct Summary {
     pub undecided: usize,
     /// Runs the judge found good.
     pub good: usize,
+    /// How often the judge printed each verification code.
+    pub codes: BTreeMap<u32, usize>,
     /// Runs in which we differ.
     pub differences: Vec<Difference>,
 }
@@ -43,6 +46,7 @@ pub fn runs(seeds: impl Iterator<Item = u64>) -> Summary {
         let (ours, theirs) = ask(&case);
         summary.runs += 1;
         summary.good += usize::from(theirs.exit == 0);
+        codes(&theirs).for_each(|code| *summary.codes.entry(code).or_default() += 1);
         if ours.exit == UNDECIDED {
             summary.undecided += 1;
         } else if ours != theirs {
@@ -50,6 +54,26 @@ pub fn runs(seeds: impl Iterator<Item = u64>) -> Summary {
         }
     }
     summary
+}
+
+impl Summary {
+    /// Takes in what another worker found.
+    pub fn add(&mut self, other: Self) {
+        self.runs += other.runs;
+        self.good += other.good;
+        self.undecided += other.undecided;
+        self.differences.extend(other.differences);
+        for (code, times) in other.codes {
+            *self.codes.entry(code).or_default() += times;
+        }
+    }
+}
+
+/// The N of every line `error N at D depth lookup: TEXT`.
+fn codes(printed: &Printed) -> impl Iterator<Item = u32> {
+    let lines = printed.stderr.lines();
+    let words = lines.filter_map(|line| line.strip_prefix("error ")?.split_once(" at "));
+    words.filter_map(|(code, _)| code.parse().ok())
 }
 
 fn ask(case: &Case) -> (Printed, Printed) {

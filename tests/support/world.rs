@@ -48,7 +48,7 @@ struct World {
 #[must_use]
 pub fn case(seed: u64) -> Case {
     let mut random = Random::new(seed);
-    let chaos = Chaos(random.pick(&[1_000_000, 60, 25, 12]));
+    let chaos = Chaos(random.pick(&[1_000_000, 200, 60, 20]));
     let mut world = World {
         chaos,
         parties: Vec::new(),

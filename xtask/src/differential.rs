@@ -23,6 +23,7 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
         summary.undecided,
         summary.differences.len()
     );
+    println!("codes: {:?}", summary.codes);
     if summary.differences.is_empty() {
         return Ok(());
     }
@@ -55,11 +56,7 @@ fn in_parallel(runs: u64, seed: u64) -> Summary {
     let handles: Vec<_> = (0..workers).map(|i| thread::spawn(worker(i))).collect();
     let mut all = Summary::default();
     for handle in handles {
-        let part = handle.join().expect("a worker ends");
-        all.runs += part.runs;
-        all.good += part.good;
-        all.undecided += part.undecided;
-        all.differences.extend(part.differences);
+        all.add(handle.join().expect("a worker ends"));
     }
     all.differences.sort_by(|a, b| a.case.name.cmp(&b.case.name));
     all

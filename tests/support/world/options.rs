@@ -1,5 +1,7 @@
 //! Files out of a world's certificates, and a command line over them.
 
+use std::collections::BTreeMap;
+
 use meshpki::der::{self, tlv};
 use meshpki::{oid, pem};
 
@@ -51,6 +53,10 @@ fn trust(world: &mut World, case: &mut Case, args: &mut Vec<Vec<String>>) {
     }
     let mut chunks: Vec<Vec<u8>> =
         anchors.iter().map(|der| anchor_block(&mut world.random, der)).collect();
+    if world.random.one_in(8) {
+        system_store(world, case, args, chunks);
+        return;
+    }
     if world.random.one_in(3) {
         let at = world.random.below(chunks.len().max(1));
         file(case, "second.pem", chunks.split_off(at));
@@ -69,6 +75,49 @@ fn trust(world: &mut World, case: &mut Case, args: &mut Vec<Vec<String>>) {
     }
     file(case, "first.pem", chunks);
     args.push(words(&["-no-CApath", "-no-CAstore"]));
+}
+
+/// The trust store of the system: the default file, or folders with names made of hashes.
+fn system_store(
+    world: &mut World,
+    case: &mut Case,
+    args: &mut Vec<Vec<String>>,
+    chunks: Vec<Vec<u8>>,
+) {
+    let crls: Vec<Vec<u8>> = world.crls.iter().map(|crl| block(pem::CRL, crl)).collect();
+    let in_file = world.random.below(chunks.len() + 1);
+    let (file_part, dir_part) = chunks.split_at(in_file);
+    case.env = vec![
+        ("SSL_CERT_FILE".to_owned(), "default.pem".to_owned()),
+        ("SSL_CERT_DIR".to_owned(), "certs".to_owned()),
+    ];
+    file(case, "default.pem", file_part.to_vec());
+    let mut taken = BTreeMap::new();
+    for (kind, chunk) in
+        dir_part.iter().map(|chunk| ("", chunk)).chain(crls.iter().map(|crl| ("r", crl)))
+    {
+        let Some(hash) = hash(chunk) else { continue };
+        let number = taken.entry((kind, hash.clone())).or_insert(0);
+        file(case, &format!("certs/{hash}.{kind}{number}"), vec![chunk.clone()]);
+        *number += 1;
+    }
+    for option in ["-no-CAfile", "-no-CApath", "-no-CAstore"] {
+        if world.random.one_in(6) {
+            args.push(words(&[option]));
+        }
+    }
+}
+
+/// The hash a hashed folder files a block under: of the subject, or of a CRL's issuer.
+fn hash(chunk: &[u8]) -> Option<String> {
+    let found = pem::decode(chunk).into_iter().next()?.ok()?;
+    let name = if found.label == pem::CRL {
+        meshpki::crl::Crl::from_der(&found.der).ok()?.issuer().clone()
+    } else {
+        meshpki::Cert::from_der(&found.der).ok()?.subject().clone()
+    };
+    let digest = meshpki::digest::sha1(name.canonical());
+    Some(digest.iter().take(4).rev().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// A plain block, or one that says what the certificate is trusted for.
@@ -155,7 +204,7 @@ fn plain_options(random: &mut Random, args: &mut Vec<Vec<String>>) {
     let rare: [(usize, &[&str]); 10] = [
         (4, &["-show_chain"]),
         (5, &["-partial_chain"]),
-        (5, &["-x509_strict"]),
+        (8, &["-x509_strict"]),
         (8, &["-check_ss_sig"]),
         (10, &["-ignore_critical"]),
         (12, &["-trusted_first"]),
@@ -169,7 +218,7 @@ fn plain_options(random: &mut Random, args: &mut Vec<Vec<String>>) {
             args.push(words(option));
         }
     }
-    if random.one_in(3) {
+    if random.one_in(6) {
         let purposes = [
             "sslclient",
             "sslserver",
@@ -184,10 +233,10 @@ fn plain_options(random: &mut Random, args: &mut Vec<Vec<String>>) {
         ];
         args.push(words(&["-purpose", random.pick(&purposes)]));
     }
-    if random.one_in(8) {
+    if random.one_in(20) {
         args.push(words(&["-auth_level", random.pick(&["0", "1", "2", "3", "4", "5", "-1"])]));
     }
-    if random.one_in(8) {
+    if random.one_in(20) {
         args.push(words(&["-verify_depth", random.pick(&["0", "1", "2", "-1", "0x3"])]));
     }
 }
@@ -211,7 +260,7 @@ fn policy_options(random: &mut Random, args: &mut Vec<Vec<String>>) {
 }
 
 fn identity_options(random: &mut Random, args: &mut Vec<Vec<String>>) {
-    if random.one_in(5) {
+    if random.one_in(14) {
         let hosts = [
             "a.example.com",
             "A.example.COM",
@@ -223,13 +272,13 @@ fn identity_options(random: &mut Random, args: &mut Vec<Vec<String>>) {
         ];
         args.push(words(&["-verify_hostname", random.pick(&hosts)]));
     }
-    if random.one_in(12) {
+    if random.one_in(40) {
         args.push(words(&[
             "-verify_ip",
             random.pick(&["10.0.0.1", "192.168.1.1", "2020::", "::1"]),
         ]));
     }
-    if random.one_in(12) {
+    if random.one_in(40) {
         args.push(words(&[
             "-verify_email",
             random.pick(&["a@example.com", "a@EXAMPLE.com", "x@y"]),
