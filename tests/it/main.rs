@@ -2,5 +2,8 @@
 
 mod cfssl;
 mod codes;
+mod differential;
 mod expiry;
+mod fixtures;
 mod inspect;
+mod replay;

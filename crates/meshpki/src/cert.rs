@@ -21,7 +21,7 @@ pub use extensions::{
     AuthorityKeyId, BasicConstraints, Criticality, DistributionPoint, ExtendedUsages, Extensions,
     KeyUsage, NameConstraints, Subtree,
 };
-pub(crate) use extensions::{authority_key_id, boolean, general_names, sequence};
+pub(crate) use extensions::{authority_key_id, boolean, general_names, list, sequence};
 pub use general_name::GeneralName;
 
 /// An X.509 certificate: its bytes as given and everything read from them once.
@@ -288,13 +288,13 @@ impl Body {
         check_integer(&serial)?;
         let algorithm = parts.expect(der::SEQUENCE, "signature is a SEQUENCE")?;
         check_algorithm(&algorithm)?;
-        let issuer = Name::from_tlv(&parts.expect(der::SEQUENCE, "issuer is a SEQUENCE")?)?;
+        let issuer = Name::from_tlv(&parts.expect_list(der::SEQUENCE, "issuer is a SEQUENCE")?)?;
         let validity = parts.expect(der::SEQUENCE, "validity is a SEQUENCE")?;
         let mut times = validity.reader();
         let not_before = raw_time(&times.any()?)?;
         let not_after = raw_time(&times.any()?)?;
         times.end("extra element in the validity")?;
-        let subject = Name::from_tlv(&parts.expect(der::SEQUENCE, "subject is a SEQUENCE")?)?;
+        let subject = Name::from_tlv(&parts.expect_list(der::SEQUENCE, "subject is a SEQUENCE")?)?;
         let spki = parts.expect(der::SEQUENCE, "subjectPublicKeyInfo is a SEQUENCE")?;
         let key = PublicKey::read(&spki)?;
         for tag in [1, 2] {
@@ -375,8 +375,35 @@ pub(crate) fn small_integer(content: &[u8]) -> Option<i64> {
 pub(crate) fn check_algorithm(algorithm: &Tlv<'_>) -> Result<(), DerError> {
     let mut parts = algorithm.reader();
     name::check_oid(&parts.expect(der::OID, "algorithm is an OID")?)?;
-    parts.next()?;
+    if let Some(parameters) = parts.next()? {
+        check_any(&parameters)?;
+    }
     parts.end("extra element in an AlgorithmIdentifier")
+}
+
+/// A value of any type, decoded as far as OpenSSL does (`crypto/asn1/tasn_dec.c: asn1_d2i_ex_primitive`).
+pub(crate) fn check_any(value: &Tlv<'_>) -> Result<(), DerError> {
+    let constructed = value.is_constructed();
+    match value.tag & !der::CONSTRUCTED {
+        0x40.. => Ok(()),
+        0x10 | 0x11 if constructed => Ok(()),
+        0x10 | 0x11 => Err(value.error("SEQUENCE or SET that is not constructed")),
+        der::NULL | der::BOOLEAN | der::OID | der::INTEGER | der::ENUMERATED if constructed => {
+            Err(value.error("a primitive type that is constructed"))
+        }
+        der::NULL if !value.content.is_empty() => Err(value.error("NULL has content")),
+        der::BOOLEAN if value.content.len() != 1 => Err(value.error("BOOLEAN is not one byte")),
+        der::OID => name::check_oid(value),
+        der::INTEGER | der::ENUMERATED => check_integer(value),
+        der::BIT_STRING => bit_string(value).map(drop),
+        der::BMP_STRING if value.string()?.len() % 2 != 0 => {
+            Err(value.error("BMPString of odd length"))
+        }
+        der::UNIVERSAL_STRING if value.string()?.len() % 4 != 0 => {
+            Err(value.error("UniversalString of odd length"))
+        }
+        _ => value.string().map(drop),
+    }
 }
 
 /// Bytes and unused bits of a BIT STRING; unused bits are cleared (`crypto/asn1/a_bitstr.c: ossl_c2i_ASN1_BIT_STRING`).
@@ -405,7 +432,7 @@ pub(crate) fn raw_time(tlv: &Tlv<'_>) -> Result<RawTime, DerError> {
 /// `[3] EXPLICIT SEQUENCE OF Extension`, and the same inside a CSR's extensionRequest.
 pub(crate) fn read_extensions(explicit: &Tlv<'_>) -> Result<Vec<RawExtension>, DerError> {
     let mut inner = explicit.reader();
-    let list = inner.expect(der::SEQUENCE, "extensions are a SEQUENCE")?;
+    let list = inner.expect_list(der::SEQUENCE, "extensions are a SEQUENCE")?;
     inner.end("extra element behind the extensions")?;
     read_extension_list(&list)
 }

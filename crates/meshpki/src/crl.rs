@@ -215,7 +215,7 @@ fn read_list(tbs: &Tlv<'_>) -> Result<Parsed, DerError> {
         check_integer(&version)?;
     }
     check_algorithm(&parts.expect(der::SEQUENCE, "signature is a SEQUENCE")?)?;
-    let issuer = Name::from_tlv(&parts.expect(der::SEQUENCE, "issuer is a SEQUENCE")?)?;
+    let issuer = Name::from_tlv(&parts.expect_list(der::SEQUENCE, "issuer is a SEQUENCE")?)?;
     let this_update = raw_time(&parts.any()?)?;
     let is_time =
         |tag: der::Tag| matches!(tag & !der::CONSTRUCTED, der::UTC_TIME | der::GENERALIZED_TIME);
@@ -240,7 +240,7 @@ fn read_list(tbs: &Tlv<'_>) -> Result<Parsed, DerError> {
         is_delta: false,
         critical: None,
     };
-    let revoked = parts.optional(der::SEQUENCE)?;
+    let revoked = parts.optional_list(der::SEQUENCE)?;
     if let Some(explicit) = parts.optional(0xa0)? {
         parsed.raw_extensions = read_extensions(&explicit)?;
     }
@@ -288,7 +288,7 @@ impl Parsed {
             let serial = parts.expect(der::INTEGER, "serial number is an INTEGER")?;
             check_integer(&serial)?;
             raw_time(&parts.any()?)?;
-            let extensions = match parts.optional(der::SEQUENCE)? {
+            let extensions = match parts.optional_list(der::SEQUENCE)? {
                 Some(list) => read_extension_list(&list)?,
                 None => Vec::new(),
             };

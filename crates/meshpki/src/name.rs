@@ -104,7 +104,7 @@ impl Name {
     /// When `bytes` is not a Name as OpenSSL's `d2i_X509_NAME` accepts it.
     pub fn from_der(bytes: &[u8]) -> Result<Self, DerError> {
         let mut reader = Reader::new(bytes);
-        let tlv = reader.expect(der::SEQUENCE, "a name is a SEQUENCE")?;
+        let tlv = reader.expect_list(der::SEQUENCE, "a name is a SEQUENCE")?;
         reader.end("bytes after the name")?;
         Self::from_tlv(&tlv)
     }
@@ -286,9 +286,16 @@ fn value_parts<'a>(value: &Tlv<'a>) -> Result<(Tag, alloc::borrow::Cow<'a, [u8]>
             | der::UTC_TIME
             | der::GENERALIZED_TIME
             | der::VISIBLE_STRING
+            | 16
+            | 17
+            | 21
             | 25
             | 27 => Err(value.error("attribute value of a type a name may not hold")),
             0x40.. => Err(value.error("attribute value with a tag that is not universal")),
+            der::BIT_STRING => {
+                crate::cert::bit_string(value)?;
+                Ok((primitive, value.string()?))
+            }
             der::UTF8_STRING => {
                 let bytes = value.string()?;
                 match core::str::from_utf8(&bytes) {
@@ -313,7 +320,7 @@ fn canonical(name: &Tlv<'_>) -> Result<Vec<u8>, DerError> {
     let mut out = Vec::with_capacity(name.content.len());
     let mut sets = name.reader();
     while let Some(set) = sets.next()? {
-        if set.tag != der::SET {
+        if set.tag | der::CONSTRUCTED != der::SET {
             return Err(set.error("an RDN is a SET"));
         }
         push_canonical_rdn(&set, &mut out)?;

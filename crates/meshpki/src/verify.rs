@@ -243,7 +243,7 @@ impl TrustAux {
         let mut parts = outer.reader();
         let mut lists = [Vec::new(), Vec::new()];
         for (list, tag) in lists.iter_mut().zip([der::SEQUENCE, 0xa0]) {
-            let Some(usages) = parts.optional(tag)? else { continue };
+            let Some(usages) = parts.optional_list(tag)? else { continue };
             let mut items = usages.reader();
             while let Some(usage) = items.next()? {
                 if usage.tag != der::OID {
@@ -258,7 +258,7 @@ impl TrustAux {
                 text.string()?;
             }
         }
-        parts.optional(0xa1)?;
+        parts.optional_list(0xa1)?;
         parts.end("extra element in trust settings")?;
         let [trust, reject] = lists;
         Ok(Self { trust, reject })

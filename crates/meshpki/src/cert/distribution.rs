@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::extensions::{general_name_list, sequence};
+use super::extensions::{general_name_list, list, sequence};
 use super::{GeneralName, bit_string};
 use crate::der::{self, DerError, Tlv};
 use crate::name::{self, Name};
@@ -34,7 +34,7 @@ impl DpName {
         let mut inner = explicit.reader();
         let choice = inner.any()?;
         inner.end("extra element in a distribution point name")?;
-        match choice.tag {
+        match choice.tag | der::CONSTRUCTED {
             0xa0 => Ok(Self::Full(general_name_list(choice.reader())?)),
             0xa1 => {
                 let rdn = name::canonical_rdn(&choice)?;
@@ -88,7 +88,7 @@ impl DistributionPoint {
 /// CRLDistributionPoints.
 pub(super) fn points(value: &Tlv<'_>) -> Result<Vec<DistributionPoint>, DerError> {
     let mut points = Vec::new();
-    let mut items = sequence(value)?;
+    let mut items = list(value)?;
     while let Some(item) = items.next()? {
         let mut parts = sequence(&item)?;
         let name = parts.optional(0xa0)?.map(|name| DpName::read(&name)).transpose()?;
@@ -96,7 +96,7 @@ pub(super) fn points(value: &Tlv<'_>) -> Result<Vec<DistributionPoint>, DerError
             Some(reasons) => reason_bits(&reasons)?,
             None => ALL_REASONS,
         };
-        let issuer = parts.optional(0xa2)?;
+        let issuer = parts.optional_list(0xa2)?;
         let crl_issuer = issuer.map(|names| general_name_list(names.reader())).transpose()?;
         parts.end("extra element in a distribution point")?;
         points.push(DistributionPoint { name, reasons, crl_issuer });

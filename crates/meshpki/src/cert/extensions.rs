@@ -352,6 +352,15 @@ pub(crate) fn sequence<'a>(value: &Tlv<'a>) -> Result<Reader<'a>, DerError> {
     }
 }
 
+/// A SEQUENCE OF, which OpenSSL also takes when it is not marked as constructed.
+pub(crate) fn list<'a>(value: &Tlv<'a>) -> Result<Reader<'a>, DerError> {
+    if value.tag | der::CONSTRUCTED == der::SEQUENCE {
+        Ok(value.reader())
+    } else {
+        Err(value.error("a SEQUENCE is wanted"))
+    }
+}
+
 /// The second answer is true for a negative path length.
 fn basic_constraints(
     value: &Tlv<'_>,
@@ -398,8 +407,8 @@ fn proxy_cert_info(value: &Tlv<'_>) -> Result<(), DerError> {
 
 /// IPAddrBlocks and ASIdentifiers (RFC 3779 sections 2.2.3 and 3.2.3).
 fn resources(oid: &[u8], value: &Tlv<'_>) -> Result<(), DerError> {
-    let mut parts = sequence(value)?;
     if oid == oid::AUTONOMOUS_SYS_IDS {
+        let mut parts = sequence(value)?;
         for tag in [0xa0, 0xa1] {
             if let Some(choice) = parts.optional(tag)? {
                 let mut inner = choice.reader();
@@ -409,7 +418,8 @@ fn resources(oid: &[u8], value: &Tlv<'_>) -> Result<(), DerError> {
         }
         return parts.end("extra element in ASIdentifiers");
     }
-    while let Some(family) = parts.next()? {
+    let mut families = list(value)?;
+    while let Some(family) = families.next()? {
         let mut family = sequence(&family)?;
         family.expect_string(der::OCTET_STRING, "addressFamily is an OCTET STRING")?.string()?;
         resource_choice(&family.any()?, der::BIT_STRING)?;
@@ -420,9 +430,11 @@ fn resources(oid: &[u8], value: &Tlv<'_>) -> Result<(), DerError> {
 
 /// `NULL` for inherit, or a list of single resources of type `single` and ranges of two.
 fn resource_choice(choice: &Tlv<'_>, single: der::Tag) -> Result<(), DerError> {
-    let one = |item: &Tlv<'_>| match item.tag & !der::CONSTRUCTED {
+    let one = |item: &Tlv<'_>| match item.tag {
         der::INTEGER if single == der::INTEGER => check_integer(item),
-        der::BIT_STRING if single == der::BIT_STRING => bit_string(item).map(drop),
+        tag if tag & !der::CONSTRUCTED == der::BIT_STRING && single == der::BIT_STRING => {
+            bit_string(item).map(drop)
+        }
         _ => Err(item.error("a resource of another type")),
     };
     if choice.tag == der::NULL {
@@ -432,7 +444,7 @@ fn resource_choice(choice: &Tlv<'_>, single: der::Tag) -> Result<(), DerError> {
             Err(choice.error("NULL has content"))
         };
     }
-    let mut items = sequence(choice)?;
+    let mut items = list(choice)?;
     while let Some(item) = items.next()? {
         if item.tag == der::SEQUENCE {
             let mut range = item.reader();
@@ -455,7 +467,7 @@ fn key_usage(value: &Tlv<'_>) -> Result<KeyUsage, DerError> {
 
 fn ext_key_usage(value: &Tlv<'_>) -> Result<Vec<Vec<u8>>, DerError> {
     let mut usages = Vec::new();
-    let mut parts = sequence(value)?;
+    let mut parts = list(value)?;
     while let Some(usage) = parts.next()? {
         if usage.tag != der::OID {
             return Err(usage.error("an extended key usage is an OID"));
@@ -473,7 +485,7 @@ pub(crate) fn authority_key_id(value: &Tlv<'_>) -> Result<AuthorityKeyId, DerErr
     if let Some(key_id) = parts.optional_string(der::context(0))? {
         id.key_id = Some(key_id.string()?.into_owned());
     }
-    if let Some(issuer) = parts.optional(0xa1)? {
+    if let Some(issuer) = parts.optional_list(0xa1)? {
         id.issuer = Some(general_name_list(issuer.reader())?);
     }
     if let Some(serial) = parts.optional(der::context(2))? {
@@ -486,7 +498,7 @@ pub(crate) fn authority_key_id(value: &Tlv<'_>) -> Result<AuthorityKeyId, DerErr
 
 /// GeneralNames.
 pub(crate) fn general_names(value: &Tlv<'_>) -> Result<Vec<GeneralName>, DerError> {
-    general_name_list(sequence(value)?)
+    general_name_list(list(value)?)
 }
 
 pub(crate) fn general_name_list(mut parts: Reader<'_>) -> Result<Vec<GeneralName>, DerError> {
@@ -500,11 +512,11 @@ pub(crate) fn general_name_list(mut parts: Reader<'_>) -> Result<Vec<GeneralName
 fn name_constraints(value: &Tlv<'_>) -> Result<NameConstraints, DerError> {
     let mut parts = sequence(value)?;
     let mut lists = [Vec::new(), Vec::new()];
-    for (list, tag) in lists.iter_mut().zip([0xa0, 0xa1]) {
-        if let Some(subtrees) = parts.optional(tag)? {
+    for (subtrees_read, tag) in lists.iter_mut().zip([0xa0, 0xa1]) {
+        if let Some(subtrees) = parts.optional_list(tag)? {
             let mut items = subtrees.reader();
             while let Some(item) = items.next()? {
-                list.push(subtree(&item)?);
+                subtrees_read.push(subtree(&item)?);
             }
         }
     }

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use num_bigint::BigUint;
 
 use super::curves::CURVES;
+use crate::cert::{bit_string, check_integer};
 use crate::der::{self, DerError, Reader, Tlv};
 
 /// A short Weierstrass curve `y^2 = x^3 + a x + b` over the field of `p` elements; numbers in hex.
@@ -28,6 +29,11 @@ pub(crate) struct Curve {
 pub(crate) fn named(oid: &[u8]) -> Option<&'static Curve> {
     CURVES.iter().find(|curve| curve.oid == oid)
 }
+
+/// prime-field, 1.2.840.10045.1.1.
+const PRIME_FIELD: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 1, 1];
+/// `include/openssl/ec.h: OPENSSL_ECC_MAX_FIELD_BITS`.
+const MAX_FIELD_BITS: u64 = 661;
 
 /// A field and an equation in numbers.
 pub(super) struct Equation {
@@ -53,20 +59,37 @@ impl Equation {
     /// the order.
     pub(super) fn explicit(parameters: &Tlv<'_>) -> Result<Option<(Self, u64)>, DerError> {
         let mut parts = parameters.reader();
-        parts.expect(der::INTEGER, "ECParameters without a version")?;
+        check_integer(&parts.expect(der::INTEGER, "ECParameters without a version")?)?;
         let mut field = parts.expect(der::SEQUENCE, "ECParameters without a field")?.reader();
-        field.expect(der::OID, "field without a type")?;
+        let kind = field.expect(der::OID, "field without a type")?;
         let p = field.any()?;
+        field.end("extra element in a field")?;
         let mut curve = parts.expect(der::SEQUENCE, "ECParameters without a curve")?.reader();
-        let a = curve.expect(der::OCTET_STRING, "curve without a")?;
-        let b = curve.expect(der::OCTET_STRING, "curve without b")?;
-        parts.expect(der::OCTET_STRING, "ECParameters without a base")?;
+        let a = curve.expect_string(der::OCTET_STRING, "curve without a")?;
+        let b = curve.expect_string(der::OCTET_STRING, "curve without b")?;
+        if let Some(seed) = curve.optional_string(der::BIT_STRING)? {
+            bit_string(&seed)?;
+        }
+        curve.end("extra element in a curve")?;
+        let base = parts.expect_string(der::OCTET_STRING, "ECParameters without a base")?;
         let order = parts.expect(der::INTEGER, "ECParameters without an order")?;
-        if p.tag != der::INTEGER {
+        check_integer(&order)?;
+        if let Some(cofactor) = parts.optional(der::INTEGER)? {
+            check_integer(&cofactor)?;
+        }
+        parts.end("extra element in ECParameters")?;
+        if kind.content != PRIME_FIELD || p.tag != der::INTEGER || order.content[0] & 0x80 != 0 {
             return Ok(None);
         }
-        let number = |tlv: &Tlv<'_>| BigUint::from_bytes_be(tlv.content);
-        Ok(Some((Self { p: number(&p), a: number(&a), b: number(&b) }, number(&order).bits())))
+        check_integer(&p)?;
+        let number = BigUint::from_bytes_be;
+        let (a, b) = (number(&a.string()?), number(&b.string()?));
+        let this = Self { p: number(p.content), a, b };
+        let bits = number(order.content).bits();
+        let sound = (1..=MAX_FIELD_BITS).contains(&this.p.bits())
+            && (1..=this.p.bits() + 1).contains(&bits)
+            && this.uncompressed(&base.string()?).is_some();
+        Ok(sound.then_some((this, bits)))
     }
 
     /// The point in uncompressed form, when `octets` is a point of the curve in any of the forms OpenSSL

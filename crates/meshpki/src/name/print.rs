@@ -12,7 +12,7 @@ use crate::oid;
 impl fmt::Display for Name {
     /// `C = GB, O = "Acme, Inc.", CN = Zo\C3\AB`: as `openssl verify` prints a subject.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, rdn) in self.rdns().iter().enumerate() {
+        for (i, rdn) in self.rdns().iter().filter(|rdn| !rdn.is_empty()).enumerate() {
             for (j, attribute) in rdn.iter().enumerate() {
                 f.write_str(match (i, j) {
                     (0, 0) => "",

@@ -35,6 +35,9 @@ impl PssParameters {
             this.digest = digest_of(&digest)?;
         }
         if let Some(mask) = explicit(&mut parts, 0xa1)? {
+            if mask.tag != der::SEQUENCE {
+                return Err(mask.error("an AlgorithmIdentifier is wanted"));
+            }
             check_algorithm(&mask)?;
             let mut mask_parts = mask.reader();
             if mask_parts.any()?.content != MGF1 {
@@ -77,7 +80,10 @@ fn digest_of(algorithm: &Tlv<'_>) -> Result<Digest, DerError> {
         return Err(algorithm.error("an AlgorithmIdentifier is wanted"));
     }
     check_algorithm(algorithm)?;
-    Ok(Digest::of(algorithm.reader().any()?.content))
+    match Digest::of(algorithm.reader().any()?.content) {
+        Digest::Other => Err(algorithm.error("a digest OpenSSL does not know")),
+        digest => Ok(digest),
+    }
 }
 
 /// Checks a signature whose algorithm is RSASSA-PSS with `parameters`.

@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::cert::{Cert, check_integer, sequence, small_integer};
+use crate::cert::{Cert, check_integer, list, sequence, small_integer};
 use crate::der::{self, DerError, Reader, Tlv};
 use crate::name::check_oid;
 use crate::oid;
@@ -165,8 +165,8 @@ fn skip(number: &Tlv<'_>) -> Option<Option<i64>> {
 
 /// PolicyMappings (RFC 5280 section 4.2.1.5).
 fn mappings(value: &[u8]) -> Result<Vec<(&[u8], &[u8])>, DerError> {
-    let mut list = Vec::new();
-    let mut items = sequence(&Reader::new(value).any()?)?;
+    let mut found = Vec::new();
+    let mut items = list(&Reader::new(value).any()?)?;
     while let Some(item) = items.next()? {
         let mut parts = sequence(&item)?;
         let issuer = parts.expect(der::OID, "a policy is an OID")?;
@@ -174,21 +174,21 @@ fn mappings(value: &[u8]) -> Result<Vec<(&[u8], &[u8])>, DerError> {
         parts.end("extra element in a policy mapping")?;
         check_oid(&issuer)?;
         check_oid(&subject)?;
-        list.push((issuer.content, subject.content));
+        found.push((issuer.content, subject.content));
     }
-    Ok(list)
+    Ok(found)
 }
 
 /// CertificatePolicies (RFC 5280 section 4.2.1.4).
 fn policies(value: &[u8], critical: bool) -> Result<Vec<Data>, DerError> {
-    let mut list = Vec::new();
-    let mut items = sequence(&Reader::new(value).any()?)?;
+    let mut found = Vec::new();
+    let mut items = list(&Reader::new(value).any()?)?;
     while let Some(item) = items.next()? {
         let mut parts = sequence(&item)?;
         let policy = parts.expect(der::OID, "a policy is an OID")?;
         check_oid(&policy)?;
         let mut data = Data::new(policy.content, critical);
-        if let Some(qualifiers) = parts.optional(der::SEQUENCE)? {
+        if let Some(qualifiers) = parts.optional_list(der::SEQUENCE)? {
             let mut read = Vec::new();
             let mut items = qualifiers.reader();
             while let Some(item) = items.next()? {
@@ -197,9 +197,9 @@ fn policies(value: &[u8], critical: bool) -> Result<Vec<Data>, DerError> {
             data.qualifiers = Some(read);
         }
         parts.end("extra element in a policy")?;
-        list.push(data);
+        found.push(data);
     }
-    Ok(list)
+    Ok(found)
 }
 
 /// PolicyQualifierInfo.
@@ -241,8 +241,8 @@ fn notice(value: &Tlv<'_>) -> Result<Qualifier, DerError> {
             let mut parts = reference.reader();
             let organization = display_text(&parts.any()?)?;
             let mut numbers = Vec::new();
-            let list = parts.expect(der::SEQUENCE, "noticeNumbers is a SEQUENCE")?;
-            let mut items = list.reader();
+            let numbers_list = parts.expect_list(der::SEQUENCE, "noticeNumbers is a SEQUENCE")?;
+            let mut items = numbers_list.reader();
             while let Some(number) = items.next()? {
                 if number.tag != der::INTEGER {
                     return Err(number.error("a notice number is an INTEGER"));
