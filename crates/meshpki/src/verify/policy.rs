@@ -392,10 +392,9 @@ impl Tree {
                 (None, None) => {}
                 (None, Some(any)) => {
                     let from = &self.nodes[any].data;
-                    let data = Data {
-                        qualifiers: from.qualifiers.clone(),
-                        ..Data::new(policy, from.critical)
-                    };
+                    // OpenSSL overwrites the flag that says critical.
+                    let qualifiers = from.qualifiers.clone();
+                    let data = Data { qualifiers, ..Data::new(policy, false) };
                     let parent = self.nodes[any].parent;
                     user.push(self.new_node(data, parent)?);
                 }
