@@ -80,9 +80,8 @@ impl Cache {
             return Some(());
         }
         for data in list {
-            let known = self.data.iter().any(|other| other.policy == data.policy);
             if data.policy != oid::ANY_POLICY {
-                if known {
+                if self.find(&data.policy).is_some() {
                     self.data.clear();
                     return None;
                 }
@@ -93,7 +92,6 @@ impl Cache {
             }
         }
         self.has_policies = true;
-        self.data.sort_by(|a, b| (a.policy.len(), &a.policy).cmp(&(b.policy.len(), &b.policy)));
         if let Some((value, _)) = extension(cert, oid::POLICY_MAPPINGS)? {
             self.read_mappings(value)?;
         }
@@ -122,14 +120,21 @@ impl Cache {
         Some(())
     }
 
+    /// The policy with that OID. As in OpenSSL a look-up sorts the list, and what is added later stands at the
+    /// end until the next one.
+    fn find(&mut self, policy: &[u8]) -> Option<&mut Data> {
+        self.data.sort_by(|a, b| (a.policy.len(), &a.policy).cmp(&(b.policy.len(), &b.policy)));
+        self.data.iter_mut().find(|data| data.policy == policy)
+    }
+
     /// `ossl_policy_cache_set_mapping`; nothing may be mapped to or from anyPolicy.
     fn read_mappings(&mut self, value: &[u8]) -> Option<()> {
         let list = mappings(value).ok().filter(|list| !list.is_empty())?;
-        for (issuer, subject) in list {
+        for [issuer, subject] in list {
             if issuer == oid::ANY_POLICY || subject == oid::ANY_POLICY {
                 return None;
             }
-            if let Some(data) = self.data.iter_mut().find(|data| data.policy == issuer) {
+            if let Some(data) = self.find(issuer) {
                 data.mapped = true;
                 data.expected.push(subject.to_vec());
             } else if let Some(any) = &self.any {
@@ -164,7 +169,7 @@ fn skip(number: &Tlv<'_>) -> Option<Option<i64>> {
 }
 
 /// PolicyMappings (RFC 5280 section 4.2.1.5).
-fn mappings(value: &[u8]) -> Result<Vec<(&[u8], &[u8])>, DerError> {
+fn mappings(value: &[u8]) -> Result<Vec<[&[u8]; 2]>, DerError> {
     let mut found = Vec::new();
     let mut items = list(&Reader::new(value).any()?)?;
     while let Some(item) = items.next()? {
@@ -174,7 +179,7 @@ fn mappings(value: &[u8]) -> Result<Vec<(&[u8], &[u8])>, DerError> {
         parts.end("extra element in a policy mapping")?;
         check_oid(&issuer)?;
         check_oid(&subject)?;
-        found.push((issuer.content, subject.content));
+        found.push([issuer.content, subject.content]);
     }
     Ok(found)
 }
