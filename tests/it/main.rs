@@ -1,12 +1,19 @@
 //! Every test that crosses a crate, in one binary.
 
+mod cfssl;
 mod chain;
+mod codes;
 mod csr_sign;
+mod differential;
+mod expiry;
+mod fixtures;
 mod init;
+mod inspect;
 mod interop;
 mod kill;
 mod refusals;
 mod renew;
+mod replay;
 mod terminal;
 
 /// The real `meshctl`, for what needs a process of its own.

@@ -201,7 +201,7 @@ fn csrs_that_cannot_be_signed() {
     shell.check("ca sign @/k1.csr --ca @/ca --out -", r#"
         exit 1
         --- stderr
-        error[pki/unsupported-key]: the key of the CSR of `k1` is algorithm 1.3.132.0.10, which we do not issue with: no algorithm here can check its signature
+        error[pki/unsupported-key]: the key of `k1` is algorithm 1.3.132.0.10, which we do not issue with: istiod and Envoy cannot use it
           in: @/k1.csr
     "#);
 }

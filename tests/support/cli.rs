@@ -43,7 +43,21 @@ impl Shell {
     }
 
     /// Runs one command line.
+    ///
+    /// A program another test is about to start holds our lock of the folder between its fork and its exec:
+    /// a folder that is busy is tried again for a while.
     pub fn run(&self, command: &str) -> Ran {
+        for _ in 0..100 {
+            let ran = self.run_once(command);
+            if !ran.err.contains("error[ctl/busy]") {
+                return ran;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        self.run_once(command)
+    }
+
+    fn run_once(&self, command: &str) -> Ran {
         let root = self.scratch.path().display().to_string();
         let args: Vec<OsString> =
             words(command).into_iter().map(|word| word.replace('@', &root).into()).collect();

@@ -1,9 +1,21 @@
-//! What the tests share: scratch folders, the commands under test and the judges.
+//! What the tests and benchmarks share: scratch folders, the commands under test, the judges, ratios.
 
 pub mod authority;
+pub mod cases;
 pub mod cli;
+pub mod command;
+pub mod differ;
+pub mod forge;
+pub mod judge;
 pub mod judges;
+pub mod random;
+pub mod ratio;
+pub mod recipes;
+pub mod run;
+pub mod schema;
 pub mod scratch;
+pub mod shared;
+pub mod world;
 
 pub use cli::Shell;
 pub use scratch::Scratch;

@@ -16,8 +16,10 @@ const MAX_BYTES: u64 = 64 << 20;
 const STAGING: &str = ".meshctl-staging";
 /// Where sets that were replaced are kept.
 pub const PREVIOUS: &str = "previous";
-/// Up to this many new files are synced one by one, more by one sync of the file system.
-const SYNC_EACH: usize = 32;
+/// Files synced at the same time: the file system writes them in one go.
+const SYNC_THREADS: usize = 16;
+/// With more files than this, one sync of the whole file system is faster.
+const SYNC_SINGLY_MAX: usize = 64;
 
 /// Reads a file; `-` is standard input.
 ///
@@ -58,7 +60,7 @@ pub fn is_shared(path: &Path) -> bool {
 pub struct Workspace {
     dir: PathBuf,
     lock: File,
-    staged: usize,
+    staged: Vec<PathBuf>,
     created_dir: bool,
 }
 
@@ -80,7 +82,7 @@ impl Workspace {
             )
             .hint("wait until it has ended, then run this command again"));
         }
-        let this = Self { dir: dir.to_path_buf(), lock, staged: 0, created_dir };
+        let this = Self { dir: dir.to_path_buf(), lock, staged: Vec::new(), created_dir };
         let kept = this.clear_leftovers()?;
         Ok((this, kept))
     }
@@ -110,15 +112,18 @@ impl Workspace {
     pub fn stage(&mut self, name: &Path, content: &[u8], secret: bool) -> Result<(), Failure> {
         let path = self.staging().join(name);
         let fail = |error: std::io::Error| Failure::io("write", &path, &error);
-        if let Some(parent) = path.parent() {
-            DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(fail)?;
-        }
         let mode = if secret { 0o600 } else { 0o644 };
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(mode).open(&path).map_err(fail)?;
-        file.write_all(content).map_err(fail)?;
-        self.staged += 1;
-        if self.staged <= SYNC_EACH { file.sync_all().map_err(fail) } else { Ok(()) }
+        let open = || OpenOptions::new().write(true).create_new(true).mode(mode).open(&path);
+        let opened = open().or_else(|error| match path.parent() {
+            Some(parent) if error.kind() == ErrorKind::NotFound => {
+                DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+                open()
+            }
+            _ => Err(error),
+        });
+        opened.and_then(|mut file| file.write_all(content)).map_err(fail)?;
+        self.staged.push(path);
+        Ok(())
     }
 
     /// Waits until everything staged is on the disk.
@@ -126,11 +131,26 @@ impl Workspace {
     /// # Errors
     /// `ctl/io`.
     pub fn sync(&self) -> Result<(), Failure> {
-        let fail = |error: rustix::io::Errno| Failure::io("write to", &self.dir, &error.into());
-        if self.staged > SYNC_EACH {
-            rustix::fs::syncfs(&self.lock).map_err(fail)?;
+        let sync_one = |path: &PathBuf| {
+            File::open(path)
+                .and_then(|file| file.sync_all())
+                .map_err(|error| Failure::io("write", path, &error))
+        };
+        if self.staged.len() > SYNC_SINGLY_MAX {
+            return rustix::fs::syncfs(&self.lock)
+                .map_err(|error| Failure::io("write to", &self.dir, &error.into()));
         }
-        Ok(())
+        let share = self.staged.len().div_ceil(SYNC_THREADS).max(1);
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = self
+                .staged
+                .chunks(share)
+                .map(|paths| scope.spawn(move || paths.iter().try_for_each(sync_one)))
+                .collect();
+            threads
+                .into_iter()
+                .try_for_each(|thread| thread.join().expect("syncing does not panic"))
+        })
     }
 
     /// Moves a staged file to its place, where nothing may be.

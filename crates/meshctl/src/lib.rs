@@ -6,7 +6,9 @@ pub mod expiry;
 pub mod files;
 pub mod inspect;
 pub mod io;
+mod openssl_args;
 pub mod report;
+mod show;
 pub mod verify;
 
 use std::ffi::OsString;

@@ -1,6 +1,7 @@
 //! Certificates: the bytes, the parsed view, and the facts path validation asks for.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
@@ -8,21 +9,30 @@ use core::ops::Range;
 use crate::der::{self, DerError, Reader, Tlv};
 use crate::digest;
 use crate::key::PublicKey;
+use crate::key::decode::{Decoded, Lazy};
 use crate::name::{self, Name};
 use crate::time::Time;
 
+pub(crate) mod distribution;
 mod extensions;
 mod general_name;
 
-pub use extensions::{AuthorityKeyId, BasicConstraints, Extensions, KeyUsage, NameConstraints};
+pub use extensions::{
+    AuthorityKeyId, BasicConstraints, Criticality, DistributionPoint, ExtendedUsages, Extensions,
+    KeyUsage, NameConstraints, Subtree,
+};
+pub(crate) use extensions::{authority_key_id, boolean, general_names, list, sequence};
 pub use general_name::GeneralName;
 
 /// An X.509 certificate: its bytes as given and everything read from them once.
 ///
 /// What can be read is what OpenSSL's `d2i_X509` accepts, no more and no less; an extension that cannot
-/// be decoded does not make the certificate unreadable, it sets [`Extensions::invalid`].
+/// be decoded does not make the certificate unreadable, it sets [`Extensions::invalid`]. Clones share
+/// what was read.
 #[derive(Clone)]
-pub struct Cert {
+pub struct Cert(Arc<Parsed>);
+
+struct Parsed {
     der: Vec<u8>,
     tbs: Range<usize>,
     inner_algorithm: Range<usize>,
@@ -36,6 +46,8 @@ pub struct Cert {
     not_before: RawTime,
     not_after: RawTime,
     spki: Range<usize>,
+    key: PublicKey,
+    decoded_key: Lazy,
     raw_extensions: Vec<RawExtension>,
     extensions: Extensions,
 }
@@ -74,6 +86,14 @@ impl Cert {
     /// # Errors
     /// [`DerError`] with the offset, when `d2i_X509` would refuse the bytes.
     pub fn from_der(bytes: &[u8]) -> Result<Self, DerError> {
+        Ok(Self::read(bytes)?.0)
+    }
+
+    /// Reads one certificate, and says how many bytes it took.
+    ///
+    /// # Errors
+    /// As [`Cert::from_der`].
+    pub(crate) fn read(bytes: &[u8]) -> Result<(Self, usize), DerError> {
         let outer = Reader::new(bytes).expect(der::SEQUENCE, "a certificate is a SEQUENCE")?;
         let mut parts = outer.reader();
         let tbs = parts.expect(der::SEQUENCE, "tbsCertificate is a SEQUENCE")?;
@@ -82,182 +102,158 @@ impl Cert {
         let signature = parts.expect_string(der::BIT_STRING, "signature is a BIT STRING")?;
         parts.end("extra element in the certificate")?;
         let (signature, signature_unused_bits) = bit_string(&signature)?;
-        let mut cert = Self {
+        let body = Body::read(&tbs)?;
+        let parsed = Parsed {
             der: outer.raw.to_vec(),
             tbs: range(&tbs),
-            inner_algorithm: 0..0,
+            inner_algorithm: body.algorithm,
             outer_algorithm: range(&algorithm),
             signature,
             signature_unused_bits,
-            version: 0,
-            serial: Vec::new(),
-            issuer: Name::empty(),
-            subject: Name::empty(),
-            not_before: RawTime { generalized: false, content: Vec::new() },
-            not_after: RawTime { generalized: false, content: Vec::new() },
-            spki: 0..0,
-            raw_extensions: Vec::new(),
-            extensions: Extensions::default(),
+            version: body.version,
+            serial: body.serial,
+            extensions: Extensions::cache(&body.raw_extensions, &body.issuer),
+            issuer: body.issuer,
+            subject: body.subject,
+            not_before: body.not_before,
+            not_after: body.not_after,
+            spki: body.spki,
+            key: body.key,
+            decoded_key: Lazy::default(),
+            raw_extensions: body.raw_extensions,
         };
-        cert.read_tbs(&tbs)?;
-        cert.extensions = Extensions::cache(&cert);
-        Ok(cert)
-    }
-
-    fn read_tbs(&mut self, tbs: &Tlv<'_>) -> Result<(), DerError> {
-        let mut parts = tbs.reader();
-        if let Some(explicit) = parts.optional(0xa0)? {
-            let mut inner = explicit.reader();
-            let version = inner.expect(der::INTEGER, "version is an INTEGER")?;
-            check_integer(&version)?;
-            inner.end("extra element in the version")?;
-            self.version = small_integer(version.content).unwrap_or(i64::MAX);
-        }
-        let serial = parts.expect(der::INTEGER, "serialNumber is an INTEGER")?;
-        check_integer(&serial)?;
-        self.serial = serial.content.to_vec();
-        let algorithm = parts.expect(der::SEQUENCE, "signature is a SEQUENCE")?;
-        check_algorithm(&algorithm)?;
-        self.inner_algorithm = range(&algorithm);
-        self.issuer = Name::from_tlv(&parts.expect(der::SEQUENCE, "issuer is a SEQUENCE")?)?;
-        let validity = parts.expect(der::SEQUENCE, "validity is a SEQUENCE")?;
-        let mut times = validity.reader();
-        self.not_before = raw_time(&times.any()?)?;
-        self.not_after = raw_time(&times.any()?)?;
-        times.end("extra element in the validity")?;
-        self.subject = Name::from_tlv(&parts.expect(der::SEQUENCE, "subject is a SEQUENCE")?)?;
-        let spki = parts.expect(der::SEQUENCE, "subjectPublicKeyInfo is a SEQUENCE")?;
-        check_spki(&spki)?;
-        self.spki = range(&spki);
-        for tag in [1, 2] {
-            if let Some(id) = parts.optional_string(der::context(tag))? {
-                id.string()?;
-            }
-        }
-        if let Some(explicit) = parts.optional(0xa3)? {
-            self.raw_extensions = read_extensions(&explicit)?;
-        }
-        parts.end("extra element in tbsCertificate")
+        Ok((Self(Arc::new(parsed)), outer.raw.len()))
     }
 
     /// The certificate's bytes, without anything that stood behind them.
     #[must_use]
     pub fn as_der(&self) -> &[u8] {
-        &self.der
+        &self.0.der
     }
 
     /// The certificate as a PEM block.
     #[must_use]
     pub fn to_pem(&self) -> String {
-        crate::pem::encode(crate::pem::CERTIFICATE, &self.der)
+        crate::pem::encode(crate::pem::CERTIFICATE, &self.0.der)
     }
 
     /// The signed bytes, as given.
     #[must_use]
     pub fn tbs(&self) -> &[u8] {
-        &self.der[self.tbs.clone()]
+        &self.0.der[self.0.tbs.clone()]
     }
 
     /// The AlgorithmIdentifier inside the signed bytes.
     #[must_use]
     pub fn inner_algorithm(&self) -> &[u8] {
-        &self.der[self.inner_algorithm.clone()]
+        &self.0.der[self.0.inner_algorithm.clone()]
     }
 
     /// The AlgorithmIdentifier beside the signature.
     #[must_use]
     pub fn outer_algorithm(&self) -> &[u8] {
-        &self.der[self.outer_algorithm.clone()]
+        &self.0.der[self.0.outer_algorithm.clone()]
     }
 
     /// The signature's bytes.
     #[must_use]
     pub fn signature(&self) -> &[u8] {
-        &self.signature
+        &self.0.signature
     }
 
     /// Unused bits of the signature's BIT STRING; anything but 0 is no good signature.
     #[must_use]
-    pub const fn signature_unused_bits(&self) -> u8 {
-        self.signature_unused_bits
+    pub fn signature_unused_bits(&self) -> u8 {
+        self.0.signature_unused_bits
     }
 
-    /// The version as encoded: 0 for v1, 2 for v3; any number can be encoded.
+    /// The version as encoded: 0 for v1, 2 for v3; any number can be encoded, -1 stands for those beyond 64 bits.
     #[must_use]
-    pub const fn version(&self) -> i64 {
-        self.version
+    pub fn version(&self) -> i64 {
+        self.0.version
     }
 
     /// Content octets of the serial number, two's complement.
     #[must_use]
     pub fn serial(&self) -> &[u8] {
-        &self.serial
+        &self.0.serial
     }
 
     /// The serial number as lower-case hex pairs joined by colons.
     #[must_use]
     pub fn serial_hex(&self) -> String {
-        digest::hex_colons(&self.serial)
+        digest::hex_colons(&self.0.serial)
     }
 
     /// The issuer's name.
     #[must_use]
-    pub const fn issuer(&self) -> &Name {
-        &self.issuer
+    pub fn issuer(&self) -> &Name {
+        &self.0.issuer
     }
 
     /// The subject's name.
     #[must_use]
-    pub const fn subject(&self) -> &Name {
-        &self.subject
+    pub fn subject(&self) -> &Name {
+        &self.0.subject
     }
 
     /// The first second the certificate is valid, as encoded.
     #[must_use]
-    pub const fn not_before(&self) -> &RawTime {
-        &self.not_before
+    pub fn not_before(&self) -> &RawTime {
+        &self.0.not_before
     }
 
     /// The second the certificate ends, as encoded. OpenSSL counts that second as expired.
     #[must_use]
-    pub const fn not_after(&self) -> &RawTime {
-        &self.not_after
+    pub fn not_after(&self) -> &RawTime {
+        &self.0.not_after
     }
 
     /// SubjectPublicKeyInfo, as given.
     #[must_use]
     pub fn spki(&self) -> &[u8] {
-        &self.der[self.spki.clone()]
+        &self.0.der[self.0.spki.clone()]
     }
 
     /// The public key, whatever its algorithm.
     #[must_use]
     pub fn public_key(&self) -> PublicKey {
-        PublicKey::from_spki_unchecked(self.spki())
+        self.0.key.clone()
+    }
+
+    /// The public key, without a copy.
+    #[must_use]
+    pub fn key(&self) -> &PublicKey {
+        &self.0.key
+    }
+
+    /// What OpenSSL makes of the public key; `None` when it cannot decode it.
+    pub(crate) fn decoded_key(&self) -> Option<Decoded> {
+        self.0.decoded_key.get(&self.0.key)
     }
 
     /// Every extension in the order of the encoding.
     #[must_use]
     pub fn raw_extensions(&self) -> &[RawExtension] {
-        &self.raw_extensions
+        &self.0.raw_extensions
     }
 
     /// The extensions path validation looks at, decoded.
     #[must_use]
-    pub const fn extensions(&self) -> &Extensions {
-        &self.extensions
+    pub fn extensions(&self) -> &Extensions {
+        &self.0.extensions
     }
 
     /// Whether subject and issuer are the same name.
     #[must_use]
     pub fn is_self_issued(&self) -> bool {
-        self.subject == self.issuer
+        self.0.subject == self.0.issuer
     }
 
     /// Whether basicConstraints says CA.
     #[must_use]
-    pub const fn is_ca(&self) -> bool {
-        match &self.extensions.basic_constraints {
+    pub fn is_ca(&self) -> bool {
+        match &self.0.extensions.basic_constraints {
             Some(constraints) => constraints.ca,
             None => false,
         }
@@ -266,14 +262,80 @@ impl Cert {
     /// SHA-256 of the certificate as upper-case hex pairs joined by colons, as `openssl x509 -fingerprint -sha256` has it.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        digest::hex_colons(&digest::sha256(&self.der)).to_ascii_uppercase()
+        digest::hex_colons(&digest::sha256(&self.0.der)).to_ascii_uppercase()
     }
+}
+
+/// What stands in a TBSCertificate (RFC 5280 section 4.1).
+struct Body {
+    version: i64,
+    serial: Vec<u8>,
+    algorithm: Range<usize>,
+    issuer: Name,
+    not_before: RawTime,
+    not_after: RawTime,
+    subject: Name,
+    spki: Range<usize>,
+    key: PublicKey,
+    raw_extensions: Vec<RawExtension>,
+}
+
+impl Body {
+    fn read(tbs: &Tlv<'_>) -> Result<Self, DerError> {
+        let mut parts = tbs.reader();
+        let version = read_version(&mut parts)?;
+        let serial = parts.expect(der::INTEGER, "serialNumber is an INTEGER")?;
+        check_integer(&serial)?;
+        let algorithm = parts.expect(der::SEQUENCE, "signature is a SEQUENCE")?;
+        check_algorithm(&algorithm)?;
+        let issuer = Name::from_tlv(&parts.expect_list(der::SEQUENCE, "issuer is a SEQUENCE")?)?;
+        let validity = parts.expect(der::SEQUENCE, "validity is a SEQUENCE")?;
+        let mut times = validity.reader();
+        let not_before = raw_time(&times.any()?)?;
+        let not_after = raw_time(&times.any()?)?;
+        times.end("extra element in the validity")?;
+        let subject = Name::from_tlv(&parts.expect_list(der::SEQUENCE, "subject is a SEQUENCE")?)?;
+        let spki = parts.expect(der::SEQUENCE, "subjectPublicKeyInfo is a SEQUENCE")?;
+        let key = PublicKey::read(&spki)?;
+        for tag in [1, 2] {
+            if let Some(id) = parts.optional_string(der::context(tag))? {
+                bit_string(&id)?;
+            }
+        }
+        let raw_extensions = match parts.optional(0xa3)? {
+            Some(explicit) => read_extensions(&explicit)?,
+            None => Vec::new(),
+        };
+        parts.end("extra element in tbsCertificate")?;
+        Ok(Self {
+            version,
+            serial: serial.content.to_vec(),
+            algorithm: range(&algorithm),
+            issuer,
+            not_before,
+            not_after,
+            subject,
+            spki: range(&spki),
+            key,
+            raw_extensions,
+        })
+    }
+}
+
+/// `[0] EXPLICIT INTEGER DEFAULT 0`.
+fn read_version(parts: &mut Reader<'_>) -> Result<i64, DerError> {
+    let Some(explicit) = parts.optional(0xa0)? else { return Ok(0) };
+    let mut inner = explicit.reader();
+    let version = inner.expect(der::INTEGER, "version is an INTEGER")?;
+    check_integer(&version)?;
+    inner.end("extra element in the version")?;
+    Ok(small_integer(version.content).unwrap_or(-1))
 }
 
 impl PartialEq for Cert {
     /// Byte by byte.
     fn eq(&self, other: &Self) -> bool {
-        self.der == other.der
+        Arc::ptr_eq(&self.0, &other.0) || self.0.der == other.0.der
     }
 }
 
@@ -281,7 +343,7 @@ impl Eq for Cert {}
 
 impl fmt::Debug for Cert {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Cert({}, serial {})", self.subject, self.serial_hex())
+        write!(f, "Cert({}, serial {})", self.subject(), self.serial_hex())
     }
 }
 
@@ -313,15 +375,35 @@ pub(crate) fn small_integer(content: &[u8]) -> Option<i64> {
 pub(crate) fn check_algorithm(algorithm: &Tlv<'_>) -> Result<(), DerError> {
     let mut parts = algorithm.reader();
     name::check_oid(&parts.expect(der::OID, "algorithm is an OID")?)?;
-    parts.next()?;
+    if let Some(parameters) = parts.next()? {
+        check_any(&parameters)?;
+    }
     parts.end("extra element in an AlgorithmIdentifier")
 }
 
-pub(crate) fn check_spki(spki: &Tlv<'_>) -> Result<(), DerError> {
-    let mut parts = spki.reader();
-    check_algorithm(&parts.expect(der::SEQUENCE, "key algorithm is a SEQUENCE")?)?;
-    bit_string(&parts.expect_string(der::BIT_STRING, "public key is a BIT STRING")?)?;
-    parts.end("extra element in subjectPublicKeyInfo")
+/// A value of any type, decoded as far as OpenSSL does (`crypto/asn1/tasn_dec.c: asn1_d2i_ex_primitive`).
+pub(crate) fn check_any(value: &Tlv<'_>) -> Result<(), DerError> {
+    let constructed = value.is_constructed();
+    match value.tag & !der::CONSTRUCTED {
+        0x40.. => Ok(()),
+        0x10 | 0x11 if constructed => Ok(()),
+        0x10 | 0x11 => Err(value.error("SEQUENCE or SET that is not constructed")),
+        der::NULL | der::BOOLEAN | der::OID | der::INTEGER | der::ENUMERATED if constructed => {
+            Err(value.error("a primitive type that is constructed"))
+        }
+        der::NULL if !value.content.is_empty() => Err(value.error("NULL has content")),
+        der::BOOLEAN if value.content.len() != 1 => Err(value.error("BOOLEAN is not one byte")),
+        der::OID => name::check_oid(value),
+        der::INTEGER | der::ENUMERATED => check_integer(value),
+        der::BIT_STRING => bit_string(value).map(drop),
+        der::BMP_STRING if value.string()?.len() % 2 != 0 => {
+            Err(value.error("BMPString of odd length"))
+        }
+        der::UNIVERSAL_STRING if value.string()?.len() % 4 != 0 => {
+            Err(value.error("UniversalString of odd length"))
+        }
+        _ => value.string().map(drop),
+    }
 }
 
 /// Bytes and unused bits of a BIT STRING; unused bits are cleared (`crypto/asn1/a_bitstr.c: ossl_c2i_ASN1_BIT_STRING`).
@@ -350,7 +432,7 @@ pub(crate) fn raw_time(tlv: &Tlv<'_>) -> Result<RawTime, DerError> {
 /// `[3] EXPLICIT SEQUENCE OF Extension`, and the same inside a CSR's extensionRequest.
 pub(crate) fn read_extensions(explicit: &Tlv<'_>) -> Result<Vec<RawExtension>, DerError> {
     let mut inner = explicit.reader();
-    let list = inner.expect(der::SEQUENCE, "extensions are a SEQUENCE")?;
+    let list = inner.expect_list(der::SEQUENCE, "extensions are a SEQUENCE")?;
     inner.end("extra element behind the extensions")?;
     read_extension_list(&list)
 }

@@ -1,13 +1,69 @@
-//! Certificate revocation lists.
+//! Certificate revocation lists: the bytes, the parsed view, and the facts revocation checking asks for.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
+use core::ops::Range;
 
-use crate::der::{self, DerError, Reader};
+use crate::cert::distribution::{ALL_REASONS, DpName, reason_bits};
+use crate::cert::{
+    AuthorityKeyId, GeneralName, RawExtension, RawTime, authority_key_id, bit_string, boolean,
+    check_algorithm, check_integer, general_names, range, raw_time, read_extension_list,
+    read_extensions, sequence, small_integer,
+};
+use crate::der::{self, DerError, Reader, Tlv};
+use crate::name::Name;
+use crate::oid;
 
 /// A certificate revocation list (RFC 5280 section 5).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Crl {
+///
+/// What can be read is what OpenSSL's `d2i_X509_CRL` accepts; an extension that cannot be decoded does not
+/// make the list unreadable. Clones share what was read.
+#[derive(Clone)]
+pub struct Crl(Arc<Parsed>);
+
+struct Parsed {
     der: Vec<u8>,
+    tbs: Range<usize>,
+    outer_algorithm: Range<usize>,
+    signature: Vec<u8>,
+    signature_unused_bits: u8,
+    issuer: Name,
+    this_update: RawTime,
+    next_update: Option<RawTime>,
+    entries: Vec<Entry>,
+    entry_issuers: Vec<Vec<GeneralName>>,
+    raw_extensions: Vec<RawExtension>,
+    authority_key_id: Option<AuthorityKeyId>,
+    scope: Option<Scope>,
+    is_delta: bool,
+    critical: Option<Vec<u8>>,
+}
+
+/// issuingDistributionPoint (RFC 5280 section 5.2.5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Scope {
+    pub(crate) name: Option<DpName>,
+    pub(crate) only_user: bool,
+    pub(crate) only_ca: bool,
+    pub(crate) only_attribute: bool,
+    pub(crate) some_reasons: bool,
+    pub(crate) indirect: bool,
+}
+
+/// One revoked certificate.
+struct Entry {
+    serial: Range<usize>,
+    reason: Option<i64>,
+    /// Index into `entry_issuers`, for indirect CRLs.
+    issuer: Option<usize>,
+}
+
+/// What a CRL says about a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revoked {
+    /// CRLReason of the entry, if it gives one; 8 is removeFromCRL.
+    pub reason: Option<i64>,
 }
 
 impl Crl {
@@ -17,12 +73,296 @@ impl Crl {
     /// [`DerError`] with the offset, when `d2i_X509_CRL` would refuse the bytes.
     pub fn from_der(bytes: &[u8]) -> Result<Self, DerError> {
         let outer = Reader::new(bytes).expect(der::SEQUENCE, "a CRL is a SEQUENCE")?;
-        Ok(Self { der: outer.raw.to_vec() })
+        let mut parts = outer.reader();
+        let tbs = parts.expect(der::SEQUENCE, "tbsCertList is a SEQUENCE")?;
+        let algorithm = parts.expect(der::SEQUENCE, "signatureAlgorithm is a SEQUENCE")?;
+        check_algorithm(&algorithm)?;
+        let signature = parts.expect_string(der::BIT_STRING, "signature is a BIT STRING")?;
+        parts.end("extra element in the CRL")?;
+        let (signature, signature_unused_bits) = bit_string(&signature)?;
+        let mut parsed = read_list(&tbs)?;
+        parsed.der = outer.raw.to_vec();
+        parsed.tbs = range(&tbs);
+        parsed.outer_algorithm = range(&algorithm);
+        parsed.signature = signature;
+        parsed.signature_unused_bits = signature_unused_bits;
+        Ok(Self(Arc::new(parsed)))
     }
 
     /// The CRL's bytes.
     #[must_use]
     pub fn as_der(&self) -> &[u8] {
-        &self.der
+        &self.0.der
     }
+
+    /// The signed bytes, as given.
+    #[must_use]
+    pub fn tbs(&self) -> &[u8] {
+        &self.0.der[self.0.tbs.clone()]
+    }
+
+    /// The AlgorithmIdentifier beside the signature. The one inside is not looked at, as in OpenSSL.
+    #[must_use]
+    pub fn outer_algorithm(&self) -> &[u8] {
+        &self.0.der[self.0.outer_algorithm.clone()]
+    }
+
+    /// The signature's bytes.
+    #[must_use]
+    pub fn signature(&self) -> &[u8] {
+        &self.0.signature
+    }
+
+    /// Unused bits of the signature's BIT STRING; anything but 0 is no good signature.
+    #[must_use]
+    pub fn signature_unused_bits(&self) -> u8 {
+        self.0.signature_unused_bits
+    }
+
+    /// The issuer's name.
+    #[must_use]
+    pub fn issuer(&self) -> &Name {
+        &self.0.issuer
+    }
+
+    /// thisUpdate, as encoded.
+    #[must_use]
+    pub fn this_update(&self) -> &RawTime {
+        &self.0.this_update
+    }
+
+    /// nextUpdate, as encoded. OpenSSL counts that second as expired.
+    #[must_use]
+    pub fn next_update(&self) -> Option<&RawTime> {
+        self.0.next_update.as_ref()
+    }
+
+    /// authorityKeyIdentifier.
+    #[must_use]
+    pub fn authority_key_id(&self) -> Option<&AuthorityKeyId> {
+        self.0.authority_key_id.as_ref()
+    }
+
+    /// Every extension of the list in the order of the encoding.
+    #[must_use]
+    pub fn raw_extensions(&self) -> &[RawExtension] {
+        &self.0.raw_extensions
+    }
+
+    /// Content octets of the first critical extension, of the list or an entry, OpenSSL does not handle.
+    #[must_use]
+    pub fn unhandled_critical(&self) -> Option<&[u8]> {
+        self.0.critical.as_deref()
+    }
+
+    /// Whether the list has a deltaCRLIndicator.
+    #[must_use]
+    pub fn is_delta(&self) -> bool {
+        self.0.is_delta
+    }
+
+    /// How many certificates the list revokes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.entries.len()
+    }
+
+    /// Whether the list revokes nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.entries.is_empty()
+    }
+
+    pub(crate) fn scope(&self) -> Option<&Scope> {
+        self.0.scope.as_ref()
+    }
+
+    /// The entry for a certificate, by the content octets of its serial number and its issuer
+    /// (`crypto/x509/x_crl.c: def_crl_lookup`).
+    #[must_use]
+    pub fn lookup(&self, serial: &[u8], issuer: &Name) -> Option<Revoked> {
+        let list = &self.0;
+        let entries = list.entries.iter().filter(|e| &list.der[e.serial.clone()] == serial);
+        let mut entries = entries.filter(|entry| match entry.issuer {
+            None => *issuer == list.issuer,
+            Some(index) => list.entry_issuers[index]
+                .iter()
+                .any(|name| matches!(name, GeneralName::Directory(name) if name == issuer)),
+        });
+        entries.next().map(|entry| Revoked { reason: entry.reason })
+    }
+}
+
+impl PartialEq for Crl {
+    /// Byte by byte.
+    fn eq(&self, other: &Self) -> bool {
+        self.0.der == other.0.der
+    }
+}
+
+impl Eq for Crl {}
+
+impl fmt::Debug for Crl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Crl({}, {} entries)", self.issuer(), self.len())
+    }
+}
+
+/// TBSCertList; what stands outside it is filled in by the caller.
+fn read_list(tbs: &Tlv<'_>) -> Result<Parsed, DerError> {
+    let mut parts = tbs.reader();
+    if let Some(version) = parts.optional(der::INTEGER)? {
+        check_integer(&version)?;
+    }
+    check_algorithm(&parts.expect(der::SEQUENCE, "signature is a SEQUENCE")?)?;
+    let issuer = Name::from_tlv(&parts.expect_list(der::SEQUENCE, "issuer is a SEQUENCE")?)?;
+    let this_update = raw_time(&parts.any()?)?;
+    let is_time =
+        |tag: der::Tag| matches!(tag & !der::CONSTRUCTED, der::UTC_TIME | der::GENERALIZED_TIME);
+    let next_update = match parts.peek() {
+        Some(tag) if is_time(tag) => Some(raw_time(&parts.any()?)?),
+        _ => None,
+    };
+    let mut parsed = Parsed {
+        der: Vec::new(),
+        tbs: 0..0,
+        outer_algorithm: 0..0,
+        signature: Vec::new(),
+        signature_unused_bits: 0,
+        issuer,
+        this_update,
+        next_update,
+        entries: Vec::new(),
+        entry_issuers: Vec::new(),
+        raw_extensions: Vec::new(),
+        authority_key_id: None,
+        scope: None,
+        is_delta: false,
+        critical: None,
+    };
+    let revoked = parts.optional_list(der::SEQUENCE)?;
+    if let Some(explicit) = parts.optional(0xa0)? {
+        parsed.raw_extensions = read_extensions(&explicit)?;
+    }
+    parts.end("extra element in tbsCertList")?;
+    parsed.read_extensions();
+    if let Some(revoked) = revoked {
+        parsed.read_entries(&revoked)?;
+    }
+    Ok(parsed)
+}
+
+impl Parsed {
+    /// `crypto/x509/x_crl.c: crl_cb`, the part about the list's own extensions.
+    fn read_extensions(&mut self) {
+        let extensions = core::mem::take(&mut self.raw_extensions);
+        if let Some(value) = single(&extensions, oid::ISSUING_DISTRIBUTION_POINT) {
+            self.scope = scope(value, &self.issuer).ok();
+        }
+        if let Some(value) = single(&extensions, oid::AUTHORITY_KEY_ID) {
+            let id = Reader::new(value).any().and_then(|value| authority_key_id(&value));
+            self.authority_key_id = id.ok();
+        }
+        if let Some(value) = single(&extensions, oid::DELTA_CRL) {
+            let number = Reader::new(value).expect(der::INTEGER, "BaseCRLNumber is an INTEGER");
+            self.is_delta = number.and_then(|number| check_integer(&number)).is_ok();
+        }
+        let handled: [&[u8]; 3] =
+            [oid::ISSUING_DISTRIBUTION_POINT, oid::AUTHORITY_KEY_ID, oid::DELTA_CRL];
+        let unhandled =
+            extensions.iter().find(|e| e.critical && !handled.contains(&e.oid.as_slice()));
+        self.critical = unhandled.map(|e| e.oid.clone());
+        self.raw_extensions = extensions;
+    }
+
+    fn read_entries(&mut self, revoked: &Tlv<'_>) -> Result<(), DerError> {
+        let mut items = revoked.reader();
+        // crl_set_issuers stops at the first entry it cannot follow; the entries behind it stay bare.
+        let mut follow = true;
+        let mut issuer = None;
+        while let Some(item) = items.next()? {
+            if item.tag != der::SEQUENCE {
+                return Err(item.error("a revoked certificate is a SEQUENCE"));
+            }
+            let mut parts = item.reader();
+            let serial = parts.expect(der::INTEGER, "serial number is an INTEGER")?;
+            check_integer(&serial)?;
+            raw_time(&parts.any()?)?;
+            let extensions = match parts.optional_list(der::SEQUENCE)? {
+                Some(list) => read_extension_list(&list)?,
+                None => Vec::new(),
+            };
+            parts.end("extra element in a revoked certificate")?;
+            let serial = serial.at + serial.head..serial.at + serial.raw.len();
+            let mut entry = Entry { serial, reason: None, issuer: None };
+            follow = follow && self.read_entry(&extensions, &mut entry, &mut issuer).is_some();
+            self.entries.push(entry);
+        }
+        Ok(())
+    }
+
+    /// `crypto/x509/x_crl.c: crl_set_issuers`, for one entry.
+    fn read_entry(
+        &mut self,
+        extensions: &[RawExtension],
+        entry: &mut Entry,
+        issuer: &mut Option<usize>,
+    ) -> Option<()> {
+        if extensions.iter().any(|e| e.oid == oid::CERTIFICATE_ISSUER) {
+            let value = Reader::new(single(extensions, oid::CERTIFICATE_ISSUER)?).any().ok()?;
+            self.entry_issuers.push(general_names(&value).ok()?);
+            *issuer = Some(self.entry_issuers.len() - 1);
+        }
+        entry.issuer = *issuer;
+        if extensions.iter().any(|e| e.oid == oid::CRL_REASON) {
+            let value = single(extensions, oid::CRL_REASON)?;
+            let reason =
+                Reader::new(value).expect(der::ENUMERATED, "CRLReason is ENUMERATED").ok()?;
+            check_integer(&reason).ok()?;
+            entry.reason = small_integer(reason.content);
+        }
+        let unhandled = extensions.iter().find(|e| e.critical && e.oid != oid::CERTIFICATE_ISSUER);
+        if self.critical.is_none() {
+            self.critical = unhandled.map(|e| e.oid.clone());
+        }
+        Some(())
+    }
+}
+
+/// The value of the only extension of that type; one that is there twice counts as absent
+/// (`crypto/x509/v3_lib.c: X509V3_get_d2i`).
+pub(crate) fn single<'a>(extensions: &'a [RawExtension], oid: &[u8]) -> Option<&'a [u8]> {
+    let mut found = extensions.iter().filter(|e| e.oid == oid);
+    let first = found.next()?;
+    found.next().is_none().then_some(first.value.as_slice())
+}
+
+/// `crypto/x509/x_crl.c: setup_idp`.
+fn scope(value: &[u8], issuer: &Name) -> Result<Scope, DerError> {
+    let mut parts = sequence(&Reader::new(value).any()?)?;
+    let mut name = parts.optional(0xa0)?.map(|name| DpName::read(&name)).transpose()?;
+    if let Some(name) = &mut name {
+        name.complete(issuer);
+    }
+    let only_user = boolean(&mut parts, der::context(1))?;
+    let only_ca = boolean(&mut parts, der::context(2))?;
+    let reasons = parts.optional_string(der::context(3))?;
+    if let Some(reasons) = &reasons {
+        reason_bits(reasons)?;
+    }
+    let indirect = boolean(&mut parts, der::context(4))?;
+    let only_attribute = boolean(&mut parts, der::context(5))?;
+    parts.end("extra element in issuingDistributionPoint")?;
+    let some_reasons = reasons.is_some();
+    Ok(Scope { name, only_user, only_ca, only_attribute, some_reasons, indirect })
+}
+
+impl Scope {
+    /// More than one of the flags that limit what the list is about (`IDP_INVALID`).
+    pub(crate) fn is_contradictory(&self) -> bool {
+        [self.only_user, self.only_ca, self.only_attribute].iter().filter(|only| **only).count() > 1
+    }
+
+    /// The reasons the list is about; lists for some reasons only are never used.
+    pub(crate) const REASONS: u16 = ALL_REASONS;
 }

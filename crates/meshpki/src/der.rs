@@ -193,6 +193,9 @@ impl<'a> Reader<'a> {
         if self.rest.is_empty() {
             return Ok(None);
         }
+        if self.rest.starts_with(&[0, 0]) {
+            return Err(self.error("end-of-contents out of place"));
+        }
         let tlv = element(self.rest, self.at)?;
         self.rest = &self.rest[tlv.raw.len()..];
         self.at += tlv.raw.len();
@@ -240,6 +243,23 @@ impl<'a> Reader<'a> {
     /// When it is missing, malformed or another.
     pub fn expect_string(&mut self, tag: Tag, what: &'static str) -> Result<Tlv<'a>, DerError> {
         self.optional_string(tag)?.ok_or(DerError { at: self.at, what })
+    }
+
+    /// The next element, which must be a SEQUENCE OF, SET OF or tagged list of identifier `tag`. OpenSSL does
+    /// not mind when a list is not marked as constructed (`crypto/asn1/tasn_dec.c: asn1_template_noexp_d2i`).
+    ///
+    /// # Errors
+    /// When it is missing, malformed or another.
+    pub fn expect_list(&mut self, tag: Tag, what: &'static str) -> Result<Tlv<'a>, DerError> {
+        self.expect_string(tag & !CONSTRUCTED, what)
+    }
+
+    /// The next element if it is such a list.
+    ///
+    /// # Errors
+    /// When it is malformed.
+    pub fn optional_list(&mut self, tag: Tag) -> Result<Option<Tlv<'a>>, DerError> {
+        self.optional_string(tag & !CONSTRUCTED)
     }
 
     /// Nothing may be left.
@@ -292,6 +312,8 @@ fn length(input: &[u8], head: usize) -> Option<(Option<usize>, usize)> {
         0..0x80 => Some((Some(usize::from(first)), head + 1)),
         _ => {
             let octets = input.get(head + 1..head + 1 + usize::from(first & 0x7f))?;
+            // asn1_get_length wants a byte behind the octets of a long form, even for no content.
+            input.get(head + 1 + octets.len())?;
             let significant = &octets[octets.iter().take_while(|b| **b == 0).count()..];
             if significant.len() > size_of::<usize>() {
                 return None;
@@ -373,6 +395,17 @@ pub fn integer(big_endian: &[u8]) -> Vec<u8> {
         bytes if bytes[0] & 0x80 != 0 => constructed(INTEGER, &[&[0], bytes]),
         bytes => tlv(INTEGER, bytes),
     }
+}
+
+/// Appends the identifier octet `tag` and the length octets of `length`.
+pub(crate) fn push_header(out: &mut Vec<u8>, tag: Tag, length: usize) {
+    out.push(tag);
+    push_length(out, length);
+}
+
+/// How many octets [`push_header`] appends.
+pub(crate) const fn header_length(length: usize) -> usize {
+    if length < 0x80 { 2 } else { 2 + (usize::BITS - length.leading_zeros()).div_ceil(8) as usize }
 }
 
 fn push_length(out: &mut Vec<u8>, length: usize) {

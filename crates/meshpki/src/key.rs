@@ -5,9 +5,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::der::{self, DerError, Reader};
+use crate::der::{self, DerError, Reader, Tlv};
 use crate::digest;
 use crate::oid;
+
+mod curves;
+pub(crate) mod decode;
+pub(crate) mod ec;
 
 /// Signs with a private key it does not show: a [`crate::SoftKey`], a PKCS#11 token, a cloud KMS.
 pub trait Signer {
@@ -102,6 +106,7 @@ impl fmt::Display for KeyAlgorithm {
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublicKey {
     spki: Vec<u8>,
+    bits: Vec<u8>,
     algorithm: KeyAlgorithm,
 }
 
@@ -114,15 +119,19 @@ impl PublicKey {
         let mut reader = Reader::new(bytes);
         let spki = reader.expect(der::SEQUENCE, "a public key is a SEQUENCE")?;
         reader.end("bytes after the public key")?;
-        crate::cert::check_spki(&spki)?;
-        Ok(Self::from_spki_unchecked(bytes))
+        Self::read(&spki)
     }
 
-    /// For bytes that were read as a SubjectPublicKeyInfo before.
-    pub(crate) fn from_spki_unchecked(bytes: &[u8]) -> Self {
-        let algorithm =
-            algorithm(bytes).unwrap_or_else(|_| KeyAlgorithm::Other { oid: String::new() });
-        Self { spki: bytes.to_vec(), algorithm }
+    /// Reads a SubjectPublicKeyInfo that is part of a larger encoding.
+    pub(crate) fn read(spki: &Tlv<'_>) -> Result<Self, DerError> {
+        let mut parts = spki.reader();
+        let identifier = parts.expect(der::SEQUENCE, "key algorithm is a SEQUENCE")?;
+        crate::cert::check_algorithm(&identifier)?;
+        let key = parts.expect_string(der::BIT_STRING, "public key is a BIT STRING")?;
+        let (bits, _) = crate::cert::bit_string(&key)?;
+        parts.end("extra element in subjectPublicKeyInfo")?;
+        let algorithm = algorithm(&identifier, &bits)?;
+        Ok(Self { spki: spki.raw.to_vec(), bits, algorithm })
     }
 
     /// SubjectPublicKeyInfo, as given.
@@ -140,13 +149,19 @@ impl PublicKey {
     /// The bytes of the subjectPublicKey BIT STRING.
     #[must_use]
     pub fn bits(&self) -> Vec<u8> {
-        key_bits(&self.spki).unwrap_or_default()
+        self.bits.clone()
+    }
+
+    /// The bytes of the subjectPublicKey BIT STRING, without a copy.
+    #[must_use]
+    pub fn as_bits(&self) -> &[u8] {
+        &self.bits
     }
 
     /// SHA-1 of the key's bits, the key identifier nearly everybody writes (RFC 5280 section 4.2.1.2, method 1).
     #[must_use]
     pub fn key_id(&self) -> Vec<u8> {
-        digest::sha1(&self.bits())
+        digest::sha1(&self.bits)
     }
 
     /// SHA-256 of the SubjectPublicKeyInfo in hex: names a key without showing it.
@@ -181,18 +196,17 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-fn algorithm(spki: &[u8]) -> Result<KeyAlgorithm, DerError> {
-    let mut parts = Reader::new(spki).any()?.reader();
-    let mut identifier = parts.any()?.reader();
-    let oid = identifier.any()?;
+fn algorithm(identifier: &Tlv<'_>, bits: &[u8]) -> Result<KeyAlgorithm, DerError> {
+    let mut parts = identifier.reader();
+    let oid = parts.any()?;
     let other = |oid: &[u8]| KeyAlgorithm::Other { oid: oid::dotted(oid) };
     Ok(match oid.content {
         oid::ED25519 => KeyAlgorithm::Ed25519,
-        oid::RSA_ENCRYPTION => match rsa_bits(&key_bits(spki)?) {
+        oid::RSA_ENCRYPTION => match rsa_bits(bits) {
             Ok(bits) => KeyAlgorithm::Rsa { bits },
             Err(_) => other(oid.content),
         },
-        oid::EC_PUBLIC_KEY => match identifier.next()? {
+        oid::EC_PUBLIC_KEY => match parts.next()? {
             Some(curve) if curve.tag == der::OID => match curve.content {
                 oid::P256 => KeyAlgorithm::EcdsaP256,
                 oid::P384 => KeyAlgorithm::EcdsaP384,
@@ -205,18 +219,16 @@ fn algorithm(spki: &[u8]) -> Result<KeyAlgorithm, DerError> {
     })
 }
 
-fn key_bits(spki: &[u8]) -> Result<Vec<u8>, DerError> {
-    let mut parts = Reader::new(spki).any()?.reader();
-    parts.any()?;
-    Ok(crate::cert::bit_string(&parts.any()?)?.0)
-}
-
 /// Bits of the modulus in an RSAPublicKey (RFC 8017 appendix A.1.1).
 fn rsa_bits(key: &[u8]) -> Result<usize, DerError> {
     let mut parts = Reader::new(key).expect(der::SEQUENCE, "an RSA key is a SEQUENCE")?.reader();
-    let modulus = parts.expect(der::INTEGER, "an RSA modulus is an INTEGER")?.content;
-    let zeros = modulus.iter().take_while(|b| **b == 0).count();
-    let bytes = &modulus[zeros..];
+    Ok(bit_length(parts.expect(der::INTEGER, "an RSA modulus is an INTEGER")?.content))
+}
+
+/// Bits of a big-endian number.
+pub(crate) fn bit_length(number: &[u8]) -> usize {
+    let zeros = number.iter().take_while(|b| **b == 0).count();
+    let bytes = &number[zeros..];
     let top = bytes.first().map_or(0, |b| b.leading_zeros());
-    Ok((bytes.len() * 8).saturating_sub(usize::try_from(top).unwrap_or(0)))
+    (bytes.len() * 8).saturating_sub(usize::try_from(top).unwrap_or(0))
 }

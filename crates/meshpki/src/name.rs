@@ -64,6 +64,13 @@ impl Attribute {
         String::from_utf8(utf8).ok()
     }
 
+    /// The value in UTF-8, where OpenSSL can convert it (`crypto/asn1/a_strex.c: ASN1_STRING_to_UTF8`).
+    pub(crate) fn utf8(&self) -> Option<Vec<u8>> {
+        let mut utf8 = Vec::new();
+        to_utf8(self.tag, &self.value, &mut utf8)?;
+        Some(utf8)
+    }
+
     fn to_der(&self) -> Vec<u8> {
         der::sequence(&[&der::tlv(der::OID, &self.oid), &der::tlv(self.tag, &self.value)])
     }
@@ -97,7 +104,7 @@ impl Name {
     /// When `bytes` is not a Name as OpenSSL's `d2i_X509_NAME` accepts it.
     pub fn from_der(bytes: &[u8]) -> Result<Self, DerError> {
         let mut reader = Reader::new(bytes);
-        let tlv = reader.expect(der::SEQUENCE, "a name is a SEQUENCE")?;
+        let tlv = reader.expect_list(der::SEQUENCE, "a name is a SEQUENCE")?;
         reader.end("bytes after the name")?;
         Self::from_tlv(&tlv)
     }
@@ -132,6 +139,43 @@ impl Name {
     #[must_use]
     pub fn rdns(&self) -> Vec<Vec<Attribute>> {
         read_rdns(&self.der).unwrap_or_default()
+    }
+
+    /// How many attributes the name has.
+    pub(crate) fn attribute_count(&self) -> usize {
+        let mut count = 0;
+        // A name that was read once reads again.
+        let _ = self.each_attribute(|_, _, _| count += 1);
+        count
+    }
+
+    /// Calls `see` with type, string type and value of every attribute in the order of the encoding.
+    pub(crate) fn each_attribute(
+        &self,
+        mut see: impl FnMut(&[u8], Tag, &[u8]),
+    ) -> Result<(), DerError> {
+        let mut sets = Reader::new(&self.der).any()?.reader();
+        while let Some(set) = sets.next()? {
+            let mut attributes = set.reader();
+            while let Some(attribute) = attributes.next()? {
+                let (oid, value) = attribute_parts(&attribute)?;
+                let (tag, value) = value_parts(&value)?;
+                see(oid.content, tag, &value);
+            }
+        }
+        Ok(())
+    }
+
+    /// Every attribute of type `oid`.
+    pub(crate) fn attributes(&self, oid: &[u8]) -> Vec<Attribute> {
+        let mut found = Vec::new();
+        // A name that was read once reads again.
+        let _ = self.each_attribute(|o, tag, value| {
+            if o == oid {
+                found.push(Attribute { oid: o.to_vec(), tag, value: value.to_vec() });
+            }
+        });
+        found
     }
 
     /// The text of the last attribute of type `oid`, if there is one.
@@ -242,10 +286,24 @@ fn value_parts<'a>(value: &Tlv<'a>) -> Result<(Tag, alloc::borrow::Cow<'a, [u8]>
             | der::UTC_TIME
             | der::GENERALIZED_TIME
             | der::VISIBLE_STRING
+            | 16
+            | 17
+            | 21
             | 25
             | 27 => Err(value.error("attribute value of a type a name may not hold")),
             0x40.. => Err(value.error("attribute value with a tag that is not universal")),
-            der::BMP_STRING | der::UNIVERSAL_STRING | der::UTF8_STRING => {
+            der::BIT_STRING => {
+                crate::cert::bit_string(value)?;
+                Ok((primitive, value.string()?))
+            }
+            der::UTF8_STRING => {
+                let bytes = value.string()?;
+                match core::str::from_utf8(&bytes) {
+                    Ok(_) => Ok((primitive, bytes)),
+                    Err(_) => Err(value.error("invalid UTF-8 in an attribute value")),
+                }
+            }
+            der::BMP_STRING | der::UNIVERSAL_STRING => {
                 let bytes = value.string()?;
                 match to_utf8(primitive, &bytes, &mut Vec::new()) {
                     Some(()) => Ok((primitive, bytes)),
@@ -262,49 +320,77 @@ fn canonical(name: &Tlv<'_>) -> Result<Vec<u8>, DerError> {
     let mut out = Vec::with_capacity(name.content.len());
     let mut sets = name.reader();
     while let Some(set) = sets.next()? {
-        if set.tag != der::SET {
+        if set.tag | der::CONSTRUCTED != der::SET {
             return Err(set.error("an RDN is a SET"));
         }
-        let mut encoded: Vec<Vec<u8>> = Vec::new();
-        let mut attributes = set.reader();
-        while let Some(attribute) = attributes.next()? {
-            let (oid, value) = attribute_parts(&attribute)?;
-            encoded.push(canonical_attribute(&oid, &value)?);
-        }
-        encoded.sort();
-        match encoded.as_slice() {
-            [] => {}
-            [one] => out.extend_from_slice(&der::constructed(der::SET, &[one])),
-            many => {
-                let parts: Vec<&[u8]> = many.iter().map(Vec::as_slice).collect();
-                out.extend_from_slice(&der::constructed(der::SET, &parts));
-            }
-        }
+        push_canonical_rdn(&set, &mut out)?;
     }
     Ok(out)
 }
 
-fn canonical_attribute(oid: &Tlv<'_>, value: &Tlv<'_>) -> Result<Vec<u8>, DerError> {
-    let (tag, bytes) = value_parts(value)?;
-    let oid = der::tlv(der::OID, oid.content);
-    let value = match tag {
+/// The canonical form of one RDN, whatever its tag.
+pub(crate) fn canonical_rdn(set: &Tlv<'_>) -> Result<Vec<u8>, DerError> {
+    let mut out = Vec::new();
+    push_canonical_rdn(set, &mut out)?;
+    Ok(out)
+}
+
+/// An RDN without attributes leaves nothing.
+fn push_canonical_rdn(set: &Tlv<'_>, out: &mut Vec<u8>) -> Result<(), DerError> {
+    let mut attributes = set.reader();
+    let Some(first) = attributes.next()? else { return Ok(()) };
+    let first = canonical_attribute(&first)?;
+    if attributes.is_empty() {
+        der::push_header(out, der::SET, first.len());
+        out.extend_from_slice(&first);
+        return Ok(());
+    }
+    let mut encoded = alloc::vec![first];
+    while let Some(attribute) = attributes.next()? {
+        encoded.push(canonical_attribute(&attribute)?);
+    }
+    encoded.sort();
+    let parts: Vec<&[u8]> = encoded.iter().map(Vec::as_slice).collect();
+    out.extend_from_slice(&der::constructed(der::SET, &parts));
+    Ok(())
+}
+
+fn canonical_attribute(attribute: &Tlv<'_>) -> Result<Vec<u8>, DerError> {
+    let (oid, value) = attribute_parts(attribute)?;
+    let (tag, bytes) = value_parts(&value)?;
+    let (tag, bytes) = match tag {
         der::UTF8_STRING
         | der::BMP_STRING
         | der::UNIVERSAL_STRING
         | der::PRINTABLE_STRING
         | der::T61_STRING
         | der::IA5_STRING
-        | der::VISIBLE_STRING => der::tlv(der::UTF8_STRING, &canonical_text(tag, &bytes)),
-        _ => der::tlv(tag, &bytes),
+        | der::VISIBLE_STRING => (der::UTF8_STRING, canonical_text(tag, &bytes)),
+        _ => (tag, bytes.into_owned()),
     };
-    Ok(der::sequence(&[&oid, &value]))
+    let content = der::header_length(oid.content.len())
+        + oid.content.len()
+        + der::header_length(bytes.len())
+        + bytes.len();
+    let mut out = Vec::with_capacity(der::header_length(content) + content);
+    der::push_header(&mut out, der::SEQUENCE, content);
+    der::push_header(&mut out, der::OID, oid.content.len());
+    out.extend_from_slice(oid.content);
+    der::push_header(&mut out, tag, bytes.len());
+    out.extend_from_slice(&bytes);
+    Ok(out)
 }
 
 /// `crypto/x509/x_name.c: asn1_string_canon`: UTF-8, trimmed, inner white space collapsed, A-Z lowered.
 fn canonical_text(tag: Tag, bytes: &[u8]) -> Vec<u8> {
-    let mut utf8 = Vec::with_capacity(bytes.len());
-    // An attribute that cannot be converted was refused by `value_parts`.
-    let _ = to_utf8(tag, bytes, &mut utf8);
+    let mut converted = Vec::new();
+    let utf8 = if tag == der::UTF8_STRING || (bytes.is_ascii() && is_one_byte(tag)) {
+        bytes
+    } else {
+        // An attribute that cannot be converted was refused by `value_parts`.
+        let _ = to_utf8(tag, bytes, &mut converted);
+        &converted
+    };
     let is_space = |b: &u8| matches!(b, b' ' | b'\t'..=b'\r');
     let mut out = Vec::with_capacity(utf8.len());
     for word in utf8.split(is_space).filter(|word| !word.is_empty()) {
@@ -314,6 +400,11 @@ fn canonical_text(tag: Tag, bytes: &[u8]) -> Vec<u8> {
         out.extend(word.iter().map(u8::to_ascii_lowercase));
     }
     out
+}
+
+/// String types whose characters are one byte each.
+const fn is_one_byte(tag: Tag) -> bool {
+    matches!(tag, der::PRINTABLE_STRING | der::T61_STRING | der::IA5_STRING | der::VISIBLE_STRING)
 }
 
 /// Appends the UTF-8 form of a string value; `None` when it has none. Bytes of the one-byte types

@@ -53,6 +53,14 @@ oids! {
     NS_CERT_TYPE = [0x60, 0x86, 0x48, 0x01, 0x86, 0xf8, 0x42, 1, 1];
     /// proxyCertInfo, 1.3.6.1.5.5.7.1.14.
     PROXY_CERT_INFO = [0x2b, 6, 1, 5, 5, 7, 1, 14];
+    /// id-on-SmtpUTF8Mailbox, 1.3.6.1.5.5.7.8.9.
+    SMTP_UTF8_MAILBOX = [0x2b, 6, 1, 5, 5, 7, 8, 9];
+    /// anyPolicy, 2.5.29.32.0.
+    ANY_POLICY = [0x55, 0x1d, 32, 0];
+    /// CPS pointer, 1.3.6.1.5.5.7.2.1.
+    POLICY_CPS = [0x2b, 6, 1, 5, 5, 7, 2, 1];
+    /// User notice, 1.3.6.1.5.5.7.2.2.
+    POLICY_USER_NOTICE = [0x2b, 6, 1, 5, 5, 7, 2, 2];
     /// authorityInfoAccess, 1.3.6.1.5.5.7.1.1.
     AUTHORITY_INFO_ACCESS = [0x2b, 6, 1, 5, 5, 7, 1, 1];
     /// ipAddrBlocks of RFC 3779, 1.3.6.1.5.5.7.1.7.
@@ -61,6 +69,8 @@ oids! {
     AUTONOMOUS_SYS_IDS = [0x2b, 6, 1, 5, 5, 7, 1, 8];
     /// OCSP no check, 1.3.6.1.5.5.7.48.1.5.
     OCSP_NO_CHECK = [0x2b, 6, 1, 5, 5, 7, 48, 1, 5];
+    /// dvcs, 1.3.6.1.5.5.7.3.10.
+    EKU_DVCS = [0x2b, 6, 1, 5, 5, 7, 3, 10];
     /// anyExtendedKeyUsage, 2.5.29.37.0.
     EKU_ANY = [0x55, 0x1d, 37, 0];
     /// serverAuth, 1.3.6.1.5.5.7.3.1.
@@ -141,8 +151,33 @@ oids! {
     P521 = [0x2b, 0x81, 0x04, 0, 35];
     /// Ed25519, 1.3.101.112.
     ED25519 = [0x2b, 0x65, 112];
+    /// X25519, 1.3.101.110.
+    X25519 = [0x2b, 0x65, 110];
+    /// X448, 1.3.101.111.
+    X448 = [0x2b, 0x65, 111];
+    /// DSA, 1.2.840.10040.4.1.
+    DSA = [0x2a, 0x86, 0x48, 0xce, 0x38, 4, 1];
     /// Ed448, 1.3.101.113.
     ED448 = [0x2b, 0x65, 113];
+}
+
+mod table;
+
+/// OpenSSL's short name, `CN`; `None` for an OID it does not know.
+#[must_use]
+pub fn short_name(oid: &OidBytes) -> Option<&'static str> {
+    entry(oid).map(|(_, short, _)| *short)
+}
+
+/// OpenSSL's long name, `commonName`; for an OID it does not know, the dotted form.
+#[must_use]
+pub fn long_name_or_dotted(oid: &OidBytes) -> String {
+    entry(oid).map_or_else(|| dotted(oid), |(_, _, long)| (*long).to_string())
+}
+
+fn entry(oid: &OidBytes) -> Option<&'static (&'static [u8], &'static str, &'static str)> {
+    let index = table::NAMES.binary_search_by(|(bytes, _, _)| (*bytes).cmp(oid)).ok()?;
+    table::NAMES.get(index)
 }
 
 /// The dotted form, `2.5.29.19`; arcs of any size.

@@ -1,12 +1,26 @@
 //! Checking signatures: an algorithm, a key and a signature give Good, Bad or Undecided.
+//!
+//! ring answers first, then aws-lc-rs (feature `aws-lc`), then the arithmetic of [`num_bigint`] with the
+//! digests of RustCrypto (feature `legacy-algorithms`), which reaches everything `openssl verify` 3.0.19
+//! decides but curves over binary fields, SM2 and GOST.
 
-use crate::der::Reader;
-use crate::key::{KeyAlgorithm, PublicKey};
+use alloc::borrow::Cow;
+
+use crate::key::decode::{Kind, algorithm_parts, rsa_numbers};
+use crate::key::{KeyAlgorithm, PublicKey, decode, ec};
 use crate::oid;
 
 #[cfg(feature = "aws-lc")]
 use aws_lc_rs::signature as extra;
 use ring::signature as base;
+
+#[cfg(feature = "legacy-algorithms")]
+mod legacy;
+mod pss;
+mod scheme;
+
+pub(crate) use pss::PssParameters;
+pub(crate) use scheme::{Digest, Scheme, security_bits};
 
 /// What is to be checked.
 #[derive(Clone, Copy, Debug)]
@@ -32,25 +46,59 @@ pub enum SignatureCheck {
     Undecided,
 }
 
-/// Checks a signature with every algorithm built in: ring's, and with the feature `aws-lc` P-521 and
-/// ECDSA with SHA-512.
+/// Checks a signature with every algorithm built in (`crypto/asn1/a_verify.c: ASN1_item_verify_ctx`).
+///
+/// An algorithm OpenSSL does not know, or one that does not fit the key, is Bad: OpenSSL fails it too.
 #[must_use]
 pub fn check(signed: &Signed<'_>) -> SignatureCheck {
-    let Ok(oid) = algorithm_oid(signed.algorithm) else { return SignatureCheck::Undecided };
-    let bits = signed.key.bits();
-    if let Some(algorithm) = base_algorithm(oid, signed.key.algorithm()) {
-        let key = base::UnparsedPublicKey::new(algorithm, &bits);
-        return answer(key.verify(signed.message, signed.signature).is_ok());
+    let Ok((oid, parameters)) = algorithm_parts(signed.algorithm) else {
+        return SignatureCheck::Bad;
+    };
+    if let Some(good) = base_check(oid, signed) {
+        return answer(good);
     }
-    extra_check(oid, signed, &bits)
+    let Some(scheme) = Scheme::of(oid) else { return SignatureCheck::Bad };
+    let Some(key) = decode::decode(signed.key) else { return SignatureCheck::Bad };
+    match scheme {
+        Scheme { kind: Kind::RsaPss, .. } if matches!(key.kind, Kind::Rsa | Kind::RsaPss) => {
+            pss::check(parameters.as_ref(), signed)
+        }
+        Scheme { kind: kind @ (Kind::Ed25519 | Kind::Ed448), .. } => {
+            if parameters.is_some() || kind != key.kind {
+                SignatureCheck::Bad
+            } else {
+                edwards(kind, signed)
+            }
+        }
+        Scheme { kind, .. } if kind != key.kind => SignatureCheck::Bad,
+        Scheme { digest: Some(digest), kind: Kind::Ec } => ecdsa(oid, digest, signed),
+        Scheme { digest: Some(digest), kind } => legacy_check(digest, kind, signed),
+        Scheme { digest: None, .. } => SignatureCheck::Bad,
+    }
 }
 
 const fn answer(good: bool) -> SignatureCheck {
     if good { SignatureCheck::Good } else { SignatureCheck::Bad }
 }
 
-fn algorithm_oid(algorithm: &[u8]) -> Result<&[u8], crate::der::DerError> {
-    Ok(Reader::new(algorithm).any()?.reader().any()?.content)
+/// The everyday algorithms, with keys ring takes as they are.
+fn base_check(oid: &[u8], signed: &Signed<'_>) -> Option<bool> {
+    let bits = signed.key.as_bits();
+    let algorithm = base_algorithm(oid, signed.key.algorithm())?;
+    let plain = match signed.key.algorithm() {
+        KeyAlgorithm::Rsa { .. } => is_plain_rsa(bits),
+        KeyAlgorithm::EcdsaP256 | KeyAlgorithm::EcdsaP384 => bits.first() == Some(&4),
+        _ => false,
+    };
+    plain.then(|| verify_base(algorithm, bits, signed))
+}
+
+fn verify_base(
+    algorithm: &'static dyn base::VerificationAlgorithm,
+    bits: &[u8],
+    signed: &Signed<'_>,
+) -> bool {
+    base::UnparsedPublicKey::new(algorithm, bits).verify(signed.message, signed.signature).is_ok()
 }
 
 fn base_algorithm(
@@ -63,7 +111,6 @@ fn base_algorithm(
         (oid::ECDSA_SHA384, K::EcdsaP256) => &base::ECDSA_P256_SHA384_ASN1,
         (oid::ECDSA_SHA256, K::EcdsaP384) => &base::ECDSA_P384_SHA256_ASN1,
         (oid::ECDSA_SHA384, K::EcdsaP384) => &base::ECDSA_P384_SHA384_ASN1,
-        (oid::ED25519, K::Ed25519) => &base::ED25519,
         (oid::RSA_SHA1, K::Rsa { bits: 1024..=8192 }) => {
             &base::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY
         }
@@ -78,10 +125,61 @@ fn base_algorithm(
     })
 }
 
+/// A key whose numbers ring takes: DER, positive, odd modulus, odd exponent from 3 to 2^33.
+fn is_plain_rsa(bits: &[u8]) -> bool {
+    let Ok((modulus, exponent)) = rsa_numbers(bits) else { return false };
+    let minimal = |number: &[u8]| match number {
+        [0, second, ..] => second & 0x80 != 0,
+        [first, ..] => first & 0x80 == 0,
+        [] => false,
+    };
+    let odd = |number: &[u8]| number.last().is_some_and(|byte| byte & 1 == 1);
+    let is_der = crate::der::Reader::new(bits).any().is_ok_and(|sequence| {
+        sequence.raw.len() == bits.len()
+            && crate::der::sequence(&[
+                &crate::der::tlv(crate::der::INTEGER, modulus),
+                &crate::der::tlv(crate::der::INTEGER, exponent),
+            ]) == bits
+    });
+    minimal(modulus)
+        && minimal(exponent)
+        && odd(modulus)
+        && odd(exponent)
+        && exponent != [1]
+        && crate::key::bit_length(exponent) <= 33
+        && is_der
+}
+
+/// ECDSA, where ring did not take the key or the digest.
+fn ecdsa(oid: &[u8], digest: Digest, signed: &Signed<'_>) -> SignatureCheck {
+    let Some(curve) = ec::curve_oid(signed.key.as_spki()) else {
+        return SignatureCheck::Undecided;
+    };
+    let point = match signed.key.as_bits() {
+        bits @ [4, ..] => Cow::Borrowed(bits),
+        bits => match ec::uncompressed(curve, bits) {
+            Some(point) => Cow::Owned(point),
+            None => return SignatureCheck::Undecided,
+        },
+    };
+    if let Some(algorithm) = base_algorithm(oid, signed.key.algorithm()) {
+        return answer(verify_base(algorithm, &point, signed));
+    }
+    #[cfg(feature = "aws-lc")]
+    if let Some(algorithm) = extra_algorithm(oid, signed.key.algorithm()) {
+        let key = extra::UnparsedPublicKey::new(algorithm, &point);
+        return answer(key.verify(signed.message, signed.signature).is_ok());
+    }
+    legacy_ecdsa(curve, &point, digest, signed)
+}
+
 #[cfg(feature = "aws-lc")]
-fn extra_check(oid: &[u8], signed: &Signed<'_>, bits: &[u8]) -> SignatureCheck {
+fn extra_algorithm(
+    oid: &[u8],
+    key: &KeyAlgorithm,
+) -> Option<&'static dyn extra::VerificationAlgorithm> {
     use KeyAlgorithm as K;
-    let algorithm: &'static dyn extra::VerificationAlgorithm = match (oid, signed.key.algorithm()) {
+    Some(match (oid, key) {
         (oid::ECDSA_SHA1, K::EcdsaP256) => &extra::ECDSA_P256_SHA1_ASN1,
         (oid::ECDSA_SHA512, K::EcdsaP256) => &extra::ECDSA_P256_SHA512_ASN1,
         (oid::ECDSA_SHA512, K::EcdsaP384) => &extra::ECDSA_P384_SHA512_ASN1,
@@ -89,16 +187,45 @@ fn extra_check(oid: &[u8], signed: &Signed<'_>, bits: &[u8]) -> SignatureCheck {
         (oid::ECDSA_SHA256, K::EcdsaP521) => &extra::ECDSA_P521_SHA256_ASN1,
         (oid::ECDSA_SHA384, K::EcdsaP521) => &extra::ECDSA_P521_SHA384_ASN1,
         (oid::ECDSA_SHA512, K::EcdsaP521) => &extra::ECDSA_P521_SHA512_ASN1,
-        _ => return SignatureCheck::Undecided,
-    };
-    answer(
-        extra::UnparsedPublicKey::new(algorithm, bits)
-            .verify(signed.message, signed.signature)
-            .is_ok(),
-    )
+        _ => return None,
+    })
 }
 
-#[cfg(not(feature = "aws-lc"))]
-fn extra_check(_: &[u8], _: &Signed<'_>, _: &[u8]) -> SignatureCheck {
+/// Ed25519 and Ed448, both without parameters (`crypto/ec/ecx_meth.c: ecd_item_verify`).
+fn edwards(kind: Kind, signed: &Signed<'_>) -> SignatureCheck {
+    if kind == Kind::Ed25519 {
+        return answer(verify_base(&base::ED25519, signed.key.as_bits(), signed));
+    }
+    #[cfg(feature = "legacy-algorithms")]
+    return answer(legacy::ed448(signed));
+    #[cfg(not(feature = "legacy-algorithms"))]
     SignatureCheck::Undecided
 }
+
+#[cfg(feature = "legacy-algorithms")]
+fn legacy_ecdsa(curve: &[u8], point: &[u8], digest: Digest, signed: &Signed<'_>) -> SignatureCheck {
+    legacy::ecdsa(curve, point, digest, signed)
+}
+
+#[cfg(not(feature = "legacy-algorithms"))]
+const fn legacy_ecdsa(_: &[u8], _: &[u8], _: Digest, _: &Signed<'_>) -> SignatureCheck {
+    SignatureCheck::Undecided
+}
+
+/// RSA with PKCS#1 padding and DSA, where ring does not decide.
+#[cfg(feature = "legacy-algorithms")]
+fn legacy_check(digest: Digest, kind: Kind, signed: &Signed<'_>) -> SignatureCheck {
+    match kind {
+        Kind::Rsa => legacy::rsa_pkcs1(digest, signed),
+        Kind::Dsa => legacy::dsa(digest, signed),
+        _ => SignatureCheck::Undecided,
+    }
+}
+
+#[cfg(not(feature = "legacy-algorithms"))]
+const fn legacy_check(_: Digest, _: Kind, _: &Signed<'_>) -> SignatureCheck {
+    SignatureCheck::Undecided
+}
+
+#[cfg(test)]
+mod tests;

@@ -15,11 +15,8 @@ use crate::oid;
 use crate::pem::{self, Block};
 
 #[cfg(feature = "aws-lc")]
-#[path = "soft/aws_lc.rs"]
-mod backend;
-#[cfg(not(feature = "aws-lc"))]
-#[path = "soft/ring.rs"]
-mod backend;
+mod aws_lc;
+mod ring;
 
 /// PEM labels a private key may have and istiod, Go and OpenSSL read.
 const PKCS8: &str = "PRIVATE KEY";
@@ -116,8 +113,18 @@ impl FromStr for KeyType {
 pub struct SoftKey {
     pkcs8: Zeroizing<Vec<u8>>,
     public: PublicKey,
-    pair: backend::Pair,
+    pair: Pair,
 }
+
+/// Who holds the numbers.
+enum Pair {
+    Ring(ring::Pair),
+    #[cfg(feature = "aws-lc")]
+    AwsLc(aws_lc::Pair),
+}
+
+/// A new key: PKCS#8, the pair, the public half.
+type Made<P> = (Zeroizing<Vec<u8>>, P, PublicKey);
 
 impl SoftKey {
     /// A new key from the operating system's randomness.
@@ -125,7 +132,16 @@ impl SoftKey {
     /// # Errors
     /// `pki/key` when `kind` needs the feature `aws-lc` (RSA, P-521) and it is off.
     pub fn generate(kind: KeyType) -> Result<Self, crate::Error> {
-        Ok(Self::from_pkcs8(&backend::generate(kind)?)?)
+        if let Some(made) = ring::generate(kind) {
+            let (pkcs8, pair, public) = made?;
+            return Ok(Self { pkcs8, public, pair: Pair::Ring(pair) });
+        }
+        #[cfg(feature = "aws-lc")]
+        if let Some(made) = aws_lc::generate(kind) {
+            let (pkcs8, pair, public) = made?;
+            return Ok(Self { pkcs8, public, pair: Pair::AwsLc(pair) });
+        }
+        Err(KeyProblem::Unsupported(kind.name().into()).into())
     }
 
     /// Reads the first private key of PEM text: PKCS#8, PBES2-encrypted PKCS#8, SEC1 (with or without
@@ -202,14 +218,9 @@ impl SoftKey {
             }
             (other, _) => return Err(unsupported("algorithm ", other)),
         };
-        let (pair, public) = backend::load(&algorithm, bytes)?;
+        let (pair, public) = load(&algorithm, bytes)?;
         let pkcs8 = match algorithm {
-            // OpenSSL 3.0 does not read the version 2 form, which carries the public key as well.
-            KeyAlgorithm::Ed25519 => Zeroizing::new(der::sequence(&[
-                &der::integer(&[0]),
-                &der::sequence(&[&der::tlv(der::OID, oid::ED25519)]),
-                &der::tlv(der::OCTET_STRING, inner),
-            ])),
+            KeyAlgorithm::Ed25519 => ed25519_version_1(inner),
             _ => Zeroizing::new(bytes.to_vec()),
         };
         Ok(Self { pkcs8, public, pair })
@@ -229,18 +240,17 @@ impl SoftKey {
     pub fn to_encrypted_pem(&self, passphrase: &[u8]) -> Result<String, crate::Error> {
         use pkcs8::der::Encode;
         use pkcs8::pkcs5::pbes2;
-        let failed = |_| KeyProblem::EncryptionScheme;
         let (mut salt, mut iv) = ([0; 16], [0; 16]);
         fill_random(&mut salt);
         fill_random(&mut iv);
-        let scrypt = pkcs8::pkcs5::scrypt::Params::new(14, 8, 1)
-            .map_err(|_| KeyProblem::EncryptionScheme)?;
-        let parameters =
-            pbes2::Parameters::generate_scrypt_aes256cbc(scrypt, &salt, iv).map_err(failed)?;
-        let encrypted = parameters.encrypt(passphrase, &self.pkcs8).map_err(failed)?;
-        let scheme = pkcs8::pkcs5::EncryptionScheme::from(parameters)
-            .to_der()
-            .map_err(|_| KeyProblem::EncryptionScheme)?;
+        let encrypted = || -> Option<(Vec<u8>, Vec<u8>)> {
+            let scrypt = pkcs8::pkcs5::scrypt::Params::new(14, 8, 1).ok()?;
+            let parameters =
+                pbes2::Parameters::generate_scrypt_aes256cbc(scrypt, &salt, iv).ok()?;
+            let encrypted = parameters.encrypt(passphrase, &self.pkcs8).ok()?;
+            Some((pkcs8::pkcs5::EncryptionScheme::from(parameters).to_der().ok()?, encrypted))
+        };
+        let (scheme, encrypted) = encrypted().ok_or(KeyProblem::EncryptionScheme)?;
         let info = der::sequence(&[&scheme, &der::tlv(der::OCTET_STRING, &encrypted)]);
         Ok(pem::encode(ENCRYPTED_PKCS8, &info))
     }
@@ -252,7 +262,11 @@ impl Signer for SoftKey {
     }
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
-        backend::sign(&self.pair, self.public.algorithm(), message)
+        match &self.pair {
+            Pair::Ring(pair) => ring::sign(pair, self.public.algorithm(), message),
+            #[cfg(feature = "aws-lc")]
+            Pair::AwsLc(pair) => aws_lc::sign(pair, self.public.algorithm(), message),
+        }
     }
 }
 
@@ -261,16 +275,19 @@ impl Signer for SoftKey {
 /// # Panics
 /// When the operating system has none.
 pub fn fill_random(bytes: &mut [u8]) {
-    use ring::rand::SecureRandom;
-    ring::rand::SystemRandom::new().fill(bytes).expect("the operating system gives random bytes");
+    use ::ring::rand::SecureRandom;
+    ::ring::rand::SystemRandom::new().fill(bytes).expect("the operating system gives random bytes");
 }
 
 fn unsupported(what: &str, oid: &[u8]) -> KeyProblem {
     KeyProblem::Unsupported((String::from(what) + &oid::dotted(oid)).into())
 }
 
-/// OID, parameter OID if it is one, and private key octets of a PKCS#8 key.
-fn pkcs8_parts(bytes: &[u8]) -> Result<(&[u8], Option<&[u8]>, &[u8]), DerError> {
+/// Algorithm OID, parameter OID if it is one, private key octets.
+type Pkcs8Parts<'a> = (&'a [u8], Option<&'a [u8]>, &'a [u8]);
+
+/// Takes a PKCS#8 key apart.
+fn pkcs8_parts(bytes: &[u8]) -> Result<Pkcs8Parts<'_>, DerError> {
     let mut parts =
         Reader::new(bytes).expect(der::SEQUENCE, "a PKCS#8 key is a SEQUENCE")?.reader();
     parts.expect(der::INTEGER, "a PKCS#8 key begins with its version")?;
@@ -285,6 +302,34 @@ fn pkcs8(oid: &[u8], parameters: &[u8], inner: &[u8]) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(der::sequence(&[
         &der::integer(&[0]),
         &der::sequence(&[&der::tlv(der::OID, oid), parameters]),
+        &der::tlv(der::OCTET_STRING, inner),
+    ]))
+}
+
+#[cfg(feature = "aws-lc")]
+fn load(algorithm: &KeyAlgorithm, bytes: &[u8]) -> Result<(Pair, PublicKey), KeyProblem> {
+    if matches!(algorithm, KeyAlgorithm::Rsa { .. } | KeyAlgorithm::EcdsaP521) {
+        return aws_lc::load(algorithm, bytes).map(|(pair, public)| (Pair::AwsLc(pair), public));
+    }
+    let loaded = match ring::load(algorithm, bytes) {
+        Err(_) if let Some(completed) = aws_lc::completed(algorithm, bytes) => {
+            ring::load(algorithm, &completed)
+        }
+        loaded => loaded,
+    };
+    loaded.map(|(pair, public)| (Pair::Ring(pair), public))
+}
+
+#[cfg(not(feature = "aws-lc"))]
+fn load(algorithm: &KeyAlgorithm, bytes: &[u8]) -> Result<(Pair, PublicKey), KeyProblem> {
+    ring::load(algorithm, bytes).map(|(pair, public)| (Pair::Ring(pair), public))
+}
+
+/// OpenSSL 3.0 does not read the version 2 form, which carries the public key as well.
+fn ed25519_version_1(inner: &[u8]) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(der::sequence(&[
+        &der::integer(&[0]),
+        &der::sequence(&[&der::tlv(der::OID, oid::ED25519)]),
         &der::tlv(der::OCTET_STRING, inner),
     ]))
 }
@@ -310,11 +355,11 @@ fn sec1_to_pkcs8(
 fn decrypt(bytes: &[u8], passphrase: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyProblem> {
     use pkcs8::EncryptedPrivateKeyInfoRef;
     let info =
-        EncryptedPrivateKeyInfoRef::try_from(bytes).map_err(|_| KeyProblem::EncryptionScheme)?;
+        EncryptedPrivateKeyInfoRef::try_from(bytes).ok().ok_or(KeyProblem::EncryptionScheme)?;
     if info.encryption_algorithm.pbes2().is_none() {
         return Err(KeyProblem::EncryptionScheme);
     }
-    let plain = info.decrypt(passphrase).map_err(|_| KeyProblem::WrongPassphrase)?;
+    let plain = info.decrypt(passphrase).ok().ok_or(KeyProblem::WrongPassphrase)?;
     Ok(Zeroizing::new(plain.as_bytes().to_vec()))
 }
 
@@ -339,7 +384,8 @@ fn public_key(algorithm: &KeyAlgorithm, bits: &[u8]) -> PublicKey {
             der::sequence(&[&der::tlv(der::OID, oid::RSA_ENCRYPTION), &der::tlv(der::NULL, &[])])
         }
     };
-    PublicKey::from_spki_unchecked(&der::sequence(&[&identifier, &der::bit_string(bits)]))
+    let spki = der::sequence(&[&identifier, &der::bit_string(bits)]);
+    PublicKey::from_spki(&spki).expect("what the writer wrote can be read")
 }
 
 #[cfg(test)]

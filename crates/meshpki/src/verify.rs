@@ -7,11 +7,31 @@ use alloc::vec::Vec;
 
 use crate::cert::Cert;
 use crate::crl::Crl;
+use crate::der::{self, DerError, Reader};
 use crate::time::Time;
 
+mod build;
 mod code;
+mod explain;
+mod extensions;
+mod identity;
+mod level;
+mod memo;
+mod names;
+mod policy;
+mod policy_cache;
+mod punycode;
+mod purpose;
+mod revocation;
+mod signatures;
+mod text;
+mod time;
 
 pub use code::Code;
+pub use explain::{Evidence, Explanation};
+pub use memo::Memo;
+pub use names::check_name_constraints;
+pub use policy::{PolicyNode, PolicyOutcome};
 
 /// The certificates and CRLs a verification may use.
 #[derive(Clone, Copy, Debug)]
@@ -139,6 +159,8 @@ pub struct Verdict {
     /// Set when a signature could not be decided by any algorithm built in: depth of the certificate.
     /// Then `ok` is false, and no claim about openssl's answer is made.
     pub undecided: Option<usize>,
+    /// What came out of policy processing; `None` when there was none.
+    pub policy: Option<PolicyOutcome>,
 }
 
 /// One thing wrong with a chain.
@@ -152,24 +174,42 @@ pub struct Finding {
     pub cert: Option<Cert>,
 }
 
-// STUB-BEGIN
-/// stub
-pub fn verify(inputs: &Inputs<'_>, _policy: &Policy) -> Verdict {
-    Verdict {
-        chain: alloc::vec![inputs.target.clone()],
+/// Verifies `inputs.target` as `openssl verify` 3.0.19 does (`crypto/x509/x509_vfy.c: X509_verify_cert`).
+///
+/// Total: whatever is wrong is in the verdict.
+#[must_use]
+pub fn verify(inputs: &Inputs<'_>, policy: &Policy) -> Verdict {
+    verify_with(inputs, policy, &mut Memo::default())
+}
+
+/// [`verify`], for one target of many: signatures above it that `memo` has seen are not checked again.
+#[must_use]
+pub fn verify_with(inputs: &Inputs<'_>, policy: &Policy, memo: &mut Memo) -> Verdict {
+    let mut run = Run {
+        inputs,
+        policy,
+        memo,
+        chain: alloc::vec![Link { cert: inputs.target, aux: None }],
         num_untrusted: 1,
         findings: Vec::new(),
-        ok: true,
         undecided: None,
+        outcome: None,
+    };
+    let went_through = run.verify_cert().is_ok();
+    Verdict {
+        ok: went_through && run.findings.is_empty() && run.undecided.is_none(),
+        chain: run.chain.iter().map(|link| link.cert.clone()).collect(),
+        num_untrusted: run.num_untrusted,
+        findings: run.findings,
+        undecided: run.undecided,
+        policy: run.outcome,
     }
 }
-/// stub
-pub fn check_name_constraints(_cert: &Cert, _issuer: &Cert) -> Result<(), Code> {
-    Ok(())
-}
+
 impl Policy {
-    /// stub
-    pub fn like_openssl(at: Time) -> Self {
+    /// What `openssl verify` does without options, at a given time.
+    #[must_use]
+    pub const fn like_openssl(at: Time) -> Self {
         Self {
             at: Some(at),
             purpose: None,
@@ -187,10 +227,126 @@ impl Policy {
         }
     }
 }
+
+impl Anchor {
+    /// A certificate without trust settings.
+    #[must_use]
+    pub const fn new(cert: Cert) -> Self {
+        Self { cert, aux: None }
+    }
+
+    /// Reads the content of a PEM `TRUSTED CERTIFICATE` block: a certificate and, behind it, its trust
+    /// settings if there are any (`crypto/x509/x_x509.c: d2i_X509_AUX`). Bytes behind both are ignored.
+    ///
+    /// # Errors
+    /// When either cannot be read.
+    pub fn from_trusted_der(bytes: &[u8]) -> Result<Self, DerError> {
+        let (cert, length) = Cert::read(bytes)?;
+        let rest = &bytes[length..];
+        let aux = if rest.is_empty() { None } else { Some(TrustAux::read(rest)?) };
+        Ok(Self { cert, aux })
+    }
+}
+
+impl TrustAux {
+    fn read(bytes: &[u8]) -> Result<Self, DerError> {
+        let outer = Reader::new(bytes).expect(der::SEQUENCE, "trust settings are a SEQUENCE")?;
+        let mut parts = outer.reader();
+        let mut lists = [Vec::new(), Vec::new()];
+        for (list, tag) in lists.iter_mut().zip([der::SEQUENCE, 0xa0]) {
+            let Some(usages) = parts.optional_list(tag)? else { continue };
+            let mut items = usages.reader();
+            while let Some(usage) = items.next()? {
+                if usage.tag != der::OID {
+                    return Err(usage.error("a trust setting is an OID"));
+                }
+                crate::name::check_oid(&usage)?;
+                list.push(usage.content.to_vec());
+            }
+        }
+        for tag in [der::UTF8_STRING, der::OCTET_STRING] {
+            if let Some(text) = parts.optional_string(tag)? {
+                text.string()?;
+            }
+        }
+        parts.optional_list(0xa1)?;
+        parts.end("extra element in trust settings")?;
+        let [trust, reject] = lists;
+        Ok(Self { trust, reject })
+    }
+}
+
 impl Verdict {
-    /// stub
-    pub fn is_ok(&self) -> bool {
+    /// Whether the certificate is good.
+    #[must_use]
+    pub const fn is_ok(&self) -> bool {
         self.ok
     }
 }
-// STUB-END
+
+/// Verification ends here (`verify_cb` answered 0, or OpenSSL ran into an internal error).
+#[derive(Clone, Copy, Debug)]
+struct Stop;
+
+type Step = Result<(), Stop>;
+
+/// A certificate of the chain, with the trust settings it has in the trust store.
+#[derive(Clone, Copy)]
+struct Link<'a> {
+    cert: &'a Cert,
+    aux: Option<&'a TrustAux>,
+}
+
+/// A verification under way (`X509_STORE_CTX`).
+struct Run<'a> {
+    inputs: &'a Inputs<'a>,
+    policy: &'a Policy,
+    memo: &'a mut Memo,
+    chain: Vec<Link<'a>>,
+    num_untrusted: usize,
+    findings: Vec<Finding>,
+    undecided: Option<usize>,
+    outcome: Option<PolicyOutcome>,
+}
+
+impl Run<'_> {
+    /// `crypto/x509/x509_vfy.c: X509_verify_cert` and `verify_chain`.
+    fn verify_cert(&mut self) -> Step {
+        self.check_target_key_level()?;
+        self.build_chain()?;
+        self.check_extensions()?;
+        self.check_auth_level()?;
+        self.check_id()?;
+        // X509_get_pubkey_parameters fails without a word.
+        self.inputs.target.decoded_key().ok_or(Stop)?;
+        self.check_revocation()?;
+        self.internal_verify()?;
+        self.check_name_constraints()?;
+        self.check_resources()?;
+        self.check_policy()
+    }
+
+    /// RFC 3779 path validation is not done here: no claim is made about a target that asks for it.
+    fn check_resources(&mut self) -> Step {
+        if self.inputs.target.extensions().resources {
+            self.undecided = Some(0);
+            return Err(Stop);
+        }
+        Ok(())
+    }
+
+    /// Reports a code about the certificate at `depth`; goes on where `apps/verify.c: cb` does.
+    fn report(&mut self, code: u8, depth: usize) -> Step {
+        let cert = self.chain[depth].cert.clone();
+        self.report_on(code, depth, Some(cert))
+    }
+
+    fn report_on(&mut self, code: u8, depth: usize, cert: Option<Cert>) -> Step {
+        let code = Code(code);
+        self.findings.push(Finding { code, depth, cert });
+        if code.is_let_through() { Ok(()) } else { Err(Stop) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,10 +3,12 @@
 
 use alloc::vec::Vec;
 
-use super::{Cert, GeneralName, RawExtension, bit_string, check_integer, small_integer};
+use super::{GeneralName, RawExtension, bit_string, check_integer, distribution, small_integer};
 use crate::der::{self, DerError, Reader, Tlv};
-use crate::name::check_oid;
+use crate::name::{Name, check_oid};
 use crate::oid;
+
+pub use super::distribution::DistributionPoint;
 
 /// The decoded extensions of a certificate.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +19,8 @@ pub struct Extensions {
     pub key_usage: Option<KeyUsage>,
     /// extKeyUsage: content octets of each OID.
     pub ext_key_usage: Option<Vec<Vec<u8>>>,
+    /// nsCertType, its first byte.
+    pub netscape_type: Option<u8>,
     /// subjectKeyIdentifier.
     pub subject_key_id: Option<Vec<u8>>,
     /// authorityKeyIdentifier.
@@ -25,9 +29,77 @@ pub struct Extensions {
     pub subject_alt_name: Option<Vec<GeneralName>>,
     /// nameConstraints.
     pub name_constraints: Option<NameConstraints>,
+    /// cRLDistributionPoints.
+    pub distribution_points: Vec<DistributionPoint>,
+    /// proxyCertInfo is there (RFC 3820).
+    pub proxy: bool,
+    /// ipAddrBlock or autonomousSysNum is there (RFC 3779).
+    pub resources: bool,
+    /// What the scan for critical extensions saw.
+    pub critical: Criticality,
     /// An extension of those above is there twice, cannot be decoded, or says what it must not:
     /// such a certificate is nobody's issuer and nobody's subject.
     pub invalid: bool,
+}
+
+/// What OpenSSL's scan for critical extensions saw. It ends at the first one it does not handle, so what
+/// stands behind that one is not known to be critical.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Criticality {
+    /// Content octets of the first critical extension OpenSSL does not handle.
+    pub unhandled: Option<Vec<u8>>,
+    /// basicConstraints is critical.
+    pub basic_constraints: bool,
+    /// subjectAltName is critical.
+    pub subject_alt_name: bool,
+}
+
+/// The extended key usages OpenSSL tells apart, as bits (`include/openssl/x509v3.h.in: XKU_*`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExtendedUsages(pub u16);
+
+impl ExtendedUsages {
+    /// serverAuth.
+    pub const SERVER: Self = Self(1);
+    /// clientAuth.
+    pub const CLIENT: Self = Self(2);
+    /// emailProtection.
+    pub const EMAIL: Self = Self(4);
+    /// codeSigning.
+    pub const CODE: Self = Self(8);
+    /// Server gated crypto, Microsoft's or Netscape's.
+    pub const GATED: Self = Self(0x10);
+    /// OCSPSigning.
+    pub const OCSP: Self = Self(0x20);
+    /// timeStamping.
+    pub const TIME: Self = Self(0x40);
+    /// dvcs.
+    pub const DVCS: Self = Self(0x80);
+    /// anyExtendedKeyUsage.
+    pub const ANY: Self = Self(0x100);
+
+    /// The bit of an OID's content octets; none for one OpenSSL does not know.
+    #[must_use]
+    pub fn of(usage: &[u8]) -> Self {
+        match usage {
+            oid::EKU_SERVER_AUTH => Self::SERVER,
+            oid::EKU_CLIENT_AUTH => Self::CLIENT,
+            oid::EKU_EMAIL_PROTECTION => Self::EMAIL,
+            oid::EKU_CODE_SIGNING => Self::CODE,
+            oid::EKU_MS_SGC | oid::EKU_NS_SGC => Self::GATED,
+            oid::EKU_OCSP_SIGNING => Self::OCSP,
+            oid::EKU_TIME_STAMPING => Self::TIME,
+            oid::EKU_DVCS => Self::DVCS,
+            oid::EKU_ANY => Self::ANY,
+            _ => Self(0),
+        }
+    }
+
+    /// Whether a bit of `other` is set.
+    #[must_use]
+    pub const fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
 }
 
 /// basicConstraints (RFC 5280 section 4.2.1.9).
@@ -126,17 +198,34 @@ pub struct Subtree {
 }
 
 impl Extensions {
-    pub(super) fn cache(cert: &Cert) -> Self {
+    /// The known extended key usages; `None` without the extension.
+    #[must_use]
+    pub fn extended_usages(&self) -> Option<ExtendedUsages> {
+        let usages = self.ext_key_usage.as_ref()?;
+        Some(usages.iter().fold(ExtendedUsages::default(), |all, usage| {
+            ExtendedUsages(all.0 | ExtendedUsages::of(usage).0)
+        }))
+    }
+
+    /// Whether keyUsage is there without any bit of `wanted` (`v3_purp.c: ku_reject`).
+    #[must_use]
+    pub fn lacks_usage(&self, wanted: KeyUsage) -> bool {
+        self.key_usage.is_some_and(|usage| usage.0 & wanted.0 == 0)
+    }
+
+    pub(super) fn cache(raw: &[RawExtension], issuer: &Name) -> Self {
         let mut this = Self::default();
-        let mut seen: Vec<&[u8]> = Vec::new();
-        for extension in cert.raw_extensions() {
-            if is_cached(&extension.oid) {
-                this.invalid |= seen.contains(&extension.oid.as_slice());
-                seen.push(&extension.oid);
-                this.invalid |= this.read(extension).is_err();
+        for (i, extension) in raw.iter().enumerate() {
+            if !is_cached(&extension.oid) {
+                continue;
+            }
+            let mut others = raw.iter().enumerate().filter(|(_, e)| e.oid == extension.oid);
+            if others.any(|(j, _)| j != i) || this.read(extension).is_err() {
+                this.invalid = true;
             }
         }
-        this.invalid |= this.key_usage.is_some_and(|usage| usage.0 == 0);
+        this.check(raw, issuer);
+        this.scan_criticality(raw);
         this
     }
 
@@ -144,39 +233,118 @@ impl Extensions {
         let value = Reader::new(&extension.value).any()?;
         match extension.oid.as_slice() {
             oid::BASIC_CONSTRAINTS => {
-                self.basic_constraints = Some(basic_constraints(&value, extension.critical)?)
+                let (constraints, negative) = basic_constraints(&value, extension.critical)?;
+                self.basic_constraints = Some(constraints);
+                self.invalid |= negative;
             }
             oid::KEY_USAGE => self.key_usage = Some(key_usage(&value)?),
             oid::EXT_KEY_USAGE => self.ext_key_usage = Some(ext_key_usage(&value)?),
+            oid::NS_CERT_TYPE => {
+                expect(&value, der::BIT_STRING)?;
+                self.netscape_type = Some(bit_string(&value)?.0.first().copied().unwrap_or(0));
+            }
             oid::SUBJECT_KEY_ID => {
-                if value.tag & !der::CONSTRUCTED != der::OCTET_STRING {
-                    return Err(value.error("subjectKeyIdentifier is an OCTET STRING"));
-                }
+                expect(&value, der::OCTET_STRING)?;
                 self.subject_key_id = Some(value.string()?.into_owned());
             }
             oid::AUTHORITY_KEY_ID => self.authority_key_id = Some(authority_key_id(&value)?),
             oid::SUBJECT_ALT_NAME => self.subject_alt_name = Some(general_names(&value)?),
             oid::NAME_CONSTRAINTS => self.name_constraints = Some(name_constraints(&value)?),
+            oid::CRL_DISTRIBUTION_POINTS => {
+                self.distribution_points = distribution::points(&value)?;
+            }
+            oid::PROXY_CERT_INFO => {
+                proxy_cert_info(&value)?;
+                self.proxy = true;
+            }
+            oid::IP_ADDR_BLOCKS | oid::AUTONOMOUS_SYS_IDS => {
+                self.resources = true;
+                resources(&extension.oid, &value)?;
+            }
             _ => {}
         }
         Ok(())
     }
+
+    /// What makes a certificate invalid although everything decodes.
+    fn check(&mut self, raw: &[RawExtension], issuer: &Name) {
+        self.invalid |= self.key_usage.is_some_and(|usage| usage.0 == 0);
+        if self.proxy {
+            let has = |oid: &[u8]| raw.iter().any(|e| e.oid == oid);
+            self.invalid |= self.basic_constraints.is_some_and(|c| c.ca)
+                || has(oid::SUBJECT_ALT_NAME)
+                || has(oid::ISSUER_ALT_NAME);
+        }
+        for point in &mut self.distribution_points {
+            self.invalid |= !point.complete(issuer);
+        }
+    }
+
+    /// The loop over all extensions at the end of `ossl_x509v3_cache_extensions`.
+    fn scan_criticality(&mut self, raw: &[RawExtension]) {
+        for extension in raw.iter().filter(|e| e.critical) {
+            match extension.oid.as_slice() {
+                oid::BASIC_CONSTRAINTS => self.critical.basic_constraints = true,
+                oid::SUBJECT_ALT_NAME => self.critical.subject_alt_name = true,
+                oid if is_handled(oid) => {}
+                oid => {
+                    self.critical.unhandled = Some(oid.to_vec());
+                    return;
+                }
+            }
+        }
+    }
 }
 
+/// Extensions that are decoded when a certificate is first looked at.
 fn is_cached(oid: &[u8]) -> bool {
     matches!(
         oid,
         oid::BASIC_CONSTRAINTS
+            | oid::PROXY_CERT_INFO
             | oid::KEY_USAGE
             | oid::EXT_KEY_USAGE
+            | oid::NS_CERT_TYPE
             | oid::SUBJECT_KEY_ID
             | oid::AUTHORITY_KEY_ID
             | oid::SUBJECT_ALT_NAME
             | oid::NAME_CONSTRAINTS
+            | oid::CRL_DISTRIBUTION_POINTS
+            | oid::IP_ADDR_BLOCKS
+            | oid::AUTONOMOUS_SYS_IDS
     )
 }
 
-fn sequence<'a>(value: &Tlv<'a>) -> Result<Reader<'a>, DerError> {
+/// Extensions that may be critical (`v3_purp.c: X509_supported_extension`).
+fn is_handled(oid: &[u8]) -> bool {
+    matches!(
+        oid,
+        oid::NS_CERT_TYPE
+            | oid::KEY_USAGE
+            | oid::CERTIFICATE_POLICIES
+            | oid::CRL_DISTRIBUTION_POINTS
+            | oid::EXT_KEY_USAGE
+            | oid::IP_ADDR_BLOCKS
+            | oid::AUTONOMOUS_SYS_IDS
+            | oid::OCSP_NO_CHECK
+            | oid::POLICY_CONSTRAINTS
+            | oid::PROXY_CERT_INFO
+            | oid::NAME_CONSTRAINTS
+            | oid::POLICY_MAPPINGS
+            | oid::INHIBIT_ANY_POLICY
+    )
+}
+
+/// The value has the string type `tag`, primitive or constructed.
+fn expect(value: &Tlv<'_>, tag: der::Tag) -> Result<(), DerError> {
+    if value.tag & !der::CONSTRUCTED == tag {
+        Ok(())
+    } else {
+        Err(value.error("an extension value of another type"))
+    }
+}
+
+pub(crate) fn sequence<'a>(value: &Tlv<'a>) -> Result<Reader<'a>, DerError> {
     if value.tag == der::SEQUENCE {
         Ok(value.reader())
     } else {
@@ -184,32 +352,114 @@ fn sequence<'a>(value: &Tlv<'a>) -> Result<Reader<'a>, DerError> {
     }
 }
 
-fn basic_constraints(value: &Tlv<'_>, critical: bool) -> Result<BasicConstraints, DerError> {
+/// A SEQUENCE OF, which OpenSSL also takes when it is not marked as constructed.
+pub(crate) fn list<'a>(value: &Tlv<'a>) -> Result<Reader<'a>, DerError> {
+    if value.tag | der::CONSTRUCTED == der::SEQUENCE {
+        Ok(value.reader())
+    } else {
+        Err(value.error("a SEQUENCE is wanted"))
+    }
+}
+
+/// The second answer is true for a negative path length.
+fn basic_constraints(
+    value: &Tlv<'_>,
+    critical: bool,
+) -> Result<(BasicConstraints, bool), DerError> {
     let mut parts = sequence(value)?;
-    let ca = match parts.optional(der::BOOLEAN)? {
-        Some(flag) if flag.content.len() != 1 => return Err(flag.error("BOOLEAN is not one byte")),
-        Some(flag) => flag.content[0] != 0,
-        None => false,
-    };
-    let path_len = match parts.optional(der::INTEGER)? {
-        Some(number) => {
-            check_integer(&number)?;
-            let negative = number.content[0] & 0x80 != 0;
-            if negative {
-                return Err(number.error("negative path length"));
-            }
-            small_integer(number.content)
-        }
-        None => None,
-    };
+    let ca = boolean(&mut parts, der::BOOLEAN)?;
+    let mut negative = false;
+    let mut path_len = None;
+    if let Some(number) = parts.optional(der::INTEGER)? {
+        check_integer(&number)?;
+        negative = number.content[0] & 0x80 != 0;
+        // ASN1_INTEGER_get gives -1, "absent", for what a C long cannot hold.
+        path_len = small_integer(number.content).filter(|n| *n >= 0);
+    }
     parts.end("extra element in basicConstraints")?;
-    Ok(BasicConstraints { ca, path_len, critical })
+    Ok((BasicConstraints { ca, path_len, critical }, negative))
+}
+
+/// A BOOLEAN that is false when it is not there.
+pub(crate) fn boolean(parts: &mut Reader<'_>, tag: der::Tag) -> Result<bool, DerError> {
+    match parts.optional(tag)? {
+        Some(flag) if flag.content.len() != 1 => Err(flag.error("BOOLEAN is not one byte")),
+        Some(flag) => Ok(flag.content[0] != 0),
+        None => Ok(false),
+    }
+}
+
+/// ProxyCertInfo (RFC 3820 section 3.8).
+fn proxy_cert_info(value: &Tlv<'_>) -> Result<(), DerError> {
+    let mut parts = sequence(value)?;
+    if let Some(length) = parts.optional(der::INTEGER)? {
+        check_integer(&length)?;
+    }
+    let policy = parts.expect(der::SEQUENCE, "proxyPolicy is a SEQUENCE")?;
+    parts.end("extra element in proxyCertInfo")?;
+    let mut policy = policy.reader();
+    check_oid(&policy.expect(der::OID, "policyLanguage is an OID")?)?;
+    if let Some(text) = policy.optional_string(der::OCTET_STRING)? {
+        text.string()?;
+    }
+    policy.end("extra element in proxyPolicy")
+}
+
+/// IPAddrBlocks and ASIdentifiers (RFC 3779 sections 2.2.3 and 3.2.3).
+fn resources(oid: &[u8], value: &Tlv<'_>) -> Result<(), DerError> {
+    if oid == oid::AUTONOMOUS_SYS_IDS {
+        let mut parts = sequence(value)?;
+        for tag in [0xa0, 0xa1] {
+            if let Some(choice) = parts.optional(tag)? {
+                let mut inner = choice.reader();
+                resource_choice(&inner.any()?, der::INTEGER)?;
+                inner.end("extra element in ASIdentifierChoice")?;
+            }
+        }
+        return parts.end("extra element in ASIdentifiers");
+    }
+    let mut families = list(value)?;
+    while let Some(family) = families.next()? {
+        let mut family = sequence(&family)?;
+        family.expect_string(der::OCTET_STRING, "addressFamily is an OCTET STRING")?.string()?;
+        resource_choice(&family.any()?, der::BIT_STRING)?;
+        family.end("extra element in IPAddressFamily")?;
+    }
+    Ok(())
+}
+
+/// `NULL` for inherit, or a list of single resources of type `single` and ranges of two.
+fn resource_choice(choice: &Tlv<'_>, single: der::Tag) -> Result<(), DerError> {
+    let one = |item: &Tlv<'_>| match item.tag {
+        der::INTEGER if single == der::INTEGER => check_integer(item),
+        tag if tag & !der::CONSTRUCTED == der::BIT_STRING && single == der::BIT_STRING => {
+            bit_string(item).map(drop)
+        }
+        _ => Err(item.error("a resource of another type")),
+    };
+    if choice.tag == der::NULL {
+        return if choice.content.is_empty() {
+            Ok(())
+        } else {
+            Err(choice.error("NULL has content"))
+        };
+    }
+    let mut items = list(choice)?;
+    while let Some(item) = items.next()? {
+        if item.tag == der::SEQUENCE {
+            let mut range = item.reader();
+            one(&range.any()?)?;
+            one(&range.any()?)?;
+            range.end("extra element in a range")?;
+        } else {
+            one(&item)?;
+        }
+    }
+    Ok(())
 }
 
 fn key_usage(value: &Tlv<'_>) -> Result<KeyUsage, DerError> {
-    if value.tag & !der::CONSTRUCTED != der::BIT_STRING {
-        return Err(value.error("keyUsage is a BIT STRING"));
-    }
+    expect(value, der::BIT_STRING)?;
     let (bytes, _) = bit_string(value)?;
     let byte = |i: usize| bytes.get(i).copied().unwrap_or(0);
     Ok(KeyUsage(u16::from_be_bytes([byte(0), byte(1)])))
@@ -217,7 +467,7 @@ fn key_usage(value: &Tlv<'_>) -> Result<KeyUsage, DerError> {
 
 fn ext_key_usage(value: &Tlv<'_>) -> Result<Vec<Vec<u8>>, DerError> {
     let mut usages = Vec::new();
-    let mut parts = sequence(value)?;
+    let mut parts = list(value)?;
     while let Some(usage) = parts.next()? {
         if usage.tag != der::OID {
             return Err(usage.error("an extended key usage is an OID"));
@@ -228,13 +478,14 @@ fn ext_key_usage(value: &Tlv<'_>) -> Result<Vec<Vec<u8>>, DerError> {
     Ok(usages)
 }
 
-fn authority_key_id(value: &Tlv<'_>) -> Result<AuthorityKeyId, DerError> {
+/// AuthorityKeyIdentifier, of a certificate or a CRL.
+pub(crate) fn authority_key_id(value: &Tlv<'_>) -> Result<AuthorityKeyId, DerError> {
     let mut parts = sequence(value)?;
     let mut id = AuthorityKeyId::default();
     if let Some(key_id) = parts.optional_string(der::context(0))? {
         id.key_id = Some(key_id.string()?.into_owned());
     }
-    if let Some(issuer) = parts.optional(0xa1)? {
+    if let Some(issuer) = parts.optional_list(0xa1)? {
         id.issuer = Some(general_name_list(issuer.reader())?);
     }
     if let Some(serial) = parts.optional(der::context(2))? {
@@ -245,11 +496,12 @@ fn authority_key_id(value: &Tlv<'_>) -> Result<AuthorityKeyId, DerError> {
     Ok(id)
 }
 
-fn general_names(value: &Tlv<'_>) -> Result<Vec<GeneralName>, DerError> {
-    general_name_list(sequence(value)?)
+/// GeneralNames.
+pub(crate) fn general_names(value: &Tlv<'_>) -> Result<Vec<GeneralName>, DerError> {
+    general_name_list(list(value)?)
 }
 
-fn general_name_list(mut parts: Reader<'_>) -> Result<Vec<GeneralName>, DerError> {
+pub(crate) fn general_name_list(mut parts: Reader<'_>) -> Result<Vec<GeneralName>, DerError> {
     let mut names = Vec::new();
     while let Some(name) = parts.next()? {
         names.push(GeneralName::from_tlv(&name)?);
@@ -260,11 +512,11 @@ fn general_name_list(mut parts: Reader<'_>) -> Result<Vec<GeneralName>, DerError
 fn name_constraints(value: &Tlv<'_>) -> Result<NameConstraints, DerError> {
     let mut parts = sequence(value)?;
     let mut lists = [Vec::new(), Vec::new()];
-    for (list, tag) in lists.iter_mut().zip([0xa0, 0xa1]) {
-        if let Some(subtrees) = parts.optional(tag)? {
+    for (subtrees_read, tag) in lists.iter_mut().zip([0xa0, 0xa1]) {
+        if let Some(subtrees) = parts.optional_list(tag)? {
             let mut items = subtrees.reader();
             while let Some(item) = items.next()? {
-                list.push(subtree(&item)?);
+                subtrees_read.push(subtree(&item)?);
             }
         }
     }

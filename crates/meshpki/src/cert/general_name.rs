@@ -64,7 +64,7 @@ impl GeneralName {
             0xa4 => {
                 let mut inner = tlv.reader();
                 let name =
-                    Name::from_tlv(&inner.expect(der::SEQUENCE, "directoryName is a Name")?)?;
+                    Name::from_tlv(&inner.expect_list(der::SEQUENCE, "directoryName is a Name")?)?;
                 inner.end("extra element in a directoryName")?;
                 Ok(Self::Directory(name))
             }

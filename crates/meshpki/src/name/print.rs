@@ -12,14 +12,14 @@ use crate::oid;
 impl fmt::Display for Name {
     /// `C = GB, O = "Acme, Inc.", CN = Zo\C3\AB`: as `openssl verify` prints a subject.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, rdn) in self.rdns().iter().enumerate() {
+        for (i, rdn) in self.rdns().iter().filter(|rdn| !rdn.is_empty()).enumerate() {
             for (j, attribute) in rdn.iter().enumerate() {
                 f.write_str(match (i, j) {
                     (0, 0) => "",
                     (_, 0) => ", ",
                     _ => " + ",
                 })?;
-                match short_name(&attribute.oid) {
+                match oid::short_name(&attribute.oid) {
                     Some(short) => f.write_str(short)?,
                     None => f.write_str(&oid::dotted(&attribute.oid))?,
                 }
@@ -28,36 +28,6 @@ impl fmt::Display for Name {
         }
         Ok(())
     }
-}
-
-/// OpenSSL's short name of an attribute type.
-pub(super) fn short_name(oid: &[u8]) -> Option<&'static str> {
-    Some(match oid {
-        oid::COMMON_NAME => "CN",
-        oid::SURNAME => "SN",
-        oid::SERIAL_NUMBER => "serialNumber",
-        oid::COUNTRY => "C",
-        oid::LOCALITY => "L",
-        oid::STATE => "ST",
-        oid::STREET => "street",
-        oid::ORGANIZATION => "O",
-        oid::ORGANIZATIONAL_UNIT => "OU",
-        oid::DOMAIN_COMPONENT => "DC",
-        oid::USER_ID => "UID",
-        oid::EMAIL_ADDRESS => "emailAddress",
-        [0x55, 4, 12] => "title",
-        [0x55, 4, 13] => "description",
-        [0x55, 4, 17] => "postalCode",
-        [0x55, 4, 41] => "name",
-        [0x55, 4, 42] => "GN",
-        [0x55, 4, 43] => "initials",
-        [0x55, 4, 44] => "generationQualifier",
-        [0x55, 4, 45] => "x500UniqueIdentifier",
-        [0x55, 4, 46] => "dnQualifier",
-        [0x55, 4, 65] => "pseudonym",
-        [0x55, 4, 97] => "organizationIdentifier",
-        _ => return None,
-    })
 }
 
 fn value(attribute: &Attribute) -> String {

@@ -156,6 +156,6 @@ fn check_bounds(attribute: &Attribute) -> Result<(), NameError> {
         _ => return Ok(()),
     };
     let length = text.chars().count();
-    let name = super::print::short_name(&attribute.oid).unwrap_or("value");
+    let name = oid::short_name(&attribute.oid).unwrap_or("value");
     if length > limit { Err(NameError::TooLong { attribute: name, length, limit }) } else { Ok(()) }
 }

@@ -1,0 +1,214 @@
+//! What OpenSSL knows of a public key once it has decoded it (`crypto/x509/x_pubkey.c: X509_get0_pubkey`).
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use super::{PublicKey, ec};
+use crate::cert::check_algorithm;
+use crate::der::{self, DerError, Reader, Tlv};
+use crate::oid;
+
+/// A public key OpenSSL can decode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Decoded {
+    /// Its type.
+    pub(crate) kind: Kind,
+    /// Its strength (`EVP_PKEY_get_security_bits`), exact at the bounds of the levels.
+    pub(crate) security_bits: u32,
+    /// An elliptic curve given by its parameters instead of its name.
+    pub(crate) explicit_curve: bool,
+}
+
+/// The type of a key (`EVP_PKEY_get_base_id`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Rsa,
+    RsaPss,
+    Ec,
+    Sm2,
+    Dsa,
+    Dh,
+    Ed25519,
+    Ed448,
+    X25519,
+    X448,
+    /// A type some signature OID asks for and no key here has.
+    Foreign,
+}
+
+impl Kind {
+    const ALL: [Self; 11] = [
+        Self::Rsa,
+        Self::RsaPss,
+        Self::Ec,
+        Self::Sm2,
+        Self::Dsa,
+        Self::Dh,
+        Self::Ed25519,
+        Self::Ed448,
+        Self::X25519,
+        Self::X448,
+        Self::Foreign,
+    ];
+}
+
+/// The answer of [`decode`] for one key, worked out when it is first asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Lazy(AtomicU32);
+
+impl Lazy {
+    const KNOWN: u32 = 1 << 31;
+    const DECODED: u32 = 1 << 30;
+    const EXPLICIT: u32 = 1 << 29;
+
+    /// The answer for `key`, which must be the same key every time.
+    pub(crate) fn get(&self, key: &PublicKey) -> Option<Decoded> {
+        let packed = self.0.load(Ordering::Relaxed);
+        if packed & Self::KNOWN != 0 {
+            return Self::unpack(packed);
+        }
+        let answer = decode(key);
+        self.0.store(Self::pack(answer), Ordering::Relaxed);
+        answer
+    }
+
+    fn pack(answer: Option<Decoded>) -> u32 {
+        let Some(decoded) = answer else { return Self::KNOWN };
+        let kind = Kind::ALL.iter().position(|kind| *kind == decoded.kind).unwrap_or(0);
+        let explicit = if decoded.explicit_curve { Self::EXPLICIT } else { 0 };
+        let kind = u32::try_from(kind).unwrap_or(0);
+        Self::KNOWN | Self::DECODED | explicit | kind << 16 | decoded.security_bits.min(0xffff)
+    }
+
+    fn unpack(packed: u32) -> Option<Decoded> {
+        let kind = usize::try_from(packed >> 16 & 0xff).ok()?;
+        (packed & Self::DECODED != 0).then(|| Decoded {
+            kind: Kind::ALL[kind],
+            security_bits: packed & 0xffff,
+            explicit_curve: packed & Self::EXPLICIT != 0,
+        })
+    }
+}
+
+/// Diffie-Hellman keys, PKCS#3 and X9.42.
+const DH: &[&[u8]] =
+    &[&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 3, 1], &[0x2a, 0x86, 0x48, 0xce, 0x3e, 2, 1]];
+/// SM2, 1.2.156.10197.1.301.
+const SM2: &[u8] = &[0x2a, 0x81, 0x1c, 0xcf, 0x55, 0x01, 0x82, 0x2d];
+
+/// Decodes a key; `None` when OpenSSL cannot.
+pub(crate) fn decode(key: &PublicKey) -> Option<Decoded> {
+    let mut parts = Reader::new(key.as_spki()).any().ok()?.reader();
+    let mut identifier = parts.any().ok()?.reader();
+    let algorithm = identifier.any().ok()?;
+    let parameters = identifier.next().ok()?;
+    let bits = key.as_bits();
+    let plain = |kind, security_bits| Some(Decoded { kind, security_bits, explicit_curve: false });
+    let curve25519 = |kind, size, security_bits| {
+        if parameters.is_none() && bits.len() == size { plain(kind, security_bits) } else { None }
+    };
+    match algorithm.content {
+        oid::RSA_ENCRYPTION => plain(Kind::Rsa, rsa_security(bits)?),
+        oid::RSA_PSS => {
+            if let Some(parameters) = parameters.filter(|p| p.tag != der::NULL) {
+                crate::signature::PssParameters::read(&parameters).ok()?;
+            }
+            plain(Kind::RsaPss, rsa_security(bits)?)
+        }
+        oid::EC_PUBLIC_KEY => ec_key(&parameters?, bits),
+        oid::DSA => dsa_key(parameters.as_ref(), bits),
+        oid::ED25519 => curve25519(Kind::Ed25519, 32, 128),
+        oid::ED448 => curve25519(Kind::Ed448, 57, 224),
+        oid::X25519 => curve25519(Kind::X25519, 32, 128),
+        oid::X448 => curve25519(Kind::X448, 56, 224),
+        other if DH.contains(&other) => plain(Kind::Dh, 0),
+        _ => None,
+    }
+}
+
+/// Modulus and public exponent of an RSAPublicKey (RFC 8017 appendix A.1.1), as OpenSSL reads them: their
+/// content octets are numbers without sign.
+pub(crate) fn rsa_numbers(bits: &[u8]) -> Result<(&[u8], &[u8]), DerError> {
+    let mut parts = Reader::new(bits).expect(der::SEQUENCE, "an RSA key is a SEQUENCE")?.reader();
+    let modulus = parts.expect(der::INTEGER, "an RSA modulus is an INTEGER")?;
+    let exponent = parts.expect(der::INTEGER, "an RSA exponent is an INTEGER")?;
+    parts.end("extra element in an RSA key")?;
+    Ok((modulus.content, exponent.content))
+}
+
+/// `crypto/rsa/rsa_lib.c: ossl_ifc_ffc_compute_security_bits` at the bounds of the levels, measured with
+/// `RSA_security_bits` of 3.0.19.
+fn rsa_security(bits: &[u8]) -> Option<u32> {
+    let (modulus, _) = rsa_numbers(bits).ok()?;
+    Some(match super::bit_length(modulus) {
+        13914.. => 256,
+        6947.. => 192,
+        2671.. => 128,
+        1963.. => 112,
+        920.. => 80,
+        _ => 0,
+    })
+}
+
+/// `crypto/ec/ec_ameth.c: eckey_pub_decode`.
+fn ec_key(parameters: &Tlv<'_>, point: &[u8]) -> Option<Decoded> {
+    let (equation, order_bits, sm2) = match parameters.tag {
+        der::OID => {
+            let curve = ec::named(parameters.content)?;
+            (curve.equation(), curve.order_bits, parameters.content == SM2)
+        }
+        der::SEQUENCE => {
+            let (equation, bits) = ec::Equation::explicit(parameters).ok()??;
+            (Some(equation), u32::try_from(bits).ok()?, false)
+        }
+        _ => return None,
+    };
+    if let Some(equation) = equation {
+        equation.uncompressed(point)?;
+    }
+    // crypto/ec/ec_key.c: EC_KEY, ecdh and ecdsa security bits by the order.
+    let security_bits = match order_bits {
+        512.. => 256,
+        384.. => 192,
+        256.. => 128,
+        224.. => 112,
+        160.. => 80,
+        bits => bits / 2,
+    };
+    Some(Decoded {
+        kind: if sm2 { Kind::Sm2 } else { Kind::Ec },
+        security_bits,
+        explicit_curve: parameters.tag == der::SEQUENCE,
+    })
+}
+
+/// `crypto/dsa/dsa_ameth.c: dsa_pub_decode`; strength as `crypto/bn/bn_lib.c: BN_security_bits`.
+fn dsa_key(parameters: Option<&Tlv<'_>>, bits: &[u8]) -> Option<Decoded> {
+    let number = Reader::new(bits).expect(der::INTEGER, "a DSA key is an INTEGER").ok()?;
+    crate::cert::check_integer(&number).ok()?;
+    let mut parts = parameters.filter(|p| p.tag == der::SEQUENCE)?.reader();
+    let mut next = || parts.expect(der::INTEGER, "a DSA parameter is an INTEGER").ok();
+    let (p, q) = (super::bit_length(next()?.content), super::bit_length(next()?.content));
+    next()?;
+    parts.end("extra element in DSA parameters").ok()?;
+    let by_p = match p {
+        15360.. => 256,
+        7680.. => 192,
+        3072.. => 128,
+        2048.. => 112,
+        1024.. => 80,
+        _ => 0,
+    };
+    let by_q = u32::try_from(q / 2).unwrap_or(u32::MAX);
+    let security_bits = if by_q < 80 { 0 } else { by_q.min(by_p) };
+    Some(Decoded { kind: Kind::Dsa, security_bits, explicit_curve: false })
+}
+
+/// The OID and the parameters of an AlgorithmIdentifier.
+pub(crate) fn algorithm_parts<'a>(
+    identifier: &'a [u8],
+) -> Result<(&'a [u8], Option<Tlv<'a>>), DerError> {
+    let whole = Reader::new(identifier).any()?;
+    check_algorithm(&whole)?;
+    let mut parts = whole.reader();
+    Ok((parts.any()?.content, parts.next()?))
+}

@@ -1,0 +1,154 @@
+//! Points on elliptic curves: which ones OpenSSL reads (`crypto/ec/ecp_oct.c: EC_POINT_oct2point`).
+
+use alloc::vec::Vec;
+
+use num_bigint::BigUint;
+
+use super::curves::CURVES;
+use crate::cert::{bit_string, check_integer};
+use crate::der::{self, DerError, Reader, Tlv};
+
+/// A short Weierstrass curve `y^2 = x^3 + a x + b` over the field of `p` elements; numbers in hex.
+pub(crate) struct Curve {
+    /// Content octets of the curve's OID.
+    pub(crate) oid: &'static [u8],
+    /// Bits of the order of the base point.
+    pub(crate) order_bits: u32,
+    /// The field's prime; this and the rest is empty for a binary field.
+    pub(crate) p: &'static str,
+    pub(crate) a: &'static str,
+    pub(crate) b: &'static str,
+    /// The base point.
+    pub(crate) x: &'static str,
+    pub(crate) y: &'static str,
+    /// Its order.
+    pub(crate) order: &'static str,
+}
+
+/// The curve with that OID.
+pub(crate) fn named(oid: &[u8]) -> Option<&'static Curve> {
+    CURVES.iter().find(|curve| curve.oid == oid)
+}
+
+/// prime-field, 1.2.840.10045.1.1.
+const PRIME_FIELD: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 1, 1];
+/// `include/openssl/ec.h: OPENSSL_ECC_MAX_FIELD_BITS`.
+const MAX_FIELD_BITS: u64 = 661;
+
+/// A field and an equation in numbers.
+pub(super) struct Equation {
+    p: BigUint,
+    a: BigUint,
+    b: BigUint,
+}
+
+impl Curve {
+    /// `None` for a curve over a binary field.
+    pub(super) fn equation(&self) -> Option<Equation> {
+        Some(Equation { p: number(self.p)?, a: number(self.a)?, b: number(self.b)? })
+    }
+}
+
+/// A number in hex; `None` for no digits.
+pub(crate) fn number(hex: &str) -> Option<BigUint> {
+    BigUint::parse_bytes(hex.as_bytes(), 16)
+}
+
+impl Equation {
+    /// Reads explicit ECParameters over a prime field (SEC 1 appendix C.2); the second answer is the bits of
+    /// the order.
+    pub(super) fn explicit(parameters: &Tlv<'_>) -> Result<Option<(Self, u64)>, DerError> {
+        let mut parts = parameters.reader();
+        check_integer(&parts.expect(der::INTEGER, "ECParameters without a version")?)?;
+        let mut field = parts.expect(der::SEQUENCE, "ECParameters without a field")?.reader();
+        let kind = field.expect(der::OID, "field without a type")?;
+        let p = field.any()?;
+        field.end("extra element in a field")?;
+        let mut curve = parts.expect(der::SEQUENCE, "ECParameters without a curve")?.reader();
+        let a = curve.expect_string(der::OCTET_STRING, "curve without a")?;
+        let b = curve.expect_string(der::OCTET_STRING, "curve without b")?;
+        if let Some(seed) = curve.optional_string(der::BIT_STRING)? {
+            bit_string(&seed)?;
+        }
+        curve.end("extra element in a curve")?;
+        let base = parts.expect_string(der::OCTET_STRING, "ECParameters without a base")?;
+        let order = parts.expect(der::INTEGER, "ECParameters without an order")?;
+        check_integer(&order)?;
+        if let Some(cofactor) = parts.optional(der::INTEGER)? {
+            check_integer(&cofactor)?;
+        }
+        parts.end("extra element in ECParameters")?;
+        if kind.content != PRIME_FIELD || p.tag != der::INTEGER || order.content[0] & 0x80 != 0 {
+            return Ok(None);
+        }
+        check_integer(&p)?;
+        let number = BigUint::from_bytes_be;
+        let (a, b) = (number(&a.string()?), number(&b.string()?));
+        let this = Self { p: number(p.content), a, b };
+        let bits = number(order.content).bits();
+        let sound = (1..=MAX_FIELD_BITS).contains(&this.p.bits())
+            && (1..=this.p.bits() + 1).contains(&bits)
+            && this.uncompressed(&base.string()?).is_some();
+        Ok(sound.then_some((this, bits)))
+    }
+
+    /// The point in uncompressed form, when `octets` is a point of the curve in any of the forms OpenSSL
+    /// reads: compressed, uncompressed or hybrid. The y of a compressed point is left out where its root
+    /// takes more than one power (p = 1 mod 4).
+    pub(super) fn uncompressed(&self, octets: &[u8]) -> Option<Vec<u8>> {
+        let size = usize::try_from(self.p.bits().div_ceil(8)).ok()?;
+        let (&form, rest) = octets.split_first()?;
+        match form {
+            4 | 6 | 7 if rest.len() == 2 * size => {
+                let (x, y) = rest.split_at(size);
+                let odd = y.last().is_some_and(|byte| byte & 1 == 1);
+                let (x, y) = (BigUint::from_bytes_be(x), BigUint::from_bytes_be(y));
+                let fits = x < self.p && y < self.p && (form == 4 || odd == (form == 7));
+                let on_curve = fits && (&y * &y) % &self.p == self.right_side(&x);
+                on_curve.then(|| [&[4], rest].concat())
+            }
+            2 | 3 if rest.len() == size => {
+                let x = BigUint::from_bytes_be(rest);
+                if x >= self.p {
+                    return None;
+                }
+                self.lift(rest, &self.right_side(&x), form == 3, size)
+            }
+            _ => None,
+        }
+    }
+
+    fn right_side(&self, x: &BigUint) -> BigUint {
+        ((x * x + &self.a) % &self.p * x + &self.b) % &self.p
+    }
+
+    fn lift(&self, x: &[u8], square: &BigUint, odd: bool, size: usize) -> Option<Vec<u8>> {
+        let one = BigUint::from(1u8);
+        let mut out = [&[4], x].concat();
+        if (&self.p % 4u8) != BigUint::from(3u8) {
+            let exists = square.modpow(&((&self.p - &one) / 2u8), &self.p) == one;
+            return exists.then_some(out);
+        }
+        let root = square.modpow(&((&self.p + &one) / 4u8), &self.p);
+        if (&root * &root) % &self.p != *square {
+            return None;
+        }
+        let y = if root.bit(0) == odd { root } else { &self.p - root };
+        let y = y.to_bytes_be();
+        out.resize(1 + 2 * size - y.len().min(size), 0);
+        out.extend_from_slice(&y);
+        Some(out)
+    }
+}
+
+/// The uncompressed form of a point of the named curve.
+pub(crate) fn uncompressed(oid: &[u8], octets: &[u8]) -> Option<Vec<u8>> {
+    named(oid)?.equation()?.uncompressed(octets)
+}
+
+/// The curve an AlgorithmIdentifier of an EC key names; `None` without a name.
+pub(crate) fn curve_oid(spki: &[u8]) -> Option<&[u8]> {
+    let mut identifier = Reader::new(spki).any().ok()?.reader().any().ok()?.reader();
+    identifier.any().ok()?;
+    identifier.any().ok().filter(|curve| curve.tag == der::OID).map(|curve| curve.content)
+}

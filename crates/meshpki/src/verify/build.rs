@@ -1,0 +1,214 @@
+//! Chain building, without backtracking (`crypto/x509/x509_vfy.c: build_chain`).
+
+use alloc::vec::Vec;
+
+use super::purpose::{Trust, check_trust_setting};
+use super::{Link, Run, Step, Stop, time};
+use crate::cert::{AuthorityKeyId, Cert, GeneralName};
+use crate::key::decode::algorithm_parts;
+use crate::signature::Scheme;
+
+impl<'a> Run<'a> {
+    /// `crypto/x509/x509_vfy.c: build_chain`. At every step the trust store is asked first; once it has
+    /// given a certificate, the untrusted ones are never consulted again.
+    pub(super) fn build_chain(&mut self) -> Step {
+        let max_depth = self.policy.max_depth.saturating_add(1);
+        let mut untrusted: Vec<&'a Cert> = self.inputs.untrusted.iter().collect();
+        let (mut search_trusted, mut search_untrusted) = (true, !untrusted.is_empty());
+        let mut trust = Trust::Unknown;
+        while search_trusted || search_untrusted {
+            if search_trusted {
+                let (added, grown) = self.add_trusted(max_depth)?;
+                if added {
+                    search_untrusted = false;
+                    trust = self.check_trust(self.num_untrusted)?;
+                    if trust != Trust::Unknown {
+                        break;
+                    }
+                    if grown {
+                        continue;
+                    }
+                }
+                if !search_untrusted {
+                    break;
+                }
+            }
+            if !self.add_untrusted(max_depth, &mut untrusted) {
+                (search_untrusted, search_trusted) = (false, true);
+            }
+        }
+        let length = self.chain.len();
+        if trust == Trust::Unknown && length <= max_depth && length == self.num_untrusted {
+            trust = self.check_trust(length)?;
+        }
+        if trust == Trust::Trusted { Ok(()) } else { self.report_incomplete(max_depth) }
+    }
+
+    /// Puts a trusted issuer on the chain. Answers whether it did, and whether the search may go on above it.
+    fn add_trusted(&mut self, max_depth: usize) -> Result<(bool, bool), Stop> {
+        let last = self.chain.len() - 1;
+        if self.chain.len() > max_depth {
+            return Ok((false, false));
+        }
+        let current = self.chain[last].cert;
+        let Some(issuer) = self.trusted_issuer(current) else { return Ok((false, false)) };
+        // A key OpenSSL cannot decode ends everything without a word.
+        if !self_signed(current).ok_or(Stop)? {
+            self.chain.push(issuer);
+            let is_root = self_signed(issuer.cert).ok_or(Stop)?;
+            return Ok((true, !is_root));
+        }
+        // A self-signed certificate must be the trusted one byte for byte, not just carry its name.
+        if self.chain.len() != self.num_untrusted || *issuer.cert != *current {
+            return Ok((false, false));
+        }
+        self.num_untrusted -= 1;
+        self.chain[last] = issuer;
+        Ok((true, false))
+    }
+
+    /// Puts an untrusted issuer on the chain and takes it off the list; false when there is none.
+    fn add_untrusted(&mut self, max_depth: usize, untrusted: &mut Vec<&'a Cert>) -> bool {
+        let current = self.chain[self.chain.len() - 1].cert;
+        if self_signed(current) == Some(true) || self.chain.len() > max_depth {
+            return false;
+        }
+        let Some(index) = self.find_issuer(untrusted, current) else { return false };
+        let issuer = untrusted.remove(index);
+        self.chain.push(Link { cert: issuer, aux: None });
+        self.num_untrusted += 1;
+        true
+    }
+
+    /// `crypto/x509/x509_lu.c: X509_STORE_CTX_get1_issuer`.
+    fn trusted_issuer(&self, subject: &Cert) -> Option<Link<'a>> {
+        let candidates = self.inputs.trusted.iter().map(|anchor| &anchor.cert);
+        let index = self.best(candidates, |candidate| likely_issued(candidate, subject))?;
+        let anchor = &self.inputs.trusted[index];
+        Some(Link { cert: &anchor.cert, aux: anchor.aux.as_ref() })
+    }
+
+    /// `crypto/x509/x509_vfy.c: find_issuer`: a certificate comes into the chain once, except that a
+    /// self-issued target may meet itself.
+    fn find_issuer(&self, untrusted: &[&'a Cert], subject: &Cert) -> Option<usize> {
+        let may_repeat = subject.is_self_issued() && self.chain.len() == 1;
+        self.best(untrusted.iter().copied(), |candidate| {
+            likely_issued(candidate, subject)
+                && (may_repeat || !self.chain.iter().any(|link| link.cert == candidate))
+        })
+    }
+
+    /// The place of the first fitting candidate that is valid now, else of the one that ends last.
+    fn best<'c>(
+        &self,
+        candidates: impl Iterator<Item = &'c Cert>,
+        fits: impl Fn(&Cert) -> bool,
+    ) -> Option<usize> {
+        let mut best: Option<(usize, &Cert)> = None;
+        for (i, candidate) in candidates.enumerate().filter(|(_, c)| fits(c)) {
+            if time::is_valid(candidate, self.policy.at) {
+                return Some(i);
+            }
+            let ends_later = best.is_none_or(|(_, other)| {
+                let ends = (candidate.not_after().time(), other.not_after().time());
+                matches!(ends, (Some(candidate), Some(other)) if candidate > other)
+            });
+            if ends_later {
+                best = Some((i, candidate));
+            }
+        }
+        best.map(|(i, _)| i)
+    }
+
+    /// `crypto/x509/x509_vfy.c: check_trust`.
+    fn check_trust(&mut self, num_untrusted: usize) -> Result<Trust, Stop> {
+        for depth in num_untrusted..self.chain.len() {
+            match check_trust_setting(&self.chain[depth], self.policy.purpose, true) {
+                Trust::Trusted => return Ok(Trust::Trusted),
+                Trust::Rejected => {
+                    self.report(28, depth)?;
+                    return Ok(Trust::Unknown);
+                }
+                Trust::Unknown => {}
+            }
+        }
+        if !self.policy.partial_chain {
+            return Ok(Trust::Unknown);
+        }
+        if num_untrusted < self.chain.len() {
+            return Ok(Trust::Trusted);
+        }
+        let target = self.chain[0].cert;
+        let Some(same) = self.inputs.trusted.iter().find(|anchor| anchor.cert == *target) else {
+            return Ok(Trust::Unknown);
+        };
+        let link = Link { cert: &same.cert, aux: same.aux.as_ref() };
+        if check_trust_setting(&link, self.policy.purpose, true) == Trust::Rejected {
+            self.report(28, 0)?;
+            return Ok(Trust::Unknown);
+        }
+        self.chain[0] = link;
+        self.num_untrusted = 0;
+        Ok(Trust::Trusted)
+    }
+
+    /// The end of `build_chain`: why the chain does not reach an anchor.
+    fn report_incomplete(&mut self, max_depth: usize) -> Step {
+        let last = self.chain.len() - 1;
+        if self.chain.len() > max_depth {
+            return self.report(22, last);
+        }
+        if self_signed(self.chain[last].cert) == Some(true) {
+            return self.report(if last == 0 { 18 } else { 19 }, last);
+        }
+        self.report(if self.num_untrusted < self.chain.len() { 2 } else { 20 }, last)
+    }
+}
+
+/// Whether a certificate counts as self-signed; `None` when OpenSSL cannot tell
+/// (`crypto/x509/x509_vfy.c: X509_self_signed`). No signature is checked.
+pub(crate) fn self_signed(cert: &Cert) -> Option<bool> {
+    cert.decoded_key()?;
+    (!cert.extensions().invalid).then(|| has_self_signed_flag(cert))
+}
+
+/// `EXFLAG_SS` of `crypto/x509/v3_purp.c: ossl_x509v3_cache_extensions`.
+pub(super) fn has_self_signed_flag(cert: &Cert) -> bool {
+    cert.is_self_issued()
+        && akid_matches(cert, cert.extensions().authority_key_id.as_ref())
+        && algorithms_match(cert, cert)
+}
+
+/// `crypto/x509/v3_purp.c: ossl_x509_likely_issued`: names, key identifiers and kinds of algorithm agree.
+pub(crate) fn likely_issued(issuer: &Cert, subject: &Cert) -> bool {
+    issuer.subject() == subject.issuer()
+        && !issuer.extensions().invalid
+        && !subject.extensions().invalid
+        && akid_matches(issuer, subject.extensions().authority_key_id.as_ref())
+        && algorithms_match(issuer, subject)
+}
+
+/// `crypto/x509/v3_purp.c: X509_check_akid`.
+pub(crate) fn akid_matches(issuer: &Cert, akid: Option<&AuthorityKeyId>) -> bool {
+    let Some(akid) = akid else { return true };
+    if let (Some(wanted), Some(there)) = (&akid.key_id, &issuer.extensions().subject_key_id)
+        && wanted != there
+    {
+        return false;
+    }
+    if akid.serial.as_deref().is_some_and(|serial| serial != issuer.serial()) {
+        return false;
+    }
+    let directory = akid.issuer.iter().flatten().find_map(|name| match name {
+        GeneralName::Directory(name) => Some(name),
+        _ => None,
+    });
+    directory.is_none_or(|name| name == issuer.issuer())
+}
+
+/// `crypto/x509/v3_purp.c: check_sig_alg_match`, with the algorithm inside the signed bytes.
+pub(crate) fn algorithms_match(issuer: &Cert, subject: &Cert) -> bool {
+    let Some(key) = issuer.decoded_key() else { return false };
+    let Ok((oid, _)) = algorithm_parts(subject.inner_algorithm()) else { return false };
+    Scheme::of(oid).is_some_and(|scheme| scheme.fits(key.kind))
+}

@@ -1,0 +1,127 @@
+//! Extensions, CA status and path lengths of every certificate of the chain
+//! (`crypto/x509/x509_vfy.c: check_extensions`).
+
+use super::purpose::ca_status;
+use super::{Run, Step};
+use crate::cert::{Cert, KeyUsage};
+
+impl Run<'_> {
+    /// `crypto/x509/x509_vfy.c: check_extensions`, from the target up.
+    pub(super) fn check_extensions(&mut self) -> Step {
+        let mut intermediates: i64 = 0;
+        for depth in 0..self.chain.len() {
+            let cert = self.chain[depth].cert;
+            let extensions = cert.extensions();
+            if !self.policy.ignore_critical && extensions.critical.unhandled.is_some() {
+                self.report(34, depth)?;
+            }
+            if extensions.proxy {
+                self.report(40, depth)?;
+            }
+            self.check_ca(depth)?;
+            if self.chain.len() > 1 {
+                self.check_curve(depth)?;
+                if self.policy.strict {
+                    self.check_strict(depth)?;
+                }
+            }
+            if let Some(purpose) = self.policy.purpose {
+                self.check_purpose(depth, purpose)?;
+            }
+            // RFC 5280 section 4.2.1.9: self-issued certificates do not count, nor does the target.
+            let path_len = extensions.basic_constraints.and_then(|c| c.path_len);
+            if depth > 1 && path_len.is_some_and(|allowed| intermediates > allowed) {
+                self.report(25, depth)?;
+            }
+            if depth > 0 && !cert.is_self_issued() {
+                intermediates += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the certificate is the CA its place asks for. A last one may be a CA of a lesser kind
+    /// (v1, keyUsage or nsCertType alone).
+    fn check_ca(&mut self, depth: usize) -> Step {
+        let cert = self.chain[depth].cert;
+        let status = if cert.extensions().invalid { 0 } else { ca_status(cert) };
+        let strict = self.policy.strict;
+        let wrong = if depth == 0 {
+            strict && status > 1
+        } else {
+            status == 0 || ((depth + 1 < self.chain.len() || strict) && status != 1)
+        };
+        if wrong { self.report(79, depth) } else { Ok(()) }
+    }
+
+    /// `crypto/x509/x509_vfy.c: check_curve`.
+    fn check_curve(&mut self, depth: usize) -> Step {
+        match self.chain[depth].cert.decoded_key() {
+            None => self.report(1, depth),
+            Some(key) if key.explicit_curve => self.report(94, depth),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// The part of `check_extensions` under `X509_V_FLAG_X509_STRICT`, with the clauses of RFC 5280.
+    fn check_strict(&mut self, depth: usize) -> Step {
+        let cert = self.chain[depth].cert;
+        let extensions = cert.extensions();
+        let has_usage = |bit| extensions.key_usage.is_some_and(|usage| usage.contains(bit));
+        let has_path_len = extensions.basic_constraints.is_some_and(|c| c.path_len.is_some());
+        let no_subject = cert.subject().is_empty();
+        let names = extensions.subject_alt_name.as_deref();
+        let checks = [
+            // section 4.2.1.9
+            (80, has_path_len && !cert.is_ca()),
+            (81, has_path_len && !has_usage(KeyUsage::KEY_CERT_SIGN)),
+            (89, cert.is_ca() && !extensions.critical.basic_constraints),
+            // section 4.2.1.3
+            (92, cert.is_ca() && extensions.key_usage.is_none()),
+            (82, !cert.is_ca() && has_usage(KeyUsage::KEY_CERT_SIGN)),
+            // section 4.1.2.4
+            (83, cert.issuer().is_empty()),
+            // section 4.1.2.6
+            (84, no_subject && (cert.is_ca() || has_usage(KeyUsage::CRL_SIGN) || names.is_none())),
+            (88, no_subject && names.is_some() && !extensions.critical.subject_alt_name),
+            // section 4.2.1.6
+            (87, names.is_some_and(<[_]>::is_empty)),
+            // section 4.1.1.2
+            (78, !same_algorithm(cert)),
+        ];
+        for (code, wrong) in checks {
+            if wrong {
+                self.report(code, depth)?;
+            }
+        }
+        self.check_strict_identifiers(depth)
+    }
+
+    /// RFC 5280 sections 4.2.1.1 and 4.2.1.2, for v3; earlier versions must not have extensions at all.
+    fn check_strict_identifiers(&mut self, depth: usize) -> Step {
+        let cert = self.chain[depth].cert;
+        let extensions = cert.extensions();
+        if cert.version() < 2 {
+            let any = !cert.raw_extensions().is_empty();
+            return if any { self.report(93, depth) } else { Ok(()) };
+        }
+        let authority = extensions.authority_key_id.as_ref();
+        if depth + 1 < self.chain.len() && authority.is_none_or(|id| id.key_id.is_none()) {
+            self.report(85, depth)?;
+        }
+        if cert.is_ca() && extensions.subject_key_id.is_none() {
+            self.report(86, depth)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the two AlgorithmIdentifiers of a certificate agree (`crypto/asn1/x_algor.c: X509_ALGOR_cmp`).
+pub(super) fn same_algorithm(cert: &Cert) -> bool {
+    use crate::key::decode::algorithm_parts;
+    let parts = |bytes| {
+        algorithm_parts(bytes).ok().map(|(oid, parameters)| (oid, parameters.map(|p| p.raw)))
+    };
+    cert.inner_algorithm() == cert.outer_algorithm()
+        || parts(cert.inner_algorithm()) == parts(cert.outer_algorithm())
+}

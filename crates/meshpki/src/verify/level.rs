@@ -1,0 +1,47 @@
+//! Strength of keys and signatures (`-auth_level`; `crypto/x509/x509_vfy.c: check_key_level`,
+//! `check_auth_level`).
+
+use super::{Run, Step};
+use crate::cert::Cert;
+use crate::signature::security_bits;
+
+/// Bits of security levels 1 to 5; higher ones count as 5 (`minbits_table`).
+const LEVELS: [u32; 5] = [80, 112, 128, 192, 256];
+
+/// The bits a level asks for; `None` for level 0.
+pub(super) fn wanted_bits(level: u32) -> Option<u32> {
+    let index = usize::try_from(level.checked_sub(1)?).ok()?;
+    Some(LEVELS[index.min(LEVELS.len() - 1)])
+}
+
+/// Strength of a certificate's signature, by the algorithm beside it.
+pub(super) fn signature_bits(cert: &Cert) -> Option<u32> {
+    security_bits(cert.outer_algorithm())
+}
+
+impl Run<'_> {
+    /// `crypto/x509/x509_vfy.c: check_key_level`, for the target.
+    pub(super) fn check_target_key_level(&mut self) -> Step {
+        if self.key_is_strong(0) { Ok(()) } else { self.report(66, 0) }
+    }
+
+    /// `crypto/x509/x509_vfy.c: check_auth_level`.
+    pub(super) fn check_auth_level(&mut self) -> Step {
+        let Some(wanted) = wanted_bits(self.policy.auth_level) else { return Ok(()) };
+        for depth in 0..self.chain.len() {
+            if depth > 0 && !self.key_is_strong(depth) {
+                self.report(67, depth)?;
+            }
+            let bits = signature_bits(self.chain[depth].cert);
+            if depth + 1 < self.chain.len() && bits.is_none_or(|bits| bits < wanted) {
+                self.report(68, depth)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn key_is_strong(&self, depth: usize) -> bool {
+        let Some(wanted) = wanted_bits(self.policy.auth_level) else { return true };
+        self.chain[depth].cert.decoded_key().is_some_and(|key| key.security_bits >= wanted)
+    }
+}

@@ -1,0 +1,273 @@
+//! Name constraints (`crypto/x509/x509_vfy.c: check_name_constraints`, `crypto/x509/v3_ncons.c`).
+
+use alloc::vec::Vec;
+
+use super::{Code, Run, Step, Stop};
+use crate::cert::{Cert, GeneralName, NameConstraints, Subtree};
+use crate::der::{self, Reader};
+use crate::name::{Attribute, Name};
+use crate::oid;
+
+/// Names times subtrees, above which OpenSSL gives up (`NAME_CHECK_MAX`).
+const LIMIT: usize = 1 << 20;
+
+/// Why a name does not pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// With a code.
+    Code(u8),
+    /// OpenSSL runs into an internal error and prints nothing.
+    Silently,
+}
+
+/// Checks the names of `cert` against the name constraints of `issuer`, if it has any. The common name is
+/// checked too, as for a target.
+///
+/// # Errors
+/// The code `openssl verify` reports: 47 and 48 outside what is permitted or inside what is excluded, 49, 51,
+/// 53 for names and constraints it cannot compare, 1 for too many of them.
+pub fn check_name_constraints(cert: &Cert, issuer: &Cert) -> Result<(), Code> {
+    let Some(constraints) = &issuer.extensions().name_constraints else { return Ok(()) };
+    match check_cert(cert, constraints, true) {
+        Ok(()) => Ok(()),
+        Err(Refused::Code(code)) => Err(Code(code)),
+        Err(Refused::Silently) => Err(Code(1)),
+    }
+}
+
+impl Run<'_> {
+    /// `crypto/x509/x509_vfy.c: check_name_constraints`, from the anchor down; the anchor's own constraints
+    /// count.
+    pub(super) fn check_name_constraints(&mut self) -> Step {
+        for depth in (0..self.chain.len()).rev() {
+            let cert = self.chain[depth].cert;
+            if depth != 0 && cert.is_self_issued() {
+                continue;
+            }
+            for above in (depth + 1..self.chain.len()).rev() {
+                let issuer = self.chain[above].cert;
+                let Some(constraints) = &issuer.extensions().name_constraints else { continue };
+                match check_cert(cert, constraints, depth == 0) {
+                    Ok(()) => {}
+                    Err(Refused::Code(code)) => self.report(code, depth)?,
+                    Err(Refused::Silently) => return Err(Stop),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `crypto/x509/v3_ncons.c: NAME_CONSTRAINTS_check` and `NAME_CONSTRAINTS_check_CN`.
+fn check_cert(cert: &Cert, constraints: &NameConstraints, is_target: bool) -> Result<(), Refused> {
+    each_name(cert, is_target, constraints, |name| check_name(name, constraints))
+}
+
+/// Calls `check` with every name of `cert` that constraints are about, in OpenSSL's order.
+pub(super) fn each_name(
+    cert: &Cert,
+    is_target: bool,
+    constraints: &NameConstraints,
+    mut check: impl FnMut(&GeneralName) -> Result<(), Refused>,
+) -> Result<(), Refused> {
+    let subject = cert.subject();
+    let alternative = cert.extensions().subject_alt_name.as_deref().unwrap_or_default();
+    let names = subject.attribute_count() + alternative.len();
+    let subtrees = constraints.permitted.len() + constraints.excluded.len();
+    if names > 0 && subtrees > LIMIT / names {
+        return Err(Refused::Code(1));
+    }
+    if !subject.is_empty() {
+        check(&GeneralName::Directory(subject.clone()))?;
+        for attribute in subject.attributes(oid::EMAIL_ADDRESS) {
+            if attribute.tag != der::IA5_STRING {
+                return Err(Refused::Code(53));
+            }
+            check(&GeneralName::Email(attribute.value))?;
+        }
+    }
+    alternative.iter().try_for_each(&mut check)?;
+    let has_dns = alternative.iter().any(|name| matches!(name, GeneralName::Dns(_)));
+    if is_target && !has_dns {
+        for attribute in subject.attributes(oid::COMMON_NAME) {
+            if let Some(host) = common_name_as_host(&attribute)? {
+                check(&GeneralName::Dns(host))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `crypto/x509/v3_ncons.c: cn2dnsid`: the common name, where it looks like a host name of two labels or
+/// more.
+fn common_name_as_host(attribute: &Attribute) -> Result<Option<Vec<u8>>, Refused> {
+    let Some(mut text) = attribute.utf8() else { return Err(Refused::Silently) };
+    let length = text.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1);
+    text.truncate(length);
+    if text.contains(&0) {
+        return Err(Refused::Code(53));
+    }
+    let mut labels = false;
+    for (i, byte) in text.iter().enumerate() {
+        let inner = i > 0 && i + 1 < text.len();
+        match byte {
+            b'_' => {}
+            b if b.is_ascii_alphanumeric() => {}
+            b'-' if inner => {}
+            b'.' if inner && !matches!(text[i + 1], b'.' | b'-') && text[i - 1] != b'-' => {
+                labels = true;
+            }
+            _ => return Ok(None),
+        }
+    }
+    Ok(labels.then_some(text))
+}
+
+/// `crypto/x509/v3_ncons.c: nc_match`: inside a permitted subtree of its kind, where there is one, and
+/// outside every excluded one.
+fn check_name(name: &GeneralName, constraints: &NameConstraints) -> Result<(), Refused> {
+    let mut outside = false;
+    let mut inside = false;
+    for subtree in constraints.permitted.iter().filter(|s| concerns(s, name)) {
+        if subtree.bounded {
+            return Err(Refused::Code(49));
+        }
+        if !inside {
+            inside = matches(name, &subtree.base)?;
+            outside = !inside;
+        }
+    }
+    if outside {
+        return Err(Refused::Code(47));
+    }
+    for subtree in constraints.excluded.iter().filter(|s| concerns(s, name)) {
+        if subtree.bounded {
+            return Err(Refused::Code(49));
+        }
+        if matches(name, &subtree.base)? {
+            return Err(Refused::Code(48));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a subtree is about names of that kind. An e-mail address in UTF-8 counts as e-mail address (RFC
+/// 8398 section 6).
+pub(super) fn concerns(subtree: &Subtree, name: &GeneralName) -> bool {
+    use GeneralName as N;
+    match (name, &subtree.base) {
+        (N::Other { type_id, .. }, N::Email(_)) => type_id == oid::SMTP_UTF8_MAILBOX,
+        (N::Other { type_id: a, .. }, N::Other { type_id: b, .. }) => {
+            a == b && a != oid::SMTP_UTF8_MAILBOX
+        }
+        (N::Other { .. }, _) => false,
+        (name, base) => core::mem::discriminant(name) == core::mem::discriminant(base),
+    }
+}
+
+/// `crypto/x509/v3_ncons.c: nc_match_single`.
+pub(super) fn matches(name: &GeneralName, base: &GeneralName) -> Result<bool, Refused> {
+    use GeneralName as N;
+    match (name, base) {
+        (N::Directory(name), N::Directory(base)) => Ok(matches_directory(name, base)),
+        (N::Dns(name), N::Dns(base)) => Ok(matches_dns(name, base)),
+        (N::Email(name), N::Email(base)) => matches_email(name, base),
+        (N::Other { value, .. }, N::Email(base)) => matches_utf8_email(value, base),
+        (N::Uri(name), N::Uri(base)) => matches_uri(name, base),
+        (N::Ip(name), N::Ip(base)) => matches_ip(name, base),
+        _ => Err(Refused::Code(51)),
+    }
+}
+
+/// `nc_dn`: the first RDNs agree.
+fn matches_directory(name: &Name, base: &Name) -> bool {
+    name.canonical().starts_with(base.canonical())
+}
+
+/// `nc_dns`: the same host, or any number of labels before it.
+fn matches_dns(name: &[u8], base: &[u8]) -> bool {
+    let Some(&first) = base.first() else { return true };
+    let Some(extra) = name.len().checked_sub(base.len()) else { return false };
+    (extra == 0 || first == b'.' || name[extra - 1] == b'.')
+        && name[extra..].eq_ignore_ascii_case(base)
+}
+
+/// `nc_email`: `.domain` for what is below it, `domain` or `@domain` for a host, `local@domain` for one box.
+fn matches_email(name: &[u8], base: &[u8]) -> Result<bool, Refused> {
+    let at = |text: &[u8]| text.iter().rposition(|b| *b == b'@');
+    let Some(name_at) = at(name) else { return Err(Refused::Code(53)) };
+    let host = &name[name_at + 1..];
+    let Some(base_at) = at(base) else {
+        if base.first() == Some(&b'.') {
+            return Ok(name.len() > base.len() && ends_with(name, base));
+        }
+        return Ok(host.eq_ignore_ascii_case(base));
+    };
+    if base_at > 0 {
+        if base_at != name_at {
+            return Ok(false);
+        }
+        if base[..base_at].contains(&0) || name[..name_at].contains(&0) {
+            return Err(Refused::Code(53));
+        }
+        if base[..base_at] != name[..name_at] {
+            return Ok(false);
+        }
+    }
+    Ok(host.eq_ignore_ascii_case(&base[base_at + 1..]))
+}
+
+/// `nc_email_eai`: only the host of an address in UTF-8 is compared. Constraints with `xn--` labels would
+/// have to be turned into UTF-8 first.
+fn matches_utf8_email(value: &[u8], base: &[u8]) -> Result<bool, Refused> {
+    if base.contains(&0) {
+        return Err(Refused::Code(53));
+    }
+    let text = Reader::new(value).any().ok().filter(|v| v.tag == der::UTF8_STRING);
+    let Some(text) = text else { return Err(Refused::Code(53)) };
+    let Some(at) = text.content.iter().rposition(|b| *b == b'@') else {
+        return Err(Refused::Code(53));
+    };
+    let base = super::punycode::to_unicode(base).ok_or(Refused::Code(1))?;
+    if base.first() == Some(&b'.') {
+        return Ok(text.content.len() > base.len() && ends_with(text.content, &base));
+    }
+    Ok(text.content[at + 1..].eq_ignore_ascii_case(&base))
+}
+
+/// `nc_uri`: the host is what stands between `://` and the first `:` anywhere behind it, else the first `/`,
+/// else the end. So `spiffe://cluster.local/ns:x` has the host `cluster.local/ns`.
+fn matches_uri(name: &[u8], base: &[u8]) -> Result<bool, Refused> {
+    let host = uri_host(name).ok_or(Refused::Code(53))?;
+    if base.first() == Some(&b'.') {
+        return Ok(host.len() > base.len() && ends_with(host, base));
+    }
+    Ok(host.eq_ignore_ascii_case(base))
+}
+
+/// The host of a URI as OpenSSL 3.0 finds it; `None` without `://` behind the first colon, or when empty.
+pub(super) fn uri_host(uri: &[u8]) -> Option<&[u8]> {
+    let colon = uri.iter().position(|b| *b == b':')?;
+    let rest = uri[colon..].strip_prefix(b"://")?;
+    let end = rest.iter().position(|b| *b == b':').or(rest.iter().position(|b| *b == b'/'));
+    Some(&rest[..end.unwrap_or(rest.len())]).filter(|host| !host.is_empty())
+}
+
+/// `nc_ip`: address and mask, of one family.
+fn matches_ip(name: &[u8], base: &[u8]) -> Result<bool, Refused> {
+    if !matches!(name.len(), 4 | 16) || !matches!(base.len(), 8 | 32) {
+        return Err(Refused::Code(53));
+    }
+    if name.len() * 2 != base.len() {
+        return Ok(false);
+    }
+    let (address, mask) = base.split_at(name.len());
+    Ok(name.iter().zip(address).zip(mask).all(|((n, a), m)| n & m == a & m))
+}
+
+fn ends_with(text: &[u8], end: &[u8]) -> bool {
+    text.len() >= end.len() && text[text.len() - end.len()..].eq_ignore_ascii_case(end)
+}
+
+#[cfg(test)]
+mod tests;

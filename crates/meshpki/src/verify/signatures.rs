@@ -1,0 +1,74 @@
+//! Signatures and times, from the anchor down (`crypto/x509/x509_vfy.c: internal_verify`).
+
+use super::build::{has_self_signed_flag, likely_issued};
+use super::extensions::same_algorithm;
+use super::{Run, Step, Stop};
+use crate::cert::{Cert, KeyUsage};
+use crate::signature::{SignatureCheck, Signed, check};
+
+impl Run<'_> {
+    /// `crypto/x509/x509_vfy.c: internal_verify`.
+    pub(super) fn internal_verify(&mut self) -> Step {
+        let last = self.chain.len() - 1;
+        let anchor = self.chain[last].cert;
+        let mut depth = last;
+        if !self.policy.partial_chain && !likely_issued(anchor, anchor) {
+            if last == 0 {
+                self.report(21, 0)?;
+            } else {
+                depth = last - 1;
+            }
+        }
+        loop {
+            let by_itself = depth == last;
+            if !by_itself
+                || (self.policy.check_self_signed_signature && has_self_signed_flag(anchor))
+            {
+                self.check_signature(depth, if by_itself { depth } else { depth + 1 })?;
+            }
+            self.check_cert_time(depth)?;
+            if depth == 0 {
+                return Ok(());
+            }
+            depth -= 1;
+        }
+    }
+
+    fn check_signature(&mut self, depth: usize, issuer_depth: usize) -> Step {
+        let (subject, issuer) = (self.chain[depth].cert, self.chain[issuer_depth].cert);
+        // RFC 5280 section 6.1.4 (n); a self-signed certificate that is no CA may say what it likes.
+        let exempt = depth == issuer_depth && !issuer.is_ca();
+        if !exempt && issuer.extensions().lacks_usage(KeyUsage::KEY_CERT_SIGN) {
+            self.report(32, issuer_depth)?;
+        }
+        if issuer.decoded_key().is_none() {
+            return self.report(6, issuer_depth);
+        }
+        // A target is seen once, what is above it often.
+        let check = match depth {
+            0 => verify_signature(subject, issuer),
+            _ => self.memo.check(subject, issuer),
+        };
+        match check {
+            SignatureCheck::Good => Ok(()),
+            SignatureCheck::Bad => self.report(7, depth),
+            SignatureCheck::Undecided => {
+                self.undecided = Some(depth);
+                Err(Stop)
+            }
+        }
+    }
+}
+
+/// `crypto/x509/x_all.c: X509_verify`.
+pub(crate) fn verify_signature(subject: &Cert, issuer: &Cert) -> SignatureCheck {
+    if !same_algorithm(subject) || subject.signature_unused_bits() != 0 {
+        return SignatureCheck::Bad;
+    }
+    check(&Signed {
+        algorithm: subject.outer_algorithm(),
+        message: subject.tbs(),
+        signature: subject.signature(),
+        key: issuer.key(),
+    })
+}
