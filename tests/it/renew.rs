@@ -332,7 +332,7 @@ fn refused_with_words() {
     assert_eq!(shell.scratch.entries("ca"), before);
     for file in ["root-cert.pem", "root-key.pem"] {
         let text = shell.scratch.read(&format!("other/{file}"));
-        shell.scratch.write(&format!("ca/{file}"), text);
+        shell.scratch.write_key(&format!("ca/{file}"), text);
     }
     shell.check("ca renew @/ca --cluster east", r#"
         exit 1

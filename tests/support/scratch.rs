@@ -47,6 +47,7 @@ impl Scratch {
         let path = self.join(name);
         fs::create_dir_all(path.parent().expect("a file has a folder")).expect("a folder");
         fs::write(&path, content).expect("a file");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("a mode");
     }
 
     /// Writes a file only its owner may read, as a key is.
