@@ -1,1 +1,9 @@
 //! Every test that crosses a crate, in one binary.
+
+mod cfssl;
+mod codes;
+mod differential;
+mod expiry;
+mod fixtures;
+mod inspect;
+mod replay;

@@ -16,6 +16,8 @@ pub struct Io<'a> {
     pub err: &'a mut dyn Write,
     /// Standard input is a terminal, so a question may be asked.
     pub can_ask: bool,
+    /// Standard error is a terminal, so progress may be drawn there.
+    pub progress: bool,
     /// An environment variable.
     pub env: &'a dyn Fn(&str) -> Option<String>,
 }

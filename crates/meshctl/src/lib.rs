@@ -1,11 +1,25 @@
 //! `meshctl`: CA certificates for Istio on many clusters. Effects live here: files and the terminal.
 
+pub mod args;
+pub mod ca;
+pub mod expiry;
+pub mod files;
+pub mod inspect;
 pub mod io;
+mod openssl_args;
+pub mod report;
+mod show;
 pub mod verify;
 
 use std::ffi::OsString;
+use std::io::Write;
 
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use args::{Ca, Cli, Command};
 pub use io::Io;
+use report::Failure;
 
 /// Exit status of every command but `ca verify`, which answers as openssl does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,8 +36,48 @@ pub enum Exit {
 
 /// Runs one command line (without the program's name) and returns its exit status.
 pub fn run(args: &[OsString], io: &mut Io<'_>) -> u8 {
-    match args {
-        [ca, verify, rest @ ..] if ca == "ca" && verify == "verify" => verify::run(rest, io),
-        _ => 64,
+    // The way of `openssl verify`: its own option rules, and no work that is not its own.
+    if let [ca, verify, rest @ ..] = args
+        && ca == "ca"
+        && verify == "verify"
+    {
+        return verify::run(rest, io);
     }
+    let name = OsString::from("meshctl");
+    match Cli::try_parse_from(std::iter::once(&name).chain(args)) {
+        Ok(cli) => finish(dispatch(cli.command, io), io),
+        Err(error) => usage(&error, io),
+    }
+}
+
+fn dispatch(command: Command, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    let Command::Ca(ca) = command;
+    match ca {
+        Ca::Init(args) => ca::init::run(&args, io),
+        Ca::Csr(args) => ca::csr::run(&args, io),
+        Ca::Sign(args) => ca::sign::run(&args, io),
+        Ca::Chain(args) => ca::chain::run(&args, io),
+        Ca::Inspect(args) => inspect::run(&args, io),
+        Ca::Expiry(args) => expiry::run(&args, io),
+        Ca::Renew(args) => ca::renew::run(&args, io),
+        Ca::Verify { .. } => Ok(Exit::Usage),
+    }
+}
+
+fn finish(result: Result<Exit, Failure>, io: &mut Io<'_>) -> u8 {
+    let exit = result.unwrap_or_else(|failure| {
+        // A standard error that is gone cannot be told anything.
+        let _ = io.err.write_all(failure.text().as_bytes());
+        failure.status()
+    });
+    exit as u8
+}
+
+fn usage(error: &clap::Error, io: &mut Io<'_>) -> u8 {
+    let text = error.render().to_string();
+    let is_help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    let stream: &mut dyn Write = if is_help { io.out } else { io.err };
+    // The exit status says it too.
+    let _ = stream.write_all(text.as_bytes());
+    if is_help { 0 } else { Exit::Usage as u8 }
 }

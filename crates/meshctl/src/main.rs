@@ -16,6 +16,7 @@ fn main() -> ExitCode {
             out: &mut out,
             err: &mut std::io::stderr().lock(),
             can_ask: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
+            progress: std::io::stderr().is_terminal(),
             env: &|name| std::env::var(name).ok(),
         },
     );

@@ -1,17 +1,96 @@
+//! CA certificates for service meshes: make them, put chains together, verify them as `openssl verify` does.
+//!
+//! # Two clusters, from nothing to the files istiod reads
+//!
+//! A root, an intermediate per cluster, a workload under each, and the proof that east accepts west:
+//!
+//! ```
+//! use meshpki::cacerts::Layout;
+//! use meshpki::verify::{Anchor, Inputs, Policy, verify};
+//! use meshpki::*;
+//!
+//! # fn main() -> Result<(), Error> {
+//! let now = Time::parse_rfc3339("2026-11-21T07:00:00Z").expect("a time");
+//! let mut random = 0u8; // in earnest: 20 bytes of the operating system's randomness, `soft::fill_random`
+//! let mut stamp = || { random += 1; Stamp::made_at(now, Serial::from_random([random; 20])) };
+//!
+//! let root_key = SoftKey::generate(KeyType::EcdsaP256)?;
+//! let subject = Name::parse("O=Example, CN=Example Mesh Root CA").map_err(Error::Subject)?;
+//! let root = self_signed(&Profile::root(subject), &root_key, stamp())?;
+//!
+//! let mut clusters = Vec::new();
+//! for name in ["east", "west"] {
+//!     let key = SoftKey::generate(KeyType::EcdsaP256)?;
+//!     let subject = Name::parse(&format!("O=Example, CN=Mesh CA {name}")).map_err(Error::Subject)?;
+//!     let issuer = Issuer { cert: &root, signer: &root_key };
+//!     let ca = issue(&Profile::cluster(subject), key.public_key(), issuer, stamp())?;
+//!     // A `CaCerts` exists only if its files agree as istiod wants them to.
+//!     clusters.push(CaCerts::new(ca, key, vec![], vec![root.clone()], now)?);
+//! }
+//! let files = clusters[0].files(Layout::Istio);
+//! assert_eq!(files.keys().copied().collect::<Vec<_>>(), ["ca-cert.pem", "ca-key.pem", "cert-chain.pem", "root-cert.pem"]);
+//!
+//! // What istiod of west does for a workload, and what Envoy in east does with it.
+//! let west = &clusters[1];
+//! let id = "cluster.local".parse::<TrustDomain>()?.workload("default", "reviews");
+//! let key = SoftKey::generate(KeyType::EcdsaP256)?;
+//! let issuer = Issuer { cert: west.ca(), signer: west.signer() };
+//! let leaf = issue(&Profile::workload(&id), key.public_key(), issuer, stamp())?;
+//! let east_trusts = [Anchor { cert: clusters[0].roots()[0].clone(), aux: None }];
+//! let inputs = Inputs { target: &leaf, untrusted: west.chain(), trusted: &east_trusts, crls: &[], store_crls: &[] };
+//! let verdict = verify(&inputs, &Policy::like_openssl(now));
+//! assert!(verdict.is_ok());
+//! assert_eq!(verdict.chain.len(), 3);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where things are
+//!
+//! | job | start at |
+//! |---|---|
+//! | issue certificates, sign CSRs | [`Profile`], [`issue()`], [`self_signed`], [`Csr`] |
+//! | keys in memory, in a token, in a cloud | [`SoftKey`], [`Signer`] |
+//! | the files of Istio's `cacerts` secret | [`CaCerts`] |
+//! | a pile of certificates into a chain | [`chain::assemble`] |
+//! | is this certificate good | [`verify::verify`] |
+//! | cfssl's JSON files | [`cfssl`] |
+//!
+//! # Rules of this crate
+//!
+//! It is `no_std`: values in, values out. No function reads a clock, a file, a socket or the environment;
+//! time, serial numbers and signers are arguments. A certificate that does not verify is data
+//! ([`verify::Verdict`]), work that cannot be done is an [`Error`] with a code.
+//!
+//! # Features
+//!
+//! - `soft-keys` (default): private keys in memory, and [`CaCerts`], which holds one.
+//! - `aws-lc` (default): RSA key generation, P-521, ECDSA with SHA-512, a faster P-384. Without it ring does the rest.
+
 #![no_std]
-#![doc = "placeholder"]
 
 extern crate alloc;
 
+#[cfg(feature = "soft-keys")]
+pub mod cacerts;
 pub mod cert;
+pub mod cfssl;
+pub mod chain;
 pub mod crl;
+pub mod csr;
 pub mod der;
 pub mod digest;
+pub mod error;
+pub mod issue;
 pub mod key;
 pub mod name;
 pub mod oid;
 pub mod pem;
+pub mod profile;
 pub mod signature;
+#[cfg(feature = "soft-keys")]
+pub mod soft;
+pub mod spiffe;
 pub mod time;
 pub mod verify;
 
@@ -21,13 +100,11 @@ pub use name::{Name, NameError};
 pub use time::Time;
 
 #[cfg(feature = "soft-keys")]
-pub mod soft {
-    //! Private keys in memory.
-    /// Fills `bytes` with randomness of the operating system.
-    pub fn fill_random(bytes: &mut [u8]) {
-        use ring::rand::SecureRandom;
-        ring::rand::SystemRandom::new()
-            .fill(bytes)
-            .expect("the operating system gives random bytes");
-    }
-}
+pub use cacerts::CaCerts;
+pub use csr::Csr;
+pub use error::Error;
+pub use issue::{Issuer, Serial, Stamp, issue, self_signed};
+pub use profile::Profile;
+#[cfg(feature = "soft-keys")]
+pub use soft::{KeyType, SoftKey};
+pub use spiffe::TrustDomain;

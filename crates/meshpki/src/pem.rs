@@ -138,6 +138,24 @@ pub fn encode(label: &str, der: &[u8]) -> String {
     pem::encode_config(&pem::Pem::new(label, der), config)
 }
 
+/// The same text with a newline put between an END and a BEGIN marker that stand on one line, and the
+/// first line (from 1) where one was missing.
+#[must_use]
+pub fn unglue(text: &[u8]) -> (Vec<u8>, Option<usize>) {
+    const GLUE: &[u8] = b"----------BEGIN ";
+    let mut out = Vec::with_capacity(text.len());
+    let mut glued = None;
+    let mut rest = text;
+    while let Some(at) = rest.windows(GLUE.len()).position(|window| window == GLUE) {
+        out.extend_from_slice(&rest[..at + 5]);
+        glued.get_or_insert_with(|| out.iter().filter(|b| **b == b'\n').count() + 1);
+        out.push(b'\n');
+        rest = &rest[at + 5..];
+    }
+    out.extend_from_slice(rest);
+    (out, glued)
+}
+
 /// Whether a block has headers, and whether they are over.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {

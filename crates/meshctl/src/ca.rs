@@ -1,0 +1,88 @@
+//! `meshctl ca ...`: one file per command, and what they share.
+
+mod cfssl;
+pub(crate) mod chain;
+pub(crate) mod csr;
+pub(crate) mod init;
+mod intermediate;
+mod issuer;
+pub(crate) mod passphrase;
+pub(crate) mod renew;
+pub(crate) mod sign;
+mod tree;
+
+use std::path::Path;
+
+use meshpki::cacerts::certs;
+use meshpki::{Cert, KeyType};
+
+use crate::report::{Failure, warn};
+use crate::{Io, files};
+
+/// Reads every certificate of a PEM file, or the one of a DER file.
+fn read_certs(path: &Path, io: &mut Io<'_>) -> Result<Vec<Cert>, Failure> {
+    let bytes = files::read(path, io.stdin)?;
+    if bytes.first() == Some(&0x30)
+        && let Ok(cert) = Cert::from_der(&bytes)
+    {
+        return Ok(vec![cert]);
+    }
+    let name = path.display().to_string();
+    certs(&name, &bytes).map_err(|error| {
+        let glued = error.to_string().contains("not sound PEM");
+        let failure = Failure::from(error);
+        if glued {
+            failure.hint(format!("`meshctl ca chain {name}` writes it with its newlines"))
+        } else {
+            failure
+        }
+    })
+}
+
+/// Opens a folder for a change, and tells what an interrupted run left.
+fn open_workspace(dir: &Path, io: &mut Io<'_>) -> Result<files::Workspace, Failure> {
+    let (workspace, leftovers) = files::Workspace::open(dir)?;
+    for place in leftovers {
+        let warning = Failure::new(
+            "ctl/leftovers",
+            "an interrupted run left a set of files; it was kept aside",
+        )
+        .in_file(&place);
+        warn(io.err, &warning);
+    }
+    Ok(workspace)
+}
+
+/// A cluster's name is a folder's name and part of a subject.
+fn check_cluster_name(name: &str) -> Result<(), Failure> {
+    let ok = (1..=40).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        && name.as_bytes()[0].is_ascii_alphanumeric()
+        && name != files::PREVIOUS;
+    if ok {
+        return Ok(());
+    }
+    Err(Failure::new("ctl/cluster-name", format!("`{name}` cannot be a cluster's name"))
+        .because(format!(
+            "it is 1 to 40 letters, digits, `-`, `_` and `.`, begins with a letter or digit, and is not `{}`",
+            files::PREVIOUS
+        ))
+        .exit(crate::Exit::Usage))
+}
+
+/// Warns where istiod or Envoy is unproven with a key type.
+fn warn_unproven(kind: KeyType, whose: &str, io: &mut Io<'_>) {
+    let why = match kind {
+        KeyType::Ed25519 => {
+            "istiod reads it, but Envoy is not known to accept certificates signed with it"
+        }
+        KeyType::EcdsaP521 => "istiod reads it, but Envoy (BoringSSL) refuses P-521 by default",
+        KeyType::Rsa8192 => "every handshake of the mesh pays for the size of its signatures",
+        _ => return,
+    };
+    let warning =
+        Failure::new("ctl/key-type-unproven", format!("{whose} gets a key of type {kind}"))
+            .because(why)
+            .hint("`--key-type ecdsa-p256` is proven with every Istio");
+    warn(io.err, &warning);
+}

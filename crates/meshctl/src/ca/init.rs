@@ -1,0 +1,288 @@
+//! `meshctl ca init`: a root and an intermediate per cluster; run again, it adds what is missing and changes nothing else.
+
+use std::path::Path;
+
+use meshpki::cacerts::Layout;
+use meshpki::name::Attribute;
+use meshpki::profile::Role;
+use meshpki::{
+    CaCerts, Cert, KeyType, Name, Profile, Serial, Signer, SoftKey, Stamp, Time, digest, oid,
+    self_signed,
+};
+
+use super::issuer::{self, Authority, ROOT_CERT, ROOT_KEY};
+use super::tree::{Cluster, State, Tree};
+use super::{cfssl, check_cluster_name, intermediate, open_workspace, passphrase, warn_unproven};
+use crate::args::{Init, LayoutName};
+use crate::files::{self, Workspace};
+use crate::report::{Failure, warn};
+use crate::{Exit, Io};
+
+/// Runs the command.
+pub(crate) fn run(args: &Init, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    let now = args.at.unwrap_or(io.now);
+    let clusters = clusters(&args.cluster)?;
+    let mut workspace = open_workspace(&args.dir, io)?;
+    let tree = match init(args, &clusters, now, &mut workspace, io) {
+        Ok(tree) => tree,
+        Err(failure) => {
+            workspace.abandon();
+            return Err(failure);
+        }
+    };
+    workspace.finish()?;
+    tree.report(args.output, now, io)
+}
+
+/// Sorted, each once, each a name that can be a folder.
+fn clusters(typed: &[String]) -> Result<Vec<String>, Failure> {
+    let mut names: Vec<String> = typed.to_vec();
+    names.sort();
+    names.dedup();
+    names.iter().try_for_each(|name| check_cluster_name(name))?;
+    Ok(names)
+}
+
+fn init(
+    args: &Init,
+    clusters: &[String],
+    now: Time,
+    workspace: &mut Workspace,
+    io: &mut Io<'_>,
+) -> Result<Tree, Failure> {
+    let mut existing = Vec::new();
+    let mut missing = Vec::new();
+    for name in clusters {
+        match existing_cluster(&args.dir, name, now)? {
+            Some(cluster) => existing.push(cluster),
+            None => missing.push(name.as_str()),
+        }
+    }
+    let cluster_key = args.cluster_key_type.unwrap_or(args.key_type);
+    if !missing.is_empty() {
+        warn_unproven(cluster_key, "every new intermediate", io);
+        if args.cluster_options.constrain {
+            intermediate::warn_constrained(io);
+        }
+    }
+    let (root, state, encrypted, mut authority) = root(args, now, workspace, io)?;
+    if authority.is_none() && !missing.is_empty() {
+        authority = Some(Authority::from_dir(&args.dir, &args.passphrase, io)?);
+    }
+    let mut tree = Tree::new(&args.dir, root, state, encrypted);
+    tree.clusters = existing;
+    if let Some(authority) = authority {
+        let keys = generate(cluster_key, missing.len(), io)?;
+        for (name, key) in missing.iter().zip(keys) {
+            tree.clusters.push(new_cluster(args, name, key, &authority, now, workspace, io)?);
+        }
+    }
+    tree.clusters.sort_by(|a, b| a.name.cmp(&b.name));
+    workspace.sync()?;
+    if state == State::Made {
+        // The key first: a root without its key would be lost, a key without its root is taken up again.
+        if !args.dir.join(ROOT_KEY).exists() {
+            workspace.place(Path::new(ROOT_KEY))?;
+        }
+        workspace.place(Path::new(ROOT_CERT))?;
+    }
+    missing.iter().try_for_each(|name| workspace.place(Path::new(name)))?;
+    Ok(tree)
+}
+
+/// The root: the one that is there, or a new one, staged. Whether its key is encrypted, and the CA itself
+/// where its key was needed.
+fn root(
+    args: &Init,
+    now: Time,
+    workspace: &mut Workspace,
+    io: &mut Io<'_>,
+) -> Result<(Cert, State, bool, Option<Authority>), Failure> {
+    if let Some(cert) = issuer::root_cert(&args.dir, io)? {
+        let wanted = args.root_key_type;
+        if let Some(wanted) =
+            wanted.filter(|kind| KeyType::of(cert.public_key().algorithm()) != Some(*kind))
+        {
+            let warning = Failure::new(
+                "ctl/root-kept",
+                format!("the root that is there is not of type {wanted}, and stays"),
+            )
+            .in_file(&args.dir.join(ROOT_CERT));
+            warn(io.err, &warning);
+        }
+        return Ok((cert, State::Unchanged, false, None));
+    }
+    let key_path = args.dir.join(ROOT_KEY);
+    // A key without its certificate: an interrupted run, or a key somebody brought.
+    let found = files::read_optional(&key_path)?.is_some();
+    let plan = RootPlan::new(args, now, io)?;
+    let mut encrypted = false;
+    let key = if found {
+        passphrase::read_key(&key_path, &args.passphrase, io)?
+    } else {
+        warn_unproven(plan.key_type, "the root", io);
+        let secret = passphrase::for_new_key(&args.passphrase, args.plain_root_key, io)?;
+        let key = generate(plan.key_type, 1, io)?.remove(0);
+        encrypted = secret.is_some();
+        match secret {
+            Some(secret) => {
+                let pem = key.to_encrypted_pem(secret.as_bytes())?;
+                workspace.stage(Path::new(ROOT_KEY), pem.as_bytes(), true)?;
+            }
+            None => workspace.stage(Path::new(ROOT_KEY), key.to_pem().as_bytes(), true)?,
+        }
+        key
+    };
+    let cert = plan.sign(&key)?;
+    workspace.stage(Path::new(ROOT_CERT), cert.to_pem().as_bytes(), false)?;
+    Ok((cert.clone(), State::Made, encrypted, Some(Authority::root(cert, key))))
+}
+
+/// What a new root is to be.
+struct RootPlan {
+    key_type: KeyType,
+    /// Without a subject, the default one, which names the key.
+    profile: Profile,
+    stamp: Stamp,
+}
+
+impl RootPlan {
+    fn new(args: &Init, now: Time, io: &mut Io<'_>) -> Result<Self, Failure> {
+        let serial = Serial::from_random(crate::io::random());
+        if let Some(path) = &args.cfssl_csr {
+            let file = cfssl::csr_file(path, io)?;
+            let order = cfssl::take(file.root(now), path, io)?;
+            return Ok(Self {
+                key_type: file.key_type(),
+                stamp: order.stamp(serial),
+                profile: order.profile,
+            });
+        }
+        let mut profile = Profile::root(args.root_subject.clone().unwrap_or_else(Name::empty));
+        profile.valid_seconds = args.root_validity;
+        profile.role = Role::Ca { path_len: args.path_len };
+        let key_type = args.root_key_type.unwrap_or(args.key_type);
+        Ok(Self { key_type, profile, stamp: Stamp::made_at(now, serial) })
+    }
+
+    fn sign(mut self, key: &SoftKey) -> Result<Cert, Failure> {
+        if self.profile.subject.is_empty() {
+            self.profile.subject = default_subject(key);
+        }
+        Ok(self_signed(&self.profile, key, self.stamp)?)
+    }
+}
+
+/// The key's identifier in the name: two roots never share a name, which no verifier would tell apart.
+fn default_subject(key: &SoftKey) -> Name {
+    let id = digest::hex(&key.public_key().key_id()[..4]);
+    Name::new(&[
+        Attribute::new(oid::ORGANIZATION, "Mesh"),
+        Attribute::new(oid::COMMON_NAME, &format!("Mesh Root CA {id}")),
+    ])
+}
+
+fn existing_cluster(dir: &Path, name: &str, now: Time) -> Result<Option<Cluster>, Failure> {
+    let folder = dir.join(name);
+    if !folder.exists() {
+        return Ok(None);
+    }
+    let set = super::tree::read_set(&folder, now).map_err(|failure| {
+        let csr = folder.join("ca.csr");
+        if csr.exists() && !folder.join("ca-cert.pem").exists() {
+            return Failure::new(
+                "ctl/cluster-incomplete",
+                format!("`{name}` has a CSR that is not signed yet"),
+            )
+            .in_file(&csr)
+            .hint(format!(
+                "`meshctl ca sign {} --ca {} --out {}`",
+                csr.display(),
+                dir.display(),
+                folder.display()
+            ));
+        }
+        failure
+    })?;
+    Ok(Some(Cluster {
+        name: name.to_owned(),
+        state: State::Unchanged,
+        ca: set.ca().clone(),
+        chain: set.chain().to_vec(),
+    }))
+}
+
+fn new_cluster(
+    args: &Init,
+    name: &str,
+    key: SoftKey,
+    authority: &Authority,
+    now: Time,
+    workspace: &mut Workspace,
+    io: &mut Io<'_>,
+) -> Result<Cluster, Failure> {
+    let within = |failure: Failure| failure.within(format!("cluster {name}"));
+    let profile = intermediate::profile(name, &args.cluster_options, authority.cert.subject())
+        .map_err(within)?;
+    let asked = args.cluster_options.cluster_validity.is_some();
+    let ca =
+        intermediate::make(profile, key.public_key(), authority, now, asked, io).map_err(within)?;
+    let set = CaCerts::new(ca, key, authority.above.clone(), authority.roots.clone(), now)
+        .map_err(|error| within(error.into()))?;
+    let layout = layout(args.layout);
+    for (file, content) in set.files(layout) {
+        workspace.stage(&Path::new(name).join(file), &content, file == layout.key_file())?;
+    }
+    Ok(Cluster {
+        name: name.to_owned(),
+        state: State::Made,
+        ca: set.ca().clone(),
+        chain: set.chain().to_vec(),
+    })
+}
+
+/// The library's layout of a typed one.
+pub(super) const fn layout(name: LayoutName) -> Layout {
+    match name {
+        LayoutName::Istio => Layout::Istio,
+        LayoutName::Tls => Layout::Tls,
+    }
+}
+
+/// `count` new keys. RSA takes a second and more, so those are searched on every core.
+pub(super) fn generate(
+    kind: KeyType,
+    count: usize,
+    io: &mut Io<'_>,
+) -> Result<Vec<SoftKey>, Failure> {
+    let slow =
+        matches!(kind, KeyType::Rsa2048 | KeyType::Rsa3072 | KeyType::Rsa4096 | KeyType::Rsa8192);
+    let mut keys = Vec::with_capacity(count);
+    if !slow {
+        for _ in 0..count {
+            keys.push(SoftKey::generate(kind)?);
+        }
+        return Ok(keys);
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    while keys.len() < count {
+        if io.progress {
+            // Progress that cannot be drawn is no failure.
+            let _ = write!(io.err, "\r{kind} keys: {} of {count} ", keys.len());
+            let _ = io.err.flush();
+        }
+        let batch = cores.min(count - keys.len());
+        let made: Vec<Result<SoftKey, meshpki::Error>> = std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                (0..batch).map(|_| scope.spawn(|| SoftKey::generate(kind))).collect();
+            threads.into_iter().map(|t| t.join().expect("key generation does not panic")).collect()
+        });
+        for key in made {
+            keys.push(key?);
+        }
+    }
+    if io.progress && count > 0 {
+        let _ = write!(io.err, "\r\x1b[K");
+    }
+    Ok(keys)
+}

@@ -1,0 +1,116 @@
+//! The CA that signs: its certificate, those above it, the roots, and its key.
+
+use std::path::Path;
+
+use meshpki::{Cert, Issuer, Signer, SoftKey};
+
+use super::{passphrase, read_certs};
+use crate::args::Passphrase;
+use crate::report::Failure;
+use crate::{Io, files};
+
+/// File of the root certificate in a CA folder.
+pub(super) const ROOT_CERT: &str = "root-cert.pem";
+/// File of the root's private key in a CA folder.
+pub(super) const ROOT_KEY: &str = "root-key.pem";
+
+/// A certificate authority that can sign.
+pub(super) struct Authority {
+    pub(super) cert: Cert,
+    /// What stands between `cert` and the roots, nearest first; `cert` itself is in it unless it is a root.
+    pub(super) above: Vec<Cert>,
+    pub(super) roots: Vec<Cert>,
+    key: SoftKey,
+}
+
+impl Authority {
+    pub(super) const fn new(cert: Cert, above: Vec<Cert>, roots: Vec<Cert>, key: SoftKey) -> Self {
+        Self { cert, above, roots, key }
+    }
+
+    /// A root of our own.
+    pub(super) fn root(cert: Cert, key: SoftKey) -> Self {
+        Self::new(cert.clone(), Vec::new(), vec![cert], key)
+    }
+
+    /// Reads `DIR/root-cert.pem` and `DIR/root-key.pem`.
+    pub(super) fn from_dir(
+        dir: &Path,
+        options: &Passphrase,
+        io: &mut Io<'_>,
+    ) -> Result<Self, Failure> {
+        let cert = root_cert(dir, io)?.ok_or_else(|| no_root(dir))?;
+        let key = root_key(dir, options, io)?;
+        let this = Self::root(cert, key);
+        this.check(&dir.join(ROOT_KEY))?;
+        Ok(this)
+    }
+
+    /// Reads an issuer from its own files; the certificate file may hold those above it as well.
+    pub(super) fn from_files(
+        cert: &Path,
+        key: &Path,
+        options: &Passphrase,
+        io: &mut Io<'_>,
+    ) -> Result<Self, Failure> {
+        let certs = read_certs(cert, io)?;
+        let key = passphrase::read_key(key, options, io)?;
+        let (roots, above): (Vec<Cert>, Vec<Cert>) =
+            certs.iter().cloned().partition(Cert::is_self_issued);
+        let this = Self::new(certs[0].clone(), above, roots, key);
+        this.check(cert)?;
+        Ok(this)
+    }
+
+    /// The issuer as the library takes it.
+    pub(super) fn issuer(&self) -> Issuer<'_> {
+        Issuer { cert: &self.cert, signer: &self.key }
+    }
+
+    fn check(&self, place: &Path) -> Result<(), Failure> {
+        if self.key.public_key() == &self.cert.public_key() {
+            return Ok(());
+        }
+        let short = |key: &meshpki::PublicKey| key.fingerprint()[..16].to_owned();
+        let error = meshpki::Error::KeyMismatch {
+            subject: self.cert.subject().label(),
+            certificate: short(&self.cert.public_key()),
+            private: short(self.key.public_key()),
+        };
+        Err(Failure::from(error).in_file(place))
+    }
+}
+
+/// The root certificate of a CA folder, if there is one.
+pub(super) fn root_cert(dir: &Path, io: &mut Io<'_>) -> Result<Option<Cert>, Failure> {
+    let path = dir.join(ROOT_CERT);
+    if files::read_optional(&path)?.is_none() {
+        return Ok(None);
+    }
+    Ok(read_certs(&path, io)?.into_iter().next())
+}
+
+/// The root's private key, which may be kept elsewhere.
+pub(super) fn root_key(
+    dir: &Path,
+    options: &Passphrase,
+    io: &mut Io<'_>,
+) -> Result<SoftKey, Failure> {
+    let path = dir.join(ROOT_KEY);
+    if files::read_optional(&path)?.is_none() {
+        return Err(Failure::new("ctl/no-root-key", "the root key is needed to sign, and is not there").in_file(&path).hint(
+            format!(
+                "bring the key back for this, or sign where it is: `meshctl ca csr {0} --cluster NAME` here, \
+                 `meshctl ca sign {0}/NAME/ca.csr --ca-cert root-cert.pem --ca-key root-key.pem --out {0}/NAME` there",
+                dir.display()
+            ),
+        ));
+    }
+    passphrase::read_key(&path, options, io)
+}
+
+fn no_root(dir: &Path) -> Failure {
+    Failure::new("ctl/no-root", "there is no root certificate")
+        .in_file(&dir.join(ROOT_CERT))
+        .hint(format!("`meshctl ca init {} --cluster NAME` makes one", dir.display()))
+}

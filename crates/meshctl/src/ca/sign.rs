@@ -1,0 +1,211 @@
+//! `meshctl ca sign`: a CSR from anyone becomes a certificate; CA flags come from the profile, never from the CSR.
+
+use std::path::Path;
+
+use meshpki::cert::GeneralName;
+use meshpki::issue::csr_key;
+use meshpki::profile::Role;
+use meshpki::{Cert, Csr, KeyType, Profile, Serial, SoftKey, Time, TrustDomain, issue, pem};
+
+use super::issuer::Authority;
+use super::{cfssl, intermediate, warn_unproven};
+use crate::args::Sign;
+use crate::files::{self, Workspace};
+use crate::report::Failure;
+use crate::{Exit, Io};
+
+/// Runs the command.
+pub(crate) fn run(args: &Sign, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    let csr = read_csr(&args.csr, io)?;
+    let authority = match (&args.ca, &args.ca_cert, &args.ca_key) {
+        (Some(dir), _, _) => Authority::from_dir(dir, &args.passphrase, io)?,
+        (None, Some(cert), Some(key)) => Authority::from_files(cert, key, &args.passphrase, io)?,
+        _ => {
+            return Err(Failure::new(
+                "ctl/usage",
+                "an issuer is wanted: --ca, or --ca-cert and --ca-key",
+            )
+            .exit(Exit::Usage));
+        }
+    };
+    let key = csr_key(&csr).map_err(|error| Failure::from(error).in_file(&args.csr))?;
+    if let Some(kind) = KeyType::of(key.algorithm()) {
+        warn_unproven(kind, &format!("`{}`", csr.subject().label()), io);
+    }
+    let now = args.at.unwrap_or(io.now);
+    let cert = match &args.cfssl_config {
+        Some(path) => cfssl_sign(args, path, &csr, &authority, now, io),
+        None => {
+            let profile = profile(args, &csr, io)?;
+            intermediate::make(profile, key, &authority, now, args.validity.is_some(), io)
+        }
+    }
+    .map_err(|failure| failure.in_file(&args.csr))?;
+    if args.out == Path::new("-") {
+        return print(&cert.to_pem(), io);
+    }
+    write(args, &cert, &authority, io)
+}
+
+/// What `cfssl sign -config FILE -profile NAME` would make.
+fn cfssl_sign(
+    args: &Sign,
+    path: &Path,
+    csr: &Csr,
+    authority: &Authority,
+    now: Time,
+    io: &mut Io<'_>,
+) -> Result<Cert, Failure> {
+    let profile = cfssl::profile(path, args.profile.as_deref(), io)?;
+    let order = cfssl::take(profile.order(csr, &authority.cert, now), path, io)?;
+    let stamp = order.stamp(Serial::from_random(crate::io::random()));
+    Ok(issue(&order.profile, csr_key(csr)?, authority.issuer(), stamp)?)
+}
+
+fn profile(args: &Sign, csr: &Csr, io: &mut Io<'_>) -> Result<Profile, Failure> {
+    let subject = args.subject.clone().unwrap_or_else(|| csr.subject().clone());
+    let mut profile = Profile::cluster(subject);
+    profile.role = Role::Ca { path_len: Some(args.path_len) };
+    if let Some(seconds) = args.validity {
+        profile.valid_seconds = seconds;
+    }
+    profile.subject_alt_names = intermediate::names(&args.san, "")?;
+    if let Some(domain) = &args.constrain {
+        constrain(&mut profile, domain);
+        intermediate::warn_constrained(io);
+    }
+    Ok(profile)
+}
+
+fn constrain(profile: &mut Profile, domain: &TrustDomain) {
+    profile.permitted_uri_hosts.push(domain.as_str().to_owned());
+    let uri = GeneralName::Uri(domain.uri().into_bytes());
+    if !profile.subject_alt_names.contains(&uri) {
+        profile.subject_alt_names.push(uri);
+    }
+}
+
+/// A CSR, PEM or DER.
+fn read_csr(path: &Path, io: &mut Io<'_>) -> Result<Csr, Failure> {
+    let bytes = files::read(path, io.stdin)?;
+    let decode = |der: &[u8], what: String| {
+        Csr::from_der(der)
+            .map_err(|source| Failure::from(meshpki::Error::Der { what, source }).in_file(path))
+    };
+    if bytes.first() == Some(&0x30) {
+        return decode(&bytes, "the CSR".to_owned());
+    }
+    for block in pem::decode(&bytes) {
+        let block = block.map_err(|source| {
+            Failure::from(meshpki::Error::Pem { what: path.display().to_string(), source })
+        })?;
+        if block.label.ends_with("CERTIFICATE REQUEST") {
+            return decode(&block.der, format!("the CSR at line {}", block.line));
+        }
+    }
+    Err(Failure::new("ctl/io", "there is no certificate signing request in it")
+        .in_file(path)
+        .hint(format!("`meshctl ca inspect {}` shows what it is", path.display())))
+}
+
+fn print(text: &str, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    let fail = |error| Failure::io("write to", Path::new("standard output"), &error);
+    io.out.write_all(text.as_bytes()).map_err(fail)?;
+    Ok(Exit::Good)
+}
+
+/// Certificate, chain and roots into the folder, the certificate last, so that a set is never seen half.
+fn write(
+    args: &Sign,
+    cert: &Cert,
+    authority: &Authority,
+    io: &mut Io<'_>,
+) -> Result<Exit, Failure> {
+    if authority.roots.is_empty() {
+        return Err(Failure::new("ctl/no-root", "root-cert.pem cannot be written: the issuer's file holds no root")
+            .in_file(args.ca_cert.as_deref().unwrap_or(&args.csr))
+            .hint("append the root to the file given with `--ca-cert`, or print the certificate alone with `--out -`"));
+    }
+    check_key(&args.out, cert)?;
+    let mut chain = vec![cert.clone()];
+    chain.extend(authority.above.iter().cloned());
+    let top = chain
+        .last()
+        .and_then(|last| authority.roots.iter().find(|root| meshpki::chain::issued(root, last)));
+    chain.extend(top.cloned());
+    let text = |certs: &[Cert]| certs.iter().map(Cert::to_pem).collect::<String>();
+    let name = if cert.is_ca() { "ca-cert.pem" } else { "cert.pem" };
+    let set = [
+        ("cert-chain.pem", text(&chain)),
+        ("root-cert.pem", text(&authority.roots)),
+        (name, text(std::slice::from_ref(cert))),
+    ];
+    let (mut workspace, _) = Workspace::open(&args.out)?;
+    match place(&args.out, &set, &mut workspace) {
+        Ok(()) => workspace.finish()?,
+        Err(failure) => {
+            workspace.abandon();
+            return Err(failure);
+        }
+    }
+    let until =
+        cert.not_after().time().map_or_else(String::new, |t| format!(", until {}", t.date()));
+    let lines = format!(
+        "{0}/{name}  signed by {1}{until}\n{2}sha256 {3}\n{0}/cert-chain.pem\n{0}/root-cert.pem\n",
+        args.out.display(),
+        authority.cert.subject().label(),
+        " ".repeat(args.out.display().to_string().len() + name.len() + 3),
+        cert.fingerprint(),
+    );
+    print(&lines, io)
+}
+
+/// All files or none: what is there already must be the same.
+fn place(out: &Path, set: &[(&str, String)], workspace: &mut Workspace) -> Result<(), Failure> {
+    let mut new = Vec::new();
+    for (name, content) in set {
+        let path = out.join(name);
+        match files::read_optional(&path)? {
+            Some(there) if *there == content.as_bytes() => {}
+            Some(_) => {
+                return Err(Failure::new(
+                    "ctl/exists",
+                    format!(
+                        "`{}` is there already with other content and is not overwritten",
+                        path.display()
+                    ),
+                )
+                .hint("sign into another folder, or move that file away first"));
+            }
+            None => new.push((name, content)),
+        }
+    }
+    for (name, content) in &new {
+        workspace.stage(Path::new(name), content.as_bytes(), false)?;
+    }
+    workspace.sync()?;
+    new.iter().try_for_each(|(name, _)| workspace.place(Path::new(name)))
+}
+
+/// A key that is in the folder must be the one that was certified.
+fn check_key(out: &Path, cert: &Cert) -> Result<(), Failure> {
+    let path = out.join("ca-key.pem");
+    let Some(bytes) = files::read_optional(&path)? else { return Ok(()) };
+    if SoftKey::is_encrypted_pem(&bytes) {
+        return Ok(());
+    }
+    let key =
+        SoftKey::from_pem(&bytes, None).map_err(|error| Failure::from(error).in_file(&path))?;
+    let public = meshpki::Signer::public_key(&key);
+    if *public == cert.public_key() {
+        return Ok(());
+    }
+    let error = meshpki::Error::KeyMismatch {
+        subject: cert.subject().label(),
+        certificate: cert.public_key().fingerprint()[..16].to_owned(),
+        private: public.fingerprint()[..16].to_owned(),
+    };
+    Err(Failure::from(error)
+        .in_file(&path)
+        .hint("`--out` names the folder of another cluster: check it"))
+}

@@ -1,0 +1,249 @@
+//! What `ca init` and `ca renew` report: the folder as a tree, every cluster verified both ways seed 1 does, the next step.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use meshpki::verify::{Anchor, Inputs, Policy, Verdict, verify};
+use meshpki::{CaCerts, Cert, Time};
+use serde_json::json;
+
+use super::issuer::{ROOT_CERT, ROOT_KEY};
+use crate::args::Output;
+use crate::report::Failure;
+use crate::{Exit, Io, files};
+
+/// What became of a file or a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Made,
+    Renewed,
+    Unchanged,
+}
+
+impl State {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Made => "made",
+            Self::Renewed => "renewed",
+            Self::Unchanged => "unchanged",
+        }
+    }
+}
+
+/// One cluster's set.
+pub(super) struct Cluster {
+    pub(super) name: String,
+    pub(super) state: State,
+    pub(super) ca: Cert,
+    pub(super) chain: Vec<Cert>,
+}
+
+/// The whole folder.
+pub(super) struct Tree {
+    dir: PathBuf,
+    root: Cert,
+    root_state: State,
+    root_key_encrypted: bool,
+    pub(super) clusters: Vec<Cluster>,
+}
+
+/// Reads a cluster's folder as istiod would.
+pub(super) fn read_set(folder: &Path, now: Time) -> Result<CaCerts, Failure> {
+    let names = [
+        "ca-cert.pem",
+        "ca-key.pem",
+        "cert-chain.pem",
+        "root-cert.pem",
+        "tls.crt",
+        "tls.key",
+        "ca.crt",
+    ];
+    let mut contents = BTreeMap::new();
+    for name in names {
+        if let Some(bytes) = files::read_optional(&folder.join(name))? {
+            contents.insert(name.to_owned(), bytes.to_vec());
+        }
+    }
+    let set =
+        CaCerts::from_files(&contents, now).map_err(|error| Failure::from(error).in_file(folder));
+    contents.values_mut().for_each(zeroize::Zeroize::zeroize);
+    set
+}
+
+impl Tree {
+    pub(super) fn new(dir: &Path, root: Cert, root_state: State, root_key_encrypted: bool) -> Self {
+        Self { dir: dir.to_path_buf(), root, root_state, root_key_encrypted, clusters: Vec::new() }
+    }
+
+    /// Prints the tree, verifies every cluster, and says what to do next.
+    pub(super) fn report(
+        &self,
+        output: Output,
+        now: Time,
+        io: &mut Io<'_>,
+    ) -> Result<Exit, Failure> {
+        let checks: Vec<(String, &'static str, Verdict)> =
+            self.clusters.iter().flat_map(|cluster| self.checks(cluster, now)).collect();
+        let good = checks.iter().all(|(_, _, verdict)| verdict.is_ok());
+        let text = match output {
+            Output::Text => self.text() + &check_lines(&checks),
+            Output::Json => format!("{:#}\n", self.json(&checks)),
+        };
+        io.out
+            .write_all(text.as_bytes())
+            .map_err(|e| Failure::io("write to", Path::new("standard output"), &e))?;
+        if output == Output::Text && good {
+            self.next_step(io.err);
+        }
+        Ok(if good { Exit::Good } else { Exit::No })
+    }
+
+    /// Seed 1's two lines: under root-cert.pem, and under cert-chain.pem.
+    fn checks(&self, cluster: &Cluster, now: Time) -> [(String, &'static str, Verdict); 2] {
+        let name = self.dir.join(&cluster.name).join("ca-cert.pem").display().to_string();
+        let under = |certs: &[Cert]| {
+            let anchors: Vec<Anchor> =
+                certs.iter().map(|cert| Anchor { cert: cert.clone(), aux: None }).collect();
+            let inputs = Inputs {
+                target: &cluster.ca,
+                untrusted: &[],
+                trusted: &anchors,
+                crls: &[],
+                store_crls: &[],
+            };
+            verify(&inputs, &Policy::like_openssl(now))
+        };
+        [
+            (name.clone(), "root-cert.pem", under(std::slice::from_ref(&self.root))),
+            (name, "cert-chain.pem", under(&cluster.chain)),
+        ]
+    }
+
+    fn text(&self) -> String {
+        let last = self.clusters.len();
+        let mut text = format!("{}/\n", self.dir.display().to_string().trim_end_matches('/'));
+        text += &entry("├─ ", ROOT_CERT, self.root_state.word(), &describe(&self.root));
+        text += &entry("│  ", "", "", &format!("sha256 {}", self.root.fingerprint()));
+        let key_note =
+            match (self.dir.join(ROOT_KEY).exists(), self.root_state, self.root_key_encrypted) {
+                (false, _, _) => "not here",
+                (true, State::Made, true) => "encrypted; keep it offline",
+                (true, State::Made, false) => "not encrypted; keep it offline",
+                (true, _, _) => "",
+            };
+        let key_state = if key_note == "not here" { "" } else { self.root_state.word() };
+        text += &entry(if last == 0 { "└─ " } else { "├─ " }, ROOT_KEY, key_state, key_note);
+        for (i, cluster) in self.clusters.iter().enumerate() {
+            let (branch, stem) =
+                if i + 1 == last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+            text += &entry(
+                branch,
+                &format!("{}/", cluster.name),
+                cluster.state.word(),
+                &describe(&cluster.ca),
+            );
+            text += &entry(stem, "", "", &format!("sha256 {}", cluster.ca.fingerprint()));
+            let files = self.file_names(&cluster.name);
+            for (j, file) in files.iter().enumerate() {
+                let branch = if j + 1 == files.len() { "└─ " } else { "├─ " };
+                text += &format!("{stem}{branch}{file}\n");
+            }
+        }
+        text
+    }
+
+    fn file_names(&self, cluster: &str) -> Vec<&'static str> {
+        use meshpki::cacerts::Layout;
+        let folder = self.dir.join(cluster);
+        let layout = if folder.join("tls.crt").exists() { Layout::Tls } else { Layout::Istio };
+        layout.files().to_vec()
+    }
+
+    fn next_step(&self, err: &mut dyn Write) {
+        let Some(cluster) = self.clusters.iter().find(|c| c.state != State::Unchanged) else {
+            return;
+        };
+        let folder = self.dir.join(&cluster.name);
+        // A standard error that is gone cannot be told anything.
+        let _ = writeln!(
+            err,
+            "\nnext: kubectl --context {0} create secret generic cacerts -n istio-system --from-file={1}\n      \
+             and the same for every cluster, before istiod starts",
+            cluster.name,
+            folder.display()
+        );
+    }
+
+    fn json(&self, checks: &[(String, &'static str, Verdict)]) -> serde_json::Value {
+        let describe = |cert: &Cert, state: State| {
+            json!({
+                "state": state.word(),
+                "subject": cert.subject().to_string(),
+                "serial": cert.serial_hex(),
+                "keyType": cert.public_key().algorithm().to_string(),
+                "notBefore": cert.not_before().time().map(|t| t.to_string()),
+                "notAfter": cert.not_after().time().map(|t| t.to_string()),
+                "sha256": cert.fingerprint(),
+            })
+        };
+        let clusters: Vec<serde_json::Value> = self
+            .clusters
+            .iter()
+            .map(|cluster| {
+                let mut value = describe(&cluster.ca, cluster.state);
+                value["name"] = json!(cluster.name);
+                value["path"] = json!(self.dir.join(&cluster.name));
+                value["files"] = json!(self.file_names(&cluster.name));
+                value
+            })
+            .collect();
+        json!({
+            "apiVersion": "meshctl/v1",
+            "kind": "Authority",
+            "path": self.dir,
+            "root": describe(&self.root, self.root_state),
+            "clusters": clusters,
+            "verified": checks.iter().all(|(_, _, verdict)| verdict.is_ok()),
+        })
+    }
+}
+
+fn entry(branch: &str, name: &str, state: &str, note: &str) -> String {
+    format!("{branch}{name:<16} {state:<10} {note}").trim_end().to_owned() + "\n"
+}
+
+fn describe(cert: &Cert) -> String {
+    let path_len = cert.extensions().basic_constraints.and_then(|c| c.path_len);
+    format!(
+        "{}, {}, {}until {}",
+        cert.subject().label(),
+        cert.public_key().algorithm(),
+        path_len.map(|n| format!("pathlen {n}, ")).unwrap_or_default(),
+        cert.not_after().time().map_or_else(|| "?".to_owned(), Time::date),
+    )
+}
+
+/// The lines `openssl verify` prints, and which file was the trust store.
+fn check_lines(checks: &[(String, &'static str, Verdict)]) -> String {
+    let mut text = String::new();
+    for (name, store, verdict) in checks {
+        if text.is_empty() {
+            text.push('\n');
+        }
+        if verdict.is_ok() {
+            text += &format!("{name}: OK  (-CAfile {store})\n");
+        } else {
+            text += &format!("{name}: verification failed  (-CAfile {store})\n");
+            for finding in &verdict.findings {
+                text += &format!(
+                    "  error {} at depth {}: {}\n",
+                    finding.code.0,
+                    finding.depth,
+                    finding.code.text()
+                );
+            }
+        }
+    }
+    text
+}

@@ -1,0 +1,207 @@
+//! How failures and warnings are told: code, sentence, places, causes, next step.
+
+use std::error::Error as _;
+use std::fmt::Write as _;
+use std::io::Write;
+use std::path::Path;
+
+use meshpki::Error;
+
+use crate::Exit;
+use crate::show::safe;
+
+/// Why a command did not do what it was asked for, as it will be printed.
+#[derive(Debug)]
+pub struct Failure {
+    exit: Exit,
+    code: &'static str,
+    message: String,
+    places: Vec<String>,
+    causes: Vec<String>,
+    hints: Vec<String>,
+}
+
+impl Failure {
+    /// Codes of failures and warnings that are meshctl's own, in alphabetical order.
+    pub const CODES: &'static [&'static str] = &[
+        "ctl/busy",
+        "ctl/cluster-incomplete",
+        "ctl/cluster-name",
+        "ctl/exists",
+        "ctl/io",
+        "ctl/key-permissions",
+        "ctl/key-type-unproven",
+        "ctl/leftovers",
+        "ctl/name-constraint-unproven",
+        "ctl/no-cluster",
+        "ctl/no-root",
+        "ctl/no-root-key",
+        "ctl/root-kept",
+        "ctl/root-key-plain",
+        "ctl/san",
+        "ctl/strays",
+        "ctl/unreadable",
+        "ctl/usage",
+        "ctl/validity-cut",
+    ];
+
+    /// A failure of meshctl itself: exit status 1.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        debug_assert!(
+            Self::CODES.contains(&code) || code.starts_with("pki/") || code.starts_with("cfssl/"),
+            "{code}"
+        );
+        Self {
+            exit: Exit::Failed,
+            code,
+            message: message.into(),
+            places: vec![],
+            causes: vec![],
+            hints: vec![],
+        }
+    }
+
+    /// A file that could not be read or written.
+    pub fn io(what: &str, path: &Path, error: &std::io::Error) -> Self {
+        Self::new("ctl/io", format!("cannot {what} `{}`", path.display()))
+            .because(error.to_string())
+    }
+
+    /// Where it happened: a file, a cluster.
+    #[must_use]
+    pub fn within(mut self, place: impl Into<String>) -> Self {
+        self.places.push(place.into());
+        self
+    }
+
+    /// The file it happened in.
+    #[must_use]
+    pub fn in_file(self, path: &Path) -> Self {
+        self.within(path.display().to_string())
+    }
+
+    /// Why it happened.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<String>) -> Self {
+        self.causes.push(cause.into());
+        self
+    }
+
+    /// What to do next; replaces the hint that goes with the code.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints = vec![hint.into()];
+        self
+    }
+
+    /// Another exit status.
+    #[must_use]
+    pub const fn exit(mut self, exit: Exit) -> Self {
+        self.exit = exit;
+        self
+    }
+
+    /// The exit status that goes with it.
+    pub const fn status(&self) -> Exit {
+        self.exit
+    }
+
+    /// The code.
+    pub const fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// `error[CODE]: ...` as text for people.
+    pub fn text(&self) -> String {
+        self.render("error")
+    }
+
+    /// What happened and why, in one line and without its code.
+    pub fn sentence(&self) -> String {
+        let parts = std::iter::once(&self.message).chain(&self.causes);
+        parts.map(String::as_str).collect::<Vec<_>>().join(": ")
+    }
+
+    fn render(&self, level: &str) -> String {
+        let mut text = format!("{level}[{}]: {}\n", self.code, safe(&self.message));
+        for place in &self.places {
+            let _ = writeln!(text, "  in: {}", safe(place));
+        }
+        for cause in &self.causes {
+            let _ = writeln!(text, "  because: {}", safe(cause));
+        }
+        for hint in &self.hints {
+            let _ = write!(text, "\nhint: {}\n", safe(hint));
+        }
+        text
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let mut failure = Self::new(error.code(), error.to_string());
+        failure.hints = hint(&error).into_iter().collect();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            failure.causes.push(cause.to_string());
+            source = cause.source();
+        }
+        failure
+    }
+}
+
+/// Prints a warning: work goes on.
+pub fn warn(err: &mut dyn Write, warning: &Failure) {
+    // A standard error that is gone cannot be told anything.
+    let _ = err.write_all(warning.render("warning").as_bytes());
+}
+
+/// The next step that goes with a code, where there is one.
+fn hint(error: &Error) -> Option<String> {
+    let text = match error {
+        Error::AmbiguousLeaf { .. } => {
+            "`meshctl ca chain --leaf FILE ...` names the certificate that begins the chain"
+        }
+        Error::ChainOrder { .. } => {
+            "`meshctl ca chain --leaf ca-cert.pem FILES --out cert-chain.pem` puts it in order"
+        }
+        Error::CsrSignature { .. } => {
+            "make the CSR again, on the machine that has the key: `meshctl ca csr`"
+        }
+        Error::IssuerNotCa { .. } | Error::IssuerMayNotSign { .. } => {
+            "`meshctl ca inspect FILE` shows what the certificate may do; `meshctl ca init` makes a root that can sign"
+        }
+        Error::Key { problem } => key_hint(problem)?,
+        Error::KeyMismatch { .. } => "`meshctl ca inspect CERT KEY` shows both key fingerprints",
+        Error::OutlivesIssuer { .. } => {
+            "ask for less time with `--validity` or `--cluster-validity`, or leave it out"
+        }
+        Error::PathLengthExceeded { .. } => {
+            "a root without `--path-len`, or with more, can sign it: `meshctl ca init --path-len 1`"
+        }
+        Error::RootKey { .. } => {
+            "give the cluster its own intermediate: `meshctl ca init DIR --cluster NAME`"
+        }
+        Error::Untrusted { .. } => {
+            "`meshctl ca verify --explain -CAfile root-cert.pem -untrusted cert-chain.pem ca-cert.pem` says more"
+        }
+        Error::ExtKeyUsage { .. } => {
+            "leave extended key usages out of CA certificates, or add serverAuth"
+        }
+        _ => return None,
+    };
+    Some(text.to_owned())
+}
+
+const fn key_hint(problem: &meshpki::error::KeyProblem) -> Option<&'static str> {
+    use meshpki::error::KeyProblem as P;
+    Some(match problem {
+        P::PassphraseNeeded | P::WrongPassphrase => {
+            "give the passphrase with `--passphrase-file FILE` or `--passphrase-env VARIABLE`"
+        }
+        P::LegacyEncryption | P::EncryptionScheme => {
+            "`openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW` writes it as PBES2"
+        }
+        _ => return None,
+    })
+}

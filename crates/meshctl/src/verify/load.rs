@@ -1,0 +1,157 @@
+//! What files hold, read with the two tolerances of `openssl verify`.
+
+use meshpki::Cert;
+use meshpki::crl::Crl;
+use meshpki::der::{self, Reader};
+use meshpki::verify::Anchor;
+
+use super::pem::{Block, Next, Reader as Pem};
+
+/// Certificates and CRLs of one file, in its order.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) certs: Vec<Anchor>,
+    pub(super) crls: Vec<Crl>,
+}
+
+/// The `-CAfile` reader: PEM only, one bad block spoils the file, and so does a file without any
+/// certificate or CRL (`crypto/x509/by_file.c: X509_load_cert_crl_file_ex`, `crypto/pem/pem_info.c`).
+pub(super) fn strict(bytes: &[u8]) -> Option<Found> {
+    let mut found = Found::default();
+    let mut pem = Pem::new(bytes, 0);
+    loop {
+        match pem.next() {
+            Next::End => break,
+            Next::Bad => return None,
+            Next::Block(block) => strict_block(&block, &mut found)?,
+        }
+    }
+    (!found.certs.is_empty() || !found.crls.is_empty()).then_some(found)
+}
+
+fn strict_block(block: &Block, found: &mut Found) -> Option<()> {
+    let encrypted_key = block.label.ends_with(b"PRIVATE KEY") && block.header.len() > 10;
+    let known = match block.label.as_slice() {
+        b"CERTIFICATE" | b"X509 CERTIFICATE" => {
+            let cert = Cert::from_der(&block.der).ok()?;
+            found.certs.push(Anchor::new(cert));
+            true
+        }
+        b"TRUSTED CERTIFICATE" => {
+            found.certs.push(Anchor::from_trusted_der(&block.der).ok()?);
+            true
+        }
+        b"X509 CRL" => {
+            found.crls.push(Crl::from_der(&block.der).ok()?);
+            true
+        }
+        b"RSA PRIVATE KEY" | b"DSA PRIVATE KEY" | b"EC PRIVATE KEY" | b"PRIVATE KEY"
+            if !encrypted_key =>
+        {
+            looks_like_key(&block.der)?;
+            true
+        }
+        _ => false,
+    };
+    // Headers that name no cipher spoil a block that is looked at (`PEM_get_EVP_CIPHER_INFO`).
+    (!known || block.header.is_empty()).then_some(())
+}
+
+/// Certificates of a file in a hashed directory: up to the first bad block
+/// (`crypto/x509/by_file.c: X509_load_cert_file_ex`).
+pub(super) fn strict_certs(bytes: &[u8]) -> Vec<Anchor> {
+    let is_cert = |label: &[u8]| label.ends_with(b"CERTIFICATE");
+    blocks(bytes, is_cert).map_while(|block| Anchor::from_trusted_der(&block.der).ok()).collect()
+}
+
+/// CRLs of a file in a hashed directory, in the same way (`X509_load_crl_file`).
+pub(super) fn strict_crls(bytes: &[u8]) -> Vec<Crl> {
+    blocks(bytes, |label| label == b"X509 CRL")
+        .map_while(|block| Crl::from_der(&block.der).ok())
+        .collect()
+}
+
+fn blocks(bytes: &[u8], wanted: fn(&[u8]) -> bool) -> impl Iterator<Item = Block> {
+    let mut pem = Pem::new(bytes, 0);
+    std::iter::from_fn(move || match pem.next() {
+        Next::Block(block) => Some(block),
+        Next::Bad | Next::End => None,
+    })
+    .filter(move |block| wanted(&block.label))
+}
+
+/// Every private key OpenSSL reads is a SEQUENCE that starts with its version.
+fn looks_like_key(der: &[u8]) -> Option<()> {
+    let key = Reader::new(der).expect(der::SEQUENCE, "a key is a SEQUENCE").ok()?;
+    key.reader().expect(der::INTEGER, "a key has a version").ok().map(drop)
+}
+
+/// The reader of every other file: PEM or DER, what cannot be read is passed over
+/// (`apps/lib/apps.c: load_key_certs_crls` over `OSSL_STORE`).
+pub(super) fn lenient(bytes: &[u8]) -> Found {
+    let mut found = Found::default();
+    let mut at = 0;
+    while at < bytes.len() {
+        let mut pem = Pem::new(bytes, at);
+        at = match pem.next() {
+            Next::Block(block) => {
+                if lenient_block(&block, &mut found) {
+                    pem.at
+                } else {
+                    at + swallowed(&bytes[at..])
+                }
+            }
+            Next::Bad => at + swallowed(&bytes[at..]),
+            Next::End => {
+                let Some((object, consumed)) = der_object(&bytes[at..]) else { break };
+                lenient_der(object, &mut found);
+                at + consumed
+            }
+        };
+    }
+    found
+}
+
+/// Takes a block; whether OpenSSL could make something of it.
+fn lenient_block(block: &Block, found: &mut Found) -> bool {
+    if block.header.len() > 10 {
+        return false;
+    }
+    match block.label.as_slice() {
+        b"CERTIFICATE" | b"X509 CERTIFICATE" | b"TRUSTED CERTIFICATE" => {
+            let anchor = Anchor::from_trusted_der(&block.der)
+                .or_else(|_| Cert::from_der(&block.der).map(Anchor::new));
+            let taken = anchor.is_ok();
+            found.certs.extend(anchor);
+            taken
+        }
+        b"X509 CRL" => match Crl::from_der(&block.der) {
+            Ok(crl) => {
+                found.crls.push(crl);
+                true
+            }
+            Err(_) => false,
+        },
+        label => label.ends_with(b"PRIVATE KEY") && looks_like_key(&block.der).is_some(),
+    }
+}
+
+fn lenient_der(object: &[u8], found: &mut Found) {
+    match Cert::from_der(object) {
+        Ok(cert) => found.certs.push(Anchor::new(cert)),
+        Err(_) => found.crls.extend(Crl::from_der(object)),
+    }
+}
+
+/// Bytes lost to a block nothing could be made of: the decoder for bare DER comes after the one for
+/// PEM, takes `--` for a tag and a length, and reading goes on behind what it swallowed.
+fn swallowed(bytes: &[u8]) -> usize {
+    der_object(bytes).map_or(bytes.len(), |(_, consumed)| consumed)
+}
+
+/// One DER element at the front and the bytes read for it: eight at least, because
+/// `crypto/asn1/a_d2i_fp.c: asn1_d2i_read_bio` reads that many to see the header.
+fn der_object(bytes: &[u8]) -> Option<(&[u8], usize)> {
+    let element = Reader::new(bytes).any().ok()?;
+    Some((element.raw, element.raw.len().max(8)))
+}

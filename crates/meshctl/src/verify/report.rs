@@ -1,0 +1,77 @@
+//! `-o json`: the verdicts as one document with a version.
+
+use meshpki::Cert;
+use meshpki::verify::{Finding, Policy, Verdict};
+use serde_json::{Value, json};
+
+/// Version of the document; a field is never given another meaning under the same version.
+const API_VERSION: &str = "meshctl/v1";
+
+/// The whole document, with the exit status the run ends with.
+pub(super) fn document(policy: &Policy, status: u8, certificates: Vec<Value>) -> String {
+    let document = json!({
+        "apiVersion": API_VERSION,
+        "kind": "Verification",
+        "at": policy.at.map(|at| at.to_string()),
+        "exitStatus": status,
+        "certificates": certificates,
+    });
+    format!("{document:#}\n")
+}
+
+/// A certificate that could not be read.
+pub(super) fn unreadable(name: &str, problem: &str) -> Value {
+    json!({ "name": name, "result": "unreadable", "problem": problem })
+}
+
+/// What was found about one certificate.
+pub(super) fn verdict(name: &str, verdict: &Verdict) -> Value {
+    let result = match (verdict.undecided, verdict.is_ok()) {
+        (Some(_), _) => "undecided",
+        (None, true) => "ok",
+        (None, false) => "failed",
+    };
+    let chain: Vec<Value> = verdict
+        .chain
+        .iter()
+        .enumerate()
+        .map(|(depth, cert)| link(depth, cert, depth >= verdict.num_untrusted))
+        .collect();
+    let findings: Vec<Value> = verdict.findings.iter().map(finding).collect();
+    json!({
+        "name": name,
+        "result": result,
+        "undecidedDepth": verdict.undecided,
+        "chain": chain,
+        "findings": findings,
+    })
+}
+
+fn link(depth: usize, cert: &Cert, trusted: bool) -> Value {
+    json!({
+        "depth": depth,
+        "trusted": trusted,
+        "subject": cert.subject().to_string(),
+        "issuer": cert.issuer().to_string(),
+        "serial": cert.serial_hex(),
+        "notBefore": cert.not_before().time().map(|time| time.to_string()),
+        "notAfter": cert.not_after().time().map(|time| time.to_string()),
+        "sha256": cert.fingerprint(),
+    })
+}
+
+fn finding(finding: &Finding) -> Value {
+    let evidence = finding.cert.as_ref().map(|cert| {
+        json!({
+            "subject": cert.subject().to_string(),
+            "serial": cert.serial_hex(),
+            "sha256": cert.fingerprint(),
+        })
+    });
+    json!({
+        "code": finding.code.0,
+        "text": finding.code.text(),
+        "depth": finding.depth,
+        "evidence": evidence,
+    })
+}

@@ -1,0 +1,163 @@
+//! The trust store of the system: a file, hashed directories, a directory read as a store.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use meshpki::verify::Anchor;
+use meshpki::{Cert, Name, digest};
+
+use super::load::{self, Found};
+
+/// The trust store of a run: what was loaded, and where more may be found by name.
+#[derive(Default)]
+pub(super) struct Store {
+    /// Certificates and CRLs loaded so far.
+    pub(super) found: Found,
+    /// Directories whose entries are named after the hash of a subject
+    /// (`crypto/x509/by_dir.c`).
+    hashed: Vec<String>,
+    /// A directory opened as `OSSL_STORE` (`crypto/x509/by_store.c`).
+    listed: Option<String>,
+    /// Names whose certificates were looked for, and names whose CRLs were.
+    asked: [BTreeSet<Vec<u8>>; 2],
+}
+
+/// Where OpenSSL 3.0 of Debian keeps its trust store (`OPENSSLDIR`).
+const DEFAULT_FILE: &str = "/usr/lib/ssl/cert.pem";
+const DEFAULT_DIR: &str = "/usr/lib/ssl/certs";
+
+impl Store {
+    /// The default file; one that cannot be read counts as empty (`apps/lib/apps.c: setup_verify`).
+    pub(super) fn add_default_file(&mut self, env: &dyn Fn(&str) -> Option<String>) {
+        let file = env("SSL_CERT_FILE").unwrap_or_else(|| DEFAULT_FILE.to_owned());
+        if let Some(found) = fs::read(file).ok().and_then(|bytes| load::strict(&bytes)) {
+            self.add(found);
+        }
+    }
+
+    /// The default directories, to be asked by name.
+    pub(super) fn ask_default_dirs(&mut self, env: &dyn Fn(&str) -> Option<String>) {
+        let dirs = env("SSL_CERT_DIR").unwrap_or_else(|| DEFAULT_DIR.to_owned());
+        for dir in dirs.split(':').filter(|dir| !dir.is_empty()) {
+            if !self.hashed.iter().any(|known| known == dir) {
+                self.hashed.push(dir.to_owned());
+            }
+        }
+    }
+
+    /// The default store: the same variable, taken for one place.
+    pub(super) fn ask_default_store(&mut self, env: &dyn Fn(&str) -> Option<String>) {
+        self.listed = Some(env("SSL_CERT_DIR").unwrap_or_else(|| DEFAULT_DIR.to_owned()));
+    }
+
+    /// Adds what is not there yet (`crypto/x509/x509_lu.c: x509_store_add`).
+    pub(super) fn add(&mut self, found: Found) {
+        for anchor in found.certs {
+            if !self.found.certs.iter().any(|known| known.cert == anchor.cert) {
+                self.found.certs.push(anchor);
+            }
+        }
+        for crl in found.crls {
+            if !self.found.crls.contains(&crl) {
+                self.found.crls.push(crl);
+            }
+        }
+    }
+
+    /// Loads from the directories what a verification of `target` can ask them for.
+    ///
+    /// OpenSSL asks a directory for a name only while the store holds no certificate of it, and every
+    /// name it asks for is the issuer of a certificate that can stand in the chain, or the target's own.
+    pub(super) fn load_for(&mut self, target: &Cert, untrusted: &[Cert], want: &Want) {
+        if self.hashed.is_empty() && self.listed.is_none() {
+            return;
+        }
+        let mut names = vec![target.issuer().clone()];
+        if want.own_name {
+            names.push(target.subject().clone());
+        }
+        let mut seen = BTreeSet::new();
+        while let Some(name) = names.pop() {
+            if !seen.insert(name.clone()) {
+                continue;
+            }
+            self.load_certs(&name);
+            if want.crls {
+                self.load_crls(&name);
+            }
+            let trusted = self.found.certs.iter().map(|anchor| &anchor.cert);
+            let issuers = untrusted.iter().chain(trusted).filter(|cert| *cert.subject() == name);
+            names.extend(issuers.map(|cert| cert.issuer().clone()));
+        }
+    }
+
+    fn load_certs(&mut self, name: &Name) {
+        let known = |certs: &[Anchor]| certs.iter().any(|anchor| anchor.cert.subject() == name);
+        if known(&self.found.certs) || !self.asked[0].insert(name.canonical().to_vec()) {
+            return;
+        }
+        for dir in self.hashed.clone() {
+            for bytes in numbered(&dir, name, "") {
+                self.add(Found { certs: load::strict_certs(&bytes), crls: Vec::new() });
+            }
+            if known(&self.found.certs) {
+                return;
+            }
+        }
+        for bytes in self.listed.iter().flat_map(|dir| listed(dir, name, "")).collect::<Vec<_>>() {
+            let certs = load::lenient(&bytes).certs;
+            self.add(Found { certs, crls: Vec::new() });
+        }
+    }
+
+    fn load_crls(&mut self, name: &Name) {
+        if !self.asked[1].insert(name.canonical().to_vec()) {
+            return;
+        }
+        for dir in self.hashed.clone() {
+            for bytes in numbered(&dir, name, "r") {
+                self.add(Found { certs: Vec::new(), crls: load::strict_crls(&bytes) });
+            }
+        }
+        let known = self.found.crls.iter().any(|crl| crl.issuer() == name);
+        for dir in self.listed.iter().filter(|_| !known).cloned().collect::<Vec<_>>() {
+            for bytes in listed(&dir, name, "r") {
+                self.add(Found { certs: Vec::new(), crls: load::lenient(&bytes).crls });
+            }
+        }
+    }
+}
+
+/// What a verification may ask the store for besides issuers.
+pub(super) struct Want {
+    /// The target itself (`-partial_chain`).
+    pub(super) own_name: bool,
+    /// CRLs.
+    pub(super) crls: bool,
+}
+
+/// `X509_NAME_hash`: the first four bytes of the canonical name's SHA-1, little end first.
+fn hash(name: &Name) -> String {
+    let digest = digest::sha1(name.canonical());
+    digest.iter().take(4).rev().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Contents of `<hash>.<kind>0`, `<hash>.<kind>1`, ... up to the first that is missing.
+fn numbered<'a>(dir: &'a str, name: &Name, kind: &'a str) -> impl Iterator<Item = Vec<u8>> + 'a {
+    let hash = hash(name);
+    (0u32..).map_while(move |n| fs::read(Path::new(dir).join(format!("{hash}.{kind}{n}"))).ok())
+}
+
+/// Contents of every entry `<hash>.<kind><digits>`, in the directory's own order.
+fn listed(dir: &str, name: &Name, kind: &str) -> Vec<Vec<u8>> {
+    let start = format!("{}.{kind}", hash(name));
+    let wanted = |file: &str| {
+        let number = file.get(..start.len()).filter(|head| head.eq_ignore_ascii_case(&start));
+        let digits = number.map_or("", |_| &file[start.len()..]);
+        !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
+    };
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let files = entries.filter(|entry| entry.file_name().to_str().is_some_and(wanted));
+    files.filter_map(|entry| fs::read(entry.path()).ok()).collect()
+}

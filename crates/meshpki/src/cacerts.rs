@@ -1,0 +1,296 @@
+//! The files of Istio's `cacerts` secret, and what must hold between them.
+
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use zeroize::Zeroizing;
+
+use crate::cert::{Cert, KeyUsage};
+use crate::chain::issued;
+use crate::error::Error;
+use crate::issue::short;
+use crate::key::Signer;
+use crate::oid;
+use crate::pem;
+use crate::soft::SoftKey;
+use crate::time::Time;
+use crate::verify::{self, Anchor, Inputs, Policy};
+
+/// A cluster's CA as Istio takes it: a value of this type is one istiod accepts at the time it was made for.
+///
+/// The rules are istiod's (`security/pkg/pki/util/keycertbundle.go: Verify`) and those istiod does not
+/// check though the mesh fails without them: keyCertSign, the order of the chain, no root key.
+pub struct CaCerts {
+    ca: Cert,
+    key: SoftKey,
+    chain: Vec<Cert>,
+    roots: Vec<Cert>,
+}
+
+/// The names the files have in the secret.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// `ca-cert.pem`, `ca-key.pem`, `cert-chain.pem`, `root-cert.pem`: every Istio.
+    #[default]
+    Istio,
+    /// `tls.crt`, `tls.key`, `ca.crt`, as cert-manager writes them: Istio 1.14.2, 1.15 and later.
+    Tls,
+}
+
+impl Layout {
+    /// The files of the layout, sorted by name.
+    #[must_use]
+    pub const fn files(self) -> &'static [&'static str] {
+        match self {
+            Self::Istio => &["ca-cert.pem", "ca-key.pem", "cert-chain.pem", "root-cert.pem"],
+            Self::Tls => &["ca.crt", "tls.crt", "tls.key"],
+        }
+    }
+
+    /// The file that holds the private key.
+    #[must_use]
+    pub const fn key_file(self) -> &'static str {
+        match self {
+            Self::Istio => "ca-key.pem",
+            Self::Tls => "tls.key",
+        }
+    }
+
+    /// The file whose first certificate is the CA's.
+    #[must_use]
+    pub const fn ca_file(self) -> &'static str {
+        match self {
+            Self::Istio => "ca-cert.pem",
+            Self::Tls => "tls.crt",
+        }
+    }
+}
+
+impl CaCerts {
+    /// Puts a CA certificate, its key, the certificates above it and the roots together.
+    ///
+    /// `above` are the certificates between `ca` and a root, nearest first; whether it ends with the root
+    /// itself does not matter, the chain written has it. `at` is the time dates are judged at.
+    ///
+    /// # Errors
+    /// `pki/not-ca`, `pki/key-mismatch`, `pki/root-key`, `pki/ext-key-usage`, `pki/chain-order`,
+    /// `pki/no-certificate` without roots, `pki/untrusted` when the chain does not lead to a root.
+    pub fn new(
+        ca: Cert,
+        key: SoftKey,
+        above: Vec<Cert>,
+        roots: Vec<Cert>,
+        at: Time,
+    ) -> Result<Self, Error> {
+        let Some(first_root) = roots.first() else {
+            return Err(Error::NoCertificate { what: String::from("the roots") });
+        };
+        check_key(&ca, &key, &roots)?;
+        check_authority(&ca)?;
+        let mut chain = alloc::vec![ca.clone()];
+        chain.extend(above);
+        if let Some(last) = chain.last()
+            && !last.is_self_issued()
+            && !roots.contains(last)
+        {
+            let root = roots.iter().find(|root| issued(root, last)).unwrap_or(first_root);
+            chain.push(root.clone());
+        }
+        check_order(&chain)?;
+        check_ext_key_usage(&chain)?;
+        check_trust(&ca, &chain, &roots, at)?;
+        Ok(Self { ca, key, chain, roots })
+    }
+
+    /// Reads the files of a secret or a folder, in either layout; `tls.crt` decides, as it does for istiod.
+    ///
+    /// Files the layout does not know are ignored, as istiod does.
+    ///
+    /// # Errors
+    /// `pki/missing-file`, `pki/pem`, `pki/der`, `pki/no-certificate`, `pki/key`, and those of [`CaCerts::new`].
+    pub fn from_files(files: &BTreeMap<String, Vec<u8>>, at: Time) -> Result<Self, Error> {
+        let layout = if files.contains_key("tls.crt") { Layout::Tls } else { Layout::Istio };
+        let file = |name: &'static str| {
+            let missing = || Error::MissingFile { file: name.to_string() };
+            files.get(name).map(Vec::as_slice).filter(|bytes| !bytes.is_empty()).ok_or_else(missing)
+        };
+        for name in layout.files() {
+            file(name)?;
+        }
+        let key = SoftKey::from_pem(file(layout.key_file())?, None)?;
+        let (ca, chain, roots) = match layout {
+            Layout::Istio => {
+                let ca = first(certs("ca-cert.pem", file("ca-cert.pem")?)?, "ca-cert.pem")?;
+                (
+                    ca,
+                    certs("cert-chain.pem", file("cert-chain.pem")?)?,
+                    certs("root-cert.pem", file("root-cert.pem")?)?,
+                )
+            }
+            Layout::Tls => {
+                let chain = certs("tls.crt", file("tls.crt")?)?;
+                (first(chain.clone(), "tls.crt")?, chain, certs("ca.crt", file("ca.crt")?)?)
+            }
+        };
+        match chain.split_first() {
+            Some((head, above)) if *head == ca => Self::new(ca, key, above.to_vec(), roots, at),
+            Some((head, _)) => Err(Error::ChainOrder {
+                position: 1,
+                found: head.subject().label(),
+                wanted: alloc::format!("the CA certificate `{}` itself", ca.subject().label()),
+            }),
+            None => Err(Error::NoCertificate { what: String::from("cert-chain.pem") }),
+        }
+    }
+
+    /// The files, name and content; the key is PKCS#8.
+    #[must_use]
+    pub fn files(&self, layout: Layout) -> BTreeMap<&'static str, Zeroizing<Vec<u8>>> {
+        let text = |certs: &[Cert]| {
+            Zeroizing::new(certs.iter().map(Cert::to_pem).collect::<String>().into_bytes())
+        };
+        let key = Zeroizing::new(self.key.to_pem().as_bytes().to_vec());
+        match layout {
+            Layout::Istio => BTreeMap::from([
+                ("ca-cert.pem", text(core::slice::from_ref(&self.ca))),
+                ("ca-key.pem", key),
+                ("cert-chain.pem", text(&self.chain)),
+                ("root-cert.pem", text(&self.roots)),
+            ]),
+            // istiod makes the chain of this form itself: tls.crt and then ca.crt.
+            Layout::Tls => {
+                let below: Vec<Cert> =
+                    self.chain.iter().filter(|cert| !self.roots.contains(cert)).cloned().collect();
+                BTreeMap::from([
+                    ("ca.crt", text(&self.roots)),
+                    ("tls.crt", text(&below)),
+                    ("tls.key", key),
+                ])
+            }
+        }
+    }
+
+    /// The cluster's CA certificate.
+    #[must_use]
+    pub const fn ca(&self) -> &Cert {
+        &self.ca
+    }
+
+    /// The holder of its key.
+    #[must_use]
+    pub fn signer(&self) -> &dyn Signer {
+        &self.key
+    }
+
+    /// The chain from the CA certificate to a root, in order.
+    #[must_use]
+    pub fn chain(&self) -> &[Cert] {
+        &self.chain
+    }
+
+    /// The roots the mesh trusts.
+    #[must_use]
+    pub fn roots(&self) -> &[Cert] {
+        &self.roots
+    }
+}
+
+/// Every certificate of PEM text; a block that cannot be read is an error, other blocks are passed over.
+///
+/// # Errors
+/// `pki/pem`, `pki/der`, and `pki/no-certificate` when there is none.
+pub fn certs(what: &str, text: &[u8]) -> Result<Vec<Cert>, Error> {
+    let mut certs = Vec::new();
+    for block in pem::decode(text) {
+        let block = block.map_err(|source| Error::Pem { what: what.to_string(), source })?;
+        if block.is_certificate() {
+            let place = || alloc::format!("the certificate at line {} of {what}", block.line);
+            certs.push(
+                Cert::from_der(&block.der)
+                    .map_err(|source| Error::Der { what: place(), source })?,
+            );
+        }
+    }
+    if certs.is_empty() { Err(Error::NoCertificate { what: what.to_string() }) } else { Ok(certs) }
+}
+
+fn first(certs: Vec<Cert>, what: &str) -> Result<Cert, Error> {
+    certs.into_iter().next().ok_or_else(|| Error::NoCertificate { what: what.to_string() })
+}
+
+fn check_key(ca: &Cert, key: &SoftKey, roots: &[Cert]) -> Result<(), Error> {
+    if let Some(root) = roots.iter().find(|root| root.spki() == key.public_key().as_spki()) {
+        return Err(Error::RootKey { root: root.subject().label() });
+    }
+    if ca.spki() == key.public_key().as_spki() {
+        return Ok(());
+    }
+    Err(Error::KeyMismatch {
+        subject: ca.subject().label(),
+        certificate: short(&ca.public_key()),
+        private: short(key.public_key()),
+    })
+}
+
+fn check_authority(ca: &Cert) -> Result<(), Error> {
+    let refuse = |why| Err(Error::NotCa { subject: ca.subject().label(), why });
+    if !ca.is_ca() {
+        return refuse("basicConstraints does not say CA:TRUE");
+    }
+    match ca.extensions().key_usage {
+        Some(usage) if !usage.contains(KeyUsage::KEY_CERT_SIGN) => {
+            refuse("its keyUsage lacks keyCertSign")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_order(chain: &[Cert]) -> Result<(), Error> {
+    for (i, pair) in chain.windows(2).enumerate() {
+        if !issued(&pair[1], &pair[0]) {
+            return Err(Error::ChainOrder {
+                position: i + 2,
+                found: pair[1].subject().label(),
+                wanted: alloc::format!("the issuer of `{}`", pair[0].subject().label()),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// istiod verifies with Go's default usage, serverAuth: an extended key usage without it is refused anywhere in the chain.
+fn check_ext_key_usage(chain: &[Cert]) -> Result<(), Error> {
+    let allows = |cert: &&Cert| match &cert.extensions().ext_key_usage {
+        Some(usages) => usages.iter().any(|u| u == oid::EKU_SERVER_AUTH || u == oid::EKU_ANY),
+        None => true,
+    };
+    match chain.iter().find(|cert| !allows(cert)) {
+        Some(cert) => Err(Error::ExtKeyUsage { subject: cert.subject().label() }),
+        None => Ok(()),
+    }
+}
+
+fn check_trust(ca: &Cert, chain: &[Cert], roots: &[Cert], at: Time) -> Result<(), Error> {
+    let anchors: Vec<Anchor> =
+        roots.iter().map(|root| Anchor { cert: root.clone(), aux: None }).collect();
+    let inputs = Inputs {
+        target: ca,
+        untrusted: &chain[1..],
+        trusted: &anchors,
+        crls: &[],
+        store_crls: &[],
+    };
+    let verdict = verify::verify(&inputs, &Policy::like_openssl(at));
+    if verdict.is_ok() {
+        return Ok(());
+    }
+    let lines = verdict
+        .findings
+        .iter()
+        .map(|f| alloc::format!("error {} at depth {}: {}", f.code.0, f.depth, f.code.text()));
+    Err(Error::Untrusted { subject: ca.subject().label(), findings: lines.collect() })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+use alloc::vec;
+
+use super::*;
+use crate::issue::{Issuer, Serial, Stamp, issue, self_signed};
+use crate::profile::Role;
+use crate::soft::KeyType;
+use crate::time::DAY;
+use crate::{KeyAlgorithm, Name, Profile};
+
+const NOW: Time = Time(1_795_244_400);
+
+fn stamp() -> Stamp {
+    let mut random = [0; 20];
+    crate::soft::fill_random(&mut random);
+    Stamp::made_at(NOW, Serial::from_random(random))
+}
+
+fn key() -> SoftKey {
+    SoftKey::generate(KeyType::EcdsaP256).unwrap()
+}
+
+fn same(key: &SoftKey) -> SoftKey {
+    SoftKey::from_pem(key.to_pem().as_bytes(), None).unwrap()
+}
+
+struct Root {
+    cert: Cert,
+    key: SoftKey,
+}
+
+fn root(name: &str) -> Root {
+    let key = key();
+    Root {
+        cert: self_signed(&Profile::root(Name::parse(name).unwrap()), &key, stamp()).unwrap(),
+        key,
+    }
+}
+
+fn cluster(root: &Root, change: impl FnOnce(&mut Profile)) -> (Cert, SoftKey) {
+    let key = key();
+    let mut profile = Profile::cluster(Name::parse("CN=east").unwrap());
+    change(&mut profile);
+    let issuer = Issuer { cert: &root.cert, signer: &root.key };
+    (issue(&profile, key.public_key(), issuer, stamp()).unwrap(), key)
+}
+
+fn code(result: Result<CaCerts, Error>) -> &'static str {
+    result.err().map_or("fine", |error| error.code())
+}
+
+#[test]
+fn both_layouts_hold_the_same_set() {
+    let root = root("CN=root");
+    let (ca, key) = cluster(&root, |_| {});
+    let set = CaCerts::new(ca, key, vec![], vec![root.cert], NOW).unwrap();
+    for layout in [Layout::Istio, Layout::Tls] {
+        let files = set.files(layout);
+        assert_eq!(files.keys().copied().collect::<Vec<_>>(), layout.files());
+        let files = files
+            .into_iter()
+            .map(|(name, content)| (String::from(name), content.to_vec()))
+            .collect();
+        let again = CaCerts::from_files(&files, NOW).unwrap();
+        assert_eq!(again.ca(), set.ca());
+        assert_eq!(again.chain(), set.chain());
+        assert_eq!(again.roots(), set.roots());
+        assert_eq!(again.signer().public_key().algorithm(), &KeyAlgorithm::EcdsaP256);
+    }
+}
+
+#[test]
+fn a_set_that_does_not_agree_cannot_be_made() {
+    let mesh = root("CN=root");
+    let check = |expect: &str, change: fn(&mut Profile)| {
+        let (ca, key) = cluster(&mesh, change);
+        assert_eq!(code(CaCerts::new(ca, key, vec![], vec![mesh.cert.clone()], NOW)), expect);
+    };
+    check("fine", |_| {});
+    check("pki/not-ca", |p| p.role = Role::EndEntity);
+    check("pki/not-ca", |p| p.key_usage = KeyUsage::CRL_SIGN);
+    check("pki/ext-key-usage", |p| p.ext_key_usage = vec![oid::EKU_CLIENT_AUTH.to_vec()]);
+    check("fine", |p| {
+        p.ext_key_usage = vec![oid::EKU_CLIENT_AUTH.to_vec(), oid::EKU_SERVER_AUTH.to_vec()]
+    });
+    check("fine", |p| p.ext_key_usage = vec![oid::EKU_ANY.to_vec()]);
+
+    let (ca, own) = cluster(&mesh, |_| {});
+    let with = |key: SoftKey, above: Vec<Cert>, roots: Vec<Cert>, at: Time| {
+        code(CaCerts::new(ca.clone(), key, above, roots, at))
+    };
+    let roots = || vec![mesh.cert.clone()];
+    assert_eq!(with(key(), vec![], roots(), NOW), "pki/key-mismatch");
+    assert_eq!(with(same(&mesh.key), vec![], roots(), NOW), "pki/root-key");
+    assert_eq!(with(same(&own), vec![], vec![], NOW), "pki/no-certificate");
+    let stranger = root("CN=root");
+    assert_eq!(with(same(&own), vec![], vec![stranger.cert.clone()], NOW), "pki/chain-order");
+    assert_eq!(with(same(&own), vec![stranger.cert.clone()], roots(), NOW), "pki/chain-order");
+    assert_eq!(
+        with(same(&own), vec![mesh.cert.clone()], vec![stranger.cert], NOW),
+        "pki/untrusted"
+    );
+    assert_eq!(with(same(&own), vec![], roots(), NOW.plus(366 * DAY)), "pki/untrusted");
+}
+
+type Files = BTreeMap<String, Vec<u8>>;
+
+#[test]
+fn files_that_are_missing_or_mixed_up_are_named() {
+    let mesh = root("CN=root");
+    let (ca, key) = cluster(&mesh, |_| {});
+    let set = CaCerts::new(ca, key, vec![], vec![mesh.cert.clone()], NOW).unwrap();
+    let good: Files = set
+        .files(Layout::Istio)
+        .into_iter()
+        .map(|(name, content)| (name.to_string(), content.to_vec()))
+        .collect();
+    let check = |expect: &str, change: &dyn Fn(&mut Files)| {
+        let mut files = good.clone();
+        change(&mut files);
+        assert_eq!(CaCerts::from_files(&files, NOW).err().unwrap().to_string(), expect);
+    };
+    for name in Layout::Istio.files() {
+        check(&alloc::format!("`{name}` is missing"), &|files| drop(files.remove(*name)));
+        check(&alloc::format!("`{name}` is missing"), &|files| {
+            drop(files.insert((*name).into(), vec![]))
+        });
+    }
+    check("`tls.key` is missing", &|files| {
+        files.insert("tls.crt".into(), b"x".to_vec());
+        files.insert("ca.crt".into(), b"x".to_vec());
+    });
+    check(
+        "the chain is out of order: certificate 1 is `root`, wanted is the CA certificate `east` itself",
+        &|files| {
+            let root = files["root-cert.pem"].clone();
+            files.insert("cert-chain.pem".into(), root);
+        },
+    );
+    check("cert-chain.pem is not sound PEM", &|files| {
+        let glued = [files["ca-cert.pem"].trim_ascii_end(), &files["root-cert.pem"]].concat();
+        files.insert("cert-chain.pem".into(), glued);
+    });
+    check("no certificate in root-cert.pem", &|files| {
+        drop(files.insert("root-cert.pem".into(), b"none".to_vec()))
+    });
+    check("the private key cannot be read: there is no private key in it", &|files| {
+        files.insert("ca-key.pem".into(), b"none".to_vec());
+    });
+}

@@ -1,0 +1,125 @@
+use alloc::vec;
+
+use super::*;
+use crate::issue::{Issuer, Serial, Stamp, issue, self_signed};
+use crate::key::Signer;
+use crate::soft::{KeyType, SoftKey};
+use crate::{Name, Profile, Time};
+
+struct Ca {
+    cert: Cert,
+    key: SoftKey,
+}
+
+fn stamp() -> Stamp {
+    let mut random = [0; 20];
+    crate::soft::fill_random(&mut random);
+    Stamp::made_at(Time(1_795_244_400), Serial::from_random(random))
+}
+
+fn profile(name: &str) -> Profile {
+    let mut profile = Profile::root(Name::parse(name).unwrap());
+    profile.valid_seconds = Profile::CLUSTER_SECONDS;
+    profile
+}
+
+fn root(name: &str) -> Ca {
+    let key = SoftKey::generate(KeyType::EcdsaP256).unwrap();
+    Ca { cert: self_signed(&profile(name), &key, stamp()).unwrap(), key }
+}
+
+fn below(issuer: &Ca, name: &str) -> Ca {
+    let key = SoftKey::generate(KeyType::EcdsaP256).unwrap();
+    Ca { cert: cross(issuer, name, &key), key }
+}
+
+fn cross(issuer: &Ca, name: &str, key: &SoftKey) -> Cert {
+    let signer = Issuer { cert: &issuer.cert, signer: &issuer.key };
+    issue(&profile(name), key.public_key(), signer, stamp()).unwrap()
+}
+
+#[test]
+fn any_order_gives_the_same_chain() {
+    let root = root("CN=root");
+    let middle = below(&root, "CN=middle");
+    let leaf = below(&middle, "CN=leaf");
+    let sorted = vec![leaf.cert, middle.cert, root.cert];
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let pile: Vec<Cert> = order.iter().map(|i| sorted[*i].clone()).collect();
+        let assembly = assemble(&pile, None).unwrap();
+        assert_eq!(assembly.certs(&pile), sorted);
+        assert_eq!(
+            (assembly.duplicates, assembly.alternatives, assembly.strays),
+            (vec![], vec![], vec![])
+        );
+    }
+}
+
+#[test]
+fn duplicates_and_strays_are_named() {
+    let mesh = root("CN=root");
+    let leaf = below(&mesh, "CN=leaf");
+    let other = root("CN=other");
+    let pile = vec![other.cert, mesh.cert.clone(), leaf.cert.clone(), mesh.cert, leaf.cert];
+    let assembly = assemble(&pile, None).unwrap();
+    assert_eq!(assembly.chain, [2, 1]);
+    assert_eq!(assembly.duplicates, [(3, 1), (4, 2)]);
+    assert_eq!(assembly.strays, [0]);
+}
+
+#[test]
+fn of_cross_signed_twins_one_is_taken() {
+    let (r1, r2) = (root("CN=r1"), root("CN=r2"));
+    let by_r1 = below(&r1, "CN=ca");
+    let by_r2 = cross(&r2, "CN=ca", &by_r1.key);
+    let leaf = below(&by_r1, "CN=leaf");
+    let pile = vec![leaf.cert, by_r2, r1.cert, by_r1.cert];
+    let assembly = assemble(&pile, None).unwrap();
+    // Without R2 in the pile the way over R1 is the complete one.
+    assert_eq!(assembly.chain, [0, 3, 2]);
+    assert_eq!(assembly.alternatives, [1]);
+}
+
+#[test]
+fn twins_alone_are_one_leaf() {
+    let (r1, r2) = (root("CN=r1"), root("CN=r2"));
+    let by_r1 = below(&r1, "CN=ca");
+    let by_r2 = cross(&r2, "CN=ca", &by_r1.key);
+    let pile = vec![by_r2, by_r1.cert, r1.cert];
+    let assembly = assemble(&pile, None).unwrap();
+    assert_eq!(assembly.chain, [1, 2]);
+    assert_eq!(assembly.alternatives, [0]);
+}
+
+#[test]
+fn a_bridge_is_used_where_it_is_the_way_up() {
+    let (r1, r2) = (root("CN=r1"), root("CN=r2"));
+    let bridge = cross(&r1, "CN=r2", &r2.key);
+    let ca = below(&r2, "CN=ca");
+    let pile = vec![r1.cert, bridge, ca.cert];
+    assert_eq!(assemble(&pile, None).unwrap().chain, [2, 1, 0]);
+}
+
+#[test]
+fn same_name_other_key_is_no_issuer() {
+    let (old, new) = (root("CN=root"), root("CN=root"));
+    let leaf = below(&new, "CN=leaf");
+    let pile = vec![old.cert, leaf.cert, new.cert];
+    let assembly = assemble(&pile, None).unwrap();
+    assert_eq!(assembly.chain, [1, 2]);
+    assert_eq!(assembly.strays, [0]);
+}
+
+#[test]
+fn without_a_clear_leaf_one_must_be_named() {
+    let root = root("CN=root");
+    let (a, b) = (below(&root, "CN=a"), below(&root, "CN=b"));
+    let pile = vec![a.cert.clone(), b.cert, root.cert];
+    let error = assemble(&pile, None).unwrap_err();
+    assert_eq!(
+        alloc::format!("{error}"),
+        "2 certificates could be the start of the chain: `a`, `b`"
+    );
+    assert_eq!(assemble(&pile, Some(&a.cert)).unwrap().chain, [0, 2]);
+    assert_eq!(assemble(&[], None).unwrap_err().code(), "pki/no-certificate");
+}

@@ -1,0 +1,202 @@
+//! Certificate signing requests (PKCS#10, RFC 2986).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::ops::Range;
+
+use crate::cert::{self, GeneralName, RawExtension};
+use crate::der::{self, DerError, Reader, Tlv};
+use crate::error::Error;
+use crate::issue::{basic_constraints, extension};
+use crate::key::{PublicKey, Signer};
+use crate::name::Name;
+use crate::oid;
+use crate::profile::Role;
+use crate::signature::{self, SignatureCheck, Signed};
+
+/// A certificate signing request: whoever holds the key asks for a certificate.
+///
+/// Only subject and key are used when signing; what it asks for beyond that is shown, not believed.
+#[derive(Clone)]
+pub struct Csr {
+    der: Vec<u8>,
+    info: Range<usize>,
+    algorithm: Range<usize>,
+    signature: Vec<u8>,
+    subject: Name,
+    key: PublicKey,
+    extensions: Vec<RawExtension>,
+}
+
+impl Csr {
+    /// Reads one CSR; bytes behind it are ignored.
+    ///
+    /// # Errors
+    /// [`DerError`] with the offset.
+    pub fn from_der(bytes: &[u8]) -> Result<Self, DerError> {
+        let outer = Reader::new(bytes).expect(der::SEQUENCE, "a CSR is a SEQUENCE")?;
+        let mut parts = outer.reader();
+        let info = parts.expect(der::SEQUENCE, "certificationRequestInfo is a SEQUENCE")?;
+        let algorithm = parts.expect(der::SEQUENCE, "signatureAlgorithm is a SEQUENCE")?;
+        cert::check_algorithm(&algorithm)?;
+        let signature = parts.expect_string(der::BIT_STRING, "signature is a BIT STRING")?;
+        parts.end("extra element in the CSR")?;
+        let mut fields = info.reader();
+        fields.expect(der::INTEGER, "version is an INTEGER")?;
+        let subject = Name::from_tlv(&fields.expect(der::SEQUENCE, "subject is a SEQUENCE")?)?;
+        let spki = fields.expect(der::SEQUENCE, "subjectPublicKeyInfo is a SEQUENCE")?;
+        let key = PublicKey::read(&spki)?;
+        let extensions = match fields.optional(0xa0)? {
+            Some(attributes) => requested_extensions(&attributes)?,
+            None => Vec::new(),
+        };
+        Ok(Self {
+            der: outer.raw.to_vec(),
+            info: cert::range(&info),
+            algorithm: cert::range(&algorithm),
+            signature: cert::bit_string(&signature)?.0,
+            subject,
+            key,
+            extensions,
+        })
+    }
+
+    /// Asks for a certificate: subject, names, and for a CA the basicConstraints a CA is to have.
+    ///
+    /// # Errors
+    /// `pki/unsupported-key`, `pki/sign`.
+    pub fn create(
+        subject: &Name,
+        subject_alt_names: &[GeneralName],
+        role: Role,
+        signer: &dyn Signer,
+    ) -> Result<Self, Error> {
+        let algorithm =
+            signer.public_key().signature_algorithm().ok_or_else(|| Error::UnsupportedKey {
+                what: alloc::format!("the key of `{}`", subject.label()),
+                found: alloc::format!("{}", signer.public_key().algorithm()),
+                why: "there is no signature algorithm for it here",
+            })?;
+        let info = der::sequence(&[
+            &der::integer(&[0]),
+            subject.as_der(),
+            signer.public_key().as_spki(),
+            &der::constructed(0xa0, &[&attributes(subject_alt_names, role)]),
+        ]);
+        let signature =
+            signer.sign(&info).map_err(|source| Error::Sign { issuer: subject.label(), source })?;
+        let der = der::sequence(&[&info, &algorithm, &der::bit_string(&signature)]);
+        Self::from_der(&der).map_err(|source| Error::Der { what: "the new CSR".into(), source })
+    }
+
+    /// The CSR's bytes.
+    #[must_use]
+    pub fn as_der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// The CSR as a PEM block.
+    #[must_use]
+    pub fn to_pem(&self) -> String {
+        crate::pem::encode(crate::pem::CERTIFICATE_REQUEST, &self.der)
+    }
+
+    /// The subject asked for.
+    #[must_use]
+    pub const fn subject(&self) -> &Name {
+        &self.subject
+    }
+
+    /// The key to be certified.
+    #[must_use]
+    pub const fn public_key(&self) -> &PublicKey {
+        &self.key
+    }
+
+    /// AlgorithmIdentifier of the signature.
+    #[must_use]
+    pub fn signature_algorithm(&self) -> &[u8] {
+        &self.der[self.algorithm.clone()]
+    }
+
+    /// The extensions asked for, in order.
+    #[must_use]
+    pub fn extensions(&self) -> &[RawExtension] {
+        &self.extensions
+    }
+
+    /// The subject alternative names asked for.
+    #[must_use]
+    pub fn subject_alt_names(&self) -> Vec<GeneralName> {
+        let names = |value: &[u8]| -> Result<Vec<GeneralName>, DerError> {
+            let mut parts =
+                Reader::new(value).expect(der::SEQUENCE, "names are a SEQUENCE")?.reader();
+            let mut names = Vec::new();
+            while let Some(name) = parts.next()? {
+                names.push(GeneralName::from_tlv(&name)?);
+            }
+            Ok(names)
+        };
+        let wanted = self.extensions.iter().find(|e| e.oid == oid::SUBJECT_ALT_NAME);
+        wanted.and_then(|e| names(&e.value).ok()).unwrap_or_default()
+    }
+
+    /// Whether the signature is by the key the CSR asks to certify.
+    #[must_use]
+    pub fn check_signature(&self) -> SignatureCheck {
+        signature::check(&Signed {
+            algorithm: self.signature_algorithm(),
+            message: &self.der[self.info.clone()],
+            signature: &self.signature,
+            key: &self.key,
+        })
+    }
+}
+
+impl fmt::Debug for Csr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Csr({}, {:?})", self.subject, self.key)
+    }
+}
+
+/// The extensions of the extensionRequest attribute (RFC 2985 section 5.4.2).
+fn requested_extensions(attributes: &Tlv<'_>) -> Result<Vec<RawExtension>, DerError> {
+    let mut parts = attributes.reader();
+    let mut extensions = Vec::new();
+    while let Some(attribute) = parts.next()? {
+        let mut fields = attribute.reader();
+        let kind = fields.expect(der::OID, "attribute type is an OID")?;
+        let mut values = fields.expect(der::SET, "attribute values are a SET")?.reader();
+        if kind.content == oid::EXTENSION_REQUEST
+            && let Some(list) = values.optional(der::SEQUENCE)?
+        {
+            extensions.extend(cert::read_extension_list(&list)?);
+        }
+    }
+    Ok(extensions)
+}
+
+/// The extensionRequest attribute; nothing at all when no extension is asked for, since the list may not be
+/// empty (RFC 5280 section 4.1).
+fn attributes(subject_alt_names: &[GeneralName], role: Role) -> Vec<u8> {
+    let mut list = Vec::new();
+    if !subject_alt_names.is_empty() {
+        let names: Vec<u8> = subject_alt_names.iter().flat_map(GeneralName::to_der).collect();
+        list.extend(extension(oid::SUBJECT_ALT_NAME, false, &der::sequence(&[&names])));
+    }
+    if matches!(role, Role::Ca { .. }) {
+        list.extend(extension(oid::BASIC_CONSTRAINTS, true, &basic_constraints(role)));
+    }
+    if list.is_empty() {
+        return list;
+    }
+    let extensions = der::sequence(&[&list]);
+    der::sequence(&[
+        &der::tlv(der::OID, oid::EXTENSION_REQUEST),
+        &der::constructed(der::SET, &[&extensions]),
+    ])
+}
+
+#[cfg(test)]
+mod tests;

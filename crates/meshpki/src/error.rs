@@ -1,0 +1,359 @@
+//! What can go wrong, each with a code that never changes its meaning.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::der::DerError;
+use crate::key::SignError;
+use crate::name::NameError;
+use crate::pem::PemError;
+use crate::time::Time;
+
+/// Why work could not be done. A certificate that does not verify is no error but a
+/// [`crate::verify::Verdict`].
+///
+/// Names of certificates are given as people know them: the common name where there is one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The pile holds more than one certificate nobody else in it was issued by.
+    #[error("{} certificates could be the start of the chain: {}", candidates.len(), candidates.join(", "))]
+    AmbiguousLeaf {
+        /// Subjects of the candidates.
+        candidates: Vec<String>,
+    },
+    /// cert-chain.pem does not lead from the CA certificate upwards in order.
+    #[error("the chain is out of order: certificate {position} is `{found}`, wanted is {wanted}")]
+    ChainOrder {
+        /// Place in the chain, from 1.
+        position: usize,
+        /// Subject of the certificate there.
+        found: String,
+        /// What should be there.
+        wanted: String,
+    },
+    /// A CSR whose signature is not by the key it asks to certify.
+    #[error("the signature of the CSR of `{subject}` is not by its own key")]
+    CsrSignature {
+        /// Subject of the CSR.
+        subject: String,
+    },
+    /// Bytes that are not the DER they should be.
+    #[error("{what} cannot be decoded")]
+    Der {
+        /// What was read: `certificate 2`, `CSR`.
+        what: String,
+        /// Where and why.
+        #[source]
+        source: DerError,
+    },
+    /// A CA needs a name.
+    #[error("a CA certificate needs a subject")]
+    EmptySubject,
+    /// The certificate would end before it begins.
+    #[error(
+        "the certificate of `{subject}` would be valid from {not_before} to {not_after}: not at all"
+    )]
+    EmptyValidity {
+        /// Subject of the certificate.
+        subject: String,
+        /// First second.
+        not_before: Time,
+        /// Last second.
+        not_after: Time,
+    },
+    /// An extended key usage that istiod does not accept on a CA.
+    #[error("`{subject}` has an extended key usage without serverAuth, which istiod refuses")]
+    ExtKeyUsage {
+        /// Subject of the certificate.
+        subject: String,
+    },
+    /// The issuer is no CA.
+    #[error("`{issuer}` is no CA: basicConstraints does not say CA:TRUE")]
+    IssuerNotCa {
+        /// Subject of the issuer.
+        issuer: String,
+    },
+    /// The issuer's keyUsage forbids signing certificates.
+    #[error("`{issuer}` may not sign certificates: its keyUsage is {usage}, without keyCertSign")]
+    IssuerMayNotSign {
+        /// Subject of the issuer.
+        issuer: String,
+        /// Its key usages.
+        usage: String,
+    },
+    /// A private key that cannot be read.
+    #[error("the private key cannot be read: {problem}")]
+    Key {
+        /// What is wrong.
+        problem: KeyProblem,
+    },
+    /// A private key that belongs to another certificate.
+    #[error(
+        "the private key does not belong to `{subject}`: the certificate has key sha256 {certificate}, the private key is sha256 {private}"
+    )]
+    KeyMismatch {
+        /// Subject of the certificate.
+        subject: String,
+        /// Fingerprint of the certificate's public key, 16 digits.
+        certificate: String,
+        /// Fingerprint of the private key's public half, 16 digits.
+        private: String,
+    },
+    /// The key to be certified is the issuer's own.
+    #[error("`{subject}` would have the same key as its issuer `{issuer}`")]
+    KeyReused {
+        /// Subject of the certificate.
+        subject: String,
+        /// Subject of the issuer.
+        issuer: String,
+    },
+    /// A file of the set is not there.
+    #[error("`{file}` is missing")]
+    MissingFile {
+        /// Its name.
+        file: String,
+    },
+    /// The issuer's name constraints exclude a name of the certificate.
+    #[error("the name constraints of `{issuer}` do not allow `{subject}`: {text}")]
+    NameConstraints {
+        /// Subject of the certificate.
+        subject: String,
+        /// Subject of the issuer.
+        issuer: String,
+        /// The verifier's words.
+        text: &'static str,
+    },
+    /// A file holds no certificate.
+    #[error("no certificate in {what}")]
+    NoCertificate {
+        /// What was read.
+        what: String,
+    },
+    /// The CA certificate of a cluster is no CA.
+    #[error("`{subject}` is no CA: {why}")]
+    NotCa {
+        /// Subject of the certificate.
+        subject: String,
+        /// What is missing.
+        why: &'static str,
+    },
+    /// The certificate would be valid longer than its issuer.
+    #[error(
+        "`{subject}` would be valid until {not_after}, but its issuer `{issuer}` ends {issuer_not_after}"
+    )]
+    OutlivesIssuer {
+        /// Subject of the certificate.
+        subject: String,
+        /// When it would end.
+        not_after: Time,
+        /// Subject of the issuer.
+        issuer: String,
+        /// When the issuer ends.
+        issuer_not_after: Time,
+    },
+    /// The issuer's path length leaves no room.
+    #[error("`{subject}` would be a CA below `{issuer}`, which allows {allowed} CAs below it{}", match wanted { Some(n) => alloc::format!(", and would allow {n} below itself"), None => String::new() })]
+    PathLengthExceeded {
+        /// Subject of the certificate.
+        subject: String,
+        /// Subject of the issuer.
+        issuer: String,
+        /// pathLenConstraint of the issuer.
+        allowed: i64,
+        /// Path length asked for.
+        wanted: Option<u32>,
+    },
+    /// PEM text that cannot be read.
+    #[error("{what} is not sound PEM")]
+    Pem {
+        /// What was read.
+        what: String,
+        /// Where and why.
+        #[source]
+        source: PemError,
+    },
+    /// The private key of the set is a root's.
+    #[error("the private key is that of the root `{root}`: a root key must never reach a cluster")]
+    RootKey {
+        /// Subject of the root.
+        root: String,
+    },
+    /// The device that holds the key failed.
+    #[error("signing with the key of `{issuer}` failed")]
+    Sign {
+        /// Subject of the issuer.
+        issuer: String,
+        /// The device's own words.
+        #[source]
+        source: SignError,
+    },
+    /// A subject that cannot be used.
+    #[error("the subject cannot be used")]
+    Subject(
+        /// Which part.
+        #[source]
+        NameError,
+    ),
+    /// A CA that has its issuer's name.
+    #[error("the new CA would have the same subject as its issuer: `{subject}`")]
+    SubjectIsIssuer {
+        /// The subject.
+        subject: String,
+    },
+    /// A date no certificate can hold.
+    #[error("{time} is outside the years 1950 to 9999 a certificate can hold")]
+    TimeRange {
+        /// The date.
+        time: Time,
+    },
+    /// A trust domain that is none.
+    #[error("`{found}` is no trust domain: {why}")]
+    TrustDomain {
+        /// What was given.
+        found: String,
+        /// The rule it breaks.
+        why: &'static str,
+    },
+    /// A key nobody in a mesh can use to issue.
+    #[error("{what} is {found}, which we do not issue with: {why}")]
+    UnsupportedKey {
+        /// Whose key.
+        what: String,
+        /// Its algorithm.
+        found: String,
+        /// Why not.
+        why: &'static str,
+    },
+    /// The chain does not verify.
+    #[error("`{subject}` does not verify under the roots given: {}", findings.join("; "))]
+    Untrusted {
+        /// Subject of the certificate.
+        subject: String,
+        /// The verifier's findings, `error N at D depth: text`.
+        findings: Vec<String>,
+    },
+}
+
+/// What is wrong with a private key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyProblem {
+    /// There is no private key at all.
+    #[error("there is no private key in it")]
+    None,
+    /// It is encrypted and no passphrase was given.
+    #[error("it is encrypted and no passphrase was given")]
+    PassphraseNeeded,
+    /// The passphrase does not open it.
+    #[error("the passphrase does not open it")]
+    WrongPassphrase,
+    /// OpenSSL's old encryption, in PEM headers.
+    #[error("it is encrypted in the old PEM way (`Proc-Type: 4,ENCRYPTED`)")]
+    LegacyEncryption,
+    /// An encryption scheme other than PBES2.
+    #[error("it is encrypted, but not with PBES2")]
+    EncryptionScheme,
+    /// The structure cannot be decoded.
+    #[error("{0}")]
+    Malformed(
+        /// Where and why.
+        DerError,
+    ),
+    /// PEM text that cannot be read.
+    #[error("{0}")]
+    Pem(
+        /// Where and why.
+        PemError,
+    ),
+    /// An algorithm, or a size of it, that is not supported.
+    #[error("{0} is not supported")]
+    Unsupported(
+        /// The algorithm.
+        Box<str>,
+    ),
+    /// The numbers in it do not make a key.
+    #[error("its numbers do not make a valid {0} key")]
+    Rejected(
+        /// The algorithm.
+        Box<str>,
+    ),
+}
+
+impl Error {
+    /// Every code there is, in alphabetical order.
+    pub const CODES: &'static [&'static str] = &[
+        "pki/ambiguous-leaf",
+        "pki/chain-order",
+        "pki/csr-signature",
+        "pki/der",
+        "pki/empty-subject",
+        "pki/empty-validity",
+        "pki/ext-key-usage",
+        "pki/issuer-may-not-sign",
+        "pki/issuer-not-ca",
+        "pki/key",
+        "pki/key-encrypted",
+        "pki/key-mismatch",
+        "pki/key-passphrase",
+        "pki/key-reused",
+        "pki/missing-file",
+        "pki/name-constraints",
+        "pki/no-certificate",
+        "pki/not-ca",
+        "pki/outlives-issuer",
+        "pki/path-length-exceeded",
+        "pki/pem",
+        "pki/root-key",
+        "pki/sign",
+        "pki/subject",
+        "pki/subject-is-issuer",
+        "pki/time-range",
+        "pki/trust-domain",
+        "pki/unsupported-key",
+        "pki/untrusted",
+    ];
+
+    /// The code of this error: stable, for scripts and for `docs/errors.md`.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::AmbiguousLeaf { .. } => "pki/ambiguous-leaf",
+            Self::ChainOrder { .. } => "pki/chain-order",
+            Self::CsrSignature { .. } => "pki/csr-signature",
+            Self::Der { .. } => "pki/der",
+            Self::EmptySubject => "pki/empty-subject",
+            Self::EmptyValidity { .. } => "pki/empty-validity",
+            Self::ExtKeyUsage { .. } => "pki/ext-key-usage",
+            Self::IssuerMayNotSign { .. } => "pki/issuer-may-not-sign",
+            Self::IssuerNotCa { .. } => "pki/issuer-not-ca",
+            Self::Key { problem: KeyProblem::PassphraseNeeded } => "pki/key-encrypted",
+            Self::Key { problem: KeyProblem::WrongPassphrase } => "pki/key-passphrase",
+            Self::Key { .. } => "pki/key",
+            Self::KeyMismatch { .. } => "pki/key-mismatch",
+            Self::KeyReused { .. } => "pki/key-reused",
+            Self::MissingFile { .. } => "pki/missing-file",
+            Self::NameConstraints { .. } => "pki/name-constraints",
+            Self::NoCertificate { .. } => "pki/no-certificate",
+            Self::NotCa { .. } => "pki/not-ca",
+            Self::OutlivesIssuer { .. } => "pki/outlives-issuer",
+            Self::PathLengthExceeded { .. } => "pki/path-length-exceeded",
+            Self::Pem { .. } => "pki/pem",
+            Self::RootKey { .. } => "pki/root-key",
+            Self::Sign { .. } => "pki/sign",
+            Self::Subject(_) => "pki/subject",
+            Self::SubjectIsIssuer { .. } => "pki/subject-is-issuer",
+            Self::TimeRange { .. } => "pki/time-range",
+            Self::TrustDomain { .. } => "pki/trust-domain",
+            Self::UnsupportedKey { .. } => "pki/unsupported-key",
+            Self::Untrusted { .. } => "pki/untrusted",
+        }
+    }
+}
+
+impl From<KeyProblem> for Error {
+    fn from(problem: KeyProblem) -> Self {
+        Self::Key { problem }
+    }
+}

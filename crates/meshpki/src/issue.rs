@@ -1,0 +1,391 @@
+//! Issuing: a profile, a key, an issuer and a stamp make a certificate, or a refusal that says why.
+//!
+//! Names, keys and key identifiers are copied byte for byte. Extensions stand in the order
+//! keyUsage, extKeyUsage, basicConstraints, subjectKeyIdentifier, authorityKeyIdentifier,
+//! subjectAltName, nameConstraints, which is Go's and so cfssl's (`crypto/x509/x509.go: buildCertExtensions`).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::cert::{Cert, GeneralName, KeyUsage};
+use crate::csr::Csr;
+use crate::der::{self, DerError};
+use crate::error::Error;
+use crate::key::{KeyAlgorithm, PublicKey, Signer};
+use crate::oid;
+use crate::profile::{Profile, Role};
+use crate::time::{MINUTE, Time};
+use crate::verify;
+
+/// Which certificate, from when: the two things issuing takes from the outside world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// The serial number.
+    pub serial: Serial,
+    /// The first second of validity.
+    pub not_before: Time,
+}
+
+impl Stamp {
+    /// How far notBefore lies back, so that a peer whose clock is behind accepts a new certificate: cfssl's five minutes.
+    pub const BACKDATE_SECONDS: i64 = 5 * MINUTE;
+
+    /// A stamp for a certificate made at `now`: notBefore is `now` rounded to the minute, less
+    /// [`Stamp::BACKDATE_SECONDS`] (cfssl: `signer/signer.go: FillTemplate`).
+    #[must_use]
+    pub const fn made_at(now: Time, serial: Serial) -> Self {
+        let rounded = (now.0.saturating_add(MINUTE / 2)).div_euclid(MINUTE) * MINUTE;
+        Self { serial, not_before: Time(rounded - Self::BACKDATE_SECONDS) }
+    }
+}
+
+/// A serial number: 20 bytes, positive, the top bit but one set, so that it always takes 20 bytes
+/// (RFC 5280 section 4.1.2.2 allows no more).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Serial([u8; 20]);
+
+impl Serial {
+    /// The serial number made of random bytes; 158 of the 160 bits are kept.
+    #[must_use]
+    pub const fn from_random(mut bytes: [u8; 20]) -> Self {
+        bytes[0] = bytes[0] & 0x7f | 0x40;
+        Self(bytes)
+    }
+
+    /// The bytes, big-endian.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 20] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Serial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Serial({})", crate::digest::hex_colons(&self.0))
+    }
+}
+
+/// Who signs: a CA certificate and the holder of its key.
+#[derive(Clone, Copy)]
+pub struct Issuer<'a> {
+    /// The CA's certificate.
+    pub cert: &'a Cert,
+    /// The holder of its private key.
+    pub signer: &'a dyn Signer,
+}
+
+/// Makes a self-signed certificate: a root.
+///
+/// # Errors
+/// `pki/empty-subject`, `pki/empty-validity`, `pki/time-range`, `pki/unsupported-key`, `pki/sign`.
+pub fn self_signed(profile: &Profile, signer: &dyn Signer, stamp: Stamp) -> Result<Cert, Error> {
+    let key = signer.public_key();
+    check_profile(profile, key, stamp)?;
+    let not_after = stamp.not_before.plus(profile.valid_seconds);
+    let validity = Validity::new(profile, stamp.not_before, not_after)?;
+    let extensions = extensions(profile, key, None);
+    sign(
+        &Tbs { serial: stamp.serial, issuer: &profile.subject, validity, profile, key, extensions },
+        signer,
+    )
+}
+
+/// Makes a certificate for `key` under `issuer`.
+///
+/// notBefore is never earlier than the issuer's, notAfter later is refused.
+///
+/// # Errors
+/// What the issuer may not sign: `pki/issuer-not-ca`, `pki/issuer-may-not-sign`, `pki/key-mismatch`,
+/// `pki/path-length-exceeded`, `pki/outlives-issuer`, `pki/name-constraints`, `pki/key-reused`,
+/// `pki/subject-is-issuer`. And what no certificate can be: `pki/empty-subject`, `pki/empty-validity`,
+/// `pki/time-range`, `pki/unsupported-key`, `pki/sign`.
+pub fn issue(
+    profile: &Profile,
+    key: &PublicKey,
+    issuer: Issuer<'_>,
+    stamp: Stamp,
+) -> Result<Cert, Error> {
+    check_profile(profile, key, stamp)?;
+    check_issuer(issuer)?;
+    check_pair(profile, key, issuer.cert)?;
+    let (from, until) = issuer_validity(issuer.cert)?;
+    let not_after = stamp.not_before.plus(profile.valid_seconds);
+    if not_after > until {
+        return Err(Error::OutlivesIssuer {
+            subject: profile.subject.label(),
+            not_after,
+            issuer: issuer.cert.subject().label(),
+            issuer_not_after: until,
+        });
+    }
+    let validity = Validity::new(profile, stamp.not_before.max(from), not_after)?;
+    let extensions = extensions(profile, key, Some(issuer.cert));
+    let tbs = Tbs {
+        serial: stamp.serial,
+        issuer: issuer.cert.subject(),
+        validity,
+        profile,
+        key,
+        extensions,
+    };
+    let cert = sign(&tbs, issuer.signer)?;
+    verify::check_name_constraints(&cert, issuer.cert).map_err(|code| Error::NameConstraints {
+        subject: cert.subject().label(),
+        issuer: issuer.cert.subject().label(),
+        text: code.text(),
+    })?;
+    Ok(cert)
+}
+
+/// The key and subject of a CSR whose signature is by that key; everything else it asks for is left to the profile.
+///
+/// # Errors
+/// `pki/csr-signature`, `pki/unsupported-key`.
+pub fn csr_key(csr: &Csr) -> Result<&PublicKey, Error> {
+    let subject = || csr.subject().label();
+    match csr.check_signature() {
+        crate::signature::SignatureCheck::Good => Ok(csr.public_key()),
+        crate::signature::SignatureCheck::Bad => Err(Error::CsrSignature { subject: subject() }),
+        crate::signature::SignatureCheck::Undecided => Err(Error::UnsupportedKey {
+            what: alloc::format!("the key of the CSR of `{}`", subject()),
+            found: alloc::format!("{}", csr.public_key().algorithm()),
+            why: "no algorithm here can check its signature",
+        }),
+    }
+}
+
+fn check_profile(profile: &Profile, key: &PublicKey, stamp: Stamp) -> Result<(), Error> {
+    if matches!(profile.role, Role::Ca { .. }) && profile.subject.is_empty() {
+        return Err(Error::EmptySubject);
+    }
+    profile.subject.check_bounds().map_err(Error::Subject)?;
+    let what = || alloc::format!("the key of `{}`", profile.subject.label());
+    let refuse = |why| {
+        Err(Error::UnsupportedKey {
+            what: what(),
+            found: alloc::format!("{}", key.algorithm()),
+            why,
+        })
+    };
+    match key.algorithm() {
+        KeyAlgorithm::Rsa { bits: ..2048 } => {
+            return refuse("Go and Envoy refuse RSA below 2048 bits");
+        }
+        KeyAlgorithm::Other { .. } => return refuse("istiod and Envoy cannot use it"),
+        _ => {}
+    }
+    let last = stamp.not_before.plus(profile.valid_seconds);
+    for time in [stamp.not_before, last] {
+        if time < Time::MIN || time > Time::MAX {
+            return Err(Error::TimeRange { time });
+        }
+    }
+    Ok(())
+}
+
+fn check_issuer(issuer: Issuer<'_>) -> Result<(), Error> {
+    let name = || issuer.cert.subject().label();
+    if *issuer.signer.public_key() != issuer.cert.public_key() {
+        return Err(Error::KeyMismatch {
+            subject: name(),
+            certificate: short(&issuer.cert.public_key()),
+            private: short(issuer.signer.public_key()),
+        });
+    }
+    if !issuer.cert.is_ca() {
+        return Err(Error::IssuerNotCa { issuer: name() });
+    }
+    match issuer.cert.extensions().key_usage {
+        Some(usage) if !usage.contains(KeyUsage::KEY_CERT_SIGN) => Err(Error::IssuerMayNotSign {
+            issuer: name(),
+            usage: usage.names().collect::<Vec<_>>().join(", "),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// What must hold between a certificate to be and its issuer.
+fn check_pair(profile: &Profile, key: &PublicKey, issuer: &Cert) -> Result<(), Error> {
+    if *key == issuer.public_key() {
+        return Err(Error::KeyReused {
+            subject: profile.subject.label(),
+            issuer: issuer.subject().label(),
+        });
+    }
+    let Role::Ca { path_len } = profile.role else { return Ok(()) };
+    if profile.subject == *issuer.subject() {
+        return Err(Error::SubjectIsIssuer { subject: profile.subject.label() });
+    }
+    // RFC 5280 section 4.2.1.9.
+    let allowed = issuer.extensions().basic_constraints.and_then(|c| c.path_len);
+    match allowed {
+        Some(allowed) if allowed <= path_len.map_or(0, i64::from) => {
+            Err(Error::PathLengthExceeded {
+                subject: profile.subject.label(),
+                issuer: issuer.subject().label(),
+                allowed,
+                wanted: path_len,
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn issuer_validity(issuer: &Cert) -> Result<(Time, Time), Error> {
+    let time = |raw: &crate::cert::RawTime| {
+        raw.time().ok_or_else(|| Error::Der {
+            what: alloc::format!("the validity of `{}`", issuer.subject().label()),
+            source: DerError { at: 0, what: "not a date RFC 5280 allows" },
+        })
+    };
+    Ok((time(issuer.not_before())?, time(issuer.not_after())?))
+}
+
+/// The first 16 digits of a key's fingerprint.
+pub(crate) fn short(key: &PublicKey) -> String {
+    key.fingerprint()[..16].into()
+}
+
+/// notBefore and notAfter, encoded.
+struct Validity(Vec<u8>);
+
+impl Validity {
+    fn new(profile: &Profile, not_before: Time, not_after: Time) -> Result<Self, Error> {
+        if not_after <= not_before {
+            return Err(Error::EmptyValidity {
+                subject: profile.subject.label(),
+                not_before,
+                not_after,
+            });
+        }
+        let encode = |time: Time| -> Result<Vec<u8>, Error> {
+            let (generalized, text) = time.to_asn1().ok_or(Error::TimeRange { time })?;
+            let tag = if generalized { der::GENERALIZED_TIME } else { der::UTC_TIME };
+            Ok(der::tlv(tag, text.as_bytes()))
+        };
+        Ok(Self(der::sequence(&[&encode(not_before)?, &encode(not_after)?])))
+    }
+}
+
+/// TBSCertificate (RFC 5280 section 4.1.2), its parts.
+struct Tbs<'a> {
+    serial: Serial,
+    issuer: &'a crate::Name,
+    validity: Validity,
+    profile: &'a Profile,
+    key: &'a PublicKey,
+    extensions: Vec<u8>,
+}
+
+fn sign(tbs: &Tbs<'_>, signer: &dyn Signer) -> Result<Cert, Error> {
+    let algorithm =
+        signer.public_key().signature_algorithm().ok_or_else(|| Error::UnsupportedKey {
+            what: alloc::format!("the key of `{}`", tbs.issuer.label()),
+            found: alloc::format!("{}", signer.public_key().algorithm()),
+            why: "there is no signature algorithm for it here",
+        })?;
+    let bytes = der::sequence(&[
+        &der::constructed(0xa0, &[&der::integer(&[2])]),
+        &der::integer(tbs.serial.as_bytes()),
+        &algorithm,
+        tbs.issuer.as_der(),
+        &tbs.validity.0,
+        tbs.profile.subject.as_der(),
+        tbs.key.as_spki(),
+        &der::constructed(0xa3, &[&tbs.extensions]),
+    ]);
+    let signature =
+        signer.sign(&bytes).map_err(|source| Error::Sign { issuer: tbs.issuer.label(), source })?;
+    let der = der::sequence(&[&bytes, &algorithm, &der::bit_string(&signature)]);
+    Cert::from_der(&der).map_err(|source| Error::Der { what: "the new certificate".into(), source })
+}
+
+/// SEQUENCE OF Extension, in the order the module's documentation gives.
+fn extensions(profile: &Profile, key: &PublicKey, issuer: Option<&Cert>) -> Vec<u8> {
+    let mut list: Vec<Vec<u8>> = Vec::new();
+    if profile.key_usage.0 != 0 {
+        list.push(extension(oid::KEY_USAGE, true, &key_usage(profile.key_usage)));
+    }
+    if !profile.ext_key_usage.is_empty() {
+        let usages: Vec<Vec<u8>> =
+            profile.ext_key_usage.iter().map(|oid| der::tlv(der::OID, oid)).collect();
+        list.push(extension(oid::EXT_KEY_USAGE, false, &sequence_of(&usages)));
+    }
+    list.push(extension(oid::BASIC_CONSTRAINTS, true, &basic_constraints(profile.role)));
+    list.push(extension(oid::SUBJECT_KEY_ID, false, &der::tlv(der::OCTET_STRING, &key.key_id())));
+    if let Some(issuer) = issuer {
+        let id = issuer
+            .extensions()
+            .subject_key_id
+            .clone()
+            .unwrap_or_else(|| issuer.public_key().key_id());
+        list.push(extension(
+            oid::AUTHORITY_KEY_ID,
+            false,
+            &der::sequence(&[&der::tlv(der::context(0), &id)]),
+        ));
+    }
+    if !profile.subject_alt_names.is_empty() {
+        let names: Vec<Vec<u8>> =
+            profile.subject_alt_names.iter().map(GeneralName::to_der).collect();
+        list.push(extension(
+            oid::SUBJECT_ALT_NAME,
+            profile.subject.is_empty(),
+            &sequence_of(&names),
+        ));
+    }
+    if !profile.permitted_uri_hosts.is_empty() {
+        list.push(extension(
+            oid::NAME_CONSTRAINTS,
+            true,
+            &name_constraints(&profile.permitted_uri_hosts),
+        ));
+    }
+    list.extend(profile.further.iter().map(|e| extension(&e.oid, e.critical, &e.value)));
+    sequence_of(&list)
+}
+
+fn sequence_of(items: &[Vec<u8>]) -> Vec<u8> {
+    let parts: Vec<&[u8]> = items.iter().map(Vec::as_slice).collect();
+    der::sequence(&parts)
+}
+
+pub(crate) fn extension(oid: &[u8], critical: bool, value: &[u8]) -> Vec<u8> {
+    let flag: &[u8] = if critical { &[der::BOOLEAN, 1, 0xff] } else { &[] };
+    der::sequence(&[&der::tlv(der::OID, oid), flag, &der::tlv(der::OCTET_STRING, value)])
+}
+
+/// RFC 5280 section 4.2.1.3; trailing zero bits are cut (X.690 section 11.2.2).
+fn key_usage(usage: KeyUsage) -> Vec<u8> {
+    let [first, second] = usage.0.to_be_bytes();
+    let unused = |byte: u8| u8::try_from(byte.trailing_zeros()).unwrap_or(0);
+    match second {
+        0 => der::tlv(der::BIT_STRING, &[unused(first), first]),
+        _ => der::tlv(der::BIT_STRING, &[unused(second), first, second]),
+    }
+}
+
+/// RFC 5280 section 4.2.1.9.
+pub(crate) fn basic_constraints(role: Role) -> Vec<u8> {
+    match role {
+        Role::EndEntity => der::sequence(&[]),
+        Role::Ca { path_len: None } => der::sequence(&[&[der::BOOLEAN, 1, 0xff]]),
+        Role::Ca { path_len: Some(n) } => {
+            der::sequence(&[&[der::BOOLEAN, 1, 0xff], &der::integer(&n.to_be_bytes())])
+        }
+    }
+}
+
+/// RFC 5280 section 4.2.1.10: permitted subtrees of kind URI.
+fn name_constraints(hosts: &[String]) -> Vec<u8> {
+    let subtrees: Vec<Vec<u8>> = hosts
+        .iter()
+        .map(|host| der::sequence(&[&der::tlv(der::context(6), host.as_bytes())]))
+        .collect();
+    let parts: Vec<&[u8]> = subtrees.iter().map(Vec::as_slice).collect();
+    der::sequence(&[&der::constructed(0xa0, &parts)])
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,392 @@
+//! Private keys in memory: generation, every PEM form in, PKCS#8 out, signing.
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use core::str::FromStr;
+
+use zeroize::Zeroizing;
+
+use crate::der::{self, DerError, Reader};
+use crate::error::KeyProblem;
+use crate::key::{KeyAlgorithm, PublicKey, SignError, Signer};
+use crate::oid;
+use crate::pem::{self, Block};
+
+#[cfg(feature = "aws-lc")]
+mod aws_lc;
+mod ring;
+
+/// PEM labels a private key may have and istiod, Go and OpenSSL read.
+const PKCS8: &str = "PRIVATE KEY";
+const ENCRYPTED_PKCS8: &str = "ENCRYPTED PRIVATE KEY";
+const SEC1: &str = "EC PRIVATE KEY";
+const PKCS1: &str = "RSA PRIVATE KEY";
+/// cfssl 1.6's label for an Ed25519 key in PKCS#8, which OpenSSL and istiod refuse.
+const CFSSL_ED25519: &str = "Ed25519 PRIVATE KEY";
+const EC_PARAMETERS: &str = "EC PARAMETERS";
+
+/// The keys that can be generated, by the names of `--key-type`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeyType {
+    /// `ecdsa-p256`: small, fast, and read by everything in a mesh.
+    #[default]
+    EcdsaP256,
+    /// `ecdsa-p384`.
+    EcdsaP384,
+    /// `ecdsa-p521`: Envoy is unproven with it.
+    EcdsaP521,
+    /// `ed25519`: istiod and Envoy are unproven with it.
+    Ed25519,
+    /// `rsa-2048`.
+    Rsa2048,
+    /// `rsa-3072`.
+    Rsa3072,
+    /// `rsa-4096`.
+    Rsa4096,
+    /// `rsa-8192`.
+    Rsa8192,
+}
+
+impl KeyType {
+    /// Every type, in the order of the names.
+    pub const ALL: [Self; 8] = [
+        Self::EcdsaP256,
+        Self::EcdsaP384,
+        Self::EcdsaP521,
+        Self::Ed25519,
+        Self::Rsa2048,
+        Self::Rsa3072,
+        Self::Rsa4096,
+        Self::Rsa8192,
+    ];
+
+    /// The name `--key-type` takes.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::EcdsaP256 => "ecdsa-p256",
+            Self::EcdsaP384 => "ecdsa-p384",
+            Self::EcdsaP521 => "ecdsa-p521",
+            Self::Ed25519 => "ed25519",
+            Self::Rsa2048 => "rsa-2048",
+            Self::Rsa3072 => "rsa-3072",
+            Self::Rsa4096 => "rsa-4096",
+            Self::Rsa8192 => "rsa-8192",
+        }
+    }
+
+    /// The type of an existing key, where it is one of ours.
+    #[must_use]
+    pub fn of(algorithm: &KeyAlgorithm) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == algorithm.to_string())
+    }
+}
+
+impl fmt::Display for KeyType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for KeyType {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
+            let names: Vec<&str> = Self::ALL.into_iter().map(Self::name).collect();
+            alloc::format!("unknown key type `{text}`; known are {}", names.join(", "))
+        })
+    }
+}
+
+/// A private key in memory. It has no `Debug`, `Display` or `Serialize`, and is zeroized when dropped.
+///
+/// ```
+/// use meshpki::{KeyType, Signer, SoftKey};
+/// let key = SoftKey::generate(KeyType::EcdsaP256)?;
+/// let same = SoftKey::from_pem(key.to_pem().as_bytes(), None)?;
+/// assert_eq!(same.public_key(), key.public_key());
+/// # Ok::<(), meshpki::Error>(())
+/// ```
+pub struct SoftKey {
+    pkcs8: Zeroizing<Vec<u8>>,
+    public: PublicKey,
+    pair: Pair,
+}
+
+/// Who holds the numbers.
+enum Pair {
+    Ring(ring::Pair),
+    #[cfg(feature = "aws-lc")]
+    AwsLc(aws_lc::Pair),
+}
+
+/// A new key: PKCS#8, the pair, the public half.
+type Made<P> = (Zeroizing<Vec<u8>>, P, PublicKey);
+
+impl SoftKey {
+    /// A new key from the operating system's randomness.
+    ///
+    /// # Errors
+    /// `pki/key` when `kind` needs the feature `aws-lc` (RSA, P-521) and it is off.
+    pub fn generate(kind: KeyType) -> Result<Self, crate::Error> {
+        if let Some(made) = ring::generate(kind) {
+            let (pkcs8, pair, public) = made?;
+            return Ok(Self { pkcs8, public, pair: Pair::Ring(pair) });
+        }
+        #[cfg(feature = "aws-lc")]
+        if let Some(made) = aws_lc::generate(kind) {
+            let (pkcs8, pair, public) = made?;
+            return Ok(Self { pkcs8, public, pair: Pair::AwsLc(pair) });
+        }
+        Err(KeyProblem::Unsupported(kind.name().into()).into())
+    }
+
+    /// Reads the first private key of PEM text: PKCS#8, PBES2-encrypted PKCS#8, SEC1 (with or without
+    /// `EC PARAMETERS` before it), PKCS#1, and cfssl's `Ed25519 PRIVATE KEY`.
+    ///
+    /// # Errors
+    /// `pki/key-encrypted` when a passphrase is needed, `pki/key-passphrase` when it is the wrong one,
+    /// `pki/key` for anything else, naming the line or byte.
+    pub fn from_pem(text: &[u8], passphrase: Option<&[u8]>) -> Result<Self, crate::Error> {
+        let mut curve = None;
+        for block in pem::decode(text) {
+            let mut block = block.map_err(KeyProblem::Pem)?;
+            if block.label == EC_PARAMETERS {
+                curve = Some(block.der);
+            } else if block.is_private_key() {
+                let bytes = Zeroizing::new(core::mem::take(&mut block.der));
+                return Ok(Self::from_block(&block, &bytes, curve.as_deref(), passphrase)?);
+            }
+        }
+        Err(KeyProblem::None.into())
+    }
+
+    /// Whether the first private key of PEM text is encrypted, so that a passphrase is worth asking for.
+    #[must_use]
+    pub fn is_encrypted_pem(text: &[u8]) -> bool {
+        pem::decode(text)
+            .into_iter()
+            .flatten()
+            .find(Block::is_private_key)
+            .is_some_and(|b| b.label == ENCRYPTED_PKCS8)
+    }
+
+    fn from_block(
+        block: &Block,
+        bytes: &[u8],
+        curve: Option<&[u8]>,
+        passphrase: Option<&[u8]>,
+    ) -> Result<Self, KeyProblem> {
+        if block
+            .headers
+            .iter()
+            .any(|(name, value)| name == "Proc-Type" && value.contains("ENCRYPTED"))
+        {
+            return Err(KeyProblem::LegacyEncryption);
+        }
+        match block.label.as_str() {
+            PKCS8 | CFSSL_ED25519 => Self::from_pkcs8(bytes),
+            ENCRYPTED_PKCS8 => {
+                Self::from_pkcs8(&decrypt(bytes, passphrase.ok_or(KeyProblem::PassphraseNeeded)?)?)
+            }
+            SEC1 => Self::from_pkcs8(&sec1_to_pkcs8(bytes, curve)?),
+            PKCS1 => {
+                Self::from_pkcs8(&pkcs8(oid::RSA_ENCRYPTION, &der::tlv(der::NULL, &[]), bytes))
+            }
+            other => Err(KeyProblem::Unsupported(other.into())),
+        }
+    }
+
+    /// Reads an unencrypted PKCS#8 key (RFC 5958).
+    ///
+    /// # Errors
+    /// [`KeyProblem`], when the structure, the algorithm or the numbers are not ours.
+    pub fn from_pkcs8(bytes: &[u8]) -> Result<Self, KeyProblem> {
+        let (algorithm, parameters, inner) = pkcs8_parts(bytes).map_err(KeyProblem::Malformed)?;
+        let algorithm = match (algorithm, parameters) {
+            (oid::ED25519, _) => KeyAlgorithm::Ed25519,
+            (oid::RSA_ENCRYPTION, _) => KeyAlgorithm::Rsa { bits: 0 },
+            (oid::EC_PUBLIC_KEY, Some(oid::P256)) => KeyAlgorithm::EcdsaP256,
+            (oid::EC_PUBLIC_KEY, Some(oid::P384)) => KeyAlgorithm::EcdsaP384,
+            (oid::EC_PUBLIC_KEY, Some(oid::P521)) => KeyAlgorithm::EcdsaP521,
+            (oid::EC_PUBLIC_KEY, Some(curve)) => return Err(unsupported("elliptic curve ", curve)),
+            (oid::EC_PUBLIC_KEY, None) => {
+                return Err(KeyProblem::Unsupported("a curve given by its parameters".into()));
+            }
+            (other, _) => return Err(unsupported("algorithm ", other)),
+        };
+        let (pair, public) = load(&algorithm, bytes)?;
+        let pkcs8 = match algorithm {
+            KeyAlgorithm::Ed25519 => ed25519_version_1(inner),
+            _ => Zeroizing::new(bytes.to_vec()),
+        };
+        Ok(Self { pkcs8, public, pair })
+    }
+
+    /// The key as an unencrypted `PRIVATE KEY` block, the form istiod, Go and OpenSSL 1.1 and 3 read.
+    #[must_use]
+    pub fn to_pem(&self) -> Zeroizing<String> {
+        Zeroizing::new(pem::encode(PKCS8, &self.pkcs8))
+    }
+
+    /// The key as an `ENCRYPTED PRIVATE KEY` block: PBES2 with scrypt (N=16384, r=8, p=1) and AES-256-CBC,
+    /// which `openssl pkey` reads.
+    ///
+    /// # Errors
+    /// `pki/key` when the encryption itself fails.
+    pub fn to_encrypted_pem(&self, passphrase: &[u8]) -> Result<String, crate::Error> {
+        use pkcs8::der::Encode;
+        use pkcs8::pkcs5::pbes2;
+        let (mut salt, mut iv) = ([0; 16], [0; 16]);
+        fill_random(&mut salt);
+        fill_random(&mut iv);
+        let encrypted = || -> Option<(Vec<u8>, Vec<u8>)> {
+            let scrypt = pkcs8::pkcs5::scrypt::Params::new(14, 8, 1).ok()?;
+            let parameters =
+                pbes2::Parameters::generate_scrypt_aes256cbc(scrypt, &salt, iv).ok()?;
+            let encrypted = parameters.encrypt(passphrase, &self.pkcs8).ok()?;
+            Some((pkcs8::pkcs5::EncryptionScheme::from(parameters).to_der().ok()?, encrypted))
+        };
+        let (scheme, encrypted) = encrypted().ok_or(KeyProblem::EncryptionScheme)?;
+        let info = der::sequence(&[&scheme, &der::tlv(der::OCTET_STRING, &encrypted)]);
+        Ok(pem::encode(ENCRYPTED_PKCS8, &info))
+    }
+}
+
+impl Signer for SoftKey {
+    fn public_key(&self) -> &PublicKey {
+        &self.public
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        match &self.pair {
+            Pair::Ring(pair) => ring::sign(pair, self.public.algorithm(), message),
+            #[cfg(feature = "aws-lc")]
+            Pair::AwsLc(pair) => aws_lc::sign(pair, self.public.algorithm(), message),
+        }
+    }
+}
+
+/// Fills `bytes` from the operating system's randomness.
+///
+/// # Panics
+/// When the operating system has none.
+pub fn fill_random(bytes: &mut [u8]) {
+    use ::ring::rand::SecureRandom;
+    ::ring::rand::SystemRandom::new().fill(bytes).expect("the operating system gives random bytes");
+}
+
+fn unsupported(what: &str, oid: &[u8]) -> KeyProblem {
+    KeyProblem::Unsupported((String::from(what) + &oid::dotted(oid)).into())
+}
+
+/// Algorithm OID, parameter OID if it is one, private key octets.
+type Pkcs8Parts<'a> = (&'a [u8], Option<&'a [u8]>, &'a [u8]);
+
+/// Takes a PKCS#8 key apart.
+fn pkcs8_parts(bytes: &[u8]) -> Result<Pkcs8Parts<'_>, DerError> {
+    let mut parts =
+        Reader::new(bytes).expect(der::SEQUENCE, "a PKCS#8 key is a SEQUENCE")?.reader();
+    parts.expect(der::INTEGER, "a PKCS#8 key begins with its version")?;
+    let mut algorithm = parts.expect(der::SEQUENCE, "a PKCS#8 key names its algorithm")?.reader();
+    let oid = algorithm.expect(der::OID, "an algorithm is an OID")?;
+    let parameters = algorithm.next()?.filter(|p| p.tag == der::OID);
+    let inner = parts.expect(der::OCTET_STRING, "a PKCS#8 key holds an OCTET STRING")?;
+    Ok((oid.content, parameters.map(|p| p.content), inner.content))
+}
+
+fn pkcs8(oid: &[u8], parameters: &[u8], inner: &[u8]) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(der::sequence(&[
+        &der::integer(&[0]),
+        &der::sequence(&[&der::tlv(der::OID, oid), parameters]),
+        &der::tlv(der::OCTET_STRING, inner),
+    ]))
+}
+
+#[cfg(feature = "aws-lc")]
+fn load(algorithm: &KeyAlgorithm, bytes: &[u8]) -> Result<(Pair, PublicKey), KeyProblem> {
+    if matches!(algorithm, KeyAlgorithm::Rsa { .. } | KeyAlgorithm::EcdsaP521) {
+        return aws_lc::load(algorithm, bytes).map(|(pair, public)| (Pair::AwsLc(pair), public));
+    }
+    let loaded = match ring::load(algorithm, bytes) {
+        Err(_) if let Some(completed) = aws_lc::completed(algorithm, bytes) => {
+            ring::load(algorithm, &completed)
+        }
+        loaded => loaded,
+    };
+    loaded.map(|(pair, public)| (Pair::Ring(pair), public))
+}
+
+#[cfg(not(feature = "aws-lc"))]
+fn load(algorithm: &KeyAlgorithm, bytes: &[u8]) -> Result<(Pair, PublicKey), KeyProblem> {
+    ring::load(algorithm, bytes).map(|(pair, public)| (Pair::Ring(pair), public))
+}
+
+/// OpenSSL 3.0 does not read the version 2 form, which carries the public key as well.
+fn ed25519_version_1(inner: &[u8]) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(der::sequence(&[
+        &der::integer(&[0]),
+        &der::sequence(&[&der::tlv(der::OID, oid::ED25519)]),
+        &der::tlv(der::OCTET_STRING, inner),
+    ]))
+}
+
+/// ECPrivateKey (RFC 5915), whose curve stands in it or in the `EC PARAMETERS` block before it.
+fn sec1_to_pkcs8(
+    bytes: &[u8],
+    parameters: Option<&[u8]>,
+) -> Result<Zeroizing<Vec<u8>>, KeyProblem> {
+    let inner = || -> Result<Option<Vec<u8>>, DerError> {
+        let mut parts =
+            Reader::new(bytes).expect(der::SEQUENCE, "an EC key is a SEQUENCE")?.reader();
+        parts.expect(der::INTEGER, "an EC key begins with its version")?;
+        parts.expect(der::OCTET_STRING, "an EC key holds an OCTET STRING")?;
+        Ok(parts.optional(0xa0)?.map(|explicit| explicit.content.to_vec()))
+    };
+    let curve = inner().map_err(KeyProblem::Malformed)?.or_else(|| parameters.map(<[u8]>::to_vec));
+    let curve =
+        curve.ok_or_else(|| KeyProblem::Unsupported("an EC key that names no curve".into()))?;
+    Ok(pkcs8(oid::EC_PUBLIC_KEY, &curve, bytes))
+}
+
+fn decrypt(bytes: &[u8], passphrase: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyProblem> {
+    use pkcs8::EncryptedPrivateKeyInfoRef;
+    let info =
+        EncryptedPrivateKeyInfoRef::try_from(bytes).ok().ok_or(KeyProblem::EncryptionScheme)?;
+    if info.encryption_algorithm.pbes2().is_none() {
+        return Err(KeyProblem::EncryptionScheme);
+    }
+    let plain = info.decrypt(passphrase).ok().ok_or(KeyProblem::WrongPassphrase)?;
+    Ok(Zeroizing::new(plain.as_bytes().to_vec()))
+}
+
+fn rejected(algorithm: &KeyAlgorithm) -> KeyProblem {
+    let name: Box<str> = match algorithm {
+        KeyAlgorithm::Rsa { .. } => "RSA".into(),
+        other => other.to_string().into(),
+    };
+    KeyProblem::Rejected(name)
+}
+
+fn public_key(algorithm: &KeyAlgorithm, bits: &[u8]) -> PublicKey {
+    let ec = |curve| {
+        der::sequence(&[&der::tlv(der::OID, oid::EC_PUBLIC_KEY), &der::tlv(der::OID, curve)])
+    };
+    let identifier = match algorithm {
+        KeyAlgorithm::EcdsaP256 => ec(oid::P256),
+        KeyAlgorithm::EcdsaP384 => ec(oid::P384),
+        KeyAlgorithm::EcdsaP521 => ec(oid::P521),
+        KeyAlgorithm::Ed25519 => der::sequence(&[&der::tlv(der::OID, oid::ED25519)]),
+        KeyAlgorithm::Rsa { .. } | KeyAlgorithm::Other { .. } => {
+            der::sequence(&[&der::tlv(der::OID, oid::RSA_ENCRYPTION), &der::tlv(der::NULL, &[])])
+        }
+    };
+    let spki = der::sequence(&[&identifier, &der::bit_string(bits)]);
+    PublicKey::from_spki(&spki).expect("what the writer wrote can be read")
+}
+
+#[cfg(test)]
+mod tests;

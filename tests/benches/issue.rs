@@ -1,0 +1,57 @@
+//! Issuing against the bare cost of its key generations and signatures.
+
+use meshpki::{
+    Issuer, KeyType, Name, Profile, Serial, Signer, SoftKey, Stamp, Time, issue, self_signed,
+};
+use ring::rand::SystemRandom;
+use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+use tests::ratio::compare;
+
+fn main() {
+    let now = Time(1_795_244_400);
+    let stamp = |n| Stamp::made_at(now, Serial::from_random([n; 20]));
+    let root_profile = Profile::root(Name::parse("O=Example, CN=Mesh Root CA").expect("a name"));
+    let cluster_profile =
+        Profile::cluster(Name::parse("O=Example, CN=Mesh CA east").expect("a name"));
+    let rng = SystemRandom::new();
+    let message = [0u8; 400];
+    compare(
+        "root + intermediate P-256 / two key generations and two signatures",
+        1.3,
+        || {
+            let root_key = SoftKey::generate(KeyType::EcdsaP256).expect("a key");
+            let root = self_signed(&root_profile, &root_key, stamp(1)).expect("a root");
+            let key = SoftKey::generate(KeyType::EcdsaP256).expect("a key");
+            let issuer = Issuer { cert: &root, signer: &root_key };
+            issue(&cluster_profile, key.public_key(), issuer, stamp(2)).expect("an intermediate")
+        },
+        || {
+            [(); 2].map(|()| {
+                let scheme = &ECDSA_P256_SHA256_ASN1_SIGNING;
+                let key = EcdsaKeyPair::generate_pkcs8(scheme, &rng).expect("a key");
+                let pair =
+                    EcdsaKeyPair::from_pkcs8(scheme, key.as_ref(), &rng).expect("the same key");
+                pair.sign(&rng, &message).expect("a signature")
+            })
+        },
+    );
+    let params = rcgen::CertificateParams::default();
+    compare(
+        "root + intermediate P-256 / the same with rcgen",
+        1.3,
+        || {
+            let root_key = SoftKey::generate(KeyType::EcdsaP256).expect("a key");
+            let root = self_signed(&root_profile, &root_key, stamp(1)).expect("a root");
+            let key = SoftKey::generate(KeyType::EcdsaP256).expect("a key");
+            let issuer = Issuer { cert: &root, signer: &root_key };
+            issue(&cluster_profile, key.public_key(), issuer, stamp(2)).expect("an intermediate")
+        },
+        || {
+            let root_key = rcgen::KeyPair::generate().expect("a key");
+            let root = params.self_signed(&root_key).expect("a root");
+            let key = rcgen::KeyPair::generate().expect("a key");
+            let issuer = rcgen::Issuer::from_params(&params, &root_key);
+            (root, params.signed_by(&key, &issuer).expect("an intermediate"))
+        },
+    );
+}

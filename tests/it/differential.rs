@@ -1,0 +1,28 @@
+//! Random PKIs, judged by the installed openssl and by us.
+
+use std::env;
+
+use tests::{differ, judge};
+
+/// 300 worlds of a fixed seed; `cargo xtask differential` runs as many as there is time for.
+#[test]
+fn random_worlds() {
+    if let Err(line) = judge::available() {
+        eprintln!("{line}");
+        return;
+    }
+    let seed = env::var("MESH_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(42_u64);
+    let summary = differ::runs(seed..seed + 300);
+    let shown: Vec<String> = summary
+        .differences
+        .iter()
+        .take(5)
+        .map(|d| format!("{}\n  ours:   {:?}\n  theirs: {:?}", d.case.name, d.ours, d.theirs))
+        .collect();
+    assert!(
+        shown.is_empty(),
+        "cargo xtask differential --runs 300 --seed {seed}\n{}",
+        shown.join("\n")
+    );
+    assert_eq!(summary.undecided, 0, "every generated signature can be decided");
+}

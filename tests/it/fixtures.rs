@@ -1,0 +1,55 @@
+//! `fixtures/verify`: what the real `openssl verify` printed, case by case; no openssl is needed here.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use tests::cases::{self, Recorded};
+
+/// Every case of every topic.
+#[test]
+fn replay() {
+    let mut wrong = Vec::new();
+    for topic in cases::topics() {
+        for Recorded { case, printed } in cases::load(&topic) {
+            let ours = case.ours(&topic);
+            let name = format!("{}/{}", topic.file_name().unwrap().display(), case.name);
+            if ours != printed {
+                wrong.push(format!(
+                    "{name}: {}\n  {:?}\n  ours:   {ours:?}\n  theirs: {printed:?}",
+                    case.why, case.args
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} cases differ\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// A case says why it is there, under a name of its own, and no file is larger than 256 KiB.
+#[test]
+fn cases_are_complete() {
+    for topic in cases::topics() {
+        let mut names = BTreeSet::new();
+        for Recorded { case, .. } in cases::load(&topic) {
+            assert!(case.why.len() > 10, "{}: why?", case.name);
+            assert!(names.insert(case.name.clone()), "{} twice in {}", case.name, topic.display());
+        }
+        for entry in fs::read_dir(&topic).unwrap().flatten() {
+            assert!(entry.metadata().unwrap().len() < 256 * 1024, "{}", entry.path().display());
+        }
+    }
+}
+
+/// Every verification code `verify` can reach has a case.
+#[test]
+fn every_code_has_a_case() {
+    let reachable = [
+        1, 2, 3, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 22, 23, 25, 26, 28, 32, 34, 35,
+        36, 40, 42, 43, 44, 47, 48, 49, 51, 53, 62, 63, 64, 66, 67, 68, 78, 79, 80, 81, 82, 83, 84,
+        85, 86, 87, 88, 89, 92, 93, 94,
+    ];
+    let all: String =
+        cases::topics().iter().flat_map(|t| cases::load(t)).map(|r| r.printed.stderr).collect();
+    let missing: Vec<i32> =
+        reachable.into_iter().filter(|code| !all.contains(&format!("error {code} at "))).collect();
+    assert!(missing.is_empty(), "codes without a case: {missing:?}");
+}

@@ -1,0 +1,152 @@
+//! Comparing our answer with the judge's, and making a difference small.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use crate::cases::{self, Case, Recorded};
+use crate::run::Printed;
+use crate::world;
+
+/// A case both were asked about.
+#[derive(Clone, Debug)]
+pub struct Difference {
+    /// The case.
+    pub case: Case,
+    /// Our answer.
+    pub ours: Printed,
+    /// The judge's.
+    pub theirs: Printed,
+}
+
+/// Exit status with which `ca verify` says it cannot decide: no claim, so no difference.
+const UNDECIDED: i64 = 3;
+
+/// What a number of runs came to.
+#[derive(Debug, Default)]
+pub struct Summary {
+    /// Runs in all.
+    pub runs: usize,
+    /// Runs we could not decide.
+    pub undecided: usize,
+    /// Runs the judge found good.
+    pub good: usize,
+    /// How often the judge printed each verification code.
+    pub codes: BTreeMap<u32, usize>,
+    /// Runs in which we differ.
+    pub differences: Vec<Difference>,
+}
+
+/// Asks both about the worlds of `seeds`.
+#[must_use]
+pub fn runs(seeds: impl Iterator<Item = u64>) -> Summary {
+    let mut summary = Summary::default();
+    for seed in seeds {
+        let case = world::case(seed);
+        let (ours, theirs) = ask(&case);
+        summary.runs += 1;
+        summary.good += usize::from(theirs.exit == 0);
+        codes(&theirs).for_each(|code| *summary.codes.entry(code).or_default() += 1);
+        if ours.exit == UNDECIDED {
+            summary.undecided += 1;
+        } else if ours != theirs {
+            summary.differences.push(Difference { case, ours, theirs });
+        }
+    }
+    summary
+}
+
+impl Summary {
+    /// Takes in what another worker found.
+    pub fn add(&mut self, other: Self) {
+        self.runs += other.runs;
+        self.good += other.good;
+        self.undecided += other.undecided;
+        self.differences.extend(other.differences);
+        for (code, times) in other.codes {
+            *self.codes.entry(code).or_default() += times;
+        }
+    }
+}
+
+/// The N of every line `error N at D depth lookup: TEXT`.
+fn codes(printed: &Printed) -> impl Iterator<Item = u32> {
+    let lines = printed.stderr.lines();
+    let words = lines.filter_map(|line| line.strip_prefix("error ")?.split_once(" at "));
+    words.filter_map(|(code, _)| code.parse().ok())
+}
+
+fn ask(case: &Case) -> (Printed, Printed) {
+    let dir = tempfile::tempdir().expect("a scratch folder");
+    case.write(dir.path()).expect("files can be written");
+    (case.ours(dir.path()), case.theirs(dir.path()))
+}
+
+impl Difference {
+    /// The same difference with as few options, files and blocks as show it.
+    #[must_use]
+    pub fn shrunk(self) -> Self {
+        let mut best = self;
+        loop {
+            let smaller = smaller(&best.case).into_iter().find_map(|case| {
+                let (ours, theirs) = ask(&case);
+                let differs = ours != theirs && ours.exit != UNDECIDED;
+                differs.then_some(Self { case, ours, theirs })
+            });
+            match smaller {
+                Some(smaller) => best = smaller,
+                None => return best,
+            }
+        }
+    }
+
+    /// Keeps the case as a topic of its own.
+    ///
+    /// # Panics
+    /// When the folder cannot be written.
+    pub fn save(&self, topics: &Path) {
+        let dir = topics.join(format!("found-{}", self.case.name));
+        fs::create_dir_all(&dir).expect("a folder");
+        self.case.write(&dir).expect("files can be written");
+        let mut case = self.case.clone();
+        if case.why.is_empty() {
+            case.why = "found by `cargo xtask differential`".to_owned();
+        }
+        let recorded = Recorded { case, printed: self.theirs.clone() };
+        cases::save(&dir, &[recorded]).expect("cases.jsonl");
+    }
+}
+
+/// Every case that is one step smaller.
+fn smaller(case: &Case) -> Vec<Case> {
+    let mut all = Vec::new();
+    let mut push = |change: &dyn Fn(&mut Case)| {
+        let mut less = case.clone();
+        change(&mut less);
+        all.push(less);
+    };
+    for i in 0..case.args.len() {
+        if i + 1 < case.args.len()
+            && case.args[i].starts_with('-')
+            && !case.args[i + 1].starts_with('-')
+        {
+            push(&|less| drop(less.args.drain(i..=i + 1)));
+        }
+        push(&|less| drop(less.args.remove(i)));
+    }
+    for (f, (_, chunks)) in case.files.iter().enumerate() {
+        for c in 0..chunks.len() {
+            push(&|less| drop(less.files[f].1.remove(c)));
+        }
+        push(&|less| drop(less.files.remove(f)));
+    }
+    // A step that only breaks the command line is none.
+    all.retain(|less| less.args.iter().all(|arg| names_a_file(less, case, arg)));
+    all
+}
+
+/// Whether an argument that named a file still does.
+fn names_a_file(less: &Case, case: &Case, arg: &str) -> bool {
+    let has = |case: &Case| case.files.iter().any(|(name, _)| name == arg);
+    !has(case) || has(less)
+}

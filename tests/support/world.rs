@@ -1,0 +1,347 @@
+//! Random PKIs: a plausible chain, then cross-signs, twins, faults, CRLs and every option.
+
+use meshpki::der::{self, tlv};
+use meshpki::oid;
+
+use crate::cases::Case;
+use crate::forge::{self, CertPlan, CrlPlan, Extension, KEYS, Rsa, extension, signers, value};
+use crate::random::Random;
+
+mod faults;
+mod names;
+mod options;
+
+/// A certification authority or a subject: a name and a key.
+#[derive(Clone, Debug)]
+struct Party {
+    name: Vec<u8>,
+    key: usize,
+    serial: Vec<u8>,
+    /// Its own issuer's name, for authorityCertIssuer.
+    issuer: Vec<u8>,
+}
+
+impl Party {
+    fn key_id(&self) -> Vec<u8> {
+        meshpki::digest::sha1(&KEYS[self.key].spki)
+    }
+}
+
+/// How likely things are wrong, one in so many times.
+#[derive(Clone, Copy)]
+struct Chaos(usize);
+
+/// A world under construction.
+struct World {
+    random: Random,
+    chaos: Chaos,
+    parties: Vec<Party>,
+    roots: Vec<Vec<u8>>,
+    intermediates: Vec<Vec<u8>>,
+    leaves: Vec<Vec<u8>>,
+    crls: Vec<Vec<u8>>,
+    with_policies: bool,
+    with_constraints: bool,
+}
+
+/// The case of `seed`: files and a command line.
+#[must_use]
+pub fn case(seed: u64) -> Case {
+    let mut random = Random::new(seed);
+    let chaos = Chaos(random.pick(&[1_000_000, 200, 60, 20]));
+    let mut world = World {
+        chaos,
+        parties: Vec::new(),
+        roots: Vec::new(),
+        intermediates: Vec::new(),
+        leaves: Vec::new(),
+        crls: Vec::new(),
+        with_policies: random.one_in(6),
+        with_constraints: random.one_in(4),
+        random,
+    };
+    world.chain();
+    world.extras();
+    world.revocation();
+    let mut case = options::case(&mut world);
+    case.name = format!("seed-{seed}");
+    case
+}
+
+impl World {
+    fn wrong(&mut self) -> bool {
+        self.random.one_in(self.chaos.0)
+    }
+
+    /// Root, up to three intermediates, leaf.
+    fn chain(&mut self) {
+        let depth = self.random.pick(&[0, 1, 1, 1, 2, 2, 3]);
+        let mut above: Option<Party> = None;
+        for level in 0..=depth {
+            let party = self.party(level, above.as_ref());
+            let issuer = above.unwrap_or_else(|| party.clone());
+            let cert = self.ca(&party, &issuer, depth - level);
+            if level == 0 {
+                self.roots.push(cert)
+            } else {
+                self.intermediates.push(cert)
+            }
+            self.parties.push(party.clone());
+            above = Some(party);
+        }
+        let issuer = above.expect("a root");
+        let leaf = self.leaf(&issuer);
+        self.leaves.push(leaf);
+    }
+
+    fn party(&mut self, level: usize, above: Option<&Party>) -> Party {
+        let key = self.key();
+        let name = names::ca(&mut self.random, level);
+        let serial = self.serial();
+        let issuer = above.map_or_else(|| name.clone(), |above| above.name.clone());
+        Party { name, key, serial, issuer }
+    }
+
+    /// Mostly P-256, which signs fast.
+    fn key(&mut self) -> usize {
+        let p256 = KEYS.iter().position(|key| key.name == "p256-0").unwrap_or(0);
+        if self.random.one_in(6) {
+            self.random.below(signers())
+        } else {
+            p256 + self.random.below(6)
+        }
+    }
+
+    fn serial(&mut self) -> Vec<u8> {
+        let odd: [&[u8]; 5] = [&[0], &[0x80], &[0xff, 0x0c], &[1; 21], &[0, 0xff]];
+        if self.wrong() {
+            self.random.pick(&odd).to_vec()
+        } else {
+            vec![1 + self.small(), self.small()]
+        }
+    }
+
+    fn small(&mut self) -> u8 {
+        u8::try_from(self.random.below(100)).unwrap_or(0)
+    }
+
+    /// A CA certificate with room for `below` CAs under it.
+    fn ca(&mut self, party: &Party, issuer: &Party, below: usize) -> Vec<u8> {
+        let mut plan =
+            CertPlan::new(party.name.clone(), issuer.name.clone(), party.key, issuer.key);
+        plan.serial.clone_from(&party.serial);
+        plan.rsa = self.random.pick(&[Rsa::Sha256, Rsa::Sha384, Rsa::Sha512, Rsa::Pss256]);
+        let path_len = match self.random.below(3) {
+            0 => Some(vec![u8::try_from(below).unwrap_or(0)]),
+            1 if self.wrong() => Some(vec![0]),
+            _ => None,
+        };
+        let basic = value::basic_constraints(true, path_len.as_deref());
+        plan.extensions.push(extension(oid::BASIC_CONSTRAINTS, !self.wrong(), basic));
+        if !self.random.one_in(4) {
+            let usage = self.random.pick(&[0x06, 0x06, 0x86, 0x04]);
+            plan.extensions.push(extension(oid::KEY_USAGE, true, value::bits(usage)));
+        }
+        self.key_ids(&mut plan, party, issuer);
+        self.shared_extensions(&mut plan);
+        if self.with_constraints && self.random.one_in(2) {
+            plan.extensions.push(names::constraints(&mut self.random));
+        }
+        self.finish(plan)
+    }
+
+    fn leaf(&mut self, issuer: &Party) -> Vec<u8> {
+        let key = if self.random.one_in(8) { self.random.below(KEYS.len()) } else { self.key() };
+        let subject = names::leaf(&mut self.random);
+        let serial = self.serial();
+        let party = Party { name: subject, key, serial, issuer: issuer.name.clone() };
+        let mut plan = CertPlan::new(party.name.clone(), issuer.name.clone(), key, issuer.key);
+        plan.serial.clone_from(&party.serial);
+        if self.random.one_in(3) {
+            let basic = value::basic_constraints(self.random.one_in(9), None);
+            plan.extensions.push(extension(oid::BASIC_CONSTRAINTS, self.random.one_in(2), basic));
+        }
+        if self.random.one_in(2) {
+            let usage = self.random.pick(&[0xa0, 0x80, 0x20, 0x08, 0xc0, 0x04, 0x8000]);
+            plan.extensions.push(extension(
+                oid::KEY_USAGE,
+                self.random.one_in(2),
+                value::bits(usage),
+            ));
+        }
+        if !self.random.one_in(4) {
+            let critical = self.random.one_in(6);
+            plan.extensions.push(names::subject_alt_name(&mut self.random, critical));
+        }
+        if self.random.one_in(4) {
+            plan.extensions.push(distribution_point(&mut self.random));
+        }
+        self.key_ids(&mut plan, &party, issuer);
+        self.shared_extensions(&mut plan);
+        self.finish(plan)
+    }
+
+    fn key_ids(&mut self, plan: &mut CertPlan, party: &Party, issuer: &Party) {
+        if !self.random.one_in(5) {
+            plan.extensions.push(extension(
+                oid::SUBJECT_KEY_ID,
+                false,
+                value::key_id(&party.key_id()),
+            ));
+        }
+        let id = issuer.key_id();
+        let authority = match self.random.below(10) {
+            0 | 1 => return,
+            2 => value::authority(Some(&id), Some(&issuer.issuer), Some(&issuer.serial)),
+            3 => value::authority(None, Some(&issuer.issuer), Some(&issuer.serial)),
+            4 => value::authority(None, None, None),
+            5 if self.wrong() => value::authority(Some(&[9; 20]), None, None),
+            6 if self.wrong() => value::authority(Some(&id), Some(&party.name), Some(&[9])),
+            _ => value::authority(Some(&id), None, None),
+        };
+        plan.extensions.push(extension(oid::AUTHORITY_KEY_ID, false, authority));
+    }
+
+    /// extKeyUsage, policies, nsCertType: on any certificate.
+    fn shared_extensions(&mut self, plan: &mut CertPlan) {
+        if self.random.one_in(4) {
+            let sets: [&[&[u8]]; 7] = [
+                &[oid::EKU_SERVER_AUTH],
+                &[oid::EKU_CLIENT_AUTH],
+                &[oid::EKU_SERVER_AUTH, oid::EKU_CLIENT_AUTH],
+                &[oid::EKU_ANY],
+                &[oid::EKU_EMAIL_PROTECTION],
+                &[oid::EKU_TIME_STAMPING],
+                &[oid::EKU_NS_SGC, &[0x2a, 3, 4]],
+            ];
+            let usage = value::oids(self.random.pick(&sets));
+            plan.extensions.push(extension(oid::EXT_KEY_USAGE, self.random.one_in(3), usage));
+        }
+        if self.with_policies {
+            let more = names::policies(&mut self.random);
+            plan.extensions.extend(more);
+        }
+        if self.random.one_in(25) {
+            let kinds = self.random.pick(&[0x80, 0x40, 0x04, 0x02, 0x05, 0x20]);
+            plan.extensions.push(extension(oid::NS_CERT_TYPE, false, value::bits(kinds)));
+        }
+    }
+
+    fn finish(&mut self, mut plan: CertPlan) -> Vec<u8> {
+        let tries = if self.chaos.0 > 1000 { 0 } else { 3 };
+        for _ in 0..tries {
+            if self.random.one_in(self.chaos.0.div_ceil(4)) {
+                faults::plan(&mut self.random, &mut plan);
+            }
+        }
+        let mut der = plan.sign();
+        if self.chaos.0 < 50 && self.random.one_in(60) {
+            faults::bytes(&mut self.random, &mut der);
+        }
+        der
+    }
+
+    /// Cross-signs, twins of a name, renewed CAs, loops, strangers.
+    fn extras(&mut self) {
+        for _ in 0..self.random.pick(&[0, 0, 1, 1, 2, 4]) {
+            let subject = self.random.below(self.parties.len());
+            let by = self.random.below(self.parties.len());
+            let (mut party, mut issuer) = (self.parties[subject].clone(), self.parties[by].clone());
+            match self.random.below(6) {
+                0 => party.key = self.key(),
+                1 => issuer = party.clone(),
+                2 => {
+                    party.key = self.key();
+                    issuer = party.clone();
+                }
+                3 => party.serial = self.serial(),
+                4 => {
+                    party = self.party(7, None);
+                    issuer = party.clone();
+                }
+                _ => {}
+            }
+            party.issuer.clone_from(&issuer.name);
+            let cert = self.ca(&party, &issuer, 3);
+            if self.random.one_in(2) {
+                self.roots.push(cert)
+            } else {
+                self.intermediates.push(cert)
+            }
+            if self.random.one_in(3) {
+                let leaf = self.leaf(&party);
+                self.leaves.push(leaf);
+            }
+        }
+    }
+
+    /// CRLs of some authorities.
+    fn revocation(&mut self) {
+        if !self.random.one_in(3) {
+            return;
+        }
+        let parties = self.parties.clone();
+        for party in parties {
+            for _ in 0..self.random.pick(&[0, 1, 1, 1, 2]) {
+                let crl = self.crl(&party);
+                self.crls.push(crl);
+            }
+        }
+    }
+
+    fn crl(&mut self, party: &Party) -> Vec<u8> {
+        let mut plan = CrlPlan::new(party.name.clone(), party.key);
+        for _ in 0..self.random.below(3) {
+            let serial = self.some_serial();
+            let reasons: [&[u8]; 3] = [&[0x0a, 1, 1], &[0x0a, 1, 6], &[0x0a, 1, 8]];
+            let mut extensions = Vec::new();
+            if self.random.one_in(3) {
+                let reason = self.random.pick(&reasons).to_vec();
+                extensions.push(extension(oid::CRL_REASON, self.wrong(), reason));
+            }
+            plan.revoked.push((serial, extensions));
+        }
+        if self.random.one_in(2) {
+            let authority = value::authority(Some(&party.key_id()), None, None);
+            plan.extensions.push(extension(oid::AUTHORITY_KEY_ID, false, authority));
+        }
+        if self.random.one_in(2) {
+            let number = tlv(der::INTEGER, &[self.small()]);
+            plan.extensions.push(extension(oid::CRL_NUMBER, self.wrong(), number));
+        }
+        if self.random.one_in(6) {
+            plan.extensions.push(faults::issuing_point(&mut self.random));
+        }
+        if self.wrong() || self.random.one_in(12) {
+            faults::crl(&mut self.random, &mut plan);
+        }
+        plan.sign()
+    }
+
+    /// The serial of a certificate of this world, or another.
+    fn some_serial(&mut self) -> Vec<u8> {
+        let all = self.leaves.iter().chain(&self.intermediates);
+        let all: Vec<&Vec<u8>> = all.collect();
+        match self.random.below(3) {
+            0 => self.serial(),
+            _ if all.is_empty() => vec![5],
+            _ => {
+                let der = all[self.random.below(all.len())];
+                meshpki::Cert::from_der(der).map_or(vec![6], |cert| cert.serial().to_vec())
+            }
+        }
+    }
+}
+
+/// cRLDistributionPoints with one URI.
+fn distribution_point(random: &mut Random) -> Extension {
+    let uri = value::general(6, random.pick(&["http://crl/a", "http://crl/b"]).as_bytes());
+    let point = der::sequence(&[&tlv(0xa0, &tlv(0xa0, &uri))]);
+    extension(oid::CRL_DISTRIBUTION_POINTS, random.one_in(5), der::sequence(&[&point]))
+}
+
+/// A name of one common name.
+#[must_use]
+pub fn common_name(text: &str) -> Vec<u8> {
+    forge::name(&[(oid::COMMON_NAME, der::UTF8_STRING, text.as_bytes())])
+}
