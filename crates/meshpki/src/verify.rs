@@ -12,6 +12,7 @@ use crate::time::Time;
 
 mod build;
 mod code;
+mod explain;
 mod extensions;
 mod identity;
 mod level;
@@ -26,6 +27,7 @@ mod text;
 mod time;
 
 pub use code::Code;
+pub use explain::{Evidence, Explanation};
 pub use names::check_name_constraints;
 pub use policy::{PolicyNode, PolicyOutcome};
 

@@ -189,6 +189,7 @@ fn dsa_key(parameters: Option<&Tlv<'_>>, bits: &[u8]) -> Option<Decoded> {
     let mut next = || parts.expect(der::INTEGER, "a DSA parameter is an INTEGER").ok();
     let (p, q) = (super::bit_length(next()?.content), super::bit_length(next()?.content));
     next()?;
+    parts.end("extra element in DSA parameters").ok()?;
     let by_p = match p {
         15360.. => 256,
         7680.. => 192,

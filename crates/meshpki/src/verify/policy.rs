@@ -101,8 +101,15 @@ fn evaluate(
     if !tree.evaluate(caches)? {
         return nothing(outcome.explicit);
     }
-    let (authority, candidates) = tree.authority_set();
-    let user = tree.user_set(&policies.acceptable, &authority, &candidates)?;
+    let (mut authority, candidates) = tree.authority_set();
+    let user = if policies.accept_any() {
+        authority.clone()
+    } else {
+        tree.user_set(&policies.acceptable, &candidates)?
+    };
+    if !policies.acceptable.is_empty() && !policies.accept_any() {
+        tree.sort(&mut authority);
+    }
     let nodes =
         |set: &[usize]| -> Vec<PolicyNode> { set.iter().map(|node| tree.printed(*node)).collect() };
     outcome.authority = (!authority.is_empty()).then(|| nodes(&authority));
@@ -151,6 +158,13 @@ fn count_down(skip: &mut i64, cert: &Cert, limit: Option<i64>) {
     }
     if let Some(limit) = limit.filter(|limit| *limit < *skip && *limit >= 0) {
         *skip = limit;
+    }
+}
+
+impl Policies {
+    /// Whether anyPolicy is among the acceptable ones.
+    fn accept_any(&self) -> bool {
+        self.acceptable.iter().any(|policy| policy == oid::ANY_POLICY)
     }
 }
 
@@ -334,38 +348,41 @@ impl Tree {
     }
 
     /// `tree_calculate_authority_set`: the set, and the nodes user policies are looked up among.
+    ///
+    /// The order is OpenSSL's: its stack is sorted by every look-up, and a new node goes to the end.
     fn authority_set(&self) -> (Vec<usize>, Vec<usize>) {
         let mut found: Vec<usize> = Vec::new();
         for pair in self.levels.windows(2) {
             let Some(any) = pair[0].any else { break };
             for node in pair[1].nodes.iter().copied() {
+                if self.nodes[node].parent != Some(any) {
+                    continue;
+                }
+                self.sort(&mut found);
                 let policy = &self.nodes[node].data.policy;
-                let known = found.iter().any(|other| self.nodes[*other].data.policy == *policy);
-                if self.nodes[node].parent == Some(any) && !known {
+                if !found.iter().any(|other| self.nodes[*other].data.policy == *policy) {
                     found.push(node);
                 }
             }
         }
-        found.sort_by_key(|node| {
-            let policy = &self.nodes[*node].data.policy;
-            (policy.len(), policy.clone())
-        });
         match self.levels.last().and_then(|level| level.any) {
             Some(any) => (alloc::vec![any], found),
             None => (found.clone(), found),
         }
     }
 
+    /// By length of the policy's OID, then by its octets (`crypto/objects/obj_lib.c: OBJ_cmp`).
+    fn sort(&self, nodes: &mut [usize]) {
+        let policy = |node: &usize| self.nodes[*node].data.policy.as_slice();
+        nodes.sort_by(|a, b| (policy(a).len(), policy(a)).cmp(&(policy(b).len(), policy(b))));
+    }
+
     /// `tree_calculate_user_set`.
     fn user_set(
         &mut self,
         acceptable: &[Vec<u8>],
-        authority: &[usize],
         candidates: &[usize],
     ) -> Result<Vec<usize>, Failure> {
-        if acceptable.iter().any(|policy| policy == oid::ANY_POLICY) {
-            return Ok(authority.to_vec());
-        }
         let any = self.levels.last().and_then(|level| level.any);
         let mut user = Vec::new();
         for policy in acceptable {
@@ -375,10 +392,9 @@ impl Tree {
                 (None, None) => {}
                 (None, Some(any)) => {
                     let from = &self.nodes[any].data;
-                    let data = Data {
-                        qualifiers: from.qualifiers.clone(),
-                        ..Data::new(policy, from.critical)
-                    };
+                    // OpenSSL overwrites the flag that says critical.
+                    let qualifiers = from.qualifiers.clone();
+                    let data = Data { qualifiers, ..Data::new(policy, false) };
                     let parent = self.nodes[any].parent;
                     user.push(self.new_node(data, parent)?);
                 }

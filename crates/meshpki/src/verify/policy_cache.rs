@@ -80,9 +80,8 @@ impl Cache {
             return Some(());
         }
         for data in list {
-            let known = self.data.iter().any(|other| other.policy == data.policy);
             if data.policy != oid::ANY_POLICY {
-                if known {
+                if self.find(&data.policy).is_some() {
                     self.data.clear();
                     return None;
                 }
@@ -93,7 +92,6 @@ impl Cache {
             }
         }
         self.has_policies = true;
-        self.data.sort_by(|a, b| (a.policy.len(), &a.policy).cmp(&(b.policy.len(), &b.policy)));
         if let Some((value, _)) = extension(cert, oid::POLICY_MAPPINGS)? {
             self.read_mappings(value)?;
         }
@@ -122,6 +120,13 @@ impl Cache {
         Some(())
     }
 
+    /// The policy with that OID. As in OpenSSL a look-up sorts the list, and what is added later stands at the
+    /// end until the next one.
+    fn find(&mut self, policy: &[u8]) -> Option<&mut Data> {
+        self.data.sort_by(|a, b| (a.policy.len(), &a.policy).cmp(&(b.policy.len(), &b.policy)));
+        self.data.iter_mut().find(|data| data.policy == policy)
+    }
+
     /// `ossl_policy_cache_set_mapping`; nothing may be mapped to or from anyPolicy.
     fn read_mappings(&mut self, value: &[u8]) -> Option<()> {
         let list = mappings(value).ok().filter(|list| !list.is_empty())?;
@@ -129,7 +134,7 @@ impl Cache {
             if issuer == oid::ANY_POLICY || subject == oid::ANY_POLICY {
                 return None;
             }
-            if let Some(data) = self.data.iter_mut().find(|data| data.policy == issuer) {
+            if let Some(data) = self.find(issuer) {
                 data.mapped = true;
                 data.expected.push(subject.to_vec());
             } else if let Some(any) = &self.any {

@@ -1,0 +1,173 @@
+//! Findings explained: both sides of each mismatch as data, and what to do next.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::{Finding, Inputs, Policy, Verdict};
+use crate::cert::Cert;
+use crate::digest;
+use crate::oid;
+
+mod content;
+mod issuer;
+mod revocation;
+
+use content::usage as content_usage;
+
+/// A finding explained.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Explanation {
+    /// What was wanted and what was there, most telling first.
+    pub evidence: Vec<Evidence>,
+    /// What to do about it, one sentence without a full stop.
+    pub next_step: String,
+}
+
+/// One mismatch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// What was compared: `authority key identifier`, `notAfter`, `pathlen of CN = Root`.
+    pub what: String,
+    /// What had to be there.
+    pub wanted: String,
+    /// What was there.
+    pub found: String,
+}
+
+impl fmt::Display for Explanation {
+    /// A line for each evidence, and one for the next step.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for evidence in &self.evidence {
+            writeln!(f, "{evidence}")?;
+        }
+        write!(f, "next: {}", self.next_step)
+    }
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: wanted {}, found {}", self.what, self.wanted, self.found)
+    }
+}
+
+impl Verdict {
+    /// Explains one of [`Verdict::findings`], given what the verdict was reached with.
+    #[must_use]
+    pub fn explain(&self, finding: &Finding, inputs: &Inputs<'_>, policy: &Policy) -> Explanation {
+        let case = Case { verdict: self, finding, inputs, policy };
+        let mut evidence = Vec::new();
+        match finding.code.0 {
+            2 | 18..=20 => case.issuer(&mut evidence),
+            7 => case.signature(&mut evidence),
+            9 | 10 | 13 | 14 => case.validity(&mut evidence),
+            22 => case.depth(&mut evidence),
+            25 => case.path_length(&mut evidence),
+            26 => case.purpose(&mut evidence),
+            28 => case.trust(&mut evidence),
+            32 | 79..=82 | 89 | 92 => case.ca(&mut evidence),
+            34 => case.critical(&mut evidence),
+            42 | 43 => case.policies(&mut evidence),
+            1 | 47..=53 => case.constraints(&mut evidence),
+            62..=64 => case.identity(&mut evidence),
+            66..=68 => case.strength(&mut evidence),
+            3 | 8 | 11 | 12 | 15 | 16 | 23 | 35 | 36 | 44 => case.crl(&mut evidence),
+            _ => case.form(&mut evidence),
+        }
+        let next_step = case.next_step();
+        Explanation { evidence, next_step }
+    }
+}
+
+/// A finding with everything around it.
+struct Case<'a> {
+    verdict: &'a Verdict,
+    finding: &'a Finding,
+    inputs: &'a Inputs<'a>,
+    policy: &'a Policy,
+}
+
+impl Case<'_> {
+    /// The certificate the finding is about; the target for one about the whole chain.
+    fn cert(&self) -> &Cert {
+        self.finding.cert.as_ref().unwrap_or(self.inputs.target)
+    }
+
+    /// The certificate above it in the chain.
+    fn issuer_cert(&self) -> Option<&Cert> {
+        self.verdict.chain.get(self.finding.depth + 1)
+    }
+
+    fn next_step(&self) -> String {
+        let label = self.cert().subject().label();
+        let text = match self.finding.code.0 {
+            2 => "add the certificate above `{}` to the trust store, or accept partial chains",
+            3 => "give a CRL issued by the issuer of `{}`",
+            7 => "replace `{}`, or the CA certificate that has not the key it was signed with",
+            8 => "fetch the CRL for `{}` again, it is damaged or signed with another key",
+            9 => "wait, set the clock right, or issue `{}` with an earlier notBefore",
+            10 => "renew `{}`",
+            11 | 12 | 15 | 16 => "publish a new CRL for the issuer of `{}`",
+            13 | 14 => "issue `{}` again with times in the form RFC 5280 section 4.1.2.5 asks for",
+            18 | 19 => "add the root you mean to trust to the trust store, byte for byte",
+            20 => "give the issuer of `{}`, as an intermediate or in the trust store",
+            22 => "allow more intermediates, or use a shorter chain for `{}`",
+            23 => "stop using `{}` and issue a new certificate with a new key",
+            25 => {
+                "issue the CA that sets the limit again with a larger path length, or shorten the chain"
+            }
+            26 => "issue `{}` for that purpose, or verify without a purpose",
+            28 => "change the trust settings of `{}` in the trust store",
+            32 | 79 | 81 | 92 => {
+                "issue `{}` as a CA: basicConstraints CA:TRUE and keyUsage keyCertSign"
+            }
+            34 | 36 => {
+                "issue `{}` again without the critical extension, or ignore critical extensions on purpose"
+            }
+            43 => "accept a policy the chain of `{}` has, or do not ask for an explicit policy",
+            47 => "issue `{}` with names inside the permitted subtrees, or widen them",
+            48 => "issue `{}` without the excluded name",
+            62..=64 => "ask for a name `{}` has, or issue it again with the name wanted",
+            66..=68 => "issue `{}` again with a stronger key or digest, or ask for a lower level",
+            _ => "issue `{}` again in the form RFC 5280 asks for",
+        };
+        text.replace("{}", &label)
+    }
+}
+
+/// Adds one mismatch.
+fn push(
+    to: &mut Vec<Evidence>,
+    what: impl Into<String>,
+    wanted: impl Into<String>,
+    found: impl Into<String>,
+) {
+    to.push(Evidence { what: what.into(), wanted: wanted.into(), found: found.into() });
+}
+
+/// A certificate told apart from others of its name.
+fn named(cert: &Cert) -> String {
+    let fingerprint = cert.fingerprint();
+    format!("{} (SHA-256 {})", cert.subject(), fingerprint.get(..23).unwrap_or(&fingerprint))
+}
+
+fn or_none(text: String) -> String {
+    if text.is_empty() { "none".to_string() } else { text }
+}
+
+fn joined<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
+    let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    or_none(items.join(", "))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    digest::hex_colons(bytes).to_ascii_uppercase()
+}
+
+fn oid_name(bytes: &[u8]) -> String {
+    oid::short_name(bytes).map_or_else(|| oid::dotted(bytes), ToString::to_string)
+}
+
+#[cfg(test)]
+mod tests;

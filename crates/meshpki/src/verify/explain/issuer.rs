@@ -1,0 +1,131 @@
+//! Where the next certificate should have come from, and whether its signature fits.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::{Case, Evidence, hex, joined, named, push};
+use crate::cert::Cert;
+use crate::signature::SignatureCheck;
+use crate::verify::build::{akid_matches, algorithms_match, likely_issued};
+use crate::verify::extensions::same_algorithm;
+use crate::verify::signatures::verify_signature;
+
+impl Case<'_> {
+    fn candidates(&self) -> impl Iterator<Item = (&'static str, &Cert)> {
+        let trusted = self.inputs.trusted.iter().map(|anchor| ("trusted", &anchor.cert));
+        trusted.chain(self.inputs.untrusted.iter().map(|cert| ("untrusted", cert)))
+    }
+
+    /// 2, 18, 19, 20: every certificate of the issuer's name, and why it was not taken.
+    pub(super) fn issuer(&self, to: &mut Vec<Evidence>) {
+        let cert = self.cert();
+        if cert.extensions().invalid {
+            push(to, "extensions", "each once and well formed", invalid_extensions(cert));
+        }
+        let before = to.len();
+        for (list, candidate) in self.candidates().filter(|(_, c)| c.subject() == cert.issuer()) {
+            explain_candidate(cert, list, candidate, to);
+        }
+        let (untrusted, trusted) = (self.inputs.untrusted.len(), self.inputs.trusted.len());
+        if to.len() == before {
+            push(
+                to,
+                "issuer",
+                cert.issuer().to_string(),
+                format!(
+                    "no certificate of that name among {trusted} trusted and {untrusted} untrusted"
+                ),
+            );
+        }
+        if self.verdict.num_untrusted < self.verdict.chain.len() && self.finding.code.0 == 2 {
+            push(to, "end of the chain", "a self-signed trusted certificate", named(cert));
+        }
+    }
+
+    /// 7: the key it should be by, and whether another certificate of that name has the right one.
+    pub(super) fn signature(&self, to: &mut Vec<Evidence>) {
+        let cert = self.cert();
+        if !same_algorithm(cert) {
+            push(
+                to,
+                "signature algorithm",
+                format!("{} as inside the signed bytes", hex(cert.inner_algorithm())),
+                hex(cert.outer_algorithm()),
+            );
+        }
+        if let Some(issuer) = self.issuer_cert() {
+            push(
+                to,
+                "signature",
+                format!("by the key {} of {}", hex(&issuer.key().key_id()), named(issuer)),
+                "one that key did not make",
+            );
+        }
+        for (list, other) in self.candidates().filter(|(_, c)| c.subject() == cert.issuer()) {
+            if verify_signature(cert, other) == SignatureCheck::Good {
+                push(
+                    to,
+                    format!("{list} certificate of the same name"),
+                    "the signer in the chain",
+                    format!("{}, whose key made the signature", named(other)),
+                );
+            }
+        }
+    }
+}
+
+fn explain_candidate(cert: &Cert, list: &str, candidate: &Cert, to: &mut Vec<Evidence>) {
+    let who = |what: &str| format!("{what} of {list} {}", named(candidate));
+    if candidate == cert {
+        return;
+    }
+    if candidate.extensions().invalid {
+        push(to, who("extensions"), "each once and well formed", invalid_extensions(candidate));
+    }
+    let akid = cert.extensions().authority_key_id.as_ref();
+    if let Some(akid) = akid.filter(|_| !akid_matches(candidate, akid)) {
+        let there = candidate.extensions().subject_key_id.as_deref();
+        match (&akid.key_id, there) {
+            (Some(wanted), Some(there)) if wanted != there => {
+                push(to, who("key identifier"), hex(wanted), hex(there));
+            }
+            _ => {
+                let serial = akid.serial.as_deref().map_or_else(|| "any serial".into(), hex);
+                let issuer = joined(akid.issuer.iter().flatten());
+                let found = format!("{}, {}", candidate.serial_hex(), candidate.issuer());
+                push(to, who("serial number and issuer"), format!("{serial}, {issuer}"), found);
+            }
+        }
+    }
+    if !algorithms_match(candidate, cert) {
+        push(
+            to,
+            who("key"),
+            format!("one for the signature algorithm {}", algorithm_name(cert)),
+            candidate.key().algorithm().to_string(),
+        );
+    }
+    if likely_issued(candidate, cert) {
+        let found = if list == "trusted" { "trusted, not these bytes" } else { "not trusted" };
+        push(to, who("certificate"), "a trusted one", found);
+    }
+}
+
+pub(super) fn algorithm_name(cert: &Cert) -> String {
+    crate::key::decode::algorithm_parts(cert.outer_algorithm())
+        .map_or_else(|error| error.to_string(), |(oid, _)| super::oid_name(oid))
+}
+
+/// Extensions that are there twice, else all of those that count.
+fn invalid_extensions(cert: &Cert) -> String {
+    let all = cert.raw_extensions();
+    let twice = |oid: &[u8]| all.iter().filter(|e| e.oid == oid).count() > 1;
+    let mut repeated: Vec<&[u8]> =
+        all.iter().map(|e| e.oid.as_slice()).filter(|oid| twice(oid)).collect();
+    repeated.dedup();
+    if repeated.is_empty() {
+        return "one that cannot be decoded or contradicts another".to_string();
+    }
+    format!("more than one {}", joined(repeated.into_iter().map(super::oid_name)))
+}
