@@ -19,6 +19,10 @@ fn random_worlds() {
         .take(5)
         .map(|d| format!("{}\n  ours:   {:?}\n  theirs: {:?}", d.case.name, d.ours, d.theirs))
         .collect();
-    assert!(shown.is_empty(), "cargo xtask differential --runs 300 --seed {seed}\n{}", shown.join("\n"));
+    assert!(
+        shown.is_empty(),
+        "cargo xtask differential --runs 300 --seed {seed}\n{}",
+        shown.join("\n")
+    );
     assert_eq!(summary.undecided, 0, "every generated signature can be decided");
 }

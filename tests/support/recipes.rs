@@ -39,7 +39,8 @@ pub fn write_missing(folder: &Path) -> io::Result<()> {
     ];
     for (name, recipe) in recipes {
         if !folder.join(name).exists() {
-            let mut topic = Topic { folder: folder.join(name), files: Vec::new(), cases: Vec::new() };
+            let mut topic =
+                Topic { folder: folder.join(name), files: Vec::new(), cases: Vec::new() };
             recipe(&mut topic);
             topic.write()?;
         }
