@@ -2,4 +2,5 @@
 
 mod differential;
 mod fixtures;
+mod fuzz;
 mod replay;

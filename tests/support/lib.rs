@@ -3,6 +3,7 @@
 pub mod cases;
 pub mod differ;
 pub mod forge;
+pub mod fuzz;
 pub mod judge;
 pub mod random;
 pub mod ratio;
