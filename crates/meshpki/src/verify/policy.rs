@@ -241,10 +241,8 @@ impl Tree {
                 .filter(|node| self.nodes[*node].data.matches(above.inhibit_map, &data.policy))
                 .collect();
             let any = above.any;
-            if parents.is_empty() {
-                if let Some(any) = any {
-                    self.add(level, data.clone(), any)?;
-                }
+            if let (true, Some(any)) = (parents.is_empty(), any) {
+                self.add(level, data.clone(), any)?;
             }
             for parent in parents {
                 self.add(level, data.clone(), parent)?;

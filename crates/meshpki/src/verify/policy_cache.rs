@@ -130,7 +130,7 @@ impl Cache {
     /// `ossl_policy_cache_set_mapping`; nothing may be mapped to or from anyPolicy.
     fn read_mappings(&mut self, value: &[u8]) -> Option<()> {
         let list = mappings(value).ok().filter(|list| !list.is_empty())?;
-        for (issuer, subject) in list {
+        for [issuer, subject] in list {
             if issuer == oid::ANY_POLICY || subject == oid::ANY_POLICY {
                 return None;
             }
@@ -169,7 +169,7 @@ fn skip(number: &Tlv<'_>) -> Option<Option<i64>> {
 }
 
 /// PolicyMappings (RFC 5280 section 4.2.1.5).
-fn mappings(value: &[u8]) -> Result<Vec<(&[u8], &[u8])>, DerError> {
+fn mappings(value: &[u8]) -> Result<Vec<[&[u8]; 2]>, DerError> {
     let mut found = Vec::new();
     let mut items = list(&Reader::new(value).any()?)?;
     while let Some(item) = items.next()? {
@@ -179,7 +179,7 @@ fn mappings(value: &[u8]) -> Result<Vec<(&[u8], &[u8])>, DerError> {
         parts.end("extra element in a policy mapping")?;
         check_oid(&issuer)?;
         check_oid(&subject)?;
-        found.push((issuer.content, subject.content));
+        found.push([issuer.content, subject.content]);
     }
     Ok(found)
 }

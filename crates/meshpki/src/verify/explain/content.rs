@@ -68,15 +68,10 @@ impl Case<'_> {
         if lacks || purpose.extended_usages().is_none() {
             push(to, "extended key usage", wanted, found);
         }
-        if let Some(usages) = purpose.key_usages().filter(|_| self.finding.depth == 0) {
-            if extensions.lacks_usage(usages) {
-                push(
-                    to,
-                    "key usage",
-                    format!("one of {}", joined(usages.names())),
-                    usage(self.cert()),
-                );
-            }
+        let usages = purpose.key_usages().filter(|usages| extensions.lacks_usage(*usages));
+        if let (0, Some(usages)) = (self.finding.depth, usages) {
+            let wanted = format!("one of {}", joined(usages.names()));
+            push(to, "key usage", wanted, usage(self.cert()));
         }
         if self.finding.depth > 0 {
             self.ca(to);

@@ -68,11 +68,10 @@ impl Case<'_> {
 
     fn crl_times(&self, crl: &Crl, to: &mut Vec<Evidence>) {
         let Some(at) = self.policy.at else { return };
-        if let Some(next) = crl.next_update().and_then(crate::cert::RawTime::time) {
-            if next <= at {
-                let found = format!("{next}, {} ago", words(at.0.saturating_sub(next.0)));
-                push(to, "nextUpdate", format!("after {at}"), found);
-            }
+        let next = crl.next_update().and_then(crate::cert::RawTime::time);
+        if let Some(next) = next.filter(|next| *next <= at) {
+            let found = format!("{next}, {} ago", words(at.0.saturating_sub(next.0)));
+            push(to, "nextUpdate", format!("after {at}"), found);
         }
         if let Some(this) = crl.this_update().time().filter(|this| *this > at) {
             let found = format!("{this}, in {}", words(this.0.saturating_sub(at.0)));
