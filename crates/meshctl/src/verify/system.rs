@@ -105,20 +105,26 @@ impl Store {
                 return;
             }
         }
-        self.load_listed(name);
+        let found = self.listed(name);
+        self.add(found);
     }
 
     /// `by_store.c: by_store_subject`: every object of the name, CRLs too; one file without any fails
     /// the whole look-up.
-    fn load_listed(&mut self, name: &Name) {
-        let Some(dir) = &self.listed else { return };
-        let files: Vec<Found> =
-            listed(dir, name).iter().map(|bytes| load::lenient(bytes)).collect();
-        if files.iter().all(|found| !found.certs.is_empty() || !found.crls.is_empty()) {
-            files.into_iter().for_each(|found| self.add(found));
+    fn listed(&self, name: &Name) -> Found {
+        let mut all = Found::default();
+        for bytes in self.listed.iter().flat_map(|dir| listed(dir, name)) {
+            let found = load::lenient(&bytes);
+            if found.certs.is_empty() && found.crls.is_empty() {
+                return Found::default();
+            }
+            all.certs.extend(found.certs);
+            all.crls.extend(found.crls);
         }
+        all
     }
 
+    /// CRLs are asked for when the chain stands: certificates that come with them are too late for it.
     fn load_crls(&mut self, name: &Name) {
         if !self.asked[1].insert(name.canonical().to_vec()) {
             return;
@@ -129,7 +135,8 @@ impl Store {
             }
         }
         if !self.found.crls.iter().any(|crl| crl.issuer() == name) {
-            self.load_listed(name);
+            let crls = self.listed(name).crls;
+            self.add(Found { certs: Vec::new(), crls });
         }
     }
 }
