@@ -4,3 +4,4 @@ mod differential;
 mod fixtures;
 mod fuzz;
 mod replay;
+mod verify_extras;
