@@ -23,7 +23,7 @@ mod revocation;
 /// # Errors
 /// When a file cannot be written.
 pub fn write_missing(folder: &Path) -> io::Result<()> {
-    let recipes: [(&str, fn(&mut Topic)); 12] = [
+    let recipes: [(&str, Recipe); 12] = [
         ("chain", chain::chain),
         ("extensions", extensions::extensions),
         ("loading", loading::loading),
@@ -47,6 +47,9 @@ pub fn write_missing(folder: &Path) -> io::Result<()> {
     }
     Ok(())
 }
+
+/// Fills a topic.
+type Recipe = fn(&mut Topic);
 
 /// A folder being made.
 pub(crate) struct Topic {
