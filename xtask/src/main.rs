@@ -1,27 +1,36 @@
-//! The repository's own tools: `cargo xtask`.
+//! The repository's own tools: `cargo xtask NAME`.
 
+mod ci;
 mod differential;
 mod fixtures;
+mod tidy;
 
 use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask ci                                     install what the tests need, then everything CI runs, in its order
+cargo xtask differential [--runs N] [--seed S]     random PKIs against the installed openssl
+cargo xtask fixtures [--check]                     record (or compare) fixtures/verify with it
+cargo xtask tidy                                   what the compiler does not check: dependency direction, purity, sizes";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let outcome = match args.as_slice() {
+    let done = match args.as_slice() {
+        ["ci"] => ci::run(),
         ["differential", rest @ ..] => differential::run(rest),
         ["fixtures", rest @ ..] => fixtures::run(rest),
-        _ => Err(USAGE.to_owned()),
+        ["tidy"] => tidy::run(),
+        _ => {
+            println!("{USAGE}");
+            return ExitCode::from(if args.is_empty() || args == ["--help"] { 0 } else { 64 });
+        }
     };
-    match outcome {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
-            eprintln!("{problem}");
+            eprintln!("xtask: {problem}");
             ExitCode::FAILURE
         }
     }
 }
-
-const USAGE: &str = "\
-usage: cargo xtask differential [--runs N] [--seed S]   random PKIs against the installed openssl
-       cargo xtask fixtures [--check]                   record (or compare) fixtures/verify with it";

@@ -37,7 +37,7 @@ pub enum Ca {
     Init(Init),
     /// Make a key and a certificate signing request on the cluster's side.
     Csr(CsrArgs),
-    /// Sign a CSR, or many: what the CA with the offline root does.
+    /// Sign a CSR: what is done where the root key is.
     Sign(Sign),
     /// Put a pile of certificates into leaf-first order.
     Chain(ChainArgs),
@@ -216,13 +216,13 @@ pub struct Sign {
     #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "cfssl_config")]
     pub path_len: u32,
     /// Use this subject instead of the CSR's.
-    #[arg(long, value_name = "NAME", value_parser = Name::parse)]
+    #[arg(long, value_name = "NAME", value_parser = Name::parse, conflicts_with = "cfssl_config")]
     pub subject: Option<Name>,
     /// A DNS or URI name of the certificate, `dns:NAME` or `uri:URI`. Those in the CSR are not taken over.
-    #[arg(long, value_name = "KIND:NAME")]
+    #[arg(long, value_name = "KIND:NAME", conflicts_with = "cfssl_config")]
     pub san: Vec<String>,
     /// Forbid the new CA to sign identities outside this trust domain (critical name constraint).
-    #[arg(long, value_name = "DOMAIN")]
+    #[arg(long, value_name = "DOMAIN", conflicts_with = "cfssl_config")]
     pub constrain: Option<meshpki::TrustDomain>,
     /// Take usages, CA flags and expiry from a profile of this cfssl.json.
     #[arg(long, value_name = "FILE")]
@@ -258,6 +258,13 @@ pub struct ChainArgs {
 
 /// `meshctl ca inspect`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Exit status: 1 when something could not be read, whatever else was shown; 0 otherwise.
+
+Examples:
+  meshctl ca inspect ca/east/cert-chain.pem
+  meshctl ca inspect ca/east/ca-cert.pem ca/east/ca-key.pem     does the key belong to the certificate?
+  kubectl get secret cacerts -o json | jq -r '.data[\"ca-cert.pem\"]' | base64 -d | meshctl ca inspect -")]
 pub struct Inspect {
     /// Files to show, PEM or DER; `-` reads standard input.
     #[arg(required = true)]
@@ -276,7 +283,9 @@ pub struct Inspect {
 /// `meshctl ca expiry`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit status: 0 nothing is due, 2 something is, 1 something could not be read.
+Exit status: 2 something is due, even where something else could not be read; 1 something could not
+be read, or there was no certificate; 0 nothing is due.
+In folders, hidden files, previous/ and key files (ca-key.pem, key.pem ...) are left out.
 
 Examples:
   meshctl ca expiry --within 30d ca

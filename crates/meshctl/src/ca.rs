@@ -1,11 +1,12 @@
 //! `meshctl ca ...`: one file per command, and what they share.
 
+mod cfssl;
 pub(crate) mod chain;
 pub(crate) mod csr;
 pub(crate) mod init;
 mod intermediate;
 mod issuer;
-mod passphrase;
+pub(crate) mod passphrase;
 pub(crate) mod renew;
 pub(crate) mod sign;
 mod tree;
@@ -36,6 +37,20 @@ fn read_certs(path: &Path, io: &mut Io<'_>) -> Result<Vec<Cert>, Failure> {
             failure
         }
     })
+}
+
+/// Opens a folder for a change, and tells what an interrupted run left.
+fn open_workspace(dir: &Path, io: &mut Io<'_>) -> Result<files::Workspace, Failure> {
+    let (workspace, leftovers) = files::Workspace::open(dir)?;
+    for place in leftovers {
+        let warning = Failure::new(
+            "ctl/leftovers",
+            "an interrupted run left a set of files; it was kept aside",
+        )
+        .in_file(&place);
+        warn(io.err, &warning);
+    }
+    Ok(workspace)
 }
 
 /// A cluster's name is a folder's name and part of a subject.

@@ -113,13 +113,16 @@ impl Workspace {
     pub fn stage(&mut self, name: &Path, content: &[u8], secret: bool) -> Result<(), Failure> {
         let path = self.staging().join(name);
         let fail = |error: std::io::Error| Failure::io("write", &path, &error);
-        if let Some(parent) = path.parent() {
-            DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(fail)?;
-        }
         let mode = if secret { 0o600 } else { 0o644 };
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(mode).open(&path).map_err(fail)?;
-        file.write_all(content).map_err(fail)?;
+        let open = || OpenOptions::new().write(true).create_new(true).mode(mode).open(&path);
+        let opened = open().or_else(|error| match path.parent() {
+            Some(parent) if error.kind() == ErrorKind::NotFound => {
+                DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+                open()
+            }
+            _ => Err(error),
+        });
+        opened.and_then(|mut file| file.write_all(content)).map_err(fail)?;
         self.staged.push(path);
         Ok(())
     }
@@ -135,7 +138,8 @@ impl Workspace {
                 .map_err(|error| Failure::io("write", path, &error))
         };
         if self.staged.len() > SYNC_SINGLY_MAX {
-            return rustix::fs::syncfs(&self.lock).map_err(|error| Failure::io("write to", &self.dir, &error.into()));
+            return rustix::fs::syncfs(&self.lock)
+                .map_err(|error| Failure::io("write to", &self.dir, &error.into()));
         }
         let share = self.staged.len().div_ceil(SYNC_THREADS).max(1);
         std::thread::scope(|scope| {

@@ -8,6 +8,7 @@ pub mod inspect;
 pub mod io;
 mod openssl_args;
 pub mod report;
+mod show;
 pub mod verify;
 
 use std::ffi::OsString;

@@ -8,6 +8,7 @@ use std::path::Path;
 use meshpki::Error;
 
 use crate::Exit;
+use crate::show::safe;
 
 /// Why a command did not do what it was asked for, as it will be printed.
 #[derive(Debug)]
@@ -39,6 +40,7 @@ impl Failure {
         "ctl/root-key-plain",
         "ctl/san",
         "ctl/strays",
+        "ctl/unreadable",
         "ctl/usage",
         "ctl/validity-cut",
     ];
@@ -114,16 +116,22 @@ impl Failure {
         self.render("error")
     }
 
+    /// What happened and why, in one line and without its code.
+    pub fn sentence(&self) -> String {
+        let parts = std::iter::once(&self.message).chain(&self.causes);
+        parts.map(String::as_str).collect::<Vec<_>>().join(": ")
+    }
+
     fn render(&self, level: &str) -> String {
-        let mut text = format!("{level}[{}]: {}\n", self.code, self.message);
+        let mut text = format!("{level}[{}]: {}\n", self.code, safe(&self.message));
         for place in &self.places {
-            let _ = writeln!(text, "  in: {place}");
+            let _ = writeln!(text, "  in: {}", safe(place));
         }
         for cause in &self.causes {
-            let _ = writeln!(text, "  because: {cause}");
+            let _ = writeln!(text, "  because: {}", safe(cause));
         }
         for hint in &self.hints {
-            let _ = write!(text, "\nhint: {hint}\n");
+            let _ = write!(text, "\nhint: {}\n", safe(hint));
         }
         text
     }

@@ -82,7 +82,7 @@ impl Csr {
             &der::integer(&[0]),
             subject.as_der(),
             signer.public_key().as_spki(),
-            &der::constructed(0xa0, &[&extension_request(subject_alt_names, role)]),
+            &der::constructed(0xa0, &[&attributes(subject_alt_names, role)]),
         ]);
         let signature =
             signer.sign(&info).map_err(|source| Error::Sign { issuer: subject.label(), source })?;
@@ -177,7 +177,9 @@ fn requested_extensions(attributes: &Tlv<'_>) -> Result<Vec<RawExtension>, DerEr
     Ok(extensions)
 }
 
-fn extension_request(subject_alt_names: &[GeneralName], role: Role) -> Vec<u8> {
+/// The extensionRequest attribute; nothing at all when no extension is asked for, since the list may not be
+/// empty (RFC 5280 section 4.1).
+fn attributes(subject_alt_names: &[GeneralName], role: Role) -> Vec<u8> {
     let mut list = Vec::new();
     if !subject_alt_names.is_empty() {
         let names: Vec<u8> = subject_alt_names.iter().flat_map(GeneralName::to_der).collect();
@@ -185,6 +187,9 @@ fn extension_request(subject_alt_names: &[GeneralName], role: Role) -> Vec<u8> {
     }
     if matches!(role, Role::Ca { .. }) {
         list.extend(extension(oid::BASIC_CONSTRAINTS, true, &basic_constraints(role)));
+    }
+    if list.is_empty() {
+        return list;
     }
     let extensions = der::sequence(&[&list]);
     der::sequence(&[

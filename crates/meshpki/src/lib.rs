@@ -74,6 +74,7 @@ extern crate alloc;
 #[cfg(feature = "soft-keys")]
 pub mod cacerts;
 pub mod cert;
+pub mod cfssl;
 pub mod chain;
 pub mod crl;
 pub mod csr;

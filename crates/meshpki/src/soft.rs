@@ -240,18 +240,17 @@ impl SoftKey {
     pub fn to_encrypted_pem(&self, passphrase: &[u8]) -> Result<String, crate::Error> {
         use pkcs8::der::Encode;
         use pkcs8::pkcs5::pbes2;
-        let failed = |_| KeyProblem::EncryptionScheme;
         let (mut salt, mut iv) = ([0; 16], [0; 16]);
         fill_random(&mut salt);
         fill_random(&mut iv);
-        let scrypt = pkcs8::pkcs5::scrypt::Params::new(14, 8, 1)
-            .map_err(|_| KeyProblem::EncryptionScheme)?;
-        let parameters =
-            pbes2::Parameters::generate_scrypt_aes256cbc(scrypt, &salt, iv).map_err(failed)?;
-        let encrypted = parameters.encrypt(passphrase, &self.pkcs8).map_err(failed)?;
-        let scheme = pkcs8::pkcs5::EncryptionScheme::from(parameters)
-            .to_der()
-            .map_err(|_| KeyProblem::EncryptionScheme)?;
+        let encrypted = || -> Option<(Vec<u8>, Vec<u8>)> {
+            let scrypt = pkcs8::pkcs5::scrypt::Params::new(14, 8, 1).ok()?;
+            let parameters =
+                pbes2::Parameters::generate_scrypt_aes256cbc(scrypt, &salt, iv).ok()?;
+            let encrypted = parameters.encrypt(passphrase, &self.pkcs8).ok()?;
+            Some((pkcs8::pkcs5::EncryptionScheme::from(parameters).to_der().ok()?, encrypted))
+        };
+        let (scheme, encrypted) = encrypted().ok_or(KeyProblem::EncryptionScheme)?;
         let info = der::sequence(&[&scheme, &der::tlv(der::OCTET_STRING, &encrypted)]);
         Ok(pem::encode(ENCRYPTED_PKCS8, &info))
     }
@@ -284,8 +283,11 @@ fn unsupported(what: &str, oid: &[u8]) -> KeyProblem {
     KeyProblem::Unsupported((String::from(what) + &oid::dotted(oid)).into())
 }
 
-/// OID, parameter OID if it is one, and private key octets of a PKCS#8 key.
-fn pkcs8_parts(bytes: &[u8]) -> Result<(&[u8], Option<&[u8]>, &[u8]), DerError> {
+/// Algorithm OID, parameter OID if it is one, private key octets.
+type Pkcs8Parts<'a> = (&'a [u8], Option<&'a [u8]>, &'a [u8]);
+
+/// Takes a PKCS#8 key apart.
+fn pkcs8_parts(bytes: &[u8]) -> Result<Pkcs8Parts<'_>, DerError> {
     let mut parts =
         Reader::new(bytes).expect(der::SEQUENCE, "a PKCS#8 key is a SEQUENCE")?.reader();
     parts.expect(der::INTEGER, "a PKCS#8 key begins with its version")?;
@@ -353,11 +355,11 @@ fn sec1_to_pkcs8(
 fn decrypt(bytes: &[u8], passphrase: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyProblem> {
     use pkcs8::EncryptedPrivateKeyInfoRef;
     let info =
-        EncryptedPrivateKeyInfoRef::try_from(bytes).map_err(|_| KeyProblem::EncryptionScheme)?;
+        EncryptedPrivateKeyInfoRef::try_from(bytes).ok().ok_or(KeyProblem::EncryptionScheme)?;
     if info.encryption_algorithm.pbes2().is_none() {
         return Err(KeyProblem::EncryptionScheme);
     }
-    let plain = info.decrypt(passphrase).map_err(|_| KeyProblem::WrongPassphrase)?;
+    let plain = info.decrypt(passphrase).ok().ok_or(KeyProblem::WrongPassphrase)?;
     Ok(Zeroizing::new(plain.as_bytes().to_vec()))
 }
 
@@ -382,8 +384,8 @@ fn public_key(algorithm: &KeyAlgorithm, bits: &[u8]) -> PublicKey {
             der::sequence(&[&der::tlv(der::OID, oid::RSA_ENCRYPTION), &der::tlv(der::NULL, &[])])
         }
     };
-    PublicKey::from_spki(&der::sequence(&[&identifier, &der::bit_string(bits)]))
-        .expect("what the writer wrote can be read")
+    let spki = der::sequence(&[&identifier, &der::bit_string(bits)]);
+    PublicKey::from_spki(&spki).expect("what the writer wrote can be read")
 }
 
 #[cfg(test)]

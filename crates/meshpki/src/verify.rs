@@ -16,6 +16,7 @@ mod explain;
 mod extensions;
 mod identity;
 mod level;
+mod memo;
 mod names;
 mod policy;
 mod policy_cache;
@@ -28,6 +29,7 @@ mod time;
 
 pub use code::Code;
 pub use explain::{Evidence, Explanation};
+pub use memo::Memo;
 pub use names::check_name_constraints;
 pub use policy::{PolicyNode, PolicyOutcome};
 
@@ -177,9 +179,16 @@ pub struct Finding {
 /// Total: whatever is wrong is in the verdict.
 #[must_use]
 pub fn verify(inputs: &Inputs<'_>, policy: &Policy) -> Verdict {
+    verify_with(inputs, policy, &mut Memo::default())
+}
+
+/// [`verify`], for one target of many: signatures above it that `memo` has seen are not checked again.
+#[must_use]
+pub fn verify_with(inputs: &Inputs<'_>, policy: &Policy, memo: &mut Memo) -> Verdict {
     let mut run = Run {
         inputs,
         policy,
+        memo,
         chain: alloc::vec![Link { cert: inputs.target, aux: None }],
         num_untrusted: 1,
         findings: Vec::new(),
@@ -292,6 +301,7 @@ struct Link<'a> {
 struct Run<'a> {
     inputs: &'a Inputs<'a>,
     policy: &'a Policy,
+    memo: &'a mut Memo,
     chain: Vec<Link<'a>>,
     num_untrusted: usize,
     findings: Vec<Finding>,

@@ -2,32 +2,24 @@
 
 use std::path::Path;
 
+use meshpki::cert::GeneralName;
+use meshpki::cfssl::CsrRequest;
 use meshpki::profile::Role;
-use meshpki::{Csr, KeyType, Name, cert::GeneralName};
+use meshpki::{Csr, KeyType, Name, SoftKey};
 
 use super::init::generate;
-use super::{check_cluster_name, intermediate, warn_unproven};
+use super::{cfssl, check_cluster_name, intermediate, open_workspace, warn_unproven};
 use crate::args::CsrArgs;
 use crate::files::Workspace;
-use crate::report::{Failure, warn};
+use crate::report::Failure;
 use crate::{Exit, Io};
 
 /// Runs the command.
 pub(crate) fn run(args: &CsrArgs, io: &mut Io<'_>) -> Result<Exit, Failure> {
     check_cluster_name(&args.cluster)?;
     let request = Request::new(args, io)?;
-    let (mut workspace, leftovers) = Workspace::open(&args.dir)?;
-    for place in leftovers {
-        warn(
-            io.err,
-            &Failure::new(
-                "ctl/leftovers",
-                "an interrupted run left a set of files; it was kept aside",
-            )
-            .in_file(&place),
-        );
-    }
-    match make(args, request, &mut workspace, io) {
+    let mut workspace = open_workspace(&args.dir, io)?;
+    match make(args, &request, &mut workspace, io) {
         Ok(csr) => {
             workspace.finish()?;
             report(args, &csr, io)
@@ -40,27 +32,44 @@ pub(crate) fn run(args: &CsrArgs, io: &mut Io<'_>) -> Result<Exit, Failure> {
 }
 
 /// What is asked for.
-struct Request {
-    key_type: KeyType,
-    subject: Name,
-    names: Vec<GeneralName>,
-    role: Role,
+enum Request {
+    Ours { key_type: KeyType, subject: Name, names: Vec<GeneralName> },
+    Cfssl { key_type: KeyType, request: CsrRequest },
 }
 
 impl Request {
-    fn new(args: &CsrArgs, _io: &mut Io<'_>) -> Result<Self, Failure> {
-        Ok(Self {
+    fn new(args: &CsrArgs, io: &mut Io<'_>) -> Result<Self, Failure> {
+        if let Some(path) = &args.cfssl_csr {
+            let file = cfssl::csr_file(path, io)?;
+            let request = cfssl::take(file.request(), path, io)?;
+            return Ok(Self::Cfssl { key_type: file.key_type(), request });
+        }
+        Ok(Self::Ours {
             key_type: args.key_type,
             subject: intermediate::subject(&args.subject, &args.cluster)?,
             names: intermediate::names(&args.san, &args.cluster)?,
-            role: Role::Ca { path_len: Some(0) },
+        })
+    }
+
+    const fn key_type(&self) -> KeyType {
+        match self {
+            Self::Ours { key_type, .. } | Self::Cfssl { key_type, .. } => *key_type,
+        }
+    }
+
+    fn create(&self, key: &SoftKey) -> Result<Csr, Failure> {
+        Ok(match self {
+            Self::Ours { subject, names, .. } => {
+                Csr::create(subject, names, Role::Ca { path_len: Some(0) }, key)?
+            }
+            Self::Cfssl { request, .. } => request.create(key)?,
         })
     }
 }
 
 fn make(
     args: &CsrArgs,
-    request: Request,
+    request: &Request,
     workspace: &mut Workspace,
     io: &mut Io<'_>,
 ) -> Result<Csr, Failure> {
@@ -72,9 +81,9 @@ fn make(
         )
         .hint(format!("choose another `--cluster`, or move `{}` away first", folder.display())));
     }
-    warn_unproven(request.key_type, &format!("`{}`", args.cluster), io);
-    let key = generate(request.key_type, 1, io)?.remove(0);
-    let csr = Csr::create(&request.subject, &request.names, request.role, &key)?;
+    warn_unproven(request.key_type(), &format!("`{}`", args.cluster), io);
+    let key = generate(request.key_type(), 1, io)?.remove(0);
+    let csr = request.create(&key)?;
     let name = Path::new(&args.cluster);
     workspace.stage(&name.join("ca-key.pem"), key.to_pem().as_bytes(), true)?;
     workspace.stage(&name.join("ca.csr"), csr.to_pem().as_bytes(), false)?;

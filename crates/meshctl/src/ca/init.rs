@@ -4,6 +4,7 @@ use std::path::Path;
 
 use meshpki::cacerts::Layout;
 use meshpki::name::Attribute;
+use meshpki::profile::Role;
 use meshpki::{
     CaCerts, Cert, KeyType, Name, Profile, Serial, Signer, SoftKey, Stamp, Time, digest, oid,
     self_signed,
@@ -11,7 +12,7 @@ use meshpki::{
 
 use super::issuer::{self, Authority, ROOT_CERT, ROOT_KEY};
 use super::tree::{Cluster, State, Tree};
-use super::{check_cluster_name, intermediate, passphrase, warn_unproven};
+use super::{cfssl, check_cluster_name, intermediate, open_workspace, passphrase, warn_unproven};
 use crate::args::{Init, LayoutName};
 use crate::files::{self, Workspace};
 use crate::report::{Failure, warn};
@@ -21,15 +22,7 @@ use crate::{Exit, Io};
 pub(crate) fn run(args: &Init, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let now = args.at.unwrap_or(io.now);
     let clusters = clusters(&args.cluster)?;
-    let (mut workspace, leftovers) = Workspace::open(&args.dir)?;
-    for place in leftovers {
-        let warning = Failure::new(
-            "ctl/leftovers",
-            "an interrupted run left a set of files; it was kept aside",
-        )
-        .in_file(&place);
-        warn(io.err, &warning);
-    }
+    let mut workspace = open_workspace(&args.dir, io)?;
     let tree = match init(args, &clusters, now, &mut workspace, io) {
         Ok(tree) => tree,
         Err(failure) => {
@@ -148,24 +141,34 @@ fn root(
 /// What a new root is to be.
 struct RootPlan {
     key_type: KeyType,
-    /// `None`: the default subject, which names the key.
-    subject: Option<Name>,
+    /// Without a subject, the default one, which names the key.
     profile: Profile,
     stamp: Stamp,
 }
 
 impl RootPlan {
-    fn new(args: &Init, now: Time, _io: &mut Io<'_>) -> Result<Self, Failure> {
-        let stamp = Stamp::made_at(now, Serial::from_random(crate::io::random()));
-        let mut profile = Profile::root(Name::empty());
+    fn new(args: &Init, now: Time, io: &mut Io<'_>) -> Result<Self, Failure> {
+        let serial = Serial::from_random(crate::io::random());
+        if let Some(path) = &args.cfssl_csr {
+            let file = cfssl::csr_file(path, io)?;
+            let order = cfssl::take(file.root(now), path, io)?;
+            return Ok(Self {
+                key_type: file.key_type(),
+                stamp: order.stamp(serial),
+                profile: order.profile,
+            });
+        }
+        let mut profile = Profile::root(args.root_subject.clone().unwrap_or_else(Name::empty));
         profile.valid_seconds = args.root_validity;
-        profile.role = meshpki::profile::Role::Ca { path_len: args.path_len };
+        profile.role = Role::Ca { path_len: args.path_len };
         let key_type = args.root_key_type.unwrap_or(args.key_type);
-        Ok(Self { key_type, subject: args.root_subject.clone(), profile, stamp })
+        Ok(Self { key_type, profile, stamp: Stamp::made_at(now, serial) })
     }
 
     fn sign(mut self, key: &SoftKey) -> Result<Cert, Failure> {
-        self.profile.subject = self.subject.unwrap_or_else(|| default_subject(key));
+        if self.profile.subject.is_empty() {
+            self.profile.subject = default_subject(key);
+        }
         Ok(self_signed(&self.profile, key, self.stamp)?)
     }
 }

@@ -10,7 +10,7 @@ use crate::report::{Failure, warn};
 use crate::{Io, files};
 
 /// The passphrase the options name, if they name one.
-pub(super) fn given(
+pub(crate) fn given(
     options: &Passphrase,
     io: &mut Io<'_>,
 ) -> Result<Option<Zeroizing<String>>, Failure> {

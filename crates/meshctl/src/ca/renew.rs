@@ -9,10 +9,10 @@ use meshpki::{CaCerts, Cert, KeyType, Profile, Signer, Time, oid};
 use super::init::generate;
 use super::issuer::Authority;
 use super::tree::{Cluster, State, Tree, read_set};
-use super::{check_cluster_name, intermediate, warn_unproven};
+use super::{check_cluster_name, intermediate, open_workspace, warn_unproven};
 use crate::args::Renew;
 use crate::files::{self, Workspace};
-use crate::report::{Failure, warn};
+use crate::report::Failure;
 use crate::{Exit, Io};
 
 /// Runs the command.
@@ -26,17 +26,7 @@ pub(crate) fn run(args: &Renew, io: &mut Io<'_>) -> Result<Exit, Failure> {
         )
         .hint(format!("`meshctl ca init {} --cluster NAME` makes one", args.dir.display())));
     }
-    let (mut workspace, leftovers) = Workspace::open(&args.dir)?;
-    for place in leftovers {
-        warn(
-            io.err,
-            &Failure::new(
-                "ctl/leftovers",
-                "an interrupted run left a set of files; it was kept aside",
-            )
-            .in_file(&place),
-        );
-    }
+    let mut workspace = open_workspace(&args.dir, io)?;
     match renew(args, now, &mut workspace, io) {
         Ok(tree) => {
             workspace.finish()?;

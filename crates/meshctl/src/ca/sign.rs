@@ -5,10 +5,10 @@ use std::path::Path;
 use meshpki::cert::GeneralName;
 use meshpki::issue::csr_key;
 use meshpki::profile::Role;
-use meshpki::{Cert, Csr, KeyType, Profile, SoftKey, TrustDomain, pem};
+use meshpki::{Cert, Csr, KeyType, Profile, Serial, SoftKey, Time, TrustDomain, issue, pem};
 
 use super::issuer::Authority;
-use super::{intermediate, warn_unproven};
+use super::{cfssl, intermediate, warn_unproven};
 use crate::args::Sign;
 use crate::files::{self, Workspace};
 use crate::report::Failure;
@@ -32,14 +32,34 @@ pub(crate) fn run(args: &Sign, io: &mut Io<'_>) -> Result<Exit, Failure> {
     if let Some(kind) = KeyType::of(key.algorithm()) {
         warn_unproven(kind, &format!("`{}`", csr.subject().label()), io);
     }
-    let profile = profile(args, &csr, io)?;
     let now = args.at.unwrap_or(io.now);
-    let cert = intermediate::make(profile, key, &authority, now, args.validity.is_some(), io)
-        .map_err(|failure| failure.in_file(&args.csr))?;
+    let cert = match &args.cfssl_config {
+        Some(path) => cfssl_sign(args, path, &csr, &authority, now, io),
+        None => {
+            let profile = profile(args, &csr, io)?;
+            intermediate::make(profile, key, &authority, now, args.validity.is_some(), io)
+        }
+    }
+    .map_err(|failure| failure.in_file(&args.csr))?;
     if args.out == Path::new("-") {
         return print(&cert.to_pem(), io);
     }
     write(args, &cert, &authority, io)
+}
+
+/// What `cfssl sign -config FILE -profile NAME` would make.
+fn cfssl_sign(
+    args: &Sign,
+    path: &Path,
+    csr: &Csr,
+    authority: &Authority,
+    now: Time,
+    io: &mut Io<'_>,
+) -> Result<Cert, Failure> {
+    let profile = cfssl::profile(path, args.profile.as_deref(), io)?;
+    let order = cfssl::take(profile.order(csr, &authority.cert, now), path, io)?;
+    let stamp = order.stamp(Serial::from_random(crate::io::random()));
+    Ok(issue(&order.profile, csr_key(csr)?, authority.issuer(), stamp)?)
 }
 
 fn profile(args: &Sign, csr: &Csr, io: &mut Io<'_>) -> Result<Profile, Failure> {

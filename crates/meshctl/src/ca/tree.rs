@@ -67,7 +67,7 @@ pub(super) fn read_set(folder: &Path, now: Time) -> Result<CaCerts, Failure> {
     }
     let set =
         CaCerts::from_files(&contents, now).map_err(|error| Failure::from(error).in_file(folder));
-    contents.values_mut().for_each(|bytes| zeroize::Zeroize::zeroize(bytes));
+    contents.values_mut().for_each(zeroize::Zeroize::zeroize);
     set
 }
 

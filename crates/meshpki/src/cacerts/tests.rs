@@ -102,17 +102,19 @@ fn a_set_that_does_not_agree_cannot_be_made() {
     assert_eq!(with(same(&own), vec![], roots(), NOW.plus(366 * DAY)), "pki/untrusted");
 }
 
+type Files = BTreeMap<String, Vec<u8>>;
+
 #[test]
 fn files_that_are_missing_or_mixed_up_are_named() {
     let mesh = root("CN=root");
     let (ca, key) = cluster(&mesh, |_| {});
     let set = CaCerts::new(ca, key, vec![], vec![mesh.cert.clone()], NOW).unwrap();
-    let good: BTreeMap<String, Vec<u8>> = set
+    let good: Files = set
         .files(Layout::Istio)
         .into_iter()
         .map(|(name, content)| (name.to_string(), content.to_vec()))
         .collect();
-    let check = |expect: &str, change: &dyn Fn(&mut BTreeMap<String, Vec<u8>>)| {
+    let check = |expect: &str, change: &dyn Fn(&mut Files)| {
         let mut files = good.clone();
         change(&mut files);
         assert_eq!(CaCerts::from_files(&files, NOW).err().unwrap().to_string(), expect);

@@ -53,7 +53,7 @@ pub(super) fn load(
         }
         _ => RsaKeyPair::from_pkcs8(pkcs8).map(Pair::Rsa),
     };
-    let pair = pair.map_err(|_| rejected(algorithm))?;
+    let pair = pair.ok().ok_or_else(|| rejected(algorithm))?;
     let public = public(&pair);
     Ok((pair, public))
 }

@@ -1,0 +1,143 @@
+//! How facts are written: safe on a terminal, the same everywhere.
+
+use meshpki::cert::RawTime;
+use meshpki::{Time, digest, time};
+use serde_json::Value;
+
+use crate::Io;
+use crate::report::Failure;
+
+/// Writes a result to standard output. A reader that went away is no failure of ours.
+///
+/// # Errors
+/// `ctl/io`, when standard output takes no more.
+pub(crate) fn output(text: &str, io: &mut Io<'_>) -> Result<(), Failure> {
+    match io.out.write_all(text.as_bytes()).and_then(|()| io.out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::new("ctl/io", "cannot write to standard output")
+                .because(error.to_string()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Text from outside with every character that could steer a terminal written as `\u{1b}`.
+pub(crate) fn safe(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() || is_invisible(c) {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Characters that turn the direction of text or take no room, so that one text looks like another.
+const fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+    )
+}
+
+/// A JSON document, indented, in ASCII: what is not stands as `\u` escapes, so that it is safe on a terminal as well.
+pub(crate) fn json(value: &Value) -> String {
+    let mut out = String::new();
+    for c in format!("{value:#}\n").chars() {
+        if c.is_ascii() && c != '\x7f' {
+            out.push(c);
+        } else {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                out += &format!("\\u{unit:04x}");
+            }
+        }
+    }
+    out
+}
+
+/// A serial number from its content octets, as `openssl x509 -text` prints a long one: `4a:00:ff`, `-01`.
+pub(crate) fn serial(content: &[u8]) -> String {
+    match content {
+        [0, rest @ ..] if !rest.is_empty() => digest::hex_colons(rest),
+        [first, ..] if first & 0x80 != 0 => format!("-{}", digest::hex_colons(&negated(content))),
+        _ => digest::hex_colons(content),
+    }
+}
+
+/// Magnitude of a negative two's complement number.
+fn negated(content: &[u8]) -> Vec<u8> {
+    let mut bytes: Vec<u8> = content.iter().map(|b| !b).collect();
+    for byte in bytes.iter_mut().rev() {
+        let (sum, carry) = byte.overflowing_add(1);
+        *byte = sum;
+        if !carry {
+            break;
+        }
+    }
+    let zeros = bytes.iter().take_while(|b| **b == 0).count();
+    bytes.drain(..zeros.min(bytes.len() - 1));
+    bytes
+}
+
+/// A key identifier as openssl prints it: upper-case hex pairs joined by colons.
+pub(crate) fn key_id(bytes: &[u8]) -> String {
+    digest::hex_colons(bytes).to_ascii_uppercase()
+}
+
+/// `in 364 days`, `3 days ago`, `now`.
+pub(crate) fn relative(time: Time, at: Time) -> String {
+    match time.0.saturating_sub(at.0) {
+        0 => "now".to_owned(),
+        left @ 1.. => format!("in {}", time::words(left)),
+        past => format!("{} ago", time::words(past)),
+    }
+}
+
+/// A time as the certificate has it: RFC 3339, or what stands there where it is no time.
+pub(crate) fn raw_time(raw: &RawTime) -> String {
+    raw.time().map_or_else(
+        || format!("unreadable: `{}`", raw.content.escape_ascii()),
+        |time| time.to_string(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_steers_a_terminal() {
+        assert_eq!(safe("a\u{1b}[31m\r\n\u{9b}b"), "a\\u{1b}[31m\\u{d}\\u{a}\\u{9b}b");
+        assert_eq!(safe("gpj.\u{202e}exe Zoë"), "gpj.\\u{202e}exe Zoë");
+        let text = json(&serde_json::json!("\u{1b}\u{7f}\u{9b}\u{1f600}é\""));
+        assert_eq!(text, "\"\\u001b\\u007f\\u009b\\ud83d\\ude00\\u00e9\\\"\"\n");
+    }
+
+    #[test]
+    fn serial_numbers() {
+        let cases: [(&[u8], &str); 7] = [
+            (&[0], "00"),
+            (&[1], "01"),
+            (&[0, 0x80], "80"),
+            (&[0x4a, 0, 0xff], "4a:00:ff"),
+            (&[0xff], "-01"),
+            (&[0x80, 0], "-80:00"),
+            (&[0xff, 0], "-01:00"),
+        ];
+        for (content, text) in cases {
+            assert_eq!(serial(content), text);
+        }
+    }
+
+    #[test]
+    fn times_relative_to_another() {
+        let at = Time(1_000_000);
+        let words: Vec<String> =
+            [0, 364 * time::DAY, -3 * time::DAY, 1].map(|s| relative(at.plus(s), at)).to_vec();
+        assert_eq!(words, ["now", "in 364 days", "3 days ago", "in 1 second"]);
+    }
+}

@@ -1,0 +1,169 @@
+//! Verifying against its bare signature checks, parsing against x509-parser, the process against openssl.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use meshpki::verify::{Anchor, Inputs, Memo, Policy, verify, verify_with};
+use meshpki::{
+    Cert, Issuer, KeyType, Name, Profile, Serial, Signer, SoftKey, Stamp, Time, issue, self_signed,
+};
+use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
+use tests::ratio::compare;
+
+/// Workload certificates under one intermediate.
+const WORKLOADS: usize = 10_000;
+
+fn main() {
+    let now = Time(1_795_244_400);
+    let pki = Pki::new(now);
+    let policy = Policy::like_openssl(now);
+    let anchors = [Anchor { cert: pki.root.clone(), aux: None }];
+    let untrusted = [pki.intermediate.clone()];
+    let check = |leaf: &Cert| {
+        let inputs = Inputs {
+            target: leaf,
+            untrusted: &untrusted,
+            trusted: &anchors,
+            crls: &[],
+            store_crls: &[],
+        };
+        let verdict = verify(&inputs, &policy);
+        assert!(verdict.is_ok());
+        verdict
+    };
+    let leaf = &pki.leaves[0];
+    compare(
+        "leaf -> intermediate -> root P-256 / its two signature checks",
+        1.15,
+        || check(leaf),
+        || {
+            signature(leaf, &pki.intermediate);
+            signature(&pki.intermediate, &pki.root);
+        },
+    );
+    compare(
+        "parse a certificate / x509-parser",
+        2.0,
+        || Cert::from_der(pki.intermediate.as_der()).expect("a certificate"),
+        || {
+            x509_parser::parse_x509_certificate(pki.intermediate.as_der())
+                .expect("a certificate")
+                .1
+                .tbs_certificate
+                .version
+        },
+    );
+    compare(
+        "10,000 workloads under one intermediate / a signature check each",
+        1.15,
+        || {
+            let mut memo = Memo::default();
+            let mut good = |target: &Cert| {
+                let inputs = Inputs {
+                    target,
+                    untrusted: &untrusted,
+                    trusted: &anchors,
+                    crls: &[],
+                    store_crls: &[],
+                };
+                verify_with(&inputs, &policy, &mut memo).is_ok()
+            };
+            assert_eq!(pki.leaves.iter().filter(|leaf| good(leaf)).count(), pki.leaves.len());
+        },
+        || pki.leaves.iter().for_each(|leaf| signature(leaf, &pki.intermediate)),
+    );
+    process(&pki);
+}
+
+fn signature(cert: &Cert, issuer: &Cert) {
+    let key = issuer.public_key();
+    let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key.as_bits());
+    key.verify(cert.tbs(), cert.signature()).expect("a good signature");
+}
+
+struct Pki {
+    root: Cert,
+    intermediate: Cert,
+    leaves: Vec<Cert>,
+}
+
+impl Pki {
+    fn new(now: Time) -> Self {
+        let stamp = |n: usize| {
+            let mut serial = [0; 20];
+            serial[12..].copy_from_slice(&(n as u64).to_be_bytes());
+            Stamp::made_at(now, Serial::from_random(serial))
+        };
+        let key = || SoftKey::generate(KeyType::EcdsaP256).expect("a key");
+        let name = |text| Name::parse(text).expect("a name");
+        let (root_key, ca_key, leaf_key) = (key(), key(), key());
+        let root =
+            self_signed(&Profile::root(name("O=Example, CN=Mesh Root CA")), &root_key, stamp(1))
+                .expect("a root");
+        let issuer = Issuer { cert: &root, signer: &root_key };
+        let profile = Profile::cluster(name("O=Example, CN=Mesh CA east"));
+        let intermediate =
+            issue(&profile, ca_key.public_key(), issuer, stamp(2)).expect("an intermediate");
+        let issuer = Issuer { cert: &intermediate, signer: &ca_key };
+        let workload = |n: usize| {
+            let profile = Profile::workload(&format!("spiffe://cluster.local/ns/default/sa/s{n}"));
+            issue(&profile, leaf_key.public_key(), issuer, stamp(3 + n))
+                .expect("a workload's certificate")
+        };
+        let leaves = (0..if quick() { 10 } else { WORKLOADS }).map(workload).collect();
+        Self { root, intermediate, leaves }
+    }
+}
+
+fn quick() -> bool {
+    std::env::args().any(|arg| arg == "--test")
+}
+
+/// `meshctl ca verify` against `openssl verify`, the same arguments, whole processes.
+fn process(pki: &Pki) {
+    if Command::new("openssl").arg("version").output().is_err() {
+        println!("NOT RUN: openssl is not installed");
+        return;
+    }
+    let scratch = tempfile::tempdir().expect("a scratch folder");
+    let write = |name: &str, cert: &Cert| {
+        std::fs::write(scratch.path().join(name), cert.to_pem()).expect("a file")
+    };
+    write("root.pem", &pki.root);
+    write("ca.pem", &pki.intermediate);
+    write("leaf.pem", &pki.leaves[0]);
+    let options = [
+        "-no-CApath",
+        "-no-CAstore",
+        "-attime",
+        "1795244400",
+        "-CAfile",
+        "root.pem",
+        "-untrusted",
+        "ca.pem",
+        "leaf.pem",
+    ];
+    let meshctl = meshctl();
+    compare(
+        "meshctl ca verify / openssl verify, as processes",
+        0.4,
+        || run(Command::new(&meshctl).args(["ca", "verify"]).args(options), scratch.path()),
+        || run(Command::new("openssl").arg("verify").args(options), scratch.path()),
+    );
+}
+
+fn run(command: &mut Command, dir: &Path) {
+    let command =
+        command.current_dir(dir).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    assert!(command.status().expect("a process").success());
+}
+
+/// The release binary beside this benchmark, built when it is not there.
+fn meshctl() -> PathBuf {
+    let build = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--release", "-p", "meshctl"])
+        .status();
+    assert!(build.expect("cargo runs").success());
+    let here = std::env::current_exe().expect("this benchmark's path");
+    here.ancestors().nth(2).expect("target/release").join("meshctl")
+}

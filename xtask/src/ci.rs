@@ -1,0 +1,100 @@
+//! `cargo xtask ci`: what CI runs, fast steps first; the first failure ends it.
+
+use std::process::Command;
+
+/// A step: what it is for, and its command line.
+const STEPS: &[(&str, &str)] = &[
+    ("formatting", "cargo fmt --all -- --check"),
+    ("lints", "cargo clippy --workspace --all-targets --all-features --locked -- -D warnings"),
+    (
+        "meshpki without aws-lc",
+        "cargo clippy -p meshpki --all-targets --no-default-features --features soft-keys --locked -- -D warnings",
+    ),
+    (
+        "meshpki without keys",
+        "cargo clippy -p meshpki --no-default-features --locked -- -D warnings",
+    ),
+    ("documentation", "cargo doc --workspace --no-deps --locked"),
+    ("tidy", "cargo xtask tidy"),
+    (
+        "tests without aws-lc",
+        "cargo test -p meshpki --no-default-features --features soft-keys --lib --locked",
+    ),
+    ("benchmarks, each once", "cargo bench -p tests --benches --locked -- --test"),
+    ("tests", "cargo test --workspace --locked"),
+];
+
+/// Judges the tests call, and Debian's package that has each.
+const JUDGES: &[(&str, &[&str], &str)] = &[
+    ("openssl", &["version"], "openssl"),
+    ("cfssl", &["version"], "golang-cfssl"),
+    ("cfssljson", &["--help"], "golang-cfssl"),
+    ("go", &["version"], "golang-go"),
+];
+
+/// Installs what is missing, then runs every step.
+pub fn run() -> Result<(), String> {
+    for (program, args, package) in JUDGES {
+        provide(program, args, package)?;
+    }
+    check_openssl()?;
+    for (i, (what, line)) in STEPS.iter().enumerate() {
+        println!("\n== {} of {}: {what}\n$ {line}", i + 1, STEPS.len());
+        let mut words = line.split(' ');
+        let mut command = Command::new(words.next().unwrap_or_default());
+        // A missing judge is a failure here, not a test that says it did not run.
+        command
+            .args(words)
+            .env("CI", "true")
+            .env("MESH_REQUIRE_JUDGES", "1")
+            .env("RUSTDOCFLAGS", "-D warnings");
+        let status = command.status().map_err(|error| format!("{line}: {error}"))?;
+        if !status.success() {
+            return Err(format!("step `{what}` failed: {line}"));
+        }
+    }
+    println!("\nall {} steps passed", STEPS.len());
+    Ok(())
+}
+
+/// Whether a program runs at all; what it answers does not matter.
+fn runs(program: &str, args: &[&str]) -> bool {
+    Command::new(program).args(args).output().is_ok()
+}
+
+fn provide(program: &str, args: &[&str], package: &str) -> Result<(), String> {
+    if runs(program, args) {
+        return Ok(());
+    }
+    println!("installing {package}, which has `{program}`: apt-get install {package}");
+    let apt = |args: &[&str]| {
+        Command::new("apt-get")
+            .args(args)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .status()
+            .is_ok_and(|s| s.success())
+    };
+    let installed = apt(&["update", "-qq"])
+        && apt(&["install", "-y", "-qq", "--no-install-recommends", "--no-upgrade", package])
+        && runs(program, args);
+    if installed {
+        Ok(())
+    } else {
+        Err(format!("`{program}` is missing; install it: apt-get install {package}"))
+    }
+}
+
+/// The reference is pinned: 3.0.19, whose verifier 3.0.17 to 3.0.20 share.
+fn check_openssl() -> Result<(), String> {
+    let output = Command::new("openssl")
+        .arg("version")
+        .output()
+        .map_err(|error| format!("openssl: {error}"))?;
+    let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    println!("judge: {version}");
+    let known = ["3.0.17", "3.0.18", "3.0.19", "3.0.20"];
+    if known.iter().any(|known| version.starts_with(&format!("OpenSSL {known} "))) {
+        return Ok(());
+    }
+    Err(format!("openssl is `{version}`; the reference is 3.0.19 (3.0.17 to 3.0.20 verify alike)"))
+}

@@ -1,0 +1,90 @@
+//! `cargo xtask tidy`: what the compiler does not check.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+/// Who may depend on whom: each crate knows only those to its left.
+const LINE: &[&str] = &["meshpki", "meshconfig", "meshapply", "meshctl"];
+/// Crates that name neither files nor clocks: `no_std`, and none of these below them.
+const PURE: &[&str] = &["meshpki", "meshconfig"];
+const IMPURE: &[&str] = &["tokio", "kube", "hyper", "clap", "rpassword", "rustix", "tempfile"];
+/// Bytes of the largest file in git.
+const FILE_MAX: u64 = 256 << 10;
+
+/// Runs every check and lists everything wrong.
+pub fn run() -> Result<(), String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut problems = Vec::new();
+    dependencies(&root, &mut problems)?;
+    purity(&root, &mut problems);
+    files(&root, &mut problems)?;
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(format!("{} untidy:\n  {}", problems.len(), problems.join("\n  ")))
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
+/// Dependencies point left, and the pure crates reach nothing impure.
+fn dependencies(root: &Path, problems: &mut Vec<String>) -> Result<(), String> {
+    for (i, name) in LINE.iter().enumerate() {
+        if !root.join("crates").join(name).exists() {
+            continue;
+        }
+        let mut command = Command::new(env!("CARGO"));
+        command
+            .current_dir(root)
+            .args(["tree", "--locked", "-p", name, "--edges", "normal", "--prefix", "none"]);
+        let output = command.output().map_err(|error| format!("cargo tree: {error}"))?;
+        if !output.status.success() {
+            return Err(format!(
+                "cargo tree -p {name}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            ));
+        }
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let below: BTreeSet<&str> =
+            text.lines().filter_map(|line| line.split(' ').next()).collect();
+        for right in &LINE[i + 1..] {
+            if below.contains(right) {
+                problems.push(format!("{name} depends on {right}, which is to its right"));
+            }
+        }
+        for bad in IMPURE.iter().filter(|bad| PURE.contains(name) && below.contains(**bad)) {
+            problems.push(format!("{name} is pure, but {bad} is below it"));
+        }
+    }
+    Ok(())
+}
+
+fn purity(root: &Path, problems: &mut Vec<String>) {
+    for name in PURE {
+        let lib = root.join("crates").join(name).join("src/lib.rs");
+        if lib.exists() && !read(&lib).contains("#![no_std]") {
+            problems.push(format!("{} lacks #![no_std]", lib.display()));
+        }
+    }
+}
+
+/// No large file, no note to come back to, no host of a package registry.
+fn files(root: &Path, problems: &mut Vec<String>) -> Result<(), String> {
+    let output = Command::new("git").current_dir(root).args(["ls-files", "-z"]).output();
+    let output = output.map_err(|error| format!("git ls-files: {error}"))?;
+    let marks = [["FIX", "ME"].concat(), ["TO", "DO"].concat(), ["todo", "!("].concat()];
+    for name in String::from_utf8_lossy(&output.stdout).split('\0').filter(|name| !name.is_empty())
+    {
+        let path = root.join(name);
+        let size = std::fs::metadata(&path).map_or(0, |meta| meta.len());
+        if size > FILE_MAX {
+            problems.push(format!("{name} has {} KiB; {} are allowed", size >> 10, FILE_MAX >> 10));
+        }
+        if name.ends_with(".rs") && marks.iter().any(|mark| read(&path).contains(mark.as_str())) {
+            problems.push(format!("{name} has a note to come back to"));
+        }
+    }
+    Ok(())
+}
