@@ -7,6 +7,7 @@ mod csr_sign;
 mod differential;
 mod expiry;
 mod fixtures;
+mod fuzz;
 mod init;
 mod inspect;
 mod interop;
@@ -15,6 +16,7 @@ mod refusals;
 mod renew;
 mod replay;
 mod terminal;
+mod verify_extras;
 
 /// The real `meshctl`, for what needs a process of its own.
 const MESHCTL: &str = env!("CARGO_BIN_EXE_meshctl-under-test");

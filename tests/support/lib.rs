@@ -6,6 +6,7 @@ pub mod cli;
 pub mod command;
 pub mod differ;
 pub mod forge;
+pub mod fuzz;
 pub mod judge;
 pub mod judges;
 pub mod random;

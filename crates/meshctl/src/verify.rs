@@ -100,34 +100,40 @@ impl Answer {
             crls: policy.revocation != meshpki::verify::Revocation::Ignore,
         };
         settings.store.load_for(&target, &settings.untrusted, &want);
-        let verdict = meshpki::verify::verify(
-            &Inputs {
-                target: &target,
-                untrusted: &settings.untrusted,
-                trusted: settings.trusted.as_deref().unwrap_or(&settings.store.found.certs),
-                crls: &settings.crls,
-                store_crls: &settings.store.found.crls,
-            },
-            policy,
-        );
-        self.add(&name, &verdict, settings);
+        let inputs = Inputs {
+            target: &target,
+            untrusted: &settings.untrusted,
+            trusted: settings.trusted.as_deref().unwrap_or(&settings.store.found.certs),
+            crls: &settings.crls,
+            store_crls: &settings.store.found.crls,
+        };
+        let verdict = meshpki::verify::verify(&inputs, policy);
+        if settings.json {
+            self.json.push(report::verdict(&name, &verdict, &inputs, policy));
+        } else {
+            self.add_text(&name, &verdict, settings);
+        }
+        if settings.explain && !settings.json {
+            self.err += &report::explained(&name, &verdict, &inputs, policy);
+        }
+        self.settle(&name, &verdict);
     }
 
-    fn add(&mut self, name: &str, verdict: &Verdict, settings: &Settings) {
-        if settings.json {
-            self.json.push(report::verdict(name, verdict));
+    fn add_text(&mut self, name: &str, verdict: &Verdict, settings: &Settings) {
+        let (out, err) = if settings.policy_print {
+            verdict.openssl_text_with_policies(name, settings.show_chain)
         } else {
-            let (out, err) = if settings.policy_print {
-                verdict.openssl_text_with_policies(name, settings.show_chain)
-            } else {
-                verdict.openssl_text(name, settings.show_chain)
-            };
-            self.out += &out;
-            // Undecided is neither good nor failed.
-            let claim = format!("error {name}: verification failed\n");
-            let undecided = verdict.undecided.and(err.strip_suffix(&claim));
-            self.err += undecided.unwrap_or(&err);
-        }
+            verdict.openssl_text(name, settings.show_chain)
+        };
+        self.out += &out;
+        // Undecided is neither good nor failed.
+        let claim = format!("error {name}: verification failed\n");
+        let undecided = verdict.undecided.and(err.strip_suffix(&claim));
+        self.err += undecided.unwrap_or(&err);
+    }
+
+    /// The worst status wins: failed, undecided, good.
+    fn settle(&mut self, name: &str, verdict: &Verdict) {
         if let Some(depth) = verdict.undecided {
             self.err += &undecided(name, verdict, depth);
             if self.status == GOOD {
