@@ -262,7 +262,8 @@ fn facts_as_openssl_tells_them() {
         return;
     }
     let mut count = 0;
-    for path in pem_files(Path::new("../fixtures")) {
+    // Those of fixtures/verify are broken on purpose, and openssl prints their bytes raw.
+    for path in pem_files(Path::new("../fixtures/inspect")) {
         let blocks = pem::decode(&fs::read(&path).unwrap());
         let items = items(&[path.to_str().unwrap()]);
         for item in items.iter().filter(|item| item["type"] == "certificate") {
