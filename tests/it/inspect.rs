@@ -213,7 +213,7 @@ fn no_private_byte() {
     for name in ["ec-key.pem", "rich-key.pem", "encrypted-key.pem"] {
         let text = fs::read_to_string(fixture(name)).unwrap();
         let blocks = pem::decode(text.as_bytes());
-        let der = blocks.into_iter().flatten().find(|b| b.is_private_key()).unwrap().der;
+        let der = blocks.into_iter().flatten().find(|b| b.is_private_key()).unwrap().der.clone();
         for output in ["text", "json"] {
             let args =
                 ["ca", "inspect", "-o", output, "--passphrase-env", "PASSPHRASE", &fixture(name)];
