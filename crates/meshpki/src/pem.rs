@@ -84,6 +84,20 @@ pub enum PemProblem {
         /// Label of the END marker.
         end: String,
     },
+    /// A block Go does not take for a certificate.
+    #[error(
+        "Go, hence istiod, reads certificates labelled CERTIFICATE, without headers: this is `{label}`"
+    )]
+    IstiodLabel {
+        /// Label of the block.
+        label: String,
+    },
+    /// A byte order mark, or base64 without its padding: OpenSSL reads it, Go does not.
+    #[error("Go, hence istiod, does not read {what}")]
+    IstiodText {
+        /// What it does not read.
+        what: &'static str,
+    },
     /// No content.
     #[error(
         "`{label}` is empty; a line with a colon or a blank line makes what is before it a header"
