@@ -16,7 +16,7 @@ const MUTATIONS: usize = 3000;
 fn smoke() {
     let mut files = Vec::new();
     collect(&shared::root().join("fixtures"), &mut files);
-    let contents = |path| pem::decode(path).into_iter().flatten().map(|block| block.der);
+    let contents = |path| pem::decode(path).into_iter().flatten().map(|block| block.der.clone());
     let blocks: Vec<Vec<u8>> = files.iter().flat_map(|file| contents(file)).collect();
     for (name, target) in TARGETS {
         let corpus = if matches!(name, "pem" | "verify") { &files } else { &blocks };

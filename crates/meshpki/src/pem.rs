@@ -10,6 +10,8 @@ use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 
+use zeroize::Zeroizing;
+
 /// The label of a certificate.
 pub const CERTIFICATE: &str = "CERTIFICATE";
 /// The label of a certificate signing request.
@@ -41,6 +43,13 @@ impl Block {
     #[must_use]
     pub fn is_private_key(&self) -> bool {
         self.label.ends_with("PRIVATE KEY")
+    }
+}
+
+impl Drop for Block {
+    /// The content may be a private key.
+    fn drop(&mut self) {
+        zeroize::Zeroize::zeroize(&mut self.der);
     }
 }
 
@@ -240,9 +249,11 @@ fn decode_body(lines: &[&[u8]], label: &str) -> Result<Vec<u8>, PemProblem> {
 fn decode_base64(lines: &[&[u8]]) -> Option<Vec<u8>> {
     let text = lines.iter().flat_map(|line| line.split(|b| *b == 0).next().unwrap_or_default());
     let text = text.copied().take_while(|b| *b != b'-');
-    let text: Vec<u8> = text.filter(|b| !matches!(b, b' ' | b'\t' | b'\r')).collect();
+    // The text of a private key is one, too.
+    let text: Zeroizing<Vec<u8>> =
+        Zeroizing::new(text.filter(|b| !matches!(b, b' ' | b'\t' | b'\r')).collect());
     let config = GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
-    GeneralPurpose::new(&STANDARD, config).decode(text).ok()
+    GeneralPurpose::new(&STANDARD, config).decode(&*text).ok()
 }
 
 /// Without trailing white space and control bytes; bytes above 0x7f count as such (`sanitize_line`, where

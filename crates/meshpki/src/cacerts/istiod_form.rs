@@ -23,7 +23,7 @@ pub(super) fn check(name: &str, text: &[u8], is_key: bool) -> Result<(), Error> 
     for (i, block) in blocks().enumerate() {
         let is_plain = block.label == pem::CERTIFICATE && block.headers.is_empty();
         if !is_plain && (block.is_certificate() || i == 0 && !all) {
-            let problem = PemProblem::IstiodLabel { label: block.label };
+            let problem = PemProblem::IstiodLabel { label: block.label.clone() };
             return Err(fail(PemError { line: block.line, problem }));
         }
     }
