@@ -67,7 +67,8 @@ pub fn csr(data: &[u8]) {
 
 /// Verification answers, whatever it is given: the certificates in `data` as target, store and the rest.
 pub fn verify(data: &[u8]) {
-    let blocks: Vec<Vec<u8>> = pem::decode(data).into_iter().flatten().map(|b| b.der.clone()).collect();
+    let blocks: Vec<Vec<u8>> =
+        pem::decode(data).into_iter().flatten().map(|b| b.der.clone()).collect();
     let certs: Vec<Cert> = blocks.iter().filter_map(|der| Cert::from_der(der).ok()).collect();
     let crls: Vec<Crl> = blocks.iter().filter_map(|der| Crl::from_der(der).ok()).collect();
     let bits = data.iter().fold(data.len(), |n, byte| n.rotate_left(3) ^ usize::from(*byte));

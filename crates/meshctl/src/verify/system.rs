@@ -99,7 +99,11 @@ impl Store {
         }
         for dir in self.hashed.clone() {
             for bytes in numbered(&dir, name, "") {
-                self.add(Found { certs: load::strict_certs(&bytes), crls: Vec::new() });
+                let (certs, complete) = load::strict_certs(&bytes);
+                self.add(Found { certs, crls: Vec::new() });
+                if !complete {
+                    break;
+                }
             }
             if known(&self.found.certs) {
                 return;
@@ -131,7 +135,11 @@ impl Store {
         }
         for dir in self.hashed.clone() {
             for bytes in numbered(&dir, name, "r") {
-                self.add(Found { certs: Vec::new(), crls: load::strict_crls(&bytes) });
+                let (crls, complete) = load::strict_crls(&bytes);
+                self.add(Found { certs: Vec::new(), crls });
+                if !complete {
+                    break;
+                }
             }
         }
         if !self.found.crls.iter().any(|crl| crl.issuer() == name) {
