@@ -16,7 +16,7 @@ use std::fs::File;
 use std::io::Read;
 
 use meshpki::Cert;
-use meshpki::verify::{Inputs, Verdict};
+use meshpki::verify::{Inputs, Memo, Verdict, verify_with};
 
 use crate::Io;
 use settings::Settings;
@@ -52,28 +52,41 @@ pub fn run(args: &[OsString], io: &mut Io<'_>) -> u8 {
         Ok(answer) => answer,
         Err(stop) => (stop.out, stop.err, stop.status),
     };
-    // A reader that went away is no failure of ours.
-    let _ = io.out.write_all(out.as_bytes());
-    let _ = io.err.write_all(err.as_bytes());
+    write(&out, &err, io);
     status
 }
 
-/// Everything printed so far and the worst status.
+/// Standard error first: what openssl reports while it verifies comes before the line of the result.
+fn write(out: &str, err: &str, io: &mut Io<'_>) {
+    // A reader that went away is no failure of ours.
+    let _ = io.err.write_all(err.as_bytes());
+    let _ = io.out.write_all(out.as_bytes());
+    let _ = io.out.flush();
+}
+
+/// What is still to be printed, the worst status so far, and the signatures checked so far.
 struct Answer {
     out: String,
     err: String,
     status: u8,
     json: Vec<serde_json::Value>,
+    memo: Memo,
 }
 
 fn verify_all(mut settings: Settings, files: &[OsString], io: &mut Io<'_>) -> (String, String, u8) {
-    let mut answer =
-        Answer { out: String::new(), err: String::new(), status: GOOD, json: Vec::new() };
+    let mut answer = Answer {
+        out: String::new(),
+        err: String::new(),
+        status: GOOD,
+        json: Vec::new(),
+        memo: Memo::default(),
+    };
     if files.is_empty() {
         answer.verify_one(None, &mut settings, io);
     }
     for file in files {
         answer.verify_one(Some(file), &mut settings, io);
+        write(&std::mem::take(&mut answer.out), &std::mem::take(&mut answer.err), io);
     }
     if settings.json {
         answer.out = report::document(&settings.policy, answer.status, answer.json);
@@ -107,7 +120,7 @@ impl Answer {
             crls: &settings.crls,
             store_crls: &settings.store.found.crls,
         };
-        let verdict = meshpki::verify::verify(&inputs, policy);
+        let verdict = verify_with(&inputs, policy, &mut self.memo);
         if settings.json {
             self.json.push(report::verdict(&name, &verdict, &inputs, policy));
         } else {
