@@ -464,8 +464,7 @@ fn codes_are_sorted_and_alone() {
 #[cfg(feature = "soft-keys")]
 mod signing {
     use super::*;
-    use crate::issue::csr_key;
-    use crate::{Cert, Issuer, KeyType, SoftKey, issue, self_signed};
+    use crate::{Cert, KeyType, SoftKey, self_signed};
 
     fn issuer() -> (Cert, SoftKey) {
         let key = SoftKey::generate(KeyType::EcdsaP256).unwrap();
@@ -510,6 +509,9 @@ mod signing {
     #[cfg(feature = "aws-lc")]
     #[test]
     fn the_article_from_files_to_chain() {
+        use crate::issue::csr_key;
+        use crate::{Issuer, issue};
+
         let serial = Serial::from_random([2; 20]);
         let root_file = file(CA);
         let root_key = SoftKey::generate(root_file.key_type()).unwrap();
