@@ -50,6 +50,45 @@ pub fn read_optional(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Failure>
     read(path, &mut std::io::empty()).map(Some)
 }
 
+/// The regular files of a folder by name, hidden ones left out; links are followed, as a mounted secret is made of them.
+///
+/// # Errors
+/// `ctl/io`, naming the folder or the file.
+pub fn read_all(dir: &Path) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>, Failure> {
+    let mut contents = Vec::new();
+    for (name, path) in entries(dir)? {
+        if path.is_file() {
+            contents.push((name, read(&path, &mut std::io::empty())?));
+        }
+    }
+    Ok(contents)
+}
+
+/// The folders in a folder by name, without hidden ones and `previous`.
+///
+/// # Errors
+/// `ctl/io`, naming the folder.
+pub fn folders(dir: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
+    let mut all = entries(dir)?;
+    all.retain(|(name, path)| path.is_dir() && name != PREVIOUS);
+    Ok(all)
+}
+
+/// What is in a folder and not hidden, sorted by name.
+fn entries(dir: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
+    let fail = |error: std::io::Error| Failure::io("read", dir, &error);
+    let mut all = Vec::new();
+    for entry in fs::read_dir(dir).map_err(fail)? {
+        let entry = entry.map_err(fail)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !name.starts_with('.') {
+            all.push((name, entry.path()));
+        }
+    }
+    all.sort();
+    Ok(all)
+}
+
 /// Whether others than the owner may read the file.
 pub fn is_shared(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o077 != 0)
