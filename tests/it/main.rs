@@ -1,6 +1,7 @@
 //! Every test that crosses a crate, in one binary.
 
 mod cfssl;
+mod check;
 mod codes;
 mod differential;
 mod expiry;

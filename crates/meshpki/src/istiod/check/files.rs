@@ -26,28 +26,30 @@ fn incomplete(folder: &Folder<'_>) -> Option<Problem> {
     let wanted = names.layout.files();
     let lacks = |name: &&&str| folder.secret.get(name).is_none_or(<[u8]>::is_empty);
     let missing: Vec<&str> = wanted.iter().filter(lacks).copied().collect();
-    if missing.is_empty() || is_ignored_tls(folder) {
-        return None;
-    }
+    let first = missing.first().filter(|_| !is_ignored_tls(folder))?;
     let there: Vec<&str> = folder.secret.names().collect();
+    let there = if there.is_empty() { "nothing".to_string() } else { there.join(", ") };
     let verb = if missing.len() == 1 { "is" } else { "are" };
-    let message = alloc::format!("{} {verb} missing or empty", missing.join(", "));
     let mut problem = folder
-        .error("istiod/incomplete", message)
+        .error(
+            "istiod/incomplete",
+            alloc::format!("{} {verb} missing or empty", missing.join(", ")),
+        )
+        .file(first)
         .evidence(alloc::format!("wanted: {}", wanted.join(", ")))
-        .evidence(alloc::format!(
-            "there: {}",
-            if there.is_empty() { "nothing".to_string() } else { there.join(", ") }
-        ))
-        .fix(
-            "give the secret every file, by exactly these names",
-            "meshctl ca init <ca> --cluster <cluster>",
-        );
+        .evidence(alloc::format!("there: {there}"));
     if matches!(folder.start, Start::Plugged { .. }) {
         problem.effect +=
             "; an empty chain is sent with every workload's certificate, and peers find no issuer";
     }
-    Some(problem.file(missing[0]))
+    let next = match missing.as_slice() {
+        ["cert-chain.pem"] => {
+            "meshctl ca chain --leaf <folder>/ca-cert.pem <folder>/*-cert.pem --out <folder>/cert-chain.pem"
+        }
+        ["root-cert.pem"] => "cp <ca>/root-cert.pem <folder>/root-cert.pem",
+        _ => "mv <folder> <folder>.incomplete && meshctl ca init <ca> --cluster <cluster>",
+    };
+    Some(problem.fix("give the secret every file, by exactly these names", next))
 }
 
 /// The second form is there, and the release does not know it.
@@ -212,8 +214,8 @@ fn sample(folder: &Folder<'_>) -> Option<Problem> {
 
 /// The key of a root has no place in a cluster, under any name.
 fn root_keys(folder: &Folder<'_>) -> Vec<Problem> {
-    let certs = folder.distinct();
-    let roots: Vec<_> = certs.iter().filter(|(_, cert)| is_self_signed(cert)).collect();
+    let mut roots: Vec<_> = folder.certs().filter(|(_, cert)| is_self_signed(cert)).collect();
+    roots.reverse();
     let mut found = Vec::new();
     for name in folder.secret.names() {
         let text = folder.secret.get(name).unwrap_or_default();
@@ -236,9 +238,14 @@ fn root_keys(folder: &Folder<'_>) -> Vec<Problem> {
                 "{}; whoever reads the secret can sign for every cluster of the mesh, until the root is replaced everywhere",
                 folder.verdict()
             ));
+        let next = if name == folder.bundle.names.key {
+            "mv <folder> <folder>.root && meshctl ca init <ca> --cluster <cluster>".to_string()
+        } else {
+            alloc::format!("mv <folder>/{name} <ca>/")
+        };
         found.push(problem.fix(
             "keep the root's key offline, and give the cluster an intermediate of its own",
-            "meshctl ca init <ca> --cluster <cluster>",
+            next,
         ));
     }
     found
