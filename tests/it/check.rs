@@ -196,7 +196,48 @@ fn clusters_that_do_not_fit() {
     assert_eq!(named(&world.check(&[]), &certs), DO_NOT_FIT);
 }
 
-const DO_NOT_FIT: &str = "";
+const DO_NOT_FIT: &str = r#"exit 2
+--- stdout
+istiod 1.30.3, at 2025-01-01T00:00:00Z
+
+[ok]   east  starts and signs with `Mesh CA`
+[fail] west  refuses to start: failed to create an istiod CA: failed to create CA KeyCertBundle (the cert does not match the key: tls: private key does not match public key)
+[fail] all   do not trust each other
+
+error[istiod/key-mismatch]: west: ca-key.pem is not the key of the first certificate in ca-cert.pem
+  in: DIR/west/ca-key.pem
+  evidence: ca-cert.pem: CN = Mesh CA has the key WEST
+  evidence: ca-key.pem is the key ROOT-A
+  effect: istiod 1.30.3 refuses to start: failed to create an istiod CA: failed to create CA KeyCertBundle (the cert does not match the key: tls: private key does not match public key)
+  fix: put the certificate of this key first, or bring its key
+  next: meshctl ca inspect DIR/west/ca-cert.pem DIR/west/ca-key.pem
+
+error[istiod/root-key]: west: the private key of a root is in the cluster's files: ca-key.pem
+  in: DIR/west/ca-key.pem
+  evidence: ca-key.pem is the key of `Root` (key sha256 ROOT-A) in root-cert.pem of east
+  effect: istiod 1.30.3 refuses to start: failed to create an istiod CA: failed to create CA KeyCertBundle (the cert does not match the key: tls: private key does not match public key); whoever reads the secret can sign for every cluster of the mesh, until the root is replaced everywhere
+  fix: keep the root's key offline, and give the cluster an intermediate of its own
+  next: mkdir -p DIR/previous && mv DIR/west DIR/previous/ && meshctl ca init DIR --cluster west
+
+error[istiod/different-roots]: east, west: the clusters do not trust each other
+  evidence: east trusts `Root` (key sha256 ROOT-A)
+  evidence: west trusts `Root` (key sha256 ROOT-B)
+  evidence: west does not accept `Mesh CA` (key sha256 EAST) of east: x509: certificate signed by unknown authority (possibly because of "x509: ECDSA verification failure" while trying to verify candidate authority certificate "Root")
+  evidence: east does not accept `Mesh CA` (key sha256 WEST) of west: x509: certificate signed by unknown authority (possibly because of "x509: ECDSA verification failure" while trying to verify candidate authority certificate "Root")
+  effect: no istiod compares them; calls between the clusters fail with CERTIFICATE_VERIFY_FAILED
+  fix: give every cluster the roots of all of them before any signs with a new one, and take old ones out last
+  next: meshctl ca inspect DIR/east/root-cert.pem
+
+warning[istiod/same-subject]: east, west: several clusters have a CA of the same name
+  evidence: east: `Mesh CA` (key sha256 EAST)
+  evidence: west: `Mesh CA` (key sha256 WEST)
+  effect: no istiod compares them; where both chains meet, a verifier may take the wrong one and say that the signature is bad
+  fix: name each CA after its cluster
+  next: mkdir -p DIR/previous && mv DIR/east DIR/previous/ && meshctl ca init DIR --cluster east
+
+2 clusters: 3 errors, 1 warning
+--- stderr
+"#;
 
 #[test]
 fn a_set_without_its_key() {
@@ -211,9 +252,64 @@ fn a_set_without_its_key() {
     assert_eq!(answer.to_string(), NO_KEY_JSON);
 }
 
-const NO_KEY: &str = "";
+const NO_KEY: &str = "exit 2
+--- stdout
+istiod 1.26.0, ISTIO_MULTIROOT_MESH=true, at 2025-01-01T00:00:00Z
 
-const NO_KEY_JSON: &str = "";
+[fail] a b  starts with a CA of its own making and says no more than: Use self-signed certificate as the CA certificate
+
+error[istiod/incomplete]: a b: ca-key.pem is missing or empty
+  in: DIR/a b/ca-key.pem
+  evidence: wanted: ca-cert.pem, ca-key.pem, cert-chain.pem, root-cert.pem
+  evidence: there: ca-cert.pem, cert-chain.pem, root-cert.pem
+  effect: istiod 1.26.0 starts with a CA of its own making and says no more than: Use self-signed certificate as the CA certificate
+  fix: give the secret every file, by exactly these names
+  next: mkdir -p DIR/previous && mv 'DIR/a b' DIR/previous/ && meshctl ca init DIR --cluster 'a b'
+
+1 cluster: 1 error, 0 warnings
+--- stderr
+";
+
+const NO_KEY_JSON: &str = r#"exit 2
+--- stdout
+{
+  "apiVersion": "meshctl/v1",
+  "at": "2025-01-01T00:00:00Z",
+  "between": null,
+  "clusters": [
+    {
+      "log": "failed to create an istiod CA: incomplete signing CA bundle detected",
+      "name": "a b",
+      "path": "DIR/a b",
+      "start": "refusesToStart",
+      "state": "fail",
+      "subject": null
+    }
+  ],
+  "istioVersion": "1.30.3",
+  "kind": "Check",
+  "multiRoot": false,
+  "problems": [
+    {
+      "clusters": [
+        "a b"
+      ],
+      "code": "istiod/incomplete",
+      "effect": "istiod 1.30.3 refuses to start: failed to create an istiod CA: incomplete signing CA bundle detected",
+      "evidence": [
+        "wanted: ca-cert.pem, ca-key.pem, cert-chain.pem, root-cert.pem",
+        "there: ca-cert.pem, cert-chain.pem, root-cert.pem"
+      ],
+      "file": "ca-key.pem",
+      "fix": "give the secret every file, by exactly these names",
+      "message": "ca-key.pem is missing or empty",
+      "next": "mkdir -p DIR/previous && mv 'DIR/a b' DIR/previous/ && meshctl ca init DIR --cluster 'a b'",
+      "severity": "error"
+    }
+  ]
+}
+--- stderr
+"#;
 
 #[test]
 fn what_cannot_be_checked() {

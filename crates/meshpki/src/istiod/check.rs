@@ -107,8 +107,15 @@ impl Problem {
 /// an istiod that was not restarted.
 #[must_use]
 pub fn check(clusters: &[Cluster<'_>], settings: &Settings, at: Time) -> Vec<Problem> {
-    let folders: Vec<Folder<'_>> =
+    let mut folders: Vec<Folder<'_>> =
         clusters.iter().map(|cluster| Folder::read(*cluster, settings, at)).collect();
+    let roots: Vec<(String, Cert)> = folders.iter().flat_map(Folder::own_roots).collect();
+    for folder in &mut folders {
+        // Its own before those of others.
+        let mut known = folder.own_roots();
+        known.extend(roots.iter().cloned());
+        folder.known_roots = known;
+    }
     let mut problems = Vec::new();
     for folder in &folders {
         files::check(folder, &mut problems);
@@ -140,6 +147,8 @@ struct Folder<'a> {
     roots: Vec<Cert>,
     /// What `Certificate.Verify` says, when all its files are there.
     trust: Option<Checked<Chains>>,
+    /// The roots of all the secrets checked together, and where they are.
+    known_roots: Vec<(String, Cert)>,
 }
 
 impl<'a> Folder<'a> {
@@ -163,6 +172,7 @@ impl<'a> Folder<'a> {
             chain: pool(texts.1.as_deref()),
             roots: pool(texts.2),
             trust,
+            known_roots: Vec::new(),
             bundle,
         }
     }
@@ -206,6 +216,17 @@ impl<'a> Folder<'a> {
         let ca = self.ca.iter().map(|cert| (names.cert, cert));
         let chain = self.chain.iter().map(|cert| (names.chain[0], cert));
         ca.chain(chain).chain(self.roots.iter().map(|cert| (names.root, cert)))
+    }
+
+    /// The self-signed certificates of the secret and where they are, those of the file of roots first.
+    fn own_roots(&self) -> Vec<(String, Cert)> {
+        let mut roots: Vec<(String, Cert)> = self
+            .certs()
+            .filter(|(_, cert)| files::is_self_signed(cert))
+            .map(|(file, cert)| (alloc::format!("{file} of {}", self.name), cert.clone()))
+            .collect();
+        roots.reverse();
+        roots
     }
 
     /// The certificates of the secret, each once, with the first file it is in.

@@ -10,8 +10,8 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::cert::{Cert, GeneralName, KeyUsage};
-use crate::key::decode::algorithm_parts;
-use crate::key::{KeyAlgorithm, PublicKey};
+use crate::key::KeyAlgorithm;
+use crate::key::decode::{Kind, algorithm_parts};
 use crate::oid;
 use crate::signature::{self, Digest, Scheme, SignatureCheck, Signed};
 use crate::time::Time;
@@ -277,23 +277,40 @@ pub(super) fn may_sign(parent: &Cert, what: KeyUsage) -> bool {
     is_ca && parent.extensions().key_usage.is_none_or(|usage| usage.contains(what))
 }
 
-/// Go's words for a bad signature go by the key.
+/// Go's words for a bad signature go by the algorithm and the key (`x509.go: checkSignature`).
 pub(super) fn is_signed(signed: &Signed<'_>) -> Result<(), Fault> {
     match signature::check(signed) {
         SignatureCheck::Good => Ok(()),
-        SignatureCheck::Bad => fault(Reason::Signature, bad_signature(signed.key)),
+        SignatureCheck::Bad => {
+            Err(Fault { reason: Reason::Signature, text: bad_signature(signed) })
+        }
         SignatureCheck::Undecided => {
             fault(Reason::Signature, "x509: cannot verify signature: algorithm unimplemented")
         }
     }
 }
 
-const fn bad_signature(key: &PublicKey) -> &'static str {
-    match key.algorithm() {
-        KeyAlgorithm::Rsa { .. } => "crypto/rsa: verification error",
-        KeyAlgorithm::Ed25519 => "x509: Ed25519 verification failure",
-        _ => "x509: ECDSA verification failure",
+fn bad_signature(signed: &Signed<'_>) -> String {
+    let scheme = algorithm_parts(signed.algorithm).ok().and_then(|(oid, _)| Scheme::of(oid));
+    let wanted = match scheme.map(|scheme| scheme.kind) {
+        Some(Kind::Rsa | Kind::RsaPss) => "RSA",
+        Some(Kind::Ec) => "ECDSA",
+        Some(Kind::Ed25519) => "Ed25519",
+        _ => return "x509: cannot verify signature: algorithm unimplemented".to_string(),
+    };
+    let (have, kind, words) = match signed.key.algorithm() {
+        KeyAlgorithm::Rsa { .. } => ("RSA", "*rsa.PublicKey", "crypto/rsa: verification error"),
+        KeyAlgorithm::Ed25519 => {
+            ("Ed25519", "ed25519.PublicKey", "x509: Ed25519 verification failure")
+        }
+        _ => ("ECDSA", "*ecdsa.PublicKey", "x509: ECDSA verification failure"),
+    };
+    if wanted == have {
+        return words.to_string();
     }
+    alloc::format!(
+        "x509: signature algorithm specifies an {wanted} public key, but have public key of type {kind}"
+    )
 }
 
 /// Go's name of the signature algorithm when it is over SHA-1.

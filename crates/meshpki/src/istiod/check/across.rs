@@ -72,9 +72,9 @@ fn roots(readable: &[(&Folder<'_>, &Cert)]) -> Option<Problem> {
             problem.evidence(alloc::format!("{} trusts {}", folder.name, names.join(" and ")));
     }
     let effect = if refused.is_empty() {
-        "each istiod hands out its own set: all connect today, and not after a change of root"
+        "no istiod compares them, each hands out its own set: all connect today, and not after a change of root"
     } else {
-        "each istiod starts; calls between the clusters fail with CERTIFICATE_VERIFY_FAILED"
+        "no istiod compares them; calls between the clusters fail with CERTIFICATE_VERIFY_FAILED"
     };
     problem.evidence.extend(refused);
     Some(problem.effect(effect).fix(
@@ -111,7 +111,7 @@ fn shared_keys(readable: &[(&Folder<'_>, &Cert)]) -> Vec<Problem> {
             problem.evidence = Vec::from([alloc::format!("{} in each of them", label(ca))]);
             Some(
                 problem
-                    .effect("each istiod starts; who takes the key from one cluster can sign for all of them")
+                    .effect("no istiod compares them; who takes the key from one cluster can sign for all of them")
                     .fix("give every cluster a key of its own", "meshctl ca renew <ca> --cluster <cluster>"),
             )
         })
@@ -140,8 +140,8 @@ fn same_subjects(readable: &[(&Folder<'_>, &Cert)]) -> Vec<Problem> {
             }
             Some(
                 problem
-                    .effect("each istiod starts; where both chains meet, a verifier may take the wrong one and say that the signature is bad")
-                    .fix("name each CA after its cluster", "meshctl ca init <ca> --cluster <cluster>"),
+                    .effect("no istiod compares them; where both chains meet, a verifier may take the wrong one and say that the signature is bad")
+                    .fix("name each CA after its cluster", "mkdir -p <ca>/previous && mv <folder> <ca>/previous/ && meshctl ca init <ca> --cluster <cluster>"),
             )
         })
         .collect()

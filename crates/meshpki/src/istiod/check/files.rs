@@ -47,7 +47,9 @@ fn incomplete(folder: &Folder<'_>) -> Option<Problem> {
             "meshctl ca chain --leaf <folder>/ca-cert.pem <folder>/*-cert.pem --out <folder>/cert-chain.pem"
         }
         ["root-cert.pem"] => "cp <ca>/root-cert.pem <folder>/root-cert.pem",
-        _ => "mv <folder> <folder>.incomplete && meshctl ca init <ca> --cluster <cluster>",
+        _ => {
+            "mkdir -p <ca>/previous && mv <folder> <ca>/previous/ && meshctl ca init <ca> --cluster <cluster>"
+        }
     };
     Some(problem.fix("give the secret every file, by exactly these names", next))
 }
@@ -69,7 +71,7 @@ fn tls_files(folder: &Folder<'_>) -> Option<Problem> {
             .evidence("the form tls.crt, tls.key, ca.crt is read since 1.14.2 and 1.15.0");
         return Some(problem.file("tls.crt").fix(
             "use the names ca-cert.pem, ca-key.pem, cert-chain.pem, root-cert.pem, or a newer Istio",
-            "meshctl ca init <ca> --cluster <cluster> --layout istio",
+            "mkdir -p <ca>/previous && mv <folder> <ca>/previous/ && meshctl ca init <ca> --cluster <cluster>",
         ));
     }
     folder.secret.get("ca-cert.pem").or_else(|| folder.secret.get("ca-key.pem"))?;
@@ -214,17 +216,17 @@ fn sample(folder: &Folder<'_>) -> Option<Problem> {
 
 /// The key of a root has no place in a cluster, under any name.
 fn root_keys(folder: &Folder<'_>) -> Vec<Problem> {
-    let mut roots: Vec<_> = folder.certs().filter(|(_, cert)| is_self_signed(cert)).collect();
-    roots.reverse();
     let mut found = Vec::new();
     for name in folder.secret.names() {
         let text = folder.secret.get(name).unwrap_or_default();
         let key = SoftKey::from_pem(text, None).ok();
         let owner = key.as_ref().and_then(|key| {
-            roots.iter().find(|(_, root)| root.spki() == key.public_key().as_spki())
+            folder.known_roots.iter().find(|(_, root)| root.spki() == key.public_key().as_spki())
         });
         let evidence = match owner {
-            Some((file, root)) => alloc::format!("{name} is the key of {} in {file}", label(root)),
+            Some((place, root)) => {
+                alloc::format!("{name} is the key of {} in {place}", label(root))
+            }
             None if name.contains("root") && holds_key(text) => {
                 alloc::format!("{name} holds a private key, by its name the root's")
             }
@@ -239,7 +241,7 @@ fn root_keys(folder: &Folder<'_>) -> Vec<Problem> {
                 folder.verdict()
             ));
         let next = if name == folder.bundle.names.key {
-            "mv <folder> <folder>.root && meshctl ca init <ca> --cluster <cluster>".to_string()
+            "mkdir -p <ca>/previous && mv <folder> <ca>/previous/ && meshctl ca init <ca> --cluster <cluster>".to_string()
         } else {
             alloc::format!("mv <folder>/{name} <ca>/")
         };
