@@ -222,8 +222,8 @@ impl<'a> Bundle<'a> {
         let Some(block) = blocks.iter().find(|block| block.label == pem::CERTIFICATE) else {
             return mismatch(&alloc::format!(
                 "tls: failed to find \"CERTIFICATE\" PEM block in certificate input after skipping PEM \
-                 blocks of the following types: {:?}",
-                blocks.iter().map(|b| b.label.as_str()).collect::<Vec<_>>()
+                 blocks of the following types: [{}]",
+                blocks.iter().map(|b| b.label.as_str()).collect::<Vec<_>>().join(" ")
             ));
         };
         let paired = go_pem::certificate(&block.der).unwrap_or_else(|| ca.clone());

@@ -180,17 +180,25 @@ fn parents<'a>(pool: &'a [Cert], cert: &Cert) -> Vec<&'a Cert> {
     found
 }
 
-/// Same subject, key and names (`verify.go: alreadyInChain`).
+/// Same subject, key and names (`verify.go: alreadyInChain`). Of two that are alike but for the names, one
+/// without any ends the search, whoever comes after.
 fn already_in(candidate: &Cert, chain: &[Cert]) -> bool {
     let names = |cert: &Cert| {
         let mut all = cert.raw_extensions().iter();
         all.find(|e| e.oid == oid::SUBJECT_ALT_NAME).map(|e| e.value.clone())
     };
-    chain.iter().any(|cert| {
-        candidate.subject().as_der() == cert.subject().as_der()
-            && candidate.spki() == cert.spki()
-            && names(candidate) == names(cert)
-    })
+    let alike = chain.iter().filter(|cert| {
+        candidate.subject().as_der() == cert.subject().as_der() && candidate.spki() == cert.spki()
+    });
+    for cert in alike {
+        match (names(candidate), names(cert)) {
+            (None, None) => return true,
+            (None, _) | (_, None) => return false,
+            (Some(a), Some(b)) if a == b => return true,
+            _ => {}
+        }
+    }
+    false
 }
 
 /// `Certificate.isValid`: dates, CA and path length, which counts every certificate below.
