@@ -554,7 +554,7 @@ fn csr(text: &str) -> Csr {
 }
 
 fn block(text: &str) -> Vec<u8> {
-    pem::decode(text.as_bytes()).into_iter().next().unwrap().unwrap().der
+    pem::decode(text.as_bytes()).into_iter().next().unwrap().unwrap().der.clone()
 }
 
 /// The part of a certificate or CSR that is signed.

@@ -213,7 +213,7 @@ fn no_private_byte() {
     for name in ["ec-key.pem", "rich-key.pem", "encrypted-key.pem"] {
         let text = fs::read_to_string(fixture(name)).unwrap();
         let blocks = pem::decode(text.as_bytes());
-        let der = blocks.into_iter().flatten().find(|b| b.is_private_key()).unwrap().der;
+        let der = blocks.into_iter().flatten().find(|b| b.is_private_key()).unwrap().der.clone();
         for output in ["text", "json"] {
             let args =
                 ["ca", "inspect", "-o", output, "--passphrase-env", "PASSPHRASE", &fixture(name)];
@@ -262,7 +262,8 @@ fn facts_as_openssl_tells_them() {
         return;
     }
     let mut count = 0;
-    for path in pem_files(Path::new("../fixtures")) {
+    // Those of fixtures/verify are broken on purpose, and openssl prints their bytes raw.
+    for path in pem_files(Path::new("../fixtures/inspect")) {
         let blocks = pem::decode(&fs::read(&path).unwrap());
         let items = items(&[path.to_str().unwrap()]);
         for item in items.iter().filter(|item| item["type"] == "certificate") {

@@ -1,10 +1,23 @@
 //! Every test that crosses a crate, in one binary.
 
 mod cfssl;
+mod chain;
 mod check;
 mod codes;
+mod csr_sign;
 mod differential;
 mod expiry;
 mod fixtures;
+mod fuzz;
+mod init;
 mod inspect;
+mod interop;
+mod kill;
+mod refusals;
+mod renew;
 mod replay;
+mod terminal;
+mod verify_extras;
+
+/// The real `meshctl`, for what needs a process of its own.
+const MESHCTL: &str = env!("CARGO_BIN_EXE_meshctl-under-test");

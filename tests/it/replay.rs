@@ -42,7 +42,8 @@ fn bettertls() {
         let recorded: Value = serde_json::from_str(line).unwrap();
         let (name, number) = recorded["id"].as_str().unwrap().split_once("::tc").unwrap();
         let cases = suite["suites"][name]["testCases"].as_array().unwrap();
-        let case = cases.iter().find(|case| case["id"].to_string() == number).unwrap();
+        let number: u64 = number.parse().unwrap();
+        let case = cases.iter().find(|case| case["id"] == number).unwrap();
         let certs: Vec<&str> =
             case["certificates"].as_array().unwrap().iter().map(|c| c.as_str().unwrap()).collect();
         let untrusted: String =

@@ -25,6 +25,8 @@ pub struct Case {
     pub env: Vec<(String, String)>,
     /// File given as standard input.
     pub stdin: Option<String>,
+    /// Why our answer is known to differ; the tests fail when it does not differ any more.
+    pub known: Option<String>,
     /// Files by name; a file is the sum of its chunks.
     pub files: Vec<(String, Vec<Vec<u8>>)>,
 }
@@ -85,6 +87,9 @@ impl Case {
         if let Some(stdin) = &self.stdin {
             line["stdin"] = json!(stdin);
         }
+        if let Some(known) = &self.known {
+            line["known"] = json!(known);
+        }
         line.to_string() + "\n"
     }
 }
@@ -121,6 +126,7 @@ pub fn load(topic: &Path) -> Vec<Recorded> {
                     .map(|(name, value)| (name.clone(), value.as_str().expect("text").to_owned()))
                     .collect(),
                 stdin: value["stdin"].as_str().map(str::to_owned),
+                known: value["known"].as_str().map(str::to_owned),
                 files: Vec::new(),
             },
             printed: Printed {

@@ -1,14 +1,25 @@
-//! What the tests and benchmarks share: scratch folders, the binaries under test, the judges, ratios.
+//! What the tests and benchmarks share: scratch folders, the commands under test, the judges, ratios.
 
+pub mod authority;
 pub mod cases;
+pub mod cli;
 pub mod command;
 pub mod differ;
 pub mod forge;
+pub mod fuzz;
 pub mod judge;
+pub mod judges;
 pub mod random;
 pub mod ratio;
 pub mod recipes;
 pub mod run;
 pub mod schema;
+pub mod scratch;
 pub mod shared;
 pub mod world;
+
+pub use cli::Shell;
+pub use scratch::Scratch;
+
+/// The time the tests work at: 2026-11-21T07:00:00Z.
+pub const NOW: meshpki::Time = meshpki::Time(1_795_244_400);

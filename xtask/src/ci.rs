@@ -21,6 +21,7 @@ const STEPS: &[(&str, &str)] = &[
         "cargo test -p meshpki --no-default-features --features soft-keys --lib --locked",
     ),
     ("benchmarks, each once", "cargo bench -p tests --benches --locked -- --test"),
+    ("fixtures against the installed openssl", "cargo xtask fixtures --check"),
     ("tests", "cargo test --workspace --locked"),
 ];
 

@@ -136,8 +136,7 @@ impl Workspace {
         let Ok(entries) = fs::read_dir(&staging) else { return Ok(kept) };
         for entry in entries.flatten() {
             let path = entry.path();
-            let complete = path.join("ca-cert.pem").exists() || path.join("tls.crt").exists();
-            if path.is_dir() && complete {
+            if path.is_dir() && is_whole_set(&path) {
                 kept.push(self.set_aside(&path, &entry.file_name().to_string_lossy())?);
             }
         }
@@ -296,6 +295,22 @@ pub fn write_public(path: &Path, content: &[u8]) -> Result<(), Failure> {
         let _ = fs::remove_file(&beside);
     }
     written.map_err(fail)
+}
+
+/// Whether every file of a set is there and written to its end: an old set always is, for it was in use;
+/// a new one may have been cut off, and then nobody has seen it under its own name.
+fn is_whole_set(folder: &Path) -> bool {
+    use meshpki::cacerts::Layout;
+    let is_whole = |layout: Layout, name: &str| {
+        let text = Zeroizing::new(fs::read(folder.join(name)).unwrap_or_default());
+        if name == layout.key_file() {
+            return meshpki::SoftKey::from_pem(&text, None).is_ok();
+        }
+        meshpki::cacerts::certs(name, &text).is_ok()
+    };
+    [Layout::Istio, Layout::Tls]
+        .into_iter()
+        .any(|layout| layout.files().iter().all(|name| is_whole(layout, name)))
 }
 
 /// Renames without replacing.

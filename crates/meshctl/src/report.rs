@@ -199,6 +199,7 @@ const fn key_hint(problem: &meshpki::error::KeyProblem) -> Option<&'static str> 
         P::PassphraseNeeded | P::WrongPassphrase => {
             "give the passphrase with `--passphrase-file FILE` or `--passphrase-env VARIABLE`"
         }
+        P::IstiodForm(_) => "`openssl pkey -in OLD -out NEW` writes it as PRIVATE KEY",
         P::LegacyEncryption | P::EncryptionScheme => {
             "`openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW` writes it as PBES2"
         }

@@ -16,7 +16,7 @@ use std::fs::File;
 use std::io::Read;
 
 use meshpki::Cert;
-use meshpki::verify::{Inputs, Verdict};
+use meshpki::verify::{Inputs, Memo, Verdict, verify_with};
 
 use crate::Io;
 use settings::Settings;
@@ -52,28 +52,41 @@ pub fn run(args: &[OsString], io: &mut Io<'_>) -> u8 {
         Ok(answer) => answer,
         Err(stop) => (stop.out, stop.err, stop.status),
     };
-    // A reader that went away is no failure of ours.
-    let _ = io.out.write_all(out.as_bytes());
-    let _ = io.err.write_all(err.as_bytes());
+    write(&out, &err, io);
     status
 }
 
-/// Everything printed so far and the worst status.
+/// Standard error first: what openssl reports while it verifies comes before the line of the result.
+fn write(out: &str, err: &str, io: &mut Io<'_>) {
+    // A reader that went away is no failure of ours.
+    let _ = io.err.write_all(err.as_bytes());
+    let _ = io.out.write_all(out.as_bytes());
+    let _ = io.out.flush();
+}
+
+/// What is still to be printed, the worst status so far, and the signatures checked so far.
 struct Answer {
     out: String,
     err: String,
     status: u8,
     json: Vec<serde_json::Value>,
+    memo: Memo,
 }
 
 fn verify_all(mut settings: Settings, files: &[OsString], io: &mut Io<'_>) -> (String, String, u8) {
-    let mut answer =
-        Answer { out: String::new(), err: String::new(), status: GOOD, json: Vec::new() };
+    let mut answer = Answer {
+        out: String::new(),
+        err: String::new(),
+        status: GOOD,
+        json: Vec::new(),
+        memo: Memo::default(),
+    };
     if files.is_empty() {
         answer.verify_one(None, &mut settings, io);
     }
     for file in files {
         answer.verify_one(Some(file), &mut settings, io);
+        write(&std::mem::take(&mut answer.out), &std::mem::take(&mut answer.err), io);
     }
     if settings.json {
         answer.out = report::document(&settings.policy, answer.status, answer.json);
@@ -100,34 +113,40 @@ impl Answer {
             crls: policy.revocation != meshpki::verify::Revocation::Ignore,
         };
         settings.store.load_for(&target, &settings.untrusted, &want);
-        let verdict = meshpki::verify::verify(
-            &Inputs {
-                target: &target,
-                untrusted: &settings.untrusted,
-                trusted: settings.trusted.as_deref().unwrap_or(&settings.store.found.certs),
-                crls: &settings.crls,
-                store_crls: &settings.store.found.crls,
-            },
-            policy,
-        );
-        self.add(&name, &verdict, settings);
+        let inputs = Inputs {
+            target: &target,
+            untrusted: &settings.untrusted,
+            trusted: settings.trusted.as_deref().unwrap_or(&settings.store.found.certs),
+            crls: &settings.crls,
+            store_crls: &settings.store.found.crls,
+        };
+        let verdict = verify_with(&inputs, policy, &mut self.memo);
+        if settings.json {
+            self.json.push(report::verdict(&name, &verdict, &inputs, policy));
+        } else {
+            self.add_text(&name, &verdict, settings);
+        }
+        if settings.explain && !settings.json {
+            self.err += &report::explained(&name, &verdict, &inputs, policy);
+        }
+        self.settle(&name, &verdict);
     }
 
-    fn add(&mut self, name: &str, verdict: &Verdict, settings: &Settings) {
-        if settings.json {
-            self.json.push(report::verdict(name, verdict));
+    fn add_text(&mut self, name: &str, verdict: &Verdict, settings: &Settings) {
+        let (out, err) = if settings.policy_print {
+            verdict.openssl_text_with_policies(name, settings.show_chain)
         } else {
-            let (out, err) = if settings.policy_print {
-                verdict.openssl_text_with_policies(name, settings.show_chain)
-            } else {
-                verdict.openssl_text(name, settings.show_chain)
-            };
-            self.out += &out;
-            // Undecided is neither good nor failed.
-            let claim = format!("error {name}: verification failed\n");
-            let undecided = verdict.undecided.and(err.strip_suffix(&claim));
-            self.err += undecided.unwrap_or(&err);
-        }
+            verdict.openssl_text(name, settings.show_chain)
+        };
+        self.out += &out;
+        // Undecided is neither good nor failed.
+        let claim = format!("error {name}: verification failed\n");
+        let undecided = verdict.undecided.and(err.strip_suffix(&claim));
+        self.err += undecided.unwrap_or(&err);
+    }
+
+    /// The worst status wins: failed, undecided, good.
+    fn settle(&mut self, name: &str, verdict: &Verdict) {
         if let Some(depth) = verdict.undecided {
             self.err += &undecided(name, verdict, depth);
             if self.status == GOOD {

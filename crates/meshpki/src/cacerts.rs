@@ -74,7 +74,7 @@ impl CaCerts {
     /// itself does not matter, the chain written has it. `at` is the time dates are judged at.
     ///
     /// # Errors
-    /// `pki/not-ca`, `pki/key-mismatch`, `pki/root-key`, `pki/ext-key-usage`, `pki/chain-order`,
+    /// `pki/not-ca`, `pki/key-mismatch`, `pki/root-key`, `pki/ext-key-usage`, `pki/chain-order`, `pki/weak-signature`, `pki/istiod-unreadable`,
     /// `pki/no-certificate` without roots, `pki/untrusted` when the chain does not lead to a root.
     pub fn new(
         ca: Cert,
@@ -97,6 +97,8 @@ impl CaCerts {
             let root = roots.iter().find(|root| issued(root, last)).unwrap_or(first_root);
             chain.push(root.clone());
         }
+        go::check_signatures(&chain)?;
+        go::check_readable(&chain)?;
         check_order(&chain)?;
         check_ext_key_usage(&chain)?;
         check_trust(&ca, &chain, &roots, at)?;
@@ -116,7 +118,7 @@ impl CaCerts {
             files.get(name).map(Vec::as_slice).filter(|bytes| !bytes.is_empty()).ok_or_else(missing)
         };
         for name in layout.files() {
-            file(name)?;
+            istiod_form::check(name, file(name)?, *name == layout.key_file())?;
         }
         let key = SoftKey::from_pem(file(layout.key_file())?, None)?;
         let (ca, chain, roots) = match layout {
@@ -292,5 +294,9 @@ fn check_trust(ca: &Cert, chain: &[Cert], roots: &[Cert], at: Time) -> Result<()
     Err(Error::Untrusted { subject: ca.subject().label(), findings: lines.collect() })
 }
 
+/// What the Go of istiod refuses in certificates OpenSSL takes.
+mod go;
+/// What the Go of istiod refuses in PEM text OpenSSL takes.
+mod istiod_form;
 #[cfg(test)]
 mod tests;

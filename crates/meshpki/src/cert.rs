@@ -67,6 +67,11 @@ impl RawTime {
     pub fn time(&self) -> Option<Time> {
         Time::from_asn1(self.generalized, &self.content)
     }
+
+    /// The instant, in any form OpenSSL compares times in.
+    pub(crate) fn loosely(&self) -> Option<Time> {
+        Time::from_asn1_loosely(self.generalized, &self.content)
+    }
 }
 
 /// An extension as it stands in the certificate.

@@ -69,6 +69,14 @@ pub enum Error {
         /// Subject of the certificate.
         subject: String,
     },
+    /// A certificate OpenSSL reads and Go does not.
+    #[error("istiod cannot read the certificate of `{subject}`: {why}")]
+    IstiodUnreadable {
+        /// Subject of the certificate.
+        subject: String,
+        /// What Go does not read.
+        why: &'static str,
+    },
     /// The issuer is no CA.
     #[error("`{issuer}` is no CA: basicConstraints does not say CA:TRUE")]
     IssuerNotCa {
@@ -196,6 +204,14 @@ pub enum Error {
         #[source]
         NameError,
     ),
+    /// A certificate of the set is signed in a way Go does not take.
+    #[error("`{subject}` is signed with algorithm {algorithm}, which Go, hence istiod, refuses")]
+    WeakSignature {
+        /// Subject of the certificate.
+        subject: String,
+        /// Dotted OID of the algorithm.
+        algorithm: String,
+    },
     /// A CA that has its issuer's name.
     #[error("the new CA would have the same subject as its issuer: `{subject}`")]
     SubjectIsIssuer {
@@ -252,6 +268,14 @@ pub enum KeyProblem {
     /// OpenSSL's old encryption, in PEM headers.
     #[error("it is encrypted in the old PEM way (`Proc-Type: 4,ENCRYPTED`)")]
     LegacyEncryption,
+    /// A form we read, but istiod does not.
+    #[error(
+        "istiod reads the first block alone, and it must be RSA PRIVATE KEY, EC PRIVATE KEY or PRIVATE KEY: it is {0}"
+    )]
+    IstiodForm(
+        /// Label of the first block.
+        Box<str>,
+    ),
     /// An encryption scheme other than PBES2.
     #[error("it is encrypted, but not with PBES2")]
     EncryptionScheme,
@@ -293,6 +317,7 @@ impl Error {
         "pki/ext-key-usage",
         "pki/issuer-may-not-sign",
         "pki/issuer-not-ca",
+        "pki/istiod-unreadable",
         "pki/key",
         "pki/key-encrypted",
         "pki/key-mismatch",
@@ -313,6 +338,7 @@ impl Error {
         "pki/trust-domain",
         "pki/unsupported-key",
         "pki/untrusted",
+        "pki/weak-signature",
     ];
 
     /// The code of this error: stable, for scripts and for `docs/errors.md`.
@@ -328,6 +354,7 @@ impl Error {
             Self::ExtKeyUsage { .. } => "pki/ext-key-usage",
             Self::IssuerMayNotSign { .. } => "pki/issuer-may-not-sign",
             Self::IssuerNotCa { .. } => "pki/issuer-not-ca",
+            Self::IstiodUnreadable { .. } => "pki/istiod-unreadable",
             Self::Key { problem: KeyProblem::PassphraseNeeded } => "pki/key-encrypted",
             Self::Key { problem: KeyProblem::WrongPassphrase } => "pki/key-passphrase",
             Self::Key { .. } => "pki/key",
@@ -348,6 +375,7 @@ impl Error {
             Self::TrustDomain { .. } => "pki/trust-domain",
             Self::UnsupportedKey { .. } => "pki/unsupported-key",
             Self::Untrusted { .. } => "pki/untrusted",
+            Self::WeakSignature { .. } => "pki/weak-signature",
         }
     }
 }

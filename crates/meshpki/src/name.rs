@@ -277,7 +277,8 @@ fn value_parts<'a>(value: &Tlv<'a>) -> Result<(Tag, alloc::borrow::Cow<'a, [u8]>
         der::SEQUENCE => Ok((value.tag, alloc::borrow::Cow::Borrowed(value.content))),
         der::SET => Err(value.error("attribute value of a type a name may not hold")),
         _ => match primitive {
-            der::BOOLEAN
+            0
+            | der::BOOLEAN
             | der::INTEGER
             | der::NULL
             | der::OID

@@ -8,7 +8,9 @@ use alloc::vec::Vec;
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
+
+use zeroize::Zeroizing;
 
 /// The label of a certificate.
 pub const CERTIFICATE: &str = "CERTIFICATE";
@@ -41,6 +43,13 @@ impl Block {
     #[must_use]
     pub fn is_private_key(&self) -> bool {
         self.label.ends_with("PRIVATE KEY")
+    }
+}
+
+impl Drop for Block {
+    /// The content may be a private key.
+    fn drop(&mut self) {
+        zeroize::Zeroize::zeroize(&mut self.der);
     }
 }
 
@@ -84,6 +93,34 @@ pub enum PemProblem {
         /// Label of the END marker.
         end: String,
     },
+    /// A block Go does not take for a certificate.
+    #[error(
+        "Go, hence istiod, reads certificates labelled CERTIFICATE, without headers: this is `{label}`"
+    )]
+    IstiodLabel {
+        /// Label of the block.
+        label: String,
+    },
+    /// A byte order mark, or base64 without its padding: OpenSSL reads it, Go does not.
+    #[error("Go, hence istiod, does not read {what}")]
+    IstiodText {
+        /// What it does not read.
+        what: &'static str,
+    },
+    /// No content.
+    #[error(
+        "`{label}` is empty; a line with a colon or a blank line makes what is before it a header"
+    )]
+    Empty {
+        /// Label of the block.
+        label: String,
+    },
+    /// Blank or overlong lines behind the headers.
+    #[error("the body of `{label}` has a blank, overlong or short line inside")]
+    Lines {
+        /// Label of the block.
+        label: String,
+    },
     /// A body that is not base64.
     #[error("the body of `{label}` is not base64")]
     Base64 {
@@ -102,12 +139,16 @@ pub enum PemProblem {
 /// ```
 #[must_use]
 pub fn decode(text: &[u8]) -> Vec<Result<Block, PemError>> {
-    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    let mut lines = text.split(|b| *b == b'\n').map(<[u8]>::trim_ascii_end).enumerate();
+    let mut lines = text.split(|b| *b == b'\n').enumerate();
     let mut blocks = Vec::new();
+    // A byte order mark is skipped wherever OpenSSL begins to look for a block.
+    let mut first = true;
     while let Some((i, line)) = lines.next() {
-        if let Some(label) = marker(line, b"-----BEGIN ") {
+        let line = if first { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) } else { line };
+        first = false;
+        if let Some(label) = marker(trimmed(line), b"-----BEGIN ") {
             blocks.push(block(label, i + 1, &mut lines));
+            first = true;
         }
     }
     blocks
@@ -138,45 +179,98 @@ pub fn unglue(text: &[u8]) -> (Vec<u8>, Option<usize>) {
     (out, glued)
 }
 
-/// Reads the block whose BEGIN marker stands on line `begin`.
+/// Whether a block has headers, and whether they are over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Either,
+    Header,
+    Body,
+}
+
+/// Reads the block whose BEGIN marker stands on line `begin` (`get_header_and_data`). A blank line ends the
+/// headers: what stands before it is no content.
 fn block<'a>(
     label: String,
     begin: usize,
     lines: &mut impl Iterator<Item = (usize, &'a [u8])>,
 ) -> Result<Block, PemError> {
-    let mut body: Vec<u8> = Vec::new();
-    let mut headers = Vec::new();
-    for (i, line) in lines {
+    let (mut before, mut after): (Vec<&[u8]>, Vec<&[u8]>) = (Vec::new(), Vec::new());
+    let mut part = Part::Either;
+    let mut short = false;
+    for (i, raw) in lines {
         let fail = |problem| Err(PemError { line: i + 1, problem });
+        if part == Part::Either && raw.contains(&b':') {
+            part = Part::Header;
+        }
+        let line = trimmed(raw);
+        if line.is_empty() {
+            if part == Part::Body {
+                return fail(PemProblem::Lines { label });
+            }
+            part = Part::Body;
+            continue;
+        }
         if line.starts_with(b"-----END ") {
-            let Some(end) = marker(line, b"-----END ") else { return fail(PemProblem::Glued) };
+            let end = marker(line, b"-----END ").filter(|end| !end.contains("-----"));
+            let Some(end) = end else { return fail(PemProblem::Glued) };
             if end != label {
                 return fail(PemProblem::Mismatch { begin: label, end });
             }
-            let Ok(der) = decode_base64(&body) else {
-                return Err(PemError { line: begin, problem: PemProblem::Base64 { label } });
-            };
+            let body = if part == Part::Either { &before } else { &after };
+            let der =
+                decode_body(body, &label).map_err(|problem| PemError { line: begin, problem })?;
+            let headers = if part == Part::Either { Vec::new() } else { headers(&before) };
             return Ok(Block { label, headers, der, line: begin });
         }
-        match header(line) {
-            Some(header) if body.is_empty() => headers.push(header),
-            _ => body.extend_from_slice(line),
+        // Behind headers, only the last line may be shorter than 64 characters, and none longer.
+        if short || (part == Part::Body && line.len() > 64) {
+            return fail(PemProblem::Lines { label });
+        }
+        if part == Part::Body {
+            short = line.len() < 64;
+            after.push(line);
+        } else {
+            before.push(line);
         }
     }
     Err(PemError { line: begin, problem: PemProblem::Unterminated { label } })
 }
 
-fn decode_base64(body: &[u8]) -> Result<Vec<u8>, base64::DecodeError> {
-    let config =
-        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    GeneralPurpose::new(&STANDARD, config).decode(body)
+fn decode_body(lines: &[&[u8]], label: &str) -> Result<Vec<u8>, PemProblem> {
+    let label = label.to_string();
+    match decode_base64(lines) {
+        Some(der) if der.is_empty() => Err(PemProblem::Empty { label }),
+        Some(der) => Ok(der),
+        None => Err(PemProblem::Base64 { label }),
+    }
+}
+
+/// Base64 with white space anywhere, up to a dash (`crypto/evp/encode.c: EVP_DecodeUpdate`).
+fn decode_base64(lines: &[&[u8]]) -> Option<Vec<u8>> {
+    let text = lines.iter().flat_map(|line| line.split(|b| *b == 0).next().unwrap_or_default());
+    let text = text.copied().take_while(|b| *b != b'-');
+    // The text of a private key is one, too.
+    let text: Zeroizing<Vec<u8>> =
+        Zeroizing::new(text.filter(|b| !matches!(b, b' ' | b'\t' | b'\r')).collect());
+    let config = GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
+    GeneralPurpose::new(&STANDARD, config).decode(&*text).ok()
+}
+
+/// Without trailing white space and control bytes; bytes above 0x7f count as such (`sanitize_line`, where
+/// `char` is signed).
+fn trimmed(line: &[u8]) -> &[u8] {
+    let end = line.iter().rposition(|b| matches!(b, 0x21..0x80)).map_or(0, |last| last + 1);
+    &line[..end]
+}
+
+fn headers(lines: &[&[u8]]) -> Vec<(String, String)> {
+    lines.iter().filter_map(|line| header(line)).collect()
 }
 
 /// The label between `prefix` and five dashes, when that is the whole line.
 fn marker(line: &[u8], prefix: &[u8]) -> Option<String> {
     let label = line.strip_prefix(prefix)?.strip_suffix(b"-----")?;
-    let label = core::str::from_utf8(label).ok()?;
-    (!label.contains("-----")).then(|| label.to_string())
+    core::str::from_utf8(label).ok().map(ToString::to_string)
 }
 
 fn header(line: &[u8]) -> Option<(String, String)> {
@@ -201,9 +295,27 @@ mod tests {
         }
         let bytes = [b"\xef\xbb\xbf".as_slice(), pem.trim_end().as_bytes()].concat();
         assert_eq!(decode(&bytes)[0].as_ref().unwrap().der.len(), 100);
-        assert_eq!(labels(&pem.replace('=', "")), [Ok(100)]);
         assert_eq!(labels(&pem.replace("-----BEGIN", " -----BEGIN")), []);
         assert_eq!(labels("not pem"), []);
+    }
+
+    #[test]
+    fn what_stands_before_a_blank_line_is_a_header() {
+        let pem = encode(CERTIFICATE, &[7; 60]);
+        let blank = pem.replacen("BwcH\n", "BwcH\n\n", 1);
+        assert_eq!(labels(&blank), [Ok(12)]);
+        let colon = pem.replacen('\n', "\nname: value\n", 1);
+        assert!(matches!(
+            labels(&colon)[0],
+            Err(PemError { line: 1, problem: PemProblem::Empty { .. } })
+        ));
+        let twice = pem.replacen('\n', "\nname: value\n\n\n", 1);
+        assert!(matches!(
+            labels(&twice)[0],
+            Err(PemError { problem: PemProblem::Lines { .. }, .. })
+        ));
+        let padded = encode(CERTIFICATE, &[7; 61]);
+        assert!(labels(&padded.replace('=', ""))[0].is_err());
     }
 
     #[test]

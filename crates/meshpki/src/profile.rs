@@ -10,7 +10,7 @@ use crate::time::DAY;
 
 /// What a certificate is to say, except whose key, which serial number and from when.
 ///
-/// Public fields: any value is fine, [`crate::issue`] refuses what does not fit the issuer.
+/// Public fields: any value is fine, [`crate::issue()`] refuses what does not fit the issuer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
     /// The subject's name.

@@ -155,7 +155,7 @@ impl SoftKey {
         for block in pem::decode(text) {
             let mut block = block.map_err(KeyProblem::Pem)?;
             if block.label == EC_PARAMETERS {
-                curve = Some(block.der);
+                curve = Some(core::mem::take(&mut block.der));
             } else if block.is_private_key() {
                 let bytes = Zeroizing::new(core::mem::take(&mut block.der));
                 return Ok(Self::from_block(&block, &bytes, curve.as_deref(), passphrase)?);

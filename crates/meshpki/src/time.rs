@@ -87,6 +87,42 @@ impl Time {
         civil(year, field(0)?, field(2)?, field(4)?, field(6)?, field(8)?)
     }
 
+    /// Reads a UTCTime or GeneralizedTime in any form OpenSSL compares times in: seconds may be missing, a
+    /// GeneralizedTime may have a fraction, and the end is `Z` or an offset
+    /// (`crypto/asn1/a_time.c: ossl_asn1_time_to_tm`).
+    #[must_use]
+    pub(crate) fn from_asn1_loosely(generalized: bool, content: &[u8]) -> Option<Self> {
+        let (year, rest) = content.split_at_checked(if generalized { 4 } else { 2 })?;
+        let year = match number(year)? {
+            year if generalized => year,
+            year if year < 50 => 2000 + year,
+            year => 1900 + year,
+        };
+        let (fields, mut zone) = rest.split_at_checked(8)?;
+        let field = |i: usize| number(&fields[i..i + 2]);
+        let mut second = 0;
+        if !matches!(zone.first(), Some(b'Z' | b'+' | b'-')) {
+            let (digits, behind) = zone.split_at_checked(2)?;
+            (second, zone) = (number(digits)?, behind);
+        }
+        if generalized {
+            zone = rfc3339_skip_fraction(zone)?;
+        }
+        let offset = match zone {
+            b"Z" => 0,
+            [sign @ (b'+' | b'-'), clock @ ..] if clock.len() == 4 => {
+                let (hours, minutes) = (number(&clock[..2])?, number(&clock[2..])?);
+                if hours > 12 || minutes > 59 {
+                    return None;
+                }
+                let seconds = hours * HOUR + minutes * MINUTE;
+                if *sign == b'-' { -seconds } else { seconds }
+            }
+            _ => return None,
+        };
+        Some(civil(year, field(0)?, field(2)?, field(4)?, field(6)?, second)?.plus(-offset))
+    }
+
     /// The ASN.1 form RFC 5280 section 4.1.2.5 asks for: `(false, UTCTime)` up to 2049,
     /// `(true, GeneralizedTime)` from 2050. `None` outside [`Time::MIN`]..=[`Time::MAX`].
     #[must_use]

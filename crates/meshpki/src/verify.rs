@@ -156,8 +156,9 @@ pub struct Verdict {
     pub findings: Vec<Finding>,
     /// What `X509_verify_cert` would say: false with no finding happens when a key cannot be decoded.
     pub ok: bool,
-    /// Set when a signature could not be decided by any algorithm built in: depth of the certificate.
-    /// Then `ok` is false, and no claim about openssl's answer is made.
+    /// Set when a signature could not be decided by any algorithm built in: depth of the certificate, or of the
+    /// one whose CRL it is. Also 0 for a target with RFC 3779 resources, whose path validation is not done
+    /// here. Then `ok` is false, and no claim about openssl's answer is made.
     pub undecided: Option<usize>,
     /// What came out of policy processing; `None` when there was none.
     pub policy: Option<PolicyOutcome>,

@@ -8,6 +8,7 @@ use meshpki::{oid, pem};
 use super::World;
 use crate::cases::Case;
 use crate::forge::value;
+use crate::fuzz;
 use crate::random::Random;
 
 /// The time most runs are judged at: 2023-11-14T22:13:20Z.
@@ -28,6 +29,14 @@ pub(super) fn case(world: &mut World) -> Case {
     world.random.shuffle(&mut args);
     case.args = args.concat();
     targets(world, &mut case);
+    if world.random.one_in(12) {
+        let file = world.random.below(case.files.len());
+        let (_, chunks) = &mut case.files[file];
+        if !chunks.is_empty() {
+            let at = world.random.below(chunks.len());
+            chunks[at] = fuzz::mutated(&mut world.random, &chunks[at]);
+        }
+    }
     case
 }
 

@@ -11,7 +11,7 @@ use meshpki::{
 };
 
 use super::issuer::{self, Authority, ROOT_CERT, ROOT_KEY};
-use super::tree::{Cluster, State, Tree};
+use super::tree::{Cluster, RootKey, State, Tree};
 use super::{cfssl, check_cluster_name, intermediate, open_workspace, passphrase, warn_unproven};
 use crate::args::{Init, LayoutName};
 use crate::files::{self, Workspace};
@@ -58,6 +58,11 @@ fn init(
             None => missing.push(name.as_str()),
         }
     }
+    // What is typed wrong is said before anybody is asked for a passphrase.
+    for name in &missing {
+        intermediate::profile(name, &args.cluster_options, &Name::empty())
+            .map_err(|failure| failure.within(format!("cluster {name}")))?;
+    }
     let cluster_key = args.cluster_key_type.unwrap_or(args.key_type);
     if !missing.is_empty() {
         warn_unproven(cluster_key, "every new intermediate", io);
@@ -65,11 +70,11 @@ fn init(
             intermediate::warn_constrained(io);
         }
     }
-    let (root, state, encrypted, mut authority) = root(args, now, workspace, io)?;
+    let (root, state, key, mut authority) = root(args, now, workspace, io)?;
     if authority.is_none() && !missing.is_empty() {
         authority = Some(Authority::from_dir(&args.dir, &args.passphrase, io)?);
     }
-    let mut tree = Tree::new(&args.dir, root, state, encrypted);
+    let mut tree = Tree::new(&args.dir, root, state, key);
     tree.clusters = existing;
     if let Some(authority) = authority {
         let keys = generate(cluster_key, missing.len(), io)?;
@@ -90,14 +95,14 @@ fn init(
     Ok(tree)
 }
 
-/// The root: the one that is there, or a new one, staged. Whether its key is encrypted, and the CA itself
-/// where its key was needed.
+/// The root: the one that is there, or a new one, staged; what became of its key; and the CA itself where
+/// the key was needed.
 fn root(
     args: &Init,
     now: Time,
     workspace: &mut Workspace,
     io: &mut Io<'_>,
-) -> Result<(Cert, State, bool, Option<Authority>), Failure> {
+) -> Result<(Cert, State, RootKey, Option<Authority>), Failure> {
     if let Some(cert) = issuer::root_cert(&args.dir, io)? {
         let wanted = args.root_key_type;
         if let Some(wanted) =
@@ -110,20 +115,23 @@ fn root(
             .in_file(&args.dir.join(ROOT_CERT));
             warn(io.err, &warning);
         }
-        return Ok((cert, State::Unchanged, false, None));
+        return Ok((cert, State::Unchanged, RootKey::UNTOUCHED, None));
     }
     let key_path = args.dir.join(ROOT_KEY);
     // A key without its certificate: an interrupted run, or a key somebody brought.
-    let found = files::read_optional(&key_path)?.is_some();
+    let found = files::read_optional(&key_path)?;
     let plan = RootPlan::new(args, now, io)?;
-    let mut encrypted = false;
-    let key = if found {
+    let mut about = RootKey {
+        state: State::Unchanged,
+        encrypted: found.as_deref().map(|b| SoftKey::is_encrypted_pem(b)),
+    };
+    let key = if found.is_some() {
         passphrase::read_key(&key_path, &args.passphrase, io)?
     } else {
         warn_unproven(plan.key_type, "the root", io);
         let secret = passphrase::for_new_key(&args.passphrase, args.plain_root_key, io)?;
         let key = generate(plan.key_type, 1, io)?.remove(0);
-        encrypted = secret.is_some();
+        about = RootKey { state: State::Made, encrypted: Some(secret.is_some()) };
         match secret {
             Some(secret) => {
                 let pem = key.to_encrypted_pem(secret.as_bytes())?;
@@ -135,7 +143,7 @@ fn root(
     };
     let cert = plan.sign(&key)?;
     workspace.stage(Path::new(ROOT_CERT), cert.to_pem().as_bytes(), false)?;
-    Ok((cert.clone(), State::Made, encrypted, Some(Authority::root(cert, key))))
+    Ok((cert.clone(), State::Made, about, Some(Authority::root(cert, key))))
 }
 
 /// What a new root is to be.

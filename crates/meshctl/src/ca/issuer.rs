@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use meshpki::chain::assemble;
 use meshpki::{Cert, Issuer, Signer, SoftKey};
 
 use super::{passphrase, read_certs};
@@ -46,7 +47,8 @@ impl Authority {
         Ok(this)
     }
 
-    /// Reads an issuer from its own files; the certificate file may hold those above it as well.
+    /// Reads an issuer from its own files; the certificate file begins with the issuer and may hold those above
+    /// it as well, in any order.
     pub(super) fn from_files(
         cert: &Path,
         key: &Path,
@@ -55,8 +57,9 @@ impl Authority {
     ) -> Result<Self, Failure> {
         let certs = read_certs(cert, io)?;
         let key = passphrase::read_key(key, options, io)?;
-        let (roots, above): (Vec<Cert>, Vec<Cert>) =
-            certs.iter().cloned().partition(Cert::is_self_issued);
+        let roots = certs.iter().filter(|cert| cert.is_self_issued()).cloned().collect();
+        let mut above = assemble(&certs, Some(&certs[0]))?.certs(&certs);
+        above.retain(|cert| !cert.is_self_issued());
         let this = Self::new(certs[0].clone(), above, roots, key);
         this.check(cert)?;
         Ok(this)

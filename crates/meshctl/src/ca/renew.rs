@@ -8,7 +8,7 @@ use meshpki::{CaCerts, Cert, KeyType, Profile, Signer, Time, oid};
 
 use super::init::generate;
 use super::issuer::Authority;
-use super::tree::{Cluster, State, Tree, read_set};
+use super::tree::{Cluster, RootKey, State, Tree, read_set};
 use super::{check_cluster_name, intermediate, open_workspace, warn_unproven};
 use crate::args::Renew;
 use crate::files::{self, Workspace};
@@ -54,7 +54,7 @@ fn renew(
         olds.push((old_set(&args.dir, &name, now)?, name));
     }
     let root = root.unwrap_or_else(|| olds[0].0.roots()[0].clone());
-    let mut tree = Tree::new(&args.dir, root, State::Unchanged, false);
+    let mut tree = Tree::new(&args.dir, root, State::Unchanged, RootKey::UNTOUCHED);
     let mut authority = None;
     let mut staged = Vec::new();
     for (old, name) in &olds {
@@ -73,7 +73,8 @@ fn renew(
     }
     workspace.sync()?;
     for (name, old) in staged {
-        let label = format!("{name}-{}", &old.ca().serial_hex().replace(':', "")[..8]);
+        let serial: String = old.ca().serial_hex().chars().filter(|c| *c != ':').take(8).collect();
+        let label = format!("{name}-{serial}");
         let place = workspace.exchange(name, &label)?;
         // A standard error that is gone cannot be told anything.
         let _ = writeln!(io.err, "the old set of {name} is in {}", place.display());

@@ -141,7 +141,7 @@ fn write(
         (name, text(std::slice::from_ref(cert))),
     ];
     let (mut workspace, _) = Workspace::open(&args.out)?;
-    match place(&args.out, &set, &mut workspace) {
+    match place(&args.out, cert, &set, &mut workspace) {
         Ok(()) => workspace.finish()?,
         Err(failure) => {
             workspace.abandon();
@@ -160,13 +160,22 @@ fn write(
     print(&lines, io)
 }
 
-/// All files or none: what is there already must be the same.
-fn place(out: &Path, set: &[(&str, String)], workspace: &mut Workspace) -> Result<(), Failure> {
+/// All files or none: what is there already must be the same, or what a run that was cut off left.
+fn place(
+    out: &Path,
+    cert: &Cert,
+    set: &[(&str, String); 3],
+    workspace: &mut Workspace,
+) -> Result<(), Failure> {
     let mut new = Vec::new();
+    let unfinished = !out.join(set[2].0).exists();
     for (name, content) in set {
         let path = out.join(name);
         match files::read_optional(&path)? {
             Some(there) if *there == content.as_bytes() => {}
+            Some(there) if unfinished && is_cut_off(&there, cert) => {
+                new.push((name, content, true))
+            }
             Some(_) => {
                 return Err(Failure::new(
                     "ctl/exists",
@@ -177,14 +186,25 @@ fn place(out: &Path, set: &[(&str, String)], workspace: &mut Workspace) -> Resul
                 )
                 .hint("sign into another folder, or move that file away first"));
             }
-            None => new.push((name, content)),
+            None => new.push((name, content, false)),
         }
     }
-    for (name, content) in &new {
+    for (name, content, _) in &new {
         workspace.stage(Path::new(name), content.as_bytes(), false)?;
     }
     workspace.sync()?;
-    new.iter().try_for_each(|(name, _)| workspace.place(Path::new(name)))
+    new.iter().try_for_each(|(name, _, is_there)| {
+        let name = Path::new(name);
+        if *is_there { workspace.replace(name) } else { workspace.place(name) }
+    })
+}
+
+/// Whether a chain is that of a certificate for the same key by the same issuer, which never came to its place.
+fn is_cut_off(chain: &[u8], cert: &Cert) -> bool {
+    let chain = meshpki::cacerts::certs("cert-chain.pem", chain).unwrap_or_default();
+    chain.first().is_some_and(|head| {
+        head.spki() == cert.spki() && head.issuer() == cert.issuer() && head != cert
+    })
 }
 
 /// A key that is in the folder must be the one that was certified.

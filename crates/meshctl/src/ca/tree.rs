@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use meshpki::cacerts::Layout;
 use meshpki::verify::{Anchor, Inputs, Policy, Verdict, verify};
 use meshpki::{CaCerts, Cert, Time};
 use serde_json::json;
@@ -39,12 +40,25 @@ pub(super) struct Cluster {
     pub(super) chain: Vec<Cert>,
 }
 
+/// What became of the root's key.
+#[derive(Clone, Copy)]
+pub(super) struct RootKey {
+    pub(super) state: State,
+    /// Whether it is encrypted; `None` where it was not looked at.
+    pub(super) encrypted: Option<bool>,
+}
+
+impl RootKey {
+    /// Neither made nor read.
+    pub(super) const UNTOUCHED: Self = Self { state: State::Unchanged, encrypted: None };
+}
+
 /// The whole folder.
 pub(super) struct Tree {
     dir: PathBuf,
     root: Cert,
     root_state: State,
-    root_key_encrypted: bool,
+    root_key: RootKey,
     pub(super) clusters: Vec<Cluster>,
 }
 
@@ -72,8 +86,8 @@ pub(super) fn read_set(folder: &Path, now: Time) -> Result<CaCerts, Failure> {
 }
 
 impl Tree {
-    pub(super) fn new(dir: &Path, root: Cert, root_state: State, root_key_encrypted: bool) -> Self {
-        Self { dir: dir.to_path_buf(), root, root_state, root_key_encrypted, clusters: Vec::new() }
+    pub(super) fn new(dir: &Path, root: Cert, root_state: State, root_key: RootKey) -> Self {
+        Self { dir: dir.to_path_buf(), root, root_state, root_key, clusters: Vec::new() }
     }
 
     /// Prints the tree, verifies every cluster, and says what to do next.
@@ -99,9 +113,14 @@ impl Tree {
         Ok(if good { Exit::Good } else { Exit::No })
     }
 
-    /// Seed 1's two lines: under root-cert.pem, and under cert-chain.pem.
+    /// Seed 1's two lines: under root-cert.pem, and under cert-chain.pem, or what stands for them in the layout.
     fn checks(&self, cluster: &Cluster, now: Time) -> [(String, &'static str, Verdict); 2] {
-        let name = self.dir.join(&cluster.name).join("ca-cert.pem").display().to_string();
+        let layout = self.layout(&cluster.name);
+        let name = self.dir.join(&cluster.name).join(layout.ca_file()).display().to_string();
+        let stores = match layout {
+            Layout::Istio => ["root-cert.pem", "cert-chain.pem"],
+            Layout::Tls => ["ca.crt", "tls.crt and ca.crt"],
+        };
         let under = |certs: &[Cert]| {
             let anchors: Vec<Anchor> =
                 certs.iter().map(|cert| Anchor { cert: cert.clone(), aux: None }).collect();
@@ -115,8 +134,8 @@ impl Tree {
             verify(&inputs, &Policy::like_openssl(now))
         };
         [
-            (name.clone(), "root-cert.pem", under(std::slice::from_ref(&self.root))),
-            (name, "cert-chain.pem", under(&cluster.chain)),
+            (name.clone(), stores[0], under(std::slice::from_ref(&self.root))),
+            (name, stores[1], under(&cluster.chain)),
         ]
     }
 
@@ -125,14 +144,12 @@ impl Tree {
         let mut text = format!("{}/\n", self.dir.display().to_string().trim_end_matches('/'));
         text += &entry("├─ ", ROOT_CERT, self.root_state.word(), &describe(&self.root));
         text += &entry("│  ", "", "", &format!("sha256 {}", self.root.fingerprint()));
-        let key_note =
-            match (self.dir.join(ROOT_KEY).exists(), self.root_state, self.root_key_encrypted) {
-                (false, _, _) => "not here",
-                (true, State::Made, true) => "encrypted; keep it offline",
-                (true, State::Made, false) => "not encrypted; keep it offline",
-                (true, _, _) => "",
-            };
-        let key_state = if key_note == "not here" { "" } else { self.root_state.word() };
+        let (key_state, key_note) = match self.root_key.encrypted {
+            _ if !self.dir.join(ROOT_KEY).exists() => ("", "not here"),
+            Some(true) => (self.root_key.state.word(), "encrypted; keep it offline"),
+            Some(false) => (self.root_key.state.word(), "not encrypted; keep it offline"),
+            None => (self.root_key.state.word(), ""),
+        };
         text += &entry(if last == 0 { "└─ " } else { "├─ " }, ROOT_KEY, key_state, key_note);
         for (i, cluster) in self.clusters.iter().enumerate() {
             let (branch, stem) =
@@ -144,7 +161,7 @@ impl Tree {
                 &describe(&cluster.ca),
             );
             text += &entry(stem, "", "", &format!("sha256 {}", cluster.ca.fingerprint()));
-            let files = self.file_names(&cluster.name);
+            let files = self.layout(&cluster.name).files();
             for (j, file) in files.iter().enumerate() {
                 let branch = if j + 1 == files.len() { "└─ " } else { "├─ " };
                 text += &format!("{stem}{branch}{file}\n");
@@ -153,11 +170,9 @@ impl Tree {
         text
     }
 
-    fn file_names(&self, cluster: &str) -> Vec<&'static str> {
-        use meshpki::cacerts::Layout;
-        let folder = self.dir.join(cluster);
-        let layout = if folder.join("tls.crt").exists() { Layout::Tls } else { Layout::Istio };
-        layout.files().to_vec()
+    fn layout(&self, cluster: &str) -> Layout {
+        let is_tls = self.dir.join(cluster).join("tls.crt").exists();
+        if is_tls { Layout::Tls } else { Layout::Istio }
     }
 
     fn next_step(&self, err: &mut dyn Write) {
@@ -194,7 +209,7 @@ impl Tree {
                 let mut value = describe(&cluster.ca, cluster.state);
                 value["name"] = json!(cluster.name);
                 value["path"] = json!(self.dir.join(&cluster.name));
-                value["files"] = json!(self.file_names(&cluster.name));
+                value["files"] = json!(self.layout(&cluster.name).files());
                 value
             })
             .collect();

@@ -34,8 +34,8 @@ pub(super) fn objects(bytes: &[u8], passphrase: Option<&[u8]>) -> Vec<(Option<us
     for block in blocks {
         match block {
             Ok(block) if block.label == EC_PARAMETERS => {
-                found.push((Some(block.line), Object::Other(block.label)));
-                curve = Some(block.der);
+                found.push((Some(block.line), Object::Other(block.label.clone())));
+                curve = Some(block.der.clone());
             }
             Ok(block) => {
                 found.push((Some(block.line), object(block, curve.as_deref(), passphrase)));
@@ -79,7 +79,7 @@ fn object(mut block: Block, curve: Option<&[u8]>, passphrase: Option<&[u8]>) -> 
             Ok(key) => Object::PublicKey(key),
             Err(error) => problem("no public key", &error),
         },
-        _ => Object::Other(block.label),
+        _ => Object::Other(block.label.clone()),
     }
 }
 

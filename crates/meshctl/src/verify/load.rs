@@ -57,27 +57,40 @@ fn strict_block(block: &Block, found: &mut Found) -> Option<()> {
     (!known || block.header.is_empty()).then_some(())
 }
 
-/// Certificates of a file in a hashed directory: up to the first bad block
-/// (`crypto/x509/by_file.c: X509_load_cert_file_ex`).
-pub(super) fn strict_certs(bytes: &[u8]) -> Vec<Anchor> {
-    let is_cert = |label: &[u8]| label.ends_with(b"CERTIFICATE");
-    blocks(bytes, is_cert).map_while(|block| Anchor::from_trusted_der(&block.der).ok()).collect()
+/// Certificates of a file in a hashed directory, up to the first bad block, and whether that was all of
+/// them; a file without any is not (`crypto/x509/by_file.c: X509_load_cert_file_ex`).
+pub(super) fn strict_certs(bytes: &[u8]) -> (Vec<Anchor>, bool) {
+    strict_blocks(bytes, |block| {
+        let wanted = block.label.ends_with(b"CERTIFICATE");
+        wanted.then(|| Anchor::from_trusted_der(&block.der).ok())
+    })
 }
 
 /// CRLs of a file in a hashed directory, in the same way (`X509_load_crl_file`).
-pub(super) fn strict_crls(bytes: &[u8]) -> Vec<Crl> {
-    blocks(bytes, |label| label == b"X509 CRL")
-        .map_while(|block| Crl::from_der(&block.der).ok())
-        .collect()
+pub(super) fn strict_crls(bytes: &[u8]) -> (Vec<Crl>, bool) {
+    strict_blocks(bytes, |block| {
+        (block.label == b"X509 CRL").then(|| Crl::from_der(&block.der).ok())
+    })
 }
 
-fn blocks(bytes: &[u8], wanted: fn(&[u8]) -> bool) -> impl Iterator<Item = Block> {
+/// Reads blocks until `read`, which passes over other kinds, cannot make something of one.
+fn strict_blocks<T>(bytes: &[u8], read: impl Fn(&Block) -> Option<Option<T>>) -> (Vec<T>, bool) {
     let mut pem = Pem::new(bytes, 0);
-    std::iter::from_fn(move || match pem.next() {
-        Next::Block(block) => Some(block),
-        Next::Bad | Next::End => None,
-    })
-    .filter(move |block| wanted(&block.label))
+    let mut found = Vec::new();
+    loop {
+        match pem.next() {
+            Next::End => {
+                let complete = !found.is_empty();
+                return (found, complete);
+            }
+            Next::Bad => return (found, false),
+            Next::Block(block) => match read(&block) {
+                None => {}
+                Some(Some(item)) => found.push(item),
+                Some(None) => return (found, false),
+            },
+        }
+    }
 }
 
 /// Every private key OpenSSL reads is a SEQUENCE that starts with its version.

@@ -1,7 +1,7 @@
-//! `-o json`: the verdicts as one document with a version.
+//! What openssl does not have: `--explain`, and `-o json`, the verdicts as one document with a version.
 
 use meshpki::Cert;
-use meshpki::verify::{Finding, Policy, Verdict};
+use meshpki::verify::{Explanation, Finding, Inputs, Policy, Verdict};
 use serde_json::{Value, json};
 
 /// Version of the document; a field is never given another meaning under the same version.
@@ -25,7 +25,12 @@ pub(super) fn unreadable(name: &str, problem: &str) -> Value {
 }
 
 /// What was found about one certificate.
-pub(super) fn verdict(name: &str, verdict: &Verdict) -> Value {
+pub(super) fn verdict(
+    name: &str,
+    verdict: &Verdict,
+    inputs: &Inputs<'_>,
+    policy: &Policy,
+) -> Value {
     let result = match (verdict.undecided, verdict.is_ok()) {
         (Some(_), _) => "undecided",
         (None, true) => "ok",
@@ -37,7 +42,11 @@ pub(super) fn verdict(name: &str, verdict: &Verdict) -> Value {
         .enumerate()
         .map(|(depth, cert)| link(depth, cert, depth >= verdict.num_untrusted))
         .collect();
-    let findings: Vec<Value> = verdict.findings.iter().map(finding).collect();
+    let findings: Vec<Value> = verdict
+        .findings
+        .iter()
+        .map(|found| finding(found, &verdict.explain(found, inputs, policy)))
+        .collect();
     json!({
         "name": name,
         "result": result,
@@ -60,18 +69,42 @@ fn link(depth: usize, cert: &Cert, trusted: bool) -> Value {
     })
 }
 
-fn finding(finding: &Finding) -> Value {
-    let evidence = finding.cert.as_ref().map(|cert| {
+fn finding(finding: &Finding, explanation: &Explanation) -> Value {
+    let certificate = finding.cert.as_ref().map(|cert| {
         json!({
             "subject": cert.subject().to_string(),
             "serial": cert.serial_hex(),
             "sha256": cert.fingerprint(),
         })
     });
+    let evidence: Vec<Value> = explanation
+        .evidence
+        .iter()
+        .map(|e| json!({ "what": e.what, "wanted": e.wanted, "found": e.found }))
+        .collect();
     json!({
         "code": finding.code.0,
         "text": finding.code.text(),
         "depth": finding.depth,
+        "certificate": certificate,
         "evidence": evidence,
+        "nextStep": explanation.next_step,
     })
+}
+
+/// `--explain`: a paragraph for each finding.
+pub(super) fn explained(
+    name: &str,
+    verdict: &Verdict,
+    inputs: &Inputs<'_>,
+    policy: &Policy,
+) -> String {
+    let mut text = String::new();
+    for finding in &verdict.findings {
+        let (code, depth) = (finding.code, finding.depth);
+        text += &format!("explain {name}: error {} at {depth} depth: {code}\n", code.0);
+        let explanation = verdict.explain(finding, inputs, policy).to_string();
+        explanation.lines().for_each(|line| text += &format!("  {line}\n"));
+    }
+    text
 }

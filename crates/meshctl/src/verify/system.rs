@@ -99,32 +99,52 @@ impl Store {
         }
         for dir in self.hashed.clone() {
             for bytes in numbered(&dir, name, "") {
-                self.add(Found { certs: load::strict_certs(&bytes), crls: Vec::new() });
+                let (certs, complete) = load::strict_certs(&bytes);
+                self.add(Found { certs, crls: Vec::new() });
+                if !complete {
+                    break;
+                }
             }
             if known(&self.found.certs) {
                 return;
             }
         }
-        for bytes in self.listed.iter().flat_map(|dir| listed(dir, name, "")).collect::<Vec<_>>() {
-            let certs = load::lenient(&bytes).certs;
-            self.add(Found { certs, crls: Vec::new() });
-        }
+        let found = self.listed(name);
+        self.add(found);
     }
 
+    /// `by_store.c: by_store_subject`: every object of the name, CRLs too; one file without any fails
+    /// the whole look-up.
+    fn listed(&self, name: &Name) -> Found {
+        let mut all = Found::default();
+        for bytes in self.listed.iter().flat_map(|dir| listed(dir, name)) {
+            let found = load::lenient(&bytes);
+            if found.certs.is_empty() && found.crls.is_empty() {
+                return Found::default();
+            }
+            all.certs.extend(found.certs);
+            all.crls.extend(found.crls);
+        }
+        all
+    }
+
+    /// CRLs are asked for when the chain stands: certificates that come with them are too late for it.
     fn load_crls(&mut self, name: &Name) {
         if !self.asked[1].insert(name.canonical().to_vec()) {
             return;
         }
         for dir in self.hashed.clone() {
             for bytes in numbered(&dir, name, "r") {
-                self.add(Found { certs: Vec::new(), crls: load::strict_crls(&bytes) });
+                let (crls, complete) = load::strict_crls(&bytes);
+                self.add(Found { certs: Vec::new(), crls });
+                if !complete {
+                    break;
+                }
             }
         }
-        let known = self.found.crls.iter().any(|crl| crl.issuer() == name);
-        for dir in self.listed.iter().filter(|_| !known).cloned().collect::<Vec<_>>() {
-            for bytes in listed(&dir, name, "r") {
-                self.add(Found { certs: Vec::new(), crls: load::lenient(&bytes).crls });
-            }
+        if !self.found.crls.iter().any(|crl| crl.issuer() == name) {
+            let crls = self.listed(name).crls;
+            self.add(Found { certs: Vec::new(), crls });
         }
     }
 }
@@ -149,13 +169,15 @@ fn numbered<'a>(dir: &'a str, name: &Name, kind: &'a str) -> impl Iterator<Item 
     (0u32..).map_while(move |n| fs::read(Path::new(dir).join(format!("{hash}.{kind}{n}"))).ok())
 }
 
-/// Contents of every entry `<hash>.<kind><digits>`, in the directory's own order.
-fn listed(dir: &str, name: &Name, kind: &str) -> Vec<Vec<u8>> {
-    let start = format!("{}.{kind}", hash(name));
+/// Contents of every entry `<hash>.<digits>` or `<hash>.r<digits>`, in the directory's own order
+/// (`providers/implementations/storemgmt/file_store.c: file_name_check`).
+fn listed(dir: &str, name: &Name) -> Vec<Vec<u8>> {
+    let start = format!("{}.", hash(name));
     let wanted = |file: &str| {
-        let number = file.get(..start.len()).filter(|head| head.eq_ignore_ascii_case(&start));
-        let digits = number.map_or("", |_| &file[start.len()..]);
-        !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
+        let matches = file.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(&start));
+        let number = file.get(start.len()..).unwrap_or_default();
+        let number = number.strip_prefix('r').unwrap_or(number);
+        matches && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
     };
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     let files = entries.filter(|entry| entry.file_name().to_str().is_some_and(wanted));

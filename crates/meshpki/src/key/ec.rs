@@ -19,9 +19,21 @@ pub(crate) struct Curve {
     pub(crate) a: &'static str,
     pub(crate) b: &'static str,
     /// The base point.
+    #[cfg_attr(
+        not(feature = "legacy-algorithms"),
+        expect(dead_code, reason = "signatures use it")
+    )]
     pub(crate) x: &'static str,
+    #[cfg_attr(
+        not(feature = "legacy-algorithms"),
+        expect(dead_code, reason = "signatures use it")
+    )]
     pub(crate) y: &'static str,
     /// Its order.
+    #[cfg_attr(
+        not(feature = "legacy-algorithms"),
+        expect(dead_code, reason = "signatures use it")
+    )]
     pub(crate) order: &'static str,
 }
 

@@ -4,7 +4,7 @@
 
 use alloc::vec::Vec;
 
-use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::encoding::{AsBigEndian, AsDer, EcPrivateKeyBin, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{self, EcdsaKeyPair, EcdsaSigningAlgorithm, KeyPair};
@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::{KeyType, Made, public_key, rejected};
 use crate::error::KeyProblem;
 use crate::key::{KeyAlgorithm, PublicKey, SignError};
+use crate::{der, oid};
 
 pub(super) enum Pair {
     EcdsaP521(EcdsaKeyPair),
@@ -58,15 +59,21 @@ pub(super) fn load(
     Ok((pair, public))
 }
 
-/// The same EC key with its public half, which ring insists on.
+/// The same EC key with its public half, uncompressed, which ring insists on.
+///
+/// aws-lc itself writes a key again as it was read, so the ECPrivateKey (RFC 5915) is put together here.
 pub(super) fn completed(algorithm: &KeyAlgorithm, pkcs8: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let scheme: &'static EcdsaSigningAlgorithm = match algorithm {
-        KeyAlgorithm::EcdsaP256 => &signature::ECDSA_P256_SHA256_ASN1_SIGNING,
-        KeyAlgorithm::EcdsaP384 => &signature::ECDSA_P384_SHA384_ASN1_SIGNING,
+    let (scheme, curve): (&'static EcdsaSigningAlgorithm, _) = match algorithm {
+        KeyAlgorithm::EcdsaP256 => (&signature::ECDSA_P256_SHA256_ASN1_SIGNING, oid::P256),
+        KeyAlgorithm::EcdsaP384 => (&signature::ECDSA_P384_SHA384_ASN1_SIGNING, oid::P384),
         _ => return None,
     };
-    let document = EcdsaKeyPair::from_pkcs8(scheme, pkcs8).ok()?.to_pkcs8v1().ok()?;
-    Some(Zeroizing::new(document.as_ref().to_vec()))
+    let pair = EcdsaKeyPair::from_pkcs8(scheme, pkcs8).ok()?;
+    let scalar: EcPrivateKeyBin<'_> = pair.private_key().as_be_bytes().ok()?;
+    let scalar = Zeroizing::new(der::tlv(der::OCTET_STRING, scalar.as_ref()));
+    let public = der::constructed(0xa1, &[&der::bit_string(pair.public_key().as_ref())]);
+    let key = Zeroizing::new(der::sequence(&[&der::integer(&[1]), &scalar, &public]));
+    Some(super::pkcs8(oid::EC_PUBLIC_KEY, &der::tlv(der::OID, curve), &key))
 }
 
 pub(super) fn sign(

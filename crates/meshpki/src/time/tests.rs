@@ -75,3 +75,25 @@ fn durations() {
     assert_eq!(words(-HOUR), "60 minutes");
     assert_eq!(words(1), "1 second");
 }
+
+#[test]
+fn forms_that_are_only_compared() {
+    let check = |generalized, text: &str, expect: Option<&str>| {
+        let got = Time::from_asn1_loosely(generalized, text.as_bytes()).map(|t| t.to_string());
+        assert_eq!(got.as_deref(), expect, "{text}");
+    };
+    check(false, "240229120000Z", Some("2024-02-29T12:00:00Z"));
+    check(false, "2402291200Z", Some("2024-02-29T12:00:00Z"));
+    check(false, "240229120000+0130", Some("2024-02-29T10:30:00Z"));
+    check(false, "2402291200-1200", Some("2024-03-01T00:00:00Z"));
+    check(true, "20240229120000.25Z", Some("2024-02-29T12:00:00Z"));
+    check(true, "202402291200+0000", Some("2024-02-29T12:00:00Z"));
+    check(false, "240229120000.25Z", None);
+    check(true, "20240229120000.Z", None);
+    check(false, "240229120000+1300", None);
+    check(false, "240229120000+01", None);
+    check(false, "240229120000", None);
+    check(false, "230229120000Z", None);
+    check(false, "24022912Z", None);
+    check(true, "", None);
+}

@@ -110,7 +110,7 @@ impl<'a> Run<'a> {
                 return Some(i);
             }
             let ends_later = best.is_none_or(|(_, other)| {
-                let ends = (candidate.not_after().time(), other.not_after().time());
+                let ends = (candidate.not_after().loosely(), other.not_after().loosely());
                 matches!(ends, (Some(candidate), Some(other)) if candidate > other)
             });
             if ends_later {

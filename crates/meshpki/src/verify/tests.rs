@@ -132,12 +132,12 @@ fn policies(list: &[&[u8]]) -> Vec<u8> {
 /// Verifies at [`NOW`]; `change` sets options.
 pub(super) fn run(
     target: &Make,
-    untrusted: &[Make],
-    trusted: &[Make],
+    untrusted: &[&Make],
+    trusted: &[&Make],
     change: impl FnOnce(&mut Policy),
 ) -> Verdict {
     let target = target.sign();
-    let untrusted: Vec<Cert> = untrusted.iter().map(Make::sign).collect();
+    let untrusted: Vec<Cert> = untrusted.iter().map(|make| make.sign()).collect();
     let trusted: Vec<Anchor> = trusted.iter().map(|make| Anchor::new(make.sign())).collect();
     let inputs = Inputs {
         target: &target,
@@ -162,15 +162,15 @@ fn answer(verdict: &Verdict) -> String {
 
 fn check_with(
     target: &Make,
-    untrusted: &[Make],
-    trusted: &[Make],
+    untrusted: &[&Make],
+    trusted: &[&Make],
     change: impl FnOnce(&mut Policy),
     expect: &str,
 ) {
     assert_eq!(answer(&run(target, untrusted, trusted, change)), expect);
 }
 
-fn check(target: &Make, untrusted: &[Make], trusted: &[Make], expect: &str) {
+fn check(target: &Make, untrusted: &[&Make], trusted: &[&Make], expect: &str) {
     check_with(target, untrusted, trusted, |_| {}, expect);
 }
 
@@ -179,33 +179,33 @@ fn chains_are_built_without_backtracking() {
     let root = ca("root", 1, "root", 1);
     let int = ca("int", 2, "root", 1);
     let end = leaf(3, "int", 2);
-    check(&end, &[int.clone()], &[root.clone()], "ok");
-    check(&end, &[], &[root.clone()], "20@0");
-    check(&end, &[int.clone()], &[], "20@1");
-    check(&end, &[], &[int.clone()], "2@1");
-    check(&end, &[int.clone(), root.clone()], &[], "19@2");
-    check(&root, &[], &[root.clone()], "ok");
+    check(&end, &[&int], &[&root], "ok");
+    check(&end, &[], &[&root], "20@0");
+    check(&end, &[&int], &[], "20@1");
+    check(&end, &[], &[&int], "2@1");
+    check(&end, &[&int, &root], &[], "19@2");
+    check(&root, &[], &[&root], "ok");
     check(&root, &[], &[], "18@0");
     // A trusted intermediate ends the use of untrusted certificates.
-    check(&end, &[root.clone()], &[int.clone()], "2@1");
-    check_with(&end, &[], &[int.clone()], |p| p.partial_chain = true, "ok");
-    check_with(&end, &[int.clone()], &[end.clone()], |p| p.partial_chain = true, "ok");
+    check(&end, &[&root], &[&int], "2@1");
+    check_with(&end, &[], &[&int], |p| p.partial_chain = true, "ok");
+    check_with(&end, &[&int], &[&end], |p| p.partial_chain = true, "ok");
     // The wrong one of two same-named CAs is not taken when key identifiers tell.
     let other = ca("int", 9, "root", 1);
-    check(&end, &[other.clone(), int.clone()], &[root.clone()], "ok");
+    check(&end, &[&other, &int], &[&root], "ok");
     let bare = make("leaf", 3, "int", 2);
-    check(&bare, &[other, int], &[root], "7@0");
+    check(&bare, &[&other, &int], &[&root], "7@0");
 }
 
 #[test]
 fn roots_of_one_name() {
     let old = make("root", 1, "root", 1).with(basic(true, None));
     let new = make("root", 2, "root", 2).with(basic(true, None));
-    check(&new, &[], &[old.clone(), new.clone()], "18@0");
-    check(&old.clone(), &[], &[old, new], "ok");
+    check(&new, &[], &[&old, &new], "18@0");
+    check(&old, &[], &[&old, &new], "ok");
     let (old, new) = (ca("root", 1, "root", 1), ca("root", 2, "root", 2));
-    check(&new, &[], &[old.clone(), new.clone()], "ok");
-    check(&leaf(3, "root", 2), &[], &[old, new], "ok");
+    check(&new, &[], &[&old, &new], "ok");
+    check(&leaf(3, "root", 2), &[], &[&old, &new], "ok");
 }
 
 #[test]
@@ -214,9 +214,9 @@ fn the_valid_candidate_is_preferred() {
     let older = ca("root", 1, "root", 1).valid("100101000000Z", "190101000000Z");
     let root = ca("root", 1, "root", 1);
     let end = leaf(3, "root", 1);
-    check(&end, &[], &[expired.clone(), root], "ok");
-    check(&end, &[], &[older.clone(), expired.clone()], "10@1");
-    let last = run(&end, &[], &[older, expired], |_| {});
+    check(&end, &[], &[&expired, &root], "ok");
+    check(&end, &[], &[&older, &expired], "10@1");
+    let last = run(&end, &[], &[&older, &expired], |_| {});
     assert_eq!(last.chain[1].not_after().content, b"200101000000Z");
 }
 
@@ -226,10 +226,10 @@ fn depth_and_path_length() {
     let a = ca("a", 2, "root", 1);
     let b = ca("b", 3, "a", 2);
     let end = leaf(4, "b", 3);
-    let both = [a, b.clone()];
-    check(&end, &both, &[root.clone()], "ok");
-    check_with(&end, &both, &[root.clone()], |p| p.max_depth = 1, "22@2");
-    check_with(&end, &both, &[root.clone()], |p| p.max_depth = 2, "ok");
+    let both = [&a, &b];
+    check(&end, &both, &[&root], "ok");
+    check_with(&end, &both, &[&root], |p| p.max_depth = 1, "22@2");
+    check_with(&end, &both, &[&root], |p| p.max_depth = 2, "ok");
     let limited = |n| {
         make("a", 2, "root", 1)
             .with(basic(true, Some(n)))
@@ -237,8 +237,8 @@ fn depth_and_path_length() {
             .with(skid(2))
             .with(akid(1))
     };
-    check(&end, &[limited(0), b.clone()], &[root.clone()], "25@2");
-    check(&end, &[limited(1), b], &[root], "ok");
+    check(&end, &[&limited(0), &b], &[&root], "25@2");
+    check(&end, &[&limited(1), &b], &[&root], "ok");
 }
 
 #[test]
@@ -248,64 +248,64 @@ fn order_of_complaints() {
     let old = leaf(3, "root", 1).valid("100101000000Z", "200101000000Z");
     let early = leaf(3, "root", 1).valid("300101000000Z", "400101000000Z");
     let forged = make("leaf", 3, "root", 9).with(akid(1));
-    check(&old, &[], &[old_root.clone()], "10@1 10@0");
-    check(&early, &[], &[root.clone()], "9@0");
-    check(&forged, &[], &[old_root], "10@1 7@0");
-    check(&forged.valid("100101000000Z", "200101000000Z"), &[], &[root.clone()], "7@0");
-    check(&leaf(3, "root", 1).valid("2001010000Z", "400101000000Z"), &[], &[root.clone()], "13@0");
-    check(
-        &leaf(3, "root", 1).valid("200101000000Z", "401301000000Z"),
-        &[],
-        &[root.clone()],
-        "14@0",
-    );
+    check(&old, &[], &[&old_root], "10@1 10@0");
+    check(&early, &[], &[&root], "9@0");
+    check(&forged, &[], &[&old_root], "10@1 7@0");
+    check(&forged.valid("100101000000Z", "200101000000Z"), &[], &[&root], "7@0");
+    check(&leaf(3, "root", 1).valid("2001010000Z", "400101000000Z"), &[], &[&root], "13@0");
+    check(&leaf(3, "root", 1).valid("200101000000Z", "401301000000Z"), &[], &[&root], "14@0");
     // The second of notAfter counts as expired; that of notBefore as valid.
     let end = leaf(3, "root", 1).valid("250101000000Z", "400101000000Z");
-    check(&end, &[], &[root.clone()], "ok");
+    check(&end, &[], &[&root], "ok");
     let end = leaf(3, "root", 1).valid("200101000000Z", "250101000000Z");
-    check(&end, &[], &[root.clone()], "10@0");
-    check_with(&end, &[], &[root], |p| p.at = None, "ok");
+    check(&end, &[], &[&root], "10@0");
+    check_with(&end, &[], &[&root], |p| p.at = None, "ok");
 }
 
 #[test]
 fn what_makes_a_ca() {
     let end = make("leaf", 3, "root", 1);
     let root = make("root", 1, "root", 1);
-    check(&end, &[], &[root.clone()], "79@1");
-    check(&end, &[], &[root.clone().with(basic(false, None))], "79@1");
-    check(&end, &[], &[root.clone().with(usage(KeyUsage::KEY_CERT_SIGN))], "ok");
+    check(&end, &[], &[&root], "79@1");
+    check(&end, &[], &[&root.clone().with(basic(false, None))], "79@1");
+    check(&end, &[], &[&root.clone().with(usage(KeyUsage::KEY_CERT_SIGN))], "ok");
     let signs = root.clone().with(basic(true, None)).with(usage(KeyUsage::DIGITAL_SIGNATURE));
-    check(&end, &[], &[signs], "79@1 32@1");
+    check(&end, &[], &[&signs], "79@1 32@1");
     let twice = root.clone().with(basic(true, None)).with(basic(true, None));
-    check(&end, &[], &[twice], "20@0");
+    check(&end, &[], &[&twice], "20@0");
     let unknown = extension(&[0x2a, 3, 4], true, &[5, 0]);
-    check(&end.clone().with(unknown.clone()), &[], &[root.clone().with(basic(true, None))], "34@0");
+    check(
+        &end.clone().with(unknown.clone()),
+        &[],
+        &[&root.clone().with(basic(true, None))],
+        "34@0",
+    );
     let ignore = |p: &mut Policy| p.ignore_critical = true;
-    check_with(&end.with(unknown), &[], &[root.with(basic(true, None))], ignore, "ok");
+    check_with(&end.with(unknown), &[], &[&root.with(basic(true, None))], ignore, "ok");
 }
 
 #[test]
 fn strict_mode() {
     let root = ca("root", 1, "root", 1);
     let strict = |p: &mut Policy| p.strict = true;
-    check_with(&leaf(3, "root", 1), &[], &[root.clone()], strict, "ok");
-    check_with(&make("leaf", 3, "root", 1), &[], &[root.clone()], strict, "85@0");
-    check_with(&make("", 3, "root", 1).with(akid(1)), &[], &[root.clone()], strict, "84@0");
+    check_with(&leaf(3, "root", 1), &[], &[&root], strict, "ok");
+    check_with(&make("leaf", 3, "root", 1), &[], &[&root], strict, "85@0");
+    check_with(&make("", 3, "root", 1).with(akid(1)), &[], &[&root], strict, "84@0");
     let named = make("", 3, "root", 1).with(akid(1)).with(names(&[(2, "a.example")]));
-    check_with(&named, &[], &[root.clone()], strict, "88@0");
+    check_with(&named, &[], &[&root], strict, "88@0");
     let empty = leaf(3, "root", 1).with(names(&[]));
-    check_with(&empty, &[], &[root.clone()], strict, "87@0");
+    check_with(&empty, &[], &[&root], strict, "87@0");
     let signing = leaf(3, "root", 1).with(usage(KeyUsage::KEY_CERT_SIGN));
-    check_with(&signing, &[], &[root.clone()], strict, "79@0 82@0");
+    check_with(&signing, &[], &[&root], strict, "79@0 82@0");
     let length = leaf(3, "root", 1).with(basic(false, Some(0)));
-    check_with(&length, &[], &[root], strict, "80@0 81@0");
+    check_with(&length, &[], &[&root], strict, "80@0 81@0");
     let bare = make("root", 1, "root", 1).with(basic(true, None));
-    check_with(&leaf(3, "root", 1), &[], &[bare], strict, "92@1 86@1");
+    check_with(&leaf(3, "root", 1), &[], &[&bare], strict, "92@1 86@1");
     // An unknown critical extension before basicConstraints hides that it is critical.
     let unknown = extension(&[0x2a, 3, 4], true, &[5, 0]);
     let mut hidden = ca("root", 1, "root", 1);
     hidden.extensions.insert(0, unknown);
-    check_with(&leaf(3, "root", 1), &[], &[hidden], strict, "34@1 89@1");
+    check_with(&leaf(3, "root", 1), &[], &[&hidden], strict, "34@1 89@1");
 }
 
 #[test]
@@ -313,14 +313,14 @@ fn purposes() {
     let root = ca("root", 1, "root", 1);
     let server = |p: &mut Policy| p.purpose = Some(Purpose::SslServer);
     let end = |usages: &[&[u8]]| leaf(3, "root", 1).with(extended(usages));
-    check_with(&leaf(3, "root", 1), &[], &[root.clone()], server, "ok");
-    check_with(&end(&[oid::EKU_SERVER_AUTH]), &[], &[root.clone()], server, "ok");
-    check_with(&end(&[oid::EKU_CLIENT_AUTH]), &[], &[root.clone()], server, "26@0");
-    check_with(&end(&[oid::EKU_ANY]), &[], &[root.clone()], server, "26@0");
-    check_with(&end(&[oid::EKU_NS_SGC]), &[], &[root.clone()], server, "ok");
+    check_with(&leaf(3, "root", 1), &[], &[&root], server, "ok");
+    check_with(&end(&[oid::EKU_SERVER_AUTH]), &[], &[&root], server, "ok");
+    check_with(&end(&[oid::EKU_CLIENT_AUTH]), &[], &[&root], server, "26@0");
+    check_with(&end(&[oid::EKU_ANY]), &[], &[&root], server, "26@0");
+    check_with(&end(&[oid::EKU_NS_SGC]), &[], &[&root], server, "ok");
     let client_ca = root.clone().with(extended(&[oid::EKU_CLIENT_AUTH]));
-    check_with(&leaf(3, "root", 1), &[], &[client_ca], server, "26@1");
-    check_with(&root.clone(), &[], &[root], server, "26@0");
+    check_with(&leaf(3, "root", 1), &[], &[&client_ca], server, "26@1");
+    check_with(&root.clone(), &[], &[&root], server, "26@0");
     assert_eq!(Purpose::from_name("timestampsign"), Some(Purpose::TimestampSign));
     assert_eq!(Purpose::from_name("x"), None);
 }
@@ -331,7 +331,7 @@ fn identities() {
     let host = |host: &'static str, names: Option<&[(u8, &str)]>, expect: &str| {
         let mut end = make("cn.example", 3, "root", 1);
         end = names.into_iter().fold(end, |end, list| end.with(self::names(list)));
-        check_with(&end, &[], &[root.clone()], |p| p.host = Some(host.to_string()), expect);
+        check_with(&end, &[], &[&root], |p| p.host = Some(host.to_string()), expect);
     };
     host("a.example", Some(&[(2, "A.example")]), "ok");
     host("a.example.", Some(&[(2, "a.example")]), "62@0");
@@ -348,24 +348,18 @@ fn identities() {
     let email = |p: &mut Policy| p.email = Some("a@B.example".to_string());
     let end = make("leaf", 3, "root", 1);
     let boxes = |text: &str| end.clone().with(names(&[(1, text)]));
-    check_with(&boxes("a@b.example"), &[], &[root.clone()], email, "ok");
-    check_with(&boxes("A@b.example"), &[], &[root.clone()], email, "63@0");
+    check_with(&boxes("a@b.example"), &[], &[&root], email, "ok");
+    check_with(&boxes("A@b.example"), &[], &[&root], email, "63@0");
     let ip = |p: &mut Policy| p.ip = Some(vec![1, 2, 3, 4]);
-    check_with(
-        &end.clone().with(names(&[(7, "\u{1}\u{2}\u{3}\u{4}")])),
-        &[],
-        &[root.clone()],
-        ip,
-        "ok",
-    );
-    check_with(&end, &[], &[root], ip, "64@0");
+    check_with(&end.clone().with(names(&[(7, "\u{1}\u{2}\u{3}\u{4}")])), &[], &[&root], ip, "ok");
+    check_with(&end, &[], &[&root], ip, "64@0");
 }
 
 #[test]
 fn strength() {
     let (root, end) = (ca("root", 1, "root", 1), leaf(3, "root", 1));
     for (level, expect) in [(0, "ok"), (3, "ok"), (4, "66@0"), (9, "66@0")] {
-        check_with(&end, &[], &[root.clone()], |p| p.auth_level = level, expect);
+        check_with(&end, &[], &[&root], |p| p.auth_level = level, expect);
     }
 }
 
@@ -381,14 +375,14 @@ fn certificate_policies() {
             p.policies = Some(Policies { acceptable, explicit: true, ..Policies::default() });
         }
     };
-    let roots = [root];
-    check_with(&end(&[one]), &[int(&[one, two])], &roots, explicit(&[one]), "ok");
-    check_with(&end(&[one]), &[int(&[one, two])], &roots, explicit(&[two]), "43@0");
-    check_with(&end(&[one]), &[int(&[two])], &roots, explicit(&[oid::ANY_POLICY]), "43@0");
-    check_with(&end(&[one]), &[int(&[oid::ANY_POLICY])], &roots, explicit(&[one]), "ok");
-    check_with(&end(&[one]), &[int(&[one])], &roots, explicit(&[]), "43@0");
-    check_with(&end(&[one, one]), &[int(&[one])], &roots, explicit(&[one]), "42@0");
-    let verdict = run(&end(&[one]), &[int(&[one])], &roots, explicit(&[one]));
+    let roots = [&root];
+    check_with(&end(&[one]), &[&int(&[one, two])], &roots, explicit(&[one]), "ok");
+    check_with(&end(&[one]), &[&int(&[one, two])], &roots, explicit(&[two]), "43@0");
+    check_with(&end(&[one]), &[&int(&[two])], &roots, explicit(&[oid::ANY_POLICY]), "43@0");
+    check_with(&end(&[one]), &[&int(&[oid::ANY_POLICY])], &roots, explicit(&[one]), "ok");
+    check_with(&end(&[one]), &[&int(&[one])], &roots, explicit(&[]), "43@0");
+    check_with(&end(&[one, one]), &[&int(&[one])], &roots, explicit(&[one]), "42@0");
+    let verdict = run(&end(&[one]), &[&int(&[one])], &roots, explicit(&[one]));
     let (out, err) = verdict.openssl_text_with_policies("leaf.pem", true);
     assert_eq!(
         out,
@@ -406,7 +400,7 @@ fn certificate_policies() {
 #[test]
 fn lines_are_those_of_openssl() {
     let (root, end) = (ca("root", 1, "root", 1), leaf(3, "other", 1));
-    let (out, err) = run(&end, &[], &[root], |_| {}).openssl_text("x.pem", true);
+    let (out, err) = run(&end, &[], &[&root], |_| {}).openssl_text("x.pem", true);
     assert_eq!(out, "");
     assert_eq!(
         err,

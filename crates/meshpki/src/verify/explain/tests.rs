@@ -6,13 +6,13 @@ use crate::verify::{Anchor, verify};
 /// The explanation of the first finding, as text.
 fn check(
     target: &Make,
-    untrusted: &[Make],
-    trusted: &[Make],
+    untrusted: &[&Make],
+    trusted: &[&Make],
     set: impl FnOnce(&mut Policy),
     expect: &[&str],
 ) {
     let target = target.sign();
-    let untrusted: Vec<Cert> = untrusted.iter().map(Make::sign).collect();
+    let untrusted: Vec<Cert> = untrusted.iter().map(|make| make.sign()).collect();
     let trusted: Vec<Anchor> = trusted.iter().map(|make| Anchor::new(make.sign())).collect();
     let inputs = Inputs {
         target: &target,
@@ -44,7 +44,7 @@ fn both_sides_of_a_mismatch() {
     check(
         &leaf(3, "root", 7),
         &[],
-        &[root.clone()],
+        &[&root],
         |_| {},
         &[
             "key identifier of trusted CN = root (SHA-256 ",
@@ -56,7 +56,7 @@ fn both_sides_of_a_mismatch() {
     check(
         &end.clone().with(names(&[(2, "a.example")])),
         &[],
-        &[root.clone()],
+        &[&root],
         server,
         &["host name: wanted b.example, found DNS:a.example; CN = leaf"],
     );
@@ -64,7 +64,7 @@ fn both_sides_of_a_mismatch() {
     check(
         &make("leaf", 3, "root", 1),
         &[],
-        &[bare],
+        &[&bare],
         |_| {},
         &["basicConstraints: wanted critical, CA:TRUE, found critical, CA:FALSE"],
     );
@@ -72,7 +72,7 @@ fn both_sides_of_a_mismatch() {
     check(
         &end,
         &[],
-        &[root],
+        &[&root],
         late,
         &["notAfter: wanted after 2044-12-27", "found 2040-01-01T00:00:00Z, 1822 days ago"],
     );

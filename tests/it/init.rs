@@ -1,0 +1,702 @@
+//! `meshctl ca init`: what it makes, what it says, and that it leaves alone what is there.
+
+use tests::Shell;
+use tests::cli::compare;
+
+#[test]
+fn a_root_and_two_clusters_then_again_then_a_third() {
+    let shell = Shell::new();
+    shell.check("ca init @/ca --cluster west,east", r#"
+        exit 0
+        @/ca/
+        ├─ root-cert.pem    made       Mesh Root CA [id], ecdsa-p256, until 2036-11-18
+        │                              sha256 [sha256]
+        ├─ root-key.pem     made       not encrypted; keep it offline
+        ├─ east/            made       Mesh CA east, ecdsa-p256, pathlen 0, until 2027-11-21
+        │                              sha256 [sha256]
+        │  ├─ ca-cert.pem
+        │  ├─ ca-key.pem
+        │  ├─ cert-chain.pem
+        │  └─ root-cert.pem
+        └─ west/            made       Mesh CA west, ecdsa-p256, pathlen 0, until 2027-11-21
+                                       sha256 [sha256]
+           ├─ ca-cert.pem
+           ├─ ca-key.pem
+           ├─ cert-chain.pem
+           └─ root-cert.pem
+
+        @/ca/east/ca-cert.pem: OK  (-CAfile root-cert.pem)
+        @/ca/east/ca-cert.pem: OK  (-CAfile cert-chain.pem)
+        @/ca/west/ca-cert.pem: OK  (-CAfile root-cert.pem)
+        @/ca/west/ca-cert.pem: OK  (-CAfile cert-chain.pem)
+        --- stderr
+        warning[ctl/root-key-plain]: the root key is written without encryption
+          because: who reads it can sign for every cluster
+
+        hint: `--passphrase-file FILE` or `--passphrase-env VARIABLE` encrypts it, `--plain-root-key` silences this
+
+        next: kubectl --context east create secret generic cacerts -n istio-system --from-file=@/ca/east
+              and the same for every cluster, before istiod starts
+    "#);
+    compare(
+        "ls -l",
+        &shell.scratch.modes("ca"),
+        r#"
+        0700 east/
+        0644 east/ca-cert.pem
+        0600 east/ca-key.pem
+        0644 east/cert-chain.pem
+        0644 east/root-cert.pem
+        0644 root-cert.pem
+        0600 root-key.pem
+        0700 west/
+        0644 west/ca-cert.pem
+        0600 west/ca-key.pem
+        0644 west/cert-chain.pem
+        0644 west/root-cert.pem
+    "#,
+    );
+    let before = shell.scratch.entries("ca");
+    shell.check(
+        "ca init @/ca --cluster east --cluster west --cluster east",
+        r#"
+        exit 0
+        @/ca/
+        ├─ root-cert.pem    unchanged  Mesh Root CA [id], ecdsa-p256, until 2036-11-18
+        │                              sha256 [sha256]
+        ├─ root-key.pem     unchanged
+        ├─ east/            unchanged  Mesh CA east, ecdsa-p256, pathlen 0, until 2027-11-21
+        │                              sha256 [sha256]
+        │  ├─ ca-cert.pem
+        │  ├─ ca-key.pem
+        │  ├─ cert-chain.pem
+        │  └─ root-cert.pem
+        └─ west/            unchanged  Mesh CA west, ecdsa-p256, pathlen 0, until 2027-11-21
+                                       sha256 [sha256]
+           ├─ ca-cert.pem
+           ├─ ca-key.pem
+           ├─ cert-chain.pem
+           └─ root-cert.pem
+
+        @/ca/east/ca-cert.pem: OK  (-CAfile root-cert.pem)
+        @/ca/east/ca-cert.pem: OK  (-CAfile cert-chain.pem)
+        @/ca/west/ca-cert.pem: OK  (-CAfile root-cert.pem)
+        @/ca/west/ca-cert.pem: OK  (-CAfile cert-chain.pem)
+    "#,
+    );
+    assert_eq!(shell.scratch.entries("ca"), before, "a second run changes nothing");
+    shell.check("ca init @/ca --cluster north,east", r#"
+        exit 0
+        @/ca/
+        ├─ root-cert.pem    unchanged  Mesh Root CA [id], ecdsa-p256, until 2036-11-18
+        │                              sha256 [sha256]
+        ├─ root-key.pem     unchanged
+        ├─ east/            unchanged  Mesh CA east, ecdsa-p256, pathlen 0, until 2027-11-21
+        │                              sha256 [sha256]
+        │  ├─ ca-cert.pem
+        │  ├─ ca-key.pem
+        │  ├─ cert-chain.pem
+        │  └─ root-cert.pem
+        └─ north/           made       Mesh CA north, ecdsa-p256, pathlen 0, until 2027-11-21
+                                       sha256 [sha256]
+           ├─ ca-cert.pem
+           ├─ ca-key.pem
+           ├─ cert-chain.pem
+           └─ root-cert.pem
+
+        @/ca/east/ca-cert.pem: OK  (-CAfile root-cert.pem)
+        @/ca/east/ca-cert.pem: OK  (-CAfile cert-chain.pem)
+        @/ca/north/ca-cert.pem: OK  (-CAfile root-cert.pem)
+        @/ca/north/ca-cert.pem: OK  (-CAfile cert-chain.pem)
+        --- stderr
+
+        next: kubectl --context north create secret generic cacerts -n istio-system --from-file=@/ca/north
+              and the same for every cluster, before istiod starts
+    "#);
+    let mut after = shell.scratch.entries("ca");
+    assert_eq!(after.len(), before.len() + 5);
+    after.retain(|name, _| !name.starts_with("north/"));
+    assert_eq!(after, before, "a third cluster changes nothing of the others");
+}
+
+#[test]
+fn a_root_alone() {
+    let shell = Shell::new();
+    shell.check(
+        "ca init @/ca --plain-root-key",
+        r#"
+        exit 0
+        @/ca/
+        ├─ root-cert.pem    made       Mesh Root CA [id], ecdsa-p256, until 2036-11-18
+        │                              sha256 [sha256]
+        └─ root-key.pem     made       not encrypted; keep it offline
+    "#,
+    );
+    let before = shell.scratch.entries("ca");
+    shell.check(
+        "ca init @/ca",
+        r#"
+        exit 0
+        @/ca/
+        ├─ root-cert.pem    unchanged  Mesh Root CA [id], ecdsa-p256, until 2036-11-18
+        │                              sha256 [sha256]
+        └─ root-key.pem     unchanged
+    "#,
+    );
+    assert_eq!(shell.scratch.entries("ca"), before);
+}
+
+#[test]
+fn every_option_is_seen_in_the_tree() {
+    let shell = Shell::new();
+    shell.check(
+        "ca init @/ca/ --cluster east,west --at 2030-06-01T12:00:29+02:00 --plain-root-key \
+         --root-subject 'C=GB, O=Widgets, CN=Widgets Root' --root-validity 20y --path-len 1 \
+         --cluster-subject 'O=Widgets+OU={cluster}, CN={cluster} CA' --cluster-validity 90d \
+         --trust-domain cluster.local --trust-domain west=west.example --constrain \
+         --san dns:istiod.{cluster}.svc --root-key-type ecdsa-p384 --cluster-key-type ed25519",
+        r#"
+        exit 0
+        @/ca/
+        ├─ root-cert.pem    made       Widgets Root, ecdsa-p384, pathlen 1, until 2050-05-27
+        │                              sha256 [sha256]
+        ├─ root-key.pem     made       not encrypted; keep it offline
+        ├─ east/            made       east CA, ed25519, pathlen 0, until 2030-08-30
+        │                              sha256 [sha256]
+        │  ├─ ca-cert.pem
+        │  ├─ ca-key.pem
+        │  ├─ cert-chain.pem
+        │  └─ root-cert.pem
+        └─ west/            made       west CA, ed25519, pathlen 0, until 2030-08-30
+                                       sha256 [sha256]
+           ├─ ca-cert.pem
+           ├─ ca-key.pem
+           ├─ cert-chain.pem
+           └─ root-cert.pem
+
+        @/ca/east/ca-cert.pem: OK  (-CAfile root-cert.pem)
+        @/ca/east/ca-cert.pem: OK  (-CAfile cert-chain.pem)
+        @/ca/west/ca-cert.pem: OK  (-CAfile root-cert.pem)
+        @/ca/west/ca-cert.pem: OK  (-CAfile cert-chain.pem)
+        --- stderr
+        warning[ctl/key-type-unproven]: every new intermediate gets a key of type ed25519
+          because: istiod reads it, but Envoy is not known to accept certificates signed with it
+
+        hint: `--key-type ecdsa-p256` is proven with every Istio
+        warning[ctl/name-constraint-unproven]: the intermediates are limited to their trust domains
+          because: Envoy enforces that; ztunnel (ambient mode), whose verifier knows no URI constraints, refuses such chains
+
+        hint: leave `--constrain` out where ambient mode is used
+
+        next: kubectl --context east create secret generic cacerts -n istio-system --from-file=@/ca/east
+              and the same for every cluster, before istiod starts
+    "#,
+    );
+    let cert = |name: &str| {
+        let text = shell.scratch.read(&format!("ca/{name}"));
+        meshpki::cacerts::certs(name, text.as_bytes()).unwrap().remove(0)
+    };
+    let (root, west) = (cert("root-cert.pem"), cert("west/ca-cert.pem"));
+    let dates = |cert: &meshpki::Cert| {
+        [cert.not_before(), cert.not_after()].map(|time| time.time().unwrap().to_string())
+    };
+    assert_eq!(dates(&root), ["2030-06-01T09:55:00Z", "2050-05-27T09:55:00Z"]);
+    assert_eq!(dates(&west), ["2030-06-01T09:55:00Z", "2030-08-30T09:55:00Z"]);
+    let names = west.extensions().subject_alt_name.clone().unwrap();
+    let wanted = [b"istiod.west.svc".to_vec(), b"spiffe://west.example".to_vec()];
+    use meshpki::cert::GeneralName;
+    assert_eq!(names, [GeneralName::Dns(wanted[0].clone()), GeneralName::Uri(wanted[1].clone())]);
+}
+
+#[test]
+fn as_json() {
+    let shell = Shell::new();
+    shell.check(
+        "ca init @/ca --cluster east --plain-root-key -o json",
+        r#"
+        exit 0
+        {
+          "apiVersion": "meshctl/v1",
+          "clusters": [
+            {
+              "files": [
+                "ca-cert.pem",
+                "ca-key.pem",
+                "cert-chain.pem",
+                "root-cert.pem"
+              ],
+              "keyType": "ecdsa-p256",
+              "name": "east",
+              "notAfter": "2027-11-21T06:55:00Z",
+              "notBefore": "2026-11-21T06:55:00Z",
+              "path": "@/ca/east",
+              "serial": "[20 bytes]",
+              "sha256": "[sha256]",
+              "state": "made",
+              "subject": "O = Mesh, CN = Mesh CA east"
+            }
+          ],
+          "kind": "Authority",
+          "path": "@/ca",
+          "root": {
+            "keyType": "ecdsa-p256",
+            "notAfter": "2036-11-18T06:55:00Z",
+            "notBefore": "2026-11-21T06:55:00Z",
+            "serial": "[20 bytes]",
+            "sha256": "[sha256]",
+            "state": "made",
+            "subject": "O = Mesh, CN = Mesh Root CA [id]"
+          },
+          "verified": true
+        }
+    "#,
+    );
+    let text = shell.good("ca init @/ca --cluster east,west --output json");
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let states: Vec<_> = json["clusters"].as_array().unwrap().iter().map(|c| &c["state"]).collect();
+    assert_eq!(states, ["unchanged", "made"]);
+    assert_eq!(json["root"]["state"], "unchanged");
+}
+
+#[test]
+fn the_tls_layout() {
+    let shell = Shell::new();
+    shell.check("ca init @/ca --cluster east --layout tls --plain-root-key", r#"
+        exit 0
+        @/ca/
+        ├─ root-cert.pem    made       Mesh Root CA [id], ecdsa-p256, until 2036-11-18
+        │                              sha256 [sha256]
+        ├─ root-key.pem     made       not encrypted; keep it offline
+        └─ east/            made       Mesh CA east, ecdsa-p256, pathlen 0, until 2027-11-21
+                                       sha256 [sha256]
+           ├─ ca.crt
+           ├─ tls.crt
+           └─ tls.key
+
+        @/ca/east/tls.crt: OK  (-CAfile ca.crt)
+        @/ca/east/tls.crt: OK  (-CAfile tls.crt and ca.crt)
+        --- stderr
+
+        next: kubectl --context east create secret generic cacerts -n istio-system --from-file=@/ca/east
+              and the same for every cluster, before istiod starts
+    "#);
+    compare(
+        "ls -l",
+        &shell.scratch.modes("ca"),
+        r#"
+        0700 east/
+        0644 east/ca.crt
+        0644 east/tls.crt
+        0600 east/tls.key
+        0644 root-cert.pem
+        0600 root-key.pem
+    "#,
+    );
+    let before = shell.scratch.entries("ca");
+    shell.good("ca init @/ca --cluster east --layout tls");
+    // The layout is for what is made; what is there stays as it is.
+    shell.good("ca init @/ca --cluster east --layout istio");
+    assert_eq!(shell.scratch.entries("ca"), before);
+}
+
+#[test]
+fn the_root_key_is_encrypted_with_a_given_passphrase() {
+    let mut shell = Shell::new();
+    shell.env = vec![("PASS", "secret phrase"), ("OTHER", "wrong"), ("NONE", "")];
+    shell.scratch.write("pass", "secret phrase\r\nanother line\n");
+    shell.check("ca init @/ca --cluster east --passphrase-env PASS", r#"
+        exit 0
+        @/ca/
+        ├─ root-cert.pem    made       Mesh Root CA [id], ecdsa-p256, until 2036-11-18
+        │                              sha256 [sha256]
+        ├─ root-key.pem     made       encrypted; keep it offline
+        └─ east/            made       Mesh CA east, ecdsa-p256, pathlen 0, until 2027-11-21
+                                       sha256 [sha256]
+           ├─ ca-cert.pem
+           ├─ ca-key.pem
+           ├─ cert-chain.pem
+           └─ root-cert.pem
+
+        @/ca/east/ca-cert.pem: OK  (-CAfile root-cert.pem)
+        @/ca/east/ca-cert.pem: OK  (-CAfile cert-chain.pem)
+        --- stderr
+
+        next: kubectl --context east create secret generic cacerts -n istio-system --from-file=@/ca/east
+              and the same for every cluster, before istiod starts
+    "#);
+    let key = shell.scratch.read("ca/root-key.pem");
+    assert!(key.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----\n"), "{key}");
+    shell.check("ca init @/ca --cluster west --passphrase-file @/pass", r#"
+        exit 0
+        @/ca/
+        ├─ root-cert.pem    unchanged  Mesh Root CA [id], ecdsa-p256, until 2036-11-18
+        │                              sha256 [sha256]
+        ├─ root-key.pem     unchanged
+        └─ west/            made       Mesh CA west, ecdsa-p256, pathlen 0, until 2027-11-21
+                                       sha256 [sha256]
+           ├─ ca-cert.pem
+           ├─ ca-key.pem
+           ├─ cert-chain.pem
+           └─ root-cert.pem
+
+        @/ca/west/ca-cert.pem: OK  (-CAfile root-cert.pem)
+        @/ca/west/ca-cert.pem: OK  (-CAfile cert-chain.pem)
+        --- stderr
+
+        next: kubectl --context west create secret generic cacerts -n istio-system --from-file=@/ca/west
+              and the same for every cluster, before istiod starts
+    "#);
+    shell.check(
+        "ca init @/ca --cluster west",
+        r#"
+        exit 0
+        @/ca/
+        ├─ root-cert.pem    unchanged  Mesh Root CA [id], ecdsa-p256, until 2036-11-18
+        │                              sha256 [sha256]
+        ├─ root-key.pem     unchanged
+        └─ west/            unchanged  Mesh CA west, ecdsa-p256, pathlen 0, until 2027-11-21
+                                       sha256 [sha256]
+           ├─ ca-cert.pem
+           ├─ ca-key.pem
+           ├─ cert-chain.pem
+           └─ root-cert.pem
+
+        @/ca/west/ca-cert.pem: OK  (-CAfile root-cert.pem)
+        @/ca/west/ca-cert.pem: OK  (-CAfile cert-chain.pem)
+    "#,
+    );
+    shell.check("ca init @/ca --cluster north", r#"
+        exit 1
+        --- stderr
+        error[pki/key-encrypted]: the private key cannot be read: it is encrypted and no passphrase was given
+          in: @/ca/root-key.pem
+
+        hint: give the passphrase with `--passphrase-file FILE` or `--passphrase-env VARIABLE`
+    "#);
+    shell.check(
+        "ca init @/ca --cluster north --passphrase-env OTHER",
+        r#"
+        exit 1
+        --- stderr
+        error[pki/key-passphrase]: the private key cannot be read: the passphrase does not open it
+          in: @/ca/root-key.pem
+
+        hint: give the passphrase with `--passphrase-file FILE` or `--passphrase-env VARIABLE`
+    "#,
+    );
+    shell.check(
+        "ca init @/ca --cluster north --passphrase-env NONE",
+        r#"
+        exit 1
+        --- stderr
+        error[ctl/usage]: the passphrase is empty
+    "#,
+    );
+    shell.check(
+        "ca init @/ca --cluster north --passphrase-env UNSET",
+        r#"
+        exit 1
+        --- stderr
+        error[ctl/usage]: the environment variable `UNSET` is not set
+    "#,
+    );
+    shell.check(
+        "ca init @/ca --cluster north --passphrase-file @/nowhere",
+        r#"
+        exit 1
+        --- stderr
+        error[ctl/io]: cannot read `@/nowhere`
+          because: No such file or directory (os error 2)
+    "#,
+    );
+    assert!(!shell.scratch.join("ca/north").exists());
+}
+
+#[test]
+fn a_key_without_its_certificate_is_taken_up() {
+    let shell = Shell::new();
+    shell.good("ca init @/ca --plain-root-key");
+    let key = shell.scratch.read("ca/root-key.pem");
+    std::fs::remove_file(shell.scratch.join("ca/root-cert.pem")).unwrap();
+    shell.check("ca init @/ca --cluster east", r#"
+        exit 0
+        @/ca/
+        ├─ root-cert.pem    made       Mesh Root CA [id], ecdsa-p256, until 2036-11-18
+        │                              sha256 [sha256]
+        ├─ root-key.pem     unchanged  not encrypted; keep it offline
+        └─ east/            made       Mesh CA east, ecdsa-p256, pathlen 0, until 2027-11-21
+                                       sha256 [sha256]
+           ├─ ca-cert.pem
+           ├─ ca-key.pem
+           ├─ cert-chain.pem
+           └─ root-cert.pem
+
+        @/ca/east/ca-cert.pem: OK  (-CAfile root-cert.pem)
+        @/ca/east/ca-cert.pem: OK  (-CAfile cert-chain.pem)
+        --- stderr
+
+        next: kubectl --context east create secret generic cacerts -n istio-system --from-file=@/ca/east
+              and the same for every cluster, before istiod starts
+    "#);
+    assert_eq!(shell.scratch.read("ca/root-key.pem"), key);
+}
+
+#[test]
+fn an_encrypted_key_without_its_certificate_is_taken_up() {
+    let shell = Shell::new();
+    shell.scratch.write("pass", "secret");
+    shell.good("ca init @/ca --passphrase-file @/pass");
+    std::fs::remove_file(shell.scratch.join("ca/root-cert.pem")).unwrap();
+    shell.check("ca init @/ca --cluster east", r#"
+        exit 1
+        --- stderr
+        error[pki/key-encrypted]: the private key cannot be read: it is encrypted and no passphrase was given
+          in: @/ca/root-key.pem
+
+        hint: give the passphrase with `--passphrase-file FILE` or `--passphrase-env VARIABLE`
+    "#);
+    shell.check("ca init @/ca --cluster east --passphrase-file @/pass", r#"
+        exit 0
+        @/ca/
+        ├─ root-cert.pem    made       Mesh Root CA [id], ecdsa-p256, until 2036-11-18
+        │                              sha256 [sha256]
+        ├─ root-key.pem     unchanged  encrypted; keep it offline
+        └─ east/            made       Mesh CA east, ecdsa-p256, pathlen 0, until 2027-11-21
+                                       sha256 [sha256]
+           ├─ ca-cert.pem
+           ├─ ca-key.pem
+           ├─ cert-chain.pem
+           └─ root-cert.pem
+
+        @/ca/east/ca-cert.pem: OK  (-CAfile root-cert.pem)
+        @/ca/east/ca-cert.pem: OK  (-CAfile cert-chain.pem)
+        --- stderr
+
+        next: kubectl --context east create secret generic cacerts -n istio-system --from-file=@/ca/east
+              and the same for every cluster, before istiod starts
+    "#);
+}
+
+#[test]
+fn without_the_root_key_what_is_there_is_reported_and_nothing_added() {
+    let shell = Shell::new();
+    shell.good("ca init @/ca --cluster east --plain-root-key");
+    std::fs::remove_file(shell.scratch.join("ca/root-key.pem")).unwrap();
+    shell.check(
+        "ca init @/ca --cluster east",
+        r#"
+        exit 0
+        @/ca/
+        ├─ root-cert.pem    unchanged  Mesh Root CA [id], ecdsa-p256, until 2036-11-18
+        │                              sha256 [sha256]
+        ├─ root-key.pem                not here
+        └─ east/            unchanged  Mesh CA east, ecdsa-p256, pathlen 0, until 2027-11-21
+                                       sha256 [sha256]
+           ├─ ca-cert.pem
+           ├─ ca-key.pem
+           ├─ cert-chain.pem
+           └─ root-cert.pem
+
+        @/ca/east/ca-cert.pem: OK  (-CAfile root-cert.pem)
+        @/ca/east/ca-cert.pem: OK  (-CAfile cert-chain.pem)
+    "#,
+    );
+    shell.check("ca init @/ca --cluster east,west", r#"
+        exit 1
+        --- stderr
+        error[ctl/no-root-key]: the root key is needed to sign, and is not there
+          in: @/ca/root-key.pem
+
+        hint: bring the key back for this, or sign where it is: `meshctl ca csr @/ca --cluster NAME` here, `meshctl ca sign @/ca/NAME/ca.csr --ca-cert root-cert.pem --ca-key root-key.pem --out @/ca/NAME` there
+    "#);
+    assert!(!shell.scratch.join("ca/west").exists());
+}
+
+#[test]
+fn warnings() {
+    let shell = Shell::new();
+    shell.check(
+        "ca init @/ca --cluster east --key-type ecdsa-p521 --root-validity 100d --plain-root-key",
+        r#"
+        exit 0
+        @/ca/
+        ├─ root-cert.pem    made       Mesh Root CA [id], ecdsa-p521, until 2027-03-01
+        │                              sha256 [sha256]
+        ├─ root-key.pem     made       not encrypted; keep it offline
+        └─ east/            made       Mesh CA east, ecdsa-p521, pathlen 0, until 2027-03-01
+                                       sha256 [sha256]
+           ├─ ca-cert.pem
+           ├─ ca-key.pem
+           ├─ cert-chain.pem
+           └─ root-cert.pem
+
+        @/ca/east/ca-cert.pem: OK  (-CAfile root-cert.pem)
+        @/ca/east/ca-cert.pem: OK  (-CAfile cert-chain.pem)
+        --- stderr
+        warning[ctl/key-type-unproven]: every new intermediate gets a key of type ecdsa-p521
+          because: istiod reads it, but Envoy (BoringSSL) refuses P-521 by default
+
+        hint: `--key-type ecdsa-p256` is proven with every Istio
+        warning[ctl/key-type-unproven]: the root gets a key of type ecdsa-p521
+          because: istiod reads it, but Envoy (BoringSSL) refuses P-521 by default
+
+        hint: `--key-type ecdsa-p256` is proven with every Istio
+        warning[ctl/validity-cut]: `Mesh CA east` ends with its issuer, 2027-03-01
+          because: `Mesh Root CA [id]` ends then, and nothing outlives its issuer
+
+        hint: a new root has to be distributed before that day
+
+        next: kubectl --context east create secret generic cacerts -n istio-system --from-file=@/ca/east
+              and the same for every cluster, before istiod starts
+    "#,
+    );
+    shell.check(
+        "ca init @/ca --cluster east --root-key-type rsa-2048",
+        r#"
+        exit 0
+        @/ca/
+        ├─ root-cert.pem    unchanged  Mesh Root CA [id], ecdsa-p521, until 2027-03-01
+        │                              sha256 [sha256]
+        ├─ root-key.pem     unchanged
+        └─ east/            unchanged  Mesh CA east, ecdsa-p521, pathlen 0, until 2027-03-01
+                                       sha256 [sha256]
+           ├─ ca-cert.pem
+           ├─ ca-key.pem
+           ├─ cert-chain.pem
+           └─ root-cert.pem
+
+        @/ca/east/ca-cert.pem: OK  (-CAfile root-cert.pem)
+        @/ca/east/ca-cert.pem: OK  (-CAfile cert-chain.pem)
+        --- stderr
+        warning[ctl/root-kept]: the root that is there is not of type rsa-2048, and stays
+          in: @/ca/root-cert.pem
+    "#,
+    );
+    let key = shell.scratch.read("ca/root-key.pem");
+    shell.scratch.write("open/root-key.pem", &key);
+    shell.scratch.write("open/root-cert.pem", shell.scratch.read("ca/root-cert.pem"));
+    shell.check("ca init @/open --cluster west --cluster-validity 1d", r#"
+        exit 0
+        @/open/
+        ├─ root-cert.pem    unchanged  Mesh Root CA [id], ecdsa-p521, until 2027-03-01
+        │                              sha256 [sha256]
+        ├─ root-key.pem     unchanged
+        └─ west/            made       Mesh CA west, ecdsa-p256, pathlen 0, until 2026-11-22
+                                       sha256 [sha256]
+           ├─ ca-cert.pem
+           ├─ ca-key.pem
+           ├─ cert-chain.pem
+           └─ root-cert.pem
+
+        @/open/west/ca-cert.pem: OK  (-CAfile root-cert.pem)
+        @/open/west/ca-cert.pem: OK  (-CAfile cert-chain.pem)
+        --- stderr
+        warning[ctl/key-permissions]: others than the owner may read a private key
+          in: @/open/root-key.pem
+
+        hint: `chmod 600 @/open/root-key.pem`
+
+        next: kubectl --context west create secret generic cacerts -n istio-system --from-file=@/open/west
+              and the same for every cluster, before istiod starts
+    "#);
+}
+
+#[test]
+fn what_an_interrupted_run_left_is_kept_or_cleared() {
+    let shell = Shell::new();
+    shell.good("ca init @/ca --cluster east --plain-root-key");
+    for (name, content) in shell.scratch.entries("ca/east") {
+        shell.scratch.write(&format!("ca/.meshctl-staging/west/{name}"), content.content.unwrap());
+    }
+    shell.scratch.write("ca/.meshctl-staging/north/ca-key.pem", "half");
+    shell.check(
+        "ca init @/ca --cluster east",
+        r#"
+        exit 0
+        @/ca/
+        ├─ root-cert.pem    unchanged  Mesh Root CA [id], ecdsa-p256, until 2036-11-18
+        │                              sha256 [sha256]
+        ├─ root-key.pem     unchanged
+        └─ east/            unchanged  Mesh CA east, ecdsa-p256, pathlen 0, until 2027-11-21
+                                       sha256 [sha256]
+           ├─ ca-cert.pem
+           ├─ ca-key.pem
+           ├─ cert-chain.pem
+           └─ root-cert.pem
+
+        @/ca/east/ca-cert.pem: OK  (-CAfile root-cert.pem)
+        @/ca/east/ca-cert.pem: OK  (-CAfile cert-chain.pem)
+        --- stderr
+        warning[ctl/leftovers]: an interrupted run left a set of files; it was kept aside
+          in: @/ca/previous/west
+    "#,
+    );
+    let names: Vec<String> = shell.scratch.entries("ca").into_keys().collect();
+    compare(
+        "ls",
+        &names.join("\n"),
+        r#"
+        east/
+        east/ca-cert.pem
+        east/ca-key.pem
+        east/cert-chain.pem
+        east/root-cert.pem
+        previous/
+        previous/west/
+        previous/west/ca-cert.pem
+        previous/west/ca-key.pem
+        previous/west/cert-chain.pem
+        previous/west/root-cert.pem
+        root-cert.pem
+        root-key.pem
+    "#,
+    );
+}
+
+#[test]
+fn two_runs_at_once_do_not_meet() {
+    let shell = Shell::new();
+    std::fs::create_dir(shell.scratch.join("ca")).unwrap();
+    let folder = std::fs::File::open(shell.scratch.join("ca")).unwrap();
+    folder.lock().unwrap();
+    shell.check(
+        "ca init @/ca --cluster east",
+        r#"
+        exit 1
+        --- stderr
+        error[ctl/busy]: another meshctl is at work in `@/ca`
+
+        hint: wait until it has ended, then run this command again
+    "#,
+    );
+    drop(folder);
+    shell.good("ca init @/ca --cluster east");
+}
+
+#[test]
+fn where_nothing_came_of_it_nothing_is_left() {
+    let shell = Shell::new();
+    shell.check("ca init @/ca --cluster east --cluster-validity 11y", r#"
+        exit 1
+        --- stderr
+        warning[ctl/root-key-plain]: the root key is written without encryption
+          because: who reads it can sign for every cluster
+
+        hint: `--passphrase-file FILE` or `--passphrase-env VARIABLE` encrypts it, `--plain-root-key` silences this
+        error[pki/outlives-issuer]: `Mesh CA east` would be valid until 2037-11-18T06:55:00Z, but its issuer `Mesh Root CA [id]` ends 2036-11-18T06:55:00Z
+          in: cluster east
+
+        hint: ask for less time with `--validity` or `--cluster-validity`, or leave it out
+    "#);
+    assert!(!shell.scratch.join("ca").exists());
+    shell.scratch.write("file", "");
+    shell.check(
+        "ca init @/file --cluster east",
+        r#"
+        exit 1
+        --- stderr
+        error[ctl/io]: cannot write to `@/file`
+          because: File exists (os error 17)
+    "#,
+    );
+}

@@ -1,0 +1,617 @@
+//! Every refusal and every warning, with the words it is told in; and that no code is without them.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use tests::Shell;
+use tests::authority::{Authority, csr, key, resigned, verify_is_a_stub};
+
+use meshpki::cert::KeyUsage;
+use meshpki::profile::Role;
+use meshpki::{KeyType, Profile};
+
+const KIND: KeyType = KeyType::EcdsaP256;
+
+/// A root after `change` in `ca`, and the CSR of `east` beside it.
+fn under(change: impl FnOnce(&mut Profile)) -> (Shell, Authority) {
+    let shell = Shell::new();
+    let root = Authority::root(KIND, "O=Mesh, CN=Root", change);
+    root.write_root(&shell.scratch, "ca");
+    shell.scratch.write("east.csr", csr("O=Mesh, CN=East", &key(KIND)).to_pem());
+    (shell, root)
+}
+
+const SIGN: &str = "ca sign @/east.csr --ca @/ca --out -";
+
+#[test]
+fn what_the_issuer_may_not_sign() {
+    let (shell, _) = under(|p| p.role = Role::EndEntity);
+    shell.check(SIGN, r#"
+        exit 1
+        --- stderr
+        error[pki/issuer-not-ca]: `Root` is no CA: basicConstraints does not say CA:TRUE
+          in: @/east.csr
+
+        hint: `meshctl ca inspect FILE` shows what the certificate may do; `meshctl ca init` makes a root that can sign
+    "#);
+    let (shell, _) = under(|p| p.key_usage = KeyUsage::CRL_SIGN.with(KeyUsage::DIGITAL_SIGNATURE));
+    shell.check(SIGN, r#"
+        exit 1
+        --- stderr
+        error[pki/issuer-may-not-sign]: `Root` may not sign certificates: its keyUsage is digitalSignature, cRLSign, without keyCertSign
+          in: @/east.csr
+
+        hint: `meshctl ca inspect FILE` shows what the certificate may do; `meshctl ca init` makes a root that can sign
+    "#);
+    let (shell, _) = under(|p| p.role = Role::Ca { path_len: Some(0) });
+    shell.check(SIGN, r#"
+        exit 1
+        --- stderr
+        error[pki/path-length-exceeded]: `East` would be a CA below `Root`, which allows 0 CAs below it, and would allow 0 below itself
+          in: @/east.csr
+
+        hint: a root without `--path-len`, or with more, can sign it: `meshctl ca init --path-len 1`
+    "#);
+    shell.check("ca init @/ca --cluster east", r#"
+        exit 1
+        --- stderr
+        error[pki/path-length-exceeded]: `Mesh CA east` would be a CA below `Root`, which allows 0 CAs below it, and would allow 0 below itself
+          in: cluster east
+
+        hint: a root without `--path-len`, or with more, can sign it: `meshctl ca init --path-len 1`
+    "#);
+    let (shell, _) = under(|p| p.role = Role::Ca { path_len: Some(1) });
+    shell.check("ca sign @/east.csr --ca @/ca --path-len 1 --out -", r#"
+        exit 1
+        --- stderr
+        error[pki/path-length-exceeded]: `East` would be a CA below `Root`, which allows 1 CAs below it, and would allow 1 below itself
+          in: @/east.csr
+
+        hint: a root without `--path-len`, or with more, can sign it: `meshctl ca init --path-len 1`
+    "#);
+    shell.check("ca sign @/east.csr --ca @/ca --validity 11y --out -", r#"
+        exit 1
+        --- stderr
+        error[pki/outlives-issuer]: `East` would be valid until 2037-11-18T06:55:00Z, but its issuer `Root` ends 2036-11-18T06:55:00Z
+          in: @/east.csr
+
+        hint: ask for less time with `--validity` or `--cluster-validity`, or leave it out
+    "#);
+    shell.check(
+        "ca sign @/east.csr --ca @/ca --subject 'O=MESH, CN=root' --out -",
+        r#"
+        exit 1
+        --- stderr
+        error[pki/subject-is-issuer]: the new CA would have the same subject as its issuer: `root`
+          in: @/east.csr
+    "#,
+    );
+    shell.check("ca sign @/east.csr --ca @/ca --at 2037-01-01 --out -", r#"
+        exit 1
+        --- stderr
+        warning[ctl/validity-cut]: `East` ends with its issuer, 2036-11-18
+          because: `Root` ends then, and nothing outlives its issuer
+
+        hint: a new root has to be distributed before that day
+        error[pki/empty-validity]: the certificate of `East` would be valid from 2036-12-31T23:55:00Z to 2036-11-18T06:55:00Z: not at all
+          in: @/east.csr
+    "#);
+    shell.check("ca init @/new --root-validity 9000y --plain-root-key", r#"
+        exit 1
+        --- stderr
+        error[pki/time-range]: @285619244100 is outside the years 1950 to 9999 a certificate can hold
+    "#);
+}
+
+#[test]
+fn keys_that_do_not_fit() {
+    let (shell, root) = under(|_| {});
+    shell.scratch.write("root.csr", csr("CN=East", &root.key).to_pem());
+    shell.check(
+        "ca sign @/root.csr --ca @/ca --out -",
+        r#"
+        exit 1
+        --- stderr
+        error[pki/key-reused]: `East` would have the same key as its issuer `Root`
+          in: @/root.csr
+    "#,
+    );
+    shell.scratch.write_key("other-key.pem", key(KIND).to_pem().as_bytes());
+    shell.check(
+        "ca sign @/east.csr --ca-cert @/ca/root-cert.pem --ca-key @/other-key.pem --out -",
+        r#"
+        exit 1
+        --- stderr
+        error[pki/key-mismatch]: the private key does not belong to `Root`: the certificate has key sha256 [key], the private key is sha256 [key]
+          in: @/ca/root-cert.pem
+
+        hint: `meshctl ca inspect CERT KEY` shows both key fingerprints
+    "#,
+    );
+    shell.scratch.write_key("ca/root-key.pem", key(KIND).to_pem().as_bytes());
+    shell.check("ca init @/ca --cluster east", r#"
+        exit 1
+        --- stderr
+        error[pki/key-mismatch]: the private key does not belong to `Root`: the certificate has key sha256 [key], the private key is sha256 [key]
+          in: @/ca/root-key.pem
+
+        hint: `meshctl ca inspect CERT KEY` shows both key fingerprints
+    "#);
+}
+
+#[test]
+fn csrs_that_cannot_be_signed() {
+    let (shell, _) = under(|_| {});
+    let csr = csr("O=Mesh, CN=East", &key(KIND));
+    let mut tampered = csr.as_der().to_vec();
+    let place = tampered.windows(4).position(|w| w == b"East").unwrap();
+    tampered[place] = b'W';
+    shell.scratch.write("tampered.csr", tampered);
+    shell.check(
+        "ca sign @/tampered.csr --ca @/ca --out -",
+        r#"
+        exit 1
+        --- stderr
+        error[pki/csr-signature]: the signature of the CSR of `Wast` is not by its own key
+          in: @/tampered.csr
+
+        hint: make the CSR again, on the machine that has the key: `meshctl ca csr`
+    "#,
+    );
+    shell.scratch.write("cut.csr", &csr.as_der()[..100]);
+    shell.check(
+        "ca sign @/cut.csr --ca @/ca --out -",
+        r#"
+        exit 1
+        --- stderr
+        error[pki/der]: the CSR cannot be decoded
+          in: @/cut.csr
+          because: length past the end at byte 0
+    "#,
+    );
+    shell.scratch.write("cut.pem", &csr.to_pem()[..200]);
+    shell.check(
+        "ca sign @/cut.pem --ca @/ca --out -",
+        r#"
+        exit 1
+        --- stderr
+        error[pki/pem]: @/cut.pem is not sound PEM
+          because: line 1: `BEGIN CERTIFICATE REQUEST` has no END marker
+    "#,
+    );
+    let none = meshpki::Csr::create(&meshpki::Name::empty(), &[], Role::EndEntity, &key(KIND));
+    shell.scratch.write("none.csr", none.unwrap().to_pem());
+    shell.check(
+        "ca sign @/none.csr --ca @/ca --out -",
+        r#"
+        exit 1
+        --- stderr
+        error[pki/empty-subject]: a CA certificate needs a subject
+          in: @/none.csr
+    "#,
+    );
+    shell.scratch.write("rsa-1024.csr", RSA_1024);
+    shell.check("ca sign @/rsa-1024.csr --ca @/ca --out -", r#"
+        exit 1
+        --- stderr
+        error[pki/unsupported-key]: the key of `rsa-1024` is rsa-1024, which we do not issue with: Go and Envoy refuse RSA below 2048 bits
+          in: @/rsa-1024.csr
+    "#);
+    shell.scratch.write("k1.csr", SECP256K1);
+    shell.check("ca sign @/k1.csr --ca @/ca --out -", r#"
+        exit 1
+        --- stderr
+        error[pki/unsupported-key]: the key of `k1` is algorithm 1.3.132.0.10, which we do not issue with: istiod and Envoy cannot use it
+          in: @/k1.csr
+    "#);
+}
+
+#[test]
+fn keys_that_cannot_be_read() {
+    let (shell, root) = under(|_| {});
+    let with = |content: &str, expect: &str| {
+        shell.scratch.write_key("ca/root-key.pem", content);
+        let ran = shell.run(SIGN);
+        assert_eq!(ran.status, 1);
+        assert!(ran.err.contains(expect), "{}", ran.err);
+    };
+    with("", "the private key cannot be read: there is no private key in it");
+    with("-----BEGIN PRIVATE KEY-----\nMAA=\n", "`BEGIN PRIVATE KEY` has no END marker");
+    with(
+        "-----BEGIN DSA PRIVATE KEY-----\nMAA=\n-----END DSA PRIVATE KEY-----\n",
+        "DSA PRIVATE KEY is not supported",
+    );
+    shell.check(
+        SIGN,
+        r#"
+        exit 1
+        --- stderr
+        error[pki/key]: the private key cannot be read: DSA PRIVATE KEY is not supported
+          in: @/ca/root-key.pem
+    "#,
+    );
+    let encrypted = root.key.to_encrypted_pem(b"secret").unwrap();
+    with(&encrypted, "error[pki/key-encrypted]");
+    shell.scratch.write_key("ca/root-key.pem", LEGACY);
+    shell.check(SIGN, r#"
+        exit 1
+        --- stderr
+        error[pki/key]: the private key cannot be read: it is encrypted in the old PEM way (`Proc-Type: 4,ENCRYPTED`)
+          in: @/ca/root-key.pem
+
+        hint: `openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW` writes it as PBES2
+    "#);
+}
+
+#[test]
+fn names_and_words_that_cannot_be_used() {
+    let shell = Shell::new();
+    shell.check(
+        "ca init @/ca --cluster east --cluster-subject 'O=Mesh, Mesh CA'",
+        r#"
+        exit 1
+        --- stderr
+        error[pki/subject]: the subject cannot be used
+          in: cluster east
+          because: `Mesh CA` is not of the form TYPE=VALUE
+    "#,
+    );
+    shell.check(
+        "ca init @/ca --cluster east --cluster-subject 'C=Germany'",
+        r#"
+        exit 1
+        --- stderr
+        error[pki/subject]: the subject cannot be used
+          in: cluster east
+          because: country `Germany` is not a two-letter code
+    "#,
+    );
+    shell.check("ca init @/ca --cluster east --trust-domain East.Example", r#"
+        exit 1
+        --- stderr
+        error[pki/trust-domain]: `East.Example` is no trust domain: only a-z, 0-9, `-` and `.` are allowed
+          in: cluster east
+    "#);
+    shell.check(
+        "ca init @/ca --cluster east --trust-domain west=west.example --constrain",
+        r#"
+        exit 1
+        --- stderr
+        error[ctl/usage]: --constrain needs a trust domain for `east`
+          in: cluster east
+
+        hint: add `--trust-domain east=DOMAIN`
+    "#,
+    );
+    shell.check(
+        "ca init @/ca --cluster east --san ip:10.0.0.1",
+        r#"
+        exit 64
+        --- stderr
+        error[ctl/san]: `ip:10.0.0.1` is no name for a certificate
+          in: cluster east
+          because: the kind is dns or uri
+    "#,
+    );
+    shell.check("ca init @/ca --cluster east,previous", r#"
+        exit 64
+        --- stderr
+        error[ctl/cluster-name]: `previous` cannot be a cluster's name
+          because: it is 1 to 40 letters, digits, `-`, `_` and `.`, begins with a letter or digit, and is not `previous`
+    "#);
+    shell.check(
+        "ca init @/ca --cluster east --constrain",
+        r#"
+        exit 64
+        --- stderr
+        error: the following required arguments were not provided:
+          --trust-domain <[CLUSTER=]DOMAIN>
+
+        Usage: meshctl ca init --trust-domain <[CLUSTER=]DOMAIN> --cluster <NAME> --constrain <DIR>
+
+        For more information, try '--help'.
+    "#,
+    );
+    shell.check("ca init @/ca --cluster east --key-type rsa", r#"
+        exit 64
+        --- stderr
+        error: invalid value 'rsa' for '--key-type <TYPE>': unknown key type `rsa`; known are ecdsa-p256, ecdsa-p384, ecdsa-p521, ed25519, rsa-2048, rsa-3072, rsa-4096, rsa-8192
+
+        For more information, try '--help'.
+    "#);
+    shell.check("ca init @/ca --cluster east --root-validity 10", r#"
+        exit 64
+        --- stderr
+        error: invalid value '10' for '--root-validity <TIME>': a length of time is wanted, such as 3650d, 10y, 42720h or 90m
+
+        For more information, try '--help'.
+    "#);
+    shell.check("ca init @/ca --cluster east --at yesterday", r#"
+        exit 64
+        --- stderr
+        error: invalid value 'yesterday' for '--at <RFC3339>': a time is wanted, such as 2026-11-21T07:00:00Z or 2026-11-21
+
+        For more information, try '--help'.
+    "#);
+    shell.check(
+        "ca init @/ca --cluster east --root-subject CN",
+        r#"
+        exit 64
+        --- stderr
+        error: invalid value 'CN' for '--root-subject <NAME>': `CN` is not of the form TYPE=VALUE
+
+        For more information, try '--help'.
+    "#,
+    );
+    shell.check(
+        "ca init",
+        r#"
+        exit 64
+        --- stderr
+        error: the following required arguments were not provided:
+          <DIR>
+
+        Usage: meshctl ca init <DIR>
+
+        For more information, try '--help'.
+    "#,
+    );
+    assert!(!shell.scratch.join("ca").exists());
+}
+
+/// A cluster's set under a root in `ca`, after `change` to its profile and `spoil` to its folder.
+fn set(change: fn(&mut Profile), spoil: fn(&Shell, &Authority, &Authority)) -> Shell {
+    let (shell, root) = under(|_| {});
+    let east = root.below(KIND, "CN=East", change);
+    east.write_set(&shell.scratch, "ca/east", &[&root.cert], &[&root.cert]);
+    spoil(&shell, &root, &east);
+    shell
+}
+
+const AGAIN: &str = "ca init @/ca --cluster east";
+
+#[test]
+fn sets_istiod_would_refuse() {
+    let same = |_: &mut Profile| {};
+    set(same, |_, _, _| {}).good(AGAIN);
+    let shell = set(same, |shell, _, _| {
+        std::fs::remove_file(shell.scratch.join("ca/east/cert-chain.pem")).unwrap()
+    });
+    shell.check(
+        AGAIN,
+        r#"
+        exit 1
+        --- stderr
+        error[pki/missing-file]: `cert-chain.pem` is missing
+          in: @/ca/east
+    "#,
+    );
+    let shell = set(|p| p.role = Role::EndEntity, |_, _, _| {});
+    shell.check(
+        AGAIN,
+        r#"
+        exit 1
+        --- stderr
+        error[pki/not-ca]: `East` is no CA: basicConstraints does not say CA:TRUE
+          in: @/ca/east
+    "#,
+    );
+    let shell =
+        set(|p| p.ext_key_usage = vec![meshpki::oid::EKU_CLIENT_AUTH.to_vec()], |_, _, _| {});
+    shell.check(AGAIN, r#"
+        exit 1
+        --- stderr
+        error[pki/ext-key-usage]: `East` has an extended key usage without serverAuth, which istiod refuses
+          in: @/ca/east
+
+        hint: leave extended key usages out of CA certificates, or add serverAuth
+    "#);
+    let shell = set(same, |shell, root, _| {
+        shell.scratch.write_key("ca/east/ca-key.pem", root.key.to_pem().as_bytes())
+    });
+    shell.check(AGAIN, r#"
+        exit 1
+        --- stderr
+        error[pki/root-key]: the private key is that of the root `Root`: a root key must never reach a cluster
+          in: @/ca/east
+
+        hint: give the cluster its own intermediate: `meshctl ca init DIR --cluster NAME`
+    "#);
+    let shell = set(same, |shell, _, _| {
+        shell.scratch.write_key("ca/east/ca-key.pem", key(KIND).to_pem().as_bytes())
+    });
+    shell.check(AGAIN, r#"
+        exit 1
+        --- stderr
+        error[pki/key-mismatch]: the private key does not belong to `East`: the certificate has key sha256 [key], the private key is sha256 [key]
+          in: @/ca/east
+
+        hint: `meshctl ca inspect CERT KEY` shows both key fingerprints
+    "#);
+    let shell = set(same, |shell, root, _| {
+        shell.scratch.write("ca/east/cert-chain.pem", root.cert.to_pem())
+    });
+    shell.check(AGAIN, r#"
+        exit 1
+        --- stderr
+        error[pki/chain-order]: the chain is out of order: certificate 1 is `Root`, wanted is the CA certificate `East` itself
+          in: @/ca/east
+
+        hint: `meshctl ca chain --leaf ca-cert.pem FILES --out cert-chain.pem` puts it in order
+    "#);
+    let shell = set(same, |shell, _, _| shell.scratch.write("ca/east/root-cert.pem", "nothing\n"));
+    shell.check(
+        AGAIN,
+        r#"
+        exit 1
+        --- stderr
+        error[pki/no-certificate]: no certificate in root-cert.pem
+          in: @/ca/east
+    "#,
+    );
+    let shell = set(same, |shell, root, east| {
+        let glued = east.cert.to_pem().trim_end().to_owned() + &root.cert.to_pem();
+        shell.scratch.write("ca/east/cert-chain.pem", glued);
+    });
+    shell.check(AGAIN, r#"
+        exit 1
+        --- stderr
+        error[pki/pem]: cert-chain.pem is not sound PEM
+          in: @/ca/east
+          because: line 11: the END and the next BEGIN marker stand on one line: a newline is missing between two files
+    "#);
+    let shell = set(same, |shell, root, _| {
+        let pem = root.cert.to_pem().replacen("MII", "MIH", 1);
+        shell.scratch.write("ca/east/root-cert.pem", pem);
+    });
+    shell.check(
+        AGAIN,
+        r#"
+        exit 1
+        --- stderr
+        error[pki/der]: the certificate at line 1 of root-cert.pem cannot be decoded
+          in: @/ca/east
+          because: tbsCertificate is a SEQUENCE at byte 3
+    "#,
+    );
+}
+
+/// The mesh's other judge: what OpenSSL takes and istiod's Go does not.
+#[test]
+fn sets_only_istiod_would_refuse() {
+    let same = |_: &mut Profile| {};
+    let shell = set(same, |shell, root, east| {
+        let sha_1 = [0x30, 9, 6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 1];
+        let cert = resigned(&east.cert, &root.key, |fields| fields[2] = sha_1.to_vec());
+        shell.scratch.write("ca/east/ca-cert.pem", cert.to_pem());
+        shell.scratch.write("ca/east/cert-chain.pem", cert.to_pem() + &root.cert.to_pem());
+    });
+    shell.check(AGAIN, r#"
+        exit 1
+        --- stderr
+        error[pki/weak-signature]: `East` is signed with algorithm 1.2.840.10045.4.1, which Go, hence istiod, refuses
+          in: @/ca/east
+    "#);
+    let shell = set(same, |shell, root, east| {
+        let name = meshpki::der::sequence(&[&UNIVERSAL]);
+        let cert = resigned(&east.cert, &root.key, |fields| fields[5] = name);
+        shell.scratch.write("ca/east/ca-cert.pem", cert.to_pem());
+        shell.scratch.write("ca/east/cert-chain.pem", cert.to_pem() + &root.cert.to_pem());
+    });
+    shell.check(AGAIN, r#"
+        exit 1
+        --- stderr
+        error[pki/istiod-unreadable]: istiod cannot read the certificate of `R`: a name has a string type other than Printable, UTF8, T61, BMP, IA5 and NumericString
+          in: @/ca/east
+    "#);
+    let shell = set(same, |shell, _, east| {
+        let parameters =
+            "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+        let text = parameters.to_owned() + &east.key.to_pem();
+        shell.scratch.write_key("ca/east/ca-key.pem", text);
+    });
+    shell.check(AGAIN, r#"
+        exit 1
+        --- stderr
+        error[pki/key]: the private key cannot be read: istiod reads the first block alone, and it must be RSA PRIVATE KEY, EC PRIVATE KEY or PRIVATE KEY: it is EC PARAMETERS
+          in: @/ca/east
+
+        hint: `openssl pkey -in OLD -out NEW` writes it as PRIVATE KEY
+    "#);
+    let shell = set(same, |shell, root, _| {
+        let text = root.cert.to_pem().replace("CERTIFICATE", "TRUSTED CERTIFICATE");
+        shell.scratch.write("ca/east/root-cert.pem", text);
+    });
+    shell.check(AGAIN, r#"
+        exit 1
+        --- stderr
+        error[pki/pem]: root-cert.pem is not sound PEM
+          in: @/ca/east
+          because: line 1: Go, hence istiod, reads certificates labelled CERTIFICATE, without headers: this is `TRUSTED CERTIFICATE`
+    "#);
+}
+
+/// RDN of a common name `R` in a UniversalString.
+const UNIVERSAL: [u8; 15] = [0x31, 13, 0x30, 11, 6, 3, 0x55, 4, 3, 0x1c, 4, 0, 0, 0, 0x52];
+
+/// These need a verdict: the stub of `meshpki::verify` gives none.
+#[test]
+fn what_the_verification_engine_refuses() {
+    if verify_is_a_stub("what_the_verification_engine_refuses") {
+        return;
+    }
+    let shell = set(|_| {}, |_, _, _| {});
+    shell.check("ca init @/ca --cluster east --at 2027-12-01T00:00:00Z", r#"
+        exit 1
+        --- stderr
+        error[pki/untrusted]: `East` does not verify under the roots given: error 10 at depth 0: certificate has expired
+          in: @/ca/east
+
+        hint: `meshctl ca verify --explain -CAfile root-cert.pem -untrusted cert-chain.pem ca-cert.pem` says more
+    "#);
+    let (shell, _) = under(|p| p.permitted_uri_hosts = vec!["east.example".into()]);
+    shell.check("ca sign @/east.csr --ca @/ca --san uri:spiffe://west.example --out -", r#"
+        exit 1
+        --- stderr
+        error[pki/name-constraints]: the name constraints of `Root` do not allow `East`: permitted subtree violation
+          in: @/east.csr
+    "#);
+    assert_eq!(
+        shell.run("ca sign @/east.csr --ca @/ca --san uri:spiffe://east.example --out -").status,
+        0
+    );
+}
+
+/// Codes no command line can bring about.
+const UNREACHABLE: &[(&str, &str)] = &[("pki/sign", "keys in memory do not fail; a token may")];
+
+#[test]
+fn every_code_stands_in_a_snapshot() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("it");
+    let mut text = String::new();
+    for file in std::fs::read_dir(folder).unwrap().flatten() {
+        text += &std::fs::read_to_string(file.path()).unwrap_or_default();
+    }
+    let told = |code: &str| {
+        text.contains(&format!("error[{code}]: ")) || text.contains(&format!("warning[{code}]: "))
+    };
+    let codes = meshpki::Error::CODES.iter().chain(meshctl::report::Failure::CODES).copied();
+    let untold: BTreeSet<&str> = codes.filter(|code| !told(code)).collect();
+    let known: BTreeSet<&str> = UNREACHABLE.iter().map(|(code, _)| *code).collect();
+    assert_eq!(untold, known);
+}
+
+/// `openssl req -new -newkey rsa:1024 -subj /CN=rsa-1024`.
+const RSA_1024: &str = "\
+-----BEGIN CERTIFICATE REQUEST-----
+MIIBUjCBvAIBADATMREwDwYDVQQDDAhyc2EtMTAyNDCBnzANBgkqhkiG9w0BAQEF
+AAOBjQAwgYkCgYEAqVAzqOUqmQIUGJreQQGdfbuxZtsLLQpHPvrAlJWSjmMTEwN+
+OplktJuSBTkwPJzw+L8E8kPvlhVd2xFR2kJpONsZ0r/A5oBObgf6hoCHfGCARSmy
+CB4BQEKTLBF5fkczAXEFQbs1+2MJslL+ZC9rHoav2TqHlQt7LMhce5pHahcCAwEA
+AaAAMA0GCSqGSIb3DQEBCwUAA4GBAAyyteHudR5+BB9wEfkgsCk3M8KJZ5ROsL0B
+jGT6tYuZC2SZCuCeZo+Ps1z+MkJzOGT4Oc7sw4wt4EeeSyHFXETvXWVZhzyGQ6jE
+ehRLaC/BgRCy8fSeYkmkSWCDJXaL5dJH/dor0+MsUmgPNdHHVjMncNaBdmzc8p8G
+DmXunFTI
+-----END CERTIFICATE REQUEST-----
+";
+
+/// `openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:secp256k1 -subj /CN=k1`.
+const SECP256K1: &str = "\
+-----BEGIN CERTIFICATE REQUEST-----
+MIHFMGwCAQAwDTELMAkGA1UEAwwCazEwVjAQBgcqhkjOPQIBBgUrgQQACgNCAAS5
+J1ZlZRpCAkeuYS96LBAwFZyQAQOvQWrlOvtbcy71uHGwJbjW3xOby+wt9H37k5Mc
+epc3DDbtrJZZw7YWEGEqoAAwCgYIKoZIzj0EAwIDSQAwRgIhAKn8qGbC6aWDJL1c
+66ySVzsEzsaHtKYa2ZwXjVgGrWF1AiEAvM6WmCxj9PIhso3L3AK3CmOqh2q1+VcS
+jQP3wKS286E=
+-----END CERTIFICATE REQUEST-----
+";
+
+/// The head of what `openssl ec -aes256` writes.
+const LEGACY: &str = "\
+-----BEGIN EC PRIVATE KEY-----
+Proc-Type: 4,ENCRYPTED
+DEK-Info: AES-256-CBC,8DBCD10E6E2C2EBD099C95C9B51DD771
+
+AAAA
+-----END EC PRIVATE KEY-----
+";

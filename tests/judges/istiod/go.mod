@@ -1,0 +1,3 @@
+module meshpki/istiod-judge
+
+go 1.24

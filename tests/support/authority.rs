@@ -1,0 +1,103 @@
+//! CAs made with the library, for what no command would make.
+
+use meshpki::{Cert, Csr, Issuer, KeyType, Name, Profile, Serial, Signer, SoftKey, Stamp};
+
+use crate::{NOW, Scratch};
+
+/// A CA certificate and its key.
+pub struct Authority {
+    /// The certificate.
+    pub cert: Cert,
+    /// Its key.
+    pub key: SoftKey,
+}
+
+impl Authority {
+    /// A root with this subject, after `change`.
+    pub fn root(kind: KeyType, subject: &str, change: impl FnOnce(&mut Profile)) -> Self {
+        let mut profile = Profile::root(name(subject));
+        change(&mut profile);
+        let key = key(kind);
+        Self { cert: meshpki::self_signed(&profile, &key, stamp()).expect("a root"), key }
+    }
+
+    /// A cluster's intermediate below this one, after `change`.
+    pub fn below(&self, kind: KeyType, subject: &str, change: impl FnOnce(&mut Profile)) -> Self {
+        let mut profile = Profile::cluster(name(subject));
+        change(&mut profile);
+        let key = key(kind);
+        Self { cert: self.issue(&profile, &key), key }
+    }
+
+    /// A certificate of any kind for `key`.
+    pub fn issue(&self, profile: &Profile, key: &SoftKey) -> Cert {
+        let issuer = Issuer { cert: &self.cert, signer: &self.key };
+        let public = meshpki::Signer::public_key(key);
+        meshpki::issue(profile, public, issuer, stamp()).expect("a certificate")
+    }
+
+    /// Writes both as `DIR/root-cert.pem` and `DIR/root-key.pem`.
+    pub fn write_root(&self, scratch: &Scratch, dir: &str) {
+        scratch.write(&format!("{dir}/root-cert.pem"), self.cert.to_pem());
+        scratch.write_key(&format!("{dir}/root-key.pem"), self.key.to_pem().as_bytes());
+    }
+
+    /// Writes the files of a cluster's set whose chain and roots are those given, agreeing or not.
+    pub fn write_set(&self, scratch: &Scratch, dir: &str, above: &[&Cert], roots: &[&Cert]) {
+        let text = |certs: &[&Cert]| certs.iter().map(|c| c.to_pem()).collect::<String>();
+        scratch.write(&format!("{dir}/ca-cert.pem"), self.cert.to_pem());
+        scratch.write_key(&format!("{dir}/ca-key.pem"), self.key.to_pem().as_bytes());
+        scratch.write(&format!("{dir}/cert-chain.pem"), self.cert.to_pem() + &text(above));
+        scratch.write(&format!("{dir}/root-cert.pem"), text(roots));
+    }
+}
+
+/// The same certificate after `change` to the fields of its TBSCertificate, signed by `signer` again.
+pub fn resigned(cert: &Cert, signer: &dyn Signer, change: impl FnOnce(&mut Vec<Vec<u8>>)) -> Cert {
+    use meshpki::der::{self, Reader};
+    let mut parts = Reader::new(cert.tbs()).any().expect("a TBSCertificate").reader();
+    let mut fields: Vec<Vec<u8>> = Vec::new();
+    while let Some(part) = parts.next().expect("a field") {
+        fields.push(part.raw.to_vec());
+    }
+    change(&mut fields);
+    let tbs = der::sequence(&fields.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    let signature = der::bit_string(&signer.sign(&tbs).expect("a signature"));
+    Cert::from_der(&der::sequence(&[&tbs, &fields[2], &signature])).expect("a certificate")
+}
+
+/// A key.
+pub fn key(kind: KeyType) -> SoftKey {
+    SoftKey::generate(kind).expect("a key")
+}
+
+/// A typed name.
+pub fn name(text: &str) -> Name {
+    Name::parse(text).expect("a name")
+}
+
+/// The CSR of a CA with this subject.
+pub fn csr(subject: &str, key: &SoftKey) -> Csr {
+    let role = meshpki::profile::Role::Ca { path_len: Some(0) };
+    Csr::create(&name(subject), &[], role, key).expect("a CSR")
+}
+
+/// A random serial number, and the tests' time.
+pub fn stamp() -> Stamp {
+    let mut random = [0; 20];
+    meshpki::soft::fill_random(&mut random);
+    Stamp::made_at(NOW, Serial::from_random(random))
+}
+
+/// Whether `meshpki::verify` is still the stub that says OK to everything; then what needs a verdict is not run.
+pub fn verify_is_a_stub(test: &str) -> bool {
+    use meshpki::verify::{Inputs, Policy, verify};
+    let root = Authority::root(KeyType::EcdsaP256, "CN=nobody trusts me", |_| {});
+    let inputs =
+        Inputs { target: &root.cert, untrusted: &[], trusted: &[], crls: &[], store_crls: &[] };
+    let stub = verify(&inputs, &Policy::like_openssl(NOW)).is_ok();
+    if stub {
+        crate::judges::say(&format!("NOT RUN: {test}: waits for the verification engine"));
+    }
+    stub
+}
