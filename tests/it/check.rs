@@ -471,6 +471,13 @@ fn of_the_chain(expect: Expect<'_>) {
     let world = east(&long);
     world.write("east/cert-chain.pem", root("CN=Other", |_| {}).cert.to_pem());
     expect("another chain", &world, &[], &["chain-start"]);
+    let ended = below(&long, "CN=East", |profile| profile.valid_seconds = 3600);
+    let world = east(&long);
+    world.write("east/cert-chain.pem", ended.cert.to_pem() + &world.read("east/cert-chain.pem"));
+    expect("one that has ended before it", &world, &[], &["chain-start", "expires-soon"]);
+    let start =
+        "failed to create an istiod CA: failed to get default cert TTL cert chain has expired";
+    assert!(world.check(&[]).out.contains(start));
     let world = east(&long);
     let chain = world.read("east/ca-cert.pem") + &world.read("east/cert-chain.pem");
     world.write("east/cert-chain.pem", chain);

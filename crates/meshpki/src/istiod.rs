@@ -277,7 +277,7 @@ pub enum Now {
 }
 
 /// What istiod does when it starts with `secret` mounted, at `at`
-/// (`pilot/pkg/bootstrap/istio_ca.go: createIstioCA`, `security/pkg/pki/ca/ca.go: NewPluggedCertIstioCAOptions`).
+/// (`pilot/pkg/bootstrap/istio_ca.go: createIstioCA`, `security/pkg/pki/ca/ca.go: NewPluggedCertIstioCAOptions, NewIstioCA`).
 #[must_use]
 pub fn starts(secret: &Secret, settings: &Settings, at: Time) -> Start {
     let bundle = Bundle::detect(secret, settings);
@@ -301,7 +301,10 @@ pub fn starts(secret: &Secret, settings: &Settings, at: Time) -> Start {
         return Start::SelfSigned { log, ignored };
     }
     match bundle.load(at) {
-        Ok(ca) if ca.is_ca() => Start::Plugged { ca },
+        Ok(ca) if ca.is_ca() => match bundle.lifetime(at) {
+            Ok(()) => Start::Plugged { ca },
+            Err((refusal, why)) => refuses(refusal, why),
+        },
         Ok(_) => refuses(
             Refusal::NotCa,
             "certificate is not authorized to sign other certificates".to_string(),

@@ -59,6 +59,8 @@ pub enum Refusal {
     Crl,
     /// The signing certificate is no CA.
     NotCa,
+    /// The chain does not begin with a certificate that is still valid.
+    ChainStart,
 }
 
 /// The names of the files in the form istiod chose.
@@ -205,6 +207,22 @@ impl<'a> Bundle<'a> {
                 ),
             )),
         }
+    }
+
+    /// `ca.go: minTTL`, since 1.7.0 and at a start only: the first certificate of the chain has time left.
+    pub(super) fn lifetime(&self, at: Time) -> Checked<()> {
+        let chain = self.chain().unwrap_or_default();
+        if chain.is_empty() || !self.settings.version.since(7, 0) {
+            return Ok(());
+        }
+        let why = match first_cert(&chain) {
+            Ok(first) if first.not_after().time().is_some_and(|end| end > at) => return Ok(()),
+            Ok(_) => "cert chain has expired".to_string(),
+            Err(why) => alloc::format!(
+                "failed to get cert chain TTL failed to extract cert expiration timestamp: failed to parse the cert: {why}"
+            ),
+        };
+        Err((Refusal::ChainStart, alloc::format!("failed to get default cert TTL {why}")))
     }
 
     /// `ParsePemEncodedKey`, then `tls.X509KeyPair`, which takes the first block that says CERTIFICATE.

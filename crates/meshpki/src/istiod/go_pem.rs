@@ -12,6 +12,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
+use crate::cacerts::go::unreadable;
 use crate::cert::Cert;
 use crate::pem::CERTIFICATE;
 
@@ -51,13 +52,15 @@ pub(super) fn pool(text: &[u8]) -> Vec<Cert> {
     certs
 }
 
-/// `x509.ParseCertificate`, as far as it is restated: nothing may stand behind the certificate, its dates
-/// and the extensions path validation needs can be read. Go also refuses encodings OpenSSL lets pass.
+/// `x509.ParseCertificate`, as far as it is restated: nothing may stand behind the certificate, its dates,
+/// names and the extensions path validation needs can be read. It is the Go of recent releases: negative
+/// serial numbers, for one, are refused since Go 1.23.
 pub(super) fn certificate(der: &[u8]) -> Option<Cert> {
     let cert = Cert::from_der(der).ok()?;
     let whole = cert.as_der().len() == der.len();
     let dates = cert.not_before().time().is_some() && cert.not_after().time().is_some();
-    (whole && dates && !cert.extensions().invalid).then_some(cert)
+    let readable = !cert.extensions().invalid && unreadable(&cert).is_none();
+    (whole && dates && readable).then_some(cert)
 }
 
 /// Whether all certificates of one text are in the other (`istio_ca.go: pemBundleHasSubsetRelation`).

@@ -247,8 +247,11 @@ fn dates() {
     let end = first_end(&secret);
     let newest = Settings::defaults(Version::NEWEST);
     let at = |time| outcome(&starts(&secret, &newest, time));
-    // The last second is good for Go, as it is not for OpenSSL.
-    assert_eq!(at(end), "plugged");
+    // The last second is good for Go, as it is not for OpenSSL; the chain has no time left then.
+    assert_eq!(at(end), "failed to get default cert TTL cert chain has expired");
+    let old = Settings::defaults(Version::new(1, 6, 4));
+    assert_eq!(outcome(&starts(&secret, &old, end)), "plugged");
+    assert_eq!(at(end.plus(-1)), "plugged");
     let why = |how: &str, time: Time, bound: Time| {
         alloc::format!(
             "{NO_WAY}x509: certificate has expired or is not yet valid: current time {time} is {how} {bound}"
@@ -407,6 +410,20 @@ fn a_new_intermediate() {
         running(&changes(&old, &gone, &newest, NOW)),
         "failed reading root-cert.pem: open etc/cacerts/root-cert.pem: no such file or directory"
     );
+}
+
+#[test]
+fn what_the_chain_begins_with() {
+    let root = root("CN=Root");
+    let good = good(&root);
+    let glued = text(&good, "ca-cert.pem").trim_end().to_string() + &root.cert.to_pem();
+    let no_time = "failed to get default cert TTL failed to get cert chain TTL failed to extract cert \
+                   expiration timestamp: failed to parse the cert: invalid PEM encoded certificate";
+    check(&with(&good, "cert-chain.pem", glued), &[("1.0.0", "plugged"), ("1.7.0", no_time)]);
+    // A running istiod does not measure.
+    let change = changes(&good, &with(&good, "cert-chain.pem", "x"), &settings("1.30.3"), NOW);
+    assert_eq!(running(&change), "reload");
+    assert_eq!(outcome(&change.next_start), no_time);
 }
 
 #[test]

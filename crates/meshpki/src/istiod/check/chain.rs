@@ -105,7 +105,7 @@ fn path_room(folder: &Folder<'_>) -> Option<Problem> {
 }
 
 /// cert-chain.pem is what workloads send behind their certificate; its first certificate is the one istiod
-/// measures lifetimes by (`security/pkg/pki/ca/ca.go: minTTL`).
+/// measures lifetimes by, and without time left it does not start (`security/pkg/pki/ca/ca.go: minTTL`).
 fn chain_start(folder: &Folder<'_>, ca: &Cert) -> Option<Problem> {
     let first = folder.chain.first().filter(|first| *first != ca)?;
     let file = folder.bundle.names.chain[0];
@@ -121,18 +121,14 @@ fn chain_start(folder: &Folder<'_>, ca: &Cert) -> Option<Problem> {
         .file(file)
         .evidence(alloc::format!("first in {file}: {}", label(first)))
         .evidence(alloc::format!("first in {}: {}", folder.bundle.names.cert, label(ca)));
-    let end = date(first.not_after().time());
-    problem = problem.effect(alloc::format!(
-        "{}; {}",
-        folder.verdict(),
-        if absent {
-            "workloads send a chain without their issuer, which their peers refuse".to_string()
-        } else if ended {
-            alloc::format!("it answers no request that leaves the lifetime to it: cert chain has expired ({end})")
-        } else {
-            "its metrics tell the end of another certificate".to_string()
-        }
-    ));
+    let later = if absent {
+        "workloads send a chain without their issuer, which their peers refuse"
+    } else {
+        "its metrics and the default lifetime follow another certificate than the CA's"
+    };
+    problem = problem
+        .evidence(alloc::format!("the first ends {}", date(first.not_after().time())))
+        .effect(alloc::format!("{}; {later}", folder.verdict()));
     Some(problem.fix(
         "put the CA certificate first, then those above it",
         "meshctl ca chain --leaf <folder>/ca-cert.pem <folder>/*-cert.pem --out <folder>/cert-chain.pem",
