@@ -28,7 +28,7 @@ Exit status:
 pub enum Command {
     /// Certificate authorities: root, cluster intermediates, chains.
     #[command(subcommand)]
-    Ca(Ca),
+    Ca(Box<Ca>),
     /// Tell what istiod will do with the files of each cluster, and what is wrong with them.
     Check(Check),
 }

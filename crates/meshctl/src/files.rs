@@ -21,6 +21,9 @@ const SYNC_THREADS: usize = 16;
 /// With more files than this, one sync of the whole file system is faster.
 const SYNC_SINGLY_MAX: usize = 64;
 
+/// A file's name and content.
+pub type Named = (String, Zeroizing<Vec<u8>>);
+
 /// Reads a file; `-` is standard input.
 ///
 /// # Errors
@@ -54,7 +57,7 @@ pub fn read_optional(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Failure>
 ///
 /// # Errors
 /// `ctl/io`, naming the folder or the file.
-pub fn read_all(dir: &Path) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>, Failure> {
+pub fn read_all(dir: &Path) -> Result<Vec<Named>, Failure> {
     let mut contents = Vec::new();
     for (name, path) in entries(dir)? {
         if path.is_file() {

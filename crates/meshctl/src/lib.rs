@@ -53,7 +53,7 @@ pub fn run(args: &[OsString], io: &mut Io<'_>) -> u8 {
 
 fn dispatch(command: Command, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let ca = match command {
-        Command::Ca(ca) => ca,
+        Command::Ca(ca) => *ca,
         Command::Check(args) => return check::run(&args, io),
     };
     match ca {

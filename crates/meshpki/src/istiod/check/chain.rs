@@ -1,6 +1,6 @@
 //! What istiod does not check though the mesh fails on it, and what will fail later.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::files::is_self_signed;
