@@ -3,6 +3,7 @@
 use meshctl::report::Failure;
 use meshpki::Error;
 use meshpki::cfssl::Trap;
+use meshpki::istiod::Problem;
 
 fn documented(prefix: &str) -> Vec<String> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/errors.md");
@@ -23,4 +24,5 @@ fn codes_are_documented_in_order() {
     check("pki/", Error::CODES);
     check("ctl/", Failure::CODES);
     check("cfssl/", Trap::CODES);
+    check("istiod/", Problem::CODES);
 }

@@ -2,6 +2,7 @@
 
 mod cfssl;
 mod chain;
+mod check;
 mod codes;
 mod csr_sign;
 mod differential;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use meshpki::istiod::Version;
 use meshpki::{KeyType, Name, Time};
 
 /// CA certificates for Istio on many clusters: make them, sign them, verify them, renew them.
@@ -27,7 +28,9 @@ Exit status:
 pub enum Command {
     /// Certificate authorities: root, cluster intermediates, chains.
     #[command(subcommand)]
-    Ca(Ca),
+    Ca(Box<Ca>),
+    /// Tell what istiod will do with the files of each cluster, and what is wrong with them.
+    Check(Check),
 }
 
 /// `meshctl ca ...`.
@@ -348,6 +351,39 @@ pub struct Renew {
     /// How the result is written.
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub output: Output,
+}
+
+/// `meshctl check`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit status: 2 there is an error; 1 it could not be read; 0 good, warnings allowed.
+What needs a cluster is not looked at: the roots workloads hold, whether istiod was restarted, trust domains.
+
+Examples:
+  meshctl check ca                                         every cluster of a folder made by `ca init`
+  meshctl check ca/east --istio-version 1.25.0             what that release does with it
+  meshctl check team-a/east team-b/west                    do they trust each other?
+  meshctl check ca -o json | jq -r '.problems[].code'")]
+pub struct Check {
+    /// Folders: a cluster's own, or one whose subfolders are clusters' (hidden ones and previous/ left out).
+    #[arg(required = true)]
+    pub dirs: Vec<PathBuf>,
+    /// The release of Istio: `1.6.4`, `1.30.3-distroless`.
+    #[arg(long, value_name = "VERSION", default_value = "1.30.3", value_parser = version)]
+    pub istio_version: Version,
+    /// istiod runs with ISTIO_MULTIROOT_MESH=true.
+    #[arg(long)]
+    pub multi_root: bool,
+    /// How the result is written.
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+    /// The time to judge at.
+    #[arg(long, value_name = "RFC3339", value_parser = time)]
+    pub at: Option<Time>,
+}
+
+fn version(text: &str) -> Result<Version, String> {
+    Version::parse(text).ok_or_else(|| "a release of Istio is wanted, such as 1.27.0".into())
 }
 
 fn duration(text: &str) -> Result<i64, String> {

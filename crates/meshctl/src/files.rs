@@ -21,6 +21,9 @@ const SYNC_THREADS: usize = 16;
 /// With more files than this, one sync of the whole file system is faster.
 const SYNC_SINGLY_MAX: usize = 64;
 
+/// A file's name and content.
+pub type Named = (String, Zeroizing<Vec<u8>>);
+
 /// Reads a file; `-` is standard input.
 ///
 /// # Errors
@@ -48,6 +51,45 @@ pub fn read_optional(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Failure>
         return Ok(None);
     }
     read(path, &mut std::io::empty()).map(Some)
+}
+
+/// The regular files of a folder by name, hidden ones left out; links are followed, as a mounted secret is made of them.
+///
+/// # Errors
+/// `ctl/io`, naming the folder or the file.
+pub fn read_all(dir: &Path) -> Result<Vec<Named>, Failure> {
+    let mut contents = Vec::new();
+    for (name, path) in entries(dir)? {
+        if path.is_file() {
+            contents.push((name, read(&path, &mut std::io::empty())?));
+        }
+    }
+    Ok(contents)
+}
+
+/// The folders in a folder by name, without hidden ones and `previous`.
+///
+/// # Errors
+/// `ctl/io`, naming the folder.
+pub fn folders(dir: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
+    let mut all = entries(dir)?;
+    all.retain(|(name, path)| path.is_dir() && name != PREVIOUS);
+    Ok(all)
+}
+
+/// What is in a folder and not hidden, sorted by name.
+fn entries(dir: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
+    let fail = |error: std::io::Error| Failure::io("read", dir, &error);
+    let mut all = Vec::new();
+    for entry in fs::read_dir(dir).map_err(fail)? {
+        let entry = entry.map_err(fail)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !name.starts_with('.') {
+            all.push((name, entry.path()));
+        }
+    }
+    all.sort();
+    Ok(all)
 }
 
 /// Whether others than the owner may read the file.

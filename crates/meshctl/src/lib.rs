@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod ca;
+pub mod check;
 pub mod expiry;
 pub mod files;
 pub mod inspect;
@@ -51,7 +52,10 @@ pub fn run(args: &[OsString], io: &mut Io<'_>) -> u8 {
 }
 
 fn dispatch(command: Command, io: &mut Io<'_>) -> Result<Exit, Failure> {
-    let Command::Ca(ca) = command;
+    let ca = match command {
+        Command::Ca(ca) => *ca,
+        Command::Check(args) => return check::run(&args, io),
+    };
     match ca {
         Ca::Init(args) => ca::init::run(&args, io),
         Ca::Csr(args) => ca::csr::run(&args, io),

@@ -295,7 +295,7 @@ fn check_trust(ca: &Cert, chain: &[Cert], roots: &[Cert], at: Time) -> Result<()
 }
 
 /// What the Go of istiod refuses in certificates OpenSSL takes.
-mod go;
+pub(crate) mod go;
 /// What the Go of istiod refuses in PEM text OpenSSL takes.
 mod istiod_form;
 #[cfg(test)]

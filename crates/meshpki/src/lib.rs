@@ -52,6 +52,7 @@
 //! | issue certificates, sign CSRs | [`Profile`], [`issue()`], [`self_signed`], [`Csr`] |
 //! | keys in memory, in a token, in a cloud | [`SoftKey`], [`Signer`] |
 //! | the files of Istio's `cacerts` secret | [`CaCerts`] |
+//! | what an istiod does with such a secret, by its version | [`istiod::starts`], [`istiod::changes`], [`istiod::check()`] |
 //! | a pile of certificates into a chain | [`chain::assemble`] |
 //! | is this certificate good | [`verify::verify`] |
 //! | cfssl's JSON files | [`cfssl`] |
@@ -64,7 +65,7 @@
 //!
 //! # Features
 //!
-//! - `soft-keys` (default): private keys in memory, and [`CaCerts`], which holds one.
+//! - `soft-keys` (default): private keys in memory, [`CaCerts`], which holds one, and [`istiod`], which reads one.
 //! - `aws-lc` (default): RSA key generation, P-521, ECDSA with SHA-512, a faster P-384. Without it ring does the rest.
 
 #![no_std]
@@ -82,6 +83,8 @@ pub mod der;
 pub mod digest;
 pub mod error;
 pub mod issue;
+#[cfg(feature = "soft-keys")]
+pub mod istiod;
 pub mod key;
 pub mod name;
 pub mod oid;

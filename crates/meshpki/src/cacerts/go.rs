@@ -45,7 +45,8 @@ pub(super) fn check_readable(chain: &[Cert]) -> Result<(), Error> {
     }
 }
 
-fn unreadable(cert: &Cert) -> Option<&'static str> {
+/// Why Go does not read a certificate OpenSSL reads.
+pub(crate) fn unreadable(cert: &Cert) -> Option<&'static str> {
     if cert.serial().first().is_some_and(|byte| byte & 0x80 != 0) {
         return Some("its serial number is negative");
     }

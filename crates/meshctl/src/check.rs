@@ -1,0 +1,183 @@
+//! `meshctl check`: what istiod will do with the files of each cluster, and what is wrong with them.
+//!
+//! Exit status 2 when there is an error, 1 when something could not be read, else 0.
+
+mod json;
+mod text;
+
+use std::path::{Path, PathBuf};
+
+use meshpki::Time;
+use meshpki::istiod::{self, Cluster, Problem, Secret, Settings, Severity, Start};
+
+use crate::args::{Check, Output};
+use crate::report::Failure;
+use crate::{Exit, Io, files, show};
+
+/// Files of which one makes a folder a cluster's; a CA's own folder has root-cert.pem and root-key.pem only.
+const MARKS: [&str; 5] = ["ca-cert.pem", "ca-key.pem", "cert-chain.pem", "tls.crt", "tls.key"];
+
+/// A cluster's folder.
+struct Folder {
+    name: String,
+    path: PathBuf,
+    secret: Secret,
+}
+
+/// Everything to be told.
+struct Report {
+    settings: Settings,
+    at: Time,
+    clusters: Vec<Judged>,
+    problems: Vec<Problem>,
+}
+
+/// A cluster and what istiod does with it.
+struct Judged {
+    name: String,
+    path: PathBuf,
+    start: Start,
+}
+
+/// How a cluster, or what is between clusters, stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Ok,
+    Warn,
+    Fail,
+}
+
+/// Runs the command.
+pub fn run(args: &Check, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    let mut folders = Vec::new();
+    for dir in &args.dirs {
+        folders.extend(collect(dir)?);
+    }
+    tell_apart(&mut folders);
+    let report = judge(folders, args, args.at.unwrap_or(io.now));
+    let text = match args.output {
+        Output::Text => text::write(&report),
+        Output::Json => show::json(&json::write(&report)),
+    };
+    show::output(&text, io)?;
+    let failed = report.problems.iter().any(|p| p.severity == Severity::Error);
+    Ok(if failed { Exit::No } else { Exit::Good })
+}
+
+fn judge(folders: Vec<Folder>, args: &Check, at: Time) -> Report {
+    let settings =
+        Settings { multi_root: args.multi_root, ..Settings::defaults(args.istio_version) };
+    let secrets: Vec<Cluster<'_>> =
+        folders.iter().map(|f| Cluster { name: &f.name, secret: &f.secret }).collect();
+    let problems = istiod::check(&secrets, &settings, at);
+    let judged = |folder: Folder| Judged {
+        start: istiod::starts(&folder.secret, &settings, at),
+        name: folder.name,
+        path: folder.path,
+    };
+    let clusters = folders.into_iter().map(judged).collect();
+    Report { settings, at, clusters, problems }
+}
+
+/// The cluster whose folder this is, or those in it.
+fn collect(dir: &Path) -> Result<Vec<Folder>, Failure> {
+    let full = dir.canonicalize().map_err(|error| Failure::io("read", dir, &error))?;
+    let own = full.file_name().map_or_else(|| "/".to_owned(), |n| n.to_string_lossy().into_owned());
+    let mut folders: Vec<Folder> = read(own, dir)?.into_iter().collect();
+    for (name, path) in files::folders(dir)? {
+        folders.extend(read(name, &path)?);
+    }
+    if folders.is_empty() {
+        return Err(Failure::new(
+            "ctl/no-cluster",
+            format!("neither `{}` nor a folder in it has the files of a cluster", dir.display()),
+        )
+        .because(format!("one of {} makes a folder a cluster's", MARKS.join(", ")))
+        .hint(format!("`meshctl ca init {} --cluster NAME` makes one", dir.display())));
+    }
+    Ok(folders)
+}
+
+/// The folder, if it looks like a cluster's.
+fn read(name: String, path: &Path) -> Result<Option<Folder>, Failure> {
+    if !MARKS.iter().any(|mark| path.join(mark).exists()) {
+        return Ok(None);
+    }
+    let mut secret = Secret::default();
+    for (file, mut content) in files::read_all(path)? {
+        secret.insert(file, std::mem::take(&mut *content));
+    }
+    Ok(Some(Folder { name, path: path.to_path_buf(), secret }))
+}
+
+/// Folders of one name are called by their paths.
+fn tell_apart(folders: &mut [Folder]) {
+    let names: Vec<String> = folders.iter().map(|folder| folder.name.clone()).collect();
+    for folder in folders {
+        if names.iter().filter(|name| **name == folder.name).count() > 1 {
+            folder.name = folder.path.display().to_string();
+        }
+    }
+}
+
+impl Report {
+    /// How one cluster stands by itself.
+    fn state(&self, cluster: &str) -> State {
+        self.worst(|problem| problem.clusters.as_slice() == [cluster.to_owned()])
+    }
+
+    /// How the clusters stand to each other; `None` for a single one.
+    fn between(&self) -> Option<State> {
+        (self.clusters.len() > 1).then(|| self.worst(|problem| problem.clusters.len() > 1))
+    }
+
+    fn worst(&self, concerns: impl Fn(&Problem) -> bool) -> State {
+        let problems = self.problems.iter().filter(|problem| concerns(problem));
+        match problems.map(|problem| problem.severity).max() {
+            None => State::Ok,
+            Some(Severity::Warning) => State::Warn,
+            Some(Severity::Error) => State::Fail,
+        }
+    }
+
+    fn count(&self, severity: Severity) -> usize {
+        self.problems.iter().filter(|problem| problem.severity == severity).count()
+    }
+
+    /// The next command with this run's folders in it.
+    fn next(&self, problem: &Problem) -> String {
+        let first = self.clusters.iter().find(|c| problem.clusters.contains(&c.name));
+        let Some(cluster) = first else { return problem.next.clone() };
+        let folder = cluster.path.as_path();
+        let parent = match folder.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let name = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        problem
+            .next
+            .replace("<folder>", &quoted(&folder.display().to_string()))
+            .replace("<ca>", &quoted(&parent.display().to_string()))
+            .replace("<cluster>", &quoted(&name))
+    }
+}
+
+impl State {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+        }
+    }
+}
+
+/// Text as one word of a shell's command line.
+fn quoted(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:@+=,".contains(&b);
+    if !text.is_empty() && text.bytes().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}

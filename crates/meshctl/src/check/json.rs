@@ -1,0 +1,51 @@
+//! The report as JSON; `docs/schemas/check.json` says what the keys are.
+
+use meshpki::istiod::{Problem, Start};
+use serde_json::{Value, json};
+
+use super::{Judged, Report, State};
+
+/// The document.
+pub(super) fn write(report: &Report) -> Value {
+    json!({
+        "apiVersion": "meshctl/v1",
+        "kind": "Check",
+        "at": report.at.to_string(),
+        "istioVersion": report.settings.version.to_string(),
+        "multiRoot": report.settings.multi_root,
+        "clusters": report.clusters.iter().map(|c| cluster(report, c)).collect::<Vec<_>>(),
+        "between": report.between().map(State::word),
+        "problems": report.problems.iter().map(|p| problem(report, p)).collect::<Vec<_>>(),
+    })
+}
+
+fn cluster(report: &Report, cluster: &Judged) -> Value {
+    let (kind, subject, log) = match &cluster.start {
+        Start::Plugged { ca } => ("plugged", Some(ca.subject().to_string()), None),
+        Start::RefusesToStart { log, .. } => ("refusesToStart", None, Some(log)),
+        Start::SelfSigned { log, .. } => ("selfSigned", None, Some(log)),
+        _ => ("unknown", None, None),
+    };
+    json!({
+        "name": cluster.name,
+        "path": cluster.path.display().to_string(),
+        "state": report.state(&cluster.name).word(),
+        "start": kind,
+        "subject": subject,
+        "log": log,
+    })
+}
+
+fn problem(report: &Report, problem: &Problem) -> Value {
+    json!({
+        "code": problem.code,
+        "severity": problem.severity.to_string(),
+        "clusters": problem.clusters,
+        "file": problem.file,
+        "message": problem.message,
+        "evidence": problem.evidence,
+        "effect": problem.effect,
+        "fix": problem.fix,
+        "next": report.next(problem),
+    })
+}

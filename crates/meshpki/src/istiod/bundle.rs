@@ -1,0 +1,353 @@
+//! The files istiod reads of a secret, and its checks of them (`security/pkg/pki/util/keycertbundle.go`,
+//! `security/pkg/pki/util/crypto.go`).
+
+use alloc::borrow::Cow;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::go_x509::{self, Chains, Pools, Reason};
+use super::{Secret, Settings, go_pem};
+use crate::cacerts::Layout;
+use crate::cert::{Cert, KeyUsage};
+use crate::crl::Crl;
+use crate::key::{PublicKey, Signer};
+use crate::pem;
+use crate::signature::Signed;
+use crate::soft::SoftKey;
+use crate::time::Time;
+
+/// Every file an istiod of any release may read.
+pub(super) const FILES: [&str; 9] = [
+    "ca-cert.pem",
+    "ca-crl.pem",
+    "ca-key.pem",
+    "ca.crt",
+    "cert-chain.pem",
+    "istio-generated",
+    "root-cert.pem",
+    "tls.crt",
+    "tls.key",
+];
+
+/// Which of istiod's checks failed, in the order it makes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// A file is missing, and the release asks for all of them.
+    Incomplete,
+    /// A file cannot be opened.
+    MissingFile,
+    /// The first block of the signing certificate's file is no certificate.
+    Certificate,
+    /// A certificate of the way to a root has not begun or has ended.
+    Expired,
+    /// An extended key usage on the way to a root leaves serverAuth out.
+    ExtKeyUsage,
+    /// A path length is exceeded.
+    PathLength,
+    /// A name is outside a name constraint.
+    NameConstraints,
+    /// A signature is over SHA-1.
+    Sha1,
+    /// There is no way to a root for another reason.
+    Untrusted,
+    /// The first block of the key's file is no private key Go reads.
+    KeyFormat,
+    /// The key belongs to another certificate.
+    KeyMismatch,
+    /// A certificate of the chain has no CRL.
+    Crl,
+    /// The signing certificate is no CA.
+    NotCa,
+    /// The chain does not begin with a certificate that is still valid.
+    ChainStart,
+}
+
+/// The names of the files in the form istiod chose.
+pub(super) struct Names {
+    pub(super) layout: Layout,
+    pub(super) cert: &'static str,
+    pub(super) key: &'static str,
+    pub(super) chain: &'static [&'static str],
+    pub(super) root: &'static str,
+}
+
+const ISTIO: Names = Names {
+    layout: Layout::Istio,
+    cert: "ca-cert.pem",
+    key: "ca-key.pem",
+    chain: &["cert-chain.pem"],
+    root: "root-cert.pem",
+};
+
+const TLS: Names = Names {
+    layout: Layout::Tls,
+    cert: "tls.crt",
+    key: "tls.key",
+    chain: &["tls.crt", "ca.crt"],
+    root: "ca.crt",
+};
+
+/// A secret in the form istiod chose.
+pub(super) struct Bundle<'a> {
+    pub(super) names: Names,
+    secret: &'a Secret,
+    settings: &'a Settings,
+}
+
+/// What a failed check comes to: which one, and istiod's words.
+pub(super) type Checked<T> = Result<T, (Refusal, String)>;
+
+impl<'a> Bundle<'a> {
+    /// `istio_ca.go: detectSigningCABundle`: `tls.crt` decides, where the release knows it.
+    pub(super) fn detect(secret: &'a Secret, settings: &'a Settings) -> Self {
+        let tls = settings.version.knows_tls_files() && secret.get(TLS.cert).is_some();
+        Self { names: if tls { TLS } else { ISTIO }, secret, settings }
+    }
+
+    /// Key, certificate, root, chain: `istio_ca.go: checkCABundleCompleteness`.
+    pub(super) fn present(&self) -> [bool; 4] {
+        let there = |name: &str| self.secret.get(name).is_some();
+        let names = &self.names;
+        let chain = names.chain.iter().any(|name| there(name));
+        [there(names.key), there(names.cert), there(names.root), chain]
+    }
+
+    pub(super) fn key(&self) -> Option<&'a [u8]> {
+        self.secret.get(self.names.key)
+    }
+
+    pub(super) fn cert(&self) -> Option<&'a [u8]> {
+        self.secret.get(self.names.cert)
+    }
+
+    pub(super) fn roots(&self) -> Option<&'a [u8]> {
+        self.secret.get(self.names.root)
+    }
+
+    /// The files of the chain, one behind the other, as `NewVerifiedKeyCertBundleFromFile` joins them: without a newline.
+    pub(super) fn chain(&self) -> Option<Cow<'a, [u8]>> {
+        match self.names.chain {
+            [one] => self.secret.get(one).map(Cow::Borrowed),
+            many => {
+                let parts: Option<Vec<&[u8]>> = many.iter().map(|n| self.secret.get(n)).collect();
+                parts.map(|parts| Cow::Owned(parts.concat()))
+            }
+        }
+    }
+
+    /// The CRL file; only the first form has one.
+    pub(super) fn crl(&self) -> Option<&'a [u8]> {
+        let read = self.settings.version.knows_crl() && self.settings.crl;
+        let istio = self.names.layout == Layout::Istio;
+        self.secret.get("ca-crl.pem").filter(|_| read && istio)
+    }
+
+    /// Files that somebody put there for istiod.
+    pub(super) fn ignored(&self) -> Vec<String> {
+        let files = FILES.iter().filter(|name| self.secret.get(name).is_some());
+        files.map(ToString::to_string).collect()
+    }
+
+    /// A time these files were good at, if there is one: the begin of the youngest certificate, `at` at the latest.
+    pub(super) fn loaded_at(&self, at: Time) -> Time {
+        let texts = [self.cert().map(Cow::Borrowed), self.chain(), self.roots().map(Cow::Borrowed)];
+        let certs = texts.into_iter().flatten().flat_map(|text| go_pem::pool(&text));
+        certs.filter_map(|cert| cert.not_before().time()).max().map_or(at, |begin| begin.min(at))
+    }
+
+    /// Reads the files in istiod's order and makes the checks of `keycertbundle.go: Verify`, in its order.
+    pub(super) fn load(&self, at: Time) -> Checked<Cert> {
+        let open = |name: &'static str| {
+            self.secret.get(name).ok_or_else(|| (Refusal::MissingFile, missing(name)))
+        };
+        let cert = open(self.names.cert)?;
+        let key = open(self.names.key)?;
+        for name in self.names.chain {
+            open(name)?;
+        }
+        let chain = self.chain().unwrap_or_default();
+        // Until 1.20 istiod forgot the name of a root file that is not there, and opened "".
+        let roots = self.roots().ok_or_else(|| {
+            let known = self.settings.version.since(21, 0);
+            let words = if known { missing(self.names.root) } else { no_such_file("") };
+            (Refusal::MissingFile, words)
+        })?;
+        let (ca, _) = self.trust(cert, &chain, roots, at)?;
+        self.verify_key(cert, key, &ca)?;
+        if let Some(crl) = self.crl().filter(|crl| !crl.is_empty()) {
+            verify_crl(&chain, crl)?;
+        }
+        Ok(ca)
+    }
+
+    /// The signing certificate and its ways to a root.
+    pub(super) fn trust(
+        &self,
+        cert: &[u8],
+        chain: &[u8],
+        roots: &[u8],
+        at: Time,
+    ) -> Checked<(Cert, Chains)> {
+        let ca = first_cert(cert).map_err(|why| {
+            (Refusal::Certificate, alloc::format!("failed to parse cert PEM: {why}"))
+        })?;
+        let pools = Pools {
+            roots: go_pem::pool(roots),
+            intermediates: go_pem::pool(chain),
+            refuse_sha1: self.settings.version.refuses_sha1(),
+        };
+        match go_x509::verify(&ca, &pools, at) {
+            Ok(chains) => Ok((ca, chains)),
+            Err(fault) => Err((
+                fault.reason.into(),
+                alloc::format!(
+                    "cannot verify the cert with the provided root chain and cert pool with error: {}",
+                    fault.text
+                ),
+            )),
+        }
+    }
+
+    /// `ca.go: minTTL`, since 1.7.0 and at a start only: the first certificate of the chain has time left.
+    pub(super) fn lifetime(&self, at: Time) -> Checked<()> {
+        let chain = self.chain().unwrap_or_default();
+        if chain.is_empty() || !self.settings.version.since(7, 0) {
+            return Ok(());
+        }
+        let why = match first_cert(&chain) {
+            Ok(first) if first.not_after().time().is_some_and(|end| end > at) => return Ok(()),
+            Ok(_) => "cert chain has expired".to_string(),
+            Err(why) => alloc::format!(
+                "failed to get cert chain TTL failed to extract cert expiration timestamp: failed to parse the cert: {why}"
+            ),
+        };
+        Err((Refusal::ChainStart, alloc::format!("failed to get default cert TTL {why}")))
+    }
+
+    /// `ParsePemEncodedKey`, then `tls.X509KeyPair`, which takes the first block that says CERTIFICATE.
+    fn verify_key(&self, cert: &[u8], key: &[u8], ca: &Cert) -> Checked<()> {
+        let public = first_key(key).map_err(|why| {
+            (Refusal::KeyFormat, alloc::format!("failed to parse private key PEM: {why}"))
+        })?;
+        let mismatch = |why: &str| {
+            // The reason is told since 1.21.
+            let known = self.settings.version.since(21, 0);
+            let why = if known { alloc::format!(": {why}") } else { String::new() };
+            Err((Refusal::KeyMismatch, alloc::format!("the cert does not match the key{why}")))
+        };
+        let blocks = go_pem::blocks(cert);
+        let Some(block) = blocks.iter().find(|block| block.label == pem::CERTIFICATE) else {
+            return mismatch(&alloc::format!(
+                "tls: failed to find \"CERTIFICATE\" PEM block in certificate input after skipping PEM \
+                 blocks of the following types: [{}]",
+                blocks.iter().map(|b| b.label.as_str()).collect::<Vec<_>>().join(" ")
+            ));
+        };
+        let paired = go_pem::certificate(&block.der).unwrap_or_else(|| ca.clone());
+        let kind = |key: &PublicKey| core::mem::discriminant(key.algorithm());
+        if kind(paired.key()) != kind(&public) && !both_curves(paired.key(), &public) {
+            return mismatch("tls: private key type does not match public key type");
+        }
+        if paired.spki() != public.as_spki() {
+            return mismatch("tls: private key does not match public key");
+        }
+        Ok(())
+    }
+}
+
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Dates => Self::Expired,
+            Reason::Usage => Self::ExtKeyUsage,
+            Reason::PathLen => Self::PathLength,
+            Reason::Names => Self::NameConstraints,
+            Reason::Sha1 => Self::Sha1,
+            Reason::Critical
+            | Reason::NotCa
+            | Reason::Signature
+            | Reason::Unknown
+            | Reason::Limit => Self::Untrusted,
+        }
+    }
+}
+
+/// Go's words for a file of the mounted secret that is not there.
+pub(super) fn missing(name: &str) -> String {
+    no_such_file(&alloc::format!("etc/cacerts/{name}"))
+}
+
+fn no_such_file(path: &str) -> String {
+    alloc::format!("open {path}: no such file or directory")
+}
+
+/// `crypto.go: ParsePemEncodedCertificate`: the first block, whatever its label.
+pub(super) fn first_cert(text: &[u8]) -> Result<Cert, &'static str> {
+    let blocks = go_pem::blocks(text);
+    let first = blocks.first().ok_or("invalid PEM encoded certificate")?;
+    go_pem::certificate(&first.der).ok_or("failed to parse X.509 certificate")
+}
+
+/// `crypto.go: ParsePemEncodedKey`: the first block, with one of three labels. What is wrong inside is told in
+/// our words.
+pub(super) fn first_key(text: &[u8]) -> Result<PublicKey, String> {
+    let blocks = go_pem::blocks(text);
+    let first = blocks.first().ok_or("invalid PEM-encoded key")?;
+    let what = match first.label.as_str() {
+        "EC PRIVATE KEY" => "ECDSA",
+        "RSA PRIVATE KEY" => "RSA",
+        "PRIVATE KEY" => "PKCS8",
+        other => {
+            return Err(alloc::format!("unsupported PEM block type for a private key: {other}"));
+        }
+    };
+    let text = zeroize::Zeroizing::new(pem::encode(&first.label, &first.der));
+    match SoftKey::from_pem(text.as_bytes(), None) {
+        Ok(key) => Ok(key.public_key().clone()),
+        Err(why) => Err(alloc::format!("failed to parse the {what} private key: {why}")),
+    }
+}
+
+fn both_curves(a: &PublicKey, b: &PublicKey) -> bool {
+    use crate::key::KeyAlgorithm as K;
+    let curve =
+        |key: &PublicKey| matches!(key.algorithm(), K::EcdsaP256 | K::EcdsaP384 | K::EcdsaP521);
+    curve(a) && curve(b)
+}
+
+/// The end of `Verify`, since 1.27: every certificate of the chain, a root too, needs a CRL of its own,
+/// whose signer Go asks for the keyUsage cRLSign (`crypto/x509/x509.go: RevocationList.CheckSignatureFrom`).
+fn verify_crl(chain: &[u8], crl: &[u8]) -> Checked<()> {
+    let refuse = |why: String| Err((Refusal::Crl, why));
+    let mut missing: Vec<Cert> = Vec::new();
+    for block in go_pem::blocks(chain) {
+        let Some(cert) = go_pem::certificate(&block.der) else {
+            return refuse("failed to parse cert chain: x509: malformed certificate".to_string());
+        };
+        // Kept by subject: of two with one name the later counts.
+        missing.retain(|other| other.subject() != cert.subject());
+        missing.push(cert);
+    }
+    for block in go_pem::blocks(crl) {
+        let Ok(crl) = Crl::from_der(&block.der) else {
+            return refuse("failed to parse CRL PEM: x509: malformed crl".to_string());
+        };
+        missing.retain(|cert| !signed_crl(cert, &crl));
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = missing.iter().map(|cert| cert.subject().to_string()).collect();
+    refuse(alloc::format!("missing CRL signed by certificates: [{}]", names.join(" ")))
+}
+
+pub(super) fn signed_crl(cert: &Cert, crl: &Crl) -> bool {
+    let signed = Signed {
+        algorithm: crl.outer_algorithm(),
+        message: crl.tbs(),
+        signature: crl.signature(),
+        key: cert.key(),
+    };
+    go_x509::may_sign(cert, KeyUsage::CRL_SIGN) && go_x509::is_signed(&signed).is_ok()
+}

@@ -1,0 +1,274 @@
+//! What is wrong with the secrets of one or more clusters before they are written: istiod's refusals, and what
+//! it accepts though the mesh fails on it.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::bundle::{Bundle, Checked, first_cert};
+use super::go_x509::Chains;
+use super::{Secret, Settings, Start, go_pem, starts};
+use crate::cert::Cert;
+use crate::time::Time;
+
+mod across;
+mod chain;
+mod files;
+mod trust;
+
+/// The secret of a cluster, or what is to become it.
+#[derive(Clone, Copy)]
+pub struct Cluster<'a> {
+    /// The cluster's name, for people.
+    pub name: &'a str,
+    /// Its files.
+    pub secret: &'a Secret,
+}
+
+/// How bad a [`Problem`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The mesh works, and somebody should know.
+    Warning,
+    /// istiod does not take it, the mesh fails on it, or a key is not secret.
+    Error,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Warning => "warning",
+            Self::Error => "error",
+        })
+    }
+}
+
+/// Something wrong with a secret, or between those of several clusters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Problem {
+    /// One of [`Problem::CODES`]: stable, for scripts and for `docs/errors.md`.
+    pub code: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The clusters it concerns, in the order they were given.
+    pub clusters: Vec<String>,
+    /// The file of the secret, where it is one.
+    pub file: Option<String>,
+    /// What is wrong, in a sentence.
+    pub message: String,
+    /// Both sides of it, a line each.
+    pub evidence: Vec<String>,
+    /// What istiod of that release, or the mesh below it, does.
+    pub effect: String,
+    /// What to do about it.
+    pub fix: String,
+    /// The next command; `<folder>` stands for the cluster's folder, `<ca>` for the folder that one is in.
+    pub next: String,
+}
+
+impl Problem {
+    /// Every code there is, in alphabetical order.
+    pub const CODES: &'static [&'static str] = &[
+        "istiod/cert-sign",
+        "istiod/chain-start",
+        "istiod/crl",
+        "istiod/crl-ignored",
+        "istiod/different-roots",
+        "istiod/duplicate",
+        "istiod/expired",
+        "istiod/expires-soon",
+        "istiod/ext-key-usage",
+        "istiod/incomplete",
+        "istiod/key-format",
+        "istiod/key-mismatch",
+        "istiod/name-constraints",
+        "istiod/not-ca",
+        "istiod/outlives-issuer",
+        "istiod/path-length",
+        "istiod/pem",
+        "istiod/root-bundles-differ",
+        "istiod/root-key",
+        "istiod/root-not-self-signed",
+        "istiod/same-subject",
+        "istiod/sample-ca",
+        "istiod/sha1",
+        "istiod/shared-key",
+        "istiod/tls-files",
+        "istiod/untrusted",
+        "istiod/weak-key",
+    ];
+}
+
+/// Everything that can be seen wrong in these secrets at `at` without a cluster: errors before warnings, then
+/// by cluster, then by code.
+///
+/// What needs one is not here: other trust domains without aliases, roots that workloads do not have yet,
+/// an istiod that was not restarted.
+#[must_use]
+pub fn check(clusters: &[Cluster<'_>], settings: &Settings, at: Time) -> Vec<Problem> {
+    let mut folders: Vec<Folder<'_>> =
+        clusters.iter().map(|cluster| Folder::read(*cluster, settings, at)).collect();
+    let roots: Vec<(String, Cert)> = folders.iter().flat_map(Folder::own_roots).collect();
+    for folder in &mut folders {
+        // Its own before those of others.
+        let mut known = folder.own_roots();
+        known.extend(roots.iter().cloned());
+        folder.known_roots = known;
+    }
+    let mut problems = Vec::new();
+    for folder in &folders {
+        files::check(folder, &mut problems);
+        trust::check(folder, &mut problems);
+        chain::check(folder, &mut problems);
+    }
+    across::check(&folders, &mut problems);
+    let place = |problem: &Problem| {
+        clusters.iter().position(|c| problem.clusters.iter().any(|name| name == c.name))
+    };
+    problems.sort_by(|a, b| {
+        let key = |p: &Problem| (p.clusters.len() > 1, place(p), p.code);
+        b.severity.cmp(&a.severity).then_with(|| key(a).cmp(&key(b)))
+    });
+    problems
+}
+
+/// A secret, read once.
+struct Folder<'a> {
+    name: &'a str,
+    secret: &'a Secret,
+    settings: &'a Settings,
+    at: Time,
+    bundle: Bundle<'a>,
+    start: Start,
+    /// The signing certificate, as Go finds it.
+    ca: Option<Cert>,
+    chain: Vec<Cert>,
+    roots: Vec<Cert>,
+    /// What `Certificate.Verify` says, when all its files are there.
+    trust: Option<Checked<Chains>>,
+    /// The roots of all the secrets checked together, and where they are.
+    known_roots: Vec<(String, Cert)>,
+}
+
+impl<'a> Folder<'a> {
+    fn read(cluster: Cluster<'a>, settings: &'a Settings, at: Time) -> Self {
+        let bundle = Bundle::detect(cluster.secret, settings);
+        let texts = (bundle.cert(), bundle.chain(), bundle.roots());
+        let pool = |text: Option<&[u8]>| text.map(go_pem::pool).unwrap_or_default();
+        let trust = match &texts {
+            (Some(cert), Some(chain), Some(roots)) => {
+                Some(bundle.trust(cert, chain, roots, at).map(|(_, chains)| chains))
+            }
+            _ => None,
+        };
+        Self {
+            name: cluster.name,
+            secret: cluster.secret,
+            settings,
+            at,
+            start: starts(cluster.secret, settings, at),
+            ca: texts.0.and_then(|text| first_cert(text).ok()),
+            chain: pool(texts.1.as_deref()),
+            roots: pool(texts.2),
+            trust,
+            known_roots: Vec::new(),
+            bundle,
+        }
+    }
+
+    /// `istiod 1.30.3`.
+    fn istiod(&self) -> String {
+        alloc::format!("istiod {}", self.settings.version)
+    }
+
+    /// What istiod does at its start, as a sentence.
+    fn verdict(&self) -> String {
+        alloc::format!("{} {}", self.istiod(), self.start)
+    }
+
+    /// A problem of this folder; what istiod does at its start is its effect until another is said.
+    fn problem(&self, code: &'static str, severity: Severity, message: String) -> Problem {
+        Problem {
+            code,
+            severity,
+            clusters: Vec::from([self.name.to_string()]),
+            file: None,
+            message,
+            evidence: Vec::new(),
+            effect: self.verdict(),
+            fix: String::new(),
+            next: String::new(),
+        }
+    }
+
+    fn error(&self, code: &'static str, message: impl Into<String>) -> Problem {
+        self.problem(code, Severity::Error, message.into())
+    }
+
+    fn warning(&self, code: &'static str, message: impl Into<String>) -> Problem {
+        self.problem(code, Severity::Warning, message.into())
+    }
+
+    /// Every certificate of the secret with its file, each once per file.
+    fn certs(&self) -> impl Iterator<Item = (&'static str, &Cert)> {
+        let names = &self.bundle.names;
+        let ca = self.ca.iter().map(|cert| (names.cert, cert));
+        let chain = self.chain.iter().map(|cert| (names.chain[0], cert));
+        ca.chain(chain).chain(self.roots.iter().map(|cert| (names.root, cert)))
+    }
+
+    /// The self-signed certificates of the secret and where they are, those of the file of roots first.
+    fn own_roots(&self) -> Vec<(String, Cert)> {
+        let mut roots: Vec<(String, Cert)> = self
+            .certs()
+            .filter(|(_, cert)| files::is_self_signed(cert))
+            .map(|(file, cert)| (alloc::format!("{file} of {}", self.name), cert.clone()))
+            .collect();
+        roots.reverse();
+        roots
+    }
+
+    /// The certificates of the secret, each once, with the first file it is in.
+    fn distinct(&self) -> Vec<(&'static str, &Cert)> {
+        let mut all: Vec<(&'static str, &Cert)> = Vec::new();
+        for (file, cert) in self.certs() {
+            if !all.iter().any(|(_, seen)| *seen == cert) {
+                all.push((file, cert));
+            }
+        }
+        all
+    }
+}
+
+impl Problem {
+    fn file(mut self, name: &str) -> Self {
+        self.file = Some(name.to_string());
+        self
+    }
+
+    fn evidence(mut self, line: impl Into<String>) -> Self {
+        self.evidence.push(line.into());
+        self
+    }
+
+    fn effect(mut self, sentence: impl Into<String>) -> Self {
+        self.effect = sentence.into();
+        self
+    }
+
+    fn fix(mut self, fix: impl Into<String>, next: impl Into<String>) -> Self {
+        (self.fix, self.next) = (fix.into(), next.into());
+        self
+    }
+}
+
+/// `Mesh CA east, key 1a2b3c4d`: enough to tell two of one name apart.
+fn label(cert: &Cert) -> String {
+    let id: String = cert.key().fingerprint().chars().take(8).collect();
+    alloc::format!("`{}` (key sha256 {id})", cert.subject().label())
+}
+
+fn date(time: Option<Time>) -> String {
+    time.map_or_else(|| "an unreadable date".to_string(), |time| time.to_string())
+}

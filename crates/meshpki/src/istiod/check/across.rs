@@ -1,0 +1,164 @@
+//! What is wrong between clusters: roots that differ, keys and names that do not.
+
+use alloc::collections::BTreeSet;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::{Folder, Problem, Severity, label};
+use crate::cert::Cert;
+use crate::istiod::go_x509::{self, Pools};
+
+pub(super) fn check(folders: &[Folder<'_>], problems: &mut Vec<Problem>) {
+    let readable: Vec<(&Folder<'_>, &Cert)> =
+        folders.iter().filter_map(|folder| Some((folder, folder.ca.as_ref()?))).collect();
+    problems.extend(roots(&readable));
+    problems.extend(shared_keys(&readable));
+    problems.extend(same_subjects(&readable));
+}
+
+/// A problem of several clusters.
+fn between(
+    folders: &[&Folder<'_>],
+    code: &'static str,
+    severity: Severity,
+    message: &str,
+) -> Option<Problem> {
+    let mut problem = folders.first()?.problem(code, severity, message.to_string());
+    problem.clusters = folders.iter().map(|folder| folder.name.to_string()).collect();
+    Some(problem)
+}
+
+/// Failure mode 8: whether the proxies of each cluster accept those of every other.
+fn roots(readable: &[(&Folder<'_>, &Cert)]) -> Option<Problem> {
+    let set = |folder: &Folder<'_>| -> BTreeSet<String> {
+        folder.roots.iter().map(Cert::fingerprint).collect()
+    };
+    let (first, _) = readable.first()?;
+    if readable.iter().all(|(folder, _)| set(folder) == set(first)) {
+        return None;
+    }
+    let mut refused: Vec<String> = Vec::new();
+    for (theirs, ca) in readable {
+        for (ours, _) in readable.iter().filter(|(ours, _)| ours.name != theirs.name) {
+            if let Some(why) = refuses(ours, theirs, ca) {
+                refused.push(alloc::format!(
+                    "{} does not accept {} of {}: {why}",
+                    ours.name,
+                    label(ca),
+                    theirs.name
+                ));
+            }
+        }
+    }
+    let all: Vec<&Folder<'_>> = readable.iter().map(|(folder, _)| *folder).collect();
+    let mut problem = if refused.is_empty() {
+        between(
+            &all,
+            "istiod/root-bundles-differ",
+            Severity::Warning,
+            "the clusters have different sets of roots",
+        )?
+    } else {
+        between(
+            &all,
+            "istiod/different-roots",
+            Severity::Error,
+            "the clusters do not trust each other",
+        )?
+    };
+    for (folder, _) in readable {
+        let names: Vec<String> = folder.roots.iter().map(label).collect();
+        problem =
+            problem.evidence(alloc::format!("{} trusts {}", folder.name, names.join(" and ")));
+    }
+    let effect = if refused.is_empty() {
+        "no istiod compares them, each hands out its own set: all connect today, and not after a change of root"
+    } else {
+        "no istiod compares them; calls between the clusters fail with CERTIFICATE_VERIFY_FAILED"
+    };
+    problem.evidence.extend(refused);
+    Some(problem.effect(effect).fix(
+        "give every cluster the roots of all of them before any signs with a new one, and take old ones out last",
+        "meshctl ca inspect <folder>/root-cert.pem",
+    ))
+}
+
+/// Why proxies with the roots of `ours` do not accept `ca` and the chain workloads of `theirs` send.
+fn refuses(ours: &Folder<'_>, theirs: &Folder<'_>, ca: &Cert) -> Option<String> {
+    let pools = Pools {
+        roots: ours.roots.clone(),
+        intermediates: theirs.chain.clone(),
+        refuse_sha1: false,
+    };
+    // What is wrong with the CA at home is told there.
+    if !matches!(theirs.trust, Some(Ok(_))) {
+        return None;
+    }
+    go_x509::verify(ca, &pools, ours.at).err().map(|fault| fault.text)
+}
+
+/// One key in several clusters: what is lost in one is lost in all, and none can be revoked alone.
+fn shared_keys(readable: &[(&Folder<'_>, &Cert)]) -> Vec<Problem> {
+    groups(readable, |a, b| a.spki() == b.spki())
+        .into_iter()
+        .filter_map(|(folders, ca)| {
+            let mut problem = between(
+                &folders,
+                "istiod/shared-key",
+                Severity::Warning,
+                "several clusters sign with one key",
+            )?;
+            problem.evidence = Vec::from([alloc::format!("{} in each of them", label(ca))]);
+            Some(
+                problem
+                    .effect("no istiod compares them; who takes the key from one cluster can sign for all of them")
+                    .fix("give every cluster a key of its own", "meshctl ca renew <ca> --cluster <cluster>"),
+            )
+        })
+        .collect()
+}
+
+/// One name for several keys: OpenSSL and BoringSSL take the first issuer whose name fits.
+fn same_subjects(readable: &[(&Folder<'_>, &Cert)]) -> Vec<Problem> {
+    let named: Vec<(&Folder<'_>, &Cert)> = readable.to_vec();
+    groups(&named, |a, b| a.subject() == b.subject())
+        .into_iter()
+        .filter(|(folders, first)| {
+            folders.iter().any(|folder| folder.ca.as_ref().is_some_and(|ca| ca.spki() != first.spki()))
+        })
+        .filter_map(|(folders, _)| {
+            let mut problem = between(
+                &folders,
+                "istiod/same-subject",
+                Severity::Warning,
+                "several clusters have a CA of the same name",
+            )?;
+            for folder in &folders {
+                if let Some(ca) = &folder.ca {
+                    problem = problem.evidence(alloc::format!("{}: {}", folder.name, label(ca)));
+                }
+            }
+            Some(
+                problem
+                    .effect("no istiod compares them; where both chains meet, a verifier may take the wrong one and say that the signature is bad")
+                    .fix("name each CA after its cluster", "mkdir -p <ca>/previous && mv <folder> <ca>/previous/ && meshctl ca init <ca> --cluster <cluster>"),
+            )
+        })
+        .collect()
+}
+
+/// Clusters whose CAs are alike, where there are at least two; with the CA of the first.
+fn groups<'a>(
+    readable: &[(&'a Folder<'a>, &'a Cert)],
+    alike: impl Fn(&Cert, &Cert) -> bool,
+) -> Vec<(Vec<&'a Folder<'a>>, &'a Cert)> {
+    let mut groups: Vec<(Vec<&'a Folder<'a>>, &'a Cert)> = Vec::new();
+    for (folder, ca) in readable {
+        match groups.iter_mut().find(|(_, first)| alike(first, ca)) {
+            Some((folders, _)) => folders.push(folder),
+            None => groups.push((Vec::from([*folder]), ca)),
+        }
+    }
+    groups.retain(|(folders, _)| folders.len() > 1);
+    groups
+}

@@ -1,0 +1,364 @@
+//! What istiod does not check though the mesh fails on it, and what will fail later.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::files::is_self_signed;
+use super::trust::path_lengths;
+use super::{Folder, Problem, date, label};
+use crate::cacerts::Layout;
+use crate::cert::{Cert, GeneralName, KeyUsage};
+use crate::crl::Crl;
+use crate::istiod::bundle::signed_crl;
+use crate::istiod::{Refusal, Start, go_pem};
+use crate::key::KeyAlgorithm;
+use crate::time::{self, DAY};
+
+/// What counts as soon: a renewal that takes a meeting still comes in time.
+const SOON: i64 = 30 * DAY;
+
+pub(super) fn check(folder: &Folder<'_>, problems: &mut Vec<Problem>) {
+    problems.extend(crl(folder));
+    let Some(ca) = &folder.ca else { return };
+    problems.extend(not_ca(folder, ca));
+    problems.extend(cert_sign(folder, ca));
+    problems.extend(path_room(folder));
+    problems.extend(chain_start(folder, ca));
+    problems.extend(duplicates(folder));
+    problems.extend(outlives(folder));
+    problems.extend(expires_soon(folder));
+    problems.extend(weak_keys(folder));
+    problems.extend(roots_not_self_signed(folder));
+    problems.extend(constrained(folder));
+}
+
+/// Failure mode 2: a workload's certificate, or a server's, as the CA.
+fn not_ca(folder: &Folder<'_>, ca: &Cert) -> Option<Problem> {
+    if ca.is_ca() {
+        return None;
+    }
+    let says = match ca.extensions().basic_constraints {
+        Some(_) => "basicConstraints says CA:FALSE",
+        None => "it has no basicConstraints",
+    };
+    let names = &folder.bundle.names;
+    let mut problem = folder
+        .error("istiod/not-ca", alloc::format!("the first certificate of {} is no CA", names.cert))
+        .file(names.cert)
+        .evidence(alloc::format!("{}: {says}", label(ca)));
+    if let Some(other) = folder.chain.iter().find(|cert| cert.is_ca() && *cert != ca) {
+        problem = problem.evidence(alloc::format!("{} in {} is one", label(other), names.chain[0]));
+    }
+    let effect = alloc::format!(
+        "{}; one that is running takes it over without asking, and fails at its next start",
+        folder.verdict()
+    );
+    Some(
+        problem
+            .effect(effect)
+            .fix("sign it as a CA", "meshctl ca sign <folder>/ca.csr --ca <ca> --out <folder>"),
+    )
+}
+
+/// Failure mode 12: a CA that may not sign.
+fn cert_sign(folder: &Folder<'_>, ca: &Cert) -> Option<Problem> {
+    let usage = ca.extensions().key_usage?;
+    if usage.contains(KeyUsage::KEY_CERT_SIGN) || !ca.is_ca() {
+        return None;
+    }
+    let names: Vec<&str> = usage.names().collect();
+    let problem = folder
+        .error("istiod/cert-sign", "the CA's keyUsage does not let it sign certificates")
+        .file(folder.bundle.names.cert)
+        .evidence(alloc::format!("{}: keyUsage is {}", label(ca), names.join(", ")))
+        .evidence("wanted: keyCertSign")
+        .effect(alloc::format!(
+            "{}; every certificate it signs is refused by its peers",
+            folder.verdict()
+        ));
+    Some(problem.fix("issue it with keyCertSign", "meshctl ca renew <ca> --cluster <cluster>"))
+}
+
+/// Failure mode 12: room for the CA, none for what it signs. Go counts the CAs below, and a workload's
+/// certificate is one step further down than the one istiod verifies.
+fn path_room(folder: &Folder<'_>) -> Option<Problem> {
+    let Some(Ok(chains)) = &folder.trust else { return None };
+    let cramped = |chain: &Vec<Cert>| {
+        chain.iter().zip(0i64..).any(|(cert, below)| {
+            let limit = cert.extensions().basic_constraints.and_then(|c| c.path_len);
+            limit.is_some_and(|limit| below > limit)
+        })
+    };
+    if !chains.iter().all(cramped) {
+        return None;
+    }
+    let problem = folder
+        .error(
+            "istiod/path-length",
+            "a path length leaves room for the CA, and none for what it signs",
+        )
+        .effect(alloc::format!(
+            "{}; every certificate it signs is refused by its peers",
+            folder.verdict()
+        ));
+    Some(path_lengths(folder, problem))
+}
+
+/// cert-chain.pem is what workloads send behind their certificate; its first certificate is the one istiod
+/// measures lifetimes by, and without time left it does not start (`security/pkg/pki/ca/ca.go: minTTL`).
+fn chain_start(folder: &Folder<'_>, ca: &Cert) -> Option<Problem> {
+    let first = folder.chain.first().filter(|first| *first != ca)?;
+    let file = folder.bundle.names.chain[0];
+    let absent = !folder.chain.contains(ca) && !folder.roots.contains(ca);
+    let ended = first.not_after().time().is_some_and(|end| folder.at > end);
+    let message = alloc::format!("{file} does not begin with the CA certificate");
+    let mut problem = if absent || ended {
+        folder.error("istiod/chain-start", message)
+    } else {
+        folder.warning("istiod/chain-start", message)
+    };
+    problem = problem
+        .file(file)
+        .evidence(alloc::format!("first in {file}: {}", label(first)))
+        .evidence(alloc::format!("first in {}: {}", folder.bundle.names.cert, label(ca)));
+    let later = if absent {
+        "workloads send a chain without their issuer, which their peers refuse"
+    } else {
+        "its metrics and the default lifetime follow another certificate than the CA's"
+    };
+    problem = problem
+        .evidence(alloc::format!("the first ends {}", date(first.not_after().time())))
+        .effect(alloc::format!("{}; {later}", folder.verdict()));
+    Some(problem.fix(
+        "put the CA certificate first, then those above it",
+        "meshctl ca chain --leaf <folder>/ca-cert.pem <folder>/*-cert.pem --out <folder>/cert-chain.pem",
+    ))
+}
+
+/// Failure mode 11. With several roots a repeated one may be meant: it makes the text differ, which starts a rollout.
+fn duplicates(folder: &Folder<'_>) -> Option<Problem> {
+    let repeated = |text: Option<&[u8]>| -> Vec<Cert> {
+        let blocks = text.map(go_pem::blocks).unwrap_or_default();
+        let all: Vec<Cert> = blocks.iter().filter_map(|b| go_pem::certificate(&b.der)).collect();
+        let again = all.iter().enumerate().filter(|(i, cert)| all[..*i].contains(cert));
+        again.map(|(_, cert)| cert.clone()).collect()
+    };
+    let names = &folder.bundle.names;
+    let mut evidence: Vec<String> = Vec::new();
+    let roots = folder.bundle.roots().filter(|_| !folder.settings.multi_root);
+    // In the other form, istiod puts the two files together itself.
+    let chain = folder.secret.get(names.chain[0]);
+    for (file, text) in [(names.chain[0], chain), (names.root, roots)] {
+        let lines = repeated(text)
+            .into_iter()
+            .map(|cert| alloc::format!("{} is in {file} again", label(&cert)));
+        evidence.extend(lines);
+    }
+    if evidence.is_empty() {
+        return None;
+    }
+    let mut problem = folder.warning("istiod/duplicate", "a certificate is there twice");
+    problem.evidence = evidence;
+    let effect = alloc::format!("{}; every handshake carries it twice", folder.verdict());
+    Some(problem.effect(effect).fix(
+        "keep one of each",
+        "meshctl ca chain <folder>/cert-chain.pem --out <folder>/cert-chain.pem",
+    ))
+}
+
+/// Failure mode 7: the way ends before the CA does.
+fn outlives(folder: &Folder<'_>) -> Option<Problem> {
+    let Some(Ok(chains)) = &folder.trust else { return None };
+    let end = |cert: &Cert| cert.not_after().time();
+    let pair = chains
+        .iter()
+        .flat_map(|chain| chain.windows(2))
+        .find(|pair| end(&pair[0]) > end(&pair[1]))?;
+    let problem = folder
+        .warning("istiod/outlives-issuer", "a certificate ends after its issuer")
+        .evidence(alloc::format!("{} ends {}", label(&pair[0]), date(end(&pair[0]))))
+        .evidence(alloc::format!("its issuer {} ends {}", label(&pair[1]), date(end(&pair[1]))))
+        .effect(alloc::format!(
+            "{}; from the day the issuer ends it refuses to start",
+            folder.verdict()
+        ));
+    Some(problem.fix(
+        "plan the change of the issuer before that day",
+        "meshctl ca expiry --within 365d <folder>",
+    ))
+}
+
+/// Failure mode 7: what ends soon, or has ended without standing in the way.
+fn expires_soon(folder: &Folder<'_>) -> Option<Problem> {
+    if matches!(folder.trust, Some(Err((Refusal::Expired, _)))) {
+        return None;
+    }
+    let mut evidence: Vec<String> = Vec::new();
+    for (file, cert) in folder.distinct() {
+        let Some(end) = cert.not_after().time() else { continue };
+        let left = end.0.saturating_sub(folder.at.0);
+        if left < 0 {
+            evidence.push(alloc::format!("{} in {file} ended {end}", label(cert)));
+        } else if left <= SOON {
+            evidence.push(alloc::format!(
+                "{} in {file} ends {end}, in {}",
+                label(cert),
+                time::words(left)
+            ));
+        }
+    }
+    if evidence.is_empty() {
+        return None;
+    }
+    let mut problem =
+        folder.warning("istiod/expires-soon", "a certificate ends within 30 days, or has ended");
+    problem.evidence = evidence;
+    let leaves = if folder.settings.version.clamps_leaves() {
+        "workloads' certificates end with the CA at the latest"
+    } else {
+        "workloads' certificates may outlive the CA, and are refused from then on"
+    };
+    let effect = alloc::format!("{}; {leaves}", folder.verdict());
+    Some(problem.effect(effect).fix("renew it", "meshctl ca renew <ca> --cluster <cluster>"))
+}
+
+/// Failure mode 12.
+fn weak_keys(folder: &Folder<'_>) -> Option<Problem> {
+    let weak = |cert: &Cert| match cert.key().algorithm() {
+        KeyAlgorithm::Rsa { bits } => *bits < 2048,
+        KeyAlgorithm::Other { .. } => true,
+        _ => false,
+    };
+    let all = folder.distinct();
+    let lines = all.iter().filter(|(_, cert)| weak(cert)).map(|(file, cert)| {
+        alloc::format!("{} in {file} has a key of type {}", label(cert), cert.key().algorithm())
+    });
+    let evidence: Vec<String> = lines.collect();
+    if evidence.is_empty() {
+        return None;
+    }
+    let mut problem =
+        folder.warning("istiod/weak-key", "a key that proxies do not take, or that is too short");
+    problem.evidence = evidence;
+    let effect =
+        alloc::format!("{}; Envoy takes RSA from 2048 bits, P-256 and P-384", folder.verdict());
+    Some(problem.effect(effect).fix(
+        "make it with another key",
+        "meshctl ca init NEW --cluster <cluster> --key-type ecdsa-p256",
+    ))
+}
+
+/// Failure mode 10: cert-manager puts the issuing intermediate into ca.crt when it knows no root.
+fn roots_not_self_signed(folder: &Folder<'_>) -> Option<Problem> {
+    let file = folder.bundle.names.root;
+    let lines = folder.roots.iter().filter(|root| !is_self_signed(root));
+    let evidence: Vec<String> = lines
+        .map(|root| {
+            alloc::format!("{} in {file} was issued by `{}`", label(root), root.issuer().label())
+        })
+        .collect();
+    if evidence.is_empty() {
+        return None;
+    }
+    let mut problem = folder
+        .warning(
+            "istiod/root-not-self-signed",
+            alloc::format!("{file} holds a certificate that is no root"),
+        )
+        .file(file);
+    problem.evidence = evidence;
+    let effect = alloc::format!(
+        "{}; Go takes every certificate of {file} as an anchor, other verifiers do not, and clusters under one root have different anchors",
+        folder.verdict()
+    );
+    Some(problem.effect(effect).fix(
+        "put the self-signed root there",
+        alloc::format!("meshctl ca inspect <folder>/{file}"),
+    ))
+}
+
+/// Failure mode 12: a limit on trust domains, which the mesh's own has to respect.
+fn constrained(folder: &Folder<'_>) -> Option<Problem> {
+    let hosts = |cert: &Cert| -> Vec<String> {
+        let trees = cert.extensions().name_constraints.iter().flat_map(|c| &c.permitted);
+        let uris = trees.filter_map(|tree| match &tree.base {
+            GeneralName::Uri(host) => Some(String::from_utf8_lossy(host).into_owned()),
+            _ => None,
+        });
+        uris.collect()
+    };
+    let all = folder.distinct();
+    let limits: Vec<_> = all
+        .iter()
+        .map(|(file, cert)| (file, cert, hosts(cert)))
+        .filter(|(_, _, h)| !h.is_empty())
+        .collect();
+    if limits.is_empty() {
+        return None;
+    }
+    let mut problem =
+        folder.warning("istiod/name-constraints", "the CA may sign for some trust domains only");
+    for (file, cert, hosts) in limits {
+        problem = problem.evidence(alloc::format!(
+            "{} in {file} permits: {}",
+            label(cert),
+            hosts.join(", ")
+        ));
+    }
+    let effect = alloc::format!(
+        "{}; it signs for any trust domain, Envoy refuses what is outside, and ztunnel refuses the whole chain",
+        folder.verdict()
+    );
+    Some(problem.effect(effect).fix(
+        "set meshConfig.trustDomain to one of them; leave the constraint out for ambient mode",
+        "kubectl get configmap istio -n istio-system -o yaml",
+    ))
+}
+
+/// The CRL: all of the chain or none, and only where it is read.
+fn crl(folder: &Folder<'_>) -> Option<Problem> {
+    const FILE: &str = "ca-crl.pem";
+    let text = folder.secret.get(FILE).filter(|text| !text.is_empty())?;
+    if folder.bundle.crl().is_none() {
+        let why = match folder.bundle.names.layout {
+            Layout::Tls => "it is not read beside tls.crt",
+            Layout::Istio => "it is read since Istio 1.27, unless PILOT_ENABLE_CA_CRL is false",
+        };
+        let problem = folder
+            .warning("istiod/crl-ignored", "ca-crl.pem is not read")
+            .file(FILE)
+            .evidence(why)
+            .effect(alloc::format!("{}; nothing is revoked", folder.verdict()));
+        return Some(problem.fix(
+            "use a release and a form that read it",
+            "kubectl get pods -n istio-system -o wide",
+        ));
+    }
+    let crls: Vec<Crl> =
+        go_pem::blocks(text).iter().filter_map(|b| Crl::from_der(&b.der).ok()).collect();
+    let lacking = folder.chain.iter().filter(|cert| !crls.iter().any(|crl| signed_crl(cert, crl)));
+    let evidence: Vec<String> = lacking
+        .map(|cert| {
+            let usage = cert.extensions().key_usage;
+            let may = usage.is_none_or(|usage| usage.contains(KeyUsage::CRL_SIGN));
+            let why =
+                if may { "" } else { ", and its keyUsage lacks cRLSign, so that none would count" };
+            alloc::format!("no CRL signed by {}{why}", label(cert))
+        })
+        .collect();
+    let refused = matches!(&folder.start, Start::RefusesToStart { refusal: Refusal::Crl, .. });
+    if evidence.is_empty() && !refused {
+        return None;
+    }
+    let mut problem =
+        folder.error("istiod/crl", "not every certificate of the chain has a CRL").file(FILE);
+    problem.evidence = evidence;
+    problem = problem.evidence(alloc::format!(
+        "ca-crl.pem holds {} CRLs; every certificate of the chain needs one, the root too",
+        crls.len()
+    ));
+    Some(problem.fix(
+        "add a CRL of each, or take ca-crl.pem out",
+        "meshctl ca inspect <folder>/ca-crl.pem <folder>/cert-chain.pem",
+    ))
+}

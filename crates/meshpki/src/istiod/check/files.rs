@@ -1,0 +1,271 @@
+//! The files as such: which are there, what Go reads in them, whose keys they hold.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::{Folder, Problem, label};
+use crate::cacerts::Layout;
+use crate::istiod::bundle::first_key;
+use crate::istiod::{Start, go_pem, samples};
+use crate::key::Signer;
+use crate::soft::SoftKey;
+use crate::{pem, signature};
+
+pub(super) fn check(folder: &Folder<'_>, problems: &mut Vec<Problem>) {
+    problems.extend(incomplete(folder));
+    problems.extend(tls_files(folder));
+    problems.extend(unsound(folder));
+    problems.extend(key(folder));
+    problems.extend(sample(folder));
+    problems.extend(root_keys(folder));
+}
+
+/// Failure mode 1: a file is not there, or empty.
+fn incomplete(folder: &Folder<'_>) -> Option<Problem> {
+    let names = &folder.bundle.names;
+    let wanted = names.layout.files();
+    let lacks = |name: &&&str| folder.secret.get(name).is_none_or(<[u8]>::is_empty);
+    let missing: Vec<&str> = wanted.iter().filter(lacks).copied().collect();
+    let first = missing.first().filter(|_| !is_ignored_tls(folder))?;
+    let there: Vec<&str> = folder.secret.names().collect();
+    let there = if there.is_empty() { "nothing".to_string() } else { there.join(", ") };
+    let verb = if missing.len() == 1 { "is" } else { "are" };
+    let mut problem = folder
+        .error(
+            "istiod/incomplete",
+            alloc::format!("{} {verb} missing or empty", missing.join(", ")),
+        )
+        .file(first)
+        .evidence(alloc::format!("wanted: {}", wanted.join(", ")))
+        .evidence(alloc::format!("there: {there}"));
+    if matches!(folder.start, Start::Plugged { .. }) {
+        problem.effect +=
+            "; an empty chain is sent with every workload's certificate, and peers find no issuer";
+    }
+    let next = match missing.as_slice() {
+        ["cert-chain.pem"] => {
+            "meshctl ca chain --leaf <folder>/ca-cert.pem <folder>/*-cert.pem --out <folder>/cert-chain.pem"
+        }
+        ["root-cert.pem"] => "cp <ca>/root-cert.pem <folder>/root-cert.pem",
+        _ => {
+            "mkdir -p <ca>/previous && mv <folder> <ca>/previous/ && meshctl ca init <ca> --cluster <cluster>"
+        }
+    };
+    Some(problem.fix("give the secret every file, by exactly these names", next))
+}
+
+/// The second form is there, and the release does not know it.
+fn is_ignored_tls(folder: &Folder<'_>) -> bool {
+    folder.secret.get("tls.crt").is_some()
+        && folder.bundle.names.layout == Layout::Istio
+        && folder.secret.get("ca-cert.pem").is_none()
+}
+
+/// Failure mode 10: cert-manager's names where they are not read, or both forms at once.
+fn tls_files(folder: &Folder<'_>) -> Option<Problem> {
+    folder.secret.get("tls.crt")?;
+    let version = folder.settings.version;
+    if is_ignored_tls(folder) {
+        let problem = folder
+            .error("istiod/tls-files", alloc::format!("tls.crt is not read by Istio {version}"))
+            .evidence("the form tls.crt, tls.key, ca.crt is read since 1.14.2 and 1.15.0");
+        return Some(problem.file("tls.crt").fix(
+            "use the names ca-cert.pem, ca-key.pem, cert-chain.pem, root-cert.pem, or a newer Istio",
+            "mkdir -p <ca>/previous && mv <folder> <ca>/previous/ && meshctl ca init <ca> --cluster <cluster>",
+        ));
+    }
+    folder.secret.get("ca-cert.pem").or_else(|| folder.secret.get("ca-key.pem"))?;
+    let (read, ignored) = match folder.bundle.names.layout {
+        Layout::Tls => ("tls.crt, tls.key, ca.crt", "ca-cert.pem and what goes with it"),
+        Layout::Istio => ("ca-cert.pem and what goes with it", "tls.crt, tls.key, ca.crt"),
+    };
+    let problem = folder
+        .warning("istiod/tls-files", "both forms of the secret are there")
+        .evidence(alloc::format!("read: {read}"))
+        .evidence(alloc::format!("not looked at: {ignored}"));
+    Some(problem.fix("keep one form", "ls <folder>"))
+}
+
+/// Failure mode 4: blocks somebody wrote and Go does not see.
+fn unsound(folder: &Folder<'_>) -> Vec<Problem> {
+    let names = &folder.bundle.names;
+    let mut files: Vec<&str> = Vec::from([names.cert, names.root]);
+    files.extend(
+        names.chain.iter().filter(|name| !files.contains(name)).copied().collect::<Vec<_>>(),
+    );
+    let mut found: Vec<Problem> = files
+        .iter()
+        .filter_map(|name| unsound_text(folder, name, folder.secret.get(name)?))
+        .collect();
+    if found.is_empty()
+        && names.chain.len() > 1
+        && let Some(joined) = folder.bundle.chain()
+    {
+        // istiod joins the two files without a newline between them.
+        found.extend(unsound_text(folder, names.chain[0], &joined));
+    }
+    found
+}
+
+fn unsound_text(folder: &Folder<'_>, name: &str, text: &[u8]) -> Option<Problem> {
+    if text.is_empty() {
+        return None;
+    }
+    let written = text.windows(27).filter(|w| w == b"-----BEGIN CERTIFICATE-----").count();
+    let read =
+        go_pem::blocks(text).iter().filter(|b| go_pem::certificate(&b.der).is_some()).count();
+    let faults: Vec<String> =
+        pem::decode(text).into_iter().filter_map(|b| b.err().map(|e| e.to_string())).collect();
+    if written == read && faults.is_empty() && read > 0 {
+        return None;
+    }
+    let message = alloc::format!("not every certificate of {name} can be read");
+    let mut problem = folder
+        .error("istiod/pem", message)
+        .file(name)
+        .evidence(alloc::format!("BEGIN CERTIFICATE stands there {written} times, Go reads {read} certificates and says nothing"));
+    for fault in faults {
+        problem = problem.evidence(fault);
+    }
+    Some(problem.fix(
+        "put every marker on a line of its own, and end each file with a newline",
+        alloc::format!("meshctl ca chain <folder>/{name} --out <folder>/{name}"),
+    ))
+}
+
+/// Failure mode 3: a key Go does not read, or of another certificate.
+fn key(folder: &Folder<'_>) -> Option<Problem> {
+    let name = folder.bundle.names.key;
+    let text = folder.bundle.key().filter(|text| !text.is_empty())?;
+    let public = match first_key(text) {
+        Ok(public) => public,
+        Err(why) => {
+            let problem = folder
+                .error("istiod/key-format", alloc::format!("istiod cannot read {name}"))
+                .file(name)
+                .evidence(why)
+                .evidence("read is the first block, as `PRIVATE KEY`, `RSA PRIVATE KEY` or `EC PRIVATE KEY`, not encrypted");
+            return Some(problem.fix(
+                "write the key as plain PKCS#8",
+                alloc::format!(
+                    "openssl pkcs8 -topk8 -nocrypt -in <folder>/{name} -out <folder>/{name}.new"
+                ),
+            ));
+        }
+    };
+    let ca = folder.ca.as_ref().filter(|ca| ca.spki() != public.as_spki())?;
+    let cert = folder.bundle.names.cert;
+    let mut problem = folder
+        .error(
+            "istiod/key-mismatch",
+            alloc::format!("{name} is not the key of the first certificate in {cert}"),
+        )
+        .file(name)
+        .evidence(alloc::format!("{cert}: {} has the key {}", ca.subject(), ca.key().fingerprint()))
+        .evidence(alloc::format!("{name} is the key {}", public.fingerprint()));
+    let owner = folder.distinct().into_iter().find(|(_, cert)| cert.spki() == public.as_spki());
+    let later = folder.bundle.cert().map(go_pem::pool).unwrap_or_default();
+    if let Some(place) = later.iter().position(|cert| cert.spki() == public.as_spki()) {
+        problem = problem.evidence(alloc::format!(
+            "certificate {} of {cert} has that key; istiod reads the first only",
+            place + 1
+        ));
+    } else if let Some((file, owner)) = owner {
+        problem = problem.evidence(alloc::format!("{} in {file} has that key", label(owner)));
+    }
+    Some(problem.fix(
+        "put the certificate of this key first, or bring its key",
+        alloc::format!("meshctl ca inspect <folder>/{cert} <folder>/{name}"),
+    ))
+}
+
+/// Failure mode 8, the second half: the CA everybody has the key of.
+fn sample(folder: &Folder<'_>) -> Option<Problem> {
+    let public = folder.bundle.key().and_then(|text| first_key(text).ok());
+    let mut evidence: Vec<String> = Vec::new();
+    for (file, cert) in folder.distinct() {
+        if let Some(sample) = samples::of(cert) {
+            evidence.push(alloc::format!(
+                "{} in {file} has the key of samples/certs/{sample}",
+                label(cert)
+            ));
+        }
+    }
+    if let Some(sample) = public.as_ref().and_then(samples::of_key) {
+        evidence.push(alloc::format!(
+            "{} is the key of samples/certs/{sample}",
+            folder.bundle.names.key
+        ));
+    }
+    if evidence.is_empty() {
+        return None;
+    }
+    let mut problem =
+        folder.error("istiod/sample-ca", "this is the sample CA of Istio's repository");
+    problem.evidence = evidence;
+    let effect = alloc::format!(
+        "{}; its private keys are public, so anybody can be any workload of the mesh",
+        folder.verdict()
+    );
+    Some(
+        problem
+            .effect(effect)
+            .fix("make a CA of your own", "meshctl ca init mesh-ca --cluster <cluster>"),
+    )
+}
+
+/// The key of a root has no place in a cluster, under any name.
+fn root_keys(folder: &Folder<'_>) -> Vec<Problem> {
+    let mut found = Vec::new();
+    for name in folder.secret.names() {
+        let text = folder.secret.get(name).unwrap_or_default();
+        let key = SoftKey::from_pem(text, None).ok();
+        let owner = key.as_ref().and_then(|key| {
+            folder.known_roots.iter().find(|(_, root)| root.spki() == key.public_key().as_spki())
+        });
+        let evidence = match owner {
+            Some((place, root)) => {
+                alloc::format!("{name} is the key of {} in {place}", label(root))
+            }
+            None if name.contains("root") && holds_key(text) => {
+                alloc::format!("{name} holds a private key, by its name the root's")
+            }
+            None => continue,
+        };
+        let problem = folder
+            .error("istiod/root-key", alloc::format!("the private key of a root is in the cluster's files: {name}"))
+            .file(name)
+            .evidence(evidence)
+            .effect(alloc::format!(
+                "{}; whoever reads the secret can sign for every cluster of the mesh, until the root is replaced everywhere",
+                folder.verdict()
+            ));
+        let next = if name == folder.bundle.names.key {
+            "mkdir -p <ca>/previous && mv <folder> <ca>/previous/ && meshctl ca init <ca> --cluster <cluster>".to_string()
+        } else {
+            alloc::format!("mv <folder>/{name} <ca>/")
+        };
+        found.push(problem.fix(
+            "keep the root's key offline, and give the cluster an intermediate of its own",
+            next,
+        ));
+    }
+    found
+}
+
+fn holds_key(text: &[u8]) -> bool {
+    pem::decode(text).iter().flatten().any(pem::Block::is_private_key)
+}
+
+/// Whether a certificate is a root: signed with its own key, or at least not proven otherwise.
+pub(super) fn is_self_signed(cert: &crate::Cert) -> bool {
+    cert.is_self_issued() && {
+        let signed = signature::Signed {
+            algorithm: cert.outer_algorithm(),
+            message: cert.tbs(),
+            signature: cert.signature(),
+            key: cert.key(),
+        };
+        signature::check(&signed) != signature::SignatureCheck::Bad
+    }
+}

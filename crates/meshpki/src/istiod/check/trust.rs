@@ -1,0 +1,150 @@
+//! Whether Go finds a way from the signing certificate to a root, and if not, what stands in it.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::files::is_self_signed;
+use super::{Folder, Problem, date, label};
+use crate::cert::Cert;
+use crate::digest::hex_colons;
+use crate::istiod::Refusal;
+use crate::istiod::go_x509::{allows_server_auth, sha1_name};
+use crate::oid;
+
+pub(super) fn check(folder: &Folder<'_>, problems: &mut Vec<Problem>) {
+    let (Some(Err((refusal, why))), Some(ca)) = (&folder.trust, &folder.ca) else { return };
+    let problem = match refusal {
+        Refusal::Expired => expired(folder),
+        Refusal::ExtKeyUsage => ext_key_usage(folder),
+        Refusal::PathLength => path_length(folder),
+        Refusal::NameConstraints => name_constraints(folder, ca),
+        Refusal::Sha1 => sha1(folder),
+        _ => untrusted(folder, ca),
+    };
+    let mut problem = problem.file(folder.bundle.names.cert);
+    // The start may fail earlier, or not be tried at all: what this check says is told in any case.
+    if !problem.effect.contains(why.as_str()) {
+        problem.effect = alloc::format!("{}; with that mended: {why}", problem.effect);
+    }
+    problems.push(problem);
+}
+
+fn expired(folder: &Folder<'_>) -> Problem {
+    let mut problem = folder.error(
+        "istiod/expired",
+        "a certificate between the CA and its root is not valid at this time",
+    );
+    for (file, cert) in folder.distinct() {
+        let (begin, end) = (cert.not_before().time(), cert.not_after().time());
+        if begin.is_some_and(|begin| folder.at < begin) {
+            problem = problem.evidence(alloc::format!(
+                "{} in {file} begins {}",
+                label(cert),
+                date(begin)
+            ));
+        } else if end.is_some_and(|end| folder.at > end) {
+            problem =
+                problem.evidence(alloc::format!("{} in {file} ended {}", label(cert), date(end)));
+        }
+    }
+    let at = folder.at;
+    problem.evidence(alloc::format!("the time is {at}")).fix(
+        "renew it; when it is the root, all clusters need the new one",
+        "meshctl ca renew <ca> --cluster <cluster>",
+    )
+}
+
+fn ext_key_usage(folder: &Folder<'_>) -> Problem {
+    let mut problem =
+        folder.error("istiod/ext-key-usage", "an extended key usage leaves out serverAuth");
+    for (file, cert) in folder.distinct().into_iter().filter(|(_, cert)| !allows_server_auth(cert))
+    {
+        let usages = cert.extensions().ext_key_usage.iter().flatten();
+        let names: Vec<String> = usages.map(|u| oid::long_name_or_dotted(u)).collect();
+        problem = problem.evidence(alloc::format!(
+            "{} in {file} is for: {}",
+            label(cert),
+            names.join(", ")
+        ));
+    }
+    problem
+        .evidence("Go takes an extended key usage of a CA as a limit on everything below it, and istiod asks for serverAuth")
+        .fix("issue it without extended key usages", "meshctl ca renew <ca> --cluster <cluster>")
+}
+
+fn path_length(folder: &Folder<'_>) -> Problem {
+    let problem = folder.error("istiod/path-length", "a path length leaves no room for the CA");
+    path_lengths(folder, problem)
+}
+
+/// The path lengths there are, as evidence, and the way out.
+pub(super) fn path_lengths(folder: &Folder<'_>, mut problem: Problem) -> Problem {
+    for (file, cert) in folder.distinct() {
+        if let Some(limit) = cert.extensions().basic_constraints.and_then(|c| c.path_len) {
+            problem =
+                problem.evidence(alloc::format!("{} in {file} has pathlen:{limit}", label(cert)));
+        }
+    }
+    problem.fix(
+        "sign the CA with one that has room below it: a root without path length",
+        "meshctl ca init NEW --cluster <cluster>",
+    )
+}
+
+fn name_constraints(folder: &Folder<'_>, ca: &Cert) -> Problem {
+    let names = ca.extensions().subject_alt_name.iter().flatten().map(ToString::to_string);
+    let names: Vec<String> = names.collect();
+    folder
+        .error(
+            "istiod/name-constraints",
+            "a name of the CA is outside the name constraints above it",
+        )
+        .evidence(alloc::format!("{} has the names: {}", label(ca), names.join(", ")))
+        .fix("issue it with names inside them", "meshctl ca inspect <folder>/cert-chain.pem")
+}
+
+fn sha1(folder: &Folder<'_>) -> Problem {
+    let mut problem =
+        folder.error("istiod/sha1", "a signature between the CA and its root is over SHA-1");
+    for (file, cert) in folder.distinct() {
+        if let Some(name) = sha1_name(cert).filter(|_| !is_self_signed(cert)) {
+            problem =
+                problem.evidence(alloc::format!("{} in {file} is signed with {name}", label(cert)));
+        }
+    }
+    problem
+        .evidence("Go 1.18 and later, hence Istio 1.14 and later, refuse it")
+        .fix("issue it anew with SHA-256", "meshctl ca renew <ca> --cluster <cluster>")
+}
+
+/// Failure mode 2: no way to a root at all.
+fn untrusted(folder: &Folder<'_>, ca: &Cert) -> Problem {
+    let root_file = folder.bundle.names.root;
+    let key_id = |id: Option<&Vec<u8>>| id.map_or_else(|| "none".to_string(), |id| hex_colons(id));
+    let wanted = ca.extensions().authority_key_id.as_ref().and_then(|id| id.key_id.as_ref());
+    let mut problem = folder
+        .error("istiod/untrusted", alloc::format!("no root of {root_file} issued the CA"))
+        .evidence(alloc::format!(
+            "{} was issued by `{}`, key id {}",
+            label(ca),
+            ca.issuer().label(),
+            key_id(wanted)
+        ));
+    for root in &folder.roots {
+        problem = problem.evidence(alloc::format!(
+            "{root_file} has {}, key id {}",
+            label(root),
+            key_id(root.extensions().subject_key_id.as_ref())
+        ));
+    }
+    if folder.roots.is_empty() {
+        problem = problem.evidence(alloc::format!("{root_file} has no certificate"));
+    }
+    if is_self_signed(ca) {
+        problem = problem.evidence("it is signed with its own key: it was never signed by a root");
+    }
+    problem.fix(
+        "sign the CA with the root's key, or put its true root and the certificates between into the files",
+        "meshctl ca verify --explain -CAfile <folder>/root-cert.pem -untrusted <folder>/cert-chain.pem <folder>/ca-cert.pem",
+    )
+}
