@@ -557,7 +557,7 @@ fn what_the_verification_engine_refuses() {
         error[pki/untrusted]: `East` does not verify under the roots given: error 10 at depth 0: certificate has expired
           in: @/ca/east
 
-        hint: `meshctl ca verify --explain -CAfile root-cert.pem -untrusted cert-chain.pem ca-cert.pem` says more
+        hint: `meshctl ca verify --explain -CAfile @/ca/east/root-cert.pem -untrusted @/ca/east/cert-chain.pem @/ca/east/ca-cert.pem` says more; `meshctl ca renew @/ca --cluster east` replaces what has expired
     "#);
     let (shell, _) = under(|p| p.permitted_uri_hosts = vec!["east.example".into()]);
     shell.check("ca sign @/east.csr --ca @/ca --san uri:spiffe://west.example --out -", r#"
@@ -670,4 +670,43 @@ fn what_does_not_lead_to_its_root_is_not_signed() {
 
         hint: `meshctl ca inspect FILE` shows what the issuer's file holds: the issuer, those above it, its root
     "#);
+}
+
+#[test]
+fn braces_that_stand_for_nothing() {
+    let (shell, _) = under(|_| {});
+    shell.check(
+        &format!("{SIGN} --san uri:spiffe://{{cluster}}/ca"),
+        r#"
+        exit 64
+        --- stderr
+        error[ctl/san]: `uri:spiffe://{cluster}/ca` is no name for a certificate
+          because: nothing but `{cluster}` stands in braces, where a cluster is named
+    "#,
+    );
+    shell.check(
+        "ca init @/ca --cluster east --san dns:ca.{clutser}",
+        r#"
+        exit 64
+        --- stderr
+        error[ctl/san]: `dns:ca.{clutser}` is no name for a certificate
+          in: cluster east
+          because: nothing but `{cluster}` stands in braces, where a cluster is named
+    "#,
+    );
+}
+
+#[test]
+fn a_pipe_in_the_folder_is_not_waited_for() {
+    let shell = Shell::new();
+    std::fs::create_dir(shell.scratch.join("ca")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", shell.scratch.join("ca/root-cert.pem")).unwrap();
+    shell.check(
+        "ca init @/ca",
+        r#"
+        exit 1
+        --- stderr
+        error[ctl/io]: `@/ca/root-cert.pem` is a pipe or a device, and no file
+    "#,
+    );
 }

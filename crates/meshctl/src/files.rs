@@ -39,13 +39,18 @@ pub fn read(path: &Path, stdin: &mut dyn std::io::BufRead) -> Result<Zeroizing<V
     Ok(bytes)
 }
 
-/// Reads a file that may not be there.
+/// Reads a file of a folder that may not be there. A pipe or a device has no place there, and reading it
+/// could wait for ever.
 ///
 /// # Errors
 /// `ctl/io` for anything but its absence.
 pub fn read_optional(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
     if path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
         return Ok(None);
+    }
+    if fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
+        let message = format!("`{}` is a pipe or a device, and no file", path.display());
+        return Err(Failure::new("ctl/io", message));
     }
     read(path, &mut std::io::empty()).map(Some)
 }

@@ -225,6 +225,17 @@ fn existing_cluster(dir: &Path, name: &str, now: Time) -> Result<Option<Cluster>
                 show::word(&folder)
             ));
         }
+        if failure.code() == "pki/untrusted" && !folder.join("tls.crt").exists() {
+            let file = |name| show::word(&folder.join(name));
+            return failure.hint(format!(
+                "`meshctl ca verify --explain -CAfile {} -untrusted {} {}` says more; \
+                 `meshctl ca renew {} --cluster {name}` replaces what has expired",
+                file("root-cert.pem"),
+                file("cert-chain.pem"),
+                file("ca-cert.pem"),
+                show::word(dir)
+            ));
+        }
         failure
     })?;
     Ok(Some(Cluster {

@@ -48,7 +48,7 @@ pub(super) fn subject(template: &str, cluster: &str) -> Result<Name, Failure> {
         .map_err(|error| Failure::from(Error::Subject(error)).exit(Exit::Usage))
 }
 
-/// `dns:NAME` and `uri:URI`, with `{cluster}` for the cluster's name.
+/// `dns:NAME` and `uri:URI`, with `{cluster}` for the cluster's name; no other braces.
 pub(super) fn names(typed: &[String], cluster: &str) -> Result<Vec<GeneralName>, Failure> {
     let name = |typed: &String| {
         let text = typed.replace("{cluster}", cluster);
@@ -62,6 +62,11 @@ pub(super) fn names(typed: &[String], cluster: &str) -> Result<Vec<GeneralName>,
             .ok_or_else(|| refuse("it is not of the form dns:NAME or uri:URI"))?;
         if value.is_empty() || !value.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(refuse("a name is not empty and has no spaces and only ASCII"));
+        }
+        if value.contains(['{', '}']) {
+            return Err(refuse(
+                "nothing but `{cluster}` stands in braces, where a cluster is named",
+            ));
         }
         match kind.to_ascii_lowercase().as_str() {
             "dns" => Ok(GeneralName::Dns(value.as_bytes().to_vec())),

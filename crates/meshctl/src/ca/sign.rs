@@ -76,7 +76,7 @@ fn profile(args: &Sign, csr: &Csr, io: &mut Io<'_>) -> Result<Profile, Failure> 
     if let Some(seconds) = args.validity {
         profile.valid_seconds = seconds;
     }
-    profile.subject_alt_names = intermediate::names(&args.san, "")?;
+    profile.subject_alt_names = intermediate::names(&args.san, "{cluster}")?;
     if let Some(domain) = &args.constrain {
         constrain(&mut profile, domain);
         intermediate::warn_constrained(io);
