@@ -223,3 +223,57 @@ fn refused_with_words() {
     "#,
     );
 }
+
+#[test]
+fn out_is_a_file_and_never_a_key() {
+    let (shell, _) = shell();
+    shell.scratch.write_key("key.pem", tests::authority::key(KIND).to_pem().as_bytes());
+    let key = shell.scratch.read("key.pem");
+    shell.check(
+        "ca chain @/root.pem --out @/key.pem",
+        r#"
+        exit 1
+        --- stderr
+        error[ctl/exists]: `@/key.pem` holds a private key and is not overwritten
+
+        hint: choose another file
+    "#,
+    );
+    assert_eq!(shell.scratch.read("key.pem"), key);
+    assert_eq!(subjects(&shell.good("ca chain @/root.pem --out -")), ["Root"]);
+    // A device is written to, not replaced.
+    std::os::unix::fs::symlink("/dev/null", shell.scratch.join("null")).unwrap();
+    shell.good("ca chain @/root.pem --out @/null");
+    assert!(shell.scratch.join("null").is_symlink());
+}
+
+#[test]
+fn only_what_is_glued_is_sent_to_ca_chain() {
+    let (shell, [root, ..]) = shell();
+    shell.scratch.write_key("key.pem", root.key.to_pem().as_bytes());
+    shell
+        .scratch
+        .write("east.csr", tests::authority::csr("CN=East", &tests::authority::key(KIND)).to_pem());
+    let pem = root.cert.to_pem();
+    shell.scratch.write("cut off.pem", &pem[..100]);
+    shell.scratch.write("glued ones.pem", pem.trim_end().to_owned() + &pem);
+    let sign =
+        |file: &str| format!("ca sign @/east.csr --ca-cert '@/{file}' --ca-key @/key.pem --out -");
+    shell.check(
+        &sign("cut off.pem"),
+        r#"
+        exit 1
+        --- stderr
+        error[pki/pem]: @/cut off.pem is not sound PEM
+          because: line 1: `BEGIN CERTIFICATE` has no END marker
+    "#,
+    );
+    shell.check(&sign("glued ones.pem"), r#"
+        exit 1
+        --- stderr
+        error[pki/pem]: @/glued ones.pem is not sound PEM
+          because: line 10: the END and the next BEGIN marker stand on one line: a newline is missing between two files
+
+        hint: `meshctl ca chain '@/glued ones.pem'` writes it with its newlines
+    "#);
+}

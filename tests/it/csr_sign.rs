@@ -67,7 +67,7 @@ fn the_two_sides_meet() {
         --- stderr
         error[ctl/exists]: `@/side/east` is there already and is not overwritten
 
-        hint: choose another `--cluster`, or move `@/side/east` away first
+        hint: choose another `--cluster`, or move that folder away first
     "#,
     );
     let before = shell.scratch.entries("side");
@@ -369,12 +369,12 @@ fn refused_with_words() {
         exit 64
         --- stderr
         error[ctl/cluster-name]: `../east` cannot be a cluster's name
-          because: it is 1 to 40 letters, digits, `-`, `_` and `.`, begins with a letter or digit, and is not `previous`
+          because: it is 1 to 40 letters, digits, `-`, `_` and `.`, begins with a letter or digit, and is not `previous`, `root-cert.pem`, `root-key.pem`
     "#);
     shell.check(
         "ca csr @/side --cluster north --subject nobody",
         r#"
-        exit 1
+        exit 64
         --- stderr
         error[pki/subject]: the subject cannot be used
           because: `nobody` is not of the form TYPE=VALUE

@@ -381,7 +381,7 @@ fn the_root_key_is_encrypted_with_a_given_passphrase() {
         error[pki/key-passphrase]: the private key cannot be read: the passphrase does not open it
           in: @/ca/root-key.pem
 
-        hint: give the passphrase with `--passphrase-file FILE` or `--passphrase-env VARIABLE`
+        hint: the passphrase is the first line of `--passphrase-file`, or all of `--passphrase-env`, spaces included
     "#,
     );
     shell.check(
@@ -395,7 +395,7 @@ fn the_root_key_is_encrypted_with_a_given_passphrase() {
     shell.check(
         "ca init @/ca --cluster north --passphrase-env UNSET",
         r#"
-        exit 1
+        exit 64
         --- stderr
         error[ctl/usage]: the environment variable `UNSET` is not set
     "#,
@@ -568,8 +568,11 @@ fn warnings() {
         @/ca/east/ca-cert.pem: OK  (-CAfile root-cert.pem)
         @/ca/east/ca-cert.pem: OK  (-CAfile cert-chain.pem)
         --- stderr
-        warning[ctl/root-kept]: the root that is there is not of type rsa-2048, and stays
+        warning[ctl/root-kept]: the root that is there stays as it is
           in: @/ca/root-cert.pem
+          because: for a new root only: --root-key-type
+
+        hint: choose another folder for another root
     "#,
     );
     let key = shell.scratch.read("ca/root-key.pem");
@@ -695,8 +698,119 @@ fn where_nothing_came_of_it_nothing_is_left() {
         r#"
         exit 1
         --- stderr
-        error[ctl/io]: cannot write to `@/file`
-          because: File exists (os error 17)
+        error[ctl/io]: `@/file` is no folder
+
+        hint: choose another place
     "#,
     );
+}
+
+#[test]
+fn options_for_another_root_are_told() {
+    let shell = Shell::new();
+    shell.good("ca init @/ca --plain-root-key");
+    shell.check(
+        "ca init @/ca --root-subject CN=Other --root-validity 3y --path-len 1",
+        r#"
+        exit 0
+        @/ca/
+        ├─ root-cert.pem    unchanged  Mesh Root CA [id], ecdsa-p256, until 2036-11-18
+        │                              sha256 [sha256]
+        └─ root-key.pem     unchanged
+        --- stderr
+        warning[ctl/root-kept]: the root that is there stays as it is
+          in: @/ca/root-cert.pem
+          because: for a new root only: --root-subject, --root-validity, --path-len
+
+        hint: choose another folder for another root
+    "#,
+    );
+    let same = shell.run("ca init @/ca --root-validity 10y --root-key-type ecdsa-p256");
+    assert_eq!(same.err, "");
+}
+
+#[test]
+fn names_do_not_steer_a_terminal() {
+    let shell = Shell::new();
+    shell.check(
+        "ca init @/ca --plain-root-key --root-subject 'CN=a\u{1b}[31m\u{202e}b'",
+        r#"
+        exit 0
+        @/ca/
+        ├─ root-cert.pem    made       a\u{1b}[31m\u{202e}b, ecdsa-p256, until 2036-11-18
+        │                              sha256 [sha256]
+        └─ root-key.pem     made       not encrypted; keep it offline
+    "#,
+    );
+}
+
+#[test]
+fn staging_through_a_link_is_refused() {
+    let shell = Shell::new();
+    shell.good("ca init @/ca --cluster east --plain-root-key");
+    shell.good("ca init @/theirs --cluster west --plain-root-key");
+    std::os::unix::fs::symlink(
+        shell.scratch.join("theirs"),
+        shell.scratch.join("ca/.meshctl-staging"),
+    )
+    .unwrap();
+    let before = shell.scratch.entries("theirs");
+    shell.check(
+        "ca init @/ca --cluster north",
+        r#"
+        exit 1
+        --- stderr
+        error[ctl/io]: `@/ca/.meshctl-staging` is in the way: it is no folder
+
+        hint: look at it, remove it, then run this command again
+    "#,
+    );
+    assert_eq!(shell.scratch.entries("theirs"), before);
+}
+
+/// Runs the real `meshctl` with standard output to a device that is full.
+fn full(shell: &Shell, args: &[&str]) -> (Option<i32>, String) {
+    let output = std::process::Command::new(crate::MESHCTL)
+        .args(args)
+        .current_dir(shell.scratch.path())
+        .stdin(std::process::Stdio::null())
+        .stdout(std::fs::File::options().write(true).open("/dev/full").unwrap())
+        .output()
+        .unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn a_result_that_cannot_be_written_is_a_failure() {
+    let shell = Shell::new();
+    shell.good("ca init @/ca --cluster east --plain-root-key");
+    shell.good("ca csr @/side --cluster west");
+    for args in [
+        &["ca", "init", "ca"][..],
+        &["ca", "renew", "ca", "--cluster", "east"],
+        &["ca", "csr", "side", "--cluster", "north"],
+        &["ca", "sign", "side/west/ca.csr", "--ca", "ca", "--out", "-"],
+        &["ca", "sign", "side/west/ca.csr", "--ca", "ca", "--out", "side/west"],
+        &["ca", "chain", "ca/root-cert.pem"],
+    ] {
+        let (status, err) = full(&shell, args);
+        assert_eq!(status, Some(1), "{args:?}: {err}");
+        assert!(err.contains("error[ctl/io]: cannot write to standard output"), "{args:?}: {err}");
+    }
+}
+
+#[test]
+fn a_folder_whose_name_is_no_text() {
+    use std::os::unix::ffi::OsStrExt;
+    let shell = Shell::new();
+    let name = std::ffi::OsStr::from_bytes(b"a\xff");
+    let output = std::process::Command::new(crate::MESHCTL)
+        .args(["ca", "init", "--plain-root-key", "--cluster", "east", "-o", "json"])
+        .arg(name)
+        .current_dir(shell.scratch.path())
+        .output()
+        .unwrap();
+    let err = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{err}");
+    assert!(String::from_utf8(output.stdout).unwrap().contains("\"path\": \"a\\ufffd\""));
 }

@@ -32,7 +32,7 @@ fn what_the_issuer_may_not_sign() {
         error[pki/issuer-not-ca]: `Root` is no CA: basicConstraints does not say CA:TRUE
           in: @/east.csr
 
-        hint: `meshctl ca inspect FILE` shows what the certificate may do; `meshctl ca init` makes a root that can sign
+        hint: `meshctl ca inspect FILE` shows what the certificate may do; `meshctl ca init DIR` makes a root that can sign
     "#);
     let (shell, _) = under(|p| p.key_usage = KeyUsage::CRL_SIGN.with(KeyUsage::DIGITAL_SIGNATURE));
     shell.check(SIGN, r#"
@@ -41,7 +41,7 @@ fn what_the_issuer_may_not_sign() {
         error[pki/issuer-may-not-sign]: `Root` may not sign certificates: its keyUsage is digitalSignature, cRLSign, without keyCertSign
           in: @/east.csr
 
-        hint: `meshctl ca inspect FILE` shows what the certificate may do; `meshctl ca init` makes a root that can sign
+        hint: `meshctl ca inspect FILE` shows what the certificate may do; `meshctl ca init DIR` makes a root that can sign
     "#);
     let (shell, _) = under(|p| p.role = Role::Ca { path_len: Some(0) });
     shell.check(SIGN, r#"
@@ -50,7 +50,7 @@ fn what_the_issuer_may_not_sign() {
         error[pki/path-length-exceeded]: `East` would be a CA below `Root`, which allows 0 CAs below it, and would allow 0 below itself
           in: @/east.csr
 
-        hint: a root without `--path-len`, or with more, can sign it: `meshctl ca init --path-len 1`
+        hint: a root without `--path-len`, or with more, can sign it: `meshctl ca init DIR --path-len 1`
     "#);
     shell.check("ca init @/ca --cluster east", r#"
         exit 1
@@ -58,7 +58,7 @@ fn what_the_issuer_may_not_sign() {
         error[pki/path-length-exceeded]: `Mesh CA east` would be a CA below `Root`, which allows 0 CAs below it, and would allow 0 below itself
           in: cluster east
 
-        hint: a root without `--path-len`, or with more, can sign it: `meshctl ca init --path-len 1`
+        hint: a root without `--path-len`, or with more, can sign it: `meshctl ca init DIR --path-len 1`
     "#);
     let (shell, _) = under(|p| p.role = Role::Ca { path_len: Some(1) });
     shell.check("ca sign @/east.csr --ca @/ca --path-len 1 --out -", r#"
@@ -67,8 +67,17 @@ fn what_the_issuer_may_not_sign() {
         error[pki/path-length-exceeded]: `East` would be a CA below `Root`, which allows 1 CAs below it, and would allow 1 below itself
           in: @/east.csr
 
-        hint: a root without `--path-len`, or with more, can sign it: `meshctl ca init --path-len 1`
+        hint: a root without `--path-len`, or with more, can sign it: `meshctl ca init DIR --path-len 1`
     "#);
+    shell.check(
+        "ca sign @/east.csr --ca @/ca --validity 1h --at 2026-01-01T00:00:00Z --out -",
+        r#"
+        exit 1
+        --- stderr
+        error[pki/empty-validity]: the certificate of `East` would be valid from 2026-11-21T06:55:00Z to 2026-01-01T00:55:00Z: not at all
+          in: @/east.csr
+    "#,
+    );
     shell.check("ca sign @/east.csr --ca @/ca --validity 11y --out -", r#"
         exit 1
         --- stderr
@@ -89,12 +98,11 @@ fn what_the_issuer_may_not_sign() {
     shell.check("ca sign @/east.csr --ca @/ca --at 2037-01-01 --out -", r#"
         exit 1
         --- stderr
-        warning[ctl/validity-cut]: `East` ends with its issuer, 2036-11-18
-          because: `Root` ends then, and nothing outlives its issuer
-
-        hint: a new root has to be distributed before that day
-        error[pki/empty-validity]: the certificate of `East` would be valid from 2036-12-31T23:55:00Z to 2036-11-18T06:55:00Z: not at all
+        error[pki/outlives-issuer]: `East` would be valid until 2037-12-31T23:55:00Z, but its issuer `Root` ends 2036-11-18T06:55:00Z
           in: @/east.csr
+          because: the issuer has expired
+
+        hint: a new root is made in a folder of its own: `meshctl ca init DIR --cluster NAME`
     "#);
     shell.check("ca init @/new --root-validity 9000y --plain-root-key", r#"
         exit 1
@@ -155,7 +163,7 @@ fn csrs_that_cannot_be_signed() {
         error[pki/csr-signature]: the signature of the CSR of `Wast` is not by its own key
           in: @/tampered.csr
 
-        hint: make the CSR again, on the machine that has the key: `meshctl ca csr`
+        hint: make the CSR again, on the machine that has the key: `meshctl ca csr DIR --cluster NAME`
     "#,
     );
     shell.scratch.write("cut.csr", &csr.as_der()[..100]);
@@ -249,7 +257,7 @@ fn names_and_words_that_cannot_be_used() {
     shell.check(
         "ca init @/ca --cluster east --cluster-subject 'O=Mesh, Mesh CA'",
         r#"
-        exit 1
+        exit 64
         --- stderr
         error[pki/subject]: the subject cannot be used
           in: cluster east
@@ -259,7 +267,7 @@ fn names_and_words_that_cannot_be_used() {
     shell.check(
         "ca init @/ca --cluster east --cluster-subject 'C=Germany'",
         r#"
-        exit 1
+        exit 64
         --- stderr
         error[pki/subject]: the subject cannot be used
           in: cluster east
@@ -267,15 +275,15 @@ fn names_and_words_that_cannot_be_used() {
     "#,
     );
     shell.check("ca init @/ca --cluster east --trust-domain East.Example", r#"
-        exit 1
+        exit 64
         --- stderr
         error[pki/trust-domain]: `East.Example` is no trust domain: only a-z, 0-9, `-` and `.` are allowed
           in: cluster east
     "#);
     shell.check(
-        "ca init @/ca --cluster east --trust-domain west=west.example --constrain",
+        "ca init @/ca --cluster east,west --trust-domain west=west.example --constrain",
         r#"
-        exit 1
+        exit 64
         --- stderr
         error[ctl/usage]: --constrain needs a trust domain for `east`
           in: cluster east
@@ -297,7 +305,7 @@ fn names_and_words_that_cannot_be_used() {
         exit 64
         --- stderr
         error[ctl/cluster-name]: `previous` cannot be a cluster's name
-          because: it is 1 to 40 letters, digits, `-`, `_` and `.`, begins with a letter or digit, and is not `previous`
+          because: it is 1 to 40 letters, digits, `-`, `_` and `.`, begins with a letter or digit, and is not `previous`, `root-cert.pem`, `root-key.pem`
     "#);
     shell.check(
         "ca init @/ca --cluster east --constrain",
@@ -384,6 +392,8 @@ fn sets_istiod_would_refuse() {
         --- stderr
         error[pki/missing-file]: `cert-chain.pem` is missing
           in: @/ca/east
+
+        hint: bring the file back, or move the folder away and run this command again
     "#,
     );
     let shell = set(|p| p.role = Role::EndEntity, |_, _, _| {});
@@ -547,7 +557,7 @@ fn what_the_verification_engine_refuses() {
         error[pki/untrusted]: `East` does not verify under the roots given: error 10 at depth 0: certificate has expired
           in: @/ca/east
 
-        hint: `meshctl ca verify --explain -CAfile root-cert.pem -untrusted cert-chain.pem ca-cert.pem` says more
+        hint: `meshctl ca verify --explain -CAfile @/ca/east/root-cert.pem -untrusted @/ca/east/cert-chain.pem @/ca/east/ca-cert.pem` says more; `meshctl ca renew @/ca --cluster east` replaces what has expired
     "#);
     let (shell, _) = under(|p| p.permitted_uri_hosts = vec!["east.example".into()]);
     shell.check("ca sign @/east.csr --ca @/ca --san uri:spiffe://west.example --out -", r#"
@@ -615,3 +625,88 @@ DEK-Info: AES-256-CBC,8DBCD10E6E2C2EBD099C95C9B51DD771
 AAAA
 -----END EC PRIVATE KEY-----
 ";
+
+#[test]
+fn a_trust_domain_of_no_cluster_is_a_slip_of_the_pen() {
+    let shell = Shell::new();
+    shell.check(
+        "ca init @/ca --cluster east --trust-domain eats=east.example",
+        r#"
+        exit 64
+        --- stderr
+        error[ctl/usage]: `--trust-domain eats=east.example` names no cluster of this command
+          because: the clusters are east
+    "#,
+    );
+    assert!(!shell.scratch.join("ca").exists());
+}
+
+#[test]
+fn what_does_not_lead_to_its_root_is_not_signed() {
+    let any = |p: &mut Profile| p.role = Role::Ca { path_len: None };
+    let (shell, root) = under(any);
+    let middle = root.below(KIND, "O=Mesh, CN=Middle", any);
+    let other = Authority::root(KIND, "O=Other, CN=Other Root", any);
+    shell.scratch.write("middle.pem", middle.cert.to_pem() + &other.cert.to_pem());
+    shell.scratch.write_key("middle-key.pem", middle.key.to_pem().as_bytes());
+    shell.check(
+        "ca sign @/east.csr --ca-cert @/middle.pem --ca-key @/middle-key.pem --out @/east",
+        r#"
+        exit 1
+        --- stderr
+        error[pki/untrusted]: `East` does not verify under the roots given: error 20 at depth 1: unable to get local issuer certificate
+          in: @/middle.pem
+
+        hint: `meshctl ca inspect FILE` shows what the issuer's file holds: the issuer, those above it, its root
+    "#,
+    );
+    assert!(!shell.scratch.join("east").exists());
+    middle.write_root(&shell.scratch, "no-root");
+    shell.check("ca sign @/east.csr --ca @/no-root --out @/east", r#"
+        exit 1
+        --- stderr
+        error[pki/untrusted]: `East` does not verify under the roots given: error 2 at depth 1: unable to get issuer certificate
+          in: @/no-root/root-cert.pem
+
+        hint: `meshctl ca inspect FILE` shows what the issuer's file holds: the issuer, those above it, its root
+    "#);
+}
+
+#[test]
+fn braces_that_stand_for_nothing() {
+    let (shell, _) = under(|_| {});
+    shell.check(
+        &format!("{SIGN} --san uri:spiffe://{{cluster}}/ca"),
+        r#"
+        exit 64
+        --- stderr
+        error[ctl/san]: `uri:spiffe://{cluster}/ca` is no name for a certificate
+          because: nothing but `{cluster}` stands in braces, where a cluster is named
+    "#,
+    );
+    shell.check(
+        "ca init @/ca --cluster east --san dns:ca.{clutser}",
+        r#"
+        exit 64
+        --- stderr
+        error[ctl/san]: `dns:ca.{clutser}` is no name for a certificate
+          in: cluster east
+          because: nothing but `{cluster}` stands in braces, where a cluster is named
+    "#,
+    );
+}
+
+#[test]
+fn a_pipe_in_the_folder_is_not_waited_for() {
+    let shell = Shell::new();
+    std::fs::create_dir(shell.scratch.join("ca")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", shell.scratch.join("ca/root-cert.pem")).unwrap();
+    shell.check(
+        "ca init @/ca",
+        r#"
+        exit 1
+        --- stderr
+        error[ctl/io]: `@/ca/root-cert.pem` is a pipe or a device, and no file
+    "#,
+    );
+}

@@ -41,8 +41,8 @@ fn one_cluster_is_renewed_and_nothing_else_touched() {
         --- stderr
         the old set of east is in @/ca/previous/east-[id]
 
-        next: kubectl --context east create secret generic cacerts -n istio-system --from-file=@/ca/east
-              and the same for every cluster, before istiod starts
+        next: kubectl --context east create secret generic cacerts -n istio-system --from-file=@/ca/east --dry-run=client -o yaml | kubectl --context east replace -f -
+              and the same for every cluster that was renewed
     "#);
     compare(
         "ls -l",
@@ -183,8 +183,8 @@ fn only_what_is_due() {
         --- stderr
         the old set of east is in @/ca/previous/east-[id]
 
-        next: kubectl --context east create secret generic cacerts -n istio-system --from-file=@/ca/east
-              and the same for every cluster, before istiod starts
+        next: kubectl --context east create secret generic cacerts -n istio-system --from-file=@/ca/east --dry-run=client -o yaml | kubectl --context east replace -f -
+              and the same for every cluster that was renewed
     "#);
 }
 
@@ -211,8 +211,8 @@ fn a_set_in_the_tls_layout_stays_in_it() {
         --- stderr
         the old set of east is in @/ca/previous/east-[id]
 
-        next: kubectl --context east create secret generic cacerts -n istio-system --from-file=@/ca/east
-              and the same for every cluster, before istiod starts
+        next: kubectl --context east create secret generic cacerts -n istio-system --from-file=@/ca/east --dry-run=client -o yaml | kubectl --context east replace -f -
+              and the same for every cluster that was renewed
     "#);
     compare(
         "ls -l",
@@ -350,7 +350,7 @@ fn refused_with_words() {
         error[ctl/no-root-key]: the root key is needed to sign, and is not there
           in: @/ca/root-key.pem
 
-        hint: bring the key back for this, or sign where it is: `meshctl ca csr @/ca --cluster NAME` here, `meshctl ca sign @/ca/NAME/ca.csr --ca-cert root-cert.pem --ca-key root-key.pem --out @/ca/NAME` there
+        hint: bring the key back for this, or move @/ca/east away, make it anew with `meshctl ca csr @/ca --cluster east`, and have it signed where the key is
     "#);
     std::fs::remove_file(shell.scratch.join("ca/root-cert.pem")).unwrap();
     shell.check(
@@ -364,4 +364,29 @@ fn refused_with_words() {
         hint: `meshctl ca init @/ca --cluster NAME` makes one
     "#,
     );
+}
+
+#[test]
+fn the_old_key_is_never_lost() {
+    let shell = shell("");
+    let key = shell.scratch.read("ca/east/ca-key.pem");
+    shell.scratch.write("ca/previous", "a file");
+    shell.check(
+        "ca renew @/ca --cluster east",
+        r#"
+        exit 1
+        --- stderr
+        error[ctl/io]: cannot make the folder `@/ca/previous`
+          because: File exists (os error 17)
+    "#,
+    );
+    assert_eq!(shell.scratch.read("ca/east/ca-key.pem"), key);
+    // A folder the old set cannot be moved to: then it goes back to its place.
+    std::fs::remove_file(shell.scratch.join("ca/previous")).unwrap();
+    std::os::unix::fs::symlink("/proc", shell.scratch.join("ca/previous")).unwrap();
+    let before = shell.scratch.entries("ca/east");
+    let ran = shell.run("ca renew @/ca --cluster east");
+    assert!(ran.status == 1 && ran.err.contains("cannot write to"), "{}", ran.err);
+    assert_eq!(shell.scratch.entries("ca/east"), before);
+    assert!(!shell.scratch.join("ca/.meshctl-staging").exists());
 }

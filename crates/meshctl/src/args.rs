@@ -95,9 +95,9 @@ pub struct Init {
     /// Subject of the root: `C=GB, O=Example, CN=Mesh Root CA`.
     #[arg(long, value_name = "NAME", value_parser = Name::parse)]
     pub root_subject: Option<Name>,
-    /// How long the root is valid.
-    #[arg(long, value_name = "TIME", default_value = "10y", value_parser = duration)]
-    pub root_validity: i64,
+    /// How long the root is valid; default ten years.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub root_validity: Option<i64>,
     /// Path length of the root: how many CAs may stand below each other under it. Default: any number.
     #[arg(long, value_name = "N")]
     pub path_len: Option<u32>,
@@ -254,7 +254,7 @@ pub struct ChainArgs {
     /// The file whose first certificate begins the chain.
     #[arg(long, value_name = "FILE")]
     pub leaf: Option<PathBuf>,
-    /// Where to write the chain; default standard output.
+    /// Where to write the chain; default standard output, as is `-`.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }

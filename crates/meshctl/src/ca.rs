@@ -14,10 +14,11 @@ mod tree;
 use std::path::Path;
 
 use meshpki::cacerts::certs;
-use meshpki::{Cert, KeyType};
+use meshpki::pem::PemProblem;
+use meshpki::{Cert, Error, KeyType};
 
 use crate::report::{Failure, warn};
-use crate::{Io, files};
+use crate::{Io, files, show};
 
 /// Reads every certificate of a PEM file, or the one of a DER file.
 fn read_certs(path: &Path, io: &mut Io<'_>) -> Result<Vec<Cert>, Failure> {
@@ -29,10 +30,14 @@ fn read_certs(path: &Path, io: &mut Io<'_>) -> Result<Vec<Cert>, Failure> {
     }
     let name = path.display().to_string();
     certs(&name, &bytes).map_err(|error| {
-        let glued = error.to_string().contains("not sound PEM");
+        let is_glued =
+            matches!(&error, Error::Pem { source, .. } if source.problem == PemProblem::Glued);
         let failure = Failure::from(error);
-        if glued {
-            failure.hint(format!("`meshctl ca chain {name}` writes it with its newlines"))
+        if is_glued {
+            failure.hint(format!(
+                "`meshctl ca chain {}` writes it with its newlines",
+                show::word(path)
+            ))
         } else {
             failure
         }
@@ -53,19 +58,22 @@ fn open_workspace(dir: &Path, io: &mut Io<'_>) -> Result<files::Workspace, Failu
     Ok(workspace)
 }
 
+/// What else stands beside the clusters' folders.
+const OURS: [&str; 3] = [files::PREVIOUS, issuer::ROOT_CERT, issuer::ROOT_KEY];
+
 /// A cluster's name is a folder's name and part of a subject.
 fn check_cluster_name(name: &str) -> Result<(), Failure> {
     let ok = (1..=40).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
         && name.as_bytes()[0].is_ascii_alphanumeric()
-        && name != files::PREVIOUS;
+        && !OURS.contains(&name);
     if ok {
         return Ok(());
     }
     Err(Failure::new("ctl/cluster-name", format!("`{name}` cannot be a cluster's name"))
         .because(format!(
             "it is 1 to 40 letters, digits, `-`, `_` and `.`, begins with a letter or digit, and is not `{}`",
-            files::PREVIOUS
+            OURS.join("`, `")
         ))
         .exit(crate::Exit::Usage))
 }

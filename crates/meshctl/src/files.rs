@@ -42,13 +42,18 @@ pub fn read(path: &Path, stdin: &mut dyn std::io::BufRead) -> Result<Zeroizing<V
     Ok(bytes)
 }
 
-/// Reads a file that may not be there.
+/// Reads a file of a folder that may not be there. A pipe or a device has no place there, and reading it
+/// could wait for ever.
 ///
 /// # Errors
 /// `ctl/io` for anything but its absence.
 pub fn read_optional(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
     if path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
         return Ok(None);
+    }
+    if fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
+        let message = format!("`{}` is a pipe or a device, and no file", path.display());
+        return Err(Failure::new("ctl/io", message));
     }
     read(path, &mut std::io::empty()).map(Some)
 }
@@ -104,6 +109,8 @@ pub struct Workspace {
     lock: File,
     staged: Vec<PathBuf>,
     created_dir: bool,
+    /// An old set lies in the staging folder, which must not be cleared then.
+    holds_old_set: bool,
 }
 
 impl Workspace {
@@ -115,16 +122,30 @@ impl Workspace {
     pub fn open(dir: &Path) -> Result<(Self, Vec<PathBuf>), Failure> {
         let fail = |error: std::io::Error| Failure::io("write to", dir, &error);
         let created_dir = !dir.exists();
+        if !created_dir && !dir.is_dir() {
+            let message = format!("`{}` is no folder", dir.display());
+            return Err(Failure::new("ctl/io", message).hint("choose another place"));
+        }
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(fail)?;
         let lock = File::open(dir).map_err(fail)?;
-        if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-            return Err(Failure::new(
-                "ctl/busy",
-                format!("another meshctl is at work in `{}`", dir.display()),
-            )
-            .hint("wait until it has ended, then run this command again"));
+        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                return Err(Failure::new(
+                    "ctl/busy",
+                    format!("another meshctl is at work in `{}`", dir.display()),
+                )
+                .hint("wait until it has ended, then run this command again"));
+            }
+            Err(error) => return Err(Failure::io("lock", dir, &error.into())),
         }
-        let this = Self { dir: dir.to_path_buf(), lock, staged: Vec::new(), created_dir };
+        let this = Self {
+            dir: dir.to_path_buf(),
+            lock,
+            staged: Vec::new(),
+            created_dir,
+            holds_old_set: false,
+        };
         let kept = this.clear_leftovers()?;
         Ok((this, kept))
     }
@@ -136,8 +157,20 @@ impl Workspace {
     fn clear_leftovers(&self) -> Result<Vec<PathBuf>, Failure> {
         let staging = self.staging();
         let mut kept = Vec::new();
-        let Ok(entries) = fs::read_dir(&staging) else { return Ok(kept) };
-        for entry in entries.flatten() {
+        // Never through a link: what it leads to is not ours to move or to clear.
+        match staging.symlink_metadata() {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(kept),
+            Ok(meta) if !meta.is_dir() => {
+                return Err(Failure::new(
+                    "ctl/io",
+                    format!("`{}` is in the way: it is no folder", staging.display()),
+                )
+                .hint("look at it, remove it, then run this command again"));
+            }
+            _ => {}
+        }
+        let fail = |error: std::io::Error| Failure::io("read", &staging, &error);
+        for entry in fs::read_dir(&staging).map_err(fail)?.flatten() {
             let path = entry.path();
             if path.is_dir() && is_whole_set(&path) {
                 kept.push(self.set_aside(&path, &entry.file_name().to_string_lossy())?);
@@ -155,10 +188,14 @@ impl Workspace {
         let path = self.staging().join(name);
         let fail = |error: std::io::Error| Failure::io("write", &path, &error);
         let mode = if secret { 0o600 } else { 0o644 };
+        if self.staged.is_empty() {
+            // It was cleared: one that is there by now is somebody else's.
+            DirBuilder::new().mode(0o700).create(self.staging()).map_err(fail)?;
+        }
         let open = || OpenOptions::new().write(true).create_new(true).mode(mode).open(&path);
         let opened = open().or_else(|error| match path.parent() {
             Some(parent) if error.kind() == ErrorKind::NotFound => {
-                DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+                DirBuilder::new().mode(0o700).create(parent)?;
                 open()
             }
             _ => Err(error),
@@ -227,25 +264,40 @@ impl Workspace {
     ///
     /// # Errors
     /// `ctl/io`; then the old folder is where it was.
-    pub fn exchange(&self, name: &str, label: &str) -> Result<PathBuf, Failure> {
+    pub fn exchange(&mut self, name: &str, label: &str) -> Result<PathBuf, Failure> {
         let (new, old) = (self.staging().join(name), self.dir.join(name));
         let fail = |error: std::io::Error| Failure::io("exchange", &old, &error);
-        for entry in fs::read_dir(&old).map_err(fail)?.flatten() {
+        for entry in fs::read_dir(&old).map_err(fail)? {
+            let entry = entry.map_err(fail)?;
             let copy = new.join(entry.file_name());
             if entry.path().is_file() && !copy.exists() {
                 fs::copy(entry.path(), &copy).map_err(fail)?;
+                File::open(&copy).and_then(|file| file.sync_all()).map_err(fail)?;
             }
         }
-        rustix::fs::renameat_with(CWD, &new, CWD, &old, RenameFlags::EXCHANGE)
-            .map_err(|error| fail(error.into()))?;
-        self.set_aside(&new, label)
+        let swap = || rustix::fs::renameat_with(CWD, &new, CWD, &old, RenameFlags::EXCHANGE);
+        self.previous()?;
+        swap().map_err(|error| fail(error.into()))?;
+        let aside = self.set_aside(&new, label);
+        if aside.is_err() {
+            // It goes back to its place; where even that fails it stays for the next run.
+            self.holds_old_set = swap().is_err();
+        }
+        aside
+    }
+
+    /// The folder of replaced sets, made where it is missing.
+    fn previous(&self) -> Result<PathBuf, Failure> {
+        let previous = self.dir.join(PREVIOUS);
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&previous);
+        made.map_err(|error| Failure::io("make the folder", &previous, &error))?;
+        Ok(previous)
     }
 
     /// Moves a set to `previous/LABEL`, or `previous/LABEL-2` and so on where that is taken.
     fn set_aside(&self, set: &Path, label: &str) -> Result<PathBuf, Failure> {
-        let previous = self.dir.join(PREVIOUS);
+        let previous = self.previous()?;
         let fail = |error: std::io::Error| Failure::io("write to", &previous, &error);
-        DirBuilder::new().recursive(true).mode(0o700).create(&previous).map_err(fail)?;
         let mut place = previous.join(label);
         let mut count = 1;
         while place.exists() {
@@ -271,20 +323,35 @@ impl Workspace {
 
     /// Takes back what [`Workspace::open`] made when nothing came of it: an empty folder.
     pub fn abandon(self) {
-        // What cannot be removed is not empty, or is cleared by the next run.
-        let _ = fs::remove_dir_all(self.staging());
+        // What cannot be removed is not empty, or is cleared by the next run, which keeps old sets.
+        if !self.holds_old_set {
+            let _ = fs::remove_dir_all(self.staging());
+        }
         if self.created_dir {
             let _ = fs::remove_dir(&self.dir);
         }
     }
 }
 
-/// Writes a public file beside `path` and moves it into place, replacing what is there.
+/// Writes a public file beside `path` and moves it into place, replacing what is there, unless that is
+/// a private key. A device or a pipe is written to.
 ///
 /// # Errors
-/// `ctl/io`.
+/// `ctl/exists` for a private key, `ctl/io`.
 pub fn write_public(path: &Path, content: &[u8]) -> Result<(), Failure> {
     let fail = |error: std::io::Error| Failure::io("write", path, &error);
+    if fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
+        let opened = OpenOptions::new().write(true).open(path);
+        return opened.and_then(|mut file| file.write_all(content)).map_err(fail);
+    }
+    const KEY: &[u8] = b"PRIVATE KEY-----";
+    if read_optional(path)?.is_some_and(|there| there.windows(KEY.len()).any(|w| w == KEY)) {
+        return Err(Failure::new(
+            "ctl/exists",
+            format!("`{}` holds a private key and is not overwritten", path.display()),
+        )
+        .hint("choose another file"));
+    }
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let beside = path.with_file_name(format!(".{name}.meshctl-{}", std::process::id()));
     let written = (|| {

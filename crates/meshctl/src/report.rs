@@ -166,18 +166,21 @@ fn hint(error: &Error) -> Option<String> {
             "`meshctl ca chain --leaf ca-cert.pem FILES --out cert-chain.pem` puts it in order"
         }
         Error::CsrSignature { .. } => {
-            "make the CSR again, on the machine that has the key: `meshctl ca csr`"
+            "make the CSR again, on the machine that has the key: `meshctl ca csr DIR --cluster NAME`"
         }
         Error::IssuerNotCa { .. } | Error::IssuerMayNotSign { .. } => {
-            "`meshctl ca inspect FILE` shows what the certificate may do; `meshctl ca init` makes a root that can sign"
+            "`meshctl ca inspect FILE` shows what the certificate may do; `meshctl ca init DIR` makes a root that can sign"
         }
         Error::Key { problem } => key_hint(problem)?,
         Error::KeyMismatch { .. } => "`meshctl ca inspect CERT KEY` shows both key fingerprints",
+        Error::MissingFile { .. } => {
+            "bring the file back, or move the folder away and run this command again"
+        }
         Error::OutlivesIssuer { .. } => {
             "ask for less time with `--validity` or `--cluster-validity`, or leave it out"
         }
         Error::PathLengthExceeded { .. } => {
-            "a root without `--path-len`, or with more, can sign it: `meshctl ca init --path-len 1`"
+            "a root without `--path-len`, or with more, can sign it: `meshctl ca init DIR --path-len 1`"
         }
         Error::RootKey { .. } => {
             "give the cluster its own intermediate: `meshctl ca init DIR --cluster NAME`"
@@ -196,8 +199,11 @@ fn hint(error: &Error) -> Option<String> {
 const fn key_hint(problem: &meshpki::error::KeyProblem) -> Option<&'static str> {
     use meshpki::error::KeyProblem as P;
     Some(match problem {
-        P::PassphraseNeeded | P::WrongPassphrase => {
+        P::PassphraseNeeded => {
             "give the passphrase with `--passphrase-file FILE` or `--passphrase-env VARIABLE`"
+        }
+        P::WrongPassphrase => {
+            "the passphrase is the first line of `--passphrase-file`, or all of `--passphrase-env`, spaces included"
         }
         P::IstiodForm(_) => "`openssl pkey -in OLD -out NEW` writes it as PRIVATE KEY",
         P::LegacyEncryption | P::EncryptionScheme => {

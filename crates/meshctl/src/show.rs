@@ -1,5 +1,7 @@
 //! How facts are written: safe on a terminal, the same everywhere.
 
+use std::path::Path;
+
 use meshpki::cert::RawTime;
 use meshpki::{Time, digest, time};
 use serde_json::Value;
@@ -32,6 +34,16 @@ pub(crate) fn safe(text: &str) -> String {
         }
     }
     out
+}
+
+/// A path as a word of a command for the shell: quoted where it has to be, and safe.
+pub(crate) fn word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./+,:=@%".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return safe(&text);
+    }
+    safe(&format!("'{}'", text.replace('\'', r"'\''")))
 }
 
 /// Characters that turn the direction of text or take no room, so that one text looks like another.
@@ -115,6 +127,12 @@ mod tests {
         assert_eq!(safe("gpj.\u{202e}exe Zoë"), "gpj.\\u{202e}exe Zoë");
         let text = json(&serde_json::json!("\u{1b}\u{7f}\u{9b}\u{1f600}é\""));
         assert_eq!(text, "\"\\u001b\\u007f\\u009b\\ud83d\\ude00\\u00e9\\\"\"\n");
+    }
+
+    #[test]
+    fn words_of_a_command() {
+        let words = ["ca/east", "my ca", "it's", "a;b", "", "é"].map(|p| word(Path::new(p)));
+        assert_eq!(words, ["ca/east", "'my ca'", r"'it'\''s'", "'a;b'", "''", "é"]);
     }
 
     #[test]

@@ -101,7 +101,7 @@ impl CaCerts {
         go::check_readable(&chain)?;
         check_order(&chain)?;
         check_ext_key_usage(&chain)?;
-        check_trust(&ca, &chain, &roots, at)?;
+        check_trust(&ca, &chain[1..], &roots, at)?;
         Ok(Self { ca, key, chain, roots })
     }
 
@@ -273,16 +273,15 @@ fn check_ext_key_usage(chain: &[Cert]) -> Result<(), Error> {
     }
 }
 
-fn check_trust(ca: &Cert, chain: &[Cert], roots: &[Cert], at: Time) -> Result<(), Error> {
+/// Whether a certificate leads to one of `roots`, by way of those `above` it, as `openssl verify` would say at `at`.
+///
+/// # Errors
+/// `pki/untrusted` with the findings.
+pub fn check_trust(cert: &Cert, above: &[Cert], roots: &[Cert], at: Time) -> Result<(), Error> {
     let anchors: Vec<Anchor> =
         roots.iter().map(|root| Anchor { cert: root.clone(), aux: None }).collect();
-    let inputs = Inputs {
-        target: ca,
-        untrusted: &chain[1..],
-        trusted: &anchors,
-        crls: &[],
-        store_crls: &[],
-    };
+    let inputs =
+        Inputs { target: cert, untrusted: above, trusted: &anchors, crls: &[], store_crls: &[] };
     let verdict = verify::verify(&inputs, &Policy::like_openssl(at));
     if verdict.is_ok() {
         return Ok(());
@@ -291,7 +290,7 @@ fn check_trust(ca: &Cert, chain: &[Cert], roots: &[Cert], at: Time) -> Result<()
         .findings
         .iter()
         .map(|f| alloc::format!("error {} at depth {}: {}", f.code.0, f.depth, f.code.text()));
-    Err(Error::Untrusted { subject: ca.subject().label(), findings: lines.collect() })
+    Err(Error::Untrusted { subject: cert.subject().label(), findings: lines.collect() })
 }
 
 /// What the Go of istiod refuses in certificates OpenSSL takes.

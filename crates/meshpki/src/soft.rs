@@ -356,11 +356,34 @@ fn decrypt(bytes: &[u8], passphrase: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyPro
     use pkcs8::EncryptedPrivateKeyInfoRef;
     let info =
         EncryptedPrivateKeyInfoRef::try_from(bytes).ok().ok_or(KeyProblem::EncryptionScheme)?;
-    if info.encryption_algorithm.pbes2().is_none() {
-        return Err(KeyProblem::EncryptionScheme);
+    let scheme = info.encryption_algorithm.pbes2().ok_or(KeyProblem::EncryptionScheme)?;
+    if !is_bounded(&scheme.kdf) {
+        return Err(KeyProblem::Unsupported(
+            "an encryption that takes minutes or gigabytes".into(),
+        ));
     }
     let plain = info.decrypt(passphrase).ok().ok_or(KeyProblem::WrongPassphrase)?;
     Ok(Zeroizing::new(plain.as_bytes().to_vec()))
+}
+
+/// Whether a passphrase is turned into a key within seconds and 256 MiB: the numbers are the file's,
+/// and a file can ask for years, or for more memory than there is.
+fn is_bounded(kdf: &pkcs8::pkcs5::pbes2::Kdf) -> bool {
+    use pkcs8::pkcs5::pbes2::Kdf;
+    const MAX_ITERATIONS: u32 = 10_000_000;
+    const MAX_BYTES: u64 = 256 << 20;
+    match kdf {
+        Kdf::Pbkdf2(parameters) => parameters.iteration_count <= MAX_ITERATIONS,
+        Kdf::Scrypt(parameters) => {
+            let (n, r, p) = (
+                parameters.cost_parameter,
+                u64::from(parameters.block_size),
+                u64::from(parameters.parallelization),
+            );
+            n > 1 && p <= 16 && n.saturating_mul(r).saturating_mul(128) <= MAX_BYTES
+        }
+        _ => false,
+    }
 }
 
 fn rejected(algorithm: &KeyAlgorithm) -> KeyProblem {

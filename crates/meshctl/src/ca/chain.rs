@@ -8,7 +8,7 @@ use meshpki::{Cert, pem};
 
 use crate::args::ChainArgs;
 use crate::report::{Failure, warn};
-use crate::{Exit, Io, files};
+use crate::{Exit, Io, files, show};
 
 /// Runs the command.
 pub(crate) fn run(args: &ChainArgs, io: &mut Io<'_>) -> Result<Exit, Failure> {
@@ -53,11 +53,8 @@ pub(crate) fn run(args: &ChainArgs, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let chain = assembly.certs(&pile);
     let text: String = chain.iter().map(Cert::to_pem).collect();
     match &args.out {
-        Some(path) => files::write_public(path, text.as_bytes())?,
-        None => io
-            .out
-            .write_all(text.as_bytes())
-            .map_err(|error| Failure::io("write to", Path::new("standard output"), &error))?,
+        Some(path) if path != Path::new("-") => files::write_public(path, text.as_bytes())?,
+        _ => show::output(&text, io)?,
     }
     for (depth, cert) in chain.iter().enumerate() {
         // A standard error that is gone cannot be told anything.

@@ -12,6 +12,7 @@ use super::{cfssl, check_cluster_name, intermediate, open_workspace, warn_unprov
 use crate::args::CsrArgs;
 use crate::files::Workspace;
 use crate::report::Failure;
+use crate::show::{self, safe};
 use crate::{Exit, Io};
 
 /// Runs the command.
@@ -79,7 +80,7 @@ fn make(
             "ctl/exists",
             format!("`{}` is there already and is not overwritten", folder.display()),
         )
-        .hint(format!("choose another `--cluster`, or move `{}` away first", folder.display())));
+        .hint("choose another `--cluster`, or move that folder away first"));
     }
     warn_unproven(request.key_type(), &format!("`{}`", args.cluster), io);
     let key = generate(request.key_type(), 1, io)?.remove(0);
@@ -94,20 +95,20 @@ fn make(
 
 fn report(args: &CsrArgs, csr: &Csr, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let folder = args.dir.join(&args.cluster);
+    let shown = safe(&folder.display().to_string());
     let text = format!(
         "{0}/ca-key.pem  made, stays here\n{0}/ca.csr      made, {1}, {2}, key sha256 {3}\n",
-        folder.display(),
+        shown,
         csr.subject(),
         csr.public_key().algorithm(),
         &csr.public_key().fingerprint()[..16],
     );
-    let fail = |error| Failure::io("write to", Path::new("standard output"), &error);
-    io.out.write_all(text.as_bytes()).map_err(fail)?;
+    show::output(&text, io)?;
     // A standard error that is gone cannot be told anything.
     let _ = writeln!(
         io.err,
         "\nnext: where the root key is, `meshctl ca sign {0}/ca.csr --ca DIR --out {0}`; bring the three certificate files back here",
-        folder.display()
+        show::word(&folder)
     );
     Ok(Exit::Good)
 }

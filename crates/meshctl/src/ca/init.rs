@@ -16,12 +16,13 @@ use super::{cfssl, check_cluster_name, intermediate, open_workspace, passphrase,
 use crate::args::{Init, LayoutName};
 use crate::files::{self, Workspace};
 use crate::report::{Failure, warn};
-use crate::{Exit, Io};
+use crate::{Exit, Io, show};
 
 /// Runs the command.
 pub(crate) fn run(args: &Init, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let now = args.at.unwrap_or(io.now);
     let clusters = clusters(&args.cluster)?;
+    intermediate::check_trust_domains(&args.cluster_options.trust_domain, &clusters)?;
     let mut workspace = open_workspace(&args.dir, io)?;
     let tree = match init(args, &clusters, now, &mut workspace, io) {
         Ok(tree) => tree,
@@ -104,17 +105,7 @@ fn root(
     io: &mut Io<'_>,
 ) -> Result<(Cert, State, RootKey, Option<Authority>), Failure> {
     if let Some(cert) = issuer::root_cert(&args.dir, io)? {
-        let wanted = args.root_key_type;
-        if let Some(wanted) =
-            wanted.filter(|kind| KeyType::of(cert.public_key().algorithm()) != Some(*kind))
-        {
-            let warning = Failure::new(
-                "ctl/root-kept",
-                format!("the root that is there is not of type {wanted}, and stays"),
-            )
-            .in_file(&args.dir.join(ROOT_CERT));
-            warn(io.err, &warning);
-        }
+        warn_kept(args, &cert, io);
         return Ok((cert, State::Unchanged, RootKey::UNTOUCHED, None));
     }
     let key_path = args.dir.join(ROOT_KEY);
@@ -146,6 +137,30 @@ fn root(
     Ok((cert.clone(), State::Made, about, Some(Authority::root(cert, key))))
 }
 
+/// Warns of options for a new root where the one that is there differs from them.
+fn warn_kept(args: &Init, root: &Cert, io: &mut Io<'_>) {
+    let length =
+        root.not_before().time().zip(root.not_after().time()).map(|(from, until)| until.0 - from.0);
+    let path_len = root.extensions().basic_constraints.and_then(|c| c.path_len);
+    let key_type = KeyType::of(root.public_key().algorithm());
+    let differ = [
+        ("--root-key-type", args.root_key_type.is_some_and(|kind| key_type != Some(kind))),
+        ("--root-subject", args.root_subject.as_ref().is_some_and(|name| name != root.subject())),
+        ("--root-validity", args.root_validity.is_some_and(|seconds| length != Some(seconds))),
+        ("--path-len", args.path_len.is_some_and(|n| path_len != Some(i64::from(n)))),
+    ];
+    let ignored: Vec<&str> =
+        differ.iter().filter(|(_, differs)| *differs).map(|(o, _)| *o).collect();
+    if ignored.is_empty() {
+        return;
+    }
+    let warning = Failure::new("ctl/root-kept", "the root that is there stays as it is")
+        .in_file(&args.dir.join(ROOT_CERT))
+        .because(format!("for a new root only: {}", ignored.join(", ")))
+        .hint("choose another folder for another root");
+    warn(io.err, &warning);
+}
+
 /// What a new root is to be.
 struct RootPlan {
     key_type: KeyType,
@@ -167,7 +182,7 @@ impl RootPlan {
             });
         }
         let mut profile = Profile::root(args.root_subject.clone().unwrap_or_else(Name::empty));
-        profile.valid_seconds = args.root_validity;
+        profile.valid_seconds = args.root_validity.unwrap_or(Profile::ROOT_SECONDS);
         profile.role = Role::Ca { path_len: args.path_len };
         let key_type = args.root_key_type.unwrap_or(args.key_type);
         Ok(Self { key_type, profile, stamp: Stamp::made_at(now, serial) })
@@ -205,9 +220,20 @@ fn existing_cluster(dir: &Path, name: &str, now: Time) -> Result<Option<Cluster>
             .in_file(&csr)
             .hint(format!(
                 "`meshctl ca sign {} --ca {} --out {}`",
-                csr.display(),
-                dir.display(),
-                folder.display()
+                show::word(&csr),
+                show::word(dir),
+                show::word(&folder)
+            ));
+        }
+        if failure.code() == "pki/untrusted" && !folder.join("tls.crt").exists() {
+            let file = |name| show::word(&folder.join(name));
+            return failure.hint(format!(
+                "`meshctl ca verify --explain -CAfile {} -untrusted {} {}` says more; \
+                 `meshctl ca renew {} --cluster {name}` replaces what has expired",
+                file("root-cert.pem"),
+                file("cert-chain.pem"),
+                file("ca-cert.pem"),
+                show::word(dir)
             ));
         }
         failure

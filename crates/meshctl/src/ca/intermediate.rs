@@ -7,9 +7,9 @@ use meshpki::{
 };
 
 use super::issuer::Authority;
-use crate::Io;
 use crate::args::ClusterOptions;
 use crate::report::{Failure, warn};
+use crate::{Exit, Io};
 
 /// The profile of `cluster`'s intermediate under a root with subject `root`.
 pub(super) fn profile(
@@ -36,30 +36,37 @@ pub(super) fn profile(
             "ctl/usage",
             format!("--constrain needs a trust domain for `{cluster}`"),
         )
-        .hint(format!("add `--trust-domain {cluster}=DOMAIN`")));
+        .hint(format!("add `--trust-domain {cluster}=DOMAIN`"))
+        .exit(Exit::Usage));
     }
     Ok(profile)
 }
 
 /// A typed subject in which `{cluster}` stands for the cluster's name.
 pub(super) fn subject(template: &str, cluster: &str) -> Result<Name, Failure> {
-    Ok(Name::parse(&template.replace("{cluster}", cluster)).map_err(Error::Subject)?)
+    Name::parse(&template.replace("{cluster}", cluster))
+        .map_err(|error| Failure::from(Error::Subject(error)).exit(Exit::Usage))
 }
 
-/// `dns:NAME` and `uri:URI`, with `{cluster}` for the cluster's name.
+/// `dns:NAME` and `uri:URI`, with `{cluster}` for the cluster's name; no other braces.
 pub(super) fn names(typed: &[String], cluster: &str) -> Result<Vec<GeneralName>, Failure> {
     let name = |typed: &String| {
         let text = typed.replace("{cluster}", cluster);
         let refuse = |why: &str| {
             Failure::new("ctl/san", format!("`{typed}` is no name for a certificate"))
                 .because(why)
-                .exit(crate::Exit::Usage)
+                .exit(Exit::Usage)
         };
         let (kind, value) = text
             .split_once(':')
             .ok_or_else(|| refuse("it is not of the form dns:NAME or uri:URI"))?;
         if value.is_empty() || !value.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(refuse("a name is not empty and has no spaces and only ASCII"));
+        }
+        if value.contains(['{', '}']) {
+            return Err(refuse(
+                "nothing but `{cluster}` stands in braces, where a cluster is named",
+            ));
         }
         match kind.to_ascii_lowercase().as_str() {
             "dns" => Ok(GeneralName::Dns(value.as_bytes().to_vec())),
@@ -84,7 +91,18 @@ pub(super) fn make(
 ) -> Result<Cert, Failure> {
     let stamp = Stamp::made_at(now, Serial::from_random(crate::io::random()));
     let end = stamp.not_before.plus(profile.valid_seconds);
-    if let Some(until) = authority.cert.not_after().time()
+    let until = authority.cert.not_after().time();
+    if let Some(until) = until.filter(|until| *until <= now) {
+        return Err(Failure::from(Error::OutlivesIssuer {
+            subject: profile.subject.label(),
+            not_after: end,
+            issuer: authority.cert.subject().label(),
+            issuer_not_after: until,
+        })
+        .because("the issuer has expired")
+        .hint("a new root is made in a folder of its own: `meshctl ca init DIR --cluster NAME`"));
+    }
+    if let Some(until) = until
         && !asked
         && end > until
     {
@@ -121,13 +139,33 @@ fn default_subject(cluster: &str, root: &Name) -> Name {
 
 /// `DOMAIN` is for every cluster, `CLUSTER=DOMAIN` for one, and the more special wins.
 fn trust_domain(cluster: &str, typed: &[String]) -> Result<Option<TrustDomain>, Failure> {
+    let parse = |domain: &str| {
+        domain.parse().map_err(|error: Error| Failure::from(error).exit(Exit::Usage))
+    };
     let mut found = None;
     for text in typed {
         match text.split_once('=') {
-            Some((name, domain)) if name == cluster => return Ok(Some(domain.parse()?)),
+            Some((name, domain)) if name == cluster => return parse(domain).map(Some),
             Some(_) => {}
-            None => found = Some(text.parse()?),
+            None => found = Some(parse(text)?),
         }
     }
     Ok(found)
+}
+
+/// A trust domain for a cluster that is not named is a slip of the pen, and its cluster would go without.
+pub(super) fn check_trust_domains(typed: &[String], clusters: &[String]) -> Result<(), Failure> {
+    let stray = |text: &&String| {
+        text.split_once('=').is_some_and(|(name, _)| !clusters.iter().any(|known| known == name))
+    };
+    let Some(text) = typed.iter().find(stray) else { return Ok(()) };
+    Err(Failure::new(
+        "ctl/usage",
+        format!("`--trust-domain {text}` names no cluster of this command"),
+    )
+    .because(match clusters {
+        [] => "there is no `--cluster`".to_owned(),
+        _ => format!("the clusters are {}", clusters.join(", ")),
+    })
+    .exit(Exit::Usage))
 }

@@ -8,7 +8,7 @@ use meshpki::{Cert, Issuer, Signer, SoftKey};
 use super::{passphrase, read_certs};
 use crate::args::Passphrase;
 use crate::report::Failure;
-use crate::{Io, files};
+use crate::{Io, files, show};
 
 /// File of the root certificate in a CA folder.
 pub(super) const ROOT_CERT: &str = "root-cert.pem";
@@ -105,7 +105,7 @@ pub(super) fn root_key(
             format!(
                 "bring the key back for this, or sign where it is: `meshctl ca csr {0} --cluster NAME` here, \
                  `meshctl ca sign {0}/NAME/ca.csr --ca-cert root-cert.pem --ca-key root-key.pem --out {0}/NAME` there",
-                dir.display()
+                show::word(dir)
             ),
         ));
     }
@@ -115,5 +115,5 @@ pub(super) fn root_key(
 fn no_root(dir: &Path) -> Failure {
     Failure::new("ctl/no-root", "there is no root certificate")
         .in_file(&dir.join(ROOT_CERT))
-        .hint(format!("`meshctl ca init {} --cluster NAME` makes one", dir.display()))
+        .hint(format!("`meshctl ca init {} --cluster NAME` makes one", show::word(dir)))
 }

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::args::Passphrase;
 use crate::report::{Failure, warn};
-use crate::{Io, files};
+use crate::{Exit, Io, files, show};
 
 /// The passphrase the options name, if they name one.
 pub(crate) fn given(
@@ -27,6 +27,7 @@ pub(crate) fn given(
         let value = (io.env)(variable);
         Zeroizing::new(value.ok_or_else(|| {
             Failure::new("ctl/usage", format!("the environment variable `{variable}` is not set"))
+                .exit(Exit::Usage)
         })?)
     } else {
         return Ok(None);
@@ -53,7 +54,8 @@ pub(super) fn for_new_key(
         let text = ask("Passphrase for the new root key (empty: not encrypted): ")?;
         if !text.is_empty() {
             if *ask("The same passphrase again: ")? != *text {
-                return Err(Failure::new("ctl/usage", "the two passphrases differ"));
+                return Err(Failure::new("ctl/usage", "the two passphrases differ")
+                    .hint("run this command again; nothing was written"));
             }
             return Ok(Some(text));
         }
@@ -76,12 +78,12 @@ pub(super) fn read_key(
         let warning =
             Failure::new("ctl/key-permissions", "others than the owner may read a private key")
                 .in_file(path)
-                .hint(format!("`chmod 600 {}`", path.display()));
+                .hint(format!("`chmod 600 {}`", show::word(path)));
         warn(io.err, &warning);
     }
     let mut passphrase = given(options, io)?;
     if passphrase.is_none() && io.can_ask && SoftKey::is_encrypted_pem(&bytes) {
-        passphrase = Some(ask(&format!("Passphrase of {}: ", path.display()))?);
+        passphrase = Some(ask(&format!("Passphrase of {}: ", show::word(path)))?);
     }
     let key = SoftKey::from_pem(&bytes, passphrase.as_ref().map(|text| text.as_bytes()));
     key.map_err(|error: Error| Failure::from(error).in_file(path))

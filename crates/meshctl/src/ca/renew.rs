@@ -13,7 +13,7 @@ use super::{check_cluster_name, intermediate, open_workspace, warn_unproven};
 use crate::args::Renew;
 use crate::files::{self, Workspace};
 use crate::report::Failure;
-use crate::{Exit, Io};
+use crate::{Exit, Io, show};
 
 /// Runs the command.
 pub(crate) fn run(args: &Renew, io: &mut Io<'_>) -> Result<Exit, Failure> {
@@ -24,7 +24,7 @@ pub(crate) fn run(args: &Renew, io: &mut Io<'_>) -> Result<Exit, Failure> {
             "ctl/no-root",
             format!("there is no folder `{}`", args.dir.display()),
         )
-        .hint(format!("`meshctl ca init {} --cluster NAME` makes one", args.dir.display())));
+        .hint(format!("`meshctl ca init {} --cluster NAME` makes one", show::word(&args.dir))));
     }
     let mut workspace = open_workspace(&args.dir, io)?;
     match renew(args, now, &mut workspace, io) {
@@ -63,7 +63,8 @@ fn renew(
             continue;
         }
         if authority.is_none() {
-            authority = Some(Authority::from_dir(&args.dir, &args.passphrase, io)?);
+            let from_dir = Authority::from_dir(&args.dir, &args.passphrase, io);
+            authority = Some(from_dir.map_err(|failure| without_key(failure, &args.dir, name))?);
         }
         if let Some(authority) = &authority {
             let new = stage_one(args, name, old, authority, now, workspace, io)?;
@@ -77,9 +78,22 @@ fn renew(
         let label = format!("{name}-{serial}");
         let place = workspace.exchange(name, &label)?;
         // A standard error that is gone cannot be told anything.
-        let _ = writeln!(io.err, "the old set of {name} is in {}", place.display());
+        let _ = writeln!(io.err, "the old set of {name} is in {}", show::word(&place));
     }
     Ok(tree)
+}
+
+/// Where the root's key is kept elsewhere, a cluster is made anew rather than renewed.
+fn without_key(failure: Failure, dir: &Path, name: &str) -> Failure {
+    if failure.code() != "ctl/no-root-key" {
+        return failure;
+    }
+    let folder = show::word(&dir.join(name));
+    failure.hint(format!(
+        "bring the key back for this, or move {folder} away, make it anew with \
+         `meshctl ca csr {} --cluster {name}`, and have it signed where the key is",
+        show::word(dir)
+    ))
 }
 
 /// The cluster's set; an expired one is read as of its last second, since that is when renewing matters most.
@@ -88,7 +102,7 @@ fn old_set(dir: &Path, name: &str, now: Time) -> Result<CaCerts, Failure> {
     if !folder.exists() {
         return Err(Failure::new("ctl/no-cluster", format!("there is no cluster `{name}`"))
             .in_file(&folder)
-            .hint(format!("`meshctl ca init {} --cluster {name}` makes it", dir.display())));
+            .hint(format!("`meshctl ca init {} --cluster {name}` makes it", show::word(dir))));
     }
     let ca = super::read_certs(
         &folder.join(if folder.join("tls.crt").exists() { "tls.crt" } else { "ca-cert.pem" }),

@@ -5,13 +5,16 @@ use std::path::Path;
 use meshpki::cert::GeneralName;
 use meshpki::issue::csr_key;
 use meshpki::profile::Role;
-use meshpki::{Cert, Csr, KeyType, Profile, Serial, SoftKey, Time, TrustDomain, issue, pem};
+use meshpki::{
+    Cert, Csr, KeyType, Profile, Serial, SoftKey, Time, TrustDomain, cacerts, issue, pem,
+};
 
-use super::issuer::Authority;
-use super::{cfssl, intermediate, warn_unproven};
+use super::issuer::{Authority, ROOT_CERT};
+use super::{cfssl, intermediate, open_workspace, warn_unproven};
 use crate::args::Sign;
 use crate::files::{self, Workspace};
 use crate::report::Failure;
+use crate::show::{self, safe};
 use crate::{Exit, Io};
 
 /// Runs the command.
@@ -41,8 +44,12 @@ pub(crate) fn run(args: &Sign, io: &mut Io<'_>) -> Result<Exit, Failure> {
         }
     }
     .map_err(|failure| failure.in_file(&args.csr))?;
+    let place = || args.ca_cert.clone().or_else(|| Some(args.ca.as_ref()?.join(ROOT_CERT)));
+    check_trust(&cert, &authority, now)
+        .map_err(|failure| place().into_iter().fold(failure, |f, path| f.in_file(&path)))?;
     if args.out == Path::new("-") {
-        return print(&cert.to_pem(), io);
+        show::output(&cert.to_pem(), io)?;
+        return Ok(Exit::Good);
     }
     write(args, &cert, &authority, io)
 }
@@ -69,7 +76,7 @@ fn profile(args: &Sign, csr: &Csr, io: &mut Io<'_>) -> Result<Profile, Failure> 
     if let Some(seconds) = args.validity {
         profile.valid_seconds = seconds;
     }
-    profile.subject_alt_names = intermediate::names(&args.san, "")?;
+    profile.subject_alt_names = intermediate::names(&args.san, "{cluster}")?;
     if let Some(domain) = &args.constrain {
         constrain(&mut profile, domain);
         intermediate::warn_constrained(io);
@@ -105,13 +112,7 @@ fn read_csr(path: &Path, io: &mut Io<'_>) -> Result<Csr, Failure> {
     }
     Err(Failure::new("ctl/io", "there is no certificate signing request in it")
         .in_file(path)
-        .hint(format!("`meshctl ca inspect {}` shows what it is", path.display())))
-}
-
-fn print(text: &str, io: &mut Io<'_>) -> Result<Exit, Failure> {
-    let fail = |error| Failure::io("write to", Path::new("standard output"), &error);
-    io.out.write_all(text.as_bytes()).map_err(fail)?;
-    Ok(Exit::Good)
+        .hint(format!("`meshctl ca inspect {}` shows what it is", show::word(path))))
 }
 
 /// Certificate, chain and roots into the folder, the certificate last, so that a set is never seen half.
@@ -140,7 +141,7 @@ fn write(
         ("root-cert.pem", text(&authority.roots)),
         (name, text(std::slice::from_ref(cert))),
     ];
-    let (mut workspace, _) = Workspace::open(&args.out)?;
+    let mut workspace = open_workspace(&args.out, io)?;
     match place(&args.out, cert, &set, &mut workspace) {
         Ok(()) => workspace.finish()?,
         Err(failure) => {
@@ -150,14 +151,28 @@ fn write(
     }
     let until =
         cert.not_after().time().map_or_else(String::new, |t| format!(", until {}", t.date()));
+    let out = safe(&args.out.display().to_string());
     let lines = format!(
-        "{0}/{name}  signed by {1}{until}\n{2}sha256 {3}\n{0}/cert-chain.pem\n{0}/root-cert.pem\n",
-        args.out.display(),
-        authority.cert.subject().label(),
-        " ".repeat(args.out.display().to_string().len() + name.len() + 3),
+        "{out}/{name}  signed by {0}{until}\n{1}sha256 {2}\n{out}/cert-chain.pem\n{out}/root-cert.pem\n",
+        safe(&authority.cert.subject().label()),
+        " ".repeat(out.chars().count() + name.len() + 3),
         cert.fingerprint(),
     );
-    print(&lines, io)
+    show::output(&lines, io)?;
+    Ok(Exit::Good)
+}
+
+/// What is signed leads to one of the roots it comes with, or it is of no use to anybody.
+fn check_trust(cert: &Cert, authority: &Authority, now: Time) -> Result<(), Failure> {
+    if authority.roots.is_empty() {
+        return Ok(());
+    }
+    let at = cert.not_before().time().map_or(now, |from| from.max(now));
+    cacerts::check_trust(cert, &authority.above, &authority.roots, at).map_err(|error| {
+        Failure::from(error).hint(
+            "`meshctl ca inspect FILE` shows what the issuer's file holds: the issuer, those above it, its root",
+        )
+    })
 }
 
 /// All files or none: what is there already must be the same, or what a run that was cut off left.
@@ -201,7 +216,7 @@ fn place(
 
 /// Whether a chain is that of a certificate for the same key by the same issuer, which never came to its place.
 fn is_cut_off(chain: &[u8], cert: &Cert) -> bool {
-    let chain = meshpki::cacerts::certs("cert-chain.pem", chain).unwrap_or_default();
+    let chain = cacerts::certs("cert-chain.pem", chain).unwrap_or_default();
     chain.first().is_some_and(|head| {
         head.spki() == cert.spki() && head.issuer() == cert.issuer() && head != cert
     })

@@ -12,6 +12,7 @@ use serde_json::json;
 use super::issuer::{ROOT_CERT, ROOT_KEY};
 use crate::args::Output;
 use crate::report::Failure;
+use crate::show::{self, safe};
 use crate::{Exit, Io, files};
 
 /// What became of a file or a set.
@@ -74,13 +75,15 @@ pub(super) fn read_set(folder: &Path, now: Time) -> Result<CaCerts, Failure> {
         "ca.crt",
     ];
     let mut contents = BTreeMap::new();
-    for name in names {
+    let read = names.iter().try_for_each(|name| {
         if let Some(bytes) = files::read_optional(&folder.join(name))? {
-            contents.insert(name.to_owned(), bytes.to_vec());
+            contents.insert((*name).to_owned(), bytes.to_vec());
         }
-    }
-    let set =
-        CaCerts::from_files(&contents, now).map_err(|error| Failure::from(error).in_file(folder));
+        Ok(())
+    });
+    let set = read.and_then(|()| {
+        CaCerts::from_files(&contents, now).map_err(|error| Failure::from(error).in_file(folder))
+    });
     contents.values_mut().for_each(zeroize::Zeroize::zeroize);
     set
 }
@@ -102,11 +105,9 @@ impl Tree {
         let good = checks.iter().all(|(_, _, verdict)| verdict.is_ok());
         let text = match output {
             Output::Text => self.text() + &check_lines(&checks),
-            Output::Json => format!("{:#}\n", self.json(&checks)),
+            Output::Json => show::json(&self.json(&checks)),
         };
-        io.out
-            .write_all(text.as_bytes())
-            .map_err(|e| Failure::io("write to", Path::new("standard output"), &e))?;
+        show::output(&text, io)?;
         if output == Output::Text && good {
             self.next_step(io.err);
         }
@@ -141,7 +142,7 @@ impl Tree {
 
     fn text(&self) -> String {
         let last = self.clusters.len();
-        let mut text = format!("{}/\n", self.dir.display().to_string().trim_end_matches('/'));
+        let mut text = format!("{}/\n", safe(self.dir.display().to_string().trim_end_matches('/')));
         text += &entry("├─ ", ROOT_CERT, self.root_state.word(), &describe(&self.root));
         text += &entry("│  ", "", "", &format!("sha256 {}", self.root.fingerprint()));
         let (key_state, key_note) = match self.root_key.encrypted {
@@ -179,15 +180,22 @@ impl Tree {
         let Some(cluster) = self.clusters.iter().find(|c| c.state != State::Unchanged) else {
             return;
         };
-        let folder = self.dir.join(&cluster.name);
-        // A standard error that is gone cannot be told anything.
-        let _ = writeln!(
-            err,
-            "\nnext: kubectl --context {0} create secret generic cacerts -n istio-system --from-file={1}\n      \
-             and the same for every cluster, before istiod starts",
-            cluster.name,
-            folder.display()
+        let context = format!("kubectl --context {}", cluster.name);
+        let create = format!(
+            "{context} create secret generic cacerts -n istio-system --from-file={}",
+            show::word(&self.dir.join(&cluster.name))
         );
+        let next = if cluster.state == State::Renewed {
+            // `apply` would keep a copy of the key in an annotation.
+            format!(
+                "{create} --dry-run=client -o yaml | {context} replace -f -\n      \
+                 and the same for every cluster that was renewed"
+            )
+        } else {
+            format!("{create}\n      and the same for every cluster, before istiod starts")
+        };
+        // A standard error that is gone cannot be told anything.
+        let _ = writeln!(err, "\nnext: {next}");
     }
 
     fn json(&self, checks: &[(String, &'static str, Verdict)]) -> serde_json::Value {
@@ -208,7 +216,7 @@ impl Tree {
             .map(|cluster| {
                 let mut value = describe(&cluster.ca, cluster.state);
                 value["name"] = json!(cluster.name);
-                value["path"] = json!(self.dir.join(&cluster.name));
+                value["path"] = json!(self.dir.join(&cluster.name).display().to_string());
                 value["files"] = json!(self.layout(&cluster.name).files());
                 value
             })
@@ -216,7 +224,7 @@ impl Tree {
         json!({
             "apiVersion": "meshctl/v1",
             "kind": "Authority",
-            "path": self.dir,
+            "path": self.dir.display().to_string(),
             "root": describe(&self.root, self.root_state),
             "clusters": clusters,
             "verified": checks.iter().all(|(_, _, verdict)| verdict.is_ok()),
@@ -225,7 +233,7 @@ impl Tree {
 }
 
 fn entry(branch: &str, name: &str, state: &str, note: &str) -> String {
-    format!("{branch}{name:<16} {state:<10} {note}").trim_end().to_owned() + "\n"
+    format!("{branch}{name:<16} {state:<10} {}", safe(note)).trim_end().to_owned() + "\n"
 }
 
 fn describe(cert: &Cert) -> String {
@@ -243,6 +251,7 @@ fn describe(cert: &Cert) -> String {
 fn check_lines(checks: &[(String, &'static str, Verdict)]) -> String {
     let mut text = String::new();
     for (name, store, verdict) in checks {
+        let name = safe(name);
         if text.is_empty() {
             text.push('\n');
         }

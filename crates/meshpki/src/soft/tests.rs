@@ -79,3 +79,49 @@ fn what_cannot_be_read_says_why() {
     let legacy = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n";
     check(legacy, "old PEM way");
 }
+
+/// An encrypted key that asks for this much work, and holds nothing.
+fn asking(kdf: &[u8], parameters: &[&[u8]]) -> String {
+    let salt = der::tlv(der::OCTET_STRING, &[0; 16]);
+    let parameters = [&[salt.as_slice()], parameters].concat();
+    let scheme = der::sequence(&[
+        &der::tlv(der::OID, &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 5, 13]),
+        &der::sequence(&[
+            &der::sequence(&[&der::tlv(der::OID, kdf), &der::sequence(&parameters)]),
+            &der::sequence(&[
+                &der::tlv(der::OID, &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 1, 42]),
+                &der::tlv(der::OCTET_STRING, &[0; 16]),
+            ]),
+        ]),
+    ]);
+    pem::encode(ENCRYPTED_PKCS8, &der::sequence(&[&scheme, &der::tlv(der::OCTET_STRING, &[0; 64])]))
+}
+
+#[test]
+fn a_key_file_cannot_ask_for_years_or_terabytes() {
+    let number = |n: u64| der::integer(&n.to_be_bytes());
+    let scrypt = |n, r, p| {
+        let kdf = [0x2b, 6, 1, 4, 1, 0xda, 0x47, 4, 11];
+        asking(&kdf, &[&number(n), &number(r), &number(p)])
+    };
+    let pbkdf2 = |count| {
+        let hash = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 2, 9];
+        let hash = der::sequence(&[&der::tlv(der::OID, &hash), &der::tlv(der::NULL, &[])]);
+        asking(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 5, 12], &[&number(count), &hash])
+    };
+    let read =
+        |pem: String| SoftKey::from_pem(pem.as_bytes(), Some(b"secret")).err().unwrap().code();
+    for pem in [
+        scrypt(0, 8, 1),
+        scrypt(1, 8, 1),
+        scrypt(1 << 30, 8, 1),
+        scrypt(1 << 62, 8, 1),
+        scrypt(1 << 14, 60_000, 1),
+        scrypt(1 << 14, 8, 65_535),
+        pbkdf2(2_000_000_000),
+    ] {
+        assert_eq!(read(pem), "pki/key");
+    }
+    assert_eq!(read(scrypt(1 << 10, 8, 1)), "pki/key-passphrase");
+    assert_eq!(read(pbkdf2(1000)), "pki/key-passphrase");
+}
