@@ -33,7 +33,12 @@ pub fn read(path: &Path, stdin: &mut dyn std::io::BufRead) -> Result<Zeroizing<V
     let done = if path == Path::new("-") {
         stdin.take(MAX_BYTES + 1).read_to_end(&mut bytes)
     } else {
-        File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
+        File::open(path).and_then(|file| {
+            // In one piece: what a growing buffer leaves behind may be a key, and is not zeroized.
+            let length = file.metadata()?.len().min(MAX_BYTES);
+            bytes.reserve_exact(usize::try_from(length).unwrap_or(0) + 32);
+            file.take(MAX_BYTES + 1).read_to_end(&mut bytes)
+        })
     };
     done.map_err(|error| Failure::io("read", path, &error))?;
     if bytes.len() as u64 > MAX_BYTES {

@@ -38,3 +38,10 @@ pub(crate) fn random<const N: usize>() -> [u8; N] {
     meshpki::soft::fill_random(&mut bytes);
     bytes
 }
+
+/// From here on a crash writes no memory, hence no key, to a core file.
+pub fn forbid_core_files() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    // Where the limit cannot be set there is nothing to be done about it.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+}

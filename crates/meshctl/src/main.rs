@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use meshctl::Io;
 
 fn main() -> ExitCode {
+    meshctl::io::forbid_core_files();
     let args: Vec<_> = std::env::args_os().skip(1).collect();
     let mut out = BufWriter::new(std::io::stdout().lock());
     let status = meshctl::run(
