@@ -7,6 +7,8 @@ use meshpki::der::{self, Tag, tlv};
 use ring::rand::SystemRandom;
 use ring::signature::{self, EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair};
 
+use crate::outside::OUTSIDE;
+use crate::random::Random;
 use crate::shared;
 
 /// A public key, and where it can sign the private one.
@@ -35,6 +37,31 @@ pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(load_keys);
 #[must_use]
 pub fn signers() -> usize {
     KEYS.iter().take_while(|key| key.pair.is_some()).count()
+}
+
+/// SubjectPublicKeyInfo of a key; numbers behind [`KEYS`] are those of [`OUTSIDE`].
+#[must_use]
+pub fn spki(key: usize) -> &'static [u8] {
+    match KEYS.get(key) {
+        Some(key) => &key.spki,
+        None => &OUTSIDE[key - KEYS.len()].spki,
+    }
+}
+
+fn algorithm(key: usize, rsa: Rsa) -> Vec<u8> {
+    match (KEYS.get(key), rsa) {
+        (Some(key), _) => key.algorithm(rsa),
+        (None, Rsa::Outside(way)) => OUTSIDE[key - KEYS.len()].algorithm(way),
+        (None, _) => OUTSIDE[key - KEYS.len()].algorithm(0),
+    }
+}
+
+fn signature(key: usize, message: &[u8], rsa: Rsa) -> Vec<u8> {
+    match (KEYS.get(key), rsa) {
+        (Some(key), _) => key.sign(message, rsa),
+        (None, Rsa::Outside(way)) => OUTSIDE[key - KEYS.len()].sign(message, way),
+        (None, _) => OUTSIDE[key - KEYS.len()].sign(message, 0),
+    }
 }
 
 fn load_keys() -> Vec<Key> {
@@ -106,6 +133,8 @@ pub enum Rsa {
     Sha512,
     /// RSASSA-PSS with SHA-256 and a salt of 32 bytes.
     Pss256,
+    /// A way of a key of [`OUTSIDE`]; SHA-256 for the others.
+    Outside(usize),
 }
 
 impl Rsa {
@@ -113,7 +142,7 @@ impl Rsa {
         let null = tlv(der::NULL, &[]);
         let plain = |oid| der::sequence(&[&tlv(der::OID, oid), &null]);
         match self {
-            Self::Sha256 => plain(meshpki::oid::RSA_SHA256),
+            Self::Sha256 | Self::Outside(_) => plain(meshpki::oid::RSA_SHA256),
             Self::Sha384 => plain(meshpki::oid::RSA_SHA384),
             Self::Sha512 => plain(meshpki::oid::RSA_SHA512),
             Self::Pss256 => {
@@ -134,7 +163,7 @@ impl Rsa {
 
     fn padding(self) -> &'static dyn signature::RsaEncoding {
         match self {
-            Self::Sha256 => &signature::RSA_PKCS1_SHA256,
+            Self::Sha256 | Self::Outside(_) => &signature::RSA_PKCS1_SHA256,
             Self::Sha384 => &signature::RSA_PKCS1_SHA384,
             Self::Sha512 => &signature::RSA_PKCS1_SHA512,
             Self::Pss256 => &signature::RSA_PSS_SHA256,
@@ -188,6 +217,8 @@ pub struct CertPlan {
     pub outer: Option<Vec<u8>>,
     /// Flip a bit of the signature.
     pub broken: bool,
+    /// Sign an encoding that is not DER, with one element in so many in another form.
+    pub loose: Option<(Random, usize)>,
 }
 
 impl CertPlan {
@@ -201,13 +232,14 @@ impl CertPlan {
             not_before: (der::UTC_TIME, b"200101000000Z".to_vec()),
             not_after: (der::UTC_TIME, b"491231235959Z".to_vec()),
             subject,
-            spki: KEYS[key].spki.clone(),
+            spki: spki(key).to_vec(),
             extensions: Vec::new(),
             signer,
             rsa: Rsa::Sha256,
             inner: None,
             outer: None,
             broken: false,
+            loose: None,
         }
     }
 
@@ -221,7 +253,7 @@ impl CertPlan {
     /// The signed certificate.
     #[must_use]
     pub fn sign(&self) -> Vec<u8> {
-        let true_algorithm = KEYS[self.signer].algorithm(self.rsa);
+        let true_algorithm = algorithm(self.signer, self.rsa);
         let inner = self.inner.as_ref().unwrap_or(&true_algorithm);
         let version = self.version.as_ref().map(|v| tlv(0xa0, &tlv(der::INTEGER, v)));
         let extensions = wrapped_extensions(0xa3, &self.extensions);
@@ -238,6 +270,9 @@ impl CertPlan {
             &self.spki,
             &extensions,
         ]);
+        let tbs = self.loose.clone().map_or(tbs.clone(), |(mut random, rarity)| {
+            crate::ber::loosened(&mut random, &tbs, rarity)
+        });
         sealed(&tbs, self.signer, self.rsa, self.outer.as_ref().unwrap_or(inner), self.broken)
     }
 }
@@ -259,8 +294,12 @@ pub struct CrlPlan {
     pub extensions: Vec<Extension>,
     /// Index of the key that signs.
     pub signer: usize,
+    /// How it signs.
+    pub rsa: Rsa,
     /// Flip a bit of the signature.
     pub broken: bool,
+    /// As in [`CertPlan`].
+    pub loose: Option<(Random, usize)>,
 }
 
 impl CrlPlan {
@@ -275,14 +314,16 @@ impl CrlPlan {
             revoked: Vec::new(),
             extensions: Vec::new(),
             signer,
+            rsa: Rsa::Sha256,
             broken: false,
+            loose: None,
         }
     }
 
     /// The signed CRL.
     #[must_use]
     pub fn sign(&self) -> Vec<u8> {
-        let algorithm = KEYS[self.signer].algorithm(Rsa::Sha256);
+        let algorithm = algorithm(self.signer, self.rsa);
         let version = self.version.as_ref().map(|v| tlv(der::INTEGER, v)).unwrap_or_default();
         let next = self.next_update.as_ref().map(|(tag, text)| tlv(*tag, text)).unwrap_or_default();
         let entries: Vec<Vec<u8>> = self.revoked.iter().map(|(s, e)| revoked(s, e)).collect();
@@ -299,7 +340,10 @@ impl CrlPlan {
             &list,
             &wrapped_extensions(0xa0, &self.extensions),
         ]);
-        sealed(&tbs, self.signer, Rsa::Sha256, &algorithm, self.broken)
+        let tbs = self.loose.clone().map_or(tbs.clone(), |(mut random, rarity)| {
+            crate::ber::loosened(&mut random, &tbs, rarity)
+        });
+        sealed(&tbs, self.signer, self.rsa, &algorithm, self.broken)
     }
 }
 
@@ -329,7 +373,7 @@ fn extension_list(extensions: &[Extension]) -> Vec<u8> {
 }
 
 fn sealed(tbs: &[u8], signer: usize, rsa: Rsa, outer: &[u8], broken: bool) -> Vec<u8> {
-    let mut signature = KEYS[signer].sign(tbs, rsa);
+    let mut signature = signature(signer, tbs, rsa);
     if broken && let Some(last) = signature.last_mut() {
         *last ^= 1;
     }

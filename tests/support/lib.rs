@@ -1,6 +1,7 @@
 //! What the tests and benchmarks share: scratch folders, the commands under test, the judges, ratios.
 
 pub mod authority;
+pub mod ber;
 pub mod cases;
 pub mod cli;
 pub mod command;
@@ -9,6 +10,7 @@ pub mod forge;
 pub mod fuzz;
 pub mod judge;
 pub mod judges;
+pub mod outside;
 pub mod random;
 pub mod ratio;
 pub mod recipes;

@@ -4,12 +4,16 @@ use meshpki::der::{self, tlv};
 use meshpki::oid;
 
 use crate::cases::Case;
-use crate::forge::{self, CertPlan, CrlPlan, Extension, KEYS, Rsa, extension, signers, value};
+use crate::forge::{
+    self, CertPlan, CrlPlan, Extension, KEYS, Rsa, extension, signers, spki, value,
+};
+use crate::outside::OUTSIDE;
 use crate::random::Random;
 
 mod faults;
 mod names;
 mod options;
+mod resources;
 
 /// A certification authority or a subject: a name and a key.
 #[derive(Clone, Debug)]
@@ -23,7 +27,7 @@ struct Party {
 
 impl Party {
     fn key_id(&self) -> Vec<u8> {
-        meshpki::digest::sha1(&KEYS[self.key].spki)
+        meshpki::digest::sha1(spki(self.key))
     }
 }
 
@@ -42,6 +46,9 @@ struct World {
     crls: Vec<Vec<u8>>,
     with_policies: bool,
     with_constraints: bool,
+    with_outside: bool,
+    with_resources: bool,
+    loose: bool,
 }
 
 /// The case of `seed`: files and a command line.
@@ -58,6 +65,9 @@ pub fn case(seed: u64) -> Case {
         crls: Vec::new(),
         with_policies: random.one_in(6),
         with_constraints: random.one_in(4),
+        with_outside: random.one_in(6),
+        with_resources: random.one_in(12),
+        loose: random.one_in(10),
         random,
     };
     world.chain();
@@ -105,11 +115,27 @@ impl World {
     /// Mostly P-256, which signs fast.
     fn key(&mut self) -> usize {
         let p256 = KEYS.iter().position(|key| key.name == "p256-0").unwrap_or(0);
-        if self.random.one_in(6) {
+        if self.with_outside && self.random.one_in(3) {
+            KEYS.len() + self.random.below(OUTSIDE.len())
+        } else if self.random.one_in(6) {
             self.random.below(signers())
         } else {
             p256 + self.random.below(6)
         }
+    }
+
+    fn way(&mut self, signer: usize) -> Rsa {
+        if signer < KEYS.len() {
+            self.random.pick(&[Rsa::Sha256, Rsa::Sha384, Rsa::Sha512, Rsa::Pss256])
+        } else {
+            Rsa::Outside(self.random.below(1000))
+        }
+    }
+
+    fn looseness(&mut self) -> Option<(Random, usize)> {
+        let seed = self.random.next();
+        let rarity = self.random.pick(&[3, 10, 30]);
+        (self.loose && self.random.one_in(2)).then(|| (Random::new(seed), rarity))
     }
 
     fn serial(&mut self) -> Vec<u8> {
@@ -130,7 +156,7 @@ impl World {
         let mut plan =
             CertPlan::new(party.name.clone(), issuer.name.clone(), party.key, issuer.key);
         plan.serial.clone_from(&party.serial);
-        plan.rsa = self.random.pick(&[Rsa::Sha256, Rsa::Sha384, Rsa::Sha512, Rsa::Pss256]);
+        plan.rsa = self.way(issuer.key);
         let path_len = match self.random.below(3) {
             0 => Some(vec![u8::try_from(below).unwrap_or(0)]),
             1 if self.wrong() => Some(vec![0]),
@@ -157,6 +183,7 @@ impl World {
         let party = Party { name: subject, key, serial, issuer: issuer.name.clone() };
         let mut plan = CertPlan::new(party.name.clone(), issuer.name.clone(), key, issuer.key);
         plan.serial.clone_from(&party.serial);
+        plan.rsa = self.way(issuer.key);
         if self.random.one_in(3) {
             let basic = value::basic_constraints(self.random.one_in(9), None);
             plan.extensions.push(extension(oid::BASIC_CONSTRAINTS, self.random.one_in(2), basic));
@@ -174,7 +201,7 @@ impl World {
             plan.extensions.push(names::subject_alt_name(&mut self.random, critical));
         }
         if self.random.one_in(4) {
-            plan.extensions.push(distribution_point(&mut self.random));
+            plan.extensions.push(distribution_point(&mut self.random, &issuer.name));
         }
         self.key_ids(&mut plan, &party, issuer);
         self.shared_extensions(&mut plan);
@@ -217,6 +244,10 @@ impl World {
             let usage = value::oids(self.random.pick(&sets));
             plan.extensions.push(extension(oid::EXT_KEY_USAGE, self.random.one_in(3), usage));
         }
+        if self.with_resources && !self.random.one_in(5) {
+            let more = resources::extensions(&mut self.random);
+            plan.extensions.extend(more);
+        }
         if self.with_policies {
             let more = names::policies(&mut self.random);
             plan.extensions.extend(more);
@@ -234,6 +265,7 @@ impl World {
                 faults::plan(&mut self.random, &mut plan);
             }
         }
+        plan.loose = self.looseness();
         let mut der = plan.sign();
         if self.chaos.0 < 50 && self.random.one_in(60) {
             faults::bytes(&mut self.random, &mut der);
@@ -291,6 +323,11 @@ impl World {
 
     fn crl(&mut self, party: &Party) -> Vec<u8> {
         let mut plan = CrlPlan::new(party.name.clone(), party.key);
+        plan.rsa = self.way(party.key);
+        plan.loose = self.looseness();
+        if self.random.one_in(10) {
+            plan.issuer = self.some_name();
+        }
         for _ in 0..self.random.below(3) {
             let serial = self.some_serial();
             let reasons: [&[u8]; 3] = [&[0x0a, 1, 1], &[0x0a, 1, 6], &[0x0a, 1, 8]];
@@ -298,6 +335,12 @@ impl World {
             if self.random.one_in(3) {
                 let reason = self.random.pick(&reasons).to_vec();
                 extensions.push(extension(oid::CRL_REASON, self.wrong(), reason));
+            }
+            if self.random.one_in(6) {
+                let name = self.some_name();
+                let names = value::list(&[value::general(4, &name)]);
+                let critical = self.random.one_in(2);
+                extensions.push(extension(oid::CERTIFICATE_ISSUER, critical, names));
             }
             plan.revoked.push((serial, extensions));
         }
@@ -312,10 +355,22 @@ impl World {
         if self.random.one_in(6) {
             plan.extensions.push(faults::issuing_point(&mut self.random));
         }
+        if self.random.one_in(10) {
+            let base = tlv(der::INTEGER, &[self.small()]);
+            plan.extensions.push(extension(oid::DELTA_CRL, self.random.one_in(2), base));
+        }
+        if self.random.one_in(12) {
+            plan.extensions.push(extension(oid::FRESHEST_CRL, self.wrong(), vec![0x30, 0]));
+        }
         if self.wrong() || self.random.one_in(12) {
             faults::crl(&mut self.random, &mut plan);
         }
         plan.sign()
+    }
+
+    /// The name of an authority of this world.
+    fn some_name(&mut self) -> Vec<u8> {
+        self.random.pick(&self.parties).name
     }
 
     /// The serial of a certificate of this world, or another.
@@ -333,11 +388,29 @@ impl World {
     }
 }
 
-/// cRLDistributionPoints with one URI.
-fn distribution_point(random: &mut Random) -> Extension {
+/// cRLDistributionPoints: URIs, names relative to the issuer, reasons, other issuers.
+fn distribution_point(random: &mut Random, issuer: &[u8]) -> Extension {
+    let points: Vec<Vec<u8>> = (0..=random.below(2)).map(|_| point(random, issuer)).collect();
+    extension(oid::CRL_DISTRIBUTION_POINTS, random.one_in(5), value::list(&points))
+}
+
+fn point(random: &mut Random, issuer: &[u8]) -> Vec<u8> {
     let uri = value::general(6, random.pick(&["http://crl/a", "http://crl/b"]).as_bytes());
-    let point = der::sequence(&[&tlv(0xa0, &tlv(0xa0, &uri))]);
-    extension(oid::CRL_DISTRIBUTION_POINTS, random.one_in(5), der::sequence(&[&point]))
+    let common = [der::tlv(der::OID, oid::COMMON_NAME), tlv(der::UTF8_STRING, b"crl")].concat();
+    let name = match random.below(6) {
+        0 => tlv(0xa0, &tlv(0xa1, &der::sequence(&[&common]))),
+        1 => tlv(0xa0, &tlv(0xa0, &value::general(4, issuer))),
+        2 if random.one_in(4) => Vec::new(),
+        _ => tlv(0xa0, &tlv(0xa0, &uri)),
+    };
+    let reasons = if random.one_in(6) { tlv(0x81, &[1, 0x60]) } else { Vec::new() };
+    let by = match random.below(10) {
+        0 => tlv(0xa2, &value::general(4, issuer)),
+        1 => tlv(0xa2, &value::general(4, &common_name("Other"))),
+        2 => tlv(0xa2, &uri),
+        _ => Vec::new(),
+    };
+    der::sequence(&[&name, &reasons, &by])
 }
 
 /// A name of one common name.

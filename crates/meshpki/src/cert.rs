@@ -16,6 +16,7 @@ use crate::time::Time;
 pub(crate) mod distribution;
 mod extensions;
 mod general_name;
+pub(crate) mod resources;
 
 pub use extensions::{
     AuthorityKeyId, BasicConstraints, Criticality, DistributionPoint, ExtendedUsages, Extensions,

@@ -180,6 +180,21 @@ fn entry(oid: &OidBytes) -> Option<&'static (&'static [u8], &'static str, &'stat
     table::NAMES.get(index)
 }
 
+/// The content octets of the OID OpenSSL knows by that short or long name, short names first
+/// (`crypto/objects/obj_dat.c: OBJ_sn2nid`, `OBJ_ln2nid`). No octets at all for the names it has for things
+/// without an OID.
+///
+/// ```
+/// assert_eq!(meshpki::oid::by_name("anyPolicy"), Some(meshpki::oid::ANY_POLICY));
+/// ```
+#[must_use]
+pub fn by_name(name: &str) -> Option<&'static OidBytes> {
+    let short = table::NAMES.iter().find(|(_, short, _)| *short == name);
+    let found = short.or_else(|| table::NAMES.iter().find(|(_, _, long)| *long == name));
+    let bare = || table::BARE.iter().any(|(short, long)| *short == name || *long == name);
+    found.map(|(bytes, ..)| *bytes).or_else(|| bare().then_some(&[]))
+}
+
 /// The dotted form, `2.5.29.19`; arcs of any size.
 ///
 /// ```

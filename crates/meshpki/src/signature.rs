@@ -72,6 +72,8 @@ pub fn check(signed: &Signed<'_>) -> SignatureCheck {
         }
         Scheme { kind, .. } if kind != key.kind => SignatureCheck::Bad,
         Scheme { digest: Some(digest), kind: Kind::Ec } => ecdsa(oid, digest, signed),
+        // ecdsa-with-Recommended and ecdsa-with-Specified: the digest an EC key has by default.
+        Scheme { digest: None, kind: Kind::Ec } => ecdsa(oid::ECDSA_SHA256, Digest::Sha256, signed),
         Scheme { digest: Some(digest), kind } => legacy_check(digest, kind, signed),
         Scheme { digest: None, .. } => SignatureCheck::Bad,
     }
@@ -162,6 +164,9 @@ fn ecdsa(oid: &[u8], digest: Digest, signed: &Signed<'_>) -> SignatureCheck {
             None => return SignatureCheck::Undecided,
         },
     };
+    if *point == [0] {
+        return legacy_ecdsa(curve, &point, digest, signed);
+    }
     if let Some(algorithm) = base_algorithm(oid, signed.key.algorithm()) {
         return answer(verify_base(algorithm, &point, signed));
     }

@@ -22,6 +22,7 @@ mod policy;
 mod policy_cache;
 mod punycode;
 mod purpose;
+mod resources;
 mod revocation;
 mod signatures;
 mod text;
@@ -60,8 +61,8 @@ pub struct Anchor {
 /// Trust attributes of a PEM `TRUSTED CERTIFICATE` (`crypto/x509/x_x509a.c: X509_CERT_AUX`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustAux {
-    /// Content octets of the OIDs it is trusted for.
-    pub trust: Vec<Vec<u8>>,
+    /// Content octets of the OIDs it is trusted for; a list without any is not the same as no list.
+    pub trust: Option<Vec<Vec<u8>>>,
     /// Content octets of the OIDs it is rejected for.
     pub reject: Vec<Vec<u8>>,
 }
@@ -157,8 +158,7 @@ pub struct Verdict {
     /// What `X509_verify_cert` would say: false with no finding happens when a key cannot be decoded.
     pub ok: bool,
     /// Set when a signature could not be decided by any algorithm built in: depth of the certificate, or of the
-    /// one whose CRL it is. Also 0 for a target with RFC 3779 resources, whose path validation is not done
-    /// here. Then `ok` is false, and no claim about openssl's answer is made.
+    /// one whose CRL it is. Then `ok` is false, and no claim about openssl's answer is made.
     pub undecided: Option<usize>,
     /// What came out of policy processing; `None` when there was none.
     pub policy: Option<PolicyOutcome>,
@@ -253,18 +253,8 @@ impl TrustAux {
     fn read(bytes: &[u8]) -> Result<Self, DerError> {
         let outer = Reader::new(bytes).expect(der::SEQUENCE, "trust settings are a SEQUENCE")?;
         let mut parts = outer.reader();
-        let mut lists = [Vec::new(), Vec::new()];
-        for (list, tag) in lists.iter_mut().zip([der::SEQUENCE, 0xa0]) {
-            let Some(usages) = parts.optional_list(tag)? else { continue };
-            let mut items = usages.reader();
-            while let Some(usage) = items.next()? {
-                if usage.tag != der::OID {
-                    return Err(usage.error("a trust setting is an OID"));
-                }
-                crate::name::check_oid(&usage)?;
-                list.push(usage.content.to_vec());
-            }
-        }
+        let trust = parts.optional_list(der::SEQUENCE)?.map(|list| usages(&list)).transpose()?;
+        let reject = parts.optional_list(0xa0)?.map(|list| usages(&list)).transpose()?;
         for tag in [der::UTF8_STRING, der::OCTET_STRING] {
             if let Some(text) = parts.optional_string(tag)? {
                 text.string()?;
@@ -272,9 +262,22 @@ impl TrustAux {
         }
         parts.optional_list(0xa1)?;
         parts.end("extra element in trust settings")?;
-        let [trust, reject] = lists;
-        Ok(Self { trust, reject })
+        Ok(Self { trust, reject: reject.unwrap_or_default() })
     }
+}
+
+/// The OIDs of a list of trust settings.
+fn usages(list: &der::Tlv<'_>) -> Result<Vec<Vec<u8>>, DerError> {
+    let mut found = Vec::new();
+    let mut items = list.reader();
+    while let Some(usage) = items.next()? {
+        if usage.tag != der::OID {
+            return Err(usage.error("a trust setting is an OID"));
+        }
+        crate::name::check_oid(&usage)?;
+        found.push(usage.content.to_vec());
+    }
+    Ok(found)
 }
 
 impl Verdict {
@@ -325,15 +328,6 @@ impl Run<'_> {
         self.check_name_constraints()?;
         self.check_resources()?;
         self.check_policy()
-    }
-
-    /// RFC 3779 path validation is not done here: no claim is made about a target that asks for it.
-    fn check_resources(&mut self) -> Step {
-        if self.inputs.target.extensions().resources {
-            self.undecided = Some(0);
-            return Err(Stop);
-        }
-        Ok(())
     }
 
     /// Reports a code about the certificate at `depth`; goes on where `apps/verify.c: cb` does.

@@ -3,7 +3,7 @@
 use meshpki::der::{self, Tag, tlv};
 use meshpki::oid;
 
-use crate::forge::{CertPlan, CrlPlan, Extension, extension, signers, value};
+use crate::forge::{CertPlan, CrlPlan, Extension, extension, signers, spki, value};
 use crate::random::Random;
 
 /// OIDs an extension may be lost, doubled or spoiled of.
@@ -42,7 +42,7 @@ const VALUES: [&[u8]; 12] = [
 
 /// One fault of a certificate.
 pub(super) fn plan(random: &mut Random, plan: &mut CertPlan) {
-    match random.below(15) {
+    match random.below(17) {
         0 | 1 => drop_extension(random, plan),
         2 | 3 => set_value(random, plan),
         4 => double(random, plan),
@@ -53,7 +53,27 @@ pub(super) fn plan(random: &mut Random, plan: &mut CertPlan) {
         11 => version(random, plan),
         12 => algorithms(random, plan),
         13 => random.shuffle(&mut plan.extensions),
+        14 => {
+            let language = tlv(der::OID, &[0x2b, 6, 1, 5, 5, 7, 21, 1]);
+            let info = der::sequence(&[&tlv(der::INTEGER, &[1]), &der::sequence(&[&language])]);
+            plan.extensions.push(extension(oid::PROXY_CERT_INFO, random.one_in(2), info));
+        }
+        15 => key(random, plan),
         _ => constraints(random, plan),
+    }
+}
+
+/// A public key nothing can be made of, or another of the same sort.
+fn key(random: &mut Random, plan: &mut CertPlan) {
+    let at = plan.spki.len() - 1 - random.below(plan.spki.len().min(70));
+    match random.below(3) {
+        0 => plan.spki[at] ^= 1 << random.below(8),
+        1 => plan.spki = spki(random.below(crate::forge::KEYS.len())).to_vec(),
+        _ => {
+            let oids: [&[u8]; 3] = [oid::RSA_PSS, oid::DSA, &[0x2a, 3, 4]];
+            let id = der::sequence(&[&tlv(der::OID, random.pick(&oids)), &tlv(der::NULL, &[])]);
+            plan.spki = der::sequence(&[&id, &der::bit_string(&[0x30, 6, 2, 1, 5, 2, 1, 3])]);
+        }
     }
 }
 
@@ -186,8 +206,12 @@ pub(super) fn crl(random: &mut Random, plan: &mut CrlPlan) {
 /// issuingDistributionPoint of some scope.
 pub(super) fn issuing_point(random: &mut Random) -> Extension {
     let uri = value::general(6, random.pick(&["http://crl/a", "http://crl/b"]).as_bytes());
-    let parts: [Vec<u8>; 6] = [
+    let common = [tlv(der::OID, oid::COMMON_NAME), tlv(der::UTF8_STRING, b"crl")].concat();
+    let parts: [Vec<u8>; 9] = [
         tlv(0xa0, &tlv(0xa0, &uri)),
+        tlv(0xa0, &tlv(0xa1, &der::sequence(&[&common]))),
+        [tlv(0xa0, &tlv(0xa0, &uri)), tlv(0x81, &[0xff])].concat(),
+        [tlv(0x81, &[0xff]), tlv(0x82, &[0xff])].concat(),
         tlv(0x81, &[0xff]),
         tlv(0x82, &[0xff]),
         tlv(0x83, &[2, 0x40]),

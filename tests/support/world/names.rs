@@ -89,7 +89,7 @@ pub(super) fn leaf(random: &mut Random) -> Vec<u8> {
 
 /// A GeneralName of the kinds that path validation knows.
 fn general(random: &mut Random) -> Vec<u8> {
-    let dns: [&[u8]; 8] = [
+    let dns: [&[u8]; 18] = [
         b"a.example.com",
         b"*.example.com",
         b"b.test",
@@ -98,8 +98,18 @@ fn general(random: &mut Random) -> Vec<u8> {
         b"*.com",
         b"",
         b"A.EXAMPLE.com.",
+        b".example.com",
+        b"a..example.com",
+        b"*.*.example.com",
+        b"*a.example.com",
+        b"a.*.com",
+        b"a.example.com\0.evil",
+        b"xn--bcher-kva.example.com",
+        b"*.xn--bcher-kva.com",
+        b"b*r.example.com",
+        b"-*.example.com",
     ];
-    let uris: [&[u8]; 7] = [
+    let uris: [&[u8]; 14] = [
         b"spiffe://cluster.local/ns/a/sa/b",
         b"spiffe://cluster.local/ns:x/y",
         b"http://a.example.com/x",
@@ -107,24 +117,65 @@ fn general(random: &mut Random) -> Vec<u8> {
         b"urn:x",
         b"http://user@a.example.com/",
         b"spiffe://east.example.com",
+        b"http://a.example.com?x",
+        b"http://",
+        b"http:///x",
+        b"http://[::1]/",
+        b"http://a.example.com:/",
+        b"://a.example.com",
+        b"http://A.Example.Com/\0",
     ];
-    let emails: [&[u8]; 4] = [b"a@example.com", b"A@EXAMPLE.COM", b"a@b.test", b"none"];
-    let addresses: [&[u8]; 4] = [&[10, 0, 0, 1], &[192, 168, 1, 1], &[0x20; 16], &[1, 2, 3]];
+    let emails: [&[u8]; 9] = [
+        b"a@example.com",
+        b"A@EXAMPLE.COM",
+        b"a@b.test",
+        b"none",
+        b"\"a@b\"@example.com",
+        b"@example.com",
+        b"a@",
+        b"a@sub.example.com",
+        b"a@example.com\0",
+    ];
+    let addresses: [&[u8]; 6] = [
+        &[10, 0, 0, 1],
+        &[192, 168, 1, 1],
+        &[0x20; 16],
+        &[1, 2, 3],
+        &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1],
+        &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 1],
+    ];
     match random.below(10) {
         0..=3 => value::general(2, random.pick(&dns)),
         4 | 5 => value::general(6, random.pick(&uris)),
         6 => value::general(1, random.pick(&emails)),
         7 => value::general(7, random.pick(&addresses)),
         8 => value::general(4, &leaf(random)),
-        _ => match random.below(3) {
+        _ => match random.below(6) {
             0 => value::general(8, &[0x2a, 3]),
-            1 => value::general(
+            1 => mailbox(random),
+            2 => value::general(5, &tlv(0xa1, &tlv(der::UTF8_STRING, b"x"))),
+            3 => value::general(3, &tlv(der::SEQUENCE, b"")),
+            4 => value::general(
                 0,
                 &[tlv(der::OID, &[0x2a, 3, 4]), tlv(0xa0, &tlv(der::UTF8_STRING, b"x"))].concat(),
             ),
             _ => value::general(2, b"\xff\xfe"),
         },
     }
+}
+
+/// SmtpUTF8Mailbox.
+fn mailbox(random: &mut Random) -> Vec<u8> {
+    let texts: [&[u8]; 5] = [
+        b"a@example.com",
+        "\u{e9}@example.com".as_bytes(),
+        "a@b\u{fc}cher.example".as_bytes(),
+        b"a@xn--bcher-kva.example",
+        b"x",
+    ];
+    let tag = random.pick(&[der::UTF8_STRING, der::UTF8_STRING, der::UTF8_STRING, der::IA5_STRING]);
+    let text = tlv(0xa0, &tlv(tag, random.pick(&texts)));
+    value::general(0, &[tlv(der::OID, oid::SMTP_UTF8_MAILBOX), text].concat())
 }
 
 pub(super) fn subject_alt_name(random: &mut Random, critical: bool) -> Extension {
@@ -141,7 +192,34 @@ fn base(random: &mut Random) -> Vec<u8> {
         [b"example.com", b".example.com", b"a@example.com", b"@example.com", b""];
     let addresses: [&[u8]; 4] =
         [&[10, 0, 0, 0, 255, 0, 0, 0], &[0; 8], &[192, 168, 1, 1, 255, 255, 255, 255], &[0; 32]];
-    match random.below(9) {
+    let rare: [(Tag, &[u8]); 16] = [
+        (2, b"*.example.com"),
+        (2, b"EXAMPLE.com"),
+        (2, b"xample.com"),
+        (6, b"http://a.example.com"),
+        (6, b"A.Example.com"),
+        (6, b"a.example.com:8080"),
+        (1, b"A@example.com"),
+        (1, b"EXAMPLE.com"),
+        (1, b"xn--bcher-kva.example"),
+        (1, b"a@"),
+        (7, &[10, 0, 0, 1, 255, 0, 255, 1]),
+        (7, &[10, 0, 0]),
+        (7, &[1; 16]),
+        (3, &[0x30, 0]),
+        (5, &[0xa1, 3, 0x0c, 1, b'x']),
+        (4, &[0x30, 0]),
+    ];
+    if random.one_in(4) {
+        let (kind, content) = random.pick(&rare);
+        return value::general(kind, content);
+    }
+    match random.below(10) {
+        9 if random.one_in(2) => mailbox(random),
+        9 => value::general(
+            0,
+            &[tlv(der::OID, &[0x2a, 3, 4]), tlv(0xa0, &tlv(der::UTF8_STRING, b"x"))].concat(),
+        ),
         0..=2 => value::general(2, random.pick(&dns)),
         3 | 4 => value::general(6, random.pick(&uris)),
         5 => value::general(1, random.pick(&emails)),
@@ -154,8 +232,56 @@ fn base(random: &mut Random) -> Vec<u8> {
 pub(super) fn constraints(random: &mut Random) -> Extension {
     let permitted: Vec<Vec<u8>> = (0..random.below(4)).map(|_| base(random)).collect();
     let excluded: Vec<Vec<u8>> = (0..random.below(3)).map(|_| base(random)).collect();
-    let value = value::name_constraints(&permitted, &excluded);
+    let mut value = value::name_constraints(&permitted, &excluded);
+    if random.one_in(8) {
+        let bounds: [&[u8]; 6] = [
+            &[0x80, 1, 0],
+            &[0x80, 1, 1],
+            &[0x81, 1, 0],
+            &[0x80, 1, 0xff],
+            &[0x80, 2, 0, 0],
+            &[5, 0],
+        ];
+        let name = base(random);
+        let tree = der::sequence(&[&name, random.pick(&bounds)]);
+        value = der::sequence(&[&tlv(random.pick(&[0xa0, 0xa1]), &tree)]);
+    }
     extension(oid::NAME_CONSTRAINTS, random.one_in(2), value)
+}
+
+/// policyQualifiers: none mostly, else CPS, user notices and others.
+fn qualifiers(random: &mut Random) -> Vec<u8> {
+    if !random.one_in(5) {
+        return Vec::new();
+    }
+    let cps = |random: &mut Random| {
+        let uri = random.pick(&["http://cps/", "\n\u{1}x", ""]);
+        der::sequence(&[&tlv(der::OID, oid::POLICY_CPS), &tlv(der::IA5_STRING, uri.as_bytes())])
+    };
+    let notice = |random: &mut Random| {
+        let organization =
+            tlv(random.pick(&[der::UTF8_STRING, der::VISIBLE_STRING, der::BMP_STRING]), b"Org ");
+        let numbers = der::sequence(&[&tlv(der::INTEGER, &[1]), &tlv(der::INTEGER, &[0xfe])]);
+        let reference = der::sequence(&[&organization, &random.pick(&[numbers, vec![0x30, 0]])]);
+        let text = tlv(
+            random.pick(&[der::UTF8_STRING, der::IA5_STRING, der::VISIBLE_STRING]),
+            "t\u{e9}xt\n".as_bytes(),
+        );
+        let parts = [random.pick(&[reference, Vec::new()]), random.pick(&[text, Vec::new()])];
+        der::sequence(&[
+            &tlv(der::OID, oid::POLICY_USER_NOTICE),
+            &der::sequence(&[&parts[0], &parts[1]]),
+        ])
+    };
+    let all: Vec<Vec<u8>> = (0..=random.below(2))
+        .map(|_| match random.below(4) {
+            0 => der::sequence(&[&tlv(der::OID, &[0x2a, 3]), &tlv(der::NULL, &[])]),
+            1 if random.one_in(3) => der::sequence(&[&tlv(der::OID, &[0x2a, 3])]),
+            1 | 2 => cps(random),
+            _ => notice(random),
+        })
+        .collect();
+    value::list(&all)
 }
 
 const POLICIES: [&[u8]; 4] = [&[0x2a, 3, 1], &[0x2a, 3, 2], &[0x2a, 3, 3], &[0x55, 0x1d, 32, 0]];
@@ -165,7 +291,11 @@ pub(super) fn policies(random: &mut Random) -> Vec<Extension> {
     let mut extensions = Vec::new();
     if !random.one_in(5) {
         let mut listed: Vec<Vec<u8>> = (0..=random.below(3))
-            .map(|_| der::sequence(&[&tlv(der::OID, random.pick(&POLICIES))]))
+            .map(|_| {
+                let policy = tlv(der::OID, random.pick(&POLICIES));
+                let qualifiers = qualifiers(random);
+                der::sequence(&[&policy, &qualifiers])
+            })
             .collect();
         if !random.one_in(12) {
             listed.sort();

@@ -29,6 +29,9 @@ pub(super) fn case(world: &mut World) -> Case {
     world.random.shuffle(&mut args);
     case.args = args.concat();
     targets(world, &mut case);
+    if world.random.one_in(25) {
+        odd_line(&mut world.random, &mut case.args);
+    }
     if world.random.one_in(12) {
         let file = world.random.below(case.files.len());
         let (_, chunks) = &mut case.files[file];
@@ -243,10 +246,16 @@ fn plain_options(random: &mut Random, args: &mut Vec<Vec<String>>) {
         args.push(words(&["-purpose", random.pick(&purposes)]));
     }
     if random.one_in(20) {
-        args.push(words(&["-auth_level", random.pick(&["0", "1", "2", "3", "4", "5", "-1"])]));
+        args.push(words(&[
+            "-auth_level",
+            random.pick(&["0", "1", "2", "3", "4", "5", "6", "-1", "01", "0x2"]),
+        ]));
     }
     if random.one_in(20) {
-        args.push(words(&["-verify_depth", random.pick(&["0", "1", "2", "-1", "0x3"])]));
+        args.push(words(&[
+            "-verify_depth",
+            random.pick(&["0", "1", "2", "3", "-1", "0x3", "2147483647", "010"]),
+        ]));
     }
 }
 
@@ -278,21 +287,92 @@ fn identity_options(random: &mut Random, args: &mut Vec<Vec<String>>) {
             "x.com",
             "",
             "sub.a.example.com",
+            "a.example.com.",
+            "example.com",
+            "xn--bcher-kva.example.com",
+            "b\u{fc}cher.example.com",
+            "bar.example.com",
+            "10.0.0.1",
+            "*.example.com",
+            "a..example.com",
+            ".",
+            "-.example.com",
         ];
         args.push(words(&["-verify_hostname", random.pick(&hosts)]));
     }
     if random.one_in(40) {
         args.push(words(&[
             "-verify_ip",
-            random.pick(&["10.0.0.1", "192.168.1.1", "2020::", "::1"]),
+            random.pick(&[
+                "10.0.0.1",
+                "192.168.1.1",
+                "2020::",
+                "::1",
+                "::ffff:10.0.0.1",
+                "0:0:0:0:0:0:0:1",
+            ]),
         ]));
     }
     if random.one_in(40) {
         args.push(words(&[
             "-verify_email",
-            random.pick(&["a@example.com", "a@EXAMPLE.com", "x@y"]),
+            random.pick(&[
+                "a@example.com",
+                "a@EXAMPLE.com",
+                "x@y",
+                "A@example.com",
+                "",
+                "\u{e9}@example.com",
+                "a@b\u{fc}cher.example",
+                "a@",
+            ]),
         ]));
     }
+}
+
+/// Something on the command line that should not be there, or is in an odd place.
+fn odd_line(random: &mut Random, args: &mut Vec<String>) {
+    let words = [
+        "--",
+        "-",
+        "---",
+        "-x",
+        "-verify_depth",
+        "-verify_depth=",
+        "-verify_depth=2",
+        "-attime=1700000000",
+        "-attime=99999999999999999999",
+        "-attime",
+        "-crl_check=1",
+        "-CAfile",
+        "-CAfile=",
+        "-purpose=SSLSERVER",
+        "-purpose",
+        "-auth_level=6",
+        "-auth_level=-3",
+        "-auth_level=0x2",
+        "-policy=1.2.3",
+        "-policy",
+        "-verify_ip=1.2.3",
+        "-verify_ip=",
+        "-verify_email=",
+        "-verify_hostname=",
+        "-trusted",
+        "-untrusted=nowhere",
+        "-CRLfile=leaf0.pem",
+        "-CRLfile=crls.pem",
+        "-CAfile=second.pem",
+        "nowhere.pem",
+        "",
+        "first.pem",
+        "-show_chain",
+        "--partial_chain",
+        "-Verbose",
+        "-no_check_time",
+        "-nameopt=oneline",
+    ];
+    let at = random.below(args.len() + 1);
+    args.insert(at, random.pick(&words).to_owned());
 }
 
 /// The leaves, and sometimes another certificate of the world.

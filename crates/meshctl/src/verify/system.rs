@@ -19,6 +19,8 @@ pub(super) struct Store {
     hashed: Vec<String>,
     /// A directory opened as `OSSL_STORE` (`crypto/x509/by_store.c`).
     listed: Option<String>,
+    /// What a look-up read before it failed: there for the look-ups after it.
+    late: Found,
     /// Names whose certificates were looked for, and names whose CRLs were.
     asked: [BTreeSet<Vec<u8>>; 2],
 }
@@ -78,11 +80,12 @@ impl Store {
             names.push(target.subject().clone());
         }
         let mut seen = BTreeSet::new();
+        self.add_late();
         while let Some(name) = names.pop() {
             if !seen.insert(name.clone()) {
                 continue;
             }
-            self.load_certs(&name);
+            self.load_certs(&name, untrusted);
             if want.crls {
                 self.load_crls(&name);
             }
@@ -92,7 +95,7 @@ impl Store {
         }
     }
 
-    fn load_certs(&mut self, name: &Name) {
+    fn load_certs(&mut self, name: &Name, untrusted: &[Cert]) {
         let known = |certs: &[Anchor]| certs.iter().any(|anchor| anchor.cert.subject() == name);
         if known(&self.found.certs) || !self.asked[0].insert(name.canonical().to_vec()) {
             return;
@@ -111,15 +114,25 @@ impl Store {
         }
         let found = self.listed(name);
         self.add(found);
+        // With untrusted certificates that do not help, the store is asked a second time.
+        if !untrusted.is_empty() && !untrusted.iter().any(|cert| cert.subject() == name) {
+            self.add_late();
+        }
     }
 
-    /// `by_store.c: by_store_subject`: every object of the name, CRLs too; one file without any fails
-    /// the whole look-up.
-    fn listed(&self, name: &Name) -> Found {
+    fn add_late(&mut self) {
+        let late = std::mem::take(&mut self.late);
+        self.add(late);
+    }
+
+    /// `by_store.c: cache_objects`: every object of the name, CRLs too; one file without any fails the
+    /// whole look-up, and what was read before it is in the store for the next.
+    fn listed(&mut self, name: &Name) -> Found {
         let mut all = Found::default();
         for bytes in self.listed.iter().flat_map(|dir| listed(dir, name)) {
             let found = load::lenient(&bytes);
             if found.certs.is_empty() && found.crls.is_empty() {
+                self.late = all;
                 return Found::default();
             }
             all.certs.extend(found.certs);

@@ -18,13 +18,13 @@ pub(super) fn purpose(name: &str) -> Option<Purpose> {
     })
 }
 
-/// Content octets of a policy: dotted, or one of the two names of anyPolicy
+/// Content octets of a policy: a name of OpenSSL's table, or dotted
 /// (`crypto/objects/obj_dat.c: OBJ_txt2obj`, `crypto/asn1/a_object.c: a2d_ASN1_OBJECT`).
 ///
 /// As there, a space parts arcs as a dot does, and an arc without digits is 0.
 pub(super) fn policy(text: &str) -> Option<Vec<u8>> {
-    if matches!(text, "anyPolicy" | "X509v3 Any Policy") {
-        return Some(vec![0x55, 0x1d, 32, 0]);
+    if let Some(known) = meshpki::oid::by_name(text) {
+        return Some(known.to_vec());
     }
     let (first, rest) = text.split_once(['.', ' '])?;
     let first: u128 = first.parse().ok().filter(|n| *n <= 2 && first.len() == 1)?;

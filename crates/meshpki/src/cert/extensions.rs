@@ -3,6 +3,7 @@
 
 use alloc::vec::Vec;
 
+use super::resources::{self, Family, Systems};
 use super::{GeneralName, RawExtension, bit_string, check_integer, distribution, small_integer};
 use crate::der::{self, DerError, Reader, Tlv};
 use crate::name::{Name, check_oid};
@@ -33,8 +34,10 @@ pub struct Extensions {
     pub distribution_points: Vec<DistributionPoint>,
     /// proxyCertInfo is there (RFC 3820).
     pub proxy: bool,
-    /// ipAddrBlock or autonomousSysNum is there (RFC 3779).
-    pub resources: bool,
+    /// ipAddrBlock (RFC 3779).
+    pub(crate) addresses: Option<Vec<Family>>,
+    /// autonomousSysNum (RFC 3779).
+    pub(crate) systems: Option<Systems>,
     /// What the scan for critical extensions saw.
     pub critical: Criticality,
     /// An extension of those above is there twice, cannot be decoded, or says what it must not:
@@ -257,10 +260,8 @@ impl Extensions {
                 proxy_cert_info(&value)?;
                 self.proxy = true;
             }
-            oid::IP_ADDR_BLOCKS | oid::AUTONOMOUS_SYS_IDS => {
-                self.resources = true;
-                resources(&extension.oid, &value)?;
-            }
+            oid::IP_ADDR_BLOCKS => self.addresses = Some(resources::addresses(&value)?),
+            oid::AUTONOMOUS_SYS_IDS => self.systems = Some(resources::systems(&value)?),
             _ => {}
         }
         Ok(())
@@ -403,59 +404,6 @@ fn proxy_cert_info(value: &Tlv<'_>) -> Result<(), DerError> {
         text.string()?;
     }
     policy.end("extra element in proxyPolicy")
-}
-
-/// IPAddrBlocks and ASIdentifiers (RFC 3779 sections 2.2.3 and 3.2.3).
-fn resources(oid: &[u8], value: &Tlv<'_>) -> Result<(), DerError> {
-    if oid == oid::AUTONOMOUS_SYS_IDS {
-        let mut parts = sequence(value)?;
-        for tag in [0xa0, 0xa1] {
-            if let Some(choice) = parts.optional(tag)? {
-                let mut inner = choice.reader();
-                resource_choice(&inner.any()?, der::INTEGER)?;
-                inner.end("extra element in ASIdentifierChoice")?;
-            }
-        }
-        return parts.end("extra element in ASIdentifiers");
-    }
-    let mut families = list(value)?;
-    while let Some(family) = families.next()? {
-        let mut family = sequence(&family)?;
-        family.expect_string(der::OCTET_STRING, "addressFamily is an OCTET STRING")?.string()?;
-        resource_choice(&family.any()?, der::BIT_STRING)?;
-        family.end("extra element in IPAddressFamily")?;
-    }
-    Ok(())
-}
-
-/// `NULL` for inherit, or a list of single resources of type `single` and ranges of two.
-fn resource_choice(choice: &Tlv<'_>, single: der::Tag) -> Result<(), DerError> {
-    let one = |item: &Tlv<'_>| match item.tag {
-        der::INTEGER if single == der::INTEGER => check_integer(item),
-        tag if tag & !der::CONSTRUCTED == der::BIT_STRING && single == der::BIT_STRING => {
-            bit_string(item).map(drop)
-        }
-        _ => Err(item.error("a resource of another type")),
-    };
-    if choice.tag == der::NULL {
-        return if choice.content.is_empty() {
-            Ok(())
-        } else {
-            Err(choice.error("NULL has content"))
-        };
-    }
-    let mut items = list(choice)?;
-    while let Some(item) = items.next()? {
-        if item.tag == der::SEQUENCE {
-            let mut range = item.reader();
-            one(&range.any()?)?;
-            one(&range.any()?)?;
-            range.end("extra element in a range")?;
-        } else {
-            one(&item)?;
-        }
-    }
-    Ok(())
 }
 
 fn key_usage(value: &Tlv<'_>) -> Result<KeyUsage, DerError> {

@@ -89,9 +89,19 @@ impl Lazy {
     }
 }
 
-/// Diffie-Hellman keys, PKCS#3 and X9.42.
-const DH: &[&[u8]] =
-    &[&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 3, 1], &[0x2a, 0x86, 0x48, 0xce, 0x3e, 2, 1]];
+/// Diffie-Hellman keys, PKCS#3.
+const DH: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 3, 1];
+/// Diffie-Hellman keys, X9.42.
+const DHX: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3e, 2, 1];
+/// rsa of X.500, 2.5.8.1.1.
+const X500_RSA: &[u8] = &[0x55, 8, 1, 1];
+/// Names of signatures that OpenSSL takes for DSA keys too (`crypto/dsa/dsa_ameth.c: ossl_dsa_asn1_meths`).
+const OLD_DSA: [&[u8]; 4] = [
+    &[0x2b, 14, 3, 2, 12],
+    &[0x2b, 14, 3, 2, 13],
+    &[0x2b, 14, 3, 2, 27],
+    &[0x2a, 0x86, 0x48, 0xce, 0x38, 4, 3],
+];
 /// SM2, 1.2.156.10197.1.301.
 const SM2: &[u8] = &[0x2a, 0x81, 0x1c, 0xcf, 0x55, 0x01, 0x82, 0x2d];
 
@@ -107,20 +117,23 @@ pub(crate) fn decode(key: &PublicKey) -> Option<Decoded> {
         if parameters.is_none() && bits.len() == size { plain(kind, security_bits) } else { None }
     };
     match algorithm.content {
-        oid::RSA_ENCRYPTION => plain(Kind::Rsa, rsa_security(bits)?),
+        oid::RSA_ENCRYPTION | X500_RSA => plain(Kind::Rsa, rsa_security(bits)?),
         oid::RSA_PSS => {
-            if let Some(parameters) = parameters.filter(|p| p.tag != der::NULL) {
+            if let Some(parameters) = parameters {
                 crate::signature::PssParameters::read(&parameters).ok()?;
             }
             plain(Kind::RsaPss, rsa_security(bits)?)
         }
         oid::EC_PUBLIC_KEY => ec_key(&parameters?, bits),
-        oid::DSA => dsa_key(parameters.as_ref(), bits),
+        other if other == oid::DSA || OLD_DSA.contains(&other) => {
+            dsa_key(parameters.as_ref(), bits)
+        }
         oid::ED25519 => curve25519(Kind::Ed25519, 32, 128),
         oid::ED448 => curve25519(Kind::Ed448, 57, 224),
         oid::X25519 => curve25519(Kind::X25519, 32, 128),
         oid::X448 => curve25519(Kind::X448, 56, 224),
-        other if DH.contains(&other) => plain(Kind::Dh, 0),
+        DH => dh_key(&parameters?, bits, false),
+        DHX => dh_key(&parameters?, bits, true),
         _ => None,
     }
 }
@@ -190,6 +203,11 @@ fn dsa_key(parameters: Option<&Tlv<'_>>, bits: &[u8]) -> Option<Decoded> {
     let (p, q) = (super::bit_length(next()?.content), super::bit_length(next()?.content));
     next()?;
     parts.end("extra element in DSA parameters").ok()?;
+    Some(Decoded { kind: Kind::Dsa, security_bits: finite(p, q), explicit_curve: false })
+}
+
+/// Strength of a finite field and a subgroup, by their bits (`crypto/bn/bn_lib.c: BN_security_bits`).
+fn finite(p: usize, q: usize) -> u32 {
     let by_p = match p {
         15360.. => 256,
         7680.. => 192,
@@ -199,8 +217,42 @@ fn dsa_key(parameters: Option<&Tlv<'_>>, bits: &[u8]) -> Option<Decoded> {
         _ => 0,
     };
     let by_q = u32::try_from(q / 2).unwrap_or(u32::MAX);
-    let security_bits = if by_q < 80 { 0 } else { by_q.min(by_p) };
-    Some(Decoded { kind: Kind::Dsa, security_bits, explicit_curve: false })
+    if by_q < 80 { 0 } else { by_q.min(by_p) }
+}
+
+/// `crypto/dh/dh_ameth.c: dh_pub_decode`: DHParameter of PKCS#3, or DomainParameters of X9.42 (RFC 2631).
+fn dh_key(parameters: &Tlv<'_>, bits: &[u8], x942: bool) -> Option<Decoded> {
+    let number = Reader::new(bits).expect(der::INTEGER, "a DH key is an INTEGER").ok()?;
+    crate::cert::check_integer(&number).ok()?;
+    let mut parts = crate::cert::sequence(parameters).ok()?;
+    let mut next = || {
+        let number = parts.optional(der::INTEGER).ok()?;
+        number.is_none_or(|n| crate::cert::check_integer(&n).is_ok()).then_some(number)
+    };
+    let p = super::bit_length(next()??.content);
+    next()??;
+    let third = next()?;
+    let q = if x942 {
+        let q = super::bit_length(third?.content);
+        next()?;
+        if let Some(validation) = parts.optional(der::SEQUENCE).ok()? {
+            let mut validation = validation.reader();
+            let seed = validation.expect_string(der::BIT_STRING, "a seed is a BIT STRING").ok()?;
+            crate::cert::bit_string(&seed).ok()?;
+            let counter = validation.expect(der::INTEGER, "a counter is an INTEGER").ok()?;
+            crate::cert::check_integer(&counter).ok()?;
+            validation.end("extra element in validation parameters").ok()?;
+        }
+        q
+    } else {
+        let length = third.map_or(Some(0), |n| crate::cert::small_integer(n.content))?;
+        match usize::try_from(i32::try_from(length).ok()?).unwrap_or(0) {
+            0 => usize::MAX,
+            length => length,
+        }
+    };
+    parts.end("extra element in DH parameters").ok()?;
+    Some(Decoded { kind: Kind::Dh, security_bits: finite(p, q), explicit_curve: false })
 }
 
 /// The OID and the parameters of an AlgorithmIdentifier.

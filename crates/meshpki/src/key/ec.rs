@@ -105,12 +105,12 @@ impl Equation {
     }
 
     /// The point in uncompressed form, when `octets` is a point of the curve in any of the forms OpenSSL
-    /// reads: compressed, uncompressed or hybrid. The y of a compressed point is left out where its root
-    /// takes more than one power (p = 1 mod 4).
+    /// reads: compressed, uncompressed or hybrid. The point at infinity stays the one byte it is.
     pub(super) fn uncompressed(&self, octets: &[u8]) -> Option<Vec<u8>> {
         let size = usize::try_from(self.p.bits().div_ceil(8)).ok()?;
         let (&form, rest) = octets.split_first()?;
         match form {
+            0 if rest.is_empty() => Some(alloc::vec![0]),
             4 | 6 | 7 if rest.len() == 2 * size => {
                 let (x, y) = rest.split_at(size);
                 let odd = y.last().is_some_and(|byte| byte & 1 == 1);
@@ -130,19 +130,49 @@ impl Equation {
         }
     }
 
+    /// A square root in the field (`crypto/bn/bn_sqrt.c: BN_mod_sqrt`): Tonelli and Shanks, or one power where
+    /// p = 3 mod 4.
+    fn root(&self, square: &BigUint) -> Option<BigUint> {
+        let (p, one) = (&self.p, BigUint::from(1u8));
+        let twos = (p - &one).trailing_zeros()?;
+        let odd = p >> twos;
+        let mut root = square.modpow(&((&odd + &one) / 2u8), p);
+        if twos > 1 {
+            let mut left = square.modpow(&odd, p);
+            let mut step = self.non_square()?.modpow(&odd, p);
+            let mut order = twos;
+            while left != one && left != BigUint::ZERO {
+                let (mut below, mut power) = (0, left.clone());
+                while power != one && below < order {
+                    power = &power * &power % p;
+                    below += 1;
+                }
+                let times = order.checked_sub(below + 1)?;
+                let factor = (0..times).fold(step, |f, _| &f * &f % p);
+                root = root * &factor % p;
+                step = &factor * &factor % p;
+                left = left * &step % p;
+                order = below;
+            }
+        }
+        (&root * &root % p == *square).then_some(root)
+    }
+
+    /// The least number without a square root, which is small for every prime.
+    fn non_square(&self) -> Option<BigUint> {
+        let (one, half) = (BigUint::from(1u8), &self.p >> 1);
+        let is_none = |n: &BigUint| n.modpow(&half, &self.p) == &self.p - &one;
+        (2u8..=255).map(BigUint::from).find(is_none)
+    }
+
     fn right_side(&self, x: &BigUint) -> BigUint {
         ((x * x + &self.a) % &self.p * x + &self.b) % &self.p
     }
 
     fn lift(&self, x: &[u8], square: &BigUint, odd: bool, size: usize) -> Option<Vec<u8>> {
-        let one = BigUint::from(1u8);
         let mut out = [&[4], x].concat();
-        if (&self.p % 4u8) != BigUint::from(3u8) {
-            let exists = square.modpow(&((&self.p - &one) / 2u8), &self.p) == one;
-            return exists.then_some(out);
-        }
-        let root = square.modpow(&((&self.p + &one) / 4u8), &self.p);
-        if (&root * &root) % &self.p != *square {
+        let root = self.root(square)?;
+        if root == BigUint::ZERO && odd {
             return None;
         }
         let y = if root.bit(0) == odd { root } else { &self.p - root };

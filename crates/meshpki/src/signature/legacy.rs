@@ -201,8 +201,7 @@ pub(super) fn ecdsa(
     let Some(group) = ec::named(curve).and_then(weierstrass::Group::new) else {
         return SignatureCheck::Undecided;
     };
-    // Of a point whose y is not known here, only that it exists.
-    if point.len() != 1 + 2 * group.field_bytes() {
+    if point != [0] && point.len() != 1 + 2 * group.field_bytes() {
         return SignatureCheck::Undecided;
     }
     let Some(digest) = digest(algorithm, signed.message) else { return SignatureCheck::Bad };

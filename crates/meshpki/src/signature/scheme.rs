@@ -120,7 +120,7 @@ impl Scheme {
             // The SHA-3 signatures with RSA.
             [0x60, 0x86, 0x48, 1, 0x65, 3, 4, 3, n @ 13..=16] => (Some(sha3(*n - 13)), Kind::Rsa),
             [0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 1] => (Some(D::Sha1), Kind::Ec),
-            // ecdsa-with-Recommended, ecdsa-with-Specified: known, never good.
+            // ecdsa-with-Recommended, ecdsa-with-Specified: the digest is not said.
             [0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 2 | 3] => (None, Kind::Ec),
             [0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, n @ 1..=4] => (Some(sha2(*n)), Kind::Ec),
             [0x2a, 0x86, 0x48, 0xce, 0x38, 4, 3] => (Some(D::Sha1), Kind::Dsa),

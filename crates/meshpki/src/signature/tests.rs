@@ -85,7 +85,7 @@ fn trailing_bytes_are_trust_settings() {
     let aux =
         [0x30, 20, 0x30, 6, 6, 4, 0x55, 0x1d, 0x25, 0, 0xa0, 10, 6, 8, 0x2b, 6, 1, 5, 5, 7, 3, 1];
     let settings = with(&aux).unwrap().aux.unwrap();
-    assert_eq!(settings.trust, [oid::EKU_ANY]);
+    assert_eq!(settings.trust.unwrap(), [oid::EKU_ANY]);
     assert_eq!(settings.reject, [oid::EKU_SERVER_AUTH]);
     assert!(with(&[0x30, 2, 5, 0]).is_err());
     assert!(with(&[0]).is_err());

@@ -298,6 +298,8 @@ impl fmt::Display for Qualifier {
                 }
                 match explicit {
                     Some(explicit) => writeln!(f, "      Explicit Text: {}", text(explicit)),
+                    // The line the notice would have ended.
+                    None if reference.is_none() => writeln!(f),
                     None => Ok(()),
                 }
             }

@@ -106,11 +106,10 @@ pub(super) fn check_trust_setting(
         if names(&aux.reject) {
             return Trust::Rejected;
         }
-        if names(&aux.trust) {
-            return Trust::Trusted;
-        }
-        if !aux.trust.is_empty() {
-            return Trust::Rejected;
+        match &aux.trust {
+            Some(trust) if names(trust) => return Trust::Trusted,
+            Some(_) => return Trust::Rejected,
+            None => {}
         }
     }
     let is_root = !link.cert.extensions().invalid && has_self_signed_flag(link.cert);

@@ -35,7 +35,7 @@ impl Group {
         usize::try_from(self.p.bits().div_ceil(8)).unwrap_or(0)
     }
 
-    /// Whether `(r, s)` is a signature of `z` by the point with those coordinates.
+    /// Whether `(r, s)` is a signature of `z` by the point with those coordinates; none stand for infinity.
     pub(super) fn verify(
         &self,
         coordinates: &[u8],
@@ -47,9 +47,9 @@ impl Group {
         if *r == zero || *s == zero || *r >= self.order || *s >= self.order {
             return Some(false);
         }
-        let (x, y) = coordinates.split_at(self.field_bytes());
+        let (x, y) = coordinates.split_at(self.field_bytes().min(coordinates.len()));
         let (x, y) = (BigUint::from_bytes_be(x), BigUint::from_bytes_be(y));
-        let key = Point { x, y, z: BigUint::from(1u8) };
+        let key = Point { x, y, z: BigUint::from(u8::from(!coordinates.is_empty())) };
         let w = s.modinv(&self.order)?;
         let (u1, u2) = (z * &w % &self.order, r * w % &self.order);
         let sum = self.two_products(&u1, &u2, &key);

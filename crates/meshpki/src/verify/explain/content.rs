@@ -87,7 +87,11 @@ impl Case<'_> {
         let Some(aux) = anchor.and_then(|anchor| anchor.aux.as_ref()) else { return };
         let wanted = self.policy.purpose.map_or("any purpose", super::super::Purpose::name);
         let list = |usages: &[Vec<u8>]| joined(usages.iter().map(|usage| oid_name(usage)));
-        let found = format!("trusted for {}, rejected for {}", list(&aux.trust), list(&aux.reject));
+        let found = format!(
+            "trusted for {}, rejected for {}",
+            list(aux.trust.as_deref().unwrap_or_default()),
+            list(&aux.reject)
+        );
         push(to, "trust settings", format!("trusted for {wanted}"), found);
     }
 
