@@ -4,6 +4,7 @@
 //! of openssl. Ours alone: `--explain`, `-o json`, `--at`, and exit status 3 where a signature uses an
 //! algorithm that is not built in.
 
+mod keys;
 mod load;
 mod pem;
 mod report;

@@ -199,6 +199,10 @@ impl fmt::Debug for PublicKey {
 fn algorithm(identifier: &Tlv<'_>, bits: &[u8]) -> Result<KeyAlgorithm, DerError> {
     let mut parts = identifier.reader();
     let oid = parts.any()?;
+    // crypto/x509/x_pubkey.c asks for the name of the algorithm.
+    if oid.content.len() > oid::LONGEST_PRINTED {
+        return Err(oid.error("the OID of a key algorithm is too long"));
+    }
     let other = |oid: &[u8]| KeyAlgorithm::Other { oid: oid::dotted(oid) };
     Ok(match oid.content {
         oid::ED25519 => KeyAlgorithm::Ed25519,

@@ -1,5 +1,6 @@
 //! Object identifiers by the names the field uses, as DER content octets.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -169,10 +170,30 @@ pub fn short_name(oid: &OidBytes) -> Option<&'static str> {
     entry(oid).map(|(_, short, _)| *short)
 }
 
-/// OpenSSL's long name, `commonName`; for an OID it does not know, the dotted form.
+/// OpenSSL's long name, `commonName`; for an OID it does not know, the dotted form, and for one that is too
+/// long for that its octets (`crypto/asn1/a_object.c: i2a_ASN1_OBJECT`).
 #[must_use]
 pub fn long_name_or_dotted(oid: &OidBytes) -> String {
-    entry(oid).map_or_else(|| dotted(oid), |(_, _, long)| (*long).to_string())
+    match entry(oid) {
+        Some((_, _, long)) => (*long).to_string(),
+        None if oid.len() > LONGEST_PRINTED => dotted(oid) + &dumped(oid),
+        None => dotted(oid),
+    }
+}
+
+/// Sixteen octets a line, in hex and as text (`crypto/bio/bio_dump.c: BIO_dump`).
+fn dumped(bytes: &[u8]) -> String {
+    let line = |(i, line): (usize, &[u8])| {
+        let hex = |j: usize| {
+            let end = if j == 7 { '-' } else { ' ' };
+            line.get(j).map_or_else(|| String::from("   "), |b| format!("{b:02x}{end}"))
+        };
+        let hex: String = (0..16).map(hex).collect();
+        let text =
+            line.iter().map(|b| if (b' '..=b'~').contains(b) { char::from(*b) } else { '.' });
+        format!("{:04x} - {hex}  {}\n", i * 16, text.collect::<String>())
+    };
+    bytes.chunks(16).enumerate().map(line).collect()
 }
 
 fn entry(oid: &OidBytes) -> Option<&'static (&'static [u8], &'static str, &'static str)> {
@@ -195,13 +216,20 @@ pub fn by_name(name: &str) -> Option<&'static OidBytes> {
     found.map(|(bytes, ..)| *bytes).or_else(|| bare().then_some(&[]))
 }
 
-/// The dotted form, `2.5.29.19`; arcs of any size.
+/// Content octets beyond which OpenSSL writes no OID out (`crypto/objects/obj_dat.c: OBJ_obj2txt`).
+pub(crate) const LONGEST_PRINTED: usize = 586;
+
+/// The dotted form, `2.5.29.19`; arcs of any size. `<INVALID>` for an OID of more than 586 octets, which
+/// OpenSSL does not write out either.
 ///
 /// ```
 /// assert_eq!(meshpki::oid::dotted(meshpki::oid::RSA_SHA256), "1.2.840.113549.1.1.11");
 /// ```
 #[must_use]
 pub fn dotted(oid: &OidBytes) -> String {
+    if oid.len() > LONGEST_PRINTED {
+        return String::from("<INVALID>");
+    }
     let mut arcs = oid.split_inclusive(|byte| byte & 0x80 == 0).map(decimal);
     let Some(first) = arcs.next() else { return String::new() };
     let (root, second) = match first.parse::<u128>() {

@@ -2,9 +2,10 @@
 
 use meshpki::Cert;
 use meshpki::crl::Crl;
-use meshpki::der::{self, Reader};
+use meshpki::der::Reader;
 use meshpki::verify::Anchor;
 
+use super::keys;
 use super::pem::{Block, Next, Reader as Pem};
 
 /// Certificates and CRLs of one file, in its order.
@@ -45,11 +46,11 @@ fn strict_block(block: &Block, found: &mut Found) -> Option<()> {
             found.crls.push(Crl::from_der(&block.der).ok()?);
             true
         }
-        b"RSA PRIVATE KEY" | b"DSA PRIVATE KEY" | b"EC PRIVATE KEY" | b"PRIVATE KEY"
-            if !encrypted_key =>
-        {
-            looks_like_key(&block.der)?;
-            true
+        b"RSA PRIVATE KEY" | b"DSA PRIVATE KEY" | b"EC PRIVATE KEY" | b"PRIVATE KEY" => {
+            if encrypted_key {
+                return keys::names_cipher(&block.header).then_some(());
+            }
+            keys::reads(block).then_some(true)?
         }
         _ => false,
     };
@@ -93,19 +94,17 @@ fn strict_blocks<T>(bytes: &[u8], read: impl Fn(&Block) -> Option<Option<T>>) ->
     }
 }
 
-/// Every private key OpenSSL reads is a SEQUENCE that starts with its version.
-fn looks_like_key(der: &[u8]) -> Option<()> {
-    let key = Reader::new(der).expect(der::SEQUENCE, "a key is a SEQUENCE").ok()?;
-    key.reader().expect(der::INTEGER, "a key has a version").ok().map(drop)
-}
-
 /// The reader of every other file: PEM or DER, what cannot be read is passed over
 /// (`apps/lib/apps.c: load_key_certs_crls` over `OSSL_STORE`).
 pub(super) fn lenient(bytes: &[u8]) -> Found {
     let mut found = Found::default();
     let mut at = 0;
+    let begin = b"-----BEGIN ";
+    let last = bytes.windows(begin.len()).rposition(|window| window == begin);
     while at < bytes.len() {
-        let mut pem = Pem::new(bytes, at);
+        // Behind the last BEGIN line no block is looked for.
+        let from = if last.is_some_and(|last| at <= last) { at } else { bytes.len() };
+        let mut pem = Pem::new(bytes, from);
         at = match pem.next() {
             Next::Block(block) => {
                 if lenient_block(&block, &mut found) {
@@ -145,7 +144,7 @@ fn lenient_block(block: &Block, found: &mut Found) -> bool {
             }
             Err(_) => false,
         },
-        label => label.ends_with(b"PRIVATE KEY") && looks_like_key(&block.der).is_some(),
+        label => label.ends_with(b"PRIVATE KEY") && keys::reads(block),
     }
 }
 

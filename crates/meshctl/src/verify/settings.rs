@@ -240,10 +240,48 @@ fn non_negative(text: &str) -> Option<usize> {
     usize::try_from(openssl_args::atoi(text)).ok()
 }
 
+/// What `-nameopt` knows (`apps/lib/apps.c: set_name_ex`).
+const NAME_OPTIONS: [&str; 28] = [
+    "esc_2253",
+    "esc_2254",
+    "esc_ctrl",
+    "esc_msb",
+    "use_quote",
+    "utf8",
+    "ignore_type",
+    "show_type",
+    "dump_all",
+    "dump_nostr",
+    "dump_der",
+    "compat",
+    "sep_comma_plus",
+    "sep_comma_plus_space",
+    "sep_semi_plus_space",
+    "sep_multiline",
+    "dn_rev",
+    "nofname",
+    "sname",
+    "lname",
+    "align",
+    "oid",
+    "space_eq",
+    "dump_unknown",
+    "RFC2253",
+    "oneline",
+    "multiline",
+    "ca_default",
+];
+
 /// Names are printed in openssl's default form, and in no other.
 fn name_option(text: &str) -> Result<(), Stop> {
     if text == "oneline" {
         return Ok(());
+    }
+    // openssl says nothing at all about a name it does not know.
+    let known = |part: &str| NAME_OPTIONS.iter().any(|name| name.eq_ignore_ascii_case(part));
+    let sign = |part: &str| part.strip_prefix(['-', '+']).map_or_else(|| known(part), known);
+    if !text.split(',').filter(|part| !part.is_empty()).all(sign) {
+        return Err(Stop::refused(""));
     }
     Err(Stop::refused(format!(
         "verify: -nameopt {text} is not supported by meshctl, only oneline\n"

@@ -114,8 +114,9 @@ impl Store {
         }
         let found = self.listed(name);
         self.add(found);
-        // With untrusted certificates that do not help, the store is asked a second time.
-        if !untrusted.is_empty() && !untrusted.iter().any(|cert| cert.subject() == name) {
+        // With untrusted certificates that do not lead further, the store is asked a second time.
+        let leads_on = |cert: &Cert| cert.subject() == name && !cert.is_self_issued();
+        if !untrusted.is_empty() && !untrusted.iter().any(leads_on) {
             self.add_late();
         }
     }

@@ -276,9 +276,15 @@ impl Extensions {
                 || has(oid::SUBJECT_ALT_NAME)
                 || has(oid::ISSUER_ALT_NAME);
         }
+        // Behind the first point that says nothing, none is made ready for use.
+        let mut ready = true;
         for point in &mut self.distribution_points {
-            self.invalid |= !point.complete(issuer);
+            ready = ready && point.complete(issuer);
+            if !ready {
+                point.reasons = 0;
+            }
         }
+        self.invalid |= !ready;
     }
 
     /// The loop over all extensions at the end of `ossl_x509v3_cache_extensions`.

@@ -98,7 +98,8 @@ impl Equation {
         let (a, b) = (number(&a.string()?), number(&b.string()?));
         let this = Self { p: number(p.content), a, b };
         let bits = number(order.content).bits();
-        let sound = (1..=MAX_FIELD_BITS).contains(&this.p.bits())
+        let sound = this.p.bit(0)
+            && (3..=MAX_FIELD_BITS).contains(&this.p.bits())
             && (1..=this.p.bits() + 1).contains(&bits)
             && this.uncompressed(&base.string()?).is_some();
         Ok(sound.then_some((this, bits)))
@@ -139,9 +140,12 @@ impl Equation {
         let mut root = square.modpow(&((&odd + &one) / 2u8), p);
         if twos > 1 {
             let mut left = square.modpow(&odd, p);
-            let mut step = self.non_square()?.modpow(&odd, p);
+            let mut step = BigUint::ZERO;
             let mut order = twos;
             while left != one && left != BigUint::ZERO {
+                if step == BigUint::ZERO {
+                    step = self.non_square()?.modpow(&odd, p);
+                }
                 let (mut below, mut power) = (0, left.clone());
                 while power != one && below < order {
                     power = &power * &power % p;

@@ -21,7 +21,7 @@ impl fmt::Display for Name {
                 })?;
                 match oid::short_name(&attribute.oid) {
                     Some(short) => f.write_str(short)?,
-                    None => f.write_str(&oid::dotted(&attribute.oid))?,
+                    None => f.write_str(&unknown_type(&attribute.oid))?,
                 }
                 write!(f, " = {}", value(attribute))?;
             }
@@ -63,4 +63,14 @@ fn needs_quotes(bytes: &[u8]) -> bool {
 fn hex(attribute: &Attribute) -> String {
     let der = der::tlv(attribute.tag, &attribute.value);
     der.iter().fold(String::from("#"), |text, byte| text + &format!("{byte:02X}"))
+}
+/// A type without a name: its dotted form as far as a buffer of eighty bytes holds it, nothing for one that is
+/// not written out (`crypto/asn1/a_strex.c: do_name_ex`).
+fn unknown_type(oid: &[u8]) -> String {
+    if oid.len() > oid::LONGEST_PRINTED {
+        return String::new();
+    }
+    let mut text = oid::dotted(oid);
+    text.truncate(79);
+    text
 }
