@@ -94,7 +94,7 @@ impl<'a> Run<'a> {
                 continue;
             }
             if let Some(other) = best.filter(|_| found.score == best_score) {
-                let times = (crl.this_update().time(), other.crl.this_update().time());
+                let times = (crl.this_update().loosely(), other.crl.this_update().loosely());
                 if !matches!(times, (Some(this), Some(other)) if this > other) {
                     continue;
                 }
