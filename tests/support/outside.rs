@@ -1,7 +1,6 @@
 //! Keys that only openssl signs with: RSA of odd sizes, RSASSA-PSS, DSA, Ed448, curves of all kinds. They are
 //! made once per process, so a random world that uses one is not the same in the next process.
 
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
@@ -14,7 +13,8 @@ pub struct Outside {
     pub name: &'static str,
     /// SubjectPublicKeyInfo.
     pub spki: Vec<u8>,
-    file: PathBuf,
+    /// The private key, PEM.
+    pem: Vec<u8>,
     ways: Vec<Way>,
 }
 
@@ -63,9 +63,8 @@ const WANTED: &[(&str, &str, &str)] = &[
 
 /// Every such key.
 pub static OUTSIDE: LazyLock<Vec<Outside>> = LazyLock::new(|| {
-    let dir = std::env::temp_dir().join(format!("mesh-outside-{}", std::process::id()));
-    std::fs::create_dir_all(&dir).expect("a folder");
-    WANTED.iter().map(|(name, made, form)| Outside::new(&dir, name, made, form)).collect()
+    let dir = tempfile::tempdir().expect("a folder");
+    WANTED.iter().map(|(name, made, form)| Outside::new(dir.path(), name, made, form)).collect()
 });
 
 fn openssl(args: &[&str]) -> Vec<u8> {
@@ -109,7 +108,8 @@ impl Outside {
         } else {
             openssl(&["ec", "-in", path, "-conv_form", form, "-pubout", "-outform", "DER"])
         };
-        Self { name, spki, file, ways: ways(name) }
+        let pem = std::fs::read(&file).expect("the key openssl wrote");
+        Self { name, spki, pem, ways: ways(name) }
     }
 
     /// The AlgorithmIdentifier of the way number `way`.
@@ -127,10 +127,12 @@ impl Outside {
         let way = &self.ways[way % self.ways.len()];
         let input = tempfile::NamedTempFile::new().expect("a temporary file");
         std::fs::write(input.path(), message).expect("a temporary file");
+        let key = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(key.path(), &self.pem).expect("a temporary file");
         let output = Command::new("openssl")
             .args(&way.options)
             .arg(if way.options[0] == "dgst" { "-sign" } else { "-inkey" })
-            .arg(&self.file)
+            .arg(key.path())
             .args(if way.options[0] == "dgst" { &[][..] } else { &["-in"] })
             .arg(input.path())
             .output();

@@ -175,8 +175,10 @@ fn ec_key(parameters: &Tlv<'_>, point: &[u8]) -> Option<Decoded> {
         }
         _ => return None,
     };
-    if let Some(equation) = equation {
-        equation.uncompressed(point)?;
+    match equation {
+        Some(equation) => drop(equation.uncompressed(point)?),
+        None if ec::fits_binary_field(parameters.content, point) => {}
+        None => return None,
     }
     // crypto/ec/ec_key.c: EC_KEY, ecdh and ecdsa security bits by the order.
     let security_bits = match order_bits {

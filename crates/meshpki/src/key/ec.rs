@@ -192,6 +192,34 @@ pub(crate) fn uncompressed(oid: &[u8], octets: &[u8]) -> Option<Vec<u8>> {
     named(oid)?.equation()?.uncompressed(octets)
 }
 
+/// Whether `octets` has the form and length of a point of the named curve over a binary field
+/// (`crypto/ec/ec2_oct.c: ossl_ec_GF2m_simple_oct2point`); whether it is on the curve is not looked at.
+pub(super) fn fits_binary_field(oid: &[u8], octets: &[u8]) -> bool {
+    let Some(size) = binary_field_bits(oid).map(|bits| bits.div_ceil(8)) else { return false };
+    match octets.split_first() {
+        Some((0, rest)) => rest.is_empty(),
+        Some((2 | 3, rest)) => rest.len() == size,
+        Some((4 | 6 | 7, rest)) => rest.len() == 2 * size,
+        _ => false,
+    }
+}
+
+/// Bits of a binary field: nearly every such curve has them in its name.
+fn binary_field_bits(oid: &[u8]) -> Option<usize> {
+    let name = crate::oid::short_name(oid)?;
+    Some(match name {
+        "Oakley-EC2N-3" => 155,
+        "Oakley-EC2N-4" => 185,
+        "wap-wsg-idm-ecid-wtls1" | "wap-wsg-idm-ecid-wtls4" => 113,
+        "wap-wsg-idm-ecid-wtls3" | "wap-wsg-idm-ecid-wtls5" => 163,
+        "wap-wsg-idm-ecid-wtls10" | "wap-wsg-idm-ecid-wtls11" => 233,
+        _ => {
+            let digits = ["sect", "c2pnb", "c2tnb"].iter().find_map(|p| name.strip_prefix(p))?;
+            digits.get(..3)?.parse().ok()?
+        }
+    })
+}
+
 /// The curve an AlgorithmIdentifier of an EC key names; `None` without a name.
 pub(crate) fn curve_oid(spki: &[u8]) -> Option<&[u8]> {
     let mut identifier = Reader::new(spki).any().ok()?.reader().any().ok()?.reader();
