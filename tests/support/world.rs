@@ -51,6 +51,10 @@ struct World {
     loose: bool,
 }
 
+/// Seeds below are repeatable: their worlds use the keys of the repository alone. From here on a sixth of the
+/// worlds has keys that openssl makes on the spot.
+pub const OUTSIDE_FROM: u64 = 1_000_000;
+
 /// The case of `seed`: files and a command line.
 #[must_use]
 pub fn case(seed: u64) -> Case {
@@ -65,7 +69,7 @@ pub fn case(seed: u64) -> Case {
         crls: Vec::new(),
         with_policies: random.one_in(6),
         with_constraints: random.one_in(4),
-        with_outside: random.one_in(6),
+        with_outside: random.one_in(6) && seed >= OUTSIDE_FROM,
         with_resources: random.one_in(12),
         loose: random.one_in(10),
         random,
