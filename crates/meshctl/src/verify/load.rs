@@ -101,11 +101,18 @@ pub(super) fn lenient(bytes: &[u8]) -> Found {
     let mut at = 0;
     let begin = b"-----BEGIN ";
     let last = bytes.windows(begin.len()).rposition(|window| window == begin);
+    // No block has an END line any more: none is read, or a row of BEGIN lines would take its square.
+    let mut unended = false;
     while at < bytes.len() {
         // Behind the last BEGIN line no block is looked for.
         let from = if last.is_some_and(|last| at <= last) { at } else { bytes.len() };
         let mut pem = Pem::new(bytes, from);
-        at = match pem.next() {
+        let next = match unended {
+            true => pem.begin().map_or(Next::End, |_| Next::Bad),
+            false => pem.next(),
+        };
+        unended |= pem.unended;
+        at = match next {
             Next::Block(block) => {
                 if lenient_block(&block, &mut found) {
                     pem.at

@@ -30,6 +30,8 @@ pub(super) struct Reader<'a> {
     text: &'a [u8],
     /// Bytes read so far.
     pub(super) at: usize,
+    /// A block ran to the end of the text without an END line: there is none behind its BEGIN line.
+    pub(super) unended: bool,
 }
 
 /// Longest piece of a line read at once (`LINESIZE` less its NUL).
@@ -37,14 +39,23 @@ const PIECE: usize = 254;
 
 impl<'a> Reader<'a> {
     pub(super) const fn new(text: &'a [u8], at: usize) -> Self {
-        Self { text, at }
+        Self { text, at, unended: false }
     }
 
     /// The next block.
     pub(super) fn next(&mut self) -> Next {
+        let Some(label) = self.begin() else { return Next::End };
+        match self.body(&label) {
+            Some((header, der)) => Next::Block(Block { label, header, der }),
+            None => Next::Bad,
+        }
+    }
+
+    /// The label of the next BEGIN line.
+    pub(super) fn begin(&mut self) -> Option<Vec<u8>> {
         let mut first = true;
-        let label = loop {
-            let Some(line) = self.line() else { return Next::End };
+        loop {
+            let line = self.line()?;
             let mut line = line.bytes;
             if first && line.len() > 3 {
                 line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
@@ -52,12 +63,8 @@ impl<'a> Reader<'a> {
             first = false;
             let label = trimmed(line).strip_prefix(b"-----BEGIN ");
             if let Some(label) = label.and_then(|label| label.strip_suffix(b"-----")) {
-                break label.to_vec();
+                return Some(label.to_vec());
             }
-        };
-        match self.body(&label) {
-            Some((header, der)) => Next::Block(Block { label, header, der }),
-            None => Next::Bad,
         }
     }
 
@@ -67,7 +74,10 @@ impl<'a> Reader<'a> {
         let (mut before, mut after): (Vec<u8>, Vec<u8>) = (Vec::new(), Vec::new());
         let (mut blank, mut header, mut short, mut partial) = (false, false, false, false);
         loop {
-            let line = self.line()?;
+            let Some(line) = self.line() else {
+                self.unended = self.at >= self.text.len();
+                return None;
+            };
             let continues = std::mem::replace(&mut partial, line.partial);
             header |= !blank && line.bytes.contains(&b':');
             let text = trimmed(line.bytes);
