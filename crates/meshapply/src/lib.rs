@@ -1,0 +1,1 @@
+//! Pushes CA certificates into Istio clusters: observe, decide, act, observe again.
