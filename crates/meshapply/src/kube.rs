@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::{Pod, Secret as KubeSecret};
 use kube::api::{Api, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use meshpki::istiod::Version;
 use tokio::time::timeout;
 
 use crate::cluster::Cluster;
@@ -35,6 +36,8 @@ const REQUEST: Duration = Duration::from_secs(20);
 pub struct Options {
     /// The namespace of istiod.
     pub istio_namespace: String,
+    /// The release of istiod, where its image does not say it.
+    pub istio_version: Option<Version>,
     /// The gateways, namespace and name; empty: found by their labels in every namespace.
     pub gateways: Vec<(String, String)>,
     /// Look at the injected workloads too.

@@ -26,12 +26,16 @@ pub(super) async fn read(kube: &Kube) -> Result<Vec<Istiod>, Error> {
     let api: Api<Deployment> = Api::namespaced(kube.client.clone(), namespace);
     let what = || format!("list the deployments of istiod in {namespace}");
     let list = ask(what, api.list(&ListParams::default().labels("app=istiod"))).await?;
-    let mut found = list.items.iter().map(istiod).collect::<Result<Vec<_>, _>>()?;
+    let mut found = list
+        .items
+        .iter()
+        .map(|one| istiod(one, kube.options.istio_version))
+        .collect::<Result<Vec<_>, _>>()?;
     found.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(found)
 }
 
-fn istiod(deployment: &Deployment) -> Result<Istiod, Error> {
+fn istiod(deployment: &Deployment, known: Option<Version>) -> Result<Istiod, Error> {
     let labels = deployment.metadata.labels.clone().unwrap_or_default();
     let spec = deployment.spec.clone().unwrap_or_default();
     let pod = spec.template.spec.unwrap_or_default();
@@ -39,7 +43,7 @@ fn istiod(deployment: &Deployment) -> Result<Istiod, Error> {
         pod.containers.iter().find(|c| c.name == "discovery").or(pod.containers.first());
     let image = discovery.and_then(|container| container.image.clone()).unwrap_or_default();
     let from_label = || labels.get("app.kubernetes.io/version").and_then(|v| Version::parse(v));
-    let version = tag(&image).and_then(Version::parse).or_else(from_label);
+    let version = known.or_else(|| tag(&image).and_then(Version::parse)).or_else(from_label);
     let version = version.ok_or_else(|| Error::IstioVersion { from: format!("image {image}") })?;
     Ok(Istiod {
         id: Id {

@@ -10,7 +10,7 @@ use kube::core::NamespaceResourceScope;
 use kube::{Client, Resource};
 use serde_json::json;
 
-use super::{Kube, ask, ask_optional};
+use super::{Kube, ask};
 use crate::error::Error;
 use crate::names::RESTARTED_FOR;
 use crate::workload::{Id, Kind, Pod, Rollout, Workload};
@@ -132,20 +132,38 @@ where
     Ok(ask(told, api.list(&ListParams::default())).await?.items.into_iter().map(read).collect())
 }
 
-/// A workload by its name, of whichever kind.
+/// A workload by its name, of whichever kind. Who may not read one kind may read another.
 async fn named(kube: &Kube, namespace: &str, name: &str) -> Result<Found, Error> {
-    let client = || kube.client.clone();
-    let what = |kind: Kind| move || format!("read {}/{name} in {namespace}", kind.word());
-    let deployments: Api<Deployment> = Api::namespaced(client(), namespace);
-    if let Some(found) = ask_optional(what(Kind::Deployment), deployments.get(name)).await? {
-        return Ok(deployment(found));
+    let deployment = one(kube, Kind::Deployment, namespace, name, deployment).await;
+    let daemon_set = match deployment {
+        Ok(found) => return Ok(found),
+        Err(first) => {
+            one(kube, Kind::DaemonSet, namespace, name, daemon_set).await.map_err(|_| first)
+        }
+    };
+    match daemon_set {
+        Ok(found) => Ok(found),
+        Err(first) => {
+            one(kube, Kind::StatefulSet, namespace, name, stateful_set).await.map_err(|_| first)
+        }
     }
-    let daemons: Api<DaemonSet> = Api::namespaced(client(), namespace);
-    if let Some(found) = ask_optional(what(Kind::DaemonSet), daemons.get(name)).await? {
-        return Ok(daemon_set(found));
-    }
-    let stateful: Api<StatefulSet> = Api::namespaced(client(), namespace);
-    ask(what(Kind::StatefulSet), stateful.get(name)).await.map(stateful_set)
+}
+
+async fn one<K>(
+    kube: &Kube,
+    kind: Kind,
+    namespace: &str,
+    name: &str,
+    read: fn(K) -> Found,
+) -> Result<Found, Error>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + std::fmt::Debug
+        + serde::de::DeserializeOwned,
+{
+    let api: Api<K> = Api::namespaced(kube.client.clone(), namespace);
+    ask(|| format!("read {}/{name} in {namespace}", kind.word()), api.get(name)).await.map(read)
 }
 
 /// Adds the pods: of all, or of those whose rollout is under way, where they say why.
