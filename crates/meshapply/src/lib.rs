@@ -29,6 +29,11 @@ pub mod state;
 pub mod waves;
 pub mod workload;
 
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;
+
 pub use cluster::Cluster;
 pub use converge::{Event, Patience, Receipt, converge};
 pub use error::Error;
