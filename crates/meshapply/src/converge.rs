@@ -76,7 +76,10 @@ pub async fn converge(
                 let done = cluster.act(&action, desired).await;
                 if done.is_ok() {
                     wait = Wait::new();
-                    receipt.proof = None;
+                    // A restart comes after a proof that holds, or before a wait, which forgets it.
+                    if !matches!(action, Action::Restart { .. }) {
+                        receipt.proof = None;
+                    }
                     receipt.actions.push(action.clone());
                     tell(&Event::Acted(action));
                 }
