@@ -1,1 +1,39 @@
-//! Pushes CA certificates into Istio clusters: observe, decide, act, observe again.
+//! Brings CA certificates into Istio clusters: writes the `cacerts` secret, restarts what has to restart,
+//! and proves that the new CA is live.
+//!
+//! One cluster is a loop of three questions, and only the middle one decides:
+//!
+//! ```text
+//! Cluster::observe() ─► Observed ─┐
+//! Desired ────────────────────────┴─ next() ─► Act(action) ─► Cluster::act()   ─► look again
+//!                                              Prove       ─► Cluster::prove() ─► look again
+//!                                              Wait(what)  ─► sleep            ─► look again, until patience ends
+//!                                              Done        ─► Receipt
+//!                                              Stop(why)   ─► Error
+//! ```
+//!
+//! What has happened is read from the cluster, never remembered: the secret says for which content it is and who
+//! has to restart for it, a pod template says for which content its pods were restarted. So a run that was
+//! interrupted is simply run again, and a second run writes nothing. "Ready" proves nothing: done is a cluster
+//! whose istiod presents a certificate of the new CA, signs with it, and gives out its roots.
+
+pub mod cluster;
+pub mod converge;
+pub mod error;
+mod istio_ca;
+pub mod kube;
+pub mod names;
+pub mod next;
+pub mod proof;
+pub mod state;
+pub mod waves;
+pub mod workload;
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;
+
+pub use cluster::Cluster;
+pub use converge::{Event, Patience, Receipt, converge};
+pub use error::Error;

@@ -1,10 +1,14 @@
 //! The command line as typed: clap types only.
 
+mod clusters;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use meshpki::istiod::Version;
 use meshpki::{KeyType, Name, Time};
+
+pub use clusters::{Clusters, DryRun, Push, Restart, Rollback, Rollout};
 
 /// CA certificates for Istio on many clusters: make them, sign them, verify them, renew them.
 #[derive(Debug, Parser)]
@@ -31,6 +35,10 @@ pub enum Command {
     Ca(Box<Ca>),
     /// Tell what istiod will do with the files of each cluster, and what is wrong with them.
     Check(Check),
+    /// Bring CA certificates into clusters, restart who has to, and prove that the new CA is live.
+    Push(Box<Push>),
+    /// Bring back the secret that was replaced last.
+    Rollback(Box<Rollback>),
 }
 
 /// `meshctl ca ...`.

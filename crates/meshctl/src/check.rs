@@ -5,6 +5,7 @@
 mod json;
 mod text;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use meshpki::Time;
@@ -77,6 +78,43 @@ fn judge(folders: Vec<Folder>, args: &Check, at: Time) -> Report {
     };
     let clusters = folders.into_iter().map(judged).collect();
     Report { settings, at, clusters, problems }
+}
+
+/// The files of every cluster's folder in `dir` by the cluster's name, or of `dir` itself.
+pub(crate) fn secrets(dir: &Path) -> Result<BTreeMap<String, Secret>, Failure> {
+    Ok(collect(dir)?.into_iter().map(|folder| (folder.name, folder.secret)).collect())
+}
+
+/// What [`istiod::check`] says of these secrets, each judged by the settings of its own istiods; what is between
+/// clusters is judged by each of them.
+pub(crate) fn problems(
+    clusters: &[(&str, &Secret)],
+    settings: &[Vec<Settings>],
+    at: Time,
+) -> Vec<Problem> {
+    let all: Vec<Cluster<'_>> =
+        clusters.iter().map(|(name, secret)| Cluster { name, secret }).collect();
+    let mut kinds: Vec<&Settings> = settings.iter().flatten().collect();
+    kinds.dedup();
+    let mut problems: Vec<Problem> = Vec::new();
+    for kind in kinds {
+        let concerned = |problem: &Problem| {
+            problem.clusters.iter().any(|name| {
+                let place = clusters.iter().position(|(cluster, _)| cluster == name);
+                place.is_some_and(|i| settings[i].contains(kind))
+            })
+        };
+        for problem in istiod::check(&all, kind, at).into_iter().filter(concerned) {
+            let is_known = |p: &Problem| {
+                p.code == problem.code && p.clusters == problem.clusters && p.file == problem.file
+            };
+            if !problems.iter().any(is_known) {
+                problems.push(problem);
+            }
+        }
+    }
+    problems.sort_by(|a, b| b.severity.cmp(&a.severity));
+    problems
 }
 
 /// The cluster whose folder this is, or those in it.

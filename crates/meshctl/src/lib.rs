@@ -3,12 +3,15 @@
 pub mod args;
 pub mod ca;
 pub mod check;
+mod clusters;
 pub mod expiry;
 pub mod files;
 pub mod inspect;
 pub mod io;
 mod openssl_args;
+mod rbac;
 pub mod report;
+pub mod rollout;
 mod show;
 pub mod verify;
 
@@ -55,6 +58,8 @@ fn dispatch(command: Command, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let ca = match command {
         Command::Ca(ca) => *ca,
         Command::Check(args) => return check::run(&args, io),
+        Command::Push(args) => return rollout::push(&args, io),
+        Command::Rollback(args) => return rollout::rollback(&args, io),
     };
     match ca {
         Ca::Init(args) => ca::init::run(&args, io),

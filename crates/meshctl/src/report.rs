@@ -27,6 +27,7 @@ impl Failure {
         "ctl/busy",
         "ctl/cluster-incomplete",
         "ctl/cluster-name",
+        "ctl/declined",
         "ctl/exists",
         "ctl/io",
         "ctl/key-permissions",
@@ -34,6 +35,7 @@ impl Failure {
         "ctl/leftovers",
         "ctl/name-constraint-unproven",
         "ctl/no-cluster",
+        "ctl/no-previous",
         "ctl/no-root",
         "ctl/no-root-key",
         "ctl/root-kept",
@@ -48,7 +50,10 @@ impl Failure {
     /// A failure of meshctl itself: exit status 1.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
         debug_assert!(
-            Self::CODES.contains(&code) || code.starts_with("pki/") || code.starts_with("cfssl/"),
+            Self::CODES.contains(&code)
+                || ["pki/", "cfssl/", "apply/", "istiod/"]
+                    .iter()
+                    .any(|prefix| code.starts_with(prefix)),
             "{code}"
         );
         Self {
@@ -65,6 +70,11 @@ impl Failure {
     pub fn io(what: &str, path: &Path, error: &std::io::Error) -> Self {
         Self::new("ctl/io", format!("cannot {what} `{}`", path.display()))
             .because(error.to_string())
+    }
+
+    /// Wrong usage that clap could not see: exit status 64.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new("ctl/usage", message).exit(Exit::Usage)
     }
 
     /// Where it happened: a file, a cluster.
@@ -148,6 +158,52 @@ impl From<Error> for Failure {
         }
         failure
     }
+}
+
+impl From<meshapply::Error> for Failure {
+    fn from(error: meshapply::Error) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&meshapply::Error> for Failure {
+    fn from(error: &meshapply::Error) -> Self {
+        let exit = if error.could_not_ask() { Exit::Failed } else { Exit::No };
+        let mut failure = Self::new(error.code(), error.to_string()).exit(exit);
+        failure.hints = apply_hint(error).into_iter().map(str::to_owned).collect();
+        failure
+    }
+}
+
+/// The next step that goes with a code of `apply/`, where it is the same in every cluster.
+const fn apply_hint(error: &meshapply::Error) -> Option<&'static str> {
+    use meshapply::Error as E;
+    use meshapply::next::Stop;
+    Some(match error {
+        E::Forbidden { .. } => "`meshctl push DIR --print-rbac` prints the rights a push needs",
+        E::Kubeconfig { .. } => {
+            "`kubectl config get-contexts` lists the contexts; `--kubeconfig FILE` names another file"
+        }
+        E::IstioVersion { .. } => "`--istio-version 1.30.3` says it",
+        E::Unreachable { .. } => {
+            "try again, or leave the cluster out; nothing more is written to it"
+        }
+        E::Interrupted { .. } => "run the same command again: it goes on where it was",
+        E::Stopped(Stop::Foreign { .. }) => {
+            "`--adopt` writes over them and makes meshctl their owner; take the secret out of the other tool first, or it writes it back"
+        }
+        E::Stopped(Stop::Immutable) => {
+            "an immutable secret is deleted and made anew by hand, or made without `immutable` where it comes from"
+        }
+        E::Stopped(Stop::Moved { .. }) => {
+            "look who else is at work, then run the command again: it shows a new plan"
+        }
+        E::Stopped(Stop::NoIstiod) => {
+            "`--istio-namespace` says where it is; `--before-install` writes the secret for an Istio to come"
+        }
+        E::Stopped(Stop::NoReplicas { .. }) => "scale it up first: `kubectl scale`",
+        _ => return None,
+    })
 }
 
 /// Prints a warning: work goes on.

@@ -1,0 +1,144 @@
+//! What can go wrong in a cluster, each with a code that never changes its meaning.
+
+use crate::next::Stop;
+use crate::proof::Unproven;
+
+/// Why a cluster was not brought to hold what it should, or could not be asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The API server said no to a request: its own words.
+    #[error("the API server refuses to {what}: {message}")]
+    Api {
+        /// What was asked: `read secret istio-system/cacerts`.
+        what: String,
+        /// Its message.
+        message: String,
+        /// HTTP status.
+        status: u16,
+    },
+    /// The user may not do that.
+    #[error("not allowed to {what}: {message}")]
+    Forbidden {
+        /// What was asked.
+        what: String,
+        /// Its message.
+        message: String,
+    },
+    /// The kubeconfig cannot be used.
+    #[error("context `{context}` cannot be used: {message}")]
+    Kubeconfig {
+        /// The context.
+        context: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// istiod's release cannot be told.
+    #[error("the release of istiod cannot be told from {from}")]
+    IstioVersion {
+        /// What was looked at: `image docker.io/x/pilot@sha256:..`.
+        from: String,
+    },
+    /// It was not done in time.
+    #[error("not done after {seconds} s: still waiting for {what}")]
+    Patience {
+        /// How long.
+        seconds: u64,
+        /// For what.
+        what: String,
+    },
+    /// The proof does not hold.
+    #[error("not proven after {seconds} s: {missing}")]
+    Unproven {
+        /// How long it was waited for.
+        seconds: u64,
+        /// What does not hold.
+        missing: Unproven,
+    },
+    /// Somebody has to decide.
+    #[error("{0}")]
+    Stopped(Stop),
+    /// It was interrupted.
+    #[error("interrupted while waiting for {what}")]
+    Interrupted {
+        /// What it was at.
+        what: String,
+    },
+    /// The API server cannot be reached, or does not answer.
+    #[error("cannot {what}: {message}")]
+    Unreachable {
+        /// What was asked.
+        what: String,
+        /// Why not.
+        message: String,
+    },
+}
+
+impl Error {
+    /// Every code there is, in alphabetical order.
+    pub const CODES: &'static [&'static str] = &[
+        "apply/api",
+        "apply/forbidden",
+        "apply/foreign",
+        "apply/immutable",
+        "apply/interrupted",
+        "apply/istio-version",
+        "apply/kubeconfig",
+        "apply/moved",
+        "apply/no-istiod",
+        "apply/no-replicas",
+        "apply/obstacle",
+        "apply/patience",
+        "apply/stuck",
+        "apply/unproven",
+        "apply/unreachable",
+    ];
+
+    /// Its code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Api { .. } => "apply/api",
+            Self::Forbidden { .. } => "apply/forbidden",
+            Self::Kubeconfig { .. } => "apply/kubeconfig",
+            Self::IstioVersion { .. } => "apply/istio-version",
+            Self::Patience { .. } => "apply/patience",
+            Self::Unproven { .. } => "apply/unproven",
+            Self::Interrupted { .. } => "apply/interrupted",
+            Self::Unreachable { .. } => "apply/unreachable",
+            Self::Stopped(stop) => match stop {
+                Stop::Foreign { .. } => "apply/foreign",
+                Stop::Immutable => "apply/immutable",
+                Stop::Moved { .. } => "apply/moved",
+                Stop::NoIstiod => "apply/no-istiod",
+                Stop::NoReplicas { .. } => "apply/no-replicas",
+                Stop::Obstacle { .. } => "apply/obstacle",
+                Stop::Stuck { .. } => "apply/stuck",
+            },
+        }
+    }
+
+    /// Whether asking again may help: the server was away or busy.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Api { status, .. } => matches!(*status, 409 | 429 | 500 | 502 | 503 | 504),
+            _ => false,
+        }
+    }
+
+    /// Whether it could not be asked, rather than that the answer is no.
+    #[must_use]
+    pub const fn could_not_ask(&self) -> bool {
+        matches!(
+            self,
+            Self::Api { .. }
+                | Self::Forbidden { .. }
+                | Self::Kubeconfig { .. }
+                | Self::IstioVersion { .. }
+                | Self::Interrupted { .. }
+                | Self::Unreachable { .. }
+        )
+    }
+}

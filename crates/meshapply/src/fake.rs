@@ -1,0 +1,289 @@
+//! A cluster in memory that can be told to misbehave.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use meshpki::istiod::Secret;
+use meshpki::profile::Role;
+use meshpki::{Cert, Issuer, KeyType, Name, Profile, Serial, Signer, SoftKey, Stamp, Time};
+
+use crate::cluster::Cluster;
+use crate::error::Error;
+use crate::next::Action;
+use crate::proof::{Canary, NamespaceRoots, PodProof, Proof};
+use crate::state::{Desired, Live, Observed, ca, certs, roots};
+use crate::workload::{Id, Kind, Pod, Workload};
+
+pub(crate) const NOW: Time = Time(1_795_244_400);
+
+/// A root that signs sets of files.
+pub(crate) struct Root {
+    cert: Cert,
+    key: SoftKey,
+}
+
+impl Root {
+    pub(crate) fn new(name: &str) -> Self {
+        let key = key();
+        let profile = Profile::root(Name::parse(name).unwrap());
+        Self { cert: meshpki::self_signed(&profile, &key, stamp()).unwrap(), key }
+    }
+
+    /// The four files of a cluster under this root.
+    pub(crate) fn secret(&self, name: &str) -> Secret {
+        let key = key();
+        let profile = Profile::cluster(Name::parse(name).unwrap());
+        let issuer = Issuer { cert: &self.cert, signer: &self.key };
+        let cert = meshpki::issue(&profile, key.public_key(), issuer, stamp()).unwrap();
+        [
+            ("ca-cert.pem", cert.to_pem()),
+            ("ca-key.pem", key.to_pem().to_string()),
+            ("cert-chain.pem", cert.to_pem() + &self.cert.to_pem()),
+            ("root-cert.pem", self.cert.to_pem()),
+        ]
+        .into_iter()
+        .collect()
+    }
+}
+
+fn key() -> SoftKey {
+    SoftKey::generate(KeyType::EcdsaP256).unwrap()
+}
+
+fn stamp() -> Stamp {
+    let mut random = [0; 20];
+    meshpki::soft::fill_random(&mut random);
+    Stamp::made_at(NOW, Serial::from_random(random))
+}
+
+/// A workload certificate of the CA in a secret, and the chain above it.
+fn leaf(secret: &Secret) -> Vec<Cert> {
+    let signer = SoftKey::from_pem(secret.get("ca-key.pem").unwrap(), None).unwrap();
+    let issuer = ca(secret).unwrap();
+    let mut profile = Profile::cluster(Name::parse("CN=workload").unwrap());
+    profile.role = Role::EndEntity;
+    profile.valid_seconds = 600;
+    let issuer = Issuer { cert: &issuer, signer: &signer };
+    let cert = meshpki::issue(&profile, key().public_key(), issuer, stamp()).unwrap();
+    let mut chain = vec![cert];
+    chain.extend(certs(secret.get("cert-chain.pem").unwrap()));
+    chain
+}
+
+/// What goes wrong.
+#[derive(Default)]
+pub(crate) struct Trouble {
+    /// Looks that fail, counted down.
+    pub(crate) away: usize,
+    /// Workloads whose new pods never come up.
+    pub(crate) stuck: BTreeSet<String>,
+    /// Workloads whose rollout never ends.
+    pub(crate) slow: BTreeSet<String>,
+    /// istiod takes a changed secret after this many proofs; `None`: never.
+    pub(crate) reloads_after: Option<usize>,
+    /// Actions that are done before everything is refused.
+    pub(crate) breaks_after: Option<usize>,
+    /// Somebody else writes this before our first write.
+    pub(crate) faster: Option<Secret>,
+    /// Somebody else writes this after our write.
+    pub(crate) slower: Option<Secret>,
+}
+
+pub(crate) struct Fake {
+    pub(crate) state: RefCell<State>,
+}
+
+pub(crate) struct State {
+    pub(crate) observed: Observed,
+    /// What istiod runs with.
+    pub(crate) running: Secret,
+    pub(crate) trouble: Trouble,
+    /// Everything written, in order.
+    pub(crate) log: Vec<String>,
+    /// The most rollouts under way at the same time.
+    pub(crate) most: usize,
+    version: u64,
+    proofs: usize,
+}
+
+impl Fake {
+    /// istiod, a gateway and two workloads; istiod runs with `running`, which is the secret unless `bare`.
+    pub(crate) fn new(running: &Secret, bare: bool) -> Self {
+        let observed = Observed {
+            secret: (!bare).then(|| live(running.clone(), 1)),
+            previous: None,
+            istiod: vec![workload("istio-system", "istiod")],
+            gateways: vec![workload("istio-system", "gateway")],
+            workloads: vec![workload("shop", "cart"), workload("shop", "web")],
+        };
+        Self {
+            state: RefCell::new(State {
+                observed,
+                running: running.clone(),
+                trouble: Trouble::default(),
+                log: vec![],
+                most: 0,
+                version: 1,
+                proofs: 0,
+            }),
+        }
+    }
+
+    pub(crate) fn with(self, change: impl FnOnce(&mut State)) -> Self {
+        change(&mut self.state.borrow_mut());
+        self
+    }
+
+    pub(crate) fn log(&self) -> String {
+        self.state.borrow().log.join(", ")
+    }
+}
+
+fn live(files: Secret, version: u64) -> Live {
+    Live {
+        files,
+        resource_version: version.to_string(),
+        foreign: vec![],
+        restart: BTreeSet::new(),
+        immutable: false,
+    }
+}
+
+fn workload(namespace: &str, name: &str) -> Workload {
+    let pod = Pod {
+        name: format!("{name}-1"),
+        ready: true,
+        terminating: false,
+        waiting: None,
+        restarts: 0,
+    };
+    Workload {
+        id: Id { namespace: namespace.into(), kind: Kind::Deployment, name: name.into() },
+        generation: 1,
+        observed_generation: 1,
+        wanted: 1,
+        total: 1,
+        updated: 1,
+        available: 1,
+        paused: false,
+        manual: None,
+        deadline: None,
+        restarted_for: None,
+        pods: vec![pod],
+    }
+}
+
+fn refused(status: u16) -> Error {
+    Error::Api { what: "write".into(), message: "it says no".into(), status }
+}
+
+impl State {
+    fn all(&mut self) -> impl Iterator<Item = &mut Workload> {
+        let Observed { istiod, gateways, workloads, .. } = &mut self.observed;
+        istiod.iter_mut().chain(gateways).chain(workloads)
+    }
+
+    /// One step of every rollout: seen, new pod there, done; each at a look of its own.
+    fn roll(&mut self) {
+        let is_under_way =
+            |w: &&mut Workload| w.observed_generation < w.generation || w.updated < w.wanted;
+        let under_way = self.all().filter(is_under_way).count();
+        self.most = self.most.max(under_way);
+        let (stuck, slow) = (self.trouble.stuck.clone(), self.trouble.slow.clone());
+        let mut restarted = false;
+        for workload in self.all() {
+            let name = workload.id.name.clone();
+            if workload.observed_generation < workload.generation {
+                workload.observed_generation = workload.generation;
+                (workload.updated, workload.total) = (0, 1);
+            } else if workload.updated < workload.wanted && stuck.contains(&name) {
+                workload.deadline = Some("timed out progressing".into());
+            } else if workload.updated < workload.wanted && !slow.contains(&name) {
+                workload.updated = workload.wanted;
+                restarted |= name == "istiod";
+            }
+        }
+        if restarted && let Some(live) = &self.observed.secret {
+            self.running = live.files.clone();
+        }
+    }
+
+    fn write(&mut self, files: Secret, restart: BTreeSet<crate::state::Who>) {
+        self.version += 1;
+        let restart = Live { restart, ..live(files, self.version) };
+        self.observed.secret = Some(restart);
+        self.proofs = 0;
+    }
+}
+
+impl Cluster for Fake {
+    async fn observe(&self) -> Result<Observed, Error> {
+        let state = &mut *self.state.borrow_mut();
+        if state.trouble.away > 0 {
+            state.trouble.away -= 1;
+            return Err(Error::Unreachable { what: "look".into(), message: "refused".into() });
+        }
+        let seen = state.observed.clone();
+        state.roll();
+        Ok(seen)
+    }
+
+    async fn act(&self, action: &Action, desired: &Desired) -> Result<(), Error> {
+        let state = &mut *self.state.borrow_mut();
+        if let Some(left) = &mut state.trouble.breaks_after {
+            if *left == 0 {
+                return Err(Error::Interrupted { what: "it".into() });
+            }
+            *left -= 1;
+        }
+        match action {
+            Action::KeepPrevious => {
+                state.observed.previous = state.observed.secret.clone();
+                state.log.push("keep".into());
+            }
+            Action::WriteSecret { over } => {
+                if let Some(other) = state.trouble.faster.take() {
+                    state.write(other, BTreeSet::new());
+                }
+                let there =
+                    state.observed.secret.as_ref().map(|live| live.resource_version.clone());
+                if there != *over {
+                    return Err(refused(409));
+                }
+                state.write(desired.secret.clone(), desired.restart.clone());
+                state.log.push("write".into());
+                if let Some(other) = state.trouble.slower.take() {
+                    state.write(other, BTreeSet::new());
+                }
+            }
+            Action::Restart { id, mark } => {
+                state.log.push(format!("restart {}", id.name));
+                let workload = state.all().find(|w| w.id == *id).unwrap();
+                workload.restarted_for = Some(mark.clone());
+                workload.generation += 1;
+            }
+        }
+        Ok(())
+    }
+
+    async fn prove(&self, _: &Desired) -> Result<Proof, Error> {
+        let state = &mut *self.state.borrow_mut();
+        if state.trouble.reloads_after.is_some_and(|after| state.proofs >= after)
+            && let Some(live) = &state.observed.secret
+        {
+            state.running = live.files.clone();
+        }
+        state.proofs += 1;
+        let running = &state.running;
+        let text = String::from_utf8(running.get("root-cert.pem").unwrap().to_vec()).unwrap();
+        let canary = Canary { chain: leaf(running), roots: roots(running) };
+        let pods = state.observed.istiod.iter().flat_map(Workload::ready_pods);
+        let pods = pods.map(|pod| PodProof {
+            pod: pod.name.clone(),
+            served: Ok(leaf(running)),
+            canary: Some(Ok(canary.clone())),
+        });
+        let namespaces = vec![NamespaceRoots { namespace: "shop".into(), text: Some(text) }];
+        Ok(Proof { at: NOW, pods: pods.collect(), namespaces })
+    }
+}

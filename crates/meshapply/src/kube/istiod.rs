@@ -1,0 +1,110 @@
+//! Which release istiod is and how it is set: from its Deployment, as its pods will have it.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Container;
+use kube::api::{Api, ListParams};
+use meshpki::istiod::{Settings, Version};
+
+use super::{Kube, ask};
+use crate::error::Error;
+use crate::workload::{Id, Kind};
+
+/// An istiod and what decides what it does with a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Istiod {
+    /// Its Deployment.
+    pub id: Id,
+    /// Its revision, `default` where it has none.
+    pub revision: String,
+    /// Its release and settings.
+    pub settings: Settings,
+}
+
+/// Reads every revision's.
+pub(super) async fn read(kube: &Kube) -> Result<Vec<Istiod>, Error> {
+    let namespace = kube.namespace();
+    let api: Api<Deployment> = Api::namespaced(kube.client.clone(), namespace);
+    let what = || format!("list the deployments of istiod in {namespace}");
+    let list = ask(what, api.list(&ListParams::default().labels("app=istiod"))).await?;
+    let mut found = list
+        .items
+        .iter()
+        .map(|one| istiod(one, kube.options.istio_version))
+        .collect::<Result<Vec<_>, _>>()?;
+    found.sort_by(|a, b| a.id.cmp(&b.id));
+    Ok(found)
+}
+
+fn istiod(deployment: &Deployment, known: Option<Version>) -> Result<Istiod, Error> {
+    let labels = deployment.metadata.labels.clone().unwrap_or_default();
+    let spec = deployment.spec.clone().unwrap_or_default();
+    let pod = spec.template.spec.unwrap_or_default();
+    let discovery =
+        pod.containers.iter().find(|c| c.name == "discovery").or(pod.containers.first());
+    let image = discovery.and_then(|container| container.image.clone()).unwrap_or_default();
+    let from_label = || labels.get("app.kubernetes.io/version").and_then(|v| Version::parse(v));
+    let version = known.or_else(|| tag(&image).and_then(Version::parse)).or_else(from_label);
+    let version = version.ok_or_else(|| Error::IstioVersion { from: format!("image {image}") })?;
+    Ok(Istiod {
+        id: Id {
+            namespace: deployment.metadata.namespace.clone().unwrap_or_default(),
+            kind: Kind::Deployment,
+            name: deployment.metadata.name.clone().unwrap_or_default(),
+        },
+        revision: labels.get("istio.io/rev").cloned().unwrap_or_else(|| "default".to_owned()),
+        settings: settings(version, discovery),
+    })
+}
+
+/// `1.30.3` of `docker.io/istio/pilot:1.30.3@sha256:..`.
+fn tag(image: &str) -> Option<&str> {
+    let name = image.split('@').next()?;
+    let (_, last) = name.rsplit_once('/').unwrap_or(("", name));
+    last.split_once(':').map(|(_, tag)| tag)
+}
+
+/// The defaults of the release, and what the container's environment says.
+fn settings(version: Version, container: Option<&Container>) -> Settings {
+    let defaults = Settings::defaults(version);
+    let variables = container.and_then(|container| container.env.as_ref());
+    let flag = |name: &str, default: bool| {
+        let value = variables.into_iter().flatten().find(|variable| variable.name == name);
+        value.and_then(|variable| go_bool(variable.value.as_deref()?)).unwrap_or(default)
+    };
+    Settings {
+        multi_root: flag("ISTIO_MULTIROOT_MESH", defaults.multi_root),
+        auto_reload: flag("AUTO_RELOAD_PLUGIN_CERTS", defaults.auto_reload),
+        crl: flag("PILOT_ENABLE_CA_CRL", defaults.crl),
+        cacerts_for_self_signed: flag(
+            "USE_CACERTS_FOR_SELF_SIGNED_CA",
+            defaults.cacerts_for_self_signed,
+        ),
+        version,
+    }
+}
+
+/// `strconv.ParseBool`; what it does not read leaves the default (`istio pkg/env/var.go`).
+fn go_bool(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tag_of_an_image() {
+        let check = |image: &str, expect: Option<&str>| assert_eq!(tag(image), expect, "{image}");
+        check("docker.io/istio/pilot:1.30.3", Some("1.30.3"));
+        check("registry:5000/istio/pilot:1.6.4-distroless", Some("1.6.4-distroless"));
+        check("registry:5000/istio/pilot", None);
+        check("istio/pilot@sha256:00", None);
+        check("istio/pilot:1.27.0@sha256:00", Some("1.27.0"));
+        check("pilot:1.27.0", Some("1.27.0"));
+        check("", None);
+    }
+}

@@ -1,0 +1,102 @@
+//! The proof, asked of a cluster: istiod through the API server's port forwarding, the ConfigMaps, a token.
+
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
+use kube::api::{Api, ListParams, PostParams};
+use meshpki::Time;
+use meshpki::istiod::Secret;
+use tokio::time::timeout;
+
+use super::{Kube, REQUEST, ask, mesh_config, told, workloads};
+use crate::error::Error;
+use crate::istio_ca::{self, Token};
+use crate::names::{
+    IGNORED_NAMESPACES, ISTIOD_TLS_PORT, ROOT_CONFIG_MAP, ROOT_CONFIG_MAP_KEY, TOKEN_AUDIENCE,
+};
+use crate::proof::{NamespaceRoots, PodProof, Proof};
+use crate::state::{ca, roots};
+
+/// A token lives as short as the API server allows.
+const TOKEN_SECONDS: i64 = 600;
+
+/// Asks every ready pod of istiod, and reads every namespace.
+pub(super) async fn prove(kube: &Kube, secret: &Secret) -> Result<Proof, Error> {
+    let istiod = workloads::istiod(kube).await?;
+    let token = token(kube).await?;
+    let mut pods = Vec::new();
+    for pod in istiod.iter().flat_map(|workload| workload.ready_pods()) {
+        pods.push(ask_pod(kube, &pod.name, secret, &token).await);
+    }
+    Ok(Proof { at: now(), pods, namespaces: namespaces(kube).await? })
+}
+
+/// What one pod serves; a canary only where it serves the CA of the secret, since the token goes to it.
+async fn ask_pod(kube: &Kube, pod: &str, secret: &Secret, token: &Token) -> PodProof {
+    let asked = timeout(REQUEST, async {
+        let mut forward = kube
+            .pods(kube.namespace())
+            .portforward(pod, &[ISTIOD_TLS_PORT])
+            .await
+            .map_err(|error| told(&error))?;
+        let stream = forward.take_stream(ISTIOD_TLS_PORT).ok_or("no stream to the port")?;
+        let connection = istio_ca::connect(stream, kube.namespace()).await?;
+        let served = connection.served()?;
+        let wanted = ca(secret).ok_or("the secret has no CA certificate")?;
+        let trusted = crate::proof::verify_chain(&served, &roots(secret), now());
+        let is_live = trusted.is_some_and(|verdict| verdict.is_ok())
+            && served.first().is_some_and(|leaf| meshpki::chain::issued(&wanted, leaf));
+        let canary = if is_live { Some(connection.sign(token).await) } else { None };
+        Ok::<_, String>((served, canary))
+    });
+    let (served, canary) = match asked.await {
+        Ok(Ok((served, canary))) => (Ok(served), canary),
+        Ok(Err(why)) => (Err(why), None),
+        Err(_) => (Err(format!("no answer within {} s", REQUEST.as_secs())), None),
+    };
+    PodProof { pod: pod.to_owned(), served, canary }
+}
+
+/// A token istiod accepts and nobody else, for the service account of the options.
+async fn token(kube: &Kube) -> Result<Token, Error> {
+    let account = &kube.options.service_account;
+    let api: Api<ServiceAccount> = Api::namespaced(kube.client.clone(), kube.namespace());
+    let request = TokenRequest {
+        spec: TokenRequestSpec {
+            audiences: vec![TOKEN_AUDIENCE.to_owned()],
+            expiration_seconds: Some(TOKEN_SECONDS),
+            bound_object_ref: None,
+        },
+        ..TokenRequest::default()
+    };
+    let what = || format!("get a token for serviceaccount {}/{account}", kube.namespace());
+    let answer =
+        ask(what, api.create_token_request(account, &PostParams::default(), &request)).await?;
+    Ok(Token::new(answer.status.map(|status| status.token).unwrap_or_default()))
+}
+
+/// The roots of each namespace istiod serves, sorted.
+pub(super) async fn namespaces(kube: &Kube) -> Result<Vec<NamespaceRoots>, Error> {
+    let config = mesh_config::read(kube).await?;
+    let api: Api<ConfigMap> = Api::all(kube.client.clone());
+    let by_name = ListParams::default().fields(&format!("metadata.name={ROOT_CONFIG_MAP}"));
+    let what = || format!("list configmaps {ROOT_CONFIG_MAP} in all namespaces");
+    let maps = ask(what, api.list(&by_name)).await?.items;
+    let mut found = Vec::new();
+    for (namespace, labels) in mesh_config::namespaces(kube).await? {
+        if IGNORED_NAMESPACES.contains(&namespace.as_str()) || !config.serves(&labels) {
+            continue;
+        }
+        let map = maps.iter().find(|map| map.metadata.namespace.as_deref() == Some(&namespace));
+        let text = map.and_then(|map| map.data.as_ref()?.get(ROOT_CONFIG_MAP_KEY).cloned());
+        found.push(NamespaceRoots { namespace, text });
+    }
+    found.sort_by(|a, b| a.namespace.cmp(&b.namespace));
+    Ok(found)
+}
+
+/// Now, by this machine's clock.
+fn now() -> Time {
+    use std::time::{SystemTime, UNIX_EPOCH};
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,309 @@
+//! Deployments, StatefulSets and DaemonSets: found, read, restarted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::{Pod as KubePod, PodTemplateSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use kube::api::{Api, ListParams, Patch, PatchParams};
+use kube::core::NamespaceResourceScope;
+use kube::{Client, Resource};
+use serde_json::json;
+
+use super::{Kube, ask};
+use crate::error::Error;
+use crate::names::RESTARTED_FOR;
+use crate::workload::{Id, Kind, Pod, Rollout, Workload};
+
+/// Labels istiod's pods have in every release.
+const ISTIOD: &str = "app=istiod";
+
+/// A workload with what says which pods are its own.
+pub(super) struct Found {
+    pub(super) workload: Workload,
+    selector: LabelSelector,
+    template: PodTemplateSpec,
+}
+
+/// istiod, every revision, with its pods.
+pub(super) async fn istiod(kube: &Kube) -> Result<Vec<Workload>, Error> {
+    let namespace = kube.namespace();
+    let api: Api<Deployment> = Api::namespaced(kube.client.clone(), namespace);
+    let what = || format!("list the deployments of istiod in {namespace}");
+    let list = ask(what, api.list(&ListParams::default().labels(ISTIOD))).await?;
+    let found = list.items.into_iter().map(deployment).collect();
+    with_pods(kube, found, true).await
+}
+
+/// The gateways: those named, or else everything that looks like one, in every namespace.
+pub(super) async fn gateways(kube: &Kube) -> Result<Vec<Workload>, Error> {
+    let found = if kube.options.gateways.is_empty() {
+        let mut found = every(kube).await?;
+        found.retain(|found| is_gateway(&found.template));
+        found
+    } else {
+        let mut found = Vec::new();
+        for (namespace, name) in &kube.options.gateways {
+            found.push(named(kube, namespace, name).await?);
+        }
+        found
+    };
+    with_pods(kube, found, false).await
+}
+
+/// The workloads whose pods have a sidecar, without those that are `taken`.
+pub(super) async fn injected(kube: &Kube, taken: &[&Id]) -> Result<Vec<Workload>, Error> {
+    let api: Api<KubePod> = Api::all(kube.client.clone());
+    let sidecars = ListParams::default().labels("security.istio.io/tlsMode=istio");
+    let what = || "list the pods with a sidecar".to_owned();
+    let pods = ask(what, api.list(&sidecars)).await?;
+    let owners: BTreeSet<Id> = pods.items.iter().filter_map(owner).collect();
+    let mut found = every(kube).await?;
+    found.retain(|found| {
+        owners.contains(&found.workload.id) && !taken.contains(&&found.workload.id)
+    });
+    with_pods(kube, found, false).await
+}
+
+/// Puts the mark into the pod template, which makes new pods, unless it is there.
+pub(super) async fn restart(
+    kube: &Kube,
+    id: &Id,
+    mark: &str,
+    params: &PatchParams,
+) -> Result<(), Error> {
+    let patch = json!({ "spec": { "template": { "metadata": { "annotations": { RESTARTED_FOR: mark } } } } });
+    let what = || format!("restart {id} in {}", id.namespace);
+    let patch = Patch::Merge(&patch);
+    let client = kube.client.clone();
+    match id.kind {
+        Kind::Deployment => {
+            let api: Api<Deployment> = Api::namespaced(client, &id.namespace);
+            ask(what, api.patch(&id.name, params, &patch)).await?;
+        }
+        Kind::StatefulSet => {
+            let api: Api<StatefulSet> = Api::namespaced(client, &id.namespace);
+            ask(what, api.patch(&id.name, params, &patch)).await?;
+        }
+        Kind::DaemonSet => {
+            let api: Api<DaemonSet> = Api::namespaced(client, &id.namespace);
+            ask(what, api.patch(&id.name, params, &patch)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether pods of this template are a gateway, or ztunnel, which holds certificates of its own as one does:
+/// the labels of Istio's charts, the template the gateway chart injects, and gateways of the Gateway API.
+fn is_gateway(template: &PodTemplateSpec) -> bool {
+    let metadata = template.metadata.clone().unwrap_or_default();
+    let labels = metadata.labels.unwrap_or_default();
+    let annotations = metadata.annotations.unwrap_or_default();
+    let label = |name: &str| labels.get(name).map(String::as_str).unwrap_or_default();
+    matches!(label("istio"), "ingressgateway" | "egressgateway" | "eastwestgateway")
+        || labels.contains_key("gateway.networking.k8s.io/gateway-name")
+        || annotations
+            .get("inject.istio.io/templates")
+            .is_some_and(|t| t.split(',').any(|t| t == "gateway"))
+        || label("app") == "ztunnel"
+}
+
+/// Every workload of the cluster.
+async fn every(kube: &Kube) -> Result<Vec<Found>, Error> {
+    let (mut found, stateful, daemons) = tokio::try_join!(
+        list(&kube.client, "deployments", deployment),
+        list(&kube.client, "statefulsets", stateful_set),
+        list(&kube.client, "daemonsets", daemon_set),
+    )?;
+    found.extend(stateful);
+    found.extend(daemons);
+    Ok(found)
+}
+
+async fn list<K>(client: &Client, what: &str, read: fn(K) -> Found) -> Result<Vec<Found>, Error>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + std::fmt::Debug
+        + serde::de::DeserializeOwned,
+{
+    let api: Api<K> = Api::all(client.clone());
+    let told = || format!("list {what} in all namespaces");
+    Ok(ask(told, api.list(&ListParams::default())).await?.items.into_iter().map(read).collect())
+}
+
+/// A workload by its name, of whichever kind. Who may not read one kind may read another.
+async fn named(kube: &Kube, namespace: &str, name: &str) -> Result<Found, Error> {
+    let deployment = one(kube, Kind::Deployment, namespace, name, deployment).await;
+    let daemon_set = match deployment {
+        Ok(found) => return Ok(found),
+        Err(first) => {
+            one(kube, Kind::DaemonSet, namespace, name, daemon_set).await.map_err(|_| first)
+        }
+    };
+    match daemon_set {
+        Ok(found) => Ok(found),
+        Err(first) => {
+            one(kube, Kind::StatefulSet, namespace, name, stateful_set).await.map_err(|_| first)
+        }
+    }
+}
+
+async fn one<K>(
+    kube: &Kube,
+    kind: Kind,
+    namespace: &str,
+    name: &str,
+    read: fn(K) -> Found,
+) -> Result<Found, Error>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + std::fmt::Debug
+        + serde::de::DeserializeOwned,
+{
+    let api: Api<K> = Api::namespaced(kube.client.clone(), namespace);
+    ask(|| format!("read {}/{name} in {namespace}", kind.word()), api.get(name)).await.map(read)
+}
+
+/// Adds the pods: of all, or of those whose rollout is under way, where they say why.
+async fn with_pods(kube: &Kube, found: Vec<Found>, all: bool) -> Result<Vec<Workload>, Error> {
+    let mut workloads = Vec::new();
+    for mut found in found {
+        if all || found.workload.rollout() != Rollout::Complete {
+            let namespace = found.workload.id.namespace.clone();
+            let labels = found.selector.match_labels.clone().unwrap_or_default();
+            let selector: Vec<String> = labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
+            let what = || format!("list the pods of {} in {namespace}", found.workload.id);
+            let params = ListParams::default().labels(&selector.join(","));
+            let pods = ask(what, kube.pods(&namespace).list(&params)).await?;
+            found.workload.pods = pods.items.iter().map(pod).collect();
+            found.workload.pods.sort_by(|a, b| a.name.cmp(&b.name));
+        }
+        workloads.push(found.workload);
+    }
+    workloads.sort_by(|a, b| a.id.cmp(&b.id));
+    Ok(workloads)
+}
+
+fn deployment(found: Deployment) -> Found {
+    let spec = found.spec.unwrap_or_default();
+    let status = found.status.unwrap_or_default();
+    let exceeded = status.conditions.unwrap_or_default().into_iter().find(|condition| {
+        condition.type_ == "Progressing"
+            && condition.status == "False"
+            && condition.reason.as_deref() == Some("ProgressDeadlineExceeded")
+    });
+    let workload = Workload {
+        observed_generation: status.observed_generation.unwrap_or(0),
+        wanted: spec.replicas.unwrap_or(1),
+        total: status.replicas.unwrap_or(0),
+        updated: status.updated_replicas.unwrap_or(0),
+        available: status.available_replicas.unwrap_or(0),
+        paused: spec.paused.unwrap_or(false),
+        deadline: exceeded.map(|condition| condition.message.unwrap_or_default()),
+        ..start(Kind::Deployment, &found.metadata, &spec.template)
+    };
+    Found { workload, selector: spec.selector, template: spec.template }
+}
+
+fn stateful_set(found: StatefulSet) -> Found {
+    let spec = found.spec.unwrap_or_default();
+    let status = found.status.unwrap_or_default();
+    let strategy = spec.update_strategy.unwrap_or_default();
+    let partition = strategy.rolling_update.and_then(|rolling| rolling.partition).unwrap_or(0);
+    let manual = match strategy.type_.as_deref() {
+        Some("OnDelete") => Some("its update strategy is OnDelete".to_owned()),
+        _ if partition > 0 => Some(format!("its update strategy has a partition, {partition}")),
+        _ => None,
+    };
+    let workload = Workload {
+        observed_generation: status.observed_generation.unwrap_or(0),
+        wanted: spec.replicas.unwrap_or(1),
+        total: status.replicas,
+        updated: status.updated_replicas.unwrap_or(0),
+        available: status.available_replicas.unwrap_or(0),
+        manual,
+        ..start(Kind::StatefulSet, &found.metadata, &spec.template)
+    };
+    Found { workload, selector: spec.selector, template: spec.template }
+}
+
+fn daemon_set(found: DaemonSet) -> Found {
+    let spec = found.spec.unwrap_or_default();
+    let status = found.status.unwrap_or_default();
+    let on_delete = spec.update_strategy.and_then(|s| s.type_).as_deref() == Some("OnDelete");
+    let workload = Workload {
+        observed_generation: status.observed_generation.unwrap_or(0),
+        wanted: status.desired_number_scheduled,
+        total: status.current_number_scheduled,
+        updated: status.updated_number_scheduled.unwrap_or(0),
+        available: status.number_available.unwrap_or(0),
+        manual: on_delete.then(|| "its update strategy is OnDelete".to_owned()),
+        ..start(Kind::DaemonSet, &found.metadata, &spec.template)
+    };
+    Found { workload, selector: spec.selector, template: spec.template }
+}
+
+/// What the three kinds have in common.
+fn start(kind: Kind, metadata: &ObjectMeta, template: &PodTemplateSpec) -> Workload {
+    let annotations = template.metadata.as_ref().and_then(|metadata| metadata.annotations.as_ref());
+    Workload {
+        id: Id {
+            namespace: metadata.namespace.clone().unwrap_or_default(),
+            kind,
+            name: metadata.name.clone().unwrap_or_default(),
+        },
+        generation: metadata.generation.unwrap_or(0),
+        observed_generation: 0,
+        wanted: 0,
+        total: 0,
+        updated: 0,
+        available: 0,
+        paused: false,
+        manual: None,
+        deadline: None,
+        restarted_for: annotations.and_then(|all| all.get(RESTARTED_FOR).cloned()),
+        pods: Vec::new(),
+    }
+}
+
+fn pod(found: &KubePod) -> Pod {
+    let status = found.status.clone().unwrap_or_default();
+    let terminating = found.metadata.deletion_timestamp.is_some();
+    let ready = status
+        .conditions
+        .unwrap_or_default()
+        .iter()
+        .any(|condition| condition.type_ == "Ready" && condition.status == "True");
+    let containers = status.container_statuses.unwrap_or_default();
+    let waiting = containers.iter().find_map(|container| {
+        let waiting = container.state.as_ref()?.waiting.as_ref()?;
+        Some(waiting.reason.clone().unwrap_or_else(|| "a container waits".to_owned()))
+    });
+    Pod {
+        name: found.metadata.name.clone().unwrap_or_default(),
+        ready: ready && !terminating,
+        terminating,
+        waiting,
+        restarts: containers.iter().map(|container| container.restart_count).max().unwrap_or(0),
+    }
+}
+
+/// The workload a pod belongs to: its controller, and the Deployment above a ReplicaSet.
+fn owner(pod: &KubePod) -> Option<Id> {
+    let owners = pod.metadata.owner_references.as_deref().unwrap_or_default();
+    let controller = owners.iter().find(|owner| owner.controller == Some(true))?;
+    let labels: BTreeMap<_, _> = pod.metadata.labels.clone().unwrap_or_default();
+    let (kind, name) = match controller.kind.as_str() {
+        "ReplicaSet" => {
+            let hash = labels.get("pod-template-hash")?;
+            (Kind::Deployment, controller.name.strip_suffix(hash)?.trim_end_matches('-'))
+        }
+        "StatefulSet" => (Kind::StatefulSet, controller.name.as_str()),
+        "DaemonSet" => (Kind::DaemonSet, controller.name.as_str()),
+        _ => return None,
+    };
+    let namespace = pod.metadata.namespace.clone().unwrap_or_default();
+    Some(Id { namespace, kind, name: name.to_owned() })
+}

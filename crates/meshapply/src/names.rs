@@ -1,0 +1,27 @@
+//! Names this crate reads and writes in clusters.
+
+/// Who we are to server-side apply.
+pub const FIELD_MANAGER: &str = "meshctl";
+/// The namespace of istiod where none is given.
+pub const ISTIO_NAMESPACE: &str = "istio-system";
+/// The secret istiod reads (`manifests/charts/istio-control/istio-discovery/templates/deployment.yaml`).
+pub const CACERTS: &str = "cacerts";
+/// Where the secret that was replaced is kept for `meshctl rollback`.
+pub const PREVIOUS: &str = "meshctl-cacerts-previous";
+/// The ConfigMap with the roots of workloads, one in every namespace (`namespacecontroller.go`).
+pub const ROOT_CONFIG_MAP: &str = "istio-ca-root-cert";
+/// Its key.
+pub const ROOT_CONFIG_MAP_KEY: &str = "root-cert.pem";
+/// Annotation of a pod template: fingerprint of the secret its pods were last restarted for.
+pub const RESTARTED_FOR: &str = "meshpki.dev/restarted-for";
+/// Annotation of our secrets: fingerprint of the content.
+pub const FINGERPRINT: &str = "meshpki.dev/fingerprint";
+/// Annotation of our secrets: who has to restart for the content, as `gateways,istiod`.
+pub const RESTART: &str = "meshpki.dev/restart";
+/// Port of istiod that serves TLS: XDS and certificate signing.
+pub const ISTIOD_TLS_PORT: u16 = 15012;
+/// The audience of tokens istiod accepts (`TOKEN_AUDIENCES`, default `istio-ca`).
+pub const TOKEN_AUDIENCE: &str = "istio-ca";
+/// Namespaces istiod leaves alone (`pkg/kube/inject/initializer.go: IgnoredNamespaces`).
+pub const IGNORED_NAMESPACES: [&str; 4] =
+    ["kube-system", "kube-public", "kube-node-lease", "local-path-storage"];

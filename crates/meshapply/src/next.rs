@@ -1,0 +1,273 @@
+//! What to do next in one cluster: a pure function of what is wanted, what is there and what was proven.
+
+use crate::names;
+use crate::proof::{self, Proof, Unproven};
+use crate::state::{Desired, Live, Observed, Who, fingerprint, same};
+use crate::workload::{Id, Rollout, Workload};
+
+/// The next step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Next {
+    /// Do this, then look again.
+    Act(Action),
+    /// Look again in a while.
+    Wait(Waiting),
+    /// Ask istiod what it serves and have it sign, then look again.
+    Prove,
+    /// Everything is as wanted, and proven.
+    Done,
+    /// Somebody has to decide.
+    Stop(Stop),
+}
+
+/// Something to be done in the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Copy the secret that is there to [`names::PREVIOUS`].
+    KeepPrevious,
+    /// Write the secret over the one of this resource version; `None`: there must be none.
+    WriteSecret {
+        /// The resource version.
+        over: Option<String>,
+    },
+    /// Mark the pod template, which makes new pods.
+    Restart {
+        /// Whose.
+        id: Id,
+        /// The mark.
+        mark: String,
+    },
+}
+
+/// What is waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// A rollout.
+    Rollout {
+        /// Whose.
+        id: Id,
+        /// What is missing.
+        what: String,
+    },
+    /// istiod to take the new files by itself, which the kubelet brings within a minute or two.
+    Reload(Unproven),
+    /// The proof to hold.
+    Proof(Unproven),
+}
+
+/// Why it does not go on by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stop {
+    /// Fields of the secret's data belong to somebody else.
+    Foreign {
+        /// Field managers.
+        managers: Vec<String>,
+    },
+    /// The secret is immutable.
+    Immutable,
+    /// The secret is another one than the plan was made with.
+    Moved {
+        /// Who owns fields of its data beside us.
+        managers: Vec<String>,
+    },
+    /// There is no istiod.
+    NoIstiod,
+    /// istiod has no pods to be.
+    NoReplicas {
+        /// Whose.
+        id: Id,
+    },
+    /// A restart would not come about.
+    Obstacle {
+        /// Whose.
+        id: Id,
+        /// Why.
+        why: String,
+    },
+    /// A rollout does not get anywhere.
+    Stuck {
+        /// Whose.
+        id: Id,
+        /// Why.
+        why: String,
+    },
+}
+
+/// What happened in this run so far, for the decisions that depend on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Run {
+    /// Seconds the present wait has taken.
+    pub waited_seconds: u64,
+    /// This run wrote the secret, or found it as wanted: another content from here on is somebody else's.
+    pub settled: bool,
+}
+
+/// Decides what to do next. `proof` is the newest there is of this content, if there is any.
+#[must_use]
+pub fn next(desired: &Desired, observed: &Observed, proof: Option<&Proof>, run: Run) -> Next {
+    let Some(live) = observed.secret.as_ref().filter(|live| same(&live.files, &desired.secret))
+    else {
+        return write(desired, observed, run);
+    };
+    if observed.istiod.is_empty() {
+        let allowed = desired.before_install;
+        return if allowed { Next::Done } else { Next::Stop(Stop::NoIstiod) };
+    }
+    let mark = fingerprint(&desired.secret).to_string();
+    let must = |who: Who| live.restart.contains(&who);
+    if let Some(step) = roll(&observed.istiod, must(Who::Istiod), &mark, observed.istiod.len()) {
+        return step;
+    }
+    if let Some(step) = prove(desired, observed, proof, run, &mark) {
+        return step;
+    }
+    if must(Who::Gateways) {
+        if let Some(step) = roll(&observed.gateways, true, &mark, observed.gateways.len()) {
+            return step;
+        }
+        if desired.workloads
+            && let Some(step) = roll(&observed.workloads, true, &mark, desired.batch.max(1))
+        {
+            return step;
+        }
+    }
+    Next::Done
+}
+
+/// The secret is not as wanted: everything that could stop the run later is asked before it is written.
+fn write(desired: &Desired, observed: &Observed, run: Run) -> Next {
+    let over = observed.secret.as_ref().map(|live| live.resource_version.clone());
+    let managers = observed.secret.as_ref().map(|live| live.foreign.clone()).unwrap_or_default();
+    if run.settled || over != desired.basis {
+        return Next::Stop(Stop::Moved { managers });
+    }
+    if let Some(stop) = refusal(desired, observed) {
+        return Next::Stop(stop);
+    }
+    if let Some(live) = &observed.secret
+        && !observed.previous.as_ref().is_some_and(|kept| same(&kept.files, &live.files))
+    {
+        return Next::Act(Action::KeepPrevious);
+    }
+    Next::Act(Action::WriteSecret { over })
+}
+
+/// Why the secret is not written.
+#[must_use]
+pub fn refusal(desired: &Desired, observed: &Observed) -> Option<Stop> {
+    if let Some(live) = &observed.secret {
+        if live.immutable {
+            return Some(Stop::Immutable);
+        }
+        if !live.foreign.is_empty() && !desired.adopt {
+            return Some(Stop::Foreign { managers: live.foreign.clone() });
+        }
+    }
+    if observed.istiod.is_empty() && !desired.before_install {
+        return Some(Stop::NoIstiod);
+    }
+    let restarts = |who: Who, workloads: &[Workload]| {
+        if desired.restart.contains(&who) { workloads.to_vec() } else { vec![] }
+    };
+    let mut all = restarts(Who::Istiod, &observed.istiod);
+    all.extend(restarts(Who::Gateways, &observed.gateways));
+    if desired.workloads {
+        all.extend(restarts(Who::Gateways, &observed.workloads));
+    }
+    for workload in &all {
+        if let Some(why) = workload.obstacle() {
+            return Some(Stop::Obstacle { id: workload.id.clone(), why });
+        }
+    }
+    let idle = observed.istiod.iter().find(|workload| workload.wanted == 0);
+    idle.map(|workload| Stop::NoReplicas { id: workload.id.clone() })
+}
+
+/// Restarts what lacks the mark, at most `batch` at the same time, and waits for what has it.
+fn roll(workloads: &[Workload], must: bool, mark: &str, batch: usize) -> Option<Next> {
+    let marked = |workload: &&Workload| workload.restarted_for.as_deref() == Some(mark);
+    let mut under_way = Vec::new();
+    for workload in workloads.iter().filter(|workload| !must || marked(workload)) {
+        match workload.rollout() {
+            Rollout::Complete => {}
+            Rollout::Waiting(what) => under_way.push((workload, what)),
+            Rollout::Stuck(why) => {
+                return Some(Next::Stop(Stop::Stuck { id: workload.id.clone(), why }));
+            }
+        }
+    }
+    if must && under_way.len() < batch {
+        if let Some(workload) = workloads.iter().find(|workload| !marked(workload)) {
+            return Some(restart(workload, mark));
+        }
+    }
+    let (workload, what) = under_way.into_iter().next()?;
+    Some(Next::Wait(Waiting::Rollout { id: workload.id.clone(), what }))
+}
+
+fn restart(workload: &Workload, mark: &str) -> Next {
+    if let Some(why) = workload.obstacle() {
+        return Next::Stop(Stop::Obstacle { id: workload.id.clone(), why });
+    }
+    Next::Act(Action::Restart { id: workload.id.clone(), mark: mark.to_owned() })
+}
+
+/// Until the proof holds. An istiod that was to reload by itself and did not is restarted in the end.
+fn prove(
+    desired: &Desired,
+    observed: &Observed,
+    proof: Option<&Proof>,
+    run: Run,
+    mark: &str,
+) -> Option<Next> {
+    let idle = observed.istiod.iter().find(|workload| workload.wanted == 0);
+    if let Some(workload) = idle {
+        return Some(Next::Stop(Stop::NoReplicas { id: workload.id.clone() }));
+    }
+    let Some(proof) = proof else { return Some(Next::Prove) };
+    let missing = proof::judge(&desired.secret, proof).into_iter().next()?;
+    let unmarked = observed.istiod.iter().find(|w| w.restarted_for.as_deref() != Some(mark));
+    let Some(workload) = unmarked.filter(|_| missing.is_istiods()) else {
+        return Some(Next::Wait(Waiting::Proof(missing)));
+    };
+    if run.waited_seconds >= desired.reload_seconds {
+        return Some(restart(workload, mark));
+    }
+    Some(Next::Wait(Waiting::Reload(missing)))
+}
+
+impl Observed {
+    /// Whether the secret is the one wanted.
+    #[must_use]
+    pub fn holds(&self, desired: &Desired) -> bool {
+        self.secret.as_ref().is_some_and(|live: &Live| same(&live.files, &desired.secret))
+    }
+}
+
+impl std::fmt::Display for Stop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Foreign { managers } => write!(
+                f,
+                "secret {} is not ours: `{}` {} fields of its data",
+                names::CACERTS,
+                managers.join("`, `"),
+                if managers.len() == 1 { "owns" } else { "own" }
+            ),
+            Self::Immutable => write!(f, "secret {} says immutable: true", names::CACERTS),
+            Self::Moved { managers } => {
+                let who =
+                    if managers.is_empty() { "another meshctl" } else { &managers.join("`, `") };
+                write!(f, "secret {} was changed by `{who}` since it was looked at", names::CACERTS)
+            }
+            Self::NoIstiod => f.write_str("there is no istiod to use the secret"),
+            Self::NoReplicas { id } => {
+                write!(f, "{id} has no replicas: nothing would sign, nothing can be proven")
+            }
+            Self::Obstacle { id, why } => write!(f, "{id} would not restart: {why}"),
+            Self::Stuck { id, why } => write!(f, "{id} does not come up: {why}"),
+        }
+    }
+}

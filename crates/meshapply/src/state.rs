@@ -1,0 +1,195 @@
+//! What a cluster should hold, and what it holds.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use meshpki::digest::{hex, sha256};
+use meshpki::istiod::{Now, Secret, Settings, changes};
+use meshpki::{Cert, Time, cacerts};
+
+use crate::workload::Workload;
+
+/// Who has to restart for a content of the secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Who {
+    /// The gateways (and ztunnel): their certificates are of the roots before.
+    Gateways,
+    /// istiod: it does not take the new content by itself.
+    Istiod,
+}
+
+impl Who {
+    /// As it is written into [`crate::names::RESTART`].
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Gateways => "gateways",
+            Self::Istiod => "istiod",
+        }
+    }
+
+    /// Reads what [`restart_text`] wrote; words it does not know are left out.
+    #[must_use]
+    pub fn parse_all(text: &str) -> BTreeSet<Self> {
+        let all = [Self::Gateways, Self::Istiod];
+        text.split(',').filter_map(|word| all.into_iter().find(|who| who.word() == word)).collect()
+    }
+}
+
+/// The value of [`crate::names::RESTART`].
+#[must_use]
+pub fn restart_text(who: &BTreeSet<Who>) -> String {
+    who.iter().map(|who| who.word()).collect::<Vec<_>>().join(",")
+}
+
+/// The content of a secret without its key, in 16 digits: what a restart is for.
+///
+/// Every byte of every other file counts, since istiod compares bytes; the key's bytes do not, so that
+/// nothing about it can be seen where the fingerprint is shown.
+#[must_use]
+pub fn fingerprint(secret: &Secret) -> Fingerprint {
+    let mut text = Vec::new();
+    for name in secret.names().filter(|name| !is_key(name)) {
+        let content = secret.get(name).unwrap_or_default();
+        text.extend_from_slice(name.as_bytes());
+        text.push(0);
+        text.extend(sha256(content));
+    }
+    Fingerprint(hex(&sha256(&text)[..8]))
+}
+
+/// Whether a file of a secret holds a private key.
+#[must_use]
+pub fn is_key(name: &str) -> bool {
+    matches!(name, "ca-key.pem" | "tls.key" | "key.pem" | "root-key.pem")
+}
+
+/// 16 hex digits, see [`fingerprint`].
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fingerprint(String);
+
+impl Fingerprint {
+    /// The digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A secret in a cluster. Its keys have no `Debug`.
+#[derive(Clone)]
+pub struct Live {
+    /// Its files.
+    pub files: Secret,
+    /// `metadata.resourceVersion`.
+    pub resource_version: String,
+    /// Who owns fields of its data beside us, sorted: `kubectl-create`, `helm`.
+    pub foreign: Vec<String>,
+    /// Who must restart for it, when we wrote it.
+    pub restart: BTreeSet<Who>,
+    /// Whether it says `immutable: true`.
+    pub immutable: bool,
+}
+
+/// What a cluster should come to hold.
+#[derive(Clone)]
+pub struct Desired {
+    /// The files of the secret.
+    pub secret: Secret,
+    /// `resourceVersion` of the secret the plan was made with; `None`: there was none.
+    pub basis: Option<String>,
+    /// Write though fields of the data belong to somebody else.
+    pub adopt: bool,
+    /// Who restarts for the content, when it is written.
+    pub restart: BTreeSet<Who>,
+    /// Restart the injected workloads too, when the gateways are.
+    pub workloads: bool,
+    /// How many injected workloads restart at the same time.
+    pub batch: usize,
+    /// Seconds istiod is given to reload by itself before it is restarted.
+    pub reload_seconds: u64,
+    /// istiod is not installed yet: the secret is all there is to do.
+    pub before_install: bool,
+}
+
+/// What a cluster holds.
+#[derive(Clone)]
+pub struct Observed {
+    /// The secret `cacerts`.
+    pub secret: Option<Live>,
+    /// The secret that was replaced last.
+    pub previous: Option<Live>,
+    /// istiod, every revision, sorted.
+    pub istiod: Vec<Workload>,
+    /// The gateways and ztunnel, sorted.
+    pub gateways: Vec<Workload>,
+    /// The injected workloads, sorted; empty unless they were asked for.
+    pub workloads: Vec<Workload>,
+}
+
+/// Who has to restart when `new` takes the place of `old` under an istiod with these settings.
+///
+/// istiod where it does not reload by itself (`handleEvent`); the gateways where the roots are others, since
+/// what they present and what they trust is of the roots before.
+#[must_use]
+pub fn restart_for(
+    old: Option<&Secret>,
+    new: &Secret,
+    istiods: &[Settings],
+    at: Time,
+) -> BTreeSet<Who> {
+    let empty = Secret::default();
+    let old = old.unwrap_or(&empty);
+    let mut who = BTreeSet::new();
+    let waits = |settings: &Settings| {
+        matches!(
+            changes(old, new, settings, at).now,
+            Now::NeedsRestart { .. } | Now::KeepsOld { .. }
+        )
+    };
+    if istiods.iter().any(waits) {
+        who.insert(Who::Istiod);
+    }
+    if ids(&roots(old)) != ids(&roots(new)) {
+        who.insert(Who::Gateways);
+    }
+    who
+}
+
+/// The certificates of the secret's file of roots; those that cannot be read are left out.
+#[must_use]
+pub fn roots(secret: &Secret) -> Vec<Cert> {
+    let name = if secret.get("tls.crt").is_some() { "ca.crt" } else { "root-cert.pem" };
+    secret.get(name).map(certs).unwrap_or_default()
+}
+
+/// The CA certificate of the secret: the first of its file.
+#[must_use]
+pub fn ca(secret: &Secret) -> Option<Cert> {
+    let name = if secret.get("tls.crt").is_some() { "tls.crt" } else { "ca-cert.pem" };
+    secret.get(name).map(certs).and_then(|certs| certs.into_iter().next())
+}
+
+/// The certificates in a text; nothing where one cannot be read.
+#[must_use]
+pub fn certs(text: &[u8]) -> Vec<Cert> {
+    cacerts::certs("certificates", text).unwrap_or_default()
+}
+
+/// Fingerprints, as a set.
+#[must_use]
+pub fn ids(certs: &[Cert]) -> BTreeSet<String> {
+    certs.iter().map(Cert::fingerprint).collect()
+}
+
+/// Whether two secrets have the same files with the same bytes.
+#[must_use]
+pub fn same(one: &Secret, other: &Secret) -> bool {
+    one.names().eq(other.names()) && one.names().all(|name| one.get(name) == other.get(name))
+}

@@ -1,0 +1,254 @@
+//! Whole runs against a cluster in memory, on a clock that jumps.
+
+use std::time::Duration;
+
+use meshpki::istiod::{Secret, Settings, Version};
+
+use crate::converge::{Patience, converge};
+use crate::error::Error;
+use crate::fake::{Fake, NOW, Root, State};
+use crate::names::{CACERTS, PREVIOUS};
+use crate::proof::judge;
+use crate::state::{Desired, fingerprint, restart_for, same};
+
+const PATIENCE: Patience =
+    Patience { step: Duration::from_secs(300), poll: Duration::from_millis(500) };
+
+fn desired(secret: &Secret, fake: &Fake, version: &str) -> Desired {
+    let state = fake.state.borrow();
+    let old = state.observed.secret.as_ref();
+    let settings = [Settings::defaults(Version::parse(version).unwrap())];
+    Desired {
+        restart: restart_for(old.map(|live| &live.files), secret, &settings, NOW),
+        secret: secret.clone(),
+        basis: old.map(|live| live.resource_version.clone()),
+        adopt: false,
+        workloads: false,
+        batch: 1,
+        reload_seconds: 150,
+        before_install: false,
+    }
+}
+
+fn run(fake: &Fake, desired: &Desired) -> Result<crate::Receipt, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(converge(fake, desired, PATIENCE, |_| {}))
+}
+
+/// Runs, and compares everything written and how it ended.
+#[track_caller]
+fn check(fake: &Fake, desired: &Desired, writes: &str, end: &str) {
+    let result = run(fake, desired);
+    let found = match &result {
+        Ok(receipt) if receipt.proof.is_some() => "proven".to_owned(),
+        Ok(_) => "done".to_owned(),
+        Err(error) => format!("{}: {error}", error.code()),
+    };
+    assert_eq!((fake.log().as_str(), found.as_str()), (writes, end));
+    if let Ok(receipt) = result
+        && let Some(proof) = receipt.proof
+    {
+        assert_eq!(judge(&desired.secret, &proof), []);
+    }
+}
+
+struct Case {
+    old: Secret,
+    new: Secret,
+    other: Secret,
+}
+
+/// Two sets of one root, and one of another.
+fn case() -> Case {
+    let (root, other) = (Root::new("CN=root"), Root::new("CN=other root"));
+    Case {
+        old: root.secret("CN=east"),
+        new: root.secret("CN=east"),
+        other: other.secret("CN=east"),
+    }
+}
+
+#[test]
+fn first_install_restarts_everyone_in_order_once() {
+    let Case { old, other, .. } = case();
+    // istiod signs with a CA of its own making.
+    let fake = Fake::new(&other, true);
+    let want = desired(&old, &fake, "1.30.3");
+    check(&fake, &want, "write, restart istiod, restart gateway", "proven");
+    let again = desired(&old, &fake, "1.30.3");
+    check(&fake, &again, "write, restart istiod, restart gateway", "proven");
+}
+
+#[test]
+fn the_same_root_needs_no_restart_where_istiod_reloads() {
+    let Case { old, new, .. } = case();
+    let fake = Fake::new(&old, false).with(|s| s.trouble.reloads_after = Some(3));
+    check(&fake, &desired(&new, &fake, "1.30.3"), "keep, write", "proven");
+    let fake = Fake::new(&old, false);
+    check(&fake, &desired(&new, &fake, "1.11.0"), "keep, write, restart istiod", "proven");
+}
+
+#[test]
+fn an_istiod_that_does_not_reload_is_restarted_in_the_end() {
+    let Case { old, new, .. } = case();
+    let fake = Fake::new(&old, false);
+    check(&fake, &desired(&new, &fake, "1.30.3"), "keep, write, restart istiod", "proven");
+}
+
+#[test]
+fn a_stuck_istiod_leaves_the_gateways_alone() {
+    let Case { old, other, .. } = case();
+    let fake = Fake::new(&old, false).with(|s| {
+        s.trouble.stuck.insert("istiod".into());
+    });
+    let stuck = "apply/stuck: deployment/istiod does not come up: timed out progressing";
+    check(&fake, &desired(&other, &fake, "1.30.3"), "keep, write, restart istiod", stuck);
+    // The way back: the old content, restarted for it.
+    fake.state.borrow_mut().trouble.stuck.clear();
+    let kept = fake.state.borrow().observed.previous.as_ref().unwrap().files.clone();
+    assert!(same(&kept, &old), "{PREVIOUS} is what {CACERTS} was");
+    let mut back = desired(&kept, &fake, "1.30.3");
+    back.adopt = true;
+    let log = "keep, write, restart istiod, keep, write, restart istiod, restart gateway";
+    fake.state.borrow_mut().observed.istiod[0].deadline = None;
+    check(&fake, &back, log, "proven");
+}
+
+#[test]
+fn what_would_stop_it_is_said_before_the_first_write() {
+    let Case { old, other, .. } = case();
+    let refused = |change: fn(&mut State), end: &str| {
+        let fake = Fake::new(&old, false).with(change);
+        check(&fake, &desired(&other, &fake, "1.30.3"), "", end);
+    };
+    refused(
+        |s| s.observed.istiod[0].paused = true,
+        "apply/obstacle: deployment/istiod would not restart: its rollout is paused",
+    );
+    refused(
+        |s| s.observed.gateways[0].manual = Some("its update strategy is OnDelete".into()),
+        "apply/obstacle: deployment/gateway would not restart: its update strategy is OnDelete",
+    );
+    refused(
+        |s| s.observed.istiod[0].wanted = 0,
+        "apply/no-replicas: deployment/istiod has no replicas: nothing would sign, nothing can be proven",
+    );
+    refused(|s| s.observed.istiod.clear(), "apply/no-istiod: there is no istiod to use the secret");
+    refused(
+        |s| {
+            s.observed.secret.as_mut().unwrap().foreign = vec!["helm".into(), "kubectl-edit".into()]
+        },
+        "apply/foreign: secret cacerts is not ours: `helm`, `kubectl-edit` own fields of its data",
+    );
+    refused(
+        |s| s.observed.secret.as_mut().unwrap().immutable = true,
+        "apply/immutable: secret cacerts says immutable: true",
+    );
+}
+
+#[test]
+fn a_foreign_secret_is_adopted_when_asked() {
+    let Case { old, new, .. } = case();
+    let fake = Fake::new(&old, false).with(|s| {
+        s.observed.secret.as_mut().unwrap().foreign = vec!["helm".into()];
+        s.trouble.reloads_after = Some(0);
+    });
+    let want = Desired { adopt: true, ..desired(&new, &fake, "1.30.3") };
+    check(&fake, &want, "keep, write", "proven");
+    // One that is as wanted is left alone, whosever it is.
+    let fake = Fake::new(&old, false)
+        .with(|s| s.observed.secret.as_mut().unwrap().foreign = vec!["helm".into()]);
+    check(&fake, &desired(&old, &fake, "1.30.3"), "", "proven");
+}
+
+#[test]
+fn two_at_once() {
+    let Case { old, new, other } = case();
+    let moved =
+        "apply/moved: secret cacerts was changed by `another meshctl` since it was looked at";
+    let fake = Fake::new(&old, false).with(|s| s.trouble.faster = Some(other.clone()));
+    check(&fake, &desired(&new, &fake, "1.30.3"), "keep", moved);
+    // Changed back under us: we do not write a second time.
+    let fake = Fake::new(&old, false).with(|s| s.trouble.slower = Some(other.clone()));
+    check(&fake, &desired(&new, &fake, "1.30.3"), "keep, write", moved);
+    // The other one wrote the same: nothing is lost by that.
+    let fake = Fake::new(&old, false).with(|s| {
+        s.trouble.faster = Some(new.clone());
+        s.trouble.reloads_after = Some(0);
+    });
+    check(&fake, &desired(&new, &fake, "1.30.3"), "keep", "proven");
+    // Both made it where there was none.
+    let fake = Fake::new(&other, true).with(|s| s.trouble.faster = Some(other.clone()));
+    check(&fake, &desired(&new, &fake, "1.30.3"), "", moved);
+}
+
+#[test]
+fn an_api_server_that_is_away() {
+    let Case { old, new, .. } = case();
+    let back = Fake::new(&old, false).with(|s| {
+        s.trouble.away = 20;
+        s.trouble.reloads_after = Some(0);
+    });
+    check(&back, &desired(&new, &back, "1.30.3"), "keep, write", "proven");
+    let gone = Fake::new(&old, false).with(|s| s.trouble.away = usize::MAX);
+    check(&gone, &desired(&new, &gone, "1.30.3"), "", "apply/unreachable: cannot look: refused");
+}
+
+#[test]
+fn patience_ends() {
+    let Case { old, other, .. } = case();
+    let slow = Fake::new(&old, false).with(|s| {
+        s.trouble.slow.insert("gateway".into());
+    });
+    let end = "apply/patience: not done after 300 s: still waiting for deployment/gateway: 0 of 1 pods are new";
+    let log = "keep, write, restart istiod, restart gateway";
+    check(&slow, &desired(&other, &slow, "1.30.3"), log, end);
+}
+
+#[test]
+fn interrupted_at_any_write_and_run_again_it_ends_the_same() {
+    let Case { old, other, .. } = case();
+    for breaks_after in 0..6 {
+        let fake = Fake::new(&old, false).with(|s| s.trouble.breaks_after = Some(breaks_after));
+        let want = Desired { workloads: true, ..desired(&other, &fake, "1.30.3") };
+        let error = run(&fake, &want).unwrap_err();
+        assert_eq!(error.code(), "apply/interrupted");
+        fake.state.borrow_mut().trouble.breaks_after = None;
+        let again = Desired { workloads: true, ..desired(&other, &fake, "1.30.3") };
+        let log = "keep, write, restart istiod, restart gateway, restart cart, restart web";
+        check(&fake, &again, log, "proven");
+    }
+}
+
+#[test]
+fn workloads_restart_in_batches() {
+    let Case { old, other, .. } = case();
+    for batch in [1, 2] {
+        let fake = Fake::new(&old, false);
+        let want = Desired { workloads: true, batch, ..desired(&other, &fake, "1.30.3") };
+        run(&fake, &want).unwrap();
+        assert_eq!(fake.state.borrow().most, batch);
+    }
+}
+
+#[test]
+fn before_istio_is_installed_the_secret_is_all() {
+    let Case { old, other, .. } = case();
+    let fake = Fake::new(&other, true).with(|s| s.observed.istiod.clear());
+    let want = Desired { before_install: true, ..desired(&old, &fake, "1.30.3") };
+    check(&fake, &want, "write", "done");
+}
+
+#[test]
+fn the_fingerprint_does_not_depend_on_the_key() {
+    let Case { mut old, .. } = case();
+    let before = fingerprint(&old);
+    old.insert("ca-key.pem", b"another".to_vec());
+    assert_eq!(fingerprint(&old), before);
+    old.insert("root-cert.pem", b"another".to_vec());
+    assert_ne!(fingerprint(&old), before);
+}

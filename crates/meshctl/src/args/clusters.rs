@@ -1,0 +1,150 @@
+//! Options of the commands that talk to clusters.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use meshpki::istiod::Version;
+
+use super::{Output, duration, version};
+
+/// Which clusters, and where things are in them.
+#[derive(Debug, Clone, Args)]
+pub struct Clusters {
+    /// A cluster and the kubeconfig context that reaches it, `east=prod-east`, or `east` when both have that name;
+    /// repeat for more. The first is the canary: it goes first and alone.
+    #[arg(long = "context", value_name = "[CLUSTER=]CONTEXT", value_delimiter = ',')]
+    pub contexts: Vec<String>,
+    /// The kubeconfig; default $KUBECONFIG, or ~/.kube/config.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The namespace of istiod.
+    #[arg(long, value_name = "NAME", default_value = meshapply::names::ISTIO_NAMESPACE)]
+    pub istio_namespace: String,
+    /// The release of Istio; default what the image of istiod says.
+    #[arg(long, value_name = "VERSION", value_parser = version)]
+    pub istio_version: Option<Version>,
+    /// A gateway; repeat for more. Default: every workload with a gateway's labels, and ztunnel.
+    #[arg(long = "gateway", value_name = "NAMESPACE/NAME", value_delimiter = ',')]
+    pub gateways: Vec<String>,
+    /// The service account, in the namespace of istiod, in whose name a canary certificate is asked for.
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub service_account: String,
+}
+
+/// How a secret is brought in.
+#[derive(Debug, Clone, Args)]
+pub struct Rollout {
+    /// Who restarts: `auto` is istiod where it does not reload by itself, and the gateways where the roots change.
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub restart: Restart,
+    /// Restart the injected workloads too, where the gateways restart.
+    #[arg(long)]
+    pub workloads: bool,
+    /// How many injected workloads restart at the same time.
+    #[arg(long, value_name = "N", default_value_t = 5, requires = "workloads")]
+    pub batch: usize,
+    /// Write over fields that belong to another field manager (helm, kubectl), and own them from then on.
+    #[arg(long)]
+    pub adopt: bool,
+    /// Go on in spite of this error, by its code; repeat for more.
+    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    pub force: Vec<String>,
+    /// Istio is not installed yet: write the secret, prove nothing.
+    #[arg(long)]
+    pub before_install: bool,
+    /// Change nothing: `client` shows the plan, `server` has each API server check it as well.
+    #[arg(long, value_name = "WHERE")]
+    pub dry_run: Option<DryRun>,
+    /// Show what changes in each secret: subjects, dates and fingerprints, never a key.
+    #[arg(long)]
+    pub diff: bool,
+    /// Do not ask.
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+    /// How many clusters at the same time, after the first.
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub parallel: usize,
+    /// How long one wait may take: a rollout, the proof, an API server that is away.
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
+    pub timeout: i64,
+    /// How long istiod is given to reload by itself before it is restarted.
+    #[arg(long, value_name = "TIME", default_value = "150s", value_parser = duration)]
+    pub reload_timeout: i64,
+    /// How the result is written; `json` is a line per event.
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+}
+
+/// Who restarts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Restart {
+    /// Who has to.
+    Auto,
+    /// istiod and the gateways.
+    Always,
+    /// Nobody, unless istiod does not reload in its time.
+    Never,
+}
+
+/// Where a dry run is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DryRun {
+    /// Here.
+    Client,
+    /// By each API server too.
+    Server,
+}
+
+/// `meshctl push`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Nothing is written before every cluster has been looked at, every folder checked as `meshctl check` does, and you
+have said yes (--yes in a script). The first cluster goes alone; the first failure stops what has not begun.
+Done means proven: istiod presents a certificate of the new CA, signs with it, and every namespace has its roots.
+The secret before is kept for `meshctl rollback`. Run again after an interruption: it goes on where it was.
+
+Exit status: 0 done and proven, or nothing to do; 1 a cluster could not be asked; 2 refused, stuck or not proven;
+64 wrong usage, or nobody to ask and no --yes.
+Rights it needs: `meshctl push --print-rbac`.
+
+Examples:
+  meshctl push ca --context east=prod-east --context west=prod-west
+  meshctl push ca --context east --dry-run server --diff
+  meshctl push ca --context east --print-rbac | kubectl --context east apply -f -
+  meshctl push ca --context east,west --yes -o json > events.jsonl")]
+pub struct Push {
+    /// Folder with a folder per cluster, as `meshctl ca init` makes it.
+    pub dir: PathBuf,
+    /// Which clusters.
+    #[command(flatten)]
+    pub clusters: Clusters,
+    /// How.
+    #[command(flatten)]
+    pub rollout: Rollout,
+    /// Print the rights a push needs as RBAC manifests, and do nothing else. With a context the gateways are those found there.
+    #[arg(long)]
+    pub print_rbac: bool,
+    /// Whom `--print-rbac` gives the rights to: a user, instead of the service account `meshctl`.
+    #[arg(long, value_name = "NAME", requires = "print_rbac")]
+    pub rbac_user: Option<String>,
+}
+
+/// `meshctl rollback`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The secret that was replaced last becomes the secret again, by the same steps as a push; the one it replaces is
+kept in turn, so that a second rollback undoes the first.
+
+Exit status: as `meshctl push`.
+
+Examples:
+  meshctl rollback --context east=prod-east
+  meshctl rollback --context east --yes")]
+pub struct Rollback {
+    /// Which clusters.
+    #[command(flatten)]
+    pub clusters: Clusters,
+    /// How.
+    #[command(flatten)]
+    pub rollout: Rollout,
+}

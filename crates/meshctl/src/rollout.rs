@@ -1,0 +1,205 @@
+//! `meshctl push` and `meshctl rollback`: look at every cluster, plan, ask, then cluster by cluster in waves.
+
+mod plan;
+mod run;
+mod tell;
+
+use std::collections::BTreeMap;
+
+use meshapply::kube::Kube;
+use meshapply::next::{Action, Next, Run, next};
+use meshapply::state::Desired;
+use meshpki::Time;
+use meshpki::istiod::Secret;
+
+use crate::args::{DryRun, Output, Push, Rollback, Rollout};
+use crate::clusters::{Seen, Target, look, place, runtime, targets};
+use crate::report::Failure;
+use crate::{Exit, Io, check, show};
+
+use plan::Plan;
+
+/// Runs `meshctl push`.
+pub fn push(args: &Push, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    let runtime = runtime()?;
+    if args.print_rbac {
+        return runtime.block_on(crate::rbac::print(args, io));
+    }
+    let mut folders: BTreeMap<String, Secret> = check::secrets(&args.dir)?;
+    runtime.block_on(async {
+        let targets = targets(&args.clusters, args.rollout.workloads).await?;
+        let mut secrets = Vec::new();
+        for target in &targets {
+            let secret = folders.remove(&target.name);
+            secrets.push(secret.ok_or_else(|| no_folder(target, args, &folders))?);
+        }
+        let seen = look(&targets).await?;
+        Job { targets, seen, args: &args.rollout }.run(secrets, io).await
+    })
+}
+
+/// Runs `meshctl rollback`.
+pub fn rollback(args: &Rollback, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    runtime()?.block_on(async {
+        let targets = targets(&args.clusters, args.rollout.workloads).await?;
+        let seen = look(&targets).await?;
+        let mut secrets = Vec::new();
+        for (target, seen) in targets.iter().zip(&seen) {
+            let Some(kept) = &seen.observed.previous else { return Err(nothing_kept(target)) };
+            secrets.push(kept.files.clone());
+        }
+        Job { targets, seen, args: &args.rollout }.run(secrets, io).await
+    })
+}
+
+fn no_folder(target: &Target, args: &Push, others: &BTreeMap<String, Secret>) -> Failure {
+    let names: Vec<&str> = others.keys().map(String::as_str).collect();
+    let dir = show::word(&args.dir);
+    Failure::new("ctl/no-cluster", format!("{dir} has no folder `{}`", target.name))
+        .because(format!("it has {}", if names.is_empty() { "no other".to_owned() } else { names.join(", ") }))
+        .hint(format!(
+            "`--context FOLDER={}` says which folder is that context's; `meshctl ca init {dir} --cluster {}` makes one",
+            target.context, target.name
+        ))
+}
+
+fn nothing_kept(target: &Target) -> Failure {
+    Failure::new("ctl/no-previous", "no earlier secret is kept there")
+        .within(place(target))
+        .because(format!("`meshctl push` keeps the secret it replaces as {}", meshapply::names::PREVIOUS))
+        .hint("`meshctl push` brings a folder in; `DIR/previous` has the sets `meshctl ca renew` replaced")
+        .exit(Exit::No)
+}
+
+/// A push or a rollback, once every cluster has been looked at.
+struct Job<'a> {
+    targets: Vec<Target>,
+    seen: Vec<Seen>,
+    args: &'a Rollout,
+}
+
+impl Job<'_> {
+    async fn run(self, secrets: Vec<Secret>, io: &mut Io<'_>) -> Result<Exit, Failure> {
+        let plans: Vec<Plan> = secrets
+            .into_iter()
+            .zip(&self.seen)
+            .map(|(secret, seen)| Plan::new(secret, seen, self.args, io.now))
+            .collect();
+        let problems = self.problems(&plans, io.now);
+        let mut tell = tell::Tell::new(&self.targets, self.args, io.progress);
+        tell.plan(&self.targets, &self.seen, &plans, &problems, io)?;
+        refuse(&problems, self.args)?;
+        for (target, plan) in self.targets.iter().zip(&plans) {
+            if let Some(stop) = &plan.refusal {
+                return Err(
+                    Failure::from(meshapply::Error::Stopped(stop.clone())).within(place(target))
+                );
+            }
+        }
+        match self.args.dry_run {
+            Some(DryRun::Client) => return Ok(Exit::Good),
+            Some(DryRun::Server) => return self.dry_run(&plans, &mut tell, io).await,
+            None => {}
+        }
+        if plans.iter().any(Plan::writes) {
+            agree(self.args, self.targets.len(), io)?;
+        }
+        run::run(&self, &plans, &mut tell, io).await
+    }
+
+    /// What `meshctl check` says of these secrets together, each judged as its own istiod would.
+    fn problems(&self, plans: &[Plan], at: Time) -> Vec<meshpki::istiod::Problem> {
+        let names = self.targets.iter().map(|target| target.name.as_str());
+        let clusters: Vec<_> = names.zip(plans.iter().map(|plan| &plan.desired.secret)).collect();
+        let settings: Vec<_> = self.seen.iter().map(plan::settings).collect();
+        check::problems(&clusters, &settings, at)
+    }
+
+    /// Has each API server check what would be written first; nothing is kept.
+    async fn dry_run(
+        &self,
+        plans: &[Plan],
+        tell: &mut tell::Tell,
+        io: &mut Io<'_>,
+    ) -> Result<Exit, Failure> {
+        for ((target, seen), plan) in self.targets.iter().zip(&self.seen).zip(plans) {
+            for action in first_writes(&plan.desired, seen) {
+                dry(&target.kube, &action, &plan.desired)
+                    .await
+                    .map_err(|error| error.within(place(target)))?;
+                tell.dry_run(target, &action, io)?;
+            }
+        }
+        Ok(Exit::Good)
+    }
+}
+
+async fn dry(kube: &Kube, action: &Action, desired: &Desired) -> Result<(), Failure> {
+    Ok(kube.dry_run(action, desired).await?)
+}
+
+/// What the run would write, as far as it can be said before the first write.
+fn first_writes(desired: &Desired, seen: &Seen) -> Vec<Action> {
+    let mut writes = Vec::new();
+    if !seen.observed.holds(desired) {
+        let over = desired.basis.clone();
+        writes.extend(over.is_some().then_some(Action::KeepPrevious));
+        writes.push(Action::WriteSecret { over });
+    } else if let Next::Act(action) = next(desired, &seen.observed, None, Run::default()) {
+        writes.push(action);
+    }
+    let mark = meshapply::state::fingerprint(&desired.secret).to_string();
+    for id in plan::restarts(desired, &seen.observed) {
+        writes.push(Action::Restart { id, mark: mark.clone() });
+    }
+    writes.dedup();
+    writes
+}
+
+/// Errors that were not overridden by name. Two cannot be: a CA whose key is public, and a root's key in a cluster.
+fn refuse(problems: &[meshpki::istiod::Problem], args: &Rollout) -> Result<(), Failure> {
+    const NEVER: [&str; 2] = ["istiod/root-key", "istiod/sample-ca"];
+    for problem in problems.iter().filter(|p| p.severity == meshpki::istiod::Severity::Error) {
+        let never = NEVER.contains(&problem.code);
+        if args.force.iter().any(|code| code == problem.code) && !never {
+            continue;
+        }
+        let failure = Failure::new(problem.code, problem.message.clone())
+            .within(format!("cluster {}", problem.clusters.join(", ")))
+            .because(problem.effect.clone())
+            .exit(Exit::No);
+        return Err(failure.hint(if never {
+            "nothing was written; this cannot be forced".to_owned()
+        } else {
+            format!("nothing was written; `meshctl check` says more, `--force {}` goes on in spite of it", problem.code)
+        }));
+    }
+    Ok(())
+}
+
+/// Asks; who cannot be asked has to have said yes.
+fn agree(args: &Rollout, clusters: usize, io: &mut Io<'_>) -> Result<(), Failure> {
+    if args.yes {
+        return Ok(());
+    }
+    if !io.can_ask {
+        return Err(Failure::usage("there is nobody to ask, and `--yes` was not given").hint(
+            "nothing was written; `--dry-run client` shows the plan, `--yes` carries it out",
+        ));
+    }
+    let many = if clusters == 1 { "this cluster" } else { "these clusters" };
+    // A standard error that is gone cannot be asked through; the answer is then no.
+    let _ = write!(io.err, "\nWrite to {many}? [y/N] ");
+    let _ = io.err.flush();
+    let mut answer = String::new();
+    let read = io.stdin.read_line(&mut answer);
+    if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") {
+        return Ok(());
+    }
+    Err(Failure::new("ctl/declined", "not done: the answer was no").exit(Exit::No))
+}
+
+/// Whether results are lines of JSON.
+fn is_json(args: &Rollout) -> bool {
+    args.output == Output::Json
+}

@@ -1,0 +1,162 @@
+//! The plan for one cluster: what changes, what istiod will do, who restarts.
+
+use std::collections::BTreeSet;
+
+use meshapply::next::{Stop, refusal};
+use meshapply::proof::label;
+use meshapply::state::{
+    Desired, Observed, Who, ca, fingerprint, ids, is_key, restart_for, roots, same,
+};
+use meshapply::workload::Id;
+use meshpki::istiod::{Now, Secret, Settings, changes, starts};
+use meshpki::{Cert, Time};
+
+use crate::args::{Restart, Rollout};
+use crate::clusters::Seen;
+
+/// What will be done in a cluster.
+pub(super) struct Plan {
+    /// What it should come to hold.
+    pub(super) desired: Desired,
+    /// Whether the secret is another one.
+    pub(super) changes: bool,
+    /// Lines of what changes in the secret: fingerprints, subjects and dates, no key.
+    pub(super) diff: Vec<String>,
+    /// What each istiod will do: revision, release, sentence.
+    pub(super) effects: Vec<String>,
+    /// Who restarts, in order.
+    pub(super) restarts: Vec<Id>,
+    /// Why it will not be written.
+    pub(super) refusal: Option<Stop>,
+}
+
+impl Plan {
+    pub(super) fn new(secret: Secret, seen: &Seen, args: &Rollout, at: Time) -> Self {
+        let observed = &seen.observed;
+        let old = observed.secret.as_ref();
+        let changes = old.is_none_or(|live| !same(&live.files, &secret));
+        let desired = Desired {
+            restart: who_restarts(&secret, seen, args, at),
+            secret,
+            basis: old.map(|live| live.resource_version.clone()),
+            adopt: args.adopt,
+            workloads: args.workloads,
+            batch: args.batch,
+            reload_seconds: u64::try_from(args.reload_timeout).unwrap_or(0),
+            before_install: args.before_install,
+        };
+        Self {
+            diff: diff(old.map(|live| &live.files), &desired.secret),
+            effects: effects(&desired, seen, changes, at),
+            restarts: restarts(&desired, observed),
+            refusal: changes.then(|| refusal(&desired, observed)).flatten(),
+            changes,
+            desired,
+        }
+    }
+
+    /// Whether anything may be written.
+    pub(super) fn writes(&self) -> bool {
+        self.changes || !self.restarts.is_empty()
+    }
+}
+
+/// The settings of each istiod; without one, those of the newest release known.
+pub(super) fn settings(seen: &Seen) -> Vec<Settings> {
+    if seen.istiods.is_empty() {
+        return vec![Settings::defaults(meshpki::istiod::Version::NEWEST)];
+    }
+    seen.istiods.iter().map(|istiod| istiod.settings.clone()).collect()
+}
+
+fn who_restarts(secret: &Secret, seen: &Seen, args: &Rollout, at: Time) -> BTreeSet<Who> {
+    match args.restart {
+        Restart::Never => BTreeSet::new(),
+        Restart::Always => [Who::Gateways, Who::Istiod].into(),
+        Restart::Auto => {
+            let settings: Vec<Settings> = seen.istiods.iter().map(|i| i.settings.clone()).collect();
+            let old = seen.observed.secret.as_ref().map(|live| &live.files);
+            restart_for(old, secret, &settings, at)
+        }
+    }
+}
+
+/// Who restarts for the content, as far as it has not been done.
+pub(super) fn restarts(desired: &Desired, observed: &Observed) -> Vec<Id> {
+    let mark = fingerprint(&desired.secret);
+    // A content that is there already says itself who restarts for it.
+    let who = match observed.secret.as_ref().filter(|_| observed.holds(desired)) {
+        Some(live) => &live.restart,
+        None => &desired.restart,
+    };
+    let mut all = Vec::new();
+    if who.contains(&Who::Istiod) {
+        all.extend(&observed.istiod);
+    }
+    if who.contains(&Who::Gateways) {
+        all.extend(&observed.gateways);
+        all.extend(&observed.workloads);
+    }
+    all.retain(|workload| workload.restarted_for.as_deref() != Some(mark.as_str()));
+    all.into_iter().map(|workload| workload.id.clone()).collect()
+}
+
+fn effects(desired: &Desired, seen: &Seen, is_change: bool, at: Time) -> Vec<String> {
+    let empty = Secret::default();
+    let old = seen.observed.secret.as_ref().map_or(&empty, |live| &live.files);
+    let mut effects = Vec::new();
+    for istiod in &seen.istiods {
+        let name = format!("istiod {} ({})", istiod.settings.version, istiod.id.name);
+        if !is_change {
+            effects.push(format!("{name} {}", starts(&desired.secret, &istiod.settings, at)));
+            continue;
+        }
+        let change = changes(old, &desired.secret, &istiod.settings, at);
+        let now = match &change.now {
+            Now::Unchanged => "sees no change".to_owned(),
+            Now::HotReload { .. } => "takes it without a restart".to_owned(),
+            Now::NeedsRestart { why } => format!("takes it at its next start: {why}"),
+            Now::KeepsOld { log } => format!("keeps the old CA until its next start: {log}"),
+            _ => "may do anything".to_owned(),
+        };
+        effects.push(format!("{name} {now}; then it {}", change.next_start));
+    }
+    effects
+}
+
+/// The secret's change, in lines that begin with `-` and `+`.
+fn diff(old: Option<&Secret>, new: &Secret) -> Vec<String> {
+    let mut lines = Vec::new();
+    let old_ca = old.and_then(ca);
+    let new_ca = ca(new);
+    if old_ca != new_ca {
+        lines.extend(old_ca.iter().map(|cert| format!("- CA   {}", described(cert))));
+        lines.extend(new_ca.iter().map(|cert| format!("+ CA   {}", described(cert))));
+    }
+    let (old_roots, new_roots) = (old.map(roots).unwrap_or_default(), roots(new));
+    let (old_ids, new_ids) = (ids(&old_roots), ids(&new_roots));
+    let gone = old_roots.iter().filter(|cert| !new_ids.contains(&cert.fingerprint()));
+    lines.extend(gone.map(|cert| format!("- root {}", described(cert))));
+    let come = new_roots.iter().filter(|cert| !old_ids.contains(&cert.fingerprint()));
+    lines.extend(come.map(|cert| format!("+ root {}", described(cert))));
+    let empty = Secret::default();
+    let old = old.unwrap_or(&empty);
+    let names: BTreeSet<&str> = old.names().chain(new.names()).collect();
+    for name in names {
+        let how = match (old.get(name), new.get(name)) {
+            (None, Some(_)) => "+",
+            (Some(_), None) => "-",
+            (Some(before), Some(after)) if before != after => "~",
+            _ => continue,
+        };
+        // Of a key it is said that it is another one, and no more.
+        let what = if is_key(name) { " (a private key; not shown)" } else { "" };
+        lines.push(format!("{how} file {name}{what}"));
+    }
+    lines
+}
+
+fn described(cert: &Cert) -> String {
+    let until = cert.not_after().time().map_or_else(|| "?".to_owned(), Time::date);
+    format!("{}, until {until}", label(cert))
+}

@@ -1,0 +1,198 @@
+//! Carries the plans out, wave by wave, and says at the end what was and what was not touched.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use meshapply::proof::{Proof, verify_chain, why_not};
+use meshapply::state::roots;
+use meshapply::waves::{Outcome, in_waves, waves};
+use meshapply::{Error, Patience, Receipt, converge};
+use serde_json::json;
+
+use super::Job;
+use super::plan::Plan;
+use super::tell::Tell;
+use crate::clusters::{Target, place};
+use crate::report::Failure;
+use crate::{Exit, Io, show};
+
+type Outcomes = Vec<Outcome<Receipt, Error>>;
+
+/// Between two looks at a cluster.
+const POLL: Duration = Duration::from_millis(500);
+
+/// Runs every plan; exit status 0 when every cluster is done and each trusts what the others sign.
+pub(super) async fn run(
+    job: &Job<'_>,
+    plans: &[Plan],
+    tell: &mut Tell,
+    io: &mut Io<'_>,
+) -> Result<Exit, Failure> {
+    let step = Duration::from_secs(u64::try_from(job.args.timeout).unwrap_or(300));
+    let patience = Patience { step, poll: POLL };
+    let outcomes = {
+        let shared = RefCell::new((&mut *tell, &mut *io));
+        in_waves(&waves(plans.len(), job.args.parallel), |cluster| {
+            let (shared, target, desired) = (&shared, &job.targets[cluster], &plans[cluster].desired);
+            async move {
+                let work = converge(&target.kube, desired, patience, |event| {
+                    let (tell, io) = &mut *shared.borrow_mut();
+                    tell.event(cluster, target, event, io);
+                });
+                let result = tokio::select! {
+                    result = work => result,
+                    () = interrupted() => Err(Error::Interrupted { what: "the cluster".to_owned() }),
+                };
+                let (tell, io) = &mut *shared.borrow_mut();
+                if !tell.is_json() {
+                    tell.line(cluster, target, &ended(&result), io);
+                }
+                result
+            }
+        })
+        .await
+    };
+    summary(job, plans, &outcomes, tell, io)
+}
+
+/// Ctrl-C, or the end of a CI job.
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+fn ended(result: &Result<Receipt, Error>) -> String {
+    match result {
+        Ok(receipt) if receipt.actions.is_empty() => "done: nothing had to be written".to_owned(),
+        Ok(_) => "done".to_owned(),
+        Err(error) => format!("failed: {error}"),
+    }
+}
+
+fn summary(
+    job: &Job<'_>,
+    plans: &[Plan],
+    outcomes: &Outcomes,
+    tell: &Tell,
+    io: &mut Io<'_>,
+) -> Result<Exit, Failure> {
+    for (target, outcome) in job.targets.iter().zip(outcomes) {
+        let proven = matches!(outcome, Outcome::Done(Receipt { proof: Some(_), .. }));
+        let line = match outcome {
+            Outcome::Done(receipt) if proven => format!("proven: {}", proof_text(receipt)),
+            Outcome::Done(_) => "written; nothing to prove before Istio is installed".to_owned(),
+            Outcome::Failed(error) => format!("failed: {error}"),
+            Outcome::NotStarted => "not touched".to_owned(),
+        };
+        if tell.is_json() {
+            let (state, code) = match outcome {
+                Outcome::Done(_) => ("done", None),
+                Outcome::Failed(error) => ("failed", Some(error.code())),
+                Outcome::NotStarted => ("notTouched", None),
+            };
+            tell.json_line(json!({"event": "result", "cluster": target.name, "state": state, "code": code, "proven": proven, "detail": line}), io)?;
+        } else {
+            show::output(&format!("{}: {}\n", show::safe(&target.name), show::safe(&line)), io)?;
+        }
+    }
+    if let Some(failure) = first_failure(job, outcomes) {
+        return Err(failure);
+    }
+    let distrust = distrust(&job.targets, plans, outcomes);
+    for line in &distrust {
+        if tell.is_json() {
+            tell.json_line(json!({"event": "distrust", "detail": line}), io)?;
+        } else {
+            show::output(&format!("{}\n", show::safe(line)), io)?;
+        }
+    }
+    Ok(if distrust.is_empty() { Exit::Good } else { Exit::No })
+}
+
+fn proof_text(receipt: &Receipt) -> String {
+    let Some(proof) = &receipt.proof else { return String::new() };
+    let counted =
+        |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
+    format!(
+        "{} of istiod serve and sign with it, {} have its roots",
+        counted(proof.pods.len(), "pod"),
+        counted(proof.namespaces.len(), "namespace")
+    )
+}
+
+/// The failure that ends the command, with what became of every other cluster.
+fn first_failure(job: &Job<'_>, outcomes: &Outcomes) -> Option<Failure> {
+    let failed = |outcome: &Outcome<Receipt, Error>| matches!(outcome, Outcome::Failed(_));
+    let at = outcomes.iter().position(failed)?;
+    let Outcome::Failed(error) = &outcomes[at] else { return None };
+    let target = &job.targets[at];
+    let names = |is: fn(&Outcome<Receipt, Error>) -> bool| {
+        let all = job.targets.iter().zip(outcomes).filter(|(_, outcome)| is(outcome));
+        let names: Vec<&str> = all.map(|(target, _)| target.name.as_str()).collect();
+        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    };
+    let failure = Failure::from(error).within(place(target)).because(format!(
+        "done: {}; failed: {}; not touched: {}",
+        names(|outcome| matches!(outcome, Outcome::Done(_))),
+        names(|outcome| matches!(outcome, Outcome::Failed(_))),
+        names(|outcome| matches!(outcome, Outcome::NotStarted)),
+    ));
+    Some(match error {
+        Error::Stopped(meshapply::next::Stop::Stuck { id, .. }) | Error::Stopped(meshapply::next::Stop::Obstacle { id, .. }) => {
+            failure.hint(stuck_hint(target, id))
+        }
+        Error::Patience { .. } | Error::Unproven { .. } => failure.hint(format!(
+            "run it again to go on waiting; `meshctl status --context {0}` shows what is live, `meshctl rollback --context {0}` brings the old secret back",
+            named(target)
+        )),
+        _ => failure,
+    })
+}
+
+fn named(target: &Target) -> String {
+    if target.name == target.context {
+        target.name.clone()
+    } else {
+        format!("{}={}", target.name, target.context)
+    }
+}
+
+fn stuck_hint(target: &Target, id: &meshapply::workload::Id) -> String {
+    format!(
+        "`kubectl --context {0} -n {1} describe {2}` says why; `meshctl rollback --context {3}` brings the old secret back",
+        target.context,
+        id.namespace,
+        id,
+        named(target)
+    )
+}
+
+/// Every pair of clusters of which one does not trust what the other signs, tried with the canaries.
+fn distrust(targets: &[Target], plans: &[Plan], outcomes: &Outcomes) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (signer, outcome) in targets.iter().zip(outcomes) {
+        let Outcome::Done(Receipt { proof: Some(proof), .. }) = outcome else { continue };
+        for (truster, plan) in targets.iter().zip(plans) {
+            if let Some(why) = why_distrusted(proof, plan) {
+                lines.push(format!(
+                    "{} does not trust what {} signs: {why}",
+                    truster.name, signer.name
+                ));
+            }
+        }
+    }
+    lines
+}
+
+fn why_distrusted(proof: &Proof, truster: &Plan) -> Option<String> {
+    let canaries = proof.pods.iter().filter_map(|pod| pod.canary.as_ref()?.as_ref().ok());
+    let trusted = roots(&truster.desired.secret);
+    let verdicts = canaries.filter_map(|canary| verify_chain(&canary.chain, &trusted, proof.at));
+    verdicts.filter(|verdict| !verdict.is_ok()).map(|verdict| why_not(&verdict)).next()
+}
