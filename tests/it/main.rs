@@ -16,6 +16,7 @@ mod kill;
 mod refusals;
 mod renew;
 mod replay;
+mod rig;
 mod terminal;
 mod verify_extras;
 

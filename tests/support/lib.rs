@@ -14,6 +14,7 @@ pub mod outside;
 pub mod random;
 pub mod ratio;
 pub mod recipes;
+pub mod rig;
 pub mod run;
 pub mod schema;
 pub mod scratch;

@@ -22,8 +22,12 @@ const STEPS: &[(&str, &str)] = &[
     ),
     ("benchmarks, each once", "cargo bench -p tests --benches --locked -- --test"),
     ("fixtures against the installed openssl", "cargo xtask fixtures --check"),
+    RIG,
     ("tests", "cargo test --workspace --locked"),
 ];
+
+/// The real components the tests run clusters of.
+const RIG: (&str, &str) = ("the rig", "cargo xtask rig");
 
 /// Judges the tests call, and Debian's package that has each.
 const JUDGES: &[(&str, &[&str], &str)] = &[
@@ -33,14 +37,15 @@ const JUDGES: &[(&str, &[&str], &str)] = &[
     ("go", &["version"], "golang-go"),
 ];
 
-/// Installs what is missing, then runs every step.
-pub fn run() -> Result<(), String> {
+/// Installs what is missing, then runs every step, those with real clusters too unless told not to.
+pub fn run(with_rig: bool) -> Result<(), String> {
     for (program, args, package) in JUDGES {
         provide(program, args, package)?;
     }
     check_openssl()?;
-    for (i, (what, line)) in STEPS.iter().enumerate() {
-        println!("\n== {} of {}: {what}\n$ {line}", i + 1, STEPS.len());
+    let steps: Vec<_> = STEPS.iter().filter(|step| with_rig || **step != RIG).collect();
+    for (i, (what, line)) in steps.iter().enumerate() {
+        println!("\n== {} of {}: {what}\n$ {line}", i + 1, steps.len());
         let mut words = line.split(' ');
         let mut command = Command::new(words.next().unwrap_or_default());
         // A missing judge is a failure here, not a test that says it did not run.
@@ -49,12 +54,18 @@ pub fn run() -> Result<(), String> {
             .env("CI", "true")
             .env("MESH_REQUIRE_JUDGES", "1")
             .env("RUSTDOCFLAGS", "-D warnings");
+        if !with_rig {
+            command.env(tests::rig::WITHOUT, "1");
+        }
         let status = command.status().map_err(|error| format!("{line}: {error}"))?;
         if !status.success() {
             return Err(format!("step `{what}` failed: {line}"));
         }
     }
-    println!("\nall {} steps passed", STEPS.len());
+    println!("\nall {} steps passed", steps.len());
+    if !with_rig {
+        println!("NOT RUN: `{}`, and every test on real clusters (--without-rig)", RIG.1);
+    }
     Ok(())
 }
 

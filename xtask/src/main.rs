@@ -3,23 +3,28 @@
 mod ci;
 mod differential;
 mod fixtures;
+mod rig;
 mod tidy;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-cargo xtask ci                                     install what the tests need, then everything CI runs, in its order
+cargo xtask ci [--without-rig]                     install what the tests need, then everything CI runs, in its order;
+                                                   --without-rig leaves out the tests on real clusters, and says so
 cargo xtask differential [--runs N] [--seed S]     random PKIs against the installed openssl
 cargo xtask fixtures [--check]                     record (or compare) fixtures/verify with it
+cargo xtask rig                                    build the clusters' components, once, into a cache outside the clone
 cargo xtask tidy                                   what the compiler does not check: dependency direction, purity, sizes";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match args.as_slice() {
-        ["ci"] => ci::run(),
+        ["ci"] => ci::run(true),
+        ["ci", "--without-rig"] => ci::run(false),
         ["differential", rest @ ..] => differential::run(rest),
         ["fixtures", rest @ ..] => fixtures::run(rest),
+        ["rig"] => rig::run(),
         ["tidy"] => tidy::run(),
         _ => {
             println!("{USAGE}");

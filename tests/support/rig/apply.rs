@@ -1,0 +1,58 @@
+//! Server-side apply of whatever a document holds.
+
+use std::time::Duration;
+
+use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::core::GroupVersionKind;
+use kube::discovery::{ApiResource, Scope, pinned_kind};
+use kube::{Api, Client};
+use serde_json::Value;
+
+use super::wait;
+
+/// The rig's field manager.
+pub const MANAGER: &str = "rig";
+
+/// Applies every document of a YAML stream, in its order.
+///
+/// # Panics
+/// When one is refused.
+pub async fn apply(client: &Client, text: &str) {
+    let documents: Vec<Value> = serde_saphyr::from_multiple(text).expect("YAML or JSON");
+    for document in documents.iter().filter(|document| !document.is_null()) {
+        apply_one(client, document).await;
+    }
+}
+
+/// Applies one object.
+///
+/// # Panics
+/// When it is refused.
+pub async fn apply_one(client: &Client, object: &Value) {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+    let name = text("/metadata/name").expect("a name");
+    let (kind, scope) = kind(client, object).await;
+    let api: Api<DynamicObject> = match scope {
+        Scope::Cluster => Api::all_with(client.clone(), &kind),
+        Scope::Namespaced => {
+            let namespace = text("/metadata/namespace").unwrap_or("default");
+            Api::namespaced_with(client.clone(), namespace, &kind)
+        }
+    };
+    let params = PatchParams::apply(MANAGER).force();
+    let applied = api.patch(name, &params, &Patch::Apply(object)).await;
+    applied.unwrap_or_else(|error| panic!("{} {name}: {error}", kind.kind));
+}
+
+/// The resource of an object; its kind may have been defined a moment ago.
+async fn kind(client: &Client, object: &Value) -> (ApiResource, Scope) {
+    let text = |field: &str| object[field].as_str().unwrap_or_default();
+    let (group, version) = text("apiVersion").rsplit_once('/').unwrap_or(("", text("apiVersion")));
+    let kind = GroupVersionKind::gvk(group, version, text("kind"));
+    let what = format!("{kind:?} is served");
+    wait::until(&what, Duration::from_secs(20), async || {
+        let (resource, capabilities) = pinned_kind(client, &kind).await.ok()?;
+        Some((resource, capabilities.scope))
+    })
+    .await
+}
