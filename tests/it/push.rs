@@ -84,10 +84,14 @@ fn a_stuck_istiod_leaves_the_gateways_alone_and_can_be_rolled_back() {
 fn what_stands_in_the_way_is_said_before_anything_is_written() {
     let Some(mesh) = Mesh::with_istio(&["east"], &Istio::default()) else { return };
     let east = &mesh.clusters[0];
-    let patch = |name: &str, spec: serde_json::Value| {
+    let paused = |paused: bool| {
+        let mut istiod = east.workload(Kind::Deployment, "istio-system", "istiod");
+        let labels = istiod["metadata"]["labels"].take();
+        let mut spec = istiod["spec"].take();
+        spec["paused"] = paused.into();
         east.apply_object(&serde_json::json!({
-            "apiVersion": "apps/v1", "kind": "Deployment",
-            "metadata": {"name": name, "namespace": "istio-system"}, "spec": spec,
+            "apiVersion": "apps/v1", "kind": "Deployment", "spec": spec,
+            "metadata": {"name": "istiod", "namespace": "istio-system", "labels": labels},
         }));
     };
     let refused = |kubeconfig: &str, status: u8, parts: &[&str]| {
@@ -101,16 +105,17 @@ fn what_stands_in_the_way_is_said_before_anything_is_written() {
     mesh.write_kubeconfig("nobody", &[east.kubeconfig_for("nobody", &[])]);
     refused("nobody", 1, &["error[apply/forbidden]", "nobody", "--print-rbac"]);
     // A paused istiod.
-    let mut istiod = east.workload(Kind::Deployment, "istio-system", "istiod")["spec"].take();
-    istiod["paused"] = true.into();
-    patch("istiod", istiod.clone());
+    paused(true);
     refused(
         "admin",
         2,
-        &["error[apply/obstacle]", "deployment/istiod would not restart: its rollout is paused"],
+        &[
+            "error[apply/obstacle]",
+            "deployment/istiod would not restart: its rollout is paused",
+            "kubectl --context east -n istio-system rollout resume deployment/istiod",
+        ],
     );
-    istiod["paused"] = false.into();
-    patch("istiod", istiod);
+    paused(false);
     // Somebody else's secret.
     east.apply_cacerts(&mesh.shell.scratch.join("ca/east"));
     mesh.shell.good("ca renew @/ca --cluster east");

@@ -158,16 +158,16 @@ impl Wait {
             return Ok(());
         }
         let seconds = waited.as_secs();
-        Err(match self.reason.take() {
-            Some(Reason::Away(error)) => error,
+        match self.reason.take() {
+            Some(Reason::Away(error)) => Err(error),
             Some(Reason::Cluster(Waiting::Proof(missing) | Waiting::Reload(missing))) => {
-                Error::Unproven { seconds, missing }
+                Err(Error::Unproven { seconds, missing })
             }
             Some(Reason::Cluster(Waiting::Rollout { id, what })) => {
-                Error::Patience { seconds, what: format!("{id}: {what}") }
+                Err(Error::Patience { seconds, id, what })
             }
-            None => Error::Patience { seconds, what: "the cluster".to_owned() },
-        })
+            None => Ok(()),
+        }
     }
 }
 

@@ -91,9 +91,7 @@ impl Job<'_> {
         refuse(&problems, self.args)?;
         for (target, plan) in self.targets.iter().zip(&plans) {
             if let Some(stop) = &plan.refusal {
-                return Err(
-                    Failure::from(meshapply::Error::Stopped(stop.clone())).within(place(target))
-                );
+                return Err(run::told(target, &meshapply::Error::Stopped(stop.clone())));
             }
         }
         match self.args.dry_run {
