@@ -11,6 +11,7 @@
 //! ```
 
 pub mod apply;
+pub mod ask;
 pub mod background;
 pub mod ca;
 pub mod cluster;
