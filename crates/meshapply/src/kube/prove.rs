@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
-use kube::api::{Api, ListParams, PostParams};
+use kube::api::{Api, ListParams, Portforwarder, PostParams};
 use meshpki::Time;
 use meshpki::istiod::Secret;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -38,7 +38,7 @@ pub(super) async fn served(kube: &Kube) -> Result<Vec<PodProof>, Error> {
     let pods = istiod.iter().flat_map(|workload| workload.ready_pods());
     let asked = pods.map(async |pod| {
         let served = match timeout(REQUEST, connect(kube, &pod.name)).await {
-            Ok(connection) => connection.and_then(|connection| connection.served()),
+            Ok(connection) => connection.and_then(|(_forward, connection)| connection.served()),
             Err(_) => Err(no_answer()),
         };
         PodProof { pod: pod.name.clone(), served, canary: None }
@@ -46,18 +46,19 @@ pub(super) async fn served(kube: &Kube) -> Result<Vec<PodProof>, Error> {
     Ok(join_all(asked).await)
 }
 
-/// A TLS connection to a pod through the API server.
+/// A TLS connection to a pod through the API server; it lives as long as what forwards it.
 async fn connect(
     kube: &Kube,
     pod: &str,
-) -> Result<Connection<impl AsyncRead + AsyncWrite + Unpin + Send + use<>>, String> {
+) -> Result<(Portforwarder, Connection<impl AsyncRead + AsyncWrite + Unpin + Send + use<>>), String>
+{
     let mut forward = kube
         .pods(kube.namespace())
         .portforward(pod, &[ISTIOD_TLS_PORT])
         .await
         .map_err(|error| told(&error))?;
     let stream = forward.take_stream(ISTIOD_TLS_PORT).ok_or("no stream to the port")?;
-    istio_ca::connect(stream, kube.namespace()).await
+    Ok((forward, istio_ca::connect(stream, kube.namespace()).await?))
 }
 
 fn no_answer() -> String {
@@ -67,7 +68,7 @@ fn no_answer() -> String {
 /// What one pod serves; a canary only where it serves the CA of the secret, since the token goes to it.
 async fn ask_pod(kube: &Kube, pod: &str, secret: &Secret, token: &Token) -> PodProof {
     let asked = timeout(REQUEST, async {
-        let connection = connect(kube, pod).await?;
+        let (_forward, connection) = connect(kube, pod).await?;
         let served = connection.served()?;
         let wanted = ca(secret).ok_or("the secret has no CA certificate")?;
         let trusted = crate::proof::verify_chain(&served, &roots(secret), now());
