@@ -158,17 +158,11 @@ impl Folder {
         let Some(live) = live else {
             return Self::Differs { path, what: vec!["there is no secret".to_owned()] };
         };
-        let wanted = secret_files(&files);
-        if same(&wanted, &live.files) {
+        if same(&files, &live.files) {
             return Self::Same(path);
         }
-        Self::Differs { path, what: differences(&wanted, &live.files) }
+        Self::Differs { path, what: differences(&files, &live.files) }
     }
-}
-
-/// What of a folder is pushed.
-fn secret_files(files: &Secret) -> Secret {
-    files.clone()
 }
 
 /// What differs, in the order of importance. Of a key it is said that it is another one, and no more.
