@@ -244,3 +244,98 @@ fn sixty_pushes_with_restarts_are_never_done_too_early() {
         }
     }
 }
+
+#[test]
+fn the_rotation_job() {
+    let Some(mesh) = Mesh::with_istio(&["east"], &Istio::default()) else { return };
+    let east = &mesh.clusters[0];
+    mesh.good(PUSH);
+    let job = "rotate intermediate @/ca --context east --yes --timeout 60s";
+    let installed = mesh.written(0);
+    let said = mesh.good(job);
+    contains(&said, &["not due (within 30d)", "secret: unchanged", "proven"]);
+    assert_eq!(mesh.written(0), installed, "nothing is due, nothing is written");
+    // Due: shown, then done, without a restart.
+    contains(
+        &mesh.good(&format!("{job} --within 400d --dry-run client")),
+        &[": due (within 400d)"],
+    );
+    assert_eq!(mesh.written(0), installed);
+    let said = mesh.good(&format!("{job} --within 400d"));
+    contains(&said, &[": due (within 400d)", "wrote the secret", "proven"]);
+    assert_eq!(mesh.generation(east, "istiod"), 2, "no restart for a new intermediate");
+    // A job that starts with no more than the root takes the set from the cluster.
+    let before = mesh.shell.scratch.read("ca/east/ca-cert.pem");
+    std::fs::remove_dir_all(mesh.shell.scratch.join("ca/east")).expect("a folder");
+    contains(&mesh.good(job), &["not due", "proven"]);
+    assert_eq!(mesh.shell.scratch.read("ca/east/ca-cert.pem"), before);
+    let modes = mesh.shell.scratch.modes("ca/east");
+    assert!(modes.contains("0600 ca-key.pem"), "{modes}");
+    // Renewed, and interrupted before the push: the next run pushes what is there.
+    mesh.shell.good("ca renew @/ca --cluster east");
+    contains(&mesh.good(job), &["not due", "wrote the secret", "proven"]);
+    // A checkout that is older than the cluster turns nothing back.
+    let old = std::fs::read_dir(mesh.shell.scratch.join("ca/previous")).expect("old sets");
+    let old = old.flatten().next().expect("an old set").path();
+    std::fs::create_dir(mesh.shell.scratch.join("stale")).expect("a folder");
+    std::fs::rename(old, mesh.shell.scratch.join("stale/east")).expect("an old set");
+    let ran = mesh.run(&job.replace("@/ca", "@/stale"));
+    assert_eq!(ran.status, 2, "{}{}", ran.out, ran.err);
+    contains(&ran.err, &["error[ctl/stale-folder]", "the cluster has `Mesh CA east`"]);
+}
+
+/// Every way a command ends, with everything it prints searched for what is in the key files.
+#[test]
+fn no_key_is_ever_printed() {
+    let Some(mesh) = Mesh::with_istio(&["east"], &Istio::default()) else { return };
+    mesh.shell.good("ca init @/other --plain-root-key --cluster east");
+    let push = |dir: &str, more: &str| format!("push @/{dir} --context east --timeout 30s {more}");
+    let mut keys = Vec::new();
+    let mut learn = || {
+        for dir in ["ca", "other"] {
+            for file in ["east/ca-key.pem", "root-key.pem"] {
+                let pem = mesh.shell.scratch.read(&format!("{dir}/{file}"));
+                keys.extend(
+                    pem.lines().filter(|line| !line.starts_with("-----")).map(str::to_owned),
+                );
+            }
+        }
+    };
+    learn();
+    let mut told = String::new();
+    let mut run = |command: &str| {
+        let ran = mesh.run(command);
+        told += &format!("{command}\n{}{}", ran.out, ran.err);
+    };
+    run(&push("ca", "--dry-run client --diff"));
+    run(&push("ca", "--dry-run server --diff -o json"));
+    run(&push("ca", "--yes --diff -o json"));
+    run(&push("other", "--yes --diff"));
+    run(&push("other", "--yes --diff --force istiod/root-replaced"));
+    run("status @/ca --context east");
+    run("status @/ca --context east -o json");
+    run("check @/ca --context east -o json");
+    run("check --context east");
+    run("rotate intermediate @/other --context east --within 400d --yes --timeout 30s -o json");
+    run("rotate intermediate @/other --context east --within 400d --yes --timeout 30s");
+    run("rollback --context east --yes --timeout 30s --diff");
+    run("rollback --context east --yes --timeout 30s -o json");
+    learn();
+    told += &mesh.clusters[0].istiod_log();
+    assert!(keys.len() > 8, "there are keys to look for");
+    for key in keys {
+        assert!(!told.contains(&key), "a line of a key is in what was printed");
+        let twice = base64(key.as_bytes());
+        assert!(
+            !told.contains(&twice[..twice.len() - 4]),
+            "a line of a key is in what was printed"
+        );
+    }
+}
+
+/// As the API has it: what a secret's content looks like in JSON, where the line begins a group of three bytes.
+fn base64(bytes: &[u8]) -> String {
+    use k8s_openapi::ByteString;
+    let text = serde_json::to_string(&ByteString(bytes.to_vec())).expect("JSON");
+    text.trim_matches('"').to_owned()
+}

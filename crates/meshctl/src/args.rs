@@ -9,7 +9,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use meshpki::istiod::Version;
 use meshpki::{KeyType, Name, Time};
 
-pub use clusters::{Clusters, DryRun, Push, Restart, Rollback, Rollout};
+pub use clusters::{
+    Clusters, DryRun, Push, Restart, Rollback, Rollout, Rotate, RotateIntermediate,
+};
 pub use status::Status;
 
 /// CA certificates for Istio on many clusters: make them, sign them, verify them, renew them.
@@ -41,6 +43,9 @@ pub enum Command {
     Push(Box<Push>),
     /// Bring back the secret that was replaced last.
     Rollback(Box<Rollback>),
+    /// Jobs for CI: renew what ends soon, push it, prove it.
+    #[command(subcommand)]
+    Rotate(Rotate),
     /// Tell what each cluster has, serves and trusts, and who would not accept whom.
     Status(Box<Status>),
 }

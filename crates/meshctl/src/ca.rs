@@ -45,7 +45,7 @@ fn read_certs(path: &Path, io: &mut Io<'_>) -> Result<Vec<Cert>, Failure> {
 }
 
 /// Opens a folder for a change, and tells what an interrupted run left.
-fn open_workspace(dir: &Path, io: &mut Io<'_>) -> Result<files::Workspace, Failure> {
+pub(crate) fn open_workspace(dir: &Path, io: &mut Io<'_>) -> Result<files::Workspace, Failure> {
     let (workspace, leftovers) = files::Workspace::open(dir)?;
     for place in leftovers {
         let warning = Failure::new(

@@ -13,6 +13,7 @@ mod openssl_args;
 mod rbac;
 pub mod report;
 pub mod rollout;
+mod rotate;
 mod show;
 pub mod status;
 pub mod verify;
@@ -61,6 +62,7 @@ fn dispatch(command: Command, io: &mut Io<'_>) -> Result<Exit, Failure> {
         Command::Ca(ca) => *ca,
         Command::Check(args) => return check::run(&args, io),
         Command::Push(args) => return rollout::push(&args, io),
+        Command::Rotate(args::Rotate::Intermediate(args)) => return rotate::run(&args, io),
         Command::Rollback(args) => return rollout::rollback(&args, io),
         Command::Status(args) => return status::run(&args, io),
     };

@@ -41,6 +41,7 @@ impl Failure {
         "ctl/root-kept",
         "ctl/root-key-plain",
         "ctl/san",
+        "ctl/stale-folder",
         "ctl/strays",
         "ctl/unreadable",
         "ctl/usage",

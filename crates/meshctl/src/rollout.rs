@@ -5,6 +5,7 @@ mod run;
 mod tell;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use meshapply::kube::Kube;
 use meshapply::next::{Action, Next, Run, next};
@@ -31,11 +32,22 @@ pub fn push(args: &Push, io: &mut Io<'_>) -> Result<Exit, Failure> {
         let mut secrets = Vec::new();
         for target in &targets {
             let secret = folders.remove(&target.name);
-            secrets.push(secret.ok_or_else(|| no_folder(target, args, &folders))?);
+            secrets.push(secret.ok_or_else(|| no_folder(target, &args.dir, &folders))?);
         }
         let seen = look(&targets).await?;
-        Job { targets, seen, args: &args.rollout }.run(secrets, io).await
+        bring(targets, seen, secrets, &args.rollout, io).await
     })
+}
+
+/// Brings a secret to each target that was looked at: plan, check, ask, waves, proof.
+pub(crate) async fn bring(
+    targets: Vec<Target>,
+    seen: Vec<Seen>,
+    secrets: Vec<Secret>,
+    args: &Rollout,
+    io: &mut Io<'_>,
+) -> Result<Exit, Failure> {
+    Job { targets, seen, args }.run(secrets, io).await
 }
 
 /// Runs `meshctl rollback`.
@@ -48,13 +60,13 @@ pub fn rollback(args: &Rollback, io: &mut Io<'_>) -> Result<Exit, Failure> {
             let Some(kept) = &seen.observed.previous else { return Err(nothing_kept(target)) };
             secrets.push(kept.files.clone());
         }
-        Job { targets, seen, args: &args.rollout }.run(secrets, io).await
+        bring(targets, seen, secrets, &args.rollout, io).await
     })
 }
 
-fn no_folder(target: &Target, args: &Push, others: &BTreeMap<String, Secret>) -> Failure {
+pub(crate) fn no_folder(target: &Target, dir: &Path, others: &BTreeMap<String, Secret>) -> Failure {
     let names: Vec<&str> = others.keys().map(String::as_str).collect();
-    let dir = show::word(&args.dir);
+    let dir = show::word(dir);
     Failure::new("ctl/no-cluster", format!("{dir} has no folder `{}`", target.name))
         .because(format!("it has {}", if names.is_empty() { "no other".to_owned() } else { names.join(", ") }))
         .hint(format!(
@@ -201,7 +213,16 @@ fn agree(args: &Rollout, clusters: usize, io: &mut Io<'_>) -> Result<(), Failure
     Err(Failure::new("ctl/declined", "not done: the answer was no").exit(Exit::No))
 }
 
+/// Whether somebody has said yes or can be asked.
+pub(crate) fn can_agree(args: &Rollout, io: &Io<'_>) -> Result<(), Failure> {
+    if args.yes || args.dry_run.is_some() || io.can_ask {
+        return Ok(());
+    }
+    Err(Failure::usage("there is nobody to ask, and `--yes` was not given")
+        .hint("nothing was written; `--dry-run client` shows the plan, `--yes` carries it out"))
+}
+
 /// Whether results are lines of JSON.
-fn is_json(args: &Rollout) -> bool {
+pub(crate) fn is_json(args: &Rollout) -> bool {
     args.output == Output::Json
 }

@@ -267,6 +267,12 @@ impl Cluster {
         self.kubelet.pod_log(namespace, pod).expect("a pod with an istiod")
     }
 
+    /// The same, where an istiod has run in that pod.
+    #[must_use]
+    pub fn pod_log_so_far(&self, namespace: &str, pod: &str) -> Option<String> {
+        self.kubelet.pod_log(namespace, pod)
+    }
+
     /// Where on 127.0.0.1 the port that an istiod's pod declares really is: it changes with every restart.
     #[must_use]
     pub fn pod_port(&self, namespace: &str, pod: &str, port: u16) -> Option<u16> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use meshpki::istiod::Version;
 
-use super::{Output, duration, version};
+use super::{Output, Passphrase, duration, version};
 
 /// Which clusters, and where things are in them.
 #[derive(Debug, Clone, Args)]
@@ -141,6 +141,47 @@ Examples:
   meshctl rollback --context east=prod-east
   meshctl rollback --context east --yes")]
 pub struct Rollback {
+    /// Which clusters.
+    #[command(flatten)]
+    pub clusters: Clusters,
+    /// How.
+    #[command(flatten)]
+    pub rollout: Rollout,
+}
+
+/// `meshctl rotate ...`.
+#[derive(Debug, clap::Subcommand)]
+pub enum Rotate {
+    /// Renew each cluster's intermediate that ends soon, bring it in, and prove it: the whole CI job.
+    Intermediate(Box<RotateIntermediate>),
+}
+
+/// `meshctl rotate intermediate`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+For each cluster: does its CA end soon? Then a new one under the same root, checked, pushed and proven. A cluster
+without a folder in DIR gets one from the secret it has, so that DIR need hold no more than the root. A folder that
+was renewed and never pushed is pushed. Nothing due: nothing is written, and that the CA is live is proven all the same.
+
+Exit status: 0 nothing due, or done and proven; 1 a cluster could not be asked; 2 refused, stuck or not proven;
+64 wrong usage, or nobody to ask and no --yes.
+
+Examples:
+  meshctl rotate intermediate ca --context east=prod-east --within 30d --yes
+  meshctl rotate intermediate ca --context east,west --within 30d --dry-run client
+  docs/ci.md has it as a job for GitHub Actions and GitLab, and as a CronJob")]
+pub struct RotateIntermediate {
+    /// Folder of the CA: root-cert.pem, root-key.pem, and a folder per cluster.
+    pub dir: PathBuf,
+    /// What counts as soon.
+    #[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration)]
+    pub within: i64,
+    /// How long a new intermediate is valid; default as long as the old one, or less where the root ends before.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub validity: Option<i64>,
+    /// The root key's passphrase.
+    #[command(flatten)]
+    pub passphrase: Passphrase,
     /// Which clusters.
     #[command(flatten)]
     pub clusters: Clusters,

@@ -1,0 +1,195 @@
+//! `meshctl rotate intermediate`: what ends soon is renewed, checked, pushed and proven, in one command for CI.
+
+use std::path::Path;
+
+use meshapply::state::{Live, ca, is_key};
+use meshpki::{Cert, Time};
+use serde_json::json;
+
+use crate::args::{Output, Renew, RotateIntermediate};
+use crate::ca::renew;
+use crate::clusters::{Seen, Target, look, place, runtime, targets};
+use crate::files::{self, Workspace};
+use crate::report::Failure;
+use crate::rollout::{bring, can_agree, is_json, no_folder};
+use crate::{Exit, Io, check, show};
+
+/// A cluster's CA, and whether it is to be renewed.
+struct Due {
+    cluster: String,
+    /// The CA of the folder, or of the cluster where it has no folder.
+    ca: Cert,
+    is_due: bool,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &RotateIntermediate, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    can_agree(&args.rollout, io)?;
+    let runtime = runtime()?;
+    let (targets, seen) = runtime.block_on(async {
+        let targets = targets(&args.clusters, args.rollout.workloads).await?;
+        let seen = look(&targets).await?;
+        Ok::<_, Failure>((targets, seen))
+    })?;
+    let mut dues = Vec::new();
+    for (target, seen) in targets.iter().zip(&seen) {
+        dues.push(due(args, target, seen.observed.secret.as_ref(), io.now)?);
+    }
+    for due in &dues {
+        tell(args, due, io)?;
+    }
+    if args.rollout.dry_run.is_some() && dues.iter().any(|due| due.is_due) {
+        return Ok(Exit::Good);
+    }
+    import(args, &targets, &seen, io)?;
+    renew_due(args, &dues, io)?;
+    let mut folders = check::secrets(&args.dir)?;
+    let secrets = targets
+        .iter()
+        .map(|target| {
+            folders.remove(&target.name).ok_or_else(|| no_folder(target, &args.dir, &folders))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    runtime.block_on(bring(targets, seen, secrets, &args.rollout, io))
+}
+
+/// Whether the cluster's CA ends soon: that of its folder, since a folder renewed and never pushed is not renewed again.
+fn due(
+    args: &RotateIntermediate,
+    target: &Target,
+    live: Option<&Live>,
+    now: Time,
+) -> Result<Due, Failure> {
+    let folder = args.dir.join(&target.name);
+    let in_cluster = live.and_then(|live| ca(&live.files));
+    let ca = match (folder.exists(), in_cluster) {
+        (true, in_cluster) => {
+            let ours = ca_of(&folder)?;
+            refuse_stale(target, &folder, &ours, in_cluster.as_ref())?;
+            ours
+        }
+        (false, Some(in_cluster)) => in_cluster,
+        (false, None) => {
+            return Err(no_folder(
+                target,
+                &args.dir,
+                &check::secrets(&args.dir).unwrap_or_default(),
+            ));
+        }
+    };
+    let is_due = ca.not_after().time().is_none_or(|end| end <= now.plus(args.within));
+    Ok(Due { cluster: target.name.clone(), ca, is_due })
+}
+
+fn ca_of(folder: &Path) -> Result<Cert, Failure> {
+    let files = files::read_all(folder)?;
+    let secret = files.into_iter().map(|(name, content)| (name, content.to_vec())).collect();
+    ca(&secret).ok_or_else(|| {
+        Failure::new("ctl/no-cluster", format!("{} has no CA certificate", show::word(folder)))
+    })
+}
+
+/// The folder is older than what is live: another checkout has rotated since, and pushing would turn it back.
+fn refuse_stale(
+    target: &Target,
+    folder: &Path,
+    ours: &Cert,
+    live: Option<&Cert>,
+) -> Result<(), Failure> {
+    let Some(live) = live.filter(|live| *live != ours) else { return Ok(()) };
+    let since = |cert: &Cert| cert.not_before().time().unwrap_or(Time(0));
+    if since(live) <= since(ours) {
+        return Ok(());
+    }
+    let said = |cert: &Cert| format!("{}, from {}", meshapply::proof::label(cert), since(cert));
+    Err(Failure::new("ctl/stale-folder", format!("{} is older than what the cluster has", show::word(folder)))
+        .within(place(target))
+        .because(format!("the folder has {}", said(ours)))
+        .because(format!("the cluster has {}", said(live)))
+        .hint("update the folder from where it is kept, or move it away: it is then made from the cluster's secret")
+        .exit(Exit::No))
+}
+
+fn tell(args: &RotateIntermediate, due: &Due, io: &mut Io<'_>) -> Result<(), Failure> {
+    let end = due.ca.not_after().time();
+    let days = end.map_or(0, |end| (end.0 - io.now.0).div_euclid(86_400));
+    let until = end.map_or_else(|| "?".to_owned(), Time::date);
+    if is_json(&args.rollout) {
+        let line = json!({
+            "apiVersion": "meshctl/v1", "kind": "RolloutEvent", "event": "expiry",
+            "cluster": due.cluster, "until": until, "days": days, "due": due.is_due,
+        });
+        return show::output(&format!("{line}\n"), io);
+    }
+    let verdict = if due.is_due { "due" } else { "not due" };
+    let within = meshpki::time::words(args.within);
+    let label = meshapply::proof::label(&due.ca);
+    let line = format!(
+        "{}: {label} ends {until}, in {days} days: {verdict} (within {within})",
+        due.cluster
+    );
+    show::output(&format!("{}\n", show::safe(&line)), io)
+}
+
+/// Clusters without a folder get one from the secret they have.
+fn import(
+    args: &RotateIntermediate,
+    targets: &[Target],
+    seen: &[Seen],
+    io: &mut Io<'_>,
+) -> Result<(), Failure> {
+    let lacking = |target: &&Target| !args.dir.join(&target.name).exists();
+    if !targets.iter().any(|target| lacking(&target)) {
+        return Ok(());
+    }
+    let mut workspace = crate::ca::open_workspace(&args.dir, io)?;
+    for (target, seen) in targets.iter().zip(seen).filter(|(target, _)| lacking(target)) {
+        let Some(live) = &seen.observed.secret else { continue };
+        if let Err(failure) = stage(&mut workspace, &target.name, live) {
+            workspace.abandon();
+            return Err(failure);
+        }
+    }
+    workspace.finish()
+}
+
+fn stage(workspace: &mut Workspace, cluster: &str, live: &Live) -> Result<(), Failure> {
+    for name in live.files.names() {
+        let content = live.files.get(name).unwrap_or_default();
+        workspace.stage(&Path::new(cluster).join(name), content, is_key(name))?;
+    }
+    workspace.sync()?;
+    workspace.place(Path::new(cluster))
+}
+
+fn renew_due(args: &RotateIntermediate, dues: &[Due], io: &mut Io<'_>) -> Result<(), Failure> {
+    let cluster: Vec<String> =
+        dues.iter().filter(|due| due.is_due).map(|due| due.cluster.clone()).collect();
+    if cluster.is_empty() {
+        return Ok(());
+    }
+    let renew = Renew {
+        dir: args.dir.clone(),
+        cluster,
+        within: Some(args.within),
+        key_type: None,
+        validity: args.validity,
+        passphrase: args.passphrase.clone(),
+        at: None,
+        output: Output::Text,
+    };
+    if !is_json(&args.rollout) {
+        return renew::run(&renew, io).map(|_| ());
+    }
+    // What was renewed is seen in the plan; its table is no line of JSON.
+    let mut quiet = Io {
+        now: io.now,
+        stdin: io.stdin,
+        out: &mut std::io::sink(),
+        err: io.err,
+        can_ask: io.can_ask,
+        progress: io.progress,
+        env: io.env,
+    };
+    renew::run(&renew, &mut quiet).map(|_| ())
+}

@@ -1,0 +1,317 @@
+//! The failure modes of a `cacerts` secret, fed to a real istiod: what `meshpki::istiod` says it does is what it does.
+//!
+//! Modes by the table of `docs/errors.md`'s section on istiod; the release is the rig's, 1.30.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use meshpki::istiod::{Now, Secret, Settings, Start, Version, changes, starts};
+use meshpki::profile::Role;
+use meshpki::time::DAY;
+use meshpki::{Cert, Issuer, KeyType, Name, Profile, Serial, Signer, SoftKey, Stamp, Time};
+use tests::rig::{Cluster, Istio, Kind, kubelet::volume::Files};
+
+const ISTIOD: &str = "app=istiod";
+const SOON: Duration = Duration::from_secs(40);
+
+fn now() -> Time {
+    meshctl::io::system_time()
+}
+
+/// A CA and its key.
+struct Ca {
+    cert: Cert,
+    key: SoftKey,
+}
+
+fn stamp(at: Time) -> Stamp {
+    let mut random = [0; 20];
+    meshpki::soft::fill_random(&mut random);
+    Stamp::made_at(at, Serial::from_random(random))
+}
+
+fn root(name: &str, change: impl FnOnce(&mut Profile)) -> Ca {
+    let key = SoftKey::generate(KeyType::EcdsaP256).expect("a key");
+    let mut profile = Profile::root(Name::parse(name).expect("a name"));
+    change(&mut profile);
+    Ca {
+        cert: meshpki::self_signed(&profile, &key, stamp(now().plus(-40 * DAY))).expect("a root"),
+        key,
+    }
+}
+
+impl Ca {
+    fn below(&self, change: impl FnOnce(&mut Profile)) -> Self {
+        self.below_since(now(), change)
+    }
+
+    fn below_since(&self, since: Time, change: impl FnOnce(&mut Profile)) -> Self {
+        let key = SoftKey::generate(KeyType::EcdsaP256).expect("a key");
+        let mut profile = Profile::cluster(Name::parse("CN=Mesh CA east").expect("a name"));
+        change(&mut profile);
+        let issuer = Issuer { cert: &self.cert, signer: &self.key };
+        let cert = meshpki::issue(&profile, key.public_key(), issuer, stamp(since)).expect("a CA");
+        Self { cert, key }
+    }
+
+    /// The four files with this CA under these roots.
+    fn files(&self, roots: &[&Self]) -> Files {
+        let roots: String = roots.iter().map(|root| root.cert.to_pem()).collect();
+        let files = [
+            ("ca-cert.pem", self.cert.to_pem()),
+            ("ca-key.pem", self.key.to_pem().to_string()),
+            ("cert-chain.pem", self.cert.to_pem() + &roots),
+            ("root-cert.pem", roots),
+        ];
+        files.map(|(name, text)| (name.to_owned(), text.into_bytes())).into()
+    }
+}
+
+fn with(mut files: Files, name: &str, content: impl AsRef<[u8]>) -> Files {
+    files.insert(name.to_owned(), content.as_ref().to_vec());
+    files
+}
+
+fn without(mut files: Files, name: &str) -> Files {
+    files.remove(name);
+    files
+}
+
+fn text(files: &Files, name: &str) -> String {
+    String::from_utf8(files[name].clone()).expect("PEM")
+}
+
+/// A mode of failure: its number, what is wrong, the files.
+type Case = (u8, &'static str, Files);
+
+/// Every mode that shows at a start.
+fn at_the_start() -> Vec<Case> {
+    let (r, other) = (root("CN=Root", |_| {}), root("CN=Other Root", |_| {}));
+    let good = r.below(|_| {});
+    let files = || good.files(&[&r]);
+    let key = text(&files(), "ca-key.pem");
+    let glued = |name: &str| {
+        let pem = text(&files(), name);
+        let twice = pem.clone() + &pem;
+        twice
+            .replace("-----END CERTIFICATE-----\n-----BEGIN", "-----END CERTIFICATE----------BEGIN")
+    };
+    let leaf = r.below(|p| p.role = Role::EndEntity);
+    let expired = r.below_since(now().plus(-20 * DAY), |p| p.valid_seconds = 10 * DAY);
+    let middle = r.below(|p| p.role = Role::Ca { path_len: Some(0) });
+    let too_deep = middle_signs(&middle);
+    let sha1 = include_str!("../../fixtures/istio-samples/ca-cert.pem");
+    vec![
+        (1, "no certificate", without(files(), "ca-cert.pem")),
+        (1, "no key", without(files(), "ca-key.pem")),
+        (1, "no chain, as seed 1 has it", without(files(), "cert-chain.pem")),
+        (1, "no roots", without(files(), "root-cert.pem")),
+        (1, "an empty key", with(files(), "ca-key.pem", "")),
+        (2, "issued by another root", good.files(&[&other])),
+        (2, "a leaf as CA", leaf.files(&[&r])),
+        (
+            2,
+            "the root first in ca-cert.pem",
+            with(files(), "ca-cert.pem", r.cert.to_pem() + &good.cert.to_pem()),
+        ),
+        (3, "the key of another CA", with(files(), "ca-key.pem", other.key.to_pem().as_bytes())),
+        (
+            3,
+            "EC PARAMETERS before the key",
+            with(
+                files(),
+                "ca-key.pem",
+                format!(
+                    "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n{key}"
+                ),
+            ),
+        ),
+        (
+            3,
+            "a key that says it is encrypted",
+            with(files(), "ca-key.pem", key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY")),
+        ),
+        (
+            3,
+            "cfssl's label for Ed25519",
+            with(files(), "ca-key.pem", key.replace("PRIVATE KEY", "Ed25519 PRIVATE KEY")),
+        ),
+        (4, "glued roots", with(files(), "root-cert.pem", glued("root-cert.pem"))),
+        (4, "a glued chain", with(files(), "cert-chain.pem", glued("cert-chain.pem"))),
+        (7, "an intermediate that has expired", expired.files(&[&r])),
+        (8, "a sample CA without its root", with(files(), "ca-cert.pem", sha1)),
+        (10, "cert-manager's names", tls(&files())),
+        (
+            10,
+            "cert-manager's names, the issuer as ca.crt",
+            with(tls(&files()), "ca.crt", good.cert.to_pem()),
+        ),
+        (10, "cert-manager's names, no key", without(tls(&files()), "tls.key")),
+        (11, "a root twice", good.files(&[&r, &r])),
+        (
+            12,
+            "no keyCertSign",
+            r.below(|p| p.key_usage = meshpki::cert::KeyUsage::DIGITAL_SIGNATURE).files(&[&r]),
+        ),
+        (
+            12,
+            "an extended key usage without serverAuth",
+            r.below(|p| p.ext_key_usage = vec![meshpki::oid::EKU_CLIENT_AUTH.to_vec()])
+                .files(&[&r]),
+        ),
+        (12, "a path length that is too short", too_deep_files(&too_deep, &middle, &r)),
+        (0, "nothing wrong", files()),
+    ]
+}
+
+/// A CA below one that may have none below it, made without asking the library's rules: the same name and key
+/// as `middle`, and no path length.
+fn middle_signs(middle: &Ca) -> Ca {
+    let key = SoftKey::from_pem(middle.key.to_pem().as_bytes(), None).expect("a key");
+    let profile = Profile::root(middle.cert.subject().clone());
+    let cert = meshpki::self_signed(&profile, &key, stamp(now())).expect("a root");
+    Ca { cert, key }.below(|p| {
+        p.subject = Name::parse("CN=Mesh CA below").expect("a name");
+        p.valid_seconds = 30 * DAY;
+    })
+}
+
+fn too_deep_files(ca: &Ca, middle: &Ca, root: &Ca) -> Files {
+    let chain = ca.cert.to_pem() + &middle.cert.to_pem() + &root.cert.to_pem();
+    with(ca.files(&[root]), "cert-chain.pem", chain)
+}
+
+fn tls(files: &Files) -> Files {
+    let names =
+        [("tls.crt", "ca-cert.pem"), ("tls.key", "ca-key.pem"), ("ca.crt", "root-cert.pem")];
+    names.map(|(new, old)| (new.to_owned(), files[old].clone())).into()
+}
+
+fn settings() -> Settings {
+    Settings::defaults(Version::new(1, 30, 4))
+}
+
+fn secret(files: &Files) -> Secret {
+    files.clone().into_iter().collect()
+}
+
+#[test]
+fn at_a_start_istiod_does_what_is_predicted() {
+    let Some(cluster) = Cluster::start("east") else { return };
+    cluster.install_istio(&Istio { gateways: vec![], ..Istio::default() });
+    for (number, (mode, name, files)) in at_the_start().into_iter().enumerate() {
+        let predicted = starts(&secret(&files), &settings(), now());
+        cluster.apply_secret("istio-system", "cacerts", &files);
+        cluster.restart(Kind::Deployment, "istio-system", "istiod", &number.to_string());
+        let log = ended(&cluster, &number.to_string(), &predicted);
+        let good = match &predicted {
+            Start::Plugged { .. } => {
+                log.contains("Use local CA certificate") && !log.contains("Error:")
+            }
+            Start::RefusesToStart { log: words, .. } => log.contains(words.as_str()),
+            Start::SelfSigned { log: words, .. } => log.contains(words.as_str()),
+            _ => false,
+        };
+        assert!(good, "mode {mode}, {name}: predicted `{predicted}`, but istiod said\n{log}");
+    }
+}
+
+/// What the pod of that restart says once it runs or has given up.
+fn ended(cluster: &Cluster, mark: &str, predicted: &Start) -> String {
+    cluster.wait(
+        &format!("istiod {mark}, of which it was said that it {predicted}"),
+        SOON,
+        async || {
+            let pods = pods(cluster).await;
+            let pod = pods.iter().find(|pod| {
+                pod.annotations()
+                    .get("kubectl.kubernetes.io/restartedAt")
+                    .is_some_and(|at| at == mark)
+            })?;
+            let log = cluster.pod_log_so_far("istio-system", &pod.name_any())?;
+            (log.contains("Error: failed to create") || is_ready(pod)).then_some(log)
+        },
+    )
+}
+
+async fn pods(cluster: &Cluster) -> Vec<Pod> {
+    let pods = kube::Api::<Pod>::namespaced(cluster.client(), "istio-system");
+    let listing = pods.list(&kube::api::ListParams::default().labels(ISTIOD)).await;
+    listing.map(|listing| listing.items).unwrap_or_default()
+}
+
+fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
+    conditions.into_iter().flatten().any(|c| c.type_ == "Ready" && c.status == "True")
+}
+
+#[test]
+fn under_a_running_istiod_a_change_does_what_is_predicted() {
+    let (r, other) = (root("CN=Root", |_| {}), root("CN=Other Root", |_| {}));
+    let good = r.below(|_| {});
+    let old = good.files(&[&r]);
+    let broken = with(r.below(|_| {}).files(&[&r]), "ca-key.pem", good.key.to_pem().as_bytes());
+    let expired = r.below_since(now().plus(-20 * DAY), |p| p.valid_seconds = 10 * DAY);
+    let both = || other.below(|_| {}).files(&[&r, &other]);
+    let cases = [
+        ("the same root", false, r.below(|_| {}).files(&[&r])),
+        ("another root", false, other.below(|_| {}).files(&[&other])),
+        ("one root more, ISTIO_MULTIROOT_MESH unset", false, both()),
+        ("a key of another certificate", false, broken),
+        ("an expired intermediate", false, expired.files(&[&r])),
+        ("one root more, ISTIO_MULTIROOT_MESH=true", true, both()),
+        ("another root, ISTIO_MULTIROOT_MESH=true", true, other.below(|_| {}).files(&[&other])),
+    ];
+    let Some(cluster) = Cluster::start("east") else { return };
+    cluster.apply_object(&tests::rig::istio::namespace("istio-system"));
+    for (number, (name, multi_root, new)) in cases.into_iter().enumerate() {
+        let settings = Settings { multi_root, ..settings() };
+        cluster.apply_secret("istio-system", "cacerts", &old);
+        let env = vec![("ISTIO_MULTIROOT_MESH".to_owned(), multi_root.to_string())];
+        cluster.install_istio(&Istio { gateways: vec![], env, ..Istio::default() });
+        let mark = number.to_string();
+        cluster.restart(Kind::Deployment, "istio-system", "istiod", &mark);
+        cluster.rolled_out(Kind::Deployment, "istio-system", "istiod");
+        let change = changes(&secret(&old), &secret(&new), &settings, now());
+        let words = match &change.now {
+            Now::HotReload { log } => (*log).to_owned(),
+            Now::KeepsOld { log } => log.clone(),
+            other => panic!("{name}: {other:?}"),
+        };
+        cluster.apply_secret("istio-system", "cacerts", &new);
+        let log = cluster.wait(&format!("{name}: istiod to say `{words}`"), SOON, async || {
+            let pods = pods(&cluster).await;
+            let pod = pods.iter().find(|pod| is_ready(pod))?;
+            let log = cluster.pod_log_so_far("istio-system", &pod.name_any())?;
+            log.contains(&words).then_some(log)
+        });
+        let reloaded = log.contains("Istiod has detected the newly added intermediate CA");
+        assert_eq!(reloaded, matches!(change.now, Now::HotReload { .. }), "{name}: {log}");
+    }
+}
+
+/// Mode 6: a secret that comes after istiod has made a CA of its own is not even looked at.
+#[test]
+fn a_first_secret_under_a_running_istiod_changes_nothing() {
+    let Some(cluster) = Cluster::start("east") else { return };
+    cluster.install_istio(&Istio { gateways: vec![], ..Istio::default() });
+    let given = || cluster.config_map_key("default", "istio-ca-root-cert", "root-cert.pem");
+    let before = given();
+    let r = root("CN=Root", |_| {});
+    let files = r.below(|_| {}).files(&[&r]);
+    let change = changes(&Secret::default(), &secret(&files), &settings(), now());
+    assert!(matches!(change.now, Now::NeedsRestart { .. }), "{change:?}");
+    cluster.apply_secret("istio-system", "cacerts", &files);
+    // Ten times what the rig's kubelet takes.
+    std::thread::sleep(Duration::from_secs(10));
+    assert_eq!(given(), before);
+    cluster.restart(Kind::Deployment, "istio-system", "istiod", "now");
+    cluster.rolled_out(Kind::Deployment, "istio-system", "istiod");
+    cluster.wait("the new root is given out", SOON, async || {
+        let maps: kube::Api<k8s_openapi::api::core::v1::ConfigMap> =
+            kube::Api::namespaced(cluster.client(), "default");
+        let map = maps.get("istio-ca-root-cert").await.ok()?;
+        (map.data?.get("root-cert.pem")? == &r.cert.to_pem()).then_some(())
+    });
+}
