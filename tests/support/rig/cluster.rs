@@ -20,6 +20,8 @@ use super::{Istio, apply, background::Background, istio, kubeconfig, wait};
 
 /// Start of the names of the folders under the system's folder for temporary files.
 const PREFIX: &str = "mesh-rig-";
+/// Set, the folders stay when their clusters have stopped, until the next test process removes them.
+pub const KEEP: &str = "MESH_RIG_KEEP";
 
 /// A running cluster. Dropped, it stops every process and removes every file.
 pub struct Cluster {
@@ -32,7 +34,17 @@ pub struct Cluster {
     _permit: Permit,
     name: String,
     pki: Pki,
+    admin: PathBuf,
     kubeconfigs: AtomicU32,
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if std::env::var_os(KEEP).is_some() {
+            crate::judges::say(&format!("kept: {}", self.folder.path().display()));
+            self.folder.disable_cleanup(true);
+        }
+    }
 }
 
 impl Cluster {
@@ -107,6 +119,7 @@ impl Cluster {
                 _permit: permit,
                 name: name.to_owned(),
                 pki,
+                admin,
                 kubeconfigs: AtomicU32::new(0),
             };
         }
@@ -120,8 +133,8 @@ impl Cluster {
 
     /// Kubeconfig of an administrator (`system:masters`).
     #[must_use]
-    pub fn kubeconfig(&self) -> PathBuf {
-        self.folder.path().join("admin.kubeconfig")
+    pub fn kubeconfig(&self) -> &Path {
+        &self.admin
     }
 
     /// Kubeconfig of a user with a client certificate, who may do nothing until RBAC says otherwise.
