@@ -365,8 +365,8 @@ fn every_code() {
     of_the_chain(&mut expect);
     of_forged(&mut expect);
     between(&mut expect);
-    let all: BTreeSet<String> = Problem::CODES.iter().map(ToString::to_string).collect();
-    assert_eq!(met, all);
+    let offline = Problem::CODES.iter().filter(|code| !Problem::LIVE_CODES.contains(code));
+    assert_eq!(met, offline.map(ToString::to_string).collect());
 }
 
 /// What a folder is for, the folder, options, the codes without `istiod/`.

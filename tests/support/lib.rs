@@ -10,6 +10,7 @@ pub mod forge;
 pub mod fuzz;
 pub mod judge;
 pub mod judges;
+pub mod mesh;
 pub mod outside;
 pub mod random;
 pub mod ratio;

@@ -76,7 +76,10 @@ pub async fn converge(
                 let done = cluster.act(&action, desired).await;
                 if done.is_ok() {
                     wait = Wait::new();
-                    receipt.proof = None;
+                    // A restart comes after a proof that holds, or before a wait, which forgets it.
+                    if !matches!(action, Action::Restart { .. }) {
+                        receipt.proof = None;
+                    }
                     receipt.actions.push(action.clone());
                     tell(&Event::Acted(action));
                 }
@@ -155,16 +158,16 @@ impl Wait {
             return Ok(());
         }
         let seconds = waited.as_secs();
-        Err(match self.reason.take() {
-            Some(Reason::Away(error)) => error,
+        match self.reason.take() {
+            Some(Reason::Away(error)) => Err(error),
             Some(Reason::Cluster(Waiting::Proof(missing) | Waiting::Reload(missing))) => {
-                Error::Unproven { seconds, missing }
+                Err(Error::Unproven { seconds, missing })
             }
             Some(Reason::Cluster(Waiting::Rollout { id, what })) => {
-                Error::Patience { seconds, what: format!("{id}: {what}") }
+                Err(Error::Patience { seconds, id, what })
             }
-            None => Error::Patience { seconds, what: "the cluster".to_owned() },
-        })
+            None => Ok(()),
+        }
     }
 }
 

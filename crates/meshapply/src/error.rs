@@ -2,6 +2,7 @@
 
 use crate::next::Stop;
 use crate::proof::Unproven;
+use crate::workload::Id;
 
 /// Why a cluster was not brought to hold what it should, or could not be asked.
 #[derive(Debug, thiserror::Error)]
@@ -39,12 +40,14 @@ pub enum Error {
         /// What was looked at: `image docker.io/x/pilot@sha256:..`.
         from: String,
     },
-    /// It was not done in time.
-    #[error("not done after {seconds} s: still waiting for {what}")]
+    /// A rollout did not end in time.
+    #[error("not done after {seconds} s: still waiting for {id}: {what}")]
     Patience {
         /// How long.
         seconds: u64,
-        /// For what.
+        /// Whose rollout.
+        id: Id,
+        /// What is missing.
         what: String,
     },
     /// The proof does not hold.

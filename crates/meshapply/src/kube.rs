@@ -117,6 +117,14 @@ impl Kube {
         prove::namespaces(self).await
     }
 
+    /// What every ready pod of istiod serves on its TLS port, without having it sign anything: it needs no token.
+    ///
+    /// # Errors
+    /// Those of a request; a pod that does not answer is in the result.
+    pub async fn served(&self) -> Result<Vec<crate::proof::PodProof>, Error> {
+        prove::served(self).await
+    }
+
     async fn send(&self, action: &Action, desired: &Desired, dry_run: bool) -> Result<(), Error> {
         let params = PatchParams {
             dry_run,

@@ -231,7 +231,7 @@ fn workloads_restart_in_batches() {
         let fake = Fake::new(&old, false);
         let want = Desired { workloads: true, batch, ..desired(&other, &fake, "1.30.3") };
         run(&fake, &want).unwrap();
-        assert_eq!(fake.state.borrow().most, batch);
+        assert_eq!(fake.state.borrow().most, batch, "{}", fake.log());
     }
 }
 

@@ -1,6 +1,7 @@
 //! The command line as typed: clap types only.
 
 mod clusters;
+mod status;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use meshpki::istiod::Version;
 use meshpki::{KeyType, Name, Time};
 
 pub use clusters::{Clusters, DryRun, Push, Restart, Rollback, Rollout};
+pub use status::Status;
 
 /// CA certificates for Istio on many clusters: make them, sign them, verify them, renew them.
 #[derive(Debug, Parser)]
@@ -34,11 +36,13 @@ pub enum Command {
     #[command(subcommand)]
     Ca(Box<Ca>),
     /// Tell what istiod will do with the files of each cluster, and what is wrong with them.
-    Check(Check),
+    Check(Box<Check>),
     /// Bring CA certificates into clusters, restart who has to, and prove that the new CA is live.
     Push(Box<Push>),
     /// Bring back the secret that was replaced last.
     Rollback(Box<Rollback>),
+    /// Tell what each cluster has, serves and trusts, and who would not accept whom.
+    Status(Box<Status>),
 }
 
 /// `meshctl ca ...`.
@@ -364,22 +368,26 @@ pub struct Renew {
 /// `meshctl check`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit status: 2 there is an error; 1 it could not be read; 0 good, warnings allowed.
-What needs a cluster is not looked at: the roots workloads hold, whether istiod was restarted, trust domains.
+Exit status: 2 there is an error; 1 it could not be read or asked; 0 good, warnings allowed.
+Without --context no cluster is asked: the roots workloads hold, whether istiod was restarted and trust domains are
+not looked at, and the release is 1.30.3 unless --istio-version says another.
+With --context the secret of each cluster is checked as a folder is, by the release and settings found there; where
+there is a folder of the cluster's name, its files are those that are about to be written.
 
 Examples:
   meshctl check ca                                         every cluster of a folder made by `ca init`
   meshctl check ca/east --istio-version 1.25.0             what that release does with it
   meshctl check team-a/east team-b/west                    do they trust each other?
+  meshctl check --context east=prod-east,west=prod-west    what is live
+  meshctl check ca --context east=prod-east                what a push of ca/east would do
   meshctl check ca -o json | jq -r '.problems[].code'")]
 pub struct Check {
     /// Folders: a cluster's own, or one whose subfolders are clusters' (hidden ones and previous/ left out).
-    #[arg(required = true)]
     pub dirs: Vec<PathBuf>,
-    /// The release of Istio: `1.6.4`, `1.30.3-distroless`.
-    #[arg(long, value_name = "VERSION", default_value = "1.30.3", value_parser = version)]
-    pub istio_version: Version,
-    /// istiod runs with ISTIO_MULTIROOT_MESH=true.
+    /// Which clusters to ask.
+    #[command(flatten)]
+    pub clusters: Clusters,
+    /// istiod runs with ISTIO_MULTIROOT_MESH=true; with --context each says so itself.
     #[arg(long)]
     pub multi_root: bool,
     /// How the result is written.

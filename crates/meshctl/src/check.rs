@@ -1,19 +1,23 @@
 //! `meshctl check`: what istiod will do with the files of each cluster, and what is wrong with them.
 //!
-//! Exit status 2 when there is an error, 1 when something could not be read, else 0.
+//! Exit status 2 when there is an error, 1 when something could not be read or asked, else 0.
 
-mod json;
+mod ask;
+pub(crate) mod json;
 mod text;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use meshpki::Time;
-use meshpki::istiod::{self, Cluster, Problem, Secret, Settings, Severity, Start};
+use meshpki::istiod::{
+    self, Cluster, LiveIstiod, Problem, Secret, Settings, Severity, Start, Version,
+};
 
 use crate::args::{Check, Output};
+use crate::clusters::{Seen, Target};
 use crate::report::Failure;
-use crate::{Exit, Io, files, show};
+use crate::{Exit, Io, files, live, show};
 
 /// Files of which one makes a folder a cluster's; a CA's own folder has root-cert.pem and root-key.pem only.
 const MARKS: [&str; 5] = ["ca-cert.pem", "ca-key.pem", "cert-chain.pem", "tls.crt", "tls.key"];
@@ -27,7 +31,11 @@ struct Folder {
 
 /// Everything to be told.
 struct Report {
+    /// The settings of clusters that were not asked.
     settings: Settings,
+    /// Whether clusters were asked.
+    is_live: bool,
+    istio_namespace: String,
     at: Time,
     clusters: Vec<Judged>,
     problems: Vec<Problem>,
@@ -36,8 +44,17 @@ struct Report {
 /// A cluster and what istiod does with it.
 struct Judged {
     name: String,
-    path: PathBuf,
-    start: Start,
+    path: Option<PathBuf>,
+    live: Option<Live>,
+    /// The release, and what it does.
+    start: (Version, Start),
+}
+
+/// A cluster that was asked.
+struct Live {
+    context: String,
+    server: String,
+    istiods: Vec<LiveIstiod>,
 }
 
 /// How a cluster, or what is between clusters, stands.
@@ -55,29 +72,50 @@ pub fn run(args: &Check, io: &mut Io<'_>) -> Result<Exit, Failure> {
         folders.extend(collect(dir)?);
     }
     tell_apart(&mut folders);
-    let report = judge(folders, args, args.at.unwrap_or(io.now));
+    let at = args.at.unwrap_or(io.now);
+    if args.clusters.contexts.is_empty() {
+        if args.dirs.is_empty() {
+            return Err(Failure::usage("there is nothing to check").hint(
+                "a folder, such as `meshctl check ca`, or `--context east=CONTEXT`, or both",
+            ));
+        }
+        return tell(&judge(folders, args, at), args, io);
+    }
+    ask::run(folders, args, at, io)
+}
+
+fn tell(report: &Report, args: &Check, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let text = match args.output {
-        Output::Text => text::write(&report),
-        Output::Json => show::json(&json::write(&report)),
+        Output::Text => text::write(report),
+        Output::Json => show::json(&json::write(report)),
     };
     show::output(&text, io)?;
     let failed = report.problems.iter().any(|p| p.severity == Severity::Error);
     Ok(if failed { Exit::No } else { Exit::Good })
 }
 
+/// The settings folders are judged by.
+fn settings(args: &Check) -> Settings {
+    let version = args.clusters.istio_version.unwrap_or(Version::NEWEST);
+    Settings { multi_root: args.multi_root, ..Settings::defaults(version) }
+}
+
 fn judge(folders: Vec<Folder>, args: &Check, at: Time) -> Report {
-    let settings =
-        Settings { multi_root: args.multi_root, ..Settings::defaults(args.istio_version) };
+    let settings = settings(args);
     let secrets: Vec<Cluster<'_>> =
         folders.iter().map(|f| Cluster { name: &f.name, secret: &f.secret }).collect();
     let problems = istiod::check(&secrets, &settings, at);
-    let judged = |folder: Folder| Judged {
-        start: istiod::starts(&folder.secret, &settings, at),
-        name: folder.name,
-        path: folder.path,
-    };
-    let clusters = folders.into_iter().map(judged).collect();
-    Report { settings, at, clusters, problems }
+    let clusters = folders.into_iter().map(|folder| folder.judged(&settings, at)).collect();
+    let istio_namespace = args.clusters.istio_namespace.clone();
+    Report { settings, is_live: false, istio_namespace, at, clusters, problems }
+}
+
+impl Folder {
+    /// The folder, by the settings of no cluster.
+    fn judged(self, settings: &Settings, at: Time) -> Judged {
+        let start = (settings.version, istiod::starts(&self.secret, settings, at));
+        Judged { start, name: self.name, path: Some(self.path), live: None }
+    }
 }
 
 /// The files of every cluster's folder in `dir` by the cluster's name, or of `dir` itself.
@@ -115,6 +153,16 @@ pub(crate) fn problems(
     }
     problems.sort_by(|a, b| b.severity.cmp(&a.severity));
     problems
+}
+
+/// What is wrong with writing these secrets into clusters as they were seen: errors stand against it.
+pub(crate) fn live_problems(
+    targets: &[Target],
+    seen: &[Seen],
+    wanted: &[&Secret],
+    at: Time,
+) -> Vec<Problem> {
+    live::before_push(targets, seen, wanted, at)
 }
 
 /// The cluster whose folder this is, or those in it.
@@ -184,19 +232,16 @@ impl Report {
 
     /// The next command with this run's folders in it.
     fn next(&self, problem: &Problem) -> String {
-        let first = self.clusters.iter().find(|c| problem.clusters.contains(&c.name));
+        let named = |name: &String| self.clusters.iter().find(|cluster| cluster.name == *name);
+        let first = problem.clusters.iter().find_map(named);
         let Some(cluster) = first else { return problem.next.clone() };
-        let folder = cluster.path.as_path();
-        let parent = match folder.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
+        let place = live::Where {
+            name: &cluster.name,
+            folder: cluster.path.as_deref(),
+            context: cluster.live.as_ref().map(|live| live.context.as_str()),
+            istio_namespace: &self.istio_namespace,
         };
-        let name = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        problem
-            .next
-            .replace("<folder>", &quoted(&folder.display().to_string()))
-            .replace("<ca>", &quoted(&parent.display().to_string()))
-            .replace("<cluster>", &quoted(&name))
+        place.next(problem)
     }
 }
 
@@ -207,15 +252,5 @@ impl State {
             Self::Warn => "warn",
             Self::Fail => "fail",
         }
-    }
-}
-
-/// Text as one word of a shell's command line.
-fn quoted(text: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:@+=,".contains(&b);
-    if !text.is_empty() && text.bytes().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }

@@ -93,7 +93,8 @@ pub(crate) async fn look(targets: &[Target]) -> Result<Vec<Seen>, Failure> {
     Ok(seen)
 }
 
-async fn look_at(target: &Target) -> Result<Seen, Error> {
+/// Looks at one cluster.
+pub(crate) async fn look_at(target: &Target) -> Result<Seen, Error> {
     let kube = &target.kube;
     let (observed, istiods, mesh, given) = tokio::try_join!(
         kube.observe(),

@@ -8,11 +8,13 @@ pub mod expiry;
 pub mod files;
 pub mod inspect;
 pub mod io;
+mod live;
 mod openssl_args;
 mod rbac;
 pub mod report;
 pub mod rollout;
 mod show;
+pub mod status;
 pub mod verify;
 
 use std::ffi::OsString;
@@ -60,6 +62,7 @@ fn dispatch(command: Command, io: &mut Io<'_>) -> Result<Exit, Failure> {
         Command::Check(args) => return check::run(&args, io),
         Command::Push(args) => return rollout::push(&args, io),
         Command::Rollback(args) => return rollout::rollback(&args, io),
+        Command::Status(args) => return status::run(&args, io),
     };
     match ca {
         Ca::Init(args) => ca::init::run(&args, io),

@@ -91,9 +91,7 @@ impl Job<'_> {
         refuse(&problems, self.args)?;
         for (target, plan) in self.targets.iter().zip(&plans) {
             if let Some(stop) = &plan.refusal {
-                return Err(
-                    Failure::from(meshapply::Error::Stopped(stop.clone())).within(place(target))
-                );
+                return Err(run::told(target, &meshapply::Error::Stopped(stop.clone())));
             }
         }
         match self.args.dry_run {
@@ -112,7 +110,11 @@ impl Job<'_> {
         let names = self.targets.iter().map(|target| target.name.as_str());
         let clusters: Vec<_> = names.zip(plans.iter().map(|plan| &plan.desired.secret)).collect();
         let settings: Vec<_> = self.seen.iter().map(plan::settings).collect();
-        check::problems(&clusters, &settings, at)
+        let mut problems = check::problems(&clusters, &settings, at);
+        let wanted: Vec<_> = plans.iter().map(|plan| &plan.desired.secret).collect();
+        problems.extend(check::live_problems(&self.targets, &self.seen, &wanted, at));
+        problems.sort_by(|a, b| b.severity.cmp(&a.severity));
+        problems
     }
 
     /// Has each API server check what would be written first; nothing is kept.

@@ -34,7 +34,9 @@ mod go_x509;
 mod samples;
 
 pub use bundle::Refusal;
-pub use check::{Cluster, Problem, Severity, check};
+pub use check::{
+    Cluster, Given, LiveCluster, LiveIstiod, Problem, Served, Severity, check, check_live,
+};
 
 use bundle::Bundle;
 
@@ -123,6 +125,26 @@ impl Version {
             28 if self.major == 1 => self.patch >= 7,
             29 if self.major == 1 => self.patch >= 3,
             _ => self.since(30, 0),
+        }
+    }
+}
+
+impl Version {
+    /// A peer's trust domain must be our own, whatever lists there are: until 1.6
+    /// (istio/proxy `src/envoy/http/authn/authenticator_base.cc`).
+    #[must_use]
+    pub const fn wants_equal_trust_domain(self) -> bool {
+        !self.since(7, 0)
+    }
+
+    /// `meshConfig.caCertificates[].trustDomains` are accepted: 1.16.4, 1.17.2 and 1.18.0
+    /// (`pilot/pkg/networking/plugin/authn/util.go: TrustDomainsForValidation`).
+    #[must_use]
+    pub const fn accepts_domains_of_cas(self) -> bool {
+        match self.minor {
+            16 if self.major == 1 => self.patch >= 4,
+            17 if self.major == 1 => self.patch >= 2,
+            _ => self.since(18, 0),
         }
     }
 }

@@ -16,12 +16,12 @@ pub struct Permit(());
 /// Waits until `count` clusters may run; more than two may when nothing else does.
 ///
 /// # Panics
-/// After ten minutes: a test that holds one cluster must not ask for another.
+/// After fifty minutes: a test that holds one cluster must not ask for another.
 #[must_use]
 pub fn permits(count: usize) -> Vec<Permit> {
     let used = USED.lock().unwrap_or_else(PoisonError::into_inner);
     let full = |used: &mut usize| *used > 0 && *used + count > MAX;
-    let waited = FREED.wait_timeout_while(used, Duration::from_secs(600), full);
+    let waited = FREED.wait_timeout_while(used, Duration::from_secs(3000), full);
     let (mut used, late) = waited.unwrap_or_else(PoisonError::into_inner);
     if late.timed_out() {
         drop(used);

@@ -18,6 +18,8 @@ pub struct Istiod {
     pub revision: String,
     /// Its release and settings.
     pub settings: Settings,
+    /// `PILOT_SKIP_VALIDATE_TRUST_DOMAIN`: identities of every trust domain are accepted. Default false.
+    pub skip_validation: bool,
 }
 
 /// Reads every revision's.
@@ -53,6 +55,7 @@ fn istiod(deployment: &Deployment, known: Option<Version>) -> Result<Istiod, Err
         },
         revision: labels.get("istio.io/rev").cloned().unwrap_or_else(|| "default".to_owned()),
         settings: settings(version, discovery),
+        skip_validation: flag(discovery, "PILOT_SKIP_VALIDATE_TRUST_DOMAIN", false),
     })
 }
 
@@ -66,11 +69,7 @@ fn tag(image: &str) -> Option<&str> {
 /// The defaults of the release, and what the container's environment says.
 fn settings(version: Version, container: Option<&Container>) -> Settings {
     let defaults = Settings::defaults(version);
-    let variables = container.and_then(|container| container.env.as_ref());
-    let flag = |name: &str, default: bool| {
-        let value = variables.into_iter().flatten().find(|variable| variable.name == name);
-        value.and_then(|variable| go_bool(variable.value.as_deref()?)).unwrap_or(default)
-    };
+    let flag = |name: &str, default: bool| flag(container, name, default);
     Settings {
         multi_root: flag("ISTIO_MULTIROOT_MESH", defaults.multi_root),
         auto_reload: flag("AUTO_RELOAD_PLUGIN_CERTS", defaults.auto_reload),
@@ -81,6 +80,13 @@ fn settings(version: Version, container: Option<&Container>) -> Settings {
         ),
         version,
     }
+}
+
+/// A variable of the container, as istiod reads it.
+fn flag(container: Option<&Container>, name: &str, default: bool) -> bool {
+    let variables = container.and_then(|container| container.env.as_ref());
+    let value = variables.into_iter().flatten().find(|variable| variable.name == name);
+    value.and_then(|variable| go_bool(variable.value.as_deref()?)).unwrap_or(default)
 }
 
 /// `strconv.ParseBool`; what it does not read leaves the default (`istio pkg/env/var.go`).

@@ -1,15 +1,17 @@
 //! The proof, asked of a cluster: istiod through the API server's port forwarding, the ConfigMaps, a token.
 
+use futures_util::future::join_all;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
-use kube::api::{Api, ListParams, PostParams};
+use kube::api::{Api, ListParams, Portforwarder, PostParams};
 use meshpki::Time;
 use meshpki::istiod::Secret;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
 use super::{Kube, REQUEST, ask, mesh_config, told, workloads};
 use crate::error::Error;
-use crate::istio_ca::{self, Token};
+use crate::istio_ca::{self, Connection, Token};
 use crate::names::{
     IGNORED_NAMESPACES, ISTIOD_TLS_PORT, ROOT_CONFIG_MAP, ROOT_CONFIG_MAP_KEY, TOKEN_AUDIENCE,
 };
@@ -30,16 +32,43 @@ pub(super) async fn prove(kube: &Kube, secret: &Secret) -> Result<Proof, Error> 
     Ok(Proof { at: now(), pods, namespaces: namespaces(kube).await? })
 }
 
+/// What every ready pod of istiod serves; nothing is signed, so that no token is needed.
+pub(super) async fn served(kube: &Kube) -> Result<Vec<PodProof>, Error> {
+    let istiod = workloads::istiod(kube).await?;
+    let pods = istiod.iter().flat_map(|workload| workload.ready_pods());
+    let asked = pods.map(async |pod| {
+        let served = match timeout(REQUEST, connect(kube, &pod.name)).await {
+            Ok(connection) => connection.and_then(|(_forward, connection)| connection.served()),
+            Err(_) => Err(no_answer()),
+        };
+        PodProof { pod: pod.name.clone(), served, canary: None }
+    });
+    Ok(join_all(asked).await)
+}
+
+/// A TLS connection to a pod through the API server; it lives as long as what forwards it.
+async fn connect(
+    kube: &Kube,
+    pod: &str,
+) -> Result<(Portforwarder, Connection<impl AsyncRead + AsyncWrite + Unpin + Send + use<>>), String>
+{
+    let mut forward = kube
+        .pods(kube.namespace())
+        .portforward(pod, &[ISTIOD_TLS_PORT])
+        .await
+        .map_err(|error| told(&error))?;
+    let stream = forward.take_stream(ISTIOD_TLS_PORT).ok_or("no stream to the port")?;
+    Ok((forward, istio_ca::connect(stream, kube.namespace()).await?))
+}
+
+fn no_answer() -> String {
+    format!("no answer within {} s", REQUEST.as_secs())
+}
+
 /// What one pod serves; a canary only where it serves the CA of the secret, since the token goes to it.
 async fn ask_pod(kube: &Kube, pod: &str, secret: &Secret, token: &Token) -> PodProof {
     let asked = timeout(REQUEST, async {
-        let mut forward = kube
-            .pods(kube.namespace())
-            .portforward(pod, &[ISTIOD_TLS_PORT])
-            .await
-            .map_err(|error| told(&error))?;
-        let stream = forward.take_stream(ISTIOD_TLS_PORT).ok_or("no stream to the port")?;
-        let connection = istio_ca::connect(stream, kube.namespace()).await?;
+        let (_forward, connection) = connect(kube, pod).await?;
         let served = connection.served()?;
         let wanted = ca(secret).ok_or("the secret has no CA certificate")?;
         let trusted = crate::proof::verify_chain(&served, &roots(secret), now());
@@ -51,7 +80,7 @@ async fn ask_pod(kube: &Kube, pod: &str, secret: &Secret, token: &Token) -> PodP
     let (served, canary) = match asked.await {
         Ok(Ok((served, canary))) => (Ok(served), canary),
         Ok(Err(why)) => (Err(why), None),
-        Err(_) => (Err(format!("no answer within {} s", REQUEST.as_secs())), None),
+        Err(_) => (Err(no_answer()), None),
     };
     PodProof { pod: pod.to_owned(), served, canary }
 }

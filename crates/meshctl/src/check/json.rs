@@ -1,6 +1,6 @@
 //! The report as JSON; `docs/schemas/check.json` says what the keys are.
 
-use meshpki::istiod::{Problem, Start};
+use meshpki::istiod::{LiveIstiod, Problem, Start};
 use serde_json::{Value, json};
 
 use super::{Judged, Report, State};
@@ -15,12 +15,12 @@ pub(super) fn write(report: &Report) -> Value {
         "multiRoot": report.settings.multi_root,
         "clusters": report.clusters.iter().map(|c| cluster(report, c)).collect::<Vec<_>>(),
         "between": report.between().map(State::word),
-        "problems": report.problems.iter().map(|p| problem(report, p)).collect::<Vec<_>>(),
+        "problems": report.problems.iter().map(|p| problem(p, &report.next(p))).collect::<Vec<_>>(),
     })
 }
 
 fn cluster(report: &Report, cluster: &Judged) -> Value {
-    let (kind, subject, log) = match &cluster.start {
+    let (kind, subject, log) = match &cluster.start.1 {
         Start::Plugged { ca } => ("plugged", Some(ca.subject().to_string()), None),
         Start::RefusesToStart { log, .. } => ("refusesToStart", None, Some(log)),
         Start::SelfSigned { log, .. } => ("selfSigned", None, Some(log)),
@@ -28,7 +28,10 @@ fn cluster(report: &Report, cluster: &Judged) -> Value {
     };
     json!({
         "name": cluster.name,
-        "path": cluster.path.display().to_string(),
+        "path": cluster.path.as_ref().map(|path| path.display().to_string()),
+        "context": cluster.live.as_ref().map(|live| &live.context),
+        "server": cluster.live.as_ref().map(|live| &live.server),
+        "istiods": cluster.live.iter().flat_map(|live| &live.istiods).map(istiod).collect::<Vec<_>>(),
         "state": report.state(&cluster.name).word(),
         "start": kind,
         "subject": subject,
@@ -36,7 +39,17 @@ fn cluster(report: &Report, cluster: &Judged) -> Value {
     })
 }
 
-fn problem(report: &Report, problem: &Problem) -> Value {
+/// A revision of istiod; as in `docs/schemas/status.json`.
+pub(crate) fn istiod(istiod: &LiveIstiod) -> Value {
+    json!({
+        "revision": istiod.revision,
+        "version": istiod.settings.version.to_string(),
+        "multiRoot": istiod.settings.multi_root,
+    })
+}
+
+/// A problem with its next command; as in `docs/schemas/status.json`.
+pub(crate) fn problem(problem: &Problem, next: &str) -> Value {
     json!({
         "code": problem.code,
         "severity": problem.severity.to_string(),
@@ -46,6 +59,6 @@ fn problem(report: &Report, problem: &Problem) -> Value {
         "evidence": problem.evidence,
         "effect": problem.effect,
         "fix": problem.fix,
-        "next": report.next(problem),
+        "next": next,
     })
 }

@@ -4,19 +4,17 @@ use std::fmt::Write as _;
 
 use meshpki::istiod::{Problem, Severity};
 
-use super::{Report, State};
+use super::{Judged, Report, State};
 use crate::show::safe;
 
 /// The lines: each cluster, what is between them, the problems, the sum.
 pub(super) fn write(report: &Report) -> String {
-    let multi_root = if report.settings.multi_root { ", ISTIO_MULTIROOT_MESH=true" } else { "" };
-    let mut text = format!("istiod {}{multi_root}, at {}\n\n", report.settings.version, report.at);
+    let mut text = heading(report);
     let names = report.clusters.iter().map(|cluster| safe(&cluster.name).chars().count());
     let width = names.max().unwrap_or(0).max(if report.clusters.len() > 1 { 3 } else { 0 });
     for cluster in &report.clusters {
         let state = report.state(&cluster.name);
-        let does = safe(&cluster.start.to_string());
-        text += &line(state, &safe(&cluster.name), width, &does);
+        text += &line(state, &safe(&cluster.name), width, &safe(&does(cluster, report.is_live)));
     }
     if let Some(state) = report.between() {
         let how = match state {
@@ -41,6 +39,27 @@ pub(super) fn write(report: &Report) -> String {
     text
 }
 
+/// The release all are judged by, or that each is judged by its own.
+fn heading(report: &Report) -> String {
+    if report.is_live {
+        return format!("clusters as they are, at {}\n\n", report.at);
+    }
+    let multi_root = if report.settings.multi_root { ", ISTIO_MULTIROOT_MESH=true" } else { "" };
+    format!("istiod {}{multi_root}, at {}\n\n", report.settings.version, report.at)
+}
+
+/// What istiod does with which files.
+fn does(cluster: &Judged, is_live: bool) -> String {
+    let (version, start) = &cluster.start;
+    let files = match (&cluster.path, &cluster.live) {
+        _ if !is_live => return start.to_string(),
+        (Some(path), Some(_)) => format!("with {}, about to be written, ", path.display()),
+        (Some(path), None) => format!("not asked; with {} ", path.display()),
+        (None, _) => String::new(),
+    };
+    format!("{files}istiod {version} {start}")
+}
+
 fn line(state: State, name: &str, width: usize, text: &str) -> String {
     format!("{:<7}{name:<width$}  {text}\n", format!("[{}]", state.word()))
 }
@@ -51,7 +70,7 @@ fn block(report: &Report, problem: &Problem) -> String {
     let mut text = format!("\n{}[{}]: {clusters}: {message}\n", problem.severity, problem.code);
     let path = problem.file.as_ref().and_then(|file| {
         let cluster = report.clusters.iter().find(|c| problem.clusters.contains(&c.name))?;
-        Some(cluster.path.join(file).display().to_string())
+        Some(cluster.path.as_ref()?.join(file).display().to_string())
     });
     let lines = path
         .iter()

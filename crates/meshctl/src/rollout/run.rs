@@ -3,9 +3,11 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
+use meshapply::next::Stop;
 use meshapply::proof::{Proof, verify_chain, why_not};
 use meshapply::state::roots;
 use meshapply::waves::{Outcome, in_waves, waves};
+use meshapply::workload::Id;
 use meshapply::{Error, Patience, Receipt, converge};
 use serde_json::json;
 
@@ -137,22 +139,36 @@ fn first_failure(job: &Job<'_>, outcomes: &Outcomes) -> Option<Failure> {
         let names: Vec<&str> = all.map(|(target, _)| target.name.as_str()).collect();
         if names.is_empty() { "none".to_owned() } else { names.join(", ") }
     };
-    let failure = Failure::from(error).within(place(target)).because(format!(
+    Some(told(target, error).because(format!(
         "done: {}; failed: {}; not touched: {}",
         names(|outcome| matches!(outcome, Outcome::Done(_))),
         names(|outcome| matches!(outcome, Outcome::Failed(_))),
         names(|outcome| matches!(outcome, Outcome::NotStarted)),
-    ));
-    Some(match error {
-        Error::Stopped(meshapply::next::Stop::Stuck { id, .. }) | Error::Stopped(meshapply::next::Stop::Obstacle { id, .. }) => {
-            failure.hint(stuck_hint(target, id))
+    )))
+}
+
+/// A failure in a cluster, with the next command for it.
+pub(super) fn told(target: &Target, error: &Error) -> Failure {
+    let failure = Failure::from(error).within(place(target));
+    let kubectl = |id: &Id| format!("kubectl --context {} -n {}", target.context, id.namespace);
+    let back = format!("`meshctl rollback --context {}` brings the old secret back", named(target));
+    match error {
+        Error::Stopped(Stop::Stuck { id, .. }) | Error::Patience { id, .. } => {
+            failure.hint(format!("`{} describe {id}` says why; {back}", kubectl(id)))
         }
-        Error::Patience { .. } | Error::Unproven { .. } => failure.hint(format!(
-            "run it again to go on waiting; `meshctl status --context {0}` shows what is live, `meshctl rollback --context {0}` brings the old secret back",
+        Error::Stopped(Stop::Obstacle { id, why }) if why.contains("paused") => {
+            failure.hint(format!("`{} rollout resume {id}`, then run this again", kubectl(id)))
+        }
+        Error::Stopped(Stop::Obstacle { id, .. }) => failure.hint(format!(
+            "`{} delete pod ..` replaces its pods by hand; `--restart never` leaves restarts to you",
+            kubectl(id)
+        )),
+        Error::Unproven { .. } => failure.hint(format!(
+            "run it again to go on waiting; `meshctl status --context {}` shows what is live; {back}",
             named(target)
         )),
         _ => failure,
-    })
+    }
 }
 
 fn named(target: &Target) -> String {
@@ -161,16 +177,6 @@ fn named(target: &Target) -> String {
     } else {
         format!("{}={}", target.name, target.context)
     }
-}
-
-fn stuck_hint(target: &Target, id: &meshapply::workload::Id) -> String {
-    format!(
-        "`kubectl --context {0} -n {1} describe {2}` says why; `meshctl rollback --context {3}` brings the old secret back",
-        target.context,
-        id.namespace,
-        id,
-        named(target)
-    )
 }
 
 /// Every pair of clusters of which one does not trust what the other signs, tried with the canaries.

@@ -14,7 +14,10 @@ use crate::time::Time;
 mod across;
 mod chain;
 mod files;
+mod live;
 mod trust;
+
+pub use live::{Given, LiveCluster, LiveIstiod, Served, check_live};
 
 /// The secret of a cluster, or what is to become it.
 #[derive(Clone, Copy)]
@@ -51,7 +54,7 @@ pub struct Problem {
     pub code: &'static str,
     /// How bad it is.
     pub severity: Severity,
-    /// The clusters it concerns, in the order they were given.
+    /// The clusters it concerns, the one to act on first, else in the order they were given.
     pub clusters: Vec<String>,
     /// The file of the secret, where it is one.
     pub file: Option<String>,
@@ -63,7 +66,8 @@ pub struct Problem {
     pub effect: String,
     /// What to do about it.
     pub fix: String,
-    /// The next command; `<folder>` stands for the cluster's folder, `<ca>` for the folder that one is in.
+    /// The next command; `<folder>` stands for the folder of the first cluster, `<ca>` for the folder that one is in,
+    /// `<cluster>` for its name, `<context>` for its kubeconfig context, `<istio-namespace>` for istiod's namespace.
     pub next: String,
 }
 
@@ -79,31 +83,47 @@ impl Problem {
         "istiod/expired",
         "istiod/expires-soon",
         "istiod/ext-key-usage",
+        "istiod/first-install",
         "istiod/incomplete",
         "istiod/key-format",
         "istiod/key-mismatch",
+        "istiod/mixed-revisions",
         "istiod/name-constraints",
         "istiod/not-ca",
+        "istiod/not-live",
         "istiod/outlives-issuer",
         "istiod/path-length",
         "istiod/pem",
         "istiod/root-bundles-differ",
         "istiod/root-key",
         "istiod/root-not-self-signed",
+        "istiod/root-replaced",
+        "istiod/roots-not-given",
         "istiod/same-subject",
         "istiod/sample-ca",
         "istiod/sha1",
         "istiod/shared-key",
         "istiod/tls-files",
+        "istiod/trust-domain",
         "istiod/untrusted",
         "istiod/weak-key",
+    ];
+
+    /// Those only [`check_live`] finds, in alphabetical order.
+    pub const LIVE_CODES: &'static [&'static str] = &[
+        "istiod/first-install",
+        "istiod/mixed-revisions",
+        "istiod/not-live",
+        "istiod/root-replaced",
+        "istiod/roots-not-given",
+        "istiod/trust-domain",
     ];
 }
 
 /// Everything that can be seen wrong in these secrets at `at` without a cluster: errors before warnings, then
 /// by cluster, then by code.
 ///
-/// What needs one is not here: other trust domains without aliases, roots that workloads do not have yet,
+/// What needs one is in [`check_live`]: other trust domains without aliases, roots that workloads do not have yet,
 /// an istiod that was not restarted.
 #[must_use]
 pub fn check(clusters: &[Cluster<'_>], settings: &Settings, at: Time) -> Vec<Problem> {
@@ -123,14 +143,20 @@ pub fn check(clusters: &[Cluster<'_>], settings: &Settings, at: Time) -> Vec<Pro
         chain::check(folder, &mut problems);
     }
     across::check(&folders, &mut problems);
+    let names: Vec<&str> = clusters.iter().map(|cluster| cluster.name).collect();
+    sort(&mut problems, &names);
+    problems
+}
+
+/// Errors before warnings, then by cluster, then by code; what is between clusters behind what is in one.
+fn sort(problems: &mut [Problem], names: &[&str]) {
     let place = |problem: &Problem| {
-        clusters.iter().position(|c| problem.clusters.iter().any(|name| name == c.name))
+        names.iter().position(|name| problem.clusters.iter().any(|c| c == name))
     };
     problems.sort_by(|a, b| {
         let key = |p: &Problem| (p.clusters.len() > 1, place(p), p.code);
         b.severity.cmp(&a.severity).then_with(|| key(a).cmp(&key(b)))
     });
-    problems
 }
 
 /// A secret, read once.

@@ -9,7 +9,7 @@ use crate::soft::KeyType;
 use crate::time::DAY;
 use crate::{Name, Profile, SoftKey};
 
-const NOW: Time = Time(1_795_244_400);
+pub(super) const NOW: Time = Time(1_795_244_400);
 const RELEASES: [&str; 12] = [
     "1.6.4", "1.11.0", "1.12.0", "1.14.1", "1.14.2", "1.18.0", "1.19.0", "1.20.0", "1.26.0",
     "1.26.1", "1.27.0", "1.30.3",
@@ -25,23 +25,23 @@ fn key() -> SoftKey {
     SoftKey::generate(KeyType::EcdsaP256).unwrap()
 }
 
-struct Root {
-    cert: Cert,
-    key: SoftKey,
+pub(super) struct Root {
+    pub(super) cert: Cert,
+    pub(super) key: SoftKey,
 }
 
-fn root(name: &str) -> Root {
+pub(super) fn root(name: &str) -> Root {
     root_with(name, |_| {})
 }
 
-fn root_with(name: &str, change: impl FnOnce(&mut Profile)) -> Root {
+pub(super) fn root_with(name: &str, change: impl FnOnce(&mut Profile)) -> Root {
     let key = key();
     let mut profile = Profile::root(Name::parse(name).unwrap());
     change(&mut profile);
     Root { cert: self_signed(&profile, &key, stamp()).unwrap(), key }
 }
 
-fn signed(root: &Root, change: impl FnOnce(&mut Profile)) -> (Cert, SoftKey) {
+pub(super) fn signed(root: &Root, change: impl FnOnce(&mut Profile)) -> (Cert, SoftKey) {
     let key = key();
     let mut profile = Profile::cluster(Name::parse("CN=east").unwrap());
     change(&mut profile);
@@ -49,7 +49,7 @@ fn signed(root: &Root, change: impl FnOnce(&mut Profile)) -> (Cert, SoftKey) {
     (issue(&profile, key.public_key(), issuer, stamp()).unwrap(), key)
 }
 
-fn secret(ca: &Cert, key: &SoftKey, chain: &[&Cert], roots: &[&Cert]) -> Secret {
+pub(super) fn secret(ca: &Cert, key: &SoftKey, chain: &[&Cert], roots: &[&Cert]) -> Secret {
     let pem = |certs: &[&Cert]| certs.iter().map(|cert| cert.to_pem()).collect::<String>();
     [
         ("ca-cert.pem", ca.to_pem()),
@@ -62,7 +62,7 @@ fn secret(ca: &Cert, key: &SoftKey, chain: &[&Cert], roots: &[&Cert]) -> Secret 
 }
 
 /// A good secret under `root`.
-fn good(root: &Root) -> Secret {
+pub(super) fn good(root: &Root) -> Secret {
     good_with(root, |_| {})
 }
 
@@ -71,7 +71,7 @@ fn good_with(root: &Root, change: impl FnOnce(&mut Profile)) -> Secret {
     secret(&ca, &key, &[&ca, &root.cert], &[&root.cert])
 }
 
-fn settings(version: &str) -> Settings {
+pub(super) fn settings(version: &str) -> Settings {
     Settings::defaults(Version::parse(version).unwrap())
 }
 
@@ -98,7 +98,7 @@ fn check(secret: &Secret, expect: &[(&str, &str)]) {
     }
 }
 
-fn without(secret: &Secret, names: &[&str]) -> Secret {
+pub(super) fn without(secret: &Secret, names: &[&str]) -> Secret {
     let mut secret = secret.clone();
     names.iter().for_each(|name| secret.remove(name));
     secret
@@ -115,7 +115,7 @@ fn text(secret: &Secret, name: &str) -> String {
 }
 
 /// The same secret under cert-manager's names.
-fn tls(from: &Secret) -> Secret {
+pub(super) fn tls(from: &Secret) -> Secret {
     [("tls.crt", "ca-cert.pem"), ("tls.key", "ca-key.pem"), ("ca.crt", "root-cert.pem")]
         .into_iter()
         .map(|(to, name)| (to, text(from, name)))

@@ -1,0 +1,117 @@
+//! `meshctl check --context`: the secrets clusters have or are about to have, and the clusters around them.
+
+use meshpki::Time;
+use meshpki::istiod::{LiveCluster, Problem, Secret, Settings, check_live};
+
+use super::{Folder, Judged, Live, Report, problems, settings, tell};
+use crate::args::Check;
+use crate::clusters::{Target, runtime, targets};
+use crate::live::{self, Found, find, unasked};
+use crate::report::Failure;
+use crate::{Exit, Io};
+
+/// A cluster that answered, and the folder that is about to be written to it.
+struct Asked<'a> {
+    target: &'a Target,
+    found: &'a Found,
+    folder: Option<Folder>,
+}
+
+/// Runs the command. A folder whose cluster was not named or does not answer is checked as without clusters.
+pub(super) fn run(
+    mut folders: Vec<Folder>,
+    args: &Check,
+    at: Time,
+    io: &mut Io<'_>,
+) -> Result<Exit, Failure> {
+    let (targets, found) = runtime()?.block_on(async {
+        let targets = targets(&args.clusters, false).await?;
+        let found = find(&targets).await;
+        Ok::<_, Failure>((targets, found))
+    })?;
+    let mut asked = Vec::new();
+    for (target, found) in targets.iter().zip(&found) {
+        let Ok(found) = found else { continue };
+        let at = folders.iter().position(|folder| folder.name == target.name);
+        asked.push(Asked { target, found, folder: at.map(|at| folders.remove(at)) });
+    }
+    let exit = if asked.is_empty() && folders.is_empty() {
+        Exit::Failed
+    } else {
+        tell(&report(asked, folders, args, at), args, io)?
+    };
+    let failures = unasked(&targets, &found);
+    for failure in &failures {
+        // A standard error that is gone cannot be told anything; the exit status says it too.
+        let _ = io.err.write_all(failure.text().as_bytes());
+    }
+    Ok(if exit == Exit::Good && !failures.is_empty() { Exit::Failed } else { exit })
+}
+
+fn report(asked: Vec<Asked<'_>>, folders: Vec<Folder>, args: &Check, at: Time) -> Report {
+    let alone = settings(args);
+    let problems = all_problems(&asked, &folders, &alone, at);
+    let mut clusters: Vec<Judged> = asked.into_iter().map(|one| judged(one, &alone, at)).collect();
+    clusters.extend(folders.into_iter().map(|folder| folder.judged(&alone, at)));
+    let istio_namespace = args.clusters.istio_namespace.clone();
+    Report { settings: alone, is_live: true, istio_namespace, at, clusters, problems }
+}
+
+/// Errors before warnings; what is in secrets before what is live.
+fn all_problems(
+    asked: &[Asked<'_>],
+    folders: &[Folder],
+    alone: &Settings,
+    at: Time,
+) -> Vec<Problem> {
+    let mut sets: Vec<(&str, &Secret)> = Vec::new();
+    let mut judges: Vec<Vec<Settings>> = Vec::new();
+    for one in asked {
+        // Without a secret there is nothing in it; that istiod signs with its own CA is told by check_live.
+        let Some(secret) = one.secret() else { continue };
+        sets.push((&one.target.name, secret));
+        judges.push(live::settings(&one.found.seen));
+    }
+    for folder in folders {
+        sets.push((&folder.name, &folder.secret));
+        judges.push(vec![alone.clone()]);
+    }
+    let mut found = problems(&sets, &judges, at);
+    let live: Vec<LiveCluster<'_>> = asked
+        .iter()
+        .map(|one| {
+            let wanted = one.folder.as_ref().map(|folder| &folder.secret);
+            live::cluster(one.target, &one.found.seen, &one.found.served, wanted)
+        })
+        .collect();
+    found.extend(check_live(&live, at));
+    found.sort_by(|a, b| b.severity.cmp(&a.severity));
+    found
+}
+
+impl Asked<'_> {
+    /// The secret that is about to be there, or is.
+    fn secret(&self) -> Option<&Secret> {
+        match &self.folder {
+            Some(folder) => Some(&folder.secret),
+            None => self.found.seen.observed.secret.as_ref().map(|live| &live.files),
+        }
+    }
+}
+
+fn judged(one: Asked<'_>, alone: &Settings, at: Time) -> Judged {
+    let empty = Secret::default();
+    let secret = one.secret().unwrap_or(&empty);
+    let start = live::start(secret, &live::settings(&one.found.seen), at)
+        .unwrap_or_else(|| (alone.version, meshpki::istiod::starts(secret, alone, at)));
+    Judged {
+        name: one.target.name.clone(),
+        path: one.folder.map(|folder| folder.path),
+        live: Some(Live {
+            context: one.target.context.clone(),
+            server: one.target.kube.server().to_owned(),
+            istiods: live::istiods(&one.found.seen),
+        }),
+        start,
+    }
+}

@@ -1,0 +1,153 @@
+//! Clusters as they run, for the commands that only look: found, judged, and the next command for each.
+
+use std::path::Path;
+
+use futures_util::future::join_all;
+use meshapply::Error;
+use meshapply::proof::PodProof;
+use meshapply::state::certs;
+use meshpki::Time;
+use meshpki::istiod::{
+    Given, LiveCluster, LiveIstiod, Problem, Secret, Served, Settings, Start, Version, check_live,
+    starts,
+};
+
+use crate::clusters::{Seen, Target, look_at, place};
+use crate::report::Failure;
+use crate::show::word;
+
+/// What was found in a cluster: what is decided by, and what istiod serves.
+pub(crate) struct Found {
+    pub(crate) seen: Seen,
+    pub(crate) served: Vec<PodProof>,
+}
+
+/// Looks at every cluster at the same time. One that cannot be asked does not hide the others.
+pub(crate) async fn find(targets: &[Target]) -> Vec<Result<Found, Error>> {
+    let one = async |target: &Target| {
+        let (seen, served) = tokio::try_join!(look_at(target), target.kube.served())?;
+        Ok(Found { seen, served })
+    };
+    join_all(targets.iter().map(one)).await
+}
+
+/// Everything that could not be asked: clusters, and pods of those that answered.
+pub(crate) fn unasked(targets: &[Target], found: &[Result<Found, Error>]) -> Vec<Failure> {
+    let mut failures = Vec::new();
+    for (target, found) in targets.iter().zip(found) {
+        match found {
+            Err(error) => failures.push(Failure::from(error).within(place(target))),
+            Ok(found) => {
+                for pod in &found.served {
+                    let Err(why) = &pod.served else { continue };
+                    let what = format!("pod {} does not say which CA it serves", pod.pod);
+                    failures.push(
+                        Failure::new("apply/unreachable", what).within(place(target)).because(why),
+                    );
+                }
+            }
+        }
+    }
+    failures
+}
+
+/// A cluster as [`check_live`] takes it.
+pub(crate) fn cluster<'a>(
+    target: &'a Target,
+    seen: &'a Seen,
+    served: &[PodProof],
+    wanted: Option<&'a Secret>,
+) -> LiveCluster<'a> {
+    let given = seen.given.iter().map(|given| Given {
+        namespace: given.namespace.clone(),
+        roots: given.text.as_ref().map(|text| certs(text.as_bytes())),
+    });
+    let served =
+        served.iter().map(|pod| Served { pod: pod.pod.clone(), chain: pod.served.clone() });
+    LiveCluster {
+        name: &target.name,
+        secret: seen.observed.secret.as_ref().map(|live| &live.files),
+        wanted,
+        istiods: istiods(seen),
+        served: served.collect(),
+        given: given.collect(),
+        trust_domain: seen.mesh.trust_domain().to_owned(),
+        aliases: seen.mesh.aliases.clone(),
+        ca_domains: seen.mesh.ca_domains.clone(),
+    }
+}
+
+/// Every revision of istiod.
+pub(crate) fn istiods(seen: &Seen) -> Vec<LiveIstiod> {
+    let one = |istiod: &meshapply::kube::Istiod| LiveIstiod {
+        revision: istiod.revision.clone(),
+        settings: istiod.settings.clone(),
+        skip_validation: istiod.skip_validation,
+    };
+    seen.istiods.iter().map(one).collect()
+}
+
+/// The settings of each istiod; without one, those of the newest release known.
+pub(crate) fn settings(seen: &Seen) -> Vec<Settings> {
+    if seen.istiods.is_empty() {
+        return vec![Settings::defaults(Version::NEWEST)];
+    }
+    seen.istiods.iter().map(|istiod| istiod.settings.clone()).collect()
+}
+
+/// What the istiod that likes it least does with a secret at its start.
+pub(crate) fn start(secret: &Secret, settings: &[Settings], at: Time) -> Option<(Version, Start)> {
+    let badness = |start: &Start| match start {
+        Start::Plugged { .. } => 0,
+        Start::RefusesToStart { .. } => 2,
+        _ => 1,
+    };
+    let all = settings.iter().map(|one| (one.version, starts(secret, one, at)));
+    all.max_by_key(|(_, start)| badness(start))
+}
+
+/// What [`check_live`] says before these secrets are written, without asking istiod what it serves.
+///
+/// Left out is what a push mends: a CA that is not live, roots that are not given.
+pub(crate) fn before_push(
+    targets: &[Target],
+    seen: &[Seen],
+    wanted: &[&Secret],
+    at: Time,
+) -> Vec<Problem> {
+    let all = targets.iter().zip(seen).zip(wanted);
+    let clusters: Vec<LiveCluster<'_>> =
+        all.map(|((target, seen), wanted)| cluster(target, seen, &[], Some(*wanted))).collect();
+    let mut problems = check_live(&clusters, at);
+    problems.retain(|p| !matches!(p.code, "istiod/not-live" | "istiod/roots-not-given"));
+    problems
+}
+
+/// Where a cluster is: what the next command is about.
+pub(crate) struct Where<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) folder: Option<&'a Path>,
+    pub(crate) context: Option<&'a str>,
+    pub(crate) istio_namespace: &'a str,
+}
+
+impl Where<'_> {
+    /// The next command with this cluster in it. A cluster without a folder has one in a `DIR` to be chosen.
+    pub(crate) fn next(&self, problem: &Problem) -> String {
+        let made_up = Path::new("DIR").join(self.name);
+        let folder = self.folder.unwrap_or(&made_up);
+        let parent = match folder.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let name = folder.file_name().map_or_else(|| Path::new(self.name), Path::new);
+        let context = Path::new(self.context.unwrap_or("CONTEXT"));
+        problem
+            .next
+            .replace("<folder>", &word(folder))
+            .replace("<ca>", &word(parent))
+            .replace("<cluster>", &word(name))
+            .replace("<context>", &word(context))
+            .replace("<istio-namespace>", &word(Path::new(self.istio_namespace)))
+    }
+}

@@ -1,0 +1,286 @@
+//! What is wrong with clusters as they run: what a secret that is about to be written would break, what istiod
+//! serves beside its secret, which roots workloads are given, whose identities are accepted.
+
+use alloc::collections::BTreeSet;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::{Problem, Severity, label, sort};
+use crate::cert::Cert;
+use crate::istiod::bundle::{Bundle, first_cert};
+use crate::istiod::go_x509::{self, Pools};
+use crate::istiod::{Secret, Settings, Start, Version, go_pem, starts};
+use crate::time::Time;
+
+mod domains;
+mod roots;
+mod serving;
+
+/// A cluster as it was found.
+#[derive(Clone)]
+pub struct LiveCluster<'a> {
+    /// Its name, for people.
+    pub name: &'a str,
+    /// Its secret `cacerts`; `None`: there is none.
+    pub secret: Option<&'a Secret>,
+    /// The secret that is about to take its place, where one is.
+    pub wanted: Option<&'a Secret>,
+    /// istiod, every revision; none: Istio is not installed.
+    pub istiods: Vec<LiveIstiod>,
+    /// What each pod of istiod serves; empty: they were not asked.
+    pub served: Vec<Served>,
+    /// The roots each namespace is given; empty: not looked at.
+    pub given: Vec<Given>,
+    /// `meshConfig.trustDomain`, default `cluster.local`.
+    pub trust_domain: String,
+    /// `meshConfig.trustDomainAliases`.
+    pub aliases: Vec<String>,
+    /// `meshConfig.caCertificates[].trustDomains`.
+    pub ca_domains: Vec<String>,
+}
+
+/// A revision of istiod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveIstiod {
+    /// Its revision, `default` where it has none.
+    pub revision: String,
+    /// Its release and settings.
+    pub settings: Settings,
+    /// `PILOT_SKIP_VALIDATE_TRUST_DOMAIN`: identities of every trust domain are accepted. Default false.
+    pub skip_validation: bool,
+}
+
+/// What a pod of istiod presents on its TLS port.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// The pod.
+    pub pod: String,
+    /// The chain, its own certificate first; or why it could not be asked.
+    pub chain: Result<Vec<Cert>, String>,
+}
+
+/// The roots a namespace's workloads are given (ConfigMap `istio-ca-root-cert`).
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// The namespace.
+    pub namespace: String,
+    /// The roots; `None`: there is no ConfigMap.
+    pub roots: Option<Vec<Cert>>,
+}
+
+/// Everything that can be seen wrong with these clusters as they run, at `at`, beside what [`super::check`] sees in
+/// their secrets: errors before warnings, then by cluster, then by code. The codes are [`Problem::LIVE_CODES`] and
+/// `istiod/different-roots`.
+///
+/// Both sides of a handshake are asked by Go's rules (`crypto/x509/verify.go: Certificate.Verify`), as istiod does.
+#[must_use]
+pub fn check_live(clusters: &[LiveCluster<'_>], at: Time) -> Vec<Problem> {
+    let views: Vec<View<'_>> = clusters.iter().map(|cluster| View::read(cluster, at)).collect();
+    let mut problems = Vec::new();
+    for view in &views {
+        problems.extend(roots::first_install(view));
+        problems.extend(roots::replaced(view, &views));
+        problems.extend(roots::not_given(view));
+        problems.extend(serving::not_live(view));
+        problems.extend(serving::mixed_revisions(view));
+        problems.extend(domains::check(view, &views));
+    }
+    problems.extend(roots::strangers(&views));
+    let names: Vec<&str> = clusters.iter().map(|cluster| cluster.name).collect();
+    sort(&mut problems, &names);
+    problems
+}
+
+/// A cluster, read once.
+struct View<'a> {
+    live: &'a LiveCluster<'a>,
+    at: Time,
+    secret: Option<Set>,
+    wanted: Option<Set>,
+}
+
+/// The certificates of a secret.
+struct Set {
+    ca: Option<Cert>,
+    chain: Vec<Cert>,
+    roots: Vec<Cert>,
+    /// Whether an istiod there would sign with it, or try to.
+    used: bool,
+}
+
+/// A certificate somebody shows, with what it sends along.
+struct Shown<'a> {
+    /// `` the CA `Mesh CA east` (key sha256 ..) ``, `istiod's certificate by ..`.
+    what: String,
+    cert: &'a Cert,
+    chain: &'a [Cert],
+}
+
+/// Roots somebody trusts.
+struct Trusted<'a> {
+    /// `namespace shop of east`.
+    whose: String,
+    roots: &'a [Cert],
+}
+
+impl<'a> View<'a> {
+    fn read(live: &'a LiveCluster<'a>, at: Time) -> Self {
+        let set = |secret: &Secret| Set::read(secret, &live.istiods, at);
+        Self { live, at, secret: live.secret.map(set), wanted: live.wanted.map(set) }
+    }
+
+    /// The set istiod uses, if it uses one.
+    fn used(&self) -> Option<&Set> {
+        self.secret.as_ref().filter(|set| set.used)
+    }
+
+    /// Whether another secret is about to take the place of this one.
+    fn is_change(&self) -> bool {
+        let same = |old: &Secret, new: &Secret| {
+            old.names().eq(new.names()) && old.names().all(|name| old.get(name) == new.get(name))
+        };
+        match (self.live.secret, self.live.wanted) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some(old), Some(new)) => !same(old, new),
+        }
+    }
+
+    /// What workloads there show today: certificates below the CA of the secret, and below what istiod serves.
+    fn shown(&self) -> Vec<Shown<'_>> {
+        let mut all = Vec::new();
+        for (_, chain) in self.chains() {
+            let Some((leaf, rest)) = chain.split_first() else { continue };
+            let what = alloc::format!("what `{}` signs", leaf.issuer().label());
+            if all.iter().all(|shown: &Shown<'_>| shown.what != what) {
+                all.push(Shown { what, cert: leaf, chain: rest });
+            }
+        }
+        if let Some((set, ca)) = self.used().and_then(|set| Some((set, set.ca.as_ref()?)))
+            && all.iter().all(|shown| shown.cert.issuer() != ca.subject())
+        {
+            all.push(Shown { what: label(ca), cert: ca, chain: &set.chain });
+        }
+        all
+    }
+
+    /// What workloads there trust today, each set of roots once; without a look at them, the roots of the secret.
+    fn trusted(&self) -> Vec<Trusted<'_>> {
+        let mut all: Vec<Trusted<'_>> = Vec::new();
+        for given in &self.live.given {
+            let roots = given.roots.as_deref().unwrap_or_default();
+            if !roots.is_empty() && all.iter().all(|known| ids(known.roots) != ids(roots)) {
+                let whose = alloc::format!("namespace {} of {}", given.namespace, self.live.name);
+                all.push(Trusted { whose, roots });
+            }
+        }
+        if let Some(set) = self.used().filter(|_| self.live.given.is_empty()) {
+            all.push(Trusted { whose: self.live.name.to_string(), roots: &set.roots });
+        }
+        all
+    }
+
+    /// The pods that answered, with their chains.
+    fn chains(&self) -> impl Iterator<Item = (&str, &[Cert])> {
+        self.live.served.iter().filter_map(|served| {
+            Some((served.pod.as_str(), served.chain.as_deref().ok().filter(|c| !c.is_empty())?))
+        })
+    }
+
+    /// Why nothing here can be of the secret: istiod runs on a CA of its own making.
+    fn own_ca(&self) -> Option<String> {
+        let Some(secret) = self.live.secret else {
+            return Some("there is no secret cacerts".to_string());
+        };
+        let own = self.live.istiods.iter().find_map(|istiod| {
+            let start = starts(secret, &istiod.settings, self.at);
+            matches!(start, Start::SelfSigned { .. })
+                .then(|| alloc::format!("istiod {} {start}", istiod.settings.version))
+        });
+        own.or_else(|| self.given_own_ca())
+    }
+
+    /// The CA istiod makes itself is named after the trust domain and nothing else
+    /// (`security/pkg/pki/ca/ca.go: NewSelfSignedIstioCAOptions`).
+    fn given_own_ca(&self) -> Option<String> {
+        let name = alloc::format!("O = {}", self.live.trust_domain);
+        let trusted = self.trusted();
+        let made = |one: &Trusted<'_>| matches!(one.roots, [root] if root.subject().to_string() == name && root.is_self_issued());
+        let known = |one: &Trusted<'_>| {
+            self.secret.as_ref().is_some_and(|set| ids(&set.roots) == ids(one.roots))
+        };
+        let first = trusted.first()?;
+        let all = trusted.iter().all(|one| made(one) && !known(one));
+        all.then(|| alloc::format!("{} is given istiod's own {}", first.whose, labels(first.roots)))
+    }
+
+    fn problem(
+        &self,
+        code: &'static str,
+        severity: Severity,
+        message: impl Into<String>,
+    ) -> Problem {
+        Problem {
+            code,
+            severity,
+            clusters: Vec::from([self.live.name.to_string()]),
+            file: None,
+            message: message.into(),
+            evidence: Vec::new(),
+            effect: String::new(),
+            fix: String::new(),
+            next: String::new(),
+        }
+    }
+}
+
+impl Set {
+    fn read(secret: &Secret, istiods: &[LiveIstiod], at: Time) -> Self {
+        let newest = Settings::defaults(Version::NEWEST);
+        let settings = istiods.first().map_or(&newest, |istiod| &istiod.settings);
+        let bundle = Bundle::detect(secret, settings);
+        let pool = |text: Option<&[u8]>| text.map(go_pem::pool).unwrap_or_default();
+        let tries =
+            |settings: &Settings| !matches!(starts(secret, settings, at), Start::SelfSigned { .. });
+        Self {
+            ca: bundle.cert().and_then(|text| first_cert(text).ok()),
+            chain: pool(bundle.chain().as_deref()),
+            roots: pool(bundle.roots()),
+            used: istiods.iter().any(|istiod| tries(&istiod.settings)),
+        }
+    }
+}
+
+/// Why proxies with these roots do not accept what is shown; `None`: they do.
+fn refuses(roots: &[Cert], cert: &Cert, chain: &[Cert], at: Time) -> Option<String> {
+    let pools = Pools { roots: roots.to_vec(), intermediates: chain.to_vec(), refuse_sha1: false };
+    go_x509::verify(cert, &pools, at).err().map(|fault| fault.text)
+}
+
+fn ids(certs: &[Cert]) -> BTreeSet<String> {
+    certs.iter().map(Cert::fingerprint).collect()
+}
+
+/// `` `A` (key sha256 ..) and `B` (key sha256 ..) ``.
+fn labels(certs: &[Cert]) -> String {
+    if certs.is_empty() {
+        return "no root".to_string();
+    }
+    certs.iter().map(label).collect::<Vec<_>>().join(" and ")
+}
+
+/// The first names of a long list, and how many there are more.
+fn some<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
+    const MANY: usize = 5;
+    let names: Vec<&str> = names.into_iter().collect();
+    let (first, rest) = names.split_at(names.len().min(MANY));
+    let first = first.join(", ");
+    if rest.is_empty() { first } else { alloc::format!("{first} and {} more", rest.len()) }
+}
+
+/// What brings istiod to read its secret.
+const RESTART: &str =
+    "kubectl --context <context> -n <istio-namespace> rollout restart deployment -l app=istiod";
+
+#[cfg(test)]
+mod tests;

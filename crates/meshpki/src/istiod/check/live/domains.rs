@@ -1,0 +1,107 @@
+//! Trust domains: whose identities the proxies of a cluster accept.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::{LiveIstiod, View};
+use crate::istiod::check::{Problem, Severity};
+
+/// Failure mode 9: another cluster's trust domain this one does not accept.
+///
+/// The side that is called decides (`pilot/pkg/networking/plugin/authn/util.go: TrustDomainsForValidation`; until 1.6
+/// istio/proxy `src/envoy/http/authn/authenticator_base.cc`).
+pub(super) fn check(server: &View<'_>, all: &[View<'_>]) -> Option<Problem> {
+    let live = server.live;
+    let refused = |client: &&View<'_>| {
+        client.live.trust_domain != live.trust_domain
+            && live.istiods.iter().any(|istiod| !accepts(server, istiod, &client.live.trust_domain))
+    };
+    let clients: Vec<&View<'_>> = all.iter().filter(refused).collect();
+    if clients.is_empty() {
+        return None;
+    }
+    let mut problem = server.problem(
+        "istiod/trust-domain",
+        Severity::Warning,
+        "identities of another cluster's trust domain are not accepted here",
+    );
+    problem.clusters.extend(clients.iter().map(|client| client.live.name.into()));
+    for client in &clients {
+        problem = problem.evidence(alloc::format!(
+            "{} has the trust domain {}",
+            client.live.name,
+            client.live.trust_domain
+        ));
+    }
+    problem = problem.evidence(accepted(server));
+    for istiod in live.istiods.iter().filter(|istiod| ignores_some(server, istiod)) {
+        problem = problem.evidence(ignored(istiod));
+    }
+    let (fix, next) = remedy(server);
+    let names: Vec<&str> = clients.iter().map(|client| client.live.name).collect();
+    let effect = alloc::format!(
+        "calls from {} to {} fail in the handshake, or without an identity; the chains may be good all the same",
+        names.join(" and "),
+        live.name
+    );
+    Some(problem.effect(effect).fix(fix, next))
+}
+
+/// Whether proxies of this revision accept an identity of the domain.
+fn accepts(server: &View<'_>, istiod: &LiveIstiod, domain: &str) -> bool {
+    let version = istiod.settings.version;
+    let named = |list: &[String]| list.iter().any(|name| name == domain);
+    istiod.skip_validation
+        || (!version.wants_equal_trust_domain() && named(&server.live.aliases))
+        || (version.accepts_domains_of_cas() && named(&server.live.ca_domains))
+}
+
+/// What is accepted, as it is configured.
+fn accepted(server: &View<'_>) -> String {
+    let live = server.live;
+    let list = |names: &[String]| if names.is_empty() { "none".into() } else { names.join(", ") };
+    alloc::format!(
+        "{} has {}; trustDomainAliases: {}; caCertificates.trustDomains: {}",
+        live.name,
+        live.trust_domain,
+        list(&live.aliases),
+        list(&live.ca_domains)
+    )
+}
+
+/// Whether something is configured that the release does not look at.
+fn ignores_some(server: &View<'_>, istiod: &LiveIstiod) -> bool {
+    let version = istiod.settings.version;
+    (version.wants_equal_trust_domain() && !server.live.aliases.is_empty())
+        || (!version.accepts_domains_of_cas() && !server.live.ca_domains.is_empty())
+}
+
+fn ignored(istiod: &LiveIstiod) -> String {
+    let version = istiod.settings.version;
+    if version.wants_equal_trust_domain() {
+        return alloc::format!(
+            "istiod {version} wants the same trust domain, whatever the lists say"
+        );
+    }
+    alloc::format!("istiod {version} does not look at caCertificates.trustDomains")
+}
+
+/// What makes this cluster accept them, for its oldest release.
+fn remedy(server: &View<'_>) -> (&'static str, &'static str) {
+    const EDIT: &str = "kubectl --context <context> -n <istio-namespace> edit configmap istio";
+    let oldest = server.live.istiods.iter().map(|istiod| istiod.settings.version).min();
+    match oldest {
+        Some(version) if version.wants_equal_trust_domain() => (
+            "set PILOT_SKIP_VALIDATE_TRUST_DOMAIN=true, or give both one trust domain",
+            "kubectl --context <context> -n <istio-namespace> set env deployment -l app=istiod PILOT_SKIP_VALIDATE_TRUST_DOMAIN=true",
+        ),
+        Some(version) if !version.accepts_domains_of_cas() => (
+            "name it in meshConfig.trustDomainAliases; identities of the two are then one in every policy",
+            EDIT,
+        ),
+        _ => (
+            "name it in meshConfig.caCertificates[].trustDomains beside the root; trustDomainAliases would make the identities of the two one in every policy",
+            EDIT,
+        ),
+    }
+}

@@ -1,0 +1,140 @@
+//! What istiod serves, held against its secret and against the other pods and revisions.
+
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::{LiveIstiod, RESTART, View, some};
+use crate::cert::Cert;
+use crate::chain::issued;
+use crate::digest::hex;
+use crate::istiod::check::{Problem, Severity, label};
+use crate::istiod::{Now, Secret, Start, changes, starts};
+
+/// Failure mode 6: a pod of istiod serves another CA than its secret says.
+pub(super) fn not_live(view: &View<'_>) -> Option<Problem> {
+    let ca = view.used()?.ca.as_ref()?;
+    let by_issuer = issuers(view.chains().filter(|(_, chain)| !issued(ca, &chain[0])));
+    if by_issuer.is_empty() {
+        return None;
+    }
+    let mut problem = view.problem(
+        "istiod/not-live",
+        Severity::Error,
+        "istiod serves another CA than its secret holds",
+    );
+    for (issuer, pods) in by_issuer {
+        problem = problem.evidence(alloc::format!("pod {} serves {issuer}", some(pods)));
+    }
+    let watching = view.live.istiods.iter().filter(|istiod| istiod.settings.watches());
+    let effect = match watching.map(|istiod| istiod.settings.version).next() {
+        Some(version) => alloc::format!(
+            "istiod {version} takes a new secret by itself within two minutes or so, unless the roots are others, or it runs on a CA of its own"
+        ),
+        None => "istiod reads the secret at its start and no later".to_string(),
+    };
+    Some(
+        problem
+            .evidence(alloc::format!("the secret has {}", label(ca)))
+            .effect(alloc::format!("{effect}; until then it signs with the CA it has"))
+            .fix(
+                "restart istiod; where the roots change, then the gateways and the workloads",
+                RESTART,
+            ),
+    )
+}
+
+/// Failure mode 11: revisions that treat one secret differently, or pods that serve different CAs.
+pub(super) fn mixed_revisions(view: &View<'_>) -> Option<Problem> {
+    let mut evidence = treated(view);
+    let by_issuer = issuers(view.chains());
+    if by_issuer.len() > 1 {
+        let lines = by_issuer
+            .into_iter()
+            .map(|(issuer, pods)| alloc::format!("pod {} serves {issuer}", some(pods)));
+        evidence.extend(lines);
+    }
+    if evidence.is_empty() {
+        return None;
+    }
+    let mut problem = view.problem(
+        "istiod/mixed-revisions",
+        Severity::Warning,
+        "not every istiod of the cluster does the same with the secret",
+    );
+    problem.evidence = evidence;
+    Some(
+        problem
+            .effect("it depends on the revision a workload belongs to which CA signs for it; the configmaps of roots are written by one of them")
+            .fix(
+                "bring the revisions to one release and one setting, or take the old one out",
+                "kubectl --context <context> -n <istio-namespace> get deployments -l app=istiod -o wide",
+            ),
+    )
+}
+
+/// What each revision does with the secret, where they do not all do the same.
+fn treated(view: &View<'_>) -> Vec<String> {
+    let Some(new) = view.live.wanted.or(view.live.secret) else { return Vec::new() };
+    let old = view.live.secret.filter(|_| view.is_change());
+    let all: Vec<(&LiveIstiod, (u8, u8), String)> = view
+        .live
+        .istiods
+        .iter()
+        .map(|istiod| {
+            let (kind, text) = treatment(view, old, new, istiod);
+            (istiod, kind, text)
+        })
+        .collect();
+    if all.iter().all(|(_, kind, _)| *kind == all[0].1) {
+        return Vec::new();
+    }
+    let line = |(istiod, _, text): &(&LiveIstiod, _, String)| {
+        alloc::format!("revision {}, istiod {}: {text}", istiod.revision, istiod.settings.version)
+    };
+    all.iter().map(line).collect()
+}
+
+/// What it does in a number to compare by, and in words.
+fn treatment(
+    view: &View<'_>,
+    old: Option<&Secret>,
+    new: &Secret,
+    istiod: &LiveIstiod,
+) -> ((u8, u8), String) {
+    let start = starts(new, &istiod.settings, view.at);
+    let kind = match &start {
+        Start::Plugged { .. } => 0,
+        Start::RefusesToStart { .. } => 1,
+        Start::SelfSigned { .. } => 2,
+    };
+    let Some(old) = old else { return ((kind, 0), start.to_string()) };
+    let (now, words) = match changes(old, new, &istiod.settings, view.at).now {
+        Now::Unchanged => (0, "sees no change"),
+        Now::HotReload { .. } => (1, "takes it at once"),
+        // It is restarted in both cases.
+        Now::NeedsRestart { .. } | Now::KeepsOld { .. } => (2, "takes it when it is restarted"),
+    };
+    ((kind, now), alloc::format!("{words}, and {start}"))
+}
+
+/// The pods by who issued what they present.
+fn issuers<'v>(
+    chains: impl Iterator<Item = (&'v str, &'v [Cert])>,
+) -> BTreeMap<String, Vec<&'v str>> {
+    let mut all: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for (pod, chain) in chains {
+        all.entry(issuer(&chain[0], &chain[1..])).or_default().push(pod);
+    }
+    all
+}
+
+/// Who issued a certificate: the certificate that came along, or else what it says of its issuer.
+fn issuer(leaf: &Cert, chain: &[Cert]) -> String {
+    if let Some(ca) = chain.iter().find(|cert| issued(cert, leaf)) {
+        return label(ca);
+    }
+    let id = leaf.extensions().authority_key_id.as_ref().and_then(|id| id.key_id.as_ref());
+    let id: String = id.map_or_else(|| "none".to_string(), |id| hex(&id[..id.len().min(4)]));
+    alloc::format!("`{}` (key id {id})", leaf.issuer().label())
+}

@@ -1,0 +1,246 @@
+//! `meshctl push` and `rollback` on real clusters with a real istiod.
+
+use std::time::Duration;
+
+use tests::mesh::Mesh;
+use tests::rig::{Hold, Istio, Kind};
+
+const PUSH: &str = "push @/ca --context east --yes --timeout 60s --reload-timeout 20s";
+
+#[track_caller]
+fn contains(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "`{part}` is not in\n{text}");
+    }
+}
+
+#[test]
+fn first_install_renewal_without_restart_and_back() {
+    let Some(mesh) = Mesh::with_istio(&["east"], &Istio::default()) else { return };
+    let east = &mesh.clusters[0];
+    let before = mesh.written(0);
+    // Shown, checked by the API server, and nothing written.
+    let shown = mesh.good("push @/ca --context east --dry-run server --diff");
+    contains(
+        &shown,
+        &[
+            "secret: new",
+            "restarts, in order: istio-system/deployment/istiod, istio-system/deployment/istio-ingressgateway",
+        ],
+    );
+    let refused = mesh.run("push @/ca --context east");
+    assert_eq!(refused.status, 64, "{}", refused.err);
+    assert_eq!(mesh.written(0), before);
+    // istiod signs with a CA of its own making: it and the gateway restart.
+    let said = mesh.good(PUSH);
+    contains(&said, &["restarted istio-system/deployment/istiod", "proven: 1 pod of istiod"]);
+    assert_eq!(mesh.generation(east, "istio-ingressgateway"), 2);
+    let installed = mesh.written(0);
+    contains(&mesh.good(PUSH), &["secret: unchanged", "done: nothing had to be written"]);
+    assert_eq!(mesh.written(0), installed, "a push of what is there writes nothing");
+    // A new intermediate under the same root is taken without a restart.
+    mesh.shell.good("ca renew @/ca --cluster east");
+    let said = mesh.good(PUSH);
+    contains(&said, &["takes it without a restart", "restarts: nobody", "proven"]);
+    assert_eq!(
+        (mesh.generation(east, "istiod"), mesh.generation(east, "istio-ingressgateway")),
+        (2, 2)
+    );
+    assert!(east.istiod_log().contains("Istiod has detected the newly added intermediate CA"));
+    let renewed = east.secret("istio-system", "cacerts").expect("a secret").data;
+    // And back.
+    let said = mesh.good("rollback --context east --yes --timeout 60s");
+    contains(&said, &["secret: changed", "proven"]);
+    let back = east.secret("istio-system", "cacerts").expect("a secret").data;
+    assert_ne!(back, renewed);
+    let kept = east.secret("istio-system", "meshctl-cacerts-previous").expect("a secret").data;
+    assert_eq!(kept, renewed, "a second rollback undoes the first");
+}
+
+#[test]
+fn a_stuck_istiod_leaves_the_gateways_alone_and_can_be_rolled_back() {
+    let Some(mesh) = Mesh::with_istio(&["east"], &Istio::default()) else { return };
+    let east = &mesh.clusters[0];
+    mesh.good(PUSH);
+    // Another root, and new istiods that never get ready.
+    mesh.shell.good("ca init @/other --plain-root-key --cluster east");
+    east.hold("istio-system/istiod", Hold::Never);
+    let ran =
+        mesh.run("push @/other --context east --yes --timeout 8s --force istiod/root-replaced");
+    assert_eq!(ran.status, 2, "{}{}", ran.out, ran.err);
+    contains(
+        &ran.err,
+        &["error[apply/patience]", "deployment/istiod", "meshctl rollback --context east"],
+    );
+    assert_eq!(mesh.generation(east, "istio-ingressgateway"), 2, "the gateways are untouched");
+    east.hold("istio-system/istiod", Hold::Release);
+    let said =
+        mesh.good("rollback --context east --yes --timeout 60s --force istiod/root-replaced");
+    contains(&said, &["proven"]);
+    contains(&mesh.good(PUSH), &["secret: unchanged"]);
+}
+
+#[test]
+fn what_stands_in_the_way_is_said_before_anything_is_written() {
+    let Some(mesh) = Mesh::with_istio(&["east"], &Istio::default()) else { return };
+    let east = &mesh.clusters[0];
+    let paused = |paused: bool| {
+        let mut istiod = east.workload(Kind::Deployment, "istio-system", "istiod");
+        let labels = istiod["metadata"]["labels"].take();
+        let mut spec = istiod["spec"].take();
+        spec["paused"] = paused.into();
+        east.apply_object(&serde_json::json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "spec": spec,
+            "metadata": {"name": "istiod", "namespace": "istio-system", "labels": labels},
+        }));
+    };
+    let refused = |kubeconfig: &str, status: u8, parts: &[&str]| {
+        let before = mesh.written(0);
+        let ran = mesh.run_as(kubeconfig, PUSH);
+        assert_eq!(ran.status, status, "{}{}", ran.out, ran.err);
+        contains(&ran.err, parts);
+        assert_eq!(mesh.written(0), before, "nothing is written");
+    };
+    // A user without rights.
+    mesh.write_kubeconfig("nobody", &[east.kubeconfig_for("nobody", &[])]);
+    refused("nobody", 1, &["error[apply/forbidden]", "nobody", "--print-rbac"]);
+    // A paused istiod.
+    paused(true);
+    refused(
+        "admin",
+        2,
+        &[
+            "error[apply/obstacle]",
+            "deployment/istiod would not restart: its rollout is paused",
+            "kubectl --context east -n istio-system rollout resume deployment/istiod",
+        ],
+    );
+    paused(false);
+    // Somebody else's secret.
+    east.apply_cacerts(&mesh.shell.scratch.join("ca/east"));
+    mesh.shell.good("ca renew @/ca --cluster east");
+    refused("admin", 2, &["error[apply/foreign]", "`rig` owns fields of its data", "--adopt"]);
+    let said = mesh.good(&format!("{PUSH} --adopt"));
+    contains(&said, &["proven"]);
+    contains(&mesh.good(PUSH), &["secret: unchanged"]);
+}
+
+#[test]
+fn the_printed_rights_are_enough() {
+    let Some(mesh) = Mesh::with_istio(&["east"], &Istio::default()) else { return };
+    let east = &mesh.clusters[0];
+    let rights = mesh.shell.good("push @/ca --print-rbac --rbac-user ci");
+    assert!(!rights.contains('*'), "{rights}");
+    east.apply(&rights);
+    mesh.write_kubeconfig("ci", &[east.kubeconfig_for("ci", &[])]);
+    let push = |command: &str| {
+        let ran = mesh.run_as("ci", command);
+        assert_eq!(ran.status, 0, "{}{}", ran.out, ran.err);
+    };
+    push(PUSH);
+    mesh.shell.good("ca renew @/ca --cluster east");
+    push(&format!("{PUSH} --restart always"));
+    push("rollback --context east --yes --timeout 60s");
+}
+
+#[test]
+fn an_api_server_that_dies_in_the_middle_and_comes_back() {
+    let Some(mut mesh) = Mesh::with_istio(&["east"], &Istio::default()) else { return };
+    let mut east = mesh.clusters.pop().expect("a cluster");
+    east.hold("istio-system/istiod", Hold::After(Duration::from_secs(4)));
+    std::thread::scope(|scope| {
+        let push = scope.spawn(|| mesh.run(PUSH));
+        std::thread::sleep(Duration::from_secs(2));
+        east.kill_apiserver();
+        std::thread::sleep(Duration::from_secs(3));
+        east.start_apiserver();
+        let ran = push.join().expect("a push");
+        assert_eq!(ran.status, 0, "{}{}", ran.out, ran.err);
+        contains(&(ran.out + &ran.err), &["asking again", "proven"]);
+    });
+}
+
+#[test]
+fn two_contributors_at_once() {
+    let Some(mesh) = Mesh::with_istio(&["east"], &Istio::default()) else { return };
+    // Of the same set: both are told that it is done.
+    let both = |one: &str, other: &str| {
+        std::thread::scope(|scope| {
+            let first = scope.spawn(|| mesh.run(one));
+            let second = mesh.run(other);
+            (first.join().expect("a push"), second)
+        })
+    };
+    let (first, second) = both(PUSH, PUSH);
+    let told = format!("{}{}\n{}{}", first.out, first.err, second.out, second.err);
+    assert_eq!((first.status, second.status), (0, 0), "{told}");
+    // Of two sets: one is in, the other is told, and nobody writes a second time.
+    mesh.shell.good("ca renew @/ca --cluster east");
+    std::fs::create_dir(mesh.shell.scratch.join("mine")).expect("a folder");
+    let old = std::fs::read_dir(mesh.shell.scratch.join("ca/previous")).expect("the old set");
+    let old = old.flatten().next().expect("the old set").path();
+    std::fs::rename(old, mesh.shell.scratch.join("mine/east")).expect("the old set");
+    mesh.shell.good("ca renew @/ca --cluster east");
+    let mine = PUSH.replace("@/ca", "@/mine") + " --restart always";
+    let (first, second) = both(PUSH, &mine);
+    let told = format!("{}{}\n{}{}", first.out, first.err, second.out, second.err);
+    let ends = [first.status, second.status];
+    assert!(ends == [0, 2] || ends == [2, 0] || ends == [0, 0], "{ends:?} {told}");
+    if ends != [0, 0] {
+        contains(&told, &["error[apply/moved]"]);
+    }
+}
+
+#[test]
+fn five_clusters_of_which_one_is_out_of_reach() {
+    let names = ["a", "b", "c", "d"];
+    let Some(mesh) = Mesh::with_istio(&names, &Istio::default()) else { return };
+    mesh.shell.good("ca init @/ca --plain-root-key --cluster e");
+    // A context that leads nowhere.
+    let path = mesh.shell.scratch.join("admin.kubeconfig");
+    let mut config: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&path).expect("a file")).expect("JSON");
+    let mut gone = config["clusters"][0].clone();
+    gone["name"] = "e".into();
+    gone["cluster"]["server"] = "https://127.0.0.1:9".into();
+    config["clusters"].as_array_mut().expect("a list").push(gone);
+    let context = serde_json::json!({"name": "e", "context": {"cluster": "e", "user": "a"}});
+    config["contexts"].as_array_mut().expect("a list").push(context);
+    std::fs::write(&path, config.to_string()).expect("a file");
+    let before: Vec<String> = (0..4).map(|i| mesh.written(i)).collect();
+    let ran = mesh.run("push @/ca --context a,b,c,d,e --yes --timeout 60s");
+    assert_eq!(ran.status, 1, "{}{}", ran.out, ran.err);
+    contains(&ran.err, &["error[apply/unreachable]", "cluster e (context e, https://127.0.0.1:9)"]);
+    let after: Vec<String> = (0..4).map(|i| mesh.written(i)).collect();
+    assert_eq!(after, before, "no cluster is touched when one cannot be seen");
+    // Without it, all four; and each trusts what the others sign.
+    let said = mesh.good("push @/ca --context a,b,c,d --yes --timeout 120s");
+    for name in names {
+        contains(&said, &[&format!("{name}: proven")]);
+    }
+    // One that gets stuck stops what has not begun, and everything is named.
+    for name in names {
+        mesh.shell.good(&format!("ca renew @/ca --cluster {name}"));
+    }
+    mesh.clusters[1].hold("istio-system/istiod", Hold::Never);
+    let ran =
+        mesh.run("push @/ca --context a,b,c,d --yes --timeout 8s --parallel 2 --restart always");
+    assert_eq!(ran.status, 2, "{}{}", ran.out, ran.err);
+    contains(&ran.err, &["done: a, c; failed: b; not touched: d"]);
+}
+
+#[test]
+fn sixty_pushes_with_restarts_are_never_done_too_early() {
+    let Some(mesh) = Mesh::with_istio(&["east"], &Istio::default()) else { return };
+    let east = &mesh.clusters[0];
+    for round in 0..60 {
+        mesh.shell.good("ca renew @/ca --cluster east");
+        let ran = mesh.run(&format!("{PUSH} --restart always"));
+        assert_eq!(ran.status, 0, "round {round}\n{}{}", ran.out, ran.err);
+        // Done is done: every pod is of the newest template, and none is left of the one before.
+        for name in ["istiod", "istio-ingressgateway"] {
+            let object = east.workload(Kind::Deployment, "istio-system", name);
+            assert!(Kind::Deployment.is_rolled_out(&object), "round {round}: {name}: {object}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Several clusters of the rig under `meshctl`: one kubeconfig with all their contexts, and a CA folder.
+
+use std::time::Duration;
+
+use kube::config::Kubeconfig;
+use serde_json::Value;
+
+use crate::cli::{Ran, Shell};
+use crate::rig::{Cluster, Istio, Kind};
+
+/// Clusters, a CA in `@/ca`, and `meshctl` at the real time, since real istiods look at their clocks.
+pub struct Mesh {
+    /// The clusters by the order of their names.
+    pub clusters: Vec<Cluster>,
+    /// Where commands run.
+    pub shell: Shell,
+}
+
+impl Mesh {
+    /// Starts clusters and makes a CA with an intermediate for each. `None` without the rig, after a loud line.
+    #[must_use]
+    pub fn start(names: &[&str]) -> Option<Self> {
+        let clusters = Cluster::start_many(names)?;
+        let shell = Shell { now: meshctl::io::system_time(), ..Shell::new() };
+        let mesh = Self { clusters, shell };
+        mesh.shell.good(&format!("ca init @/ca --plain-root-key --cluster {}", names.join(",")));
+        let paths = mesh.clusters.iter().map(Cluster::kubeconfig).collect::<Vec<_>>();
+        mesh.write_kubeconfig("admin", &paths);
+        Some(mesh)
+    }
+
+    /// The same with Istio in every cluster.
+    #[must_use]
+    pub fn with_istio(names: &[&str], istio: &Istio) -> Option<Self> {
+        let mesh = Self::start(names)?;
+        std::thread::scope(|scope| {
+            for cluster in &mesh.clusters {
+                scope.spawn(|| cluster.install_istio(istio));
+            }
+        });
+        Some(mesh)
+    }
+
+    /// Writes one kubeconfig with every context as `@/NAME.kubeconfig`.
+    pub fn write_kubeconfig(&self, name: &str, paths: &[std::path::PathBuf]) {
+        let read = |path| Kubeconfig::read_from(path).expect("a kubeconfig");
+        let mut all = Kubeconfig::default();
+        for mut one in paths.iter().map(read) {
+            // Users and clusters of one name would be merged: the context's name tells them apart.
+            let context = one.contexts[0].name.clone();
+            one.clusters[0].name.clone_from(&context);
+            one.auth_infos[0].name.clone_from(&context);
+            if let Some(inner) = &mut one.contexts[0].context {
+                inner.cluster.clone_from(&context);
+                inner.user = Some(context);
+            }
+            all = all.merge(one).expect("kubeconfigs that go together");
+        }
+        let text = serde_json::to_string(&all).expect("a kubeconfig");
+        self.shell.scratch.write_key(&format!("{name}.kubeconfig"), text);
+    }
+
+    /// Runs `meshctl COMMAND` with the administrators' kubeconfig, patience for a test and no question.
+    pub fn run(&self, command: &str) -> Ran {
+        self.run_as("admin", command)
+    }
+
+    /// The same with another kubeconfig.
+    pub fn run_as(&self, kubeconfig: &str, command: &str) -> Ran {
+        self.shell.run(&format!("{command} --kubeconfig @/{kubeconfig}.kubeconfig"))
+    }
+
+    /// Runs a command that must succeed, and returns all it said.
+    ///
+    /// # Panics
+    /// With what it said.
+    #[track_caller]
+    pub fn good(&self, command: &str) -> String {
+        let ran = self.run(command);
+        assert_eq!(ran.status, 0, "meshctl {command}\n{}{}", ran.out, ran.err);
+        ran.out + &ran.err
+    }
+
+    /// A state of a cluster that changes with every write to what a push touches: versions of the secrets,
+    /// generations of istiod and the gateways.
+    #[must_use]
+    pub fn written(&self, cluster: usize) -> String {
+        let cluster = &self.clusters[cluster];
+        let version = |name| cluster.secret_resource_version("istio-system", name);
+        let generation = |name| self.generation(cluster, name);
+        format!(
+            "cacerts {:?}, previous {:?}, istiod {}, gateway {}",
+            version("cacerts"),
+            version("meshctl-cacerts-previous"),
+            generation("istiod"),
+            generation("istio-ingressgateway")
+        )
+    }
+
+    /// `metadata.generation` of a Deployment in istio-system.
+    #[must_use]
+    pub fn generation(&self, cluster: &Cluster, name: &str) -> i64 {
+        let object: Value = cluster.workload(Kind::Deployment, "istio-system", name);
+        object["metadata"]["generation"].as_i64().expect("a generation")
+    }
+}
+
+/// What a test waits for at most.
+pub const SOON: Duration = Duration::from_secs(30);
