@@ -34,7 +34,6 @@ pub struct Cluster {
     _permit: Permit,
     name: String,
     pki: Pki,
-    admin: PathBuf,
     kubeconfigs: AtomicU32,
 }
 
@@ -119,7 +118,6 @@ impl Cluster {
                 _permit: permit,
                 name: name.to_owned(),
                 pki,
-                admin,
                 kubeconfigs: AtomicU32::new(0),
             };
         }
@@ -133,8 +131,8 @@ impl Cluster {
 
     /// Kubeconfig of an administrator (`system:masters`).
     #[must_use]
-    pub fn kubeconfig(&self) -> &Path {
-        &self.admin
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.folder.path().join("admin.kubeconfig")
     }
 
     /// Kubeconfig of a user with a client certificate, who may do nothing until RBAC says otherwise.
