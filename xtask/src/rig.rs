@@ -114,7 +114,8 @@ fn go(tool: &Tool, ldflags: &str, into: &Path) -> Result<(), String> {
     })?;
     let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
     line(tool, &format!("building with {version}; a first build takes many minutes"));
-    let packages = output(go_command(tool).args(["list", "tool"]))?;
+    let packages = output(go_command(tool).args(["list", "tool"]));
+    let packages = packages.map_err(|why| format!("{why}; it needs Go 1.26, this is {version}"))?;
     let mut build = go_command(tool);
     // A folder with a slash at its end: programs are named after their packages.
     build.args(["build", "-v", "-ldflags", ldflags, "-o"]).arg(into.join(""));
@@ -144,7 +145,7 @@ fn watch(tool: &Tool, command: &mut Command) -> Result<(), String> {
         if said.elapsed() >= PROGRESS {
             said = Instant::now();
             let (packages, seconds) = (all.len(), start.elapsed().as_secs());
-            line(tool, &format!("... {packages} packages fetched or compiled, {seconds} s"));
+            line(tool, &format!("... {seconds} s, {packages} packages fetched or compiled so far"));
         }
     }
     // It has sent everything it read.

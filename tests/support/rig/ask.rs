@@ -16,6 +16,7 @@ use meshpki::Cert;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
@@ -96,7 +97,11 @@ where
     for root in CertificateDer::pem_slice_iter(roots.as_bytes()) {
         store.add(root.map_err(text)?).map_err(text)?;
     }
-    let mut config = ClientConfig::builder().with_root_certificates(store).with_no_client_auth();
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(text)?
+        .with_root_certificates(store)
+        .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec()];
     let name = ServerName::try_from("istiod.istio-system.svc").map_err(text)?;
     TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(text)

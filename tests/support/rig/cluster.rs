@@ -20,6 +20,8 @@ use super::{Istio, apply, background::Background, istio, kubeconfig, wait};
 
 /// Start of the names of the folders under the system's folder for temporary files.
 const PREFIX: &str = "mesh-rig-";
+/// Set, the folders stay when their clusters have stopped, until the next test process removes them.
+pub const KEEP: &str = "MESH_RIG_KEEP";
 
 /// A running cluster. Dropped, it stops every process and removes every file.
 pub struct Cluster {
@@ -33,6 +35,15 @@ pub struct Cluster {
     name: String,
     pki: Pki,
     kubeconfigs: AtomicU32,
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if std::env::var_os(KEEP).is_some() {
+            crate::judges::say(&format!("kept: {}", self.folder.path().display()));
+            self.folder.disable_cleanup(true);
+        }
+    }
 }
 
 impl Cluster {

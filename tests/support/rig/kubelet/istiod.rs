@@ -38,6 +38,8 @@ const BACKOFF_MAX: Duration = Duration::from_secs(8);
 pub(super) struct Istiod {
     pod: String,
     namespace: String,
+    /// Volumes and credentials; gone with the pod.
+    folder: PathBuf,
     plan: Plan,
     mounts: Vec<Mount>,
     synced: Instant,
@@ -91,6 +93,7 @@ impl Istiod {
         Ok(Self {
             pod: name,
             namespace,
+            folder,
             plan,
             mounts,
             synced: Instant::now(),
@@ -203,6 +206,14 @@ impl Istiod {
             restarts: self.restarts,
             last_exit: self.last_exit.clone(),
         }
+    }
+}
+
+impl Drop for Istiod {
+    fn drop(&mut self) {
+        // First the process, which reads the files. What cannot be removed goes with the cluster.
+        self.process = None;
+        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 

@@ -15,6 +15,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_tungstenite::WebSocketStream;
@@ -33,7 +34,11 @@ const PROTOCOL: &str = "v4.channel.k8s.io";
 pub(super) fn tls(identity: &Identity) -> TlsAcceptor {
     let cert = CertificateDer::from_pem_slice(identity.cert_pem.as_bytes()).expect("a cert");
     let key = PrivateKeyDer::from_pem_slice(identity.key_pem.as_bytes()).expect("a key");
-    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![cert], key);
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring has them")
+        .with_no_client_auth()
+        .with_single_cert(vec![cert], key);
     TlsAcceptor::from(Arc::new(config.expect("a key that fits")))
 }
 
