@@ -278,9 +278,12 @@ const NO_KEY_JSON: &str = r#"exit 2
   "between": null,
   "clusters": [
     {
+      "context": null,
+      "istiods": [],
       "log": "failed to create an istiod CA: incomplete signing CA bundle detected",
       "name": "a b",
       "path": "DIR/a b",
+      "server": null,
       "start": "refusesToStart",
       "state": "fail",
       "subject": null

@@ -13,6 +13,7 @@ mod init;
 mod inspect;
 mod interop;
 mod kill;
+mod live;
 mod modes;
 mod push;
 mod refusals;

@@ -36,7 +36,7 @@ pub(crate) fn unasked(targets: &[Target], found: &[Result<Found, Error>]) -> Vec
     let mut failures = Vec::new();
     for (target, found) in targets.iter().zip(found) {
         match found {
-            Err(error) => failures.push(Failure::from(error).within(place(target))),
+            Err(error) => failures.push(deaf(target, error)),
             Ok(found) => {
                 for pod in &found.served {
                     let Err(why) = &pod.served else { continue };
@@ -49,6 +49,20 @@ pub(crate) fn unasked(targets: &[Target], found: &[Result<Found, Error>]) -> Vec
         }
     }
     failures
+}
+
+/// A cluster that could not be asked.
+fn deaf(target: &Target, error: &Error) -> Failure {
+    let failure = Failure::from(error).within(place(target));
+    match error {
+        Error::Unreachable { .. } => failure.hint(format!("`{}` asks it too", readyz(target))),
+        _ => failure,
+    }
+}
+
+/// Asks an API server whether it is there.
+pub(crate) fn readyz(target: &Target) -> String {
+    format!("kubectl --context {} get --raw /readyz", word(Path::new(&target.context)))
 }
 
 /// A cluster as [`check_live`] takes it.
@@ -123,6 +137,12 @@ pub(crate) fn before_push(
     problems
 }
 
+/// A cluster as `--context` takes it.
+pub(crate) fn named(name: &str, context: &str) -> String {
+    let context = word(Path::new(context));
+    if name == context { context } else { format!("{}={context}", word(Path::new(name))) }
+}
+
 /// Where a cluster is: what the next command is about.
 pub(crate) struct Where<'a> {
     pub(crate) name: &'a str,
@@ -141,13 +161,14 @@ impl Where<'_> {
             _ => Path::new("."),
         };
         let name = folder.file_name().map_or_else(|| Path::new(self.name), Path::new);
-        let context = Path::new(self.context.unwrap_or("CONTEXT"));
+        let context = self.context.unwrap_or("CONTEXT");
         problem
             .next
+            .replace("<cluster>=<context>", &named(self.name, context))
             .replace("<folder>", &word(folder))
             .replace("<ca>", &word(parent))
             .replace("<cluster>", &word(name))
-            .replace("<context>", &word(context))
+            .replace("<context>", &word(Path::new(context)))
             .replace("<istio-namespace>", &word(Path::new(self.istio_namespace)))
     }
 }

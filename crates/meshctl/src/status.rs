@@ -157,8 +157,12 @@ impl Report<'_> {
         }
     }
 
-    /// The next command for a problem.
+    /// The next command for a problem. What is wrong inside a secret `meshctl check` tells with its evidence.
     fn next(&self, problem: &Problem) -> String {
+        let concerned = |cluster: &&Cluster<'_>| problem.clusters.contains(&cluster.target.name);
+        if !Problem::LIVE_CODES.contains(&problem.code) {
+            return check_command(None, self.clusters.iter().filter(concerned));
+        }
         let named = |name: &String| self.clusters.iter().find(|c| c.target.name == *name);
         let Some(cluster) = problem.clusters.iter().find_map(named) else {
             return problem.next.clone();
@@ -176,31 +180,53 @@ impl Report<'_> {
     /// The one command to type now; `None`: nothing is to be done.
     fn next_command(&self) -> Option<String> {
         let first = |severity| self.problems.iter().find(|p| p.severity == severity);
-        let waits = self.asked().find(|(_, facts)| facts.differs() || !facts.pending.is_empty());
-        let deaf = self.clusters.iter().find(|cluster| cluster.facts.is_err());
+        // What is not live is mended first: until then the rest cannot be told from it.
+        let stale = self.problems.iter().find(|p| p.code == "istiod/not-live");
+        if let Some(problem) = stale {
+            return Some(self.next(problem));
+        }
+        if self.asked().any(|(_, facts)| facts.differs()) {
+            // It says what a push of the folder would do.
+            return Some(check_command(self.dir, self.clusters.iter()));
+        }
         if let Some(problem) = first(Severity::Error) {
             return Some(self.next(problem));
         }
-        if let Some((target, facts)) = waits {
-            return Some(self.push(target, facts));
+        if let Some((target, facts)) = self.asked().find(|(_, facts)| !facts.pending.is_empty()) {
+            return Some(self.go_on(target, facts));
         }
-        if let Some(cluster) = deaf {
-            let context = show::word(Path::new(&cluster.target.context));
-            return Some(format!("kubectl --context {context} get --raw /readyz"));
+        if let Some(cluster) = self.clusters.iter().find(|cluster| cluster.facts.is_err()) {
+            return Some(live::readyz(cluster.target));
         }
         first(Severity::Warning).map(|problem| self.next(problem))
     }
 
-    /// A push goes on where one was interrupted, and brings in what differs.
-    fn push(&self, target: &Target, facts: &Facts) -> String {
-        let dir = self.dir.map_or_else(|| "DIR".to_owned(), show::word);
-        let context = show::word(Path::new(&format!("{}={}", target.name, target.context)));
-        let verb = match facts.folder {
-            Some(Folder::Differs { .. }) => "check",
-            _ => "push",
-        };
-        format!("meshctl {verb} {dir} --context {context}")
+    /// A push of the same goes on where one was interrupted; without the folder, a look at what waits.
+    fn go_on(&self, target: &Target, facts: &Facts) -> String {
+        match (self.dir, &facts.folder) {
+            (Some(dir), Some(Folder::Same(_))) => format!(
+                "meshctl push {} --context {}",
+                show::word(dir),
+                live::named(&target.name, &target.context)
+            ),
+            _ => format!(
+                "kubectl --context {} -n {} get pods",
+                show::word(Path::new(&target.context)),
+                show::word(Path::new(self.istio_namespace))
+            ),
+        }
     }
+}
+
+/// `meshctl check` of these clusters.
+fn check_command<'a, 't: 'a>(
+    dir: Option<&Path>,
+    clusters: impl Iterator<Item = &'a Cluster<'t>>,
+) -> String {
+    let dir = dir.map(|dir| format!("{} ", show::word(dir))).unwrap_or_default();
+    let names: Vec<String> =
+        clusters.map(|c| live::named(&c.target.name, &c.target.context)).collect();
+    format!("meshctl check {dir}--context {}", names.join(","))
 }
 
 impl State {

@@ -134,7 +134,7 @@ fn given(facts: &Facts) -> String {
     let lacking: Vec<&str> = facts.lacking().map(|given| given.namespace.as_str()).collect();
     let all = counted(facts.given.len(), "namespace");
     if lacking.is_empty() {
-        return all;
+        return format!("{} of {all}", facts.given.len());
     }
     let some = lacking[..lacking.len().min(MANY)].join(", ");
     let more = if lacking.len() > MANY {

@@ -1,0 +1,304 @@
+//! `meshctl status` and `meshctl check --context`: clusters that cannot be asked, and real ones with a real istiod.
+
+use serde_json::Value;
+use tests::cli::{Ran, Shell};
+use tests::mesh::{Mesh, SOON};
+use tests::rig::{Cluster, Istio, Kind};
+use tests::schema;
+
+/// A kubeconfig whose server nobody is.
+const NOBODY: &str = r#"{"apiVersion": "v1", "kind": "Config",
+"clusters": [{"name": "none", "cluster": {"server": "https://127.0.0.1:9"}}],
+"users": [{"name": "none", "user": {}}],
+"contexts": [{"name": "away", "context": {"cluster": "none", "user": "none"}}]}"#;
+
+fn shell() -> Shell {
+    let shell = Shell::new();
+    std::fs::write(shell.scratch.join("kubeconfig"), NOBODY).expect("a kubeconfig");
+    shell
+}
+
+#[test]
+fn nothing_to_ask() {
+    let shell = shell();
+    shell.check(
+        "check",
+        r#"
+        exit 64
+        --- stderr
+        error[ctl/usage]: there is nothing to check
+
+        hint: a folder, such as `meshctl check ca`, or `--context east=CONTEXT`, or both
+    "#,
+    );
+    shell.check(
+        "status",
+        r#"
+        exit 64
+        --- stderr
+        error[ctl/usage]: no cluster is named
+
+        hint: `--context east=CONTEXT` names one; `kubectl config get-contexts` lists the contexts
+    "#,
+    );
+    shell.check(
+        "status --kubeconfig @/kubeconfig --context east=away,west=away",
+        r#"
+        exit 64
+        --- stderr
+        error[ctl/usage]: cluster east (context away) and cluster west (context away) have a name in common
+    "#,
+    );
+    shell.check(
+        "status --kubeconfig @/kubeconfig --context absent",
+        r#"
+        exit 1
+        --- stderr
+        error[apply/kubeconfig]: context `absent` cannot be used: failed to load current context: absent
+
+        hint: `kubectl config get-contexts` lists the contexts; `--kubeconfig FILE` names another file
+    "#,
+    );
+    shell.check(
+        "status @/nowhere --kubeconfig @/kubeconfig --context away",
+        r#"
+        exit 1
+        --- stderr
+        error[ctl/io]: cannot read `@/nowhere`
+          because: No such file or directory (os error 2)
+    "#,
+    );
+}
+
+#[test]
+fn a_cluster_that_is_away() {
+    let shell = shell();
+    shell.check(
+        "status --kubeconfig @/kubeconfig --context east=away",
+        r#"
+        exit 1
+        clusters as they are, at 2026-11-21T07:00:00Z
+
+        [?]    east (context away, https://127.0.0.1:9)
+          unknown  cannot read configmap istio-system/istio: ServiceError: client error (Connect): tcp connect error: Connection refused (os error 111)
+
+        1 cluster (1 could not be asked): 0 errors, 0 warnings
+        next: kubectl --context away get --raw /readyz
+        --- stderr
+        error[apply/unreachable]: cannot read configmap istio-system/istio: ServiceError: client error (Connect): tcp connect error: Connection refused (os error 111)
+          in: cluster east (context away, https://127.0.0.1:9)
+
+        hint: `kubectl --context away get --raw /readyz` asks it too
+    "#,
+    );
+    let ran = shell.run("status --kubeconfig @/kubeconfig --context east=away -o json");
+    assert_eq!(ran.status, 1);
+    schema::check("status", &ran.out);
+    shell.check(
+        "check --kubeconfig @/kubeconfig --context east=away",
+        r#"
+        exit 1
+        --- stderr
+        error[apply/unreachable]: cannot read configmap istio-system/istio: ServiceError: client error (Connect): tcp connect error: Connection refused (os error 111)
+          in: cluster east (context away, https://127.0.0.1:9)
+
+        hint: `kubectl --context away get --raw /readyz` asks it too
+    "#,
+    );
+    // What can be checked without it is checked.
+    shell.good("ca init @/ca --cluster east --plain-root-key");
+    shell.check(
+        "check @/ca --kubeconfig @/kubeconfig --context east=away",
+        r#"
+        exit 1
+        clusters as they are, at 2026-11-21T07:00:00Z
+
+        [ok]   east  not asked; with @/ca/east istiod 1.30.3 starts and signs with `Mesh CA east`
+
+        1 cluster: 0 errors, 0 warnings
+        --- stderr
+        error[apply/unreachable]: cannot read configmap istio-system/istio: ServiceError: client error (Connect): tcp connect error: Connection refused (os error 111)
+          in: cluster east (context away, https://127.0.0.1:9)
+
+        hint: `kubectl --context away get --raw /readyz` asks it too
+    "#,
+    );
+}
+
+/// A mesh that is asked by people and by scripts at the same time.
+struct Asked<'a>(&'a Mesh);
+
+impl Asked<'_> {
+    /// Runs a command for people and as JSON: one exit status, these parts in the text, and the document.
+    #[track_caller]
+    fn check(&self, command: &str, status: u8, parts: &[&str]) -> Value {
+        let ran = self.0.run(command);
+        let all = said(&ran);
+        assert_eq!(ran.status, status, "{all}");
+        for part in parts {
+            assert!(all.contains(part), "`{part}` is not in\n{all}");
+        }
+        println!("$ meshctl {command}\n{all}");
+        let json = self.0.run(&format!("{command} -o json"));
+        assert_eq!(json.status, status, "{}", said(&json));
+        let kind = command.split(' ').next().expect("a command");
+        schema::check(kind, &json.out);
+        let key = std::fs::read_to_string(self.0.shell.scratch.join("ca/east/ca-key.pem"));
+        for line in key.expect("a key").lines().filter(|line| !line.starts_with("-----")) {
+            assert!(!all.contains(line) && !json.out.contains(line), "a key is shown");
+        }
+        serde_json::from_str(&json.out).expect("JSON")
+    }
+}
+
+fn said(ran: &Ran) -> String {
+    format!("{}{}", ran.out, ran.err)
+}
+
+/// The codes of a document, each once.
+fn codes(document: &Value) -> Vec<&str> {
+    let problems = document["problems"].as_array().expect("problems");
+    let mut codes: Vec<&str> = problems.iter().filter_map(|p| p["code"].as_str()).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    codes
+}
+
+/// Whether `truster` accepts what `signer` signs, in every pair of the document.
+fn trust(document: &Value) -> Vec<(String, Option<bool>)> {
+    let text = |value: &Value| value.as_str().expect("a name").to_owned();
+    let pairs = document["trust"].as_array().expect("pairs").iter();
+    let one = |pair: &Value| {
+        (text(&pair["truster"]) + "<-" + &text(&pair["signer"]), pair["trusted"].as_bool())
+    };
+    pairs.map(one).collect()
+}
+
+/// Restarts istiod and waits until it has written its roots into a namespace.
+fn restart_istiod(cluster: &Cluster, root: &str) {
+    cluster.restart(Kind::Deployment, "istio-system", "istiod", root);
+    cluster.rolled_out(Kind::Deployment, "istio-system", "istiod");
+    cluster.wait("the new roots are given", SOON, async || {
+        let maps = kube::Api::<k8s_openapi::api::core::v1::ConfigMap>::all(cluster.client());
+        let list = maps.list(&kube::api::ListParams::default()).await.ok()?;
+        let mut texts = list.items.into_iter().filter_map(|map| map.data?.remove("root-cert.pem"));
+        texts.all(|text| text == root).then_some(())
+    });
+}
+
+#[test]
+fn two_clusters() {
+    let Some(mesh) = Mesh::start(&["east", "west"]) else { return };
+    let path = |name: &str| mesh.shell.scratch.join(name);
+    for (cluster, name) in mesh.clusters.iter().zip(["east", "west"]) {
+        cluster.apply_cacerts(&path(&format!("ca/{name}")));
+        cluster.install_istio(&Istio::default());
+        cluster.wait("the roots are given", SOON, async || {
+            let maps = kube::Api::<k8s_openapi::api::core::v1::ConfigMap>::namespaced(
+                cluster.client(),
+                "istio-system",
+            );
+            maps.get_opt("istio-ca-root-cert").await.ok()?.map(|_| ())
+        });
+    }
+    let asked = Asked(&mesh);
+    let good = asked.check(
+        "status @/ca --context east,west",
+        0,
+        &[
+            "has the same",
+            "this CA, from 1 pod of istiod",
+            "west  yes   yes",
+            "2 clusters: 0 errors, 0 warnings",
+        ],
+    );
+    assert_eq!((&good["next"], &good["good"]), (&Value::Null, &Value::Bool(true)));
+    asked.check("check --context east,west", 0, &["[ok]   east", "0 errors, 0 warnings"]);
+    asked.check(
+        "check @/ca --context east,west",
+        0,
+        &["about to be written", "0 errors, 0 warnings"],
+    );
+    // West gets a root of its own, as if somebody had followed the docs there.
+    mesh.shell.good("ca init @/other --cluster west --plain-root-key");
+    let planned =
+        asked.check("check @/other --context east,west", 2, &["error[istiod/root-replaced]: west"]);
+    assert_eq!(codes(&planned), ["istiod/different-roots", "istiod/root-replaced"]);
+    let west = &mesh.clusters[1];
+    west.apply_cacerts(&path("other/west"));
+    restart_istiod(west, &mesh.shell.scratch.read("other/root-cert.pem"));
+    let bad = asked.check(
+        "status @/ca --context east,west",
+        2,
+        &[
+            "west does not accept east: ",
+            "east does not accept west: ",
+            "error[istiod/different-roots]: east, west",
+            "ca/west differs: the CA, the roots",
+        ],
+    );
+    let expect =
+        [("east<-east", true), ("east<-west", false), ("west<-east", false), ("west<-west", true)];
+    assert_eq!(trust(&bad), expect.map(|(pair, trusted)| (pair.to_owned(), Some(trusted))));
+    // One that cannot be asked hides nobody.
+    mesh.write_kubeconfig(
+        "half",
+        &[mesh.clusters[0].kubeconfig(), west.kubeconfig_for("nobody", &[])],
+    );
+    let ran = mesh.run_as("half", "status --context east,west");
+    assert_eq!(ran.status, 1, "{}", said(&ran));
+    for part in ["[ok]   east", "[?]    west", "error[apply/forbidden]", "1 could not be asked"] {
+        assert!(said(&ran).contains(part), "{part}: {}", said(&ran));
+    }
+}
+
+/// A self-signed istiod; the secret made with kubectl beside it, which it does not look at; a restart.
+#[test]
+fn a_secret_istiod_does_not_know() {
+    let Some(mut mesh) = Mesh::with_istio(&["east"], &Istio::default()) else { return };
+    // istiod's own CA is younger than the mesh.
+    mesh.shell.now = meshctl::io::system_time();
+    let (east, asked) = (&mesh.clusters[0], Asked(&mesh));
+    let first = asked.check(
+        "status --context east",
+        0,
+        &[
+            "istiod's own, there is no secret: `O = cluster.local`",
+            "warning[istiod/first-install]: east",
+        ],
+    );
+    assert_eq!(codes(&first), ["istiod/first-install"]);
+    asked.check("check --context east", 0, &["warning[istiod/first-install]"]);
+    let planned = asked.check("check @/ca --context east", 0, &["wanted: `Mesh CA east`"]);
+    assert_eq!(codes(&planned), ["istiod/first-install"]);
+    east.apply_cacerts(&mesh.shell.scratch.join("ca/east"));
+    let forgotten = asked.check(
+        "status @/ca --context east",
+        2,
+        &[
+            "has the same",
+            "another CA, from pod istiod-",
+            "error[istiod/not-live]: east",
+            "next: kubectl --context east -n istio-system rollout restart deployment -l app=istiod",
+        ],
+    );
+    assert_eq!(codes(&forgotten), ["istiod/not-live", "istiod/roots-not-given"]);
+    asked.check(
+        "check --context east",
+        2,
+        &["error[istiod/not-live]", "error[istiod/roots-not-given]"],
+    );
+    restart_istiod(east, &mesh.shell.scratch.read("ca/root-cert.pem"));
+    let mended = asked.check("status @/ca --context east", 0, &["this CA, from 1 pod of istiod"]);
+    assert_eq!(codes(&mended), [""; 0]);
+    // It writes nothing, and needs no right to make a token.
+    let rights = mesh.shell.good("push @/ca --print-rbac --rbac-user ci");
+    assert!(rights.contains("serviceaccounts/token"), "{rights}");
+    east.apply(&rights.replace("serviceaccounts/token", "serviceaccounts/nothing"));
+    mesh.write_kubeconfig("ci", &[east.kubeconfig_for("ci", &[])]);
+    let written = mesh.written(0);
+    let ran =
+        mesh.run_as("ci", "status @/ca --context east --gateway istio-system/istio-ingressgateway");
+    assert_eq!(ran.status, 0, "{}", said(&ran));
+    assert_eq!(mesh.written(0), written, "nothing is written");
+}
