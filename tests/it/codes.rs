@@ -25,4 +25,5 @@ fn codes_are_documented_in_order() {
     check("ctl/", Failure::CODES);
     check("cfssl/", Trap::CODES);
     check("istiod/", Problem::CODES);
+    check("apply/", meshapply::Error::CODES);
 }
