@@ -80,12 +80,12 @@ fn a_cluster_that_is_away() {
         clusters as they are, at 2026-11-21T07:00:00Z
 
         [?]    east (context away, https://127.0.0.1:9)
-          unknown  cannot read configmap istio-system/istio: ServiceError: client error (Connect): tcp connect error: Connection refused (os error 111)
+          unknown  cannot reach the API server: Connection refused (os error 111)
 
         1 cluster (1 could not be asked): 0 errors, 0 warnings
         next: kubectl --context away get --raw /readyz
         --- stderr
-        error[apply/unreachable]: cannot read configmap istio-system/istio: ServiceError: client error (Connect): tcp connect error: Connection refused (os error 111)
+        error[apply/unreachable]: cannot reach the API server: Connection refused (os error 111)
           in: cluster east (context away, https://127.0.0.1:9)
 
         hint: `kubectl --context away get --raw /readyz` asks it too
@@ -99,7 +99,7 @@ fn a_cluster_that_is_away() {
         r#"
         exit 1
         --- stderr
-        error[apply/unreachable]: cannot read configmap istio-system/istio: ServiceError: client error (Connect): tcp connect error: Connection refused (os error 111)
+        error[apply/unreachable]: cannot reach the API server: Connection refused (os error 111)
           in: cluster east (context away, https://127.0.0.1:9)
 
         hint: `kubectl --context away get --raw /readyz` asks it too
@@ -117,7 +117,7 @@ fn a_cluster_that_is_away() {
 
         1 cluster: 0 errors, 0 warnings
         --- stderr
-        error[apply/unreachable]: cannot read configmap istio-system/istio: ServiceError: client error (Connect): tcp connect error: Connection refused (os error 111)
+        error[apply/unreachable]: cannot reach the API server: Connection refused (os error 111)
           in: cluster east (context away, https://127.0.0.1:9)
 
         hint: `kubectl --context away get --raw /readyz` asks it too

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tests::mesh::Mesh;
-use tests::rig::{Hold, Istio, Kind};
+use tests::rig::{Gateway, Hold, Istio, Kind};
 
 const PUSH: &str = "push @/ca --context east --yes --timeout 60s --reload-timeout 20s";
 
@@ -127,9 +127,23 @@ fn what_stands_in_the_way_is_said_before_anything_is_written() {
 
 #[test]
 fn the_printed_rights_are_enough() {
-    let Some(mesh) = Mesh::with_istio(&["east"], &Istio::default()) else { return };
+    // Gateways of every kind, one of the Gateway API in a namespace of its own, and two revisions of istiod.
+    let labels = [("gateway.networking.k8s.io/gateway-name".to_owned(), "public".to_owned())];
+    let gateways = vec![
+        Gateway::named("istio-ingressgateway"),
+        Gateway { kind: Kind::DaemonSet, ..Gateway::named("istio-eastwestgateway") },
+        Gateway {
+            namespace: "edge".to_owned(),
+            kind: Kind::StatefulSet,
+            labels: labels.into(),
+            ..Gateway::named("public")
+        },
+    ];
+    let revisions = vec!["default".to_owned(), "canary".to_owned()];
+    let istio = Istio { gateways, revisions, ..Istio::default() };
+    let Some(mesh) = Mesh::with_istio(&["east"], &istio) else { return };
     let east = &mesh.clusters[0];
-    let rights = mesh.shell.good("push @/ca --print-rbac --rbac-user ci");
+    let rights = mesh.run("push @/ca --context east --print-rbac --rbac-user ci").out;
     assert!(!rights.contains('*'), "{rights}");
     east.apply(&rights);
     mesh.write_kubeconfig("ci", &[east.kubeconfig_for("ci", &[])]);
@@ -138,6 +152,12 @@ fn the_printed_rights_are_enough() {
         assert_eq!(ran.status, 0, "{}{}", ran.out, ran.err);
     };
     push(PUSH);
+    let generation = |kind, namespace, name| {
+        east.workload(kind, namespace, name)["metadata"]["generation"].as_i64()
+    };
+    assert_eq!(generation(Kind::Deployment, "istio-system", "istiod-canary"), Some(2));
+    assert_eq!(generation(Kind::DaemonSet, "istio-system", "istio-eastwestgateway"), Some(2));
+    assert_eq!(generation(Kind::StatefulSet, "edge", "public"), Some(2));
     mesh.shell.good("ca renew @/ca --cluster east");
     push(&format!("{PUSH} --restart always"));
     push("rollback --context east --yes --timeout 60s");

@@ -215,8 +215,21 @@ fn refused(what: String, error: &kube::Error) -> Error {
         kube::Error::Api(status) => {
             Error::Api { what, message: status.message.clone(), status: status.code }
         }
+        // Whichever of several requests was first to find that nobody is there: they all say the same.
+        kube::Error::Service(_) | kube::Error::HyperError(_) => {
+            Error::Unreachable { what: "reach the API server".to_owned(), message: deepest(error) }
+        }
         other => Error::Unreachable { what, message: told(other) },
     }
+}
+
+/// The cause below all causes: `Connection refused`, `invalid peer certificate: UnknownIssuer`.
+fn deepest(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(below) = cause.source() {
+        cause = below;
+    }
+    cause.to_string()
 }
 
 /// An error with its causes, each once.

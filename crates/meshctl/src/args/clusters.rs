@@ -67,7 +67,7 @@ pub struct Rollout {
     /// How long one wait may take: a rollout, the proof, an API server that is away.
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
     pub timeout: i64,
-    /// How long istiod is given to reload by itself before it is restarted.
+    /// How long istiod is given to reload by itself before it is restarted; half of `--timeout` at most.
     #[arg(long, value_name = "TIME", default_value = "150s", value_parser = duration)]
     pub reload_timeout: i64,
     /// How the result is written; `json` is a line per event.

@@ -42,7 +42,8 @@ impl Plan {
             adopt: args.adopt,
             workloads: args.workloads,
             batch: args.batch,
-            reload_seconds: u64::try_from(args.reload_timeout).unwrap_or(0),
+            // A restart that follows has to have its time too.
+            reload_seconds: u64::try_from(args.reload_timeout.min(args.timeout / 2)).unwrap_or(0),
             before_install: args.before_install,
         };
         Self {
