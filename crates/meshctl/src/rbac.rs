@@ -109,11 +109,7 @@ impl Rights {
         text += &self.role(None, "meshctl", &self.cluster_rules());
         for (namespace, workloads) in &self.restarts {
             text += "---\n";
-            text += &self.role(
-                Some(namespace),
-                "meshctl-restart",
-                &restart_rules(workloads, self.named),
-            );
+            text += &self.role(Some(namespace), "meshctl-restart", &restart_rules(workloads));
         }
         text
     }
@@ -162,14 +158,13 @@ impl Rights {
 }
 
 /// Restarts, by name.
-fn restart_rules(workloads: &BTreeSet<(Kind, String)>, named: bool) -> String {
+fn restart_rules(workloads: &BTreeSet<(Kind, String)>) -> String {
     let mut rules = rule("", "pods", None, "list");
-    let verbs = if named { "get, patch" } else { "patch" };
     for kind in [Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet] {
         let names = workloads.iter().filter(|(of, _)| *of == kind).map(|(_, name)| name.as_str());
         let names = names.collect::<Vec<_>>().join(", ");
         if !names.is_empty() {
-            rules += &rule("apps", &format!("{}s", kind.word()), Some(&names), verbs);
+            rules += &rule("apps", &format!("{}s", kind.word()), Some(&names), "get, patch");
         }
     }
     rules
