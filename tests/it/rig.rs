@@ -275,3 +275,13 @@ fn leaves_nothing(folder: &Path, processes: &[u32]) {
         assert!(command.is_empty(), "process {id} is left: {}", String::from_utf8_lossy(&command));
     }
 }
+
+/// A test that asks twice would wait for another that does, for ever.
+#[test]
+fn whoever_holds_a_cluster_cannot_ask_for_more() {
+    let first = limit::permits(1);
+    let second = std::panic::catch_unwind(|| limit::permits(1));
+    assert!(second.is_err());
+    drop(first);
+    assert_eq!(limit::permits(1).len(), 1);
+}

@@ -58,10 +58,10 @@ impl Cluster {
         Self::start_many(&[name])?.pop()
     }
 
-    /// Starts several at once. A test that holds a cluster must not ask for more.
+    /// Starts several at once.
     ///
     /// # Panics
-    /// When a component does not come up.
+    /// When a component does not come up, or when the calling thread holds a cluster already.
     #[must_use]
     pub fn start_many(names: &[&str]) -> Option<Vec<Self>> {
         let binaries = super::rig()?;
