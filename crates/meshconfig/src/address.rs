@@ -9,6 +9,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 use meshpki::Time;
 use meshpki::time::DAY;
+use serde_json::Value;
 
 use crate::error::{Error, Fault};
 use crate::mesh::{Mesh, Target};
@@ -35,6 +36,18 @@ struct Entry {
 
 /// Addresses that are in use in live clusters, and the host each belongs to.
 pub type Taken = BTreeMap<IpAddr, String>;
+
+/// Notes the addresses live ServiceEntries have.
+pub fn taken(resources: &[Value], taken: &mut Taken) {
+    for entry in resources.iter().filter(|resource| resource["kind"] == "ServiceEntry") {
+        let host = entry["spec"]["hosts"][0].as_str().unwrap_or_default();
+        for address in entry["spec"]["addresses"].as_array().into_iter().flatten() {
+            if let Some(Ok(address)) = address.as_str().map(str::parse) {
+                taken.entry(address).or_insert_with(|| host.to_string());
+            }
+        }
+    }
+}
 
 /// The addresses of a mesh, and the lock that remembers them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -165,7 +165,7 @@ fn mutual(sni: Option<String>) -> Value {
 }
 
 /// The name of the cluster behind the gateway (`pilot/pkg/model/service.go: BuildDNSSrvSubsetKey`).
-fn sni(port: u16, subset: &str, host: &str) -> String {
+pub(crate) fn sni(port: u16, subset: &str, host: &str) -> String {
     format!("outbound_.{port}_.{subset}_.{host}")
 }
 

@@ -48,9 +48,15 @@
 extern crate alloc;
 
 pub mod address;
+pub mod apply;
 pub mod dialect;
+pub mod discover;
+pub mod dns;
 pub mod error;
-
+pub mod explain;
+pub mod graph;
+pub mod import;
+pub mod lint;
 mod locate;
 pub mod mesh;
 pub mod resource;

@@ -7,6 +7,8 @@ use core::cmp::Ordering;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};
 
+use crate::error::{self, Error};
+
 /// Label and value that say a resource is ours (`app.kubernetes.io/managed-by`).
 pub const OWNER_LABEL: (&str, &str) = ("app.kubernetes.io/managed-by", "meshctl");
 /// Label that says of which mesh a resource is.
@@ -94,6 +96,25 @@ pub(crate) fn rank_of_kind(kind: &str) -> usize {
     const KINDS: [&str; 5] =
         ["Gateway", "EnvoyFilter", "ServiceEntry", "DestinationRule", "VirtualService"];
     KINDS.iter().position(|known| *known == kind).unwrap_or(KINDS.len())
+}
+
+/// The resources of YAML documents; lists (`kubectl get -o yaml`) are taken apart, empty documents left out.
+///
+/// # Errors
+/// `config/syntax`, with its line.
+pub fn documents(text: &str) -> Result<Vec<Value>, Error> {
+    let documents: Vec<Value> =
+        serde_saphyr::from_multiple(text).map_err(|error| error::from_yaml(&error))?;
+    let mut resources = Vec::new();
+    for mut document in documents {
+        let is_list = document["kind"].as_str().is_some_and(|kind| kind.ends_with("List"));
+        match document["items"].take() {
+            Value::Array(items) if is_list => resources.extend(items),
+            _ if document.is_null() => {}
+            _ => resources.push(document),
+        }
+    }
+    Ok(resources)
 }
 
 /// A value as YAML, keys in the order people write them.

@@ -31,6 +31,9 @@ pub enum Command {
     Ca(Box<Ca>),
     /// Tell what istiod will do with the files of each cluster, and what is wrong with them.
     Check(Check),
+    /// Services across clusters: from one spec, every Istio resource, checked, drawn and explained.
+    #[command(subcommand)]
+    Mesh(Box<crate::mesh::args::Mesh>),
 }
 
 /// `meshctl ca ...`.

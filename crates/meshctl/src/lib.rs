@@ -7,6 +7,7 @@ pub mod expiry;
 pub mod files;
 pub mod inspect;
 pub mod io;
+pub mod mesh;
 mod openssl_args;
 pub mod report;
 mod show;
@@ -55,6 +56,7 @@ fn dispatch(command: Command, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let ca = match command {
         Command::Ca(ca) => *ca,
         Command::Check(args) => return check::run(&args, io),
+        Command::Mesh(args) => return mesh::run(&args, io),
     };
     match ca {
         Ca::Init(args) => ca::init::run(&args, io),

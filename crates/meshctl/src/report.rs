@@ -32,6 +32,7 @@ impl Failure {
         "ctl/key-permissions",
         "ctl/key-type-unproven",
         "ctl/leftovers",
+        "ctl/locked",
         "ctl/name-constraint-unproven",
         "ctl/no-cluster",
         "ctl/no-root",
@@ -48,7 +49,8 @@ impl Failure {
     /// A failure of meshctl itself: exit status 1.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
         debug_assert!(
-            Self::CODES.contains(&code) || code.starts_with("pki/") || code.starts_with("cfssl/"),
+            Self::CODES.contains(&code)
+                || ["pki/", "cfssl/", "config/"].iter().any(|prefix| code.starts_with(prefix)),
             "{code}"
         );
         Self {
