@@ -13,6 +13,7 @@ mod init;
 mod inspect;
 mod interop;
 mod kill;
+mod mesh;
 mod mesh_render;
 mod refusals;
 mod renew;

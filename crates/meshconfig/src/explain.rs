@@ -174,6 +174,37 @@ impl Explainer<'_> {
         if let Some(route) = route {
             self.tls(hops, depth, route, subset, rule);
             self.gateway(hops, depth, route, subset);
+        } else {
+            self.failover(hops, depth, entry, rule);
+        }
+    }
+
+    /// A host with endpoints of several clusters: the first that has healthy ones answers.
+    fn failover(
+        &self,
+        hops: &mut Vec<Hop>,
+        depth: usize,
+        entry: &Resource,
+        rule: Option<&Resource>,
+    ) {
+        let sni = rule.map_or("", |rule| text(&rule.value["spec"]["trafficPolicy"]["tls"]["sni"]));
+        let endpoints = entry.value["spec"]["endpoints"].as_array().into_iter().flatten();
+        let mut clusters: Vec<&str> =
+            endpoints.map(|endpoint| text(&endpoint["labels"]["cluster"])).collect();
+        clusters.dedup();
+        let text = format!(
+            "the first of {} that has healthy endpoints; mutual TLS, SNI {sni}",
+            clusters.join(", ")
+        );
+        self.push(hops, depth, self.cluster, text, rule);
+        for name in clusters {
+            match self.unit.imports.iter().find(|route| route.to.name == name) {
+                Some(route) => self.gateway(hops, depth + 1, route, ""),
+                None => {
+                    let local = self.cluster.host(self.unit.namespace, self.unit.name);
+                    self.pods(hops, depth + 1, self.cluster, &local, "");
+                }
+            }
         }
     }
 

@@ -30,10 +30,9 @@ pub(super) fn check(clusters: &[Cluster<'_>], problems: &mut Vec<Problem>) {
                 continue;
             };
             for (subset, behind) in called(rule, home.0) {
-                let known = home
-                    .1
-                    .get(behind.as_str())
-                    .is_some_and(|subsets| subsets.contains(subset.as_str()));
+                let known = home.1.iter().any(|(host, subsets)| {
+                    is_meant(host, &behind) && subsets.contains(subset.as_str())
+                });
                 if !known {
                     let message = format!(
                         "it calls subset `{subset}` of `{behind}`, which no DestinationRule of `{}` defines",
@@ -70,8 +69,13 @@ fn homes<'c>(cluster: &Cluster<'c>) -> BTreeMap<&'c str, &'c str> {
     homes
 }
 
+/// Whether a host is the one behind the gateway; one that ends in a dot stands for any domain of the cluster.
+fn is_meant(host: &str, behind: &str) -> bool {
+    host == behind || (behind.ends_with('.') && host.starts_with(behind))
+}
+
 /// The subsets a rule for a remote host calls, and the host behind the gateway: as its SNI says, or as the gateway
-/// rewrites it.
+/// rewrites it, whatever the domain of its cluster is.
 fn called(rule: &Value, home: &str) -> Vec<(String, String)> {
     let host = text(&rule["spec"]["host"]);
     let mut called = Vec::new();
@@ -86,7 +90,7 @@ fn called(rule: &Value, home: &str) -> Vec<(String, String)> {
             }
             _ if sni.is_empty() => {
                 if let Some((front, _)) = host.split_once(&format!(".{home}.")) {
-                    called.push((text(&subset["name"]).into(), format!("{front}.cluster.local")));
+                    called.push((text(&subset["name"]).into(), format!("{front}.")));
                 }
             }
             _ => {}

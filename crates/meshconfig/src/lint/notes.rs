@@ -55,6 +55,10 @@ fn trust_domain(route: &Route<'_>, problems: &mut Vec<Problem>) {
     }
     let next = if rewrites(route.to.version) {
         "set PILOT_SKIP_VALIDATE_TRUST_DOMAIN=true on its istiod: 1.6 knows no other way".into()
+    } else if route.to.version < Version::new(1, 18, 0) {
+        format!(
+            "list {from} in its meshConfig.trustDomainAliases, which makes the identities of both equal"
+        )
     } else {
         format!(
             "list {from} in its meshConfig.caCertificates[].trustDomains, or in trustDomainAliases, which merges identities"
