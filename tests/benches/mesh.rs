@@ -22,7 +22,10 @@ fn main() {
         second.bytes >> 20,
         second.seconds
     );
-    println!("{large} against {small} services: {ratio:.2} times as long, {:.2} times as many resources", second.resources as f64 / first.resources as f64);
+    println!(
+        "{large} against {small} services: {ratio:.2} times as long, {:.2} times as many resources",
+        second.resources as f64 / first.resources as f64
+    );
     if let Some(kib) = peak() {
         println!("peak memory: {} MiB (1024 promised)", kib >> 10);
     }
@@ -54,7 +57,10 @@ fn run(services: usize) -> Run {
 fn spec(services: usize) -> String {
     let mut text = String::from("apiVersion: meshctl/v1\nkind: Mesh\nclusters:\n");
     for n in 0..CLUSTERS {
-        let _ = writeln!(text, "- {{name: c{n}, istioVersion: 1.30.3, trustDomain: td{n}, gateway: {{addresses: [192.0.2.{n}]}}}}");
+        let _ = writeln!(
+            text,
+            "- {{name: c{n}, istioVersion: 1.30.3, trustDomain: td{n}, gateway: {{addresses: [192.0.2.{n}]}}}}"
+        );
     }
     text += "services:\n";
     for n in 0..services {

@@ -103,8 +103,10 @@ pub(crate) fn rank_of_kind(kind: &str) -> usize {
 /// # Errors
 /// `config/syntax`, with its line.
 pub fn documents(text: &str) -> Result<Vec<Value>, Error> {
-    let documents: Vec<Value> =
-        serde_saphyr::from_multiple(text).map_err(|error| error::from_yaml(&error))?;
+    // A namespace may be called `n` or `no`: only `true` and `false` are booleans.
+    let options = serde_saphyr::options! { strict_booleans: true };
+    let documents: Vec<Value> = serde_saphyr::from_multiple_with_options(text, options)
+        .map_err(|error| error::from_yaml(&error))?;
     let mut resources = Vec::new();
     for mut document in documents {
         let is_list = document["kind"].as_str().is_some_and(|kind| kind.ends_with("List"));

@@ -13,7 +13,9 @@ fn told(changes: &BTreeMap<String, Vec<Change>>) -> Vec<String> {
     steps(changes)
         .iter()
         .map(|step| match &step.write {
-            Write::Apply(r) => format!("{} {} + {} {}", step.wave, step.cluster, r.id(), r.value["spec"]),
+            Write::Apply(r) => {
+                format!("{} {} + {} {}", step.wave, step.cluster, r.id(), r.value["spec"])
+            }
             Write::Delete(r) => format!("{} {} - {}", step.wave, step.cluster, r.id()),
         })
         .collect()
@@ -21,7 +23,11 @@ fn told(changes: &BTreeMap<String, Vec<Change>>) -> Vec<String> {
 
 #[test]
 fn what_changes() {
-    let wanted = [resource("Gateway", "a", json!({"x": 1})), resource("Gateway", "b", json!({})), resource("Gateway", "c", json!({}))];
+    let wanted = [
+        resource("Gateway", "a", json!({"x": 1})),
+        resource("Gateway", "b", json!({})),
+        resource("Gateway", "c", json!({})),
+    ];
     let mut foreign = resource("Gateway", "b", json!({})).value;
     foreign["metadata"]["labels"] = json!({});
     let mut same = wanted[2].value.clone();

@@ -94,6 +94,7 @@ fn place(text: &str, key: &str) -> Place {
                     return if rest.contains("[]") { Place::Empty { line } } else { Place::Flow };
                 }
                 found = Some((line, true));
+                column = dash(text, line);
             }
             Event::Scalar(..)
             | Event::MappingStart(..)
@@ -101,7 +102,7 @@ fn place(text: &str, key: &str) -> Place {
             | Event::Alias(..)
                 if depth == 2 && found.is_some() && column.is_none() =>
             {
-                column = dash(text, line, span.start.col());
+                column = dash(text, line);
             }
             Event::Scalar(value, ..) if depth == 1 && wanted && !is_key && value.is_empty() => {
                 return Place::Missing;
@@ -130,9 +131,9 @@ fn block_or_empty(found: Option<(usize, bool)>, column: Option<usize>, end: usiz
     }
 }
 
-/// The column of the dash before an item.
-fn dash(text: &str, line: usize, item: usize) -> Option<usize> {
+/// The column of the dash a line begins with: that of a list which is the value of a key.
+fn dash(text: &str, line: usize) -> Option<usize> {
     let line = text.split('\n').nth(line)?;
-    let before: String = line.chars().take(item).collect();
-    before.rfind('-').or_else(|| line.find('-'))
+    let rest = line.trim_start_matches(' ');
+    rest.starts_with('-').then(|| line.len() - rest.len())
 }

@@ -29,24 +29,38 @@ items:
 }
 
 fn observed(version: &str) -> Observed {
-    let cluster = observe("east", &answers("1.30.3-distroless", "192.0.2.1", version), &Select::default());
+    let cluster =
+        observe("east", &answers("1.30.3-distroless", "192.0.2.1", version), &Select::default());
     Observed { clusters: vec![cluster] }
 }
 
 #[test]
 fn what_a_cluster_has() {
     let seen = observe("east", &answers("1.30.3", "192.0.2.1", "v1"), &Select::default());
-    assert_eq!((seen.istio_version.as_str(), seen.trust_domain.as_deref(), seen.network.as_deref()), ("1.30.3", Some("td1"), Some("net1")));
-    assert_eq!((seen.gateway_addresses.as_slice(), seen.gateway_port), (&["192.0.2.1".to_string()][..], Some(15443)));
+    assert_eq!(
+        (seen.istio_version.as_str(), seen.trust_domain.as_deref(), seen.network.as_deref()),
+        ("1.30.3", Some("td1"), Some("net1"))
+    );
+    assert_eq!(
+        (seen.gateway_addresses.as_slice(), seen.gateway_port),
+        (&["192.0.2.1".to_string()][..], Some(15443))
+    );
     let names = |select: &Select| {
         let seen = observe("east", &answers("1.30.3", "192.0.2.1", "v1"), select);
         seen.services.into_iter().map(|service| service.name).collect::<Vec<_>>()
     };
     assert_eq!(names(&Select::default()), ["reviews"]);
-    assert_eq!(names(&Select { mark: None, namespaces: vec!["default".into()] }), ["ratings", "reviews"]);
-    assert_eq!(names(&Select { mark: Some(("meshctl/export".into(), None)), namespaces: vec![] }), ["reviews"]);
+    assert_eq!(
+        names(&Select { mark: None, namespaces: vec!["default".into()] }),
+        ["ratings", "reviews"]
+    );
+    assert_eq!(
+        names(&Select { mark: Some(("meshctl/export".into(), None)), namespaces: vec![] }),
+        ["reviews"]
+    );
     let reviews = &seen.services[0];
-    let ports: Vec<(u16, &str)> = reviews.ports.iter().map(|p| (p.number, p.protocol.as_str())).collect();
+    let ports: Vec<(u16, &str)> =
+        reviews.ports.iter().map(|p| (p.number, p.protocol.as_str())).collect();
     assert_eq!(ports, [(9080, "HTTP"), (5432, "TCP")]);
     assert_eq!(reviews.subsets[0].name, "version-v1");
     assert_eq!(reviews.service_accounts, ["bookinfo-reviews"]);
@@ -89,32 +103,63 @@ services:
         assert!(merged.text.lines().any(|kept| kept == line), "{line}\n{}", merged.text);
     }
     assert_eq!(merged.inserted, ["service default/reviews on east"]);
-    assert_eq!(merged.differs, [Difference { path: "clusters[1].istioVersion".into(), file: "1.30.2".into(), cluster: "1.30.3".into() }]);
+    assert_eq!(
+        merged.differs,
+        [Difference {
+            path: "clusters[1].istioVersion".into(),
+            file: "1.30.2".into(),
+            cluster: "1.30.3".into()
+        }]
+    );
     let spec = Spec::read(&merged.text).unwrap();
     assert_eq!(spec.services.len(), 2);
     assert!(merged.text.ends_with("# the end"), "{}", merged.text);
     // A later version is told, and left to the user.
     let later = merge(Some(&merged.text), &observed("v2")).unwrap();
     assert_eq!(later.text, merged.text);
-    assert_eq!(later.differs[1], Difference { path: "services[1].subsets".into(), file: "version=v1".into(), cluster: "version=v2".into() });
+    assert_eq!(
+        later.differs[1],
+        Difference {
+            path: "services[1].subsets".into(),
+            file: "version=v1".into(),
+            cluster: "version=v2".into()
+        }
+    );
 }
 
 #[test]
 fn lists_of_every_form() {
     let check = |list: &str, wanted: &str| {
         let text = format!("a: 1\n{list}z: 2\n");
-        let found = insert::append(&text, "services", "- name: new\n").map_err(|error| error.to_string());
-        assert_eq!(found.as_deref().map_err(String::as_str), Ok(format!("a: 1\n{wanted}").as_str()), "{list}");
+        let found =
+            insert::append(&text, "services", "- name: new\n").map_err(|error| error.to_string());
+        assert_eq!(
+            found.as_deref().map_err(String::as_str),
+            Ok(format!("a: 1\n{wanted}").as_str()),
+            "{list}"
+        );
     };
     check("services:\n- name: old\n", "services:\n- name: old\n- name: new\nz: 2\n");
-    check("services:\n    - name: old\n\n", "services:\n    - name: old\n    - name: new\n\nz: 2\n");
+    check(
+        "services:\n    - name: old\n\n",
+        "services:\n    - name: old\n    - name: new\n\nz: 2\n",
+    );
     check("services: []\n", "services:\n- name: new\nz: 2\n");
-    check("services: [] # none yet\n", "services: # none yet\n- name: new\nz: 2\n".replace("services: #", "services:  #").as_str());
+    check(
+        "services: [] # none yet\n",
+        "services: # none yet\n- name: new\nz: 2\n".replace("services: #", "services:  #").as_str(),
+    );
     check("", "z: 2\nservices:\n- name: new\n");
     check("services:\n- - nested\n", "services:\n- - nested\n- name: new\nz: 2\n");
-    check("services:\n- |\n  text\n  more\n", "services:\n- |\n  text\n  more\n- name: new\nz: 2\n");
+    check(
+        "services:\n- |\n  text\n  more\n",
+        "services:\n- |\n  text\n  more\n- name: new\nz: 2\n",
+    );
     assert!(insert::append("services: [{a: b}]\n", "services", "- c\n").is_err());
-    assert_eq!(insert::append("services:\n- a", "services", "- c\n").unwrap(), "services:\n- a\n- c\n");
+    assert_eq!(
+        insert::append("services:\n- a", "services", "- c\n").unwrap(),
+        "services:\n- a\n- c\n"
+    );
 }
 
 #[test]

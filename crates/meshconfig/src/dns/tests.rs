@@ -26,8 +26,14 @@ fn a_block_is_added_kept_changed_and_removed() {
     assert_eq!(add(&added, "global", &Zone::Forward(to())).unwrap(), added, "twice is once");
     let hosts = Zone::Hosts(vec![("a.b.svc.c.global".into(), "240.0.0.2".parse().unwrap())]);
     let changed = add(&format!("{added}# below\n"), "global", &hosts).unwrap();
-    assert!(changed.contains("    hosts {\n        240.0.0.2 a.b.svc.c.global\n    }\n"), "{changed}");
-    assert!(changed.starts_with(COREFILE) && changed.ends_with("# meshctl: end global\n# below\n"), "{changed}");
+    assert!(
+        changed.contains("    hosts {\n        240.0.0.2 a.b.svc.c.global\n    }\n"),
+        "{changed}"
+    );
+    assert!(
+        changed.starts_with(COREFILE) && changed.ends_with("# meshctl: end global\n# below\n"),
+        "{changed}"
+    );
     assert_eq!(remove(&changed, "global"), format!("{COREFILE}# below\n"));
     assert_eq!(remove(COREFILE, "global"), COREFILE);
     // Two meshes do not touch each other.
@@ -40,7 +46,10 @@ fn a_block_is_added_kept_changed_and_removed() {
 fn what_is_not_ours_stays() {
     let theirs = format!("{COREFILE}example.org global:53 {{\n    forward . 10.0.0.1\n}}\n");
     let error = add(&theirs, "global", &Zone::Forward(to())).unwrap_err();
-    assert_eq!(error.to_string(), "zone `global` is there twice; first as `example.org global:53 {`");
+    assert_eq!(
+        error.to_string(),
+        "zone `global` is there twice; first as `example.org global:53 {`"
+    );
     // A word inside a block is no zone.
     let inside = COREFILE.replace("errors", "errors\n    rewrite name global local");
     assert!(add(&inside, "global", &Zone::Forward(to())).is_ok());

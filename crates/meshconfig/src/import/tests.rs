@@ -39,11 +39,25 @@ fn the_resource_of_seed_2() {
     let policy = &imported.spec.policies[0];
     assert_eq!((policy.name.as_str(), policy.service.as_str()), ("simple", "default/reviews"));
     assert_eq!(policy.clients, ["cluster1"]);
-    let route: Vec<(&str, &str, u32)> =
-        policy.route.iter().map(|s| (s.cluster.as_str(), s.subset.as_deref().unwrap(), s.weight)).collect();
-    assert_eq!(route, [("cluster2", "version-v3", 75), ("cluster1", "version-v1", 15), ("cluster1", "version-v2", 10)]);
-    let services: Vec<(&str, Vec<&str>)> =
-        imported.spec.services.iter().map(|s| (s.cluster.as_str(), s.imported_by.iter().map(String::as_str).collect())).collect();
+    let route: Vec<(&str, &str, u32)> = policy
+        .route
+        .iter()
+        .map(|s| (s.cluster.as_str(), s.subset.as_deref().unwrap(), s.weight))
+        .collect();
+    assert_eq!(
+        route,
+        [
+            ("cluster2", "version-v3", 75),
+            ("cluster1", "version-v1", 15),
+            ("cluster1", "version-v2", 10)
+        ]
+    );
+    let services: Vec<(&str, Vec<&str>)> = imported
+        .spec
+        .services
+        .iter()
+        .map(|s| (s.cluster.as_str(), s.imported_by.iter().map(String::as_str).collect()))
+        .collect();
     assert_eq!(services, [("cluster1", vec!["cluster2"]), ("cluster2", vec!["cluster1"])]);
     assert_eq!(
         lost(&imported),
@@ -89,11 +103,17 @@ spec:
     let imported = import(&[text], "1.30.3").unwrap();
     let policy = &imported.spec.policies[0];
     assert_eq!(policy.timeout.as_deref(), Some("1500ms"));
-    assert_eq!(policy.retries.as_ref().map(|r| (r.attempts, r.per_try_timeout.as_deref())), Some((3, Some("2s"))));
+    assert_eq!(
+        policy.retries.as_ref().map(|r| (r.attempts, r.per_try_timeout.as_deref())),
+        Some((3, Some("2s")))
+    );
     assert_eq!(policy.outlier_detection.as_ref().and_then(|o| o.consecutive_5xx_errors), Some(5));
     assert_eq!(policy.mirror.as_ref().map(|m| m.percent), Some(12));
     assert_eq!(policy.route[0].subset.as_deref(), Some("a-b-region-eu"));
-    let fields: Vec<String> = lost(&imported).iter().filter_map(|l| l.strip_prefix("TrafficPolicy gloo-mesh/all|spec.").map(Into::into)).collect();
+    let fields: Vec<String> = lost(&imported)
+        .iter()
+        .filter_map(|l| l.strip_prefix("TrafficPolicy gloo-mesh/all|spec.").map(Into::into))
+        .collect();
     assert_eq!(
         fields,
         [
@@ -114,7 +134,10 @@ spec:
 
 #[test]
 fn what_is_no_policy() {
-    assert_eq!(import(&["kind: Service\napiVersion: v1\n"], "1.30.3").unwrap_err().code(), "config/needs");
+    assert_eq!(
+        import(&["kind: Service\napiVersion: v1\n"], "1.30.3").unwrap_err().code(),
+        "config/needs"
+    );
     assert_eq!(import(&["a: ["], "1.30.3").unwrap_err().code(), "config/syntax");
     assert_eq!(import(&[""], "1.30.3").unwrap_err().code(), "config/needs");
 }

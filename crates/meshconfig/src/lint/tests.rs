@@ -12,7 +12,8 @@ fn resources(text: &str) -> Vec<Value> {
         .filter(|line| !line.trim().is_empty())
         .map(|line| {
             let mut words = line.trim().splitn(3, ' ');
-            let (kind, name, spec) = (words.next().unwrap(), words.next().unwrap(), words.next().unwrap());
+            let (kind, name, spec) =
+                (words.next().unwrap(), words.next().unwrap(), words.next().unwrap());
             let api = if name == "new" { "v1" } else { "v1alpha3" };
             serde_json::json!({
                 "apiVersion": format!("networking.istio.io/{api}"),
@@ -26,8 +27,15 @@ fn resources(text: &str) -> Vec<Value> {
 
 fn found(version: &str, text: &str) -> Vec<String> {
     let resources = resources(text);
-    let cluster = Cluster { name: "a", version: Version::parse(version).unwrap(), resources: resources.iter().collect() };
-    lint(&[cluster]).iter().map(|p| format!("{} {}", p.code.trim_start_matches("lint/"), p.resource)).collect()
+    let cluster = Cluster {
+        name: "a",
+        version: Version::parse(version).unwrap(),
+        resources: resources.iter().collect(),
+    };
+    lint(&[cluster])
+        .iter()
+        .map(|p| format!("{} {}", p.code.trim_start_matches("lint/"), p.resource))
+        .collect()
 }
 
 #[track_caller]
@@ -39,17 +47,35 @@ const ENTRY: &str = "ServiceEntry e {hosts: [s.n.svc.b.global], addresses: [240.
 
 #[test]
 fn a_rule_for_a_remote_host_has_tls() {
-    let rule = |policy: &str| format!("{ENTRY}\nDestinationRule r {{host: s.n.svc.b.global, trafficPolicy: {policy}}}");
+    let rule = |policy: &str| {
+        format!("{ENTRY}\nDestinationRule r {{host: s.n.svc.b.global, trafficPolicy: {policy}}}")
+    };
     check("1.30.3", &rule("{tls: {mode: ISTIO_MUTUAL}}"), &[]);
-    check("1.30.3", &rule("{outlierDetection: {interval: 1s}}"), &["plain-text DestinationRule n/r"]);
-    check("1.30.3", &rule("{tls: {mode: ISTIO_MUTUAL}, portLevelSettings: [{port: {number: 80}}]}"), &["plain-text DestinationRule n/r"]);
-    check("1.30.3", &rule("{tls: {mode: ISTIO_MUTUAL}, loadBalancer: {localityLbSetting: {failoverPriority: [a]}}}"), &["failover-without-outlier DestinationRule n/r"]);
+    check(
+        "1.30.3",
+        &rule("{outlierDetection: {interval: 1s}}"),
+        &["plain-text DestinationRule n/r"],
+    );
+    check(
+        "1.30.3",
+        &rule("{tls: {mode: ISTIO_MUTUAL}, portLevelSettings: [{port: {number: 80}}]}"),
+        &["plain-text DestinationRule n/r"],
+    );
+    check(
+        "1.30.3",
+        &rule(
+            "{tls: {mode: ISTIO_MUTUAL}, loadBalancer: {localityLbSetting: {failoverPriority: [a]}}}",
+        ),
+        &["failover-without-outlier DestinationRule n/r"],
+    );
 }
 
 #[test]
 fn filters_that_do_nothing() {
     let filter = |name: &str, form: &str, pattern: &str| {
-        format!("EnvoyFilter {name} {{configPatches: [{{match: {{listener: {{portNumber: 15443}}}}, patch: {{value: {{name: envoy.filters.network.tcp_cluster_rewrite, {form}: {{cluster_pattern: '{pattern}'}}}}}}}}]}}")
+        format!(
+            "EnvoyFilter {name} {{configPatches: [{{match: {{listener: {{portNumber: 15443}}}}, patch: {{value: {{name: envoy.filters.network.tcp_cluster_rewrite, {form}: {{cluster_pattern: '{pattern}'}}}}}}}}]}}"
+        )
     };
     let ours = |form: &str| filter("f", form, r"\.b\.global$");
     let inert = &["inert-filter EnvoyFilter n/f"][..];
@@ -73,39 +99,86 @@ fn filters_that_do_nothing() {
 
 #[test]
 fn gateways() {
-    let gateway = |name: &str, host: &str| format!("Gateway {name} {{selector: {{istio: g}}, servers: [{{port: {{number: 15443}}, tls: {{mode: AUTO_PASSTHROUGH}}, hosts: ['{host}']}}]}}");
+    let gateway = |name: &str, host: &str| {
+        format!(
+            "Gateway {name} {{selector: {{istio: g}}, servers: [{{port: {{number: 15443}}, tls: {{mode: AUTO_PASSTHROUGH}}, hosts: ['{host}']}}]}}"
+        )
+    };
     check("1.30.3", &gateway("g", "s.n.svc.cluster.local"), &[]);
     check("1.30.3", &gateway("g.h", "s.n.svc.cluster.local"), &["gateway-name Gateway n/g.h"]);
     check("1.30.3", &gateway("g", "*.local"), &["gateway-open Gateway n/g"]);
     check("1.9.4", &gateway("g", "*.global"), &["gateway-vulnerable Gateway n/g"]);
     let two = |a: &str, b: &str| format!("{}\n{}", gateway("g", a), gateway("h", b));
     check("1.30.3", &two("s.n.svc.cluster.local", "t.n.svc.cluster.local"), &[]);
-    check("1.30.3", &two("s.n.svc.cluster.local", "*.n.svc.cluster.local"), &["gateway-overlap Gateway n/h"]);
+    check(
+        "1.30.3",
+        &two("s.n.svc.cluster.local", "*.n.svc.cluster.local"),
+        &["gateway-overlap Gateway n/h"],
+    );
 }
 
 #[test]
 fn entries_and_routes() {
     check("1.30.3", ENTRY, &[]);
-    check("1.6.4", &ENTRY.replace("addresses: [240.0.0.2], ", ""), &["no-address ServiceEntry n/e"]);
-    check("1.20.0", &ENTRY.replace("addresses: [240.0.0.2], ", "").replace("HTTP", "TCP"), &["http-as-tcp ServiceEntry n/e", "no-address ServiceEntry n/e"]);
-    check("1.30.3", &ENTRY.replace(", subjectAltNames: [x]", ""), &["no-identity ServiceEntry n/e"]);
-    let other = ENTRY.replace("s.n.svc.b.global", "t.n.svc.b.global").replace("ServiceEntry e", "ServiceEntry f");
+    check(
+        "1.6.4",
+        &ENTRY.replace("addresses: [240.0.0.2], ", ""),
+        &["no-address ServiceEntry n/e"],
+    );
+    check(
+        "1.20.0",
+        &ENTRY.replace("addresses: [240.0.0.2], ", "").replace("HTTP", "TCP"),
+        &["http-as-tcp ServiceEntry n/e", "no-address ServiceEntry n/e"],
+    );
+    check(
+        "1.30.3",
+        &ENTRY.replace(", subjectAltNames: [x]", ""),
+        &["no-identity ServiceEntry n/e"],
+    );
+    let other = ENTRY
+        .replace("s.n.svc.b.global", "t.n.svc.b.global")
+        .replace("ServiceEntry e", "ServiceEntry f");
     check("1.30.3", &format!("{ENTRY}\n{other}"), &["address-shared ServiceEntry n/f"]);
-    let service = |weights: [u32; 2]| format!("VirtualService v {{hosts: [s], http: [{{route: [{{destination: {{host: s}}, weight: {}}}, {{destination: {{host: t}}, weight: {}}}]}}]}}", weights[0], weights[1]);
+    let service = |weights: [u32; 2]| {
+        format!(
+            "VirtualService v {{hosts: [s], http: [{{route: [{{destination: {{host: s}}, weight: {}}}, {{destination: {{host: t}}, weight: {}}}]}}]}}",
+            weights[0], weights[1]
+        )
+    };
     check("1.6.4", &service([50, 40]), &["weights VirtualService n/v"]);
     check("1.30.3", &service([50, 40]), &[]);
     check("1.30.3", &service([0, 0]), &["weights VirtualService n/v"]);
     check("1.20.0", "VirtualService new {hosts: [s]}", &["api-version VirtualService n/new"]);
-    check("1.30.3", "VirtualService v {hosts: [s]}\nVirtualService w {hosts: [s]}", &["host-twice VirtualService n/w"]);
+    check(
+        "1.30.3",
+        "VirtualService v {hosts: [s]}\nVirtualService w {hosts: [s]}",
+        &["host-twice VirtualService n/w"],
+    );
     // The VirtualService as the post shows it, without the rule it needs on cluster 1.
-    check("1.30.3", "VirtualService v {hosts: [s], http: [{route: [{destination: {host: s, subset: v1}}]}]}", &["subset-undefined VirtualService n/v"]);
-    check("1.30.3", "VirtualService v {hosts: [s], http: [{route: [{destination: {host: s, subset: v1}}]}]}\nDestinationRule d {host: s, subsets: [{name: v1}]}", &[]);
+    check(
+        "1.30.3",
+        "VirtualService v {hosts: [s], http: [{route: [{destination: {host: s, subset: v1}}]}]}",
+        &["subset-undefined VirtualService n/v"],
+    );
+    check(
+        "1.30.3",
+        "VirtualService v {hosts: [s], http: [{route: [{destination: {host: s, subset: v1}}]}]}\nDestinationRule d {host: s, subsets: [{name: v1}]}",
+        &[],
+    );
 }
 
 #[test]
 fn both_sides_know_a_subset() {
-    let ours = |sni: &str| resources(&format!("{ENTRY}\nDestinationRule r {{host: s.n.svc.b.global, trafficPolicy: {{tls: {{mode: ISTIO_MUTUAL}}}}, subsets: [{{name: v1{sni}}}]}}"));
-    let theirs = |name: &str| resources(&format!("DestinationRule d {{host: s.n.svc.cluster.local, subsets: [{{name: {name}}}]}}"));
+    let ours = |sni: &str| {
+        resources(&format!(
+            "{ENTRY}\nDestinationRule r {{host: s.n.svc.b.global, trafficPolicy: {{tls: {{mode: ISTIO_MUTUAL}}}}, subsets: [{{name: v1{sni}}}]}}"
+        ))
+    };
+    let theirs = |name: &str| {
+        resources(&format!(
+            "DestinationRule d {{host: s.n.svc.cluster.local, subsets: [{{name: {name}}}]}}"
+        ))
+    };
     let check = |sni: &str, name: &str, wanted: &[&str]| {
         let (a, b) = (ours(sni), theirs(name));
         let version = Version::new(1, 30, 3);
@@ -134,8 +207,18 @@ fn what_is_outside_of_the_resources() {
         - {name: s, namespace: n, cluster: a, ports: [{name: t, number: 80, protocol: TCP}]}\n\
         policies:\n- {name: p, service: n/s, clients: [a], timeout: 1s}\n";
     let mesh = Mesh::new(&Spec::read(text).unwrap()).unwrap();
-    let codes: Vec<String> = notes(&mesh).iter().map(|p| format!("{} {}", p.code, p.cluster)).collect();
-    assert_eq!(codes, ["lint/setting-ignored a", "lint/dns a", "lint/router-mode b", "lint/trust-domain b", "lint/visible c"]);
+    let codes: Vec<String> =
+        notes(&mesh).iter().map(|p| format!("{} {}", p.code, p.cluster)).collect();
+    assert_eq!(
+        codes,
+        [
+            "lint/setting-ignored a",
+            "lint/dns a",
+            "lint/router-mode b",
+            "lint/trust-domain b",
+            "lint/visible c"
+        ]
+    );
 }
 
 #[test]
@@ -144,7 +227,10 @@ fn codes_are_sorted_and_every_one_is_tried_above() {
     sorted.sort_unstable();
     assert_eq!(sorted, Problem::CODES);
     let tests = include_str!("tests.rs");
-    let missing: BTreeSet<&str> =
-        Problem::CODES.iter().copied().filter(|code| !tests.contains(code.trim_start_matches("lint/"))).collect();
+    let missing: BTreeSet<&str> = Problem::CODES
+        .iter()
+        .copied()
+        .filter(|code| !tests.contains(code.trim_start_matches("lint/")))
+        .collect();
     assert_eq!(missing, BTreeSet::new());
 }
