@@ -83,7 +83,7 @@ impl Lock {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let at = |fault| Error { fault, path: String::new(), line: Some(number) };
+            let at = |fault| Error::at_line(Some(number), fault);
             let (host, entry) =
                 entry(line).ok_or_else(|| at(Fault::Lock { line: line.to_string() }))?;
             match lock.entries.get(&host) {

@@ -1,5 +1,6 @@
 //! What can be wrong with a spec, each with a code that never changes its meaning.
 
+use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
@@ -10,7 +11,7 @@ use crate::locate;
 #[derive(Debug)]
 pub struct Error {
     /// What is wrong.
-    pub fault: Fault,
+    pub fault: Box<Fault>,
     /// Where in the file: `clusters[1].gateway`; empty for the file as a whole.
     pub path: String,
     /// Line from 1, where it is known.
@@ -19,7 +20,11 @@ pub struct Error {
 
 impl Error {
     pub(crate) fn new(path: impl Into<String>, fault: Fault) -> Self {
-        Self { fault, path: path.into(), line: None }
+        Self { fault: Box::new(fault), path: path.into(), line: None }
+    }
+
+    pub(crate) fn at_line(line: Option<u64>, fault: Fault) -> Self {
+        Self { fault: Box::new(fault), path: String::new(), line }
     }
 
     /// The same with the line of its path in the text it was read from.
@@ -33,7 +38,7 @@ impl Error {
 
     /// The code: stable, for scripts and for `docs/errors.md`.
     #[must_use]
-    pub const fn code(&self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         self.fault.code()
     }
 
@@ -343,7 +348,7 @@ pub(crate) fn from_yaml(error: &serde_saphyr::Error) -> Error {
         other => Fault::Syntax { message: first_line(&other.to_string()) },
     };
     let line = error.location().map(|location| location.line()).filter(|line| *line > 0);
-    Error { fault, path: String::new(), line }
+    Error::at_line(line, fault)
 }
 
 fn first_line(text: &str) -> String {

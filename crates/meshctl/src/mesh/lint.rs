@@ -39,7 +39,7 @@ pub(super) fn run(args: &Lint, io: &mut Io<'_>) -> Result<Exit, Failure> {
         .collect();
     let mut problems = lint::lint(&clusters);
     problems.extend(lint::notes(&mesh));
-    problems.sort_by(|a, b| b.severity.cmp(&a.severity));
+    problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
     let text = match args.output {
         Output::Text => text(&problems),
         Output::Json => show::json(&document(&problems)),

@@ -25,7 +25,7 @@ pub(super) fn update(
     io: &mut Io<'_>,
 ) -> Result<Addresses, Failure> {
     let path = path(args, source);
-    let (addresses, before) = assign(mesh, path.as_deref(), &args.live, io)?;
+    let (addresses, before) = assign(mesh, path.as_deref(), &args.live, source, io)?;
     let after = addresses.lock.text();
     let Some(path) = path.filter(|_| before.as_deref() != Some(&after)) else {
         return Ok(addresses);
@@ -50,13 +50,14 @@ pub(super) fn update(
 /// The addresses without writing anything: for commands that only look.
 pub(super) fn look(mesh: &Mesh, source: &Source, io: &mut Io<'_>) -> Result<Addresses, Failure> {
     let none = LockFile { lock: None, locked: false, live: Vec::new() };
-    Ok(assign(mesh, path(&none, source).as_deref(), &[], io)?.0)
+    Ok(assign(mesh, path(&none, source).as_deref(), &[], source, io)?.0)
 }
 
 fn assign(
     mesh: &Mesh,
     path: Option<&Path>,
     live: &[PathBuf],
+    source: &Source,
     io: &mut Io<'_>,
 ) -> Result<(Addresses, Option<String>), Failure> {
     let text = match path {
@@ -72,8 +73,11 @@ fn assign(
     for file in live {
         meshconfig::address::taken(&load::resources(file, io)?, &mut taken);
     }
-    let addresses = lock
-        .assign(mesh, &taken, io.now)
-        .map_err(|error| load::failure(error, place, text.as_deref().unwrap_or_default()))?;
+    let addresses =
+        lock.assign(mesh, &taken, io.now).map_err(|error| match error.path.as_str() {
+            "" => load::failure(error, place, text.as_deref().unwrap_or_default()),
+            // What is wrong with the spec.
+            _ => load::failure(error, &source.file, ""),
+        })?;
     Ok((addresses, text))
 }
