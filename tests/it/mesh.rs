@@ -635,6 +635,14 @@ fn every_code() {
     assert_eq!(told, codes);
 }
 
+#[test]
+fn json_has_the_documented_keys() {
+    let shell = shell("five-clusters");
+    tests::schema::check("mesh-lint", &shell.good("mesh lint -f @/mesh.yaml -o json"));
+    tests::schema::check("mesh-explain", &shell.good("mesh explain stock -f @/mesh.yaml -o json"));
+    tests::schema::check("mesh-addresses", &shell.good("mesh addresses -f @/mesh.yaml -o json"));
+}
+
 /// `docs/schemas/mesh.json` is the schema of the spec as it is; `MESH_UPDATE=1` writes it.
 #[test]
 fn the_schema_is_published() {

@@ -103,9 +103,7 @@ pub(crate) fn rank_of_kind(kind: &str) -> usize {
 /// # Errors
 /// `config/syntax`, with its line.
 pub fn documents(text: &str) -> Result<Vec<Value>, Error> {
-    // A namespace may be called `n` or `no`: only `true` and `false` are booleans.
-    let options = serde_saphyr::options! { strict_booleans: true };
-    let documents: Vec<Value> = serde_saphyr::from_multiple_with_options(text, options)
+    let documents: Vec<Value> = serde_saphyr::from_multiple_with_options(text, reader(true))
         .map_err(|error| error::from_yaml(&error))?;
     let mut resources = Vec::new();
     for mut document in documents {
@@ -117,6 +115,18 @@ pub fn documents(text: &str) -> Result<Vec<Value>, Error> {
         }
     }
     Ok(resources)
+}
+
+/// How YAML is read: large files are fine, but not text that unfolds into much more than it is.
+///
+/// With `strict` only `true` and `false` are booleans, since a namespace may be called `n` or `no`.
+pub(crate) fn reader(strict: bool) -> serde_saphyr::Options {
+    let budget = serde_saphyr::budget! {
+        max_events: 50_000_000,
+        max_nodes: 20_000_000,
+        max_documents: 1_000_000,
+    };
+    serde_saphyr::options! { budget: budget, strict_booleans: strict }
 }
 
 /// A value as YAML, keys in the order people write them.

@@ -365,7 +365,8 @@ impl Spec {
     /// # Errors
     /// `config/syntax`, `config/unknown-field`, `config/unknown-name`, with their line.
     pub fn read(text: &str) -> Result<Self, Error> {
-        serde_saphyr::from_str(text).map_err(|error| error::from_yaml(&error))
+        serde_saphyr::from_str_with_options(text, crate::resource::reader(false))
+            .map_err(|error| error::from_yaml(&error))
     }
 
     /// The spec as YAML; fields that have their default are written out where that says more.
