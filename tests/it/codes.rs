@@ -1,5 +1,6 @@
 //! Every error and warning code is in docs/errors.md, in order, and none there is made up.
 
+use meshconfig::Fault;
 use meshctl::report::Failure;
 use meshpki::Error;
 use meshpki::cfssl::Trap;
@@ -26,4 +27,6 @@ fn codes_are_documented_in_order() {
     check("cfssl/", Trap::CODES);
     check("istiod/", Problem::CODES);
     check("apply/", meshapply::Error::CODES);
+    check("config/", Fault::CODES);
+    check("lint/", meshconfig::lint::Problem::CODES);
 }

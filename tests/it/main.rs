@@ -14,6 +14,8 @@ mod inspect;
 mod interop;
 mod kill;
 mod live;
+mod mesh;
+mod mesh_render;
 mod modes;
 mod push;
 mod refusals;

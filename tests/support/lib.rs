@@ -5,6 +5,7 @@ pub mod ber;
 pub mod cases;
 pub mod cli;
 pub mod command;
+pub mod crd;
 pub mod differ;
 pub mod forge;
 pub mod fuzz;

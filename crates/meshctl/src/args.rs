@@ -48,6 +48,9 @@ pub enum Command {
     Rotate(Rotate),
     /// Tell what each cluster has, serves and trusts, and who would not accept whom.
     Status(Box<Status>),
+    /// Services across clusters: from one spec, every Istio resource, checked, drawn and explained.
+    #[command(subcommand)]
+    Mesh(Box<crate::mesh::args::Mesh>),
 }
 
 /// `meshctl ca ...`.

@@ -259,6 +259,12 @@ impl Workspace {
     /// `ctl/io`.
     pub fn replace(&self, name: &Path) -> Result<(), Failure> {
         let target = self.dir.join(name);
+        if let Some(parent) = target.parent().filter(|parent| !parent.exists()) {
+            DirBuilder::new()
+                .recursive(true)
+                .create(parent)
+                .map_err(|error| Failure::io("make", parent, &error))?;
+        }
         fs::rename(self.staging().join(name), &target)
             .map_err(|error| Failure::io("write", &target, &error))
     }
@@ -335,6 +341,25 @@ impl Workspace {
         if self.created_dir {
             let _ = fs::remove_dir(&self.dir);
         }
+    }
+}
+
+/// Removes a file we wrote, and its folder where it is empty then; whether it was there.
+///
+/// # Errors
+/// `ctl/io`.
+pub fn remove(dir: &Path, name: &Path) -> Result<bool, Failure> {
+    let path = dir.join(name);
+    match fs::remove_file(&path) {
+        Ok(()) => {
+            // A folder that is not empty stays.
+            if let Some(parent) = path.parent().filter(|parent| *parent != dir) {
+                let _ = fs::remove_dir(parent);
+            }
+            Ok(true)
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(Failure::io("remove", &path, &error)),
     }
 }
 

@@ -9,6 +9,7 @@ pub mod files;
 pub mod inspect;
 pub mod io;
 mod live;
+pub mod mesh;
 mod openssl_args;
 mod rbac;
 pub mod report;
@@ -65,6 +66,7 @@ fn dispatch(command: Command, io: &mut Io<'_>) -> Result<Exit, Failure> {
         Command::Rotate(args::Rotate::Intermediate(args)) => return rotate::run(&args, io),
         Command::Rollback(args) => return rollout::rollback(&args, io),
         Command::Status(args) => return status::run(&args, io),
+        Command::Mesh(args) => return mesh::run(&args, io),
     };
     match ca {
         Ca::Init(args) => ca::init::run(&args, io),

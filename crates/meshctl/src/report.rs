@@ -33,6 +33,7 @@ impl Failure {
         "ctl/key-permissions",
         "ctl/key-type-unproven",
         "ctl/leftovers",
+        "ctl/locked",
         "ctl/name-constraint-unproven",
         "ctl/no-cluster",
         "ctl/no-previous",
@@ -52,7 +53,7 @@ impl Failure {
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
         debug_assert!(
             Self::CODES.contains(&code)
-                || ["pki/", "cfssl/", "apply/", "istiod/"]
+                || ["pki/", "cfssl/", "apply/", "istiod/", "config/"]
                     .iter()
                     .any(|prefix| code.starts_with(prefix)),
             "{code}"

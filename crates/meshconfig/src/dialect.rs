@@ -1,0 +1,206 @@
+//! Routes to resources. Which dialect a call has is decided by the gateway it goes through, the `apiVersion` by the
+//! release of the cluster the resource is for.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use alloc::{format, vec};
+use core::net::IpAddr;
+
+use meshpki::istiod::Version;
+use serde_json::{Value, json};
+
+use crate::address::Addresses;
+use crate::mesh::{Cluster, Gateway, Mesh, Outlier, Service};
+use crate::resource::{Resource, rank_of_kind};
+use crate::route::{Route, plan};
+
+mod current;
+mod failover;
+mod multi_primary;
+mod rule;
+mod split;
+mod v1_6;
+
+/// How a call finds its way through the other cluster's gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Dialect {
+    /// The gateway rewrites `.CLUSTER.global` to its own domain with an EnvoyFilter: Istio 1.6 and 1.7.
+    /// From 1.8.6 and 1.9.5 that filter has nothing to attach to (istio-security-2021-006), from 1.20 it is gone.
+    Rewrite,
+    /// The caller names the cluster behind the gateway itself, with `tls.sni`: gateways from 1.8.
+    Sni,
+    /// Istiod of the caller reads the other API server and knows the endpoints: remote secrets.
+    Registry,
+}
+
+impl Dialect {
+    /// The dialect of a route.
+    #[must_use]
+    pub fn of(route: &Route<'_>) -> Self {
+        if route.by_registry() {
+            Self::Registry
+        } else if rewrites(route.to.version) {
+            Self::Rewrite
+        } else {
+            Self::Sni
+        }
+    }
+}
+
+/// Whether gateways of a release are served by rewriting names.
+#[must_use]
+pub fn rewrites(version: Version) -> bool {
+    version < Version::new(1, 8, 0)
+}
+
+/// Whether gateways of a release compare the SNI with the hosts of the Gateway alone, and let anything through that
+/// fits: all before the fix of CVE-2021-31921 in 1.8.6 and 1.9.5 (istio-security-2021-006).
+#[must_use]
+pub fn has_open_passthrough(version: Version) -> bool {
+    version < Version::new(1, 8, 6)
+        || (Version::new(1, 9, 0)..Version::new(1, 9, 5)).contains(&version)
+}
+
+/// The version of networking.istio.io a release has and its documentation uses.
+#[must_use]
+pub fn api_version(version: Version) -> &'static str {
+    if version < Version::new(1, 8, 0) {
+        "networking.istio.io/v1alpha3"
+    } else if version < Version::new(1, 22, 0) {
+        "networking.istio.io/v1beta1"
+    } else {
+        "networking.istio.io/v1"
+    }
+}
+
+/// Every resource one cluster needs, in the order they are applied.
+///
+/// Cost and memory are linear in what is returned; render one cluster after the other where there are many.
+#[must_use]
+pub fn render(mesh: &Mesh, cluster: &Cluster, addresses: &Addresses) -> Vec<Resource> {
+    let plan = plan(mesh, cluster);
+    let target = Target { mesh, cluster, addresses };
+    let mut resources = Vec::new();
+    let exports: Vec<&Route<'_>> = plan.units.iter().flat_map(|unit| &unit.exports).collect();
+    if let Some(gateway) = &cluster.gateway {
+        resources.extend(v1_6::for_exporter(&target, gateway, &exports));
+        resources.extend(current::for_exporter(&target, gateway, &exports));
+    }
+    for unit in &plan.units {
+        let first = resources.len();
+        for route in &unit.imports {
+            match Dialect::of(route) {
+                Dialect::Rewrite => resources.extend(v1_6::for_importer(&target, route, unit)),
+                Dialect::Sni => resources.extend(current::for_importer(&target, route, unit)),
+                Dialect::Registry => {}
+            }
+        }
+        resources.extend(failover::resources(&target, unit));
+        resources.extend(rule::local(&target, unit));
+        resources.extend(split::virtual_services(&target, unit));
+        for resource in &mut resources[first..] {
+            resource.service = Some(unit.key());
+        }
+    }
+    resources.sort_by_cached_key(|r| {
+        (rank_of_kind(r.kind()), r.namespace().to_string(), r.name().to_string())
+    });
+    resources
+}
+
+/// What resources are made for.
+struct Target<'a> {
+    mesh: &'a Mesh,
+    cluster: &'a Cluster,
+    addresses: &'a Addresses,
+}
+
+impl Target<'_> {
+    /// A resource of networking.istio.io for this cluster.
+    fn resource(&self, kind: &str, name: &str, namespace: &str, spec: Value) -> Resource {
+        let api_version = api_version(self.cluster.version);
+        Resource::new(api_version, kind, name, namespace, &self.mesh.name, spec)
+    }
+
+    /// The addresses of a host as a ServiceEntry has them.
+    fn addresses(&self, host: &str) -> Vec<String> {
+        self.addresses.get(host).map(|address| address.to_string()).into_iter().collect()
+    }
+}
+
+/// The ports of a service as a ServiceEntry has them.
+fn ports(service: &Service) -> Vec<Value> {
+    let port = |p: &crate::spec::Port| json!({"name": p.name, "number": p.number, "protocol": p.protocol.as_str()});
+    service.ports.iter().map(port).collect()
+}
+
+/// An endpoint for each address of a gateway: every port leads to the gateway's.
+fn endpoints(service: &Service, gateway: &Gateway, labels: &Value) -> Vec<Value> {
+    let ports: serde_json::Map<String, Value> =
+        service.ports.iter().map(|port| (port.name.clone(), json!(gateway.port))).collect();
+    let endpoint = |address: &String| json!({"address": address, "labels": labels, "ports": ports});
+    gateway.addresses.iter().map(endpoint).collect()
+}
+
+/// `STATIC` where every address is one, else `DNS`.
+fn resolution<'a>(mut addresses: impl Iterator<Item = &'a String>) -> &'static str {
+    if addresses.all(|address| address.parse::<IpAddr>().is_ok()) { "STATIC" } else { "DNS" }
+}
+
+/// The identities the pods of a service have.
+fn identities(service: &Service, home: &Cluster) -> Vec<String> {
+    service
+        .service_accounts
+        .iter()
+        .map(|account| home.trust_domain.workload(&service.namespace, account))
+        .collect()
+}
+
+/// Mutual TLS with Istio's certificates; the SNI is Istio's own where none is given.
+fn mutual(sni: Option<String>) -> Value {
+    match sni {
+        Some(sni) => json!({"mode": "ISTIO_MUTUAL", "sni": sni}),
+        None => json!({"mode": "ISTIO_MUTUAL"}),
+    }
+}
+
+/// The name of the cluster behind the gateway (`pilot/pkg/model/service.go: BuildDNSSrvSubsetKey`).
+pub(crate) fn sni(port: u16, subset: &str, host: &str) -> String {
+    format!("outbound_.{port}_.{subset}_.{host}")
+}
+
+/// Outlier detection as a DestinationRule has it.
+fn outlier(outlier: &Outlier) -> Value {
+    let mut value = json!({});
+    let mut set = |key: &str, field: Option<Value>| {
+        if let Some(field) = field {
+            value[key] = field;
+        }
+    };
+    set("consecutive5xxErrors", outlier.errors.map(|n| json!(n)));
+    set("interval", outlier.interval.as_ref().map(|t| json!(t)));
+    set("baseEjectionTime", outlier.ejection.as_ref().map(|t| json!(t)));
+    set("maxEjectionPercent", outlier.max_percent.map(|n| json!(n)));
+    value
+}
+
+/// Sets a key where there is something to set.
+fn set_list(value: &mut Value, key: &str, list: Vec<Value>) {
+    if !list.is_empty() {
+        value[key] = Value::Array(list);
+    }
+}
+
+/// A Gateway that passes TLS through by its SNI.
+fn passthrough(target: &Target<'_>, gateway: &Gateway, name: &str, hosts: &[String]) -> Resource {
+    let server = json!({
+        "port": {"number": gateway.target_port, "name": "tls", "protocol": "TLS"},
+        "tls": {"mode": "AUTO_PASSTHROUGH"},
+        "hosts": hosts,
+    });
+    let spec = json!({"selector": gateway.selector, "servers": vec![server]});
+    target.resource("Gateway", name, &gateway.namespace, spec)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! Failover without remote secrets: one host with an endpoint for every cluster, in the order they are tried.
+//!
+//! `failoverPriority` compares labels one after the other; the endpoints of the first cluster have all of them, those of
+//! each next one fewer (`pilot/pkg/networking/core/loadbalancer/loadbalancer.go: applyFailoverPriorityPerLocality`).
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::{Value, json};
+
+use super::{Target, current, endpoints, identities, ports, resolution, set_list};
+use crate::mesh::{Cluster, Service, Target as PolicyTarget};
+use crate::resource::Resource;
+use crate::route::Unit;
+
+/// The label of one step; an endpoint of the cluster that is tried first has the labels of all steps.
+fn step(n: usize) -> String {
+    format!("failover.meshctl/step-{n}")
+}
+
+/// ServiceEntry and DestinationRule of the common host.
+pub(super) fn resources(target: &Target<'_>, unit: &Unit<'_>) -> Vec<Resource> {
+    let Some(policy) = unit.policy else { return Vec::new() };
+    let PolicyTarget::Failover(order) = &policy.target else { return Vec::new() };
+    let members: Vec<(&Cluster, &Service)> = order
+        .iter()
+        .filter_map(|index| {
+            let cluster = &target.mesh.clusters()[*index];
+            unit.on(cluster).map(|service| (cluster, service))
+        })
+        .collect();
+    let Some((first, service)) = members.first().filter(|_| !unit.is_pinned()) else {
+        return Vec::new();
+    };
+    let host = target.mesh.pooled_host(unit.namespace, unit.name);
+    let name = format!("{}.{}", unit.name, unit.namespace);
+    let namespace = &target.cluster.import_namespace;
+    let entries: Vec<Value> = members
+        .iter()
+        .enumerate()
+        .flat_map(|(rank, (cluster, service))| {
+            endpoints_of(target, cluster, service, rank, members.len())
+        })
+        .collect();
+    let addresses: Vec<String> =
+        entries.iter().filter_map(|e| e["address"].as_str().map(str::to_string)).collect();
+    let mut entry = json!({
+        "hosts": [host],
+        "addresses": target.addresses(&host),
+        "location": "MESH_INTERNAL",
+        "resolution": resolution(addresses.iter()),
+        "ports": ports(service),
+        "endpoints": entries,
+    });
+    if members.iter().all(|(_, service)| !service.service_accounts.is_empty()) {
+        let mut all: Vec<String> =
+            members.iter().flat_map(|(cluster, s)| identities(s, cluster)).collect();
+        all.sort();
+        all.dedup();
+        set_list(&mut entry, "subjectAltNames", all.into_iter().map(Value::String).collect());
+    }
+    let behind = first.host(unit.namespace, unit.name);
+    let priorities: Vec<String> = (1..members.len()).map(|n| format!("{}=yes", step(n))).collect();
+    let balancer = json!({"localityLbSetting": {"enabled": true, "failoverPriority": priorities}});
+    let mut settings = current::traffic_policy(service, "", &behind, policy.outlier.as_ref());
+    for port in settings["portLevelSettings"].as_array_mut().into_iter().flatten() {
+        port["loadBalancer"] = balancer.clone();
+    }
+    settings["loadBalancer"] = balancer;
+    let rule = json!({"host": host, "trafficPolicy": settings});
+    [
+        target.resource("ServiceEntry", &name, namespace, entry),
+        target.resource("DestinationRule", &name, namespace, rule),
+    ]
+    .into()
+}
+
+/// Endpoints of one cluster: its gateway's, or the Service itself on the caller's own.
+fn endpoints_of(
+    target: &Target<'_>,
+    cluster: &Cluster,
+    service: &Service,
+    rank: usize,
+    count: usize,
+) -> Vec<Value> {
+    let mut labels = json!({"cluster": cluster.name, "security.istio.io/tlsMode": "istio"});
+    for n in 1..count - rank {
+        labels[step(n)] = json!("yes");
+    }
+    if cluster.index == target.cluster.index {
+        return [json!({"address": service.local_host(cluster), "labels": labels})].into();
+    }
+    cluster.gateway.as_ref().map(|gateway| endpoints(service, gateway, &labels)).unwrap_or_default()
+}

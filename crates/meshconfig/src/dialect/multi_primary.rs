@@ -1,0 +1,62 @@
+//! Clusters with remote secrets: istiod knows the endpoints, subsets say which cluster they mean.
+//!
+//! The label `topology.istio.io/cluster` is istiod's own on every endpoint of a registry; both the caller and the
+//! gateway of the other cluster need the subset by the same name.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde_json::{Value, json};
+
+use super::Target;
+use crate::mesh::Target as PolicyTarget;
+use crate::route::Unit;
+use crate::text;
+
+/// Istiod's own label for the cluster of an endpoint.
+const CLUSTER_LABEL: &str = "topology.istio.io/cluster";
+
+/// The name of a subset on one cluster: `v3-cluster2`; for the whole service there, `cluster2`.
+pub(super) fn pinned(subset: Option<&str>, cluster: &str) -> String {
+    text::name(&subset.map_or_else(|| cluster.into(), |subset| format!("{subset}-{cluster}")), 63)
+}
+
+/// The subsets of every cluster istiod sees the service on.
+pub(super) fn subsets(target: &Target<'_>, unit: &Unit<'_>) -> Vec<Value> {
+    let mut subsets = Vec::new();
+    for service in &unit.registry {
+        let cluster = target.mesh.home(service);
+        if is_called_whole(target, unit, cluster.index) {
+            subsets.push(json!({"name": pinned(None, &cluster.name), "labels": {CLUSTER_LABEL: cluster.name}}));
+        }
+        for subset in &service.subsets {
+            let mut labels = json!(subset.labels);
+            labels[CLUSTER_LABEL] = json!(cluster.name);
+            subsets
+                .push(json!({"name": pinned(Some(&subset.name), &cluster.name), "labels": labels}));
+        }
+    }
+    subsets
+}
+
+/// Whether a policy of any cluster sends calls to the service as a whole on a cluster.
+fn is_called_whole(target: &Target<'_>, unit: &Unit<'_>, cluster: usize) -> bool {
+    target.mesh.policies_for(unit.namespace, unit.name).any(|policy| {
+        let split = match &policy.target {
+            PolicyTarget::Split(shares) => shares.as_slice(),
+            _ => &[],
+        };
+        let mirror = policy.mirror.iter().map(|(destination, _)| destination);
+        split
+            .iter()
+            .map(|(to, _)| to)
+            .chain(mirror)
+            .any(|to| to.cluster == cluster && to.subset.is_none())
+    })
+}
+
+/// Locality settings that prefer one cluster to all others.
+pub(super) fn prefer(cluster: &str) -> Value {
+    json!({"localityLbSetting": {"enabled": true, "failoverPriority": [format!("{CLUSTER_LABEL}={cluster}")]}})
+}

@@ -1,0 +1,224 @@
+//! From what an API server answers to what the spec needs: Services, workloads and gateways as JSON values.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::Value;
+
+use super::protocol;
+use crate::spec::{Port, Subset};
+use crate::text;
+
+/// What was seen of all clusters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// The clusters, by name.
+    pub clusters: Vec<ObservedCluster>,
+}
+
+/// What was seen of one cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObservedCluster {
+    /// The name it is to have.
+    pub name: String,
+    /// Context of the kubeconfig, where it is another.
+    pub context: Option<String>,
+    /// Release of its istiod.
+    pub istio_version: String,
+    /// Its trust domain.
+    pub trust_domain: Option<String>,
+    /// Its network.
+    pub network: Option<String>,
+    /// Addresses of its gateway.
+    pub gateway_addresses: Vec<String>,
+    /// Port of its gateway.
+    pub gateway_port: Option<u16>,
+    /// Labels of its gateway's pods.
+    pub gateway_selector: Option<BTreeMap<String, String>>,
+    /// Its services.
+    pub services: Vec<ObservedService>,
+}
+
+/// A service that was seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObservedService {
+    /// Its name.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its ports.
+    pub ports: Vec<Port>,
+    /// The versions its workloads have.
+    pub subsets: Vec<Subset>,
+    /// The service accounts its workloads run under.
+    pub service_accounts: Vec<String>,
+    /// Whether it is to be offered to other clusters.
+    pub exported: bool,
+}
+
+/// Which services are taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Select {
+    /// Those with a label or annotation of this name and value; `None` for any value.
+    pub mark: Option<(String, Option<String>)>,
+    /// All of these namespaces.
+    pub namespaces: Vec<String>,
+}
+
+/// The mark services have when nothing else is asked for.
+pub const EXPORT_MARK: (&str, &str) = ("meshctl/export", "true");
+
+/// Reads the answers of one cluster: Services, Deployments and other workloads, the namespace of Istio.
+///
+/// A workload belongs to a Service whose selector its pod labels fit; its `version` label makes a subset.
+#[must_use]
+pub fn observe(name: &str, resources: &[Value], select: &Select) -> ObservedCluster {
+    let mut cluster = ObservedCluster { name: name.into(), ..ObservedCluster::default() };
+    let of = |kinds: &'static [&'static str]| {
+        resources.iter().filter(move |value| kinds.iter().any(|kind| value["kind"] == *kind))
+    };
+    let workloads: Vec<&Value> = of(&["Deployment", "StatefulSet", "DaemonSet"]).collect();
+    for service in of(&["Service"]) {
+        if text_of(&service["metadata"]["labels"]["istio"]) == "eastwestgateway"
+            || is_gateway(service)
+        {
+            gateway(&mut cluster, service);
+        }
+        if let Some(seen) = one(service, &workloads, select) {
+            cluster.services.push(seen);
+        }
+    }
+    for deployment in &workloads {
+        if text_of(&deployment["metadata"]["name"]).starts_with("istiod") {
+            istiod(&mut cluster, deployment);
+        }
+    }
+    for namespace in
+        of(&["Namespace"]).filter(|value| text_of(&value["metadata"]["name"]) == "istio-system")
+    {
+        cluster.network = namespace["metadata"]["labels"]["topology.istio.io/network"]
+            .as_str()
+            .map(ToString::to_string);
+    }
+    cluster.services.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+    cluster
+}
+
+fn text_of(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// A Service with the port for calls between clusters.
+fn is_gateway(service: &Value) -> bool {
+    service["spec"]["ports"]
+        .as_array()
+        .is_some_and(|ports| ports.iter().any(|port| port["port"] == 15443))
+}
+
+fn gateway(cluster: &mut ObservedCluster, service: &Value) {
+    let ingress = service["status"]["loadBalancer"]["ingress"].as_array();
+    for point in ingress.into_iter().flatten() {
+        let address = [&point["ip"], &point["hostname"]].into_iter().find_map(Value::as_str);
+        cluster.gateway_addresses.extend(address.map(ToString::to_string));
+    }
+    let ports = service["spec"]["ports"].as_array();
+    let tls = ports
+        .into_iter()
+        .flatten()
+        .find(|port| port["port"] == 15443 || port["targetPort"] == 15443);
+    cluster.gateway_port =
+        tls.and_then(|port| port["port"].as_u64()).and_then(|port| u16::try_from(port).ok());
+    let istio = service["spec"]["selector"]["istio"].as_str();
+    cluster.gateway_selector = istio.map(|value| [("istio".to_string(), value.to_string())].into());
+}
+
+/// Release and trust domain from istiod's Deployment: the tag of its image, and its environment.
+fn istiod(cluster: &mut ObservedCluster, deployment: &Value) {
+    let containers = deployment["spec"]["template"]["spec"]["containers"].as_array();
+    for container in containers.into_iter().flatten() {
+        let tag = text_of(&container["image"]).rsplit(':').next().unwrap_or_default();
+        if meshpki::istiod::Version::parse(tag).is_some() {
+            cluster.istio_version = tag.split('-').next().unwrap_or_default().into();
+        }
+        for variable in container["env"].as_array().into_iter().flatten() {
+            if variable["name"] == "TRUST_DOMAIN" {
+                cluster.trust_domain = variable["value"].as_str().map(ToString::to_string);
+            }
+        }
+    }
+}
+
+fn one(service: &Value, workloads: &[&Value], select: &Select) -> Option<ObservedService> {
+    let meta = &service["metadata"];
+    let namespace = text_of(&meta["namespace"]);
+    let (mark, wanted) = select
+        .mark
+        .as_ref()
+        .map_or((EXPORT_MARK.0, Some(EXPORT_MARK.1)), |(mark, value)| (mark, value.as_deref()));
+    let marked = [&meta["labels"][mark], &meta["annotations"][mark]]
+        .into_iter()
+        .filter_map(Value::as_str)
+        .any(|value| wanted.is_none_or(|wanted| wanted == value));
+    let in_namespace = select.namespaces.iter().any(|known| known == namespace);
+    if !(marked || in_namespace) || is_gateway(service) {
+        return None;
+    }
+    let behind: Vec<&&Value> =
+        workloads.iter().filter(|workload| belongs(service, workload)).collect();
+    let template = |workload: &&&Value| workload["spec"]["template"].clone();
+    let versions: BTreeSet<String> = behind
+        .iter()
+        .filter_map(|workload| {
+            template(workload)["metadata"]["labels"]["version"].as_str().map(ToString::to_string)
+        })
+        .collect();
+    let accounts: BTreeSet<String> = behind
+        .iter()
+        .map(|workload| match text_of(&template(workload)["spec"]["serviceAccountName"]) {
+            "" => "default".to_string(),
+            account => account.to_string(),
+        })
+        .collect();
+    Some(ObservedService {
+        name: text_of(&meta["name"]).into(),
+        namespace: namespace.into(),
+        ports: ports(service),
+        subsets: versions
+            .into_iter()
+            .map(|version| Subset {
+                name: text::name(&alloc::format!("version-{version}"), 63),
+                labels: [("version".to_string(), version)].into(),
+            })
+            .collect(),
+        service_accounts: accounts.into_iter().collect(),
+        exported: true,
+    })
+}
+
+/// Whether the pods of a workload are behind a Service: same namespace, and all labels of a selector that is not empty.
+fn belongs(service: &Value, workload: &Value) -> bool {
+    let labels = &workload["spec"]["template"]["metadata"]["labels"];
+    let selector = service["spec"]["selector"].as_object();
+    service["metadata"]["namespace"] == workload["metadata"]["namespace"]
+        && selector.is_some_and(|selector| {
+            !selector.is_empty() && selector.iter().all(|(k, v)| labels[k] == *v)
+        })
+}
+
+fn ports(service: &Value) -> Vec<Port> {
+    let read = |port: &Value| {
+        let number = port["port"].as_u64().and_then(|port| u16::try_from(port).ok())?;
+        let name = port["name"]
+            .as_str()
+            .map_or_else(|| alloc::format!("port-{number}"), ToString::to_string);
+        let protocol = protocol(&name, port["appProtocol"].as_str());
+        // UDP does not go through a mesh.
+        (port["protocol"] != "UDP" && port["protocol"] != "SCTP").then_some(Port {
+            name,
+            number,
+            protocol,
+        })
+    };
+    service["spec"]["ports"].as_array().into_iter().flatten().filter_map(read).collect()
+}

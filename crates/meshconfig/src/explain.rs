@@ -1,0 +1,350 @@
+//! The hops of a call, from the DNS name to the pod, each with the resource that does it.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::Value;
+
+use crate::address::Addresses;
+use crate::dialect::{Dialect, render};
+use crate::mesh::{Cluster, Mesh};
+use crate::resource::Resource;
+use crate::route::{Route, Unit, plan};
+use crate::spec::DnsWay;
+
+/// A name a cluster's callers use for a service, and what happens when they do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The cluster of the callers.
+    pub from: String,
+    /// The name they call.
+    pub host: String,
+    /// What happens, in order.
+    pub hops: Vec<Hop>,
+}
+
+/// One hop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hop {
+    /// How many destinations stand above it: 0 for what all calls share.
+    pub depth: usize,
+    /// The cluster it happens on.
+    pub cluster: String,
+    /// What happens.
+    pub text: String,
+    /// The resource that does it: `VirtualService default/reviews`; empty where Istio does it by itself.
+    pub resource: String,
+}
+
+/// Every call of a service, `NAMESPACE/NAME`, from every cluster that has or imports it, or from one.
+#[must_use]
+pub fn explain(
+    mesh: &Mesh,
+    addresses: &Addresses,
+    namespace: &str,
+    name: &str,
+    from: Option<&str>,
+) -> Vec<Call> {
+    let rendered: Vec<Vec<Resource>> =
+        mesh.clusters().iter().map(|cluster| render(mesh, cluster, addresses)).collect();
+    let mut calls = Vec::new();
+    for cluster in
+        mesh.clusters().iter().filter(|cluster| from.is_none_or(|from| cluster.name == from))
+    {
+        let plan = plan(mesh, cluster);
+        let Some(unit) =
+            plan.units.iter().find(|unit| unit.namespace == namespace && unit.name == name)
+        else {
+            continue;
+        };
+        let explainer = Explainer { mesh, addresses, rendered: &rendered, cluster, unit };
+        let mut hosts: Vec<String> = Vec::new();
+        if unit.own.is_some() || unit.imports.iter().any(Route::by_registry) {
+            hosts.push(cluster.host(namespace, name));
+        }
+        let remote = unit.imports.iter().filter(|route| !route.by_registry());
+        hosts.extend(remote.map(|route| mesh.remote_host(route.service)));
+        calls.extend(hosts.into_iter().map(|host| explainer.call(host)));
+    }
+    calls
+}
+
+/// One service seen from one cluster.
+struct Explainer<'a> {
+    mesh: &'a Mesh,
+    addresses: &'a Addresses,
+    rendered: &'a [Vec<Resource>],
+    cluster: &'a Cluster,
+    unit: &'a Unit<'a>,
+}
+
+impl Explainer<'_> {
+    fn call(&self, host: String) -> Call {
+        let mut hops = Vec::new();
+        self.push(&mut hops, 0, self.cluster, self.dns(&host), None);
+        match self.find(self.cluster, "VirtualService", |spec| has(&spec["hosts"], &host)) {
+            Some(service) => {
+                let routes = ["http", "tls", "tcp"]
+                    .iter()
+                    .find_map(|kind| service.value["spec"][*kind][0]["route"].as_array());
+                for part in routes.into_iter().flatten() {
+                    let to = &part["destination"];
+                    let (host, subset) = (text(&to["host"]), text(&to["subset"]));
+                    let weight = part["weight"].as_u64().unwrap_or(100);
+                    let named = if subset.is_empty() {
+                        String::new()
+                    } else {
+                        format!(", subset {subset}")
+                    };
+                    self.push(
+                        &mut hops,
+                        0,
+                        self.cluster,
+                        format!("{weight} of 100 calls go to {host}{named}"),
+                        Some(service),
+                    );
+                    self.destination(&mut hops, 1, host, subset);
+                }
+            }
+            None => self.destination(&mut hops, 0, &host, ""),
+        }
+        Call { from: self.cluster.name.clone(), host, hops }
+    }
+
+    fn push(
+        &self,
+        hops: &mut Vec<Hop>,
+        depth: usize,
+        at: &Cluster,
+        text: String,
+        by: Option<&Resource>,
+    ) {
+        let resource = by.map_or_else(String::new, Resource::id);
+        hops.push(Hop { depth, cluster: at.name.clone(), text, resource });
+    }
+
+    fn find(&self, at: &Cluster, kind: &str, fits: impl Fn(&Value) -> bool) -> Option<&Resource> {
+        self.rendered[at.index]
+            .iter()
+            .find(|resource| resource.kind() == kind && fits(&resource.value["spec"]))
+    }
+
+    fn dns(&self, host: &str) -> String {
+        if self.cluster.host(self.unit.namespace, self.unit.name) == host {
+            return format!("{host} is a Service of the cluster: its own DNS answers");
+        }
+        let Some(address) = self.addresses.get(host) else {
+            return format!("{host} has no address");
+        };
+        let who = match self.cluster.dns {
+            DnsWay::Proxy => "the proxy's DNS",
+            DnsWay::IstioCoredns => "istio-coredns, asked by the cluster's DNS,",
+            DnsWay::Hosts => "the cluster's CoreDNS",
+            DnsWay::None => {
+                return format!(
+                    "nobody answers for {host}; by its address, {address}, it is reached"
+                );
+            }
+        };
+        format!("{who} answers {address} for {host}")
+    }
+
+    /// From a host and subset to pods.
+    fn destination(&self, hops: &mut Vec<Hop>, depth: usize, host: &str, subset: &str) {
+        let rule = self.find(self.cluster, "DestinationRule", |spec| spec["host"] == host);
+        let Some(entry) = self.find(self.cluster, "ServiceEntry", |spec| has(&spec["hosts"], host))
+        else {
+            return self.registry(hops, depth, host, subset, rule);
+        };
+        for endpoint in entry.value["spec"]["endpoints"].as_array().into_iter().flatten() {
+            let port = endpoint["ports"].as_object().and_then(|ports| ports.values().next());
+            let port = port.map_or_else(String::new, |port| format!(" port {port}"));
+            let at = text(&endpoint["labels"]["cluster"]);
+            self.push(
+                hops,
+                depth,
+                self.cluster,
+                format!("{host} is at {}{port}, of {at}", text(&endpoint["address"])),
+                Some(entry),
+            );
+        }
+        let route =
+            self.unit.imports.iter().find(|route| self.mesh.remote_host(route.service) == host);
+        if let Some(route) = route {
+            self.tls(hops, depth, route, subset, rule);
+            self.gateway(hops, depth, route, subset);
+        } else {
+            self.failover(hops, depth, entry, rule);
+        }
+    }
+
+    /// A host with endpoints of several clusters: the first that has healthy ones answers.
+    fn failover(
+        &self,
+        hops: &mut Vec<Hop>,
+        depth: usize,
+        entry: &Resource,
+        rule: Option<&Resource>,
+    ) {
+        let sni = rule.map_or("", |rule| text(&rule.value["spec"]["trafficPolicy"]["tls"]["sni"]));
+        let endpoints = entry.value["spec"]["endpoints"].as_array().into_iter().flatten();
+        let mut clusters: Vec<&str> =
+            endpoints.map(|endpoint| text(&endpoint["labels"]["cluster"])).collect();
+        clusters.dedup();
+        let text = format!(
+            "the first of {} that has healthy endpoints; mutual TLS, SNI {sni}",
+            clusters.join(", ")
+        );
+        self.push(hops, depth, self.cluster, text, rule);
+        for name in clusters {
+            match self.unit.imports.iter().find(|route| route.to.name == name) {
+                Some(route) => self.gateway(hops, depth + 1, route, ""),
+                None => {
+                    let local = self.cluster.host(self.unit.namespace, self.unit.name);
+                    self.pods(hops, depth + 1, self.cluster, &local, "");
+                }
+            }
+        }
+    }
+
+    fn tls(
+        &self,
+        hops: &mut Vec<Hop>,
+        depth: usize,
+        route: &Route<'_>,
+        subset: &str,
+        rule: Option<&Resource>,
+    ) {
+        let port = route.service.ports.first().map_or(0, |port| port.number);
+        let host = match Dialect::of(route) {
+            Dialect::Rewrite => self.mesh.remote_host(route.service),
+            _ => route.service.local_host(route.to),
+        };
+        let sni = crate::dialect::sni(port, subset, &host);
+        self.push(hops, depth, self.cluster, format!("mutual TLS, SNI {sni}"), rule);
+        let names: Vec<String> = route
+            .service
+            .service_accounts
+            .iter()
+            .map(|account| route.to.trust_domain.workload(&route.service.namespace, account))
+            .collect();
+        let who =
+            if names.is_empty() { "anyone in the mesh".to_string() } else { names.join(" or ") };
+        let entry = self.find(self.cluster, "ServiceEntry", |spec| {
+            has(&spec["hosts"], &self.mesh.remote_host(route.service))
+        });
+        self.push(
+            hops,
+            depth,
+            self.cluster,
+            format!("the answering side must be {who}"),
+            entry.filter(|_| !names.is_empty()),
+        );
+    }
+
+    fn gateway(&self, hops: &mut Vec<Hop>, depth: usize, route: &Route<'_>, subset: &str) {
+        let local = route.service.local_host(route.to);
+        let rewritten = Dialect::of(route) == Dialect::Rewrite;
+        let passes = |spec: &Value| {
+            let hosts = spec["servers"][0]["hosts"].as_array();
+            let host = if rewritten { self.mesh.remote_host(route.service) } else { local.clone() };
+            hosts.is_some_and(|hosts| {
+                hosts.iter().any(|known| {
+                    text(known) == host || host.ends_with(text(known).trim_start_matches('*'))
+                })
+            })
+        };
+        let gateway = self.find(route.to, "Gateway", passes);
+        self.push(hops, depth, route.to, "the gateway passes TLS on by its SNI".into(), gateway);
+        if rewritten {
+            let filter = self.find(route.to, "EnvoyFilter", |_| true);
+            self.push(
+                hops,
+                depth,
+                route.to,
+                format!("the gateway makes {local} of the name"),
+                filter,
+            );
+        }
+        self.pods(hops, depth, route.to, &local, subset);
+    }
+
+    /// Pods of a service on their own cluster.
+    fn pods(&self, hops: &mut Vec<Hop>, depth: usize, at: &Cluster, host: &str, subset: &str) {
+        let rule = self.find(at, "DestinationRule", |spec| spec["host"] == host);
+        let labels = rule.and_then(|rule| {
+            let subsets = rule.value["spec"]["subsets"].as_array()?;
+            subsets
+                .iter()
+                .find(|known| text(&known["name"]) == subset)
+                .map(|known| known["labels"].clone())
+        });
+        let which = labels.as_ref().map_or_else(
+            || "its pods".to_string(),
+            |labels| format!("pods with labels {}", words(labels)),
+        );
+        self.push(
+            hops,
+            depth,
+            at,
+            format!("{host}: {which} answer"),
+            rule.filter(|_| labels.is_some()),
+        );
+    }
+
+    /// A host istiod knows by itself.
+    fn registry(
+        &self,
+        hops: &mut Vec<Hop>,
+        depth: usize,
+        host: &str,
+        subset: &str,
+        rule: Option<&Resource>,
+    ) {
+        if self.unit.is_pinned() {
+            let others: Vec<&str> = self
+                .unit
+                .registry
+                .iter()
+                .map(|service| self.mesh.home(service).name.as_str())
+                .collect();
+            let text = format!(
+                "istiod knows the endpoints of {} by remote secrets; those of other networks are at their gateways",
+                others.join(", ")
+            );
+            self.push(hops, depth, self.cluster, text, None);
+        }
+        let labels = rule.and_then(|rule| {
+            let subsets = rule.value["spec"]["subsets"].as_array()?;
+            subsets
+                .iter()
+                .find(|known| text(&known["name"]) == subset)
+                .map(|known| known["labels"].clone())
+        });
+        let which = labels.as_ref().map_or_else(
+            || "its pods".to_string(),
+            |labels| format!("pods with labels {}", words(labels)),
+        );
+        self.push(
+            hops,
+            depth,
+            self.cluster,
+            format!("{host}: {which} answer"),
+            rule.filter(|_| labels.is_some()),
+        );
+    }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+fn has(list: &Value, host: &str) -> bool {
+    list.as_array().is_some_and(|list| list.iter().any(|known| known == host))
+}
+
+fn words(labels: &Value) -> String {
+    let pairs = labels.as_object().into_iter().flatten();
+    pairs.map(|(key, value)| format!("{key}={}", text(value))).collect::<Vec<_>>().join(",")
+}

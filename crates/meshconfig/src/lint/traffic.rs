@@ -1,0 +1,271 @@
+//! ServiceEntries, DestinationRules and VirtualServices of one cluster.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use meshpki::istiod::Version;
+use serde_json::Value;
+
+use super::{Findings, Rule, Severity, list, text};
+
+const PLAIN: Rule = Rule {
+    code: "lint/plain-text",
+    severity: Severity::Error,
+    source: "istio issue 19901; pilot/pkg/networking/core/cluster_traffic_policy.go",
+    next: "add `tls: {mode: ISTIO_MUTUAL}` there",
+};
+const SHARED: Rule = Rule {
+    code: "lint/address-shared",
+    severity: Severity::Error,
+    source: "istio issue 34577",
+    next: "give each host an address of its own: `meshctl mesh addresses` keeps count",
+};
+const NO_ADDRESS: Rule = Rule {
+    code: "lint/no-address",
+    severity: Severity::Warning,
+    source: "istio-ecosystem/istio-coredns-plugin; istio pkg/config/validation: ValidateServiceEntry",
+    next: "give it an address: `meshctl mesh addresses`",
+};
+const NO_IDENTITY: Rule = Rule {
+    code: "lint/no-identity",
+    severity: Severity::Warning,
+    source: "istio pilot/pkg/model/push_context.go: no name is checked where none is given",
+    next: "name the service accounts of the service in the spec",
+};
+const HTTP_AS_TCP: Rule = Rule {
+    code: "lint/http-as-tcp",
+    severity: Severity::Warning,
+    source: "solo-io/gloo-mesh federation_translator.go copied Kubernetes' protocol",
+    next: "write `protocol: HTTP`",
+};
+const WEIGHTS: Rule = Rule {
+    code: "lint/weights",
+    severity: Severity::Error,
+    source: "istio 1.6.4 pkg/config/validation/validation.go:2372; later releases refuse a sum of 0 only",
+    next: "make the weights 100 together",
+};
+const SUBSET: Rule = Rule {
+    code: "lint/subset-undefined",
+    severity: Severity::Error,
+    source: "istio pilot/pkg/networking/core/route: the route leads to a cluster that does not exist, 503 NC",
+    next: "define it in a DestinationRule of the host on this cluster",
+};
+const TWICE: Rule = Rule {
+    code: "lint/host-twice",
+    severity: Severity::Warning,
+    source: "istio pilot/pkg/model/push_context.go: which of them counts depends on their age and place",
+    next: "keep one of them",
+};
+const OUTLIER: Rule = Rule {
+    code: "lint/failover-without-outlier",
+    severity: Severity::Warning,
+    source: "istio pkg/config/validation: validateLocalityLbSetting",
+    next: "add outlierDetection beside it",
+};
+
+pub(super) fn check(found: &mut Findings<'_, '_>) {
+    let entries = found.of_kind("ServiceEntry");
+    let rules = found.of_kind("DestinationRule");
+    let services = found.of_kind("VirtualService");
+    addresses(found, &entries);
+    for entry in &entries {
+        one_entry(found, entry);
+    }
+    for rule in &rules {
+        failover(found, rule);
+        if entries
+            .iter()
+            .any(|entry| is_remote(entry) && has_host(entry, text(&rule["spec"]["host"])))
+        {
+            plain_text(found, rule);
+        }
+    }
+    twice(found, &rules, |rule| alloc::vec![text(&rule["spec"]["host"])]);
+    let sidecars = |service: &&&Value| list(&service["spec"]["gateways"]).is_empty();
+    let mesh_services: Vec<&Value> = services.iter().filter(sidecars).copied().collect();
+    twice(found, &mesh_services, |service| {
+        list(&service["spec"]["hosts"]).iter().map(text).collect()
+    });
+    for service in &services {
+        routes(found, service, &rules);
+    }
+}
+
+/// Whether an entry leads to another cluster's gateway: inside the mesh, and at another port than it is called by.
+fn is_remote(entry: &Value) -> bool {
+    let numbers: BTreeMap<&str, &Value> = list(&entry["spec"]["ports"])
+        .iter()
+        .map(|port| (text(&port["name"]), &port["number"]))
+        .collect();
+    let moved = |endpoint: &Value| {
+        let ports = endpoint["ports"].as_object().into_iter().flatten();
+        ports
+            .into_iter()
+            .any(|(name, number)| numbers.get(name.as_str()).is_some_and(|own| *own != number))
+    };
+    entry["spec"]["location"] == "MESH_INTERNAL"
+        && list(&entry["spec"]["endpoints"]).iter().any(moved)
+}
+
+fn has_host(entry: &Value, host: &str) -> bool {
+    list(&entry["spec"]["hosts"]).iter().any(|known| known == host)
+}
+
+/// One effective address for each host (failure mode 16).
+fn addresses(found: &mut Findings<'_, '_>, entries: &[&Value]) {
+    let mut owners: BTreeMap<&str, (&str, &Value)> = BTreeMap::new();
+    for entry in entries {
+        for address in list(&entry["spec"]["addresses"]).iter().map(text) {
+            for host in list(&entry["spec"]["hosts"]).iter().map(text) {
+                match owners.get(address) {
+                    Some((other, _)) if *other != host => {
+                        let message = format!(
+                            "`{host}` has address {address}, which is that of `{other}`: calls of one reach the other"
+                        );
+                        found.add(&SHARED, entry, message);
+                    }
+                    Some(_) => {}
+                    None => {
+                        owners.insert(address, (host, entry));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn one_entry(found: &mut Findings<'_, '_>, entry: &Value) {
+    let spec = &entry["spec"];
+    let host = text(&list(&spec["hosts"]).first().cloned().unwrap_or_default()).to_string();
+    let ports = list(&spec["ports"]);
+    let has_address = !list(&spec["addresses"]).is_empty();
+    let version = found.cluster.version;
+    if !has_address && version < Version::new(1, 8, 0) && spec["location"] == "MESH_INTERNAL" {
+        found.add(
+            &NO_ADDRESS,
+            entry,
+            format!("`{host}` has no address: istio-coredns does not answer for it"),
+        );
+    } else if !has_address
+        && version < Version::new(1, 23, 0)
+        && ports.iter().any(|port| port["protocol"] == "TCP")
+    {
+        found.add(&NO_ADDRESS, entry, format!("`{host}` has a TCP port and no address: its connections cannot be told from others to the port"));
+    }
+    if is_remote(entry) && list(&spec["subjectAltNames"]).is_empty() {
+        found.add(
+            &NO_IDENTITY,
+            entry,
+            format!("callers of `{host}` take any certificate of the mesh: no identity is named"),
+        );
+    }
+    for port in ports.iter().filter(|port| port["protocol"] == "TCP") {
+        if text(&port["name"]).starts_with("http") || text(&port["name"]).starts_with("grpc") {
+            let message = format!(
+                "port `{}` of `{host}` is TCP: no routing by request, no retries, no HTTP metrics",
+                text(&port["name"])
+            );
+            found.add(&HTTP_AS_TCP, entry, message);
+        }
+    }
+}
+
+/// A rule for a remote host replaces every wider one, and each port's settings replace the rule's (failure mode 13).
+fn plain_text(found: &mut Findings<'_, '_>, rule: &Value) {
+    let host = text(&rule["spec"]["host"]);
+    let policy = &rule["spec"]["trafficPolicy"];
+    let mutual = |policy: &Value| policy["tls"]["mode"] == "ISTIO_MUTUAL";
+    if !mutual(policy) {
+        found.add(&PLAIN, rule, format!("without tls at `trafficPolicy` calls of `{host}` reach the other gateway in plain text and are reset"));
+    }
+    let own = list(&policy["portLevelSettings"])
+        .iter()
+        .map(|settings| ("trafficPolicy".to_string(), settings));
+    let subsets = list(&rule["spec"]["subsets"]).iter().flat_map(|subset| {
+        let name = format!("subset `{}`", text(&subset["name"]));
+        list(&subset["trafficPolicy"]["portLevelSettings"])
+            .iter()
+            .map(move |settings| (name.clone(), settings))
+    });
+    let all: Vec<_> = own.chain(subsets).collect();
+    for (place, settings) in all.into_iter().filter(|(_, settings)| !mutual(settings)) {
+        let message = format!(
+            "port {} at {place} has settings of its own without tls: its calls are plain text",
+            settings["port"]["number"]
+        );
+        found.add(&PLAIN, rule, message);
+    }
+}
+
+fn failover(found: &mut Findings<'_, '_>, rule: &Value) {
+    let policy = &rule["spec"]["trafficPolicy"];
+    let locality = &policy["loadBalancer"]["localityLbSetting"];
+    let fails_over =
+        !list(&locality["failover"]).is_empty() || !list(&locality["failoverPriority"]).is_empty();
+    if fails_over && policy["outlierDetection"].is_null() {
+        found.add(
+            &OUTLIER,
+            rule,
+            format!(
+                "failover of `{}` never happens: no endpoint is ever found unhealthy",
+                text(&rule["spec"]["host"])
+            ),
+        );
+    }
+}
+
+fn twice<'a>(
+    found: &mut Findings<'_, '_>,
+    resources: &[&'a Value],
+    hosts: impl Fn(&'a Value) -> Vec<&'a str>,
+) {
+    let mut first: BTreeMap<&str, &Value> = BTreeMap::new();
+    for resource in resources {
+        for host in hosts(resource) {
+            match first.get(host) {
+                Some(before) if !core::ptr::eq(*before, *resource) => {
+                    found.add(
+                        &TWICE,
+                        resource,
+                        format!("`{host}` is also that of {}", super::id(before)),
+                    );
+                }
+                Some(_) => {}
+                None => {
+                    first.insert(host, resource);
+                }
+            }
+        }
+    }
+}
+
+/// Weights, and subsets that no rule defines (seed 2's post shows such a VirtualService).
+fn routes(found: &mut Findings<'_, '_>, service: &Value, rules: &[&Value]) {
+    let spec = &service["spec"];
+    for route in ["http", "tcp", "tls"].iter().flat_map(|kind| list(&spec[*kind])) {
+        let parts = list(&route["route"]);
+        let sum: u64 = parts.iter().filter_map(|part| part["weight"].as_u64()).sum();
+        let strict = found.cluster.version < Version::new(1, 8, 0);
+        if parts.len() > 1 && (sum == 0 || (strict && sum != 100)) {
+            let wanted = if strict { "they must be 100" } else { "one must be more than 0" };
+            found.add(
+                &WEIGHTS,
+                service,
+                format!("the weights of a route are {sum} together: {wanted}"),
+            );
+        }
+        let mirrored = core::iter::once(&route["mirror"]).filter(|mirror| !mirror.is_null());
+        for to in parts.iter().map(|part| &part["destination"]).chain(mirrored) {
+            let (host, subset) = (text(&to["host"]), text(&to["subset"]));
+            let defines = |rule: &&&Value| {
+                text(&rule["spec"]["host"]) == host
+                    && list(&rule["spec"]["subsets"]).iter().any(|s| text(&s["name"]) == subset)
+            };
+            if !subset.is_empty() && !rules.iter().any(|rule| defines(&rule)) {
+                found.add(&SUBSET, service, format!("it sends calls to subset `{subset}` of `{host}`, which no DestinationRule here defines"));
+            }
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! The mesh once it holds together: every name resolved, every rule kept. A `Mesh` that exists is a valid one.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use ipnet::IpNet;
+use meshpki::TrustDomain;
+use meshpki::istiod::Version;
+
+use crate::error::Error;
+use crate::spec::{DnsWay, Port, Spec, Subset};
+
+mod clusters;
+mod policies;
+mod services;
+
+/// A valid mesh. Clusters are sorted by name, services by namespace, name and cluster.
+#[derive(Clone, Debug)]
+pub struct Mesh {
+    /// Name of the mesh.
+    pub name: String,
+    /// Last part of the names of remote services, without a dot before it.
+    pub suffix: String,
+    /// Where addresses are taken from.
+    pub pool: IpNet,
+    /// Days a retired address is kept.
+    pub grace_days: u32,
+    clusters: Vec<Cluster>,
+    services: Vec<Service>,
+    policies: Vec<Policy>,
+    /// Client, namespace and name of the service -> policy.
+    by_client: BTreeMap<(usize, String, String), usize>,
+    /// Namespace and name of a service -> its policies.
+    by_service: BTreeMap<(String, String), Vec<usize>>,
+}
+
+/// A cluster with every default filled in.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// Its place among the clusters.
+    pub(crate) index: usize,
+    /// Its place in the file.
+    at: usize,
+    /// Its name.
+    pub name: String,
+    /// Context of the kubeconfig.
+    pub context: String,
+    /// Trust domain.
+    pub trust_domain: TrustDomain,
+    /// Network.
+    pub network: String,
+    /// Release of Istio.
+    pub version: Version,
+    /// Istio's namespace.
+    pub istio_namespace: String,
+    /// Where entries for remote services are made.
+    pub import_namespace: String,
+    /// DNS domain.
+    pub domain: String,
+    /// Watches, and is watched by, the other clusters with this flag.
+    pub remote_secrets: bool,
+    /// Istio 1.6's own multicluster resources are installed.
+    pub stock_multi_cluster: bool,
+    /// The way in.
+    pub gateway: Option<Gateway>,
+    /// Who answers for remote names.
+    pub dns: DnsWay,
+    /// Address of istio-coredns, where it is used and known.
+    pub dns_address: Option<String>,
+}
+
+/// A gateway with every default filled in.
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    /// Addresses from outside, sorted.
+    pub addresses: Vec<String>,
+    /// Port from outside.
+    pub port: u16,
+    /// Port of its pods.
+    pub target_port: u16,
+    /// Labels of its pods.
+    pub selector: BTreeMap<String, String>,
+    /// Its namespace.
+    pub namespace: String,
+}
+
+/// A service on one cluster.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Its name.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// The cluster it runs on.
+    pub(crate) cluster: usize,
+    /// Its ports by number.
+    pub ports: Vec<Port>,
+    /// Its subsets by name.
+    pub subsets: Vec<Subset>,
+    /// Its service accounts by name.
+    pub service_accounts: Vec<String>,
+    /// Clusters that may call it.
+    pub(crate) importers: Vec<usize>,
+}
+
+/// How clusters call a service.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Its name.
+    pub name: String,
+    /// Namespace of the service.
+    pub namespace: String,
+    /// Name of the service.
+    pub service: String,
+    /// Clusters it is for.
+    pub(crate) clients: Vec<usize>,
+    /// Where calls go.
+    pub target: Target,
+    /// Time a call may take, as Istio reads it.
+    pub timeout: Option<String>,
+    /// Tries after the first.
+    pub retries: Option<Retries>,
+    /// When endpoints are left out.
+    pub outlier: Option<Outlier>,
+    /// Where copies go, and how many of a hundred.
+    pub mirror: Option<(Destination, u32)>,
+}
+
+/// Where calls go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Where they would go without the policy, which only has settings.
+    Unchanged,
+    /// By weight, the heaviest first.
+    Split(Vec<(Destination, u32)>),
+    /// To the first of these clusters that has healthy endpoints.
+    Failover(Vec<usize>),
+}
+
+/// A service of a cluster, or a subset of it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Destination {
+    /// The cluster.
+    pub(crate) cluster: usize,
+    /// The subset.
+    pub subset: Option<String>,
+}
+
+/// Tries after the first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retries {
+    /// How many.
+    pub attempts: u32,
+    /// Time for each, as Istio reads it.
+    pub per_try_timeout: Option<String>,
+    /// On what.
+    pub retry_on: Option<String>,
+}
+
+/// When endpoints are left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outlier {
+    /// Failures in a row.
+    pub errors: Option<u32>,
+    /// Time between looks.
+    pub interval: Option<String>,
+    /// Shortest time out.
+    pub ejection: Option<String>,
+    /// Of a hundred.
+    pub max_percent: Option<u32>,
+}
+
+impl Mesh {
+    /// Resolves every name of a spec and checks every rule; all that is wrong is told at once.
+    ///
+    /// # Errors
+    /// `config/...`, each with its path; at least one.
+    pub fn new(spec: &Spec) -> Result<Self, Vec<Error>> {
+        let mut errors = Vec::new();
+        let pool = clusters::frame(spec, &mut errors);
+        let clusters = clusters::resolve(spec, &mut errors);
+        let services = services::resolve(spec, &clusters, &mut errors);
+        let mut mesh = Self {
+            name: spec.name.clone(),
+            suffix: spec.dns.suffix.trim_matches('.').into(),
+            pool,
+            grace_days: spec.addresses.grace_days,
+            clusters,
+            services,
+            policies: Vec::new(),
+            by_client: BTreeMap::new(),
+            by_service: BTreeMap::new(),
+        };
+        services::check(&mesh, &mut errors);
+        policies::resolve(spec, &mut mesh, &mut errors);
+        if errors.is_empty() { Ok(mesh) } else { Err(errors) }
+    }
+
+    /// The clusters by name.
+    #[must_use]
+    pub fn clusters(&self) -> &[Cluster] {
+        &self.clusters
+    }
+
+    /// The services by namespace, name and cluster.
+    #[must_use]
+    pub fn services(&self) -> &[Service] {
+        &self.services
+    }
+
+    /// The policies by name.
+    #[must_use]
+    pub fn policies(&self) -> &[Policy] {
+        &self.policies
+    }
+
+    /// A cluster by its name.
+    #[must_use]
+    pub fn cluster(&self, name: &str) -> Option<&Cluster> {
+        self.clusters
+            .binary_search_by(|cluster| cluster.name.as_str().cmp(name))
+            .ok()
+            .map(|i| &self.clusters[i])
+    }
+
+    /// The cluster a service runs on.
+    #[must_use]
+    pub fn home(&self, service: &Service) -> &Cluster {
+        &self.clusters[service.cluster]
+    }
+
+    /// Clusters that may call a service, besides its own.
+    pub fn importers<'a>(&'a self, service: &'a Service) -> impl Iterator<Item = &'a Cluster> {
+        service.importers.iter().map(|i| &self.clusters[*i])
+    }
+
+    /// The cluster of a destination.
+    #[must_use]
+    pub fn at(&self, destination: &Destination) -> &Cluster {
+        &self.clusters[destination.cluster]
+    }
+
+    /// Clusters a policy is for.
+    pub fn clients<'a>(&'a self, policy: &'a Policy) -> impl Iterator<Item = &'a Cluster> {
+        policy.clients.iter().map(|i| &self.clusters[*i])
+    }
+
+    /// How callers of a cluster call a service, where a policy says so.
+    #[must_use]
+    pub fn policy(&self, client: &Cluster, namespace: &str, name: &str) -> Option<&Policy> {
+        let key = (client.index, namespace.into(), name.into());
+        self.by_client.get(&key).map(|i| &self.policies[*i])
+    }
+
+    /// Every policy for a service.
+    pub fn policies_for(&self, namespace: &str, name: &str) -> impl Iterator<Item = &Policy> {
+        let found = self.by_service.get(&(namespace.into(), name.into()));
+        found.into_iter().flatten().map(|i| &self.policies[*i])
+    }
+
+    /// A service on every cluster that has it.
+    #[must_use]
+    pub fn services_named(&self, namespace: &str, name: &str) -> &[Service] {
+        let key = |s: &Service| (s.namespace.as_str(), s.name.as_str()).cmp(&(namespace, name));
+        let start = self.services.partition_point(|s| key(s).is_lt());
+        let count = self.services[start..].partition_point(|s| key(s).is_eq());
+        &self.services[start..start + count]
+    }
+
+    /// A service on a cluster.
+    #[must_use]
+    pub fn service_on(&self, cluster: &Cluster, namespace: &str, name: &str) -> Option<&Service> {
+        let wanted = (namespace, name, cluster.index);
+        let found = self
+            .services
+            .binary_search_by(|s| (s.namespace.as_str(), s.name.as_str(), s.cluster).cmp(&wanted));
+        found.ok().map(|i| &self.services[i])
+    }
+
+    /// The name a service of another cluster is called by: `reviews.default.svc.cluster2.global`.
+    #[must_use]
+    pub fn remote_host(&self, service: &Service) -> String {
+        format!(
+            "{}.{}.svc.{}.{}",
+            service.name, service.namespace, self.clusters[service.cluster].name, self.suffix
+        )
+    }
+
+    /// The name of a service wherever it runs, for failover: `reviews.default.svc.global`.
+    #[must_use]
+    pub fn pooled_host(&self, namespace: &str, name: &str) -> String {
+        format!("{name}.{namespace}.svc.{}", self.suffix)
+    }
+}
+
+impl Service {
+    /// `default/reviews`.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+
+    /// Its name inside a cluster: `reviews.default.svc.cluster.local`.
+    #[must_use]
+    pub fn local_host(&self, cluster: &Cluster) -> String {
+        cluster.host(&self.namespace, &self.name)
+    }
+}
+
+impl Cluster {
+    /// The name of a service inside this cluster.
+    #[must_use]
+    pub fn host(&self, namespace: &str, name: &str) -> String {
+        format!("{name}.{namespace}.svc.{}", self.domain)
+    }
+}
+
+#[cfg(test)]
+mod tests;

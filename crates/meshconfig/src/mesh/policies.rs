@@ -1,0 +1,444 @@
+//! Policies: every destination is there and may be called.
+
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use meshpki::istiod::Version;
+
+use super::clusters::{duplicate, name};
+use super::services::cluster;
+use super::{Cluster, Destination, Mesh, Outlier, Policy, Retries, Service, Target};
+use crate::error::{Error, Fault};
+use crate::spec::{self, Spec};
+use crate::text::{label_problem, milliseconds, nearest, seconds};
+
+/// `failoverPriority` with values, `key=value`, is understood from this release (istio PR 43535).
+const FAILOVER_SINCE: Version = Version::new(1, 18, 0);
+
+/// Resolves the policies into the mesh.
+pub(super) fn resolve(spec: &Spec, mesh: &mut Mesh, errors: &mut Vec<Error>) {
+    let mut policies: Vec<(usize, Policy)> = Vec::new();
+    for (at, policy) in spec.policies.iter().enumerate() {
+        if let Some(before) =
+            spec.policies[..at].iter().position(|before| before.name == policy.name)
+        {
+            let path = format!("policies[{at}].name");
+            errors.push(duplicate(&path, "policy", &policy.name, format!("policies[{before}]")));
+            continue;
+        }
+        let count = errors.len();
+        let reader = Reader { mesh, policy, at };
+        let resolved = reader.read(errors);
+        if let Some(resolved) = resolved.filter(|_| errors.len() == count) {
+            policies.push((at, resolved));
+        }
+    }
+    policies.sort_by(|a, b| a.1.name.cmp(&b.1.name));
+    for (index, (at, policy)) in policies.iter().enumerate() {
+        for client in &policy.clients {
+            let key = (*client, policy.namespace.clone(), policy.service.clone());
+            if let Some(other) = mesh.by_client.insert(key, index) {
+                let fault = Fault::PolicyOverlap {
+                    first: policies[other].1.name.clone(),
+                    second: policy.name.clone(),
+                    client: mesh.clusters[*client].name.clone(),
+                    service: format!("{}/{}", policy.namespace, policy.service),
+                };
+                errors.push(Error::new(format!("policies[{at}]"), fault));
+            }
+        }
+    }
+    for (index, (_, policy)) in policies.iter().enumerate() {
+        let key = (policy.namespace.clone(), policy.service.clone());
+        mesh.by_service.entry(key).or_default().push(index);
+    }
+    mesh.policies = policies.into_iter().map(|(_, policy)| policy).collect();
+}
+
+/// One policy being read.
+struct Reader<'a> {
+    mesh: &'a Mesh,
+    policy: &'a spec::Policy,
+    at: usize,
+}
+
+impl Reader<'_> {
+    fn path(&self, field: &str) -> String {
+        format!("policies[{}].{field}", self.at)
+    }
+
+    fn read(&self, errors: &mut Vec<Error>) -> Option<Policy> {
+        let policy = self.policy;
+        name(
+            self.path("name"),
+            "the name of a policy",
+            &policy.name,
+            label_problem(&policy.name),
+            errors,
+        );
+        let (namespace, service) = self.service(errors)?;
+        let clients = self.clients(namespace, service, errors);
+        let target = self.target(namespace, service, &clients, errors);
+        let mirror = policy.mirror.as_ref().and_then(|mirror| {
+            let destination = self.destination(
+                "mirror",
+                (namespace, service),
+                (&mirror.cluster, mirror.subset.as_ref()),
+                errors,
+            )?;
+            self.reachable("mirror", namespace, service, &clients, &destination, errors);
+            self.percent("mirror.percent", Some(mirror.percent), errors);
+            Some((destination, mirror.percent))
+        });
+        Some(Policy {
+            name: policy.name.clone(),
+            namespace: namespace.into(),
+            service: service.into(),
+            clients,
+            target,
+            timeout: self.time("timeout", policy.timeout.as_ref(), errors),
+            retries: policy.retries.as_ref().map(|retries| Retries {
+                attempts: retries.attempts,
+                per_try_timeout: self.time(
+                    "retries.perTryTimeout",
+                    retries.per_try_timeout.as_ref(),
+                    errors,
+                ),
+                retry_on: retries.retry_on.clone(),
+            }),
+            outlier: self.outlier(errors),
+            mirror,
+        })
+    }
+
+    /// Namespace and name of the service, which some cluster has.
+    fn service(&self, errors: &mut Vec<Error>) -> Option<(&str, &str)> {
+        let text = &self.policy.service;
+        let path = self.path("service");
+        let Some((namespace, service)) = text.split_once('/') else {
+            let wanted = "`NAMESPACE/NAME`";
+            errors.push(Error::new(
+                path,
+                Fault::Value { what: "service", found: text.clone(), wanted },
+            ));
+            return None;
+        };
+        if self.mesh.services_named(namespace, service).is_empty() {
+            let known: BTreeSet<String> = self.mesh.services.iter().map(Service::key).collect();
+            let meant = nearest(text, known.iter().map(String::as_str));
+            errors.push(Error::new(
+                path,
+                Fault::UnknownName { what: "service", found: text.clone(), meant },
+            ));
+            return None;
+        }
+        Some((namespace, service))
+    }
+
+    /// Whether callers of a cluster reach the service at all.
+    fn knows(&self, client: usize, namespace: &str, service: &str) -> bool {
+        let mut all = self.mesh.services_named(namespace, service).iter();
+        all.any(|s| s.cluster == client || s.importers.contains(&client))
+    }
+
+    fn clients(&self, namespace: &str, service: &str, errors: &mut Vec<Error>) -> Vec<usize> {
+        let mut clients = BTreeSet::new();
+        for (i, client) in self.policy.clients.iter().enumerate() {
+            if client == "*" {
+                clients.extend(
+                    (0..self.mesh.clusters.len()).filter(|c| self.knows(*c, namespace, service)),
+                );
+                continue;
+            }
+            match cluster(&self.mesh.clusters, client) {
+                Ok(client) => {
+                    clients.insert(client);
+                }
+                Err(fault) => {
+                    errors.push(Error::new(format!("policies[{}].clients[{i}]", self.at), fault))
+                }
+            }
+        }
+        if clients.is_empty() {
+            let what = format!("policy `{}`", self.policy.name);
+            errors.push(Error::new(
+                self.path("clients"),
+                Fault::Needs { what, needs: "a cluster that calls" },
+            ));
+        }
+        clients.into_iter().collect()
+    }
+
+    fn target(
+        &self,
+        namespace: &str,
+        service: &str,
+        clients: &[usize],
+        errors: &mut Vec<Error>,
+    ) -> Target {
+        let policy = self.policy;
+        let what = format!("policy `{}`", policy.name);
+        match (policy.route.is_empty(), policy.failover.is_empty()) {
+            (true, true) => {
+                for client in
+                    clients.iter().filter(|client| !self.knows(**client, namespace, service))
+                {
+                    errors.push(self.not_imported("clients", *client, *client));
+                }
+                Target::Unchanged
+            }
+            (false, false) => {
+                let needs = "either a route or a failover, not both";
+                errors.push(Error::new(self.path("failover"), Fault::Needs { what, needs }));
+                Target::Unchanged
+            }
+            (false, true) => self.split(namespace, service, clients, errors),
+            (true, false) => self.failover(namespace, service, clients, errors),
+        }
+    }
+
+    fn split(
+        &self,
+        namespace: &str,
+        service: &str,
+        clients: &[usize],
+        errors: &mut Vec<Error>,
+    ) -> Target {
+        let mut shares: Vec<(Destination, u32)> = Vec::new();
+        for (i, share) in self.policy.route.iter().enumerate() {
+            let field = format!("route[{i}]");
+            let to = (share.cluster.as_str(), share.subset.as_ref());
+            let Some(destination) = self.destination(&field, (namespace, service), to, errors)
+            else {
+                continue;
+            };
+            self.reachable(&field, namespace, service, clients, &destination, errors);
+            if let Some(j) = shares.iter().position(|(before, _)| *before == destination) {
+                let name = format!(
+                    "{}{}",
+                    share.cluster,
+                    share.subset.as_ref().map_or(String::new(), |s| format!("/{s}"))
+                );
+                let first = format!("policies[{}].route[{j}]", self.at);
+                errors.push(duplicate(&self.path(&field), "destination", &name, first));
+            }
+            shares.push((destination, share.weight));
+        }
+        let weights: Vec<u32> = self.policy.route.iter().map(|share| share.weight).collect();
+        let sum: u64 = weights.iter().map(|weight| u64::from(*weight)).sum();
+        if sum != 100 {
+            let weights = weights.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            errors.push(Error::new(
+                self.path("route"),
+                Fault::Weights { policy: self.policy.name.clone(), weights, sum },
+            ));
+        }
+        self.same_ports(namespace, service, shares.iter().map(|(d, _)| d.cluster), errors);
+        shares.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+        Target::Split(shares)
+    }
+
+    /// A cluster that has the service, and a subset it has there.
+    fn destination(
+        &self,
+        field: &str,
+        (namespace, service): (&str, &str),
+        (cluster_name, subset): (&str, Option<&String>),
+        errors: &mut Vec<Error>,
+    ) -> Option<Destination> {
+        let index = match cluster(&self.mesh.clusters, cluster_name) {
+            Ok(index) => index,
+            Err(fault) => {
+                errors.push(Error::new(self.path(&format!("{field}.cluster")), fault));
+                return None;
+            }
+        };
+        let Some(found) = self.mesh.service_on(&self.mesh.clusters[index], namespace, service)
+        else {
+            let found = format!("{namespace}/{service} on {cluster_name}");
+            let fault = Fault::UnknownName { what: "service", found, meant: None };
+            errors.push(Error::new(self.path(&format!("{field}.cluster")), fault));
+            return None;
+        };
+        if let Some(subset) = subset
+            && !found.subsets.iter().any(|known| known.name == *subset)
+        {
+            let meant = nearest(subset, found.subsets.iter().map(|known| known.name.as_str()));
+            let found = format!("{subset} of {namespace}/{service} on {cluster_name}");
+            let fault = Fault::UnknownName { what: "subset", found, meant };
+            errors.push(Error::new(self.path(&format!("{field}.subset")), fault));
+            return None;
+        }
+        Some(Destination { cluster: index, subset: subset.cloned() })
+    }
+
+    /// Every client has or imports the destination.
+    fn reachable(
+        &self,
+        field: &str,
+        namespace: &str,
+        service: &str,
+        clients: &[usize],
+        to: &Destination,
+        errors: &mut Vec<Error>,
+    ) {
+        let home = &self.mesh.clusters[to.cluster];
+        let Some(found) = self.mesh.service_on(home, namespace, service) else { return };
+        for client in clients
+            .iter()
+            .filter(|client| **client != to.cluster && !found.importers.contains(client))
+        {
+            errors.push(self.not_imported(field, *client, to.cluster));
+        }
+    }
+
+    fn not_imported(&self, field: &str, client: usize, to: usize) -> Error {
+        let fault = Fault::NotImported {
+            policy: self.policy.name.clone(),
+            client: self.mesh.clusters[client].name.clone(),
+            service: self.policy.service.clone(),
+            cluster: self.mesh.clusters[to].name.clone(),
+        };
+        Error::new(self.path(field), fault)
+    }
+
+    fn same_ports(
+        &self,
+        namespace: &str,
+        service: &str,
+        clusters: impl Iterator<Item = usize>,
+        errors: &mut Vec<Error>,
+    ) {
+        let ports = |cluster: &Cluster| {
+            let found = self.mesh.service_on(cluster, namespace, service);
+            let ports = found.map_or(&[][..], |service| &service.ports);
+            ports
+                .iter()
+                .map(|p| format!("{} {}", p.number, p.protocol.as_str()))
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let all: BTreeSet<usize> = clusters.collect();
+        let mut all = all.into_iter().map(|index| &self.mesh.clusters[index]);
+        let Some(first) = all.next() else { return };
+        for other in all.filter(|other| ports(other) != ports(first)) {
+            let fault = Fault::PortsDiffer {
+                service: self.policy.service.clone(),
+                first_cluster: first.name.clone(),
+                first: ports(first),
+                second_cluster: other.name.clone(),
+                second: ports(other),
+            };
+            errors.push(Error::new(format!("policies[{}]", self.at), fault));
+        }
+    }
+
+    fn failover(
+        &self,
+        namespace: &str,
+        service: &str,
+        clients: &[usize],
+        errors: &mut Vec<Error>,
+    ) -> Target {
+        let mut order: Vec<usize> = Vec::new();
+        for (i, name) in self.policy.failover.iter().enumerate() {
+            let field = format!("failover[{i}]");
+            let Some(to) = self.destination(&field, (namespace, service), (name, None), errors)
+            else {
+                continue;
+            };
+            self.reachable(&field, namespace, service, clients, &to, errors);
+            if let Some(j) = order.iter().position(|before| *before == to.cluster) {
+                let first = format!("policies[{}].failover[{j}]", self.at);
+                errors.push(duplicate(&self.path(&field), "cluster", name, first));
+            }
+            order.push(to.cluster);
+        }
+        if self.policy.outlier_detection.is_none() {
+            let what = format!("the failover of policy `{}`", self.policy.name);
+            let needs = "outlierDetection: without it Istio never leaves an endpoint";
+            errors.push(Error::new(self.path("outlierDetection"), Fault::Needs { what, needs }));
+        }
+        self.same_ports(namespace, service, order.iter().copied(), errors);
+        for client in clients {
+            if let Some(why) = self.failover_problem(&self.mesh.clusters[*client], &order) {
+                let cluster = self.mesh.clusters[*client].name.clone();
+                let fault = Fault::Failover { service: self.policy.service.clone(), cluster, why };
+                errors.push(Error::new(self.path("failover"), fault));
+            }
+        }
+        Target::Failover(order)
+    }
+
+    /// Why a client cannot carry the failover out; `None` when it can.
+    fn failover_problem(&self, client: &Cluster, order: &[usize]) -> Option<String> {
+        let clusters = || order.iter().map(|index| &self.mesh.clusters[*index]);
+        let registry = clusters()
+            .filter(|to| to.index != client.index && to.remote_secrets && client.remote_secrets);
+        let (registry, remote) =
+            (registry.count(), clusters().filter(|to| to.index != client.index).count());
+        if client.version < FAILOVER_SINCE {
+            return Some(format!(
+                "its Istio {} has no failover by label; 1.18 is the first",
+                client.version
+            ));
+        }
+        if let Some(old) = clusters().find(|to| to.version < Version::new(1, 8, 0)) {
+            return Some(format!(
+                "`{}` runs Istio {}, whose gateway knows `.global` names only",
+                old.name, old.version
+            ));
+        }
+        if registry > 0 && registry < remote {
+            return Some(
+                "some of the clusters are known by remote secrets and others are not".into(),
+            );
+        }
+        if registry > 0 && order.len() > 2 {
+            return Some(
+                "with remote secrets Istio tells one cluster from all others only: name two".into(),
+            );
+        }
+        let domains: BTreeSet<&str> = clusters().map(|to| to.domain.as_str()).collect();
+        (domains.len() > 1)
+            .then(|| "the clusters have different domains, and one name has one SNI".into())
+    }
+
+    fn time(&self, field: &str, text: Option<&String>, errors: &mut Vec<Error>) -> Option<String> {
+        let text = text?;
+        let time = milliseconds(text);
+        if time.is_none() {
+            let wanted = "whole numbers with units, such as 5s, 500ms or 1m30s";
+            errors.push(Error::new(
+                self.path(field),
+                Fault::Value { what: "length of time", found: text.clone(), wanted },
+            ));
+        }
+        time.map(seconds)
+    }
+
+    fn percent(&self, field: &str, value: Option<u32>, errors: &mut Vec<Error>) {
+        if let Some(value) = value.filter(|value| *value > 100) {
+            let fault =
+                Fault::Value { what: "percentage", found: value.to_string(), wanted: "0 to 100" };
+            errors.push(Error::new(self.path(field), fault));
+        }
+    }
+
+    fn outlier(&self, errors: &mut Vec<Error>) -> Option<Outlier> {
+        let outlier = self.policy.outlier_detection.as_ref()?;
+        self.percent("outlierDetection.maxEjectionPercent", outlier.max_ejection_percent, errors);
+        Some(Outlier {
+            errors: outlier.consecutive_5xx_errors,
+            interval: self.time("outlierDetection.interval", outlier.interval.as_ref(), errors),
+            ejection: self.time(
+                "outlierDetection.baseEjectionTime",
+                outlier.base_ejection_time.as_ref(),
+                errors,
+            ),
+            max_percent: outlier.max_ejection_percent,
+        })
+    }
+}

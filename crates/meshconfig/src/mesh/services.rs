@@ -1,0 +1,199 @@
+//! Services: their ports and subsets, and who may call them.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::clusters::{duplicate, name};
+use super::{Cluster, Mesh, Service};
+use crate::error::{Error, Fault};
+use crate::spec::{self, Spec};
+use crate::text::{domain_problem, label_problem, nearest};
+
+/// Every service, by namespace, name and cluster.
+pub(super) fn resolve(spec: &Spec, clusters: &[Cluster], errors: &mut Vec<Error>) -> Vec<Service> {
+    let mut first: BTreeMap<(&str, &str, &str), usize> = BTreeMap::new();
+    let mut services = Vec::new();
+    for (at, service) in spec.services.iter().enumerate() {
+        let key = (service.namespace.as_str(), service.name.as_str(), service.cluster.as_str());
+        if let Some(before) = first.get(&key) {
+            let what = format!("{}/{} on {}", service.namespace, service.name, service.cluster);
+            errors.push(duplicate(
+                &format!("services[{at}]"),
+                "service",
+                &what,
+                format!("services[{before}]"),
+            ));
+            continue;
+        }
+        first.insert(key, at);
+        names(service, at, errors);
+        ports(service, at, errors);
+        subsets(service, at, errors);
+        match cluster(clusters, &service.cluster) {
+            Ok(home) => services.push(one(service, at, home, clusters, errors)),
+            Err(fault) => errors.push(Error::new(format!("services[{at}].cluster"), fault)),
+        }
+    }
+    services.sort_by(|a: &Service, b| {
+        (&a.namespace, &a.name, a.cluster).cmp(&(&b.namespace, &b.name, b.cluster))
+    });
+    services
+}
+
+/// The place of a cluster among all.
+pub(super) fn cluster(clusters: &[Cluster], name: &str) -> Result<usize, Fault> {
+    clusters.binary_search_by(|cluster| cluster.name.as_str().cmp(name)).map_err(|_place| {
+        Fault::UnknownName {
+            what: "cluster",
+            found: name.into(),
+            meant: nearest(name, clusters.iter().map(|cluster| cluster.name.as_str())),
+        }
+    })
+}
+
+fn one(
+    service: &spec::Service,
+    at: usize,
+    home: usize,
+    clusters: &[Cluster],
+    errors: &mut Vec<Error>,
+) -> Service {
+    let mut importers = BTreeSet::new();
+    for (i, importer) in service.imported_by.iter().enumerate() {
+        let path = format!("services[{at}].importedBy[{i}]");
+        if importer == "*" {
+            importers.extend((0..clusters.len()).filter(|other| *other != home));
+            continue;
+        }
+        match cluster(clusters, importer) {
+            Ok(importer) if importer == home => {
+                let service = format!("{}/{}", service.namespace, service.name);
+                errors.push(Error::new(
+                    path,
+                    Fault::ImportsOwn { cluster: clusters[home].name.clone(), service },
+                ));
+            }
+            Ok(importer) => {
+                importers.insert(importer);
+            }
+            Err(fault) => errors.push(Error::new(path, fault)),
+        }
+    }
+    let mut ports = service.ports.clone();
+    ports.sort_by_key(|port| port.number);
+    let mut subsets = service.subsets.clone();
+    subsets.sort_by(|a, b| a.name.cmp(&b.name));
+    let accounts: BTreeSet<_> = service.service_accounts.iter().cloned().collect();
+    Service {
+        name: service.name.clone(),
+        namespace: service.namespace.clone(),
+        cluster: home,
+        ports,
+        subsets,
+        service_accounts: accounts.into_iter().collect(),
+        importers: importers.into_iter().collect(),
+    }
+}
+
+fn names(service: &spec::Service, at: usize, errors: &mut Vec<Error>) {
+    let path = |field: &str| format!("services[{at}].{field}");
+    name(
+        path("name"),
+        "the name of a service",
+        &service.name,
+        label_problem(&service.name),
+        errors,
+    );
+    name(
+        path("namespace"),
+        "a namespace",
+        &service.namespace,
+        label_problem(&service.namespace),
+        errors,
+    );
+    for (i, account) in service.service_accounts.iter().enumerate() {
+        let path = format!("services[{at}].serviceAccounts[{i}]");
+        name(path, "a service account", account, domain_problem(account), errors);
+    }
+}
+
+/// Ports have names and numbers of their own (`pkg/config/validation: ValidateServiceEntry`).
+fn ports(service: &spec::Service, at: usize, errors: &mut Vec<Error>) {
+    let what = format!("service {}/{}", service.namespace, service.name);
+    if service.ports.is_empty() {
+        errors.push(Error::new(
+            format!("services[{at}].ports"),
+            Fault::Needs { what, needs: "a port" },
+        ));
+    }
+    for (i, port) in service.ports.iter().enumerate() {
+        let path = |field: &str| format!("services[{at}].ports[{i}].{field}");
+        name(path("name"), "the name of a port", &port.name, label_problem(&port.name), errors);
+        if port.number == 0 {
+            let fault = Fault::Value { what: "port", found: "0".into(), wanted: "1 to 65535" };
+            errors.push(Error::new(path("number"), fault));
+        }
+        for (j, before) in service.ports[..i].iter().enumerate() {
+            let first = format!("services[{at}].ports[{j}]");
+            if before.name == port.name {
+                errors.push(duplicate(&path("name"), "port", &port.name, first));
+            } else if before.number == port.number {
+                errors.push(duplicate(&path("number"), "port", &format!("{}", port.number), first));
+            }
+        }
+    }
+}
+
+/// Subsets have names of their own, and labels (`pkg/config/validation: ValidateDestinationRule`).
+fn subsets(service: &spec::Service, at: usize, errors: &mut Vec<Error>) {
+    for (i, subset) in service.subsets.iter().enumerate() {
+        let path = format!("services[{at}].subsets[{i}]");
+        name(
+            format!("{path}.name"),
+            "the name of a subset",
+            &subset.name,
+            label_problem(&subset.name),
+            errors,
+        );
+        if subset.labels.is_empty() {
+            let what = format!("subset `{}`", subset.name);
+            errors
+                .push(Error::new(format!("{path}.labels"), Fault::Needs { what, needs: "labels" }));
+        }
+        if let Some(j) = service.subsets[..i].iter().position(|before| before.name == subset.name) {
+            let first = format!("services[{at}].subsets[{j}]");
+            errors.push(duplicate(&format!("{path}.name"), "subset", &subset.name, first));
+        }
+    }
+}
+
+/// A cluster others call through its gateway has an address; names are short enough for DNS.
+pub(super) fn check(mesh: &Mesh, errors: &mut Vec<Error>) {
+    let mut told = BTreeSet::new();
+    for service in &mesh.services {
+        let home = mesh.home(service);
+        let reachable = home.gateway.as_ref().is_some_and(|gateway| !gateway.addresses.is_empty());
+        let through_gateway = mesh
+            .importers(service)
+            .find(|importer| !(importer.remote_secrets && home.remote_secrets));
+        if let Some(importer) = through_gateway
+            && !reachable
+            && told.insert(home.index)
+        {
+            let fault = Fault::GatewayMissing {
+                cluster: home.name.clone(),
+                service: service.key(),
+                importer: importer.name.clone(),
+            };
+            errors.push(Error::new(format!("clusters[{}].gateway", home.at), fault));
+        }
+        let host = mesh.remote_host(service);
+        if let Some(why) = domain_problem(&host).filter(|_| host.len() > 253) {
+            errors.push(Error::new(
+                "services",
+                Fault::Name { what: "the name of a remote service", found: host, why },
+            ));
+        }
+    }
+}

@@ -1,0 +1,273 @@
+use alloc::string::String;
+use alloc::{format, vec};
+
+use super::*;
+
+/// Two clusters, `a` with a gateway.
+const CLUSTERS: &str = "apiVersion: meshctl/v1
+kind: Mesh
+clusters:
+- {name: b, istioVersion: 1.30.3}
+- {name: a, istioVersion: 1.30.3, gateway: {addresses: [192.0.2.1]}}
+";
+/// A service of each, `a`'s imported by `b`.
+const SERVICES: &str = "services:
+- {name: s, namespace: n, cluster: b, ports: [{name: http, number: 80, protocol: HTTP}], subsets: [{name: v1, labels: {v: '1'}}]}
+- {name: s, namespace: n, cluster: a, ports: [{name: http, number: 80, protocol: HTTP}], importedBy: [b]}
+";
+
+fn errors(text: &str) -> Vec<String> {
+    let told = |error: Error| {
+        let error = error.located(text);
+        format!("{} {}: {error}", error.code(), error.place().unwrap_or_default())
+    };
+    match Spec::read(text) {
+        Err(error) => vec![told(error)],
+        Ok(spec) => Mesh::new(&spec).err().unwrap_or_default().into_iter().map(told).collect(),
+    }
+}
+
+#[track_caller]
+fn check(rest: &str, wanted: &[&str]) {
+    assert_eq!(errors(&format!("{CLUSTERS}{rest}")), wanted, "{rest}");
+}
+
+#[test]
+fn a_good_mesh() {
+    check("", &[]);
+    check(SERVICES, &[]);
+    let spec = Spec::read(&format!("{CLUSTERS}{SERVICES}")).unwrap();
+    let mesh = Mesh::new(&spec).unwrap();
+    let names: Vec<&str> = mesh.clusters().iter().map(|cluster| cluster.name.as_str()).collect();
+    assert_eq!(names, ["a", "b"]);
+    assert_eq!(mesh.services_named("n", "s").len(), 2);
+    assert!(mesh.services_named("n", "t").is_empty());
+    assert_eq!(mesh.remote_host(&mesh.services()[0]), "s.n.svc.a.global");
+    // What is written out again is the same spec.
+    assert_eq!(Spec::read(&spec.yaml()).unwrap(), spec);
+}
+
+#[test]
+fn the_form_of_the_file() {
+    check("colour: 1\n", &["config/unknown-field line 6: there is no field `colour` here"]);
+    check(
+        "service: []\n",
+        &[
+            "config/unknown-field line 6: there is no field `service` here; did you mean `services`?",
+        ],
+    );
+    let wrong = "services:\n- {name: s, namespace: n, cluster: a, ports: [{name: x, number: 1, protocol: HTP}]}\n";
+    check(
+        wrong,
+        &["config/unknown-name line 7: there is no such value as `HTP`; did you mean `HTTP`?"],
+    );
+    assert_eq!(
+        errors("apiVersion: meshctl/v2\nkind: Mesh\nclusters: []\n"),
+        [
+            "config/unknown-name line 1: there is no such value as `meshctl/v2`; did you mean `meshctl/v1`?"
+        ]
+    );
+    assert!(errors("clusters: [").first().is_some_and(|error| error.starts_with("config/syntax")));
+    assert!(
+        errors("apiVersion: meshctl/v1\nkind: Mesh\n")
+            .first()
+            .is_some_and(|e| e.contains("clusters"))
+    );
+}
+
+#[test]
+fn clusters_and_names() {
+    let one = |cluster: &str| {
+        errors(&format!(
+            "apiVersion: meshctl/v1\nkind: Mesh\nclusters:\n- {{name: a, istioVersion: 1.30.3{cluster}}}\n"
+        ))
+    };
+    let check = |cluster: &str, wanted: &str| assert_eq!(one(cluster), [wanted], "{cluster}");
+    check(
+        "}\n- {name: a, istioVersion: 1.30.3",
+        "config/duplicate clusters[1].name, line 5: cluster `a` is there twice; first as clusters[0]",
+    );
+    check(
+        "}\n- {name: B, istioVersion: 1.30.3",
+        "config/name clusters[1].name, line 5: `B` cannot be the name of a cluster: a DNS label has only a-z, 0-9 and `-`",
+    );
+    check(
+        "}\n- {name: b, istioVersion: 1.5.9",
+        "config/version clusters[1].istioVersion, line 5: Istio 1.5.9 is not supported: 1.6.0 is the oldest release",
+    );
+    check(
+        "}\n- {name: b, istioVersion: new",
+        "config/value clusters[1].istioVersion, line 5: `new` is no version: wanted is a release of Istio, such as 1.30.3",
+    );
+    check(
+        ", trustDomain: a_b",
+        "config/trust-domain clusters[0].trustDomain, line 4: `a_b` is no trust domain: only a-z, 0-9, `-` and `.` are allowed",
+    );
+    check(
+        ", gateway: {addresses: [1.2.3.400]}",
+        "config/value clusters[0].gateway.addresses[0], line 4: `1.2.3.400` is no gateway address: wanted is an IP address or a DNS name",
+    );
+    check(
+        ", gateway: {addresses: [], port: 0}",
+        "config/value clusters[0].gateway.port, line 4: `0` is no port: wanted is 1 to 65535",
+    );
+    assert_eq!(
+        errors("apiVersion: meshctl/v1\nkind: Mesh\nclusters: []\n"),
+        ["config/needs clusters, line 3: the mesh needs a cluster"]
+    );
+}
+
+#[test]
+fn suffix_and_pool() {
+    check(
+        "dns: {suffix: local}\n",
+        &[
+            "config/dns-suffix dns.suffix, line 6: `local` cannot be the suffix of remote services: it would hide the names of a cluster's own services",
+        ],
+    );
+    check(
+        "addresses: {pool: here}\n",
+        &[
+            "config/value addresses.pool, line 6: `here` is no pool of addresses: wanted is a network, such as 240.0.0.0/16 or fd00:240::/112",
+        ],
+    );
+    let pool = |pool: &str, why: &str| {
+        let rest = format!("addresses: {{pool: '{pool}'}}\n");
+        check(
+            &rest,
+            &[&format!(
+                "config/address-pool addresses.pool, line 6: addresses cannot be taken from {pool}: {why}"
+            )],
+        );
+    };
+    pool("240.0.0.0/4", "Istio's own allocator takes addresses from the same network");
+    pool("2001:2::/64", "Istio's own allocator takes addresses from the same network");
+    pool("127.0.0.0/8", "they would be addresses of the machine itself");
+    pool("ff00::/8", "they would be multicast addresses");
+    pool("10.0.0.0/31", "it has fewer than four addresses");
+}
+
+#[test]
+fn services() {
+    let port = "ports: [{name: http, number: 80, protocol: HTTP}]";
+    let one = |service: &str, wanted: &str| {
+        check(&format!("services:\n- {{name: s, namespace: n, {service}}}\n"), &[wanted]);
+    };
+    one(
+        "cluster: aa, ports: [{name: h, number: 80, protocol: TCP}]",
+        "config/unknown-name services[0].cluster, line 7: there is no cluster `aa`; did you mean `a`?",
+    );
+    one(
+        "cluster: a, ports: []",
+        "config/needs services[0].ports, line 7: service n/s needs a port",
+    );
+    one(
+        &format!("cluster: a, {port}, importedBy: [a]"),
+        "config/imports-own services[0].importedBy[0], line 7: cluster `a` cannot import its own `n/s`",
+    );
+    one(
+        &format!("cluster: b, {port}, importedBy: [a]"),
+        "config/gateway-missing clusters[0].gateway, line 4: cluster `b` exports `n/s` to `a`, but has no gateway address",
+    );
+    one(
+        &format!("cluster: a, {port}, subsets: [{{name: v, labels: {{}}}}]"),
+        "config/needs services[0].subsets[0].labels, line 7: subset `v` needs labels",
+    );
+    one(
+        &format!(
+            "cluster: a, {port}, subsets: [{{name: v, labels: {{a: b}}}}, {{name: v, labels: {{a: c}}}}]"
+        ),
+        "config/duplicate services[0].subsets[1].name, line 7: subset `v` is there twice; first as services[0].subsets[0]",
+    );
+    one(
+        "cluster: a, ports: [{name: h, number: 80, protocol: TCP}, {name: g, number: 80, protocol: TCP}]",
+        "config/duplicate services[0].ports[1].number, line 7: port `80` is there twice; first as services[0].ports[0]",
+    );
+    check(&format!("{SERVICES}- {{name: s, namespace: n, cluster: a, {port}}}\n"), &["config/duplicate services[2], line 9: service `n/s on a` is there twice; first as services[0]".replace("services[0]", "services[1]").as_str()]);
+}
+
+#[test]
+fn policies() {
+    let one = |policy: &str, wanted: &[&str]| {
+        check(&format!("{SERVICES}policies:\n- {{name: p, service: n/s, {policy}}}\n"), wanted);
+    };
+    one(
+        "clients: [b], route: [{cluster: a, weight: 60}, {cluster: b, subset: v1, weight: 40}]",
+        &[],
+    );
+    one(
+        "clients: [b], route: [{cluster: a, weight: 60}]",
+        &[
+            "config/weights policies[0].route, line 10: the weights of policy `p` are 60, together 60: they must be 100",
+        ],
+    );
+    one(
+        "clients: [b], route: [{cluster: b, subset: v2, weight: 100}]",
+        &[
+            "config/unknown-name policies[0].route[0].subset, line 10: there is no subset `v2 of n/s on b`; did you mean `v1`?",
+        ],
+    );
+    one(
+        "clients: [a], route: [{cluster: b, weight: 100}]",
+        &[
+            "config/not-imported policies[0].route[0], line 10: policy `p` sends calls from `a` to `n/s` on `b`, which `a` does not import",
+        ],
+    );
+    one(
+        "clients: [c], timeout: 1s",
+        &[
+            "config/unknown-name policies[0].clients[0], line 10: there is no cluster `c`; did you mean `a`?",
+            "config/needs policies[0].clients, line 10: policy `p` needs a cluster that calls",
+        ],
+    );
+    one(
+        "clients: [b], timeout: 1.5s",
+        &[
+            "config/value policies[0].timeout, line 10: `1.5s` is no length of time: wanted is whole numbers with units, such as 5s, 500ms or 1m30s",
+        ],
+    );
+    one(
+        "clients: [b], failover: [b, a]",
+        &[
+            "config/needs policies[0].outlierDetection, line 10: the failover of policy `p` needs outlierDetection: without it Istio never leaves an endpoint",
+        ],
+    );
+    one(
+        "clients: [b], timeout: 1s}\n- {name: q, service: n/s, clients: ['*'], timeout: 1s",
+        &[
+            "config/policy-overlap policies[1], line 11: policies `p` and `q` both say how `b` calls `n/s`",
+        ],
+    );
+    one(
+        "clients: [b], timeout: 1s}\n- {name: q, service: n/t, clients: ['*'], timeout: 1s",
+        &[
+            "config/unknown-name policies[1].service, line 11: there is no service `n/t`; did you mean `n/s`?",
+        ],
+    );
+    let other = SERVICES.replacen("number: 80", "number: 81", 1);
+    let rest = format!(
+        "{other}policies:\n- {{name: p, service: n/s, clients: [b], route: [{{cluster: a, weight: 50}}, {{cluster: b, weight: 50}}]}}\n"
+    );
+    check(
+        &rest,
+        &[
+            "config/ports-differ policies[0], line 10: `n/s` has ports 80 HTTP on `a` and 81 HTTP on `b`; a policy over both needs the same",
+        ],
+    );
+}
+
+#[test]
+fn failover_needs_releases_that_can() {
+    let text = format!(
+        "{CLUSTERS}{SERVICES}policies:\n- {{name: p, service: n/s, clients: [b], failover: [b, a], outlierDetection: {{interval: 1s}}}}\n"
+    );
+    assert_eq!(errors(&text), [] as [&str; 0]);
+    assert_eq!(
+        errors(&text.replacen("1.30.3", "1.17.0", 1)),
+        [
+            "config/failover policies[0].failover, line 10: failover of `n/s` cannot be carried out on `b`: its Istio 1.17.0 has no failover by label; 1.18 is the first"
+        ]
+    );
+    let old = text.replace("name: a, istioVersion: 1.30.3", "name: a, istioVersion: 1.7.0");
+    assert!(errors(&old)[0].contains("knows `.global` names only"), "{:?}", errors(&old));
+}

@@ -1,0 +1,125 @@
+//! Who calls what through which gateway. All thinking across clusters ends here; no dialect is known yet.
+
+use alloc::vec::Vec;
+
+use crate::mesh::{Cluster, Mesh, Policy, Service};
+
+/// One cluster calling one service of another.
+#[derive(Clone, Copy, Debug)]
+pub struct Route<'m> {
+    /// The cluster that calls.
+    pub from: &'m Cluster,
+    /// The cluster that answers, through its gateway.
+    pub to: &'m Cluster,
+    /// The service that is called.
+    pub service: &'m Service,
+}
+
+/// All that one cluster has to do with services of one name.
+#[derive(Clone, Debug)]
+pub struct Unit<'m> {
+    /// Namespace of the services.
+    pub namespace: &'m str,
+    /// Their name.
+    pub name: &'m str,
+    /// The cluster's own.
+    pub own: Option<&'m Service>,
+    /// Those of others it calls.
+    pub imports: Vec<Route<'m>>,
+    /// Calls of its own by others.
+    pub exports: Vec<Route<'m>>,
+    /// All its istiod sees by itself, its own included: those of clusters with remote secrets, where it has them too.
+    pub registry: Vec<&'m Service>,
+    /// How its callers call the service.
+    pub policy: Option<&'m Policy>,
+}
+
+/// What one cluster has to do, service by service.
+#[derive(Clone, Debug)]
+pub struct Plan<'m> {
+    /// The cluster.
+    pub cluster: &'m Cluster,
+    /// One for each service name, by namespace and name.
+    pub units: Vec<Unit<'m>>,
+}
+
+impl Route<'_> {
+    /// Whether istiod of the caller knows the service by itself, from the other API server.
+    #[must_use]
+    pub const fn by_registry(&self) -> bool {
+        self.from.remote_secrets && self.to.remote_secrets
+    }
+}
+
+/// Every route of the mesh: by caller, then namespace, name and cluster of the service.
+#[must_use]
+pub fn routes(mesh: &Mesh) -> Vec<Route<'_>> {
+    let plans = mesh.clusters().iter().map(|cluster| plan(mesh, cluster));
+    plans.flat_map(|plan| plan.units.into_iter().flat_map(|unit| unit.imports)).collect()
+}
+
+/// What one cluster has to do.
+#[must_use]
+pub fn plan<'m>(mesh: &'m Mesh, cluster: &'m Cluster) -> Plan<'m> {
+    let same_name = |a: &Service, b: &Service| (&a.namespace, &a.name) == (&b.namespace, &b.name);
+    let units = mesh
+        .services()
+        .chunk_by(same_name)
+        .filter_map(|group| unit(mesh, cluster, group))
+        .collect();
+    Plan { cluster, units }
+}
+
+/// The part of a cluster in services of one name; `None` when it has none.
+fn unit<'m>(mesh: &'m Mesh, cluster: &'m Cluster, group: &'m [Service]) -> Option<Unit<'m>> {
+    let own = group.iter().find(|service| service.cluster == cluster.index);
+    let imports: Vec<Route<'_>> = group
+        .iter()
+        .filter(|service| service.importers.binary_search(&cluster.index).is_ok())
+        .map(|service| Route { from: cluster, to: mesh.home(service), service })
+        .collect();
+    if own.is_none() && imports.is_empty() {
+        return None;
+    }
+    let called = own
+        .into_iter()
+        .flat_map(|service| mesh.importers(service).map(move |from| (from, service)));
+    let exports = called.map(|(from, service)| Route { from, to: cluster, service }).collect();
+    let seen = |service: &&Service| cluster.remote_secrets && mesh.home(service).remote_secrets;
+    let (namespace, name) = (group[0].namespace.as_str(), group[0].name.as_str());
+    Some(Unit {
+        namespace,
+        name,
+        own,
+        imports,
+        exports,
+        registry: group.iter().filter(seen).collect(),
+        policy: mesh.policy(cluster, namespace, name),
+    })
+}
+
+impl<'m> Unit<'m> {
+    /// `default/reviews`.
+    #[must_use]
+    pub fn key(&self) -> alloc::string::String {
+        alloc::format!("{}/{}", self.namespace, self.name)
+    }
+
+    /// The service on a cluster, where this cluster has or imports it.
+    pub(crate) fn on(&self, cluster: &Cluster) -> Option<&'m Service> {
+        let own = self.own.filter(|service| service.cluster == cluster.index);
+        own.or_else(|| {
+            self.imports
+                .iter()
+                .find(|route| route.to.index == cluster.index)
+                .map(|route| route.service)
+        })
+    }
+
+    /// Whether istiod sees the service on other clusters, so that subsets must say which cluster they mean.
+    #[must_use]
+    pub fn is_pinned(&self) -> bool {
+        let own = self.own.map(|service| service.cluster);
+        self.registry.iter().any(|service| Some(service.cluster) != own)
+    }
+}

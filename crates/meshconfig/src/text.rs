@@ -1,0 +1,107 @@
+//! Rules of names, lengths of time, and what a mistyped word is near to.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+/// The known word nearest to `found`: at most a third of its letters differ.
+pub(crate) fn nearest<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+    let limit = (found.chars().count() / 3).max(1);
+    known
+        .map(|word| (distance(&found.to_lowercase(), &word.to_lowercase()), word))
+        .filter(|(distance, _)| *distance <= limit)
+        .min()
+        .map(|(_, word)| word.to_string())
+}
+
+/// Edits between two words (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut before = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let cost = before + usize::from(x != *y);
+            before = row[j + 1];
+            row[j + 1] = cost.min(row[j] + 1).min(before + 1);
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+/// Why `text` is no DNS-1123 label, or `None` when it is one
+/// (`pkg/config/labels/collection.go: IsDNS1123Label`).
+pub(crate) fn label_problem(text: &str) -> Option<&'static str> {
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if text.is_empty() || text.len() > 63 {
+        return Some("a DNS label has 1 to 63 characters");
+    }
+    if !text.bytes().all(inner) {
+        return Some("a DNS label has only a-z, 0-9 and `-`");
+    }
+    (text.starts_with('-') || text.ends_with('-')).then_some("a DNS label has no `-` at its ends")
+}
+
+/// Why `text` is no name of DNS labels joined by dots.
+pub(crate) fn domain_problem(text: &str) -> Option<&'static str> {
+    if text.len() > 253 {
+        return Some("a DNS name has at most 253 characters");
+    }
+    text.split('.').find_map(label_problem)
+}
+
+/// Milliseconds of a length of time as Go writes it: `5s`, `500ms`, `1m30s` (`time.ParseDuration`).
+pub(crate) fn milliseconds(text: &str) -> Option<u64> {
+    let mut rest = text;
+    let mut sum: u64 = 0;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let number: u64 = rest[..digits].parse().ok()?;
+        rest = &rest[digits..];
+        let end = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let unit = match &rest[..end] {
+            "ms" => 1,
+            "s" => 1000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            _ => return None,
+        };
+        sum = sum.checked_add(number.checked_mul(unit)?)?;
+        rest = &rest[end..];
+    }
+    (sum > 0 && sum <= 315_576_000_000_000).then_some(sum)
+}
+
+/// A length of time as every release of Istio reads it: `5s`, `0.5s`.
+pub(crate) fn seconds(milliseconds: u64) -> String {
+    let (whole, part) = (milliseconds / 1000, milliseconds % 1000);
+    if part == 0 {
+        return format!("{whole}s");
+    }
+    format!("{whole}.{part:03}").trim_end_matches('0').to_string() + "s"
+}
+
+/// FNV-1a, 64 bits: where the search for an address begins.
+pub(crate) fn fnv(bytes: &[u8]) -> u64 {
+    let step = |hash: u64, b: &u8| (hash ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3);
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
+}
+
+/// A text as part of a resource's name: what is no DNS label's becomes `-`, long ones end in a hash.
+pub(crate) fn name(text: &str, max: usize) -> String {
+    let clean: String = text
+        .to_lowercase()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect();
+    let clean = clean.trim_matches('-');
+    if clean.len() <= max {
+        return clean.to_string();
+    }
+    let hash = format!("{:016x}", fnv(text.as_bytes()));
+    format!("{}-{}", clean[..max - 9].trim_end_matches('-'), &hash[..8])
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,33 @@
+//! `meshctl mesh ...`: from one spec, what every cluster needs for calls between them. One file per command.
+
+pub mod args;
+
+mod addresses;
+mod dns;
+mod explain;
+mod graph;
+mod import;
+mod lint;
+mod load;
+mod lock;
+mod render;
+
+use crate::report::Failure;
+use crate::{Exit, Io};
+use args::Mesh;
+
+/// Runs the command.
+///
+/// # Errors
+/// `config/...` for the spec, `ctl/io` for files.
+pub fn run(args: &Mesh, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    match args {
+        Mesh::Render(args) => render::run(args, io),
+        Mesh::Lint(args) => lint::run(args, io),
+        Mesh::Graph(args) => graph::run(args, io),
+        Mesh::Explain(args) => explain::run(args, io),
+        Mesh::Import(args) => import::run(args, io),
+        Mesh::Addresses(args) => addresses::run(args, io),
+        Mesh::Dns(args) => dns::run(args, io),
+    }
+}

@@ -1,0 +1,83 @@
+//! Rendering: 2,000 services on 20 clusters, each imported by all others, and what twice as many cost.
+
+use std::fmt::Write as _;
+use std::time::Instant;
+
+use meshconfig::address::Taken;
+use meshconfig::{Lock, Mesh, Spec, render};
+use tests::NOW;
+
+const CLUSTERS: usize = 20;
+
+fn main() {
+    let test = std::env::args().any(|arg| arg == "--test");
+    let (small, large) = if test { (20, 40) } else { (1000, 2000) };
+    // The first run pays for pages of memory.
+    let _ = run(small);
+    let (first, second) = (run(small), run(large));
+    let ratio = second.seconds / first.seconds;
+    println!(
+        "{large} services on {CLUSTERS} clusters: {} resources, {} MiB of YAML in {:.2} s (5 s promised)",
+        second.resources,
+        second.bytes >> 20,
+        second.seconds
+    );
+    println!(
+        "{large} against {small} services: {ratio:.2} times as long, {:.2} times as many resources",
+        second.resources as f64 / first.resources as f64
+    );
+    if let Some(kib) = peak() {
+        println!("peak memory: {} MiB (1024 promised)", kib >> 10);
+    }
+}
+
+struct Run {
+    seconds: f64,
+    resources: usize,
+    bytes: usize,
+}
+
+/// From the spec's text to every cluster's YAML, one cluster after the other.
+fn run(services: usize) -> Run {
+    let text = spec(services);
+    let start = Instant::now();
+    let spec = Spec::read(&text).expect("a spec");
+    let mesh = Mesh::new(&spec).expect("a mesh");
+    let addresses = Lock::default().assign(&mesh, &Taken::new(), NOW).expect("addresses");
+    let (mut resources, mut bytes) = (0, 0);
+    for cluster in mesh.clusters() {
+        for resource in render(&mesh, cluster, &addresses) {
+            resources += 1;
+            bytes += resource.yaml().len();
+        }
+    }
+    Run { seconds: start.elapsed().as_secs_f64(), resources, bytes }
+}
+
+fn spec(services: usize) -> String {
+    let mut text = String::from("apiVersion: meshctl/v1\nkind: Mesh\nclusters:\n");
+    for n in 0..CLUSTERS {
+        let _ = writeln!(
+            text,
+            "- {{name: c{n}, istioVersion: 1.30.3, trustDomain: td{n}, gateway: {{addresses: [192.0.2.{n}]}}}}"
+        );
+    }
+    text += "services:\n";
+    for n in 0..services {
+        let cluster = n % CLUSTERS;
+        let _ = writeln!(
+            text,
+            "- {{name: s{n}, namespace: n{}, cluster: c{cluster}, ports: [{{name: http, number: 80, protocol: HTTP}}], \
+             subsets: [{{name: v1, labels: {{version: v1}}}}, {{name: v2, labels: {{version: v2}}}}], serviceAccounts: [s{n}], importedBy: ['*']}}",
+            n % 50
+        );
+    }
+    text
+}
+
+/// The most memory this process ever had, in KiB.
+fn peak() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}

@@ -1,0 +1,655 @@
+//! `meshctl mesh`: whole answers, and every `config/...` code as it is told.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use meshconfig::{Fault, Spec};
+use tests::Shell;
+use tests::shared::root;
+
+/// A folder with a fixture's spec as `mesh.yaml`.
+fn shell(case: &str) -> Shell {
+    let shell = Shell::new();
+    let spec = root().join("fixtures/mesh").join(case).join("mesh.yaml");
+    fs::copy(spec, shell.scratch.path().join("mesh.yaml")).unwrap();
+    shell
+}
+
+fn write(shell: &Shell, name: &str, text: &str) {
+    fs::write(shell.scratch.path().join(name), text).unwrap();
+}
+
+/// A spec of two clusters with `rest` behind them.
+fn spec(rest: &str) -> String {
+    format!(
+        "apiVersion: meshctl/v1\nkind: Mesh\nclusters:\n- {{name: b, istioVersion: 1.30.3}}\n\
+         - {{name: a, istioVersion: 1.30.3, gateway: {{addresses: [192.0.2.1]}}}}\n{rest}"
+    )
+}
+
+const SERVICES: &str = "services:
+- {name: s, namespace: n, cluster: b, ports: [{name: http, number: 80, protocol: HTTP}]}
+- {name: s, namespace: n, cluster: a, ports: [{name: http, number: 80, protocol: HTTP}], importedBy: [b]}
+";
+
+#[test]
+fn render_one_cluster() {
+    let shell = shell("seed2-current");
+    shell.check(
+        "mesh render -f @/mesh.yaml --cluster cluster2",
+        r#"
+        exit 0
+        ---
+        apiVersion: networking.istio.io/v1
+        kind: Gateway
+        metadata:
+          name: cross-network-gateway
+          namespace: istio-system
+          labels:
+            app.kubernetes.io/managed-by: meshctl
+            app.kubernetes.io/part-of: bookinfo
+        spec:
+          selector:
+            istio: eastwestgateway
+          servers:
+          - hosts:
+            - reviews.default.svc.cluster.local
+            port:
+              name: tls
+              number: 15443
+              protocol: TLS
+            tls:
+              mode: AUTO_PASSTHROUGH
+        ---
+        apiVersion: networking.istio.io/v1
+        kind: DestinationRule
+        metadata:
+          name: reviews
+          namespace: default
+          labels:
+            app.kubernetes.io/managed-by: meshctl
+            app.kubernetes.io/part-of: bookinfo
+        spec:
+          host: reviews.default.svc.cluster.local
+          subsets:
+          - name: version-v3
+            labels:
+              version: v3
+        --- stderr
+        wrote @/mesh.lock: 1 addresses
+    "#,
+    );
+    shell.check(
+        "mesh addresses -f @/mesh.yaml --locked",
+        r#"
+        exit 0
+        240.0.193.178  reviews.default.svc.cluster2.global
+    "#,
+    );
+    assert_eq!(
+        fs::read_to_string(shell.scratch.path().join("mesh.lock")).unwrap().lines().last(),
+        Some("reviews.default.svc.cluster2.global 240.0.193.178")
+    );
+}
+
+#[test]
+fn render_for_another_release() {
+    let shell = shell("seed2-current");
+    let text = shell.good("mesh render -f @/mesh.yaml --istio 1.6.4");
+    assert!(
+        text.contains("kind: EnvoyFilter") && text.contains("v1alpha3") && !text.contains("sni:"),
+        "{text}"
+    );
+    let text = shell.good("mesh render -f @/mesh.yaml");
+    assert!(!text.contains("kind: EnvoyFilter"), "{text}");
+    assert_eq!(text, shell.good("mesh render -f @/mesh.yaml"), "the same again");
+}
+
+#[test]
+fn render_to_folders() {
+    let shell = shell("seed2-current");
+    let dir = shell.scratch.path();
+    shell.check(
+        "mesh render -f @/mesh.yaml -o @/out",
+        r#"
+        exit 0
+        @/out: 3 written, 0 unchanged, 0 removed
+        --- stderr
+        wrote @/mesh.lock: 1 addresses
+    "#,
+    );
+    shell.check(
+        "mesh render -f @/mesh.yaml -o @/out",
+        r#"
+        exit 0
+        @/out: 0 written, 3 unchanged, 0 removed
+    "#,
+    );
+    // A file of somebody else's stays; what is not needed any more goes.
+    write(&shell, "out/cluster1/mine.yaml", "mine");
+    let text = fs::read_to_string(dir.join("mesh.yaml")).unwrap();
+    let (head, _) = text.split_once("services:").unwrap();
+    write(&shell, "mesh.yaml", head);
+    shell.check(
+        "mesh render -f @/mesh.yaml -o @/out",
+        r#"
+        exit 0
+        @/out: 0 written, 0 unchanged, 3 removed
+        --- stderr
+        wrote @/mesh.lock: 0 addresses
+    "#,
+    );
+    assert!(dir.join("out/cluster1/mine.yaml").exists());
+    assert!(!dir.join("out/cluster1/default.reviews.yaml").exists());
+    assert!(!dir.join("out/cluster2").exists(), "an empty folder goes too");
+    // One that stands where a file would go is not overwritten.
+    write(&shell, "out/cluster1/default.reviews.yaml", "mine");
+    write(&shell, "mesh.yaml", &text);
+    shell.check(
+        "mesh render -f @/mesh.yaml -o @/out",
+        r#"
+        exit 1
+        --- stderr
+        wrote @/mesh.lock: 1 addresses
+        error[ctl/exists]: `@/out/cluster1/default.reviews.yaml` is there already and was not written by an earlier run
+
+        hint: choose another folder, or move the file away
+    "#,
+    );
+}
+
+#[test]
+fn explain_graph_and_lint() {
+    let shell = shell("seed2-1.6");
+    shell.check(
+        "mesh explain reviews -f @/mesh.yaml --from cluster1",
+        r#"
+        exit 0
+        reviews.default.svc.cluster.local from cluster1
+          1. cluster1: reviews.default.svc.cluster.local is a Service of the cluster: its own DNS answers
+          2. cluster1: 75 of 100 calls go to reviews.default.svc.cluster2.global, subset version-v3
+             by VirtualService default/reviews
+            3. cluster1: reviews.default.svc.cluster2.global is at 172.18.0.230 port 15443, of cluster2
+               by ServiceEntry istio-system/reviews.default.svc.cluster2.global
+            4. cluster1: mutual TLS, SNI outbound_.9080_.version-v3_.reviews.default.svc.cluster2.global
+               by DestinationRule istio-system/reviews.default.svc.cluster2.global
+            5. cluster1: the answering side must be anyone in the mesh
+            6. cluster2: the gateway passes TLS on by its SNI
+               by Gateway istio-system/istio-multicluster-ingressgateway
+            7. cluster2: the gateway makes reviews.default.svc.cluster.local of the name
+               by EnvoyFilter istio-system/cross-cluster-traffic
+            8. cluster2: reviews.default.svc.cluster.local: pods with labels version=v3 answer
+               by DestinationRule default/reviews
+          9. cluster1: 15 of 100 calls go to reviews.default.svc.cluster.local, subset version-v1
+             by VirtualService default/reviews
+           10. cluster1: reviews.default.svc.cluster.local: pods with labels version=v1 answer
+               by DestinationRule default/reviews
+         11. cluster1: 10 of 100 calls go to reviews.default.svc.cluster.local, subset version-v2
+             by VirtualService default/reviews
+           12. cluster1: reviews.default.svc.cluster.local: pods with labels version=v2 answer
+               by DestinationRule default/reviews
+
+        reviews.default.svc.cluster2.global from cluster1
+          1. cluster1: istio-coredns, asked by the cluster's DNS, answers 240.0.193.178 for reviews.default.svc.cluster2.global
+          2. cluster1: reviews.default.svc.cluster2.global is at 172.18.0.230 port 15443, of cluster2
+             by ServiceEntry istio-system/reviews.default.svc.cluster2.global
+          3. cluster1: mutual TLS, SNI outbound_.9080_._.reviews.default.svc.cluster2.global
+             by DestinationRule istio-system/reviews.default.svc.cluster2.global
+          4. cluster1: the answering side must be anyone in the mesh
+          5. cluster2: the gateway passes TLS on by its SNI
+             by Gateway istio-system/istio-multicluster-ingressgateway
+          6. cluster2: the gateway makes reviews.default.svc.cluster.local of the name
+             by EnvoyFilter istio-system/cross-cluster-traffic
+          7. cluster2: reviews.default.svc.cluster.local: its pods answer
+    "#,
+    );
+    shell.check(
+        "mesh graph -f @/mesh.yaml",
+        r#"
+        exit 0
+        flowchart LR
+          subgraph t0["trust domain cluster.local"]
+            c0["cluster1<br/>Istio 1.6.4"]
+            c1["cluster2<br/>Istio 1.6.4"]
+            g1{{"gateway 172.18.0.230:15443"}} --> c1
+          end
+          c0 -->|"default/reviews"| g1
+    "#,
+    );
+    shell.check(
+        "mesh lint -f @/mesh.yaml",
+        r#"
+        exit 0
+        warning[lint/no-identity]: callers of `reviews.default.svc.cluster2.global` take any certificate of the mesh: no identity is named
+          in: cluster1, ServiceEntry istio-system/reviews.default.svc.cluster2.global
+          source: istio pilot/pkg/model/push_context.go: no name is checked where none is given
+          next: name the service accounts of the service in the spec
+
+        warning[lint/gateway-vulnerable]: AUTO_PASSTHROUGH of Istio 1.6.4 can be made to reach services authorization policies guard
+          in: cluster2, Gateway istio-system/istio-multicluster-ingressgateway
+          source: istio-security-2021-006, CVE-2021-31921
+          next: upgrade to 1.8.6, 1.9.5 or later
+
+        note[lint/dns]: names ending in .global are only found when somebody answers for them; calls by a policy on a local name need no answer
+          in: cluster1
+          source: istio pkg/dns; istio 1.6 doc, replicated control planes
+          next: `meshctl mesh dns --cluster cluster1` edits its Corefile
+
+        errors 0, warnings 2, notes 1
+    "#,
+    );
+    write(
+        &shell,
+        "live.yaml",
+        "apiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\nmetadata: {name: istio-multicluster-ingressgateway, namespace: istio-system}\n\
+         spec: {configPatches: [{match: {listener: {portNumber: 15443}}, patch: {value: {name: envoy.filters.network.tcp_cluster_rewrite, config: {cluster_pattern: '\\.global$'}}}}]}\n",
+    );
+    shell.check(
+        "mesh lint -f @/mesh.yaml --with cluster2=@/live.yaml",
+        r#"
+        exit 2
+        error[lint/stock-filter]: it rewrites every `.global` name before `cross-cluster-traffic` can rewrite `\.cluster2\.global$`: x.svc.CLUSTER.global becomes x.svc.CLUSTER.svc.cluster.local
+          in: cluster2, EnvoyFilter istio-system/istio-multicluster-ingressgateway
+          source: istio 1.6.4 manifests/charts/gateways/istio-ingress/templates/preconfigured.yaml
+          next: kubectl delete envoyfilter istio-multicluster-ingressgateway -n istio-system
+
+        warning[lint/no-identity]: callers of `reviews.default.svc.cluster2.global` take any certificate of the mesh: no identity is named
+          in: cluster1, ServiceEntry istio-system/reviews.default.svc.cluster2.global
+          source: istio pilot/pkg/model/push_context.go: no name is checked where none is given
+          next: name the service accounts of the service in the spec
+
+        warning[lint/gateway-vulnerable]: AUTO_PASSTHROUGH of Istio 1.6.4 can be made to reach services authorization policies guard
+          in: cluster2, Gateway istio-system/istio-multicluster-ingressgateway
+          source: istio-security-2021-006, CVE-2021-31921
+          next: upgrade to 1.8.6, 1.9.5 or later
+
+        note[lint/dns]: names ending in .global are only found when somebody answers for them; calls by a policy on a local name need no answer
+          in: cluster1
+          source: istio pkg/dns; istio 1.6 doc, replicated control planes
+          next: `meshctl mesh dns --cluster cluster1` edits its Corefile
+
+        errors 1, warnings 2, notes 1
+    "#,
+    );
+    let json: serde_json::Value = serde_json::from_str(
+        &shell.run("mesh lint -f @/mesh.yaml --with cluster2=@/live.yaml -o json").out,
+    )
+    .unwrap();
+    assert_eq!(json["problems"][0]["code"], "lint/stock-filter");
+    let json: serde_json::Value =
+        serde_json::from_str(&shell.good("mesh explain reviews -f @/mesh.yaml -o json")).unwrap();
+    assert_eq!(json["calls"][0]["hops"].as_array().map(Vec::len), Some(12));
+}
+
+#[test]
+fn explain_failover() {
+    let shell = shell("five-clusters");
+    shell.check(
+        "mesh explain shop/cart -f @/mesh.yaml --from edge",
+        r#"
+        exit 0
+        cart.shop.svc.east.mesh from edge
+          1. edge: the proxy's DNS answers fd00:240::cbb9 for cart.shop.svc.east.mesh
+          2. edge: 100 of 100 calls go to cart.shop.svc.mesh
+             by VirtualService istio-system/cart.shop
+            3. edge: cart.shop.svc.mesh is at 192.0.2.21 port 15443, of west
+               by ServiceEntry istio-system/cart.shop
+            4. edge: cart.shop.svc.mesh is at 192.0.2.11 port 15443, of east
+               by ServiceEntry istio-system/cart.shop
+            5. edge: cart.shop.svc.mesh is at 192.0.2.12 port 15443, of east
+               by ServiceEntry istio-system/cart.shop
+            6. edge: the first of west, east that has healthy endpoints; mutual TLS, SNI outbound_.80_._.cart.shop.svc.cluster.local
+               by DestinationRule istio-system/cart.shop
+              7. west: the gateway passes TLS on by its SNI
+                 by Gateway istio-system/cross-network-gateway
+              8. west: cart.shop.svc.cluster.local: its pods answer
+              9. east: the gateway passes TLS on by its SNI
+                 by Gateway istio-system/cross-network-gateway
+             10. east: cart.shop.svc.cluster.local: its pods answer
+
+        cart.shop.svc.west.mesh from edge
+          1. edge: the proxy's DNS answers fd00:240::8fa3 for cart.shop.svc.west.mesh
+          2. edge: 100 of 100 calls go to cart.shop.svc.mesh
+             by VirtualService istio-system/cart.shop
+            3. edge: cart.shop.svc.mesh is at 192.0.2.21 port 15443, of west
+               by ServiceEntry istio-system/cart.shop
+            4. edge: cart.shop.svc.mesh is at 192.0.2.11 port 15443, of east
+               by ServiceEntry istio-system/cart.shop
+            5. edge: cart.shop.svc.mesh is at 192.0.2.12 port 15443, of east
+               by ServiceEntry istio-system/cart.shop
+            6. edge: the first of west, east that has healthy endpoints; mutual TLS, SNI outbound_.80_._.cart.shop.svc.cluster.local
+               by DestinationRule istio-system/cart.shop
+              7. west: the gateway passes TLS on by its SNI
+                 by Gateway istio-system/cross-network-gateway
+              8. west: cart.shop.svc.cluster.local: its pods answer
+              9. east: the gateway passes TLS on by its SNI
+                 by Gateway istio-system/cross-network-gateway
+             10. east: cart.shop.svc.cluster.local: its pods answer
+    "#,
+    );
+    shell.check(
+        "mesh explain nothing -f @/mesh.yaml",
+        r#"
+        exit 1
+        --- stderr
+        error[config/unknown-name]: there is no service `nothing` in the spec
+          because: its services are bank/ledger, shop/cart, shop/stock
+    "#,
+    );
+}
+
+#[test]
+fn import_seed_2() {
+    let shell = Shell::new();
+    let policy = "apiVersion: networking.smh.solo.io/v1alpha2
+kind: TrafficPolicy
+metadata: {namespace: service-mesh-hub, name: simple}
+spec:
+  destinationSelector:
+  - kubeServiceRefs: {services: [{clusterName: cluster1, name: reviews, namespace: default}]}
+  trafficShift:
+    destinations:
+    - {kubeService: {clusterName: cluster2, name: reviews, namespace: default, subset: {version: v3}}, weight: 75}
+    - {kubeService: {clusterName: cluster1, name: reviews, namespace: default, subset: {version: v1}}, weight: 15}
+    - {kubeService: {clusterName: cluster1, name: reviews, namespace: default, subset: {version: v2}}, weight: 10}
+  corsPolicy: {maxAge: 1s}
+";
+    write(&shell, "policy.yaml", policy);
+    shell.check(
+        "mesh import @/policy.yaml --istio 1.7.3",
+        r#"
+        exit 0
+        apiVersion: meshctl/v1
+        kind: Mesh
+        name: mesh
+        addresses:
+          graceDays: 30
+          pool: 240.0.0.0/16
+        clusters:
+        - name: cluster1
+          clusterDomain: cluster.local
+          istioNamespace: istio-system
+          istioVersion: "1.7.3"
+          trustDomain: cluster.local
+        - name: cluster2
+          clusterDomain: cluster.local
+          istioNamespace: istio-system
+          istioVersion: "1.7.3"
+          trustDomain: cluster.local
+        dns:
+          suffix: global
+        policies:
+        - name: simple
+          clients:
+          - cluster1
+          route:
+          - cluster: cluster2
+            subset: version-v3
+            weight: 75
+          - cluster: cluster1
+            subset: version-v1
+            weight: 15
+          - cluster: cluster1
+            subset: version-v2
+            weight: 10
+          service: default/reviews
+        services:
+        - name: reviews
+          namespace: default
+          cluster: cluster1
+          ports: []
+          subsets:
+          - name: version-v1
+            labels:
+              version: v1
+          - name: version-v2
+            labels:
+              version: v2
+        - name: reviews
+          namespace: default
+          cluster: cluster2
+          importedBy:
+          - cluster1
+          ports: []
+          subsets:
+          - name: version-v3
+            labels:
+              version: v3
+        --- stderr
+        not carried over: clusters cluster1: gateway.addresses: the address of its gateway is not in the files
+        not carried over: clusters cluster1: trustDomain: it is not in the files: cluster.local is assumed
+        not carried over: clusters cluster2: gateway.addresses: the address of its gateway is not in the files
+        not carried over: clusters cluster2: trustDomain: it is not in the files: cluster.local is assumed
+        not carried over: services default/reviews on cluster1: ports: its ports are not in the files: write them, or `meshctl mesh discover`
+        not carried over: services default/reviews on cluster2: ports: its ports are not in the files: write them, or `meshctl mesh discover`
+        not carried over: TrafficPolicy service-mesh-hub/simple: spec.corsPolicy: write a VirtualService of your own
+    "#,
+    );
+}
+
+#[test]
+fn dns_edits() {
+    let shell = shell("seed2-1.6");
+    write(&shell, "Corefile", ".:53 {\n    errors\n    forward . /etc/resolv.conf\n}\n");
+    shell.check(
+        "mesh dns -f @/mesh.yaml --cluster cluster1 @/Corefile",
+        r#"
+        exit 1
+        --- stderr
+        error[config/needs]: cluster `cluster1` needs the address of istio-coredns
+
+        hint: write `dns: {way: istio-coredns, address: IP}`: `kubectl get svc -n istio-system istiocoredns -o jsonpath={.spec.clusterIP}`
+    "#,
+    );
+    let text = fs::read_to_string(shell.scratch.path().join("mesh.yaml")).unwrap();
+    write(
+        &shell,
+        "mesh.yaml",
+        &text.replacen("istioVersion: 1.6.4", "istioVersion: 1.6.4\n  dns: {way: hosts}", 1),
+    );
+    shell.check(
+        "mesh dns -f @/mesh.yaml --cluster cluster1 @/Corefile",
+        r#"
+        exit 0
+        .:53 {
+            errors
+            forward . /etc/resolv.conf
+        }
+        # meshctl: begin global
+        global:53 {
+            errors
+            hosts {
+                240.0.193.178 reviews.default.svc.cluster2.global
+            }
+        }
+        # meshctl: end global
+        --- stderr
+        wrote @/mesh.lock: 1 addresses
+    "#,
+    );
+}
+
+/// Every code, as a user sees it.
+#[test]
+fn every_code() {
+    let shell = Shell::new();
+    let mut told = BTreeSet::new();
+    let mut tell = |shell: &Shell| {
+        let ran = shell.run("mesh render -f @/mesh.yaml --cluster a");
+        assert_ne!(ran.status, 0, "{}", ran.out);
+        for part in ran.err.split("error[").skip(1) {
+            told.extend(part.split(']').next().map(str::to_owned));
+        }
+    };
+    write(&shell, "mesh.yaml", &spec("colour: 1\n"));
+    shell.check(
+        "mesh render -f @/mesh.yaml",
+        r#"
+        exit 1
+        --- stderr
+        error[config/unknown-field]: there is no field `colour` here
+          in: @/mesh.yaml:6
+
+        hint: docs/mesh.md shows every field; docs/schemas/mesh.json checks it in an editor
+    "#,
+    );
+    tell(&shell);
+    // All that is wrong is told at once.
+    let head = spec("- {name: b, istioVersion: 1.5.0}\n");
+    let many = head.replace(
+        "kind: Mesh\n",
+        "kind: Mesh\ndns: {suffix: local}\naddresses: {pool: 127.0.0.0/8}\n",
+    ) + "- {name: c, istioVersion: 1.5.0}\n- {name: D, istioVersion: 1.30.3}\n- {name: e, istioVersion: 1.30.3, trustDomain: a_b}\n- {name: f, istioVersion: x}\n"
+        + "services:\n- {name: s, namespace: n, cluster: b, ports: [], importedBy: [a]}\n- {name: s, namespace: n, cluster: a, ports: [{name: h, number: 1, protocol: TCP}], importedBy: [a]}\n"
+        + "policies:\n- {name: p, service: n/s, clients: [a], route: [{cluster: a, weight: 1}]}\n- {name: q, service: n/t, clients: [a], timeout: 1s}\n- {name: r, service: n/s, clients: [b], route: [{cluster: a, weight: 100}]}\n";
+    write(&shell, "mesh.yaml", &many);
+    shell.check(
+        "mesh render -f @/mesh.yaml",
+        r#"
+        exit 1
+        --- stderr
+        error[config/dns-suffix]: `local` cannot be the suffix of remote services: it would hide the names of a cluster's own services
+          in: @/mesh.yaml:3, dns.suffix
+
+        error[config/address-pool]: addresses cannot be taken from 127.0.0.0/8: they would be addresses of the machine itself
+          in: @/mesh.yaml:4, addresses.pool
+
+        error[config/duplicate]: cluster `b` is there twice; first as clusters[0]
+          in: @/mesh.yaml:8, clusters[2].name
+
+        error[config/version]: Istio 1.5.0 is not supported: 1.6.0 is the oldest release
+          in: @/mesh.yaml:9, clusters[3].istioVersion
+
+        error[config/name]: `D` cannot be the name of a cluster: a DNS label has only a-z, 0-9 and `-`
+          in: @/mesh.yaml:10, clusters[4].name
+
+        error[config/trust-domain]: `a_b` is no trust domain: only a-z, 0-9, `-` and `.` are allowed
+          in: @/mesh.yaml:11, clusters[5].trustDomain
+
+        error[config/value]: `x` is no version: wanted is a release of Istio, such as 1.30.3
+          in: @/mesh.yaml:12, clusters[6].istioVersion
+
+        error[config/needs]: service n/s needs a port
+          in: @/mesh.yaml:14, services[0].ports
+
+        error[config/imports-own]: cluster `a` cannot import its own `n/s`
+          in: @/mesh.yaml:15, services[1].importedBy[0]
+
+        error[config/gateway-missing]: cluster `b` exports `n/s` to `a`, but has no gateway address
+          in: @/mesh.yaml:6, clusters[0].gateway
+
+        hint: write its address under `gateway: {addresses: [...]}`: `kubectl get svc -n istio-system istio-eastwestgateway`
+
+        error[config/weights]: the weights of policy `p` are 1, together 1: they must be 100
+          in: @/mesh.yaml:17, policies[0].route
+
+        hint: write weights that make 100 together: Istio 1.6 refuses others
+
+        error[config/unknown-name]: there is no service `n/t`; did you mean `n/s`?
+          in: @/mesh.yaml:18, policies[1].service
+
+        error[config/not-imported]: policy `r` sends calls from `b` to `n/s` on `a`, which `b` does not import
+          in: @/mesh.yaml:19, policies[2].route[0]
+
+        hint: add the caller to `importedBy` of that service, or leave it out of the policy
+    "#,
+    );
+    tell(&shell);
+    let policy = |text: &str| spec(&format!("{SERVICES}policies:\n{text}\n"));
+    for text in [
+        policy("- {name: p, service: n/s, clients: [b], timeout: 1s}\n- {name: q, service: n/s, clients: ['*'], timeout: 1s}"),
+        policy("- {name: p, service: n/s, clients: [b], route: [{cluster: a, weight: 50}, {cluster: b, weight: 50}]}").replacen("number: 80", "number: 81", 1),
+        policy("- {name: p, service: n/s, clients: [b], failover: [b, a], outlierDetection: {interval: 1s}}").replacen("1.30.3", "1.10.0", 1),
+        "clusters: [".into(),
+    ] {
+        write(&shell, "mesh.yaml", &text);
+        tell(&shell);
+    }
+    shell.check(
+        "mesh render -f @/mesh.yaml",
+        r#"
+        exit 1
+        --- stderr
+        error[config/syntax]: unclosed bracket '[' at line 1, column 11
+          in: @/mesh.yaml:1
+    "#,
+    );
+    write(&shell, "mesh.yaml", &spec(SERVICES));
+    write(&shell, "mesh.lock", "s.n.svc.a.global 240.0.0.1\n<<<<<<< ours\n");
+    shell.check(
+        "mesh render -f @/mesh.yaml",
+        r#"
+        exit 1
+        --- stderr
+        error[config/lock]: `<<<<<<< ours` is no line of a lock file: wanted is `HOST ADDRESS` or `HOST ADDRESS retired DATE`
+          in: @/mesh.lock:2
+
+        hint: take one of the lines out of mesh.lock; `meshctl mesh addresses` gives a new address where one is missing
+    "#,
+    );
+    tell(&shell);
+    write(&shell, "mesh.lock", "s.n.svc.a.global 240.0.0.1\nt.n.svc.a.global 240.0.0.1\n");
+    shell.check(
+        "mesh render -f @/mesh.yaml",
+        r#"
+        exit 1
+        --- stderr
+        error[config/address-shared]: `s.n.svc.a.global` and `t.n.svc.a.global` both have address 240.0.0.1
+          in: @/mesh.lock:2
+
+        hint: take one of the lines out of mesh.lock; `meshctl mesh addresses` gives a new address where one is missing
+    "#,
+    );
+    tell(&shell);
+    write(
+        &shell,
+        "mesh.lock",
+        "t.n.svc.a.global 10.0.0.1\nu.n.svc.a.global 10.0.0.2\nv.n.svc.a.global 10.0.0.3\n",
+    );
+    write(&shell, "mesh.yaml", &spec(&format!("addresses: {{pool: 10.0.0.0/30}}\n{SERVICES}")));
+    shell.check(
+        "mesh render -f @/mesh.yaml",
+        r#"
+        exit 1
+        --- stderr
+        error[config/addresses-exhausted]: 10.0.0.0/30 has no address left for `s.n.svc.a.global`: all 4 are in use or in their grace period
+          in: @/mesh.lock, addresses.pool
+
+        hint: a larger `addresses.pool`, or fewer `addresses.graceDays`
+    "#,
+    );
+    tell(&shell);
+    write(&shell, "mesh.lock", "");
+    shell.check(
+        "mesh render -f @/mesh.yaml --locked",
+        r#"
+        exit 1
+        --- stderr
+        error[ctl/locked]: `@/mesh.lock` would change, and --locked forbids it
+
+        hint: run it without --locked and keep the new file with the spec
+    "#,
+    );
+    let codes: BTreeSet<String> = Fault::CODES.iter().map(ToString::to_string).collect();
+    told.retain(|code| code.starts_with("config/"));
+    assert_eq!(told, codes);
+}
+
+#[test]
+fn json_has_the_documented_keys() {
+    let shell = shell("five-clusters");
+    tests::schema::check("mesh-lint", &shell.good("mesh lint -f @/mesh.yaml -o json"));
+    tests::schema::check("mesh-explain", &shell.good("mesh explain stock -f @/mesh.yaml -o json"));
+    tests::schema::check("mesh-addresses", &shell.good("mesh addresses -f @/mesh.yaml -o json"));
+}
+
+/// `docs/schemas/mesh.json` is the schema of the spec as it is; `MESH_UPDATE=1` writes it.
+#[test]
+fn the_schema_is_published() {
+    let path = root().join("docs/schemas/mesh.json");
+    let text = format!("{:#}\n", Spec::schema());
+    if std::env::var_os("MESH_UPDATE").is_some() {
+        fs::write(&path, &text).unwrap();
+    }
+    assert_eq!(fs::read_to_string(path).unwrap_or_default(), text, "MESH_UPDATE=1 writes it");
+}
