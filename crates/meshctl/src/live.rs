@@ -4,6 +4,7 @@ use std::path::Path;
 
 use futures_util::future::join_all;
 use meshapply::Error;
+use meshapply::kube::OlderPod;
 use meshapply::proof::PodProof;
 use meshapply::state::certs;
 use meshpki::Time;
@@ -20,13 +21,16 @@ use crate::show::word;
 pub(crate) struct Found {
     pub(crate) seen: Seen,
     pub(crate) served: Vec<PodProof>,
+    /// Gateway pods from before a change of the roots; or why they could not be looked at.
+    pub(crate) older: Result<Vec<OlderPod>, Error>,
 }
 
 /// Looks at every cluster at the same time. One that cannot be asked does not hide the others.
 pub(crate) async fn find(targets: &[Target]) -> Vec<Result<Found, Error>> {
     let one = async |target: &Target| {
-        let (seen, served) = tokio::try_join!(look_at(target), target.kube.served())?;
-        Ok(Found { seen, served })
+        let older = async { Ok(target.kube.older_pods().await) };
+        let (seen, served, older) = tokio::try_join!(look_at(target), target.kube.served(), older)?;
+        Ok(Found { seen, served, older })
     };
     join_all(targets.iter().map(one)).await
 }
@@ -38,6 +42,7 @@ pub(crate) fn unasked(targets: &[Target], found: &[Result<Found, Error>]) -> Vec
         match found {
             Err(error) => failures.push(deaf(target, error)),
             Ok(found) => {
+                failures.extend(found.older.as_ref().err().map(|error| deaf(target, error)));
                 for pod in &found.served {
                     let Err(why) = &pod.served else { continue };
                     let what = format!("pod {} does not say which CA it serves", pod.pod);

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use meshapply::proof::PodProof;
-use meshapply::state::{self, Live, Observed, Who, ca, certs, fingerprint, ids, is_key, same};
-use meshapply::workload::{Rollout, Workload};
+use meshapply::state::{self, Live, Who, ca, certs, fingerprint, ids, is_key, same};
+use meshapply::workload::{Id, Rollout, Workload};
 use meshpki::istiod::{LiveIstiod, Secret, Start};
 use meshpki::{Cert, Time, chain};
 
@@ -33,6 +33,8 @@ pub(super) struct Facts {
     pub(super) given: Vec<Given>,
     /// What waits: restarts and rollouts.
     pub(super) pending: Vec<String>,
+    /// The gateways with pods from before a change of the roots.
+    pub(super) older: Vec<Id>,
 }
 
 /// The folder of the cluster beside what is live.
@@ -99,7 +101,8 @@ impl Facts {
             folder: folder.map(|(dir, files)| Folder::new(dir, target, files, secret)),
             served: found.served.iter().map(|pod| Served::new(pod, ca.as_ref())).collect(),
             given: given.collect(),
-            pending: pending(&seen.observed),
+            pending: pending(found),
+            older: found.older.iter().flatten().map(|older| older.id.clone()).collect(),
             ca,
             chain,
             roots,
@@ -183,8 +186,9 @@ fn differences(one: &Secret, other: &Secret) -> Vec<String> {
     what
 }
 
-/// Restarts a secret of ours still asks for, and rollouts that are under way or stuck.
-fn pending(observed: &Observed) -> Vec<String> {
+/// Restarts a secret of ours still asks for, rollouts that are under way or stuck, and gateways with roots of before.
+fn pending(found: &Found) -> Vec<String> {
+    let observed = &found.seen.observed;
     let mut lines = Vec::new();
     let all = [(Who::Istiod, &observed.istiod), (Who::Gateways, &observed.gateways)];
     for (who, workloads) in all {
@@ -193,6 +197,12 @@ fn pending(observed: &Observed) -> Vec<String> {
             let mark = must.map(|live| fingerprint(&live.files));
             lines.extend(waits_for(workload, mark.as_ref().map(|mark| mark.as_str())));
         }
+    }
+    for older in found.older.iter().flatten() {
+        lines.push(format!(
+            "pod {} of {} in {} started before the roots changed at {}: it may hold those of before",
+            older.pod, older.id, older.id.namespace, older.changed
+        ));
     }
     lines
 }
