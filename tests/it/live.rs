@@ -225,6 +225,13 @@ fn two_clusters() {
         asked.check("check @/other --context east,west", 2, &["error[istiod/root-replaced]: west"]);
     assert_eq!(codes(&planned), ["istiod/different-roots", "istiod/root-replaced"]);
     let west = &mesh.clusters[1];
+    let before = mesh.written(1);
+    let refused = mesh.run("push @/other --context west --yes");
+    assert_eq!(refused.status, 2, "{}", said(&refused));
+    let parts =
+        ["error[istiod/root-replaced]", "nothing was written", "--force istiod/root-replaced"];
+    assert!(parts.iter().all(|part| refused.err.contains(part)), "{}", said(&refused));
+    assert_eq!(mesh.written(1), before);
     west.apply_cacerts(&path("other/west"));
     restart_istiod(west, &mesh.shell.scratch.read("other/root-cert.pem"));
     let bad = asked.check(

@@ -177,3 +177,43 @@ impl Where<'_> {
             .replace("<istio-namespace>", &word(Path::new(self.istio_namespace)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn next_commands() {
+        let first_install = check_live(
+            &[LiveCluster {
+                name: "east",
+                secret: None,
+                wanted: None,
+                istiods: vec![LiveIstiod {
+                    revision: "default".to_owned(),
+                    settings: Settings::defaults(Version::NEWEST),
+                    skip_validation: false,
+                }],
+                served: Vec::new(),
+                given: Vec::new(),
+                trust_domain: "cluster.local".to_owned(),
+                aliases: Vec::new(),
+                ca_domains: Vec::new(),
+            }],
+            Time(1_795_244_400),
+        );
+        let check = |folder: Option<&str>, context: &str, expect: &str| {
+            let folder = folder.map(Path::new);
+            let place = Where {
+                name: "east",
+                folder,
+                context: Some(context),
+                istio_namespace: "istio-system",
+            };
+            assert_eq!(place.next(&first_install[0]), expect);
+        };
+        check(None, "east", "meshctl push DIR --context east --workloads");
+        check(Some("my ca/east"), "prod", "meshctl push 'my ca' --context east=prod --workloads");
+        check(Some("east"), "a b", "meshctl push . --context east='a b' --workloads");
+    }
+}

@@ -119,7 +119,7 @@ fn problems(
     }
     let mut problems = check::problems(&sets, &judges, at);
     problems.extend(check_live(&live, at));
-    problems.sort_by(|a, b| b.severity.cmp(&a.severity));
+    check::errors_first(&mut problems);
     problems
 }
 

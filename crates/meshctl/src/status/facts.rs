@@ -178,11 +178,10 @@ fn differences(one: &Secret, other: &Secret) -> Vec<String> {
         what.push("the roots".to_owned());
     }
     let names: std::collections::BTreeSet<&str> = one.names().chain(other.names()).collect();
-    for name in names {
-        if one.get(name) != other.get(name) && (what.is_empty() || is_key(name)) {
-            what.push(name.to_owned());
-        }
-    }
+    // Where the certificates are others, so are the other files.
+    let is_whole = !what.is_empty();
+    let differ = names.into_iter().filter(|name| one.get(name) != other.get(name));
+    what.extend(differ.filter(|name| !is_whole || is_key(name)).map(str::to_owned));
     what
 }
 
@@ -216,5 +215,22 @@ fn waits_for(workload: &Workload, mark: Option<&str>) -> Option<String> {
             Some(format!("{name} has not restarted for the secret"))
         }
         Rollout::Complete => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs() {
+        let secret = |files: &[(&str, &str)]| files.iter().copied().collect::<Secret>();
+        let check = |one: &[(&str, &str)], other: &[(&str, &str)], expect: &[&str]| {
+            assert_eq!(differences(&secret(one), &secret(other)), expect);
+        };
+        let key = ("ca-key.pem", "a");
+        check(&[key], &[key], &[]);
+        check(&[key, ("x", "1")], &[key, ("x", "2"), ("y", "")], &["x", "y"]);
+        check(&[key], &[("ca-key.pem", "b")], &["ca-key.pem"]);
     }
 }
