@@ -225,6 +225,13 @@ fn two_clusters() {
         asked.check("check @/other --context east,west", 2, &["error[istiod/root-replaced]: west"]);
     assert_eq!(codes(&planned), ["istiod/different-roots", "istiod/root-replaced"]);
     let west = &mesh.clusters[1];
+    let before = mesh.written(1);
+    let refused = mesh.run("push @/other --context west --yes");
+    assert_eq!(refused.status, 2, "{}", said(&refused));
+    let parts =
+        ["error[istiod/root-replaced]", "nothing was written", "--force istiod/root-replaced"];
+    assert!(parts.iter().all(|part| refused.err.contains(part)), "{}", said(&refused));
+    assert_eq!(mesh.written(1), before);
     west.apply_cacerts(&path("other/west"));
     restart_istiod(west, &mesh.shell.scratch.read("other/root-cert.pem"));
     let bad = asked.check(
@@ -289,7 +296,20 @@ fn a_secret_istiod_does_not_know() {
         &["error[istiod/not-live]", "error[istiod/roots-not-given]"],
     );
     restart_istiod(east, &mesh.shell.scratch.read("ca/root-cert.pem"));
-    let mended = asked.check("status @/ca --context east", 0, &["this CA, from 1 pod of istiod"]);
+    // The gateway is from before.
+    let half = asked.check(
+        "status @/ca --context east",
+        2,
+        &[
+            "this CA, from 1 pod of istiod",
+            "started before the roots changed",
+            "next: kubectl --context east -n istio-system rollout restart deployment/istio-ingressgateway",
+        ],
+    );
+    assert_eq!(codes(&half), [""; 0]);
+    east.restart(Kind::Deployment, "istio-system", "istio-ingressgateway", "now");
+    east.rolled_out(Kind::Deployment, "istio-system", "istio-ingressgateway");
+    let mended = asked.check("status @/ca --context east", 0, &["restarts none is waited for"]);
     assert_eq!(codes(&mended), [""; 0]);
     // It writes nothing, and needs no right to make a token.
     let rights = mesh.shell.good("push @/ca --print-rbac --rbac-user ci");
@@ -297,8 +317,7 @@ fn a_secret_istiod_does_not_know() {
     east.apply(&rights.replace("serviceaccounts/token", "serviceaccounts/nothing"));
     mesh.write_kubeconfig("ci", &[east.kubeconfig_for("ci", &[])]);
     let written = mesh.written(0);
-    let ran =
-        mesh.run_as("ci", "status @/ca --context east --gateway istio-system/istio-ingressgateway");
+    let ran = mesh.run_as("ci", "status @/ca --context east");
     assert_eq!(ran.status, 0, "{}", said(&ran));
     assert_eq!(mesh.written(0), written, "nothing is written");
 }

@@ -21,12 +21,14 @@ use crate::workload::Id;
 
 mod istiod;
 mod mesh_config;
+mod older;
 mod prove;
 mod secret;
 mod workloads;
 
 pub use istiod::Istiod;
 pub use mesh_config::MeshConfig;
+pub use older::OlderPod;
 
 /// One request takes this long at most.
 const REQUEST: Duration = Duration::from_secs(20);
@@ -123,6 +125,14 @@ impl Kube {
     /// Those of a request; a pod that does not answer is in the result.
     pub async fn served(&self) -> Result<Vec<crate::proof::PodProof>, Error> {
         prove::served(self).await
+    }
+
+    /// Gateway pods that started before the roots of their namespace changed, within the last day.
+    ///
+    /// # Errors
+    /// Those of a request.
+    pub async fn older_pods(&self) -> Result<Vec<OlderPod>, Error> {
+        older::read(self).await
     }
 
     async fn send(&self, action: &Action, desired: &Desired, dry_run: bool) -> Result<(), Error> {

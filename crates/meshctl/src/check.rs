@@ -151,8 +151,13 @@ pub(crate) fn problems(
             }
         }
     }
-    problems.sort_by(|a, b| b.severity.cmp(&a.severity));
+    errors_first(&mut problems);
     problems
+}
+
+/// Errors before warnings, else in the order they were found.
+pub(crate) fn errors_first(problems: &mut [Problem]) {
+    problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
 }
 
 /// What is wrong with writing these secrets into clusters as they were seen: errors stand against it.

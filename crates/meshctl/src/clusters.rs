@@ -81,7 +81,7 @@ fn gateway(text: &str) -> Result<(String, String), Failure> {
 
 /// Looks at every cluster at the same time. One that cannot be seen is a failure of all: nothing has been done yet.
 pub(crate) async fn look(targets: &[Target]) -> Result<Vec<Seen>, Failure> {
-    let looks = join_all(targets.iter().map(|target| look_at(target))).await;
+    let looks = join_all(targets.iter().map(look_at)).await;
     let failed: Vec<usize> = (0..targets.len()).filter(|i| looks[*i].is_err()).collect();
     let mut seen = Vec::new();
     for (target, look) in targets.iter().zip(looks) {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use futures_util::future::join_all;
 use meshapply::Error;
+use meshapply::kube::OlderPod;
 use meshapply::proof::PodProof;
 use meshapply::state::certs;
 use meshpki::Time;
@@ -20,13 +21,16 @@ use crate::show::word;
 pub(crate) struct Found {
     pub(crate) seen: Seen,
     pub(crate) served: Vec<PodProof>,
+    /// Gateway pods from before a change of the roots; or why they could not be looked at.
+    pub(crate) older: Result<Vec<OlderPod>, Error>,
 }
 
 /// Looks at every cluster at the same time. One that cannot be asked does not hide the others.
 pub(crate) async fn find(targets: &[Target]) -> Vec<Result<Found, Error>> {
     let one = async |target: &Target| {
-        let (seen, served) = tokio::try_join!(look_at(target), target.kube.served())?;
-        Ok(Found { seen, served })
+        let older = async { Ok(target.kube.older_pods().await) };
+        let (seen, served, older) = tokio::try_join!(look_at(target), target.kube.served(), older)?;
+        Ok(Found { seen, served, older })
     };
     join_all(targets.iter().map(one)).await
 }
@@ -38,6 +42,7 @@ pub(crate) fn unasked(targets: &[Target], found: &[Result<Found, Error>]) -> Vec
         match found {
             Err(error) => failures.push(deaf(target, error)),
             Ok(found) => {
+                failures.extend(found.older.as_ref().err().map(|error| deaf(target, error)));
                 for pod in &found.served {
                     let Err(why) = &pod.served else { continue };
                     let what = format!("pod {} does not say which CA it serves", pod.pod);
@@ -170,5 +175,45 @@ impl Where<'_> {
             .replace("<cluster>", &word(name))
             .replace("<context>", &word(Path::new(context)))
             .replace("<istio-namespace>", &word(Path::new(self.istio_namespace)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn next_commands() {
+        let first_install = check_live(
+            &[LiveCluster {
+                name: "east",
+                secret: None,
+                wanted: None,
+                istiods: vec![LiveIstiod {
+                    revision: "default".to_owned(),
+                    settings: Settings::defaults(Version::NEWEST),
+                    skip_validation: false,
+                }],
+                served: Vec::new(),
+                given: Vec::new(),
+                trust_domain: "cluster.local".to_owned(),
+                aliases: Vec::new(),
+                ca_domains: Vec::new(),
+            }],
+            Time(1_795_244_400),
+        );
+        let check = |folder: Option<&str>, context: &str, expect: &str| {
+            let folder = folder.map(Path::new);
+            let place = Where {
+                name: "east",
+                folder,
+                context: Some(context),
+                istio_namespace: "istio-system",
+            };
+            assert_eq!(place.next(&first_install[0]), expect);
+        };
+        check(None, "east", "meshctl push DIR --context east --workloads");
+        check(Some("my ca/east"), "prod", "meshctl push 'my ca' --context east=prod --workloads");
+        check(Some("east"), "a b", "meshctl push . --context east='a b' --workloads");
     }
 }

@@ -125,7 +125,7 @@ impl Job<'_> {
         let mut problems = check::problems(&clusters, &settings, at);
         let wanted: Vec<_> = plans.iter().map(|plan| &plan.desired.secret).collect();
         problems.extend(check::live_problems(&self.targets, &self.seen, &wanted, at));
-        problems.sort_by(|a, b| b.severity.cmp(&a.severity));
+        check::errors_first(&mut problems);
         problems
     }
 

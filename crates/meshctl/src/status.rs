@@ -119,7 +119,7 @@ fn problems(
     }
     let mut problems = check::problems(&sets, &judges, at);
     problems.extend(check_live(&live, at));
-    problems.sort_by(|a, b| b.severity.cmp(&a.severity));
+    check::errors_first(&mut problems);
     problems
 }
 
@@ -195,27 +195,41 @@ impl Report<'_> {
         if let Some((target, facts)) = self.asked().find(|(_, facts)| !facts.pending.is_empty()) {
             return Some(self.go_on(target, facts));
         }
-        if let Some(cluster) = self.clusters.iter().find(|cluster| cluster.facts.is_err()) {
-            return Some(live::readyz(cluster.target));
+        if let Some(next) = self.clusters.iter().find_map(ask_again) {
+            return Some(next);
         }
         first(Severity::Warning).map(|problem| self.next(problem))
     }
 
-    /// A push of the same goes on where one was interrupted; without the folder, a look at what waits.
+    /// A push of the same goes on where one was interrupted; pods from before are restarted by name.
     fn go_on(&self, target: &Target, facts: &Facts) -> String {
+        let context = show::word(Path::new(&target.context));
+        if let Some(id) = facts.older.first() {
+            let namespace = show::word(Path::new(&id.namespace));
+            return format!("kubectl --context {context} -n {namespace} rollout restart {id}");
+        }
         match (self.dir, &facts.folder) {
             (Some(dir), Some(Folder::Same(_))) => format!(
                 "meshctl push {} --context {}",
                 show::word(dir),
                 live::named(&target.name, &target.context)
             ),
-            _ => format!(
-                "kubectl --context {} -n {} get pods",
-                show::word(Path::new(&target.context)),
-                show::word(Path::new(self.istio_namespace))
-            ),
+            _ => {
+                let namespace = show::word(Path::new(self.istio_namespace));
+                format!("kubectl --context {context} -n {namespace} get pods")
+            }
         }
     }
+}
+
+/// What is to be done about a cluster that could not be asked.
+fn ask_again(cluster: &Cluster<'_>) -> Option<String> {
+    let failure = cluster.facts.as_ref().err()?;
+    let context = show::word(Path::new(&cluster.target.context));
+    Some(match failure.code() {
+        "apply/forbidden" => format!("kubectl --context {context} auth can-i --list"),
+        _ => live::readyz(cluster.target),
+    })
 }
 
 /// `meshctl check` of these clusters.

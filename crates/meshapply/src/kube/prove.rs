@@ -124,7 +124,7 @@ pub(super) async fn namespaces(kube: &Kube) -> Result<Vec<NamespaceRoots>, Error
 }
 
 /// Now, by this machine's clock.
-fn now() -> Time {
+pub(super) fn now() -> Time {
     use std::time::{SystemTime, UNIX_EPOCH};
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Time(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))

@@ -37,18 +37,31 @@ pub(super) async fn istiod(kube: &Kube) -> Result<Vec<Workload>, Error> {
 
 /// The gateways: those named, or else everything that looks like one, in every namespace.
 pub(super) async fn gateways(kube: &Kube) -> Result<Vec<Workload>, Error> {
-    let found = if kube.options.gateways.is_empty() {
+    let found = find_gateways(kube).await?;
+    with_pods(kube, found, false).await
+}
+
+/// The pods of every gateway.
+pub(super) async fn gateway_pods(kube: &Kube) -> Result<Vec<(Id, KubePod)>, Error> {
+    let mut all = Vec::new();
+    for found in find_gateways(kube).await? {
+        let pods = list_pods(kube, &found).await?;
+        all.extend(pods.into_iter().map(|pod| (found.workload.id.clone(), pod)));
+    }
+    Ok(all)
+}
+
+async fn find_gateways(kube: &Kube) -> Result<Vec<Found>, Error> {
+    if kube.options.gateways.is_empty() {
         let mut found = every(kube).await?;
         found.retain(|found| is_gateway(&found.template));
-        found
-    } else {
-        let mut found = Vec::new();
-        for (namespace, name) in &kube.options.gateways {
-            found.push(named(kube, namespace, name).await?);
-        }
-        found
-    };
-    with_pods(kube, found, false).await
+        return Ok(found);
+    }
+    let mut found = Vec::new();
+    for (namespace, name) in &kube.options.gateways {
+        found.push(named(kube, namespace, name).await?);
+    }
+    Ok(found)
 }
 
 /// The workloads whose pods have a sidecar, without those that are `taken`.
@@ -171,19 +184,24 @@ async fn with_pods(kube: &Kube, found: Vec<Found>, all: bool) -> Result<Vec<Work
     let mut workloads = Vec::new();
     for mut found in found {
         if all || found.workload.rollout() != Rollout::Complete {
-            let namespace = found.workload.id.namespace.clone();
-            let labels = found.selector.match_labels.clone().unwrap_or_default();
-            let selector: Vec<String> = labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
-            let what = || format!("list the pods of {} in {namespace}", found.workload.id);
-            let params = ListParams::default().labels(&selector.join(","));
-            let pods = ask(what, kube.pods(&namespace).list(&params)).await?;
-            found.workload.pods = pods.items.iter().map(pod).collect();
+            let pods = list_pods(kube, &found).await?;
+            found.workload.pods = pods.iter().map(pod).collect();
             found.workload.pods.sort_by(|a, b| a.name.cmp(&b.name));
         }
         workloads.push(found.workload);
     }
     workloads.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(workloads)
+}
+
+/// The pods its selector matches.
+async fn list_pods(kube: &Kube, found: &Found) -> Result<Vec<KubePod>, Error> {
+    let namespace = &found.workload.id.namespace;
+    let labels = found.selector.match_labels.clone().unwrap_or_default();
+    let selector: Vec<String> = labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    let what = || format!("list the pods of {} in {namespace}", found.workload.id);
+    let params = ListParams::default().labels(&selector.join(","));
+    Ok(ask(what, kube.pods(namespace).list(&params)).await?.items)
 }
 
 fn deployment(found: Deployment) -> Found {

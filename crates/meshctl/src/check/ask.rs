@@ -3,7 +3,7 @@
 use meshpki::Time;
 use meshpki::istiod::{LiveCluster, Problem, Secret, Settings, check_live};
 
-use super::{Folder, Judged, Live, Report, problems, settings, tell};
+use super::{Folder, Judged, Live, Report, errors_first, problems, settings, tell};
 use crate::args::Check;
 use crate::clusters::{Target, runtime, targets};
 use crate::live::{self, Found, find, unasked};
@@ -85,7 +85,7 @@ fn all_problems(
         })
         .collect();
     found.extend(check_live(&live, at));
-    found.sort_by(|a, b| b.severity.cmp(&a.severity));
+    errors_first(&mut found);
     found
 }
 

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use meshapply::proof::PodProof;
-use meshapply::state::{self, Live, Observed, Who, ca, certs, fingerprint, ids, is_key, same};
-use meshapply::workload::{Rollout, Workload};
+use meshapply::state::{self, Live, Who, ca, certs, fingerprint, ids, is_key, same};
+use meshapply::workload::{Id, Rollout, Workload};
 use meshpki::istiod::{LiveIstiod, Secret, Start};
 use meshpki::{Cert, Time, chain};
 
@@ -33,6 +33,8 @@ pub(super) struct Facts {
     pub(super) given: Vec<Given>,
     /// What waits: restarts and rollouts.
     pub(super) pending: Vec<String>,
+    /// The gateways with pods from before a change of the roots.
+    pub(super) older: Vec<Id>,
 }
 
 /// The folder of the cluster beside what is live.
@@ -99,7 +101,8 @@ impl Facts {
             folder: folder.map(|(dir, files)| Folder::new(dir, target, files, secret)),
             served: found.served.iter().map(|pod| Served::new(pod, ca.as_ref())).collect(),
             given: given.collect(),
-            pending: pending(&seen.observed),
+            pending: pending(found),
+            older: found.older.iter().flatten().map(|older| older.id.clone()).collect(),
             ca,
             chain,
             roots,
@@ -175,16 +178,16 @@ fn differences(one: &Secret, other: &Secret) -> Vec<String> {
         what.push("the roots".to_owned());
     }
     let names: std::collections::BTreeSet<&str> = one.names().chain(other.names()).collect();
-    for name in names {
-        if one.get(name) != other.get(name) && (what.is_empty() || is_key(name)) {
-            what.push(name.to_owned());
-        }
-    }
+    // Where the certificates are others, so are the other files.
+    let is_whole = !what.is_empty();
+    let differ = names.into_iter().filter(|name| one.get(name) != other.get(name));
+    what.extend(differ.filter(|name| !is_whole || is_key(name)).map(str::to_owned));
     what
 }
 
-/// Restarts a secret of ours still asks for, and rollouts that are under way or stuck.
-fn pending(observed: &Observed) -> Vec<String> {
+/// Restarts a secret of ours still asks for, rollouts that are under way or stuck, and gateways with roots of before.
+fn pending(found: &Found) -> Vec<String> {
+    let observed = &found.seen.observed;
     let mut lines = Vec::new();
     let all = [(Who::Istiod, &observed.istiod), (Who::Gateways, &observed.gateways)];
     for (who, workloads) in all {
@@ -193,6 +196,12 @@ fn pending(observed: &Observed) -> Vec<String> {
             let mark = must.map(|live| fingerprint(&live.files));
             lines.extend(waits_for(workload, mark.as_ref().map(|mark| mark.as_str())));
         }
+    }
+    for older in found.older.iter().flatten() {
+        lines.push(format!(
+            "pod {} of {} in {} started before the roots changed at {}: it may hold those of before",
+            older.pod, older.id, older.id.namespace, older.changed
+        ));
     }
     lines
 }
@@ -206,5 +215,22 @@ fn waits_for(workload: &Workload, mark: Option<&str>) -> Option<String> {
             Some(format!("{name} has not restarted for the secret"))
         }
         Rollout::Complete => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs() {
+        let secret = |files: &[(&str, &str)]| files.iter().copied().collect::<Secret>();
+        let check = |one: &[(&str, &str)], other: &[(&str, &str)], expect: &[&str]| {
+            assert_eq!(differences(&secret(one), &secret(other)), expect);
+        };
+        let key = ("ca-key.pem", "a");
+        check(&[key], &[key], &[]);
+        check(&[key, ("x", "1")], &[key, ("x", "2"), ("y", "")], &["x", "y"]);
+        check(&[key], &[("ca-key.pem", "b")], &["ca-key.pem"]);
     }
 }
