@@ -33,7 +33,13 @@ fn first_install_renewal_without_restart_and_back() {
     assert_eq!(mesh.written(0), before);
     // istiod signs with a CA of its own making: it and the gateway restart.
     let said = mesh.good(PUSH);
-    contains(&said, &["restarted istio-system/deployment/istiod", "proven: 1 pod of istiod"]);
+    contains(
+        &said,
+        &[
+            "restarted istio-system/deployment/istiod",
+            "proven by 1 pod of istiod, and in 2 namespaces",
+        ],
+    );
     assert_eq!(mesh.generation(east, "istio-ingressgateway"), 2);
     let installed = mesh.written(0);
     contains(&mesh.good(PUSH), &["secret: unchanged", "done: nothing had to be written"]);
