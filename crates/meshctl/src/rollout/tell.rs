@@ -99,6 +99,9 @@ impl Tell {
             let certs = plan.diff.iter().filter(|one| !one[1..].starts_with(" file"));
             certs.for_each(|one| line(&format!("  {one}")));
         }
+        if !plan.left_out.is_empty() {
+            line(&format!("left out, since istiod does not read it: {}", plan.left_out.join(", ")));
+        }
         plan.effects.iter().for_each(|one| line(one));
         if plan.restarts.is_empty() {
             line("restarts: nobody");
@@ -246,6 +249,7 @@ fn plan_json(target: &Target, plan: &Plan) -> Value {
         "server": target.kube.server(),
         "secretChanges": plan.changes,
         "diff": plan.diff,
+        "leftOut": plan.left_out,
         "istiod": plan.effects,
         "restarts": plan.restarts.iter().map(|id| format!("{}/{id}", id.namespace)).collect::<Vec<_>>(),
     })
