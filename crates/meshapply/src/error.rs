@@ -41,7 +41,9 @@ pub enum Error {
         from: String,
     },
     /// The cluster does not know a kind that is to be written.
-    #[error("the cluster does not know {kind} of {api_version}: Istio's CRDs are not installed, or of another release")]
+    #[error(
+        "the cluster does not know {kind} of {api_version}: Istio's CRDs are not installed, or of another release"
+    )]
     NoCrd {
         /// `networking.istio.io/v1`.
         api_version: String,

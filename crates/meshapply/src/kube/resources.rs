@@ -68,7 +68,9 @@ impl Kube {
         for (kind, plural) in KINDS {
             // All versions are the same objects.
             let version = VERSIONS.iter().find(|version| {
-                served.iter().any(|(api, known)| *api == format!("{GROUP}/{version}") && known == kind)
+                served
+                    .iter()
+                    .any(|(api, known)| *api == format!("{GROUP}/{version}") && known == kind)
             });
             if let Some(version) = version {
                 all.extend(self.list(&resource(GROUP, version, kind, plural)).await?);
@@ -121,11 +123,8 @@ impl Kube {
         let text = |key: &str| live["metadata"][key].as_str().map(str::to_owned);
         let preconditions =
             Preconditions { resource_version: text("resourceVersion"), uid: text("uid") };
-        let params = DeleteParams {
-            dry_run,
-            preconditions: Some(preconditions),
-            ..DeleteParams::default()
-        };
+        let params =
+            DeleteParams { dry_run, preconditions: Some(preconditions), ..DeleteParams::default() };
         ask_optional(|| format!("delete {told}"), api.delete(&name, &params)).await.map(drop)
     }
 
@@ -136,7 +135,8 @@ impl Kube {
         let (namespace, name) =
             (text(&value["metadata"]["namespace"]), text(&value["metadata"]["name"]));
         let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
-        let plural = KINDS.iter().find(|(known, _)| *known == kind).map_or("", |(_, plural)| plural);
+        let plural =
+            KINDS.iter().find(|(known, _)| *known == kind).map_or("", |(_, plural)| plural);
         let resource = resource(group, version, &kind, plural);
         let told = format!("{kind} {namespace}/{name}");
         (Api::namespaced_with(self.client.clone(), &namespace, &resource), name, told)
