@@ -15,6 +15,7 @@ mod interop;
 mod kill;
 mod live;
 mod mesh;
+mod mesh_clusters;
 mod mesh_render;
 mod modes;
 mod push;
