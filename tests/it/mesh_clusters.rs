@@ -27,6 +27,9 @@ const POLICY: &str = "policies:
   - {cluster: cluster1, subset: version-v2, weight: 10}
 ";
 
+/// istiod's name for the subset on the other cluster.
+const REMOTE: &str = "outbound|9080|version-v3|reviews.default.svc.cluster2.global";
+
 /// Two clusters with Istio and its CRDs, and a part of bookinfo on each.
 fn bookinfo() -> Option<Mesh> {
     let mesh = Mesh::start(&["cluster1", "cluster2"])?;
@@ -43,7 +46,7 @@ fn install(cluster: &Cluster, address: &str) {
     cluster.install_istio_crds();
     let mesh = format!("trustDomain: {}\n", cluster.name());
     cluster.install_istio(&Istio { mesh, ..Istio::default() });
-    cluster.apply(&workloads(cluster.name()));
+    cluster.apply(&workloads_of(cluster));
     let services = Api::<Service>::namespaced(cluster.client(), "istio-system");
     let status = json!({"status": {"loadBalancer": {"ingress": [{"ip": address}]}}});
     let (params, patch) = (PatchParams::default(), Patch::Merge(&status));
@@ -52,11 +55,13 @@ fn install(cluster: &Cluster, address: &str) {
 }
 
 /// The Services and Deployments of a cluster.
-fn workloads(cluster: &str) -> String {
+fn workloads_of(cluster: &Cluster) -> String {
     let service = |name: &str| {
         format!(
             "---
-{{apiVersion: v1, kind: ServiceAccount, metadata: {{name: bookinfo-{name}, namespace: default}}}}
+apiVersion: v1
+kind: ServiceAccount
+metadata: {{name: bookinfo-{name}, namespace: default}}
 ---
 apiVersion: v1
 kind: Service
@@ -81,7 +86,7 @@ spec:
 "
         )
     };
-    if cluster == "cluster1" {
+    if cluster.name() == "cluster1" {
         return service("reviews") + &deployment("reviews", "v1") + &deployment("reviews", "v2");
     }
     service("reviews")
@@ -282,36 +287,54 @@ fn without_istios_crds() {
 }
 
 /// `istioctl validate` and `analyze` on every rendered file.
+///
+/// `analyze` looks for the rule of a host outside of the cluster's domain in the namespace of who names it
+/// (`pkg/config/analysis/analyzers/util/hosts.go: GetResourceNameFromHost`), istiod everywhere. So with entries in
+/// Istio's own namespace, as they are by default, it misses a rule istiod has; beside the service there is nothing to say.
+/// And it takes a subset to be of pods, never of the endpoints of a ServiceEntry (`destinationrule/subset.go`).
 fn what_istioctl_says(mesh: &Mesh) {
-    mesh.shell.good("mesh render -f @/mesh.yaml -o @/out");
-    let istioctl = rig().expect("a cluster runs").path("istioctl");
-    for cluster in &mesh.clusters {
-        let folder = mesh.shell.scratch.join(format!("out/{}", cluster.name()));
-        let files = std::fs::read_dir(&folder).expect("a folder").flatten();
-        let files: Vec<String> = files.map(|file| file.path().display().to_string()).collect();
-        assert!(files.len() >= 2, "{files:?}");
-        let say = |args: &[&str]| {
-            let ran = Command::new(istioctl).args(args).args(&files).output().expect("istioctl");
-            let out = String::from_utf8_lossy(&ran.stdout) + String::from_utf8_lossy(&ran.stderr);
-            println!("istioctl {args:?}: {out}");
-            assert!(ran.status.success(), "istioctl {args:?}: {out}");
-        };
-        let mut validate = vec!["validate"];
-        for file in &files {
-            validate.extend(["-f", file]);
+    let spec = mesh.shell.scratch.read("mesh.yaml");
+    let beside = |spec: String, name: &str| {
+        let line = format!("- name: {name}\n");
+        spec.replacen(&line, &format!("{line}  importNamespace: default\n"), 1)
+    };
+    mesh.shell.scratch.write("near/mesh.yaml", beside(beside(spec, "cluster1"), "cluster2"));
+    const MISSED: &str = "--suppress=IST0101=VirtualService default/reviews";
+    const ENDPOINTS: &str = "--suppress=IST0173=DestinationRule istio-system/*.cluster*";
+    for (from, more) in [("mesh.yaml", &[MISSED][..]), ("near/mesh.yaml", &[])] {
+        mesh.shell.good(&format!("mesh render -f @/{from} -o @/out"));
+        for cluster in &mesh.clusters {
+            let folder = mesh.shell.scratch.join(format!("out/{}", cluster.name()));
+            let files = std::fs::read_dir(&folder).expect("a folder").flatten();
+            let files: Vec<String> = files.map(|file| file.path().display().to_string()).collect();
+            assert!(files.len() >= 2, "{files:?}");
+            istioctl(
+                &["validate"],
+                &files.iter().flat_map(|file| ["-f", file]).collect::<Vec<_>>(),
+            );
+            // Together with the Services and workloads they are about, in the cluster and then in a file.
+            let workloads = mesh.shell.scratch.join("workloads.yaml");
+            std::fs::write(&workloads, workloads_of(cluster)).expect("a file");
+            let workloads = workloads.display().to_string();
+            let kubeconfig = format!("--kubeconfig={}", cluster.kubeconfig().display());
+            let mut files: Vec<&str> = files.iter().map(String::as_str).collect();
+            files.extend(more);
+            if from == "mesh.yaml" {
+                istioctl(&["analyze", &kubeconfig, "--all-namespaces", ENDPOINTS], &files);
+            }
+            files.push(&workloads);
+            istioctl(&["analyze", "--use-kube=false", "--output-threshold=Error"], &files);
         }
-        let ran = Command::new(istioctl).args(&validate).output().expect("istioctl");
-        let out = String::from_utf8_lossy(&ran.stdout) + String::from_utf8_lossy(&ran.stderr);
-        println!("istioctl validate: {out}");
-        assert!(ran.status.success(), "{out}");
-        // Together with the Services and Pods they are about.
-        let kubeconfig = cluster.kubeconfig().display().to_string();
-        let workloads = mesh.shell.scratch.join(format!("{}-workloads.yaml", cluster.name()));
-        std::fs::write(&workloads, self::workloads(cluster.name())).expect("a file");
-        let workloads = workloads.display().to_string();
-        say(&["analyze", "--use-kube=false", "--output-threshold", "Error", &workloads]);
-        say(&["analyze", "--kubeconfig", &kubeconfig, "--all-namespaces"]);
     }
+}
+
+/// Runs istioctl, which must be content.
+fn istioctl(command: &[&str], more: &[&str]) {
+    let program = rig().expect("a cluster runs").path("istioctl");
+    let ran = Command::new(program).args(command).args(more).output().expect("istioctl");
+    let out = String::from_utf8_lossy(&ran.stdout) + String::from_utf8_lossy(&ran.stderr);
+    println!("istioctl {command:?}: {out}");
+    assert!(ran.status.success(), "istioctl {command:?}: {out}");
 }
 
 /// What istiod has for productpage on cluster1, and for the gateway of cluster2.
@@ -324,6 +347,7 @@ fn what_istiod_makes_of_it(mesh: &Mesh) {
         namespace: "default".to_owned(),
         labels: vec![("app".to_owned(), "productpage".to_owned())],
         routes: vec!["9080".to_owned()],
+        endpoints: vec![REMOTE.to_owned()],
     };
     let proxy = one.connect_proxy(&istiod(one), &sidecar);
     calls(&proxy);
@@ -336,6 +360,7 @@ fn what_istiod_makes_of_it(mesh: &Mesh) {
         namespace: "istio-system".to_owned(),
         labels: pod.metadata.labels.clone().expect("labels").into_iter().collect(),
         routes: Vec::new(),
+        endpoints: Vec::new(),
     };
     arrivals(&two.connect_proxy(&istiod(two), &gateway));
 }
@@ -370,17 +395,22 @@ fn cluster<'v>(dump: &'v Value, name: &str) -> Option<&'v Value> {
 
 /// The weights, and a cluster with the SNI the gateway knows and the identity it has to have.
 fn calls(proxy: &Proxy) {
-    let remote = "outbound|9080|version-v3|reviews.default.svc.cluster2.global";
     let dump = proxy.dump("the remote cluster", |dump| {
-        cluster(dump, remote).is_some() && !of(dump, "weighted_clusters").is_empty()
+        cluster(dump, REMOTE).is_some()
+            && !of(dump, "weightedClusters").is_empty()
+            && of(dump, "endpointConfig").iter().any(|one| one["clusterName"] == REMOTE)
     });
-    let found = cluster(&dump, remote).expect("a cluster");
+    let found = cluster(&dump, REMOTE).expect("a cluster");
     let sni = "outbound_.9080_.version-v3_.reviews.default.svc.cluster.local";
     assert_eq!(of(found, "sni"), [sni], "{found}");
     let text = found.to_string();
     assert!(text.contains("spiffe://cluster2/ns/default/sa/bookinfo-reviews"), "{text}");
-    assert!(text.contains(ADDRESSES[1]), "{text}");
-    let weights = of(&dump, "weighted_clusters");
+    let endpoints = of(&dump, "endpointConfig");
+    let endpoint = endpoints.into_iter().find(|endpoint| endpoint["clusterName"] == REMOTE);
+    let endpoint = endpoint.expect("endpoints of the remote cluster");
+    assert_eq!(of(endpoint, "address").last(), Some(&&json!(ADDRESSES[1])), "{endpoint}");
+    assert_eq!(of(endpoint, "portValue"), [15443], "{endpoint}");
+    let weights = of(&dump, "weightedClusters");
     let split = |weighted: &Value| -> Vec<(String, u64)> {
         let clusters = weighted["clusters"].as_array().expect("clusters");
         let one = |one: &Value| {
@@ -394,7 +424,7 @@ fn calls(proxy: &Proxy) {
     let local = |version: &str| {
         format!("outbound|9080|version-{version}|reviews.default.svc.cluster.local")
     };
-    let expect = vec![(remote.to_owned(), 75), (local("v1"), 15), (local("v2"), 10)];
+    let expect = vec![(REMOTE.to_owned(), 75), (local("v1"), 15), (local("v2"), 10)];
     assert!(weights.iter().any(|weighted| split(weighted) == expect), "{weights:?}");
     println!("istiod: {expect:?}, sni {sni}");
 }
@@ -402,8 +432,9 @@ fn calls(proxy: &Proxy) {
 /// A filter chain for the SNI of the subset and of the whole service, and none for what is not offered.
 fn arrivals(proxy: &Proxy) {
     let sni = |subset: &str| format!("outbound_.9080_.{subset}_.reviews.default.svc.cluster.local");
+    // Without a subset nothing stands before its underscore.
     let names = |dump: &Value| -> Vec<String> {
-        let all = of(dump, "server_names").into_iter();
+        let all = of(dump, "serverNames").into_iter();
         let all = all.flat_map(|names| names.as_array().cloned().unwrap_or_default());
         all.filter_map(|name| name.as_str().map(str::to_owned)).collect()
     };
@@ -414,9 +445,9 @@ fn arrivals(proxy: &Proxy) {
     found.dedup();
     println!("istiod: filter chains for {found:?}");
     let ratings = |subset: &str| sni(subset).replace("reviews", "ratings");
-    let mut expect = vec![sni("_"), sni("version-v3"), ratings("_"), ratings("version-v1")];
+    let mut expect = vec![sni(""), sni("version-v3"), ratings(""), ratings("version-v1")];
     expect.sort();
     assert_eq!(found, expect);
-    let ports: Vec<&Value> = of(&dump, "port_value");
+    let ports: Vec<&Value> = of(&dump, "portValue");
     assert!(ports.contains(&&json!(15443)), "{ports:?}");
 }

@@ -38,6 +38,8 @@ pub struct Node {
     pub labels: Vec<(String, String)>,
     /// Names of the routes it asks for.
     pub routes: Vec<String>,
+    /// Names of the clusters whose endpoints it asks for.
+    pub endpoints: Vec<String>,
 }
 
 /// A connected proxy; dropped, it goes.
@@ -82,12 +84,12 @@ impl Cluster {
 }
 
 impl Proxy<'_> {
-    /// What istiod has for it, when it satisfies `good`: clusters, listeners and routes as Envoy dumps them.
+    /// What istiod has for it, when it satisfies `good`: clusters, listeners, routes and endpoints, fields in camel case.
     ///
     /// # Panics
     /// When it does not in time, with what there is.
     pub fn dump(&self, what: &str, good: impl Fn(&Value) -> bool) -> Value {
-        let path = format!("/debug/config_dump?proxyID={}", self.id);
+        let path = format!("/debug/config_dump?include_eds=true&proxyID={}", self.id);
         let mut last = String::new();
         for _ in 0..120 {
             last = self
@@ -117,8 +119,13 @@ impl Node {
         let node = field(2, &self.node());
         let mut all = ask(&node, "cluster.v3.Cluster", &[]);
         all.extend(ask(&[], "listener.v3.Listener", &[]));
-        if !self.routes.is_empty() {
-            all.extend(ask(&[], "route.v3.RouteConfiguration", &self.routes));
+        for (kind, names) in [
+            ("route.v3.RouteConfiguration", &self.routes),
+            ("endpoint.v3.ClusterLoadAssignment", &self.endpoints),
+        ] {
+            if !names.is_empty() {
+                all.extend(ask(&[], kind, names));
+            }
         }
         Some(all.into())
     }
