@@ -321,3 +321,41 @@ fn a_secret_istiod_does_not_know() {
     assert_eq!(ran.status, 0, "{}", said(&ran));
     assert_eq!(mesh.written(0), written, "nothing is written");
 }
+
+/// Failure mode 9: one root, two trust domains, and who accepts whose identities.
+#[test]
+fn trust_domains() {
+    let Some(mesh) = Mesh::start(&["east", "west"]) else { return };
+    let install = |cluster: &Cluster, mesh_config: &str, env: &[(&str, &str)]| {
+        cluster.apply_cacerts(&mesh.shell.scratch.join(format!("ca/{}", cluster.name())));
+        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        cluster.install_istio(&Istio {
+            mesh: mesh_config.to_owned(),
+            env: env.collect(),
+            gateways: Vec::new(),
+            ..Istio::default()
+        });
+    };
+    install(&mesh.clusters[0], "trustDomain: east.example", &[]);
+    install(&mesh.clusters[1], "", &[("PILOT_SKIP_VALIDATE_TRUST_DOMAIN", "true")]);
+    let asked = Asked(&mesh);
+    // West skips the check, east does not know west's.
+    let found = asked.check(
+        "check --context east,west",
+        0,
+        &[
+            "warning[istiod/trust-domain]: east, west: ",
+            "evidence: east has east.example; trustDomainAliases: none; caCertificates.trustDomains: none",
+            "effect: calls from west to east fail",
+            "next: kubectl --context east -n istio-system edit configmap istio",
+        ],
+    );
+    assert_eq!(codes(&found), ["istiod/trust-domain"]);
+    install(
+        &mesh.clusters[0],
+        "trustDomain: east.example\ntrustDomainAliases: [cluster.local]",
+        &[],
+    );
+    let found = asked.check("check --context east,west", 0, &["0 errors, 0 warnings"]);
+    assert_eq!(codes(&found), [""; 0]);
+}

@@ -333,7 +333,7 @@ fn explain_failover() {
         exit 1
         --- stderr
         error[config/unknown-name]: there is no service `nothing` in the spec
-          because: its services are bank/ledger, shop/cart, shop/stock
+          because: its services are bank/audit, bank/ledger, post/mail, shop/cart, shop/stock
     "#,
     );
 }
@@ -613,7 +613,7 @@ fn every_code() {
         exit 1
         --- stderr
         error[config/addresses-exhausted]: 10.0.0.0/30 has no address left for `s.n.svc.a.global`: all 4 are in use or in their grace period
-          in: @/mesh.lock, addresses.pool
+          in: @/mesh.yaml, addresses.pool
 
         hint: a larger `addresses.pool`, or fewer `addresses.graceDays`
     "#,

@@ -19,6 +19,8 @@ fn first_install_renewal_without_restart_and_back() {
     let Some(mesh) = Mesh::with_istio(&["east"], &Istio::default()) else { return };
     let east = &mesh.clusters[0];
     let before = mesh.written(0);
+    // What istiod does not read stays at home, above all other keys.
+    mesh.shell.scratch.write_key("ca/east/intermediate_ca-key.pem", "another key");
     // Shown, checked by the API server, and nothing written.
     let shown = mesh.good("push @/ca --context east --dry-run server --diff");
     contains(
@@ -33,8 +35,18 @@ fn first_install_renewal_without_restart_and_back() {
     assert_eq!(mesh.written(0), before);
     // istiod signs with a CA of its own making: it and the gateway restart.
     let said = mesh.good(PUSH);
-    contains(&said, &["restarted istio-system/deployment/istiod", "proven: 1 pod of istiod"]);
+    contains(
+        &said,
+        &[
+            "restarted istio-system/deployment/istiod",
+            "proven by 1 pod of istiod, and in 2 namespaces",
+        ],
+    );
     assert_eq!(mesh.generation(east, "istio-ingressgateway"), 2);
+    let files = east.secret("istio-system", "cacerts").expect("a secret").data.expect("files");
+    let names: Vec<&str> = files.keys().map(String::as_str).collect();
+    assert_eq!(names, ["ca-cert.pem", "ca-key.pem", "cert-chain.pem", "root-cert.pem"]);
+    contains(&said, &["left out, since istiod does not read it: intermediate_ca-key.pem"]);
     let installed = mesh.written(0);
     contains(&mesh.good(PUSH), &["secret: unchanged", "done: nothing had to be written"]);
     assert_eq!(mesh.written(0), installed, "a push of what is there writes nothing");

@@ -9,6 +9,7 @@ pub mod crd;
 pub mod differ;
 pub mod forge;
 pub mod fuzz;
+pub mod fuzz_mesh;
 pub mod judge;
 pub mod judges;
 pub mod mesh;

@@ -16,6 +16,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tonic::client::Grpc;
 use tonic::codegen::http::uri::PathAndQuery;
+use tonic::metadata::MetadataValue;
 use tonic::transport::Endpoint;
 use tonic_prost::ProstCodec;
 use tower::service_fn;
@@ -82,8 +83,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
         client.ready().await.map_err(|error| error.to_string())?;
         let mut request = tonic::Request::new(CertificateRequest { csr, validity: CANARY_SECONDS });
         let bearer = Zeroizing::new(format!("Bearer {}", *token.0));
-        let mut bearer: tonic::metadata::MetadataValue<_> =
-            bearer.parse().map_err(|_| "the token is no header value".to_owned())?;
+        // The cause would not show the token, and is not looked at to be sure of it.
+        let Ok(mut bearer) = bearer.parse::<MetadataValue<_>>() else {
+            return Err("the token is no header value".to_owned());
+        };
         bearer.set_sensitive(true);
         request.metadata_mut().insert("authorization", bearer);
         let path =

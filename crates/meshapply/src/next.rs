@@ -198,10 +198,11 @@ fn roll(workloads: &[Workload], must: bool, mark: &str, batch: usize) -> Option<
             }
         }
     }
-    if must && under_way.len() < batch {
-        if let Some(workload) = workloads.iter().find(|workload| !marked(workload)) {
-            return Some(restart(workload, mark));
-        }
+    if must
+        && under_way.len() < batch
+        && let Some(workload) = workloads.iter().find(|workload| !marked(workload))
+    {
+        return Some(restart(workload, mark));
     }
     let (workload, what) = under_way.into_iter().next()?;
     Some(Next::Wait(Waiting::Rollout { id: workload.id.clone(), what }))

@@ -129,18 +129,17 @@ fn growing(resource: &Resource) -> usize {
 /// The new content with what the old one had besides: subsets of a rule, hosts of a gateway; and whether that is more.
 fn grown(to: &Resource, from: &Resource) -> (Resource, bool) {
     let mut grown = to.clone();
-    let shrinks = match to.kind() {
-        "DestinationRule" => {
-            union(&mut grown.value["spec"]["subsets"], &from.value["spec"]["subsets"], "name")
-        }
-        "Gateway" => union(
-            &mut grown.value["spec"]["servers"][0]["hosts"],
-            &from.value["spec"]["servers"][0]["hosts"],
-            "",
-        ),
-        _ => false,
+    let (list, key) = match to.kind() {
+        "DestinationRule" => ("/spec/subsets", "name"),
+        "Gateway" => ("/spec/servers/0/hosts", ""),
+        _ => return (grown, false),
     };
-    (grown, shrinks)
+    let old = from.value.pointer(list).cloned().unwrap_or_default();
+    if grown.value.pointer(list).is_none() && list == "/spec/subsets" {
+        grown.value["spec"]["subsets"] = Value::Array(Vec::new());
+    }
+    let shrinks = grown.value.pointer_mut(list).is_some_and(|new| union(new, &old, key));
+    (if shrinks { grown } else { to.clone() }, shrinks)
 }
 
 /// Adds the items of `old` that `new` has not, by `key` or as a whole; whether there were any.

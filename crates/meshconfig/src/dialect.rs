@@ -191,6 +191,11 @@ fn set_list(value: &mut Value, key: &str, list: Vec<Value>) {
     }
 }
 
+/// The settings of each port of a traffic policy.
+fn port_settings(policy: &mut Value) -> impl Iterator<Item = &mut Value> {
+    policy.get_mut("portLevelSettings").and_then(Value::as_array_mut).into_iter().flatten()
+}
+
 /// A Gateway that passes TLS through by its SNI.
 fn passthrough(target: &Target<'_>, gateway: &Gateway, name: &str, hosts: &[String]) -> Resource {
     let server = json!({

@@ -108,7 +108,7 @@ pub fn documents(text: &str) -> Result<Vec<Value>, Error> {
     let mut resources = Vec::new();
     for mut document in documents {
         let is_list = document["kind"].as_str().is_some_and(|kind| kind.ends_with("List"));
-        match document["items"].take() {
+        match document.get_mut("items").map(Value::take).unwrap_or_default() {
             Value::Array(items) if is_list => resources.extend(items),
             _ if document.is_null() => {}
             _ => resources.push(document),

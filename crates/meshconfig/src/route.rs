@@ -85,7 +85,9 @@ fn unit<'m>(mesh: &'m Mesh, cluster: &'m Cluster, group: &'m [Service]) -> Optio
         .into_iter()
         .flat_map(|service| mesh.importers(service).map(move |from| (from, service)));
     let exports = called.map(|(from, service)| Route { from, to: cluster, service }).collect();
-    let seen = |service: &&Service| cluster.remote_secrets && mesh.home(service).remote_secrets;
+    // What a cluster neither has nor imports this way has no name in it, and maybe no namespace.
+    let looks = cluster.remote_secrets && (own.is_some() || imports.iter().any(Route::by_registry));
+    let seen = |service: &&Service| looks && mesh.home(service).remote_secrets;
     let (namespace, name) = (group[0].namespace.as_str(), group[0].name.as_str());
     Some(Unit {
         namespace,
@@ -116,10 +118,12 @@ impl<'m> Unit<'m> {
         })
     }
 
-    /// Whether istiod sees the service on other clusters, so that subsets must say which cluster they mean.
+    /// Whether istiods see the service across clusters, so that subsets must say which cluster they mean: those of
+    /// others that it calls, and its own, which callers and gateway name alike.
     #[must_use]
     pub fn is_pinned(&self) -> bool {
         let own = self.own.map(|service| service.cluster);
         self.registry.iter().any(|service| Some(service.cluster) != own)
+            || self.exports.iter().any(Route::by_registry)
     }
 }

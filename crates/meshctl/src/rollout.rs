@@ -93,11 +93,11 @@ struct Job<'a> {
 impl Job<'_> {
     async fn run(self, secrets: Vec<Secret>, io: &mut Io<'_>) -> Result<Exit, Failure> {
         let plans: Vec<Plan> = secrets
-            .into_iter()
+            .iter()
             .zip(&self.seen)
             .map(|(secret, seen)| Plan::new(secret, seen, self.args, io.now))
             .collect();
-        let problems = self.problems(&plans, io.now);
+        let problems = self.problems(&secrets, &plans, io.now);
         let mut tell = tell::Tell::new(&self.targets, self.args, io.progress);
         tell.plan(&self.targets, &self.seen, &plans, &problems, io)?;
         refuse(&problems, self.args)?;
@@ -117,10 +117,16 @@ impl Job<'_> {
         run::run(&self, &plans, &mut tell, io).await
     }
 
-    /// What `meshctl check` says of these secrets together, each judged as its own istiod would.
-    fn problems(&self, plans: &[Plan], at: Time) -> Vec<meshpki::istiod::Problem> {
+    /// What `meshctl check` says of these folders together, with all that is in them, each judged as its own istiod
+    /// would.
+    fn problems(
+        &self,
+        secrets: &[Secret],
+        plans: &[Plan],
+        at: Time,
+    ) -> Vec<meshpki::istiod::Problem> {
         let names = self.targets.iter().map(|target| target.name.as_str());
-        let clusters: Vec<_> = names.zip(plans.iter().map(|plan| &plan.desired.secret)).collect();
+        let clusters: Vec<_> = names.zip(secrets).collect();
         let settings: Vec<_> = self.seen.iter().map(plan::settings).collect();
         let mut problems = check::problems(&clusters, &settings, at);
         let wanted: Vec<_> = plans.iter().map(|plan| &plan.desired.secret).collect();

@@ -154,8 +154,9 @@ fn import(
 }
 
 fn stage(workspace: &mut Workspace, cluster: &str, live: &Live) -> Result<(), Failure> {
-    for name in live.files.names() {
-        let content = live.files.get(name).unwrap_or_default();
+    let files = live.files.for_istiod();
+    for name in files.names() {
+        let content = files.get(name).unwrap_or_default();
         workspace.stage(&Path::new(cluster).join(name), content, is_key(name))?;
     }
     workspace.sync()?;

@@ -212,6 +212,15 @@ impl Secret {
         self.files.get(name).map(|content| content.as_slice())
     }
 
+    /// The files some release of istiod reads, and nothing beside them: what belongs into a cluster. A folder may hold
+    /// more, such as the CSR the CA was signed from, or somebody's other key.
+    #[must_use]
+    pub fn for_istiod(&self) -> Self {
+        let is_read = |name: &str| bundle::FILES.contains(&name) && name != "istio-generated";
+        let files = self.files.iter().filter(|(name, _)| is_read(name));
+        Self { files: files.map(|(name, content)| (name.clone(), content.clone())).collect() }
+    }
+
     /// The names, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.files.keys().map(String::as_str)

@@ -64,11 +64,7 @@ pub(super) async fn write(
     let object = object(CACERTS, &desired.secret, &desired.restart, over);
     if over.is_none() {
         // Server-side apply would write over what somebody else made in the meantime; this says 409.
-        let params = PostParams {
-            dry_run: params.dry_run,
-            field_manager: params.field_manager,
-            ..PostParams::default()
-        };
+        let params = PostParams { dry_run: params.dry_run, field_manager: params.field_manager };
         ask(what, kube.secrets().create(&params, &object)).await?;
         return Ok(());
     }

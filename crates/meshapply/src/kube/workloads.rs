@@ -147,19 +147,17 @@ where
 
 /// A workload by its name, of whichever kind. Who may not read one kind may read another.
 async fn named(kube: &Kube, namespace: &str, name: &str) -> Result<Found, Error> {
-    let deployment = one(kube, Kind::Deployment, namespace, name, deployment).await;
-    let daemon_set = match deployment {
+    let first = match one(kube, Kind::Deployment, namespace, name, deployment).await {
         Ok(found) => return Ok(found),
-        Err(first) => {
-            one(kube, Kind::DaemonSet, namespace, name, daemon_set).await.map_err(|_| first)
-        }
+        Err(error) => error,
     };
-    match daemon_set {
-        Ok(found) => Ok(found),
-        Err(first) => {
-            one(kube, Kind::StatefulSet, namespace, name, stateful_set).await.map_err(|_| first)
-        }
+    if let Ok(found) = one(kube, Kind::DaemonSet, namespace, name, daemon_set).await {
+        return Ok(found);
     }
+    if let Ok(found) = one(kube, Kind::StatefulSet, namespace, name, stateful_set).await {
+        return Ok(found);
+    }
+    Err(first)
 }
 
 async fn one<K>(

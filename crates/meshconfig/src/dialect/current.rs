@@ -52,11 +52,10 @@ pub(super) fn for_importer(
     };
     let mut subsets: Vec<Value> = route.service.subsets.iter().map(|s| subset(&s.name)).collect();
     if let Some(settings) = outlier {
-        for ports in subsets
-            .iter_mut()
-            .filter_map(|s| s["trafficPolicy"]["portLevelSettings"].as_array_mut())
-        {
-            ports.iter_mut().for_each(|port| port["outlierDetection"] = super::outlier(settings));
+        for policy in subsets.iter_mut().filter_map(|subset| subset.get_mut("trafficPolicy")) {
+            for port in super::port_settings(policy) {
+                port["outlierDetection"] = super::outlier(settings);
+            }
         }
     }
     set_list(&mut rule, "subsets", subsets);

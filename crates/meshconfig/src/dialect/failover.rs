@@ -64,7 +64,7 @@ pub(super) fn resources(target: &Target<'_>, unit: &Unit<'_>) -> Vec<Resource> {
     let priorities: Vec<String> = (1..members.len()).map(|n| format!("{}=yes", step(n))).collect();
     let balancer = json!({"localityLbSetting": {"enabled": true, "failoverPriority": priorities}});
     let mut settings = current::traffic_policy(service, "", &behind, policy.outlier.as_ref());
-    for port in settings["portLevelSettings"].as_array_mut().into_iter().flatten() {
+    for port in super::port_settings(&mut settings) {
         port["loadBalancer"] = balancer.clone();
     }
     settings["loadBalancer"] = balancer;

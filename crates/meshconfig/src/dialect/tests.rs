@@ -220,6 +220,21 @@ proptest! {
         let problems = crate::lint::lint(&clusters);
         let errors: Vec<_> = problems.iter().filter(|p| p.severity == crate::lint::Severity::Error).collect();
         prop_assert!(errors.is_empty(), "{:#?}\n{}", errors, text);
+        // With remote secrets both sides have the subsets of the service's other homes by the same names.
+        let pinned = |cluster: &str, name: &str| -> BTreeSet<String> {
+            let rule = all[cluster].iter().find(|r| r.kind() == "DestinationRule" && r.name() == name);
+            let subsets = rule.and_then(|r| r.value["spec"]["subsets"].as_array()).into_iter().flatten();
+            subsets.filter(|s| !s["labels"]["topology.istio.io/cluster"].is_null()).map(ToString::to_string).collect()
+        };
+        for made in &services {
+            let secret = |n: u8| secrets >> n & 1 == 1;
+            for from in made.importers.iter().filter(|n| **n != made.cluster && secret(**n) && secret(made.cluster)) {
+                let name = format!("s{}", made.name);
+                let home = pinned(&format!("c{}", made.cluster), &name);
+                let theirs = pinned(&format!("c{from}"), &name);
+                prop_assert!(theirs.is_subset(&home), "{:?} {:?}", theirs, home);
+            }
+        }
         let ids: Vec<String> = all.values().flat_map(|r| r.iter().map(Resource::id)).collect();
         for (cluster, resources) in &all {
             let unique: BTreeSet<String> = resources.iter().map(Resource::id).collect();

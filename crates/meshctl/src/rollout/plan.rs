@@ -22,6 +22,8 @@ pub(super) struct Plan {
     pub(super) changes: bool,
     /// Lines of what changes in the secret: fingerprints, subjects and dates, no key.
     pub(super) diff: Vec<String>,
+    /// Files of the folder that istiod does not read, which stay there.
+    pub(super) left_out: Vec<String>,
     /// What each istiod will do: revision, release, sentence.
     pub(super) effects: Vec<String>,
     /// Who restarts, in order.
@@ -31,7 +33,10 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn new(secret: Secret, seen: &Seen, args: &Rollout, at: Time) -> Self {
+    pub(super) fn new(folder: &Secret, seen: &Seen, args: &Rollout, at: Time) -> Self {
+        let secret = folder.for_istiod();
+        let left_out = folder.names().filter(|name| secret.get(name).is_none());
+        let left_out = left_out.map(str::to_owned).collect();
         let observed = &seen.observed;
         let old = observed.secret.as_ref();
         let changes = old.is_none_or(|live| !same(&live.files, &secret));
@@ -48,6 +53,7 @@ impl Plan {
         };
         Self {
             diff: diff(old.map(|live| &live.files), &desired.secret),
+            left_out,
             effects: effects(&desired, seen, changes, at),
             restarts: restarts(&desired, observed),
             refusal: changes.then(|| refusal(&desired, observed)).flatten(),

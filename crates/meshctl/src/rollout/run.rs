@@ -87,7 +87,7 @@ fn summary(
     for (target, outcome) in job.targets.iter().zip(outcomes) {
         let proven = matches!(outcome, Outcome::Done(Receipt { proof: Some(_), .. }));
         let line = match outcome {
-            Outcome::Done(receipt) if proven => format!("proven: {}", proof_text(receipt)),
+            Outcome::Done(receipt) if proven => format!("proven {}", proof_text(receipt)),
             Outcome::Done(_) => "written; nothing to prove before Istio is installed".to_owned(),
             Outcome::Failed(error) => format!("failed: {error}"),
             Outcome::NotStarted => "not touched".to_owned(),
@@ -122,7 +122,7 @@ fn proof_text(receipt: &Receipt) -> String {
     let counted =
         |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
     format!(
-        "{} of istiod serve and sign with it, {} have its roots",
+        "by {} of istiod, and in {}",
         counted(proof.pods.len(), "pod"),
         counted(proof.namespaces.len(), "namespace")
     )

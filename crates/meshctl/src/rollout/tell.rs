@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use meshapply::converge::Event;
 use meshapply::next::Action;
-use meshpki::istiod::{Problem, Severity};
+use meshpki::istiod::Problem;
 use serde_json::{Value, json};
 
 use super::plan::Plan;
@@ -29,14 +29,15 @@ pub(super) struct Tell {
 impl Tell {
     pub(super) fn new(targets: &[Target], args: &Rollout, terminal: bool) -> Self {
         let names = targets.iter().map(|target| safe(&target.name).chars().count());
+        let width = names.max().unwrap_or(0);
         Self {
             json: super::is_json(args),
             diff: args.diff,
             live: terminal && !super::is_json(args),
-            width: names.max().unwrap_or(0),
+            width,
             lines: targets
                 .iter()
-                .map(|target| format!("{}: waits its turn", safe(&target.name)))
+                .map(|target| row(&target.name, width, "waits its turn"))
                 .collect(),
             drawn: 0,
         }
@@ -74,14 +75,8 @@ impl Tell {
                 safe(&clusters),
                 safe(&problem.message)
             );
-            if problem.severity == Severity::Error {
-                let _ = writeln!(
-                    text,
-                    "  effect: {}\n  fix: {}",
-                    safe(&problem.effect),
-                    safe(&problem.fix)
-                );
-            }
+            let (effect, fix) = (safe(&problem.effect), safe(&problem.fix));
+            let _ = writeln!(text, "  effect: {effect}\n  fix: {fix}");
         }
         show::output(&text, io)
     }
@@ -103,6 +98,9 @@ impl Tell {
         } else {
             let certs = plan.diff.iter().filter(|one| !one[1..].starts_with(" file"));
             certs.for_each(|one| line(&format!("  {one}")));
+        }
+        if !plan.left_out.is_empty() {
+            line(&format!("left out, since istiod does not read it: {}", plan.left_out.join(", ")));
         }
         plan.effects.iter().for_each(|one| line(one));
         if plan.restarts.is_empty() {
@@ -152,7 +150,7 @@ impl Tell {
 
     /// A cluster's newest line: redrawn in its place on a terminal, added elsewhere.
     pub(super) fn line(&mut self, cluster: usize, target: &Target, text: &str, io: &mut Io<'_>) {
-        let line = format!("{:<width$}  {}", safe(&target.name), safe(text), width = self.width);
+        let line = row(&target.name, self.width, text);
         self.lines[cluster] = line.clone();
         // Progress that nobody can see is no failure.
         if !self.live {
@@ -180,6 +178,11 @@ impl Tell {
     pub(super) const fn is_json(&self) -> bool {
         self.json
     }
+}
+
+/// `east  waiting for ..`.
+fn row(name: &str, width: usize, text: &str) -> String {
+    format!("{:<width$}  {}", safe(name), safe(text))
 }
 
 /// A line that does not wrap, since it is drawn over; terminals narrower than this are rare.
@@ -246,6 +249,7 @@ fn plan_json(target: &Target, plan: &Plan) -> Value {
         "server": target.kube.server(),
         "secretChanges": plan.changes,
         "diff": plan.diff,
+        "leftOut": plan.left_out,
         "istiod": plan.effects,
         "restarts": plan.restarts.iter().map(|id| format!("{}/{id}", id.namespace)).collect::<Vec<_>>(),
     })

@@ -161,7 +161,7 @@ impl Folder {
         let Some(live) = live else {
             return Self::Differs { path, what: vec!["there is no secret".to_owned()] };
         };
-        if same(&files, &live.files) {
+        if same(&files.for_istiod(), &live.files) {
             return Self::Same(path);
         }
         Self::Differs { path, what: differences(&files, &live.files) }

@@ -1,0 +1,100 @@
+//! What the fuzz target of mesh specs asserts: nothing panics, what is written is read again, what is rendered is sound.
+
+use meshconfig::address::Taken;
+use meshconfig::discover::{Observed, ObservedCluster, ObservedService, merge};
+use meshconfig::dns::{self, Zone};
+use meshconfig::lint::{self, Severity};
+use meshconfig::{Lock, Mesh, Spec, explain, graph, import, render, resource};
+use serde_json::Value;
+
+use crate::NOW;
+
+/// A spec, a lock file, resources to be imported or linted, a Corefile: the same bytes as each.
+///
+/// # Panics
+/// When a promise is broken.
+pub fn mesh(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    spec(text);
+    insertion(text);
+    if let Ok(lock) = Lock::read(text) {
+        assert_eq!(Lock::read(&lock.text()).expect("a lock that was written"), lock);
+    }
+    if let Ok(imported) = import::import(&[text], "1.30.3") {
+        let again = Spec::read(&imported.spec.yaml()).expect("a spec that was written");
+        assert_eq!(again, imported.spec);
+    }
+    if let Ok(values) = resource::documents(text) {
+        let version = meshpki::istiod::Version::NEWEST;
+        let _ =
+            lint::lint(&[lint::Cluster { name: "a", version, resources: values.iter().collect() }]);
+        for value in &values {
+            let again: Value = resource::documents(&resource::yaml(value))
+                .expect("YAML that was written")
+                .pop()
+                .unwrap_or_default();
+            assert_eq!(&again, value);
+        }
+    }
+    let zone = Zone::Forward([10, 0, 0, 9].into());
+    if let Ok(added) = dns::add(text, "global", &zone) {
+        assert_eq!(dns::add(&added, "global", &zone).expect("our own block"), added);
+    }
+}
+
+fn spec(text: &str) {
+    let Ok(spec) = Spec::read(text) else { return };
+    assert_eq!(Spec::read(&spec.yaml()).expect("a spec that was written"), spec);
+    let mesh = match Mesh::new(&spec) {
+        Ok(mesh) => mesh,
+        Err(errors) => {
+            assert!(!errors.is_empty());
+            return errors.into_iter().for_each(|error| drop(error.located(text)));
+        }
+    };
+    let Ok(addresses) = Lock::default().assign(&mesh, &Taken::new(), NOW) else { return };
+    let rendered: Vec<_> = mesh
+        .clusters()
+        .iter()
+        .map(|cluster| (cluster, render(&mesh, cluster, &addresses)))
+        .collect();
+    let clusters: Vec<lint::Cluster<'_>> = rendered
+        .iter()
+        .map(|(cluster, resources)| lint::Cluster {
+            name: &cluster.name,
+            version: cluster.version,
+            resources: resources.iter().map(|resource| &resource.value).collect(),
+        })
+        .collect();
+    let errors: Vec<_> =
+        lint::lint(&clusters).into_iter().filter(|p| p.severity == Severity::Error).collect();
+    assert!(errors.is_empty(), "{errors:#?}\n{text}");
+    let _ = (lint::notes(&mesh), graph::mermaid(&mesh), graph::dot(&mesh), graph::svg(&mesh));
+    for service in mesh.services() {
+        let _ = explain::explain(&mesh, &addresses, &service.namespace, &service.name, None);
+    }
+}
+
+/// What is inserted leaves every line as it was, and a spec is a spec afterwards.
+fn insertion(text: &str) {
+    let service = ObservedService {
+        name: "new".into(),
+        namespace: "new".into(),
+        ..ObservedService::default()
+    };
+    let cluster = ObservedCluster {
+        name: "brand-new".into(),
+        istio_version: "1.30.3".into(),
+        services: vec![service],
+        ..ObservedCluster::default()
+    };
+    let Ok(merged) = merge(Some(text), &Observed { clusters: vec![cluster] }) else { return };
+    let Ok(before) = Spec::read(text) else { return };
+    if !before.clusters.iter().any(|cluster| cluster.name == "brand-new") {
+        let after = Spec::read(&merged.text)
+            .unwrap_or_else(|error| panic!("{error}\n{text}\n{}", merged.text));
+        assert_eq!(after.clusters.len(), before.clusters.len() + 1, "{}", merged.text);
+        assert_eq!(after.services.len(), before.services.len() + 1, "{}", merged.text);
+        assert_eq!(after.clusters[..before.clusters.len()], before.clusters);
+    }
+}
