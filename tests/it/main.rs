@@ -15,6 +15,7 @@ mod interop;
 mod kill;
 mod live;
 mod mesh;
+mod mesh_apply;
 mod mesh_clusters;
 mod mesh_dns;
 mod mesh_render;

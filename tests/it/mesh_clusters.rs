@@ -9,7 +9,7 @@ use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
 use kube::discovery::ApiResource;
 use serde_json::{Value, json};
 use tests::cli::{Ran, Shell};
-use tests::mesh::Mesh;
+use tests::mesh::{Mesh, SOON};
 use tests::rig::proxy::{Node, Proxy};
 use tests::rig::{Cluster, Istio, rig};
 use tests::schema;
@@ -169,6 +169,7 @@ fn from_discovery_to_applied_in_three_commands() {
     let ran = mesh.run("mesh discover -f @/mesh.yaml --context cluster1,cluster2");
     ended(&ran, 64, &["+- name: cluster1", "there is nobody to ask", "--yes"]);
     assert!(!path.exists(), "nothing is written before a yes");
+    printed_rights_are_enough(&mesh);
     let ran = mesh.run("mesh discover -f @/mesh.yaml --context cluster1,cluster2 --yes");
     ended(
         &ran,
@@ -211,6 +212,42 @@ fn from_discovery_to_applied_in_three_commands() {
     what_istioctl_says(&mesh);
     pruned(&mesh, &text);
     refused(&mesh);
+}
+
+/// What the help says `discover` has to be allowed.
+const RIGHTS: &str = "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: look}
+rules:
+- {apiGroups: ['', apps], resources: [namespaces, services, deployments, statefulsets, daemonsets], verbs: [list]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: look}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: look}
+subjects: [{kind: User, name: looker}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: look, namespace: istio-system}
+rules: [{apiGroups: [''], resources: [configmaps], resourceNames: [istio], verbs: [get]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: look, namespace: istio-system}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: look}
+subjects: [{kind: User, name: looker}]
+";
+
+fn printed_rights_are_enough(mesh: &Mesh) {
+    let one = &mesh.clusters[0];
+    mesh.write_kubeconfig("looker", &[one.kubeconfig_for("looker", &[])]);
+    let discover = || mesh.run_as("looker", "mesh discover --context cluster1");
+    ended(&discover(), 1, &["error[apply/forbidden]", "mesh discover --help"]);
+    one.apply(RIGHTS);
+    one.wait("the rights count", SOON, async || (discover().status == 0).then_some(()));
+    ended(&discover(), 0, &["trustDomain: cluster1", "new: service default/reviews on cluster1"]);
 }
 
 /// The address reviews of cluster2 has where nobody else has it.

@@ -1,6 +1,8 @@
 //! Istio's resources in a cluster, and what a spec is discovered from: listed, applied on the server's side, deleted.
 
 use std::collections::BTreeSet;
+use std::future::Future;
+use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIResourceList;
 use kube::api::{
@@ -102,16 +104,9 @@ impl Kube {
             params.force = true;
         }
         let what = || format!("apply {told}");
-        let mut tries = 0;
-        loop {
-            let sent = ask(what, api.patch(&name, &params, &Patch::Apply(&body))).await;
-            tries += 1;
-            match sent {
-                Err(error) if is_busy(&error) && tries < TRIES => sleep(PAUSE).await,
-                Err(error) => return Err(error),
-                Ok(object) => return Ok(value(&object)),
-            }
-        }
+        let patch = Patch::Apply(&body);
+        let applied = patiently(what, || api.patch(&name, &params, &patch)).await?;
+        Ok(value(&applied))
     }
 
     /// Deletes a resource, if it is the one that was looked at; one that is gone already is fine.
@@ -125,7 +120,10 @@ impl Kube {
             Preconditions { resource_version: text("resourceVersion"), uid: text("uid") };
         let params =
             DeleteParams { dry_run, preconditions: Some(preconditions), ..DeleteParams::default() };
-        ask_optional(|| format!("delete {told}"), api.delete(&name, &params)).await.map(drop)
+        match patiently(|| format!("delete {told}"), || api.delete(&name, &params)).await {
+            Ok(_) | Err(Error::Api { status: 404, .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// The API a resource is behind, its name, and what it is called in messages.
@@ -145,7 +143,8 @@ impl Kube {
     async fn list(&self, resource: &ApiResource) -> Result<Vec<Value>, Error> {
         let api: Api<DynamicObject> = Api::all_with(self.client.clone(), resource);
         let what = || format!("list {} in all namespaces", resource.plural);
-        let list = ask(what, api.list(&ListParams::default())).await?;
+        let params = ListParams::default();
+        let list = patiently(what, || api.list(&params)).await?;
         // Items of a list do not say what they are.
         let typed = |object: &DynamicObject| {
             let mut value = value(object);
@@ -172,12 +171,24 @@ impl Kube {
 }
 
 /// How often a server that is busy is asked, and the time between.
-const TRIES: u32 = 4;
-const PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
+const TRIES: u32 = 12;
+const PAUSE: Duration = Duration::from_millis(500);
 
-/// Whether the server is away or busy, so that nothing has been decided.
-fn is_busy(error: &Error) -> bool {
-    error.is_passing() && !matches!(error, Error::Api { status: 409, .. })
+/// Asks again while the server is busy, as it is for some seconds after CRDs were installed: nothing is decided then.
+async fn patiently<T, F: Future<Output = Result<T, kube::Error>>>(
+    what: impl Fn() -> String,
+    request: impl Fn() -> F,
+) -> Result<T, Error> {
+    let mut tries = 1;
+    loop {
+        match ask(&what, request()).await {
+            Err(Error::Api { status: 429 | 503 | 504, .. }) if tries < TRIES => {
+                tries += 1;
+                sleep(PAUSE).await;
+            }
+            answer => return answer,
+        }
+    }
 }
 
 fn resource(group: &str, version: &str, kind: &str, plural: &str) -> ApiResource {

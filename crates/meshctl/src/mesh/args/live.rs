@@ -26,6 +26,8 @@ Without -f the spec goes to standard output. With it the file is made or added t
 you have said yes. No line that is there is changed or taken out; where the clusters are otherwise you are told.
 
 Services are taken that have the label or annotation `meshctl/export: \"true\"`, or that --mark or --namespace names.
+Rights it needs: list on namespaces, services, deployments, statefulsets and daemonsets in all namespaces; get on the
+ConfigMap `istio` in Istio's namespace.
 
 Examples:
   meshctl mesh discover --context east=prod-east,west=prod-west > mesh.yaml
@@ -86,7 +88,7 @@ and it goes on.
 
 Exit status: 0 done, or nothing to do; 1 a cluster could not be asked; 2 refused; 64 wrong usage, or nobody to ask and no
 --yes.
-Rights it needs: list, get, create, patch and delete on the kinds of networking.istio.io it writes, in all namespaces.
+Rights it needs: list, create, patch and delete on the kinds of networking.istio.io it writes, in all namespaces.
 
 Examples:
   meshctl mesh apply                                       every cluster of mesh.yaml
