@@ -7,9 +7,10 @@ use tokio::time::{Instant, sleep};
 
 use crate::cluster::Cluster;
 use crate::error::Error;
-use crate::next::{Action, Next, Run, Waiting, next};
+use crate::next::{Action, Next, Run, Stop, Waiting, next};
 use crate::proof::Proof;
 use crate::state::Desired;
+use crate::workload::Id;
 
 /// How long to wait for what.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +62,6 @@ pub async fn converge(
     loop {
         let step = match cluster.observe().await {
             Ok(observed) => {
-                wait.back();
                 run.settled |= observed.holds(desired);
                 run.waited_seconds = wait.reload_seconds();
                 Ok(next(desired, &observed, receipt.proof.as_ref(), run))
@@ -71,6 +71,10 @@ pub async fn converge(
         let done = match step {
             Ok(Next::Done) => return Ok(receipt),
             Ok(Next::Stop(stop)) => return Err(Error::Stopped(stop)),
+            Ok(Next::Act(Action::Restart { id, .. })) if restarted(&receipt, &id) => {
+                let why = "somebody takes its mark out of the pod template again".to_owned();
+                return Err(Error::Stopped(Stop::Obstacle { id, why }));
+            }
             Ok(Next::Act(action)) => {
                 tell(&Event::Acting(action.clone()));
                 let done = cluster.act(&action, desired).await;
@@ -98,7 +102,8 @@ pub async fn converge(
             Err(error) => Err(error),
         };
         match done {
-            Ok(()) => {}
+            // Only now: a server that answers reads and refuses writes is away for us.
+            Ok(()) => wait.back(),
             Err(error) if error.is_passing() => {
                 wait.for_what(Reason::Away(error), &mut tell);
                 wait.pause(patience).await?;
@@ -106,6 +111,12 @@ pub async fn converge(
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Whether this run has restarted it already. Once is enough: what has lost its mark since is in a fight with
+/// another controller.
+fn restarted(receipt: &Receipt, id: &Id) -> bool {
+    receipt.actions.iter().any(|done| matches!(done, Action::Restart { id: of, .. } if of == id))
 }
 
 /// Why nothing goes on at the moment.
@@ -182,7 +193,7 @@ impl Reason {
     /// What keeps one patience: a rollout of one workload, the proof, the server.
     fn kind(&self) -> String {
         match self {
-            Self::Cluster(Waiting::Rollout { id, .. }) => id.to_string(),
+            Self::Cluster(Waiting::Rollout { id, .. }) => format!("{}/{id}", id.namespace),
             Self::Cluster(Waiting::Reload(_)) => RELOAD.to_owned(),
             Self::Cluster(Waiting::Proof(_)) => "proof".to_owned(),
             Self::Away(_) => AWAY.to_owned(),

@@ -146,10 +146,13 @@ impl Error {
     /// Whether it could not be asked, rather than that the answer is no.
     #[must_use]
     pub const fn could_not_ask(&self) -> bool {
+        if let Self::Api { status, .. } = self {
+            // A request that was understood and turned down, by admission for instance, is an answer.
+            return !matches!(*status, 400 | 422);
+        }
         matches!(
             self,
-            Self::Api { .. }
-                | Self::Forbidden { .. }
+            Self::Forbidden { .. }
                 | Self::Kubeconfig { .. }
                 | Self::IstioVersion { .. }
                 | Self::Interrupted { .. }

@@ -11,7 +11,7 @@ use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::next::Action;
 use crate::proof::{Canary, NamespaceRoots, PodProof, Proof};
-use crate::state::{Desired, Live, Observed, ca, certs, roots};
+use crate::state::{Desired, Live, Observed, Who, ca, certs, mark, roots};
 use crate::workload::{Id, Kind, Pod, Workload};
 
 pub(crate) const NOW: Time = Time(1_795_244_400);
@@ -83,6 +83,10 @@ pub(crate) struct Trouble {
     pub(crate) reloads_after: Option<usize>,
     /// Actions that are done before everything is refused.
     pub(crate) breaks_after: Option<usize>,
+    /// Every write is answered with this status.
+    pub(crate) refuses_with: Option<u16>,
+    /// Somebody takes marks out of pod templates as soon as they are there.
+    pub(crate) reverts: bool,
     /// Somebody else writes this before our first write.
     pub(crate) faster: Option<Secret>,
     /// Somebody else writes this after our write.
@@ -134,6 +138,13 @@ impl Fake {
         self
     }
 
+    /// The roots the namespace is given now.
+    pub(crate) fn given(&self) -> Vec<NamespaceRoots> {
+        let running = &self.state.borrow().running;
+        let text = String::from_utf8(running.get("root-cert.pem").unwrap().to_vec()).unwrap();
+        vec![NamespaceRoots { namespace: "shop".into(), text: Some(text) }]
+    }
+
     pub(crate) fn log(&self) -> String {
         self.state.borrow().log.join(", ")
     }
@@ -144,6 +155,7 @@ fn live(files: Secret, version: u64) -> Live {
         files,
         resource_version: version.to_string(),
         foreign: vec![],
+        mark: None,
         restart: BTreeSet::new(),
         immutable: false,
     }
@@ -208,10 +220,11 @@ impl State {
         }
     }
 
-    fn write(&mut self, files: Secret, restart: BTreeSet<crate::state::Who>) {
+    /// A write of somebody else's, or with a mark of ours.
+    fn write(&mut self, files: Secret, ours: Option<(BTreeSet<Who>, String)>) {
         self.version += 1;
-        let restart = Live { restart, ..live(files, self.version) };
-        self.observed.secret = Some(restart);
+        let (restart, mark) = ours.map(|(who, mark)| (who, Some(mark))).unwrap_or_default();
+        self.observed.secret = Some(Live { restart, mark, ..live(files, self.version) });
         self.proofs = 0;
     }
 }
@@ -230,6 +243,9 @@ impl Cluster for Fake {
 
     async fn act(&self, action: &Action, desired: &Desired) -> Result<(), Error> {
         let state = &mut *self.state.borrow_mut();
+        if let Some(status) = state.trouble.refuses_with {
+            return Err(refused(status));
+        }
         if let Some(left) = &mut state.trouble.breaks_after {
             if *left == 0 {
                 return Err(Error::Interrupted { what: "it".into() });
@@ -243,23 +259,30 @@ impl Cluster for Fake {
             }
             Action::WriteSecret { over } => {
                 if let Some(other) = state.trouble.faster.take() {
-                    state.write(other, BTreeSet::new());
+                    state.write(other, None);
                 }
                 let there =
                     state.observed.secret.as_ref().map(|live| live.resource_version.clone());
                 if there != *over {
                     return Err(refused(409));
                 }
-                state.write(desired.secret.clone(), desired.restart.clone());
+                let mark = mark(&desired.secret, over.as_deref());
+                state.write(desired.secret.clone(), Some((desired.restart.clone(), mark)));
                 state.log.push("write".into());
                 if let Some(other) = state.trouble.slower.take() {
-                    state.write(other, BTreeSet::new());
+                    state.write(other, None);
                 }
+            }
+            Action::Note { over } => {
+                let mark = mark(&desired.secret, Some(over));
+                state.write(desired.secret.clone(), Some((desired.restart.clone(), mark)));
+                state.log.push("note".into());
             }
             Action::Restart { id, mark } => {
                 state.log.push(format!("restart {}", id.name));
+                let reverts = state.trouble.reverts;
                 let workload = state.all().find(|w| w.id == *id).unwrap();
-                workload.restarted_for = Some(mark.clone());
+                workload.restarted_for = if reverts { None } else { Some(mark.clone()) };
                 workload.generation += 1;
             }
         }

@@ -147,6 +147,7 @@ impl Kube {
             Action::WriteSecret { over } => {
                 secret::write(self, desired, over.as_deref(), params).await
             }
+            Action::Note { over } => secret::note(self, desired, over, &params).await,
             Action::Restart { id, mark } => workloads::restart(self, id, mark, &params).await,
         }
     }

@@ -12,10 +12,10 @@ pub const PREVIOUS: &str = "meshctl-cacerts-previous";
 pub const ROOT_CONFIG_MAP: &str = "istio-ca-root-cert";
 /// Its key.
 pub const ROOT_CONFIG_MAP_KEY: &str = "root-cert.pem";
-/// Annotation of a pod template: fingerprint of the secret its pods were last restarted for.
+/// Annotation of a pod template: mark of the write its pods were last restarted for.
 pub const RESTARTED_FOR: &str = "meshpki.dev/restarted-for";
-/// Annotation of our secrets: fingerprint of the content.
-pub const FINGERPRINT: &str = "meshpki.dev/fingerprint";
+/// Annotation of our secrets: mark of the write, which begins with the fingerprint of the content.
+pub const MARK: &str = "meshpki.dev/mark";
 /// Annotation of our secrets: who has to restart for the content, as `gateways,istiod`.
 pub const RESTART: &str = "meshpki.dev/restart";
 /// Port of istiod that serves TLS: XDS and certificate signing.

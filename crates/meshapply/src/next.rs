@@ -2,7 +2,7 @@
 
 use crate::names;
 use crate::proof::{self, Proof, Unproven};
-use crate::state::{Desired, Live, Observed, Who, fingerprint, same};
+use crate::state::{Desired, Live, Observed, Who, mark, same};
 use crate::workload::{Id, Rollout, Workload};
 
 /// The next step.
@@ -30,6 +30,11 @@ pub enum Action {
     WriteSecret {
         /// The resource version.
         over: Option<String>,
+    },
+    /// Write onto a secret that is as wanted, and that nobody of us has written, who has to restart for it.
+    Note {
+        /// Its resource version.
+        over: String,
     },
     /// Mark the pod template, which makes new pods.
     Restart {
@@ -115,7 +120,10 @@ pub fn next(desired: &Desired, observed: &Observed, proof: Option<&Proof>, run: 
         let allowed = desired.before_install;
         return if allowed { Next::Done } else { Next::Stop(Stop::NoIstiod) };
     }
-    let mark = fingerprint(&desired.secret).to_string();
+    if live.mark.is_none() && !desired.restart.is_empty() && !live.immutable {
+        return Next::Act(Action::Note { over: live.resource_version.clone() });
+    }
+    let mark = live.mark.clone().unwrap_or_else(|| mark(&desired.secret, None));
     let must = |who: Who| live.restart.contains(&who);
     if let Some(step) = roll(&observed.istiod, must(Who::Istiod), &mark, observed.istiod.len()) {
         return step;
@@ -146,12 +154,23 @@ fn write(desired: &Desired, observed: &Observed, run: Run) -> Next {
     if let Some(stop) = refusal(desired, observed) {
         return Next::Stop(stop);
     }
-    if let Some(live) = &observed.secret
-        && !observed.previous.as_ref().is_some_and(|kept| same(&kept.files, &live.files))
-    {
-        return Next::Act(Action::KeepPrevious);
+    if keeps(desired, observed) {
+        Next::Act(Action::KeepPrevious)
+    } else {
+        Next::Act(Action::WriteSecret { over })
     }
-    Next::Act(Action::WriteSecret { over })
+}
+
+/// Whether the secret that is there is to be kept before it is replaced. Not when what is kept is what is about to be
+/// written: a rollback that is interrupted must still have it. And not when what is there has never come to work,
+/// and something that has is kept.
+fn keeps(desired: &Desired, observed: &Observed) -> bool {
+    let Some(live) = &observed.secret else { return false };
+    observed.previous.as_ref().is_none_or(|kept| {
+        !same(&kept.files, &live.files)
+            && !same(&kept.files, &desired.secret)
+            && observed.unfinished().is_empty()
+    })
 }
 
 /// Why the secret is not written.

@@ -6,7 +6,7 @@ use meshpki::istiod::Secret;
 use meshpki::verify::{Anchor, Inputs, Policy, Verdict, verify};
 use meshpki::{Cert, Time};
 
-use crate::state::{ca, certs, ids, roots};
+use crate::state::{ca, certs, chain, ids, roots};
 
 /// What was found, asked at one time.
 #[derive(Clone, Debug)]
@@ -130,12 +130,14 @@ impl fmt::Display for Unproven {
 pub fn judge(secret: &Secret, proof: &Proof) -> Vec<Unproven> {
     let Some(wanted) = ca(secret) else { return vec![Unproven::NoPods] };
     let trusted = roots(secret);
+    // What istiod puts behind each certificate it signs.
+    let in_chain = chain(secret).contains(&wanted);
     let mut missing = Vec::new();
     if proof.pods.is_empty() {
         missing.push(Unproven::NoPods);
     }
     for pod in &proof.pods {
-        missing.extend(judge_pod(pod, &wanted, &trusted, proof.at));
+        missing.extend(judge_pod(pod, &wanted, in_chain, &trusted, proof.at));
     }
     for namespace in &proof.namespaces {
         let found =
@@ -151,7 +153,13 @@ pub fn judge(secret: &Secret, proof: &Proof) -> Vec<Unproven> {
     missing
 }
 
-fn judge_pod(proof: &PodProof, wanted: &Cert, trusted: &[Cert], at: Time) -> Option<Unproven> {
+fn judge_pod(
+    proof: &PodProof,
+    wanted: &Cert,
+    in_chain: bool,
+    trusted: &[Cert],
+    at: Time,
+) -> Option<Unproven> {
     let pod = proof.pod.clone();
     let chain = match &proof.served {
         Ok(chain) => chain,
@@ -164,7 +172,7 @@ fn judge_pod(proof: &PodProof, wanted: &Cert, trusted: &[Cert], at: Time) -> Opt
     match &proof.canary {
         None => Some(Unproven::NotSigned { pod, why: "it was not asked".to_owned() }),
         Some(Err(why)) => Some(Unproven::NotSigned { pod, why: why.clone() }),
-        Some(Ok(canary)) => judge_canary(pod, canary, wanted, trusted, at),
+        Some(Ok(canary)) => judge_canary(pod, canary, wanted, in_chain, trusted, at),
     }
 }
 
@@ -172,6 +180,7 @@ fn judge_canary(
     pod: String,
     canary: &Canary,
     wanted: &Cert,
+    in_chain: bool,
     trusted: &[Cert],
     at: Time,
 ) -> Option<Unproven> {
@@ -183,6 +192,11 @@ fn judge_canary(
     }
     if !issued_by(&canary.chain, wanted) {
         return Some(other_ca(pod, wanted, &canary.chain));
+    }
+    // A CA signed again for the same key is told from the one before by itself alone.
+    if in_chain && !canary.chain.contains(wanted) {
+        let found = canary.chain.get(1).map_or_else(|| "nothing".to_owned(), label);
+        return Some(Unproven::OtherCa { pod, wanted: label(wanted), found });
     }
     if ids(&canary.roots) != ids(trusted) {
         return Some(other_roots(format!("a workload of pod {pod}"), trusted, &canary.roots));

@@ -7,7 +7,8 @@ use meshpki::digest::{hex, sha256};
 use meshpki::istiod::{Now, Secret, Settings, changes};
 use meshpki::{Cert, Time, cacerts};
 
-use crate::workload::Workload;
+use crate::proof::NamespaceRoots;
+use crate::workload::{Rollout, Workload};
 
 /// Who has to restart for a content of the secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,6 +83,13 @@ impl fmt::Display for Fingerprint {
     }
 }
 
+/// What a pod template is marked with when its pods restart for a write: the content, and which write of it, so that
+/// a content that comes back after another has been there restarts everyone again.
+#[must_use]
+pub fn mark(secret: &Secret, over: Option<&str>) -> String {
+    format!("{}.{}", fingerprint(secret), over.unwrap_or("0"))
+}
+
 /// A secret in a cluster. Its keys have no `Debug`.
 #[derive(Clone)]
 pub struct Live {
@@ -91,7 +99,9 @@ pub struct Live {
     pub resource_version: String,
     /// Who owns fields of its data beside us, sorted: `kubectl-create`, `helm`.
     pub foreign: Vec<String>,
-    /// Who must restart for it, when we wrote it.
+    /// The mark of the write, when it was ours and the content is still the one written.
+    pub mark: Option<String>,
+    /// Who must restart for it; empty without a mark.
     pub restart: BTreeSet<Who>,
     /// Whether it says `immutable: true`.
     pub immutable: bool,
@@ -133,20 +143,51 @@ pub struct Observed {
     pub workloads: Vec<Workload>,
 }
 
-/// Who has to restart when `new` takes the place of `old` under an istiod with these settings.
+impl Observed {
+    /// Who has not restarted yet for the secret that is there, though it says they have to: a push before this one
+    /// was not finished.
+    #[must_use]
+    pub fn unfinished(&self) -> BTreeSet<Who> {
+        let Some((live, mark)) = self.secret.as_ref().and_then(|l| Some((l, l.mark.as_deref()?)))
+        else {
+            return BTreeSet::new();
+        };
+        let is_open = |who: &Who| {
+            let workloads = if *who == Who::Istiod { &self.istiod } else { &self.gateways };
+            workloads.iter().any(|workload| {
+                workload.restarted_for.as_deref() != Some(mark)
+                    || workload.rollout() != Rollout::Complete
+            })
+        };
+        live.restart.iter().copied().filter(is_open).collect()
+    }
+}
+
+/// Who has to restart when `new` takes the place of `old` under istiods with these settings, while the workloads of
+/// each namespace are given the roots in `given`.
 ///
-/// istiod where it does not reload by itself (`handleEvent`); the gateways where the roots are others, since
-/// what they present and what they trust is of the roots before.
+/// istiod where it does not reload by itself (`handleEvent`), or does not run on `old` at all, which the roots it gives
+/// out tell; the gateways where the roots are others, since what they present and what they trust is of the
+/// roots before.
 #[must_use]
 pub fn restart_for(
     old: Option<&Secret>,
     new: &Secret,
+    given: &[NamespaceRoots],
     istiods: &[Settings],
     at: Time,
 ) -> BTreeSet<Who> {
     let empty = Secret::default();
     let old = old.unwrap_or(&empty);
     let mut who = BTreeSet::new();
+    let texts = given.iter().filter_map(|namespace| namespace.text.as_deref());
+    let given: Vec<_> = texts.map(|text| ids(&certs(text.as_bytes()))).collect();
+    if given.iter().any(|given| *given != ids(&roots(old))) {
+        who.insert(Who::Istiod);
+    }
+    if given.iter().any(|given| *given != ids(&roots(new))) {
+        who.insert(Who::Gateways);
+    }
     let waits = |settings: &Settings| {
         matches!(
             changes(old, new, settings, at).now,
@@ -174,6 +215,13 @@ pub fn roots(secret: &Secret) -> Vec<Cert> {
 pub fn ca(secret: &Secret) -> Option<Cert> {
     let name = if secret.get("tls.crt").is_some() { "tls.crt" } else { "ca-cert.pem" };
     secret.get(name).map(certs).and_then(|certs| certs.into_iter().next())
+}
+
+/// The certificates istiod puts behind those it signs: of cert-chain.pem, or of tls.crt.
+#[must_use]
+pub fn chain(secret: &Secret) -> Vec<Cert> {
+    let name = if secret.get("tls.crt").is_some() { "tls.crt" } else { "cert-chain.pem" };
+    secret.get(name).map(certs).unwrap_or_default()
 }
 
 /// The certificates in a text; nothing where one cannot be read.

@@ -15,11 +15,14 @@ const PATIENCE: Patience =
     Patience { step: Duration::from_secs(300), poll: Duration::from_millis(500) };
 
 fn desired(secret: &Secret, fake: &Fake, version: &str) -> Desired {
+    let given = fake.given();
     let state = fake.state.borrow();
     let old = state.observed.secret.as_ref();
     let settings = [Settings::defaults(Version::parse(version).unwrap())];
+    let mut restart = restart_for(old.map(|live| &live.files), secret, &given, &settings, NOW);
+    restart.extend(state.observed.unfinished());
     Desired {
-        restart: restart_for(old.map(|live| &live.files), secret, &settings, NOW),
+        restart,
         secret: secret.clone(),
         basis: old.map(|live| live.resource_version.clone()),
         adopt: false,
@@ -113,7 +116,7 @@ fn a_stuck_istiod_leaves_the_gateways_alone() {
     assert!(same(&kept, &old), "{PREVIOUS} is what {CACERTS} was");
     let mut back = desired(&kept, &fake, "1.30.3");
     back.adopt = true;
-    let log = "keep, write, restart istiod, keep, write, restart istiod, restart gateway";
+    let log = "keep, write, restart istiod, write, restart istiod, restart gateway";
     fake.state.borrow_mut().observed.istiod[0].deadline = None;
     check(&fake, &back, log, "proven");
 }
@@ -251,4 +254,87 @@ fn the_fingerprint_does_not_depend_on_the_key() {
     assert_eq!(fingerprint(&old), before);
     old.insert("root-cert.pem", b"another".to_vec());
     assert_ne!(fingerprint(&old), before);
+}
+
+/// The secret was made with kubectl while istiod runs on a CA of its own: who restarts is written onto it.
+#[test]
+fn a_secret_of_others_that_istiod_has_never_looked_at() {
+    let Case { old, new, other } = case();
+    let fake =
+        Fake::new(&other, false).with(|s| s.observed.secret.as_mut().unwrap().files = old.clone());
+    check(
+        &fake,
+        &desired(&old, &fake, "1.30.3"),
+        "note, restart istiod, restart gateway",
+        "proven",
+    );
+    let fake =
+        Fake::new(&other, false).with(|s| s.observed.secret.as_mut().unwrap().files = old.clone());
+    let log = "keep, write, restart istiod, restart gateway";
+    check(&fake, &desired(&new, &fake, "1.30.3"), log, "proven");
+}
+
+#[test]
+fn what_a_push_before_did_not_finish_is_finished_by_the_next() {
+    let Case { old, other, .. } = case();
+    let fake = Fake::new(&old, false).with(|s| {
+        s.trouble.slow.insert("gateway".into());
+    });
+    assert!(run(&fake, &desired(&other, &fake, "1.30.3")).is_err());
+    fake.state.borrow_mut().trouble.slow.clear();
+    // The same roots, another intermediate: the gateways are still of the roots before.
+    let mut newer = other.clone();
+    newer.insert("cert-chain.pem", [other.get("cert-chain.pem").unwrap(), b"\n"].concat());
+    fake.state.borrow_mut().trouble.reloads_after = Some(0);
+    let log = "keep, write, restart istiod, restart gateway, write, restart gateway";
+    check(&fake, &desired(&newer, &fake, "1.30.3"), log, "proven");
+}
+
+#[test]
+fn a_content_that_comes_back_restarts_everyone_again() {
+    let Case { old, other, .. } = case();
+    let fake = Fake::new(&old, false);
+    check(
+        &fake,
+        &desired(&other, &fake, "1.30.3"),
+        "keep, write, restart istiod, restart gateway",
+        "proven",
+    );
+    let back = desired(&old, &fake, "1.30.3");
+    run(&fake, &back).unwrap();
+    let again = desired(&other, &fake, "1.30.3");
+    run(&fake, &again).unwrap();
+    assert_eq!(fake.log().matches("restart gateway").count(), 3);
+}
+
+#[test]
+fn a_rollback_that_is_interrupted_still_has_what_it_goes_back_to() {
+    let Case { old, other, .. } = case();
+    for breaks_after in 0..3 {
+        let fake = Fake::new(&old, false);
+        run(&fake, &desired(&other, &fake, "1.30.3")).unwrap();
+        let kept = |fake: &Fake| fake.state.borrow().observed.previous.clone().unwrap().files;
+        fake.state.borrow_mut().trouble.breaks_after = Some(breaks_after);
+        assert!(run(&fake, &desired(&kept(&fake), &fake, "1.30.3")).is_err());
+        fake.state.borrow_mut().trouble.breaks_after = None;
+        let back = desired(&kept(&fake), &fake, "1.30.3");
+        run(&fake, &back).unwrap();
+        let live = fake.state.borrow().observed.secret.clone().unwrap().files;
+        assert!(same(&live, &old), "{breaks_after}");
+    }
+}
+
+#[test]
+fn writes_that_are_always_refused_end_too() {
+    let Case { old, new, .. } = case();
+    let fake = Fake::new(&old, false).with(|s| s.trouble.refuses_with = Some(500));
+    check(
+        &fake,
+        &desired(&new, &fake, "1.30.3"),
+        "",
+        "apply/api: the API server refuses to write: it says no",
+    );
+    let fake = Fake::new(&old, false).with(|s| s.trouble.reverts = true);
+    let end = "apply/obstacle: deployment/istiod would not restart: somebody takes its mark out of the pod template again";
+    check(&fake, &desired(&new, &fake, "1.11.0"), "keep, write, restart istiod", end);
 }

@@ -62,7 +62,7 @@ pub(crate) fn open_workspace(dir: &Path, io: &mut Io<'_>) -> Result<files::Works
 const OURS: [&str; 3] = [files::PREVIOUS, issuer::ROOT_CERT, issuer::ROOT_KEY];
 
 /// A cluster's name is a folder's name and part of a subject.
-fn check_cluster_name(name: &str) -> Result<(), Failure> {
+pub(crate) fn check_cluster_name(name: &str) -> Result<(), Failure> {
     let ok = (1..=40).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
         && name.as_bytes()[0].is_ascii_alphanumeric()

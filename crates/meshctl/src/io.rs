@@ -44,4 +44,7 @@ pub fn forbid_core_files() {
     use rustix::process::{Resource, Rlimit, setrlimit};
     // Where the limit cannot be set there is nothing to be done about it.
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    // The limit does not hold where core files go through a pipe; this does.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }

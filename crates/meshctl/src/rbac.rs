@@ -23,8 +23,10 @@ struct Rights {
     mesh: BTreeSet<String>,
     /// What may restart, by namespace.
     restarts: BTreeMap<String, BTreeSet<(Kind, String)>>,
-    /// The gateways were named, so that nothing has to be listed to find them.
+    /// The gateways were named, and the injected workloads are left alone: nothing has to be listed to find them.
     named: bool,
+    /// The injected workloads restart too.
+    workloads: bool,
 }
 
 /// Prints them: for what is in the first cluster, or without one for the names Istio gives.
@@ -56,7 +58,8 @@ impl Rights {
             istiod: BTreeSet::from(["istiod".to_owned()]),
             mesh: BTreeSet::from(["istio".to_owned()]),
             restarts: BTreeMap::new(),
-            named: !args.clusters.gateways.is_empty(),
+            named: !args.clusters.gateways.is_empty() && !args.rollout.workloads,
+            workloads: args.rollout.workloads,
             namespace,
         };
         match seen {
@@ -86,7 +89,8 @@ impl Rights {
     fn guess(&mut self, args: &Push) {
         let usual = ["ingressgateway", "egressgateway", "eastwestgateway"];
         let usual = usual.map(|name| format!("{}/istio-{name}", self.namespace));
-        let names = if self.named { args.clusters.gateways.as_slice() } else { &usual };
+        let given = args.clusters.gateways.as_slice();
+        let names = if given.is_empty() { &usual } else { given };
         for (namespace, name) in names.iter().filter_map(|text| text.split_once('/')) {
             let of = self.restarts.entry(namespace.to_owned()).or_default();
             of.insert((Kind::Deployment, name.to_owned()));
@@ -140,7 +144,14 @@ impl Rights {
             "  # To find the gateways; `--gateway NAMESPACE/NAME` does without.\n".to_owned()
                 + &rule("apps", "deployments, statefulsets, daemonsets", None, "list")
         };
-        find + &rule("", "namespaces", None, "list")
+        let pods = if self.workloads {
+            "  # To find the workloads with a sidecar.\n".to_owned()
+                + &rule("", "pods", None, "list")
+        } else {
+            String::new()
+        };
+        find + &pods
+            + &rule("", "namespaces", None, "list")
             + &rule("", "configmaps", Some(ROOT_CONFIG_MAP), "list")
     }
 

@@ -47,6 +47,7 @@ impl Failure {
         "ctl/unreadable",
         "ctl/usage",
         "ctl/validity-cut",
+        "ctl/wrong-cluster",
     ];
 
     /// A failure of meshctl itself: exit status 1.

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use meshapply::kube::Kube;
 use meshapply::next::{Action, Next, Run, next};
-use meshapply::state::Desired;
+use meshapply::state::{Desired, ca};
 use meshpki::Time;
 use meshpki::istiod::Secret;
 
@@ -35,8 +35,33 @@ pub fn push(args: &Push, io: &mut Io<'_>) -> Result<Exit, Failure> {
             secrets.push(secret.ok_or_else(|| no_folder(target, &args.dir, &folders))?);
         }
         let seen = look(&targets).await?;
+        refuse_older(&targets, &seen, &secrets, args)?;
         bring(targets, seen, secrets, &args.rollout, io).await
     })
+}
+
+/// A folder that is older than what its cluster has: somebody has renewed from another checkout since.
+fn refuse_older(
+    targets: &[Target],
+    seen: &[Seen],
+    secrets: &[Secret],
+    args: &Push,
+) -> Result<(), Failure> {
+    if args.rollout.force.iter().any(|code| code == "ctl/stale-folder") {
+        return Ok(());
+    }
+    for ((target, seen), secret) in targets.iter().zip(seen).zip(secrets) {
+        let live = seen.observed.secret.as_ref().and_then(|live| ca(&live.files));
+        if let Some(ours) = ca(secret) {
+            crate::rotate::refuse_stale(
+                target,
+                &args.dir.join(&target.name),
+                &ours,
+                live.as_ref(),
+            )?;
+        }
+    }
+    Ok(())
 }
 
 /// Brings a secret to each target that was looked at: plan, check, ask, waves, proof.
@@ -101,6 +126,7 @@ impl Job<'_> {
         let mut tell = tell::Tell::new(&self.targets, self.args, io.progress);
         tell.plan(&self.targets, &self.seen, &plans, &problems, io)?;
         refuse(&problems, self.args)?;
+        self.refuse_wrong_place(&plans)?;
         for (target, plan) in self.targets.iter().zip(&plans) {
             if let Some(stop) = &plan.refusal {
                 return Err(run::told(target, &meshapply::Error::Stopped(stop.clone())));
@@ -135,6 +161,31 @@ impl Job<'_> {
         problems
     }
 
+    /// A folder whose CA is live in another cluster here: contexts or folders are mixed up.
+    fn refuse_wrong_place(&self, plans: &[Plan]) -> Result<(), Failure> {
+        const CODE: &str = "ctl/wrong-cluster";
+        if self.args.force.iter().any(|code| code == CODE) {
+            return Ok(());
+        }
+        for (target, plan) in self.targets.iter().zip(plans).filter(|(_, plan)| plan.changes) {
+            let wanted = ca(&plan.desired.secret);
+            let live = |seen: &Seen| seen.observed.secret.as_ref().and_then(|live| ca(&live.files));
+            let place_of = |(other, seen): &(&Target, &Seen)| {
+                other.name != target.name && wanted.is_some() && live(seen) == wanted
+            };
+            let Some((other, _)) = self.targets.iter().zip(&self.seen).find(place_of) else {
+                continue;
+            };
+            let message = format!("the CA for {} is the one {} has", target.name, other.name);
+            return Err(Failure::new(CODE, message)
+                .within(place(target))
+                .within(place(other))
+                .hint("`--context FOLDER=CONTEXT` says which folder is which cluster's; `--force ctl/wrong-cluster` gives two clusters one CA")
+                .exit(Exit::No));
+        }
+        Ok(())
+    }
+
     /// Has each API server check what would be written first; nothing is kept.
     async fn dry_run(
         &self,
@@ -161,14 +212,13 @@ async fn dry(kube: &Kube, action: &Action, desired: &Desired) -> Result<(), Fail
 /// What the run would write, as far as it can be said before the first write.
 fn first_writes(desired: &Desired, seen: &Seen) -> Vec<Action> {
     let mut writes = Vec::new();
-    if !seen.observed.holds(desired) {
-        let over = desired.basis.clone();
-        writes.extend(over.is_some().then_some(Action::KeepPrevious));
-        writes.push(Action::WriteSecret { over });
-    } else if let Next::Act(action) = next(desired, &seen.observed, None, Run::default()) {
+    if let Next::Act(action) = next(desired, &seen.observed, None, Run::default()) {
         writes.push(action);
     }
-    let mark = meshapply::state::fingerprint(&desired.secret).to_string();
+    if writes == [Action::KeepPrevious] {
+        writes.push(Action::WriteSecret { over: desired.basis.clone() });
+    }
+    let mark = meshapply::state::mark(&desired.secret, desired.basis.as_deref());
     for id in plan::restarts(desired, &seen.observed) {
         writes.push(Action::Restart { id, mark: mark.clone() });
     }
@@ -176,9 +226,10 @@ fn first_writes(desired: &Desired, seen: &Seen) -> Vec<Action> {
     writes
 }
 
-/// Errors that were not overridden by name. Two cannot be: a CA whose key is public, and a root's key in a cluster.
+/// Errors that were not overridden by name. Three cannot be: a CA whose key is public, a root's key in a cluster, and a key
+/// in a file that every workload gets.
 fn refuse(problems: &[meshpki::istiod::Problem], args: &Rollout) -> Result<(), Failure> {
-    const NEVER: [&str; 2] = ["istiod/root-key", "istiod/sample-ca"];
+    const NEVER: [&str; 3] = ["istiod/key-exposed", "istiod/root-key", "istiod/sample-ca"];
     for problem in problems.iter().filter(|p| p.severity == meshpki::istiod::Severity::Error) {
         let never = NEVER.contains(&problem.code);
         if args.force.iter().any(|code| code == problem.code) && !never {

@@ -33,12 +33,14 @@ pub(crate) fn run(args: &RotateIntermediate, io: &mut Io<'_>) -> Result<Exit, Fa
     })?;
     let mut dues = Vec::new();
     for (target, seen) in targets.iter().zip(&seen) {
+        crate::ca::check_cluster_name(&target.name)?;
         dues.push(due(args, target, seen.observed.secret.as_ref(), io.now)?);
     }
     for due in &dues {
         tell(args, due, io)?;
     }
-    if args.rollout.dry_run.is_some() && dues.iter().any(|due| due.is_due) {
+    let would_write = dues.iter().any(|due| due.is_due || !args.dir.join(&due.cluster).exists());
+    if args.rollout.dry_run.is_some() && would_write {
         return Ok(Exit::Good);
     }
     import(args, &targets, &seen, io)?;
@@ -90,7 +92,7 @@ fn ca_of(folder: &Path) -> Result<Cert, Failure> {
 }
 
 /// The folder is older than what is live: another checkout has rotated since, and pushing would turn it back.
-fn refuse_stale(
+pub(crate) fn refuse_stale(
     target: &Target,
     folder: &Path,
     ours: &Cert,
@@ -98,7 +100,9 @@ fn refuse_stale(
 ) -> Result<(), Failure> {
     let Some(live) = live.filter(|live| *live != ours) else { return Ok(()) };
     let since = |cert: &Cert| cert.not_before().time().unwrap_or(Time(0));
-    if since(live) <= since(ours) {
+    // Another root, or another name, is no older version of the same.
+    let is_same = live.issuer() == ours.issuer() && live.subject() == ours.subject();
+    if !is_same || since(live) <= since(ours) {
         return Ok(());
     }
     let said = |cert: &Cert| format!("{}, from {}", meshapply::proof::label(cert), since(cert));
@@ -106,7 +110,7 @@ fn refuse_stale(
         .within(place(target))
         .because(format!("the folder has {}", said(ours)))
         .because(format!("the cluster has {}", said(live)))
-        .hint("update the folder from where it is kept, or move it away: it is then made from the cluster's secret")
+        .hint("update the folder from where it is kept; moved away, `meshctl rotate` makes it from the cluster's secret; `meshctl push --force ctl/stale-folder` turns the cluster back")
         .exit(Exit::No))
 }
 
@@ -119,7 +123,7 @@ fn tell(args: &RotateIntermediate, due: &Due, io: &mut Io<'_>) -> Result<(), Fai
             "apiVersion": "meshctl/v1", "kind": "RolloutEvent", "event": "expiry",
             "cluster": due.cluster, "until": until, "days": days, "due": due.is_due,
         });
-        return show::output(&format!("{line}\n"), io);
+        return show::output(&show::json_line(&line), io);
     }
     let verdict = if due.is_due { "due" } else { "not due" };
     let within = meshpki::time::words(args.within);

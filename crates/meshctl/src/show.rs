@@ -57,8 +57,17 @@ const fn is_invisible(c: char) -> bool {
 
 /// A JSON document, indented, in ASCII: what is not stands as `\u` escapes, so that it is safe on a terminal as well.
 pub(crate) fn json(value: &Value) -> String {
+    ascii(&format!("{value:#}\n"))
+}
+
+/// The same in one line.
+pub(crate) fn json_line(value: &Value) -> String {
+    ascii(&format!("{value}\n"))
+}
+
+fn ascii(text: &str) -> String {
     let mut out = String::new();
-    for c in format!("{value:#}\n").chars() {
+    for c in text.chars() {
         if c.is_ascii() && c != '\x7f' {
             out.push(c);
         } else {

@@ -4,8 +4,9 @@ use futures_util::future::join_all;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
 use kube::api::{Api, ListParams, Portforwarder, PostParams};
-use meshpki::Time;
+use meshpki::cert::GeneralName;
 use meshpki::istiod::Secret;
+use meshpki::{Cert, Time};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
@@ -74,6 +75,9 @@ async fn ask_pod(kube: &Kube, pod: &str, secret: &Secret, token: &Token) -> PodP
         let trusted = crate::proof::verify_chain(&served, &roots(secret), now());
         let is_live = trusted.is_some_and(|verdict| verdict.is_ok())
             && served.first().is_some_and(|leaf| meshpki::chain::issued(&wanted, leaf));
+        if is_live && !served.first().is_some_and(|leaf| is_istiods(leaf, kube.namespace())) {
+            return Err("it presents a workload's certificate, not istiod's".to_owned());
+        }
         let canary = if is_live { Some(connection.sign(token).await) } else { None };
         Ok::<_, String>((served, canary))
     });
@@ -83,6 +87,17 @@ async fn ask_pod(kube: &Kube, pod: &str, secret: &Secret, token: &Token) -> PodP
         Err(_) => (Err(no_answer()), None),
     };
     PodProof { pod: pod.to_owned(), served, canary }
+}
+
+/// Whether a certificate is one istiod makes for itself (`pilot/pkg/bootstrap/server.go: initIstiodCerts`,
+/// `certcontroller.go: initDNSCertsIstiod`): a workload's under the same CA names no Service, and gets no token.
+fn is_istiods(leaf: &Cert, namespace: &str) -> bool {
+    let names = leaf.extensions().subject_alt_name.as_deref().unwrap_or_default();
+    let suffix = format!(".{namespace}.svc");
+    names.iter().any(|name| match name {
+        GeneralName::Dns(dns) => dns.starts_with(b"istio") && dns.ends_with(suffix.as_bytes()),
+        _ => false,
+    })
 }
 
 /// A token istiod accepts and nobody else, for the service account of the options.

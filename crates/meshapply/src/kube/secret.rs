@@ -1,6 +1,6 @@
 //! The secret: read, kept aside, written over exactly the version that was looked at.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::Secret as KubeSecret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
@@ -10,8 +10,8 @@ use serde_json::json;
 
 use super::{Kube, ask, ask_optional};
 use crate::error::Error;
-use crate::names::{CACERTS, FIELD_MANAGER, FINGERPRINT, PREVIOUS, RESTART};
-use crate::state::{Desired, Live, Who, fingerprint, restart_text, same};
+use crate::names::{CACERTS, FIELD_MANAGER, MARK, PREVIOUS, RESTART};
+use crate::state::{Desired, Live, Who, fingerprint, mark, restart_text};
 
 /// Reads a secret of the namespace of istiod; `None` when there is none.
 pub(super) async fn read(kube: &Kube, name: &str) -> Result<Option<Live>, Error> {
@@ -23,29 +23,52 @@ pub(super) async fn read(kube: &Kube, name: &str) -> Result<Option<Live>, Error>
 fn live(secret: KubeSecret) -> Live {
     let annotations = secret.metadata.annotations.unwrap_or_default();
     let managers = secret.metadata.managed_fields.unwrap_or_default();
-    let files = secret.data.unwrap_or_default();
+    let files: Secret = secret
+        .data
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(name, content)| (name, content.0))
+        .collect();
+    // An edit by somebody else leaves our annotations on a content that is not ours.
+    let content = fingerprint(&files).to_string();
+    let is_ours = |mark: &&String| mark.split('.').next() == Some(content.as_str());
+    let mark = annotations.get(MARK).filter(is_ours).cloned();
+    let restart = annotations.get(RESTART).filter(|_| mark.is_some());
     Live {
-        files: files.into_iter().map(|(name, content)| (name, content.0)).collect(),
+        foreign: foreign(&managers, &files),
         resource_version: secret.metadata.resource_version.unwrap_or_default(),
-        foreign: foreign(&managers),
-        restart: annotations.get(RESTART).map(|text| Who::parse_all(text)).unwrap_or_default(),
+        restart: restart.map(|text| Who::parse_all(text)).unwrap_or_default(),
         immutable: secret.immutable.unwrap_or(false),
+        mark,
+        files,
     }
 }
 
-/// Who beside us owns fields of the data, each once.
-fn foreign(entries: &[ManagedFieldsEntry]) -> Vec<String> {
-    let owns_data = |entry: &&ManagedFieldsEntry| {
-        entry.fields_v1.as_ref().is_some_and(|fields| fields.0.get("f:data").is_some())
+/// Who owns a file of the data that we do not own, each once. A forced apply leaves those who agree with us as
+/// owners beside us, which is no quarrel.
+fn foreign(entries: &[ManagedFieldsEntry], files: &Secret) -> Vec<String> {
+    let owns = |entry: &ManagedFieldsEntry, file: &str| {
+        let fields = entry.fields_v1.as_ref().and_then(|fields| fields.0.get("f:data"));
+        fields.is_some_and(|data| data.get(format!("f:{file}")).is_some())
     };
-    let managers = entries.iter().filter(owns_data).filter_map(|entry| entry.manager.clone());
-    managers.filter(|name| name != FIELD_MANAGER).collect::<BTreeSet<_>>().into_iter().collect()
+    let is_us = |entry: &ManagedFieldsEntry| entry.manager.as_deref() == Some(FIELD_MANAGER);
+    let mut managers = BTreeSet::new();
+    for file in files.names() {
+        if entries.iter().any(|entry| is_us(entry) && owns(entry, file)) {
+            continue;
+        }
+        let owners = entries.iter().filter(|entry| owns(entry, file));
+        let names: Vec<_> = owners.filter_map(|entry| entry.manager.clone()).collect();
+        // Without a record nobody knows; it was not us, who leave one.
+        managers.extend(if names.is_empty() { vec!["unknown".to_owned()] } else { names });
+    }
+    managers.into_iter().collect()
 }
 
 /// Copies the secret to [`PREVIOUS`].
 pub(super) async fn keep_previous(kube: &Kube, params: PatchParams) -> Result<(), Error> {
     let Some(old) = read(kube, CACERTS).await? else { return Ok(()) };
-    let object = object(PREVIOUS, &old.files, &BTreeSet::new(), None);
+    let object = object(PREVIOUS, &old.files, None, None);
     // It is ours alone, whoever wrote what is in it.
     let params = PatchParams { force: true, ..params };
     let what = || format!("keep the secret as {}/{PREVIOUS}", kube.namespace());
@@ -61,41 +84,75 @@ pub(super) async fn write(
     params: PatchParams,
 ) -> Result<(), Error> {
     let what = || format!("write secret {}/{CACERTS}", kube.namespace());
-    let object = object(CACERTS, &desired.secret, &desired.restart, over);
-    if over.is_none() {
+    let object = object(CACERTS, &desired.secret, Some((&desired.restart, over)), over);
+    let Some(over) = over else {
         // Server-side apply would write over what somebody else made in the meantime; this says 409.
         let params = PostParams { dry_run: params.dry_run, field_manager: params.field_manager };
         ask(what, kube.secrets().create(&params, &object)).await?;
         return Ok(());
-    }
-    // Whose the fields are has been decided by `next`, and the resource version holds it to that.
-    let params = PatchParams { force: true, ..params };
-    ask(what, kube.secrets().patch(CACERTS, &params, &Patch::Apply(&object))).await?;
-    if params.dry_run { Ok(()) } else { drop_strays(kube, desired).await }
-}
-
-/// Files the secret has beside ours, such as those of another manager, whose fields apply leaves alone.
-/// istiod would read them.
-async fn drop_strays(kube: &Kube, desired: &Desired) -> Result<(), Error> {
-    let Some(live) = read(kube, CACERTS).await? else { return Ok(()) };
-    if same(&live.files, &desired.secret) {
+    };
+    let strays = strays(kube, desired).await?;
+    if strays.is_empty() {
+        // Whose the fields are has been decided by `next`, and the resource version holds it to that.
+        let params = PatchParams { force: true, ..params };
+        ask(what, kube.secrets().patch(CACERTS, &params, &Patch::Apply(&object))).await?;
         return Ok(());
     }
-    let strays = live.files.names().filter(|name| desired.secret.get(name).is_none());
-    let nothing: serde_json::Map<_, _> =
-        strays.map(|name| (name.to_owned(), json!(null))).collect();
+    // Apply would leave files of another manager beside ours, where istiod would read both: all in one write.
+    let data = object.data.unwrap_or_default();
+    let mut data: serde_json::Map<_, _> =
+        data.into_iter().map(|(name, content)| (name, json!(content))).collect();
+    data.extend(strays.into_iter().map(|name| (name, json!(null))));
     let patch = json!({
-        "metadata": { "resourceVersion": live.resource_version },
-        "data": nothing,
+        "metadata": {
+            "resourceVersion": over,
+            "annotations": object.metadata.annotations,
+            "labels": object.metadata.labels,
+        },
+        "data": data,
     });
-    let params =
-        PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    let what = || format!("drop files of secret {}/{CACERTS}", kube.namespace());
     ask(what, kube.secrets().patch(CACERTS, &params, &Patch::Merge(&patch))).await?;
     Ok(())
 }
 
-fn object(name: &str, files: &Secret, restart: &BTreeSet<Who>, over: Option<&str>) -> KubeSecret {
+/// Files the secret has beside those it is to have.
+async fn strays(kube: &Kube, desired: &Desired) -> Result<Vec<String>, Error> {
+    let Some(live) = read(kube, CACERTS).await? else { return Ok(Vec::new()) };
+    let strays = live.files.names().filter(|name| desired.secret.get(name).is_none());
+    Ok(strays.map(str::to_owned).collect())
+}
+
+/// Writes the mark and who has to restart onto a secret whose content is as wanted already.
+pub(super) async fn note(
+    kube: &Kube,
+    desired: &Desired,
+    over: &str,
+    params: &PatchParams,
+) -> Result<(), Error> {
+    let patch = json!({ "metadata": {
+        "resourceVersion": over,
+        "annotations": annotations(&desired.secret, &desired.restart, Some(over)),
+    }});
+    let what = || format!("note on secret {}/{CACERTS} who has to restart", kube.namespace());
+    ask(what, kube.secrets().patch(CACERTS, params, &Patch::Merge(&patch))).await?;
+    Ok(())
+}
+
+fn annotations(
+    files: &Secret,
+    restart: &BTreeSet<Who>,
+    over: Option<&str>,
+) -> BTreeMap<String, String> {
+    [(MARK.to_owned(), mark(files, over)), (RESTART.to_owned(), restart_text(restart))].into()
+}
+
+/// A secret as it is sent. `write`: who restarts, and over which version, for what is to be used.
+fn object(
+    name: &str,
+    files: &Secret,
+    write: Option<(&BTreeSet<Who>, Option<&str>)>,
+    over: Option<&str>,
+) -> KubeSecret {
     let data = files.names().map(|file| {
         let content = files.get(file).unwrap_or_default().to_vec();
         (file.to_owned(), k8s_openapi::ByteString(content))
@@ -104,11 +161,7 @@ fn object(name: &str, files: &Secret, restart: &BTreeSet<Who>, over: Option<&str
     secret.metadata.name = Some(name.to_owned());
     secret.metadata.resource_version = over.map(str::to_owned);
     secret.type_ = Some("Opaque".to_owned());
-    let annotations = [
-        (FINGERPRINT.to_owned(), fingerprint(files).to_string()),
-        (RESTART.to_owned(), restart_text(restart)),
-    ];
-    secret.metadata.annotations = Some(annotations.into());
+    secret.metadata.annotations = write.map(|(restart, over)| annotations(files, restart, over));
     secret.metadata.labels =
         Some([("app.kubernetes.io/managed-by".to_owned(), FIELD_MANAGER.to_owned())].into());
     secret

@@ -113,7 +113,9 @@ fn is_gateway(template: &PodTemplateSpec) -> bool {
     let labels = metadata.labels.unwrap_or_default();
     let annotations = metadata.annotations.unwrap_or_default();
     let label = |name: &str| labels.get(name).map(String::as_str).unwrap_or_default();
-    matches!(label("istio"), "ingressgateway" | "egressgateway" | "eastwestgateway")
+    label("istio").ends_with("gateway")
+        || label("operator.istio.io/component").ends_with("Gateways")
+        || labels.contains_key("istio.io/gateway-name")
         || labels.contains_key("gateway.networking.k8s.io/gateway-name")
         || annotations
             .get("inject.istio.io/templates")

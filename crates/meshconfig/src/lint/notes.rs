@@ -25,6 +25,7 @@ pub fn notes(mesh: &Mesh) -> Vec<Problem> {
         }
         if told.insert((route.to.index, route.to.index)) {
             router_mode(route.to, &mut problems);
+            stock_filter(route.to, &mut problems);
         }
         if !route.by_registry() && told.insert((usize::MAX, route.from.index)) {
             dns(mesh, route.from, &mut problems);
@@ -83,6 +84,22 @@ fn router_mode(to: &Cluster, problems: &mut Vec<Problem>) {
             "istio 1.10 pilot/pkg/networking/core/v1alpha3/cluster.go: buildOutboundSniDnatClusters",
             "set it in the gateway's Deployment".into(),
         ));
+    }
+}
+
+/// The chart's own EnvoyFilter stands before ours and turns every `.global` name into a local one.
+fn stock_filter(to: &Cluster, problems: &mut Vec<Problem>) {
+    if rewrites(to.version) && to.stock_multi_cluster {
+        problems.push(Problem {
+            severity: Severity::Warning,
+            ..note(
+                "lint/stock-filter",
+                to,
+                "it was installed with multiCluster.enabled, whose EnvoyFilter rewrites names before ours can".into(),
+                "istio 1.6.4 manifests/charts/gateways/istio-ingress/templates/preconfigured.yaml",
+                "kubectl delete envoyfilter istio-multicluster-ingressgateway -n istio-system".into(),
+            )
+        });
     }
 }
 

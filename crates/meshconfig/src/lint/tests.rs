@@ -222,6 +222,22 @@ fn what_is_outside_of_the_resources() {
 }
 
 #[test]
+fn a_stock_install_of_1_6() {
+    let text = "apiVersion: meshctl/v1\nkind: Mesh\nclusters:\n\
+        - {name: a, istioVersion: 1.6.4, dns: {way: none}}\n\
+        - {name: b, istioVersion: 1.6.4, stockMultiCluster: true, gateway: {addresses: [192.0.2.2]}}\n\
+        services:\n\
+        - {name: s, namespace: n, cluster: b, ports: [{name: http, number: 80, protocol: HTTP}], importedBy: [a]}\n";
+    let mesh = Mesh::new(&Spec::read(text).unwrap()).unwrap();
+    assert_eq!(notes(&mesh).iter().map(|p| p.code).collect::<Vec<_>>(), ["lint/stock-filter"]);
+    let addresses = crate::Lock::default()
+        .assign(&mesh, &crate::address::Taken::new(), meshpki::Time(0))
+        .unwrap();
+    let resources = crate::render(&mesh, mesh.cluster("b").unwrap(), &addresses);
+    assert_eq!(resources.iter().map(crate::Resource::kind).collect::<Vec<_>>(), ["EnvoyFilter"]);
+}
+
+#[test]
 fn codes_are_sorted_and_every_one_is_tried_above() {
     let mut sorted = Problem::CODES.to_vec();
     sorted.sort_unstable();

@@ -132,8 +132,8 @@ pub struct Push {
 /// `meshctl rollback`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The secret that was replaced last becomes the secret again, by the same steps as a push; the one it replaces is
-kept in turn, so that a second rollback undoes the first.
+The secret that was replaced last becomes the secret again, by the same steps as a push. It stays kept: interrupted,
+a rollback is run again. The way forward again is `meshctl push`.
 
 Exit status: as `meshctl push`.
 

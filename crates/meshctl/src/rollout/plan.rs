@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 
 use meshapply::next::{Stop, refusal};
 use meshapply::proof::label;
-use meshapply::state::{
-    Desired, Observed, Who, ca, fingerprint, ids, is_key, restart_for, roots, same,
-};
+use meshapply::state::{Desired, Observed, Who, ca, ids, is_key, restart_for, roots, same};
 use meshapply::workload::Id;
 use meshpki::istiod::{Now, Secret, Settings, changes, starts};
 use meshpki::{Cert, Time};
@@ -28,6 +26,8 @@ pub(super) struct Plan {
     pub(super) effects: Vec<String>,
     /// Who restarts, in order.
     pub(super) restarts: Vec<Id>,
+    /// The roots change, and no gateway was found by its labels.
+    pub(super) lacks_gateways: bool,
     /// Why it will not be written.
     pub(super) refusal: Option<Stop>,
 }
@@ -56,6 +56,8 @@ impl Plan {
             left_out,
             effects: effects(&desired, seen, changes, at),
             restarts: restarts(&desired, observed),
+            lacks_gateways: desired.restart.contains(&Who::Gateways)
+                && observed.gateways.is_empty(),
             refusal: changes.then(|| refusal(&desired, observed)).flatten(),
             changes,
             desired,
@@ -83,18 +85,22 @@ fn who_restarts(secret: &Secret, seen: &Seen, args: &Rollout, at: Time) -> BTree
         Restart::Auto => {
             let settings: Vec<Settings> = seen.istiods.iter().map(|i| i.settings.clone()).collect();
             let old = seen.observed.secret.as_ref().map(|live| &live.files);
-            restart_for(old, secret, &settings, at)
+            let mut who = restart_for(old, secret, &seen.given, &settings, at);
+            // What a push before this one did not come to do is not lost with its content.
+            who.extend(seen.observed.unfinished());
+            who
         }
     }
 }
 
 /// Who restarts for the content, as far as it has not been done.
 pub(super) fn restarts(desired: &Desired, observed: &Observed) -> Vec<Id> {
-    let mark = fingerprint(&desired.secret);
-    // A content that is there already says itself who restarts for it.
-    let who = match observed.secret.as_ref().filter(|_| observed.holds(desired)) {
-        Some(live) => &live.restart,
-        None => &desired.restart,
+    // A content that is there and ours says itself who restarts for it.
+    let ours =
+        observed.secret.as_ref().filter(|live| observed.holds(desired) && live.mark.is_some());
+    let (who, mark) = match ours {
+        Some(live) => (&live.restart, live.mark.as_deref()),
+        None => (&desired.restart, None),
     };
     let mut all = Vec::new();
     if who.contains(&Who::Istiod) {
@@ -104,7 +110,7 @@ pub(super) fn restarts(desired: &Desired, observed: &Observed) -> Vec<Id> {
         all.extend(&observed.gateways);
         all.extend(&observed.workloads);
     }
-    all.retain(|workload| workload.restarted_for.as_deref() != Some(mark.as_str()));
+    all.retain(|workload| mark.is_none() || workload.restarted_for.as_deref() != mark);
     all.into_iter().map(|workload| workload.id.clone()).collect()
 }
 

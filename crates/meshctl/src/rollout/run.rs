@@ -1,6 +1,7 @@
 //! Carries the plans out, wave by wave, and says at the end what was and what was not touched.
 
 use std::cell::RefCell;
+use std::path::Path;
 use std::time::Duration;
 
 use meshapply::next::Stop;
@@ -150,7 +151,10 @@ fn first_failure(job: &Job<'_>, outcomes: &Outcomes) -> Option<Failure> {
 /// A failure in a cluster, with the next command for it.
 pub(super) fn told(target: &Target, error: &Error) -> Failure {
     let failure = Failure::from(error).within(place(target));
-    let kubectl = |id: &Id| format!("kubectl --context {} -n {}", target.context, id.namespace);
+    let kubectl = |id: &Id| {
+        let context = show::word(Path::new(&target.context));
+        format!("kubectl --context {context} -n {}", id.namespace)
+    };
     let back = format!("`meshctl rollback --context {}` brings the old secret back", named(target));
     match error {
         Error::Stopped(Stop::Stuck { id, .. }) | Error::Patience { id, .. } => {
@@ -172,11 +176,7 @@ pub(super) fn told(target: &Target, error: &Error) -> Failure {
 }
 
 fn named(target: &Target) -> String {
-    if target.name == target.context {
-        target.name.clone()
-    } else {
-        format!("{}={}", target.name, target.context)
-    }
+    crate::live::named(&target.name, &target.context)
 }
 
 /// Every pair of clusters of which one does not trust what the other signs, tried with the canaries.

@@ -103,6 +103,11 @@ impl Tell {
             line(&format!("left out, since istiod does not read it: {}", plan.left_out.join(", ")));
         }
         plan.effects.iter().for_each(|one| line(one));
+        if plan.lacks_gateways {
+            line(
+                "no gateway was found by its labels, and gateways have to restart: `--gateway NAMESPACE/NAME` names one",
+            );
+        }
         if plan.restarts.is_empty() {
             line("restarts: nobody");
         } else {
@@ -126,7 +131,11 @@ impl Tell {
             );
         }
         show::output(
-            &format!("{}: the API server allows to {}\n", safe(&target.name), action_text(action)),
+            &format!(
+                "{}: the API server allows to {}\n",
+                safe(&target.name),
+                safe(&action_text(action))
+            ),
             io,
         )
     }
@@ -171,7 +180,7 @@ impl Tell {
             object.insert("apiVersion".to_owned(), json!("meshctl/v1"));
             object.insert("kind".to_owned(), json!("RolloutEvent"));
         }
-        show::output(&format!("{value}\n"), io)
+        show::output(&show::json_line(&value), io)
     }
 
     /// Whether lines are JSON.
@@ -208,6 +217,7 @@ fn action_text(action: &Action) -> String {
     match action {
         Action::KeepPrevious => "keep the old secret".to_owned(),
         Action::WriteSecret { .. } => "write the secret".to_owned(),
+        Action::Note { .. } => "note on the secret who has to restart".to_owned(),
         Action::Restart { id, .. } => format!("restart {}/{id}", id.namespace),
     }
 }
@@ -216,6 +226,7 @@ fn done_text(action: &Action) -> String {
     match action {
         Action::KeepPrevious => "kept the old secret".to_owned(),
         Action::WriteSecret { .. } => "wrote the secret".to_owned(),
+        Action::Note { .. } => "noted on the secret who has to restart".to_owned(),
         Action::Restart { id, .. } => format!("restarted {}/{id}", id.namespace),
     }
 }
@@ -224,6 +235,7 @@ fn action_json(action: &Action) -> Value {
     match action {
         Action::KeepPrevious => json!({"do": "keepPrevious"}),
         Action::WriteSecret { over } => json!({"do": "writeSecret", "overResourceVersion": over}),
+        Action::Note { over } => json!({"do": "note", "overResourceVersion": over}),
         Action::Restart { id, mark } => {
             json!({"do": "restart", "namespace": id.namespace, "workload": id.to_string(), "for": mark})
         }

@@ -85,6 +85,7 @@ impl Problem {
         "istiod/ext-key-usage",
         "istiod/first-install",
         "istiod/incomplete",
+        "istiod/key-exposed",
         "istiod/key-format",
         "istiod/key-mismatch",
         "istiod/mixed-revisions",

@@ -16,6 +16,7 @@ pub(super) fn check(folder: &Folder<'_>, problems: &mut Vec<Problem>) {
     problems.extend(tls_files(folder));
     problems.extend(unsound(folder));
     problems.extend(key(folder));
+    problems.extend(exposed(folder));
     problems.extend(sample(folder));
     problems.extend(root_keys(folder));
 }
@@ -84,6 +85,29 @@ fn tls_files(folder: &Folder<'_>) -> Option<Problem> {
         .evidence(alloc::format!("read: {read}"))
         .evidence(alloc::format!("not looked at: {ignored}"));
     Some(problem.fix("keep one form", "ls <folder>"))
+}
+
+/// A private key among certificates: istiod gives the chain out with every certificate it signs, and the roots to
+/// every namespace (`security/pkg/server/ca/server.go: CreateCertificate`, `namespacecontroller.go`).
+fn exposed(folder: &Folder<'_>) -> Vec<Problem> {
+    let public =
+        ["ca-cert.pem", "cert-chain.pem", "root-cert.pem", "ca-crl.pem", "tls.crt", "ca.crt"];
+    let mark = b"PRIVATE KEY-----";
+    let holds_key = |name: &&str| {
+        folder.secret.get(name).is_some_and(|text| text.windows(mark.len()).any(|w| w == mark))
+    };
+    let problem = |name: &str| {
+        folder
+            .error("istiod/key-exposed", alloc::format!("{name} holds a private key"))
+            .file(name)
+            .evidence("a file of certificates, which everybody may read")
+            .effect("istiod gives such a file out to every workload of the mesh, the key with it")
+            .fix(
+                "take the key out; where others could read the file, the key is no secret any more",
+                "grep -l 'PRIVATE KEY' <folder>/*",
+            )
+    };
+    public.iter().filter(|name| holds_key(name)).map(|name| problem(name)).collect()
 }
 
 /// Failure mode 4: blocks somebody wrote and Go does not see.

@@ -174,7 +174,7 @@ impl<'a> View<'a> {
                 all.push(Trusted { whose, roots });
             }
         }
-        if let Some(set) = self.used().filter(|_| self.live.given.is_empty()) {
+        if let Some(set) = self.used().filter(|_| all.is_empty()) {
             all.push(Trusted { whose: self.live.name.to_string(), roots: &set.roots });
         }
         all
@@ -198,6 +198,15 @@ impl<'a> View<'a> {
                 .then(|| alloc::format!("istiod {} {start}", istiod.settings.version))
         });
         own.or_else(|| self.given_own_ca())
+    }
+
+    /// Whether no CA that others know is at work here, so that nothing can be broken off: without a secret that is
+    /// so only where the roots given out are istiod's own, since the secret may just have been deleted.
+    fn begins(&self) -> bool {
+        match self.live.secret {
+            Some(_) => self.own_ca().is_some(),
+            None => self.trusted().is_empty() || self.given_own_ca().is_some(),
+        }
     }
 
     /// The CA istiod makes itself is named after the trust domain and nothing else

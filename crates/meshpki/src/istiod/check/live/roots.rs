@@ -52,7 +52,7 @@ pub(super) fn replaced(view: &View<'_>, all: &[View<'_>]) -> Option<Problem> {
     let ca = wanted.ca.as_ref()?;
     // What is wrong with the set at home is told there; a first install has a warning of its own.
     let good = refuses(&wanted.roots, ca, &wanted.chain, view.at).is_none();
-    if !good || view.own_ca().is_some() {
+    if !good || view.begins() {
         return None;
     }
     let mut lines = Vec::new();
