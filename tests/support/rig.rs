@@ -24,6 +24,7 @@ pub mod objects;
 pub mod pki;
 pub mod ports;
 pub mod process;
+pub mod proxy;
 pub mod tools;
 pub mod wait;
 

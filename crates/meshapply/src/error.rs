@@ -40,6 +40,16 @@ pub enum Error {
         /// What was looked at: `image docker.io/x/pilot@sha256:..`.
         from: String,
     },
+    /// The cluster does not know a kind that is to be written.
+    #[error(
+        "the cluster does not know {kind} of {api_version}: Istio's CRDs are not installed, or of another release"
+    )]
+    NoCrd {
+        /// `networking.istio.io/v1`.
+        api_version: String,
+        /// `VirtualService`.
+        kind: String,
+    },
     /// A rollout did not end in time.
     #[error("not done after {seconds} s: still waiting for {id}: {what}")]
     Patience {
@@ -88,6 +98,7 @@ impl Error {
         "apply/istio-version",
         "apply/kubeconfig",
         "apply/moved",
+        "apply/no-crd",
         "apply/no-istiod",
         "apply/no-replicas",
         "apply/obstacle",
@@ -105,6 +116,7 @@ impl Error {
             Self::Forbidden { .. } => "apply/forbidden",
             Self::Kubeconfig { .. } => "apply/kubeconfig",
             Self::IstioVersion { .. } => "apply/istio-version",
+            Self::NoCrd { .. } => "apply/no-crd",
             Self::Patience { .. } => "apply/patience",
             Self::Unproven { .. } => "apply/unproven",
             Self::Interrupted { .. } => "apply/interrupted",
@@ -144,6 +156,7 @@ impl Error {
                 | Self::Kubeconfig { .. }
                 | Self::IstioVersion { .. }
                 | Self::Interrupted { .. }
+                | Self::NoCrd { .. }
                 | Self::Unreachable { .. }
         )
     }

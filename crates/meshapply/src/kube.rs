@@ -23,6 +23,7 @@ mod istiod;
 mod mesh_config;
 mod older;
 mod prove;
+mod resources;
 mod secret;
 mod workloads;
 

@@ -3,14 +3,19 @@
 pub mod args;
 
 mod addresses;
+mod apply;
+mod diff;
+mod discover;
 mod dns;
 mod explain;
 mod graph;
 mod import;
 mod lint;
+mod live;
 mod load;
 mod lock;
 mod render;
+mod unified;
 
 use crate::report::Failure;
 use crate::{Exit, Io};
@@ -19,7 +24,7 @@ use args::Mesh;
 /// Runs the command.
 ///
 /// # Errors
-/// `config/...` for the spec, `ctl/io` for files.
+/// `config/...` for the spec, `ctl/io` for files, `apply/...` for clusters.
 pub fn run(args: &Mesh, io: &mut Io<'_>) -> Result<Exit, Failure> {
     match args {
         Mesh::Render(args) => render::run(args, io),
@@ -28,6 +33,9 @@ pub fn run(args: &Mesh, io: &mut Io<'_>) -> Result<Exit, Failure> {
         Mesh::Explain(args) => explain::run(args, io),
         Mesh::Import(args) => import::run(args, io),
         Mesh::Addresses(args) => addresses::run(args, io),
+        Mesh::Discover(args) => discover::run(args, io),
+        Mesh::Diff(args) => diff::run(args, io),
+        Mesh::Apply(args) => apply::run(args, io),
         Mesh::Dns(args) => dns::run(args, io),
     }
 }

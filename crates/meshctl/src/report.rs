@@ -188,6 +188,9 @@ const fn apply_hint(error: &meshapply::Error) -> Option<&'static str> {
             "`kubectl config get-contexts` lists the contexts; `--kubeconfig FILE` names another file"
         }
         E::IstioVersion { .. } => "`--istio-version 1.30.3` says it",
+        E::NoCrd { .. } => {
+            "install Istio's CRDs; the form follows the cluster's `istioVersion` in the spec"
+        }
         E::Unreachable { .. } => {
             "try again, or leave the cluster out; nothing more is written to it"
         }

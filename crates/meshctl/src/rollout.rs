@@ -250,17 +250,30 @@ fn refuse(problems: &[meshpki::istiod::Problem], args: &Rollout) -> Result<(), F
 
 /// Asks; who cannot be asked has to have said yes.
 fn agree(args: &Rollout, clusters: usize, io: &mut Io<'_>) -> Result<(), Failure> {
-    if args.yes {
+    let many = if clusters == 1 { "this cluster" } else { "these clusters" };
+    agreed(
+        args.yes,
+        &format!("Write to {many}?"),
+        "nothing was written; `--dry-run client` shows the plan, `--yes` carries it out",
+        io,
+    )
+}
+
+/// Asks a question that can be answered with yes; who cannot be asked has to have said it, or is told `hint`.
+pub(crate) fn agreed(
+    yes: bool,
+    question: &str,
+    hint: &str,
+    io: &mut Io<'_>,
+) -> Result<(), Failure> {
+    if yes {
         return Ok(());
     }
     if !io.can_ask {
-        return Err(Failure::usage("there is nobody to ask, and `--yes` was not given").hint(
-            "nothing was written; `--dry-run client` shows the plan, `--yes` carries it out",
-        ));
+        return Err(Failure::usage("there is nobody to ask, and `--yes` was not given").hint(hint));
     }
-    let many = if clusters == 1 { "this cluster" } else { "these clusters" };
     // A standard error that is gone cannot be asked through; the answer is then no.
-    let _ = write!(io.err, "\nWrite to {many}? [y/N] ");
+    let _ = write!(io.err, "\n{question} [y/N] ");
     let _ = io.err.flush();
     let mut answer = String::new();
     let read = io.stdin.read_line(&mut answer);

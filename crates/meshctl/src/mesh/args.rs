@@ -7,6 +7,10 @@ use meshpki::istiod::Version;
 
 use crate::args::Output;
 
+mod live;
+
+pub use live::{Apply, Contexts, Diff, Discover};
+
 /// `meshctl mesh ...`.
 #[derive(Debug, Subcommand)]
 pub enum Mesh {
@@ -22,6 +26,12 @@ pub enum Mesh {
     Import(Import),
     /// Show the address of each remote service, and keep them in the lock file.
     Addresses(Addresses),
+    /// Put what clusters have into the spec: clusters, gateways, services; nothing you wrote is changed.
+    Discover(Discover),
+    /// Show how clusters differ from the spec; exit status 2 when they do.
+    Diff(Diff),
+    /// Bring the clusters to what the spec says, in an order that never sends calls to what is not there.
+    Apply(Apply),
     /// Edit a cluster's Corefile so that remote names are answered; the result goes to standard output.
     Dns(Dns),
 }

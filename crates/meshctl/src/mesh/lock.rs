@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use meshconfig::address::{Addresses, Taken};
 use meshconfig::{Lock, Mesh};
+use serde_json::Value;
 
 use super::args::{LockFile, Source};
 use super::load;
@@ -17,6 +18,14 @@ fn path(args: &LockFile, source: &Source) -> Option<PathBuf> {
     args.lock.clone().or_else(beside)
 }
 
+/// The addresses of a mesh, and what the lock file becomes with them.
+pub(super) struct Assigned {
+    /// The addresses.
+    pub(super) addresses: Addresses,
+    path: Option<PathBuf>,
+    before: Option<String>,
+}
+
 /// The addresses of a mesh; the lock file is brought up to date.
 pub(super) fn update(
     mesh: &Mesh,
@@ -24,39 +33,70 @@ pub(super) fn update(
     source: &Source,
     io: &mut Io<'_>,
 ) -> Result<Addresses, Failure> {
-    let path = path(args, source);
-    let (addresses, before) = assign(mesh, path.as_deref(), &args.live, source, io)?;
-    let after = addresses.lock.text();
-    let Some(path) = path.filter(|_| before.as_deref() != Some(&after)) else {
-        return Ok(addresses);
-    };
-    if before.is_none() && addresses.lock == Lock::default() {
-        return Ok(addresses);
+    let assigned = plan(mesh, args, &[], source, io)?;
+    assigned.write(io)?;
+    Ok(assigned.addresses)
+}
+
+/// The same without writing it, where these are the ServiceEntries of live clusters.
+///
+/// # Errors
+/// `ctl/locked` when it would change and may not.
+pub(super) fn plan(
+    mesh: &Mesh,
+    args: &LockFile,
+    live: &[Value],
+    source: &Source,
+    io: &mut Io<'_>,
+) -> Result<Assigned, Failure> {
+    let mut taken = Taken::new();
+    meshconfig::address::taken(live, &mut taken);
+    for file in &args.live {
+        meshconfig::address::taken(&load::resources(file, io)?, &mut taken);
     }
-    if args.locked {
-        return Err(Failure::new(
+    let path = path(args, source);
+    let (addresses, before) = assign(mesh, path.as_deref(), &taken, source, io)?;
+    let assigned = Assigned { addresses, path, before };
+    match assigned.changed() {
+        Some((path, _)) if args.locked => Err(Failure::new(
             "ctl/locked",
             format!("`{}` would change, and --locked forbids it", path.display()),
         )
-        .hint("run it without --locked and keep the new file with the spec"));
+        .hint("run it without --locked and keep the new file with the spec")),
+        _ => Ok(assigned),
     }
-    files::write_public(&path, after.as_bytes())?;
-    let count = addresses.iter().count();
-    // A standard error that is gone cannot be told anything.
-    let _ = writeln!(io.err, "wrote {}: {count} addresses", path.display());
-    Ok(addresses)
+}
+
+impl Assigned {
+    /// The file and its new content, where that is another one.
+    fn changed(&self) -> Option<(&Path, String)> {
+        let after = self.addresses.lock.text();
+        let is_new = self.before.as_deref() != Some(&after);
+        let needed = self.before.is_some() || self.addresses.lock != Lock::default();
+        self.path.as_deref().filter(|_| is_new && needed).map(|path| (path, after))
+    }
+
+    /// Writes the lock file, where it changes.
+    pub(super) fn write(&self, io: &mut Io<'_>) -> Result<(), Failure> {
+        let Some((path, after)) = self.changed() else { return Ok(()) };
+        files::write_public(path, after.as_bytes())?;
+        let count = self.addresses.iter().count();
+        // A standard error that is gone cannot be told anything.
+        let _ = writeln!(io.err, "wrote {}: {count} addresses", path.display());
+        Ok(())
+    }
 }
 
 /// The addresses without writing anything: for commands that only look.
 pub(super) fn look(mesh: &Mesh, source: &Source, io: &mut Io<'_>) -> Result<Addresses, Failure> {
     let none = LockFile { lock: None, locked: false, live: Vec::new() };
-    Ok(assign(mesh, path(&none, source).as_deref(), &[], source, io)?.0)
+    Ok(assign(mesh, path(&none, source).as_deref(), &Taken::new(), source, io)?.0)
 }
 
 fn assign(
     mesh: &Mesh,
     path: Option<&Path>,
-    live: &[PathBuf],
+    taken: &Taken,
     source: &Source,
     io: &mut Io<'_>,
 ) -> Result<(Addresses, Option<String>), Failure> {
@@ -69,12 +109,8 @@ fn assign(
         Some(text) => Lock::read(text).map_err(|error| load::failure(error, place, text))?,
         None => Lock::default(),
     };
-    let mut taken = Taken::new();
-    for file in live {
-        meshconfig::address::taken(&load::resources(file, io)?, &mut taken);
-    }
     let addresses =
-        lock.assign(mesh, &taken, io.now).map_err(|error| match error.path.as_str() {
+        lock.assign(mesh, taken, io.now).map_err(|error| match error.path.as_str() {
             "" => load::failure(error, place, text.as_deref().unwrap_or_default()),
             // What is wrong with the spec.
             _ => load::failure(error, &source.file, ""),

@@ -1,0 +1,209 @@
+//! Istio's resources in a cluster, and what a spec is discovered from: listed, applied on the server's side, deleted.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIResourceList;
+use kube::api::{
+    Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions,
+    ValidationDirective,
+};
+use kube::discovery::ApiResource;
+use serde_json::Value;
+use tokio::time::sleep;
+
+use super::{Kube, ask, ask_optional};
+use crate::error::Error;
+use crate::names::FIELD_MANAGER;
+
+/// The group of Istio's traffic resources.
+const GROUP: &str = "networking.istio.io";
+/// Its versions, newest first.
+const VERSIONS: [&str; 3] = ["v1", "v1beta1", "v1alpha3"];
+/// The kinds we write, and how the API calls them.
+const KINDS: [(&str, &str); 5] = [
+    ("DestinationRule", "destinationrules"),
+    ("EnvoyFilter", "envoyfilters"),
+    ("Gateway", "gateways"),
+    ("ServiceEntry", "serviceentries"),
+    ("VirtualService", "virtualservices"),
+];
+/// What a spec is discovered from, in all namespaces: group, version, kind, plural.
+const SEEN: [(&str, &str, &str, &str); 5] = [
+    ("", "v1", "Namespace", "namespaces"),
+    ("", "v1", "Service", "services"),
+    ("apps", "v1", "Deployment", "deployments"),
+    ("apps", "v1", "StatefulSet", "statefulsets"),
+    ("apps", "v1", "DaemonSet", "daemonsets"),
+];
+
+impl Kube {
+    /// Namespaces, Services, Deployments, StatefulSets and DaemonSets of all namespaces, each with its `kind`.
+    ///
+    /// # Errors
+    /// Those of a request.
+    pub async fn inventory(&self) -> Result<Vec<Value>, Error> {
+        let mut all = Vec::new();
+        for (group, version, kind, plural) in SEEN {
+            all.extend(self.list(&resource(group, version, kind, plural)).await?);
+        }
+        Ok(all)
+    }
+
+    /// Every resource of `networking.istio.io` of a kind we write, whosever it is, in all namespaces.
+    ///
+    /// `needed` are the `apiVersion` and `kind` of what is to be written.
+    ///
+    /// # Errors
+    /// `apply/no-crd` when the cluster does not know one of those, and those of a request.
+    pub async fn istio_resources(
+        &self,
+        needed: &BTreeSet<(String, String)>,
+    ) -> Result<Vec<Value>, Error> {
+        let served = self.served_kinds().await?;
+        let unknown = needed.iter().find(|one| !served.contains(one));
+        if let Some((api_version, kind)) = unknown {
+            return Err(Error::NoCrd { api_version: api_version.clone(), kind: kind.clone() });
+        }
+        let mut all = Vec::new();
+        for (kind, plural) in KINDS {
+            // All versions are the same objects.
+            let version = VERSIONS.iter().find(|version| {
+                served
+                    .iter()
+                    .any(|(api, known)| *api == format!("{GROUP}/{version}") && known == kind)
+            });
+            if let Some(version) = version {
+                all.extend(self.list(&resource(GROUP, version, kind, plural)).await?);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Applies a resource on the server's side, unknown fields refused; returns it as it is then.
+    ///
+    /// `basis` is the `resourceVersion` of the one that was looked at: it has to be that still, and fields others set
+    /// in it are taken over. Without one there must be none whose fields somebody else owns.
+    ///
+    /// # Errors
+    /// `apply/api` with status 409 when somebody else was faster, and those of a request.
+    pub async fn apply_resource(
+        &self,
+        wanted: &Value,
+        basis: Option<&str>,
+        dry_run: bool,
+    ) -> Result<Value, Error> {
+        let (api, name, told) = self.addressed(wanted);
+        let mut body = wanted.clone();
+        let mut params = PatchParams::apply(FIELD_MANAGER);
+        params.dry_run = dry_run;
+        params.field_validation = Some(ValidationDirective::Strict);
+        if let Some(basis) = basis {
+            body["metadata"]["resourceVersion"] = basis.into();
+            params.force = true;
+        }
+        let what = || format!("apply {told}");
+        let patch = Patch::Apply(&body);
+        let applied = patiently(what, || api.patch(&name, &params, &patch)).await?;
+        Ok(value(&applied))
+    }
+
+    /// Deletes a resource, if it is the one that was looked at; one that is gone already is fine.
+    ///
+    /// # Errors
+    /// `apply/api` with status 409 when it is another one by now, and those of a request.
+    pub async fn delete_resource(&self, live: &Value, dry_run: bool) -> Result<(), Error> {
+        let (api, name, told) = self.addressed(live);
+        let text = |key: &str| live["metadata"][key].as_str().map(str::to_owned);
+        let preconditions =
+            Preconditions { resource_version: text("resourceVersion"), uid: text("uid") };
+        let params =
+            DeleteParams { dry_run, preconditions: Some(preconditions), ..DeleteParams::default() };
+        match patiently(|| format!("delete {told}"), || api.delete(&name, &params)).await {
+            Ok(_) | Err(Error::Api { status: 404, .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The API a resource is behind, its name, and what it is called in messages.
+    fn addressed(&self, value: &Value) -> (Api<DynamicObject>, String, String) {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let (api_version, kind) = (text(&value["apiVersion"]), text(&value["kind"]));
+        let (namespace, name) =
+            (text(&value["metadata"]["namespace"]), text(&value["metadata"]["name"]));
+        let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
+        let plural =
+            KINDS.iter().find(|(known, _)| *known == kind).map_or("", |(_, plural)| plural);
+        let resource = resource(group, version, &kind, plural);
+        let told = format!("{kind} {namespace}/{name}");
+        (Api::namespaced_with(self.client.clone(), &namespace, &resource), name, told)
+    }
+
+    async fn list(&self, resource: &ApiResource) -> Result<Vec<Value>, Error> {
+        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), resource);
+        let what = || format!("list {} in all namespaces", resource.plural);
+        let params = ListParams::default();
+        let list = patiently(what, || api.list(&params)).await?;
+        // Items of a list do not say what they are.
+        let typed = |object: &DynamicObject| {
+            let mut value = value(object);
+            value["apiVersion"] = resource.api_version.as_str().into();
+            value["kind"] = resource.kind.as_str().into();
+            value
+        };
+        Ok(list.items.iter().map(typed).collect())
+    }
+
+    /// `apiVersion` and `kind` of everything the cluster serves of Istio's group.
+    async fn served_kinds(&self) -> Result<BTreeSet<(String, String)>, Error> {
+        let mut served = BTreeSet::new();
+        for version in VERSIONS {
+            let api_version = format!("{GROUP}/{version}");
+            let what = || format!("ask for the kinds of {api_version}");
+            let answer = ask_optional(what, self.client.list_api_group_resources(&api_version));
+            let list: Option<APIResourceList> = answer.await?;
+            let kinds = list.into_iter().flat_map(|list| list.resources);
+            served.extend(kinds.map(|resource| (api_version.clone(), resource.kind)));
+        }
+        Ok(served)
+    }
+}
+
+/// How often a server that is busy is asked, and the time between.
+const TRIES: u32 = 12;
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Asks again while the server is busy, as it is for some seconds after CRDs were installed: nothing is decided then.
+async fn patiently<T, F: Future<Output = Result<T, kube::Error>>>(
+    what: impl Fn() -> String,
+    request: impl Fn() -> F,
+) -> Result<T, Error> {
+    let mut tries = 1;
+    loop {
+        match ask(&what, request()).await {
+            Err(Error::Api { status: 429 | 503 | 504, .. }) if tries < TRIES => {
+                tries += 1;
+                sleep(PAUSE).await;
+            }
+            answer => return answer,
+        }
+    }
+}
+
+fn resource(group: &str, version: &str, kind: &str, plural: &str) -> ApiResource {
+    let api_version =
+        if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    ApiResource {
+        group: group.to_owned(),
+        version: version.to_owned(),
+        api_version,
+        kind: kind.to_owned(),
+        plural: plural.to_owned(),
+    }
+}
+
+fn value(object: &DynamicObject) -> Value {
+    // What came as JSON goes back to JSON.
+    serde_json::to_value(object).unwrap_or_default()
+}

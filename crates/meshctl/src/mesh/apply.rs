@@ -1,0 +1,200 @@
+//! `meshctl mesh apply`: look, show, try, ask; then wave after wave over all clusters.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use meshapply::Error;
+use meshconfig::apply::{Change, Step, Write, steps};
+use serde_json::Value;
+
+use super::args::Apply;
+use super::live::{self, Plan};
+use super::{diff, load};
+use crate::args::DryRun;
+use crate::clusters::{Target, runtime};
+use crate::report::Failure;
+use crate::rollout::agreed;
+use crate::show::safe;
+use crate::{Exit, Io, show};
+
+/// Writes of one wave at the same time.
+const TOGETHER: usize = 8;
+/// Names of what was not written, in a message.
+const NAMED: usize = 12;
+
+/// Runs the command.
+pub(super) fn run(args: &Apply, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    let mesh = load::mesh(&args.source, io)?;
+    runtime()?.block_on(async {
+        let plan = live::plan(&mesh, &args.contexts, &args.lock, &args.source, io).await?;
+        show::output(&diff::text(&plan, args.diff), io)?;
+        if let Some(failure) = live::foreign(&plan) {
+            return Err(failure);
+        }
+        if args.dry_run == Some(DryRun::Client) {
+            return Ok(Exit::Good);
+        }
+        let mut job = Job::new(&plan);
+        job.rehearse().await?;
+        if args.dry_run == Some(DryRun::Server) {
+            talk(io, &format!("every API server takes it: {} writes", job.steps.len()));
+            return Ok(Exit::Good);
+        }
+        if !job.steps.is_empty() {
+            let many = if plan.targets.len() == 1 { "this cluster" } else { "these clusters" };
+            agreed(
+                args.yes,
+                &format!("Write to {many}?"),
+                "nothing was written; `--dry-run server` shows the plan and has it checked, `--yes` carries it out",
+                io,
+            )?;
+        }
+        plan.assigned.write(io)?;
+        job.carry_out(io).await
+    })
+}
+
+fn talk(io: &mut Io<'_>, line: &str) {
+    // A standard error that is gone cannot be told anything.
+    let _ = writeln!(io.err, "{line}");
+}
+
+/// The writes, and what is known of what they are made over.
+struct Job<'p> {
+    targets: BTreeMap<&'p str, &'p Target>,
+    steps: Vec<Step>,
+    /// Cluster and resource -> `resourceVersion` it had when it was seen last.
+    versions: BTreeMap<(String, String), String>,
+}
+
+impl<'p> Job<'p> {
+    fn new(plan: &'p Plan) -> Self {
+        let mut versions = BTreeMap::new();
+        for (cluster, changes) in &plan.changes {
+            for change in changes {
+                if let Change::Update { from, .. } = change {
+                    versions.insert((cluster.clone(), from.id()), version(&from.value));
+                }
+            }
+        }
+        let targets = plan.targets.iter().map(|target| (target.name.as_str(), target)).collect();
+        Self { targets, steps: steps(&plan.changes), versions }
+    }
+
+    /// Tries every write as a dry run, so that what an API server refuses is known before the first one.
+    async fn rehearse(&self) -> Result<(), Failure> {
+        for some in self.steps.chunks(TOGETHER) {
+            let tried = join_all(some.iter().map(|step| self.take(step, true))).await;
+            for (step, result) in some.iter().zip(tried) {
+                result.map_err(|error| {
+                    self.failed(step, &error).because("nothing was written".to_owned())
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the steps, wave after wave; the first failure is the end.
+    async fn carry_out(&mut self, io: &mut Io<'_>) -> Result<Exit, Failure> {
+        let steps = std::mem::take(&mut self.steps);
+        let mut done = 0;
+        let mut mixed = Vec::new();
+        for wave in steps.chunk_by(|a, b| a.wave == b.wave) {
+            for some in wave.chunks(TOGETHER) {
+                let results = join_all(some.iter().map(|step| self.take(step, false))).await;
+                let mut failure = None;
+                let mut missing = Vec::new();
+                for (step, result) in some.iter().zip(results) {
+                    match result {
+                        Ok(written) => {
+                            done += 1;
+                            talk(io, &told(step));
+                            mixed.extend(self.learn(step, &written));
+                        }
+                        Err(error) => {
+                            missing.push(step);
+                            failure.get_or_insert_with(|| self.failed(step, &error));
+                        }
+                    }
+                }
+                if let Some(failure) = failure {
+                    let begun = steps
+                        .iter()
+                        .take_while(|step| !std::ptr::eq(*step, &raw const some[0]))
+                        .count();
+                    missing.extend(&steps[begun + some.len()..]);
+                    return Err(stopped(failure, done, steps.len(), &missing));
+                }
+            }
+        }
+        finish(done, &mixed, io)
+    }
+
+    /// One write; what was applied is returned as it is in the cluster then.
+    async fn take(&self, step: &Step, dry_run: bool) -> Result<Value, Error> {
+        let kube = &self.targets[step.cluster.as_str()].kube;
+        match &step.write {
+            Write::Apply(resource) => {
+                let key = (step.cluster.clone(), resource.id());
+                let basis = self.versions.get(&key).map(String::as_str);
+                kube.apply_resource(&resource.value, basis, dry_run).await
+            }
+            Write::Delete(resource) => {
+                kube.delete_resource(&resource.value, dry_run).await.map(|()| Value::Null)
+            }
+        }
+    }
+
+    /// Remembers the version of what was written; a resource that is not what was written is named.
+    fn learn(&mut self, step: &Step, written: &Value) -> Option<String> {
+        let Write::Apply(resource) = &step.write else { return None };
+        self.versions.insert((step.cluster.clone(), resource.id()), version(written));
+        (written["spec"] != resource.value["spec"])
+            .then(|| format!("cluster {}, {}", step.cluster, resource.id()))
+    }
+
+    fn failed(&self, step: &Step, error: &Error) -> Failure {
+        live::failed(self.targets[step.cluster.as_str()], error)
+    }
+}
+
+fn version(value: &Value) -> String {
+    value["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned()
+}
+
+/// `cluster1: applied ServiceEntry istio-system/reviews`.
+fn told(step: &Step) -> String {
+    let (word, resource) = match &step.write {
+        Write::Apply(resource) => ("applied", resource),
+        Write::Delete(resource) => ("deleted", resource),
+    };
+    safe(&format!("{}: {word} {}", step.cluster, resource.id()))
+}
+
+/// What was not done, by name.
+fn stopped(failure: Failure, done: usize, all: usize, missing: &[&Step]) -> Failure {
+    let name = |step: &&Step| match &step.write {
+        Write::Apply(resource) => format!("{} {}", step.cluster, resource.id()),
+        Write::Delete(resource) => format!("{} delete {}", step.cluster, resource.id()),
+    };
+    let mut names: Vec<String> = missing.iter().take(NAMED).map(name).collect();
+    if missing.len() > NAMED {
+        names.push(format!("and {} more", missing.len() - NAMED));
+    }
+    failure
+        .because(format!("{done} of {all} writes are done, and named above"))
+        .because(format!("not done: {}", names.join(", ")))
+        .hint("run the same command again: it goes on where it was")
+}
+
+/// Says how it ended; fields that others own may have stayed.
+fn finish(done: usize, mixed: &[String], io: &mut Io<'_>) -> Result<Exit, Failure> {
+    if let Some((first, rest)) = mixed.split_first() {
+        let failure = Failure::new("apply/foreign", "fields of another field manager stayed in it")
+            .within(first);
+        let failure = rest.iter().fold(failure, Failure::within);
+        return Err(failure.exit(Exit::No).hint("`kubectl get --show-managed-fields -o yaml` shows whose they are; take them out there, or delete the resource and apply again"));
+    }
+    talk(io, &if done == 0 { "nothing to do".to_owned() } else { format!("done: {done} writes") });
+    Ok(Exit::Good)
+}

@@ -1,0 +1,116 @@
+//! Options of the `mesh` commands that talk to clusters.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{LockFile, Source};
+use crate::args::{DryRun, Output};
+
+/// Which clusters.
+#[derive(Debug, Args)]
+pub struct Contexts {
+    /// A cluster and the kubeconfig context that reaches it, `east=prod-east`; the name alone has the context the spec
+    /// says; repeat for more. Default: every cluster of the spec.
+    #[arg(long = "context", value_name = "[CLUSTER=]CONTEXT", value_delimiter = ',')]
+    pub contexts: Vec<String>,
+    /// The kubeconfig; default $KUBECONFIG, or ~/.kube/config.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+}
+
+/// `meshctl mesh discover`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without -f the spec goes to standard output. With it the file is made or added to: what is new is shown, and written when
+you have said yes. No line that is there is changed or taken out; where the clusters are otherwise you are told.
+
+Services are taken that have the label or annotation `meshctl/export: \"true\"`, or that --mark or --namespace names.
+Rights it needs: list on namespaces, services, deployments, statefulsets and daemonsets in all namespaces; get on the
+ConfigMap `istio` in Istio's namespace.
+
+Examples:
+  meshctl mesh discover --context east=prod-east,west=prod-west > mesh.yaml
+  meshctl mesh discover -f mesh.yaml                       the clusters the file names, asked again
+  meshctl mesh discover -f mesh.yaml --context north       one cluster more
+  meshctl mesh discover --context east --namespace shop --mark mesh/offer=yes")]
+pub struct Discover {
+    /// The spec to make or to add to.
+    #[arg(short, long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Which clusters.
+    #[command(flatten)]
+    pub contexts: Contexts,
+    /// Take every service of this namespace; repeat for more.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub namespace: Vec<String>,
+    /// Take services with this label or annotation.
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    pub mark: Option<String>,
+    /// Show what would be added, and write nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask.
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+}
+
+/// `meshctl mesh diff`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit status: 0 the clusters are as the spec says; 2 they differ; 1 a cluster could not be asked; 64 wrong usage.
+
+Examples:
+  meshctl mesh diff                                        every cluster of mesh.yaml
+  meshctl mesh diff --context east -o json | jq -r '.changes[].resource'")]
+pub struct Diff {
+    /// The spec.
+    #[command(flatten)]
+    pub source: Source,
+    /// The lock file.
+    #[command(flatten)]
+    pub lock: LockFile,
+    /// Which clusters.
+    #[command(flatten)]
+    pub contexts: Contexts,
+    /// How the result is written.
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+}
+
+/// `meshctl mesh apply`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Nothing is written before every cluster has been looked at, every write has been tried as a dry run, and you have said yes
+(--yes in a script). What is pointed to comes first, in all clusters, then what points there, then what nobody needs any
+more goes. Only resources with the labels of this mesh are changed or removed. The first failure stops it; run it again
+and it goes on.
+
+Exit status: 0 done, or nothing to do; 1 a cluster could not be asked; 2 refused; 64 wrong usage, or nobody to ask and no
+--yes.
+Rights it needs: list, create, patch and delete on the kinds of networking.istio.io it writes, in all namespaces.
+
+Examples:
+  meshctl mesh apply                                       every cluster of mesh.yaml
+  meshctl mesh apply --dry-run server --diff
+  meshctl mesh apply --context east --yes")]
+pub struct Apply {
+    /// The spec.
+    #[command(flatten)]
+    pub source: Source,
+    /// The lock file.
+    #[command(flatten)]
+    pub lock: LockFile,
+    /// Which clusters.
+    #[command(flatten)]
+    pub contexts: Contexts,
+    /// Change nothing: `client` shows the plan, `server` has each API server check it as well.
+    #[arg(long, value_name = "WHERE")]
+    pub dry_run: Option<DryRun>,
+    /// Show the content of what changes.
+    #[arg(long)]
+    pub diff: bool,
+    /// Do not ask.
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+}

@@ -1,0 +1,139 @@
+//! `meshctl mesh discover`: what clusters have, put into the spec.
+
+use std::path::{Path, PathBuf};
+
+use meshapply::Error;
+use meshapply::next::Stop;
+use meshconfig::discover::{Merged, Observed, ObservedCluster, Select, merge, observe};
+use meshconfig::{Mesh, Spec};
+
+use super::args::Discover;
+use super::live::{self, Named};
+use super::load;
+use super::unified::unified;
+use crate::clusters::{Target, place, runtime};
+use crate::report::{Failure, warn};
+use crate::rollout::agreed;
+use crate::show::{output, safe};
+use crate::{Exit, Io, files};
+
+/// Runs the command.
+pub(super) fn run(args: &Discover, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    let path = args.file.clone().unwrap_or_else(|| PathBuf::from("mesh.yaml"));
+    let before = match args.file.as_deref().filter(|file| file.exists() || *file == Path::new("-"))
+    {
+        Some(file) => Some(load::text(file, io)?),
+        None => None,
+    };
+    let text = before.as_deref();
+    let fail = |error| load::failure(error, &path, text.unwrap_or_default());
+    let spec = text.map(Spec::read).transpose().map_err(fail)?;
+    let observed = runtime()?.block_on(seen(args, spec.as_ref()))?;
+    let merged = merge(text, &observed).map_err(fail)?;
+    let is_file = args.file.as_deref().is_some_and(|file| file != Path::new("-"));
+    if is_file {
+        write(args, &path, text.unwrap_or_default(), &merged, io)?;
+    } else {
+        output(&merged.text, io)?;
+    }
+    tell(&merged, &path, io);
+    Ok(Exit::Good)
+}
+
+/// Shows what is new, and writes it when that is agreed.
+fn write(
+    args: &Discover,
+    path: &Path,
+    before: &str,
+    merged: &Merged,
+    io: &mut Io<'_>,
+) -> Result<(), Failure> {
+    let diff: String =
+        unified(before, &merged.text).lines().map(|line| safe(line) + "\n").collect();
+    output(&diff, io)?;
+    if args.dry_run || merged.text == before {
+        return Ok(());
+    }
+    let file = path.display();
+    agreed(
+        args.yes,
+        &format!("Write {file}?"),
+        "nothing was written; `--dry-run` shows what would be, `--yes` writes it",
+        io,
+    )?;
+    files::write_public(path, merged.text.as_bytes())?;
+    // A standard error that is gone cannot be told anything.
+    let _ = writeln!(io.err, "wrote {file}");
+    Ok(())
+}
+
+/// What the clusters have.
+async fn seen(args: &Discover, spec: Option<&Spec>) -> Result<Observed, Failure> {
+    let known = spec.into_iter().flat_map(|spec| &spec.clusters).map(|cluster| Named {
+        name: cluster.name.clone(),
+        context: cluster.context.clone().unwrap_or_else(|| cluster.name.clone()),
+        istio_namespace: cluster.istio_namespace.clone(),
+    });
+    let new = |name: &str, context: &str| {
+        Ok(Named {
+            name: name.to_owned(),
+            context: context.to_owned(),
+            istio_namespace: meshapply::names::ISTIO_NAMESPACE.to_owned(),
+        })
+    };
+    let named = live::chosen(&args.contexts, known.collect(), new)?;
+    let targets = live::targets(&args.contexts, named).await?;
+    let answers = live::ask_all(&targets, |target| async move {
+        tokio::try_join!(target.kube.inventory(), target.kube.mesh_config())
+    });
+    let select = select(args);
+    let mut clusters = Vec::new();
+    for (target, (resources, config)) in targets.iter().zip(answers.await?) {
+        let mut cluster = observe(&target.name, &resources, &select);
+        // istiod's environment is older than the mesh's configuration, which is what it goes by.
+        cluster.trust_domain = config.trust_domain.or(cluster.trust_domain);
+        clusters.push(named_as(target, cluster)?);
+    }
+    Ok(Observed { clusters })
+}
+
+fn named_as(target: &Target, mut cluster: ObservedCluster) -> Result<ObservedCluster, Failure> {
+    if cluster.istio_version.is_empty() {
+        return Err(Failure::from(Error::Stopped(Stop::NoIstiod))
+            .within(place(target))
+            .hint("install Istio there, or leave the cluster out"));
+    }
+    cluster.context = (target.context != target.name).then(|| target.context.clone());
+    Ok(cluster)
+}
+
+fn select(args: &Discover) -> Select {
+    let mark = args.mark.as_deref().map(|text| match text.split_once('=') {
+        Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+        None => (text.to_owned(), None),
+    });
+    Select { mark, namespaces: args.namespace.clone() }
+}
+
+/// What was found, what is otherwise in the file, and what the spec still lacks.
+fn tell(merged: &Merged, path: &Path, io: &mut Io<'_>) {
+    let mut lines: Vec<String> =
+        merged.inserted.iter().map(|what| format!("new: {what}")).collect();
+    if lines.is_empty() {
+        lines.push("nothing new".to_owned());
+    }
+    lines.extend(merged.differs.iter().map(|one| {
+        format!(
+            "left as it is: {}: the file has `{}`, the cluster `{}`",
+            one.path, one.file, one.cluster
+        )
+    }));
+    for line in lines {
+        // A standard error that is gone cannot be told anything.
+        let _ = writeln!(io.err, "{}", safe(&line));
+    }
+    let Ok(spec) = Spec::read(&merged.text) else { return };
+    for error in Mesh::new(&spec).err().into_iter().flatten() {
+        warn(io.err, &load::failure(error, path, &merged.text));
+    }
+}

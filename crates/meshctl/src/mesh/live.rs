@@ -1,0 +1,229 @@
+//! What the spec says beside what clusters have: reached, looked at, compared.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::join_all;
+use meshapply::kube::{Kube, Options};
+use meshconfig::apply::{Change, changes};
+use meshconfig::{Mesh, Resource, render};
+use serde_json::{Value, json};
+
+use super::args::{Contexts, LockFile, Source};
+use super::lock::{self, Assigned};
+use super::unified::unified;
+use crate::Io;
+use crate::clusters::{Target, place};
+use crate::report::Failure;
+use crate::show::safe;
+
+/// A cluster as the spec names it.
+pub(super) struct Named {
+    /// Its name.
+    pub(super) name: String,
+    /// Its context.
+    pub(super) context: String,
+    /// Istio's namespace there.
+    pub(super) istio_namespace: String,
+}
+
+/// The clusters that were asked for, of those the spec has; all of those without `--context`.
+///
+/// `make` says what becomes of one the spec does not have: name and context as they were given.
+pub(super) fn chosen(
+    args: &Contexts,
+    known: Vec<Named>,
+    make: impl Fn(&str, &str) -> Result<Named, Failure>,
+) -> Result<Vec<Named>, Failure> {
+    if args.contexts.is_empty() {
+        return Ok(known);
+    }
+    let one = |text: &String| {
+        let (name, context) = text.split_once('=').unwrap_or((text, text));
+        let said = text.contains('=').then_some(context);
+        match known.iter().find(|one| one.name == name || (said.is_none() && one.context == name)) {
+            Some(one) => Ok(Named {
+                name: one.name.clone(),
+                context: said.unwrap_or(&one.context).to_owned(),
+                istio_namespace: one.istio_namespace.clone(),
+            }),
+            None => make(name, context),
+        }
+    };
+    args.contexts.iter().map(one).collect()
+}
+
+/// Reads the contexts; nothing is asked of a server yet.
+pub(super) async fn targets(args: &Contexts, named: Vec<Named>) -> Result<Vec<Target>, Failure> {
+    if named.is_empty() {
+        return Err(Failure::usage("no cluster is named").hint(
+            "`--context east=CONTEXT` names one; `kubectl config get-contexts` lists the contexts",
+        ));
+    }
+    let mut targets: Vec<Target> = Vec::new();
+    for Named { name, context, istio_namespace } in named {
+        if let Some(twin) = targets.iter().find(|t| t.name == name || t.context == context) {
+            return Err(Failure::usage(format!(
+                "cluster {} (context {}) and cluster {name} (context {context}) have a name in common",
+                twin.name, twin.context
+            )));
+        }
+        let options = Options {
+            istio_namespace,
+            istio_version: None,
+            gateways: Vec::new(),
+            workloads: false,
+            service_account: "default".to_owned(),
+        };
+        let kube = Kube::new(args.kubeconfig.as_deref(), &context, options).await?;
+        targets.push(Target { name, context, kube });
+    }
+    Ok(targets)
+}
+
+/// Asks every cluster at the same time; one that does not answer is a failure of all.
+pub(super) async fn ask_all<'t, T, F>(
+    targets: &'t [Target],
+    ask: impl Fn(&'t Target) -> F,
+) -> Result<Vec<T>, Failure>
+where
+    F: Future<Output = Result<T, meshapply::Error>>,
+{
+    let answers = join_all(targets.iter().map(ask)).await;
+    let told =
+        |(target, answer): (&Target, Result<T, _>)| answer.map_err(|error| failed(target, &error));
+    targets.iter().zip(answers).map(told).collect()
+}
+
+/// A failure of a cluster.
+pub(super) fn failed(target: &Target, error: &meshapply::Error) -> Failure {
+    let failure = Failure::from(error).within(place(target));
+    match error {
+        meshapply::Error::Forbidden { .. } => failure.hint(
+            "`meshctl mesh discover --help` and `meshctl mesh apply --help` say which rights are needed",
+        ),
+        _ => failure,
+    }
+}
+
+/// What has to change in which cluster.
+pub(super) struct Plan {
+    /// The clusters.
+    pub(super) targets: Vec<Target>,
+    /// What changes, by cluster.
+    pub(super) changes: BTreeMap<String, Vec<Change>>,
+    /// How many resources the spec wants.
+    pub(super) wanted: usize,
+    /// The addresses.
+    pub(super) assigned: Assigned,
+}
+
+/// Looks at the clusters and compares; nothing is written.
+pub(super) async fn plan(
+    mesh: &Mesh,
+    args: &Contexts,
+    lock: &LockFile,
+    source: &Source,
+    io: &mut Io<'_>,
+) -> Result<Plan, Failure> {
+    let known = mesh.clusters().iter().map(|cluster| Named {
+        name: cluster.name.clone(),
+        context: cluster.context.clone(),
+        istio_namespace: cluster.istio_namespace.clone(),
+    });
+    let stranger = |name: &str, _: &str| match super::render::cluster(mesh, name) {
+        Err(failure) => Err(failure),
+        Ok(_) => Err(Failure::usage(format!("cluster {name} is named twice"))),
+    };
+    let targets = targets(args, chosen(args, known.collect(), stranger)?).await?;
+    let live = look(mesh, &targets, lock, source, io).await?;
+    let assigned = lock::plan(mesh, lock, &live.concat(), source, io)?;
+    let mut wanted = 0;
+    let mut changed = BTreeMap::new();
+    for (target, live) in targets.iter().zip(&live) {
+        let resources = rendered(mesh, &target.name, &assigned);
+        wanted += resources.len();
+        changed.insert(target.name.clone(), changes(&mesh.name, &resources, live));
+    }
+    Ok(Plan { targets, changes: changed, wanted, assigned })
+}
+
+fn rendered(mesh: &Mesh, cluster: &str, assigned: &Assigned) -> Vec<Resource> {
+    let cluster = mesh.cluster(cluster);
+    cluster.map(|cluster| render(mesh, cluster, &assigned.addresses)).unwrap_or_default()
+}
+
+/// What each cluster has of the kinds we write.
+async fn look(
+    mesh: &Mesh,
+    targets: &[Target],
+    lock: &LockFile,
+    source: &Source,
+    io: &mut Io<'_>,
+) -> Result<Vec<Vec<Value>>, Failure> {
+    // Which kinds and versions are written does not depend on addresses.
+    let unlocked = LockFile { lock: lock.lock.clone(), locked: false, live: Vec::new() };
+    let assigned = lock::plan(mesh, &unlocked, &[], source, io)?;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let kinds = |target: &Target| -> BTreeSet<(String, String)> {
+        let resources = rendered(mesh, &target.name, &assigned);
+        resources.iter().map(|r| (text(&r.value["apiVersion"]), text(&r.value["kind"]))).collect()
+    };
+    let kinds = &kinds;
+    ask_all(targets, |target| async move { target.kube.istio_resources(&kinds(target)).await })
+        .await
+}
+
+/// A change in words, its sign, and the resource it is about.
+pub(super) fn word(change: &Change) -> (&'static str, char, &Resource) {
+    match change {
+        Change::Create(resource) => ("create", '+', resource),
+        Change::Update { to, .. } => ("update", '~', to),
+        Change::Prune(resource) => ("prune", '-', resource),
+        Change::Foreign(resource) => ("foreign", '!', resource),
+    }
+}
+
+/// The content that changes, as `diff -u` shows it; empty for a resource of somebody else.
+pub(super) fn difference(change: &Change) -> String {
+    let (old, new) = match change {
+        Change::Create(resource) => (String::new(), resource.yaml()),
+        Change::Update { to, from } => (ours(from, Some(to)), to.yaml()),
+        Change::Prune(resource) => (ours(resource, None), String::new()),
+        Change::Foreign(_) => return String::new(),
+    };
+    unified(&old, &new).lines().map(|line| safe(line) + "\n").collect()
+}
+
+/// A live resource, of which only what we write is shown.
+fn ours(live: &Resource, wanted: Option<&Resource>) -> String {
+    let meta = &live.value["metadata"];
+    let mut labels = meta["labels"].clone();
+    let known = wanted.map(|wanted| &wanted.value["metadata"]["labels"]);
+    if let (Some(labels), Some(Value::Object(known))) = (labels.as_object_mut(), known) {
+        labels.retain(|key, _| known.contains_key(key));
+    }
+    // All versions are the same objects.
+    let api_version = wanted.unwrap_or(live).value["apiVersion"].clone();
+    meshconfig::resource::yaml(&json!({
+        "apiVersion": api_version,
+        "kind": live.kind(),
+        "metadata": {"name": live.name(), "namespace": live.namespace(), "labels": labels},
+        "spec": live.value["spec"],
+    }))
+}
+
+/// The clusters' resources that stand where one of ours should; `None` when there are none.
+pub(super) fn foreign(plan: &Plan) -> Option<Failure> {
+    let mut places = plan.targets.iter().flat_map(|target| {
+        let changes = plan.changes.get(&target.name).into_iter().flatten();
+        let foreign = changes.filter(|change| matches!(change, Change::Foreign(_)));
+        foreign.map(move |change| format!("cluster {}, {}", target.name, word(change).2.id()))
+    });
+    let first = places.next()?;
+    let failure = Failure::new(
+        "apply/foreign",
+        "a resource of that name is there that does not have the labels of this mesh",
+    );
+    let failure = places.fold(failure.within(first), Failure::within);
+    Some(failure.exit(crate::Exit::No).hint("nothing was written; rename or delete it, or label it as ours: app.kubernetes.io/managed-by=meshctl and app.kubernetes.io/part-of=MESH"))
+}

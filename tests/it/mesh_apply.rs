@@ -1,0 +1,247 @@
+//! `meshctl mesh apply` when something comes between: rights that are missing, a server that refuses in the middle,
+//! somebody else's edits. API servers with Istio's CRDs and no istiod.
+
+use kube::api::{Api, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams};
+use kube::core::GroupVersionKind;
+use kube::discovery::ApiResource;
+use serde_json::{Value, json};
+use tests::cli::Ran;
+use tests::mesh::{Mesh, SOON};
+use tests::rig::istio::namespace;
+
+/// Who may look, and who may do what docs/mesh.md says is needed.
+const RIGHTS: &str = "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: look}
+rules:
+- {apiGroups: [networking.istio.io], resources: [destinationrules, envoyfilters, gateways, serviceentries, virtualservices], verbs: [list]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: write}
+rules:
+- {apiGroups: [networking.istio.io], resources: [destinationrules, envoyfilters, gateways, serviceentries, virtualservices], verbs: [create, patch, delete]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: look}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: look}
+subjects: [{kind: User, name: reader}, {kind: User, name: writer}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: write}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: write}
+subjects: [{kind: User, name: writer}]
+";
+
+/// Refuses VirtualServices, and lets every dry run pass.
+const REFUSAL: &str = "
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: no-calls}
+spec:
+  matchConstraints:
+    resourceRules:
+    - {apiGroups: [networking.istio.io], apiVersions: ['*'], operations: [CREATE, UPDATE], resources: [virtualservices]}
+  validations:
+  - {expression: request.dryRun == true, message: not today}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: no-calls}
+spec: {policyName: no-calls, validationActions: [Deny]}
+";
+
+fn mesh() -> Option<Mesh> {
+    let mesh = Mesh::start(&["cluster1", "cluster2"])?;
+    for cluster in &mesh.clusters {
+        cluster.install_istio_crds();
+        cluster.apply_object(&namespace("istio-system"));
+        cluster.apply(RIGHTS);
+    }
+    for user in ["reader", "writer"] {
+        let paths = mesh.clusters.iter().map(|cluster| cluster.kubeconfig_for(user, &[]));
+        mesh.write_kubeconfig(user, &paths.collect::<Vec<_>>());
+    }
+    let fixture = include_str!("../../fixtures/mesh/seed2-current/mesh.yaml");
+    mesh.shell.scratch.write("mesh.yaml", fixture);
+    Some(mesh)
+}
+
+#[track_caller]
+fn ended(ran: &Ran, status: u8, parts: &[&str]) {
+    let all = format!("{}{}", ran.out, ran.err);
+    assert_eq!(ran.status, status, "{all}");
+    for part in parts {
+        assert!(all.contains(part), "`{part}` is not in\n{all}");
+    }
+}
+
+fn calls(mesh: &Mesh) -> Api<DynamicObject> {
+    let kind = GroupVersionKind::gvk("networking.istio.io", "v1", "VirtualService");
+    let resource = ApiResource::from_gvk(&kind);
+    Api::namespaced_with(mesh.clusters[0].client(), "default", &resource)
+}
+
+/// Changes our VirtualService as somebody else.
+fn edit(mesh: &Mesh, patch: &Value) {
+    let params =
+        PatchParams { field_manager: Some("kubectl-edit".to_owned()), ..PatchParams::default() };
+    let (api, patch) = (calls(mesh), Patch::Merge(patch));
+    mesh.clusters[0].block_on(api.patch("reviews", &params, &patch)).expect("an edit");
+}
+
+/// Waits until VirtualServices are refused, or are not any more.
+fn refused(mesh: &Mesh, wanted: bool) {
+    let api = calls(mesh);
+    let mut probe = DynamicObject::new(
+        "probe",
+        &ApiResource::from_gvk(&GroupVersionKind::gvk(
+            "networking.istio.io",
+            "v1",
+            "VirtualService",
+        )),
+    );
+    probe.metadata = ObjectMeta { name: Some("probe".to_owned()), ..ObjectMeta::default() };
+    probe.data = json!({"spec": {"hosts": ["probe.example"]}});
+    mesh.clusters[0].wait("the policy counts", SOON, async || {
+        let made = api.create(&PostParams::default(), &probe).await.is_ok();
+        if made {
+            api.delete("probe", &Default::default()).await.expect("deleted");
+        }
+        (made != wanted).then_some(())
+    });
+}
+
+#[test]
+fn what_comes_between() {
+    let Some(mesh) = mesh() else { return };
+    let lock = mesh.shell.scratch.join("mesh.lock");
+    ended(&mesh.run_as("reader", "mesh diff -f @/mesh.yaml"), 2, &["create 6, update 0"]);
+    // What is not allowed is known before the first write.
+    let ran = mesh.run_as("reader", "mesh apply -f @/mesh.yaml --yes");
+    ended(&ran, 1, &["error[apply/forbidden]", "nothing was written", "mesh apply --help"]);
+    assert!(!ran.err.contains(": applied "), "{}", ran.err);
+    assert!(!lock.exists());
+    ended(&mesh.run_as("writer", "mesh apply -f @/mesh.yaml"), 64, &["--yes"]);
+    assert!(!lock.exists());
+    // What could not be known stops it, and what was and was not done is named.
+    mesh.clusters[0].apply(REFUSAL);
+    refused(&mesh, true);
+    let ran = mesh.run_as("writer", "mesh apply -f @/mesh.yaml --yes");
+    println!("{}{}", ran.out, ran.err);
+    let parts = [
+        "cluster2: applied Gateway istio-system/cross-network-gateway",
+        "cluster1: applied ServiceEntry default/reviews.default.cluster2",
+        "error[apply/api]",
+        "not today",
+        "5 of 6 writes are done",
+        "not done: cluster1 VirtualService default/reviews",
+        "run the same command again",
+    ];
+    ended(&ran, 1, &parts);
+    ended(&mesh.run("mesh diff -f @/mesh.yaml"), 2, &["create 1, update 0, prune 0, unchanged 5"]);
+    let kind = GroupVersionKind::gvk(
+        "admissionregistration.k8s.io",
+        "v1",
+        "ValidatingAdmissionPolicyBinding",
+    );
+    let kind = ApiResource {
+        plural: "validatingadmissionpolicybindings".to_owned(),
+        ..ApiResource::from_gvk(&kind)
+    };
+    let bindings = Api::<DynamicObject>::all_with(mesh.clusters[0].client(), &kind);
+    mesh.clusters[0].block_on(bindings.delete("no-calls", &Default::default())).expect("deleted");
+    refused(&mesh, false);
+    let ran = mesh.run_as("writer", "mesh apply -f @/mesh.yaml --yes");
+    ended(&ran, 0, &["create 1, update 0", "done: 1 writes"]);
+}
+
+#[test]
+fn what_others_do_to_ours() {
+    let Some(mesh) = mesh() else { return };
+    let same = || ended(&mesh.run("mesh diff -f @/mesh.yaml"), 0, &["unchanged 6"]);
+    ended(&mesh.run("mesh apply -f @/mesh.yaml --yes"), 0, &["done: 6 writes"]);
+    same();
+    // Labels and annotations of others are theirs.
+    edit(&mesh, &json!({"metadata": {"labels": {"team": "x"}, "annotations": {"note": "y"}}}));
+    same();
+    // A changed content is shown, and is ours again after an apply.
+    edit(&mesh, &json!({"spec": {"hosts": ["elsewhere.example"]}}));
+    let shown = ["~ cluster1: update VirtualService default/reviews", "-  - elsewhere.example"];
+    ended(&mesh.run("mesh diff -f @/mesh.yaml"), 2, &shown);
+    ended(&mesh.run("mesh apply -f @/mesh.yaml --yes"), 0, &["done: 1 writes"]);
+    same();
+    let live = mesh.clusters[0].block_on(calls(&mesh).get("reviews")).expect("ours");
+    assert_eq!(live.metadata.labels.expect("labels")["team"], "x");
+    // A field we do not write belongs to who wrote it; that is told, and not passed over.
+    edit(&mesh, &json!({"spec": {"exportTo": ["*"]}}));
+    let ran = mesh.run("mesh apply -f @/mesh.yaml --yes");
+    ended(&ran, 2, &["error[apply/foreign]", "fields of another field manager stayed in it"]);
+    edit(&mesh, &json!({"spec": {"exportTo": null}}));
+    same();
+    // One cluster of two; one there is not.
+    ended(&mesh.run("mesh diff -f @/mesh.yaml --context cluster2"), 0, &["unchanged 2"]);
+    let ran = mesh.run("mesh diff -f @/mesh.yaml --context cluster3");
+    ended(&ran, 1, &["error[config/unknown-name]", "cluster1, cluster2"]);
+    // Weights that move are one write; a dry run is none.
+    let spec = mesh.shell.scratch.read("mesh.yaml");
+    let spec = spec.replace("weight: 75", "weight: 70").replace("weight: 10", "weight: 15");
+    mesh.shell.scratch.write("mesh.yaml", spec);
+    let ran = mesh.run("mesh apply -f @/mesh.yaml --dry-run server --diff");
+    ended(
+        &ran,
+        0,
+        &["-      weight: 75", "+      weight: 70", "every API server takes it: 1 writes"],
+    );
+    ended(&mesh.run("mesh apply -f @/mesh.yaml --yes --locked"), 0, &["done: 1 writes"]);
+    same();
+}
+
+#[test]
+fn a_cluster_that_is_away() {
+    let shell = tests::cli::Shell::new();
+    let fixture = include_str!("../../fixtures/mesh/seed2-current/mesh.yaml");
+    shell.scratch.write("mesh.yaml", fixture);
+    let contexts = ["cluster1", "cluster2"]
+        .map(|name| json!({"name": name, "context": {"cluster": "none", "user": "none"}}));
+    let nobody = json!({
+        "apiVersion": "v1", "kind": "Config", "contexts": contexts,
+        "clusters": [{"name": "none", "cluster": {"server": "https://127.0.0.1:9"}}],
+        "users": [{"name": "none", "user": {}}],
+    });
+    shell.scratch.write("kubeconfig", nobody.to_string());
+    shell.check(
+        "mesh apply -f @/mesh.yaml --kubeconfig @/kubeconfig --yes",
+        r#"
+        exit 1
+        --- stderr
+        error[apply/unreachable]: cannot reach the API server: Connection refused (os error 111)
+          in: cluster cluster1 (context cluster1, https://127.0.0.1:9)
+
+        hint: try again, or leave the cluster out; nothing more is written to it
+    "#,
+    );
+    shell.check(
+        "mesh discover",
+        r#"
+        exit 64
+        --- stderr
+        error[ctl/usage]: no cluster is named
+
+        hint: `--context east=CONTEXT` names one; `kubectl config get-contexts` lists the contexts
+    "#,
+    );
+    shell.check(
+        "mesh discover -f @/mesh.yaml --kubeconfig @/kubeconfig --context cluster1=a,cluster2=a",
+        r#"
+        exit 1
+        --- stderr
+        error[apply/kubeconfig]: context `a` cannot be used: failed to load current context: a
+
+        hint: `kubectl config get-contexts` lists the contexts; `--kubeconfig FILE` names another file
+    "#,
+    );
+}
