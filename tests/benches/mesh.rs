@@ -1,7 +1,6 @@
 //! Rendering: 2,000 services on 20 clusters, each imported by all others, and what twice as many cost.
 
 use std::fmt::Write as _;
-use std::time::Instant;
 
 use meshconfig::address::Taken;
 use meshconfig::{Lock, Mesh, Spec, render};
@@ -17,7 +16,7 @@ fn main() {
     let (first, second) = (run(small), run(large));
     let ratio = second.seconds / first.seconds;
     println!(
-        "{large} services on {CLUSTERS} clusters: {} resources, {} MiB of YAML in {:.2} s (5 s promised)",
+        "{large} services on {CLUSTERS} clusters: {} resources, {} MiB of YAML in {:.2} s of one core (5 s promised)",
         second.resources,
         second.bytes >> 20,
         second.seconds
@@ -40,7 +39,7 @@ struct Run {
 /// From the spec's text to every cluster's YAML, one cluster after the other.
 fn run(services: usize) -> Run {
     let text = spec(services);
-    let start = Instant::now();
+    let start = cpu_seconds();
     let spec = Spec::read(&text).expect("a spec");
     let mesh = Mesh::new(&spec).expect("a mesh");
     let addresses = Lock::default().assign(&mesh, &Taken::new(), NOW).expect("addresses");
@@ -51,7 +50,7 @@ fn run(services: usize) -> Run {
             bytes += resource.yaml().len();
         }
     }
-    Run { seconds: start.elapsed().as_secs_f64(), resources, bytes }
+    Run { seconds: cpu_seconds() - start, resources, bytes }
 }
 
 fn spec(services: usize) -> String {
@@ -73,6 +72,13 @@ fn spec(services: usize) -> String {
         );
     }
     text
+}
+
+/// Seconds this process had a core: what others do on the machine does not count.
+fn cpu_seconds() -> f64 {
+    let text = std::fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
+    let nanoseconds = text.split_whitespace().next().and_then(|word| word.parse::<u64>().ok());
+    std::time::Duration::from_nanos(nanoseconds.unwrap_or(0)).as_secs_f64()
 }
 
 /// The most memory this process ever had, in KiB.

@@ -427,6 +427,10 @@ fn of_files(expect: Expect<'_>) {
 fn of_keys(expect: Expect<'_>) {
     let root = root("CN=Root", |_| {});
     let world = east(&root);
+    let both = world.read("east/cert-chain.pem") + &world.read("east/ca-key.pem");
+    world.write("east/cert-chain.pem", both);
+    expect("a key in the chain, as other servers want it", &world, &[], &["key-exposed"]);
+    let world = east(&root);
     let parameters = pem::encode("EC PARAMETERS", b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07");
     world.write("east/ca-key.pem", parameters + &world.read("east/ca-key.pem"));
     expect("EC PARAMETERS first", &world, &[], &["key-format"]);

@@ -16,9 +16,20 @@ fn contains(text: &str, parts: &[&str]) {
 
 #[test]
 fn first_install_renewal_without_restart_and_back() {
-    let Some(mesh) = Mesh::with_istio(&["east"], &Istio::default()) else { return };
-    let east = &mesh.clusters[0];
+    let Some(mut mesh) = Mesh::with_istio(&["east"], &Istio::default()) else { return };
     let before = mesh.written(0);
+    let ran = mesh.run("rollback --context east --yes");
+    assert_eq!(ran.status, 2, "{}", ran.err);
+    contains(&ran.err, &["error[ctl/no-previous]: no earlier secret is kept there"]);
+    (mesh.shell.can_ask, mesh.shell.stdin) = (true, b"n\n".to_vec());
+    let ran = mesh.run("push @/ca --context east");
+    assert_eq!(ran.status, 2, "{}", ran.err);
+    contains(
+        &ran.err,
+        &["Write to this cluster? [y/N]", "error[ctl/declined]: not done: the answer was no"],
+    );
+    mesh.shell.can_ask = false;
+    let east = &mesh.clusters[0];
     // What istiod does not read stays at home, above all other keys.
     mesh.shell.scratch.write_key("ca/east/intermediate_ca-key.pem", "another key");
     // Shown, checked by the API server, and nothing written.
@@ -257,6 +268,10 @@ fn five_clusters_of_which_one_is_out_of_reach() {
     for name in names {
         contains(&said, &[&format!("{name}: proven")]);
     }
+    // Contexts that are mixed up.
+    let ran = mesh.run("push @/ca --context a=b,b=a --yes");
+    assert_eq!(ran.status, 2, "{}{}", ran.out, ran.err);
+    contains(&ran.err, &["error[ctl/wrong-cluster]: the CA for a is the one b has"]);
     // One that gets stuck stops what has not begun, and everything is named.
     for name in names {
         mesh.shell.good(&format!("ca renew @/ca --cluster {name}"));
@@ -321,7 +336,7 @@ fn the_rotation_job() {
     // A checkout that is older than the cluster turns nothing back.
     let ran = mesh.run(&job.replace("@/ca", "@/stale"));
     assert_eq!(ran.status, 2, "{}{}", ran.out, ran.err);
-    contains(&ran.err, &["error[ctl/stale-folder]", "the cluster has `Mesh CA east`"]);
+    contains(&ran.err, &["error[ctl/stale-folder]: ", "the cluster has `Mesh CA east`"]);
 }
 
 /// Every way a command ends, with everything it prints searched for what is in the key files.

@@ -22,6 +22,8 @@ pub struct Shell {
     pub stdin: Vec<u8>,
     /// The time.
     pub now: Time,
+    /// Standard input and error are a terminal's: questions are asked.
+    pub can_ask: bool,
 }
 
 /// What a command said.
@@ -39,7 +41,7 @@ impl Shell {
     /// A new folder, no environment, nothing on standard input, [`NOW`].
     #[allow(clippy::new_without_default, reason = "it has an effect")]
     pub fn new() -> Self {
-        Self { scratch: Scratch::new(), env: vec![], stdin: vec![], now: NOW }
+        Self { scratch: Scratch::new(), env: vec![], stdin: vec![], now: NOW, can_ask: false }
     }
 
     /// Runs one command line.
@@ -72,7 +74,7 @@ impl Shell {
                 stdin: &mut self.stdin.as_slice(),
                 out: &mut out,
                 err: &mut err,
-                can_ask: false,
+                can_ask: self.can_ask,
                 progress: false,
                 env: &env,
             },
