@@ -141,7 +141,7 @@ fn what_comes_between() {
         "not done: cluster1 VirtualService default/reviews",
         "run the same command again",
     ];
-    ended(&ran, 1, &parts);
+    ended(&ran, 2, &parts);
     ended(&mesh.run("mesh diff -f @/mesh.yaml"), 2, &["create 1, update 0, prune 0, unchanged 5"]);
     let kind = GroupVersionKind::gvk(
         "admissionregistration.k8s.io",
