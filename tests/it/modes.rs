@@ -6,10 +6,14 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use meshpki::istiod::{Now, Secret, Settings, Start, Version, changes, starts};
+use meshpki::istiod::{
+    LiveCluster, LiveIstiod, Now, Secret, Settings, Start, Version, changes, check_live, starts,
+};
 use meshpki::profile::Role;
 use meshpki::time::DAY;
 use meshpki::{Cert, Issuer, KeyType, Name, Profile, Serial, Signer, SoftKey, Stamp, Time};
+use serde_json::Value;
+use tests::rig::proxy::Node;
 use tests::rig::{Cluster, Istio, Kind, kubelet::volume::Files};
 
 const ISTIOD: &str = "app=istiod";
@@ -320,4 +324,81 @@ fn a_first_secret_under_a_running_istiod_changes_nothing() {
         let map = maps.get("istio-ca-root-cert").await.ok()?;
         (map.data?.get("root-cert.pem")? == &r.cert.to_pem()).then_some(())
     });
+}
+
+/// Mode 9: the domains istiod tells its proxies to accept are those it is predicted to.
+#[test]
+fn trust_domains_are_accepted_as_predicted() {
+    let pem = root("CN=Root", |_| {}).cert.to_pem().replace('\n', "\n    ");
+    let by_ca = format!(
+        "trustDomain: east.example\ncaCertificates:\n- trustDomains: [west.example]\n  pem: |\n    {pem}\n"
+    );
+    let aliases = "trustDomain: east.example\ntrustDomainAliases: [west.example]\n";
+    let cases = [
+        ("nothing but its own", "trustDomain: east.example\n", false),
+        ("an alias", aliases, false),
+        ("a CA for the domain", by_ca.as_str(), false),
+        ("no validation", "trustDomain: east.example\n", true),
+    ];
+    let Some(cluster) = Cluster::start("east") else { return };
+    for (number, (name, mesh, skip)) in cases.into_iter().enumerate() {
+        let env = vec![("PILOT_SKIP_VALIDATE_TRUST_DOMAIN".to_owned(), skip.to_string())];
+        let istio = Istio { gateways: vec![], mesh: mesh.to_owned(), env, ..Istio::default() };
+        cluster.install_istio(&istio);
+        cluster.restart(Kind::Deployment, "istio-system", "istiod", &format!("domains {number}"));
+        cluster.rolled_out(Kind::Deployment, "istio-system", "istiod");
+        let accepted = accepted_domains(&cluster);
+        for domain in ["east.example", "west.example", "other.example"] {
+            let found = accepted.as_ref().is_none_or(|all| all.iter().any(|one| one == domain));
+            assert_eq!(found, predicted(mesh, skip, domain), "{name}, {domain}: {accepted:?}");
+        }
+    }
+}
+
+/// Whether `istiod::check_live` has nothing against calls from a cluster of that trust domain.
+fn predicted(mesh: &str, skip_validation: bool, domain: &str) -> bool {
+    let config = meshapply::kube::MeshConfig::parse(mesh);
+    let cluster = |name, trust_domain: &str| LiveCluster {
+        name,
+        secret: None,
+        wanted: None,
+        istiods: vec![LiveIstiod {
+            revision: "default".to_owned(),
+            settings: settings(),
+            skip_validation,
+        }],
+        served: vec![],
+        given: vec![],
+        trust_domain: trust_domain.to_owned(),
+        aliases: config.aliases.clone(),
+        ca_domains: config.ca_domains.clone(),
+    };
+    let both = [cluster("east", config.trust_domain()), cluster("caller", domain)];
+    let fails = |effect: &str| effect.contains("calls from caller to east fail");
+    !check_live(&both, now()).iter().any(|problem| fails(&problem.effect))
+}
+
+/// Trust domains in what a sidecar's inbound listener asks of a peer's identity; `None`: nothing is asked.
+fn accepted_domains(cluster: &Cluster) -> Option<Vec<String>> {
+    let pods = cluster.block_on(pods(cluster));
+    let stays = |pod: &&Pod| is_ready(pod) && pod.metadata.deletion_timestamp.is_none();
+    let istiod = pods.iter().find(stays).expect("an istiod").name_any();
+    let node = Node {
+        kind: "sidecar",
+        address: "10.0.0.9".to_owned(),
+        pod: "called-1".to_owned(),
+        namespace: "default".to_owned(),
+        labels: vec![("app".to_owned(), "called".to_owned())],
+        routes: vec![],
+        endpoints: vec![],
+    };
+    let proxy = cluster.connect_proxy(&istiod, &node);
+    let inbound = |dump: &Value| dump.to_string().contains("virtualInbound");
+    let dump = proxy.dump("the inbound listener", inbound).to_string();
+    let asked = dump.split("\"prefix\":\"spiffe://").skip(1);
+    let mut domains: Vec<String> =
+        asked.filter_map(|rest| Some(rest.split('/').next()?.to_owned())).collect();
+    domains.sort();
+    domains.dedup();
+    (!domains.is_empty()).then_some(domains)
 }

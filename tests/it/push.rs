@@ -171,7 +171,21 @@ fn the_printed_rights_are_enough() {
     let istio = Istio { gateways, revisions, ..Istio::default() };
     let Some(mesh) = Mesh::with_istio(&["east"], &istio) else { return };
     let east = &mesh.clusters[0];
-    let rights = mesh.run("push @/ca --context east --print-rbac --rbac-user ci").out;
+    // And two workloads with a sidecar, as its injector marks their pods.
+    for name in ["cart", "web"] {
+        let labels = serde_json::json!({"app": name, "security.istio.io/tlsMode": "istio"});
+        let template = serde_json::json!({
+            "metadata": {"labels": labels},
+            "spec": {"containers": [{"name": "app", "image": "app"}]},
+        });
+        east.apply_object(&serde_json::json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": name, "namespace": "default"},
+            "spec": {"selector": {"matchLabels": {"app": name}}, "template": template},
+        }));
+        east.rolled_out(Kind::Deployment, "default", name);
+    }
+    let rights = mesh.run("push @/ca --context east --workloads --print-rbac --rbac-user ci").out;
     assert!(!rights.contains('*'), "{rights}");
     east.apply(&rights);
     mesh.write_kubeconfig("ci", &[east.kubeconfig_for("ci", &[])]);
@@ -179,13 +193,15 @@ fn the_printed_rights_are_enough() {
         let ran = mesh.run_as("ci", command);
         assert_eq!(ran.status, 0, "{}{}", ran.out, ran.err);
     };
-    push(PUSH);
+    push(&format!("{PUSH} --workloads --batch 1"));
     let generation = |kind, namespace, name| {
         east.workload(kind, namespace, name)["metadata"]["generation"].as_i64()
     };
     assert_eq!(generation(Kind::Deployment, "istio-system", "istiod-canary"), Some(2));
     assert_eq!(generation(Kind::DaemonSet, "istio-system", "istio-eastwestgateway"), Some(2));
     assert_eq!(generation(Kind::StatefulSet, "edge", "public"), Some(2));
+    assert_eq!(generation(Kind::Deployment, "default", "cart"), Some(2));
+    assert_eq!(generation(Kind::Deployment, "default", "web"), Some(2));
     mesh.shell.good("ca renew @/ca --cluster east");
     push(&format!("{PUSH} --restart always"));
     push("rollback --context east --yes --timeout 60s");
