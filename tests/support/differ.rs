@@ -47,13 +47,19 @@ pub fn runs(seeds: impl Iterator<Item = u64>) -> Summary {
         summary.runs += 1;
         summary.good += usize::from(theirs.exit == 0);
         codes(&theirs).for_each(|code| *summary.codes.entry(code).or_default() += 1);
-        if ours.exit == UNDECIDED {
+        if is_undecided(&ours) {
             summary.undecided += 1;
         } else if ours != theirs {
             summary.differences.push(Difference { case, ours, theirs });
         }
     }
     summary
+}
+
+/// Whether no claim is made about a target. Where another target failed the exit status is that one's, and only the
+/// line tells.
+fn is_undecided(ours: &Printed) -> bool {
+    ours.exit == UNDECIDED || ours.stderr.contains(": undecided: ")
 }
 
 impl Summary {
@@ -90,7 +96,7 @@ impl Difference {
         loop {
             let smaller = smaller(&best.case).into_iter().find_map(|case| {
                 let (ours, theirs) = ask(&case);
-                let differs = ours != theirs && ours.exit != UNDECIDED;
+                let differs = ours != theirs && !is_undecided(&ours);
                 differs.then_some(Self { case, ours, theirs })
             });
             match smaller {

@@ -64,10 +64,10 @@ pub fn check(signed: &Signed<'_>) -> SignatureCheck {
             pss::check(parameters.as_ref(), signed)
         }
         Scheme { kind: kind @ (Kind::Ed25519 | Kind::Ed448), .. } => {
-            if parameters.is_some() || kind != key.kind {
-                SignatureCheck::Bad
-            } else {
+            if kind == key.kind {
                 edwards(kind, signed)
+            } else {
+                SignatureCheck::Bad
             }
         }
         Scheme { kind, .. } if kind != key.kind => SignatureCheck::Bad,
@@ -196,7 +196,8 @@ fn extra_algorithm(
     })
 }
 
-/// Ed25519 and Ed448, both without parameters (`crypto/ec/ecx_meth.c: ecd_item_verify`).
+/// Ed25519 and Ed448. RFC 8410 section 3 has them without parameters; 3.0.19 takes any, as the binary shows: it does
+/// not come to the check in `crypto/ec/ecx_meth.c: ecd_item_verify`.
 fn edwards(kind: Kind, signed: &Signed<'_>) -> SignatureCheck {
     if kind == Kind::Ed25519 {
         return answer(verify_base(&base::ED25519, signed.key.as_bits(), signed));

@@ -254,7 +254,7 @@ fn plain_options(random: &mut Random, args: &mut Vec<Vec<String>>) {
     if random.one_in(20) {
         args.push(words(&[
             "-verify_depth",
-            random.pick(&["0", "1", "2", "3", "-1", "0x3", "2147483647", "010"]),
+            random.pick(&["0", "1", "2", "3", "-1", "0x3", "2000", "010"]),
         ]));
     }
 }

@@ -8,11 +8,16 @@ use crate::cert::{AuthorityKeyId, Cert, GeneralName};
 use crate::key::decode::algorithm_parts;
 use crate::signature::Scheme;
 
+/// What a larger `-verify_depth` is taken for: `INT_MAX / 2`.
+const DEPTH_MAX: usize = 0x3fff_ffff;
+/// A chain that goes in a circle is written out up to this length; OpenSSL's is 102 by default.
+const CIRCLE_MAX: usize = 1024;
+
 impl<'a> Run<'a> {
     /// `crypto/x509/x509_vfy.c: build_chain`. At every step the trust store is asked first; once it has
     /// given a certificate, the untrusted ones are never consulted again.
     pub(super) fn build_chain(&mut self) -> Step {
-        let max_depth = self.policy.max_depth.saturating_add(1);
+        let max_depth = self.policy.max_depth.min(DEPTH_MAX) + 1;
         let mut untrusted: Vec<&'a Cert> = self.inputs.untrusted.iter().collect();
         let (mut search_trusted, mut search_untrusted) = (true, !untrusted.is_empty());
         let mut trust = Trust::Unknown;
@@ -26,6 +31,7 @@ impl<'a> Run<'a> {
                         break;
                     }
                     if grown {
+                        self.cut_circle(max_depth)?;
                         continue;
                     }
                 }
@@ -42,6 +48,27 @@ impl<'a> Run<'a> {
             trust = self.check_trust(length)?;
         }
         if trust == Trust::Trusted { Ok(()) } else { self.report_incomplete(max_depth) }
+    }
+
+    /// A trusted certificate that comes a second time comes for ever: who follows whom depends on nothing but the
+    /// certificate, and none of them was trusted in itself. OpenSSL goes round until the depth is reached, which by
+    /// `-verify_depth` can be thousands of millions; where that ends is known without going there.
+    fn cut_circle(&mut self, max_depth: usize) -> Step {
+        let last = self.chain.len() - 1;
+        let cert = self.chain[last].cert;
+        let trusted = &self.chain[self.num_untrusted..last];
+        let Some(first) = trusted.iter().position(|link| core::ptr::eq(link.cert, cert)) else {
+            return Ok(());
+        };
+        let first = self.num_untrusted + first;
+        let circle = last - first;
+        let at = |depth: usize| first + (depth - first) % circle;
+        // As long as OpenSSL's by default; a longer one is known by its end.
+        while self.chain.len() <= max_depth.min(CIRCLE_MAX) {
+            self.chain.push(self.chain[at(self.chain.len())]);
+        }
+        let cert = self.chain[at(max_depth)].cert.clone();
+        self.report_on(22, max_depth, Some(cert))
     }
 
     /// Puts a trusted issuer on the chain. Answers whether it did, and whether the search may go on above it.
