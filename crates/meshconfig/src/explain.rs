@@ -273,6 +273,18 @@ impl Explainer<'_> {
     /// Pods of a service on their own cluster.
     fn pods(&self, hops: &mut Vec<Hop>, depth: usize, at: &Cluster, host: &str, subset: &str) {
         let rule = self.find(at, "DestinationRule", |spec| spec["host"] == host);
+        self.answer(hops, depth, at, (host, subset), rule);
+    }
+
+    /// The last hop: which pods answer, by the subset of that rule where it has it.
+    fn answer(
+        &self,
+        hops: &mut Vec<Hop>,
+        depth: usize,
+        at: &Cluster,
+        (host, subset): (&str, &str),
+        rule: Option<&Resource>,
+    ) {
         let labels = rule.and_then(|rule| {
             let subsets = rule.value["spec"]["subsets"].as_array()?;
             subsets
@@ -315,24 +327,7 @@ impl Explainer<'_> {
             );
             self.push(hops, depth, self.cluster, text, None);
         }
-        let labels = rule.and_then(|rule| {
-            let subsets = rule.value["spec"]["subsets"].as_array()?;
-            subsets
-                .iter()
-                .find(|known| text(&known["name"]) == subset)
-                .map(|known| known["labels"].clone())
-        });
-        let which = labels.as_ref().map_or_else(
-            || "its pods".to_string(),
-            |labels| format!("pods with labels {}", words(labels)),
-        );
-        self.push(
-            hops,
-            depth,
-            self.cluster,
-            format!("{host}: {which} answer"),
-            rule.filter(|_| labels.is_some()),
-        );
+        self.answer(hops, depth, self.cluster, (host, subset), rule);
     }
 }
 
