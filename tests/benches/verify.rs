@@ -17,7 +17,7 @@ fn main() {
     let now = Time(1_795_244_400);
     let pki = Pki::new(now);
     let policy = Policy::like_openssl(now);
-    let anchors = [Anchor { cert: pki.root.clone(), aux: None }];
+    let anchors = [Anchor::new(pki.root.clone())];
     let untrusted = [pki.intermediate.clone()];
     let check = |leaf: &Cert| {
         let inputs = Inputs {

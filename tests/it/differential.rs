@@ -4,6 +4,9 @@ use std::env;
 
 use tests::{differ, judge};
 
+/// Worlds that once differed and cannot be recorded: in what order a folder lists its files is the file system's affair.
+const FOUND: [u64; 1] = [41_013_313];
+
 /// 300 worlds of a fixed seed; `cargo xtask differential` runs as many as there is time for.
 #[test]
 fn random_worlds() {
@@ -12,7 +15,7 @@ fn random_worlds() {
         return;
     }
     let seed = env::var("MESH_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(42_u64);
-    let summary = differ::runs(seed..seed + 300);
+    let summary = differ::runs((seed..seed + 300).chain(FOUND));
     let shown: Vec<String> = summary
         .differences
         .iter()
@@ -24,5 +27,5 @@ fn random_worlds() {
         "cargo xtask differential --runs 300 --seed {seed}\n{}",
         shown.join("\n")
     );
-    assert_eq!(summary.undecided, 0, "every generated signature can be decided");
+    assert_eq!(summary.undecided, [""; 0], "every generated signature can be decided");
 }

@@ -28,7 +28,7 @@ pub struct Summary {
     /// Runs in all.
     pub runs: usize,
     /// Runs we could not decide.
-    pub undecided: usize,
+    pub undecided: Vec<String>,
     /// Runs the judge found good.
     pub good: usize,
     /// How often the judge printed each verification code.
@@ -48,7 +48,7 @@ pub fn runs(seeds: impl Iterator<Item = u64>) -> Summary {
         summary.good += usize::from(theirs.exit == 0);
         codes(&theirs).for_each(|code| *summary.codes.entry(code).or_default() += 1);
         if is_undecided(&ours) {
-            summary.undecided += 1;
+            summary.undecided.push(case.name);
         } else if ours != theirs {
             summary.differences.push(Difference { case, ours, theirs });
         }
@@ -67,7 +67,7 @@ impl Summary {
     pub fn add(&mut self, other: Self) {
         self.runs += other.runs;
         self.good += other.good;
-        self.undecided += other.undecided;
+        self.undecided.extend(other.undecided);
         self.differences.extend(other.differences);
         for (code, times) in other.codes {
             *self.codes.entry(code).or_default() += times;

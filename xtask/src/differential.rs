@@ -20,10 +20,13 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
         summary.runs,
         start.elapsed(),
         summary.good,
-        summary.undecided,
+        summary.undecided.len(),
         summary.differences.len()
     );
     println!("codes: {:?}", summary.codes);
+    if !summary.undecided.is_empty() {
+        println!("undecided: {}", summary.undecided.join(", "));
+    }
     if summary.differences.is_empty() {
         return Ok(());
     }

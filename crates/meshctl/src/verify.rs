@@ -131,6 +131,7 @@ impl Answer {
             self.err += &report::explained(&name, &verdict, &inputs, policy);
         }
         self.settle(&name, &verdict);
+        settings.store.looked_for(&verdict.chain, &want);
     }
 
     fn add_text(&mut self, name: &str, verdict: &Verdict, settings: &Settings) {

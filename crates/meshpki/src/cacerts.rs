@@ -278,8 +278,7 @@ fn check_ext_key_usage(chain: &[Cert]) -> Result<(), Error> {
 /// # Errors
 /// `pki/untrusted` with the findings.
 pub fn check_trust(cert: &Cert, above: &[Cert], roots: &[Cert], at: Time) -> Result<(), Error> {
-    let anchors: Vec<Anchor> =
-        roots.iter().map(|root| Anchor { cert: root.clone(), aux: None }).collect();
+    let anchors: Vec<Anchor> = roots.iter().cloned().map(Anchor::new).collect();
     let inputs =
         Inputs { target: cert, untrusted: above, trusted: &anchors, crls: &[], store_crls: &[] };
     let verdict = verify::verify(&inputs, &Policy::like_openssl(at));

@@ -36,7 +36,7 @@
 //! let key = SoftKey::generate(KeyType::EcdsaP256)?;
 //! let issuer = Issuer { cert: west.ca(), signer: west.signer() };
 //! let leaf = issue(&Profile::workload(&id), key.public_key(), issuer, stamp())?;
-//! let east_trusts = [Anchor { cert: clusters[0].roots()[0].clone(), aux: None }];
+//! let east_trusts = [Anchor::new(clusters[0].roots()[0].clone())];
 //! let inputs = Inputs { target: &leaf, untrusted: west.chain(), trusted: &east_trusts, crls: &[], store_crls: &[] };
 //! let verdict = verify(&inputs, &Policy::like_openssl(now));
 //! assert!(verdict.is_ok());

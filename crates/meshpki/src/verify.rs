@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use crate::cert::Cert;
 use crate::crl::Crl;
 use crate::der::{self, DerError, Reader};
+use crate::name::Name;
 use crate::time::Time;
 
 mod build;
@@ -56,6 +57,9 @@ pub struct Anchor {
     pub cert: Cert,
     /// What a PEM `TRUSTED CERTIFICATE` block says; `None` for a plain certificate.
     pub aux: Option<TrustAux>,
+    /// The store only has it from the second time on that its subject is looked for; default false. It is what OpenSSL
+    /// makes of a store that failed after it had read some certificates (`crypto/x509/by_store.c: cache_objects`).
+    pub late: bool,
 }
 
 /// Trust attributes of a PEM `TRUSTED CERTIFICATE` (`crypto/x509/x_x509a.c: X509_CERT_AUX`).
@@ -192,6 +196,7 @@ pub fn verify_with(inputs: &Inputs<'_>, policy: &Policy, memo: &mut Memo) -> Ver
         memo,
         chain: alloc::vec![Link { cert: inputs.target, aux: None }],
         num_untrusted: 1,
+        looked_for: Vec::new(),
         findings: Vec::new(),
         undecided: None,
         outcome: None,
@@ -233,7 +238,7 @@ impl Anchor {
     /// A certificate without trust settings.
     #[must_use]
     pub const fn new(cert: Cert) -> Self {
-        Self { cert, aux: None }
+        Self { cert, aux: None, late: false }
     }
 
     /// Reads the content of a PEM `TRUSTED CERTIFICATE` block: a certificate and, behind it, its trust
@@ -245,7 +250,7 @@ impl Anchor {
         let (cert, length) = Cert::read(bytes)?;
         let rest = &bytes[length..];
         let aux = if rest.is_empty() { None } else { Some(TrustAux::read(rest)?) };
-        Ok(Self { cert, aux })
+        Ok(Self { cert, aux, late: false })
     }
 }
 
@@ -308,6 +313,8 @@ struct Run<'a> {
     memo: &'a mut Memo,
     chain: Vec<Link<'a>>,
     num_untrusted: usize,
+    /// Subjects of late anchors that were looked for once.
+    looked_for: Vec<&'a Name>,
     findings: Vec<Finding>,
     undecided: Option<usize>,
     outcome: Option<PolicyOutcome>,

@@ -123,8 +123,7 @@ impl Tree {
             Layout::Tls => ["ca.crt", "tls.crt and ca.crt"],
         };
         let under = |certs: &[Cert]| {
-            let anchors: Vec<Anchor> =
-                certs.iter().map(|cert| Anchor { cert: cert.clone(), aux: None }).collect();
+            let anchors: Vec<Anchor> = certs.iter().cloned().map(Anchor::new).collect();
             let inputs = Inputs {
                 target: &cluster.ca,
                 untrusted: &[],

@@ -19,8 +19,6 @@ pub(super) struct Store {
     hashed: Vec<String>,
     /// A directory opened as `OSSL_STORE` (`crypto/x509/by_store.c`).
     listed: Option<String>,
-    /// What a look-up read before it failed: there for the look-ups after it.
-    late: Found,
     /// Names whose certificates were looked for, and names whose CRLs were.
     asked: [BTreeSet<Vec<u8>>; 2],
 }
@@ -80,12 +78,11 @@ impl Store {
             names.push(target.subject().clone());
         }
         let mut seen = BTreeSet::new();
-        self.add_late();
         while let Some(name) = names.pop() {
             if !seen.insert(name.clone()) {
                 continue;
             }
-            self.load_certs(&name, untrusted);
+            self.load_certs(&name);
             if want.crls {
                 self.load_crls(&name);
             }
@@ -95,7 +92,7 @@ impl Store {
         }
     }
 
-    fn load_certs(&mut self, name: &Name, untrusted: &[Cert]) {
+    fn load_certs(&mut self, name: &Name) {
         let known = |certs: &[Anchor]| certs.iter().any(|anchor| anchor.cert.subject() == name);
         if known(&self.found.certs) || !self.asked[0].insert(name.canonical().to_vec()) {
             return;
@@ -112,34 +109,35 @@ impl Store {
                 return;
             }
         }
-        let found = self.listed(name);
+        let (mut found, complete) = self.listed(name);
+        for anchor in &mut found.certs {
+            anchor.late = !complete;
+        }
         self.add(found);
-        // With untrusted certificates that do not lead further, the store is asked a second time.
-        let leads_on = |cert: &Cert| cert.subject() == name && !cert.is_self_issued();
-        if !untrusted.is_empty() && !untrusted.iter().any(leads_on) {
-            self.add_late();
+    }
+
+    /// What a verification has looked for is there for the next one: issuers of its chain, and the target itself.
+    pub(super) fn looked_for(&mut self, chain: &[Cert], want: &Want) {
+        let target = chain.first().filter(|_| want.own_name).map(Cert::subject);
+        let names: Vec<&Name> = chain.iter().map(Cert::issuer).chain(target).collect();
+        for anchor in self.found.certs.iter_mut().filter(|anchor| anchor.late) {
+            anchor.late = !names.contains(&anchor.cert.subject());
         }
     }
 
-    fn add_late(&mut self) {
-        let late = std::mem::take(&mut self.late);
-        self.add(late);
-    }
-
-    /// `by_store.c: cache_objects`: every object of the name, CRLs too; one file without any fails the
-    /// whole look-up, and what was read before it is in the store for the next.
-    fn listed(&mut self, name: &Name) -> Found {
+    /// `by_store.c: cache_objects`: every object of the name, CRLs too, and whether the look-up went through; one file
+    /// without any fails it, and what was read before it is in the store for the next.
+    fn listed(&self, name: &Name) -> (Found, bool) {
         let mut all = Found::default();
         for bytes in self.listed.iter().flat_map(|dir| listed(dir, name)) {
             let found = load::lenient(&bytes);
             if found.certs.is_empty() && found.crls.is_empty() {
-                self.late = all;
-                return Found::default();
+                return (all, false);
             }
             all.certs.extend(found.certs);
             all.crls.extend(found.crls);
         }
-        all
+        (all, true)
     }
 
     /// CRLs are asked for when the chain stands: certificates that come with them are too late for it.
@@ -157,8 +155,10 @@ impl Store {
             }
         }
         if !self.found.crls.iter().any(|crl| crl.issuer() == name) {
-            let crls = self.listed(name).crls;
-            self.add(Found { certs: Vec::new(), crls });
+            // A look-up that fails finds none, though some have been read.
+            if let (Found { crls, .. }, true) = self.listed(name) {
+                self.add(Found { certs: Vec::new(), crls });
+            }
         }
     }
 }

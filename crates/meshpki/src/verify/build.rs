@@ -3,9 +3,10 @@
 use alloc::vec::Vec;
 
 use super::purpose::{Trust, check_trust_setting};
-use super::{Link, Run, Step, Stop, time};
+use super::{Anchor, Link, Run, Step, Stop, time};
 use crate::cert::{AuthorityKeyId, Cert, GeneralName};
 use crate::key::decode::algorithm_parts;
+use crate::name::Name;
 use crate::signature::Scheme;
 
 /// What a larger `-verify_depth` is taken for: `INT_MAX / 2`.
@@ -108,11 +109,29 @@ impl<'a> Run<'a> {
     }
 
     /// `crypto/x509/x509_lu.c: X509_STORE_CTX_get1_issuer`.
-    fn trusted_issuer(&self, subject: &Cert) -> Option<Link<'a>> {
-        let candidates = self.inputs.trusted.iter().map(|anchor| &anchor.cert);
+    fn trusted_issuer(&mut self, subject: &Cert) -> Option<Link<'a>> {
+        let trusted = self.trusted_named(subject.issuer());
+        let candidates = trusted.iter().map(|anchor| &anchor.cert);
         let index = self.best(candidates, |candidate| likely_issued(candidate, subject))?;
-        let anchor = &self.inputs.trusted[index];
-        Some(Link { cert: &anchor.cert, aux: anchor.aux.as_ref() })
+        Some(Link { cert: &trusted[index].cert, aux: trusted[index].aux.as_ref() })
+    }
+
+    /// `crypto/x509/x509_lu.c: X509_STORE_CTX_get_by_subject`: none while the only ones are late, and from then on all.
+    fn trusted_named(&mut self, name: &Name) -> Vec<&'a Anchor> {
+        let inputs = self.inputs;
+        let named: Vec<&Anchor> =
+            inputs.trusted.iter().filter(|anchor| anchor.cert.subject() == name).collect();
+        match named.first() {
+            Some(first) if named.iter().all(|anchor| anchor.late) => {
+                let subject = first.cert.subject();
+                if self.looked_for.contains(&subject) {
+                    return named;
+                }
+                self.looked_for.push(subject);
+                Vec::new()
+            }
+            _ => named,
+        }
     }
 
     /// `crypto/x509/x509_vfy.c: find_issuer`: a certificate comes into the chain once, except that a
@@ -166,7 +185,8 @@ impl<'a> Run<'a> {
             return Ok(Trust::Trusted);
         }
         let target = self.chain[0].cert;
-        let Some(same) = self.inputs.trusted.iter().find(|anchor| anchor.cert == *target) else {
+        let named = self.trusted_named(target.subject());
+        let Some(same) = named.into_iter().find(|anchor| anchor.cert == *target) else {
             return Ok(Trust::Unknown);
         };
         let link = Link { cert: &same.cert, aux: same.aux.as_ref() };
