@@ -358,4 +358,42 @@ fn trust_domains() {
     );
     let found = asked.check("check --context east,west", 0, &["0 errors, 0 warnings"]);
     assert_eq!(codes(&found), [""; 0]);
+    by_spec(&mesh, &asked);
+}
+
+/// The same clusters, named once in the mesh's spec: contexts, trust domains and releases are those of the file.
+fn by_spec(mesh: &Mesh, asked: &Asked<'_>) {
+    let write = |east: &str, release: &str| {
+        let spec = format!(
+            "apiVersion: meshctl/v1\nkind: Mesh\nclusters:\n- {{name: west, istioVersion: {release}}}\n\
+             - {{name: east, trustDomain: {east}, istioVersion: 1.30.3}}\n"
+        );
+        std::fs::write(mesh.shell.scratch.join("mesh.yaml"), spec).expect("a spec");
+    };
+    write("east.example", "1.30.3");
+    let pushed = mesh.good("push @/ca -f @/mesh.yaml --yes");
+    let place = |name: &str| pushed.find(&format!("{name}  ")).expect("both clusters");
+    assert!(place("west") < place("east"), "the order of the file: {pushed}");
+    asked.check("status @/ca -f @/mesh.yaml", 0, &["2 clusters: 0 errors, 0 warnings"]);
+    write("other.example", "1.29.0");
+    let found = asked.check(
+        "check -f @/mesh.yaml",
+        2,
+        &[
+            "error[istiod/spec-differs]: east: the trust domain is another than the spec says",
+            "evidence: the spec says other.example",
+            "evidence: east has east.example (meshConfig.trustDomain)",
+            "warning[istiod/spec-differs]: west: the release of Istio is another than the spec says",
+        ],
+    );
+    assert_eq!(codes(&found), ["istiod/spec-differs"]);
+    mesh.shell.good("ca renew @/ca --cluster east");
+    let version = || mesh.clusters[0].secret_resource_version("istio-system", "cacerts");
+    let before = version();
+    let refused = mesh.run("push @/ca -f @/mesh.yaml --context east --yes");
+    assert_eq!(refused.status, 2, "{}", said(&refused));
+    for part in ["error[istiod/spec-differs]", "cluster east", "nothing was written"] {
+        assert!(refused.err.contains(part), "{part}: {}", said(&refused));
+    }
+    assert_eq!(version(), before);
 }

@@ -1,5 +1,6 @@
 //! Every test that crosses a crate, in one binary.
 
+mod by_spec;
 mod cfssl;
 mod chain;
 mod check;

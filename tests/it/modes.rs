@@ -372,6 +372,7 @@ fn predicted(mesh: &str, skip_validation: bool, domain: &str) -> bool {
         trust_domain: trust_domain.to_owned(),
         aliases: config.aliases.clone(),
         ca_domains: config.ca_domains.clone(),
+        spec: None,
     };
     let both = [cluster("east", config.trust_domain()), cluster("caller", domain)];
     let fails = |effect: &str| effect.contains("calls from caller to east fail");

@@ -204,6 +204,14 @@ impl Mesh {
         &self.clusters
     }
 
+    /// The clusters in the order of the file.
+    #[must_use]
+    pub fn clusters_as_written(&self) -> Vec<&Cluster> {
+        let mut clusters: Vec<&Cluster> = self.clusters.iter().collect();
+        clusters.sort_by_key(|cluster| cluster.at);
+        clusters
+    }
+
     /// The services by namespace, name and cluster.
     #[must_use]
     pub fn services(&self) -> &[Service] {

@@ -90,19 +90,23 @@ pub enum Output {
 }
 
 /// `meshctl ca init`.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
   meshctl ca init ca --cluster east --cluster west
   meshctl ca init ca --cluster north                       add a cluster, change nothing else
   meshctl ca init ca --cluster east --trust-domain east=east.example
+  meshctl ca init ca -f mesh.yaml                          every cluster of the spec, with its trust domain
   meshctl ca init ca --cfssl-csr ca.json                   the root your cfssl files describe")]
 pub struct Init {
     /// Folder of the CA: root-cert.pem, root-key.pem and a folder per cluster.
     pub dir: PathBuf,
-    /// A cluster to have an intermediate; repeat for more, or separate by commas.
+    /// A cluster to have an intermediate; repeat for more, or separate by commas. With -f only these of the spec.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub cluster: Vec<String>,
+    /// The mesh's spec: its clusters and their trust domains.
+    #[arg(short, long, value_name = "FILE", conflicts_with = "trust_domain")]
+    pub file: Option<PathBuf>,
     /// Key type of root and intermediates.
     #[arg(long, value_name = "TYPE", default_value = "ecdsa-p256")]
     pub key_type: KeyType,
@@ -160,7 +164,7 @@ pub struct ClusterOptions {
     #[arg(long, value_name = "KIND:NAME")]
     pub san: Vec<String>,
     /// Forbid the intermediate to sign identities outside its trust domain (critical name constraint).
-    #[arg(long, requires = "trust_domain")]
+    #[arg(long)]
     pub constrain: bool,
 }
 
@@ -377,9 +381,9 @@ pub struct Renew {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exit status: 2 there is an error; 1 it could not be read or asked; 0 good, warnings allowed.
-Without --context no cluster is asked: the roots workloads hold, whether istiod was restarted and trust domains are
-not looked at, and the release is 1.30.3 unless --istio-version says another.
-With --context the secret of each cluster is checked as a folder is, by the release and settings found there; where
+Without --context and -f no cluster is asked: the roots workloads hold, whether istiod was restarted and trust domains
+are not looked at, and the release is 1.30.3 unless --istio-version says another.
+With one of them the secret of each cluster is checked as a folder is, by the release and settings found there; where
 there is a folder of the cluster's name, its files are those that are about to be written.
 
 Examples:
@@ -388,6 +392,7 @@ Examples:
   meshctl check team-a/east team-b/west                    do they trust each other?
   meshctl check --context east=prod-east,west=prod-west    what is live
   meshctl check ca --context east=prod-east                what a push of ca/east would do
+  meshctl check ca -f mesh.yaml                            the same for every cluster of the spec
   meshctl check ca -o json | jq -r '.problems[].code'")]
 pub struct Check {
     /// Folders: a cluster's own, or one whose subfolders are clusters' (hidden ones and previous/ left out).

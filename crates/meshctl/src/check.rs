@@ -9,6 +9,7 @@ mod text;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use meshapply::names::ISTIO_NAMESPACE;
 use meshpki::Time;
 use meshpki::istiod::{
     self, Cluster, LiveIstiod, Problem, Secret, Settings, Severity, Start, Version,
@@ -35,7 +36,6 @@ struct Report {
     settings: Settings,
     /// Whether clusters were asked.
     is_live: bool,
-    istio_namespace: String,
     at: Time,
     clusters: Vec<Judged>,
     problems: Vec<Problem>,
@@ -53,6 +53,7 @@ struct Judged {
 /// A cluster that was asked.
 struct Live {
     context: String,
+    istio_namespace: String,
     server: String,
     istiods: Vec<LiveIstiod>,
 }
@@ -73,7 +74,7 @@ pub fn run(args: &Check, io: &mut Io<'_>) -> Result<Exit, Failure> {
     }
     tell_apart(&mut folders);
     let at = args.at.unwrap_or(io.now);
-    if args.clusters.contexts.is_empty() {
+    if args.clusters.is_empty() {
         if args.dirs.is_empty() {
             return Err(Failure::usage("there is nothing to check").hint(
                 "a folder, such as `meshctl check ca`, or `--context east=CONTEXT`, or both",
@@ -106,8 +107,7 @@ fn judge(folders: Vec<Folder>, args: &Check, at: Time) -> Report {
         folders.iter().map(|f| Cluster { name: &f.name, secret: &f.secret }).collect();
     let problems = istiod::check(&secrets, &settings, at);
     let clusters = folders.into_iter().map(|folder| folder.judged(&settings, at)).collect();
-    let istio_namespace = args.clusters.istio_namespace.clone();
-    Report { settings, is_live: false, istio_namespace, at, clusters, problems }
+    Report { settings, is_live: false, at, clusters, problems }
 }
 
 impl Folder {
@@ -244,7 +244,10 @@ impl Report {
             name: &cluster.name,
             folder: cluster.path.as_deref(),
             context: cluster.live.as_ref().map(|live| live.context.as_str()),
-            istio_namespace: &self.istio_namespace,
+            istio_namespace: cluster
+                .live
+                .as_ref()
+                .map_or(ISTIO_NAMESPACE, |live| &live.istio_namespace),
         };
         place.next(problem)
     }

@@ -1,22 +1,42 @@
-//! The clusters a command talks to: named on the command line, reached, looked at before anything is done.
+//! The clusters a command talks to: named on the command line or by the mesh's spec, reached, looked at before anything
+//! is done.
+
+use std::path::Path;
 
 use futures_util::future::join_all;
 use meshapply::kube::{Istiod, Kube, MeshConfig, Options};
 use meshapply::proof::NamespaceRoots;
 use meshapply::state::Observed;
 use meshapply::{Cluster, Error};
+use meshpki::istiod::InSpec;
 use tokio::runtime::Runtime;
 
 use crate::args::Clusters;
 use crate::report::Failure;
-use crate::show;
+use crate::{Io, mesh, show};
 
-/// A cluster by its name here and the context that reaches it.
+/// A cluster as it was named, before it is reached.
+pub(crate) struct Named {
+    /// The name, which is that of its folder.
+    pub(crate) name: String,
+    /// The context that reaches it.
+    pub(crate) context: String,
+    /// Istio's namespace there.
+    pub(crate) istio_namespace: String,
+    /// What the spec says of it.
+    pub(crate) spec: Option<InSpec>,
+}
+
+/// A cluster that can be asked.
 pub(crate) struct Target {
     /// The name, which is that of its folder.
     pub(crate) name: String,
     /// The context.
     pub(crate) context: String,
+    /// Istio's namespace there.
+    pub(crate) istio_namespace: String,
+    /// What the spec says of it.
+    pub(crate) spec: Option<InSpec>,
     /// The cluster itself.
     pub(crate) kube: Kube,
 }
@@ -41,31 +61,117 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
     })
 }
 
+impl Named {
+    /// A cluster of the spec.
+    pub(crate) fn of(cluster: &meshconfig::mesh::Cluster) -> Self {
+        Self {
+            name: cluster.name.clone(),
+            context: cluster.context.clone(),
+            istio_namespace: cluster.istio_namespace.clone(),
+            spec: Some(InSpec {
+                trust_domain: cluster.trust_domain.as_str().to_owned(),
+                version: cluster.version,
+            }),
+        }
+    }
+
+    /// A cluster no spec knows, in Istio's usual namespace.
+    pub(crate) fn typed(name: &str, context: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            context: context.to_owned(),
+            istio_namespace: meshapply::names::ISTIO_NAMESPACE.to_owned(),
+            spec: None,
+        }
+    }
+}
+
+/// The clusters that were asked for, of those the spec has; all of those without `--context`.
+///
+/// `make` says what becomes of one the spec does not have: name and context as they were given.
+pub(crate) fn chosen(
+    contexts: &[String],
+    known: Vec<Named>,
+    make: impl Fn(&str, &str) -> Result<Named, Failure>,
+) -> Result<Vec<Named>, Failure> {
+    if contexts.is_empty() {
+        return Ok(known);
+    }
+    let one = |text: &String| {
+        let (name, context) = text.split_once('=').unwrap_or((text, text));
+        let said = text.contains('=').then_some(context);
+        match known.iter().find(|one| one.name == name || (said.is_none() && one.context == name)) {
+            Some(one) => Ok(Named {
+                name: one.name.clone(),
+                context: said.unwrap_or(&one.context).to_owned(),
+                istio_namespace: one.istio_namespace.clone(),
+                spec: one.spec.clone(),
+            }),
+            None => make(name, context),
+        }
+    };
+    contexts.iter().map(one).collect()
+}
+
+/// The clusters of the command line, of the spec, or of the spec those of the command line.
+fn named(args: &Clusters, io: &mut Io<'_>) -> Result<Vec<Named>, Failure> {
+    let mut named = match &args.file {
+        Some(file) => {
+            let mesh = mesh::spec(file, io)?;
+            let known = mesh.clusters_as_written().into_iter().map(Named::of).collect();
+            chosen(&args.contexts, known, |name, _| Err(mesh::unknown_cluster(&mesh, name)))?
+        }
+        None => {
+            chosen(&args.contexts, Vec::new(), |name, context| Ok(Named::typed(name, context)))?
+        }
+    };
+    if let Some(namespace) = &args.istio_namespace {
+        named.iter_mut().for_each(|one| one.istio_namespace.clone_from(namespace));
+    }
+    Ok(named)
+}
+
 /// Reads the contexts; nothing is asked of a server yet.
-pub(crate) async fn targets(args: &Clusters, workloads: bool) -> Result<Vec<Target>, Failure> {
-    if args.contexts.is_empty() {
+pub(crate) async fn targets(
+    args: &Clusters,
+    workloads: bool,
+    io: &mut Io<'_>,
+) -> Result<Vec<Target>, Failure> {
+    let named = named(args, io)?;
+    let gateways = args.gateways.iter().map(|text| gateway(text)).collect::<Result<Vec<_>, _>>()?;
+    let options = |named: &Named| Options {
+        istio_namespace: named.istio_namespace.clone(),
+        istio_version: args.istio_version,
+        gateways: gateways.clone(),
+        workloads,
+        service_account: args.service_account.clone(),
+    };
+    reach(named, args.kubeconfig.as_deref(), options).await
+}
+
+/// Reads the contexts of clusters that were named; nothing is asked of a server yet.
+pub(crate) async fn reach(
+    named: Vec<Named>,
+    kubeconfig: Option<&Path>,
+    options: impl Fn(&Named) -> Options,
+) -> Result<Vec<Target>, Failure> {
+    if named.is_empty() {
         return Err(Failure::usage("no cluster is named").hint(
             "`--context east=CONTEXT` names one; `kubectl config get-contexts` lists the contexts",
         ));
     }
-    let options = Options {
-        istio_namespace: args.istio_namespace.clone(),
-        istio_version: args.istio_version,
-        gateways: args.gateways.iter().map(|text| gateway(text)).collect::<Result<_, _>>()?,
-        workloads,
-        service_account: args.service_account.clone(),
-    };
     let mut targets: Vec<Target> = Vec::new();
-    for text in &args.contexts {
-        let (name, context) = text.split_once('=').unwrap_or((text, text));
+    for one in named {
+        let options = options(&one);
+        let Named { name, context, istio_namespace, spec } = one;
         if let Some(twin) = targets.iter().find(|t| t.name == name || t.context == context) {
             return Err(Failure::usage(format!(
                 "cluster {} (context {}) and cluster {name} (context {context}) have a name in common",
                 twin.name, twin.context
             )));
         }
-        let kube = Kube::new(args.kubeconfig.as_deref(), context, options.clone()).await?;
-        targets.push(Target { name: name.to_owned(), context: context.to_owned(), kube });
+        let kube = Kube::new(kubeconfig, &context, options).await?;
+        targets.push(Target { name, context, istio_namespace, spec, kube });
     }
     Ok(targets)
 }
@@ -117,6 +223,6 @@ fn unseen(target: &Target, error: Error, failed: &[usize], targets: &[Target]) -
 
 /// `cluster east (context prod-east, https://..)`.
 pub(crate) fn place(target: &Target) -> String {
-    let Target { name, context, kube } = target;
+    let Target { name, context, kube, .. } = target;
     show::safe(&format!("cluster {name} (context {context}, {})", kube.server()))
 }

@@ -93,6 +93,7 @@ pub(crate) fn cluster<'a>(
         trust_domain: seen.mesh.trust_domain().to_owned(),
         aliases: seen.mesh.aliases.clone(),
         ca_domains: seen.mesh.ca_domains.clone(),
+        spec: target.spec.clone(),
     }
 }
 
@@ -199,6 +200,7 @@ mod tests {
                 trust_domain: "cluster.local".to_owned(),
                 aliases: Vec::new(),
                 ca_domains: Vec::new(),
+                spec: None,
             }],
             Time(1_795_244_400),
         );

@@ -17,9 +17,23 @@ mod lock;
 mod render;
 mod unified;
 
+use std::path::Path;
+
 use crate::report::Failure;
 use crate::{Exit, Io};
 use args::Mesh;
+
+/// The mesh of a spec, for commands that take their clusters from it.
+pub(crate) fn spec(file: &Path, io: &mut Io<'_>) -> Result<meshconfig::Mesh, Failure> {
+    load::mesh_of(file, None, io)
+}
+
+/// A cluster was named that the spec does not have.
+pub(crate) fn unknown_cluster(mesh: &meshconfig::Mesh, name: &str) -> Failure {
+    let names: Vec<&str> = mesh.clusters().iter().map(|cluster| cluster.name.as_str()).collect();
+    Failure::new("config/unknown-name", format!("there is no cluster `{name}` in the spec"))
+        .because(format!("its clusters are {}", names.join(", ")))
+}
 
 /// Runs the command.
 ///

@@ -31,10 +31,10 @@ struct Rights {
 
 /// Prints them: for what is in the first cluster, or without one for the names Istio gives.
 pub(crate) async fn print(args: &Push, io: &mut Io<'_>) -> Result<Exit, Failure> {
-    let seen = if args.clusters.contexts.is_empty() {
+    let seen = if args.clusters.is_empty() {
         None
     } else {
-        let targets = targets(&args.clusters, args.rollout.workloads).await?;
+        let targets = targets(&args.clusters, args.rollout.workloads, io).await?;
         look(&targets[..1]).await?.into_iter().next()
     };
     show::output(&Rights::new(args, seen.as_ref()).text(), io)?;
@@ -43,7 +43,7 @@ pub(crate) async fn print(args: &Push, io: &mut Io<'_>) -> Result<Exit, Failure>
 
 impl Rights {
     fn new(args: &Push, seen: Option<&Seen>) -> Self {
-        let namespace = args.clusters.istio_namespace.clone();
+        let namespace = args.clusters.namespace().to_owned();
         let subject = match &args.rbac_user {
             Some(user) => format!(
                 "  - kind: User\n    name: {user:?}\n    apiGroup: rbac.authorization.k8s.io\n"

@@ -26,6 +26,7 @@ impl Failure {
     pub const CODES: &'static [&'static str] = &[
         "ctl/busy",
         "ctl/cluster-incomplete",
+        "ctl/cluster-kept",
         "ctl/cluster-name",
         "ctl/declined",
         "ctl/exists",

@@ -28,7 +28,7 @@ pub fn push(args: &Push, io: &mut Io<'_>) -> Result<Exit, Failure> {
     }
     let mut folders: BTreeMap<String, Secret> = check::secrets(&args.dir)?;
     runtime.block_on(async {
-        let targets = targets(&args.clusters, args.rollout.workloads).await?;
+        let targets = targets(&args.clusters, args.rollout.workloads, io).await?;
         let mut secrets = Vec::new();
         for target in &targets {
             let secret = folders.remove(&target.name);
@@ -78,7 +78,7 @@ pub(crate) async fn bring(
 /// Runs `meshctl rollback`.
 pub fn rollback(args: &Rollback, io: &mut Io<'_>) -> Result<Exit, Failure> {
     runtime()?.block_on(async {
-        let targets = targets(&args.clusters, args.rollout.workloads).await?;
+        let targets = targets(&args.clusters, args.rollout.workloads, io).await?;
         let seen = look(&targets).await?;
         let mut secrets = Vec::new();
         for (target, seen) in targets.iter().zip(&seen) {
@@ -153,7 +153,7 @@ impl Job<'_> {
     ) -> Vec<meshpki::istiod::Problem> {
         let names = self.targets.iter().map(|target| target.name.as_str());
         let clusters: Vec<_> = names.zip(secrets).collect();
-        let settings: Vec<_> = self.seen.iter().map(plan::settings).collect();
+        let settings: Vec<_> = self.seen.iter().map(crate::live::settings).collect();
         let mut problems = check::problems(&clusters, &settings, at);
         let wanted: Vec<_> = plans.iter().map(|plan| &plan.desired.secret).collect();
         problems.extend(check::live_problems(&self.targets, &self.seen, &wanted, at));

@@ -27,7 +27,7 @@ pub(crate) fn run(args: &RotateIntermediate, io: &mut Io<'_>) -> Result<Exit, Fa
     can_agree(&args.rollout, io)?;
     let runtime = runtime()?;
     let (targets, seen) = runtime.block_on(async {
-        let targets = targets(&args.clusters, args.rollout.workloads).await?;
+        let targets = targets(&args.clusters, args.rollout.workloads, io).await?;
         let seen = look(&targets).await?;
         Ok::<_, Failure>((targets, seen))
     })?;

@@ -24,7 +24,6 @@ use trust::{Answer, Pair};
 struct Report<'a> {
     at: Time,
     dir: Option<&'a Path>,
-    istio_namespace: &'a str,
     clusters: Vec<Cluster<'a>>,
     /// Every pair of clusters, rows in order, each with itself first.
     pairs: Vec<Pair>,
@@ -50,7 +49,7 @@ enum State {
 pub fn run(args: &Status, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let mut folders = args.dir.as_deref().map(check::secrets).transpose()?.unwrap_or_default();
     let (targets, found) = runtime()?.block_on(async {
-        let targets = targets(&args.clusters, false).await?;
+        let targets = targets(&args.clusters, false, io).await?;
         let found = find(&targets).await;
         Ok::<_, Failure>((targets, found))
     })?;
@@ -93,7 +92,6 @@ fn report<'a>(
     Report {
         at,
         dir: args.dir.as_deref(),
-        istio_namespace: &args.clusters.istio_namespace,
         pairs: trust::pairs(&clusters, at),
         problems: problems(targets, found, at),
         clusters,
@@ -172,7 +170,7 @@ impl Report<'_> {
             name: &cluster.target.name,
             folder: folder.as_deref(),
             context: Some(&cluster.target.context),
-            istio_namespace: self.istio_namespace,
+            istio_namespace: &cluster.target.istio_namespace,
         }
         .next(problem)
     }
@@ -215,7 +213,7 @@ impl Report<'_> {
                 live::named(&target.name, &target.context)
             ),
             _ => {
-                let namespace = show::word(Path::new(self.istio_namespace));
+                let namespace = show::word(Path::new(&target.istio_namespace));
                 format!("kubectl --context {context} -n {namespace} get pods")
             }
         }

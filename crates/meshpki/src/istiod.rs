@@ -35,7 +35,7 @@ mod samples;
 
 pub use bundle::Refusal;
 pub use check::{
-    Cluster, Given, LiveCluster, LiveIstiod, Problem, Served, Severity, check, check_live,
+    Cluster, Given, InSpec, LiveCluster, LiveIstiod, Problem, Served, Severity, check, check_live,
 };
 
 use bundle::Bundle;
@@ -57,6 +57,12 @@ impl Version {
     #[must_use]
     pub const fn new(major: u16, minor: u16, patch: u16) -> Self {
         Self { major, minor, patch }
+    }
+
+    /// Whether both are of one minor release, such as 1.30.0 and 1.30.3.
+    #[must_use]
+    pub const fn same_minor(self, other: Self) -> bool {
+        self.major == other.major && self.minor == other.minor
     }
 
     /// Reads `1.6.4`, `1.30.3-distroless`, or `1.27` for its first release.

@@ -10,16 +10,21 @@ use super::{Output, Passphrase, duration, version};
 /// Which clusters, and where things are in them.
 #[derive(Debug, Clone, Args)]
 pub struct Clusters {
+    /// The mesh's spec: its clusters in their order, with their contexts and Istio's namespaces. Where a cluster's trust
+    /// domain is another than it says, that is an error.
+    #[arg(short, long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
     /// A cluster and the kubeconfig context that reaches it, `east=prod-east`, or `east` when both have that name;
-    /// repeat for more. The first is the canary: it goes first and alone.
+    /// repeat for more. The first is the canary: it goes first and alone. With -f only these clusters of the spec, and
+    /// the name alone has the context the spec says.
     #[arg(long = "context", value_name = "[CLUSTER=]CONTEXT", value_delimiter = ',')]
     pub contexts: Vec<String>,
     /// The kubeconfig; default $KUBECONFIG, or ~/.kube/config.
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
-    /// The namespace of istiod.
-    #[arg(long, value_name = "NAME", default_value = meshapply::names::ISTIO_NAMESPACE)]
-    pub istio_namespace: String,
+    /// The namespace of istiod; default what the spec says, or `istio-system`.
+    #[arg(long, value_name = "NAME")]
+    pub istio_namespace: Option<String>,
     /// The release of Istio; default what the image of istiod says.
     #[arg(long, value_name = "VERSION", value_parser = version)]
     pub istio_version: Option<Version>,
@@ -29,6 +34,20 @@ pub struct Clusters {
     /// The service account, in the namespace of istiod, in whose name a canary certificate is asked for.
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub service_account: String,
+}
+
+impl Clusters {
+    /// Whether no cluster is named.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.file.is_none() && self.contexts.is_empty()
+    }
+
+    /// The namespace of istiod where no spec says another.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        self.istio_namespace.as_deref().unwrap_or(meshapply::names::ISTIO_NAMESPACE)
+    }
 }
 
 /// How a secret is brought in.
@@ -111,7 +130,8 @@ Examples:
   meshctl push ca --context east=prod-east --context west=prod-west
   meshctl push ca --context east --dry-run server --diff
   meshctl push ca --context east --print-rbac | kubectl --context east apply -f -
-  meshctl push ca --context east,west --yes -o json > events.jsonl")]
+  meshctl push ca --context east,west --yes -o json > events.jsonl
+  meshctl push ca -f mesh.yaml                             every cluster of the spec")]
 pub struct Push {
     /// Folder with a folder per cluster, as `meshctl ca init` makes it.
     pub dir: PathBuf,
@@ -169,6 +189,7 @@ Exit status: 0 nothing due, or done and proven; 1 a cluster could not be asked; 
 Examples:
   meshctl rotate intermediate ca --context east=prod-east --within 30d --yes
   meshctl rotate intermediate ca --context east,west --within 30d --dry-run client
+  meshctl rotate intermediate ca -f mesh.yaml --yes
   docs/ci.md has it as a job for GitHub Actions and GitLab, and as a CronJob")]
 pub struct RotateIntermediate {
     /// Folder of the CA: root-cert.pem, root-key.pem, and a folder per cluster.

@@ -20,6 +20,7 @@ expired, is not live, or waits for a restart; 1 a cluster could not be asked (th
 Examples:
   meshctl status --context east=prod-east --context west=prod-west
   meshctl status ca --context east=prod-east               and does the folder hold the same?
+  meshctl status ca -f mesh.yaml                           every cluster of the spec
   meshctl status --context east,west -o json | jq '.trust[] | select(.trusted != true)'")]
 pub struct Status {
     /// Folder with a folder per cluster, to be held against what is live.

@@ -20,6 +20,14 @@ use crate::{Exit, Io, show};
 
 /// Runs the command.
 pub(crate) fn run(args: &Init, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    let filled;
+    let args = match &args.file {
+        Some(file) => {
+            filled = by_spec(args, file, io)?;
+            &filled
+        }
+        None => args,
+    };
     let now = args.at.unwrap_or(io.now);
     let clusters = clusters(&args.cluster)?;
     intermediate::check_trust_domains(&args.cluster_options.trust_domain, &clusters)?;
@@ -33,6 +41,21 @@ pub(crate) fn run(args: &Init, io: &mut Io<'_>) -> Result<Exit, Failure> {
     };
     workspace.finish()?;
     tree.report(args.output, now, io)
+}
+
+/// The options with the clusters and trust domains of the spec.
+fn by_spec(args: &Init, file: &Path, io: &mut Io<'_>) -> Result<Init, Failure> {
+    let mesh = crate::mesh::spec(file, io)?;
+    let mut filled = args.clone();
+    if filled.cluster.is_empty() {
+        filled.cluster = mesh.clusters().iter().map(|cluster| cluster.name.clone()).collect();
+    }
+    for name in &filled.cluster {
+        let cluster =
+            mesh.cluster(name).ok_or_else(|| crate::mesh::unknown_cluster(&mesh, name))?;
+        filled.cluster_options.trust_domain.push(format!("{name}={}", cluster.trust_domain));
+    }
+    Ok(filled)
 }
 
 /// Sorted, each once, each a name that can be a folder.
@@ -64,6 +87,7 @@ fn init(
         intermediate::profile(name, &args.cluster_options, &Name::empty())
             .map_err(|failure| failure.within(format!("cluster {name}")))?;
     }
+    existing.iter().try_for_each(|cluster| warn_other_domain(args, cluster, io))?;
     let cluster_key = args.cluster_key_type.unwrap_or(args.key_type);
     if !missing.is_empty() {
         warn_unproven(cluster_key, "every new intermediate", io);
@@ -159,6 +183,23 @@ fn warn_kept(args: &Init, root: &Cert, io: &mut Io<'_>) {
         .because(format!("for a new root only: {}", ignored.join(", ")))
         .hint("choose another folder for another root");
     warn(io.err, &warning);
+}
+
+/// Warns of a trust domain that an intermediate that is there does not have.
+fn warn_other_domain(args: &Init, cluster: &Cluster, io: &mut Io<'_>) -> Result<(), Failure> {
+    let typed = &args.cluster_options.trust_domain;
+    let Some(wanted) = intermediate::trust_domain(&cluster.name, typed)? else { return Ok(()) };
+    let domains = intermediate::trust_domains(&cluster.ca);
+    if domains.is_empty() || domains.contains(&wanted.uri()) {
+        return Ok(());
+    }
+    let folder = args.dir.join(&cluster.name);
+    let warning = Failure::new("ctl/cluster-kept", "the intermediate that is there stays as it is")
+        .in_file(&folder)
+        .because(format!("it says {}, {} is asked for", domains.join(", "), wanted.uri()))
+        .hint(format!("to have a new one, move {} away and run this again", show::word(&folder)));
+    warn(io.err, &warning);
+    Ok(())
 }
 
 /// What a new root is to be.

@@ -138,7 +138,10 @@ fn default_subject(cluster: &str, root: &Name) -> Name {
 }
 
 /// `DOMAIN` is for every cluster, `CLUSTER=DOMAIN` for one, and the more special wins.
-fn trust_domain(cluster: &str, typed: &[String]) -> Result<Option<TrustDomain>, Failure> {
+pub(super) fn trust_domain(
+    cluster: &str,
+    typed: &[String],
+) -> Result<Option<TrustDomain>, Failure> {
     let parse = |domain: &str| {
         domain.parse().map_err(|error: Error| Failure::from(error).exit(Exit::Usage))
     };
@@ -151,6 +154,19 @@ fn trust_domain(cluster: &str, typed: &[String]) -> Result<Option<TrustDomain>, 
         }
     }
     Ok(found)
+}
+
+/// The trust domains a certificate says it is of: its SPIFFE URIs without a path.
+pub(super) fn trust_domains(cert: &Cert) -> Vec<String> {
+    let names = cert.extensions().subject_alt_name.iter().flatten();
+    let uris = names.filter_map(|name| match name {
+        GeneralName::Uri(uri) => std::str::from_utf8(uri).ok(),
+        _ => None,
+    });
+    let is_domain = |uri: &&str| {
+        uri.strip_prefix("spiffe://").is_some_and(|rest| !rest.trim_end_matches('/').contains('/'))
+    };
+    uris.filter(is_domain).map(|uri| uri.trim_end_matches('/').to_owned()).collect()
 }
 
 /// A trust domain for a cluster that is not named is a slip of the pen, and its cluster would go without.

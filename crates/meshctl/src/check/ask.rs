@@ -25,7 +25,7 @@ pub(super) fn run(
     io: &mut Io<'_>,
 ) -> Result<Exit, Failure> {
     let (targets, found) = runtime()?.block_on(async {
-        let targets = targets(&args.clusters, false).await?;
+        let targets = targets(&args.clusters, false, io).await?;
         let found = find(&targets).await;
         Ok::<_, Failure>((targets, found))
     })?;
@@ -53,8 +53,7 @@ fn report(asked: Vec<Asked<'_>>, folders: Vec<Folder>, args: &Check, at: Time) -
     let problems = all_problems(&asked, &folders, &alone, at);
     let mut clusters: Vec<Judged> = asked.into_iter().map(|one| judged(one, &alone, at)).collect();
     clusters.extend(folders.into_iter().map(|folder| folder.judged(&alone, at)));
-    let istio_namespace = args.clusters.istio_namespace.clone();
-    Report { settings: alone, is_live: true, istio_namespace, at, clusters, problems }
+    Report { settings: alone, is_live: true, at, clusters, problems }
 }
 
 /// Errors before warnings; what is in secrets before what is live.
@@ -109,6 +108,7 @@ fn judged(one: Asked<'_>, alone: &Settings, at: Time) -> Judged {
         path: one.folder.map(|folder| folder.path),
         live: Some(Live {
             context: one.target.context.clone(),
+            istio_namespace: one.target.istio_namespace.clone(),
             server: one.target.kube.server().to_owned(),
             istiods: live::istiods(&one.found.seen),
         }),

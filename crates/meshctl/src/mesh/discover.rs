@@ -8,10 +8,10 @@ use meshconfig::discover::{Merged, Observed, ObservedCluster, Select, merge, obs
 use meshconfig::{Mesh, Spec};
 
 use super::args::Discover;
-use super::live::{self, Named};
+use super::live;
 use super::load;
 use super::unified::unified;
-use crate::clusters::{Target, place, runtime};
+use crate::clusters::{Named, Target, chosen, place, runtime};
 use crate::report::{Failure, warn};
 use crate::rollout::agreed;
 use crate::show::{output, safe};
@@ -70,18 +70,11 @@ fn write(
 /// What the clusters have.
 async fn seen(args: &Discover, spec: Option<&Spec>) -> Result<Observed, Failure> {
     let known = spec.into_iter().flat_map(|spec| &spec.clusters).map(|cluster| Named {
-        name: cluster.name.clone(),
-        context: cluster.context.clone().unwrap_or_else(|| cluster.name.clone()),
         istio_namespace: cluster.istio_namespace.clone(),
+        ..Named::typed(&cluster.name, cluster.context.as_ref().unwrap_or(&cluster.name))
     });
-    let new = |name: &str, context: &str| {
-        Ok(Named {
-            name: name.to_owned(),
-            context: context.to_owned(),
-            istio_namespace: meshapply::names::ISTIO_NAMESPACE.to_owned(),
-        })
-    };
-    let named = live::chosen(&args.contexts, known.collect(), new)?;
+    let new = |name: &str, context: &str| Ok(Named::typed(name, context));
+    let named = chosen(&args.contexts.contexts, known.collect(), new)?;
     let targets = live::targets(&args.contexts, named).await?;
     let answers = live::ask_all(&targets, |target| async move {
         tokio::try_join!(target.kube.inventory(), target.kube.mesh_config())

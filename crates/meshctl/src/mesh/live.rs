@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
-use meshapply::kube::{Kube, Options};
+use meshapply::kube::Options;
 use meshconfig::apply::{Change, changes};
 use meshconfig::{Mesh, Resource, render};
 use serde_json::{Value, json};
@@ -12,72 +12,20 @@ use super::args::{Contexts, LockFile, Source};
 use super::lock::{self, Assigned};
 use super::unified::unified;
 use crate::Io;
-use crate::clusters::{Target, place};
+use crate::clusters::{Named, Target, chosen, place, reach};
 use crate::report::Failure;
 use crate::show::safe;
 
-/// A cluster as the spec names it.
-pub(super) struct Named {
-    /// Its name.
-    pub(super) name: String,
-    /// Its context.
-    pub(super) context: String,
-    /// Istio's namespace there.
-    pub(super) istio_namespace: String,
-}
-
-/// The clusters that were asked for, of those the spec has; all of those without `--context`.
-///
-/// `make` says what becomes of one the spec does not have: name and context as they were given.
-pub(super) fn chosen(
-    args: &Contexts,
-    known: Vec<Named>,
-    make: impl Fn(&str, &str) -> Result<Named, Failure>,
-) -> Result<Vec<Named>, Failure> {
-    if args.contexts.is_empty() {
-        return Ok(known);
-    }
-    let one = |text: &String| {
-        let (name, context) = text.split_once('=').unwrap_or((text, text));
-        let said = text.contains('=').then_some(context);
-        match known.iter().find(|one| one.name == name || (said.is_none() && one.context == name)) {
-            Some(one) => Ok(Named {
-                name: one.name.clone(),
-                context: said.unwrap_or(&one.context).to_owned(),
-                istio_namespace: one.istio_namespace.clone(),
-            }),
-            None => make(name, context),
-        }
-    };
-    args.contexts.iter().map(one).collect()
-}
-
 /// Reads the contexts; nothing is asked of a server yet.
 pub(super) async fn targets(args: &Contexts, named: Vec<Named>) -> Result<Vec<Target>, Failure> {
-    if named.is_empty() {
-        return Err(Failure::usage("no cluster is named").hint(
-            "`--context east=CONTEXT` names one; `kubectl config get-contexts` lists the contexts",
-        ));
-    }
-    let mut targets: Vec<Target> = Vec::new();
-    for Named { name, context, istio_namespace } in named {
-        if let Some(twin) = targets.iter().find(|t| t.name == name || t.context == context) {
-            return Err(Failure::usage(format!(
-                "cluster {} (context {}) and cluster {name} (context {context}) have a name in common",
-                twin.name, twin.context
-            )));
-        }
-        let options = Options {
-            istio_namespace,
-            istio_version: None,
-            gateways: Vec::new(),
-            workloads: false,
-            service_account: "default".to_owned(),
-        };
-        let kube = Kube::new(args.kubeconfig.as_deref(), &context, options).await?;
-        targets.push(Target { name, context, kube });
-    }
-    Ok(targets)
+    let options = |named: &Named| Options {
+        istio_namespace: named.istio_namespace.clone(),
+        istio_version: None,
+        gateways: Vec::new(),
+        workloads: false,
+        service_account: "default".to_owned(),
+    };
+    reach(named, args.kubeconfig.as_deref(), options).await
 }
 
 /// Asks every cluster at the same time; one that does not answer is a failure of all.
@@ -125,16 +73,9 @@ pub(super) async fn plan(
     source: &Source,
     io: &mut Io<'_>,
 ) -> Result<Plan, Failure> {
-    let known = mesh.clusters().iter().map(|cluster| Named {
-        name: cluster.name.clone(),
-        context: cluster.context.clone(),
-        istio_namespace: cluster.istio_namespace.clone(),
-    });
-    let stranger = |name: &str, _: &str| match super::render::cluster(mesh, name) {
-        Err(failure) => Err(failure),
-        Ok(_) => Err(Failure::usage(format!("cluster {name} is named twice"))),
-    };
-    let targets = targets(args, chosen(args, known.collect(), stranger)?).await?;
+    let known = mesh.clusters().iter().map(Named::of).collect();
+    let stranger = |name: &str, _: &str| Err(super::unknown_cluster(mesh, name));
+    let targets = targets(args, chosen(&args.contexts, known, stranger)?).await?;
     let live = look(mesh, &targets, lock, source, io).await?;
     let assigned = lock::plan(mesh, lock, &live.concat(), source, io)?;
     let mut wanted = 0;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use meshconfig::{Error, Fault, Mesh, Spec};
+use meshpki::istiod::Version;
 use serde_json::Value;
 
 use super::args::Source;
@@ -19,18 +20,27 @@ pub(super) fn text(path: &Path, io: &mut Io<'_>) -> Result<String, Failure> {
     })
 }
 
-/// The mesh of a spec. All that is wrong with it is told; the last of it is the failure.
+/// The mesh of a command's spec.
 pub(super) fn mesh(source: &Source, io: &mut Io<'_>) -> Result<Mesh, Failure> {
-    let text = text(&source.file, io)?;
-    let mut spec = Spec::read(&text).map_err(|error| failure(error, &source.file, &text))?;
-    if let Some(version) = source.istio {
+    mesh_of(&source.file, source.istio, io)
+}
+
+/// The mesh of a spec. All that is wrong with it is told; the last of it is the failure.
+pub(super) fn mesh_of(
+    file: &Path,
+    istio: Option<Version>,
+    io: &mut Io<'_>,
+) -> Result<Mesh, Failure> {
+    let text = text(file, io)?;
+    let mut spec = Spec::read(&text).map_err(|error| failure(error, file, &text))?;
+    if let Some(version) = istio {
         for cluster in &mut spec.clusters {
             cluster.istio_version = version.to_string();
         }
     }
     Mesh::new(&spec).map_err(|errors| {
         let mut failures: Vec<Failure> =
-            errors.into_iter().map(|error| failure(error, &source.file, &text)).collect();
+            errors.into_iter().map(|error| failure(error, file, &text)).collect();
         let last = failures
             .pop()
             .unwrap_or_else(|| Failure::new("config/syntax", "the spec cannot be used"));

@@ -37,12 +37,7 @@ fn clusters<'m>(mesh: &'m Mesh, names: &[String]) -> Result<Vec<&'m Cluster>, Fa
 
 /// A cluster of the spec.
 pub(super) fn cluster<'m>(mesh: &'m Mesh, name: &str) -> Result<&'m Cluster, Failure> {
-    mesh.cluster(name).ok_or_else(|| {
-        let names: Vec<&str> =
-            mesh.clusters().iter().map(|cluster| cluster.name.as_str()).collect();
-        Failure::new("config/unknown-name", format!("there is no cluster `{name}` in the spec"))
-            .because(format!("its clusters are {}", names.join(", ")))
-    })
+    mesh.cluster(name).ok_or_else(|| super::unknown_cluster(mesh, name))
 }
 
 /// One document after the other, a cluster at a time.

@@ -70,14 +70,6 @@ impl Plan {
     }
 }
 
-/// The settings of each istiod; without one, those of the newest release known.
-pub(super) fn settings(seen: &Seen) -> Vec<Settings> {
-    if seen.istiods.is_empty() {
-        return vec![Settings::defaults(meshpki::istiod::Version::NEWEST)];
-    }
-    seen.istiods.iter().map(|istiod| istiod.settings.clone()).collect()
-}
-
 fn who_restarts(secret: &Secret, seen: &Seen, args: &Rollout, at: Time) -> BTreeSet<Who> {
     match args.restart {
         Restart::Never => BTreeSet::new(),

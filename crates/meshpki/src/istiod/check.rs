@@ -17,7 +17,7 @@ mod files;
 mod live;
 mod trust;
 
-pub use live::{Given, LiveCluster, LiveIstiod, Served, check_live};
+pub use live::{Given, InSpec, LiveCluster, LiveIstiod, Served, check_live};
 
 /// The secret of a cluster, or what is to become it.
 #[derive(Clone, Copy)]
@@ -104,6 +104,7 @@ impl Problem {
         "istiod/sample-ca",
         "istiod/sha1",
         "istiod/shared-key",
+        "istiod/spec-differs",
         "istiod/tls-files",
         "istiod/trust-domain",
         "istiod/untrusted",
@@ -117,6 +118,7 @@ impl Problem {
         "istiod/not-live",
         "istiod/root-replaced",
         "istiod/roots-not-given",
+        "istiod/spec-differs",
         "istiod/trust-domain",
     ];
 }

@@ -15,6 +15,7 @@ use crate::time::Time;
 mod domains;
 mod roots;
 mod serving;
+mod spec;
 
 /// A cluster as it was found.
 #[derive(Clone)]
@@ -37,6 +38,17 @@ pub struct LiveCluster<'a> {
     pub aliases: Vec<String>,
     /// `meshConfig.caCertificates[].trustDomains`.
     pub ca_domains: Vec<String>,
+    /// What the mesh's spec says of it, where there is one.
+    pub spec: Option<InSpec>,
+}
+
+/// What the mesh's spec says of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InSpec {
+    /// Its trust domain.
+    pub trust_domain: String,
+    /// Its release of Istio.
+    pub version: Version,
 }
 
 /// A revision of istiod.
@@ -84,6 +96,7 @@ pub fn check_live(clusters: &[LiveCluster<'_>], at: Time) -> Vec<Problem> {
         problems.extend(serving::not_live(view));
         problems.extend(serving::mixed_revisions(view));
         problems.extend(domains::check(view, &views));
+        problems.extend(spec::check(view));
     }
     problems.extend(roots::strangers(&views));
     let names: Vec<&str> = clusters.iter().map(|cluster| cluster.name).collect();

@@ -18,6 +18,7 @@ struct World {
     trust_domain: &'static str,
     aliases: Vec<&'static str>,
     ca_domains: Vec<&'static str>,
+    spec: Option<InSpec>,
 }
 
 impl World {
@@ -33,6 +34,7 @@ impl World {
             trust_domain: "cluster.local",
             aliases: Vec::new(),
             ca_domains: Vec::new(),
+            spec: None,
         }
     }
 
@@ -63,6 +65,7 @@ impl World {
             trust_domain: self.trust_domain.to_string(),
             aliases: list(&self.aliases),
             ca_domains: list(&self.ca_domains),
+            spec: self.spec.clone(),
         }
     }
 }
@@ -336,6 +339,24 @@ fn trust_domains() {
     );
     west.istiods[0].skip_validation = true;
     check(&[&east, &west], &[]);
+}
+
+#[test]
+fn other_than_the_spec() {
+    let root = root("CN=Root");
+    let mut east = World::with("east", &Ca::under(&root, "CN=East"));
+    let mut check_spec = |domain: &str, version, expect: &[(&str, &str, &str)]| {
+        let version = Version::parse(version).unwrap();
+        east.spec = Some(InSpec { trust_domain: domain.to_string(), version });
+        check(&[&east], expect);
+    };
+    check_spec("cluster.local", "1.30.0", &[]);
+    check_spec(
+        "east.example",
+        "1.30.3",
+        &[("spec-differs", "east", "east has cluster.local (meshConfig.trustDomain)")],
+    );
+    check_spec("cluster.local", "1.6.4", &[("spec-differs", "east", "the spec says 1.6.4")]);
 }
 
 #[test]

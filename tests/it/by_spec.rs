@@ -1,0 +1,103 @@
+//! Clusters, contexts and trust domains out of the mesh's spec, for the commands that are not `mesh`.
+
+use std::fs;
+
+use tests::Shell;
+
+const SPEC: &str = "\
+apiVersion: meshctl/v1
+kind: Mesh
+clusters:
+- {name: west, context: prod-west, istioVersion: 1.30.3, trustDomain: west.example}
+- {name: east, istioVersion: 1.30.3, istioNamespace: istio}
+";
+
+fn shell() -> Shell {
+    let shell = Shell::new();
+    fs::write(shell.scratch.join("mesh.yaml"), SPEC).expect("a spec");
+    shell
+}
+
+/// The names in the CA certificate of a cluster's folder.
+fn names(shell: &Shell, cluster: &str) -> String {
+    let said = shell.good(&format!("ca inspect @/ca/{cluster}/ca-cert.pem"));
+    let line = said.lines().find(|line| line.contains("spiffe://"));
+    line.map(|line| line.trim().to_owned()).unwrap_or_default()
+}
+
+#[test]
+fn ca_init() {
+    let shell = shell();
+    shell.good("ca init @/ca -f @/mesh.yaml --plain-root-key");
+    assert!(names(&shell, "west").ends_with("spiffe://west.example"), "{}", names(&shell, "west"));
+    assert!(names(&shell, "east").ends_with("spiffe://cluster.local"), "{}", names(&shell, "east"));
+    // Again: nothing changes, and nothing is said.
+    let before = shell.scratch.entries("ca");
+    let again = shell.run("ca init @/ca -f @/mesh.yaml");
+    assert_eq!((again.status, again.err.contains("warning")), (0, false), "{}", again.err);
+    assert_eq!(shell.scratch.entries("ca"), before);
+    // A trust domain that changed since is told; the intermediate stays.
+    fs::write(shell.scratch.join("mesh.yaml"), SPEC.replace("west.example", "west.test"))
+        .expect("a spec");
+    let kept = shell.run("ca init @/ca -f @/mesh.yaml --cluster west");
+    assert_eq!(kept.status, 0, "{}", kept.err);
+    for part in [
+        "warning[ctl/cluster-kept]: the intermediate that is there stays as it is",
+        "because: it says spiffe://west.example, spiffe://west.test is asked for",
+    ] {
+        assert!(kept.err.contains(part), "{part}: {}", kept.err);
+    }
+    assert_eq!(shell.scratch.entries("ca"), before);
+    shell.check(
+        "ca init @/ca -f @/mesh.yaml --cluster north",
+        r#"
+        exit 1
+        --- stderr
+        error[config/unknown-name]: there is no cluster `north` in the spec
+          because: its clusters are east, west
+    "#,
+    );
+    shell.check(
+        "ca init @/ca -f @/mesh.yaml --trust-domain east.example",
+        r#"
+        exit 64
+        --- stderr
+        error: the argument '--file <FILE>' cannot be used with '--trust-domain <[CLUSTER=]DOMAIN>'
+
+        Usage: meshctl ca init --file <FILE> <DIR>
+
+        For more information, try '--help'.
+    "#,
+    );
+}
+
+/// What a command says before it has reached anybody tells which contexts it takes.
+#[test]
+fn contexts() {
+    let shell = shell();
+    shell.good("ca init @/ca -f @/mesh.yaml --plain-root-key");
+    fs::write(shell.scratch.join("kubeconfig"), "apiVersion: v1\nkind: Config\n").expect("a file");
+    let check = |command: &str, status: u8, part: &str| {
+        let ran = shell.run(&format!("{command} --kubeconfig @/kubeconfig"));
+        assert_eq!(ran.status, status, "{command}: {}", ran.err);
+        assert!(ran.err.contains(part), "{command}: {}", ran.err);
+    };
+    for command in [
+        "push @/ca --yes -f @/mesh.yaml",
+        "rollback --yes -f @/mesh.yaml",
+        "rotate intermediate @/ca --yes -f @/mesh.yaml",
+        "status @/ca -f @/mesh.yaml",
+        "check @/ca -f @/mesh.yaml",
+    ] {
+        check(command, 1, "error[apply/kubeconfig]: context `prod-west` cannot be used");
+        let with = |option: &str| format!("{command} {option}");
+        check(&with("--context east"), 1, "context `east` cannot be used");
+        check(&with("--context west"), 1, "context `prod-west` cannot be used");
+        check(&with("--context prod-west"), 1, "context `prod-west` cannot be used");
+        check(&with("--context west=test-west"), 1, "context `test-west` cannot be used");
+        check(&with("--context north"), 1, "there is no cluster `north` in the spec");
+    }
+    check("status -f @/none.yaml", 1, "error[ctl/io]: cannot read `");
+    fs::write(shell.scratch.join("bad.yaml"), SPEC.replace("context", "contxt")).expect("a spec");
+    check("status -f @/bad.yaml", 1, "bad.yaml:4");
+}
