@@ -101,3 +101,99 @@ fn contexts() {
     fs::write(shell.scratch.join("bad.yaml"), SPEC.replace("context", "contxt")).expect("a spec");
     check("status -f @/bad.yaml", 1, "bad.yaml:4");
 }
+
+/// What each istiod is told so that all accept each other, in the form its release looks at.
+#[test]
+fn trust_render() {
+    let shell = shell();
+    shell.good("ca init @/ca -f @/mesh.yaml --plain-root-key");
+    let root = shell.scratch.read("ca/root-cert.pem");
+    let (first, rest) = root.split_once('\n').expect("PEM");
+    let pem = rest.lines().fold(first.to_owned(), |text, line| text + "\n      " + line);
+    // A key is not needed.
+    fs::remove_file(shell.scratch.join("ca/east/ca-key.pem")).expect("a key");
+    let said = shell.good("trust render @/ca -f @/mesh.yaml");
+    let expect = format!(
+        "\
+# cluster east, Istio 1.30.3
+# helm --kube-context east -n istio upgrade istiod istio/istiod --reuse-values -f FILE
+# In an IstioOperator the same stands under spec.values. Lists replace those that are there.
+# accepts west.example, whose last root ends 2036-11-18
+meshConfig:
+  caCertificates:
+  - pem: |
+      {pem}
+    trustDomains:
+    - west.example
+  trustDomain: cluster.local
+---
+# cluster west, Istio 1.30.3
+# helm --kube-context prod-west -n istio-system upgrade istiod istio/istiod --reuse-values -f FILE
+# In an IstioOperator the same stands under spec.values. Lists replace those that are there.
+# accepts cluster.local, whose last root ends 2036-11-18
+meshConfig:
+  caCertificates:
+  - pem: |
+      {pem}
+    trustDomains:
+    - cluster.local
+  trustDomain: west.example
+"
+    );
+    assert_eq!(said, expect);
+    let old =
+        SPEC.replace("west, context: prod-west, istioVersion: 1.30.3", "west, istioVersion: 1.6.4");
+    fs::write(shell.scratch.join("mesh.yaml"), old.replace("1.30.3", "1.15.0")).expect("a spec");
+    let said = shell.good("trust render @/ca -f @/mesh.yaml --cluster east");
+    assert!(
+        said.ends_with("  trustDomain: cluster.local\n  trustDomainAliases:\n  - west.example\n"),
+        "{said}"
+    );
+    let said = shell.good("trust render @/ca -f @/mesh.yaml --cluster west");
+    assert!(
+        said.ends_with("pilot:\n  env:\n    PILOT_SKIP_VALIDATE_TRUST_DOMAIN: \"true\"\n"),
+        "{said}"
+    );
+    fs::write(shell.scratch.join("mesh.yaml"), SPEC.replace(", trustDomain: west.example", ""))
+        .expect("a spec");
+    let said = shell.good("trust render @/none -f @/mesh.yaml --cluster west");
+    assert!(
+        said.ends_with("every cluster has its trust domain: nothing has to be told\n{}\n"),
+        "{said}"
+    );
+}
+
+#[test]
+fn trust_render_refuses() {
+    let shell = shell();
+    shell.good("ca init @/ca -f @/mesh.yaml --cluster west --plain-root-key");
+    shell.check(
+        "trust render @/ca -f @/mesh.yaml",
+        r#"
+        exit 1
+        --- stderr
+        error[ctl/no-cluster]: @/ca has no folder `east` with a CA
+
+        hint: `meshctl ca init @/ca -f SPEC` makes one for each cluster of the spec
+    "#,
+    );
+    shell.good("ca init @/other --cluster east --plain-root-key");
+    shell.good("ca init @/ca --cluster east");
+    fs::copy(
+        shell.scratch.join("other/root-cert.pem"),
+        shell.scratch.join("ca/east/root-cert.pem"),
+    )
+    .expect("a root");
+    shell.check(
+        "trust render @/ca -f @/mesh.yaml",
+        r#"
+        exit 1
+        --- stderr
+        error[pki/untrusted]: no root vouches for the CA of the cluster
+          in: @/ca/east/ca-cert.pem
+          in: @/ca/east/root-cert.pem
+
+        hint: `meshctl check @/ca/east` says why
+    "#,
+    );
+}

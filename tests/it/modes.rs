@@ -334,10 +334,12 @@ fn trust_domains_are_accepted_as_predicted() {
         "trustDomain: east.example\ncaCertificates:\n- trustDomains: [west.example]\n  pem: |\n    {pem}\n"
     );
     let aliases = "trustDomain: east.example\ntrustDomainAliases: [west.example]\n";
+    let rendered = trust_rendered();
     let cases = [
         ("nothing but its own", "trustDomain: east.example\n", false),
         ("an alias", aliases, false),
         ("a CA for the domain", by_ca.as_str(), false),
+        ("what `trust render` says", rendered.as_str(), false),
         ("no validation", "trustDomain: east.example\n", true),
     ];
     let Some(cluster) = Cluster::start("east") else { return };
@@ -353,6 +355,19 @@ fn trust_domains_are_accepted_as_predicted() {
             assert_eq!(found, predicted(mesh, skip, domain), "{name}, {domain}: {accepted:?}");
         }
     }
+}
+
+/// The `meshConfig` of `meshctl trust render` for a cluster that has to accept west.example.
+fn trust_rendered() -> String {
+    let shell = tests::Shell::new();
+    let spec = "apiVersion: meshctl/v1\nkind: Mesh\nclusters:\n\
+                - {name: east, istioVersion: 1.30.3, trustDomain: east.example}\n\
+                - {name: west, istioVersion: 1.30.3, trustDomain: west.example}\n";
+    std::fs::write(shell.scratch.join("mesh.yaml"), spec).expect("a spec");
+    shell.good("ca init @/ca -f @/mesh.yaml --plain-root-key");
+    let said = shell.good("trust render @/ca -f @/mesh.yaml --cluster east");
+    let values = meshconfig::resource::documents(&said).expect("YAML").remove(0);
+    meshconfig::resource::yaml(&values["meshConfig"])
 }
 
 /// Whether `istiod::check_live` has nothing against calls from a cluster of that trust domain.

@@ -2,6 +2,7 @@
 
 mod clusters;
 mod status;
+mod trust;
 
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ pub use clusters::{
     Clusters, DryRun, Push, Restart, Rollback, Rollout, Rotate, RotateIntermediate,
 };
 pub use status::Status;
+pub use trust::{Render as TrustRender, Trust};
 
 /// CA certificates for Istio on many clusters: make them, sign them, verify them, renew them.
 #[derive(Debug, Parser)]
@@ -48,6 +50,9 @@ pub enum Command {
     Rotate(Rotate),
     /// Tell what each cluster has, serves and trusts, and who would not accept whom.
     Status(Box<Status>),
+    /// Trust domains: what each istiod has to be told so that clusters accept each other's identities.
+    #[command(subcommand)]
+    Trust(Trust),
     /// Services across clusters: from one spec, every Istio resource, checked, drawn and explained.
     #[command(subcommand)]
     Mesh(Box<crate::mesh::args::Mesh>),

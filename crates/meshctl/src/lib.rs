@@ -17,6 +17,7 @@ pub mod rollout;
 mod rotate;
 mod show;
 pub mod status;
+pub mod trust;
 pub mod verify;
 
 use std::ffi::OsString;
@@ -66,6 +67,7 @@ fn dispatch(command: Command, io: &mut Io<'_>) -> Result<Exit, Failure> {
         Command::Rotate(args::Rotate::Intermediate(args)) => return rotate::run(&args, io),
         Command::Rollback(args) => return rollout::rollback(&args, io),
         Command::Status(args) => return status::run(&args, io),
+        Command::Trust(args::Trust::Render(args)) => return trust::render(&args, io),
         Command::Mesh(args) => return mesh::run(&args, io),
     };
     match ca {

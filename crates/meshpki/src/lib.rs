@@ -54,6 +54,7 @@
 //! | the files of Istio's `cacerts` secret | [`CaCerts`] |
 //! | what an istiod does with such a secret, by its version | [`istiod::starts`], [`istiod::changes`], [`istiod::check()`] |
 //! | a pile of certificates into a chain | [`chain::assemble`] |
+//! | who may call whom across trust domains | [`federation::acceptances`] |
 //! | is this certificate good | [`verify::verify`] |
 //! | cfssl's JSON files | [`cfssl`] |
 //!
@@ -65,7 +66,7 @@
 //!
 //! # Features
 //!
-//! - `soft-keys` (default): private keys in memory, [`CaCerts`], which holds one, and [`istiod`], which reads one.
+//! - `soft-keys` (default): private keys in memory, [`CaCerts`], which holds one, [`istiod`], which reads one, and [`federation`].
 //! - `aws-lc` (default): RSA key generation, P-521, ECDSA with SHA-512, a faster P-384. Without it ring does the rest.
 
 #![no_std]
@@ -82,6 +83,8 @@ pub mod csr;
 pub mod der;
 pub mod digest;
 pub mod error;
+#[cfg(feature = "soft-keys")]
+pub mod federation;
 pub mod issue;
 #[cfg(feature = "soft-keys")]
 pub mod istiod;

@@ -170,8 +170,9 @@ fn ec_key(parameters: &Tlv<'_>, point: &[u8]) -> Option<Decoded> {
             (curve.equation(), curve.order_bits, parameters.content == SM2)
         }
         der::SEQUENCE => {
-            let (equation, bits) = ec::Equation::explicit(parameters).ok()??;
-            (Some(equation), u32::try_from(bits).ok()?, false)
+            let explicit = ec::Equation::explicit(parameters).ok()??;
+            let bits = u32::try_from(explicit.order_bits()).ok()?;
+            (Some(explicit.equation), bits, false)
         }
         _ => return None,
     };

@@ -19,21 +19,9 @@ pub(crate) struct Curve {
     pub(crate) a: &'static str,
     pub(crate) b: &'static str,
     /// The base point.
-    #[cfg_attr(
-        not(feature = "legacy-algorithms"),
-        expect(dead_code, reason = "signatures use it")
-    )]
     pub(crate) x: &'static str,
-    #[cfg_attr(
-        not(feature = "legacy-algorithms"),
-        expect(dead_code, reason = "signatures use it")
-    )]
     pub(crate) y: &'static str,
     /// Its order.
-    #[cfg_attr(
-        not(feature = "legacy-algorithms"),
-        expect(dead_code, reason = "signatures use it")
-    )]
     pub(crate) order: &'static str,
 }
 
@@ -61,15 +49,45 @@ impl Curve {
     }
 }
 
+/// What explicit ECParameters say.
+pub(super) struct Explicit {
+    pub(super) equation: Equation,
+    /// The base point in uncompressed form.
+    base: Vec<u8>,
+    order: BigUint,
+}
+
+impl Explicit {
+    /// Bits of the order of the base point.
+    pub(super) fn order_bits(&self) -> u64 {
+        self.order.bits()
+    }
+
+    /// The built-in curve with these numbers (`crypto/ec/ec_curve.c: ossl_ec_curve_nid_from_params`).
+    fn built_in(&self) -> Option<&'static Curve> {
+        let Equation { p, a, b } = &self.equation;
+        let (x, y) = self.base.get(1..)?.split_at(self.base.len() / 2);
+        let (x, y) = (BigUint::from_bytes_be(x), BigUint::from_bytes_be(y));
+        CURVES.iter().find(|curve| {
+            let is = |hex, value: &BigUint| number(hex).is_some_and(|number| number == *value);
+            is(curve.order, &self.order)
+                && is(curve.p, p)
+                && is(curve.a, a)
+                && is(curve.b, b)
+                && is(curve.x, &x)
+                && is(curve.y, &y)
+        })
+    }
+}
+
 /// A number in hex; `None` for no digits.
 pub(crate) fn number(hex: &str) -> Option<BigUint> {
     BigUint::parse_bytes(hex.as_bytes(), 16)
 }
 
 impl Equation {
-    /// Reads explicit ECParameters over a prime field (SEC 1 appendix C.2); the second answer is the bits of
-    /// the order.
-    pub(super) fn explicit(parameters: &Tlv<'_>) -> Result<Option<(Self, u64)>, DerError> {
+    /// Reads explicit ECParameters over a prime field (SEC 1 appendix C.2).
+    pub(super) fn explicit(parameters: &Tlv<'_>) -> Result<Option<Explicit>, DerError> {
         let mut parts = parameters.reader();
         check_integer(&parts.expect(der::INTEGER, "ECParameters without a version")?)?;
         let mut field = parts.expect(der::SEQUENCE, "ECParameters without a field")?.reader();
@@ -97,12 +115,13 @@ impl Equation {
         let number = BigUint::from_bytes_be;
         let (a, b) = (number(&a.string()?), number(&b.string()?));
         let this = Self { p: number(p.content), a, b };
-        let bits = number(order.content).bits();
+        let order = number(order.content);
         let sound = this.p.bit(0)
             && (3..=MAX_FIELD_BITS).contains(&this.p.bits())
-            && (1..=this.p.bits() + 1).contains(&bits)
-            && this.uncompressed(&base.string()?).is_some();
-        Ok(sound.then_some((this, bits)))
+            && (1..=this.p.bits() + 1).contains(&order.bits());
+        let base = base.string()?;
+        let base = if sound { this.uncompressed(&base) } else { None };
+        Ok(base.map(|base| Explicit { equation: this, base, order }))
     }
 
     /// The point in uncompressed form, when `octets` is a point of the curve in any of the forms OpenSSL
@@ -220,9 +239,13 @@ fn binary_field_bits(oid: &[u8]) -> Option<usize> {
     })
 }
 
-/// The curve an AlgorithmIdentifier of an EC key names; `None` without a name.
+/// The curve of an EC key, by its name or by the numbers of a built-in one; `None` for a curve of somebody's own.
 pub(crate) fn curve_oid(spki: &[u8]) -> Option<&[u8]> {
     let mut identifier = Reader::new(spki).any().ok()?.reader().any().ok()?.reader();
     identifier.any().ok()?;
-    identifier.any().ok().filter(|curve| curve.tag == der::OID).map(|curve| curve.content)
+    let curve = identifier.any().ok()?;
+    if curve.tag == der::SEQUENCE {
+        return Some(Equation::explicit(&curve).ok()??.built_in()?.oid);
+    }
+    (curve.tag == der::OID).then_some(curve.content)
 }

@@ -100,7 +100,7 @@ fn remedy(server: &View<'_>) -> (&'static str, &'static str) {
             EDIT,
         ),
         _ => (
-            "name it in meshConfig.caCertificates[].trustDomains beside the root; trustDomainAliases would make the identities of the two one in every policy",
+            "name it in meshConfig.caCertificates[].trustDomains beside the root, as `meshctl trust render` writes it; trustDomainAliases would make the identities of the two one in every policy",
             EDIT,
         ),
     }

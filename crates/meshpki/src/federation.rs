@@ -1,0 +1,135 @@
+//! Trust-domain federation: what each cluster has to accept so that workloads of the others may call it, by what
+//! anchors, and until when.
+
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use crate::cert::Cert;
+use crate::istiod::Version;
+use crate::spiffe::TrustDomain;
+use crate::time::Time;
+use crate::verify::{Anchor, Inputs, Policy, verify};
+
+/// A cluster of a mesh.
+#[derive(Clone, Debug)]
+pub struct Member<'a> {
+    /// Its name, for people.
+    pub name: &'a str,
+    /// Its trust domain.
+    pub trust_domain: &'a TrustDomain,
+    /// Its release of Istio.
+    pub version: Version,
+    /// The roots that vouch for its CA: [`anchors`].
+    pub roots: &'a [Cert],
+}
+
+/// What a cluster has to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acceptance {
+    /// The cluster.
+    pub cluster: String,
+    /// The other trust domains, and until when the last of their anchors vouches for each; `None`: no anchor says.
+    pub until: BTreeMap<TrustDomain, Option<Time>>,
+    /// How it is told.
+    pub way: Way,
+}
+
+/// How a release of istiod is told whose identities it accepts
+/// (`pilot/pkg/networking/plugin/authn/util.go: TrustDomainsForValidation`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Every cluster has its trust domain.
+    Nothing,
+    /// `meshConfig.caCertificates`: identities stay apart, and each domain has its anchors. From 1.16.4 and 1.17.2.
+    Authorities(Vec<Authority>),
+    /// `meshConfig.trustDomainAliases`: identities of all become one in every policy. From 1.7.
+    Aliases(Vec<TrustDomain>),
+    /// `PILOT_SKIP_VALIDATE_TRUST_DOMAIN`: any domain under the roots is accepted. All that 1.6 has.
+    NoValidation,
+}
+
+/// An anchor and the trust domains it vouches for: an entry of `meshConfig.caCertificates`, of whose `pem` istiod reads
+/// one certificate (`pilot/pkg/trustbundle/trustbundle.go: verifyTrustAnchor`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authority {
+    /// The anchor.
+    pub root: Cert,
+    /// The domains, sorted.
+    pub trust_domains: Vec<TrustDomain>,
+}
+
+/// What every cluster has to accept so that each may call each; in the order of `members`.
+///
+/// ```
+/// use meshpki::federation::{Member, Way, acceptances};
+/// use meshpki::istiod::Version;
+/// let domains = ["east.example".parse()?, "west.example".parse()?];
+/// let member = |name, i: usize, version| Member { name, trust_domain: &domains[i], version, roots: &[] };
+/// let found = acceptances(&[member("east", 0, Version::new(1, 8, 0)), member("west", 1, Version::new(1, 6, 4))]);
+/// assert_eq!(found[0].way, Way::Aliases(vec![domains[1].clone()]));
+/// assert_eq!(found[1].way, Way::NoValidation);
+/// # Ok::<(), meshpki::Error>(())
+/// ```
+#[must_use]
+pub fn acceptances(members: &[Member<'_>]) -> Vec<Acceptance> {
+    members.iter().map(|member| acceptance(member, members)).collect()
+}
+
+fn acceptance(member: &Member<'_>, members: &[Member<'_>]) -> Acceptance {
+    let mut roots: BTreeMap<TrustDomain, Vec<&Cert>> = BTreeMap::new();
+    for other in members.iter().filter(|other| other.trust_domain != member.trust_domain) {
+        let of = roots.entry(other.trust_domain.clone()).or_default();
+        for root in other.roots {
+            if !of.contains(&root) {
+                of.push(root);
+            }
+        }
+    }
+    let end = |roots: &Vec<&Cert>| roots.iter().filter_map(|root| root.not_after().time()).max();
+    Acceptance {
+        cluster: member.name.to_string(),
+        until: roots.iter().map(|(domain, roots)| (domain.clone(), end(roots))).collect(),
+        way: way(member.version, &roots),
+    }
+}
+
+fn way(version: Version, roots: &BTreeMap<TrustDomain, Vec<&Cert>>) -> Way {
+    if roots.is_empty() {
+        return Way::Nothing;
+    }
+    if version.wants_equal_trust_domain() {
+        return Way::NoValidation;
+    }
+    if !version.accepts_domains_of_cas() {
+        return Way::Aliases(roots.keys().cloned().collect());
+    }
+    let mut authorities: Vec<Authority> = Vec::new();
+    for (domain, roots) in roots {
+        for root in roots {
+            match authorities.iter_mut().find(|known| known.root == **root) {
+                Some(known) => known.trust_domains.push(domain.clone()),
+                None => authorities.push(Authority {
+                    root: (*root).clone(),
+                    trust_domains: Vec::from([domain.clone()]),
+                }),
+            }
+        }
+    }
+    Way::Authorities(authorities)
+}
+
+/// The roots that vouch for a CA at `at`, each by itself: of a bundle with two roots in an overlap often one.
+#[must_use]
+pub fn anchors(ca: &Cert, chain: &[Cert], roots: &[Cert], at: Time) -> Vec<Cert> {
+    let vouches = |root: &&Cert| {
+        let trusted = [Anchor::new((*root).clone())];
+        let inputs =
+            Inputs { target: ca, untrusted: chain, trusted: &trusted, crls: &[], store_crls: &[] };
+        verify(&inputs, &Policy::like_openssl(at)).is_ok()
+    };
+    roots.iter().filter(vouches).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests;

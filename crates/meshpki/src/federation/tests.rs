@@ -1,0 +1,90 @@
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+
+use super::*;
+use crate::{KeyType, Name, Profile, Serial, SoftKey, Stamp, self_signed};
+
+const NOW: Time = Time(1_795_244_400);
+
+fn root(name: &str) -> Cert {
+    let key = SoftKey::generate(KeyType::EcdsaP256).unwrap();
+    let stamp = Stamp::made_at(NOW, Serial::from_random([7; 20]));
+    self_signed(&Profile::root(Name::parse(name).unwrap()), &key, stamp).unwrap()
+}
+
+/// What a cluster is told, in a line.
+fn told(way: &Way) -> String {
+    let list = |domains: &[TrustDomain]| {
+        domains.iter().map(TrustDomain::as_str).collect::<Vec<_>>().join(",")
+    };
+    match way {
+        Way::Nothing => "nothing".into(),
+        Way::NoValidation => "no validation".into(),
+        Way::Aliases(domains) => format!("aliases {}", list(domains)),
+        Way::Authorities(all) => {
+            let one = |authority: &Authority| {
+                format!("{} for {}", authority.root.subject(), list(&authority.trust_domains))
+            };
+            all.iter().map(one).collect::<Vec<_>>().join("; ")
+        }
+    }
+}
+
+#[test]
+fn who_is_told_what() {
+    let [a, b] = ["CN=A", "CN=B"].map(root);
+    let check = |members: &[(&str, &str, &[Cert])], expect: &[&str]| {
+        let domains: Vec<TrustDomain> =
+            members.iter().map(|(domain, ..)| domain.parse().unwrap()).collect();
+        let members: Vec<Member<'_>> = members
+            .iter()
+            .zip(&domains)
+            .map(|((name, version, roots), trust_domain)| Member {
+                name,
+                trust_domain,
+                version: Version::parse(version).unwrap(),
+                roots,
+            })
+            .collect();
+        let found = acceptances(&members);
+        assert_eq!(found.iter().map(|one| told(&one.way)).collect::<Vec<_>>(), expect);
+    };
+    let (one, other, both) = (&[a.clone()][..], &[b.clone()][..], &[a.clone(), b.clone()][..]);
+    // One trust domain.
+    check(&[("x", "1.30.3", one), ("x", "1.6.4", one)], &["nothing", "nothing"]);
+    // One root: one entry for all other domains.
+    check(
+        &[("x", "1.30.3", one), ("y", "1.16.4", one), ("z", "1.16.3", one)],
+        &["CN = A for y,z", "CN = A for x,z", "aliases x,y"],
+    );
+    check(&[("x", "1.6.9", one), ("y", "1.7.0", one)], &["no validation", "aliases x"]);
+    // Two roots, one of them for two clusters, and one cluster in an overlap.
+    check(
+        &[("x", "1.30.3", one), ("y", "1.30.3", other), ("y", "1.30.3", both)],
+        &["CN = B for y; CN = A for y", "CN = A for x", "CN = A for x"],
+    );
+}
+
+#[test]
+fn until_the_last_anchor_ends() {
+    let root = root("CN=A");
+    let [x, y] = ["x", "y"].map(|domain| domain.parse::<TrustDomain>().unwrap());
+    let version = Version::NEWEST;
+    let roots = [root.clone()];
+    let members = [
+        Member { name: "east", trust_domain: &x, version, roots: &roots },
+        Member { name: "west", trust_domain: &y, version, roots: &[] },
+    ];
+    let found = acceptances(&members);
+    assert_eq!(found[0].until, BTreeMap::from([(y, None)]));
+    assert_eq!(found[1].until, BTreeMap::from([(x, root.not_after().time())]));
+}
+
+#[test]
+fn roots_that_vouch() {
+    let (mine, other) = (root("CN=Mine"), root("CN=Mine"));
+    let roots = vec![other.clone(), mine.clone()];
+    assert_eq!(anchors(&mine, &[], &roots, NOW), [mine.clone()]);
+    assert!(anchors(&mine, &[], &[other], NOW).is_empty());
+}
