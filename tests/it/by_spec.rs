@@ -28,7 +28,10 @@ fn names(shell: &Shell, cluster: &str) -> String {
 #[test]
 fn ca_init() {
     let shell = shell();
-    shell.good("ca init @/ca -f @/mesh.yaml --plain-root-key");
+    let made = shell.run("ca init @/ca -f @/mesh.yaml --plain-root-key");
+    let next =
+        format!("next: meshctl push {0}/ca -f {0}/mesh.yaml\n", shell.scratch.path().display());
+    assert!(made.err.contains(&next), "{}", made.err);
     assert!(names(&shell, "west").ends_with("spiffe://west.example"), "{}", names(&shell, "west"));
     assert!(names(&shell, "east").ends_with("spiffe://cluster.local"), "{}", names(&shell, "east"));
     // Again: nothing changes, and nothing is said.

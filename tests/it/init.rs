@@ -35,8 +35,8 @@ fn a_root_and_two_clusters_then_again_then_a_third() {
 
         hint: `--passphrase-file FILE` or `--passphrase-env VARIABLE` encrypts it, `--plain-root-key` silences this
 
-        next: kubectl --context east create secret generic cacerts -n istio-system --from-file=@/ca/east
-              and the same for every cluster, before istiod starts
+        next: meshctl push @/ca --context east=CONTEXT,west=CONTEXT
+              with --before-install where Istio is still to come
     "#);
     compare(
         "ls -l",
@@ -85,7 +85,9 @@ fn a_root_and_two_clusters_then_again_then_a_third() {
     "#,
     );
     assert_eq!(shell.scratch.entries("ca"), before, "a second run changes nothing");
-    shell.check("ca init @/ca --cluster north,east", r#"
+    shell.check(
+        "ca init @/ca --cluster north,east",
+        r#"
         exit 0
         @/ca/
         ├─ root-cert.pem    unchanged  Mesh Root CA [id], ecdsa-p256, until 2036-11-18
@@ -110,9 +112,10 @@ fn a_root_and_two_clusters_then_again_then_a_third() {
         @/ca/north/ca-cert.pem: OK  (-CAfile cert-chain.pem)
         --- stderr
 
-        next: kubectl --context north create secret generic cacerts -n istio-system --from-file=@/ca/north
-              and the same for every cluster, before istiod starts
-    "#);
+        next: meshctl push @/ca --context north=CONTEXT
+              with --before-install where Istio is still to come
+    "#,
+    );
     let mut after = shell.scratch.entries("ca");
     assert_eq!(after.len(), before.len() + 5);
     after.retain(|name, _| !name.starts_with("north/"));
@@ -188,8 +191,8 @@ fn every_option_is_seen_in_the_tree() {
 
         hint: leave `--constrain` out where ambient mode is used
 
-        next: kubectl --context east create secret generic cacerts -n istio-system --from-file=@/ca/east
-              and the same for every cluster, before istiod starts
+        next: meshctl push @/ca/ --context east=CONTEXT,west=CONTEXT
+              with --before-install where Istio is still to come
     "#,
     );
     let cert = |name: &str| {
@@ -261,7 +264,9 @@ fn as_json() {
 #[test]
 fn the_tls_layout() {
     let shell = Shell::new();
-    shell.check("ca init @/ca --cluster east --layout tls --plain-root-key", r#"
+    shell.check(
+        "ca init @/ca --cluster east --layout tls --plain-root-key",
+        r#"
         exit 0
         @/ca/
         ├─ root-cert.pem    made       Mesh Root CA [id], ecdsa-p256, until 2036-11-18
@@ -277,9 +282,10 @@ fn the_tls_layout() {
         @/ca/east/tls.crt: OK  (-CAfile tls.crt and ca.crt)
         --- stderr
 
-        next: kubectl --context east create secret generic cacerts -n istio-system --from-file=@/ca/east
-              and the same for every cluster, before istiod starts
-    "#);
+        next: meshctl push @/ca --context east=CONTEXT
+              with --before-install where Istio is still to come
+    "#,
+    );
     compare(
         "ls -l",
         &shell.scratch.modes("ca"),
@@ -304,7 +310,9 @@ fn the_root_key_is_encrypted_with_a_given_passphrase() {
     let mut shell = Shell::new();
     shell.env = vec![("PASS", "secret phrase"), ("OTHER", "wrong"), ("NONE", "")];
     shell.scratch.write("pass", "secret phrase\r\nanother line\n");
-    shell.check("ca init @/ca --cluster east --passphrase-env PASS", r#"
+    shell.check(
+        "ca init @/ca --cluster east --passphrase-env PASS",
+        r#"
         exit 0
         @/ca/
         ├─ root-cert.pem    made       Mesh Root CA [id], ecdsa-p256, until 2036-11-18
@@ -321,12 +329,15 @@ fn the_root_key_is_encrypted_with_a_given_passphrase() {
         @/ca/east/ca-cert.pem: OK  (-CAfile cert-chain.pem)
         --- stderr
 
-        next: kubectl --context east create secret generic cacerts -n istio-system --from-file=@/ca/east
-              and the same for every cluster, before istiod starts
-    "#);
+        next: meshctl push @/ca --context east=CONTEXT
+              with --before-install where Istio is still to come
+    "#,
+    );
     let key = shell.scratch.read("ca/root-key.pem");
     assert!(key.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----\n"), "{key}");
-    shell.check("ca init @/ca --cluster west --passphrase-file @/pass", r#"
+    shell.check(
+        "ca init @/ca --cluster west --passphrase-file @/pass",
+        r#"
         exit 0
         @/ca/
         ├─ root-cert.pem    unchanged  Mesh Root CA [id], ecdsa-p256, until 2036-11-18
@@ -343,9 +354,10 @@ fn the_root_key_is_encrypted_with_a_given_passphrase() {
         @/ca/west/ca-cert.pem: OK  (-CAfile cert-chain.pem)
         --- stderr
 
-        next: kubectl --context west create secret generic cacerts -n istio-system --from-file=@/ca/west
-              and the same for every cluster, before istiod starts
-    "#);
+        next: meshctl push @/ca --context west=CONTEXT
+              with --before-install where Istio is still to come
+    "#,
+    );
     shell.check(
         "ca init @/ca --cluster west",
         r#"
@@ -418,7 +430,9 @@ fn a_key_without_its_certificate_is_taken_up() {
     shell.good("ca init @/ca --plain-root-key");
     let key = shell.scratch.read("ca/root-key.pem");
     std::fs::remove_file(shell.scratch.join("ca/root-cert.pem")).unwrap();
-    shell.check("ca init @/ca --cluster east", r#"
+    shell.check(
+        "ca init @/ca --cluster east",
+        r#"
         exit 0
         @/ca/
         ├─ root-cert.pem    made       Mesh Root CA [id], ecdsa-p256, until 2036-11-18
@@ -435,9 +449,10 @@ fn a_key_without_its_certificate_is_taken_up() {
         @/ca/east/ca-cert.pem: OK  (-CAfile cert-chain.pem)
         --- stderr
 
-        next: kubectl --context east create secret generic cacerts -n istio-system --from-file=@/ca/east
-              and the same for every cluster, before istiod starts
-    "#);
+        next: meshctl push @/ca --context east=CONTEXT
+              with --before-install where Istio is still to come
+    "#,
+    );
     assert_eq!(shell.scratch.read("ca/root-key.pem"), key);
 }
 
@@ -455,7 +470,9 @@ fn an_encrypted_key_without_its_certificate_is_taken_up() {
 
         hint: give the passphrase with `--passphrase-file FILE` or `--passphrase-env VARIABLE`
     "#);
-    shell.check("ca init @/ca --cluster east --passphrase-file @/pass", r#"
+    shell.check(
+        "ca init @/ca --cluster east --passphrase-file @/pass",
+        r#"
         exit 0
         @/ca/
         ├─ root-cert.pem    made       Mesh Root CA [id], ecdsa-p256, until 2036-11-18
@@ -472,9 +489,10 @@ fn an_encrypted_key_without_its_certificate_is_taken_up() {
         @/ca/east/ca-cert.pem: OK  (-CAfile cert-chain.pem)
         --- stderr
 
-        next: kubectl --context east create secret generic cacerts -n istio-system --from-file=@/ca/east
-              and the same for every cluster, before istiod starts
-    "#);
+        next: meshctl push @/ca --context east=CONTEXT
+              with --before-install where Istio is still to come
+    "#,
+    );
 }
 
 #[test]
@@ -546,8 +564,8 @@ fn warnings() {
 
         hint: a new root has to be distributed before that day
 
-        next: kubectl --context east create secret generic cacerts -n istio-system --from-file=@/ca/east
-              and the same for every cluster, before istiod starts
+        next: meshctl push @/ca --context east=CONTEXT
+              with --before-install where Istio is still to come
     "#,
     );
     shell.check(
@@ -578,7 +596,9 @@ fn warnings() {
     let key = shell.scratch.read("ca/root-key.pem");
     shell.scratch.write("open/root-key.pem", &key);
     shell.scratch.write("open/root-cert.pem", shell.scratch.read("ca/root-cert.pem"));
-    shell.check("ca init @/open --cluster west --cluster-validity 1d", r#"
+    shell.check(
+        "ca init @/open --cluster west --cluster-validity 1d",
+        r#"
         exit 0
         @/open/
         ├─ root-cert.pem    unchanged  Mesh Root CA [id], ecdsa-p521, until 2027-03-01
@@ -599,9 +619,10 @@ fn warnings() {
 
         hint: `chmod 600 @/open/root-key.pem`
 
-        next: kubectl --context west create secret generic cacerts -n istio-system --from-file=@/open/west
-              and the same for every cluster, before istiod starts
-    "#);
+        next: meshctl push @/open --context west=CONTEXT
+              with --before-install where Istio is still to come
+    "#,
+    );
 }
 
 #[test]

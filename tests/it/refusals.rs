@@ -312,12 +312,10 @@ fn names_and_words_that_cannot_be_used() {
         r#"
         exit 64
         --- stderr
-        error: the following required arguments were not provided:
-          --trust-domain <[CLUSTER=]DOMAIN>
+        error[ctl/usage]: --constrain needs a trust domain for `east`
+          in: cluster east
 
-        Usage: meshctl ca init --trust-domain <[CLUSTER=]DOMAIN> --cluster <NAME> --constrain <DIR>
-
-        For more information, try '--help'.
+        hint: add `--trust-domain east=DOMAIN`
     "#,
     );
     shell.check("ca init @/ca --cluster east --key-type rsa", r#"

@@ -23,7 +23,9 @@ fn one_cluster_is_renewed_and_nothing_else_touched() {
     // What somebody put beside the set moves along.
     shell.scratch.write("ca/east/ca.csr", "their CSR");
     let (before, old) = (shell.scratch.entries("ca"), ca(&shell, "ca/east"));
-    shell.check("ca renew @/ca --cluster east --at 2027-02-01T00:00:00Z", r#"
+    shell.check(
+        "ca renew @/ca --cluster east --at 2027-02-01T00:00:00Z",
+        r#"
         exit 0
         @/ca/
         ├─ root-cert.pem    unchanged  Mesh Root CA [id], ecdsa-p256, until 2036-11-18
@@ -41,9 +43,9 @@ fn one_cluster_is_renewed_and_nothing_else_touched() {
         --- stderr
         the old set of east is in @/ca/previous/east-[id]
 
-        next: kubectl --context east create secret generic cacerts -n istio-system --from-file=@/ca/east --dry-run=client -o yaml | kubectl --context east replace -f -
-              and the same for every cluster that was renewed
-    "#);
+        next: meshctl push @/ca --context east=CONTEXT
+    "#,
+    );
     compare(
         "ls -l",
         &shell.mask(&shell.scratch.modes("ca")),
@@ -165,7 +167,9 @@ fn only_what_is_due() {
     "#,
     );
     // After its end it is renewed all the same: that is when it matters most.
-    shell.check("ca renew @/ca --cluster east --at 2028-01-01 --key-type ecdsa-p384 --validity 1y", r#"
+    shell.check(
+        "ca renew @/ca --cluster east --at 2028-01-01 --key-type ecdsa-p384 --validity 1y",
+        r#"
         exit 0
         @/ca/
         ├─ root-cert.pem    unchanged  Mesh Root CA [id], ecdsa-p256, until 2036-11-18
@@ -183,9 +187,9 @@ fn only_what_is_due() {
         --- stderr
         the old set of east is in @/ca/previous/east-[id]
 
-        next: kubectl --context east create secret generic cacerts -n istio-system --from-file=@/ca/east --dry-run=client -o yaml | kubectl --context east replace -f -
-              and the same for every cluster that was renewed
-    "#);
+        next: meshctl push @/ca --context east=CONTEXT
+    "#,
+    );
 }
 
 #[test]
@@ -194,7 +198,9 @@ fn a_set_in_the_tls_layout_stays_in_it() {
     let root = shell.scratch.read("ca/east/ca.crt");
     // Somebody's own comment in it must stay: istiod compares bytes.
     shell.scratch.write("ca/east/ca.crt", format!("# root of the mesh\n{root}"));
-    shell.check("ca renew @/ca --cluster east", r#"
+    shell.check(
+        "ca renew @/ca --cluster east",
+        r#"
         exit 0
         @/ca/
         ├─ root-cert.pem    unchanged  Mesh Root CA [id], ecdsa-p256, until 2036-11-18
@@ -211,9 +217,9 @@ fn a_set_in_the_tls_layout_stays_in_it() {
         --- stderr
         the old set of east is in @/ca/previous/east-[id]
 
-        next: kubectl --context east create secret generic cacerts -n istio-system --from-file=@/ca/east --dry-run=client -o yaml | kubectl --context east replace -f -
-              and the same for every cluster that was renewed
-    "#);
+        next: meshctl push @/ca --context east=CONTEXT
+    "#,
+    );
     compare(
         "ls -l",
         &shell.mask(&shell.scratch.modes("ca/east")),

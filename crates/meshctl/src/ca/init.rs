@@ -101,6 +101,7 @@ fn init(
     }
     let mut tree = Tree::new(&args.dir, root, state, key);
     tree.clusters = existing;
+    tree.spec.clone_from(&args.file);
     if let Some(authority) = authority {
         let keys = generate(cluster_key, missing.len(), io)?;
         for (name, key) in missing.iter().zip(keys) {

@@ -60,6 +60,8 @@ pub(super) struct Tree {
     root: Cert,
     root_state: State,
     root_key: RootKey,
+    /// The spec the clusters were taken from.
+    pub(super) spec: Option<PathBuf>,
     pub(super) clusters: Vec<Cluster>,
 }
 
@@ -90,7 +92,14 @@ pub(super) fn read_set(folder: &Path, now: Time) -> Result<CaCerts, Failure> {
 
 impl Tree {
     pub(super) fn new(dir: &Path, root: Cert, root_state: State, root_key: RootKey) -> Self {
-        Self { dir: dir.to_path_buf(), root, root_state, root_key, clusters: Vec::new() }
+        Self {
+            dir: dir.to_path_buf(),
+            root,
+            root_state,
+            root_key,
+            spec: None,
+            clusters: Vec::new(),
+        }
     }
 
     /// Prints the tree, verifies every cluster, and says what to do next.
@@ -175,26 +184,32 @@ impl Tree {
         if is_tls { Layout::Tls } else { Layout::Istio }
     }
 
+    /// What is new goes into its clusters next.
     fn next_step(&self, err: &mut dyn Write) {
-        let Some(cluster) = self.clusters.iter().find(|c| c.state != State::Unchanged) else {
+        let changed = self.clusters.iter().filter(|cluster| cluster.state != State::Unchanged);
+        let changed: Vec<&Cluster> = changed.collect();
+        if changed.is_empty() {
             return;
+        }
+        let clusters = match &self.spec {
+            Some(spec) if changed.len() == self.clusters.len() => {
+                format!("-f {}", show::word(spec))
+            }
+            Some(spec) => {
+                let names: Vec<&str> =
+                    changed.iter().map(|cluster| cluster.name.as_str()).collect();
+                format!("-f {} --context {}", show::word(spec), names.join(","))
+            }
+            None => {
+                let one = |cluster: &&Cluster| format!("{}=CONTEXT", cluster.name);
+                format!("--context {}", changed.iter().map(one).collect::<Vec<_>>().join(","))
+            }
         };
-        let context = format!("kubectl --context {}", cluster.name);
-        let create = format!(
-            "{context} create secret generic cacerts -n istio-system --from-file={}",
-            show::word(&self.dir.join(&cluster.name))
-        );
-        let next = if cluster.state == State::Renewed {
-            // `apply` would keep a copy of the key in an annotation.
-            format!(
-                "{create} --dry-run=client -o yaml | {context} replace -f -\n      \
-                 and the same for every cluster that was renewed"
-            )
-        } else {
-            format!("{create}\n      and the same for every cluster, before istiod starts")
-        };
+        let made = changed.iter().any(|cluster| cluster.state == State::Made);
+        let before =
+            if made { "\n      with --before-install where Istio is still to come" } else { "" };
         // A standard error that is gone cannot be told anything.
-        let _ = writeln!(err, "\nnext: {next}");
+        let _ = writeln!(err, "\nnext: meshctl push {} {clusters}{before}", show::word(&self.dir));
     }
 
     fn json(&self, checks: &[(String, &'static str, Verdict)]) -> serde_json::Value {
