@@ -371,7 +371,11 @@ fn odd_line(random: &mut Random, args: &mut Vec<String>) {
         "-no_check_time",
         "-nameopt=oneline",
     ];
-    let at = random.below(args.len() + 1);
+    let mut at = random.below(args.len() + 1);
+    // Other forms of names are refused by name (docs/openssl-parity.md).
+    if at > 0 && args[at - 1] == "-nameopt" {
+        at -= 1;
+    }
     args.insert(at, random.pick(&words).to_owned());
 }
 
