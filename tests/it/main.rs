@@ -19,6 +19,7 @@ mod mesh_apply;
 mod mesh_clusters;
 mod mesh_dns;
 mod mesh_render;
+mod mesh_rights;
 mod modes;
 mod push;
 mod refusals;

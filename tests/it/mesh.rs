@@ -233,7 +233,7 @@ fn explain_graph_and_lint() {
         note[lint/dns]: names ending in .global are only found when somebody answers for them; calls by a policy on a local name need no answer
           in: cluster1
           source: istio pkg/dns; istio 1.6 doc, replicated control planes
-          next: `meshctl mesh dns --cluster cluster1` edits its Corefile
+          next: `meshctl mesh apply` edits its Corefile; `meshctl mesh dns --cluster cluster1` a file
 
         errors 0, warnings 2, notes 1
     "#,
@@ -266,7 +266,7 @@ fn explain_graph_and_lint() {
         note[lint/dns]: names ending in .global are only found when somebody answers for them; calls by a policy on a local name need no answer
           in: cluster1
           source: istio pkg/dns; istio 1.6 doc, replicated control planes
-          next: `meshctl mesh dns --cluster cluster1` edits its Corefile
+          next: `meshctl mesh apply` edits its Corefile; `meshctl mesh dns --cluster cluster1` a file
 
         errors 1, warnings 2, notes 1
     "#,
@@ -438,7 +438,7 @@ fn dns_edits() {
         --- stderr
         error[config/needs]: cluster `cluster1` needs the address of istio-coredns
 
-        hint: write `dns: {way: istio-coredns, address: IP}`: `kubectl get svc -n istio-system istiocoredns -o jsonpath={.spec.clusterIP}`
+        hint: write `dns: {way: istio-coredns, address: IP}`: `kubectl get svc -n istio-system istiocoredns -o jsonpath={.spec.clusterIP}`; or `dns: {way: none}` where nobody has to answer
     "#,
     );
     let text = fs::read_to_string(shell.scratch.path().join("mesh.yaml")).unwrap();

@@ -156,6 +156,10 @@ pub struct ClusterDns {
     /// Cluster address of the service `istiocoredns`; for the way `istio-coredns`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+    /// The ConfigMap with the Corefile of the cluster's DNS, `NAMESPACE/NAME`; default `kube-system/coredns`, or where that
+    /// is not there `kube-system/kube-dns` with its `stubDomains`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_map: Option<String>,
 }
 
 /// Ways to answer for remote names.
