@@ -7,7 +7,8 @@ use tests::cli::Ran;
 use tests::mesh::Mesh;
 use tests::rig::istio::namespace;
 
-/// A cluster that calls and is called, whose CoreDNS has the names; with a Deployment that says istiod's release.
+/// A cluster that calls and is called, whose CoreDNS has the names; with a Deployment that says istiod's release
+/// and a revision, which has a configuration of its own and no other.
 const SPEC: &str = "
 apiVersion: meshctl/v1
 kind: Mesh
@@ -38,13 +39,18 @@ policies:
 const ISTIOD: &str = "
 apiVersion: apps/v1
 kind: Deployment
-metadata: {name: istiod, namespace: istio-system, labels: {app: istiod}}
+metadata: {name: istiod-canary, namespace: istio-system, labels: {app: istiod, istio.io/rev: canary}}
 spec:
   replicas: 0
   selector: {matchLabels: {app: istiod}}
   template:
     metadata: {labels: {app: istiod}}
     spec: {containers: [{name: discovery, image: 'docker.io/istio/pilot:1.30.3'}]}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio-canary, namespace: istio-system}
+data: {mesh: 'trustDomain: canary.example'}
 ";
 
 /// One of each kind that is ours and not wanted any more.
@@ -140,9 +146,14 @@ fn exactly_the_printed_rights() {
     let Some(mesh) = mesh() else { return };
     let cluster = &mesh.clusters[0];
     let print = "mesh apply -f @/mesh.yaml --context cluster1 --print-rbac --rbac-user ci";
-    let rights = mesh.shell.good(print);
+    let rights = mesh.run(print).out;
     println!("{rights}");
-    assert!(!rights.contains('*') && !rights.contains("ServiceAccount"), "{rights}");
+    assert!(
+        rights.contains("[istio, istio-canary]")
+            && !rights.contains('*')
+            && !rights.contains("ServiceAccount"),
+        "{rights}"
+    );
     cluster.apply(&rights);
     let good = |ran: &Ran| ran.status == 0;
     let ran = until(&mesh, "with all rights", good);
@@ -183,7 +194,7 @@ fn exactly_the_printed_rights() {
     // A way that edits nothing does not need to look, and says that it did not.
     mesh.shell.scratch.write("mesh.yaml", SPEC.replace("way: hosts", "way: proxy"));
     mesh.write_kubeconfig("other", &[cluster.kubeconfig_for("other", &[])]);
-    let less = mesh.shell.good(&print.replace("--rbac-user ci", "--rbac-user other"));
+    let less = mesh.run(&print.replace("--rbac-user ci", "--rbac-user other")).out;
     assert!(less.contains("verbs: [get]\n") && !less.contains("get, patch"), "{less}");
     let kept: Vec<Value> = serde_saphyr::from_multiple::<Value>(&less).expect("YAML");
     let kept = kept.iter().filter(|one| one["metadata"]["namespace"] != "kube-system");

@@ -25,7 +25,7 @@ const NAMED: usize = 12;
 /// Runs the command.
 pub(super) fn run(args: &Apply, io: &mut Io<'_>) -> Result<Exit, Failure> {
     if args.print_rbac {
-        return rbac::print(args, io);
+        return runtime()?.block_on(rbac::print(args, io));
     }
     let mesh = load::mesh(&args.source, io)?;
     runtime()?.block_on(async {

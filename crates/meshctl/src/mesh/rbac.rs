@@ -1,7 +1,9 @@
 //! The rights `discover`, `diff` and `apply` need, as RBAC manifests: by name wherever Kubernetes can limit by name.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
+use meshapply::kube::Istiod;
 use meshconfig::dialect::rewrites;
 use meshconfig::dns;
 use meshconfig::mesh::Cluster;
@@ -17,6 +19,8 @@ use crate::{Exit, Io, show};
 struct Rights {
     /// Istio's namespace.
     namespace: String,
+    /// ConfigMaps with the mesh's configuration.
+    mesh: BTreeSet<String>,
     /// The release is one we write EnvoyFilters for.
     filters: bool,
     /// ConfigMaps its DNS may read: namespace and name.
@@ -25,17 +29,26 @@ struct Rights {
     edits: bool,
 }
 
-/// Prints them: for the clusters of the spec, which all need the same, or without a spec for the names Istio gives.
-pub(super) fn print(args: &Apply, io: &mut Io<'_>) -> Result<Exit, Failure> {
+/// Prints them: for the clusters of the spec, which all need the same, or without a spec for the names Istio gives. A
+/// cluster that is named is asked for its revisions of istiod.
+pub(super) async fn print(args: &Apply, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let file = &args.source.file;
     let rights = if file != Path::new("-") && !file.exists() {
         vec![(String::new(), Rights::usual(args.source.istio))]
     } else {
         let mesh = load::mesh(&args.source, io)?;
         let named = live::of_mesh(&mesh, &args.contexts)?;
-        let cluster =
-            |named: live::Named| Some((named.name.clone(), Rights::of(mesh.cluster(&named.name)?)));
-        named.into_iter().filter_map(cluster).collect()
+        let of = |name: &String| Some((name.clone(), Rights::of(mesh.cluster(name)?)));
+        let names: Vec<String> = named.iter().map(|one| one.name.clone()).collect();
+        let mut rights: Vec<(String, Rights)> = names.iter().filter_map(of).collect();
+        if !args.contexts.contexts.is_empty() {
+            let targets = live::targets(&args.contexts, named).await?;
+            let istiods = live::ask_all(&targets, |target| target.kube.istiods()).await?;
+            for ((_, rights), istiods) in rights.iter_mut().zip(istiods) {
+                rights.mesh.extend(istiods.iter().filter_map(config_map));
+            }
+        }
+        rights
     };
     let user = args.rbac_user.as_deref();
     let texts: Vec<(&str, String)> =
@@ -49,11 +62,17 @@ pub(super) fn print(args: &Apply, io: &mut Io<'_>) -> Result<Exit, Failure> {
     Ok(Exit::Good)
 }
 
+/// The one of a revision that has its own.
+fn config_map(istiod: &Istiod) -> Option<String> {
+    (istiod.revision != "default").then(|| format!("istio-{}", istiod.revision))
+}
+
 impl Rights {
     /// Of a cluster nobody has said anything of.
     fn usual(version: Option<Version>) -> Self {
         Self {
             namespace: meshapply::names::ISTIO_NAMESPACE.to_owned(),
+            mesh: BTreeSet::from(["istio".to_owned()]),
             filters: version.is_some_and(rewrites),
             dns: dns::USUAL.map(|(namespace, name)| (namespace.to_owned(), name.to_owned())).into(),
             edits: false,
@@ -63,6 +82,7 @@ impl Rights {
     fn of(cluster: &Cluster) -> Self {
         Self {
             namespace: cluster.istio_namespace.clone(),
+            mesh: BTreeSet::from(["istio".to_owned()]),
             filters: rewrites(cluster.version),
             dns: dns::places(cluster),
             edits: answers::edits(cluster.dns),
@@ -79,8 +99,9 @@ impl Rights {
         }
         text += &role(&subject, None, "meshctl-mesh", &self.cluster_rules());
         text += "---\n";
+        let names: Vec<&str> = self.mesh.iter().map(String::as_str).collect();
         let istio = "  # `discover`: the trust domain.\n".to_owned()
-            + &rule("", "configmaps", Some("istio"), "get");
+            + &rule("", "configmaps", Some(&names.join(", ")), "get");
         text += &role(&subject, Some(&self.namespace), "meshctl-mesh", &istio);
         text += "---\n";
         // All of them are in one namespace.

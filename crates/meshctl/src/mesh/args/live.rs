@@ -121,8 +121,8 @@ pub struct Apply {
     /// Go on in spite of this error, by its code; repeat for more.
     #[arg(long, value_name = "CODE", value_delimiter = ',')]
     pub force: Vec<String>,
-    /// Print the rights `discover`, `diff` and `apply` need as RBAC manifests, and do nothing else. Without a spec they are
-    /// for the names Istio gives.
+    /// Print the rights `discover`, `diff` and `apply` need as RBAC manifests, and do nothing else. With --context the
+    /// revisions of istiod are those found there; without a spec all names are those Istio gives.
     #[arg(long)]
     pub print_rbac: bool,
     /// Whom `--print-rbac` gives the rights to: a user, instead of the service account `meshctl`.
