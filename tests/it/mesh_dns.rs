@@ -257,7 +257,7 @@ fn the_corefile_of_a_cluster() {
     let ran = apply(&mesh, "--yes");
     println!("{}{}", ran.out, ran.err);
     ended(&ran, 0, &["cluster1: edited ConfigMap kube-system/coredns", "done: 5 writes"]);
-    let last = ran.err.lines().filter(|line| line.contains(": applied ")).last();
+    let last = ran.err.lines().filter(|line| line.contains(": applied ")).next_back();
     let last = ran.err.lines().position(|line| Some(line) == last);
     let edited = ran.err.lines().position(|line| line.contains(": edited "));
     assert!(last < edited, "names come last: {}", ran.err);
@@ -332,7 +332,7 @@ fn what_is_refused(mesh: &Mesh) {
     write(cluster, "coredns", &json!({"Corefile": KUBEADM.replace("    reload\n", "")}));
     let by_hand = [
         "note: cluster1: ",
-        "next: cluster1: the Corefile of ConfigMap kube-system/coredns has no `reload`",
+        "next: cluster1: ConfigMap kube-system/coredns, Corefile, has no `reload`",
         "kubectl --context cluster1 -n kube-system rollout restart deployment coredns",
     ];
     ended(&apply(mesh, "--yes"), 0, &by_hand);
@@ -411,6 +411,19 @@ fn the_stub_domains_of_a_cluster() {
     spec(&mesh, "way: none, configMap: kube-system/dns");
     ended(&apply(&mesh, "--yes"), 0, &["done: 1 writes"]);
     assert_eq!(read_key(cluster, "dns", "Corefile").0.as_deref(), Some(MINE));
+    // And where the Corefile imports files, one of them is ours.
+    write(cluster, "coredns-custom", &json!({"test.server": MINE}));
+    let custom = "configMap: kube-system/coredns-custom";
+    spec(&mesh, &format!("way: hosts, {custom}"));
+    ended(&apply(&mesh, "--yes"), 0, &["edited ConfigMap kube-system/coredns-custom", "unless"]);
+    let ours = || read_key(cluster, "coredns-custom", "global.server").0;
+    assert!(ours().is_some_and(|text| text.contains(NAME)));
+    ended(&apply(&mesh, "--yes"), 0, &["nothing to do"]);
+    spec(&mesh, &format!("way: proxy, {custom}"));
+    ended(&apply(&mesh, "--yes"), 0, &["done: 1 writes"]);
+    assert_eq!(ours(), None);
+    let theirs = read_key(cluster, "coredns-custom", "test.server").0;
+    assert_eq!(theirs.as_deref(), Some(MINE));
     // A way nobody can go without an address is told, and stops nothing.
     spec(&mesh, "way: istio-coredns");
     let told = ["warning[config/needs]: cluster `cluster1` needs the address", "nothing to do"];

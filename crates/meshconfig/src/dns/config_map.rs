@@ -15,6 +15,8 @@ use crate::resource::Resource;
 /// The ConfigMaps that are looked for, namespace and name, where the spec names none: CoreDNS's as kubeadm calls it, then
 /// kube-dns's.
 pub const USUAL: [(&str, &str); 2] = [("kube-system", "coredns"), ("kube-system", "kube-dns")];
+/// A ConfigMap of files that the Corefile of AKS, DOKS and k3s imports: `*.server` are server blocks.
+pub const CUSTOM: &str = "coredns-custom";
 /// Annotation: our entries of `stubDomains` with the server each leads to, since JSON has no place for marks.
 pub const STUBS: &str = "meshpki.dev/stub-domains";
 
@@ -23,17 +25,20 @@ pub const STUBS: &str = "meshpki.dev/stub-domains";
 pub enum Form {
     /// `Corefile`, of CoreDNS.
     Corefile,
+    /// `SUFFIX.server`, which a Corefile imports.
+    Server,
     /// `stubDomains`, of kube-dns.
     StubDomains,
 }
 
 impl Form {
-    /// Its key.
+    /// Its key, for a suffix of remote names.
     #[must_use]
-    pub const fn key(self) -> &'static str {
+    pub fn key(self, suffix: &str) -> String {
         match self {
-            Self::Corefile => "Corefile",
-            Self::StubDomains => "stubDomains",
+            Self::Corefile => "Corefile".into(),
+            Self::Server => format!("{suffix}.server"),
+            Self::StubDomains => "stubDomains".into(),
         }
     }
 }
@@ -41,13 +46,16 @@ impl Form {
 /// The form a ConfigMap has; `None` for one that no DNS we know reads.
 #[must_use]
 pub fn form(config_map: &Value) -> Option<Form> {
-    let has = |form: Form| config_map["data"][form.key()].is_string();
-    if has(Form::Corefile) {
-        return Some(Form::Corefile);
+    let has = |key: &str| config_map["data"][key].is_string();
+    let name = &config_map["metadata"]["name"];
+    // The other two do without any key.
+    if has("Corefile") {
+        Some(Form::Corefile)
+    } else if name == CUSTOM {
+        Some(Form::Server)
+    } else {
+        (has("stubDomains") || name == USUAL[1].1).then_some(Form::StubDomains)
     }
-    // kube-dns does without any key.
-    let is_kube_dns = config_map["metadata"]["name"] == USUAL[1].1;
-    (has(Form::StubDomains) || is_kube_dns).then_some(Form::StubDomains)
 }
 
 /// Namespace and name of the ConfigMaps to look for; the first that is there and has a form is the one.
@@ -67,14 +75,14 @@ pub struct Edit {
     /// Its name.
     pub name: String,
     /// The key.
-    pub key: &'static str,
+    pub key: String,
     /// The text it has; `None` where the key is not there.
     pub from: Option<String>,
     /// The text it is to have; `None` takes the key out.
     pub to: Option<String>,
     /// `resourceVersion` of the ConfigMap that was looked at.
     pub version: String,
-    /// The DNS reads it only when it is started.
+    /// The DNS reads it only when it is started, as far as it shows.
     pub restart: bool,
     /// Value of [`STUBS`], where it changes.
     stubs: Option<Value>,
@@ -92,7 +100,7 @@ impl Edit {
     pub fn patch(&self) -> Value {
         let mut patch = json!({
             "metadata": {"resourceVersion": self.version},
-            "data": {self.key: self.to},
+            "data": {&self.key: self.to},
         });
         if let Some(stubs) = &self.stubs {
             patch["metadata"]["annotations"] = json!({STUBS: stubs});
@@ -113,47 +121,53 @@ pub fn edit(
     resources: &[Resource],
     live: &Value,
 ) -> Result<Option<Edit>, Error> {
-    let form = form(live);
-    let text = |form: Form| live["data"][form.key()].as_str();
-    let old = text(Form::Corefile).is_some_and(|text| has_old_words(text, &mesh.suffix));
-    let zone = Zone::of(cluster, resources, old)?;
-    let change = match (form, &zone) {
-        (Some(Form::Corefile), _) => {
-            block(text(Form::Corefile).unwrap_or_default(), &mesh.suffix, zone.as_ref())?
-        }
-        (Some(Form::StubDomains), _) => {
-            stub(live, text(Form::StubDomains), &mesh.suffix, zone.as_ref())?
-        }
-        (None, Some(_)) => {
-            let what = "the ConfigMap of the cluster's DNS".to_string();
-            return Err(Error::new("", Fault::Needs { what, needs: "the key `Corefile`" }));
-        }
-        (None, None) => return Ok(None),
+    let Some(form) = form(live) else {
+        return match Zone::of(cluster, resources, false)? {
+            Some(_) => Err(needs("the ConfigMap of the cluster's DNS", "the key `Corefile`")),
+            None => Ok(None),
+        };
     };
-    let (Some(form), Some((to, stubs))) = (form, change) else { return Ok(None) };
+    let key = form.key(&mesh.suffix);
+    let text = live["data"][&key].as_str();
+    let old = form == Form::Corefile && text.is_some_and(|text| has_old_words(text, &mesh.suffix));
+    let zone = Zone::of(cluster, resources, old)?;
+    let new = match form {
+        Form::Corefile => block(text, &mesh.suffix, zone.as_ref())?.map(|to| (Some(to), None)),
+        // A file of which nothing is left was ours.
+        Form::Server => block(text, &mesh.suffix, zone.as_ref())?
+            .map(|to| ((!to.is_empty()).then_some(to), None)),
+        Form::StubDomains => stub(live, text, &mesh.suffix, zone.as_ref())?,
+    };
+    let Some((to, stubs)) = new else { return Ok(None) };
     let meta = |key: &str| live["metadata"][key].as_str().unwrap_or_default().to_string();
     Ok(Some(Edit {
         namespace: meta("namespace"),
         name: meta("name"),
-        key: form.key(),
-        from: text(form).map(ToString::to_string),
-        restart: form == Form::Corefile && text(form).is_some_and(|text| !reloads(text)),
+        restart: form != Form::StubDomains && !text.is_some_and(reloads),
+        from: text.map(ToString::to_string),
+        key,
         to,
         version: meta("resourceVersion"),
         stubs,
     }))
 }
 
+fn needs(what: &str, needs: &'static str) -> Error {
+    Error::new("", Fault::Needs { what: what.into(), needs })
+}
+
+/// The text with our block or without, where that is another one.
+fn block(text: Option<&str>, suffix: &str, zone: Option<&Zone>) -> Result<Option<String>, Error> {
+    let before = text.unwrap_or_default();
+    let to = match zone {
+        Some(zone) => add(before, suffix, zone)?,
+        None => remove(before, suffix),
+    };
+    Ok((to != before).then_some(to))
+}
+
 /// The new text, where it is another one, and the new record of our stub domains, where that changes.
 type New = Option<(Option<String>, Option<Value>)>;
-
-fn block(text: &str, suffix: &str, zone: Option<&Zone>) -> Result<New, Error> {
-    let to = match zone {
-        Some(zone) => add(text, suffix, zone)?,
-        None => remove(text, suffix),
-    };
-    Ok((to != text).then_some((Some(to), None)))
-}
 
 fn stub(live: &Value, text: Option<&str>, suffix: &str, zone: Option<&Zone>) -> Result<New, Error> {
     let record = live["metadata"]["annotations"][STUBS].as_str().unwrap_or_default();
@@ -163,10 +177,9 @@ fn stub(live: &Value, text: Option<&str>, suffix: &str, zone: Option<&Zone>) -> 
     let before = text.unwrap_or_default();
     let to = match (zone, was) {
         (Some(Zone::Hosts(_)), _) => {
-            let what = "`dns: {way: hosts}`".to_string();
-            return Err(Error::new(
-                "",
-                Fault::Needs { what, needs: "CoreDNS; kube-dns can only ask istio-coredns" },
+            return Err(needs(
+                "`dns: {way: hosts}`",
+                "CoreDNS; kube-dns can only ask istio-coredns",
             ));
         }
         (Some(Zone::Forward(server) | Zone::Proxy(server)), was) => {

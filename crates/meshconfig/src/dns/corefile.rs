@@ -10,7 +10,7 @@ use crate::error::{Error, Fault};
 
 impl Zone {
     /// The server block (CoreDNS plugins `forward`, `proxy`, `hosts`).
-    fn block(&self, suffix: &str) -> String {
+    fn block(&self, suffix: &str, port: u16) -> String {
         let lines = match self {
             Self::Forward(to) => format!("    cache 30\n    forward . {}\n", socket(*to)),
             Self::Proxy(to) => format!("    cache 30\n    proxy . {}\n", socket(*to)),
@@ -22,7 +22,7 @@ impl Zone {
                 format!("    hosts {{\n{lines}    }}\n")
             }
         };
-        format!("{}\n{suffix}:53 {{\n    errors\n{lines}}}\n{}\n", begin(suffix), end(suffix))
+        format!("{}\n{suffix}:{port} {{\n    errors\n{lines}}}\n{}\n", begin(suffix), end(suffix))
     }
 }
 
@@ -55,7 +55,7 @@ pub fn add(corefile: &str, suffix: &str, zone: &Zone) -> Result<String, Error> {
             Fault::Duplicate { what: "zone", name: suffix.into(), first: format!("`{first}`") };
         return Err(Error::at_line(Some(line), fault));
     }
-    let block = zone.block(suffix);
+    let block = zone.block(suffix, port(corefile));
     if let Some(ours) = ours {
         return Ok(format!("{}{block}{}", &corefile[..ours.start], &corefile[ours.end..]));
     }
@@ -124,6 +124,16 @@ fn foreign_zone(
         }
     }
     None
+}
+
+/// The port CoreDNS listens on: that of the block for all names, `.:1053`; 53 where it says none.
+fn port(corefile: &str) -> u16 {
+    let words = corefile.lines().flat_map(|line| code(line).split_whitespace());
+    let ports = words.filter_map(|word| {
+        let word = word.trim_end_matches(',').trim_start_matches("dns://");
+        word.strip_prefix(".:")?.parse().ok()
+    });
+    ports.into_iter().next().unwrap_or(53)
 }
 
 /// Whether everything in the file is one server block without braces (`caddyfile/parse.go: blockContents`: then it ends

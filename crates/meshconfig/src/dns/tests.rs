@@ -39,6 +39,9 @@ fn a_block_is_added_kept_changed_and_removed() {
     );
     assert_eq!(remove(&changed, "global"), format!("{COREFILE}# below\n"));
     assert_eq!(remove(COREFILE, "global"), COREFILE);
+    // It is asked where everything else is.
+    let other = add(&COREFILE.replace(".:53", ".:1053"), "global", &hosts).unwrap();
+    assert!(other.contains("\nglobal:1053 {\n"), "{other}");
     // Two meshes do not touch each other.
     let both = add(&added, "mesh", &Zone::Proxy("fd00::1".parse().unwrap())).unwrap();
     assert!(both.contains("    proxy . [fd00::1]:53\n"));
@@ -204,7 +207,7 @@ fn what_becomes_of_a_config_map() {
     let check = |dns: &str, live: &Value, expect: &str, restart: bool| {
         let first = at(dns, live).unwrap().unwrap();
         let after = patched(live, &first);
-        assert!(after["data"][first.key].as_str().unwrap().contains(expect), "{after:#}");
+        assert!(after["data"][&first.key].as_str().unwrap().contains(expect), "{after:#}");
         assert_eq!((first.restart, &*first.version), (restart, "7"), "{dns}");
         assert_eq!(at(dns, &after).unwrap(), None, "a second time");
         for way in ["way: none", "way: proxy"] {
@@ -227,6 +230,10 @@ fn what_becomes_of_a_config_map() {
     check(forward, &old, "    proxy . 10.0.0.9:53\n", true);
     let stubs = json!({"stubDomains": "{\"acme.local\": [\"1.2.3.4\"]}\n", "more": "x"});
     check(forward, &config_map("other", stubs), "\"global\":[\"10.0.0.9\"],", false);
+    // A file of our own among those the Corefile imports.
+    let custom = config_map(CUSTOM, json!({"test.server": "test {\n}\n"}));
+    check("way: hosts", &custom, host, true);
+    check(forward, &custom, "    forward . 10.0.0.9:53\n", true);
     let after = check(forward, &config_map("kube-dns", json!({})), "\"global\": [", false);
     // Another address of istio-coredns is a change of our own entry.
     let moved = at("way: istio-coredns, address: 10.0.0.8", &after).unwrap().unwrap();

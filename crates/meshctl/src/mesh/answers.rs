@@ -59,7 +59,7 @@ pub(super) async fn look(
     };
     Ok(match dns::edit(mesh, cluster, resources, &live) {
         Ok(edit) => Answers { edit, ..Answers::default() },
-        Err(error) => refusal(target, &live, &error),
+        Err(error) => refusal(mesh, target, &live, &error),
     })
 }
 
@@ -106,11 +106,12 @@ fn unseen(target: &Target, mesh: &Mesh, error: &Error) -> Failure {
     ))
 }
 
-fn refusal(target: &Target, live: &Value, error: &meshconfig::Error) -> Answers {
+fn refusal(mesh: &Mesh, target: &Target, live: &Value, error: &meshconfig::Error) -> Answers {
     let meta = |key: &str| live["metadata"][key].as_str().unwrap_or_default();
     let id = format!("ConfigMap {}/{}", meta("namespace"), meta("name"));
-    let key = dns::form(live).map_or(String::new(), |form| format!(", {}", form.key()));
-    let line = error.line.map_or(String::new(), |line| format!(":{line}"));
+    let key = dns::form(live).map(|form| format!(", {}", form.key(&mesh.suffix)));
+    let key = key.unwrap_or_default();
+    let line = error.line.map(|line| format!(":{line}")).unwrap_or_default();
     let hint = match error.code() {
         "config/duplicate" => {
             "take that out, or choose another `dns: {suffix: ...}`, or `dns: {way: none}` for the cluster where it is meant to answer"
@@ -129,12 +130,21 @@ fn refusal(target: &Target, live: &Value, error: &meshconfig::Error) -> Answers 
 
 /// What has to be done by hand so that an edit is read.
 pub(super) fn restart(target: &Target, edit: &Edit) -> Option<String> {
-    let is_usual = (edit.namespace.as_str(), edit.name.as_str()) == dns::USUAL[0];
-    let what = if is_usual { "deployment coredns" } else { "the Deployment that reads it" };
+    let Edit { namespace, name, key, .. } = edit;
+    let deployment = if name.starts_with("coredns") && namespace == "kube-system" {
+        "deployment coredns"
+    } else {
+        "the Deployment that reads it"
+    };
+    let why = if key == "Corefile" {
+        "has no `reload`: CoreDNS reads it"
+    } else {
+        "does not say `reload`: unless the Corefile that imports it does, CoreDNS reads it"
+    };
     edit.restart.then(|| {
         format!(
-            "{}: the Corefile of {} has no `reload`: CoreDNS reads it only when it is started: kubectl --context {} -n {} rollout restart {what}",
-            target.name, edit.id(), target.context, edit.namespace
+            "{}: {}, {key}, {why} only when it is started: kubectl --context {} -n {namespace} rollout restart {deployment}",
+            target.name, edit.id(), target.context
         )
     })
 }

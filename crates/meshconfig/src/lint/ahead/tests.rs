@@ -40,16 +40,18 @@ fn check(live: &[Value], wanted: &[Resource], expect: &[&str]) {
 
 #[test]
 fn whose_a_problem_is() {
-    let theirs = foreign("VirtualService", "theirs", calls("v1"));
+    let theirs = [foreign("VirtualService", "theirs", calls("v1"))];
     // Among others, with nothing of ours in it.
     let undefined = "theirs lint/subset-undefined VirtualService n/theirs";
-    check(&[theirs.clone()], &[], &[undefined]);
-    check(&[theirs.clone()], &[rule("r", "v2")], &[undefined]);
+    check(&theirs, &[], &[undefined]);
+    check(&theirs, &[rule("r", "v2")], &[undefined]);
     // Ours mends it, and taking ours away would break it again.
-    check(&[theirs.clone()], &[rule("r", "v1")], &[]);
+    check(&theirs, &[rule("r", "v1")], &[]);
     let removed = "ours lint/subset-undefined VirtualService n/theirs refuses";
-    check(&[theirs.clone(), rule("r", "v1").value], &[], &[removed]);
-    check(&[theirs, rule("r", "v1").value], &[rule("r", "v2")], &[removed]);
+    let [theirs] = theirs;
+    let both = [theirs, rule("r", "v1").value];
+    check(&both, &[], &[removed]);
+    check(&both, &[rule("r", "v2")], &[removed]);
     // Ours and another's are in each other's way; it is ours that is named, and a warning refuses nothing.
     let twice = "ours lint/host-twice DestinationRule n/a";
     let other = foreign("DestinationRule", "z", json!({"host": "h"}));
@@ -61,8 +63,9 @@ fn whose_a_problem_is() {
     let mut open = gateway("open").value;
     open["metadata"]["labels"] = json!({});
     let overlap = "ours lint/gateway-overlap Gateway n/ours refuses";
-    check(&[open.clone()], &[gateway("ours")], &[overlap]);
-    check(&[open, gateway("ours").value], &[gateway("ours")], &[overlap]);
+    let both = [open, gateway("ours").value];
+    check(&both[..1], &[gateway("ours")], &[overlap]);
+    check(&both, &[gateway("ours")], &[overlap]);
     // What is wrong with ours alone is for `lint`.
     check(&[], &[resource("VirtualService", "v", calls("v1"))], &[]);
 }
