@@ -467,6 +467,35 @@ fn dns_edits() {
         wrote @/mesh.lock: 1 addresses
     "#,
     );
+    // A Corefile says itself that its CoreDNS is an old one; a cluster that calls nobody gets nothing.
+    let way = "istioVersion: 1.6.4\n  dns: {way: istio-coredns, address: 10.0.0.9}";
+    write(&shell, "mesh.yaml", &text.replace("istioVersion: 1.6.4", way));
+    write(&shell, "Corefile", ".:53 {\n    proxy . /etc/resolv.conf\n}\n");
+    shell.check(
+        "mesh dns -f @/mesh.yaml --cluster cluster1 @/Corefile",
+        r#"
+        exit 0
+        .:53 {
+            proxy . /etc/resolv.conf
+        }
+        # meshctl: begin global
+        global:53 {
+            errors
+            cache 30
+            proxy . 10.0.0.9:53
+        }
+        # meshctl: end global
+    "#,
+    );
+    shell.check(
+        "mesh dns -f @/mesh.yaml --cluster cluster2 @/Corefile",
+        r#"
+        exit 0
+        .:53 {
+            proxy . /etc/resolv.conf
+        }
+    "#,
+    );
 }
 
 /// Every code, as a user sees it.

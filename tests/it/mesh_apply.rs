@@ -220,7 +220,7 @@ fn what_clusters_will_have_is_looked_at() {
     let notes = [
         "error[lint/plain-text]: cluster cluster1, DestinationRule default/theirs: without tls",
         "warning[lint/host-twice]: cluster cluster1, ",
-        "not ours[lint/subset-undefined]: cluster cluster1, VirtualService default/broken: ",
+        "warning[lint/subset-undefined]: cluster cluster1, VirtualService default/broken, not ours: ",
     ];
     ended(&mesh.run("mesh diff -f @/mesh.yaml"), 2, &notes);
     let apply = |more: &str| mesh.run(&format!("mesh apply -f @/mesh.yaml --yes {more}"));

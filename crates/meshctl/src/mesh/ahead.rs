@@ -1,7 +1,7 @@
 //! What istiod will refuse or ignore once everything is written, told before it is.
 
 use meshconfig::Mesh;
-use meshconfig::lint::{self, Ahead, Before, Problem};
+use meshconfig::lint::{self, Ahead, Before, Problem, Severity};
 
 use super::lint::word;
 use super::live::Plan;
@@ -38,8 +38,10 @@ pub(super) fn tell(found: &[&Ahead], io: &mut Io<'_>) {
 
 fn line(Ahead { problem, ours }: &Ahead) -> String {
     // What others have among themselves is no error of this mesh.
-    let word = if *ours { word(problem.severity) } else { "not ours" };
-    safe(&format!("{word}[{}]: {}: {}", problem.code, place(problem), problem.message))
+    let (worst, whose) =
+        if *ours { (Severity::Error, "") } else { (Severity::Warning, ", not ours") };
+    let word = word(problem.severity.min(worst));
+    safe(&format!("{word}[{}]: {}{whose}: {}", problem.code, place(problem), problem.message))
 }
 
 fn place(problem: &Problem) -> String {

@@ -102,6 +102,9 @@ pub(super) fn failed(target: &Target, error: &meshapply::Error) -> Failure {
         meshapply::Error::Forbidden { what, .. } if what.starts_with("patch configmap") => failure.hint(
             "`meshctl mesh apply --print-rbac` prints that right while the spec says `dns: {way: hosts}` or `istio-coredns`; or take the block out by hand",
         ),
+        meshapply::Error::Api { status: 409, .. } => {
+            failure.hint("somebody else was faster; run the same command again: it looks anew")
+        }
         meshapply::Error::Forbidden { .. } => {
             failure.hint("`meshctl mesh apply --print-rbac` prints the rights that are needed")
         }
