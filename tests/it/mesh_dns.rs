@@ -257,7 +257,7 @@ fn the_corefile_of_a_cluster() {
     let ran = apply(&mesh, "--yes");
     println!("{}{}", ran.out, ran.err);
     ended(&ran, 0, &["cluster1: edited ConfigMap kube-system/coredns", "done: 5 writes"]);
-    let last = ran.err.lines().filter(|line| line.contains(": applied ")).next_back();
+    let last = ran.err.lines().rfind(|line| line.contains(": applied "));
     let last = ran.err.lines().position(|line| Some(line) == last);
     let edited = ran.err.lines().position(|line| line.contains(": edited "));
     assert!(last < edited, "names come last: {}", ran.err);
