@@ -20,6 +20,7 @@ mod mesh_apply;
 mod mesh_clusters;
 mod mesh_dns;
 mod mesh_render;
+mod mesh_rights;
 mod modes;
 mod push;
 mod refusals;

@@ -233,7 +233,7 @@ fn explain_graph_and_lint() {
         note[lint/dns]: names ending in .global are only found when somebody answers for them; calls by a policy on a local name need no answer
           in: cluster1
           source: istio pkg/dns; istio 1.6 doc, replicated control planes
-          next: `meshctl mesh dns --cluster cluster1` edits its Corefile
+          next: `meshctl mesh apply` edits its Corefile; `meshctl mesh dns --cluster cluster1` a file
 
         errors 0, warnings 2, notes 1
     "#,
@@ -266,7 +266,7 @@ fn explain_graph_and_lint() {
         note[lint/dns]: names ending in .global are only found when somebody answers for them; calls by a policy on a local name need no answer
           in: cluster1
           source: istio pkg/dns; istio 1.6 doc, replicated control planes
-          next: `meshctl mesh dns --cluster cluster1` edits its Corefile
+          next: `meshctl mesh apply` edits its Corefile; `meshctl mesh dns --cluster cluster1` a file
 
         errors 1, warnings 2, notes 1
     "#,
@@ -438,7 +438,7 @@ fn dns_edits() {
         --- stderr
         error[config/needs]: cluster `cluster1` needs the address of istio-coredns
 
-        hint: write `dns: {way: istio-coredns, address: IP}`: `kubectl get svc -n istio-system istiocoredns -o jsonpath={.spec.clusterIP}`
+        hint: write `dns: {way: istio-coredns, address: IP}`: `kubectl get svc -n istio-system istiocoredns -o jsonpath={.spec.clusterIP}`; or `dns: {way: none}` where nobody has to answer
     "#,
     );
     let text = fs::read_to_string(shell.scratch.path().join("mesh.yaml")).unwrap();
@@ -465,6 +465,35 @@ fn dns_edits() {
         # meshctl: end global
         --- stderr
         wrote @/mesh.lock: 1 addresses
+    "#,
+    );
+    // A Corefile says itself that its CoreDNS is an old one; a cluster that calls nobody gets nothing.
+    let way = "istioVersion: 1.6.4\n  dns: {way: istio-coredns, address: 10.0.0.9}";
+    write(&shell, "mesh.yaml", &text.replace("istioVersion: 1.6.4", way));
+    write(&shell, "Corefile", ".:53 {\n    proxy . /etc/resolv.conf\n}\n");
+    shell.check(
+        "mesh dns -f @/mesh.yaml --cluster cluster1 @/Corefile",
+        r#"
+        exit 0
+        .:53 {
+            proxy . /etc/resolv.conf
+        }
+        # meshctl: begin global
+        global:53 {
+            errors
+            cache 30
+            proxy . 10.0.0.9:53
+        }
+        # meshctl: end global
+    "#,
+    );
+    shell.check(
+        "mesh dns -f @/mesh.yaml --cluster cluster2 @/Corefile",
+        r#"
+        exit 0
+        .:53 {
+            proxy . /etc/resolv.conf
+        }
     "#,
     );
 }

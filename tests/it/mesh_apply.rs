@@ -122,7 +122,7 @@ fn what_comes_between() {
     ended(&mesh.run_as("reader", "mesh diff -f @/mesh.yaml"), 2, &["create 6, update 0"]);
     // What is not allowed is known before the first write.
     let ran = mesh.run_as("reader", "mesh apply -f @/mesh.yaml --yes");
-    ended(&ran, 1, &["error[apply/forbidden]", "nothing was written", "mesh apply --help"]);
+    ended(&ran, 1, &["error[apply/forbidden]", "nothing was written", "--print-rbac"]);
     assert!(!ran.err.contains(": applied "), "{}", ran.err);
     assert!(!lock.exists());
     ended(&mesh.run_as("writer", "mesh apply -f @/mesh.yaml"), 64, &["--yes"]);
@@ -198,6 +198,46 @@ fn what_others_do_to_ours() {
     );
     ended(&mesh.run("mesh apply -f @/mesh.yaml --yes --locked"), 0, &["done: 1 writes"]);
     same();
+}
+
+/// What others have beside ours: an error together with ours, one among themselves.
+const THEIRS: &str = "
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: theirs, namespace: default}
+spec: {host: reviews.default.svc.cluster2.global, trafficPolicy: {outlierDetection: {interval: 1s}}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: broken, namespace: default}
+spec: {hosts: [other], http: [{route: [{destination: {host: other, subset: v9}}]}]}
+";
+
+#[test]
+fn what_clusters_will_have_is_looked_at() {
+    let Some(mesh) = mesh() else { return };
+    mesh.clusters[0].apply(THEIRS);
+    let notes = [
+        "error[lint/plain-text]: cluster cluster1, DestinationRule default/theirs: without tls",
+        "warning[lint/host-twice]: cluster cluster1, ",
+        "warning[lint/subset-undefined]: cluster cluster1, VirtualService default/broken, not ours: ",
+    ];
+    ended(&mesh.run("mesh diff -f @/mesh.yaml"), 2, &notes);
+    let apply = |more: &str| mesh.run(&format!("mesh apply -f @/mesh.yaml --yes {more}"));
+    let ran = apply("");
+    println!("{}{}", ran.out, ran.err);
+    let refused = [
+        "error[lint/plain-text]: without tls",
+        "  in: cluster cluster1, DestinationRule default/theirs\n",
+        "nothing was written; add `tls: {mode: ISTIO_MUTUAL}` there; `--force lint/plain-text` goes on",
+    ];
+    ended(&ran, 2, &refused);
+    assert!(!ran.err.contains("error[lint/subset-undefined]"), "{}", ran.err);
+    ended(&apply("--force lint/weights"), 2, &refused);
+    ended(&mesh.run("mesh diff -f @/mesh.yaml"), 2, &["create 6"]);
+    ended(&apply("--force lint/plain-text"), 0, &[notes[0], "done: 6 writes"]);
+    // There is nothing to refuse any more.
+    ended(&apply(""), 0, &[notes[0], notes[2], "nothing to do"]);
 }
 
 #[test]

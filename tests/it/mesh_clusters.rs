@@ -214,38 +214,13 @@ fn from_discovery_to_applied_in_three_commands() {
     refused(&mesh);
 }
 
-/// What the help says `discover` has to be allowed.
-const RIGHTS: &str = "
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: look}
-rules:
-- {apiGroups: ['', apps], resources: [namespaces, services, deployments, statefulsets, daemonsets], verbs: [list]}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: look}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: look}
-subjects: [{kind: User, name: looker}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {name: look, namespace: istio-system}
-rules: [{apiGroups: [''], resources: [configmaps], resourceNames: [istio], verbs: [get]}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {name: look, namespace: istio-system}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: look}
-subjects: [{kind: User, name: looker}]
-";
-
 fn printed_rights_are_enough(mesh: &Mesh) {
     let one = &mesh.clusters[0];
     mesh.write_kubeconfig("looker", &[one.kubeconfig_for("looker", &[])]);
     let discover = || mesh.run_as("looker", "mesh discover --context cluster1");
-    ended(&discover(), 1, &["error[apply/forbidden]", "mesh discover --help"]);
-    one.apply(RIGHTS);
+    ended(&discover(), 1, &["error[apply/forbidden]", "--print-rbac"]);
+    // There is no spec yet.
+    one.apply(&mesh.shell.good("mesh apply -f @/mesh.yaml --print-rbac --rbac-user looker"));
     // The authorizer learns of them a moment later.
     let mut tries = 0;
     while discover().status != 0 && tries < 50 {

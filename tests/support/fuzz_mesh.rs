@@ -36,9 +36,23 @@ pub fn mesh(data: &[u8]) {
             assert_eq!(&again, value);
         }
     }
-    let zone = Zone::Forward([10, 0, 0, 9].into());
+    names(text);
+}
+
+/// What is put into somebody's text comes out again, and leaves the very text.
+fn names(text: &str) {
+    let server = [10, 0, 0, 9].into();
+    let zone = Zone::Forward(server);
     if let Ok(added) = dns::add(text, "global", &zone) {
         assert_eq!(dns::add(&added, "global", &zone).expect("our own block"), added);
+        let without = dns::remove(text, "global");
+        assert!(without != text || dns::remove(&added, "global") == text, "{text}");
+    }
+    if let Ok(added) = dns::add_stub(text, "global", server, None) {
+        assert_eq!(dns::add_stub(&added, "global", server, None).expect("ours"), added);
+        let without = dns::remove_stub(&added, "global", server).expect("JSON");
+        let is_blank = text.trim().is_empty() && without.is_empty();
+        assert!(added == text || is_blank || without == text, "{text}");
     }
 }
 

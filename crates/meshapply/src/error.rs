@@ -50,6 +50,12 @@ pub enum Error {
         /// `VirtualService`.
         kind: String,
     },
+    /// The cluster has no ConfigMap that its DNS could read.
+    #[error("the cluster's DNS cannot be told anything: there is no {looked}")]
+    NoDns {
+        /// `ConfigMap kube-system/coredns with a Corefile, nor kube-system/kube-dns`.
+        looked: String,
+    },
     /// A rollout did not end in time.
     #[error("not done after {seconds} s: still waiting for {id}: {what}")]
     Patience {
@@ -99,6 +105,7 @@ impl Error {
         "apply/kubeconfig",
         "apply/moved",
         "apply/no-crd",
+        "apply/no-dns",
         "apply/no-istiod",
         "apply/no-replicas",
         "apply/obstacle",
@@ -117,6 +124,7 @@ impl Error {
             Self::Kubeconfig { .. } => "apply/kubeconfig",
             Self::IstioVersion { .. } => "apply/istio-version",
             Self::NoCrd { .. } => "apply/no-crd",
+            Self::NoDns { .. } => "apply/no-dns",
             Self::Patience { .. } => "apply/patience",
             Self::Unproven { .. } => "apply/unproven",
             Self::Interrupted { .. } => "apply/interrupted",

@@ -19,6 +19,7 @@ use crate::proof::Proof;
 use crate::state::{Desired, Observed};
 use crate::workload::Id;
 
+mod config_maps;
 mod istiod;
 mod mesh_config;
 mod older;

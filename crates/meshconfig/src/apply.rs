@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
+use crate::dns::Edit;
 use crate::resource::{Resource, rank_of_kind};
 
 /// What has to happen with one resource.
@@ -25,6 +26,22 @@ pub enum Change {
     Prune(Resource),
     /// It is wanted, but one of that name is there that is not ours.
     Foreign(Resource),
+    /// A ConfigMap of the cluster's DNS, never ours, gets our part or loses it.
+    Edit(Edit),
+}
+
+impl Change {
+    /// What it is about: `ServiceEntry istio-system/reviews`, `ConfigMap kube-system/coredns`.
+    #[must_use]
+    pub fn id(&self) -> String {
+        match self {
+            Self::Create(resource) | Self::Prune(resource) | Self::Foreign(resource) => {
+                resource.id()
+            }
+            Self::Update { to, .. } => to.id(),
+            Self::Edit(edit) => edit.id(),
+        }
+    }
 }
 
 /// One write to one cluster.
@@ -45,10 +62,25 @@ pub enum Write {
     Apply(Resource),
     /// Delete, if it still carries our labels.
     Delete(Resource),
+    /// Patch of one key of a ConfigMap.
+    Edit(Edit),
+}
+
+impl Write {
+    /// What is written: `ServiceEntry istio-system/reviews`, `ConfigMap kube-system/coredns`.
+    #[must_use]
+    pub fn id(&self) -> String {
+        match self {
+            Self::Apply(resource) | Self::Delete(resource) => resource.id(),
+            Self::Edit(edit) => edit.id(),
+        }
+    }
 }
 
 /// Waves: first what is pointed to grows, then pointers move, then what nobody points to shrinks and goes.
-const WAVES: usize = 10;
+const WAVES: usize = 11;
+/// In the middle names change their answers: what they lead to is there, and what they led to is there still.
+const NAMES: usize = WAVES / 2;
 
 /// What changes on one cluster. Only what carries the labels of this mesh is ever pruned.
 #[must_use]
@@ -96,7 +128,10 @@ pub fn steps(changes: &BTreeMap<String, Vec<Change>>) -> Vec<Step> {
                 }
                 Change::Update { to, from } => {
                     let (grown, shrinks) = grown(to, from);
-                    steps.push(step(growing(to), Write::Apply(grown)));
+                    // What only loses something is written once.
+                    if !shrinks || !same(&from.value, &grown.value) {
+                        steps.push(step(growing(to), Write::Apply(grown)));
+                    }
                     if shrinks {
                         steps.push(step(WAVES - 1 - growing(to), Write::Apply(to.clone())));
                     }
@@ -105,17 +140,17 @@ pub fn steps(changes: &BTreeMap<String, Vec<Change>>) -> Vec<Step> {
                     steps
                         .push(step(WAVES - 1 - growing(resource), Write::Delete(resource.clone())));
                 }
+                Change::Edit(edit) => steps.push(step(NAMES, Write::Edit(edit.clone()))),
                 Change::Foreign(_) => {}
             }
         }
     }
     steps.sort_by(|a, b| {
-        let resource = |step: &Step| match &step.write {
-            Write::Apply(resource) | Write::Delete(resource) => resource.clone(),
+        let by_resource = || match (&a.write, &b.write) {
+            (Write::Apply(a) | Write::Delete(a), Write::Apply(b) | Write::Delete(b)) => a.order(b),
+            _ => a.write.id().cmp(&b.write.id()),
         };
-        (a.wave, &a.cluster)
-            .cmp(&(b.wave, &b.cluster))
-            .then_with(|| resource(a).order(&resource(b)))
+        (a.wave, &a.cluster).cmp(&(b.wave, &b.cluster)).then_with(by_resource)
     });
     steps
 }
@@ -123,43 +158,48 @@ pub fn steps(changes: &BTreeMap<String, Vec<Change>>) -> Vec<Step> {
 /// The wave in which a kind grows: gateways and their filters, entries, rules, then who points to them. Rules of the
 /// serving cluster are there before a caller's, since all rules come before all pointers.
 fn growing(resource: &Resource) -> usize {
-    rank_of_kind(resource.kind()).min(WAVES / 2 - 1)
+    rank_of_kind(resource.kind()).min(NAMES - 1)
 }
 
 /// The new content with what the old one had besides: subsets of a rule, hosts of a gateway; and whether that is more.
 fn grown(to: &Resource, from: &Resource) -> (Resource, bool) {
-    let mut grown = to.clone();
     let (list, key) = match to.kind() {
-        "DestinationRule" => ("/spec/subsets", "name"),
-        "Gateway" => ("/spec/servers/0/hosts", ""),
-        _ => return (grown, false),
+        "DestinationRule" => ("subsets", "name"),
+        "Gateway" => ("hosts", ""),
+        _ => return (to.clone(), false),
     };
-    let old = from.value.pointer(list).cloned().unwrap_or_default();
-    if grown.value.pointer(list).is_none() && list == "/spec/subsets" {
-        grown.value["spec"]["subsets"] = Value::Array(Vec::new());
+    let mut grown = to.clone();
+    let old = from.value.pointer(&pointer(to, list)).cloned().unwrap_or_default();
+    let new = to.value.pointer(&pointer(to, list)).cloned().unwrap_or_default();
+    let all = union(&new, &old, key);
+    let shrinks = all.len() > new.as_array().map_or(0, Vec::len);
+    if !shrinks {
+        return (grown, false);
     }
-    let shrinks = grown.value.pointer_mut(list).is_some_and(|new| union(new, &old, key));
-    (if shrinks { grown } else { to.clone() }, shrinks)
+    match grown.value.pointer_mut(&pointer(to, list)) {
+        Some(place) => *place = Value::Array(all),
+        None => grown.value["spec"][list] = Value::Array(all),
+    }
+    (grown, true)
 }
 
-/// Adds the items of `old` that `new` has not, by `key` or as a whole; whether there were any.
-fn union(new: &mut Value, old: &Value, key: &str) -> bool {
+/// Where a list of a resource stands: our gateways have one server.
+fn pointer(resource: &Resource, list: &str) -> String {
+    let server = if resource.kind() == "Gateway" { "/servers/0" } else { "" };
+    alloc::format!("/spec{server}/{list}")
+}
+
+/// The items of both, told apart by `key` or as a whole: those there were in their order, as they are to be, then new ones.
+fn union(new: &Value, old: &Value, key: &str) -> Vec<Value> {
     let name = |item: &Value| if key.is_empty() { item.clone() } else { item[key].clone() };
-    let known: Vec<Value> = new.as_array().into_iter().flatten().map(name).collect();
-    let missing: Vec<Value> = old
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter(|item| !known.contains(&name(item)))
-        .cloned()
-        .collect();
-    let shrinks = !missing.is_empty();
-    if shrinks {
-        let mut all = new.as_array().cloned().unwrap_or_default();
-        all.extend(missing);
-        *new = Value::Array(all);
-    }
-    shrinks
+    let (old, new) = (old.as_array().into_iter().flatten(), new.as_array().into_iter().flatten());
+    let find = |items: &[&Value], item: &Value| {
+        items.iter().find(|other| name(other) == name(item)).map(|other| (*other).clone())
+    };
+    let (old, new): (Vec<&Value>, Vec<&Value>) = (old.collect(), new.collect());
+    let kept = old.iter().map(|item| find(&new, item).unwrap_or_else(|| (*item).clone()));
+    let added = new.iter().filter(|item| find(&old, item).is_none()).map(|item| (*item).clone());
+    kept.chain(added).collect()
 }
 
 #[cfg(test)]

@@ -11,11 +11,13 @@ use meshpki::istiod::Version;
 use serde_json::Value;
 
 mod across;
+mod ahead;
 mod filters;
 mod gateways;
 mod notes;
 mod traffic;
 
+pub use ahead::{Ahead, Before, ahead};
 pub use notes::notes;
 
 /// How bad a problem is.

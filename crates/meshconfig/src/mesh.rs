@@ -69,6 +69,8 @@ pub struct Cluster {
     pub dns: DnsWay,
     /// Address of istio-coredns, where it is used and known.
     pub dns_address: Option<String>,
+    /// Namespace and name of the ConfigMap its DNS reads, where the spec says it.
+    pub dns_config_map: Option<(String, String)>,
 }
 
 /// A gateway with every default filled in.

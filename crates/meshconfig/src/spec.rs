@@ -156,6 +156,11 @@ pub struct ClusterDns {
     /// Cluster address of the service `istiocoredns`; for the way `istio-coredns`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+    /// The ConfigMap the cluster's DNS reads, `NAMESPACE/NAME`: one with a `Corefile`, one called `coredns-custom`, which a
+    /// Corefile imports, or one of kube-dns with `stubDomains`. Default `kube-system/coredns`, or where that is not there
+    /// `kube-system/kube-dns`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_map: Option<String>,
 }
 
 /// Ways to answer for remote names.

@@ -3,6 +3,8 @@
 pub mod args;
 
 mod addresses;
+mod ahead;
+mod answers;
 mod apply;
 mod diff;
 mod discover;
@@ -14,6 +16,7 @@ mod lint;
 mod live;
 mod load;
 mod lock;
+mod rbac;
 mod render;
 mod unified;
 

@@ -1,7 +1,6 @@
 //! The rights a push needs, as RBAC manifests: by name wherever Kubernetes can limit by name, no wildcard.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use meshapply::names::{CACERTS, PREVIOUS, ROOT_CONFIG_MAP};
 use meshapply::workload::Kind;
@@ -31,29 +30,21 @@ struct Rights {
 
 /// Prints them: for what is in the first cluster, or without one for the names Istio gives.
 pub(crate) async fn print(args: &Push, io: &mut Io<'_>) -> Result<Exit, Failure> {
-    let seen = if args.clusters.is_empty() {
-        None
-    } else {
+    let mut namespace = args.clusters.namespace().to_owned();
+    let mut seen = None;
+    if !args.clusters.is_empty() {
         let targets = targets(&args.clusters, args.rollout.workloads, io).await?;
-        look(&targets[..1]).await?.into_iter().next()
-    };
-    show::output(&Rights::new(args, seen.as_ref()).text(), io)?;
+        namespace.clone_from(&targets[0].istio_namespace);
+        seen = look(&targets[..1]).await?.into_iter().next();
+    }
+    show::output(&Rights::new(args, namespace, seen.as_ref()).text(), io)?;
     Ok(Exit::Good)
 }
 
 impl Rights {
-    fn new(args: &Push, seen: Option<&Seen>) -> Self {
-        let namespace = args.clusters.namespace().to_owned();
-        let subject = match &args.rbac_user {
-            Some(user) => format!(
-                "  - kind: User\n    name: {user:?}\n    apiGroup: rbac.authorization.k8s.io\n"
-            ),
-            None => {
-                format!("  - kind: ServiceAccount\n    name: meshctl\n    namespace: {namespace}\n")
-            }
-        };
+    fn new(args: &Push, namespace: String, seen: Option<&Seen>) -> Self {
         let mut rights = Self {
-            subject,
+            subject: subject(args.rbac_user.as_deref(), &namespace),
             service_account: args.clusters.service_account.clone(),
             istiod: BTreeSet::from(["istiod".to_owned()]),
             mesh: BTreeSet::from(["istio".to_owned()]),
@@ -102,18 +93,15 @@ impl Rights {
             "# What `meshctl push`, `rollback`, `status` and `rotate` may do, and nothing else.\n"
                 .to_owned();
         if self.subject.contains("ServiceAccount") {
-            let _ = write!(
-                text,
-                "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: meshctl\n  namespace: {}\n---\n",
-                self.namespace
-            );
+            text += &account(&self.namespace);
         }
-        text += &self.role(Some(&self.namespace), "meshctl", &self.istio_rules());
+        text += &role(&self.subject, Some(&self.namespace), "meshctl", &self.istio_rules());
         text += "---\n";
-        text += &self.role(None, "meshctl", &self.cluster_rules());
+        text += &role(&self.subject, None, "meshctl", &self.cluster_rules());
         for (namespace, workloads) in &self.restarts {
             text += "---\n";
-            text += &self.role(Some(namespace), "meshctl-restart", &restart_rules(workloads));
+            let rules = restart_rules(workloads);
+            text += &role(&self.subject, Some(namespace), "meshctl-restart", &rules);
         }
         text
     }
@@ -154,18 +142,36 @@ impl Rights {
             + &rule("", "namespaces", None, "list")
             + &rule("", "configmaps", Some(ROOT_CONFIG_MAP), "list")
     }
+}
 
-    /// A Role, or without a namespace a ClusterRole, and its binding.
-    fn role(&self, namespace: Option<&str>, name: &str, rules: &str) -> String {
-        let kind = if namespace.is_some() { "Role" } else { "ClusterRole" };
-        let place = namespace.map(|name| format!("  namespace: {name}\n")).unwrap_or_default();
-        format!(
-            "apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata:\n  name: {name}\n{place}rules:\n{rules}---\n\
-             apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}Binding\nmetadata:\n  name: {name}\n{place}roleRef:\n  \
-             apiGroup: rbac.authorization.k8s.io\n  kind: {kind}\n  name: {name}\nsubjects:\n{}",
-            self.subject
-        )
+/// Whom rights are for, as lines of a subject: a user, or the service account `meshctl` of a namespace.
+pub(crate) fn subject(user: Option<&str>, namespace: &str) -> String {
+    match user {
+        Some(user) => {
+            format!("  - kind: User\n    name: {user:?}\n    apiGroup: rbac.authorization.k8s.io\n")
+        }
+        None => {
+            format!("  - kind: ServiceAccount\n    name: meshctl\n    namespace: {namespace}\n")
+        }
     }
+}
+
+/// That service account, and the end of its document.
+pub(crate) fn account(namespace: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: meshctl\n  namespace: {namespace}\n---\n"
+    )
+}
+
+/// A Role, or without a namespace a ClusterRole, and its binding.
+pub(crate) fn role(subject: &str, namespace: Option<&str>, name: &str, rules: &str) -> String {
+    let kind = if namespace.is_some() { "Role" } else { "ClusterRole" };
+    let place = namespace.map(|name| format!("  namespace: {name}\n")).unwrap_or_default();
+    format!(
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata:\n  name: {name}\n{place}rules:\n{rules}---\n\
+         apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}Binding\nmetadata:\n  name: {name}\n{place}roleRef:\n  \
+         apiGroup: rbac.authorization.k8s.io\n  kind: {kind}\n  name: {name}\nsubjects:\n{subject}"
+    )
 }
 
 /// Restarts, by name.
@@ -181,7 +187,8 @@ fn restart_rules(workloads: &BTreeSet<(Kind, String)>) -> String {
     rules
 }
 
-fn rule(group: &str, resources: &str, names: Option<&str>, verbs: &str) -> String {
+/// One rule.
+pub(crate) fn rule(group: &str, resources: &str, names: Option<&str>, verbs: &str) -> String {
     let names = names.map(|names| format!("    resourceNames: [{names}]\n")).unwrap_or_default();
     format!(
         "  - apiGroups: [{group:?}]\n    resources: [{resources}]\n{names}    verbs: [{verbs}]\n"

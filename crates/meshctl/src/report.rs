@@ -55,7 +55,7 @@ impl Failure {
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
         debug_assert!(
             Self::CODES.contains(&code)
-                || ["pki/", "cfssl/", "apply/", "istiod/", "config/"]
+                || ["pki/", "cfssl/", "apply/", "istiod/", "config/", "lint/"]
                     .iter()
                     .any(|prefix| code.starts_with(prefix)),
             "{code}"
@@ -191,6 +191,9 @@ const fn apply_hint(error: &meshapply::Error) -> Option<&'static str> {
         E::IstioVersion { .. } => "`--istio-version 1.30.3` says it",
         E::NoCrd { .. } => {
             "install Istio's CRDs; the form follows the cluster's `istioVersion` in the spec"
+        }
+        E::NoDns { .. } => {
+            "`dns: {configMap: NAMESPACE/NAME}` in the spec names another; kube-dns reads one once it is made: `kubectl -n kube-system create configmap kube-dns`"
         }
         E::Unreachable { .. } => {
             "try again, or leave the cluster out; nothing more is written to it"

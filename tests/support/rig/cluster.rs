@@ -224,13 +224,24 @@ impl Cluster {
         }
     }
 
-    /// Installs Istio's CRDs.
+    /// Installs Istio's CRDs, and waits until those of its traffic resources are served.
     ///
     /// # Panics
     /// When they cannot be read or are refused.
     pub fn install_istio_crds(&self) {
         let path = super::rig().expect("a cluster runs, so the rig is there").path("crds.yaml");
-        self.apply(&std::fs::read_to_string(path).expect("Istio's CRDs"));
+        let text = std::fs::read_to_string(path).expect("Istio's CRDs");
+        self.apply(&text);
+        let wanted = text.lines().filter(|line| line.trim() == "group: networking.istio.io");
+        let wanted = wanted.count();
+        self.wait("Istio's CRDs are served", Duration::from_secs(60), async || {
+            let group = "networking.istio.io";
+            let served = kube::discovery::group(&self.client(), group).await.ok()?;
+            let kinds = served.versions().flat_map(|version| served.versioned_resources(version));
+            let kinds: std::collections::BTreeSet<String> =
+                kinds.map(|(one, _)| one.kind).collect();
+            (kinds.len() >= wanted).then_some(())
+        });
     }
 
     /// Holds back pods of `NAMESPACE/WORKLOAD` that are not ready yet, or releases them.

@@ -175,7 +175,7 @@ const TRIES: u32 = 12;
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Asks again while the server is busy, as it is for some seconds after CRDs were installed: nothing is decided then.
-async fn patiently<T, F: Future<Output = Result<T, kube::Error>>>(
+pub(super) async fn patiently<T, F: Future<Output = Result<T, kube::Error>>>(
     what: impl Fn() -> String,
     request: impl Fn() -> F,
 ) -> Result<T, Error> {

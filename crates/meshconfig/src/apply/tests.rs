@@ -17,6 +17,7 @@ fn told(changes: &BTreeMap<String, Vec<Change>>) -> Vec<String> {
                 format!("{} {} + {} {}", step.wave, step.cluster, r.id(), r.value["spec"])
             }
             Write::Delete(r) => format!("{} {} - {}", step.wave, step.cluster, r.id()),
+            Write::Edit(edit) => format!("{} {} ~ {}", step.wave, step.cluster, edit.id()),
         })
         .collect()
 }
@@ -45,6 +46,7 @@ fn what_changes() {
             Change::Update { to, .. } => format!("update {}", to.name()),
             Change::Prune(r) => format!("prune {}", r.name()),
             Change::Foreign(r) => format!("foreign {}", r.name()),
+            Change::Edit(edit) => format!("edit {}", edit.name),
         })
         .collect();
     assert_eq!(found, ["update a", "foreign b", "prune old"]);
@@ -59,6 +61,7 @@ fn pointers_move_in_between() {
     };
     let service = |to: &str| resource("VirtualService", "v", json!({"to": to}));
     let gateway = |hosts: &[&str]| resource("Gateway", "g", json!({"servers": [{"hosts": hosts}]}));
+    let names = |name: &str| Change::Edit(edit(name));
     let changes = [
         (
             "a".to_string(),
@@ -67,20 +70,43 @@ fn pointers_move_in_between() {
                 Change::Update { to: service("new"), from: service("old") },
                 Change::Create(resource("ServiceEntry", "e", json!({}))),
                 Change::Prune(resource("ServiceEntry", "gone", json!({}))),
+                names("coredns"),
             ],
         ),
         ("b".to_string(), vec![Change::Update { to: gateway(&["x"]), from: gateway(&["y"]) }]),
+        // What only loses something is written once, where nothing is gained whatever the order.
+        (
+            "c".to_string(),
+            vec![
+                Change::Update { to: gateway(&["x", "z"]), from: gateway(&["z", "y", "x"]) },
+                Change::Update { to: rule(&[]), from: rule(&["old"]) },
+                Change::Prune(service("old")),
+            ],
+        ),
     ];
     assert_eq!(
         told(&changes.into()),
         [
-            r#"0 b + Gateway n/g {"servers":[{"hosts":["x","y"]}]}"#,
+            r#"0 b + Gateway n/g {"servers":[{"hosts":["y","x"]}]}"#,
             "2 a + ServiceEntry n/e {}",
-            r#"3 a + DestinationRule n/r {"subsets":[{"name":"new"},{"name":"old"}]}"#,
+            r#"3 a + DestinationRule n/r {"subsets":[{"name":"old"},{"name":"new"}]}"#,
             r#"4 a + VirtualService n/v {"to":"new"}"#,
-            r#"6 a + DestinationRule n/r {"subsets":[{"name":"new"}]}"#,
-            "7 a - ServiceEntry n/gone",
-            r#"9 b + Gateway n/g {"servers":[{"hosts":["x"]}]}"#,
+            "5 a ~ ConfigMap kube-system/coredns",
+            "6 c - VirtualService n/v",
+            r#"7 a + DestinationRule n/r {"subsets":[{"name":"new"}]}"#,
+            r#"7 c + DestinationRule n/r {"subsets":[]}"#,
+            "8 a - ServiceEntry n/gone",
+            r#"10 b + Gateway n/g {"servers":[{"hosts":["x"]}]}"#,
+            r#"10 c + Gateway n/g {"servers":[{"hosts":["x","z"]}]}"#,
         ]
     );
+}
+
+/// An edit of a ConfigMap of that name, as it is made from one.
+fn edit(name: &str) -> Edit {
+    let spec = "apiVersion: meshctl/v1\nkind: Mesh\nclusters: [{name: a, istioVersion: 1.30.3}]\n";
+    let mesh = crate::Mesh::new(&crate::Spec::read(spec).unwrap()).unwrap();
+    let corefile = "# meshctl: begin global\n# meshctl: end global\n";
+    let live = json!({"metadata": {"name": name, "namespace": "kube-system"}, "data": {"Corefile": corefile}});
+    crate::dns::edit(&mesh, &mesh.clusters()[0], &[], &live).unwrap().unwrap()
 }

@@ -1,6 +1,9 @@
 use alloc::vec;
 
+use serde_json::{Value, json};
+
 use super::*;
+use crate::mesh::Mesh;
 
 /// A Corefile as a provider ships it, with lines of its own.
 const COREFILE: &str = "# mine
@@ -36,6 +39,9 @@ fn a_block_is_added_kept_changed_and_removed() {
     );
     assert_eq!(remove(&changed, "global"), format!("{COREFILE}# below\n"));
     assert_eq!(remove(COREFILE, "global"), COREFILE);
+    // It is asked where everything else is.
+    let other = add(&COREFILE.replace(".:53", ".:1053"), "global", &hosts).unwrap();
+    assert!(other.contains("\nglobal:1053 {\n"), "{other}");
     // Two meshes do not touch each other.
     let both = add(&added, "mesh", &Zone::Proxy("fd00::1".parse().unwrap())).unwrap();
     assert!(both.contains("    proxy . [fd00::1]:53\n"));
@@ -58,15 +64,205 @@ fn what_is_not_ours_stays() {
     assert_eq!(remove(&cut, "global"), cut);
 }
 
+/// Added and taken out again, it is the very text; what the text says beside it is counted right.
+#[test]
+fn every_byte_comes_back() {
+    let check = |corefile: &str| {
+        let added = add(corefile, "global", &Zone::Forward(to())).unwrap();
+        assert_eq!(add(&added, "global", &Zone::Forward(to())).unwrap(), added, "{corefile}");
+        assert_eq!(remove(&added, "global"), corefile, "{added}");
+    };
+    check(COREFILE);
+    check("");
+    check(COREFILE.trim_end());
+    check(&COREFILE.replace('\n', "\r\n"));
+    // Marks without their other half are the user's lines.
+    check(&format!("# meshctl: end global\n{COREFILE}# meshctl: begin global\n# mine\n"));
+    check(&format!("{COREFILE}# meshctl: begin global"));
+    // Between two beginnings stand the user's lines too.
+    let twice = format!("# meshctl: begin global\n{COREFILE}");
+    let added = add(&twice, "global", &Zone::Forward(to())).unwrap();
+    assert_eq!(remove(&added, "global"), twice);
+}
+
+#[test]
+fn what_a_corefile_says() {
+    let check = |corefile: &str, expect: (bool, bool)| {
+        assert_eq!((reloads(corefile), has_old_words(corefile, "global")), expect, "{corefile}");
+    };
+    check(COREFILE, (false, false));
+    check(&COREFILE.replace("errors", "errors\n    reload 10s"), (true, false));
+    check(&COREFILE.replace("errors", "errors # reload"), (false, false));
+    let old = COREFILE.replace("forward", "proxy");
+    check(&old, (false, true));
+    // Our own block, written for a newer one, does not count.
+    check(&add(&old, "global", &Zone::Forward(to())).unwrap(), (false, true));
+    // Where it has no braces, nothing can stand beside it.
+    let check = |corefile: &str, expect: Option<&str>| {
+        let added = add(corefile, "global", &Zone::Forward(to()));
+        assert_eq!(added.err().map(|error| error.code()), expect, "{corefile}");
+    };
+    check(".:53\nerrors\nhosts {\n}\n", Some("config/needs"));
+    check("a.org,\nb.org\nerrors\n", Some("config/needs"));
+    check("import conf/*\n", None);
+    check("a.org,\nb.org {\n}\n", None);
+    check(".:53\n{\n}\n", None);
+    check("# mine\nglobal:53\nerrors\n", Some("config/duplicate"));
+}
+
 #[test]
 fn kube_dns() {
-    let added = add_stub(r#"{"acme.local": ["1.2.3.4"]}"#, "global", to()).unwrap();
-    assert_eq!(added, r#"{"acme.local":["1.2.3.4"],"global":["10.0.0.9"]}"#);
-    assert_eq!(add_stub(&added, "global", to()).unwrap(), added);
-    assert_eq!(remove_stub(&added, "global", to()).unwrap(), r#"{"acme.local":["1.2.3.4"]}"#);
-    assert_eq!(add_stub("", "global", to()).unwrap(), r#"{"global":["10.0.0.9"]}"#);
+    let other: IpAddr = "10.0.0.8".parse().unwrap();
+    // What there is, with ours in it; taken out it is the very text again.
+    let check = |before: &str, after: &str| {
+        let added = add_stub(before, "global", to(), None).unwrap();
+        assert_eq!(added, after);
+        assert_eq!(add_stub(&added, "global", to(), None).unwrap(), added);
+        assert_eq!(remove_stub(&added, "global", to()).unwrap(), before);
+        assert_eq!(remove_stub(&added, "global", other).unwrap(), added, "somebody else's");
+        let moved = add_stub(&added, "global", other, Some(to())).unwrap();
+        assert_eq!(moved, after.replace("10.0.0.9", "10.0.0.8"));
+    };
+    check("", r#"{"global": ["10.0.0.9"]}"#);
+    check("{ }\n", "{\"global\":[\"10.0.0.9\"] }\n");
+    check(
+        "{\"acme.local\" : [\"1.2.3.4\"]}\n",
+        "{\"global\":[\"10.0.0.9\"],\"acme.local\" : [\"1.2.3.4\"]}\n",
+    );
+    check(
+        " {\n  \"a,\\\"}:\": [\"x\", \"y\"],\n  \"b\": []\n}",
+        " {\"global\":[\"10.0.0.9\"],\n  \"a,\\\"}:\": [\"x\", \"y\"],\n  \"b\": []\n}",
+    );
+    // Where somebody moved it.
+    let check = |before: &str, after: &str| {
+        assert_eq!(remove_stub(before, "global", to()).unwrap(), after);
+    };
+    check("{\"a\": [],\n \"global\": [ \"10.0.0.9\" ]\n}", "{\"a\": []\n}");
+    check("{\"a\": [], \"global\": [\"10.0.0.9\"], \"b\": []}", "{\"a\": [], \"b\": []}");
+    check("{\n\"global\": [\"10.0.0.9\"]\n}", "{\n}");
     let theirs = r#"{"global":["10.0.0.1"]}"#;
-    assert_eq!(add_stub(theirs, "global", to()).unwrap_err().code(), "config/duplicate");
+    let refused = |text: &str, was| add_stub(text, "global", to(), was).unwrap_err().code();
+    assert_eq!(refused(theirs, None), "config/duplicate");
+    assert_eq!(refused(theirs, Some(other)), "config/duplicate");
     assert_eq!(remove_stub(theirs, "global", to()).unwrap(), theirs);
-    assert_eq!(add_stub("[]", "global", to()).unwrap_err().code(), "config/syntax");
+    assert_eq!(refused("[]", None), "config/syntax");
+}
+
+/// A mesh of two clusters of which `a` calls a service of `b`.
+fn mesh(dns: &str) -> (Mesh, Vec<Resource>) {
+    let spec = format!(
+        "apiVersion: meshctl/v1
+kind: Mesh
+clusters:
+- name: a
+  istioVersion: 1.30.3
+  dns: {{{dns}}}
+- name: b
+  istioVersion: 1.30.3
+  gateway: {{addresses: [192.0.2.1]}}
+services:
+- name: s
+  namespace: n
+  cluster: b
+  ports: [{{name: http, number: 80, protocol: HTTP}}]
+  importedBy: [a]
+"
+    );
+    let mesh = Mesh::new(&crate::Spec::read(&spec).unwrap()).unwrap();
+    let addresses =
+        crate::Lock::default().assign(&mesh, &Default::default(), meshpki::Time(0)).unwrap();
+    let resources = crate::render(&mesh, mesh.cluster("a").unwrap(), &addresses);
+    (mesh, resources)
+}
+
+fn config_map(name: &str, data: Value) -> Value {
+    let metadata = json!({"name": name, "namespace": "kube-system", "resourceVersion": "7"});
+    json!({"metadata": metadata, "data": data})
+}
+
+/// What a ConfigMap becomes as the API server merges the patch.
+fn patched(live: &Value, edit: &Edit) -> Value {
+    fn merge(into: &mut Value, patch: &Value) {
+        let Value::Object(patch) = patch else { return *into = patch.clone() };
+        if !into.is_object() {
+            *into = json!({});
+        }
+        for (key, value) in patch {
+            merge(&mut into[key], value);
+        }
+        into.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+    }
+    let mut after = live.clone();
+    merge(&mut after, &edit.patch());
+    after
+}
+
+#[test]
+fn what_becomes_of_a_config_map() {
+    let at = |dns: &str, live: &Value| {
+        let (mesh, resources) = mesh(dns);
+        edit(&mesh, mesh.cluster("a").unwrap(), &resources, live)
+    };
+    // Each way comes, stays, and goes when the way is another, to the very ConfigMap there was.
+    let check = |dns: &str, live: &Value, expect: &str, restart: bool| {
+        let first = at(dns, live).unwrap().unwrap();
+        let after = patched(live, &first);
+        assert!(after["data"][&first.key].as_str().unwrap().contains(expect), "{after:#}");
+        assert_eq!((first.restart, &*first.version), (restart, "7"), "{dns}");
+        assert_eq!(at(dns, &after).unwrap(), None, "a second time");
+        for way in ["way: none", "way: proxy"] {
+            assert_eq!(at(way, live).unwrap(), None, "{way}");
+            let mut back = patched(&after, &at(way, &after).unwrap().unwrap());
+            back["metadata"].as_object_mut().unwrap().remove("annotations");
+            assert_eq!(back, *live, "{way}");
+        }
+        after
+    };
+    let coredns = config_map("coredns", json!({"Corefile": COREFILE}));
+    let host = " s.n.svc.b.global\n";
+    let forward = "way: istio-coredns, address: 10.0.0.9";
+    check("way: hosts", &coredns, host, true);
+    check(forward, &coredns, "    forward . 10.0.0.9:53\n", true);
+    let reloads = COREFILE.replace("errors", "errors\n    reload");
+    check("way: hosts", &config_map("coredns", json!({"Corefile": reloads})), host, false);
+    let old = COREFILE.replace("forward", "proxy");
+    let old = config_map("coredns", json!({"Corefile": old}));
+    check(forward, &old, "    proxy . 10.0.0.9:53\n", true);
+    let stubs = json!({"stubDomains": "{\"acme.local\": [\"1.2.3.4\"]}\n", "more": "x"});
+    check(forward, &config_map("other", stubs), "\"global\":[\"10.0.0.9\"],", false);
+    // A file of our own among those the Corefile imports.
+    let custom = config_map(CUSTOM, json!({"test.server": "test {\n}\n"}));
+    check("way: hosts", &custom, host, true);
+    check(forward, &custom, "    forward . 10.0.0.9:53\n", true);
+    let after = check(forward, &config_map("kube-dns", json!({})), "\"global\": [", false);
+    // Another address of istio-coredns is a change of our own entry.
+    let moved = at("way: istio-coredns, address: 10.0.0.8", &after).unwrap().unwrap();
+    assert_eq!(moved.to.as_deref(), Some(r#"{"global": ["10.0.0.8"]}"#));
+    // An entry somebody wrote that says the same is theirs, and stays.
+    let theirs = config_map("kube-dns", json!({"stubDomains": r#"{"global":["10.0.0.9"]}"#}));
+    assert_eq!(at(forward, &theirs).unwrap(), None);
+    assert_eq!(at("way: none", &theirs).unwrap(), None);
+
+    let refused = |dns: &str, live: &Value, expect: &str| {
+        let error = at(dns, live).unwrap_err();
+        assert_eq!(format!("{}: {error}", error.code()), expect);
+    };
+    let nothing = config_map("coredns", json!({}));
+    let needs = "config/needs: the ConfigMap of the cluster's DNS needs the key `Corefile`";
+    refused("way: hosts", &nothing, needs);
+    assert_eq!(at("way: proxy", &nothing).unwrap(), None);
+    let needs =
+        "config/needs: `dns: {way: hosts}` needs CoreDNS; kube-dns can only ask istio-coredns";
+    refused("way: hosts", &theirs, needs);
+    let needs = "config/needs: cluster `a` needs the address of istio-coredns";
+    refused("way: istio-coredns", &coredns, needs);
+    let foreign = format!("{COREFILE}\nglobal {{\n}}\n");
+    let foreign = config_map("coredns", json!({"Corefile": foreign}));
+    refused(
+        "way: hosts",
+        &foreign,
+        "config/duplicate: zone `global` is there twice; first as `global {`",
+    );
+    assert_eq!(at("way: hosts", &foreign).unwrap_err().line, Some(11));
+    assert_eq!(at("way: none", &foreign).unwrap(), None);
 }

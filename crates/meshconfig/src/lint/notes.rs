@@ -110,7 +110,10 @@ fn dns(mesh: &Mesh, from: &Cluster, problems: &mut Vec<Problem>) {
             "set meshConfig.defaultConfig.proxyMetadata.ISTIO_META_DNS_CAPTURE: \"true\"".into()
         }
         DnsWay::IstioCoredns | DnsWay::Hosts => {
-            format!("`meshctl mesh dns --cluster {}` edits its Corefile", from.name)
+            format!(
+                "`meshctl mesh apply` edits its Corefile; `meshctl mesh dns --cluster {}` a file",
+                from.name
+            )
         }
         DnsWay::None => return,
     };

@@ -185,7 +185,26 @@ fn one(cluster: &spec::Cluster, at: usize, errors: &mut Vec<Error>) -> Result<Cl
             .map(|gateway| self::gateway(gateway, cluster, at, rewrites, errors)),
         dns: dns.map_or(if rewrites { DnsWay::IstioCoredns } else { DnsWay::Proxy }, |dns| dns.way),
         dns_address: dns.and_then(|dns| dns.address.clone()),
+        dns_config_map: dns.and_then(|dns| config_map(dns, at, errors)),
     })
+}
+
+/// Namespace and name of the ConfigMap a cluster's DNS reads.
+fn config_map(
+    dns: &spec::ClusterDns,
+    at: usize,
+    errors: &mut Vec<Error>,
+) -> Option<(String, String)> {
+    let found = dns.config_map.as_ref()?;
+    let place = found.split_once('/').filter(|(namespace, name)| {
+        label_problem(namespace).is_none() && domain_problem(name).is_none()
+    });
+    if place.is_none() {
+        let wanted = "NAMESPACE/NAME, such as kube-system/coredns";
+        let fault = Fault::Value { what: "ConfigMap", found: found.clone(), wanted };
+        errors.push(Error::new(format!("clusters[{at}].dns.configMap"), fault));
+    }
+    place.map(|(namespace, name)| (namespace.into(), name.into()))
 }
 
 fn version(text: &str) -> Result<Version, Fault> {

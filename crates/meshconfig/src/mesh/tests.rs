@@ -107,6 +107,14 @@ fn clusters_and_names() {
         ", gateway: {addresses: [1.2.3.400]}",
         "config/value clusters[0].gateway.addresses[0], line 4: `1.2.3.400` is no gateway address: wanted is an IP address or a DNS name",
     );
+    for place in ["coredns", "a/b/c", "kube-system/", "K/coredns"] {
+        check(
+            &format!(", dns: {{way: hosts, configMap: {place}}}"),
+            &format!(
+                "config/value clusters[0].dns.configMap, line 4: `{place}` is no ConfigMap: wanted is NAMESPACE/NAME, such as kube-system/coredns"
+            ),
+        );
+    }
     check(
         ", gateway: {addresses: [], port: 0}",
         "config/value clusters[0].gateway.port, line 4: `0` is no port: wanted is 1 to 65535",

@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use super::args::Apply;
 use super::live::{self, Plan};
-use super::{diff, load};
+use super::{ahead, diff, load, rbac};
 use crate::args::DryRun;
 use crate::clusters::{Target, runtime};
-use crate::report::Failure;
+use crate::report::{Failure, warn};
 use crate::rollout::agreed;
 use crate::show::safe;
 use crate::{Exit, Io, show};
@@ -24,12 +24,27 @@ const NAMED: usize = 12;
 
 /// Runs the command.
 pub(super) fn run(args: &Apply, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    if args.print_rbac {
+        return runtime()?.block_on(rbac::print(args, io));
+    }
     let mesh = load::mesh(&args.source, io)?;
     runtime()?.block_on(async {
-        let plan = live::plan(&mesh, &args.contexts, &args.lock, &args.source, io).await?;
+        let mut plan = live::plan(&mesh, &args.contexts, &args.lock, &args.source, io).await?;
         show::output(&diff::text(&plan, args.diff), io)?;
-        if let Some(failure) = live::foreign(&plan) {
+        for warning in &plan.warnings {
+            warn(io.err, warning);
+        }
+        if let Some(failure) = live::foreign(&mut plan, io) {
             return Err(failure);
+        }
+        diff::by_hand("note", &plan, io);
+        // Where nothing is to be written, nothing is refused.
+        let is_idle = plan.changes.values().all(Vec::is_empty);
+        let found = ahead::look(&mesh, &plan);
+        if is_idle {
+            ahead::tell(&found.iter().collect::<Vec<_>>(), io);
+        } else {
+            ahead::refuse(&found, &args.force, io)?;
         }
         if args.dry_run == Some(DryRun::Client) {
             return Ok(Exit::Good);
@@ -50,7 +65,9 @@ pub(super) fn run(args: &Apply, io: &mut Io<'_>) -> Result<Exit, Failure> {
             )?;
         }
         plan.assigned.write(io)?;
-        job.carry_out(io).await
+        let exit = job.carry_out(io).await?;
+        diff::by_hand("next", &plan, io);
+        Ok(exit)
     })
 }
 
@@ -142,6 +159,9 @@ impl<'p> Job<'p> {
             Write::Delete(resource) => {
                 kube.delete_resource(&resource.value, dry_run).await.map(|()| Value::Null)
             }
+            Write::Edit(edit) => {
+                kube.patch_config_map(&edit.namespace, &edit.name, &edit.patch(), dry_run).await
+            }
         }
     }
 
@@ -164,11 +184,12 @@ fn version(value: &Value) -> String {
 
 /// `cluster1: applied ServiceEntry istio-system/reviews`.
 fn told(step: &Step) -> String {
-    let (word, resource) = match &step.write {
-        Write::Apply(resource) => ("applied", resource),
-        Write::Delete(resource) => ("deleted", resource),
+    let word = match &step.write {
+        Write::Apply(_) => "applied",
+        Write::Delete(_) => "deleted",
+        Write::Edit(_) => "edited",
     };
-    safe(&format!("{}: {word} {}", step.cluster, resource.id()))
+    safe(&format!("{}: {word} {}", step.cluster, step.write.id()))
 }
 
 /// What was not done, by name.
@@ -176,6 +197,7 @@ fn stopped(failure: Failure, done: usize, all: usize, missing: &[&Step]) -> Fail
     let name = |step: &&Step| match &step.write {
         Write::Apply(resource) => format!("{} {}", step.cluster, resource.id()),
         Write::Delete(resource) => format!("{} delete {}", step.cluster, resource.id()),
+        Write::Edit(edit) => format!("{} edit {}", step.cluster, edit.id()),
     };
     let mut names: Vec<String> = missing.iter().take(NAMED).map(name).collect();
     if missing.len() > NAMED {

@@ -32,7 +32,7 @@ pub enum Mesh {
     Diff(Diff),
     /// Bring the clusters to what the spec says, in an order that never sends calls to what is not there.
     Apply(Apply),
-    /// Edit a cluster's Corefile so that remote names are answered; the result goes to standard output.
+    /// Edit a file with a cluster's Corefile so that remote names are answered; the result goes to standard output.
     Dns(Dns),
 }
 
@@ -182,7 +182,8 @@ pub struct Addresses {
 Examples:
   kubectl -n kube-system get cm coredns -o jsonpath={.data.Corefile} | meshctl mesh dns --cluster east -
   meshctl mesh dns --cluster east --remove Corefile        takes our block out again
-  meshctl mesh dns --cluster old --kube-dns stubs.json     `stubDomains` of kube-dns")]
+  meshctl mesh dns --cluster old --kube-dns stubs.json     `stubDomains` of kube-dns
+`meshctl mesh apply` does it in the cluster.")]
 pub struct Dns {
     /// The file as it is now: a Corefile, or `stubDomains`; `-` is standard input.
     pub current: PathBuf,
@@ -198,7 +199,7 @@ pub struct Dns {
     /// It is `stubDomains` of kube-dns.
     #[arg(long)]
     pub kube_dns: bool,
-    /// CoreDNS is older than 1.4.0 and has `proxy` for `forward`.
+    /// CoreDNS is older than 1.4.0 and has `proxy` for `forward`; a Corefile that has `proxy` says so itself.
     #[arg(long, conflicts_with = "kube_dns")]
     pub old_coredns: bool,
     /// Take our part out.

@@ -1,15 +1,17 @@
 //! `meshctl mesh diff`: how clusters differ from the spec.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use meshconfig::apply::Change;
 use serde_json::{Value, json};
 
 use super::args::Diff;
 use super::live::{self, Plan};
-use super::load;
+use super::{ahead, answers, load};
 use crate::args::Output;
 use crate::clusters::runtime;
-use crate::report::Failure;
+use crate::report::{Failure, warn};
 use crate::show::safe;
 use crate::{Exit, Io, show};
 
@@ -22,51 +24,73 @@ pub(super) fn run(args: &Diff, io: &mut Io<'_>) -> Result<Exit, Failure> {
         Output::Text => show::output(&text(&plan, true), io)?,
         Output::Json => show::output(&show::json(&document(&plan)), io)?,
     }
-    let differs = plan.changes.values().any(|changes| !changes.is_empty());
+    for failure in plan.warnings.iter().chain(plan.refused.iter().map(|(_, _, why)| why)) {
+        warn(io.err, failure);
+    }
+    by_hand("note", &plan, io);
+    ahead::tell(&ahead::look(&mesh, &plan).iter().collect::<Vec<_>>(), io);
+    let differs =
+        plan.changes.values().any(|changes| !changes.is_empty()) || !plan.refused.is_empty();
     Ok(if differs { Exit::No } else { Exit::Good })
+}
+
+/// Says what is left to do by hand once the changes are made.
+pub(super) fn by_hand(word: &str, plan: &Plan, io: &mut Io<'_>) {
+    for target in &plan.targets {
+        for change in plan.changes.get(&target.name).into_iter().flatten() {
+            let Change::Edit(edit) = change else { continue };
+            if let Some(line) = answers::restart(target, edit) {
+                // A standard error that is gone cannot be told anything.
+                let _ = writeln!(io.err, "{word}: {}", safe(&line));
+            }
+        }
+    }
 }
 
 /// A line for each change, with its content below where that is wanted; then how many.
 pub(super) fn text(plan: &Plan, with_content: bool) -> String {
     let mut out = String::new();
-    let mut counts = [0; 4];
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for target in &plan.targets {
         for change in plan.changes.get(&target.name).into_iter().flatten() {
-            let (word, sign, resource) = live::word(change);
-            let id = safe(&resource.id());
-            let _ = writeln!(out, "{sign} {}: {word} {id}", safe(&target.name));
+            let (word, sign) = live::word(change);
+            let _ = writeln!(out, "{sign} {}: {word} {}", safe(&target.name), safe(&change.id()));
             if with_content {
                 out += &live::difference(change);
             }
-            counts["+~-!".find(sign).unwrap_or_default()] += 1;
+            *counts.entry(word).or_default() += 1;
         }
     }
-    let [created, updated, pruned, foreign] = counts;
-    let kept = plan.wanted - created - updated - foreign;
+    for (cluster, id, _) in &plan.refused {
+        let _ = writeln!(out, "! {}: foreign {}", safe(cluster), safe(id));
+    }
+    let count = |word: &str| counts.get(word).copied().unwrap_or_default();
+    let (created, updated) = (count("create"), count("update"));
+    let wanted: usize = plan.sides.iter().map(|side| side.wanted.len()).sum();
+    let kept = wanted - created - updated - count("foreign");
+    let pruned = count("prune");
     let _ = write!(out, "create {created}, update {updated}, prune {pruned}, unchanged {kept}");
-    if foreign > 0 {
-        let _ = write!(out, ", not ours {foreign}");
+    let others =
+        [("DNS edits", count("edit")), ("not ours", count("foreign") + plan.refused.len())];
+    for (what, count) in others.into_iter().filter(|(_, count)| *count > 0) {
+        let _ = write!(out, ", {what} {count}");
     }
     out.push('\n');
     out
 }
 
 fn document(plan: &Plan) -> Value {
+    let one = |cluster: &str, change: &str, resource: &str, diff: &str| json!({"cluster": cluster, "change": change, "resource": resource, "diff": diff});
     let changes = plan.targets.iter().flat_map(|target| {
         let changes = plan.changes.get(&target.name).into_iter().flatten();
         changes.map(|change| {
-            let (word, _, resource) = live::word(change);
-            json!({
-                "cluster": target.name,
-                "change": word,
-                "resource": resource.id(),
-                "diff": live::difference(change),
-            })
+            one(&target.name, live::word(change).0, &change.id(), &live::difference(change))
         })
     });
+    let refused = plan.refused.iter().map(|(cluster, id, _)| one(cluster, "foreign", id, ""));
     json!({
         "apiVersion": "meshctl/v1",
         "kind": "MeshDiff",
-        "changes": changes.collect::<Vec<_>>(),
+        "changes": changes.chain(refused).collect::<Vec<_>>(),
     })
 }

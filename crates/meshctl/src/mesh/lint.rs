@@ -74,7 +74,8 @@ fn add<'m>(
     Ok(())
 }
 
-const fn word(severity: Severity) -> &'static str {
+/// A severity in a word.
+pub(super) const fn word(severity: Severity) -> &'static str {
     match severity {
         Severity::Error => "error",
         Severity::Warning => "warning",

@@ -8,6 +8,7 @@ use meshconfig::apply::{Change, changes};
 use meshconfig::{Mesh, Resource, render};
 use serde_json::{Value, json};
 
+use super::answers::{self, Answers};
 use super::args::{Contexts, LockFile, Source};
 use super::lock::{self, Assigned};
 use super::unified::unified;
@@ -46,21 +47,39 @@ where
 pub(super) fn failed(target: &Target, error: &meshapply::Error) -> Failure {
     let failure = Failure::from(error).within(place(target));
     match error {
-        meshapply::Error::Forbidden { .. } => failure.hint(
-            "`meshctl mesh discover --help` and `meshctl mesh apply --help` say which rights are needed",
+        meshapply::Error::Forbidden { what, .. } if what.starts_with("patch configmap") => failure.hint(
+            "`meshctl mesh apply --print-rbac` prints that right while the spec says `dns: {way: hosts}` or `istio-coredns`; or take the block out by hand",
         ),
+        meshapply::Error::Api { status: 409, .. } => {
+            failure.hint("somebody else was faster; run the same command again: it looks anew")
+        }
+        meshapply::Error::Forbidden { .. } => {
+            failure.hint("`meshctl mesh apply --print-rbac` prints the rights that are needed")
+        }
         _ => failure,
     }
+}
+
+/// A cluster's resources of Istio.
+pub(super) struct Side {
+    /// What it has, whosever it is.
+    pub(super) live: Vec<Value>,
+    /// What it is to have of ours.
+    pub(super) wanted: Vec<Resource>,
 }
 
 /// What has to change in which cluster.
 pub(super) struct Plan {
     /// The clusters.
     pub(super) targets: Vec<Target>,
+    /// What each of them has and is to have.
+    pub(super) sides: Vec<Side>,
     /// What changes, by cluster.
     pub(super) changes: BTreeMap<String, Vec<Change>>,
-    /// How many resources the spec wants.
-    pub(super) wanted: usize,
+    /// ConfigMaps of DNS that cannot be as the spec says: cluster, ConfigMap, why.
+    pub(super) refused: Vec<(String, String, Failure)>,
+    /// What the user should know, and no reason to stop.
+    pub(super) warnings: Vec<Failure>,
     /// The addresses.
     pub(super) assigned: Assigned,
 }
@@ -73,19 +92,39 @@ pub(super) async fn plan(
     source: &Source,
     io: &mut Io<'_>,
 ) -> Result<Plan, Failure> {
-    let known = mesh.clusters().iter().map(Named::of).collect();
-    let stranger = |name: &str, _: &str| Err(super::unknown_cluster(mesh, name));
-    let targets = targets(args, chosen(&args.contexts, known, stranger)?).await?;
+    let targets = targets(args, of_mesh(mesh, args)?).await?;
     let live = look(mesh, &targets, lock, source, io).await?;
     let assigned = lock::plan(mesh, lock, &live.concat(), source, io)?;
-    let mut wanted = 0;
-    let mut changed = BTreeMap::new();
-    for (target, live) in targets.iter().zip(&live) {
-        let resources = rendered(mesh, &target.name, &assigned);
-        wanted += resources.len();
-        changed.insert(target.name.clone(), changes(&mesh.name, &resources, live));
+    let sides: Vec<Side> = targets
+        .iter()
+        .zip(live)
+        .map(|(target, live)| Side { live, wanted: rendered(mesh, &target.name, &assigned) })
+        .collect();
+    let looks =
+        targets.iter().zip(&sides).map(|(target, side)| answers::look(mesh, target, &side.wanted));
+    let answers: Vec<Answers> = join_all(looks).await.into_iter().collect::<Result<_, _>>()?;
+    let mut plan = Plan {
+        targets,
+        sides,
+        changes: BTreeMap::new(),
+        refused: Vec::new(),
+        warnings: Vec::new(),
+        assigned,
+    };
+    for ((target, side), answer) in plan.targets.iter().zip(&plan.sides).zip(answers) {
+        let mut changes = changes(&mesh.name, &side.wanted, &side.live);
+        changes.extend(answer.edit.map(Change::Edit));
+        plan.changes.insert(target.name.clone(), changes);
+        plan.refused.extend(answer.refused.map(|(id, why)| (target.name.clone(), id, why)));
+        plan.warnings.extend(answer.warning);
     }
-    Ok(Plan { targets, changes: changed, wanted, assigned })
+    Ok(plan)
+}
+
+/// The clusters of a mesh that were asked for.
+pub(super) fn of_mesh(mesh: &Mesh, args: &Contexts) -> Result<Vec<Named>, Failure> {
+    let known = mesh.clusters().iter().map(Named::of).collect();
+    chosen(&args.contexts, known, |name, _| Err(super::unknown_cluster(mesh, name)))
 }
 
 fn rendered(mesh: &Mesh, cluster: &str, assigned: &Assigned) -> Vec<Resource> {
@@ -114,13 +153,14 @@ async fn look(
         .await
 }
 
-/// A change in words, its sign, and the resource it is about.
-pub(super) fn word(change: &Change) -> (&'static str, char, &Resource) {
+/// A change in a word, and its sign.
+pub(super) const fn word(change: &Change) -> (&'static str, char) {
     match change {
-        Change::Create(resource) => ("create", '+', resource),
-        Change::Update { to, .. } => ("update", '~', to),
-        Change::Prune(resource) => ("prune", '-', resource),
-        Change::Foreign(resource) => ("foreign", '!', resource),
+        Change::Create(_) => ("create", '+'),
+        Change::Update { .. } => ("update", '~'),
+        Change::Prune(_) => ("prune", '-'),
+        Change::Foreign(_) => ("foreign", '!'),
+        Change::Edit(_) => ("edit", '~'),
     }
 }
 
@@ -130,6 +170,9 @@ pub(super) fn difference(change: &Change) -> String {
         Change::Create(resource) => (String::new(), resource.yaml()),
         Change::Update { to, from } => (ours(from, Some(to)), to.yaml()),
         Change::Prune(resource) => (ours(resource, None), String::new()),
+        Change::Edit(edit) => {
+            (edit.from.clone().unwrap_or_default(), edit.to.clone().unwrap_or_default())
+        }
         Change::Foreign(_) => return String::new(),
     };
     unified(&old, &new).lines().map(|line| safe(line) + "\n").collect()
@@ -153,12 +196,23 @@ fn ours(live: &Resource, wanted: Option<&Resource>) -> String {
     }))
 }
 
-/// The clusters' resources that stand where one of ours should; `None` when there are none.
-pub(super) fn foreign(plan: &Plan) -> Option<Failure> {
+/// Resources and answers of others that stand where ours should; `None` when there are none.
+pub(super) fn foreign(plan: &mut Plan, io: &mut Io<'_>) -> Option<Failure> {
+    let mut failures: Vec<Failure> = foreign_resources(plan).into_iter().collect();
+    failures.extend(plan.refused.drain(..).map(|(_, _, failure)| failure));
+    let last = failures.pop()?;
+    for failure in failures {
+        // A standard error that is gone cannot be told anything.
+        let _ = io.err.write_all((failure.text() + "\n").as_bytes());
+    }
+    Some(last)
+}
+
+fn foreign_resources(plan: &Plan) -> Option<Failure> {
     let mut places = plan.targets.iter().flat_map(|target| {
         let changes = plan.changes.get(&target.name).into_iter().flatten();
         let foreign = changes.filter(|change| matches!(change, Change::Foreign(_)));
-        foreign.map(move |change| format!("cluster {}, {}", target.name, word(change).2.id()))
+        foreign.map(move |change| format!("cluster {}, {}", target.name, change.id()))
     });
     let first = places.next()?;
     let failure = Failure::new(

@@ -26,8 +26,7 @@ Without -f the spec goes to standard output. With it the file is made or added t
 you have said yes. No line that is there is changed or taken out; where the clusters are otherwise you are told.
 
 Services are taken that have the label or annotation `meshctl/export: \"true\"`, or that --mark or --namespace names.
-Rights it needs: list on namespaces, services, deployments, statefulsets and daemonsets in all namespaces; get on the
-ConfigMap `istio` in Istio's namespace.
+Rights it needs: `meshctl mesh apply --print-rbac`.
 
 Examples:
   meshctl mesh discover --context east=prod-east,west=prod-west > mesh.yaml
@@ -58,6 +57,9 @@ pub struct Discover {
 /// `meshctl mesh diff`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+The ConfigMap of a cluster's DNS is compared too, where the spec says `dns: {way: hosts}` or `istio-coredns`, or a block
+of ours is left over. What istiod would refuse or ignore of what the clusters will have is told on standard error.
+
 Exit status: 0 the clusters are as the spec says; 2 they differ; 1 a cluster could not be asked; 64 wrong usage.
 
 Examples:
@@ -83,17 +85,20 @@ pub struct Diff {
 #[command(after_help = "\
 Nothing is written before every cluster has been looked at, every write has been tried as a dry run, and you have said yes
 (--yes in a script). What is pointed to comes first, in all clusters, then what points there, then what nobody needs any
-more goes. Only resources with the labels of this mesh are changed or removed. The first failure stops it; run it again
-and it goes on.
+more goes. Only resources with the labels of this mesh are changed or removed, and one block of our own in the ConfigMap
+of the cluster's DNS, where the spec says `dns: {way: hosts}` or `istio-coredns`. What istiod would refuse or ignore
+together with what is there already is an error before anything is written. The first failure stops it; run it again and
+it goes on.
 
 Exit status: 0 done, or nothing to do; 1 a cluster could not be asked; 2 refused; 64 wrong usage, or nobody to ask and no
 --yes.
-Rights it needs: list, create, patch and delete on the kinds of networking.istio.io it writes, in all namespaces.
+Rights it needs: `meshctl mesh apply --print-rbac`.
 
 Examples:
   meshctl mesh apply                                       every cluster of mesh.yaml
   meshctl mesh apply --dry-run server --diff
-  meshctl mesh apply --context east --yes")]
+  meshctl mesh apply --context east --yes
+  meshctl mesh apply --context east --print-rbac | kubectl --context east apply -f -")]
 pub struct Apply {
     /// The spec.
     #[command(flatten)]
@@ -113,4 +118,14 @@ pub struct Apply {
     /// Do not ask.
     #[arg(long, short = 'y')]
     pub yes: bool,
+    /// Go on in spite of this error, by its code; repeat for more.
+    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    pub force: Vec<String>,
+    /// Print the rights `discover`, `diff` and `apply` need as RBAC manifests, and do nothing else. With --context the
+    /// revisions of istiod are those found there; without a spec all names are those Istio gives.
+    #[arg(long)]
+    pub print_rbac: bool,
+    /// Whom `--print-rbac` gives the rights to: a user, instead of the service account `meshctl`.
+    #[arg(long, value_name = "NAME", requires = "print_rbac")]
+    pub rbac_user: Option<String>,
 }

@@ -1,0 +1,50 @@
+//! The ConfigMap a cluster's DNS reads: looked at, and patched while it is the one that was looked at.
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{Api, Patch, PatchParams};
+use serde_json::Value;
+
+use super::resources::patiently;
+use super::{Kube, ask_optional};
+use crate::error::Error;
+use crate::names::FIELD_MANAGER;
+
+impl Kube {
+    /// A ConfigMap; `None` where there is none of that name.
+    ///
+    /// # Errors
+    /// Those of a request.
+    pub async fn config_map(&self, namespace: &str, name: &str) -> Result<Option<Value>, Error> {
+        let what = || format!("get configmap {namespace}/{name}");
+        let found = ask_optional(what, self.config_maps(namespace).get(name)).await?;
+        // What came as JSON goes back to JSON.
+        Ok(found.map(|map| serde_json::to_value(map).unwrap_or_default()))
+    }
+
+    /// Merges a patch into a ConfigMap that is there; a `resourceVersion` in it must be the one it has. Returns it as it
+    /// is then.
+    ///
+    /// # Errors
+    /// `apply/api` with status 409 when somebody else was faster, and those of a request.
+    pub async fn patch_config_map(
+        &self,
+        namespace: &str,
+        name: &str,
+        patch: &Value,
+        dry_run: bool,
+    ) -> Result<Value, Error> {
+        let params = PatchParams {
+            dry_run,
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let (api, patch) = (self.config_maps(namespace), Patch::Merge(patch));
+        let what = || format!("patch configmap {namespace}/{name}");
+        let patched = patiently(what, || api.patch(name, &params, &patch)).await?;
+        Ok(serde_json::to_value(patched).unwrap_or_default())
+    }
+
+    fn config_maps(&self, namespace: &str) -> Api<ConfigMap> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+}

@@ -1,0 +1,163 @@
+//! A Corefile: our server block between two lines that mark it, and what the rest says.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use core::net::IpAddr;
+use core::ops::Range;
+
+use super::Zone;
+use crate::error::{Error, Fault};
+
+impl Zone {
+    /// The server block (CoreDNS plugins `forward`, `proxy`, `hosts`).
+    fn block(&self, suffix: &str, port: u16) -> String {
+        let lines = match self {
+            Self::Forward(to) => format!("    cache 30\n    forward . {}\n", socket(*to)),
+            Self::Proxy(to) => format!("    cache 30\n    proxy . {}\n", socket(*to)),
+            Self::Hosts(hosts) => {
+                let lines: String = hosts
+                    .iter()
+                    .map(|(host, address)| format!("        {address} {host}\n"))
+                    .collect();
+                format!("    hosts {{\n{lines}    }}\n")
+            }
+        };
+        format!("{}\n{suffix}:{port} {{\n    errors\n{lines}}}\n{}\n", begin(suffix), end(suffix))
+    }
+}
+
+fn socket(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => format!("{address}:53"),
+        IpAddr::V6(address) => format!("[{address}]:53"),
+    }
+}
+
+fn begin(suffix: &str) -> String {
+    format!("# meshctl: begin {suffix}")
+}
+
+fn end(suffix: &str) -> String {
+    format!("# meshctl: end {suffix}")
+}
+
+/// The Corefile with our block for the suffix, in its place where it was there before; every other byte is kept.
+///
+/// A new block comes last, or first where the last line has no end, so that [`remove`] gives back the very text.
+///
+/// # Errors
+/// `config/duplicate` with its line when the file has a server block of somebody else's for the suffix; `config/needs`
+/// when its only server block has no braces, so that nothing can stand beside it.
+pub fn add(corefile: &str, suffix: &str, zone: &Zone) -> Result<String, Error> {
+    let ours = ours(corefile, suffix);
+    if let Some((line, first)) = foreign_zone(corefile, ours.as_ref(), suffix) {
+        let fault =
+            Fault::Duplicate { what: "zone", name: suffix.into(), first: format!("`{first}`") };
+        return Err(Error::at_line(Some(line), fault));
+    }
+    let block = zone.block(suffix, port(corefile));
+    if let Some(ours) = ours {
+        return Ok(format!("{}{block}{}", &corefile[..ours.start], &corefile[ours.end..]));
+    }
+    if has_no_braces(corefile) {
+        let what = "the server block of the Corefile".to_string();
+        let needs = "braces, without which CoreDNS takes every line below to be in it";
+        return Err(Error::new("", Fault::Needs { what, needs }));
+    }
+    if corefile.is_empty() || corefile.ends_with('\n') {
+        return Ok(format!("{corefile}{block}"));
+    }
+    Ok(format!("{block}{corefile}"))
+}
+
+/// The Corefile without our block for the suffix.
+#[must_use]
+pub fn remove(corefile: &str, suffix: &str) -> String {
+    match ours(corefile, suffix) {
+        Some(ours) => format!("{}{}", &corefile[..ours.start], &corefile[ours.end..]),
+        None => corefile.to_string(),
+    }
+}
+
+/// Where our block stands, its marks included: from the last line that begins one to the first after it that ends it.
+fn ours(corefile: &str, suffix: &str) -> Option<Range<usize>> {
+    let (begin, end) = (begin(suffix), end(suffix));
+    let (mut at, mut start) = (0, None);
+    for line in corefile.split_inclusive('\n') {
+        let text = line.trim();
+        if text == begin {
+            start = Some(at);
+        }
+        at += line.len();
+        if let Some(start) = start.filter(|_| text == end) {
+            return Some(start..at);
+        }
+    }
+    None
+}
+
+/// What a line says besides its comment.
+fn code(line: &str) -> &str {
+    line.split('#').next().unwrap_or_default().trim()
+}
+
+/// A line that begins a server block for the suffix, with its number, outside of our block.
+fn foreign_zone(
+    corefile: &str,
+    ours: Option<&Range<usize>>,
+    suffix: &str,
+) -> Option<(u64, String)> {
+    let zone = |word: &str| {
+        let word = word.trim_end_matches('{').trim_end_matches(',').trim_start_matches("dns://");
+        word.split(':').next().unwrap_or_default().trim_end_matches('.') == suffix
+    };
+    let (mut depth, mut at) = (0_i32, 0);
+    for (number, line) in (1..).zip(corefile.split_inclusive('\n')) {
+        let is_ours = ours.is_some_and(|ours| ours.contains(&at));
+        at += line.len();
+        let code = if is_ours { "" } else { code(line) };
+        if depth == 0 && code.split_whitespace().any(zone) {
+            return Some((number, code.to_string()));
+        }
+        for c in code.chars() {
+            depth += i32::from(c == '{') - i32::from(c == '}');
+        }
+    }
+    None
+}
+
+/// The port CoreDNS listens on: that of the block for all names, `.:1053`; 53 where it says none.
+fn port(corefile: &str) -> u16 {
+    let words = corefile.lines().flat_map(|line| code(line).split_whitespace());
+    let ports = words.filter_map(|word| {
+        let word = word.trim_end_matches(',').trim_start_matches("dns://");
+        word.strip_prefix(".:")?.parse().ok()
+    });
+    ports.into_iter().next().unwrap_or(53)
+}
+
+/// Whether everything in the file is one server block without braces (`caddyfile/parse.go: blockContents`: then it ends
+/// with the file).
+fn has_no_braces(corefile: &str) -> bool {
+    let lines = corefile.lines().map(code).filter(|code| !code.is_empty());
+    let mut lines = lines.skip_while(|code| code.starts_with("import "));
+    // Names of a block are on one line, or on several with commas.
+    let last = lines.find(|code| code.contains('{') || !code.ends_with(','));
+    let opens_below = lines.next().is_some_and(|code| code.starts_with('{'));
+    last.is_some_and(|code| !code.contains('{')) && !opens_below
+}
+
+/// Whether CoreDNS reads the file again when it changes (plugin `reload`), as far as the file shows.
+#[must_use]
+pub fn reloads(corefile: &str) -> bool {
+    corefile.lines().any(|line| code(line).split_whitespace().next() == Some("reload"))
+}
+
+/// Whether the file is for CoreDNS before 1.4.0: besides our block it has the plugin `proxy`, which is gone since, and not
+/// `forward`.
+#[must_use]
+pub fn has_old_words(corefile: &str, suffix: &str) -> bool {
+    let theirs = remove(corefile, suffix);
+    let says = |word| theirs.lines().any(|line| code(line).split_whitespace().next() == Some(word));
+    says("proxy") && !says("forward")
+}
