@@ -131,7 +131,8 @@ pub(super) fn lenient(bytes: &[u8]) -> Found {
     found
 }
 
-/// Takes a block; whether OpenSSL could make something of it.
+/// Takes a block; whether reading goes on behind it. A certificate or CRL that is none is lost with its block, a key
+/// OpenSSL can make nothing of is not.
 fn lenient_block(block: &Block, found: &mut Found) -> bool {
     if block.header.len() > 10 {
         return false;
@@ -140,17 +141,13 @@ fn lenient_block(block: &Block, found: &mut Found) -> bool {
         b"CERTIFICATE" | b"X509 CERTIFICATE" | b"TRUSTED CERTIFICATE" => {
             let anchor = Anchor::from_trusted_der(&block.der)
                 .or_else(|_| Cert::from_der(&block.der).map(Anchor::new));
-            let taken = anchor.is_ok();
             found.certs.extend(anchor);
-            taken
+            true
         }
-        b"X509 CRL" => match Crl::from_der(&block.der) {
-            Ok(crl) => {
-                found.crls.push(crl);
-                true
-            }
-            Err(_) => false,
-        },
+        b"X509 CRL" => {
+            found.crls.extend(Crl::from_der(&block.der));
+            true
+        }
         label => label.ends_with(b"PRIVATE KEY") && keys::reads(block),
     }
 }
