@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount};
 use kube::api::{DeleteParams, DynamicObject, ListParams, PostParams};
 use kube::core::GroupVersionKind;
 use kube::discovery::ApiResource;
@@ -135,6 +135,31 @@ impl Cluster {
         let mut pods = listing.expect("an answer").items;
         pods.sort_by_key(ResourceExt::name_any);
         pods
+    }
+
+    /// The first pod a label selector matches, as soon as it has an address.
+    ///
+    /// # Panics
+    /// When there is none in time.
+    #[must_use]
+    pub fn running_pod(&self, namespace: &str, selector: &str) -> Pod {
+        let pods = Api::<Pod>::namespaced(self.client(), namespace);
+        self.wait(&format!("a pod with {selector} runs"), wait::LONG, async || {
+            let listing = pods.list(&ListParams::default().labels(selector)).await.ok()?;
+            let mut there = listing.items.into_iter();
+            there.find(|pod| pod.status.as_ref().is_some_and(|status| status.pod_ip.is_some()))
+        })
+    }
+
+    /// The address of a Service in its cluster.
+    ///
+    /// # Panics
+    /// When it has none.
+    #[must_use]
+    pub fn service_address(&self, namespace: &str, name: &str) -> String {
+        let services = Api::<Service>::namespaced(self.client(), namespace);
+        let service = self.block_on(services.get(name)).expect("a Service");
+        service.spec.and_then(|spec| spec.cluster_ip).expect("an address")
     }
 
     /// A token of a ServiceAccount for an audience (istiod's is `istio-ca`), good for ten minutes.
