@@ -27,6 +27,7 @@ pub mod pki;
 pub mod ports;
 pub mod process;
 pub mod proxy;
+pub mod services;
 pub mod sidecar;
 pub mod tools;
 pub mod wait;

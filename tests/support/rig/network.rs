@@ -81,8 +81,16 @@ fn is_possible() -> Result<(), String> {
 pub fn address() -> String {
     static LAST: AtomicU8 = AtomicU8::new(0);
     let address = format!("10.244.{}.255", LAST.fetch_add(1, Ordering::Relaxed));
-    sh(&format!("ip addr add {address}/16 dev {BRIDGE}"));
+    more(&format!("{address}/16"));
     address
+}
+
+/// Gives the bridge a certain address.
+///
+/// # Panics
+/// When it cannot be added.
+pub fn more(address: &str) {
+    sh(&format!("ip addr add {address} dev {BRIDGE}"));
 }
 
 /// The network of a pod.

@@ -2,19 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::json;
 
-use super::network::{self, Namespace};
+use super::network::Namespace;
 use super::process::{Plan, Process, read_log};
+use super::services::{ISTIOD, Services};
 use super::{Cluster, app, rig, wait};
 
-/// istiod's TLS port.
-const TLS: u16 = 15012;
 /// Envoy's own port, on loopback.
 const ADMIN: u16 = 15000;
 /// The port that says whether the proxy is ready.
@@ -29,7 +27,7 @@ pub const STOCK: [(&str, &str); 2] =
 /// The same as a line of `MeshConfig`.
 pub const STOCK_MESH: &str = "defaultProviders: {metrics: []}\n";
 
-/// A pod with its proxy; dropped, they end.
+/// A pod with its proxy; dropped, it ends.
 pub struct Sidecar {
     /// Name of the pod.
     pub pod: String,
@@ -37,34 +35,17 @@ pub struct Sidecar {
     pub address: String,
     /// Network of the pod.
     pub network: Namespace,
-    agent: Process,
-    log: PathBuf,
+    plan: Plan,
+    agent: Option<Process>,
 }
 
 impl Cluster {
-    /// Serves istiod at an address all pods reach, and returns it: what kube-proxy would do.
-    ///
-    /// # Panics
-    /// When it cannot.
-    #[must_use]
-    pub fn serve_istiod(&self) -> String {
-        let address = network::address();
-        let listener = TcpListener::bind((address.as_str(), TLS)).expect("an address to listen at");
-        listener.set_nonblocking(true).expect("a listener");
-        let find = self.istiod_finder(TLS);
-        self.block_on(async {
-            let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
-            tokio::spawn(relay(listener, find));
-        });
-        address
-    }
-
     /// Starts the proxy of a pod and waits until it is ready; `more` are further addresses of it.
     ///
     /// # Panics
     /// When it does not come up.
     #[must_use]
-    pub fn start_proxy(&self, istiod: &str, pod: &Pod, more: &[&str]) -> Sidecar {
+    pub fn start_proxy(&self, services: &Services, pod: &Pod, more: &[&str]) -> Sidecar {
         let me = Me::of(pod);
         let folder = self.folder().join("proxies").join(&me.name);
         fs::create_dir_all(&folder).expect("a folder");
@@ -73,27 +54,16 @@ impl Cluster {
         if me.kind == "sidecar" {
             network.good(&take_calls().iter().map(String::as_str).collect::<Vec<_>>());
         }
-        self.write_files(&me, &folder);
-        let plan = self.agent(istiod, &me, &network, &folder);
-        let mut sidecar = Sidecar {
-            pod: me.name.clone(),
-            address: me.address,
-            network,
-            agent: plan.start(),
-            log: plan.log,
-        };
-        let start = std::time::Instant::now();
-        while !sidecar.is_ready() {
-            let ended = sidecar.agent.ended();
-            assert!(ended.is_none(), "{}: {ended:?}\n{}", me.name, sidecar.agent.tail());
-            assert!(start.elapsed() < wait::LONG, "{}\n{}", me.name, sidecar.log());
-            std::thread::sleep(Duration::from_millis(100));
-        }
+        self.write_files(services, &me, &folder);
+        let plan = self.agent(services, &me, &network, &folder);
+        let (pod, address) = (me.name, me.address);
+        let mut sidecar = Sidecar { pod, address, network, plan, agent: None };
+        sidecar.start();
         sidecar
     }
 
     /// What a pod has mounted: the mesh's roots, a token for istiod, its labels.
-    fn write_files(&self, me: &Me, folder: &Path) {
+    fn write_files(&self, services: &Services, me: &Me, folder: &Path) {
         let roots = self.config_map_key(&me.namespace, "istio-ca-root-cert", "root-cert.pem");
         let labels = me.labels.iter().map(|(key, value)| format!("{key}={value:?}\n"));
         for (path, text) in [
@@ -104,6 +74,7 @@ impl Cluster {
             ),
             ("etc/istio/pod/labels", labels.collect()),
             ("etc/istio/pod/annotations", String::new()),
+            ("resolv.conf", format!("nameserver {}\n", services.names)),
         ] {
             let path = folder.join(path);
             fs::create_dir_all(path.parent().expect("a folder above")).expect("a folder");
@@ -112,7 +83,7 @@ impl Cluster {
     }
 
     /// The container `istio-proxy` as it is injected. In a namespace of process ids nothing of it outlives it.
-    fn agent(&self, istiod: &str, me: &Me, network: &Namespace, folder: &Path) -> Plan {
+    fn agent(&self, services: &Services, me: &Me, network: &Namespace, folder: &Path) -> Plan {
         let rig = rig().expect("a cluster runs");
         let path = |name: &str| rig.path(name).display().to_string();
         let (agent, template) = (path("pilot-agent"), path("bootstrap.json"));
@@ -123,11 +94,12 @@ impl Cluster {
              {agent} proxy {} --domain {domain} --templateFile {template}",
             me.kind
         );
-        let command = network.command(&words.split(' ').collect::<Vec<_>>());
+        let script = format!("mount --bind resolv.conf /etc/resolv.conf; exec {words}");
+        let command = network.command(&["unshare", "--mount", "--", "sh", "-ec", &script]);
         let proxy = json!({
             "binaryPath": path("envoy"),
             "configPath": "./etc/istio/proxy",
-            "discoveryAddress": format!("{istiod}:{TLS}"),
+            "discoveryAddress": format!("{}:{ISTIOD}", services.istiod),
             "concurrency": 1,
             "statusPort": 15020,
             "proxyStatsMatcher": {"inclusionRegexps": [".*"]},
@@ -158,6 +130,28 @@ impl Cluster {
 }
 
 impl Sidecar {
+    /// Ends the proxy, as a crash does; nobody is told.
+    pub fn kill(&mut self) {
+        self.agent = None;
+    }
+
+    /// Starts the proxy, again where it runs, and waits until it is ready; its certificate is a new one.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn start(&mut self) {
+        self.kill();
+        let mut agent = self.plan.start();
+        let start = Instant::now();
+        while !self.is_ready() {
+            let ended = agent.ended();
+            assert!(ended.is_none(), "{}: {ended:?}\n{}", self.pod, agent.tail());
+            assert!(start.elapsed() < wait::LONG, "{}\n{}", self.pod, self.log());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        self.agent = Some(agent);
+    }
+
     fn is_ready(&self) -> bool {
         let answer = app::get(&self.network, (&self.address, STATUS), "rig", "/healthz/ready");
         answer.is_ok_and(|answer| answer.status == 200)
@@ -184,7 +178,7 @@ impl Sidecar {
     /// What agent and Envoy printed.
     #[must_use]
     pub fn log(&self) -> String {
-        read_log(&self.log)
+        read_log(&self.plan.log)
     }
 }
 
@@ -219,21 +213,4 @@ fn take_calls() -> Vec<String> {
     let words = "istio-iptables -p 15001 -z 15006 -u 1337 -g 1337 -m REDIRECT -i * -b * -d 15090,15021,15020 \
                  --redirect-dns --capture-all-dns --force-iptables-binary nft";
     [agent].into_iter().chain(words.split(' ').map(str::to_owned)).collect()
-}
-
-/// Hands connections to whichever istiod takes them.
-async fn relay(listener: tokio::net::TcpListener, find: impl Fn() -> Vec<u16> + Send + 'static) {
-    loop {
-        let Ok((mut here, _)) = listener.accept().await else { continue };
-        let ports = find();
-        tokio::spawn(async move {
-            for port in ports {
-                if let Ok(mut there) = tokio::net::TcpStream::connect(("127.0.0.1", port)).await {
-                    // Either side may end it.
-                    let _ = tokio::io::copy_bidirectional(&mut here, &mut there).await;
-                    return;
-                }
-            }
-        });
-    }
 }

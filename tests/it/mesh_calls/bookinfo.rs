@@ -1,0 +1,178 @@
+//! Bookinfo on two clusters whose CAs have one root, with a real proxy for every pod.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::thread::scope;
+use std::time::{Duration, Instant};
+
+use tests::mesh::Mesh;
+use tests::rig::app::{Answer, App, call};
+use tests::rig::services::Services;
+use tests::rig::sidecar::{STOCK, STOCK_MESH, Sidecar};
+use tests::rig::{Cluster, Gateway, Istio};
+
+/// Address of cluster2's gateway in the spec.
+const GATEWAY: &str = "172.18.0.230";
+pub(super) const PORT: u16 = 9080;
+const CLIENT: &str = "app=productpage";
+
+/// Everything that runs, dropped in this order.
+pub(super) struct Bookinfo {
+    /// Who calls, on cluster1.
+    pub(super) productpage: Sidecar,
+    /// The east-west gateway of cluster2.
+    pub(super) gateway: Sidecar,
+    /// v1 and v2 on cluster1, v3 on cluster2.
+    pub(super) reviews: BTreeMap<&'static str, Version>,
+    _services: [Services; 2],
+    pub(super) mesh: Mesh,
+}
+
+/// A version of reviews.
+pub(super) struct Version {
+    pub(super) proxy: Sidecar,
+    pub(super) app: Arc<App>,
+}
+
+impl Bookinfo {
+    pub(super) fn start() -> Option<Self> {
+        let mesh = Mesh::start(&["cluster1", "cluster2"])?;
+        let [one, two] = &mesh.clusters[..] else { panic!("two clusters") };
+        let (one, two) = scope(|scope| {
+            let one = scope.spawn(|| {
+                install(&mesh, one, "");
+                let productpage = workload("productpage", &["v1"]);
+                one.apply(&(productpage + &workload("reviews", &["v1", "v2"])));
+                let services = one.serve(&[("reviews", PORT)]);
+                let caller = proxy(one, &services, "default", CLIENT, &[]);
+                (caller, reviews(one, &services, &["v1", "v2"]), services)
+            });
+            let two = scope.spawn(|| {
+                install(&mesh, two, "");
+                two.apply(&workload("reviews", &["v3"]));
+                let services = two.serve(&[]);
+                let labels = "istio=eastwestgateway";
+                let gateway = proxy(two, &services, "istio-system", labels, &[GATEWAY]);
+                (gateway, reviews(two, &services, &["v3"]), services)
+            });
+            (one.join().expect("cluster1"), two.join().expect("cluster2"))
+        });
+        Some(Self {
+            productpage: one.0,
+            gateway: two.0,
+            reviews: one.1.into_iter().chain(two.1).collect(),
+            _services: [one.2, two.2],
+            mesh,
+        })
+    }
+
+    pub(super) fn apply(&self, spec: &str) {
+        self.mesh.shell.scratch.write("mesh.yaml", spec);
+        println!("{}", self.mesh.good("mesh apply -f @/mesh.yaml --yes"));
+    }
+
+    /// A call of productpage's by the name the Service has in its own cluster.
+    pub(super) fn call(&self) -> Answer {
+        let at = self.mesh.clusters[0].service_address("default", "reviews");
+        self.call_at(&at, "reviews:9080")
+    }
+
+    pub(super) fn call_at(&self, at: &str, host: &str) -> Answer {
+        call(&self.productpage.network, (at, PORT), host).expect("an answer")
+    }
+
+    /// Calls until one after the other, as many as that, is answered by one of these versions.
+    pub(super) fn until_only(&self, versions: &[&str], calls: usize) {
+        let mut good = 0;
+        until(&format!("{calls} answers of {versions:?} only"), || {
+            let answer = self.call();
+            let is_good = answer.status == 200 && versions.contains(&answer.name().as_str());
+            good = if is_good { good + 1 } else { 0 };
+            (good == calls).then_some(())
+        });
+    }
+}
+
+/// Asks until there is an answer: configuration takes a moment to reach the proxies.
+pub(super) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "{what}: not in time");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Istio with the CA of the mesh, and proxies that are a stock Envoy.
+pub(super) fn install(mesh: &Mesh, cluster: &Cluster, more: &str) {
+    cluster.install_istio_crds();
+    cluster.apply_cacerts(&mesh.shell.scratch.join(format!("ca/{}", cluster.name())));
+    let env = STOCK.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    cluster.install_istio(&Istio {
+        mesh: format!("trustDomain: {}\n{STOCK_MESH}{more}", cluster.name()),
+        env: env.into(),
+        gateways: vec![Gateway::named("istio-eastwestgateway")],
+        ..Istio::default()
+    });
+}
+
+/// The proxy of the one pod with these labels.
+fn proxy(
+    cluster: &Cluster,
+    services: &Services,
+    namespace: &str,
+    labels: &str,
+    more: &[&str],
+) -> Sidecar {
+    let pod = cluster.running_pod(namespace, labels);
+    cluster.start_proxy(services, &pod, more)
+}
+
+fn reviews(
+    cluster: &Cluster,
+    services: &Services,
+    versions: &[&'static str],
+) -> BTreeMap<&'static str, Version> {
+    let one = |version: &&'static str| {
+        let labels = format!("app=reviews,version={version}");
+        let proxy = proxy(cluster, services, "default", &labels, &[]);
+        let app = App::start(cluster, &proxy.network, (&proxy.address, PORT), version);
+        (*version, Version { proxy, app })
+    };
+    versions.iter().map(one).collect()
+}
+
+/// A Service and its versions in YAML; pods have the label that injection gives them: a gateway leads to no others.
+fn workload(name: &str, versions: &[&str]) -> String {
+    let mut text = format!(
+        "---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {{name: bookinfo-{name}, namespace: default}}
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: {name}, namespace: default}}
+spec: {{selector: {{app: {name}}}, ports: [{{name: http, port: {PORT}}}]}}
+"
+    );
+    for version in versions {
+        text += &format!(
+            "---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: {name}-{version}, namespace: default}}
+spec:
+  selector: {{matchLabels: {{app: {name}, version: {version}}}}}
+  template:
+    metadata: {{labels: {{app: {name}, version: {version}, security.istio.io/tlsMode: istio}}}}
+    spec:
+      serviceAccountName: bookinfo-{name}
+      containers: [{{name: {name}, image: 'docker.io/istio/examples-bookinfo-{name}-{version}:1.20.3'}}]
+"
+        );
+    }
+    text
+}
