@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tests::mesh::Mesh;
 use tests::rig::app::{Answer, App, call};
+use tests::rig::istio::namespace;
 use tests::rig::services::Services;
 use tests::rig::sidecar::{STOCK, STOCK_MESH, Sidecar};
 use tests::rig::{Cluster, Gateway, Istio};
@@ -37,10 +38,14 @@ pub(super) struct Version {
 impl Bookinfo {
     pub(super) fn start() -> Option<Self> {
         let mesh = Mesh::start(&["cluster1", "cluster2"])?;
+        for cluster in &mesh.clusters {
+            cluster.apply_object(&namespace("istio-system"));
+        }
+        mesh.good("push @/ca --context cluster1,cluster2 --before-install --yes");
         let [one, two] = &mesh.clusters[..] else { panic!("two clusters") };
         let (one, two) = scope(|scope| {
             let one = scope.spawn(|| {
-                install(&mesh, one, "");
+                install(one, "");
                 let productpage = workload("productpage", &["v1"]);
                 one.apply(&(productpage + &workload("reviews", &["v1", "v2"])));
                 let services = one.serve(&[("reviews", PORT)]);
@@ -48,7 +53,7 @@ impl Bookinfo {
                 (caller, reviews(one, &services, &["v1", "v2"]), services)
             });
             let two = scope.spawn(|| {
-                install(&mesh, two, "");
+                install(two, "");
                 two.apply(&workload("reviews", &["v3"]));
                 let services = two.serve(&[]);
                 let labels = "istio=eastwestgateway";
@@ -81,6 +86,12 @@ impl Bookinfo {
         call(&self.productpage.network, (at, PORT), host).expect("an answer")
     }
 
+    /// Calls until a version answers.
+    pub(super) fn until_answered_by(&self, version: &str) {
+        let what = format!("an answer of {version}");
+        until(&what, || (self.call().name() == version).then_some(()));
+    }
+
     /// Calls until one after the other, as many as that, is answered by one of these versions.
     pub(super) fn until_only(&self, versions: &[&str], calls: usize) {
         let mut good = 0;
@@ -105,10 +116,9 @@ pub(super) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Istio with the CA of the mesh, and proxies that are a stock Envoy.
-pub(super) fn install(mesh: &Mesh, cluster: &Cluster, more: &str) {
+/// Istio whose proxies are a stock Envoy.
+pub(super) fn install(cluster: &Cluster, more: &str) {
     cluster.install_istio_crds();
-    cluster.apply_cacerts(&mesh.shell.scratch.join(format!("ca/{}", cluster.name())));
     let env = STOCK.map(|(name, value)| (name.to_owned(), value.to_owned()));
     cluster.install_istio(&Istio {
         mesh: format!("trustDomain: {}\n{STOCK_MESH}{more}", cluster.name()),

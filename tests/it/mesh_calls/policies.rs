@@ -45,6 +45,7 @@ pub(super) fn failover(bookinfo: &mut Bookinfo) {
         "  failover: [cluster1, cluster2]\n  \
          outlierDetection: {consecutive5xxErrors: 2, interval: 1s, baseEjectionTime: 2s, maxEjectionPercent: 100}\n",
     ));
+    bookinfo.until_answered_by("v2");
     bookinfo.until_only(&["v1", "v2"], 40);
     for version in ["v1", "v2"] {
         bookinfo.reviews.get_mut(version).expect("a version").proxy.kill();

@@ -1,4 +1,5 @@
-//! What a pod runs behind its proxy: an HTTP server that says what it was asked, and calls as an application makes them.
+//! What a pod runs behind its proxy: a server of HTTP/1.1 and 2 that says what it was asked, and calls as applications
+//! make them.
 
 use std::convert::Infallible;
 use std::io::{Read, Write};
@@ -8,10 +9,10 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Map, Value, json};
 
 use super::Cluster;
@@ -53,7 +54,9 @@ impl App {
             (header.to_string(), Value::from(String::from_utf8_lossy(value.as_bytes())))
         });
         let headers: Map<String, Value> = headers.collect();
-        let mut response = Response::new(json!({"name": name, "headers": headers}).to_string());
+        let version = format!("{:?}", request.version());
+        let said = json!({"name": name, "version": version, "headers": headers});
+        let mut response = Response::new(said.to_string());
         let less = |fails: u32| fails.checked_sub(1);
         if self.fails.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok() {
             *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
@@ -67,12 +70,19 @@ async fn serve(listener: tokio::net::TcpListener, app: Arc<App>, name: String) {
         let Ok((stream, _)) = listener.accept().await else { continue };
         let (app, name) = (Arc::clone(&app), name.clone());
         tokio::spawn(async move {
-            let service = service_fn(|request| {
-                let answer = app.answer(request, &name);
-                async move { Ok::<_, Infallible>(answer.await) }
+            let service = service_fn(move |request| {
+                let (app, name) = (Arc::clone(&app), name.clone());
+                async move { Ok::<_, Infallible>(app.answer(request, &name).await) }
             });
+            let mut first = [0; 3];
+            let is_http2 = stream.peek(&mut first).await.is_ok() && first == *b"PRI";
+            let stream = TokioIo::new(stream);
             // The other side sees what went wrong.
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            let _ = if is_http2 {
+                http2::Builder::new(TokioExecutor::new()).serve_connection(stream, service).await
+            } else {
+                http1::Builder::new().serve_connection(stream, service).await
+            };
         });
     }
 }
@@ -91,6 +101,12 @@ impl Answer {
     #[must_use]
     pub fn name(&self) -> String {
         self.said("/name")
+    }
+
+    /// The version of HTTP the application was asked in: `HTTP/1.1`.
+    #[must_use]
+    pub fn version(&self) -> String {
+        self.said("/version")
     }
 
     /// A header of the request as the application saw it.
@@ -131,5 +147,21 @@ pub fn get(pod: &Namespace, at: (&str, u16), host: &str, path: &str) -> Result<A
     let (head, body) = text.split_once("\r\n\r\n").ok_or_else(|| format!("{at:?}: {text:?}"))?;
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
     let status = status.ok_or_else(|| format!("{at:?}: {head:?}"))?;
-    Ok(Answer { status, body: body.to_owned() })
+    let is_chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+    let body = if is_chunked { joined(body) } else { Some(body.to_owned()) };
+    Ok(Answer { status, body: body.ok_or_else(|| format!("{at:?}: chunks"))? })
+}
+
+/// A body without the lengths of its chunks.
+fn joined(mut chunks: &str) -> Option<String> {
+    let mut body = String::new();
+    loop {
+        let (length, rest) = chunks.split_once("\r\n")?;
+        let length = usize::from_str_radix(length, 16).ok()?;
+        if length == 0 {
+            return Some(body);
+        }
+        body += rest.get(..length)?;
+        chunks = rest.get(length..)?.strip_prefix("\r\n")?;
+    }
 }
