@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::scope;
 use std::time::{Duration, Instant};
 
@@ -76,6 +77,40 @@ impl Bookinfo {
         println!("{}", self.mesh.good("mesh apply -f @/mesh.yaml --yes"));
     }
 
+    /// Applies a spec while calls are made without a pause, none of which may fail.
+    pub(super) fn apply_unnoticed(&self, spec: &str) {
+        self.while_calling(|| self.apply(spec));
+    }
+
+    /// Does something while calls are made without a pause, and for a moment after; none may fail.
+    pub(super) fn while_calling<T>(&self, act: impl FnOnce() -> T) -> T {
+        let ended = AtomicBool::new(false);
+        let calls = || {
+            let mut bad = Vec::new();
+            let mut count = 0;
+            while !ended.load(Ordering::Relaxed) {
+                let answer = self.call();
+                count += 1;
+                if answer.status != 200 {
+                    bad.push(answer);
+                }
+            }
+            (count, bad)
+        };
+        scope(|scope| {
+            let calling = [scope.spawn(calls), scope.spawn(calls)];
+            let end = End(&ended);
+            let acted = act();
+            std::thread::sleep(Duration::from_secs(1));
+            drop(end);
+            for (count, bad) in calling.map(|thread| thread.join().expect("calls")) {
+                println!("{count} calls meanwhile");
+                assert!(bad.is_empty(), "{} of {count} failed: {bad:?}", bad.len());
+            }
+            acted
+        })
+    }
+
     /// A call of productpage's by the name the Service has in its own cluster.
     pub(super) fn call(&self) -> Answer {
         let at = self.mesh.clusters[0].service_address("default", "reviews");
@@ -101,6 +136,15 @@ impl Bookinfo {
             good = if is_good { good + 1 } else { 0 };
             (good == calls).then_some(())
         });
+    }
+}
+
+/// Says that it is over, whatever happens before.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

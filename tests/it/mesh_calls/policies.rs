@@ -13,7 +13,7 @@ fn with(policy: &str) -> String {
 /// Retries, timeouts and copies, each seen where it happens.
 pub(super) fn settings(bookinfo: &Bookinfo) {
     let v3 = &bookinfo.reviews["v3"].app;
-    bookinfo.apply(&with(
+    bookinfo.apply_unnoticed(&with(
         "  route: [{cluster: cluster2, subset: version-v3, weight: 100}]\n  \
          timeout: 3s\n  retries: {attempts: 4, retryOn: 5xx}\n",
     ));
@@ -29,7 +29,7 @@ pub(super) fn settings(bookinfo: &Bookinfo) {
     v3.delay.store(0, Ordering::Relaxed);
     assert_eq!((answer.status, answer.body.as_str()), (504, "upstream request timeout"));
 
-    bookinfo.apply(&with(
+    bookinfo.apply_unnoticed(&with(
         "  route: [{cluster: cluster1, subset: version-v1, weight: 100}]\n  \
          mirror: {cluster: cluster2, subset: version-v3, percent: 100}\n",
     ));
@@ -41,7 +41,7 @@ pub(super) fn settings(bookinfo: &Bookinfo) {
 
 /// Calls stay at home while somebody answers there, and come back.
 pub(super) fn failover(bookinfo: &mut Bookinfo) {
-    bookinfo.apply(&with(
+    bookinfo.apply_unnoticed(&with(
         "  failover: [cluster1, cluster2]\n  \
          outlierDetection: {consecutive5xxErrors: 2, interval: 1s, baseEjectionTime: 2s, maxEjectionPercent: 100}\n",
     ));

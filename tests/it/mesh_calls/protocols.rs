@@ -50,7 +50,7 @@ pub(super) fn each(bookinfo: &Bookinfo) {
     }
     one.apply(SERVICE);
     two.apply(SERVICE);
-    bookinfo.apply(&spec());
+    bookinfo.apply_unnoticed(&spec());
     let address = one.service_address("default", "ledger");
     let call = |port| -> Option<Answer> {
         let answer = call(&bookinfo.productpage.network, (&address, port), "ledger").ok();

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Pod;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use super::network::Namespace;
@@ -132,7 +133,16 @@ impl Cluster {
 impl Sidecar {
     /// Ends the proxy, as a crash does; nobody is told.
     pub fn kill(&mut self) {
-        self.agent = None;
+        let Some(agent) = self.agent.take() else { return };
+        // The first process of a namespace is gone when all are, and `unshare` waits for it.
+        let children = format!("/proc/{0}/task/{0}/children", agent.id());
+        for child in fs::read_to_string(children).unwrap_or_default().split_whitespace() {
+            if let Some(id) = child.parse().ok().and_then(Pid::from_raw) {
+                // It may end in this very moment.
+                let _ = kill_process(id, Signal::KILL);
+            }
+        }
+        agent.wait();
     }
 
     /// Starts the proxy, again where it runs, and waits until it is ready; its certificate is a new one.
