@@ -13,10 +13,12 @@ use std::time::Duration;
 use tests::dns;
 use tests::rig::network::alone;
 
-use bookinfo::{Bookinfo, PORT, install, until};
+use bookinfo::{Bookinfo, Form, PORT, install, until};
 
 /// The spec, as it stands in the documentation.
 const SPEC: &str = include_str!("../../fixtures/mesh/seed2-current/mesh.yaml");
+/// The same for clusters with remote secrets.
+const SECRETS: &str = include_str!("../../fixtures/mesh/seed2-multi-primary/mesh.yaml");
 const CALLS: usize = 400;
 const REMOTE: &str = "reviews.default.svc.cluster2.global";
 /// Questions are taken on their way to whatever name server.
@@ -46,19 +48,31 @@ spec:
 #[test]
 fn calls_are_carried_across_clusters() {
     alone("mesh_calls::calls_are_carried_across_clusters", || {
-        let Some(mut bookinfo) = Bookinfo::start() else { return };
+        let Some(mut bookinfo) = Bookinfo::start(Form::Apart) else { return };
         bookinfo.apply(SPEC);
         another_trust_domain(&bookinfo);
-        weights(&bookinfo);
+        weights(&bookinfo, ["cluster1", "cluster2"], "version-v3");
         remote_name(&bookinfo);
         not_exported(&bookinfo);
         other_identity(&bookinfo);
         protocols::each(&bookinfo);
         policies::settings(&bookinfo);
-        policies::failover(&mut bookinfo);
+        policies::failover(&mut bookinfo, SPEC, "reviews.default.svc.global");
         bookinfo.apply_unnoticed(SPEC);
         bookinfo.until_answered_by("v3");
         renewal::intermediates(&mut bookinfo);
+    });
+}
+
+/// The same with remote secrets: istiods know each other's endpoints, and lead calls through the gateway by themselves.
+#[test]
+fn calls_are_carried_with_remote_secrets() {
+    alone("mesh_calls::calls_are_carried_with_remote_secrets", || {
+        let Some(mut bookinfo) = Bookinfo::start(Form::RemoteSecrets) else { return };
+        bookinfo.apply(SECRETS);
+        bookinfo.until_answered_by("v3");
+        weights(&bookinfo, ["cluster.local"; 2], "v3-cluster2");
+        policies::failover(&mut bookinfo, SECRETS, "reviews.default.svc.cluster.local");
     });
 }
 
@@ -74,24 +88,24 @@ fn another_trust_domain(bookinfo: &Bookinfo) {
         let v3 = &bookinfo.reviews["v3"].proxy;
         (v3.stat("listener.0.0.0.0_15006.ssl.fail_verify_san") > 0).then_some(())
     });
-    install(&bookinfo.mesh.clusters[1], "trustDomainAliases: [cluster1]\n");
+    install(&bookinfo.mesh.clusters[1], Form::Apart, "trustDomainAliases: [cluster1]\n");
     let said = bookinfo.mesh.good("check --context cluster1,cluster2");
     assert!(!said.contains("calls from cluster1 to cluster2"), "{said}");
     bookinfo.until_answered_by("v3");
 }
 
-/// Every version answers, as often as the policy says, within six standard deviations; who answers on the other cluster
-/// knows who called.
-fn weights(bookinfo: &Bookinfo) {
+/// Every version answers, as often as the policy says, within six standard deviations; who answers knows who called,
+/// by identities of the clusters' trust domains. On the other cluster the gateway has been told which subset is meant.
+fn weights(bookinfo: &Bookinfo, domains: [&str; 2], subset: &str) {
     let mut counts = BTreeMap::<String, usize>::new();
     for _ in 0..CALLS {
         let answer = bookinfo.call();
         assert_eq!(answer.status, 200, "{answer:?}");
         let certificate = answer.header("x-forwarded-client-cert");
-        let by = if answer.name() == "v3" { "cluster2" } else { "cluster1" };
+        let by = domains[usize::from(answer.name() == "v3")];
         for part in [
             format!("By=spiffe://{by}/ns/default/sa/bookinfo-reviews;"),
-            "URI=spiffe://cluster1/ns/default/sa/bookinfo-productpage".to_owned(),
+            format!("URI=spiffe://{}/ns/default/sa/bookinfo-productpage", domains[0]),
         ] {
             assert!(certificate.contains(&part), "{part} is not in {certificate}");
         }
@@ -104,9 +118,9 @@ fn weights(bookinfo: &Bookinfo) {
         let count = counts.get(version).copied().unwrap_or_default() as f64;
         assert!((count - expect).abs() < 6.0 * deviation, "{version}: {counts:?}");
     }
-    let passed =
-        "tcp.outbound_.9080_.version-v3_.reviews.default.svc.cluster.local.downstream_cx_total";
-    assert!(bookinfo.gateway.stat(passed) > 0, "{}", bookinfo.gateway.admin("/stats?filter=tcp"));
+    let sni = format!("outbound_.9080_.{subset}_.reviews.default.svc.cluster.local");
+    let passed = format!("tcp.{sni}.downstream_cx_total");
+    assert!(bookinfo.gateway.stat(&passed) > 0, "{}", bookinfo.gateway.admin("/stats?filter=tcp"));
 }
 
 /// Istio's DNS proxy knows the remote name, and its address leads there.

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::scope;
 use std::time::{Duration, Instant};
 
+use k8s_openapi::ByteString;
+use serde_json::json;
 use tests::mesh::Mesh;
 use tests::rig::app::{Answer, App, call};
 use tests::rig::istio::namespace;
@@ -36,27 +38,36 @@ pub(super) struct Version {
     pub(super) app: Arc<App>,
 }
 
+/// How the clusters know each other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Each its own trust domain, and nothing else of each other.
+    Apart,
+    /// Remote secrets, networks of their own, one trust domain.
+    RemoteSecrets,
+}
+
 impl Bookinfo {
-    pub(super) fn start() -> Option<Self> {
+    pub(super) fn start(form: Form) -> Option<Self> {
         let mesh = Mesh::start(&["cluster1", "cluster2"])?;
-        for cluster in &mesh.clusters {
-            cluster.apply_object(&namespace("istio-system"));
+        let [one, two] = &mesh.clusters[..] else { panic!("two clusters") };
+        for (cluster, other) in [(one, two), (two, one)] {
+            prepare(cluster, other, form);
         }
         mesh.good("push @/ca --context cluster1,cluster2 --before-install --yes");
-        let [one, two] = &mesh.clusters[..] else { panic!("two clusters") };
         let (one, two) = scope(|scope| {
             let one = scope.spawn(|| {
-                install(one, "");
+                install(one, form, "");
                 let productpage = workload("productpage", &["v1"]);
                 one.apply(&(productpage + &workload("reviews", &["v1", "v2"])));
-                let services = one.serve(&[("reviews", PORT)]);
+                let services = serve(one, form);
                 let caller = proxy(one, &services, "default", CLIENT, &[]);
                 (caller, reviews(one, &services, &["v1", "v2"]), services)
             });
             let two = scope.spawn(|| {
-                install(two, "");
+                install(two, form, "");
                 two.apply(&workload("reviews", &["v3"]));
-                let services = two.serve(&[]);
+                let services = serve(two, form);
                 let labels = "istio=eastwestgateway";
                 let gateway = proxy(two, &services, "istio-system", labels, &[GATEWAY]);
                 (gateway, reviews(two, &services, &["v3"]), services)
@@ -160,16 +171,56 @@ pub(super) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+const NETWORK: &str = "topology.istio.io/network";
+
+/// The namespace of Istio, and in it what it has to know of the other cluster.
+fn prepare(cluster: &Cluster, other: &Cluster, form: Form) {
+    cluster.apply_object(&namespace("istio-system"));
+    if form == Form::Apart {
+        return;
+    }
+    let kubeconfig = std::fs::read(other.kubeconfig()).expect("a kubeconfig");
+    cluster.apply_object(&json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {
+            "name": format!("istio-remote-secret-{}", other.name()),
+            "namespace": "istio-system",
+            "labels": {"istio/multiCluster": "true"},
+        },
+        "data": {other.name(): ByteString(kubeconfig)},
+    }));
+}
+
 /// Istio whose proxies are a stock Envoy.
-pub(super) fn install(cluster: &Cluster, more: &str) {
+pub(super) fn install(cluster: &Cluster, form: Form, more: &str) {
+    let mut gateway = Gateway::named("istio-eastwestgateway");
+    let mut mesh = format!("{STOCK_MESH}{more}");
+    match form {
+        Form::Apart => mesh += &format!("trustDomain: {}\n", cluster.name()),
+        Form::RemoteSecrets => {
+            gateway.labels.insert(NETWORK.to_owned(), cluster.name().to_owned());
+        }
+    }
     cluster.install_istio_crds();
     let env = STOCK.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    cluster.install_istio(&Istio {
-        mesh: format!("trustDomain: {}\n{STOCK_MESH}{more}", cluster.name()),
-        env: env.into(),
-        gateways: vec![Gateway::named("istio-eastwestgateway")],
-        ..Istio::default()
-    });
+    let gateways = vec![gateway];
+    cluster.install_istio(&Istio { mesh, env: env.into(), gateways, ..Istio::default() });
+    if form == Form::RemoteSecrets {
+        let mut istio = namespace("istio-system");
+        istio["metadata"]["labels"] = json!({NETWORK: cluster.name()});
+        cluster.apply_object(&istio);
+    }
+    if cluster.name() == "cluster2" {
+        cluster.give_address("istio-system", "istio-eastwestgateway", GATEWAY);
+    }
+}
+
+fn serve(cluster: &Cluster, form: Form) -> Services {
+    let network = (form == Form::RemoteSecrets).then(|| cluster.name().to_owned());
+    let mine: &[_] = if cluster.name() == "cluster1" { &[("reviews", PORT)] } else { &[] };
+    let mut services = cluster.serve(mine);
+    services.network = network;
+    services
 }
 
 /// The proxy of the one pod with these labels.

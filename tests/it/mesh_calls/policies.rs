@@ -2,11 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
+use super::SPEC;
 use super::bookinfo::{Bookinfo, until};
 
-/// The spec with another policy.
-fn with(policy: &str) -> String {
-    let (head, _) = super::SPEC.split_once("  route:\n").expect("a route");
+/// A spec with another policy.
+fn with(spec: &str, policy: &str) -> String {
+    let (head, _) = spec.split_once("  route:\n").expect("a route");
     format!("{head}{policy}")
 }
 
@@ -14,6 +15,7 @@ fn with(policy: &str) -> String {
 pub(super) fn settings(bookinfo: &Bookinfo) {
     let v3 = &bookinfo.reviews["v3"].app;
     bookinfo.apply_unnoticed(&with(
+        SPEC,
         "  route: [{cluster: cluster2, subset: version-v3, weight: 100}]\n  \
          timeout: 3s\n  retries: {attempts: 4, retryOn: 5xx}\n",
     ));
@@ -30,6 +32,7 @@ pub(super) fn settings(bookinfo: &Bookinfo) {
     assert_eq!((answer.status, answer.body.as_str()), (504, "upstream request timeout"));
 
     bookinfo.apply_unnoticed(&with(
+        SPEC,
         "  route: [{cluster: cluster1, subset: version-v1, weight: 100}]\n  \
          mirror: {cluster: cluster2, subset: version-v3, percent: 100}\n",
     ));
@@ -39,13 +42,18 @@ pub(super) fn settings(bookinfo: &Bookinfo) {
     until("a copy arrives", || (v3.requests.load(Ordering::Relaxed) > before).then_some(()));
 }
 
-/// Calls stay at home while somebody answers there, and come back.
-pub(super) fn failover(bookinfo: &mut Bookinfo) {
+/// Calls stay at home while somebody answers there, and come back; `host` is where the policy leads them.
+pub(super) fn failover(bookinfo: &mut Bookinfo, spec: &str, host: &str) {
     bookinfo.apply_unnoticed(&with(
+        spec,
         "  failover: [cluster1, cluster2]\n  \
          outlierDetection: {consecutive5xxErrors: 2, interval: 1s, baseEjectionTime: 2s, maxEjectionPercent: 100}\n",
     ));
-    bookinfo.until_answered_by("v2");
+    let calls = format!("cluster.outbound|9080||{host};.upstream_rq_total");
+    until("calls go there", || {
+        assert_eq!(bookinfo.call().status, 200);
+        (bookinfo.productpage.stat(&calls) > 0).then_some(())
+    });
     bookinfo.until_only(&["v1", "v2"], 40);
     for version in ["v1", "v2"] {
         bookinfo.reviews.get_mut(version).expect("a version").proxy.kill();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount};
-use kube::api::{DeleteParams, DynamicObject, ListParams, PostParams};
+use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
 use kube::discovery::ApiResource;
 use kube::{Api, ResourceExt};
@@ -48,7 +48,6 @@ impl Cluster {
     /// # Panics
     /// When it is refused.
     pub fn restart(&self, kind: Kind, namespace: &str, name: &str, mark: &str) {
-        use kube::api::{Patch, PatchParams};
         let annotation = json!({"kubectl.kubernetes.io/restartedAt": mark});
         let patch = json!({"spec": {"template": {"metadata": {"annotations": annotation}}}});
         let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("apps", "v1", kind.name()));
@@ -160,6 +159,17 @@ impl Cluster {
         let services = Api::<Service>::namespaced(self.client(), namespace);
         let service = self.block_on(services.get(name)).expect("a Service");
         service.spec.and_then(|spec| spec.cluster_ip).expect("an address")
+    }
+
+    /// Gives a Service an address of a load balancer.
+    ///
+    /// # Panics
+    /// When it is not there.
+    pub fn give_address(&self, namespace: &str, name: &str, address: &str) {
+        let services = Api::<Service>::namespaced(self.client(), namespace);
+        let status = json!({"status": {"loadBalancer": {"ingress": [{"ip": address}]}}});
+        let (params, patch) = (PatchParams::default(), Patch::Merge(&status));
+        self.block_on(services.patch_status(name, &params, &patch)).expect("a Service");
     }
 
     /// A token of a ServiceAccount for an audience (istiod's is `istio-ca`), good for ten minutes.

@@ -20,6 +20,8 @@ pub struct Services {
     pub istiod: String,
     /// Address of the name server.
     pub names: String,
+    /// Network of the pods, where there are several.
+    pub network: Option<String>,
     _coredns: Process,
 }
 
@@ -47,7 +49,7 @@ impl Cluster {
             tokio::spawn(relay(listener, find));
         });
         let coredns = self.coredns(&names);
-        Services { istiod, names, _coredns: coredns }
+        Services { istiod, names, network: None, _coredns: coredns }
     }
 
     fn coredns(&self, address: &str) -> Process {

@@ -124,7 +124,9 @@ impl Cluster {
         ];
         let mut plan = Plan::new(Path::new(&command[0]), folder);
         plan.args = command[1..].to_vec();
-        plan.env = env.map(|(name, value)| (name.to_owned(), value)).into();
+        let network = services.network.clone().map(|network| ("ISTIO_META_NETWORK", network));
+        let env = env.into_iter().chain(network);
+        plan.env = env.map(|(name, value)| (name.to_owned(), value)).collect();
         plan.log = folder.join("proxy.log");
         plan
     }
