@@ -73,6 +73,9 @@ fn calls_are_carried_with_remote_secrets() {
         bookinfo.until_answered_by("v3");
         weights(&bookinfo, ["cluster.local"; 2], "v3-cluster2");
         policies::failover(&mut bookinfo, SECRETS, "reviews.default.svc.cluster.local");
+        bookinfo.apply_unnoticed(SECRETS);
+        bookinfo.until_answered_by("v3");
+        renewal::root(&mut bookinfo);
     });
 }
 

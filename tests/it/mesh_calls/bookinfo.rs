@@ -88,6 +88,29 @@ impl Bookinfo {
         println!("{}", self.mesh.good("mesh apply -f @/mesh.yaml --yes"));
     }
 
+    /// Restarts proxies with the roots that are there now.
+    pub(super) fn restart_proxies(&mut self, names: &[&str]) {
+        let [one, two] = &self.mesh.clusters[..] else { panic!("two clusters") };
+        let reviews = self.reviews.iter_mut().map(|(name, version)| {
+            let cluster = if *name == "v3" { two } else { one };
+            (*name, "default", cluster, &mut version.proxy)
+        });
+        let others = [
+            ("productpage", "default", one, &mut self.productpage),
+            ("gateway", "istio-system", two, &mut self.gateway),
+        ];
+        scope(|scope| {
+            for (name, namespace, cluster, proxy) in reviews.chain(others) {
+                if names.contains(&name) {
+                    scope.spawn(|| {
+                        cluster.sync_roots(namespace, proxy);
+                        proxy.start();
+                    });
+                }
+            }
+        });
+    }
+
     /// Applies a spec while calls are made without a pause, none of which may fail.
     pub(super) fn apply_unnoticed(&self, spec: &str) {
         self.while_calling(|| self.apply(spec));

@@ -25,6 +25,34 @@ pub(super) fn intermediates(bookinfo: &mut Bookinfo) {
     bookinfo.until_answered_by("v3");
 }
 
+/// Another root, in three pushes: both roots trusted, then certificates of the new one, then the old one gone.
+pub(super) fn root(bookinfo: &mut Bookinfo) {
+    let shell = &bookinfo.mesh.shell;
+    shell.good("ca init @/new --plain-root-key --cluster cluster1,cluster2");
+    let roots = ["ca", "new"].map(|folder| shell.scratch.read(&format!("{folder}/root-cert.pem")));
+    for (folder, ca) in [("both", "ca"), ("change", "new")] {
+        for cluster in ["cluster1", "cluster2"] {
+            for file in ["ca-cert.pem", "ca-key.pem", "cert-chain.pem"] {
+                let text = shell.scratch.read(&format!("{ca}/{cluster}/{file}"));
+                shell.scratch.write_key(&format!("{folder}/{cluster}/{file}"), text);
+            }
+            shell.scratch.write(&format!("{folder}/{cluster}/root-cert.pem"), roots.concat());
+        }
+    }
+    for folder in ["both", "change", "new"] {
+        let push = format!("push @/{folder} --context cluster1,cluster2 --yes --timeout 60s");
+        println!("{}", bookinfo.while_calling(|| bookinfo.mesh.good(&push)));
+        // Some have certificates of this push, and some of the one before.
+        bookinfo.restart_proxies(&["productpage"]);
+        bookinfo.until_answered_by("v3");
+        bookinfo.while_calling(|| ());
+        bookinfo.restart_proxies(&["v1", "v2", "v3", "gateway"]);
+        bookinfo.while_calling(|| ());
+    }
+    let ca = bookinfo.mesh.shell.scratch.read("new/cluster1/ca-cert.pem");
+    assert!(chain(&bookinfo.productpage).contains(ca.trim()));
+}
+
 /// The certificates a proxy presents.
 fn chain(proxy: &Sidecar) -> String {
     let dump = proxy.admin("/config_dump?resource=dynamic_active_secrets");

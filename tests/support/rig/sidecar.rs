@@ -18,6 +18,8 @@ use super::{Cluster, app, rig, wait};
 const ADMIN: u16 = 15000;
 /// The port that says whether the proxy is ready.
 const STATUS: u16 = 15021;
+/// The roots in a pod's folder.
+const ROOTS: &str = "var/run/secrets/istio/root-cert.pem";
 /// Group of the proxy: what it sends is not taken.
 const GROUP: &str = "1337";
 
@@ -63,12 +65,21 @@ impl Cluster {
         sidecar
     }
 
+    /// Brings a pod the roots its namespace has now, as the kubelet does a while after they changed.
+    ///
+    /// # Panics
+    /// When they cannot be written.
+    pub fn sync_roots(&self, namespace: &str, proxy: &Sidecar) {
+        let roots = self.config_map_key(namespace, "istio-ca-root-cert", "root-cert.pem");
+        fs::write(proxy.plan.folder.join(ROOTS), roots).expect("a file");
+    }
+
     /// What a pod has mounted: the mesh's roots, a token for istiod, its labels.
     fn write_files(&self, services: &Services, me: &Me, folder: &Path) {
         let roots = self.config_map_key(&me.namespace, "istio-ca-root-cert", "root-cert.pem");
         let labels = me.labels.iter().map(|(key, value)| format!("{key}={value:?}\n"));
         for (path, text) in [
-            ("var/run/secrets/istio/root-cert.pem", roots),
+            (ROOTS, roots),
             (
                 "var/run/secrets/tokens/istio-token",
                 self.token(&me.namespace, &me.account, "istio-ca"),
