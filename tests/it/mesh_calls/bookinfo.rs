@@ -128,6 +128,7 @@ impl Bookinfo {
                 if answer.status != 200 {
                     bad.push(answer);
                 }
+                std::thread::sleep(Duration::from_millis(5));
             }
             (count, bad)
         };
