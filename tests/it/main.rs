@@ -17,6 +17,7 @@ mod kill;
 mod live;
 mod mesh;
 mod mesh_apply;
+mod mesh_calls;
 mod mesh_clusters;
 mod mesh_dns;
 mod mesh_render;

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use k8s_openapi::api::core::v1::Service;
 use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
 use kube::discovery::ApiResource;
 use serde_json::{Value, json};
@@ -47,11 +46,7 @@ fn install(cluster: &Cluster, address: &str) {
     let mesh = format!("trustDomain: {}\n", cluster.name());
     cluster.install_istio(&Istio { mesh, ..Istio::default() });
     cluster.apply(&workloads_of(cluster));
-    let services = Api::<Service>::namespaced(cluster.client(), "istio-system");
-    let status = json!({"status": {"loadBalancer": {"ingress": [{"ip": address}]}}});
-    let (params, patch) = (PatchParams::default(), Patch::Merge(&status));
-    let patched = services.patch_status("istio-ingressgateway", &params, &patch);
-    cluster.block_on(patched).expect("an address");
+    cluster.give_address("istio-system", "istio-ingressgateway", address);
 }
 
 /// The Services and Deployments of a cluster.

@@ -10,6 +10,7 @@ use kube::api::{Api, DeleteParams};
 use meshapply::kube::{Kube, Options};
 use serde_json::{Value, json};
 use tests::cli::{Ran, Shell};
+use tests::dns;
 use tests::mesh::Mesh;
 use tests::rig::istio::namespace;
 use tests::rig::process::{Plan, Process};
@@ -30,36 +31,16 @@ fn start(coredns: &Path, shell: &Shell, name: &str, corefile: &str) -> (Process,
 
 /// The IPv4 addresses a server has for a name, asked until it answers.
 fn addresses(server: &Process, port: u16, name: &str) -> Vec<String> {
-    let labels =
-        name.split('.').flat_map(|label| [&[label.len() as u8], label.as_bytes()].concat());
-    let mut question = vec![0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
-    question.extend(labels);
-    question.extend([0, 0, 1, 0, 1]);
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
     socket.set_read_timeout(Some(Duration::from_millis(250))).expect("a time");
-    let mut answer = [0; 512];
     for _ in 0..80 {
-        socket.send_to(&question, ("127.0.0.1", port)).expect("loopback");
-        match socket.recv(&mut answer) {
-            Ok(length) => return read(&answer[..length], question.len()),
+        match dns::ask(&socket, ("127.0.0.1", port), name) {
+            Ok(addresses) => return addresses,
             // It is not up yet.
             Err(_) => std::thread::sleep(Duration::from_millis(50)),
         }
     }
     panic!("no answer from CoreDNS: {}", server.tail());
-}
-
-/// The addresses of an answer: each record here is a pointer to the name, type, class, time, length, four bytes.
-fn read(answer: &[u8], question: usize) -> Vec<String> {
-    let count = usize::from(u16::from_be_bytes([answer[6], answer[7]]));
-    let address = |record: &[u8]| {
-        record[record.len() - 4..].iter().map(u8::to_string).collect::<Vec<_>>().join(".")
-    };
-    // CoreDNS may write the name out again.
-    let name = question - 4 - 12;
-    let rest = &answer[question..];
-    let width = if rest.first().is_some_and(|byte| byte & 0xc0 == 0xc0) { 2 } else { name } + 14;
-    rest.chunks(width).take(count).map(address).collect()
 }
 
 #[test]

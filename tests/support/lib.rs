@@ -7,6 +7,7 @@ pub mod cli;
 pub mod command;
 pub mod crd;
 pub mod differ;
+pub mod dns;
 pub mod forge;
 pub mod fuzz;
 pub mod fuzz_mesh;

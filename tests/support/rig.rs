@@ -10,6 +10,7 @@
 //! east.install_istio(&Istio::default());
 //! ```
 
+pub mod app;
 pub mod apply;
 pub mod ask;
 pub mod background;
@@ -20,11 +21,14 @@ pub mod istio;
 pub mod kubeconfig;
 pub mod kubelet;
 pub mod limit;
+pub mod network;
 pub mod objects;
 pub mod pki;
 pub mod ports;
 pub mod process;
 pub mod proxy;
+pub mod services;
+pub mod sidecar;
 pub mod tools;
 pub mod wait;
 

@@ -29,12 +29,14 @@ const STEPS: &[(&str, &str)] = &[
 /// The real components the tests run clusters of.
 const RIG: (&str, &str) = ("the rig", "cargo xtask rig");
 
-/// Judges the tests call, and Debian's package that has each.
+/// Judges and tools the tests call, and Debian's package that has each.
 const JUDGES: &[(&str, &[&str], &str)] = &[
     ("openssl", &["version"], "openssl"),
     ("cfssl", &["version"], "golang-cfssl"),
     ("cfssljson", &["--help"], "golang-cfssl"),
     ("go", &["version"], "golang-go"),
+    ("ip", &["-V"], "iproute2"),
+    ("iptables-nft", &["--version"], "iptables"),
 ];
 
 /// Installs what is missing, then runs every step, those with real clusters too unless told not to.

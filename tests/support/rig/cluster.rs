@@ -19,7 +19,7 @@ use super::tools::Binaries;
 use super::{Istio, apply, background::Background, istio, kubeconfig, wait};
 
 /// Start of the names of the folders under the system's folder for temporary files.
-const PREFIX: &str = "mesh-rig-";
+pub(super) const PREFIX: &str = "mesh-rig-";
 /// Set, the folders stay when their clusters have stopped, until the next test process removes them.
 pub const KEEP: &str = "MESH_RIG_KEEP";
 
@@ -299,6 +299,11 @@ impl Cluster {
     #[must_use]
     pub fn pod_port(&self, namespace: &str, pod: &str, port: u16) -> Option<u16> {
         self.kubelet.port(namespace, pod, port)
+    }
+
+    /// Finds, whenever asked, where on 127.0.0.1 the istiods that run have a port they declare.
+    pub fn istiod_finder(&self, port: u16) -> impl Fn() -> Vec<u16> + use<> {
+        self.kubelet.finder("istio-system", port)
     }
 
     /// Asks every 50 ms until there is an answer.

@@ -146,6 +146,16 @@ impl Kubelet {
         lock(&self.shared.running).get(&key)?.ports.get(&port).copied()
     }
 
+    /// Finds, whenever asked, where on loopback the real containers of a namespace have a port they declare.
+    pub fn finder(&self, namespace: &'static str, port: u16) -> impl Fn() -> Vec<u16> + use<> {
+        let shared = Arc::clone(&self.shared);
+        move || {
+            let running = lock(&shared.running);
+            let there = running.iter().filter(|((of, _), _)| of == namespace);
+            there.filter_map(|(_, running)| running.ports.get(&port).copied()).collect()
+        }
+    }
+
     /// The real processes that run now.
     #[must_use]
     pub fn ids(&self) -> Vec<u32> {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, ServiceAccount};
-use kube::api::{DeleteParams, DynamicObject, ListParams, PostParams};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount};
+use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
 use kube::discovery::ApiResource;
 use kube::{Api, ResourceExt};
@@ -48,7 +48,6 @@ impl Cluster {
     /// # Panics
     /// When it is refused.
     pub fn restart(&self, kind: Kind, namespace: &str, name: &str, mark: &str) {
-        use kube::api::{Patch, PatchParams};
         let annotation = json!({"kubectl.kubernetes.io/restartedAt": mark});
         let patch = json!({"spec": {"template": {"metadata": {"annotations": annotation}}}});
         let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("apps", "v1", kind.name()));
@@ -135,6 +134,42 @@ impl Cluster {
         let mut pods = listing.expect("an answer").items;
         pods.sort_by_key(ResourceExt::name_any);
         pods
+    }
+
+    /// The first pod a label selector matches, as soon as it has an address.
+    ///
+    /// # Panics
+    /// When there is none in time.
+    #[must_use]
+    pub fn running_pod(&self, namespace: &str, selector: &str) -> Pod {
+        let pods = Api::<Pod>::namespaced(self.client(), namespace);
+        self.wait(&format!("a pod with {selector} runs"), wait::LONG, async || {
+            let listing = pods.list(&ListParams::default().labels(selector)).await.ok()?;
+            let mut there = listing.items.into_iter();
+            there.find(|pod| pod.status.as_ref().is_some_and(|status| status.pod_ip.is_some()))
+        })
+    }
+
+    /// The address of a Service in its cluster.
+    ///
+    /// # Panics
+    /// When it has none.
+    #[must_use]
+    pub fn service_address(&self, namespace: &str, name: &str) -> String {
+        let services = Api::<Service>::namespaced(self.client(), namespace);
+        let service = self.block_on(services.get(name)).expect("a Service");
+        service.spec.and_then(|spec| spec.cluster_ip).expect("an address")
+    }
+
+    /// Gives a Service an address of a load balancer.
+    ///
+    /// # Panics
+    /// When it is not there.
+    pub fn give_address(&self, namespace: &str, name: &str, address: &str) {
+        let services = Api::<Service>::namespaced(self.client(), namespace);
+        let status = json!({"status": {"loadBalancer": {"ingress": [{"ip": address}]}}});
+        let (params, patch) = (PatchParams::default(), Patch::Merge(&status));
+        self.block_on(services.patch_status(name, &params, &patch)).expect("a Service");
     }
 
     /// A token of a ServiceAccount for an audience (istiod's is `istio-ca`), good for ten minutes.

@@ -100,6 +100,16 @@ impl Process {
         self.ended
     }
 
+    /// Waits until it has ended.
+    ///
+    /// # Panics
+    /// When nobody knows how it did.
+    pub fn wait(mut self) -> ExitStatus {
+        let ended = self.child.wait().expect("an exit status");
+        self.ended = Some(ended);
+        ended
+    }
+
     /// Asks it to end (SIGTERM) and does not wait.
     pub fn terminate(&mut self) {
         if self.ended().is_none()

@@ -62,13 +62,12 @@ pub const TOOLS: &[Tool] = &[
         pins: &["go.mod", "go.sum"],
         source: Source::Go {
             ldflags: "-s -w -X istio.io/istio/pkg/version.buildVersion=1.30.4",
-            copies: &[(
-                "istio.io/istio",
-                "manifests/charts/base/files/crd-all.gen.yaml",
-                "crds.yaml",
-            )],
+            copies: &[
+                ("istio.io/istio", "manifests/charts/base/files/crd-all.gen.yaml", "crds.yaml"),
+                ("istio.io/istio", "tools/packaging/common/envoy_bootstrap.json", "bootstrap.json"),
+            ],
         },
-        files: &["pilot-discovery", "istioctl", "crds.yaml"],
+        files: &["pilot-discovery", "pilot-agent", "istioctl", "crds.yaml", "bootstrap.json"],
     },
     Tool {
         name: "coredns",

@@ -71,7 +71,11 @@ impl Plan {
 }
 
 fn who_restarts(secret: &Secret, seen: &Seen, args: &Rollout, at: Time) -> BTreeSet<Who> {
+    let observed = &seen.observed;
+    let nobody_runs = observed.istiod.is_empty() && observed.gateways.is_empty();
     match args.restart {
+        // Else the next push would restart what has never run on anything else.
+        Restart::Auto if args.before_install && nobody_runs => BTreeSet::new(),
         Restart::Never => BTreeSet::new(),
         Restart::Always => [Who::Gateways, Who::Istiod].into(),
         Restart::Auto => {

@@ -1,0 +1,307 @@
+//! Bookinfo on two clusters whose CAs have one root, with a real proxy for every pod.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::scope;
+use std::time::{Duration, Instant};
+
+use k8s_openapi::ByteString;
+use serde_json::json;
+use tests::mesh::Mesh;
+use tests::rig::app::{Answer, App, call};
+use tests::rig::istio::namespace;
+use tests::rig::services::Services;
+use tests::rig::sidecar::{STOCK, STOCK_MESH, Sidecar};
+use tests::rig::{Cluster, Gateway, Istio};
+
+/// Address of cluster2's gateway in the spec.
+const GATEWAY: &str = "172.18.0.230";
+pub(super) const PORT: u16 = 9080;
+const CLIENT: &str = "app=productpage";
+
+/// Everything that runs, dropped in this order.
+pub(super) struct Bookinfo {
+    /// Who calls, on cluster1.
+    pub(super) productpage: Sidecar,
+    /// The east-west gateway of cluster2.
+    pub(super) gateway: Sidecar,
+    /// v1 and v2 on cluster1, v3 on cluster2.
+    pub(super) reviews: BTreeMap<&'static str, Version>,
+    _services: [Services; 2],
+    pub(super) mesh: Mesh,
+}
+
+/// A version of reviews.
+pub(super) struct Version {
+    pub(super) proxy: Sidecar,
+    pub(super) app: Arc<App>,
+}
+
+/// How the clusters know each other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Each its own trust domain, and nothing else of each other.
+    Apart,
+    /// Remote secrets, networks of their own, one trust domain.
+    RemoteSecrets,
+}
+
+impl Bookinfo {
+    pub(super) fn start(form: Form) -> Option<Self> {
+        let mesh = Mesh::start(&["cluster1", "cluster2"])?;
+        let [one, two] = &mesh.clusters[..] else { panic!("two clusters") };
+        for (cluster, other) in [(one, two), (two, one)] {
+            prepare(cluster, other, form);
+        }
+        mesh.good("push @/ca --context cluster1,cluster2 --before-install --yes");
+        let (one, two) = scope(|scope| {
+            let one = scope.spawn(|| {
+                install(one, form, "");
+                let productpage = workload("productpage", &["v1"]);
+                one.apply(&(productpage + &workload("reviews", &["v1", "v2"])));
+                let services = serve(one, form);
+                let caller = proxy(one, &services, "default", CLIENT, &[]);
+                (caller, reviews(one, &services, &["v1", "v2"]), services)
+            });
+            let two = scope.spawn(|| {
+                install(two, form, "");
+                two.apply(&workload("reviews", &["v3"]));
+                let services = serve(two, form);
+                let labels = "istio=eastwestgateway";
+                let gateway = proxy(two, &services, "istio-system", labels, &[GATEWAY]);
+                (gateway, reviews(two, &services, &["v3"]), services)
+            });
+            (one.join().expect("cluster1"), two.join().expect("cluster2"))
+        });
+        Some(Self {
+            productpage: one.0,
+            gateway: two.0,
+            reviews: one.1.into_iter().chain(two.1).collect(),
+            _services: [one.2, two.2],
+            mesh,
+        })
+    }
+
+    pub(super) fn apply(&self, spec: &str) {
+        self.mesh.shell.scratch.write("mesh.yaml", spec);
+        println!("{}", self.mesh.good("mesh apply -f @/mesh.yaml --yes"));
+    }
+
+    /// Restarts proxies with the roots that are there now.
+    pub(super) fn restart_proxies(&mut self, names: &[&str]) {
+        let [one, two] = &self.mesh.clusters[..] else { panic!("two clusters") };
+        let reviews = self.reviews.iter_mut().map(|(name, version)| {
+            let cluster = if *name == "v3" { two } else { one };
+            (*name, "default", cluster, &mut version.proxy)
+        });
+        let others = [
+            ("productpage", "default", one, &mut self.productpage),
+            ("gateway", "istio-system", two, &mut self.gateway),
+        ];
+        scope(|scope| {
+            for (name, namespace, cluster, proxy) in reviews.chain(others) {
+                if names.contains(&name) {
+                    scope.spawn(|| {
+                        cluster.sync_roots(namespace, proxy);
+                        proxy.start();
+                    });
+                }
+            }
+        });
+    }
+
+    /// Applies a spec while calls are made without a pause, none of which may fail.
+    pub(super) fn apply_unnoticed(&self, spec: &str) {
+        self.while_calling(|| self.apply(spec));
+    }
+
+    /// Does something while calls are made without a pause, and for a moment after; none may fail.
+    pub(super) fn while_calling<T>(&self, act: impl FnOnce() -> T) -> T {
+        let ended = AtomicBool::new(false);
+        let calls = || {
+            let mut bad = Vec::new();
+            let mut count = 0;
+            while !ended.load(Ordering::Relaxed) {
+                let answer = self.call();
+                count += 1;
+                if answer.status != 200 {
+                    bad.push(answer);
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            (count, bad)
+        };
+        scope(|scope| {
+            let calling = [scope.spawn(calls), scope.spawn(calls)];
+            let end = End(&ended);
+            let acted = act();
+            std::thread::sleep(Duration::from_secs(1));
+            drop(end);
+            for (count, bad) in calling.map(|thread| thread.join().expect("calls")) {
+                println!("{count} calls meanwhile");
+                assert!(bad.is_empty(), "{} of {count} failed: {bad:?}", bad.len());
+            }
+            acted
+        })
+    }
+
+    /// A call of productpage's by the name the Service has in its own cluster.
+    pub(super) fn call(&self) -> Answer {
+        let at = self.mesh.clusters[0].service_address("default", "reviews");
+        self.call_at(&at, "reviews:9080")
+    }
+
+    pub(super) fn call_at(&self, at: &str, host: &str) -> Answer {
+        call(&self.productpage.network, (at, PORT), host).expect("an answer")
+    }
+
+    /// Calls until a version answers.
+    pub(super) fn until_answered_by(&self, version: &str) {
+        let what = format!("an answer of {version}");
+        until(&what, || (self.call().name() == version).then_some(()));
+    }
+
+    /// Calls until one after the other, as many as that, is answered by one of these versions.
+    pub(super) fn until_only(&self, versions: &[&str], calls: usize) {
+        let mut good = 0;
+        until(&format!("{calls} answers of {versions:?} only"), || {
+            let answer = self.call();
+            let is_good = answer.status == 200 && versions.contains(&answer.name().as_str());
+            good = if is_good { good + 1 } else { 0 };
+            (good == calls).then_some(())
+        });
+    }
+}
+
+/// Says that it is over, whatever happens before.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Asks until there is an answer: configuration takes a moment to reach the proxies.
+pub(super) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "{what}: not in time");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+const NETWORK: &str = "topology.istio.io/network";
+
+/// The namespace of Istio, and in it what it has to know of the other cluster.
+fn prepare(cluster: &Cluster, other: &Cluster, form: Form) {
+    cluster.apply_object(&namespace("istio-system"));
+    if form == Form::Apart {
+        return;
+    }
+    let kubeconfig = std::fs::read(other.kubeconfig()).expect("a kubeconfig");
+    cluster.apply_object(&json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {
+            "name": format!("istio-remote-secret-{}", other.name()),
+            "namespace": "istio-system",
+            "labels": {"istio/multiCluster": "true"},
+        },
+        "data": {other.name(): ByteString(kubeconfig)},
+    }));
+}
+
+/// Istio whose proxies are a stock Envoy.
+pub(super) fn install(cluster: &Cluster, form: Form, more: &str) {
+    let mut gateway = Gateway::named("istio-eastwestgateway");
+    let mut mesh = format!("{STOCK_MESH}{more}");
+    match form {
+        Form::Apart => mesh += &format!("trustDomain: {}\n", cluster.name()),
+        Form::RemoteSecrets => {
+            gateway.labels.insert(NETWORK.to_owned(), cluster.name().to_owned());
+        }
+    }
+    cluster.install_istio_crds();
+    let env = STOCK.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let gateways = vec![gateway];
+    cluster.install_istio(&Istio { mesh, env: env.into(), gateways, ..Istio::default() });
+    if form == Form::RemoteSecrets {
+        let mut istio = namespace("istio-system");
+        istio["metadata"]["labels"] = json!({NETWORK: cluster.name()});
+        cluster.apply_object(&istio);
+    }
+    if cluster.name() == "cluster2" {
+        cluster.give_address("istio-system", "istio-eastwestgateway", GATEWAY);
+    }
+}
+
+fn serve(cluster: &Cluster, form: Form) -> Services {
+    let network = (form == Form::RemoteSecrets).then(|| cluster.name().to_owned());
+    let mine: &[_] = if cluster.name() == "cluster1" { &[("reviews", PORT)] } else { &[] };
+    let mut services = cluster.serve(mine);
+    services.network = network;
+    services
+}
+
+/// The proxy of the one pod with these labels.
+fn proxy(
+    cluster: &Cluster,
+    services: &Services,
+    namespace: &str,
+    labels: &str,
+    more: &[&str],
+) -> Sidecar {
+    let pod = cluster.running_pod(namespace, labels);
+    cluster.start_proxy(services, &pod, more)
+}
+
+fn reviews(
+    cluster: &Cluster,
+    services: &Services,
+    versions: &[&'static str],
+) -> BTreeMap<&'static str, Version> {
+    let one = |version: &&'static str| {
+        let labels = format!("app=reviews,version={version}");
+        let proxy = proxy(cluster, services, "default", &labels, &[]);
+        let app = App::start(cluster, &proxy.network, (&proxy.address, PORT), version);
+        (*version, Version { proxy, app })
+    };
+    versions.iter().map(one).collect()
+}
+
+/// A Service and its versions in YAML; pods have the label that injection gives them: a gateway leads to no others.
+fn workload(name: &str, versions: &[&str]) -> String {
+    let mut text = format!(
+        "---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {{name: bookinfo-{name}, namespace: default}}
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: {name}, namespace: default}}
+spec: {{selector: {{app: {name}}}, ports: [{{name: http, port: {PORT}}}]}}
+"
+    );
+    for version in versions {
+        text += &format!(
+            "---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: {name}-{version}, namespace: default}}
+spec:
+  selector: {{matchLabels: {{app: {name}, version: {version}}}}}
+  template:
+    metadata: {{labels: {{app: {name}, version: {version}, security.istio.io/tlsMode: istio}}}}
+    spec:
+      serviceAccountName: bookinfo-{name}
+      containers: [{{name: {name}, image: 'docker.io/istio/examples-bookinfo-{name}-{version}:1.20.3'}}]
+"
+        );
+    }
+    text
+}
