@@ -39,6 +39,9 @@ fn ca_init() {
     let again = shell.run("ca init @/ca -f @/mesh.yaml");
     assert_eq!((again.status, again.err.contains("warning")), (0, false), "{}", again.err);
     assert_eq!(shell.scratch.entries("ca"), before);
+    // One cluster was asked for: the next step is its alone.
+    let one = shell.run("ca init @/one -f @/mesh.yaml --cluster west --plain-root-key");
+    assert!(one.err.contains("/mesh.yaml --context west\n"), "{}", one.err);
     // A trust domain that changed since is told; the intermediate stays.
     fs::write(shell.scratch.join("mesh.yaml"), SPEC.replace("west.example", "west.test"))
         .expect("a spec");
@@ -100,6 +103,11 @@ fn contexts() {
         check(&with("--context west=test-west"), 1, "context `test-west` cannot be used");
         check(&with("--context north"), 1, "there is no cluster `north` in the spec");
     }
+    // A name goes before another cluster's context of that name.
+    let crossed =
+        SPEC.replace("name: east,", "name: east, context: prod-east,").replace("prod-west", "east");
+    fs::write(shell.scratch.join("crossed.yaml"), crossed).expect("a spec");
+    check("status -f @/crossed.yaml --context east", 1, "context `prod-east` cannot be used");
     check("status -f @/none.yaml", 1, "error[ctl/io]: cannot read `");
     fs::write(shell.scratch.join("bad.yaml"), SPEC.replace("context", "contxt")).expect("a spec");
     check("status -f @/bad.yaml", 1, "bad.yaml:4");
@@ -119,7 +127,7 @@ fn trust_render() {
     let expect = format!(
         "\
 # cluster east, Istio 1.30.3
-# helm --kube-context east -n istio upgrade istiod istio/istiod --reuse-values -f FILE
+# helm --kube-context east -n istio upgrade istiod istio/istiod --version 1.30.3 --reuse-values -f FILE
 # In an IstioOperator the same stands under spec.values. Lists replace those that are there.
 # accepts west.example, whose last root ends 2036-11-18
 meshConfig:
@@ -131,7 +139,7 @@ meshConfig:
   trustDomain: cluster.local
 ---
 # cluster west, Istio 1.30.3
-# helm --kube-context prod-west -n istio-system upgrade istiod istio/istiod --reuse-values -f FILE
+# helm --kube-context prod-west -n istio-system upgrade istiod istio/istiod --version 1.30.3 --reuse-values -f FILE
 # In an IstioOperator the same stands under spec.values. Lists replace those that are there.
 # accepts cluster.local, whose last root ends 2036-11-18
 meshConfig:
@@ -199,4 +207,22 @@ fn trust_render_refuses() {
         hint: `meshctl check @/ca/east` says why
     "#,
     );
+}
+
+/// A root that is not trusted where its trust domain is to be accepted.
+#[test]
+fn trust_render_of_different_roots() {
+    let shell = shell();
+    shell.good("ca init @/ca -f @/mesh.yaml --cluster east --plain-root-key");
+    shell.good("ca init @/other -f @/mesh.yaml --cluster west --plain-root-key");
+    fs::rename(shell.scratch.join("other/west"), shell.scratch.join("ca/west")).expect("a move");
+    let said = shell.run("trust render @/ca -f @/mesh.yaml");
+    assert_eq!(said.status, 0, "{}", said.err);
+    for part in [
+        "warning[istiod/different-roots]: east does not trust the root of west\n",
+        "warning[istiod/different-roots]: west does not trust the root of east\n",
+        "ISTIO_MULTIROOT_MESH=true",
+    ] {
+        assert!(said.err.contains(part), "{part}: {}", said.err);
+    }
 }

@@ -396,4 +396,25 @@ fn by_spec(mesh: &Mesh, asked: &Asked<'_>) {
         assert!(refused.err.contains(part), "{part}: {}", said(&refused));
     }
     assert_eq!(version(), before);
+    // Nothing is made from a cluster that is not the one meant.
+    std::fs::rename(mesh.shell.scratch.join("ca/east"), mesh.shell.scratch.join("east"))
+        .expect("a move");
+    let rotated =
+        mesh.run("rotate intermediate @/ca -f @/mesh.yaml --context east --within 9999h --yes");
+    assert_eq!(rotated.status, 2, "{}", said(&rotated));
+    assert!(rotated.err.contains("error[istiod/spec-differs]"), "{}", said(&rotated));
+    assert!(!mesh.shell.scratch.join("ca/east").exists());
+    // A CA that was made for another trust domain does not go where the spec says this one.
+    write("east.example", "1.30.3");
+    mesh.shell.good("ca init @/ca --cluster east --trust-domain north.example");
+    let wrong = mesh.run("push @/ca -f @/mesh.yaml --context east --yes");
+    assert_eq!(wrong.status, 2, "{}", said(&wrong));
+    for part in [
+        "error[ctl/wrong-cluster]",
+        "spiffe://north.example",
+        "the spec says spiffe://east.example",
+    ] {
+        assert!(wrong.err.contains(part), "{part}: {}", said(&wrong));
+    }
+    assert_eq!(version(), before);
 }

@@ -405,6 +405,16 @@ fn the_stub_domains_of_a_cluster() {
     assert_eq!(ours(), None);
     let theirs = read_key(cluster, "coredns-custom", "test.server").0;
     assert_eq!(theirs.as_deref(), Some(MINE));
+    // A block in a ConfigMap the spec names no more goes in the same run.
+    write(cluster, "coredns", &json!({"Corefile": KUBEADM}));
+    spec(&mesh, "way: hosts");
+    ended(&apply(&mesh, "--yes"), 0, &["edited ConfigMap kube-system/coredns", "done: 1 writes"]);
+    spec(&mesh, &format!("way: hosts, {custom}"));
+    ended(&apply(&mesh, "--yes"), 0, &["done: 2 writes"]);
+    assert_eq!(corefile(cluster).0, KUBEADM);
+    assert!(ours().is_some_and(|text| text.contains(NAME)));
+    spec(&mesh, &format!("way: none, {custom}"));
+    ended(&apply(&mesh, "--yes"), 0, &["done: 1 writes"]);
     // A way nobody can go without an address is told, and stops nothing.
     spec(&mesh, "way: istio-coredns");
     let told = ["warning[config/needs]: cluster `cluster1` needs the address", "nothing to do"];

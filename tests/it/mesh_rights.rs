@@ -222,7 +222,9 @@ fn rights_that_differ() {
     "#,
     );
     // Without a spec they are for the names Istio gives; an older release is served by one kind more.
-    let rights = shell.good("mesh apply -f @/none.yaml --print-rbac --istio 1.6.4");
+    let rights = shell.good("mesh apply --print-rbac --istio 1.6.4");
+    let mistyped = shell.run("mesh apply -f @/none.yaml --print-rbac");
+    assert_eq!(mistyped.status, 1, "{}", mistyped.out);
     for part in [
         "kind: ServiceAccount\nmetadata:\n  name: meshctl\n  namespace: istio-system\n",
         "virtualservices, envoyfilters]\n    verbs: [create, patch, delete]\n",

@@ -15,7 +15,7 @@ mod config_map;
 mod corefile;
 mod stub;
 
-pub use config_map::{CUSTOM, Edit, Form, STUBS, USUAL, edit, form, places};
+pub use config_map::{CUSTOM, Edit, Form, STUBS, USUAL, edit, elsewhere, form, places};
 pub use corefile::{add, has_old_words, reloads, remove};
 pub use stub::{add_stub, remove_stub};
 

@@ -11,6 +11,8 @@ pub(crate) mod renew;
 pub(crate) mod sign;
 mod tree;
 
+pub(crate) use intermediate::trust_domains;
+
 use std::path::Path;
 
 use meshpki::cacerts::certs;

@@ -100,7 +100,10 @@ pub(crate) fn chosen(
     let one = |text: &String| {
         let (name, context) = text.split_once('=').unwrap_or((text, text));
         let said = text.contains('=').then_some(context);
-        match known.iter().find(|one| one.name == name || (said.is_none() && one.context == name)) {
+        // A name is a name, whatever context another cluster has.
+        let by_name = known.iter().find(|one| one.name == name);
+        let by_context = || known.iter().find(|one| said.is_none() && one.context == name);
+        match by_name.or_else(by_context) {
             Some(one) => Ok(Named {
                 name: one.name.clone(),
                 context: said.unwrap_or(&one.context).to_owned(),

@@ -143,6 +143,15 @@ pub(crate) fn before_push(
     problems
 }
 
+/// What is wrong where a cluster is another than the spec says.
+pub(crate) fn other_than_spec(targets: &[Target], seen: &[Seen], at: Time) -> Vec<Problem> {
+    let clusters: Vec<LiveCluster<'_>> =
+        targets.iter().zip(seen).map(|(target, seen)| cluster(target, seen, &[], None)).collect();
+    let mut problems = check_live(&clusters, at);
+    problems.retain(|problem| problem.code == "istiod/spec-differs");
+    problems
+}
+
 /// A cluster as `--context` takes it.
 pub(crate) fn named(name: &str, context: &str) -> String {
     let context = word(Path::new(context));

@@ -6,7 +6,7 @@ use meshapply::names::{CACERTS, PREVIOUS, ROOT_CONFIG_MAP};
 use meshapply::workload::Kind;
 
 use crate::args::Push;
-use crate::clusters::{Seen, look, targets};
+use crate::clusters::{Seen, Target, look, targets};
 use crate::report::Failure;
 use crate::{Exit, Io, show};
 
@@ -28,16 +28,25 @@ struct Rights {
     workloads: bool,
 }
 
-/// Prints them: for what is in the first cluster, or without one for the names Istio gives.
+/// Prints them: for what is in the clusters, which all need the same, or without one for the names Istio gives.
 pub(crate) async fn print(args: &Push, io: &mut Io<'_>) -> Result<Exit, Failure> {
-    let mut namespace = args.clusters.namespace().to_owned();
-    let mut seen = None;
-    if !args.clusters.is_empty() {
-        let targets = targets(&args.clusters, args.rollout.workloads, io).await?;
-        namespace.clone_from(&targets[0].istio_namespace);
-        seen = look(&targets[..1]).await?.into_iter().next();
+    if args.clusters.is_empty() {
+        let namespace = args.clusters.namespace().to_owned();
+        show::output(&Rights::new(args, namespace, None).text(), io)?;
+        return Ok(Exit::Good);
     }
-    show::output(&Rights::new(args, namespace, seen.as_ref()).text(), io)?;
+    let targets = targets(&args.clusters, args.rollout.workloads, io).await?;
+    let seen = look(&targets).await?;
+    let text = |(target, seen): (&Target, &Seen)| {
+        Rights::new(args, target.istio_namespace.clone(), Some(seen)).text()
+    };
+    let texts: Vec<String> = targets.iter().zip(&seen).map(text).collect();
+    if let Some(other) = texts.iter().position(|text| *text != texts[0]) {
+        let (first, other) = (&targets[0].name, &targets[other].name);
+        return Err(Failure::usage(format!("clusters {first} and {other} need different rights"))
+            .hint(format!("`--context {first}` prints those of one")));
+    }
+    show::output(&texts[0], io)?;
     Ok(Exit::Good)
 }
 

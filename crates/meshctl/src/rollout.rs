@@ -13,7 +13,7 @@ use meshapply::state::{Desired, ca};
 use meshpki::Time;
 use meshpki::istiod::Secret;
 
-use crate::args::{DryRun, Output, Push, Rollback, Rollout};
+use crate::args::{Clusters, DryRun, Output, Push, Rollback, Rollout};
 use crate::clusters::{Seen, Target, look, place, runtime, targets};
 use crate::report::Failure;
 use crate::{Exit, Io, check, show};
@@ -32,7 +32,9 @@ pub fn push(args: &Push, io: &mut Io<'_>) -> Result<Exit, Failure> {
         let mut secrets = Vec::new();
         for target in &targets {
             let secret = folders.remove(&target.name);
-            secrets.push(secret.ok_or_else(|| no_folder(target, &args.dir, &folders))?);
+            secrets.push(
+                secret.ok_or_else(|| no_folder(target, &args.dir, &folders, &args.clusters))?,
+            );
         }
         let seen = look(&targets).await?;
         refuse_older(&targets, &seen, &secrets, args)?;
@@ -89,15 +91,31 @@ pub fn rollback(args: &Rollback, io: &mut Io<'_>) -> Result<Exit, Failure> {
     })
 }
 
-pub(crate) fn no_folder(target: &Target, dir: &Path, others: &BTreeMap<String, Secret>) -> Failure {
+pub(crate) fn no_folder(
+    target: &Target,
+    dir: &Path,
+    others: &BTreeMap<String, Secret>,
+    clusters: &Clusters,
+) -> Failure {
     let names: Vec<&str> = others.keys().map(String::as_str).collect();
     let dir = show::word(dir);
-    Failure::new("ctl/no-cluster", format!("{dir} has no folder `{}`", target.name))
-        .because(format!("it has {}", if names.is_empty() { "no other".to_owned() } else { names.join(", ") }))
-        .hint(format!(
+    let hint = match &clusters.file {
+        Some(spec) => format!(
+            "`meshctl ca init {dir} -f {} --cluster {}` makes one",
+            show::word(spec),
+            target.name
+        ),
+        None => format!(
             "`--context FOLDER={}` says which folder is that context's; `meshctl ca init {dir} --cluster {}` makes one",
             target.context, target.name
+        ),
+    };
+    Failure::new("ctl/no-cluster", format!("{dir} has no folder `{}`", target.name))
+        .because(format!(
+            "it has {}",
+            if names.is_empty() { "no other".to_owned() } else { names.join(", ") }
         ))
+        .hint(hint)
 }
 
 fn nothing_kept(target: &Target) -> Failure {
@@ -169,6 +187,9 @@ impl Job<'_> {
         }
         for (target, plan) in self.targets.iter().zip(plans).filter(|(_, plan)| plan.changes) {
             let wanted = ca(&plan.desired.secret);
+            if let Some(failure) = wanted.as_ref().and_then(|ca| of_another_domain(target, ca)) {
+                return Err(failure);
+            }
             let live = |seen: &Seen| seen.observed.secret.as_ref().and_then(|live| ca(&live.files));
             let place_of = |(other, seen): &(&Target, &Seen)| {
                 other.name != target.name && wanted.is_some() && live(seen) == wanted
@@ -205,6 +226,24 @@ impl Job<'_> {
     }
 }
 
+/// A CA that says it is of another trust domain than the spec has for the cluster.
+fn of_another_domain(target: &Target, ca: &meshpki::Cert) -> Option<Failure> {
+    let wanted = format!("spiffe://{}", target.spec.as_ref()?.trust_domain);
+    let domains = crate::ca::trust_domains(ca);
+    if domains.is_empty() || domains.contains(&wanted) {
+        return None;
+    }
+    let message = format!("the CA for {} is of another trust domain", target.name);
+    Some(
+        Failure::new("ctl/wrong-cluster", message)
+            .within(place(target))
+            .because(format!("{} says {}", meshapply::proof::label(ca), domains.join(", ")))
+            .because(format!("the spec says {wanted}"))
+            .hint("nothing was written; move the folder away and make it anew with `meshctl ca init -f`; `--force ctl/wrong-cluster` goes on in spite of it")
+            .exit(Exit::No),
+    )
+}
+
 async fn dry(kube: &Kube, action: &Action, desired: &Desired) -> Result<(), Failure> {
     Ok(kube.dry_run(action, desired).await?)
 }
@@ -228,7 +267,7 @@ fn first_writes(desired: &Desired, seen: &Seen) -> Vec<Action> {
 
 /// Errors that were not overridden by name. Three cannot be: a CA whose key is public, a root's key in a cluster, and a key
 /// in a file that every workload gets.
-fn refuse(problems: &[meshpki::istiod::Problem], args: &Rollout) -> Result<(), Failure> {
+pub(crate) fn refuse(problems: &[meshpki::istiod::Problem], args: &Rollout) -> Result<(), Failure> {
     const NEVER: [&str; 3] = ["istiod/key-exposed", "istiod/root-key", "istiod/sample-ca"];
     for problem in problems.iter().filter(|p| p.severity == meshpki::istiod::Severity::Error) {
         let never = NEVER.contains(&problem.code);

@@ -11,7 +11,7 @@ use crate::ca::renew;
 use crate::clusters::{Seen, Target, look, place, runtime, targets};
 use crate::files::{self, Workspace};
 use crate::report::Failure;
-use crate::rollout::{bring, can_agree, is_json, no_folder};
+use crate::rollout::{bring, can_agree, is_json, no_folder, refuse};
 use crate::{Exit, Io, check, show};
 
 /// A cluster's CA, and whether it is to be renewed.
@@ -31,6 +31,8 @@ pub(crate) fn run(args: &RotateIntermediate, io: &mut Io<'_>) -> Result<Exit, Fa
         let seen = look(&targets).await?;
         Ok::<_, Failure>((targets, seen))
     })?;
+    // What is made from a cluster's secret has to be made from that of the right one.
+    refuse(&crate::live::other_than_spec(&targets, &seen, io.now), &args.rollout)?;
     let mut dues = Vec::new();
     for (target, seen) in targets.iter().zip(&seen) {
         crate::ca::check_cluster_name(&target.name)?;
@@ -49,7 +51,9 @@ pub(crate) fn run(args: &RotateIntermediate, io: &mut Io<'_>) -> Result<Exit, Fa
     let secrets = targets
         .iter()
         .map(|target| {
-            folders.remove(&target.name).ok_or_else(|| no_folder(target, &args.dir, &folders))
+            folders
+                .remove(&target.name)
+                .ok_or_else(|| no_folder(target, &args.dir, &folders, &args.clusters))
         })
         .collect::<Result<Vec<_>, _>>()?;
     runtime.block_on(bring(targets, seen, secrets, &args.rollout, io))
@@ -76,6 +80,7 @@ fn due(
                 target,
                 &args.dir,
                 &check::secrets(&args.dir).unwrap_or_default(),
+                &args.clusters,
             ));
         }
     };
@@ -184,7 +189,7 @@ fn renew_due(args: &RotateIntermediate, dues: &[Due], io: &mut Io<'_>) -> Result
         output: Output::Text,
     };
     if !is_json(&args.rollout) {
-        return renew::run(&renew, io).map(|_| ());
+        return renew::run_in_job(&renew, io).map(|_| ());
     }
     // What was renewed is seen in the plan; its table is no line of JSON.
     let mut quiet = Io {
@@ -196,5 +201,5 @@ fn renew_due(args: &RotateIntermediate, dues: &[Due], io: &mut Io<'_>) -> Result
         progress: io.progress,
         env: io.env,
     };
-    renew::run(&renew, &mut quiet).map(|_| ())
+    renew::run_in_job(&renew, &mut quiet).map(|_| ())
 }

@@ -10,7 +10,7 @@ use meshpki::{Cert, Time, cacerts};
 use serde_json::{Value, json};
 
 use crate::args::TrustRender as Render;
-use crate::report::Failure;
+use crate::report::{Failure, warn};
 use crate::show::{safe, word};
 use crate::{Exit, Io, files, mesh, show};
 
@@ -25,7 +25,7 @@ pub fn render(args: &Render, io: &mut Io<'_>) -> Result<Exit, Failure> {
         return Err(mesh::unknown_cluster(&mesh, name));
     }
     let at = args.at.unwrap_or(io.now);
-    let told = told(&mesh, &args.dir, at)?;
+    let told = told(&mesh, &args.dir, at, io)?;
     let all: Vec<String> = told
         .iter()
         .filter(|(cluster, _)| args.cluster.is_empty() || args.cluster.contains(&cluster.name))
@@ -40,10 +40,11 @@ fn told<'m>(
     mesh: &'m Mesh,
     dir: &Path,
     at: Time,
+    io: &mut Io<'_>,
 ) -> Result<Vec<(&'m Cluster, Acceptance)>, Failure> {
     let domains: BTreeSet<_> =
         mesh.clusters().iter().map(|cluster| &cluster.trust_domain).collect();
-    let mut roots: BTreeMap<&str, Vec<Cert>> = BTreeMap::new();
+    let mut roots: BTreeMap<&str, Roots> = BTreeMap::new();
     // One trust domain: there is nothing to be told, and no folder is asked for.
     for cluster in mesh.clusters().iter().filter(|_| domains.len() > 1) {
         roots.insert(&cluster.name, roots_of(dir, &cluster.name, at)?);
@@ -55,14 +56,40 @@ fn told<'m>(
             name: &cluster.name,
             trust_domain: &cluster.trust_domain,
             version: cluster.version,
-            roots: roots.get(cluster.name.as_str()).map_or(&[], Vec::as_slice),
+            roots: roots.get(cluster.name.as_str()).map_or(&[], |roots| roots.anchors.as_slice()),
         })
         .collect();
+    warn_of_strangers(&roots, io);
     Ok(mesh.clusters().iter().zip(acceptances(&members)).collect())
 }
 
-/// The roots that vouch for the CA of a cluster's folder.
-fn roots_of(dir: &Path, name: &str, at: Time) -> Result<Vec<Cert>, Failure> {
+/// The roots of a cluster's folder.
+struct Roots {
+    /// Those that vouch for its CA.
+    anchors: Vec<Cert>,
+    /// All its workloads trust.
+    trusted: Vec<Cert>,
+}
+
+/// Whose certificates a cluster cannot check has no identity there to accept.
+fn warn_of_strangers(roots: &BTreeMap<&str, Roots>, io: &mut Io<'_>) {
+    for (name, own) in roots {
+        let strange = |other: &Roots| !other.anchors.iter().any(|root| own.trusted.contains(root));
+        let strangers: Vec<&str> =
+            roots.iter().filter(|(_, other)| strange(other)).map(|(name, _)| *name).collect();
+        if strangers.is_empty() {
+            continue;
+        }
+        let message = format!("{name} does not trust the root of {}", strangers.join(", "));
+        let failure = Failure::new("istiod/different-roots", message)
+            .because("to accept their trust domains is not enough: proxies take the roots of caCertificates only with ISTIO_MULTIROOT_MESH=true")
+            .hint("the roots of all go into root-cert.pem of every cluster first; `meshctl check DIR` says who lacks which");
+        warn(io.err, &failure);
+    }
+}
+
+/// The roots of a cluster's folder; an error where none vouches for its CA.
+fn roots_of(dir: &Path, name: &str, at: Time) -> Result<Roots, Failure> {
     let folder = dir.join(name);
     let Some([ca, chain, roots]) = FILES.iter().find(|files| folder.join(files[0]).exists()) else {
         return Err(Failure::new(
@@ -80,14 +107,15 @@ fn roots_of(dir: &Path, name: &str, at: Time) -> Result<Vec<Cert>, Failure> {
         return Err(Failure::new("pki/no-certificate", "there is no certificate").in_file(&ca_file));
     };
     let roots_file = folder.join(roots);
-    let found = anchors(&ca, &chain, &certs(&roots_file)?, at);
-    if found.is_empty() {
+    let trusted = certs(&roots_file)?;
+    let anchors = anchors(&ca, &chain, &trusted, at);
+    if anchors.is_empty() {
         return Err(Failure::new("pki/untrusted", "no root vouches for the CA of the cluster")
             .in_file(&ca_file)
             .in_file(&roots_file)
             .hint(format!("`meshctl check {}` says why", word(&folder))));
     }
-    Ok(found)
+    Ok(Roots { anchors, trusted })
 }
 
 fn certs(path: &Path) -> Result<Vec<Cert>, Failure> {
@@ -105,8 +133,9 @@ fn text(cluster: &Cluster, told: &Acceptance) -> String {
         return text + "# every cluster has its trust domain: nothing has to be told\n{}\n";
     }
     text += &format!(
-        "# helm --kube-context {context} -n {namespace} upgrade istiod istio/istiod --reuse-values -f FILE\n\
-         # In an IstioOperator the same stands under spec.values. Lists replace those that are there.\n"
+        "# helm --kube-context {context} -n {namespace} upgrade istiod istio/istiod --version {} --reuse-values -f FILE\n\
+         # In an IstioOperator the same stands under spec.values. Lists replace those that are there.\n",
+        cluster.version
     );
     for (domain, until) in &told.until {
         let until = until.map_or_else(|| "?".to_owned(), Time::date);

@@ -20,7 +20,8 @@ pub struct Member<'a> {
     pub trust_domain: &'a TrustDomain,
     /// Its release of Istio.
     pub version: Version,
-    /// The roots that vouch for its CA: [`anchors`].
+    /// The roots that vouch for its CA: [`anchors`]. Without any its domain cannot be an entry of `caCertificates`, and is
+    /// an alias there.
     pub roots: &'a [Cert],
 }
 
@@ -41,7 +42,9 @@ pub struct Acceptance {
 pub enum Way {
     /// Every cluster has its trust domain.
     Nothing,
-    /// `meshConfig.caCertificates`: identities stay apart, and each domain has its anchors. From 1.16.4 and 1.17.2.
+    /// `meshConfig.caCertificates`: identities stay apart. Anchors do not: any root that is trusted vouches for any domain
+    /// that is accepted, and proxies have these only with `ISTIO_MULTIROOT_MESH=true`, so the roots have to be in every
+    /// cluster's own bundle as well. From 1.16.4 and 1.17.2.
     Authorities(Vec<Authority>),
     /// `meshConfig.trustDomainAliases`: identities of all become one in every policy. From 1.7.
     Aliases(Vec<TrustDomain>),
@@ -102,6 +105,14 @@ fn way(version: Version, roots: &BTreeMap<TrustDomain, Vec<&Cert>>) -> Way {
         return Way::NoValidation;
     }
     if !version.accepts_domains_of_cas() {
+        return Way::Aliases(roots.keys().cloned().collect());
+    }
+    let without: Vec<TrustDomain> = roots
+        .iter()
+        .filter(|(_, roots)| roots.is_empty())
+        .map(|(domain, _)| domain.clone())
+        .collect();
+    if !without.is_empty() {
         return Way::Aliases(roots.keys().cloned().collect());
     }
     let mut authorities: Vec<Authority> = Vec::new();

@@ -7,6 +7,7 @@ use core::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 
+use super::corefile::foreign_zone;
 use super::{Zone, add, add_stub, has_old_words, reloads, remove, remove_stub};
 use crate::error::{Error, Fault};
 use crate::mesh::{Cluster, Mesh};
@@ -56,6 +57,17 @@ pub fn form(config_map: &Value) -> Option<Form> {
     } else {
         (has("stubDomains") || name == USUAL[1].1).then_some(Form::StubDomains)
     }
+}
+
+/// Namespace and name of the ConfigMaps in which a block of ours may be left over where the spec names one.
+#[must_use]
+pub fn elsewhere(cluster: &Cluster) -> Vec<(String, String)> {
+    let Some(named) = &cluster.dns_config_map else { return Vec::new() };
+    let known = USUAL.into_iter().chain([("kube-system", CUSTOM)]);
+    known
+        .map(|(namespace, name)| (namespace.into(), name.into()))
+        .filter(|one| one != named)
+        .collect()
 }
 
 /// Namespace and name of the ConfigMaps to look for; the first that is there and has a form is the one.
@@ -133,7 +145,12 @@ pub fn edit(
     let zone = Zone::of(cluster, resources, old)?;
     let new = match form {
         Form::Corefile => block(text, &mesh.suffix, zone.as_ref())?.map(|to| (Some(to), None)),
-        // A file of which nothing is left was ours.
+        // A file of which nothing is left was ours. CoreDNS does not start with two blocks for a name.
+        Form::Server if zone.is_some() && other_file(live, &key, &mesh.suffix).is_some() => {
+            let first = other_file(live, &key, &mesh.suffix).unwrap_or_default();
+            let name = mesh.suffix.clone();
+            return Err(Error::new("", Fault::Duplicate { what: "zone", name, first }));
+        }
         Form::Server => block(text, &mesh.suffix, zone.as_ref())?
             .map(|to| ((!to.is_empty()).then_some(to), None)),
         Form::StubDomains => stub(live, text, &mesh.suffix, zone.as_ref())?,
@@ -150,6 +167,16 @@ pub fn edit(
         version: meta("resourceVersion"),
         stubs,
     }))
+}
+
+/// A server block for the suffix in another file of the ConfigMap: the line and the file.
+fn other_file(live: &Value, key: &str, suffix: &str) -> Option<String> {
+    let files = live["data"].as_object()?.iter();
+    let others = files.filter(|(name, _)| *name != key && name.ends_with(".server"));
+    others.filter_map(|(name, text)| Some((name, text.as_str()?))).find_map(|(name, text)| {
+        let (line, first) = foreign_zone(text, None, suffix)?;
+        Some(format!("`{first}`, {name}:{line}"))
+    })
 }
 
 fn needs(what: &str, needs: &'static str) -> Error {

@@ -102,7 +102,7 @@ fn code(line: &str) -> &str {
 }
 
 /// A line that begins a server block for the suffix, with its number, outside of our block.
-fn foreign_zone(
+pub(super) fn foreign_zone(
     corefile: &str,
     ours: Option<&Range<usize>>,
     suffix: &str,

@@ -265,4 +265,12 @@ fn what_becomes_of_a_config_map() {
     );
     assert_eq!(at("way: hosts", &foreign).unwrap_err().line, Some(11));
     assert_eq!(at("way: none", &foreign).unwrap(), None);
+    let files = json!({"a.server": "# istio\nglobal:53 {\n}\n", "b.override": "global {\n}\n"});
+    let foreign = config_map(CUSTOM, files);
+    refused(
+        "way: hosts",
+        &foreign,
+        "config/duplicate: zone `global` is there twice; first as `global:53 {`, a.server:2",
+    );
+    assert_eq!(at("way: none", &foreign).unwrap(), None);
 }

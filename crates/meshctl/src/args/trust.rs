@@ -24,7 +24,7 @@ all nothing has to be said. `meshctl check -f mesh.yaml` tells whether the clust
 
 Examples:
   meshctl trust render ca                                  every cluster of mesh.yaml, one stream
-  meshctl trust render ca -f mesh.yaml --cluster east | helm upgrade istiod istio/istiod -n istio-system --reuse-values -f -")]
+  meshctl trust render ca -f mesh.yaml --cluster east | helm upgrade istiod istio/istiod -n istio-system --version 1.30.3 --reuse-values -f -")]
 pub struct Render {
     /// Folder with a folder per cluster, as `meshctl ca init` makes it; no key is read.
     pub dir: PathBuf,

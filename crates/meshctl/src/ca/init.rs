@@ -21,6 +21,7 @@ use crate::{Exit, Io, show};
 /// Runs the command.
 pub(crate) fn run(args: &Init, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let filled;
+    let picked = !args.cluster.is_empty();
     let args = match &args.file {
         Some(file) => {
             filled = by_spec(args, file, io)?;
@@ -32,7 +33,7 @@ pub(crate) fn run(args: &Init, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let clusters = clusters(&args.cluster)?;
     intermediate::check_trust_domains(&args.cluster_options.trust_domain, &clusters)?;
     let mut workspace = open_workspace(&args.dir, io)?;
-    let tree = match init(args, &clusters, now, &mut workspace, io) {
+    let mut tree = match init(args, &clusters, now, &mut workspace, io) {
         Ok(tree) => tree,
         Err(failure) => {
             workspace.abandon();
@@ -40,6 +41,7 @@ pub(crate) fn run(args: &Init, io: &mut Io<'_>) -> Result<Exit, Failure> {
         }
     };
     workspace.finish()?;
+    tree.picked = picked;
     tree.report(args.output, now, io)
 }
 

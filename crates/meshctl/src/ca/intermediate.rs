@@ -157,7 +157,7 @@ pub(super) fn trust_domain(
 }
 
 /// The trust domains a certificate says it is of: its SPIFFE URIs without a path.
-pub(super) fn trust_domains(cert: &Cert) -> Vec<String> {
+pub(crate) fn trust_domains(cert: &Cert) -> Vec<String> {
     let names = cert.extensions().subject_alt_name.iter().flatten();
     let uris = names.filter_map(|name| match name {
         GeneralName::Uri(uri) => std::str::from_utf8(uri).ok(),

@@ -17,6 +17,15 @@ use crate::{Exit, Io, show};
 
 /// Runs the command.
 pub(crate) fn run(args: &Renew, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    perform(args, false, io)
+}
+
+/// Renews within a job that says itself what comes next.
+pub(crate) fn run_in_job(args: &Renew, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    perform(args, true, io)
+}
+
+fn perform(args: &Renew, goes_on: bool, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let now = args.at.unwrap_or(io.now);
     args.cluster.iter().try_for_each(|name| check_cluster_name(name))?;
     if !args.dir.is_dir() {
@@ -28,8 +37,9 @@ pub(crate) fn run(args: &Renew, io: &mut Io<'_>) -> Result<Exit, Failure> {
     }
     let mut workspace = open_workspace(&args.dir, io)?;
     match renew(args, now, &mut workspace, io) {
-        Ok(tree) => {
+        Ok(mut tree) => {
             workspace.finish()?;
+            tree.goes_on = goes_on;
             tree.report(args.output, now, io)
         }
         Err(failure) => {

@@ -62,6 +62,10 @@ pub(super) struct Tree {
     root_key: RootKey,
     /// The spec the clusters were taken from.
     pub(super) spec: Option<PathBuf>,
+    /// Only some of its clusters were asked for.
+    pub(super) picked: bool,
+    /// Something comes next by itself.
+    pub(super) goes_on: bool,
     pub(super) clusters: Vec<Cluster>,
 }
 
@@ -98,6 +102,8 @@ impl Tree {
             root_state,
             root_key,
             spec: None,
+            picked: false,
+            goes_on: false,
             clusters: Vec::new(),
         }
     }
@@ -117,7 +123,7 @@ impl Tree {
             Output::Json => show::json(&self.json(&checks)),
         };
         show::output(&text, io)?;
-        if output == Output::Text && good {
+        if output == Output::Text && good && !self.goes_on {
             self.next_step(io.err);
         }
         Ok(if good { Exit::Good } else { Exit::No })
@@ -192,7 +198,7 @@ impl Tree {
             return;
         }
         let clusters = match &self.spec {
-            Some(spec) if changed.len() == self.clusters.len() => {
+            Some(spec) if !self.picked && changed.len() == self.clusters.len() => {
                 format!("-f {}", show::word(spec))
             }
             Some(spec) => {

@@ -1,5 +1,7 @@
 //! What clusters' DNS answers for remote names, beside what the spec says: the ConfigMap it reads, looked at and compared.
 
+use std::path::Path;
+
 use meshapply::Error;
 use meshconfig::dns::{self, Edit};
 use meshconfig::mesh::Cluster;
@@ -11,12 +13,13 @@ use super::live::failed;
 use crate::Exit;
 use crate::clusters::{Target, place};
 use crate::report::Failure;
+use crate::show::word;
 
 /// What was found out about the DNS of a cluster.
 #[derive(Default)]
 pub(super) struct Answers {
     /// What has to change.
-    pub(super) edit: Option<Edit>,
+    pub(super) edits: Vec<Edit>,
     /// Why it cannot be as the spec says, and the ConfigMap this is about.
     pub(super) refused: Option<(String, Failure)>,
     /// What the user should know, and no reason to stop.
@@ -58,9 +61,26 @@ pub(super) async fn look(
         Err(error) => return Err(failed(target, &error)),
     };
     Ok(match dns::edit(mesh, cluster, resources, &live) {
-        Ok(edit) => Answers { edit, ..Answers::default() },
+        Ok(edit) => {
+            let mut edits = left_over(mesh, target, cluster).await?;
+            edits.extend(edit);
+            Answers { edits, ..Answers::default() }
+        }
         Err(error) => refusal(mesh, target, &live, &error),
     })
+}
+
+/// Blocks of ours in ConfigMaps the spec does not name any more: they go with the same run.
+async fn left_over(mesh: &Mesh, target: &Target, cluster: &Cluster) -> Result<Vec<Edit>, Failure> {
+    let mut edits = Vec::new();
+    for (namespace, name) in dns::elsewhere(cluster) {
+        let found = target.kube.config_map(&namespace, &name).await;
+        if let Some(live) = found.map_err(|error| failed(target, &error))? {
+            // What cannot be read is not ours.
+            edits.extend(dns::edit(mesh, cluster, &[], &live).ok().flatten());
+        }
+    }
+    Ok(edits)
 }
 
 /// The ConfigMap the cluster's DNS reads: the first that is there and tells a DNS anything.
@@ -144,7 +164,7 @@ pub(super) fn restart(target: &Target, edit: &Edit) -> Option<String> {
     edit.restart.then(|| {
         format!(
             "{}: {}, {key}, {why} only when it is started: kubectl --context {} -n {namespace} rollout restart {deployment}",
-            target.name, edit.id(), target.context
+            target.name, edit.id(), word(Path::new(&target.context))
         )
     })
 }

@@ -113,7 +113,7 @@ pub(super) async fn plan(
     };
     for ((target, side), answer) in plan.targets.iter().zip(&plan.sides).zip(answers) {
         let mut changes = changes(&mesh.name, &side.wanted, &side.live);
-        changes.extend(answer.edit.map(Change::Edit));
+        changes.extend(answer.edits.into_iter().map(Change::Edit));
         plan.changes.insert(target.name.clone(), changes);
         plan.refused.extend(answer.refused.map(|(id, why)| (target.name.clone(), id, why)));
         plan.warnings.extend(answer.warning);

@@ -33,7 +33,13 @@ struct Rights {
 /// cluster that is named is asked for its revisions of istiod.
 pub(super) async fn print(args: &Apply, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let file = &args.source.file;
-    let rights = if file != Path::new("-") && !file.exists() {
+    // The default name: there is no spec yet.
+    let rights = if file == Path::new("mesh.yaml") && !file.exists() {
+        if !args.contexts.contexts.is_empty() {
+            return Err(Failure::usage("without a spec no cluster is asked").hint(
+                "`meshctl mesh discover -f mesh.yaml` makes one; without `--context` the usual names are printed",
+            ));
+        }
         vec![(String::new(), Rights::usual(args.source.istio))]
     } else {
         let mesh = load::mesh(&args.source, io)?;
@@ -84,7 +90,7 @@ impl Rights {
             namespace: cluster.istio_namespace.clone(),
             mesh: BTreeSet::from(["istio".to_owned()]),
             filters: rewrites(cluster.version),
-            dns: dns::places(cluster),
+            dns: [dns::places(cluster), dns::elsewhere(cluster)].concat(),
             edits: answers::edits(cluster.dns),
         }
     }

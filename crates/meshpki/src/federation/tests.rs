@@ -59,6 +59,8 @@ fn who_is_told_what() {
         &["CN = A for y,z", "CN = A for x,z", "aliases x,y"],
     );
     check(&[("x", "1.6.9", one), ("y", "1.7.0", one)], &["no validation", "aliases x"]);
+    // Nothing is known of the roots of y.
+    check(&[("x", "1.30.3", one), ("y", "1.30.3", &[])], &["aliases y", "CN = A for x"]);
     // Two roots, one of them for two clusters, and one cluster in an overlap.
     check(
         &[("x", "1.30.3", one), ("y", "1.30.3", other), ("y", "1.30.3", both)],

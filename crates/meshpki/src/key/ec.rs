@@ -104,14 +104,17 @@ impl Equation {
         let base = parts.expect_string(der::OCTET_STRING, "ECParameters without a base")?;
         let order = parts.expect(der::INTEGER, "ECParameters without an order")?;
         check_integer(&order)?;
-        if let Some(cofactor) = parts.optional(der::INTEGER)? {
-            check_integer(&cofactor)?;
-        }
+        let cofactor = parts.optional(der::INTEGER)?;
+        cofactor.as_ref().map_or(Ok(()), check_integer)?;
         parts.end("extra element in ECParameters")?;
-        if kind.content != PRIME_FIELD || p.tag != der::INTEGER || order.content[0] & 0x80 != 0 {
+        if kind.content != PRIME_FIELD || p.tag != der::INTEGER {
             return Ok(None);
         }
         check_integer(&p)?;
+        let is_negative = |number: &Tlv<'_>| number.content[0] & 0x80 != 0;
+        if [Some(&p), Some(&order), cofactor.as_ref()].into_iter().flatten().any(is_negative) {
+            return Ok(None);
+        }
         let number = BigUint::from_bytes_be;
         let (a, b) = (number(&a.string()?), number(&b.string()?));
         let this = Self { p: number(p.content), a, b };

@@ -357,6 +357,10 @@ fn other_than_the_spec() {
         &[("spec-differs", "east", "east has cluster.local (meshConfig.trustDomain)")],
     );
     check_spec("cluster.local", "1.6.4", &[("spec-differs", "east", "the spec says 1.6.4")]);
+    let version = Version::NEWEST;
+    let spec = Some(InSpec { trust_domain: "east.example".to_string(), version });
+    let bare = World { istiods: vec![], spec, ..World::new("east", "1.30.3") };
+    check(&[&bare], &[]);
 }
 
 #[test]
