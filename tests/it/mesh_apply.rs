@@ -5,7 +5,7 @@ use kube::api::{Api, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
 use kube::discovery::ApiResource;
 use serde_json::{Value, json};
-use tests::cli::Ran;
+use tests::cli::ended;
 use tests::mesh::{Mesh, SOON};
 use tests::rig::istio::namespace;
 
@@ -68,15 +68,6 @@ fn mesh() -> Option<Mesh> {
     let fixture = include_str!("../../fixtures/mesh/seed2-current/mesh.yaml");
     mesh.shell.scratch.write("mesh.yaml", fixture);
     Some(mesh)
-}
-
-#[track_caller]
-fn ended(ran: &Ran, status: u8, parts: &[&str]) {
-    let all = format!("{}{}", ran.out, ran.err);
-    assert_eq!(ran.status, status, "{all}");
-    for part in parts {
-        assert!(all.contains(part), "`{part}` is not in\n{all}");
-    }
 }
 
 fn calls(mesh: &Mesh) -> Api<DynamicObject> {

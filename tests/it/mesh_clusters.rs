@@ -7,7 +7,7 @@ use std::process::Command;
 use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
 use kube::discovery::ApiResource;
 use serde_json::{Value, json};
-use tests::cli::{Ran, Shell};
+use tests::cli::{Shell, ended};
 use tests::mesh::Mesh;
 use tests::rig::proxy::{Node, Proxy};
 use tests::rig::{Cluster, Istio, rig};
@@ -130,15 +130,6 @@ fn versions(mesh: &Mesh) -> Vec<(String, String)> {
             .collect::<Vec<_>>()
     };
     mesh.clusters.iter().flat_map(of).collect()
-}
-
-#[track_caller]
-fn ended(ran: &Ran, status: u8, parts: &[&str]) {
-    let all = format!("{}{}", ran.out, ran.err);
-    assert_eq!(ran.status, status, "{all}");
-    for part in parts {
-        assert!(all.contains(part), "`{part}` is not in\n{all}");
-    }
 }
 
 /// Resources of somebody else: one of a name of ours comes later, one has an address, one is of another mesh.

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, DeleteParams};
 use meshapply::kube::{Kube, Options};
 use serde_json::{Value, json};
-use tests::cli::{Ran, Shell};
+use tests::cli::{Ran, Shell, ended};
 use tests::dns;
 use tests::mesh::Mesh;
 use tests::rig::istio::namespace;
@@ -153,15 +153,6 @@ fn diff(mesh: &Mesh, more: &str) -> Ran {
 
 fn apply(mesh: &Mesh, more: &str) -> Ran {
     mesh.run(&format!("mesh apply -f @/mesh.yaml --context cluster1 {more}"))
-}
-
-#[track_caller]
-fn ended(ran: &Ran, status: u8, parts: &[&str]) {
-    let all = format!("{}{}", ran.out, ran.err);
-    assert_eq!(ran.status, status, "{all}");
-    for part in parts {
-        assert!(all.contains(part), "`{part}` is not in\n{all}");
-    }
 }
 
 /// CoreDNS with the ConfigMap mounted: its ports are free ones, the API server's address is said, `reload` looks often.

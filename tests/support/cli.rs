@@ -37,6 +37,19 @@ pub struct Ran {
     pub err: String,
 }
 
+/// How a command ended: its exit status, and parts of what it said on either stream.
+///
+/// # Panics
+/// With all it said, where that is otherwise.
+#[track_caller]
+pub fn ended(ran: &Ran, status: u8, parts: &[&str]) {
+    let all = format!("{}{}", ran.out, ran.err);
+    assert_eq!(ran.status, status, "{all}");
+    for part in parts {
+        assert!(all.contains(part), "`{part}` is not in\n{all}");
+    }
+}
+
 impl Shell {
     /// A new folder, no environment, nothing on standard input, [`NOW`].
     #[allow(clippy::new_without_default, reason = "it has an effect")]
