@@ -206,7 +206,7 @@ fn printed_rights_are_enough(mesh: &Mesh) {
     let discover = || mesh.run_as("looker", "mesh discover --context cluster1");
     ended(&discover(), 1, &["error[apply/forbidden]", "--print-rbac"]);
     // There is no spec yet.
-    one.apply(&mesh.shell.good("mesh apply -f @/mesh.yaml --print-rbac --rbac-user looker"));
+    one.apply(&mesh.shell.good("mesh apply --print-rbac --rbac-user looker"));
     // The authorizer learns of them a moment later.
     let mut tries = 0;
     while discover().status != 0 && tries < 50 {

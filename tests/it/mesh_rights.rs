@@ -3,7 +3,7 @@
 
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule, Role};
 use serde_json::{Value, json};
-use tests::cli::Ran;
+use tests::cli::{Ran, ended};
 use tests::mesh::Mesh;
 use tests::rig::istio::namespace;
 
@@ -223,6 +223,9 @@ fn rights_that_differ() {
     );
     // Without a spec they are for the names Istio gives; an older release is served by one kind more.
     let rights = shell.good("mesh apply --print-rbac --istio 1.6.4");
+    let early = shell.run("mesh apply --context east --print-rbac --istio 1.6.4");
+    ended(&early, 0, &["note: there is no mesh.yaml yet, so no cluster is asked"]);
+    assert_eq!(early.out, rights);
     let mistyped = shell.run("mesh apply -f @/none.yaml --print-rbac");
     assert_eq!(mistyped.status, 1, "{}", mistyped.out);
     for part in [

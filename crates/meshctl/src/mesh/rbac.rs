@@ -36,9 +36,11 @@ pub(super) async fn print(args: &Apply, io: &mut Io<'_>) -> Result<Exit, Failure
     // The default name: there is no spec yet.
     let rights = if file == Path::new("mesh.yaml") && !file.exists() {
         if !args.contexts.contexts.is_empty() {
-            return Err(Failure::usage("without a spec no cluster is asked").hint(
-                "`meshctl mesh discover -f mesh.yaml` makes one; without `--context` the usual names are printed",
-            ));
+            // A standard error that is gone cannot be told anything.
+            let _ = writeln!(
+                io.err,
+                "note: there is no mesh.yaml yet, so no cluster is asked: the rights are for the names Istio gives"
+            );
         }
         vec![(String::new(), Rights::usual(args.source.istio))]
     } else {
