@@ -20,8 +20,7 @@ pub struct Member<'a> {
     pub trust_domain: &'a TrustDomain,
     /// Its release of Istio.
     pub version: Version,
-    /// The roots that vouch for its CA: [`anchors`]. Without any its domain cannot be an entry of `caCertificates`, and is
-    /// an alias there.
+    /// The roots that vouch for its CA: [`anchors`]. Where one member has none, the others are told aliases.
     pub roots: &'a [Cert],
 }
 
@@ -104,15 +103,8 @@ fn way(version: Version, roots: &BTreeMap<TrustDomain, Vec<&Cert>>) -> Way {
     if version.wants_equal_trust_domain() {
         return Way::NoValidation;
     }
-    if !version.accepts_domains_of_cas() {
-        return Way::Aliases(roots.keys().cloned().collect());
-    }
-    let without: Vec<TrustDomain> = roots
-        .iter()
-        .filter(|(_, roots)| roots.is_empty())
-        .map(|(domain, _)| domain.clone())
-        .collect();
-    if !without.is_empty() {
+    // A domain without an anchor cannot be an entry of caCertificates.
+    if !version.accepts_domains_of_cas() || roots.values().any(Vec::is_empty) {
         return Way::Aliases(roots.keys().cloned().collect());
     }
     let mut authorities: Vec<Authority> = Vec::new();
