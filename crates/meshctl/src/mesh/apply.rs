@@ -1,6 +1,7 @@
 //! `meshctl mesh apply`: look, show, try, ask; then wave after wave over all clusters.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use meshapply::Error;
@@ -19,6 +20,9 @@ use crate::{Exit, Io, show};
 
 /// Writes of one wave at the same time.
 const TOGETHER: usize = 8;
+/// Between two waves: istiod gathers changes for 100 ms and more (`PILOT_DEBOUNCE_AFTER`), and what it sends at once with
+/// the next wave proxies may take in another order: a route before its cluster, which is a 503.
+const SETTLE: Duration = Duration::from_secs(2);
 /// Names of what was not written, in a message.
 const NAMED: usize = 12;
 
@@ -117,6 +121,9 @@ impl<'p> Job<'p> {
         let mut done = 0;
         let mut mixed = Vec::new();
         for wave in steps.chunk_by(|a, b| a.wave == b.wave) {
+            if done > 0 {
+                tokio::time::sleep(SETTLE).await;
+            }
             for some in wave.chunks(TOGETHER) {
                 let results = join_all(some.iter().map(|step| self.take(step, false))).await;
                 let mut failure = None;
