@@ -16,6 +16,7 @@ use crate::report::Failure;
 use crate::{Io, mesh, show};
 
 /// A cluster as it was named, before it is reached.
+#[derive(Clone)]
 pub(crate) struct Named {
     /// The name, which is that of its folder.
     pub(crate) name: String,
@@ -104,12 +105,9 @@ pub(crate) fn chosen(
         let by_name = known.iter().find(|one| one.name == name);
         let by_context = || known.iter().find(|one| said.is_none() && one.context == name);
         match by_name.or_else(by_context) {
-            Some(one) => Ok(Named {
-                name: one.name.clone(),
-                context: said.unwrap_or(&one.context).to_owned(),
-                istio_namespace: one.istio_namespace.clone(),
-                spec: one.spec.clone(),
-            }),
+            Some(one) => {
+                Ok(Named { context: said.unwrap_or(&one.context).to_owned(), ..one.clone() })
+            }
             None => make(name, context),
         }
     };

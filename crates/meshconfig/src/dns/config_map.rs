@@ -145,14 +145,18 @@ pub fn edit(
     let zone = Zone::of(cluster, resources, old)?;
     let new = match form {
         Form::Corefile => block(text, &mesh.suffix, zone.as_ref())?.map(|to| (Some(to), None)),
-        // A file of which nothing is left was ours. CoreDNS does not start with two blocks for a name.
-        Form::Server if zone.is_some() && other_file(live, &key, &mesh.suffix).is_some() => {
-            let first = other_file(live, &key, &mesh.suffix).unwrap_or_default();
-            let name = mesh.suffix.clone();
-            return Err(Error::new("", Fault::Duplicate { what: "zone", name, first }));
+        Form::Server => {
+            // CoreDNS does not start with two blocks for a name.
+            if zone.is_some()
+                && let Some(first) = other_file(live, &key, &mesh.suffix)
+            {
+                let name = mesh.suffix.clone();
+                return Err(Error::new("", Fault::Duplicate { what: "zone", name, first }));
+            }
+            // A file of which nothing is left was ours.
+            block(text, &mesh.suffix, zone.as_ref())?
+                .map(|to| ((!to.is_empty()).then_some(to), None))
         }
-        Form::Server => block(text, &mesh.suffix, zone.as_ref())?
-            .map(|to| ((!to.is_empty()).then_some(to), None)),
         Form::StubDomains => stub(live, text, &mesh.suffix, zone.as_ref())?,
     };
     let Some((to, stubs)) = new else { return Ok(None) };
