@@ -132,7 +132,9 @@ impl Error {
             Self::Stopped(stop) => match stop {
                 Stop::Foreign { .. } => "apply/foreign",
                 Stop::Immutable => "apply/immutable",
-                Stop::Moved { .. } => "apply/moved",
+                Stop::Moved { .. } | Stop::Gone | Stop::Altered { .. } | Stop::Twin { .. } => {
+                    "apply/moved"
+                }
                 Stop::NoIstiod => "apply/no-istiod",
                 Stop::NoReplicas { .. } => "apply/no-replicas",
                 Stop::Obstacle { .. } => "apply/obstacle",

@@ -87,6 +87,10 @@ pub(crate) struct Trouble {
     pub(crate) refuses_with: Option<u16>,
     /// Somebody takes marks out of pod templates as soon as they are there.
     pub(crate) reverts: bool,
+    /// There is no right to create secrets.
+    pub(crate) no_create: bool,
+    /// Admission puts these files in the place of those written.
+    pub(crate) webhook: Option<Secret>,
     /// Somebody else writes this before our first write.
     pub(crate) faster: Option<Secret>,
     /// Somebody else writes this after our write.
@@ -115,6 +119,7 @@ impl Fake {
     pub(crate) fn new(running: &Secret, bare: bool) -> Self {
         let observed = Observed {
             secret: (!bare).then(|| live(running.clone(), 1)),
+            vacant: None,
             previous: None,
             istiod: vec![workload("istio-system", "istiod")],
             gateways: vec![workload("istio-system", "gateway")],
@@ -156,6 +161,7 @@ fn live(files: Secret, version: u64) -> Live {
         resource_version: version.to_string(),
         foreign: vec![],
         mark: None,
+        claim: None,
         restart: BTreeSet::new(),
         immutable: false,
     }
@@ -224,7 +230,9 @@ impl State {
     fn write(&mut self, files: Secret, ours: Option<(BTreeSet<Who>, String)>) {
         self.version += 1;
         let (restart, mark) = ours.map(|(who, mark)| (who, Some(mark))).unwrap_or_default();
-        self.observed.secret = Some(Live { restart, mark, ..live(files, self.version) });
+        let claim = mark.clone();
+        self.observed.vacant = None;
+        self.observed.secret = Some(Live { restart, mark, claim, ..live(files, self.version) });
         self.proofs = 0;
     }
 }
@@ -261,14 +269,21 @@ impl Cluster for Fake {
                 if let Some(other) = state.trouble.faster.take() {
                     state.write(other, None);
                 }
-                let there =
-                    state.observed.secret.as_ref().map(|live| live.resource_version.clone());
-                if there != *over {
+                if state.observed.basis() != *over {
                     return Err(refused(409));
+                }
+                if over.is_none() && state.trouble.no_create {
+                    return Err(Error::Forbidden { what: "create".into(), message: "no".into() });
                 }
                 let mark = mark(&desired.secret, over.as_deref());
                 state.write(desired.secret.clone(), Some((desired.restart.clone(), mark)));
                 state.log.push("write".into());
+                if let Some(webhook) = state.trouble.webhook.take()
+                    && let Some(live) = &mut state.observed.secret
+                {
+                    live.files = webhook;
+                    live.mark = None;
+                }
                 if let Some(other) = state.trouble.slower.take() {
                     state.write(other, None);
                 }

@@ -1,5 +1,7 @@
 //! What to do next in one cluster: a pure function of what is wanted, what is there and what was proven.
 
+use std::collections::BTreeSet;
+
 use crate::names;
 use crate::proof::{self, Proof, Unproven};
 use crate::state::{Desired, Live, Observed, Who, mark, same};
@@ -72,10 +74,22 @@ pub enum Stop {
     },
     /// The secret is immutable.
     Immutable,
-    /// The secret is another one than the plan was made with.
+    /// The secret changed after the plan was made.
     Moved {
-        /// Who owns fields of its data beside us.
+        /// Other owners of its data; empty: another run of meshctl.
         managers: Vec<String>,
+    },
+    /// The secret was deleted, or lost its files, after the plan was made.
+    Gone,
+    /// This run wrote the secret, and the cluster keeps something else: an admission webhook changed it.
+    Altered {
+        /// The files that differ from what was written.
+        files: Vec<String>,
+    },
+    /// This run wrote the secret before, for a target that is the same cluster.
+    Twin {
+        /// The name of that target.
+        other: String,
     },
     /// There is no istiod.
     NoIstiod,
@@ -146,10 +160,9 @@ pub fn next(desired: &Desired, observed: &Observed, proof: Option<&Proof>, run: 
 
 /// The secret is not as wanted: everything that could stop the run later is asked before it is written.
 fn write(desired: &Desired, observed: &Observed, run: Run) -> Next {
-    let over = observed.secret.as_ref().map(|live| live.resource_version.clone());
-    let managers = observed.secret.as_ref().map(|live| live.foreign.clone()).unwrap_or_default();
+    let over = observed.basis();
     if run.settled || over != desired.basis {
-        return Next::Stop(Stop::Moved { managers });
+        return Next::Stop(moved(desired, observed.secret.as_ref()));
     }
     if let Some(stop) = refusal(desired, observed) {
         return Next::Stop(stop);
@@ -159,6 +172,18 @@ fn write(desired: &Desired, observed: &Observed, run: Run) -> Next {
     } else {
         Next::Act(Action::WriteSecret { over })
     }
+}
+
+/// What happened to the secret since the plan was made.
+fn moved(desired: &Desired, live: Option<&Live>) -> Stop {
+    let Some(live) = live else { return Stop::Gone };
+    let ours = mark(&desired.secret, desired.basis.as_deref());
+    if !live.foreign.is_empty() || live.claim.as_deref() != Some(ours.as_str()) {
+        return Stop::Moved { managers: live.foreign.clone() };
+    }
+    let names: BTreeSet<&str> = live.files.names().chain(desired.secret.names()).collect();
+    let differs = |name: &&str| live.files.get(name) != desired.secret.get(name);
+    Stop::Altered { files: names.into_iter().filter(differs).map(str::to_owned).collect() }
 }
 
 /// Whether the secret that is there is to be kept before it is replaced. Not when what is kept is what is about to be
@@ -176,6 +201,9 @@ fn keeps(desired: &Desired, observed: &Observed) -> bool {
 /// Why the secret is not written.
 #[must_use]
 pub fn refusal(desired: &Desired, observed: &Observed) -> Option<Stop> {
+    if observed.vacant.as_ref().is_some_and(|vacant| vacant.immutable) {
+        return Some(Stop::Immutable);
+    }
     if let Some(live) = &observed.secret {
         if live.immutable {
             return Some(Stop::Immutable);
@@ -277,11 +305,33 @@ impl std::fmt::Display for Stop {
                 if managers.len() == 1 { "owns" } else { "own" }
             ),
             Self::Immutable => write!(f, "secret {} says immutable: true", names::CACERTS),
-            Self::Moved { managers } => {
-                let who =
-                    if managers.is_empty() { "another meshctl" } else { &managers.join("`, `") };
-                write!(f, "secret {} was changed by `{who}` since it was looked at", names::CACERTS)
-            }
+            Self::Moved { managers } if managers.is_empty() => write!(
+                f,
+                "another run of meshctl changed secret {} after this one looked at it",
+                names::CACERTS
+            ),
+            Self::Moved { managers } => write!(
+                f,
+                "`{}` changed secret {} after it was looked at",
+                managers.join("`, `"),
+                names::CACERTS
+            ),
+            Self::Gone => write!(
+                f,
+                "secret {} was deleted or emptied after it was looked at",
+                names::CACERTS
+            ),
+            Self::Altered { files } => write!(
+                f,
+                "the cluster does not keep secret {} as this run wrote it: {} differs",
+                names::CACERTS,
+                files.join(", ")
+            ),
+            Self::Twin { other } => write!(
+                f,
+                "this run wrote secret {} a moment ago, for {other}, which is the same cluster",
+                names::CACERTS
+            ),
             Self::NoIstiod => f.write_str("there is no istiod to use the secret"),
             Self::NoReplicas { id } => {
                 write!(f, "{id} has no replicas: nothing would sign, nothing can be proven")

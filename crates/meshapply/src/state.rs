@@ -101,6 +101,8 @@ pub struct Live {
     pub foreign: Vec<String>,
     /// The mark of the write, when it was ours and the content is still the one written.
     pub mark: Option<String>,
+    /// The mark it bears, whatever its content is now.
+    pub claim: Option<String>,
     /// Who must restart for it; empty without a mark.
     pub restart: BTreeSet<Who>,
     /// Whether it says `immutable: true`.
@@ -128,12 +130,24 @@ pub struct Desired {
     pub before_install: bool,
 }
 
+/// A secret without files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vacant {
+    /// `metadata.resourceVersion`.
+    pub resource_version: String,
+    /// Whether it says `immutable: true`.
+    pub immutable: bool,
+}
+
 /// What a cluster holds.
 #[derive(Clone)]
 pub struct Observed {
-    /// The secret `cacerts`.
+    /// The secret `cacerts`, unless it has no files.
     pub secret: Option<Live>,
-    /// The secret that was replaced last.
+    /// The secret `cacerts` without files, which istiod ignores: made beforehand, so that nobody needs the right to
+    /// create secrets.
+    pub vacant: Option<Vacant>,
+    /// The secret that was replaced last, unless it has no files.
     pub previous: Option<Live>,
     /// istiod, every revision, sorted.
     pub istiod: Vec<Workload>,
@@ -144,6 +158,13 @@ pub struct Observed {
 }
 
 impl Observed {
+    /// `resourceVersion` of the secret, with or without files; `None`: there is none.
+    #[must_use]
+    pub fn basis(&self) -> Option<String> {
+        let live = self.secret.as_ref().map(|live| &live.resource_version);
+        live.or(self.vacant.as_ref().map(|vacant| &vacant.resource_version)).cloned()
+    }
+
     /// Who has not restarted yet for the secret that is there, though it says they have to: a push before this one
     /// was not finished.
     #[must_use]

@@ -11,7 +11,17 @@ use serde_json::json;
 use super::{Kube, ask, ask_optional};
 use crate::error::Error;
 use crate::names::{CACERTS, FIELD_MANAGER, MARK, PREVIOUS, RESTART};
-use crate::state::{Desired, Live, Who, fingerprint, mark, restart_text};
+use crate::state::{Desired, Live, Vacant, Who, fingerprint, mark, restart_text};
+
+/// Tells a secret with files from one without.
+pub(super) fn vacant(found: Option<Live>) -> (Option<Live>, Option<Vacant>) {
+    let Some(live) = found else { return (None, None) };
+    if live.files.names().next().is_some() {
+        return (Some(live), None);
+    }
+    let Live { resource_version, immutable, .. } = live;
+    (None, Some(Vacant { resource_version, immutable }))
+}
 
 /// Reads a secret of the namespace of istiod; `None` when there is none.
 pub(super) async fn read(kube: &Kube, name: &str) -> Result<Option<Live>, Error> {
@@ -40,6 +50,7 @@ fn live(secret: KubeSecret) -> Live {
         restart: restart.map(|text| Who::parse_all(text)).unwrap_or_default(),
         immutable: secret.immutable.unwrap_or(false),
         mark,
+        claim: annotations.get(MARK).cloned(),
         files,
     }
 }
