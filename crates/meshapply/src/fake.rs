@@ -121,6 +121,7 @@ impl Fake {
             secret: (!bare).then(|| live(running.clone(), 1)),
             vacant: None,
             previous: None,
+            has_previous: false,
             istiod: vec![workload("istio-system", "istiod")],
             gateways: vec![workload("istio-system", "gateway")],
             workloads: vec![workload("shop", "cart"), workload("shop", "web")],

@@ -185,8 +185,9 @@ impl Cluster for Kube {
             Vec::new()
         };
         let (secret, vacant) = secret::vacant(secret);
+        let has_previous = previous.is_some();
         let (previous, _) = secret::vacant(previous);
-        Ok(Observed { secret, vacant, previous, istiod, gateways, workloads })
+        Ok(Observed { secret, vacant, previous, has_previous, istiod, gateways, workloads })
     }
 
     async fn act(&self, action: &Action, desired: &Desired) -> Result<(), Error> {

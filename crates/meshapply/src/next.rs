@@ -79,7 +79,7 @@ pub enum Stop {
         /// Other owners of its data; empty: another run of meshctl.
         managers: Vec<String>,
     },
-    /// The secret was deleted, or lost its files, after the plan was made.
+    /// The secret was deleted, or emptied, after the plan was made.
     Gone,
     /// This run wrote the secret, and the cluster keeps something else: an admission webhook changed it.
     Altered {
@@ -318,7 +318,7 @@ impl std::fmt::Display for Stop {
             ),
             Self::Gone => write!(
                 f,
-                "secret {} was deleted or emptied after it was looked at",
+                "secret {} is gone or empty; it was not when this run looked at it",
                 names::CACERTS
             ),
             Self::Altered { files } => write!(

@@ -149,6 +149,8 @@ pub struct Observed {
     pub vacant: Option<Vacant>,
     /// The secret that was replaced last, unless it has no files.
     pub previous: Option<Live>,
+    /// Whether the secret for it exists, with or without files.
+    pub has_previous: bool,
     /// istiod, every revision, sorted.
     pub istiod: Vec<Workload>,
     /// The gateways and ztunnel, sorted.

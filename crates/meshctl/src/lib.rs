@@ -11,6 +11,7 @@ pub mod io;
 mod live;
 pub mod mesh;
 mod openssl_args;
+mod place;
 mod rbac;
 pub mod report;
 pub mod rollout;

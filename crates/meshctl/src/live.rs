@@ -1,5 +1,6 @@
 //! Clusters as they run, for the commands that only look: found, judged, and the next command for each.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use futures_util::future::join_all;
@@ -13,9 +14,12 @@ use meshpki::istiod::{
     starts,
 };
 
-use crate::clusters::{Seen, Target, look_at, place};
+use crate::args::Clusters;
+use crate::clusters::{Seen, Target, look_at, place as place_of, targets};
+use crate::place::Source;
 use crate::report::Failure;
 use crate::show::word;
+use crate::{Io, place};
 
 /// What was found in a cluster: what is decided by, and what istiod serves.
 pub(crate) struct Found {
@@ -25,8 +29,38 @@ pub(crate) struct Found {
     pub(crate) older: Result<Vec<OlderPod>, Error>,
 }
 
+/// The clusters of a command that only looks, each another one, and what was found in each.
+///
+/// # Errors
+/// `apply/kubeconfig`, `ctl/wrong-cluster`; what else goes wrong is in what was found.
+pub(crate) async fn asked(
+    args: &Clusters,
+    io: &mut Io<'_>,
+) -> Result<(Vec<Target>, Vec<Result<Found, Error>>), Failure> {
+    let targets = targets(args, false, io).await?;
+    let (found, twins) = tokio::join!(find(&targets), place::refuse_known_twins(&targets));
+    twins?;
+    Ok((targets, found))
+}
+
+/// The folders that are not for the cluster their context reaches, as far as clusters answered.
+pub(crate) fn misplaced(
+    targets: &[Target],
+    found: &[Result<Found, Error>],
+    folders: &BTreeMap<String, Secret>,
+) -> Vec<Failure> {
+    let mut others = folders.clone();
+    let own: Vec<_> = targets.iter().map(|target| others.remove(&target.name)).collect();
+    let aims = targets.iter().zip(found).zip(&own);
+    // A cluster without a folder is not about to get anything.
+    let aims = aims.filter_map(|((target, found), own)| {
+        Some((target, &found.as_ref().ok()?.seen, Some(own.as_ref()?)))
+    });
+    place::misplaced(&aims.collect::<Vec<_>>(), Source::Folders { others: &others })
+}
+
 /// Looks at every cluster at the same time. One that cannot be asked does not hide the others.
-pub(crate) async fn find(targets: &[Target]) -> Vec<Result<Found, Error>> {
+async fn find(targets: &[Target]) -> Vec<Result<Found, Error>> {
     let one = async |target: &Target| {
         let older = async { Ok(target.kube.older_pods().await) };
         let (seen, served, older) = tokio::try_join!(look_at(target), target.kube.served(), older)?;
@@ -47,7 +81,9 @@ pub(crate) fn unasked(targets: &[Target], found: &[Result<Found, Error>]) -> Vec
                     let Err(why) = &pod.served else { continue };
                     let what = format!("pod {} does not say which CA it serves", pod.pod);
                     failures.push(
-                        Failure::new("apply/unreachable", what).within(place(target)).because(why),
+                        Failure::new("apply/unreachable", what)
+                            .within(place_of(target))
+                            .because(why),
                     );
                 }
             }
@@ -58,7 +94,7 @@ pub(crate) fn unasked(targets: &[Target], found: &[Result<Found, Error>]) -> Vec
 
 /// A cluster that could not be asked.
 fn deaf(target: &Target, error: &Error) -> Failure {
-    let failure = Failure::from(error).within(place(target));
+    let failure = Failure::from(error).within(place_of(target));
     match error {
         Error::Unreachable { .. } => failure.hint(format!("`{}` asks it too", readyz(target))),
         _ => failure,

@@ -205,8 +205,14 @@ const fn apply_hint(error: &meshapply::Error) -> Option<&'static str> {
         E::Stopped(Stop::Immutable) => {
             "an immutable secret is deleted and made anew by hand, or made without `immutable` where it comes from"
         }
-        E::Stopped(Stop::Moved { .. }) => {
+        E::Stopped(Stop::Moved { .. } | Stop::Gone) => {
             "look who else is at work, then run the command again: it shows a new plan"
+        }
+        E::Stopped(Stop::Altered { .. }) => {
+            "`kubectl get mutatingwebhookconfigurations,mutatingadmissionpolicies` lists what may change objects as they are written"
+        }
+        E::Stopped(Stop::Twin { .. }) => {
+            "`--context` names a cluster once; each folder goes into a cluster of its own"
         }
         E::Stopped(Stop::NoIstiod) => {
             "`--istio-namespace` says where it is; `--before-install` writes the secret for an Istio to come"

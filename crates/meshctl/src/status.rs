@@ -12,8 +12,8 @@ use meshpki::Time;
 use meshpki::istiod::{LiveCluster, Problem, Secret, Settings, Severity, check_live};
 
 use crate::args::{Output, Status};
-use crate::clusters::{Target, runtime, targets};
-use crate::live::{self, Found, Where, find, unasked};
+use crate::clusters::{Target, runtime};
+use crate::live::{self, Found, Where, unasked};
 use crate::report::Failure;
 use crate::{Exit, Io, check, show};
 
@@ -48,11 +48,8 @@ enum State {
 /// Runs the command.
 pub fn run(args: &Status, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let mut folders = args.dir.as_deref().map(check::secrets).transpose()?.unwrap_or_default();
-    let (targets, found) = runtime()?.block_on(async {
-        let targets = targets(&args.clusters, false, io).await?;
-        let found = find(&targets).await;
-        Ok::<_, Failure>((targets, found))
-    })?;
+    let (targets, found) = runtime()?.block_on(live::asked(&args.clusters, io))?;
+    let misplaced = live::misplaced(&targets, &found, &folders);
     let report = report(args, &targets, &found, &mut folders, args.at.unwrap_or(io.now));
     let text = match args.output {
         Output::Text => text::write(&report),
@@ -60,11 +57,11 @@ pub fn run(args: &Status, io: &mut Io<'_>) -> Result<Exit, Failure> {
     };
     show::output(&text, io)?;
     let failures = unasked(&targets, &found);
-    for failure in &failures {
+    for failure in failures.iter().chain(&misplaced) {
         // A standard error that is gone cannot be told anything; the exit status says it too.
         let _ = io.err.write_all(failure.text().as_bytes());
     }
-    Ok(match report.is_good() {
+    Ok(match report.is_good() && misplaced.is_empty() {
         false => Exit::No,
         true if !failures.is_empty() => Exit::Failed,
         true => Exit::Good,

@@ -119,8 +119,7 @@ fn normal(url: &str) -> String {
     };
     let default = if scheme == "http" { "80" } else { "443" };
     let port = port.trim_start_matches('0');
-    let port =
-        if port.is_empty() || port == default { String::new() } else { format!(":{port}") };
+    let port = if port.is_empty() || port == default { String::new() } else { format!(":{port}") };
     format!("{scheme}://{}{port}{}", normal_host(host), path.trim_end_matches('/'))
 }
 

@@ -5,8 +5,8 @@ use meshpki::istiod::{LiveCluster, Problem, Secret, Settings, check_live};
 
 use super::{Folder, Judged, Live, Report, errors_first, problems, settings, tell};
 use crate::args::Check;
-use crate::clusters::{Target, runtime, targets};
-use crate::live::{self, Found, find, unasked};
+use crate::clusters::{Target, runtime};
+use crate::live::{self, Found, unasked};
 use crate::report::Failure;
 use crate::{Exit, Io};
 
@@ -24,11 +24,9 @@ pub(super) fn run(
     at: Time,
     io: &mut Io<'_>,
 ) -> Result<Exit, Failure> {
-    let (targets, found) = runtime()?.block_on(async {
-        let targets = targets(&args.clusters, false, io).await?;
-        let found = find(&targets).await;
-        Ok::<_, Failure>((targets, found))
-    })?;
+    let (targets, found) = runtime()?.block_on(live::asked(&args.clusters, io))?;
+    let named = folders.iter().map(|folder| (folder.name.clone(), folder.secret.clone()));
+    let misplaced = live::misplaced(&targets, &found, &named.collect());
     let mut asked = Vec::new();
     for (target, found) in targets.iter().zip(&found) {
         let Ok(found) = found else { continue };
@@ -41,11 +39,15 @@ pub(super) fn run(
         tell(&report(asked, folders, args, at), args, io)?
     };
     let failures = unasked(&targets, &found);
-    for failure in &failures {
+    for failure in failures.iter().chain(&misplaced) {
         // A standard error that is gone cannot be told anything; the exit status says it too.
         let _ = io.err.write_all(failure.text().as_bytes());
     }
-    Ok(if exit == Exit::Good && !failures.is_empty() { Exit::Failed } else { exit })
+    Ok(match exit {
+        _ if !misplaced.is_empty() => Exit::No,
+        Exit::Good if !failures.is_empty() => Exit::Failed,
+        exit => exit,
+    })
 }
 
 fn report(asked: Vec<Asked<'_>>, folders: Vec<Folder>, args: &Check, at: Time) -> Report {

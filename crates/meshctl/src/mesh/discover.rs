@@ -76,6 +76,7 @@ async fn seen(args: &Discover, spec: Option<&Spec>) -> Result<Observed, Failure>
     let new = |name: &str, context: &str| Ok(Named::typed(name, context));
     let named = chosen(&args.contexts.contexts, known.collect(), new)?;
     let targets = live::targets(&args.contexts, named).await?;
+    crate::place::refuse_twins(&targets, &[]).await?;
     let answers = live::ask_all(&targets, |target| async move {
         tokio::try_join!(target.kube.inventory(), target.kube.mesh_config())
     });

@@ -90,9 +90,11 @@ pub(super) async fn plan(
     args: &Contexts,
     lock: &LockFile,
     source: &Source,
+    force: &[String],
     io: &mut Io<'_>,
 ) -> Result<Plan, Failure> {
     let targets = targets(args, of_mesh(mesh, args)?).await?;
+    crate::place::refuse_twins(&targets, force).await?;
     let live = look(mesh, &targets, lock, source, io).await?;
     let assigned = lock::plan(mesh, lock, &live.concat(), source, io)?;
     let sides: Vec<Side> = targets

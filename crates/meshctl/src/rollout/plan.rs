@@ -43,7 +43,7 @@ impl Plan {
         let desired = Desired {
             restart: who_restarts(&secret, seen, args, at),
             secret,
-            basis: old.map(|live| live.resource_version.clone()),
+            basis: observed.basis(),
             adopt: args.adopt,
             workloads: args.workloads,
             batch: args.batch,

@@ -46,6 +46,7 @@ pub(super) async fn run(
                     result = work => result,
                     () = interrupted() => Err(Error::Interrupted { what: "the cluster".to_owned() }),
                 };
+                let result = result.map_err(|error| by_ourselves(job, cluster, error));
                 let (tell, io) = &mut *shared.borrow_mut();
                 if !tell.is_json() {
                     tell.line(cluster, target, &ended(&result), io);
@@ -56,6 +57,16 @@ pub(super) async fn run(
         .await
     };
     summary(job, plans, &outcomes, tell, io)
+}
+
+/// A secret that this run itself has changed, through another context of the same cluster.
+fn by_ourselves(job: &Job<'_>, cluster: usize, error: Error) -> Error {
+    match (&error, job.twins.of(cluster, &job.targets)) {
+        (Error::Stopped(Stop::Moved { managers }), Some(other)) if managers.is_empty() => {
+            Error::Stopped(Stop::Twin { other: other.to_owned() })
+        }
+        _ => error,
+    }
 }
 
 /// Ctrl-C, or the end of a CI job.
