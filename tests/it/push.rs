@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use tests::mesh::Mesh;
-use tests::rig::{Gateway, Hold, Istio, Kind};
+use tests::rbac::rules;
+use tests::rig::{Cluster, Gateway, Hold, Istio, Kind};
 
 const PUSH: &str = "push @/ca --context east --yes --timeout 60s --reload-timeout 20s";
 
@@ -187,8 +188,16 @@ fn the_printed_rights_are_enough() {
     }
     let rights = mesh.run("push @/ca --context east --workloads --print-rbac --rbac-user ci").out;
     assert!(!rights.contains('*'), "{rights}");
+    // The two secrets come with them, empty, so that none has to be created.
+    assert_eq!(rights.matches("kind: Secret\n").count(), 2, "{rights}");
+    let of_secrets = |rule: &String| rule.starts_with("istio-system/secrets[");
+    let secrets: Vec<String> = rules(&rights).into_iter().filter(of_secrets).collect();
+    assert_eq!(secrets, ["istio-system/secrets[cacerts meshctl-cacerts-previous]: get patch"]);
     east.apply(&rights);
-    mesh.write_kubeconfig("ci", &[east.kubeconfig_for("ci", &[])]);
+    let ci = east.kubeconfig_for("ci", &[]);
+    mesh.write_kubeconfig("ci", &[ci.clone()]);
+    contains(&mesh.good("push @/ca --context east --dry-run client"), &["secret: new"]);
+    contains(&mesh.run("rollback --context east --yes").err, &["error[ctl/no-previous]"]);
     let push = |command: &str| {
         let ran = mesh.run_as("ci", command);
         assert_eq!(ran.status, 0, "{}{}", ran.out, ran.err);
@@ -205,8 +214,83 @@ fn the_printed_rights_are_enough() {
     mesh.shell.good("ca renew @/ca --cluster east");
     push(&format!("{PUSH} --restart always"));
     push("rollback --context east --yes --timeout 60s");
+    no_token_of_others(east, &ci);
+    // Both are there now: no manifest may stand in for them.
+    let rights = mesh.run("push @/ca --context east --print-rbac --rbac-user ci").out;
+    assert!(!rights.contains("kind: Secret\n"), "{rights}");
+    // A renewal under the same root restarts nothing, and does without the right to.
+    let rights =
+        mesh.run("push @/ca --context east --print-rbac --rbac-user less --restart never").out;
+    let restarts = |rule: &&String| rule.contains("deployments") && rule.contains("patch");
+    assert_eq!(rules(&rights).iter().find(restarts), None);
+    let less = east.kubeconfig_for("less", &[]);
+    east.apply(&rights.replace("name: meshctl", "name: less"));
+    mesh.write_kubeconfig("less", &[less]);
+    mesh.shell.good("ca renew @/ca --cluster east");
+    let ran = mesh.run_as("less", PUSH);
+    assert_eq!(ran.status, 0, "{}{}", ran.out, ran.err);
+    contains(&ran.out, &["restarts: nobody", "proven"]);
     // The manifest of docs/ci is one an API server takes.
     east.apply(include_str!("../../docs/ci/cronjob.yaml"));
+}
+
+/// With the printed rights nobody gets the token of another service account: neither as a new secret, nor in one of the two
+/// that they may write.
+fn no_token_of_others(east: &Cluster, kubeconfig: &std::path::Path) {
+    use kube::api::{Api, Patch, PatchParams, PostParams};
+    use kube::config::{KubeConfigOptions, Kubeconfig};
+    let secret = |name: &str| -> k8s_openapi::api::core::v1::Secret {
+        let token = serde_json::json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token",
+            "metadata": {"name": name, "annotations": {"kubernetes.io/service-account.name": "istiod"}},
+        });
+        serde_json::from_value(token).expect("a secret")
+    };
+    east.block_on(async {
+        let read = Kubeconfig::read_from(kubeconfig).expect("a kubeconfig");
+        let options = KubeConfigOptions::default();
+        let config = kube::Config::from_custom_kubeconfig(read, &options).await.expect("one");
+        let client = kube::Client::try_from(config).expect("a client");
+        let secrets: Api<k8s_openapi::api::core::v1::Secret> =
+            Api::namespaced(client, "istio-system");
+        let refused = |result: Result<_, kube::Error>, status: u16| match result {
+            Err(kube::Error::Api(why)) => assert_eq!(why.code, status, "{}", why.message),
+            Err(other) => panic!("{other}"),
+            Ok(_) => panic!("a token"),
+        };
+        for name in ["token", "meshctl-cacerts-previous"] {
+            refused(secrets.create(&PostParams::default(), &secret(name)).await, 403);
+        }
+        // A secret's type does not change, so that the controller of tokens does not fill it.
+        let params = PatchParams::apply("attacker").force();
+        let patch = secret("meshctl-cacerts-previous");
+        refused(
+            secrets.patch("meshctl-cacerts-previous", &params, &Patch::Apply(&patch)).await,
+            422,
+        );
+    });
+}
+
+/// istiod of the tested release starts beside an empty secret, keeps its own CA, and takes what a push puts in.
+#[test]
+fn an_empty_secret_made_beforehand() {
+    let Some(mesh) = Mesh::start(&["east"]) else { return };
+    let east = &mesh.clusters[0];
+    east.apply_object(&tests::rig::istio::namespace("istio-system"));
+    for name in ["cacerts", "meshctl-cacerts-previous"] {
+        east.apply_object(&serde_json::json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+            "metadata": {"name": name, "namespace": "istio-system"},
+        }));
+    }
+    east.install_istio(&Istio::default());
+    assert!(east.istiod_log().contains("Use self-signed certificate as the CA certificate"));
+    let said = mesh.good(PUSH);
+    contains(&said, &["secret: new", "wrote the secret", "proven"]);
+    assert!(!said.contains("kept the old secret"), "there was nothing to keep: {said}");
+    contains(&mesh.good(PUSH), &["secret: unchanged"]);
+    mesh.shell.good("ca renew @/ca --cluster east");
+    contains(&mesh.good(PUSH), &["kept the old secret", "proven"]);
 }
 
 #[test]

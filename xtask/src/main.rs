@@ -4,6 +4,7 @@ mod ci;
 mod differential;
 mod fixtures;
 mod rig;
+mod supply;
 mod tidy;
 
 use std::process::ExitCode;
@@ -14,7 +15,8 @@ cargo xtask ci [--without-rig]                     install what the tests need, 
 cargo xtask differential [--runs N] [--seed S]     random PKIs against the installed openssl
 cargo xtask fixtures [--check]                     record (or compare) fixtures/verify with it
 cargo xtask rig                                    build the clusters' components, once, into a cache outside the clone
-cargo xtask tidy                                   what the compiler does not check: dependency direction, purity, sizes";
+cargo xtask tidy                                   what the compiler does not check: dependency direction, purity, sizes,
+                                                   licenses and sources";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

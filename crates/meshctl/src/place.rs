@@ -183,7 +183,7 @@ fn judge(sites: &[Site<'_>], at: usize, source: Source<'_>) -> Option<Misplaced>
         return None;
     }
     if let Some(wanted) = &wanted
-        && let Some(why) = elsewhere(sites, at, wanted, source)
+        && let Some(why) = elsewhere(sites, at, wanted)
     {
         return Some(why);
     }
@@ -208,27 +208,15 @@ fn judge(sites: &[Site<'_>], at: usize, source: Source<'_>) -> Option<Misplaced>
 }
 
 /// Another target that has this CA, or is to have it.
-fn elsewhere(
-    sites: &[Site<'_>],
-    at: usize,
-    wanted: &Cert,
-    source: Source<'_>,
-) -> Option<Misplaced> {
-    for (_, other) in sites.iter().enumerate().filter(|(i, _)| *i != at) {
-        let is_wanted = |secret: Option<&Secret>| {
-            secret.and_then(ca).is_some_and(|other| is_same_ca(&other, wanted))
-        };
-        let shared = is_wanted(other.wanted);
-        // Two clusters that hold each other's CA may both go back to what they had.
-        let leaves = matches!(source, Source::Kept) && !shared;
-        if is_wanted(other.live) && !leaves {
+fn elsewhere(sites: &[Site<'_>], at: usize, wanted: &Cert) -> Option<Misplaced> {
+    let has =
+        |secret: Option<&Secret>| secret.and_then(ca).is_some_and(|ca| is_same_ca(&ca, wanted));
+    sites.iter().enumerate().filter(|(i, _)| *i != at).find_map(|(_, other)| {
+        if has(other.live) {
             return Some(Misplaced::LiveElsewhere(other.name.to_owned()));
         }
-        if shared {
-            return Some(Misplaced::Shared(other.name.to_owned()));
-        }
-    }
-    None
+        has(other.wanted).then(|| Misplaced::Shared(other.name.to_owned()))
+    })
 }
 
 /// The CAs of all folders but this site's.
