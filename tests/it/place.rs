@@ -112,6 +112,13 @@ fn contexts_of_two_clusters_swapped() {
     refused(&push("west"), &["the cluster named west says that it is east"]);
     refused("check @/ca --context east,west", &["says that it is"]);
     mesh.good(&push("east,west"));
+    mesh.shell.scratch.write(
+        "mesh.yaml",
+        "apiVersion: meshctl/v1\nkind: Mesh\nclusters:\n- {name: east, istioVersion: 1.30.3}\n- {name: west, istioVersion: 1.30.3}\n",
+    );
+    refused("mesh diff -f @/mesh.yaml", &["the cluster named east says that it is west"]);
+    refused("mesh apply -f @/mesh.yaml --context west --yes", &["says that it is east"]);
+    refused("mesh discover --context east,west", &["says that it is"]);
     // What is live is what the folders have, and after they were renewed.
     refused(&push("east,west"), &["the CA for east is the one west has"]);
     refused(&push("east"), &["the cluster named east has the CA of west"]);

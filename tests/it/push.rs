@@ -291,6 +291,23 @@ fn an_empty_secret_made_beforehand() {
     contains(&mesh.good(PUSH), &["secret: unchanged"]);
     mesh.shell.good("ca renew @/ca --cluster east");
     contains(&mesh.good(PUSH), &["kept the old secret", "proven"]);
+    // Where one is missing, and there is no right to create it, the command that makes it is said before anything is written.
+    east.block_on(async {
+        use kube::api::{Api, DeleteParams};
+        let secrets: Api<k8s_openapi::api::core::v1::Secret> =
+            Api::namespaced(east.client(), "istio-system");
+        secrets.delete("meshctl-cacerts-previous", &DeleteParams::default()).await.expect("gone");
+    });
+    east.apply(&mesh.shell.good("push @/ca --print-rbac --rbac-user ci"));
+    mesh.write_kubeconfig("ci", &[east.kubeconfig_for("ci", &[])]);
+    mesh.shell.good("ca renew @/ca --cluster east");
+    let before = mesh.written(0);
+    let ran = mesh.run_as("ci", PUSH);
+    assert_eq!(ran.status, 1, "{}{}", ran.out, ran.err);
+    let make =
+        "kubectl --context east -n istio-system create secret generic meshctl-cacerts-previous";
+    contains(&ran.err, &["error[apply/forbidden]", make]);
+    assert_eq!(mesh.written(0), before);
 }
 
 #[test]

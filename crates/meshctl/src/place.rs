@@ -89,6 +89,39 @@ fn one_cluster(one: &Target, other: &Target, why: &str) -> Failure {
         .exit(Exit::No)
 }
 
+/// Refuses targets of which an istiod says that it is in another cluster of the mesh; `names` are those of the mesh. Where
+/// istiod may not be looked at, or is not there, nothing is said.
+///
+/// # Errors
+/// `ctl/wrong-cluster`, unless it is forced.
+pub(crate) async fn refuse_strangers(
+    targets: &[Target],
+    names: &[&str],
+    force: &[String],
+) -> Result<(), Failure> {
+    if is_forced(force) {
+        return Ok(());
+    }
+    let asked = join_all(targets.iter().map(|target| target.kube.istiods())).await;
+    for (target, istiods) in targets.iter().zip(asked) {
+        let istiods = istiods.unwrap_or_default();
+        let says = istiods.iter().filter_map(|istiod| istiod.cluster_id.as_deref());
+        if let Some(says) = stranger(&target.name, says, names) {
+            return Err(told(&[], target, &Misplaced::Says(says.to_owned())));
+        }
+    }
+    Ok(())
+}
+
+/// The name of another cluster that istiod says it is in.
+fn stranger<'a>(
+    name: &str,
+    mut says: impl Iterator<Item = &'a str>,
+    names: &[&str],
+) -> Option<&'a str> {
+    says.find(|says| *says != name && names.contains(says))
+}
+
 /// A target, as far as it matters to whom its CA belongs.
 struct Site<'a> {
     name: &'a str,
@@ -201,10 +234,9 @@ fn judge(sites: &[Site<'_>], at: usize, source: Source<'_>) -> Option<Misplaced>
     if let Some(why) = named(site, wanted.as_ref(), live.as_ref(), &others) {
         return Some(why);
     }
-    let is_other =
-        |says: &&&str| **says != site.name && others.iter().any(|(name, _)| name == *says);
-    let says = site.says.iter().find(is_other)?;
-    Some(Misplaced::Says((*says).to_owned()))
+    let names: Vec<&str> = others.iter().map(|(name, _)| *name).collect();
+    let says = stranger(site.name, site.says.iter().copied(), &names)?;
+    Some(Misplaced::Says(says.to_owned()))
 }
 
 /// Another target that has this CA, or is to have it.

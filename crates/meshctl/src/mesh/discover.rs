@@ -77,6 +77,9 @@ async fn seen(args: &Discover, spec: Option<&Spec>) -> Result<Observed, Failure>
     let named = chosen(&args.contexts.contexts, known.collect(), new)?;
     let targets = live::targets(&args.contexts, named).await?;
     crate::place::refuse_twins(&targets, &[]).await?;
+    let in_spec = spec.into_iter().flat_map(|spec| &spec.clusters).map(|one| one.name.as_str());
+    let names: Vec<&str> = in_spec.chain(targets.iter().map(|one| one.name.as_str())).collect();
+    crate::place::refuse_strangers(&targets, &names, &[]).await?;
     let answers = live::ask_all(&targets, |target| async move {
         tokio::try_join!(target.kube.inventory(), target.kube.mesh_config())
     });

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::time::Duration;
 
+use meshapply::names::{CACERTS, PREVIOUS};
 use meshapply::next::Stop;
 use meshapply::proof::{Proof, verify_chain, why_not};
 use meshapply::state::roots;
@@ -178,12 +179,25 @@ pub(super) fn told(target: &Target, error: &Error) -> Failure {
             "`{} delete pod ..` replaces its pods by hand; `--restart never` leaves restarts to you",
             kubectl(id)
         )),
+        Error::Forbidden { what, message } if is_creation(message) => {
+            let name = if what.contains(PREVIOUS) { PREVIOUS } else { CACERTS };
+            let context = show::word(Path::new(&target.context));
+            let namespace = show::word(Path::new(&target.istio_namespace));
+            failure.hint(format!(
+                "an administrator makes it beforehand, empty: `kubectl --context {context} -n {namespace} create secret generic {name}`"
+            ))
+        }
         Error::Unproven { .. } => failure.hint(format!(
             "run it again to go on waiting; `meshctl status --context {}` shows what is live; {back}",
             named(target)
         )),
         _ => failure,
     }
+}
+
+/// Whether the right that is missing is to create secrets, which the printed rights do not include.
+fn is_creation(message: &str) -> bool {
+    message.contains("cannot create resource \"secrets\"")
 }
 
 fn named(target: &Target) -> String {
