@@ -141,15 +141,13 @@ pub struct Push {
     /// How.
     #[command(flatten)]
     pub rollout: Rollout,
-    /// Print the rights a push needs as RBAC manifests, and do nothing else. With a context the gateways are those found there,
-    /// and secrets that are missing there are among the manifests, empty. With `--restart never` nothing may be restarted.
+    /// Print the rights a push needs as RBAC manifests, and do nothing else. With a context, the gateways are those found there, and secrets missing there are among the manifests, empty. With `--restart never`, nothing may be restarted.
     #[arg(long)]
     pub print_rbac: bool,
-    /// Whom `--print-rbac` gives the rights to: a user, instead of the service account `meshctl`.
+    /// Bind the rights of `--print-rbac` to this user instead of the service account `meshctl`.
     #[arg(long, value_name = "NAME", requires = "print_rbac")]
     pub rbac_user: Option<String>,
-    /// With `--print-rbac`, include the right to create secrets. It makes its holder any service account of istiod's
-    /// namespace. By default the two secrets that a push writes are made beforehand, empty.
+    /// With `--print-rbac`, include the right to create secrets, which makes its holder any service account of istiod's namespace. By default the two secrets that a push writes are made beforehand, empty.
     #[arg(long, requires = "print_rbac")]
     pub rbac_create_secrets: bool,
 }
