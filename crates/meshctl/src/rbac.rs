@@ -180,30 +180,30 @@ impl Rights {
     }
 
     fn about_secrets(&self) -> Vec<String> {
+        const KIND: &str = "kubernetes.io/service-account-token";
         let namespace = &self.namespace;
         if self.secrets == Secrets::Created {
             return vec![
                 format!(
-                    "- creates secrets, which cannot be limited to a name: with one of type kubernetes.io/service-account-token"
+                    "- creates secrets, which cannot be limited to a name: one of type {KIND} makes them"
                 ),
                 format!(
-                    "  they become any service account of {namespace}; without `--rbac-create-secrets` this right is left out"
+                    "  any service account of {namespace}; without `--rbac-create-secrets` this right is left out"
                 ),
             ];
         }
         let mut lines = vec![
             String::new(),
-            "They may not create secrets: that right cannot be limited to a name, and a token of any service account".to_owned(),
+            "They cannot create secrets: that right cannot be limited to a name, and a secret of type".to_owned(),
+            format!("{KIND} would make them any service account of {namespace}."),
         ];
-        if self.secrets != Secrets::MadeBefore {
-            lines.push(format!("of {namespace} is a secret to be created."));
-            return lines;
-        }
-        lines.push(format!("of {namespace} is a secret to be created. So the two that a push writes have to be there, with or"));
-        lines.push("without content. This makes them, and changes none that is there:".to_owned());
-        for name in [CACERTS, PREVIOUS] {
-            let namespace = word(Path::new(namespace));
-            lines.push(format!("  kubectl -n {namespace} create secret generic {name}"));
+        if self.secrets == Secrets::MadeBefore {
+            lines.push("The two secrets that a push writes have to exist, with or without content. This creates them, and".to_owned());
+            lines.push("changes nothing that exists:".to_owned());
+            for name in [CACERTS, PREVIOUS] {
+                let namespace = word(Path::new(namespace));
+                lines.push(format!("  kubectl -n {namespace} create secret generic {name}"));
+            }
         }
         lines
     }

@@ -109,14 +109,14 @@ impl Rights {
         let istio = vec![rule("", &["configmaps"], &texts(&self.mesh), &["get"])];
         let why = "`discover`: the trust domain.";
         manifests.role(why, &subject, Some(&self.namespace), "meshctl-mesh", istio);
-        // All of them are in one namespace.
-        let namespace = self.dns.first().map(|(namespace, _)| namespace.as_str());
+        // All of them are in one namespace. A rule without names would be for every ConfigMap.
+        let Some((namespace, _)) = self.dns.first() else { return manifests.text };
         let why = if self.edits {
             "The block of meshctl in what the cluster's DNS reads."
         } else {
             "Whether a block of meshctl is left over in what the cluster's DNS reads."
         };
-        manifests.role(why, &subject, namespace, "meshctl-mesh-dns", self.dns_rules());
+        manifests.role(why, &subject, Some(namespace), "meshctl-mesh-dns", self.dns_rules());
         manifests.text
     }
 

@@ -144,7 +144,7 @@ fn no_right_to_create_secrets_unless_asked_for() {
         &[by_name, ": create"],
         &[
             "# - creates secrets, which cannot be limited to a name",
-            "any service account of istio-system",
+            "any service account of istio-system;",
         ],
     );
 }
