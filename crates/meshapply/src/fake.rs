@@ -165,6 +165,8 @@ fn live(files: Secret, version: u64) -> Live {
         claim: None,
         restart: BTreeSet::new(),
         immutable: false,
+        has_copy: false,
+        written: None,
     }
 }
 
@@ -263,7 +265,9 @@ impl Cluster for Fake {
         }
         match action {
             Action::KeepPrevious => {
-                state.observed.previous = state.observed.secret.clone();
+                let mut kept = state.observed.secret.clone().unwrap();
+                kept.files = kept.files.for_istiod();
+                state.observed.previous = Some(kept);
                 state.log.push("keep".into());
             }
             Action::WriteSecret { over } => {
@@ -277,7 +281,10 @@ impl Cluster for Fake {
                     return Err(Error::Forbidden { what: "create".into(), message: "no".into() });
                 }
                 let mark = mark(&desired.secret, over.as_deref());
+                let has_copy = state.observed.secret.as_ref().is_some_and(|live| live.has_copy);
                 state.write(desired.secret.clone(), Some((desired.restart.clone(), mark)));
+                // An annotation of somebody else's outlives an apply of ours.
+                state.observed.secret.as_mut().unwrap().has_copy = has_copy;
                 state.log.push("write".into());
                 if let Some(webhook) = state.trouble.webhook.take()
                     && let Some(live) = &mut state.observed.secret
@@ -293,6 +300,17 @@ impl Cluster for Fake {
                 let mark = mark(&desired.secret, Some(over));
                 state.write(desired.secret.clone(), Some((desired.restart.clone(), mark)));
                 state.log.push("note".into());
+            }
+            Action::Clean { over } => {
+                let live = state.observed.secret.as_mut().unwrap();
+                assert_eq!(live.resource_version, *over);
+                live.has_copy = false;
+                state.log.push("clean".into());
+            }
+            Action::Forget { over } => {
+                let kept = state.observed.previous.take().unwrap();
+                assert_eq!(kept.resource_version, *over);
+                state.log.push("forget".into());
             }
             Action::Restart { id, mark } => {
                 state.log.push(format!("restart {}", id.name));

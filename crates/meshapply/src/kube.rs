@@ -153,6 +153,8 @@ impl Kube {
                 secret::write(self, desired, over.as_deref(), params).await
             }
             Action::Note { over } => secret::note(self, desired, over, &params).await,
+            Action::Clean { over } => secret::clean(self, over, &params).await,
+            Action::Forget { over } => secret::forget(self, over, &params).await,
             Action::Restart { id, mark } => workloads::restart(self, id, mark, &params).await,
         }
     }

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::names;
+use crate::pending::Pending;
 use crate::proof::{self, Proof, Unproven};
 use crate::state::{Desired, Live, Observed, Who, mark, same};
-use crate::workload::{Id, Rollout, Workload};
+use crate::workload::{Id, Workload};
 
 /// The next step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub enum Next {
 /// Something to be done in the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Copy the secret that is there to [`names::PREVIOUS`].
+    /// Copy what istiod reads of the secret that is there to [`names::PREVIOUS`].
     KeepPrevious,
     /// Write the secret over the one of this resource version; `None`: there must be none.
     WriteSecret {
@@ -35,6 +36,16 @@ pub enum Action {
     },
     /// Write onto a secret that is as wanted, and that nobody of us has written, who has to restart for it.
     Note {
+        /// Its resource version.
+        over: String,
+    },
+    /// Remove the annotation with kubectl's copy of the files from the secret.
+    Clean {
+        /// Its resource version.
+        over: String,
+    },
+    /// Empty [`names::PREVIOUS`].
+    Forget {
         /// Its resource version.
         over: String,
     },
@@ -130,6 +141,9 @@ pub fn next(desired: &Desired, observed: &Observed, proof: Option<&Proof>, run: 
     else {
         return write(desired, observed, run);
     };
+    if cleans(live) {
+        return Next::Act(Action::Clean { over: live.resource_version.clone() });
+    }
     if observed.istiod.is_empty() {
         let allowed = desired.before_install;
         return if allowed { Next::Done } else { Next::Stop(Stop::NoIstiod) };
@@ -138,24 +152,30 @@ pub fn next(desired: &Desired, observed: &Observed, proof: Option<&Proof>, run: 
         return Next::Act(Action::Note { over: live.resource_version.clone() });
     }
     let mark = live.mark.clone().unwrap_or_else(|| mark(&desired.secret, None));
-    let must = |who: Who| live.restart.contains(&who);
-    if let Some(step) = roll(&observed.istiod, must(Who::Istiod), &mark, observed.istiod.len()) {
+    if let Some(step) = roll(&observed.istiod, live.mark_for(Who::Istiod), observed.istiod.len()) {
         return step;
     }
     if let Some(step) = prove(desired, observed, proof, run, &mark) {
         return step;
     }
-    if must(Who::Gateways) {
-        if let Some(step) = roll(&observed.gateways, true, &mark, observed.gateways.len()) {
+    if let Some(mark) = live.mark_for(Who::Gateways) {
+        if let Some(step) = roll(&observed.gateways, Some(mark), observed.gateways.len()) {
             return step;
         }
         if desired.workloads
-            && let Some(step) = roll(&observed.workloads, true, &mark, desired.batch.max(1))
+            && let Some(step) = roll(&observed.workloads, Some(mark), desired.batch.max(1))
         {
             return step;
         }
     }
     Next::Done
+}
+
+/// Whether kubectl's copy of the files is to be removed from a secret that is as wanted: from ours, since the copy may
+/// be of a key that was replaced. On somebody else's it belongs to their next `kubectl apply`.
+#[must_use]
+pub const fn cleans(live: &Live) -> bool {
+    live.has_copy && live.mark.is_some()
 }
 
 /// The secret is not as wanted: everything that could stop the run later is asked before it is written.
@@ -191,9 +211,14 @@ fn moved(desired: &Desired, live: Option<&Live>) -> Stop {
 /// and something that has is kept.
 fn keeps(desired: &Desired, observed: &Observed) -> bool {
     let Some(live) = &observed.secret else { return false };
-    observed.previous.as_ref().is_none_or(|kept| {
-        !same(&kept.files, &live.files)
-            && !same(&kept.files, &desired.secret)
+    // What istiod does not read is not kept, and what was kept of it before makes no difference.
+    let live = live.files.for_istiod();
+    if live.names().next().is_none() {
+        return false;
+    }
+    observed.previous.as_ref().filter(|kept| kept.is_kept()).is_none_or(|kept| {
+        !same(&kept.files, &live)
+            && !same(&kept.files.for_istiod(), &desired.secret)
             && observed.unfinished().is_empty()
     })
 }
@@ -215,6 +240,7 @@ pub fn refusal(desired: &Desired, observed: &Observed) -> Option<Stop> {
     if observed.istiod.is_empty() && !desired.before_install {
         return Some(Stop::NoIstiod);
     }
+    let idle = idle(observed);
     let restarts = |who: Who, workloads: &[Workload]| {
         if desired.restart.contains(&who) { workloads.to_vec() } else { vec![] }
     };
@@ -228,31 +254,37 @@ pub fn refusal(desired: &Desired, observed: &Observed) -> Option<Stop> {
             return Some(Stop::Obstacle { id: workload.id.clone(), why });
         }
     }
+    idle
+}
+
+/// Why no secret comes into use here: there is no istiod, or one without pods.
+#[must_use]
+pub fn unusable(observed: &Observed) -> Option<Stop> {
+    if observed.istiod.is_empty() { Some(Stop::NoIstiod) } else { idle(observed) }
+}
+
+/// An istiod that has no pods to be.
+fn idle(observed: &Observed) -> Option<Stop> {
     let idle = observed.istiod.iter().find(|workload| workload.wanted == 0);
     idle.map(|workload| Stop::NoReplicas { id: workload.id.clone() })
 }
 
-/// Restarts what lacks the mark, at most `batch` at the same time, and waits for what has it.
-fn roll(workloads: &[Workload], must: bool, mark: &str, batch: usize) -> Option<Next> {
-    let marked = |workload: &&Workload| workload.restarted_for.as_deref() == Some(mark);
+/// Restarts what lacks the mark, if there is one to have, at most `batch` at the same time, and waits for the rest.
+fn roll(workloads: &[Workload], mark: Option<&str>, batch: usize) -> Option<Next> {
     let mut under_way = Vec::new();
-    for workload in workloads.iter().filter(|workload| !must || marked(workload)) {
-        match workload.rollout() {
-            Rollout::Complete => {}
-            Rollout::Waiting(what) => under_way.push((workload, what)),
-            Rollout::Stuck(why) => {
-                return Some(Next::Stop(Stop::Stuck { id: workload.id.clone(), why }));
-            }
+    let mut unmarked = None;
+    for workload in workloads {
+        match workload.pending(mark) {
+            None => {}
+            Some(Pending::Restart { .. }) => unmarked = unmarked.or(Some(workload).zip(mark)),
+            Some(Pending::Rollout { id, what }) => under_way.push(Waiting::Rollout { id, what }),
+            Some(Pending::Stuck { id, why }) => return Some(Next::Stop(Stop::Stuck { id, why })),
         }
     }
-    if must
-        && under_way.len() < batch
-        && let Some(workload) = workloads.iter().find(|workload| !marked(workload))
-    {
+    if let Some((workload, mark)) = unmarked.filter(|_| under_way.len() < batch) {
         return Some(restart(workload, mark));
     }
-    let (workload, what) = under_way.into_iter().next()?;
-    Some(Next::Wait(Waiting::Rollout { id: workload.id.clone(), what }))
+    under_way.into_iter().next().map(Next::Wait)
 }
 
 fn restart(workload: &Workload, mark: &str) -> Next {
@@ -270,13 +302,12 @@ fn prove(
     run: Run,
     mark: &str,
 ) -> Option<Next> {
-    let idle = observed.istiod.iter().find(|workload| workload.wanted == 0);
-    if let Some(workload) = idle {
-        return Some(Next::Stop(Stop::NoReplicas { id: workload.id.clone() }));
+    if let Some(stop) = idle(observed) {
+        return Some(Next::Stop(stop));
     }
     let Some(proof) = proof else { return Some(Next::Prove) };
     let missing = proof::judge(&desired.secret, proof).into_iter().next()?;
-    let unmarked = observed.istiod.iter().find(|w| w.restarted_for.as_deref() != Some(mark));
+    let unmarked = observed.istiod.iter().find(|w| !w.has_mark(mark));
     let Some(workload) = unmarked.filter(|_| missing.is_istiods()) else {
         return Some(Next::Wait(Waiting::Proof(missing)));
     };

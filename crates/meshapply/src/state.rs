@@ -8,7 +8,7 @@ use meshpki::istiod::{Now, Secret, Settings, changes};
 use meshpki::{Cert, Time, cacerts};
 
 use crate::proof::NamespaceRoots;
-use crate::workload::{Rollout, Workload};
+use crate::workload::Workload;
 
 /// Who has to restart for a content of the secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -107,6 +107,10 @@ pub struct Live {
     pub restart: BTreeSet<Who>,
     /// Whether it says `immutable: true`.
     pub immutable: bool,
+    /// Whether kubectl keeps a copy of the files in an annotation ([`crate::names::LAST_APPLIED`]).
+    pub has_copy: bool,
+    /// When its files were written last; `None` where that is not recorded.
+    pub written: Option<Time>,
 }
 
 /// What a cluster should come to hold.
@@ -128,6 +132,23 @@ pub struct Desired {
     pub reload_seconds: u64,
     /// istiod is not installed yet: the secret is all there is to do.
     pub before_install: bool,
+}
+
+impl Desired {
+    /// A secret as it is, with nothing to be changed: what a proof alone is asked for.
+    #[must_use]
+    pub fn as_it_is(live: &Live) -> Self {
+        Self {
+            secret: live.files.clone(),
+            basis: Some(live.resource_version.clone()),
+            adopt: false,
+            restart: BTreeSet::new(),
+            workloads: false,
+            batch: 1,
+            reload_seconds: 0,
+            before_install: false,
+        }
+    }
 }
 
 /// A secret without files.
@@ -165,24 +186,6 @@ impl Observed {
     pub fn basis(&self) -> Option<String> {
         let live = self.secret.as_ref().map(|live| &live.resource_version);
         live.or(self.vacant.as_ref().map(|vacant| &vacant.resource_version)).cloned()
-    }
-
-    /// Who has not restarted yet for the secret that is there, though it says they have to: a push before this one
-    /// was not finished.
-    #[must_use]
-    pub fn unfinished(&self) -> BTreeSet<Who> {
-        let Some((live, mark)) = self.secret.as_ref().and_then(|l| Some((l, l.mark.as_deref()?)))
-        else {
-            return BTreeSet::new();
-        };
-        let is_open = |who: &Who| {
-            let workloads = if *who == Who::Istiod { &self.istiod } else { &self.gateways };
-            workloads.iter().any(|workload| {
-                workload.restarted_for.as_deref() != Some(mark)
-                    || workload.rollout() != Rollout::Complete
-            })
-        };
-        live.restart.iter().copied().filter(is_open).collect()
     }
 }
 

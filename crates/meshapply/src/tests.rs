@@ -396,3 +396,43 @@ fn writes_that_are_always_refused_end_too() {
     let end = "apply/obstacle: deployment/istiod would not restart: somebody takes its mark out of the pod template again";
     check(&fake, &desired(&new, &fake, "1.11.0"), "keep, write, restart istiod", end);
 }
+
+/// What istiod does not read is not kept, and the annotation with a copy of the files goes.
+#[test]
+fn old_keys_do_not_pile_up() {
+    let Case { old, new, other } = case();
+    let mut stray = old.clone();
+    stray.insert("root-key.pem", b"a root's key".to_vec());
+    let fake = Fake::new(&stray, false).with(|s| {
+        s.observed.secret.as_mut().unwrap().has_copy = true;
+        s.trouble.reloads_after = Some(0);
+    });
+    check(&fake, &desired(&new, &fake, "1.30.3"), "keep, write, clean", "proven");
+    let kept = || fake.state.borrow().observed.previous.clone().unwrap().files;
+    assert!(same(&kept(), &old), "kept is what a rollback can use");
+    // Kept by an earlier version, with more than that: it is no other secret for it, and is rolled back to.
+    fake.state.borrow_mut().observed.previous.as_mut().unwrap().files = stray.clone();
+    let back = desired(&old, &fake, "1.30.3");
+    check(&fake, &back, "keep, write, clean, write", "proven");
+    assert!(same(&kept(), &stray), "what is gone back to is not given up for it");
+    check(
+        &fake,
+        &desired(&other, &fake, "1.30.3"),
+        "keep, write, clean, write, keep, write, restart istiod, restart gateway",
+        "proven",
+    );
+    assert!(same(&kept(), &old));
+}
+
+/// kubectl's copy on a secret that is as wanted goes where the secret is ours, and stays where it is somebody else's.
+#[test]
+fn a_copy_of_the_files_in_an_annotation() {
+    let Case { old, new, .. } = case();
+    let copied = |s: &mut State| s.observed.secret.as_mut().unwrap().has_copy = true;
+    let fake = Fake::new(&old, false).with(copied);
+    check(&fake, &desired(&old, &fake, "1.30.3"), "", "proven");
+    let fake = Fake::new(&old, false).with(|s| s.trouble.reloads_after = Some(0));
+    run(&fake, &desired(&new, &fake, "1.30.3")).unwrap();
+    copied(&mut fake.state.borrow_mut());
+    check(&fake, &desired(&new, &fake, "1.30.3"), "keep, write, clean", "proven");
+}

@@ -1,6 +1,7 @@
 //! The command line as typed: clap types only.
 
 mod clusters;
+mod forget;
 mod status;
 mod trust;
 
@@ -13,6 +14,7 @@ use meshpki::{KeyType, Name, Time};
 pub use clusters::{
     Clusters, DryRun, Push, Restart, Rollback, Rollout, Rotate, RotateIntermediate,
 };
+pub use forget::Forget;
 pub use status::Status;
 pub use trust::{Render as TrustRender, Trust};
 
@@ -45,6 +47,8 @@ pub enum Command {
     Push(Box<Push>),
     /// Bring back the secret that was replaced last.
     Rollback(Box<Rollback>),
+    /// Delete the secrets and sets that are kept for a rollback, old keys included.
+    Forget(Box<Forget>),
     /// Jobs for CI: renew what ends soon, push it, prove it.
     #[command(subcommand)]
     Rotate(Rotate),
@@ -405,6 +409,9 @@ pub struct Check {
     /// Which clusters to ask.
     #[command(flatten)]
     pub clusters: Clusters,
+    /// Istio is still to be installed: a cluster without istiod is a warning.
+    #[arg(long)]
+    pub before_install: bool,
     /// istiod runs with ISTIO_MULTIROOT_MESH=true; with --context each says so itself.
     #[arg(long)]
     pub multi_root: bool,

@@ -10,6 +10,10 @@ use zeroize::Zeroizing;
 
 use crate::report::Failure;
 
+mod kept;
+
+pub use kept::{Kept, kept};
+
 /// A file larger than this is no certificate, key or configuration.
 const MAX_BYTES: u64 = 64 << 20;
 /// Where files are made before they are moved into place.
@@ -316,6 +320,8 @@ impl Workspace {
             place = previous.join(format!("{label}-{count}"));
         }
         fs::rename(set, &place).map_err(fail)?;
+        // It is in its place; what is left to do there ends no command.
+        let _ = kept::only_for_rollback(&place);
         Ok(place)
     }
 

@@ -6,6 +6,7 @@ pub mod check;
 mod clusters;
 pub mod expiry;
 pub mod files;
+mod forget;
 pub mod inspect;
 pub mod io;
 mod live;
@@ -67,6 +68,7 @@ fn dispatch(command: Command, io: &mut Io<'_>) -> Result<Exit, Failure> {
         Command::Push(args) => return rollout::push(&args, io),
         Command::Rotate(args::Rotate::Intermediate(args)) => return rotate::run(&args, io),
         Command::Rollback(args) => return rollout::rollback(&args, io),
+        Command::Forget(args) => return forget::run(&args, io),
         Command::Status(args) => return status::run(&args, io),
         Command::Trust(args::Trust::Render(args)) => return trust::render(&args, io),
         Command::Mesh(args) => return mesh::run(&args, io),

@@ -8,11 +8,11 @@ use meshapply::Error;
 use meshapply::kube::OlderPod;
 use meshapply::proof::PodProof;
 use meshapply::state::certs;
-use meshpki::Time;
 use meshpki::istiod::{
     Given, LiveCluster, LiveIstiod, Problem, Secret, Served, Settings, Start, Version, check_live,
     starts,
 };
+use meshpki::{Cert, Time};
 
 use crate::args::Clusters;
 use crate::clusters::{Seen, Target, look_at, place as place_of, targets};
@@ -20,6 +20,10 @@ use crate::place::Source;
 use crate::report::Failure;
 use crate::show::word;
 use crate::{Io, place};
+
+mod pending;
+
+pub(crate) use pending::{absent, error, unfinished};
 
 /// What was found in a cluster: what is decided by, and what istiod serves.
 pub(crate) struct Found {
@@ -43,12 +47,12 @@ pub(crate) async fn asked(
     Ok((targets, found))
 }
 
-/// The folders that are not for the cluster their context reaches, as far as clusters answered.
+/// The folders that are not for the cluster their context reaches, by their names, as far as clusters answered.
 pub(crate) fn misplaced(
     targets: &[Target],
     found: &[Result<Found, Error>],
     folders: &BTreeMap<String, Secret>,
-) -> Vec<Failure> {
+) -> Vec<(String, Failure)> {
     let mut others = folders.clone();
     let own: Vec<_> = targets.iter().map(|target| others.remove(&target.name)).collect();
     let aims = targets.iter().zip(found).zip(&own);
@@ -57,6 +61,13 @@ pub(crate) fn misplaced(
         Some((target, &found.as_ref().ok()?.seen, Some(own.as_ref()?)))
     });
     place::misplaced(&aims.collect::<Vec<_>>(), Source::Folders { others: &others })
+}
+
+impl Found {
+    /// Whether everything in it answered.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.older.is_ok() && self.served.iter().all(|pod| pod.served.is_ok())
+    }
 }
 
 /// Looks at every cluster at the same time. One that cannot be asked does not hide the others.
@@ -192,6 +203,12 @@ pub(crate) fn other_than_spec(targets: &[Target], seen: &[Seen], at: Time) -> Ve
 pub(crate) fn named(name: &str, context: &str) -> String {
     let context = word(Path::new(context));
     if name == context { context } else { format!("{}={context}", word(Path::new(name))) }
+}
+
+/// Whether one CA is a later issue of the other, or the same: by the same issuer, of the same name, made no earlier.
+pub(crate) fn is_later(one: &Cert, other: &Cert) -> bool {
+    let since = |cert: &Cert| cert.not_before().time();
+    one.issuer() == other.issuer() && one.subject() == other.subject() && since(one) >= since(other)
 }
 
 /// Where a cluster is: what the next command is about.

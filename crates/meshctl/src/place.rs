@@ -168,8 +168,8 @@ pub(crate) enum Source<'a> {
 /// A target, what was seen of it, and what it is to hold.
 pub(crate) type Aim<'a> = (&'a Target, &'a Seen, Option<&'a Secret>);
 
-/// Everything that is misplaced, in the order of the targets, each target once.
-pub(crate) fn misplaced(aims: &[Aim<'_>], source: Source<'_>) -> Vec<Failure> {
+/// Everything that is misplaced, in the order of the targets, each target once, with its name.
+pub(crate) fn misplaced(aims: &[Aim<'_>], source: Source<'_>) -> Vec<(String, Failure)> {
     let sites: Vec<Site<'_>> = aims
         .iter()
         .map(|(target, seen, wanted)| Site {
@@ -179,7 +179,10 @@ pub(crate) fn misplaced(aims: &[Aim<'_>], source: Source<'_>) -> Vec<Failure> {
             says: seen.istiods.iter().filter_map(|istiod| istiod.cluster_id.as_deref()).collect(),
         })
         .collect();
-    let told = |(at, aim): (usize, &Aim<'_>)| Some(told(aims, aim.0, &judge(&sites, at, source)?));
+    let told = |(at, aim): (usize, &Aim<'_>)| {
+        let failure = told(aims, aim.0, &judge(&sites, at, source)?);
+        Some((aim.0.name.clone(), failure))
+    };
     aims.iter().enumerate().filter_map(told).collect()
 }
 
@@ -199,7 +202,7 @@ pub(crate) fn refuse_misplaced(
     }
     let aims = targets.iter().zip(seen).zip(wanted);
     let aims: Vec<Aim<'_>> = aims.map(|((target, seen), wanted)| (target, seen, *wanted)).collect();
-    misplaced(&aims, source).into_iter().next().map_or(Ok(()), Err)
+    misplaced(&aims, source).into_iter().next().map_or(Ok(()), |(_, failure)| Err(failure))
 }
 
 /// Whether one key signs under both certificates: a CA stays the same when its certificate is made again.

@@ -29,8 +29,11 @@ impl Failure {
         "ctl/cluster-kept",
         "ctl/cluster-name",
         "ctl/declined",
+        "ctl/distrust",
         "ctl/exists",
+        "ctl/folder-differs",
         "ctl/io",
+        "ctl/kept-key",
         "ctl/key-permissions",
         "ctl/key-type-unproven",
         "ctl/leftovers",
@@ -217,6 +220,7 @@ const fn apply_hint(error: &meshapply::Error) -> Option<&'static str> {
         E::Stopped(Stop::NoIstiod) => {
             "`--istio-namespace` says where it is; `--before-install` writes the secret for an Istio to come"
         }
+        E::Unfinished { .. } => "`meshctl push` goes on with it; `meshctl status` shows what waits",
         E::Stopped(Stop::NoReplicas { .. }) => "scale it up first: `kubectl scale`",
         _ => return None,
     })

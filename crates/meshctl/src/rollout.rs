@@ -75,7 +75,8 @@ pub fn rollback(args: &Rollback, io: &mut Io<'_>) -> Result<Exit, Failure> {
         let (seen, twins) = look_apart(&targets, &args.rollout.force).await?;
         let mut secrets = Vec::new();
         for (target, seen) in targets.iter().zip(&seen) {
-            let Some(kept) = &seen.observed.previous else { return Err(nothing_kept(target)) };
+            let kept = seen.observed.previous.as_ref().filter(|kept| kept.is_kept());
+            let Some(kept) = kept else { return Err(nothing_kept(target)) };
             secrets.push(kept.files.clone());
         }
         Job { targets, seen, twins, others: None, args: &args.rollout }.run(secrets, io).await
@@ -125,6 +126,21 @@ fn nothing_kept(target: &Target) -> Failure {
         .because(format!("`meshctl push` keeps the secret it replaces as {}", meshapply::names::PREVIOUS))
         .hint("`meshctl push` brings a folder in; `DIR/previous` has the sets `meshctl ca renew` replaced")
         .exit(Exit::No)
+}
+
+/// Clusters in which no secret would come into use: said before anything is made for them.
+pub(crate) fn refuse_unusable(
+    targets: &[Target],
+    seen: &[Seen],
+    args: &Rollout,
+) -> Result<(), Failure> {
+    for (target, seen) in targets.iter().zip(seen) {
+        let stop = meshapply::next::unusable(&seen.observed);
+        if let Some(stop) = stop.filter(|stop| !plan::is_to_come(stop, args)) {
+            return Err(run::told(target, &meshapply::Error::Stopped(stop)));
+        }
+    }
+    Ok(())
 }
 
 /// A push or a rollback, once every cluster has been looked at.
@@ -259,7 +275,7 @@ fn first_writes(desired: &Desired, seen: &Seen) -> Vec<Action> {
         writes.push(Action::WriteSecret { over: desired.basis.clone() });
     }
     let mark = meshapply::state::mark(&desired.secret, desired.basis.as_deref());
-    for id in plan::restarts(desired, &seen.observed) {
+    for id in seen.observed.restarts(desired) {
         writes.push(Action::Restart { id, mark: mark.clone() });
     }
     writes.dedup();

@@ -12,7 +12,7 @@ use crate::clusters::{Seen, Target, place as place_of, runtime, targets};
 use crate::files::{self, Workspace};
 use crate::place::Source;
 use crate::report::Failure;
-use crate::rollout::{Job, can_agree, is_json, look_apart, no_folder, refuse};
+use crate::rollout::{Job, can_agree, is_json, look_apart, no_folder, refuse, refuse_unusable};
 use crate::{Exit, Io, check, place, show};
 
 /// A cluster's CA, and whether it is to be renewed.
@@ -35,6 +35,7 @@ pub(crate) fn run(args: &RotateIntermediate, io: &mut Io<'_>) -> Result<Exit, Fa
     // What is made from a cluster's secret has to be made from that of the right one.
     refuse(&crate::live::other_than_spec(&targets, &seen, io.now), &args.rollout)?;
     refuse_misplaced(args, &targets, &seen)?;
+    refuse_unusable(&targets, &seen, &args.rollout)?;
     let mut dues = Vec::new();
     for (target, seen) in targets.iter().zip(&seen) {
         crate::ca::check_cluster_name(&target.name)?;

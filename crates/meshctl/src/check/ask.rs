@@ -39,7 +39,7 @@ pub(super) fn run(
         tell(&report(asked, folders, args, at), args, io)?
     };
     let failures = unasked(&targets, &found);
-    for failure in failures.iter().chain(&misplaced) {
+    for failure in failures.iter().chain(misplaced.iter().map(|(_, failure)| failure)) {
         // A standard error that is gone cannot be told anything; the exit status says it too.
         let _ = io.err.write_all(failure.text().as_bytes());
     }
@@ -52,7 +52,19 @@ pub(super) fn run(
 
 fn report(asked: Vec<Asked<'_>>, folders: Vec<Folder>, args: &Check, at: Time) -> Report {
     let alone = settings(args);
-    let problems = all_problems(&asked, &folders, &alone, at);
+    let mut problems = all_problems(&asked, &folders, &alone, at);
+    for one in &asked {
+        problems.extend(live::absent(one.target, one.found, args.before_install));
+        // What a push before did not finish says nothing against what is about to be written.
+        if one.folder.is_none() {
+            problems.extend(live::unfinished(one.target, one.found));
+        }
+    }
+    if args.before_install {
+        let to_come = problems.iter_mut().filter(|p| p.code == "istiod/first-install");
+        to_come.for_each(|problem| problem.severity = meshpki::istiod::Severity::Warning);
+    }
+    errors_first(&mut problems);
     let mut clusters: Vec<Judged> = asked.into_iter().map(|one| judged(one, &alone, at)).collect();
     clusters.extend(folders.into_iter().map(|folder| folder.judged(&alone, at)));
     Report { settings: alone, is_live: true, at, clusters, problems }
