@@ -83,6 +83,76 @@ fn first_install_renewal_without_restart_and_back() {
     contains(&mesh.good("rollback --context east --yes --timeout 60s"), &["secret: unchanged"]);
 }
 
+/// Only what a rollback can use is kept, it is said since when, and it goes when nothing needs it any more.
+#[test]
+fn what_is_kept_and_forgotten() {
+    let Some(mesh) = Mesh::with_istio(&["east"], &Istio::default()) else { return };
+    let east = &mesh.clusters[0];
+    mesh.good(PUSH);
+    // As somebody makes it with `kubectl apply`: with a root's key beside it, and a copy of all in an annotation.
+    let mut kept = east.secret("istio-system", "cacerts").expect("a secret");
+    let files = kept.data.as_mut().expect("files");
+    files.insert("root-key.pem".to_owned(), k8s_openapi::ByteString(b"a root's key".to_vec()));
+    let copy = serde_json::json!({"data": files});
+    let annotation = "kubectl.kubernetes.io/last-applied-configuration";
+    east.apply_object(&serde_json::json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {
+            "name": "cacerts", "namespace": "istio-system",
+            "annotations": {annotation: copy.to_string()},
+        },
+        "data": {"root-key.pem": files["root-key.pem"]},
+    }));
+    mesh.shell.good("ca renew @/ca --cluster east");
+    let adopted = mesh.good(&format!("{PUSH} --adopt"));
+    contains(&adopted, &["kept the old secret", "wrote the secret", "proven"]);
+    let names = |name: &str| {
+        let files = east.secret("istio-system", name).expect("a secret").data.expect("files");
+        files.into_keys().collect::<Vec<_>>()
+    };
+    let read = ["ca-cert.pem", "ca-key.pem", "cert-chain.pem", "root-cert.pem"];
+    for name in ["cacerts", "meshctl-cacerts-previous"] {
+        assert_eq!(names(name), read, "{name}");
+        let annotations = east.secret("istio-system", name).expect("a secret").metadata.annotations;
+        assert!(!annotations.unwrap_or_default().contains_key(annotation), "{name}");
+    }
+    let status = "status --context east";
+    contains(
+        &mesh.good(status),
+        &["kept     the secret before, for `meshctl rollback`: `Mesh CA east`"],
+    );
+    // A copy that comes later goes with the next push, which has nothing else to write.
+    east.apply_object(&serde_json::json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {
+            "name": "cacerts", "namespace": "istio-system", "annotations": {annotation: "{}"},
+        },
+    }));
+    contains(&mesh.good(PUSH), &["secret: unchanged; the annotation", "removed kubectl's copy"]);
+    let annotations =
+        east.secret("istio-system", "cacerts").expect("a secret").metadata.annotations;
+    assert!(!annotations.unwrap_or_default().contains_key(annotation));
+
+    // Not while istiod does not come up.
+    let idle = |replicas: u32| east.install_istio(&Istio { replicas, ..Istio::default() });
+    idle(0);
+    let refused = mesh.run("forget --context east --yes");
+    assert_eq!(refused.status, 2, "{}", refused.err);
+    contains(&refused.err, &["error[apply/no-replicas]", "nothing was deleted"]);
+    idle(1);
+    let young = mesh.good("forget --context east --older-than 1d --yes");
+    contains(&young, &["nothing has been kept for longer than 1 day"]);
+    // With exactly the printed rights.
+    east.apply(&mesh.good("push @/ca --context east --print-rbac --rbac-user ci"));
+    mesh.write_kubeconfig("ci", &[east.kubeconfig_for("ci", &[])]);
+    let ran = mesh.run_as("ci", "forget @/ca --context east --yes");
+    assert_eq!(ran.status, 0, "{}{}", ran.out, ran.err);
+    contains(&ran.out, &["ca-key.pem (a private key)", "east: deleted", "/ca/previous/east-"]);
+    assert!(east.secret("istio-system", "meshctl-cacerts-previous").is_none());
+    assert!(!mesh.shell.scratch.join("ca/previous").exists());
+    assert!(!mesh.good(status).contains("  kept"));
+}
+
 #[test]
 fn a_stuck_istiod_leaves_the_gateways_alone_and_can_be_rolled_back() {
     let Some(mesh) = Mesh::with_istio(&["east"], &Istio::default()) else { return };
