@@ -133,6 +133,20 @@ fn what_is_kept_and_forgotten() {
         east.secret("istio-system", "cacerts").expect("a secret").metadata.annotations;
     assert!(!annotations.unwrap_or_default().contains_key(annotation));
 
+    // A root's key that was kept by an earlier version.
+    east.apply_object(&serde_json::json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {"name": "meshctl-cacerts-previous", "namespace": "istio-system"},
+        "data": {"root-key.pem": "YQ=="},
+    }));
+    let told = mesh.good(status);
+    contains(
+        &told,
+        &[
+            "warning[ctl/kept-key]: east: the kept secret has root-key.pem, which no rollback uses",
+            "next: meshctl forget --context east",
+        ],
+    );
     // Not while istiod does not come up.
     let idle = |replicas: u32| east.install_istio(&Istio { replicas, ..Istio::default() });
     idle(0);

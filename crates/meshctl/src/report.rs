@@ -29,7 +29,6 @@ impl Failure {
         "ctl/cluster-kept",
         "ctl/cluster-name",
         "ctl/declined",
-        "ctl/distrust",
         "ctl/exists",
         "ctl/folder-differs",
         "ctl/io",

@@ -179,11 +179,11 @@ fn of_facts(cluster: &Cluster<'_>, before_install: bool) -> Vec<Problem> {
     problems
 }
 
-/// Pairs that refuse each other where no error about these clusters says so already.
+/// Pairs that refuse each other although no error about either cluster says why.
 fn distrust(pairs: &[Pair], problems: &[Problem]) -> Vec<Problem> {
     let is_told = |pair: &&Pair| {
         problems.iter().filter(|problem| problem.severity == Severity::Error).any(|problem| {
-            problem.clusters.contains(&pair.truster) && problem.clusters.contains(&pair.signer)
+            problem.clusters.contains(&pair.truster) || problem.clusters.contains(&pair.signer)
         })
     };
     let refuses = |pair: &&Pair| matches!(pair.answer, Answer::No(_));

@@ -18,7 +18,7 @@ pub(super) struct Pair {
 }
 
 impl Pair {
-    /// A refusal as a problem of its own.
+    /// A refusal as a problem of its own, where no other says what is wrong.
     pub(super) fn problem(&self) -> Problem {
         let why = match &self.answer {
             Answer::No(why) => why.join("; "),
@@ -27,7 +27,8 @@ impl Pair {
         let mut clusters = vec![self.truster.clone(), self.signer.clone()];
         clusters.dedup();
         let message = format!("{} does not accept what {} signs: {why}", self.truster, self.signer);
-        let mut problem = Problem::new("ctl/distrust", Severity::Error, clusters, message);
+        let mut problem =
+            Problem::new("istiod/different-roots", Severity::Error, clusters, message);
         problem.effect = "calls between them fail with CERTIFICATE_VERIFY_FAILED".to_owned();
         problem
     }
