@@ -188,7 +188,7 @@ fn from_nothing_to_calls_across_clusters() {
         64,
         &["the secret before: `Mesh CA east`", "mesh-ca/previous/east-", "--yes"],
     );
-    reader.good(&format!("{forget} --yes"), &["east: deleted", "west: deleted", ": removed"]);
+    reader.good(&format!("{forget} --yes"), &["east: emptied", "west: emptied", ": removed"]);
     reader.is_green(&status);
     reader.good(&format!("{forget} --yes"), &["nothing is kept"]);
     ended(&reader.run("rollback --context east=prod-east --yes"), 2, &["error[ctl/no-previous]"]);

@@ -161,8 +161,9 @@ fn what_is_kept_and_forgotten() {
     mesh.write_kubeconfig("ci", &[east.kubeconfig_for("ci", &[])]);
     let ran = mesh.run_as("ci", "forget @/ca --context east --yes");
     assert_eq!(ran.status, 0, "{}{}", ran.out, ran.err);
-    contains(&ran.out, &["ca-key.pem (a private key)", "east: deleted", "/ca/previous/east-"]);
-    assert!(east.secret("istio-system", "meshctl-cacerts-previous").is_none());
+    contains(&ran.out, &["ca-key.pem (a private key)", "east: emptied", "/ca/previous/east-"]);
+    let kept = east.secret("istio-system", "meshctl-cacerts-previous").expect("a secret").data;
+    assert!(kept.unwrap_or_default().is_empty());
     assert!(!mesh.shell.scratch.join("ca/previous").exists());
     assert!(!mesh.good(status).contains("  kept"));
 }

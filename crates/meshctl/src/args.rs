@@ -47,7 +47,7 @@ pub enum Command {
     Push(Box<Push>),
     /// Bring back the secret that was replaced last.
     Rollback(Box<Rollback>),
-    /// Delete the secrets and sets that are kept for a rollback, old keys included.
+    /// Remove what is kept for a rollback, old keys included: in clusters and in `DIR/previous`.
     Forget(Box<Forget>),
     /// Jobs for CI: renew what ends soon, push it, prove it.
     #[command(subcommand)]
