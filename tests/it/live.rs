@@ -429,7 +429,7 @@ fn nothing_there() {
             "none: there is neither an istiod nor a secret",
             none,
             ", and no secret cacerts",
-            "1 error, 0 warnings\nnext: meshctl push DIR --context east --before-install",
+            "1 error, 0 warnings\nnext: kubectl --context east create namespace istio-system",
         ],
     );
     assert_eq!((&found["good"], codes(&found)), (&Value::Bool(false), vec!["apply/no-istiod"]));
@@ -442,6 +442,14 @@ fn nothing_there() {
     let rotated = mesh.run("rotate intermediate @/ca --context east --within 9999d --yes");
     ended(&rotated, 2, &["error[apply/no-istiod]"]);
     assert_eq!(mesh.shell.scratch.entries("ca"), entries, "nothing is renewed for nobody");
+    let before = mesh.run("push @/ca --context east --yes --before-install");
+    ended(&before, 1, &["hint: `kubectl --context east create namespace istio-system`"]);
+    east.apply_object(&tests::rig::istio::namespace("istio-system"));
+    asked.check(
+        "status --context east",
+        2,
+        &["next: meshctl push DIR --context east --before-install"],
+    );
     mesh.good("push @/ca --context east --yes --before-install");
     let next = "next: kubectl --context east get deployments -A -l app=istiod";
     let secret = ["secret cacerts has `Mesh CA east`", "0 warnings\nnext: "];

@@ -154,8 +154,8 @@ fn what_is_kept_and_forgotten() {
     assert_eq!(refused.status, 2, "{}", refused.err);
     contains(&refused.err, &["error[apply/no-replicas]", "nothing was deleted"]);
     idle(1);
-    let young = mesh.good("forget --context east --older-than 1d --yes");
-    contains(&young, &["nothing has been kept for longer than 1 day"]);
+    let young = mesh.good("forget --context east --older-than 7d --yes");
+    contains(&young, &["nothing has been kept for longer than 7 days"]);
     // With exactly the printed rights.
     east.apply(&mesh.good("push @/ca --context east --print-rbac --rbac-user ci"));
     mesh.write_kubeconfig("ci", &[east.kubeconfig_for("ci", &[])]);

@@ -73,11 +73,26 @@ fn missing(target: &Target, found: &Found, mut problem: Problem) -> Vec<Problem>
         }
         None => {
             problem.message += ", and no secret cacerts";
+            if !has_namespace(target, found) {
+                problem.evidence.push(format!("there is no namespace {namespace}"));
+                problem.fix =
+                    "create the namespace, or say where Istio is with `--istio-namespace`"
+                        .to_owned();
+                problem.next = format!("{KUBECTL} create namespace <istio-namespace>");
+                return vec![problem];
+            }
             problem.fix = "write the secret, then install Istio; or say where Istio is with `--istio-namespace`".to_owned();
             problem.next = format!("{PUSH} --before-install");
         }
     }
     vec![problem]
+}
+
+/// Whether Istio's namespace is there. Namespaces that the mesh's configuration leaves out are not seen.
+fn has_namespace(target: &Target, found: &Found) -> bool {
+    let seen = &found.seen;
+    !seen.mesh.discovery.is_empty()
+        || seen.given.iter().any(|given| given.namespace == target.istio_namespace)
 }
 
 /// Restarts that are missing and rollouts that are open, a problem for each workload.

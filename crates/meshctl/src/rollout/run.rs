@@ -191,6 +191,11 @@ pub(super) fn told(target: &Target, error: &Error) -> Failure {
             "run it again to go on waiting; `meshctl status --context {}` shows what is live; {back}",
             named(target)
         )),
+        Error::Api { status: 404, message, .. } if message.starts_with("namespaces ") => {
+            let context = show::word(Path::new(&target.context));
+            let namespace = show::word(Path::new(&target.istio_namespace));
+            failure.hint(format!("`kubectl --context {context} create namespace {namespace}`, then run this again"))
+        }
         _ => failure,
     }
 }
