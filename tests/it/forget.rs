@@ -57,7 +57,7 @@ fn a_folder() {
         ": `Mesh CA east` (sha256 ",
         "; ca-cert.pem, ca-key.pem (a private key), cert-chain.pem, root-cert.pem\n",
         "error[ctl/usage]",
-        "nothing was deleted",
+        "nothing was removed",
     ];
     ended(&asked, 64, &shown);
     ended(

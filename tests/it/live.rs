@@ -483,6 +483,7 @@ fn nothing_there() {
 fn a_push_that_was_interrupted() {
     let Some(mesh) = Mesh::with_istio(&["east"], &Istio::default()) else { return };
     let (east, asked) = (&mesh.clusters[0], Asked(&mesh));
+    mesh.shell.good("ca renew @/ca --cluster east");
     east.hold("istio-system/istiod", Hold::Never);
     let ran = mesh.run("push @/ca --context east --yes --timeout 5s");
     ended(&ran, 2, &["error[apply/patience]"]);
@@ -498,6 +499,14 @@ fn a_push_that_was_interrupted() {
     assert!(codes(&found).contains(&"apply/unfinished"), "{found}");
     let ran = mesh.run("forget --context east --yes");
     ended(&ran, 0, &["nothing is kept"]);
+    // Nor does a set on disk go while the way back may be needed.
+    let ran = mesh.run("forget @/ca --context east --yes");
+    ended(
+        &ran,
+        2,
+        &["error[apply/unfinished]", "because: nothing was removed", "`, then run this again"],
+    );
+    assert!(mesh.shell.scratch.join("ca/previous").exists());
     east.hold("istio-system/istiod", Hold::Release);
     mesh.good("push @/ca --context east --yes --timeout 60s");
     let done = asked.check("status @/ca --context east", 0, &["restarts none is waited for"]);

@@ -152,7 +152,7 @@ fn what_is_kept_and_forgotten() {
     idle(0);
     let refused = mesh.run("forget --context east --yes");
     assert_eq!(refused.status, 2, "{}", refused.err);
-    contains(&refused.err, &["error[apply/no-replicas]", "nothing was deleted"]);
+    contains(&refused.err, &["error[apply/no-replicas]", "nothing was removed"]);
     idle(1);
     let young = mesh.good("forget --context east --older-than 7d --yes");
     contains(&young, &["nothing has been kept for longer than 7 days"]);

@@ -2,19 +2,15 @@
 
 use crate::cluster::Cluster;
 use crate::error::Error;
-use crate::next::{Action, unusable};
+use crate::next::unusable;
 use crate::proof::{Unproven, judge};
 use crate::state::{Desired, Live, Observed};
 
-/// Proves that the present CA of a cluster is live, so that nothing needs the kept secret any more; the action that
-/// empties exactly the one that was seen. `None`: nothing is kept.
+/// Proves that the present CA of a cluster is live, and that no restart or rollout is open.
 ///
 /// # Errors
 /// `apply/no-istiod`, `apply/no-replicas`, `apply/unfinished`, `apply/unproven`, and those of a request.
-pub async fn ready(cluster: &impl Cluster, observed: &Observed) -> Result<Option<Action>, Error> {
-    let Some(kept) = observed.previous.as_ref().filter(|kept| kept.is_kept()) else {
-        return Ok(None);
-    };
+pub async fn proven(cluster: &impl Cluster, observed: &Observed) -> Result<(), Error> {
     if let Some(stop) = unusable(observed) {
         return Err(Error::Stopped(stop));
     }
@@ -28,7 +24,7 @@ pub async fn ready(cluster: &impl Cluster, observed: &Observed) -> Result<Option
     let proof = cluster.prove(&Desired::as_it_is(live)).await?;
     match judge(&live.files, &proof).into_iter().next() {
         Some(missing) => Err(Error::Unproven { seconds: 0, missing }),
-        None => Ok(Some(Action::Forget { over: kept.resource_version.clone() })),
+        None => Ok(()),
     }
 }
 

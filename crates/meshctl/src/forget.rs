@@ -38,11 +38,12 @@ pub(crate) fn run(args: &Forget, io: &mut Io<'_>) -> Result<Exit, Failure> {
             false => live::asked(&args.clusters, io).await?,
         };
         let found = all_found(&targets, found)?;
+        let on_disk = sets(args, &targets, io.now)?;
         let mut in_clusters = Vec::new();
         for (target, found) in targets.iter().zip(&found) {
-            in_clusters.extend(may_go(target, found, args, io.now).await?);
+            let has_sets = on_disk.iter().any(|set| set.cluster() == target.name);
+            in_clusters.extend(may_go(target, found, has_sets, args, io.now).await?);
         }
-        let on_disk = sets(args, &targets, io.now)?;
         if in_clusters.is_empty() && on_disk.is_empty() {
             let nothing = match args.older_than {
                 None => "nothing is kept\n".to_owned(),
@@ -56,8 +57,8 @@ pub(crate) fn run(args: &Forget, io: &mut Io<'_>) -> Result<Exit, Failure> {
         show::output(&plan(&in_clusters, &on_disk, io.now), io)?;
         agreed(
             args.yes,
-            "Delete it? `meshctl rollback` has nothing to go back to then.",
-            "nothing was deleted; `--yes` deletes it",
+            "Remove it? `meshctl rollback` has nothing to go back to then.",
+            "nothing was removed; `--yes` removes it",
             io,
         )?;
         for one in &in_clusters {
@@ -77,22 +78,26 @@ fn all_found(
 ) -> Result<Vec<Found>, Failure> {
     let failures = live::unasked(targets, &found);
     if let Some(failure) = failures.into_iter().next() {
-        return Err(failure.because("nothing was deleted"));
+        return Err(failure.because("nothing was removed"));
     }
     Ok(found.into_iter().flatten().collect())
 }
 
-/// The kept secret of a cluster, if there is one and nothing needs it any more.
+/// The kept secret of a cluster, if there is one and nothing needs it any more; nor its sets on disk, if it has any.
 async fn may_go<'a>(
     target: &'a Target,
     found: &'a Found,
+    has_sets: bool,
     args: &Forget,
     now: Time,
 ) -> Result<Option<InCluster<'a>>, Failure> {
     let observed = &found.seen.observed;
     let kept = observed.previous.as_ref().filter(|kept| kept.is_kept());
-    let Some(kept) = kept.filter(|kept| is_old(kept.written, args, now)) else { return Ok(None) };
-    let refused = |failure: Failure| failure.within(place(target)).because("nothing was deleted");
+    let kept = kept.filter(|kept| is_old(kept.written, args, now));
+    if kept.is_none() && !has_sets {
+        return Ok(None);
+    }
+    let refused = |failure: Failure| failure.within(place(target)).because("nothing was removed");
     if let Some(problem) = live::unfinished(target, found).into_iter().next() {
         let place = live::Where {
             name: &target.name,
@@ -105,13 +110,13 @@ async fn may_go<'a>(
             refused(failure).hint(format!("`{}`, then run this again", place.next(&problem)))
         );
     }
-    let ready = meshapply::forget::ready(&target.kube, observed).await;
-    let action = ready.map_err(|error| refused(Failure::from(error)))?;
-    Ok(action.zip(observed.secret.as_ref()).map(|(action, live)| InCluster {
+    let proven = meshapply::forget::proven(&target.kube, observed).await;
+    proven.map_err(|error| refused(Failure::from(error)))?;
+    Ok(kept.zip(observed.secret.as_ref()).map(|(kept, live)| InCluster {
         target,
         live,
         kept,
-        action,
+        action: Action::Forget { over: kept.resource_version.clone() },
     }))
 }
 
