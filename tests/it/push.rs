@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tests::mesh::Mesh;
+use tests::mesh::{Mesh, SOON};
 use tests::rbac::rules;
 use tests::rig::{Cluster, Gateway, Hold, Istio, Kind};
 
@@ -269,6 +269,23 @@ fn no_token_of_others(east: &Cluster, kubeconfig: &std::path::Path) {
             422,
         );
     });
+}
+
+/// What docs/ci.md warns of: an istiod that keeps its own CA in `cacerts` takes an empty secret for one.
+#[test]
+fn an_empty_secret_and_an_istiod_that_would_fill_it() {
+    let Some(mesh) = Mesh::start(&["east"]) else { return };
+    let east = &mesh.clusters[0];
+    east.apply_object(&tests::rig::istio::namespace("istio-system"));
+    east.apply_object(&serde_json::json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+        "metadata": {"name": "cacerts", "namespace": "istio-system"},
+    }));
+    let env = [("USE_CACERTS_FOR_SELF_SIGNED_CA".to_owned(), "true".to_owned())];
+    let gateways = Vec::new();
+    east.install_istio(&Istio { env: env.into(), gateways, wait: false, ..Istio::default() });
+    let fails = || east.istiod_log().contains("failed to create CA KeyCertBundle");
+    east.wait("istiod fails", SOON, async || fails().then_some(()));
 }
 
 /// istiod of the tested release starts beside an empty secret, keeps its own CA, and takes what a push puts in.
