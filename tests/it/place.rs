@@ -124,13 +124,13 @@ fn contexts_of_two_clusters_swapped() {
     refused(&push("east"), &["the cluster named east has the CA of west"]);
     refused("status @/ca --context east,west", &["the CA for east is the one west has"]);
     mesh.shell.good("ca renew @/ca --cluster east,west");
-    refused(&push("east,west"), &["has another name", "`Mesh CA west`", "`Mesh CA east`"]);
-    refused(&push("west"), &["has another name"]);
+    refused(&push("east,west"), &["has a different subject", "`Mesh CA west`", "`Mesh CA east`"]);
+    refused(&push("west"), &["has a different subject"]);
     let rotate = |clusters: &str| {
         format!("rotate intermediate @/ca --context {clusters} --within 9999d {PUSH}")
     };
     let files = mesh.shell.scratch.entries("ca").len();
-    refused(&rotate("east,west"), &["has another name"]);
+    refused(&rotate("east,west"), &["has a different subject"]);
     // Without a folder of its own nothing is made from what is another's.
     std::fs::rename(mesh.shell.scratch.join("ca/east"), mesh.shell.scratch.join("east"))
         .expect("a move");

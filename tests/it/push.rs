@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tests::mesh::Mesh;
+use tests::mesh::{Mesh, SOON};
 use tests::rbac::rules;
 use tests::rig::{Cluster, Gateway, Hold, Istio, Kind};
 
@@ -280,7 +280,7 @@ fn the_printed_rights_are_enough() {
     assert_eq!(secrets, ["istio-system/secrets[cacerts meshctl-cacerts-previous]: get patch"]);
     east.apply(&rights);
     let ci = east.kubeconfig_for("ci", &[]);
-    mesh.write_kubeconfig("ci", &[ci.clone()]);
+    mesh.write_kubeconfig("ci", std::slice::from_ref(&ci));
     contains(&mesh.good("push @/ca --context east --dry-run client"), &["secret: new"]);
     contains(&mesh.run("rollback --context east --yes").err, &["error[ctl/no-previous]"]);
     let push = |command: &str| {
@@ -354,6 +354,27 @@ fn no_token_of_others(east: &Cluster, kubeconfig: &std::path::Path) {
             422,
         );
     });
+}
+
+/// What docs/ci.md warns of: an istiod that keeps its own CA in `cacerts` takes an empty secret for one.
+#[test]
+fn an_empty_secret_and_an_istiod_that_would_fill_it() {
+    let Some(mesh) = Mesh::start(&["east"]) else { return };
+    let east = &mesh.clusters[0];
+    east.apply_object(&tests::rig::istio::namespace("istio-system"));
+    east.apply_object(&serde_json::json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+        "metadata": {"name": "cacerts", "namespace": "istio-system"},
+    }));
+    let env = [("USE_CACERTS_FOR_SELF_SIGNED_CA".to_owned(), "true".to_owned())];
+    let gateways = Vec::new();
+    east.install_istio(&Istio { env: env.into(), gateways, wait: false, ..Istio::default() });
+    // It reads the secret again and again, and never gets ready.
+    let line = "Load signing key and cert from existing secret istio-system/cacerts";
+    let tries = || east.istiod_log().matches(line).count();
+    east.wait("istiod reads the secret again", SOON, async || (tries() >= 4).then_some(()));
+    let istiod = east.workload(Kind::Deployment, "istio-system", "istiod");
+    assert_eq!(istiod["status"]["availableReplicas"].as_i64().unwrap_or(0), 0, "{istiod}");
 }
 
 /// istiod of the tested release starts beside an empty secret, keeps its own CA, and takes what a push puts in.

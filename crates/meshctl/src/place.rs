@@ -334,7 +334,7 @@ fn told(aims: &[Aim<'_>], target: &Target, why: &Misplaced) -> Failure {
             with_other(Failure::new(CODE, format!("the cluster named {name} has the CA of {other}")), other),
         ),
         Misplaced::Named { live, wanted } => whole(
-            Failure::new(CODE, format!("the CA for {name} has another name than the one it would replace"))
+            Failure::new(CODE, format!("the CA for {name} has a different subject from the one it would replace"))
                 .within(place(target))
                 .because(format!("the cluster has {live}"))
                 .because(format!("it would get {wanted}")),
