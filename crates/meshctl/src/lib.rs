@@ -7,6 +7,7 @@ mod clusters;
 pub mod expiry;
 pub mod files;
 pub mod inspect;
+mod interrupt;
 pub mod io;
 mod live;
 pub mod mesh;
@@ -18,6 +19,7 @@ pub mod rollout;
 mod rotate;
 mod show;
 pub mod status;
+mod terminal;
 pub mod trust;
 pub mod verify;
 
