@@ -3,6 +3,7 @@
 mod ci;
 mod differential;
 mod fixtures;
+mod judge;
 mod rig;
 mod supply;
 mod tidy;
@@ -12,7 +13,9 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask ci [--without-rig]                     install what the tests need, then everything CI runs, in its order;
                                                    --without-rig leaves out the tests on real clusters, and says so
-cargo xtask differential [--runs N] [--seed S]     random PKIs against the installed openssl
+cargo xtask judge                                  find the openssl whose answers are ours, or fetch it into a cache
+                                                   outside the clone, without installing it
+cargo xtask differential [--runs N] [--seed S]     random PKIs against that openssl
 cargo xtask fixtures [--check]                     record (or compare) fixtures/verify with it
 cargo xtask rig                                    build the clusters' components, once, into a cache outside the clone
 cargo xtask tidy                                   what the compiler does not check: dependency direction, purity, sizes,
@@ -26,6 +29,7 @@ fn main() -> ExitCode {
         ["ci", "--without-rig"] => ci::run(false),
         ["differential", rest @ ..] => differential::run(rest),
         ["fixtures", rest @ ..] => fixtures::run(rest),
+        ["judge"] => judge::run(),
         ["rig"] => rig::run(),
         ["tidy"] => tidy::run(),
         _ => {
