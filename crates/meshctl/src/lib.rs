@@ -8,6 +8,7 @@ pub mod expiry;
 pub mod files;
 mod forget;
 pub mod inspect;
+mod interrupt;
 pub mod io;
 mod live;
 pub mod mesh;
@@ -19,6 +20,7 @@ pub mod rollout;
 mod rotate;
 mod show;
 pub mod status;
+mod terminal;
 pub mod trust;
 pub mod verify;
 

@@ -27,6 +27,7 @@ pub fn push(args: &Push, io: &mut Io<'_>) -> Result<Exit, Failure> {
     if args.print_rbac {
         return runtime.block_on(crate::rbac::print(args, io));
     }
+    crate::ca::warn_exposed(&args.dir, io);
     let mut folders: BTreeMap<String, Secret> = check::secrets(&args.dir)?;
     runtime.block_on(async {
         let targets = targets(&args.clusters, args.rollout.workloads, io).await?;

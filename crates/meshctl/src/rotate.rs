@@ -26,6 +26,13 @@ struct Due {
 /// Runs the command.
 pub(crate) fn run(args: &RotateIntermediate, io: &mut Io<'_>) -> Result<Exit, Failure> {
     can_agree(&args.rollout, io)?;
+    io.time(None)?;
+    crate::ca::warn_exposed(&args.dir, io);
+    if args.rollout.dry_run.is_some() {
+        check::refuse_interrupted(&args.dir)?;
+    } else if files::interrupted_exchange(&args.dir).is_some() {
+        crate::ca::open_workspace(&args.dir, args.wait, io)?.finish()?;
+    }
     let runtime = runtime()?;
     let (targets, seen, twins) = runtime.block_on(async {
         let targets = targets(&args.clusters, args.rollout.workloads, io).await?;
@@ -37,6 +44,8 @@ pub(crate) fn run(args: &RotateIntermediate, io: &mut Io<'_>) -> Result<Exit, Fa
     refuse_misplaced(args, &targets, &seen)?;
     refuse_unusable(&targets, &seen, &args.rollout)?;
     let mut dues = Vec::new();
+    let names: Vec<String> = targets.iter().map(|target| target.name.clone()).collect();
+    crate::ca::check_case(&args.dir, &names)?;
     for (target, seen) in targets.iter().zip(&seen) {
         crate::ca::check_cluster_name(&target.name)?;
         dues.push(due(args, target, seen.observed.secret.as_ref(), io.now)?);
@@ -107,8 +116,8 @@ fn due(
 }
 
 fn ca_of(folder: &Path) -> Result<Cert, Failure> {
-    let files = files::read_all(folder)?;
-    let secret = files.into_iter().map(|(name, content)| (name, content.to_vec())).collect();
+    let files = files::read_all(folder)?.into_iter();
+    let secret = files.map(|(name, mut content)| (name, std::mem::take(&mut *content))).collect();
     ca(&secret).ok_or_else(|| {
         Failure::new("ctl/no-cluster", format!("{} has no CA certificate", show::word(folder)))
     })
@@ -169,13 +178,10 @@ fn import(
     if !targets.iter().any(|target| lacking(&target)) {
         return Ok(());
     }
-    let mut workspace = crate::ca::open_workspace(&args.dir, io)?;
+    let mut workspace = crate::ca::open_workspace(&args.dir, args.wait, io)?;
     for (target, seen) in targets.iter().zip(seen).filter(|(target, _)| lacking(target)) {
         let Some(live) = &seen.observed.secret else { continue };
-        if let Err(failure) = stage(&mut workspace, &target.name, live) {
-            workspace.abandon();
-            return Err(failure);
-        }
+        stage(&mut workspace, &target.name, live)?;
     }
     workspace.finish()
 }
@@ -203,6 +209,7 @@ fn renew_due(args: &RotateIntermediate, dues: &[Due], io: &mut Io<'_>) -> Result
         key_type: None,
         validity: args.validity,
         passphrase: args.passphrase.clone(),
+        wait: args.wait,
         at: None,
         output: Output::Text,
     };

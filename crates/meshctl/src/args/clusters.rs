@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use meshpki::istiod::Version;
 
-use super::{Output, Passphrase, duration, version};
+use super::{Output, Passphrase, Wait, duration, version};
 
 /// Which clusters, and where things are in them.
 #[derive(Debug, Clone, Args)]
@@ -206,6 +206,9 @@ pub struct RotateIntermediate {
     /// The root key's passphrase.
     #[command(flatten)]
     pub passphrase: Passphrase,
+    /// How long to wait for the folder.
+    #[command(flatten)]
+    pub wait: Wait,
     /// Which clusters.
     #[command(flatten)]
     pub clusters: Clusters,

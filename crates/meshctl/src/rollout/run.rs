@@ -73,6 +73,7 @@ fn by_ourselves(job: &Job<'_>, cluster: usize, error: Error) -> Error {
 /// Ctrl-C, or the end of a CI job.
 async fn interrupted() {
     use tokio::signal::unix::{SignalKind, signal};
+    crate::interrupt::leave_signals();
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         return std::future::pending().await;
     };
