@@ -6,7 +6,9 @@ use tests::cli::compare;
 #[test]
 fn a_root_and_two_clusters_then_again_then_a_third() {
     let shell = Shell::new();
-    shell.check("ca init @/ca --cluster west,east --plain-root-key", r#"
+    shell.check(
+        "ca init @/ca --cluster west,east --plain-root-key",
+        r#"
         exit 0
         @/ca/
         ├─ root-cert.pem    made       Mesh Root CA [id], ecdsa-p256, until 2036-11-18
@@ -33,7 +35,8 @@ fn a_root_and_two_clusters_then_again_then_a_third() {
 
         next: meshctl push @/ca --context east=CONTEXT,west=CONTEXT
               with --before-install where Istio is still to come
-    "#);
+    "#,
+    );
     compare(
         "ls -l",
         &shell.scratch.modes("ca"),
@@ -304,7 +307,11 @@ fn the_tls_layout() {
 #[test]
 fn the_root_key_is_encrypted_with_a_given_passphrase() {
     let mut shell = Shell::new();
-    shell.env = vec![("PASS", "gimlet otter quarry lantern mosaic tundra"), ("OTHER", "wrong"), ("NONE", "")];
+    shell.env = vec![
+        ("PASS", "gimlet otter quarry lantern mosaic tundra"),
+        ("OTHER", "wrong"),
+        ("NONE", ""),
+    ];
     shell.scratch.write_key("pass", "gimlet otter quarry lantern mosaic tundra\r\nanother line\n");
     shell.check(
         "ca init @/ca --cluster east --passphrase-env PASS",

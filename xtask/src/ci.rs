@@ -37,6 +37,7 @@ const JUDGES: &[(&str, &[&str], &str)] = &[
     ("go", &["version"], "golang-go"),
     ("ip", &["-V"], "iproute2"),
     ("iptables-nft", &["--version"], "iptables"),
+    ("strace", &["-V"], "strace"),
 ];
 
 /// Installs what is missing, then runs every step, those with real clusters too unless told not to.

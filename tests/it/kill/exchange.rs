@@ -65,8 +65,9 @@ fn run(scratch: &Scratch, disk: &Disk, step: &str, count: usize) -> Output {
 fn made() -> Scratch {
     let scratch = Scratch::new();
     let args = ["ca", "init", "made", "--plain-root-key", "--cluster", "east", "--at", AT];
-    let status = Command::new(MESHCTL).args(args).current_dir(scratch.path()).stdout(Stdio::null());
-    assert!(status.stderr(Stdio::null()).status().unwrap().success());
+    let mut init = Command::new(MESHCTL);
+    init.args(args).current_dir(scratch.path()).stdin(Stdio::null());
+    assert!(init.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success());
     // What somebody put beside the set moves along.
     scratch.write("made/east/notes/today.txt", "notes");
     scratch.write("made/east/ca.csr", "their CSR");

@@ -174,6 +174,9 @@ fn clear_stale(path: &Path) {
 }
 
 /// Whether a file is YAML as `meshctl mesh render` writes it, and may be replaced or removed by it.
+///
+/// # Errors
+/// `ctl/io`.
 pub fn is_rendered(path: &Path) -> Result<bool, Failure> {
     if path.symlink_metadata().is_ok_and(|meta| !meta.is_file()) {
         return Ok(false);

@@ -98,15 +98,7 @@ fn folders(
     io: &mut Io<'_>,
 ) -> Result<(), Failure> {
     let mut workspace = open_workspace(dir, wait, io)?;
-    let index = match files::read_optional(&dir.join(INDEX))? {
-        Some(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        None => String::new(),
-    };
-    let before: Vec<PathBuf> = index.lines().map(PathBuf::from).collect();
-    let is_link = dir.join(INDEX).is_symlink();
-    if is_link || index.contains('\0') || !before.iter().all(|path| is_inside(path)) {
-        return Err(foreign(&dir.join(INDEX)));
-    }
+    let before = earlier(dir)?;
     let mut now: Vec<PathBuf> = Vec::new();
     let mut changed: Vec<PathBuf> = Vec::new();
     let mut count = Count::default();
@@ -158,9 +150,22 @@ fn folders(
     show::output(&text, io)
 }
 
+/// The files earlier runs wrote, by the index; an index that is not one of ours is left alone.
+fn earlier(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let path = dir.join(INDEX);
+    let Some(bytes) = files::read_optional(&path)? else { return Ok(Vec::new()) };
+    let text = std::str::from_utf8(&bytes).unwrap_or("\0");
+    let before: Vec<PathBuf> = text.lines().map(PathBuf::from).collect();
+    if path.is_symlink() || !before.iter().all(|path| is_inside(path)) {
+        return Err(foreign(&path));
+    }
+    Ok(before)
+}
+
 /// A path of the index that leads nowhere else.
 fn is_inside(path: &Path) -> bool {
     path.components().count() == 2
+        && path.extension().is_some_and(|extension| extension == "yaml")
         && path.components().all(|part| matches!(part, std::path::Component::Normal(_)))
 }
 
