@@ -718,7 +718,7 @@ fn where_nothing_came_of_it_nothing_is_left() {
         r#"
         exit 1
         --- stderr
-        error[ctl/io]: `@/file` is no folder
+        error[ctl/io]: `@/file` is not a folder
 
         hint: choose another place
     "#,

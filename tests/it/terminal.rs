@@ -93,7 +93,7 @@ fn a_terminal_is_asked() {
         encrypted,
     );
     let plain = "-----BEGIN PRIVATE KEY-----";
-    check("empty", &[(FIRST, "")], 0, "warning[ctl/root-key-plain]", plain);
+    check("empty", &[(FIRST, "")], 0, "warning[ctl/root-key-plain]: the root key", plain);
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn the_terminal_is_put_right() {
     let check = |name: &str, command: &str, act: &dyn Fn(&Scratch) -> &'static str, ended: &str| {
         let scratch = Scratch::new();
         // The shell survives the key, to tell.
-        let command = format!("trap : INT QUIT; {command}{THEN}");
+        let command = format!("stty echo; trap : INT QUIT; {command}{THEN}");
         let Some(child) = on_a_terminal(&scratch, &command) else { return };
         let (_, text) = act_when_asked(child, || act(&scratch));
         assert!(text.contains(&format!("ended {ended}")), "{name}\n{text}");
@@ -166,7 +166,7 @@ fn the_terminal_is_put_right() {
     let ca = meshpki::SoftKey::generate(meshpki::KeyType::EcdsaP256).unwrap();
     scratch.write_key("ca/root-key.pem", ca.to_encrypted_pem(b"hunter2").unwrap());
     let before = scratch.entries("ca");
-    let command = format!("trap : INT; meshctl ca init ca --cluster east{THEN}");
+    let command = format!("stty echo; trap : INT; meshctl ca init ca --cluster east{THEN}");
     let Some(child) = on_a_terminal(&scratch, &command) else { return };
     let (_, text) = act_when_asked(child, || "\x03");
     assert!(text.contains("ended 130") && text.contains(" echo "), "{text}");

@@ -136,16 +136,19 @@ fn check(disk: &Disk, step: &str, count: usize) -> bool {
     assert_eq!(said.contains("error[ctl/leftovers]"), begun, "{place}: {said}");
     // After the next run.
     let after = after(&scratch);
+    let replaced = fingerprint(&after.join("ca/east")).unwrap() != old;
+    let place_of_old =
+        if replaced { format!("previous/{}", aside(&after)) } else { "east/".to_owned() };
+    let notes = format!("ca/{place_of_old}notes");
+    assert_eq!(after.read(&format!("{notes}/today.txt")), "notes", "{place}");
+    std::fs::remove_dir_all(after.join(notes)).unwrap();
     check_whole(&after);
     assert!(keys(&after).contains(&old), "{place}: the old key is lost");
     assert!(!after.join("ca/.meshctl-staging").exists(), "{place}");
-    let replaced = fingerprint(&after.join("ca/east")).unwrap() != old;
     assert!(replaced || killed, "{place}: not renewed");
     assert!(replaced || !begun, "{place}: what was begun is not finished");
     assert_eq!(after.read("ca/east/root-cert.pem"), scratch.read("made/root-cert.pem"), "{place}");
     if replaced {
-        let aside = format!("ca/previous/{}", aside(&after));
-        assert_eq!(after.read(&format!("{aside}/notes/today.txt")), "notes", "{place}");
         assert_eq!(after.read("ca/east/ca.csr"), "their CSR", "{place}");
         assert_eq!(
             after.entries("ca/previous").keys().filter(|n| n.ends_with("key.pem")).count(),
@@ -206,7 +209,7 @@ fn folders_are_synced() {
     }
     let check = |command: &str, folders: &[&str]| {
         let scratch = made();
-        let args = format!("-f -y -o trace.txt -e trace=fsync {MESHCTL} {command} --at {AT}");
+        let args = format!("-f -y -o trace.txt -e trace=fsync {MESHCTL} {command}");
         let status = Command::new("strace")
             .args(args.split(' '))
             .current_dir(scratch.path())
@@ -226,10 +229,13 @@ fn folders_are_synced() {
     };
     let staging = "made/.meshctl-staging";
     check(
-        "ca renew made --cluster east",
+        "ca renew made --cluster east --at 2026-11-21T07:00:00Z",
         &["made", "made/previous", staging, "made/.meshctl-staging/east"],
     );
-    check("ca init made --cluster west", &["made", staging, "made/.meshctl-staging/west"]);
+    check(
+        "ca init made --cluster west --at 2026-11-21T07:00:00Z",
+        &["made", staging, "made/.meshctl-staging/west"],
+    );
     check("ca init new/ca --cluster west --plain-root-key", &["", "new", "new/ca"]);
     check("ca csr new/side --cluster west", &["", "new", "new/side"]);
 }

@@ -232,7 +232,8 @@ impl Folder<'_> {
             Err(error) if error.kind() == ErrorKind::CrossesDevices => {
                 let copy = self.staging.join(format!(".copy-{}", super::random_name()));
                 copy_folder(from, &copy).map_err(fail)?;
-                rename_new(&copy, to)
+                // The name is free, and the folder is ours alone.
+                fs::rename(&copy, to).map_err(fail)
             }
             moved => moved.map_err(fail),
         }

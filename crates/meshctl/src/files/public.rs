@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use meshpki::der::Reader;
 use meshpki::{Cert, SoftKey, pem};
 use rustix::fs::FlockOperation;
 use zeroize::Zeroizing;
@@ -80,12 +81,10 @@ fn not_a_file(path: &Path, meta: &fs::Metadata) -> Failure {
 /// `openssl s_client -showcerts` puts between them.
 fn holds_only_certificates(bytes: &[u8]) -> bool {
     if bytes.first() == Some(&0x30) {
-        return Cert::from_der(bytes).is_ok();
+        return is_one_certificate(bytes);
     }
     let is_certificate = |block: &Result<pem::Block, _>| {
-        block
-            .as_ref()
-            .is_ok_and(|block| block.is_certificate() && Cert::from_der(&block.der).is_ok())
+        block.as_ref().is_ok_and(|block| block.is_certificate() && is_one_certificate(&block.der))
     };
     let Ok(text) = std::str::from_utf8(bytes) else { return false };
     let mut inside = false;
@@ -101,6 +100,12 @@ fn holds_only_certificates(bytes: &[u8]) -> bool {
             || ["#", "subject", "issuer", "s:", "i:"].iter().any(|word| line.starts_with(word))
     };
     text.lines().all(is_around) && pem::decode(bytes).iter().all(is_certificate)
+}
+
+/// A certificate, and no byte after it, where a key could be.
+fn is_one_certificate(der: &[u8]) -> bool {
+    let is_alone = Reader::new(der).any().is_ok_and(|outer| outer.raw.len() == der.len());
+    is_alone && Cert::from_der(der).is_ok()
 }
 
 /// Whether it is a private key as far as we know one: for the message, not for the decision.
