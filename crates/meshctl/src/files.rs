@@ -1,6 +1,7 @@
 //! Files on disk: read with their path in errors; written beside and moved into place; keys 0600 and never overwritten.
 
 mod exchange;
+mod kept;
 mod permissions;
 mod public;
 mod workspace;
@@ -13,15 +14,12 @@ use rustix::fs::{CWD, RenameFlags};
 use zeroize::Zeroizing;
 
 pub use exchange::interrupted_exchange;
+pub use kept::{Kept, kept};
 pub use permissions::{Openness, is_shared, openness, shared_keys};
 pub use public::{Kind, is_rendered, write_public};
 pub use workspace::{Leftover, Workspace};
 
 use crate::report::Failure;
-
-mod kept;
-
-pub use kept::{Kept, kept};
 
 /// A file larger than this is no certificate, key or configuration.
 const MAX_BYTES: u64 = 64 << 20;

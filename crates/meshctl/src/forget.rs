@@ -186,7 +186,7 @@ fn remove(args: &Forget, on_disk: &[Kept], io: &mut Io<'_>) -> Result<Exit, Fail
     let Some(dir) = args.dir.as_ref().filter(|_| !on_disk.is_empty()) else {
         return Ok(Exit::Good);
     };
-    let workspace = crate::ca::open_workspace(dir, io)?;
+    let workspace = crate::ca::open_workspace(dir, args.wait, io)?;
     for set in on_disk {
         let path = show::word(&set.path);
         let line = if workspace.forget(set)? {

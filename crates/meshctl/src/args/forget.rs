@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Clusters, duration};
+use super::{Clusters, Wait, duration};
 
 /// `meshctl forget`.
 #[derive(Debug, Args)]
@@ -33,4 +33,7 @@ pub struct Forget {
     /// Do not ask.
     #[arg(long, short = 'y')]
     pub yes: bool,
+    /// How long to wait for the folder.
+    #[command(flatten)]
+    pub wait: Wait,
 }

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use super::workspace::{Leftover, Workspace};
-use super::{PREVIOUS, read_optional, rename_new, sync_folder};
+use super::{PREVIOUS, kept, read_optional, rename_new, sync_folder};
 use crate::report::Failure;
 
 /// File of the staging folder that says which exchange has begun: the set's name, and the name in `previous/`.
@@ -152,6 +152,8 @@ impl Folder<'_> {
         if set.exists() {
             remove_copied(set, &place)?;
         }
+        // It is in its place; what is left to do there ends no command.
+        let _ = kept::only_for_rollback(&place);
         Ok(place)
     }
 
@@ -208,6 +210,8 @@ impl Folder<'_> {
             rename_new(&new, &old)?;
             sync_folder(self.dir)?;
         }
+        // As in `set_aside`; and not before the new set is in its place, which has what is removed here.
+        let _ = kept::only_for_rollback(&aside);
         let marker = self.staging.join(MARKER);
         fs::remove_file(&marker).map_err(|error| Failure::io("remove", &marker, &error))?;
         Ok(aside)
