@@ -308,7 +308,6 @@ fn passphrases_are_judged() {
         "12345678901234567890",
         "qwertyuiop",
         "meshctl-east",
-        "istio-root-2026",
         "correct",
         "secret",
         "x",

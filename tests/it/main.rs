@@ -11,6 +11,7 @@ mod docs_ci;
 mod documents;
 mod expiry;
 mod fixtures;
+mod folder;
 mod forget;
 mod folder;
 mod fuzz;

@@ -9,9 +9,8 @@ use rustix::fs::{CWD, RenameFlags};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
-use super::kept::only_for_rollback;
 use super::workspace::{Leftover, Workspace};
-use super::{PREVIOUS, read_optional, rename_new, sync_folder};
+use super::{PREVIOUS, kept, read_optional, rename_new, sync_folder};
 use crate::report::Failure;
 
 /// File of the staging folder that says which exchange has begun: the set's name, and the name in `previous/`.
@@ -153,7 +152,8 @@ impl Folder<'_> {
         if set.exists() {
             remove_copied(set, &place)?;
         }
-        only_what_is_used(&place);
+        // It is in its place; what is left to do there ends no command.
+        let _ = kept::only_for_rollback(&place);
         Ok(place)
     }
 
@@ -210,9 +210,10 @@ impl Folder<'_> {
             rename_new(&new, &old)?;
             sync_folder(self.dir)?;
         }
+        // As in `set_aside`; and not before the new set is in its place, which has what is removed here.
+        let _ = kept::only_for_rollback(&aside);
         let marker = self.staging.join(MARKER);
         fs::remove_file(&marker).map_err(|error| Failure::io("remove", &marker, &error))?;
-        only_what_is_used(&aside);
         Ok(aside)
     }
 
@@ -241,11 +242,6 @@ impl Folder<'_> {
             moved => moved.map_err(fail),
         }
     }
-}
-
-/// Leaves in a replaced set what a rollback can use. The set is in its place: a failure here ends no command.
-fn only_what_is_used(set: &Path) {
-    let _ = only_for_rollback(set);
 }
 
 /// Copies a folder and what is in it, with its permissions, and syncs it. Keys stay as private as they were.
