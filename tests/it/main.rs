@@ -13,7 +13,6 @@ mod expiry;
 mod fixtures;
 mod folder;
 mod forget;
-mod folder;
 mod fuzz;
 mod init;
 mod inspect;
