@@ -41,10 +41,13 @@ fn headers_end_at_a_blank_line() {
     assert_eq!(read("-----BEGIN X-----\nFoo: bar\nABCD\n-----END X-----"), Next::Bad);
 }
 
+/// A way to fill a file: what it shows, and the text of a size.
+type Flood = (&'static str, fn(usize) -> String);
+
 /// Every way to fill a file with markers: what is read does not grow faster than the file.
 #[test]
 fn floods_of_markers_are_read_once() {
-    let floods: [(&str, fn(usize) -> String); 9] = [
+    let floods: [Flood; 9] = [
         ("BEGIN lines", |n| "-----BEGIN X-----\n".repeat(n)),
         ("BEGIN lines and an END line", |n| "-----BEGIN X-----\n".repeat(n) + "-----END Y-----\n"),
         ("their END line", |n| "-----BEGIN X-----\n".repeat(n) + "-----END X-----\n"),
