@@ -6,6 +6,7 @@ pub(crate) mod csr;
 pub(crate) mod init;
 mod intermediate;
 mod issuer;
+mod neighbours;
 pub(crate) mod passphrase;
 pub(crate) mod renew;
 pub(crate) mod sign;
@@ -17,7 +18,7 @@ use std::path::Path;
 
 use meshpki::cacerts::certs;
 use meshpki::pem::PemProblem;
-use meshpki::{Cert, Error, KeyType};
+use meshpki::{Cert, Error, KeyType, PublicKey};
 
 use crate::report::{Failure, warn};
 use crate::{Io, files, show};
@@ -78,6 +79,18 @@ pub(crate) fn check_cluster_name(name: &str) -> Result<(), Failure> {
             OURS.join("`, `")
         ))
         .exit(crate::Exit::Usage))
+}
+
+/// A key as `ca csr` and `ca sign` print it, so that both sides can compare: its type and fingerprint.
+fn key_words(key: &PublicKey) -> String {
+    format!("{}, key sha256 {}", key.algorithm(), key.fingerprint())
+}
+
+/// Refuses a certificate whose key everybody can sign with.
+fn check_sound(cert: &Cert) -> Result<(), Failure> {
+    let Some(flaw) = cert.key().flaw() else { return Ok(()) };
+    let what = format!("the key of `{}`", cert.subject().label());
+    Err(Error::ForgeableKey { what, flaw }.into())
 }
 
 /// Warns where istiod or Envoy is unproven with a key type.

@@ -5,22 +5,23 @@ use std::path::Path;
 use meshpki::cert::GeneralName;
 use meshpki::issue::csr_key;
 use meshpki::profile::Role;
-use meshpki::{
-    Cert, Csr, KeyType, Profile, Serial, SoftKey, Time, TrustDomain, cacerts, issue, pem,
-};
+use meshpki::{Cert, Csr, KeyType, Profile, Serial, SoftKey, Time, TrustDomain, cacerts, issue};
 
 use super::issuer::{Authority, ROOT_CERT};
-use super::{cfssl, intermediate, open_workspace, warn_unproven};
+use super::{cfssl, intermediate, neighbours, open_workspace, warn_unproven};
 use crate::args::Sign;
 use crate::files::{self, Workspace};
 use crate::report::Failure;
 use crate::show::{self, safe};
 use crate::{Exit, Io};
 
+mod consent;
+mod request;
+
 /// Runs the command.
 pub(crate) fn run(args: &Sign, io: &mut Io<'_>) -> Result<Exit, Failure> {
-    let csr = read_csr(&args.csr, io)?;
-    let authority = match (&args.ca, &args.ca_cert, &args.ca_key) {
+    let csr = request::read(&args.csr, io)?;
+    let mut authority = match (&args.ca, &args.ca_cert, &args.ca_key) {
         (Some(dir), _, _) => Authority::from_dir(dir, &args.passphrase, io)?,
         (None, Some(cert), Some(key)) => Authority::from_files(cert, key, &args.passphrase, io)?,
         _ => {
@@ -31,6 +32,9 @@ pub(crate) fn run(args: &Sign, io: &mut Io<'_>) -> Result<Exit, Failure> {
             .exit(Exit::Usage));
         }
     };
+    if let Some(file) = &args.also_trust {
+        authority.also_trust(file, io)?;
+    }
     let key = csr_key(&csr).map_err(|error| Failure::from(error).in_file(&args.csr))?;
     if let Some(kind) = KeyType::of(key.algorithm()) {
         warn_unproven(kind, &format!("`{}`", csr.subject().label()), io);
@@ -47,6 +51,14 @@ pub(crate) fn run(args: &Sign, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let place = || args.ca_cert.clone().or_else(|| Some(args.ca.as_ref()?.join(ROOT_CERT)));
     check_trust(&cert, &authority, now)
         .map_err(|failure| place().into_iter().fold(failure, |f, path| f.in_file(&path)))?;
+    if args.out != Path::new("-") && authority.roots.is_empty() {
+        return Err(no_root(args));
+    }
+    let parent = args.out.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let dirs: Vec<&Path> = args.ca.as_deref().into_iter().chain(parent).collect();
+    neighbours::warn_of_same(&dirs, &args.out, &cert, io);
+    check_key(&args.out, &cert)?;
+    consent::ask(args, &csr, &cert, &authority.cert, io)?;
     if args.out == Path::new("-") {
         show::output(&cert.to_pem(), io)?;
         return Ok(Exit::Good);
@@ -92,27 +104,10 @@ fn constrain(profile: &mut Profile, domain: &TrustDomain) {
     }
 }
 
-/// A CSR, PEM or DER.
-fn read_csr(path: &Path, io: &mut Io<'_>) -> Result<Csr, Failure> {
-    let bytes = files::read(path, io.stdin)?;
-    let decode = |der: &[u8], what: String| {
-        Csr::from_der(der)
-            .map_err(|source| Failure::from(meshpki::Error::Der { what, source }).in_file(path))
-    };
-    if bytes.first() == Some(&0x30) {
-        return decode(&bytes, "the CSR".to_owned());
-    }
-    for block in pem::decode(&bytes) {
-        let block = block.map_err(|source| {
-            Failure::from(meshpki::Error::Pem { what: path.display().to_string(), source })
-        })?;
-        if block.label.ends_with("CERTIFICATE REQUEST") {
-            return decode(&block.der, format!("the CSR at line {}", block.line));
-        }
-    }
-    Err(Failure::new("ctl/io", "there is no certificate signing request in it")
-        .in_file(path)
-        .hint(format!("`meshctl ca inspect {}` shows what it is", show::word(path))))
+fn no_root(args: &Sign) -> Failure {
+    Failure::new("ctl/no-root", "root-cert.pem cannot be written: the issuer's file holds no root")
+        .in_file(args.ca_cert.as_deref().unwrap_or(&args.csr))
+        .hint("append the root to the file given with `--ca-cert`, or print the certificate alone with `--out -`")
 }
 
 /// Certificate, chain and roots into the folder, the certificate last, so that a set is never seen half.
@@ -122,12 +117,6 @@ fn write(
     authority: &Authority,
     io: &mut Io<'_>,
 ) -> Result<Exit, Failure> {
-    if authority.roots.is_empty() {
-        return Err(Failure::new("ctl/no-root", "root-cert.pem cannot be written: the issuer's file holds no root")
-            .in_file(args.ca_cert.as_deref().unwrap_or(&args.csr))
-            .hint("append the root to the file given with `--ca-cert`, or print the certificate alone with `--out -`"));
-    }
-    check_key(&args.out, cert)?;
     let mut chain = vec![cert.clone()];
     chain.extend(authority.above.iter().cloned());
     let top = chain

@@ -1,6 +1,7 @@
 //! What is wrong with the secrets of one or more clusters before they are written: istiod's refusals, and what
 //! it accepts though the mesh fails on it.
 
+use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
@@ -84,6 +85,7 @@ impl Problem {
         "istiod/expires-soon",
         "istiod/ext-key-usage",
         "istiod/first-install",
+        "istiod/forgeable-key",
         "istiod/incomplete",
         "istiod/key-exposed",
         "istiod/key-format",
@@ -260,13 +262,8 @@ impl<'a> Folder<'a> {
 
     /// The certificates of the secret, each once, with the first file it is in.
     fn distinct(&self) -> Vec<(&'static str, &Cert)> {
-        let mut all: Vec<(&'static str, &Cert)> = Vec::new();
-        for (file, cert) in self.certs() {
-            if !all.iter().any(|(_, seen)| *seen == cert) {
-                all.push((file, cert));
-            }
-        }
-        all
+        let mut seen = BTreeSet::new();
+        self.certs().filter(|(_, cert)| seen.insert(cert.as_der())).collect()
     }
 }
 
