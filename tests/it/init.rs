@@ -810,8 +810,8 @@ fn a_result_that_cannot_be_written_is_a_failure() {
         &["ca", "init", "ca"][..],
         &["ca", "renew", "ca", "--cluster", "east"],
         &["ca", "csr", "side", "--cluster", "north"],
-        &["ca", "sign", "side/west/ca.csr", "--ca", "ca", "--out", "-"],
-        &["ca", "sign", "side/west/ca.csr", "--ca", "ca", "--out", "side/west"],
+        &["ca", "sign", "--yes", "side/west/ca.csr", "--ca", "ca", "--out", "-"],
+        &["ca", "sign", "--yes", "side/west/ca.csr", "--ca", "ca", "--out", "side/west"],
         &["ca", "chain", "ca/root-cert.pem"],
     ] {
         let (status, err) = full(&shell, args);

@@ -10,6 +10,7 @@ mod differential;
 mod expiry;
 mod fixtures;
 mod fuzz;
+mod hostile;
 mod init;
 mod inspect;
 mod interop;
@@ -28,6 +29,7 @@ mod refusals;
 mod renew;
 mod replay;
 mod rig;
+mod signed;
 mod terminal;
 mod verify_extras;
 

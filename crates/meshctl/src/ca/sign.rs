@@ -1,5 +1,8 @@
 //! `meshctl ca sign`: a CSR from anyone becomes a certificate; CA flags come from the profile, never from the CSR.
 
+mod consent;
+mod request;
+
 use std::path::Path;
 
 use meshpki::cert::GeneralName;
@@ -14,9 +17,6 @@ use crate::files::{self, Workspace};
 use crate::report::Failure;
 use crate::show::{self, safe};
 use crate::{Exit, Io};
-
-mod consent;
-mod request;
 
 /// Runs the command.
 pub(crate) fn run(args: &Sign, io: &mut Io<'_>) -> Result<Exit, Failure> {
@@ -54,9 +54,7 @@ pub(crate) fn run(args: &Sign, io: &mut Io<'_>) -> Result<Exit, Failure> {
     if args.out != Path::new("-") && authority.roots.is_empty() {
         return Err(no_root(args));
     }
-    let parent = args.out.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let dirs: Vec<&Path> = args.ca.as_deref().into_iter().chain(parent).collect();
-    neighbours::warn_of_same(&dirs, &args.out, &cert, io);
+    neighbours::warn_of_same(&folders_of_clusters(args), &args.out, &cert, io);
     check_key(&args.out, &cert)?;
     consent::ask(args, &csr, &cert, &authority.cert, io)?;
     if args.out == Path::new("-") {
@@ -64,6 +62,16 @@ pub(crate) fn run(args: &Sign, io: &mut Io<'_>) -> Result<Exit, Failure> {
         return Ok(Exit::Good);
     }
     write(args, &cert, &authority, io)
+}
+
+/// Where other clusters of the CA may be: beside the root, and beside the folder of this one.
+fn folders_of_clusters(args: &Sign) -> Vec<&Path> {
+    let beside = match args.out.parent() {
+        _ if args.out == Path::new("-") => None,
+        Some(parent) if parent.as_os_str().is_empty() => Some(Path::new(".")),
+        parent => parent,
+    };
+    args.ca.as_deref().into_iter().chain(beside).collect()
 }
 
 /// What `cfssl sign -config FILE -profile NAME` would make.

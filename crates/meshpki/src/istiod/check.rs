@@ -134,12 +134,10 @@ impl Problem {
 pub fn check(clusters: &[Cluster<'_>], settings: &Settings, at: Time) -> Vec<Problem> {
     let mut folders: Vec<Folder<'_>> =
         clusters.iter().map(|cluster| Folder::read(*cluster, settings, at)).collect();
-    let roots: Vec<(String, Cert)> = folders.iter().flat_map(Folder::own_roots).collect();
-    for folder in &mut folders {
+    let roots: Vec<Vec<(String, Cert)>> = folders.iter().map(Folder::own_roots).collect();
+    for (folder, own) in folders.iter_mut().zip(&roots) {
         // Its own before those of others.
-        let mut known = folder.own_roots();
-        known.extend(roots.iter().cloned());
-        folder.known_roots = known;
+        folder.known_roots = own.iter().chain(roots.iter().flatten()).cloned().collect();
     }
     let mut problems = Vec::new();
     for folder in &folders {

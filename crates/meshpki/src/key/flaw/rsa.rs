@@ -12,8 +12,10 @@ use crate::key::decode::rsa_numbers;
 const SMALL: usize = 1 << 16;
 /// Steps of Fermat's method, as many as Let's Encrypt takes (`boulder/goodkey/good_key.go`).
 const FERMAT_STEPS: u32 = 110;
-/// Bits of the largest modulus computed with; nothing in a mesh verifies with a larger one.
+/// Bits of the largest modulus anything verifies with (`include/openssl/rsa.h: OPENSSL_RSA_MAX_MODULUS_BITS`).
 const LARGEST: u64 = 16_384;
+/// Bits of the largest modulus a mesh takes; with larger ones no powers are computed.
+const LARGEST_USED: u64 = 8_192;
 
 /// What is wrong with an RSAPublicKey.
 pub(super) fn flaw(bits: &[u8]) -> Option<KeyFlaw> {
@@ -42,7 +44,8 @@ pub(super) fn flaw(bits: &[u8]) -> Option<KeyFlaw> {
         (has_close_factors, KeyFlaw::ClosePrimes),
         (is_prime, KeyFlaw::Prime),
     ];
-    checks.into_iter().find(|(check, _)| check(&n)).map(|(_, flaw)| flaw)
+    let quick = if n.bits() > LARGEST_USED { 2 } else { checks.len() };
+    checks.into_iter().take(quick).find(|(check, _)| check(&n)).map(|(_, flaw)| flaw)
 }
 
 /// The least prime below [`SMALL`] that divides the number; a number that small is its own factor.
