@@ -21,7 +21,7 @@ fn the_two_sides_meet() {
     shell.check("ca csr @/side --cluster east", r#"
         exit 0
         @/side/east/ca-key.pem  made, stays here
-        @/side/east/ca.csr      made, O = Mesh, CN = Mesh CA east, ecdsa-p256, key sha256 [key]
+        @/side/east/ca.csr      made, O = Mesh, CN = Mesh CA east, ecdsa-p256, key sha256 [sha256]
         --- stderr
 
         next: where the root key is, `meshctl ca sign @/side/east/ca.csr --ca DIR --out @/side/east`; bring the three certificate files back here
@@ -43,6 +43,15 @@ fn the_two_sides_meet() {
                                  sha256 [sha256]
         @/side/east/cert-chain.pem
         @/side/east/root-cert.pem
+        --- stderr
+        to be signed:
+          subject      O = Mesh, CN = Mesh CA east
+          key          ecdsa-p256, key sha256 [sha256]
+          names        none
+          usage        keyCertSign, cRLSign
+          path length  0: it signs workloads and no further CA
+          lifetime     2026-11-21T06:55:00Z to 2027-11-21T06:55:00Z, 365 days
+          issuer       O = Mesh, CN = Mesh Root, ecdsa-p256, key sha256 [sha256]
     "#,
     );
     compare(
@@ -75,6 +84,14 @@ fn the_two_sides_meet() {
     shell.check("ca sign --yes @/side/east/ca.csr --ca @/ca --out @/side/east", r#"
         exit 1
         --- stderr
+        to be signed:
+          subject      O = Mesh, CN = Mesh CA east
+          key          ecdsa-p256, key sha256 [sha256]
+          names        none
+          usage        keyCertSign, cRLSign
+          path length  0: it signs workloads and no further CA
+          lifetime     2026-11-21T06:55:00Z to 2027-11-21T06:55:00Z, 365 days
+          issuer       O = Mesh, CN = Mesh Root, ecdsa-p256, key sha256 [sha256]
         error[ctl/exists]: `@/side/east/cert-chain.pem` is there already with other content and is not overwritten
 
         hint: sign into another folder, or move that file away first
@@ -98,7 +115,7 @@ fn a_run_that_was_cut_off_can_be_repeated() {
     shell.good("ca csr @/side --cluster west");
     std::fs::remove_file(shell.scratch.join("side/east/ca-key.pem")).unwrap();
     let ran = shell.run("ca sign --yes @/side/west/ca.csr --ca @/ca --out @/side/east");
-    assert!(ran.err.starts_with("error[ctl/exists]"), "{}", ran.err);
+    assert!(ran.err.contains("\nerror[ctl/exists]"), "{}", ran.err);
 }
 
 #[test]
@@ -188,6 +205,15 @@ fn a_csr_from_standard_input_and_an_issuer_that_is_no_root() {
                             sha256 [sha256]
         @/east/cert-chain.pem
         @/east/root-cert.pem
+        --- stderr
+        to be signed:
+          subject      CN = east
+          key          ecdsa-p256, key sha256 [sha256]
+          names        none
+          usage        keyCertSign, cRLSign
+          path length  0: it signs workloads and no further CA
+          lifetime     2026-11-21T06:55:00Z to 2027-11-21T06:55:00Z, 365 days
+          issuer       CN = Middle, ed25519, key sha256 [sha256]
     "#,
     );
     let order: Vec<String> =
@@ -245,7 +271,7 @@ fn warnings() {
     shell.check("ca csr @/side --cluster east --key-type ed25519 --san dns:a.b --san uri:spiffe://east", r#"
         exit 0
         @/side/east/ca-key.pem  made, stays here
-        @/side/east/ca.csr      made, O = Mesh, CN = Mesh CA east, ed25519, key sha256 [key]
+        @/side/east/ca.csr      made, O = Mesh, CN = Mesh CA east, ed25519, key sha256 [sha256]
         --- stderr
         warning[ctl/key-type-unproven]: `east` gets a key of type ed25519
           because: istiod reads it, but Envoy is not known to accept certificates signed with it
@@ -275,6 +301,16 @@ fn warnings() {
           because: `Mesh Root` ends then, and nothing outlives its issuer
 
         hint: a new root has to be distributed before that day
+        to be signed:
+          subject      O = Mesh, CN = Mesh CA east
+          key          ed25519, key sha256 [sha256]
+          names        URI:spiffe://east.example
+          usage        keyCertSign, cRLSign
+          path length  0: it signs workloads and no further CA
+          lifetime     2036-09-30T23:55:00Z to 2036-11-18T06:55:00Z, 48 days
+          issuer       O = Mesh, CN = Mesh Root, ecdsa-p256, key sha256 [sha256]
+          limited to   URI:east.example
+          not given    DNS:a.b, URI:spiffe://east, which the CSR asks for
     "#,
     );
 }
@@ -333,7 +369,7 @@ fn refused_with_words() {
         error: the following required arguments were not provided:
           --ca <DIR>
 
-        Usage: meshctl ca sign --out <DIR> --ca <DIR> <CSR>
+        Usage: meshctl ca sign --out <DIR> --yes --ca <DIR> <CSR>
 
         For more information, try '--help'.
     "#,
@@ -346,7 +382,7 @@ fn refused_with_words() {
         error: the following required arguments were not provided:
           --ca-key <FILE>
 
-        Usage: meshctl ca sign --out <DIR> --ca-cert <FILE> --ca-key <FILE> <CSR>
+        Usage: meshctl ca sign --out <DIR> --ca-cert <FILE> --ca-key <FILE> --yes <CSR>
 
         For more information, try '--help'.
     "#,
@@ -360,7 +396,7 @@ fn refused_with_words() {
           --ca-cert <FILE>
           --ca-key <FILE>
 
-        Usage: meshctl ca sign --out <DIR> --ca <DIR> <CSR>
+        Usage: meshctl ca sign --out <DIR> --yes --ca <DIR> <CSR>
 
         For more information, try '--help'.
     "#,

@@ -1,7 +1,10 @@
 //! `meshctl ca init`: what it makes, what it says, and that it leaves alone what is there.
 
 use tests::Shell;
+use tests::authority::{Authority, resigned};
 use tests::cli::compare;
+
+use meshpki::{KeyType, der};
 
 #[test]
 fn a_root_and_two_clusters_then_again_then_a_third() {
@@ -753,14 +756,23 @@ fn options_for_another_root_are_told() {
 #[test]
 fn names_do_not_steer_a_terminal() {
     let shell = Shell::new();
+    let typed = "ca init @/ca --plain-root-key --root-subject 'CN=a\u{1b}[31m\u{202e}b'";
     shell.check(
-        "ca init @/ca --plain-root-key --root-subject 'CN=a\u{1b}[31m\u{202e}b'",
+        typed, r#"
+    "#,
+    );
+    // One that somebody else made is shown.
+    let root = Authority::root(KeyType::EcdsaP256, "CN=Root", |_| {});
+    let common_name = "a\u{1b}[31m\u{202e}b".as_bytes();
+    let name = tests::forge::name(&[(meshpki::oid::COMMON_NAME, der::UTF8_STRING, common_name)]);
+    let cert = resigned(&root.cert, &root.key, |fields| {
+        fields[3].clone_from(&name);
+        fields[5] = name;
+    });
+    shell.scratch.write("ca/root-cert.pem", cert.to_pem());
+    shell.check(
+        "ca init @/ca",
         r#"
-        exit 0
-        @/ca/
-        ├─ root-cert.pem    made       a\u{1b}[31m\u{202e}b, ecdsa-p256, until 2036-11-18
-        │                              sha256 [sha256]
-        └─ root-key.pem     made       not encrypted; keep it offline
     "#,
     );
 }

@@ -1,8 +1,8 @@
 //! What `ca sign` shows before it signs, whom it asks, and what it takes for one CSR.
 
+use tests::Shell;
 use tests::authority::{Authority, csr, key};
 use tests::cli::ended;
-use tests::{NOW, Shell};
 
 use meshpki::cert::GeneralName;
 use meshpki::profile::Role;
@@ -29,7 +29,22 @@ const SIGN: &str = "ca sign @/west.csr --ca @/ca --out @/west --san uri:spiffe:/
 fn who_cannot_be_asked_sees_it_and_has_to_say_yes() {
     let (shell, _) = shell();
     shell.check(
-        SIGN, r#"
+        SIGN,
+        r#"
+        exit 64
+        --- stderr
+        to be signed:
+          subject      O = Mesh, CN = Mesh CA west
+          key          ecdsa-p256, key sha256 [sha256]
+          names        URI:spiffe://west.example
+          usage        keyCertSign, cRLSign
+          path length  0: it signs workloads and no further CA
+          lifetime     2026-11-21T06:55:00Z to 2027-11-21T06:55:00Z, 365 days
+          issuer       O = Mesh, CN = Mesh Root, ecdsa-p256, key sha256 [sha256]
+          not given    URI:spiffe://not.given, which the CSR asks for
+        error[ctl/usage]: there is nobody to ask, and `--yes` was not given
+
+        hint: nothing was signed; `--yes` signs without asking
     "#,
     );
     assert!(!shell.scratch.join("west").exists());
@@ -87,12 +102,12 @@ fn one_csr_and_nothing_beside_it() {
     let cases: [(&str, Vec<u8>, &str); 8] = [
         ("two", (west.clone() + &north.to_pem()).into(), "it holds 2 CSRs"),
         ("the same twice", west.repeat(2).into(), "it holds 2 CSRs"),
-        ("a key before it", (secret.clone() + &west).into(), "it holds a PRIVATE KEY beside"),
-        ("a key behind it", (west.clone() + &secret).into(), "it holds a PRIVATE KEY beside"),
-        ("text behind it", (west.clone() + "and more\n").into(), "7 bytes stand behind the CSR"),
-        ("DER and a byte", [&der[..], b"\0"].concat(), "1 bytes stand behind the CSR"),
-        ("DER twice", der.repeat(2), &format!("{} bytes stand behind", der.len())),
-        ("a block with more", block(&[&der[..], b"ab"].concat()).into(), "2 bytes stand behind"),
+        ("a key before it", (secret.clone() + &west).into(), "it also holds a PRIVATE KEY"),
+        ("a key behind it", (west.clone() + &secret).into(), "it also holds a PRIVATE KEY"),
+        ("text behind it", (west.clone() + "and more\n").into(), "7 bytes follow the CSR"),
+        ("DER and a byte", [&der[..], b"\0"].concat(), "1 byte follows the CSR"),
+        ("DER twice", der.repeat(2), &format!("{} bytes follow", der.len())),
+        ("a block with more", block(&[&der[..], b"ab"].concat()).into(), "2 bytes follow"),
     ];
     for (what, content, message) in cases {
         shell.scratch.write("hostile.csr", content);
@@ -115,14 +130,21 @@ fn a_subject_or_a_key_that_is_there_already_is_said() {
     ended(
         &ran,
         0,
-        &["warning[ctl/subject-taken]: east has a CA of this subject", "ca/east/ca-cert.pem"],
+        &[
+            "warning[ctl/subject-taken]: east already has a CA of this subject",
+            "ca/east/ca-cert.pem",
+        ],
     );
     shell.good("ca csr @/ca --cluster north");
     shell.good("ca sign --yes @/ca/north/ca.csr --ca @/ca --out @/ca/north");
     for subject in ["CN=Mesh CA north", "CN=Another"] {
         let sign =
             format!("ca sign --yes @/ca/north/ca.csr --ca @/ca --subject 'O=Mesh, {subject}'");
-        ended(&shell.run(&format!("{sign} --out -")), 0, &["warning[ctl/key-taken]: north has"]);
+        ended(
+            &shell.run(&format!("{sign} --out -")),
+            0,
+            &["warning[ctl/key-taken]: north already has"],
+        );
     }
     // The folder it goes to is its own, and one beside it counts without --ca as well.
     let quiet = shell.run(SIGN.replace("--out @/west", "--yes --out @/ca/west").as_str());
@@ -130,7 +152,7 @@ fn a_subject_or_a_key_that_is_there_already_is_said() {
     assert!(!quiet.err.contains("warning["), "{}", quiet.err);
     let files = "--ca-cert @/ca/root-cert.pem --ca-key @/ca/root-key.pem";
     let ran = shell.run(&format!("ca sign --yes @/other.csr {files} --out @/ca/south"));
-    ended(&ran, 0, &["warning[ctl/subject-taken]: east has a CA of this subject"]);
+    ended(&ran, 0, &["warning[ctl/subject-taken]: east already has a CA of this subject"]);
 }
 
 #[test]
@@ -193,5 +215,4 @@ fn only_roots_that_vouch_for_the_issuer_are_taken() {
     }
     let ran = shell.run(&format!("{sign} --also-trust @/stray.pem --out @/no"));
     ended(&ran, 1, &["error[ctl/no-root]: `Stray` is not a root", "it was issued by `Root`"]);
-    let _ = NOW;
 }

@@ -222,9 +222,9 @@ pub struct CsrArgs {
 /// `meshctl ca sign`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What is to be signed is shown first: subject, key, names, path length, lifetime, issuer. Compare the key's
-fingerprint with the one `ca csr` printed. On a terminal you are asked; elsewhere `--yes` is needed.
-Exit status: 0 signed, 1 refused or failed, 2 declined, 64 usage error, or not on a terminal without `--yes`.
+Shows subject, key, names, path length, lifetime and issuer before it signs. Compare the key's fingerprint with the one `ca csr` printed. Asks on a terminal; needs `--yes` elsewhere.
+
+Exit status: 0 signed, 1 refused or failed, 2 declined, 64 usage error, or not on a terminal and no `--yes`.
 
 Examples:
   meshctl ca sign ca/east/ca.csr --ca ca --out ca/east     ca-cert.pem, cert-chain.pem, root-cert.pem
@@ -242,7 +242,7 @@ pub struct Sign {
     /// The issuer's private key.
     #[arg(long, value_name = "FILE", requires = "ca_cert")]
     pub ca_key: Option<PathBuf>,
-    /// A further root for root-cert.pem, for an overlap: workloads trust it as well.
+    /// Another root for root-cert.pem, for example during a change of root: workloads trust it too.
     #[arg(long, value_name = "FILE")]
     pub also_trust: Option<PathBuf>,
     /// Sign without asking.

@@ -135,9 +135,9 @@ fn stray(cert: &Cert, issuer: &Cert, file: &Path, place: usize) -> Failure {
         place + 1
     ));
     if cert.is_self_issued() {
-        warning
-            .because(format!("it does not vouch for the issuer `{issuer}`"))
-            .hint("`--also-trust FILE` adds a further root to root-cert.pem, where the mesh is to trust both")
+        warning.because(format!("it does not vouch for the issuer `{issuer}`")).hint(
+            "`--also-trust FILE` adds another root to root-cert.pem, if the mesh is to trust both",
+        )
     } else {
         warning.because(format!("it does not stand between the issuer `{issuer}` and its root"))
     }

@@ -23,14 +23,14 @@ pub(super) fn warn_of_same(dirs: &[&Path], own: &Path, cert: &Cert, io: &mut Io<
         let Neighbour { name, file, ca } = &neighbour;
         let (ours, theirs) = (cert.subject().label(), ca.subject().label());
         let warning = if ca.spki() == cert.spki() {
-            Failure::new("ctl/key-taken", format!("{name} has a certificate for this key already"))
+            Failure::new("ctl/key-taken", format!("{name} already has a certificate for this key"))
                 .because(format!("`{theirs}` has the key sha256 {}", ca.key().fingerprint()))
-                .hint("two clusters with one key cannot be told apart, and what is lost in one is lost in both")
+                .hint("give each cluster its own key: one that is stolen from either can sign for both")
         } else if ca.subject() == cert.subject() {
-            Failure::new("ctl/subject-taken", format!("{name} has a CA of this subject already"))
+            Failure::new("ctl/subject-taken", format!("{name} already has a CA of this subject"))
                 .because(format!("`{theirs}` has the key sha256 {}", ca.key().fingerprint()))
                 .because(format!("`{ours}` has the key sha256 {}", cert.key().fingerprint()))
-                .hint("where both chains meet, a verifier may take the wrong one; `--subject` gives another")
+                .hint("a verifier that meets both chains may take the wrong one; `--subject` sets another")
         } else if looks_like(&ours, &theirs) {
             confusable(&ours, &theirs)
         } else {

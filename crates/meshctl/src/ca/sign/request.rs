@@ -1,4 +1,4 @@
-//! The CSR to be signed: exactly one, and nothing beside it that nobody would see.
+//! The CSR to be signed: exactly one, and nothing else that would go unseen.
 
 use std::path::Path;
 
@@ -40,12 +40,12 @@ pub(super) fn read(path: &Path, io: &mut Io<'_>) -> Result<Csr, Failure> {
     };
     let others: Vec<&Block> = blocks.iter().filter(|block| !is_csr(block)).collect();
     if let Some(other) = others.first() {
-        return Err(more(path, format!("it holds a {} beside the CSR", other.label))
+        return Err(more(path, format!("it also holds a {}", other.label))
             .because(format!("it begins at line {}, the CSR at line {}", other.line, one.line)));
     }
     let behind = behind_end(&bytes);
     if behind > 0 {
-        return Err(more(path, format!("{behind} bytes stand behind the CSR")));
+        return Err(more(path, bytes_follow(behind)));
     }
     decode(&one.der, &format!("the CSR at line {}", one.line), path)
 }
@@ -57,17 +57,22 @@ fn decode(der: &[u8], what: &str, path: &Path) -> Result<Csr, Failure> {
     })?;
     match der.len() - csr.as_der().len() {
         0 => Ok(csr),
-        behind => Err(more(path, format!("{behind} bytes stand behind the CSR"))),
+        behind => Err(more(path, bytes_follow(behind))),
     }
 }
 
 fn more(path: &Path, message: String) -> Failure {
     Failure::new("ctl/one-csr", format!("one CSR is signed at a time: {message}"))
         .in_file(path)
-        .hint("put each CSR into a file of its own, with nothing behind it")
+        .hint("put each CSR into a file of its own, with nothing after it")
 }
 
-/// Bytes behind the last END line but for white space.
+fn bytes_follow(count: usize) -> String {
+    let verb = if count == 1 { "byte follows" } else { "bytes follow" };
+    format!("{count} {verb} the CSR")
+}
+
+/// Bytes after the last END line, white space aside.
 fn behind_end(text: &[u8]) -> usize {
     let mark = b"-----END ";
     let Some(end) = text.windows(mark.len()).rposition(|window| window == mark) else { return 0 };
