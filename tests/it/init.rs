@@ -759,6 +759,11 @@ fn names_do_not_steer_a_terminal() {
     let typed = "ca init @/ca --plain-root-key --root-subject 'CN=a\u{1b}[31m\u{202e}b'";
     shell.check(
         typed, r#"
+        exit 64
+        --- stderr
+        error: invalid value 'CN=a\u{1b}[31m\u{202e}b' for '--root-subject <NAME>': CN `a\u{1b}[31m\u{202e}b` holds the character U+001B, which cannot be seen
+
+        For more information, try '--help'.
     "#,
     );
     // One that somebody else made is shown.
@@ -773,6 +778,11 @@ fn names_do_not_steer_a_terminal() {
     shell.check(
         "ca init @/ca",
         r#"
+        exit 0
+        @/ca/
+        ├─ root-cert.pem    unchanged  a\u{1b}[31m\u{202e}b, ecdsa-p256, until 2036-11-18
+        │                              sha256 [sha256]
+        └─ root-key.pem                not here
     "#,
     );
 }

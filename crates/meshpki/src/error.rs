@@ -18,7 +18,7 @@ use crate::time::Time;
 #[non_exhaustive]
 pub enum Error {
     /// The pile holds more than one certificate nobody else in it was issued by.
-    #[error("{} certificates could be the start of the chain: {}", candidates.len(), candidates.join(", "))]
+    #[error("{} certificates could be the start of the chain: {}", candidates.len(), few(candidates))]
     AmbiguousLeaf {
         /// Subjects of the candidates.
         candidates: Vec<String>,
@@ -349,6 +349,15 @@ pub enum KeyProblem {
         /// The algorithm.
         Box<str>,
     ),
+}
+
+/// The first ten, and how many more there are.
+fn few(names: &[String]) -> String {
+    let shown = names.iter().take(10).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(10) {
+        0 => shown,
+        more => alloc::format!("{shown} and {more} more"),
+    }
 }
 
 impl Error {
