@@ -17,6 +17,9 @@ const LARGEST: u64 = 16_384;
 /// Bits of the largest modulus a mesh takes; with larger ones no powers are computed.
 const LARGEST_USED: u64 = 8_192;
 
+/// Something that makes a modulus useless.
+type Check = fn(&BigUint) -> bool;
+
 /// What is wrong with an RSAPublicKey.
 pub(super) fn flaw(bits: &[u8]) -> Option<KeyFlaw> {
     let Ok((modulus, exponent)) = rsa_numbers(bits) else { return Some(KeyFlaw::MalformedRsa) };
@@ -37,7 +40,7 @@ pub(super) fn flaw(bits: &[u8]) -> Option<KeyFlaw> {
     if let Some(prime) = small_factor(&n) {
         return Some(KeyFlaw::SmallFactor(prime));
     }
-    let checks: [(fn(&BigUint) -> bool, KeyFlaw); 5] = [
+    let checks: [(Check, KeyFlaw); 5] = [
         (is_pattern, KeyFlaw::Pattern),
         (is_roca, KeyFlaw::Roca),
         (is_power, KeyFlaw::Power),
