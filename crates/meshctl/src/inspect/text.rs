@@ -293,8 +293,5 @@ impl Sheet {
             "Key",
             &format!("{}, sha256 {}", names::key(key.algorithm()), key.fingerprint()),
         );
-        if let Some(flaw) = key.flaw() {
-            self.field("", &format!("it protects nothing: {flaw}"));
-        }
     }
 }
