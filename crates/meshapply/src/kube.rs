@@ -20,6 +20,7 @@ use crate::state::{Desired, Observed};
 use crate::workload::Id;
 
 mod config_maps;
+mod identity;
 mod istiod;
 mod mesh_config;
 mod older;
@@ -28,6 +29,7 @@ mod resources;
 mod secret;
 mod workloads;
 
+pub use identity::Identity;
 pub use istiod::Istiod;
 pub use mesh_config::MeshConfig;
 pub use older::OlderPod;
@@ -54,6 +56,7 @@ pub struct Options {
 pub struct Kube {
     client: Client,
     server: String,
+    identity: Identity,
     options: Options,
 }
 
@@ -79,8 +82,9 @@ impl Kube {
         config.connect_timeout = Some(Duration::from_secs(5));
         config.read_timeout = Some(REQUEST);
         let server = config.cluster_url.to_string();
+        let identity = Identity::of(&config);
         let client = Client::try_from(config).map_err(|error| fail(told(&error)))?;
-        Ok(Self { client, server: server.trim_end_matches('/').to_owned(), options })
+        Ok(Self { client, server: server.trim_end_matches('/').to_owned(), identity, options })
     }
 
     /// The address of the API server.
@@ -149,6 +153,8 @@ impl Kube {
                 secret::write(self, desired, over.as_deref(), params).await
             }
             Action::Note { over } => secret::note(self, desired, over, &params).await,
+            Action::Clean { over } => secret::clean(self, over, &params).await,
+            Action::Forget { over } => secret::forget(self, over, &params).await,
             Action::Restart { id, mark } => workloads::restart(self, id, mark, &params).await,
         }
     }
@@ -180,7 +186,10 @@ impl Cluster for Kube {
         } else {
             Vec::new()
         };
-        Ok(Observed { secret, previous, istiod, gateways, workloads })
+        let (secret, vacant) = secret::vacant(secret);
+        let has_previous = previous.is_some();
+        let (previous, _) = secret::vacant(previous);
+        Ok(Observed { secret, vacant, previous, has_previous, istiod, gateways, workloads })
     }
 
     async fn act(&self, action: &Action, desired: &Desired) -> Result<(), Error> {

@@ -57,6 +57,7 @@ impl Authority {
     ) -> Result<Self, Failure> {
         let certs = read_certs(cert, io)?;
         certs.iter().try_for_each(check_sound).map_err(|failure| failure.in_file(cert))?;
+        passphrase::warn_shared_key(key, io);
         let key = passphrase::read_key(key, options, io)?;
         let (above, roots) = sorted(&certs, cert, io).map_err(|failure| failure.in_file(cert))?;
         let this = Self::new(certs[0].clone(), above, roots, key);

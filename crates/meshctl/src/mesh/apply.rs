@@ -33,7 +33,8 @@ pub(super) fn run(args: &Apply, io: &mut Io<'_>) -> Result<Exit, Failure> {
     }
     let mesh = load::mesh(&args.source, io)?;
     runtime()?.block_on(async {
-        let mut plan = live::plan(&mesh, &args.contexts, &args.lock, &args.source, io).await?;
+        let mut plan =
+            live::plan(&mesh, &args.contexts, &args.lock, &args.source, &args.force, io).await?;
         show::output(&diff::text(&plan, args.diff), io)?;
         for warning in &plan.warnings {
             warn(io.err, warning);
