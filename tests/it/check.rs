@@ -10,7 +10,7 @@ use meshpki::issue::{Issuer, Serial, Stamp, issue};
 use meshpki::istiod::Problem;
 use meshpki::profile::Role;
 use meshpki::time::DAY;
-use meshpki::{Cert, KeyType, Name, Profile, Signer, SoftKey, Time, oid, pem, self_signed};
+use meshpki::{Cert, KeyType, Name, Profile, Signer, SoftKey, Time, der, oid, pem, self_signed};
 use serde_json::Value;
 use tempfile::TempDir;
 use tests::command::{Answer, run};
@@ -537,6 +537,33 @@ fn forged_world(ca: &[u8], root: &[u8]) -> World {
     world
 }
 
+/// The Ed25519 key that is the neutral point: R = B and S = 1 is its signature of anything.
+struct Everybody(meshpki::PublicKey);
+
+impl Everybody {
+    fn new() -> Self {
+        let mut point = [0; 32];
+        point[0] = 1;
+        let algorithm = der::sequence(&[&der::tlv(der::OID, oid::ED25519)]);
+        let spki = der::sequence(&[&algorithm, &der::bit_string(&point)]);
+        Self(meshpki::PublicKey::from_spki(&spki).unwrap())
+    }
+}
+
+impl meshpki::Signer for Everybody {
+    fn public_key(&self) -> &meshpki::PublicKey {
+        &self.0
+    }
+
+    fn sign(&self, _: &[u8]) -> Result<Vec<u8>, meshpki::SignError> {
+        let mut signature = vec![0x66; 64];
+        signature[0] = 0x58;
+        signature[32..].fill(0);
+        signature[32] = 1;
+        Ok(signature)
+    }
+}
+
 fn of_forged(expect: Expect<'_>) {
     let top = |path_len| forged("Root", "p256-0", ("Root", "p256-0"), vec![is_ca(path_len)]);
     let east = || forged("East", "p256-1", ("Root", "p256-0"), vec![is_ca(Some(&[0]))]);
@@ -547,6 +574,15 @@ fn of_forged(expect: Expect<'_>) {
         &[],
         &["path-length"],
     );
+    let neutral = Everybody::new();
+    let everybody =
+        tests::authority::resigned(&self::root("CN=Everybody", |_| {}).cert, &neutral, |fields| {
+            fields[2] = neutral.0.signature_algorithm().unwrap();
+            fields[6] = neutral.0.as_spki().to_vec();
+        });
+    let world = forged_world(&east().sign(), &root);
+    world.write("east/root-cert.pem", pem::encode(pem::CERTIFICATE, &root) + &everybody.to_pem());
+    expect("a second root everybody can sign with", &world, &[], &["forgeable-key"]);
     let mut long = east();
     long.not_after.1 = b"491231235959Z".to_vec();
     let mut short = top(None);

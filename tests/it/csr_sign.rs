@@ -21,7 +21,7 @@ fn the_two_sides_meet() {
     shell.check("ca csr @/side --cluster east", r#"
         exit 0
         @/side/east/ca-key.pem  made, stays here
-        @/side/east/ca.csr      made, O = Mesh, CN = Mesh CA east, ecdsa-p256, key sha256 [key]
+        @/side/east/ca.csr      made, O = Mesh, CN = Mesh CA east, ecdsa-p256, key sha256 [sha256]
         --- stderr
 
         next: where the root key is, `meshctl ca sign @/side/east/ca.csr --ca DIR --out @/side/east`; bring the three certificate files back here
@@ -36,13 +36,22 @@ fn the_two_sides_meet() {
     "#,
     );
     shell.check(
-        "ca sign @/side/east/ca.csr --ca @/ca --out @/side/east",
+        "ca sign --yes @/side/east/ca.csr --ca @/ca --out @/side/east",
         r#"
         exit 0
         @/side/east/ca-cert.pem  signed by Mesh Root, until 2027-11-21
                                  sha256 [sha256]
         @/side/east/cert-chain.pem
         @/side/east/root-cert.pem
+        --- stderr
+        to be signed:
+          subject      O = Mesh, CN = Mesh CA east
+          key          ecdsa-p256, key sha256 [sha256]
+          names        none
+          usage        keyCertSign, cRLSign
+          path length  0: it signs workloads and no further CA
+          lifetime     2026-11-21T06:55:00Z to 2027-11-21T06:55:00Z, 365 days
+          issuer       O = Mesh, CN = Mesh Root, ecdsa-p256, key sha256 [sha256]
     "#,
     );
     compare(
@@ -72,9 +81,17 @@ fn the_two_sides_meet() {
     );
     let before = shell.scratch.entries("side");
     // Signing again gives another certificate, which does not take the place of the first.
-    shell.check("ca sign @/side/east/ca.csr --ca @/ca --out @/side/east", r#"
+    shell.check("ca sign --yes @/side/east/ca.csr --ca @/ca --out @/side/east", r#"
         exit 1
         --- stderr
+        to be signed:
+          subject      O = Mesh, CN = Mesh CA east
+          key          ecdsa-p256, key sha256 [sha256]
+          names        none
+          usage        keyCertSign, cRLSign
+          path length  0: it signs workloads and no further CA
+          lifetime     2026-11-21T06:55:00Z to 2027-11-21T06:55:00Z, 365 days
+          issuer       O = Mesh, CN = Mesh Root, ecdsa-p256, key sha256 [sha256]
         error[ctl/exists]: `@/side/east/cert-chain.pem` is there already with other content and is not overwritten
 
         hint: sign into another folder, or move that file away first
@@ -87,9 +104,9 @@ fn the_two_sides_meet() {
 fn a_run_that_was_cut_off_can_be_repeated() {
     let shell = shell();
     shell.good("ca csr @/side --cluster east");
-    shell.good("ca sign @/side/east/ca.csr --ca @/ca --out @/side/east");
+    shell.good("ca sign --yes @/side/east/ca.csr --ca @/ca --out @/side/east");
     std::fs::remove_file(shell.scratch.join("side/east/ca-cert.pem")).unwrap();
-    shell.good("ca sign @/side/east/ca.csr --ca @/ca --out @/side/east");
+    shell.good("ca sign --yes @/side/east/ca.csr --ca @/ca --out @/side/east");
     let files = shell.scratch.entries("side/east");
     let files = files.into_iter().map(|(name, entry)| (name, entry.content.unwrap())).collect();
     CaCerts::from_files(&files, NOW).unwrap();
@@ -97,8 +114,8 @@ fn a_run_that_was_cut_off_can_be_repeated() {
     std::fs::remove_file(shell.scratch.join("side/east/ca-cert.pem")).unwrap();
     shell.good("ca csr @/side --cluster west");
     std::fs::remove_file(shell.scratch.join("side/east/ca-key.pem")).unwrap();
-    let ran = shell.run("ca sign @/side/west/ca.csr --ca @/ca --out @/side/east");
-    assert!(ran.err.starts_with("error[ctl/exists]"), "{}", ran.err);
+    let ran = shell.run("ca sign --yes @/side/west/ca.csr --ca @/ca --out @/side/east");
+    assert!(ran.err.contains("\nerror[ctl/exists]"), "{}", ran.err);
 }
 
 #[test]
@@ -116,7 +133,7 @@ fn signed_into_the_folder_of_the_ca_it_is_a_cluster_of_it() {
         hint: `meshctl ca sign @/ca/east/ca.csr --ca @/ca --out @/ca/east`
     "#,
     );
-    shell.good("ca sign @/ca/east/ca.csr --ca @/ca --out @/ca/east");
+    shell.good("ca sign --yes @/ca/east/ca.csr --ca @/ca --out @/ca/east");
     shell.check(
         "ca init @/ca --cluster east",
         r#"
@@ -148,7 +165,7 @@ fn the_profile_and_not_the_csr_says_what_the_certificate_may_do() {
     let csr = meshpki::Csr::create(&subject, &names, wish, &cluster).unwrap();
     shell.scratch.write("east.csr", csr.as_der());
     let sign = |options: &str| {
-        let pem = shell.good(&format!("ca sign @/east.csr --ca @/ca --out - {options}"));
+        let pem = shell.good(&format!("ca sign --yes @/east.csr --ca @/ca --out - {options}"));
         meshpki::cacerts::certs("stdout", pem.as_bytes()).unwrap().remove(0)
     };
     let path_len = |cert: &meshpki::Cert| cert.extensions().basic_constraints.unwrap().path_len;
@@ -181,13 +198,22 @@ fn a_csr_from_standard_input_and_an_issuer_that_is_no_root() {
     shell.scratch.write_key("issuer-key.pem", middle.key.to_pem().as_bytes());
     shell.stdin = csr("CN=east", &key(KeyType::EcdsaP256)).to_pem().into_bytes();
     shell.check(
-        "ca sign - --ca-cert @/issuer.pem --ca-key @/issuer-key.pem --out @/east",
+        "ca sign - --yes --ca-cert @/issuer.pem --ca-key @/issuer-key.pem --out @/east",
         r#"
         exit 0
         @/east/ca-cert.pem  signed by Middle, until 2027-11-21
                             sha256 [sha256]
         @/east/cert-chain.pem
         @/east/root-cert.pem
+        --- stderr
+        to be signed:
+          subject      CN = east
+          key          ecdsa-p256, key sha256 [sha256]
+          names        none
+          usage        keyCertSign, cRLSign
+          path length  0: it signs workloads and no further CA
+          lifetime     2026-11-21T06:55:00Z to 2027-11-21T06:55:00Z, 365 days
+          issuer       CN = Middle, ed25519, key sha256 [sha256]
     "#,
     );
     let order: Vec<String> =
@@ -197,7 +223,7 @@ fn a_csr_from_standard_input_and_an_issuer_that_is_no_root() {
             .map(|cert| cert.subject().to_string())
             .collect();
     assert_eq!(order, ["CN = east", "CN = Middle", "CN = Root"]);
-    shell.check("ca sign - --ca-cert @/alone.pem --ca-key @/issuer-key.pem --out @/west", r#"
+    shell.check("ca sign - --yes --ca-cert @/alone.pem --ca-key @/issuer-key.pem --out @/west", r#"
         exit 1
         --- stderr
         error[ctl/no-root]: root-cert.pem cannot be written: the issuer's file holds no root
@@ -207,7 +233,7 @@ fn a_csr_from_standard_input_and_an_issuer_that_is_no_root() {
     "#);
     assert!(
         shell
-            .good("ca sign - --ca-cert @/alone.pem --ca-key @/issuer-key.pem --out -")
+            .good("ca sign - --yes --ca-cert @/alone.pem --ca-key @/issuer-key.pem --out -")
             .starts_with("-----BEGIN")
     );
 }
@@ -229,7 +255,7 @@ fn an_issuer_file_out_of_order_gives_a_chain_in_order() {
     shell.scratch.write_key("issuer-key.pem", lower.key.to_pem().as_bytes());
     shell.scratch.write("east.csr", csr("CN=east", &key(KeyType::EcdsaP256)).to_pem());
     shell.good(
-        "ca sign @/east.csr --ca-cert @/issuer.pem --ca-key @/issuer-key.pem --validity 10m --out @/east",
+        "ca sign --yes @/east.csr --ca-cert @/issuer.pem --ca-key @/issuer-key.pem --validity 10m --out @/east",
     );
     let names = |file: &str| -> Vec<String> {
         let text = shell.scratch.read(file);
@@ -245,7 +271,7 @@ fn warnings() {
     shell.check("ca csr @/side --cluster east --key-type ed25519 --san dns:a.b --san uri:spiffe://east", r#"
         exit 0
         @/side/east/ca-key.pem  made, stays here
-        @/side/east/ca.csr      made, O = Mesh, CN = Mesh CA east, ed25519, key sha256 [key]
+        @/side/east/ca.csr      made, O = Mesh, CN = Mesh CA east, ed25519, key sha256 [sha256]
         --- stderr
         warning[ctl/key-type-unproven]: `east` gets a key of type ed25519
           because: istiod reads it, but Envoy is not known to accept certificates signed with it
@@ -255,7 +281,7 @@ fn warnings() {
         next: where the root key is, `meshctl ca sign @/side/east/ca.csr --ca DIR --out @/side/east`; bring the three certificate files back here
     "#);
     shell.check(
-        "ca sign @/side/east/ca.csr --ca @/ca --out @/side/east --constrain east.example --at 2036-10-01",
+        "ca sign --yes @/side/east/ca.csr --ca @/ca --out @/side/east --constrain east.example --at 2036-10-01",
         r#"
         exit 0
         @/side/east/ca-cert.pem  signed by Mesh Root, until 2036-11-18
@@ -275,6 +301,16 @@ fn warnings() {
           because: `Mesh Root` ends then, and nothing outlives its issuer
 
         hint: a new root has to be distributed before that day
+        to be signed:
+          subject      O = Mesh, CN = Mesh CA east
+          key          ed25519, key sha256 [sha256]
+          names        URI:spiffe://east.example
+          usage        keyCertSign, cRLSign
+          path length  0: it signs workloads and no further CA
+          lifetime     2036-09-30T23:55:00Z to 2036-11-18T06:55:00Z, 48 days
+          issuer       O = Mesh, CN = Mesh Root, ecdsa-p256, key sha256 [sha256]
+          limited to   URI:east.example
+          not given    DNS:a.b, URI:spiffe://east, which the CSR asks for
     "#,
     );
 }
@@ -286,7 +322,7 @@ fn refused_with_words() {
     shell.good("ca csr @/side --cluster west");
     let west = shell.scratch.read("side/west/ca-key.pem");
     shell.scratch.write("side/east/ca-key.pem", west);
-    shell.check("ca sign @/side/east/ca.csr --ca @/ca --out @/side/east", r#"
+    shell.check("ca sign --yes @/side/east/ca.csr --ca @/ca --out @/side/east", r#"
         exit 1
         --- stderr
         error[pki/key-mismatch]: the private key does not belong to `Mesh CA east`: the certificate has key sha256 [key], the private key is sha256 [key]
@@ -295,7 +331,7 @@ fn refused_with_words() {
         hint: `--out` names the folder of another cluster: check it
     "#);
     shell.check(
-        "ca sign @/side/east/ca.csr --ca @/side --out -",
+        "ca sign --yes @/side/east/ca.csr --ca @/side --out -",
         r#"
         exit 1
         --- stderr
@@ -319,7 +355,7 @@ fn refused_with_words() {
     "#,
     );
     shell.check(
-        "ca sign @/ca/root-cert.pem --ca @/ca --out -",
+        "ca sign --yes @/ca/root-cert.pem --ca @/ca --out -",
         r#"
         exit 1
         --- stderr
@@ -330,33 +366,33 @@ fn refused_with_words() {
     "#,
     );
     shell.check(
-        "ca sign @/side/east/ca.csr --out -",
+        "ca sign --yes @/side/east/ca.csr --out -",
         r#"
         exit 64
         --- stderr
         error: the following required arguments were not provided:
           --ca <DIR>
 
-        Usage: meshctl ca sign --out <DIR> --ca <DIR> <CSR>
+        Usage: meshctl ca sign --out <DIR> --yes --ca <DIR> <CSR>
 
         For more information, try '--help'.
     "#,
     );
     shell.check(
-        "ca sign @/side/east/ca.csr --ca-cert @/ca/root-cert.pem --out -",
+        "ca sign --yes @/side/east/ca.csr --ca-cert @/ca/root-cert.pem --out -",
         r#"
         exit 64
         --- stderr
         error: the following required arguments were not provided:
           --ca-key <FILE>
 
-        Usage: meshctl ca sign --out <DIR> --ca-cert <FILE> --ca-key <FILE> <CSR>
+        Usage: meshctl ca sign --out <DIR> --ca-cert <FILE> --ca-key <FILE> --yes <CSR>
 
         For more information, try '--help'.
     "#,
     );
     shell.check(
-        "ca sign @/side/east/ca.csr --ca @/ca --ca-cert @/ca/root-cert.pem --ca-key @/k --out -",
+        "ca sign --yes @/side/east/ca.csr --ca @/ca --ca-cert @/ca/root-cert.pem --ca-key @/k --out -",
         r#"
         exit 64
         --- stderr
@@ -364,7 +400,7 @@ fn refused_with_words() {
           --ca-cert <FILE>
           --ca-key <FILE>
 
-        Usage: meshctl ca sign --out <DIR> --ca <DIR> <CSR>
+        Usage: meshctl ca sign --out <DIR> --yes --ca <DIR> <CSR>
 
         For more information, try '--help'.
     "#,

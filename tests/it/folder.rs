@@ -178,7 +178,7 @@ fn a_clock_that_was_never_set() {
         "ca init @/new --plain-root-key --cluster east",
         "ca init @/ca --cluster north",
         "ca renew @/ca --cluster east",
-        "ca sign @/side/west/ca.csr --ca @/ca --out @/side/west",
+        "ca sign --yes @/side/west/ca.csr --ca @/ca --out @/side/west",
         "ca expiry @/ca",
         "check @/ca",
     ];

@@ -1,7 +1,10 @@
 //! `meshctl ca init`: what it makes, what it says, and that it leaves alone what is there.
 
 use tests::Shell;
+use tests::authority::{Authority, resigned};
 use tests::cli::compare;
+
+use meshpki::{KeyType, der};
 
 #[test]
 fn a_root_and_two_clusters_then_again_then_a_third() {
@@ -752,14 +755,33 @@ fn options_for_another_root_are_told() {
 #[test]
 fn names_do_not_steer_a_terminal() {
     let shell = Shell::new();
+    let typed = "ca init @/ca --plain-root-key --root-subject 'CN=a\u{1b}[31m\u{202e}b'";
     shell.check(
-        "ca init @/ca --plain-root-key --root-subject 'CN=a\u{1b}[31m\u{202e}b'",
+        typed, r#"
+        exit 64
+        --- stderr
+        error: invalid value 'CN=a\u{1b}[31m\u{202e}b' for '--root-subject <NAME>': CN `a\u{1b}[31m\u{202e}b` holds the character U+001B, which cannot be seen
+
+        For more information, try '--help'.
+    "#,
+    );
+    // One that somebody else made is shown.
+    let root = Authority::root(KeyType::EcdsaP256, "CN=Root", |_| {});
+    let common_name = "a\u{1b}[31m\u{202e}b".as_bytes();
+    let name = tests::forge::name(&[(meshpki::oid::COMMON_NAME, der::UTF8_STRING, common_name)]);
+    let cert = resigned(&root.cert, &root.key, |fields| {
+        fields[3].clone_from(&name);
+        fields[5] = name;
+    });
+    shell.scratch.write("ca/root-cert.pem", cert.to_pem());
+    shell.check(
+        "ca init @/ca",
         r#"
         exit 0
         @/ca/
-        ├─ root-cert.pem    made       a\u{1b}[31m\u{202e}b, ecdsa-p256, until 2036-11-18
+        ├─ root-cert.pem    unchanged  a\u{1b}[31m\u{202e}b, ecdsa-p256, until 2036-11-18
         │                              sha256 [sha256]
-        └─ root-key.pem     made       not encrypted; keep it offline
+        └─ root-key.pem                not here
     "#,
     );
 }
@@ -809,8 +831,8 @@ fn a_result_that_cannot_be_written_is_a_failure() {
         &["ca", "init", "ca"][..],
         &["ca", "renew", "ca", "--cluster", "east"],
         &["ca", "csr", "side", "--cluster", "north"],
-        &["ca", "sign", "side/west/ca.csr", "--ca", "ca", "--out", "-"],
-        &["ca", "sign", "side/west/ca.csr", "--ca", "ca", "--out", "side/west"],
+        &["ca", "sign", "--yes", "side/west/ca.csr", "--ca", "ca", "--out", "-"],
+        &["ca", "sign", "--yes", "side/west/ca.csr", "--ca", "ca", "--out", "side/west"],
         &["ca", "chain", "ca/root-cert.pem"],
     ] {
         let (status, err) = full(&shell, args);

@@ -175,9 +175,18 @@ fn made_by_the_library() {
     let key = SoftKey::generate(KeyType::Ed25519).unwrap();
     let stamp =
         Stamp { serial: Serial::from_random([0x11; 20]), not_before: Time(1_735_689_600 + 7200) };
-    let mut profile = Profile::root(Name::parse("CN=Zoë\u{7}, O=A").unwrap());
-    profile.subject_alt_names = vec![GeneralName::Dns(b"a\x1b[31m.example".to_vec())];
+    let mut profile = Profile::root(Name::parse("CN=Zoë?, O=A").unwrap());
+    profile.subject_alt_names = vec![GeneralName::Dns(b"a?[31m.example".to_vec())];
     let cert = self_signed(&profile, &key, stamp).unwrap();
+    // Nothing here issues such names; they are put in afterwards.
+    let cert = tests::authority::resigned(&cert, &key, |fields| {
+        for field in fields {
+            let zoe = field.windows(4).position(|w| w == b"o\xc3\xab?");
+            let red = field.windows(4).position(|w| w == b"a?[3");
+            zoe.into_iter().for_each(|i| field[i + 3] = 7);
+            red.into_iter().for_each(|i| field[i + 1] = 0x1b);
+        }
+    });
     let text = cert.to_pem() + &key.to_pem();
     let answer = run_with(&["ca", "inspect", "-"], text.as_bytes()).to_string();
     let answer = answer

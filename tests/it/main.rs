@@ -14,6 +14,7 @@ mod fixtures;
 mod folder;
 mod forget;
 mod fuzz;
+mod hostile;
 mod init;
 mod inspect;
 mod interop;
@@ -34,6 +35,7 @@ mod refusals;
 mod renew;
 mod replay;
 mod rig;
+mod signed;
 mod terminal;
 mod verify_extras;
 

@@ -565,7 +565,9 @@ fn what_the_verification_engine_refuses() {
           in: @/east.csr
     "#);
     assert_eq!(
-        shell.run("ca sign @/east.csr --ca @/ca --san uri:spiffe://east.example --out -").status,
+        shell
+            .run("ca sign --yes @/east.csr --ca @/ca --san uri:spiffe://east.example --out -")
+            .status,
         0
     );
 }

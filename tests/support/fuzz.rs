@@ -62,6 +62,9 @@ pub fn crl(data: &[u8]) {
 pub fn csr(data: &[u8]) {
     if let Ok(csr) = Csr::from_der(data) {
         let _ = csr.check_signature();
+        if let Ok(key) = meshpki::issue::csr_key(&csr) {
+            assert_eq!(key.flaw(), None);
+        }
     }
 }
 

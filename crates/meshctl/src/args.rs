@@ -242,9 +242,13 @@ pub struct CsrArgs {
 /// `meshctl ca sign`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Shows subject, key, names, path length, lifetime and issuer before it signs. Compare the key's fingerprint with the one `ca csr` printed. Asks on a terminal; needs `--yes` elsewhere.
+
+Exit status: 0 signed, 1 refused or failed, 2 declined, 64 usage error, or not on a terminal and no `--yes`.
+
 Examples:
   meshctl ca sign ca/east/ca.csr --ca ca --out ca/east     ca-cert.pem, cert-chain.pem, root-cert.pem
-  meshctl ca sign east.csr --ca-cert root.pem --ca-key root-key.pem --out -
+  meshctl ca sign east.csr --ca-cert root.pem --ca-key root-key.pem --out - --yes
   meshctl ca sign intermediate_ca.csr --ca ca --cfssl-config cfssl.json --profile intermediate_ca --out east")]
 pub struct Sign {
     /// The certificate signing request, PEM or DER; `-` reads standard input.
@@ -252,12 +256,18 @@ pub struct Sign {
     /// Folder of the CA: root-cert.pem and root-key.pem.
     #[arg(long, value_name = "DIR", required_unless_present = "ca_cert", conflicts_with_all = ["ca_cert", "ca_key"])]
     pub ca: Option<PathBuf>,
-    /// The issuer's certificate, followed by those above it where it is no root.
+    /// The issuer's certificate, followed by those above it and its root. Roots that do not vouch for it are left out.
     #[arg(long, value_name = "FILE", requires = "ca_key")]
     pub ca_cert: Option<PathBuf>,
     /// The issuer's private key.
     #[arg(long, value_name = "FILE", requires = "ca_cert")]
     pub ca_key: Option<PathBuf>,
+    /// Another root for root-cert.pem, for example during a change of root: workloads trust it too.
+    #[arg(long, value_name = "FILE")]
+    pub also_trust: Option<PathBuf>,
+    /// Sign without asking.
+    #[arg(long)]
+    pub yes: bool,
     /// Folder for ca-cert.pem, cert-chain.pem and root-cert.pem, or `-` for the certificate on standard output.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,

@@ -7,6 +7,7 @@ mod folder;
 pub(crate) mod init;
 mod intermediate;
 mod issuer;
+mod neighbours;
 pub(crate) mod passphrase;
 pub(crate) mod renew;
 pub(crate) mod sign;
@@ -19,7 +20,7 @@ use std::path::Path;
 
 use meshpki::cacerts::certs;
 use meshpki::pem::PemProblem;
-use meshpki::{Cert, Error, KeyType};
+use meshpki::{Cert, Error, KeyType, PublicKey};
 
 use crate::report::{Failure, warn};
 use crate::{Io, files, show};
@@ -46,6 +47,18 @@ fn read_certs(path: &Path, io: &mut Io<'_>) -> Result<Vec<Cert>, Failure> {
             failure
         }
     })
+}
+
+/// A key as `ca csr` and `ca sign` print it, so that both sides can compare: its type and fingerprint.
+fn key_words(key: &PublicKey) -> String {
+    format!("{}, key sha256 {}", key.algorithm(), key.fingerprint())
+}
+
+/// Refuses a certificate whose key everybody can sign with.
+fn check_sound(cert: &Cert) -> Result<(), Failure> {
+    let Some(flaw) = cert.key().flaw() else { return Ok(()) };
+    let what = format!("the key of `{}`", cert.subject().label());
+    Err(Error::ForgeableKey { what, flaw }.into())
 }
 
 /// Warns where istiod or Envoy is unproven with a key type.

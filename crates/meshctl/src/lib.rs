@@ -97,7 +97,9 @@ fn finish(result: Result<Exit, Failure>, io: &mut Io<'_>) -> u8 {
 }
 
 fn usage(error: &clap::Error, io: &mut Io<'_>) -> u8 {
+    // What was typed is in it, control characters included.
     let text = error.render().to_string();
+    let text: String = text.lines().map(|line| show::safe(line) + "\n").collect();
     let is_help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     let stream: &mut dyn Write = if is_help { io.out } else { io.err };
     // The exit status says it too.

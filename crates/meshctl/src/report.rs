@@ -36,15 +36,18 @@ impl Failure {
         "ctl/io",
         "ctl/kept-key",
         "ctl/key-permissions",
+        "ctl/key-taken",
         "ctl/key-type-unproven",
         "ctl/leftovers",
         "ctl/locked",
+        "ctl/name-confusable",
         "ctl/name-constraint-unproven",
         "ctl/no-cluster",
         "ctl/no-passphrase",
         "ctl/no-previous",
         "ctl/no-root",
         "ctl/no-root-key",
+        "ctl/one-csr",
         "ctl/other-root",
         "ctl/passphrase-permissions",
         "ctl/passphrase-weak",
@@ -53,6 +56,7 @@ impl Failure {
         "ctl/san",
         "ctl/stale-folder",
         "ctl/strays",
+        "ctl/subject-taken",
         "ctl/unreadable",
         "ctl/usage",
         "ctl/validity-cut",
@@ -248,6 +252,15 @@ fn hint(error: &Error) -> Option<String> {
         }
         Error::CsrSignature { .. } => {
             "make the CSR again, on the machine that has the key: `meshctl ca csr DIR --cluster NAME`"
+        }
+        Error::AmbiguousChain { .. } => {
+            "take the certificates apart by hand, and give the one that begins the chain with `--leaf`"
+        }
+        Error::CsrWeakSignature { .. } => {
+            "make the CSR again with SHA-256: `openssl req -new -sha256 -key KEY -out FILE`"
+        }
+        Error::ForgeableKey { .. } => {
+            "make a new key: `meshctl ca csr DIR --cluster NAME` for a cluster, `meshctl ca init NEW` for a root"
         }
         Error::IssuerNotCa { .. } | Error::IssuerMayNotSign { .. } => {
             "`meshctl ca inspect FILE` shows what the certificate may do; `meshctl ca init DIR` makes a root that can sign"

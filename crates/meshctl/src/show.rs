@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use meshpki::cert::RawTime;
+use meshpki::name::is_invisible;
 use meshpki::{Time, digest, time};
 use serde_json::Value;
 
@@ -27,7 +28,7 @@ pub(crate) fn output(text: &str, io: &mut Io<'_>) -> Result<(), Failure> {
 pub(crate) fn safe(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() || is_invisible(c) {
+        if is_invisible(c) {
             out.extend(c.escape_unicode());
         } else {
             out.push(c);
@@ -44,15 +45,6 @@ pub(crate) fn word(path: &Path) -> String {
         return safe(&text);
     }
     safe(&format!("'{}'", text.replace('\'', r"'\''")))
-}
-
-/// Characters that turn the direction of text or take no room, so that one text looks like another.
-const fn is_invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
-    )
 }
 
 /// A JSON document, indented, in ASCII: what is not stands as `\u` escapes, so that it is safe on a terminal as well.

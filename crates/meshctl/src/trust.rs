@@ -108,6 +108,11 @@ fn roots_of(dir: &Path, name: &str, at: Time) -> Result<Roots, Failure> {
     };
     let roots_file = folder.join(roots);
     let trusted = certs(&roots_file)?;
+    let flawed = trusted.iter().find_map(|root| Some((root, root.key().flaw()?)));
+    if let Some((root, flaw)) = flawed {
+        let what = format!("the key of `{}`", root.subject().label());
+        return Err(Failure::from(meshpki::Error::ForgeableKey { what, flaw }).in_file(&roots_file));
+    }
     let anchors = anchors(&ca, &chain, &trusted, at);
     if anchors.is_empty() {
         return Err(Failure::new("pki/untrusted", "no root vouches for the CA of the cluster")

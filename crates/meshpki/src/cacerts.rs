@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::cert::{Cert, KeyUsage};
 use crate::chain::issued;
 use crate::error::Error;
-use crate::issue::short;
+use crate::issue::{check_sound, short};
 use crate::key::Signer;
 use crate::oid;
 use crate::pem;
@@ -74,7 +74,7 @@ impl CaCerts {
     /// itself does not matter, the chain written has it. `at` is the time dates are judged at.
     ///
     /// # Errors
-    /// `pki/not-ca`, `pki/key-mismatch`, `pki/root-key`, `pki/ext-key-usage`, `pki/chain-order`, `pki/weak-signature`, `pki/istiod-unreadable`,
+    /// `pki/forgeable-key`, `pki/not-ca`, `pki/key-mismatch`, `pki/root-key`, `pki/ext-key-usage`, `pki/chain-order`, `pki/weak-signature`, `pki/istiod-unreadable`,
     /// `pki/no-certificate` without roots, `pki/untrusted` when the chain does not lead to a root.
     pub fn new(
         ca: Cert,
@@ -86,6 +86,7 @@ impl CaCerts {
         let Some(first_root) = roots.first() else {
             return Err(Error::NoCertificate { what: String::from("the roots") });
         };
+        check_keys([&ca].into_iter().chain(&above).chain(&roots))?;
         check_key(&ca, &key, &roots)?;
         check_authority(&ca)?;
         let mut chain = alloc::vec![ca.clone()];
@@ -219,6 +220,13 @@ pub fn certs(what: &str, text: &[u8]) -> Result<Vec<Cert>, Error> {
 
 fn first(certs: Vec<Cert>, what: &str) -> Result<Cert, Error> {
     certs.into_iter().next().ok_or_else(|| Error::NoCertificate { what: what.to_string() })
+}
+
+/// No certificate of a set has a key everybody can sign with.
+fn check_keys<'a>(mut certs: impl Iterator<Item = &'a Cert>) -> Result<(), Error> {
+    certs.try_for_each(|cert| {
+        check_sound(cert.key(), || alloc::format!("the key of `{}`", cert.subject().label()))
+    })
 }
 
 fn check_key(ca: &Cert, key: &SoftKey, roots: &[Cert]) -> Result<(), Error> {

@@ -1,5 +1,6 @@
 //! Chain assembly: a pile of certificates in any order becomes one chain, leaf first.
 
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -30,6 +31,10 @@ impl Assembly {
     }
 }
 
+/// Signatures checked in vain before [`assemble`] gives up: guesses at who issued whom that were wrong. Where names or
+/// key identifiers tell certificates apart, every guess is right.
+pub const WRONG_GUESSES: usize = 1_000;
+
 /// Puts `pile` in order: from the leaf (the certificate nobody in the pile was issued by, or the one
 /// given) up to a root.
 ///
@@ -37,104 +42,182 @@ impl Assembly {
 /// the way that ends at a self-signed certificate comes first, then the shorter one, then the one valid
 /// longest, then the order of the pile; the result does not depend on anything else.
 ///
+/// Each certificate is checked with the keys of those that have its issuer's name, likely ones first, until one fits;
+/// with a leaf given only those on the way up are.
+///
 /// # Errors
-/// `pki/no-certificate` for an empty pile, `pki/ambiguous-leaf` when no leaf was given and several could be it.
+/// `pki/no-certificate` for an empty pile, `pki/ambiguous-leaf` when no leaf was given and several could be it,
+/// `pki/ambiguous-chain` after [`WRONG_GUESSES`].
 pub fn assemble(pile: &[Cert], leaf: Option<&Cert>) -> Result<Assembly, Error> {
-    let duplicates = duplicates(pile);
-    let distinct: Vec<usize> =
-        (0..pile.len()).filter(|i| !duplicates.iter().any(|(copy, _)| copy == i)).collect();
-    let graph = Graph::new(pile, &distinct);
+    assemble_by(pile, leaf, &mut |issuer, cert| signed_by(issuer, cert))
+}
+
+/// The same, with a way to check signatures.
+fn assemble_by(
+    pile: &[Cert],
+    leaf: Option<&Cert>,
+    is_signed: &mut dyn FnMut(&Cert, &Cert) -> bool,
+) -> Result<Assembly, Error> {
+    let (distinct, duplicates) = tell_apart(pile);
+    let mut graph = Graph::new(pile, &distinct, is_signed);
     let leaf = match leaf {
         Some(leaf) => distinct.iter().copied().find(|i| pile[*i] == *leaf).ok_or_else(|| {
             Error::NoCertificate {
                 what: alloc::format!("the pile that is `{}`", leaf.subject().label()),
             }
         })?,
-        None => graph.leaf(pile)?,
+        None => graph.leaf(&distinct)?,
     };
-    let chain = graph.climb(pile, leaf);
-    let reachable = graph.above(leaf);
-    let rest = || distinct.iter().copied().filter(|i| !chain.contains(i));
-    let alternatives =
-        rest().filter(|i| reachable.contains(i) || is_twin(pile, &chain, *i)).collect();
-    let strays = rest().filter(|i| !reachable.contains(i) && !is_twin(pile, &chain, *i)).collect();
+    let ways = graph.ways(leaf)?;
+    let chain = ways.best();
+    let identity = |i: usize| (pile[i].subject().canonical(), pile[i].spki());
+    // Same subject and key as a member of the chain, another certificate.
+    let members: BTreeSet<_> = chain.iter().map(|i| identity(*i)).collect();
+    let in_chain: BTreeSet<usize> = chain.iter().copied().collect();
+    let above = graph.above(leaf)?;
+    let (mut alternatives, mut strays) = (Vec::new(), Vec::new());
+    for i in distinct.iter().copied().filter(|i| !in_chain.contains(i)) {
+        let could_stand = above.contains(&i) || members.contains(&identity(i));
+        if could_stand { &mut alternatives } else { &mut strays }.push(i);
+    }
     Ok(Assembly { chain, duplicates, alternatives, strays })
 }
 
 /// Whether `issuer` signed `cert`: its name, its key identifier where both have one, and its key.
 #[must_use]
 pub fn issued(issuer: &Cert, cert: &Cert) -> bool {
-    if issuer.subject() != cert.issuer() {
-        return false;
-    }
+    issuer.subject() == cert.issuer() && fits_key_id(issuer, cert) && signed_by(issuer, cert)
+}
+
+/// Whether the key identifier of `cert`'s issuer, where it says one, is not another than `issuer` has.
+fn fits_key_id(issuer: &Cert, cert: &Cert) -> bool {
     let wanted = cert.extensions().authority_key_id.as_ref().and_then(|id| id.key_id.as_ref());
-    if let (Some(wanted), Some(have)) = (wanted, &issuer.extensions().subject_key_id)
-        && wanted != have
-    {
-        return false;
+    match (wanted, &issuer.extensions().subject_key_id) {
+        (Some(wanted), Some(have)) => wanted == have,
+        _ => true,
     }
+}
+
+fn signed_by(issuer: &Cert, cert: &Cert) -> bool {
     let check = signature::check(&Signed {
         algorithm: cert.outer_algorithm(),
         message: cert.tbs(),
         signature: cert.signature(),
-        key: &issuer.public_key(),
+        key: issuer.key(),
     });
     check == SignatureCheck::Good
 }
 
-fn duplicates(pile: &[Cert]) -> Vec<(usize, usize)> {
-    let first = |i: usize| pile[..i].iter().position(|other| *other == pile[i]);
-    (0..pile.len()).filter_map(|i| first(i).map(|original| (i, original))).collect()
+/// The first of each certificate in the pile; and the copies, each with what it copies.
+fn tell_apart(pile: &[Cert]) -> (Vec<usize>, Vec<(usize, usize)>) {
+    let mut first: BTreeMap<&[u8], usize> = BTreeMap::new();
+    let (mut distinct, mut duplicates) = (Vec::new(), Vec::new());
+    for (i, cert) in pile.iter().enumerate() {
+        let original = *first.entry(cert.as_der()).or_insert(i);
+        if original == i { distinct.push(i) } else { duplicates.push((i, original)) }
+    }
+    (distinct, duplicates)
 }
 
-/// Same subject and key as a member of the chain, another certificate.
-fn is_twin(pile: &[Cert], chain: &[usize], candidate: usize) -> bool {
-    let candidate = &pile[candidate];
-    chain
-        .iter()
-        .any(|i| pile[*i].subject() == candidate.subject() && pile[*i].spki() == candidate.spki())
+/// Who issued whom, found out as it is asked.
+struct Graph<'a> {
+    pile: &'a [Cert],
+    /// Places by the canonical form of the subject.
+    by_subject: BTreeMap<&'a [u8], Vec<usize>>,
+    /// The issuers of a certificate in the order of the pile, itself included where it is self-signed.
+    issuers: BTreeMap<usize, Vec<usize>>,
+    is_signed: &'a mut dyn FnMut(&Cert, &Cert) -> bool,
+    wrong_guesses: usize,
 }
 
-/// Who issued whom.
-struct Graph {
-    nodes: Vec<usize>,
-    /// For every node of the pile, its issuers in the order of preference; not itself.
-    issuers: Vec<Vec<usize>>,
-    self_signed: Vec<bool>,
-}
-
-impl Graph {
-    fn new(pile: &[Cert], nodes: &[usize]) -> Self {
-        let mut issuers = alloc::vec![Vec::new(); pile.len()];
+impl<'a> Graph<'a> {
+    fn new(
+        pile: &'a [Cert],
+        nodes: &[usize],
+        is_signed: &'a mut dyn FnMut(&Cert, &Cert) -> bool,
+    ) -> Self {
+        let mut by_subject: BTreeMap<&[u8], Vec<usize>> = BTreeMap::new();
         for &i in nodes {
-            issuers[i] =
-                nodes.iter().copied().filter(|&j| i != j && issued(&pile[j], &pile[i])).collect();
+            by_subject.entry(pile[i].subject().canonical()).or_default().push(i);
         }
-        let self_signed =
-            pile.iter().map(|cert| cert.is_self_issued() && issued(cert, cert)).collect();
-        Self { nodes: nodes.to_vec(), issuers, self_signed }
+        Self { pile, by_subject, issuers: BTreeMap::new(), is_signed, wrong_guesses: 0 }
+    }
+
+    /// Every issuer of `i`: a signature is by one key, so those found have the same one.
+    fn issuers(&mut self, i: usize) -> Result<&[usize], Error> {
+        if !self.issuers.contains_key(&i) {
+            let found = self.find_issuers(i)?;
+            self.issuers.insert(i, found);
+        }
+        Ok(&self.issuers[&i])
+    }
+
+    fn find_issuers(&mut self, i: usize) -> Result<Vec<usize>, Error> {
+        let (pile, cert) = (self.pile, &self.pile[i]);
+        let named = self.by_subject.get(cert.issuer().canonical());
+        let mut fitting: Vec<usize> = named.into_iter().flatten().copied().collect();
+        fitting.retain(|j| fits_key_id(&pile[*j], cert));
+        let wanted = cert.extensions().authority_key_id.as_ref().and_then(|id| id.key_id.as_ref());
+        let is_said =
+            |j: usize| wanted.is_some() && pile[j].extensions().subject_key_id.as_ref() == wanted;
+        let mut likely = fitting.clone();
+        // Itself, then those whose key identifier it says.
+        likely.sort_by_key(|j| (*j != i, !is_said(*j)));
+        let mut tried: BTreeSet<&[u8]> = BTreeSet::new();
+        for j in likely {
+            if !tried.insert(pile[j].spki()) {
+                continue;
+            }
+            if (self.is_signed)(&pile[j], cert) {
+                fitting.retain(|other| pile[*other].spki() == pile[j].spki());
+                return Ok(fitting);
+            }
+            self.wrong_guesses += 1;
+            if self.wrong_guesses >= WRONG_GUESSES {
+                let certificates = pile.len();
+                return Err(Error::AmbiguousChain { certificates, limit: WRONG_GUESSES });
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    fn is_self_signed(&mut self, i: usize) -> Result<bool, Error> {
+        Ok(self.pile[i].is_self_issued() && self.issuers(i)?.contains(&i))
     }
 
     /// The one node that issued no other; where all did (or only roots are left), the only one.
-    fn leaf(&self, pile: &[Cert]) -> Result<usize, Error> {
-        let is_issuer = |i: usize| self.issuers.iter().any(|list| list.contains(&i));
+    fn leaf(&mut self, nodes: &[usize]) -> Result<usize, Error> {
+        let mut issuers = BTreeSet::new();
+        for &i in nodes {
+            issuers.extend(self.issuers(i)?.iter().copied().filter(|j| *j != i));
+        }
         let mut candidates: Vec<usize> =
-            self.nodes.iter().copied().filter(|i| !is_issuer(*i)).collect();
-        if candidates.iter().any(|i| !self.self_signed[*i]) {
-            candidates.retain(|i| !self.self_signed[*i]);
+            nodes.iter().copied().filter(|i| !issuers.contains(i)).collect();
+        let mut roots = BTreeSet::new();
+        for &i in &candidates {
+            if self.is_self_signed(i)? {
+                roots.insert(i);
+            }
+        }
+        if candidates.iter().any(|i| !roots.contains(i)) {
+            candidates.retain(|i| !roots.contains(i));
         }
         // Cross-signed twins of one key are one leaf.
+        let pile = self.pile;
         let twins = |a: usize, b: usize| {
             pile[a].subject() == pile[b].subject() && pile[a].spki() == pile[b].spki()
         };
         match candidates.as_slice() {
             [] => Err(Error::NoCertificate { what: String::from("the pile that could be a leaf") }),
             [first, rest @ ..] if rest.iter().all(|other| twins(*first, *other)) => {
-                let best = candidates
-                    .iter()
-                    .copied()
-                    .min_by_key(|i| self.rank(pile, &self.climb(pile, *i)));
-                Ok(best.unwrap_or(*first))
+                let mut best = (self.ways(*first)?.best_rank(), *first);
+                for &other in rest {
+                    let rank = self.ways(other)?.best_rank();
+                    if rank < best.0 {
+                        best = (rank, other);
+                    }
+                }
+                Ok(best.1)
             }
             many => Err(Error::AmbiguousLeaf {
                 candidates: many
@@ -145,49 +228,82 @@ impl Graph {
         }
     }
 
-    /// The best way up from `leaf`.
-    fn climb(&self, pile: &[Cert], leaf: usize) -> Vec<usize> {
-        // Breadth first over ways without repetition; each node is entered once, by its shortest way.
-        let mut ways: Vec<Vec<usize>> = alloc::vec![alloc::vec![leaf]];
-        let mut seen = alloc::vec![leaf];
+    /// The ways up from `leaf`, breadth first; each certificate is entered once, by its shortest way.
+    fn ways(&mut self, leaf: usize) -> Result<Ways, Error> {
+        let end = self.pile[leaf].not_after().time().map(|t| t.0);
+        let first = Step { cert: leaf, below: None, length: 1, end, is_root: false };
+        let mut steps = alloc::vec![first];
+        let mut seen = BTreeSet::from([leaf]);
         let mut next = 0;
-        while let Some(way) = ways.get(next).cloned() {
-            next += 1;
-            let Some(top) = way.last().copied().filter(|top| !self.self_signed[*top]) else {
-                continue;
-            };
-            for &issuer in &self.issuers[top] {
-                if !seen.contains(&issuer) {
-                    seen.push(issuer);
-                    ways.push([way.as_slice(), &[issuer]].concat());
+        while next < steps.len() {
+            let (top, length, until) = (steps[next].cert, steps[next].length, steps[next].end);
+            if self.is_self_signed(top)? {
+                steps[next].is_root = true;
+            } else {
+                for issuer in self.issuers(top)?.to_vec() {
+                    if !seen.insert(issuer) {
+                        continue;
+                    }
+                    let own = self.pile[issuer].not_after().time().map(|t| t.0);
+                    let end = until.into_iter().chain(own).min();
+                    let (below, length) = (Some(next), length + 1);
+                    steps.push(Step { cert: issuer, below, length, end, is_root: false });
                 }
             }
+            next += 1;
         }
-        ways.into_iter().min_by_key(|way| self.rank(pile, way)).unwrap_or_default()
-    }
-
-    /// Smaller is better: complete, then short, then long valid. An incomplete way is better the longer it is.
-    fn rank(&self, pile: &[Cert], way: &[usize]) -> (bool, i64, i64) {
-        let complete = way.last().is_some_and(|top| self.self_signed[*top]);
-        let length = i64::try_from(way.len()).unwrap_or(i64::MAX);
-        let end =
-            way.iter().filter_map(|i| pile[*i].not_after().time()).map(|t| t.0).min().unwrap_or(0);
-        (!complete, if complete { length } else { -length }, end.saturating_neg())
+        Ok(Ways(steps))
     }
 
     /// Everything some way up from `leaf` passes.
-    fn above(&self, leaf: usize) -> Vec<usize> {
-        let mut seen = alloc::vec![leaf];
-        let mut next = 0;
-        while let Some(&node) = seen.get(next) {
-            next += 1;
-            for &issuer in &self.issuers[node] {
-                if !seen.contains(&issuer) {
-                    seen.push(issuer);
-                }
-            }
+    fn above(&mut self, leaf: usize) -> Result<BTreeSet<usize>, Error> {
+        let mut seen = BTreeSet::from([leaf]);
+        let mut next = alloc::vec![leaf];
+        while let Some(node) = next.pop() {
+            let issuers = self.issuers(node)?;
+            next.extend(issuers.iter().copied().filter(|issuer| seen.insert(*issuer)));
         }
-        seen
+        Ok(seen)
+    }
+}
+
+/// A certificate on the way up.
+struct Step {
+    cert: usize,
+    /// The step below it.
+    below: Option<usize>,
+    length: i64,
+    /// When the first of those passed ends.
+    end: Option<i64>,
+    is_root: bool,
+}
+
+impl Step {
+    /// Smaller is better: complete, then short, then long valid. An incomplete way is better the longer it is.
+    fn rank(&self) -> (bool, i64, i64) {
+        let length = if self.is_root { self.length } else { -self.length };
+        (!self.is_root, length, self.end.unwrap_or(0).saturating_neg())
+    }
+}
+
+/// Steps in the order they were taken; never empty.
+struct Ways(Vec<Step>);
+
+impl Ways {
+    fn best_rank(&self) -> Option<(bool, i64, i64)> {
+        self.0.iter().map(Step::rank).min()
+    }
+
+    /// The best way, leaf first.
+    fn best(&self) -> Vec<usize> {
+        let mut step = self.0.iter().min_by_key(|step| step.rank());
+        let mut chain = Vec::new();
+        while let Some(at) = step {
+            chain.push(at.cert);
+            step = at.below.map(|below| &self.0[below]);
+        }
+        chain.reverse();
+        chain
     }
 }
 

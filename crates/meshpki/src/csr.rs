@@ -8,7 +8,8 @@ use core::ops::Range;
 use crate::cert::{self, GeneralName, RawExtension};
 use crate::der::{self, DerError, Reader, Tlv};
 use crate::error::Error;
-use crate::issue::{basic_constraints, extension};
+use crate::issue::{basic_constraints, check_sound, extension};
+use crate::key::decode::algorithm_parts;
 use crate::key::{PublicKey, Signer};
 use crate::name::Name;
 use crate::oid;
@@ -65,13 +66,14 @@ impl Csr {
     /// Asks for a certificate: subject, names, and for a CA the basicConstraints a CA is to have.
     ///
     /// # Errors
-    /// `pki/unsupported-key`, `pki/sign`.
+    /// `pki/forgeable-key`, `pki/unsupported-key`, `pki/sign`.
     pub fn create(
         subject: &Name,
         subject_alt_names: &[GeneralName],
         role: Role,
         signer: &dyn Signer,
     ) -> Result<Self, Error> {
+        check_sound(signer.public_key(), || alloc::format!("the key of `{}`", subject.label()))?;
         let algorithm =
             signer.public_key().signature_algorithm().ok_or_else(|| Error::UnsupportedKey {
                 what: alloc::format!("the key of `{}`", subject.label()),
@@ -140,6 +142,15 @@ impl Csr {
         };
         let wanted = self.extensions.iter().find(|e| e.oid == oid::SUBJECT_ALT_NAME);
         wanted.and_then(|e| names(&e.value).ok()).unwrap_or_default()
+    }
+
+    /// The name of the signature algorithm where its digest is weaker than SHA-224, or none is known: what MD5 or SHA-1
+    /// signs, somebody else may have written.
+    pub(crate) fn weak_algorithm(&self) -> Option<String> {
+        let algorithm = self.signature_algorithm();
+        let is_strong = signature::security_bits(algorithm).is_some_and(|bits| bits >= 112);
+        let oid = || algorithm_parts(algorithm).map(|(oid, _)| oid::long_name_or_dotted(oid));
+        (!is_strong).then(|| oid().unwrap_or_default())
     }
 
     /// Whether the signature is by the key the CSR asks to certify.

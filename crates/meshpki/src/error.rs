@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::der::DerError;
-use crate::key::SignError;
+use crate::key::{KeyFlaw, SignError};
 use crate::name::NameError;
 use crate::pem::PemError;
 use crate::time::Time;
@@ -18,10 +18,20 @@ use crate::time::Time;
 #[non_exhaustive]
 pub enum Error {
     /// The pile holds more than one certificate nobody else in it was issued by.
-    #[error("{} certificates could be the start of the chain: {}", candidates.len(), candidates.join(", "))]
+    #[error("{} certificates could be the start of the chain: {}", candidates.len(), few(candidates))]
     AmbiguousLeaf {
         /// Subjects of the candidates.
         candidates: Vec<String>,
+    },
+    /// So many certificates share names that finding the chain would take too long.
+    #[error(
+        "{certificates} certificates do not become a chain within {limit} wrong guesses at who issued whom"
+    )]
+    AmbiguousChain {
+        /// Certificates of the pile.
+        certificates: usize,
+        /// Signatures checked in vain before giving up.
+        limit: usize,
     },
     /// cert-chain.pem does not lead from the CA certificate upwards in order.
     #[error("the chain is out of order: certificate {position} is `{found}`, wanted is {wanted}")]
@@ -38,6 +48,16 @@ pub enum Error {
     CsrSignature {
         /// Subject of the CSR.
         subject: String,
+    },
+    /// A CSR that proves its key with a digest that can be forged.
+    #[error(
+        "the CSR of `{subject}` proves that it has its key by {algorithm}, expected SHA-256 or better"
+    )]
+    CsrWeakSignature {
+        /// Subject of the CSR.
+        subject: String,
+        /// The signature algorithm.
+        algorithm: String,
     },
     /// Bytes that are not the DER they should be.
     #[error("{what} cannot be decoded")]
@@ -76,6 +96,14 @@ pub enum Error {
         subject: String,
         /// What Go does not read.
         why: &'static str,
+    },
+    /// A public key everybody can sign with.
+    #[error("{what} protects nothing: {flaw}")]
+    ForgeableKey {
+        /// Whose key.
+        what: String,
+        /// Why.
+        flaw: KeyFlaw,
     },
     /// The issuer is no CA.
     #[error("`{issuer}` is no CA: basicConstraints does not say CA:TRUE")]
@@ -212,6 +240,14 @@ pub enum Error {
         /// Dotted OID of the algorithm.
         algorithm: String,
     },
+    /// A subject alternative name that cannot be used.
+    #[error("the name `{name}` cannot stand in a certificate: {why}")]
+    SubjectAltName {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// A CA that has its issuer's name.
     #[error("the new CA would have the same subject as its issuer: `{subject}`")]
     SubjectIsIssuer {
@@ -223,6 +259,16 @@ pub enum Error {
     TimeRange {
         /// The date.
         time: Time,
+    },
+    /// More of something than any certificate needs.
+    #[error("{what}: {count}, expected at most {limit}")]
+    TooMany {
+        /// Of what there are too many, and whose they are.
+        what: String,
+        /// How many there are.
+        count: usize,
+        /// How many are allowed.
+        limit: usize,
     },
     /// A trust domain that is none.
     #[error("`{found}` is no trust domain: {why}")]
@@ -305,16 +351,28 @@ pub enum KeyProblem {
     ),
 }
 
+/// The first ten, and how many more there are.
+fn few(names: &[String]) -> String {
+    let shown = names.iter().take(10).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(10) {
+        0 => shown,
+        more => alloc::format!("{shown} and {more} more"),
+    }
+}
+
 impl Error {
     /// Every code there is, in alphabetical order.
     pub const CODES: &'static [&'static str] = &[
+        "pki/ambiguous-chain",
         "pki/ambiguous-leaf",
         "pki/chain-order",
         "pki/csr-signature",
+        "pki/csr-weak-signature",
         "pki/der",
         "pki/empty-subject",
         "pki/empty-validity",
         "pki/ext-key-usage",
+        "pki/forgeable-key",
         "pki/issuer-may-not-sign",
         "pki/issuer-not-ca",
         "pki/istiod-unreadable",
@@ -333,8 +391,10 @@ impl Error {
         "pki/root-key",
         "pki/sign",
         "pki/subject",
+        "pki/subject-alt-name",
         "pki/subject-is-issuer",
         "pki/time-range",
+        "pki/too-many",
         "pki/trust-domain",
         "pki/unsupported-key",
         "pki/untrusted",
@@ -345,13 +405,16 @@ impl Error {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
+            Self::AmbiguousChain { .. } => "pki/ambiguous-chain",
             Self::AmbiguousLeaf { .. } => "pki/ambiguous-leaf",
             Self::ChainOrder { .. } => "pki/chain-order",
             Self::CsrSignature { .. } => "pki/csr-signature",
+            Self::CsrWeakSignature { .. } => "pki/csr-weak-signature",
             Self::Der { .. } => "pki/der",
             Self::EmptySubject => "pki/empty-subject",
             Self::EmptyValidity { .. } => "pki/empty-validity",
             Self::ExtKeyUsage { .. } => "pki/ext-key-usage",
+            Self::ForgeableKey { .. } => "pki/forgeable-key",
             Self::IssuerMayNotSign { .. } => "pki/issuer-may-not-sign",
             Self::IssuerNotCa { .. } => "pki/issuer-not-ca",
             Self::IstiodUnreadable { .. } => "pki/istiod-unreadable",
@@ -370,8 +433,10 @@ impl Error {
             Self::RootKey { .. } => "pki/root-key",
             Self::Sign { .. } => "pki/sign",
             Self::Subject(_) => "pki/subject",
+            Self::SubjectAltName { .. } => "pki/subject-alt-name",
             Self::SubjectIsIssuer { .. } => "pki/subject-is-issuer",
             Self::TimeRange { .. } => "pki/time-range",
+            Self::TooMany { .. } => "pki/too-many",
             Self::TrustDomain { .. } => "pki/trust-domain",
             Self::UnsupportedKey { .. } => "pki/unsupported-key",
             Self::Untrusted { .. } => "pki/untrusted",

@@ -12,7 +12,7 @@ use crate::cert::{Cert, GeneralName, KeyUsage};
 use crate::csr::Csr;
 use crate::der::{self, DerError};
 use crate::error::Error;
-use crate::key::{KeyAlgorithm, PublicKey, Signer};
+use crate::key::{KeyAlgorithm, PublicKey, Signer, go};
 use crate::oid;
 use crate::profile::{Profile, Role};
 use crate::time::{MINUTE, Time};
@@ -78,7 +78,8 @@ pub struct Issuer<'a> {
 /// Makes a self-signed certificate: a root.
 ///
 /// # Errors
-/// `pki/empty-subject`, `pki/empty-validity`, `pki/time-range`, `pki/unsupported-key`, `pki/sign`.
+/// `pki/empty-subject`, `pki/empty-validity`, `pki/forgeable-key`, `pki/subject`, `pki/subject-alt-name`,
+/// `pki/time-range`, `pki/too-many`, `pki/unsupported-key`, `pki/sign`.
 pub fn self_signed(profile: &Profile, signer: &dyn Signer, stamp: Stamp) -> Result<Cert, Error> {
     let key = signer.public_key();
     check_profile(profile, key, stamp)?;
@@ -99,7 +100,8 @@ pub fn self_signed(profile: &Profile, signer: &dyn Signer, stamp: Stamp) -> Resu
 /// What the issuer may not sign: `pki/issuer-not-ca`, `pki/issuer-may-not-sign`, `pki/key-mismatch`,
 /// `pki/path-length-exceeded`, `pki/outlives-issuer`, `pki/name-constraints`, `pki/key-reused`,
 /// `pki/subject-is-issuer`. And what no certificate can be: `pki/empty-subject`, `pki/empty-validity`,
-/// `pki/time-range`, `pki/unsupported-key`, `pki/sign`.
+/// `pki/subject`, `pki/subject-alt-name`, `pki/time-range`, `pki/too-many`, `pki/unsupported-key`, `pki/sign`. A key
+/// everybody can sign with is neither certified nor signed with: `pki/forgeable-key`.
 pub fn issue(
     profile: &Profile,
     key: &PublicKey,
@@ -141,12 +143,18 @@ pub fn issue(
 /// The key and subject of a CSR whose signature is by that key; everything else it asks for is left to the profile.
 ///
 /// # Errors
-/// `pki/csr-signature`, `pki/unsupported-key`.
+/// `pki/csr-signature`, `pki/csr-weak-signature`, `pki/forgeable-key`, `pki/too-many`, `pki/unsupported-key`.
 pub fn csr_key(csr: &Csr) -> Result<&PublicKey, Error> {
     let subject = || csr.subject().label();
+    limits::check_csr(csr)?;
+    check_sound(csr.public_key(), || alloc::format!("the key of the CSR of `{}`", subject()))?;
+    let weak = csr.weak_algorithm();
     match csr.check_signature() {
-        crate::signature::SignatureCheck::Good => Ok(csr.public_key()),
         crate::signature::SignatureCheck::Bad => Err(Error::CsrSignature { subject: subject() }),
+        _ if let Some(algorithm) = weak => {
+            Err(Error::CsrWeakSignature { subject: subject(), algorithm })
+        }
+        crate::signature::SignatureCheck::Good => Ok(csr.public_key()),
         crate::signature::SignatureCheck::Undecided => Err(Error::UnsupportedKey {
             what: alloc::format!("the key of the CSR of `{}`", subject()),
             found: alloc::format!("{}", csr.public_key().algorithm()),
@@ -159,7 +167,7 @@ fn check_profile(profile: &Profile, key: &PublicKey, stamp: Stamp) -> Result<(),
     if matches!(profile.role, Role::Ca { .. }) && profile.subject.is_empty() {
         return Err(Error::EmptySubject);
     }
-    profile.subject.check_bounds().map_err(Error::Subject)?;
+    limits::check_profile(profile)?;
     let what = || alloc::format!("the key of `{}`", profile.subject.label());
     let refuse = |why| {
         Err(Error::UnsupportedKey {
@@ -172,8 +180,15 @@ fn check_profile(profile: &Profile, key: &PublicKey, stamp: Stamp) -> Result<(),
         KeyAlgorithm::Rsa { bits: ..2048 } => {
             return refuse("Go and Envoy refuse RSA below 2048 bits");
         }
+        KeyAlgorithm::Rsa { bits: 8193.. } => {
+            return refuse("Go and Envoy refuse RSA above 8192 bits");
+        }
         KeyAlgorithm::Other { .. } => return refuse("istiod and Envoy cannot use it"),
         _ => {}
+    }
+    check_sound(key, what)?;
+    if let Some(why) = go::unreadable(key).or_else(|| go::unusable(key)) {
+        return refuse(why);
     }
     let last = stamp.not_before.plus(profile.valid_seconds);
     for time in [stamp.not_before, last] {
@@ -184,8 +199,14 @@ fn check_profile(profile: &Profile, key: &PublicKey, stamp: Stamp) -> Result<(),
     Ok(())
 }
 
+/// Refuses a key everybody can sign with.
+pub(crate) fn check_sound(key: &PublicKey, what: impl Fn() -> String) -> Result<(), Error> {
+    key.flaw().map_or(Ok(()), |flaw| Err(Error::ForgeableKey { what: what(), flaw }))
+}
+
 fn check_issuer(issuer: Issuer<'_>) -> Result<(), Error> {
     let name = || issuer.cert.subject().label();
+    check_sound(issuer.cert.key(), || alloc::format!("the key of the issuer `{}`", name()))?;
     if *issuer.signer.public_key() != issuer.cert.public_key() {
         return Err(Error::KeyMismatch {
             subject: name(),
@@ -387,5 +408,6 @@ fn name_constraints(hosts: &[String]) -> Vec<u8> {
     der::sequence(&[&der::constructed(0xa0, &parts)])
 }
 
+mod limits;
 #[cfg(test)]
 mod tests;

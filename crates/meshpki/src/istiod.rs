@@ -31,7 +31,6 @@ mod bundle;
 mod check;
 mod go_pem;
 mod go_x509;
-mod samples;
 
 pub use bundle::Refusal;
 pub use check::{

@@ -12,6 +12,10 @@ use crate::oid;
 mod curves;
 pub(crate) mod decode;
 pub(crate) mod ec;
+pub(crate) mod flaw;
+pub(crate) mod go;
+
+pub use flaw::KeyFlaw;
 
 /// Signs with a private key it does not show: a [`crate::SoftKey`], a PKCS#11 token, a cloud KMS.
 pub trait Signer {

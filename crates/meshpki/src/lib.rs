@@ -101,7 +101,7 @@ pub mod time;
 pub mod verify;
 
 pub use cert::Cert;
-pub use key::{KeyAlgorithm, PublicKey, SignError, Signer};
+pub use key::{KeyAlgorithm, KeyFlaw, PublicKey, SignError, Signer};
 pub use name::{Name, NameError};
 pub use time::Time;
 

@@ -10,7 +10,7 @@ use crate::oid;
 mod print;
 mod text;
 
-pub use text::NameError;
+pub use text::{NameError, is_invisible};
 
 /// A distinguished name: the DER bytes as given, and their canonical form.
 ///

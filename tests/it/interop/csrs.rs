@@ -15,7 +15,7 @@ const SHAPES: &[(&str, &str, &str, Option<&str>)] = &[
     ("p521-sha256", P521, "-subj /CN=a -sha256", None),
     ("p521-sha512", P521, "-subj /CN=a -sha512", None),
     ("ed25519", "ED25519", "-subj /CN=a", None),
-    ("rsa-sha1", RSA, "-subj /CN=a -sha1", None),
+    ("rsa-sha1", RSA, "-subj /CN=a -sha1", Some("pki/csr-weak-signature")),
     ("rsa-sha256", RSA, "-subj /CN=a", None),
     ("rsa-sha512", RSA, "-subj /CN=a -sha512", None),
     ("rsa-pss", RSA, "-subj /CN=a -sigopt rsa_padding_mode:pss", None),
@@ -116,7 +116,7 @@ fn csrs_of_openssl_are_signed_by_the_profile() {
     let shell = shell();
     for (name, key, options, refusal) in SHAPES {
         let csr = make(&openssl, &shell, name, key, options);
-        let ran = shell.run(&format!("ca sign @/{name}.csr --ca @/ca --out @/{name}"));
+        let ran = shell.run(&format!("ca sign --yes @/{name}.csr --ca @/ca --out @/{name}"));
         if let Some(code) = refusal {
             assert!(ran.err.contains(&format!("error[{code}]: ")), "{name}: {}", ran.err);
             assert!(!shell.scratch.join(name).exists(), "{name}");
@@ -160,7 +160,7 @@ fn a_tampered_csr_is_refused() {
         let place = bytes.windows(8).position(|w| w == b"tampered").unwrap();
         bytes[place] = b'T';
         shell.scratch.write("bad.csr", &bytes);
-        let ran = shell.run("ca sign @/bad.csr --ca @/ca --out -");
+        let ran = shell.run("ca sign --yes @/bad.csr --ca @/ca --out -");
         assert_eq!((ran.status, ran.out.as_str()), (1, ""), "{name}");
         assert!(ran.err.starts_with("error[pki/csr-signature]: "), "{name}: {}", ran.err);
     }

@@ -53,7 +53,7 @@ fn istiod_takes_what_we_make() {
     shell.good("ca init @/p256 --cluster renewed");
     shell.good("ca renew @/p256 --cluster renewed,tls");
     shell.good("ca csr @/p256 --cluster signed");
-    shell.good("ca sign @/p256/signed/ca.csr --ca @/p256 --out @/p256/signed");
+    shell.good("ca sign --yes @/p256/signed/ca.csr --ca @/p256 --out @/p256/signed");
     let mut folders: Vec<String> = KINDS.iter().map(|kind| format!("{kind}/east")).collect();
     let names = ["istio", "sides", "tls", "td", "renewed", "signed"];
     folders.extend(names.map(|name| format!("p256/{name}")));

@@ -104,7 +104,7 @@ fn ca_sign_signs_with_an_encrypted_key_of_openssl() {
             shell.scratch.join("ca/root-key.pem"),
         )
         .unwrap();
-        let pem = shell.good("ca sign @/east.csr --ca @/ca --passphrase-env PASS --out -");
+        let pem = shell.good("ca sign --yes @/east.csr --ca @/ca --passphrase-env PASS --out -");
         shell.scratch.write("east.pem", pem);
         openssl.verifies(&shell.scratch, "-CAfile ca/root-cert.pem east.pem");
     }

@@ -169,7 +169,7 @@ fn below_a_ca_that_openssl_made() {
             shell
                 .scratch
                 .write_key(&format!("{dir}/root-key.pem"), key(kind, 0).to_pem().as_bytes());
-            shell.good(&format!("ca sign @/east.csr --ca @/{dir} --out @/{dir}/east"));
+            shell.good(&format!("ca sign --yes @/east.csr --ca @/{dir} --out @/{dir}/east"));
             let args = format!("verify -CAfile {dir}/root-cert.pem {dir}/east/ca-cert.pem");
             openssl.good(&shell.scratch, &args);
             let cert = |file: &str| {

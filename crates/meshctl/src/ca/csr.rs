@@ -9,8 +9,8 @@ use meshpki::{Csr, KeyType, Name, SoftKey};
 
 use super::init::generate;
 use super::{
-    cfssl, check_case, check_cluster_name, intermediate, open_workspace, warn_exposed,
-    warn_unproven,
+    cfssl, check_case, check_cluster_name, intermediate, key_words, neighbours, open_workspace,
+    warn_exposed, warn_unproven,
 };
 use crate::args::CsrArgs;
 use crate::files::Workspace;
@@ -80,6 +80,7 @@ fn make(
         )
         .hint("choose another `--cluster`, or move that folder away first"));
     }
+    neighbours::warn_of_confusable(&args.dir, &[&args.cluster], io);
     warn_unproven(request.key_type(), &format!("`{}`", args.cluster), io);
     let key = generate(request.key_type(), 1, io)?.remove(0);
     let csr = request.create(&key)?;
@@ -95,11 +96,10 @@ fn report(args: &CsrArgs, csr: &Csr, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let folder = args.dir.join(&args.cluster);
     let shown = safe(&folder.display().to_string());
     let text = format!(
-        "{0}/ca-key.pem  made, stays here\n{0}/ca.csr      made, {1}, {2}, key sha256 {3}\n",
+        "{0}/ca-key.pem  made, stays here\n{0}/ca.csr      made, {1}, {2}\n",
         shown,
         csr.subject(),
-        csr.public_key().algorithm(),
-        &csr.public_key().fingerprint()[..16],
+        key_words(csr.public_key()),
     );
     show::output(&text, io)?;
     // A standard error that is gone cannot be told anything.

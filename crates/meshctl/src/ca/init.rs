@@ -14,8 +14,8 @@ use super::folder::check_issuers;
 use super::issuer::{self, Authority, ROOT_CERT, ROOT_KEY};
 use super::tree::{Cluster, RootKey, State, Tree};
 use super::{
-    cfssl, check_case, check_cluster_name, intermediate, open_workspace, passphrase, warn_exposed,
-    warn_unproven,
+    cfssl, check_case, check_cluster_name, intermediate, neighbours, open_workspace, passphrase,
+    warn_exposed, warn_unproven,
 };
 use crate::args::{Init, LayoutName};
 use crate::files::{self, Workspace};
@@ -95,6 +95,7 @@ fn init(
             .map_err(|failure| failure.within(format!("cluster {name}")))?;
     }
     existing.iter().try_for_each(|cluster| warn_other_domain(args, cluster, io))?;
+    neighbours::warn_of_confusable(&args.dir, &missing, io);
     let cluster_key = args.cluster_key_type.unwrap_or(args.key_type);
     if !missing.is_empty() {
         warn_unproven(cluster_key, "every new intermediate", io);

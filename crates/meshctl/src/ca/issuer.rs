@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use meshpki::chain::assemble;
+use meshpki::chain::{assemble, issued};
 use meshpki::{Cert, Issuer, Signer, SoftKey};
 
-use super::{passphrase, read_certs};
+use super::{check_sound, passphrase, read_certs};
 use crate::args::Passphrase;
-use crate::report::Failure;
+use crate::report::{Failure, warn};
 use crate::{Io, files, show};
 
 /// File of the root certificate in a CA folder.
@@ -56,14 +56,34 @@ impl Authority {
         io: &mut Io<'_>,
     ) -> Result<Self, Failure> {
         let certs = read_certs(cert, io)?;
+        certs.iter().try_for_each(check_sound).map_err(|failure| failure.in_file(cert))?;
         passphrase::warn_shared_key(key, io);
         let key = passphrase::read_key(key, options, io)?;
-        let roots = certs.iter().filter(|cert| cert.is_self_issued()).cloned().collect();
-        let mut above = assemble(&certs, Some(&certs[0]))?.certs(&certs);
-        above.retain(|cert| !cert.is_self_issued());
+        let (above, roots) = sorted(&certs, cert, io).map_err(|failure| failure.in_file(cert))?;
         let this = Self::new(certs[0].clone(), above, roots, key);
         this.check(cert)?;
         Ok(this)
+    }
+
+    /// Adds the roots of a file to those the certificate comes with: for an overlap, while the mesh changes its root.
+    pub(super) fn also_trust(&mut self, file: &Path, io: &mut Io<'_>) -> Result<(), Failure> {
+        for root in read_certs(file, io)? {
+            check_sound(&root).map_err(|failure| failure.in_file(file))?;
+            if !root.is_ca() || !root.is_self_issued() || !issued(&root, &root) {
+                let label = root.subject().label();
+                return Err(Failure::new("ctl/no-root", format!("`{label}` is not a root"))
+                    .in_file(file)
+                    .because(match root.is_ca() {
+                        false => "basicConstraints does not say CA:TRUE".to_owned(),
+                        true => format!("it was issued by `{}`", root.issuer().label()),
+                    })
+                    .hint("`--also-trust` takes self-signed CA certificates, such as the root-cert.pem of the other CA"));
+            }
+            if !self.roots.contains(&root) {
+                self.roots.push(root);
+            }
+        }
+        Ok(())
     }
 
     /// The issuer as the library takes it.
@@ -85,13 +105,54 @@ impl Authority {
     }
 }
 
+/// The certificates of an issuer's file that stand between the issuer, its first, and a root; and the roots that vouch
+/// for it. What else is in the file is named: a root nobody asked for would be trusted by the whole mesh.
+fn sorted(certs: &[Cert], file: &Path, io: &mut Io<'_>) -> Result<(Vec<Cert>, Vec<Cert>), Failure> {
+    let assembly = assemble(certs, Some(&certs[0]))?;
+    let mut above = assembly.certs(certs);
+    above.retain(|cert| !cert.is_self_issued());
+    let is_root = |i: &&usize| certs[**i].is_self_issued();
+    let on_the_way = assembly.chain.iter().chain(&assembly.alternatives);
+    let mut roots: Vec<usize> = on_the_way.filter(is_root).copied().collect();
+    roots.sort_unstable();
+    let strangers: Vec<usize> = assembly.strays.iter().filter(is_root).copied().collect();
+    if roots.is_empty() && !strangers.is_empty() {
+        // That none of them vouches for the issuer is told with the verifier's words.
+        roots.clone_from(&strangers);
+    } else {
+        let unused = assembly.alternatives.iter().filter(|i| !roots.contains(i));
+        for i in unused.chain(&assembly.strays) {
+            warn(io.err, &stray(&certs[*i], &certs[0], file, *i));
+        }
+    }
+    Ok((above, roots.into_iter().map(|i| certs[i].clone()).collect()))
+}
+
+fn stray(cert: &Cert, issuer: &Cert, file: &Path, place: usize) -> Failure {
+    let (label, issuer) = (cert.subject().label(), issuer.subject().label());
+    let warning = Failure::new("ctl/strays", format!("`{label}` was left out")).within(format!(
+        "{}, certificate {}",
+        file.display(),
+        place + 1
+    ));
+    if cert.is_self_issued() {
+        warning.because(format!("it does not vouch for the issuer `{issuer}`")).hint(
+            "`--also-trust FILE` adds another root to root-cert.pem, if the mesh is to trust both",
+        )
+    } else {
+        warning.because(format!("it does not stand between the issuer `{issuer}` and its root"))
+    }
+}
+
 /// The root certificate of a CA folder, if there is one.
 pub(super) fn root_cert(dir: &Path, io: &mut Io<'_>) -> Result<Option<Cert>, Failure> {
     let path = dir.join(ROOT_CERT);
     if files::read_optional(&path)?.is_none() {
         return Ok(None);
     }
-    Ok(read_certs(&path, io)?.into_iter().next())
+    let root = read_certs(&path, io)?.into_iter().next();
+    root.iter().try_for_each(check_sound).map_err(|failure| failure.in_file(&path))?;
+    Ok(root)
 }
 
 /// The root's private key, which may be kept elsewhere.

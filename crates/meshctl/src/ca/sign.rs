@@ -1,16 +1,17 @@
 //! `meshctl ca sign`: a CSR from anyone becomes a certificate; CA flags come from the profile, never from the CSR.
 
+mod consent;
+mod request;
+
 use std::path::Path;
 
 use meshpki::cert::GeneralName;
 use meshpki::issue::csr_key;
 use meshpki::profile::Role;
-use meshpki::{
-    Cert, Csr, KeyType, Profile, Serial, SoftKey, Time, TrustDomain, cacerts, issue, pem,
-};
+use meshpki::{Cert, Csr, KeyType, Profile, Serial, SoftKey, Time, TrustDomain, cacerts, issue};
 
 use super::issuer::{Authority, ROOT_CERT};
-use super::{cfssl, intermediate, open_workspace, warn_exposed, warn_unproven};
+use super::{cfssl, intermediate, neighbours, open_workspace, warn_exposed, warn_unproven};
 use crate::args::Sign;
 use crate::files::{self, Workspace};
 use crate::report::Failure;
@@ -19,8 +20,8 @@ use crate::{Exit, Io};
 
 /// Runs the command.
 pub(crate) fn run(args: &Sign, io: &mut Io<'_>) -> Result<Exit, Failure> {
-    let csr = read_csr(&args.csr, io)?;
-    let authority = match (&args.ca, &args.ca_cert, &args.ca_key) {
+    let csr = request::read(&args.csr, io)?;
+    let mut authority = match (&args.ca, &args.ca_cert, &args.ca_key) {
         (Some(dir), _, _) => {
             warn_exposed(dir, io);
             Authority::from_dir(dir, &args.passphrase, io)?
@@ -34,6 +35,9 @@ pub(crate) fn run(args: &Sign, io: &mut Io<'_>) -> Result<Exit, Failure> {
             .exit(Exit::Usage));
         }
     };
+    if let Some(file) = &args.also_trust {
+        authority.also_trust(file, io)?;
+    }
     let key = csr_key(&csr).map_err(|error| Failure::from(error).in_file(&args.csr))?;
     if let Some(kind) = KeyType::of(key.algorithm()) {
         warn_unproven(kind, &format!("`{}`", csr.subject().label()), io);
@@ -50,11 +54,27 @@ pub(crate) fn run(args: &Sign, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let place = || args.ca_cert.clone().or_else(|| Some(args.ca.as_ref()?.join(ROOT_CERT)));
     check_trust(&cert, &authority, now)
         .map_err(|failure| place().into_iter().fold(failure, |f, path| f.in_file(&path)))?;
+    if args.out != Path::new("-") && authority.roots.is_empty() {
+        return Err(no_root(args));
+    }
+    neighbours::warn_of_same(&folders_of_clusters(args), &args.out, &cert, io);
+    check_key(&args.out, &cert)?;
+    consent::ask(args, &csr, &cert, &authority.cert, io)?;
     if args.out == Path::new("-") {
         show::output(&cert.to_pem(), io)?;
         return Ok(Exit::Good);
     }
     write(args, &cert, &authority, io)
+}
+
+/// Where other clusters of the CA may be: beside the root, and beside the folder of this one.
+fn folders_of_clusters(args: &Sign) -> Vec<&Path> {
+    let beside = match args.out.parent() {
+        _ if args.out == Path::new("-") => None,
+        Some(parent) if parent.as_os_str().is_empty() => Some(Path::new(".")),
+        parent => parent,
+    };
+    args.ca.as_deref().into_iter().chain(beside).collect()
 }
 
 /// What `cfssl sign -config FILE -profile NAME` would make.
@@ -96,27 +116,10 @@ fn constrain(profile: &mut Profile, domain: &TrustDomain) {
     }
 }
 
-/// A CSR, PEM or DER.
-fn read_csr(path: &Path, io: &mut Io<'_>) -> Result<Csr, Failure> {
-    let bytes = files::read(path, io.stdin)?;
-    let decode = |der: &[u8], what: String| {
-        Csr::from_der(der)
-            .map_err(|source| Failure::from(meshpki::Error::Der { what, source }).in_file(path))
-    };
-    if bytes.first() == Some(&0x30) {
-        return decode(&bytes, "the CSR".to_owned());
-    }
-    for block in pem::decode(&bytes) {
-        let block = block.map_err(|source| {
-            Failure::from(meshpki::Error::Pem { what: path.display().to_string(), source })
-        })?;
-        if block.label.ends_with("CERTIFICATE REQUEST") {
-            return decode(&block.der, format!("the CSR at line {}", block.line));
-        }
-    }
-    Err(Failure::new("ctl/io", "there is no certificate signing request in it")
-        .in_file(path)
-        .hint(format!("`meshctl ca inspect {}` shows what it is", show::word(path))))
+fn no_root(args: &Sign) -> Failure {
+    Failure::new("ctl/no-root", "root-cert.pem cannot be written: the issuer's file holds no root")
+        .in_file(args.ca_cert.as_deref().unwrap_or(&args.csr))
+        .hint("append the root to the file given with `--ca-cert`, or print the certificate alone with `--out -`")
 }
 
 /// Certificate, chain and roots into the folder, the certificate last, so that a set is never seen half.
@@ -126,12 +129,6 @@ fn write(
     authority: &Authority,
     io: &mut Io<'_>,
 ) -> Result<Exit, Failure> {
-    if authority.roots.is_empty() {
-        return Err(Failure::new("ctl/no-root", "root-cert.pem cannot be written: the issuer's file holds no root")
-            .in_file(args.ca_cert.as_deref().unwrap_or(&args.csr))
-            .hint("append the root to the file given with `--ca-cert`, or print the certificate alone with `--out -`"));
-    }
-    check_key(&args.out, cert)?;
     let mut chain = vec![cert.clone()];
     chain.extend(authority.above.iter().cloned());
     let top = chain

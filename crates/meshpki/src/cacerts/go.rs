@@ -5,6 +5,7 @@ use alloc::string::String;
 use crate::cert::Cert;
 use crate::der::{self, Reader};
 use crate::error::Error;
+use crate::key::go;
 use crate::name::{Attribute, Name};
 use crate::oid;
 
@@ -54,7 +55,8 @@ pub(crate) fn unreadable(cert: &Cert) -> Option<&'static str> {
     if (1..extensions.len()).any(|i| extensions[..i].iter().any(|e| e.oid == extensions[i].oid)) {
         return Some("it has an extension twice");
     }
-    [cert.issuer(), cert.subject()].into_iter().find_map(unreadable_name)
+    let names = [cert.issuer(), cert.subject()];
+    names.into_iter().find_map(unreadable_name).or_else(|| go::unreadable(cert.key()))
 }
 
 /// Go reads six string types, and checks what is in them (`crypto/x509/parser.go: parseASN1String`).

@@ -1,6 +1,7 @@
 use alloc::vec;
 
 use super::*;
+use crate::der;
 use crate::issue::{Issuer, Serial, Stamp, issue, self_signed};
 use crate::key::Signer;
 use crate::soft::{KeyType, SoftKey};
@@ -122,4 +123,75 @@ fn without_a_clear_leaf_one_must_be_named() {
     );
     assert_eq!(assemble(&pile, Some(&a.cert)).unwrap().chain, [0, 2]);
     assert_eq!(assemble(&[], None).unwrap_err().code(), "pki/no-certificate");
+}
+
+/// How many signatures are checked until the pile is a chain, and what came of it.
+fn counted(pile: &[Cert], leaf: Option<&Cert>) -> (usize, Result<Assembly, Error>) {
+    let mut checks = 0;
+    let result = assemble_by(pile, leaf, &mut |issuer, cert| {
+        checks += 1;
+        signed_by(issuer, cert)
+    });
+    (checks, result)
+}
+
+/// A hundred roots of one name, which differ in their keys; a chain below the last.
+fn same_named(roots: usize) -> (Vec<Cert>, Ca) {
+    let all: Vec<Ca> = (0..roots).map(|_| root("CN=root")).collect();
+    let last = all.last().map(|last| below(last, "CN=leaf")).unwrap();
+    (all.into_iter().map(|ca| ca.cert).collect(), last)
+}
+
+#[test]
+fn one_check_for_each_certificate_where_something_tells_them_apart() {
+    let (mut pile, leaf) = same_named(100);
+    pile.push(leaf.cert.clone());
+    let (checks, assembly) = counted(&pile, None);
+    assert_eq!(assembly.unwrap().chain, [100, 99]);
+    assert_eq!(checks, 101, "one for each certificate");
+    let (checks, assembly) = counted(&pile, Some(&leaf.cert));
+    assert_eq!(assembly.unwrap().strays.len(), 99);
+    assert_eq!(checks, 2, "those on the way up, and no other");
+}
+
+/// A chain in which every certificate has one name, by keys that nothing tells apart.
+fn one_name_for_all(length: usize) -> Vec<Cert> {
+    let mut all = vec![bare(None)];
+    for i in 0..length {
+        let next = bare(Some(&all[i]));
+        all.push(next);
+    }
+    all.into_iter().map(|ca| ca.cert).collect()
+}
+
+/// A certificate of the name all have, without key identifiers.
+fn bare(issuer: Option<&Ca>) -> Ca {
+    let key = SoftKey::generate(KeyType::EcdsaP256).unwrap();
+    let signer = issuer.map_or(&key, |issuer| &issuer.key);
+    let algorithm = signer.public_key().signature_algorithm().unwrap();
+    let name = Name::parse("CN=same").unwrap();
+    let dates = [&b"260101000000Z"[..], b"490101000000Z"].map(|d| der::tlv(der::UTC_TIME, d));
+    let tbs = der::sequence(&[
+        &der::integer(&[1]),
+        &algorithm,
+        name.as_der(),
+        &der::sequence(&[&dates[0], &dates[1]]),
+        name.as_der(),
+        key.public_key().as_spki(),
+    ]);
+    let signature = signer.sign(&tbs).unwrap();
+    let whole = der::sequence(&[&tbs, &algorithm, &der::bit_string(&signature)]);
+    Ca { cert: Cert::from_der(&whole).unwrap(), key }
+}
+
+#[test]
+fn guessing_ends() {
+    let pile = one_name_for_all(20);
+    let (checks, assembly) = counted(&pile, None);
+    assert_eq!(assembly.unwrap().chain.len(), 21);
+    assert!(checks <= 21 * 21, "{checks}");
+    let pile = one_name_for_all(200);
+    let (checks, assembly) = counted(&pile, pile.last());
+    assert_eq!(assembly.unwrap_err().code(), "pki/ambiguous-chain");
+    assert!(checks <= WRONG_GUESSES + pile.len(), "{checks}");
 }

@@ -1,6 +1,7 @@
 //! What is wrong with the secrets of one or more clusters before they are written: istiod's refusals, and what
 //! it accepts though the mesh fails on it.
 
+use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
@@ -84,6 +85,7 @@ impl Problem {
         "istiod/expires-soon",
         "istiod/ext-key-usage",
         "istiod/first-install",
+        "istiod/forgeable-key",
         "istiod/incomplete",
         "istiod/key-exposed",
         "istiod/key-format",
@@ -153,12 +155,10 @@ impl Problem {
 pub fn check(clusters: &[Cluster<'_>], settings: &Settings, at: Time) -> Vec<Problem> {
     let mut folders: Vec<Folder<'_>> =
         clusters.iter().map(|cluster| Folder::read(*cluster, settings, at)).collect();
-    let roots: Vec<(String, Cert)> = folders.iter().flat_map(Folder::own_roots).collect();
-    for folder in &mut folders {
+    let roots: Vec<Vec<(String, Cert)>> = folders.iter().map(Folder::own_roots).collect();
+    for (folder, own) in folders.iter_mut().zip(&roots) {
         // Its own before those of others.
-        let mut known = folder.own_roots();
-        known.extend(roots.iter().cloned());
-        folder.known_roots = known;
+        folder.known_roots = own.iter().chain(roots.iter().flatten()).cloned().collect();
     }
     let mut problems = Vec::new();
     for folder in &folders {
@@ -273,13 +273,8 @@ impl<'a> Folder<'a> {
 
     /// The certificates of the secret, each once, with the first file it is in.
     fn distinct(&self) -> Vec<(&'static str, &Cert)> {
-        let mut all: Vec<(&'static str, &Cert)> = Vec::new();
-        for (file, cert) in self.certs() {
-            if !all.iter().any(|(_, seen)| *seen == cert) {
-                all.push((file, cert));
-            }
-        }
-        all
+        let mut seen = BTreeSet::new();
+        self.certs().filter(|(_, cert)| seen.insert(cert.as_der())).collect()
     }
 }
 

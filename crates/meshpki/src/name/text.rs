@@ -31,6 +31,16 @@ pub enum NameError {
         /// The value as typed.
         found: String,
     },
+    /// A character that steers a terminal, or makes one text look like another.
+    #[error("{attribute} `{value}` holds the character U+{code:04X}, which cannot be seen")]
+    Invisible {
+        /// Attribute type, its short name.
+        attribute: &'static str,
+        /// The value, the character escaped.
+        value: String,
+        /// The character's number.
+        code: u32,
+    },
     /// A value longer than RFC 5280 appendix A.1 allows.
     #[error("{attribute} has {length} characters, {limit} are allowed")]
     TooLong {
@@ -74,10 +84,11 @@ impl Name {
         Ok(Self::from_rdns(rdns.iter().map(Vec::as_slice)))
     }
 
-    /// Checks what RFC 5280 appendix A.1 asks of attribute values: lengths, and two letters for a country.
+    /// Checks what RFC 5280 appendix A.1 asks of attribute values: lengths, and two letters for a country; and that every
+    /// character can be seen.
     ///
     /// # Errors
-    /// [`NameError::TooLong`], [`NameError::Country`].
+    /// [`NameError::TooLong`], [`NameError::Country`], [`NameError::Invisible`].
     pub fn check_bounds(&self) -> Result<(), NameError> {
         self.rdns().iter().flatten().try_for_each(check_bounds)
     }
@@ -142,8 +153,33 @@ fn attribute_type(kind: &str) -> Option<Vec<u8>> {
     Some(known.to_vec())
 }
 
+/// Whether a character steers a terminal, turns the direction of text or takes no room, so that one text looks like
+/// another.
+#[must_use]
+pub const fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}'
+            | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
 fn check_bounds(attribute: &Attribute) -> Result<(), NameError> {
     let Some(text) = attribute.text() else { return Ok(()) };
+    let short_name = oid::short_name(&attribute.oid).unwrap_or("value");
+    if let Some(c) = text.chars().find(|c| is_invisible(*c)) {
+        let escape = |c: char| {
+            if is_invisible(c) { c.escape_unicode().to_string() } else { c.to_string() }
+        };
+        return Err(NameError::Invisible {
+            attribute: short_name,
+            value: text.chars().map(escape).collect(),
+            code: u32::from(c),
+        });
+    }
     if attribute.oid == oid::COUNTRY
         && (text.len() != 2 || !text.bytes().all(|b| b.is_ascii_alphabetic()))
     {
@@ -156,6 +192,8 @@ fn check_bounds(attribute: &Attribute) -> Result<(), NameError> {
         _ => return Ok(()),
     };
     let length = text.chars().count();
-    let name = oid::short_name(&attribute.oid).unwrap_or("value");
-    if length > limit { Err(NameError::TooLong { attribute: name, length, limit }) } else { Ok(()) }
+    if length > limit {
+        return Err(NameError::TooLong { attribute: short_name, length, limit });
+    }
+    Ok(())
 }

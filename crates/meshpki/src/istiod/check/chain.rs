@@ -1,5 +1,6 @@
 //! What istiod does not check though the mesh fails on it, and what will fail later.
 
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -12,6 +13,7 @@ use crate::crl::Crl;
 use crate::istiod::bundle::signed_crl;
 use crate::istiod::{Refusal, Start, go_pem};
 use crate::key::KeyAlgorithm;
+use crate::key::flaw::samples;
 use crate::time::{self, DAY};
 
 /// What counts as soon: a renewal that takes a meeting still comes in time.
@@ -27,6 +29,7 @@ pub(super) fn check(folder: &Folder<'_>, problems: &mut Vec<Problem>) {
     problems.extend(duplicates(folder));
     problems.extend(outlives(folder));
     problems.extend(expires_soon(folder));
+    problems.extend(forgeable_keys(folder));
     problems.extend(weak_keys(folder));
     problems.extend(roots_not_self_signed(folder));
     problems.extend(constrained(folder));
@@ -140,8 +143,8 @@ fn duplicates(folder: &Folder<'_>) -> Option<Problem> {
     let repeated = |text: Option<&[u8]>| -> Vec<Cert> {
         let blocks = text.map(go_pem::blocks).unwrap_or_default();
         let all: Vec<Cert> = blocks.iter().filter_map(|b| go_pem::certificate(&b.der)).collect();
-        let again = all.iter().enumerate().filter(|(i, cert)| all[..*i].contains(cert));
-        again.map(|(_, cert)| cert.clone()).collect()
+        let mut seen = BTreeSet::new();
+        all.iter().filter(|cert| !seen.insert(cert.as_der())).cloned().collect()
     };
     let names = &folder.bundle.names;
     let mut evidence: Vec<String> = Vec::new();
@@ -220,6 +223,33 @@ fn expires_soon(folder: &Folder<'_>) -> Option<Problem> {
     };
     let effect = alloc::format!("{}; {leaves}", folder.verdict());
     Some(problem.effect(effect).fix("renew it", "meshctl ca renew <ca> --cluster <cluster>"))
+}
+
+/// Keys everybody can sign with: the signatures are valid, so no istiod and no proxy says a word. Istio's own samples
+/// are told by name elsewhere.
+fn forgeable_keys(folder: &Folder<'_>) -> Option<Problem> {
+    let all = folder.distinct();
+    let flawed = all.iter().filter(|(_, cert)| samples::of_key(cert.key()).is_none());
+    let evidence: Vec<String> = flawed
+        .filter_map(|(file, cert)| {
+            let flaw = cert.key().flaw()?;
+            Some(alloc::format!("the key of {} in {file} protects nothing: {flaw}", label(cert)))
+        })
+        .collect();
+    if evidence.is_empty() {
+        return None;
+    }
+    let mut problem =
+        folder.error("istiod/forgeable-key", "everybody can sign as a CA of this secret");
+    problem.evidence = evidence;
+    let effect = alloc::format!(
+        "{}; a certificate anybody writes under such a CA is accepted as any workload of the mesh",
+        folder.verdict()
+    );
+    Some(problem.effect(effect).fix(
+        "take the certificate out where it is a further root, else make a CA with a key of its own",
+        "meshctl ca init NEW --cluster <cluster> --key-type ecdsa-p256",
+    ))
 }
 
 /// Failure mode 12.

@@ -6,8 +6,9 @@ use alloc::vec::Vec;
 use super::{Folder, Problem, label};
 use crate::cacerts::Layout;
 use crate::istiod::bundle::first_key;
-use crate::istiod::{Start, go_pem, samples};
+use crate::istiod::{Start, go_pem};
 use crate::key::Signer;
+use crate::key::flaw::samples;
 use crate::soft::SoftKey;
 use crate::{pem, signature};
 
@@ -208,7 +209,7 @@ fn sample(folder: &Folder<'_>) -> Option<Problem> {
     let public = folder.bundle.key().and_then(|text| first_key(text).ok());
     let mut evidence: Vec<String> = Vec::new();
     for (file, cert) in folder.distinct() {
-        if let Some(sample) = samples::of(cert) {
+        if let Some(sample) = samples::of_key(cert.key()) {
             evidence.push(alloc::format!(
                 "{} in {file} has the key of samples/certs/{sample}",
                 label(cert)

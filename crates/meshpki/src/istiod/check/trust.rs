@@ -117,6 +117,9 @@ fn sha1(folder: &Folder<'_>) -> Problem {
         .fix("issue it anew with SHA-256", "meshctl ca renew <ca> --cluster <cluster>")
 }
 
+/// Roots that are named one by one.
+const SHOWN: usize = 20;
+
 /// Failure mode 2: no way to a root at all.
 fn untrusted(folder: &Folder<'_>, ca: &Cert) -> Problem {
     let root_file = folder.bundle.names.root;
@@ -130,12 +133,16 @@ fn untrusted(folder: &Folder<'_>, ca: &Cert) -> Problem {
             ca.issuer().label(),
             key_id(wanted)
         ));
-    for root in &folder.roots {
+    for root in folder.roots.iter().take(SHOWN) {
         problem = problem.evidence(alloc::format!(
             "{root_file} has {}, key id {}",
             label(root),
             key_id(root.extensions().subject_key_id.as_ref())
         ));
+    }
+    if folder.roots.len() > SHOWN {
+        let more = folder.roots.len() - SHOWN;
+        problem = problem.evidence(alloc::format!("{root_file} has {more} more certificates"));
     }
     if folder.roots.is_empty() {
         problem = problem.evidence(alloc::format!("{root_file} has no certificate"));

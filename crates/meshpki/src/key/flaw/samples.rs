@@ -1,6 +1,5 @@
 //! The CAs of Istio's own repository, whose private keys everybody has.
 
-use crate::cert::Cert;
 use crate::digest;
 use crate::key::PublicKey;
 
@@ -22,13 +21,8 @@ const KEYS: [(&str, &str); 9] = [
 const STRAY_KEY: (&str, &str) =
     ("02f9ef016e164f12013c7e8d1f19b4ebd85738ef9cbee079a077bfd9166794cf", "ca-key-alt-2.pem");
 
-/// The file of `samples/certs` a certificate's key is from.
-pub(super) fn of(cert: &Cert) -> Option<&'static str> {
-    by_hash(cert.spki())
-}
-
 /// The file of `samples/certs` a key is from.
-pub(super) fn of_key(key: &PublicKey) -> Option<&'static str> {
+pub(crate) fn of_key(key: &PublicKey) -> Option<&'static str> {
     by_hash(key.as_spki())
 }
 
