@@ -379,12 +379,12 @@ fn clusters_without_a_secret() {
     check(
         &[&east, &west],
         &[
+            first,
             (
                 "different-roots",
                 "east,west",
                 "namespace shop of east does not accept what `O = cluster.local` signs in west",
             ),
-            first,
         ],
     );
     let west = west.wants(good(&root));
