@@ -63,12 +63,9 @@ fn recased(random: &mut Random, byte: u8) -> u8 {
 }
 
 fn host(random: &mut Random) -> (Vec<u8>, Vec<u8>) {
-    let labels: Vec<(Vec<u8>, Vec<u8>)> =
-        (0..=random.pick(&[0, 1, 1, 2, 3])).map(|_| label(random)).collect();
-    let joined = |pick: fn(&(Vec<u8>, Vec<u8>)) -> &Vec<u8>| {
-        labels.iter().map(pick).cloned().collect::<Vec<_>>().join(&b'.')
-    };
-    (joined(|label| &label.0), joined(|label| &label.1))
+    let labels = (0..=random.pick(&[0, 1, 1, 2, 3])).map(|_| label(random));
+    let (written, spoken): (Vec<_>, Vec<_>) = labels.unzip();
+    (written.join(&b'.'), spoken.join(&b'.'))
 }
 
 /// One label as it stands in a constraint, and in UTF-8.
