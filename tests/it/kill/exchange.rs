@@ -119,7 +119,7 @@ fn check(disk: &Disk, step: &str, count: usize) -> bool {
         "{place}: {}",
         scratch.read("renew.txt")
     );
-    // Cut off: the old key is whole somewhere, and a set under its own name is whole unless the next run is told of it.
+    // Cut off: the old key is whole somewhere, and a set under its own name is whole unless a marker tells the next run.
     assert!(all_keys(&scratch.join("killed/ca")).contains(&old), "{place}: the old key is lost");
     let begun = scratch.join("killed/ca/.meshctl-staging/.exchange").exists();
     let live = scratch.join("killed/ca/east");

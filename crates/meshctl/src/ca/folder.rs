@@ -195,7 +195,7 @@ pub(super) fn check_issuers(
     Ok(())
 }
 
-/// The certificates of a cluster's folder, its CA first; none where there is none.
+/// The certificates of a cluster's folder, its CA first; empty if there is no folder.
 fn pile(folder: &Path) -> Result<Vec<Cert>, Failure> {
     let mut pile = Vec::new();
     let names = match folder.join("ca-cert.pem").exists() {

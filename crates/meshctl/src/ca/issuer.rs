@@ -117,7 +117,7 @@ fn sorted(certs: &[Cert], file: &Path, io: &mut Io<'_>) -> Result<(Vec<Cert>, Ve
     roots.sort_unstable();
     let strangers: Vec<usize> = assembly.strays.iter().filter(is_root).copied().collect();
     if roots.is_empty() && !strangers.is_empty() {
-        // That none of them vouches for the issuer is told with the verifier's words.
+        // If none of them vouches for the issuer, the verifier's words say so.
         roots.clone_from(&strangers);
     } else {
         let unused = assembly.alternatives.iter().filter(|i| !roots.contains(i));

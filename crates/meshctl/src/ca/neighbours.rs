@@ -83,7 +83,7 @@ fn find(dirs: &[&Path], own: &Path) -> Vec<Neighbour> {
     found
 }
 
-/// The CA of a folder; what cannot be read is told by the commands that need it.
+/// The CA of a folder; commands that need it report what cannot be read.
 fn neighbour(name: String, folder: &Path) -> Option<Neighbour> {
     ["tls.crt", "ca-cert.pem"].into_iter().find_map(|file| {
         let file = folder.join(file);

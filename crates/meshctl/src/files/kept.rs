@@ -63,7 +63,7 @@ pub fn kept(dir: &Path) -> Result<Vec<Kept>, Failure> {
     Ok(all)
 }
 
-/// The names of all that is in a folder and is none, sorted, hidden ones too.
+/// The names of everything in a folder except folders, sorted, hidden ones too.
 fn files_of(folder: &Path) -> std::io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {
