@@ -158,6 +158,7 @@ fn live(files: Secret, version: u64) -> Live {
         mark: None,
         restart: BTreeSet::new(),
         immutable: false,
+        type_: "Opaque".to_owned(),
     }
 }
 

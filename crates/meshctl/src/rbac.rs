@@ -6,7 +6,7 @@ use meshapply::names::{CACERTS, PREVIOUS, ROOT_CONFIG_MAP};
 use meshapply::workload::Kind;
 
 use crate::args::Push;
-use crate::clusters::{Seen, Target, look, targets};
+use crate::clusters::{Seen, Target, Way, look, targets};
 use crate::report::Failure;
 use crate::{Exit, Io, show};
 
@@ -35,7 +35,8 @@ pub(crate) async fn print(args: &Push, io: &mut Io<'_>) -> Result<Exit, Failure>
         show::output(&Rights::new(args, namespace, None).text(), io)?;
         return Ok(Exit::Good);
     }
-    let targets = targets(&args.clusters, args.rollout.workloads, io).await?;
+    let way = Way::of(&args.clusters, &args.rollout);
+    let targets = targets(&args.clusters, way, args.rollout.workloads, io).await?;
     let seen = look(&targets).await?;
     let text = |(target, seen): (&Target, &Seen)| {
         Rights::new(args, target.istio_namespace.clone(), Some(seen)).text()

@@ -14,7 +14,7 @@ use meshpki::Time;
 use meshpki::istiod::Secret;
 
 use crate::args::{Clusters, DryRun, Output, Push, Rollback, Rollout};
-use crate::clusters::{Seen, Target, look, place, runtime, targets};
+use crate::clusters::{Seen, Target, Way, look, place, runtime, targets};
 use crate::report::Failure;
 use crate::{Exit, Io, check, show};
 
@@ -28,7 +28,8 @@ pub fn push(args: &Push, io: &mut Io<'_>) -> Result<Exit, Failure> {
     }
     let mut folders: BTreeMap<String, Secret> = check::secrets(&args.dir)?;
     runtime.block_on(async {
-        let targets = targets(&args.clusters, args.rollout.workloads, io).await?;
+        let way = Way::of(&args.clusters, &args.rollout);
+        let targets = targets(&args.clusters, way, args.rollout.workloads, io).await?;
         let mut secrets = Vec::new();
         for target in &targets {
             let secret = folders.remove(&target.name);
@@ -80,7 +81,8 @@ pub(crate) async fn bring(
 /// Runs `meshctl rollback`.
 pub fn rollback(args: &Rollback, io: &mut Io<'_>) -> Result<Exit, Failure> {
     runtime()?.block_on(async {
-        let targets = targets(&args.clusters, args.rollout.workloads, io).await?;
+        let way = Way::of(&args.clusters, &args.rollout);
+        let targets = targets(&args.clusters, way, args.rollout.workloads, io).await?;
         let seen = look(&targets).await?;
         let mut secrets = Vec::new();
         for (target, seen) in targets.iter().zip(&seen) {

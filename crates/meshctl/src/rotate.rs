@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::args::{Output, Renew, RotateIntermediate};
 use crate::ca::renew;
-use crate::clusters::{Seen, Target, look, place, runtime, targets};
+use crate::clusters::{Seen, Target, Way, look, place, runtime, targets};
 use crate::files::{self, Workspace};
 use crate::report::Failure;
 use crate::rollout::{bring, can_agree, is_json, no_folder, refuse};
@@ -27,7 +27,9 @@ pub(crate) fn run(args: &RotateIntermediate, io: &mut Io<'_>) -> Result<Exit, Fa
     can_agree(&args.rollout, io)?;
     let runtime = runtime()?;
     let (targets, seen) = runtime.block_on(async {
-        let targets = targets(&args.clusters, args.rollout.workloads, io).await?;
+        let way = Way::of(&args.clusters, &args.rollout);
+        let way = way.hiding(args.passphrase.passphrase_env.as_ref());
+        let targets = targets(&args.clusters, way, args.rollout.workloads, io).await?;
         let seen = look(&targets).await?;
         Ok::<_, Failure>((targets, seen))
     })?;

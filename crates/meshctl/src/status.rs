@@ -12,7 +12,7 @@ use meshpki::Time;
 use meshpki::istiod::{LiveCluster, Problem, Secret, Settings, Severity, check_live};
 
 use crate::args::{Output, Status};
-use crate::clusters::{Target, runtime, targets};
+use crate::clusters::{Target, Way, runtime, targets};
 use crate::live::{self, Found, Where, find, unasked};
 use crate::report::Failure;
 use crate::{Exit, Io, check, show};
@@ -48,8 +48,9 @@ enum State {
 /// Runs the command.
 pub fn run(args: &Status, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let mut folders = args.dir.as_deref().map(check::secrets).transpose()?.unwrap_or_default();
+    let way = Way::new(args.clusters.kubeconfig.as_deref(), &args.force);
     let (targets, found) = runtime()?.block_on(async {
-        let targets = targets(&args.clusters, false, io).await?;
+        let targets = targets(&args.clusters, way, false, io).await?;
         let found = find(&targets).await;
         Ok::<_, Failure>((targets, found))
     })?;

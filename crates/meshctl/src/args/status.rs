@@ -28,6 +28,9 @@ pub struct Status {
     /// Which clusters.
     #[command(flatten)]
     pub clusters: Clusters,
+    /// Proceed despite the error with this code: `ctl/insecure-server`.
+    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    pub force: Vec<String>,
     /// How the result is written.
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub output: Output,

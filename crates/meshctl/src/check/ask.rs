@@ -5,7 +5,7 @@ use meshpki::istiod::{LiveCluster, Problem, Secret, Settings, check_live};
 
 use super::{Folder, Judged, Live, Report, errors_first, problems, settings, tell};
 use crate::args::Check;
-use crate::clusters::{Target, runtime, targets};
+use crate::clusters::{Target, Way, runtime, targets};
 use crate::live::{self, Found, find, unasked};
 use crate::report::Failure;
 use crate::{Exit, Io};
@@ -24,8 +24,9 @@ pub(super) fn run(
     at: Time,
     io: &mut Io<'_>,
 ) -> Result<Exit, Failure> {
+    let way = Way::new(args.clusters.kubeconfig.as_deref(), &args.force);
     let (targets, found) = runtime()?.block_on(async {
-        let targets = targets(&args.clusters, false, io).await?;
+        let targets = targets(&args.clusters, way, false, io).await?;
         let found = find(&targets).await;
         Ok::<_, Failure>((targets, found))
     })?;
