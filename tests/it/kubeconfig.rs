@@ -96,7 +96,7 @@ contexts:
         &with("token: abc", "exec: {command: x, apiVersion: v9}"),
         ":8:36: `apiVersion` is not supported: expected client.authentication.k8s.io/v1 or client.authentication.k8s.io/v1beta1",
     );
-    check(&with("- name: u\n", "- nam: u\n"), ":6:3: this mapping lacks `name`");
+    check(&with("- name: u\n", "- nam: u\n"), ":7:3: this mapping lacks `name`");
     check(
         &with("cluster: c,", "cluster: d,"),
         ":11:22: context `cluster1` names a cluster that is not there",

@@ -202,7 +202,9 @@ fn usual(asked: &Asked, shared: &Shared) -> Answer {
             let prefix = format!("{}/", asked.path);
             let items: Vec<&Value> = objects
                 .iter()
-                .filter(|(path, _)| path.starts_with(&prefix))
+                .filter(|(path, _)| {
+                    path.strip_prefix(&prefix).is_some_and(|name| !name.contains('/'))
+                })
                 .map(|(_, v)| v)
                 .collect();
             Answer::json(

@@ -49,7 +49,13 @@ struct Held {
 }
 
 impl Credentials {
-    pub(super) fn new(source: Source, secrets: Vec<Zeroizing<String>>) -> Self {
+    pub(super) fn new(source: Source, mut secrets: Vec<Zeroizing<String>>) -> Self {
+        if let Source::Fixed(header) = &source
+            && let Ok(text) = header.to_str()
+        {
+            // A server may send back what it was sent as it came: a password in base64.
+            secrets.extend(text.split_once(' ').map(|(_, sent)| Zeroizing::new(sent.to_owned())));
+        }
         Self { source, held: Mutex::new(Held::default()), secrets: Shared::new(secrets) }
     }
 
