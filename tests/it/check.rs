@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use meshpki::cert::KeyUsage;
@@ -63,7 +64,11 @@ impl World {
     fn write(&self, name: &str, content: impl AsRef<[u8]>) -> &Self {
         let path = self.dir.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
+        fs::write(&path, content).unwrap();
+        // A key is its owner's alone.
+        let is_key = name.ends_with("key.pem") || name.ends_with(".key");
+        let mode = if is_key { 0o600 } else { 0o644 };
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
         self
     }
 

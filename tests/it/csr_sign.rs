@@ -299,6 +299,10 @@ fn refused_with_words() {
         r#"
         exit 1
         --- stderr
+        warning[ctl/key-permissions]: others than the owner may read a private key
+          in: @/side/east/ca-key.pem
+
+        hint: `chmod 600 @/side/east/ca-key.pem`
         error[ctl/no-root]: there is no root certificate
           in: @/side/root-cert.pem
 

@@ -6,7 +6,9 @@ use tests::cli::compare;
 #[test]
 fn a_root_and_two_clusters_then_again_then_a_third() {
     let shell = Shell::new();
-    shell.check("ca init @/ca --cluster west,east", r#"
+    shell.check(
+        "ca init @/ca --cluster west,east --plain-root-key",
+        r#"
         exit 0
         @/ca/
         ├─ root-cert.pem    made       Mesh Root CA [id], ecdsa-p256, until 2036-11-18
@@ -30,14 +32,11 @@ fn a_root_and_two_clusters_then_again_then_a_third() {
         @/ca/west/ca-cert.pem: OK  (-CAfile root-cert.pem)
         @/ca/west/ca-cert.pem: OK  (-CAfile cert-chain.pem)
         --- stderr
-        warning[ctl/root-key-plain]: the root key is written without encryption
-          because: who reads it can sign for every cluster
-
-        hint: `--passphrase-file FILE` or `--passphrase-env VARIABLE` encrypts it, `--plain-root-key` silences this
 
         next: meshctl push @/ca --context east=CONTEXT,west=CONTEXT
               with --before-install where Istio is still to come
-    "#);
+    "#,
+    );
     compare(
         "ls -l",
         &shell.scratch.modes("ca"),
@@ -308,8 +307,12 @@ fn the_tls_layout() {
 #[test]
 fn the_root_key_is_encrypted_with_a_given_passphrase() {
     let mut shell = Shell::new();
-    shell.env = vec![("PASS", "secret phrase"), ("OTHER", "wrong"), ("NONE", "")];
-    shell.scratch.write("pass", "secret phrase\r\nanother line\n");
+    shell.env = vec![
+        ("PASS", "gimlet otter quarry lantern mosaic tundra"),
+        ("OTHER", "wrong"),
+        ("NONE", ""),
+    ];
+    shell.scratch.write_key("pass", "gimlet otter quarry lantern mosaic tundra\r\nanother line\n");
     shell.check(
         "ca init @/ca --cluster east --passphrase-env PASS",
         r#"
@@ -459,7 +462,7 @@ fn a_key_without_its_certificate_is_taken_up() {
 #[test]
 fn an_encrypted_key_without_its_certificate_is_taken_up() {
     let shell = Shell::new();
-    shell.scratch.write("pass", "secret");
+    shell.scratch.write_key("pass", "gimlet otter quarry lantern mosaic tundra");
     shell.good("ca init @/ca --passphrase-file @/pass");
     std::fs::remove_file(shell.scratch.join("ca/root-cert.pem")).unwrap();
     shell.check("ca init @/ca --cluster east", r#"
@@ -690,23 +693,19 @@ fn two_runs_at_once_do_not_meet() {
         --- stderr
         error[ctl/busy]: another meshctl is at work in `@/ca`
 
-        hint: wait until it has ended, then run this command again
+        hint: run this command again once it has ended, or with `--wait`
     "#,
     );
     drop(folder);
-    shell.good("ca init @/ca --cluster east");
+    shell.good("ca init @/ca --cluster east --plain-root-key");
 }
 
 #[test]
 fn where_nothing_came_of_it_nothing_is_left() {
     let shell = Shell::new();
-    shell.check("ca init @/ca --cluster east --cluster-validity 11y", r#"
+    shell.check("ca init @/ca --cluster east --cluster-validity 11y --plain-root-key", r#"
         exit 1
         --- stderr
-        warning[ctl/root-key-plain]: the root key is written without encryption
-          because: who reads it can sign for every cluster
-
-        hint: `--passphrase-file FILE` or `--passphrase-env VARIABLE` encrypts it, `--plain-root-key` silences this
         error[pki/outlives-issuer]: `Mesh CA east` would be valid until 2037-11-18T06:55:00Z, but its issuer `Mesh Root CA [id]` ends 2036-11-18T06:55:00Z
           in: cluster east
 
@@ -719,7 +718,7 @@ fn where_nothing_came_of_it_nothing_is_left() {
         r#"
         exit 1
         --- stderr
-        error[ctl/io]: `@/file` is no folder
+        error[ctl/io]: `@/file` is not a folder
 
         hint: choose another place
     "#,
@@ -781,7 +780,7 @@ fn staging_through_a_link_is_refused() {
         r#"
         exit 1
         --- stderr
-        error[ctl/io]: `@/ca/.meshctl-staging` is in the way: it is no folder
+        error[ctl/io]: `@/ca/.meshctl-staging` is in the way: it is not a folder
 
         hint: look at it, remove it, then run this command again
     "#,

@@ -1,5 +1,7 @@
 //! Killed at any moment, `meshctl` leaves no half-written file and loses no key.
 
+mod exchange;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

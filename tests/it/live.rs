@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tests::cli::{Ran, Shell, ended};
 use tests::mesh::{Mesh, SOON};
-use tests::rig::{Cluster, Istio, Kind};
+use tests::rig::{Cluster, Hold, Istio, Kind};
 use tests::schema;
 
 /// A kubeconfig whose server nobody is.
@@ -268,14 +268,17 @@ fn a_secret_istiod_does_not_know() {
     let (east, asked) = (&mesh.clusters[0], Asked(&mesh));
     let first = asked.check(
         "status --context east",
-        0,
+        2,
         &[
             "istiod's own, there is no secret: `O = cluster.local`",
-            "warning[istiod/first-install]: east",
+            "error[istiod/first-install]: east",
+            "1 error, 0 warnings\nnext: meshctl push DIR --context east --workloads",
         ],
     );
     assert_eq!(codes(&first), ["istiod/first-install"]);
-    asked.check("check --context east", 0, &["warning[istiod/first-install]"]);
+    asked.check("status --context east --before-install", 0, &["warning[istiod/first-install]"]);
+    asked.check("check --context east", 2, &["error[istiod/first-install]"]);
+    asked.check("check --context east --before-install", 0, &["warning[istiod/first-install]"]);
     let planned = asked.check("check @/ca --context east", 0, &["wanted: `Mesh CA east`"]);
     assert_eq!(codes(&planned), ["istiod/first-install"]);
     east.apply_cacerts(&mesh.shell.scratch.join("ca/east"));
@@ -306,7 +309,7 @@ fn a_secret_istiod_does_not_know() {
             "next: kubectl --context east -n istio-system rollout restart deployment/istio-ingressgateway",
         ],
     );
-    assert_eq!(codes(&half), [""; 0]);
+    assert_eq!(codes(&half), ["apply/unfinished"]);
     east.restart(Kind::Deployment, "istio-system", "istio-ingressgateway", "now");
     east.rolled_out(Kind::Deployment, "istio-system", "istio-ingressgateway");
     let mended = asked.check("status @/ca --context east", 0, &["restarts none is waited for"]);
@@ -411,4 +414,101 @@ fn by_spec(mesh: &Mesh, asked: &Asked<'_>) {
     ];
     ended(&wrong, 2, &told);
     assert_eq!(version(), before);
+}
+
+/// A cluster without Istio, without a secret, without pods: what is not there is never good.
+#[test]
+fn nothing_there() {
+    let Some(mesh) = Mesh::start(&["east"]) else { return };
+    let (east, asked) = (&mesh.clusters[0], Asked(&mesh));
+    let none = "error[apply/no-istiod]: east: there is no istiod in namespace istio-system";
+    let found = asked.check(
+        "status --context east",
+        2,
+        &[
+            "none: there is neither an istiod nor a secret",
+            none,
+            ", and no secret cacerts",
+            "1 error, 0 warnings\nnext: kubectl --context east create namespace istio-system",
+        ],
+    );
+    assert_eq!((&found["good"], codes(&found)), (&Value::Bool(false), vec!["apply/no-istiod"]));
+    asked.check("check --context east", 2, &[none]);
+    asked.check("check @/ca --context east", 2, &[none]);
+    let to_come = "warning[apply/no-istiod]: east";
+    asked.check("status --context east --before-install", 0, &["[warn] east", to_come]);
+    asked.check("check @/ca --context east --before-install", 0, &[to_come]);
+    let entries = mesh.shell.scratch.entries("ca");
+    let rotated = mesh.run("rotate intermediate @/ca --context east --within 9999d --yes");
+    ended(&rotated, 2, &["error[apply/no-istiod]"]);
+    assert_eq!(mesh.shell.scratch.entries("ca"), entries, "nothing is renewed for nobody");
+    let before = mesh.run("push @/ca --context east --yes --before-install");
+    ended(&before, 1, &["hint: `kubectl --context east create namespace istio-system`"]);
+    east.apply_object(&tests::rig::istio::namespace("istio-system"));
+    asked.check(
+        "status --context east",
+        2,
+        &["next: meshctl push DIR --context east --before-install"],
+    );
+    mesh.good("push @/ca --context east --yes --before-install");
+    let next = "next: kubectl --context east get deployments -A -l app=istiod";
+    let secret = ["secret cacerts has `Mesh CA east`", "0 warnings\nnext: "];
+    asked.check("check --context east", 2, &[none, secret[0], next]);
+    asked.check("status @/ca --context east", 2, &["has the same", none, secret[1], next]);
+    asked.check("status @/ca --context east --before-install", 0, &[to_come]);
+    // Unchanged, and still nobody to use it: a dry run says what the run would.
+    for dry in ["", " --dry-run client"] {
+        let ran = mesh.run(&format!("push @/ca --context east --yes{dry}"));
+        ended(&ran, 2, &["error[apply/no-istiod]"]);
+    }
+    // An istiod without pods, then one whose pods are there.
+    east.install_istio(&Istio { replicas: 0, gateways: Vec::new(), ..Istio::default() });
+    let idle = "error[apply/no-replicas]: east: deployment/istiod has no replicas";
+    let scale = "next: kubectl --context east -n istio-system scale deployment/istiod --replicas 1";
+    asked.check("status @/ca --context east", 2, &[idle, scale]);
+    asked.check("status @/ca --context east --before-install", 2, &[idle, scale]);
+    asked.check("check --context east", 2, &[idle]);
+    ended(
+        &mesh.run("rotate intermediate @/ca --context east --yes"),
+        2,
+        &["error[apply/no-replicas]"],
+    );
+    east.install_istio(&Istio::default());
+    mesh.good("push @/ca --context east --yes --timeout 60s");
+    asked.check("status @/ca --context east", 0, &["[ok]   east", "0 errors, 0 warnings"]);
+}
+
+/// Restarts that are open are told as what they are, counted, and ended by the command that is given.
+#[test]
+fn a_push_that_was_interrupted() {
+    let Some(mesh) = Mesh::with_istio(&["east"], &Istio::default()) else { return };
+    let (east, asked) = (&mesh.clusters[0], Asked(&mesh));
+    mesh.shell.good("ca renew @/ca --cluster east");
+    east.hold("istio-system/istiod", Hold::Never);
+    let ran = mesh.run("push @/ca --context east --yes --timeout 5s");
+    ended(&ran, 2, &["error[apply/patience]"]);
+    let found = asked.check(
+        "status @/ca --context east",
+        2,
+        &[
+            "[fail] east",
+            "error[apply/unfinished]: east: deployment/istio-ingressgateway in istio-system has not restarted for the secret",
+            "next: meshctl push @/ca --context east".replace('@', &mesh.shell.scratch.path().display().to_string()).as_str(),
+        ],
+    );
+    assert!(codes(&found).contains(&"apply/unfinished"), "{found}");
+    let ran = mesh.run("forget --context east --yes");
+    ended(&ran, 0, &["nothing is kept"]);
+    // Nor does a set on disk go while the way back may be needed.
+    let ran = mesh.run("forget @/ca --context east --yes");
+    ended(
+        &ran,
+        2,
+        &["error[apply/unfinished]", "because: nothing was removed", "`, then run this again"],
+    );
+    assert!(mesh.shell.scratch.join("ca/previous").exists());
+    east.hold("istio-system/istiod", Hold::Release);
+    mesh.good("push @/ca --context east --yes --timeout 60s");
+    let done = asked.check("status @/ca --context east", 0, &["restarts none is waited for"]);
+    assert_eq!(done["next"], Value::Null);
 }

@@ -5,6 +5,7 @@ use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule, Role};
 use serde_json::{Value, json};
 use tests::cli::{Ran, ended};
 use tests::mesh::Mesh;
+use tests::rbac::rules;
 use tests::rig::istio::namespace;
 
 /// A cluster that calls and is called, whose CoreDNS has the names; with a Deployment that says istiod's release
@@ -149,11 +150,9 @@ fn exactly_the_printed_rights() {
     let rights = mesh.run(print).out;
     println!("{rights}");
     assert!(
-        rights.contains("[istio, istio-canary]")
-            && !rights.contains('*')
-            && !rights.contains("ServiceAccount"),
-        "{rights}"
+        rules(&rights).contains(&"istio-system/configmaps[istio istio-canary]: get".to_owned())
     );
+    assert!(!rights.contains('*') && !rights.contains("ServiceAccount"), "{rights}");
     cluster.apply(&rights);
     let good = |ran: &Ran| ran.status == 0;
     let ran = until(&mesh, "with all rights", good);
@@ -195,7 +194,10 @@ fn exactly_the_printed_rights() {
     mesh.shell.scratch.write("mesh.yaml", SPEC.replace("way: hosts", "way: proxy"));
     mesh.write_kubeconfig("other", &[cluster.kubeconfig_for("other", &[])]);
     let less = mesh.run(&print.replace("--rbac-user ci", "--rbac-user other")).out;
-    assert!(less.contains("verbs: [get]\n") && !less.contains("get, patch"), "{less}");
+    assert!(
+        rules(&less).contains(&"kube-system/configmaps[coredns kube-dns]: get".to_owned()),
+        "{less}"
+    );
     let kept: Vec<Value> = serde_saphyr::from_multiple::<Value>(&less).expect("YAML");
     let kept = kept.iter().filter(|one| one["metadata"]["namespace"] != "kube-system");
     kept.for_each(|one| cluster.apply_object(one));
@@ -228,11 +230,19 @@ fn rights_that_differ() {
     assert_eq!(early.out, rights);
     let mistyped = shell.run("mesh apply -f @/none.yaml --print-rbac");
     assert_eq!(mistyped.status, 1, "{}", mistyped.out);
-    for part in [
-        "kind: ServiceAccount\nmetadata:\n  name: meshctl\n  namespace: istio-system\n",
-        "virtualservices, envoyfilters]\n    verbs: [create, patch, delete]\n",
-        "resourceNames: [coredns, kube-dns]\n    verbs: [get]\n",
+    let account = "kind: ServiceAccount\nmetadata:\n  name: meshctl\n  namespace: istio-system\n";
+    assert!(rights.contains(account), "{rights}");
+    let all = rules(&rights);
+    for rule in [
+        "/destinationrules gateways serviceentries virtualservices envoyfilters[]: create patch delete",
+        "kube-system/configmaps[coredns kube-dns]: get",
     ] {
-        assert!(rights.contains(part), "`{part}` is not in\n{rights}");
+        assert!(all.contains(&rule.to_owned()), "{rule}: {all:?}");
     }
+    // It says who they make whom.
+    assert!(
+        rights.starts_with("# The rights of `meshctl mesh discover`, `diff` and `apply`"),
+        "{rights}"
+    );
+    assert!(rights.contains("# - writes Istio's traffic resources in every namespace"), "{rights}");
 }

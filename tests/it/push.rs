@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use tests::mesh::Mesh;
-use tests::rig::{Gateway, Hold, Istio, Kind};
+use tests::mesh::{Mesh, SOON};
+use tests::rbac::rules;
+use tests::rig::{Cluster, Gateway, Hold, Istio, Kind};
 
 const PUSH: &str = "push @/ca --context east --yes --timeout 60s --reload-timeout 20s";
 
@@ -80,6 +81,91 @@ fn first_install_renewal_without_restart_and_back() {
     let kept = east.secret("istio-system", "meshctl-cacerts-previous").expect("a secret").data;
     assert_eq!(kept, back);
     contains(&mesh.good("rollback --context east --yes --timeout 60s"), &["secret: unchanged"]);
+}
+
+/// Only what a rollback can use is kept, it is said since when, and it goes when nothing needs it any more.
+#[test]
+fn what_is_kept_and_forgotten() {
+    let Some(mesh) = Mesh::with_istio(&["east"], &Istio::default()) else { return };
+    let east = &mesh.clusters[0];
+    mesh.good(PUSH);
+    // As somebody makes it with `kubectl apply`: with a root's key beside it, and a copy of all in an annotation.
+    let mut kept = east.secret("istio-system", "cacerts").expect("a secret");
+    let files = kept.data.as_mut().expect("files");
+    files.insert("root-key.pem".to_owned(), k8s_openapi::ByteString(b"a root's key".to_vec()));
+    let copy = serde_json::json!({"data": files});
+    let annotation = "kubectl.kubernetes.io/last-applied-configuration";
+    east.apply_object(&serde_json::json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {
+            "name": "cacerts", "namespace": "istio-system",
+            "annotations": {annotation: copy.to_string()},
+        },
+        "data": {"root-key.pem": files["root-key.pem"]},
+    }));
+    mesh.shell.good("ca renew @/ca --cluster east");
+    let adopted = mesh.good(&format!("{PUSH} --adopt"));
+    contains(&adopted, &["kept the old secret", "wrote the secret", "proven"]);
+    let names = |name: &str| {
+        let files = east.secret("istio-system", name).expect("a secret").data.expect("files");
+        files.into_keys().collect::<Vec<_>>()
+    };
+    let read = ["ca-cert.pem", "ca-key.pem", "cert-chain.pem", "root-cert.pem"];
+    for name in ["cacerts", "meshctl-cacerts-previous"] {
+        assert_eq!(names(name), read, "{name}");
+        let annotations = east.secret("istio-system", name).expect("a secret").metadata.annotations;
+        assert!(!annotations.unwrap_or_default().contains_key(annotation), "{name}");
+    }
+    let status = "status --context east";
+    contains(
+        &mesh.good(status),
+        &["kept     the secret before, for `meshctl rollback`: `Mesh CA east`"],
+    );
+    // A copy that comes later goes with the next push, which has nothing else to write.
+    east.apply_object(&serde_json::json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {
+            "name": "cacerts", "namespace": "istio-system", "annotations": {annotation: "{}"},
+        },
+    }));
+    contains(&mesh.good(PUSH), &["secret: unchanged; the annotation", "removed kubectl's copy"]);
+    let annotations =
+        east.secret("istio-system", "cacerts").expect("a secret").metadata.annotations;
+    assert!(!annotations.unwrap_or_default().contains_key(annotation));
+
+    // A root's key that was kept by an earlier version.
+    east.apply_object(&serde_json::json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {"name": "meshctl-cacerts-previous", "namespace": "istio-system"},
+        "data": {"root-key.pem": "YQ=="},
+    }));
+    let told = mesh.good(status);
+    contains(
+        &told,
+        &[
+            "warning[ctl/kept-key]: east: the kept secret has root-key.pem, which no rollback uses",
+            "next: meshctl forget --context east",
+        ],
+    );
+    // Not while istiod does not come up.
+    let idle = |replicas: u32| east.install_istio(&Istio { replicas, ..Istio::default() });
+    idle(0);
+    let refused = mesh.run("forget --context east --yes");
+    assert_eq!(refused.status, 2, "{}", refused.err);
+    contains(&refused.err, &["error[apply/no-replicas]", "nothing was removed"]);
+    idle(1);
+    let young = mesh.good("forget --context east --older-than 7d --yes");
+    contains(&young, &["nothing has been kept for longer than 7 days"]);
+    // With exactly the printed rights.
+    east.apply(&mesh.good("push @/ca --context east --print-rbac --rbac-user ci"));
+    mesh.write_kubeconfig("ci", &[east.kubeconfig_for("ci", &[])]);
+    let ran = mesh.run_as("ci", "forget @/ca --context east --yes");
+    assert_eq!(ran.status, 0, "{}{}", ran.out, ran.err);
+    contains(&ran.out, &["ca-key.pem (a private key)", "east: emptied", "/ca/previous/east-"]);
+    let kept = east.secret("istio-system", "meshctl-cacerts-previous").expect("a secret").data;
+    assert!(kept.unwrap_or_default().is_empty());
+    assert!(!mesh.shell.scratch.join("ca/previous").exists());
+    assert!(!mesh.good(status).contains("  kept"));
 }
 
 #[test]
@@ -187,8 +273,16 @@ fn the_printed_rights_are_enough() {
     }
     let rights = mesh.run("push @/ca --context east --workloads --print-rbac --rbac-user ci").out;
     assert!(!rights.contains('*'), "{rights}");
+    // The two secrets come with them, empty, so that none has to be created.
+    assert_eq!(rights.matches("kind: Secret\n").count(), 2, "{rights}");
+    let of_secrets = |rule: &String| rule.starts_with("istio-system/secrets[");
+    let secrets: Vec<String> = rules(&rights).into_iter().filter(of_secrets).collect();
+    assert_eq!(secrets, ["istio-system/secrets[cacerts meshctl-cacerts-previous]: get patch"]);
     east.apply(&rights);
-    mesh.write_kubeconfig("ci", &[east.kubeconfig_for("ci", &[])]);
+    let ci = east.kubeconfig_for("ci", &[]);
+    mesh.write_kubeconfig("ci", std::slice::from_ref(&ci));
+    contains(&mesh.good("push @/ca --context east --dry-run client"), &["secret: new"]);
+    contains(&mesh.run("rollback --context east --yes").err, &["error[ctl/no-previous]"]);
     let push = |command: &str| {
         let ran = mesh.run_as("ci", command);
         assert_eq!(ran.status, 0, "{}{}", ran.out, ran.err);
@@ -205,8 +299,121 @@ fn the_printed_rights_are_enough() {
     mesh.shell.good("ca renew @/ca --cluster east");
     push(&format!("{PUSH} --restart always"));
     push("rollback --context east --yes --timeout 60s");
+    no_token_of_others(east, &ci);
+    // Both are there now: no manifest may stand in for them.
+    let rights = mesh.run("push @/ca --context east --print-rbac --rbac-user ci").out;
+    assert!(!rights.contains("kind: Secret\n"), "{rights}");
+    // A renewal under the same root restarts nothing, and does without the right to.
+    let rights =
+        mesh.run("push @/ca --context east --print-rbac --rbac-user less --restart never").out;
+    let restarts = |rule: &&String| rule.contains("deployments") && rule.contains("patch");
+    assert_eq!(rules(&rights).iter().find(restarts), None);
+    let less = east.kubeconfig_for("less", &[]);
+    east.apply(&rights.replace("name: meshctl", "name: less"));
+    mesh.write_kubeconfig("less", &[less]);
+    mesh.shell.good("ca renew @/ca --cluster east");
+    let ran = mesh.run_as("less", PUSH);
+    assert_eq!(ran.status, 0, "{}{}", ran.out, ran.err);
+    contains(&ran.out, &["restarts: nobody", "proven"]);
     // The manifest of docs/ci is one an API server takes.
     east.apply(include_str!("../../docs/ci/cronjob.yaml"));
+}
+
+/// With the printed rights nobody gets the token of another service account: neither as a new secret, nor in one of the two
+/// that they may write.
+fn no_token_of_others(east: &Cluster, kubeconfig: &std::path::Path) {
+    use kube::api::{Api, Patch, PatchParams, PostParams};
+    use kube::config::{KubeConfigOptions, Kubeconfig};
+    let secret = |name: &str| -> k8s_openapi::api::core::v1::Secret {
+        let token = serde_json::json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token",
+            "metadata": {"name": name, "annotations": {"kubernetes.io/service-account.name": "istiod"}},
+        });
+        serde_json::from_value(token).expect("a secret")
+    };
+    east.block_on(async {
+        let read = Kubeconfig::read_from(kubeconfig).expect("a kubeconfig");
+        let options = KubeConfigOptions::default();
+        let config = kube::Config::from_custom_kubeconfig(read, &options).await.expect("one");
+        let client = kube::Client::try_from(config).expect("a client");
+        let secrets: Api<k8s_openapi::api::core::v1::Secret> =
+            Api::namespaced(client, "istio-system");
+        let refused = |result: Result<_, kube::Error>, status: u16| match result {
+            Err(kube::Error::Api(why)) => assert_eq!(why.code, status, "{}", why.message),
+            Err(other) => panic!("{other}"),
+            Ok(_) => panic!("a token"),
+        };
+        for name in ["token", "meshctl-cacerts-previous"] {
+            refused(secrets.create(&PostParams::default(), &secret(name)).await, 403);
+        }
+        // A secret's type does not change, so that the controller of tokens does not fill it.
+        let params = PatchParams::apply("attacker").force();
+        let patch = secret("meshctl-cacerts-previous");
+        refused(
+            secrets.patch("meshctl-cacerts-previous", &params, &Patch::Apply(&patch)).await,
+            422,
+        );
+    });
+}
+
+/// What docs/ci.md warns of: an istiod that keeps its own CA in `cacerts` takes an empty secret for one.
+#[test]
+fn an_empty_secret_and_an_istiod_that_would_fill_it() {
+    let Some(mesh) = Mesh::start(&["east"]) else { return };
+    let east = &mesh.clusters[0];
+    east.apply_object(&tests::rig::istio::namespace("istio-system"));
+    east.apply_object(&serde_json::json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+        "metadata": {"name": "cacerts", "namespace": "istio-system"},
+    }));
+    let env = [("USE_CACERTS_FOR_SELF_SIGNED_CA".to_owned(), "true".to_owned())];
+    let gateways = Vec::new();
+    east.install_istio(&Istio { env: env.into(), gateways, wait: false, ..Istio::default() });
+    // It reads the secret again and again, and never gets ready.
+    let line = "Load signing key and cert from existing secret istio-system/cacerts";
+    let tries = || east.istiod_log().matches(line).count();
+    east.wait("istiod reads the secret again", SOON, async || (tries() >= 4).then_some(()));
+    let istiod = east.workload(Kind::Deployment, "istio-system", "istiod");
+    assert_eq!(istiod["status"]["availableReplicas"].as_i64().unwrap_or(0), 0, "{istiod}");
+}
+
+/// istiod of the tested release starts beside an empty secret, keeps its own CA, and takes what a push puts in.
+#[test]
+fn an_empty_secret_made_beforehand() {
+    let Some(mesh) = Mesh::start(&["east"]) else { return };
+    let east = &mesh.clusters[0];
+    east.apply_object(&tests::rig::istio::namespace("istio-system"));
+    for name in ["cacerts", "meshctl-cacerts-previous"] {
+        east.apply_object(&serde_json::json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+            "metadata": {"name": name, "namespace": "istio-system"},
+        }));
+    }
+    east.install_istio(&Istio::default());
+    assert!(east.istiod_log().contains("Use self-signed certificate as the CA certificate"));
+    let said = mesh.good(PUSH);
+    contains(&said, &["secret: new", "wrote the secret", "proven"]);
+    assert!(!said.contains("kept the old secret"), "there was nothing to keep: {said}");
+    contains(&mesh.good(PUSH), &["secret: unchanged"]);
+    mesh.shell.good("ca renew @/ca --cluster east");
+    contains(&mesh.good(PUSH), &["kept the old secret", "proven"]);
+    // Where one is missing, and there is no right to create it, the command that makes it is said before anything is written.
+    east.block_on(async {
+        use kube::api::{Api, DeleteParams};
+        let secrets: Api<k8s_openapi::api::core::v1::Secret> =
+            Api::namespaced(east.client(), "istio-system");
+        secrets.delete("meshctl-cacerts-previous", &DeleteParams::default()).await.expect("gone");
+    });
+    east.apply(&mesh.shell.good("push @/ca --print-rbac --rbac-user ci"));
+    mesh.write_kubeconfig("ci", &[east.kubeconfig_for("ci", &[])]);
+    mesh.shell.good("ca renew @/ca --cluster east");
+    let before = mesh.written(0);
+    let ran = mesh.run_as("ci", PUSH);
+    assert_eq!(ran.status, 1, "{}{}", ran.out, ran.err);
+    let make =
+        "kubectl --context east -n istio-system create secret generic meshctl-cacerts-previous";
+    contains(&ran.err, &["error[apply/forbidden]", make]);
+    assert_eq!(mesh.written(0), before);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! On a terminal `ca init` asks for a passphrase; in a pipe it never does.
+//! On a terminal `ca init` asks for a passphrase, and leaves the terminal as it was; in a pipe it never asks.
 
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
@@ -39,7 +39,9 @@ fn answer(mut child: Child, answers: &[(&str, &str)]) -> (Option<i32>, String) {
             assert!(count > 0, "`{question}` was not asked:\n{seen}");
             seen.push(char::from(byte[0]));
         }
-        keyboard.write_all(format!("{text}\n").as_bytes()).unwrap();
+        // A key such as Ctrl-C acts by itself.
+        let end = if text.starts_with(char::is_control) { "" } else { "\n" };
+        keyboard.write_all(format!("{text}{end}").as_bytes()).unwrap();
     }
     let mut rest = Vec::new();
     out.read_to_end(&mut rest).unwrap();
@@ -64,6 +66,7 @@ fn a_terminal_is_asked() {
         assert!(!text.contains("hunter2"), "{name}: the passphrase is not shown\n{text}");
         let key = std::fs::read_to_string(scratch.join("ca/root-key.pem")).unwrap_or_default();
         assert!(key.starts_with(head) && key.is_empty() == head.is_empty(), "{name}\n{key}");
+        assert_eq!(scratch.join("ca").exists(), status == 0, "{name}");
     };
     let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
     check(
@@ -73,15 +76,24 @@ fn a_terminal_is_asked() {
         "encrypted; keep it",
         encrypted,
     );
+    let differ = [(FIRST, "hunter2"), (AGAIN, "hunter3")];
     check(
-        "two that differ",
-        &[(FIRST, "hunter2"), (AGAIN, "hunter3")],
-        1,
-        "passphrases differ",
-        "",
+        "two that differ, then the same",
+        &[&differ[..], &[(FIRST, "hunter2"), (AGAIN, "hunter2")]].concat(),
+        0,
+        "differ; try again",
+        encrypted,
+    );
+    check("three times two that differ", &differ.repeat(3), 1, "passphrases differ", "");
+    check(
+        "a weak one",
+        &[(FIRST, "hunter2"), (AGAIN, "hunter2")],
+        0,
+        "warning[ctl/passphrase-weak]",
+        encrypted,
     );
     let plain = "-----BEGIN PRIVATE KEY-----";
-    check("empty", &[(FIRST, "")], 0, "warning[ctl/root-key-plain]", plain);
+    check("empty", &[(FIRST, "")], 0, "warning[ctl/root-key-plain]: the root key", plain);
 }
 
 #[test]
@@ -95,17 +107,106 @@ fn a_terminal_is_asked_for_the_passphrase_of_a_key_that_is_there() {
     assert!(scratch.join("ca/east/ca-key.pem").exists());
 }
 
-/// The terminal is there and could be asked, but standard input is not it.
+/// Three times in all.
+#[test]
+fn a_wrong_passphrase_may_be_typed_again() {
+    let question = "Passphrase of ca/root-key.pem: ";
+    let check = |typed: &[&str], status: i32, words: &[&str]| {
+        let scratch = Scratch::new();
+        let ca = meshpki::SoftKey::generate(meshpki::KeyType::EcdsaP256).unwrap();
+        scratch.write_key("ca/root-key.pem", ca.to_encrypted_pem(b"hunter2").unwrap());
+        let Some(child) = on_a_terminal(&scratch, "meshctl ca init ca --cluster east") else {
+            return;
+        };
+        let answers: Vec<(&str, &str)> = typed.iter().map(|text| (question, *text)).collect();
+        let (found, text) = answer(child, &answers);
+        assert_eq!(found, Some(status), "{typed:?}\n{text}");
+        assert_eq!(text.matches(question).count(), typed.len(), "{text}");
+        assert!(words.iter().all(|word| text.contains(word)), "{words:?}\n{text}");
+        assert_eq!(scratch.join("ca/east/ca-key.pem").exists(), status == 0);
+    };
+    check(&["hunter3", "hunter2"], 0, &["does not open it; try again"]);
+    check(&["hunter3", "", "hunter2"], 0, &["does not open it; try again"]);
+    check(&["hunter3", "hunter4", "hunter5"], 1, &["error[pki/key-passphrase]"]);
+}
+
+/// What `stty -a` says of the echo, and how the command ended, after it.
+const THEN: &str = "; echo ended $?; stty -a";
+
+/// Ctrl-C, the other keys, the end of input, and signals from elsewhere: the terminal shows again what is typed, and no
+/// folder is left.
+#[test]
+fn the_terminal_is_put_right() {
+    let check = |name: &str, command: &str, act: &dyn Fn(&Scratch) -> &'static str, ended: &str| {
+        let scratch = Scratch::new();
+        // The shell survives the key, to tell.
+        let command = format!("stty echo; trap : INT QUIT; {command}{THEN}");
+        let Some(child) = on_a_terminal(&scratch, &command) else { return };
+        let (_, text) = act_when_asked(child, || act(&scratch));
+        assert!(text.contains(&format!("ended {ended}")), "{name}\n{text}");
+        assert!(text.contains(" echo ") && !text.contains("-echo "), "{name}\n{text}");
+        assert!(!scratch.join("new").exists(), "{name}: {:?}", scratch.entries(""));
+    };
+    let init = "meshctl ca init new/ca --cluster east";
+    check("Ctrl-C", init, &|_| "\x03", "130");
+    check("Ctrl-backslash", init, &|_| "\x1c", "131");
+    check("Ctrl-D", init, &|_| "\x04", "1");
+    let with_id = "sh -c 'echo $$ >id; exec meshctl ca init new/ca --cluster east'";
+    for (signal, status) in [("TERM", "143"), ("INT", "130"), ("HUP", "129")] {
+        let send = |scratch: &Scratch| {
+            let id = scratch.read("id");
+            let sent = Command::new("kill").args(["-s", signal, id.trim()]).status();
+            assert!(sent.unwrap().success());
+            ""
+        };
+        check(signal, with_id, &send, status);
+    }
+    // A key that is there, and a folder that was there: nothing is taken away.
+    let scratch = Scratch::new();
+    let ca = meshpki::SoftKey::generate(meshpki::KeyType::EcdsaP256).unwrap();
+    scratch.write_key("ca/root-key.pem", ca.to_encrypted_pem(b"hunter2").unwrap());
+    let before = scratch.entries("ca");
+    let command = format!("stty echo; trap : INT; meshctl ca init ca --cluster east{THEN}");
+    let Some(child) = on_a_terminal(&scratch, &command) else { return };
+    let (_, text) = act_when_asked(child, || "\x03");
+    assert!(text.contains("ended 130") && text.contains(" echo "), "{text}");
+    assert_eq!(scratch.entries("ca"), before);
+}
+
+/// Waits for the first question, does something, and types what it returns.
+fn act_when_asked(child: Child, act: impl FnOnce() -> &'static str) -> (Option<i32>, String) {
+    let mut child = child;
+    let mut out = child.stdout.take().unwrap();
+    let mut keyboard = child.stdin.take().unwrap();
+    let mut seen = Vec::new();
+    while !String::from_utf8_lossy(&seen).contains("Passphrase ") {
+        let mut byte = [0];
+        assert_eq!(out.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&seen));
+        seen.push(byte[0]);
+    }
+    keyboard.write_all(act().as_bytes()).unwrap();
+    out.read_to_end(&mut seen).unwrap();
+    drop(keyboard);
+    (child.wait().unwrap().code(), String::from_utf8_lossy(&seen).into_owned())
+}
+
+/// The terminal is there and could be asked, but standard input is not it: a new root key needs to be told what protects it.
 #[test]
 fn a_pipe_is_never_asked() {
     for redirection in ["</dev/null", "2>err.txt"] {
-        let scratch = Scratch::new();
-        let command = format!("meshctl ca init ca --cluster east {redirection}");
-        let Some(child) = on_a_terminal(&scratch, &command) else { return };
-        let (status, text) = answer(child, &[]);
-        assert_eq!(status, Some(0), "{text}");
-        assert!(!text.contains("Passphrase"), "{text}");
-        let said = text + &std::fs::read_to_string(scratch.join("err.txt")).unwrap_or_default();
-        assert_eq!(said.matches("warning[ctl/root-key-plain]").count(), 1, "{said}");
+        let check = |options: &str, status: i32, code: &str| {
+            let scratch = Scratch::new();
+            let command = format!("meshctl ca init ca --cluster east {options} {redirection}");
+            let Some(child) = on_a_terminal(&scratch, &command) else { return };
+            let (found, text) = answer(child, &[]);
+            let said = text + &std::fs::read_to_string(scratch.join("err.txt")).unwrap_or_default();
+            assert_eq!(found, Some(status), "{said}");
+            assert!(!said.contains("Passphrase"), "{said}");
+            assert!(said.contains(code), "{said}");
+            assert_eq!(scratch.join("ca").exists(), status == 0, "{said}");
+        };
+        check("", 64, "error[ctl/no-passphrase]");
+        check("--plain-root-key", 0, "not encrypted");
+        check("--passphrase-env HOME", 0, "encrypted; keep it offline");
     }
 }

@@ -36,7 +36,7 @@ pub struct Case {
 pub struct Recorded {
     /// The case; its files lie in the folder.
     pub case: Case,
-    /// What `openssl verify` 3.0.19 printed, without the error queue.
+    /// What `openssl verify` 3.0.22 printed, without the error queue.
     pub printed: Printed,
 }
 

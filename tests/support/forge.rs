@@ -48,7 +48,7 @@ pub fn spki(key: usize) -> &'static [u8] {
     }
 }
 
-fn algorithm(key: usize, rsa: Rsa) -> Vec<u8> {
+pub(crate) fn algorithm(key: usize, rsa: Rsa) -> Vec<u8> {
     match (KEYS.get(key), rsa) {
         (Some(key), _) => key.algorithm(rsa),
         (None, Rsa::Outside(way)) => OUTSIDE[key - KEYS.len()].algorithm(way),
@@ -296,6 +296,10 @@ pub struct CrlPlan {
     pub signer: usize,
     /// How it signs.
     pub rsa: Rsa,
+    /// AlgorithmIdentifier inside the signed bytes, where it is not the signer's.
+    pub inner: Option<Vec<u8>>,
+    /// AlgorithmIdentifier beside them, where it is not the signer's.
+    pub outer: Option<Vec<u8>>,
     /// Flip a bit of the signature.
     pub broken: bool,
     /// As in [`CertPlan`].
@@ -315,6 +319,8 @@ impl CrlPlan {
             extensions: Vec::new(),
             signer,
             rsa: Rsa::Sha256,
+            inner: None,
+            outer: None,
             broken: false,
             loose: None,
         }
@@ -333,7 +339,7 @@ impl CrlPlan {
         };
         let tbs = der::sequence(&[
             &version,
-            &algorithm,
+            self.inner.as_ref().unwrap_or(&algorithm),
             &self.issuer,
             &tlv(self.this_update.0, &self.this_update.1),
             &next,
@@ -343,7 +349,8 @@ impl CrlPlan {
         let tbs = self.loose.clone().map_or(tbs.clone(), |(mut random, rarity)| {
             crate::ber::loosened(&mut random, &tbs, rarity)
         });
-        sealed(&tbs, self.signer, self.rsa, &algorithm, self.broken)
+        let outer = self.outer.as_ref().unwrap_or(&algorithm);
+        sealed(&tbs, self.signer, self.rsa, outer, self.broken)
     }
 }
 

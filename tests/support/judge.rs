@@ -1,49 +1,115 @@
-//! The judge: the `openssl` binary of the version whose answers are ours.
+//! The judge: the `openssl` binary of the release whose answers are ours.
 
+use std::ffi::OsStr;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use crate::run::Printed;
 
-/// Versions whose verification code is the same as that of 3.0.19.
-const VERSIONS: [&str; 4] = ["3.0.17", "3.0.18", "3.0.19", "3.0.20"];
+/// The patch release of OpenSSL 3.0 whose answers are recorded. A later one, should Debian 12 get it, is a judge too:
+/// what it says otherwise shows as a difference.
+const SINCE: u32 = 22;
+
+/// What is missing, in the words of every message about it.
+pub const WANTED: &str = "openssl 3.0.22 or a later 3.0";
 
 /// Whether the judge is at hand.
 ///
 /// # Errors
-/// The line to print where it is not and need not be.
+/// The line to print if it is not and need not be.
 ///
 /// # Panics
-/// Where it is not and has to be: `CI=true` or `MESH_REQUIRE_OPENSSL=1`.
+/// If it is not and must be: `CI=true` or `MESH_REQUIRE_OPENSSL=1`.
 pub fn available() -> Result<(), String> {
-    let version = Command::new("openssl").arg("version").output();
-    let version = version.map(|o| String::from_utf8_lossy(&o.stdout).into_owned());
-    let found = match &version {
-        Ok(text) if VERSIONS.iter().any(|v| text.split(' ').nth(1) == Some(v)) => return Ok(()),
-        Ok(text) => text.trim().to_owned(),
-        Err(error) => error.to_string(),
-    };
-    let line = format!("NOT RUN: openssl 3.0.17 to 3.0.20 is needed as a judge, found: {found}");
+    let Err(why) = program() else { return Ok(()) };
+    let line = format!("NOT RUN: {why}");
     let is = |name, value| std::env::var(name).is_ok_and(|v| v == value);
     assert!(!is("CI", "true") && !is("MESH_REQUIRE_OPENSSL", "1"), "{line}");
     Err(line)
 }
 
+/// The judge, looked for once in the life of a process.
+///
+/// # Errors
+/// As [`find`].
+pub fn program() -> Result<&'static Path, String> {
+    static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    FOUND.get_or_init(find).as_deref().map_err(Clone::clone)
+}
+
+/// Looks for the judge: `MESH_OPENSSL` alone if it is set, else `openssl` of `PATH` (an updated Debian 12), else the copy
+/// `cargo xtask judge` keeps in the cache.
+///
+/// # Errors
+/// What was found instead, and what fetches a judge.
+pub fn find() -> Result<PathBuf, String> {
+    let asked = std::env::var_os("MESH_OPENSSL").map(PathBuf::from);
+    let kept = cache().map(|cache| cache.join("openssl"));
+    let places = match asked {
+        Some(path) => vec![path],
+        None => [PathBuf::from("openssl")].into_iter().chain(kept).collect(),
+    };
+    let mut found = Vec::new();
+    for place in places {
+        match version(&place) {
+            Ok(text) if is_judge(&text) => return Ok(place),
+            Ok(text) => found.push(format!("{} is `{text}`", place.display())),
+            Err(error) => found.push(format!("{}: {error}", place.display())),
+        }
+    }
+    let found = found.join("; ");
+    Err(format!(
+        "{WANTED} is needed as a judge: {found}; `cargo xtask judge` fetches one without installing it"
+    ))
+}
+
+/// The folder of the copy: `MESH_JUDGE`, else `meshpki-judge` in the user's cache folder. It is never inside the clone.
+///
+/// # Errors
+/// When the user has no home either.
+pub fn cache() -> Result<PathBuf, String> {
+    let folder = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    if let Some(judge) = folder("MESH_JUDGE") {
+        return Ok(judge);
+    }
+    let caches = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
+    let caches = caches.ok_or("neither MESH_JUDGE, XDG_CACHE_HOME nor HOME is set")?;
+    Ok(caches.join("meshpki-judge"))
+}
+
+/// What `openssl version` says.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn version(program: &Path) -> Result<String, String> {
+    let output = Command::new(program).arg("version").stdin(Stdio::null()).output();
+    let output = output.map_err(|error| error.to_string())?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// Whether that is the version of a judge.
+fn is_judge(version: &str) -> bool {
+    let patch = version.strip_prefix("OpenSSL 3.0.").and_then(|rest| rest.split(' ').next());
+    patch.and_then(|patch| patch.parse().ok()).is_some_and(|patch: u32| patch >= SINCE)
+}
+
 /// Runs `openssl verify` in `dir`; lines of the error queue are left out.
 ///
 /// # Panics
-/// When the binary cannot be started.
+/// When there is no judge, or it cannot be started.
 #[must_use]
 pub fn verify(dir: &Path, args: &[String], env: &[(String, String)], stdin: &[u8]) -> Printed {
-    let mut child = Command::new("openssl")
+    let program = program().unwrap_or_else(|why| panic!("{why}"));
+    let mut child = Command::new(program)
         .arg("verify")
         .args(args)
         .current_dir(dir)
         .env_remove("SSL_CERT_FILE")
         .env_remove("SSL_CERT_DIR")
         .env("LC_ALL", "C")
-        .envs(env.iter().map(|(name, value)| (name, value)))
+        .envs(env.iter().map(|(name, value)| (OsStr::new(name), value)))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -55,4 +121,18 @@ pub fn verify(dir: &Path, args: &[String], env: &[(String, String)], stdin: &[u8
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let exit = output.status.code().map_or(-1, i64::from);
     Printed { exit, stdout: text(&output.stdout), stderr: text(&output.stderr) }.without_queue()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn versions() {
+        let check = |text: &str, expect| assert_eq!(super::is_judge(text), expect, "{text}");
+        check("OpenSSL 3.0.22 25 Aug 2026 (Library: OpenSSL 3.0.22 25 Aug 2026)", true);
+        check("OpenSSL 3.0.23 1 Jan 2027", true);
+        for no in ["OpenSSL 3.0.19 27 Jan 2026", "OpenSSL 3.5.9 29 Sep 2026", "LibreSSL 3.3.6", ""]
+        {
+            check(no, false);
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use crate::{NOW, Scratch};
+use crate::{NOW, Scratch, judge};
 
 /// What a program said.
 #[derive(Debug)]
@@ -45,19 +45,16 @@ pub fn run(command: &mut Command) -> Answer {
     Answer { good: output.status.success(), out: text(output.stdout), err: text(output.stderr) }
 }
 
-/// Finds openssl: `MESH_OPENSSL`, or the one of `PATH`, and it must be a 3.0.
+/// Finds openssl: the judge of `ca verify`, or any other 3.0 of `MESH_OPENSSL` or `PATH`.
 pub fn openssl() -> Option<Openssl> {
-    let path = PathBuf::from(std::env::var_os("MESH_OPENSSL").unwrap_or_else(|| "openssl".into()));
-    let version = Command::new(&path).arg("version").stdin(Stdio::null()).output();
-    match version {
-        Ok(output) if output.stdout.starts_with(b"OpenSSL 3.0.") => Some(Openssl(path)),
-        Ok(output) => {
-            let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-            missing("openssl 3.0", &format!("{} is {version}", path.display()));
-            None
+    let other = PathBuf::from(std::env::var_os("MESH_OPENSSL").unwrap_or_else(|| "openssl".into()));
+    match judge::program() {
+        Ok(path) => Some(Openssl(path.to_owned())),
+        Err(_) if judge::version(&other).is_ok_and(|v| v.starts_with("OpenSSL 3.0.")) => {
+            Some(Openssl(other))
         }
-        Err(error) => {
-            missing("openssl 3.0", &format!("{}: {error}; set MESH_OPENSSL", path.display()));
+        Err(why) => {
+            missing("openssl 3.0", &why);
             None
         }
     }

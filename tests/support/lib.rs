@@ -19,6 +19,7 @@ pub mod mesh;
 pub mod outside;
 pub mod random;
 pub mod ratio;
+pub mod rbac;
 pub mod recipes;
 pub mod rig;
 pub mod run;

@@ -14,6 +14,7 @@ use crate::world::common_name;
 mod chain;
 mod extensions;
 mod loading;
+mod mail;
 mod names;
 mod options;
 mod revocation;
@@ -23,10 +24,13 @@ mod revocation;
 /// # Errors
 /// When a file cannot be written.
 pub fn write_missing(folder: &Path) -> io::Result<()> {
-    let recipes: [(&str, Recipe); 12] = [
+    let recipes: [(&str, Recipe); 15] = [
+        ("binary", loading::binary),
         ("chain", chain::chain),
+        ("deltas", revocation::deltas),
         ("extensions", extensions::extensions),
         ("loading", loading::loading),
+        ("mail", mail::mail),
         ("names", names::names),
         ("options", options::options),
         ("policy", extensions::policy),

@@ -10,7 +10,9 @@ use crate::forge::{
 use crate::outside::OUTSIDE;
 use crate::random::Random;
 
+mod deltas;
 mod faults;
+mod mail;
 mod names;
 mod options;
 mod resources;
@@ -49,6 +51,12 @@ struct World {
     with_outside: bool,
     with_resources: bool,
     loose: bool,
+    /// Choices that came later: a stream of its own, so that older worlds keep what they had.
+    more: Random,
+    /// Addresses in UTF-8 and their constraints.
+    mail: Option<mail::Hosts>,
+    /// Delta CRLs and other lists that are no answer, plenty.
+    with_deltas: bool,
 }
 
 /// Seeds below are repeatable: their worlds use the keys of the repository alone. From here on a sixth of the
@@ -60,6 +68,9 @@ pub const OUTSIDE_FROM: u64 = 1_000_000;
 pub fn case(seed: u64) -> Case {
     let mut random = Random::new(seed);
     let chaos = Chaos(random.pick(&[1_000_000, 200, 60, 20]));
+    let mut more = Random::new(seed ^ 0x6d6f_7265);
+    let mail = more.one_in(8).then(|| mail::Hosts::new(&mut more));
+    let with_deltas = more.one_in(8);
     let mut world = World {
         chaos,
         parties: Vec::new(),
@@ -73,6 +84,9 @@ pub fn case(seed: u64) -> Case {
         with_resources: random.one_in(12),
         loose: random.one_in(10),
         random,
+        more,
+        mail,
+        with_deltas,
     };
     world.chain();
     world.extras();
@@ -177,6 +191,13 @@ impl World {
         if self.with_constraints && self.random.one_in(2) {
             plan.extensions.push(names::constraints(&mut self.random));
         }
+        if let Some(mail) = self.mail.clone()
+            && !self.more.one_in(3)
+        {
+            let value = mail.constraints(&mut self.more);
+            plan.extensions.retain(|extension| extension.oid != oid::NAME_CONSTRAINTS);
+            plan.extensions.push(extension(oid::NAME_CONSTRAINTS, true, value));
+        }
         self.finish(plan)
     }
 
@@ -203,6 +224,12 @@ impl World {
         if !self.random.one_in(4) {
             let critical = self.random.one_in(6);
             plan.extensions.push(names::subject_alt_name(&mut self.random, critical));
+        }
+        if let Some(mail) = self.mail.clone() {
+            let names: Vec<Vec<u8>> =
+                (0..=self.more.below(2)).map(|_| mail.address(&mut self.more)).collect();
+            plan.extensions.retain(|extension| extension.oid != oid::SUBJECT_ALT_NAME);
+            plan.extensions.push(extension(oid::SUBJECT_ALT_NAME, false, value::list(&names)));
         }
         if self.random.one_in(4) {
             plan.extensions.push(distribution_point(&mut self.random, &issuer.name));
@@ -313,7 +340,7 @@ impl World {
 
     /// CRLs of some authorities.
     fn revocation(&mut self) {
-        if !self.random.one_in(3) {
+        if !self.random.one_in(3) && !self.with_deltas {
             return;
         }
         let parties = self.parties.clone();
@@ -368,6 +395,9 @@ impl World {
         }
         if self.wrong() || self.random.one_in(12) {
             faults::crl(&mut self.random, &mut plan);
+        }
+        if self.with_deltas {
+            deltas::plan(&mut self.more, &mut plan);
         }
         plan.sign()
     }

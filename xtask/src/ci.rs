@@ -21,7 +21,7 @@ const STEPS: &[(&str, &str)] = &[
         "cargo test -p meshpki --no-default-features --features soft-keys --lib --locked",
     ),
     ("benchmarks, each once", "cargo bench -p tests --benches --locked -- --test"),
-    ("fixtures against the installed openssl", "cargo xtask fixtures --check"),
+    ("fixtures against openssl", "cargo xtask fixtures --check"),
     RIG,
     ("tests", "cargo test --workspace --locked"),
 ];
@@ -37,6 +37,7 @@ const JUDGES: &[(&str, &[&str], &str)] = &[
     ("go", &["version"], "golang-go"),
     ("ip", &["-V"], "iproute2"),
     ("iptables-nft", &["--version"], "iptables"),
+    ("strace", &["-V"], "strace"),
 ];
 
 /// Installs what is missing, then runs every step, those with real clusters too unless told not to.
@@ -44,7 +45,7 @@ pub fn run(with_rig: bool) -> Result<(), String> {
     for (program, args, package) in JUDGES {
         provide(program, args, package)?;
     }
-    check_openssl()?;
+    crate::judge::run()?;
     let steps: Vec<_> = STEPS.iter().filter(|step| with_rig || **step != RIG).collect();
     for (i, (what, line)) in steps.iter().enumerate() {
         println!("\n== {} of {}: {what}\n$ {line}", i + 1, steps.len());
@@ -96,19 +97,4 @@ fn provide(program: &str, args: &[&str], package: &str) -> Result<(), String> {
     } else {
         Err(format!("`{program}` is missing; install it: apt-get install {package}"))
     }
-}
-
-/// The reference is pinned: 3.0.19, whose verifier 3.0.17 to 3.0.20 share.
-fn check_openssl() -> Result<(), String> {
-    let output = Command::new("openssl")
-        .arg("version")
-        .output()
-        .map_err(|error| format!("openssl: {error}"))?;
-    let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    println!("judge: {version}");
-    let known = ["3.0.17", "3.0.18", "3.0.19", "3.0.20"];
-    if known.iter().any(|known| version.starts_with(&format!("OpenSSL {known} "))) {
-        return Ok(());
-    }
-    Err(format!("openssl is `{version}`; the reference is 3.0.19 (3.0.17 to 3.0.20 verify alike)"))
 }

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Instant;
 
 use tests::differ::{self, Difference, Summary};
-use tests::{judge, shared};
+use tests::shared;
 
 /// Differences made small and saved; more of them rarely say more.
 const KEPT: usize = 12;
@@ -12,7 +12,7 @@ const KEPT: usize = 12;
 /// Runs the comparison; an error when anything differs.
 pub(crate) fn run(args: &[&str]) -> Result<(), String> {
     let (runs, seed) = options(args)?;
-    judge::available()?;
+    crate::judge::run()?;
     let start = Instant::now();
     let summary = in_parallel(runs, seed);
     println!(

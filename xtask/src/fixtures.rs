@@ -1,7 +1,7 @@
 //! `cargo xtask fixtures`: records what the real `openssl verify` prints for every case, or compares.
 
 use tests::cases;
-use tests::{judge, recipes, shared};
+use tests::{recipes, shared};
 
 /// Writes the topics that are not there yet, then records every case; with `--check` nothing is written
 /// and a difference is an error.
@@ -11,7 +11,7 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
         ["--check"] => true,
         other => return Err(format!("unknown option {other:?}")),
     };
-    judge::available()?;
+    crate::judge::run()?;
     let text = |error: std::io::Error| error.to_string();
     if !check {
         recipes::write_missing(&shared::root().join("fixtures/verify")).map_err(text)?;

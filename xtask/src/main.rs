@@ -3,7 +3,9 @@
 mod ci;
 mod differential;
 mod fixtures;
+mod judge;
 mod rig;
+mod supply;
 mod tidy;
 
 use std::process::ExitCode;
@@ -11,10 +13,13 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask ci [--without-rig]                     install what the tests need, then everything CI runs, in its order;
                                                    --without-rig leaves out the tests on real clusters, and says so
-cargo xtask differential [--runs N] [--seed S]     random PKIs against the installed openssl
+cargo xtask judge                                  find the openssl whose answers are ours, or fetch it into a cache
+                                                   outside the clone, without installing it
+cargo xtask differential [--runs N] [--seed S]     random PKIs against that openssl
 cargo xtask fixtures [--check]                     record (or compare) fixtures/verify with it
 cargo xtask rig                                    build the clusters' components, once, into a cache outside the clone
-cargo xtask tidy                                   what the compiler does not check: dependency direction, purity, sizes";
+cargo xtask tidy                                   what the compiler does not check: dependency direction, purity, sizes,
+                                                   licenses and sources";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -24,6 +29,7 @@ fn main() -> ExitCode {
         ["ci", "--without-rig"] => ci::run(false),
         ["differential", rest @ ..] => differential::run(rest),
         ["fixtures", rest @ ..] => fixtures::run(rest),
+        ["judge"] => judge::run(),
         ["rig"] => rig::run(),
         ["tidy"] => tidy::run(),
         _ => {

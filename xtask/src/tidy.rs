@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use crate::supply;
+
 /// Who may depend on whom: each crate knows only those to its left.
 const LINE: &[&str] = &["meshpki", "meshconfig", "meshapply", "meshctl"];
 /// Crates that name neither files nor clocks: `no_std`, and none of these below them.
@@ -19,6 +21,7 @@ pub fn run() -> Result<(), String> {
     dependencies(&root, &mut problems)?;
     purity(&root, &mut problems);
     files(&root, &mut problems)?;
+    supply::check(&root, &mut problems)?;
     if problems.is_empty() {
         return Ok(());
     }

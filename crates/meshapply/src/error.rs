@@ -1,6 +1,7 @@
 //! What can go wrong in a cluster, each with a code that never changes its meaning.
 
 use crate::next::Stop;
+use crate::pending::Pending;
 use crate::proof::Unproven;
 use crate::workload::Id;
 
@@ -72,10 +73,16 @@ pub enum Error {
         /// What is missing.
         what: String,
     },
+    /// A restart for the present secret is missing, or a rollout is open.
+    #[error("the last push is not finished: {}", list(pending))]
+    Unfinished {
+        /// All that is still to happen.
+        pending: Vec<Pending>,
+    },
     /// The proof does not hold.
-    #[error("not proven after {seconds} s: {missing}")]
+    #[error("not proven{}: {missing}", after(*seconds))]
     Unproven {
-        /// How long it was waited for.
+        /// How long it was waited for; 0: it was asked once.
         seconds: u64,
         /// What does not hold.
         missing: Unproven,
@@ -119,6 +126,7 @@ impl Error {
         "apply/patience",
         "apply/secret-type",
         "apply/stuck",
+        "apply/unfinished",
         "apply/unproven",
         "apply/unreachable",
     ];
@@ -135,13 +143,16 @@ impl Error {
             Self::NoCrd { .. } => "apply/no-crd",
             Self::NoDns { .. } => "apply/no-dns",
             Self::Patience { .. } => "apply/patience",
+            Self::Unfinished { .. } => "apply/unfinished",
             Self::Unproven { .. } => "apply/unproven",
             Self::Interrupted { .. } => "apply/interrupted",
             Self::Unreachable { .. } => "apply/unreachable",
             Self::Stopped(stop) => match stop {
                 Stop::Foreign { .. } => "apply/foreign",
                 Stop::Immutable => "apply/immutable",
-                Stop::Moved { .. } => "apply/moved",
+                Stop::Moved { .. } | Stop::Gone | Stop::Altered { .. } | Stop::Twin { .. } => {
+                    "apply/moved"
+                }
                 Stop::NoIstiod => "apply/no-istiod",
                 Stop::NoReplicas { .. } => "apply/no-replicas",
                 Stop::Obstacle { .. } => "apply/obstacle",
@@ -179,4 +190,12 @@ impl Error {
                 | Self::Unreachable { .. }
         )
     }
+}
+
+fn list(pending: &[Pending]) -> String {
+    pending.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+fn after(seconds: u64) -> String {
+    if seconds == 0 { String::new() } else { format!(" after {seconds} s") }
 }

@@ -87,6 +87,10 @@ pub(crate) struct Trouble {
     pub(crate) refuses_with: Option<u16>,
     /// Somebody takes marks out of pod templates as soon as they are there.
     pub(crate) reverts: bool,
+    /// There is no right to create secrets.
+    pub(crate) no_create: bool,
+    /// Admission puts these files in the place of those written.
+    pub(crate) webhook: Option<Secret>,
     /// Somebody else writes this before our first write.
     pub(crate) faster: Option<Secret>,
     /// Somebody else writes this after our write.
@@ -115,7 +119,9 @@ impl Fake {
     pub(crate) fn new(running: &Secret, bare: bool) -> Self {
         let observed = Observed {
             secret: (!bare).then(|| live(running.clone(), 1)),
+            vacant: None,
             previous: None,
+            has_previous: false,
             istiod: vec![workload("istio-system", "istiod")],
             gateways: vec![workload("istio-system", "gateway")],
             workloads: vec![workload("shop", "cart"), workload("shop", "web")],
@@ -156,9 +162,12 @@ fn live(files: Secret, version: u64) -> Live {
         resource_version: version.to_string(),
         foreign: vec![],
         mark: None,
+        claim: None,
         restart: BTreeSet::new(),
         immutable: false,
         type_: "Opaque".to_owned(),
+        has_copy: false,
+        written: None,
     }
 }
 
@@ -225,7 +234,9 @@ impl State {
     fn write(&mut self, files: Secret, ours: Option<(BTreeSet<Who>, String)>) {
         self.version += 1;
         let (restart, mark) = ours.map(|(who, mark)| (who, Some(mark))).unwrap_or_default();
-        self.observed.secret = Some(Live { restart, mark, ..live(files, self.version) });
+        let claim = mark.clone();
+        self.observed.vacant = None;
+        self.observed.secret = Some(Live { restart, mark, claim, ..live(files, self.version) });
         self.proofs = 0;
     }
 }
@@ -255,21 +266,33 @@ impl Cluster for Fake {
         }
         match action {
             Action::KeepPrevious => {
-                state.observed.previous = state.observed.secret.clone();
+                let mut kept = state.observed.secret.clone().unwrap();
+                kept.files = kept.files.for_istiod();
+                state.observed.previous = Some(kept);
                 state.log.push("keep".into());
             }
             Action::WriteSecret { over } => {
                 if let Some(other) = state.trouble.faster.take() {
                     state.write(other, None);
                 }
-                let there =
-                    state.observed.secret.as_ref().map(|live| live.resource_version.clone());
-                if there != *over {
+                if state.observed.basis() != *over {
                     return Err(refused(409));
                 }
+                if over.is_none() && state.trouble.no_create {
+                    return Err(Error::Forbidden { what: "create".into(), message: "no".into() });
+                }
                 let mark = mark(&desired.secret, over.as_deref());
+                let has_copy = state.observed.secret.as_ref().is_some_and(|live| live.has_copy);
                 state.write(desired.secret.clone(), Some((desired.restart.clone(), mark)));
+                // An annotation of somebody else's outlives an apply of ours.
+                state.observed.secret.as_mut().unwrap().has_copy = has_copy;
                 state.log.push("write".into());
+                if let Some(webhook) = state.trouble.webhook.take()
+                    && let Some(live) = &mut state.observed.secret
+                {
+                    live.files = webhook;
+                    live.mark = None;
+                }
                 if let Some(other) = state.trouble.slower.take() {
                     state.write(other, None);
                 }
@@ -278,6 +301,17 @@ impl Cluster for Fake {
                 let mark = mark(&desired.secret, Some(over));
                 state.write(desired.secret.clone(), Some((desired.restart.clone(), mark)));
                 state.log.push("note".into());
+            }
+            Action::Clean { over } => {
+                let live = state.observed.secret.as_mut().unwrap();
+                assert_eq!(live.resource_version, *over);
+                live.has_copy = false;
+                state.log.push("clean".into());
+            }
+            Action::Forget { over } => {
+                let kept = state.observed.previous.take().unwrap();
+                assert_eq!(kept.resource_version, *over);
+                state.log.push("forget".into());
             }
             Action::Restart { id, mark } => {
                 state.log.push(format!("restart {}", id.name));

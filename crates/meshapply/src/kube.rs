@@ -20,6 +20,7 @@ mod ask;
 mod config_maps;
 mod context;
 mod credentials;
+mod identity;
 mod istiod;
 mod kubeconfig;
 mod mesh_config;
@@ -34,6 +35,7 @@ mod workloads;
 
 use ask::{ask, ask_optional, deepest, told, write};
 pub use context::{Context, Security, Surroundings};
+pub use identity::Identity;
 pub use istiod::Istiod;
 pub use kubeconfig::Kubeconfig;
 pub use mesh_config::MeshConfig;
@@ -62,6 +64,7 @@ pub struct Kube {
     client: Client,
     server: String,
     security: Security,
+    identity: Identity,
     options: Options,
 }
 
@@ -72,7 +75,8 @@ impl Kube {
     /// `apply/credentials`.
     pub async fn connect(context: Context, options: Options) -> Result<Self, Error> {
         let (server, security) = (context.server(), context.security().clone());
-        Ok(Self { client: context.client().await?, server, security, options })
+        let identity = context.identity();
+        Ok(Self { client: context.client().await?, server, security, identity, options })
     }
 
     /// The address of the API server, without user information and query.
@@ -147,6 +151,8 @@ impl Kube {
                 secret::write(self, desired, over.as_deref(), params).await
             }
             Action::Note { over } => secret::note(self, desired, over, &params).await,
+            Action::Clean { over } => secret::clean(self, over, &params).await,
+            Action::Forget { over } => secret::forget(self, over, &params).await,
             Action::Restart { id, mark } => workloads::restart(self, id, mark, &params).await,
         }
     }
@@ -178,7 +184,10 @@ impl Cluster for Kube {
         } else {
             Vec::new()
         };
-        Ok(Observed { secret, previous, istiod, gateways, workloads })
+        let (secret, vacant) = secret::vacant(secret);
+        let has_previous = previous.is_some();
+        let (previous, _) = secret::vacant(previous);
+        Ok(Observed { secret, vacant, previous, has_previous, istiod, gateways, workloads })
     }
 
     async fn act(&self, action: &Action, desired: &Desired) -> Result<(), Error> {

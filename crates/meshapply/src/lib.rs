@@ -20,10 +20,12 @@
 pub mod cluster;
 pub mod converge;
 pub mod error;
+pub mod forget;
 mod istio_ca;
 pub mod kube;
 pub mod names;
 pub mod next;
+pub mod pending;
 pub mod proof;
 pub mod state;
 pub mod waves;

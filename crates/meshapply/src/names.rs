@@ -22,6 +22,8 @@ pub const RESTARTED_FOR: &str = "meshpki.dev/restarted-for";
 pub const MARK: &str = "meshpki.dev/mark";
 /// Annotation of our secrets: who has to restart for the content, as `gateways,istiod`.
 pub const RESTART: &str = "meshpki.dev/restart";
+/// Annotation in which `kubectl apply` keeps a copy of all it sent, keys of a secret included.
+pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// Port of istiod that serves TLS: XDS and certificate signing.
 pub const ISTIOD_TLS_PORT: u16 = 15012;
 /// The audience of tokens istiod accepts (`TOKEN_AUDIENCES`, default `istio-ca`).

@@ -1,9 +1,12 @@
 //! What to do next in one cluster: a pure function of what is wanted, what is there and what was proven.
 
+use std::collections::BTreeSet;
+
 use crate::names;
+use crate::pending::Pending;
 use crate::proof::{self, Proof, Unproven};
 use crate::state::{Desired, Live, Observed, Who, mark, same};
-use crate::workload::{Id, Rollout, Workload};
+use crate::workload::{Id, Workload};
 
 /// The next step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +27,7 @@ pub enum Next {
 /// Something to be done in the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Copy the secret that is there to [`names::PREVIOUS`].
+    /// Copy what istiod reads of the secret that is there to [`names::PREVIOUS`].
     KeepPrevious,
     /// Write the secret over the one of this resource version; `None`: there must be none.
     WriteSecret {
@@ -33,6 +36,16 @@ pub enum Action {
     },
     /// Write onto a secret that is as wanted, and that nobody of us has written, who has to restart for it.
     Note {
+        /// Its resource version.
+        over: String,
+    },
+    /// Remove the annotation with kubectl's copy of the files from the secret.
+    Clean {
+        /// Its resource version.
+        over: String,
+    },
+    /// Empty [`names::PREVIOUS`].
+    Forget {
         /// Its resource version.
         over: String,
     },
@@ -72,10 +85,22 @@ pub enum Stop {
     },
     /// The secret is immutable.
     Immutable,
-    /// The secret is another one than the plan was made with.
+    /// The secret changed after the plan was made.
     Moved {
-        /// Who owns fields of its data beside us.
+        /// Other owners of its data; empty: another run of meshctl.
         managers: Vec<String>,
+    },
+    /// The secret was deleted, or emptied, after the plan was made.
+    Gone,
+    /// This run wrote the secret, and the cluster keeps something else: an admission webhook changed it.
+    Altered {
+        /// The files that differ from what was written.
+        files: Vec<String>,
+    },
+    /// This run wrote the secret before, for a target that is the same cluster.
+    Twin {
+        /// The name of that target.
+        other: String,
     },
     /// There is no istiod.
     NoIstiod,
@@ -121,6 +146,9 @@ pub fn next(desired: &Desired, observed: &Observed, proof: Option<&Proof>, run: 
     else {
         return write(desired, observed, run);
     };
+    if cleans(live) {
+        return Next::Act(Action::Clean { over: live.resource_version.clone() });
+    }
     if observed.istiod.is_empty() {
         let allowed = desired.before_install;
         return if allowed { Next::Done } else { Next::Stop(Stop::NoIstiod) };
@@ -129,19 +157,18 @@ pub fn next(desired: &Desired, observed: &Observed, proof: Option<&Proof>, run: 
         return Next::Act(Action::Note { over: live.resource_version.clone() });
     }
     let mark = live.mark.clone().unwrap_or_else(|| mark(&desired.secret, None));
-    let must = |who: Who| live.restart.contains(&who);
-    if let Some(step) = roll(&observed.istiod, must(Who::Istiod), &mark, observed.istiod.len()) {
+    if let Some(step) = roll(&observed.istiod, live.mark_for(Who::Istiod), observed.istiod.len()) {
         return step;
     }
     if let Some(step) = prove(desired, observed, proof, run, &mark) {
         return step;
     }
-    if must(Who::Gateways) {
-        if let Some(step) = roll(&observed.gateways, true, &mark, observed.gateways.len()) {
+    if let Some(mark) = live.mark_for(Who::Gateways) {
+        if let Some(step) = roll(&observed.gateways, Some(mark), observed.gateways.len()) {
             return step;
         }
         if desired.workloads
-            && let Some(step) = roll(&observed.workloads, true, &mark, desired.batch.max(1))
+            && let Some(step) = roll(&observed.workloads, Some(mark), desired.batch.max(1))
         {
             return step;
         }
@@ -149,12 +176,18 @@ pub fn next(desired: &Desired, observed: &Observed, proof: Option<&Proof>, run: 
     Next::Done
 }
 
+/// Whether kubectl's copy of the files is to be removed from a secret that is as wanted: from ours, since the copy may
+/// be of a key that was replaced. On somebody else's it belongs to their next `kubectl apply`.
+#[must_use]
+pub const fn cleans(live: &Live) -> bool {
+    live.has_copy && live.mark.is_some()
+}
+
 /// The secret is not as wanted: everything that could stop the run later is asked before it is written.
 fn write(desired: &Desired, observed: &Observed, run: Run) -> Next {
-    let over = observed.secret.as_ref().map(|live| live.resource_version.clone());
-    let managers = observed.secret.as_ref().map(|live| live.foreign.clone()).unwrap_or_default();
+    let over = observed.basis();
     if run.settled || over != desired.basis {
-        return Next::Stop(Stop::Moved { managers });
+        return Next::Stop(moved(desired, observed.secret.as_ref()));
     }
     if let Some(stop) = refusal(desired, observed) {
         return Next::Stop(stop);
@@ -166,14 +199,31 @@ fn write(desired: &Desired, observed: &Observed, run: Run) -> Next {
     }
 }
 
+/// What happened to the secret since the plan was made.
+fn moved(desired: &Desired, live: Option<&Live>) -> Stop {
+    let Some(live) = live else { return Stop::Gone };
+    let ours = mark(&desired.secret, desired.basis.as_deref());
+    if !live.foreign.is_empty() || live.claim.as_deref() != Some(ours.as_str()) {
+        return Stop::Moved { managers: live.foreign.clone() };
+    }
+    let names: BTreeSet<&str> = live.files.names().chain(desired.secret.names()).collect();
+    let differs = |name: &&str| live.files.get(name) != desired.secret.get(name);
+    Stop::Altered { files: names.into_iter().filter(differs).map(str::to_owned).collect() }
+}
+
 /// Whether the secret that is there is to be kept before it is replaced. Not when what is kept is what is about to be
 /// written: a rollback that is interrupted must still have it. And not when what is there has never come to work,
 /// and something that has is kept.
 fn keeps(desired: &Desired, observed: &Observed) -> bool {
     let Some(live) = &observed.secret else { return false };
-    observed.previous.as_ref().is_none_or(|kept| {
-        !same(&kept.files, &live.files)
-            && !same(&kept.files, &desired.secret)
+    // What istiod does not read is not kept, and what was kept of it before makes no difference.
+    let live = live.files.for_istiod();
+    if live.names().next().is_none() {
+        return false;
+    }
+    observed.previous.as_ref().filter(|kept| kept.is_kept()).is_none_or(|kept| {
+        !same(&kept.files, &live)
+            && !same(&kept.files.for_istiod(), &desired.secret)
             && observed.unfinished().is_empty()
     })
 }
@@ -181,6 +231,9 @@ fn keeps(desired: &Desired, observed: &Observed) -> bool {
 /// Why the secret is not written.
 #[must_use]
 pub fn refusal(desired: &Desired, observed: &Observed) -> Option<Stop> {
+    if observed.vacant.as_ref().is_some_and(|vacant| vacant.immutable) {
+        return Some(Stop::Immutable);
+    }
     if let Some(live) = &observed.secret {
         if live.immutable {
             return Some(Stop::Immutable);
@@ -195,6 +248,7 @@ pub fn refusal(desired: &Desired, observed: &Observed) -> Option<Stop> {
     if observed.istiod.is_empty() && !desired.before_install {
         return Some(Stop::NoIstiod);
     }
+    let idle = idle(observed);
     let restarts = |who: Who, workloads: &[Workload]| {
         if desired.restart.contains(&who) { workloads.to_vec() } else { vec![] }
     };
@@ -208,31 +262,37 @@ pub fn refusal(desired: &Desired, observed: &Observed) -> Option<Stop> {
             return Some(Stop::Obstacle { id: workload.id.clone(), why });
         }
     }
+    idle
+}
+
+/// Why no secret comes into use here: there is no istiod, or one without pods.
+#[must_use]
+pub fn unusable(observed: &Observed) -> Option<Stop> {
+    if observed.istiod.is_empty() { Some(Stop::NoIstiod) } else { idle(observed) }
+}
+
+/// An istiod that has no pods to be.
+fn idle(observed: &Observed) -> Option<Stop> {
     let idle = observed.istiod.iter().find(|workload| workload.wanted == 0);
     idle.map(|workload| Stop::NoReplicas { id: workload.id.clone() })
 }
 
-/// Restarts what lacks the mark, at most `batch` at the same time, and waits for what has it.
-fn roll(workloads: &[Workload], must: bool, mark: &str, batch: usize) -> Option<Next> {
-    let marked = |workload: &&Workload| workload.restarted_for.as_deref() == Some(mark);
+/// Restarts what lacks the mark, if there is one to have, at most `batch` at the same time, and waits for the rest.
+fn roll(workloads: &[Workload], mark: Option<&str>, batch: usize) -> Option<Next> {
     let mut under_way = Vec::new();
-    for workload in workloads.iter().filter(|workload| !must || marked(workload)) {
-        match workload.rollout() {
-            Rollout::Complete => {}
-            Rollout::Waiting(what) => under_way.push((workload, what)),
-            Rollout::Stuck(why) => {
-                return Some(Next::Stop(Stop::Stuck { id: workload.id.clone(), why }));
-            }
+    let mut unmarked = None;
+    for workload in workloads {
+        match workload.pending(mark) {
+            None => {}
+            Some(Pending::Restart { .. }) => unmarked = unmarked.or(Some(workload).zip(mark)),
+            Some(Pending::Rollout { id, what }) => under_way.push(Waiting::Rollout { id, what }),
+            Some(Pending::Stuck { id, why }) => return Some(Next::Stop(Stop::Stuck { id, why })),
         }
     }
-    if must
-        && under_way.len() < batch
-        && let Some(workload) = workloads.iter().find(|workload| !marked(workload))
-    {
+    if let Some((workload, mark)) = unmarked.filter(|_| under_way.len() < batch) {
         return Some(restart(workload, mark));
     }
-    let (workload, what) = under_way.into_iter().next()?;
-    Some(Next::Wait(Waiting::Rollout { id: workload.id.clone(), what }))
+    under_way.into_iter().next().map(Next::Wait)
 }
 
 fn restart(workload: &Workload, mark: &str) -> Next {
@@ -250,13 +310,12 @@ fn prove(
     run: Run,
     mark: &str,
 ) -> Option<Next> {
-    let idle = observed.istiod.iter().find(|workload| workload.wanted == 0);
-    if let Some(workload) = idle {
-        return Some(Next::Stop(Stop::NoReplicas { id: workload.id.clone() }));
+    if let Some(stop) = idle(observed) {
+        return Some(Next::Stop(stop));
     }
     let Some(proof) = proof else { return Some(Next::Prove) };
     let missing = proof::judge(&desired.secret, proof).into_iter().next()?;
-    let unmarked = observed.istiod.iter().find(|w| w.restarted_for.as_deref() != Some(mark));
+    let unmarked = observed.istiod.iter().find(|w| !w.has_mark(mark));
     let Some(workload) = unmarked.filter(|_| missing.is_istiods()) else {
         return Some(Next::Wait(Waiting::Proof(missing)));
     };
@@ -285,11 +344,33 @@ impl std::fmt::Display for Stop {
                 if managers.len() == 1 { "owns" } else { "own" }
             ),
             Self::Immutable => write!(f, "secret {} says immutable: true", names::CACERTS),
-            Self::Moved { managers } => {
-                let who =
-                    if managers.is_empty() { "another meshctl" } else { &managers.join("`, `") };
-                write!(f, "secret {} was changed by `{who}` since it was looked at", names::CACERTS)
-            }
+            Self::Moved { managers } if managers.is_empty() => write!(
+                f,
+                "another run of meshctl changed secret {} after this one looked at it",
+                names::CACERTS
+            ),
+            Self::Moved { managers } => write!(
+                f,
+                "`{}` changed secret {} after it was looked at",
+                managers.join("`, `"),
+                names::CACERTS
+            ),
+            Self::Gone => write!(
+                f,
+                "secret {} is gone or empty; it was not when this run looked at it",
+                names::CACERTS
+            ),
+            Self::Altered { files } => write!(
+                f,
+                "the cluster does not keep secret {} as this run wrote it: {} differs",
+                names::CACERTS,
+                files.join(", ")
+            ),
+            Self::Twin { other } => write!(
+                f,
+                "this run wrote secret {} a moment ago, for {other}, which is the same cluster",
+                names::CACERTS
+            ),
             Self::NoIstiod => f.write_str("there is no istiod to use the secret"),
             Self::NoReplicas { id } => {
                 write!(f, "{id} has no replicas: nothing would sign, nothing can be proven")

@@ -53,6 +53,8 @@ pub struct NamespaceRoots {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unproven {
+    /// There is no secret to be live.
+    NoSecret,
     /// No istiod pod is ready.
     NoPods,
     /// A pod's TLS port did not answer.
@@ -107,6 +109,7 @@ impl Unproven {
 impl fmt::Display for Unproven {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NoSecret => f.write_str("there is no secret"),
             Self::NoPods => f.write_str("no istiod pod is ready"),
             Self::Unreachable { pod, why } => {
                 write!(f, "pod {pod} does not answer on its TLS port: {why}")

@@ -8,7 +8,7 @@ use meshpki::istiod::{Now, Secret, Settings, changes};
 use meshpki::{Cert, Time, cacerts};
 
 use crate::proof::NamespaceRoots;
-use crate::workload::{Rollout, Workload};
+use crate::workload::Workload;
 
 /// Who has to restart for a content of the secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,10 +101,16 @@ pub struct Live {
     pub foreign: Vec<String>,
     /// The mark of the write, when it was ours and the content is still the one written.
     pub mark: Option<String>,
+    /// The mark it bears, whatever its content is now.
+    pub claim: Option<String>,
     /// Who must restart for it; empty without a mark.
     pub restart: BTreeSet<Who>,
     /// Whether it says `immutable: true`.
     pub immutable: bool,
+    /// Whether kubectl keeps a copy of the files in an annotation ([`crate::names::LAST_APPLIED`]).
+    pub has_copy: bool,
+    /// When its files were written last; `None` where that is not recorded.
+    pub written: Option<Time>,
     /// Its type, which cannot change: `Opaque`, `kubernetes.io/tls`.
     pub type_: String,
 }
@@ -143,13 +149,44 @@ pub struct Desired {
     pub before_install: bool,
 }
 
+impl Desired {
+    /// A secret as it is, with nothing to be changed: what a proof alone is asked for.
+    #[must_use]
+    pub fn as_it_is(live: &Live) -> Self {
+        Self {
+            secret: live.files.clone(),
+            basis: Some(live.resource_version.clone()),
+            adopt: false,
+            restart: BTreeSet::new(),
+            workloads: false,
+            batch: 1,
+            reload_seconds: 0,
+            before_install: false,
+        }
+    }
+}
+
+/// A secret without files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vacant {
+    /// `metadata.resourceVersion`.
+    pub resource_version: String,
+    /// Whether it says `immutable: true`.
+    pub immutable: bool,
+}
+
 /// What a cluster holds.
 #[derive(Clone)]
 pub struct Observed {
-    /// The secret `cacerts`.
+    /// The secret `cacerts`, unless it has no files.
     pub secret: Option<Live>,
-    /// The secret that was replaced last.
+    /// The secret `cacerts` without files, which istiod ignores: made beforehand, so that nobody needs the right to
+    /// create secrets.
+    pub vacant: Option<Vacant>,
+    /// The secret that was replaced last, unless it has no files.
     pub previous: Option<Live>,
+    /// Whether the secret for it exists, with or without files.
+    pub has_previous: bool,
     /// istiod, every revision, sorted.
     pub istiod: Vec<Workload>,
     /// The gateways and ztunnel, sorted.
@@ -159,22 +196,11 @@ pub struct Observed {
 }
 
 impl Observed {
-    /// Who has not restarted yet for the secret that is there, though it says they have to: a push before this one
-    /// was not finished.
+    /// `resourceVersion` of the secret, with or without files; `None`: there is none.
     #[must_use]
-    pub fn unfinished(&self) -> BTreeSet<Who> {
-        let Some((live, mark)) = self.secret.as_ref().and_then(|l| Some((l, l.mark.as_deref()?)))
-        else {
-            return BTreeSet::new();
-        };
-        let is_open = |who: &Who| {
-            let workloads = if *who == Who::Istiod { &self.istiod } else { &self.gateways };
-            workloads.iter().any(|workload| {
-                workload.restarted_for.as_deref() != Some(mark)
-                    || workload.rollout() != Rollout::Complete
-            })
-        };
-        live.restart.iter().copied().filter(is_open).collect()
+    pub fn basis(&self) -> Option<String> {
+        let live = self.secret.as_ref().map(|live| &live.resource_version);
+        live.or(self.vacant.as_ref().map(|vacant| &vacant.resource_version)).cloned()
     }
 }
 

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::fake::{Fake, NOW, Root, State};
 use crate::names::{CACERTS, PREVIOUS};
 use crate::proof::judge;
-use crate::state::{Desired, fingerprint, restart_for, same};
+use crate::state::{Desired, Vacant, fingerprint, restart_for, same};
 
 const PATIENCE: Patience =
     Patience { step: Duration::from_secs(300), poll: Duration::from_millis(500) };
@@ -24,7 +24,7 @@ fn desired(secret: &Secret, fake: &Fake, version: &str) -> Desired {
     Desired {
         restart,
         secret: secret.clone(),
-        basis: old.map(|live| live.resource_version.clone()),
+        basis: state.observed.basis(),
         adopt: false,
         workloads: false,
         batch: 1,
@@ -168,11 +168,69 @@ fn a_foreign_secret_is_adopted_when_asked() {
     check(&fake, &desired(&old, &fake, "1.30.3"), "", "proven");
 }
 
+/// A secret made beforehand: nobody needs the right to create one.
+fn made_beforehand(immutable: bool) -> impl FnOnce(&mut State) {
+    move |s| {
+        s.trouble.no_create = true;
+        s.observed.vacant = Some(Vacant { resource_version: "7".into(), immutable });
+    }
+}
+
+#[test]
+fn an_empty_secret_is_filled() {
+    let Case { old, other, .. } = case();
+    let fake = Fake::new(&other, true).with(made_beforehand(false));
+    let writes = "write, restart istiod, restart gateway";
+    check(&fake, &desired(&old, &fake, "1.30.3"), writes, "proven");
+    check(&fake, &desired(&old, &fake, "1.30.3"), writes, "proven");
+    assert!(fake.state.borrow().observed.previous.is_none(), "nothing was there to be kept");
+    let fake = Fake::new(&other, true).with(|s| s.trouble.no_create = true);
+    let refused = "apply/forbidden: not allowed to create: no";
+    check(&fake, &desired(&old, &fake, "1.30.3"), "", refused);
+    let fake = Fake::new(&other, true).with(made_beforehand(true));
+    let immutable = "apply/immutable: secret cacerts says immutable: true";
+    check(&fake, &desired(&old, &fake, "1.30.3"), "", immutable);
+}
+
+#[test]
+fn what_became_of_the_secret_is_said() {
+    let Case { old, new, .. } = case();
+    let check_moved = |change: fn(&mut State), end: &str| {
+        let fake = Fake::new(&old, false);
+        let want = desired(&new, &fake, "1.30.3");
+        let result = run(&fake.with(change), &want).map(|_| ());
+        assert_eq!(result.unwrap_err().to_string(), end);
+    };
+    let gone = "secret cacerts is gone or empty; it was not when this run looked at it";
+    check_moved(|s| s.observed.secret = None, gone);
+    check_moved(
+        |s| {
+            s.observed.secret = None;
+            made_beforehand(false)(s);
+        },
+        gone,
+    );
+    check_moved(
+        |s| {
+            let live = s.observed.secret.as_mut().unwrap();
+            (live.resource_version, live.foreign) = ("9".into(), vec!["helm".into()]);
+        },
+        "`helm` changed secret cacerts after it was looked at",
+    );
+    // Admission changes what we write: nobody else was at work.
+    let mut altered = new.clone();
+    altered.insert("root-cert.pem", b"more".to_vec());
+    altered.insert("note", b"theirs".to_vec());
+    let fake = Fake::new(&old, false).with(|s| s.trouble.webhook = Some(altered));
+    let end = "apply/moved: the cluster does not keep secret cacerts as this run wrote it: note, root-cert.pem differs";
+    check(&fake, &desired(&new, &fake, "1.30.3"), "keep, write", end);
+}
+
 #[test]
 fn two_at_once() {
     let Case { old, new, other } = case();
     let moved =
-        "apply/moved: secret cacerts was changed by `another meshctl` since it was looked at";
+        "apply/moved: another run of meshctl changed secret cacerts after this one looked at it";
     let fake = Fake::new(&old, false).with(|s| s.trouble.faster = Some(other.clone()));
     check(&fake, &desired(&new, &fake, "1.30.3"), "keep", moved);
     // Changed back under us: we do not write a second time.
@@ -337,4 +395,44 @@ fn writes_that_are_always_refused_end_too() {
     let fake = Fake::new(&old, false).with(|s| s.trouble.reverts = true);
     let end = "apply/obstacle: deployment/istiod would not restart: somebody takes its mark out of the pod template again";
     check(&fake, &desired(&new, &fake, "1.11.0"), "keep, write, restart istiod", end);
+}
+
+/// What istiod does not read is not kept, and the annotation with a copy of the files goes.
+#[test]
+fn old_keys_do_not_pile_up() {
+    let Case { old, new, other } = case();
+    let mut stray = old.clone();
+    stray.insert("root-key.pem", b"a root's key".to_vec());
+    let fake = Fake::new(&stray, false).with(|s| {
+        s.observed.secret.as_mut().unwrap().has_copy = true;
+        s.trouble.reloads_after = Some(0);
+    });
+    check(&fake, &desired(&new, &fake, "1.30.3"), "keep, write, clean", "proven");
+    let kept = || fake.state.borrow().observed.previous.clone().unwrap().files;
+    assert!(same(&kept(), &old), "kept is what a rollback can use");
+    // Kept by an earlier version, with more than that: it is no other secret for it, and is rolled back to.
+    fake.state.borrow_mut().observed.previous.as_mut().unwrap().files = stray.clone();
+    let back = desired(&old, &fake, "1.30.3");
+    check(&fake, &back, "keep, write, clean, write", "proven");
+    assert!(same(&kept(), &stray), "what is gone back to is not given up for it");
+    check(
+        &fake,
+        &desired(&other, &fake, "1.30.3"),
+        "keep, write, clean, write, keep, write, restart istiod, restart gateway",
+        "proven",
+    );
+    assert!(same(&kept(), &old));
+}
+
+/// kubectl's copy on a secret that is as wanted goes where the secret is ours, and stays where it is somebody else's.
+#[test]
+fn a_copy_of_the_files_in_an_annotation() {
+    let Case { old, new, .. } = case();
+    let copied = |s: &mut State| s.observed.secret.as_mut().unwrap().has_copy = true;
+    let fake = Fake::new(&old, false).with(copied);
+    check(&fake, &desired(&old, &fake, "1.30.3"), "", "proven");
+    let fake = Fake::new(&old, false).with(|s| s.trouble.reloads_after = Some(0));
+    run(&fake, &desired(&new, &fake, "1.30.3")).unwrap();
+    copied(&mut fake.state.borrow_mut());
+    check(&fake, &desired(&new, &fake, "1.30.3"), "keep, write, clean", "proven");
 }

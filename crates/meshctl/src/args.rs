@@ -1,6 +1,7 @@
 //! The command line as typed: clap types only.
 
 mod clusters;
+mod forget;
 mod status;
 mod trust;
 
@@ -13,6 +14,7 @@ use meshpki::{KeyType, Name, Time};
 pub use clusters::{
     Clusters, DryRun, Push, Restart, Rollback, Rollout, Rotate, RotateIntermediate,
 };
+pub use forget::Forget;
 pub use status::Status;
 pub use trust::{Render as TrustRender, Trust};
 
@@ -45,6 +47,8 @@ pub enum Command {
     Push(Box<Push>),
     /// Bring back the secret that was replaced last.
     Rollback(Box<Rollback>),
+    /// Remove what is kept for a rollback, old keys included: in clusters and in `DIR/previous`.
+    Forget(Box<Forget>),
     /// Jobs for CI: renew what ends soon, push it, prove it.
     #[command(subcommand)]
     Rotate(Rotate),
@@ -98,7 +102,8 @@ pub enum Output {
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
-  meshctl ca init ca --cluster east --cluster west
+  meshctl ca init ca --cluster east --cluster west         asks for a passphrase for the root key
+  meshctl ca init ca --cluster east --passphrase-file FILE in a script; or --plain-root-key
   meshctl ca init ca --cluster north                       add a cluster, change nothing else
   meshctl ca init ca --cluster east --trust-domain east=east.example
   meshctl ca init ca -f mesh.yaml                          every cluster of the spec, with its trust domain
@@ -139,7 +144,10 @@ pub struct Init {
     /// The root key's passphrase.
     #[command(flatten)]
     pub passphrase: Passphrase,
-    /// Leave the root key unencrypted without asking or warning.
+    /// How long to wait for the folder.
+    #[command(flatten)]
+    pub wait: Wait,
+    /// Leave the root key unencrypted, without asking. Where nobody can be asked, a new root key needs this or a passphrase.
     #[arg(long, conflicts_with_all = ["passphrase_file", "passphrase_env"])]
     pub plain_root_key: bool,
     /// Names the files have: `istio` (ca-cert.pem ...) or `tls` (tls.crt ...).
@@ -184,6 +192,15 @@ pub struct Passphrase {
     pub passphrase_env: Option<String>,
 }
 
+/// Patience with another run in the same folder.
+#[derive(Debug, Default, Clone, Copy, Args)]
+pub struct Wait {
+    /// Wait while another meshctl is at work in the folder, at most this long; without TIME until it has ended.
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, value_parser = duration)]
+    #[allow(clippy::option_option, reason = "absent, without and with a time")]
+    pub wait: Option<Option<i64>>,
+}
+
 /// The names of [`meshpki::cacerts::Layout`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LayoutName {
@@ -217,6 +234,9 @@ pub struct CsrArgs {
     /// Make the request as cfssl would from this intermediate-ca.json.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["key_type", "subject", "san"])]
     pub cfssl_csr: Option<PathBuf>,
+    /// How long to wait for the folder.
+    #[command(flatten)]
+    pub wait: Wait,
 }
 
 /// `meshctl ca sign`.
@@ -265,6 +285,9 @@ pub struct Sign {
     /// The issuer key's passphrase.
     #[command(flatten)]
     pub passphrase: Passphrase,
+    /// How long to wait for the folder.
+    #[command(flatten)]
+    pub wait: Wait,
     /// The time to work at, for reproducible dates.
     #[arg(long, value_name = "RFC3339", value_parser = time)]
     pub at: Option<Time>,
@@ -374,6 +397,9 @@ pub struct Renew {
     /// The root key's passphrase.
     #[command(flatten)]
     pub passphrase: Passphrase,
+    /// How long to wait for the folder.
+    #[command(flatten)]
+    pub wait: Wait,
     /// The time to work at, for reproducible dates.
     #[arg(long, value_name = "RFC3339", value_parser = time)]
     pub at: Option<Time>,
@@ -405,6 +431,9 @@ pub struct Check {
     /// Which clusters to ask.
     #[command(flatten)]
     pub clusters: Clusters,
+    /// Istio is still to be installed: a cluster without istiod is a warning.
+    #[arg(long)]
+    pub before_install: bool,
     /// istiod runs with ISTIO_MULTIROOT_MESH=true; with --context each says so itself.
     #[arg(long)]
     pub multi_root: bool,

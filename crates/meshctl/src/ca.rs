@@ -3,6 +3,7 @@
 mod cfssl;
 pub(crate) mod chain;
 pub(crate) mod csr;
+mod folder;
 pub(crate) mod init;
 mod intermediate;
 mod issuer;
@@ -11,6 +12,7 @@ pub(crate) mod renew;
 pub(crate) mod sign;
 mod tree;
 
+pub(crate) use folder::{check_case, check_cluster_name, open_workspace, warn_exposed};
 pub(crate) use intermediate::trust_domains;
 
 use std::path::Path;
@@ -44,40 +46,6 @@ fn read_certs(path: &Path, io: &mut Io<'_>) -> Result<Vec<Cert>, Failure> {
             failure
         }
     })
-}
-
-/// Opens a folder for a change, and tells what an interrupted run left.
-pub(crate) fn open_workspace(dir: &Path, io: &mut Io<'_>) -> Result<files::Workspace, Failure> {
-    let (workspace, leftovers) = files::Workspace::open(dir)?;
-    for place in leftovers {
-        let warning = Failure::new(
-            "ctl/leftovers",
-            "an interrupted run left a set of files; it was kept aside",
-        )
-        .in_file(&place);
-        warn(io.err, &warning);
-    }
-    Ok(workspace)
-}
-
-/// What else stands beside the clusters' folders.
-const OURS: [&str; 3] = [files::PREVIOUS, issuer::ROOT_CERT, issuer::ROOT_KEY];
-
-/// A cluster's name is a folder's name and part of a subject.
-pub(crate) fn check_cluster_name(name: &str) -> Result<(), Failure> {
-    let ok = (1..=40).contains(&name.len())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-        && name.as_bytes()[0].is_ascii_alphanumeric()
-        && !OURS.contains(&name);
-    if ok {
-        return Ok(());
-    }
-    Err(Failure::new("ctl/cluster-name", format!("`{name}` cannot be a cluster's name"))
-        .because(format!(
-            "it is 1 to 40 letters, digits, `-`, `_` and `.`, begins with a letter or digit, and is not `{}`",
-            OURS.join("`, `")
-        ))
-        .exit(crate::Exit::Usage))
 }
 
 /// Warns where istiod or Envoy is unproven with a key type.

@@ -70,10 +70,11 @@ enum State {
 pub fn run(args: &Check, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let mut folders = Vec::new();
     for dir in &args.dirs {
+        crate::ca::warn_exposed(dir, io);
         folders.extend(collect(dir)?);
     }
     tell_apart(&mut folders);
-    let at = args.at.unwrap_or(io.now);
+    let at = io.time(args.at)?;
     if args.clusters.is_empty() {
         if args.dirs.is_empty() {
             return Err(Failure::usage("there is nothing to check").hint(
@@ -170,8 +171,18 @@ pub(crate) fn live_problems(
     live::before_push(targets, seen, wanted, at)
 }
 
+/// A folder in which a renewal was cut off between its steps is not what it seems.
+pub(crate) fn refuse_interrupted(dir: &Path) -> Result<(), Failure> {
+    let Some(name) = files::interrupted_exchange(dir) else { return Ok(()) };
+    let message = format!("an interrupted renewal of `{name}` has not been finished");
+    Err(Failure::new("ctl/leftovers", message)
+        .in_file(dir)
+        .hint(format!("`meshctl ca init {}` finishes it", show::word(dir))))
+}
+
 /// The cluster whose folder this is, or those in it.
 fn collect(dir: &Path) -> Result<Vec<Folder>, Failure> {
+    refuse_interrupted(dir)?;
     let full = dir.canonicalize().map_err(|error| Failure::io("read", dir, &error))?;
     let own = full.file_name().map_or_else(|| "/".to_owned(), |n| n.to_string_lossy().into_owned());
     let mut folders: Vec<Folder> = read(own, dir)?.into_iter().collect();

@@ -53,7 +53,7 @@ enum State {
 
 /// Runs the command.
 pub fn run(args: &Expiry, io: &mut Io<'_>) -> Result<Exit, Failure> {
-    let at = args.at.unwrap_or(io.now);
+    let at = io.time(args.at)?;
     let Found { certs, problems } = collect::collect(&args.paths, io);
     let mut items: Vec<Item> =
         certs.into_iter().map(|(cert, places)| Item::new(cert, places, at, args.within)).collect();

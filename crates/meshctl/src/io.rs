@@ -4,6 +4,8 @@ use std::io::{BufRead, Write};
 
 use meshpki::Time;
 
+use crate::report::Failure;
+
 /// What a command may touch besides files: one value, made once in `main`, made up in tests.
 pub struct Io<'a> {
     /// The time, asked once per command.
@@ -20,6 +22,44 @@ pub struct Io<'a> {
     pub progress: bool,
     /// An environment variable.
     pub env: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// 2000-01-01: a clock before it was never set.
+const EARLIEST: Time = Time(946_684_800);
+/// 2100-01-01: a clock after it is broken.
+const LATEST: Time = Time(4_102_444_800);
+
+impl Io<'_> {
+    /// The time to work at: what was typed, or the clock's, unless that was never set.
+    ///
+    /// # Errors
+    /// `ctl/clock` where the clock says a time before 2000, or from 2100 on.
+    pub(crate) fn time(&self, typed: Option<Time>) -> Result<Time, Failure> {
+        if let Some(at) = typed {
+            return Ok(at);
+        }
+        if (EARLIEST..LATEST).contains(&self.now) {
+            return Ok(self.now);
+        }
+        let message = format!("the system's clock is wrong: it says {}", self.now);
+        Err(Failure::new("ctl/clock", message)
+            .because("what is due, valid or about to be signed depends on it")
+            .hint("set the clock; where a command has `--at TIME`, that counts instead"))
+    }
+}
+
+/// Refuses a certificate that would begin before 2000: a clock was not set when it was ordered.
+///
+/// # Errors
+/// `ctl/clock`.
+pub(crate) fn check_begin(not_before: Time, whose: &str) -> Result<(), Failure> {
+    if not_before >= EARLIEST {
+        return Ok(());
+    }
+    let message = format!("{whose} would begin before 2000: {not_before}");
+    Err(Failure::new("ctl/clock", message)
+        .because("a certificate begins five minutes before it is made")
+        .hint("check the clock, `--at`, and `not_before` of cfssl's file"))
 }
 
 /// Seconds since 1970 by the system's clock.

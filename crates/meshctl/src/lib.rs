@@ -6,17 +6,21 @@ pub mod check;
 mod clusters;
 pub mod expiry;
 pub mod files;
+mod forget;
 pub mod inspect;
+mod interrupt;
 pub mod io;
 mod live;
 pub mod mesh;
 mod openssl_args;
+mod place;
 mod rbac;
 pub mod report;
 pub mod rollout;
 mod rotate;
 mod show;
 pub mod status;
+mod terminal;
 pub mod trust;
 pub mod verify;
 
@@ -66,6 +70,7 @@ fn dispatch(command: Command, io: &mut Io<'_>) -> Result<Exit, Failure> {
         Command::Push(args) => return rollout::push(&args, io),
         Command::Rotate(args::Rotate::Intermediate(args)) => return rotate::run(&args, io),
         Command::Rollback(args) => return rollout::rollback(&args, io),
+        Command::Forget(args) => return forget::run(&args, io),
         Command::Status(args) => return status::run(&args, io),
         Command::Trust(args::Trust::Render(args)) => return trust::render(&args, io),
         Command::Mesh(args) => return mesh::run(&args, io),

@@ -1,5 +1,6 @@
 //! Clusters as they run, for the commands that only look: found, judged, and the next command for each.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use futures_util::future::join_all;
@@ -7,15 +8,22 @@ use meshapply::Error;
 use meshapply::kube::OlderPod;
 use meshapply::proof::PodProof;
 use meshapply::state::certs;
-use meshpki::Time;
 use meshpki::istiod::{
     Given, LiveCluster, LiveIstiod, Problem, Secret, Served, Settings, Start, Version, check_live,
     starts,
 };
+use meshpki::{Cert, Time};
 
-use crate::clusters::{Seen, Target, look_at, place};
+use crate::args::Clusters;
+use crate::clusters::{Seen, Target, Way, look_at, place as place_of, targets};
+use crate::place::Source;
 use crate::report::Failure;
 use crate::show::word;
+use crate::{Io, place};
+
+mod pending;
+
+pub(crate) use pending::{absent, error, unfinished};
 
 /// What was found in a cluster: what is decided by, and what istiod serves.
 pub(crate) struct Found {
@@ -25,8 +33,47 @@ pub(crate) struct Found {
     pub(crate) older: Result<Vec<OlderPod>, Error>,
 }
 
+/// The clusters of a command that only looks, each another one, and what was found in each.
+///
+/// # Errors
+/// `apply/kubeconfig`, `apply/credentials`, `ctl/insecure-server`, `ctl/wrong-cluster`; what else goes wrong is in what was found.
+pub(crate) async fn asked(
+    args: &Clusters,
+    force: &[String],
+    io: &mut Io<'_>,
+) -> Result<(Vec<Target>, Vec<Result<Found, Error>>), Failure> {
+    let way = Way::new(args.kubeconfig.as_deref(), force);
+    let targets = targets(args, way, false, io).await?;
+    let (found, twins) = tokio::join!(find(&targets), place::refuse_known_twins(&targets));
+    twins?;
+    Ok((targets, found))
+}
+
+/// The folders that are not for the cluster their context reaches, by their names, as far as clusters answered.
+pub(crate) fn misplaced(
+    targets: &[Target],
+    found: &[Result<Found, Error>],
+    folders: &BTreeMap<String, Secret>,
+) -> Vec<(String, Failure)> {
+    let mut others = folders.clone();
+    let own: Vec<_> = targets.iter().map(|target| others.remove(&target.name)).collect();
+    let aims = targets.iter().zip(found).zip(&own);
+    // A cluster without a folder is not about to get anything.
+    let aims = aims.filter_map(|((target, found), own)| {
+        Some((target, &found.as_ref().ok()?.seen, Some(own.as_ref()?)))
+    });
+    place::misplaced(&aims.collect::<Vec<_>>(), Source::Folders { others: &others })
+}
+
+impl Found {
+    /// Whether everything in it answered.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.older.is_ok() && self.served.iter().all(|pod| pod.served.is_ok())
+    }
+}
+
 /// Looks at every cluster at the same time. One that cannot be asked does not hide the others.
-pub(crate) async fn find(targets: &[Target]) -> Vec<Result<Found, Error>> {
+async fn find(targets: &[Target]) -> Vec<Result<Found, Error>> {
     let one = async |target: &Target| {
         let older = async { Ok(target.kube.older_pods().await) };
         let (seen, served, older) = tokio::try_join!(look_at(target), target.kube.served(), older)?;
@@ -47,7 +94,9 @@ pub(crate) fn unasked(targets: &[Target], found: &[Result<Found, Error>]) -> Vec
                     let Err(why) = &pod.served else { continue };
                     let what = format!("pod {} does not say which CA it serves", pod.pod);
                     failures.push(
-                        Failure::new("apply/unreachable", what).within(place(target)).because(why),
+                        Failure::new("apply/unreachable", what)
+                            .within(place_of(target))
+                            .because(why),
                     );
                 }
             }
@@ -58,7 +107,7 @@ pub(crate) fn unasked(targets: &[Target], found: &[Result<Found, Error>]) -> Vec
 
 /// A cluster that could not be asked.
 fn deaf(target: &Target, error: &Error) -> Failure {
-    let failure = Failure::from(error).within(place(target));
+    let failure = Failure::from(error).within(place_of(target));
     match error {
         Error::Unreachable { .. } => failure.hint(format!("`{}` asks it too", readyz(target))),
         _ => failure,
@@ -156,6 +205,12 @@ pub(crate) fn other_than_spec(targets: &[Target], seen: &[Seen], at: Time) -> Ve
 pub(crate) fn named(name: &str, context: &str) -> String {
     let context = word(Path::new(context));
     if name == context { context } else { format!("{}={context}", word(Path::new(name))) }
+}
+
+/// Whether one CA is a later issue of the other, or the same: by the same issuer, of the same name, made no earlier.
+pub(crate) fn is_later(one: &Cert, other: &Cert) -> bool {
+    let since = |cert: &Cert| cert.not_before().time();
+    one.issuer() == other.issuer() && one.subject() == other.subject() && since(one) >= since(other)
 }
 
 /// Where a cluster is: what the next command is about.

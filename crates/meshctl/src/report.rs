@@ -25,22 +25,30 @@ impl Failure {
     /// Codes of failures and warnings that are meshctl's own, in alphabetical order.
     pub const CODES: &'static [&'static str] = &[
         "ctl/busy",
+        "ctl/clock",
         "ctl/cluster-incomplete",
         "ctl/cluster-kept",
         "ctl/cluster-name",
         "ctl/declined",
+        "ctl/dir-permissions",
         "ctl/exists",
+        "ctl/folder-differs",
         "ctl/insecure-server",
         "ctl/io",
+        "ctl/kept-key",
         "ctl/key-permissions",
         "ctl/key-type-unproven",
         "ctl/leftovers",
         "ctl/locked",
         "ctl/name-constraint-unproven",
         "ctl/no-cluster",
+        "ctl/no-passphrase",
         "ctl/no-previous",
         "ctl/no-root",
         "ctl/no-root-key",
+        "ctl/other-root",
+        "ctl/passphrase-permissions",
+        "ctl/passphrase-weak",
         "ctl/root-kept",
         "ctl/root-key-plain",
         "ctl/san",
@@ -212,12 +220,19 @@ const fn apply_hint(error: &meshapply::Error) -> Option<&'static str> {
         E::Stopped(Stop::SecretType { .. }) => {
             "make the set with `--layout tls`, which the type can hold; or keep a copy, `kubectl delete secret cacerts`, and push again: istiod runs on with what it has until it restarts"
         }
-        E::Stopped(Stop::Moved { .. }) => {
+        E::Stopped(Stop::Moved { .. } | Stop::Gone) => {
             "look who else is at work, then run the command again: it shows a new plan"
+        }
+        E::Stopped(Stop::Altered { .. }) => {
+            "`kubectl get mutatingwebhookconfigurations,mutatingadmissionpolicies` lists what may change objects as they are written"
+        }
+        E::Stopped(Stop::Twin { .. }) => {
+            "`--context` names a cluster once; each folder goes into a cluster of its own"
         }
         E::Stopped(Stop::NoIstiod) => {
             "`--istio-namespace` says where it is; `--before-install` writes the secret for an Istio to come"
         }
+        E::Unfinished { .. } => "`meshctl push` goes on with it; `meshctl status` shows what waits",
         E::Stopped(Stop::NoReplicas { .. }) => "scale it up first: `kubectl scale`",
         _ => return None,
     })

@@ -14,9 +14,10 @@ use meshpki::Time;
 use meshpki::istiod::Secret;
 
 use crate::args::{Clusters, DryRun, Output, Push, Rollback, Rollout};
-use crate::clusters::{Seen, Target, Way, look, place, runtime, targets};
+use crate::clusters::{Seen, Target, Way, look, place as place_of, runtime, targets};
+use crate::place::{Source, Twins};
 use crate::report::Failure;
-use crate::{Exit, Io, check, show};
+use crate::{Exit, Io, check, place, show};
 
 use plan::Plan;
 
@@ -26,6 +27,7 @@ pub fn push(args: &Push, io: &mut Io<'_>) -> Result<Exit, Failure> {
     if args.print_rbac {
         return runtime.block_on(crate::rbac::print(args, io));
     }
+    crate::ca::warn_exposed(&args.dir, io);
     let mut folders: BTreeMap<String, Secret> = check::secrets(&args.dir)?;
     runtime.block_on(async {
         let way = Way::of(&args.clusters, &args.rollout);
@@ -37,9 +39,10 @@ pub fn push(args: &Push, io: &mut Io<'_>) -> Result<Exit, Failure> {
                 secret.ok_or_else(|| no_folder(target, &args.dir, &folders, &args.clusters))?,
             );
         }
-        let seen = look(&targets).await?;
+        let (seen, twins) = look_apart(&targets, &args.rollout.force).await?;
         refuse_older(&targets, &seen, &secrets, args)?;
-        bring(targets, seen, secrets, &args.rollout, io).await
+        let job = Job { targets, seen, twins, others: Some(folders), args: &args.rollout };
+        job.run(secrets, io).await
     })
 }
 
@@ -67,30 +70,30 @@ fn refuse_older(
     Ok(())
 }
 
-/// Brings a secret to each target that was looked at: plan, check, ask, waves, proof.
-pub(crate) async fn bring(
-    targets: Vec<Target>,
-    seen: Vec<Seen>,
-    secrets: Vec<Secret>,
-    args: &Rollout,
-    io: &mut Io<'_>,
-) -> Result<Exit, Failure> {
-    Job { targets, seen, args }.run(secrets, io).await
-}
-
 /// Runs `meshctl rollback`.
 pub fn rollback(args: &Rollback, io: &mut Io<'_>) -> Result<Exit, Failure> {
     runtime()?.block_on(async {
         let way = Way::of(&args.clusters, &args.rollout);
         let targets = targets(&args.clusters, way, args.rollout.workloads, io).await?;
-        let seen = look(&targets).await?;
+        let (seen, twins) = look_apart(&targets, &args.rollout.force).await?;
         let mut secrets = Vec::new();
         for (target, seen) in targets.iter().zip(&seen) {
-            let Some(kept) = &seen.observed.previous else { return Err(nothing_kept(target)) };
+            let kept = seen.observed.previous.as_ref().filter(|kept| kept.is_kept());
+            let Some(kept) = kept else { return Err(nothing_kept(target)) };
             secrets.push(kept.files.clone());
         }
-        bring(targets, seen, secrets, &args.rollout, io).await
+        Job { targets, seen, twins, others: None, args: &args.rollout }.run(secrets, io).await
     })
+}
+
+/// Looks at every cluster, each of which must be another.
+pub(crate) async fn look_apart(
+    targets: &[Target],
+    force: &[String],
+) -> Result<(Vec<Seen>, Twins), Failure> {
+    let seen = look(targets).await?;
+    let twins = place::refuse_twins(targets, force).await?;
+    Ok((seen, twins))
 }
 
 pub(crate) fn no_folder(
@@ -122,21 +125,44 @@ pub(crate) fn no_folder(
 
 fn nothing_kept(target: &Target) -> Failure {
     Failure::new("ctl/no-previous", "no earlier secret is kept there")
-        .within(place(target))
+        .within(place_of(target))
         .because(format!("`meshctl push` keeps the secret it replaces as {}", meshapply::names::PREVIOUS))
         .hint("`meshctl push` brings a folder in; `DIR/previous` has the sets `meshctl ca renew` replaced")
         .exit(Exit::No)
 }
 
+/// Clusters in which no secret would come into use: said before anything is made for them.
+pub(crate) fn refuse_unusable(
+    targets: &[Target],
+    seen: &[Seen],
+    args: &Rollout,
+) -> Result<(), Failure> {
+    for (target, seen) in targets.iter().zip(seen) {
+        let stop = meshapply::next::unusable(&seen.observed);
+        if let Some(stop) = stop.filter(|stop| !plan::is_to_come(stop, args)) {
+            return Err(run::told(target, &meshapply::Error::Stopped(stop)));
+        }
+    }
+    Ok(())
+}
+
 /// A push or a rollback, once every cluster has been looked at.
-struct Job<'a> {
-    targets: Vec<Target>,
-    seen: Vec<Seen>,
-    args: &'a Rollout,
+pub(crate) struct Job<'a> {
+    /// Its clusters.
+    pub(crate) targets: Vec<Target>,
+    /// What was seen of each.
+    pub(crate) seen: Vec<Seen>,
+    /// Those that are one cluster, where that is forced.
+    pub(crate) twins: Twins,
+    /// The other folders of DIR; `None`: what is brought in comes from the clusters themselves.
+    pub(crate) others: Option<BTreeMap<String, Secret>>,
+    /// How.
+    pub(crate) args: &'a Rollout,
 }
 
 impl Job<'_> {
-    async fn run(self, secrets: Vec<Secret>, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    /// Brings each target its secret: plan, check, ask, waves, proof.
+    pub(crate) async fn run(self, secrets: Vec<Secret>, io: &mut Io<'_>) -> Result<Exit, Failure> {
         let plans: Vec<Plan> = secrets
             .iter()
             .zip(&self.seen)
@@ -181,10 +207,10 @@ impl Job<'_> {
         problems
     }
 
-    /// A folder whose CA is live in another cluster here: contexts or folders are mixed up.
+    /// A CA that is not for the cluster its context reaches: contexts or folders are mixed up.
     fn refuse_wrong_place(&self, plans: &[Plan]) -> Result<(), Failure> {
-        const CODE: &str = "ctl/wrong-cluster";
-        if self.args.force.iter().any(|code| code == CODE) {
+        let force = &self.args.force;
+        if place::is_forced(force) {
             return Ok(());
         }
         for (target, plan) in self.targets.iter().zip(plans).filter(|(_, plan)| plan.changes) {
@@ -192,21 +218,13 @@ impl Job<'_> {
             if let Some(failure) = wanted.as_ref().and_then(|ca| of_another_domain(target, ca)) {
                 return Err(failure);
             }
-            let live = |seen: &Seen| seen.observed.secret.as_ref().and_then(|live| ca(&live.files));
-            let place_of = |(other, seen): &(&Target, &Seen)| {
-                other.name != target.name && wanted.is_some() && live(seen) == wanted
-            };
-            let Some((other, _)) = self.targets.iter().zip(&self.seen).find(place_of) else {
-                continue;
-            };
-            let message = format!("the CA for {} is the one {} has", target.name, other.name);
-            return Err(Failure::new(CODE, message)
-                .within(place(target))
-                .within(place(other))
-                .hint("`--context FOLDER=CONTEXT` says which folder is which cluster's; `--force ctl/wrong-cluster` gives two clusters one CA")
-                .exit(Exit::No));
         }
-        Ok(())
+        let wanted: Vec<_> = plans.iter().map(|plan| Some(&plan.desired.secret)).collect();
+        let source = match &self.others {
+            Some(others) => Source::Folders { others },
+            None => Source::Kept,
+        };
+        place::refuse_misplaced(&self.targets, &self.seen, &wanted, source, force)
     }
 
     /// Has each API server check what would be written first; nothing is kept.
@@ -220,7 +238,7 @@ impl Job<'_> {
             for action in first_writes(&plan.desired, seen) {
                 dry(&target.kube, &action, &plan.desired)
                     .await
-                    .map_err(|error| error.within(place(target)))?;
+                    .map_err(|error| error.within(place_of(target)))?;
                 tell.dry_run(target, &action, io)?;
             }
         }
@@ -238,7 +256,7 @@ fn of_another_domain(target: &Target, ca: &meshpki::Cert) -> Option<Failure> {
     let message = format!("the CA for {} is of another trust domain", target.name);
     Some(
         Failure::new("ctl/wrong-cluster", message)
-            .within(place(target))
+            .within(place_of(target))
             .because(format!("{} says {}", meshapply::proof::label(ca), domains.join(", ")))
             .because(format!("the spec says {wanted}"))
             .hint("nothing was written; move the folder away and make it anew with `meshctl ca init -f`; `--force ctl/wrong-cluster` goes on in spite of it")
@@ -260,7 +278,7 @@ fn first_writes(desired: &Desired, seen: &Seen) -> Vec<Action> {
         writes.push(Action::WriteSecret { over: desired.basis.clone() });
     }
     let mark = meshapply::state::mark(&desired.secret, desired.basis.as_deref());
-    for id in plan::restarts(desired, &seen.observed) {
+    for id in seen.observed.restarts(desired) {
         writes.push(Action::Restart { id, mark: mark.clone() });
     }
     writes.dedup();

@@ -8,11 +8,12 @@ use serde_json::json;
 
 use crate::args::{Output, Renew, RotateIntermediate};
 use crate::ca::renew;
-use crate::clusters::{Seen, Target, Way, look, place, runtime, targets};
+use crate::clusters::{Seen, Target, Way, place as place_of, runtime, targets};
 use crate::files::{self, Workspace};
+use crate::place::Source;
 use crate::report::Failure;
-use crate::rollout::{bring, can_agree, is_json, no_folder, refuse};
-use crate::{Exit, Io, check, show};
+use crate::rollout::{Job, can_agree, is_json, look_apart, no_folder, refuse, refuse_unusable};
+use crate::{Exit, Io, check, place, show};
 
 /// A cluster's CA, and whether it is to be renewed.
 struct Due {
@@ -25,17 +26,28 @@ struct Due {
 /// Runs the command.
 pub(crate) fn run(args: &RotateIntermediate, io: &mut Io<'_>) -> Result<Exit, Failure> {
     can_agree(&args.rollout, io)?;
+    io.time(None)?;
+    crate::ca::warn_exposed(&args.dir, io);
+    if args.rollout.dry_run.is_some() {
+        check::refuse_interrupted(&args.dir)?;
+    } else if files::interrupted_exchange(&args.dir).is_some() {
+        crate::ca::open_workspace(&args.dir, args.wait, io)?.finish()?;
+    }
     let runtime = runtime()?;
-    let (targets, seen) = runtime.block_on(async {
+    let (targets, seen, twins) = runtime.block_on(async {
         let way = Way::of(&args.clusters, &args.rollout);
         let way = way.hiding(args.passphrase.passphrase_env.as_ref());
         let targets = targets(&args.clusters, way, args.rollout.workloads, io).await?;
-        let seen = look(&targets).await?;
-        Ok::<_, Failure>((targets, seen))
+        let (seen, twins) = look_apart(&targets, &args.rollout.force).await?;
+        Ok::<_, Failure>((targets, seen, twins))
     })?;
     // What is made from a cluster's secret has to be made from that of the right one.
     refuse(&crate::live::other_than_spec(&targets, &seen, io.now), &args.rollout)?;
+    refuse_misplaced(args, &targets, &seen)?;
+    refuse_unusable(&targets, &seen, &args.rollout)?;
     let mut dues = Vec::new();
+    let names: Vec<String> = targets.iter().map(|target| target.name.clone()).collect();
+    crate::ca::check_case(&args.dir, &names)?;
     for (target, seen) in targets.iter().zip(&seen) {
         crate::ca::check_cluster_name(&target.name)?;
         dues.push(due(args, target, seen.observed.secret.as_ref(), io.now)?);
@@ -58,7 +70,22 @@ pub(crate) fn run(args: &RotateIntermediate, io: &mut Io<'_>) -> Result<Exit, Fa
                 .ok_or_else(|| no_folder(target, &args.dir, &folders, &args.clusters))
         })
         .collect::<Result<Vec<_>, _>>()?;
-    runtime.block_on(bring(targets, seen, secrets, &args.rollout, io))
+    let job = Job { targets, seen, twins, others: Some(folders), args: &args.rollout };
+    runtime.block_on(job.run(secrets, io))
+}
+
+/// Before anything is renewed: a folder's CA and the one it would replace have one name, and no cluster without a folder
+/// has the CA of another's.
+fn refuse_misplaced(
+    args: &RotateIntermediate,
+    targets: &[Target],
+    seen: &[Seen],
+) -> Result<(), Failure> {
+    let mut folders = check::secrets(&args.dir).unwrap_or_default();
+    let own: Vec<_> = targets.iter().map(|target| folders.remove(&target.name)).collect();
+    let own: Vec<_> = own.iter().map(Option::as_ref).collect();
+    let source = Source::Folders { others: &folders };
+    place::refuse_misplaced(targets, seen, &own, source, &args.rollout.force)
 }
 
 /// Whether the cluster's CA ends soon: that of its folder, since a folder renewed and never pushed is not renewed again.
@@ -91,8 +118,8 @@ fn due(
 }
 
 fn ca_of(folder: &Path) -> Result<Cert, Failure> {
-    let files = files::read_all(folder)?;
-    let secret = files.into_iter().map(|(name, content)| (name, content.to_vec())).collect();
+    let files = files::read_all(folder)?.into_iter();
+    let secret = files.map(|(name, mut content)| (name, std::mem::take(&mut *content))).collect();
     ca(&secret).ok_or_else(|| {
         Failure::new("ctl/no-cluster", format!("{} has no CA certificate", show::word(folder)))
     })
@@ -114,7 +141,7 @@ pub(crate) fn refuse_stale(
     }
     let said = |cert: &Cert| format!("{}, from {}", meshapply::proof::label(cert), since(cert));
     Err(Failure::new("ctl/stale-folder", format!("{} is older than what the cluster has", show::word(folder)))
-        .within(place(target))
+        .within(place_of(target))
         .because(format!("the folder has {}", said(ours)))
         .because(format!("the cluster has {}", said(live)))
         .hint("update the folder from where it is kept; moved away, `meshctl rotate` makes it from the cluster's secret; `meshctl push --force ctl/stale-folder` turns the cluster back")
@@ -153,13 +180,10 @@ fn import(
     if !targets.iter().any(|target| lacking(&target)) {
         return Ok(());
     }
-    let mut workspace = crate::ca::open_workspace(&args.dir, io)?;
+    let mut workspace = crate::ca::open_workspace(&args.dir, args.wait, io)?;
     for (target, seen) in targets.iter().zip(seen).filter(|(target, _)| lacking(target)) {
         let Some(live) = &seen.observed.secret else { continue };
-        if let Err(failure) = stage(&mut workspace, &target.name, live) {
-            workspace.abandon();
-            return Err(failure);
-        }
+        stage(&mut workspace, &target.name, live)?;
     }
     workspace.finish()
 }
@@ -187,6 +211,7 @@ fn renew_due(args: &RotateIntermediate, dues: &[Due], io: &mut Io<'_>) -> Result
         key_type: None,
         validity: args.validity,
         passphrase: args.passphrase.clone(),
+        wait: args.wait,
         at: None,
         output: Output::Text,
     };

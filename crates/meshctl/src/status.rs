@@ -5,6 +5,8 @@ mod json;
 mod text;
 mod trust;
 
+pub(crate) use text::since;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -12,10 +14,10 @@ use meshpki::Time;
 use meshpki::istiod::{LiveCluster, Problem, Secret, Settings, Severity, check_live};
 
 use crate::args::{Output, Status};
-use crate::clusters::{Target, Way, runtime, targets};
-use crate::live::{self, Found, Where, find, unasked};
+use crate::clusters::{Target, runtime};
+use crate::live::{self, Found, Where, unasked};
 use crate::report::Failure;
-use crate::{Exit, Io, check, show};
+use crate::{Exit, Io, check, files, show};
 
 use facts::{Facts, Folder};
 use trust::{Answer, Pair};
@@ -34,6 +36,8 @@ struct Report<'a> {
 struct Cluster<'a> {
     target: &'a Target,
     facts: Result<Facts, Failure>,
+    /// Whether everything in it answered.
+    is_whole: bool,
 }
 
 /// How a cluster stands.
@@ -48,59 +52,65 @@ enum State {
 /// Runs the command.
 pub fn run(args: &Status, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let mut folders = args.dir.as_deref().map(check::secrets).transpose()?.unwrap_or_default();
-    let way = Way::new(args.clusters.kubeconfig.as_deref(), &args.force);
-    let (targets, found) = runtime()?.block_on(async {
-        let targets = targets(&args.clusters, way, false, io).await?;
-        let found = find(&targets).await;
-        Ok::<_, Failure>((targets, found))
-    })?;
-    let report = report(args, &targets, &found, &mut folders, args.at.unwrap_or(io.now));
+    let kept = args.dir.as_deref().map(files::kept).transpose()?.unwrap_or_default();
+    let (targets, found) = runtime()?.block_on(live::asked(&args.clusters, &args.force, io))?;
+    let misplaced = live::misplaced(&targets, &found, &folders);
+    let on_disk = OnDisk { folders: &mut folders, kept: &kept, misplaced: &misplaced };
+    let report = report(args, &targets, &found, on_disk, args.at.unwrap_or(io.now));
     let text = match args.output {
         Output::Text => text::write(&report),
         Output::Json => show::json(&json::write(&report)),
     };
     show::output(&text, io)?;
     let failures = unasked(&targets, &found);
-    for failure in &failures {
+    for failure in failures.iter().chain(misplaced.iter().map(|(_, failure)| failure)) {
         // A standard error that is gone cannot be told anything; the exit status says it too.
         let _ = io.err.write_all(failure.text().as_bytes());
     }
-    Ok(match report.is_good() {
-        false => Exit::No,
-        true if !failures.is_empty() => Exit::Failed,
-        true => Exit::Good,
-    })
+    Ok(report.exit())
+}
+
+/// What is in the folder: a set for each cluster, those that were replaced, and what is wrong with where they go.
+struct OnDisk<'a> {
+    folders: &'a mut BTreeMap<String, Secret>,
+    kept: &'a [files::Kept],
+    /// The sets that are not for the cluster their context reaches.
+    misplaced: &'a [(String, Failure)],
 }
 
 fn report<'a>(
     args: &'a Status,
     targets: &'a [Target],
     found: &[Result<Found, meshapply::Error>],
-    folders: &mut BTreeMap<String, Secret>,
+    on_disk: OnDisk<'_>,
     at: Time,
 ) -> Report<'a> {
     let mut clusters = Vec::new();
     for (target, found) in targets.iter().zip(found) {
         let facts = match found {
             Ok(found) => {
-                let folder = args.dir.as_deref().map(|dir| (dir, folders.remove(&target.name)));
+                let set = on_disk.folders.remove(&target.name);
+                let folder = args.dir.as_deref().map(|dir| (dir, set, on_disk.kept));
                 Ok(Facts::new(target, found, folder, at))
             }
             Err(error) => Err(Failure::from(error)),
         };
-        clusters.push(Cluster { target, facts });
+        let is_whole = found.as_ref().is_ok_and(Found::is_whole);
+        clusters.push(Cluster { target, facts, is_whole });
     }
-    Report {
-        at,
-        dir: args.dir.as_deref(),
-        pairs: trust::pairs(&clusters, at),
-        problems: problems(targets, found, at),
-        clusters,
-    }
+    let pairs = trust::pairs(&clusters, at);
+    let mut problems = problems(args, targets, found, at);
+    problems.extend(on_disk.misplaced.iter().map(misplaced));
+    problems.extend(clusters.iter().flat_map(|cluster| of_facts(cluster, args.before_install)));
+    let distrust = distrust(&pairs, &problems);
+    problems.extend(distrust);
+    check::errors_first(&mut problems);
+    Report { at, dir: args.dir.as_deref(), pairs, problems, clusters }
 }
 
 /// What is wrong with the secrets that are there, and with the clusters around them.
 fn problems(
+    args: &Status,
     targets: &[Target],
     found: &[Result<Found, meshapply::Error>],
     at: Time,
@@ -118,39 +128,92 @@ fn problems(
     }
     let mut problems = check::problems(&sets, &judges, at);
     problems.extend(check_live(&live, at));
-    check::errors_first(&mut problems);
+    for problem in &mut problems {
+        match problem.code {
+            // Clusters that differ are what is asked about.
+            "istiod/root-bundles-differ" => problem.severity = Severity::Error,
+            "istiod/first-install" if args.before_install => problem.severity = Severity::Warning,
+            _ => {}
+        }
+    }
+    for (target, found) in targets.iter().zip(found) {
+        let Ok(found) = found else { continue };
+        problems.extend(live::absent(target, found, args.before_install));
+        problems.extend(live::unfinished(target, found));
+    }
     problems
 }
 
+/// A folder that is not for the cluster its context reaches, as a problem.
+fn misplaced((name, failure): &(String, Failure)) -> Problem {
+    let clusters = vec![name.clone()];
+    let mut problem = Problem::new(failure.code(), Severity::Error, clusters, failure.sentence());
+    problem.next = "kubectl config get-contexts".to_owned();
+    problem
+}
+
+/// What the facts of one cluster say against it.
+fn of_facts(cluster: &Cluster<'_>, before_install: bool) -> Vec<Problem> {
+    let (target, Ok(facts)) = (cluster.target, &cluster.facts) else { return Vec::new() };
+    let mut problems = Vec::new();
+    if let Some(Folder::Differs { path, what, is_later }) = &facts.folder {
+        let message =
+            format!("{} differs from what the cluster has: {}", path.display(), what.join(", "));
+        let mut problem = live::error(target, "ctl/folder-differs", message);
+        if before_install && !facts.has_secret {
+            problem.severity = Severity::Warning;
+        }
+        if *is_later {
+            problem.next = "meshctl push <ca> --context <cluster>=<context>".to_owned();
+        }
+        problems.push(problem);
+    }
+    if let Some(kept) = facts.kept.as_ref().filter(|kept| !kept.unused_keys.is_empty()) {
+        let message =
+            format!("the kept secret has {}, which no rollback uses", kept.unused_keys.join(", "));
+        let mut problem = live::error(target, "ctl/kept-key", message);
+        problem.severity = Severity::Warning;
+        problem.next = "meshctl forget --context <cluster>=<context>".to_owned();
+        problems.push(problem);
+    }
+    problems
+}
+
+/// Pairs that refuse each other although no error about either cluster says why.
+fn distrust(pairs: &[Pair], problems: &[Problem]) -> Vec<Problem> {
+    let is_told = |pair: &&Pair| {
+        problems.iter().filter(|problem| problem.severity == Severity::Error).any(|problem| {
+            problem.clusters.contains(&pair.truster) || problem.clusters.contains(&pair.signer)
+        })
+    };
+    let refuses = |pair: &&Pair| matches!(pair.answer, Answer::No(_));
+    let untold = pairs.iter().filter(refuses).filter(|pair| !is_told(pair));
+    untold.map(Pair::problem).collect()
+}
+
 impl Report<'_> {
-    /// Whether nothing differs, is refused, has expired, is not live or waits for a restart.
-    fn is_good(&self) -> bool {
-        let differ = |problem: &Problem| {
-            problem.severity == Severity::Error || problem.code == "istiod/root-bundles-differ"
-        };
-        let waits = |facts: &Facts| facts.differs() || !facts.pending.is_empty();
-        !self.problems.iter().any(differ)
-            && !self.pairs.iter().any(|pair| matches!(pair.answer, Answer::No(_)))
-            && !self.asked().any(|(_, facts)| waits(facts))
+    /// The exit status, by the same problems as are shown and counted.
+    fn exit(&self) -> Exit {
+        if self.count(Severity::Error) > 0 {
+            Exit::No
+        } else if self.clusters.iter().all(|cluster| cluster.is_whole) {
+            Exit::Good
+        } else {
+            Exit::Failed
+        }
     }
 
-    /// The clusters that answered.
-    fn asked(&self) -> impl Iterator<Item = (&Target, &Facts)> {
-        self.clusters.iter().filter_map(|c| Some((c.target, c.facts.as_ref().ok()?)))
+    fn count(&self, severity: Severity) -> usize {
+        self.problems.iter().filter(|problem| problem.severity == severity).count()
     }
 
     /// How one cluster stands by itself.
     fn state(&self, cluster: &Cluster<'_>) -> State {
-        let Ok(facts) = &cluster.facts else { return State::Unknown };
         let name = &cluster.target.name;
         let own = self.problems.iter().filter(|p| p.clusters.as_slice() == [name.clone()]);
-        let worst = own.map(|problem| problem.severity).max();
-        let distrusts_itself = self.pairs.iter().any(|pair| {
-            pair.truster == *name && pair.signer == *name && matches!(pair.answer, Answer::No(_))
-        });
-        match worst {
+        match own.map(|problem| problem.severity).max() {
             Some(Severity::Error) => State::Fail,
-            _ if distrusts_itself || facts.differs() || !facts.pending.is_empty() => State::Fail,
+            _ if !cluster.is_whole => State::Unknown,
             Some(Severity::Warning) => State::Warn,
             None => State::Ok,
         }
@@ -158,8 +221,15 @@ impl Report<'_> {
 
     /// The next command for a problem. What is wrong inside a secret `meshctl check` tells with its evidence.
     fn next(&self, problem: &Problem) -> String {
-        let concerned = |cluster: &&Cluster<'_>| problem.clusters.contains(&cluster.target.name);
-        if !Problem::LIVE_CODES.contains(&problem.code) {
+        let in_secret =
+            problem.code.starts_with("istiod/") && !Problem::LIVE_CODES.contains(&problem.code);
+        if problem.code == "ctl/folder-differs" && problem.next.is_empty() {
+            // It says what a push of the folder would do.
+            return check_command(self.dir, self.clusters.iter());
+        }
+        if in_secret || problem.next.is_empty() {
+            let concerned =
+                |cluster: &&Cluster<'_>| problem.clusters.contains(&cluster.target.name);
             return check_command(None, self.clusters.iter().filter(concerned));
         }
         let named = |name: &String| self.clusters.iter().find(|c| c.target.name == *name);
@@ -178,57 +248,40 @@ impl Report<'_> {
 
     /// The one command to type now; `None`: nothing is to be done.
     fn next_command(&self) -> Option<String> {
-        let first = |severity| self.problems.iter().find(|p| p.severity == severity);
-        // What is not live is mended first: until then the rest cannot be told from it.
-        let stale = self.problems.iter().find(|p| p.code == "istiod/not-live");
-        if let Some(problem) = stale {
-            return Some(self.next(problem));
-        }
-        if self.asked().any(|(_, facts)| facts.differs()) {
-            // It says what a push of the folder would do.
-            return Some(check_command(self.dir, self.clusters.iter()));
-        }
-        if let Some(problem) = first(Severity::Error) {
-            return Some(self.next(problem));
-        }
-        if let Some((target, facts)) = self.asked().find(|(_, facts)| !facts.pending.is_empty()) {
-            return Some(self.go_on(target, facts));
-        }
-        if let Some(next) = self.clusters.iter().find_map(ask_again) {
-            return Some(next);
-        }
-        first(Severity::Warning).map(|problem| self.next(problem))
+        let of = |severity| self.problems.iter().filter(move |p| p.severity == severity);
+        let first = of(Severity::Error).min_by_key(|problem| rank(problem));
+        let ask = || self.clusters.iter().find_map(ask_again);
+        let warning = || of(Severity::Warning).next().map(|problem| self.next(problem));
+        first.map(|problem| self.next(problem)).or_else(ask).or_else(warning)
     }
+}
 
-    /// A push of the same goes on where one was interrupted; pods from before are restarted by name.
-    fn go_on(&self, target: &Target, facts: &Facts) -> String {
-        let context = show::word(Path::new(&target.context));
-        if let Some(id) = facts.older.first() {
-            let namespace = show::word(Path::new(&id.namespace));
-            return format!("kubectl --context {context} -n {namespace} rollout restart {id}");
-        }
-        match (self.dir, &facts.folder) {
-            (Some(dir), Some(Folder::Same(_))) => format!(
-                "meshctl push {} --context {}",
-                show::word(dir),
-                live::named(&target.name, &target.context)
-            ),
-            _ => {
-                let namespace = show::word(Path::new(&target.istio_namespace));
-                format!("kubectl --context {context} -n {namespace} get pods")
-            }
-        }
+/// Which error is mended first: until then the others cannot be told from what follows of it.
+fn rank(problem: &Problem) -> u8 {
+    match problem.code {
+        "ctl/wrong-cluster" | "apply/no-istiod" | "apply/no-replicas" | "apply/stuck" => 0,
+        // A push that goes on restarts what is not live as well.
+        "apply/unfinished" if problem.next.starts_with("meshctl push") => 1,
+        "istiod/not-live" | "istiod/first-install" => 2,
+        "ctl/folder-differs" => 3,
+        _ => 4,
     }
 }
 
 /// What is to be done about a cluster that could not be asked.
 fn ask_again(cluster: &Cluster<'_>) -> Option<String> {
-    let failure = cluster.facts.as_ref().err()?;
     let context = show::word(Path::new(&cluster.target.context));
-    Some(match failure.code() {
-        "apply/forbidden" => format!("kubectl --context {context} auth can-i --list"),
-        _ => live::readyz(cluster.target),
-    })
+    match &cluster.facts {
+        Ok(_) if cluster.is_whole => None,
+        Ok(_) => {
+            let namespace = show::word(Path::new(&cluster.target.istio_namespace));
+            Some(format!("kubectl --context {context} -n {namespace} get pods -l app=istiod"))
+        }
+        Err(failure) if failure.code() == "apply/forbidden" => {
+            Some(format!("kubectl --context {context} auth can-i --list"))
+        }
+        Err(_) => Some(live::readyz(cluster.target)),
+    }
 }
 
 /// `meshctl check` of these clusters.

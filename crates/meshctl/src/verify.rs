@@ -1,9 +1,10 @@
-//! `meshctl ca verify`: a drop-in for `openssl verify` 3.0.19 (`apps/verify.c: verify_main`).
+//! `meshctl ca verify`: a drop-in for `openssl verify` 3.0.22 (`apps/verify.c: verify_main`).
 //!
 //! Standard output, standard error but for the lines of the error queue, and the exit status are those
 //! of openssl. Ours alone: `--explain`, `-o json`, `--at`, and exit status 3 where a signature uses an
 //! algorithm that is not built in.
 
+mod binary;
 mod keys;
 mod load;
 mod pem;

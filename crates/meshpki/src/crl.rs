@@ -25,6 +25,7 @@ pub struct Crl(Arc<Parsed>);
 struct Parsed {
     der: Vec<u8>,
     tbs: Range<usize>,
+    inner_algorithm: Range<usize>,
     outer_algorithm: Range<usize>,
     signature: Vec<u8>,
     signature_unused_bits: u8,
@@ -101,7 +102,13 @@ impl Crl {
         &self.0.der[self.0.tbs.clone()]
     }
 
-    /// The AlgorithmIdentifier beside the signature. The one inside is not looked at, as in OpenSSL.
+    /// The AlgorithmIdentifier inside the signed bytes.
+    #[must_use]
+    pub fn inner_algorithm(&self) -> &[u8] {
+        &self.0.der[self.0.inner_algorithm.clone()]
+    }
+
+    /// The AlgorithmIdentifier beside the signature.
     #[must_use]
     pub fn outer_algorithm(&self) -> &[u8] {
         &self.0.der[self.0.outer_algorithm.clone()]
@@ -155,7 +162,8 @@ impl Crl {
         self.0.critical.as_deref()
     }
 
-    /// Whether the list has a deltaCRLIndicator.
+    /// Whether the list has a deltaCRLIndicator: it says what changed since another list, so alone it tells nothing
+    /// about a certificate.
     #[must_use]
     pub fn is_delta(&self) -> bool {
         self.0.is_delta
@@ -214,7 +222,8 @@ fn read_list(tbs: &Tlv<'_>) -> Result<Parsed, DerError> {
     if let Some(version) = parts.optional(der::INTEGER)? {
         check_integer(&version)?;
     }
-    check_algorithm(&parts.expect(der::SEQUENCE, "signature is a SEQUENCE")?)?;
+    let algorithm = parts.expect(der::SEQUENCE, "signature is a SEQUENCE")?;
+    check_algorithm(&algorithm)?;
     let issuer = Name::from_tlv(&parts.expect_list(der::SEQUENCE, "issuer is a SEQUENCE")?)?;
     let this_update = raw_time(&parts.any()?)?;
     let is_time =
@@ -226,6 +235,7 @@ fn read_list(tbs: &Tlv<'_>) -> Result<Parsed, DerError> {
     let mut parsed = Parsed {
         der: Vec::new(),
         tbs: 0..0,
+        inner_algorithm: range(&algorithm),
         outer_algorithm: 0..0,
         signature: Vec::new(),
         signature_unused_bits: 0,

@@ -97,9 +97,8 @@ pub struct Tlv<'a> {
 impl<'a> Tlv<'a> {
     /// A reader over the content.
     #[must_use]
-    pub fn reader(&self) -> Reader<'a> {
-        let indefinite = self.raw.len() > self.head + self.content.len();
-        Reader { rest: self.content, at: self.at + self.head, indefinite }
+    pub const fn reader(&self) -> Reader<'a> {
+        Reader { rest: self.content, at: self.at + self.head }
     }
 
     /// Whether the encoding is constructed.
@@ -149,15 +148,13 @@ impl<'a> Tlv<'a> {
 pub struct Reader<'a> {
     rest: &'a [u8],
     at: usize,
-    /// End-of-contents octets stand behind `rest`.
-    indefinite: bool,
 }
 
 impl<'a> Reader<'a> {
     /// A reader over `input`, whose first byte has offset 0.
     #[must_use]
     pub const fn new(input: &'a [u8]) -> Self {
-        Self { rest: input, at: 0, indefinite: false }
+        Self { rest: input, at: 0 }
     }
 
     /// Whether nothing is left.
@@ -199,7 +196,7 @@ impl<'a> Reader<'a> {
         if self.rest.starts_with(&[0, 0]) {
             return Err(self.error("end-of-contents out of place"));
         }
-        let tlv = element(self.rest, self.at, self.indefinite)?;
+        let tlv = element(self.rest, self.at)?;
         self.rest = &self.rest[tlv.raw.len()..];
         self.at += tlv.raw.len();
         Ok(Some(tlv))
@@ -275,10 +272,10 @@ impl<'a> Reader<'a> {
 }
 
 /// The first element of `input` (`crypto/asn1/asn1_lib.c: ASN1_get_object`).
-fn element(input: &[u8], at: usize, more: bool) -> Result<Tlv<'_>, DerError> {
+fn element(input: &[u8], at: usize) -> Result<Tlv<'_>, DerError> {
     let fail = |what| DerError { at, what };
     let (tag, head) = identifier(input).ok_or(fail("bad tag"))?;
-    let (length, head) = length(input, head, more).ok_or(fail("bad length"))?;
+    let (length, head) = length(input, head).ok_or(fail("bad length"))?;
     let (content, total) = match length {
         Some(length) => (length, head.checked_add(length).ok_or(fail("bad length"))?),
         None if tag & CONSTRUCTED == 0 => return Err(fail("indefinite length of a primitive")),
@@ -307,18 +304,14 @@ fn identifier(input: &[u8]) -> Option<(Tag, usize)> {
     None
 }
 
-/// Length (`None`: indefinite) and where the content starts; `more` when octets follow that are not in `input`.
-fn length(input: &[u8], head: usize, more: bool) -> Option<(Option<usize>, usize)> {
+/// Length (`None`: indefinite) and where the content starts (`asn1_get_length`).
+fn length(input: &[u8], head: usize) -> Option<(Option<usize>, usize)> {
     let first = *input.get(head)?;
     match first {
         0x80 => Some((None, head + 1)),
         0..0x80 => Some((Some(usize::from(first)), head + 1)),
         _ => {
             let octets = input.get(head + 1..head + 1 + usize::from(first & 0x7f))?;
-            // asn1_get_length wants a byte behind the octets of a long form, even for no content.
-            if !more {
-                input.get(head + 1 + octets.len())?;
-            }
             let significant = &octets[octets.iter().take_while(|b| **b == 0).count()..];
             if significant.len() > size_of::<usize>() {
                 return None;
@@ -347,7 +340,7 @@ fn indefinite(input: &[u8], at: usize) -> Result<usize, DerError> {
         }
         let fail = DerError { at: at + pos, what: "bad length" };
         let (tag, head) = identifier(rest).ok_or(fail)?;
-        match length(rest, head, false).ok_or(fail)? {
+        match length(rest, head).ok_or(fail)? {
             (Some(length), head) => pos = pos.checked_add(head + length).ok_or(fail)?,
             (None, head) if tag & CONSTRUCTED != 0 => {
                 open += 1;

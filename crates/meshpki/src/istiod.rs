@@ -223,9 +223,14 @@ impl Secret {
     /// more, such as the CSR the CA was signed from, or somebody's other key.
     #[must_use]
     pub fn for_istiod(&self) -> Self {
-        let is_read = |name: &str| bundle::FILES.contains(&name) && name != "istio-generated";
-        let files = self.files.iter().filter(|(name, _)| is_read(name));
+        let files = self.files.iter().filter(|(name, _)| Self::is_read(name));
         Self { files: files.map(|(name, content)| (name.clone(), content.clone())).collect() }
+    }
+
+    /// Whether an istiod of any release reads a file of this name.
+    #[must_use]
+    pub fn is_read(name: &str) -> bool {
+        bundle::FILES.contains(&name) && name != "istio-generated"
     }
 
     /// The names, sorted.

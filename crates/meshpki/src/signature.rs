@@ -1,7 +1,7 @@
 //! Checking signatures: an algorithm, a key and a signature give Good, Bad or Undecided.
 //!
 //! ring answers first, then aws-lc-rs (feature `aws-lc`), then the arithmetic of [`num_bigint`] with the
-//! digests of RustCrypto (feature `legacy-algorithms`), which reaches everything `openssl verify` 3.0.19
+//! digests of RustCrypto (feature `legacy-algorithms`), which reaches everything `openssl verify` 3.0.22
 //! decides but curves over binary fields, SM2 and GOST.
 
 use alloc::borrow::Cow;

@@ -1,4 +1,4 @@
-//! Path validation that answers as `openssl verify` 3.0.19 does.
+//! Path validation that answers as `openssl verify` 3.0.22 does.
 //!
 //! [`verify`] is total: a bad certificate is data, so it returns a [`Verdict`] and never an error.
 
@@ -179,7 +179,7 @@ pub struct Finding {
     pub cert: Option<Cert>,
 }
 
-/// Verifies `inputs.target` as `openssl verify` 3.0.19 does (`crypto/x509/x509_vfy.c: X509_verify_cert`).
+/// Verifies `inputs.target` as `openssl verify` 3.0.22 does (`crypto/x509/x509_vfy.c: X509_verify_cert`).
 ///
 /// Total: whatever is wrong is in the verdict.
 #[must_use]

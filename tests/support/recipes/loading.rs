@@ -228,3 +228,47 @@ pub(super) fn system(topic: &mut Topic) {
     );
     case.env = vec![("SSL_CERT_DIR".to_owned(), "certs".to_owned())];
 }
+
+/// Bytes before a certificate in binary: what is passed over, and where reading goes on (3.0.21 reads header by header).
+pub(super) fn binary(topic: &mut Topic) {
+    usual(topic);
+    let before: [(&str, &[u8]); 16] = [
+        ("null", &[5, 0]),
+        ("nulls", &[5, 0, 5, 0, 5, 0]),
+        ("end", &[0, 0]),
+        ("indefinite", &[0x30, 0x80, 5, 0, 0, 0]),
+        ("indefinite-open", &[0x30, 0x80, 0x30, 0x80, 0, 0]),
+        ("other-end", &[0x30, 0x80, 0x80, 0]),
+        ("primitive-indefinite", &[4, 0x80]),
+        ("nine-octets", &[0x30, 0x89]),
+        ("eight-octets", &[0x30, 0x88, 0, 0, 0, 0, 0, 0, 0, 0]),
+        ("too-long", &[0x30, 0x88, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
+        ("large-tag", &[0x1f, 0x8f, 0xff, 0xff, 0xff, 0x7f, 0]),
+        ("larger-tag", &[0x1f, 0x87, 0xff, 0xff, 0xff, 0x7f, 0]),
+        ("largest-tag", &[0x1f, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0]),
+        ("one-byte", &[5]),
+        ("line", b"\x05\x00\n"),
+        ("text", b"subject=none\n"),
+    ];
+    for (name, bytes) in before {
+        topic.file(&format!("{name}.der"), [bytes, leaf().sign().as_slice()].concat());
+        topic.case(
+            name,
+            "a certificate behind other bytes",
+            &format!("-CAfile root.pem -untrusted int.pem {name}.der"),
+        );
+        topic.file(&format!("{name}.pem"), [bytes, super::pem_of(&leaf()).as_bytes()].concat());
+        topic.case(
+            &format!("{name}-pem"),
+            "a block behind other bytes",
+            &format!("-CAfile root.pem -untrusted int.pem {name}.pem"),
+        );
+    }
+    let empty = crate::forge::extension(oid::EXT_KEY_USAGE, false, vec![0x30, 0x81, 0]);
+    topic.file("long-empty.der", leaf().with(empty).sign());
+    topic.case(
+        "long-empty",
+        "a long form of length 0 may end what it stands in",
+        "-CAfile root.pem -untrusted int.pem long-empty.der",
+    );
+}

@@ -103,7 +103,7 @@ pub(super) fn revocation(topic: &mut Topic) {
         ),
         (
             "delta",
-            "a delta CRL alone counts as a full one",
+            "a delta CRL alone is no answer: 3",
             with(extension(oid::DELTA_CRL, true, vec![2, 1, 1])),
         ),
     ];
@@ -219,5 +219,82 @@ fn chains(topic: &mut Topic) {
         "all-partial",
         "a partial chain's anchor cannot be satisfied",
         "-partial_chain -crl_check_all -CAfile int.pem -CRLfile all.crl leaf.pem",
+    );
+}
+
+/// Lists that must not be taken for an answer (refused since 3.0.22): deltas, and two algorithms.
+pub(super) fn deltas(topic: &mut Topic) {
+    usual(topic);
+    let number = |n| extension(oid::CRL_NUMBER, false, vec![2, 1, n]);
+    let delta_of = |value: &[u8]| extension(oid::DELTA_CRL, true, value.to_vec());
+    let with = |mut plan: CrlPlan, extensions: &[Extension]| {
+        plan.extensions.extend_from_slice(extensions);
+        plan
+    };
+    let delta = || with(crl(), &[number(2), delta_of(&[2, 1, 1])]);
+    let base = || with(crl(), &[number(1)]);
+    let garbled = with(crl(), &[number(2), delta_of(&[5, 0])]);
+    let twice = with(crl(), &[number(2), delta_of(&[2, 1, 1]), delta_of(&[2, 1, 1])]);
+    let files: [(&str, &str, &[&CrlPlan]); 8] = [
+        ("numbered", "a delta CRL with its number, alone: 3", &[&delta()]),
+        ("base-and-delta", "a base and its delta: the base answers", &[&base(), &delta()]),
+        (
+            "revoking-delta",
+            "what only the delta revokes is not seen, as without -use_deltas",
+            &[&base(), &CrlPlan { revoked: vec![(vec![1], Vec::new())], ..delta() }],
+        ),
+        (
+            "revoking-base",
+            "what the base revokes is, whatever the delta says",
+            &[&CrlPlan { revoked: vec![(vec![1], Vec::new())], ..base() }, &delta()],
+        ),
+        (
+            "later-delta",
+            "a later delta does not win over its base",
+            &[&CrlPlan { this_update: time("230701000000Z"), ..delta() }, &revoking()],
+        ),
+        (
+            "expired-base",
+            "a delta does not stand in for a base that ended: 12",
+            &[&CrlPlan { next_update: Some(time("230601000000Z")), ..base() }, &delta()],
+        ),
+        ("garbled", "an indicator that is no number makes no delta", &[&garbled]),
+        ("twice", "neither do two of them", &[&twice]),
+    ];
+    for (name, why, plans) in files {
+        topic.crls(&format!("{name}.crl"), plans);
+        topic.case(name, why, &format!("{USUAL} -CRLfile {name}.crl leaf.pem"));
+    }
+    topic.file(
+        "store.pem",
+        [super::pem_of(&root()), meshpki::pem::encode(meshpki::pem::CRL, &delta().sign())].concat(),
+    );
+    topic.case(
+        "in-store",
+        "a delta CRL of the trust store alone: 3",
+        "-crl_check -CAfile store.pem -untrusted int.pem leaf.pem",
+    );
+    let id = |oid: &[u8], parameters: &[u8]| der::sequence(&[&tlv(der::OID, oid), parameters]);
+    let algorithms: [(&str, Vec<u8>); 4] = [
+        ("hash", id(oid::ECDSA_SHA384, &[])),
+        ("kind", id(oid::RSA_SHA256, &[5, 0])),
+        ("null", id(oid::ECDSA_SHA256, &[5, 0])),
+        ("unknown", id(&[0x2a, 3, 4], &[])),
+    ];
+    for (name, algorithm) in algorithms {
+        topic.crls(&format!("inner-{name}.crl"), &[&CrlPlan { inner: Some(algorithm), ..crl() }]);
+        topic.case(
+            &format!("inner-{name}"),
+            "another algorithm inside the signed bytes than beside them: 8",
+            &format!("{USUAL} -CRLfile inner-{name}.crl leaf.pem"),
+        );
+    }
+    let null = |encoded: &[u8]| Some(id(oid::ECDSA_SHA256, encoded));
+    let spelled = CrlPlan { inner: null(&[5, 0]), outer: null(&[5, 0x81, 0]), ..crl() };
+    topic.crls("spelled.crl", &[&spelled]);
+    topic.case(
+        "spelled",
+        "the same parameters in another encoding are the same",
+        &format!("{USUAL} -CRLfile spelled.crl leaf.pem"),
     );
 }

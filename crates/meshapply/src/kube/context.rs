@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 use super::REQUEST;
 use super::address::Address;
 use super::credentials::{Credentials, Source, basic, bearer};
+use super::identity::Identity;
 use super::kubeconfig::{Cluster, Exec, Kubeconfig, Selected, Text, User, at, place, unusable};
 use super::plugin::{API_VERSIONS, Plugin, located};
 use super::proxy::{self, Env};
@@ -121,6 +122,11 @@ impl Context {
     #[must_use]
     pub const fn security(&self) -> &Security {
         &self.security
+    }
+
+    /// Which cluster it reaches, as far as that is known before anything is asked.
+    pub(super) fn identity(&self) -> Identity {
+        Identity::of(&self.config)
     }
 
     /// A client; the credential plugin is run.

@@ -20,6 +20,8 @@ pub struct Istiod {
     pub settings: Settings,
     /// `PILOT_SKIP_VALIDATE_TRUST_DOMAIN`: identities of every trust domain are accepted. Default false.
     pub skip_validation: bool,
+    /// `CLUSTER_ID`: the cluster it says it is in; `None`: not set, or the `Kubernetes` of a single cluster.
+    pub cluster_id: Option<String>,
 }
 
 /// Reads every revision's.
@@ -57,6 +59,9 @@ fn istiod(deployment: &Deployment, known: Option<Version>) -> Result<Istiod, Err
         revision: labels.get("istio.io/rev").cloned().unwrap_or_else(|| "default".to_owned()),
         settings: settings(version, discovery),
         skip_validation: flag(discovery, "PILOT_SKIP_VALIDATE_TRUST_DOMAIN", false),
+        cluster_id: variable(discovery, "CLUSTER_ID")
+            .filter(|id| !matches!(*id, "" | "Kubernetes"))
+            .map(str::to_owned),
     })
 }
 
@@ -83,11 +88,15 @@ fn settings(version: Version, container: Option<&Container>) -> Settings {
     }
 }
 
-/// A variable of the container, as istiod reads it.
+/// A flag of the container's environment, as istiod reads it.
 fn flag(container: Option<&Container>, name: &str, default: bool) -> bool {
-    let variables = container.and_then(|container| container.env.as_ref());
-    let value = variables.into_iter().flatten().find(|variable| variable.name == name);
-    value.and_then(|variable| go_bool(variable.value.as_deref()?)).unwrap_or(default)
+    variable(container, name).and_then(go_bool).unwrap_or(default)
+}
+
+/// The value of a variable of the container.
+fn variable<'a>(container: Option<&'a Container>, name: &str) -> Option<&'a str> {
+    let variables = container?.env.as_ref()?;
+    variables.iter().find(|variable| variable.name == name)?.value.as_deref()
 }
 
 /// `strconv.ParseBool`; what it does not read leaves the default (`istio pkg/env/var.go`).

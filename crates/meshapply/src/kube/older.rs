@@ -8,7 +8,7 @@ use kube::api::{Api, ListParams};
 use meshpki::Time;
 use meshpki::time::DAY;
 
-use super::{Kube, ask, prove, workloads};
+use super::{Kube, ask, prove, secret, workloads};
 use crate::error::Error;
 use crate::names::ROOT_CONFIG_MAP;
 use crate::workload::Id;
@@ -67,12 +67,8 @@ async fn changes(kube: &Kube) -> Result<BTreeMap<String, Time>, Error> {
 /// When the data was written last; `None`: not since it was made, or it does not say.
 fn changed(metadata: &ObjectMeta) -> Option<Time> {
     let made = metadata.creation_timestamp.as_ref()?.0.as_second();
-    let entries = metadata.managed_fields.iter().flatten();
-    let of_data = entries.filter(|entry| {
-        entry.fields_v1.as_ref().is_some_and(|fields| fields.0.get("f:data").is_some())
-    });
-    let written = of_data.filter_map(|entry| Some(entry.time.as_ref()?.0.as_second())).max()?;
-    (written > made).then_some(Time(written))
+    let written = secret::written(metadata.managed_fields.as_deref().unwrap_or_default())?;
+    (written.0 > made).then_some(written)
 }
 
 #[cfg(test)]

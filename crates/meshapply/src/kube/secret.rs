@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::core::v1::Secret as KubeSecret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::api::{Patch, PatchParams, PostParams};
+use meshpki::Time;
 use meshpki::istiod::Secret;
 use serde_json::json;
 
@@ -13,9 +14,19 @@ use super::resources::{is_of_old_manager, old, release};
 use super::{Kube, ask, ask_optional};
 use crate::error::Error;
 use crate::names::{
-    CACERTS, FIELD_MANAGER, MANAGED_BY, MARK, OLD_FIELD_MANAGER, PREVIOUS, RESTART,
+    CACERTS, FIELD_MANAGER, LAST_APPLIED, MANAGED_BY, MARK, OLD_FIELD_MANAGER, PREVIOUS, RESTART,
 };
-use crate::state::{Desired, Live, Who, fingerprint, mark, restart_text};
+use crate::state::{Desired, Live, Vacant, Who, fingerprint, mark, restart_text};
+
+/// Tells a secret with files from one without.
+pub(super) fn vacant(found: Option<Live>) -> (Option<Live>, Option<Vacant>) {
+    let Some(live) = found else { return (None, None) };
+    if live.files.names().next().is_some() {
+        return (Some(live), None);
+    }
+    let Live { resource_version, immutable, .. } = live;
+    (None, Some(Vacant { resource_version, immutable }))
+}
 
 /// Reads a secret of the namespace of istiod; `None` when there is none.
 pub(super) async fn read(kube: &Kube, name: &str) -> Result<Option<Live>, Error> {
@@ -28,6 +39,7 @@ pub(super) async fn read(kube: &Kube, name: &str) -> Result<Option<Live>, Error>
 fn live(secret: KubeSecret) -> Live {
     let annotations = secret.metadata.annotations.unwrap_or_default();
     let managers = secret.metadata.managed_fields.unwrap_or_default();
+    let made = secret.metadata.creation_timestamp.map(|time| Time(time.0.as_second()));
     let files: Secret = secret
         .data
         .unwrap_or_default()
@@ -45,9 +57,20 @@ fn live(secret: KubeSecret) -> Live {
         resource_version: secret.metadata.resource_version.unwrap_or_default(),
         restart: restart.map(|text| Who::parse_all(text)).unwrap_or_default(),
         immutable: secret.immutable.unwrap_or(false),
+        has_copy: annotations.contains_key(LAST_APPLIED),
+        written: written(&managers).or(made),
         mark,
+        claim: annotations.get(MARK).cloned(),
         files,
     }
+}
+
+/// When a file of the data was written last, as far as that is recorded.
+pub(super) fn written(entries: &[ManagedFieldsEntry]) -> Option<Time> {
+    let of_data = entries.iter().filter(|entry| {
+        entry.fields_v1.as_ref().is_some_and(|fields| fields.0.get("f:data").is_some())
+    });
+    of_data.filter_map(|entry| Some(Time(entry.time.as_ref()?.0.as_second()))).max()
 }
 
 /// Who owns a file of the data that we do not own, each once. A forced apply leaves those who agree with us as
@@ -75,15 +98,50 @@ fn foreign(entries: &[ManagedFieldsEntry], files: &Secret, is_marked: bool) -> V
     managers.into_iter().collect()
 }
 
-/// Copies the secret to [`PREVIOUS`].
+/// Copies what istiod reads of the secret to [`PREVIOUS`]; no other file stays there.
 pub(super) async fn keep_previous(kube: &Kube, params: PatchParams) -> Result<(), Error> {
     let Some(old) = read(kube, CACERTS).await? else { return Ok(()) };
-    let object = object(PREVIOUS, &old.files, None, None);
+    let files = old.files.for_istiod();
+    let object = object(PREVIOUS, &files, None, None);
+    let kept = read(kube, PREVIOUS).await?;
+    let api = kube.secrets();
+    let what = || format!("keep the secret as {}/{PREVIOUS}", kube.namespace());
+    if let Some(strays) = kept.map(|kept| strays(&kept, &files)).filter(|all| !all.is_empty()) {
+        // An apply leaves the files another manager has put there.
+        let patch = json!({ "metadata": metadata(&object), "data": data(object, strays) });
+        let patch = Patch::Merge(&patch);
+        write_to(Bound::Nothing, what, || api.patch(PREVIOUS, &params, &patch)).await?;
+        return Ok(());
+    }
     // It is ours alone, whoever wrote what is in it.
     let params = PatchParams { force: true, ..params };
-    let what = || format!("keep the secret as {}/{PREVIOUS}", kube.namespace());
-    let (api, patch) = (kube.secrets(), Patch::Apply(&object));
+    let patch = Patch::Apply(&object);
     write_to(Bound::Nothing, what, || api.patch(PREVIOUS, &params, &patch)).await?;
+    Ok(())
+}
+
+/// Empties [`PREVIOUS`], if it is still the one of that resource version. The secret itself stays: who pushes may not be
+/// allowed to create one.
+pub(super) async fn forget(kube: &Kube, over: &str, params: &PatchParams) -> Result<(), Error> {
+    let patch = json!({
+        "metadata": { "resourceVersion": over, "annotations": { LAST_APPLIED: null } },
+        "data": null,
+    });
+    let what = || format!("empty secret {}/{PREVIOUS}", kube.namespace());
+    let (api, patch) = (kube.secrets(), Patch::Merge(&patch));
+    ask(what, || api.patch(PREVIOUS, params, &patch)).await?;
+    Ok(())
+}
+
+/// Removes kubectl's copy of the files from the secret of that resource version.
+pub(super) async fn clean(kube: &Kube, over: &str, params: &PatchParams) -> Result<(), Error> {
+    let patch = json!({ "metadata": {
+        "resourceVersion": over,
+        "annotations": { LAST_APPLIED: null },
+    }});
+    let what = || format!("remove kubectl's copy of the files from {}/{CACERTS}", kube.namespace());
+    let (api, patch) = (kube.secrets(), Patch::Merge(&patch));
+    ask(what, || api.patch(CACERTS, params, &patch)).await?;
     Ok(())
 }
 
@@ -97,17 +155,17 @@ pub(super) async fn write(
     let what = || format!("write secret {}/{CACERTS}", kube.namespace());
     let mut object = object(CACERTS, &desired.secret, Some((&desired.restart, over)), over);
     let api = kube.secrets();
-    let Some(over) = over else {
+    if over.is_none() {
         // Server-side apply would write over what somebody else made in the meantime; this says 409.
         let params = PostParams { dry_run: params.dry_run, field_manager: params.field_manager };
         write_to(Bound::Nothing, what, || api.create(&params, &object)).await?;
         return Ok(());
-    };
+    }
     let live = read(kube, CACERTS).await?;
     // A secret's type cannot change; `next` has seen that the content fits it.
     object.type_ =
         live.as_ref().map(|live| live.type_.clone()).filter(|t| !t.is_empty()).or(object.type_);
-    let strays = strays(live.as_ref(), desired);
+    let strays = live.map(|live| strays(&live, &desired.secret)).unwrap_or_default();
     if strays.is_empty() {
         // Whose the fields are has been decided by `next`, and the resource version holds it to that.
         let params = PatchParams { force: true, ..params };
@@ -123,27 +181,36 @@ pub(super) async fn write(
         return Ok(());
     }
     // Apply would leave files of another manager beside ours, where istiod would read both: all in one write.
-    let data = object.data.unwrap_or_default();
-    let mut data: serde_json::Map<_, _> =
-        data.into_iter().map(|(name, content)| (name, json!(content))).collect();
-    data.extend(strays.into_iter().map(|name| (name, json!(null))));
-    let patch = json!({
-        "metadata": {
-            "resourceVersion": over,
-            "annotations": object.metadata.annotations,
-            "labels": object.metadata.labels,
-        },
-        "data": data,
-    });
+    let patch = json!({ "metadata": metadata(&object), "data": data(object, strays) });
     let patch = Patch::Merge(&patch);
     ask(what, || api.patch(CACERTS, &params, &patch)).await?;
     Ok(())
 }
 
-/// Files the secret has beside those it is to have.
-fn strays(live: Option<&Live>, desired: &Desired) -> Vec<String> {
-    let names = live.into_iter().flat_map(|live| live.files.names());
-    names.filter(|name| desired.secret.get(name).is_none()).map(str::to_owned).collect()
+/// Files the secret has besides those it is to have.
+fn strays(live: &Live, wanted: &Secret) -> Vec<String> {
+    let strays = live.files.names().filter(|name| wanted.get(name).is_none());
+    strays.map(str::to_owned).collect()
+}
+
+/// The metadata of a merge that writes `object`; kubectl's copy of the files before goes.
+fn metadata(object: &KubeSecret) -> serde_json::Value {
+    let written = object.metadata.annotations.iter().flatten();
+    let mut annotations: serde_json::Map<_, _> =
+        written.map(|(name, value)| (name.clone(), json!(value))).collect();
+    annotations.insert(LAST_APPLIED.to_owned(), json!(null));
+    let mut metadata = json!({ "annotations": annotations, "labels": object.metadata.labels });
+    if let Some(over) = &object.metadata.resource_version {
+        metadata["resourceVersion"] = json!(over);
+    }
+    metadata
+}
+
+/// The data of a merge that writes `object` and removes the strays.
+fn data(object: KubeSecret, strays: Vec<String>) -> serde_json::Map<String, serde_json::Value> {
+    let files = object.data.unwrap_or_default().into_iter();
+    let files = files.map(|(name, content)| (name, json!(content)));
+    files.chain(strays.into_iter().map(|name| (name, json!(null)))).collect()
 }
 
 /// Writes the mark and who has to restart onto a secret whose content is as wanted already.
@@ -153,10 +220,9 @@ pub(super) async fn note(
     over: &str,
     params: &PatchParams,
 ) -> Result<(), Error> {
-    let patch = json!({ "metadata": {
-        "resourceVersion": over,
-        "annotations": annotations(&desired.secret, &desired.restart, Some(over)),
-    }});
+    let mut annotations = json!(annotations(&desired.secret, &desired.restart, Some(over)));
+    annotations[LAST_APPLIED] = json!(null);
+    let patch = json!({ "metadata": { "resourceVersion": over, "annotations": annotations } });
     let what = || format!("note on secret {}/{CACERTS} who has to restart", kube.namespace());
     let (api, patch) = (kube.secrets(), Patch::Merge(&patch));
     ask(what, || api.patch(CACERTS, params, &patch)).await?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use meshpki::istiod::Version;
 
-use super::{Output, Passphrase, duration, version};
+use super::{Output, Passphrase, Wait, duration, version};
 
 /// Which clusters, and where things are in them.
 #[derive(Debug, Clone, Args)]
@@ -141,12 +141,15 @@ pub struct Push {
     /// How.
     #[command(flatten)]
     pub rollout: Rollout,
-    /// Print the rights a push needs as RBAC manifests, and do nothing else. With a context the gateways are those found there.
+    /// Print the rights a push needs as RBAC manifests, and do nothing else. With a context, the gateways are those found there, and secrets missing there are among the manifests, empty. With `--restart never`, nothing may be restarted.
     #[arg(long)]
     pub print_rbac: bool,
-    /// Whom `--print-rbac` gives the rights to: a user, instead of the service account `meshctl`.
+    /// Bind the rights of `--print-rbac` to this user instead of the service account `meshctl`.
     #[arg(long, value_name = "NAME", requires = "print_rbac")]
     pub rbac_user: Option<String>,
+    /// With `--print-rbac`, include the right to create secrets, which makes its holder any service account of istiod's namespace. By default the two secrets that a push writes are made beforehand, empty.
+    #[arg(long, requires = "print_rbac")]
+    pub rbac_create_secrets: bool,
 }
 
 /// `meshctl rollback`.
@@ -203,6 +206,9 @@ pub struct RotateIntermediate {
     /// The root key's passphrase.
     #[command(flatten)]
     pub passphrase: Passphrase,
+    /// How long to wait for the folder.
+    #[command(flatten)]
+    pub wait: Wait,
     /// Which clusters.
     #[command(flatten)]
     pub clusters: Clusters,

@@ -14,8 +14,8 @@ Nothing is written, and no token is asked for: istiod is asked what it serves, n
 Who accepts whom is tried with what each istiod serves, under the roots each cluster's namespaces are given.
 
 Exit status: 2 clusters differ from each other or from their folder, do not trust each other, something has
-expired, is not live, or waits for a restart; 1 a cluster could not be asked (the others are shown);
-0 good, warnings allowed.
+expired, is not live or waits for a restart, or there is no istiod or no secret; 1 a cluster, or a pod in it, could
+not be asked (the others are shown); 0 good, warnings allowed.
 
 Examples:
   meshctl status --context east=prod-east --context west=prod-west
@@ -28,6 +28,9 @@ pub struct Status {
     /// Which clusters.
     #[command(flatten)]
     pub clusters: Clusters,
+    /// Istio is still to be installed: no istiod and no secret are warnings.
+    #[arg(long)]
+    pub before_install: bool,
     /// Proceed despite the error with this code: `ctl/insecure-server`.
     #[arg(long, value_name = "CODE", value_delimiter = ',')]
     pub force: Vec<String>,

@@ -53,7 +53,9 @@ pub(crate) fn run(args: &ChainArgs, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let chain = assembly.certs(&pile);
     let text: String = chain.iter().map(Cert::to_pem).collect();
     match &args.out {
-        Some(path) if path != Path::new("-") => files::write_public(path, text.as_bytes())?,
+        Some(path) if path != Path::new("-") => {
+            files::write_public(path, text.as_bytes(), files::Kind::Certificates)?;
+        }
         _ => show::output(&text, io)?,
     }
     for (depth, cert) in chain.iter().enumerate() {

@@ -8,7 +8,10 @@ use meshpki::profile::Role;
 use meshpki::{Csr, KeyType, Name, SoftKey};
 
 use super::init::generate;
-use super::{cfssl, check_cluster_name, intermediate, open_workspace, warn_unproven};
+use super::{
+    cfssl, check_case, check_cluster_name, intermediate, open_workspace, warn_exposed,
+    warn_unproven,
+};
 use crate::args::CsrArgs;
 use crate::files::Workspace;
 use crate::report::Failure;
@@ -19,17 +22,12 @@ use crate::{Exit, Io};
 pub(crate) fn run(args: &CsrArgs, io: &mut Io<'_>) -> Result<Exit, Failure> {
     check_cluster_name(&args.cluster)?;
     let request = Request::new(args, io)?;
-    let mut workspace = open_workspace(&args.dir, io)?;
-    match make(args, &request, &mut workspace, io) {
-        Ok(csr) => {
-            workspace.finish()?;
-            report(args, &csr, io)
-        }
-        Err(failure) => {
-            workspace.abandon();
-            Err(failure)
-        }
-    }
+    let mut workspace = open_workspace(&args.dir, args.wait, io)?;
+    warn_exposed(&args.dir, io);
+    check_case(&args.dir, std::slice::from_ref(&args.cluster))?;
+    let csr = make(args, &request, &mut workspace, io)?;
+    workspace.finish()?;
+    report(args, &csr, io)
 }
 
 /// What is asked for.

@@ -10,11 +10,16 @@ use meshpki::{
     self_signed,
 };
 
+use super::folder::check_issuers;
 use super::issuer::{self, Authority, ROOT_CERT, ROOT_KEY};
 use super::tree::{Cluster, RootKey, State, Tree};
-use super::{cfssl, check_cluster_name, intermediate, open_workspace, passphrase, warn_unproven};
+use super::{
+    cfssl, check_case, check_cluster_name, intermediate, open_workspace, passphrase, warn_exposed,
+    warn_unproven,
+};
 use crate::args::{Init, LayoutName};
 use crate::files::{self, Workspace};
+use crate::io::check_begin;
 use crate::report::{Failure, warn};
 use crate::{Exit, Io, show};
 
@@ -29,17 +34,13 @@ pub(crate) fn run(args: &Init, io: &mut Io<'_>) -> Result<Exit, Failure> {
         }
         None => args,
     };
-    let now = args.at.unwrap_or(io.now);
+    let now = io.time(args.at)?;
     let clusters = clusters(&args.cluster)?;
     intermediate::check_trust_domains(&args.cluster_options.trust_domain, &clusters)?;
-    let mut workspace = open_workspace(&args.dir, io)?;
-    let mut tree = match init(args, &clusters, now, &mut workspace, io) {
-        Ok(tree) => tree,
-        Err(failure) => {
-            workspace.abandon();
-            return Err(failure);
-        }
-    };
+    let mut workspace = open_workspace(&args.dir, args.wait, io)?;
+    warn_exposed(&args.dir, io);
+    check_case(&args.dir, &clusters)?;
+    let mut tree = init(args, &clusters, now, &mut workspace, io)?;
     workspace.finish()?;
     tree.picked = picked;
     tree.report(args.output, now, io)
@@ -84,6 +85,10 @@ fn init(
             None => missing.push(name.as_str()),
         }
     }
+    let found = issuer::root_cert(&args.dir, io)?;
+    if found.is_some() || !args.dir.join(ROOT_KEY).exists() {
+        check_issuers(&args.dir, found.as_ref(), io)?;
+    }
     // What is typed wrong is said before anybody is asked for a passphrase.
     for name in &missing {
         intermediate::profile(name, &args.cluster_options, &Name::empty())
@@ -97,7 +102,7 @@ fn init(
             intermediate::warn_constrained(io);
         }
     }
-    let (root, state, key, mut authority) = root(args, now, workspace, io)?;
+    let (root, state, key, mut authority) = root(args, found, now, workspace, io)?;
     if authority.is_none() && !missing.is_empty() {
         authority = Some(Authority::from_dir(&args.dir, &args.passphrase, io)?);
     }
@@ -127,11 +132,12 @@ fn init(
 /// the key was needed.
 fn root(
     args: &Init,
+    found: Option<Cert>,
     now: Time,
     workspace: &mut Workspace,
     io: &mut Io<'_>,
 ) -> Result<(Cert, State, RootKey, Option<Authority>), Failure> {
-    if let Some(cert) = issuer::root_cert(&args.dir, io)? {
+    if let Some(cert) = found {
         warn_kept(args, &cert, io);
         return Ok((cert, State::Unchanged, RootKey::UNTOUCHED, None));
     }
@@ -139,6 +145,7 @@ fn root(
     // A key without its certificate: an interrupted run, or a key somebody brought.
     let found = files::read_optional(&key_path)?;
     let plan = RootPlan::new(args, now, io)?;
+    check_begin(plan.stamp.not_before, "the root")?;
     let mut about = RootKey {
         state: State::Unchanged,
         encrypted: found.as_deref().map(|b| SoftKey::is_encrypted_pem(b)),
@@ -147,7 +154,7 @@ fn root(
         passphrase::read_key(&key_path, &args.passphrase, io)?
     } else {
         warn_unproven(plan.key_type, "the root", io);
-        let secret = passphrase::for_new_key(&args.passphrase, args.plain_root_key, io)?;
+        let secret = passphrase::for_new_key(args, io)?;
         let key = generate(plan.key_type, 1, io)?.remove(0);
         about = RootKey { state: State::Made, encrypted: Some(secret.is_some()) };
         match secret {
@@ -160,6 +167,7 @@ fn root(
         key
     };
     let cert = plan.sign(&key)?;
+    check_issuers(&args.dir, Some(&cert), io)?;
     workspace.stage(Path::new(ROOT_CERT), cert.to_pem().as_bytes(), false)?;
     Ok((cert.clone(), State::Made, about, Some(Authority::root(cert, key))))
 }

@@ -8,6 +8,7 @@ use meshpki::{
 
 use super::issuer::Authority;
 use crate::args::ClusterOptions;
+use crate::io::check_begin;
 use crate::report::{Failure, warn};
 use crate::{Exit, Io};
 
@@ -90,6 +91,7 @@ pub(super) fn make(
     io: &mut Io<'_>,
 ) -> Result<Cert, Failure> {
     let stamp = Stamp::made_at(now, Serial::from_random(crate::io::random()));
+    check_begin(stamp.not_before, &format!("`{}`", profile.subject.label()))?;
     let end = stamp.not_before.plus(profile.valid_seconds);
     let until = authority.cert.not_after().time();
     if let Some(until) = until.filter(|until| *until <= now) {

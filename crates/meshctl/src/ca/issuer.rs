@@ -56,6 +56,7 @@ impl Authority {
         io: &mut Io<'_>,
     ) -> Result<Self, Failure> {
         let certs = read_certs(cert, io)?;
+        passphrase::warn_shared_key(key, io);
         let key = passphrase::read_key(key, options, io)?;
         let roots = certs.iter().filter(|cert| cert.is_self_issued()).cloned().collect();
         let mut above = assemble(&certs, Some(&certs[0]))?.certs(&certs);

@@ -9,7 +9,7 @@ use meshpki::{CaCerts, Cert, KeyType, Profile, Signer, Time, oid};
 use super::init::generate;
 use super::issuer::Authority;
 use super::tree::{Cluster, RootKey, State, Tree, read_set};
-use super::{check_cluster_name, intermediate, open_workspace, warn_unproven};
+use super::{check_cluster_name, intermediate, open_workspace, warn_exposed, warn_unproven};
 use crate::args::Renew;
 use crate::files::{self, Workspace};
 use crate::report::Failure;
@@ -26,7 +26,7 @@ pub(crate) fn run_in_job(args: &Renew, io: &mut Io<'_>) -> Result<Exit, Failure>
 }
 
 fn perform(args: &Renew, goes_on: bool, io: &mut Io<'_>) -> Result<Exit, Failure> {
-    let now = args.at.unwrap_or(io.now);
+    let now = io.time(args.at)?;
     args.cluster.iter().try_for_each(|name| check_cluster_name(name))?;
     if !args.dir.is_dir() {
         return Err(Failure::new(
@@ -35,18 +35,12 @@ fn perform(args: &Renew, goes_on: bool, io: &mut Io<'_>) -> Result<Exit, Failure
         )
         .hint(format!("`meshctl ca init {} --cluster NAME` makes one", show::word(&args.dir))));
     }
-    let mut workspace = open_workspace(&args.dir, io)?;
-    match renew(args, now, &mut workspace, io) {
-        Ok(mut tree) => {
-            workspace.finish()?;
-            tree.goes_on = goes_on;
-            tree.report(args.output, now, io)
-        }
-        Err(failure) => {
-            workspace.abandon();
-            Err(failure)
-        }
-    }
+    let mut workspace = open_workspace(&args.dir, args.wait, io)?;
+    warn_exposed(&args.dir, io);
+    let mut tree = renew(args, now, &mut workspace, io)?;
+    workspace.finish()?;
+    tree.goes_on = goes_on;
+    tree.report(args.output, now, io)
 }
 
 fn renew(

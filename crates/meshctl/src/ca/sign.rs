@@ -10,7 +10,7 @@ use meshpki::{
 };
 
 use super::issuer::{Authority, ROOT_CERT};
-use super::{cfssl, intermediate, open_workspace, warn_unproven};
+use super::{cfssl, intermediate, open_workspace, warn_exposed, warn_unproven};
 use crate::args::Sign;
 use crate::files::{self, Workspace};
 use crate::report::Failure;
@@ -21,7 +21,10 @@ use crate::{Exit, Io};
 pub(crate) fn run(args: &Sign, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let csr = read_csr(&args.csr, io)?;
     let authority = match (&args.ca, &args.ca_cert, &args.ca_key) {
-        (Some(dir), _, _) => Authority::from_dir(dir, &args.passphrase, io)?,
+        (Some(dir), _, _) => {
+            warn_exposed(dir, io);
+            Authority::from_dir(dir, &args.passphrase, io)?
+        }
         (None, Some(cert), Some(key)) => Authority::from_files(cert, key, &args.passphrase, io)?,
         _ => {
             return Err(Failure::new(
@@ -35,7 +38,7 @@ pub(crate) fn run(args: &Sign, io: &mut Io<'_>) -> Result<Exit, Failure> {
     if let Some(kind) = KeyType::of(key.algorithm()) {
         warn_unproven(kind, &format!("`{}`", csr.subject().label()), io);
     }
-    let now = args.at.unwrap_or(io.now);
+    let now = io.time(args.at)?;
     let cert = match &args.cfssl_config {
         Some(path) => cfssl_sign(args, path, &csr, &authority, now, io),
         None => {
@@ -66,6 +69,7 @@ fn cfssl_sign(
     let profile = cfssl::profile(path, args.profile.as_deref(), io)?;
     let order = cfssl::take(profile.order(csr, &authority.cert, now), path, io)?;
     let stamp = order.stamp(Serial::from_random(crate::io::random()));
+    crate::io::check_begin(stamp.not_before, &format!("`{}`", order.profile.subject.label()))?;
     Ok(issue(&order.profile, csr_key(csr)?, authority.issuer(), stamp)?)
 }
 
@@ -141,14 +145,9 @@ fn write(
         ("root-cert.pem", text(&authority.roots)),
         (name, text(std::slice::from_ref(cert))),
     ];
-    let mut workspace = open_workspace(&args.out, io)?;
-    match place(&args.out, cert, &set, &mut workspace) {
-        Ok(()) => workspace.finish()?,
-        Err(failure) => {
-            workspace.abandon();
-            return Err(failure);
-        }
-    }
+    let mut workspace = open_workspace(&args.out, args.wait, io)?;
+    place(&args.out, cert, &set, &mut workspace)?;
+    workspace.finish()?;
     let until =
         cert.not_after().time().map_or_else(String::new, |t| format!(", until {}", t.date()));
     let out = safe(&args.out.display().to_string());

@@ -82,8 +82,8 @@ pub(super) fn read_set(folder: &Path, now: Time) -> Result<CaCerts, Failure> {
     ];
     let mut contents = BTreeMap::new();
     let read = names.iter().try_for_each(|name| {
-        if let Some(bytes) = files::read_optional(&folder.join(name))? {
-            contents.insert((*name).to_owned(), bytes.to_vec());
+        if let Some(mut bytes) = files::read_optional(&folder.join(name))? {
+            contents.insert((*name).to_owned(), std::mem::take(&mut *bytes));
         }
         Ok(())
     });

@@ -5,8 +5,8 @@ use meshpki::istiod::{LiveCluster, Problem, Secret, Settings, check_live};
 
 use super::{Folder, Judged, Live, Report, errors_first, problems, settings, tell};
 use crate::args::Check;
-use crate::clusters::{Target, Way, runtime, targets};
-use crate::live::{self, Found, find, unasked};
+use crate::clusters::{Target, runtime};
+use crate::live::{self, Found, unasked};
 use crate::report::Failure;
 use crate::{Exit, Io};
 
@@ -24,12 +24,9 @@ pub(super) fn run(
     at: Time,
     io: &mut Io<'_>,
 ) -> Result<Exit, Failure> {
-    let way = Way::new(args.clusters.kubeconfig.as_deref(), &args.force);
-    let (targets, found) = runtime()?.block_on(async {
-        let targets = targets(&args.clusters, way, false, io).await?;
-        let found = find(&targets).await;
-        Ok::<_, Failure>((targets, found))
-    })?;
+    let (targets, found) = runtime()?.block_on(live::asked(&args.clusters, &args.force, io))?;
+    let named = folders.iter().map(|folder| (folder.name.clone(), folder.secret.clone()));
+    let misplaced = live::misplaced(&targets, &found, &named.collect());
     let mut asked = Vec::new();
     for (target, found) in targets.iter().zip(&found) {
         let Ok(found) = found else { continue };
@@ -42,16 +39,32 @@ pub(super) fn run(
         tell(&report(asked, folders, args, at), args, io)?
     };
     let failures = unasked(&targets, &found);
-    for failure in &failures {
+    for failure in failures.iter().chain(misplaced.iter().map(|(_, failure)| failure)) {
         // A standard error that is gone cannot be told anything; the exit status says it too.
         let _ = io.err.write_all(failure.text().as_bytes());
     }
-    Ok(if exit == Exit::Good && !failures.is_empty() { Exit::Failed } else { exit })
+    Ok(match exit {
+        _ if !misplaced.is_empty() => Exit::No,
+        Exit::Good if !failures.is_empty() => Exit::Failed,
+        exit => exit,
+    })
 }
 
 fn report(asked: Vec<Asked<'_>>, folders: Vec<Folder>, args: &Check, at: Time) -> Report {
     let alone = settings(args);
-    let problems = all_problems(&asked, &folders, &alone, at);
+    let mut problems = all_problems(&asked, &folders, &alone, at);
+    for one in &asked {
+        problems.extend(live::absent(one.target, one.found, args.before_install));
+        // What a push before did not finish says nothing against what is about to be written.
+        if one.folder.is_none() {
+            problems.extend(live::unfinished(one.target, one.found));
+        }
+    }
+    if args.before_install {
+        let to_come = problems.iter_mut().filter(|p| p.code == "istiod/first-install");
+        to_come.for_each(|problem| problem.severity = meshpki::istiod::Severity::Warning);
+    }
+    errors_first(&mut problems);
     let mut clusters: Vec<Judged> = asked.into_iter().map(|one| judged(one, &alone, at)).collect();
     clusters.extend(folders.into_iter().map(|folder| folder.judged(&alone, at)));
     Report { settings: alone, is_live: true, at, clusters, problems }

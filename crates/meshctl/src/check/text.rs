@@ -57,6 +57,9 @@ fn does(cluster: &Judged, is_live: bool) -> String {
         (Some(path), None) => format!("not asked; with {} ", path.display()),
         (None, _) => String::new(),
     };
+    if cluster.live.as_ref().is_some_and(|live| live.istiods.is_empty()) {
+        return format!("{files}no istiod is there; {version} {start}");
+    }
     format!("{files}istiod {version} {start}")
 }
 

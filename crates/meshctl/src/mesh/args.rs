@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use meshpki::istiod::Version;
 
-use crate::args::Output;
+use crate::args::{Output, Wait};
 
 mod live;
 
@@ -83,6 +83,9 @@ pub struct Render {
     /// Folder to write to.
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
+    /// How long to wait for the folder.
+    #[command(flatten)]
+    pub wait: Wait,
 }
 
 /// `meshctl mesh lint`.

@@ -32,7 +32,7 @@ pub(super) fn run(args: &Discover, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let merged = merge(text, &observed).map_err(fail)?;
     let is_file = args.file.as_deref().is_some_and(|file| file != Path::new("-"));
     if is_file {
-        write(args, &path, text.unwrap_or_default(), &merged, io)?;
+        write(args, &path, text, &merged, io)?;
     } else {
         output(&merged.text, io)?;
     }
@@ -44,14 +44,14 @@ pub(super) fn run(args: &Discover, io: &mut Io<'_>) -> Result<Exit, Failure> {
 fn write(
     args: &Discover,
     path: &Path,
-    before: &str,
+    before: Option<&str>,
     merged: &Merged,
     io: &mut Io<'_>,
 ) -> Result<(), Failure> {
-    let diff: String =
-        unified(before, &merged.text).lines().map(|line| safe(line) + "\n").collect();
+    let was = before.unwrap_or_default();
+    let diff: String = unified(was, &merged.text).lines().map(|line| safe(line) + "\n").collect();
     output(&diff, io)?;
-    if args.dry_run || merged.text == before {
+    if args.dry_run || merged.text == was {
         return Ok(());
     }
     let file = path.display();
@@ -61,7 +61,8 @@ fn write(
         "nothing was written; `--dry-run` shows what would be, `--yes` writes it",
         io,
     )?;
-    files::write_public(path, merged.text.as_bytes())?;
+    let kind = files::Kind::AsRead(before.map(str::as_bytes));
+    files::write_public(path, merged.text.as_bytes(), kind)?;
     // A standard error that is gone cannot be told anything.
     let _ = writeln!(io.err, "wrote {file}");
     Ok(())
@@ -76,6 +77,10 @@ async fn seen(args: &Discover, spec: Option<&Spec>, io: &mut Io<'_>) -> Result<O
     let new = |name: &str, context: &str| Ok(Named::typed(name, context));
     let named = chosen(&args.contexts.contexts, known.collect(), new)?;
     let targets = live::targets(&args.contexts, &args.force, named, io).await?;
+    crate::place::refuse_twins(&targets, &[]).await?;
+    let in_spec = spec.into_iter().flat_map(|spec| &spec.clusters).map(|one| one.name.as_str());
+    let names: Vec<&str> = in_spec.chain(targets.iter().map(|one| one.name.as_str())).collect();
+    crate::place::refuse_strangers(&targets, &names, &[]).await?;
     let answers = live::ask_all(&targets, |target| async move {
         tokio::try_join!(target.kube.inventory(), target.kube.mesh_config())
     });

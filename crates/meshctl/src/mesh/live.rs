@@ -12,10 +12,10 @@ use super::answers::{self, Answers};
 use super::args::{Contexts, LockFile, Source};
 use super::lock::{self, Assigned};
 use super::unified::unified;
-use crate::Io;
-use crate::clusters::{Named, Target, Way, chosen, place, reach};
+use crate::clusters::{Named, Target, Way, chosen, place as place_of, reach};
 use crate::report::Failure;
 use crate::show::safe;
+use crate::{Io, place};
 
 /// Reads the contexts and runs their credential plugins; nothing is asked of a server yet.
 pub(super) async fn targets(
@@ -50,7 +50,7 @@ where
 
 /// A failure of a cluster.
 pub(super) fn failed(target: &Target, error: &meshapply::Error) -> Failure {
-    let failure = Failure::from(error).within(place(target));
+    let failure = Failure::from(error).within(place_of(target));
     match error {
         meshapply::Error::Forbidden { what, .. } if what.starts_with("patch configmap") => failure.hint(
             "`meshctl mesh apply --print-rbac` prints that right while the spec says `dns: {way: hosts}` or `istio-coredns`; or take the block out by hand",
@@ -99,6 +99,9 @@ pub(super) async fn plan(
     io: &mut Io<'_>,
 ) -> Result<Plan, Failure> {
     let targets = targets(args, force, of_mesh(mesh, args)?, io).await?;
+    place::refuse_twins(&targets, force).await?;
+    let names: Vec<&str> = mesh.clusters().iter().map(|cluster| cluster.name.as_str()).collect();
+    place::refuse_strangers(&targets, &names, force).await?;
     let live = look(mesh, &targets, lock, source, io).await?;
     let assigned = lock::plan(mesh, lock, &live.concat(), source, io)?;
     let sides: Vec<Side> = targets

@@ -79,7 +79,8 @@ impl Assigned {
     /// Writes the lock file, where it changes.
     pub(super) fn write(&self, io: &mut Io<'_>) -> Result<(), Failure> {
         let Some((path, after)) = self.changed() else { return Ok(()) };
-        files::write_public(path, after.as_bytes())?;
+        let before = self.before.as_ref().map(String::as_bytes);
+        files::write_public(path, after.as_bytes(), files::Kind::AsRead(before))?;
         let count = self.addresses.iter().count();
         // A standard error that is gone cannot be told anything.
         let _ = writeln!(io.err, "wrote {}: {count} addresses", path.display());

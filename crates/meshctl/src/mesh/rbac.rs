@@ -8,10 +8,11 @@ use meshconfig::dialect::rewrites;
 use meshconfig::dns;
 use meshconfig::mesh::Cluster;
 use meshpki::istiod::Version;
+use serde_json::Value;
 
 use super::args::Apply;
 use super::{answers, live, load};
-use crate::rbac::{account, role, rule, subject};
+use crate::rbac::{Manifests, account, rule, subject, texts};
 use crate::report::Failure;
 use crate::{Exit, Io, show};
 
@@ -99,49 +100,57 @@ impl Rights {
 
     fn text(&self, user: Option<&str>) -> String {
         let subject = subject(user, &self.namespace);
-        let mut text =
-            "# What `meshctl mesh discover`, `diff` and `apply` may do, and nothing else.\n"
-                .to_owned();
+        let mut manifests = Manifests::new(&self.header());
         if user.is_none() {
-            text += &account(&self.namespace);
+            manifests.add("", account(&self.namespace));
         }
-        text += &role(&subject, None, "meshctl-mesh", &self.cluster_rules());
-        text += "---\n";
-        let names: Vec<&str> = self.mesh.iter().map(String::as_str).collect();
-        let istio = "  # `discover`: the trust domain.\n".to_owned()
-            + &rule("", "configmaps", Some(&names.join(", ")), "get");
-        text += &role(&subject, Some(&self.namespace), "meshctl-mesh", &istio);
-        text += "---\n";
-        // All of them are in one namespace.
-        let namespace = self.dns.first().map(|(namespace, _)| namespace.as_str());
-        text += &role(&subject, namespace, "meshctl-mesh-dns", &self.dns_rules());
-        text
-    }
-
-    fn cluster_rules(&self) -> String {
-        const KINDS: &str = "destinationrules, gateways, serviceentries, virtualservices";
-        const GROUP: &str = "networking.istio.io";
-        let filters = if self.filters { ", envoyfilters" } else { "" };
-        [
-            "  # `discover`: the services and the workloads behind them, gateways and istiod.\n"
-                .to_owned(),
-            rule("", "namespaces, services", None, "list"),
-            rule("apps", "deployments, statefulsets, daemonsets", None, "list"),
-            "  # `diff`: ours, and what others have beside it.\n".to_owned(),
-            rule(GROUP, &format!("{KINDS}, envoyfilters"), None, "list"),
-            "  # `apply`.\n".to_owned(),
-            rule(GROUP, &format!("{KINDS}{filters}"), None, "create, patch, delete"),
-        ]
-        .concat()
-    }
-
-    fn dns_rules(&self) -> String {
-        let names: Vec<&str> = self.dns.iter().map(|(_, name)| name.as_str()).collect();
-        let (why, verbs) = if self.edits {
-            ("The block of ours in what the cluster's DNS reads.", "get, patch")
+        let why = "`discover`: services and the workloads behind them, gateways, istiod. `diff`: Istio's resources. `apply`: those to write.";
+        manifests.role(why, &subject, None, "meshctl-mesh", self.cluster_rules());
+        let istio = vec![rule("", &["configmaps"], &texts(&self.mesh), &["get"])];
+        let why = "`discover`: the trust domain.";
+        manifests.role(why, &subject, Some(&self.namespace), "meshctl-mesh", istio);
+        // All of them are in one namespace. A rule without names would be for every ConfigMap.
+        let Some((namespace, _)) = self.dns.first() else { return manifests.text };
+        let why = if self.edits {
+            "The block of meshctl in what the cluster's DNS reads."
         } else {
-            ("Whether a block of ours is left over in what the cluster's DNS reads.", "get")
+            "Whether a block of meshctl is left over in what the cluster's DNS reads."
         };
-        format!("  # {why}\n") + &rule("", "configmaps", Some(&names.join(", ")), verbs)
+        manifests.role(why, &subject, Some(namespace), "meshctl-mesh-dns", self.dns_rules());
+        manifests.text
+    }
+
+    /// What the rights are for, and what their holder can do with them.
+    fn header(&self) -> Vec<String> {
+        let mut lines = vec![
+            "The rights of `meshctl mesh discover`, `diff` and `apply` in one cluster, and no others.",
+            "",
+            "Whoever has them:",
+            "- writes Istio's traffic resources in every namespace: they can send every call of the mesh elsewhere",
+        ];
+        if self.edits {
+            lines.push("- changes what the cluster's DNS answers: they can send every connection of the cluster elsewhere");
+        }
+        lines.push("- reads every Deployment, StatefulSet and DaemonSet of the cluster, with the environment of its containers");
+        lines.into_iter().map(str::to_owned).collect()
+    }
+
+    fn cluster_rules(&self) -> Vec<Value> {
+        const GROUP: &str = "networking.istio.io";
+        const ALL: [&str; 5] =
+            ["destinationrules", "gateways", "serviceentries", "virtualservices", "envoyfilters"];
+        let written = if self.filters { &ALL[..] } else { &ALL[..4] };
+        vec![
+            rule("", &["namespaces", "services"], &[], &["list"]),
+            rule("apps", &["deployments", "statefulsets", "daemonsets"], &[], &["list"]),
+            rule(GROUP, &ALL, &[], &["list"]),
+            rule(GROUP, written, &[], &["create", "patch", "delete"]),
+        ]
+    }
+
+    fn dns_rules(&self) -> Vec<Value> {
+        let names: Vec<&str> = self.dns.iter().map(|(_, name)| name.as_str()).collect();
+        let verbs: &[&str] = if self.edits { &["get", "patch"] } else { &["get"] };
+        vec![rule("", &["configmaps"], &names, verbs)]
     }
 }

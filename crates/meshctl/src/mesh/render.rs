@@ -9,7 +9,8 @@ use meshconfig::{Mesh, render};
 
 use super::args::Render;
 use super::{load, lock};
-use crate::files::Workspace;
+use crate::args::Wait;
+use crate::ca::open_workspace;
 use crate::report::Failure;
 use crate::{Exit, Io, files, show};
 
@@ -22,7 +23,9 @@ pub(super) fn run(args: &Render, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let clusters = clusters(&mesh, &args.cluster)?;
     let addresses = lock::update(&mesh, &args.lock, &args.source, io)?;
     match &args.output {
-        Some(dir) => folders(&mesh, &clusters, &addresses, dir, args.cluster.is_empty(), io)?,
+        Some(dir) => {
+            folders(&mesh, &clusters, &addresses, dir, args.cluster.is_empty(), args.wait, io)?
+        }
         None => stream(&mesh, &clusters, &addresses, io)?,
     }
     Ok(Exit::Good)
@@ -91,15 +94,11 @@ fn folders(
     addresses: &Addresses,
     dir: &Path,
     all: bool,
+    wait: Wait,
     io: &mut Io<'_>,
 ) -> Result<(), Failure> {
-    let (mut workspace, _) = Workspace::open(dir)?;
-    let index = match files::read_optional(&dir.join(INDEX))? {
-        Some(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        None => String::new(),
-    };
-    let before: Vec<PathBuf> =
-        index.lines().map(PathBuf::from).filter(|path| is_inside(path)).collect();
+    let mut workspace = open_workspace(dir, wait, io)?;
+    let before = earlier(dir)?;
     let mut now: Vec<PathBuf> = Vec::new();
     let mut changed: Vec<PathBuf> = Vec::new();
     let mut count = Count::default();
@@ -108,7 +107,9 @@ fn folders(
             now.push(path.clone());
             match files::read_optional(&dir.join(&path))? {
                 Some(there) if there.as_slice() == text.as_bytes() => count.unchanged += 1,
-                Some(_) if !before.contains(&path) => return Err(foreign(&dir.join(&path))),
+                Some(_) if !before.contains(&path) || !files::is_rendered(&dir.join(&path))? => {
+                    return Err(foreign(&dir.join(&path)));
+                }
                 _ => {
                     workspace.stage(&path, text.as_bytes(), false)?;
                     changed.push(path);
@@ -122,6 +123,11 @@ fn folders(
     now.sort();
     let gone: Vec<PathBuf> =
         before.into_iter().filter(|path| now.binary_search(path).is_err()).collect();
+    for path in gone.iter().map(|path| dir.join(path)) {
+        if path.symlink_metadata().is_ok() && !files::is_rendered(&path)? {
+            return Err(foreign(&path));
+        }
+    }
     let new_index: String = now.iter().map(|path| format!("{}\n", path.display())).collect();
     workspace.stage(Path::new(INDEX), new_index.as_bytes(), false)?;
     workspace.sync()?;
@@ -144,9 +150,22 @@ fn folders(
     show::output(&text, io)
 }
 
+/// The files earlier runs wrote, by the index; an index that is not one of ours is left alone.
+fn earlier(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let path = dir.join(INDEX);
+    let Some(bytes) = files::read_optional(&path)? else { return Ok(Vec::new()) };
+    let text = std::str::from_utf8(&bytes).unwrap_or("\0");
+    let before: Vec<PathBuf> = text.lines().map(PathBuf::from).collect();
+    if path.is_symlink() || !before.iter().all(|path| is_inside(path)) {
+        return Err(foreign(&path));
+    }
+    Ok(before)
+}
+
 /// A path of the index that leads nowhere else.
 fn is_inside(path: &Path) -> bool {
     path.components().count() == 2
+        && path.extension().is_some_and(|extension| extension == "yaml")
         && path.components().all(|part| matches!(part, std::path::Component::Normal(_)))
 }
 

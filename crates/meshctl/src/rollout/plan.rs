@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use meshapply::next::{Stop, refusal};
+use meshapply::next::{Stop, cleans, refusal, unusable};
 use meshapply::proof::label;
-use meshapply::state::{Desired, Observed, Who, ca, ids, is_key, restart_for, roots, same};
+use meshapply::state::{Desired, Who, ca, ids, is_key, restart_for, roots, same};
 use meshapply::workload::Id;
 use meshpki::istiod::{Now, Secret, Settings, changes, starts};
 use meshpki::{Cert, Time};
@@ -18,6 +18,8 @@ pub(super) struct Plan {
     pub(super) desired: Desired,
     /// Whether the secret is another one.
     pub(super) changes: bool,
+    /// Whether kubectl's copy of its files is removed, though the secret stays as it is.
+    pub(super) cleans: bool,
     /// Lines of what changes in the secret: fingerprints, subjects and dates, no key.
     pub(super) diff: Vec<String>,
     /// Files of the folder that istiod does not read, which stay there.
@@ -43,7 +45,7 @@ impl Plan {
         let desired = Desired {
             restart: who_restarts(&secret, seen, args, at),
             secret,
-            basis: old.map(|live| live.resource_version.clone()),
+            basis: observed.basis(),
             adopt: args.adopt,
             workloads: args.workloads,
             batch: args.batch,
@@ -55,10 +57,15 @@ impl Plan {
             diff: diff(old.map(|live| &live.files), &desired.secret),
             left_out,
             effects: effects(&desired, seen, changes, at),
-            restarts: restarts(&desired, observed),
+            restarts: observed.restarts(&desired),
             lacks_gateways: desired.restart.contains(&Who::Gateways)
                 && observed.gateways.is_empty(),
-            refusal: changes.then(|| refusal(&desired, observed)).flatten(),
+            refusal: if changes {
+                refusal(&desired, observed)
+            } else {
+                unusable(observed).filter(|stop| !is_to_come(stop, args))
+            },
+            cleans: !changes && old.is_some_and(cleans),
             changes,
             desired,
         }
@@ -66,8 +73,13 @@ impl Plan {
 
     /// Whether anything may be written.
     pub(super) fn writes(&self) -> bool {
-        self.changes || !self.restarts.is_empty()
+        self.changes || self.cleans || !self.restarts.is_empty()
     }
+}
+
+/// Whether it is istiod that is not there, and need not be yet.
+pub(super) fn is_to_come(stop: &Stop, args: &Rollout) -> bool {
+    *stop == Stop::NoIstiod && args.before_install
 }
 
 fn who_restarts(secret: &Secret, seen: &Seen, args: &Rollout, at: Time) -> BTreeSet<Who> {
@@ -87,27 +99,6 @@ fn who_restarts(secret: &Secret, seen: &Seen, args: &Rollout, at: Time) -> BTree
             who
         }
     }
-}
-
-/// Who restarts for the content, as far as it has not been done.
-pub(super) fn restarts(desired: &Desired, observed: &Observed) -> Vec<Id> {
-    // A content that is there and ours says itself who restarts for it.
-    let ours =
-        observed.secret.as_ref().filter(|live| observed.holds(desired) && live.mark.is_some());
-    let (who, mark) = match ours {
-        Some(live) => (&live.restart, live.mark.as_deref()),
-        None => (&desired.restart, None),
-    };
-    let mut all = Vec::new();
-    if who.contains(&Who::Istiod) {
-        all.extend(&observed.istiod);
-    }
-    if who.contains(&Who::Gateways) {
-        all.extend(&observed.gateways);
-        all.extend(&observed.workloads);
-    }
-    all.retain(|workload| mark.is_none() || workload.restarted_for.as_deref() != mark);
-    all.into_iter().map(|workload| workload.id.clone()).collect()
 }
 
 fn effects(desired: &Desired, seen: &Seen, is_change: bool, at: Time) -> Vec<String> {

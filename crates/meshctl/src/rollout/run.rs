@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::time::Duration;
 
+use meshapply::names::{CACERTS, PREVIOUS};
 use meshapply::next::Stop;
 use meshapply::proof::{Proof, verify_chain, why_not};
 use meshapply::state::roots;
@@ -46,6 +47,7 @@ pub(super) async fn run(
                     result = work => result,
                     () = interrupted() => Err(Error::Interrupted { what: "the cluster".to_owned() }),
                 };
+                let result = result.map_err(|error| by_ourselves(job, cluster, error));
                 let (tell, io) = &mut *shared.borrow_mut();
                 if !tell.is_json() {
                     tell.line(cluster, target, &ended(&result), io);
@@ -58,9 +60,20 @@ pub(super) async fn run(
     summary(job, plans, &outcomes, tell, io)
 }
 
+/// A secret that this run itself has changed, through another context of the same cluster.
+fn by_ourselves(job: &Job<'_>, cluster: usize, error: Error) -> Error {
+    match (&error, job.twins.of(cluster, &job.targets)) {
+        (Error::Stopped(Stop::Moved { managers }), Some(other)) if managers.is_empty() => {
+            Error::Stopped(Stop::Twin { other: other.to_owned() })
+        }
+        _ => error,
+    }
+}
+
 /// Ctrl-C, or the end of a CI job.
 async fn interrupted() {
     use tokio::signal::unix::{SignalKind, signal};
+    crate::interrupt::leave_signals();
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         return std::future::pending().await;
     };
@@ -167,12 +180,30 @@ pub(super) fn told(target: &Target, error: &Error) -> Failure {
             "`{} delete pod ..` replaces its pods by hand; `--restart never` leaves restarts to you",
             kubectl(id)
         )),
+        Error::Forbidden { what, message } if is_creation(message) => {
+            let name = if what.contains(PREVIOUS) { PREVIOUS } else { CACERTS };
+            let context = show::word(Path::new(&target.context));
+            let namespace = show::word(Path::new(&target.istio_namespace));
+            failure.hint(format!(
+                "an administrator makes it beforehand, empty: `kubectl --context {context} -n {namespace} create secret generic {name}`"
+            ))
+        }
         Error::Unproven { .. } => failure.hint(format!(
             "run it again to go on waiting; `meshctl status --context {}` shows what is live; {back}",
             named(target)
         )),
+        Error::Api { status: 404, message, .. } if message.starts_with("namespaces ") => {
+            let context = show::word(Path::new(&target.context));
+            let namespace = show::word(Path::new(&target.istio_namespace));
+            failure.hint(format!("`kubectl --context {context} create namespace {namespace}`, then run this again"))
+        }
         _ => failure,
     }
+}
+
+/// Whether the right that is missing is to create secrets, which the printed rights do not include.
+fn is_creation(message: &str) -> bool {
+    message.contains("cannot create resource \"secrets\"")
 }
 
 fn named(target: &Target) -> String {

@@ -93,6 +93,9 @@ impl Tell {
             _ => line("tls: unverified: plain HTTP, which does not leave this machine"),
         }
         match (&seen.observed.secret, plan.changes) {
+            (_, false) if plan.cleans => line(
+                "secret: unchanged; the annotation with kubectl's copy of its files is removed",
+            ),
             (_, false) => line("secret: unchanged, nothing is sent"),
             (None, true) => line("secret: new"),
             (Some(_), true) => {
@@ -224,6 +227,8 @@ fn action_text(action: &Action) -> String {
         Action::KeepPrevious => "keep the old secret".to_owned(),
         Action::WriteSecret { .. } => "write the secret".to_owned(),
         Action::Note { .. } => "note on the secret who has to restart".to_owned(),
+        Action::Clean { .. } => "remove kubectl's copy of the secret's files".to_owned(),
+        Action::Forget { .. } => "empty the kept secret".to_owned(),
         Action::Restart { id, .. } => format!("restart {}/{id}", id.namespace),
     }
 }
@@ -233,6 +238,8 @@ fn done_text(action: &Action) -> String {
         Action::KeepPrevious => "kept the old secret".to_owned(),
         Action::WriteSecret { .. } => "wrote the secret".to_owned(),
         Action::Note { .. } => "noted on the secret who has to restart".to_owned(),
+        Action::Clean { .. } => "removed kubectl's copy of the secret's files".to_owned(),
+        Action::Forget { .. } => "emptied the kept secret".to_owned(),
         Action::Restart { id, .. } => format!("restarted {}/{id}", id.namespace),
     }
 }
@@ -242,6 +249,8 @@ fn action_json(action: &Action) -> Value {
         Action::KeepPrevious => json!({"do": "keepPrevious"}),
         Action::WriteSecret { over } => json!({"do": "writeSecret", "overResourceVersion": over}),
         Action::Note { over } => json!({"do": "note", "overResourceVersion": over}),
+        Action::Clean { over } => json!({"do": "clean", "overResourceVersion": over}),
+        Action::Forget { over } => json!({"do": "forget", "overResourceVersion": over}),
         Action::Restart { id, mark } => {
             json!({"do": "restart", "namespace": id.namespace, "workload": id.to_string(), "for": mark})
         }

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use meshapply::proof::PodProof;
-use meshapply::state::{self, Live, Who, ca, certs, fingerprint, ids, is_key, same};
-use meshapply::workload::{Id, Rollout, Workload};
+use meshapply::state::{self, Live, ca, certs, ids, is_key, same};
 use meshpki::istiod::{LiveIstiod, Secret, Start};
 use meshpki::{Cert, Time, chain};
 
 use crate::clusters::Target;
+use crate::files;
 use crate::live::{self, Found};
 
 /// A cluster in facts.
@@ -33,8 +33,22 @@ pub(super) struct Facts {
     pub(super) given: Vec<Given>,
     /// What waits: restarts and rollouts.
     pub(super) pending: Vec<String>,
-    /// The gateways with pods from before a change of the roots.
-    pub(super) older: Vec<Id>,
+    /// The secret that is kept for a rollback.
+    pub(super) kept: Option<Kept>,
+    /// The sets of the cluster in `DIR/previous`.
+    pub(super) kept_folders: Vec<files::Kept>,
+}
+
+/// A kept secret, without its keys.
+pub(super) struct Kept {
+    /// Its CA.
+    pub(super) ca: Option<Cert>,
+    /// The names of its files.
+    pub(super) files: Vec<String>,
+    /// The names of those with a private key that no rollback uses.
+    pub(super) unused_keys: Vec<String>,
+    /// Since when it is kept.
+    pub(super) since: Option<Time>,
 }
 
 /// The folder of the cluster beside what is live.
@@ -49,6 +63,8 @@ pub(super) enum Folder {
         path: PathBuf,
         /// `the CA`, `the roots`, `ca-key.pem`.
         what: Vec<String>,
+        /// Whether it has a later issue of the same CA, or the same: a push brings it in.
+        is_later: bool,
     },
 }
 
@@ -74,7 +90,7 @@ impl Facts {
     pub(super) fn new(
         target: &Target,
         found: &Found,
-        folder: Option<(&Path, Option<Secret>)>,
+        folder: Option<(&Path, Option<Secret>, &[files::Kept])>,
         at: Time,
     ) -> Self {
         let seen = &found.seen;
@@ -94,24 +110,21 @@ impl Facts {
             namespace,
             roots: given,
         });
+        let kept_folders = folder.as_ref().map(|(_, _, kept)| of_cluster(kept, &target.name));
         Self {
             istiods: live::istiods(seen),
             is_plugged,
             has_secret: secret.is_some(),
-            folder: folder.map(|(dir, files)| Folder::new(dir, target, files, secret)),
+            folder: folder.map(|(dir, files, _)| Folder::new(dir, target, files, secret)),
             served: found.served.iter().map(|pod| Served::new(pod, ca.as_ref())).collect(),
             given: given.collect(),
             pending: pending(found),
-            older: found.older.iter().flatten().map(|older| older.id.clone()).collect(),
+            kept: seen.observed.previous.as_ref().filter(|kept| kept.is_kept()).map(Kept::new),
+            kept_folders: kept_folders.unwrap_or_default(),
             ca,
             chain,
             roots,
         }
-    }
-
-    /// Whether the folder has something else than the cluster.
-    pub(super) const fn differs(&self) -> bool {
-        matches!(self.folder, Some(Folder::Differs { .. }))
     }
 
     /// The namespaces without the right roots.
@@ -159,12 +172,16 @@ impl Folder {
         let path = dir.join(&target.name);
         let Some(files) = files else { return Self::Absent(path) };
         let Some(live) = live else {
-            return Self::Differs { path, what: vec!["there is no secret".to_owned()] };
+            let what = vec!["there is no secret".to_owned()];
+            return Self::Differs { path, what, is_later: true };
         };
-        if same(&files.for_istiod(), &live.files) {
+        let files = files.for_istiod();
+        if same(&files, &live.files) {
             return Self::Same(path);
         }
-        Self::Differs { path, what: differences(&files, &live.files) }
+        let both = ca(&files).zip(ca(&live.files));
+        let is_later = both.is_some_and(|(ours, theirs)| live::is_later(&ours, &theirs));
+        Self::Differs { path, what: differences(&files, &live.files), is_later }
     }
 }
 
@@ -185,18 +202,10 @@ fn differences(one: &Secret, other: &Secret) -> Vec<String> {
     what
 }
 
-/// Restarts a secret of ours still asks for, rollouts that are under way or stuck, and gateways with roots of before.
+/// Restarts and rollouts that are open, and gateways with roots of before.
 fn pending(found: &Found) -> Vec<String> {
-    let observed = &found.seen.observed;
-    let mut lines = Vec::new();
-    let all = [(Who::Istiod, &observed.istiod), (Who::Gateways, &observed.gateways)];
-    for (who, workloads) in all {
-        for workload in workloads {
-            let must = observed.secret.as_ref().filter(|live| live.restart.contains(&who));
-            let mark = must.map(|live| fingerprint(&live.files));
-            lines.extend(waits_for(workload, mark.as_ref().map(|mark| mark.as_str())));
-        }
-    }
+    let mut lines: Vec<String> =
+        found.seen.observed.pending().iter().map(ToString::to_string).collect();
     for older in found.older.iter().flatten() {
         lines.push(format!(
             "pod {} of {} in {} started before the roots changed at {}: it may hold those of before",
@@ -206,16 +215,20 @@ fn pending(found: &Found) -> Vec<String> {
     lines
 }
 
-fn waits_for(workload: &Workload, mark: Option<&str>) -> Option<String> {
-    let name = format!("{} in {}", workload.id, workload.id.namespace);
-    match workload.rollout() {
-        Rollout::Stuck(why) => Some(format!("{name} is stuck: {why}")),
-        Rollout::Waiting(what) => Some(format!("{name} waits: {what}")),
-        Rollout::Complete if mark.is_some() && workload.restarted_for.as_deref() != mark => {
-            Some(format!("{name} has not restarted for the secret"))
+impl Kept {
+    fn new(kept: &Live) -> Self {
+        let unused = kept.files.names().filter(|name| is_key(name) && !Secret::is_read(name));
+        Self {
+            ca: ca(&kept.files),
+            files: kept.files.names().map(str::to_owned).collect(),
+            unused_keys: unused.map(str::to_owned).collect(),
+            since: kept.written,
         }
-        Rollout::Complete => None,
     }
+}
+
+fn of_cluster(kept: &[files::Kept], cluster: &str) -> Vec<files::Kept> {
+    kept.iter().filter(|one| one.cluster() == cluster).cloned().collect()
 }
 
 #[cfg(test)]

@@ -4,10 +4,11 @@ use meshpki::time::DAY;
 use meshpki::{Cert, Time};
 use serde_json::{Value, json};
 
-use super::facts::{Facts, Folder, Given, Served};
+use super::facts::{Facts, Folder, Given, Kept, Served};
 use super::trust::{Answer, Pair};
 use super::{Cluster, Report};
 use crate::check::json::{istiod, problem};
+use crate::{Exit, files};
 
 /// The document.
 pub(super) fn write(report: &Report<'_>) -> Value {
@@ -15,7 +16,7 @@ pub(super) fn write(report: &Report<'_>) -> Value {
         "apiVersion": "meshctl/v1",
         "kind": "Status",
         "at": report.at.to_string(),
-        "good": report.is_good(),
+        "good": report.exit() == Exit::Good,
         "clusters": report.clusters.iter().map(|c| cluster(report, c)).collect::<Vec<_>>(),
         "trust": report.pairs.iter().map(pair).collect::<Vec<_>>(),
         "problems": report.problems.iter().map(|p| problem(p, &report.next(p))).collect::<Vec<_>>(),
@@ -44,6 +45,8 @@ fn live(facts: &Facts, at: Time) -> Value {
         "ca": facts.ca.as_ref().map(|ca| cert(ca, at)),
         "roots": facts.roots.iter().map(|root| cert(root, at)).collect::<Vec<_>>(),
         "folder": facts.folder.as_ref().map(folder),
+        "kept": facts.kept.as_ref().map(|one| kept(one, at)),
+        "keptFolders": facts.kept_folders.iter().map(kept_folder).collect::<Vec<_>>(),
         "served": facts.served.iter().map(served).collect::<Vec<_>>(),
         "namespaces": facts.given.len(),
         "lacking": facts.lacking().map(lacking).collect::<Vec<_>>(),
@@ -65,9 +68,21 @@ fn folder(folder: &Folder) -> Value {
     let (path, state, differs) = match folder {
         Folder::Absent(path) => (path, "absent", &[][..]),
         Folder::Same(path) => (path, "same", &[][..]),
-        Folder::Differs { path, what } => (path, "differs", what.as_slice()),
+        Folder::Differs { path, what, .. } => (path, "differs", what.as_slice()),
     };
     json!({ "path": path.display().to_string(), "state": state, "differs": differs })
+}
+
+fn kept(kept: &Kept, at: Time) -> Value {
+    json!({
+        "ca": kept.ca.as_ref().map(|ca| cert(ca, at)),
+        "files": kept.files,
+        "since": kept.since.map(|since| since.to_string()),
+    })
+}
+
+fn kept_folder(kept: &files::Kept) -> Value {
+    json!({ "path": kept.path.display().to_string(), "since": kept.since.to_string() })
 }
 
 fn served(served: &Served) -> Value {

@@ -6,7 +6,7 @@ use meshapply::proof::label;
 use meshpki::istiod::{Problem, Severity};
 use meshpki::{Cert, Time, chain};
 
-use super::facts::{Facts, Folder, Served};
+use super::facts::{Facts, Folder, Kept, Served};
 use super::trust::{Answer, Pair};
 use super::{Cluster, Report, State};
 use crate::show::{relative, safe};
@@ -58,7 +58,29 @@ fn fact_lines(facts: &Facts, at: Time) -> Vec<(&'static str, String)> {
         lines.push(("restarts", "none is waited for".to_owned()));
     }
     lines.extend(facts.pending.iter().map(|line| ("restarts", line.clone())));
+    lines.extend(facts.kept.as_ref().map(|kept| ("kept", kept.line(at))));
+    let kept = facts.kept_folders.iter();
+    lines.extend(
+        kept.map(|kept| ("kept", format!("{}, {}", kept.path.display(), since(kept.since, at)))),
+    );
     lines
+}
+
+impl Kept {
+    /// `` `Mesh CA east` (sha256 ..), ends .., for `meshctl rollback`, since 2026-11-21, 7 days ago``.
+    fn line(&self, at: Time) -> String {
+        let what = match &self.ca {
+            Some(ca) => described(ca, at),
+            None => format!("no CA, but {}", self.files.join(", ")),
+        };
+        let since = self.since.map(|time| format!(", {}", since(time, at))).unwrap_or_default();
+        format!("the secret before, for `meshctl rollback`: {what}{since}")
+    }
+}
+
+/// `since 2026-11-21, 7 days ago`.
+pub(crate) fn since(time: Time, at: Time) -> String {
+    format!("since {}, {}", time.date(), relative(time, at))
 }
 
 fn releases(facts: &Facts) -> String {
@@ -73,6 +95,9 @@ fn releases(facts: &Facts) -> String {
 }
 
 fn authority(facts: &Facts, at: Time) -> String {
+    if facts.istiods.is_empty() && !facts.has_secret {
+        return "none: there is neither an istiod nor a secret".to_owned();
+    }
     let whose = match (facts.is_plugged, facts.has_secret) {
         (true, _) => "",
         (false, true) => "istiod's own, in spite of the secret: ",
@@ -94,7 +119,7 @@ fn folder_line(folder: &Folder) -> String {
     match folder {
         Folder::Absent(path) => format!("{} is not there", path.display()),
         Folder::Same(path) => format!("{} has the same", path.display()),
-        Folder::Differs { path, what } => {
+        Folder::Differs { path, what, .. } => {
             format!("{} differs: {}", path.display(), what.join(", "))
         }
     }
@@ -211,17 +236,19 @@ fn problem_lines(report: &Report<'_>, problem: &Problem) -> String {
 }
 
 fn sum(report: &Report<'_>) -> String {
-    let count = |severity| report.problems.iter().filter(|p| p.severity == severity).count();
-    let asked = report.asked().count();
-    let of = match report.clusters.len() - asked {
-        0 => String::new(),
-        deaf => format!(" ({deaf} could not be asked)"),
+    let deaf = report.clusters.iter().filter(|cluster| cluster.facts.is_err()).count();
+    let in_part = report.clusters.iter().filter(|c| c.facts.is_ok() && !c.is_whole).count();
+    let of = match (deaf, in_part) {
+        (0, 0) => String::new(),
+        (deaf, 0) => format!(" ({deaf} could not be asked)"),
+        (0, some) => format!(" ({some} answered in part)"),
+        (deaf, some) => format!(" ({deaf} could not be asked, {some} answered in part)"),
     };
     let counts = format!(
         "\n{}{of}: {}, {}\n",
         counted(report.clusters.len(), "cluster"),
-        counted(count(Severity::Error), "error"),
-        counted(count(Severity::Warning), "warning")
+        counted(report.count(Severity::Error), "error"),
+        counted(report.count(Severity::Warning), "warning")
     );
     match report.next_command() {
         Some(next) => counts + &format!("next: {}\n", safe(&next)),

@@ -2,6 +2,7 @@
 
 use meshapply::proof::{label, verify_chain, why_not};
 use meshapply::state::ids;
+use meshpki::istiod::{Problem, Severity};
 use meshpki::{Cert, Time};
 
 use super::Cluster;
@@ -14,6 +15,23 @@ pub(super) struct Pair {
     /// Whose certificates are shown.
     pub(super) signer: String,
     pub(super) answer: Answer,
+}
+
+impl Pair {
+    /// A refusal as a problem of its own, where no other says what is wrong.
+    pub(super) fn problem(&self) -> Problem {
+        let why = match &self.answer {
+            Answer::No(why) => why.join("; "),
+            Answer::Yes(_) | Answer::Unknown => String::new(),
+        };
+        let mut clusters = vec![self.truster.clone(), self.signer.clone()];
+        clusters.dedup();
+        let message = format!("{} does not accept what {} signs: {why}", self.truster, self.signer);
+        let mut problem =
+            Problem::new("istiod/different-roots", Severity::Error, clusters, message);
+        problem.effect = "calls between them fail with CERTIFICATE_VERIFY_FAILED".to_owned();
+        problem
+    }
 }
 
 /// The answer.

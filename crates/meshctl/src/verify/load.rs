@@ -2,11 +2,10 @@
 
 use meshpki::Cert;
 use meshpki::crl::Crl;
-use meshpki::der::Reader;
 use meshpki::verify::Anchor;
 
-use super::keys;
 use super::pem::{Block, Next, Reader as Pem};
+use super::{binary, keys};
 
 /// Certificates and CRLs of one file, in its order.
 #[derive(Debug, Default)]
@@ -19,7 +18,7 @@ pub(super) struct Found {
 /// certificate or CRL (`crypto/x509/by_file.c: X509_load_cert_crl_file_ex`, `crypto/pem/pem_info.c`).
 pub(super) fn strict(bytes: &[u8]) -> Option<Found> {
     let mut found = Found::default();
-    let mut pem = Pem::new(bytes, 0);
+    let mut pem = Pem::new(bytes, usize::MAX);
     loop {
         match pem.next() {
             Next::End => break,
@@ -58,9 +57,9 @@ fn strict_block(block: &Block, found: &mut Found) -> Option<()> {
     (!known || block.header.is_empty()).then_some(())
 }
 
-/// Certificates of a file in a hashed directory, up to the first bad block, and whether that was all of
-/// them; a file without any is not (`crypto/x509/by_file.c: X509_load_cert_file_ex`).
-pub(super) fn strict_certs(bytes: &[u8]) -> (Vec<Anchor>, bool) {
+/// Certificates of a file in a hashed directory, up to the first bad block (`crypto/x509/by_file.c:
+/// X509_load_cert_file_ex`).
+pub(super) fn strict_certs(bytes: &[u8]) -> Vec<Anchor> {
     strict_blocks(bytes, |block| {
         let wanted = block.label.ends_with(b"CERTIFICATE");
         wanted.then(|| Anchor::from_trusted_der(&block.der).ok())
@@ -68,65 +67,49 @@ pub(super) fn strict_certs(bytes: &[u8]) -> (Vec<Anchor>, bool) {
 }
 
 /// CRLs of a file in a hashed directory, in the same way (`X509_load_crl_file`).
-pub(super) fn strict_crls(bytes: &[u8]) -> (Vec<Crl>, bool) {
+pub(super) fn strict_crls(bytes: &[u8]) -> Vec<Crl> {
     strict_blocks(bytes, |block| {
         (block.label == b"X509 CRL").then(|| Crl::from_der(&block.der).ok())
     })
 }
 
 /// Reads blocks until `read`, which passes over other kinds, cannot make something of one.
-fn strict_blocks<T>(bytes: &[u8], read: impl Fn(&Block) -> Option<Option<T>>) -> (Vec<T>, bool) {
-    let mut pem = Pem::new(bytes, 0);
+fn strict_blocks<T>(bytes: &[u8], read: impl Fn(&Block) -> Option<Option<T>>) -> Vec<T> {
+    let mut pem = Pem::new(bytes, usize::MAX);
     let mut found = Vec::new();
-    loop {
-        match pem.next() {
-            Next::End => {
-                let complete = !found.is_empty();
-                return (found, complete);
-            }
-            Next::Bad => return (found, false),
-            Next::Block(block) => match read(&block) {
-                None => {}
-                Some(Some(item)) => found.push(item),
-                Some(None) => return (found, false),
-            },
+    while let Next::Block(block) = pem.next() {
+        match read(&block) {
+            None => {}
+            Some(Some(item)) => found.push(item),
+            Some(None) => break,
         }
     }
+    found
 }
 
 /// The reader of every other file: PEM or DER, what cannot be read is passed over
 /// (`apps/lib/apps.c: load_key_certs_crls` over `OSSL_STORE`).
 pub(super) fn lenient(bytes: &[u8]) -> Found {
     let mut found = Found::default();
+    // A longer header makes a block an encrypted one, and nobody is asked for its pass phrase.
+    let mut pem = Pem::new(bytes, 10);
     let mut at = 0;
-    let begin = b"-----BEGIN ";
-    let last = bytes.windows(begin.len()).rposition(|window| window == begin);
-    // No block has an END line any more: none is read, or a row of BEGIN lines would take its square.
-    let mut unended = false;
     while at < bytes.len() {
-        // Behind the last BEGIN line no block is looked for.
-        let from = if last.is_some_and(|last| at <= last) { at } else { bytes.len() };
-        let mut pem = Pem::new(bytes, from);
-        let next = match unended {
-            true => pem.begin().map_or(Next::End, |_| Next::Bad),
-            false => pem.next(),
-        };
-        unended |= pem.unended;
-        at = match next {
-            Next::Block(block) => {
-                if lenient_block(&block, &mut found) {
-                    pem.at
-                } else {
-                    at + swallowed(&bytes[at..])
-                }
+        pem.at = at;
+        if let Next::Block(block) = pem.next() {
+            if lenient_block(&block, &mut found) {
+                at = pem.at;
+                continue;
             }
-            Next::Bad => at + swallowed(&bytes[at..]),
-            Next::End => {
-                let Some((object, consumed)) = der_object(&bytes[at..]) else { break };
-                lenient_der(object, &mut found);
-                at + consumed
-            }
-        };
+            pem.refuse(&block);
+        }
+        // The decoder for bare DER comes after the one for PEM; in text it takes `--` for a tag and a length. Reading
+        // goes on behind what it read.
+        let (object, read) = binary::object(&bytes[at..]);
+        if let Some(object) = object {
+            lenient_der(object, &mut found);
+        }
+        at += read;
     }
     found
 }
@@ -134,9 +117,6 @@ pub(super) fn lenient(bytes: &[u8]) -> Found {
 /// Takes a block; whether reading goes on behind it. A certificate or CRL that is none is lost with its block, a key
 /// OpenSSL can make nothing of is not.
 fn lenient_block(block: &Block, found: &mut Found) -> bool {
-    if block.header.len() > 10 {
-        return false;
-    }
     match block.label.as_slice() {
         b"CERTIFICATE" | b"X509 CERTIFICATE" | b"TRUSTED CERTIFICATE" => {
             let anchor = Anchor::from_trusted_der(&block.der)
@@ -157,17 +137,4 @@ fn lenient_der(object: &[u8], found: &mut Found) {
         Ok(cert) => found.certs.push(Anchor::new(cert)),
         Err(_) => found.crls.extend(Crl::from_der(object)),
     }
-}
-
-/// Bytes lost to a block nothing could be made of: the decoder for bare DER comes after the one for
-/// PEM, takes `--` for a tag and a length, and reading goes on behind what it swallowed.
-fn swallowed(bytes: &[u8]) -> usize {
-    der_object(bytes).map_or(bytes.len(), |(_, consumed)| consumed)
-}
-
-/// One DER element at the front and the bytes read for it: eight at least, because
-/// `crypto/asn1/a_d2i_fp.c: asn1_d2i_read_bio` reads that many to see the header.
-fn der_object(bytes: &[u8]) -> Option<(&[u8], usize)> {
-    let element = Reader::new(bytes).any().ok()?;
-    Some((element.raw, element.raw.len().max(8)))
 }

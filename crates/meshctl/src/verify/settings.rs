@@ -306,7 +306,7 @@ fn instant(text: &str) -> Result<Time, Stop> {
 const HELP: &str = "\
 Usage: verify [options] [cert...]
 
-The options of `openssl verify` 3.0, with one dash or two, `-option value` or `-option=value`:
+The options of `openssl verify` 3.0.22, with one dash or two, `-option value` or `-option=value`:
   -CAfile FILE  -trusted FILE  -untrusted FILE  -CRLfile FILE
   -no-CAfile  -no-CApath  -no-CAstore    keep out the system's trust store
   -show_chain  -verbose  -nameopt oneline

@@ -1,6 +1,6 @@
 //! The trust store of the system: a file, hashed directories, a directory read as a store.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::path::Path;
 
@@ -21,6 +21,10 @@ pub(super) struct Store {
     listed: Option<String>,
     /// Names whose certificates were looked for, and names whose CRLs were.
     asked: [BTreeSet<Vec<u8>>; 2],
+    /// Subjects of the certificates loaded, and issuers of the CRLs.
+    known: [BTreeSet<Vec<u8>>; 2],
+    /// What was loaded, byte for byte.
+    loaded: HashSet<Vec<u8>>,
 }
 
 /// Where OpenSSL 3.0 of Debian keeps its trust store (`OPENSSLDIR`).
@@ -54,12 +58,14 @@ impl Store {
     /// Adds what is not there yet (`crypto/x509/x509_lu.c: x509_store_add`).
     pub(super) fn add(&mut self, found: Found) {
         for anchor in found.certs {
-            if !self.found.certs.iter().any(|known| known.cert == anchor.cert) {
+            if self.loaded.insert(anchor.cert.as_der().to_vec()) {
+                self.known[0].insert(anchor.cert.subject().canonical().to_vec());
                 self.found.certs.push(anchor);
             }
         }
         for crl in found.crls {
-            if !self.found.crls.contains(&crl) {
+            if self.loaded.insert(crl.as_der().to_vec()) {
+                self.known[1].insert(crl.issuer().canonical().to_vec());
                 self.found.crls.push(crl);
             }
         }
@@ -78,34 +84,41 @@ impl Store {
             names.push(target.subject().clone());
         }
         let mut seen = BTreeSet::new();
+        let mut issuers: BTreeMap<Vec<u8>, Vec<Name>> = BTreeMap::new();
+        let mut index = |cert: &Cert| {
+            let named = issuers.entry(cert.subject().canonical().to_vec()).or_default();
+            named.push(cert.issuer().clone());
+        };
+        untrusted.iter().for_each(&mut index);
+        self.found.certs.iter().for_each(|anchor| index(&anchor.cert));
         while let Some(name) = names.pop() {
-            if !seen.insert(name.clone()) {
+            if !seen.insert(name.canonical().to_vec()) {
                 continue;
             }
+            let before = self.found.certs.len();
             self.load_certs(&name);
             if want.crls {
                 self.load_crls(&name);
             }
-            let trusted = self.found.certs.iter().map(|anchor| &anchor.cert);
-            let issuers = untrusted.iter().chain(trusted).filter(|cert| *cert.subject() == name);
-            names.extend(issuers.map(|cert| cert.issuer().clone()));
+            for Anchor { cert, .. } in &self.found.certs[before..] {
+                let named = issuers.entry(cert.subject().canonical().to_vec()).or_default();
+                named.push(cert.issuer().clone());
+            }
+            names.extend(issuers.remove(name.canonical()).unwrap_or_default());
         }
     }
 
     fn load_certs(&mut self, name: &Name) {
-        let known = |certs: &[Anchor]| certs.iter().any(|anchor| anchor.cert.subject() == name);
-        if known(&self.found.certs) || !self.asked[0].insert(name.canonical().to_vec()) {
+        let known = |store: &Self| store.known[0].contains(name.canonical());
+        if known(self) || !self.asked[0].insert(name.canonical().to_vec()) {
             return;
         }
         for dir in self.hashed.clone() {
             for bytes in numbered(&dir, name, "") {
-                let (certs, complete) = load::strict_certs(&bytes);
+                let certs = load::strict_certs(&bytes);
                 self.add(Found { certs, crls: Vec::new() });
-                if !complete {
-                    break;
-                }
             }
-            if known(&self.found.certs) {
+            if known(self) {
                 return;
             }
         }
@@ -147,14 +160,11 @@ impl Store {
         }
         for dir in self.hashed.clone() {
             for bytes in numbered(&dir, name, "r") {
-                let (crls, complete) = load::strict_crls(&bytes);
+                let crls = load::strict_crls(&bytes);
                 self.add(Found { certs: Vec::new(), crls });
-                if !complete {
-                    break;
-                }
             }
         }
-        if !self.found.crls.iter().any(|crl| crl.issuer() == name) {
+        if !self.known[1].contains(name.canonical()) {
             // A look-up that fails finds none, though some have been read.
             if let (Found { crls, .. }, true) = self.listed(name) {
                 self.add(Found { certs: Vec::new(), crls });
@@ -177,10 +187,13 @@ fn hash(name: &Name) -> String {
     digest.iter().take(4).rev().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Contents of `<hash>.<kind>0`, `<hash>.<kind>1`, ... up to the first that is missing.
+/// Contents of `<hash>.<kind>0`, `<hash>.<kind>1`, ... up to the first that is missing. One that cannot be read, a link
+/// to nowhere for instance, is as good as empty (`crypto/x509/by_dir.c: get_cert_by_subject_ex`).
 fn numbered<'a>(dir: &'a str, name: &Name, kind: &'a str) -> impl Iterator<Item = Vec<u8>> + 'a {
     let hash = hash(name);
-    (0u32..).map_while(move |n| fs::read(Path::new(dir).join(format!("{hash}.{kind}{n}"))).ok())
+    let paths = (0u32..).map(move |n| Path::new(dir).join(format!("{hash}.{kind}{n}")));
+    let there = paths.take_while(|path| fs::symlink_metadata(path).is_ok());
+    there.map(|path| fs::read(path).unwrap_or_default())
 }
 
 /// Contents of every entry `<hash>.<digits>` or `<hash>.r<digits>`, in the directory's own order

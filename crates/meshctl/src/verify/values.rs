@@ -126,7 +126,7 @@ fn ipv6(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    /// Each of these was shown to `openssl verify -verify_ip` 3.0.19.
+    /// Each of these was shown to `openssl verify -verify_ip` 3.0.22.
     #[test]
     fn addresses_as_openssl_takes_them() {
         for text in [
@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(ip("1::2").unwrap()[14..], [0, 2]);
     }
 
-    /// Each of these was shown to `openssl verify -policy` 3.0.19.
+    /// Each of these was shown to `openssl verify -policy` 3.0.22.
     #[test]
     fn policies_as_openssl_takes_them() {
         for text in ["1.2.3", "1.2.3.", "2.999", "0.39.1", "1.2..3", "1 2 3", "2.40", "anyPolicy"] {

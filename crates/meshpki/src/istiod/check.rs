@@ -111,6 +111,27 @@ impl Problem {
         "istiod/weak-key",
     ];
 
+    /// A problem with no more said than what is wrong: evidence, effect, fix and next command are empty.
+    #[must_use]
+    pub fn new(
+        code: &'static str,
+        severity: Severity,
+        clusters: Vec<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            code,
+            severity,
+            clusters,
+            file: None,
+            message: message.into(),
+            evidence: Vec::new(),
+            effect: String::new(),
+            fix: String::new(),
+            next: String::new(),
+        }
+    }
+
     /// Those only [`check_live`] finds, in alphabetical order.
     pub const LIVE_CODES: &'static [&'static str] = &[
         "istiod/first-install",
@@ -218,17 +239,9 @@ impl<'a> Folder<'a> {
 
     /// A problem of this folder; what istiod does at its start is its effect until another is said.
     fn problem(&self, code: &'static str, severity: Severity, message: String) -> Problem {
-        Problem {
-            code,
-            severity,
-            clusters: Vec::from([self.name.to_string()]),
-            file: None,
-            message,
-            evidence: Vec::new(),
-            effect: self.verdict(),
-            fix: String::new(),
-            next: String::new(),
-        }
+        let mut problem = Problem::new(code, severity, Vec::from([self.name.to_string()]), message);
+        problem.effect = self.verdict();
+        problem
     }
 
     fn error(&self, code: &'static str, message: impl Into<String>) -> Problem {

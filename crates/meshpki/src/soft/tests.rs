@@ -80,6 +80,41 @@ fn what_cannot_be_read_says_why() {
     check(legacy, "old PEM way");
 }
 
+/// What a guess costs is what OWASP asks for at least, and OpenSSL 3.0 reads it within its 32 MiB; keys of releases that
+/// asked for less are read all the same.
+#[test]
+fn encryption_costs_what_openssl_reads() {
+    use pkcs8::der::Encode;
+    use pkcs8::pkcs5::pbes2::{EncryptionScheme, Kdf, Parameters};
+    let key = SoftKey::generate(KeyType::EcdsaP256).unwrap();
+    let pem = key.to_encrypted_pem(b"secret").unwrap();
+    let der = pem::decode(pem.as_bytes()).remove(0).unwrap().der.clone();
+    let info = pkcs8::EncryptedPrivateKeyInfoRef::try_from(der.as_slice()).unwrap();
+    let Some(Kdf::Scrypt(scrypt)) = info.encryption_algorithm.pbes2().map(|scheme| &scheme.kdf)
+    else {
+        panic!("it is not scrypt")
+    };
+    let (n, r, p) =
+        (scrypt.cost_parameter, u64::from(scrypt.block_size), u64::from(scrypt.parallelization));
+    assert!(n >= 1 << 14 && r >= 8 && p >= 5);
+    // `crypto/evp/pbe_scrypt.c: EVP_PBE_scrypt`: Blen + 32 * r * (N + 2) * 4.
+    assert!(p * 128 * r + 32 * r * (n + 2) * 4 <= 32 << 20);
+    assert!(matches!(
+        info.encryption_algorithm.pbes2().map(|scheme: &Parameters| &scheme.encryption),
+        Some(EncryptionScheme::Aes256Cbc { .. })
+    ));
+    for p in [1, 5, 10] {
+        let scrypt = pkcs8::pkcs5::scrypt::Params::new(14, 8, p).unwrap();
+        let scheme = Parameters::generate_scrypt_aes256cbc(scrypt, b"salt", [7; 16]).unwrap();
+        let encrypted = scheme.encrypt(b"secret", &key.pkcs8).unwrap();
+        let scheme = pkcs8::pkcs5::EncryptionScheme::from(scheme).to_der().unwrap();
+        let info = der::sequence(&[&scheme, &der::tlv(der::OCTET_STRING, &encrypted)]);
+        let pem = pem::encode(ENCRYPTED_PKCS8, &info);
+        let read = SoftKey::from_pem(pem.as_bytes(), Some(b"secret")).unwrap();
+        assert_eq!(read.public_key(), key.public_key(), "p={p}");
+    }
+}
+
 /// An encrypted key that asks for this much work, and holds nothing.
 fn asking(kdf: &[u8], parameters: &[&[u8]]) -> String {
     let salt = der::tlv(der::OCTET_STRING, &[0; 16]);

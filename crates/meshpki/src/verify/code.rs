@@ -1,4 +1,4 @@
-//! OpenSSL's verification codes and texts (`include/openssl/x509_vfy.h.in`, `crypto/x509/x509_txt.c`, 3.0.19).
+//! OpenSSL's verification codes and texts (`include/openssl/x509_vfy.h.in`, `crypto/x509/x509_txt.c`, 3.0.22).
 
 use core::fmt;
 
@@ -7,7 +7,7 @@ use core::fmt;
 pub struct Code(pub u8);
 
 impl Code {
-    /// The text OpenSSL 3.0.19 prints for the code.
+    /// The text OpenSSL 3.0.22 prints for the code.
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self.0 {

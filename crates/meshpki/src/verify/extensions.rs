@@ -3,7 +3,8 @@
 
 use super::purpose::ca_status;
 use super::{Run, Step};
-use crate::cert::{Cert, KeyUsage};
+use crate::cert::KeyUsage;
+use crate::der::{self, Tlv};
 
 impl Run<'_> {
     /// `crypto/x509/x509_vfy.c: check_extensions`, from the target up.
@@ -87,7 +88,7 @@ impl Run<'_> {
             // section 4.2.1.6
             (87, names.is_some_and(<[_]>::is_empty)),
             // section 4.1.1.2
-            (78, !same_algorithm(cert)),
+            (78, !same_algorithm(cert.inner_algorithm(), cert.outer_algorithm())),
         ];
         for (code, wrong) in checks {
             if wrong {
@@ -116,12 +117,29 @@ impl Run<'_> {
     }
 }
 
-/// Whether the two AlgorithmIdentifiers of a certificate agree (`crypto/asn1/x_algor.c: X509_ALGOR_cmp`).
-pub(super) fn same_algorithm(cert: &Cert) -> bool {
+/// Whether the AlgorithmIdentifiers inside and beside what is signed agree (`crypto/asn1/x_algor.c: X509_ALGOR_cmp`).
+pub(super) fn same_algorithm(inner: &[u8], outer: &[u8]) -> bool {
     use crate::key::decode::algorithm_parts;
-    let parts = |bytes| {
-        algorithm_parts(bytes).ok().map(|(oid, parameters)| (oid, parameters.map(|p| p.raw)))
+    if inner == outer {
+        return true;
+    }
+    let (Ok((oid, a)), Ok((other, b))) = (algorithm_parts(inner), algorithm_parts(outer)) else {
+        return false;
     };
-    cert.inner_algorithm() == cert.outer_algorithm()
-        || parts(cert.inner_algorithm()) == parts(cert.outer_algorithm())
+    oid == other
+        && match (a, b) {
+            (Some(a), Some(b)) => same_value(&a, &b),
+            (a, b) => a.is_none() && b.is_none(),
+        }
+}
+
+/// `crypto/asn1/a_type.c: ASN1_TYPE_cmp`: structures byte by byte, anything else by its value, however it is encoded.
+fn same_value(a: &Tlv<'_>, b: &Tlv<'_>) -> bool {
+    let is_structure =
+        |tlv: &Tlv<'_>| tlv.tag & 0xc0 != 0 || matches!(tlv.tag, der::SEQUENCE | der::SET);
+    if is_structure(a) || is_structure(b) {
+        return a.raw == b.raw;
+    }
+    a.tag & !der::CONSTRUCTED == b.tag & !der::CONSTRUCTED
+        && matches!((a.string(), b.string()), (Ok(a), Ok(b)) if a == b)
 }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Code, Run, Step, Stop};
+use super::{Code, Run, Step, Stop, punycode};
 use crate::cert::{Cert, GeneralName, NameConstraints, Subtree};
 use crate::der::{self, Reader};
 use crate::name::{Attribute, Name};
@@ -217,22 +217,29 @@ fn matches_email(name: &[u8], base: &[u8]) -> Result<bool, Refused> {
     Ok(host.eq_ignore_ascii_case(&base[base_at + 1..]))
 }
 
-/// `nc_email_eai`: only the host of an address in UTF-8 is compared. Constraints with `xn--` labels would
-/// have to be turned into UTF-8 first.
+/// Octets a constraint in UTF-8 may have, with the NUL behind it (`char ulabel[256]` in `nc_email_eai`).
+const UTF8_BASE: usize = 255;
+
+/// `nc_email_eai`: only the host of an address in UTF-8 is compared, with the constraint turned into UTF-8.
+///
+/// Before a constraint that starts with a dot OpenSSL puts another one, so `.example.com` is met by what ends in
+/// `..example.com`, and by nothing else.
 fn matches_utf8_email(value: &[u8], base: &[u8]) -> Result<bool, Refused> {
     if base.contains(&0) {
         return Err(Refused::Code(53));
     }
-    let text = Reader::new(value).any().ok().filter(|v| v.tag == der::UTF8_STRING);
-    let Some(text) = text else { return Err(Refused::Code(53)) };
-    let Some(at) = text.content.iter().rposition(|b| *b == b'@') else {
-        return Err(Refused::Code(53));
-    };
-    let base = super::punycode::to_unicode(base).ok_or(Refused::Code(1))?;
-    if base.first() == Some(&b'.') {
-        return Ok(text.content.len() > base.len() && ends_with(text.content, &base));
+    let text = Reader::new(value).any().ok();
+    let text = text.filter(|v| v.tag & !der::CONSTRUCTED == der::UTF8_STRING);
+    let text = text.and_then(|v| v.string().ok()).ok_or(Refused::Code(53))?;
+    let at = text.iter().rposition(|b| *b == b'@').ok_or(Refused::Code(53))?;
+    let below = base.first() == Some(&b'.');
+    let room = if below { UTF8_BASE - 1 } else { UTF8_BASE };
+    let mut base = punycode::to_unicode(base, room).ok_or(Refused::Code(1))?;
+    if below {
+        base.insert(0, b'.');
+        return Ok(text.len() > base.len() && ends_with(&text, &base));
     }
-    Ok(text.content[at + 1..].eq_ignore_ascii_case(&base))
+    Ok(text[at + 1..].eq_ignore_ascii_case(&base))
 }
 
 /// `nc_uri`: the host is what stands between `://` and the first `:` anywhere behind it, else the first `/`,

@@ -121,10 +121,17 @@ impl Cache {
     }
 
     /// The policy with that OID. As in OpenSSL a look-up sorts the list, and what is added later stands at the
-    /// end until the next one.
+    /// end until the next one; so only the last may be out of order.
     fn find(&mut self, policy: &[u8]) -> Option<&mut Data> {
-        self.data.sort_by(|a, b| (a.policy.len(), &a.policy).cmp(&(b.policy.len(), &b.policy)));
-        self.data.iter_mut().find(|data| data.policy == policy)
+        fn key(policy: &[u8]) -> (usize, &[u8]) {
+            (policy.len(), policy)
+        }
+        if let Some(last) = self.data.pop() {
+            let at = self.data.partition_point(|data| key(&data.policy) <= key(&last.policy));
+            self.data.insert(at, last);
+        }
+        let at = self.data.binary_search_by(|data| key(&data.policy).cmp(&key(policy))).ok()?;
+        self.data.get_mut(at)
     }
 
     /// `ossl_policy_cache_set_mapping`; nothing may be mapped to or from anyPolicy.

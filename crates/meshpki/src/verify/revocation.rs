@@ -2,6 +2,7 @@
 //! support and without deltas.
 
 use super::build::akid_matches;
+use super::extensions::same_algorithm;
 use super::time::{Place, place};
 use super::{Revocation, Run, Step, Stop};
 use crate::cert::distribution::{ALL_REASONS, DistributionPoint, DpName};
@@ -105,11 +106,13 @@ impl<'a> Run<'a> {
         best.or(before)
     }
 
-    /// `crypto/x509/x509_vfy.c: get_crl_score`; `None` when the CRL is of no use.
+    /// `crypto/x509/x509_vfy.c: get_crl_score`; `None` when the CRL is of no use. A delta CRL is none: it says what
+    /// changed, and the list it changes is looked for on its own.
     fn score_crl(&self, depth: usize, covered: u16, crl: &'a Crl) -> Option<Found<'a>> {
         let cert = self.chain[depth].cert;
         let scope = crl.scope();
         if scope.is_some_and(|s| s.is_contradictory() || s.indirect || s.some_reasons)
+            || crl.is_delta()
             || crl.issuer() != cert.issuer()
         {
             return None;
@@ -154,16 +157,14 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// `crypto/x509/x509_vfy.c: check_crl`. A delta CRL is taken for a full one, and even skips two checks.
+    /// `crypto/x509/x509_vfy.c: check_crl`.
     fn check_crl(&mut self, depth: usize, found: &Found<'_>) -> Step {
         let issuer = self.chain[found.issuer].cert;
-        if !found.crl.is_delta() {
-            if issuer.extensions().lacks_usage(KeyUsage::CRL_SIGN) {
-                self.report(35, depth)?;
-            }
-            if found.score & score::SCOPE == 0 {
-                self.report(44, depth)?;
-            }
+        if issuer.extensions().lacks_usage(KeyUsage::CRL_SIGN) {
+            self.report(35, depth)?;
+        }
+        if found.score & score::SCOPE == 0 {
+            self.report(44, depth)?;
         }
         if found.score & score::TIME == 0 {
             self.check_crl_time(depth, found.crl)?;
@@ -209,9 +210,11 @@ impl<'a> Run<'a> {
     }
 }
 
-/// `crypto/x509/x_crl.c: def_crl_verify`, with the algorithm beside the signature.
+/// `crypto/x509/x_crl.c: def_crl_verify`: the algorithm inside the signed bytes must be the one beside them.
 fn verify_crl(crl: &Crl, issuer: &Cert) -> SignatureCheck {
-    if crl.signature_unused_bits() != 0 {
+    if !same_algorithm(crl.inner_algorithm(), crl.outer_algorithm())
+        || crl.signature_unused_bits() != 0
+    {
         return SignatureCheck::Bad;
     }
     check(&Signed {

@@ -62,7 +62,9 @@ impl Run<'_> {
 
 /// `crypto/x509/x_all.c: X509_verify`.
 pub(crate) fn verify_signature(subject: &Cert, issuer: &Cert) -> SignatureCheck {
-    if !same_algorithm(subject) || subject.signature_unused_bits() != 0 {
+    if !same_algorithm(subject.inner_algorithm(), subject.outer_algorithm())
+        || subject.signature_unused_bits() != 0
+    {
         return SignatureCheck::Bad;
     }
     check(&Signed {

@@ -67,8 +67,10 @@ fn push_policies(to: &mut String, outcome: Option<&PolicyOutcome>) {
         to,
         format_args!("Require explicit Policy: {}\n", if explicit { "True" } else { "False" }),
     );
-    let authority = outcome.and_then(|outcome| outcome.authority.as_deref());
-    let user = outcome.and_then(|outcome| outcome.user.as_deref());
+    // OpenSSL frees a tree that fails before it prints (`crypto/x509/pcy_tree.c: X509_policy_check`).
+    let shown = outcome.filter(|outcome| outcome.notified);
+    let authority = shown.and_then(|outcome| outcome.authority.as_deref());
+    let user = shown.and_then(|outcome| outcome.user.as_deref());
     for (name, nodes) in [("Authority", authority), ("User", user)] {
         let Some(nodes) = nodes else {
             push(to, format_args!("{name} Policies: <empty>\n"));

@@ -78,7 +78,7 @@ pub struct Diff {
     /// Which clusters.
     #[command(flatten)]
     pub contexts: Contexts,
-    /// Proceed despite the error with this code: `ctl/insecure-server`.
+    /// Proceed despite the error with this code: `ctl/insecure-server`, `ctl/wrong-cluster`.
     #[arg(long, value_name = "CODE", value_delimiter = ',')]
     pub force: Vec<String>,
     /// How the result is written.

@@ -242,17 +242,7 @@ impl<'a> View<'a> {
         severity: Severity,
         message: impl Into<String>,
     ) -> Problem {
-        Problem {
-            code,
-            severity,
-            clusters: Vec::from([self.live.name.to_string()]),
-            file: None,
-            message: message.into(),
-            evidence: Vec::new(),
-            effect: String::new(),
-            fix: String::new(),
-            next: String::new(),
-        }
+        Problem::new(code, severity, Vec::from([self.live.name.to_string()]), message)
     }
 }
 

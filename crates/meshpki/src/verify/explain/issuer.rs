@@ -46,7 +46,7 @@ impl Case<'_> {
     /// 7: the key it should be by, and whether another certificate of that name has the right one.
     pub(super) fn signature(&self, to: &mut Vec<Evidence>) {
         let cert = self.cert();
-        if !same_algorithm(cert) {
+        if !same_algorithm(cert.inner_algorithm(), cert.outer_algorithm()) {
             push(
                 to,
                 "signature algorithm",

@@ -5,9 +5,10 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::content_usage;
-use super::{Case, Evidence, joined, named, oid_name, push};
+use super::{Case, Evidence, hex, joined, named, oid_name, push};
 use crate::crl::Crl;
 use crate::time::words;
+use crate::verify::extensions::same_algorithm;
 
 /// Names of CRLReason (RFC 5280 section 5.3.1); 7 is not used.
 const REASONS: [&str; 11] = [
@@ -58,10 +59,20 @@ impl Case<'_> {
                 let extension = crl.unhandled_critical().map_or_else(String::new, oid_name);
                 push(to, "critical CRL extension", "one OpenSSL handles", extension);
             }
+            3 if crl.is_delta() => {
+                let found = format!("the delta CRL of {}", crl_time(crl));
+                push(to, "CRL", "a complete list", found);
+            }
             3 | 44 if crl.scope().is_some() => {
                 let what = "scope of the CRL";
                 push(to, what, "this certificate", "an issuing distribution point for others");
             }
+            8 if !same_algorithm(crl.inner_algorithm(), crl.outer_algorithm()) => push(
+                to,
+                "signature algorithm of the CRL",
+                format!("{} as inside the signed bytes", hex(crl.inner_algorithm())),
+                hex(crl.outer_algorithm()),
+            ),
             _ => {}
         }
     }

@@ -85,11 +85,3 @@ fn work_is_bounded() {
     let cert = leaf(3, "root", 1).with(names(&many)).sign();
     assert_eq!(check_name_constraints(&cert, &issuer), Err(Code(1)));
 }
-
-#[test]
-fn internationalised_labels() {
-    let decode = |text: &str| super::super::punycode::to_unicode(text.as_bytes());
-    assert_eq!(decode("a.example").unwrap(), b"a.example");
-    assert_eq!(decode("xn--bcher-kva.example").unwrap(), "bücher.example".as_bytes());
-    assert_eq!(decode("xn--!"), None);
-}

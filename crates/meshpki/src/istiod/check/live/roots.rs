@@ -8,7 +8,8 @@ use super::{RESTART, Set, Trusted, View, ids, labels, refuses, some};
 use crate::istiod::check::{Problem, Severity, label};
 use crate::istiod::{Now, changes};
 
-/// Failure mode 6, before it happens: istiod runs on a CA of its own, which the secret replaces.
+/// Failure mode 6, before it happens: istiod runs on a CA of its own, which the secret replaces. Where no secret is
+/// about to be written that is an error: no other cluster trusts what istiod signs, and nothing will change that.
 pub(super) fn first_install(view: &View<'_>) -> Option<Problem> {
     if view.live.istiods.is_empty() {
         return None;
@@ -21,7 +22,7 @@ pub(super) fn first_install(view: &View<'_>) -> Option<Problem> {
     let mut problem = view
         .problem(
             "istiod/first-install",
-            Severity::Warning,
+            if view.live.wanted.is_some() { Severity::Warning } else { Severity::Error },
             "istiod signs with a CA of its own making, which no other cluster trusts",
         )
         .evidence(own);

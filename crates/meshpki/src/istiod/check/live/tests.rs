@@ -170,6 +170,9 @@ fn a_first_secret() {
     };
     check(&[&bare()], &[("first-install", "east", "there is no secret cacerts")]);
     check(&[&bare().wants(east.files(&[]))], &[("first-install", "east", "wanted: `East`")]);
+    // Nothing is about to change that: an error; a secret is on its way: a warning.
+    check(&[&bare()], &[("first-install", "east", "severity: Error")]);
+    check(&[&bare().wants(east.files(&[]))], &[("first-install", "east", "severity: Warning")]);
     // The secret is there, istiod was not restarted.
     let forgotten = World { secret: Some(east.files(&[])), ..bare() };
     let expect = [

@@ -1,0 +1,192 @@
+//! Public files written by name: over one's own kind only, in one step, with nothing left beside.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use meshpki::der::Reader;
+use meshpki::{Cert, SoftKey, pem};
+use rustix::fs::FlockOperation;
+use zeroize::Zeroizing;
+
+use super::{random_name, read, rename_new, sync_folder};
+use crate::report::Failure;
+
+/// What a file that is there already must be to be overwritten.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind<'a> {
+    /// Certificates, PEM or DER, and nothing else; or nothing at all.
+    Certificates,
+    /// What this command has read and understood; `None` where there was no file.
+    AsRead(Option<&'a [u8]>),
+}
+
+/// Writes a public file beside `path` and moves it into place. What is there is replaced only where it is a regular
+/// file of the same kind: a key, a link, a device or anything not recognized stays as it is.
+///
+/// # Errors
+/// `ctl/exists` for what is not replaced, `ctl/io`.
+pub fn write_public(path: &Path, content: &[u8], kind: Kind<'_>) -> Result<(), Failure> {
+    let mode = match path.symlink_metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => return Err(Failure::io("write", path, &error)),
+        Ok(meta) if !meta.is_file() => return Err(not_a_file(path, &meta)),
+        Ok(meta) => {
+            let there = read(path, &mut std::io::empty())?;
+            kind.check(path, &there)?;
+            Some(meta.permissions().mode() & 0o777)
+        }
+    };
+    clear_stale(path);
+    write_beside(path, content, mode)
+}
+
+impl Kind<'_> {
+    fn check(self, path: &Path, there: &[u8]) -> Result<(), Failure> {
+        let refuse = |what: &str, hint: &str| {
+            let message = format!("`{}` {what} and is not overwritten", path.display());
+            Err(Failure::new("ctl/exists", message).hint(hint))
+        };
+        match self {
+            Self::AsRead(Some(before)) if before == there => Ok(()),
+            Self::AsRead(Some(_)) => {
+                refuse("has changed since it was read", "run this command again")
+            }
+            Self::Certificates if holds_only_certificates(there) => Ok(()),
+            _ if holds_private_key(there) => refuse("holds a private key", "choose another file"),
+            Self::AsRead(None) => refuse("is there already", "run this command again"),
+            Self::Certificates => refuse(
+                "holds something else than certificates",
+                "choose another file, or move that one away first",
+            ),
+        }
+    }
+}
+
+/// What is no regular file is never replaced or written to.
+fn not_a_file(path: &Path, meta: &fs::Metadata) -> Failure {
+    let (what, hint) = if meta.is_symlink() {
+        ("is a link", "name the file it leads to; `--out -` writes to standard output")
+    } else if meta.is_dir() {
+        ("is a folder", "name a file in it")
+    } else {
+        ("is a device, a pipe or a socket", "name a file; `--out -` writes to standard output")
+    };
+    let message = format!("`{}` {what} and is not written to", path.display());
+    Failure::new("ctl/exists", message).hint(hint)
+}
+
+/// Nothing but certificates: one of DER, or PEM blocks with no more than empty lines, comments and the lines
+/// `openssl s_client -showcerts` puts between them.
+fn holds_only_certificates(bytes: &[u8]) -> bool {
+    if bytes.first() == Some(&0x30) {
+        return is_one_certificate(bytes);
+    }
+    let is_certificate = |block: &Result<pem::Block, _>| {
+        block.as_ref().is_ok_and(|block| block.is_certificate() && is_one_certificate(&block.der))
+    };
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    let mut inside = false;
+    let is_around = |line: &str| {
+        let line = line.trim();
+        let begins = line.starts_with("-----BEGIN ");
+        let ends = line.starts_with("-----END ");
+        let was_inside = inside;
+        inside = begins || (inside && !ends);
+        begins
+            || was_inside
+            || line.is_empty()
+            || ["#", "subject", "issuer", "s:", "i:"].iter().any(|word| line.starts_with(word))
+    };
+    text.lines().all(is_around) && pem::decode(bytes).iter().all(is_certificate)
+}
+
+/// A certificate, and no byte after it, where a key could be.
+fn is_one_certificate(der: &[u8]) -> bool {
+    let is_alone = Reader::new(der).any().is_ok_and(|outer| outer.raw.len() == der.len());
+    is_alone && Cert::from_der(der).is_ok()
+}
+
+/// Whether it is a private key as far as we know one: for the message, not for the decision.
+fn holds_private_key(bytes: &[u8]) -> bool {
+    const MARKER: &[u8] = b"PRIVATE KEY-----";
+    bytes.windows(MARKER.len()).any(|window| window == MARKER) || SoftKey::from_pkcs8(bytes).is_ok()
+}
+
+/// Writes a file beside its place, and moves it there: over a file with this mode, or where nothing may be.
+fn write_beside(path: &Path, content: &[u8], over: Option<u32>) -> Result<(), Failure> {
+    let fail = |error: std::io::Error| Failure::io("write", path, &error);
+    let (mut file, beside) = temporary(path, over.unwrap_or(0o644)).map_err(fail)?;
+    let written = file.write_all(content).and_then(|()| file.sync_all()).map_err(fail);
+    let placed = written.and_then(|()| match over {
+        Some(_) => fs::rename(&beside, path).map_err(fail),
+        None => rename_new(&beside, path),
+    });
+    if placed.is_err() {
+        // Nothing half-written stays; the failure that counts is the first one.
+        let _ = fs::remove_file(&beside);
+    }
+    placed?;
+    sync_folder(path.parent().unwrap_or(Path::new("")))
+}
+
+/// The beginning of the names of files that are not finished.
+fn stem(path: &Path) -> String {
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    format!(".{name}.meshctl-")
+}
+
+/// A new file beside `path` with a random name, locked: whoever finds it can tell that we are alive.
+fn temporary(path: &Path, mode: u32) -> std::io::Result<(File, PathBuf)> {
+    loop {
+        let beside = path.with_file_name(stem(path) + &random_name());
+        let opened = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside);
+        let file = match opened {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+            opened => opened?,
+        };
+        // Another run that clears up may have been faster, and has removed it then. A file system without locks
+        // has none that clears up.
+        let locked = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
+        let is_gone = file.metadata().is_ok_and(|meta| meta.nlink() == 0);
+        if locked != Err(rustix::io::Errno::WOULDBLOCK) && !is_gone {
+            return Ok((file, beside));
+        }
+    }
+}
+
+/// Removes what killed runs left beside `path`: files of our naming that no process holds locked.
+fn clear_stale(path: &Path) {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let Ok(entries) = fs::read_dir(parent.unwrap_or(Path::new("."))) else { return };
+    let stem = stem(path);
+    let is_ours = |name: &str| {
+        name.strip_prefix(&stem)
+            .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_hexdigit()))
+    };
+    for entry in entries.flatten() {
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if !is_file || !is_ours(&entry.file_name().to_string_lossy()) {
+            continue;
+        }
+        let Ok(file) = File::open(entry.path()) else { continue };
+        if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            // What cannot be removed does no harm.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Whether a file is YAML as `meshctl mesh render` writes it, and may be replaced or removed by it.
+///
+/// # Errors
+/// `ctl/io`.
+pub fn is_rendered(path: &Path) -> Result<bool, Failure> {
+    if path.symlink_metadata().is_ok_and(|meta| !meta.is_file()) {
+        return Ok(false);
+    }
+    let bytes: Zeroizing<Vec<u8>> = read(path, &mut std::io::empty())?;
+    let begins = bytes.starts_with(b"---\napiVersion: ");
+    Ok(begins && std::str::from_utf8(&bytes).is_ok() && !holds_private_key(&bytes))
+}

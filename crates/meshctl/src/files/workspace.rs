@@ -1,0 +1,313 @@
+//! A folder while it is changed: locked against other runs, with a staging folder inside.
+
+use std::collections::BTreeSet;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::fs::FlockOperation;
+
+use super::exchange::Folder;
+use super::{STAGING, rename_new, sync_folder};
+use crate::interrupt::{Cleanup, OnSignal, on_signal};
+use crate::report::Failure;
+
+/// Files synced at the same time: the file system writes them in one go.
+const SYNC_THREADS: usize = 16;
+/// With more files than this, one sync of the whole file system is faster.
+const SYNC_SINGLY_MAX: usize = 64;
+
+/// A folder that is being changed: locked against other runs, with a staging folder inside, so that
+/// what is not finished is never seen under its own name.
+///
+/// Dropped before [`Workspace::finish`], it removes what it staged and the folders it made, and so does a signal
+/// that ends the process before anything was placed.
+pub struct Workspace {
+    pub(super) dir: PathBuf,
+    lock: File,
+    staged: Vec<PathBuf>,
+    /// Folders in which a name changed.
+    pub(super) touched: BTreeSet<PathBuf>,
+    pub(super) unplaced: Arc<Mutex<Unplaced>>,
+    _on_signal: OnSignal,
+}
+
+/// What has been made and is not in its place.
+pub(super) struct Unplaced {
+    staging: PathBuf,
+    /// Folders that were made for the work, the outermost first.
+    created: Vec<PathBuf>,
+    /// Names are being changed: from here on a signal undoes nothing.
+    placing: bool,
+    /// The staging folder holds what must not be lost, and is left to the next run.
+    pub(super) keep: bool,
+}
+
+/// What an interrupted run left, and what became of it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Leftover {
+    /// A complete set of files, moved here.
+    Kept(PathBuf),
+    /// A set that was about to replace the one of this name, and does now; the old one is here.
+    Replaced(String, PathBuf),
+}
+
+impl Workspace {
+    /// Makes the folder where it is missing (0700), locks it, and clears what an interrupted run left: an exchange is
+    /// carried out, complete sets go to `previous/`, the rest is removed.
+    ///
+    /// While another run holds the lock, `patience` is asked whether to try again.
+    ///
+    /// # Errors
+    /// `ctl/busy` when patience ends, `ctl/io`.
+    pub fn open(
+        dir: &Path,
+        patience: &mut dyn FnMut() -> bool,
+    ) -> Result<(Self, Vec<Leftover>), Failure> {
+        let staging = dir.join(STAGING);
+        // Until the folder is ours and cleared, what is in its staging folder is not ours to remove.
+        let unplaced = Arc::new(Mutex::new(Unplaced {
+            staging: staging.clone(),
+            created: Vec::new(),
+            placing: false,
+            keep: true,
+        }));
+        let on_signal = on_signal(Box::new(Arc::clone(&unplaced)));
+        let made = lock(dir, &unplaced, patience)
+            .and_then(|lock| Ok((lock, Folder { dir, staging: &staging }.clear_leftovers()?)));
+        let (lock, leftovers) = made.inspect_err(|_| state(&unplaced).clear())?;
+        state(&unplaced).keep = false;
+        let this = Self {
+            dir: dir.to_path_buf(),
+            lock,
+            staged: Vec::new(),
+            touched: BTreeSet::new(),
+            unplaced,
+            _on_signal: on_signal,
+        };
+        Ok((this, leftovers))
+    }
+
+    pub(super) fn staging(&self) -> PathBuf {
+        self.dir.join(STAGING)
+    }
+
+    /// Writes one file of the staging folder; `name` may have a folder part. Keys are 0600, the rest 0644.
+    ///
+    /// # Errors
+    /// `ctl/io`.
+    pub fn stage(&mut self, name: &Path, content: &[u8], secret: bool) -> Result<(), Failure> {
+        let path = self.staging().join(name);
+        let fail = |error: std::io::Error| Failure::io("write", &path, &error);
+        let mode = if secret { 0o600 } else { 0o644 };
+        let _signals_wait = state(&self.unplaced);
+        if self.staged.is_empty() {
+            // It was cleared: one that is there by now is somebody else's.
+            DirBuilder::new().mode(0o700).create(self.staging()).map_err(fail)?;
+        }
+        let open = || OpenOptions::new().write(true).create_new(true).mode(mode).open(&path);
+        let opened = open().or_else(|error| match path.parent() {
+            Some(parent) if error.kind() == ErrorKind::NotFound => {
+                DirBuilder::new().mode(0o700).create(parent)?;
+                open()
+            }
+            _ => Err(error),
+        });
+        opened.and_then(|mut file| file.write_all(content)).map_err(fail)?;
+        self.staged.push(path);
+        Ok(())
+    }
+
+    /// Waits until everything staged is on the disk, and the folders it is in.
+    ///
+    /// # Errors
+    /// `ctl/io`.
+    pub fn sync(&self) -> Result<(), Failure> {
+        let sync_one = |path: &&Path| {
+            File::open(path)
+                .and_then(|file| file.sync_all())
+                .map_err(|error| Failure::io("write", path, &error))
+        };
+        if self.staged.len() > SYNC_SINGLY_MAX {
+            return rustix::fs::syncfs(&self.lock)
+                .map_err(|error| Failure::io("write to", &self.dir, &error.into()));
+        }
+        let mut folders: BTreeSet<&Path> =
+            self.staged.iter().filter_map(|path| path.parent()).collect();
+        folders.extend(self.staged.first().map(|_| self.dir.as_path()));
+        let staging = self.staging();
+        folders.extend(self.staged.first().map(|_| staging.as_path()));
+        let files: Vec<&Path> = self.staged.iter().map(PathBuf::as_path).collect();
+        let share = files.len().div_ceil(SYNC_THREADS).max(1);
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = files
+                .chunks(share)
+                .map(|paths| scope.spawn(move || paths.iter().try_for_each(sync_one)))
+                .collect();
+            threads
+                .into_iter()
+                .try_for_each(|thread| thread.join().expect("syncing does not panic"))
+        })?;
+        folders.iter().try_for_each(sync_one)
+    }
+
+    /// From here on a signal undoes nothing: names are being changed.
+    pub(super) fn begin_placing(&self) {
+        state(&self.unplaced).placing = true;
+    }
+
+    /// Moves a staged file to its place, where nothing may be.
+    ///
+    /// # Errors
+    /// `ctl/exists`, `ctl/io`.
+    pub fn place(&mut self, name: &Path) -> Result<(), Failure> {
+        let target = self.target(name, 0o700)?;
+        rename_new(&self.staging().join(name), &target)
+    }
+
+    /// Moves a staged file to its place, over a public file that is there.
+    ///
+    /// # Errors
+    /// `ctl/io`.
+    pub fn replace(&mut self, name: &Path) -> Result<(), Failure> {
+        let target = self.target(name, 0o777)?;
+        fs::rename(self.staging().join(name), &target)
+            .map_err(|error| Failure::io("write", &target, &error))
+    }
+
+    /// The place of a name, its folder made where it is missing.
+    fn target(&mut self, name: &Path, mode: u32) -> Result<PathBuf, Failure> {
+        self.begin_placing();
+        let target = self.dir.join(name);
+        if let Some(parent) = target.parent() {
+            let missing = !parent.exists();
+            DirBuilder::new()
+                .recursive(true)
+                .mode(mode)
+                .create(parent)
+                .map_err(|error| Failure::io("make", parent, &error))?;
+            self.touched.insert(parent.to_path_buf());
+            self.touched.extend(parent.parent().filter(|_| missing).map(Path::to_path_buf));
+        }
+        Ok(target)
+    }
+
+    /// Removes the staging folder and makes the new names durable.
+    ///
+    /// # Errors
+    /// `ctl/io`.
+    pub fn finish(mut self) -> Result<(), Failure> {
+        let created = {
+            let mut unplaced = state(&self.unplaced);
+            match fs::remove_dir_all(&unplaced.staging) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(Failure::io("write to", &self.dir, &error));
+                }
+                _ => {}
+            }
+            std::mem::take(&mut unplaced.created)
+        };
+        let parent = |path: PathBuf| Some(path.parent()?.to_path_buf());
+        self.touched.extend(created.into_iter().filter_map(parent));
+        self.touched.insert(self.dir.clone());
+        self.touched.iter().try_for_each(|folder| sync_folder(folder))
+    }
+}
+
+impl Drop for Workspace {
+    /// Takes back what was made when nothing came of it.
+    fn drop(&mut self) {
+        state(&self.unplaced).clear();
+    }
+}
+
+fn state(unplaced: &Mutex<Unplaced>) -> MutexGuard<'_, Unplaced> {
+    unplaced.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Unplaced {
+    /// What cannot be removed is not empty, or is cleared by the next run, which keeps old sets.
+    fn clear(&self) {
+        if !self.keep {
+            let _ = fs::remove_dir_all(&self.staging);
+        }
+        remove_empty(&self.created);
+    }
+}
+
+impl Cleanup for Arc<Mutex<Unplaced>> {
+    fn end(&self) {
+        let unplaced = state(self);
+        if !unplaced.placing {
+            unplaced.clear();
+        }
+        // The work does not go on meanwhile: what is half removed is never placed.
+        std::mem::forget(unplaced);
+    }
+}
+
+/// Removes folders that are empty, the innermost first.
+fn remove_empty(folders: &[PathBuf]) {
+    for folder in folders.iter().rev() {
+        let _ = fs::remove_dir(folder);
+    }
+}
+
+/// Makes what is missing of a path, each 0700, and says which folders those were.
+fn make_missing(dir: &Path, created: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+    let missing: Vec<&Path> = dir.ancestors().take_while(is_missing).collect();
+    for path in missing.into_iter().rev() {
+        match DirBuilder::new().mode(0o700).create(path) {
+            Ok(()) => created.push(path.to_path_buf()),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Opens and locks a folder, made where it is missing.
+fn lock(
+    dir: &Path,
+    unplaced: &Mutex<Unplaced>,
+    patience: &mut dyn FnMut() -> bool,
+) -> Result<File, Failure> {
+    let fail = |error: std::io::Error| Failure::io("write to", dir, &error);
+    if dir.exists() && !dir.is_dir() {
+        let message = format!("`{}` is not a folder", dir.display());
+        return Err(Failure::new("ctl/io", message).hint("choose another place"));
+    }
+    loop {
+        make_missing(dir, &mut state(unplaced).created).map_err(fail)?;
+        let lock = match File::open(dir) {
+            Ok(lock) => lock,
+            // A run that made it has taken it back. A link that leads nowhere is still there.
+            Err(error)
+                if error.kind() == ErrorKind::NotFound && dir.symlink_metadata().is_err() =>
+            {
+                continue;
+            }
+            Err(error) => return Err(fail(error)),
+        };
+        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) if is_same(&lock, dir) => return Ok(lock),
+            // What was locked has been removed meanwhile.
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) if patience() => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                let message = format!("another meshctl is at work in `{}`", dir.display());
+                return Err(Failure::new("ctl/busy", message)
+                    .hint("run this command again once it has ended, or with `--wait`"));
+            }
+            Err(error) => return Err(Failure::io("lock", dir, &error.into())),
+        }
+    }
+}
+
+fn is_same(file: &File, path: &Path) -> bool {
+    let of_file = file.metadata().map(|meta| (meta.dev(), meta.ino())).ok();
+    of_file.is_some() && of_file == fs::metadata(path).map(|meta| (meta.dev(), meta.ino())).ok()
+}

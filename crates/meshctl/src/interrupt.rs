@@ -1,0 +1,92 @@
+//! What is put right when a signal ends the process: the terminal's echo, an empty folder, staged keys.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
+
+/// What is done at a signal: before the process ends, or around a stop (Ctrl-Z).
+pub(crate) trait Cleanup: Send {
+    /// Before the process ends. Nothing else runs afterwards that could undo it.
+    fn end(&self);
+    /// Before the process stops.
+    fn stop(&self) {}
+    /// Once it goes on.
+    fn resume(&self) {}
+}
+
+type Registered = Vec<(u64, Box<dyn Cleanup>)>;
+
+static CLEANUPS: Mutex<Registered> = Mutex::new(Vec::new());
+/// Somebody else decides what SIGINT and SIGTERM do: a rollout, which ends in order.
+static LEFT: AtomicBool = AtomicBool::new(false);
+
+/// Takes its cleanup back when dropped.
+pub(crate) struct OnSignal(u64);
+
+/// Has `cleanup` done when SIGINT, SIGTERM, SIGHUP or SIGQUIT ends the process, until the result is dropped.
+/// The process then dies of the signal, as it would have without us.
+pub(crate) fn on_signal(cleanup: Box<dyn Cleanup>) -> OnSignal {
+    static STARTED: OnceLock<()> = OnceLock::new();
+    STARTED.get_or_init(watch);
+    let mut all = cleanups();
+    let id = all.last().map_or(0, |(id, _)| id + 1);
+    all.push((id, cleanup));
+    OnSignal(id)
+}
+
+impl Drop for OnSignal {
+    fn drop(&mut self) {
+        cleanups().retain(|(id, _)| *id != self.0);
+    }
+}
+
+/// From here on SIGINT and SIGTERM are somebody else's, who ends the process in order.
+pub(crate) fn leave_signals() {
+    LEFT.store(true, Ordering::SeqCst);
+}
+
+fn cleanups() -> MutexGuard<'static, Registered> {
+    CLEANUPS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits for signals in a thread. One that is ignored, as by `nohup`, stays ignored.
+fn watch() {
+    let ignored = ignored_signals();
+    let ours = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP]
+        .into_iter()
+        .filter(|signal| ignored & (1 << (signal - 1)) == 0);
+    // Without a handler or a thread a signal does what it always did.
+    let Ok(mut signals) = Signals::new(ours) else { return };
+    let thread = std::thread::Builder::new().name("signals".to_owned());
+    let _ = thread.spawn(move || {
+        for signal in signals.forever() {
+            on(signal);
+        }
+    });
+}
+
+fn on(signal: i32) {
+    let all = cleanups();
+    if signal == SIGTSTP {
+        all.iter().for_each(|(_, cleanup)| cleanup.stop());
+        let _ = emulate_default_handler(signal);
+        all.iter().for_each(|(_, cleanup)| cleanup.resume());
+        return;
+    }
+    if LEFT.load(Ordering::SeqCst) && (signal == SIGINT || signal == SIGTERM) {
+        return;
+    }
+    all.iter().rev().for_each(|(_, cleanup)| cleanup.end());
+    // The lock is held to the end: nobody takes a cleanup back that was done.
+    let _ = emulate_default_handler(signal);
+}
+
+/// The signals this process ignores, as bits, where the system says so (Linux: `/proc/self/status`).
+fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    line.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0)
+}
