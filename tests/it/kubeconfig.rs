@@ -111,7 +111,7 @@ contexts:
         &with("https://127.0.0.1:9", "127.0.0.1:9"),
         ":4:13: `server` is not a URL that begins with https:// or http://",
     );
-    check(&with("https://127.0.0.1:9", "https://a@b@c"), ":4:13: `server` is not a valid URL");
+    check(&with("https://127.0.0.1:9", "https://a b"), ":4:13: `server` is not a valid URL");
     check(
         &with("    server: https://127.0.0.1:9", "    insecure-skip-tls-verify: true"),
         ": the cluster of context `cluster1` has no `server`",

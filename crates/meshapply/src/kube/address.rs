@@ -92,7 +92,7 @@ mod tests {
             Some("me:s@cret"),
         );
         check("HTTPS://secret@[::1]:6443?secret", Ok("https://[::1]:6443"), Some("secret"));
-        check("https://a@b@host", Err("not a valid URL"), None);
+        check("https://a@b@host", Ok("https://host"), Some("a@b"));
         check("host:6443", Err("not a URL that begins with https:// or http://"), None);
         check("ftp://secret", Err("not a URL that begins with https:// or http://"), None);
         check("https://", Err("not a valid URL"), None);
