@@ -19,7 +19,7 @@ pub(super) struct Address {
 impl Address {
     /// Reads a URL; what is wrong with it is said without any of its characters.
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
-        let parts = text.trim().parse::<Uri>().map_err(|_| "not a valid URL")?.into_parts();
+        let parts = text.trim().parse::<Uri>().map_err(|_unsaid| "not a valid URL")?.into_parts();
         let scheme = parts.scheme.filter(|s| *s == Scheme::HTTP || *s == Scheme::HTTPS);
         let scheme = scheme.ok_or("not a URL that begins with https:// or http://")?;
         let authority = parts.authority.ok_or("a URL without a host")?;
@@ -29,13 +29,13 @@ impl Address {
             }
             None => (None, authority.as_str()),
         };
-        let host: Authority = host.parse().map_err(|_| "a URL without a valid host")?;
+        let host: Authority = host.parse().map_err(|_unsaid| "a URL without a valid host")?;
         if host.host().is_empty() {
             return Err("a URL without a host");
         }
         let path = parts.path_and_query.as_ref().map_or("/", PathAndQuery::path);
         let built = Uri::builder().scheme(scheme).authority(host).path_and_query(path).build();
-        Ok(Self { uri: built.map_err(|_| "not a valid URL")?, user })
+        Ok(Self { uri: built.map_err(|_unsaid| "not a valid URL")?, user })
     }
 
     /// `https://host:6443/path`, as far as it is no secret.

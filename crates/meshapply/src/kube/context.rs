@@ -203,7 +203,7 @@ fn with_user(proxy: &Address, file: &Path) -> Result<http::Uri, Error> {
     let host = proxy.uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
     let scheme = proxy.uri.scheme_str().unwrap_or("http");
     let text = Zeroizing::new(format!("{scheme}://{}@{host}/", *escaped));
-    text.parse().map_err(|_| at(file, None, "the user of the proxy cannot be sent"))
+    text.parse().map_err(|_unsaid| at(file, None, "the user of the proxy cannot be sent"))
 }
 
 fn is_unverified(cluster: &Cluster) -> bool {
@@ -251,19 +251,23 @@ fn secrets_of(user: &User) -> Vec<Zeroizing<String>> {
     all.filter(|text| text.len() >= 8).map(|text| Zeroizing::new(text.to_owned())).collect()
 }
 
+/// Bytes, and where they are named.
+type Placed = (Zeroizing<Vec<u8>>, String);
+
 /// The bytes of `NAME-data`, or of the file `NAME`.
 fn data(
     name: &str,
     data: &Option<Text>,
     path: &Option<Text>,
     file: &Path,
-) -> Result<Option<(Zeroizing<Vec<u8>>, String)>, Error> {
+) -> Result<Option<Placed>, Error> {
     if let Some(text) = filled(data) {
         let packed: Zeroizing<String> =
             Zeroizing::new(text.value.chars().filter(|c| !c.is_ascii_whitespace()).collect());
         let decoded = STANDARD.decode(packed.as_bytes());
-        let decoded = decoded
-            .map_err(|_| wrong(file, text, &format!("`{name}-data` is"), "not valid base64"))?;
+        let decoded = decoded.map_err(|_unsaid| {
+            wrong(file, text, &format!("`{name}-data` is"), "not valid base64")
+        })?;
         return Ok(Some((Zeroizing::new(decoded), place(file, Some(text.referenced)))));
     }
     let Some(text) = filled(path) else { return Ok(None) };
@@ -356,7 +360,7 @@ fn check_identity(cert: &[u8], key: &[u8]) -> Result<(), &'static str> {
     if !certs.is_ok_and(|certs| !certs.is_empty()) {
         return Err("a client certificate that is not PEM");
     }
-    PrivateKeyDer::from_pem_slice(key).map(|_| ()).map_err(|_| "a client key that is not PEM")
+    PrivateKeyDer::from_pem_slice(key).map(|_| ()).map_err(|_unsaid| "a client key that is not PEM")
 }
 
 /// Where the user's header comes from; two kinds at once are refused, as kubectl does.

@@ -211,10 +211,10 @@ impl Plugin {
     /// Reads its answer, JSON or YAML; what is wrong with it is said without any of it.
     fn read(&self, out: &[u8]) -> Result<Issued, String> {
         const WHAT: &str = "something that is not an ExecCredential";
-        let text = std::str::from_utf8(out).map_err(|_| WHAT.to_owned())?;
+        let text = std::str::from_utf8(out).map_err(|_unsaid| WHAT.to_owned())?;
         let options = serde_saphyr::options! { with_snippet: false };
-        let credential: Credential =
-            serde_saphyr::from_str_with_options(text, options).map_err(|_| WHAT.to_owned())?;
+        let credential: Credential = serde_saphyr::from_str_with_options(text, options)
+            .map_err(|_unsaid| WHAT.to_owned())?;
         if credential.kind.as_deref() != Some("ExecCredential") {
             return Err(WHAT.to_owned());
         }
