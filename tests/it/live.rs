@@ -54,7 +54,7 @@ fn nothing_to_ask() {
         r#"
         exit 1
         --- stderr
-        error[apply/kubeconfig]: context `absent` cannot be used: failed to load current context: absent
+        error[apply/kubeconfig]: kubeconfig @/kubeconfig has no context `absent`
 
         hint: `kubectl config get-contexts` lists the contexts; `--kubeconfig FILE` names another file
     "#,

@@ -19,6 +19,7 @@ mod init;
 mod inspect;
 mod interop;
 mod kill;
+mod kubeconfig;
 mod live;
 mod mesh;
 mod mesh_apply;

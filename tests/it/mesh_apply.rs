@@ -270,9 +270,34 @@ fn a_cluster_that_is_away() {
         r#"
         exit 1
         --- stderr
-        error[apply/kubeconfig]: context `a` cannot be used: failed to load current context: a
+        error[apply/kubeconfig]: kubeconfig @/kubeconfig has no context `a`
 
         hint: `kubectl config get-contexts` lists the contexts; `--kubeconfig FILE` names another file
     "#,
     );
+}
+
+/// What the version before applied as `meshctl` stays ours, and what only that name owned goes with it.
+#[test]
+fn what_was_applied_under_our_old_name() {
+    let Some(mesh) = mesh() else { return };
+    let apply = || mesh.run_as("writer", "mesh apply -f @/mesh.yaml --yes");
+    ended(&apply(), 0, &["done: 6 writes"]);
+    let (api, cluster) = (calls(&mesh), &mesh.clusters[0]);
+    let live = cluster.block_on(api.get("reviews")).expect("a VirtualService");
+    let mut spec = live.data["spec"].clone();
+    spec["exportTo"] = json!(["."]);
+    let object = json!({
+        "apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "spec": spec,
+        "metadata": {"name": "reviews", "namespace": "default", "labels": live.metadata.labels},
+    });
+    cluster.block_on(api.delete("reviews", &Default::default())).expect("deleted");
+    let old = PatchParams::apply("meshctl");
+    cluster.block_on(api.patch("reviews", &old, &Patch::Apply(&object))).expect("applied");
+    ended(&apply(), 0, &["applied VirtualService default/reviews", "done: 1 writes"]);
+    let live = cluster.block_on(api.get("reviews")).expect("a VirtualService");
+    assert_eq!(live.data["spec"]["exportTo"], Value::Null);
+    let managers = live.metadata.managed_fields.into_iter().flatten().filter_map(|f| f.manager);
+    assert_eq!(managers.collect::<Vec<_>>(), ["meshpki.dev/meshctl"]);
+    ended(&apply(), 0, &["nothing to do"]);
 }

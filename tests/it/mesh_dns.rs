@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, DeleteParams};
-use meshapply::kube::{Kube, Options};
+use meshapply::kube::{Context, Kube, Kubeconfig, Options, Surroundings};
 use serde_json::{Value, json};
 use tests::cli::{Ran, Shell, ended};
 use tests::dns;
@@ -242,7 +242,7 @@ fn the_corefile_of_a_cluster() {
     assert!(written.0.starts_with(KUBEADM), "{}", written.0);
     let managers = cluster.block_on(config_maps(cluster).get("coredns")).expect("a ConfigMap");
     let managers = managers.metadata.managed_fields.expect("managers");
-    assert!(managers.iter().any(|entry| entry.manager.as_deref() == Some("meshctl")));
+    assert!(managers.iter().any(|entry| entry.manager.as_deref() == Some("meshpki.dev/meshctl")));
     ended(&apply(&mesh, "--yes"), 0, &["nothing to do"]);
     ended(&diff(&mesh, ""), 0, &["prune 0, unchanged 4\n"]);
     assert_eq!(corefile(cluster), written, "a second run writes nothing");
@@ -326,7 +326,15 @@ fn somebody_was_faster(mesh: &Mesh) {
     let patch = json!({"metadata": {"resourceVersion": version}, "data": {"Corefile": text}});
     for dry_run in [true, false] {
         let refused = cluster.block_on(async {
-            let kube = Kube::new(Some(&kubeconfig), "cluster1", options.clone()).await?;
+            let all = Kubeconfig::read(Some(&kubeconfig), &|_| None)?;
+            let around = Surroundings {
+                env: &|_| None,
+                hidden: &[],
+                can_ask: false,
+                patience: std::time::Duration::from_secs(10),
+            };
+            let context = Context::read(&all, "cluster1", &around)?;
+            let kube = Kube::connect(context, options.clone()).await?;
             kube.patch_config_map("kube-system", "coredns", &patch, dry_run).await
         });
         let refused = refused.expect_err("a conflict").to_string();

@@ -1,5 +1,6 @@
 //! What the tests and benchmarks share: scratch folders, the commands under test, the judges, ratios.
 
+pub mod api;
 pub mod authority;
 pub mod ber;
 pub mod cases;
@@ -10,6 +11,7 @@ pub mod differ;
 pub mod dns;
 pub mod forge;
 pub mod fuzz;
+pub mod fuzz_kubeconfig;
 pub mod fuzz_mesh;
 pub mod judge;
 pub mod judges;

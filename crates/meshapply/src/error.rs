@@ -27,12 +27,18 @@ pub enum Error {
         /// Its message.
         message: String,
     },
-    /// The kubeconfig cannot be used.
-    #[error("context `{context}` cannot be used: {message}")]
-    Kubeconfig {
+    /// There are no credentials to ask the server with: a credential plugin, or a file with a token.
+    #[error("no credentials for context `{context}`: {message}")]
+    Credentials {
         /// The context.
         context: String,
-        /// What is wrong.
+        /// What is wrong: a plugin's name, status and first line of standard error.
+        message: String,
+    },
+    /// The kubeconfig cannot be used.
+    #[error("{message}")]
+    Kubeconfig {
+        /// What is wrong: `kubeconfig FILE:LINE:COLUMN: ..`, and nothing of what the file holds.
         message: String,
     },
     /// istiod's release cannot be told.
@@ -104,6 +110,7 @@ impl Error {
     /// Every code there is, in alphabetical order.
     pub const CODES: &'static [&'static str] = &[
         "apply/api",
+        "apply/credentials",
         "apply/forbidden",
         "apply/foreign",
         "apply/immutable",
@@ -117,6 +124,7 @@ impl Error {
         "apply/no-replicas",
         "apply/obstacle",
         "apply/patience",
+        "apply/secret-type",
         "apply/stuck",
         "apply/unfinished",
         "apply/unproven",
@@ -128,6 +136,7 @@ impl Error {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Api { .. } => "apply/api",
+            Self::Credentials { .. } => "apply/credentials",
             Self::Forbidden { .. } => "apply/forbidden",
             Self::Kubeconfig { .. } => "apply/kubeconfig",
             Self::IstioVersion { .. } => "apply/istio-version",
@@ -147,6 +156,7 @@ impl Error {
                 Stop::NoIstiod => "apply/no-istiod",
                 Stop::NoReplicas { .. } => "apply/no-replicas",
                 Stop::Obstacle { .. } => "apply/obstacle",
+                Stop::SecretType { .. } => "apply/secret-type",
                 Stop::Stuck { .. } => "apply/stuck",
             },
         }
@@ -171,7 +181,8 @@ impl Error {
         }
         matches!(
             self,
-            Self::Forbidden { .. }
+            Self::Credentials { .. }
+                | Self::Forbidden { .. }
                 | Self::Kubeconfig { .. }
                 | Self::IstioVersion { .. }
                 | Self::Interrupted { .. }

@@ -165,6 +165,7 @@ fn live(files: Secret, version: u64) -> Live {
         claim: None,
         restart: BTreeSet::new(),
         immutable: false,
+        type_: "Opaque".to_owned(),
         has_copy: false,
         written: None,
     }

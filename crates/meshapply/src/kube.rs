@@ -1,15 +1,11 @@
 //! A cluster behind an API server.
 
-use std::future::Future;
-use std::path::Path;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Pod, Secret as KubeSecret};
+use kube::Client;
 use kube::api::{Api, PatchParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
 use meshpki::istiod::Version;
-use tokio::time::timeout;
 
 use crate::cluster::Cluster;
 use crate::error::Error;
@@ -19,18 +15,29 @@ use crate::proof::Proof;
 use crate::state::{Desired, Observed};
 use crate::workload::Id;
 
+mod address;
+mod ask;
 mod config_maps;
+mod context;
+mod credentials;
 mod identity;
 mod istiod;
+mod kubeconfig;
 mod mesh_config;
 mod older;
+mod plugin;
 mod prove;
+mod proxy;
 mod resources;
 mod secret;
+mod service;
 mod workloads;
 
+use ask::{ask, ask_optional, deepest, told, write};
+pub use context::{Context, Security, Surroundings};
 pub use identity::Identity;
 pub use istiod::Istiod;
+pub use kubeconfig::Kubeconfig;
 pub use mesh_config::MeshConfig;
 pub use older::OlderPod;
 
@@ -56,41 +63,32 @@ pub struct Options {
 pub struct Kube {
     client: Client,
     server: String,
+    security: Security,
     identity: Identity,
     options: Options,
 }
 
 impl Kube {
-    /// Reads a context; nothing is asked of the server yet. Without a file it is `$KUBECONFIG`, or `~/.kube/config`.
+    /// Makes a client for a context, which runs its credential plugin; nothing is asked of the server yet.
     ///
     /// # Errors
-    /// `apply/kubeconfig`.
-    pub async fn new(file: Option<&Path>, context: &str, options: Options) -> Result<Self, Error> {
-        let fail = |message: String| Error::Kubeconfig { context: context.to_owned(), message };
-        let selected =
-            KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
-        let kubeconfig = match file {
-            Some(path) => Kubeconfig::read_from(path),
-            None => Kubeconfig::read(),
-        };
-        let kubeconfig = kubeconfig.map_err(|error| fail(told(&error)))?;
-        let mut config = Config::from_custom_kubeconfig(kubeconfig, &selected)
-            .await
-            .map_err(|error| fail(told(&error)))?;
-        // We retry ourselves, with an eye on the clock and a word to the user.
-        config.default_retry = false;
-        config.connect_timeout = Some(Duration::from_secs(5));
-        config.read_timeout = Some(REQUEST);
-        let server = config.cluster_url.to_string();
-        let identity = Identity::of(&config);
-        let client = Client::try_from(config).map_err(|error| fail(told(&error)))?;
-        Ok(Self { client, server: server.trim_end_matches('/').to_owned(), identity, options })
+    /// `apply/credentials`.
+    pub async fn connect(context: Context, options: Options) -> Result<Self, Error> {
+        let (server, security) = (context.server(), context.security().clone());
+        let identity = context.identity();
+        Ok(Self { client: context.client().await?, server, security, identity, options })
     }
 
-    /// The address of the API server.
+    /// The address of the API server, without user information and query.
     #[must_use]
     pub fn server(&self) -> &str {
         &self.server
+    }
+
+    /// How far the connection can be trusted.
+    #[must_use]
+    pub const fn security(&self) -> &Security {
+        &self.security
     }
 
     /// What istiod of every revision is: release and settings, sorted by name.
@@ -199,71 +197,4 @@ impl Cluster for Kube {
     async fn prove(&self, desired: &Desired) -> Result<Proof, Error> {
         prove::prove(self, &desired.secret).await
     }
-}
-
-/// Awaits a request; what goes wrong is told with what was asked.
-async fn ask<T>(
-    what: impl Fn() -> String,
-    request: impl Future<Output = Result<T, kube::Error>>,
-) -> Result<T, Error> {
-    match timeout(REQUEST, request).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => Err(refused(what(), &error)),
-        Err(_) => Err(Error::Unreachable {
-            what: what(),
-            message: format!("no answer within {} s", REQUEST.as_secs()),
-        }),
-    }
-}
-
-/// The same for something that may not be there.
-async fn ask_optional<T>(
-    what: impl Fn() -> String,
-    request: impl Future<Output = Result<T, kube::Error>>,
-) -> Result<Option<T>, Error> {
-    match ask(what, request).await {
-        Ok(answer) => Ok(Some(answer)),
-        Err(Error::Api { status: 404, .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Our error for kube's, without its `Debug` text, which would print all it has.
-fn refused(what: String, error: &kube::Error) -> Error {
-    match error {
-        kube::Error::Api(status) if status.code == 403 => {
-            Error::Forbidden { what, message: status.message.clone() }
-        }
-        kube::Error::Api(status) => {
-            Error::Api { what, message: status.message.clone(), status: status.code }
-        }
-        // Whichever of several requests was first to find that nobody is there: they all say the same.
-        kube::Error::Service(_) | kube::Error::HyperError(_) => {
-            Error::Unreachable { what: "reach the API server".to_owned(), message: deepest(error) }
-        }
-        other => Error::Unreachable { what, message: told(other) },
-    }
-}
-
-/// The cause below all causes: `Connection refused`, `invalid peer certificate: UnknownIssuer`.
-fn deepest(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(below) = cause.source() {
-        cause = below;
-    }
-    cause.to_string()
-}
-
-/// An error with its causes, each once.
-fn told(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }

@@ -1,7 +1,11 @@
 //! Names this crate reads and writes in clusters.
 
 /// Who we are to server-side apply.
-pub const FIELD_MANAGER: &str = "meshctl";
+pub const FIELD_MANAGER: &str = "meshpki.dev/meshctl";
+/// Who we were before; Gloo's command line has this name.
+pub const OLD_FIELD_MANAGER: &str = "meshctl";
+/// Label of what is ours, and its value.
+pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "meshctl");
 /// The namespace of istiod where none is given.
 pub const ISTIO_NAMESPACE: &str = "istio-system";
 /// The secret istiod reads (`manifests/charts/istio-control/istio-discovery/templates/deployment.yaml`).

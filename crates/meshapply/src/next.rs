@@ -116,6 +116,11 @@ pub enum Stop {
         /// Why.
         why: String,
     },
+    /// The secret is of a type that cannot hold the files, and a secret's type cannot change.
+    SecretType {
+        /// The type.
+        found: String,
+    },
     /// A rollout does not get anywhere.
     Stuck {
         /// Whose.
@@ -232,6 +237,9 @@ pub fn refusal(desired: &Desired, observed: &Observed) -> Option<Stop> {
     if let Some(live) = &observed.secret {
         if live.immutable {
             return Some(Stop::Immutable);
+        }
+        if !live.can_hold(&desired.secret) {
+            return Some(Stop::SecretType { found: live.type_.clone() });
         }
         if !live.foreign.is_empty() && !desired.adopt {
             return Some(Stop::Foreign { managers: live.foreign.clone() });
@@ -368,6 +376,11 @@ impl std::fmt::Display for Stop {
                 write!(f, "{id} has no replicas: nothing would sign, nothing can be proven")
             }
             Self::Obstacle { id, why } => write!(f, "{id} would not restart: {why}"),
+            Self::SecretType { found } => write!(
+                f,
+                "secret {} is of type `{found}`, which cannot hold the files of the folder, and a secret's type cannot change",
+                names::CACERTS
+            ),
             Self::Stuck { id, why } => write!(f, "{id} does not come up: {why}"),
         }
     }

@@ -111,6 +111,21 @@ pub struct Live {
     pub has_copy: bool,
     /// When its files were written last; `None` where that is not recorded.
     pub written: Option<Time>,
+    /// Its type, which cannot change: `Opaque`, `kubernetes.io/tls`.
+    pub type_: String,
+}
+
+impl Live {
+    /// Whether a secret of its type may hold these files (`kubernetes pkg/apis/core/validation: ValidateSecret`).
+    #[must_use]
+    pub fn can_hold(&self, files: &Secret) -> bool {
+        match self.type_.as_str() {
+            "kubernetes.io/tls" => {
+                ["tls.crt", "tls.key"].iter().all(|name| files.get(name).is_some())
+            }
+            other => !other.starts_with("kubernetes.io/"),
+        }
+    }
 }
 
 /// What a cluster should come to hold.

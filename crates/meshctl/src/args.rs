@@ -447,6 +447,9 @@ pub struct Check {
     /// istiod runs with ISTIO_MULTIROOT_MESH=true; with --context each says so itself.
     #[arg(long)]
     pub multi_root: bool,
+    /// Proceed despite the error with this code: `ctl/insecure-server`.
+    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    pub force: Vec<String>,
     /// How the result is written.
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub output: Output,

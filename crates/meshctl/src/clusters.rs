@@ -1,17 +1,22 @@
 //! The clusters a command talks to: named on the command line or by the mesh's spec, reached, looked at before anything
 //! is done.
 
+mod guard;
+
 use std::path::Path;
+use std::time::Duration;
 
 use futures_util::future::join_all;
-use meshapply::kube::{Istiod, Kube, MeshConfig, Options};
+use meshapply::kube::{
+    Context, Istiod, Kube, Kubeconfig, MeshConfig, Options, Security, Surroundings,
+};
 use meshapply::proof::NamespaceRoots;
 use meshapply::state::Observed;
 use meshapply::{Cluster, Error};
 use meshpki::istiod::InSpec;
 use tokio::runtime::Runtime;
 
-use crate::args::Clusters;
+use crate::args::{Clusters, Rollout};
 use crate::report::Failure;
 use crate::{Io, mesh, show};
 
@@ -41,6 +46,10 @@ pub(crate) struct Target {
     /// The cluster itself.
     pub(crate) kube: Kube,
 }
+
+/// A credential plugin may run this long where nobody is there to answer it, and where somebody is.
+const SILENT: Duration = Duration::from_secs(60);
+const ASKING: Duration = Duration::from_secs(300);
 
 /// What was seen of a cluster before anything was done.
 pub(crate) struct Seen {
@@ -132,9 +141,43 @@ fn named(args: &Clusters, io: &mut Io<'_>) -> Result<Vec<Named>, Failure> {
     Ok(named)
 }
 
-/// Reads the contexts; nothing is asked of a server yet.
+/// How contexts are reached, and what is dared.
+pub(crate) struct Way<'a> {
+    /// The kubeconfig that was named.
+    kubeconfig: Option<&'a Path>,
+    /// Codes of errors that are overridden.
+    force: &'a [String],
+    /// The variable with a passphrase, which no child of ours gets.
+    hidden: Option<&'a String>,
+    /// How long a credential plugin may run.
+    patience: Option<Duration>,
+}
+
+impl<'a> Way<'a> {
+    /// The usual way.
+    pub(crate) const fn new(kubeconfig: Option<&'a Path>, force: &'a [String]) -> Self {
+        Self { kubeconfig, force, hidden: None, patience: None }
+    }
+
+    /// The way of a push: a credential plugin has as long as every other wait.
+    pub(crate) fn of(clusters: &'a Clusters, rollout: &'a Rollout) -> Self {
+        let seconds = u64::try_from(rollout.timeout).unwrap_or(u64::MAX);
+        Self {
+            patience: Some(Duration::from_secs(seconds)),
+            ..Self::new(clusters.kubeconfig.as_deref(), &rollout.force)
+        }
+    }
+
+    /// Keeps a variable from every child.
+    pub(crate) const fn hiding(self, hidden: Option<&'a String>) -> Self {
+        Self { hidden, ..self }
+    }
+}
+
+/// Reads the contexts and runs their credential plugins; nothing is asked of a server yet.
 pub(crate) async fn targets(
     args: &Clusters,
+    way: Way<'_>,
     workloads: bool,
     io: &mut Io<'_>,
 ) -> Result<Vec<Target>, Failure> {
@@ -147,32 +190,46 @@ pub(crate) async fn targets(
         workloads,
         service_account: args.service_account.clone(),
     };
-    reach(named, args.kubeconfig.as_deref(), options).await
+    reach(named, way, options, io).await
 }
 
-/// Reads the contexts of clusters that were named; nothing is asked of a server yet.
+/// Reads the contexts of clusters that were named and runs their credential plugins, once every connection is found
+/// good enough for keys and tokens; nothing is asked of a server yet.
 pub(crate) async fn reach(
     named: Vec<Named>,
-    kubeconfig: Option<&Path>,
+    way: Way<'_>,
     options: impl Fn(&Named) -> Options,
+    io: &mut Io<'_>,
 ) -> Result<Vec<Target>, Failure> {
     if named.is_empty() {
         return Err(Failure::usage("no cluster is named").hint(
             "`--context east=CONTEXT` names one; `kubectl config get-contexts` lists the contexts",
         ));
     }
-    let mut targets: Vec<Target> = Vec::new();
+    let kubeconfig = Kubeconfig::read(way.kubeconfig, io.env)?;
+    let hidden: Vec<String> = way.hidden.into_iter().cloned().collect();
+    let patience = way.patience.unwrap_or(if io.can_ask { ASKING } else { SILENT });
+    let around = Surroundings { env: io.env, hidden: &hidden, can_ask: io.can_ask, patience };
+    let mut contexts: Vec<(Named, Context)> = Vec::new();
     for one in named {
-        let options = options(&one);
-        let Named { name, context, istio_namespace, spec } = one;
-        if let Some(twin) = targets.iter().find(|t| t.name == name || t.context == context) {
+        let shared =
+            |(twin, _): &&(Named, Context)| twin.name == one.name || twin.context == one.context;
+        if let Some((twin, _)) = contexts.iter().find(shared) {
             return Err(Failure::usage(format!(
-                "cluster {} (context {}) and cluster {name} (context {context}) have a name in common",
-                twin.name, twin.context
+                "cluster {} (context {}) and cluster {} (context {}) have a name in common",
+                twin.name, twin.context, one.name, one.context
             )));
         }
-        let kube = Kube::new(kubeconfig, &context, options).await?;
-        targets.push(Target { name, context, istio_namespace, spec, kube });
+        let context = Context::read(&kubeconfig, &one.context, &around)?;
+        guard::check(&one, &context, way.force, io)?;
+        contexts.push((one, context));
+    }
+    let mut targets: Vec<Target> = Vec::new();
+    for (one, context) in contexts {
+        let options = options(&one);
+        let Named { name, context: label, istio_namespace, spec } = one;
+        let kube = Kube::connect(context, options).await?;
+        targets.push(Target { name, context: label, istio_namespace, spec, kube });
     }
     Ok(targets)
 }
@@ -224,6 +281,17 @@ fn unseen(target: &Target, error: Error, failed: &[usize], targets: &[Target]) -
 
 /// `cluster east (context prod-east, https://..)`.
 pub(crate) fn place(target: &Target) -> String {
-    let Target { name, context, kube, .. } = target;
-    show::safe(&format!("cluster {name} (context {context}, {})", kube.server()))
+    place_of(&target.name, &target.context, target.kube.server())
+}
+
+fn place_of(name: &str, context: &str, server: &str) -> String {
+    show::safe(&format!("cluster {name} (context {context}, {server})"))
+}
+
+/// Whether the connection is one that nobody on the way can read: as a word of results.
+pub(crate) const fn tls(target: &Target) -> &'static str {
+    match target.kube.security() {
+        Security::Verified => "verified",
+        _ => "unverified",
+    }
 }

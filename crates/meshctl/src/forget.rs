@@ -35,7 +35,7 @@ pub(crate) fn run(args: &Forget, io: &mut Io<'_>) -> Result<Exit, Failure> {
     runtime()?.block_on(async {
         let (targets, found) = match args.clusters.is_empty() {
             true => (Vec::new(), Vec::new()),
-            false => live::asked(&args.clusters, io).await?,
+            false => live::asked(&args.clusters, &args.force, io).await?,
         };
         let found = all_found(&targets, found)?;
         let on_disk = sets(args, &targets, io.now)?;

@@ -15,7 +15,7 @@ use meshpki::istiod::{
 use meshpki::{Cert, Time};
 
 use crate::args::Clusters;
-use crate::clusters::{Seen, Target, look_at, place as place_of, targets};
+use crate::clusters::{Seen, Target, Way, look_at, place as place_of, targets};
 use crate::place::Source;
 use crate::report::Failure;
 use crate::show::word;
@@ -36,12 +36,14 @@ pub(crate) struct Found {
 /// The clusters of a command that only looks, each another one, and what was found in each.
 ///
 /// # Errors
-/// `apply/kubeconfig`, `ctl/wrong-cluster`; what else goes wrong is in what was found.
+/// `apply/kubeconfig`, `apply/credentials`, `ctl/insecure-server`, `ctl/wrong-cluster`; what else goes wrong is in what was found.
 pub(crate) async fn asked(
     args: &Clusters,
+    force: &[String],
     io: &mut Io<'_>,
 ) -> Result<(Vec<Target>, Vec<Result<Found, Error>>), Failure> {
-    let targets = targets(args, false, io).await?;
+    let way = Way::new(args.kubeconfig.as_deref(), force);
+    let targets = targets(args, way, false, io).await?;
     let (found, twins) = tokio::join!(find(&targets), place::refuse_known_twins(&targets));
     twins?;
     Ok((targets, found))

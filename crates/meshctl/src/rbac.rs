@@ -8,7 +8,7 @@ use meshapply::workload::Kind;
 use serde_json::{Value, json};
 
 use crate::args::{Push, Restart};
-use crate::clusters::{Seen, Target, look, targets};
+use crate::clusters::{Seen, Target, Way, look, targets};
 use crate::report::Failure;
 use crate::show::{safe, word};
 use crate::{Exit, Io, show};
@@ -53,7 +53,8 @@ pub(crate) async fn print(args: &Push, io: &mut Io<'_>) -> Result<Exit, Failure>
         show::output(&Rights::new(args, namespace, None).text(), io)?;
         return Ok(Exit::Good);
     }
-    let targets = targets(&args.clusters, args.rollout.workloads, io).await?;
+    let way = Way::of(&args.clusters, &args.rollout);
+    let targets = targets(&args.clusters, way, args.rollout.workloads, io).await?;
     let seen = look(&targets).await?;
     let text = |(target, seen): (&Target, &Seen)| {
         Rights::new(args, target.istio_namespace.clone(), Some(seen)).text()

@@ -33,6 +33,7 @@ impl Failure {
         "ctl/dir-permissions",
         "ctl/exists",
         "ctl/folder-differs",
+        "ctl/insecure-server",
         "ctl/io",
         "ctl/kept-key",
         "ctl/key-permissions",
@@ -200,6 +201,9 @@ const fn apply_hint(error: &meshapply::Error) -> Option<&'static str> {
         E::Kubeconfig { .. } => {
             "`kubectl config get-contexts` lists the contexts; `--kubeconfig FILE` names another file"
         }
+        E::Credentials { .. } => {
+            "`kubectl --context CONTEXT get --raw /readyz` asks for the same credentials, and shows all the plugin says"
+        }
         E::IstioVersion { .. } => "`--istio-version 1.30.3` says it",
         E::NoCrd { .. } => {
             "install Istio's CRDs; the form follows the cluster's `istioVersion` in the spec"
@@ -216,6 +220,9 @@ const fn apply_hint(error: &meshapply::Error) -> Option<&'static str> {
         }
         E::Stopped(Stop::Immutable) => {
             "an immutable secret is deleted and made anew by hand, or made without `immutable` where it comes from"
+        }
+        E::Stopped(Stop::SecretType { .. }) => {
+            "make the set with `--layout tls`, which the type can hold; or keep a copy, `kubectl delete secret cacerts`, and push again: istiod runs on with what it has until it restarts"
         }
         E::Stopped(Stop::Moved { .. } | Stop::Gone) => {
             "look who else is at work, then run the command again: it shows a new plan"

@@ -14,7 +14,7 @@ use meshpki::Time;
 use meshpki::istiod::Secret;
 
 use crate::args::{Clusters, DryRun, Output, Push, Rollback, Rollout};
-use crate::clusters::{Seen, Target, look, place as place_of, runtime, targets};
+use crate::clusters::{Seen, Target, Way, look, place as place_of, runtime, targets};
 use crate::place::{Source, Twins};
 use crate::report::Failure;
 use crate::{Exit, Io, check, place, show};
@@ -30,7 +30,8 @@ pub fn push(args: &Push, io: &mut Io<'_>) -> Result<Exit, Failure> {
     crate::ca::warn_exposed(&args.dir, io);
     let mut folders: BTreeMap<String, Secret> = check::secrets(&args.dir)?;
     runtime.block_on(async {
-        let targets = targets(&args.clusters, args.rollout.workloads, io).await?;
+        let way = Way::of(&args.clusters, &args.rollout);
+        let targets = targets(&args.clusters, way, args.rollout.workloads, io).await?;
         let mut secrets = Vec::new();
         for target in &targets {
             let secret = folders.remove(&target.name);
@@ -72,7 +73,8 @@ fn refuse_older(
 /// Runs `meshctl rollback`.
 pub fn rollback(args: &Rollback, io: &mut Io<'_>) -> Result<Exit, Failure> {
     runtime()?.block_on(async {
-        let targets = targets(&args.clusters, args.rollout.workloads, io).await?;
+        let way = Way::of(&args.clusters, &args.rollout);
+        let targets = targets(&args.clusters, way, args.rollout.workloads, io).await?;
         let (seen, twins) = look_apart(&targets, &args.rollout.force).await?;
         let mut secrets = Vec::new();
         for (target, seen) in targets.iter().zip(&seen) {

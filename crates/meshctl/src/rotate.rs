@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::args::{Output, Renew, RotateIntermediate};
 use crate::ca::renew;
-use crate::clusters::{Seen, Target, place as place_of, runtime, targets};
+use crate::clusters::{Seen, Target, Way, place as place_of, runtime, targets};
 use crate::files::{self, Workspace};
 use crate::place::Source;
 use crate::report::Failure;
@@ -35,7 +35,9 @@ pub(crate) fn run(args: &RotateIntermediate, io: &mut Io<'_>) -> Result<Exit, Fa
     }
     let runtime = runtime()?;
     let (targets, seen, twins) = runtime.block_on(async {
-        let targets = targets(&args.clusters, args.rollout.workloads, io).await?;
+        let way = Way::of(&args.clusters, &args.rollout);
+        let way = way.hiding(args.passphrase.passphrase_env.as_ref());
+        let targets = targets(&args.clusters, way, args.rollout.workloads, io).await?;
         let (seen, twins) = look_apart(&targets, &args.rollout.force).await?;
         Ok::<_, Failure>((targets, seen, twins))
     })?;

@@ -53,7 +53,7 @@ enum State {
 pub fn run(args: &Status, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let mut folders = args.dir.as_deref().map(check::secrets).transpose()?.unwrap_or_default();
     let kept = args.dir.as_deref().map(files::kept).transpose()?.unwrap_or_default();
-    let (targets, found) = runtime()?.block_on(live::asked(&args.clusters, io))?;
+    let (targets, found) = runtime()?.block_on(live::asked(&args.clusters, &args.force, io))?;
     let misplaced = live::misplaced(&targets, &found, &folders);
     let on_disk = OnDisk { folders: &mut folders, kept: &kept, misplaced: &misplaced };
     let report = report(args, &targets, &found, on_disk, args.at.unwrap_or(io.now));

@@ -4,8 +4,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::Value;
 
-use super::resources::patiently;
-use super::{Kube, ask_optional};
+use super::{Kube, ask, ask_optional};
 use crate::error::Error;
 use crate::names::FIELD_MANAGER;
 
@@ -16,7 +15,8 @@ impl Kube {
     /// Those of a request.
     pub async fn config_map(&self, namespace: &str, name: &str) -> Result<Option<Value>, Error> {
         let what = || format!("get configmap {namespace}/{name}");
-        let found = ask_optional(what, self.config_maps(namespace).get(name)).await?;
+        let api = self.config_maps(namespace);
+        let found = ask_optional(what, || api.get(name)).await?;
         // What came as JSON goes back to JSON.
         Ok(found.map(|map| serde_json::to_value(map).unwrap_or_default()))
     }
@@ -40,7 +40,7 @@ impl Kube {
         };
         let (api, patch) = (self.config_maps(namespace), Patch::Merge(patch));
         let what = || format!("patch configmap {namespace}/{name}");
-        let patched = patiently(what, || api.patch(name, &params, &patch)).await?;
+        let patched = ask(what, || api.patch(name, &params, &patch)).await?;
         Ok(serde_json::to_value(patched).unwrap_or_default())
     }
 

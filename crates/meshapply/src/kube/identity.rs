@@ -36,7 +36,7 @@ impl Kube {
         let api: Api<Namespace> = Api::all(self.client.clone());
         let params = ListParams::default().fields(&format!("metadata.name={SYSTEM}"));
         let what = || format!("read the UID of namespace {SYSTEM}");
-        let uid = match ask(what, api.list(&params)).await {
+        let uid = match ask(what, || api.list(&params)).await {
             Ok(list) => list.items.into_iter().find_map(|namespace| {
                 let is_system = namespace.metadata.name.as_deref() == Some(SYSTEM);
                 namespace.metadata.uid.filter(|_| is_system)

@@ -29,7 +29,8 @@ pub(super) async fn read(kube: &Kube) -> Result<Vec<Istiod>, Error> {
     let namespace = kube.namespace();
     let api: Api<Deployment> = Api::namespaced(kube.client.clone(), namespace);
     let what = || format!("list the deployments of istiod in {namespace}");
-    let list = ask(what, api.list(&ListParams::default().labels("app=istiod"))).await?;
+    let params = ListParams::default().labels("app=istiod");
+    let list = ask(what, || api.list(&params)).await?;
     let mut found = list
         .items
         .iter()

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, ListParams};
 use serde_json::Value;
 
-use super::{Kube, ask_optional};
+use super::{Kube, ask, ask_optional};
 use crate::error::Error;
 
 /// Parts of `meshConfig`.
@@ -26,12 +26,12 @@ pub struct MeshConfig {
 pub(super) async fn read(kube: &Kube) -> Result<MeshConfig, Error> {
     let api: Api<ConfigMap> = Api::namespaced(kube.client.clone(), kube.namespace());
     let what = || format!("read configmap {}/istio", kube.namespace());
-    let mut found = ask_optional(what, api.get("istio")).await?;
+    let mut found = ask_optional(what, || api.get("istio")).await?;
     if found.is_none() {
         for istiod in kube.istiods().await? {
             let name = format!("istio-{}", istiod.revision);
             let what = || format!("read configmap {}/{name}", kube.namespace());
-            found = found.or(ask_optional(what, api.get(&name)).await?);
+            found = found.or(ask_optional(what, || api.get(&name)).await?);
         }
     }
     let text = found.and_then(|map| map.data?.remove("mesh"));
@@ -99,8 +99,8 @@ pub(super) async fn namespaces(
     kube: &Kube,
 ) -> Result<Vec<(String, BTreeMap<String, String>)>, Error> {
     let api: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(kube.client.clone());
-    let list =
-        super::ask(|| "list namespaces".to_owned(), api.list(&ListParams::default())).await?;
+    let params = ListParams::default();
+    let list = ask(|| "list namespaces".to_owned(), || api.list(&params)).await?;
     let there =
         list.items.into_iter().filter(|namespace| namespace.metadata.deletion_timestamp.is_none());
     Ok(there

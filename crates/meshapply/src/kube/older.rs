@@ -55,7 +55,7 @@ async fn changes(kube: &Kube) -> Result<BTreeMap<String, Time>, Error> {
     let api: Api<ConfigMap> = Api::all(kube.client.clone());
     let by_name = ListParams::default().fields(&format!("metadata.name={ROOT_CONFIG_MAP}"));
     let what = || format!("list configmaps {ROOT_CONFIG_MAP} in all namespaces");
-    let maps = ask(what, api.list(&by_name)).await?.items;
+    let maps = ask(what, || api.list(&by_name)).await?.items;
     let recent = |time: &Time| prove::now().0.saturating_sub(time.0) < DAY;
     let change = |map: ConfigMap| {
         let time = changed(&map.metadata).filter(recent)?;

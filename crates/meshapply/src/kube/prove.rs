@@ -10,7 +10,8 @@ use meshpki::{Cert, Time};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
-use super::{Kube, REQUEST, ask, mesh_config, told, workloads};
+use super::ask::Bound;
+use super::{Kube, REQUEST, ask, mesh_config, told, workloads, write};
 use crate::error::Error;
 use crate::istio_ca::{self, Connection, Token};
 use crate::names::{
@@ -113,8 +114,11 @@ async fn token(kube: &Kube) -> Result<Token, Error> {
         ..TokenRequest::default()
     };
     let what = || format!("get a token for serviceaccount {}/{account}", kube.namespace());
+    let params = PostParams::default();
+    // A token that was made and never came is nobody's, and lives as short.
     let answer =
-        ask(what, api.create_token_request(account, &PostParams::default(), &request)).await?;
+        write(Bound::Nothing, what, || api.create_token_request(account, &params, &request));
+    let answer = answer.await?;
     Ok(Token::new(answer.status.map(|status| status.token).unwrap_or_default()))
 }
 
@@ -124,7 +128,7 @@ pub(super) async fn namespaces(kube: &Kube) -> Result<Vec<NamespaceRoots>, Error
     let api: Api<ConfigMap> = Api::all(kube.client.clone());
     let by_name = ListParams::default().fields(&format!("metadata.name={ROOT_CONFIG_MAP}"));
     let what = || format!("list configmaps {ROOT_CONFIG_MAP} in all namespaces");
-    let maps = ask(what, api.list(&by_name)).await?.items;
+    let maps = ask(what, || api.list(&by_name)).await?.items;
     let mut found = Vec::new();
     for (namespace, labels) in mesh_config::namespaces(kube).await? {
         if IGNORED_NAMESPACES.contains(&namespace.as_str()) || !config.serves(&labels) {

@@ -1,21 +1,19 @@
 //! Istio's resources in a cluster, and what a spec is discovered from: listed, applied on the server's side, deleted.
 
 use std::collections::BTreeSet;
-use std::future::Future;
-use std::time::Duration;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIResourceList;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{APIResourceList, ObjectMeta};
 use kube::api::{
     Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions,
     ValidationDirective,
 };
 use kube::discovery::ApiResource;
-use serde_json::Value;
-use tokio::time::sleep;
+use serde_json::{Value, json};
 
-use super::{Kube, ask, ask_optional};
+use super::ask::Bound;
+use super::{Kube, ask, ask_optional, write};
 use crate::error::Error;
-use crate::names::FIELD_MANAGER;
+use crate::names::{FIELD_MANAGER, OLD_FIELD_MANAGER};
 
 /// The group of Istio's traffic resources.
 const GROUP: &str = "networking.istio.io";
@@ -105,8 +103,28 @@ impl Kube {
         }
         let what = || format!("apply {told}");
         let patch = Patch::Apply(&body);
-        let applied = patiently(what, || api.patch(&name, &params, &patch)).await?;
+        let applied = ask(what, || api.patch(&name, &params, &patch)).await?;
+        if dry_run || !is_of_old_manager(&applied.metadata) {
+            return Ok(value(&applied));
+        }
+        // What we leave out now, and set under our old name, would stay: its last owner lets go of it.
+        let (release, params) = (release(&wanted["apiVersion"], &wanted["kind"], &name), old());
+        let what = || format!("apply {told}");
+        let patch = Patch::Apply(&release);
+        let applied = write(Bound::Nothing, what, || api.patch(&name, &params, &patch)).await?;
         Ok(value(&applied))
+    }
+
+    /// A resource as it is, found by its kind, namespace and name; `None` where there is none.
+    ///
+    /// # Errors
+    /// Those of a request.
+    pub async fn resource(&self, wanted: &Value) -> Result<Option<Value>, Error> {
+        let (api, name, told) = self.addressed(wanted);
+        // Whoever may compare clusters may list, and perhaps not get.
+        let params = ListParams::default().fields(&format!("metadata.name={name}"));
+        let found = ask(|| format!("get {told}"), || api.list(&params)).await?;
+        Ok(found.items.first().map(value))
     }
 
     /// Deletes a resource, if it is the one that was looked at; one that is gone already is fine.
@@ -120,7 +138,7 @@ impl Kube {
             Preconditions { resource_version: text("resourceVersion"), uid: text("uid") };
         let params =
             DeleteParams { dry_run, preconditions: Some(preconditions), ..DeleteParams::default() };
-        match patiently(|| format!("delete {told}"), || api.delete(&name, &params)).await {
+        match ask(|| format!("delete {told}"), || api.delete(&name, &params)).await {
             Ok(_) | Err(Error::Api { status: 404, .. }) => Ok(()),
             Err(error) => Err(error),
         }
@@ -144,7 +162,7 @@ impl Kube {
         let api: Api<DynamicObject> = Api::all_with(self.client.clone(), resource);
         let what = || format!("list {} in all namespaces", resource.plural);
         let params = ListParams::default();
-        let list = patiently(what, || api.list(&params)).await?;
+        let list = ask(what, || api.list(&params)).await?;
         // Items of a list do not say what they are.
         let typed = |object: &DynamicObject| {
             let mut value = value(object);
@@ -161,7 +179,7 @@ impl Kube {
         for version in VERSIONS {
             let api_version = format!("{GROUP}/{version}");
             let what = || format!("ask for the kinds of {api_version}");
-            let answer = ask_optional(what, self.client.list_api_group_resources(&api_version));
+            let answer = ask_optional(what, || self.client.list_api_group_resources(&api_version));
             let list: Option<APIResourceList> = answer.await?;
             let kinds = list.into_iter().flat_map(|list| list.resources);
             served.extend(kinds.map(|resource| (api_version.clone(), resource.kind)));
@@ -170,25 +188,23 @@ impl Kube {
     }
 }
 
-/// How often a server that is busy is asked, and the time between.
-const TRIES: u32 = 12;
-const PAUSE: Duration = Duration::from_millis(500);
+/// Whether fields were applied under the name we had before.
+pub(super) fn is_of_old_manager(metadata: &ObjectMeta) -> bool {
+    metadata.managed_fields.iter().flatten().any(|entry| {
+        entry.manager.as_deref() == Some(OLD_FIELD_MANAGER)
+            && entry.operation.as_deref() == Some("Apply")
+    })
+}
 
-/// Asks again while the server is busy, as it is for some seconds after CRDs were installed: nothing is decided then.
-pub(super) async fn patiently<T, F: Future<Output = Result<T, kube::Error>>>(
-    what: impl Fn() -> String,
-    request: impl Fn() -> F,
-) -> Result<T, Error> {
-    let mut tries = 1;
-    loop {
-        match ask(&what, request()).await {
-            Err(Error::Api { status: 429 | 503 | 504, .. }) if tries < TRIES => {
-                tries += 1;
-                sleep(PAUSE).await;
-            }
-            answer => return answer,
-        }
-    }
+/// An object without fields: applied under our old name, after all fields we want were applied under the new one, it
+/// leaves nothing to the old name, and takes away what only the old name owned.
+pub(super) fn release(api_version: &Value, kind: &Value, name: &str) -> Value {
+    json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name}})
+}
+
+/// How it is applied.
+pub(super) fn old() -> PatchParams {
+    PatchParams::apply(OLD_FIELD_MANAGER)
 }
 
 fn resource(group: &str, version: &str, kind: &str, plural: &str) -> ApiResource {

@@ -9,9 +9,13 @@ use meshpki::Time;
 use meshpki::istiod::Secret;
 use serde_json::json;
 
+use super::ask::{Bound, write as write_to};
+use super::resources::{is_of_old_manager, old, release};
 use super::{Kube, ask, ask_optional};
 use crate::error::Error;
-use crate::names::{CACERTS, FIELD_MANAGER, LAST_APPLIED, MARK, PREVIOUS, RESTART};
+use crate::names::{
+    CACERTS, FIELD_MANAGER, LAST_APPLIED, MANAGED_BY, MARK, OLD_FIELD_MANAGER, PREVIOUS, RESTART,
+};
 use crate::state::{Desired, Live, Vacant, Who, fingerprint, mark, restart_text};
 
 /// Tells a secret with files from one without.
@@ -27,7 +31,8 @@ pub(super) fn vacant(found: Option<Live>) -> (Option<Live>, Option<Vacant>) {
 /// Reads a secret of the namespace of istiod; `None` when there is none.
 pub(super) async fn read(kube: &Kube, name: &str) -> Result<Option<Live>, Error> {
     let what = || format!("read secret {}/{name}", kube.namespace());
-    let found = ask_optional(what, kube.secrets().get(name)).await?;
+    let api = kube.secrets();
+    let found = ask_optional(what, || api.get(name)).await?;
     Ok(found.map(live))
 }
 
@@ -47,7 +52,8 @@ fn live(secret: KubeSecret) -> Live {
     let mark = annotations.get(MARK).filter(is_ours).cloned();
     let restart = annotations.get(RESTART).filter(|_| mark.is_some());
     Live {
-        foreign: foreign(&managers, &files),
+        foreign: foreign(&managers, &files, annotations.contains_key(MARK)),
+        type_: secret.type_.unwrap_or_default(),
         resource_version: secret.metadata.resource_version.unwrap_or_default(),
         restart: restart.map(|text| Who::parse_all(text)).unwrap_or_default(),
         immutable: secret.immutable.unwrap_or(false),
@@ -68,13 +74,17 @@ pub(super) fn written(entries: &[ManagedFieldsEntry]) -> Option<Time> {
 }
 
 /// Who owns a file of the data that we do not own, each once. A forced apply leaves those who agree with us as
-/// owners beside us, which is no quarrel.
-fn foreign(entries: &[ManagedFieldsEntry], files: &Secret) -> Vec<String> {
+/// owners beside us, which is no quarrel. Where our mark is, our old name is us: elsewhere it may be Gloo's `meshctl`.
+fn foreign(entries: &[ManagedFieldsEntry], files: &Secret, is_marked: bool) -> Vec<String> {
     let owns = |entry: &ManagedFieldsEntry, file: &str| {
         let fields = entry.fields_v1.as_ref().and_then(|fields| fields.0.get("f:data"));
         fields.is_some_and(|data| data.get(format!("f:{file}")).is_some())
     };
-    let is_us = |entry: &ManagedFieldsEntry| entry.manager.as_deref() == Some(FIELD_MANAGER);
+    let is_us = |entry: &ManagedFieldsEntry| match entry.manager.as_deref() {
+        Some(FIELD_MANAGER) => true,
+        Some(OLD_FIELD_MANAGER) => is_marked,
+        _ => false,
+    };
     let mut managers = BTreeSet::new();
     for file in files.names() {
         if entries.iter().any(|entry| is_us(entry) && owns(entry, file)) {
@@ -94,16 +104,19 @@ pub(super) async fn keep_previous(kube: &Kube, params: PatchParams) -> Result<()
     let files = old.files.for_istiod();
     let object = object(PREVIOUS, &files, None, None);
     let kept = read(kube, PREVIOUS).await?;
+    let api = kube.secrets();
     let what = || format!("keep the secret as {}/{PREVIOUS}", kube.namespace());
     if let Some(strays) = kept.map(|kept| strays(&kept, &files)).filter(|all| !all.is_empty()) {
         // An apply leaves the files another manager has put there.
         let patch = json!({ "metadata": metadata(&object), "data": data(object, strays) });
-        ask(what, kube.secrets().patch(PREVIOUS, &params, &Patch::Merge(&patch))).await?;
+        let patch = Patch::Merge(&patch);
+        write_to(Bound::Nothing, what, || api.patch(PREVIOUS, &params, &patch)).await?;
         return Ok(());
     }
     // It is ours alone, whoever wrote what is in it.
     let params = PatchParams { force: true, ..params };
-    ask(what, kube.secrets().patch(PREVIOUS, &params, &Patch::Apply(&object))).await?;
+    let patch = Patch::Apply(&object);
+    write_to(Bound::Nothing, what, || api.patch(PREVIOUS, &params, &patch)).await?;
     Ok(())
 }
 
@@ -115,7 +128,8 @@ pub(super) async fn forget(kube: &Kube, over: &str, params: &PatchParams) -> Res
         "data": null,
     });
     let what = || format!("empty secret {}/{PREVIOUS}", kube.namespace());
-    ask(what, kube.secrets().patch(PREVIOUS, params, &Patch::Merge(&patch))).await?;
+    let (api, patch) = (kube.secrets(), Patch::Merge(&patch));
+    ask(what, || api.patch(PREVIOUS, params, &patch)).await?;
     Ok(())
 }
 
@@ -126,7 +140,8 @@ pub(super) async fn clean(kube: &Kube, over: &str, params: &PatchParams) -> Resu
         "annotations": { LAST_APPLIED: null },
     }});
     let what = || format!("remove kubectl's copy of the files from {}/{CACERTS}", kube.namespace());
-    ask(what, kube.secrets().patch(CACERTS, params, &Patch::Merge(&patch))).await?;
+    let (api, patch) = (kube.secrets(), Patch::Merge(&patch));
+    ask(what, || api.patch(CACERTS, params, &patch)).await?;
     Ok(())
 }
 
@@ -138,24 +153,37 @@ pub(super) async fn write(
     params: PatchParams,
 ) -> Result<(), Error> {
     let what = || format!("write secret {}/{CACERTS}", kube.namespace());
-    let object = object(CACERTS, &desired.secret, Some((&desired.restart, over)), over);
+    let mut object = object(CACERTS, &desired.secret, Some((&desired.restart, over)), over);
+    let api = kube.secrets();
     if over.is_none() {
         // Server-side apply would write over what somebody else made in the meantime; this says 409.
         let params = PostParams { dry_run: params.dry_run, field_manager: params.field_manager };
-        ask(what, kube.secrets().create(&params, &object)).await?;
+        write_to(Bound::Nothing, what, || api.create(&params, &object)).await?;
         return Ok(());
     }
     let live = read(kube, CACERTS).await?;
+    // A secret's type cannot change; `next` has seen that the content fits it.
+    object.type_ =
+        live.as_ref().map(|live| live.type_.clone()).filter(|t| !t.is_empty()).or(object.type_);
     let strays = live.map(|live| strays(&live, &desired.secret)).unwrap_or_default();
     if strays.is_empty() {
         // Whose the fields are has been decided by `next`, and the resource version holds it to that.
         let params = PatchParams { force: true, ..params };
-        ask(what, kube.secrets().patch(CACERTS, &params, &Patch::Apply(&object))).await?;
+        let patch = Patch::Apply(&object);
+        let written = ask(&what, || api.patch(CACERTS, &params, &patch)).await?;
+        if params.dry_run || !is_of_old_manager(&written.metadata) {
+            return Ok(());
+        }
+        // All it owned is ours by now, so that nothing goes; our old name as an owner beside us would do no harm.
+        let (release, params) = (release(&json!("v1"), &json!("Secret"), CACERTS), old());
+        let patch = Patch::Apply(&release);
+        let _ = write_to(Bound::Nothing, what, || api.patch(CACERTS, &params, &patch)).await;
         return Ok(());
     }
     // Apply would leave files of another manager beside ours, where istiod would read both: all in one write.
     let patch = json!({ "metadata": metadata(&object), "data": data(object, strays) });
-    ask(what, kube.secrets().patch(CACERTS, &params, &Patch::Merge(&patch))).await?;
+    let patch = Patch::Merge(&patch);
+    ask(what, || api.patch(CACERTS, &params, &patch)).await?;
     Ok(())
 }
 
@@ -196,7 +224,8 @@ pub(super) async fn note(
     annotations[LAST_APPLIED] = json!(null);
     let patch = json!({ "metadata": { "resourceVersion": over, "annotations": annotations } });
     let what = || format!("note on secret {}/{CACERTS} who has to restart", kube.namespace());
-    ask(what, kube.secrets().patch(CACERTS, params, &Patch::Merge(&patch))).await?;
+    let (api, patch) = (kube.secrets(), Patch::Merge(&patch));
+    ask(what, || api.patch(CACERTS, params, &patch)).await?;
     Ok(())
 }
 
@@ -224,7 +253,7 @@ fn object(
     secret.metadata.resource_version = over.map(str::to_owned);
     secret.type_ = Some("Opaque".to_owned());
     secret.metadata.annotations = write.map(|(restart, over)| annotations(files, restart, over));
-    secret.metadata.labels =
-        Some([("app.kubernetes.io/managed-by".to_owned(), FIELD_MANAGER.to_owned())].into());
+    let (label, value) = MANAGED_BY;
+    secret.metadata.labels = Some([(label.to_owned(), value.to_owned())].into());
     secret
 }

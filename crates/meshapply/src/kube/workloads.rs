@@ -10,7 +10,8 @@ use kube::core::NamespaceResourceScope;
 use kube::{Client, Resource};
 use serde_json::json;
 
-use super::{Kube, ask};
+use super::ask::Bound;
+use super::{Kube, ask, write};
 use crate::error::Error;
 use crate::names::RESTARTED_FOR;
 use crate::workload::{Id, Kind, Pod, Rollout, Workload};
@@ -30,7 +31,8 @@ pub(super) async fn istiod(kube: &Kube) -> Result<Vec<Workload>, Error> {
     let namespace = kube.namespace();
     let api: Api<Deployment> = Api::namespaced(kube.client.clone(), namespace);
     let what = || format!("list the deployments of istiod in {namespace}");
-    let list = ask(what, api.list(&ListParams::default().labels(ISTIOD))).await?;
+    let params = ListParams::default().labels(ISTIOD);
+    let list = ask(what, || api.list(&params)).await?;
     let found = list.items.into_iter().map(deployment).collect();
     with_pods(kube, found, true).await
 }
@@ -69,7 +71,7 @@ pub(super) async fn injected(kube: &Kube, taken: &[&Id]) -> Result<Vec<Workload>
     let api: Api<KubePod> = Api::all(kube.client.clone());
     let sidecars = ListParams::default().labels("security.istio.io/tlsMode=istio");
     let what = || "list the pods with a sidecar".to_owned();
-    let pods = ask(what, api.list(&sidecars)).await?;
+    let pods = ask(what, || api.list(&sidecars)).await?;
     let owners: BTreeSet<Id> = pods.items.iter().filter_map(owner).collect();
     let mut found = every(kube).await?;
     found.retain(|found| {
@@ -92,15 +94,15 @@ pub(super) async fn restart(
     match id.kind {
         Kind::Deployment => {
             let api: Api<Deployment> = Api::namespaced(client, &id.namespace);
-            ask(what, api.patch(&id.name, params, &patch)).await?;
+            write(Bound::Nothing, what, || api.patch(&id.name, params, &patch)).await?;
         }
         Kind::StatefulSet => {
             let api: Api<StatefulSet> = Api::namespaced(client, &id.namespace);
-            ask(what, api.patch(&id.name, params, &patch)).await?;
+            write(Bound::Nothing, what, || api.patch(&id.name, params, &patch)).await?;
         }
         Kind::DaemonSet => {
             let api: Api<DaemonSet> = Api::namespaced(client, &id.namespace);
-            ask(what, api.patch(&id.name, params, &patch)).await?;
+            write(Bound::Nothing, what, || api.patch(&id.name, params, &patch)).await?;
         }
     }
     Ok(())
@@ -144,7 +146,8 @@ where
 {
     let api: Api<K> = Api::all(client.clone());
     let told = || format!("list {what} in all namespaces");
-    Ok(ask(told, api.list(&ListParams::default())).await?.items.into_iter().map(read).collect())
+    let params = ListParams::default();
+    Ok(ask(told, || api.list(&params)).await?.items.into_iter().map(read).collect())
 }
 
 /// A workload by its name, of whichever kind. Who may not read one kind may read another.
@@ -176,7 +179,7 @@ where
         + serde::de::DeserializeOwned,
 {
     let api: Api<K> = Api::namespaced(kube.client.clone(), namespace);
-    ask(|| format!("read {}/{name} in {namespace}", kind.word()), api.get(name)).await.map(read)
+    ask(|| format!("read {}/{name} in {namespace}", kind.word()), || api.get(name)).await.map(read)
 }
 
 /// Adds the pods: of all, or of those whose rollout is under way, where they say why.
@@ -201,7 +204,8 @@ async fn list_pods(kube: &Kube, found: &Found) -> Result<Vec<KubePod>, Error> {
     let selector: Vec<String> = labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
     let what = || format!("list the pods of {} in {namespace}", found.workload.id);
     let params = ListParams::default().labels(&selector.join(","));
-    Ok(ask(what, kube.pods(namespace).list(&params)).await?.items)
+    let api = kube.pods(namespace);
+    Ok(ask(what, || api.list(&params)).await?.items)
 }
 
 fn deployment(found: Deployment) -> Found {

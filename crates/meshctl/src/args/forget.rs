@@ -30,6 +30,9 @@ pub struct Forget {
     /// Only what has been kept for longer than this.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub older_than: Option<i64>,
+    /// Proceed despite the error with this code: `ctl/insecure-server`.
+    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    pub force: Vec<String>,
     /// Do not ask.
     #[arg(long, short = 'y')]
     pub yes: bool,

@@ -31,6 +31,9 @@ pub struct Status {
     /// Istio is still to be installed: no istiod and no secret are warnings.
     #[arg(long)]
     pub before_install: bool,
+    /// Proceed despite the error with this code: `ctl/insecure-server`.
+    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    pub force: Vec<String>,
     /// How the result is written.
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub output: Output,

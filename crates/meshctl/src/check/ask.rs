@@ -24,7 +24,7 @@ pub(super) fn run(
     at: Time,
     io: &mut Io<'_>,
 ) -> Result<Exit, Failure> {
-    let (targets, found) = runtime()?.block_on(live::asked(&args.clusters, io))?;
+    let (targets, found) = runtime()?.block_on(live::asked(&args.clusters, &args.force, io))?;
     let named = folders.iter().map(|folder| (folder.name.clone(), folder.secret.clone()));
     let misplaced = live::misplaced(&targets, &found, &named.collect());
     let mut asked = Vec::new();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use meshapply::Error;
+use meshapply::kube::Kube;
 use meshconfig::apply::{Change, Step, Write, steps};
 use serde_json::Value;
 
@@ -23,6 +24,8 @@ const TOGETHER: usize = 8;
 /// Between two waves: istiod gathers changes for 100 ms and more (`PILOT_DEBOUNCE_AFTER`), and what it sends at once with
 /// the next wave proxies may take in another order: a route before its cluster, which is a 503.
 const SETTLE: Duration = Duration::from_secs(2);
+/// How often a write is tried again after a conflict that is none.
+const CONFLICTS: usize = 3;
 /// Names of what was not written, in a message.
 const NAMED: usize = 12;
 
@@ -33,8 +36,8 @@ pub(super) fn run(args: &Apply, io: &mut Io<'_>) -> Result<Exit, Failure> {
     }
     let mesh = load::mesh(&args.source, io)?;
     runtime()?.block_on(async {
-        let mut plan =
-            live::plan(&mesh, &args.contexts, &args.lock, &args.source, &args.force, io).await?;
+        let Apply { source, lock, contexts, force, .. } = args;
+        let mut plan = live::plan(&mesh, contexts, force, lock, source, io).await?;
         show::output(&diff::text(&plan, args.diff), io)?;
         for warning in &plan.warnings {
             warn(io.err, warning);
@@ -85,22 +88,22 @@ fn talk(io: &mut Io<'_>, line: &str) {
 struct Job<'p> {
     targets: BTreeMap<&'p str, &'p Target>,
     steps: Vec<Step>,
-    /// Cluster and resource -> `resourceVersion` it had when it was seen last.
-    versions: BTreeMap<(String, String), String>,
+    /// Cluster and resource -> how it was when it was seen last.
+    seen: BTreeMap<(String, String), Value>,
 }
 
 impl<'p> Job<'p> {
     fn new(plan: &'p Plan) -> Self {
-        let mut versions = BTreeMap::new();
+        let mut seen = BTreeMap::new();
         for (cluster, changes) in &plan.changes {
             for change in changes {
                 if let Change::Update { from, .. } = change {
-                    versions.insert((cluster.clone(), from.id()), version(&from.value));
+                    seen.insert((cluster.clone(), from.id()), from.value.clone());
                 }
             }
         }
         let targets = plan.targets.iter().map(|target| (target.name.as_str(), target)).collect();
-        Self { targets, steps: steps(&plan.changes), versions }
+        Self { targets, steps: steps(&plan.changes), seen }
     }
 
     /// Tries every write as a dry run, so that what an API server refuses is known before the first one.
@@ -160,9 +163,8 @@ impl<'p> Job<'p> {
         let kube = &self.targets[step.cluster.as_str()].kube;
         match &step.write {
             Write::Apply(resource) => {
-                let key = (step.cluster.clone(), resource.id());
-                let basis = self.versions.get(&key).map(String::as_str);
-                kube.apply_resource(&resource.value, basis, dry_run).await
+                let seen = self.seen.get(&(step.cluster.clone(), resource.id()));
+                apply(kube, &resource.value, seen, dry_run).await
             }
             Write::Delete(resource) => {
                 kube.delete_resource(&resource.value, dry_run).await.map(|()| Value::Null)
@@ -176,7 +178,7 @@ impl<'p> Job<'p> {
     /// Remembers the version of what was written; a resource that is not what was written is named.
     fn learn(&mut self, step: &Step, written: &Value) -> Option<String> {
         let Write::Apply(resource) = &step.write else { return None };
-        self.versions.insert((step.cluster.clone(), resource.id()), version(written));
+        self.seen.insert((step.cluster.clone(), resource.id()), written.clone());
         (written["spec"] != resource.value["spec"])
             .then(|| format!("cluster {}, {}", step.cluster, resource.id()))
     }
@@ -184,6 +186,35 @@ impl<'p> Job<'p> {
     fn failed(&self, step: &Step, error: &Error) -> Failure {
         live::failed(self.targets[step.cluster.as_str()], error)
     }
+}
+
+/// Applies a resource over the one that was seen. A controller that wrote no more than its status in the meantime is no
+/// conflict: the write is for the next version then.
+async fn apply(
+    kube: &Kube,
+    wanted: &Value,
+    seen: Option<&Value>,
+    dry_run: bool,
+) -> Result<Value, Error> {
+    let mut basis = seen.map(version);
+    for _ in 0..CONFLICTS {
+        let applied = kube.apply_resource(wanted, basis.as_deref(), dry_run).await;
+        let (Err(Error::Api { status: 409, .. }), Some(seen)) = (&applied, seen) else {
+            return applied;
+        };
+        match kube.resource(wanted).await {
+            Ok(Some(live)) if is_same(&live, seen) => basis = Some(version(&live)),
+            // Somebody else was faster; or it cannot be told.
+            _ => return applied,
+        }
+    }
+    kube.apply_resource(wanted, basis.as_deref(), dry_run).await
+}
+
+/// Whether all that was decided by is as it was.
+fn is_same(live: &Value, seen: &Value) -> bool {
+    let same = |key: &str| live["metadata"][key] == seen["metadata"][key];
+    live["spec"] == seen["spec"] && same("labels") && same("annotations") && same("uid")
 }
 
 fn version(value: &Value) -> String {

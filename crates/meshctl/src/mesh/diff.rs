@@ -18,7 +18,7 @@ use crate::{Exit, Io, show};
 /// Runs the command.
 pub(super) fn run(args: &Diff, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let mesh = load::mesh(&args.source, io)?;
-    let plan = live::plan(&mesh, &args.contexts, &args.lock, &args.source, &[], io);
+    let plan = live::plan(&mesh, &args.contexts, &args.force, &args.lock, &args.source, io);
     let plan = runtime()?.block_on(plan)?;
     match args.output {
         Output::Text => show::output(&text(&plan, true), io)?,

@@ -28,7 +28,7 @@ pub(super) fn run(args: &Discover, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let text = before.as_deref();
     let fail = |error| load::failure(error, &path, text.unwrap_or_default());
     let spec = text.map(Spec::read).transpose().map_err(fail)?;
-    let observed = runtime()?.block_on(seen(args, spec.as_ref()))?;
+    let observed = runtime()?.block_on(seen(args, spec.as_ref(), io))?;
     let merged = merge(text, &observed).map_err(fail)?;
     let is_file = args.file.as_deref().is_some_and(|file| file != Path::new("-"));
     if is_file {
@@ -69,14 +69,14 @@ fn write(
 }
 
 /// What the clusters have.
-async fn seen(args: &Discover, spec: Option<&Spec>) -> Result<Observed, Failure> {
+async fn seen(args: &Discover, spec: Option<&Spec>, io: &mut Io<'_>) -> Result<Observed, Failure> {
     let known = spec.into_iter().flat_map(|spec| &spec.clusters).map(|cluster| Named {
         istio_namespace: cluster.istio_namespace.clone(),
         ..Named::typed(&cluster.name, cluster.context.as_ref().unwrap_or(&cluster.name))
     });
     let new = |name: &str, context: &str| Ok(Named::typed(name, context));
     let named = chosen(&args.contexts.contexts, known.collect(), new)?;
-    let targets = live::targets(&args.contexts, named).await?;
+    let targets = live::targets(&args.contexts, &args.force, named, io).await?;
     crate::place::refuse_twins(&targets, &[]).await?;
     let in_spec = spec.into_iter().flat_map(|spec| &spec.clusters).map(|one| one.name.as_str());
     let names: Vec<&str> = in_spec.chain(targets.iter().map(|one| one.name.as_str())).collect();

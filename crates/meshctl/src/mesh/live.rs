@@ -12,13 +12,18 @@ use super::answers::{self, Answers};
 use super::args::{Contexts, LockFile, Source};
 use super::lock::{self, Assigned};
 use super::unified::unified;
-use crate::clusters::{Named, Target, chosen, place as place_of, reach};
+use crate::clusters::{Named, Target, Way, chosen, place as place_of, reach};
 use crate::report::Failure;
 use crate::show::safe;
 use crate::{Io, place};
 
-/// Reads the contexts; nothing is asked of a server yet.
-pub(super) async fn targets(args: &Contexts, named: Vec<Named>) -> Result<Vec<Target>, Failure> {
+/// Reads the contexts and runs their credential plugins; nothing is asked of a server yet.
+pub(super) async fn targets(
+    args: &Contexts,
+    force: &[String],
+    named: Vec<Named>,
+    io: &mut Io<'_>,
+) -> Result<Vec<Target>, Failure> {
     let options = |named: &Named| Options {
         istio_namespace: named.istio_namespace.clone(),
         istio_version: None,
@@ -26,7 +31,7 @@ pub(super) async fn targets(args: &Contexts, named: Vec<Named>) -> Result<Vec<Ta
         workloads: false,
         service_account: "default".to_owned(),
     };
-    reach(named, args.kubeconfig.as_deref(), options).await
+    reach(named, Way::new(args.kubeconfig.as_deref(), force), options, io).await
 }
 
 /// Asks every cluster at the same time; one that does not answer is a failure of all.
@@ -88,12 +93,12 @@ pub(super) struct Plan {
 pub(super) async fn plan(
     mesh: &Mesh,
     args: &Contexts,
+    force: &[String],
     lock: &LockFile,
     source: &Source,
-    force: &[String],
     io: &mut Io<'_>,
 ) -> Result<Plan, Failure> {
-    let targets = targets(args, of_mesh(mesh, args)?).await?;
+    let targets = targets(args, force, of_mesh(mesh, args)?, io).await?;
     place::refuse_twins(&targets, force).await?;
     let names: Vec<&str> = mesh.clusters().iter().map(|cluster| cluster.name.as_str()).collect();
     place::refuse_strangers(&targets, &names, force).await?;

@@ -51,7 +51,7 @@ pub(super) async fn print(args: &Apply, io: &mut Io<'_>) -> Result<Exit, Failure
         let names: Vec<String> = named.iter().map(|one| one.name.clone()).collect();
         let mut rights: Vec<(String, Rights)> = names.iter().filter_map(of).collect();
         if !args.contexts.contexts.is_empty() {
-            let targets = live::targets(&args.contexts, named).await?;
+            let targets = live::targets(&args.contexts, &args.force, named, io).await?;
             let istiods = live::ask_all(&targets, |target| target.kube.istiods()).await?;
             for ((_, rights), istiods) in rights.iter_mut().zip(istiods) {
                 rights.mesh.extend(istiods.iter().filter_map(config_map));

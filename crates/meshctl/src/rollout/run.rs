@@ -16,7 +16,7 @@ use serde_json::json;
 use super::Job;
 use super::plan::Plan;
 use super::tell::Tell;
-use crate::clusters::{Target, place};
+use crate::clusters::{Target, place, tls};
 use crate::report::Failure;
 use crate::{Exit, Io, show};
 
@@ -112,7 +112,7 @@ fn summary(
                 Outcome::Failed(error) => ("failed", Some(error.code())),
                 Outcome::NotStarted => ("notTouched", None),
             };
-            tell.json_line(json!({"event": "result", "cluster": target.name, "state": state, "code": code, "proven": proven, "detail": line}), io)?;
+            tell.json_line(json!({"event": "result", "cluster": target.name, "tls": tls(target), "state": state, "code": code, "proven": proven, "detail": line}), io)?;
         } else {
             show::output(&format!("{}: {}\n", show::safe(&target.name), show::safe(&line)), io)?;
         }

@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 
 use meshapply::converge::Event;
+use meshapply::kube::Security;
 use meshapply::next::Action;
 use meshpki::istiod::Problem;
 use serde_json::{Value, json};
 
 use super::plan::Plan;
 use crate::args::Rollout;
-use crate::clusters::{Seen, Target, place};
+use crate::clusters::{Seen, Target, place, tls};
 use crate::report::Failure;
 use crate::show::safe;
 use crate::{Io, show};
@@ -86,6 +87,11 @@ impl Tell {
         let mut line = |what: &str| {
             let _ = writeln!(text, "  {}", safe(what));
         };
+        match target.kube.security() {
+            Security::Verified => {}
+            Security::Unverified(why) => line(&format!("tls: unverified: {why}")),
+            _ => line("tls: unverified: plain HTTP, which does not leave this machine"),
+        }
         match (&seen.observed.secret, plan.changes) {
             (_, false) if plan.cleans => line(
                 "secret: unchanged; the annotation with kubectl's copy of its files is removed",
@@ -129,7 +135,7 @@ impl Tell {
     ) -> Result<(), Failure> {
         if self.json {
             return self.json_line(
-                json!({"event": "dryRun", "cluster": target.name, "action": action_json(action)}),
+                json!({"event": "dryRun", "cluster": target.name, "tls": tls(target), "action": action_json(action)}),
                 io,
             );
         }
@@ -259,7 +265,7 @@ fn event_json(target: &Target, event: &Event) -> Value {
         Event::Away(why) => ("away", json!(why)),
         _ => ("other", Value::Null),
     };
-    json!({"event": name, "cluster": target.name, "detail": detail})
+    json!({"event": name, "cluster": target.name, "tls": tls(target), "detail": detail})
 }
 
 fn plan_json(target: &Target, plan: &Plan) -> Value {
@@ -268,6 +274,7 @@ fn plan_json(target: &Target, plan: &Plan) -> Value {
         "cluster": target.name,
         "context": target.context,
         "server": target.kube.server(),
+        "tls": tls(target),
         "secretChanges": plan.changes,
         "diff": plan.diff,
         "leftOut": plan.left_out,

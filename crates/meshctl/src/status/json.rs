@@ -30,6 +30,7 @@ fn cluster(report: &Report<'_>, cluster: &Cluster<'_>) -> Value {
         "name": cluster.target.name,
         "context": cluster.target.context,
         "server": cluster.target.kube.server(),
+        "tls": crate::clusters::tls(cluster.target),
         "state": report.state(cluster).word(),
         "error": error.map(|failure| json!({"code": failure.code(), "message": failure.sentence()})),
         "live": cluster.facts.as_ref().ok().map(|facts| live(facts, report.at)),

@@ -46,6 +46,9 @@ pub struct Discover {
     /// Take services with this label or annotation.
     #[arg(long, value_name = "NAME[=VALUE]")]
     pub mark: Option<String>,
+    /// Proceed despite the error with this code: `ctl/insecure-server`.
+    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    pub force: Vec<String>,
     /// Show what would be added, and write nothing.
     #[arg(long)]
     pub dry_run: bool,
@@ -75,6 +78,9 @@ pub struct Diff {
     /// Which clusters.
     #[command(flatten)]
     pub contexts: Contexts,
+    /// Proceed despite the error with this code: `ctl/insecure-server`, `ctl/wrong-cluster`.
+    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    pub force: Vec<String>,
     /// How the result is written.
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub output: Output,
