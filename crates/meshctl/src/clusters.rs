@@ -47,7 +47,7 @@ pub(crate) struct Target {
     pub(crate) kube: Kube,
 }
 
-/// A credential plugin may run this long where nobody is there to answer it, and where somebody is.
+/// How long a credential plugin may run without a terminal, and with one, where it may wait for a person.
 const SILENT: Duration = Duration::from_secs(60);
 const ASKING: Duration = Duration::from_secs(300);
 

@@ -176,7 +176,7 @@ fn tokens_of_a_plugin() {
     assert_eq!(ran.err, "");
     let asked = api.asked();
     assert!(asked[before..].iter().all(|one| one.authorization == "Bearer token-2"));
-    // What it is told of the cluster, where the kubeconfig says so.
+    // What it receives about the cluster, if the kubeconfig says so.
     let user = json!({"exec": {"command": "./plugin", "apiVersion": V1, "interactiveMode": "IfAvailable",
         "provideClusterInfo": true, "args": ["a b", "c"], "env": [{"name": "COLOR", "value": "red"}]}});
     super::write(&shell, &json!({"server": url(&api), "tls-server-name": "x"}), &user);

@@ -108,7 +108,7 @@ fn refused(what: String, error: &kube::Error) -> Error {
         kube::Error::Service(cause) if cause.is::<NoCredentials>() => {
             Error::Unreachable { what, message: cause.to_string() }
         }
-        // Whichever of several requests was first to find that nobody is there: they all say the same.
+        // Whichever of several requests was the first to find the server unreachable: they all say the same.
         kube::Error::Service(_) | kube::Error::HyperError(_) => {
             Error::Unreachable { what: "reach the API server".to_owned(), message: deepest(error) }
         }

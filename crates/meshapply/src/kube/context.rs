@@ -456,7 +456,7 @@ fn plugin(
     })
 }
 
-/// What a plugin is told of the cluster (`client-go pkg/apis/clientauthentication/types.go: Cluster`).
+/// What a plugin receives about the cluster (`client-go pkg/apis/clientauthentication/types.go: Cluster`).
 fn cluster_info(exec: &Exec, selected: &Selected<'_>) -> Result<Option<Value>, Error> {
     if !exec.provide_cluster_info {
         return Ok(None);

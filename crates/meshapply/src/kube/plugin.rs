@@ -41,7 +41,7 @@ pub(super) struct Plugin {
     pub(super) api_version: String,
     /// It may use the terminal.
     pub(super) interactive: bool,
-    /// What it is told of the cluster, where the kubeconfig says so.
+    /// What it receives about the cluster, if the kubeconfig says so.
     pub(super) cluster: Option<Value>,
     /// Variables of ours that it does not get.
     pub(super) hidden: Vec<String>,

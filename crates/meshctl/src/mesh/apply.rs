@@ -24,7 +24,7 @@ const TOGETHER: usize = 8;
 /// Between two waves: istiod gathers changes for 100 ms and more (`PILOT_DEBOUNCE_AFTER`), and what it sends at once with
 /// the next wave proxies may take in another order: a route before its cluster, which is a 503.
 const SETTLE: Duration = Duration::from_secs(2);
-/// How often a write is tried again after a conflict that is none.
+/// How often a write is tried again after a conflict that does not concern what it writes.
 const CONFLICTS: usize = 3;
 /// Names of what was not written, in a message.
 const NAMED: usize = 12;

@@ -1,7 +1,7 @@
 //! Bare DER in a file, found as OpenSSL finds it before anything is decoded (`crypto/asn1/a_d2i_fp.c:
 //! asn1_d2i_read_bio` of 3.0.22).
 
-/// The first element of `bytes`, and how many bytes were read to find it, or to find that there is none.
+/// The first element of `bytes`, and how many bytes were read to find it, or to find that no element is there.
 pub(super) fn object(bytes: &[u8]) -> (Option<&[u8]>, usize) {
     let (mut off, mut open) = (0, 0u32);
     loop {

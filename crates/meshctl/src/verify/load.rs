@@ -91,7 +91,7 @@ fn strict_blocks<T>(bytes: &[u8], read: impl Fn(&Block) -> Option<Option<T>>) ->
 /// (`apps/lib/apps.c: load_key_certs_crls` over `OSSL_STORE`).
 pub(super) fn lenient(bytes: &[u8]) -> Found {
     let mut found = Found::default();
-    // A longer header makes a block an encrypted one, and nobody is asked for its pass phrase.
+    // A longer header makes a block an encrypted one; no pass phrase is asked for.
     let mut pem = Pem::new(bytes, 10);
     let mut at = 0;
     while at < bytes.len() {
