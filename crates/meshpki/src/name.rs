@@ -84,12 +84,18 @@ impl Name {
     }
 
     /// A name of one attribute per RDN, in the order given.
+    ///
+    /// # Panics
+    /// When [`Name::from_der`] refuses a value of that string type.
     #[must_use]
     pub fn new(attributes: &[Attribute]) -> Self {
         Self::from_rdns(attributes.chunks(1))
     }
 
     /// A name from its RDNs, each a set of one attribute or more.
+    ///
+    /// # Panics
+    /// When [`Name::from_der`] refuses a value of that string type.
     #[must_use]
     pub fn from_rdns<'a>(rdns: impl IntoIterator<Item = &'a [Attribute]>) -> Self {
         let sets: Vec<Vec<u8>> =

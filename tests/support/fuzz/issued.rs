@@ -1,7 +1,7 @@
 //! What is issued verifies: any profile that `issue` accepts is good under its issuer, for us and for openssl.
 
 use meshpki::cert::{GeneralName, KeyUsage, RawExtension, RawTime};
-use meshpki::name::Attribute;
+use meshpki::der::Tag;
 use meshpki::profile::Role;
 use meshpki::signature::SignatureCheck;
 use meshpki::time::DAY;
@@ -13,6 +13,7 @@ use super::mutate::der::VALUES;
 use super::pki;
 use crate::NOW;
 use crate::cases::Case;
+use crate::forge;
 use crate::random::Random;
 
 /// A root, up to three CAs below it and what they issue.
@@ -165,14 +166,10 @@ fn subject(random: &mut Random) -> Name {
     let oids =
         [oid::COMMON_NAME, oid::COUNTRY, oid::ORGANIZATION, oid::EMAIL_ADDRESS, &[0x2a, 3, 4]];
     let tags = [0x0c, 0x13, 0x16, 0x1e, 0x1c, 0x14, 0x12, 0x03, 0x04, 0x30];
-    let attributes: Vec<Attribute> = (0..random.below(4))
-        .map(|_| Attribute {
-            oid: random.pick(&oids).to_vec(),
-            tag: random.pick(&tags),
-            value: random.pick(VALUES).to_vec(),
-        })
+    let attributes: Vec<(&[u8], Tag, &[u8])> = (0..random.below(4))
+        .map(|_| (random.pick(&oids), random.pick(&tags), random.pick(VALUES)))
         .collect();
-    Name::new(&attributes)
+    Name::from_der(&forge::name(&attributes)).unwrap_or_else(|_| Name::empty())
 }
 
 fn general_name(random: &mut Random) -> GeneralName {

@@ -126,7 +126,12 @@ pub(super) fn parse(text: &str) -> Result<Value<'_>, Trap> {
         allow_extended_string_escapes: false,
     };
     jsonc_parser::parse_to_ast(text, &CollectOptions::default(), &strict)
-        .map_err(|error| bad(error.line_display(), error.kind().to_string().to_lowercase()))?
+        .map_err(|error| {
+            // The parser counts a lone carriage return as a line; editors, and every other trap, count newlines.
+            let before = text.as_bytes().iter().take(error.range().start);
+            let line = before.filter(|byte| **byte == b'\n').count() + 1;
+            bad(line, error.kind().to_string().to_lowercase())
+        })?
         .value
         .ok_or_else(|| bad(1, "there is nothing in it".to_string()))
 }

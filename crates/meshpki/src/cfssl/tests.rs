@@ -105,6 +105,7 @@ fn what_is_no_csr_file() {
     check("{\"CN\": \"a\",\n}", "1 error cfssl/json");
     check("{\"CN\": \"a\"} // root", "1 error cfssl/json");
     check("{\n'CN': 'a'}", "2 error cfssl/json");
+    check("{\r\r\r\n'CN': 'a'}", "2 error cfssl/json");
     check("\u{feff}{\"CN\": \"a\"}", "1 error cfssl/json");
     check("{\"CN\": \"a\tb\"}", "1 error cfssl/json");
     check("{\"CN\": \"a\", \"key\": {\"size\": 0256}}", "1 error cfssl/json");
