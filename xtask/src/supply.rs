@@ -12,6 +12,8 @@ use spdx::{Expression, ParseMode};
 struct Policy {
     /// SPDX licenses, with their exceptions: `Apache-2.0 WITH LLVM-exception`.
     licenses: BTreeSet<String>,
+    /// A package and one license more that it may have.
+    exceptions: BTreeSet<(String, String)>,
     /// Packages that must not come in.
     banned: BTreeSet<String>,
 }
@@ -26,13 +28,10 @@ struct Package {
     source: Option<String>,
 }
 
-/// Adds everything wrong with the packages of the workspace and of `fuzz`.
+/// Adds everything wrong with the packages of the workspace.
 pub fn check(root: &Path, problems: &mut Vec<String>) -> Result<(), String> {
     let policy = Policy::read(&read(&root.join("deny.toml"))?)?;
-    let mut packages = Vec::new();
-    for lock in ["Cargo.lock", "fuzz/Cargo.lock"] {
-        packages.extend(locked(lock, &read(&root.join(lock))?)?);
-    }
+    let packages = locked("Cargo.lock", &read(&root.join("Cargo.lock"))?)?;
     problems.extend(policy.locked(&packages));
     // The licenses are in the packages' own manifests; those for other platforms need not be there.
     let mut command = Command::new(env!("CARGO"));
@@ -85,7 +84,13 @@ impl Policy {
         }
         let licenses = strings(&settings["licenses"]["allow"]);
         let banned = strings(&settings["bans"]["deny"]);
-        Ok(Self { licenses, banned })
+        let mut exceptions = BTreeSet::new();
+        for exception in settings["licenses"]["exceptions"].as_array().into_iter().flatten() {
+            let name = exception["crate"].as_str().unwrap_or_default();
+            let allowed = strings(&exception["allow"]);
+            exceptions.extend(allowed.into_iter().map(|license| (name.to_owned(), license)));
+        }
+        Ok(Self { licenses, exceptions, banned })
     }
 
     /// What is wrong with locked packages. All of them come from one registry, which is that of most of them.
@@ -113,22 +118,25 @@ impl Policy {
         let packages = metadata["packages"].as_array().cloned().unwrap_or_default();
         let foreign = packages.iter().filter(|package| !package["source"].is_null());
         let wrong = foreign.filter_map(|package| {
+            let (name, version) = (package["name"].as_str()?, package["version"].as_str()?);
             let why = match package["license"].as_str() {
                 None => "names no license".to_owned(),
-                Some(license) => self.refuses(license)?,
+                Some(license) => self.refuses(name, license)?,
             };
-            let (name, version) = (package["name"].as_str()?, package["version"].as_str()?);
             Some(format!("{name} {version} {why}"))
         });
         wrong.collect()
     }
 
     /// Why a license expression is not allowed; `None`: it is.
-    fn refuses(&self, license: &str) -> Option<String> {
+    fn refuses(&self, name: &str, license: &str) -> Option<String> {
         let Ok(expression) = Expression::parse_mode(license, ParseMode::LAX) else {
             return Some(format!("has a license that is not SPDX: `{license}`"));
         };
-        let is_allowed = expression.evaluate(|wanted| self.licenses.contains(&wanted.to_string()));
+        let is_allowed = expression.evaluate(|wanted| {
+            let wanted = wanted.to_string();
+            self.licenses.contains(&wanted) || self.exceptions.contains(&(name.to_owned(), wanted))
+        });
         (!is_allowed).then(|| format!("is under `{license}`, which deny.toml does not allow"))
     }
 }
@@ -140,6 +148,7 @@ mod tests {
     use super::*;
 
     const DENY: &str = "[licenses]\nallow = ['MIT', 'Apache-2.0', 'Apache-2.0 WITH LLVM-exception', 'ISC']\n\
+        exceptions = [{ crate = 'odd', allow = ['NCSA'] }]\n\
         [bans]\ndeny = [{ name = 'openssl-sys' }]\n\
         [sources]\nunknown-registry = 'deny'\nunknown-git = 'deny'\n";
 
@@ -167,6 +176,11 @@ mod tests {
         );
         check(json!("mine"), &["a 1.0.0 has a license that is not SPDX: `mine`"]);
         check(Value::Null, &["a 1.0.0 names no license"]);
+        check(
+            json!("MIT AND NCSA"),
+            &["a 1.0.0 is under `MIT AND NCSA`, which deny.toml does not allow"],
+        );
+        assert_eq!(policy.refuses("odd", "(MIT OR Apache-2.0) AND NCSA"), None);
     }
 
     #[test]
