@@ -12,7 +12,6 @@ mod documents;
 mod expiry;
 mod fixtures;
 mod folder;
-mod folder;
 mod forget;
 mod fuzz;
 mod init;
