@@ -74,6 +74,25 @@ fn values_openssl_does_not_read_are_refused() {
     assert!(Name::from_der(&[0x30, 0x02, 0x31, 0x00]).unwrap().is_empty());
 }
 
+/// What was read can be written anew without a panic, whatever its string type: see [`Name::from_rdns`].
+#[test]
+fn names_that_are_read_can_be_built_again() {
+    let nested: &[u8] = &[0x04, 1, 0, 0x24, 0x80, 0x04, 1, b'a', 0, 0];
+    let values: [&[u8]; 7] =
+        [b"", b"a", b"ab", &[0, 0x41], &[0, 0, 0, 0x41], &[0xc0, 0x80, 0, 0xd8], nested];
+    let mut read = 0;
+    for (tag, value) in (0..=0xff).flat_map(|tag| values.map(|value| (tag, value))) {
+        let attribute = Attribute { oid: oid::ORGANIZATION.to_vec(), tag, value: value.to_vec() };
+        let common_name = Attribute::new(oid::COMMON_NAME, "b");
+        let der = der::sequence(&[&rdn_der(&[common_name, attribute])]);
+        let Ok(name) = Name::from_der(&der) else { continue };
+        read += 1;
+        let rdns = name.rdns();
+        assert_eq!(Name::from_rdns(rdns.iter().map(Vec::as_slice)), name, "{tag:x} {value:x?}");
+    }
+    assert!(read > 50, "{read}");
+}
+
 #[test]
 fn typed_names() {
     let check = |text: &str, expect: &str| {
