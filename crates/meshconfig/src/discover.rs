@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
-use crate::error::Error;
+use crate::error::{Error, Fault};
 use crate::resource::yaml;
 use crate::spec::{Port, Protocol, Spec, Subset};
 
@@ -45,7 +45,8 @@ const NEW: &str = "apiVersion: meshctl/v1\nkind: Mesh\n";
 /// Puts what was observed into a spec's text; without one, into a new file.
 ///
 /// # Errors
-/// `config/...` when the text is no spec, or is written in a way nothing can be inserted into (`clusters: [...]`).
+/// `config/...` when the text is no spec, or is written in a way nothing can be inserted into (`clusters: [...]`,
+/// a spec that is one line of JSON).
 pub fn merge(text: Option<&str>, observed: &Observed) -> Result<Merged, Error> {
     let spec = text.map(Spec::read).transpose()?;
     let mut text = text.unwrap_or(NEW).to_string();
@@ -87,6 +88,17 @@ pub fn merge(text: Option<&str>, observed: &Observed) -> Result<Merged, Error> {
     }
     text = insert::append(&text, "clusters", &items(&clusters))?;
     text = insert::append(&text, "services", &items(&services))?;
+    if let Some(before) = &spec {
+        let (clusters, services) =
+            (before.clusters.len() + clusters.len(), before.services.len() + services.len());
+        let after = Spec::read(&text);
+        if !after.is_ok_and(|s| (s.clusters.len(), s.services.len()) == (clusters, services)) {
+            let message = "nothing can be inserted into a spec written this way: write `clusters` and `services` as keys at the \
+                beginning of a line, and their items on lines that begin with `- `"
+                .to_string();
+            return Err(Error::new("", Fault::Syntax { message }));
+        }
+    }
     Ok(Merged { text, inserted, differs })
 }
 

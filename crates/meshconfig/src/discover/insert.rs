@@ -14,7 +14,7 @@ enum Place {
     Missing,
     /// Its items begin with a dash in this column; it ends before this line (both from 0).
     Block { column: usize, end: usize },
-    /// `key: []`, on this line (from 0).
+    /// `key: []`, alone on this line (from 0).
     Empty { line: usize },
     /// `key: [a, b]`.
     Flow,
@@ -91,7 +91,7 @@ fn place(text: &str, key: &str) -> Place {
             Event::SequenceStart(style, ..) if depth == 1 && wanted => {
                 if *style == StructureStyle::Flow {
                     let rest = text.split_inclusive('\n').nth(line).unwrap_or_default();
-                    return if rest.contains("[]") { Place::Empty { line } } else { Place::Flow };
+                    return if is_empty(rest, key) { Place::Empty { line } } else { Place::Flow };
                 }
                 found = Some((line, true));
                 column = dash(text, line);
@@ -122,6 +122,15 @@ fn place(text: &str, key: &str) -> Place {
         }
     }
     block_or_empty(found, column, total)
+}
+
+/// Whether a line is `key: []` and nothing else, a comment apart.
+fn is_empty(line: &str, key: &str) -> bool {
+    let Some((before, after)) = line.split_once("[]") else { return false };
+    let found =
+        before.trim_end().strip_suffix(':').map(|found| found.trim_end().trim_matches(['"', '\'']));
+    let after = after.trim_start();
+    found == Some(key) && (after.is_empty() || after.starts_with('#'))
 }
 
 fn block_or_empty(found: Option<(usize, bool)>, column: Option<usize>, end: usize) -> Place {

@@ -162,6 +162,45 @@ fn lists_of_every_form() {
     );
 }
 
+/// The answer is a spec with one cluster and one service more, or an error; never a text that is not a spec.
+#[test]
+fn specs_of_every_form() {
+    let head = "{apiVersion: meshctl/v1, kind: Mesh";
+    let old = "{name: east, istioVersion: 1.30.3, gateway: {addresses: [192.0.2.1]}}";
+    let service = ObservedService {
+        name: "new".into(),
+        namespace: "new".into(),
+        ..ObservedService::default()
+    };
+    let cluster = ObservedCluster {
+        name: "new".into(),
+        istio_version: "1.30.3".into(),
+        services: vec![service],
+        ..ObservedCluster::default()
+    };
+    let observed = Observed { clusters: vec![cluster] };
+    let check = |text: &str, is_merged: bool| {
+        assert!(Spec::read(text).is_ok(), "{text}");
+        match merge(Some(text), &observed) {
+            Ok(merged) => {
+                let spec = Spec::read(&merged.text).unwrap();
+                assert_eq!((spec.clusters.len(), spec.services.len()), (2, 1), "{text}");
+                assert!(is_merged, "{text}");
+            }
+            Err(error) => assert!(!is_merged, "{text}: {error}"),
+        }
+    };
+    check(&format!("{head}, clusters: [{old}]}}"), false);
+    check(&format!("{head}, clusters: [{old}], services: [], policies: []}}"), false);
+    check(&format!("{head},\nclusters: [{old}],\nservices: []\n}}\n"), false);
+    let block = format!("apiVersion: meshctl/v1\nkind: Mesh\nclusters:\n- {old}\n");
+    check(&block, true);
+    check(&format!("{block}services: []\n"), true);
+    check(&format!("{block}\"services\" : [] # [] none\n"), true);
+    check(&format!("{block}services: [ ]\n"), false);
+    check(&format!("{block}---\n"), true);
+}
+
 #[test]
 fn protocols_as_istio_takes_them() {
     for (name, app, wanted) in [
