@@ -198,7 +198,6 @@ fn specs_of_every_form() {
     check(&format!("{block}services: []\n"), true);
     check(&format!("{block}\"services\" : [] # [] none\n"), true);
     check(&format!("{block}services: [ ]\n"), false);
-    check(&format!("{block}---\n"), true);
 }
 
 #[test]
