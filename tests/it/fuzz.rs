@@ -1,43 +1,40 @@
-//! The fuzz targets over the fixtures and thousands of mutations of them, the same every time.
+//! The fuzz targets over what they start from and changes of it, the same every time; `cargo xtask fuzz` does the rest.
 
-use std::fs;
-use std::path::Path;
-
-use meshpki::pem;
-use tests::fuzz::{TARGETS, mutated};
+use tests::fuzz::{Kind, TARGETS, corpus};
 use tests::random::Random;
-use tests::shared;
-
-/// Mutations given to each target.
-const MUTATIONS: usize = 3000;
 
 /// No target panics.
 #[test]
 fn smoke() {
-    let mut files = Vec::new();
-    collect(&shared::root().join("fixtures"), &mut files);
-    let contents = |path| pem::decode(path).into_iter().flatten().map(|block| block.der.clone());
-    let blocks: Vec<Vec<u8>> = files.iter().flat_map(|file| contents(file)).collect();
-    for (name, target) in TARGETS {
-        let corpus = if matches!(name, "pem" | "verify") { &files } else { &blocks };
-        assert!(corpus.len() > 100, "{name} has a corpus");
-        corpus.iter().for_each(|data| target(data));
+    for target in &TARGETS {
+        let seeds = corpus::seeds(target);
+        let fewest = if matches!(target.kind, Kind::Der) { 100 } else { 1 };
+        assert!(seeds.len() >= fewest, "{} starts from {}", target.name, seeds.len());
+        seeds.iter().for_each(|data| (target.run)(data));
         let mut random = Random::new(7);
-        for _ in 0..MUTATIONS {
-            let data = &corpus[random.below(corpus.len())];
-            target(&mutated(&mut random, data));
+        for _ in 0..target.tries {
+            let data = &seeds[random.below(seeds.len())];
+            (target.run)(&target.mutated(&mut random, data));
         }
     }
 }
 
-fn collect(folder: &Path, files: &mut Vec<Vec<u8>>) {
-    let mut entries: Vec<_> = fs::read_dir(folder).unwrap().flatten().map(|e| e.path()).collect();
-    entries.sort();
-    for path in entries {
-        if path.is_dir() {
-            collect(&path, files);
-        } else if path.extension().is_some_and(|kind| kind == "pem" || kind == "crl") {
-            files.push(fs::read(path).unwrap());
-        }
+/// Every target has a corpus of its own in `fuzz/corpus`, small enough to be read, and no corpus lacks a target.
+#[test]
+fn corpus_is_kept_for_every_target() {
+    let folder = tests::shared::root().join("fuzz/corpus");
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    let mut targets: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
+    targets.sort_unstable();
+    assert_eq!(names, targets);
+    for target in &TARGETS {
+        let kept = corpus::kept(target.name);
+        assert!(!kept.is_empty(), "{} has a file", target.name);
+        let bytes: usize = kept.iter().map(Vec::len).sum();
+        assert!(bytes < 256 << 10, "{}: {bytes} bytes", target.name);
     }
 }

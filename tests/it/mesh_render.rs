@@ -147,26 +147,3 @@ fn sorted(mut spec: Value) -> Value {
     }
     spec
 }
-
-/// The fuzz target over the fixtures and mutations of them, the same every time.
-#[test]
-fn mutated_specs() {
-    use tests::fuzz::mutated;
-    use tests::fuzz_mesh::mesh;
-    let mut corpus: Vec<Vec<u8>> = Vec::new();
-    for (_, path) in cases() {
-        for file in fs::read_dir(path).unwrap().flatten() {
-            corpus.push(fs::read(file.path()).unwrap());
-        }
-    }
-    corpus.push(b"a.b 240.0.0.1\nc.d 240.0.0.2 retired 2026-01-01\n".to_vec());
-    corpus.push(
-        b"global:53 {\n  errors\n}\n# meshctl: begin global\n# meshctl: end global\n".to_vec(),
-    );
-    corpus.iter().for_each(|data| mesh(data));
-    let mut random = tests::random::Random::new(11);
-    for _ in 0..600 {
-        let data = &corpus[random.below(corpus.len())];
-        mesh(&mutated(&mut random, data));
-    }
-}

@@ -58,7 +58,8 @@ pub fn runs(seeds: impl Iterator<Item = u64>) -> Summary {
 
 /// Whether no claim is made about a target. Where another target failed the exit status is that one's, and only the
 /// line tells.
-fn is_undecided(ours: &Printed) -> bool {
+#[must_use]
+pub fn is_undecided(ours: &Printed) -> bool {
     ours.exit == UNDECIDED || ours.stderr.contains(": undecided: ")
 }
 
@@ -82,7 +83,12 @@ fn codes(printed: &Printed) -> impl Iterator<Item = u32> {
     words.filter_map(|(code, _)| code.parse().ok())
 }
 
-fn ask(case: &Case) -> (Printed, Printed) {
+/// Our answer and the judge's.
+///
+/// # Panics
+/// When the files of the case cannot be written.
+#[must_use]
+pub fn ask(case: &Case) -> (Printed, Printed) {
     let dir = tempfile::tempdir().expect("a scratch folder");
     case.write(dir.path()).expect("files can be written");
     (case.ours(dir.path()), case.theirs(dir.path()))

@@ -7,6 +7,7 @@ use meshpki::der::{self, Tag, tlv};
 use ring::rand::SystemRandom;
 use ring::signature::{self, EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair};
 
+use crate::fuzz::mutate::der as der_edits;
 use crate::outside::OUTSIDE;
 use crate::random::Random;
 use crate::shared;
@@ -72,12 +73,18 @@ fn load_keys() -> Vec<Key> {
         .filter_map(|file| file.strip_suffix(".spki").map(str::to_owned))
         .map(|name| {
             let spki = fs::read(dir.join(format!("{name}.spki"))).expect("a public key");
-            let pair = fs::read(dir.join(format!("{name}.key"))).ok().map(|der| pair(&name, &der));
+            let pair = private(&name).map(|der| pair(&name, &der));
             Key { name, spki, pair }
         })
         .collect();
     keys.sort_by_key(|key| (key.pair.is_none(), key.name.clone()));
     keys
+}
+
+/// The private key of that name in PKCS#8; `None` for a key that cannot sign.
+#[must_use]
+pub fn private(name: &str) -> Option<Vec<u8>> {
+    fs::read(shared::root().join(format!("fixtures/keys/{name}.key"))).ok()
 }
 
 fn pair(name: &str, pkcs8: &[u8]) -> Pair {
@@ -219,6 +226,8 @@ pub struct CertPlan {
     pub broken: bool,
     /// Sign an encoding that is not DER, with one element in so many in another form.
     pub loose: Option<(Random, usize)>,
+    /// Sign what becomes of it after changes to its elements.
+    pub edits: Option<Random>,
 }
 
 impl CertPlan {
@@ -240,6 +249,7 @@ impl CertPlan {
             outer: None,
             broken: false,
             loose: None,
+            edits: None,
         }
     }
 
@@ -270,9 +280,7 @@ impl CertPlan {
             &self.spki,
             &extensions,
         ]);
-        let tbs = self.loose.clone().map_or(tbs.clone(), |(mut random, rarity)| {
-            crate::ber::loosened(&mut random, &tbs, rarity)
-        });
+        let tbs = changed(tbs, self.edits.as_ref(), self.loose.as_ref());
         sealed(&tbs, self.signer, self.rsa, self.outer.as_ref().unwrap_or(inner), self.broken)
     }
 }
@@ -304,6 +312,8 @@ pub struct CrlPlan {
     pub broken: bool,
     /// As in [`CertPlan`].
     pub loose: Option<(Random, usize)>,
+    /// As in [`CertPlan`].
+    pub edits: Option<Random>,
 }
 
 impl CrlPlan {
@@ -323,6 +333,7 @@ impl CrlPlan {
             outer: None,
             broken: false,
             loose: None,
+            edits: None,
         }
     }
 
@@ -346,12 +357,18 @@ impl CrlPlan {
             &list,
             &wrapped_extensions(0xa0, &self.extensions),
         ]);
-        let tbs = self.loose.clone().map_or(tbs.clone(), |(mut random, rarity)| {
-            crate::ber::loosened(&mut random, &tbs, rarity)
-        });
+        let tbs = changed(tbs, self.edits.as_ref(), self.loose.as_ref());
         let outer = self.outer.as_ref().unwrap_or(&algorithm);
         sealed(&tbs, self.signer, self.rsa, outer, self.broken)
     }
+}
+
+/// What is to be signed after its changes.
+fn changed(tbs: Vec<u8>, edits: Option<&Random>, loose: Option<&(Random, usize)>) -> Vec<u8> {
+    let tbs = edits.map_or(tbs.clone(), |random| der_edits::edited(&mut random.clone(), &tbs, &[]));
+    loose.map_or(tbs.clone(), |(random, rarity)| {
+        crate::ber::loosened(&mut random.clone(), &tbs, *rarity)
+    })
 }
 
 fn revoked(serial: &[u8], extensions: &[Extension]) -> Vec<u8> {

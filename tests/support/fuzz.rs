@@ -1,134 +1,124 @@
-//! What every fuzz target asserts; `fuzz/` calls these, and so does an ordinary test over mutated fixtures.
+//! Fuzzing: what every target does with bytes and asserts, how inputs of its kind are changed, what it starts from.
+//!
+//! One list for three callers: libFuzzer (`fuzz/`, run by `cargo xtask fuzz`), the same command if libFuzzer cannot
+//! be built, and an ordinary test with a fixed seed (`tests/it/fuzz.rs`).
 
-use meshpki::crl::Crl;
-use meshpki::csr::Csr;
-use meshpki::der::Reader;
-use meshpki::verify::{self, Anchor, Inputs, Policies, Policy, Purpose, Revocation};
-use meshpki::{Cert, Name, Time, pem};
+use std::sync::OnceLock;
 
 use crate::random::Random;
-use crate::run;
 
-/// A target: its name and what it does with bytes.
-pub type Target = (&'static str, fn(&[u8]));
+mod bytes;
+pub mod corpus;
+mod issued;
+mod keys;
+pub mod kubeconfig;
+mod made;
+pub mod mesh;
+pub mod mutate;
+mod pki;
+mod secret;
+mod texts;
+
+use mutate::text::{self, Dictionary};
+
+/// A target: its name, what it does with bytes, what these are.
+pub struct Target {
+    /// Its name, in file names too.
+    pub name: &'static str,
+    /// Panics when a promise is broken.
+    pub run: fn(&[u8]),
+    /// What its inputs are.
+    pub kind: Kind,
+    /// Changed inputs the ordinary test gives it; dear ones get fewer.
+    pub tries: usize,
+    seeds: OnceLock<Vec<Vec<u8>>>,
+}
+
+/// What the inputs of a target are, hence how they are changed.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    /// Elements of DER.
+    Der,
+    /// PEM blocks and text around them.
+    Pem,
+    /// Text with the words of a dictionary.
+    Text(&'static Dictionary),
+    /// Choices of a grammar ([`Random::of_bytes`]): any bytes are an input.
+    Choices,
+}
+
+const fn target(name: &'static str, kind: Kind, tries: usize, run: fn(&[u8])) -> Target {
+    Target { name, run, kind, tries, seeds: OnceLock::new() }
+}
 
 /// Every target.
-pub const TARGETS: [Target; 6] =
-    [("pem", pem), ("der", der), ("cert", cert), ("crl", crl), ("csr", csr), ("verify", verify)];
+pub static TARGETS: [Target; 20] = [
+    target("pem", Kind::Pem, 1500, bytes::pem),
+    target("der", Kind::Der, 1500, bytes::der),
+    target("cert", Kind::Der, 1500, bytes::cert),
+    target("crl", Kind::Der, 1500, bytes::crl),
+    target("csr", Kind::Der, 1500, bytes::csr),
+    target("verify", Kind::Pem, 1500, bytes::verify),
+    target("key", Kind::Pem, 400, keys::key),
+    target("chain", Kind::Pem, 400, bytes::chain),
+    target("secret", Kind::Pem, 300, secret::secret),
+    target("name", Kind::Text(&text::NAMES), 1500, texts::name),
+    target("cfssl", Kind::Text(&text::CFSSL), 1000, texts::cfssl),
+    target("options", Kind::Text(&text::OPTIONS), 600, texts::options),
+    target("mesh", Kind::Text(&text::YAML), 600, mesh::mesh),
+    target("resources", Kind::Text(&text::YAML), 600, mesh::resources),
+    target("mesh-config", Kind::Text(&text::YAML), 600, mesh::mesh_config),
+    target("corefile", Kind::Text(&text::COREFILE), 1500, mesh::corefile),
+    target("kubeconfig", Kind::Text(&text::KUBECONFIG), 3000, kubeconfig::kubeconfig),
+    target("mesh-made", Kind::Choices, 150, made::mesh),
+    target("issued", Kind::Choices, 300, issued::issued),
+    target("pki", Kind::Choices, 150, pki::pki),
+];
 
-/// Blocks that are read can be written and read again.
-pub fn pem(data: &[u8]) {
-    for block in pem::decode(data).into_iter().flatten() {
-        let again = pem::encode(&block.label, &block.der);
-        let read = pem::decode(again.as_bytes());
-        if block.label.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
-            assert_eq!(read[0].as_ref().map(|b| &b.der), Ok(&block.der));
-        }
-    }
-}
-
-/// Elements lie inside the input, one behind the other, at any depth.
-pub fn der(data: &[u8]) {
-    walk(Reader::new(data), 0);
-}
-
-fn walk(mut reader: Reader<'_>, depth: usize) {
-    while let Ok(Some(element)) = reader.next() {
-        assert!(element.content.len() <= element.raw.len());
-        if element.is_constructed() && depth < 64 {
-            walk(element.reader(), depth + 1);
-        }
-    }
-}
-
-/// A certificate that is read is the front of its input, and reads the same again.
-pub fn cert(data: &[u8]) {
-    let Ok(cert) = Cert::from_der(data) else { return };
-    assert!(data.starts_with(cert.as_der()));
-    assert_eq!(Cert::from_der(cert.as_der()).as_ref(), Ok(&cert));
-    let _ = (cert.subject().to_string(), cert.issuer().label(), cert.public_key().key_id());
-    let _ = Name::from_der(cert.subject().as_der()).expect("a name that was read");
-    let _ = (cert.not_before().time(), cert.not_after().time(), cert.fingerprint());
-}
-
-/// The same for a CRL.
-pub fn crl(data: &[u8]) {
-    let Ok(crl) = Crl::from_der(data) else { return };
-    assert!(data.starts_with(crl.as_der()));
-    let _ = (crl.issuer().to_string(), crl.lookup(&[1], crl.issuer()), crl.next_update());
-}
-
-/// The same for a signing request.
-pub fn csr(data: &[u8]) {
-    if let Ok(csr) = Csr::from_der(data) {
-        let _ = csr.check_signature();
-        if let Ok(key) = meshpki::issue::csr_key(&csr) {
-            assert_eq!(key.flaw(), None);
-        }
-    }
-}
-
-/// Verification answers, whatever it is given: the certificates in `data` as target, store and the rest.
-pub fn verify(data: &[u8]) {
-    let blocks: Vec<Vec<u8>> =
-        pem::decode(data).into_iter().flatten().map(|b| b.der.clone()).collect();
-    let certs: Vec<Cert> = blocks.iter().filter_map(|der| Cert::from_der(der).ok()).collect();
-    let crls: Vec<Crl> = blocks.iter().filter_map(|der| Crl::from_der(der).ok()).collect();
-    let bits = data.iter().fold(data.len(), |n, byte| n.rotate_left(3) ^ usize::from(*byte));
-    if let Some(target) = certs.get(bits % certs.len().max(1)) {
-        let (untrusted, trusted) = certs.split_at(certs.len() / 2);
-        let trusted: Vec<Anchor> = trusted.iter().cloned().map(Anchor::new).collect();
-        let (crls, store_crls) = crls.split_at(crls.len() / 2);
-        let inputs = Inputs { target, untrusted, trusted: &trusted, crls, store_crls };
-        let verdict = verify::verify(&inputs, &policy(bits));
-        let (out, err) = verdict.openssl_text("x", bits & 1 == 0);
-        assert_eq!(verdict.is_ok(), out.starts_with("x: OK\n"));
-        assert_eq!(verdict.is_ok(), !err.contains("verification failed"));
-    }
-    let args = ["-no-CAfile", "-no-CApath", "-no-CAstore", "-attime", "1700000000"];
-    let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
-    let printed = run::verify(std::path::Path::new("/nowhere"), &args, &[], data);
-    assert_ne!(printed.exit, 0, "nothing is trusted, so nothing is good");
-}
-
-fn policy(bits: usize) -> Policy {
-    let on = |bit: usize| bits >> bit & 1 == 1;
-    Policy {
-        strict: on(3),
-        partial_chain: on(4),
-        check_self_signed_signature: on(5),
-        ignore_critical: on(6),
-        purpose: on(7).then_some(Purpose::SslServer),
-        revocation: if on(8) { Revocation::Chain } else { Revocation::Ignore },
-        host: on(9).then(|| "a.example.com".to_owned()),
-        policies: on(10).then(|| Policies { explicit: on(11), ..Policies::default() }),
-        auth_level: if on(12) { 2 } else { 0 },
-        ..Policy::like_openssl(Time(1_700_000_000))
-    }
-}
-
-/// `data` with a few bytes changed, moved or lost.
+/// The target of that name.
 #[must_use]
-pub fn mutated(random: &mut Random, data: &[u8]) -> Vec<u8> {
-    let mut data = data.to_vec();
-    for _ in 0..=random.below(4) {
-        if data.is_empty() {
-            break;
-        }
-        let at = random.below(data.len());
-        match random.below(6) {
-            0 => data[at] ^= 1 << random.below(8),
-            1 => data[at] = random.next().to_le_bytes()[0],
-            2 => data.truncate(at),
-            3 => drop(data.remove(at)),
-            4 => data.insert(at, random.pick(&[0, 0x30, 0x80, 0xff, b'-', b'\n', b'='])),
-            _ => {
-                let end = (at + random.below(40)).min(data.len());
-                let piece = data[at..end].to_vec();
-                let to = random.below(data.len());
-                data.splice(to..to, piece);
-            }
+pub fn named(name: &str) -> Option<&'static Target> {
+    TARGETS.iter().find(|target| target.name == name)
+}
+
+impl Target {
+    /// An input after a few changes that suit its kind.
+    #[must_use]
+    pub fn mutated(&'static self, random: &mut Random, data: &[u8]) -> Vec<u8> {
+        let donors = corpus::seeds(self);
+        // A fresh start once in a while, and when there is nothing to change.
+        let fresh = data.len() < 2 || random.one_in(200);
+        let data = if fresh { &donors[random.below(donors.len())] } else { data };
+        match self.kind {
+            Kind::Der => mutate::der::edited(random, data, donors),
+            Kind::Pem => mutate::pem::edited(random, data, donors),
+            Kind::Text(dictionary) => text::edited(random, data, dictionary, donors),
+            Kind::Choices => mutate::choices(random, data),
         }
     }
-    data
+
+    /// The dictionary for libFuzzer's own changes: a file of `fuzz/dictionaries`, without its ending.
+    #[must_use]
+    pub const fn dictionary(&self) -> Option<&'static str> {
+        match self.kind {
+            Kind::Der => Some(text::DER.name),
+            Kind::Pem => Some(text::PEM.name),
+            Kind::Text(dictionary) => Some(dictionary.name),
+            Kind::Choices => None,
+        }
+    }
+}
+
+/// Whether the judge is asked about this input too: one in [`judged`] of them, chosen by its content, so that an input
+/// that was found is asked about again.
+fn is_sampled(data: &[u8]) -> bool {
+    let hash = data.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    judged() > 0 && (hash ^ hash >> 29) % judged() == 0
+}
+
+/// `MESH_FUZZ_JUDGE`: one input in so many goes to openssl, a process each time. Default 20; 0 for no input.
+fn judged() -> u64 {
+    std::env::var("MESH_FUZZ_JUDGE").ok().and_then(|text| text.parse().ok()).unwrap_or(20)
 }

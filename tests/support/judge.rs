@@ -1,7 +1,7 @@
 //! The judge: the `openssl` binary of the release whose answers are ours.
 
 use std::ffi::OsStr;
-use std::io::Write;
+use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -102,7 +102,10 @@ fn is_judge(version: &str) -> bool {
 #[must_use]
 pub fn verify(dir: &Path, args: &[String], env: &[(String, String)], stdin: &[u8]) -> Printed {
     let program = program().unwrap_or_else(|why| panic!("{why}"));
-    let mut child = Command::new(program)
+    // A file, not a pipe: openssl need not read it to its end.
+    let mut input = tempfile::tempfile().expect("a scratch file");
+    input.write_all(stdin).and_then(|()| input.rewind()).expect("a scratch file can be written");
+    let child = Command::new(program)
         .arg("verify")
         .args(args)
         .current_dir(dir)
@@ -110,13 +113,11 @@ pub fn verify(dir: &Path, args: &[String], env: &[(String, String)], stdin: &[u8
         .env_remove("SSL_CERT_DIR")
         .env("LC_ALL", "C")
         .envs(env.iter().map(|(name, value)| (OsStr::new(name), value)))
-        .stdin(Stdio::piped())
+        .stdin(input)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .expect("openssl starts");
-    // openssl need not read its input: a closed pipe is fine.
-    let _ = child.stdin.take().expect("a pipe").write_all(stdin);
     let output = child.wait_with_output().expect("openssl ends");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let exit = output.status.code().map_or(-1, i64::from);

@@ -11,8 +11,6 @@ pub mod differ;
 pub mod dns;
 pub mod forge;
 pub mod fuzz;
-pub mod fuzz_kubeconfig;
-pub mod fuzz_mesh;
 pub mod judge;
 pub mod judges;
 pub mod mesh;

@@ -57,6 +57,8 @@ struct World {
     mail: Option<mail::Hosts>,
     /// Delta CRLs and other lists that are no answer, plenty.
     with_deltas: bool,
+    /// Signed parts are changed as trees too, which no seed has.
+    edited: bool,
 }
 
 /// Seeds below are repeatable: their worlds use the keys of the repository alone. From here on a sixth of the
@@ -66,37 +68,53 @@ pub const OUTSIDE_FROM: u64 = 1_000_000;
 /// The case of `seed`: files and a command line.
 #[must_use]
 pub fn case(seed: u64) -> Case {
-    let mut random = Random::new(seed);
-    let chaos = Chaos(random.pick(&[1_000_000, 200, 60, 20]));
-    let mut more = Random::new(seed ^ 0x6d6f_7265);
-    let mail = more.one_in(8).then(|| mail::Hosts::new(&mut more));
-    let with_deltas = more.one_in(8);
-    let mut world = World {
-        chaos,
-        parties: Vec::new(),
-        roots: Vec::new(),
-        intermediates: Vec::new(),
-        leaves: Vec::new(),
-        crls: Vec::new(),
-        with_policies: random.one_in(6),
-        with_constraints: random.one_in(4),
-        with_outside: random.one_in(6) && seed >= OUTSIDE_FROM,
-        with_resources: random.one_in(12),
-        loose: random.one_in(10),
-        random,
-        more,
-        mail,
-        with_deltas,
-    };
-    world.chain();
-    world.extras();
-    world.revocation();
-    let mut case = options::case(&mut world);
+    let more = Random::new(seed ^ 0x6d6f_7265);
+    let mut case = World::new(Random::new(seed), more, seed >= OUTSIDE_FROM, false).case();
     case.name = format!("seed-{seed}");
     case
 }
 
+/// A case out of any choices, with the keys of the repository alone.
+#[must_use]
+pub fn chosen(mut choices: Random) -> Case {
+    let more = Random::new(choices.next());
+    let mut case = World::new(choices, more, false, true).case();
+    case.name = "fuzz".to_owned();
+    case
+}
+
 impl World {
+    fn new(mut random: Random, mut more: Random, outside: bool, edited: bool) -> Self {
+        let chaos = Chaos(random.pick(&[1_000_000, 200, 60, 20]));
+        let mail = more.one_in(8).then(|| mail::Hosts::new(&mut more));
+        let with_deltas = more.one_in(8);
+        Self {
+            chaos,
+            parties: Vec::new(),
+            roots: Vec::new(),
+            intermediates: Vec::new(),
+            leaves: Vec::new(),
+            crls: Vec::new(),
+            with_policies: random.one_in(6),
+            with_constraints: random.one_in(4),
+            with_outside: random.one_in(6) && outside,
+            with_resources: random.one_in(12),
+            loose: random.one_in(10),
+            edited,
+            random,
+            more,
+            mail,
+            with_deltas,
+        }
+    }
+
+    fn case(mut self) -> Case {
+        self.chain();
+        self.extras();
+        self.revocation();
+        options::case(&mut self)
+    }
+
     fn wrong(&mut self) -> bool {
         self.random.one_in(self.chaos.0)
     }
@@ -154,6 +172,10 @@ impl World {
         let seed = self.random.next();
         let rarity = self.random.pick(&[3, 10, 30]);
         (self.loose && self.random.one_in(2)).then(|| (Random::new(seed), rarity))
+    }
+
+    fn edits(&mut self) -> Option<Random> {
+        (self.edited && self.random.one_in(12)).then(|| Random::new(self.random.next()))
     }
 
     fn serial(&mut self) -> Vec<u8> {
@@ -297,6 +319,7 @@ impl World {
             }
         }
         plan.loose = self.looseness();
+        plan.edits = self.edits();
         let mut der = plan.sign();
         if self.chaos.0 < 50 && self.random.one_in(60) {
             faults::bytes(&mut self.random, &mut der);
@@ -399,6 +422,7 @@ impl World {
         if self.with_deltas {
             deltas::plan(&mut self.more, &mut plan);
         }
+        plan.edits = self.edits();
         plan.sign()
     }
 

@@ -3,6 +3,7 @@
 mod ci;
 mod differential;
 mod fixtures;
+mod fuzz;
 mod judge;
 mod rig;
 mod supply;
@@ -17,6 +18,9 @@ cargo xtask judge                                  find the openssl whose answer
                                                    outside the clone, without installing it
 cargo xtask differential [--runs N] [--seed S]     random PKIs against that openssl
 cargo xtask fixtures [--check]                     record (or compare) fixtures/verify with it
+cargo xtask fuzz [--minutes N] [--jobs J] [--target NAME]... [--blind]
+                                                   every fuzz target, N minutes (10) in all, by libFuzzer; see CONTRIBUTING.md
+cargo xtask fuzz --replay NAME FILE...             one target over inputs that were found
 cargo xtask rig                                    build the clusters' components, once, into a cache outside the clone
 cargo xtask tidy                                   what the compiler does not check: dependency direction, purity, sizes,
                                                    licenses and sources";
@@ -30,6 +34,7 @@ fn main() -> ExitCode {
         ["differential", rest @ ..] => differential::run(rest),
         ["fixtures", rest @ ..] => fixtures::run(rest),
         ["judge"] => judge::run(),
+        ["fuzz", rest @ ..] => fuzz::run(rest),
         ["rig"] => rig::run(),
         ["tidy"] => tidy::run(),
         _ => {

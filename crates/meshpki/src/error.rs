@@ -161,6 +161,16 @@ pub enum Error {
         /// The verifier's words.
         text: &'static str,
     },
+    /// A certificate was made that its own issuer does not verify.
+    #[error("`{subject}` would not verify under its issuer `{issuer}`: {text}")]
+    NotVerifiable {
+        /// Subject of the certificate.
+        subject: String,
+        /// Subject of the issuer.
+        issuer: String,
+        /// The verifier's words.
+        text: &'static str,
+    },
     /// A file holds no certificate.
     #[error("no certificate in {what}")]
     NoCertificate {
@@ -385,6 +395,7 @@ impl Error {
         "pki/name-constraints",
         "pki/no-certificate",
         "pki/not-ca",
+        "pki/not-verifiable",
         "pki/outlives-issuer",
         "pki/path-length-exceeded",
         "pki/pem",
@@ -427,6 +438,7 @@ impl Error {
             Self::NameConstraints { .. } => "pki/name-constraints",
             Self::NoCertificate { .. } => "pki/no-certificate",
             Self::NotCa { .. } => "pki/not-ca",
+            Self::NotVerifiable { .. } => "pki/not-verifiable",
             Self::OutlivesIssuer { .. } => "pki/outlives-issuer",
             Self::PathLengthExceeded { .. } => "pki/path-length-exceeded",
             Self::Pem { .. } => "pki/pem",

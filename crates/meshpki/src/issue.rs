@@ -78,18 +78,21 @@ pub struct Issuer<'a> {
 /// Makes a self-signed certificate: a root.
 ///
 /// # Errors
-/// `pki/empty-subject`, `pki/empty-validity`, `pki/forgeable-key`, `pki/subject`, `pki/subject-alt-name`,
-/// `pki/time-range`, `pki/too-many`, `pki/unsupported-key`, `pki/sign`.
+/// `pki/empty-subject`, `pki/empty-validity`, `pki/forgeable-key`, `pki/not-verifiable`, `pki/subject`,
+/// `pki/subject-alt-name`, `pki/time-range`, `pki/too-many`, `pki/unsupported-key`, `pki/sign`.
 pub fn self_signed(profile: &Profile, signer: &dyn Signer, stamp: Stamp) -> Result<Cert, Error> {
     let key = signer.public_key();
     check_profile(profile, key, stamp)?;
     let not_after = stamp.not_before.plus(profile.valid_seconds);
     let validity = Validity::new(profile, stamp.not_before, not_after)?;
     let extensions = extensions(profile, key, None);
-    sign(
+    let cert = sign(
         &Tbs { serial: stamp.serial, issuer: &profile.subject, validity, profile, key, extensions },
         signer,
-    )
+    )?;
+    made::check_signature(&cert)?;
+    made::check(&cert, &cert)?;
+    Ok(cert)
 }
 
 /// Makes a certificate for `key` under `issuer`.
@@ -100,8 +103,8 @@ pub fn self_signed(profile: &Profile, signer: &dyn Signer, stamp: Stamp) -> Resu
 /// What the issuer may not sign: `pki/issuer-not-ca`, `pki/issuer-may-not-sign`, `pki/key-mismatch`,
 /// `pki/path-length-exceeded`, `pki/outlives-issuer`, `pki/name-constraints`, `pki/key-reused`,
 /// `pki/subject-is-issuer`. And what no certificate can be: `pki/empty-subject`, `pki/empty-validity`,
-/// `pki/subject`, `pki/subject-alt-name`, `pki/time-range`, `pki/too-many`, `pki/unsupported-key`, `pki/sign`. A key
-/// everybody can sign with is neither certified nor signed with: `pki/forgeable-key`.
+/// `pki/subject`, `pki/subject-alt-name`, `pki/time-range`, `pki/too-many`, `pki/unsupported-key`, `pki/sign`,
+/// `pki/not-verifiable`. A key everybody can sign with is neither certified nor signed with: `pki/forgeable-key`.
 pub fn issue(
     profile: &Profile,
     key: &PublicKey,
@@ -137,6 +140,7 @@ pub fn issue(
         issuer: issuer.cert.subject().label(),
         text: code.text(),
     })?;
+    made::check(&cert, issuer.cert)?;
     Ok(cert)
 }
 
@@ -409,5 +413,6 @@ fn name_constraints(hosts: &[String]) -> Vec<u8> {
 }
 
 mod limits;
+mod made;
 #[cfg(test)]
 mod tests;

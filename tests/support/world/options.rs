@@ -8,7 +8,7 @@ use meshpki::{oid, pem};
 use super::World;
 use crate::cases::Case;
 use crate::forge::value;
-use crate::fuzz;
+use crate::fuzz::mutate;
 use crate::random::Random;
 
 /// The time most runs are judged at: 2023-11-14T22:13:20Z.
@@ -37,7 +37,7 @@ pub(super) fn case(world: &mut World) -> Case {
         let (_, chunks) = &mut case.files[file];
         if !chunks.is_empty() {
             let at = world.random.below(chunks.len());
-            chunks[at] = fuzz::mutated(&mut world.random, &chunks[at]);
+            chunks[at] = mutate::bytes(&mut world.random, &chunks[at]);
         }
     }
     case

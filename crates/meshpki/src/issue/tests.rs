@@ -2,6 +2,7 @@ use alloc::string::ToString;
 use alloc::vec;
 
 use super::*;
+use crate::cert::RawExtension;
 use crate::soft::{KeyType, SoftKey};
 use crate::time::DAY;
 use crate::{Name, TrustDomain};
@@ -206,4 +207,48 @@ fn key_usage_is_a_der_bit_string() {
     check(0x0600, &[3, 2, 1, 0x06]);
     check(0x8000, &[3, 2, 7, 0x80]);
     check(0x8080, &[3, 3, 7, 0x80, 0x80]);
+}
+
+/// A holder of `key` whose signatures are another's.
+struct Broken<'a> {
+    key: &'a SoftKey,
+    other: &'a SoftKey,
+}
+
+impl Signer for Broken<'_> {
+    fn public_key(&self) -> &PublicKey {
+        self.key.public_key()
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, crate::key::SignError> {
+        self.other.sign(message)
+    }
+}
+
+#[test]
+fn what_would_not_verify_is_not_made() {
+    let (root, root_key) = root(|_| {});
+    let cluster = key();
+    let good = Issuer { cert: &root, signer: &root_key };
+    let check = |issuer: Issuer<'_>, change: &dyn Fn(&mut Profile), expected: &str| {
+        let mut profile = Profile::cluster(name("CN=east"));
+        change(&mut profile);
+        let made = issue(&profile, cluster.public_key(), issuer, stamp(2));
+        assert_eq!(made.map(|_| ()).err().map_or(String::new(), |e| e.to_string()), expected);
+    };
+    let why = |text| alloc::format!("`east` would not verify under its issuer `Root`: {text}");
+    let other = key();
+    let broken = Broken { key: &root_key, other: &other };
+    check(good, &|_| {}, "");
+    check(Issuer { cert: &root, signer: &broken }, &|_| {}, &why("certificate signature failure"));
+    let bad_oid = |profile: &mut Profile| profile.ext_key_usage = vec![vec![0x2a, 0x80, 1]];
+    check(good, &bad_oid, &why("an extension of it is not valid"));
+    let further = |oid: &[u8]| {
+        let extension = RawExtension { oid: oid.to_vec(), critical: true, value: vec![5, 0] };
+        move |profile: &mut Profile| profile.further = vec![extension.clone()]
+    };
+    check(good, &further(&[0x2a, 3, 9]), &why("unhandled critical extension"));
+    check(good, &further(oid::NAME_CONSTRAINTS), &why("an extension of it is not valid"));
+    let made = self_signed(&Profile::root(name("CN=Root")), &broken, stamp(3));
+    assert_eq!(code(made), "pki/not-verifiable");
 }

@@ -1,0 +1,47 @@
+//! A look at a certificate that was just made: what its issuer does not verify is not given out.
+
+use crate::cert::Cert;
+use crate::error::Error;
+use crate::signature::{self, SignatureCheck, Signed};
+use crate::time::Time;
+use crate::verify::{self, Anchor, Inputs, Policy};
+
+/// Refuses a self-signed certificate whose signature is not by its key: a token gone wrong
+/// (Go checks the same: `crypto/x509/x509.go: CreateCertificate`).
+pub(super) fn check_signature(cert: &Cert) -> Result<(), Error> {
+    let check = signature::check(&Signed {
+        algorithm: cert.outer_algorithm(),
+        message: cert.tbs(),
+        signature: cert.signature(),
+        key: cert.key(),
+    });
+    if check == SignatureCheck::Bad {
+        return Err(refused(cert, cert, verify::Code(7).text()));
+    }
+    Ok(())
+}
+
+/// Refuses what does not verify with its issuer trusted: a bad signature, an extension nobody can read or knows.
+pub(super) fn check(cert: &Cert, issuer: &Cert) -> Result<(), Error> {
+    let trusted = [Anchor::new(issuer.clone())];
+    let inputs =
+        Inputs { target: cert, untrusted: &[], trusted: &trusted, crls: &[], store_crls: &[] };
+    let at = cert.not_before().time();
+    let policy = Policy { at, partial_chain: true, ..Policy::like_openssl(Time(0)) };
+    let verdict = verify::verify(&inputs, &policy);
+    if verdict.is_ok() || verdict.undecided.is_some() {
+        return Ok(());
+    }
+    let found = verdict.findings.first().map(|finding| finding.code.text());
+    Err(match found {
+        // OpenSSL looks for no issuer of a certificate it cannot read.
+        _ if cert.extensions().invalid => refused(cert, issuer, "an extension of it is not valid"),
+        Some(text) => refused(cert, issuer, text),
+        None => refused(cert, issuer, "its key cannot be decoded"),
+    })
+}
+
+fn refused(cert: &Cert, issuer: &Cert, text: &'static str) -> Error {
+    let (subject, issuer) = (cert.subject().label(), issuer.subject().label());
+    Error::NotVerifiable { subject, issuer, text }
+}

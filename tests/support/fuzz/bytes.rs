@@ -1,0 +1,138 @@
+//! Targets over PEM and DER: nothing panics, what is read is the front of its input and reads the same again.
+
+use meshpki::chain::{self, assemble};
+use meshpki::crl::Crl;
+use meshpki::csr::Csr;
+use meshpki::der::Reader;
+use meshpki::signature::SignatureCheck;
+use meshpki::verify::{self, Anchor, Inputs, Policies, Policy, Purpose, Revocation};
+use meshpki::{Cert, Name, Time};
+
+use crate::run;
+
+/// Blocks that are read can be written and read again.
+pub(super) fn pem(data: &[u8]) {
+    for block in meshpki::pem::decode(data).into_iter().flatten() {
+        let again = meshpki::pem::encode(&block.label, &block.der);
+        let read = meshpki::pem::decode(again.as_bytes());
+        if block.label.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
+            assert_eq!(read[0].as_ref().map(|b| &b.der), Ok(&block.der));
+        }
+    }
+    let (unglued, _) = meshpki::pem::unglue(data);
+    assert_eq!(meshpki::pem::unglue(&unglued), (unglued.clone(), None));
+}
+
+/// Elements lie inside the input, one after the other, at any depth.
+pub(super) fn der(data: &[u8]) {
+    walk(Reader::new(data), 0);
+}
+
+fn walk(mut reader: Reader<'_>, depth: usize) {
+    while let Ok(Some(element)) = reader.next() {
+        assert!(element.content.len() <= element.raw.len());
+        let _ = element.string();
+        if element.is_constructed() && depth < 64 {
+            walk(element.reader(), depth + 1);
+        }
+    }
+}
+
+/// A certificate that is read is the front of its input, and reads the same again.
+pub(super) fn cert(data: &[u8]) {
+    let Ok(cert) = Cert::from_der(data) else { return };
+    assert!(data.starts_with(cert.as_der()));
+    assert_eq!(Cert::from_der(cert.as_der()).as_ref(), Ok(&cert));
+    let _ = (cert.subject().to_string(), cert.issuer().label(), cert.public_key().key_id());
+    let again = Name::from_der(cert.subject().as_der()).expect("a name that was read");
+    assert_eq!(&again, cert.subject());
+    assert_eq!(rebuilt(&again), again);
+    let _ = (cert.not_before().time(), cert.not_after().time(), cert.fingerprint());
+    let _ = (cert.is_ca(), cert.serial_hex(), cert.is_self_issued());
+}
+
+/// The name out of its attributes, as the subject of a cluster's CA takes the organization of the root's.
+fn rebuilt(name: &Name) -> Name {
+    let rdns = name.rdns();
+    Name::from_rdns(rdns.iter().map(Vec::as_slice))
+}
+
+/// The same for a CRL.
+pub(super) fn crl(data: &[u8]) {
+    let Ok(crl) = Crl::from_der(data) else { return };
+    assert!(data.starts_with(crl.as_der()));
+    assert_eq!(Crl::from_der(crl.as_der()).map(|again| again.len()), Ok(crl.len()));
+    let _ = (crl.issuer().to_string(), crl.lookup(&[1], crl.issuer()), crl.next_update());
+}
+
+/// The same for a signing request; only one signed by its own key is to be signed.
+pub(super) fn csr(data: &[u8]) {
+    let Ok(csr) = Csr::from_der(data) else { return };
+    assert!(data.starts_with(csr.as_der()));
+    assert_eq!(&rebuilt(csr.subject()), csr.subject());
+    let _ = (csr.subject().to_string(), csr.subject_alt_names(), csr.extensions().len());
+    let is_good = csr.check_signature() == SignatureCheck::Good;
+    if let Ok(key) = meshpki::issue::csr_key(&csr) {
+        assert_eq!((is_good, key.flaw()), (true, None));
+    }
+}
+
+fn certs(data: &[u8]) -> Vec<Cert> {
+    let blocks = meshpki::pem::decode(data).into_iter().flatten();
+    blocks.filter_map(|block| Cert::from_der(&block.der).ok()).collect()
+}
+
+/// A pile becomes a chain: every certificate is in one place of the answer, and each link was signed by the next.
+pub(super) fn chain(data: &[u8]) {
+    let pile = certs(data);
+    let leaf = pile.get(data.len() % pile.len().max(1));
+    for leaf in [None, leaf] {
+        let Ok(assembly) = assemble(&pile, leaf) else { continue };
+        let mut places = assembly.chain.clone();
+        places.extend(assembly.duplicates.iter().map(|(copy, _)| *copy));
+        places.extend(assembly.alternatives.iter().chain(&assembly.strays));
+        places.sort_unstable();
+        assert_eq!(places, (0..pile.len()).collect::<Vec<_>>(), "{assembly:?}");
+        let chain = assembly.certs(&pile);
+        assert!(chain.windows(2).all(|pair| chain::issued(&pair[1], &pair[0])), "{assembly:?}");
+        assert!(leaf.is_none_or(|leaf| chain[0] == *leaf), "{assembly:?}");
+    }
+}
+
+/// Verification answers, whatever it is given: the certificates in `data` as target, store and the rest.
+pub(super) fn verify(data: &[u8]) {
+    let certs = certs(data);
+    let blocks = meshpki::pem::decode(data).into_iter().flatten();
+    let crls: Vec<Crl> = blocks.filter_map(|block| Crl::from_der(&block.der).ok()).collect();
+    let bits = data.iter().fold(data.len(), |n, byte| n.rotate_left(3) ^ usize::from(*byte));
+    if let Some(target) = certs.get(bits % certs.len().max(1)) {
+        let (untrusted, trusted) = certs.split_at(certs.len() / 2);
+        let trusted: Vec<Anchor> = trusted.iter().cloned().map(Anchor::new).collect();
+        let (crls, store_crls) = crls.split_at(crls.len() / 2);
+        let inputs = Inputs { target, untrusted, trusted: &trusted, crls, store_crls };
+        let verdict = verify::verify(&inputs, &policy(bits));
+        let (out, err) = verdict.openssl_text("x", bits & 1 == 0);
+        assert_eq!(verdict.is_ok(), out.starts_with("x: OK\n"));
+        assert_eq!(verdict.is_ok(), !err.contains("verification failed"));
+    }
+    let args = ["-no-CAfile", "-no-CApath", "-no-CAstore", "-attime", "1700000000"];
+    let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+    let printed = run::verify(std::path::Path::new("/nowhere"), &args, &[], data);
+    assert_ne!(printed.exit, 0, "nothing is trusted, so nothing is good");
+}
+
+fn policy(bits: usize) -> Policy {
+    let on = |bit: usize| bits >> bit & 1 == 1;
+    Policy {
+        strict: on(3),
+        partial_chain: on(4),
+        check_self_signed_signature: on(5),
+        ignore_critical: on(6),
+        purpose: on(7).then_some(Purpose::SslServer),
+        revocation: if on(8) { Revocation::Chain } else { Revocation::Ignore },
+        host: on(9).then(|| "a.example.com".to_owned()),
+        policies: on(10).then(|| Policies { explicit: on(11), ..Policies::default() }),
+        auth_level: if on(12) { 2 } else { 0 },
+        ..Policy::like_openssl(Time(1_700_000_000))
+    }
+}

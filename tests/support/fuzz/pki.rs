@@ -1,0 +1,51 @@
+//! A PKI and a command line out of any choices: `ca verify` answers, and as openssl does.
+
+use std::sync::LazyLock;
+
+use crate::cases::Case;
+use crate::differ::{self, Difference};
+use crate::random::Random;
+use crate::{judge, shared, world};
+
+use super::is_sampled;
+
+/// Whether the judge is there; without it the line that says so was printed.
+static JUDGE: LazyLock<bool> =
+    LazyLock::new(|| judge::available().map_err(|line| eprintln!("{line}")).is_ok());
+
+pub(super) fn pki(data: &[u8]) {
+    let case = world::chosen(Random::of_bytes(data));
+    answer(&case, data);
+}
+
+/// Our answer to a case; one input in so many, openssl is asked as well and has to say the same, byte for byte.
+pub(super) fn answer(case: &Case, data: &[u8]) {
+    if is_sampled(data) && *JUDGE {
+        compare(case);
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a scratch folder");
+    case.write(dir.path()).expect("files can be written");
+    let ours = case.ours(dir.path());
+    assert!((0..=3).contains(&ours.exit), "{ours:?}");
+    assert!(ours.exit != 0 || !ours.stdout.is_empty(), "{ours:?}");
+}
+
+/// Asks openssl too; a difference is made small and kept below `target/fuzz`.
+fn compare(case: &Case) {
+    let (ours, theirs) = differ::ask(case);
+    if ours == theirs || differ::is_undecided(&ours) {
+        return;
+    }
+    let small = Difference { case: case.clone(), ours, theirs }.shrunk();
+    let kept = shared::root().join("target/fuzz/differences");
+    small.save(&kept);
+    panic!(
+        "openssl verify {} (the files are in {}/found-{})\n  openssl: {:?}\n  meshctl: {:?}",
+        small.case.args.join(" "),
+        kept.display(),
+        small.case.name,
+        small.theirs,
+        small.ours
+    );
+}
