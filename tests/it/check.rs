@@ -7,7 +7,7 @@ use std::path::Path;
 
 use meshpki::cert::KeyUsage;
 use meshpki::issue::{Issuer, Serial, Stamp, issue};
-use meshpki::istiod::Problem;
+use meshpki::istiod::SecretProblem;
 use meshpki::profile::Role;
 use meshpki::time::DAY;
 use meshpki::{Cert, KeyType, Name, Profile, Signer, SoftKey, Time, der, oid, pem, self_signed};
@@ -373,7 +373,8 @@ fn every_code() {
     of_the_chain(&mut expect);
     of_forged(&mut expect);
     between(&mut expect);
-    let offline = Problem::CODES.iter().filter(|code| !Problem::LIVE_CODES.contains(code));
+    let offline =
+        SecretProblem::CODES.iter().filter(|code| !SecretProblem::LIVE_CODES.contains(code));
     assert_eq!(met, offline.map(ToString::to_string).collect());
 }
 

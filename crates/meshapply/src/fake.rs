@@ -3,15 +3,16 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use meshpki::istiod::Secret;
+use meshpki::cacerts::{Secret, pool};
+use meshpki::istiod::{NamespaceRoots, Version};
 use meshpki::profile::Role;
 use meshpki::{Cert, Issuer, KeyType, Name, Profile, Serial, Signer, SoftKey, Stamp, Time};
 
 use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::next::Action;
-use crate::proof::{Canary, NamespaceRoots, PodProof, Proof};
-use crate::state::{Desired, Live, Observed, Who, ca, certs, mark, roots};
+use crate::proof::{Canary, PodProof, Proof};
+use crate::state::{Desired, Live, Observed, RestartTarget, mark};
 use crate::workload::{Id, Kind, Pod, Workload};
 
 pub(crate) const NOW: Time = Time(1_795_244_400);
@@ -59,14 +60,14 @@ fn stamp() -> Stamp {
 /// A workload certificate of the CA in a secret, and the chain above it.
 fn leaf(secret: &Secret) -> Vec<Cert> {
     let signer = SoftKey::from_pem(secret.get("ca-key.pem").unwrap(), None).unwrap();
-    let issuer = ca(secret).unwrap();
+    let issuer = secret.ca(Version::NEWEST).unwrap();
     let mut profile = Profile::cluster(Name::parse("CN=workload").unwrap());
     profile.role = Role::EndEntity;
     profile.valid_seconds = 600;
     let issuer = Issuer { cert: &issuer, signer: &signer };
     let cert = meshpki::issue(&profile, key().public_key(), issuer, stamp()).unwrap();
     let mut chain = vec![cert];
-    chain.extend(certs(secret.get("cert-chain.pem").unwrap()));
+    chain.extend(pool(secret.get("cert-chain.pem").unwrap()));
     chain
 }
 
@@ -147,8 +148,8 @@ impl Fake {
     /// The roots the namespace is given now.
     pub(crate) fn given(&self) -> Vec<NamespaceRoots> {
         let running = &self.state.borrow().running;
-        let text = String::from_utf8(running.get("root-cert.pem").unwrap().to_vec()).unwrap();
-        vec![NamespaceRoots { namespace: "shop".into(), text: Some(text) }]
+        let roots = running.roots(Version::NEWEST);
+        vec![NamespaceRoots { namespace: "shop".into(), roots: Some(roots) }]
     }
 
     pub(crate) fn log(&self) -> String {
@@ -191,6 +192,7 @@ fn workload(namespace: &str, name: &str) -> Workload {
         manual: None,
         deadline: None,
         restarted_for: None,
+        release: None,
         pods: vec![pod],
     }
 }
@@ -231,7 +233,7 @@ impl State {
     }
 
     /// A write of somebody else's, or with a mark of ours.
-    fn write(&mut self, files: Secret, ours: Option<(BTreeSet<Who>, String)>) {
+    fn write(&mut self, files: Secret, ours: Option<(BTreeSet<RestartTarget>, String)>) {
         self.version += 1;
         let (restart, mark) = ours.map(|(who, mark)| (who, Some(mark))).unwrap_or_default();
         let claim = mark.clone();
@@ -333,15 +335,16 @@ impl Cluster for Fake {
         }
         state.proofs += 1;
         let running = &state.running;
-        let text = String::from_utf8(running.get("root-cert.pem").unwrap().to_vec()).unwrap();
-        let canary = Canary { chain: leaf(running), roots: roots(running) };
+        let roots = running.roots(Version::NEWEST);
+        let canary = Canary { chain: leaf(running), roots: running.roots(Version::NEWEST) };
         let pods = state.observed.istiod.iter().flat_map(Workload::ready_pods);
         let pods = pods.map(|pod| PodProof {
             pod: pod.name.clone(),
+            release: Version::NEWEST,
             served: Ok(leaf(running)),
             canary: Some(Ok(canary.clone())),
         });
-        let namespaces = vec![NamespaceRoots { namespace: "shop".into(), text: Some(text) }];
+        let namespaces = vec![NamespaceRoots { namespace: "shop".into(), roots: Some(roots) }];
         Ok(Proof { at: NOW, pods: pods.collect(), namespaces })
     }
 }

@@ -5,6 +5,7 @@
 use std::sync::{Arc, Mutex};
 
 use hyper_util::rt::TokioIo;
+use meshpki::cacerts::pool;
 use meshpki::profile::Role;
 use meshpki::{Cert, Csr, KeyType, Name, SoftKey};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -23,7 +24,6 @@ use tower::service_fn;
 use zeroize::Zeroizing;
 
 use crate::proof::Canary;
-use crate::state::certs;
 
 /// How long a canary certificate is to live: nobody uses it.
 const CANARY_SECONDS: i64 = 600;
@@ -102,8 +102,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
 /// The last element of the answer is the bundle of roots, the others are the chain.
 fn canary(elements: &[String]) -> Canary {
     let (last, chain) = elements.split_last().map_or(("", &[][..]), |(last, rest)| (last, rest));
-    let chain = chain.iter().flat_map(|text| certs(text.as_bytes())).collect();
-    Canary { chain, roots: certs(last.as_bytes()) }
+    let chain = chain.iter().flat_map(|text| pool(text.as_bytes())).collect();
+    Canary { chain, roots: pool(last.as_bytes()) }
 }
 
 /// A request for a key of its own; istiod takes the name from the token.

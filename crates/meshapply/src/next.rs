@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::names;
 use crate::pending::Pending;
 use crate::proof::{self, Proof, Unproven};
-use crate::state::{Desired, Live, Observed, Who, mark, same};
+use crate::state::{Desired, Live, Observed, RestartTarget, mark};
 use crate::workload::{Id, Workload};
 
 /// The next step.
@@ -142,8 +142,7 @@ pub struct Run {
 /// Decides what to do next. `proof` is the newest there is of this content, if there is any.
 #[must_use]
 pub fn next(desired: &Desired, observed: &Observed, proof: Option<&Proof>, run: Run) -> Next {
-    let Some(live) = observed.secret.as_ref().filter(|live| same(&live.files, &desired.secret))
-    else {
+    let Some(live) = observed.secret.as_ref().filter(|live| live.files == desired.secret) else {
         return write(desired, observed, run);
     };
     if cleans(live) {
@@ -157,13 +156,15 @@ pub fn next(desired: &Desired, observed: &Observed, proof: Option<&Proof>, run: 
         return Next::Act(Action::Note { over: live.resource_version.clone() });
     }
     let mark = live.mark.clone().unwrap_or_else(|| mark(&desired.secret, None));
-    if let Some(step) = roll(&observed.istiod, live.mark_for(Who::Istiod), observed.istiod.len()) {
+    if let Some(step) =
+        roll(&observed.istiod, live.mark_for(RestartTarget::Istiod), observed.istiod.len())
+    {
         return step;
     }
     if let Some(step) = prove(desired, observed, proof, run, &mark) {
         return step;
     }
-    if let Some(mark) = live.mark_for(Who::Gateways) {
+    if let Some(mark) = live.mark_for(RestartTarget::Gateways) {
         if let Some(step) = roll(&observed.gateways, Some(mark), observed.gateways.len()) {
             return step;
         }
@@ -222,8 +223,8 @@ fn keeps(desired: &Desired, observed: &Observed) -> bool {
         return false;
     }
     observed.previous.as_ref().filter(|kept| kept.is_kept()).is_none_or(|kept| {
-        !same(&kept.files, &live)
-            && !same(&kept.files.for_istiod(), &desired.secret)
+        kept.files != live
+            && kept.files.for_istiod() != desired.secret
             && observed.unfinished().is_empty()
     })
 }
@@ -249,13 +250,13 @@ pub fn refusal(desired: &Desired, observed: &Observed) -> Option<Stop> {
         return Some(Stop::NoIstiod);
     }
     let idle = idle(observed);
-    let restarts = |who: Who, workloads: &[Workload]| {
+    let restarts = |who: RestartTarget, workloads: &[Workload]| {
         if desired.restart.contains(&who) { workloads.to_vec() } else { vec![] }
     };
-    let mut all = restarts(Who::Istiod, &observed.istiod);
-    all.extend(restarts(Who::Gateways, &observed.gateways));
+    let mut all = restarts(RestartTarget::Istiod, &observed.istiod);
+    all.extend(restarts(RestartTarget::Gateways, &observed.gateways));
     if desired.workloads {
-        all.extend(restarts(Who::Gateways, &observed.workloads));
+        all.extend(restarts(RestartTarget::Gateways, &observed.workloads));
     }
     for workload in &all {
         if let Some(why) = workload.obstacle() {
@@ -329,7 +330,7 @@ impl Observed {
     /// Whether the secret is the one wanted.
     #[must_use]
     pub fn holds(&self, desired: &Desired) -> bool {
-        self.secret.as_ref().is_some_and(|live: &Live| same(&live.files, &desired.secret))
+        self.secret.as_ref().is_some_and(|live: &Live| live.files == desired.secret)
     }
 }
 

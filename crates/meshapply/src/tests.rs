@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::fake::{Fake, NOW, Root, State};
 use crate::names::{CACERTS, PREVIOUS};
 use crate::proof::judge;
-use crate::state::{Desired, Vacant, fingerprint, restart_for, same};
+use crate::state::{Desired, Vacant, restart_for};
 
 const PATIENCE: Patience =
     Patience { step: Duration::from_secs(300), poll: Duration::from_millis(500) };
@@ -113,7 +113,7 @@ fn a_stuck_istiod_leaves_the_gateways_alone() {
     // The way back: the old content, restarted for it.
     fake.state.borrow_mut().trouble.stuck.clear();
     let kept = fake.state.borrow().observed.previous.as_ref().unwrap().files.clone();
-    assert!(same(&kept, &old), "{PREVIOUS} is what {CACERTS} was");
+    assert!(kept == old, "{PREVIOUS} is what {CACERTS} was");
     let mut back = desired(&kept, &fake, "1.30.3");
     back.adopt = true;
     let log = "keep, write, restart istiod, write, restart istiod, restart gateway";
@@ -307,11 +307,11 @@ fn before_istio_is_installed_the_secret_is_all() {
 #[test]
 fn the_fingerprint_does_not_depend_on_the_key() {
     let Case { mut old, .. } = case();
-    let before = fingerprint(&old);
+    let before = old.fingerprint();
     old.insert("ca-key.pem", b"another".to_vec());
-    assert_eq!(fingerprint(&old), before);
+    assert_eq!(old.fingerprint(), before);
     old.insert("root-cert.pem", b"another".to_vec());
-    assert_ne!(fingerprint(&old), before);
+    assert_ne!(old.fingerprint(), before);
 }
 
 /// The secret was made with kubectl while istiod runs on a CA of its own: who restarts is written onto it.
@@ -378,7 +378,7 @@ fn a_rollback_that_is_interrupted_still_has_what_it_goes_back_to() {
         let back = desired(&kept(&fake), &fake, "1.30.3");
         run(&fake, &back).unwrap();
         let live = fake.state.borrow().observed.secret.clone().unwrap().files;
-        assert!(same(&live, &old), "{breaks_after}");
+        assert!(live == old, "{breaks_after}");
     }
 }
 
@@ -409,19 +409,19 @@ fn old_keys_do_not_pile_up() {
     });
     check(&fake, &desired(&new, &fake, "1.30.3"), "keep, write, clean", "proven");
     let kept = || fake.state.borrow().observed.previous.clone().unwrap().files;
-    assert!(same(&kept(), &old), "kept is what a rollback can use");
+    assert!(kept() == old, "kept is what a rollback can use");
     // Kept by an earlier version, with more than that: it is no other secret for it, and is rolled back to.
     fake.state.borrow_mut().observed.previous.as_mut().unwrap().files = stray.clone();
     let back = desired(&old, &fake, "1.30.3");
     check(&fake, &back, "keep, write, clean, write", "proven");
-    assert!(same(&kept(), &stray), "what is gone back to is not given up for it");
+    assert!(kept() == stray, "what is gone back to is not given up for it");
     check(
         &fake,
         &desired(&other, &fake, "1.30.3"),
         "keep, write, clean, write, keep, write, restart istiod, restart gateway",
         "proven",
     );
-    assert!(same(&kept(), &old));
+    assert!(kept() == old);
 }
 
 /// kubectl's copy on a secret that is as wanted goes where the secret is ours, and stays where it is somebody else's.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use meshpki::istiod::Version;
+
 /// What makes the pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -69,6 +71,8 @@ pub struct Workload {
     pub deadline: Option<String>,
     /// The fingerprint its pods were last restarted for, from [`crate::names::RESTARTED_FOR`].
     pub restarted_for: Option<String>,
+    /// The release of Istio its image names; `None` for what is not istiod, and if the image does not say.
+    pub release: Option<Version>,
     /// Its pods by name.
     pub pods: Vec<Pod>,
 }

@@ -11,8 +11,10 @@ use std::path::{Path, PathBuf};
 
 use meshapply::names::ISTIO_NAMESPACE;
 use meshpki::Time;
+use meshpki::cacerts::Layout;
 use meshpki::istiod::{
-    self, Cluster, LiveIstiod, Problem, Secret, Settings, Severity, Start, Version,
+    self, ClusterSecret, LiveIstiod, Secret, SecretProblem, Settings, Severity, StartOutcome,
+    Version,
 };
 
 use crate::args::{Check, Output};
@@ -20,8 +22,11 @@ use crate::clusters::{Seen, Target};
 use crate::report::Failure;
 use crate::{Exit, Io, files, live, show};
 
-/// Files of which one makes a folder a cluster's; a CA's own folder has root-cert.pem and root-key.pem only.
-const MARKS: [&str; 5] = ["ca-cert.pem", "ca-key.pem", "cert-chain.pem", "tls.crt", "tls.key"];
+/// Files of which one makes a folder a cluster's: a CA's own folder has roots and no other of them.
+fn marks() -> impl Iterator<Item = &'static str> {
+    let is_roots = |file: &&str| Layout::ALL.iter().any(|layout| layout.roots_file() == *file);
+    Layout::all_files().filter(move |file| !is_roots(file))
+}
 
 /// A cluster's folder.
 struct Folder {
@@ -38,7 +43,7 @@ struct Report {
     is_live: bool,
     at: Time,
     clusters: Vec<Judged>,
-    problems: Vec<Problem>,
+    problems: Vec<SecretProblem>,
 }
 
 /// A cluster and what istiod does with it.
@@ -47,7 +52,7 @@ struct Judged {
     path: Option<PathBuf>,
     live: Option<Live>,
     /// The release, and what it does.
-    start: (Version, Start),
+    start: (Version, StartOutcome),
 }
 
 /// A cluster that was asked.
@@ -104,8 +109,8 @@ fn settings(args: &Check) -> Settings {
 
 fn judge(folders: Vec<Folder>, args: &Check, at: Time) -> Report {
     let settings = settings(args);
-    let secrets: Vec<Cluster<'_>> =
-        folders.iter().map(|f| Cluster { name: &f.name, secret: &f.secret }).collect();
+    let secrets: Vec<ClusterSecret<'_>> =
+        folders.iter().map(|f| ClusterSecret { name: &f.name, secret: &f.secret }).collect();
     let problems = istiod::check(&secrets, &settings, at);
     let clusters = folders.into_iter().map(|folder| folder.judged(&settings, at)).collect();
     Report { settings, is_live: false, at, clusters, problems }
@@ -130,21 +135,21 @@ pub(crate) fn problems(
     clusters: &[(&str, &Secret)],
     settings: &[Vec<Settings>],
     at: Time,
-) -> Vec<Problem> {
-    let all: Vec<Cluster<'_>> =
-        clusters.iter().map(|(name, secret)| Cluster { name, secret }).collect();
+) -> Vec<SecretProblem> {
+    let all: Vec<ClusterSecret<'_>> =
+        clusters.iter().map(|(name, secret)| ClusterSecret { name, secret }).collect();
     let mut kinds: Vec<&Settings> = settings.iter().flatten().collect();
     kinds.dedup();
-    let mut problems: Vec<Problem> = Vec::new();
+    let mut problems: Vec<SecretProblem> = Vec::new();
     for kind in kinds {
-        let concerned = |problem: &Problem| {
+        let concerned = |problem: &SecretProblem| {
             problem.clusters.iter().any(|name| {
                 let place = clusters.iter().position(|(cluster, _)| cluster == name);
                 place.is_some_and(|i| settings[i].contains(kind))
             })
         };
         for problem in istiod::check(&all, kind, at).into_iter().filter(concerned) {
-            let is_known = |p: &Problem| {
+            let is_known = |p: &SecretProblem| {
                 p.code == problem.code && p.clusters == problem.clusters && p.file == problem.file
             };
             if !problems.iter().any(is_known) {
@@ -157,7 +162,7 @@ pub(crate) fn problems(
 }
 
 /// Errors before warnings, else in the order they were found.
-pub(crate) fn errors_first(problems: &mut [Problem]) {
+pub(crate) fn errors_first(problems: &mut [SecretProblem]) {
     problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
 }
 
@@ -167,7 +172,7 @@ pub(crate) fn live_problems(
     seen: &[Seen],
     wanted: &[&Secret],
     at: Time,
-) -> Vec<Problem> {
+) -> Vec<SecretProblem> {
     live::before_push(targets, seen, wanted, at)
 }
 
@@ -194,7 +199,10 @@ fn collect(dir: &Path) -> Result<Vec<Folder>, Failure> {
             "ctl/no-cluster",
             format!("neither `{}` nor a folder in it has the files of a cluster", dir.display()),
         )
-        .because(format!("one of {} makes a folder a cluster's", MARKS.join(", ")))
+        .because(format!(
+            "one of {} makes a folder a cluster's",
+            marks().collect::<Vec<_>>().join(", ")
+        ))
         .hint(format!("`meshctl ca init {} --cluster NAME` makes one", dir.display())));
     }
     Ok(folders)
@@ -202,7 +210,7 @@ fn collect(dir: &Path) -> Result<Vec<Folder>, Failure> {
 
 /// The folder, if it looks like a cluster's.
 fn read(name: String, path: &Path) -> Result<Option<Folder>, Failure> {
-    if !MARKS.iter().any(|mark| path.join(mark).exists()) {
+    if !marks().any(|mark| path.join(mark).exists()) {
         return Ok(None);
     }
     let mut secret = Secret::default();
@@ -233,7 +241,7 @@ impl Report {
         (self.clusters.len() > 1).then(|| self.worst(|problem| problem.clusters.len() > 1))
     }
 
-    fn worst(&self, concerns: impl Fn(&Problem) -> bool) -> State {
+    fn worst(&self, concerns: impl Fn(&SecretProblem) -> bool) -> State {
         let problems = self.problems.iter().filter(|problem| concerns(problem));
         match problems.map(|problem| problem.severity).max() {
             None => State::Ok,
@@ -247,7 +255,7 @@ impl Report {
     }
 
     /// The next command with this run's folders in it.
-    fn next(&self, problem: &Problem) -> String {
+    fn next(&self, problem: &SecretProblem) -> String {
         let named = |name: &String| self.clusters.iter().find(|cluster| cluster.name == *name);
         let first = problem.clusters.iter().find_map(named);
         let Some(cluster) = first else { return problem.next.clone() };

@@ -7,10 +7,9 @@ use futures_util::future::join_all;
 use meshapply::Error;
 use meshapply::kube::OlderPod;
 use meshapply::proof::PodProof;
-use meshapply::state::certs;
 use meshpki::istiod::{
-    Given, LiveCluster, LiveIstiod, Problem, Secret, Served, Settings, Start, Version, check_live,
-    starts,
+    LiveCluster, LiveIstiod, Secret, SecretProblem, ServedChain, Settings, StartOutcome, Version,
+    check_live, starts,
 };
 use meshpki::{Cert, Time};
 
@@ -126,19 +125,15 @@ pub(crate) fn cluster<'a>(
     served: &[PodProof],
     wanted: Option<&'a Secret>,
 ) -> LiveCluster<'a> {
-    let given = seen.given.iter().map(|given| Given {
-        namespace: given.namespace.clone(),
-        roots: given.text.as_ref().map(|text| certs(text.as_bytes())),
-    });
     let served =
-        served.iter().map(|pod| Served { pod: pod.pod.clone(), chain: pod.served.clone() });
+        served.iter().map(|pod| ServedChain { pod: pod.pod.clone(), chain: pod.served.clone() });
     LiveCluster {
         name: &target.name,
         secret: seen.observed.secret.as_ref().map(|live| &live.files),
         wanted,
         istiods: istiods(seen),
         served: served.collect(),
-        given: given.collect(),
+        given: seen.given.clone(),
         trust_domain: seen.mesh.trust_domain().to_owned(),
         aliases: seen.mesh.aliases.clone(),
         ca_domains: seen.mesh.ca_domains.clone(),
@@ -165,10 +160,14 @@ pub(crate) fn settings(seen: &Seen) -> Vec<Settings> {
 }
 
 /// What the istiod that likes it least does with a secret at its start.
-pub(crate) fn start(secret: &Secret, settings: &[Settings], at: Time) -> Option<(Version, Start)> {
-    let badness = |start: &Start| match start {
-        Start::Plugged { .. } => 0,
-        Start::RefusesToStart { .. } => 2,
+pub(crate) fn start(
+    secret: &Secret,
+    settings: &[Settings],
+    at: Time,
+) -> Option<(Version, StartOutcome)> {
+    let badness = |start: &StartOutcome| match start {
+        StartOutcome::Plugged { .. } => 0,
+        StartOutcome::RefusesToStart { .. } => 2,
         _ => 1,
     };
     let all = settings.iter().map(|one| (one.version, starts(secret, one, at)));
@@ -183,7 +182,7 @@ pub(crate) fn before_push(
     seen: &[Seen],
     wanted: &[&Secret],
     at: Time,
-) -> Vec<Problem> {
+) -> Vec<SecretProblem> {
     let all = targets.iter().zip(seen).zip(wanted);
     let clusters: Vec<LiveCluster<'_>> =
         all.map(|((target, seen), wanted)| cluster(target, seen, &[], Some(*wanted))).collect();
@@ -193,7 +192,7 @@ pub(crate) fn before_push(
 }
 
 /// What is wrong where a cluster is another than the spec says.
-pub(crate) fn other_than_spec(targets: &[Target], seen: &[Seen], at: Time) -> Vec<Problem> {
+pub(crate) fn other_than_spec(targets: &[Target], seen: &[Seen], at: Time) -> Vec<SecretProblem> {
     let clusters: Vec<LiveCluster<'_>> =
         targets.iter().zip(seen).map(|(target, seen)| cluster(target, seen, &[], None)).collect();
     let mut problems = check_live(&clusters, at);
@@ -223,7 +222,7 @@ pub(crate) struct Where<'a> {
 
 impl Where<'_> {
     /// The next command with this cluster in it. A cluster without a folder has one in a `DIR` to be chosen.
-    pub(crate) fn next(&self, problem: &Problem) -> String {
+    pub(crate) fn next(&self, problem: &SecretProblem) -> String {
         let made_up = Path::new("DIR").join(self.name);
         let folder = self.folder.unwrap_or(&made_up);
         let parent = match folder.parent() {

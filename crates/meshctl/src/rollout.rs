@@ -9,7 +9,7 @@ use std::path::Path;
 
 use meshapply::kube::Kube;
 use meshapply::next::{Action, Next, Run, next};
-use meshapply::state::{Desired, ca};
+use meshapply::state::Desired;
 use meshpki::Time;
 use meshpki::istiod::Secret;
 
@@ -57,8 +57,8 @@ fn refuse_older(
         return Ok(());
     }
     for ((target, seen), secret) in targets.iter().zip(seen).zip(secrets) {
-        let live = seen.observed.secret.as_ref().and_then(|live| ca(&live.files));
-        if let Some(ours) = ca(secret) {
+        let live = seen.observed.secret.as_ref().and_then(|live| live.files.ca(seen.release()));
+        if let Some(ours) = secret.ca(seen.release()) {
             crate::rotate::refuse_stale(
                 target,
                 &args.dir.join(&target.name),
@@ -196,7 +196,7 @@ impl Job<'_> {
         secrets: &[Secret],
         plans: &[Plan],
         at: Time,
-    ) -> Vec<meshpki::istiod::Problem> {
+    ) -> Vec<meshpki::istiod::SecretProblem> {
         let names = self.targets.iter().map(|target| target.name.as_str());
         let clusters: Vec<_> = names.zip(secrets).collect();
         let settings: Vec<_> = self.seen.iter().map(crate::live::settings).collect();
@@ -213,8 +213,9 @@ impl Job<'_> {
         if place::is_forced(force) {
             return Ok(());
         }
-        for (target, plan) in self.targets.iter().zip(plans).filter(|(_, plan)| plan.changes) {
-            let wanted = ca(&plan.desired.secret);
+        let aims = self.targets.iter().zip(&self.seen).zip(plans);
+        for ((target, seen), plan) in aims.filter(|(_, plan)| plan.changes) {
+            let wanted = plan.desired.secret.ca(seen.release());
             if let Some(failure) = wanted.as_ref().and_then(|ca| of_another_domain(target, ca)) {
                 return Err(failure);
             }
@@ -257,7 +258,7 @@ fn of_another_domain(target: &Target, ca: &meshpki::Cert) -> Option<Failure> {
     Some(
         Failure::new("ctl/wrong-cluster", message)
             .within(place_of(target))
-            .because(format!("{} says {}", meshapply::proof::label(ca), domains.join(", ")))
+            .because(format!("{} says {}", ca.label(), domains.join(", ")))
             .because(format!("the spec says {wanted}"))
             .hint("nothing was written; move the folder away and make it anew with `meshctl ca init -f`; `--force ctl/wrong-cluster` goes on in spite of it")
             .exit(Exit::No),
@@ -287,7 +288,10 @@ fn first_writes(desired: &Desired, seen: &Seen) -> Vec<Action> {
 
 /// Errors that were not overridden by name. Three cannot be: a CA whose key is public, a root's key in a cluster, and a key
 /// in a file that every workload gets.
-pub(crate) fn refuse(problems: &[meshpki::istiod::Problem], args: &Rollout) -> Result<(), Failure> {
+pub(crate) fn refuse(
+    problems: &[meshpki::istiod::SecretProblem],
+    args: &Rollout,
+) -> Result<(), Failure> {
     const NEVER: [&str; 3] = ["istiod/key-exposed", "istiod/root-key", "istiod/sample-ca"];
     for problem in problems.iter().filter(|p| p.severity == meshpki::istiod::Severity::Error) {
         let never = NEVER.contains(&problem.code);

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use meshpki::Time;
-use meshpki::istiod::{LiveCluster, Problem, Secret, Settings, Severity, check_live};
+use meshpki::istiod::{LiveCluster, Secret, SecretProblem, Settings, Severity, check_live};
 
 use crate::args::{Output, Status};
 use crate::clusters::{Target, runtime};
@@ -29,7 +29,7 @@ struct Report<'a> {
     clusters: Vec<Cluster<'a>>,
     /// Every pair of clusters, rows in order, each with itself first.
     pairs: Vec<Pair>,
-    problems: Vec<Problem>,
+    problems: Vec<SecretProblem>,
 }
 
 /// A cluster, or why it could not be asked.
@@ -114,7 +114,7 @@ fn problems(
     targets: &[Target],
     found: &[Result<Found, meshapply::Error>],
     at: Time,
-) -> Vec<Problem> {
+) -> Vec<SecretProblem> {
     let mut sets: Vec<(&str, &Secret)> = Vec::new();
     let mut judges: Vec<Vec<Settings>> = Vec::new();
     let mut live: Vec<LiveCluster<'_>> = Vec::new();
@@ -145,15 +145,16 @@ fn problems(
 }
 
 /// A folder that is not for the cluster its context reaches, as a problem.
-fn misplaced((name, failure): &(String, Failure)) -> Problem {
+fn misplaced((name, failure): &(String, Failure)) -> SecretProblem {
     let clusters = vec![name.clone()];
-    let mut problem = Problem::new(failure.code(), Severity::Error, clusters, failure.sentence());
+    let mut problem =
+        SecretProblem::new(failure.code(), Severity::Error, clusters, failure.sentence());
     problem.next = "kubectl config get-contexts".to_owned();
     problem
 }
 
 /// What the facts of one cluster say against it.
-fn of_facts(cluster: &Cluster<'_>, before_install: bool) -> Vec<Problem> {
+fn of_facts(cluster: &Cluster<'_>, before_install: bool) -> Vec<SecretProblem> {
     let (target, Ok(facts)) = (cluster.target, &cluster.facts) else { return Vec::new() };
     let mut problems = Vec::new();
     if let Some(Folder::Differs { path, what, is_later }) = &facts.folder {
@@ -180,7 +181,7 @@ fn of_facts(cluster: &Cluster<'_>, before_install: bool) -> Vec<Problem> {
 }
 
 /// Pairs that refuse each other although no error about either cluster says why.
-fn distrust(pairs: &[Pair], problems: &[Problem]) -> Vec<Problem> {
+fn distrust(pairs: &[Pair], problems: &[SecretProblem]) -> Vec<SecretProblem> {
     let is_told = |pair: &&Pair| {
         problems.iter().filter(|problem| problem.severity == Severity::Error).any(|problem| {
             problem.clusters.contains(&pair.truster) || problem.clusters.contains(&pair.signer)
@@ -220,9 +221,9 @@ impl Report<'_> {
     }
 
     /// The next command for a problem. What is wrong inside a secret `meshctl check` tells with its evidence.
-    fn next(&self, problem: &Problem) -> String {
-        let in_secret =
-            problem.code.starts_with("istiod/") && !Problem::LIVE_CODES.contains(&problem.code);
+    fn next(&self, problem: &SecretProblem) -> String {
+        let in_secret = problem.code.starts_with("istiod/")
+            && !SecretProblem::LIVE_CODES.contains(&problem.code);
         if problem.code == "ctl/folder-differs" && problem.next.is_empty() {
             // It says what a push of the folder would do.
             return check_command(self.dir, self.clusters.iter());
@@ -257,7 +258,7 @@ impl Report<'_> {
 }
 
 /// Which error is mended first: until then the others cannot be told from what follows of it.
-fn rank(problem: &Problem) -> u8 {
+fn rank(problem: &SecretProblem) -> u8 {
     match problem.code {
         "ctl/wrong-cluster" | "apply/no-istiod" | "apply/no-replicas" | "apply/stuck" => 0,
         // A push that goes on restarts what is not live as well.

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use crate::cert::Cert;
 use crate::error::Error;
-use crate::signature::{self, SignatureCheck, Signed};
+use crate::signature::{self, SignatureCheck, SignatureInput};
 
 /// A chain, and what of the pile is not in it. Numbers are places in the pile, from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,11 +99,11 @@ fn fits_key_id(issuer: &Cert, cert: &Cert) -> bool {
 }
 
 fn signed_by(issuer: &Cert, cert: &Cert) -> bool {
-    let check = signature::check(&Signed {
+    let check = signature::check(&SignatureInput {
         algorithm: cert.outer_algorithm(),
         message: cert.tbs(),
         signature: cert.signature(),
-        key: issuer.key(),
+        key: issuer.public_key(),
     });
     check == SignatureCheck::Good
 }

@@ -5,12 +5,13 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
+use crate::algorithm::check_algorithm;
 use crate::cert::distribution::{ALL_REASONS, DpName, reason_bits};
 use crate::cert::{
-    AuthorityKeyId, GeneralName, RawExtension, RawTime, authority_key_id, bit_string, boolean,
-    check_algorithm, check_integer, general_names, range, raw_time, read_extension_list,
-    read_extensions, sequence, small_integer,
+    AuthorityKeyId, GeneralName, RawExtension, RawTime, authority_key_id, general_names, raw_time,
+    read_extension_list, read_extensions,
 };
+use crate::der::shape::{bit_string, boolean, check_integer, range, sequence, small_integer};
 use crate::der::{self, DerError, Reader, Tlv};
 use crate::name::Name;
 use crate::oid;

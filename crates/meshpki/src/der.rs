@@ -419,5 +419,6 @@ fn push_length(out: &mut Vec<u8>, length: usize) {
     out.extend_from_slice(significant);
 }
 
+pub(crate) mod shape;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::der::DerError;
-use crate::key::{KeyFlaw, SignError};
+use crate::key::{KeyFlaw, PublicKey, SignError};
 use crate::name::NameError;
 use crate::pem::PemError;
 use crate::time::Time;
@@ -306,6 +306,13 @@ pub enum Error {
         /// The verifier's findings, `error N at D depth: text`.
         findings: Vec<String>,
     },
+}
+
+impl Error {
+    /// Refuses a key everybody can sign with; `what` says whose it is.
+    pub(crate) fn check_sound(key: &PublicKey, what: impl Fn() -> String) -> Result<(), Self> {
+        key.flaw().map_or(Ok(()), |flaw| Err(Self::ForgeableKey { what: what(), flaw }))
+    }
 }
 
 /// What is wrong with a private key.

@@ -16,6 +16,7 @@ mod code;
 mod explain;
 mod extensions;
 mod identity;
+mod issued;
 mod level;
 mod memo;
 mod names;
@@ -279,7 +280,7 @@ fn usages(list: &der::Tlv<'_>) -> Result<Vec<Vec<u8>>, DerError> {
         if usage.tag != der::OID {
             return Err(usage.error("a trust setting is an OID"));
         }
-        crate::name::check_oid(&usage)?;
+        der::shape::check_oid(&usage)?;
         found.push(usage.content.to_vec());
     }
     Ok(found)

@@ -49,7 +49,8 @@ fn it_stays_while_it_may_be_needed() {
     check(
         |s| {
             let live = s.observed.secret.as_mut().unwrap();
-            (live.mark, live.restart) = (Some("mark".into()), [crate::state::Who::Gateways].into());
+            (live.mark, live.restart) =
+                (Some("mark".into()), [crate::state::RestartTarget::Gateways].into());
         },
         "apply/unfinished: the last push is not finished: deployment/gateway in istio-system has not restarted for the secret",
     );

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::names::{
     CACERTS, FIELD_MANAGER, LAST_APPLIED, MANAGED_BY, MARK, OLD_FIELD_MANAGER, PREVIOUS, RESTART,
 };
-use crate::state::{Desired, Live, Vacant, Who, fingerprint, mark, restart_text};
+use crate::state::{Desired, Live, RestartTarget, Vacant, mark, restart_text};
 
 /// Tells a secret with files from one without.
 pub(super) fn vacant(found: Option<Live>) -> (Option<Live>, Option<Vacant>) {
@@ -47,7 +47,7 @@ fn live(secret: KubeSecret) -> Live {
         .map(|(name, content)| (name, content.0))
         .collect();
     // An edit by somebody else leaves our annotations on a content that is not ours.
-    let content = fingerprint(&files).to_string();
+    let content = files.fingerprint().to_string();
     let is_ours = |mark: &&String| mark.split('.').next() == Some(content.as_str());
     let mark = annotations.get(MARK).filter(is_ours).cloned();
     let restart = annotations.get(RESTART).filter(|_| mark.is_some());
@@ -55,7 +55,7 @@ fn live(secret: KubeSecret) -> Live {
         foreign: foreign(&managers, &files, annotations.contains_key(MARK)),
         type_: secret.type_.unwrap_or_default(),
         resource_version: secret.metadata.resource_version.unwrap_or_default(),
-        restart: restart.map(|text| Who::parse_all(text)).unwrap_or_default(),
+        restart: restart.map(|text| RestartTarget::parse_all(text)).unwrap_or_default(),
         immutable: secret.immutable.unwrap_or(false),
         has_copy: annotations.contains_key(LAST_APPLIED),
         written: written(&managers).or(made),
@@ -231,7 +231,7 @@ pub(super) async fn note(
 
 fn annotations(
     files: &Secret,
-    restart: &BTreeSet<Who>,
+    restart: &BTreeSet<RestartTarget>,
     over: Option<&str>,
 ) -> BTreeMap<String, String> {
     [(MARK.to_owned(), mark(files, over)), (RESTART.to_owned(), restart_text(restart))].into()
@@ -241,7 +241,7 @@ fn annotations(
 fn object(
     name: &str,
     files: &Secret,
-    write: Option<(&BTreeSet<Who>, Option<&str>)>,
+    write: Option<(&BTreeSet<RestartTarget>, Option<&str>)>,
     over: Option<&str>,
 ) -> KubeSecret {
     let data = files.names().map(|file| {

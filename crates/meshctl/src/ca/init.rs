@@ -265,7 +265,7 @@ fn existing_cluster(dir: &Path, name: &str, now: Time) -> Result<Option<Cluster>
     }
     let set = super::tree::read_set(&folder, now).map_err(|failure| {
         let csr = folder.join("ca.csr");
-        if csr.exists() && !folder.join("ca-cert.pem").exists() {
+        if csr.exists() && !folder.join(Layout::Istio.ca_file()).exists() {
             return Failure::new(
                 "ctl/cluster-incomplete",
                 format!("`{name}` has a CSR that is not signed yet"),
@@ -278,14 +278,14 @@ fn existing_cluster(dir: &Path, name: &str, now: Time) -> Result<Option<Cluster>
                 show::word(&folder)
             ));
         }
-        if failure.code() == "pki/untrusted" && !folder.join("tls.crt").exists() {
+        if failure.code() == "pki/untrusted" && super::tree::layout_of(&folder) == Layout::Istio {
             let file = |name| show::word(&folder.join(name));
             return failure.hint(format!(
                 "`meshctl ca verify --explain -CAfile {} -untrusted {} {}` says more; \
                  `meshctl ca renew {} --cluster {name}` replaces what has expired",
-                file("root-cert.pem"),
-                file("cert-chain.pem"),
-                file("ca-cert.pem"),
+                file(Layout::Istio.roots_file()),
+                file(Layout::Istio.chain_files()[0]),
+                file(Layout::Istio.ca_file()),
                 show::word(dir)
             ));
         }

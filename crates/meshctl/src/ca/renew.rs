@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use meshpki::cacerts::Layout;
 use meshpki::profile::Role;
 use meshpki::{CaCerts, Cert, KeyType, Profile, Signer, Time, oid};
 
 use super::init::generate;
 use super::issuer::Authority;
-use super::tree::{Cluster, RootKey, State, Tree, read_set};
+use super::tree::{Cluster, RootKey, State, Tree, layout_of, read_set};
 use super::{check_cluster_name, intermediate, open_workspace, warn_exposed, warn_unproven};
 use crate::args::Renew;
 use crate::files::{self, Workspace};
@@ -109,7 +108,7 @@ fn old_set(dir: &Path, name: &str, now: Time) -> Result<CaCerts, Failure> {
             .hint(format!("`meshctl ca init {} --cluster {name}` makes it", show::word(dir))));
     }
     let ca = super::read_certs(
-        &folder.join(if folder.join("tls.crt").exists() { "tls.crt" } else { "ca-cert.pem" }),
+        &folder.join(layout_of(&folder).ca_file()),
         &mut Io {
             now,
             stdin: &mut std::io::empty(),
@@ -173,12 +172,15 @@ fn stage_one(
     let set = CaCerts::new(ca, key, Vec::new(), old.roots().to_vec(), now)
         .map_err(|error| within(error.into()))?;
     let folder = args.dir.join(name);
-    let layout = if folder.join("tls.crt").exists() { Layout::Tls } else { Layout::Istio };
-    let root_file = if layout == Layout::Tls { "ca.crt" } else { "root-cert.pem" };
+    let layout = layout_of(&folder);
     for (file, content) in set.files(layout) {
         let path = Path::new(name).join(file);
         // Byte-identical, or istiod takes it for a new root and drops the whole update.
-        let kept = if file == root_file { files::read_optional(&folder.join(file))? } else { None };
+        let kept = if file == layout.roots_file() {
+            files::read_optional(&folder.join(file))?
+        } else {
+            None
+        };
         workspace.stage(&path, kept.as_ref().unwrap_or(&content), file == layout.key_file())?;
     }
     Ok(set)
@@ -205,7 +207,7 @@ fn same_profile(old: &Cert, validity: Option<i64>) -> Profile {
         oid::AUTHORITY_KEY_ID,
         oid::SUBJECT_ALT_NAME,
     ];
-    profile.further = old
+    profile.extra_extensions = old
         .raw_extensions()
         .iter()
         .filter(|e| !ours.contains(&e.oid.as_slice()))

@@ -1,7 +1,7 @@
 //! `meshctl check --context`: the secrets clusters have or are about to have, and the clusters around them.
 
 use meshpki::Time;
-use meshpki::istiod::{LiveCluster, Problem, Secret, Settings, check_live};
+use meshpki::istiod::{LiveCluster, Secret, SecretProblem, Settings, check_live};
 
 use super::{Folder, Judged, Live, Report, errors_first, problems, settings, tell};
 use crate::args::Check;
@@ -76,7 +76,7 @@ fn all_problems(
     folders: &[Folder],
     alone: &Settings,
     at: Time,
-) -> Vec<Problem> {
+) -> Vec<SecretProblem> {
     let mut sets: Vec<(&str, &Secret)> = Vec::new();
     let mut judges: Vec<Vec<Settings>> = Vec::new();
     for one in asked {

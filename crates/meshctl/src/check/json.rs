@@ -1,6 +1,6 @@
 //! The report as JSON; `docs/schemas/check.json` says what the keys are.
 
-use meshpki::istiod::{LiveIstiod, Problem, Start};
+use meshpki::istiod::{LiveIstiod, SecretProblem, StartOutcome};
 use serde_json::{Value, json};
 
 use super::{Judged, Report, State};
@@ -21,9 +21,9 @@ pub(super) fn write(report: &Report) -> Value {
 
 fn cluster(report: &Report, cluster: &Judged) -> Value {
     let (kind, subject, log) = match &cluster.start.1 {
-        Start::Plugged { ca } => ("plugged", Some(ca.subject().to_string()), None),
-        Start::RefusesToStart { log, .. } => ("refusesToStart", None, Some(log)),
-        Start::SelfSigned { log, .. } => ("selfSigned", None, Some(log)),
+        StartOutcome::Plugged { ca } => ("plugged", Some(ca.subject().to_string()), None),
+        StartOutcome::RefusesToStart { log, .. } => ("refusesToStart", None, Some(log)),
+        StartOutcome::SelfSigned { log, .. } => ("selfSigned", None, Some(log)),
         _ => ("unknown", None, None),
     };
     json!({
@@ -49,7 +49,7 @@ pub(crate) fn istiod(istiod: &LiveIstiod) -> Value {
 }
 
 /// A problem with its next command; as in `docs/schemas/status.json`.
-pub(crate) fn problem(problem: &Problem, next: &str) -> Value {
+pub(crate) fn problem(problem: &SecretProblem, next: &str) -> Value {
     json!({
         "code": problem.code,
         "severity": problem.severity.to_string(),

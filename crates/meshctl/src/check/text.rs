@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use meshpki::istiod::{Problem, Severity};
+use meshpki::istiod::{SecretProblem, Severity};
 
 use super::{Judged, Report, State};
 use crate::show::safe;
@@ -67,7 +67,7 @@ fn line(state: State, name: &str, width: usize, text: &str) -> String {
     format!("{:<7}{name:<width$}  {text}\n", format!("[{}]", state.word()))
 }
 
-fn block(report: &Report, problem: &Problem) -> String {
+fn block(report: &Report, problem: &SecretProblem) -> String {
     let message = safe(&problem.message);
     let clusters = safe(&problem.clusters.join(", "));
     let mut text = format!("\n{}[{}]: {clusters}: {message}\n", problem.severity, problem.code);

@@ -6,10 +6,8 @@ use std::collections::BTreeMap;
 use meshapply::kube::OlderPod;
 use meshapply::next::{Stop, unusable};
 use meshapply::pending::Pending;
-use meshapply::proof::label;
-use meshapply::state::ca;
 use meshapply::workload::Id;
-use meshpki::istiod::{Problem, Severity};
+use meshpki::istiod::{SecretProblem, Severity};
 
 use super::Found;
 use crate::clusters::Target;
@@ -22,7 +20,7 @@ const KUBECTL: &str = "kubectl --context <context>";
 /// Why nothing signs here: no istiod, none with pods, none that is ready, no namespace that is given roots.
 ///
 /// `before_install`: Istio is still to come, so that its absence is a warning.
-pub(crate) fn absent(target: &Target, found: &Found, before_install: bool) -> Vec<Problem> {
+pub(crate) fn absent(target: &Target, found: &Found, before_install: bool) -> Vec<SecretProblem> {
     let observed = &found.seen.observed;
     let nothing_signs = "nothing signs certificates here";
     if let Some(stop) = unusable(observed) {
@@ -59,14 +57,16 @@ pub(crate) fn absent(target: &Target, found: &Found, before_install: bool) -> Ve
 }
 
 /// No istiod: with what is there beside it, and the command that finds it or begins.
-fn missing(target: &Target, found: &Found, mut problem: Problem) -> Vec<Problem> {
+fn missing(target: &Target, found: &Found, mut problem: SecretProblem) -> Vec<SecretProblem> {
     let namespace = &target.istio_namespace;
     problem.message = format!("there is no istiod in namespace {namespace}");
     problem.evidence.push(format!("no deployment in {namespace} has the label app=istiod"));
     match &found.seen.observed.secret {
         Some(live) => {
-            let ca =
-                ca(&live.files).map_or_else(|| "no CA certificate".to_owned(), |ca| label(&ca));
+            let ca = live
+                .files
+                .ca(found.seen.release())
+                .map_or_else(|| "no CA certificate".to_owned(), |ca| ca.label());
             problem.evidence.push(format!("secret cacerts has {ca}"));
             problem.fix = "install Istio, or say where it is with `--istio-namespace`".to_owned();
             problem.next = format!("{KUBECTL} get deployments -A -l app=istiod");
@@ -96,7 +96,7 @@ fn has_namespace(target: &Target, found: &Found) -> bool {
 }
 
 /// Restarts that are missing and rollouts that are open, a problem for each workload.
-pub(crate) fn unfinished(target: &Target, found: &Found) -> Vec<Problem> {
+pub(crate) fn unfinished(target: &Target, found: &Found) -> Vec<SecretProblem> {
     let pending = found.seen.observed.pending();
     let older = older(found.older.as_deref().unwrap_or_default());
     let older = older.into_iter().filter(|(id, _)| pending.iter().all(|one| one.id() != *id));
@@ -104,7 +104,7 @@ pub(crate) fn unfinished(target: &Target, found: &Found) -> Vec<Problem> {
     pending.iter().map(|one| open(target, one)).chain(older).collect()
 }
 
-fn open(target: &Target, pending: &Pending) -> Problem {
+fn open(target: &Target, pending: &Pending) -> SecretProblem {
     let mut problem = error(target, "apply/unfinished", pending.to_string());
     match pending {
         Pending::Restart { .. } => {
@@ -135,7 +135,7 @@ fn older(pods: &[OlderPod]) -> BTreeMap<&Id, Vec<&OlderPod>> {
     all
 }
 
-fn has_older(target: &Target, id: &Id, pods: &[&OlderPod]) -> Problem {
+fn has_older(target: &Target, id: &Id, pods: &[&OlderPod]) -> SecretProblem {
     let message = format!("{id} in {} has pods from before the roots changed", id.namespace);
     let mut problem = error(target, "apply/unfinished", message);
     let line = |pod: &&OlderPod| {
@@ -154,6 +154,10 @@ fn namespaced(id: &Id) -> String {
 }
 
 /// An error about one cluster, yet without a fix.
-pub(crate) fn error(target: &Target, code: &'static str, message: impl Into<String>) -> Problem {
-    Problem::new(code, Severity::Error, vec![target.name.clone()], message)
+pub(crate) fn error(
+    target: &Target,
+    code: &'static str,
+    message: impl Into<String>,
+) -> SecretProblem {
+    SecretProblem::new(code, Severity::Error, vec![target.name.clone()], message)
 }

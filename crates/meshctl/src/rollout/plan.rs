@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use meshapply::next::{Stop, cleans, refusal, unusable};
-use meshapply::proof::label;
-use meshapply::state::{Desired, Who, ca, ids, is_key, restart_for, roots, same};
+use meshapply::state::{Desired, RestartTarget, restart_for};
 use meshapply::workload::Id;
-use meshpki::istiod::{Now, Secret, Settings, changes, starts};
+use meshpki::cacerts::Secret;
+use meshpki::cert::fingerprints;
+use meshpki::istiod::{Reload, Settings, Version, changes, starts};
 use meshpki::{Cert, Time};
 
 use crate::args::{Restart, Rollout};
@@ -16,6 +17,8 @@ use crate::clusters::Seen;
 pub(super) struct Plan {
     /// What it should come to hold.
     pub(super) desired: Desired,
+    /// The release of istiod there.
+    pub(super) release: Version,
     /// Whether the secret is another one.
     pub(super) changes: bool,
     /// Whether kubectl's copy of its files is removed, though the secret stays as it is.
@@ -41,7 +44,7 @@ impl Plan {
         let left_out = left_out.map(str::to_owned).collect();
         let observed = &seen.observed;
         let old = observed.secret.as_ref();
-        let changes = old.is_none_or(|live| !same(&live.files, &secret));
+        let changes = old.is_none_or(|live| live.files != secret);
         let desired = Desired {
             restart: who_restarts(&secret, seen, args, at),
             secret,
@@ -54,11 +57,11 @@ impl Plan {
             before_install: args.before_install,
         };
         Self {
-            diff: diff(old.map(|live| &live.files), &desired.secret),
+            diff: diff(old.map(|live| &live.files), &desired.secret, seen.release()),
             left_out,
             effects: effects(&desired, seen, changes, at),
             restarts: observed.restarts(&desired),
-            lacks_gateways: desired.restart.contains(&Who::Gateways)
+            lacks_gateways: desired.restart.contains(&RestartTarget::Gateways)
                 && observed.gateways.is_empty(),
             refusal: if changes {
                 refusal(&desired, observed)
@@ -66,6 +69,7 @@ impl Plan {
                 unusable(observed).filter(|stop| !is_to_come(stop, args))
             },
             cleans: !changes && old.is_some_and(cleans),
+            release: seen.release(),
             changes,
             desired,
         }
@@ -82,14 +86,14 @@ pub(super) fn is_to_come(stop: &Stop, args: &Rollout) -> bool {
     *stop == Stop::NoIstiod && args.before_install
 }
 
-fn who_restarts(secret: &Secret, seen: &Seen, args: &Rollout, at: Time) -> BTreeSet<Who> {
+fn who_restarts(secret: &Secret, seen: &Seen, args: &Rollout, at: Time) -> BTreeSet<RestartTarget> {
     let observed = &seen.observed;
     let nobody_runs = observed.istiod.is_empty() && observed.gateways.is_empty();
     match args.restart {
         // Else the next push would restart what has never run on anything else.
         Restart::Auto if args.before_install && nobody_runs => BTreeSet::new(),
         Restart::Never => BTreeSet::new(),
-        Restart::Always => [Who::Gateways, Who::Istiod].into(),
+        Restart::Always => [RestartTarget::Gateways, RestartTarget::Istiod].into(),
         Restart::Auto => {
             let settings: Vec<Settings> = seen.istiods.iter().map(|i| i.settings.clone()).collect();
             let old = seen.observed.secret.as_ref().map(|live| &live.files);
@@ -112,11 +116,11 @@ fn effects(desired: &Desired, seen: &Seen, is_change: bool, at: Time) -> Vec<Str
             continue;
         }
         let change = changes(old, &desired.secret, &istiod.settings, at);
-        let now = match &change.now {
-            Now::Unchanged => "sees no change".to_owned(),
-            Now::HotReload { .. } => "takes it without a restart".to_owned(),
-            Now::NeedsRestart { why } => format!("takes it at its next start: {why}"),
-            Now::KeepsOld { log } => format!("keeps the old CA until its next start: {log}"),
+        let now = match &change.reload {
+            Reload::Unchanged => "sees no change".to_owned(),
+            Reload::HotReload { .. } => "takes it without a restart".to_owned(),
+            Reload::NeedsRestart { why } => format!("takes it at its next start: {why}"),
+            Reload::KeepsOld { log } => format!("keeps the old CA until its next start: {log}"),
             _ => "may do anything".to_owned(),
         };
         effects.push(format!("{name} {now}; then it {}", change.next_start));
@@ -125,16 +129,17 @@ fn effects(desired: &Desired, seen: &Seen, is_change: bool, at: Time) -> Vec<Str
 }
 
 /// The secret's change, in lines that begin with `-` and `+`.
-fn diff(old: Option<&Secret>, new: &Secret) -> Vec<String> {
+fn diff(old: Option<&Secret>, new: &Secret, release: Version) -> Vec<String> {
     let mut lines = Vec::new();
-    let old_ca = old.and_then(ca);
-    let new_ca = ca(new);
+    let old_ca = old.and_then(|old| old.ca(release));
+    let new_ca = new.ca(release);
     if old_ca != new_ca {
         lines.extend(old_ca.iter().map(|cert| format!("- CA   {}", described(cert))));
         lines.extend(new_ca.iter().map(|cert| format!("+ CA   {}", described(cert))));
     }
-    let (old_roots, new_roots) = (old.map(roots).unwrap_or_default(), roots(new));
-    let (old_ids, new_ids) = (ids(&old_roots), ids(&new_roots));
+    let (old_roots, new_roots) =
+        (old.map(|old| old.roots(release)).unwrap_or_default(), new.roots(release));
+    let (old_ids, new_ids) = (fingerprints(&old_roots), fingerprints(&new_roots));
     let gone = old_roots.iter().filter(|cert| !new_ids.contains(&cert.fingerprint()));
     lines.extend(gone.map(|cert| format!("- root {}", described(cert))));
     let come = new_roots.iter().filter(|cert| !old_ids.contains(&cert.fingerprint()));
@@ -150,7 +155,7 @@ fn diff(old: Option<&Secret>, new: &Secret) -> Vec<String> {
             _ => continue,
         };
         // Of a key it is said that it is another one, and no more.
-        let what = if is_key(name) { " (a private key; not shown)" } else { "" };
+        let what = if Secret::is_key(name) { " (a private key; not shown)" } else { "" };
         lines.push(format!("{how} file {name}{what}"));
     }
     lines
@@ -158,5 +163,5 @@ fn diff(old: Option<&Secret>, new: &Secret) -> Vec<String> {
 
 fn described(cert: &Cert) -> String {
     let until = cert.not_after().time().map_or_else(|| "?".to_owned(), Time::date);
-    format!("{}, until {until}", label(cert))
+    format!("{}, until {until}", cert.label())
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use meshapply::converge::Event;
 use meshapply::kube::Security;
 use meshapply::next::Action;
-use meshpki::istiod::Problem;
+use meshpki::istiod::SecretProblem;
 use serde_json::{Value, json};
 
 use super::plan::Plan;
@@ -50,7 +50,7 @@ impl Tell {
         targets: &[Target],
         seen: &[Seen],
         plans: &[Plan],
-        problems: &[Problem],
+        problems: &[SecretProblem],
         io: &mut Io<'_>,
     ) -> Result<(), Failure> {
         if self.json {
@@ -283,7 +283,7 @@ fn plan_json(target: &Target, plan: &Plan) -> Value {
     })
 }
 
-fn problem_json(problem: &Problem) -> Value {
+fn problem_json(problem: &SecretProblem) -> Value {
     json!({
         "event": "problem",
         "code": problem.code,

@@ -2,8 +2,7 @@
 
 use std::fmt::Write as _;
 
-use meshapply::proof::label;
-use meshpki::istiod::{Problem, Severity};
+use meshpki::istiod::{SecretProblem, Severity};
 use meshpki::{Cert, Time, chain};
 
 use super::facts::{Facts, Folder, Kept, Served};
@@ -109,10 +108,10 @@ fn authority(facts: &Facts, at: Time) -> String {
 
 fn described(cert: &Cert, at: Time) -> String {
     let Some(end) = cert.not_after().time() else {
-        return format!("{}, ends at an unreadable time", label(cert));
+        return format!("{}, ends at an unreadable time", cert.label());
     };
     let verb = if end < at { "ended" } else { "ends" };
-    format!("{}, {verb} {}, {}", label(cert), end.date(), relative(end, at))
+    format!("{}, {verb} {}, {}", cert.label(), end.date(), relative(end, at))
 }
 
 fn folder_line(folder: &Folder) -> String {
@@ -151,7 +150,7 @@ fn other_served(served: &Served) -> String {
 pub(super) fn issuer(chain: &[Cert]) -> String {
     let Some((leaf, rest)) = chain.split_first() else { return "nothing".to_owned() };
     let ca = rest.iter().find(|cert| chain::issued(cert, leaf));
-    ca.map_or_else(|| format!("`{}`", leaf.issuer().label()), label)
+    ca.map_or_else(|| format!("`{}`", leaf.issuer().label()), Cert::label)
 }
 
 fn given(facts: &Facts) -> String {
@@ -224,7 +223,7 @@ fn refusals(pairs: &[Pair]) -> Vec<String> {
     pairs.iter().filter_map(line).collect()
 }
 
-fn problem_lines(report: &Report<'_>, problem: &Problem) -> String {
+fn problem_lines(report: &Report<'_>, problem: &SecretProblem) -> String {
     let message = format!("{}: {}", problem.clusters.join(", "), problem.message);
     format!(
         "\n{}[{}]: {}\n  next: {}\n",

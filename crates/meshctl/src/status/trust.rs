@@ -1,8 +1,8 @@
 //! Who accepts whom: what each cluster signs, under the roots of each.
 
-use meshapply::proof::{label, verify_chain, why_not};
-use meshapply::state::ids;
-use meshpki::istiod::{Problem, Severity};
+use meshapply::proof::{verify_chain, why_not};
+use meshpki::cert::fingerprints;
+use meshpki::istiod::{SecretProblem, Severity};
 use meshpki::{Cert, Time};
 
 use super::Cluster;
@@ -19,7 +19,7 @@ pub(super) struct Pair {
 
 impl Pair {
     /// A refusal as a problem of its own, where no other says what is wrong.
-    pub(super) fn problem(&self) -> Problem {
+    pub(super) fn problem(&self) -> SecretProblem {
         let why = match &self.answer {
             Answer::No(why) => why.join("; "),
             Answer::Yes(_) | Answer::Unknown => String::new(),
@@ -28,7 +28,7 @@ impl Pair {
         clusters.dedup();
         let message = format!("{} does not accept what {} signs: {why}", self.truster, self.signer);
         let mut problem =
-            Problem::new("istiod/different-roots", Severity::Error, clusters, message);
+            SecretProblem::new("istiod/different-roots", Severity::Error, clusters, message);
         problem.effect = "calls between them fail with CERTIFICATE_VERIFY_FAILED".to_owned();
         problem
     }
@@ -79,7 +79,7 @@ fn accepts(ours: &Facts, theirs: &Facts, at: Time) -> Answer {
                 continue;
             }
             let above = verdict.chain.iter().skip(usize::from(chain.has_leaf));
-            let first = above.filter_map(|cert| Some((cert.not_after().time()?, label(cert))));
+            let first = above.filter_map(|cert| Some((cert.not_after().time()?, cert.label())));
             end = first.chain(end).min();
         }
     }
@@ -120,7 +120,7 @@ fn shown(facts: &Facts) -> Vec<Shown> {
 fn trusted(facts: &Facts) -> Vec<&[Cert]> {
     let mut all: Vec<&[Cert]> = Vec::new();
     for roots in facts.given.iter().filter_map(|given| given.roots.as_deref()) {
-        if !roots.is_empty() && all.iter().all(|known| ids(known) != ids(roots)) {
+        if !roots.is_empty() && all.iter().all(|known| fingerprints(known) != fingerprints(roots)) {
             all.push(roots);
         }
     }

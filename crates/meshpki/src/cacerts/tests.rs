@@ -56,11 +56,8 @@ fn both_layouts_hold_the_same_set() {
     for layout in [Layout::Istio, Layout::Tls] {
         let files = set.files(layout);
         assert_eq!(files.keys().copied().collect::<Vec<_>>(), layout.files());
-        let files = files
-            .into_iter()
-            .map(|(name, content)| (String::from(name), content.to_vec()))
-            .collect();
-        let again = CaCerts::from_files(&files, NOW).unwrap();
+        let secret = files.into_iter().map(|(name, content)| (name, content.to_vec())).collect();
+        let again = CaCerts::from_secret(&secret, Version::NEWEST, NOW).unwrap();
         assert_eq!(again.ca(), set.ca());
         assert_eq!(again.chain(), set.chain());
         assert_eq!(again.roots(), set.roots());
@@ -117,7 +114,9 @@ fn files_that_are_missing_or_mixed_up_are_named() {
     let check = |expect: &str, change: &dyn Fn(&mut Files)| {
         let mut files = good.clone();
         change(&mut files);
-        assert_eq!(CaCerts::from_files(&files, NOW).err().unwrap().to_string(), expect);
+        let secret = files.into_iter().collect();
+        let refused = CaCerts::from_secret(&secret, Version::NEWEST, NOW).err().unwrap();
+        assert_eq!(refused.to_string(), expect);
     };
     for name in Layout::Istio.files() {
         check(&alloc::format!("`{name}` is missing"), &|files| drop(files.remove(*name)));

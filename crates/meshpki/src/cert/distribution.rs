@@ -2,8 +2,8 @@
 
 use alloc::vec::Vec;
 
-use super::extensions::{general_name_list, list, sequence};
-use super::{GeneralName, bit_string};
+use super::general_name::{GeneralName, general_name_list};
+use crate::der::shape::{bit_string, list, sequence};
 use crate::der::{self, DerError, Tlv};
 use crate::name::{self, Name};
 

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use num_bigint::BigInt;
 
-use super::{bit_string, check_integer, list, sequence};
+use crate::der::shape::{bit_string, check_integer, list, sequence};
 use crate::der::{self, DerError, Tlv};
 
 /// Resources of one kind: those of the issuer, or a list.

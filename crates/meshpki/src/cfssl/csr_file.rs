@@ -221,7 +221,7 @@ impl CsrFile {
         let span = Span { expiry, backdate: ca.backdate, ..Span::default() };
         let (not_before, not_after) = span.at(now);
         let profile = Profile {
-            further: Vec::new(),
+            extra_extensions: Vec::new(),
             subject: self.subject.clone(),
             valid_seconds: not_after.0.saturating_sub(not_before.0),
             role: Role::Ca { path_len: ca.path_len },

@@ -119,7 +119,7 @@ fn point_flaw(key: &PublicKey) -> Option<KeyFlaw> {
 }
 
 /// Which small multiple of the base point has this x-coordinate; that of its negative is the same.
-fn multiple(curve: &ec::Curve, x: &BigUint) -> Option<u32> {
+fn multiple(curve: &super::curves::Curve, x: &BigUint) -> Option<u32> {
     let number = |hex| ec::number(hex).unwrap_or_default();
     let (p, base_x, base_y) = (&number(curve.p), &number(curve.x), &number(curve.y));
     let times = |a: &BigUint, b: &BigUint| a * b % p;

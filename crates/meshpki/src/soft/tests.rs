@@ -1,13 +1,13 @@
 use alloc::string::ToString;
 
 use super::*;
-use crate::signature::{self, SignatureCheck, Signed};
+use crate::signature::{self, SignatureCheck, SignatureInput};
 
 fn signs(key: &SoftKey) {
     let signature = key.sign(b"message").unwrap();
     let algorithm = key.public_key().signature_algorithm().unwrap();
     let check = |message: &[u8]| {
-        signature::check(&Signed {
+        signature::check(&SignatureInput {
             algorithm: &algorithm,
             message,
             signature: &signature,

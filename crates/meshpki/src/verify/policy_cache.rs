@@ -4,9 +4,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::cert::{Cert, check_integer, list, sequence, small_integer};
+use crate::cert::Cert;
+use crate::der::shape::{check_integer, check_oid, list, sequence, small_integer};
 use crate::der::{self, DerError, Reader, Tlv};
-use crate::name::check_oid;
 use crate::oid;
 
 /// One policy of a certificate, or of a node of the tree.

@@ -1,14 +1,14 @@
 //! Revocation by CRLs (`crypto/x509/x509_vfy.c: check_revocation` to `cert_crl`), without extended CRL
 //! support and without deltas.
 
-use super::build::akid_matches;
 use super::extensions::same_algorithm;
+use super::issued::akid_matches;
 use super::time::{Place, place};
 use super::{Revocation, Run, Step, Stop};
 use crate::cert::distribution::{ALL_REASONS, DistributionPoint, DpName};
 use crate::cert::{Cert, GeneralName, KeyUsage};
 use crate::crl::{Crl, Scope};
-use crate::signature::{SignatureCheck, Signed, check};
+use crate::signature::{SignatureCheck, SignatureInput, check};
 
 /// How well a CRL fits (`CRL_SCORE_*`).
 mod score {
@@ -217,11 +217,11 @@ fn verify_crl(crl: &Crl, issuer: &Cert) -> SignatureCheck {
     {
         return SignatureCheck::Bad;
     }
-    check(&Signed {
+    check(&SignatureInput {
         algorithm: crl.outer_algorithm(),
         message: crl.tbs(),
         signature: crl.signature(),
-        key: issuer.key(),
+        key: issuer.public_key(),
     })
 }
 

@@ -1,10 +1,10 @@
 //! Signatures and times, from the anchor down (`crypto/x509/x509_vfy.c: internal_verify`).
 
-use super::build::{has_self_signed_flag, likely_issued};
 use super::extensions::same_algorithm;
+use super::issued::{has_self_signed_flag, likely_issued};
 use super::{Run, Step, Stop};
 use crate::cert::{Cert, KeyUsage};
-use crate::signature::{SignatureCheck, Signed, check};
+use crate::signature::{SignatureCheck, SignatureInput, check};
 
 impl Run<'_> {
     /// `crypto/x509/x509_vfy.c: internal_verify`.
@@ -67,10 +67,10 @@ pub(crate) fn verify_signature(subject: &Cert, issuer: &Cert) -> SignatureCheck 
     {
         return SignatureCheck::Bad;
     }
-    check(&Signed {
+    check(&SignatureInput {
         algorithm: subject.outer_algorithm(),
         message: subject.tbs(),
         signature: subject.signature(),
-        key: issuer.key(),
+        key: issuer.public_key(),
     })
 }

@@ -1,14 +1,13 @@
 //! What is wrong between clusters: roots that differ, keys and names that do not.
 
-use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{Folder, Problem, Severity, label};
-use crate::cert::Cert;
+use super::{Folder, SecretProblem, Severity};
+use crate::cert::{Cert, fingerprints};
 use crate::istiod::go_x509::{self, Pools};
 
-pub(super) fn check(folders: &[Folder<'_>], problems: &mut Vec<Problem>) {
+pub(super) fn check(folders: &[Folder<'_>], problems: &mut Vec<SecretProblem>) {
     let readable: Vec<(&Folder<'_>, &Cert)> =
         folders.iter().filter_map(|folder| Some((folder, folder.ca.as_ref()?))).collect();
     problems.extend(roots(&readable));
@@ -22,17 +21,15 @@ fn between(
     code: &'static str,
     severity: Severity,
     message: &str,
-) -> Option<Problem> {
+) -> Option<SecretProblem> {
     let mut problem = folders.first()?.problem(code, severity, message.to_string());
     problem.clusters = folders.iter().map(|folder| folder.name.to_string()).collect();
     Some(problem)
 }
 
 /// Failure mode 8: whether the proxies of each cluster accept those of every other.
-fn roots(readable: &[(&Folder<'_>, &Cert)]) -> Option<Problem> {
-    let set = |folder: &Folder<'_>| -> BTreeSet<String> {
-        folder.roots.iter().map(Cert::fingerprint).collect()
-    };
+fn roots(readable: &[(&Folder<'_>, &Cert)]) -> Option<SecretProblem> {
+    let set = |folder: &Folder<'_>| fingerprints(&folder.roots);
     let (first, _) = readable.first()?;
     if readable.iter().all(|(folder, _)| set(folder) == set(first)) {
         return None;
@@ -44,7 +41,7 @@ fn roots(readable: &[(&Folder<'_>, &Cert)]) -> Option<Problem> {
                 refused.push(alloc::format!(
                     "{} does not accept {} of {}: {why}",
                     ours.name,
-                    label(ca),
+                    ca.label(),
                     theirs.name
                 ));
             }
@@ -67,7 +64,7 @@ fn roots(readable: &[(&Folder<'_>, &Cert)]) -> Option<Problem> {
         )?
     };
     for (folder, _) in readable {
-        let names: Vec<String> = folder.roots.iter().map(label).collect();
+        let names: Vec<String> = folder.roots.iter().map(Cert::label).collect();
         problem =
             problem.evidence(alloc::format!("{} trusts {}", folder.name, names.join(" and ")));
     }
@@ -98,7 +95,7 @@ fn refuses(ours: &Folder<'_>, theirs: &Folder<'_>, ca: &Cert) -> Option<String> 
 }
 
 /// One key in several clusters: what is lost in one is lost in all, and none can be revoked alone.
-fn shared_keys(readable: &[(&Folder<'_>, &Cert)]) -> Vec<Problem> {
+fn shared_keys(readable: &[(&Folder<'_>, &Cert)]) -> Vec<SecretProblem> {
     groups(readable, |a, b| a.spki() == b.spki())
         .into_iter()
         .filter_map(|(folders, ca)| {
@@ -108,7 +105,7 @@ fn shared_keys(readable: &[(&Folder<'_>, &Cert)]) -> Vec<Problem> {
                 Severity::Warning,
                 "several clusters sign with one key",
             )?;
-            problem.evidence = Vec::from([alloc::format!("{} in each of them", label(ca))]);
+            problem.evidence = Vec::from([alloc::format!("key sha256 {} in each of them", ca.public_key().fingerprint())]);
             Some(
                 problem
                     .effect("no istiod compares them; who takes the key from one cluster can sign for all of them")
@@ -119,7 +116,7 @@ fn shared_keys(readable: &[(&Folder<'_>, &Cert)]) -> Vec<Problem> {
 }
 
 /// One name for several keys: OpenSSL and BoringSSL take the first issuer whose name fits.
-fn same_subjects(readable: &[(&Folder<'_>, &Cert)]) -> Vec<Problem> {
+fn same_subjects(readable: &[(&Folder<'_>, &Cert)]) -> Vec<SecretProblem> {
     let named: Vec<(&Folder<'_>, &Cert)> = readable.to_vec();
     groups(&named, |a, b| a.subject() == b.subject())
         .into_iter()
@@ -135,7 +132,7 @@ fn same_subjects(readable: &[(&Folder<'_>, &Cert)]) -> Vec<Problem> {
             )?;
             for folder in &folders {
                 if let Some(ca) = &folder.ca {
-                    problem = problem.evidence(alloc::format!("{}: {}", folder.name, label(ca)));
+                    problem = problem.evidence(alloc::format!("{}: {}", folder.name, ca.label()));
                 }
             }
             Some(

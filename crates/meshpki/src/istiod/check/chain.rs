@@ -6,12 +6,13 @@ use alloc::vec::Vec;
 
 use super::files::is_self_signed;
 use super::trust::path_lengths;
-use super::{Folder, Problem, date, label};
+use super::{Folder, SecretProblem, date};
 use crate::cacerts::Layout;
+use crate::cacerts::go_pem;
 use crate::cert::{Cert, GeneralName, KeyUsage};
 use crate::crl::Crl;
 use crate::istiod::bundle::signed_crl;
-use crate::istiod::{Refusal, Start, go_pem};
+use crate::istiod::{Refusal, StartOutcome};
 use crate::key::KeyAlgorithm;
 use crate::key::flaw::samples;
 use crate::time::{self, DAY};
@@ -19,7 +20,7 @@ use crate::time::{self, DAY};
 /// What counts as soon: a renewal that takes a meeting still comes in time.
 const SOON: i64 = 30 * DAY;
 
-pub(super) fn check(folder: &Folder<'_>, problems: &mut Vec<Problem>) {
+pub(super) fn check(folder: &Folder<'_>, problems: &mut Vec<SecretProblem>) {
     problems.extend(crl(folder));
     let Some(ca) = &folder.ca else { return };
     problems.extend(not_ca(folder, ca));
@@ -36,7 +37,7 @@ pub(super) fn check(folder: &Folder<'_>, problems: &mut Vec<Problem>) {
 }
 
 /// Failure mode 2: a workload's certificate, or a server's, as the CA.
-fn not_ca(folder: &Folder<'_>, ca: &Cert) -> Option<Problem> {
+fn not_ca(folder: &Folder<'_>, ca: &Cert) -> Option<SecretProblem> {
     if ca.is_ca() {
         return None;
     }
@@ -44,13 +45,20 @@ fn not_ca(folder: &Folder<'_>, ca: &Cert) -> Option<Problem> {
         Some(_) => "basicConstraints says CA:FALSE",
         None => "it has no basicConstraints",
     };
-    let names = &folder.bundle.names;
+    let layout = folder.bundle.layout;
     let mut problem = folder
-        .error("istiod/not-ca", alloc::format!("the first certificate of {} is no CA", names.cert))
-        .file(names.cert)
-        .evidence(alloc::format!("{}: {says}", label(ca)));
+        .error(
+            "istiod/not-ca",
+            alloc::format!("the first certificate of {} is no CA", layout.ca_file()),
+        )
+        .file(layout.ca_file())
+        .evidence(alloc::format!("{}: {says}", ca.label()));
     if let Some(other) = folder.chain.iter().find(|cert| cert.is_ca() && *cert != ca) {
-        problem = problem.evidence(alloc::format!("{} in {} is one", label(other), names.chain[0]));
+        problem = problem.evidence(alloc::format!(
+            "{} in {} is one",
+            other.label(),
+            layout.chain_files()[0]
+        ));
     }
     let effect = alloc::format!(
         "{}; one that is running takes it over without asking, and fails at its next start",
@@ -64,7 +72,7 @@ fn not_ca(folder: &Folder<'_>, ca: &Cert) -> Option<Problem> {
 }
 
 /// Failure mode 12: a CA that may not sign.
-fn cert_sign(folder: &Folder<'_>, ca: &Cert) -> Option<Problem> {
+fn cert_sign(folder: &Folder<'_>, ca: &Cert) -> Option<SecretProblem> {
     let usage = ca.extensions().key_usage?;
     if usage.contains(KeyUsage::KEY_CERT_SIGN) || !ca.is_ca() {
         return None;
@@ -72,8 +80,8 @@ fn cert_sign(folder: &Folder<'_>, ca: &Cert) -> Option<Problem> {
     let names: Vec<&str> = usage.names().collect();
     let problem = folder
         .error("istiod/cert-sign", "the CA's keyUsage does not let it sign certificates")
-        .file(folder.bundle.names.cert)
-        .evidence(alloc::format!("{}: keyUsage is {}", label(ca), names.join(", ")))
+        .file(folder.bundle.layout.ca_file())
+        .evidence(alloc::format!("{}: keyUsage is {}", ca.label(), names.join(", ")))
         .evidence("wanted: keyCertSign")
         .effect(alloc::format!(
             "{}; every certificate it signs is refused by its peers",
@@ -84,7 +92,7 @@ fn cert_sign(folder: &Folder<'_>, ca: &Cert) -> Option<Problem> {
 
 /// Failure mode 12: room for the CA, none for what it signs. Go counts the CAs below, and a workload's
 /// certificate is one step further down than the one istiod verifies.
-fn path_room(folder: &Folder<'_>) -> Option<Problem> {
+fn path_room(folder: &Folder<'_>) -> Option<SecretProblem> {
     let Some(Ok(chains)) = &folder.trust else { return None };
     let cramped = |chain: &Vec<Cert>| {
         chain.iter().zip(0i64..).any(|(cert, below)| {
@@ -109,9 +117,9 @@ fn path_room(folder: &Folder<'_>) -> Option<Problem> {
 
 /// cert-chain.pem is what workloads send behind their certificate; its first certificate is the one istiod
 /// measures lifetimes by, and without time left it does not start (`security/pkg/pki/ca/ca.go: minTTL`).
-fn chain_start(folder: &Folder<'_>, ca: &Cert) -> Option<Problem> {
+fn chain_start(folder: &Folder<'_>, ca: &Cert) -> Option<SecretProblem> {
     let first = folder.chain.first().filter(|first| *first != ca)?;
-    let file = folder.bundle.names.chain[0];
+    let file = folder.bundle.layout.chain_files()[0];
     let absent = !folder.chain.contains(ca) && !folder.roots.contains(ca);
     let ended = first.not_after().time().is_some_and(|end| folder.at > end);
     let message = alloc::format!("{file} does not begin with the CA certificate");
@@ -122,8 +130,8 @@ fn chain_start(folder: &Folder<'_>, ca: &Cert) -> Option<Problem> {
     };
     problem = problem
         .file(file)
-        .evidence(alloc::format!("first in {file}: {}", label(first)))
-        .evidence(alloc::format!("first in {}: {}", folder.bundle.names.cert, label(ca)));
+        .evidence(alloc::format!("first in {file}: {}", first.label()))
+        .evidence(alloc::format!("first in {}: {}", folder.bundle.layout.ca_file(), ca.label()));
     let later = if absent {
         "workloads send a chain without their issuer, which their peers refuse"
     } else {
@@ -139,22 +147,22 @@ fn chain_start(folder: &Folder<'_>, ca: &Cert) -> Option<Problem> {
 }
 
 /// Failure mode 11. With several roots a repeated one may be meant: it makes the text differ, which starts a rollout.
-fn duplicates(folder: &Folder<'_>) -> Option<Problem> {
+fn duplicates(folder: &Folder<'_>) -> Option<SecretProblem> {
     let repeated = |text: Option<&[u8]>| -> Vec<Cert> {
         let blocks = text.map(go_pem::blocks).unwrap_or_default();
         let all: Vec<Cert> = blocks.iter().filter_map(|b| go_pem::certificate(&b.der)).collect();
         let mut seen = BTreeSet::new();
         all.iter().filter(|cert| !seen.insert(cert.as_der())).cloned().collect()
     };
-    let names = &folder.bundle.names;
+    let layout = folder.bundle.layout;
     let mut evidence: Vec<String> = Vec::new();
     let roots = folder.bundle.roots().filter(|_| !folder.settings.multi_root);
     // In the other form, istiod puts the two files together itself.
-    let chain = folder.secret.get(names.chain[0]);
-    for (file, text) in [(names.chain[0], chain), (names.root, roots)] {
+    let chain = folder.secret.get(layout.chain_files()[0]);
+    for (file, text) in [(layout.chain_files()[0], chain), (layout.roots_file(), roots)] {
         let lines = repeated(text)
             .into_iter()
-            .map(|cert| alloc::format!("{} is in {file} again", label(&cert)));
+            .map(|cert| alloc::format!("{} is in {file} again", cert.label()));
         evidence.extend(lines);
     }
     if evidence.is_empty() {
@@ -170,7 +178,7 @@ fn duplicates(folder: &Folder<'_>) -> Option<Problem> {
 }
 
 /// Failure mode 7: the way ends before the CA does.
-fn outlives(folder: &Folder<'_>) -> Option<Problem> {
+fn outlives(folder: &Folder<'_>) -> Option<SecretProblem> {
     let Some(Ok(chains)) = &folder.trust else { return None };
     let end = |cert: &Cert| cert.not_after().time();
     let pair = chains
@@ -179,8 +187,8 @@ fn outlives(folder: &Folder<'_>) -> Option<Problem> {
         .find(|pair| end(&pair[0]) > end(&pair[1]))?;
     let problem = folder
         .warning("istiod/outlives-issuer", "a certificate ends after its issuer")
-        .evidence(alloc::format!("{} ends {}", label(&pair[0]), date(end(&pair[0]))))
-        .evidence(alloc::format!("its issuer {} ends {}", label(&pair[1]), date(end(&pair[1]))))
+        .evidence(alloc::format!("{} ends {}", pair[0].label(), date(end(&pair[0]))))
+        .evidence(alloc::format!("its issuer {} ends {}", pair[1].label(), date(end(&pair[1]))))
         .effect(alloc::format!(
             "{}; from the day the issuer ends it refuses to start",
             folder.verdict()
@@ -192,7 +200,7 @@ fn outlives(folder: &Folder<'_>) -> Option<Problem> {
 }
 
 /// Failure mode 7: what ends soon, or has ended without standing in the way.
-fn expires_soon(folder: &Folder<'_>) -> Option<Problem> {
+fn expires_soon(folder: &Folder<'_>) -> Option<SecretProblem> {
     if matches!(folder.trust, Some(Err((Refusal::Expired, _)))) {
         return None;
     }
@@ -201,11 +209,11 @@ fn expires_soon(folder: &Folder<'_>) -> Option<Problem> {
         let Some(end) = cert.not_after().time() else { continue };
         let left = end.0.saturating_sub(folder.at.0);
         if left < 0 {
-            evidence.push(alloc::format!("{} in {file} ended {end}", label(cert)));
+            evidence.push(alloc::format!("{} in {file} ended {end}", cert.label()));
         } else if left <= SOON {
             evidence.push(alloc::format!(
                 "{} in {file} ends {end}, in {}",
-                label(cert),
+                cert.label(),
                 time::words(left)
             ));
         }
@@ -227,13 +235,13 @@ fn expires_soon(folder: &Folder<'_>) -> Option<Problem> {
 
 /// Keys everybody can sign with: the signatures are valid, so no istiod and no proxy says a word. Istio's own samples
 /// are told by name elsewhere.
-fn forgeable_keys(folder: &Folder<'_>) -> Option<Problem> {
+fn forgeable_keys(folder: &Folder<'_>) -> Option<SecretProblem> {
     let all = folder.distinct();
-    let flawed = all.iter().filter(|(_, cert)| samples::of_key(cert.key()).is_none());
+    let flawed = all.iter().filter(|(_, cert)| samples::of_key(cert.public_key()).is_none());
     let evidence: Vec<String> = flawed
         .filter_map(|(file, cert)| {
-            let flaw = cert.key().flaw()?;
-            Some(alloc::format!("the key of {} in {file} protects nothing: {flaw}", label(cert)))
+            let flaw = cert.public_key().flaw()?;
+            Some(alloc::format!("the key of {} in {file} protects nothing: {flaw}", cert.label()))
         })
         .collect();
     if evidence.is_empty() {
@@ -253,15 +261,19 @@ fn forgeable_keys(folder: &Folder<'_>) -> Option<Problem> {
 }
 
 /// Failure mode 12.
-fn weak_keys(folder: &Folder<'_>) -> Option<Problem> {
-    let weak = |cert: &Cert| match cert.key().algorithm() {
+fn weak_keys(folder: &Folder<'_>) -> Option<SecretProblem> {
+    let weak = |cert: &Cert| match cert.public_key().algorithm() {
         KeyAlgorithm::Rsa { bits } => *bits < 2048,
         KeyAlgorithm::Other { .. } => true,
         _ => false,
     };
     let all = folder.distinct();
     let lines = all.iter().filter(|(_, cert)| weak(cert)).map(|(file, cert)| {
-        alloc::format!("{} in {file} has a key of type {}", label(cert), cert.key().algorithm())
+        alloc::format!(
+            "{} in {file} has a key of type {}",
+            cert.label(),
+            cert.public_key().algorithm()
+        )
     });
     let evidence: Vec<String> = lines.collect();
     if evidence.is_empty() {
@@ -279,12 +291,12 @@ fn weak_keys(folder: &Folder<'_>) -> Option<Problem> {
 }
 
 /// Failure mode 10: cert-manager puts the issuing intermediate into ca.crt when it knows no root.
-fn roots_not_self_signed(folder: &Folder<'_>) -> Option<Problem> {
-    let file = folder.bundle.names.root;
+fn roots_not_self_signed(folder: &Folder<'_>) -> Option<SecretProblem> {
+    let file = folder.bundle.layout.roots_file();
     let lines = folder.roots.iter().filter(|root| !is_self_signed(root));
     let evidence: Vec<String> = lines
         .map(|root| {
-            alloc::format!("{} in {file} was issued by `{}`", label(root), root.issuer().label())
+            alloc::format!("{} in {file} was issued by `{}`", root.label(), root.issuer().label())
         })
         .collect();
     if evidence.is_empty() {
@@ -308,7 +320,7 @@ fn roots_not_self_signed(folder: &Folder<'_>) -> Option<Problem> {
 }
 
 /// Failure mode 12: a limit on trust domains, which the mesh's own has to respect.
-fn constrained(folder: &Folder<'_>) -> Option<Problem> {
+fn constrained(folder: &Folder<'_>) -> Option<SecretProblem> {
     let hosts = |cert: &Cert| -> Vec<String> {
         let trees = cert.extensions().name_constraints.iter().flat_map(|c| &c.permitted);
         let uris = trees.filter_map(|tree| match &tree.base {
@@ -331,7 +343,7 @@ fn constrained(folder: &Folder<'_>) -> Option<Problem> {
     for (file, cert, hosts) in limits {
         problem = problem.evidence(alloc::format!(
             "{} in {file} permits: {}",
-            label(cert),
+            cert.label(),
             hosts.join(", ")
         ));
     }
@@ -346,11 +358,11 @@ fn constrained(folder: &Folder<'_>) -> Option<Problem> {
 }
 
 /// The CRL: all of the chain or none, and only where it is read.
-fn crl(folder: &Folder<'_>) -> Option<Problem> {
+fn crl(folder: &Folder<'_>) -> Option<SecretProblem> {
     const FILE: &str = "ca-crl.pem";
     let text = folder.secret.get(FILE).filter(|text| !text.is_empty())?;
     if folder.bundle.crl().is_none() {
-        let why = match folder.bundle.names.layout {
+        let why = match folder.bundle.layout {
             Layout::Tls => "it is not read beside tls.crt",
             Layout::Istio => "it is read since Istio 1.27, unless PILOT_ENABLE_CA_CRL is false",
         };
@@ -373,10 +385,11 @@ fn crl(folder: &Folder<'_>) -> Option<Problem> {
             let may = usage.is_none_or(|usage| usage.contains(KeyUsage::CRL_SIGN));
             let why =
                 if may { "" } else { ", and its keyUsage lacks cRLSign, so that none would count" };
-            alloc::format!("no CRL signed by {}{why}", label(cert))
+            alloc::format!("no CRL signed by {}{why}", cert.label())
         })
         .collect();
-    let refused = matches!(&folder.start, Start::RefusesToStart { refusal: Refusal::Crl, .. });
+    let refused =
+        matches!(&folder.start, StartOutcome::RefusesToStart { refusal: Refusal::Crl, .. });
     if evidence.is_empty() && !refused {
         return None;
     }

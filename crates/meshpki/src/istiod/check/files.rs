@@ -3,16 +3,17 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{Folder, Problem, label};
+use super::{Folder, SecretProblem};
 use crate::cacerts::Layout;
+use crate::cacerts::{Secret, go_pem};
+use crate::istiod::StartOutcome;
 use crate::istiod::bundle::first_key;
-use crate::istiod::{Start, go_pem};
 use crate::key::Signer;
 use crate::key::flaw::samples;
 use crate::soft::SoftKey;
 use crate::{pem, signature};
 
-pub(super) fn check(folder: &Folder<'_>, problems: &mut Vec<Problem>) {
+pub(super) fn check(folder: &Folder<'_>, problems: &mut Vec<SecretProblem>) {
     problems.extend(incomplete(folder));
     problems.extend(tls_files(folder));
     problems.extend(unsound(folder));
@@ -23,9 +24,9 @@ pub(super) fn check(folder: &Folder<'_>, problems: &mut Vec<Problem>) {
 }
 
 /// Failure mode 1: a file is not there, or empty.
-fn incomplete(folder: &Folder<'_>) -> Option<Problem> {
-    let names = &folder.bundle.names;
-    let wanted = names.layout.files();
+fn incomplete(folder: &Folder<'_>) -> Option<SecretProblem> {
+    let layout = folder.bundle.layout;
+    let wanted = layout.files();
     let lacks = |name: &&&str| folder.secret.get(name).is_none_or(<[u8]>::is_empty);
     let missing: Vec<&str> = wanted.iter().filter(lacks).copied().collect();
     let first = missing.first().filter(|_| !is_ignored_tls(folder))?;
@@ -40,7 +41,7 @@ fn incomplete(folder: &Folder<'_>) -> Option<Problem> {
         .file(first)
         .evidence(alloc::format!("wanted: {}", wanted.join(", ")))
         .evidence(alloc::format!("there: {there}"));
-    if matches!(folder.start, Start::Plugged { .. }) {
+    if matches!(folder.start, StartOutcome::Plugged { .. }) {
         problem.effect +=
             "; an empty chain is sent with every workload's certificate, and peers find no issuer";
     }
@@ -59,12 +60,12 @@ fn incomplete(folder: &Folder<'_>) -> Option<Problem> {
 /// The second form is there, and the release does not know it.
 fn is_ignored_tls(folder: &Folder<'_>) -> bool {
     folder.secret.get("tls.crt").is_some()
-        && folder.bundle.names.layout == Layout::Istio
+        && folder.bundle.layout == Layout::Istio
         && folder.secret.get("ca-cert.pem").is_none()
 }
 
 /// Failure mode 10: cert-manager's names where they are not read, or both forms at once.
-fn tls_files(folder: &Folder<'_>) -> Option<Problem> {
+fn tls_files(folder: &Folder<'_>) -> Option<SecretProblem> {
     folder.secret.get("tls.crt")?;
     let version = folder.settings.version;
     if is_ignored_tls(folder) {
@@ -77,7 +78,7 @@ fn tls_files(folder: &Folder<'_>) -> Option<Problem> {
         ));
     }
     folder.secret.get("ca-cert.pem").or_else(|| folder.secret.get("ca-key.pem"))?;
-    let (read, ignored) = match folder.bundle.names.layout {
+    let (read, ignored) = match folder.bundle.layout {
         Layout::Tls => ("tls.crt, tls.key, ca.crt", "ca-cert.pem and what goes with it"),
         Layout::Istio => ("ca-cert.pem and what goes with it", "tls.crt, tls.key, ca.crt"),
     };
@@ -90,9 +91,8 @@ fn tls_files(folder: &Folder<'_>) -> Option<Problem> {
 
 /// A private key among certificates: istiod gives the chain out with every certificate it signs, and the roots to
 /// every namespace (`security/pkg/server/ca/server.go: CreateCertificate`, `namespacecontroller.go`).
-fn exposed(folder: &Folder<'_>) -> Vec<Problem> {
-    let public =
-        ["ca-cert.pem", "cert-chain.pem", "root-cert.pem", "ca-crl.pem", "tls.crt", "ca.crt"];
+fn exposed(folder: &Folder<'_>) -> Vec<SecretProblem> {
+    let public = Secret::FILES.iter().filter(|name| Secret::is_read(name) && !Secret::is_key(name));
     let mark = b"PRIVATE KEY-----";
     let holds_key = |name: &&str| {
         folder.secret.get(name).is_some_and(|text| text.windows(mark.len()).any(|w| w == mark))
@@ -108,31 +108,36 @@ fn exposed(folder: &Folder<'_>) -> Vec<Problem> {
                 "grep -l 'PRIVATE KEY' <folder>/*",
             )
     };
-    public.iter().filter(|name| holds_key(name)).map(|name| problem(name)).collect()
+    public.filter(|name| holds_key(name)).map(|name| problem(name)).collect()
 }
 
 /// Failure mode 4: blocks somebody wrote and Go does not see.
-fn unsound(folder: &Folder<'_>) -> Vec<Problem> {
-    let names = &folder.bundle.names;
-    let mut files: Vec<&str> = Vec::from([names.cert, names.root]);
+fn unsound(folder: &Folder<'_>) -> Vec<SecretProblem> {
+    let layout = folder.bundle.layout;
+    let mut files: Vec<&str> = Vec::from([layout.ca_file(), layout.roots_file()]);
     files.extend(
-        names.chain.iter().filter(|name| !files.contains(name)).copied().collect::<Vec<_>>(),
+        layout
+            .chain_files()
+            .iter()
+            .filter(|name| !files.contains(name))
+            .copied()
+            .collect::<Vec<_>>(),
     );
-    let mut found: Vec<Problem> = files
+    let mut found: Vec<SecretProblem> = files
         .iter()
         .filter_map(|name| unsound_text(folder, name, folder.secret.get(name)?))
         .collect();
     if found.is_empty()
-        && names.chain.len() > 1
+        && layout.chain_files().len() > 1
         && let Some(joined) = folder.bundle.chain()
     {
         // istiod joins the two files without a newline between them.
-        found.extend(unsound_text(folder, names.chain[0], &joined));
+        found.extend(unsound_text(folder, layout.chain_files()[0], &joined));
     }
     found
 }
 
-fn unsound_text(folder: &Folder<'_>, name: &str, text: &[u8]) -> Option<Problem> {
+fn unsound_text(folder: &Folder<'_>, name: &str, text: &[u8]) -> Option<SecretProblem> {
     if text.is_empty() {
         return None;
     }
@@ -159,8 +164,8 @@ fn unsound_text(folder: &Folder<'_>, name: &str, text: &[u8]) -> Option<Problem>
 }
 
 /// Failure mode 3: a key Go does not read, or of another certificate.
-fn key(folder: &Folder<'_>) -> Option<Problem> {
-    let name = folder.bundle.names.key;
+fn key(folder: &Folder<'_>) -> Option<SecretProblem> {
+    let name = folder.bundle.layout.key_file();
     let text = folder.bundle.key().filter(|text| !text.is_empty())?;
     let public = match first_key(text) {
         Ok(public) => public,
@@ -179,14 +184,18 @@ fn key(folder: &Folder<'_>) -> Option<Problem> {
         }
     };
     let ca = folder.ca.as_ref().filter(|ca| ca.spki() != public.as_spki())?;
-    let cert = folder.bundle.names.cert;
+    let cert = folder.bundle.layout.ca_file();
     let mut problem = folder
         .error(
             "istiod/key-mismatch",
             alloc::format!("{name} is not the key of the first certificate in {cert}"),
         )
         .file(name)
-        .evidence(alloc::format!("{cert}: {} has the key {}", ca.subject(), ca.key().fingerprint()))
+        .evidence(alloc::format!(
+            "{cert}: {} has the key {}",
+            ca.subject(),
+            ca.public_key().fingerprint()
+        ))
         .evidence(alloc::format!("{name} is the key {}", public.fingerprint()));
     let owner = folder.distinct().into_iter().find(|(_, cert)| cert.spki() == public.as_spki());
     let later = folder.bundle.cert().map(go_pem::pool).unwrap_or_default();
@@ -196,7 +205,7 @@ fn key(folder: &Folder<'_>) -> Option<Problem> {
             place + 1
         ));
     } else if let Some((file, owner)) = owner {
-        problem = problem.evidence(alloc::format!("{} in {file} has that key", label(owner)));
+        problem = problem.evidence(alloc::format!("{} in {file} has that key", owner.label()));
     }
     Some(problem.fix(
         "put the certificate of this key first, or bring its key",
@@ -205,21 +214,21 @@ fn key(folder: &Folder<'_>) -> Option<Problem> {
 }
 
 /// Failure mode 8, the second half: the CA everybody has the key of.
-fn sample(folder: &Folder<'_>) -> Option<Problem> {
+fn sample(folder: &Folder<'_>) -> Option<SecretProblem> {
     let public = folder.bundle.key().and_then(|text| first_key(text).ok());
     let mut evidence: Vec<String> = Vec::new();
     for (file, cert) in folder.distinct() {
-        if let Some(sample) = samples::of_key(cert.key()) {
+        if let Some(sample) = samples::of_key(cert.public_key()) {
             evidence.push(alloc::format!(
                 "{} in {file} has the key of samples/certs/{sample}",
-                label(cert)
+                cert.label()
             ));
         }
     }
     if let Some(sample) = public.as_ref().and_then(samples::of_key) {
         evidence.push(alloc::format!(
             "{} is the key of samples/certs/{sample}",
-            folder.bundle.names.key
+            folder.bundle.layout.key_file()
         ));
     }
     if evidence.is_empty() {
@@ -240,7 +249,7 @@ fn sample(folder: &Folder<'_>) -> Option<Problem> {
 }
 
 /// The key of a root has no place in a cluster, under any name.
-fn root_keys(folder: &Folder<'_>) -> Vec<Problem> {
+fn root_keys(folder: &Folder<'_>) -> Vec<SecretProblem> {
     let mut found = Vec::new();
     for name in folder.secret.names() {
         let text = folder.secret.get(name).unwrap_or_default();
@@ -250,7 +259,7 @@ fn root_keys(folder: &Folder<'_>) -> Vec<Problem> {
         });
         let evidence = match owner {
             Some((place, root)) => {
-                alloc::format!("{name} is the key of {} in {place}", label(root))
+                alloc::format!("{name} is the key of {} in {place}", root.label())
             }
             None if name.contains("root") && holds_key(text) => {
                 alloc::format!("{name} holds a private key, by its name the root's")
@@ -265,7 +274,7 @@ fn root_keys(folder: &Folder<'_>) -> Vec<Problem> {
                 "{}; whoever reads the secret can sign for every cluster of the mesh, until the root is replaced everywhere",
                 folder.verdict()
             ));
-        let next = if name == folder.bundle.names.key {
+        let next = if name == folder.bundle.layout.key_file() {
             "mkdir -p <ca>/previous && mv <folder> <ca>/previous/ && meshctl ca init <ca> --cluster <cluster>".to_string()
         } else {
             alloc::format!("mv <folder>/{name} <ca>/")
@@ -285,11 +294,11 @@ fn holds_key(text: &[u8]) -> bool {
 /// Whether a certificate is a root: signed with its own key, or at least not proven otherwise.
 pub(super) fn is_self_signed(cert: &crate::Cert) -> bool {
     cert.is_self_issued() && {
-        let signed = signature::Signed {
+        let signed = signature::SignatureInput {
             algorithm: cert.outer_algorithm(),
             message: cert.tbs(),
             signature: cert.signature(),
-            key: cert.key(),
+            key: cert.public_key(),
         };
         signature::check(&signed) != signature::SignatureCheck::Bad
     }

@@ -4,14 +4,14 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::files::is_self_signed;
-use super::{Folder, Problem, date, label};
+use super::{Folder, SecretProblem, date};
 use crate::cert::Cert;
 use crate::digest::hex_colons;
 use crate::istiod::Refusal;
 use crate::istiod::go_x509::{allows_server_auth, sha1_name};
 use crate::oid;
 
-pub(super) fn check(folder: &Folder<'_>, problems: &mut Vec<Problem>) {
+pub(super) fn check(folder: &Folder<'_>, problems: &mut Vec<SecretProblem>) {
     let (Some(Err((refusal, why))), Some(ca)) = (&folder.trust, &folder.ca) else { return };
     let problem = match refusal {
         Refusal::Expired => expired(folder),
@@ -21,7 +21,7 @@ pub(super) fn check(folder: &Folder<'_>, problems: &mut Vec<Problem>) {
         Refusal::Sha1 => sha1(folder),
         _ => untrusted(folder, ca),
     };
-    let mut problem = problem.file(folder.bundle.names.cert);
+    let mut problem = problem.file(folder.bundle.layout.ca_file());
     // The start may fail earlier, or not be tried at all: what this check says is told in any case.
     if !problem.effect.contains(why.as_str()) {
         problem.effect = alloc::format!("{}; with that mended: {why}", problem.effect);
@@ -29,7 +29,7 @@ pub(super) fn check(folder: &Folder<'_>, problems: &mut Vec<Problem>) {
     problems.push(problem);
 }
 
-fn expired(folder: &Folder<'_>) -> Problem {
+fn expired(folder: &Folder<'_>) -> SecretProblem {
     let mut problem = folder.error(
         "istiod/expired",
         "a certificate between the CA and its root is not valid at this time",
@@ -39,12 +39,12 @@ fn expired(folder: &Folder<'_>) -> Problem {
         if begin.is_some_and(|begin| folder.at < begin) {
             problem = problem.evidence(alloc::format!(
                 "{} in {file} begins {}",
-                label(cert),
+                cert.label(),
                 date(begin)
             ));
         } else if end.is_some_and(|end| folder.at > end) {
             problem =
-                problem.evidence(alloc::format!("{} in {file} ended {}", label(cert), date(end)));
+                problem.evidence(alloc::format!("{} in {file} ended {}", cert.label(), date(end)));
         }
     }
     let at = folder.at;
@@ -54,7 +54,7 @@ fn expired(folder: &Folder<'_>) -> Problem {
     )
 }
 
-fn ext_key_usage(folder: &Folder<'_>) -> Problem {
+fn ext_key_usage(folder: &Folder<'_>) -> SecretProblem {
     let mut problem =
         folder.error("istiod/ext-key-usage", "an extended key usage leaves out serverAuth");
     for (file, cert) in folder.distinct().into_iter().filter(|(_, cert)| !allows_server_auth(cert))
@@ -63,7 +63,7 @@ fn ext_key_usage(folder: &Folder<'_>) -> Problem {
         let names: Vec<String> = usages.map(|u| oid::long_name_or_dotted(u)).collect();
         problem = problem.evidence(alloc::format!(
             "{} in {file} is for: {}",
-            label(cert),
+            cert.label(),
             names.join(", ")
         ));
     }
@@ -72,17 +72,17 @@ fn ext_key_usage(folder: &Folder<'_>) -> Problem {
         .fix("issue it without extended key usages", "meshctl ca renew <ca> --cluster <cluster>")
 }
 
-fn path_length(folder: &Folder<'_>) -> Problem {
+fn path_length(folder: &Folder<'_>) -> SecretProblem {
     let problem = folder.error("istiod/path-length", "a path length leaves no room for the CA");
     path_lengths(folder, problem)
 }
 
 /// The path lengths there are, as evidence, and the way out.
-pub(super) fn path_lengths(folder: &Folder<'_>, mut problem: Problem) -> Problem {
+pub(super) fn path_lengths(folder: &Folder<'_>, mut problem: SecretProblem) -> SecretProblem {
     for (file, cert) in folder.distinct() {
         if let Some(limit) = cert.extensions().basic_constraints.and_then(|c| c.path_len) {
             problem =
-                problem.evidence(alloc::format!("{} in {file} has pathlen:{limit}", label(cert)));
+                problem.evidence(alloc::format!("{} in {file} has pathlen:{limit}", cert.label()));
         }
     }
     problem.fix(
@@ -91,7 +91,7 @@ pub(super) fn path_lengths(folder: &Folder<'_>, mut problem: Problem) -> Problem
     )
 }
 
-fn name_constraints(folder: &Folder<'_>, ca: &Cert) -> Problem {
+fn name_constraints(folder: &Folder<'_>, ca: &Cert) -> SecretProblem {
     let names = ca.extensions().subject_alt_name.iter().flatten().map(ToString::to_string);
     let names: Vec<String> = names.collect();
     folder
@@ -99,17 +99,17 @@ fn name_constraints(folder: &Folder<'_>, ca: &Cert) -> Problem {
             "istiod/name-constraints",
             "a name of the CA is outside the name constraints above it",
         )
-        .evidence(alloc::format!("{} has the names: {}", label(ca), names.join(", ")))
+        .evidence(alloc::format!("{} has the names: {}", ca.label(), names.join(", ")))
         .fix("issue it with names inside them", "meshctl ca inspect <folder>/cert-chain.pem")
 }
 
-fn sha1(folder: &Folder<'_>) -> Problem {
+fn sha1(folder: &Folder<'_>) -> SecretProblem {
     let mut problem =
         folder.error("istiod/sha1", "a signature between the CA and its root is over SHA-1");
     for (file, cert) in folder.distinct() {
         if let Some(name) = sha1_name(cert).filter(|_| !is_self_signed(cert)) {
-            problem =
-                problem.evidence(alloc::format!("{} in {file} is signed with {name}", label(cert)));
+            problem = problem
+                .evidence(alloc::format!("{} in {file} is signed with {name}", cert.label()));
         }
     }
     problem
@@ -121,22 +121,22 @@ fn sha1(folder: &Folder<'_>) -> Problem {
 const SHOWN: usize = 20;
 
 /// Failure mode 2: no way to a root at all.
-fn untrusted(folder: &Folder<'_>, ca: &Cert) -> Problem {
-    let root_file = folder.bundle.names.root;
+fn untrusted(folder: &Folder<'_>, ca: &Cert) -> SecretProblem {
+    let root_file = folder.bundle.layout.roots_file();
     let key_id = |id: Option<&Vec<u8>>| id.map_or_else(|| "none".to_string(), |id| hex_colons(id));
     let wanted = ca.extensions().authority_key_id.as_ref().and_then(|id| id.key_id.as_ref());
     let mut problem = folder
         .error("istiod/untrusted", alloc::format!("no root of {root_file} issued the CA"))
         .evidence(alloc::format!(
             "{} was issued by `{}`, key id {}",
-            label(ca),
+            ca.label(),
             ca.issuer().label(),
             key_id(wanted)
         ));
     for root in folder.roots.iter().take(SHOWN) {
         problem = problem.evidence(alloc::format!(
             "{root_file} has {}, key id {}",
-            label(root),
+            root.label(),
             key_id(root.extensions().subject_key_id.as_ref())
         ));
     }

@@ -179,7 +179,7 @@ impl Case<'_> {
                 to,
                 "strength of the key",
                 wanted,
-                format!("at least {strength} with {}", cert.key().algorithm()),
+                format!("at least {strength} with {}", cert.public_key().algorithm()),
             );
         }
     }
@@ -192,7 +192,7 @@ impl Case<'_> {
             6 | 94 => (
                 "public key",
                 "a named curve and a decodable key",
-                cert.key().algorithm().to_string(),
+                cert.public_key().algorithm().to_string(),
             ),
             40 => ("proxyCertInfo", "none", "a proxy certificate".into()),
             78 => ("signature algorithm", "the same inside and outside", "two".into()),

@@ -4,13 +4,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{LiveIstiod, View};
-use crate::istiod::check::{Problem, Severity};
+use crate::istiod::check::{SecretProblem, Severity};
 
 /// Failure mode 9: another cluster's trust domain this one does not accept.
 ///
 /// The side that is called decides (`pilot/pkg/networking/plugin/authn/util.go: TrustDomainsForValidation`; until 1.6
 /// istio/proxy `src/envoy/http/authn/authenticator_base.cc`).
-pub(super) fn check(server: &View<'_>, all: &[View<'_>]) -> Option<Problem> {
+pub(super) fn check(server: &View<'_>, all: &[View<'_>]) -> Option<SecretProblem> {
     let live = server.live;
     let refused = |client: &&View<'_>| {
         client.live.trust_domain != live.trust_domain

@@ -4,13 +4,14 @@ use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{RESTART, Set, Trusted, View, ids, labels, refuses, some};
-use crate::istiod::check::{Problem, Severity, label};
-use crate::istiod::{Now, changes};
+use super::{RESTART, Set, Trusted, View, labels, refuses, some};
+use crate::cert::fingerprints;
+use crate::istiod::check::{SecretProblem, Severity};
+use crate::istiod::{Reload, changes};
 
 /// Before it happens: istiod runs on a CA of its own, which the secret replaces. Where no secret is
 /// about to be written that is an error: no other cluster trusts what istiod signs, and nothing will change that.
-pub(super) fn first_install(view: &View<'_>) -> Option<Problem> {
+pub(super) fn first_install(view: &View<'_>) -> Option<SecretProblem> {
     if view.live.istiods.is_empty() {
         return None;
     }
@@ -31,7 +32,7 @@ pub(super) fn first_install(view: &View<'_>) -> Option<Problem> {
             problem.evidence(alloc::format!("{} trusts {}", trusted.whose, labels(trusted.roots)));
     }
     if let Some(ca) = view.wanted.as_ref().and_then(|set| set.ca.as_ref()) {
-        problem = problem.evidence(alloc::format!("wanted: {}", label(ca)));
+        problem = problem.evidence(alloc::format!("wanted: {}", ca.label()));
     }
     Some(
         problem
@@ -48,7 +49,7 @@ pub(super) fn first_install(view: &View<'_>) -> Option<Problem> {
 /// What is about to be shown has to be accepted by what is trusted now, and what is shown now by what is about to
 /// be trusted, in this cluster and in every other that has accepted it so far. That is the overlap of A, A+B, B: trust
 /// first, sign second, drop third.
-pub(super) fn replaced(view: &View<'_>, all: &[View<'_>]) -> Option<Problem> {
+pub(super) fn replaced(view: &View<'_>, all: &[View<'_>]) -> Option<SecretProblem> {
     let wanted = view.wanted.as_ref().filter(|_| view.is_change())?;
     let ca = wanted.ca.as_ref()?;
     // What is wrong with the set at home is told there; a first install has a warning of its own.
@@ -92,7 +93,7 @@ fn not_accepted_by(view: &View<'_>, wanted: &Set, other: &View<'_>) -> Vec<Strin
         if !today {
             lines.extend(shares_none(view, wanted, other, &trusted));
         } else if let Some(why) = refuses(trusted.roots, ca, &wanted.chain, view.at) {
-            let who = label(ca);
+            let who = ca.label();
             lines.push(alloc::format!("{} does not accept {who}: {why}", trusted.whose));
         }
     }
@@ -109,7 +110,10 @@ fn shares_none(
     let home = core::ptr::eq(view, other);
     let holds = |cert: &&crate::Cert| cert.not_after().time().is_some_and(|end| end >= view.at);
     let mut valid = trusted.roots.iter().filter(holds).peekable();
-    if !home || valid.peek().is_none() || !ids(&wanted.roots).is_disjoint(&ids(trusted.roots)) {
+    if !home
+        || valid.peek().is_none()
+        || !fingerprints(&wanted.roots).is_disjoint(&fingerprints(trusted.roots))
+    {
         return None;
     }
     Some(alloc::format!("no root {} trusts is among those wanted", trusted.whose))
@@ -141,15 +145,15 @@ fn handling(view: &View<'_>) -> String {
     };
     let mut text = String::new();
     for istiod in &view.live.istiods {
-        let does = match changes(old, new, &istiod.settings, view.at).now {
-            Now::HotReload { .. } => "signs with the new CA at once".to_string(),
-            Now::KeepsOld { log } => {
+        let does = match changes(old, new, &istiod.settings, view.at).reload {
+            Reload::HotReload { .. } => "signs with the new CA at once".to_string(),
+            Reload::KeepsOld { log } => {
                 alloc::format!("keeps the old CA until it is restarted ({log})")
             }
-            Now::NeedsRestart { why } => {
+            Reload::NeedsRestart { why } => {
                 alloc::format!("keeps the old CA until it is restarted ({why})")
             }
-            Now::Unchanged => continue,
+            Reload::Unchanged => continue,
         };
         text += &alloc::format!("istiod {} {does}; ", istiod.settings.version);
     }
@@ -157,13 +161,13 @@ fn handling(view: &View<'_>) -> String {
 }
 
 /// Failure mode 6: namespaces whose workloads are told to trust something else than the secret's roots.
-pub(super) fn not_given(view: &View<'_>) -> Option<Problem> {
+pub(super) fn not_given(view: &View<'_>) -> Option<SecretProblem> {
     let set = view.used()?;
-    let wanted = ids(&set.roots);
+    let wanted = fingerprints(&set.roots);
     let mut by_roots: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for given in &view.live.given {
         let has = match &given.roots {
-            Some(roots) if ids(roots) == wanted => continue,
+            Some(roots) if fingerprints(roots) == wanted => continue,
             Some(roots) => alloc::format!("given: {}", labels(roots)),
             None => "without a configmap istio-ca-root-cert".to_string(),
         };
@@ -194,7 +198,7 @@ pub(super) fn not_given(view: &View<'_>) -> Option<Problem> {
 }
 
 /// Failure mode 8 where [`super::super::check`] has no secret to look at: istiod's own CA on one side.
-pub(super) fn strangers(views: &[View<'_>]) -> Option<Problem> {
+pub(super) fn strangers(views: &[View<'_>]) -> Option<SecretProblem> {
     let bare = |view: &View<'_>| view.used().is_none() && view.live.wanted.is_none();
     let mut concerned = Vec::new();
     let mut refused = Vec::new();

@@ -8,11 +8,11 @@ use super::{LiveIstiod, RESTART, View, some};
 use crate::cert::Cert;
 use crate::chain::issued;
 use crate::digest::hex;
-use crate::istiod::check::{Problem, Severity, label};
-use crate::istiod::{Now, Secret, Start, changes, starts};
+use crate::istiod::check::{SecretProblem, Severity};
+use crate::istiod::{Reload, Secret, StartOutcome, changes, starts};
 
 /// Failure mode 6: a pod of istiod serves another CA than its secret says.
-pub(super) fn not_live(view: &View<'_>) -> Option<Problem> {
+pub(super) fn not_live(view: &View<'_>) -> Option<SecretProblem> {
     let ca = view.used()?.ca.as_ref()?;
     let by_issuer = issuers(view.chains().filter(|(_, chain)| !issued(ca, &chain[0])));
     if by_issuer.is_empty() {
@@ -35,7 +35,7 @@ pub(super) fn not_live(view: &View<'_>) -> Option<Problem> {
     };
     Some(
         problem
-            .evidence(alloc::format!("the secret has {}", label(ca)))
+            .evidence(alloc::format!("the secret has {}", ca.label()))
             .effect(alloc::format!("{effect}; until then it signs with the CA it has"))
             .fix(
                 "restart istiod; where the roots change, then the gateways and the workloads",
@@ -45,7 +45,7 @@ pub(super) fn not_live(view: &View<'_>) -> Option<Problem> {
 }
 
 /// Failure mode 11: revisions that treat one secret differently, or pods that serve different CAs.
-pub(super) fn mixed_revisions(view: &View<'_>) -> Option<Problem> {
+pub(super) fn mixed_revisions(view: &View<'_>) -> Option<SecretProblem> {
     let mut evidence = treated(view);
     let by_issuer = issuers(view.chains());
     if by_issuer.len() > 1 {
@@ -104,16 +104,18 @@ fn treatment(
 ) -> ((u8, u8), String) {
     let start = starts(new, &istiod.settings, view.at);
     let kind = match &start {
-        Start::Plugged { .. } => 0,
-        Start::RefusesToStart { .. } => 1,
-        Start::SelfSigned { .. } => 2,
+        StartOutcome::Plugged { .. } => 0,
+        StartOutcome::RefusesToStart { .. } => 1,
+        StartOutcome::SelfSigned { .. } => 2,
     };
     let Some(old) = old else { return ((kind, 0), start.to_string()) };
-    let (now, words) = match changes(old, new, &istiod.settings, view.at).now {
-        Now::Unchanged => (0, "sees no change"),
-        Now::HotReload { .. } => (1, "takes it at once"),
+    let (now, words) = match changes(old, new, &istiod.settings, view.at).reload {
+        Reload::Unchanged => (0, "sees no change"),
+        Reload::HotReload { .. } => (1, "takes it at once"),
         // It is restarted in both cases.
-        Now::NeedsRestart { .. } | Now::KeepsOld { .. } => (2, "takes it when it is restarted"),
+        Reload::NeedsRestart { .. } | Reload::KeepsOld { .. } => {
+            (2, "takes it when it is restarted")
+        }
     };
     ((kind, now), alloc::format!("{words}, and {start}"))
 }
@@ -132,7 +134,7 @@ fn issuers<'v>(
 /// Who issued a certificate: the certificate that came along, or else what it says of its issuer.
 fn issuer(leaf: &Cert, chain: &[Cert]) -> String {
     if let Some(ca) = chain.iter().find(|cert| issued(cert, leaf)) {
-        return label(ca);
+        return ca.label();
     }
     let id = leaf.extensions().authority_key_id.as_ref().and_then(|id| id.key_id.as_ref());
     let id: String = id.map_or_else(|| "none".to_string(), |id| hex(&id[..id.len().min(4)]));

@@ -4,18 +4,18 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::View;
-use crate::istiod::check::{Problem, Severity};
+use crate::istiod::check::{SecretProblem, Severity};
 
 const CODE: &str = "istiod/spec-differs";
 
 /// The trust domain and the release, as they run and as the spec has them.
-pub(super) fn check(view: &View<'_>) -> Vec<Problem> {
+pub(super) fn check(view: &View<'_>) -> Vec<SecretProblem> {
     trust_domain(view).into_iter().chain(release(view)).collect()
 }
 
 /// An error: resources rendered from the spec, and intermediates made from it, name identities nobody there has; or it
 /// is not the cluster that was meant.
-fn trust_domain(view: &View<'_>) -> Option<Problem> {
+fn trust_domain(view: &View<'_>) -> Option<SecretProblem> {
     let live = view.live;
     let said = &live.spec.as_ref()?.trust_domain;
     // Before Istio is installed there is none yet.
@@ -35,7 +35,7 @@ fn trust_domain(view: &View<'_>) -> Option<Problem> {
 }
 
 /// A warning, where the minor release differs: resources are rendered for it.
-fn release(view: &View<'_>) -> Option<Problem> {
+fn release(view: &View<'_>) -> Option<SecretProblem> {
     let live = view.live;
     let said = live.spec.as_ref()?.version;
     let other = live.istiods.iter().find(|istiod| !istiod.settings.version.same_minor(said))?;
