@@ -5,7 +5,9 @@ mod differential;
 mod fixtures;
 mod fuzz;
 mod judge;
+mod layers;
 mod rig;
+mod rust_text;
 mod supply;
 mod tidy;
 
@@ -22,8 +24,8 @@ cargo xtask fuzz [--minutes N] [--jobs J] [--target NAME]... [--blind]
                                                    every fuzz target, N minutes (10) in all, by libFuzzer; see CONTRIBUTING.md
 cargo xtask fuzz --replay NAME FILE...             one target over inputs that were found
 cargo xtask rig                                    build the clusters' components, once, into a cache outside the clone
-cargo xtask tidy                                   what the compiler does not check: dependency direction, purity, sizes,
-                                                   licenses and sources";
+cargo xtask tidy                                   what the compiler does not check: dependency direction, layers, purity,
+                                                   sizes, licenses and sources";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

@@ -4,13 +4,17 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use crate::supply;
+use crate::rust_text::Source;
+use crate::{layers, supply};
 
 /// Who may depend on whom: each crate knows only those to its left.
 const LINE: &[&str] = &["meshpki", "meshconfig", "meshapply", "meshctl"];
 /// Crates that name neither files nor clocks: `no_std`, and none of these below them.
 const PURE: &[&str] = &["meshpki", "meshconfig"];
 const IMPURE: &[&str] = &["tokio", "kube", "hyper", "clap", "rpassword", "rustix", "tempfile"];
+/// Programs whose command lines a pure crate leaves to its callers: it states what is wrong and what would help.
+const PROGRAMS: &[&str] =
+    &["meshctl", "kubectl", "istioctl", "helm", "openssl", "mv", "mkdir", "cp"];
 /// Bytes of the largest file in git.
 const FILE_MAX: u64 = 256 << 10;
 
@@ -20,6 +24,8 @@ pub fn run() -> Result<(), String> {
     let mut problems = Vec::new();
     dependencies(&root, &mut problems)?;
     purity(&root, &mut problems);
+    command_lines(&root, &mut problems)?;
+    layers::check(&root, &mut problems);
     files(&root, &mut problems)?;
     supply::check(&root, &mut problems)?;
     if problems.is_empty() {
@@ -73,14 +79,47 @@ fn purity(root: &Path, problems: &mut Vec<String>) {
     }
 }
 
-/// No large file, no note to come back to, no host of a package registry.
-fn files(root: &Path, problems: &mut Vec<String>) -> Result<(), String> {
+/// The pure crates write no command line: no string of theirs has a program's name followed by an argument.
+fn command_lines(root: &Path, problems: &mut Vec<String>) -> Result<(), String> {
+    for name in tracked(root)? {
+        let is_pure = PURE.iter().any(|pure| name.starts_with(&format!("crates/{pure}/src/")));
+        let is_test = name.ends_with("tests.rs") || name.contains("/tests/");
+        if !is_pure || is_test || !name.ends_with(".rs") {
+            continue;
+        }
+        for (line, text) in Source::read(&read(&root.join(&name))).strings {
+            if let Some(program) = PROGRAMS.iter().find(|program| is_command(&text, program)) {
+                problems
+                    .push(format!("{name}:{line} names a command of {program}, in a pure crate"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a text has a command of this program: at its begin, in backticks or after `&&`.
+fn is_command(text: &str, program: &str) -> bool {
+    text.match_indices(program).any(|(at, _)| {
+        let before = text[..at].trim_end_matches(' ');
+        let starts = before.is_empty() || before.ends_with(['`', '&', '\n']);
+        let rest = &text[at + program.len()..];
+        starts && rest.starts_with(' ') && !rest[1..].starts_with(' ')
+    })
+}
+
+/// The files in git.
+fn tracked(root: &Path) -> Result<Vec<String>, String> {
     let output = Command::new("git").current_dir(root).args(["ls-files", "-z"]).output();
     let output = output.map_err(|error| format!("git ls-files: {error}"))?;
+    let names = String::from_utf8_lossy(&output.stdout).into_owned();
+    Ok(names.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect())
+}
+
+/// No large file, no note to come back to, no host of a package registry.
+fn files(root: &Path, problems: &mut Vec<String>) -> Result<(), String> {
     let marks = [["FIX", "ME"].concat(), ["TO", "DO"].concat(), ["todo", "!("].concat()];
-    for name in String::from_utf8_lossy(&output.stdout).split('\0').filter(|name| !name.is_empty())
-    {
-        let path = root.join(name);
+    for name in tracked(root)? {
+        let path = root.join(&name);
         let size = std::fs::metadata(&path).map_or(0, |meta| meta.len());
         if size > FILE_MAX {
             problems.push(format!("{name} has {} KiB; {} are allowed", size >> 10, FILE_MAX >> 10));
@@ -90,4 +129,23 @@ fn files(root: &Path, problems: &mut Vec<String>) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_command;
+
+    #[test]
+    fn commands_in_texts() {
+        let check = |text: &str, program: &str, expect| {
+            assert_eq!(is_command(text, program), expect, "{text}")
+        };
+        check("meshctl ca init <ca>", "meshctl", true);
+        check("`kubectl get pods` shows it", "kubectl", true);
+        check("mkdir -p a && mv b a", "mv", true);
+        check("the meshctl command", "meshctl", false);
+        check("meshctl/v1", "meshctl", false);
+        check("openssl verify", "openssl", true);
+        check("as openssl does", "openssl", false);
+    }
 }

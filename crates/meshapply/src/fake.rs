@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use meshpki::cacerts::{Secret, pool};
+use meshpki::cacerts::Secret;
 use meshpki::istiod::{NamespaceRoots, Version};
 use meshpki::profile::Role;
 use meshpki::{Cert, Issuer, KeyType, Name, Profile, Serial, Signer, SoftKey, Stamp, Time};
@@ -58,16 +58,17 @@ fn stamp() -> Stamp {
 }
 
 /// A workload certificate of the CA in a secret, and the chain above it.
-fn leaf(secret: &Secret) -> Vec<Cert> {
-    let signer = SoftKey::from_pem(secret.get("ca-key.pem").unwrap(), None).unwrap();
-    let issuer = secret.ca(Version::NEWEST).unwrap();
+fn leaf(secret: &Secret, release: Version) -> Vec<Cert> {
+    let key_file = secret.layout(release).key_file();
+    let signer = SoftKey::from_pem(secret.get(key_file).unwrap(), None).unwrap();
+    let issuer = secret.ca(release).unwrap();
     let mut profile = Profile::cluster(Name::parse("CN=workload").unwrap());
     profile.role = Role::EndEntity;
     profile.valid_seconds = 600;
     let issuer = Issuer { cert: &issuer, signer: &signer };
     let cert = meshpki::issue(&profile, key().public_key(), issuer, stamp()).unwrap();
     let mut chain = vec![cert];
-    chain.extend(pool(secret.get("cert-chain.pem").unwrap()));
+    chain.extend(secret.chain(release));
     chain
 }
 
@@ -336,13 +337,17 @@ impl Cluster for Fake {
         state.proofs += 1;
         let running = &state.running;
         let roots = running.roots(Version::NEWEST);
-        let canary = Canary { chain: leaf(running), roots: running.roots(Version::NEWEST) };
-        let pods = state.observed.istiod.iter().flat_map(Workload::ready_pods);
-        let pods = pods.map(|pod| PodProof {
-            pod: pod.name.clone(),
-            release: Version::NEWEST,
-            served: Ok(leaf(running)),
-            canary: Some(Ok(canary.clone())),
+        let istiods = state.observed.istiod.iter();
+        let pods = istiods.flat_map(|istiod| istiod.ready_pods().map(move |pod| (istiod, pod)));
+        let pods = pods.map(|(istiod, pod)| {
+            let release = istiod.release.unwrap_or(Version::NEWEST);
+            let canary = Canary { chain: leaf(running, release), roots: running.roots(release) };
+            PodProof {
+                pod: pod.name.clone(),
+                release,
+                served: Ok(leaf(running, release)),
+                canary: Some(Ok(canary)),
+            }
         });
         let namespaces = vec![NamespaceRoots { namespace: "shop".into(), roots: Some(roots) }];
         Ok(Proof { at: NOW, pods: pods.collect(), namespaces })

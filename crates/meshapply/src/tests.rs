@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use meshpki::istiod::{Secret, Settings, Version};
+use meshpki::cacerts::{Layout, Secret};
+use meshpki::istiod::{Settings, Version};
 
 use crate::converge::{Patience, converge};
 use crate::error::Error;
 use crate::fake::{Fake, NOW, Root, State};
 use crate::names::{CACERTS, PREVIOUS};
-use crate::proof::judge;
+use crate::proof::{Unproven, judge};
 use crate::state::{Desired, Vacant, restart_for};
 
 const PATIENCE: Patience =
@@ -100,6 +101,36 @@ fn an_istiod_that_does_not_reload_is_restarted_in_the_end() {
     let Case { old, new, .. } = case();
     let fake = Fake::new(&old, false);
     check(&fake, &desired(&new, &fake, "1.30.3"), "keep, write, restart istiod", "proven");
+}
+
+#[test]
+fn what_is_proven_is_the_ca_this_release_reads() {
+    let Case { old, new, .. } = case();
+    // Both layouts in one secret: ca-cert.pem is of `new`, tls.crt of `old`.
+    let mut both = new.clone();
+    let [istio, tls] =
+        Layout::ALL.map(|layout| [layout.ca_file(), layout.key_file(), layout.roots_file()]);
+    for (name, from) in tls.into_iter().zip(istio) {
+        both.insert(name, old.get(from).unwrap().to_vec());
+    }
+    for (version, used, unused) in [("1.14.1", &new, &old), ("1.14.2", &old, &new)] {
+        let fake =
+            Fake::new(&new, false).with(|s| s.observed.istiod[0].release = Version::parse(version));
+        let want = desired(&both, &fake, version);
+        let receipt = run(&fake, &want).unwrap_or_else(|error| panic!("{version}: {error}"));
+        let proof = receipt.proof.unwrap();
+        assert_eq!(judge(&both, &proof), [], "{version}");
+        let is_of = |secret: &Secret| {
+            let ca = secret.ca(Version::NEWEST).unwrap();
+            meshpki::chain::issued(&ca, &proof.pods[0].served.as_ref().unwrap()[0])
+        };
+        assert!(is_of(used) && !is_of(unused), "{version}");
+        // The same answers from an istiod of the other release are not a proof.
+        let mut other = proof.clone();
+        other.pods[0].release =
+            Version::parse(if version == "1.14.1" { "1.14.2" } else { "1.14.1" }).unwrap();
+        assert!(matches!(judge(&both, &other)[..], [Unproven::OtherCa { .. }]), "{version}");
+    }
 }
 
 #[test]
