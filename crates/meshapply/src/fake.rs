@@ -87,15 +87,15 @@ pub(crate) struct Trouble {
     pub(crate) breaks_after: Option<usize>,
     /// Every write is answered with this status.
     pub(crate) refuses_with: Option<u16>,
-    /// Somebody takes marks out of pod templates as soon as they are there.
+    /// Another program removes marks from pod templates as soon as they are there.
     pub(crate) reverts: bool,
     /// There is no right to create secrets.
     pub(crate) no_create: bool,
     /// Admission puts these files in the place of those written.
     pub(crate) webhook: Option<Secret>,
-    /// Somebody else writes this before our first write.
+    /// Another program writes this before our first write.
     pub(crate) faster: Option<Secret>,
-    /// Somebody else writes this after our write.
+    /// Another program writes this after our write.
     pub(crate) slower: Option<Secret>,
 }
 
@@ -233,7 +233,7 @@ impl State {
         }
     }
 
-    /// A write of somebody else's, or with a mark of ours.
+    /// A write by another program, or with a mark of ours.
     fn write(&mut self, files: Secret, ours: Option<(BTreeSet<RestartTarget>, String)>) {
         self.version += 1;
         let (restart, mark) = ours.map(|(who, mark)| (who, Some(mark))).unwrap_or_default();
@@ -287,7 +287,7 @@ impl Cluster for Fake {
                 let mark = mark(&desired.secret, over.as_deref());
                 let has_copy = state.observed.secret.as_ref().is_some_and(|live| live.has_copy);
                 state.write(desired.secret.clone(), Some((desired.restart.clone(), mark)));
-                // An annotation of somebody else's outlives an apply of ours.
+                // An annotation of another program outlives an apply of ours.
                 state.observed.secret.as_mut().unwrap().has_copy = has_copy;
                 state.log.push("write".into());
                 if let Some(webhook) = state.trouble.webhook.take()

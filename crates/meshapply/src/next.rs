@@ -1,4 +1,4 @@
-//! What to do next in one cluster: a pure function of what is wanted, what is there and what was proven.
+//! What to do next in one cluster: a pure function of what is desired, what is there and what was proven.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ pub enum Next {
     Prove,
     /// Everything is as wanted, and proven.
     Done,
-    /// Somebody has to decide.
+    /// The run cannot continue by itself.
     Stop(Stop),
 }
 
@@ -34,7 +34,7 @@ pub enum Action {
         /// The resource version.
         over: Option<String>,
     },
-    /// Write onto a secret that is as wanted, and that nobody of us has written, who has to restart for it.
+    /// Record on a secret that has the desired content, but that no run of ours wrote, what must restart for it.
     Note {
         /// Its resource version.
         over: String,
@@ -74,11 +74,11 @@ pub enum Waiting {
     Proof(Unproven),
 }
 
-/// Why it does not go on by itself.
+/// Why it does not continue by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stop {
-    /// Fields of the secret's data belong to somebody else.
+    /// Another manager owns fields of the secret's data.
     Foreign {
         /// Field managers.
         managers: Vec<String>,
@@ -135,7 +135,7 @@ pub enum Stop {
 pub struct Run {
     /// Seconds the present wait has taken.
     pub waited_seconds: u64,
-    /// This run wrote the secret, or found it as wanted: another content from here on is somebody else's.
+    /// This run wrote the secret, or found it as desired: any other content from here on was written by another program.
     pub settled: bool,
 }
 
@@ -178,7 +178,7 @@ pub fn next(desired: &Desired, observed: &Observed, proof: Option<&Proof>, run: 
 }
 
 /// Whether kubectl's copy of the files is to be removed from a secret that is as wanted: from ours, since the copy may
-/// be of a key that was replaced. On somebody else's it belongs to their next `kubectl apply`.
+/// be of a key that was replaced. On a secret of another manager it belongs to the next `kubectl apply`.
 #[must_use]
 pub const fn cleans(live: &Live) -> bool {
     live.has_copy && live.mark.is_some()
@@ -347,18 +347,18 @@ impl std::fmt::Display for Stop {
             Self::Immutable => write!(f, "secret {} says immutable: true", names::CACERTS),
             Self::Moved { managers } if managers.is_empty() => write!(
                 f,
-                "another run of meshctl changed secret {} after this one looked at it",
+                "another run of meshctl changed secret {} after this run read it",
                 names::CACERTS
             ),
             Self::Moved { managers } => write!(
                 f,
-                "`{}` changed secret {} after it was looked at",
+                "`{}` changed secret {} after this run read it",
                 managers.join("`, `"),
                 names::CACERTS
             ),
             Self::Gone => write!(
                 f,
-                "secret {} is gone or empty; it was not when this run looked at it",
+                "secret {} is gone or empty; it was neither when this run read it",
                 names::CACERTS
             ),
             Self::Altered { files } => write!(
@@ -374,7 +374,7 @@ impl std::fmt::Display for Stop {
             ),
             Self::NoIstiod => f.write_str("there is no istiod to use the secret"),
             Self::NoReplicas { id } => {
-                write!(f, "{id} has no replicas: nothing would sign, nothing can be proven")
+                write!(f, "{id} has no replicas: nothing would sign and nothing can be proven")
             }
             Self::Obstacle { id, why } => write!(f, "{id} would not restart: {why}"),
             Self::SecretType { found } => write!(

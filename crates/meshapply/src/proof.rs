@@ -32,10 +32,10 @@ pub struct PodProof {
     pub canary: Option<Result<Canary, String>>,
 }
 
-/// A workload certificate istiod signed for us and nobody else has seen.
+/// A workload certificate istiod signed for us and that was shown to no one else.
 #[derive(Clone, Debug)]
 pub struct Canary {
-    /// The certificate, then what stands above it.
+    /// The certificate, then those above it.
     pub chain: Vec<Cert>,
     /// The roots istiod gives out with it: the last element of its answer
     /// (`security/pkg/server/ca/server.go: CreateCertificate`).
@@ -97,7 +97,7 @@ pub enum Unproven {
 }
 
 impl Unproven {
-    /// Whether istiod will mend it by taking the new files.
+    /// Whether it is solved once istiod takes the new files.
     #[must_use]
     pub const fn is_istiods(&self) -> bool {
         matches!(self, Self::OtherCa { .. } | Self::OtherRoots { .. } | Self::Untrusted { .. })
@@ -116,14 +116,14 @@ impl fmt::Display for Unproven {
                 write!(f, "pod {pod} does not answer on its TLS port: {why}")
             }
             Self::OtherCa { pod, wanted, found } => {
-                write!(f, "pod {pod} serves {found}, wanted is {wanted}")
+                write!(f, "pod {pod} serves {found}, expected {wanted}")
             }
             Self::NotSigned { pod, why } => write!(f, "pod {pod} signs nothing: {why}"),
             Self::Untrusted { pod, why } => {
                 write!(f, "what pod {pod} signs does not verify: {why}")
             }
             Self::OtherRoots { place, wanted, found } => {
-                write!(f, "{place} is given {found}, wanted is {wanted}")
+                write!(f, "{place} is given {found}, expected {wanted}")
             }
         }
     }
@@ -205,7 +205,7 @@ impl Expected {
         if !issued_by(&canary.chain, &self.ca) {
             return Some(self.other_ca(pod, &canary.chain));
         }
-        // A CA signed again for the same key is told from the one before by itself alone.
+        // Only the certificate itself distinguishes a CA that was signed again for the same key.
         if self.in_chain && !canary.chain.contains(&self.ca) {
             let found = canary.chain.get(1).map_or_else(|| "nothing".to_owned(), Cert::label);
             return Some(Unproven::OtherCa { pod, wanted: self.ca.label(), found });

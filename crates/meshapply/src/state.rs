@@ -9,7 +9,7 @@ use meshpki::istiod::{NamespaceRoots, Reload, Settings, Version, changes};
 
 use crate::workload::Workload;
 
-/// Who has to restart for a content of the secret.
+/// What must restart for a content of the secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RestartTarget {
     /// The gateways (and ztunnel): their certificates are of the roots before.
@@ -56,7 +56,7 @@ pub struct Live {
     pub files: Secret,
     /// `metadata.resourceVersion`.
     pub resource_version: String,
-    /// Who owns fields of its data beside us, sorted: `kubectl-create`, `helm`.
+    /// The other owners of fields of its data, sorted: `kubectl-create`, `helm`.
     pub foreign: Vec<String>,
     /// The mark of the write, when it was ours and the content is still the one written.
     pub mark: Option<String>,
@@ -94,7 +94,7 @@ pub struct Desired {
     pub secret: Secret,
     /// `resourceVersion` of the secret the plan was made with; `None`: there was none.
     pub basis: Option<String>,
-    /// Write though fields of the data belong to somebody else.
+    /// Write even if another manager owns fields of the data.
     pub adopt: bool,
     /// Who restarts for the content, when it is written.
     pub restart: BTreeSet<RestartTarget>,
@@ -139,7 +139,7 @@ pub struct Vacant {
 pub struct Observed {
     /// The secret `cacerts`, unless it has no files.
     pub secret: Option<Live>,
-    /// The secret `cacerts` without files, which istiod ignores: made beforehand, so that nobody needs the right to
+    /// The secret `cacerts` without files, which istiod ignores: made beforehand, so that no one needs the right to
     /// create secrets.
     pub vacant: Option<Vacant>,
     /// The secret that was replaced last, unless it has no files.
@@ -163,7 +163,7 @@ impl Observed {
     }
 }
 
-/// Who has to restart when `new` takes the place of `old` under istiods with these settings, while the workloads of
+/// What must restart when `new` replaces `old` under istiods with these settings, while the workloads of
 /// each namespace are given the roots in `given`.
 ///
 /// istiod where it does not reload by itself (`handleEvent`), or does not run on `old` at all, which the roots it gives

@@ -169,7 +169,7 @@ fn what_would_stop_it_is_said_before_the_first_write() {
     );
     refused(
         |s| s.observed.istiod[0].wanted = 0,
-        "apply/no-replicas: deployment/istiod has no replicas: nothing would sign, nothing can be proven",
+        "apply/no-replicas: deployment/istiod has no replicas: nothing would sign and nothing can be proven",
     );
     refused(|s| s.observed.istiod.clear(), "apply/no-istiod: there is no istiod to use the secret");
     refused(
@@ -193,13 +193,13 @@ fn a_foreign_secret_is_adopted_when_asked() {
     });
     let want = Desired { adopt: true, ..desired(&new, &fake, "1.30.3") };
     check(&fake, &want, "keep, write", "proven");
-    // One that is as wanted is left alone, whosever it is.
+    // One that is as desired is left alone, whoever owns it.
     let fake = Fake::new(&old, false)
         .with(|s| s.observed.secret.as_mut().unwrap().foreign = vec!["helm".into()]);
     check(&fake, &desired(&old, &fake, "1.30.3"), "", "proven");
 }
 
-/// A secret made beforehand: nobody needs the right to create one.
+/// A secret made beforehand: no one needs the right to create one.
 fn made_beforehand(immutable: bool) -> impl FnOnce(&mut State) {
     move |s| {
         s.trouble.no_create = true;
@@ -232,7 +232,7 @@ fn what_became_of_the_secret_is_said() {
         let result = run(&fake.with(change), &want).map(|_| ());
         assert_eq!(result.unwrap_err().to_string(), end);
     };
-    let gone = "secret cacerts is gone or empty; it was not when this run looked at it";
+    let gone = "secret cacerts is gone or empty; it was neither when this run read it";
     check_moved(|s| s.observed.secret = None, gone);
     check_moved(
         |s| {
@@ -246,9 +246,9 @@ fn what_became_of_the_secret_is_said() {
             let live = s.observed.secret.as_mut().unwrap();
             (live.resource_version, live.foreign) = ("9".into(), vec!["helm".into()]);
         },
-        "`helm` changed secret cacerts after it was looked at",
+        "`helm` changed secret cacerts after this run read it",
     );
-    // Admission changes what we write: nobody else was at work.
+    // Admission changes what we write: no other program was at work.
     let mut altered = new.clone();
     altered.insert("root-cert.pem", b"more".to_vec());
     altered.insert("note", b"theirs".to_vec());
@@ -261,7 +261,7 @@ fn what_became_of_the_secret_is_said() {
 fn two_at_once() {
     let Case { old, new, other } = case();
     let moved =
-        "apply/moved: another run of meshctl changed secret cacerts after this one looked at it";
+        "apply/moved: another run of meshctl changed secret cacerts after this run read it";
     let fake = Fake::new(&old, false).with(|s| s.trouble.faster = Some(other.clone()));
     check(&fake, &desired(&new, &fake, "1.30.3"), "keep", moved);
     // Changed back under us: we do not write a second time.
@@ -424,7 +424,7 @@ fn writes_that_are_always_refused_end_too() {
         "apply/api: the API server refuses to write: it says no",
     );
     let fake = Fake::new(&old, false).with(|s| s.trouble.reverts = true);
-    let end = "apply/obstacle: deployment/istiod would not restart: somebody takes its mark out of the pod template again";
+    let end = "apply/obstacle: deployment/istiod would not restart: another program keeps removing its mark from the pod template";
     check(&fake, &desired(&new, &fake, "1.11.0"), "keep, write, restart istiod", end);
 }
 
@@ -441,7 +441,7 @@ fn old_keys_do_not_pile_up() {
     check(&fake, &desired(&new, &fake, "1.30.3"), "keep, write, clean", "proven");
     let kept = || fake.state.borrow().observed.previous.clone().unwrap().files;
     assert!(kept() == old, "kept is what a rollback can use");
-    // Kept by an earlier version, with more than that: it is no other secret for it, and is rolled back to.
+    // Kept by an earlier version, with more than that: it does not count as another secret, and a rollback uses it.
     fake.state.borrow_mut().observed.previous.as_mut().unwrap().files = stray.clone();
     let back = desired(&old, &fake, "1.30.3");
     check(&fake, &back, "keep, write, clean, write", "proven");
@@ -455,7 +455,7 @@ fn old_keys_do_not_pile_up() {
     assert!(kept() == old);
 }
 
-/// kubectl's copy on a secret that is as wanted goes where the secret is ours, and stays where it is somebody else's.
+/// kubectl's copy on a secret that is as desired is removed if the secret is ours, and stays if it is not.
 #[test]
 fn a_copy_of_the_files_in_an_annotation() {
     let Case { old, new, .. } = case();

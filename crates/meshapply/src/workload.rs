@@ -97,7 +97,7 @@ pub struct Pod {
 pub enum Rollout {
     /// Every pod is of the newest template and available, and no other is left.
     Complete,
-    /// It goes on: what is waited for.
+    /// It is under way: what it waits for.
     Waiting(String),
     /// It does not get there by waiting: why.
     Stuck(String),
@@ -124,7 +124,7 @@ impl Workload {
         let state = if updated < wanted {
             waiting(format!("{updated} of {wanted} pods are new"))
         } else if total > updated {
-            waiting(format!("{} old {} to go away", total - updated, pods(total - updated)))
+            waiting(format!("{} old {} to terminate", total - updated, pods(total - updated)))
         } else if available < wanted {
             waiting(format!("{available} of {wanted} pods are available"))
         } else {

@@ -2,6 +2,7 @@
 
 mod clusters;
 mod forget;
+pub mod mesh;
 mod status;
 mod trust;
 
@@ -59,7 +60,7 @@ pub enum Command {
     Trust(Trust),
     /// Services across clusters: from one spec, every Istio resource, checked, drawn and explained.
     #[command(subcommand)]
-    Mesh(Box<crate::mesh::args::Mesh>),
+    Mesh(Box<mesh::Mesh>),
 }
 
 /// `meshctl ca ...`.
@@ -195,7 +196,7 @@ pub struct Passphrase {
 /// Patience with another run in the same folder.
 #[derive(Debug, Default, Clone, Copy, Args)]
 pub struct Wait {
-    /// Wait while another meshctl is at work in the folder, at most this long; without TIME until it has ended.
+    /// Wait while another meshctl is using the folder, at most this long; without TIME until it has ended.
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, value_parser = duration)]
     #[allow(clippy::option_option, reason = "absent, without and with a time")]
     pub wait: Option<Option<i64>>,

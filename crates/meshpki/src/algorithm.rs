@@ -133,7 +133,7 @@ impl PssParameters {
     /// Reads the parameters of an AlgorithmIdentifier.
     ///
     /// # Errors
-    /// When they are no RSASSA-PSS-params, or ask for another mask generation function than MGF1.
+    /// When they are not RSASSA-PSS-params, or name a mask generation function other than MGF1.
     pub(crate) fn read(parameters: &Tlv<'_>) -> Result<Self, DerError> {
         let mut parts = sequence(parameters)?;
         let mut this =
@@ -143,7 +143,7 @@ impl PssParameters {
         }
         if let Some(mask) = explicit(&mut parts, 0xa1)? {
             if mask.tag != der::SEQUENCE {
-                return Err(mask.error("an AlgorithmIdentifier is wanted"));
+                return Err(mask.error("expected an AlgorithmIdentifier"));
             }
             check_algorithm(&mask)?;
             let mut mask_parts = mask.reader();
@@ -155,7 +155,7 @@ impl PssParameters {
         for (tag, field) in [(0xa2, &mut this.salt), (0xa3, &mut this.trailer)] {
             if let Some(number) = explicit(&mut parts, tag)? {
                 if number.tag != der::INTEGER {
-                    return Err(number.error("an INTEGER is wanted"));
+                    return Err(number.error("expected an INTEGER"));
                 }
                 check_integer(&number)?;
                 *field = small_integer(number.content).unwrap_or(-1);
@@ -184,7 +184,7 @@ fn explicit<'a>(parts: &mut Reader<'a>, tag: der::Tag) -> Result<Option<Tlv<'a>>
 
 fn digest_of(algorithm: &Tlv<'_>) -> Result<Digest, DerError> {
     if algorithm.tag != der::SEQUENCE {
-        return Err(algorithm.error("an AlgorithmIdentifier is wanted"));
+        return Err(algorithm.error("expected an AlgorithmIdentifier"));
     }
     check_algorithm(algorithm)?;
     match Digest::of(algorithm.reader().any()?.content) {

@@ -175,7 +175,7 @@ fn first(certs: Vec<Cert>, what: &str) -> Result<Cert, Error> {
     certs.into_iter().next().ok_or_else(|| Error::NoCertificate { what: what.to_string() })
 }
 
-/// No certificate of a set has a key everybody can sign with.
+/// No certificate of a set has a key that anyone can sign with.
 fn check_keys<'a>(mut certs: impl Iterator<Item = &'a Cert>) -> Result<(), Error> {
     certs.try_for_each(|cert| {
         Error::check_sound(cert.public_key(), || {

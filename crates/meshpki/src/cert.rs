@@ -58,7 +58,7 @@ struct Parsed {
     extensions: Extensions,
 }
 
-/// A time as it stands in the certificate: its type and content octets.
+/// A time as the certificate has it: its type and content octets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawTime {
     /// GeneralizedTime, as opposed to UTCTime.
@@ -80,7 +80,7 @@ impl RawTime {
     }
 }
 
-/// An extension as it stands in the certificate.
+/// An extension as the certificate has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawExtension {
     /// Content octets of the extension's OID.
@@ -160,7 +160,7 @@ impl Cert {
         &self.0.der[self.0.inner_algorithm.clone()]
     }
 
-    /// The AlgorithmIdentifier beside the signature.
+    /// The AlgorithmIdentifier next to the signature.
     #[must_use]
     pub fn outer_algorithm(&self) -> &[u8] {
         &self.0.der[self.0.outer_algorithm.clone()]
@@ -172,7 +172,7 @@ impl Cert {
         &self.0.signature
     }
 
-    /// Unused bits of the signature's BIT STRING; anything but 0 is no good signature.
+    /// Unused bits of the signature's BIT STRING; a signature with any is bad.
     #[must_use]
     pub fn signature_unused_bits(&self) -> u8 {
         self.0.signature_unused_bits
@@ -285,7 +285,7 @@ pub fn fingerprints(certs: &[Cert]) -> BTreeSet<String> {
     certs.iter().map(Cert::fingerprint).collect()
 }
 
-/// What stands in a TBSCertificate (RFC 5280 section 4.1).
+/// The parts of a TBSCertificate (RFC 5280 section 4.1).
 struct Body {
     version: i64,
     serial: Vec<u8>,

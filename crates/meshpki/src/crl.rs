@@ -109,7 +109,7 @@ impl Crl {
         &self.0.der[self.0.inner_algorithm.clone()]
     }
 
-    /// The AlgorithmIdentifier beside the signature.
+    /// The AlgorithmIdentifier next to the signature.
     #[must_use]
     pub fn outer_algorithm(&self) -> &[u8] {
         &self.0.der[self.0.outer_algorithm.clone()]
@@ -121,7 +121,7 @@ impl Crl {
         &self.0.signature
     }
 
-    /// Unused bits of the signature's BIT STRING; anything but 0 is no good signature.
+    /// Unused bits of the signature's BIT STRING; a signature with any is bad.
     #[must_use]
     pub fn signature_unused_bits(&self) -> u8 {
         self.0.signature_unused_bits
@@ -217,7 +217,7 @@ impl fmt::Debug for Crl {
     }
 }
 
-/// TBSCertList; what stands outside it is filled in by the caller.
+/// TBSCertList; the caller fills in what is outside it.
 fn read_list(tbs: &Tlv<'_>) -> Result<Parsed, DerError> {
     let mut parts = tbs.reader();
     if let Some(version) = parts.optional(der::INTEGER)? {

@@ -149,7 +149,7 @@ impl Csr {
     }
 
     /// The name of the signature algorithm where its digest is weaker than SHA-224, or none is known: what MD5 or SHA-1
-    /// signs, somebody else may have written.
+    /// signs, someone else may have written.
     pub(crate) fn weak_algorithm(&self) -> Option<String> {
         let algorithm = self.signature_algorithm();
         let is_strong = signature::security_bits(algorithm).is_some_and(|bits| bits >= 112);

@@ -20,22 +20,22 @@ pub struct Member<'a> {
     pub trust_domain: &'a TrustDomain,
     /// Its release of Istio.
     pub version: Version,
-    /// The roots that vouch for its CA: [`anchors`]. Where one member has none, the others are told aliases.
+    /// The roots that vouch for its CA: [`anchors`]. If one member has none, the others get aliases.
     pub roots: &'a [Cert],
 }
 
-/// What a cluster has to be told.
+/// The settings a cluster needs to accept the identities of the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustSettings {
     /// The cluster.
     pub cluster: String,
     /// The other trust domains, and until when the last of their anchors vouches for each; `None`: no anchor says.
     pub until: BTreeMap<TrustDomain, Option<Time>>,
-    /// How it is told.
+    /// How it accepts them.
     pub peer_trust: PeerTrust,
 }
 
-/// How a release of istiod is told whose identities it accepts
+/// How a release of istiod accepts identities of other trust domains
 /// (`pilot/pkg/networking/plugin/authn/util.go: TrustDomainsForValidation`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PeerTrust {

@@ -1,6 +1,6 @@
 //! Issuing: a profile, a key, an issuer and a stamp make a certificate, or a refusal that says why.
 //!
-//! Names, keys and key identifiers are copied byte for byte. Extensions stand in the order
+//! Names, keys and key identifiers are copied byte for byte. Extensions are in the order
 //! keyUsage, extKeyUsage, basicConstraints, subjectKeyIdentifier, authorityKeyIdentifier,
 //! subjectAltName, nameConstraints, which is Go's and so cfssl's (`crypto/x509/x509.go: buildCertExtensions`).
 
@@ -103,7 +103,7 @@ pub fn self_signed(profile: &Profile, signer: &dyn Signer, stamp: Stamp) -> Resu
 /// `pki/path-length-exceeded`, `pki/outlives-issuer`, `pki/name-constraints`, `pki/key-reused`,
 /// `pki/subject-is-issuer`. And what no certificate can be: `pki/empty-subject`, `pki/empty-validity`,
 /// `pki/subject`, `pki/subject-alt-name`, `pki/time-range`, `pki/too-many`, `pki/unsupported-key`, `pki/sign`,
-/// `pki/not-verifiable`. A key everybody can sign with is neither certified nor signed with: `pki/forgeable-key`.
+/// `pki/not-verifiable`. A key that anyone can sign with is neither certified nor used to sign: `pki/forgeable-key`.
 pub fn issue(
     profile: &Profile,
     key: &PublicKey,

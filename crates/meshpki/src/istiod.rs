@@ -31,8 +31,8 @@ mod go_x509;
 
 pub use bundle::Refusal;
 pub use check::{
-    ClusterSecret, LiveCluster, LiveIstiod, NamespaceRoots, SecretProblem, ServedChain, Severity,
-    SpecExpectation, check, check_live,
+    ClusterSecret, LiveCluster, LiveIstiod, NamespaceRoots, Remedy, SecretProblem, ServedChain,
+    Severity, SpecExpectation, check, check_live,
 };
 
 pub use crate::cacerts::Secret;
@@ -90,7 +90,7 @@ pub enum StartOutcome {
         /// Which of its checks failed.
         refusal: Refusal,
     },
-    /// It makes a CA of its own, or goes on with the one it made before, and says so in one line at most.
+    /// It makes its own CA, or continues with the one it made before, and logs one line at most.
     SelfSigned {
         /// The line.
         log: String,
@@ -106,7 +106,7 @@ impl fmt::Display for StartOutcome {
             Self::Plugged { ca } => write!(f, "starts and signs with `{}`", ca.subject().label()),
             Self::RefusesToStart { log, .. } => write!(f, "refuses to start: {log}"),
             Self::SelfSigned { log, .. } => {
-                write!(f, "starts with a CA of its own making and says no more than: {log}")
+                write!(f, "starts with its own CA and logs only: {log}")
             }
         }
     }
@@ -132,12 +132,12 @@ pub enum Reload {
         /// The line that says so.
         log: &'static str,
     },
-    /// It goes on with the old CA until it is restarted, and writes nothing.
+    /// It continues with the old CA until it is restarted, and logs nothing.
     NeedsRestart {
         /// Why it does not look.
         why: &'static str,
     },
-    /// It looked, and goes on with the old CA.
+    /// It read the new files, and continues with the old CA.
     KeepsOld {
         /// The line it writes.
         log: String,
@@ -203,7 +203,7 @@ fn reaction(old: &Secret, new: &Secret, settings: &Settings, at: Time) -> Reload
         // createIstioCA adds the watcher for a plugged CA only (#57853).
         StartOutcome::SelfSigned { .. } => {
             return Reload::NeedsRestart {
-                why: "it runs on a CA of its own and does not watch the secret",
+                why: "it runs on its own CA and does not watch the secret",
             };
         }
         StartOutcome::RefusesToStart { .. } => {
@@ -214,7 +214,7 @@ fn reaction(old: &Secret, new: &Secret, settings: &Settings, at: Time) -> Reload
         let why = if settings.version.can_reload() {
             "AUTO_RELOAD_PLUGIN_CERTS is not set"
         } else {
-            "releases before 1.12 read the secret at their start only"
+            "releases before 1.12 read the secret only when they start"
         };
         return Reload::NeedsRestart { why };
     }

@@ -164,7 +164,7 @@ impl PublicKey {
         &self.bits
     }
 
-    /// SHA-1 of the key's bits, the key identifier nearly everybody writes (RFC 5280 section 4.2.1.2, method 1).
+    /// SHA-1 of the key's bits, the usual key identifier (RFC 5280 section 4.2.1.2, method 1).
     #[must_use]
     pub fn key_id(&self) -> Vec<u8> {
         digest::sha1(&self.bits)

@@ -53,8 +53,8 @@
 //! | keys in memory, in a token, in a cloud | [`SoftKey`], [`Signer`] |
 //! | the files of Istio's `cacerts` secret | [`CaCerts`] |
 //! | what an istiod does with such a secret, by its version | [`istiod::starts`], [`istiod::changes`], [`istiod::check()`] |
-//! | a pile of certificates into a chain | [`chain::assemble`] |
-//! | who may call whom across trust domains | [`federation::trust_settings`] |
+//! | certificates in any order into a chain | [`chain::assemble`] |
+//! | which clusters accept which trust domains | [`federation::trust_settings`] |
 //! | is this certificate good | [`verify::verify`] |
 //! | cfssl's JSON files | [`cfssl`] |
 //!

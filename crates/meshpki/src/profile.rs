@@ -37,7 +37,7 @@ pub struct Profile {
 pub enum Role {
     /// CA:TRUE.
     Ca {
-        /// pathLenConstraint: how many CAs may stand below; `None`: any number.
+        /// pathLenConstraint: how many CAs there may be below; `None`: any number.
         path_len: Option<u32>,
     },
     /// CA:FALSE.

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-/// A release of Istio. What stands behind the third number (`-distroless`, `-rc.0`) is not looked at:
+/// A release of Istio. A suffix of the third number (`-distroless`, `-rc.0`) is ignored:
 /// a release candidate has the rules of its release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
@@ -13,7 +13,7 @@ pub struct Version {
 }
 
 impl Version {
-    /// The newest release these rules were read from; the files they stand in are the same in 1.31 before its first release
+    /// The newest release these rules were read from; the files they are in are the same in 1.31 before its first release
     /// (2026-08-27).
     pub const NEWEST: Self = Self::new(1, 30, 3);
 

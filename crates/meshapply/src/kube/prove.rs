@@ -115,7 +115,7 @@ fn is_istiods(leaf: &Cert, namespace: &str) -> bool {
     })
 }
 
-/// A token istiod accepts and nobody else, for the service account of the options.
+/// A token only istiod accepts, for the service account of the options.
 async fn token(kube: &Kube) -> Result<Token, Error> {
     let account = &kube.options.service_account;
     let api: Api<ServiceAccount> = Api::namespaced(kube.client.clone(), kube.namespace());

@@ -55,7 +55,7 @@ fn restarts_are_for_the_mark_of_the_secret() {
         &[ISTIOD, GATEWAY],
         &BOTH,
     );
-    // A secret with no mark of ours asks nobody.
+    // A secret with no mark of ours asks for no restart.
     check(&BOTH, |state, _| state.observed.secret.as_mut().unwrap().mark = None, &[], &[]);
     check(&BOTH, |state, _| state.observed.secret = None, &[], &[]);
 }

@@ -1,7 +1,7 @@
 //! PEM as Go reads it (`encoding/pem/pem.go: Decode`): what it cannot read it passes over in silence.
 //!
 //! That is not what OpenSSL does, nor what [`crate::pem`] does, which names every fault: two files joined
-//! without a newline lose two certificates here, and nobody is told.
+//! without a newline lose two certificates here, and nothing says so.
 
 use alloc::collections::BTreeSet;
 use alloc::string::String;
@@ -39,7 +39,7 @@ pub(crate) fn blocks(mut text: &[u8]) -> Vec<Block> {
     blocks
 }
 
-/// The certificates `CertPool.AppendCertsFromPEM` takes out of `text`; each once.
+/// The certificates `CertPool.AppendCertsFromPEM` finds in `text`; each once.
 pub(crate) fn pool(text: &[u8]) -> Vec<Cert> {
     let mut certs: Vec<Cert> = Vec::new();
     for block in blocks(text).iter().filter(|b| b.label == CERTIFICATE && !b.headers) {
@@ -52,7 +52,7 @@ pub(crate) fn pool(text: &[u8]) -> Vec<Cert> {
     certs
 }
 
-/// `x509.ParseCertificate`, as far as it is restated: nothing may stand behind the certificate, its dates,
+/// `x509.ParseCertificate`, as far as it is restated: nothing may follow the certificate, its dates,
 /// names and the extensions path validation needs can be read. It is the Go of recent releases: negative
 /// serial numbers, for one, are refused since Go 1.23.
 pub(crate) fn certificate(der: &[u8]) -> Option<Cert> {
@@ -80,7 +80,7 @@ pub(crate) fn are_nested(a: &[u8], b: &[u8]) -> bool {
     !a.is_empty() && !b.is_empty() && (a.is_subset(&b) || b.is_subset(&a))
 }
 
-/// The first block Go finds, and what stands behind it. A block that is not sound is passed over.
+/// The first block Go finds, and what follows it. An unsound block is skipped.
 fn decode(text: &[u8]) -> Option<(Block, &[u8])> {
     let mut rest = text;
     loop {

@@ -179,13 +179,13 @@ fn files_that_are_missing_or_mixed_up_are_named() {
         files.insert("ca.crt".into(), b"x".to_vec());
     });
     check(
-        "the chain is out of order: certificate 1 is `root`, wanted is the CA certificate `east` itself",
+        "the chain is out of order: certificate 1 is `root`, expected the CA certificate `east` itself",
         &|files| {
             let root = files["root-cert.pem"].clone();
             files.insert("cert-chain.pem".into(), root);
         },
     );
-    check("cert-chain.pem is not sound PEM", &|files| {
+    check("cert-chain.pem is not valid PEM", &|files| {
         let glued = [files["ca-cert.pem"].trim_ascii_end(), &files["root-cert.pem"]].concat();
         files.insert("cert-chain.pem".into(), glued);
     });

@@ -29,7 +29,7 @@ pub(crate) enum DpName {
 }
 
 impl DpName {
-    /// Reads what stands inside the explicit tag `[0]`.
+    /// Reads the content of the explicit tag `[0]`.
     pub(crate) fn read(explicit: &Tlv<'_>) -> Result<Self, DerError> {
         let mut inner = explicit.reader();
         let choice = inner.any()?;

@@ -50,7 +50,7 @@ pub struct Extensions {
 }
 
 /// What OpenSSL's scan for critical extensions saw. It ends at the first one it does not handle, so what
-/// stands behind that one is not known to be critical.
+/// follows that one is not known to be critical.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Criticality {
     /// Content octets of the first critical extension OpenSSL does not handle.
@@ -114,7 +114,7 @@ impl ExtendedUsages {
 pub struct BasicConstraints {
     /// May sign certificates.
     pub ca: bool,
-    /// How many intermediates may stand between this certificate and a leaf; `None`: any number.
+    /// How many intermediates there may be between this certificate and a leaf; `None`: any number.
     pub path_len: Option<i64>,
     /// The criticality flag of the extension.
     pub critical: bool,

@@ -31,7 +31,7 @@ pub(crate) struct Bits {
 /// IPAddressFamily.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Family {
-    /// AFI and SAFI as they stand there.
+    /// AFI and SAFI as encoded.
     pub(crate) id: Vec<u8>,
     pub(crate) addresses: Choice<Bits>,
 }

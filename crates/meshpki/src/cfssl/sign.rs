@@ -43,7 +43,7 @@ impl SigningProfile {
                 code::TIME,
                 self.line,
                 format!(
-                    "profile `{}` makes the certificate valid from {not_before} to {not_after}, which is over: cfssl signs it without a word",
+                    "profile `{}` makes the certificate valid from {not_before} to {not_after}, which is in the past: cfssl signs it silently",
                     self.name
                 ),
                 "correct `not_before` and `not_after`",
@@ -83,7 +83,7 @@ impl SigningProfile {
             code::OUTLIVES_ISSUER,
             self.line,
             format!(
-                "profile `{}` makes the certificate valid until {not_after}, but its issuer `{}` ends {until}: cfssl signs it without a word",
+                "profile `{}` makes the certificate valid until {not_after}, but its issuer `{}` ends {until}: cfssl signs it silently",
                 self.name,
                 issuer.subject().label()
             ),

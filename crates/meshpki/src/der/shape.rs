@@ -95,7 +95,7 @@ pub(crate) fn sequence<'a>(value: &Tlv<'a>) -> Result<Reader<'a>, DerError> {
     if value.tag == der::SEQUENCE {
         Ok(value.reader())
     } else {
-        Err(value.error("a SEQUENCE is wanted"))
+        Err(value.error("expected a SEQUENCE"))
     }
 }
 
@@ -104,7 +104,7 @@ pub(crate) fn list<'a>(value: &Tlv<'a>) -> Result<Reader<'a>, DerError> {
     if value.tag | der::CONSTRUCTED == der::SEQUENCE {
         Ok(value.reader())
     } else {
-        Err(value.error("a SEQUENCE is wanted"))
+        Err(value.error("expected a SEQUENCE"))
     }
 }
 

@@ -13,7 +13,7 @@ fn root(name: &str) -> Cert {
     self_signed(&Profile::root(Name::parse(name).unwrap()), &key, stamp).unwrap()
 }
 
-/// What a cluster is told, in a line.
+/// The settings of a cluster, in a line.
 fn told(way: &PeerTrust) -> String {
     let list = |domains: &[TrustDomain]| {
         domains.iter().map(TrustDomain::as_str).collect::<Vec<_>>().join(",")

@@ -21,7 +21,7 @@ pub(super) fn check_signature(cert: &Cert) -> Result<(), Error> {
     Ok(())
 }
 
-/// Refuses what does not verify with its issuer trusted: a bad signature, an extension nobody can read or knows.
+/// Refuses what does not verify with its issuer trusted: a bad signature, an extension that is unreadable or unknown.
 pub(super) fn check(cert: &Cert, issuer: &Cert) -> Result<(), Error> {
     let trusted = [Anchor::new(issuer.clone())];
     let inputs =

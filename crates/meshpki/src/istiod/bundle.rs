@@ -25,7 +25,7 @@ pub enum Refusal {
     Incomplete,
     /// A file cannot be opened.
     MissingFile,
-    /// The first block of the signing certificate's file is no certificate.
+    /// The first block of the signing certificate's file is not a certificate.
     Certificate,
     /// A certificate of the way to a root has not begun or has ended.
     Expired,
@@ -39,13 +39,13 @@ pub enum Refusal {
     Sha1,
     /// There is no way to a root for another reason.
     Untrusted,
-    /// The first block of the key's file is no private key Go reads.
+    /// The first block of the key's file is not a private key that Go reads.
     KeyFormat,
     /// The key belongs to another certificate.
     KeyMismatch,
     /// A certificate of the chain has no CRL.
     Crl,
-    /// The signing certificate is no CA.
+    /// The signing certificate is not one of a CA.
     NotCa,
     /// The chain does not begin with a certificate that is still valid.
     ChainStart,
@@ -97,7 +97,7 @@ impl<'a> Bundle<'a> {
         self.secret.get("ca-crl.pem").filter(|_| read && istio)
     }
 
-    /// Files that somebody put there for istiod.
+    /// Files that look as if they were meant for istiod.
     pub(super) fn ignored(&self) -> Vec<String> {
         let files = Secret::FILES.iter().filter(|name| self.secret.get(name).is_some());
         files.map(ToString::to_string).collect()
@@ -185,7 +185,7 @@ impl<'a> Bundle<'a> {
             (Refusal::KeyFormat, alloc::format!("failed to parse private key PEM: {why}"))
         })?;
         let mismatch = |why: &str| {
-            // The reason is told since 1.21.
+            // The reason is given since 1.21.
             let known = self.settings.version.since(21, 0);
             let why = if known { alloc::format!(": {why}") } else { String::new() };
             Err((Refusal::KeyMismatch, alloc::format!("the cert does not match the key{why}")))
@@ -237,7 +237,7 @@ fn no_such_file(path: &str) -> String {
     alloc::format!("open {path}: no such file or directory")
 }
 
-/// `crypto.go: ParsePemEncodedKey`: the first block, with one of three labels. What is wrong inside is told in
+/// `crypto.go: ParsePemEncodedKey`: the first block, with one of three labels. What is wrong inside is described in
 /// our words.
 pub(super) fn first_key(text: &[u8]) -> Result<PublicKey, String> {
     let blocks = go_pem::blocks(text);

@@ -17,9 +17,11 @@ mod across;
 mod chain;
 mod files;
 mod live;
+mod remedy;
 mod trust;
 
 pub use live::{LiveCluster, LiveIstiod, NamespaceRoots, ServedChain, SpecExpectation, check_live};
+pub use remedy::Remedy;
 
 /// The secret of a cluster, or what is to become it.
 #[derive(Clone, Copy)]
@@ -33,7 +35,7 @@ pub struct ClusterSecret<'a> {
 /// How bad a [`SecretProblem`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// The mesh works, and somebody should know.
+    /// The mesh works, but this deserves attention.
     Warning,
     /// istiod does not take it, the mesh fails on it, or a key is not secret.
     Error,
@@ -68,9 +70,8 @@ pub struct SecretProblem {
     pub effect: String,
     /// What to do about it.
     pub fix: String,
-    /// The next command; `<folder>` stands for the folder of the first cluster, `<ca>` for the folder that one is in,
-    /// `<cluster>` for its name, `<context>` for its kubeconfig context, `<istio-namespace>` for istiod's namespace.
-    pub next: String,
+    /// The next step for the first cluster; `None` if there is none to suggest.
+    pub remedy: Option<Remedy>,
 }
 
 impl SecretProblem {
@@ -131,7 +132,7 @@ impl SecretProblem {
             evidence: Vec::new(),
             effect: String::new(),
             fix: String::new(),
-            next: String::new(),
+            remedy: None,
         }
     }
 
@@ -296,8 +297,8 @@ impl SecretProblem {
         self
     }
 
-    fn fix(mut self, fix: impl Into<String>, next: impl Into<String>) -> Self {
-        (self.fix, self.next) = (fix.into(), next.into());
+    fn fix(mut self, fix: impl Into<String>, remedy: Remedy) -> Self {
+        (self.fix, self.remedy) = (fix.into(), Some(remedy));
         self
     }
 }

@@ -3,7 +3,7 @@
 //! It is not OpenSSL's way: every chain is tried, not only the first issuer that fits; every certificate of
 //! the roots is an anchor, self-signed or not; key identifiers only order the candidates; the second a
 //! certificate ends is still good; extended key usages nest from the root down, and without a wish of the
-//! caller's, serverAuth it is. Certificate policies are not restated, and names are held against name
+//! caller's, serverAuth it is. Certificate policies are not restated, and names are compared with name
 //! constraints as OpenSSL does it, which also looks at subjects.
 
 use alloc::string::{String, ToString};

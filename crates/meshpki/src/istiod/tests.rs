@@ -183,7 +183,7 @@ fn cert_managers_names() {
             ("1.26.1", "incomplete signing CA bundle detected"),
         ],
     );
-    // tls.crt alone decides, even beside a good set in the other form.
+    // tls.crt alone decides, even next to a good set in the other layout.
     let mixed = with(&good, "tls.crt", text(&form, "tls.crt"));
     check(
         &mixed,
@@ -269,7 +269,7 @@ fn first_end(secret: &Secret) -> Time {
     ca.not_after().time().unwrap()
 }
 
-/// The root is replaced by its cross-certificate under an expired one: OpenSSL would stop there, Go goes on.
+/// The root is replaced by its cross-certificate under an expired one: OpenSSL would stop there, Go continues.
 #[test]
 fn go_tries_every_way() {
     let (root, old) = (root("CN=Root"), root_with("CN=Old", |p| p.valid_seconds = DAY));
@@ -382,7 +382,7 @@ fn a_new_intermediate() {
     assert_eq!(running(&changes(&old, &new, &flagged, NOW)), "restart");
     let newest = settings("1.30.3");
     assert_eq!(running(&changes(&old, &old, &newest, NOW)), "unchanged");
-    // The old one has expired since: it is what istiod runs on all the same.
+    // The old one has expired since: istiod still runs on it.
     let expired = good_with(&root, |profile| profile.valid_seconds = DAY);
     assert_eq!(running(&changes(&expired, &new, &newest, NOW.plus(3 * DAY))), "reload");
     // No secret at the start, no watcher.

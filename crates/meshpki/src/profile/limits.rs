@@ -11,7 +11,7 @@ use crate::name::Name;
 pub(crate) const ATTRIBUTES: usize = 64;
 /// Subject alternative names.
 pub(crate) const NAMES: usize = 256;
-/// Extensions beside those every certificate has.
+/// Extensions in addition to those every certificate has.
 pub(crate) const EXTENSIONS: usize = 64;
 /// Bytes of a CSR; the largest with an 8192-bit RSA key has some 3,000.
 pub(crate) const CSR_BYTES: usize = 64 << 10;

@@ -18,7 +18,7 @@ mod weierstrass;
 
 pub(super) use ed448::check as ed448;
 
-/// The digest of `message`; `None` for one OpenSSL's default provider has not, or nobody here has.
+/// The digest of `message`; `None` for one that OpenSSL's default provider does not have, or that is not implemented here.
 fn digest(digest: Digest, message: &[u8]) -> Option<Vec<u8>> {
     use ring::digest as base;
     Some(match digest {

@@ -81,7 +81,7 @@ fn what_cannot_be_read_says_why() {
 }
 
 /// What a guess costs is what OWASP asks for at least, and OpenSSL 3.0 reads it within its 32 MiB; keys of releases that
-/// asked for less are read all the same.
+/// asked for less are still read.
 #[test]
 fn encryption_costs_what_openssl_reads() {
     use pkcs8::der::Encode;

@@ -50,7 +50,7 @@ impl<'a> Run<'a> {
         if trust == Trust::Trusted { Ok(()) } else { self.report_incomplete(max_depth) }
     }
 
-    /// A trusted certificate that comes a second time comes for ever: who follows whom depends on nothing but the
+    /// A trusted certificate that comes a second time comes for ever: its issuer depends on nothing but the
     /// certificate, and none of them was trusted in itself. OpenSSL goes round until the depth is reached, which by
     /// `-verify_depth` can be thousands of millions; where that ends is known without going there.
     fn cut_circle(&mut self, max_depth: usize) -> Step {
@@ -71,7 +71,7 @@ impl<'a> Run<'a> {
         self.report_on(22, max_depth, Some(cert))
     }
 
-    /// Puts a trusted issuer on the chain. Answers whether it did, and whether the search may go on above it.
+    /// Puts a trusted issuer on the chain. Answers whether it did, and whether the search may continue above it.
     fn add_trusted(&mut self, max_depth: usize) -> Result<(bool, bool), Stop> {
         let last = self.chain.len() - 1;
         if self.chain.len() > max_depth {
@@ -79,7 +79,7 @@ impl<'a> Run<'a> {
         }
         let current = self.chain[last].cert;
         let Some(issuer) = self.trusted_issuer(current) else { return Ok((false, false)) };
-        // A key OpenSSL cannot decode ends everything without a word.
+        // A key OpenSSL cannot decode ends everything silently.
         if !self_signed(current).ok_or(Stop)? {
             self.chain.push(issuer);
             let is_root = self_signed(issuer.cert).ok_or(Stop)?;

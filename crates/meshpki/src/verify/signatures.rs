@@ -36,7 +36,7 @@ impl Run<'_> {
 
     fn check_signature(&mut self, depth: usize, issuer_depth: usize) -> Step {
         let (subject, issuer) = (self.chain[depth].cert, self.chain[issuer_depth].cert);
-        // RFC 5280 section 6.1.4 (n); a self-signed certificate that is no CA may say what it likes.
+        // RFC 5280 section 6.1.4 (n); a self-signed certificate that is not a CA's may say what it likes.
         let exempt = depth == issuer_depth && !issuer.is_ca();
         if !exempt && issuer.extensions().lacks_usage(KeyUsage::KEY_CERT_SIGN) {
             self.report(32, issuer_depth)?;

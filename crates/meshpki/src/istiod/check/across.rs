@@ -3,7 +3,7 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{Folder, SecretProblem, Severity};
+use super::{Folder, Remedy, SecretProblem, Severity};
 use crate::cert::{Cert, fingerprints};
 use crate::istiod::go_x509::{self, Pools};
 
@@ -27,7 +27,7 @@ fn between(
     Some(problem)
 }
 
-/// Failure mode 8: whether the proxies of each cluster accept those of every other.
+/// Whether the proxies of each cluster accept those of every other.
 fn roots(readable: &[(&Folder<'_>, &Cert)]) -> Option<SecretProblem> {
     let set = |folder: &Folder<'_>| fingerprints(&folder.roots);
     let (first, _) = readable.first()?;
@@ -69,14 +69,14 @@ fn roots(readable: &[(&Folder<'_>, &Cert)]) -> Option<SecretProblem> {
             problem.evidence(alloc::format!("{} trusts {}", folder.name, names.join(" and ")));
     }
     let effect = if refused.is_empty() {
-        "no istiod compares them, each hands out its own set: all connect today, and not after a change of root"
+        "no istiod compares them; each gives out its own set, so calls succeed now and fail after a change of root"
     } else {
         "no istiod compares them; calls between the clusters fail with CERTIFICATE_VERIFY_FAILED"
     };
     problem.evidence.extend(refused);
     Some(problem.effect(effect).fix(
-        "give every cluster the roots of all of them before any signs with a new one, and take old ones out last",
-        "meshctl ca inspect <folder>/root-cert.pem",
+        "give every cluster all the roots before any signs with a new one, and remove old ones last",
+        Remedy::inspect(&["root-cert.pem"]),
     ))
 }
 
@@ -87,7 +87,7 @@ fn refuses(ours: &Folder<'_>, theirs: &Folder<'_>, ca: &Cert) -> Option<String> 
         intermediates: theirs.chain.clone(),
         refuse_sha1: false,
     };
-    // What is wrong with the CA at home is told there.
+    // What is wrong with the CA in its own cluster is reported there.
     if !matches!(theirs.trust, Some(Ok(_))) {
         return None;
     }
@@ -103,13 +103,13 @@ fn shared_keys(readable: &[(&Folder<'_>, &Cert)]) -> Vec<SecretProblem> {
                 &folders,
                 "istiod/shared-key",
                 Severity::Warning,
-                "several clusters sign with one key",
+                "several clusters sign with the same key",
             )?;
             problem.evidence = Vec::from([alloc::format!("key sha256 {} in each of them", ca.public_key().fingerprint())]);
             Some(
                 problem
-                    .effect("no istiod compares them; who takes the key from one cluster can sign for all of them")
-                    .fix("give every cluster a key of its own", "meshctl ca renew <ca> --cluster <cluster>"),
+                    .effect("no istiod compares them; anyone who takes the key from one cluster can sign for all of them")
+                    .fix("give every cluster a key of its own", Remedy::Renew),
             )
         })
         .collect()
@@ -128,7 +128,7 @@ fn same_subjects(readable: &[(&Folder<'_>, &Cert)]) -> Vec<SecretProblem> {
                 &folders,
                 "istiod/same-subject",
                 Severity::Warning,
-                "several clusters have a CA of the same name",
+                "several clusters have a CA with the same name",
             )?;
             for folder in &folders {
                 if let Some(ca) = &folder.ca {
@@ -137,8 +137,8 @@ fn same_subjects(readable: &[(&Folder<'_>, &Cert)]) -> Vec<SecretProblem> {
             }
             Some(
                 problem
-                    .effect("no istiod compares them; where both chains meet, a verifier may take the wrong one and say that the signature is bad")
-                    .fix("name each CA after its cluster", "mkdir -p <ca>/previous && mv <folder> <ca>/previous/ && meshctl ca init <ca> --cluster <cluster>"),
+                    .effect("no istiod compares them; a verifier that has both may use the wrong one and report a bad signature")
+                    .fix("name each CA after its cluster", Remedy::Replace),
             )
         })
         .collect()

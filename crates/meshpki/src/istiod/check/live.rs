@@ -1,5 +1,5 @@
 //! What is wrong with clusters as they run: what a secret that is about to be written would break, what istiod
-//! serves beside its secret, which roots workloads are given, whose identities are accepted.
+//! serves compared with its secret, which roots workloads are given, which identities are accepted.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -78,7 +78,7 @@ pub struct NamespaceRoots {
     pub roots: Option<Vec<Cert>>,
 }
 
-/// Everything that can be seen wrong with these clusters as they run, at `at`, beside what [`super::check`] sees in
+/// Every problem of these clusters as they run, at `at`, in addition to what [`super::check`] finds in
 /// their secrets: errors before warnings, then by cluster, then by code. The codes are [`SecretProblem::LIVE_CODES`] and
 /// `istiod/different-roots`.
 ///
@@ -119,7 +119,7 @@ struct Set {
     used: bool,
 }
 
-/// A certificate somebody shows, with what it sends along.
+/// A certificate as it is presented, with the chain sent with it.
 struct Shown<'a> {
     /// `` the CA `Mesh CA east` (key sha256 ..) ``, `istiod's certificate by ..`.
     what: String,
@@ -127,7 +127,7 @@ struct Shown<'a> {
     chain: &'a [Cert],
 }
 
-/// Roots somebody trusts.
+/// Roots that are trusted.
 struct Trusted<'a> {
     /// `namespace shop of east`.
     whose: String,
@@ -282,10 +282,6 @@ fn some<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
     let first = first.join(", ");
     if rest.is_empty() { first } else { alloc::format!("{first} and {} more", rest.len()) }
 }
-
-/// What brings istiod to read its secret.
-const RESTART: &str =
-    "kubectl --context <context> -n <istio-namespace> rollout restart deployment -l app=istiod";
 
 #[cfg(test)]
 mod tests;

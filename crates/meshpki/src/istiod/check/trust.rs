@@ -1,10 +1,10 @@
-//! Whether Go finds a way from the signing certificate to a root, and if not, what stands in it.
+//! Whether Go finds a path from the signing certificate to a root, and if not, why.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::files::is_self_signed;
-use super::{Folder, SecretProblem, date};
+use super::{Folder, Remedy, SecretProblem, date};
 use crate::cert::Cert;
 use crate::digest::hex_colons;
 use crate::istiod::Refusal;
@@ -22,9 +22,9 @@ pub(super) fn check(folder: &Folder<'_>, problems: &mut Vec<SecretProblem>) {
         _ => untrusted(folder, ca),
     };
     let mut problem = problem.file(folder.bundle.layout.ca_file());
-    // The start may fail earlier, or not be tried at all: what this check says is told in any case.
+    // The start may fail earlier, or not be tried at all: what this check finds is reported in any case.
     if !problem.effect.contains(why.as_str()) {
-        problem.effect = alloc::format!("{}; with that mended: {why}", problem.effect);
+        problem.effect = alloc::format!("{}; once that is fixed: {why}", problem.effect);
     }
     problems.push(problem);
 }
@@ -48,15 +48,14 @@ fn expired(folder: &Folder<'_>) -> SecretProblem {
         }
     }
     let at = folder.at;
-    problem.evidence(alloc::format!("the time is {at}")).fix(
-        "renew it; when it is the root, all clusters need the new one",
-        "meshctl ca renew <ca> --cluster <cluster>",
-    )
+    problem
+        .evidence(alloc::format!("the time is {at}"))
+        .fix("renew it; if it is the root, all clusters need the new one", Remedy::Renew)
 }
 
 fn ext_key_usage(folder: &Folder<'_>) -> SecretProblem {
     let mut problem =
-        folder.error("istiod/ext-key-usage", "an extended key usage leaves out serverAuth");
+        folder.error("istiod/ext-key-usage", "an extended key usage lacks serverAuth");
     for (file, cert) in folder.distinct().into_iter().filter(|(_, cert)| !allows_server_auth(cert))
     {
         let usages = cert.extensions().ext_key_usage.iter().flatten();
@@ -68,8 +67,8 @@ fn ext_key_usage(folder: &Folder<'_>) -> SecretProblem {
         ));
     }
     problem
-        .evidence("Go takes an extended key usage of a CA as a limit on everything below it, and istiod asks for serverAuth")
-        .fix("issue it without extended key usages", "meshctl ca renew <ca> --cluster <cluster>")
+        .evidence("Go treats a CA's extended key usage as a limit on everything below it, and istiod requires serverAuth")
+        .fix("issue it without extended key usages", Remedy::Renew)
 }
 
 fn path_length(folder: &Folder<'_>) -> SecretProblem {
@@ -86,8 +85,8 @@ pub(super) fn path_lengths(folder: &Folder<'_>, mut problem: SecretProblem) -> S
         }
     }
     problem.fix(
-        "sign the CA with one that has room below it: a root without path length",
-        "meshctl ca init NEW --cluster <cluster>",
+        "sign the CA with one that allows CAs below it: a root without path length",
+        Remedy::StartOver { key_type: None },
     )
 }
 
@@ -100,7 +99,7 @@ fn name_constraints(folder: &Folder<'_>, ca: &Cert) -> SecretProblem {
             "a name of the CA is outside the name constraints above it",
         )
         .evidence(alloc::format!("{} has the names: {}", ca.label(), names.join(", ")))
-        .fix("issue it with names inside them", "meshctl ca inspect <folder>/cert-chain.pem")
+        .fix("issue it with names inside them", Remedy::inspect(&["cert-chain.pem"]))
 }
 
 fn sha1(folder: &Folder<'_>) -> SecretProblem {
@@ -114,13 +113,13 @@ fn sha1(folder: &Folder<'_>) -> SecretProblem {
     }
     problem
         .evidence("Go 1.18 and later, hence Istio 1.14 and later, refuse it")
-        .fix("issue it anew with SHA-256", "meshctl ca renew <ca> --cluster <cluster>")
+        .fix("issue it again with SHA-256", Remedy::Renew)
 }
 
 /// Roots that are named one by one.
 const SHOWN: usize = 20;
 
-/// Failure mode 2: no way to a root at all.
+/// No path to a root at all.
 fn untrusted(folder: &Folder<'_>, ca: &Cert) -> SecretProblem {
     let root_file = folder.bundle.layout.roots_file();
     let key_id = |id: Option<&Vec<u8>>| id.map_or_else(|| "none".to_string(), |id| hex_colons(id));
@@ -148,10 +147,10 @@ fn untrusted(folder: &Folder<'_>, ca: &Cert) -> SecretProblem {
         problem = problem.evidence(alloc::format!("{root_file} has no certificate"));
     }
     if is_self_signed(ca) {
-        problem = problem.evidence("it is signed with its own key: it was never signed by a root");
+        problem = problem.evidence("it is signed with its own key, not by a root");
     }
     problem.fix(
-        "sign the CA with the root's key, or put its true root and the certificates between into the files",
-        "meshctl ca verify --explain -CAfile <folder>/root-cert.pem -untrusted <folder>/cert-chain.pem <folder>/ca-cert.pem",
+        "sign the CA with the root's key, or put its actual root and the certificates between them into the files",
+        Remedy::ExplainTrust,
     )
 }

@@ -39,7 +39,7 @@ impl Case<'_> {
         );
     }
 
-    /// 25: who sets the limit, and which CAs stand below.
+    /// 25: which certificate sets the limit, and which CAs are below it.
     pub(super) fn path_length(&self, to: &mut Vec<Evidence>) {
         let below = self.verdict.chain.get(1..self.finding.depth).unwrap_or_default();
         let below: Vec<&Cert> = below.iter().filter(|cert| !cert.is_self_issued()).collect();

@@ -22,7 +22,7 @@ struct World {
 }
 
 impl World {
-    /// Without a secret: istiod of this release, its own CA, nobody asked.
+    /// Without a secret: istiod of this release, its own CA, pods not asked.
     fn new(name: &'static str, version: &str) -> Self {
         Self {
             name,
@@ -122,10 +122,10 @@ fn own_serves(root: &Root) -> ServedChain {
     ServedChain { pod: "istiod-1".to_string(), chain: Ok(vec![leaf, root.cert.clone()]) }
 }
 
-/// A code without `istiod/`, the clusters, and a piece of what is told.
+/// A code without `istiod/`, the clusters, and a piece of what is reported.
 type Expected<'a> = (&'a str, &'a str, &'a str);
 
-/// Everything told about these clusters.
+/// Everything reported about these clusters.
 #[track_caller]
 fn check(worlds: &[&World], expect: &[Expected<'_>]) {
     let live: Vec<LiveCluster<'_>> = worlds.iter().map(|world| world.live()).collect();
@@ -138,9 +138,9 @@ fn check(worlds: &[&World], expect: &[Expected<'_>]) {
     for (problem, (code, _, piece)) in found.iter().zip(expect) {
         let known = SecretProblem::LIVE_CODES.contains(&problem.code);
         assert!(known || problem.code == "istiod/different-roots", "{code}");
-        let parts = [&problem.message, &problem.effect, &problem.fix, &problem.next];
+        let parts = [&problem.message, &problem.effect, &problem.fix];
         assert!(parts.iter().all(|part| !part.is_empty()), "{problem:#?}");
-        assert!(!problem.evidence.is_empty(), "{problem:#?}");
+        assert!(problem.remedy.is_some() && !problem.evidence.is_empty(), "{problem:#?}");
         let text = alloc::format!("{problem:?}");
         assert!(text.contains(piece), "{code} says `{piece}`: {problem:#?}");
     }
@@ -197,7 +197,7 @@ fn phases_of_a_change_of_root() {
     let (a, b) = (root("CN=A"), root("CN=B"));
     let (old, new) = (Ca::under(&a, "CN=Old"), Ca::under(&b, "CN=New"));
     let both = || [&a.cert, &b.cert];
-    // What is there: set and given roots; what is wanted; what is told.
+    // What is there: set and given roots; what is desired; what is reported.
     let phase = |now: &Ca, trusts: &[&Cert], wanted: Secret| World {
         secret: Some(now.files_trusting(trusts)),
         wanted: Some(wanted),
@@ -223,7 +223,7 @@ fn phases_of_a_change_of_root() {
     check(&[&phase(&old, &[&a.cert], old.files(&[&b]))], &[]);
     check(&[&phase(&old, &both(), new.files(&[&a]))], &[]);
     check(&[&phase(&new, &both(), new.files(&[]))], &[]);
-    // Nobody was asked, and the given roots are of neither.
+    // No pod was asked, and the given roots are of neither.
     let other = root("CN=Other");
     let blind = World {
         served: Vec::new(),
@@ -243,7 +243,7 @@ fn phases_of_a_change_of_root() {
     assert_eq!(codes(&check_live(&[late.live()], at)), ["istiod/roots-not-given"]);
 }
 
-/// East goes on to the second phase before west has had the first.
+/// East begins the second phase before west has had the first.
 #[test]
 fn clusters_out_of_step() {
     let (a, b) = (root("CN=A"), root("CN=B"));
@@ -311,7 +311,7 @@ fn revisions() {
         &[(
             "mixed-revisions",
             "east",
-            "revision old, istiod 1.17.0: takes it when it is restarted",
+            "revision old, istiod 1.17.0: loads it when it is restarted",
         )],
     );
     let incomplete =
@@ -326,7 +326,7 @@ fn trust_domains() {
     let [east, west] = ["CN=East", "CN=West"].map(|name| Ca::under(&root, name));
     let mut east = World { trust_domain: "east.example", ..World::with("east", &east) };
     let mut west = World { trust_domain: "west.example", ..World::with("west", &west) };
-    let at_east = ("trust-domain", "east,west", "caCertificates[].trustDomains beside the root");
+    let at_east = ("trust-domain", "east,west", "caCertificates[].trustDomains next to the root");
     let at_west = ("trust-domain", "west,east", "west has west.example; trustDomainAliases: none");
     check(&[&east, &west], &[at_east, at_west]);
     east.aliases = vec!["west.example"];
