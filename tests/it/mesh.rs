@@ -34,7 +34,7 @@ const SERVICES: &str = "services:
 
 #[test]
 fn render_one_cluster() {
-    let shell = shell("seed2-current");
+    let shell = shell("bookinfo-current");
     shell.check(
         "mesh render -f @/mesh.yaml --cluster cluster2",
         r#"
@@ -94,7 +94,7 @@ fn render_one_cluster() {
 
 #[test]
 fn render_for_another_release() {
-    let shell = shell("seed2-current");
+    let shell = shell("bookinfo-current");
     let text = shell.good("mesh render -f @/mesh.yaml --istio 1.6.4");
     assert!(
         text.contains("kind: EnvoyFilter") && text.contains("v1alpha3") && !text.contains("sni:"),
@@ -107,7 +107,7 @@ fn render_for_another_release() {
 
 #[test]
 fn render_to_folders() {
-    let shell = shell("seed2-current");
+    let shell = shell("bookinfo-current");
     let dir = shell.scratch.path();
     shell.check(
         "mesh render -f @/mesh.yaml -o @/out",
@@ -160,7 +160,7 @@ fn render_to_folders() {
 
 #[test]
 fn explain_graph_and_lint() {
-    let shell = shell("seed2-1.6");
+    let shell = shell("bookinfo-1.6");
     shell.check(
         "mesh explain reviews -f @/mesh.yaml --from cluster1",
         r#"
@@ -429,7 +429,7 @@ spec:
 
 #[test]
 fn dns_edits() {
-    let shell = shell("seed2-1.6");
+    let shell = shell("bookinfo-1.6");
     write(&shell, "Corefile", ".:53 {\n    errors\n    forward . /etc/resolv.conf\n}\n");
     shell.check(
         "mesh dns -f @/mesh.yaml --cluster cluster1 @/Corefile",

@@ -65,7 +65,7 @@ fn mesh() -> Option<Mesh> {
         let paths = mesh.clusters.iter().map(|cluster| cluster.kubeconfig_for(user, &[]));
         mesh.write_kubeconfig(user, &paths.collect::<Vec<_>>());
     }
-    let fixture = include_str!("../../fixtures/mesh/seed2-current/mesh.yaml");
+    let fixture = include_str!("../../fixtures/mesh/bookinfo-current/mesh.yaml");
     mesh.shell.scratch.write("mesh.yaml", fixture);
     Some(mesh)
 }
@@ -234,7 +234,7 @@ fn what_clusters_will_have_is_looked_at() {
 #[test]
 fn a_cluster_that_is_away() {
     let shell = tests::cli::Shell::new();
-    let fixture = include_str!("../../fixtures/mesh/seed2-current/mesh.yaml");
+    let fixture = include_str!("../../fixtures/mesh/bookinfo-current/mesh.yaml");
     shell.scratch.write("mesh.yaml", fixture);
     let contexts = ["cluster1", "cluster2"]
         .map(|name| json!({"name": name, "context": {"cluster": "none", "user": "none"}}));

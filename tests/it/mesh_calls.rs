@@ -16,9 +16,9 @@ use tests::rig::network::alone;
 use bookinfo::{Bookinfo, Form, PORT, install, until};
 
 /// The spec, as it stands in the documentation.
-const SPEC: &str = include_str!("../../fixtures/mesh/seed2-current/mesh.yaml");
+const SPEC: &str = include_str!("../../fixtures/mesh/bookinfo-current/mesh.yaml");
 /// The same for clusters with remote secrets.
-const SECRETS: &str = include_str!("../../fixtures/mesh/seed2-multi-primary/mesh.yaml");
+const SECRETS: &str = include_str!("../../fixtures/mesh/bookinfo-multi-primary/mesh.yaml");
 const CALLS: usize = 400;
 const REMOTE: &str = "reviews.default.svc.cluster2.global";
 /// Questions are taken on their way to whatever name server.

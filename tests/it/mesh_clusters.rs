@@ -219,7 +219,7 @@ fn printed_rights_are_enough(mesh: &Mesh) {
 /// The address reviews of cluster2 has where nobody else has it.
 fn first_address(mesh: &Mesh) -> String {
     let shell = Shell { now: mesh.shell.now, ..Shell::new() };
-    let fixture = include_str!("../../fixtures/mesh/seed2-current/mesh.yaml");
+    let fixture = include_str!("../../fixtures/mesh/bookinfo-current/mesh.yaml");
     shell.scratch.write("mesh.yaml", fixture);
     shell.good("mesh addresses -f @/mesh.yaml");
     let lock = shell.scratch.read("mesh.lock");
@@ -280,7 +280,7 @@ fn refused(mesh: &Mesh) {
 #[test]
 fn without_istios_crds() {
     let Some(mesh) = Mesh::start(&["cluster1", "cluster2"]) else { return };
-    let fixture = include_str!("../../fixtures/mesh/seed2-current/mesh.yaml");
+    let fixture = include_str!("../../fixtures/mesh/bookinfo-current/mesh.yaml");
     mesh.shell.scratch.write("mesh.yaml", fixture);
     let ran = mesh.run("mesh apply -f @/mesh.yaml --yes");
     ended(&ran, 1, &["error[apply/no-crd]", "networking.istio.io/v1"]);

@@ -48,7 +48,7 @@ fn coredns_answers_for_remote_names() {
     let Some(binaries) = rig() else { return };
     let coredns = binaries.path("coredns");
     let shell = Shell::new();
-    let fixture = include_str!("../../fixtures/mesh/seed2-current/mesh.yaml");
+    let fixture = include_str!("../../fixtures/mesh/bookinfo-current/mesh.yaml");
     let way = |name: &str, way: &str| {
         let line = "- name: cluster1\n";
         let spec = fixture.replacen(line, &format!("{line}  dns: {way}\n"), 1);
@@ -116,7 +116,7 @@ fn one_cluster() -> Option<Mesh> {
 
 /// Writes the spec with what `dns:` of cluster1 says.
 fn spec(mesh: &Mesh, dns: &str) -> String {
-    let fixture = include_str!("../../fixtures/mesh/seed2-current/mesh.yaml");
+    let fixture = include_str!("../../fixtures/mesh/bookinfo-current/mesh.yaml");
     let line = "- name: cluster1\n";
     let spec = fixture.replacen(line, &format!("{line}  dns: {{{dns}}}\n"), 1);
     mesh.shell.scratch.write("mesh.yaml", &spec);

@@ -113,7 +113,7 @@ fn seed_2_as_the_sources_have_it() {
                 )
             };
             let mut wanted: Vec<_> = wanted.iter().filter(|v| !v.is_null()).map(strip).collect();
-            if *cluster == "cluster2" && case == "seed2-multi-primary" {
+            if *cluster == "cluster2" && case == "bookinfo-multi-primary" {
                 wanted.retain(|(kind, ..)| kind == "DestinationRule");
             }
             let found = resources[*cluster].iter().map(|r| strip(&r.value));
@@ -127,17 +127,17 @@ fn seed_2_as_the_sources_have_it() {
     };
     // The address is ours to choose; the file of the new dialect has it as a comment.
     case(
-        "seed2-1.6",
+        "bookinfo-1.6",
         &[("cluster1", "d-i-istio16-cluster1"), ("cluster2", "d-i-istio16-cluster2")],
         &["addresses"],
     );
     case(
-        "seed2-current",
+        "bookinfo-current",
         &[("cluster1", "d-ii-current-cluster1"), ("cluster2", "d-ii-current-cluster2")],
         &["addresses"],
     );
     let both = "d-iib-multiprimary-both";
-    case("seed2-multi-primary", &[("cluster1", both), ("cluster2", both)], &[]);
+    case("bookinfo-multi-primary", &[("cluster1", both), ("cluster2", both)], &[]);
 }
 
 /// Subsets have no order.

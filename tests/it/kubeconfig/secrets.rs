@@ -28,7 +28,7 @@ fn shell() -> Shell {
     shell.good("ca init @/ca --plain-root-key --cluster cluster1");
     shell
         .scratch
-        .write("mesh.yaml", include_str!("../../../fixtures/mesh/seed2-current/mesh.yaml"));
+        .write("mesh.yaml", include_str!("../../../fixtures/mesh/bookinfo-current/mesh.yaml"));
     shell
 }
 
