@@ -5,6 +5,7 @@ mod differential;
 mod fixtures;
 mod fuzz;
 mod judge;
+mod prose;
 mod rig;
 mod supply;
 mod tidy;
@@ -23,7 +24,8 @@ cargo xtask fuzz [--minutes N] [--jobs J] [--target NAME]... [--blind]
 cargo xtask fuzz --replay NAME FILE...             one target over inputs that were found
 cargo xtask rig                                    build the clusters' components, once, into a cache outside the clone
 cargo xtask tidy                                   what the compiler does not check: dependency direction, purity, sizes,
-                                                   licenses and sources";
+                                                   licenses and sources, and the phrases of docs/STYLE.md
+cargo xtask tidy --prose PATH                      list the phrases to rewrite below a file or folder";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["rig"] => rig::run(),
         ["tidy"] => tidy::run(),
+        ["tidy", "--prose", path] => tidy::prose(path),
         _ => {
             println!("{USAGE}");
             return ExitCode::from(if args.is_empty() || args == ["--help"] { 0 } else { 64 });

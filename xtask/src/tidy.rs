@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use crate::supply;
+use crate::{prose, supply};
 
 /// Who may depend on whom: each crate knows only those to its left.
 const LINE: &[&str] = &["meshpki", "meshconfig", "meshapply", "meshctl"];
@@ -20,12 +20,29 @@ pub fn run() -> Result<(), String> {
     let mut problems = Vec::new();
     dependencies(&root, &mut problems)?;
     purity(&root, &mut problems);
-    files(&root, &mut problems)?;
+    let names = names(&root)?;
+    let names: Vec<&str> = names.split_terminator('\0').collect();
+    files(&root, &names, &mut problems);
+    prose::check(&root, &names, &mut problems);
     supply::check(&root, &mut problems)?;
     if problems.is_empty() {
         return Ok(());
     }
     Err(format!("{} untidy:\n  {}", problems.len(), problems.join("\n  ")))
+}
+
+/// Lists the phrases to rewrite below a path.
+pub fn prose(path: &str) -> Result<(), String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let names = names(&root)?;
+    prose::list(&root, &names.split_terminator('\0').collect::<Vec<_>>(), path)
+}
+
+/// Every file in git, each followed by a zero byte.
+fn names(root: &Path) -> Result<String, String> {
+    let output = Command::new("git").current_dir(root).args(["ls-files", "-z"]).output();
+    let output = output.map_err(|error| format!("git ls-files: {error}"))?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 fn read(path: &Path) -> String {
@@ -74,12 +91,9 @@ fn purity(root: &Path, problems: &mut Vec<String>) {
 }
 
 /// No large file, no note to come back to, no host of a package registry.
-fn files(root: &Path, problems: &mut Vec<String>) -> Result<(), String> {
-    let output = Command::new("git").current_dir(root).args(["ls-files", "-z"]).output();
-    let output = output.map_err(|error| format!("git ls-files: {error}"))?;
+fn files(root: &Path, names: &[&str], problems: &mut Vec<String>) {
     let marks = [["FIX", "ME"].concat(), ["TO", "DO"].concat(), ["todo", "!("].concat()];
-    for name in String::from_utf8_lossy(&output.stdout).split('\0').filter(|name| !name.is_empty())
-    {
+    for name in names {
         let path = root.join(name);
         let size = std::fs::metadata(&path).map_or(0, |meta| meta.len());
         if size > FILE_MAX {
@@ -89,5 +103,4 @@ fn files(root: &Path, problems: &mut Vec<String>) -> Result<(), String> {
             problems.push(format!("{name} has a note to come back to"));
         }
     }
-    Ok(())
 }

@@ -47,6 +47,8 @@ pub(crate) struct Target {
     pub(crate) kube: Kube,
 }
 
+/// The service account that requests test certificates, unless another one is named.
+const SERVICE_ACCOUNT: &str = "default";
 /// How long a credential plugin may run without a terminal, and with one, where it may wait for a person.
 const SILENT: Duration = Duration::from_secs(60);
 const ASKING: Duration = Duration::from_secs(300);
@@ -151,12 +153,14 @@ pub(crate) struct Way<'a> {
     hidden: Option<&'a String>,
     /// How long a credential plugin may run.
     patience: Option<Duration>,
+    /// Service account in istiod's namespace that requests the test certificate.
+    service_account: &'a str,
 }
 
 impl<'a> Way<'a> {
     /// The usual way.
     pub(crate) const fn new(kubeconfig: Option<&'a Path>, force: &'a [String]) -> Self {
-        Self { kubeconfig, force, hidden: None, patience: None }
+        Self { kubeconfig, force, hidden: None, patience: None, service_account: SERVICE_ACCOUNT }
     }
 
     /// The way of a push: a credential plugin has as long as every other wait.
@@ -164,6 +168,7 @@ impl<'a> Way<'a> {
         let seconds = u64::try_from(rollout.timeout).unwrap_or(u64::MAX);
         Self {
             patience: Some(Duration::from_secs(seconds)),
+            service_account: &rollout.service_account,
             ..Self::new(clusters.kubeconfig.as_deref(), &rollout.force)
         }
     }
@@ -171,6 +176,11 @@ impl<'a> Way<'a> {
     /// Keeps a variable from every child.
     pub(crate) const fn hiding(self, hidden: Option<&'a String>) -> Self {
         Self { hidden, ..self }
+    }
+
+    /// Requests the test certificate with another service account.
+    pub(crate) const fn with_account(self, service_account: &'a str) -> Self {
+        Self { service_account, ..self }
     }
 }
 
@@ -182,13 +192,14 @@ pub(crate) async fn targets(
     io: &mut Io<'_>,
 ) -> Result<Vec<Target>, Failure> {
     let named = named(args, io)?;
+    let account = way.service_account;
     let gateways = args.gateways.iter().map(|text| gateway(text)).collect::<Result<Vec<_>, _>>()?;
     let options = |named: &Named| Options {
         istio_namespace: named.istio_namespace.clone(),
         istio_version: args.istio_version,
         gateways: gateways.clone(),
         workloads,
-        service_account: args.service_account.clone(),
+        service_account: account.to_owned(),
     };
     reach(named, way, options, io).await
 }

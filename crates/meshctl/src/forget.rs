@@ -9,7 +9,7 @@ use meshapply::state::{Desired, Live, ca, certs, is_key};
 use meshpki::{Cert, Time};
 
 use crate::args::Forget;
-use crate::clusters::{Target, place, runtime};
+use crate::clusters::{Target, Way, place, runtime};
 use crate::files::Kept;
 use crate::live::{self, Found};
 use crate::report::Failure;
@@ -35,7 +35,11 @@ pub(crate) fn run(args: &Forget, io: &mut Io<'_>) -> Result<Exit, Failure> {
     runtime()?.block_on(async {
         let (targets, found) = match args.clusters.is_empty() {
             true => (Vec::new(), Vec::new()),
-            false => live::asked(&args.clusters, &args.force, io).await?,
+            false => {
+                let way = Way::new(args.clusters.kubeconfig.as_deref(), &args.force)
+                    .with_account(&args.service_account);
+                live::asked(&args.clusters, way, io).await?
+            }
         };
         let found = all_found(&targets, found)?;
         let on_disk = sets(args, &targets, io.now)?;

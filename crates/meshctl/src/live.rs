@@ -39,10 +39,9 @@ pub(crate) struct Found {
 /// `apply/kubeconfig`, `apply/credentials`, `ctl/insecure-server`, `ctl/wrong-cluster`; what else goes wrong is in what was found.
 pub(crate) async fn asked(
     args: &Clusters,
-    force: &[String],
+    way: Way<'_>,
     io: &mut Io<'_>,
 ) -> Result<(Vec<Target>, Vec<Result<Found, Error>>), Failure> {
-    let way = Way::new(args.kubeconfig.as_deref(), force);
     let targets = targets(args, way, false, io).await?;
     let (found, twins) = tokio::join!(find(&targets), place::refuse_known_twins(&targets));
     twins?;

@@ -73,7 +73,7 @@ impl Rights {
     fn new(args: &Push, namespace: String, seen: Option<&Seen>) -> Self {
         let mut rights = Self {
             user: args.rbac_user.clone(),
-            service_account: args.clusters.service_account.clone(),
+            service_account: args.rollout.service_account.clone(),
             secrets: match seen {
                 _ if args.rbac_create_secrets => Secrets::Created,
                 None => Secrets::MadeBefore,

@@ -14,7 +14,7 @@ use meshpki::Time;
 use meshpki::istiod::{LiveCluster, Problem, Secret, Settings, Severity, check_live};
 
 use crate::args::{Output, Status};
-use crate::clusters::{Target, runtime};
+use crate::clusters::{Target, Way, runtime};
 use crate::live::{self, Found, Where, unasked};
 use crate::report::Failure;
 use crate::{Exit, Io, check, files, show};
@@ -53,7 +53,8 @@ enum State {
 pub fn run(args: &Status, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let mut folders = args.dir.as_deref().map(check::secrets).transpose()?.unwrap_or_default();
     let kept = args.dir.as_deref().map(files::kept).transpose()?.unwrap_or_default();
-    let (targets, found) = runtime()?.block_on(live::asked(&args.clusters, &args.force, io))?;
+    let way = Way::new(args.clusters.kubeconfig.as_deref(), &args.force);
+    let (targets, found) = runtime()?.block_on(live::asked(&args.clusters, way, io))?;
     let misplaced = live::misplaced(&targets, &found, &folders);
     let on_disk = OnDisk { folders: &mut folders, kept: &kept, misplaced: &misplaced };
     let report = report(args, &targets, &found, on_disk, args.at.unwrap_or(io.now));

@@ -5,7 +5,7 @@ use meshpki::istiod::{LiveCluster, Problem, Secret, Settings, check_live};
 
 use super::{Folder, Judged, Live, Report, errors_first, problems, settings, tell};
 use crate::args::Check;
-use crate::clusters::{Target, runtime};
+use crate::clusters::{Target, Way, runtime};
 use crate::live::{self, Found, unasked};
 use crate::report::Failure;
 use crate::{Exit, Io};
@@ -24,7 +24,8 @@ pub(super) fn run(
     at: Time,
     io: &mut Io<'_>,
 ) -> Result<Exit, Failure> {
-    let (targets, found) = runtime()?.block_on(live::asked(&args.clusters, &args.force, io))?;
+    let way = Way::new(args.clusters.kubeconfig.as_deref(), &args.force);
+    let (targets, found) = runtime()?.block_on(live::asked(&args.clusters, way, io))?;
     let named = folders.iter().map(|folder| (folder.name.clone(), folder.secret.clone()));
     let misplaced = live::misplaced(&targets, &found, &named.collect());
     let mut asked = Vec::new();
