@@ -136,7 +136,7 @@ impl Reader {
         assert!(!ran.out.contains("next:") && !ran.out.contains("[fail]"), "{}", ran.out);
     }
 
-    /// `status` has this to say, and its next command mends it.
+    /// `status` reports these problems, and its next command fixes them.
     #[track_caller]
     fn is_mended(&self, status: &str, parts: &[&str]) {
         let ran = self.run(status);

@@ -94,7 +94,7 @@ fn joints(text: &str) -> Vec<(&str, &str)> {
         } else if ["Commands:", "Exit status:", "Examples:"].contains(&line) {
             is_list = true;
         } else if !is_list && !last.trim().is_empty() && indent(last) == indent(line) {
-            let starts_anew = ["- ", "[default: ", "[possible values: "]
+            let starts_anew = ["-", "[default: ", "[possible values: "]
                 .iter()
                 .any(|start| line.trim_start().starts_with(start));
             if !starts_anew && !last.ends_with(':') {
@@ -127,7 +127,7 @@ fn paragraphs_wrap_only_at_the_terminals_width() {
     }
 }
 
-/// What stands below the options is whole sentences.
+/// The text below the options consists of whole sentences.
 #[test]
 fn paragraphs_end_as_sentences_do() {
     for (name, _) in commands() {

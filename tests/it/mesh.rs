@@ -1,4 +1,4 @@
-//! `meshctl mesh`: whole answers, and every `config/...` code as it is told.
+//! `meshctl mesh`: whole outputs, and every `config/...` code with its message.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -125,7 +125,7 @@ fn render_to_folders() {
         @/out: 0 written, 3 unchanged, 0 removed
     "#,
     );
-    // A file of somebody else's stays; what is not needed any more goes.
+    // Someone else's file stays; files that are no longer needed are removed.
     write(&shell, "out/cluster1/mine.yaml", "mine");
     let text = fs::read_to_string(dir.join("mesh.yaml")).unwrap();
     let (head, _) = text.split_once("services:").unwrap();
@@ -142,7 +142,7 @@ fn render_to_folders() {
     assert!(dir.join("out/cluster1/mine.yaml").exists());
     assert!(!dir.join("out/cluster1/default.reviews.yaml").exists());
     assert!(!dir.join("out/cluster2").exists(), "an empty folder goes too");
-    // One that stands where a file would go is not overwritten.
+    // A file that is in the way is not overwritten.
     write(&shell, "out/cluster1/default.reviews.yaml", "mine");
     write(&shell, "mesh.yaml", &text);
     shell.check(
@@ -467,7 +467,7 @@ fn dns_edits() {
         wrote @/mesh.lock: 1 addresses
     "#,
     );
-    // A Corefile says itself that its CoreDNS is an old one; a cluster that calls nobody gets nothing.
+    // A Corefile shows that its CoreDNS is an old one; a cluster that calls no remote service gets nothing.
     let way = "istioVersion: 1.6.4\n  dns: {way: istio-coredns, address: 10.0.0.9}";
     write(&shell, "mesh.yaml", &text.replace("istioVersion: 1.6.4", way));
     write(&shell, "Corefile", ".:53 {\n    proxy . /etc/resolv.conf\n}\n");
@@ -523,7 +523,7 @@ fn every_code() {
     "#,
     );
     tell(&shell);
-    // All that is wrong is told at once.
+    // All errors are reported together.
     let head = spec("- {name: b, istioVersion: 1.5.0}\n");
     let many = head.replace(
         "kind: Mesh\n",

@@ -1,4 +1,4 @@
-//! meshconfig on fixtures/mesh: golden files, istio.md's resources, and the schemas of Istio's own CRDs.
+//! meshconfig on fixtures/mesh: golden files, reference resources, and the schemas of Istio's own CRDs.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -94,9 +94,9 @@ fn istios_own_schemas() {
     println!("{count} resources passed Istio's schemas");
 }
 
-/// The recovered and reasoned YAML of istio.md part D: kind, host and spec of every resource are the same.
+/// The reference resources of the Bookinfo example: kind, host and spec of every resource are the same.
 #[test]
-fn seed_2_as_the_sources_have_it() {
+fn bookinfo_equals_the_reference() {
     let case = |case: &str, files: &[(&str, &str)], left_out: &[&str]| {
         let resources = rendered(&mesh(&shared::root().join("fixtures/mesh").join(case)));
         for (cluster, file) in files {
@@ -117,7 +117,7 @@ fn seed_2_as_the_sources_have_it() {
                 wanted.retain(|(kind, ..)| kind == "DestinationRule");
             }
             let found = resources[*cluster].iter().map(|r| strip(&r.value));
-            // The Gateway of multi-primary stands in the text, not in the file.
+            // The Gateway of multi-primary is not in the reference file.
             let mut found: Vec<_> =
                 found.filter(|(kind, ..)| wanted.iter().any(|w| w.0 == *kind)).collect();
             wanted.sort_by_key(|w| format!("{w:?}"));

@@ -1,4 +1,4 @@
-//! Every refusal and every warning, with the words it is told in; and that no code is without them.
+//! Every refusal and every warning with its message; and that every code has one.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,7 +12,7 @@ use meshpki::{KeyType, Profile};
 
 const KIND: KeyType = KeyType::EcdsaP256;
 
-/// A root after `change` in `ca`, and the CSR of `east` beside it.
+/// A root after `change` in `ca`, and next to it the CSR of `east`.
 fn under(change: impl FnOnce(&mut Profile)) -> (Shell, Authority) {
     let shell = Shell::new();
     let root = Authority::root(KIND, "O=Mesh, CN=Root", change);

@@ -6,15 +6,15 @@ use std::process::Command;
 
 use crate::{prose, supply};
 
-/// Who may depend on whom: each crate knows only those to its left.
+/// The order of the crates: each may depend only on those to its left.
 const LINE: &[&str] = &["meshpki", "meshconfig", "meshapply", "meshctl"];
-/// Crates that name neither files nor clocks: `no_std`, and none of these below them.
+/// Crates that use neither files nor clocks: `no_std`, and without the [`IMPURE`] dependencies.
 const PURE: &[&str] = &["meshpki", "meshconfig"];
 const IMPURE: &[&str] = &["tokio", "kube", "hyper", "clap", "rpassword", "rustix", "tempfile"];
-/// Bytes of the largest file in git.
+/// Size limit of a file in git, in bytes.
 const FILE_MAX: u64 = 256 << 10;
 
-/// Runs every check and lists everything wrong.
+/// Runs every check and lists all problems.
 pub fn run() -> Result<(), String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut problems = Vec::new();
@@ -28,7 +28,7 @@ pub fn run() -> Result<(), String> {
     if problems.is_empty() {
         return Ok(());
     }
-    Err(format!("{} untidy:\n  {}", problems.len(), problems.join("\n  ")))
+    Err(format!("{} problems:\n  {}", problems.len(), problems.join("\n  ")))
 }
 
 /// Lists the phrases to rewrite below a path.
@@ -75,7 +75,7 @@ fn dependencies(root: &Path, problems: &mut Vec<String>) -> Result<(), String> {
             }
         }
         for bad in IMPURE.iter().filter(|bad| PURE.contains(name) && below.contains(**bad)) {
-            problems.push(format!("{name} is pure, but {bad} is below it"));
+            problems.push(format!("{name} must be pure, but depends on {bad}"));
         }
     }
     Ok(())
@@ -90,17 +90,17 @@ fn purity(root: &Path, problems: &mut Vec<String>) {
     }
 }
 
-/// No large file, no note to come back to, no host of a package registry.
+/// Large files, and notes about unfinished work.
 fn files(root: &Path, names: &[&str], problems: &mut Vec<String>) {
     let marks = [["FIX", "ME"].concat(), ["TO", "DO"].concat(), ["todo", "!("].concat()];
     for name in names {
         let path = root.join(name);
         let size = std::fs::metadata(&path).map_or(0, |meta| meta.len());
         if size > FILE_MAX {
-            problems.push(format!("{name} has {} KiB; {} are allowed", size >> 10, FILE_MAX >> 10));
+            problems.push(format!("{name} has {} KiB; the limit is {}", size >> 10, FILE_MAX >> 10));
         }
         if name.ends_with(".rs") && marks.iter().any(|mark| read(&path).contains(mark.as_str())) {
-            problems.push(format!("{name} has a note to come back to"));
+            problems.push(format!("{name} has a note about unfinished work"));
         }
     }
 }

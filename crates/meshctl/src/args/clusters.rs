@@ -192,7 +192,7 @@ pub struct Rollback {
 /// `meshctl rotate ...`.
 #[derive(Debug, clap::Subcommand)]
 pub enum Rotate {
-    /// Renew each intermediate that expires soon, install it and verify it: the whole CI job.
+    /// Renew what expires soon, install it and verify it.
     Intermediate(Box<RotateIntermediate>),
 }
 

@@ -10,7 +10,7 @@ use super::time;
 /// `meshctl trust ...`.
 #[derive(Debug, Subcommand)]
 pub enum Trust {
-    /// Generate the istiod settings with which clusters accept each other's identities.
+    /// Generate the istiod settings for the other trust domains.
     Render(Render),
 }
 
