@@ -224,7 +224,9 @@ fn no_key_and_no_token_over_what_others_can_read() {
     ];
     let shell = Shell::new();
     shell.good("ca init @/ca --plain-root-key --cluster cluster1");
-    shell.scratch.write("mesh.yaml", include_str!("../../fixtures/mesh/bookinfo-current/mesh.yaml"));
+    shell
+        .scratch
+        .write("mesh.yaml", include_str!("../../fixtures/mesh/bookinfo-current/mesh.yaml"));
     for cluster in &kubeconfigs {
         write(
             &shell,

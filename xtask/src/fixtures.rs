@@ -33,7 +33,10 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
     }
     println!("{count} cases, {} differ from the recorded ones", different.len());
     if check && !different.is_empty() {
-        return Err(format!("openssl's output differs from the fixtures:\n{}", different.join("\n")));
+        return Err(format!(
+            "openssl's output differs from the fixtures:\n{}",
+            different.join("\n")
+        ));
     }
     Ok(())
 }

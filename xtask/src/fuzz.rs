@@ -87,7 +87,8 @@ fn minutes(time: Duration) -> f64 {
 
 fn named(name: &str) -> Result<&'static Target, String> {
     let names = || TARGETS.iter().map(|target| target.name).collect::<Vec<_>>().join(", ");
-    fuzz::named(name).ok_or_else(|| format!("`{name}` is not a target; the targets are {}", names()))
+    fuzz::named(name)
+        .ok_or_else(|| format!("`{name}` is not a target; the targets are {}", names()))
 }
 
 fn options(args: &[&str]) -> Result<Asked, String> {

@@ -18,7 +18,8 @@ const PROGRESS: Duration = Duration::from_secs(20);
 pub fn run() -> Result<(), String> {
     if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
         return Err(
-            "the rig runs only on x86_64 Linux, because etcd and Envoy are pinned as binaries".to_owned()
+            "the rig runs only on x86_64 Linux, because etcd and Envoy are pinned as binaries"
+                .to_owned(),
         );
     }
     if Command::new("setpriv").arg("--version").output().is_err() {

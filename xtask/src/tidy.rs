@@ -97,7 +97,11 @@ fn files(root: &Path, names: &[&str], problems: &mut Vec<String>) {
         let path = root.join(name);
         let size = std::fs::metadata(&path).map_or(0, |meta| meta.len());
         if size > FILE_MAX {
-            problems.push(format!("{name} has {} KiB; the limit is {}", size >> 10, FILE_MAX >> 10));
+            problems.push(format!(
+                "{name} has {} KiB; the limit is {}",
+                size >> 10,
+                FILE_MAX >> 10
+            ));
         }
         if name.ends_with(".rs") && marks.iter().any(|mark| read(&path).contains(mark.as_str())) {
             problems.push(format!("{name} has a note about unfinished work"));

@@ -2,6 +2,7 @@
 
 mod clusters;
 mod forget;
+pub mod mesh;
 mod status;
 mod trust;
 
@@ -59,7 +60,7 @@ pub enum Command {
     Trust(Trust),
     /// Generate, lint and apply cross-cluster Istio configuration.
     #[command(subcommand)]
-    Mesh(Box<crate::mesh::args::Mesh>),
+    Mesh(Box<mesh::Mesh>),
 }
 
 /// `meshctl ca ...`.
@@ -532,9 +533,7 @@ fn version(text: &str) -> Result<Version, String> {
 
 fn duration(text: &str) -> Result<i64, String> {
     match meshpki::time::parse_duration(text) {
-        Some(0) | None => {
-            Err("expected a duration, such as 3650d, 10y, 42720h or 90m".into())
-        }
+        Some(0) | None => Err("expected a duration, such as 3650d, 10y, 42720h or 90m".into()),
         Some(seconds) => Ok(seconds),
     }
 }
