@@ -14,7 +14,9 @@ use meshconfig::{Mesh, Resource, render};
 use serde_json::Value;
 
 use crate::failure::Failure;
-use crate::fleet::clusters::{Named, Target, Way, chosen, place as place_of, reach};
+use crate::fleet::clusters::{
+    Named, SERVICE_ACCOUNT, Target, Way, chosen, place as place_of, reach,
+};
 use crate::fleet::place;
 use crate::io::Io;
 use crate::spec::lock::{self, Assigned, LockFile};
@@ -40,7 +42,7 @@ pub(crate) async fn targets(
         istio_version: None,
         gateways: Vec::new(),
         workloads: false,
-        service_account: "default".to_owned(),
+        service_account: SERVICE_ACCOUNT.to_owned(),
     };
     reach(named, &ask.way, options, io).await
 }
