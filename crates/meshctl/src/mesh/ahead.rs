@@ -1,25 +1,14 @@
 //! What istiod will refuse or ignore once everything is written, told before it is.
 
-use meshconfig::Mesh;
-use meshconfig::lint::{self, Ahead, Before, Problem, Severity};
+use meshconfig::lint::{Ahead, Problem, Severity};
 
 use super::lint::word;
-use super::live::Plan;
 use crate::report::Failure;
 use crate::show::safe;
 use crate::{Exit, Io};
 
 /// Lines about what clusters have already, at most.
 const SHOWN: usize = 10;
-
-/// What will be wrong with the clusters that were looked at.
-pub(super) fn look(mesh: &Mesh, plan: &Plan) -> Vec<Ahead> {
-    let before = plan.sides.iter().zip(&plan.targets).filter_map(|(side, target)| {
-        let version = mesh.cluster(&target.name)?.version;
-        Some(Before { name: &target.name, version, live: &side.live, wanted: &side.wanted })
-    });
-    lint::ahead(&mesh.name, &before.collect::<Vec<_>>())
-}
 
 /// Says what there is, a line each.
 pub(super) fn tell(found: &[&Ahead], io: &mut Io<'_>) {

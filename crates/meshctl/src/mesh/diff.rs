@@ -24,25 +24,23 @@ pub(super) fn run(args: &Diff, io: &mut Io<'_>) -> Result<Exit, Failure> {
         Output::Text => show::output(&text(&plan, true), io)?,
         Output::Json => show::output(&show::json(&document(&plan)), io)?,
     }
-    for failure in plan.warnings.iter().chain(plan.refused.iter().map(|(_, _, why)| why)) {
-        warn(io.err, failure);
+    let refused = plan.refused().map(|(_, _, why)| why);
+    for failure in plan.warnings(&mesh).into_iter().chain(refused) {
+        warn(io.err, &failure);
     }
     by_hand("note", &plan, io);
-    ahead::tell(&ahead::look(&mesh, &plan).iter().collect::<Vec<_>>(), io);
-    let differs =
-        plan.changes.values().any(|changes| !changes.is_empty()) || !plan.refused.is_empty();
+    ahead::tell(&plan.mesh.problems_ahead(&mesh).iter().collect::<Vec<_>>(), io);
+    let differs = !plan.mesh.is_idle() || plan.refused().next().is_some();
     Ok(if differs { Exit::No } else { Exit::Good })
 }
 
 /// Says what is left to do by hand once the changes are made.
 pub(super) fn by_hand(word: &str, plan: &Plan, io: &mut Io<'_>) {
-    for target in &plan.targets {
-        for change in plan.changes.get(&target.name).into_iter().flatten() {
-            let Change::Edit(edit) = change else { continue };
-            if let Some(line) = answers::restart(target, edit) {
-                // A standard error that is gone cannot be told anything.
-                let _ = writeln!(io.err, "{word}: {}", safe(&line));
-            }
+    for (target, change) in plan.changes() {
+        let Change::Edit(edit) = change else { continue };
+        if let Some(line) = answers::restart(target, edit) {
+            // A standard error that is gone cannot be told anything.
+            let _ = writeln!(io.err, "{word}: {}", safe(&line));
         }
     }
 }
@@ -51,27 +49,25 @@ pub(super) fn by_hand(word: &str, plan: &Plan, io: &mut Io<'_>) {
 pub(super) fn text(plan: &Plan, with_content: bool) -> String {
     let mut out = String::new();
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for target in &plan.targets {
-        for change in plan.changes.get(&target.name).into_iter().flatten() {
-            let (word, sign) = live::word(change);
-            let _ = writeln!(out, "{sign} {}: {word} {}", safe(&target.name), safe(&change.id()));
-            if with_content {
-                out += &live::difference(change);
-            }
-            *counts.entry(word).or_default() += 1;
+    for (target, change) in plan.changes() {
+        let (word, sign) = live::word(change);
+        let _ = writeln!(out, "{sign} {}: {word} {}", safe(&target.name), safe(&change.id()));
+        if with_content {
+            out += &live::difference(change);
         }
+        *counts.entry(word).or_default() += 1;
     }
-    for (cluster, id, _) in &plan.refused {
-        let _ = writeln!(out, "! {}: foreign {}", safe(cluster), safe(id));
+    for (target, id, _) in plan.refused() {
+        let _ = writeln!(out, "! {}: foreign {}", safe(&target.name), safe(&id));
     }
     let count = |word: &str| counts.get(word).copied().unwrap_or_default();
     let (created, updated) = (count("create"), count("update"));
-    let wanted: usize = plan.sides.iter().map(|side| side.wanted.len()).sum();
+    let wanted: usize = plan.mesh.clusters.iter().map(|one| one.wanted.len()).sum();
     let kept = wanted - created - updated - count("foreign");
     let pruned = count("prune");
     let _ = write!(out, "create {created}, update {updated}, prune {pruned}, unchanged {kept}");
     let others =
-        [("DNS edits", count("edit")), ("not ours", count("foreign") + plan.refused.len())];
+        [("DNS edits", count("edit")), ("not ours", count("foreign") + plan.refused().count())];
     for (what, count) in others.into_iter().filter(|(_, count)| *count > 0) {
         let _ = write!(out, ", {what} {count}");
     }
@@ -81,13 +77,10 @@ pub(super) fn text(plan: &Plan, with_content: bool) -> String {
 
 fn document(plan: &Plan) -> Value {
     let one = |cluster: &str, change: &str, resource: &str, diff: &str| json!({"cluster": cluster, "change": change, "resource": resource, "diff": diff});
-    let changes = plan.targets.iter().flat_map(|target| {
-        let changes = plan.changes.get(&target.name).into_iter().flatten();
-        changes.map(|change| {
-            one(&target.name, live::word(change).0, &change.id(), &live::difference(change))
-        })
+    let changes = plan.changes().map(|(target, change)| {
+        one(&target.name, live::word(change).0, &change.id(), &live::difference(change))
     });
-    let refused = plan.refused.iter().map(|(cluster, id, _)| one(cluster, "foreign", id, ""));
+    let refused = plan.refused().map(|(target, id, _)| one(&target.name, "foreign", &id, ""));
     json!({
         "apiVersion": "meshctl/v1",
         "kind": "MeshDiff",

@@ -1,14 +1,13 @@
 //! What the spec says beside what clusters have: reached, looked at, compared.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use futures_util::future::join_all;
-use meshapply::kube::Options;
-use meshconfig::apply::{Change, changes};
-use meshconfig::{Mesh, Resource, render};
+use meshapply::kube::{Kube, Options};
+use meshapply::mesh::{ClusterError, MeshPlan, Obstacle, observe};
+use meshconfig::apply::Change;
+use meshconfig::{Mesh, Resource};
 use serde_json::{Value, json};
 
-use super::answers::{self, Answers};
+use super::answers;
 use super::args::{Contexts, LockFile, Source};
 use super::lock::{self, Assigned};
 use super::unified::unified;
@@ -65,28 +64,62 @@ pub(super) fn failed(target: &Target, error: &meshapply::Error) -> Failure {
     }
 }
 
-/// A cluster's resources of Istio.
-pub(super) struct Side {
-    /// What it has, whosever it is.
-    pub(super) live: Vec<Value>,
-    /// What it is to have of ours.
-    pub(super) wanted: Vec<Resource>,
+/// An error of one of these clusters.
+pub(super) fn failed_in(targets: &[Target], error: &ClusterError) -> Failure {
+    match target(targets, &error.cluster) {
+        Some(target) => failed(target, &error.error),
+        None => Failure::from(&error.error).within(format!("cluster {}", error.cluster)),
+    }
+}
+
+/// The target of that name.
+pub(super) fn target<'t>(targets: &'t [Target], name: &str) -> Option<&'t Target> {
+    targets.iter().find(|target| target.name == name)
 }
 
 /// What has to change in which cluster.
 pub(super) struct Plan {
     /// The clusters.
     pub(super) targets: Vec<Target>,
-    /// What each of them has and is to have.
-    pub(super) sides: Vec<Side>,
-    /// What changes, by cluster.
-    pub(super) changes: BTreeMap<String, Vec<Change>>,
-    /// ConfigMaps of DNS that cannot be as the spec says: cluster, ConfigMap, why.
-    pub(super) refused: Vec<(String, String, Failure)>,
-    /// What the user should know, and no reason to stop.
-    pub(super) warnings: Vec<Failure>,
+    /// What each of them has, is to have, and lacks; in the order of the targets.
+    pub(super) mesh: MeshPlan,
     /// The addresses.
     pub(super) assigned: Assigned,
+}
+
+impl Plan {
+    /// The clusters by name, as an apply reaches them.
+    pub(super) fn clients(&self) -> Vec<(&str, &Kube)> {
+        clients(&self.targets)
+    }
+
+    /// Each cluster with what changes there.
+    pub(super) fn changes(&self) -> impl Iterator<Item = (&Target, &Change)> {
+        let changes = self.targets.iter().zip(&self.mesh.clusters);
+        changes.flat_map(|(target, one)| one.changes.iter().map(move |change| (target, change)))
+    }
+
+    /// Why the DNS of clusters cannot be as the spec says: the target, the ConfigMap, the failure.
+    pub(super) fn refused(&self) -> impl Iterator<Item = (&Target, String, Failure)> {
+        let all = self.targets.iter().zip(&self.mesh.clusters);
+        all.filter_map(|(target, one)| {
+            let refusal = one.dns_refusal.as_ref()?;
+            Some((target, refusal.id(), answers::refused(target, refusal)))
+        })
+    }
+
+    /// What the user should know, and no reason to stop.
+    pub(super) fn warnings(&self, mesh: &Mesh) -> Vec<Failure> {
+        let all = self.targets.iter().zip(&self.mesh.clusters);
+        all.filter_map(|(target, one)| {
+            one.dns_warning.as_ref().map(|warning| answers::warning(target, mesh, warning))
+        })
+        .collect()
+    }
+}
+
+fn clients(targets: &[Target]) -> Vec<(&str, &Kube)> {
+    targets.iter().map(|target| (target.name.as_str(), &target.kube)).collect()
 }
 
 /// Looks at the clusters and compares; nothing is written.
@@ -102,64 +135,19 @@ pub(super) async fn plan(
     place::refuse_twins(&targets, force).await?;
     let names: Vec<&str> = mesh.clusters().iter().map(|cluster| cluster.name.as_str()).collect();
     place::refuse_strangers(&targets, &names, force).await?;
-    let live = look(mesh, &targets, lock, source, io).await?;
-    let assigned = lock::plan(mesh, lock, &live.concat(), source, io)?;
-    let sides: Vec<Side> = targets
-        .iter()
-        .zip(live)
-        .map(|(target, live)| Side { live, wanted: rendered(mesh, &target.name, &assigned) })
-        .collect();
-    let looks =
-        targets.iter().zip(&sides).map(|(target, side)| answers::look(mesh, target, &side.wanted));
-    let answers: Vec<Answers> = join_all(looks).await.into_iter().collect::<Result<_, _>>()?;
-    let mut plan = Plan {
-        targets,
-        sides,
-        changes: BTreeMap::new(),
-        refused: Vec::new(),
-        warnings: Vec::new(),
-        assigned,
-    };
-    for ((target, side), answer) in plan.targets.iter().zip(&plan.sides).zip(answers) {
-        let mut changes = changes(&mesh.name, &side.wanted, &side.live);
-        changes.extend(answer.edits.into_iter().map(Change::Edit));
-        plan.changes.insert(target.name.clone(), changes);
-        plan.refused.extend(answer.refused.map(|(id, why)| (target.name.clone(), id, why)));
-        plan.warnings.extend(answer.warning);
-    }
-    Ok(plan)
+    let observed = observe(mesh, &clients(&targets)).await;
+    let observed = observed.map_err(|error| failed_in(&targets, &error))?;
+    let live: Vec<&Value> = observed.iter().flat_map(|one| &one.resources).collect();
+    let assigned = lock::plan(mesh, lock, &live, source, io)?;
+    let plan = meshapply::mesh::plan(mesh, &assigned.addresses, observed)
+        .map_err(|error| failed_in(&targets, &error))?;
+    Ok(Plan { targets, mesh: plan, assigned })
 }
 
 /// The clusters of a mesh that were asked for.
 pub(super) fn of_mesh(mesh: &Mesh, args: &Contexts) -> Result<Vec<Named>, Failure> {
     let known = mesh.clusters().iter().map(Named::of).collect();
     chosen(&args.contexts, known, |name, _| Err(super::unknown_cluster(mesh, name)))
-}
-
-fn rendered(mesh: &Mesh, cluster: &str, assigned: &Assigned) -> Vec<Resource> {
-    let cluster = mesh.cluster(cluster);
-    cluster.map(|cluster| render(mesh, cluster, &assigned.addresses)).unwrap_or_default()
-}
-
-/// What each cluster has of the kinds we write.
-async fn look(
-    mesh: &Mesh,
-    targets: &[Target],
-    lock: &LockFile,
-    source: &Source,
-    io: &mut Io<'_>,
-) -> Result<Vec<Vec<Value>>, Failure> {
-    // Which kinds and versions are written does not depend on addresses.
-    let unlocked = LockFile { lock: lock.lock.clone(), locked: false, live: Vec::new() };
-    let assigned = lock::plan(mesh, &unlocked, &[], source, io)?;
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let kinds = |target: &Target| -> BTreeSet<(String, String)> {
-        let resources = rendered(mesh, &target.name, &assigned);
-        resources.iter().map(|r| (text(&r.value["apiVersion"]), text(&r.value["kind"]))).collect()
-    };
-    let kinds = &kinds;
-    ask_all(targets, |target| async move { target.kube.istio_resources(&kinds(target)).await })
-        .await
 }
 
 /// A change in a word, and its sign.
@@ -205,10 +193,10 @@ fn ours(live: &Resource, wanted: Option<&Resource>) -> String {
     }))
 }
 
-/// Resources and answers of others that stand where ours should; `None` when there are none.
-pub(super) fn foreign(plan: &mut Plan, io: &mut Io<'_>) -> Option<Failure> {
+/// Resources and DNS of others that are where ours should be; `None` if there are none.
+pub(super) fn foreign(plan: &Plan, io: &mut Io<'_>) -> Option<Failure> {
     let mut failures: Vec<Failure> = foreign_resources(plan).into_iter().collect();
-    failures.extend(plan.refused.drain(..).map(|(_, _, failure)| failure));
+    failures.extend(plan.refused().map(|(_, _, failure)| failure));
     let last = failures.pop()?;
     for failure in failures {
         // A standard error that is gone cannot be told anything.
@@ -218,10 +206,9 @@ pub(super) fn foreign(plan: &mut Plan, io: &mut Io<'_>) -> Option<Failure> {
 }
 
 fn foreign_resources(plan: &Plan) -> Option<Failure> {
-    let mut places = plan.targets.iter().flat_map(|target| {
-        let changes = plan.changes.get(&target.name).into_iter().flatten();
-        let foreign = changes.filter(|change| matches!(change, Change::Foreign(_)));
-        foreign.map(move |change| format!("cluster {}, {}", target.name, change.id()))
+    let mut places = plan.mesh.obstacles().into_iter().filter_map(|obstacle| match obstacle {
+        Obstacle::Foreign { cluster, id } => Some(format!("cluster {cluster}, {id}")),
+        Obstacle::Dns { .. } => None,
     });
     let first = places.next()?;
     let failure = Failure::new(
