@@ -1,7 +1,7 @@
 //! Every error and warning code is in docs/errors.md, in order, and none there is made up.
 
 use meshconfig::Fault;
-use meshctl::report::Failure;
+use meshctl::failure::Failure;
 use meshpki::Error;
 use meshpki::cfssl::Trap;
 use meshpki::istiod::Problem;

@@ -6,7 +6,7 @@ use std::path::Path;
 use tests::Shell;
 use tests::authority::{Authority, csr, key, resigned, verify_is_a_stub};
 
-use meshpki::cert::KeyUsage;
+use meshpki::cert::{KeyUsage, RawExtension};
 use meshpki::profile::Role;
 use meshpki::{KeyType, Profile};
 
@@ -572,6 +572,28 @@ fn what_the_verification_engine_refuses() {
     );
 }
 
+#[test]
+fn a_certificate_its_issuer_would_not_verify() {
+    let (shell, root) = under(|_| {});
+    let odd = RawExtension { oid: vec![0x2a, 3, 9], critical: true, value: vec![5, 0] };
+    let odd = root.below(KIND, "CN=Odd", |p| {
+        p.role = Role::Ca { path_len: Some(1) };
+        p.further.push(odd);
+    });
+    shell.scratch.write("odd.pem", odd.cert.to_pem() + &root.cert.to_pem());
+    shell.scratch.write_key("odd-key.pem", odd.key.to_pem().as_bytes());
+    shell.check(
+        "ca sign @/east.csr --ca-cert @/odd.pem --ca-key @/odd-key.pem --out @/east --yes",
+        r#"
+        exit 1
+        --- stderr
+        error[pki/not-verifiable]: `East` would not verify under its issuer `Odd`: unhandled critical extension
+          in: @/east.csr
+    "#,
+    );
+    assert!(!shell.scratch.join("east").exists());
+}
+
 /// Codes no command line can bring about.
 const UNREACHABLE: &[(&str, &str)] = &[("pki/sign", "keys in memory do not fail; a token may")];
 
@@ -585,7 +607,7 @@ fn every_code_stands_in_a_snapshot() {
     let told = |code: &str| {
         text.contains(&format!("error[{code}]: ")) || text.contains(&format!("warning[{code}]: "))
     };
-    let codes = meshpki::Error::CODES.iter().chain(meshctl::report::Failure::CODES).copied();
+    let codes = meshpki::Error::CODES.iter().chain(meshctl::failure::Failure::CODES).copied();
     let untold: BTreeSet<&str> = codes.filter(|code| !told(code)).collect();
     let known: BTreeSet<&str> = UNREACHABLE.iter().map(|(code, _)| *code).collect();
     assert_eq!(untold, known);

@@ -42,7 +42,7 @@ fn who_cannot_be_asked_sees_it_and_has_to_say_yes() {
           lifetime     2026-11-21T06:55:00Z to 2027-11-21T06:55:00Z, 365 days
           issuer       O = Mesh, CN = Mesh Root, ecdsa-p256, key sha256 [sha256]
           not given    URI:spiffe://not.given, which the CSR asks for
-        error[ctl/usage]: there is nobody to ask, and `--yes` was not given
+        error[ctl/usage]: cannot ask for confirmation: not a terminal (use `--yes`)
 
         hint: nothing was signed; `--yes` signs without asking
     "#,

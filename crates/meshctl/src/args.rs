@@ -2,6 +2,7 @@
 
 mod clusters;
 mod forget;
+pub mod mesh;
 mod status;
 mod trust;
 
@@ -59,7 +60,7 @@ pub enum Command {
     Trust(Trust),
     /// Services across clusters: from one spec, every Istio resource, checked, drawn and explained.
     #[command(subcommand)]
-    Mesh(Box<crate::mesh::args::Mesh>),
+    Mesh(Box<mesh::Mesh>),
 }
 
 /// `meshctl ca ...`.

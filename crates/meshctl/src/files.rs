@@ -13,29 +13,44 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags};
 use zeroize::Zeroizing;
 
-pub use exchange::interrupted_exchange;
-pub use kept::{Kept, kept};
-pub use permissions::{Openness, is_shared, openness, shared_keys};
-pub use public::{Kind, is_rendered, write_public};
-pub use workspace::{Leftover, Workspace};
+pub(crate) use exchange::interrupted_exchange;
+pub(crate) use kept::{Kept, kept};
+pub(crate) use permissions::{Openness, is_shared, openness, shared_keys};
+pub(crate) use public::{Kind, is_rendered, write_public};
+pub(crate) use workspace::{Leftover, Workspace};
 
-use crate::report::Failure;
+use crate::failure::Failure;
 
 /// A file larger than this is no certificate, key or configuration.
 const MAX_BYTES: u64 = 64 << 20;
 /// Where files are made before they are moved into place.
 const STAGING: &str = ".meshctl-staging";
 /// Where sets that were replaced are kept.
-pub const PREVIOUS: &str = "previous";
+pub(crate) const PREVIOUS: &str = "previous";
+
+/// Patience with another run in the same folder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// Give up at once.
+    #[default]
+    No,
+    /// Wait so many seconds.
+    Seconds(u64),
+    /// Wait until the other run has ended.
+    Forever,
+}
 
 /// A file's name and content.
-pub type Named = (String, Zeroizing<Vec<u8>>);
+pub(crate) type Named = (String, Zeroizing<Vec<u8>>);
 
 /// Reads a file; `-` is standard input.
 ///
 /// # Errors
 /// `ctl/io`, naming the file.
-pub fn read(path: &Path, stdin: &mut dyn std::io::BufRead) -> Result<Zeroizing<Vec<u8>>, Failure> {
+pub(crate) fn read(
+    path: &Path,
+    stdin: &mut dyn std::io::BufRead,
+) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let mut bytes = Zeroizing::new(Vec::new());
     let done = if path == Path::new("-") {
         stdin.take(MAX_BYTES + 1).read_to_end(&mut bytes)
@@ -59,7 +74,7 @@ pub fn read(path: &Path, stdin: &mut dyn std::io::BufRead) -> Result<Zeroizing<V
 ///
 /// # Errors
 /// `ctl/io` for anything but its absence.
-pub fn read_optional(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
+pub(crate) fn read_optional(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
     if path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
         return Ok(None);
     }
@@ -74,7 +89,7 @@ pub fn read_optional(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Failure>
 ///
 /// # Errors
 /// `ctl/io`, naming the folder or the file.
-pub fn read_all(dir: &Path) -> Result<Vec<Named>, Failure> {
+pub(crate) fn read_all(dir: &Path) -> Result<Vec<Named>, Failure> {
     let mut contents = Vec::new();
     for (name, path) in entries(dir)? {
         if path.is_file() {
@@ -88,7 +103,7 @@ pub fn read_all(dir: &Path) -> Result<Vec<Named>, Failure> {
 ///
 /// # Errors
 /// `ctl/io`, naming the folder.
-pub fn folders(dir: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
+pub(crate) fn folders(dir: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
     let mut all = entries(dir)?;
     all.retain(|(name, path)| path.is_dir() && name != PREVIOUS);
     Ok(all)
@@ -98,7 +113,7 @@ pub fn folders(dir: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
 ///
 /// # Errors
 /// `ctl/io`, naming the folder.
-pub fn names(dir: &Path) -> Result<Vec<String>, Failure> {
+pub(crate) fn names(dir: &Path) -> Result<Vec<String>, Failure> {
     if !dir.exists() {
         return Ok(Vec::new());
     }
@@ -124,7 +139,7 @@ fn entries(dir: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
 ///
 /// # Errors
 /// `ctl/io`.
-pub fn remove(dir: &Path, name: &Path) -> Result<bool, Failure> {
+pub(crate) fn remove(dir: &Path, name: &Path) -> Result<bool, Failure> {
     let path = dir.join(name);
     match fs::remove_file(&path) {
         Ok(()) => {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
+use crate::failure::Failure;
 use crate::interrupt::{Cleanup, on_signal};
-use crate::report::Failure;
 
 /// A terminal hands over lines of at most this many bytes (`N_TTY_BUF_SIZE`).
 const MAX_LINE: usize = 4096;

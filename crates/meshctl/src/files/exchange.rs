@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::workspace::{Leftover, Workspace};
 use super::{PREVIOUS, kept, read_optional, rename_new, sync_folder};
-use crate::report::Failure;
+use crate::failure::Failure;
 
 /// File of the staging folder that says which exchange has begun: the set's name, and the name in `previous/`.
 const MARKER: &str = ".exchange";
@@ -39,7 +39,7 @@ impl Workspace {
     ///
     /// # Errors
     /// `ctl/io`; then the old folder is where it was, or is put back by the next run.
-    pub fn exchange(&mut self, name: &str, label: &str) -> Result<PathBuf, Failure> {
+    pub(crate) fn exchange(&mut self, name: &str, label: &str) -> Result<PathBuf, Failure> {
         self.begin_placing();
         let (dir, staging) = (self.dir.clone(), self.staging());
         let folder = Folder { dir: &dir, staging: &staging };
@@ -314,7 +314,7 @@ fn is_whole_set(folder: &Path) -> bool {
 
 /// The set that an interrupted run was about to replace and that is not under its name: what is in the folder is
 /// not what it seems until a command that changes it has run.
-pub fn interrupted_exchange(dir: &Path) -> Option<String> {
+pub(crate) fn interrupted_exchange(dir: &Path) -> Option<String> {
     let staging = dir.join(super::STAGING);
     let moving = Folder { dir, staging: &staging }.begun().ok()??;
     Some(moving.name)

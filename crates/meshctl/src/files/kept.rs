@@ -9,11 +9,11 @@ use meshpki::Time;
 use meshpki::istiod::Secret;
 
 use super::{PREVIOUS, Workspace, entries};
-use crate::report::Failure;
+use crate::failure::Failure;
 
 /// A set in `previous/` that was replaced.
 #[derive(Clone, Debug)]
-pub struct Kept {
+pub(crate) struct Kept {
     /// The name of its folder: `east-1a2b3c4d`.
     pub name: String,
     /// Its folder.
@@ -27,7 +27,7 @@ pub struct Kept {
 impl Kept {
     /// The cluster it is of: `east` of `east-1a2b3c4d` and of `east-1a2b3c4d-2`.
     #[must_use]
-    pub fn cluster(&self) -> &str {
+    pub(crate) fn cluster(&self) -> &str {
         let is_serial = |text: &str| text.len() == 8 && text.bytes().all(|b| b.is_ascii_hexdigit());
         let is_count = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         let (rest, last) = self.name.rsplit_once('-').unwrap_or((&self.name, ""));
@@ -45,7 +45,7 @@ impl Kept {
 ///
 /// # Errors
 /// `ctl/io`, naming the folder.
-pub fn kept(dir: &Path) -> Result<Vec<Kept>, Failure> {
+pub(crate) fn kept(dir: &Path) -> Result<Vec<Kept>, Failure> {
     let previous = dir.join(PREVIOUS);
     let is_folder = |path: &Path| path.symlink_metadata().is_ok_and(|meta| meta.is_dir());
     let mut all = Vec::new();
@@ -101,7 +101,7 @@ impl Workspace {
     ///
     /// # Errors
     /// `ctl/io`, naming the file.
-    pub fn forget(&self, kept: &Kept) -> Result<bool, Failure> {
+    pub(crate) fn forget(&self, kept: &Kept) -> Result<bool, Failure> {
         let fail = |path: &Path| {
             let path = path.to_path_buf();
             move |error: std::io::Error| Failure::io("remove", &path, &error)

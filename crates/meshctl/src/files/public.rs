@@ -11,11 +11,11 @@ use rustix::fs::FlockOperation;
 use zeroize::Zeroizing;
 
 use super::{random_name, read, rename_new, sync_folder};
-use crate::report::Failure;
+use crate::failure::Failure;
 
 /// What a file that is there already must be to be overwritten.
 #[derive(Clone, Copy, Debug)]
-pub enum Kind<'a> {
+pub(crate) enum Kind<'a> {
     /// Certificates, PEM or DER, and nothing else; or nothing at all.
     Certificates,
     /// What this command has read and understood; `None` where there was no file.
@@ -27,7 +27,7 @@ pub enum Kind<'a> {
 ///
 /// # Errors
 /// `ctl/exists` for what is not replaced, `ctl/io`.
-pub fn write_public(path: &Path, content: &[u8], kind: Kind<'_>) -> Result<(), Failure> {
+pub(crate) fn write_public(path: &Path, content: &[u8], kind: Kind<'_>) -> Result<(), Failure> {
     let mode = match path.symlink_metadata() {
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         Err(error) => return Err(Failure::io("write", path, &error)),
@@ -182,7 +182,7 @@ fn clear_stale(path: &Path) {
 ///
 /// # Errors
 /// `ctl/io`.
-pub fn is_rendered(path: &Path) -> Result<bool, Failure> {
+pub(crate) fn is_rendered(path: &Path) -> Result<bool, Failure> {
     if path.symlink_metadata().is_ok_and(|meta| !meta.is_file()) {
         return Ok(false);
     }

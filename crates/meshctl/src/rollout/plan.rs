@@ -9,8 +9,8 @@ use meshapply::workload::Id;
 use meshpki::istiod::{Now, Secret, Settings, changes, starts};
 use meshpki::{Cert, Time};
 
-use crate::args::{Restart, Rollout};
-use crate::clusters::Seen;
+use super::{Options, Restart};
+use crate::fleet::clusters::Seen;
 
 /// What will be done in a cluster.
 pub(super) struct Plan {
@@ -35,7 +35,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn new(folder: &Secret, seen: &Seen, args: &Rollout, at: Time) -> Self {
+    pub(super) fn new(folder: &Secret, seen: &Seen, options: &Options, at: Time) -> Self {
         let secret = folder.for_istiod();
         let left_out = folder.names().filter(|name| secret.get(name).is_none());
         let left_out = left_out.map(str::to_owned).collect();
@@ -43,15 +43,14 @@ impl Plan {
         let old = observed.secret.as_ref();
         let changes = old.is_none_or(|live| !same(&live.files, &secret));
         let desired = Desired {
-            restart: who_restarts(&secret, seen, args, at),
+            restart: who_restarts(&secret, seen, options, at),
             secret,
             basis: observed.basis(),
-            adopt: args.adopt,
-            workloads: args.workloads,
-            batch: args.batch,
-            // A restart that follows has to have its time too.
-            reload_seconds: u64::try_from(args.reload_timeout.min(args.timeout / 2)).unwrap_or(0),
-            before_install: args.before_install,
+            adopt: options.adopt,
+            workloads: options.workloads,
+            batch: options.batch,
+            reload_seconds: options.reload_seconds,
+            before_install: options.before_install,
         };
         Self {
             diff: diff(old.map(|live| &live.files), &desired.secret),
@@ -63,7 +62,7 @@ impl Plan {
             refusal: if changes {
                 refusal(&desired, observed)
             } else {
-                unusable(observed).filter(|stop| !is_to_come(stop, args))
+                unusable(observed).filter(|stop| !is_to_come(stop, options))
             },
             cleans: !changes && old.is_some_and(cleans),
             changes,
@@ -78,16 +77,16 @@ impl Plan {
 }
 
 /// Whether it is istiod that is not there, and need not be yet.
-pub(super) fn is_to_come(stop: &Stop, args: &Rollout) -> bool {
-    *stop == Stop::NoIstiod && args.before_install
+pub(super) fn is_to_come(stop: &Stop, options: &Options) -> bool {
+    *stop == Stop::NoIstiod && options.before_install
 }
 
-fn who_restarts(secret: &Secret, seen: &Seen, args: &Rollout, at: Time) -> BTreeSet<Who> {
+fn who_restarts(secret: &Secret, seen: &Seen, options: &Options, at: Time) -> BTreeSet<Who> {
     let observed = &seen.observed;
     let nobody_runs = observed.istiod.is_empty() && observed.gateways.is_empty();
-    match args.restart {
+    match options.restart {
         // Else the next push would restart what has never run on anything else.
-        Restart::Auto if args.before_install && nobody_runs => BTreeSet::new(),
+        Restart::Auto if options.before_install && nobody_runs => BTreeSet::new(),
         Restart::Never => BTreeSet::new(),
         Restart::Always => [Who::Gateways, Who::Istiod].into(),
         Restart::Auto => {

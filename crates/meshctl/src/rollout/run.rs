@@ -16,9 +16,11 @@ use serde_json::json;
 use super::Job;
 use super::plan::Plan;
 use super::tell::Tell;
-use crate::clusters::{Target, place, tls};
-use crate::report::Failure;
-use crate::{Exit, Io, show};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::fleet::clusters::{Target, place, tls};
+use crate::io::Io;
+use crate::text;
 
 type Outcomes = Vec<Outcome<Receipt, Error>>;
 
@@ -32,11 +34,11 @@ pub(super) async fn run(
     tell: &mut Tell,
     io: &mut Io<'_>,
 ) -> Result<Exit, Failure> {
-    let step = Duration::from_secs(u64::try_from(job.args.timeout).unwrap_or(300));
+    let step = Duration::from_secs(job.options.timeout_seconds);
     let patience = Patience { step, poll: POLL };
     let outcomes = {
         let shared = RefCell::new((&mut *tell, &mut *io));
-        in_waves(&waves(plans.len(), job.args.parallel), |cluster| {
+        in_waves(&waves(plans.len(), job.options.parallel), |cluster| {
             let (shared, target, desired) = (&shared, &job.targets[cluster], &plans[cluster].desired);
             async move {
                 let work = converge(&target.kube, desired, patience, |event| {
@@ -114,7 +116,7 @@ fn summary(
             };
             tell.json_line(json!({"event": "result", "cluster": target.name, "tls": tls(target), "state": state, "code": code, "proven": proven, "detail": line}), io)?;
         } else {
-            show::output(&format!("{}: {}\n", show::safe(&target.name), show::safe(&line)), io)?;
+            io.print(&format!("{}: {}\n", text::safe(&target.name), text::safe(&line)))?;
         }
     }
     if let Some(failure) = first_failure(job, outcomes) {
@@ -125,7 +127,7 @@ fn summary(
         if tell.is_json() {
             tell.json_line(json!({"event": "distrust", "detail": line}), io)?;
         } else {
-            show::output(&format!("{}\n", show::safe(line)), io)?;
+            io.print(&format!("{}\n", text::safe(line)))?;
         }
     }
     Ok(if distrust.is_empty() { Exit::Good } else { Exit::No })
@@ -165,7 +167,7 @@ fn first_failure(job: &Job<'_>, outcomes: &Outcomes) -> Option<Failure> {
 pub(super) fn told(target: &Target, error: &Error) -> Failure {
     let failure = Failure::from(error).within(place(target));
     let kubectl = |id: &Id| {
-        let context = show::word(Path::new(&target.context));
+        let context = text::word(Path::new(&target.context));
         format!("kubectl --context {context} -n {}", id.namespace)
     };
     let back = format!("`meshctl rollback --context {}` brings the old secret back", named(target));
@@ -182,8 +184,8 @@ pub(super) fn told(target: &Target, error: &Error) -> Failure {
         )),
         Error::Forbidden { what, message } if is_creation(message) => {
             let name = if what.contains(PREVIOUS) { PREVIOUS } else { CACERTS };
-            let context = show::word(Path::new(&target.context));
-            let namespace = show::word(Path::new(&target.istio_namespace));
+            let context = text::word(Path::new(&target.context));
+            let namespace = text::word(Path::new(&target.istio_namespace));
             failure.hint(format!(
                 "an administrator makes it beforehand, empty: `kubectl --context {context} -n {namespace} create secret generic {name}`"
             ))
@@ -193,8 +195,8 @@ pub(super) fn told(target: &Target, error: &Error) -> Failure {
             named(target)
         )),
         Error::Api { status: 404, message, .. } if message.starts_with("namespaces ") => {
-            let context = show::word(Path::new(&target.context));
-            let namespace = show::word(Path::new(&target.istio_namespace));
+            let context = text::word(Path::new(&target.context));
+            let namespace = text::word(Path::new(&target.istio_namespace));
             failure.hint(format!("`kubectl --context {context} create namespace {namespace}`, then run this again"))
         }
         _ => failure,
@@ -207,7 +209,7 @@ fn is_creation(message: &str) -> bool {
 }
 
 fn named(target: &Target) -> String {
-    crate::live::named(&target.name, &target.context)
+    crate::fleet::observe::named(&target.name, &target.context)
 }
 
 /// Every pair of clusters of which one does not trust what the other signs, tried with the canaries.

@@ -8,12 +8,13 @@ use meshapply::next::Action;
 use meshpki::istiod::Problem;
 use serde_json::{Value, json};
 
+use super::Options;
 use super::plan::Plan;
-use crate::args::Rollout;
-use crate::clusters::{Seen, Target, place, tls};
-use crate::report::Failure;
-use crate::show::safe;
-use crate::{Io, show};
+use crate::failure::Failure;
+use crate::fleet::clusters::{Seen, Target, place, tls};
+use crate::io::Io;
+use crate::text;
+use crate::text::safe;
 
 /// How it is said.
 pub(super) struct Tell {
@@ -28,13 +29,13 @@ pub(super) struct Tell {
 }
 
 impl Tell {
-    pub(super) fn new(targets: &[Target], args: &Rollout, terminal: bool) -> Self {
+    pub(super) fn new(targets: &[Target], options: &Options, terminal: bool) -> Self {
         let names = targets.iter().map(|target| safe(&target.name).chars().count());
         let width = names.max().unwrap_or(0);
         Self {
-            json: super::is_json(args),
-            diff: args.diff,
-            live: terminal && !super::is_json(args),
+            json: options.json,
+            diff: options.diff,
+            live: terminal && !options.json,
             width,
             lines: targets
                 .iter()
@@ -79,7 +80,7 @@ impl Tell {
             let (effect, fix) = (safe(&problem.effect), safe(&problem.fix));
             let _ = writeln!(text, "  effect: {effect}\n  fix: {fix}");
         }
-        show::output(&text, io)
+        io.print(&text)
     }
 
     fn plan_text(&self, target: &Target, seen: &Seen, plan: &Plan) -> String {
@@ -139,14 +140,11 @@ impl Tell {
                 io,
             );
         }
-        show::output(
-            &format!(
-                "{}: the API server allows to {}\n",
-                safe(&target.name),
-                safe(&action_text(action))
-            ),
-            io,
-        )
+        io.print(&format!(
+            "{}: the API server allows to {}\n",
+            safe(&target.name),
+            safe(&action_text(action))
+        ))
     }
 
     /// Something happened in a cluster.
@@ -172,7 +170,7 @@ impl Tell {
         self.lines[cluster] = line.clone();
         // Progress that nobody can see is no failure.
         if !self.live {
-            let _ = writeln!(io.err, "{line}");
+            io.say(line);
             return;
         }
         let up = if self.drawn > 0 { format!("\x1b[{}A", self.drawn) } else { String::new() };
@@ -189,7 +187,7 @@ impl Tell {
             object.insert("apiVersion".to_owned(), json!("meshctl/v1"));
             object.insert("kind".to_owned(), json!("RolloutEvent"));
         }
-        show::output(&show::json_line(&value), io)
+        io.print(&text::json_line(&value))
     }
 
     /// Whether lines are JSON.

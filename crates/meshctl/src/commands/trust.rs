@@ -1,0 +1,178 @@
+//! `meshctl trust render`: what istiod of each cluster has to be told, as values for its installation.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use meshconfig::Mesh;
+use meshconfig::mesh::Cluster;
+use meshpki::federation::{Acceptance, Member, Way, acceptances, anchors};
+use meshpki::{Cert, Time, cacerts};
+use serde_json::{Value, json};
+
+use crate::args::TrustRender as Render;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::files;
+use crate::io::Io;
+use crate::spec;
+use crate::text::{safe, word};
+
+/// The certificates of a cluster's folder: its CA, the chain above it, the roots; in each form the secret may have.
+const FILES: [[&str; 3]; 2] =
+    [["ca-cert.pem", "cert-chain.pem", "root-cert.pem"], ["tls.crt", "tls.crt", "ca.crt"]];
+
+/// Runs the command.
+pub(super) fn render(args: &Render, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    let mesh = spec::mesh_of(&args.file, None, io)?;
+    if let Some(name) = args.cluster.iter().find(|name| mesh.cluster(name).is_none()) {
+        return Err(spec::unknown_cluster(&mesh, name));
+    }
+    let at = args.at.unwrap_or(io.now);
+    let told = told(&mesh, &args.dir, at, io)?;
+    let all: Vec<String> = told
+        .iter()
+        .filter(|(cluster, _)| args.cluster.is_empty() || args.cluster.contains(&cluster.name))
+        .map(|(cluster, told)| text(cluster, told))
+        .collect();
+    io.print(&all.join("---\n"))?;
+    Ok(Exit::Good)
+}
+
+/// What every cluster of the mesh has to be told.
+fn told<'m>(
+    mesh: &'m Mesh,
+    dir: &Path,
+    at: Time,
+    io: &mut Io<'_>,
+) -> Result<Vec<(&'m Cluster, Acceptance)>, Failure> {
+    let domains: BTreeSet<_> =
+        mesh.clusters().iter().map(|cluster| &cluster.trust_domain).collect();
+    let mut roots: BTreeMap<&str, Roots> = BTreeMap::new();
+    // One trust domain: there is nothing to be told, and no folder is asked for.
+    for cluster in mesh.clusters().iter().filter(|_| domains.len() > 1) {
+        roots.insert(&cluster.name, roots_of(dir, &cluster.name, at)?);
+    }
+    let members: Vec<Member<'_>> = mesh
+        .clusters()
+        .iter()
+        .map(|cluster| Member {
+            name: &cluster.name,
+            trust_domain: &cluster.trust_domain,
+            version: cluster.version,
+            roots: roots.get(cluster.name.as_str()).map_or(&[], |roots| roots.anchors.as_slice()),
+        })
+        .collect();
+    warn_of_strangers(&roots, io);
+    Ok(mesh.clusters().iter().zip(acceptances(&members)).collect())
+}
+
+/// The roots of a cluster's folder.
+struct Roots {
+    /// Those that vouch for its CA.
+    anchors: Vec<Cert>,
+    /// All its workloads trust.
+    trusted: Vec<Cert>,
+}
+
+/// Whose certificates a cluster cannot check has no identity there to accept.
+fn warn_of_strangers(roots: &BTreeMap<&str, Roots>, io: &mut Io<'_>) {
+    for (name, own) in roots {
+        let strange = |other: &Roots| !other.anchors.iter().any(|root| own.trusted.contains(root));
+        let strangers: Vec<&str> =
+            roots.iter().filter(|(_, other)| strange(other)).map(|(name, _)| *name).collect();
+        if strangers.is_empty() {
+            continue;
+        }
+        let message = format!("{name} does not trust the root of {}", strangers.join(", "));
+        let failure = Failure::new("istiod/different-roots", message)
+            .because("to accept their trust domains is not enough: proxies take the roots of caCertificates only with ISTIO_MULTIROOT_MESH=true")
+            .hint("the roots of all go into root-cert.pem of every cluster first; `meshctl check DIR` says who lacks which");
+        io.warn(&failure);
+    }
+}
+
+/// The roots of a cluster's folder; an error where none vouches for its CA.
+fn roots_of(dir: &Path, name: &str, at: Time) -> Result<Roots, Failure> {
+    let folder = dir.join(name);
+    let Some([ca, chain, roots]) = FILES.iter().find(|files| folder.join(files[0]).exists()) else {
+        return Err(Failure::new(
+            "ctl/no-cluster",
+            format!("{} has no folder `{name}` with a CA", word(dir)),
+        )
+        .hint(format!(
+            "`meshctl ca init {} -f SPEC` makes one for each cluster of the spec",
+            word(dir)
+        )));
+    };
+    let chain = certs(&folder.join(chain))?;
+    let ca_file = folder.join(ca);
+    let Some(ca) = certs(&ca_file)?.into_iter().next() else {
+        return Err(Failure::new("pki/no-certificate", "there is no certificate").in_file(&ca_file));
+    };
+    let roots_file = folder.join(roots);
+    let trusted = certs(&roots_file)?;
+    let flawed = trusted.iter().find_map(|root| Some((root, root.key().flaw()?)));
+    if let Some((root, flaw)) = flawed {
+        let what = format!("the key of `{}`", root.subject().label());
+        return Err(Failure::from(meshpki::Error::ForgeableKey { what, flaw }).in_file(&roots_file));
+    }
+    let anchors = anchors(&ca, &chain, &trusted, at);
+    if anchors.is_empty() {
+        return Err(Failure::new("pki/untrusted", "no root vouches for the CA of the cluster")
+            .in_file(&ca_file)
+            .in_file(&roots_file)
+            .hint(format!("`meshctl check {}` says why", word(&folder))));
+    }
+    Ok(Roots { anchors, trusted })
+}
+
+fn certs(path: &Path) -> Result<Vec<Cert>, Failure> {
+    let bytes = files::read_optional(path)?.unwrap_or_default();
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    cacerts::certs(&name, &bytes).map_err(|error| Failure::from(error).in_file(path))
+}
+
+/// The values of one cluster, with a word on each trust domain.
+fn text(cluster: &Cluster, told: &Acceptance) -> String {
+    let context = word(Path::new(&cluster.context));
+    let namespace = word(Path::new(&cluster.istio_namespace));
+    let mut text = format!("# cluster {}, Istio {}\n", cluster.name, cluster.version);
+    if told.way == Way::Nothing {
+        return text + "# every cluster has its trust domain: nothing has to be told\n{}\n";
+    }
+    text += &format!(
+        "# helm --kube-context {context} -n {namespace} upgrade istiod istio/istiod --version {} --reuse-values -f FILE\n\
+         # In an IstioOperator the same stands under spec.values. Lists replace those that are there.\n",
+        cluster.version
+    );
+    for (domain, until) in &told.until {
+        let until = until.map_or_else(|| "?".to_owned(), Time::date);
+        text += &safe(&format!("# accepts {domain}, whose last root ends {until}"));
+        text.push('\n');
+    }
+    text + &meshconfig::resource::yaml(&values(cluster, &told.way))
+}
+
+fn values(cluster: &Cluster, way: &Way) -> Value {
+    let domain = cluster.trust_domain.as_str();
+    match way {
+        Way::Nothing => json!({}),
+        Way::NoValidation => json!({
+            "meshConfig": {"trustDomain": domain},
+            "pilot": {"env": {"PILOT_SKIP_VALIDATE_TRUST_DOMAIN": "true"}},
+        }),
+        Way::Aliases(aliases) => {
+            let aliases: Vec<&str> = aliases.iter().map(|alias| alias.as_str()).collect();
+            json!({"meshConfig": {"trustDomain": domain, "trustDomainAliases": aliases}})
+        }
+        Way::Authorities(authorities) => {
+            let one = |authority: &meshpki::federation::Authority| {
+                let domains: Vec<&str> =
+                    authority.trust_domains.iter().map(|domain| domain.as_str()).collect();
+                json!({"pem": authority.root.to_pem(), "trustDomains": domains})
+            };
+            let all: Vec<Value> = authorities.iter().map(one).collect();
+            json!({"meshConfig": {"trustDomain": domain, "caCertificates": all}})
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What istiod makes of secrets and of clusters as they run, by the settings of each.
+
+use meshapply::proof::PodProof;
+use meshapply::state::certs;
+use meshpki::Time;
+use meshpki::istiod::{
+    self, Cluster, Given, LiveCluster, LiveIstiod, Problem, Secret, Served, Settings, Start,
+    Version, check_live, starts,
+};
+
+use super::clusters::{Seen, Target};
+
+/// What [`istiod::check`] says of these secrets, each judged by the settings of its own istiods; what is between
+/// clusters is judged by each of them.
+pub(crate) fn problems(
+    clusters: &[(&str, &Secret)],
+    settings: &[Vec<Settings>],
+    at: Time,
+) -> Vec<Problem> {
+    let all: Vec<Cluster<'_>> =
+        clusters.iter().map(|(name, secret)| Cluster { name, secret }).collect();
+    let mut kinds: Vec<&Settings> = settings.iter().flatten().collect();
+    kinds.dedup();
+    let mut problems: Vec<Problem> = Vec::new();
+    for kind in kinds {
+        let concerned = |problem: &Problem| {
+            problem.clusters.iter().any(|name| {
+                let place = clusters.iter().position(|(cluster, _)| cluster == name);
+                place.is_some_and(|i| settings[i].contains(kind))
+            })
+        };
+        for problem in istiod::check(&all, kind, at).into_iter().filter(concerned) {
+            let is_known = |p: &Problem| {
+                p.code == problem.code && p.clusters == problem.clusters && p.file == problem.file
+            };
+            if !problems.iter().any(is_known) {
+                problems.push(problem);
+            }
+        }
+    }
+    errors_first(&mut problems);
+    problems
+}
+
+/// Errors before warnings, else in the order they were found.
+pub(crate) fn errors_first(problems: &mut [Problem]) {
+    problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
+}
+
+/// A cluster as [`check_live`] takes it.
+pub(crate) fn cluster<'a>(
+    target: &'a Target,
+    seen: &'a Seen,
+    served: &[PodProof],
+    wanted: Option<&'a Secret>,
+) -> LiveCluster<'a> {
+    let given = seen.given.iter().map(|given| Given {
+        namespace: given.namespace.clone(),
+        roots: given.text.as_ref().map(|text| certs(text.as_bytes())),
+    });
+    let served =
+        served.iter().map(|pod| Served { pod: pod.pod.clone(), chain: pod.served.clone() });
+    LiveCluster {
+        name: &target.name,
+        secret: seen.observed.secret.as_ref().map(|live| &live.files),
+        wanted,
+        istiods: istiods(seen),
+        served: served.collect(),
+        given: given.collect(),
+        trust_domain: seen.mesh.trust_domain().to_owned(),
+        aliases: seen.mesh.aliases.clone(),
+        ca_domains: seen.mesh.ca_domains.clone(),
+        spec: target.spec.clone(),
+    }
+}
+
+/// Every revision of istiod.
+pub(crate) fn istiods(seen: &Seen) -> Vec<LiveIstiod> {
+    let one = |istiod: &meshapply::kube::Istiod| LiveIstiod {
+        revision: istiod.revision.clone(),
+        settings: istiod.settings.clone(),
+        skip_validation: istiod.skip_validation,
+    };
+    seen.istiods.iter().map(one).collect()
+}
+
+/// The settings of each istiod; without one, those of the newest release known.
+pub(crate) fn settings(seen: &Seen) -> Vec<Settings> {
+    if seen.istiods.is_empty() {
+        return vec![Settings::defaults(Version::NEWEST)];
+    }
+    seen.istiods.iter().map(|istiod| istiod.settings.clone()).collect()
+}
+
+/// What the istiod that likes it least does with a secret at its start.
+pub(crate) fn start(secret: &Secret, settings: &[Settings], at: Time) -> Option<(Version, Start)> {
+    let badness = |start: &Start| match start {
+        Start::Plugged { .. } => 0,
+        Start::RefusesToStart { .. } => 2,
+        _ => 1,
+    };
+    let all = settings.iter().map(|one| (one.version, starts(secret, one, at)));
+    all.max_by_key(|(_, start)| badness(start))
+}
+
+/// What [`check_live`] says before these secrets are written, without asking istiod what it serves.
+///
+/// Left out is what a push mends: a CA that is not live, roots that are not given.
+pub(crate) fn before_push(
+    targets: &[Target],
+    seen: &[Seen],
+    wanted: &[&Secret],
+    at: Time,
+) -> Vec<Problem> {
+    let all = targets.iter().zip(seen).zip(wanted);
+    let clusters: Vec<LiveCluster<'_>> =
+        all.map(|((target, seen), wanted)| cluster(target, seen, &[], Some(*wanted))).collect();
+    let mut problems = check_live(&clusters, at);
+    problems.retain(|p| !matches!(p.code, "istiod/not-live" | "istiod/roots-not-given"));
+    problems
+}
+
+/// What is wrong where a cluster is another than the spec says.
+pub(crate) fn other_than_spec(targets: &[Target], seen: &[Seen], at: Time) -> Vec<Problem> {
+    let clusters: Vec<LiveCluster<'_>> =
+        targets.iter().zip(seen).map(|(target, seen)| cluster(target, seen, &[], None)).collect();
+    let mut problems = check_live(&clusters, at);
+    problems.retain(|problem| problem.code == "istiod/spec-differs");
+    problems
+}

@@ -1,0 +1,159 @@
+//! What a cluster lacks or has not finished, as problems: no istiod, no pod of it, restarts and rollouts that are open.
+//! `status`, `check --context` and `forget` all ask here.
+
+use std::collections::BTreeMap;
+
+use meshapply::kube::OlderPod;
+use meshapply::next::{Stop, unusable};
+use meshapply::pending::Pending;
+use meshapply::proof::label;
+use meshapply::state::ca;
+use meshapply::workload::Id;
+use meshpki::istiod::{Problem, Severity};
+
+use super::observe::Found;
+use crate::fleet::clusters::Target;
+
+/// Brings in what is missing, or goes on with what a push before has begun.
+const PUSH: &str = "meshctl push <ca> --context <cluster>=<context>";
+/// kubectl in the cluster.
+const KUBECTL: &str = "kubectl --context <context>";
+
+/// Why nothing signs here: no istiod, none with pods, none that is ready, no namespace that is given roots.
+///
+/// `before_install`: Istio is still to come, so that its absence is a warning.
+pub(crate) fn absent(target: &Target, found: &Found, before_install: bool) -> Vec<Problem> {
+    let observed = &found.seen.observed;
+    let nothing_signs = "nothing signs certificates here";
+    if let Some(stop) = unusable(observed) {
+        let mut problem = error(target, "apply/no-istiod", stop.to_string());
+        problem.effect = nothing_signs.to_owned();
+        if let Stop::NoReplicas { id } = stop {
+            problem.code = "apply/no-replicas";
+            problem.fix = "scale it up".to_owned();
+            problem.next = format!("{} scale {id} --replicas 1", namespaced(&id));
+            return vec![problem];
+        }
+        if before_install {
+            problem.severity = Severity::Warning;
+        }
+        missing(target, found, problem)
+    } else if found.served.is_empty() && observed.pending().is_empty() {
+        let mut problem = error(target, "apply/unproven", "no pod of istiod is ready");
+        problem.effect = nothing_signs.to_owned();
+        problem.fix = "see why its pods do not become ready".to_owned();
+        problem.next = format!("{KUBECTL} -n <istio-namespace> get pods -l app=istiod");
+        vec![problem]
+    } else if found.seen.given.is_empty() {
+        let mut problem =
+            error(target, "istiod/roots-not-given", "istiod gives roots to no namespace");
+        problem.effect = "workloads have no root to trust".to_owned();
+        problem.fix =
+            "see which namespaces `discoverySelectors` of the mesh's configuration selects"
+                .to_owned();
+        problem.next = format!("{KUBECTL} -n <istio-namespace> get configmaps -o yaml");
+        vec![problem]
+    } else {
+        Vec::new()
+    }
+}
+
+/// No istiod: with what is there beside it, and the command that finds it or begins.
+fn missing(target: &Target, found: &Found, mut problem: Problem) -> Vec<Problem> {
+    let namespace = &target.istio_namespace;
+    problem.message = format!("there is no istiod in namespace {namespace}");
+    problem.evidence.push(format!("no deployment in {namespace} has the label app=istiod"));
+    match &found.seen.observed.secret {
+        Some(live) => {
+            let ca =
+                ca(&live.files).map_or_else(|| "no CA certificate".to_owned(), |ca| label(&ca));
+            problem.evidence.push(format!("secret cacerts has {ca}"));
+            problem.fix = "install Istio, or say where it is with `--istio-namespace`".to_owned();
+            problem.next = format!("{KUBECTL} get deployments -A -l app=istiod");
+        }
+        None => {
+            problem.message += ", and no secret cacerts";
+            if !has_namespace(target, found) {
+                problem.evidence.push(format!("there is no namespace {namespace}"));
+                problem.fix =
+                    "create the namespace, or say where Istio is with `--istio-namespace`"
+                        .to_owned();
+                problem.next = format!("{KUBECTL} create namespace <istio-namespace>");
+                return vec![problem];
+            }
+            problem.fix = "write the secret, then install Istio; or say where Istio is with `--istio-namespace`".to_owned();
+            problem.next = format!("{PUSH} --before-install");
+        }
+    }
+    vec![problem]
+}
+
+/// Whether Istio's namespace is there. Namespaces that the mesh's configuration leaves out are not seen.
+fn has_namespace(target: &Target, found: &Found) -> bool {
+    let seen = &found.seen;
+    !seen.mesh.discovery.is_empty()
+        || seen.given.iter().any(|given| given.namespace == target.istio_namespace)
+}
+
+/// Restarts that are missing and rollouts that are open, a problem for each workload.
+pub(crate) fn unfinished(target: &Target, found: &Found) -> Vec<Problem> {
+    let pending = found.seen.observed.pending();
+    let older = older(found.older.as_deref().unwrap_or_default());
+    let older = older.into_iter().filter(|(id, _)| pending.iter().all(|one| one.id() != *id));
+    let older = older.map(|(id, pods)| has_older(target, id, &pods));
+    pending.iter().map(|one| open(target, one)).chain(older).collect()
+}
+
+fn open(target: &Target, pending: &Pending) -> Problem {
+    let mut problem = error(target, "apply/unfinished", pending.to_string());
+    match pending {
+        Pending::Restart { .. } => {
+            problem.effect =
+                "it presents and trusts certificates from before the last push".to_owned();
+            problem.fix = "push again: it goes on where the push before was interrupted".to_owned();
+            problem.next = PUSH.to_owned();
+        }
+        Pending::Stuck { id, .. } => {
+            problem.code = "apply/stuck";
+            problem.fix = "see why its pods do not come up".to_owned();
+            problem.next = format!("{} describe {id}", namespaced(id));
+        }
+        _ => {
+            let id = pending.id();
+            problem.fix = "wait for it".to_owned();
+            problem.next = format!("{} rollout status {id}", namespaced(id));
+        }
+    }
+    problem
+}
+
+fn older(pods: &[OlderPod]) -> BTreeMap<&Id, Vec<&OlderPod>> {
+    let mut all: BTreeMap<&Id, Vec<&OlderPod>> = BTreeMap::new();
+    for pod in pods {
+        all.entry(&pod.id).or_default().push(pod);
+    }
+    all
+}
+
+fn has_older(target: &Target, id: &Id, pods: &[&OlderPod]) -> Problem {
+    let message = format!("{id} in {} has pods from before the roots changed", id.namespace);
+    let mut problem = error(target, "apply/unfinished", message);
+    let line = |pod: &&OlderPod| {
+        format!("pod {} started {}, the roots changed {}", pod.pod, pod.started, pod.changed)
+    };
+    problem.evidence = pods.iter().map(line).collect();
+    problem.effect = "they may present and trust certificates from before".to_owned();
+    problem.fix = "restart it".to_owned();
+    problem.next = format!("{} rollout restart {id}", namespaced(id));
+    problem
+}
+
+fn namespaced(id: &Id) -> String {
+    let namespace = crate::text::word(std::path::Path::new(&id.namespace));
+    format!("{KUBECTL} -n {namespace}")
+}
+
+/// An error about one cluster, yet without a fix.
+pub(crate) fn error(target: &Target, code: &'static str, message: impl Into<String>) -> Problem {
+    Problem::new(code, Severity::Error, vec![target.name.clone()], message)
+}
