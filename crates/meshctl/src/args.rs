@@ -196,7 +196,7 @@ pub struct Passphrase {
 /// Patience with another run in the same folder.
 #[derive(Debug, Default, Clone, Copy, Args)]
 pub struct Wait {
-    /// Wait while another meshctl is at work in the folder, at most this long; without TIME until it has ended.
+    /// Wait while another meshctl is using the folder, at most this long; without TIME until it has ended.
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, value_parser = duration)]
     #[allow(clippy::option_option, reason = "absent, without and with a time")]
     pub wait: Option<Option<i64>>,

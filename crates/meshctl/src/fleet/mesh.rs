@@ -1,4 +1,4 @@
-//! What the spec says next to what clusters have: reached, looked at, compared.
+//! The spec compared with what clusters have.
 
 pub(crate) mod ahead;
 pub(crate) mod answers;
@@ -27,7 +27,7 @@ pub(crate) struct Ask {
     pub(crate) way: Way,
 }
 
-/// Reads the contexts and runs their credential plugins; nothing is asked of a server yet.
+/// Reads the contexts and runs their credential plugins; no server is contacted yet.
 pub(crate) async fn targets(
     ask: &Ask,
     named: Vec<Named>,
@@ -43,7 +43,7 @@ pub(crate) async fn targets(
     reach(named, &ask.way, options, io).await
 }
 
-/// Asks every cluster at the same time; one that does not answer is a failure of all.
+/// Asks every cluster at the same time; if one does not answer, all fail.
 pub(crate) async fn ask_all<'t, T, F>(
     targets: &'t [Target],
     ask: impl Fn(&'t Target) -> F,

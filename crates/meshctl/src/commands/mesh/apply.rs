@@ -108,7 +108,7 @@ fn unfinished(plan: &Plan, Stopped { failure, written, missing, .. }: &Stopped) 
             written + missing.len()
         ))
         .because(format!("not done: {}", names.join(", ")))
-        .hint("run the same command again: it goes on where it was")
+        .hint("run the same command again: it continues where it stopped")
 }
 
 /// Says how it ended; fields that others own may have stayed.
