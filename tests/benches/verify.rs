@@ -158,7 +158,7 @@ fn run(command: &mut Command, dir: &Path) {
     assert!(command.status().expect("a process").success());
 }
 
-/// The release binary beside this benchmark, built when it is not there.
+/// The release binary next to this benchmark, built if it is missing.
 fn meshctl() -> PathBuf {
     let build = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--release", "-p", "meshctl"])

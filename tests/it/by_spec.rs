@@ -43,7 +43,7 @@ fn ca_init() {
     // One cluster was asked for: the next step is its alone.
     let one = shell.run("ca init @/one -f @/mesh.yaml --cluster west --plain-root-key");
     assert!(one.err.contains("/mesh.yaml --context west\n"), "{}", one.err);
-    // A trust domain that changed since is told; the intermediate stays.
+    // A trust domain that has changed since is reported; the intermediate stays.
     fs::write(shell.scratch.join("mesh.yaml"), SPEC.replace("west.example", "west.test"))
         .expect("a spec");
     let kept = shell.run("ca init @/ca -f @/mesh.yaml --cluster west");
@@ -76,7 +76,7 @@ fn ca_init() {
     );
 }
 
-/// What a command says before it has reached anybody tells which contexts it takes.
+/// Before it has reached a cluster, a command says which contexts it uses.
 #[test]
 fn contexts() {
     let shell = shell();
@@ -110,7 +110,7 @@ fn contexts() {
     check("status -f @/bad.yaml", 1, "bad.yaml:4");
 }
 
-/// What each istiod is told so that all accept each other, in the form its release looks at.
+/// The settings of each istiod with which all accept each other, in the form its release reads.
 #[test]
 fn trust_render() {
     let shell = shell();

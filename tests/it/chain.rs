@@ -1,4 +1,4 @@
-//! `meshctl ca chain`: any pile becomes one chain, and what is left out is named.
+//! `meshctl ca chain`: certificates in any order become one chain, and what is left out is named.
 
 use tests::Shell;
 use tests::authority::{Authority, name};
@@ -59,7 +59,7 @@ fn any_order_gives_the_same_bytes() {
     );
     assert_eq!(shell.scratch.read("chain.pem"), wanted);
     assert_eq!(shell.scratch.entries("")["chain.pem"].mode, 0o644);
-    // A chain that is there is replaced: it is no key.
+    // An existing chain is replaced: it is not a key.
     shell.good("ca chain @/leaf.pem --out @/chain.pem");
     assert_eq!(shell.scratch.read("chain.pem"), leaf.cert.to_pem());
 }

@@ -100,7 +100,7 @@ fn the_two_sides_meet() {
     assert_eq!(shell.scratch.entries("side"), before);
 }
 
-/// The certificate comes to its place last: without it the run before was cut off, and this one goes on.
+/// The certificate is put in place last: if it is missing, the previous run was interrupted, and this one continues.
 #[test]
 fn a_run_that_was_cut_off_can_be_repeated() {
     let shell = shell();

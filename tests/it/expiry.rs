@@ -47,7 +47,7 @@ fn expiry(folder: &TempDir, args: &[&str]) -> Answer {
     Answer { out: short(&answer.out), err: short(&answer.err), exit: answer.exit }
 }
 
-/// Two clusters below a root, with everything that is to be left out beside it.
+/// Two clusters under a root, next to everything that must be skipped.
 fn tree() -> (TempDir, [Cert; 4]) {
     let folder = TempDir::new().unwrap();
     let [root, east, west] = [cert("Root", 900), cert("East", 12), cert("West", -3)];

@@ -66,7 +66,7 @@ fn a_run_waits_for_another() {
         assert_eq!(status, Some(1), "{command}: {said}");
         assert!(said.contains("waiting for another meshctl"), "{command}: {said}");
         assert!(said.contains("error[ctl/busy]"), "{command}: {said}");
-        // Another has ended: then it goes on.
+        // The other run has ended: this one continues.
         let mut waiting = start(&scratch, &format!("{command} --wait"));
         assert!(first_line(&mut waiting).contains("waiting for another meshctl that is using ca"));
         drop(other);
@@ -151,7 +151,7 @@ fn names_that_differ_in_case_only() {
     check("East", &format!("{init} east2"), &[]);
 }
 
-/// Two folders made where case counts, before names were compared: both go on working.
+/// Two folders whose names differ only in case, made before names were compared: both keep working.
 #[test]
 fn names_that_are_there_already_are_taken() {
     let shell = Shell::new();
@@ -248,7 +248,7 @@ fn a_root_swapped_under_clusters_is_refused() {
     }
 }
 
-/// A root of the same name with another key, one cluster of many, and what is no mismatch.
+/// A root of the same name with another key, one cluster of many, and cases that are not a mismatch.
 #[test]
 fn roots_are_told_apart_by_signature() {
     let shell = Shell::new();
@@ -264,11 +264,11 @@ fn roots_are_told_apart_by_signature() {
     fine.write_set(&shell.scratch, "ca/fine", &[&root.cert], &[&root.cert]);
     let deep = below("CN=Deep", &between);
     deep.write_set(&shell.scratch, "ca/deep", &[&between.cert, &root.cert], &[&root.cert]);
-    // Folders without a CA: a CSR that waits, and what is no cluster's.
+    // Folders without a CA: a CSR that is not signed yet, and a folder that does not belong to a cluster.
     shell.good("ca csr @/ca --cluster waiting");
     shell.scratch.write("ca/notes/a.txt", "a");
     shell.good("ca init @/ca --cluster a");
-    // Its end is no mismatch.
+    // A different end is not a mismatch.
     shell.good("ca init @/ca --cluster b --at 2028-06-01");
     let swapped = below("CN=Swapped", &same_name);
     swapped.write_set(&shell.scratch, "ca/z", &[&same_name.cert], &[&same_name.cert]);
@@ -278,13 +278,13 @@ fn roots_are_told_apart_by_signature() {
         "ca init @/ca --cluster c",
         &["`z` is under another root", "`Root`", &ours[..23], &theirs[..23]],
     );
-    // Damaged, it is said, and stands in nobody's way.
+    // A damaged certificate is reported and blocks nothing.
     shell.scratch.write("ca/z/ca-cert.pem", "-----BEGIN CERTIFICATE-----\n");
     ended(&shell.run("ca init @/ca --cluster c"), 0, &["warning[pki/pem]", "ca/z"]);
     assert!(Path::new(&shell.scratch.join("ca/c/ca-cert.pem")).exists());
 }
 
-/// What is said of passphrases where nobody can be asked.
+/// Messages about passphrases if there is no terminal to ask on.
 #[test]
 fn passphrases_are_judged() {
     let mut shell = Shell::new();

@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use tests::Shell;
 use tests::cli::ended;
 
-/// A CA with a set that was replaced, beside which there were a root's key and a note.
+/// A CA with a set that was replaced, next to a root's key and a note.
 fn renewed() -> Shell {
     let shell = Shell::new();
     shell.good("ca init @/ca --cluster east,west --plain-root-key");
@@ -42,7 +42,7 @@ fn only_what_a_way_back_uses_is_kept() {
     let mut expect: Vec<String> = set("east").chain(set("west")).collect();
     expect.sort();
     assert_eq!(found, expect);
-    // What is the user's own went on to the new set.
+    // The user's own file moved to the new set.
     assert_eq!(shell.scratch.read("ca/east/note.txt"), "ours");
     assert_eq!(shell.scratch.read("ca/east/root-key.pem"), "a root's key");
 }
@@ -66,7 +66,7 @@ fn a_folder() {
         &["nothing has been kept for longer"],
     );
     assert_eq!(shell.scratch.entries("ca"), before);
-    // A folder in a set, a link to elsewhere, and a file beside the sets are nobody's to remove.
+    // A folder in a set, a link to another place, and a file next to the sets are not removed.
     let east = shell.scratch.entries("ca/previous");
     let east = east.keys().find(|name| name.starts_with("east-")).expect("a set").clone();
     shell.scratch.write(&format!("ca/previous/{east}mine/file"), "mine");

@@ -1,4 +1,4 @@
-//! Keys everybody can sign with, CSRs nobody should sign: forged here as an attacker would, refused everywhere.
+//! Keys with which anyone can sign, CSRs that no one should sign: forged here as an attacker would, refused everywhere.
 //!
 //! `fixtures/hostile-rsa.txt` was made once with Python's integers: two random primes, and everything that is not.
 
@@ -15,7 +15,7 @@ use meshpki::{Cert, KeyType, PublicKey, Signer, oid, pem};
 
 const RSA_SHA256: &[u8] = oid::RSA_SHA256;
 
-/// A key nobody has the private half of, and a way to sign with it all the same.
+/// A key whose private half is unknown, and a way to sign with it anyway.
 struct Forger {
     name: &'static str,
     spki: Vec<u8>,
@@ -174,7 +174,7 @@ fn a_ca_without_a_private_key_is_refused_by_all_but_verifiers() {
         }
         let ran = shell.run(&format!("check @/{dir}"));
         ended(&ran, 2, &["istiod/forgeable-key", "the key of `Root`", "protects nothing"]);
-        // As a second root beside a sound one it is as bad.
+        // As a second root next to a sound one, it is just as bad.
         let sound = Authority::root(KeyType::EcdsaP256, "CN=Sound", |_| {});
         sound.write_root(&shell.scratch, "sound");
         shell.good("ca init @/sound --cluster east");
@@ -188,7 +188,7 @@ fn a_ca_without_a_private_key_is_refused_by_all_but_verifiers() {
     }
 }
 
-/// A CSR of any shape; one that nobody can sign has some bytes for a signature.
+/// A CSR of any shape; if no one can sign it, its signature is arbitrary bytes.
 fn csr(subject: &[u8], spki: &[u8], attributes: &[u8], signer: &dyn Signer) -> Vec<u8> {
     let info = sequence(&[&integer(&[0]), subject, spki, &tlv(0xa0, attributes)]);
     let algorithm = signer.public_key().signature_algorithm().unwrap();

@@ -765,7 +765,7 @@ fn names_do_not_steer_a_terminal() {
         For more information, try '--help'.
     "#,
     );
-    // One that somebody else made is shown.
+    // A root that someone else created is shown.
     let root = Authority::root(KeyType::EcdsaP256, "CN=Root", |_| {});
     let common_name = "a\u{1b}[31m\u{202e}b".as_bytes();
     let name = tests::forge::name(&[(meshpki::oid::COMMON_NAME, der::UTF8_STRING, common_name)]);

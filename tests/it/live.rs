@@ -6,7 +6,7 @@ use tests::mesh::{Mesh, SOON};
 use tests::rig::{Cluster, Hold, Istio, Kind};
 use tests::schema;
 
-/// A kubeconfig whose server nobody is.
+/// A kubeconfig whose server does not exist.
 const NOBODY: &str = r#"{"apiVersion": "v1", "kind": "Config",
 "clusters": [{"name": "none", "cluster": {"server": "https://127.0.0.1:9"}}],
 "users": [{"name": "none", "user": {}}],
@@ -219,7 +219,7 @@ fn two_clusters() {
         0,
         &["about to be written", "0 errors, 0 warnings"],
     );
-    // West gets a root of its own, as if somebody had followed the docs there.
+    // West gets its own root, as if someone had followed the docs there.
     mesh.shell.good("ca init @/other --cluster west --plain-root-key");
     let planned =
         asked.check("check @/other --context east,west", 2, &["error[istiod/root-replaced]: west"]);
@@ -247,7 +247,7 @@ fn two_clusters() {
     let expect =
         [("east<-east", true), ("east<-west", false), ("west<-east", false), ("west<-west", true)];
     assert_eq!(trust(&bad), expect.map(|(pair, trusted)| (pair.to_owned(), Some(trusted))));
-    // One that cannot be asked hides nobody.
+    // A cluster that cannot be reached does not hide the others.
     mesh.write_kubeconfig(
         "half",
         &[mesh.clusters[0].kubeconfig(), west.kubeconfig_for("nobody", &[])],
@@ -259,7 +259,7 @@ fn two_clusters() {
     }
 }
 
-/// A self-signed istiod; the secret made with kubectl beside it, which it does not look at; a restart.
+/// A self-signed istiod; a secret created with kubectl, which it does not read; a restart.
 #[test]
 fn a_secret_istiod_does_not_know() {
     let Some(mut mesh) = Mesh::with_istio(&["east"], &Istio::default()) else { return };
@@ -325,7 +325,7 @@ fn a_secret_istiod_does_not_know() {
     assert_eq!(mesh.written(0), written, "nothing is written");
 }
 
-/// Failure mode 9: one root, two trust domains, and who accepts whose identities.
+/// One root, two trust domains, and which cluster accepts whose identities.
 #[test]
 fn trust_domains() {
     let Some(mesh) = Mesh::start(&["east", "west"]) else { return };
@@ -456,7 +456,7 @@ fn nothing_there() {
     asked.check("check --context east", 2, &[none, secret[0], next]);
     asked.check("status @/ca --context east", 2, &["has the same", none, secret[1], next]);
     asked.check("status @/ca --context east --before-install", 0, &[to_come]);
-    // Unchanged, and still nobody to use it: a dry run says what the run would.
+    // Unchanged, and there is still no istiod to use it: a dry run says what a run would.
     for dry in ["", " --dry-run client"] {
         let ran = mesh.run(&format!("push @/ca --context east --yes{dry}"));
         ended(&ran, 2, &["error[apply/no-istiod]"]);
@@ -478,7 +478,7 @@ fn nothing_there() {
     asked.check("status @/ca --context east", 0, &["[ok]   east", "0 errors, 0 warnings"]);
 }
 
-/// Restarts that are open are told as what they are, counted, and ended by the command that is given.
+/// Unfinished restarts are reported as such, counted, and finished by the suggested command.
 #[test]
 fn a_push_that_was_interrupted() {
     let Some(mesh) = Mesh::with_istio(&["east"], &Istio::default()) else { return };

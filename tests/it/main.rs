@@ -14,6 +14,7 @@ mod fixtures;
 mod folder;
 mod forget;
 mod fuzz;
+mod help;
 mod hostile;
 mod init;
 mod inspect;

@@ -1,4 +1,4 @@
-//! `meshctl mesh`: whole answers, and every `config/...` code as it is told.
+//! `meshctl mesh`: whole outputs, and every `config/...` code with its message.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -34,7 +34,7 @@ const SERVICES: &str = "services:
 
 #[test]
 fn render_one_cluster() {
-    let shell = shell("seed2-current");
+    let shell = shell("bookinfo-current");
     shell.check(
         "mesh render -f @/mesh.yaml --cluster cluster2",
         r#"
@@ -94,7 +94,7 @@ fn render_one_cluster() {
 
 #[test]
 fn render_for_another_release() {
-    let shell = shell("seed2-current");
+    let shell = shell("bookinfo-current");
     let text = shell.good("mesh render -f @/mesh.yaml --istio 1.6.4");
     assert!(
         text.contains("kind: EnvoyFilter") && text.contains("v1alpha3") && !text.contains("sni:"),
@@ -107,7 +107,7 @@ fn render_for_another_release() {
 
 #[test]
 fn render_to_folders() {
-    let shell = shell("seed2-current");
+    let shell = shell("bookinfo-current");
     let dir = shell.scratch.path();
     shell.check(
         "mesh render -f @/mesh.yaml -o @/out",
@@ -125,7 +125,7 @@ fn render_to_folders() {
         @/out: 0 written, 3 unchanged, 0 removed
     "#,
     );
-    // A file of somebody else's stays; what is not needed any more goes.
+    // Someone else's file stays; files that are no longer needed are removed.
     write(&shell, "out/cluster1/mine.yaml", "mine");
     let text = fs::read_to_string(dir.join("mesh.yaml")).unwrap();
     let (head, _) = text.split_once("services:").unwrap();
@@ -142,7 +142,7 @@ fn render_to_folders() {
     assert!(dir.join("out/cluster1/mine.yaml").exists());
     assert!(!dir.join("out/cluster1/default.reviews.yaml").exists());
     assert!(!dir.join("out/cluster2").exists(), "an empty folder goes too");
-    // One that stands where a file would go is not overwritten.
+    // A file that is in the way is not overwritten.
     write(&shell, "out/cluster1/default.reviews.yaml", "mine");
     write(&shell, "mesh.yaml", &text);
     shell.check(
@@ -160,7 +160,7 @@ fn render_to_folders() {
 
 #[test]
 fn explain_graph_and_lint() {
-    let shell = shell("seed2-1.6");
+    let shell = shell("bookinfo-1.6");
     shell.check(
         "mesh explain reviews -f @/mesh.yaml --from cluster1",
         r#"
@@ -429,7 +429,7 @@ spec:
 
 #[test]
 fn dns_edits() {
-    let shell = shell("seed2-1.6");
+    let shell = shell("bookinfo-1.6");
     write(&shell, "Corefile", ".:53 {\n    errors\n    forward . /etc/resolv.conf\n}\n");
     shell.check(
         "mesh dns -f @/mesh.yaml --cluster cluster1 @/Corefile",
@@ -467,7 +467,7 @@ fn dns_edits() {
         wrote @/mesh.lock: 1 addresses
     "#,
     );
-    // A Corefile says itself that its CoreDNS is an old one; a cluster that calls nobody gets nothing.
+    // A Corefile shows that its CoreDNS is an old one; a cluster that calls no remote service gets nothing.
     let way = "istioVersion: 1.6.4\n  dns: {way: istio-coredns, address: 10.0.0.9}";
     write(&shell, "mesh.yaml", &text.replace("istioVersion: 1.6.4", way));
     write(&shell, "Corefile", ".:53 {\n    proxy . /etc/resolv.conf\n}\n");
@@ -523,7 +523,7 @@ fn every_code() {
     "#,
     );
     tell(&shell);
-    // All that is wrong is told at once.
+    // All errors are reported together.
     let head = spec("- {name: b, istioVersion: 1.5.0}\n");
     let many = head.replace(
         "kind: Mesh\n",

@@ -239,7 +239,7 @@ fn rights_that_differ() {
     ] {
         assert!(all.contains(&rule.to_owned()), "{rule}: {all:?}");
     }
-    // It says who they make whom.
+    // It says which service accounts their holder can act as.
     assert!(
         rights.starts_with("# The rights of `meshctl mesh discover`, `diff` and `apply`"),
         "{rights}"

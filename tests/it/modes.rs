@@ -1,4 +1,4 @@
-//! The failure modes of a `cacerts` secret, fed to a real istiod: what `meshpki::istiod` says it does is what it does.
+//! Faults of a `cacerts` secret, fed to a real istiod: it does what `meshpki::istiod` predicts.
 //!
 //! Modes by the table of `docs/errors.md`'s section on istiod; the release is the rig's, 1.30.
 
@@ -110,7 +110,7 @@ fn at_the_start() -> Vec<Case> {
     vec![
         (1, "no certificate", without(files(), "ca-cert.pem")),
         (1, "no key", without(files(), "ca-key.pem")),
-        (1, "no chain, as seed 1 has it", without(files(), "cert-chain.pem")),
+        (1, "no chain", without(files(), "cert-chain.pem")),
         (1, "no roots", without(files(), "root-cert.pem")),
         (1, "an empty key", with(files(), "ca-key.pem", "")),
         (2, "issued by another root", good.files(&[&other])),

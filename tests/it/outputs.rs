@@ -10,7 +10,7 @@ use tests::cli::ended;
 
 use meshpki::{KeyType, pem};
 
-/// Files nobody may lose, by what they are.
+/// Files that must never be lost, by what they are.
 fn precious(root: &Authority) -> Vec<(&'static str, Vec<u8>)> {
     let pkcs8 = |kind| pem::decode(key(kind).to_pem().as_bytes()).remove(0).unwrap().der.clone();
     let plain = key(KeyType::EcdsaP256).to_pem().as_bytes().to_vec();

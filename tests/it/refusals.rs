@@ -1,4 +1,4 @@
-//! Every refusal and every warning, with the words it is told in; and that no code is without them.
+//! Every refusal and every warning with its message; and that every code has one.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,7 +12,7 @@ use meshpki::{KeyType, Profile};
 
 const KIND: KeyType = KeyType::EcdsaP256;
 
-/// A root after `change` in `ca`, and the CSR of `east` beside it.
+/// A root after `change` in `ca`, and next to it the CSR of `east`.
 fn under(change: impl FnOnce(&mut Profile)) -> (Shell, Authority) {
     let shell = Shell::new();
     let root = Authority::root(KIND, "O=Mesh, CN=Root", change);
@@ -328,14 +328,14 @@ fn names_and_words_that_cannot_be_used() {
     shell.check("ca init @/ca --cluster east --root-validity 10", r#"
         exit 64
         --- stderr
-        error: invalid value '10' for '--root-validity <TIME>': a length of time is wanted, such as 3650d, 10y, 42720h or 90m
+        error: invalid value '10' for '--root-validity <TIME>': expected a duration, such as 3650d, 10y, 42720h or 90m
 
         For more information, try '--help'.
     "#);
     shell.check("ca init @/ca --cluster east --at yesterday", r#"
         exit 64
         --- stderr
-        error: invalid value 'yesterday' for '--at <RFC3339>': a time is wanted, such as 2026-11-21T07:00:00Z or 2026-11-21
+        error: invalid value 'yesterday' for '--at <RFC3339>': expected a time, such as 2026-11-21T07:00:00Z or 2026-11-21
 
         For more information, try '--help'.
     "#);

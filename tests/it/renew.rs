@@ -20,7 +20,7 @@ fn ca(shell: &Shell, folder: &str) -> Cert {
 #[test]
 fn one_cluster_is_renewed_and_nothing_else_touched() {
     let shell = shell("--trust-domain cluster.local --cluster-validity 90d");
-    // What somebody put beside the set moves along.
+    // Files that a user put next to the set move along.
     shell.scratch.write("ca/east/ca.csr", "their CSR");
     let (before, old) = (shell.scratch.entries("ca"), ca(&shell, "ca/east"));
     shell.check(
@@ -168,7 +168,7 @@ fn only_what_is_due() {
         the old set of west is in @/ca/previous/west-[id]
     "#,
     );
-    // After its end it is renewed all the same: that is when it matters most.
+    // An expired certificate is renewed too: that is when it matters most.
     shell.check(
         "ca renew @/ca --cluster east --at 2028-01-01 --key-type ecdsa-p384 --validity 1y",
         r#"

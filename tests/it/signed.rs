@@ -1,4 +1,4 @@
-//! What `ca sign` shows before it signs, whom it asks, and what it takes for one CSR.
+//! What `ca sign` shows before it signs, when it asks, and what it accepts as one CSR.
 
 use tests::Shell;
 use tests::authority::{Authority, csr, key};
@@ -50,7 +50,7 @@ fn who_cannot_be_asked_sees_it_and_has_to_say_yes() {
     assert!(!shell.scratch.join("west").exists());
     let ran = shell.run(&format!("{SIGN} --yes"));
     ended(&ran, 0, &["to be signed:", "Mesh CA west", "signed by Mesh Root"]);
-    // A CSR from standard input leaves nobody to answer, terminal or not.
+    // With the CSR on standard input, no question can be answered, terminal or not.
     let (mut shell, _) = self::shell();
     shell.can_ask = true;
     shell.stdin = shell.scratch.read("west.csr").into_bytes();
@@ -146,7 +146,7 @@ fn a_subject_or_a_key_that_is_there_already_is_said() {
             &["warning[ctl/key-taken]: north already has"],
         );
     }
-    // The folder it goes to is its own, and one beside it counts without --ca as well.
+    // The folder it goes to is its own, and one next to it counts without --ca as well.
     let quiet = shell.run(SIGN.replace("--out @/west", "--yes --out @/ca/west").as_str());
     ended(&quiet, 0, &[]);
     assert!(!quiet.err.contains("warning["), "{}", quiet.err);

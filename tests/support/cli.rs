@@ -1,4 +1,4 @@
-//! Runs `meshctl` in this process, and compares all it says with the text that stands in the test.
+//! Runs `meshctl` in this process, and compares its whole output with the text in the test.
 //!
 //! `MESH_UPDATE=1 cargo test -p tests` writes what it says now into the tests.
 

@@ -35,7 +35,7 @@ impl Layer {
     }
 }
 
-use Layer::{One, Together};
+use Layer::{Apart, One, Together};
 
 /// Every crate that has an order.
 pub const ORDERS: &[Order] = &[
@@ -80,6 +80,25 @@ pub const ORDERS: &[Order] = &[
             Together(&["converge", "forget", "waves", "mesh"]),
             One("istio_ca"),
             One("kube"),
+        ],
+    },
+    Order {
+        name: "meshctl",
+        layers: &[
+            Together(&["exit", "interrupt"]),
+            One("text"),
+            One("failure"),
+            One("terminal"),
+            One("io"),
+            One("files"),
+            One("args"),
+            Together(&["authority", "spec"]),
+            One("hints"),
+            One("fleet"),
+            One("rollout"),
+            One("commands::options"),
+            Apart(&["commands::*"]),
+            One("commands"),
         ],
     },
 ];
@@ -315,7 +334,7 @@ mod tests {
 
     const ORDER: Order = Order {
         name: "made-up",
-        layers: &[One("low"), Together(&["left", "right"]), Layer::Apart(&["commands::*"])],
+        layers: &[One("low"), Together(&["left", "right"]), Apart(&["commands::*"])],
     };
 
     #[track_caller]

@@ -379,7 +379,7 @@ const CASES: &[Case] = &[
     },
 ];
 
-/// An extension under an OID of nobody.
+/// An extension with an unassigned OID.
 fn extension(critical: bool) -> meshpki::cert::RawExtension {
     let oid = vec![0x2a, 3, 4, 5];
     meshpki::cert::RawExtension { oid, critical, value: vec![5, 0] }

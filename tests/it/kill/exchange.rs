@@ -68,7 +68,7 @@ fn made() -> Scratch {
     let mut init = Command::new(MESHCTL);
     init.args(args).current_dir(scratch.path()).stdin(Stdio::null());
     assert!(init.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success());
-    // What somebody put beside the set moves along.
+    // Files that a user put next to the set move along.
     scratch.write("made/east/notes/today.txt", "notes");
     scratch.write("made/east/ca.csr", "their CSR");
     scratch
@@ -166,7 +166,7 @@ fn check(disk: &Disk, step: &str, count: usize) -> bool {
     killed
 }
 
-/// `after/ca` as the folder `ca` of a scratch, without what is no set.
+/// `after/ca` as the folder `ca` of a scratch folder, reduced to its sets.
 fn after(scratch: &Scratch) -> Scratch {
     let after = Scratch::new();
     let copied =

@@ -75,7 +75,7 @@ fn writes_are_sent_again_where_that_does_no_harm() {
         let secret = api.object(SECRET).expect("a secret");
         assert_eq!(secret["metadata"]["labels"]["app.kubernetes.io/managed-by"], "meshctl");
     }
-    // A write for one version is not repeated when somebody was faster: it is looked at again first.
+    // A write to one version is not repeated if another client was faster: the object is read again first.
     let api = Api::start(move |asked| {
         let is_first = asked.method == "PATCH" && asked.path == SECRET && asked.before == 0;
         is_first.then(|| Answer::refusal(409, "Conflict", "the object has been modified"))

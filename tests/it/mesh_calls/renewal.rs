@@ -1,4 +1,4 @@
-//! CAs are renewed and calls go on.
+//! CAs are renewed while calls continue.
 
 use k8s_openapi::ByteString;
 use serde_json::Value;

@@ -82,7 +82,7 @@ fn certs(data: &[u8]) -> Vec<Cert> {
     blocks.filter_map(|block| Cert::from_der(&block.der).ok()).collect()
 }
 
-/// A pile becomes a chain: every certificate is in one place of the answer, and each link was signed by the next.
+/// Sorts certificates into a chain: each is in one place of the answer, and each link was signed by the next.
 pub(super) fn chain(data: &[u8]) {
     let pile = certs(data);
     let leaf = pile.get(data.len() % pile.len().max(1));

@@ -107,7 +107,7 @@ fn stamp(random: &mut Random) -> Stamp {
     Stamp { serial, not_before }
 }
 
-/// Mostly a profile somebody would use; every field can be odd.
+/// Mostly a realistic profile; every field can be odd.
 fn profile(random: &mut Random, root: bool) -> Profile {
     let subject = subject(random);
     let mut profile = match random.below(3) {

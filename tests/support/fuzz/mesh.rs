@@ -65,7 +65,7 @@ pub fn mesh_config(data: &[u8]) {
     assert_eq!(config.trust_domain.as_deref().unwrap_or("cluster.local"), config.trust_domain());
 }
 
-/// What is put into a cluster's DNS is taken out again, and every other byte stays.
+/// What is added to a cluster's DNS can be removed again, and every other byte stays.
 ///
 /// # Panics
 /// When a promise is broken.

@@ -96,7 +96,7 @@ impl Cluster {
             let completed = control_plane.complete(binaries, folder.path(), &pki, &client);
             match runtime.block_on(completed) {
                 Ok(()) => {}
-                // Somebody else took a port in between.
+                // Another process took a port in between.
                 Err(why) if tries < 3 && why.contains("address already in use") => continue,
                 Err(why) => panic!("{name}: {why}"),
             }
@@ -192,7 +192,7 @@ impl Cluster {
     /// Installs Istio. What is there already is brought to what is asked for.
     ///
     /// # Panics
-    /// When something is refused or, unless told not to wait, is not rolled out in time.
+    /// If something is refused or, unless `options` say not to wait, is not rolled out in time.
     pub fn install_istio(&self, options: &Istio) {
         self.apply_object(&istio::namespace("istio-system"));
         for revision in &options.revisions {
@@ -254,7 +254,7 @@ impl Cluster {
         self.kubelet.sync_every(period);
     }
 
-    /// Kills the apiserver (SIGKILL). What runs goes on running.
+    /// Kills the apiserver (SIGKILL). What runs keeps running.
     pub fn kill_apiserver(&mut self) {
         self.control_plane.kill_apiserver();
     }
@@ -315,7 +315,7 @@ impl Cluster {
     }
 }
 
-/// A kubeconfig of somebody with a client certificate.
+/// A kubeconfig of a user with a client certificate.
 fn write_user(pki: &Pki, path: &Path, context: &str, port: u16, user: &str, groups: &[&str]) {
     let identity = pki.client(user, groups);
     let user = kubeconfig::certificate_user(&identity.cert_pem, &identity.key_pem);
@@ -340,7 +340,7 @@ fn sweep() {
             let name = entry.file_name().to_string_lossy().into_owned();
             let pid = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
             if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
-                // It may be somebody else's.
+                // It may belong to another user.
                 let _ = std::fs::remove_dir_all(entry.path());
             }
         }

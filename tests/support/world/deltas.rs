@@ -1,4 +1,4 @@
-//! CRLs that look like an answer and are none: deltas, with their base or alone, two algorithms, odd scopes.
+//! CRLs that look like an answer but give none: deltas, with their base or alone, two algorithms, odd scopes.
 
 use meshpki::der::{self, tlv};
 use meshpki::oid;
@@ -53,7 +53,7 @@ fn numbers(random: &mut Random) -> Vec<Extension> {
     all
 }
 
-/// Another algorithm inside or beside the signed bytes, or the same in another form.
+/// A different algorithm inside or next to the signed bytes, or the same in another form.
 fn algorithms(random: &mut Random, plan: &mut CrlPlan) {
     let null = tlv(der::NULL, &[]);
     let same = if plan.signer < KEYS.len() { Some(algorithm(plan.signer, plan.rsa)) } else { None };

@@ -14,49 +14,49 @@ pub use live::{Apply, Contexts, Diff, Discover};
 /// `meshctl mesh ...`.
 #[derive(Debug, Subcommand)]
 pub enum Mesh {
-    /// Write every Istio resource the clusters need for calls between them.
+    /// Generate the Istio resources for calls between clusters.
     Render(Render),
-    /// Tell what istiod would refuse or silently ignore; exit status 2 when there is an error.
+    /// Report what istiod would reject or silently ignore.
     Lint(Lint),
-    /// Draw who calls whom through which gateway.
+    /// Draw which clusters call which services through which gateways.
     Graph(Graph),
-    /// Show the hops of a call from the DNS name to the pod, and the resource that does each.
+    /// Show each hop of a call and the resource behind it.
     Explain(Explain),
-    /// Make a spec of Service Mesh Hub's TrafficPolicy and VirtualMesh resources.
+    /// Convert Service Mesh Hub resources into a spec.
     Import(Import),
-    /// Show the address of each remote service, and keep them in the lock file.
+    /// List and record the addresses of remote services.
     Addresses(Addresses),
-    /// Put what clusters have into the spec: clusters, gateways, services; nothing you wrote is changed.
+    /// Create or extend the spec from what clusters have.
     Discover(Discover),
-    /// Show how clusters differ from the spec; exit status 2 when they do.
+    /// Show how the clusters differ from the spec.
     Diff(Diff),
-    /// Bring the clusters to what the spec says, in an order that never sends calls to what is not there.
+    /// Bring the clusters in line with the spec, without breaking calls.
     Apply(Apply),
-    /// Edit a file with a cluster's Corefile so that remote names are answered; the result goes to standard output.
+    /// Add remote names to a Corefile.
     Dns(Dns),
 }
 
 /// The spec.
 #[derive(Debug, Args)]
 pub struct Source {
-    /// The spec; `-` is standard input.
+    /// The spec; `-` reads standard input.
     #[arg(short, long, value_name = "FILE", default_value = "mesh.yaml")]
     pub file: PathBuf,
-    /// Take every cluster to run this release of Istio.
+    /// Assume every cluster runs this Istio release.
     #[arg(long, value_name = "VERSION", value_parser = version)]
     pub istio: Option<Version>,
 }
 
-/// The lock file, which remembers addresses.
+/// The lock file, which records addresses.
 #[derive(Debug, Args)]
 pub struct LockFile {
-    /// The lock file; default `mesh.lock` beside the spec.
+    /// The lock file. Default: `mesh.lock` next to the spec.
     #[arg(long, value_name = "FILE")]
     pub lock: Option<PathBuf>,
-    /// Fail where the lock file would have to change.
+    /// Fail if the lock file would change.
     #[arg(long)]
     pub locked: bool,
-    /// ServiceEntries of live clusters, whose addresses are not given away: `kubectl get serviceentries -A -o yaml`.
+    /// ServiceEntries of live clusters, whose addresses are not reused: the output of `kubectl get serviceentries -A -o yaml`.
     #[arg(long, value_name = "FILE")]
     pub live: Vec<PathBuf>,
 }
@@ -64,12 +64,21 @@ pub struct LockFile {
 /// `meshctl mesh render`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Without `-o`, all resources are printed as one stream of YAML. With it, files from earlier runs that are no longer needed are removed; other files are never touched.
+
+Exit status:
+   0  success
+   1  could not run: invalid spec, or a file that cannot be read
+  64  usage error
+
 Examples:
-  meshctl mesh render                                      every cluster, one stream of YAML
+  # Every cluster, as one stream of YAML
+  meshctl mesh render
   meshctl mesh render --cluster east | kubectl --context east apply -f -
-  meshctl mesh render -o out                               a folder per cluster; files of earlier runs that are
-                                                           not needed any more are removed, others never
-  meshctl mesh render --istio 1.6.4                        as that release needs it")]
+  # A folder per cluster
+  meshctl mesh render -o out
+  # For a certain release of Istio
+  meshctl mesh render --istio 1.6.4")]
 pub struct Render {
     /// The spec.
     #[command(flatten)]
@@ -77,10 +86,10 @@ pub struct Render {
     /// The lock file.
     #[command(flatten)]
     pub lock: LockFile,
-    /// Only this cluster; repeat for more.
+    /// Generate only this cluster's resources; repeat for more.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub cluster: Vec<String>,
-    /// Folder to write to.
+    /// Folder to write to. Default: standard output.
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
     /// How long to wait for the folder.
@@ -91,42 +100,57 @@ pub struct Render {
 /// `meshctl mesh lint`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit status: 2 there is an error; 1 it could not be read; 0 good, warnings allowed.
+Exit status:
+   0  no errors; there may be warnings
+   1  could not run: invalid spec, or a file that cannot be read
+   2  there are errors
+  64  usage error
 
 Examples:
-  meshctl mesh lint                                        the spec and what it renders to
-  meshctl mesh lint --with east=live.yaml                  together with what `kubectl get -A -o yaml` says is there
+  # The spec and the resources generated from it
+  meshctl mesh lint
+  # Together with what a cluster has: kubectl get ... -A -o yaml > live.yaml
+  meshctl mesh lint --with east=live.yaml
   meshctl mesh lint -o json | jq -r '.problems[].code'")]
 pub struct Lint {
     /// The spec.
     #[command(flatten)]
     pub source: Source,
-    /// Further resources of a cluster.
+    /// Additional resources of a cluster.
     #[arg(long, value_name = "CLUSTER=FILE")]
     pub with: Vec<String>,
-    /// How the result is written.
+    /// Output format.
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub output: Output,
 }
 
-/// Languages of pictures.
+/// Formats of drawings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Picture {
-    /// Text that GitHub and GitLab draw.
+    /// Mermaid, which GitHub and GitLab render.
     Mermaid,
-    /// For Graphviz.
+    /// Graphviz.
     Dot,
-    /// A picture by itself.
+    /// An SVG image.
     Svg,
 }
 
 /// `meshctl mesh graph`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Exit status:
+   0  success
+   1  could not run: invalid spec, or a file that cannot be read
+  64  usage error
+
+Examples:
+  meshctl mesh graph
+  meshctl mesh graph -o svg > mesh.svg")]
 pub struct Graph {
     /// The spec.
     #[command(flatten)]
     pub source: Source,
-    /// The language of the picture.
+    /// Format of the drawing.
     #[arg(short, long, value_name = "FORMAT", default_value = "mermaid")]
     pub output: Picture,
 }
@@ -134,19 +158,26 @@ pub struct Graph {
 /// `meshctl mesh explain`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Exit status:
+   0  success
+   1  could not run: invalid spec, or a file that cannot be read
+  64  usage error
+
 Examples:
-  meshctl mesh explain default/reviews                     from every cluster that calls it
+  # From every cluster that calls it
+  meshctl mesh explain default/reviews
+  # From one cluster
   meshctl mesh explain reviews --from east")]
 pub struct Explain {
-    /// The service: `NAMESPACE/NAME`, or `NAME` where there is one of that name.
+    /// The service, `NAMESPACE/NAME`, or `NAME` if only one service has that name.
     pub service: String,
     /// The spec.
     #[command(flatten)]
     pub source: Source,
-    /// Only callers of this cluster.
+    /// Show only callers in this cluster.
     #[arg(long, value_name = "CLUSTER")]
     pub from: Option<String>,
-    /// How the result is written.
+    /// Output format.
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub output: Output,
 }
@@ -154,19 +185,37 @@ pub struct Explain {
 /// `meshctl mesh import`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Fields that have no equivalent in a spec, and values that only the clusters know, are reported on standard error.
+
+Exit status:
+   0  success
+   1  could not run: invalid spec, or a file that cannot be read
+  64  usage error
+
 Examples:
-  kubectl get trafficpolicies,virtualmeshes -A -o yaml | meshctl mesh import - > mesh.yaml")]
+  kubectl get trafficpolicies,virtualmeshes -A -o yaml \\
+    | meshctl mesh import - > mesh.yaml")]
 pub struct Import {
-    /// Files with resources of networking.smh.solo.io or networking.mesh.gloo.solo.io; `-` is standard input.
+    /// Files with TrafficPolicy and VirtualMesh resources of networking.smh.solo.io or networking.mesh.gloo.solo.io; `-` reads standard input.
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
-    /// The release of Istio the clusters run, which the resources do not say.
+    /// Istio release of the clusters, which the resources do not contain.
     #[arg(long, value_name = "VERSION", default_value = "1.30.3", value_parser = version)]
     pub istio: Version,
 }
 
 /// `meshctl mesh addresses`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Exit status:
+   0  success
+   1  could not run: invalid spec, or a file that cannot be read
+  64  usage error
+
+Examples:
+  meshctl mesh addresses
+  # In CI: fail if the lock file is out of date
+  meshctl mesh addresses --locked")]
 pub struct Addresses {
     /// The spec.
     #[command(flatten)]
@@ -174,7 +223,7 @@ pub struct Addresses {
     /// The lock file.
     #[command(flatten)]
     pub lock: LockFile,
-    /// How the result is written.
+    /// Output format.
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub output: Output,
 }
@@ -182,13 +231,22 @@ pub struct Addresses {
 /// `meshctl mesh dns`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Prints the file with a block of the remote names that the cluster calls. `meshctl mesh apply` makes the same edit in the cluster.
+
+Exit status:
+   0  success
+   1  could not run: invalid spec, or a file that cannot be read
+  64  usage error
+
 Examples:
-  kubectl -n kube-system get cm coredns -o jsonpath={.data.Corefile} | meshctl mesh dns --cluster east -
-  meshctl mesh dns --cluster east --remove Corefile        takes our block out again
-  meshctl mesh dns --cluster old --kube-dns stubs.json     `stubDomains` of kube-dns
-`meshctl mesh apply` does it in the cluster.")]
+  kubectl -n kube-system get cm coredns -o jsonpath={.data.Corefile} \\
+    | meshctl mesh dns --cluster east -
+  # Remove the block again
+  meshctl mesh dns --cluster east --remove Corefile
+  # Edit `stubDomains` of kube-dns
+  meshctl mesh dns --cluster old --kube-dns stubs.json")]
 pub struct Dns {
-    /// The file as it is now: a Corefile, or `stubDomains`; `-` is standard input.
+    /// The current file, a Corefile or `stubDomains`; `-` reads standard input.
     pub current: PathBuf,
     /// The spec.
     #[command(flatten)]
@@ -196,20 +254,20 @@ pub struct Dns {
     /// The lock file.
     #[command(flatten)]
     pub lock: LockFile,
-    /// The cluster whose DNS it is.
+    /// Cluster whose DNS it is.
     #[arg(long, value_name = "NAME")]
     pub cluster: String,
-    /// It is `stubDomains` of kube-dns.
+    /// The file contains `stubDomains` of kube-dns.
     #[arg(long)]
     pub kube_dns: bool,
-    /// CoreDNS is older than 1.4.0 and has `proxy` for `forward`; a Corefile that has `proxy` says so itself.
+    /// CoreDNS is older than 1.4.0 and has the plugin `proxy` instead of `forward`. Not needed if the Corefile uses `proxy`.
     #[arg(long, conflicts_with = "kube_dns")]
     pub old_coredns: bool,
-    /// Take our part out.
+    /// Remove the block.
     #[arg(long)]
     pub remove: bool,
 }
 
 fn version(text: &str) -> Result<Version, String> {
-    Version::parse(text).ok_or_else(|| "a release of Istio is wanted, such as 1.27.0".into())
+    Version::parse(text).ok_or_else(|| "expected an Istio release, such as 1.27.0".into())
 }

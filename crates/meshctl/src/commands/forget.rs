@@ -36,7 +36,8 @@ pub(super) fn run(args: &Forget, io: &mut Io<'_>) -> Result<Exit, Failure> {
         return Err(Failure::usage("nothing to forget")
             .hint("name a folder, as in `meshctl forget ca`, a cluster with `--context east=CONTEXT`, or both"));
     }
-    let selection = args.clusters.resolved(&args.force)?;
+    let mut selection = args.clusters.resolved(&args.force)?;
+    selection.service_account.clone_from(&args.service_account);
     runtime()?.block_on(async {
         let (targets, found) = match args.clusters.is_empty() {
             true => (Vec::new(), Vec::new()),

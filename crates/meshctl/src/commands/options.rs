@@ -9,7 +9,7 @@ use crate::args::{
 use crate::authority::intermediate;
 use crate::authority::passphrase::PassphraseSource;
 use crate::failure::Failure;
-use crate::fleet::clusters::{Selection, Way};
+use crate::fleet::clusters::{SERVICE_ACCOUNT, Selection, Way};
 use crate::fleet::mesh::Ask;
 use crate::{files, rollout, spec};
 
@@ -70,7 +70,7 @@ impl Clusters {
             istio_namespace: self.istio_namespace.clone(),
             istio_version: self.istio_version,
             gateways: self.gateways.iter().map(|text| gateway(text)).collect::<Result<_, _>>()?,
-            service_account: self.service_account.clone(),
+            service_account: SERVICE_ACCOUNT.to_owned(),
             workloads: false,
         })
     }
@@ -84,6 +84,7 @@ impl Clusters {
         let seconds = u64::try_from(rollout.timeout).unwrap_or(u64::MAX);
         selection.way.patience = Some(Duration::from_secs(seconds));
         selection.workloads = rollout.workloads;
+        selection.service_account.clone_from(&rollout.service_account);
         Ok(selection)
     }
 }

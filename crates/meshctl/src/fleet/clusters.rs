@@ -47,6 +47,8 @@ pub(crate) struct Target {
     pub(crate) kube: Kube,
 }
 
+/// The service account that requests test certificates, unless another one is named.
+pub(crate) const SERVICE_ACCOUNT: &str = "default";
 /// How long a credential plugin may run without a terminal, and with one, where it may wait for a person.
 const SILENT: Duration = Duration::from_secs(60);
 const ASKING: Duration = Duration::from_secs(300);
@@ -182,7 +184,7 @@ pub(crate) struct Selection {
     pub(crate) istio_version: Option<Version>,
     /// Gateways by namespace and name; none: those with a gateway's labels.
     pub(crate) gateways: Vec<(String, String)>,
-    /// The service account canary certificates are requested for.
+    /// The service account that requests test certificates.
     pub(crate) service_account: String,
     /// Injected workloads are read too.
     pub(crate) workloads: bool,

@@ -93,7 +93,7 @@ pub(super) fn path_len(
             let severity = if value == -1 { Severity::Warning } else { Severity::Error };
             let message = match value {
                 -1 => format!("\"{name}\": -1 is not a path length; cfssl sets no limit"),
-                _ => format!("\"{name}\": {value} is no path length"),
+                _ => format!("\"{name}\": {value} is not a path length"),
             };
             trap(severity, code::PATH_LEN, message, format!("take \"{name}\" out for no limit"));
             None

@@ -79,7 +79,7 @@ fn cert_sign(folder: &Folder<'_>, ca: &Cert) -> Option<SecretProblem> {
         .error("istiod/cert-sign", "the CA's keyUsage does not let it sign certificates")
         .file(folder.bundle.layout.ca_file())
         .evidence(alloc::format!("{}: keyUsage is {}", ca.label(), names.join(", ")))
-        .evidence("wanted: keyCertSign")
+        .evidence("expected: keyCertSign")
         .effect(alloc::format!(
             "{}; peers reject every certificate it signs",
             folder.verdict()
