@@ -578,7 +578,7 @@ fn a_certificate_its_issuer_would_not_verify() {
     let odd = RawExtension { oid: vec![0x2a, 3, 9], critical: true, value: vec![5, 0] };
     let odd = root.below(KIND, "CN=Odd", |p| {
         p.role = Role::Ca { path_len: Some(1) };
-        p.further.push(odd);
+        p.extra_extensions.push(odd);
     });
     shell.scratch.write("odd.pem", odd.cert.to_pem() + &root.cert.to_pem());
     shell.scratch.write_key("odd-key.pem", odd.key.to_pem().as_bytes());

@@ -97,21 +97,20 @@ fn purity(root: &Path, problems: &mut Vec<String>) {
 }
 
 /// The pure crates write no command line: no string of theirs has a program's name followed by an argument.
-fn command_lines(root: &Path, problems: &mut Vec<String>) -> Result<(), String> {
-    for name in tracked(root)? {
+fn command_lines(root: &Path, names: &[&str], problems: &mut Vec<String>) {
+    for name in names {
         let is_pure = PURE.iter().any(|pure| name.starts_with(&format!("crates/{pure}/src/")));
         let is_test = name.ends_with("tests.rs") || name.contains("/tests/");
         if !is_pure || is_test || !name.ends_with(".rs") {
             continue;
         }
-        for (line, text) in Source::read(&read(&root.join(&name))).strings {
+        for (line, text) in Source::read(&read(&root.join(name))).strings {
             if let Some(program) = PROGRAMS.iter().find(|program| is_command(&text, program)) {
                 problems
                     .push(format!("{name}:{line} names a command of {program}, in a pure crate"));
             }
         }
     }
-    Ok(())
 }
 
 /// Whether a text has a command of this program: at its begin, in backticks or after `&&`.
@@ -124,19 +123,6 @@ fn is_command(text: &str, program: &str) -> bool {
     })
 }
 
-/// The files in git.
-fn tracked(root: &Path) -> Result<Vec<String>, String> {
-    let output = Command::new("git").current_dir(root).args(["ls-files", "-z"]).output();
-    let output = output.map_err(|error| format!("git ls-files: {error}"))?;
-    let names = String::from_utf8_lossy(&output.stdout).into_owned();
-    Ok(names.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect())
-}
-
-/// No large file, no note to come back to, no host of a package registry.
-fn files(root: &Path, problems: &mut Vec<String>) -> Result<(), String> {
-    let marks = [["FIX", "ME"].concat(), ["TO", "DO"].concat(), ["todo", "!("].concat()];
-    for name in tracked(root)? {
-        let path = root.join(&name);
 /// Large files, and notes about unfinished work.
 fn files(root: &Path, names: &[&str], problems: &mut Vec<String>) {
     let marks = [["FIX", "ME"].concat(), ["TO", "DO"].concat(), ["todo", "!("].concat()];

@@ -40,7 +40,7 @@ pub enum Event {
 pub struct Receipt {
     /// Everything written, in order; empty: nothing had to be.
     pub actions: Vec<Action>,
-    /// What was proven; `None` where there is no istiod to prove it.
+    /// What was proven; `None` if there is no istiod to prove it.
     pub proof: Option<Proof>,
 }
 
@@ -72,7 +72,8 @@ pub async fn converge(
             Ok(Next::Done) => return Ok(receipt),
             Ok(Next::Stop(stop)) => return Err(Error::Stopped(stop)),
             Ok(Next::Act(Action::Restart { id, .. })) if restarted(&receipt, &id) => {
-                let why = "another program keeps removing its mark from the pod template".to_owned();
+                let why =
+                    "another program keeps removing its mark from the pod template".to_owned();
                 return Err(Error::Stopped(Stop::Obstacle { id, why }));
             }
             Ok(Next::Act(action)) => {

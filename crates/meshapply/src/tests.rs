@@ -260,8 +260,7 @@ fn what_became_of_the_secret_is_said() {
 #[test]
 fn two_at_once() {
     let Case { old, new, other } = case();
-    let moved =
-        "apply/moved: another run of meshctl changed secret cacerts after this run read it";
+    let moved = "apply/moved: another run of meshctl changed secret cacerts after this run read it";
     let fake = Fake::new(&old, false).with(|s| s.trouble.faster = Some(other.clone()));
     check(&fake, &desired(&new, &fake, "1.30.3"), "keep", moved);
     // Changed back under us: we do not write a second time.

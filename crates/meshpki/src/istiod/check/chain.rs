@@ -80,10 +80,7 @@ fn cert_sign(folder: &Folder<'_>, ca: &Cert) -> Option<SecretProblem> {
         .file(folder.bundle.layout.ca_file())
         .evidence(alloc::format!("{}: keyUsage is {}", ca.label(), names.join(", ")))
         .evidence("expected: keyCertSign")
-        .effect(alloc::format!(
-            "{}; peers reject every certificate it signs",
-            folder.verdict()
-        ));
+        .effect(alloc::format!("{}; peers reject every certificate it signs", folder.verdict()));
     Some(problem.fix("issue it with keyCertSign", Remedy::Renew))
 }
 
@@ -105,14 +102,11 @@ fn path_room(folder: &Folder<'_>) -> Option<SecretProblem> {
             "istiod/path-length",
             "a path length leaves room for the CA, and none for what it signs",
         )
-        .effect(alloc::format!(
-            "{}; peers reject every certificate it signs",
-            folder.verdict()
-        ));
+        .effect(alloc::format!("{}; peers reject every certificate it signs", folder.verdict()));
     Some(path_lengths(folder, problem))
 }
 
-/// cert-chain.pem is what workloads send behind their certificate; its first certificate is the one istiod
+/// Workloads send cert-chain.pem after their certificate; its first certificate is the one istiod
 /// measures lifetimes by, and without time left it does not start (`security/pkg/pki/ca/ca.go: minTTL`).
 fn chain_start(folder: &Folder<'_>, ca: &Cert) -> Option<SecretProblem> {
     let first = folder.chain.first().filter(|first| *first != ca)?;
@@ -209,8 +203,8 @@ fn expires_soon(folder: &Folder<'_>) -> Option<SecretProblem> {
     if evidence.is_empty() {
         return None;
     }
-    let mut problem =
-        folder.warning("istiod/expires-soon", "a certificate expires within 30 days, or has expired");
+    let mut problem = folder
+        .warning("istiod/expires-soon", "a certificate expires within 30 days, or has expired");
     problem.evidence = evidence;
     let leaves = if folder.settings.version.clamps_leaves() {
         "workload certificates expire no later than the CA"
@@ -267,17 +261,15 @@ fn weak_keys(folder: &Folder<'_>) -> Option<SecretProblem> {
     if evidence.is_empty() {
         return None;
     }
-    let mut problem =
-        folder.warning("istiod/weak-key", "a key is too short, or of a type that proxies do not accept");
+    let mut problem = folder
+        .warning("istiod/weak-key", "a key is too short, or of a type that proxies do not accept");
     problem.evidence = evidence;
     let effect =
         alloc::format!("{}; Envoy accepts RSA from 2048 bits, P-256 and P-384", folder.verdict());
-    Some(
-        problem.effect(effect).fix(
-            "create it with another key",
-            Remedy::StartOver { key_type: Some(KeyType::EcdsaP256) },
-        ),
-    )
+    Some(problem.effect(effect).fix(
+        "create it with another key",
+        Remedy::StartOver { key_type: Some(KeyType::EcdsaP256) },
+    ))
 }
 
 /// A root that is not self-signed: cert-manager puts the issuing intermediate into ca.crt if it knows no root.
@@ -303,7 +295,11 @@ fn roots_not_self_signed(folder: &Folder<'_>) -> Option<SecretProblem> {
         "{}; Go accepts every certificate of {file} as an anchor, other verifiers do not, and clusters under one root have different anchors",
         folder.verdict()
     );
-    Some(problem.effect(effect).fix("put the self-signed root into the file", Remedy::inspect(&[file])))
+    Some(
+        problem
+            .effect(effect)
+            .fix("put the self-signed root into the file", Remedy::inspect(&[file])),
+    )
 }
 
 /// A limit on trust domains, which the mesh's own must respect.

@@ -75,8 +75,12 @@ fn tls_files(folder: &Folder<'_>) -> Option<SecretProblem> {
     }
     folder.secret.get("ca-cert.pem").or_else(|| folder.secret.get("ca-key.pem"))?;
     let (read, ignored) = match folder.bundle.layout {
-        Layout::Tls => ("tls.crt, tls.key, ca.crt", "ca-cert.pem, ca-key.pem, cert-chain.pem, root-cert.pem"),
-        Layout::Istio => ("ca-cert.pem, ca-key.pem, cert-chain.pem, root-cert.pem", "tls.crt, tls.key, ca.crt"),
+        Layout::Tls => {
+            ("tls.crt, tls.key, ca.crt", "ca-cert.pem, ca-key.pem, cert-chain.pem, root-cert.pem")
+        }
+        Layout::Istio => {
+            ("ca-cert.pem, ca-key.pem, cert-chain.pem, root-cert.pem", "tls.crt, tls.key, ca.crt")
+        }
     };
     let problem = folder
         .warning("istiod/tls-files", "the secret has both layouts")
