@@ -201,7 +201,7 @@ fn trust_render_refuses() {
           in: @/ca/east/ca-cert.pem
           in: @/ca/east/root-cert.pem
 
-        hint: `meshctl check @/ca/east` says why
+        hint: `meshctl check @/ca/east` shows why
     "#,
     );
 }

@@ -128,11 +128,12 @@ impl World {
     }
 }
 
-/// The answer with the keys of these certificates by name instead of by hash.
+/// The answer with these certificates and their keys by name instead of by hash.
 fn named(answer: &Answer, certs: &[(&str, &Cert)]) -> String {
     certs.iter().fold(answer.to_string(), |text, (name, cert)| {
-        let hash = cert.public_key().fingerprint();
-        text.replace(&hash, name).replace(&hash[..8], name)
+        let key = cert.public_key().fingerprint();
+        let digits = cert.fingerprint().replace(':', "").to_lowercase();
+        text.replace(&key, name).replace(&digits[..8], name)
     })
 }
 
@@ -219,23 +220,23 @@ error[istiod/key-mismatch]: west: ca-key.pem is not the key of the first certifi
 
 error[istiod/root-key]: west: the cluster's files include the private key of a root: ca-key.pem
   in: DIR/west/ca-key.pem
-  evidence: ca-key.pem is the key of `Root` (key sha256 ROOT-A) in root-cert.pem of east
+  evidence: ca-key.pem is the key of `Root` (sha256 ROOT-A) in root-cert.pem of east
   effect: istiod 1.30.3 refuses to start: failed to create an istiod CA: failed to create CA KeyCertBundle (the cert does not match the key: tls: private key does not match public key); anyone who reads the secret can sign for every cluster of the mesh until the root is replaced everywhere
   fix: keep the root's key offline, and give the cluster an intermediate of its own
   next: mkdir -p DIR/previous && mv DIR/west DIR/previous/ && meshctl ca init DIR --cluster west
 
 error[istiod/different-roots]: east, west: the clusters do not trust each other
-  evidence: east trusts `Root` (key sha256 ROOT-A)
-  evidence: west trusts `Root` (key sha256 ROOT-B)
-  evidence: west does not accept `Mesh CA` (key sha256 EAST) of east: x509: certificate signed by unknown authority (possibly because of "x509: ECDSA verification failure" while trying to verify candidate authority certificate "Root")
-  evidence: east does not accept `Mesh CA` (key sha256 WEST) of west: x509: certificate signed by unknown authority (possibly because of "x509: ECDSA verification failure" while trying to verify candidate authority certificate "Root")
+  evidence: east trusts `Root` (sha256 ROOT-A)
+  evidence: west trusts `Root` (sha256 ROOT-B)
+  evidence: west does not accept `Mesh CA` (sha256 EAST) of east: x509: certificate signed by unknown authority (possibly because of "x509: ECDSA verification failure" while trying to verify candidate authority certificate "Root")
+  evidence: east does not accept `Mesh CA` (sha256 WEST) of west: x509: certificate signed by unknown authority (possibly because of "x509: ECDSA verification failure" while trying to verify candidate authority certificate "Root")
   effect: no istiod compares them; calls between the clusters fail with CERTIFICATE_VERIFY_FAILED
   fix: give every cluster all the roots before any signs with a new one, and remove old ones last
   next: meshctl ca inspect DIR/east/root-cert.pem
 
 warning[istiod/same-subject]: east, west: several clusters have a CA with the same name
-  evidence: east: `Mesh CA` (key sha256 EAST)
-  evidence: west: `Mesh CA` (key sha256 WEST)
+  evidence: east: `Mesh CA` (sha256 EAST)
+  evidence: west: `Mesh CA` (sha256 WEST)
   effect: no istiod compares them; a verifier that has both may use the wrong one and report a bad signature
   fix: name each CA after its cluster
   next: mkdir -p DIR/previous && mv DIR/east DIR/previous/ && meshctl ca init DIR --cluster east

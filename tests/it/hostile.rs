@@ -479,7 +479,7 @@ fn a_pile_nothing_tells_apart_is_given_up() {
         r#"
         exit 1
         --- stderr
-        error[pki/ambiguous-chain]: 90 certificates do not become a chain within 1000 wrong guesses at their issuers
+        error[pki/ambiguous-chain]: 90 certificates do not form a chain within 1000 wrong guesses at their issuers
 
         hint: separate the certificates by hand, and name the first one of the chain with `--leaf`
     "#,
@@ -533,7 +533,7 @@ fn the_words_of_the_refusals() {
         command, r#"
         exit 1
         --- stderr
-        error[pki/csr-weak-signature]: the CSR of `sha1` proves that it has its key by ecdsa-with-SHA1, expected SHA-256 or better
+        error[pki/csr-weak-signature]: the CSR of `sha1` proves possession of its key with ecdsa-with-SHA1, expected SHA-256 or better
           in: @/hostile.csr
 
         hint: create the CSR again with SHA-256: `openssl req -new -sha256 -key KEY -out FILE`
