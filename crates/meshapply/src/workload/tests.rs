@@ -46,8 +46,8 @@ fn every_count_is_looked_at() {
     check(|_| {}, "complete");
     check(|w| w.generation = 6, "waiting: its controller to see the new template");
     check(|w| w.updated = 1, "waiting: 1 of 3 pods are new");
-    check(|w| w.total = 4, "waiting: 1 old pod to go away");
-    check(|w| w.total = 6, "waiting: 3 old pods to go away");
+    check(|w| w.total = 4, "waiting: 1 old pod to terminate");
+    check(|w| w.total = 6, "waiting: 3 old pods to terminate");
     check(|w| w.available = 2, "waiting: 2 of 3 pods are available");
     check(|w| (w.wanted, w.total, w.updated, w.available) = (0, 0, 0, 0), "complete");
     // An autoscaler raised the number in the middle.
