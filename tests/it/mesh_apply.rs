@@ -260,7 +260,7 @@ fn a_cluster_that_is_away() {
         r#"
         exit 64
         --- stderr
-        error[ctl/usage]: no cluster is named
+        error[ctl/usage]: no cluster named
 
         hint: `--context east=CONTEXT` names one; `kubectl config get-contexts` lists the contexts
     "#,

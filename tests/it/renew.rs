@@ -299,7 +299,7 @@ fn refused_with_words() {
         r#"
         exit 1
         --- stderr
-        error[ctl/no-cluster]: there is no cluster `north`
+        error[ctl/no-cluster]: no cluster `north`
           in: @/ca/north
 
         hint: `meshctl ca init @/ca --cluster north` creates it
