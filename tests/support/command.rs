@@ -1,4 +1,4 @@
-//! Runs meshctl inside the test, in a made-up world.
+//! Runs meshctl inside the test, with a simulated environment.
 
 use std::ffi::OsString;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! The judge: the `openssl` binary of the release whose answers are ours.
+//! The reference: the `openssl` binary of the release whose answers we reproduce.
 
 use std::ffi::OsStr;
 use std::io::{Seek, Write};

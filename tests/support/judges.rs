@@ -1,4 +1,4 @@
-//! The judges: programs whose word counts more than ours. A missing one is said aloud, and is a failure in CI.
+//! The reference programs: openssl, cfssl and istiod. A missing one is reported loudly, and is a failure in CI.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -1,4 +1,4 @@
-//! Speed as a ratio: two jobs timed by turns in one run, so that whatever else the machine does hits both.
+//! Speed as a ratio: two jobs timed alternately in one run, so that other load on the machine affects both.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! A folder that is gone after the test, and what is in it: content, mode and time of every file.
+//! A folder that is removed after the test, and its content: text, mode and time of every file.
 
 use std::collections::BTreeMap;
 use std::fs;

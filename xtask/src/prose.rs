@@ -228,7 +228,7 @@ impl Rules {
         let words = if name.ends_with(".md") { lexer::markdown(text) } else { lexer::rust(text) };
         let mut hits = Vec::new();
         for (at, word) in words.iter().enumerate() {
-            let rules = self.0.get(word.text.to_ascii_lowercase().as_str()).into_iter().flatten();
+            let rules = self.0.get(word.stem().to_ascii_lowercase().as_str()).into_iter().flatten();
             hits.extend(rules.filter(|rule| rule.is_at(&words, at)).map(|rule| Hit {
                 file: name.to_owned(),
                 line: word.line,

@@ -24,7 +24,7 @@ fn workload(scratch: &Scratch, folder: &str, id: &str) -> (meshpki::CaCerts, Cer
     (set, leaf)
 }
 
-/// Seed 1's two lines, with and without `-x509_strict`, and what the mesh does with a leaf.
+/// The two `openssl verify` calls of Istio's multi-cluster guide, with and without `-x509_strict`, and a leaf as the mesh uses it.
 #[test]
 fn openssl_verifies_what_init_makes_with_every_key_type() {
     let Some(openssl) = openssl() else { return };

@@ -25,6 +25,7 @@ fn phrases_of_markdown() {
     check("It stands for itself and stands there.", &[(1, "stands")]);
     check("The Postman; untold; a seedling", &[]);
     check("See failure mode 7 of the post.", &[(1, "failure mode"), (1, "the post")]);
+    check("Seed 2's design; nobody's", &[(1, "seed 2"), (1, "nobody")]);
     check("- it is\n\nno", &[]);
 }
 
