@@ -48,8 +48,8 @@ fn ca_init() {
         .expect("a spec");
     let kept = shell.run("ca init @/ca -f @/mesh.yaml --cluster west");
     let told = [
-        "warning[ctl/cluster-kept]: the intermediate that is there stays as it is",
-        "because: it says spiffe://west.example, spiffe://west.test is asked for",
+        "warning[ctl/cluster-kept]: the existing intermediate was left unchanged",
+        "because: it has spiffe://west.example, but spiffe://west.test was requested",
     ];
     ended(&kept, 0, &told);
     assert_eq!(shell.scratch.entries("ca"), before);
@@ -58,7 +58,7 @@ fn ca_init() {
         r#"
         exit 1
         --- stderr
-        error[config/unknown-name]: there is no cluster `north` in the spec
+        error[config/unknown-name]: the spec has no cluster `north`
           because: its clusters are east, west
     "#,
     );
@@ -98,7 +98,7 @@ fn contexts() {
         check(&with("--context west"), 1, "has no context `prod-west`");
         check(&with("--context prod-west"), 1, "has no context `prod-west`");
         check(&with("--context west=test-west"), 1, "has no context `test-west`");
-        check(&with("--context north"), 1, "there is no cluster `north` in the spec");
+        check(&with("--context north"), 1, "the spec has no cluster `north`");
     }
     // A name goes before another cluster's context of that name.
     let crossed =
@@ -125,7 +125,7 @@ fn trust_render() {
         "\
 # cluster east, Istio 1.30.3
 # helm --kube-context east -n istio upgrade istiod istio/istiod --version 1.30.3 --reuse-values -f FILE
-# In an IstioOperator the same stands under spec.values. Lists replace those that are there.
+# In an IstioOperator, put the same under spec.values. Lists replace existing ones.
 # accepts west.example, whose last root ends 2036-11-18
 meshConfig:
   caCertificates:
@@ -137,7 +137,7 @@ meshConfig:
 ---
 # cluster west, Istio 1.30.3
 # helm --kube-context prod-west -n istio-system upgrade istiod istio/istiod --version 1.30.3 --reuse-values -f FILE
-# In an IstioOperator the same stands under spec.values. Lists replace those that are there.
+# In an IstioOperator, put the same under spec.values. Lists replace existing ones.
 # accepts cluster.local, whose last root ends 2036-11-18
 meshConfig:
   caCertificates:
@@ -182,7 +182,7 @@ fn trust_render_refuses() {
         --- stderr
         error[ctl/no-cluster]: @/ca has no folder `east` with a CA
 
-        hint: `meshctl ca init @/ca -f SPEC` makes one for each cluster of the spec
+        hint: `meshctl ca init @/ca -f SPEC` creates one for each cluster of the spec
     "#,
     );
     shell.good("ca init @/other --cluster east --plain-root-key");

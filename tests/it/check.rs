@@ -153,7 +153,7 @@ istiod 1.30.3, at 2025-01-01T00:00:00Z
 
 [ok]   east  starts and signs with `Mesh CA east`
 [ok]   west  starts and signs with `Mesh CA west`
-[ok]   all   the same roots, and a key and a name of its own for each
+[ok]   all   the same roots, and a separate key and name for each
 
 2 clusters: 0 errors, 0 warnings
 --- stderr
@@ -328,10 +328,10 @@ fn what_cannot_be_checked() {
         "exit 1
 --- stdout
 --- stderr
-error[ctl/no-cluster]: neither `DIR` nor a folder in it has the files of a cluster
-  because: one of ca-cert.pem, ca-key.pem, cert-chain.pem, tls.crt, tls.key makes a folder a cluster's
+error[ctl/no-cluster]: neither `DIR` nor any folder in it has a cluster's files
+  because: a cluster's folder has at least one of ca-cert.pem, ca-key.pem, cert-chain.pem, tls.crt, tls.key
 
-hint: `meshctl ca init DIR --cluster NAME` makes one
+hint: `meshctl ca init DIR --cluster NAME` creates one
 "
     );
     let answer = world.check_dir("absent", &[]);

@@ -168,18 +168,13 @@ fn from_nothing_to_calls_across_clusters() {
     ended(
         &before,
         2,
-        &[
-            "error[istiod/first-install]: east: ",
-            "there is no secret",
-            "next: meshctl push mesh-ca",
-        ],
+        &["error[istiod/first-install]: east: ", "no secret", "next: meshctl push mesh-ca"],
     );
     let push = command(README, "push mesh-ca");
     ended(&reader.run(&push), 64, &["--yes"]);
     reader.good(&format!("{push} --yes"), &["secret: new", "east: proven", "west: proven"]);
     reader.is_green(&status);
-    reader
-        .good(&format!("{push} --yes"), &["secret: unchanged", "done: nothing had to be written"]);
+    reader.good(&format!("{push} --yes"), &["secret: unchanged", "done: nothing to write"]);
     reader.good(&command(README, "check [DIR]"), &["2 clusters: 0 errors, 0 warnings"]);
 
     renewed_and_turned_back(&reader, &status);
@@ -216,7 +211,7 @@ fn renewed_and_turned_back(reader: &Reader, status: &str) {
     assert_ne!(due, job);
     reader.good(
         &due,
-        &[": due (within 400 days)", "wrote the secret", "restarts: nobody", "west: proven"],
+        &[": due (within 400 days)", "wrote the secret", "restarts: none", "west: proven"],
     );
     reader.is_green(status);
     reader.good(&command(CI, "ca expiry"), &[]);

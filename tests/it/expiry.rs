@@ -163,7 +163,7 @@ fn exit_status() {
     let nothing = expiry(&folder, &[]);
     assert_eq!(
         nothing.to_string(),
-        "exit 1\n--- stdout\n--- stderr\nerror[ctl/unreadable]: there is no certificate in it\n  in: DIR\n"
+        "exit 1\n--- stdout\n--- stderr\nerror[ctl/unreadable]: the file does not contain a certificate\n  in: DIR\n"
     );
     write(&folder, "a.pem", cert("A", 30).to_pem());
     assert_eq!(expiry(&folder, &["--within", "29d"]).exit, 0);

@@ -68,7 +68,7 @@ fn a_run_waits_for_another() {
         assert!(said.contains("error[ctl/busy]"), "{command}: {said}");
         // The other run has ended: this one continues.
         let mut waiting = start(&scratch, &format!("{command} --wait"));
-        assert!(first_line(&mut waiting).contains("waiting for another meshctl at work in ca"));
+        assert!(first_line(&mut waiting).contains("waiting for another meshctl that is using ca"));
         drop(other);
         let (status, said) = end(waiting);
         assert_eq!(status, Some(0), "{command}: {said}");
@@ -337,6 +337,6 @@ fn passphrases_are_judged() {
     assert!(ran.status == 0 && !ran.err.contains("weak"), "{}", ran.err);
     shell.scratch.write("pass", weak[0]);
     let ran = shell.run("ca init @/true0 --cluster north --passphrase-file @/pass");
-    let told = "warning[ctl/passphrase-permissions]: others than the owner may read the passphrase";
+    let told = "warning[ctl/passphrase-permissions]: the passphrase file is readable by users other than its owner";
     ended(&ran, 0, &[told, "chmod 600"]);
 }

@@ -76,7 +76,7 @@ fn a_folder() {
     let link = shell.scratch.join(format!("ca/previous/{east}link.pem"));
     symlink(shell.scratch.join("elsewhere/ca-key.pem"), link).expect("a link");
     let done = shell.run("forget @/ca --yes");
-    ended(&done, 0, &["its files were removed; it has folders, which are left", ": removed\n"]);
+    ended(&done, 0, &["its files were removed; the folders in it were left", ": removed\n"]);
     fs::remove_file(shell.scratch.join("ca/previous/link")).expect("the link is left");
     let left = previous(&shell);
     assert_eq!(left, ["0700 east/", "0755 east/mine/", "0644 east/mine/file"]);
@@ -99,9 +99,9 @@ fn nothing_to_forget() {
         r#"
         exit 64
         --- stderr
-        error[ctl/usage]: there is nothing to forget
+        error[ctl/usage]: nothing to forget
 
-        hint: a folder, such as `meshctl forget ca`, or `--context east=CONTEXT`, or both
+        hint: name a folder, as in `meshctl forget ca`, a cluster with `--context east=CONTEXT`, or both
     "#,
     );
     shell.good("ca init @/ca --cluster east --plain-root-key");

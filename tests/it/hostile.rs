@@ -481,7 +481,7 @@ fn a_pile_nothing_tells_apart_is_given_up() {
         --- stderr
         error[pki/ambiguous-chain]: 90 certificates do not become a chain within 1000 wrong guesses at who issued whom
 
-        hint: take the certificates apart by hand, and give the one that begins the chain with `--leaf`
+        hint: separate the certificates by hand, and name the first one of the chain with `--leaf`
     "#,
     );
     assert!(!shell.scratch.join("chain.pem").exists());
@@ -504,7 +504,7 @@ fn the_words_of_the_refusals() {
         error[pki/forgeable-key]: the key of the CSR of `East` protects nothing: its public exponent is 1, so that every message is its own signature
           in: @/hostile.csr
 
-        hint: make a new key: `meshctl ca csr DIR --cluster NAME` for a cluster, `meshctl ca init NEW` for a root
+        hint: create a new key: `meshctl ca csr DIR --cluster NAME` for a cluster, `meshctl ca init NEW` for a root
     "#,
     );
     write(&name("ea\u{202e}st"), sound);
@@ -536,7 +536,7 @@ fn the_words_of_the_refusals() {
         error[pki/csr-weak-signature]: the CSR of `sha1` proves that it has its key by ecdsa-with-SHA1, expected SHA-256 or better
           in: @/hostile.csr
 
-        hint: make the CSR again with SHA-256: `openssl req -new -sha256 -key KEY -out FILE`
+        hint: create the CSR again with SHA-256: `openssl req -new -sha256 -key KEY -out FILE`
     "#,
     );
     let west = tests::authority::csr("CN=West", &key(KeyType::EcdsaP256)).to_pem();

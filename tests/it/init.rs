@@ -189,9 +189,9 @@ fn every_option_is_seen_in_the_tree() {
 
         hint: `--key-type ecdsa-p256` is proven with every Istio
         warning[ctl/name-constraint-unproven]: the intermediates are limited to their trust domains
-          because: Envoy enforces that; ztunnel (ambient mode), whose verifier knows no URI constraints, refuses such chains
+          because: Envoy enforces that; ztunnel (ambient mode), whose verifier does not support URI constraints, rejects such chains
 
-        hint: leave `--constrain` out where ambient mode is used
+        hint: do not use `--constrain` with ambient mode
 
         next: meshctl push @/ca/ --context east=CONTEXT,west=CONTEXT
               with --before-install where Istio is still to come
@@ -528,10 +528,10 @@ fn without_the_root_key_what_is_there_is_reported_and_nothing_added() {
     shell.check("ca init @/ca --cluster east,west", r#"
         exit 1
         --- stderr
-        error[ctl/no-root-key]: the root key is needed to sign, and is not there
+        error[ctl/no-root-key]: the root key is needed to sign, and is missing
           in: @/ca/root-key.pem
 
-        hint: bring the key back for this, or sign where it is: `meshctl ca csr @/ca --cluster NAME` here, `meshctl ca sign @/ca/NAME/ca.csr --ca-cert root-cert.pem --ca-key root-key.pem --out @/ca/NAME` there
+        hint: restore the key for this, or sign where it is: `meshctl ca csr @/ca --cluster NAME` here, `meshctl ca sign @/ca/NAME/ca.csr --ca-cert root-cert.pem --ca-key root-key.pem --out @/ca/NAME` there
     "#);
     assert!(!shell.scratch.join("ca/west").exists());
 }
@@ -566,9 +566,9 @@ fn warnings() {
 
         hint: `--key-type ecdsa-p256` is proven with every Istio
         warning[ctl/validity-cut]: `Mesh CA east` ends with its issuer, 2027-03-01
-          because: `Mesh Root CA [id]` ends then, and nothing outlives its issuer
+          because: `Mesh Root CA [id]` ends then, and a certificate cannot outlive its issuer
 
-        hint: a new root has to be distributed before that day
+        hint: distribute a new root before that day
 
         next: meshctl push @/ca --context east=CONTEXT
               with --before-install where Istio is still to come
@@ -592,9 +592,9 @@ fn warnings() {
         @/ca/east/ca-cert.pem: OK  (-CAfile root-cert.pem)
         @/ca/east/ca-cert.pem: OK  (-CAfile cert-chain.pem)
         --- stderr
-        warning[ctl/root-kept]: the root that is there stays as it is
+        warning[ctl/root-kept]: the existing root was left unchanged
           in: @/ca/root-cert.pem
-          because: for a new root only: --root-key-type
+          because: these options apply to a new root only: --root-key-type
 
         hint: choose another folder for another root
     "#,
@@ -620,7 +620,7 @@ fn warnings() {
         @/open/west/ca-cert.pem: OK  (-CAfile root-cert.pem)
         @/open/west/ca-cert.pem: OK  (-CAfile cert-chain.pem)
         --- stderr
-        warning[ctl/key-permissions]: others than the owner may read a private key
+        warning[ctl/key-permissions]: a private key is readable by users other than its owner
           in: @/open/root-key.pem
 
         hint: `chmod 600 @/open/root-key.pem`
@@ -657,7 +657,7 @@ fn what_an_interrupted_run_left_is_kept_or_cleared() {
         @/ca/east/ca-cert.pem: OK  (-CAfile root-cert.pem)
         @/ca/east/ca-cert.pem: OK  (-CAfile cert-chain.pem)
         --- stderr
-        warning[ctl/leftovers]: an interrupted run left a set of files; it was kept aside
+        warning[ctl/leftovers]: an interrupted run left a set of files, which was moved aside
           in: @/ca/previous/west
     "#,
     );
@@ -694,7 +694,7 @@ fn two_runs_at_once_do_not_meet() {
         r#"
         exit 1
         --- stderr
-        error[ctl/busy]: another meshctl is at work in `@/ca`
+        error[ctl/busy]: another meshctl is using `@/ca`
 
         hint: run this command again once it has ended, or with `--wait`
     "#,
@@ -741,9 +741,9 @@ fn options_for_another_root_are_told() {
         │                              sha256 [sha256]
         └─ root-key.pem     unchanged
         --- stderr
-        warning[ctl/root-kept]: the root that is there stays as it is
+        warning[ctl/root-kept]: the existing root was left unchanged
           in: @/ca/root-cert.pem
-          because: for a new root only: --root-subject, --root-validity, --path-len
+          because: these options apply to a new root only: --root-subject, --root-validity, --path-len
 
         hint: choose another folder for another root
     "#,
@@ -804,7 +804,7 @@ fn staging_through_a_link_is_refused() {
         --- stderr
         error[ctl/io]: `@/ca/.meshctl-staging` is in the way: it is not a folder
 
-        hint: look at it, remove it, then run this command again
+        hint: inspect it, remove it, then run this command again
     "#,
     );
     assert_eq!(shell.scratch.entries("theirs"), before);

@@ -26,9 +26,9 @@ fn nothing_to_ask() {
         r#"
         exit 64
         --- stderr
-        error[ctl/usage]: there is nothing to check
+        error[ctl/usage]: nothing to check
 
-        hint: a folder, such as `meshctl check ca`, or `--context east=CONTEXT`, or both
+        hint: name a folder, as in `meshctl check ca`, a cluster with `--context east=CONTEXT`, or both
     "#,
     );
     shell.check(
@@ -46,7 +46,7 @@ fn nothing_to_ask() {
         r#"
         exit 64
         --- stderr
-        error[ctl/usage]: cluster east (context away) and cluster west (context away) have a name in common
+        error[ctl/usage]: cluster east (context away) and cluster west (context away) share a name or a context
     "#,
     );
     shell.check(
@@ -270,7 +270,7 @@ fn a_secret_istiod_does_not_know() {
         "status --context east",
         2,
         &[
-            "istiod's own, there is no secret: `O = cluster.local`",
+            "istiod's own, no secret: `O = cluster.local`",
             "error[istiod/first-install]: east",
             "1 error, 0 warnings\nnext: meshctl push DIR --context east --workloads",
         ],
@@ -421,12 +421,12 @@ fn by_spec(mesh: &Mesh, asked: &Asked<'_>) {
 fn nothing_there() {
     let Some(mesh) = Mesh::start(&["east"]) else { return };
     let (east, asked) = (&mesh.clusters[0], Asked(&mesh));
-    let none = "error[apply/no-istiod]: east: there is no istiod in namespace istio-system";
+    let none = "error[apply/no-istiod]: east: no istiod in namespace istio-system";
     let found = asked.check(
         "status --context east",
         2,
         &[
-            "none: there is neither an istiod nor a secret",
+            "none: neither an istiod nor a secret",
             none,
             ", and no secret cacerts",
             "1 error, 0 warnings\nnext: kubectl --context east create namespace istio-system",

@@ -151,7 +151,7 @@ fn render_to_folders() {
         exit 1
         --- stderr
         wrote @/mesh.lock: 1 addresses
-        error[ctl/exists]: `@/out/cluster1/default.reviews.yaml` is there already and was not written by an earlier run
+        error[ctl/exists]: `@/out/cluster1/default.reviews.yaml` already exists and was not written by an earlier run
 
         hint: choose another folder, or move the file away
     "#,
@@ -572,7 +572,7 @@ fn every_code() {
         error[config/weights]: the weights of policy `p` are 1, together 1: they must be 100
           in: @/mesh.yaml:17, policies[0].route
 
-        hint: write weights that make 100 together: Istio 1.6 refuses others
+        hint: make the weights add up to 100: Istio 1.6 rejects other sums
 
         error[config/unknown-name]: there is no service `n/t`; did you mean `n/s`?
           in: @/mesh.yaml:18, policies[1].service
@@ -613,7 +613,7 @@ fn every_code() {
         error[config/lock]: `<<<<<<< ours` is no line of a lock file: wanted is `HOST ADDRESS` or `HOST ADDRESS retired DATE`
           in: @/mesh.lock:2
 
-        hint: take one of the lines out of mesh.lock; `meshctl mesh addresses` gives a new address where one is missing
+        hint: remove one of the lines from mesh.lock; `meshctl mesh addresses` assigns missing addresses
     "#,
     );
     tell(&shell);
@@ -626,7 +626,7 @@ fn every_code() {
         error[config/address-shared]: `s.n.svc.a.global` and `t.n.svc.a.global` both have address 240.0.0.1
           in: @/mesh.lock:2
 
-        hint: take one of the lines out of mesh.lock; `meshctl mesh addresses` gives a new address where one is missing
+        hint: remove one of the lines from mesh.lock; `meshctl mesh addresses` assigns missing addresses
     "#,
     );
     tell(&shell);
@@ -644,7 +644,7 @@ fn every_code() {
         error[config/addresses-exhausted]: 10.0.0.0/30 has no address left for `s.n.svc.a.global`: all 4 are in use or in their grace period
           in: @/mesh.yaml, addresses.pool
 
-        hint: a larger `addresses.pool`, or fewer `addresses.graceDays`
+        hint: use a larger `addresses.pool`, or fewer `addresses.graceDays`
     "#,
     );
     tell(&shell);
@@ -654,9 +654,9 @@ fn every_code() {
         r#"
         exit 1
         --- stderr
-        error[ctl/locked]: `@/mesh.lock` would change, and --locked forbids it
+        error[ctl/locked]: `@/mesh.lock` would change, which `--locked` forbids
 
-        hint: run it without --locked and keep the new file with the spec
+        hint: run it without `--locked` and commit the new file with the spec
     "#,
     );
     let codes: BTreeSet<String> = Fault::CODES.iter().map(ToString::to_string).collect();

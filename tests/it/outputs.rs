@@ -226,6 +226,6 @@ fn a_folder_of_another_user_is_said() {
     ended(
         &ran,
         0,
-        &["warning[ctl/dir-permissions]: the folder belongs to another user, whose id is 12345"],
+        &["warning[ctl/dir-permissions]: the folder belongs to another user, with the id 12345"],
     );
 }

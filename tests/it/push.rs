@@ -21,7 +21,7 @@ fn first_install_renewal_without_restart_and_back() {
     let before = mesh.written(0);
     let ran = mesh.run("rollback --context east --yes");
     assert_eq!(ran.status, 2, "{}", ran.err);
-    contains(&ran.err, &["error[ctl/no-previous]: no earlier secret is kept there"]);
+    contains(&ran.err, &["error[ctl/no-previous]: the cluster keeps no earlier secret"]);
     (mesh.shell.can_ask, mesh.shell.stdin) = (true, b"n\n".to_vec());
     let ran = mesh.run("push @/ca --context east");
     assert_eq!(ran.status, 2, "{}", ran.err);
@@ -60,12 +60,12 @@ fn first_install_renewal_without_restart_and_back() {
     assert_eq!(names, ["ca-cert.pem", "ca-key.pem", "cert-chain.pem", "root-cert.pem"]);
     contains(&said, &["left out, since istiod does not read it: intermediate_ca-key.pem"]);
     let installed = mesh.written(0);
-    contains(&mesh.good(PUSH), &["secret: unchanged", "done: nothing had to be written"]);
+    contains(&mesh.good(PUSH), &["secret: unchanged", "done: nothing to write"]);
     assert_eq!(mesh.written(0), installed, "a push of what is there writes nothing");
     // A new intermediate under the same root is taken without a restart.
     mesh.shell.good("ca renew @/ca --cluster east");
     let said = mesh.good(PUSH);
-    contains(&said, &["takes it without a restart", "restarts: nobody", "proven"]);
+    contains(&said, &["loads it without a restart", "restarts: none", "proven"]);
     assert_eq!(
         (mesh.generation(east, "istiod"), mesh.generation(east, "istio-ingressgateway")),
         (2, 2)
@@ -314,7 +314,7 @@ fn the_printed_rights_are_enough() {
     mesh.shell.good("ca renew @/ca --cluster east");
     let ran = mesh.run_as("less", PUSH);
     assert_eq!(ran.status, 0, "{}{}", ran.out, ran.err);
-    contains(&ran.out, &["restarts: nobody", "proven"]);
+    contains(&ran.out, &["restarts: none", "proven"]);
     // The manifest of docs/ci is one an API server takes.
     east.apply(include_str!("../../docs/ci/cronjob.yaml"));
 }

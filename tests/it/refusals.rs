@@ -32,7 +32,7 @@ fn what_the_issuer_may_not_sign() {
         error[pki/issuer-not-ca]: `Root` is no CA: basicConstraints does not say CA:TRUE
           in: @/east.csr
 
-        hint: `meshctl ca inspect FILE` shows what the certificate may do; `meshctl ca init DIR` makes a root that can sign
+        hint: `meshctl ca inspect FILE` shows what the certificate may do; `meshctl ca init DIR` creates a root that can sign
     "#);
     let (shell, _) = under(|p| p.key_usage = KeyUsage::CRL_SIGN.with(KeyUsage::DIGITAL_SIGNATURE));
     shell.check(SIGN, r#"
@@ -41,7 +41,7 @@ fn what_the_issuer_may_not_sign() {
         error[pki/issuer-may-not-sign]: `Root` may not sign certificates: its keyUsage is digitalSignature, cRLSign, without keyCertSign
           in: @/east.csr
 
-        hint: `meshctl ca inspect FILE` shows what the certificate may do; `meshctl ca init DIR` makes a root that can sign
+        hint: `meshctl ca inspect FILE` shows what the certificate may do; `meshctl ca init DIR` creates a root that can sign
     "#);
     let (shell, _) = under(|p| p.role = Role::Ca { path_len: Some(0) });
     shell.check(SIGN, r#"
@@ -50,7 +50,7 @@ fn what_the_issuer_may_not_sign() {
         error[pki/path-length-exceeded]: `East` would be a CA below `Root`, which allows 0 CAs below it, and would allow 0 below itself
           in: @/east.csr
 
-        hint: a root without `--path-len`, or with more, can sign it: `meshctl ca init DIR --path-len 1`
+        hint: use a root without `--path-len`, or with a larger one: `meshctl ca init DIR --path-len 1`
     "#);
     shell.check("ca init @/ca --cluster east", r#"
         exit 1
@@ -58,7 +58,7 @@ fn what_the_issuer_may_not_sign() {
         error[pki/path-length-exceeded]: `Mesh CA east` would be a CA below `Root`, which allows 0 CAs below it, and would allow 0 below itself
           in: cluster east
 
-        hint: a root without `--path-len`, or with more, can sign it: `meshctl ca init DIR --path-len 1`
+        hint: use a root without `--path-len`, or with a larger one: `meshctl ca init DIR --path-len 1`
     "#);
     let (shell, _) = under(|p| p.role = Role::Ca { path_len: Some(1) });
     shell.check("ca sign @/east.csr --ca @/ca --path-len 1 --out -", r#"
@@ -67,7 +67,7 @@ fn what_the_issuer_may_not_sign() {
         error[pki/path-length-exceeded]: `East` would be a CA below `Root`, which allows 1 CAs below it, and would allow 1 below itself
           in: @/east.csr
 
-        hint: a root without `--path-len`, or with more, can sign it: `meshctl ca init DIR --path-len 1`
+        hint: use a root without `--path-len`, or with a larger one: `meshctl ca init DIR --path-len 1`
     "#);
     shell.check(
         "ca sign @/east.csr --ca @/ca --validity 1h --at 2026-01-01T00:00:00Z --out -",
@@ -102,7 +102,7 @@ fn what_the_issuer_may_not_sign() {
           in: @/east.csr
           because: the issuer has expired
 
-        hint: a new root is made in a folder of its own: `meshctl ca init DIR --cluster NAME`
+        hint: create a new root in its own folder: `meshctl ca init DIR --cluster NAME`
     "#);
     shell.check("ca init @/new --root-validity 9000y --plain-root-key", r#"
         exit 1
@@ -163,7 +163,7 @@ fn csrs_that_cannot_be_signed() {
         error[pki/csr-signature]: the signature of the CSR of `Wast` is not by its own key
           in: @/tampered.csr
 
-        hint: make the CSR again, on the machine that has the key: `meshctl ca csr DIR --cluster NAME`
+        hint: create the CSR again on the machine that has the key: `meshctl ca csr DIR --cluster NAME`
     "#,
     );
     shell.scratch.write("cut.csr", &csr.as_der()[..100]);
@@ -296,9 +296,9 @@ fn names_and_words_that_cannot_be_used() {
         r#"
         exit 64
         --- stderr
-        error[ctl/san]: `ip:10.0.0.1` is no name for a certificate
+        error[ctl/san]: `ip:10.0.0.1` is not a valid subject alternative name
           in: cluster east
-          because: the kind is dns or uri
+          because: expected the kind dns or uri
     "#,
     );
     shell.check("ca init @/ca --cluster east,previous", r#"
@@ -391,7 +391,7 @@ fn sets_istiod_would_refuse() {
         error[pki/missing-file]: `cert-chain.pem` is missing
           in: @/ca/east
 
-        hint: bring the file back, or move the folder away and run this command again
+        hint: restore the file, or move the folder away and run this command again
     "#,
     );
     let shell = set(|p| p.role = Role::EndEntity, |_, _, _| {});
@@ -656,7 +656,7 @@ fn a_trust_domain_of_no_cluster_is_a_slip_of_the_pen() {
         r#"
         exit 64
         --- stderr
-        error[ctl/usage]: `--trust-domain eats=east.example` names no cluster of this command
+        error[ctl/usage]: `--trust-domain eats=east.example` names a cluster that this command does not have
           because: the clusters are east
     "#,
     );
@@ -679,7 +679,7 @@ fn what_does_not_lead_to_its_root_is_not_signed() {
         error[pki/untrusted]: `East` does not verify under the roots given: error 20 at depth 1: unable to get local issuer certificate
           in: @/middle.pem
 
-        hint: `meshctl ca inspect FILE` shows what the issuer's file holds: the issuer, those above it, its root
+        hint: `meshctl ca inspect FILE` shows what the issuer's file contains: the issuer, the CAs above it, its root
     "#,
     );
     assert!(!shell.scratch.join("east").exists());
@@ -690,7 +690,7 @@ fn what_does_not_lead_to_its_root_is_not_signed() {
         error[pki/untrusted]: `East` does not verify under the roots given: error 2 at depth 1: unable to get issuer certificate
           in: @/no-root/root-cert.pem
 
-        hint: `meshctl ca inspect FILE` shows what the issuer's file holds: the issuer, those above it, its root
+        hint: `meshctl ca inspect FILE` shows what the issuer's file contains: the issuer, the CAs above it, its root
     "#);
 }
 
@@ -702,8 +702,8 @@ fn braces_that_stand_for_nothing() {
         r#"
         exit 64
         --- stderr
-        error[ctl/san]: `uri:spiffe://{cluster}/ca` is no name for a certificate
-          because: nothing but `{cluster}` stands in braces, where a cluster is named
+        error[ctl/san]: `uri:spiffe://{cluster}/ca` is not a valid subject alternative name
+          because: only `{cluster}` can be in braces, and only if a cluster is named
     "#,
     );
     shell.check(
@@ -711,9 +711,9 @@ fn braces_that_stand_for_nothing() {
         r#"
         exit 64
         --- stderr
-        error[ctl/san]: `dns:ca.{clutser}` is no name for a certificate
+        error[ctl/san]: `dns:ca.{clutser}` is not a valid subject alternative name
           in: cluster east
-          because: nothing but `{cluster}` stands in braces, where a cluster is named
+          because: only `{cluster}` can be in braces, and only if a cluster is named
     "#,
     );
 }
@@ -728,7 +728,7 @@ fn a_pipe_in_the_folder_is_not_waited_for() {
         r#"
         exit 1
         --- stderr
-        error[ctl/io]: `@/ca/root-cert.pem` is a pipe or a device, and no file
+        error[ctl/io]: `@/ca/root-cert.pem` is a pipe or a device, not a file
     "#,
     );
 }

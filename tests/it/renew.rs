@@ -302,7 +302,7 @@ fn refused_with_words() {
         error[ctl/no-cluster]: there is no cluster `north`
           in: @/ca/north
 
-        hint: `meshctl ca init @/ca --cluster north` makes it
+        hint: `meshctl ca init @/ca --cluster north` creates it
     "#,
     );
     shell.check(
@@ -310,9 +310,9 @@ fn refused_with_words() {
         r#"
         exit 1
         --- stderr
-        error[ctl/no-root]: there is no folder `@/nowhere`
+        error[ctl/no-root]: no folder `@/nowhere`
 
-        hint: `meshctl ca init @/nowhere --cluster NAME` makes one
+        hint: `meshctl ca init @/nowhere --cluster NAME` creates one
     "#,
     );
     shell.check(
@@ -349,16 +349,16 @@ fn refused_with_words() {
           in: cluster east
           because: `Mesh CA east` was issued by `Mesh Root CA [id]`, the root here is `Mesh Root CA [id]`
 
-        hint: a change of root is no renewal: every cluster must trust the new root first
+        hint: changing the root is not a renewal: every cluster must trust the new root first
     "#);
     std::fs::remove_file(shell.scratch.join("ca/root-key.pem")).unwrap();
     shell.check("ca renew @/ca --cluster east", r#"
         exit 1
         --- stderr
-        error[ctl/no-root-key]: the root key is needed to sign, and is not there
+        error[ctl/no-root-key]: the root key is needed to sign, and is missing
           in: @/ca/root-key.pem
 
-        hint: bring the key back for this, or move @/ca/east away, make it anew with `meshctl ca csr @/ca --cluster east`, and have it signed where the key is
+        hint: restore the key for this; or move @/ca/east away, create it again with `meshctl ca csr @/ca --cluster east`, and have it signed where the key is
     "#);
     std::fs::remove_file(shell.scratch.join("ca/root-cert.pem")).unwrap();
     shell.check(
@@ -366,10 +366,10 @@ fn refused_with_words() {
         r#"
         exit 1
         --- stderr
-        error[ctl/no-root]: there is no root certificate
+        error[ctl/no-root]: no root certificate
           in: @/ca/root-cert.pem
 
-        hint: `meshctl ca init @/ca --cluster NAME` makes one
+        hint: `meshctl ca init @/ca --cluster NAME` creates one
     "#,
     );
 }

@@ -202,10 +202,9 @@ fn only_roots_that_vouch_for_the_issuer_are_taken() {
         meshpki::cacerts::certs(dir, text.as_bytes()).unwrap()
     };
     let ran = shell.run(&format!("{sign} --out @/east"));
-    let left_out =
-        ["`Other Root` was left out", "issuer.pem, certificate 2", "`Stray` was left out"];
+    let left_out = ["`Other Root` was skipped", "issuer.pem, certificate 2", "`Stray` was skipped"];
     ended(&ran, 0, &left_out);
-    ended(&ran, 0, &["warning[ctl/strays]: `Root` was left out", "issuer.pem, certificate 4"]);
+    ended(&ran, 0, &["warning[ctl/strays]: `Root` was skipped", "issuer.pem, certificate 4"]);
     assert_eq!(roots("east"), [renewed.clone(), root.cert.clone()]);
     // Asked for, it is taken, once.
     for dir in ["both", "again"] {

@@ -61,7 +61,7 @@ pub(crate) fn key_words(key: &PublicKey) -> String {
     format!("{}, key sha256 {}", key.algorithm(), key.fingerprint())
 }
 
-/// Refuses a certificate whose key everybody can sign with.
+/// Refuses a certificate whose key anyone can sign with.
 pub(crate) fn check_sound(cert: &Cert) -> Result<(), Failure> {
     let Some(flaw) = cert.key().flaw() else { return Ok(()) };
     let what = format!("the key of `{}`", cert.subject().label());

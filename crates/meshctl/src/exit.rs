@@ -5,9 +5,9 @@
 pub enum Exit {
     /// Done, or all good.
     Good = 0,
-    /// It could not be asked: input, files, a cluster out of reach.
+    /// Could not run: bad input, unreadable files, a cluster that cannot be reached.
     Failed = 1,
-    /// The answer is no: a certificate failed, a renewal is due.
+    /// A check failed: a certificate is invalid, a renewal is due.
     No = 2,
     /// Wrong usage.
     Usage = 64,

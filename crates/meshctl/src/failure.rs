@@ -1,4 +1,4 @@
-//! How failures and warnings are told: code, sentence, places, causes, next step.
+//! Failures and warnings as text: code, sentence, places, causes, next step.
 
 use std::error::Error as _;
 use std::fmt::Write as _;
@@ -208,39 +208,41 @@ const fn apply_hint(error: &meshapply::Error) -> Option<&'static str> {
         E::Credentials { .. } => {
             "`kubectl --context CONTEXT get --raw /readyz` asks for the same credentials, and shows all the plugin says"
         }
-        E::IstioVersion { .. } => "`--istio-version 1.30.3` says it",
+        E::IstioVersion { .. } => "set it with `--istio-version 1.30.3`",
         E::NoCrd { .. } => {
-            "install Istio's CRDs; the form follows the cluster's `istioVersion` in the spec"
+            "install Istio's CRDs; which ones are needed follows from the cluster's `istioVersion` in the spec"
         }
         E::NoDns { .. } => {
             "`dns: {configMap: NAMESPACE/NAME}` in the spec names another; kube-dns reads one once it is made: `kubectl -n kube-system create configmap kube-dns`"
         }
         E::Unreachable { .. } => {
-            "try again, or leave the cluster out; nothing more is written to it"
+            "try again, or leave the cluster out; nothing else was written to it"
         }
-        E::Interrupted { .. } => "run the same command again: it goes on where it was",
+        E::Interrupted { .. } => "run the same command again: it continues where it stopped",
         E::Stopped(Stop::Foreign { .. }) => {
-            "`--adopt` writes over them and makes meshctl their owner; take the secret out of the other tool first, or it writes it back"
+            "`--adopt` overwrites them and makes meshctl their owner; remove the secret from the other tool first, or that tool writes it back"
         }
         E::Stopped(Stop::Immutable) => {
-            "an immutable secret is deleted and made anew by hand, or made without `immutable` where it comes from"
+            "delete the immutable secret and create it again by hand, or remove `immutable` at its source"
         }
         E::Stopped(Stop::SecretType { .. }) => {
-            "make the set with `--layout tls`, which the type can hold; or keep a copy, `kubectl delete secret cacerts`, and push again: istiod runs on with what it has until it restarts"
+            "create the set with `--layout tls`, which this type can hold; or save a copy, run `kubectl delete secret cacerts` and push again: istiod keeps what it has until it restarts"
         }
         E::Stopped(Stop::Moved { .. } | Stop::Gone) => {
-            "look who else is at work, then run the command again: it shows a new plan"
+            "find out what else writes to the cluster, then run the command again: it shows a new plan"
         }
         E::Stopped(Stop::Altered { .. }) => {
-            "`kubectl get mutatingwebhookconfigurations,mutatingadmissionpolicies` lists what may change objects as they are written"
+            "`kubectl get mutatingwebhookconfigurations,mutatingadmissionpolicies` lists what may change objects on their way in"
         }
         E::Stopped(Stop::Twin { .. }) => {
-            "`--context` names a cluster once; each folder goes into a cluster of its own"
+            "name each cluster once with `--context`; each folder belongs to one cluster"
         }
         E::Stopped(Stop::NoIstiod) => {
-            "`--istio-namespace` says where it is; `--before-install` writes the secret for an Istio to come"
+            "set its namespace with `--istio-namespace`; if Istio is not installed yet, add `--before-install`"
         }
-        E::Unfinished { .. } => "`meshctl push` goes on with it; `meshctl status` shows what waits",
+        E::Unfinished { .. } => {
+            "`meshctl push` continues it; `meshctl status` shows what is still pending"
+        }
         E::Stopped(Stop::NoReplicas { .. }) => "scale it up first: `kubectl scale`",
         _ => return None,
     })
@@ -250,42 +252,42 @@ const fn apply_hint(error: &meshapply::Error) -> Option<&'static str> {
 fn hint(error: &Error) -> Option<String> {
     let text = match error {
         Error::AmbiguousLeaf { .. } => {
-            "`meshctl ca chain --leaf FILE ...` names the certificate that begins the chain"
+            "name the first certificate of the chain: `meshctl ca chain --leaf FILE ...`"
         }
         Error::ChainOrder { .. } => {
             "`meshctl ca chain --leaf ca-cert.pem FILES --out cert-chain.pem` puts it in order"
         }
         Error::CsrSignature { .. } => {
-            "make the CSR again, on the machine that has the key: `meshctl ca csr DIR --cluster NAME`"
+            "create the CSR again on the machine that has the key: `meshctl ca csr DIR --cluster NAME`"
         }
         Error::AmbiguousChain { .. } => {
-            "take the certificates apart by hand, and give the one that begins the chain with `--leaf`"
+            "separate the certificates by hand, and name the first one of the chain with `--leaf`"
         }
         Error::CsrWeakSignature { .. } => {
-            "make the CSR again with SHA-256: `openssl req -new -sha256 -key KEY -out FILE`"
+            "create the CSR again with SHA-256: `openssl req -new -sha256 -key KEY -out FILE`"
         }
         Error::ForgeableKey { .. } => {
-            "make a new key: `meshctl ca csr DIR --cluster NAME` for a cluster, `meshctl ca init NEW` for a root"
+            "create a new key: `meshctl ca csr DIR --cluster NAME` for a cluster, `meshctl ca init NEW` for a root"
         }
         Error::IssuerNotCa { .. } | Error::IssuerMayNotSign { .. } => {
-            "`meshctl ca inspect FILE` shows what the certificate may do; `meshctl ca init DIR` makes a root that can sign"
+            "`meshctl ca inspect FILE` shows what the certificate may do; `meshctl ca init DIR` creates a root that can sign"
         }
         Error::Key { problem } => key_hint(problem)?,
         Error::KeyMismatch { .. } => "`meshctl ca inspect CERT KEY` shows both key fingerprints",
         Error::MissingFile { .. } => {
-            "bring the file back, or move the folder away and run this command again"
+            "restore the file, or move the folder away and run this command again"
         }
         Error::OutlivesIssuer { .. } => {
             "ask for less time with `--validity` or `--cluster-validity`, or leave it out"
         }
         Error::PathLengthExceeded { .. } => {
-            "a root without `--path-len`, or with more, can sign it: `meshctl ca init DIR --path-len 1`"
+            "use a root without `--path-len`, or with a larger one: `meshctl ca init DIR --path-len 1`"
         }
         Error::RootKey { .. } => {
             "give the cluster its own intermediate: `meshctl ca init DIR --cluster NAME`"
         }
         Error::Untrusted { .. } => {
-            "`meshctl ca verify --explain -CAfile root-cert.pem -untrusted cert-chain.pem ca-cert.pem` says more"
+            "`meshctl ca verify --explain -CAfile root-cert.pem -untrusted cert-chain.pem ca-cert.pem` shows the details"
         }
         Error::ExtKeyUsage { .. } => {
             "leave extended key usages out of CA certificates, or add serverAuth"

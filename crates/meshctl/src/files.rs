@@ -1,4 +1,5 @@
-//! Files on disk: read with their path in errors; written beside and moved into place; keys 0600 and never overwritten.
+//! Files on disk: errors name the path; files are written to a temporary name and moved into place; keys are 0600 and
+//! never overwritten.
 
 mod exchange;
 mod kept;
@@ -21,7 +22,7 @@ pub(crate) use workspace::{Leftover, Workspace};
 
 use crate::failure::Failure;
 
-/// A file larger than this is no certificate, key or configuration.
+/// A file larger than this is not a certificate, key or configuration.
 const MAX_BYTES: u64 = 64 << 20;
 /// Where files are made before they are moved into place.
 const STAGING: &str = ".meshctl-staging";
@@ -56,7 +57,7 @@ pub(crate) fn read(
         stdin.take(MAX_BYTES + 1).read_to_end(&mut bytes)
     } else {
         File::open(path).and_then(|file| {
-            // In one piece: what a growing buffer leaves behind may be a key, and is not zeroized.
+            // In one piece: what a growing buffer frees may be a key, and is not zeroized.
             let length = file.metadata()?.len().min(MAX_BYTES);
             bytes.reserve_exact(usize::try_from(length).unwrap_or(0) + 32);
             file.take(MAX_BYTES + 1).read_to_end(&mut bytes)
@@ -69,7 +70,7 @@ pub(crate) fn read(
     Ok(bytes)
 }
 
-/// Reads a file of a folder that may not be there. A pipe or a device has no place there, and reading it
+/// Reads a file of a folder, which may not exist. A pipe or a device does not belong there, and reading it
 /// could wait for ever.
 ///
 /// # Errors
@@ -79,7 +80,7 @@ pub(crate) fn read_optional(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, F
         return Ok(None);
     }
     if fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
-        let message = format!("`{}` is a pipe or a device, and no file", path.display());
+        let message = format!("`{}` is a pipe or a device, not a file", path.display());
         return Err(Failure::new("ctl/io", message));
     }
     read(path, &mut std::io::empty()).map(Some)
@@ -109,7 +110,7 @@ pub(crate) fn folders(dir: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
     Ok(all)
 }
 
-/// The names in a folder that are not hidden, sorted; none where there is no folder.
+/// The names in a folder that are not hidden, sorted; none if there is no folder.
 ///
 /// # Errors
 /// `ctl/io`, naming the folder.
@@ -154,7 +155,7 @@ pub(crate) fn remove(dir: &Path, name: &Path) -> Result<bool, Failure> {
     }
 }
 
-/// Eight random bytes in hexadecimal: a name nobody else has or expects.
+/// Eight random bytes in hexadecimal: a name that cannot be guessed.
 fn random_name() -> String {
     meshpki::digest::hex(&crate::io::random::<8>())
 }
@@ -174,7 +175,7 @@ fn rename_new(from: &Path, to: &Path) -> Result<(), Failure> {
         Ok(()) => Ok(()),
         Err(rustix::io::Errno::EXIST | rustix::io::Errno::NOTEMPTY) => Err(Failure::new(
             "ctl/exists",
-            format!("`{}` is there already and is not overwritten", to.display()),
+            format!("`{}` already exists and is not overwritten", to.display()),
         )),
         // A file system without that flag (NFS), or no such call: the folder is locked, so looking first is enough.
         Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::PERM)

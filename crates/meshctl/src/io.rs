@@ -108,10 +108,10 @@ impl Io<'_> {
         if (EARLIEST..LATEST).contains(&self.now) {
             return Ok(self.now);
         }
-        let message = format!("the system's clock is wrong: it says {}", self.now);
+        let message = format!("the system clock is wrong: {}", self.now);
         Err(Failure::new("ctl/clock", message)
             .because("what is due, valid or about to be signed depends on it")
-            .hint("set the clock; where a command has `--at TIME`, that counts instead"))
+            .hint("set the clock, or give the time with `--at TIME` if the command has it"))
     }
 }
 

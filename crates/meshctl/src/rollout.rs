@@ -4,9 +4,9 @@
 mod guard;
 mod options;
 mod plan;
+mod report;
 mod run;
 pub(crate) mod stale;
-mod tell;
 
 use std::collections::BTreeMap;
 
@@ -27,22 +27,22 @@ pub(crate) use guard::{look_apart, no_folder, refuse, refuse_unusable};
 pub(crate) use options::{DryRun, Options, Restart};
 use plan::Plan;
 
-/// A push or a rollback, once every cluster has been looked at.
+/// A push or a rollback, after every cluster has been read.
 pub(crate) struct Job<'a> {
     /// Its clusters.
     pub(crate) targets: Vec<Target>,
     /// What was seen of each.
     pub(crate) seen: Vec<Seen>,
-    /// Those that are one cluster, where that is forced.
+    /// Targets that are the same cluster, if that is forced.
     pub(crate) twins: Twins,
-    /// The other folders of DIR; `None`: what is brought in comes from the clusters themselves.
+    /// The other folders of DIR; `None`: the secrets come from the clusters themselves.
     pub(crate) others: Option<BTreeMap<String, Secret>>,
     /// How.
     pub(crate) options: &'a Options,
 }
 
 impl Job<'_> {
-    /// Brings each target its secret: plan, check, ask, waves, proof.
+    /// Writes each target its secret: plan, checks, confirmation, waves, proof.
     pub(crate) async fn run(self, secrets: Vec<Secret>, io: &mut Io<'_>) -> Result<Exit, Failure> {
         let plans: Vec<Plan> = secrets
             .iter()
@@ -50,27 +50,27 @@ impl Job<'_> {
             .map(|(secret, seen)| Plan::new(secret, seen, self.options, io.now))
             .collect();
         let problems = self.problems(&secrets, &plans, io.now);
-        let mut tell = tell::Tell::new(&self.targets, self.options, io.progress);
-        tell.plan(&self.targets, &self.seen, &plans, &problems, io)?;
+        let mut report = report::Report::new(&self.targets, self.options, io.progress);
+        report.plan(&self.targets, &self.seen, &plans, &problems, io)?;
         refuse(&problems, self.options)?;
         self.refuse_wrong_place(&plans)?;
         for (target, plan) in self.targets.iter().zip(&plans) {
             if let Some(stop) = &plan.refusal {
-                return Err(run::told(target, &meshapply::Error::Stopped(stop.clone())));
+                return Err(run::failure(target, &meshapply::Error::Stopped(stop.clone())));
             }
         }
         match self.options.dry_run {
             Some(DryRun::Client) => return Ok(Exit::Good),
-            Some(DryRun::Server) => return self.dry_run(&plans, &mut tell, io).await,
+            Some(DryRun::Server) => return self.dry_run(&plans, &mut report, io).await,
             None => {}
         }
         if plans.iter().any(Plan::writes) {
             agree(self.options, self.targets.len(), io)?;
         }
-        run::run(&self, &plans, &mut tell, io).await
+        run::run(&self, &plans, &mut report, io).await
     }
 
-    /// What `meshctl check` says of these folders together, with all that is in them, each judged as its own istiod
+    /// What `meshctl check` says about these folders together, with all their files, each judged as its own istiod
     /// would.
     fn problems(
         &self,
@@ -88,7 +88,7 @@ impl Job<'_> {
         problems
     }
 
-    /// A CA that is not for the cluster its context reaches: contexts or folders are mixed up.
+    /// Refuses a CA that is not for the cluster its context reaches: contexts or folders are mixed up.
     fn refuse_wrong_place(&self, plans: &[Plan]) -> Result<(), Failure> {
         let force = &self.options.force;
         if place::is_forced(force) {
@@ -110,11 +110,11 @@ impl Job<'_> {
         place::refuse_misplaced(&self.targets, &self.seen, &wanted, source, force)
     }
 
-    /// Has each API server check what would be written first; nothing is kept.
+    /// Has each API server validate the first writes as a dry run.
     async fn dry_run(
         &self,
         plans: &[Plan],
-        tell: &mut tell::Tell,
+        report: &mut report::Report,
         io: &mut Io<'_>,
     ) -> Result<Exit, Failure> {
         for ((target, seen), plan) in self.targets.iter().zip(&self.seen).zip(plans) {
@@ -122,7 +122,7 @@ impl Job<'_> {
                 dry(&target.kube, &action, &plan.desired)
                     .await
                     .map_err(|error| error.within(place_of(target)))?;
-                tell.dry_run(target, &action, io)?;
+                report.dry_run(target, &action, io)?;
             }
         }
         Ok(Exit::Good)
@@ -133,7 +133,7 @@ async fn dry(kube: &Kube, action: &Action, desired: &Desired) -> Result<(), Fail
     Ok(kube.dry_run(action, desired).await?)
 }
 
-/// What the run would write, as far as it can be said before the first write.
+/// The writes that are known before the first one.
 fn first_writes(desired: &Desired, seen: &Seen) -> Vec<Action> {
     let mut writes = Vec::new();
     if let Next::Act(action) = next(desired, &seen.observed, None, Run::default()) {
@@ -156,7 +156,7 @@ fn agree(options: &Options, clusters: usize, io: &mut Io<'_>) -> Result<(), Fail
     io.confirm(options.yes, &format!("Write to {many}?"), HINT)
 }
 
-/// Refuses early what would come to a question that cannot be asked.
+/// Refuses early if a question would follow that cannot be asked.
 ///
 /// # Errors
 /// `ctl/usage`.

@@ -25,9 +25,7 @@ pub(crate) struct Source {
 pub(crate) fn text(path: &Path, io: &mut Io<'_>) -> Result<String, Failure> {
     let bytes = files::read(path, io.stdin)?;
     String::from_utf8(bytes.to_vec()).map_err(|error| {
-        Failure::new("config/syntax", "it is no UTF-8 text")
-            .in_file(path)
-            .because(error.to_string())
+        Failure::new("config/syntax", "not valid UTF-8").in_file(path).because(error.to_string())
     })
 }
 
@@ -36,7 +34,7 @@ pub(crate) fn mesh(source: &Source, io: &mut Io<'_>) -> Result<Mesh, Failure> {
     mesh_of(&source.file, source.istio, io)
 }
 
-/// The mesh of a spec. All that is wrong with it is told; the last of it is the failure.
+/// The mesh of a spec. All errors are printed; the last one is the failure.
 pub(crate) fn mesh_of(
     file: &Path,
     istio: Option<Version>,
@@ -59,7 +57,7 @@ pub(crate) fn mesh_of(
 /// A cluster was named that the spec does not have.
 pub(crate) fn unknown_cluster(mesh: &Mesh, name: &str) -> Failure {
     let names: Vec<&str> = mesh.clusters().iter().map(|cluster| cluster.name.as_str()).collect();
-    Failure::new("config/unknown-name", format!("there is no cluster `{name}` in the spec"))
+    Failure::new("config/unknown-name", format!("the spec has no cluster `{name}`"))
         .because(format!("its clusters are {}", names.join(", ")))
 }
 
@@ -92,10 +90,10 @@ pub(crate) fn failure(error: Error, path: &Path, text: &str) -> Failure {
 const fn hint(fault: &Fault) -> Option<&'static str> {
     Some(match fault {
         Fault::AddressShared { .. } | Fault::Lock { .. } => {
-            "take one of the lines out of mesh.lock; `meshctl mesh addresses` gives a new address where one is missing"
+            "remove one of the lines from mesh.lock; `meshctl mesh addresses` assigns missing addresses"
         }
         Fault::AddressesExhausted { .. } => {
-            "a larger `addresses.pool`, or fewer `addresses.graceDays`"
+            "use a larger `addresses.pool`, or fewer `addresses.graceDays`"
         }
         Fault::GatewayMissing { .. } => {
             "write its address under `gateway: {addresses: [...]}`: `kubectl get svc -n istio-system istio-eastwestgateway`"
@@ -106,7 +104,7 @@ const fn hint(fault: &Fault) -> Option<&'static str> {
         Fault::UnknownField { .. } => {
             "docs/mesh.md shows every field; docs/schemas/mesh.json checks it in an editor"
         }
-        Fault::Weights { .. } => "write weights that make 100 together: Istio 1.6 refuses others",
+        Fault::Weights { .. } => "make the weights add up to 100: Istio 1.6 rejects other sums",
         _ => return None,
     })
 }

@@ -38,7 +38,7 @@ pub(crate) fn secret(question: &str) -> Result<Zeroizing<String>, Failure> {
 
 /// One line without its end.
 fn line(mut tty: &File) -> std::io::Result<Zeroizing<Vec<u8>>> {
-    // In one piece: what a growing buffer leaves behind is not zeroized.
+    // In one piece: what a growing buffer frees is not zeroized.
     let mut line = Zeroizing::new(Vec::with_capacity(MAX_LINE));
     let mut byte = Zeroizing::new([0; 1]);
     loop {

@@ -24,7 +24,7 @@ pub(crate) fn safe(text: &str) -> String {
     out
 }
 
-/// A path as a word of a command for the shell: quoted where it has to be, and safe.
+/// A path as one word of a shell command: quoted if needed, and safe.
 pub(crate) fn word(path: &Path) -> String {
     let text = path.display().to_string();
     let is_plain = |c: char| c.is_alphanumeric() || "-_./+,:=@%".contains(c);
@@ -34,7 +34,7 @@ pub(crate) fn word(path: &Path) -> String {
     safe(&format!("'{}'", text.replace('\'', r"'\''")))
 }
 
-/// A JSON document, indented, in ASCII: what is not stands as `\u` escapes, so that it is safe on a terminal as well.
+/// A JSON document, indented, in ASCII: everything else is escaped as `\u`, so that it is safe on a terminal too.
 pub(crate) fn json(value: &Value) -> String {
     ascii(&format!("{value:#}\n"))
 }
@@ -102,7 +102,7 @@ pub(crate) fn since(time: Time, at: Time) -> String {
     format!("since {}, {}", time.date(), relative(time, at))
 }
 
-/// A time as the certificate has it: RFC 3339, or what stands there where it is no time.
+/// A time as the certificate has it: RFC 3339, or the raw content if it is not a time.
 pub(crate) fn raw_time(raw: &RawTime) -> String {
     raw.time().map_or_else(
         || format!("unreadable: `{}`", raw.content.escape_ascii()),

@@ -141,7 +141,7 @@ impl Binaries {
             let folder = tool.folder()?;
             if let Some(file) = tool.lacks()? {
                 let at = folder.join(file);
-                return Err(format!("{} is not there; `cargo xtask rig` makes it", at.display()));
+                return Err(format!("{} is not there; `cargo xtask rig` creates it", at.display()));
             }
             paths.extend(tool.files.iter().map(|file| (*file, folder.join(file))));
         }

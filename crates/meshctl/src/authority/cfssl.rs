@@ -1,4 +1,4 @@
-//! cfssl's JSON files on the command line: every trap is told with its line, and an error ends the command.
+//! cfssl's JSON files on the command line: every trap is reported with its line, and an error ends the command.
 
 use std::path::Path;
 
@@ -25,13 +25,13 @@ pub(crate) fn profile(
     take(config.profile(name), path, io)
 }
 
-/// Tells the traps; goes on with the value when none of them is an error.
+/// Reports the traps; continues with the value if none of them is an error.
 pub(crate) fn take<T>(outcome: Outcome<T>, path: &Path, io: &mut Io<'_>) -> Result<T, Failure> {
     let (value, mut traps) = match outcome {
         Ok((value, traps)) => (Some(value), traps),
         Err(traps) => (None, traps),
     };
-    // The last error is the failure itself; everything else is told before it.
+    // The last error is the failure itself; everything else is printed before it.
     let last =
         traps.iter().rposition(|trap| trap.severity == Severity::Error).map(|i| traps.remove(i));
     for trap in &traps {

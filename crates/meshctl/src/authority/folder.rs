@@ -18,7 +18,7 @@ const TRY_EVERY: u64 = 50;
 /// More places than this are counted, not listed.
 const MOST_PLACES: usize = 5;
 
-/// Opens a folder for a change, and tells what an interrupted run left. While another run is at work there, it waits
+/// Opens a folder for a change, and reports what an interrupted run left. While another run uses it, it waits
 /// as long as `wait` says.
 ///
 /// # Errors
@@ -37,7 +37,7 @@ pub(crate) fn open_workspace(
     };
     let mut patience = || {
         if tries == 0 && most > 0 {
-            io.say(format_args!("waiting for another meshctl at work in {}", text::word(dir)));
+            io.say(format_args!("waiting for another meshctl that is using {}", text::word(dir)));
         }
         tries += 1;
         if tries <= most {
@@ -49,12 +49,12 @@ pub(crate) fn open_workspace(
     for leftover in leftovers {
         let warning = match leftover {
             Leftover::Kept(place) => {
-                let message = "an interrupted run left a set of files; it was kept aside";
+                let message = "an interrupted run left a set of files, which was moved aside";
                 Failure::new("ctl/leftovers", message).in_file(&place)
             }
             Leftover::Replaced(name, place) => {
                 let message = format!(
-                    "an interrupted renewal of `{name}` has been finished; the old set is kept"
+                    "an interrupted renewal of `{name}` was finished; the old set was kept"
                 );
                 Failure::new("ctl/leftovers", message).in_file(&place)
             }
@@ -64,12 +64,12 @@ pub(crate) fn open_workspace(
     Ok(workspace)
 }
 
-/// Warns of keys others may read, and of folders in which others may put files of their own: who does that decides
+/// Warns of keys others can read, and of folders that others can write to: they decide
 /// which root a mesh trusts.
 pub(crate) fn warn_exposed(dir: &Path, io: &mut Io<'_>) {
     let keys = files::shared_keys(dir, ROOT_KEY);
     if let Some(first) = keys.first() {
-        let message = "others than the owner may read a private key";
+        let message = "a private key is readable by users other than its owner";
         let warning = Failure::new("ctl/key-permissions", message);
         let warning = places(warning, &keys);
         let hint = match keys.len() {
@@ -84,17 +84,17 @@ pub(crate) fn warn_exposed(dir: &Path, io: &mut Io<'_>) {
         let word = text::word(&folder);
         let (message, hint) = match openness {
             Openness::Owner(uid) => (
-                format!("the folder belongs to another user, whose id is {uid}"),
+                format!("the folder belongs to another user, with the id {uid}"),
                 format!("`chown \"$(id -u)\" {word}`"),
             ),
             Openness::Writable => (
-                "others than the owner may write to the folder".to_owned(),
+                "the folder is writable by users other than its owner".to_owned(),
                 format!("`chmod go-w {word}`"),
             ),
         };
         let warning = Failure::new("ctl/dir-permissions", message)
             .in_file(&folder)
-            .because("whoever writes there can put another root or another key in place")
+            .because("anyone who can write there can replace a root or a key")
             .hint(hint);
         io.warn(&warning);
     }
@@ -110,7 +110,7 @@ fn places(mut failure: Failure, paths: &[std::path::PathBuf]) -> Failure {
     }
 }
 
-/// What else is in the folder of the clusters' folders.
+/// The other names in the folder that holds the clusters' folders.
 const OURS: [&str; 3] = [files::PREVIOUS, ROOT_CERT, ROOT_KEY];
 
 /// A cluster's name is a folder's name and part of a subject.
@@ -146,7 +146,7 @@ pub(crate) fn check_case(dir: &Path, names: &[String]) -> Result<(), Failure> {
             .exit(Exit::Usage);
         return Err(match there.contains(other) {
             true => failure.in_file(&dir.join(other)).hint(format!(
-                "`--cluster {other}` names the one that is there; else choose another name"
+                "use `--cluster {other}` for the existing one, or choose another name"
             )),
             false => failure.hint("choose another name for one of them"),
         });
@@ -154,7 +154,8 @@ pub(crate) fn check_case(dir: &Path, names: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Refuses a root that did not issue every cluster's CA in the folder; without one, any cluster's CA is another root's.
+/// Refuses a root that did not issue every cluster's CA in the folder; without a root, any cluster's CA has a different
+/// one.
 /// A cluster whose files cannot be read is a warning.
 ///
 /// # Errors
@@ -182,15 +183,21 @@ pub(crate) fn check_issuers(
         let top = top(ca, &pile).map_or_else(|| format!("`{}`", ca.issuer().label()), id);
         let failure = Failure::new(
             "ctl/other-root",
-            format!("`{name}` is under another root than this folder's"),
+            format!("`{name}` is under a different root than this folder's"),
         )
         .in_file(&folder)
         .because(format!("`{}` leads to {top}", ca.subject().label()));
         return Err(match root {
-            Some(root) => failure.because(format!("{} is {}", dir.join(ROOT_CERT).display(), id(root))),
-            None => failure.because(format!("there is no {} there: a new root would be made", ROOT_CERT)),
+            Some(root) => {
+                failure.because(format!("{} is {}", dir.join(ROOT_CERT).display(), id(root)))
+            }
+            None => {
+                failure.because(format!("{} is missing, so a new root would be created", ROOT_CERT))
+            }
         }
-        .hint("bring back the root that issued the clusters, or make the new one in a folder of its own"));
+        .hint(
+            "restore the root that issued the clusters, or create the new one in its own folder",
+        ));
     }
     Ok(())
 }

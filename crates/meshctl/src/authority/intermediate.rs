@@ -54,7 +54,7 @@ pub(crate) fn profile(cluster: &str, options: &Options, root: &Name) -> Result<P
     Ok(profile)
 }
 
-/// A typed subject in which `{cluster}` stands for the cluster's name.
+/// A typed subject, in which `{cluster}` is replaced by the cluster's name.
 pub(crate) fn subject(template: &str, cluster: &str) -> Result<Name, Failure> {
     Name::parse(&template.replace("{cluster}", cluster))
         .map_err(|error| Failure::from(Error::Subject(error)).exit(Exit::Usage))
@@ -65,34 +65,33 @@ pub(crate) fn names(typed: &[String], cluster: &str) -> Result<Vec<GeneralName>,
     let name = |typed: &String| {
         let text = typed.replace("{cluster}", cluster);
         let refuse = |why: &str| {
-            Failure::new("ctl/san", format!("`{typed}` is no name for a certificate"))
+            Failure::new("ctl/san", format!("`{typed}` is not a valid subject alternative name"))
                 .because(why)
                 .exit(Exit::Usage)
         };
-        let (kind, value) = text
-            .split_once(':')
-            .ok_or_else(|| refuse("it is not of the form dns:NAME or uri:URI"))?;
+        let (kind, value) =
+            text.split_once(':').ok_or_else(|| refuse("expected dns:NAME or uri:URI"))?;
         if value.is_empty() || !value.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(refuse("a name is not empty and has no spaces and only ASCII"));
+            return Err(refuse("expected printable ASCII without spaces"));
         }
         if value.contains(['{', '}']) {
             return Err(refuse(
-                "nothing but `{cluster}` stands in braces, where a cluster is named",
+                "only `{cluster}` can be in braces, and only if a cluster is named",
             ));
         }
         match kind.to_ascii_lowercase().as_str() {
             "dns" => Ok(GeneralName::Dns(value.as_bytes().to_vec())),
             "uri" if value.contains("://") => Ok(GeneralName::Uri(value.as_bytes().to_vec())),
-            "uri" => Err(refuse("a URI begins with its scheme, as in spiffe://cluster.local")),
-            _ => Err(refuse("the kind is dns or uri")),
+            "uri" => Err(refuse("expected a URI with its scheme, such as spiffe://cluster.local")),
+            _ => Err(refuse("expected the kind dns or uri")),
         }
     };
     typed.iter().map(name).collect()
 }
 
-/// Issues `profile` for `key` at `now`; where nobody asked for a length of time, it is cut to the issuer's.
+/// Issues `profile` for `key` at `now`; unless a validity was requested, it is cut to the issuer's.
 ///
-/// `asked` says that the validity is somebody's wish: then it is refused rather than cut.
+/// `asked` means that the validity was requested: then it is refused rather than cut.
 pub(crate) fn make(
     mut profile: Profile,
     key: &PublicKey,
@@ -113,7 +112,7 @@ pub(crate) fn make(
             issuer_not_after: until,
         })
         .because("the issuer has expired")
-        .hint("a new root is made in a folder of its own: `meshctl ca init DIR --cluster NAME`"));
+        .hint("create a new root in its own folder: `meshctl ca init DIR --cluster NAME`"));
     }
     if let Some(until) = until
         && !asked
@@ -125,10 +124,10 @@ pub(crate) fn make(
             format!("`{}` ends with its issuer, {}", profile.subject.label(), until.date()),
         )
         .because(format!(
-            "`{}` ends then, and nothing outlives its issuer",
+            "`{}` ends then, and a certificate cannot outlive its issuer",
             authority.cert.subject().label()
         ))
-        .hint("a new root has to be distributed before that day");
+        .hint("distribute a new root before that day");
         io.warn(&warning);
     }
     Ok(issue(&profile, key, authority.issuer(), stamp)?)
@@ -137,8 +136,8 @@ pub(crate) fn make(
 /// Warns that a name constraint keeps some proxies from accepting a chain.
 pub(crate) fn warn_constrained(io: &mut Io<'_>) {
     let warning = Failure::new("ctl/name-constraint-unproven", "the intermediates are limited to their trust domains")
-        .because("Envoy enforces that; ztunnel (ambient mode), whose verifier knows no URI constraints, refuses such chains")
-        .hint("leave `--constrain` out where ambient mode is used");
+        .because("Envoy enforces that; ztunnel (ambient mode), whose verifier does not support URI constraints, rejects such chains")
+        .hint("do not use `--constrain` with ambient mode");
     io.warn(&warning);
 }
 
@@ -150,7 +149,7 @@ fn default_subject(cluster: &str, root: &Name) -> Name {
     Name::new(&attributes)
 }
 
-/// `DOMAIN` is for every cluster, `CLUSTER=DOMAIN` for one, and the more special wins.
+/// `DOMAIN` is for every cluster, `CLUSTER=DOMAIN` for one; the more specific one wins.
 pub(crate) fn trust_domain(
     cluster: &str,
     typed: &[String],
@@ -182,7 +181,7 @@ pub(crate) fn trust_domains(cert: &Cert) -> Vec<String> {
     uris.filter(is_domain).map(|uri| uri.trim_end_matches('/').to_owned()).collect()
 }
 
-/// A trust domain for a cluster that is not named is a slip of the pen, and its cluster would go without.
+/// Refuses a trust domain for a cluster that was not named: a typing error would leave its cluster without one.
 pub(crate) fn check_trust_domains(typed: &[String], clusters: &[String]) -> Result<(), Failure> {
     let stray = |text: &&String| {
         text.split_once('=').is_some_and(|(name, _)| !clusters.iter().any(|known| known == name))
@@ -190,7 +189,7 @@ pub(crate) fn check_trust_domains(typed: &[String], clusters: &[String]) -> Resu
     let Some(text) = typed.iter().find(stray) else { return Ok(()) };
     Err(Failure::new(
         "ctl/usage",
-        format!("`--trust-domain {text}` names no cluster of this command"),
+        format!("`--trust-domain {text}` names a cluster that this command does not have"),
     )
     .because(match clusters {
         [] => "there is no `--cluster`".to_owned(),

@@ -20,7 +20,7 @@ pub(crate) const ROOT_KEY: &str = "root-key.pem";
 /// A certificate authority that can sign.
 pub(crate) struct Authority {
     pub(crate) cert: Cert,
-    /// What stands between `cert` and the roots, nearest first; `cert` itself is in it unless it is a root.
+    /// The CAs between `cert` and the roots, nearest first; `cert` itself is included unless it is a root.
     pub(crate) above: Vec<Cert>,
     pub(crate) roots: Vec<Cert>,
     key: SoftKey,
@@ -31,7 +31,7 @@ impl Authority {
         Self { cert, above, roots, key }
     }
 
-    /// A root of our own.
+    /// A root with its key.
     pub(crate) fn root(cert: Cert, key: SoftKey) -> Self {
         Self::new(cert.clone(), Vec::new(), vec![cert], key)
     }
@@ -107,8 +107,8 @@ impl Authority {
     }
 }
 
-/// The certificates of an issuer's file that stand between the issuer, its first, and a root; and the roots that vouch
-/// for it. What else is in the file is named: a root nobody asked for would be trusted by the whole mesh.
+/// The certificates of an issuer's file between the issuer, which is the first, and a root; and the roots that vouch
+/// for it. Anything else in the file is named: a stray root would be trusted by the whole mesh.
 fn sorted(certs: &[Cert], file: &Path, io: &mut Io<'_>) -> Result<(Vec<Cert>, Vec<Cert>), Failure> {
     let assembly = assemble(certs, Some(&certs[0]))?;
     let mut above = assembly.certs(certs);
@@ -132,7 +132,7 @@ fn sorted(certs: &[Cert], file: &Path, io: &mut Io<'_>) -> Result<(Vec<Cert>, Ve
 
 fn stray(cert: &Cert, issuer: &Cert, file: &Path, place: usize) -> Failure {
     let (label, issuer) = (cert.subject().label(), issuer.subject().label());
-    let warning = Failure::new("ctl/strays", format!("`{label}` was left out")).within(format!(
+    let warning = Failure::new("ctl/strays", format!("`{label}` was skipped")).within(format!(
         "{}, certificate {}",
         file.display(),
         place + 1
@@ -142,7 +142,7 @@ fn stray(cert: &Cert, issuer: &Cert, file: &Path, place: usize) -> Failure {
             "`--also-trust FILE` adds another root to root-cert.pem, if the mesh is to trust both",
         )
     } else {
-        warning.because(format!("it does not stand between the issuer `{issuer}` and its root"))
+        warning.because(format!("it is not between the issuer `{issuer}` and its root"))
     }
 }
 
@@ -165,9 +165,9 @@ pub(crate) fn root_key(
 ) -> Result<SoftKey, Failure> {
     let path = dir.join(ROOT_KEY);
     if files::read_optional(&path)?.is_none() {
-        return Err(Failure::new("ctl/no-root-key", "the root key is needed to sign, and is not there").in_file(&path).hint(
+        return Err(Failure::new("ctl/no-root-key", "the root key is needed to sign, and is missing").in_file(&path).hint(
             format!(
-                "bring the key back for this, or sign where it is: `meshctl ca csr {0} --cluster NAME` here, \
+                "restore the key for this, or sign where it is: `meshctl ca csr {0} --cluster NAME` here, \
                  `meshctl ca sign {0}/NAME/ca.csr --ca-cert root-cert.pem --ca-key root-key.pem --out {0}/NAME` there",
                 text::word(dir)
             ),
@@ -177,7 +177,7 @@ pub(crate) fn root_key(
 }
 
 fn no_root(dir: &Path) -> Failure {
-    Failure::new("ctl/no-root", "there is no root certificate")
+    Failure::new("ctl/no-root", "no root certificate")
         .in_file(&dir.join(ROOT_CERT))
-        .hint(format!("`meshctl ca init {} --cluster NAME` makes one", text::word(dir)))
+        .hint(format!("`meshctl ca init {} --cluster NAME` creates one", text::word(dir)))
 }

@@ -5,7 +5,7 @@ use meshpki::{KeyType, SoftKey};
 use crate::failure::Failure;
 use crate::io::Io;
 
-/// `count` new keys. RSA takes a second and more, so those are searched on every core.
+/// `count` new keys. An RSA key takes a second or more, so RSA keys are generated on every core.
 pub(crate) fn generate(
     kind: KeyType,
     count: usize,

@@ -1,4 +1,4 @@
-//! The clusters a folder has already: whose subject, key or name a new one would share, or seem to.
+//! The clusters a folder already has, and whose subject, key or name a new one would share or resemble.
 
 use std::path::{Path, PathBuf};
 

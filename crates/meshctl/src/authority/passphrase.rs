@@ -29,7 +29,7 @@ pub(crate) fn given(
     let text = if let Some(path) = &source.file {
         let bytes = files::read(path, io.stdin)?;
         if files::is_shared(path) {
-            let message = "others than the owner may read the passphrase";
+            let message = "the passphrase file is readable by users other than its owner";
             let warning = Failure::new("ctl/passphrase-permissions", message)
                 .in_file(path)
                 .hint(format!("`chmod 600 {}`; in a pod, `defaultMode: 0400`", text::word(path)));
@@ -85,7 +85,7 @@ pub(crate) fn for_new_key(
         let text = secret("Passphrase for the new root key (empty: not encrypted): ")?;
         if text.is_empty() {
             let warning = Failure::new("ctl/root-key-plain", "the root key is written without encryption")
-                .because("who reads it can sign for every cluster")
+                .because("anyone who can read it can sign for every cluster")
                 .hint("a passphrase encrypts it; `--plain-root-key` leaves it unencrypted without this warning");
             io.warn(&warning);
             return Ok(None);
@@ -102,7 +102,7 @@ pub(crate) fn for_new_key(
         .hint("run this command again; nothing was written"))
 }
 
-/// Warns of a passphrase that is guessed before the root ends, were its file stolen.
+/// Warns of a passphrase that could be guessed within the root's lifetime if its file were stolen.
 ///
 /// The measure is zxcvbn's (Wheeler, "zxcvbn: Low-Budget Password Strength Estimation", USENIX Security 2016): below
 /// its highest score, ten thousand million guesses find it.
@@ -153,7 +153,7 @@ pub(crate) fn read_key(
 /// Warns of a private key others may read.
 pub(crate) fn warn_shared_key(path: &Path, io: &mut Io<'_>) {
     if files::is_shared(path) {
-        let message = "others than the owner may read a private key";
+        let message = "a private key is readable by users other than its owner";
         let warning = Failure::new("ctl/key-permissions", message)
             .in_file(path)
             .hint(format!("`chmod 600 {}`", text::word(path)));

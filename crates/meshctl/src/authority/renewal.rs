@@ -42,11 +42,11 @@ impl Renewal<'_> {
     pub(crate) fn run(&self, now: Time, io: &mut Io<'_>) -> Result<Summary, Failure> {
         self.clusters.iter().try_for_each(|name| check_cluster_name(name))?;
         if !self.dir.is_dir() {
-            return Err(Failure::new(
-                "ctl/no-root",
-                format!("there is no folder `{}`", self.dir.display()),
-            )
-            .hint(format!("`meshctl ca init {} --cluster NAME` makes one", text::word(self.dir))));
+            return Err(Failure::new("ctl/no-root", format!("no folder `{}`", self.dir.display()))
+                .hint(format!(
+                    "`meshctl ca init {} --cluster NAME` creates one",
+                    text::word(self.dir)
+                )));
         }
         let mut workspace = open_workspace(self.dir, self.wait, io)?;
         warn_exposed(self.dir, io);
@@ -99,14 +99,14 @@ fn renew(
     Ok(summary)
 }
 
-/// Where the root's key is kept elsewhere, a cluster is made anew rather than renewed.
+/// If the root's key is kept elsewhere, a cluster is created again rather than renewed.
 fn without_key(failure: Failure, dir: &Path, name: &str) -> Failure {
     if failure.code() != "ctl/no-root-key" {
         return failure;
     }
     let folder = text::word(&dir.join(name));
     failure.hint(format!(
-        "bring the key back for this, or move {folder} away, make it anew with \
+        "restore the key for this; or move {folder} away, create it again with \
          `meshctl ca csr {} --cluster {name}`, and have it signed where the key is",
         text::word(dir)
     ))
@@ -116,9 +116,9 @@ fn without_key(failure: Failure, dir: &Path, name: &str) -> Failure {
 fn old_set(dir: &Path, name: &str, now: Time) -> Result<CaCerts, Failure> {
     let folder = dir.join(name);
     if !folder.exists() {
-        return Err(Failure::new("ctl/no-cluster", format!("there is no cluster `{name}`"))
+        return Err(Failure::new("ctl/no-cluster", format!("no cluster `{name}`"))
             .in_file(&folder)
-            .hint(format!("`meshctl ca init {} --cluster {name}` makes it", text::word(dir))));
+            .hint(format!("`meshctl ca init {} --cluster {name}` creates it", text::word(dir))));
     }
     let name = if folder.join("tls.crt").exists() { "tls.crt" } else { "ca-cert.pem" };
     let ca = super::certs_of_file(&folder.join(name))?;
@@ -159,7 +159,9 @@ fn stage_one(
                 old.ca().issuer().label(),
                 authority.cert.subject().label()
             ))
-            .hint("a change of root is no renewal: every cluster must trust the new root first"),
+            .hint(
+                "changing the root is not a renewal: every cluster must trust the new root first",
+            ),
         ));
     }
     let kind = renewal
@@ -192,7 +194,7 @@ fn stage_one(
     Ok(set)
 }
 
-/// What the old certificate said, for as long as it was valid.
+/// The profile of the old certificate, with the same validity.
 fn same_profile(old: &Cert, validity: Option<i64>) -> Profile {
     let extensions = old.extensions();
     let mut profile = Profile::cluster(old.subject().clone());
@@ -204,7 +206,7 @@ fn same_profile(old: &Cert, validity: Option<i64>) -> Profile {
     }
     profile.ext_key_usage = extensions.ext_key_usage.clone().unwrap_or_default();
     profile.subject_alt_names = extensions.subject_alt_name.clone().unwrap_or_default();
-    // What we make ourselves, or what says something about the old key, is not copied.
+    // Extensions that are created again, or that describe the old key, are not copied.
     let ours = [
         oid::BASIC_CONSTRAINTS,
         oid::KEY_USAGE,

@@ -46,7 +46,7 @@ pub(crate) struct Cluster {
 #[derive(Clone, Copy)]
 pub(crate) struct RootKey {
     pub(crate) state: State,
-    /// Whether it is encrypted; `None` where it was not looked at.
+    /// Whether it is encrypted; `None` if it was not read.
     pub(crate) encrypted: Option<bool>,
 }
 
@@ -188,7 +188,7 @@ impl Summary {
         if is_tls { Layout::Tls } else { Layout::Istio }
     }
 
-    /// What is new goes into its clusters next.
+    /// The command that installs what is new.
     fn next_step(&self, io: &mut Io<'_>) {
         let changed = self.clusters.iter().filter(|cluster| cluster.state != State::Unchanged);
         let changed: Vec<&Cluster> = changed.collect();
@@ -211,7 +211,7 @@ impl Summary {
         };
         let made = changed.iter().any(|cluster| cluster.state == State::Made);
         let before =
-            if made { "\n      with --before-install where Istio is still to come" } else { "" };
+            if made { "\n      (add --before-install if Istio is not installed yet)" } else { "" };
         io.say(format_args!("\nnext: meshctl push {} {clusters}{before}", text::word(&self.dir)));
     }
 

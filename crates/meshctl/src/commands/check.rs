@@ -21,7 +21,7 @@ use crate::fleet::observe::Where;
 use crate::io::Io;
 use crate::text::json as pretty;
 
-/// Everything to be told.
+/// Everything to report.
 struct Report {
     /// The settings of clusters that were not asked.
     settings: Settings,
@@ -49,7 +49,7 @@ struct Live {
     istiods: Vec<LiveIstiod>,
 }
 
-/// How a cluster, or what is between clusters, stands.
+/// The state of a cluster, or of what is between clusters.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Ok,
@@ -68,8 +68,8 @@ pub(super) fn run(args: &Check, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let at = io.time(args.at)?;
     if args.clusters.is_empty() {
         if args.dirs.is_empty() {
-            return Err(Failure::usage("there is nothing to check").hint(
-                "a folder, such as `meshctl check ca`, or `--context east=CONTEXT`, or both",
+            return Err(Failure::usage("nothing to check").hint(
+                "name a folder, as in `meshctl check ca`, a cluster with `--context east=CONTEXT`, or both",
             ));
         }
         return tell(&judge(folders, args, at), args, io);
@@ -107,12 +107,12 @@ fn judged(folder: Folder, settings: &Settings, at: Time) -> Judged {
 }
 
 impl Report {
-    /// How one cluster stands by itself.
+    /// The state of one cluster by itself.
     fn state(&self, cluster: &str) -> State {
         self.worst(|problem| problem.clusters.as_slice() == [cluster.to_owned()])
     }
 
-    /// How the clusters stand to each other; `None` for a single one.
+    /// The state between the clusters; `None` for a single one.
     fn between(&self) -> Option<State> {
         (self.clusters.len() > 1).then(|| self.worst(|problem| problem.clusters.len() > 1))
     }

@@ -31,8 +31,8 @@ struct InCluster<'a> {
 /// Runs the command.
 pub(super) fn run(args: &Forget, io: &mut Io<'_>) -> Result<Exit, Failure> {
     if args.dir.is_none() && args.clusters.is_empty() {
-        return Err(Failure::usage("there is nothing to forget")
-            .hint("a folder, such as `meshctl forget ca`, or `--context east=CONTEXT`, or both"));
+        return Err(Failure::usage("nothing to forget")
+            .hint("name a folder, as in `meshctl forget ca`, a cluster with `--context east=CONTEXT`, or both"));
     }
     let mut selection = args.clusters.resolved(&args.force)?;
     selection.service_account.clone_from(&args.service_account);
@@ -61,7 +61,7 @@ pub(super) fn run(args: &Forget, io: &mut Io<'_>) -> Result<Exit, Failure> {
         io.print(&plan(&in_clusters, &on_disk, io.now))?;
         io.confirm(
             args.yes,
-            "Remove it? `meshctl rollback` has nothing to go back to then.",
+            "Remove it? `meshctl rollback` will have nothing to restore.",
             "nothing was removed; `--yes` removes it",
         )?;
         for one in &in_clusters {
@@ -123,7 +123,7 @@ async fn may_go<'a>(
     }))
 }
 
-/// Whether something kept since then is asked for. What is not known to be old is not.
+/// Whether something kept since then is included. If its age is unknown, it is not.
 fn is_old(since: Option<Time>, args: &Forget, now: Time) -> bool {
     args.older_than.is_none_or(|age| since.is_some_and(|since| since.plus(age) <= now))
 }
@@ -178,7 +178,7 @@ fn files_of(names: &[&str]) -> String {
     names.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-/// The first certificate of a file that may not be there.
+/// The first certificate of a file, which may not exist.
 fn first(path: &Path) -> Option<Cert> {
     let text = files::read_optional(path).ok()??;
     certs(&text).into_iter().next()
@@ -195,7 +195,7 @@ fn remove(args: &Forget, on_disk: &[Kept], io: &mut Io<'_>) -> Result<Exit, Fail
         let line = if workspace.forget(set)? {
             format!("{path}: removed\n")
         } else {
-            format!("{path}: its files were removed; it has folders, which are left\n")
+            format!("{path}: its files were removed; the folders in it were left\n")
         };
         io.print(&line)?;
     }

@@ -25,9 +25,9 @@ pub(super) fn run(args: &Rollback, io: &mut Io<'_>) -> Result<Exit, Failure> {
 }
 
 fn nothing_kept(target: &Target) -> Failure {
-    Failure::new("ctl/no-previous", "no earlier secret is kept there")
+    Failure::new("ctl/no-previous", "the cluster keeps no earlier secret")
         .within(place_of(target))
         .because(format!("`meshctl push` keeps the secret it replaces as {}", meshapply::names::PREVIOUS))
-        .hint("`meshctl push` brings a folder in; `DIR/previous` has the sets `meshctl ca renew` replaced")
+        .hint("`meshctl push` installs a folder; `DIR/previous` has the sets that `meshctl ca renew` replaced")
         .exit(Exit::No)
 }

@@ -20,7 +20,7 @@ use crate::rollout::stale::refuse_stale;
 use crate::rollout::{Job, can_agree, look_apart, no_folder, refuse, refuse_unusable};
 use crate::text;
 
-/// A cluster's CA, and whether it is to be renewed.
+/// A cluster's CA, and whether its renewal is due.
 struct Due {
     cluster: String,
     /// The CA of the folder, or of the cluster where it has no folder.
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &RotateIntermediate, io: &mut Io<'_>) -> Result<Exit, Fa
         let (seen, twins) = look_apart(&targets, &options.force).await?;
         Ok::<_, Failure>((targets, seen, twins))
     })?;
-    // What is made from a cluster's secret has to be made from that of the right one.
+    // What is created from a cluster's secret must come from the right cluster.
     refuse(&judge::other_than_spec(&targets, &seen, io.now), &options)?;
     refuse_misplaced(&args.dir, &targets, &seen, &options.force)?;
     refuse_unusable(&targets, &seen, &options)?;

@@ -25,7 +25,7 @@ use crate::text::{json as pretty, word};
 use facts::{Facts, Folder};
 use trust::{Answer, Pair};
 
-/// Everything to be told.
+/// Everything to report.
 struct Report<'a> {
     at: Time,
     dir: Option<&'a Path>,
@@ -43,7 +43,7 @@ struct Cluster<'a> {
     is_whole: bool,
 }
 
-/// How a cluster stands.
+/// The state of a cluster.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Ok,
@@ -182,14 +182,14 @@ fn of_facts(cluster: &Cluster<'_>, before_install: bool) -> Vec<Problem> {
 
 /// Pairs that refuse each other although no error about either cluster says why.
 fn distrust(pairs: &[Pair], problems: &[Problem]) -> Vec<Problem> {
-    let is_told = |pair: &&Pair| {
+    let is_explained = |pair: &&Pair| {
         problems.iter().filter(|problem| problem.severity == Severity::Error).any(|problem| {
             problem.clusters.contains(&pair.truster) || problem.clusters.contains(&pair.signer)
         })
     };
     let refuses = |pair: &&Pair| matches!(pair.answer, Answer::No(_));
-    let untold = pairs.iter().filter(refuses).filter(|pair| !is_told(pair));
-    untold.map(Pair::problem).collect()
+    let unexplained = pairs.iter().filter(refuses).filter(|pair| !is_explained(pair));
+    unexplained.map(Pair::problem).collect()
 }
 
 impl Report<'_> {
@@ -208,7 +208,7 @@ impl Report<'_> {
         self.problems.iter().filter(|problem| problem.severity == severity).count()
     }
 
-    /// How one cluster stands by itself.
+    /// The state of one cluster by itself.
     fn state(&self, cluster: &Cluster<'_>) -> State {
         let name = &cluster.target.name;
         let own = self.problems.iter().filter(|p| p.clusters.as_slice() == [name.clone()]);
@@ -220,7 +220,7 @@ impl Report<'_> {
         }
     }
 
-    /// The next command for a problem. What is wrong inside a secret `meshctl check` tells with its evidence.
+    /// The next command for a problem. For problems inside a secret it is `meshctl check`, which shows the evidence.
     fn next(&self, problem: &Problem) -> String {
         let in_secret =
             problem.code.starts_with("istiod/") && !Problem::LIVE_CODES.contains(&problem.code);
@@ -247,7 +247,7 @@ impl Report<'_> {
         .next(problem)
     }
 
-    /// The one command to type now; `None`: nothing is to be done.
+    /// The one command to type now; `None`: there is nothing to do.
     fn next_command(&self) -> Option<String> {
         let of = |severity| self.problems.iter().filter(move |p| p.severity == severity);
         let first = of(Severity::Error).min_by_key(|problem| rank(problem));
@@ -257,11 +257,11 @@ impl Report<'_> {
     }
 }
 
-/// Which error is mended first: until then the others cannot be told from what follows of it.
+/// Which error to fix first: until then the others cannot be told from its consequences.
 fn rank(problem: &Problem) -> u8 {
     match problem.code {
         "ctl/wrong-cluster" | "apply/no-istiod" | "apply/no-replicas" | "apply/stuck" => 0,
-        // A push that goes on restarts what is not live as well.
+        // A push that continues also restarts what is not live.
         "apply/unfinished" if problem.next.starts_with("meshctl push") => 1,
         "istiod/not-live" | "istiod/first-install" => 2,
         "ctl/folder-differs" => 3,
@@ -269,7 +269,7 @@ fn rank(problem: &Problem) -> u8 {
     }
 }
 
-/// What is to be done about a cluster that could not be asked.
+/// What to do about a cluster that could not be asked.
 fn ask_again(cluster: &Cluster<'_>) -> Option<String> {
     let context = word(Path::new(&cluster.target.context));
     match &cluster.facts {

@@ -1,4 +1,4 @@
-//! `meshctl trust render`: what istiod of each cluster has to be told, as values for its installation.
+//! `meshctl trust render`: the settings each istiod needs to accept the other trust domains, as Helm values.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -28,18 +28,18 @@ pub(super) fn render(args: &Render, io: &mut Io<'_>) -> Result<Exit, Failure> {
         return Err(spec::unknown_cluster(&mesh, name));
     }
     let at = args.at.unwrap_or(io.now);
-    let told = told(&mesh, &args.dir, at, io)?;
-    let all: Vec<String> = told
+    let settings = settings(&mesh, &args.dir, at, io)?;
+    let all: Vec<String> = settings
         .iter()
         .filter(|(cluster, _)| args.cluster.is_empty() || args.cluster.contains(&cluster.name))
-        .map(|(cluster, told)| text(cluster, told))
+        .map(|(cluster, settings)| text(cluster, settings))
         .collect();
     io.print(&all.join("---\n"))?;
     Ok(Exit::Good)
 }
 
-/// What every cluster of the mesh has to be told.
-fn told<'m>(
+/// The settings every cluster of the mesh needs.
+fn settings<'m>(
     mesh: &'m Mesh,
     dir: &Path,
     at: Time,
@@ -48,7 +48,7 @@ fn told<'m>(
     let domains: BTreeSet<_> =
         mesh.clusters().iter().map(|cluster| &cluster.trust_domain).collect();
     let mut roots: BTreeMap<&str, Roots> = BTreeMap::new();
-    // One trust domain: there is nothing to be told, and no folder is asked for.
+    // One trust domain: no settings are needed, and no folder is read.
     for cluster in mesh.clusters().iter().filter(|_| domains.len() > 1) {
         roots.insert(&cluster.name, roots_of(dir, &cluster.name, at)?);
     }
@@ -85,8 +85,8 @@ fn warn_of_strangers(roots: &BTreeMap<&str, Roots>, io: &mut Io<'_>) {
         }
         let message = format!("{name} does not trust the root of {}", strangers.join(", "));
         let failure = Failure::new("istiod/different-roots", message)
-            .because("to accept their trust domains is not enough: proxies take the roots of caCertificates only with ISTIO_MULTIROOT_MESH=true")
-            .hint("the roots of all go into root-cert.pem of every cluster first; `meshctl check DIR` says who lacks which");
+            .because("accepting their trust domains is not enough: proxies use the roots of caCertificates only with ISTIO_MULTIROOT_MESH=true")
+            .hint("put every root into the root-cert.pem of every cluster first; `meshctl check DIR` shows what is missing where");
         io.warn(&failure);
     }
 }
@@ -100,14 +100,14 @@ fn roots_of(dir: &Path, name: &str, at: Time) -> Result<Roots, Failure> {
             format!("{} has no folder `{name}` with a CA", word(dir)),
         )
         .hint(format!(
-            "`meshctl ca init {} -f SPEC` makes one for each cluster of the spec",
+            "`meshctl ca init {} -f SPEC` creates one for each cluster of the spec",
             word(dir)
         )));
     };
     let chain = certs(&folder.join(chain))?;
     let ca_file = folder.join(ca);
     let Some(ca) = certs(&ca_file)?.into_iter().next() else {
-        return Err(Failure::new("pki/no-certificate", "there is no certificate").in_file(&ca_file));
+        return Err(Failure::new("pki/no-certificate", "no certificate").in_file(&ca_file));
     };
     let roots_file = folder.join(roots);
     let trusted = certs(&roots_file)?;
@@ -121,7 +121,7 @@ fn roots_of(dir: &Path, name: &str, at: Time) -> Result<Roots, Failure> {
         return Err(Failure::new("pki/untrusted", "no root vouches for the CA of the cluster")
             .in_file(&ca_file)
             .in_file(&roots_file)
-            .hint(format!("`meshctl check {}` says why", word(&folder))));
+            .hint(format!("`meshctl check {}` shows why", word(&folder))));
     }
     Ok(Roots { anchors, trusted })
 }
@@ -133,24 +133,24 @@ fn certs(path: &Path) -> Result<Vec<Cert>, Failure> {
 }
 
 /// The values of one cluster, with a word on each trust domain.
-fn text(cluster: &Cluster, told: &Acceptance) -> String {
+fn text(cluster: &Cluster, settings: &Acceptance) -> String {
     let context = word(Path::new(&cluster.context));
     let namespace = word(Path::new(&cluster.istio_namespace));
     let mut text = format!("# cluster {}, Istio {}\n", cluster.name, cluster.version);
-    if told.way == Way::Nothing {
-        return text + "# every cluster has its trust domain: nothing has to be told\n{}\n";
+    if settings.way == Way::Nothing {
+        return text + "# all clusters share this trust domain: no settings needed\n{}\n";
     }
     text += &format!(
         "# helm --kube-context {context} -n {namespace} upgrade istiod istio/istiod --version {} --reuse-values -f FILE\n\
-         # In an IstioOperator the same stands under spec.values. Lists replace those that are there.\n",
+         # In an IstioOperator, put the same under spec.values. Lists replace existing ones.\n",
         cluster.version
     );
-    for (domain, until) in &told.until {
+    for (domain, until) in &settings.until {
         let until = until.map_or_else(|| "?".to_owned(), Time::date);
         text += &safe(&format!("# accepts {domain}, whose last root ends {until}"));
         text.push('\n');
     }
-    text + &meshconfig::resource::yaml(&values(cluster, &told.way))
+    text + &meshconfig::resource::yaml(&values(cluster, &settings.way))
 }
 
 fn values(cluster: &Cluster, way: &Way) -> Value {

@@ -41,7 +41,7 @@ impl Kept {
     }
 }
 
-/// The sets in `previous/`, sorted by name; none where there is no such folder. Links are not followed.
+/// The sets in `previous/`, sorted by name; none if there is no such folder. Links are not followed.
 ///
 /// # Errors
 /// `ctl/io`, naming the folder.
@@ -77,7 +77,7 @@ fn files_of(folder: &Path) -> std::io::Result<Vec<String>> {
 }
 
 /// Leaves in a set that was replaced what a rollback can use: the files istiod reads, for the owner alone. Whatever else
-/// was beside them is in the set that took its place. The folder's time says since when it is kept.
+/// else was there is in the set that replaced it. The folder's time is the time since when it is kept.
 pub(super) fn only_for_rollback(set: &Path) -> std::io::Result<()> {
     fs::set_permissions(set, fs::Permissions::from_mode(0o700))?;
     for entry in fs::read_dir(set)? {

@@ -13,7 +13,7 @@ pub(crate) fn is_shared(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o077 != 0)
 }
 
-/// Why somebody else could put other files into a folder, if so.
+/// Why another user could put files into a folder, if so.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Openness {
     /// It belongs to this user, who is neither we nor root.
@@ -22,7 +22,7 @@ pub(crate) enum Openness {
     Writable,
 }
 
-/// Whether somebody else than we and root could put other files into a folder.
+/// Whether a user other than the present one and root could put files into a folder.
 pub(crate) fn openness(dir: &Path) -> Option<Openness> {
     let meta = fs::metadata(dir).ok().filter(fs::Metadata::is_dir)?;
     let us = rustix::process::geteuid().as_raw();

@@ -67,7 +67,7 @@ impl Workspace {
         patience: &mut dyn FnMut() -> bool,
     ) -> Result<(Self, Vec<Leftover>), Failure> {
         let staging = dir.join(STAGING);
-        // Until the folder is ours and cleared, what is in its staging folder is not ours to remove.
+        // Until the folder is locked and cleared, its staging folder belongs to another run.
         let unplaced = Arc::new(Mutex::new(Unplaced {
             staging: staging.clone(),
             created: Vec::new(),
@@ -109,7 +109,7 @@ impl Workspace {
         let mode = if secret { 0o600 } else { 0o644 };
         let _signals_wait = state(&self.unplaced);
         if self.staged.is_empty() {
-            // It was cleared: one that is there by now is somebody else's.
+            // It was cleared: one that exists now belongs to another process.
             DirBuilder::new().mode(0o700).create(self.staging()).map_err(fail)?;
         }
         let open = || OpenOptions::new().write(true).create_new(true).mode(mode).open(&path);
@@ -303,7 +303,7 @@ fn lock(
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) if patience() => {}
             Err(rustix::io::Errno::WOULDBLOCK) => {
-                let message = format!("another meshctl is at work in `{}`", dir.display());
+                let message = format!("another meshctl is using `{}`", dir.display());
                 return Err(Failure::new("ctl/busy", message)
                     .hint("run this command again once it has ended, or with `--wait`"));
             }

@@ -1,4 +1,4 @@
-//! The clusters a command talks to: named on the command line or by the mesh's spec, reached, looked at before anything
+//! The clusters a command talks to: named on the command line or by the mesh's spec, reached, and read before anything
 //! is done.
 
 mod guard;
@@ -21,7 +21,7 @@ use crate::io::Io;
 use crate::spec;
 use crate::text;
 
-/// A cluster as it was named, before it is reached.
+/// A cluster as it was named, before it is contacted.
 #[derive(Clone)]
 pub(crate) struct Named {
     /// The name, which is that of its folder.
@@ -54,7 +54,7 @@ pub(crate) const SERVICE_ACCOUNT: &str = "default";
 const SILENT: Duration = Duration::from_secs(60);
 const ASKING: Duration = Duration::from_secs(300);
 
-/// What was seen of a cluster before anything was done.
+/// What was read from a cluster before anything was written.
 pub(crate) struct Seen {
     /// What is decided by.
     pub(crate) observed: Observed,
@@ -66,7 +66,7 @@ pub(crate) struct Seen {
     pub(crate) given: Vec<NamespaceRoots>,
 }
 
-/// One thread does it all: what is waited for is the network.
+/// One thread is enough: the time goes to waiting for the network.
 pub(crate) fn runtime() -> Result<Runtime, Failure> {
     let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
     built.map_err(|error| {
@@ -88,7 +88,7 @@ impl Named {
         }
     }
 
-    /// A cluster no spec knows, in Istio's usual namespace.
+    /// A cluster that is not in a spec, in Istio's default namespace.
     pub(crate) fn typed(name: &str, context: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -99,9 +99,9 @@ impl Named {
     }
 }
 
-/// The clusters that were asked for, of those the spec has; all of those without `--context`.
+/// The requested clusters of those in the spec; all of them without `--context`.
 ///
-/// `make` says what becomes of one the spec does not have: name and context as they were given.
+/// `make` handles one that the spec does not have: name and context as they were given.
 pub(crate) fn chosen(
     contexts: &[String],
     known: Vec<Named>,
@@ -113,7 +113,7 @@ pub(crate) fn chosen(
     let one = |text: &String| {
         let (name, context) = text.split_once('=').unwrap_or((text, text));
         let said = text.contains('=').then_some(context);
-        // A name is a name, whatever context another cluster has.
+        // A name has priority over a context of the same name.
         let by_name = known.iter().find(|one| one.name == name);
         let by_context = || known.iter().find(|one| said.is_none() && one.context == name);
         match by_name.or_else(by_context) {
@@ -126,7 +126,7 @@ pub(crate) fn chosen(
     contexts.iter().map(one).collect()
 }
 
-/// The clusters of the command line, of the spec, or of the spec those of the command line.
+/// The clusters of the command line, of the spec, or those of the spec that the command line selects.
 fn named(selection: &Selection, io: &mut Io<'_>) -> Result<Vec<Named>, Failure> {
     let mut named = match &selection.spec {
         Some(file) => {
@@ -144,7 +144,7 @@ fn named(selection: &Selection, io: &mut Io<'_>) -> Result<Vec<Named>, Failure> 
     Ok(named)
 }
 
-/// How contexts are reached, and what is dared.
+/// How contexts are reached, and which errors are overridden.
 #[derive(Clone)]
 pub(crate) struct Way {
     /// The kubeconfig that was named.
@@ -164,7 +164,7 @@ impl Way {
     }
 }
 
-/// Which clusters, and how each is reached and looked at.
+/// Which clusters, and how each is reached and read.
 pub(crate) struct Selection {
     /// The mesh's spec.
     pub(crate) spec: Option<PathBuf>,
@@ -180,7 +180,7 @@ pub(crate) struct Selection {
     pub(crate) gateways: Vec<(String, String)>,
     /// The service account that requests test certificates.
     pub(crate) service_account: String,
-    /// Injected workloads are looked at too.
+    /// Injected workloads are read too.
     pub(crate) workloads: bool,
 }
 
@@ -196,7 +196,7 @@ impl Selection {
     }
 }
 
-/// Reads the contexts and runs their credential plugins; nothing is asked of a server yet.
+/// Reads the contexts and runs their credential plugins; no server is contacted yet.
 pub(crate) async fn targets(
     selection: &Selection,
     io: &mut Io<'_>,
@@ -213,7 +213,7 @@ pub(crate) async fn targets(
 }
 
 /// Reads the contexts of clusters that were named and runs their credential plugins, once every connection is found
-/// good enough for keys and tokens; nothing is asked of a server yet.
+/// good enough for keys and tokens; no server is contacted yet.
 pub(crate) async fn reach(
     named: Vec<Named>,
     way: &Way,
@@ -221,7 +221,7 @@ pub(crate) async fn reach(
     io: &mut Io<'_>,
 ) -> Result<Vec<Target>, Failure> {
     if named.is_empty() {
-        return Err(Failure::usage("no cluster is named").hint(
+        return Err(Failure::usage("no cluster named").hint(
             "`--context east=CONTEXT` names one; `kubectl config get-contexts` lists the contexts",
         ));
     }
@@ -235,7 +235,7 @@ pub(crate) async fn reach(
             |(twin, _): &&(Named, Context)| twin.name == one.name || twin.context == one.context;
         if let Some((twin, _)) = contexts.iter().find(shared) {
             return Err(Failure::usage(format!(
-                "cluster {} (context {}) and cluster {} (context {}) have a name in common",
+                "cluster {} (context {}) and cluster {} (context {}) share a name or a context",
                 twin.name, twin.context, one.name, one.context
             )));
         }
@@ -253,7 +253,7 @@ pub(crate) async fn reach(
     Ok(targets)
 }
 
-/// Looks at every cluster at the same time. One that cannot be seen is a failure of all: nothing has been done yet.
+/// Reads every cluster at the same time. If one cannot be read, all fail: nothing has been written yet.
 pub(crate) async fn look(targets: &[Target]) -> Result<Vec<Seen>, Failure> {
     let looks = join_all(targets.iter().map(look_at)).await;
     let failed: Vec<usize> = (0..targets.len()).filter(|i| looks[*i].is_err()).collect();
@@ -267,7 +267,7 @@ pub(crate) async fn look(targets: &[Target]) -> Result<Vec<Seen>, Failure> {
     Ok(seen)
 }
 
-/// Looks at one cluster.
+/// Reads one cluster.
 pub(crate) async fn look_at(target: &Target) -> Result<Seen, Error> {
     let kube = &target.kube;
     let (observed, istiods, mesh, given) = tokio::try_join!(
@@ -286,7 +286,7 @@ fn unseen(target: &Target, error: Error, failed: &[usize], targets: &[Target]) -
     if others.is_empty() {
         return failure;
     }
-    failure.because(format!("{} could not be looked at either", others.join(", ")))
+    failure.because(format!("{} could not be read either", others.join(", ")))
 }
 
 /// `cluster east (context prod-east, https://..)`.
@@ -298,7 +298,7 @@ fn place_of(name: &str, context: &str, server: &str) -> String {
     text::safe(&format!("cluster {name} (context {context}, {server})"))
 }
 
-/// Whether the connection is one that nobody on the way can read: as a word of results.
+/// Whether the connection is verified, as a word of results.
 pub(crate) const fn tls(target: &Target) -> &'static str {
     match target.kube.security() {
         Security::Verified => "verified",

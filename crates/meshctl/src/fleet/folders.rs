@@ -38,10 +38,10 @@ pub(crate) fn collect(dir: &Path) -> Result<Vec<Folder>, Failure> {
     if folders.is_empty() {
         return Err(Failure::new(
             "ctl/no-cluster",
-            format!("neither `{}` nor a folder in it has the files of a cluster", dir.display()),
+            format!("neither `{}` nor any folder in it has a cluster's files", dir.display()),
         )
-        .because(format!("one of {} makes a folder a cluster's", MARKS.join(", ")))
-        .hint(format!("`meshctl ca init {} --cluster NAME` makes one", dir.display())));
+        .because(format!("a cluster's folder has at least one of {}", MARKS.join(", ")))
+        .hint(format!("`meshctl ca init {} --cluster NAME` creates one", dir.display())));
     }
     Ok(folders)
 }
@@ -58,7 +58,7 @@ fn read(name: String, path: &Path) -> Result<Option<Folder>, Failure> {
     Ok(Some(Folder { name, path: path.to_path_buf(), secret }))
 }
 
-/// A folder in which a renewal was cut off between its steps is not what it seems.
+/// Refuses a folder in which a renewal was interrupted between its steps.
 pub(crate) fn refuse_interrupted(dir: &Path) -> Result<(), Failure> {
     let Some(name) = files::interrupted_exchange(dir) else { return Ok(()) };
     let message = format!("an interrupted renewal of `{name}` has not been finished");
@@ -67,7 +67,7 @@ pub(crate) fn refuse_interrupted(dir: &Path) -> Result<(), Failure> {
         .hint(format!("`meshctl ca init {}` finishes it", text::word(dir))))
 }
 
-/// Folders of one name are called by their paths.
+/// Names folders that share a name by their paths.
 pub(crate) fn tell_apart(folders: &mut [Folder]) {
     let names: Vec<String> = folders.iter().map(|folder| folder.name.clone()).collect();
     for folder in folders {

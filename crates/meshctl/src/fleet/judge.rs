@@ -1,4 +1,4 @@
-//! What istiod makes of secrets and of clusters as they run, by the settings of each.
+//! How istiod treats secrets and running clusters, by the settings of each.
 
 use meshapply::proof::PodProof;
 use meshapply::state::certs;
@@ -92,7 +92,7 @@ pub(crate) fn settings(seen: &Seen) -> Vec<Settings> {
     seen.istiods.iter().map(|istiod| istiod.settings.clone()).collect()
 }
 
-/// What the istiod that likes it least does with a secret at its start.
+/// What the least tolerant istiod does with a secret when it starts.
 pub(crate) fn start(secret: &Secret, settings: &[Settings], at: Time) -> Option<(Version, Start)> {
     let badness = |start: &Start| match start {
         Start::Plugged { .. } => 0,
@@ -105,7 +105,7 @@ pub(crate) fn start(secret: &Secret, settings: &[Settings], at: Time) -> Option<
 
 /// What [`check_live`] says before these secrets are written, without asking istiod what it serves.
 ///
-/// Left out is what a push mends: a CA that is not live, roots that are not given.
+/// Without what a push fixes: a CA that is not live, roots that are not distributed.
 pub(crate) fn before_push(
     targets: &[Target],
     seen: &[Seen],
@@ -120,7 +120,7 @@ pub(crate) fn before_push(
     problems
 }
 
-/// What is wrong where a cluster is another than the spec says.
+/// The differences between clusters and the spec.
 pub(crate) fn other_than_spec(targets: &[Target], seen: &[Seen], at: Time) -> Vec<Problem> {
     let clusters: Vec<LiveCluster<'_>> =
         targets.iter().zip(seen).map(|(target, seen)| cluster(target, seen, &[], None)).collect();

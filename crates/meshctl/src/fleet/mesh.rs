@@ -1,4 +1,4 @@
-//! What the spec says next to what clusters have: reached, looked at, compared.
+//! The spec compared with what clusters have.
 
 pub(crate) mod ahead;
 pub(crate) mod answers;
@@ -31,7 +31,7 @@ pub(crate) struct Ask {
     pub(crate) way: Way,
 }
 
-/// Reads the contexts and runs their credential plugins; nothing is asked of a server yet.
+/// Reads the contexts and runs their credential plugins; no server is contacted yet.
 pub(crate) async fn targets(
     ask: &Ask,
     named: Vec<Named>,
@@ -47,7 +47,7 @@ pub(crate) async fn targets(
     reach(named, &ask.way, options, io).await
 }
 
-/// Asks every cluster at the same time; one that does not answer is a failure of all.
+/// Asks every cluster at the same time; if one does not answer, all fail.
 pub(crate) async fn ask_all<'t, T, F>(
     targets: &'t [Target],
     ask: impl Fn(&'t Target) -> F,
@@ -90,19 +90,19 @@ pub(crate) struct Side {
 pub(crate) struct Plan {
     /// The clusters.
     pub(crate) targets: Vec<Target>,
-    /// What each of them has and is to have.
+    /// What each of them has and should have.
     pub(crate) sides: Vec<Side>,
     /// What changes, by cluster.
     pub(crate) changes: BTreeMap<String, Vec<Change>>,
-    /// ConfigMaps of DNS that cannot be as the spec says: cluster, ConfigMap, why.
+    /// ConfigMaps of DNS that cannot be edited as the spec says: cluster, ConfigMap, reason.
     pub(crate) refused: Vec<(String, String, Failure)>,
-    /// What the user should know, and no reason to stop.
+    /// Warnings.
     pub(crate) warnings: Vec<Failure>,
     /// The addresses.
     pub(crate) assigned: Assigned,
 }
 
-/// Looks at the clusters and compares; nothing is written.
+/// Reads the clusters and compares; nothing is written.
 pub(crate) async fn plan(
     mesh: &Mesh,
     ask: &Ask,
@@ -153,7 +153,7 @@ fn rendered(mesh: &Mesh, cluster: &str, assigned: &Assigned) -> Vec<Resource> {
     cluster.map(|cluster| render(mesh, cluster, &assigned.addresses)).unwrap_or_default()
 }
 
-/// What each cluster has of the kinds we write.
+/// The resources each cluster has, of the kinds that are rendered.
 async fn look(
     mesh: &Mesh,
     targets: &[Target],
@@ -174,7 +174,7 @@ async fn look(
         .await
 }
 
-/// Resources and answers of others that stand where ours should; `None` when there are none.
+/// Refuses resources and DNS answers of others in the place of rendered ones; `None` if there are none.
 pub(crate) fn foreign(plan: &mut Plan, io: &mut Io<'_>) -> Option<Failure> {
     let mut failures: Vec<Failure> = foreign_resources(plan).into_iter().collect();
     failures.extend(plan.refused.drain(..).map(|(_, _, failure)| failure));

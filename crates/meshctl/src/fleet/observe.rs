@@ -1,4 +1,4 @@
-//! Clusters as they run, for the commands that only look: found, judged, and the next command for each.
+//! Running clusters, for the commands that only read.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,18 +17,18 @@ use crate::fleet::place::Source;
 use crate::io::Io;
 use crate::text::word;
 
-/// What was found in a cluster: what is decided by, and what istiod serves.
+/// What was found in a cluster: its state, and what istiod serves.
 pub(crate) struct Found {
     pub(crate) seen: Seen,
     pub(crate) served: Vec<PodProof>,
-    /// Gateway pods from before a change of the roots; or why they could not be looked at.
+    /// Gateway pods from before a change of the roots; or why they could not be read.
     pub(crate) older: Result<Vec<OlderPod>, Error>,
 }
 
-/// The clusters of a command that only looks, each another one, and what was found in each.
+/// The clusters of a command that only reads, no two the same, and what was found in each.
 ///
 /// # Errors
-/// `apply/kubeconfig`, `apply/credentials`, `ctl/insecure-server`, `ctl/wrong-cluster`; what else goes wrong is in what was found.
+/// `apply/kubeconfig`, `apply/credentials`, `ctl/insecure-server`, `ctl/wrong-cluster`; other errors are part of what was found.
 pub(crate) async fn asked(
     selection: &Selection,
     io: &mut Io<'_>,
@@ -39,7 +39,7 @@ pub(crate) async fn asked(
     Ok((targets, found))
 }
 
-/// The folders that are not for the cluster their context reaches, by their names, as far as clusters answered.
+/// The folders that are not for the cluster their context reaches, by name, among the clusters that answered.
 pub(crate) fn misplaced(
     targets: &[Target],
     found: &[Result<Found, Error>],
@@ -48,7 +48,7 @@ pub(crate) fn misplaced(
     let mut others = folders.clone();
     let own: Vec<_> = targets.iter().map(|target| others.remove(&target.name)).collect();
     let aims = targets.iter().zip(found).zip(&own);
-    // A cluster without a folder is not about to get anything.
+    // A cluster without a folder gets nothing.
     let aims = aims.filter_map(|((target, found), own)| {
         Some((target, &found.as_ref().ok()?.seen, Some(own.as_ref()?)))
     });
@@ -62,7 +62,7 @@ impl Found {
     }
 }
 
-/// Looks at every cluster at the same time. One that cannot be asked does not hide the others.
+/// Reads every cluster at the same time. One that cannot be read does not hide the others.
 async fn find(targets: &[Target]) -> Vec<Result<Found, Error>> {
     let one = async |target: &Target| {
         let older = async { Ok(target.kube.older_pods().await) };
@@ -72,14 +72,14 @@ async fn find(targets: &[Target]) -> Vec<Result<Found, Error>> {
     join_all(targets.iter().map(one)).await
 }
 
-/// Everything that could not be asked: clusters, and pods of those that answered.
+/// Everything that did not answer: clusters, and pods of those that did.
 pub(crate) fn unasked(targets: &[Target], found: &[Result<Found, Error>]) -> Vec<Failure> {
     let mut failures = Vec::new();
     for (target, found) in targets.iter().zip(found) {
         match found {
-            Err(error) => failures.push(deaf(target, error)),
+            Err(error) => failures.push(unreachable(target, error)),
             Ok(found) => {
-                failures.extend(found.older.as_ref().err().map(|error| deaf(target, error)));
+                failures.extend(found.older.as_ref().err().map(|error| unreachable(target, error)));
                 for pod in &found.served {
                     let Err(why) = &pod.served else { continue };
                     let what = format!("pod {} does not say which CA it serves", pod.pod);
@@ -96,15 +96,17 @@ pub(crate) fn unasked(targets: &[Target], found: &[Result<Found, Error>]) -> Vec
 }
 
 /// A cluster that could not be asked.
-fn deaf(target: &Target, error: &Error) -> Failure {
+fn unreachable(target: &Target, error: &Error) -> Failure {
     let failure = Failure::from(error).within(place_of(target));
     match error {
-        Error::Unreachable { .. } => failure.hint(format!("`{}` asks it too", readyz(target))),
+        Error::Unreachable { .. } => {
+            failure.hint(format!("`{}` asks the same server", readyz(target)))
+        }
         _ => failure,
     }
 }
 
-/// Asks an API server whether it is there.
+/// The command that asks an API server whether it is up.
 pub(crate) fn readyz(target: &Target) -> String {
     format!("kubectl --context {} get --raw /readyz", word(Path::new(&target.context)))
 }
@@ -115,13 +117,13 @@ pub(crate) fn named(name: &str, context: &str) -> String {
     if name == context { context } else { format!("{}={context}", word(Path::new(name))) }
 }
 
-/// Whether one CA is a later issue of the other, or the same: by the same issuer, of the same name, made no earlier.
+/// Whether one CA is the other or a later version of it: same issuer, same name, not issued earlier.
 pub(crate) fn is_later(one: &Cert, other: &Cert) -> bool {
     let since = |cert: &Cert| cert.not_before().time();
     one.issuer() == other.issuer() && one.subject() == other.subject() && since(one) >= since(other)
 }
 
-/// Where a cluster is: what the next command is about.
+/// The cluster that a next command is about.
 pub(crate) struct Where<'a> {
     pub(crate) name: &'a str,
     pub(crate) folder: Option<&'a Path>,
@@ -130,7 +132,7 @@ pub(crate) struct Where<'a> {
 }
 
 impl Where<'_> {
-    /// The next command with this cluster in it. A cluster without a folder has one in a `DIR` to be chosen.
+    /// The next command with this cluster filled in. A cluster without a folder gets one in `DIR`.
     pub(crate) fn next(&self, problem: &Problem) -> String {
         let made_up = Path::new("DIR").join(self.name);
         let folder = self.folder.unwrap_or(&made_up);

@@ -1,4 +1,4 @@
-//! What a cluster lacks or has not finished, as problems: no istiod, no pod of it, restarts and rollouts that are open.
+//! What a cluster lacks or has not finished, as problems: no istiod, no pod of it, pending restarts and rollouts.
 //! `status`, `check --context` and `forget` all ask here.
 
 use std::collections::BTreeMap;
@@ -14,14 +14,14 @@ use meshpki::istiod::{Problem, Severity};
 use super::observe::Found;
 use crate::fleet::clusters::Target;
 
-/// Brings in what is missing, or goes on with what a push before has begun.
+/// Installs what is missing, or continues an earlier push.
 const PUSH: &str = "meshctl push <ca> --context <cluster>=<context>";
 /// kubectl in the cluster.
 const KUBECTL: &str = "kubectl --context <context>";
 
 /// Why nothing signs here: no istiod, none with pods, none that is ready, no namespace that is given roots.
 ///
-/// `before_install`: Istio is still to come, so that its absence is a warning.
+/// `before_install`: Istio is not installed yet, so its absence is a warning.
 pub(crate) fn absent(target: &Target, found: &Found, before_install: bool) -> Vec<Problem> {
     let observed = &found.seen.observed;
     let nothing_signs = "nothing signs certificates here";
@@ -41,7 +41,7 @@ pub(crate) fn absent(target: &Target, found: &Found, before_install: bool) -> Ve
     } else if found.served.is_empty() && observed.pending().is_empty() {
         let mut problem = error(target, "apply/unproven", "no pod of istiod is ready");
         problem.effect = nothing_signs.to_owned();
-        problem.fix = "see why its pods do not become ready".to_owned();
+        problem.fix = "find out why its pods do not become ready".to_owned();
         problem.next = format!("{KUBECTL} -n <istio-namespace> get pods -l app=istiod");
         vec![problem]
     } else if found.seen.given.is_empty() {
@@ -49,7 +49,7 @@ pub(crate) fn absent(target: &Target, found: &Found, before_install: bool) -> Ve
             error(target, "istiod/roots-not-given", "istiod gives roots to no namespace");
         problem.effect = "workloads have no root to trust".to_owned();
         problem.fix =
-            "see which namespaces `discoverySelectors` of the mesh's configuration selects"
+            "check which namespaces `discoverySelectors` in the mesh configuration select"
                 .to_owned();
         problem.next = format!("{KUBECTL} -n <istio-namespace> get configmaps -o yaml");
         vec![problem]
@@ -58,44 +58,43 @@ pub(crate) fn absent(target: &Target, found: &Found, before_install: bool) -> Ve
     }
 }
 
-/// No istiod: with what is there beside it, and the command that finds it or begins.
+/// No istiod: what was found instead, and the command that finds it or begins.
 fn missing(target: &Target, found: &Found, mut problem: Problem) -> Vec<Problem> {
     let namespace = &target.istio_namespace;
-    problem.message = format!("there is no istiod in namespace {namespace}");
+    problem.message = format!("no istiod in namespace {namespace}");
     problem.evidence.push(format!("no deployment in {namespace} has the label app=istiod"));
     match &found.seen.observed.secret {
         Some(live) => {
             let ca =
                 ca(&live.files).map_or_else(|| "no CA certificate".to_owned(), |ca| label(&ca));
             problem.evidence.push(format!("secret cacerts has {ca}"));
-            problem.fix = "install Istio, or say where it is with `--istio-namespace`".to_owned();
+            problem.fix = "install Istio, or set its namespace with `--istio-namespace`".to_owned();
             problem.next = format!("{KUBECTL} get deployments -A -l app=istiod");
         }
         None => {
             problem.message += ", and no secret cacerts";
             if !has_namespace(target, found) {
-                problem.evidence.push(format!("there is no namespace {namespace}"));
+                problem.evidence.push(format!("no namespace {namespace}"));
                 problem.fix =
-                    "create the namespace, or say where Istio is with `--istio-namespace`"
-                        .to_owned();
+                    "create the namespace, or set Istio's with `--istio-namespace`".to_owned();
                 problem.next = format!("{KUBECTL} create namespace <istio-namespace>");
                 return vec![problem];
             }
-            problem.fix = "write the secret, then install Istio; or say where Istio is with `--istio-namespace`".to_owned();
+            problem.fix = "write the secret, then install Istio; or set Istio's namespace with `--istio-namespace`".to_owned();
             problem.next = format!("{PUSH} --before-install");
         }
     }
     vec![problem]
 }
 
-/// Whether Istio's namespace is there. Namespaces that the mesh's configuration leaves out are not seen.
+/// Whether Istio's namespace exists. Namespaces that the mesh configuration excludes are not visible.
 fn has_namespace(target: &Target, found: &Found) -> bool {
     let seen = &found.seen;
     !seen.mesh.discovery.is_empty()
         || seen.given.iter().any(|given| given.namespace == target.istio_namespace)
 }
 
-/// Restarts that are missing and rollouts that are open, a problem for each workload.
+/// Missing restarts and unfinished rollouts, a problem for each workload.
 pub(crate) fn unfinished(target: &Target, found: &Found) -> Vec<Problem> {
     let pending = found.seen.observed.pending();
     let older = older(found.older.as_deref().unwrap_or_default());
@@ -109,13 +108,14 @@ fn open(target: &Target, pending: &Pending) -> Problem {
     match pending {
         Pending::Restart { .. } => {
             problem.effect =
-                "it presents and trusts certificates from before the last push".to_owned();
-            problem.fix = "push again: it goes on where the push before was interrupted".to_owned();
+                "it still presents and trusts the certificates from before the last push"
+                    .to_owned();
+            problem.fix = "push again: it continues where the interrupted push stopped".to_owned();
             problem.next = PUSH.to_owned();
         }
         Pending::Stuck { id, .. } => {
             problem.code = "apply/stuck";
-            problem.fix = "see why its pods do not come up".to_owned();
+            problem.fix = "find out why its pods do not start".to_owned();
             problem.next = format!("{} describe {id}", namespaced(id));
         }
         _ => {
@@ -142,7 +142,7 @@ fn has_older(target: &Target, id: &Id, pods: &[&OlderPod]) -> Problem {
         format!("pod {} started {}, the roots changed {}", pod.pod, pod.started, pod.changed)
     };
     problem.evidence = pods.iter().map(line).collect();
-    problem.effect = "they may present and trust certificates from before".to_owned();
+    problem.effect = "they may still present and trust the old certificates".to_owned();
     problem.fix = "restart it".to_owned();
     problem.next = format!("{} rollout restart {id}", namespaced(id));
     problem
@@ -153,7 +153,7 @@ fn namespaced(id: &Id) -> String {
     format!("{KUBECTL} -n {namespace}")
 }
 
-/// An error about one cluster, yet without a fix.
+/// An error about one cluster, without a fix so far.
 pub(crate) fn error(target: &Target, code: &'static str, message: impl Into<String>) -> Problem {
     Problem::new(code, Severity::Error, vec![target.name.clone()], message)
 }

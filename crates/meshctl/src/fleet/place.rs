@@ -52,7 +52,7 @@ pub(crate) async fn refuse_twins(targets: &[Target], force: &[String]) -> Result
     Ok(Twins((0..targets.len()).map(of).collect()))
 }
 
-/// The same for commands that only look, where a cluster that cannot be asked does not hide the others.
+/// The same for commands that only read, where a cluster that does not answer does not hide the others.
 ///
 /// # Errors
 /// `ctl/wrong-cluster`.
@@ -90,7 +90,7 @@ fn one_cluster(one: &Target, other: &Target, why: &str) -> Failure {
 }
 
 /// Refuses targets of which an istiod says that it is in another cluster of the mesh; `names` are those of the mesh. Where
-/// istiod may not be looked at, or is not there, nothing is said.
+/// istiod cannot be read or does not exist, nothing is reported.
 ///
 /// # Errors
 /// `ctl/wrong-cluster`, unless it is forced.
@@ -107,7 +107,7 @@ pub(crate) async fn refuse_strangers(
         let istiods = istiods.unwrap_or_default();
         let says = istiods.iter().filter_map(|istiod| istiod.cluster_id.as_deref());
         if let Some(says) = stranger(&target.name, says, names) {
-            return Err(told(&[], target, &Misplaced::Says(says.to_owned())));
+            return Err(failure(&[], target, &Misplaced::Says(says.to_owned())));
         }
     }
     Ok(())
@@ -122,10 +122,10 @@ fn stranger<'a>(
     says.find(|says| *says != name && names.contains(says))
 }
 
-/// A target, as far as it matters to whom its CA belongs.
+/// The properties of a target that decide whose CA belongs there.
 struct Site<'a> {
     name: &'a str,
-    /// What it is to hold; `None`: there is no folder of its name.
+    /// What it should get; `None`: there is no folder with its name.
     wanted: Option<&'a Secret>,
     /// What it holds.
     live: Option<&'a Secret>,
@@ -140,9 +140,9 @@ enum Misplaced {
     LiveElsewhere(String),
     /// It is the CA for another target too.
     Shared(String),
-    /// What is live is the CA of another folder.
+    /// The live CA is that of another folder.
     LiveIsOf(String),
-    /// What is live has another name, under the same root, or the name that another folder's CA has.
+    /// The live CA has a different name under the same root, or the name of another folder's CA.
     Named {
         /// What is live.
         live: String,
@@ -161,11 +161,11 @@ pub(crate) enum Source<'a> {
         /// The folders whose cluster is not a target.
         others: &'a BTreeMap<String, Secret>,
     },
-    /// The clusters themselves: what was replaced there before. Names say nothing of it.
+    /// The clusters themselves: the secrets replaced there before, which names say nothing about.
     Kept,
 }
 
-/// A target, what was seen of it, and what it is to hold.
+/// A target, what was read from it, and what it should get.
 pub(crate) type Aim<'a> = (&'a Target, &'a Seen, Option<&'a Secret>);
 
 /// Everything that is misplaced, in the order of the targets, each target once, with its name.
@@ -179,11 +179,11 @@ pub(crate) fn misplaced(aims: &[Aim<'_>], source: Source<'_>) -> Vec<(String, Fa
             says: seen.istiods.iter().filter_map(|istiod| istiod.cluster_id.as_deref()).collect(),
         })
         .collect();
-    let told = |(at, aim): (usize, &Aim<'_>)| {
-        let failure = told(aims, aim.0, &judge(&sites, at, source)?);
+    let misplaced = |(at, aim): (usize, &Aim<'_>)| {
+        let failure = failure(aims, aim.0, &judge(&sites, at, source)?);
         Some((aim.0.name.clone(), failure))
     };
-    aims.iter().enumerate().filter_map(told).collect()
+    aims.iter().enumerate().filter_map(misplaced).collect()
 }
 
 /// Refuses the first that is misplaced.
@@ -214,7 +214,7 @@ fn judge(sites: &[Site<'_>], at: usize, source: Source<'_>) -> Option<Misplaced>
     let site = sites.get(at)?;
     let wanted = site.wanted.and_then(ca);
     let live = site.live.and_then(ca);
-    // A site that holds what it is to hold is left alone, whatever it is called.
+    // A site that already has what it should get is left alone, whatever its name.
     if wanted.is_some() && wanted == live {
         return None;
     }
@@ -242,7 +242,7 @@ fn judge(sites: &[Site<'_>], at: usize, source: Source<'_>) -> Option<Misplaced>
     Some(Misplaced::Says(says.to_owned()))
 }
 
-/// Another target that has this CA, or is to have it.
+/// Another target that has this CA, or is about to get it.
 fn elsewhere(sites: &[Site<'_>], at: usize, wanted: &Cert) -> Option<Misplaced> {
     let has =
         |secret: Option<&Secret>| secret.and_then(ca).is_some_and(|ca| is_same_ca(&ca, wanted));
@@ -303,7 +303,7 @@ fn root_of(secret: &Secret, ca: &Cert) -> Option<Cert> {
     None
 }
 
-fn told(aims: &[Aim<'_>], target: &Target, why: &Misplaced) -> Failure {
+fn failure(aims: &[Aim<'_>], target: &Target, why: &Misplaced) -> Failure {
     let name = &target.name;
     let whole = |failure: Failure| {
         failure

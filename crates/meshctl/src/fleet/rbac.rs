@@ -18,7 +18,7 @@ struct Rights {
     /// The user they are for; `None`: the service account `meshctl`.
     user: Option<String>,
     service_account: String,
-    /// How the secrets come to be.
+    /// How the secrets are created.
     secrets: Secrets,
     /// Workloads may be restarted.
     restart: bool,
@@ -28,24 +28,24 @@ struct Rights {
     mesh: BTreeSet<String>,
     /// What may restart, by namespace.
     restarts: BTreeMap<String, BTreeSet<(Kind, String)>>,
-    /// The gateways were named, and the injected workloads are left alone: nothing has to be listed to find them.
+    /// The gateways were named, and injected workloads do not restart: nothing needs to be listed to find them.
     named: bool,
     /// The injected workloads restart too.
     workloads: bool,
 }
 
-/// How the secrets that a push writes come to be.
+/// How the secrets that a push writes are created.
 #[derive(PartialEq, Eq)]
 enum Secrets {
-    /// They are there, or somebody makes them: no cluster was asked.
+    /// They exist, or an administrator creates them: no cluster was asked.
     MadeBefore,
-    /// These are not there, and are among the manifests.
+    /// These do not exist, and are among the manifests.
     Missing(Vec<&'static str>),
     /// A push may create them, and so any other.
     Created,
 }
 
-/// What a push is to do, as far as its rights depend on it.
+/// The properties of a push that its rights depend on.
 pub(crate) struct Request<'a> {
     /// The clusters it is for.
     pub(crate) selection: &'a Selection,
@@ -162,7 +162,7 @@ impl Rights {
     fn header(&self) -> Vec<String> {
         let namespace = &self.namespace;
         let mut lines = vec![
-            "The rights of `meshctl push`, `rollback`, `rotate` and `status` in one cluster, and no others.".to_owned(),
+            "The rights that `meshctl push`, `rollback`, `rotate` and `status` need in one cluster, and no others.".to_owned(),
             String::new(),
             "Whoever has them:".to_owned(),
             format!("- reads the CA's private key in secret {namespace}/{CACERTS}, and can replace it: they can be any identity"),
@@ -351,7 +351,7 @@ impl Manifests {
     }
 }
 
-/// Whom rights are for: a user, or the service account `meshctl` of a namespace.
+/// The subject of the rights: a user, or the service account `meshctl` of a namespace.
 pub(crate) fn subject(user: Option<&str>, namespace: &str) -> Value {
     match user {
         Some(user) => {

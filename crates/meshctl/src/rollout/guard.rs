@@ -12,7 +12,7 @@ use crate::fleet::clusters::{Seen, Target, look, place as place_of};
 use crate::fleet::place::{self, Twins};
 use crate::text;
 
-/// Looks at every cluster, each of which must be another.
+/// Reads every cluster; no two may be the same one.
 pub(crate) async fn look_apart(
     targets: &[Target],
     force: &[String],
@@ -32,12 +32,12 @@ pub(crate) fn no_folder(
     let dir = text::word(dir);
     let hint = match spec {
         Some(spec) => format!(
-            "`meshctl ca init {dir} -f {} --cluster {}` makes one",
+            "`meshctl ca init {dir} -f {} --cluster {}` creates one",
             text::word(spec),
             target.name
         ),
         None => format!(
-            "`--context FOLDER={}` says which folder is that context's; `meshctl ca init {dir} --cluster {}` makes one",
+            "`--context FOLDER={}` says which folder is that context's; `meshctl ca init {dir} --cluster {}` creates one",
             target.context, target.name
         ),
     };
@@ -49,7 +49,7 @@ pub(crate) fn no_folder(
         .hint(hint)
 }
 
-/// Clusters in which no secret would come into use: said before anything is made for them.
+/// Refuses clusters in which no secret would be used, before anything is created for them.
 pub(crate) fn refuse_unusable(
     targets: &[Target],
     seen: &[Seen],
@@ -58,31 +58,31 @@ pub(crate) fn refuse_unusable(
     for (target, seen) in targets.iter().zip(seen) {
         let stop = meshapply::next::unusable(&seen.observed);
         if let Some(stop) = stop.filter(|stop| !plan::is_to_come(stop, options)) {
-            return Err(run::told(target, &meshapply::Error::Stopped(stop)));
+            return Err(run::failure(target, &meshapply::Error::Stopped(stop)));
         }
     }
     Ok(())
 }
 
-/// A CA that says it is of another trust domain than the spec has for the cluster.
+/// A CA whose trust domain differs from the cluster's in the spec.
 pub(super) fn of_another_domain(target: &Target, ca: &meshpki::Cert) -> Option<Failure> {
     let wanted = format!("spiffe://{}", target.spec.as_ref()?.trust_domain);
     let domains = crate::authority::trust_domains(ca);
     if domains.is_empty() || domains.contains(&wanted) {
         return None;
     }
-    let message = format!("the CA for {} is of another trust domain", target.name);
+    let message = format!("the CA for {} has a different trust domain", target.name);
     Some(
         Failure::new("ctl/wrong-cluster", message)
             .within(place_of(target))
             .because(format!("{} says {}", meshapply::proof::label(ca), domains.join(", ")))
             .because(format!("the spec says {wanted}"))
-            .hint("nothing was written; move the folder away and make it anew with `meshctl ca init -f`; `--force ctl/wrong-cluster` goes on in spite of it")
+            .hint("nothing was written; move the folder away and create it again with `meshctl ca init -f`, or proceed with `--force ctl/wrong-cluster`")
             .exit(Exit::No),
     )
 }
 
-/// Errors that were not overridden by name. Three cannot be: a CA whose key is public, a root's key in a cluster, and a key
+/// Refuses errors that were not overridden by name. Three cannot be: a CA whose key is public, a root's key in a cluster, and a key
 /// in a file that every workload gets.
 pub(crate) fn refuse(problems: &[Problem], options: &Options) -> Result<(), Failure> {
     const NEVER: [&str; 3] = ["istiod/key-exposed", "istiod/root-key", "istiod/sample-ca"];
@@ -98,7 +98,10 @@ pub(crate) fn refuse(problems: &[Problem], options: &Options) -> Result<(), Fail
         return Err(failure.hint(if never {
             "nothing was written; this cannot be forced".to_owned()
         } else {
-            format!("nothing was written; `meshctl check` says more, `--force {}` goes on in spite of it", problem.code)
+            format!(
+                "nothing was written; `meshctl check` shows the details, `--force {}` proceeds",
+                problem.code
+            )
         }));
     }
     Ok(())

@@ -14,11 +14,11 @@ use crate::fleet::clusters::Seen;
 
 /// What will be done in a cluster.
 pub(super) struct Plan {
-    /// What it should come to hold.
+    /// What the cluster should have.
     pub(super) desired: Desired,
-    /// Whether the secret is another one.
+    /// Whether the secret differs.
     pub(super) changes: bool,
-    /// Whether kubectl's copy of its files is removed, though the secret stays as it is.
+    /// Whether kubectl's copy of the files is removed, although the secret itself is unchanged.
     pub(super) cleans: bool,
     /// Lines of what changes in the secret: fingerprints, subjects and dates, no key.
     pub(super) diff: Vec<String>,
@@ -76,7 +76,7 @@ impl Plan {
     }
 }
 
-/// Whether it is istiod that is not there, and need not be yet.
+/// Whether istiod is missing, and does not need to exist yet.
 pub(super) fn is_to_come(stop: &Stop, options: &Options) -> bool {
     *stop == Stop::NoIstiod && options.before_install
 }
@@ -85,7 +85,7 @@ fn who_restarts(secret: &Secret, seen: &Seen, options: &Options, at: Time) -> BT
     let observed = &seen.observed;
     let nobody_runs = observed.istiod.is_empty() && observed.gateways.is_empty();
     match options.restart {
-        // Else the next push would restart what has never run on anything else.
+        // Otherwise the next push would restart workloads that never used another secret.
         Restart::Auto if options.before_install && nobody_runs => BTreeSet::new(),
         Restart::Never => BTreeSet::new(),
         Restart::Always => [Who::Gateways, Who::Istiod].into(),
@@ -93,7 +93,7 @@ fn who_restarts(secret: &Secret, seen: &Seen, options: &Options, at: Time) -> BT
             let settings: Vec<Settings> = seen.istiods.iter().map(|i| i.settings.clone()).collect();
             let old = seen.observed.secret.as_ref().map(|live| &live.files);
             let mut who = restart_for(old, secret, &seen.given, &settings, at);
-            // What a push before this one did not come to do is not lost with its content.
+            // Restarts an earlier push did not get to are not lost with its content.
             who.extend(seen.observed.unfinished());
             who
         }
@@ -113,10 +113,10 @@ fn effects(desired: &Desired, seen: &Seen, is_change: bool, at: Time) -> Vec<Str
         let change = changes(old, &desired.secret, &istiod.settings, at);
         let now = match &change.now {
             Now::Unchanged => "sees no change".to_owned(),
-            Now::HotReload { .. } => "takes it without a restart".to_owned(),
-            Now::NeedsRestart { why } => format!("takes it at its next start: {why}"),
+            Now::HotReload { .. } => "loads it without a restart".to_owned(),
+            Now::NeedsRestart { why } => format!("loads it at its next start: {why}"),
             Now::KeepsOld { log } => format!("keeps the old CA until its next start: {log}"),
-            _ => "may do anything".to_owned(),
+            _ => "has an unknown effect".to_owned(),
         };
         effects.push(format!("{name} {now}; then it {}", change.next_start));
     }
@@ -148,7 +148,7 @@ fn diff(old: Option<&Secret>, new: &Secret) -> Vec<String> {
             (Some(before), Some(after)) if before != after => "~",
             _ => continue,
         };
-        // Of a key it is said that it is another one, and no more.
+        // Of a key only the fact that it differs is shown.
         let what = if is_key(name) { " (a private key; not shown)" } else { "" };
         lines.push(format!("{how} file {name}{what}"));
     }

@@ -1,4 +1,4 @@
-//! Carries the plans out, wave by wave, and says at the end what was and what was not touched.
+//! Carries out the plans, wave by wave, and reports at the end what was changed and what was not.
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::Job;
 use super::plan::Plan;
-use super::tell::Tell;
+use super::report::Report;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fleet::clusters::{Target, place, tls};
@@ -31,38 +31,38 @@ const POLL: Duration = Duration::from_millis(500);
 pub(super) async fn run(
     job: &Job<'_>,
     plans: &[Plan],
-    tell: &mut Tell,
+    report: &mut Report,
     io: &mut Io<'_>,
 ) -> Result<Exit, Failure> {
     let step = Duration::from_secs(job.options.timeout_seconds);
     let patience = Patience { step, poll: POLL };
     let outcomes = {
-        let shared = RefCell::new((&mut *tell, &mut *io));
+        let shared = RefCell::new((&mut *report, &mut *io));
         in_waves(&waves(plans.len(), job.options.parallel), |cluster| {
             let (shared, target, desired) = (&shared, &job.targets[cluster], &plans[cluster].desired);
             async move {
                 let work = converge(&target.kube, desired, patience, |event| {
-                    let (tell, io) = &mut *shared.borrow_mut();
-                    tell.event(cluster, target, event, io);
+                    let (report, io) = &mut *shared.borrow_mut();
+                    report.event(cluster, target, event, io);
                 });
                 let result = tokio::select! {
                     result = work => result,
                     () = interrupted() => Err(Error::Interrupted { what: "the cluster".to_owned() }),
                 };
                 let result = result.map_err(|error| by_ourselves(job, cluster, error));
-                let (tell, io) = &mut *shared.borrow_mut();
-                if !tell.is_json() {
-                    tell.line(cluster, target, &ended(&result), io);
+                let (report, io) = &mut *shared.borrow_mut();
+                if !report.is_json() {
+                    report.line(cluster, target, &ended(&result), io);
                 }
                 result
             }
         })
         .await
     };
-    summary(job, plans, &outcomes, tell, io)
+    summary(job, plans, &outcomes, report, io)
 }
 
-/// A secret that this run itself has changed, through another context of the same cluster.
+/// Whether this run itself changed the secret, through another context of the same cluster.
 fn by_ourselves(job: &Job<'_>, cluster: usize, error: Error) -> Error {
     match (&error, job.twins.of(cluster, &job.targets)) {
         (Error::Stopped(Stop::Moved { managers }), Some(other)) if managers.is_empty() => {
@@ -87,7 +87,7 @@ async fn interrupted() {
 
 fn ended(result: &Result<Receipt, Error>) -> String {
     match result {
-        Ok(receipt) if receipt.actions.is_empty() => "done: nothing had to be written".to_owned(),
+        Ok(receipt) if receipt.actions.is_empty() => "done: nothing to write".to_owned(),
         Ok(_) => "done".to_owned(),
         Err(error) => format!("failed: {error}"),
     }
@@ -97,7 +97,7 @@ fn summary(
     job: &Job<'_>,
     plans: &[Plan],
     outcomes: &Outcomes,
-    tell: &Tell,
+    report: &Report,
     io: &mut Io<'_>,
 ) -> Result<Exit, Failure> {
     for (target, outcome) in job.targets.iter().zip(outcomes) {
@@ -108,13 +108,13 @@ fn summary(
             Outcome::Failed(error) => format!("failed: {error}"),
             Outcome::NotStarted => "not touched".to_owned(),
         };
-        if tell.is_json() {
+        if report.is_json() {
             let (state, code) = match outcome {
                 Outcome::Done(_) => ("done", None),
                 Outcome::Failed(error) => ("failed", Some(error.code())),
                 Outcome::NotStarted => ("notTouched", None),
             };
-            tell.json_line(json!({"event": "result", "cluster": target.name, "tls": tls(target), "state": state, "code": code, "proven": proven, "detail": line}), io)?;
+            report.json_line(json!({"event": "result", "cluster": target.name, "tls": tls(target), "state": state, "code": code, "proven": proven, "detail": line}), io)?;
         } else {
             io.print(&format!("{}: {}\n", text::safe(&target.name), text::safe(&line)))?;
         }
@@ -124,8 +124,8 @@ fn summary(
     }
     let distrust = distrust(&job.targets, plans, outcomes);
     for line in &distrust {
-        if tell.is_json() {
-            tell.json_line(json!({"event": "distrust", "detail": line}), io)?;
+        if report.is_json() {
+            report.json_line(json!({"event": "distrust", "detail": line}), io)?;
         } else {
             io.print(&format!("{}\n", text::safe(line)))?;
         }
@@ -155,7 +155,7 @@ fn first_failure(job: &Job<'_>, outcomes: &Outcomes) -> Option<Failure> {
         let names: Vec<&str> = all.map(|(target, _)| target.name.as_str()).collect();
         if names.is_empty() { "none".to_owned() } else { names.join(", ") }
     };
-    Some(told(target, error).because(format!(
+    Some(failure(target, error).because(format!(
         "done: {}; failed: {}; not touched: {}",
         names(|outcome| matches!(outcome, Outcome::Done(_))),
         names(|outcome| matches!(outcome, Outcome::Failed(_))),
@@ -164,13 +164,13 @@ fn first_failure(job: &Job<'_>, outcomes: &Outcomes) -> Option<Failure> {
 }
 
 /// A failure in a cluster, with the next command for it.
-pub(super) fn told(target: &Target, error: &Error) -> Failure {
+pub(super) fn failure(target: &Target, error: &Error) -> Failure {
     let failure = Failure::from(error).within(place(target));
     let kubectl = |id: &Id| {
         let context = text::word(Path::new(&target.context));
         format!("kubectl --context {context} -n {}", id.namespace)
     };
-    let back = format!("`meshctl rollback --context {}` brings the old secret back", named(target));
+    let back = format!("`meshctl rollback --context {}` restores the old secret", named(target));
     match error {
         Error::Stopped(Stop::Stuck { id, .. }) | Error::Patience { id, .. } => {
             failure.hint(format!("`{} describe {id}` says why; {back}", kubectl(id)))
@@ -179,7 +179,7 @@ pub(super) fn told(target: &Target, error: &Error) -> Failure {
             failure.hint(format!("`{} rollout resume {id}`, then run this again", kubectl(id)))
         }
         Error::Stopped(Stop::Obstacle { id, .. }) => failure.hint(format!(
-            "`{} delete pod ..` replaces its pods by hand; `--restart never` leaves restarts to you",
+            "`{} delete pod ..` replaces its pods by hand; with `--restart never` nothing is restarted",
             kubectl(id)
         )),
         Error::Forbidden { what, message } if is_creation(message) => {
@@ -187,11 +187,11 @@ pub(super) fn told(target: &Target, error: &Error) -> Failure {
             let context = text::word(Path::new(&target.context));
             let namespace = text::word(Path::new(&target.istio_namespace));
             failure.hint(format!(
-                "an administrator makes it beforehand, empty: `kubectl --context {context} -n {namespace} create secret generic {name}`"
+                "let an administrator create it empty: `kubectl --context {context} -n {namespace} create secret generic {name}`"
             ))
         }
         Error::Unproven { .. } => failure.hint(format!(
-            "run it again to go on waiting; `meshctl status --context {}` shows what is live; {back}",
+            "run it again to keep waiting; `meshctl status --context {}` shows what is live; {back}",
             named(target)
         )),
         Error::Api { status: 404, message, .. } if message.starts_with("namespaces ") => {
@@ -203,7 +203,7 @@ pub(super) fn told(target: &Target, error: &Error) -> Failure {
     }
 }
 
-/// Whether the right that is missing is to create secrets, which the printed rights do not include.
+/// Whether the missing right is to create secrets, which the printed rights do not include.
 fn is_creation(message: &str) -> bool {
     message.contains("cannot create resource \"secrets\"")
 }
@@ -212,7 +212,7 @@ fn named(target: &Target) -> String {
     crate::fleet::observe::named(&target.name, &target.context)
 }
 
-/// Every pair of clusters of which one does not trust what the other signs, tried with the canaries.
+/// Every pair of clusters of which one does not trust what the other signs, tested with the canary certificates.
 fn distrust(targets: &[Target], plans: &[Plan], outcomes: &Outcomes) -> Vec<String> {
     let mut lines = Vec::new();
     for (signer, outcome) in targets.iter().zip(outcomes) {

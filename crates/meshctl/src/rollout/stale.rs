@@ -44,7 +44,7 @@ pub(crate) fn refuse_stale(
 ) -> Result<(), Failure> {
     let Some(live) = live.filter(|live| *live != ours) else { return Ok(()) };
     let since = |cert: &Cert| cert.not_before().time().unwrap_or(Time(0));
-    // Another root, or another name, is no older version of the same.
+    // A different root or a different name is not an older version of the same CA.
     let is_same = live.issuer() == ours.issuer() && live.subject() == ours.subject();
     if !is_same || since(live) <= since(ours) {
         return Ok(());
@@ -54,6 +54,6 @@ pub(crate) fn refuse_stale(
         .within(place_of(target))
         .because(format!("the folder has {}", said(ours)))
         .because(format!("the cluster has {}", said(live)))
-        .hint("update the folder from where it is kept; moved away, `meshctl rotate` makes it from the cluster's secret; `meshctl push --force ctl/stale-folder` turns the cluster back")
+        .hint("update the folder from its origin; or move it away and let `meshctl rotate` create it from the cluster's secret; `meshctl push --force ctl/stale-folder` installs the older CA")
         .exit(Exit::No))
 }

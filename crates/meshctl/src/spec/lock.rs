@@ -1,4 +1,4 @@
-//! The lock file beside the spec.
+//! The lock file next to the spec.
 
 use std::path::{Path, PathBuf};
 
@@ -52,7 +52,7 @@ pub(crate) fn update(
 /// The same without writing it, where these are the ServiceEntries of live clusters.
 ///
 /// # Errors
-/// `ctl/locked` when it would change and may not.
+/// `ctl/locked` if it would change but must not.
 pub(crate) fn plan(
     mesh: &Mesh,
     args: &LockFile,
@@ -71,15 +71,15 @@ pub(crate) fn plan(
     match assigned.changed() {
         Some((path, _)) if args.locked => Err(Failure::new(
             "ctl/locked",
-            format!("`{}` would change, and --locked forbids it", path.display()),
+            format!("`{}` would change, which `--locked` forbids", path.display()),
         )
-        .hint("run it without --locked and keep the new file with the spec")),
+        .hint("run it without `--locked` and commit the new file with the spec")),
         _ => Ok(assigned),
     }
 }
 
 impl Assigned {
-    /// The file and its new content, where that is another one.
+    /// The file and its new content, if that differs.
     fn changed(&self) -> Option<(&Path, String)> {
         let after = self.addresses.lock.text();
         let is_new = self.before.as_deref() != Some(&after);

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 /// Lines around a difference.
 const CONTEXT: usize = 3;
-/// More differing lines than this are shown as one block taken out and one put in.
+/// More differing lines than this are shown as one removed and one added block.
 const EDITS_MAX: usize = 2_000;
 
 /// What becomes of a line.
@@ -30,7 +30,7 @@ pub(crate) fn unified(old: &str, new: &str) -> String {
     out
 }
 
-/// Where the hunk with the edit at `at` ends: behind its context, and behind edits that are near.
+/// Where the hunk with the edit at `at` ends: after its context, and after edits that are near.
 fn end_of_hunk(edits: &[Edit], at: usize) -> usize {
     let mut last = at;
     for (i, edit) in edits.iter().enumerate().skip(at) {
@@ -49,7 +49,7 @@ fn hunk(out: &mut String, edits: &[Edit], start: usize, end: usize, old: &[&str]
         (count(&edits[..start], Edit::Insert), count(&edits[..start], Edit::Remove));
     let (removed, inserted) =
         (count(&edits[start..end], Edit::Insert), count(&edits[start..end], Edit::Remove));
-    // An empty side is told by the line before it, as `diff` does.
+    // An empty side is given by the line before it, as `diff` does.
     let line = |at: usize, count: usize| if count == 0 { at } else { at + 1 };
     let _ =
         writeln!(out, "@@ -{},{removed} +{},{inserted} @@", line(i, removed), line(j, inserted));

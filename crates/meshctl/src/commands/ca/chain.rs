@@ -30,7 +30,7 @@ pub(crate) fn run(args: &ChainArgs, io: &mut Io<'_>) -> Result<Exit, Failure> {
         if leaf.is_none() || *original != 0 {
             note(
                 io,
-                "a certificate is there twice",
+                "a certificate appears twice",
                 &place(*copy),
                 &format!("it is the same as {}", places[*original]),
             );
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &ChainArgs, io: &mut Io<'_>) -> Result<Exit, Failure> {
     for i in &assembly.alternatives {
         note(
             io,
-            "another certificate could stand in the chain and was left out",
+            "another certificate would also fit into the chain and was left out",
             &place(*i),
             WHY_ONE,
         );
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &ChainArgs, io: &mut Io<'_>) -> Result<Exit, Failure> {
             io,
             "a certificate does not belong to the chain and was left out",
             &place(*i),
-            "it issued nothing in it",
+            "it issued none of its certificates",
         );
     }
     let chain = assembly.certs(&pile);
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &ChainArgs, io: &mut Io<'_>) -> Result<Exit, Failure> {
     Ok(Exit::Good)
 }
 
-const WHY_ONE: &str = "OpenSSL and Envoy follow the first issuer that fits and never turn back, so a chain holds one of each";
+const WHY_ONE: &str = "OpenSSL and Envoy follow the first issuer that fits and never backtrack, so a chain holds one of each";
 
 fn note(io: &mut Io<'_>, what: &str, place: &str, why: &str) {
     io.warn(&Failure::new("ctl/strays", what).within(place).because(why));
@@ -85,7 +85,7 @@ fn read(
     if let Some(line) = glued {
         let warning = Failure::new(
             "pki/pem",
-            "two PEM blocks stand on one line: a newline is missing between two files",
+            "two PEM blocks share a line: a newline is missing between two files",
         )
         .within(format!("{name}, line {line}"))
         .hint("istiod and Go stop reading there; the chain written here has its newlines");

@@ -77,7 +77,7 @@ fn make(
     if folder.exists() {
         return Err(Failure::new(
             "ctl/exists",
-            format!("`{}` is there already and is not overwritten", folder.display()),
+            format!("`{}` already exists and is not overwritten", folder.display()),
         )
         .hint("choose another `--cluster`, or move that folder away first"));
     }

@@ -16,17 +16,17 @@ use crate::failure::Failure;
 use crate::io::Io;
 use collect::Found;
 
-/// What is told about one certificate.
+/// What is reported about one certificate.
 struct Item {
     cert: Cert,
-    /// Everywhere it stands, in order.
+    /// Everywhere it was found, in order.
     places: BTreeSet<Place>,
     /// `None` when it is not in the form RFC 5280 asks for; such a certificate counts as due.
     not_after: Option<Time>,
     state: State,
 }
 
-/// Where a certificate stands, or where something could not be read.
+/// Where a certificate was found, or where something could not be read.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     file: String,
@@ -40,7 +40,7 @@ struct Problem {
     text: String,
 }
 
-/// How a certificate stands at a time.
+/// The state of a certificate at a time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     /// Its dates cannot be read.

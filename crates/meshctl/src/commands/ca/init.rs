@@ -146,7 +146,7 @@ fn root(
         return Ok((cert, State::Unchanged, RootKey::UNTOUCHED, None));
     }
     let key_path = args.dir.join(ROOT_KEY);
-    // A key without its certificate: an interrupted run, or a key somebody brought.
+    // A key without its certificate: an interrupted run, or a key that was copied here.
     let found = files::read_optional(&key_path)?;
     let plan = RootPlan::new(args, order.now, io)?;
     check_begin(plan.stamp.not_before, "the root")?;
@@ -207,9 +207,9 @@ fn warn_kept(args: &Init, root: &Cert, io: &mut Io<'_>) {
     if ignored.is_empty() {
         return;
     }
-    let warning = Failure::new("ctl/root-kept", "the root that is there stays as it is")
+    let warning = Failure::new("ctl/root-kept", "the existing root was left unchanged")
         .in_file(&args.dir.join(ROOT_CERT))
-        .because(format!("for a new root only: {}", ignored.join(", ")))
+        .because(format!("these options apply to a new root only: {}", ignored.join(", ")))
         .hint("choose another folder for another root");
     io.warn(&warning);
 }
@@ -223,15 +223,15 @@ fn warn_other_domain(order: &Order<'_>, cluster: &Cluster, io: &mut Io<'_>) -> R
         return Ok(());
     }
     let folder = order.args.dir.join(&cluster.name);
-    let warning = Failure::new("ctl/cluster-kept", "the intermediate that is there stays as it is")
+    let warning = Failure::new("ctl/cluster-kept", "the existing intermediate was left unchanged")
         .in_file(&folder)
-        .because(format!("it says {}, {} is asked for", domains.join(", "), wanted.uri()))
-        .hint(format!("to have a new one, move {} away and run this again", text::word(&folder)));
+        .because(format!("it has {}, but {} was requested", domains.join(", "), wanted.uri()))
+        .hint(format!("to create a new one, move {} away and run this again", text::word(&folder)));
     io.warn(&warning);
     Ok(())
 }
 
-/// What a new root is to be.
+/// The plan of a new root.
 struct RootPlan {
     key_type: KeyType,
     /// Without a subject, the default one, which names the key.
@@ -285,7 +285,7 @@ fn existing_cluster(dir: &Path, name: &str, now: Time) -> Result<Option<Cluster>
         if csr.exists() && !folder.join("ca-cert.pem").exists() {
             return Failure::new(
                 "ctl/cluster-incomplete",
-                format!("`{name}` has a CSR that is not signed yet"),
+                format!("`{name}` has a CSR that has not been signed yet"),
             )
             .in_file(&csr)
             .hint(format!(
@@ -298,7 +298,7 @@ fn existing_cluster(dir: &Path, name: &str, now: Time) -> Result<Option<Cluster>
         if failure.code() == "pki/untrusted" && !folder.join("tls.crt").exists() {
             let file = |name| text::word(&folder.join(name));
             return failure.hint(format!(
-                "`meshctl ca verify --explain -CAfile {} -untrusted {} {}` says more; \
+                "`meshctl ca verify --explain -CAfile {} -untrusted {} {}` shows the details; \
                  `meshctl ca renew {} --cluster {name}` replaces what has expired",
                 file("root-cert.pem"),
                 file("cert-chain.pem"),

@@ -85,7 +85,7 @@ fn read_file(path: &Path, passphrase: Option<&[u8]>, io: &mut Io<'_>) -> Vec<Ite
     objects.into_iter().map(|(line, object)| Item { file: file.clone(), line, object }).collect()
 }
 
-/// The certificate before item `i` in the same file and whether item `i` issued it; `None` when there is none.
+/// The certificate before item `i` in the same file and whether item `i` issued it; `None` for the first.
 fn issued_previous(items: &[Item], i: usize) -> Option<(&Item, bool)> {
     let Object::Certificate(issuer) = &items[i].object else { return None };
     let before = items[..i].iter().rev().take_while(|item| item.file == items[i].file);

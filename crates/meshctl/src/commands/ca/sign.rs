@@ -33,7 +33,7 @@ pub(crate) fn run(args: &Sign, io: &mut Io<'_>) -> Result<Exit, Failure> {
         _ => {
             return Err(Failure::new(
                 "ctl/usage",
-                "an issuer is wanted: --ca, or --ca-cert and --ca-key",
+                "no issuer: give `--ca`, or `--ca-cert` and `--ca-key`",
             )
             .exit(Exit::Usage));
         }
@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Sign, io: &mut Io<'_>) -> Result<Exit, Failure> {
     write(args, &cert, &authority, io)
 }
 
-/// Where other clusters of the CA may be: beside the root, and beside the folder of this one.
+/// Where other clusters of the CA may be: next to the root, and next to this one's folder.
 fn folders_of_clusters(args: &Sign) -> Vec<&Path> {
     let beside = match args.out.parent() {
         _ if args.out == Path::new("-") => None,
@@ -120,7 +120,7 @@ fn constrain(profile: &mut Profile, domain: &TrustDomain) {
 }
 
 fn no_root(args: &Sign) -> Failure {
-    Failure::new("ctl/no-root", "root-cert.pem cannot be written: the issuer's file holds no root")
+    Failure::new("ctl/no-root", "root-cert.pem cannot be written: the issuer's file does not contain a root")
         .in_file(args.ca_cert.as_deref().unwrap_or(&args.csr))
         .hint("append the root to the file given with `--ca-cert`, or print the certificate alone with `--out -`")
 }
@@ -169,7 +169,7 @@ fn check_trust(cert: &Cert, authority: &Authority, now: Time) -> Result<(), Fail
     let at = cert.not_before().time().map_or(now, |from| from.max(now));
     cacerts::check_trust(cert, &authority.above, &authority.roots, at).map_err(|error| {
         Failure::from(error).hint(
-            "`meshctl ca inspect FILE` shows what the issuer's file holds: the issuer, those above it, its root",
+            "`meshctl ca inspect FILE` shows what the issuer's file contains: the issuer, the CAs above it, its root",
         )
     })
 }
@@ -194,11 +194,11 @@ fn place(
                 return Err(Failure::new(
                     "ctl/exists",
                     format!(
-                        "`{}` is there already with other content and is not overwritten",
+                        "`{}` already exists with different content and is not overwritten",
                         path.display()
                     ),
                 )
-                .hint("sign into another folder, or move that file away first"));
+                .hint("use another `--out` folder, or move that file away first"));
             }
             None => new.push((name, content, false)),
         }

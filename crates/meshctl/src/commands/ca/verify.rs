@@ -27,11 +27,11 @@ use system::Want;
 
 /// Exit status: every certificate is good.
 const GOOD: u8 = 0;
-/// Exit status: nothing was verified, an option or a file it names is no good.
+/// Exit status: nothing was verified, since an option or a file is not usable.
 const NOT_ASKED: u8 = 1;
 /// Exit status: a certificate failed, or could not be read.
 const FAILED: u8 = 2;
-/// Exit status, ours: no certificate failed, but a signature could not be decided.
+/// Exit status that openssl does not have: no certificate failed, but a signature could not be decided.
 const UNDECIDED: u8 = 3;
 
 /// Why a run ends before the first certificate: what to print, and the exit status.
@@ -42,13 +42,13 @@ pub(crate) struct Stop {
 }
 
 impl Stop {
-    /// An option or a file it names is no good.
+    /// An option or a file is not usable.
     fn refused(lines: impl Into<String>) -> Self {
         Self { out: String::new(), err: lines.into(), status: NOT_ASKED }
     }
 }
 
-/// Runs `ca verify` with the arguments behind it; answers as `openssl verify` does.
+/// Runs `ca verify` with the arguments that follow it; answers as `openssl verify` does.
 pub(crate) fn run(args: &[OsString], io: &mut Io<'_>) -> u8 {
     let answer = Settings::read(args, io).map(|(settings, files)| verify_all(settings, files, io));
     let (out, err, status) = match answer {
@@ -61,7 +61,7 @@ pub(crate) fn run(args: &[OsString], io: &mut Io<'_>) -> u8 {
 
 /// Standard error first: what openssl reports while it verifies comes before the line of the result.
 fn write(out: &str, err: &str, io: &mut Io<'_>) {
-    // A reader that went away is no failure of ours.
+    // A reader that has gone away is not a failure.
     let _ = io.err.write_all(err.as_bytes());
     let _ = io.out.write_all(out.as_bytes());
     let _ = io.out.flush();
@@ -162,7 +162,7 @@ impl Answer {
     }
 }
 
-/// The sentence behind exit status 3.
+/// The sentence for exit status 3.
 fn undecided(name: &str, verdict: &Verdict, depth: usize) -> String {
     let subject = verdict.chain.get(depth).map(|cert| cert.subject().to_string());
     format!(

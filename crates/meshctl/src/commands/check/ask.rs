@@ -84,7 +84,7 @@ fn all_problems(
     let mut sets: Vec<(&str, &Secret)> = Vec::new();
     let mut judges: Vec<Vec<Settings>> = Vec::new();
     for one in asked {
-        // Without a secret there is nothing in it; that istiod signs with its own CA is told by check_live.
+        // Without a secret there is nothing to check in it; check_live reports that istiod signs with its own CA.
         let Some(secret) = one.secret() else { continue };
         sets.push((&one.target.name, secret));
         judges.push(judge::settings(&one.found.seen));

@@ -18,7 +18,7 @@ pub(super) fn write(report: &Report) -> String {
     }
     if let Some(state) = report.between() {
         let how = match state {
-            State::Ok => "the same roots, and a key and a name of its own for each",
+            State::Ok => "the same roots, and a separate key and name for each",
             State::Warn => "trust each other; see the warnings",
             State::Fail => "do not trust each other",
         };
@@ -58,7 +58,7 @@ fn does(cluster: &Judged, is_live: bool) -> String {
         (None, _) => String::new(),
     };
     if cluster.live.as_ref().is_some_and(|live| live.istiods.is_empty()) {
-        return format!("{files}no istiod is there; {version} {start}");
+        return format!("{files}no istiod found; {version} {start}");
     }
     format!("{files}istiod {version} {start}")
 }

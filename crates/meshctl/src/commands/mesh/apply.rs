@@ -243,7 +243,7 @@ fn stopped(failure: Failure, done: usize, all: usize, missing: &[&Step]) -> Fail
     failure
         .because(format!("{done} of {all} writes are done, and named above"))
         .because(format!("not done: {}", names.join(", ")))
-        .hint("run the same command again: it goes on where it was")
+        .hint("run the same command again: it continues where it stopped")
 }
 
 /// Says how it ended; fields that others own may have stayed.

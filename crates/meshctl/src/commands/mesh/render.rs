@@ -180,7 +180,7 @@ fn is_inside(path: &Path) -> bool {
 fn foreign(path: &Path) -> Failure {
     Failure::new(
         "ctl/exists",
-        format!("`{}` is there already and was not written by an earlier run", path.display()),
+        format!("`{}` already exists and was not written by an earlier run", path.display()),
     )
     .hint("choose another folder, or move the file away")
 }

@@ -1,4 +1,4 @@
-//! What there is to be said about one cluster.
+//! The facts about one cluster.
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ pub(super) struct Facts {
     pub(super) has_secret: bool,
     /// The CA of the secret; without one in use, the CA istiod serves.
     pub(super) ca: Option<Cert>,
-    /// What stands above the CA.
+    /// The certificates above the CA.
     pub(super) chain: Vec<Cert>,
     /// The roots of the secret; without one in use, those namespaces are given.
     pub(super) roots: Vec<Cert>,
@@ -52,9 +52,9 @@ pub(super) struct Kept {
     pub(super) since: Option<Time>,
 }
 
-/// The folder of the cluster beside what is live.
+/// The folder of the cluster compared with what is live.
 pub(super) enum Folder {
-    /// There is none of its name.
+    /// No folder has its name.
     Absent(PathBuf),
     /// The same files with the same bytes.
     Same(PathBuf),
@@ -144,7 +144,7 @@ fn is_plugged(live: &Live, found: &Found, at: Time) -> bool {
     settings.iter().all(uses)
 }
 
-/// cert-chain.pem, or what stands for it.
+/// cert-chain.pem, or the files that hold the same.
 fn above(secret: &Secret) -> Vec<Cert> {
     let names: &[&str] = match secret.get("tls.crt") {
         Some(_) => &["tls.crt", "ca.crt"],
@@ -173,7 +173,7 @@ impl Folder {
         let path = dir.join(&target.name);
         let Some(files) = files else { return Self::Absent(path) };
         let Some(live) = live else {
-            let what = vec!["there is no secret".to_owned()];
+            let what = vec!["no secret".to_owned()];
             return Self::Differs { path, what, is_later: true };
         };
         let files = files.for_istiod();
@@ -186,7 +186,7 @@ impl Folder {
     }
 }
 
-/// What differs, in the order of importance. Of a key it is said that it is another one, and no more.
+/// What differs, in the order of importance. Of a key only the fact that it differs is reported.
 fn differences(one: &Secret, other: &Secret) -> Vec<String> {
     let mut what = Vec::new();
     if ca(one) != ca(other) {
@@ -209,7 +209,7 @@ fn pending(found: &Found) -> Vec<String> {
         found.seen.observed.pending().iter().map(ToString::to_string).collect();
     for older in found.older.iter().flatten() {
         lines.push(format!(
-            "pod {} of {} in {} started before the roots changed at {}: it may hold those of before",
+            "pod {} of {} in {} started before the roots changed at {}: it may still use the old roots",
             older.pod, older.id, older.id.namespace, older.changed
         ));
     }

@@ -55,7 +55,7 @@ fn fact_lines(facts: &Facts, at: Time) -> Vec<(&'static str, String)> {
     lines.extend(serves(facts).into_iter().map(|line| ("serves", line)));
     lines.push(("given to", given(facts)));
     if facts.pending.is_empty() {
-        lines.push(("restarts", "none is waited for".to_owned()));
+        lines.push(("restarts", "none pending".to_owned()));
     }
     lines.extend(facts.pending.iter().map(|line| ("restarts", line.clone())));
     lines.extend(facts.kept.as_ref().map(|kept| ("kept", kept.line(at))));
@@ -91,12 +91,12 @@ fn releases(facts: &Facts) -> String {
 
 fn authority(facts: &Facts, at: Time) -> String {
     if facts.istiods.is_empty() && !facts.has_secret {
-        return "none: there is neither an istiod nor a secret".to_owned();
+        return "none: neither an istiod nor a secret".to_owned();
     }
     let whose = match (facts.is_plugged, facts.has_secret) {
         (true, _) => "",
-        (false, true) => "istiod's own, in spite of the secret: ",
-        (false, false) => "istiod's own, there is no secret: ",
+        (false, true) => "istiod's own, despite the secret: ",
+        (false, false) => "istiod's own, no secret: ",
     };
     let ca = facts.ca.as_ref().map_or_else(|| "not seen".to_owned(), |ca| described(ca, at));
     format!("{whose}{ca}")
@@ -104,7 +104,7 @@ fn authority(facts: &Facts, at: Time) -> String {
 
 fn described(cert: &Cert, at: Time) -> String {
     let Some(end) = cert.not_after().time() else {
-        return format!("{}, ends at an unreadable time", label(cert));
+        return format!("{}, with an unreadable end", label(cert));
     };
     let verb = if end < at { "ended" } else { "ends" };
     format!("{}, {verb} {}, {}", label(cert), end.date(), relative(end, at))
@@ -112,7 +112,7 @@ fn described(cert: &Cert, at: Time) -> String {
 
 fn folder_line(folder: &Folder) -> String {
     match folder {
-        Folder::Absent(path) => format!("{} is not there", path.display()),
+        Folder::Absent(path) => format!("{} does not exist", path.display()),
         Folder::Same(path) => format!("{} has the same", path.display()),
         Folder::Differs { path, what, .. } => {
             format!("{} differs: {}", path.display(), what.join(", "))
@@ -174,7 +174,8 @@ fn matrix(report: &Report<'_>) -> String {
         return String::new();
     }
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(3);
-    let mut text = "\nwho (row) accepts what is signed by whom (column)\n".to_owned();
+    let mut text =
+        "\nwhich cluster (row) accepts certificates signed by which (column)\n".to_owned();
     let heads: String = names.iter().map(|name| format!("  {name:<width$}")).collect();
     let _ = writeln!(text, "  {:width$}{}", "", heads.trim_end());
     for (name, row) in names.iter().zip(report.pairs.chunks(names.len())) {
@@ -231,13 +232,13 @@ fn problem_lines(report: &Report<'_>, problem: &Problem) -> String {
 }
 
 fn sum(report: &Report<'_>) -> String {
-    let deaf = report.clusters.iter().filter(|cluster| cluster.facts.is_err()).count();
+    let silent = report.clusters.iter().filter(|cluster| cluster.facts.is_err()).count();
     let in_part = report.clusters.iter().filter(|c| c.facts.is_ok() && !c.is_whole).count();
-    let of = match (deaf, in_part) {
+    let of = match (silent, in_part) {
         (0, 0) => String::new(),
-        (deaf, 0) => format!(" ({deaf} could not be asked)"),
+        (silent, 0) => format!(" ({silent} could not be asked)"),
         (0, some) => format!(" ({some} answered in part)"),
-        (deaf, some) => format!(" ({deaf} could not be asked, {some} answered in part)"),
+        (silent, some) => format!(" ({silent} could not be asked, {some} answered in part)"),
     };
     let counts = format!(
         "\n{}{of}: {}, {}\n",

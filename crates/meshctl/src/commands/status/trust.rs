@@ -89,7 +89,7 @@ fn accepts(ours: &Facts, theirs: &Facts, at: Time) -> Answer {
 /// Certificates shown to a peer.
 struct Shown {
     certs: Vec<Cert>,
-    /// The first is no CA: it is renewed long before it ends.
+    /// The first is not a CA: it is renewed long before it ends.
     has_leaf: bool,
 }
 

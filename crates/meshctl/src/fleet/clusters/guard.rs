@@ -1,4 +1,4 @@
-//! Keys and tokens go over no connection that others can read or answer on.
+//! Keys and tokens are never sent over a connection that others can read or answer.
 
 use meshapply::kube::{Context, Security};
 
@@ -28,5 +28,5 @@ pub(super) fn check(
         io.warn(&failure);
         return Ok(());
     }
-    Err(failure.exit(Exit::No).hint("nothing was sent; give the kubeconfig an `https://` server and its `certificate-authority-data`; `--force ctl/insecure-server` goes on in spite of it"))
+    Err(failure.exit(Exit::No).hint("nothing was sent; give the kubeconfig an `https://` server and its `certificate-authority-data`, or proceed with `--force ctl/insecure-server`"))
 }

@@ -73,9 +73,6 @@ fn failure(problem: &Problem) -> Failure {
     Failure::new(problem.code, problem.message.clone())
         .within(place(problem))
         .because(format!("so it would be with what is there: {}", problem.source))
-        .hint(format!(
-            "nothing was written; {}; `--force {}` goes on in spite of it",
-            problem.next, problem.code
-        ))
+        .hint(format!("nothing was written; {}; `--force {}` proceeds", problem.next, problem.code))
         .exit(Exit::No)
 }

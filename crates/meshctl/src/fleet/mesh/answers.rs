@@ -22,7 +22,7 @@ pub(crate) struct Answers {
     pub(crate) edits: Vec<Edit>,
     /// Why it cannot be as the spec says, and the ConfigMap this is about.
     pub(crate) refused: Option<(String, Failure)>,
-    /// What the user should know, and no reason to stop.
+    /// Warnings.
     pub(crate) warning: Option<Failure>,
 }
 

@@ -17,7 +17,7 @@ const EXTENSIONS: [&str; 3] = ["pem", "crt", "cer"];
 /// What was found in all files.
 #[derive(Default)]
 pub(super) struct Found {
-    /// Each certificate once, with every place it stands in.
+    /// Each certificate once, with every place it was found in.
     pub(super) certs: Vec<(Cert, BTreeSet<Place>)>,
     pub(super) problems: Vec<Problem>,
 }
@@ -29,7 +29,7 @@ pub(super) fn collect(paths: &[PathBuf], io: &mut Io<'_>) -> Found {
         let before = search.problems.len();
         let found = search.named(path, io);
         if !found && search.problems.len() == before {
-            search.problem(path, None, "there is no certificate in it");
+            search.problem(path, None, "the file does not contain a certificate");
         }
     }
     Found { certs: search.certs.into_values().collect(), problems: search.problems }

@@ -27,7 +27,7 @@ pub(super) struct Revoked {
 }
 
 impl Crl {
-    /// Reads one CRL; bytes behind it are ignored.
+    /// Reads one CRL; bytes after it are ignored.
     pub(super) fn read(bytes: &[u8]) -> Result<Self, DerError> {
         let list = meshpki::crl::Crl::from_der(bytes)?;
         let mut parts = Reader::new(list.as_der()).any()?.reader();

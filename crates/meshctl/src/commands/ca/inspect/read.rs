@@ -1,4 +1,4 @@
-//! Bytes of a file to the objects in it: every PEM block, or one DER object told by its shape.
+//! Bytes of a file to the objects in it: every PEM block, or one DER object recognized by its shape.
 
 use meshpki::der::{self, Reader, Tag};
 use meshpki::pem::{self, Block};
@@ -21,7 +21,7 @@ pub(super) fn objects(bytes: &[u8], passphrase: Option<&[u8]>) -> Vec<(Option<us
         };
         let mut found = vec![(None, object(block, None, passphrase))];
         if extra > 0 {
-            found.push((None, Object::Problem(format!("{extra} bytes stand behind it"))));
+            found.push((None, Object::Problem(format!("{extra} bytes follow it"))));
         }
         return found;
     }
@@ -52,7 +52,7 @@ const fn no_object(bytes: &[u8]) -> &'static str {
     if bytes.is_empty() {
         "the file is empty"
     } else {
-        "there is no PEM block in it, and it is not DER of a certificate, CSR, CRL or key"
+        "neither a PEM block nor the DER of a certificate, CSR, CRL or key"
     }
 }
 
@@ -69,15 +69,15 @@ fn object(mut block: Block, curve: Option<&[u8]>, passphrase: Option<&[u8]>) -> 
         },
         pem::CERTIFICATE_REQUEST | "NEW CERTIFICATE REQUEST" => match Csr::from_der(&der) {
             Ok(csr) => Object::Request(csr),
-            Err(error) => problem("no certificate signing request", &error),
+            Err(error) => problem("not a certificate signing request", &error),
         },
         pem::CRL => match Crl::read(&der) {
             Ok(crl) => Object::Crl(crl),
-            Err(error) => problem("no revocation list", &error),
+            Err(error) => problem("not a revocation list", &error),
         },
         "PUBLIC KEY" => match PublicKey::from_spki(&der) {
             Ok(key) => Object::PublicKey(key),
-            Err(error) => problem("no public key", &error),
+            Err(error) => problem("not a public key", &error),
         },
         _ => Object::Other(block.label.clone()),
     }
@@ -109,7 +109,7 @@ fn private_key(
     }
 }
 
-/// The label a DER object would have in PEM, by its shape, and how many bytes stand behind it.
+/// The label a DER object would have in PEM, by its shape, and how many bytes follow it.
 fn der_label(bytes: &[u8]) -> Option<(&'static str, usize)> {
     let mut reader = Reader::new(bytes);
     let outer = reader.expect(der::SEQUENCE, "a SEQUENCE").ok()?;

@@ -63,7 +63,7 @@ fn sheet(items: &[Item], i: usize, at: Time) -> String {
             );
         }
         Object::Other(label) => {
-            sheet.head(&place, &format!("a block of kind `{}`, not looked into", text::safe(label)))
+            sheet.head(&place, &format!("a block of type `{}`, not decoded", text::safe(label)))
         }
         Object::Problem(problem) => {
             sheet.head(&place, &format!("PROBLEM: {}", text::safe(problem)))
@@ -110,7 +110,7 @@ fn certificate(sheet: &mut Sheet, cert: &Cert, at: Time) {
     }
     sheet.list("Extensions", &others(cert.raw_extensions()));
     if extensions.invalid {
-        sheet.field("UNSOUND", "an extension is there twice, cannot be decoded or says what it must not: no verifier accepts it");
+        sheet.field("UNSOUND", "an extension appears twice, cannot be decoded or has a value it must not have: verifiers reject it");
     }
     let algorithm = names::signature(cert.outer_algorithm());
     if cert.inner_algorithm() == cert.outer_algorithm() {

@@ -14,7 +14,7 @@ use crate::text::safe;
 /// Shows the certificate on standard error, and asks unless `--yes` was given.
 ///
 /// # Errors
-/// `ctl/usage` (64) where nobody can be asked, `ctl/declined` (2) where the answer is no.
+/// `ctl/usage` (64) if there is no terminal to ask on, `ctl/declined` (2) if the answer is no.
 pub(super) fn ask(
     args: &Sign,
     csr: &Csr,
@@ -74,8 +74,8 @@ fn path_length(cert: &Cert) -> String {
     }
     match cert.extensions().basic_constraints.and_then(|constraints| constraints.path_len) {
         Some(0) => "0: it signs workloads and no further CA".to_owned(),
-        Some(length) => format!("{length}: so many further CAs may stand below it"),
-        None => "unlimited: any number of further CAs may stand below it".to_owned(),
+        Some(length) => format!("{length}: up to that many further CAs below it"),
+        None => "unlimited: any number of further CAs below it".to_owned(),
     }
 }
 

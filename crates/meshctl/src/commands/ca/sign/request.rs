@@ -31,9 +31,12 @@ pub(super) fn read(path: &Path, io: &mut Io<'_>) -> Result<Csr, Failure> {
     let one = match csrs.as_slice() {
         [one] => one,
         [] => {
-            return Err(Failure::new("ctl/io", "there is no certificate signing request in it")
-                .in_file(path)
-                .hint(format!("`meshctl ca inspect {}` shows what it is", text::word(path))));
+            return Err(Failure::new(
+                "ctl/io",
+                "the file does not contain a certificate signing request",
+            )
+            .in_file(path)
+            .hint(format!("`meshctl ca inspect {}` shows what it is", text::word(path))));
         }
         many => {
             return Err(more(path, format!("it holds {} CSRs", many.len()))

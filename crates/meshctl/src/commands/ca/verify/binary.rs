@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     /// The length of the element, if there is one, and the bytes read. Each of these was shown to openssl 3.0.22, with a
-    /// certificate behind it.
+    /// certificate after it.
     #[test]
     fn elements() {
         let check = |bytes: &[u8], size: Option<usize>, read: usize| {
@@ -98,7 +98,7 @@ mod tests {
         check(&[0x30, 0x80, 0x80, 0, 9], Some(4), 4);
         check(&[0x1f, 0x81, 1, 0, 9], Some(4), 4);
         check(&[0, 0, 9], Some(2), 2);
-        // Not an element: reading goes on behind what was looked at.
+        // Not an element: reading continues after what was read.
         check(&[0x30, 0x89, 1, 1, 1, 1, 1, 1], None, 2);
         check(&[4, 0x80, 9, 9], None, 2);
         check(&[0x30, 0x80, 4, 0x80, 9, 9], None, 4);

@@ -5,7 +5,7 @@ use meshpki::der::{self, DerError, Reader, Tag};
 
 use super::pem::Block;
 
-/// Whether a block of that kind holds such a key; of a label nobody knows, any key at all.
+/// Whether a block of that kind holds such a key; with an unknown label, any key at all.
 pub(super) fn reads(block: &Block) -> bool {
     let der = &block.der;
     match block.label.as_slice() {
@@ -21,7 +21,7 @@ fn sequence(der: &[u8]) -> Result<Reader<'_>, DerError> {
 }
 
 fn integers(parts: &mut Reader<'_>, count: usize) -> Result<(), DerError> {
-    (0..count).try_for_each(|_| parts.expect(der::INTEGER, "a number is wanted").map(drop))
+    (0..count).try_for_each(|_| parts.expect(der::INTEGER, "expected a number").map(drop))
 }
 
 /// RSAPrivateKey (RFC 8017 appendix A.1.2), with further primes or without.
@@ -39,12 +39,12 @@ fn dsa(der: &[u8]) -> Result<(), DerError> {
     parts.end("extra element in a DSA key")
 }
 
-/// ECPrivateKey (RFC 5915 section 3); without parameters nobody knows the curve.
+/// ECPrivateKey (RFC 5915 section 3); without parameters the curve is unknown.
 fn ec(der: &[u8]) -> Result<(), DerError> {
     let mut parts = sequence(der)?;
     integers(&mut parts, 1)?;
-    parts.expect(der::OCTET_STRING, "a private number is wanted")?;
-    parts.expect(0xa0, "a curve is wanted")?;
+    parts.expect(der::OCTET_STRING, "expected a private number")?;
+    parts.expect(0xa0, "expected a curve")?;
     parts.optional(0xa1)?;
     parts.end("extra element in an EC key")
 }
@@ -53,9 +53,9 @@ fn ec(der: &[u8]) -> Result<(), DerError> {
 fn pkcs8(der: &[u8]) -> Result<(), DerError> {
     let mut parts = sequence(der)?;
     integers(&mut parts, 1)?;
-    let mut algorithm = parts.expect(der::SEQUENCE, "an algorithm is wanted")?.reader();
+    let mut algorithm = parts.expect(der::SEQUENCE, "expected an algorithm")?.reader();
     let oid = algorithm.expect(der::OID, "an algorithm has an OID")?;
-    let key = parts.expect(der::OCTET_STRING, "a key is wanted")?.content;
+    let key = parts.expect(der::OCTET_STRING, "expected a key")?.content;
     parts.optional(0xa0)?;
     parts.end("extra element in a private key")?;
     let one = |tag: Tag| Reader::new(key).expect(tag, "a key of another kind").map(drop);

@@ -53,7 +53,7 @@ fn strict_block(block: &Block, found: &mut Found) -> Option<()> {
         }
         _ => false,
     };
-    // Headers that name no cipher spoil a block that is looked at (`PEM_get_EVP_CIPHER_INFO`).
+    // Headers without a cipher make a block unreadable (`PEM_get_EVP_CIPHER_INFO`).
     (!known || block.header.is_empty()).then_some(())
 }
 
@@ -104,7 +104,7 @@ pub(super) fn lenient(bytes: &[u8]) -> Found {
             pem.refuse(&block);
         }
         // The decoder for bare DER comes after the one for PEM; in text it takes `--` for a tag and a length. Reading
-        // goes on behind what it read.
+        // continues after what it read.
         let (object, read) = binary::object(&bytes[at..]);
         if let Some(object) = object {
             lenient_der(object, &mut found);
@@ -114,7 +114,7 @@ pub(super) fn lenient(bytes: &[u8]) -> Found {
     found
 }
 
-/// Takes a block; whether reading goes on behind it. A certificate or CRL that is none is lost with its block, a key
+/// Takes a block; whether reading continues after it. A certificate or CRL that cannot be decoded is lost with its block, a key
 /// OpenSSL can make nothing of is not.
 fn lenient_block(block: &Block, found: &mut Found) -> bool {
     match block.label.as_slice() {

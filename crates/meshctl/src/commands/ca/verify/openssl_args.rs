@@ -39,7 +39,7 @@ pub(crate) enum Id {
     Nothing,
     /// An option of openssl we leave out.
     LeftOut,
-    /// Ours: reasons behind each finding.
+    /// An addition to openssl's: the reason for each finding.
     Explain,
     /// Ours: `json`.
     Output,
@@ -47,7 +47,7 @@ pub(crate) enum Id {
     At,
 }
 
-/// What an option wants behind it (`apps/include/opt.h`: `-`, `s`, `n`, `M`, `/`).
+/// The argument an option takes (`apps/include/opt.h`: `-`, `s`, `n`, `M`, `/`).
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wants {
     Nothing,
@@ -56,7 +56,7 @@ enum Wants {
     Big,
 }
 
-/// Every option by name (`apps/verify.c: verify_options`), then ours.
+/// Every option by name (`apps/verify.c: verify_options`), then the additions.
 const OPTIONS: &[(&str, Wants, Id)] = &[
     ("help", Wants::Nothing, Id::Help),
     ("engine", Wants::Text, Id::LeftOut),
@@ -122,12 +122,12 @@ pub(crate) struct Given {
     pub(crate) name: &'static str,
     /// Its value; empty when it takes none.
     pub(crate) value: OsString,
-    /// Its value as a number, where it has to be one.
+    /// Its value as a number, if it must be one.
     pub(crate) number: i64,
 }
 
 impl Given {
-    /// The value as text, for messages and for values that are no file.
+    /// The value as text, for messages and for values that are not files.
     pub(crate) fn text(&self) -> String {
         self.value.to_string_lossy().into_owned()
     }
@@ -143,12 +143,12 @@ impl<'a> Options<'a> {
         Self { args }
     }
 
-    /// What stands behind the options.
+    /// The arguments after the options.
     pub(crate) const fn rest(&self) -> &'a [OsString] {
         self.args
     }
 
-    /// The next option, `None` at the first argument that is none; an error is the line to print.
+    /// The next option, `None` at the first argument that is not an option; an error is the line to print.
     pub(crate) fn next(&mut self) -> Result<Option<Given>, String> {
         let Some((arg, rest)) = self.args.split_first() else { return Ok(None) };
         let text = arg.to_string_lossy();
@@ -187,7 +187,7 @@ impl<'a> Options<'a> {
     }
 }
 
-/// `opt_int`, `opt_imax`: the value where it has to be a number.
+/// `opt_int`, `opt_imax`: a value that must be a number.
 fn number(wants: Wants, value: &OsStr) -> Result<i64, String> {
     if !matches!(wants, Wants::Int | Wants::Big) {
         return Ok(0);
@@ -207,7 +207,7 @@ fn number(wants: Wants, value: &OsStr) -> Result<i64, String> {
     Ok(number)
 }
 
-/// C's `strtol(text, &end, 0)` where all of `text` has to be the number.
+/// C's `strtol(text, &end, 0)` if all of `text` must be the number.
 fn integer(text: &str) -> Option<i64> {
     let text = text.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '\x0b');
     let (negative, digits) = match text.strip_prefix('-') {

@@ -3,21 +3,21 @@
 //! [`meshpki::pem`] reads what people mean; this reads what `openssl verify` sees: lines of at most 254
 //! bytes that end at a NUL, a blank line that turns everything before it into headers, padding that counts.
 //!
-//! A file may be read from many places, and OpenSSL begins anew from each. Here what one pass has found is kept, so
-//! that the work stays in proportion to the file: which BEGIN line is next, and how the block behind each one ends.
+//! A file may be read from many places, and OpenSSL starts again from each. Here what one pass has found is kept, so
+//! that the work stays in proportion to the file: which BEGIN line is next, and how the block after each one ends.
 
 use std::collections::{HashMap, HashSet};
 
 /// A block that was read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Block {
-    /// What stands between `-----BEGIN ` and `-----`.
+    /// The text between `-----BEGIN ` and `-----`.
     pub(super) label: Vec<u8>,
     /// Header text, empty for nearly every file.
     pub(super) header: Vec<u8>,
     /// The decoded content.
     pub(super) der: Vec<u8>,
-    /// Where the line behind the BEGIN line starts.
+    /// Where the line after the BEGIN line starts.
     start: usize,
 }
 
@@ -39,15 +39,15 @@ pub(super) struct Reader<'a> {
     pub(super) at: usize,
     /// A block with a longer header is bad.
     longest_header: usize,
-    /// The end of the line looked at last.
+    /// The end of the line read last.
     newline: (usize, usize),
     /// The BEGIN line found last.
     marker: Option<Marker>,
-    /// How blocks end, by where reading stood behind a BEGIN line.
+    /// How blocks end, by the place after a BEGIN line.
     ends: HashMap<(usize, State), Option<End>>,
     /// Starts of blocks nothing can be made of.
     useless: HashSet<usize>,
-    /// Lines read: what the work comes to.
+    /// Lines read: a measure of the work.
     #[cfg(test)]
     lines: usize,
 }
@@ -77,9 +77,9 @@ struct State {
 struct End {
     line: usize,
     after: usize,
-    /// Where the line behind the first blank one starts.
+    /// Where the line after the first blank one starts.
     behind: Option<usize>,
-    /// A colon stands before the blank line, or the END line.
+    /// A colon occurs before the blank line, or the END line.
     colon: bool,
 }
 
@@ -173,7 +173,7 @@ impl<'a> Reader<'a> {
         found
     }
 
-    /// `get_header_and_data` and the decoding behind it.
+    /// `get_header_and_data` and the decoding after it.
     fn body(&mut self, label: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
         let start = self.at;
         let end = self.end_from(start)?;
@@ -202,7 +202,7 @@ impl<'a> Reader<'a> {
     /// Where the block whose content starts at `start` ends, if its lines are in order up to an END line.
     fn end_from(&mut self, start: usize) -> Option<End> {
         let (mut at, mut state) = (start, State::default());
-        // Places behind BEGIN lines, where another block may start; and what comes before the end.
+        // Places after BEGIN lines, where another block may start; and what comes before the end.
         let mut places = vec![(start, state)];
         let (mut behind, mut last_colon) = (None, None);
         let mut end = loop {

@@ -13,7 +13,7 @@ use super::system::Store;
 use super::{GOOD, Stop, open, values};
 use crate::io::Io;
 
-/// What the options come to.
+/// The options, resolved.
 pub(super) struct Settings {
     /// How to verify.
     pub(super) policy: Policy,
@@ -317,9 +317,9 @@ The options of `openssl verify` 3.0.22, with one dash or two, `-option value` or
 
 Beyond openssl:
   --at TIME     as -attime, in RFC 3339: 2030-01-31T12:00:00Z
-  --explain     the reason behind each error, and what to do
+  --explain     the reason for each error, and what to do
   -o json       one JSON document instead of text
 
-Exit status: 0 every certificate is good, 1 an option or a file it names is no good, 2 a certificate
+Exit status: 0 every certificate is good, 1 an option or a file is not usable, 2 a certificate
 failed or could not be read, 3 a signature uses an algorithm that is not built in.
 ";

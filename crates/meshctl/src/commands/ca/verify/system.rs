@@ -74,7 +74,7 @@ impl Store {
     /// Loads from the directories what a verification of `target` can ask them for.
     ///
     /// OpenSSL asks a directory for a name only while the store holds no certificate of it, and every
-    /// name it asks for is the issuer of a certificate that can stand in the chain, or the target's own.
+    /// name it asks for is the issuer of a certificate that can be in the chain, or the target's own.
     pub(super) fn load_for(&mut self, target: &Cert, untrusted: &[Cert], want: &Want) {
         if self.hashed.is_empty() && self.listed.is_none() {
             return;
@@ -153,7 +153,7 @@ impl Store {
         (all, true)
     }
 
-    /// CRLs are asked for when the chain stands: certificates that come with them are too late for it.
+    /// CRLs are asked for once the chain is built: certificates that come with them are too late for it.
     fn load_crls(&mut self, name: &Name) {
         if !self.asked[1].insert(name.canonical().to_vec()) {
             return;

@@ -67,7 +67,7 @@ pub(super) fn ip(text: &str) -> Option<Vec<u8>> {
     if text.contains(':') { ipv6(text) } else { ipv4(text).map(Vec::from) }
 }
 
-/// `sscanf("%d.%d.%d.%d")`: blanks and a plus sign before each number, a blank behind the last.
+/// `sscanf("%d.%d.%d.%d")`: blanks and a plus sign before each number, a blank after the last.
 fn ipv4(text: &str) -> Option<[u8; 4]> {
     let blank = |c: char| c.is_ascii_whitespace() || c == '\x0b';
     let mut rest = text;

@@ -1,4 +1,4 @@
-//! What a push says: the plan, what happens, what came of it; lines of text, or of JSON.
+//! The output of a rollout: the plan, the events, the result; as lines of text or of JSON.
 
 use std::fmt::Write as _;
 
@@ -17,7 +17,7 @@ use crate::text;
 use crate::text::safe;
 
 /// How it is said.
-pub(super) struct Tell {
+pub(super) struct Report {
     json: bool,
     diff: bool,
     /// Redraw a line per cluster on a terminal instead of adding lines.
@@ -28,7 +28,7 @@ pub(super) struct Tell {
     drawn: usize,
 }
 
-impl Tell {
+impl Report {
     pub(super) fn new(targets: &[Target], options: &Options, terminal: bool) -> Self {
         let names = targets.iter().map(|target| safe(&target.name).chars().count());
         let width = names.max().unwrap_or(0);
@@ -39,7 +39,7 @@ impl Tell {
             width,
             lines: targets
                 .iter()
-                .map(|target| row(&target.name, width, "waits its turn"))
+                .map(|target| row(&target.name, width, "waiting its turn"))
                 .collect(),
             drawn: 0,
         }
@@ -100,7 +100,7 @@ impl Tell {
             (_, false) => line("secret: unchanged, nothing is sent"),
             (None, true) => line("secret: new"),
             (Some(_), true) => {
-                line("secret: changed; the one there is kept for `meshctl rollback`")
+                line("secret: changed; the current one is kept for `meshctl rollback`")
             }
         }
         if self.diff || plan.diff.len() <= 4 {
@@ -115,11 +115,11 @@ impl Tell {
         plan.effects.iter().for_each(|one| line(one));
         if plan.lacks_gateways {
             line(
-                "no gateway was found by its labels, and gateways have to restart: `--gateway NAMESPACE/NAME` names one",
+                "no gateway was found by its labels, but gateways must restart: name one with `--gateway NAMESPACE/NAME`",
             );
         }
         if plan.restarts.is_empty() {
-            line("restarts: nobody");
+            line("restarts: none");
         } else {
             let names = plan.restarts.iter().map(|id| format!("{}/{id}", id.namespace));
             line(&format!("restarts, in order: {}", names.collect::<Vec<_>>().join(", ")));
@@ -141,7 +141,7 @@ impl Tell {
             );
         }
         io.print(&format!(
-            "{}: the API server allows to {}\n",
+            "{}: the API server accepts: {}\n",
             safe(&target.name),
             safe(&action_text(action))
         ))
@@ -156,7 +156,7 @@ impl Tell {
         io: &mut Io<'_>,
     ) {
         if self.json {
-            // A standard output that is gone is told of at the end; the work goes on.
+            // A closed standard output is reported at the end; the work continues.
             let _ = self.json_line(event_json(target, event), io);
             return;
         }
@@ -168,7 +168,7 @@ impl Tell {
     pub(super) fn line(&mut self, cluster: usize, target: &Target, text: &str, io: &mut Io<'_>) {
         let line = row(&target.name, self.width, text);
         self.lines[cluster] = line.clone();
-        // Progress that nobody can see is no failure.
+        // Lost progress output is not a failure.
         if !self.live {
             io.say(line);
             return;
@@ -224,7 +224,7 @@ fn action_text(action: &Action) -> String {
     match action {
         Action::KeepPrevious => "keep the old secret".to_owned(),
         Action::WriteSecret { .. } => "write the secret".to_owned(),
-        Action::Note { .. } => "note on the secret who has to restart".to_owned(),
+        Action::Note { .. } => "record on the secret what must restart".to_owned(),
         Action::Clean { .. } => "remove kubectl's copy of the secret's files".to_owned(),
         Action::Forget { .. } => "empty the kept secret".to_owned(),
         Action::Restart { id, .. } => format!("restart {}/{id}", id.namespace),
@@ -235,7 +235,7 @@ fn done_text(action: &Action) -> String {
     match action {
         Action::KeepPrevious => "kept the old secret".to_owned(),
         Action::WriteSecret { .. } => "wrote the secret".to_owned(),
-        Action::Note { .. } => "noted on the secret who has to restart".to_owned(),
+        Action::Note { .. } => "recorded on the secret what must restart".to_owned(),
         Action::Clean { .. } => "removed kubectl's copy of the secret's files".to_owned(),
         Action::Forget { .. } => "emptied the kept secret".to_owned(),
         Action::Restart { id, .. } => format!("restarted {}/{id}", id.namespace),
