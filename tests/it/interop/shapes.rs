@@ -24,7 +24,8 @@ fn workload(scratch: &Scratch, folder: &str, id: &str) -> (meshpki::CaCerts, Cer
     (set, leaf)
 }
 
-/// The two `openssl verify` calls of Istio's multi-cluster guide, with and without `-x509_strict`, and a leaf as the mesh uses it.
+/// `openssl verify` with the root and with the chain as trust store, with and without `-x509_strict`, and a workload's
+/// certificate as the mesh verifies it.
 #[test]
 fn openssl_verifies_what_init_makes_with_every_key_type() {
     let Some(openssl) = openssl() else { return };
