@@ -23,6 +23,7 @@ mod credentials;
 mod identity;
 mod istiod;
 mod kubeconfig;
+mod mesh_client;
 mod mesh_config;
 mod older;
 mod plugin;

@@ -1,5 +1,5 @@
-//! Brings CA certificates into Istio clusters: writes the `cacerts` secret, restarts what has to restart,
-//! and proves that the new CA is live.
+//! Brings Istio clusters to what they should have. For CA certificates, [`converge()`] writes the `cacerts` secret, restarts
+//! what has to restart, and proves that the new CA is live. For the resources of a mesh, see [`mesh`].
 //!
 //! One cluster is a loop of three questions, and only the middle one decides:
 //!
@@ -23,6 +23,7 @@ pub mod error;
 pub mod forget;
 mod istio_ca;
 pub mod kube;
+pub mod mesh;
 pub mod names;
 pub mod next;
 pub mod pending;

@@ -13,7 +13,11 @@ impl Kube {
     ///
     /// # Errors
     /// Those of a request.
-    pub async fn config_map(&self, namespace: &str, name: &str) -> Result<Option<Value>, Error> {
+    pub(super) async fn find_config_map(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Value>, Error> {
         let what = || format!("get configmap {namespace}/{name}");
         let api = self.config_maps(namespace);
         let found = ask_optional(what, || api.get(name)).await?;

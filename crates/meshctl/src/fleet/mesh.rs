@@ -5,12 +5,11 @@ pub(crate) mod answers;
 pub(crate) mod changes;
 pub(crate) mod rbac;
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use futures_util::future::join_all;
-use meshapply::kube::Options;
-use meshconfig::apply::{Change, changes as compare};
-use meshconfig::{Mesh, Resource, render};
+use meshapply::kube::{Kube, Options};
+use meshapply::mesh::{ClusterError, MeshPlan, Obstacle, observe};
+use meshconfig::Mesh;
+use meshconfig::apply::Change;
 use serde_json::Value;
 
 use crate::failure::Failure;
@@ -21,7 +20,6 @@ use crate::fleet::place;
 use crate::io::Io;
 use crate::spec::lock::{self, Assigned, LockFile};
 use crate::spec::{self, Source};
-use answers::Answers;
 
 /// Which clusters of the spec are asked, and how they are reached.
 pub(crate) struct Ask {
@@ -78,31 +76,60 @@ pub(crate) fn failed(target: &Target, error: &meshapply::Error) -> Failure {
     }
 }
 
-/// A cluster's resources of Istio.
-pub(crate) struct Side {
-    /// What it has, whosever it is.
-    pub(crate) live: Vec<Value>,
-    /// What it is to have of ours.
-    pub(crate) wanted: Vec<Resource>,
+/// An error of one of these clusters.
+pub(crate) fn failed_in(targets: &[Target], error: &ClusterError) -> Failure {
+    match targets.iter().find(|target| target.name == error.cluster) {
+        Some(target) => failed(target, &error.error),
+        None => Failure::from(&error.error).within(format!("cluster {}", error.cluster)),
+    }
 }
 
 /// What has to change in which cluster.
 pub(crate) struct Plan {
     /// The clusters.
     pub(crate) targets: Vec<Target>,
-    /// What each of them has and should have.
-    pub(crate) sides: Vec<Side>,
-    /// What changes, by cluster.
-    pub(crate) changes: BTreeMap<String, Vec<Change>>,
-    /// ConfigMaps of DNS that cannot be edited as the spec says: cluster, ConfigMap, reason.
-    pub(crate) refused: Vec<(String, String, Failure)>,
-    /// Warnings.
-    pub(crate) warnings: Vec<Failure>,
+    /// What each of them has, is to have, and lacks; in the order of the targets.
+    pub(crate) mesh: MeshPlan,
     /// The addresses.
     pub(crate) assigned: Assigned,
 }
 
-/// Reads the clusters and compares; nothing is written.
+impl Plan {
+    /// The clusters by name, as an apply reaches them.
+    pub(crate) fn clients(&self) -> Vec<(&str, &Kube)> {
+        clients(&self.targets)
+    }
+
+    /// Each cluster with what changes there.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = (&Target, &Change)> {
+        let changes = self.targets.iter().zip(&self.mesh.clusters);
+        changes.flat_map(|(target, one)| one.changes.iter().map(move |change| (target, change)))
+    }
+
+    /// Why the DNS of clusters cannot be as the spec says: the target, the ConfigMap, the failure.
+    pub(crate) fn refused(&self) -> impl Iterator<Item = (&Target, String, Failure)> {
+        let all = self.targets.iter().zip(&self.mesh.clusters);
+        all.filter_map(|(target, one)| {
+            let refusal = one.dns_refusal.as_ref()?;
+            Some((target, refusal.id(), answers::refused(target, refusal)))
+        })
+    }
+
+    /// What the user should know, and no reason to stop.
+    pub(crate) fn warnings(&self, mesh: &Mesh) -> Vec<Failure> {
+        let all = self.targets.iter().zip(&self.mesh.clusters);
+        all.filter_map(|(target, one)| {
+            one.dns_warning.as_ref().map(|warning| answers::warning(target, mesh, warning))
+        })
+        .collect()
+    }
+}
+
+fn clients(targets: &[Target]) -> Vec<(&str, &Kube)> {
+    targets.iter().map(|target| (target.name.as_str(), &target.kube)).collect()
+}
+
+/// Looks at the clusters and compares; nothing is written.
 pub(crate) async fn plan(
     mesh: &Mesh,
     ask: &Ask,
@@ -114,32 +141,13 @@ pub(crate) async fn plan(
     place::refuse_twins(&targets, &ask.way.force).await?;
     let names: Vec<&str> = mesh.clusters().iter().map(|cluster| cluster.name.as_str()).collect();
     place::refuse_strangers(&targets, &names, &ask.way.force).await?;
-    let live = look(mesh, &targets, lock, source, io).await?;
-    let assigned = lock::plan(mesh, lock, &live.concat(), source, io)?;
-    let sides: Vec<Side> = targets
-        .iter()
-        .zip(live)
-        .map(|(target, live)| Side { live, wanted: rendered(mesh, &target.name, &assigned) })
-        .collect();
-    let looks =
-        targets.iter().zip(&sides).map(|(target, side)| answers::look(mesh, target, &side.wanted));
-    let answers: Vec<Answers> = join_all(looks).await.into_iter().collect::<Result<_, _>>()?;
-    let mut plan = Plan {
-        targets,
-        sides,
-        changes: BTreeMap::new(),
-        refused: Vec::new(),
-        warnings: Vec::new(),
-        assigned,
-    };
-    for ((target, side), answer) in plan.targets.iter().zip(&plan.sides).zip(answers) {
-        let mut changes = compare(&mesh.name, &side.wanted, &side.live);
-        changes.extend(answer.edits.into_iter().map(Change::Edit));
-        plan.changes.insert(target.name.clone(), changes);
-        plan.refused.extend(answer.refused.map(|(id, why)| (target.name.clone(), id, why)));
-        plan.warnings.extend(answer.warning);
-    }
-    Ok(plan)
+    let observed = observe(mesh, &clients(&targets)).await;
+    let observed = observed.map_err(|error| failed_in(&targets, &error))?;
+    let live: Vec<&Value> = observed.iter().flat_map(|one| &one.resources).collect();
+    let assigned = lock::plan(mesh, lock, &live, source, io)?;
+    let plan = meshapply::mesh::plan(mesh, &assigned.addresses, observed)
+        .map_err(|error| failed_in(&targets, &error))?;
+    Ok(Plan { targets, mesh: plan, assigned })
 }
 
 /// The clusters of a mesh that were asked for.
@@ -148,44 +156,17 @@ pub(crate) fn of_mesh(mesh: &Mesh, ask: &Ask) -> Result<Vec<Named>, Failure> {
     chosen(&ask.contexts, known, |name, _| Err(spec::unknown_cluster(mesh, name)))
 }
 
-fn rendered(mesh: &Mesh, cluster: &str, assigned: &Assigned) -> Vec<Resource> {
-    let cluster = mesh.cluster(cluster);
-    cluster.map(|cluster| render(mesh, cluster, &assigned.addresses)).unwrap_or_default()
-}
-
-/// The resources each cluster has, of the kinds that are rendered.
-async fn look(
-    mesh: &Mesh,
-    targets: &[Target],
-    lock: &LockFile,
-    source: &Source,
-    io: &mut Io<'_>,
-) -> Result<Vec<Vec<Value>>, Failure> {
-    // Which kinds and versions are written does not depend on addresses.
-    let unlocked = LockFile { lock: lock.lock.clone(), ..LockFile::default() };
-    let assigned = lock::plan(mesh, &unlocked, &[], source, io)?;
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let kinds = |target: &Target| -> BTreeSet<(String, String)> {
-        let resources = rendered(mesh, &target.name, &assigned);
-        resources.iter().map(|r| (text(&r.value["apiVersion"]), text(&r.value["kind"]))).collect()
-    };
-    let kinds = &kinds;
-    ask_all(targets, |target| async move { target.kube.istio_resources(&kinds(target)).await })
-        .await
-}
-
-/// Refuses resources and DNS answers of others in the place of rendered ones; `None` if there are none.
-pub(crate) fn foreign(plan: &mut Plan, io: &mut Io<'_>) -> Option<Failure> {
+/// Resources and DNS of others that are where ours should be; `None` if there are none.
+pub(crate) fn foreign(plan: &Plan, io: &mut Io<'_>) -> Option<Failure> {
     let mut failures: Vec<Failure> = foreign_resources(plan).into_iter().collect();
-    failures.extend(plan.refused.drain(..).map(|(_, _, failure)| failure));
+    failures.extend(plan.refused().map(|(_, _, failure)| failure));
     io.fail_all(failures)
 }
 
 fn foreign_resources(plan: &Plan) -> Option<Failure> {
-    let mut places = plan.targets.iter().flat_map(|target| {
-        let changes = plan.changes.get(&target.name).into_iter().flatten();
-        let foreign = changes.filter(|change| matches!(change, Change::Foreign(_)));
-        foreign.map(move |change| format!("cluster {}, {}", target.name, change.id()))
+    let mut places = plan.mesh.obstacles().into_iter().filter_map(|obstacle| match obstacle {
+        Obstacle::Foreign { cluster, id } => Some(format!("cluster {cluster}, {id}")),
+        Obstacle::Dns { .. } => None,
     });
     let first = places.next()?;
     let failure = Failure::new(

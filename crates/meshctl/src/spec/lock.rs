@@ -56,12 +56,12 @@ pub(crate) fn update(
 pub(crate) fn plan(
     mesh: &Mesh,
     args: &LockFile,
-    live: &[Value],
+    live: &[&Value],
     source: &Source,
     io: &mut Io<'_>,
 ) -> Result<Assigned, Failure> {
     let mut taken = Taken::new();
-    meshconfig::address::taken(live, &mut taken);
+    meshconfig::address::taken(live.iter().copied(), &mut taken);
     for file in &args.live {
         meshconfig::address::taken(&resources(file, io)?, &mut taken);
     }

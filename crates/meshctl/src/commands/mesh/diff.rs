@@ -23,25 +23,22 @@ pub(super) fn run(args: &Diff, io: &mut Io<'_>) -> Result<Exit, Failure> {
         Output::Text => io.print(&changes::text(&plan, true))?,
         Output::Json => io.print(&pretty(&document(&plan)))?,
     }
-    for failure in plan.warnings.iter().chain(plan.refused.iter().map(|(_, _, why)| why)) {
-        io.warn(failure);
+    let refused = plan.refused().map(|(_, _, failure)| failure);
+    for failure in plan.warnings(&spec).into_iter().chain(refused) {
+        io.warn(&failure);
     }
     changes::by_hand("note", &plan, io);
-    ahead::tell(&ahead::look(&spec, &plan).iter().collect::<Vec<_>>(), io);
-    let differs =
-        plan.changes.values().any(|changes| !changes.is_empty()) || !plan.refused.is_empty();
+    ahead::tell(&plan.mesh.problems_ahead(&spec).iter().collect::<Vec<_>>(), io);
+    let differs = !plan.mesh.is_idle() || plan.refused().next().is_some();
     Ok(if differs { Exit::No } else { Exit::Good })
 }
 
 fn document(plan: &Plan) -> Value {
     let one = |cluster: &str, change: &str, resource: &str, diff: &str| json!({"cluster": cluster, "change": change, "resource": resource, "diff": diff});
-    let all = plan.targets.iter().flat_map(|target| {
-        let changes = plan.changes.get(&target.name).into_iter().flatten();
-        changes.map(|change| {
-            one(&target.name, changes::word(change).0, &change.id(), &changes::difference(change))
-        })
+    let all = plan.changes().map(|(target, change)| {
+        one(&target.name, changes::word(change).0, &change.id(), &changes::difference(change))
     });
-    let refused = plan.refused.iter().map(|(cluster, id, _)| one(cluster, "foreign", id, ""));
+    let refused = plan.refused().map(|(target, id, _)| one(&target.name, "foreign", &id, ""));
     json!({
         "apiVersion": "meshctl/v1",
         "kind": "MeshDiff",

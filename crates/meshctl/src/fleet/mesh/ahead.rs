@@ -1,9 +1,7 @@
 //! What istiod will refuse or ignore once everything is written, told before it is.
 
-use meshconfig::Mesh;
-use meshconfig::lint::{self, Ahead, Before, Problem, Severity};
+use meshconfig::lint::{Ahead, Problem, Severity};
 
-use super::Plan;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
@@ -19,15 +17,6 @@ pub(crate) const fn word(severity: Severity) -> &'static str {
         Severity::Warning => "warning",
         Severity::Note => "note",
     }
-}
-
-/// What will be wrong with the clusters that were looked at.
-pub(crate) fn look(mesh: &Mesh, plan: &Plan) -> Vec<Ahead> {
-    let before = plan.sides.iter().zip(&plan.targets).filter_map(|(side, target)| {
-        let version = mesh.cluster(&target.name)?.version;
-        Some(Before { name: &target.name, version, live: &side.live, wanted: &side.wanted })
-    });
-    lint::ahead(&mesh.name, &before.collect::<Vec<_>>())
 }
 
 /// Says what there is, a line each.

@@ -1,13 +1,12 @@
-//! What clusters' DNS answers for remote names, beside what the spec says: the ConfigMap it reads, looked at and compared.
+//! What is said about clusters' DNS: why it cannot be as the spec says, and what is left to do by hand.
 
 use std::path::Path;
 
 use meshapply::Error;
-use meshconfig::dns::{self, Edit};
-use meshconfig::mesh::Cluster;
+use meshapply::mesh::{DnsRefusal, DnsWarning};
+use meshconfig::Mesh;
+use meshconfig::dns::Edit;
 use meshconfig::spec::DnsWay;
-use meshconfig::{Mesh, Resource};
-use serde_json::Value;
 
 use super::failed;
 use crate::exit::Exit;
@@ -15,97 +14,26 @@ use crate::failure::Failure;
 use crate::fleet::clusters::{Target, place};
 use crate::text::word;
 
-/// What was found out about the DNS of a cluster.
-#[derive(Default)]
-pub(crate) struct Answers {
-    /// What has to change.
-    pub(crate) edits: Vec<Edit>,
-    /// Why it cannot be as the spec says, and the ConfigMap this is about.
-    pub(crate) refused: Option<(String, Failure)>,
-    /// Warnings.
-    pub(crate) warning: Option<Failure>,
-}
-
-impl Answers {
-    fn refused(id: String, failure: Failure) -> Self {
-        let failure = failure.exit(Exit::No);
-        Self { refused: Some((id, failure)), ..Self::default() }
-    }
-
-    fn warning(failure: Failure) -> Self {
-        Self { warning: Some(failure), ..Self::default() }
-    }
-}
-
-/// Looks at a cluster and compares.
-///
-/// # Errors
-/// Those of a request; but what may not be read in a cluster whose DNS needs nothing of us is a warning.
-pub(crate) async fn look(
-    mesh: &Mesh,
-    target: &Target,
-    resources: &[Resource],
-) -> Result<Answers, Failure> {
-    let Some(cluster) = mesh.cluster(&target.name) else { return Ok(Answers::default()) };
-    let wanted = match dns::Zone::of(cluster, resources, false) {
-        Ok(zone) => zone.is_some(),
-        Err(error) => return Ok(Answers::warning(no_address(target, &error))),
+/// Why a cluster's DNS cannot be as the spec says.
+pub(crate) fn refused(target: &Target, refusal: &DnsRefusal) -> Failure {
+    let failure = match refusal {
+        DnsRefusal::NotFound { places } => {
+            let name = |(namespace, name): &(String, String)| format!("{namespace}/{name}");
+            let names: Vec<String> = places.iter().map(name).collect();
+            let looked = format!("ConfigMap {}", names.join(" with a Corefile, nor "));
+            Failure::from(Error::NoDns { looked }).within(place(target))
+        }
+        DnsRefusal::Unsuitable { id, key, error } => unsuitable(target, id, key.as_deref(), error),
     };
-    let live = match find(target, cluster).await {
-        Ok(Some(live)) => live,
-        Ok(None) if wanted => return Ok(none_there(target, cluster)),
-        Ok(None) => return Ok(Answers::default()),
-        Err(error @ Error::Forbidden { .. }) if !wanted => {
-            return Ok(Answers::warning(unseen(target, mesh, &error)));
-        }
-        Err(error) => return Err(failed(target, &error)),
-    };
-    Ok(match dns::edit(mesh, cluster, resources, &live) {
-        Ok(edit) => {
-            let mut edits = left_over(mesh, target, cluster).await?;
-            edits.extend(edit);
-            Answers { edits, ..Answers::default() }
-        }
-        Err(error) => refusal(mesh, target, &live, &error),
-    })
+    failure.exit(Exit::No)
 }
 
-/// Blocks of ours in ConfigMaps the spec does not name any more: they go with the same run.
-async fn left_over(mesh: &Mesh, target: &Target, cluster: &Cluster) -> Result<Vec<Edit>, Failure> {
-    let mut edits = Vec::new();
-    for (namespace, name) in dns::elsewhere(cluster) {
-        let found = target.kube.config_map(&namespace, &name).await;
-        if let Some(live) = found.map_err(|error| failed(target, &error))? {
-            // What cannot be read is not ours.
-            edits.extend(dns::edit(mesh, cluster, &[], &live).ok().flatten());
-        }
+/// What could not be found out about a cluster's DNS.
+pub(crate) fn warning(target: &Target, mesh: &Mesh, warning: &DnsWarning) -> Failure {
+    match warning {
+        DnsWarning::NoAddress(error) => no_address(target, error),
+        DnsWarning::Unseen(error) => unseen(target, mesh, error),
     }
-    Ok(edits)
-}
-
-/// The ConfigMap the cluster's DNS reads: the first that is there and tells a DNS anything.
-async fn find(target: &Target, cluster: &Cluster) -> Result<Option<Value>, Error> {
-    let mut last = None;
-    for (namespace, name) in dns::places(cluster) {
-        let found = target.kube.config_map(&namespace, &name).await?;
-        if let Some(live) = found {
-            if dns::form(&live).is_some() {
-                return Ok(Some(live));
-            }
-            last = Some(live);
-        }
-    }
-    // One the spec names is the one, whatever is in it.
-    Ok(last.filter(|_| cluster.dns_config_map.is_some()))
-}
-
-fn none_there(target: &Target, cluster: &Cluster) -> Answers {
-    let places = dns::places(cluster);
-    let name = |(namespace, name): &(String, String)| format!("{namespace}/{name}");
-    let names: Vec<String> = places.iter().map(name).collect();
-    let looked = format!("ConfigMap {}", names.join(" with a Corefile, nor "));
-    let id = format!("ConfigMap {}", names[0]);
-    Answers::refused(id, Failure::from(Error::NoDns { looked }).within(place(target)))
 }
 
 /// Nothing is changed where it is not known who should be asked.
@@ -126,11 +54,8 @@ fn unseen(target: &Target, mesh: &Mesh, error: &Error) -> Failure {
     ))
 }
 
-fn refusal(mesh: &Mesh, target: &Target, live: &Value, error: &meshconfig::Error) -> Answers {
-    let meta = |key: &str| live["metadata"][key].as_str().unwrap_or_default();
-    let id = format!("ConfigMap {}/{}", meta("namespace"), meta("name"));
-    let key = dns::form(live).map(|form| format!(", {}", form.key(&mesh.suffix)));
-    let key = key.unwrap_or_default();
+fn unsuitable(target: &Target, id: &str, key: Option<&str>, error: &meshconfig::Error) -> Failure {
+    let key = key.map(|key| format!(", {key}")).unwrap_or_default();
     let line = error.line.map(|line| format!(":{line}")).unwrap_or_default();
     let hint = match error.code() {
         "config/duplicate" => {
@@ -141,11 +66,10 @@ fn refusal(mesh: &Mesh, target: &Target, live: &Value, error: &meshconfig::Error
         }
         _ => "mend it with `kubectl edit`",
     };
-    let failure = Failure::new(error.code(), error.to_string())
+    Failure::new(error.code(), error.to_string())
         .within(place(target))
         .within(format!("{id}{key}{line}"))
-        .hint(format!("nothing was written; {hint}"));
-    Answers::refused(id, failure)
+        .hint(format!("nothing was written; {hint}"))
 }
 
 /// What has to be done by hand so that an edit is read.

@@ -15,27 +15,25 @@ use crate::text::{safe, unified};
 pub(crate) fn text(plan: &Plan, with_content: bool) -> String {
     let mut out = String::new();
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for target in &plan.targets {
-        for change in plan.changes.get(&target.name).into_iter().flatten() {
-            let (name, sign) = word(change);
-            let _ = writeln!(out, "{sign} {}: {name} {}", safe(&target.name), safe(&change.id()));
-            if with_content {
-                out += &difference(change);
-            }
-            *counts.entry(name).or_default() += 1;
+    for (target, change) in plan.changes() {
+        let (name, sign) = word(change);
+        let _ = writeln!(out, "{sign} {}: {name} {}", safe(&target.name), safe(&change.id()));
+        if with_content {
+            out += &difference(change);
         }
+        *counts.entry(name).or_default() += 1;
     }
-    for (cluster, id, _) in &plan.refused {
-        let _ = writeln!(out, "! {}: foreign {}", safe(cluster), safe(id));
+    for (target, id, _) in plan.refused() {
+        let _ = writeln!(out, "! {}: foreign {}", safe(&target.name), safe(&id));
     }
     let count = |word: &str| counts.get(word).copied().unwrap_or_default();
     let (created, updated) = (count("create"), count("update"));
-    let wanted: usize = plan.sides.iter().map(|side| side.wanted.len()).sum();
+    let wanted: usize = plan.mesh.clusters.iter().map(|one| one.wanted.len()).sum();
     let kept = wanted - created - updated - count("foreign");
     let pruned = count("prune");
     let _ = write!(out, "create {created}, update {updated}, prune {pruned}, unchanged {kept}");
     let others =
-        [("DNS edits", count("edit")), ("not ours", count("foreign") + plan.refused.len())];
+        [("DNS edits", count("edit")), ("not ours", count("foreign") + plan.refused().count())];
     for (what, count) in others.into_iter().filter(|(_, count)| *count > 0) {
         let _ = write!(out, ", {what} {count}");
     }
@@ -45,12 +43,10 @@ pub(crate) fn text(plan: &Plan, with_content: bool) -> String {
 
 /// Says what is left to do by hand once the changes are made.
 pub(crate) fn by_hand(word: &str, plan: &Plan, io: &mut Io<'_>) {
-    for target in &plan.targets {
-        for change in plan.changes.get(&target.name).into_iter().flatten() {
-            let Change::Edit(edit) = change else { continue };
-            if let Some(line) = answers::restart(target, edit) {
-                io.say(format_args!("{word}: {}", safe(&line)));
-            }
+    for (target, change) in plan.changes() {
+        let Change::Edit(edit) = change else { continue };
+        if let Some(line) = answers::restart(target, edit) {
+            io.say(format_args!("{word}: {}", safe(&line)));
         }
     }
 }
