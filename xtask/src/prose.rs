@@ -35,6 +35,7 @@ const HELD: &[Root] = &[
     all("docs"),
     all("fixtures"),
     all("xtask"),
+    all("fuzz"),
     all("crates/meshctl/src/args.rs"),
     all("crates/meshctl/src/args"),
     comments("tests"),
@@ -42,7 +43,7 @@ const HELD: &[Root] = &[
 
 /// What is not clean yet: `tidy` prints how many phrases are left in each.
 const PENDING: &[&str] =
-    &["crates/meshpki", "crates/meshconfig", "crates/meshapply", "crates/meshctl", "tests", "fuzz"];
+    &["crates/meshpki", "crates/meshconfig", "crates/meshapply", "crates/meshctl", "tests"];
 
 /// A phrase to avoid.
 struct Rule {
