@@ -1,4 +1,4 @@
-//! Clusters, contexts and trust domains out of the mesh's spec, for the commands that are not `mesh`.
+//! Clusters, contexts and trust domains from the mesh's spec, for the commands other than `mesh`.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! The CA folder as a whole: one run at a time, one root, names that stay apart, and the time.
+//! The CA folder as a whole: one run at a time, one root, names that remain distinct, and the clock.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

@@ -1,4 +1,4 @@
-//! `meshctl ca inspect`: whole answers, the documented keys, and the facts openssl tells of the same files.
+//! `meshctl ca inspect`: whole outputs, the documented keys, and the facts openssl reports about the same files.
 
 use std::fs;
 use std::io::Write as _;

@@ -1,4 +1,4 @@
-//! `meshctl status` and `meshctl check --context`: clusters that cannot be asked, and real ones with a real istiod.
+//! `meshctl status` and `meshctl check --context`: clusters that cannot be reached, and real ones with a real istiod.
 
 use serde_json::Value;
 use tests::cli::{Ran, Shell, ended};

@@ -1,4 +1,4 @@
-//! Servers that are busy, conflicts, and objects from before.
+//! Busy servers, conflicts, and objects written by earlier versions.
 
 use serde_json::{Value, json};
 use tests::Shell;
@@ -165,7 +165,7 @@ fn a_secret_keeps_its_type() {
     assert_eq!(count(&api, "PATCH", SECRET), 0);
     shell.good(&format!("{tls} --adopt"));
     assert_eq!(api.object(SECRET).expect("a secret")["type"], "kubernetes.io/tls");
-    // A type of somebody's own holds anything, and is kept.
+    // A custom type can hold anything, and is kept.
     there("example.com/ca");
     shell.good(&format!("{PUSH} --adopt"));
     assert_eq!(api.object(SECRET).expect("a secret")["type"], "example.com/ca");
