@@ -109,14 +109,16 @@ pub(crate) fn unasked(targets: &[Target], found: &[Result<Found, Error>]) -> Vec
 fn deaf(target: &Target, error: &Error) -> Failure {
     let failure = Failure::from(error).within(place_of(target));
     match error {
-        Error::Unreachable { .. } => failure.hint(format!("`{}` asks it too", readyz(target))),
+        Error::Unreachable { .. } => {
+            failure.hint(format!("`{}` asks it too", readyz(&target.context)))
+        }
         _ => failure,
     }
 }
 
-/// Asks an API server whether it is there.
-pub(crate) fn readyz(target: &Target) -> String {
-    format!("kubectl --context {} get --raw /readyz", word(Path::new(&target.context)))
+/// The command that asks a context's API server whether it is there.
+pub(crate) fn readyz(context: &str) -> String {
+    format!("kubectl --context {} get --raw /readyz", word(Path::new(context)))
 }
 
 /// A cluster as [`check_live`] takes it.

@@ -280,7 +280,7 @@ fn ask_again(cluster: &Cluster<'_>) -> Option<String> {
         Err(failure) if failure.code() == "apply/forbidden" => {
             Some(format!("kubectl --context {context} auth can-i --list"))
         }
-        Err(_) => Some(live::readyz(cluster.target)),
+        Err(_) => Some(live::readyz(&cluster.target.context)),
     }
 }
 
