@@ -247,6 +247,11 @@ impl Where<'_> {
     }
 }
 
+/// The command that asks a context's API server whether it is up.
+pub(crate) fn readyz(context: &str) -> String {
+    format!("kubectl --context {} get --raw /readyz", word(Path::new(context)))
+}
+
 #[cfg(test)]
 mod tests {
     use meshpki::soft::KeyType;

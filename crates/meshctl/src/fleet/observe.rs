@@ -14,6 +14,7 @@ use crate::failure::Failure;
 use crate::fleet::clusters::{Seen, Selection, Target, look_at, place as place_of, targets};
 use crate::fleet::place;
 use crate::fleet::place::Source;
+use crate::hints::readyz;
 use crate::io::Io;
 use crate::text::word;
 
@@ -100,15 +101,10 @@ fn unreachable(target: &Target, error: &Error) -> Failure {
     let failure = Failure::from(error).within(place_of(target));
     match error {
         Error::Unreachable { .. } => {
-            failure.hint(format!("`{}` asks the same server", readyz(target)))
+            failure.hint(format!("`{}` asks the same server", readyz(&target.context)))
         }
         _ => failure,
     }
-}
-
-/// The command that asks an API server whether it is up.
-pub(crate) fn readyz(target: &Target) -> String {
-    format!("kubectl --context {} get --raw /readyz", word(Path::new(&target.context)))
 }
 
 /// Whether one CA is the other or a later version of it: same issuer, same name, not issued earlier.
