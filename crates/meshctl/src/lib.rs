@@ -9,6 +9,7 @@ mod exit;
 pub mod failure;
 mod files;
 mod fleet;
+mod hints;
 mod interrupt;
 pub mod io;
 mod rollout;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use meshconfig::Mesh;
-use meshconfig::mesh::Cluster;
+use meshconfig::mesh::MeshCluster;
 use meshpki::federation::{Acceptance, Member, Way, acceptances, anchors};
 use meshpki::{Cert, Time, cacerts};
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ fn settings<'m>(
     dir: &Path,
     at: Time,
     io: &mut Io<'_>,
-) -> Result<Vec<(&'m Cluster, Acceptance)>, Failure> {
+) -> Result<Vec<(&'m MeshCluster, Acceptance)>, Failure> {
     let domains: BTreeSet<_> =
         mesh.clusters().iter().map(|cluster| &cluster.trust_domain).collect();
     let mut roots: BTreeMap<&str, Roots> = BTreeMap::new();
@@ -133,7 +133,7 @@ fn certs(path: &Path) -> Result<Vec<Cert>, Failure> {
 }
 
 /// The values of one cluster, with a word on each trust domain.
-fn text(cluster: &Cluster, settings: &Acceptance) -> String {
+fn text(cluster: &MeshCluster, settings: &Acceptance) -> String {
     let context = word(Path::new(&cluster.context));
     let namespace = word(Path::new(&cluster.istio_namespace));
     let mut text = format!("# cluster {}, Istio {}\n", cluster.name, cluster.version);
@@ -153,7 +153,7 @@ fn text(cluster: &Cluster, settings: &Acceptance) -> String {
     text + &meshconfig::resource::yaml(&values(cluster, &settings.way))
 }
 
-fn values(cluster: &Cluster, way: &Way) -> Value {
+fn values(cluster: &MeshCluster, way: &Way) -> Value {
     let domain = cluster.trust_domain.as_str();
     match way {
         Way::Nothing => json!({}),

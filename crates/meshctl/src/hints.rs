@@ -1,0 +1,3 @@
+//! Next steps: what the libraries suggest, with the commands to type.
+
+pub(crate) mod mesh;
