@@ -1,4 +1,4 @@
-//! Every error and warning code is in docs/errors.md, in order, and none there is made up.
+//! Every error and warning code is in docs/errors.md, in order, and every code there exists.
 
 use meshconfig::Fault;
 use meshctl::failure::Failure;

@@ -1,4 +1,4 @@
-//! The CA folder as a whole: one run at a time, one root, names that stay apart, and the time.
+//! The CA folder as a whole: one run at a time, one root, names that remain distinct, and the clock.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -188,7 +188,7 @@ fn a_clock_that_was_never_set() {
     for now in wrong {
         shell.now = now;
         for command in commands {
-            ended(&shell.run(command), 1, &["error[ctl/clock]: the system's clock is wrong"]);
+            ended(&shell.run(command), 1, &["error[ctl/clock]: the system clock is wrong"]);
         }
         // What is said counts.
         ended(&shell.run(&format!("check @/ca --at {AT}")), 0, &[]);
@@ -231,7 +231,7 @@ fn a_root_swapped_under_clusters_is_refused() {
         for file in ours {
             put(file, &shell.scratch.read(&format!("other/{file}")));
         }
-        other_root(&shell, north, &["`east` is under another root", "`Mesh CA east` leads to"]);
+        other_root(&shell, north, &["`east` is under a different root", "`Mesh CA east` leads to"]);
         // Named or not, and when nothing is to be made.
         other_root(&shell, "ca init @/ca", &["`east`"]);
         other_root(&shell, "ca init @/ca --cluster west", &["`east`"]);
@@ -241,7 +241,7 @@ fn a_root_swapped_under_clusters_is_refused() {
         other_root(&shell, north, &["a new root would be made"]);
         // A key that is another's.
         put("root-key.pem", &shell.scratch.read("other/root-key.pem"));
-        other_root(&shell, north, &["`east` is under another root"]);
+        other_root(&shell, north, &["`east` is under a different root"]);
         // The right ones again.
         ours.iter().zip(&keep).for_each(|(file, text)| put(file, text));
         shell.good(north);
@@ -276,7 +276,7 @@ fn roots_are_told_apart_by_signature() {
     other_root(
         &shell,
         "ca init @/ca --cluster c",
-        &["`z` is under another root", "`Root`", &ours[..23], &theirs[..23]],
+        &["`z` is under a different root", "`Root`", &ours[..23], &theirs[..23]],
     );
     // A damaged certificate is reported and blocks nothing.
     shell.scratch.write("ca/z/ca-cert.pem", "-----BEGIN CERTIFICATE-----\n");

@@ -1,4 +1,4 @@
-//! `meshctl ca init`: what it makes, what it says, and that it leaves alone what is there.
+//! `meshctl ca init`: what it creates, what it prints, and that it changes no existing file.
 
 use tests::Shell;
 use tests::authority::{Authority, resigned};
@@ -37,7 +37,7 @@ fn a_root_and_two_clusters_then_again_then_a_third() {
         --- stderr
 
         next: meshctl push @/ca --context east=CONTEXT,west=CONTEXT
-              with --before-install where Istio is still to come
+              (add --before-install if Istio is not installed yet)
     "#,
     );
     compare(
@@ -115,7 +115,7 @@ fn a_root_and_two_clusters_then_again_then_a_third() {
         --- stderr
 
         next: meshctl push @/ca --context north=CONTEXT
-              with --before-install where Istio is still to come
+              (add --before-install if Istio is not installed yet)
     "#,
     );
     let mut after = shell.scratch.entries("ca");
@@ -194,7 +194,7 @@ fn every_option_is_seen_in_the_tree() {
         hint: do not use `--constrain` with ambient mode
 
         next: meshctl push @/ca/ --context east=CONTEXT,west=CONTEXT
-              with --before-install where Istio is still to come
+              (add --before-install if Istio is not installed yet)
     "#,
     );
     let cert = |name: &str| {
@@ -285,7 +285,7 @@ fn the_tls_layout() {
         --- stderr
 
         next: meshctl push @/ca --context east=CONTEXT
-              with --before-install where Istio is still to come
+              (add --before-install if Istio is not installed yet)
     "#,
     );
     compare(
@@ -336,7 +336,7 @@ fn the_root_key_is_encrypted_with_a_given_passphrase() {
         --- stderr
 
         next: meshctl push @/ca --context east=CONTEXT
-              with --before-install where Istio is still to come
+              (add --before-install if Istio is not installed yet)
     "#,
     );
     let key = shell.scratch.read("ca/root-key.pem");
@@ -361,7 +361,7 @@ fn the_root_key_is_encrypted_with_a_given_passphrase() {
         --- stderr
 
         next: meshctl push @/ca --context west=CONTEXT
-              with --before-install where Istio is still to come
+              (add --before-install if Istio is not installed yet)
     "#,
     );
     shell.check(
@@ -456,7 +456,7 @@ fn a_key_without_its_certificate_is_taken_up() {
         --- stderr
 
         next: meshctl push @/ca --context east=CONTEXT
-              with --before-install where Istio is still to come
+              (add --before-install if Istio is not installed yet)
     "#,
     );
     assert_eq!(shell.scratch.read("ca/root-key.pem"), key);
@@ -496,7 +496,7 @@ fn an_encrypted_key_without_its_certificate_is_taken_up() {
         --- stderr
 
         next: meshctl push @/ca --context east=CONTEXT
-              with --before-install where Istio is still to come
+              (add --before-install if Istio is not installed yet)
     "#,
     );
 }
@@ -571,7 +571,7 @@ fn warnings() {
         hint: distribute a new root before that day
 
         next: meshctl push @/ca --context east=CONTEXT
-              with --before-install where Istio is still to come
+              (add --before-install if Istio is not installed yet)
     "#,
     );
     shell.check(
@@ -626,7 +626,7 @@ fn warnings() {
         hint: `chmod 600 @/open/root-key.pem`
 
         next: meshctl push @/open --context west=CONTEXT
-              with --before-install where Istio is still to come
+              (add --before-install if Istio is not installed yet)
     "#,
     );
 }

@@ -1,5 +1,5 @@
-//! `meshctl mesh discover`, `diff` and `apply` on two real clusters, and what their real istiods make of it: seed 2's
-//! example, productpage on one cluster calling reviews on both.
+//! `meshctl mesh discover`, `diff` and `apply` on two real clusters, and what their real istiods make of it: the
+//! Bookinfo example, in which productpage on one cluster calls reviews on both.
 
 use std::collections::BTreeMap;
 use std::process::Command;

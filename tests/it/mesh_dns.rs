@@ -1,5 +1,5 @@
 //! Corefiles as `meshctl mesh dns` edits them in files and `meshctl mesh apply` in clusters, loaded by a real CoreDNS,
-//! which answers.
+//! which resolves the names.
 
 use std::net::UdpSocket;
 use std::path::Path;

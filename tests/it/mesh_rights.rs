@@ -1,5 +1,5 @@
-//! `meshctl mesh apply --print-rbac`: with exactly the printed rights `discover`, `diff` and `apply` work, and with any
-//! one of them less what is missing is named.
+//! `meshctl mesh apply --print-rbac`: with exactly the printed rights `discover`, `diff` and `apply` work; without any
+//! one of them, the error names what is missing.
 
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule, Role};
 use serde_json::{Value, json};

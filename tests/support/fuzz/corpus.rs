@@ -1,4 +1,4 @@
-//! What each target starts from: the fixtures of its kind, and what was kept in `fuzz/corpus`.
+//! The initial inputs of each target: the fixtures of its kind, and what was kept in `fuzz/corpus`.
 
 use std::fs;
 use std::path::Path;

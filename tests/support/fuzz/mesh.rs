@@ -1,4 +1,5 @@
-//! Targets over mesh specs, resources and DNS: nothing panics, what is written is read again, what is rendered is sound.
+//! Targets for mesh specs, resources and DNS: nothing panics, what is written can be read again, what is rendered is
+//! valid.
 
 use std::collections::BTreeMap;
 
@@ -78,7 +79,7 @@ pub fn corefile(data: &[u8]) {
     }
 }
 
-/// What is put into somebody's text comes out again, and leaves the very text.
+/// What is added to a user's text can be removed again, and leaves exactly that text.
 fn names(text: &str) {
     let server = [10, 0, 0, 9].into();
     let hosts = vec![("a.b.global".to_owned(), server), ("c.d.global".to_owned(), server)];
