@@ -252,7 +252,7 @@ fn what_becomes_of_a_config_map() {
     refused("way: hosts", &nothing, needs);
     assert_eq!(at("way: proxy", &nothing).unwrap(), None);
     let needs =
-        "config/needs: `dns: {way: hosts}` needs CoreDNS; kube-dns can only ask istio-coredns";
+        "config/needs: `dns: {way: hosts}` needs CoreDNS; kube-dns can only forward to istio-coredns";
     refused("way: hosts", &theirs, needs);
     let needs = "config/needs: cluster `a` needs the address of istio-coredns";
     refused("way: istio-coredns", &coredns, needs);
