@@ -10,9 +10,9 @@
 //! ```
 //!
 //! Resources are created in every cluster before anything refers to them, and removed after nothing does
-//! ([`meshconfig::apply::steps`]). A write is for the version of the resource that was read: if another client changed it in
-//! the meantime, the write fails and that change is kept. Nothing is stored outside the clusters, so an interrupted run is
-//! simply run again.
+//! ([`meshconfig::apply::steps`]). A write is for the version of the resource that was read: if another client changed
+//! it in the meantime, the write fails and that change is kept. Nothing is stored outside the clusters, so an
+//! interrupted run is simply run again.
 //!
 //! ```
 //! use meshapply::mesh::{MemoryCluster, Pace, observe, plan, rehearse};
@@ -105,8 +105,8 @@ pub trait MeshClient {
     /// As [`MeshClient::resource`].
     async fn config_map(&self, namespace: &str, name: &str) -> Result<Option<Value>, Error>;
 
-    /// Makes one write, or only has the cluster check it with `dry_run`. Returns the object as it is afterwards; null for
-    /// one that was deleted.
+    /// Makes one write, or only has the cluster check it with `dry_run`. Returns the object as it is afterwards; null
+    /// for one that was deleted.
     ///
     /// # Errors
     /// As [`MeshClient::resource`]; `apply/api` with status 409 if the object is not the one that was read.
@@ -120,8 +120,8 @@ pub enum WriteRequest<'a> {
     Apply {
         /// The whole resource.
         resource: &'a Value,
-        /// `resourceVersion` it must still have, then fields that others own are taken over. `None`: others must own none of
-        /// the fields.
+        /// `resourceVersion` it must still have, then fields that others own are taken over. `None`: others must own
+        /// none of the fields.
         over: Option<&'a str>,
     },
     /// Deletes the resource if its `uid` and `resourceVersion` are still these. One that is gone already is fine.

@@ -161,7 +161,8 @@ fn growing(resource: &Resource) -> usize {
     rank_of_kind(resource.kind()).min(NAMES - 1)
 }
 
-/// The new content together with what only the old one has: subsets of a rule, hosts of a gateway; and whether there is any.
+/// The new content together with what only the old one has: subsets of a rule, hosts of a gateway; and whether there is
+/// any.
 fn grown(to: &Resource, from: &Resource) -> (Resource, bool) {
     let (list, key) = match to.kind() {
         "DestinationRule" => ("subsets", "name"),
@@ -189,8 +190,8 @@ fn pointer(resource: &Resource, list: &str) -> String {
     alloc::format!("/spec{server}/{list}")
 }
 
-/// The items of both, identified by `key` or as a whole: old ones first in their order, with their new content, then new
-/// ones.
+/// The items of both, identified by `key` or as a whole: old ones first in their order, with their new content, then
+/// new ones.
 fn union(new: &Value, old: &Value, key: &str) -> Vec<Value> {
     let name = |item: &Value| if key.is_empty() { item.clone() } else { item[key].clone() };
     let (old, new) = (old.as_array().into_iter().flatten(), new.as_array().into_iter().flatten());

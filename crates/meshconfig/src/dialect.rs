@@ -1,5 +1,5 @@
-//! Turns routes into resources. The gateway that a call goes through determines its dialect; the release of the cluster that
-//! a resource is for determines its `apiVersion`.
+//! Turns routes into resources. The gateway that a call goes through determines its dialect; the release of the cluster
+//! that a resource is for determines its `apiVersion`.
 
 use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
@@ -54,8 +54,8 @@ pub fn rewrites(version: Version) -> bool {
     version < Version::new(1, 8, 0)
 }
 
-/// Whether gateways of a release only compare the SNI with the hosts of the Gateway and pass everything that matches: all
-/// before the fix of CVE-2021-31921 in 1.8.6 and 1.9.5 (istio-security-2021-006).
+/// Whether gateways of a release only compare the SNI with the hosts of the Gateway and pass everything that matches:
+/// all before the fix of CVE-2021-31921 in 1.8.6 and 1.9.5 (istio-security-2021-006).
 #[must_use]
 pub fn has_open_passthrough(version: Version) -> bool {
     version < Version::new(1, 8, 6)
@@ -112,7 +112,8 @@ pub fn kinds(mesh: &Mesh, cluster: &MeshCluster) -> BTreeSet<(String, String)> {
     kinds
 }
 
-/// The number of kinds that services need; the gateway needs none of them: ServiceEntry, DestinationRule, VirtualService.
+/// The number of kinds that services need; the gateway needs none of them: ServiceEntry, DestinationRule,
+/// VirtualService.
 const KINDS_OF_UNIT: usize = 3;
 
 /// What a cluster's own gateway needs to let calls in.

@@ -45,8 +45,8 @@ const NEW: &str = "apiVersion: meshctl/v1\nkind: Mesh\n";
 /// Adds what was observed to a spec's text; without one, to a new file.
 ///
 /// # Errors
-/// `config/...` if the text is not a spec, or has a form into which nothing can be inserted (`clusters: [...]`, one line of
-/// JSON).
+/// `config/...` if the text is not a spec, or has a form into which nothing can be inserted (`clusters: [...]`, one
+/// line of JSON).
 pub fn merge(text: Option<&str>, observed: &Observed) -> Result<Merged, Error> {
     let spec = text.map(Spec::read).transpose()?;
     let mut text = text.unwrap_or(NEW).to_string();
@@ -214,8 +214,8 @@ fn compare_service(
     );
 }
 
-/// The protocol Istio assumes for a port (`pkg/config/kube/conversion.go: ConvertProtocol`): `appProtocol`, else the part of
-/// its name before the first `-`, else TCP.
+/// The protocol Istio assumes for a port (`pkg/config/kube/conversion.go: ConvertProtocol`): `appProtocol`, else the
+/// part of its name before the first `-`, else TCP.
 #[must_use]
 pub fn protocol(name: &str, app_protocol: Option<&str>) -> Protocol {
     let word =

@@ -31,8 +31,8 @@ pub enum Zone {
 }
 
 impl Zone {
-    /// What a cluster's DNS needs to answer for the remote names of these resources; `None` if there are none, or if it needs
-    /// nothing. `old`: it is CoreDNS before 1.4.0.
+    /// What a cluster's DNS needs to answer for the remote names of these resources; `None` if there are none, or if it
+    /// needs nothing. `old`: it is CoreDNS before 1.4.0.
     ///
     /// # Errors
     /// `config/needs` if the address of istio-coredns is not known.

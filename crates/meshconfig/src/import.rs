@@ -1,4 +1,5 @@
-//! Service Mesh Hub's TrafficPolicy and VirtualMesh (v1alpha2) as a spec; what cannot be carried over is listed field by field.
+//! Service Mesh Hub's TrafficPolicy and VirtualMesh (v1alpha2) as a spec; what cannot be carried over is listed field
+//! by field.
 //!
 //! solo-io/gloo-mesh at 220fe7692: `api/networking/v1alpha2/{traffic_policy,virtual_mesh}.proto`.
 

@@ -90,7 +90,8 @@ impl Resource {
     }
 }
 
-/// The order of kinds: what is referred to comes first, so that no traffic is sent to something that does not exist yet.
+/// The order of kinds: what is referred to comes first, so that no traffic is sent to something that does not exist
+/// yet.
 #[must_use]
 pub(crate) fn rank_of_kind(kind: &str) -> usize {
     const KINDS: [&str; 5] =

@@ -1,5 +1,5 @@
-//! Which cluster calls what through which gateway. Everything that involves several clusters is decided here, and nothing
-//! that depends on an Istio release.
+//! Which cluster calls what through which gateway. Everything that involves several clusters is decided here, and
+//! nothing that depends on an Istio release.
 
 use alloc::vec::Vec;
 
@@ -29,8 +29,8 @@ pub struct Unit<'m> {
     pub imports: Vec<Route<'m>>,
     /// Calls of its own service by others.
     pub exports: Vec<Route<'m>>,
-    /// Every service its istiod knows by itself, its own included: those of clusters with remote secrets, if it has the service
-    /// too.
+    /// Every service its istiod knows by itself, its own included: those of clusters with remote secrets, if it has the
+    /// service too.
     pub registry: Vec<&'m Service>,
     /// The policy for its calls.
     pub policy: Option<&'m Policy>,

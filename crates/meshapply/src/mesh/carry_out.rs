@@ -35,7 +35,8 @@ impl Default for Pace {
     }
 }
 
-/// A plan whose writes every cluster accepts. Only [`rehearse`] makes one, so nothing is written before everything was tried.
+/// A plan whose writes every cluster accepts. Only [`rehearse`] makes one, so nothing is written before everything was
+/// tried.
 pub struct Rehearsal<'a, C> {
     clients: BTreeMap<&'a str, &'a C>,
     steps: Vec<Step>,

@@ -30,8 +30,8 @@ pub(super) struct DnsConfig {
 /// Reads every cluster, all at the same time; `clusters` are names in the spec, each with its client.
 ///
 /// # Errors
-/// The error of the first cluster whose resources cannot be read: `apply/no-crd`, `apply/unreachable`, `apply/forbidden`,
-/// `apply/api`.
+/// The error of the first cluster whose resources cannot be read: `apply/no-crd`, `apply/unreachable`,
+/// `apply/forbidden`, `apply/api`.
 pub async fn observe<C: MeshClient>(
     mesh: &Mesh,
     clusters: &[(&str, &C)],

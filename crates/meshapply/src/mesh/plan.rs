@@ -63,7 +63,8 @@ pub enum DnsRefusal {
         /// Namespaces and names of the ConfigMaps, in the order they were looked for; at least one.
         places: Vec<(String, String)>,
     },
-    /// The ConfigMap cannot be edited: it has other configuration for the suffix, or its form cannot express what is needed.
+    /// The ConfigMap cannot be edited: it has other configuration for the suffix, or its form cannot express what is
+    /// needed.
     Unsuitable {
         /// `ConfigMap kube-system/coredns`.
         id: String,
@@ -136,8 +137,8 @@ impl MeshPlan {
         self.clusters.iter().all(|one| one.changes.is_empty())
     }
 
-    /// What is in the place of what the mesh needs: resources of all clusters first, then their DNS. Nothing is written while
-    /// there is an obstacle.
+    /// What is in the place of what the mesh needs: resources of all clusters first, then their DNS. Nothing is written
+    /// while there is an obstacle.
     #[must_use]
     pub fn obstacles(&self) -> Vec<Obstacle<'_>> {
         let foreign = self.clusters.iter().flat_map(|one| {

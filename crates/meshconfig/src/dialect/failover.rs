@@ -1,7 +1,8 @@
 //! Failover without remote secrets: one host with endpoints of every cluster, in the order they are tried.
 //!
 //! `failoverPriority` compares labels one by one; the endpoints of the first cluster have all of them, those of each
-//! following cluster one fewer (`pilot/pkg/networking/core/loadbalancer/loadbalancer.go: applyFailoverPriorityPerLocality`).
+//! following cluster one fewer (`pilot/pkg/networking/core/loadbalancer/loadbalancer.go:
+//! applyFailoverPriorityPerLocality`).
 
 use alloc::format;
 use alloc::string::{String, ToString};

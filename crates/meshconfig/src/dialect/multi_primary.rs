@@ -1,7 +1,7 @@
 //! Clusters with remote secrets: istiod knows the endpoints, and subsets select the cluster.
 //!
-//! Istiod itself sets the label `topology.istio.io/cluster` on every endpoint of a registry. The caller and the gateway of
-//! the other cluster need the subset under the same name.
+//! Istiod itself sets the label `topology.istio.io/cluster` on every endpoint of a registry. The caller and the gateway
+//! of the other cluster need the subset under the same name.
 
 use alloc::format;
 use alloc::string::String;

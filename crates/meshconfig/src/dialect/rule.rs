@@ -9,8 +9,8 @@ use crate::mesh::PolicyTarget;
 use crate::resource::Resource;
 use crate::route::Unit;
 
-/// The rule, unless it would be empty. Without it a gateway has no filter chain for the SNI of a subset, and calls fail with
-/// `filter_chain_not_found` (istio issues 36241, 34992).
+/// The rule, unless it would be empty. Without it a gateway has no filter chain for the SNI of a subset, and calls fail
+/// with `filter_chain_not_found` (istio issues 36241, 34992).
 pub(super) fn local(target: &Target<'_>, unit: &Unit<'_>) -> Option<Resource> {
     let pinned = unit.is_pinned();
     if unit.own.is_none() && !pinned {

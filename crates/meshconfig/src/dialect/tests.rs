@@ -136,8 +136,8 @@ fn made() -> impl Strategy<Value = Vec<Made>> {
     })
 }
 
-/// The spec of generated services, with a policy for every service on two clusters; `secrets` are the clusters with remote
-/// secrets.
+/// The spec of generated services, with a policy for every service on two clusters; `secrets` are the clusters with
+/// remote secrets.
 fn spec(services: &[Made], order: usize, secrets: u8) -> String {
     let mut clusters: Vec<String> = (0..4_u8)
         .map(|n| {

@@ -13,12 +13,13 @@ use crate::error::{Error, Fault};
 use crate::mesh::{Mesh, MeshCluster};
 use crate::resource::Resource;
 
-/// Namespace and name of the ConfigMaps to look for if the spec names none: that of CoreDNS as kubeadm names it, then that
-/// of kube-dns.
+/// Namespace and name of the ConfigMaps to look for if the spec names none: that of CoreDNS as kubeadm names it, then
+/// that of kube-dns.
 pub const USUAL: [(&str, &str); 2] = [("kube-system", "coredns"), ("kube-system", "kube-dns")];
 /// The ConfigMap with files that the Corefile of AKS, DOKS and k3s imports; `*.server` are server blocks.
 pub const CUSTOM: &str = "coredns-custom";
-/// Annotation with the managed entries of `stubDomains` and the server of each, since JSON has no comments to mark them.
+/// Annotation with the managed entries of `stubDomains` and the server of each, since JSON has no comments to mark
+/// them.
 pub const STUBS: &str = "meshpki.dev/stub-domains";
 
 /// The format in which a ConfigMap configures a cluster's DNS.
@@ -121,8 +122,8 @@ impl DnsEdit {
     }
 }
 
-/// The edit that makes a cluster's DNS answer for the remote names of these resources as the spec says, and for no others;
-/// `None` if it does already.
+/// The edit that makes a cluster's DNS answer for the remote names of these resources as the spec says, and for no
+/// others; `None` if it does already.
 ///
 /// # Errors
 /// `config/duplicate` if other configuration answers for the suffix, `config/syntax` for `stubDomains` that are not

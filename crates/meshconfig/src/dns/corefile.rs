@@ -41,13 +41,14 @@ fn end(suffix: &str) -> String {
     format!("# meshctl: end {suffix}")
 }
 
-/// The Corefile with the managed block for the suffix. An existing block is replaced in its place; every other byte is kept.
+/// The Corefile with the managed block for the suffix. An existing block is replaced in its place; every other byte is
+/// kept.
 ///
 /// A new block comes last, or first if the last line has no newline, so that [`remove`] restores the exact text.
 ///
 /// # Errors
-/// `config/duplicate` with its line if the file has another server block for the suffix; `config/needs` if its only server
-/// block has no braces, so that no other block can be added.
+/// `config/duplicate` with its line if the file has another server block for the suffix; `config/needs` if its only
+/// server block has no braces, so that no other block can be added.
 pub fn add(corefile: &str, suffix: &str, zone: &Zone) -> Result<String, Error> {
     let ours = ours(corefile, suffix);
     if let Some((line, first)) = foreign_zone(corefile, ours.as_ref(), suffix) {
@@ -154,8 +155,8 @@ pub fn reloads(corefile: &str) -> bool {
     corefile.lines().any(|line| code(line).split_whitespace().next() == Some("reload"))
 }
 
-/// Whether the file is for CoreDNS before 1.4.0: outside the managed block it has the plugin `proxy`, which later releases
-/// lack, and not `forward`.
+/// Whether the file is for CoreDNS before 1.4.0: outside the managed block it has the plugin `proxy`, which later
+/// releases lack, and not `forward`.
 #[must_use]
 pub fn has_old_words(corefile: &str, suffix: &str) -> bool {
     let theirs = remove(corefile, suffix);

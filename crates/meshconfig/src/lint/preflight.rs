@@ -1,5 +1,5 @@
-//! Lints what clusters will have once the resources of a mesh are applied, and tells problems of the mesh from those that
-//! other resources already have among themselves.
+//! Lints what clusters will have once the resources of a mesh are applied, and tells problems of the mesh from those
+//! that other resources already have among themselves.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -28,8 +28,8 @@ pub struct PreflightCluster<'a> {
 pub struct PreflightProblem {
     /// The problem.
     pub problem: LintProblem,
-    /// It concerns a resource of the mesh, or appears with what is written or removed. Else other resources have it already,
-    /// among themselves.
+    /// It concerns a resource of the mesh, or appears with what is written or removed. Else other resources have it
+    /// already, among themselves.
     pub ours: bool,
 }
 
