@@ -251,8 +251,7 @@ fn what_becomes_of_a_config_map() {
     let needs = "config/needs: the ConfigMap of the cluster's DNS needs the key `Corefile`";
     refused("way: hosts", &nothing, needs);
     assert_eq!(at("way: proxy", &nothing).unwrap(), None);
-    let needs =
-        "config/needs: `dns: {way: hosts}` needs CoreDNS; kube-dns can only forward to istio-coredns";
+    let needs = "config/needs: `dns: {way: hosts}` needs CoreDNS; kube-dns can only forward to istio-coredns";
     refused("way: hosts", &theirs, needs);
     let needs = "config/needs: cluster `a` needs the address of istio-coredns";
     refused("way: istio-coredns", &coredns, needs);
