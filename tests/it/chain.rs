@@ -163,8 +163,8 @@ fn glue_is_recognised_and_said() {
     shell.check("ca init @/ca --cluster east", r#"
         exit 1
         --- stderr
-        error[pki/pem]: @/ca/root-cert.pem is not sound PEM
-          because: line 11: the END and the next BEGIN marker stand on one line: a newline is missing between two files
+        error[pki/pem]: @/ca/root-cert.pem is not valid PEM
+          because: line 11: the END and the next BEGIN marker are on one line: a newline is missing between two files
 
         hint: `meshctl ca chain @/ca/root-cert.pem` writes it with its newlines
     "#);
@@ -260,15 +260,15 @@ fn only_what_is_glued_is_sent_to_ca_chain() {
         r#"
         exit 1
         --- stderr
-        error[pki/pem]: @/cut off.pem is not sound PEM
+        error[pki/pem]: @/cut off.pem is not valid PEM
           because: line 1: `BEGIN CERTIFICATE` has no END marker
     "#,
     );
     shell.check(&sign("glued ones.pem"), r#"
         exit 1
         --- stderr
-        error[pki/pem]: @/glued ones.pem is not sound PEM
-          because: line 10: the END and the next BEGIN marker stand on one line: a newline is missing between two files
+        error[pki/pem]: @/glued ones.pem is not valid PEM
+          because: line 10: the END and the next BEGIN marker are on one line: a newline is missing between two files
 
         hint: `meshctl ca chain '@/glued ones.pem'` writes it with its newlines
     "#);

@@ -4,6 +4,7 @@ use tests::authority::{Authority, csr, key};
 use tests::cli::compare;
 use tests::{NOW, Shell};
 
+use meshpki::istiod::Version;
 use meshpki::profile::Role;
 use meshpki::{CaCerts, KeyType};
 
@@ -67,8 +68,8 @@ fn the_two_sides_meet() {
     "#,
     );
     let files = shell.scratch.entries("side/east");
-    let files = files.into_iter().map(|(name, entry)| (name, entry.content.unwrap())).collect();
-    CaCerts::from_files(&files, NOW).unwrap();
+    let secret = files.into_iter().map(|(name, entry)| (name, entry.content.unwrap())).collect();
+    CaCerts::from_secret(&secret, Version::NEWEST, NOW).unwrap();
     shell.check(
         "ca csr @/side --cluster east",
         r#"
@@ -108,8 +109,8 @@ fn a_run_that_was_cut_off_can_be_repeated() {
     std::fs::remove_file(shell.scratch.join("side/east/ca-cert.pem")).unwrap();
     shell.good("ca sign --yes @/side/east/ca.csr --ca @/ca --out @/side/east");
     let files = shell.scratch.entries("side/east");
-    let files = files.into_iter().map(|(name, entry)| (name, entry.content.unwrap())).collect();
-    CaCerts::from_files(&files, NOW).unwrap();
+    let secret = files.into_iter().map(|(name, entry)| (name, entry.content.unwrap())).collect();
+    CaCerts::from_secret(&secret, Version::NEWEST, NOW).unwrap();
     // Another cluster's chain is not taken for that.
     std::fs::remove_file(shell.scratch.join("side/east/ca-cert.pem")).unwrap();
     shell.good("ca csr @/side --cluster west");
@@ -184,7 +185,7 @@ fn the_profile_and_not_the_csr_says_what_the_certificate_may_do() {
         sign("--constrain east.example").extensions().subject_alt_name,
         asked.extensions().subject_alt_name
     );
-    assert_eq!(asked.public_key(), *meshpki::Signer::public_key(&cluster));
+    assert_eq!(asked.public_key(), meshpki::Signer::public_key(&cluster));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use tests::judges::openssl;
 use tests::{NOW, Shell, forge};
 
 use meshpki::der::{self, bit_string, integer, sequence, tlv};
-use meshpki::signature::{SignatureCheck, Signed, check};
+use meshpki::signature::{SignatureCheck, SignatureInput, check};
 use meshpki::{Cert, KeyType, PublicKey, Signer, oid, pem};
 
 const RSA_SHA256: &[u8] = oid::RSA_SHA256;
@@ -82,7 +82,7 @@ impl Forger {
             ]);
             let key = PublicKey::from_spki(&self.spki).unwrap();
             let signature = (self.sign)(self, &tbs);
-            let signed = Signed {
+            let signed = SignatureInput {
                 algorithm: &self.algorithm,
                 message: &tbs,
                 signature: &signature,
@@ -151,6 +151,11 @@ fn a_ca_without_a_private_key_is_refused_by_all_but_verifiers() {
         shell
             .scratch
             .write("x.csr", tests::authority::csr("CN=x", &key(KeyType::EcdsaP256)).to_pem());
+        let shown = shell.good(&format!("ca inspect @/{dir}/root-cert.pem"));
+        assert!(shown.contains("\n  Key flaw        it protects nothing: it"), "{shown}");
+        let json = shell.good(&format!("ca inspect -o json @/{dir}/root-cert.pem"));
+        tests::schema::check("inspection", &json);
+        assert!(json.contains("\"flaw\": \"it"), "{json}");
         let accepted = format!("ca verify -CAfile @/{dir}/root-cert.pem @/{dir}/east/ca-cert.pem");
         ended(&shell.run(&accepted), 0, &["OK"]);
         if let Some(openssl) = openssl() {
@@ -479,7 +484,7 @@ fn a_pile_nothing_tells_apart_is_given_up() {
         r#"
         exit 1
         --- stderr
-        error[pki/ambiguous-chain]: 90 certificates do not become a chain within 1000 wrong guesses at who issued whom
+        error[pki/ambiguous-chain]: 90 certificates do not become a chain within 1000 wrong guesses at their issuers
 
         hint: separate the certificates by hand, and name the first one of the chain with `--leaf`
     "#,

@@ -101,7 +101,7 @@ legacy-key.pem:1: private key, encrypted
 encrypted-key.pem:1: private key, of which only the public part is shown
   Key             ecdsa-p256, sha256 KEY
 
-legacy-key.pem:1: PROBLEM: the private key cannot be read: it is encrypted in the old PEM way (`Proc-Type: 4,ENCRYPTED`)
+legacy-key.pem:1: PROBLEM: the private key cannot be read: it has the legacy PEM encryption (`Proc-Type: 4,ENCRYPTED`)
 --- stderr
 error[ctl/unreadable]: 1 of 2 objects could not be read
 "

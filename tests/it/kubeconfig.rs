@@ -86,7 +86,7 @@ contexts:
     );
     check(
         &with("token: abc", "client-key-data: YWJj"),
-        ":8:22: the client key has no `client-certificate` beside it",
+        ":8:22: the client key has no `client-certificate`",
     );
     check(
         &with("token: abc", "auth-provider: {name: gcp}"),

@@ -383,10 +383,10 @@ fn by_spec(mesh: &Mesh, asked: &Asked<'_>) {
         "check -f @/mesh.yaml",
         2,
         &[
-            "error[istiod/spec-differs]: east: the trust domain is another than the spec says",
+            "error[istiod/spec-differs]: east: the trust domain differs from the spec",
             "evidence: the spec says other.example",
             "evidence: east has east.example (meshConfig.trustDomain)",
-            "warning[istiod/spec-differs]: west: the release of Istio is another than the spec says",
+            "warning[istiod/spec-differs]: west: the release of Istio differs from the spec",
         ],
     );
     assert_eq!(codes(&found), ["istiod/spec-differs"]);

@@ -29,7 +29,7 @@ fn what_the_issuer_may_not_sign() {
     shell.check(SIGN, r#"
         exit 1
         --- stderr
-        error[pki/issuer-not-ca]: `Root` is no CA: basicConstraints does not say CA:TRUE
+        error[pki/issuer-not-ca]: `Root` is not a CA: basicConstraints does not say CA:TRUE
           in: @/east.csr
 
         hint: `meshctl ca inspect FILE` shows what the certificate may do; `meshctl ca init DIR` creates a root that can sign
@@ -183,7 +183,7 @@ fn csrs_that_cannot_be_signed() {
         r#"
         exit 1
         --- stderr
-        error[pki/pem]: @/cut.pem is not sound PEM
+        error[pki/pem]: @/cut.pem is not valid PEM
           because: line 1: `BEGIN CERTIFICATE REQUEST` has no END marker
     "#,
     );
@@ -202,14 +202,14 @@ fn csrs_that_cannot_be_signed() {
     shell.check("ca sign @/rsa-1024.csr --ca @/ca --out -", r#"
         exit 1
         --- stderr
-        error[pki/unsupported-key]: the key of `rsa-1024` is rsa-1024, which we do not issue with: Go and Envoy refuse RSA below 2048 bits
+        error[pki/unsupported-key]: the key of `rsa-1024` is rsa-1024, which cannot be used here: Go and Envoy refuse RSA below 2048 bits
           in: @/rsa-1024.csr
     "#);
     shell.scratch.write("k1.csr", SECP256K1);
     shell.check("ca sign @/k1.csr --ca @/ca --out -", r#"
         exit 1
         --- stderr
-        error[pki/unsupported-key]: the key of `k1` is algorithm 1.3.132.0.10, which we do not issue with: istiod and Envoy cannot use it
+        error[pki/unsupported-key]: the key of `k1` is algorithm 1.3.132.0.10, which cannot be used here: istiod and Envoy cannot use it
           in: @/k1.csr
     "#);
 }
@@ -244,7 +244,7 @@ fn keys_that_cannot_be_read() {
     shell.check(SIGN, r#"
         exit 1
         --- stderr
-        error[pki/key]: the private key cannot be read: it is encrypted in the old PEM way (`Proc-Type: 4,ENCRYPTED`)
+        error[pki/key]: the private key cannot be read: it has the legacy PEM encryption (`Proc-Type: 4,ENCRYPTED`)
           in: @/ca/root-key.pem
 
         hint: `openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW` writes it as PBES2
@@ -277,7 +277,7 @@ fn names_and_words_that_cannot_be_used() {
     shell.check("ca init @/ca --cluster east --trust-domain East.Example", r#"
         exit 64
         --- stderr
-        error[pki/trust-domain]: `East.Example` is no trust domain: only a-z, 0-9, `-` and `.` are allowed
+        error[pki/trust-domain]: `East.Example` is not a valid trust domain: only a-z, 0-9, `-` and `.` are allowed
           in: cluster east
     "#);
     shell.check(
@@ -400,7 +400,7 @@ fn sets_istiod_would_refuse() {
         r#"
         exit 1
         --- stderr
-        error[pki/not-ca]: `East` is no CA: basicConstraints does not say CA:TRUE
+        error[pki/not-ca]: `East` is not a CA: basicConstraints does not say CA:TRUE
           in: @/ca/east
     "#,
     );
@@ -464,9 +464,9 @@ fn sets_istiod_would_refuse() {
     shell.check(AGAIN, r#"
         exit 1
         --- stderr
-        error[pki/pem]: cert-chain.pem is not sound PEM
+        error[pki/pem]: cert-chain.pem is not valid PEM
           in: @/ca/east
-          because: line 11: the END and the next BEGIN marker stand on one line: a newline is missing between two files
+          because: line 11: the END and the next BEGIN marker are on one line: a newline is missing between two files
     "#);
     let shell = set(same, |shell, root, _| {
         let pem = root.cert.to_pem().replacen("MII", "MIH", 1);
@@ -521,7 +521,7 @@ fn sets_only_istiod_would_refuse() {
     shell.check(AGAIN, r#"
         exit 1
         --- stderr
-        error[pki/key]: the private key cannot be read: istiod reads the first block alone, and it must be RSA PRIVATE KEY, EC PRIVATE KEY or PRIVATE KEY: it is EC PARAMETERS
+        error[pki/key]: the private key cannot be read: istiod reads only the first block, which must be RSA PRIVATE KEY, EC PRIVATE KEY or PRIVATE KEY, not EC PARAMETERS
           in: @/ca/east
 
         hint: `openssl pkey -in OLD -out NEW` writes it as PRIVATE KEY
@@ -533,7 +533,7 @@ fn sets_only_istiod_would_refuse() {
     shell.check(AGAIN, r#"
         exit 1
         --- stderr
-        error[pki/pem]: root-cert.pem is not sound PEM
+        error[pki/pem]: root-cert.pem is not valid PEM
           in: @/ca/east
           because: line 1: Go, hence istiod, reads certificates labelled CERTIFICATE, without headers: this is `TRUSTED CERTIFICATE`
     "#);
@@ -552,7 +552,7 @@ fn what_the_verification_engine_refuses() {
     shell.check("ca init @/ca --cluster east --at 2027-12-01T00:00:00Z", r#"
         exit 1
         --- stderr
-        error[pki/untrusted]: `East` does not verify under the roots given: error 10 at depth 0: certificate has expired
+        error[pki/untrusted]: `East` does not verify under the given roots: error 10 at depth 0: certificate has expired
           in: @/ca/east
 
         hint: `meshctl ca verify --explain -CAfile @/ca/east/root-cert.pem -untrusted @/ca/east/cert-chain.pem @/ca/east/ca-cert.pem` shows the details; `meshctl ca renew @/ca --cluster east` replaces what has expired
@@ -578,7 +578,7 @@ fn a_certificate_its_issuer_would_not_verify() {
     let odd = RawExtension { oid: vec![0x2a, 3, 9], critical: true, value: vec![5, 0] };
     let odd = root.below(KIND, "CN=Odd", |p| {
         p.role = Role::Ca { path_len: Some(1) };
-        p.further.push(odd);
+        p.extra_extensions.push(odd);
     });
     shell.scratch.write("odd.pem", odd.cert.to_pem() + &root.cert.to_pem());
     shell.scratch.write_key("odd-key.pem", odd.key.to_pem().as_bytes());
@@ -676,7 +676,7 @@ fn what_does_not_lead_to_its_root_is_not_signed() {
         r#"
         exit 1
         --- stderr
-        error[pki/untrusted]: `East` does not verify under the roots given: error 20 at depth 1: unable to get local issuer certificate
+        error[pki/untrusted]: `East` does not verify under the given roots: error 20 at depth 1: unable to get local issuer certificate
           in: @/middle.pem
 
         hint: `meshctl ca inspect FILE` shows what the issuer's file contains: the issuer, the CAs above it, its root
@@ -687,7 +687,7 @@ fn what_does_not_lead_to_its_root_is_not_signed() {
     shell.check("ca sign @/east.csr --ca @/no-root --out @/east", r#"
         exit 1
         --- stderr
-        error[pki/untrusted]: `East` does not verify under the roots given: error 2 at depth 1: unable to get issuer certificate
+        error[pki/untrusted]: `East` does not verify under the given roots: error 2 at depth 1: unable to get issuer certificate
           in: @/no-root/root-cert.pem
 
         hint: `meshctl ca inspect FILE` shows what the issuer's file contains: the issuer, the CAs above it, its root

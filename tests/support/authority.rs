@@ -33,16 +33,16 @@ impl Authority {
     /// A certificate of any kind for `key`. Its extra extensions may be ones that `issue` does not give out.
     pub fn issue(&self, profile: &Profile, key: &SoftKey) -> Cert {
         let issuer = Issuer { cert: &self.cert, signer: &self.key };
-        let plain = Profile { further: Vec::new(), ..profile.clone() };
+        let plain = Profile { extra_extensions: Vec::new(), ..profile.clone() };
         let cert =
             meshpki::issue(&plain, key.public_key(), issuer, stamp()).expect("a certificate");
-        if profile.further.is_empty() {
+        if profile.extra_extensions.is_empty() {
             return cert;
         }
         resigned(&cert, &self.key, |fields| {
             let list = Reader::new(&fields[7]).any().expect("extensions").reader().any();
             let mut list = list.expect("a list").content.to_vec();
-            for extension in &profile.further {
+            for extension in &profile.extra_extensions {
                 let flag: &[u8] = if extension.critical { &[der::BOOLEAN, 1, 0xff] } else { &[] };
                 let value = der::tlv(der::OCTET_STRING, &extension.value);
                 list.extend(der::sequence(&[&der::tlv(der::OID, &extension.oid), flag, &value]));

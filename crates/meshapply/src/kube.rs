@@ -120,7 +120,7 @@ impl Kube {
     ///
     /// # Errors
     /// Those of a request.
-    pub async fn namespace_roots(&self) -> Result<Vec<crate::proof::NamespaceRoots>, Error> {
+    pub async fn namespace_roots(&self) -> Result<Vec<meshpki::istiod::NamespaceRoots>, Error> {
         prove::namespaces(self).await
     }
 

@@ -12,7 +12,7 @@
 //!                                              Stop(why)   ─► Error
 //! ```
 //!
-//! What has happened is read from the cluster, never remembered: the secret says for which content it is and who
+//! What has happened is read from the cluster, never remembered: the secret records its content and what must
 //! has to restart for it, a pod template says for which content its pods were restarted. So a run that was
 //! interrupted is simply run again, and a second run writes nothing. "Ready" proves nothing: done is a cluster
 //! whose istiod presents a certificate of the new CA, signs with it, and gives out its roots.

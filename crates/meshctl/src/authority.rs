@@ -63,7 +63,7 @@ pub(crate) fn key_words(key: &PublicKey) -> String {
 
 /// Refuses a certificate whose key anyone can sign with.
 pub(crate) fn check_sound(cert: &Cert) -> Result<(), Failure> {
-    let Some(flaw) = cert.key().flaw() else { return Ok(()) };
+    let Some(flaw) = cert.public_key().flaw() else { return Ok(()) };
     let what = format!("the key of `{}`", cert.subject().label());
     Err(Error::ForgeableKey { what, flaw }.into())
 }

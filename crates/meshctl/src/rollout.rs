@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use meshapply::kube::Kube;
 use meshapply::next::{Action, Next, Run, next};
-use meshapply::state::{Desired, ca};
+use meshapply::state::Desired;
 use meshpki::Time;
 use meshpki::istiod::Secret;
 
@@ -72,12 +72,7 @@ impl Job<'_> {
 
     /// What `meshctl check` says about these folders together, with all their files, each judged as its own istiod
     /// would.
-    fn problems(
-        &self,
-        secrets: &[Secret],
-        plans: &[Plan],
-        at: Time,
-    ) -> Vec<meshpki::istiod::Problem> {
+    fn problems(&self, secrets: &[Secret], plans: &[Plan], at: Time) -> Vec<crate::hints::Problem> {
         let names = self.targets.iter().map(|target| target.name.as_str());
         let clusters: Vec<_> = names.zip(secrets).collect();
         let settings: Vec<_> = self.seen.iter().map(judge::settings).collect();
@@ -94,8 +89,9 @@ impl Job<'_> {
         if place::is_forced(force) {
             return Ok(());
         }
-        for (target, plan) in self.targets.iter().zip(plans).filter(|(_, plan)| plan.changes) {
-            let wanted = ca(&plan.desired.secret);
+        let aims = self.targets.iter().zip(&self.seen).zip(plans);
+        for ((target, seen), plan) in aims.filter(|(_, plan)| plan.changes) {
+            let wanted = plan.desired.secret.ca(seen.release());
             if let Some(failure) =
                 wanted.as_ref().and_then(|ca| guard::of_another_domain(target, ca))
             {

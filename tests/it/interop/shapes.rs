@@ -5,6 +5,7 @@ use tests::cli::compare;
 use tests::judges::openssl;
 use tests::{NOW, Scratch, Shell};
 
+use meshpki::istiod::Version;
 use meshpki::name::Attribute;
 use meshpki::profile::Role;
 use meshpki::{Cert, KeyType, Name, Profile, der, oid};
@@ -14,8 +15,8 @@ use super::{KINDS, key};
 /// A workload's certificate under the cluster in `folder`, written to `folder/leaf.pem`; the cluster's set.
 fn workload(scratch: &Scratch, folder: &str, id: &str) -> (meshpki::CaCerts, Cert) {
     let files = scratch.entries(folder);
-    let files = files.into_iter().map(|(name, entry)| (name, entry.content.unwrap())).collect();
-    let set = meshpki::CaCerts::from_files(&files, NOW).unwrap();
+    let secret = files.into_iter().map(|(name, entry)| (name, entry.content.unwrap())).collect();
+    let set = meshpki::CaCerts::from_secret(&secret, Version::NEWEST, NOW).unwrap();
     let issuer = meshpki::Issuer { cert: set.ca(), signer: set.signer() };
     let leaf = key(KeyType::EcdsaP256, 0);
     let public = meshpki::Signer::public_key(&leaf);

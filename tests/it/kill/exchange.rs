@@ -124,7 +124,15 @@ fn check(disk: &Disk, step: &str, count: usize) -> bool {
     let begun = scratch.join("killed/ca/.meshctl-staging/.exchange").exists();
     let live = scratch.join("killed/ca/east");
     if !begun {
-        assert!(meshpki::CaCerts::from_files(&set(&live), NOW).is_ok(), "{place}: half a set");
+        assert!(
+            meshpki::CaCerts::from_secret(
+                &set(&live).into_iter().collect(),
+                meshpki::istiod::Version::NEWEST,
+                NOW
+            )
+            .is_ok(),
+            "{place}: half a set"
+        );
     }
     // Looked at, it is refused or good; never taken for something else.
     let status = Command::new(MESHCTL)

@@ -41,7 +41,7 @@ fn reads_are_asked_again() {
         1,
         &[
             "error[apply/api]: ",
-            "HTTP status 429 Too Many Requests, without the words of an API server (ask again in 3600 s)",
+            "HTTP status 429 Too Many Requests, without an API server's message (ask again in 3600 s)",
         ],
     );
     assert_eq!(count(&api, "GET", SECRET), 1);

@@ -106,9 +106,12 @@ fn what_is_said_of_a_plugin() {
         ended(
             &shell.run(STATUS),
             1,
-            &[&format!(
-                "error[apply/credentials]: no credentials for context `cluster1`: credential plugin `plugin` {expect}\n"
-            )],
+            &[
+                &format!(
+                    "error[apply/credentials]: no credentials for context `cluster1`: credential plugin `plugin` {expect}\n"
+                ),
+                "hint: `kubectl --context cluster1 get --raw /readyz` asks for the same credentials",
+            ],
         );
     };
     check(

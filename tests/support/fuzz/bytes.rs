@@ -72,7 +72,7 @@ pub(super) fn csr(data: &[u8]) {
     assert_eq!(&rebuilt(csr.subject()), csr.subject());
     let _ = (csr.subject().to_string(), csr.subject_alt_names(), csr.extensions().len());
     let is_good = csr.check_signature() == SignatureCheck::Good;
-    if let Ok(key) = meshpki::issue::csr_key(&csr) {
+    if let Ok(key) = csr.verified_key() {
         assert_eq!((is_good, key.flaw()), (true, None));
     }
 }

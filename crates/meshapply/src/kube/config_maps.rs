@@ -29,7 +29,7 @@ impl Kube {
     /// is then.
     ///
     /// # Errors
-    /// `apply/api` with status 409 when somebody else was faster, and those of a request.
+    /// `apply/api` with status 409 when another write came first, and those of a request.
     pub async fn patch_config_map(
         &self,
         namespace: &str,

@@ -82,10 +82,10 @@ impl Kube {
     /// Applies a resource on the server's side, unknown fields refused; returns it as it is then.
     ///
     /// `basis` is the `resourceVersion` of the one that was looked at: it has to be that still, and fields others set
-    /// in it are taken over. Without one there must be none whose fields somebody else owns.
+    /// in it are taken over. Without one no resource may exist whose fields another manager owns.
     ///
     /// # Errors
-    /// `apply/api` with status 409 when somebody else was faster, and those of a request.
+    /// `apply/api` with status 409 when another write came first, and those of a request.
     pub(super) async fn apply_resource(
         &self,
         wanted: &Value,

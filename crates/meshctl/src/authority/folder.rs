@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use meshpki::cacerts::certs;
+use meshpki::cacerts::{Layout, Secret, certs};
+use meshpki::istiod::Version;
 use meshpki::{Cert, chain};
 
 use super::issuer::{ROOT_CERT, ROOT_KEY};
@@ -205,11 +206,10 @@ pub(crate) fn check_issuers(
 /// The certificates of a cluster's folder, its CA first; empty if there is no folder.
 fn pile(folder: &Path) -> Result<Vec<Cert>, Failure> {
     let mut pile = Vec::new();
-    let names = match folder.join("ca-cert.pem").exists() {
-        true => ["ca-cert.pem", "cert-chain.pem", "root-cert.pem"].as_slice(),
-        false => &["tls.crt", "ca.crt"],
-    };
-    for (i, name) in names.iter().enumerate() {
+    let layout = Layout::of(Version::NEWEST, |file| folder.join(file).exists());
+    let ca = layout.ca_file();
+    let others = layout.files().iter().copied().filter(|name| *name != ca && !Secret::is_key(name));
+    for (i, name) in std::iter::once(ca).chain(others).enumerate() {
         match files::read_optional(&folder.join(name))? {
             Some(bytes) => pile.extend(certs(name, &bytes)?),
             None if i == 0 => break,

@@ -94,13 +94,13 @@ impl Authority {
     }
 
     fn check(&self, place: &Path) -> Result<(), Failure> {
-        if self.key.public_key() == &self.cert.public_key() {
+        if self.key.public_key() == self.cert.public_key() {
             return Ok(());
         }
         let short = |key: &meshpki::PublicKey| key.fingerprint()[..16].to_owned();
         let error = meshpki::Error::KeyMismatch {
             subject: self.cert.subject().label(),
-            certificate: short(&self.cert.public_key()),
+            certificate: short(self.cert.public_key()),
             private: short(self.key.public_key()),
         };
         Err(Failure::from(error).in_file(place))

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use meshpki::Cert;
-use meshpki::cacerts::certs;
+use meshpki::cacerts::{Layout, certs};
+use meshpki::istiod::Version;
 use unicode_security::confusable_detection::skeleton;
 
 use crate::failure::Failure;
@@ -25,12 +26,12 @@ pub(crate) fn warn_of_same(dirs: &[&Path], own: &Path, cert: &Cert, io: &mut Io<
         let (ours, theirs) = (cert.subject().label(), ca.subject().label());
         let warning = if ca.spki() == cert.spki() {
             Failure::new("ctl/key-taken", format!("{name} already has a certificate for this key"))
-                .because(format!("`{theirs}` has the key sha256 {}", ca.key().fingerprint()))
+                .because(format!("`{theirs}` has the key sha256 {}", ca.public_key().fingerprint()))
                 .hint("give each cluster its own key: one that is stolen from either can sign for both")
         } else if ca.subject() == cert.subject() {
             Failure::new("ctl/subject-taken", format!("{name} already has a CA of this subject"))
-                .because(format!("`{theirs}` has the key sha256 {}", ca.key().fingerprint()))
-                .because(format!("`{ours}` has the key sha256 {}", cert.key().fingerprint()))
+                .because(format!("`{theirs}` has the key sha256 {}", ca.public_key().fingerprint()))
+                .because(format!("`{ours}` has the key sha256 {}", cert.public_key().fingerprint()))
                 .hint("a verifier that meets both chains may take the wrong one; `--subject` sets another")
         } else if looks_like(&ours, &theirs) {
             confusable(&ours, &theirs)
@@ -86,12 +87,11 @@ fn find(dirs: &[&Path], own: &Path) -> Vec<Neighbour> {
 
 /// The CA of a folder; commands that need it report what cannot be read.
 fn neighbour(name: String, folder: &Path) -> Option<Neighbour> {
-    ["tls.crt", "ca-cert.pem"].into_iter().find_map(|file| {
-        let file = folder.join(file);
-        let bytes = files::read_optional(&file).ok()??;
-        let ca = certs("", &bytes).ok()?.into_iter().next()?;
-        Some(Neighbour { name: name.clone(), file, ca })
-    })
+    let layout = Layout::of(Version::NEWEST, |file| folder.join(file).exists());
+    let file = folder.join(layout.ca_file());
+    let bytes = files::read_optional(&file).ok()??;
+    let ca = certs("", &bytes).ok()?.into_iter().next()?;
+    Some(Neighbour { name, file, ca })
 }
 
 #[cfg(test)]

@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
-use meshpki::cacerts::Layout;
 use meshpki::profile::Role;
 use meshpki::{CaCerts, Cert, KeyType, Profile, Signer, Time, oid};
 
 use super::issuer::Authority;
 use super::keys::{generate, warn_unproven};
 use super::passphrase::PassphraseSource;
-use super::summary::{Cluster, RootKey, State, Summary, read_set};
+use super::summary::{Cluster, RootKey, State, Summary, layout_of, read_set};
 use super::{check_cluster_name, intermediate, open_workspace, warn_exposed};
 use crate::failure::Failure;
 use crate::files::{self, Wait, Workspace};
@@ -120,8 +119,7 @@ fn old_set(dir: &Path, name: &str, now: Time) -> Result<CaCerts, Failure> {
             .in_file(&folder)
             .hint(format!("`meshctl ca init {} --cluster {name}` creates it", text::word(dir))));
     }
-    let name = if folder.join("tls.crt").exists() { "tls.crt" } else { "ca-cert.pem" };
-    let ca = super::certs_of_file(&folder.join(name))?;
+    let ca = super::certs_of_file(&folder.join(layout_of(&folder).ca_file()))?;
     let last = ca[0].not_after().time().map_or(now, |end| end.plus(-1));
     read_set(&folder, now.min(last))
 }
@@ -183,12 +181,15 @@ fn stage_one(
     let set = CaCerts::new(ca, key, Vec::new(), old.roots().to_vec(), now)
         .map_err(|error| within(error.into()))?;
     let folder = renewal.dir.join(name);
-    let layout = if folder.join("tls.crt").exists() { Layout::Tls } else { Layout::Istio };
-    let root_file = if layout == Layout::Tls { "ca.crt" } else { "root-cert.pem" };
+    let layout = layout_of(&folder);
     for (file, content) in set.files(layout) {
         let path = Path::new(name).join(file);
         // Byte-identical, or istiod takes it for a new root and drops the whole update.
-        let kept = if file == root_file { files::read_optional(&folder.join(file))? } else { None };
+        let kept = if file == layout.roots_file() {
+            files::read_optional(&folder.join(file))?
+        } else {
+            None
+        };
         workspace.stage(&path, kept.as_ref().unwrap_or(&content), file == layout.key_file())?;
     }
     Ok(set)
@@ -215,7 +216,7 @@ fn same_profile(old: &Cert, validity: Option<i64>) -> Profile {
         oid::AUTHORITY_KEY_ID,
         oid::SUBJECT_ALT_NAME,
     ];
-    profile.further = old
+    profile.extra_extensions = old
         .raw_extensions()
         .iter()
         .filter(|e| !ours.contains(&e.oid.as_slice()))

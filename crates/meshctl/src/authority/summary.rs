@@ -1,10 +1,10 @@
 //! What `ca init` and `ca renew` report: the folder as a tree, every cluster verified under its
 //! root-cert.pem and under its cert-chain.pem, the next step.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use meshpki::cacerts::Layout;
+use meshpki::cacerts::{Layout, Secret};
+use meshpki::istiod::Version;
 use meshpki::verify::{Anchor, Inputs, Policy, Verdict, verify};
 use meshpki::{CaCerts, Cert, Time};
 use serde_json::json;
@@ -72,27 +72,19 @@ pub(crate) struct Summary {
 
 /// Reads a cluster's folder as istiod would.
 pub(crate) fn read_set(folder: &Path, now: Time) -> Result<CaCerts, Failure> {
-    let names = [
-        "ca-cert.pem",
-        "ca-key.pem",
-        "cert-chain.pem",
-        "root-cert.pem",
-        "tls.crt",
-        "tls.key",
-        "ca.crt",
-    ];
-    let mut contents = BTreeMap::new();
-    let read = names.iter().try_for_each(|name| {
+    let mut secret = Secret::default();
+    for name in Layout::all_files() {
         if let Some(mut bytes) = files::read_optional(&folder.join(name))? {
-            contents.insert((*name).to_owned(), std::mem::take(&mut *bytes));
+            secret.insert(name, std::mem::take(&mut *bytes));
         }
-        Ok(())
-    });
-    let set = read.and_then(|()| {
-        CaCerts::from_files(&contents, now).map_err(|error| Failure::from(error).in_file(folder))
-    });
-    contents.values_mut().for_each(zeroize::Zeroize::zeroize);
-    set
+    }
+    CaCerts::from_secret(&secret, Version::NEWEST, now)
+        .map_err(|error| Failure::from(error).in_file(folder))
+}
+
+/// The layout of a cluster's folder.
+pub(crate) fn layout_of(folder: &Path) -> Layout {
+    Layout::of(Version::NEWEST, |file| folder.join(file).exists())
 }
 
 impl Summary {
@@ -111,7 +103,7 @@ impl Summary {
 
     /// Prints the tree, verifies every cluster, and says what to do next.
     pub(crate) fn report(&self, json: bool, now: Time, io: &mut Io<'_>) -> Result<Exit, Failure> {
-        let checks: Vec<(String, &'static str, Verdict)> =
+        let checks: Vec<(String, String, Verdict)> =
             self.clusters.iter().flat_map(|cluster| self.checks(cluster, now)).collect();
         let good = checks.iter().all(|(_, _, verdict)| verdict.is_ok());
         let text = if json {
@@ -128,13 +120,10 @@ impl Summary {
 
     /// The two checks of Istio's guide for plugged-in CAs: under root-cert.pem, and under cert-chain.pem, or the files that
     /// hold the same in the layout.
-    fn checks(&self, cluster: &Cluster, now: Time) -> [(String, &'static str, Verdict); 2] {
+    fn checks(&self, cluster: &Cluster, now: Time) -> [(String, String, Verdict); 2] {
         let layout = self.layout(&cluster.name);
         let name = self.dir.join(&cluster.name).join(layout.ca_file()).display().to_string();
-        let stores = match layout {
-            Layout::Istio => ["root-cert.pem", "cert-chain.pem"],
-            Layout::Tls => ["ca.crt", "tls.crt and ca.crt"],
-        };
+        let stores = [layout.roots_file().to_owned(), layout.chain_files().join(" and ")];
         let under = |certs: &[Cert]| {
             let anchors: Vec<Anchor> = certs.iter().cloned().map(Anchor::new).collect();
             let inputs = Inputs {
@@ -146,9 +135,10 @@ impl Summary {
             };
             verify(&inputs, &Policy::like_openssl(now))
         };
+        let [roots, chain] = stores;
         [
-            (name.clone(), stores[0], under(std::slice::from_ref(&self.root))),
-            (name, stores[1], under(&cluster.chain)),
+            (name.clone(), roots, under(std::slice::from_ref(&self.root))),
+            (name, chain, under(&cluster.chain)),
         ]
     }
 
@@ -184,8 +174,7 @@ impl Summary {
     }
 
     fn layout(&self, cluster: &str) -> Layout {
-        let is_tls = self.dir.join(cluster).join("tls.crt").exists();
-        if is_tls { Layout::Tls } else { Layout::Istio }
+        layout_of(&self.dir.join(cluster))
     }
 
     /// The command that installs what is new.
@@ -215,7 +204,7 @@ impl Summary {
         io.say(format_args!("\nnext: meshctl push {} {clusters}{before}", text::word(&self.dir)));
     }
 
-    fn json(&self, checks: &[(String, &'static str, Verdict)]) -> serde_json::Value {
+    fn json(&self, checks: &[(String, String, Verdict)]) -> serde_json::Value {
         let describe = |cert: &Cert, state: State| {
             json!({
                 "state": state.word(),
@@ -265,7 +254,7 @@ fn describe(cert: &Cert) -> String {
 }
 
 /// The lines `openssl verify` prints, and which file was the trust store.
-fn check_lines(checks: &[(String, &'static str, Verdict)]) -> String {
+fn check_lines(checks: &[(String, String, Verdict)]) -> String {
     let mut text = String::new();
     for (name, store, verdict) in checks {
         let name = safe(name);

@@ -10,14 +10,14 @@ use std::path::PathBuf;
 
 use meshapply::names::ISTIO_NAMESPACE;
 use meshpki::Time;
-use meshpki::istiod::{self, Cluster, LiveIstiod, Problem, Settings, Severity, Start, Version};
+use meshpki::istiod::{self, ClusterSecret, LiveIstiod, Settings, Severity, StartOutcome, Version};
 
 use crate::args::Check;
 use crate::authority::warn_exposed;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fleet::folders::{Folder, collect, tell_apart};
-use crate::fleet::observe::Where;
+use crate::hints::{Problem, Where};
 use crate::io::Io;
 use crate::text::json as pretty;
 
@@ -38,7 +38,7 @@ struct Judged {
     path: Option<PathBuf>,
     live: Option<Live>,
     /// The release, and what it does.
-    start: (Version, Start),
+    start: (Version, StartOutcome),
 }
 
 /// A cluster that was asked.
@@ -93,9 +93,10 @@ fn settings(args: &Check) -> Settings {
 
 fn judge(folders: Vec<Folder>, args: &Check, at: Time) -> Report {
     let settings = settings(args);
-    let secrets: Vec<Cluster<'_>> =
-        folders.iter().map(|f| Cluster { name: &f.name, secret: &f.secret }).collect();
-    let problems = istiod::check(&secrets, &settings, at);
+    let secrets: Vec<ClusterSecret<'_>> =
+        folders.iter().map(|f| ClusterSecret { name: &f.name, secret: &f.secret }).collect();
+    let found = istiod::check(&secrets, &settings, at);
+    let problems = found.into_iter().map(Problem::from).collect();
     let clusters = folders.into_iter().map(|folder| judged(folder, &settings, at)).collect();
     Report { settings, is_live: false, at, clusters, problems }
 }
@@ -134,7 +135,7 @@ impl Report {
     fn next(&self, problem: &Problem) -> String {
         let named = |name: &String| self.clusters.iter().find(|cluster| cluster.name == *name);
         let first = problem.clusters.iter().find_map(named);
-        let Some(cluster) = first else { return problem.next.clone() };
+        let Some(cluster) = first else { return problem.somewhere().next(problem) };
         let place = Where {
             name: &cluster.name,
             folder: cluster.path.as_deref(),

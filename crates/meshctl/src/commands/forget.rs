@@ -4,8 +4,9 @@ use std::path::Path;
 
 use meshapply::Cluster as _;
 use meshapply::next::Action;
-use meshapply::proof::label;
-use meshapply::state::{Desired, Live, ca, certs, is_key};
+use meshapply::state::{Desired, Live};
+use meshpki::cacerts::{Layout, Secret, pool};
+use meshpki::istiod::Version;
 use meshpki::{Cert, Time};
 
 use crate::args::Forget;
@@ -14,8 +15,9 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files::{self, Kept};
 use crate::fleet::clusters::{Target, place, runtime};
-use crate::fleet::observe::{self, Found, Where};
+use crate::fleet::observe::{self, Found};
 use crate::fleet::pending;
+use crate::hints::Where;
 use crate::io::Io;
 use crate::text::{self, since};
 
@@ -145,7 +147,7 @@ fn plan(in_clusters: &[InCluster<'_>], on_disk: &[Kept], now: Time) -> String {
         let line = format!(
             "{}: the secret before: {}{}; {}",
             place(one.target),
-            named(ca(&one.kept.files).as_ref()),
+            named(one.kept.files.ca(Version::NEWEST).as_ref()),
             kept.unwrap_or_default(),
             files_of(&names),
         );
@@ -153,7 +155,8 @@ fn plan(in_clusters: &[InCluster<'_>], on_disk: &[Kept], now: Time) -> String {
     }
     for set in on_disk {
         let names: Vec<&str> = set.files.iter().map(String::as_str).collect();
-        let ca = ["ca-cert.pem", "tls.crt"].iter().find_map(|name| first(&set.path.join(name)));
+        let layout = Layout::of(Version::NEWEST, |name| names.contains(&name));
+        let ca = first(&set.path.join(layout.ca_file()));
         let line = format!(
             "{}: {}, {}; {}",
             set.path.display(),
@@ -167,11 +170,11 @@ fn plan(in_clusters: &[InCluster<'_>], on_disk: &[Kept], now: Time) -> String {
 }
 
 fn named(ca: Option<&Cert>) -> String {
-    ca.map_or_else(|| "no CA certificate".to_owned(), label)
+    ca.map_or_else(|| "no CA certificate".to_owned(), Cert::label)
 }
 
 fn files_of(names: &[&str]) -> String {
-    let one = |name: &&str| match is_key(name) {
+    let one = |name: &&str| match Secret::is_key(name) {
         true => format!("{name} (a private key)"),
         false => (*name).to_owned(),
     };
@@ -181,7 +184,7 @@ fn files_of(names: &[&str]) -> String {
 /// The first certificate of a file, which may not exist.
 fn first(path: &Path) -> Option<Cert> {
     let text = files::read_optional(path).ok()??;
-    certs(&text).into_iter().next()
+    pool(&text).into_iter().next()
 }
 
 /// Removes sets from the disk.

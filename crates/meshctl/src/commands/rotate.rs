@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use meshapply::state::{Live, ca, is_key};
+use meshapply::state::Live;
+use meshpki::cacerts::Secret;
+use meshpki::istiod::Version;
 use meshpki::{Cert, Time};
 use serde_json::json;
 
@@ -56,7 +58,7 @@ pub(crate) fn run(args: &RotateIntermediate, io: &mut Io<'_>) -> Result<Exit, Fa
     check_case(&args.dir, &names)?;
     for (target, seen) in targets.iter().zip(&seen) {
         check_cluster_name(&target.name)?;
-        dues.push(due(args, target, seen.observed.secret.as_ref(), io.now)?);
+        dues.push(due(args, target, seen.observed.secret.as_ref(), seen.release(), io.now)?);
     }
     for due in &dues {
         tell(due, args.within, options.json, io)?;
@@ -100,10 +102,11 @@ fn due(
     args: &RotateIntermediate,
     target: &Target,
     live: Option<&Live>,
+    release: Version,
     now: Time,
 ) -> Result<Due, Failure> {
     let folder = args.dir.join(&target.name);
-    let in_cluster = live.and_then(|live| ca(&live.files));
+    let in_cluster = live.and_then(|live| live.files.ca(release));
     let ca = match (folder.exists(), in_cluster) {
         (true, in_cluster) => {
             let ours = ca_of(&folder)?;
@@ -126,8 +129,9 @@ fn due(
 
 fn ca_of(folder: &Path) -> Result<Cert, Failure> {
     let files = files::read_all(folder)?.into_iter();
-    let secret = files.map(|(name, mut content)| (name, std::mem::take(&mut *content))).collect();
-    ca(&secret).ok_or_else(|| {
+    let secret: Secret =
+        files.map(|(name, mut content)| (name, std::mem::take(&mut *content))).collect();
+    secret.ca(Version::NEWEST).ok_or_else(|| {
         Failure::new("ctl/no-cluster", format!("{} has no CA certificate", text::word(folder)))
     })
 }
@@ -145,7 +149,7 @@ fn tell(due: &Due, within: i64, json: bool, io: &mut Io<'_>) -> Result<(), Failu
     }
     let verdict = if due.is_due { "due" } else { "not due" };
     let within = meshpki::time::words(within);
-    let label = meshapply::proof::label(&due.ca);
+    let label = due.ca.label();
     let line = format!(
         "{}: {label} ends {until}, in {days} days: {verdict} (within {within})",
         due.cluster
@@ -176,7 +180,7 @@ fn stage(workspace: &mut Workspace, cluster: &str, live: &Live) -> Result<(), Fa
     let files = live.files.for_istiod();
     for name in files.names() {
         let content = files.get(name).unwrap_or_default();
-        workspace.stage(&Path::new(cluster).join(name), content, is_key(name))?;
+        workspace.stage(&Path::new(cluster).join(name), content, Secret::is_key(name))?;
     }
     workspace.sync()?;
     workspace.place(Path::new(cluster))

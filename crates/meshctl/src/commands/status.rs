@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use meshpki::Time;
-use meshpki::istiod::{LiveCluster, Problem, Secret, Settings, Severity, check_live};
+use meshpki::istiod::{LiveCluster, Secret, SecretProblem, Settings, Severity};
 
 use crate::args::Status;
 use crate::exit::Exit;
@@ -17,8 +17,9 @@ use crate::failure::Failure;
 use crate::files;
 use crate::fleet::clusters::{Target, runtime};
 use crate::fleet::judge::{self, errors_first};
-use crate::fleet::observe::{self, Found, Where, unasked};
+use crate::fleet::observe::{self, Found, unasked};
 use crate::fleet::{folders, pending};
+use crate::hints::{self, Problem, Step, Where, readyz};
 use crate::io::Io;
 use crate::text::{json as pretty, word};
 
@@ -128,7 +129,7 @@ fn problems(
         live.push(judge::cluster(target, &found.seen, &found.served, None));
     }
     let mut problems = judge::problems(&sets, &judges, at);
-    problems.extend(check_live(&live, at));
+    problems.extend(judge::live(&live, at));
     for problem in &mut problems {
         match problem.code {
             // Clusters that differ are what is asked about.
@@ -149,7 +150,7 @@ fn problems(
 fn misplaced((name, failure): &(String, Failure)) -> Problem {
     let clusters = vec![name.clone()];
     let mut problem = Problem::new(failure.code(), Severity::Error, clusters, failure.sentence());
-    problem.next = "kubectl config get-contexts".to_owned();
+    problem.step = Some(Step::ListContexts);
     problem
 }
 
@@ -165,7 +166,7 @@ fn of_facts(cluster: &Cluster<'_>, before_install: bool) -> Vec<Problem> {
             problem.severity = Severity::Warning;
         }
         if *is_later {
-            problem.next = "meshctl push <ca> --context <cluster>=<context>".to_owned();
+            problem.step = Some(Step::Push { before_install: false });
         }
         problems.push(problem);
     }
@@ -174,7 +175,7 @@ fn of_facts(cluster: &Cluster<'_>, before_install: bool) -> Vec<Problem> {
             format!("the kept secret has {}, which no rollback uses", kept.unused_keys.join(", "));
         let mut problem = pending::error(target, "ctl/kept-key", message);
         problem.severity = Severity::Warning;
-        problem.next = "meshctl forget --context <cluster>=<context>".to_owned();
+        problem.step = Some(Step::Forget);
         problems.push(problem);
     }
     problems
@@ -222,20 +223,20 @@ impl Report<'_> {
 
     /// The next command for a problem. For problems inside a secret it is `meshctl check`, which shows the evidence.
     fn next(&self, problem: &Problem) -> String {
-        let in_secret =
-            problem.code.starts_with("istiod/") && !Problem::LIVE_CODES.contains(&problem.code);
-        if problem.code == "ctl/folder-differs" && problem.next.is_empty() {
+        let in_secret = problem.code.starts_with("istiod/")
+            && !SecretProblem::LIVE_CODES.contains(&problem.code);
+        if problem.code == "ctl/folder-differs" && problem.step.is_none() {
             // It says what a push of the folder would do.
             return check_command(self.dir, self.clusters.iter());
         }
-        if in_secret || problem.next.is_empty() {
+        if in_secret || problem.step.is_none() {
             let concerned =
                 |cluster: &&Cluster<'_>| problem.clusters.contains(&cluster.target.name);
             return check_command(None, self.clusters.iter().filter(concerned));
         }
         let named = |name: &String| self.clusters.iter().find(|c| c.target.name == *name);
         let Some(cluster) = problem.clusters.iter().find_map(named) else {
-            return problem.next.clone();
+            return problem.somewhere().next(problem);
         };
         let folder: Option<PathBuf> = self.dir.map(|dir| dir.join(&cluster.target.name));
         Where {
@@ -262,7 +263,7 @@ fn rank(problem: &Problem) -> u8 {
     match problem.code {
         "ctl/wrong-cluster" | "apply/no-istiod" | "apply/no-replicas" | "apply/stuck" => 0,
         // A push that continues also restarts what is not live.
-        "apply/unfinished" if problem.next.starts_with("meshctl push") => 1,
+        "apply/unfinished" if matches!(problem.step, Some(Step::Push { .. })) => 1,
         "istiod/not-live" | "istiod/first-install" => 2,
         "ctl/folder-differs" => 3,
         _ => 4,
@@ -281,7 +282,7 @@ fn ask_again(cluster: &Cluster<'_>) -> Option<String> {
         Err(failure) if failure.code() == "apply/forbidden" => {
             Some(format!("kubectl --context {context} auth can-i --list"))
         }
-        Err(_) => Some(observe::readyz(cluster.target)),
+        Err(_) => Some(readyz(&cluster.target.context)),
     }
 }
 
@@ -292,7 +293,7 @@ fn check_command<'a, 't: 'a>(
 ) -> String {
     let dir = dir.map(|dir| format!("{} ", word(dir))).unwrap_or_default();
     let names: Vec<String> =
-        clusters.map(|c| observe::named(&c.target.name, &c.target.context)).collect();
+        clusters.map(|c| hints::named(&c.target.name, &c.target.context)).collect();
     format!("meshctl check {dir}--context {}", names.join(","))
 }
 

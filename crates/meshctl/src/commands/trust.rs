@@ -5,7 +5,8 @@ use std::path::Path;
 
 use meshconfig::Mesh;
 use meshconfig::mesh::MeshCluster;
-use meshpki::federation::{Acceptance, Member, Way, acceptances, anchors};
+use meshpki::cacerts::Layout;
+use meshpki::federation::{Member, PeerTrust, TrustSettings, anchors, trust_settings};
 use meshpki::{Cert, Time, cacerts};
 use serde_json::{Value, json};
 
@@ -16,10 +17,6 @@ use crate::files;
 use crate::io::Io;
 use crate::spec;
 use crate::text::{safe, word};
-
-/// The certificates of a cluster's folder: its CA, the chain above it, the roots; in each form the secret may have.
-const FILES: [[&str; 3]; 2] =
-    [["ca-cert.pem", "cert-chain.pem", "root-cert.pem"], ["tls.crt", "tls.crt", "ca.crt"]];
 
 /// Runs the command.
 pub(super) fn render(args: &Render, io: &mut Io<'_>) -> Result<Exit, Failure> {
@@ -44,13 +41,13 @@ fn settings<'m>(
     dir: &Path,
     at: Time,
     io: &mut Io<'_>,
-) -> Result<Vec<(&'m MeshCluster, Acceptance)>, Failure> {
+) -> Result<Vec<(&'m MeshCluster, TrustSettings)>, Failure> {
     let domains: BTreeSet<_> =
         mesh.clusters().iter().map(|cluster| &cluster.trust_domain).collect();
     let mut roots: BTreeMap<&str, Roots> = BTreeMap::new();
     // One trust domain: no settings are needed, and no folder is read.
     for cluster in mesh.clusters().iter().filter(|_| domains.len() > 1) {
-        roots.insert(&cluster.name, roots_of(dir, &cluster.name, at)?);
+        roots.insert(&cluster.name, roots_of(dir, cluster, at)?);
     }
     let members: Vec<Member<'_>> = mesh
         .clusters()
@@ -63,7 +60,7 @@ fn settings<'m>(
         })
         .collect();
     warn_of_strangers(&roots, io);
-    Ok(mesh.clusters().iter().zip(acceptances(&members)).collect())
+    Ok(mesh.clusters().iter().zip(trust_settings(&members)).collect())
 }
 
 /// The roots of a cluster's folder.
@@ -92,9 +89,12 @@ fn warn_of_strangers(roots: &BTreeMap<&str, Roots>, io: &mut Io<'_>) {
 }
 
 /// The roots of a cluster's folder; an error where none vouches for its CA.
-fn roots_of(dir: &Path, name: &str, at: Time) -> Result<Roots, Failure> {
+fn roots_of(dir: &Path, cluster: &MeshCluster, at: Time) -> Result<Roots, Failure> {
+    let name = &cluster.name;
     let folder = dir.join(name);
-    let Some([ca, chain, roots]) = FILES.iter().find(|files| folder.join(files[0]).exists()) else {
+    let layout = Layout::of(cluster.version, |file| folder.join(file).exists());
+    let ca_file = folder.join(layout.ca_file());
+    if !ca_file.exists() {
         return Err(Failure::new(
             "ctl/no-cluster",
             format!("{} has no folder `{name}` with a CA", word(dir)),
@@ -103,15 +103,17 @@ fn roots_of(dir: &Path, name: &str, at: Time) -> Result<Roots, Failure> {
             "`meshctl ca init {} -f SPEC` creates one for each cluster of the spec",
             word(dir)
         )));
-    };
-    let chain = certs(&folder.join(chain))?;
-    let ca_file = folder.join(ca);
+    }
+    let mut chain = Vec::new();
+    for file in layout.chain_files() {
+        chain.extend(certs(&folder.join(file))?);
+    }
     let Some(ca) = certs(&ca_file)?.into_iter().next() else {
         return Err(Failure::new("pki/no-certificate", "no certificate").in_file(&ca_file));
     };
-    let roots_file = folder.join(roots);
+    let roots_file = folder.join(layout.roots_file());
     let trusted = certs(&roots_file)?;
-    let flawed = trusted.iter().find_map(|root| Some((root, root.key().flaw()?)));
+    let flawed = trusted.iter().find_map(|root| Some((root, root.public_key().flaw()?)));
     if let Some((root, flaw)) = flawed {
         let what = format!("the key of `{}`", root.subject().label());
         return Err(Failure::from(meshpki::Error::ForgeableKey { what, flaw }).in_file(&roots_file));
@@ -133,11 +135,11 @@ fn certs(path: &Path) -> Result<Vec<Cert>, Failure> {
 }
 
 /// The values of one cluster, with a word on each trust domain.
-fn text(cluster: &MeshCluster, settings: &Acceptance) -> String {
+fn text(cluster: &MeshCluster, settings: &TrustSettings) -> String {
     let context = word(Path::new(&cluster.context));
     let namespace = word(Path::new(&cluster.istio_namespace));
     let mut text = format!("# cluster {}, Istio {}\n", cluster.name, cluster.version);
-    if settings.way == Way::Nothing {
+    if settings.peer_trust == PeerTrust::SameDomain {
         return text + "# all clusters share this trust domain: no settings needed\n{}\n";
     }
     text += &format!(
@@ -150,23 +152,23 @@ fn text(cluster: &MeshCluster, settings: &Acceptance) -> String {
         text += &safe(&format!("# accepts {domain}, whose last root ends {until}"));
         text.push('\n');
     }
-    text + &meshconfig::resource::yaml(&values(cluster, &settings.way))
+    text + &meshconfig::resource::yaml(&values(cluster, &settings.peer_trust))
 }
 
-fn values(cluster: &MeshCluster, way: &Way) -> Value {
+fn values(cluster: &MeshCluster, way: &PeerTrust) -> Value {
     let domain = cluster.trust_domain.as_str();
     match way {
-        Way::Nothing => json!({}),
-        Way::NoValidation => json!({
+        PeerTrust::SameDomain => json!({}),
+        PeerTrust::SkipValidation => json!({
             "meshConfig": {"trustDomain": domain},
             "pilot": {"env": {"PILOT_SKIP_VALIDATE_TRUST_DOMAIN": "true"}},
         }),
-        Way::Aliases(aliases) => {
+        PeerTrust::Aliases(aliases) => {
             let aliases: Vec<&str> = aliases.iter().map(|alias| alias.as_str()).collect();
             json!({"meshConfig": {"trustDomain": domain, "trustDomainAliases": aliases}})
         }
-        Way::Authorities(authorities) => {
-            let one = |authority: &meshpki::federation::Authority| {
+        PeerTrust::CaCertificates(authorities) => {
+            let one = |authority: &meshpki::federation::TrustAnchorEntry| {
                 let domains: Vec<&str> =
                     authority.trust_domains.iter().map(|domain| domain.as_str()).collect();
                 json!({"pem": authority.root.to_pem(), "trustDomains": domains})

@@ -307,9 +307,7 @@ fn is_whole_set(folder: &Path) -> bool {
         }
         meshpki::cacerts::certs(name, &text).is_ok()
     };
-    [Layout::Istio, Layout::Tls]
-        .into_iter()
-        .any(|layout| layout.files().iter().all(|name| is_whole(layout, name)))
+    Layout::ALL.into_iter().any(|layout| layout.files().iter().all(|name| is_whole(layout, name)))
 }
 
 /// The set that an interrupted run was about to replace and that is not under its name: what is in the folder is

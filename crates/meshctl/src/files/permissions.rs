@@ -37,7 +37,7 @@ pub(crate) fn shared_keys(dir: &Path, root_key: &str) -> Vec<PathBuf> {
     let mut keys = vec![dir.join(root_key)];
     let clusters = folders(dir).unwrap_or_default();
     for folder in clusters.iter().map(|(_, path)| path.as_path()).chain([dir]) {
-        keys.extend([Layout::Istio, Layout::Tls].map(|layout| folder.join(layout.key_file())));
+        keys.extend(Layout::ALL.map(|layout| folder.join(layout.key_file())));
     }
     keys.retain(|key| is_shared(key));
     keys

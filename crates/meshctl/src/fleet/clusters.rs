@@ -10,10 +10,9 @@ use futures_util::future::join_all;
 use meshapply::kube::{
     Context, Istiod, Kube, Kubeconfig, MeshConfig, Options, Security, Surroundings,
 };
-use meshapply::proof::NamespaceRoots;
 use meshapply::state::Observed;
 use meshapply::{Cluster, Error};
-use meshpki::istiod::{InSpec, Version};
+use meshpki::istiod::{NamespaceRoots, SpecExpectation, Version};
 use tokio::runtime::Runtime;
 
 use crate::failure::Failure;
@@ -31,7 +30,7 @@ pub(crate) struct Named {
     /// Istio's namespace there.
     pub(crate) istio_namespace: String,
     /// What the spec says of it.
-    pub(crate) spec: Option<InSpec>,
+    pub(crate) spec: Option<SpecExpectation>,
 }
 
 /// A cluster that can be asked.
@@ -43,7 +42,7 @@ pub(crate) struct Target {
     /// Istio's namespace there.
     pub(crate) istio_namespace: String,
     /// What the spec says of it.
-    pub(crate) spec: Option<InSpec>,
+    pub(crate) spec: Option<SpecExpectation>,
     /// The cluster itself.
     pub(crate) kube: Kube,
 }
@@ -66,6 +65,13 @@ pub(crate) struct Seen {
     pub(crate) given: Vec<NamespaceRoots>,
 }
 
+impl Seen {
+    /// The release of istiod; without one, the newest release known.
+    pub(crate) fn release(&self) -> Version {
+        self.istiods.first().map_or(Version::NEWEST, |istiod| istiod.settings.version)
+    }
+}
+
 /// One thread is enough: the time goes to waiting for the network.
 pub(crate) fn runtime() -> Result<Runtime, Failure> {
     let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -81,7 +87,7 @@ impl Named {
             name: cluster.name.clone(),
             context: cluster.context.clone(),
             istio_namespace: cluster.istio_namespace.clone(),
-            spec: Some(InSpec {
+            spec: Some(SpecExpectation {
                 trust_domain: cluster.trust_domain.as_str().to_owned(),
                 version: cluster.version,
             }),

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use meshpki::istiod::Secret;
+use meshpki::cacerts::{Layout, Secret};
 
 use crate::failure::Failure;
 use crate::{files, text};
 
-/// Files of which one makes a folder a cluster's; a CA's own folder has root-cert.pem and root-key.pem only.
-const MARKS: [&str; 5] = ["ca-cert.pem", "ca-key.pem", "cert-chain.pem", "tls.crt", "tls.key"];
+/// Files of which one makes a folder a cluster's. A CA's own folder has its roots and none of these.
+fn marks() -> impl Iterator<Item = &'static str> {
+    let is_roots = |file: &&str| Layout::ALL.iter().any(|layout| layout.roots_file() == *file);
+    Layout::all_files().filter(move |file| !is_roots(file))
+}
 
 /// A cluster's folder.
 pub(crate) struct Folder {
@@ -40,7 +43,10 @@ pub(crate) fn collect(dir: &Path) -> Result<Vec<Folder>, Failure> {
             "ctl/no-cluster",
             format!("neither `{}` nor any folder in it has a cluster's files", dir.display()),
         )
-        .because(format!("a cluster's folder has at least one of {}", MARKS.join(", ")))
+        .because(format!(
+            "a cluster's folder has at least one of {}",
+            marks().collect::<Vec<_>>().join(", ")
+        ))
         .hint(format!("`meshctl ca init {} --cluster NAME` creates one", dir.display())));
     }
     Ok(folders)
@@ -48,7 +54,7 @@ pub(crate) fn collect(dir: &Path) -> Result<Vec<Folder>, Failure> {
 
 /// The folder, if it looks like a cluster's.
 fn read(name: String, path: &Path) -> Result<Option<Folder>, Failure> {
-    if !MARKS.iter().any(|mark| path.join(mark).exists()) {
+    if !marks().any(|mark| path.join(mark).exists()) {
         return Ok(None);
     }
     let mut secret = Secret::default();

@@ -1,14 +1,14 @@
 //! How istiod treats secrets and running clusters, by the settings of each.
 
 use meshapply::proof::PodProof;
-use meshapply::state::certs;
 use meshpki::Time;
 use meshpki::istiod::{
-    self, Cluster, Given, LiveCluster, LiveIstiod, Problem, Secret, Served, Settings, Start,
-    Version, check_live, starts,
+    self, ClusterSecret, LiveCluster, LiveIstiod, Secret, SecretProblem, ServedChain, Settings,
+    StartOutcome, Version, check_live, starts,
 };
 
 use super::clusters::{Seen, Target};
+use crate::hints::Problem;
 
 /// What [`istiod::check`] says of these secrets, each judged by the settings of its own istiods; what is between
 /// clusters is judged by each of them.
@@ -17,13 +17,13 @@ pub(crate) fn problems(
     settings: &[Vec<Settings>],
     at: Time,
 ) -> Vec<Problem> {
-    let all: Vec<Cluster<'_>> =
-        clusters.iter().map(|(name, secret)| Cluster { name, secret }).collect();
+    let all: Vec<ClusterSecret<'_>> =
+        clusters.iter().map(|(name, secret)| ClusterSecret { name, secret }).collect();
     let mut kinds: Vec<&Settings> = settings.iter().flatten().collect();
     kinds.dedup();
     let mut problems: Vec<Problem> = Vec::new();
     for kind in kinds {
-        let concerned = |problem: &Problem| {
+        let concerned = |problem: &SecretProblem| {
             problem.clusters.iter().any(|name| {
                 let place = clusters.iter().position(|(cluster, _)| cluster == name);
                 place.is_some_and(|i| settings[i].contains(kind))
@@ -34,12 +34,17 @@ pub(crate) fn problems(
                 p.code == problem.code && p.clusters == problem.clusters && p.file == problem.file
             };
             if !problems.iter().any(is_known) {
-                problems.push(problem);
+                problems.push(problem.into());
             }
         }
     }
     errors_first(&mut problems);
     problems
+}
+
+/// What [`check_live`] says of these clusters.
+pub(crate) fn live(clusters: &[LiveCluster<'_>], at: Time) -> Vec<Problem> {
+    check_live(clusters, at).into_iter().map(Problem::from).collect()
 }
 
 /// Errors before warnings, else in the order they were found.
@@ -54,19 +59,15 @@ pub(crate) fn cluster<'a>(
     served: &[PodProof],
     wanted: Option<&'a Secret>,
 ) -> LiveCluster<'a> {
-    let given = seen.given.iter().map(|given| Given {
-        namespace: given.namespace.clone(),
-        roots: given.text.as_ref().map(|text| certs(text.as_bytes())),
-    });
     let served =
-        served.iter().map(|pod| Served { pod: pod.pod.clone(), chain: pod.served.clone() });
+        served.iter().map(|pod| ServedChain { pod: pod.pod.clone(), chain: pod.served.clone() });
     LiveCluster {
         name: &target.name,
         secret: seen.observed.secret.as_ref().map(|live| &live.files),
         wanted,
         istiods: istiods(seen),
         served: served.collect(),
-        given: given.collect(),
+        given: seen.given.clone(),
         trust_domain: seen.mesh.trust_domain().to_owned(),
         aliases: seen.mesh.aliases.clone(),
         ca_domains: seen.mesh.ca_domains.clone(),
@@ -93,10 +94,14 @@ pub(crate) fn settings(seen: &Seen) -> Vec<Settings> {
 }
 
 /// What the least tolerant istiod does with a secret when it starts.
-pub(crate) fn start(secret: &Secret, settings: &[Settings], at: Time) -> Option<(Version, Start)> {
-    let badness = |start: &Start| match start {
-        Start::Plugged { .. } => 0,
-        Start::RefusesToStart { .. } => 2,
+pub(crate) fn start(
+    secret: &Secret,
+    settings: &[Settings],
+    at: Time,
+) -> Option<(Version, StartOutcome)> {
+    let badness = |start: &StartOutcome| match start {
+        StartOutcome::Plugged { .. } => 0,
+        StartOutcome::RefusesToStart { .. } => 2,
         _ => 1,
     };
     let all = settings.iter().map(|one| (one.version, starts(secret, one, at)));
@@ -115,7 +120,7 @@ pub(crate) fn before_push(
     let all = targets.iter().zip(seen).zip(wanted);
     let clusters: Vec<LiveCluster<'_>> =
         all.map(|((target, seen), wanted)| cluster(target, seen, &[], Some(*wanted))).collect();
-    let mut problems = check_live(&clusters, at);
+    let mut problems = live(&clusters, at);
     problems.retain(|p| !matches!(p.code, "istiod/not-live" | "istiod/roots-not-given"));
     problems
 }
@@ -124,7 +129,7 @@ pub(crate) fn before_push(
 pub(crate) fn other_than_spec(targets: &[Target], seen: &[Seen], at: Time) -> Vec<Problem> {
     let clusters: Vec<LiveCluster<'_>> =
         targets.iter().zip(seen).map(|(target, seen)| cluster(target, seen, &[], None)).collect();
-    let mut problems = check_live(&clusters, at);
+    let mut problems = live(&clusters, at);
     problems.retain(|problem| problem.code == "istiod/spec-differs");
     problems
 }

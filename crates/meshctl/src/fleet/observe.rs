@@ -1,21 +1,20 @@
 //! Running clusters, for the commands that only read.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use futures_util::future::join_all;
 use meshapply::Error;
 use meshapply::kube::OlderPod;
 use meshapply::proof::PodProof;
 use meshpki::Cert;
-use meshpki::istiod::{Problem, Secret};
+use meshpki::cacerts::Secret;
 
 use crate::failure::Failure;
 use crate::fleet::clusters::{Seen, Selection, Target, look_at, place as place_of, targets};
 use crate::fleet::place;
 use crate::fleet::place::Source;
+use crate::hints::readyz;
 use crate::io::Io;
-use crate::text::word;
 
 /// What was found in a cluster: its state, and what istiod serves.
 pub(crate) struct Found {
@@ -100,99 +99,14 @@ fn unreachable(target: &Target, error: &Error) -> Failure {
     let failure = Failure::from(error).within(place_of(target));
     match error {
         Error::Unreachable { .. } => {
-            failure.hint(format!("`{}` asks the same server", readyz(target)))
+            failure.hint(format!("`{}` asks the same server", readyz(&target.context)))
         }
         _ => failure,
     }
-}
-
-/// The command that asks an API server whether it is up.
-pub(crate) fn readyz(target: &Target) -> String {
-    format!("kubectl --context {} get --raw /readyz", word(Path::new(&target.context)))
-}
-
-/// A cluster as `--context` takes it.
-pub(crate) fn named(name: &str, context: &str) -> String {
-    let context = word(Path::new(context));
-    if name == context { context } else { format!("{}={context}", word(Path::new(name))) }
 }
 
 /// Whether one CA is the other or a later version of it: same issuer, same name, not issued earlier.
 pub(crate) fn is_later(one: &Cert, other: &Cert) -> bool {
     let since = |cert: &Cert| cert.not_before().time();
     one.issuer() == other.issuer() && one.subject() == other.subject() && since(one) >= since(other)
-}
-
-/// The cluster that a next command is about.
-pub(crate) struct Where<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) folder: Option<&'a Path>,
-    pub(crate) context: Option<&'a str>,
-    pub(crate) istio_namespace: &'a str,
-}
-
-impl Where<'_> {
-    /// The next command with this cluster filled in. A cluster without a folder gets one in `DIR`.
-    pub(crate) fn next(&self, problem: &Problem) -> String {
-        let made_up = Path::new("DIR").join(self.name);
-        let folder = self.folder.unwrap_or(&made_up);
-        let parent = match folder.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        let name = folder.file_name().map_or_else(|| Path::new(self.name), Path::new);
-        let context = self.context.unwrap_or("CONTEXT");
-        problem
-            .next
-            .replace("<cluster>=<context>", &named(self.name, context))
-            .replace("<folder>", &word(folder))
-            .replace("<ca>", &word(parent))
-            .replace("<cluster>", &word(name))
-            .replace("<context>", &word(Path::new(context)))
-            .replace("<istio-namespace>", &word(Path::new(self.istio_namespace)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use meshpki::Time;
-    use meshpki::istiod::{LiveCluster, LiveIstiod, Settings, Version, check_live};
-
-    use super::*;
-
-    #[test]
-    fn next_commands() {
-        let first_install = check_live(
-            &[LiveCluster {
-                name: "east",
-                secret: None,
-                wanted: None,
-                istiods: vec![LiveIstiod {
-                    revision: "default".to_owned(),
-                    settings: Settings::defaults(Version::NEWEST),
-                    skip_validation: false,
-                }],
-                served: Vec::new(),
-                given: Vec::new(),
-                trust_domain: "cluster.local".to_owned(),
-                aliases: Vec::new(),
-                ca_domains: Vec::new(),
-                spec: None,
-            }],
-            Time(1_795_244_400),
-        );
-        let check = |folder: Option<&str>, context: &str, expect: &str| {
-            let folder = folder.map(Path::new);
-            let place = Where {
-                name: "east",
-                folder,
-                context: Some(context),
-                istio_namespace: "istio-system",
-            };
-            assert_eq!(place.next(&first_install[0]), expect);
-        };
-        check(None, "east", "meshctl push DIR --context east --workloads");
-        check(Some("my ca/east"), "prod", "meshctl push 'my ca' --context east=prod --workloads");
-        check(Some("east"), "a b", "meshctl push . --context east='a b' --workloads");
-    }
 }

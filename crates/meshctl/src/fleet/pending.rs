@@ -6,18 +6,12 @@ use std::collections::BTreeMap;
 use meshapply::kube::OlderPod;
 use meshapply::next::{Stop, unusable};
 use meshapply::pending::Pending;
-use meshapply::proof::label;
-use meshapply::state::ca;
 use meshapply::workload::Id;
-use meshpki::istiod::{Problem, Severity};
+use meshpki::istiod::Severity;
 
 use super::observe::Found;
 use crate::fleet::clusters::Target;
-
-/// Installs what is missing, or continues an earlier push.
-const PUSH: &str = "meshctl push <ca> --context <cluster>=<context>";
-/// kubectl in the cluster.
-const KUBECTL: &str = "kubectl --context <context>";
+use crate::hints::{Problem, Step};
 
 /// Why nothing signs here: no istiod, none with pods, none that is ready, no namespace that is given roots.
 ///
@@ -31,7 +25,7 @@ pub(crate) fn absent(target: &Target, found: &Found, before_install: bool) -> Ve
         if let Stop::NoReplicas { id } = stop {
             problem.code = "apply/no-replicas";
             problem.fix = "scale it up".to_owned();
-            problem.next = format!("{} scale {id} --replicas 1", namespaced(&id));
+            problem.step = Some(Step::ScaleUp(id));
             return vec![problem];
         }
         if before_install {
@@ -42,7 +36,7 @@ pub(crate) fn absent(target: &Target, found: &Found, before_install: bool) -> Ve
         let mut problem = error(target, "apply/unproven", "no pod of istiod is ready");
         problem.effect = nothing_signs.to_owned();
         problem.fix = "find out why its pods do not become ready".to_owned();
-        problem.next = format!("{KUBECTL} -n <istio-namespace> get pods -l app=istiod");
+        problem.step = Some(Step::ListPods);
         vec![problem]
     } else if found.seen.given.is_empty() {
         let mut problem =
@@ -51,7 +45,7 @@ pub(crate) fn absent(target: &Target, found: &Found, before_install: bool) -> Ve
         problem.fix =
             "check which namespaces `discoverySelectors` in the mesh configuration select"
                 .to_owned();
-        problem.next = format!("{KUBECTL} -n <istio-namespace> get configmaps -o yaml");
+        problem.step = Some(Step::ShowConfigMaps);
         vec![problem]
     } else {
         Vec::new()
@@ -65,11 +59,13 @@ fn missing(target: &Target, found: &Found, mut problem: Problem) -> Vec<Problem>
     problem.evidence.push(format!("no deployment in {namespace} has the label app=istiod"));
     match &found.seen.observed.secret {
         Some(live) => {
-            let ca =
-                ca(&live.files).map_or_else(|| "no CA certificate".to_owned(), |ca| label(&ca));
+            let ca = live
+                .files
+                .ca(found.seen.release())
+                .map_or_else(|| "no CA certificate".to_owned(), |ca| ca.label());
             problem.evidence.push(format!("secret cacerts has {ca}"));
             problem.fix = "install Istio, or set its namespace with `--istio-namespace`".to_owned();
-            problem.next = format!("{KUBECTL} get deployments -A -l app=istiod");
+            problem.step = Some(Step::FindIstiod);
         }
         None => {
             problem.message += ", and no secret cacerts";
@@ -77,11 +73,11 @@ fn missing(target: &Target, found: &Found, mut problem: Problem) -> Vec<Problem>
                 problem.evidence.push(format!("no namespace {namespace}"));
                 problem.fix =
                     "create the namespace, or set Istio's with `--istio-namespace`".to_owned();
-                problem.next = format!("{KUBECTL} create namespace <istio-namespace>");
+                problem.step = Some(Step::CreateNamespace);
                 return vec![problem];
             }
             problem.fix = "write the secret, then install Istio; or set Istio's namespace with `--istio-namespace`".to_owned();
-            problem.next = format!("{PUSH} --before-install");
+            problem.step = Some(Step::Push { before_install: true });
         }
     }
     vec![problem]
@@ -111,17 +107,17 @@ fn open(target: &Target, pending: &Pending) -> Problem {
                 "it still presents and trusts the certificates from before the last push"
                     .to_owned();
             problem.fix = "push again: it continues where the interrupted push stopped".to_owned();
-            problem.next = PUSH.to_owned();
+            problem.step = Some(Step::Push { before_install: false });
         }
         Pending::Stuck { id, .. } => {
             problem.code = "apply/stuck";
             problem.fix = "find out why its pods do not start".to_owned();
-            problem.next = format!("{} describe {id}", namespaced(id));
+            problem.step = Some(Step::Describe(id.clone()));
         }
         _ => {
             let id = pending.id();
             problem.fix = "wait for it".to_owned();
-            problem.next = format!("{} rollout status {id}", namespaced(id));
+            problem.step = Some(Step::WaitFor(id.clone()));
         }
     }
     problem
@@ -144,13 +140,8 @@ fn has_older(target: &Target, id: &Id, pods: &[&OlderPod]) -> Problem {
     problem.evidence = pods.iter().map(line).collect();
     problem.effect = "they may still present and trust the old certificates".to_owned();
     problem.fix = "restart it".to_owned();
-    problem.next = format!("{} rollout restart {id}", namespaced(id));
+    problem.step = Some(Step::Restart(id.clone()));
     problem
-}
-
-fn namespaced(id: &Id) -> String {
-    let namespace = crate::text::word(std::path::Path::new(&id.namespace));
-    format!("{KUBECTL} -n {namespace}")
 }
 
 /// An error about one cluster, without a fix so far.

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use meshapply::kube::Identity;
-use meshapply::proof::label;
-use meshapply::state::{ca, chain, roots};
 use meshpki::Cert;
+use meshpki::cacerts::Secret;
 use meshpki::chain::issued;
-use meshpki::istiod::Secret;
+use meshpki::istiod::Version;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -125,12 +124,20 @@ fn stranger<'a>(
 /// The properties of a target that decide whose CA belongs there.
 struct Site<'a> {
     name: &'a str,
+    /// The release of its istiod, which decides what it reads from a secret.
+    release: Version,
     /// What it should get; `None`: there is no folder with its name.
     wanted: Option<&'a Secret>,
     /// What it holds.
     live: Option<&'a Secret>,
     /// The clusters its istiods say they are in.
     says: Vec<&'a str>,
+}
+
+impl Site<'_> {
+    fn ca(&self, secret: Option<&Secret>) -> Option<Cert> {
+        secret.and_then(|secret| secret.ca(self.release))
+    }
 }
 
 /// Why the CA for a target is not one for the cluster that its context reaches.
@@ -174,6 +181,7 @@ pub(crate) fn misplaced(aims: &[Aim<'_>], source: Source<'_>) -> Vec<(String, Fa
         .iter()
         .map(|(target, seen, wanted)| Site {
             name: &target.name,
+            release: seen.release(),
             wanted: *wanted,
             live: seen.observed.secret.as_ref().map(|live| &live.files),
             says: seen.istiods.iter().filter_map(|istiod| istiod.cluster_id.as_deref()).collect(),
@@ -212,8 +220,8 @@ fn is_same_ca(one: &Cert, other: &Cert) -> bool {
 
 fn judge(sites: &[Site<'_>], at: usize, source: Source<'_>) -> Option<Misplaced> {
     let site = sites.get(at)?;
-    let wanted = site.wanted.and_then(ca);
-    let live = site.live.and_then(ca);
+    let wanted = site.ca(site.wanted);
+    let live = site.ca(site.live);
     // A site that already has what it should get is left alone, whatever its name.
     if wanted.is_some() && wanted == live {
         return None;
@@ -244,13 +252,14 @@ fn judge(sites: &[Site<'_>], at: usize, source: Source<'_>) -> Option<Misplaced>
 
 /// Another target that has this CA, or is about to get it.
 fn elsewhere(sites: &[Site<'_>], at: usize, wanted: &Cert) -> Option<Misplaced> {
-    let has =
-        |secret: Option<&Secret>| secret.and_then(ca).is_some_and(|ca| is_same_ca(&ca, wanted));
+    let has = |site: &Site<'_>, secret: Option<&Secret>| {
+        site.ca(secret).is_some_and(|ca| is_same_ca(&ca, wanted))
+    };
     sites.iter().enumerate().filter(|(i, _)| *i != at).find_map(|(_, other)| {
-        if has(other.live) {
+        if has(other, other.live) {
             return Some(Misplaced::LiveElsewhere(other.name.to_owned()));
         }
-        has(other.wanted).then(|| Misplaced::Shared(other.name.to_owned()))
+        has(other, other.wanted).then(|| Misplaced::Shared(other.name.to_owned()))
     })
 }
 
@@ -261,8 +270,10 @@ fn folders<'a>(
     others: &'a BTreeMap<String, Secret>,
 ) -> Vec<(&'a str, Cert)> {
     let of_sites = sites.iter().enumerate().filter(|(i, _)| *i != at);
-    let of_sites = of_sites.filter_map(|(_, site)| Some((site.name, site.wanted.and_then(ca)?)));
-    let of_others = others.iter().filter_map(|(name, secret)| Some((name.as_str(), ca(secret)?)));
+    let of_sites = of_sites.filter_map(|(_, site)| Some((site.name, site.ca(site.wanted)?)));
+    let of_others = others
+        .iter()
+        .filter_map(|(name, secret)| Some((name.as_str(), secret.ca(Version::NEWEST)?)));
     of_sites.chain(of_others).collect()
 }
 
@@ -281,18 +292,20 @@ fn named(
     if live.subject() == wanted.subject() {
         return None;
     }
-    let root = |secret: Option<&Secret>, ca: &Cert| secret.and_then(|secret| root_of(secret, ca));
+    let root = |secret: Option<&Secret>, ca: &Cert| {
+        secret.and_then(|secret| root_of(secret, site.release, ca))
+    };
     let (old, new) = (root(site.live, live), root(site.wanted, wanted));
     let same_root = old.zip(new).is_some_and(|(old, new)| is_same_ca(&old, &new));
     (same_root || other.is_some())
-        .then(|| Misplaced::Named { live: label(live), wanted: label(wanted) })
+        .then(|| Misplaced::Named { live: live.label(), wanted: wanted.label() })
 }
 
 /// The root of a secret that its CA leads to.
-fn root_of(secret: &Secret, ca: &Cert) -> Option<Cert> {
+fn root_of(secret: &Secret, release: Version, ca: &Cert) -> Option<Cert> {
     /// Longer than any chain istiod gives out.
     const MOST: usize = 10;
-    let (roots, between) = (roots(secret), chain(secret));
+    let (roots, between) = (secret.roots(release), secret.chain(release));
     let mut last = ca.clone();
     for _ in 0..MOST {
         if let Some(root) = roots.iter().find(|root| issued(root, &last)) {

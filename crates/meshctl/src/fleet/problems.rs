@@ -1,7 +1,9 @@
 //! Problems and revisions of istiod as JSON, the same in every document.
 
-use meshpki::istiod::{LiveIstiod, Problem};
+use meshpki::istiod::LiveIstiod;
 use serde_json::{Value, json};
+
+use crate::hints::Problem;
 
 /// A revision of istiod; as in `docs/schemas/status.json`.
 pub(crate) fn istiod(istiod: &LiveIstiod) -> Value {

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use meshpki::istiod::{Problem, Secret, Severity};
+use meshpki::istiod::{Secret, Severity};
 
 use super::{Options, plan, run};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fleet::clusters::{Seen, Target, look, place as place_of};
 use crate::fleet::place::{self, Twins};
+use crate::hints::Problem;
 use crate::text;
 
 /// Reads every cluster; no two may be the same one.
@@ -75,7 +76,7 @@ pub(super) fn of_another_domain(target: &Target, ca: &meshpki::Cert) -> Option<F
     Some(
         Failure::new("ctl/wrong-cluster", message)
             .within(place_of(target))
-            .because(format!("{} says {}", meshapply::proof::label(ca), domains.join(", ")))
+            .because(format!("{} says {}", ca.label(), domains.join(", ")))
             .because(format!("the spec says {wanted}"))
             .hint("nothing was written; move the folder away and create it again with `meshctl ca init -f`, or proceed with `--force ctl/wrong-cluster`")
             .exit(Exit::No),

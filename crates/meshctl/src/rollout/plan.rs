@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use meshapply::next::{Stop, cleans, refusal, unusable};
-use meshapply::proof::label;
-use meshapply::state::{Desired, Who, ca, ids, is_key, restart_for, roots, same};
+use meshapply::state::{Desired, RestartTarget, restart_for};
 use meshapply::workload::Id;
-use meshpki::istiod::{Now, Secret, Settings, changes, starts};
+use meshpki::cacerts::Secret;
+use meshpki::cert::fingerprints;
+use meshpki::istiod::{Reload, Settings, Version, changes, starts};
 use meshpki::{Cert, Time};
 
 use super::{Options, Restart};
@@ -16,6 +17,8 @@ use crate::fleet::clusters::Seen;
 pub(super) struct Plan {
     /// What the cluster should have.
     pub(super) desired: Desired,
+    /// The release of istiod there.
+    pub(super) release: Version,
     /// Whether the secret differs.
     pub(super) changes: bool,
     /// Whether kubectl's copy of the files is removed, although the secret itself is unchanged.
@@ -41,7 +44,7 @@ impl Plan {
         let left_out = left_out.map(str::to_owned).collect();
         let observed = &seen.observed;
         let old = observed.secret.as_ref();
-        let changes = old.is_none_or(|live| !same(&live.files, &secret));
+        let changes = old.is_none_or(|live| live.files != secret);
         let desired = Desired {
             restart: who_restarts(&secret, seen, options, at),
             secret,
@@ -53,11 +56,11 @@ impl Plan {
             before_install: options.before_install,
         };
         Self {
-            diff: diff(old.map(|live| &live.files), &desired.secret),
+            diff: diff(old.map(|live| &live.files), &desired.secret, seen.release()),
             left_out,
             effects: effects(&desired, seen, changes, at),
             restarts: observed.restarts(&desired),
-            lacks_gateways: desired.restart.contains(&Who::Gateways)
+            lacks_gateways: desired.restart.contains(&RestartTarget::Gateways)
                 && observed.gateways.is_empty(),
             refusal: if changes {
                 refusal(&desired, observed)
@@ -65,6 +68,7 @@ impl Plan {
                 unusable(observed).filter(|stop| !is_to_come(stop, options))
             },
             cleans: !changes && old.is_some_and(cleans),
+            release: seen.release(),
             changes,
             desired,
         }
@@ -81,14 +85,19 @@ pub(super) fn is_to_come(stop: &Stop, options: &Options) -> bool {
     *stop == Stop::NoIstiod && options.before_install
 }
 
-fn who_restarts(secret: &Secret, seen: &Seen, options: &Options, at: Time) -> BTreeSet<Who> {
+fn who_restarts(
+    secret: &Secret,
+    seen: &Seen,
+    options: &Options,
+    at: Time,
+) -> BTreeSet<RestartTarget> {
     let observed = &seen.observed;
     let nobody_runs = observed.istiod.is_empty() && observed.gateways.is_empty();
     match options.restart {
         // Otherwise the next push would restart workloads that never used another secret.
         Restart::Auto if options.before_install && nobody_runs => BTreeSet::new(),
         Restart::Never => BTreeSet::new(),
-        Restart::Always => [Who::Gateways, Who::Istiod].into(),
+        Restart::Always => [RestartTarget::Gateways, RestartTarget::Istiod].into(),
         Restart::Auto => {
             let settings: Vec<Settings> = seen.istiods.iter().map(|i| i.settings.clone()).collect();
             let old = seen.observed.secret.as_ref().map(|live| &live.files);
@@ -111,11 +120,11 @@ fn effects(desired: &Desired, seen: &Seen, is_change: bool, at: Time) -> Vec<Str
             continue;
         }
         let change = changes(old, &desired.secret, &istiod.settings, at);
-        let now = match &change.now {
-            Now::Unchanged => "sees no change".to_owned(),
-            Now::HotReload { .. } => "loads it without a restart".to_owned(),
-            Now::NeedsRestart { why } => format!("loads it at its next start: {why}"),
-            Now::KeepsOld { log } => format!("keeps the old CA until its next start: {log}"),
+        let now = match &change.reload {
+            Reload::Unchanged => "sees no change".to_owned(),
+            Reload::HotReload { .. } => "loads it without a restart".to_owned(),
+            Reload::NeedsRestart { why } => format!("loads it at its next start: {why}"),
+            Reload::KeepsOld { log } => format!("keeps the old CA until its next start: {log}"),
             _ => "has an unknown effect".to_owned(),
         };
         effects.push(format!("{name} {now}; then it {}", change.next_start));
@@ -124,16 +133,17 @@ fn effects(desired: &Desired, seen: &Seen, is_change: bool, at: Time) -> Vec<Str
 }
 
 /// The secret's change, in lines that begin with `-` and `+`.
-fn diff(old: Option<&Secret>, new: &Secret) -> Vec<String> {
+fn diff(old: Option<&Secret>, new: &Secret, release: Version) -> Vec<String> {
     let mut lines = Vec::new();
-    let old_ca = old.and_then(ca);
-    let new_ca = ca(new);
+    let old_ca = old.and_then(|old| old.ca(release));
+    let new_ca = new.ca(release);
     if old_ca != new_ca {
         lines.extend(old_ca.iter().map(|cert| format!("- CA   {}", described(cert))));
         lines.extend(new_ca.iter().map(|cert| format!("+ CA   {}", described(cert))));
     }
-    let (old_roots, new_roots) = (old.map(roots).unwrap_or_default(), roots(new));
-    let (old_ids, new_ids) = (ids(&old_roots), ids(&new_roots));
+    let (old_roots, new_roots) =
+        (old.map(|old| old.roots(release)).unwrap_or_default(), new.roots(release));
+    let (old_ids, new_ids) = (fingerprints(&old_roots), fingerprints(&new_roots));
     let gone = old_roots.iter().filter(|cert| !new_ids.contains(&cert.fingerprint()));
     lines.extend(gone.map(|cert| format!("- root {}", described(cert))));
     let come = new_roots.iter().filter(|cert| !old_ids.contains(&cert.fingerprint()));
@@ -149,7 +159,7 @@ fn diff(old: Option<&Secret>, new: &Secret) -> Vec<String> {
             _ => continue,
         };
         // Of a key only the fact that it differs is shown.
-        let what = if is_key(name) { " (a private key; not shown)" } else { "" };
+        let what = if Secret::is_key(name) { " (a private key; not shown)" } else { "" };
         lines.push(format!("{how} file {name}{what}"));
     }
     lines
@@ -157,5 +167,5 @@ fn diff(old: Option<&Secret>, new: &Secret) -> Vec<String> {
 
 fn described(cert: &Cert) -> String {
     let until = cert.not_after().time().map_or_else(|| "?".to_owned(), Time::date);
-    format!("{}, until {until}", label(cert))
+    format!("{}, until {until}", cert.label())
 }

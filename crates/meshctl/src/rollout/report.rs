@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use meshapply::converge::Event;
 use meshapply::kube::Security;
 use meshapply::next::Action;
-use meshpki::istiod::Problem;
 use serde_json::{Value, json};
 
 use super::Options;
 use super::plan::Plan;
 use crate::failure::Failure;
 use crate::fleet::clusters::{Seen, Target, place, tls};
+use crate::hints::Problem;
 use crate::io::Io;
 use crate::text;
 use crate::text::safe;

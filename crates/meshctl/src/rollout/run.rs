@@ -7,7 +7,6 @@ use std::time::Duration;
 use meshapply::names::{CACERTS, PREVIOUS};
 use meshapply::next::Stop;
 use meshapply::proof::{Proof, verify_chain, why_not};
-use meshapply::state::roots;
 use meshapply::waves::{Outcome, in_waves, waves};
 use meshapply::workload::Id;
 use meshapply::{Error, Patience, Receipt, converge};
@@ -209,7 +208,7 @@ fn is_creation(message: &str) -> bool {
 }
 
 fn named(target: &Target) -> String {
-    crate::fleet::observe::named(&target.name, &target.context)
+    crate::hints::named(&target.name, &target.context)
 }
 
 /// Every pair of clusters of which one does not trust what the other signs, tested with the canary certificates.
@@ -231,7 +230,7 @@ fn distrust(targets: &[Target], plans: &[Plan], outcomes: &Outcomes) -> Vec<Stri
 
 fn why_distrusted(proof: &Proof, truster: &Plan) -> Option<String> {
     let canaries = proof.pods.iter().filter_map(|pod| pod.canary.as_ref()?.as_ref().ok());
-    let trusted = roots(&truster.desired.secret);
+    let trusted = truster.desired.secret.roots(truster.release);
     let verdicts = canaries.filter_map(|canary| verify_chain(&canary.chain, &trusted, proof.at));
     verdicts.filter(|verdict| !verdict.is_ok()).map(|verdict| why_not(&verdict)).next()
 }

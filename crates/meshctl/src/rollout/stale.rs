@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use meshapply::state::ca;
 use meshpki::istiod::Secret;
 use meshpki::{Cert, Time};
 
@@ -27,8 +26,8 @@ pub(crate) fn refuse_older(
         return Ok(());
     }
     for ((target, seen), secret) in targets.iter().zip(seen).zip(secrets) {
-        let live = seen.observed.secret.as_ref().and_then(|live| ca(&live.files));
-        if let Some(ours) = ca(secret) {
+        let live = seen.observed.secret.as_ref().and_then(|live| live.files.ca(seen.release()));
+        if let Some(ours) = secret.ca(seen.release()) {
             refuse_stale(target, &dir.join(&target.name), &ours, live.as_ref())?;
         }
     }
@@ -49,7 +48,7 @@ pub(crate) fn refuse_stale(
     if !is_same || since(live) <= since(ours) {
         return Ok(());
     }
-    let said = |cert: &Cert| format!("{}, from {}", meshapply::proof::label(cert), since(cert));
+    let said = |cert: &Cert| format!("{}, from {}", cert.label(), since(cert));
     Err(Failure::new("ctl/stale-folder", format!("{} is older than what the cluster has", text::word(folder)))
         .within(place_of(target))
         .because(format!("the folder has {}", said(ours)))

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use meshpki::cacerts::Layout;
 use meshpki::name::Attribute;
 use meshpki::profile::Role;
 use meshpki::{
@@ -14,7 +15,7 @@ use crate::args::Init;
 use crate::authority::folder::check_issuers;
 use crate::authority::issuer::{self, Authority, ROOT_CERT, ROOT_KEY};
 use crate::authority::keys::{generate, warn_unproven};
-use crate::authority::summary::{Cluster, RootKey, State, Summary, read_set};
+use crate::authority::summary::{Cluster, RootKey, State, Summary, layout_of, read_set};
 use crate::authority::{
     cfssl, check_case, check_cluster_name, intermediate, neighbours, open_workspace, passphrase,
     warn_exposed,
@@ -282,7 +283,7 @@ fn existing_cluster(dir: &Path, name: &str, now: Time) -> Result<Option<Cluster>
     }
     let set = read_set(&folder, now).map_err(|failure| {
         let csr = folder.join("ca.csr");
-        if csr.exists() && !folder.join("ca-cert.pem").exists() {
+        if csr.exists() && !folder.join(Layout::Istio.ca_file()).exists() {
             return Failure::new(
                 "ctl/cluster-incomplete",
                 format!("`{name}` has a CSR that has not been signed yet"),
@@ -295,14 +296,14 @@ fn existing_cluster(dir: &Path, name: &str, now: Time) -> Result<Option<Cluster>
                 text::word(&folder)
             ));
         }
-        if failure.code() == "pki/untrusted" && !folder.join("tls.crt").exists() {
+        if failure.code() == "pki/untrusted" && layout_of(&folder) == Layout::Istio {
             let file = |name| text::word(&folder.join(name));
             return failure.hint(format!(
                 "`meshctl ca verify --explain -CAfile {} -untrusted {} {}` shows the details; \
                  `meshctl ca renew {} --cluster {name}` replaces what has expired",
-                file("root-cert.pem"),
-                file("cert-chain.pem"),
-                file("ca-cert.pem"),
+                file(Layout::Istio.roots_file()),
+                file(Layout::Istio.chain_files()[0]),
+                file(Layout::Istio.ca_file()),
                 text::word(dir)
             ));
         }

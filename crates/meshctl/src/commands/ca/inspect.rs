@@ -47,7 +47,7 @@ impl Object {
     /// The public key of what can have a private one.
     fn certified_key(&self) -> Option<PublicKey> {
         match self {
-            Self::Certificate(cert) => Some(cert.public_key()),
+            Self::Certificate(cert) => Some(cert.public_key().clone()),
             Self::Request(csr) => Some(csr.public_key().clone()),
             _ => None,
         }

@@ -6,7 +6,6 @@ mod request;
 use std::path::Path;
 
 use meshpki::cert::GeneralName;
-use meshpki::issue::csr_key;
 use meshpki::profile::Role;
 use meshpki::{Cert, Csr, KeyType, Profile, Serial, SoftKey, Time, TrustDomain, cacerts, issue};
 
@@ -41,7 +40,7 @@ pub(crate) fn run(args: &Sign, io: &mut Io<'_>) -> Result<Exit, Failure> {
     if let Some(file) = &args.also_trust {
         authority.also_trust(file, io)?;
     }
-    let key = csr_key(&csr).map_err(|error| Failure::from(error).in_file(&args.csr))?;
+    let key = csr.verified_key().map_err(|error| Failure::from(error).in_file(&args.csr))?;
     if let Some(kind) = KeyType::of(key.algorithm()) {
         warn_unproven(kind, &format!("`{}`", csr.subject().label()), io);
     }
@@ -93,7 +92,7 @@ fn cfssl_sign(
     let order = cfssl::take(profile.order(csr, &authority.cert, now), path, io)?;
     let stamp = order.stamp(Serial::from_random(random()));
     check_begin(stamp.not_before, &format!("`{}`", order.profile.subject.label()))?;
-    Ok(issue(&order.profile, csr_key(csr)?, authority.issuer(), stamp)?)
+    Ok(issue(&order.profile, csr.verified_key()?, authority.issuer(), stamp)?)
 }
 
 fn profile(args: &Sign, csr: &Csr, io: &mut Io<'_>) -> Result<Profile, Failure> {
@@ -231,7 +230,7 @@ fn check_key(out: &Path, cert: &Cert) -> Result<(), Failure> {
     let key =
         SoftKey::from_pem(&bytes, None).map_err(|error| Failure::from(error).in_file(&path))?;
     let public = meshpki::Signer::public_key(&key);
-    if *public == cert.public_key() {
+    if public == cert.public_key() {
         return Ok(());
     }
     let error = meshpki::Error::KeyMismatch {

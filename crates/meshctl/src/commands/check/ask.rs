@@ -1,7 +1,7 @@
 //! `meshctl check --context`: the secrets clusters have or are about to have, and the clusters around them.
 
 use meshpki::Time;
-use meshpki::istiod::{LiveCluster, Problem, Secret, Settings, check_live};
+use meshpki::istiod::{LiveCluster, Secret, Settings};
 
 use super::{Judged, Live, Report, settings, tell};
 use crate::args::Check;
@@ -12,6 +12,7 @@ use crate::fleet::folders::Folder;
 use crate::fleet::judge::{self, errors_first};
 use crate::fleet::observe::{self, Found, unasked};
 use crate::fleet::pending;
+use crate::hints::Problem;
 use crate::io::Io;
 
 /// A cluster that answered, and the folder that is about to be written to it.
@@ -101,7 +102,7 @@ fn all_problems(
             judge::cluster(one.target, &one.found.seen, &one.found.served, wanted)
         })
         .collect();
-    found.extend(check_live(&live, at));
+    found.extend(judge::live(&live, at));
     errors_first(&mut found);
     found
 }

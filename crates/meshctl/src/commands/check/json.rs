@@ -1,6 +1,6 @@
 //! The report as JSON; `docs/schemas/check.json` says what the keys are.
 
-use meshpki::istiod::Start;
+use meshpki::istiod::StartOutcome;
 use serde_json::{Value, json};
 
 use super::{Judged, Report, State};
@@ -22,9 +22,9 @@ pub(super) fn write(report: &Report) -> Value {
 
 fn cluster(report: &Report, cluster: &Judged) -> Value {
     let (kind, subject, log) = match &cluster.start.1 {
-        Start::Plugged { ca } => ("plugged", Some(ca.subject().to_string()), None),
-        Start::RefusesToStart { log, .. } => ("refusesToStart", None, Some(log)),
-        Start::SelfSigned { log, .. } => ("selfSigned", None, Some(log)),
+        StartOutcome::Plugged { ca } => ("plugged", Some(ca.subject().to_string()), None),
+        StartOutcome::RefusesToStart { log, .. } => ("refusesToStart", None, Some(log)),
+        StartOutcome::SelfSigned { log, .. } => ("selfSigned", None, Some(log)),
         _ => ("unknown", None, None),
     };
     json!({

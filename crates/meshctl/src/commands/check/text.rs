@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use meshpki::istiod::{Problem, Severity};
+use meshpki::istiod::Severity;
 
 use super::{Judged, Report, State};
+use crate::hints::Problem;
 use crate::text::safe;
 
 /// The lines: each cluster, what is between them, the problems, the sum.

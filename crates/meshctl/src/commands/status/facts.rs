@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use meshapply::proof::PodProof;
-use meshapply::state::{self, Live, ca, certs, ids, is_key, same};
-use meshpki::istiod::{LiveIstiod, Secret, Start};
+use meshapply::state::Live;
+use meshpki::cacerts::Secret;
+use meshpki::cert::fingerprints;
+use meshpki::istiod::{LiveIstiod, StartOutcome, Version};
 use meshpki::{Cert, Time, chain};
 
 use crate::files;
@@ -95,19 +97,22 @@ impl Facts {
         at: Time,
     ) -> Self {
         let seen = &found.seen;
-        let secret = seen.observed.secret.as_ref();
+        let (secret, release) = (seen.observed.secret.as_ref(), seen.release());
         let is_plugged = secret.is_some_and(|live| is_plugged(live, found, at));
-        let given = seen.given.iter().map(|given| {
-            (given.namespace.clone(), given.text.as_ref().map(|text| certs(text.as_bytes())))
-        });
+        let given = seen.given.iter().map(|given| (given.namespace.clone(), given.roots.clone()));
         let given: Vec<(String, Option<Vec<Cert>>)> = given.collect();
         let first_given = given.iter().find_map(|(_, roots)| roots.clone()).unwrap_or_default();
         let (ca, chain, roots) = match secret.filter(|_| is_plugged) {
-            Some(live) => (ca(&live.files), above(&live.files), state::roots(&live.files)),
+            Some(live) => {
+                let files = &live.files;
+                (files.ca(release), files.chain(release), files.roots(release))
+            }
             None => (issuer(&found.served, &first_given), Vec::new(), first_given),
         };
         let given = given.into_iter().map(|(namespace, given)| Given {
-            is_right: given.as_ref().is_some_and(|given| ids(given) == ids(&roots)),
+            is_right: given
+                .as_ref()
+                .is_some_and(|given| fingerprints(given) == fingerprints(&roots)),
             namespace,
             roots: given,
         });
@@ -116,11 +121,16 @@ impl Facts {
             istiods: judge::istiods(seen),
             is_plugged,
             has_secret: secret.is_some(),
-            folder: folder.map(|(dir, files, _)| Folder::new(dir, target, files, secret)),
+            folder: folder.map(|(dir, files, _)| Folder::new(dir, target, files, secret, release)),
             served: found.served.iter().map(|pod| Served::new(pod, ca.as_ref())).collect(),
             given: given.collect(),
             pending: pending(found),
-            kept: seen.observed.previous.as_ref().filter(|kept| kept.is_kept()).map(Kept::new),
+            kept: seen
+                .observed
+                .previous
+                .as_ref()
+                .filter(|kept| kept.is_kept())
+                .map(|kept| Kept::new(kept, release)),
             kept_folders: kept_folders.unwrap_or_default(),
             ca,
             chain,
@@ -139,18 +149,9 @@ fn is_plugged(live: &Live, found: &Found, at: Time) -> bool {
     let settings = judge::settings(&found.seen);
     let uses = |settings| {
         let start = meshpki::istiod::starts(&live.files, settings, at);
-        !matches!(start, Start::SelfSigned { .. })
+        !matches!(start, StartOutcome::SelfSigned { .. })
     };
     settings.iter().all(uses)
-}
-
-/// cert-chain.pem, or the files that hold the same.
-fn above(secret: &Secret) -> Vec<Cert> {
-    let names: &[&str] = match secret.get("tls.crt") {
-        Some(_) => &["tls.crt", "ca.crt"],
-        None => &["cert-chain.pem"],
-    };
-    names.iter().filter_map(|name| secret.get(name)).flat_map(certs).collect()
 }
 
 /// Who issued what istiod serves, as far as it is there to be seen.
@@ -169,7 +170,13 @@ impl Served {
 }
 
 impl Folder {
-    fn new(dir: &Path, target: &Target, files: Option<Secret>, live: Option<&Live>) -> Self {
+    fn new(
+        dir: &Path,
+        target: &Target,
+        files: Option<Secret>,
+        live: Option<&Live>,
+        release: Version,
+    ) -> Self {
         let path = dir.join(&target.name);
         let Some(files) = files else { return Self::Absent(path) };
         let Some(live) = live else {
@@ -177,29 +184,29 @@ impl Folder {
             return Self::Differs { path, what, is_later: true };
         };
         let files = files.for_istiod();
-        if same(&files, &live.files) {
+        if files == live.files {
             return Self::Same(path);
         }
-        let both = ca(&files).zip(ca(&live.files));
+        let both = files.ca(release).zip(live.files.ca(release));
         let is_later = both.is_some_and(|(ours, theirs)| observe::is_later(&ours, &theirs));
-        Self::Differs { path, what: differences(&files, &live.files), is_later }
+        Self::Differs { path, what: differences(&files, &live.files, release), is_later }
     }
 }
 
 /// What differs, in the order of importance. Of a key only the fact that it differs is reported.
-fn differences(one: &Secret, other: &Secret) -> Vec<String> {
+fn differences(one: &Secret, other: &Secret, release: Version) -> Vec<String> {
     let mut what = Vec::new();
-    if ca(one) != ca(other) {
+    if one.ca(release) != other.ca(release) {
         what.push("the CA".to_owned());
     }
-    if ids(&state::roots(one)) != ids(&state::roots(other)) {
+    if fingerprints(&one.roots(release)) != fingerprints(&other.roots(release)) {
         what.push("the roots".to_owned());
     }
     let names: std::collections::BTreeSet<&str> = one.names().chain(other.names()).collect();
     // Where the certificates are others, so are the other files.
     let is_whole = !what.is_empty();
     let differ = names.into_iter().filter(|name| one.get(name) != other.get(name));
-    what.extend(differ.filter(|name| !is_whole || is_key(name)).map(str::to_owned));
+    what.extend(differ.filter(|name| !is_whole || Secret::is_key(name)).map(str::to_owned));
     what
 }
 
@@ -217,10 +224,11 @@ fn pending(found: &Found) -> Vec<String> {
 }
 
 impl Kept {
-    fn new(kept: &Live) -> Self {
-        let unused = kept.files.names().filter(|name| is_key(name) && !Secret::is_read(name));
+    fn new(kept: &Live, release: Version) -> Self {
+        let unused =
+            kept.files.names().filter(|name| Secret::is_key(name) && !Secret::is_read(name));
         Self {
-            ca: ca(&kept.files),
+            ca: kept.files.ca(release),
             files: kept.files.names().map(str::to_owned).collect(),
             unused_keys: unused.map(str::to_owned).collect(),
             since: kept.written,
@@ -240,7 +248,7 @@ mod tests {
     fn what_differs() {
         let secret = |files: &[(&str, &str)]| files.iter().copied().collect::<Secret>();
         let check = |one: &[(&str, &str)], other: &[(&str, &str)], expect: &[&str]| {
-            assert_eq!(differences(&secret(one), &secret(other)), expect);
+            assert_eq!(differences(&secret(one), &secret(other), Version::NEWEST), expect);
         };
         let key = ("ca-key.pem", "a");
         check(&[key], &[key], &[]);

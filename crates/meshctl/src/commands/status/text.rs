@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
-use meshapply::proof::label;
-use meshpki::istiod::{Problem, Severity};
+use meshpki::istiod::Severity;
 use meshpki::{Cert, Time, chain};
 
 use super::facts::{Facts, Folder, Kept, Served};
 use super::trust::{Answer, Pair};
 use super::{Cluster, Report, State};
+use crate::hints::Problem;
 use crate::text::{relative, safe, since};
 
 /// The lines: each cluster, who accepts whom, the problems, the next command.
@@ -104,10 +104,10 @@ fn authority(facts: &Facts, at: Time) -> String {
 
 fn described(cert: &Cert, at: Time) -> String {
     let Some(end) = cert.not_after().time() else {
-        return format!("{}, with an unreadable end", label(cert));
+        return format!("{}, with an unreadable end", cert.label());
     };
     let verb = if end < at { "ended" } else { "ends" };
-    format!("{}, {verb} {}, {}", label(cert), end.date(), relative(end, at))
+    format!("{}, {verb} {}, {}", cert.label(), end.date(), relative(end, at))
 }
 
 fn folder_line(folder: &Folder) -> String {
@@ -146,7 +146,7 @@ fn other_served(served: &Served) -> String {
 pub(super) fn issuer(chain: &[Cert]) -> String {
     let Some((leaf, rest)) = chain.split_first() else { return "nothing".to_owned() };
     let ca = rest.iter().find(|cert| chain::issued(cert, leaf));
-    ca.map_or_else(|| format!("`{}`", leaf.issuer().label()), label)
+    ca.map_or_else(|| format!("`{}`", leaf.issuer().label()), Cert::label)
 }
 
 fn given(facts: &Facts) -> String {

@@ -1,12 +1,13 @@
 //! Who accepts whom: what each cluster signs, under the roots of each.
 
-use meshapply::proof::{label, verify_chain, why_not};
-use meshapply::state::ids;
-use meshpki::istiod::{Problem, Severity};
+use meshapply::proof::{verify_chain, why_not};
+use meshpki::cert::fingerprints;
+use meshpki::istiod::Severity;
 use meshpki::{Cert, Time};
 
 use super::Cluster;
 use super::facts::Facts;
+use crate::hints::Problem;
 
 /// Whether one cluster accepts what another signs.
 pub(super) struct Pair {
@@ -79,7 +80,7 @@ fn accepts(ours: &Facts, theirs: &Facts, at: Time) -> Answer {
                 continue;
             }
             let above = verdict.chain.iter().skip(usize::from(chain.has_leaf));
-            let first = above.filter_map(|cert| Some((cert.not_after().time()?, label(cert))));
+            let first = above.filter_map(|cert| Some((cert.not_after().time()?, cert.label())));
             end = first.chain(end).min();
         }
     }
@@ -120,7 +121,7 @@ fn shown(facts: &Facts) -> Vec<Shown> {
 fn trusted(facts: &Facts) -> Vec<&[Cert]> {
     let mut all: Vec<&[Cert]> = Vec::new();
     for roots in facts.given.iter().filter_map(|given| given.roots.as_deref()) {
-        if !roots.is_empty() && all.iter().all(|known| ids(known) != ids(roots)) {
+        if !roots.is_empty() && all.iter().all(|known| fingerprints(known) != fingerprints(roots)) {
             all.push(roots);
         }
     }

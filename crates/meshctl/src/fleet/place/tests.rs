@@ -41,7 +41,7 @@ impl Root {
 }
 
 fn site<'a>(name: &'a str, wanted: Option<&'a Secret>, live: Option<&'a Secret>) -> Site<'a> {
-    Site { name, wanted, live, says: Vec::new() }
+    Site { name, release: Version::NEWEST, wanted, live, says: Vec::new() }
 }
 
 /// Judges every site with folders as the source, `others` beside those of the sites.
@@ -74,7 +74,7 @@ fn contexts_that_are_swapped() {
     check(&[site("east", e, w), site("west", w, e)], &[], &[elsewhere("west"), elsewhere("east")]);
     let renewed = [site("east", Some(&new_east), w), site("west", Some(&new_west), e)];
     let named = |live: &Secret, wanted: &Secret| {
-        let label = |secret| label(&ca(secret).unwrap());
+        let label = |secret: &Secret| secret.ca(Version::NEWEST).unwrap().label();
         Some(Misplaced::Named { live: label(live), wanted: label(wanted) })
     };
     check(&renewed, &[], &[named(&west, &new_east), named(&east, &new_west)]);

@@ -52,7 +52,7 @@ fn certificate(cert: &Cert, issued_previous: Option<bool>, at: Time) -> Value {
         "notAfter": time(cert.not_after()),
         "state": state(cert.not_before(), Some(cert.not_after()), at),
         "secondsLeft": seconds_left(cert.not_after(), at),
-        "key": key(&cert.public_key()),
+        "key": key(cert.public_key()),
         "fingerprint": cert.fingerprint(),
         "ca": cert.is_ca(),
         "pathLength": extensions.basic_constraints.and_then(|c| c.path_len),
@@ -124,7 +124,11 @@ fn private_key(items: &[Item], public: Option<&PublicKey>) -> Value {
 }
 
 fn key(key: &PublicKey) -> Value {
-    json!({ "algorithm": names::key(key.algorithm()), "sha256": key.fingerprint() })
+    json!({
+        "algorithm": names::key(key.algorithm()),
+        "sha256": key.fingerprint(),
+        "flaw": key.flaw().map(|flaw| flaw.to_string()),
+    })
 }
 
 fn time(raw: &RawTime) -> Option<String> {

@@ -91,7 +91,7 @@ fn certificate(sheet: &mut Sheet, cert: &Cert, at: Time) {
     sheet.field("Serial", &text::serial(cert.serial()));
     sheet.field("Valid from", &begin(cert.not_before(), at));
     sheet.field("Valid until", &end(cert.not_after(), at));
-    sheet.key(&cert.public_key());
+    sheet.key(cert.public_key());
     sheet.field("Fingerprint", &format!("sha256 {}", cert.fingerprint()));
     let extensions = cert.extensions();
     sheet.field("CA", &authority(extensions));
@@ -293,5 +293,8 @@ impl Sheet {
             "Key",
             &format!("{}, sha256 {}", names::key(key.algorithm()), key.fingerprint()),
         );
+        if let Some(flaw) = key.flaw() {
+            self.field("Key flaw", &format!("it protects nothing: {flaw}"));
+        }
     }
 }

@@ -34,12 +34,12 @@ fn text(csr: &Csr, cert: &Cert, issuer: &Cert) -> String {
     let usage = extensions.key_usage.map(|usage| usage.names().collect::<Vec<_>>().join(", "));
     let mut lines = vec![
         ("subject", cert.subject().to_string()),
-        ("key", key_words(cert.key())),
+        ("key", key_words(cert.public_key())),
         ("names", words(&names)),
         ("usage", usage.unwrap_or_else(|| "any".to_owned())),
         ("path length", path_length(cert)),
         ("lifetime", lifetime(cert)),
-        ("issuer", format!("{}, {}", issuer.subject(), key_words(issuer.key()))),
+        ("issuer", format!("{}, {}", issuer.subject(), key_words(issuer.public_key()))),
     ];
     if let Some(usages) = &extensions.ext_key_usage {
         let usages: Vec<String> = usages.iter().map(|u| oid::long_name_or_dotted(u)).collect();

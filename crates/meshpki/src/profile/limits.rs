@@ -2,37 +2,27 @@
 
 use alloc::string::{String, ToString};
 
+use super::Profile;
 use crate::cert::GeneralName;
-use crate::csr::Csr;
 use crate::error::Error;
 use crate::name::Name;
-use crate::profile::Profile;
 
 /// Attributes of a subject.
-const ATTRIBUTES: usize = 64;
+pub(crate) const ATTRIBUTES: usize = 64;
 /// Subject alternative names.
-const NAMES: usize = 256;
-/// Extensions beside those every certificate has.
-const EXTENSIONS: usize = 64;
+pub(crate) const NAMES: usize = 256;
+/// Extensions in addition to those every certificate has.
+pub(crate) const EXTENSIONS: usize = 64;
 /// Bytes of a CSR; the largest with an 8192-bit RSA key has some 3,000.
-const CSR_BYTES: usize = 64 << 10;
+pub(crate) const CSR_BYTES: usize = 64 << 10;
 
 /// Subject, names and extensions of a certificate to be.
-pub(super) fn check_profile(profile: &Profile) -> Result<(), Error> {
+pub(crate) fn check_profile(profile: &Profile) -> Result<(), Error> {
     let whose = profile.subject.label();
     check_subject(&profile.subject, &whose)?;
     at_most(NAMES, profile.subject_alt_names.len(), "subject alternative names", &whose)?;
-    at_most(EXTENSIONS, profile.further.len(), "extensions", &whose)?;
+    at_most(EXTENSIONS, profile.extra_extensions.len(), "extensions", &whose)?;
     profile.subject_alt_names.iter().try_for_each(check_name)
-}
-
-/// Everything a CSR asks for, taken over or not: who signs it is shown it.
-pub(super) fn check_csr(csr: &Csr) -> Result<(), Error> {
-    let whose = csr.subject().label();
-    at_most(CSR_BYTES, csr.as_der().len(), "bytes in the CSR", &whose)?;
-    at_most(ATTRIBUTES, csr.subject().attribute_count(), "attributes in the subject", &whose)?;
-    at_most(EXTENSIONS, csr.extensions().len(), "extensions in the CSR", &whose)?;
-    at_most(NAMES, csr.subject_alt_names().len(), "names in the CSR", &whose)
 }
 
 fn check_subject(subject: &Name, whose: &str) -> Result<(), Error> {
@@ -56,7 +46,7 @@ fn check_name(name: &GeneralName) -> Result<(), Error> {
     }
 }
 
-fn at_most(limit: usize, count: usize, what: &str, whose: &str) -> Result<(), Error> {
+pub(crate) fn at_most(limit: usize, count: usize, what: &str, whose: &str) -> Result<(), Error> {
     if count <= limit {
         return Ok(());
     }

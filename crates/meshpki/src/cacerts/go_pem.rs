@@ -1,7 +1,7 @@
 //! PEM as Go reads it (`encoding/pem/pem.go: Decode`): what it cannot read it passes over in silence.
 //!
 //! That is not what OpenSSL does, nor what [`crate::pem`] does, which names every fault: two files joined
-//! without a newline lose two certificates here, and nobody is told.
+//! without a newline lose two certificates here, and nothing says so.
 
 use alloc::collections::BTreeSet;
 use alloc::string::String;
@@ -12,7 +12,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
-use crate::cacerts::go::unreadable;
+use super::go::unreadable;
 use crate::cert::Cert;
 use crate::pem::CERTIFICATE;
 
@@ -21,16 +21,16 @@ const END: &[u8] = b"\n-----END ";
 const DASHES: &[u8] = b"-----";
 
 /// A block Go found.
-pub(super) struct Block {
+pub(crate) struct Block {
     /// Go's `Type`.
-    pub(super) label: String,
+    pub(crate) label: String,
     /// Whether it has headers, which keep it out of a pool.
-    pub(super) headers: bool,
-    pub(super) der: Zeroizing<Vec<u8>>,
+    pub(crate) headers: bool,
+    pub(crate) der: Zeroizing<Vec<u8>>,
 }
 
 /// Every block of `text`, one after the other.
-pub(super) fn blocks(mut text: &[u8]) -> Vec<Block> {
+pub(crate) fn blocks(mut text: &[u8]) -> Vec<Block> {
     let mut blocks = Vec::new();
     while let Some((block, rest)) = decode(text) {
         blocks.push(block);
@@ -39,8 +39,8 @@ pub(super) fn blocks(mut text: &[u8]) -> Vec<Block> {
     blocks
 }
 
-/// The certificates `CertPool.AppendCertsFromPEM` takes out of `text`; each once.
-pub(super) fn pool(text: &[u8]) -> Vec<Cert> {
+/// The certificates `CertPool.AppendCertsFromPEM` finds in `text`; each once.
+pub(crate) fn pool(text: &[u8]) -> Vec<Cert> {
     let mut certs: Vec<Cert> = Vec::new();
     for block in blocks(text).iter().filter(|b| b.label == CERTIFICATE && !b.headers) {
         if let Some(cert) = certificate(&block.der)
@@ -52,10 +52,10 @@ pub(super) fn pool(text: &[u8]) -> Vec<Cert> {
     certs
 }
 
-/// `x509.ParseCertificate`, as far as it is restated: nothing may stand behind the certificate, its dates,
+/// `x509.ParseCertificate`, as far as it is restated: nothing may follow the certificate, its dates,
 /// names and the extensions path validation needs can be read. It is the Go of recent releases: negative
 /// serial numbers, for one, are refused since Go 1.23.
-pub(super) fn certificate(der: &[u8]) -> Option<Cert> {
+pub(crate) fn certificate(der: &[u8]) -> Option<Cert> {
     let cert = Cert::from_der(der).ok()?;
     let whole = cert.as_der().len() == der.len();
     let dates = cert.not_before().time().is_some() && cert.not_after().time().is_some();
@@ -63,8 +63,15 @@ pub(super) fn certificate(der: &[u8]) -> Option<Cert> {
     (whole && dates && readable).then_some(cert)
 }
 
+/// `crypto.go: ParsePemEncodedCertificate`: the first block, whatever its label.
+pub(crate) fn first_cert(text: &[u8]) -> Result<Cert, &'static str> {
+    let blocks = blocks(text);
+    let first = blocks.first().ok_or("invalid PEM encoded certificate")?;
+    certificate(&first.der).ok_or("failed to parse X.509 certificate")
+}
+
 /// Whether all certificates of one text are in the other (`istio_ca.go: pemBundleHasSubsetRelation`).
-pub(super) fn are_nested(a: &[u8], b: &[u8]) -> bool {
+pub(crate) fn are_nested(a: &[u8], b: &[u8]) -> bool {
     let set = |text| -> BTreeSet<Vec<u8>> {
         let blocks = blocks(text).into_iter().filter(|block| block.label == CERTIFICATE);
         blocks.map(|block| block.der.to_vec()).collect()
@@ -73,7 +80,7 @@ pub(super) fn are_nested(a: &[u8], b: &[u8]) -> bool {
     !a.is_empty() && !b.is_empty() && (a.is_subset(&b) || b.is_subset(&a))
 }
 
-/// The first block Go finds, and what stands behind it. A block that is not sound is passed over.
+/// The first block Go finds, and what follows it. An unsound block is skipped.
 fn decode(text: &[u8]) -> Option<(Block, &[u8])> {
     let mut rest = text;
     loop {
