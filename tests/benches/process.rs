@@ -1,4 +1,4 @@
-//! Whole processes: `meshctl ca init` against the seed's cfssl sequence, and a thousand clusters at once.
+//! Whole processes: `meshctl ca init` compared with the equivalent cfssl commands, and a thousand clusters at once.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -55,7 +55,7 @@ fn main() {
     );
 }
 
-/// What seed 1 types for two clusters: a root, and twice an intermediate and its signature.
+/// The cfssl commands for two clusters: a root, then an intermediate and its signature for each.
 fn seed(dir: &Path) {
     shell(dir, "cfssl gencert -initca ca.json | cfssljson -bare ca");
     for _ in 0..2 {
@@ -77,7 +77,7 @@ fn run(command: &mut Command) {
     assert!(status.expect("a process").success(), "{command:?}");
 }
 
-/// The release binary beside this benchmark, built when it is not there.
+/// The release binary next to this benchmark, built if it is missing.
 fn meshctl() -> PathBuf {
     let build = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--release", "-p", "meshctl"])

@@ -1,4 +1,4 @@
-//! Verifying against its bare signature checks, parsing against x509-parser, the process against openssl.
+//! Verification compared with its bare signature checks, parsing with x509-parser, the process with openssl.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -158,7 +158,7 @@ fn run(command: &mut Command, dir: &Path) {
     assert!(command.status().expect("a process").success());
 }
 
-/// The release binary beside this benchmark, built when it is not there.
+/// The release binary next to this benchmark, built if it is missing.
 fn meshctl() -> PathBuf {
     let build = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--release", "-p", "meshctl"])

@@ -1,4 +1,4 @@
-//! Clusters, contexts and trust domains out of the mesh's spec, for the commands that are not `mesh`.
+//! Clusters, contexts and trust domains from the mesh's spec, for the commands other than `mesh`.
 
 use std::fs;
 
@@ -43,13 +43,13 @@ fn ca_init() {
     // One cluster was asked for: the next step is its alone.
     let one = shell.run("ca init @/one -f @/mesh.yaml --cluster west --plain-root-key");
     assert!(one.err.contains("/mesh.yaml --context west\n"), "{}", one.err);
-    // A trust domain that changed since is told; the intermediate stays.
+    // A trust domain that has changed since is reported; the intermediate stays.
     fs::write(shell.scratch.join("mesh.yaml"), SPEC.replace("west.example", "west.test"))
         .expect("a spec");
     let kept = shell.run("ca init @/ca -f @/mesh.yaml --cluster west");
     let told = [
-        "warning[ctl/cluster-kept]: the intermediate that is there stays as it is",
-        "because: it says spiffe://west.example, spiffe://west.test is asked for",
+        "warning[ctl/cluster-kept]: the existing intermediate was left unchanged",
+        "because: it has spiffe://west.example, but spiffe://west.test was requested",
     ];
     ended(&kept, 0, &told);
     assert_eq!(shell.scratch.entries("ca"), before);
@@ -58,7 +58,7 @@ fn ca_init() {
         r#"
         exit 1
         --- stderr
-        error[config/unknown-name]: there is no cluster `north` in the spec
+        error[config/unknown-name]: the spec has no cluster `north`
           because: its clusters are east, west
     "#,
     );
@@ -76,7 +76,7 @@ fn ca_init() {
     );
 }
 
-/// What a command says before it has reached anybody tells which contexts it takes.
+/// Before it has reached a cluster, a command says which contexts it uses.
 #[test]
 fn contexts() {
     let shell = shell();
@@ -98,7 +98,7 @@ fn contexts() {
         check(&with("--context west"), 1, "has no context `prod-west`");
         check(&with("--context prod-west"), 1, "has no context `prod-west`");
         check(&with("--context west=test-west"), 1, "has no context `test-west`");
-        check(&with("--context north"), 1, "there is no cluster `north` in the spec");
+        check(&with("--context north"), 1, "the spec has no cluster `north`");
     }
     // A name goes before another cluster's context of that name.
     let crossed =
@@ -110,7 +110,7 @@ fn contexts() {
     check("status -f @/bad.yaml", 1, "bad.yaml:4");
 }
 
-/// What each istiod is told so that all accept each other, in the form its release looks at.
+/// The settings of each istiod with which all accept each other, in the form its release reads.
 #[test]
 fn trust_render() {
     let shell = shell();
@@ -125,7 +125,7 @@ fn trust_render() {
         "\
 # cluster east, Istio 1.30.3
 # helm --kube-context east -n istio upgrade istiod istio/istiod --version 1.30.3 --reuse-values -f FILE
-# In an IstioOperator the same stands under spec.values. Lists replace those that are there.
+# In an IstioOperator, put the same under spec.values. Lists replace existing ones.
 # accepts west.example, whose last root ends 2036-11-18
 meshConfig:
   caCertificates:
@@ -137,7 +137,7 @@ meshConfig:
 ---
 # cluster west, Istio 1.30.3
 # helm --kube-context prod-west -n istio-system upgrade istiod istio/istiod --version 1.30.3 --reuse-values -f FILE
-# In an IstioOperator the same stands under spec.values. Lists replace those that are there.
+# In an IstioOperator, put the same under spec.values. Lists replace existing ones.
 # accepts cluster.local, whose last root ends 2036-11-18
 meshConfig:
   caCertificates:
@@ -166,7 +166,7 @@ meshConfig:
         .expect("a spec");
     let said = shell.good("trust render @/none -f @/mesh.yaml --cluster west");
     assert!(
-        said.ends_with("every cluster has its trust domain: nothing has to be told\n{}\n"),
+        said.ends_with("all clusters share this trust domain: no settings needed\n{}\n"),
         "{said}"
     );
 }
@@ -182,7 +182,7 @@ fn trust_render_refuses() {
         --- stderr
         error[ctl/no-cluster]: @/ca has no folder `east` with a CA
 
-        hint: `meshctl ca init @/ca -f SPEC` makes one for each cluster of the spec
+        hint: `meshctl ca init @/ca -f SPEC` creates one for each cluster of the spec
     "#,
     );
     shell.good("ca init @/other --cluster east --plain-root-key");
@@ -201,7 +201,7 @@ fn trust_render_refuses() {
           in: @/ca/east/ca-cert.pem
           in: @/ca/east/root-cert.pem
 
-        hint: `meshctl check @/ca/east` says why
+        hint: `meshctl check @/ca/east` shows why
     "#,
     );
 }

@@ -227,7 +227,7 @@ fn what_cfssl_signs_with_and_what_it_does_not() {
         assert_trap(&order(&config, "p", &csr, &ca).unwrap_err(), code, profile);
         judge.assert_status(refuses, profile, &judge.sign(&config, "p", &csr, (&ca, &key)));
     }
-    // A name that is not there: the default profile, which is no CA.
+    // A profile that does not exist: the default profile is used, which is not for a CA.
     let ours = order(CONFIG, "intermediate-ca", &csr, &ca).unwrap_err();
     assert_trap(&ours, "cfssl/unknown-profile", CONFIG);
     judge.assert_status(true, CONFIG, &judge.sign(CONFIG, "intermediate-ca", &csr, (&ca, &key)));

@@ -1,4 +1,4 @@
-//! `meshctl ca chain`: any pile becomes one chain, and what is left out is named.
+//! `meshctl ca chain`: certificates in any order become one chain, and what is left out is named.
 
 use tests::Shell;
 use tests::authority::{Authority, name};
@@ -59,7 +59,7 @@ fn any_order_gives_the_same_bytes() {
     );
     assert_eq!(shell.scratch.read("chain.pem"), wanted);
     assert_eq!(shell.scratch.entries("")["chain.pem"].mode, 0o644);
-    // A chain that is there is replaced: it is no key.
+    // An existing chain is replaced: it is not a key.
     shell.good("ca chain @/leaf.pem --out @/chain.pem");
     assert_eq!(shell.scratch.read("chain.pem"), leaf.cert.to_pem());
 }
@@ -75,15 +75,15 @@ fn duplicates_and_strays_are_named() {
         r#"
         exit 0
         --- stderr
-        warning[ctl/strays]: a certificate is there twice
+        warning[ctl/strays]: a certificate appears twice
           in: @/pile.pem, certificate 3 (`Root`)
           because: it is the same as @/pile.pem, certificate 1
-        warning[ctl/strays]: a certificate is there twice
+        warning[ctl/strays]: a certificate appears twice
           in: @/middle.pem (`Middle`)
           because: it is the same as @/pile.pem, certificate 2
         warning[ctl/strays]: a certificate does not belong to the chain and was left out
           in: @/other.pem (`Other Root`)
-          because: it issued nothing in it
+          because: it issued none of its certificates
         0: CN = Leaf
         1: CN = Middle
         2: CN = Root
@@ -97,7 +97,7 @@ fn duplicates_and_strays_are_named() {
         --- stderr
         warning[ctl/strays]: a certificate does not belong to the chain and was left out
           in: @/leaf.pem (`Leaf`)
-          because: it issued nothing in it
+          because: it issued none of its certificates
         0: CN = Middle
         1: CN = Root
     "#,
@@ -113,9 +113,9 @@ fn of_cross_signed_twins_one_is_taken() {
     shell.check("ca chain @/twin.pem @/root.pem @/middle.pem @/leaf.pem --out @/chain.pem", r#"
         exit 0
         --- stderr
-        warning[ctl/strays]: another certificate could stand in the chain and was left out
+        warning[ctl/strays]: another certificate would also fit into the chain and was left out
           in: @/twin.pem (`Middle`)
-          because: OpenSSL and Envoy follow the first issuer that fits and never turn back, so a chain holds one of each
+          because: OpenSSL and Envoy follow the first issuer that fits and never backtrack, so a chain holds one of each
         0: CN = Leaf
         1: CN = Middle
         2: CN = Root
@@ -148,7 +148,7 @@ fn glue_is_recognised_and_said() {
         r#"
         exit 0
         --- stderr
-        warning[pki/pem]: two PEM blocks stand on one line: a newline is missing between two files
+        warning[pki/pem]: two PEM blocks share a line: a newline is missing between two files
           in: @/glued.pem, line 11
 
         hint: istiod and Go stop reading there; the chain written here has its newlines
@@ -163,8 +163,8 @@ fn glue_is_recognised_and_said() {
     shell.check("ca init @/ca --cluster east", r#"
         exit 1
         --- stderr
-        error[pki/pem]: @/ca/root-cert.pem is not sound PEM
-          because: line 11: the END and the next BEGIN marker stand on one line: a newline is missing between two files
+        error[pki/pem]: @/ca/root-cert.pem is not valid PEM
+          because: line 11: the END and the next BEGIN marker are on one line: a newline is missing between two files
 
         hint: `meshctl ca chain @/ca/root-cert.pem` writes it with its newlines
     "#);
@@ -180,7 +180,7 @@ fn refused_with_words() {
         --- stderr
         error[pki/ambiguous-leaf]: 2 certificates could be the start of the chain: `Second`, `Middle`
 
-        hint: `meshctl ca chain --leaf FILE ...` names the certificate that begins the chain
+        hint: name the first certificate of the chain: `meshctl ca chain --leaf FILE ...`
     "#);
     shell.scratch.write("none.pem", "no certificate\n");
     shell.check(
@@ -260,15 +260,15 @@ fn only_what_is_glued_is_sent_to_ca_chain() {
         r#"
         exit 1
         --- stderr
-        error[pki/pem]: @/cut off.pem is not sound PEM
+        error[pki/pem]: @/cut off.pem is not valid PEM
           because: line 1: `BEGIN CERTIFICATE` has no END marker
     "#,
     );
     shell.check(&sign("glued ones.pem"), r#"
         exit 1
         --- stderr
-        error[pki/pem]: @/glued ones.pem is not sound PEM
-          because: line 10: the END and the next BEGIN marker stand on one line: a newline is missing between two files
+        error[pki/pem]: @/glued ones.pem is not valid PEM
+          because: line 10: the END and the next BEGIN marker are on one line: a newline is missing between two files
 
         hint: `meshctl ca chain '@/glued ones.pem'` writes it with its newlines
     "#);

@@ -1,4 +1,4 @@
-//! `meshctl check`: whole answers, the documented keys, and a folder for every code.
+//! `meshctl check`: whole outputs, the documented keys, and a folder for every code.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use meshpki::cert::KeyUsage;
 use meshpki::issue::{Issuer, Serial, Stamp, issue};
-use meshpki::istiod::Problem;
+use meshpki::istiod::SecretProblem;
 use meshpki::profile::Role;
 use meshpki::time::DAY;
 use meshpki::{Cert, KeyType, Name, Profile, Signer, SoftKey, Time, der, oid, pem, self_signed};
@@ -153,7 +153,7 @@ istiod 1.30.3, at 2025-01-01T00:00:00Z
 
 [ok]   east  starts and signs with `Mesh CA east`
 [ok]   west  starts and signs with `Mesh CA west`
-[ok]   all   the same roots, and a key and a name of its own for each
+[ok]   all   the same roots, and a separate key and name for each
 
 2 clusters: 0 errors, 0 warnings
 --- stderr
@@ -214,13 +214,13 @@ error[istiod/key-mismatch]: west: ca-key.pem is not the key of the first certifi
   evidence: ca-cert.pem: CN = Mesh CA has the key WEST
   evidence: ca-key.pem is the key ROOT-A
   effect: istiod 1.30.3 refuses to start: failed to create an istiod CA: failed to create CA KeyCertBundle (the cert does not match the key: tls: private key does not match public key)
-  fix: put the certificate of this key first, or bring its key
+  fix: put this key's certificate first, or use the key of the first certificate
   next: meshctl ca inspect DIR/west/ca-cert.pem DIR/west/ca-key.pem
 
-error[istiod/root-key]: west: the private key of a root is in the cluster's files: ca-key.pem
+error[istiod/root-key]: west: the cluster's files include the private key of a root: ca-key.pem
   in: DIR/west/ca-key.pem
   evidence: ca-key.pem is the key of `Root` (key sha256 ROOT-A) in root-cert.pem of east
-  effect: istiod 1.30.3 refuses to start: failed to create an istiod CA: failed to create CA KeyCertBundle (the cert does not match the key: tls: private key does not match public key); whoever reads the secret can sign for every cluster of the mesh, until the root is replaced everywhere
+  effect: istiod 1.30.3 refuses to start: failed to create an istiod CA: failed to create CA KeyCertBundle (the cert does not match the key: tls: private key does not match public key); anyone who reads the secret can sign for every cluster of the mesh until the root is replaced everywhere
   fix: keep the root's key offline, and give the cluster an intermediate of its own
   next: mkdir -p DIR/previous && mv DIR/west DIR/previous/ && meshctl ca init DIR --cluster west
 
@@ -230,13 +230,13 @@ error[istiod/different-roots]: east, west: the clusters do not trust each other
   evidence: west does not accept `Mesh CA` (key sha256 EAST) of east: x509: certificate signed by unknown authority (possibly because of "x509: ECDSA verification failure" while trying to verify candidate authority certificate "Root")
   evidence: east does not accept `Mesh CA` (key sha256 WEST) of west: x509: certificate signed by unknown authority (possibly because of "x509: ECDSA verification failure" while trying to verify candidate authority certificate "Root")
   effect: no istiod compares them; calls between the clusters fail with CERTIFICATE_VERIFY_FAILED
-  fix: give every cluster the roots of all of them before any signs with a new one, and take old ones out last
+  fix: give every cluster all the roots before any signs with a new one, and remove old ones last
   next: meshctl ca inspect DIR/east/root-cert.pem
 
-warning[istiod/same-subject]: east, west: several clusters have a CA of the same name
+warning[istiod/same-subject]: east, west: several clusters have a CA with the same name
   evidence: east: `Mesh CA` (key sha256 EAST)
   evidence: west: `Mesh CA` (key sha256 WEST)
-  effect: no istiod compares them; where both chains meet, a verifier may take the wrong one and say that the signature is bad
+  effect: no istiod compares them; a verifier that has both may use the wrong one and report a bad signature
   fix: name each CA after its cluster
   next: mkdir -p DIR/previous && mv DIR/east DIR/previous/ && meshctl ca init DIR --cluster east
 
@@ -261,14 +261,14 @@ const NO_KEY: &str = "exit 2
 --- stdout
 istiod 1.26.0, ISTIO_MULTIROOT_MESH=true, at 2025-01-01T00:00:00Z
 
-[fail] a b  starts with a CA of its own making and says no more than: Use self-signed certificate as the CA certificate
+[fail] a b  starts with its own CA and logs only: Use self-signed certificate as the CA certificate
 
 error[istiod/incomplete]: a b: ca-key.pem is missing or empty
   in: DIR/a b/ca-key.pem
   evidence: wanted: ca-cert.pem, ca-key.pem, cert-chain.pem, root-cert.pem
   evidence: there: ca-cert.pem, cert-chain.pem, root-cert.pem
-  effect: istiod 1.26.0 starts with a CA of its own making and says no more than: Use self-signed certificate as the CA certificate
-  fix: give the secret every file, by exactly these names
+  effect: istiod 1.26.0 starts with its own CA and logs only: Use self-signed certificate as the CA certificate
+  fix: give the secret every file, under exactly these names
   next: mkdir -p DIR/previous && mv 'DIR/a b' DIR/previous/ && meshctl ca init DIR --cluster 'a b'
 
 1 cluster: 1 error, 0 warnings
@@ -309,7 +309,7 @@ const NO_KEY_JSON: &str = r#"exit 2
         "there: ca-cert.pem, cert-chain.pem, root-cert.pem"
       ],
       "file": "ca-key.pem",
-      "fix": "give the secret every file, by exactly these names",
+      "fix": "give the secret every file, under exactly these names",
       "message": "ca-key.pem is missing or empty",
       "next": "mkdir -p DIR/previous && mv 'DIR/a b' DIR/previous/ && meshctl ca init DIR --cluster 'a b'",
       "severity": "error"
@@ -328,10 +328,10 @@ fn what_cannot_be_checked() {
         "exit 1
 --- stdout
 --- stderr
-error[ctl/no-cluster]: neither `DIR` nor a folder in it has the files of a cluster
-  because: one of ca-cert.pem, ca-key.pem, cert-chain.pem, tls.crt, tls.key makes a folder a cluster's
+error[ctl/no-cluster]: neither `DIR` nor any folder in it has a cluster's files
+  because: a cluster's folder has at least one of ca-cert.pem, ca-key.pem, cert-chain.pem, tls.crt, tls.key
 
-hint: `meshctl ca init DIR --cluster NAME` makes one
+hint: `meshctl ca init DIR --cluster NAME` creates one
 "
     );
     let answer = world.check_dir("absent", &[]);
@@ -373,7 +373,8 @@ fn every_code() {
     of_the_chain(&mut expect);
     of_forged(&mut expect);
     between(&mut expect);
-    let offline = Problem::CODES.iter().filter(|code| !Problem::LIVE_CODES.contains(code));
+    let offline =
+        SecretProblem::CODES.iter().filter(|code| !SecretProblem::LIVE_CODES.contains(code));
     assert_eq!(met, offline.map(ToString::to_string).collect());
 }
 

@@ -1,10 +1,10 @@
-//! Every error and warning code is in docs/errors.md, in order, and none there is made up.
+//! Every error and warning code is in docs/errors.md, in order, and every code there exists.
 
 use meshconfig::Fault;
-use meshctl::report::Failure;
+use meshctl::failure::Failure;
 use meshpki::Error;
 use meshpki::cfssl::Trap;
-use meshpki::istiod::Problem;
+use meshpki::istiod::SecretProblem;
 
 fn documented(prefix: &str) -> Vec<String> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/errors.md");
@@ -25,7 +25,7 @@ fn codes_are_documented_in_order() {
     check("pki/", Error::CODES);
     check("ctl/", Failure::CODES);
     check("cfssl/", Trap::CODES);
-    check("istiod/", Problem::CODES);
+    check("istiod/", SecretProblem::CODES);
     check("apply/", meshapply::Error::CODES);
     check("config/", Fault::CODES);
     check("lint/", meshconfig::lint::Problem::CODES);

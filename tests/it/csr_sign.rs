@@ -4,6 +4,7 @@ use tests::authority::{Authority, csr, key};
 use tests::cli::compare;
 use tests::{NOW, Shell};
 
+use meshpki::istiod::Version;
 use meshpki::profile::Role;
 use meshpki::{CaCerts, KeyType};
 
@@ -67,14 +68,14 @@ fn the_two_sides_meet() {
     "#,
     );
     let files = shell.scratch.entries("side/east");
-    let files = files.into_iter().map(|(name, entry)| (name, entry.content.unwrap())).collect();
-    CaCerts::from_files(&files, NOW).unwrap();
+    let secret = files.into_iter().map(|(name, entry)| (name, entry.content.unwrap())).collect();
+    CaCerts::from_secret(&secret, Version::NEWEST, NOW).unwrap();
     shell.check(
         "ca csr @/side --cluster east",
         r#"
         exit 1
         --- stderr
-        error[ctl/exists]: `@/side/east` is there already and is not overwritten
+        error[ctl/exists]: `@/side/east` already exists and is not overwritten
 
         hint: choose another `--cluster`, or move that folder away first
     "#,
@@ -92,14 +93,14 @@ fn the_two_sides_meet() {
           path length  0: it signs workloads and no further CA
           lifetime     2026-11-21T06:55:00Z to 2027-11-21T06:55:00Z, 365 days
           issuer       O = Mesh, CN = Mesh Root, ecdsa-p256, key sha256 [sha256]
-        error[ctl/exists]: `@/side/east/cert-chain.pem` is there already with other content and is not overwritten
+        error[ctl/exists]: `@/side/east/cert-chain.pem` already exists with different content and is not overwritten
 
-        hint: sign into another folder, or move that file away first
+        hint: use another `--out` folder, or move that file away first
     "#);
     assert_eq!(shell.scratch.entries("side"), before);
 }
 
-/// The certificate comes to its place last: without it the run before was cut off, and this one goes on.
+/// The certificate is put in place last: if it is missing, the previous run was interrupted, and this one continues.
 #[test]
 fn a_run_that_was_cut_off_can_be_repeated() {
     let shell = shell();
@@ -108,8 +109,8 @@ fn a_run_that_was_cut_off_can_be_repeated() {
     std::fs::remove_file(shell.scratch.join("side/east/ca-cert.pem")).unwrap();
     shell.good("ca sign --yes @/side/east/ca.csr --ca @/ca --out @/side/east");
     let files = shell.scratch.entries("side/east");
-    let files = files.into_iter().map(|(name, entry)| (name, entry.content.unwrap())).collect();
-    CaCerts::from_files(&files, NOW).unwrap();
+    let secret = files.into_iter().map(|(name, entry)| (name, entry.content.unwrap())).collect();
+    CaCerts::from_secret(&secret, Version::NEWEST, NOW).unwrap();
     // Another cluster's chain is not taken for that.
     std::fs::remove_file(shell.scratch.join("side/east/ca-cert.pem")).unwrap();
     shell.good("ca csr @/side --cluster west");
@@ -127,7 +128,7 @@ fn signed_into_the_folder_of_the_ca_it_is_a_cluster_of_it() {
         r#"
         exit 1
         --- stderr
-        error[ctl/cluster-incomplete]: `east` has a CSR that is not signed yet
+        error[ctl/cluster-incomplete]: `east` has a CSR that has not been signed yet
           in: @/ca/east/ca.csr
 
         hint: `meshctl ca sign @/ca/east/ca.csr --ca @/ca --out @/ca/east`
@@ -184,7 +185,7 @@ fn the_profile_and_not_the_csr_says_what_the_certificate_may_do() {
         sign("--constrain east.example").extensions().subject_alt_name,
         asked.extensions().subject_alt_name
     );
-    assert_eq!(asked.public_key(), *meshpki::Signer::public_key(&cluster));
+    assert_eq!(asked.public_key(), meshpki::Signer::public_key(&cluster));
 }
 
 #[test]
@@ -226,7 +227,7 @@ fn a_csr_from_standard_input_and_an_issuer_that_is_no_root() {
     shell.check("ca sign - --yes --ca-cert @/alone.pem --ca-key @/issuer-key.pem --out @/west", r#"
         exit 1
         --- stderr
-        error[ctl/no-root]: root-cert.pem cannot be written: the issuer's file holds no root
+        error[ctl/no-root]: root-cert.pem cannot be written: the issuer's file does not contain a root
           in: @/alone.pem
 
         hint: append the root to the file given with `--ca-cert`, or print the certificate alone with `--out -`
@@ -294,13 +295,13 @@ fn warnings() {
 
         hint: `--key-type ecdsa-p256` is proven with every Istio
         warning[ctl/name-constraint-unproven]: the intermediates are limited to their trust domains
-          because: Envoy enforces that; ztunnel (ambient mode), whose verifier knows no URI constraints, refuses such chains
+          because: Envoy enforces that; ztunnel (ambient mode), whose verifier does not support URI constraints, rejects such chains
 
-        hint: leave `--constrain` out where ambient mode is used
+        hint: do not use `--constrain` with ambient mode
         warning[ctl/validity-cut]: `Mesh CA east` ends with its issuer, 2036-11-18
-          because: `Mesh Root` ends then, and nothing outlives its issuer
+          because: `Mesh Root` ends then, and a certificate cannot outlive its issuer
 
-        hint: a new root has to be distributed before that day
+        hint: distribute a new root before that day
         to be signed:
           subject      O = Mesh, CN = Mesh CA east
           key          ed25519, key sha256 [sha256]
@@ -335,14 +336,14 @@ fn refused_with_words() {
         r#"
         exit 1
         --- stderr
-        warning[ctl/key-permissions]: others than the owner may read a private key
+        warning[ctl/key-permissions]: a private key is readable by users other than its owner
           in: @/side/east/ca-key.pem
 
         hint: `chmod 600 @/side/east/ca-key.pem`
-        error[ctl/no-root]: there is no root certificate
+        error[ctl/no-root]: no root certificate
           in: @/side/root-cert.pem
 
-        hint: `meshctl ca init @/side --cluster NAME` makes one
+        hint: `meshctl ca init @/side --cluster NAME` creates one
     "#,
     );
     shell.check(
@@ -359,7 +360,7 @@ fn refused_with_words() {
         r#"
         exit 1
         --- stderr
-        error[ctl/io]: there is no certificate signing request in it
+        error[ctl/io]: the file does not contain a certificate signing request
           in: @/ca/root-cert.pem
 
         hint: `meshctl ca inspect @/ca/root-cert.pem` shows what it is

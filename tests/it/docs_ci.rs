@@ -1,4 +1,4 @@
-//! The jobs of docs/ci: they run as written, nothing in them is wider than it has to be, and only what may pass is retried.
+//! The jobs of docs/ci: they run as written, have no unnecessary rights, and retry only what may be retried.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -86,7 +86,7 @@ fn everything_is_pinned() {
     assert_eq!(images, 4, "a job for GitHub, one for GitLab, two containers of the CronJob");
     assert!(is_pinned_action("actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683"));
     assert!(!is_pinned_action("actions/checkout@v4") && !is_pinned_image("meshctl:0.1.0"));
-    // The image has `meshctl` in it, runs as nobody in particular, and its bases can be pinned as it is built.
+    // The image contains `meshctl`, does not run as root, and its base images can be pinned when it is built.
     for part in
         ["cargo build --release --locked -p meshctl", "\nUSER 65532:65532\n", "\nFROM ${BASE}\n"]
     {

@@ -1,4 +1,4 @@
-//! `meshctl ca expiry`: whole answers in the four formats.
+//! `meshctl ca expiry`: whole outputs in the four formats.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -47,7 +47,7 @@ fn expiry(folder: &TempDir, args: &[&str]) -> Answer {
     Answer { out: short(&answer.out), err: short(&answer.err), exit: answer.exit }
 }
 
-/// Two clusters below a root, with everything that is to be left out beside it.
+/// Two clusters under a root, next to everything that must be skipped.
 fn tree() -> (TempDir, [Cert; 4]) {
     let folder = TempDir::new().unwrap();
     let [root, east, west] = [cert("Root", 900), cert("East", 12), cert("West", -3)];
@@ -163,7 +163,7 @@ fn exit_status() {
     let nothing = expiry(&folder, &[]);
     assert_eq!(
         nothing.to_string(),
-        "exit 1\n--- stdout\n--- stderr\nerror[ctl/unreadable]: there is no certificate in it\n  in: DIR\n"
+        "exit 1\n--- stdout\n--- stderr\nerror[ctl/unreadable]: the file does not contain a certificate\n  in: DIR\n"
     );
     write(&folder, "a.pem", cert("A", 30).to_pem());
     assert_eq!(expiry(&folder, &["--within", "29d"]).exit, 0);

@@ -1,4 +1,4 @@
-//! The CA folder as a whole: one run at a time, one root, names that stay apart, and the time.
+//! The CA folder as a whole: one run at a time, one root, names that remain distinct, and the clock.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -71,9 +71,9 @@ fn a_run_waits_for_another() {
         assert_eq!(status, Some(1), "{command}: {said}");
         assert!(said.contains("waiting for another meshctl"), "{command}: {said}");
         assert!(said.contains("error[ctl/busy]"), "{command}: {said}");
-        // Another has ended: then it goes on.
+        // The other run has ended: this one continues.
         let mut waiting = start(&scratch, &format!("{command} --wait"));
-        read_to(&mut waiting, "waiting for another meshctl at work in ca");
+        read_to(&mut waiting, "waiting for another meshctl that is using ca");
         drop(other);
         let (status, said) = end(waiting);
         assert_eq!(status, Some(0), "{command}: {said}");
@@ -158,7 +158,7 @@ fn names_that_differ_in_case_only() {
     check("East", &format!("{init} east2"), &[]);
 }
 
-/// Two folders made where case counts, before names were compared: both go on working.
+/// Two folders whose names differ only in case, made before names were compared: both keep working.
 #[test]
 fn names_that_are_there_already_are_taken() {
     let shell = Shell::new();
@@ -195,7 +195,7 @@ fn a_clock_that_was_never_set() {
     for now in wrong {
         shell.now = now;
         for command in commands {
-            ended(&shell.run(command), 1, &["error[ctl/clock]: the system's clock is wrong"]);
+            ended(&shell.run(command), 1, &["error[ctl/clock]: the system clock is wrong"]);
         }
         // What is said counts.
         ended(&shell.run(&format!("check @/ca --at {AT}")), 0, &[]);
@@ -238,7 +238,7 @@ fn a_root_swapped_under_clusters_is_refused() {
         for file in ours {
             put(file, &shell.scratch.read(&format!("other/{file}")));
         }
-        other_root(&shell, north, &["`east` is under another root", "`Mesh CA east` leads to"]);
+        other_root(&shell, north, &["`east` is under a different root", "`Mesh CA east` leads to"]);
         // Named or not, and when nothing is to be made.
         other_root(&shell, "ca init @/ca", &["`east`"]);
         other_root(&shell, "ca init @/ca --cluster west", &["`east`"]);
@@ -248,14 +248,14 @@ fn a_root_swapped_under_clusters_is_refused() {
         other_root(&shell, north, &["a new root would be made"]);
         // A key that is another's.
         put("root-key.pem", &shell.scratch.read("other/root-key.pem"));
-        other_root(&shell, north, &["`east` is under another root"]);
+        other_root(&shell, north, &["`east` is under a different root"]);
         // The right ones again.
         ours.iter().zip(&keep).for_each(|(file, text)| put(file, text));
         shell.good(north);
     }
 }
 
-/// A root of the same name with another key, one cluster of many, and what is no mismatch.
+/// A root of the same name with another key, one cluster of many, and cases that are not a mismatch.
 #[test]
 fn roots_are_told_apart_by_signature() {
     let shell = Shell::new();
@@ -271,11 +271,11 @@ fn roots_are_told_apart_by_signature() {
     fine.write_set(&shell.scratch, "ca/fine", &[&root.cert], &[&root.cert]);
     let deep = below("CN=Deep", &between);
     deep.write_set(&shell.scratch, "ca/deep", &[&between.cert, &root.cert], &[&root.cert]);
-    // Folders without a CA: a CSR that waits, and what is no cluster's.
+    // Folders without a CA: a CSR that is not signed yet, and a folder that does not belong to a cluster.
     shell.good("ca csr @/ca --cluster waiting");
     shell.scratch.write("ca/notes/a.txt", "a");
     shell.good("ca init @/ca --cluster a");
-    // Its end is no mismatch.
+    // A different end is not a mismatch.
     shell.good("ca init @/ca --cluster b --at 2028-06-01");
     let swapped = below("CN=Swapped", &same_name);
     swapped.write_set(&shell.scratch, "ca/z", &[&same_name.cert], &[&same_name.cert]);
@@ -283,15 +283,15 @@ fn roots_are_told_apart_by_signature() {
     other_root(
         &shell,
         "ca init @/ca --cluster c",
-        &["`z` is under another root", "`Root`", &ours[..23], &theirs[..23]],
+        &["`z` is under a different root", "`Root`", &ours[..23], &theirs[..23]],
     );
-    // Damaged, it is said, and stands in nobody's way.
+    // A damaged certificate is reported and blocks nothing.
     shell.scratch.write("ca/z/ca-cert.pem", "-----BEGIN CERTIFICATE-----\n");
     ended(&shell.run("ca init @/ca --cluster c"), 0, &["warning[pki/pem]", "ca/z"]);
     assert!(Path::new(&shell.scratch.join("ca/c/ca-cert.pem")).exists());
 }
 
-/// What is said of passphrases where nobody can be asked.
+/// Messages about passphrases if there is no terminal to ask on.
 #[test]
 fn passphrases_are_judged() {
     let mut shell = Shell::new();
@@ -344,6 +344,6 @@ fn passphrases_are_judged() {
     assert!(ran.status == 0 && !ran.err.contains("weak"), "{}", ran.err);
     shell.scratch.write("pass", weak[0]);
     let ran = shell.run("ca init @/true0 --cluster north --passphrase-file @/pass");
-    let told = "warning[ctl/passphrase-permissions]: others than the owner may read the passphrase";
+    let told = "warning[ctl/passphrase-permissions]: the passphrase file is readable by users other than its owner";
     ended(&ran, 0, &[told, "chmod 600"]);
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use tests::Shell;
 use tests::cli::ended;
 
-/// A CA with a set that was replaced, beside which there were a root's key and a note.
+/// A CA with a set that was replaced, next to a root's key and a note.
 fn renewed() -> Shell {
     let shell = Shell::new();
     shell.good("ca init @/ca --cluster east,west --plain-root-key");
@@ -42,7 +42,7 @@ fn only_what_a_way_back_uses_is_kept() {
     let mut expect: Vec<String> = set("east").chain(set("west")).collect();
     expect.sort();
     assert_eq!(found, expect);
-    // What is the user's own went on to the new set.
+    // The user's own file moved to the new set.
     assert_eq!(shell.scratch.read("ca/east/note.txt"), "ours");
     assert_eq!(shell.scratch.read("ca/east/root-key.pem"), "a root's key");
 }
@@ -66,7 +66,7 @@ fn a_folder() {
         &["nothing has been kept for longer"],
     );
     assert_eq!(shell.scratch.entries("ca"), before);
-    // A folder in a set, a link to elsewhere, and a file beside the sets are nobody's to remove.
+    // A folder in a set, a link to another place, and a file next to the sets are not removed.
     let east = shell.scratch.entries("ca/previous");
     let east = east.keys().find(|name| name.starts_with("east-")).expect("a set").clone();
     shell.scratch.write(&format!("ca/previous/{east}mine/file"), "mine");
@@ -76,7 +76,7 @@ fn a_folder() {
     let link = shell.scratch.join(format!("ca/previous/{east}link.pem"));
     symlink(shell.scratch.join("elsewhere/ca-key.pem"), link).expect("a link");
     let done = shell.run("forget @/ca --yes");
-    ended(&done, 0, &["its files were removed; it has folders, which are left", ": removed\n"]);
+    ended(&done, 0, &["its files were removed; the folders in it were left", ": removed\n"]);
     fs::remove_file(shell.scratch.join("ca/previous/link")).expect("the link is left");
     let left = previous(&shell);
     assert_eq!(left, ["0700 east/", "0755 east/mine/", "0644 east/mine/file"]);
@@ -99,9 +99,9 @@ fn nothing_to_forget() {
         r#"
         exit 64
         --- stderr
-        error[ctl/usage]: there is nothing to forget
+        error[ctl/usage]: nothing to forget
 
-        hint: a folder, such as `meshctl forget ca`, or `--context east=CONTEXT`, or both
+        hint: name a folder, as in `meshctl forget ca`, a cluster with `--context east=CONTEXT`, or both
     "#,
     );
     shell.good("ca init @/ca --cluster east --plain-root-key");

@@ -1,4 +1,4 @@
-//! Keys everybody can sign with, CSRs nobody should sign: forged here as an attacker would, refused everywhere.
+//! Keys with which anyone can sign, CSRs that no one should sign: forged here as an attacker would, refused everywhere.
 //!
 //! `fixtures/hostile-rsa.txt` was made once with Python's integers: two random primes, and everything that is not.
 
@@ -10,12 +10,12 @@ use tests::judges::openssl;
 use tests::{NOW, Shell, forge};
 
 use meshpki::der::{self, bit_string, integer, sequence, tlv};
-use meshpki::signature::{SignatureCheck, Signed, check};
+use meshpki::signature::{SignatureCheck, SignatureInput, check};
 use meshpki::{Cert, KeyType, PublicKey, Signer, oid, pem};
 
 const RSA_SHA256: &[u8] = oid::RSA_SHA256;
 
-/// A key nobody has the private half of, and a way to sign with it all the same.
+/// A key whose private half is unknown, and a way to sign with it anyway.
 struct Forger {
     name: &'static str,
     spki: Vec<u8>,
@@ -82,7 +82,7 @@ impl Forger {
             ]);
             let key = PublicKey::from_spki(&self.spki).unwrap();
             let signature = (self.sign)(self, &tbs);
-            let signed = Signed {
+            let signed = SignatureInput {
                 algorithm: &self.algorithm,
                 message: &tbs,
                 signature: &signature,
@@ -179,7 +179,7 @@ fn a_ca_without_a_private_key_is_refused_by_all_but_verifiers() {
         }
         let ran = shell.run(&format!("check @/{dir}"));
         ended(&ran, 2, &["istiod/forgeable-key", "the key of `Root`", "protects nothing"]);
-        // As a second root beside a sound one it is as bad.
+        // As a second root next to a sound one, it is just as bad.
         let sound = Authority::root(KeyType::EcdsaP256, "CN=Sound", |_| {});
         sound.write_root(&shell.scratch, "sound");
         shell.good("ca init @/sound --cluster east");
@@ -193,7 +193,7 @@ fn a_ca_without_a_private_key_is_refused_by_all_but_verifiers() {
     }
 }
 
-/// A CSR of any shape; one that nobody can sign has some bytes for a signature.
+/// A CSR of any shape; if no one can sign it, its signature is arbitrary bytes.
 fn csr(subject: &[u8], spki: &[u8], attributes: &[u8], signer: &dyn Signer) -> Vec<u8> {
     let info = sequence(&[&integer(&[0]), subject, spki, &tlv(0xa0, attributes)]);
     let algorithm = signer.public_key().signature_algorithm().unwrap();
@@ -484,9 +484,9 @@ fn a_pile_nothing_tells_apart_is_given_up() {
         r#"
         exit 1
         --- stderr
-        error[pki/ambiguous-chain]: 90 certificates do not become a chain within 1000 wrong guesses at who issued whom
+        error[pki/ambiguous-chain]: 90 certificates do not become a chain within 1000 wrong guesses at their issuers
 
-        hint: take the certificates apart by hand, and give the one that begins the chain with `--leaf`
+        hint: separate the certificates by hand, and name the first one of the chain with `--leaf`
     "#,
     );
     assert!(!shell.scratch.join("chain.pem").exists());
@@ -509,7 +509,7 @@ fn the_words_of_the_refusals() {
         error[pki/forgeable-key]: the key of the CSR of `East` protects nothing: its public exponent is 1, so that every message is its own signature
           in: @/hostile.csr
 
-        hint: make a new key: `meshctl ca csr DIR --cluster NAME` for a cluster, `meshctl ca init NEW` for a root
+        hint: create a new key: `meshctl ca csr DIR --cluster NAME` for a cluster, `meshctl ca init NEW` for a root
     "#,
     );
     write(&name("ea\u{202e}st"), sound);
@@ -541,7 +541,7 @@ fn the_words_of_the_refusals() {
         error[pki/csr-weak-signature]: the CSR of `sha1` proves that it has its key by ecdsa-with-SHA1, expected SHA-256 or better
           in: @/hostile.csr
 
-        hint: make the CSR again with SHA-256: `openssl req -new -sha256 -key KEY -out FILE`
+        hint: create the CSR again with SHA-256: `openssl req -new -sha256 -key KEY -out FILE`
     "#,
     );
     let west = tests::authority::csr("CN=West", &key(KeyType::EcdsaP256)).to_pem();

@@ -1,4 +1,4 @@
-//! `meshctl ca init`: what it makes, what it says, and that it leaves alone what is there.
+//! `meshctl ca init`: what it creates, what it prints, and that it changes no existing file.
 
 use tests::Shell;
 use tests::authority::{Authority, resigned};
@@ -37,7 +37,7 @@ fn a_root_and_two_clusters_then_again_then_a_third() {
         --- stderr
 
         next: meshctl push @/ca --context east=CONTEXT,west=CONTEXT
-              with --before-install where Istio is still to come
+              (add --before-install if Istio is not installed yet)
     "#,
     );
     compare(
@@ -115,7 +115,7 @@ fn a_root_and_two_clusters_then_again_then_a_third() {
         --- stderr
 
         next: meshctl push @/ca --context north=CONTEXT
-              with --before-install where Istio is still to come
+              (add --before-install if Istio is not installed yet)
     "#,
     );
     let mut after = shell.scratch.entries("ca");
@@ -189,12 +189,12 @@ fn every_option_is_seen_in_the_tree() {
 
         hint: `--key-type ecdsa-p256` is proven with every Istio
         warning[ctl/name-constraint-unproven]: the intermediates are limited to their trust domains
-          because: Envoy enforces that; ztunnel (ambient mode), whose verifier knows no URI constraints, refuses such chains
+          because: Envoy enforces that; ztunnel (ambient mode), whose verifier does not support URI constraints, rejects such chains
 
-        hint: leave `--constrain` out where ambient mode is used
+        hint: do not use `--constrain` with ambient mode
 
         next: meshctl push @/ca/ --context east=CONTEXT,west=CONTEXT
-              with --before-install where Istio is still to come
+              (add --before-install if Istio is not installed yet)
     "#,
     );
     let cert = |name: &str| {
@@ -285,7 +285,7 @@ fn the_tls_layout() {
         --- stderr
 
         next: meshctl push @/ca --context east=CONTEXT
-              with --before-install where Istio is still to come
+              (add --before-install if Istio is not installed yet)
     "#,
     );
     compare(
@@ -336,7 +336,7 @@ fn the_root_key_is_encrypted_with_a_given_passphrase() {
         --- stderr
 
         next: meshctl push @/ca --context east=CONTEXT
-              with --before-install where Istio is still to come
+              (add --before-install if Istio is not installed yet)
     "#,
     );
     let key = shell.scratch.read("ca/root-key.pem");
@@ -361,7 +361,7 @@ fn the_root_key_is_encrypted_with_a_given_passphrase() {
         --- stderr
 
         next: meshctl push @/ca --context west=CONTEXT
-              with --before-install where Istio is still to come
+              (add --before-install if Istio is not installed yet)
     "#,
     );
     shell.check(
@@ -456,7 +456,7 @@ fn a_key_without_its_certificate_is_taken_up() {
         --- stderr
 
         next: meshctl push @/ca --context east=CONTEXT
-              with --before-install where Istio is still to come
+              (add --before-install if Istio is not installed yet)
     "#,
     );
     assert_eq!(shell.scratch.read("ca/root-key.pem"), key);
@@ -496,7 +496,7 @@ fn an_encrypted_key_without_its_certificate_is_taken_up() {
         --- stderr
 
         next: meshctl push @/ca --context east=CONTEXT
-              with --before-install where Istio is still to come
+              (add --before-install if Istio is not installed yet)
     "#,
     );
 }
@@ -528,10 +528,10 @@ fn without_the_root_key_what_is_there_is_reported_and_nothing_added() {
     shell.check("ca init @/ca --cluster east,west", r#"
         exit 1
         --- stderr
-        error[ctl/no-root-key]: the root key is needed to sign, and is not there
+        error[ctl/no-root-key]: the root key is needed to sign, and is missing
           in: @/ca/root-key.pem
 
-        hint: bring the key back for this, or sign where it is: `meshctl ca csr @/ca --cluster NAME` here, `meshctl ca sign @/ca/NAME/ca.csr --ca-cert root-cert.pem --ca-key root-key.pem --out @/ca/NAME` there
+        hint: restore the key for this, or sign where it is: `meshctl ca csr @/ca --cluster NAME` here, `meshctl ca sign @/ca/NAME/ca.csr --ca-cert root-cert.pem --ca-key root-key.pem --out @/ca/NAME` there
     "#);
     assert!(!shell.scratch.join("ca/west").exists());
 }
@@ -566,12 +566,12 @@ fn warnings() {
 
         hint: `--key-type ecdsa-p256` is proven with every Istio
         warning[ctl/validity-cut]: `Mesh CA east` ends with its issuer, 2027-03-01
-          because: `Mesh Root CA [id]` ends then, and nothing outlives its issuer
+          because: `Mesh Root CA [id]` ends then, and a certificate cannot outlive its issuer
 
-        hint: a new root has to be distributed before that day
+        hint: distribute a new root before that day
 
         next: meshctl push @/ca --context east=CONTEXT
-              with --before-install where Istio is still to come
+              (add --before-install if Istio is not installed yet)
     "#,
     );
     shell.check(
@@ -592,9 +592,9 @@ fn warnings() {
         @/ca/east/ca-cert.pem: OK  (-CAfile root-cert.pem)
         @/ca/east/ca-cert.pem: OK  (-CAfile cert-chain.pem)
         --- stderr
-        warning[ctl/root-kept]: the root that is there stays as it is
+        warning[ctl/root-kept]: the existing root was left unchanged
           in: @/ca/root-cert.pem
-          because: for a new root only: --root-key-type
+          because: these options apply to a new root only: --root-key-type
 
         hint: choose another folder for another root
     "#,
@@ -620,13 +620,13 @@ fn warnings() {
         @/open/west/ca-cert.pem: OK  (-CAfile root-cert.pem)
         @/open/west/ca-cert.pem: OK  (-CAfile cert-chain.pem)
         --- stderr
-        warning[ctl/key-permissions]: others than the owner may read a private key
+        warning[ctl/key-permissions]: a private key is readable by users other than its owner
           in: @/open/root-key.pem
 
         hint: `chmod 600 @/open/root-key.pem`
 
         next: meshctl push @/open --context west=CONTEXT
-              with --before-install where Istio is still to come
+              (add --before-install if Istio is not installed yet)
     "#,
     );
 }
@@ -657,7 +657,7 @@ fn what_an_interrupted_run_left_is_kept_or_cleared() {
         @/ca/east/ca-cert.pem: OK  (-CAfile root-cert.pem)
         @/ca/east/ca-cert.pem: OK  (-CAfile cert-chain.pem)
         --- stderr
-        warning[ctl/leftovers]: an interrupted run left a set of files; it was kept aside
+        warning[ctl/leftovers]: an interrupted run left a set of files, which was moved aside
           in: @/ca/previous/west
     "#,
     );
@@ -694,7 +694,7 @@ fn two_runs_at_once_do_not_meet() {
         r#"
         exit 1
         --- stderr
-        error[ctl/busy]: another meshctl is at work in `@/ca`
+        error[ctl/busy]: another meshctl is using `@/ca`
 
         hint: run this command again once it has ended, or with `--wait`
     "#,
@@ -741,9 +741,9 @@ fn options_for_another_root_are_told() {
         │                              sha256 [sha256]
         └─ root-key.pem     unchanged
         --- stderr
-        warning[ctl/root-kept]: the root that is there stays as it is
+        warning[ctl/root-kept]: the existing root was left unchanged
           in: @/ca/root-cert.pem
-          because: for a new root only: --root-subject, --root-validity, --path-len
+          because: these options apply to a new root only: --root-subject, --root-validity, --path-len
 
         hint: choose another folder for another root
     "#,
@@ -765,7 +765,7 @@ fn names_do_not_steer_a_terminal() {
         For more information, try '--help'.
     "#,
     );
-    // One that somebody else made is shown.
+    // A root that someone else created is shown.
     let root = Authority::root(KeyType::EcdsaP256, "CN=Root", |_| {});
     let common_name = "a\u{1b}[31m\u{202e}b".as_bytes();
     let name = tests::forge::name(&[(meshpki::oid::COMMON_NAME, der::UTF8_STRING, common_name)]);
@@ -804,7 +804,7 @@ fn staging_through_a_link_is_refused() {
         --- stderr
         error[ctl/io]: `@/ca/.meshctl-staging` is in the way: it is not a folder
 
-        hint: look at it, remove it, then run this command again
+        hint: inspect it, remove it, then run this command again
     "#,
     );
     assert_eq!(shell.scratch.entries("theirs"), before);

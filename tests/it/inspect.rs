@@ -1,4 +1,4 @@
-//! `meshctl ca inspect`: whole answers, the documented keys, and the facts openssl tells of the same files.
+//! `meshctl ca inspect`: whole outputs, the documented keys, and the facts openssl reports about the same files.
 
 use std::fs;
 use std::io::Write as _;
@@ -54,7 +54,7 @@ fn a_workload_and_its_key() {
 fn a_key_of_another() {
     let answer = inspect(&["rich.pem", "ec-key.pem"], &[]);
     let (_, keys) = answer.split_once("ec-key.pem:1").unwrap();
-    let expect = ": a block of kind `EC PARAMETERS`, not looked into
+    let expect = ": a block of type `EC PARAMETERS`, not decoded
 
 ec-key.pem:4: private key, of which only the public part is shown
   Key             ecdsa-p256, sha256 EC_KEY
@@ -101,7 +101,7 @@ legacy-key.pem:1: private key, encrypted
 encrypted-key.pem:1: private key, of which only the public part is shown
   Key             ecdsa-p256, sha256 KEY
 
-legacy-key.pem:1: PROBLEM: the private key cannot be read: it is encrypted in the old PEM way (`Proc-Type: 4,ENCRYPTED`)
+legacy-key.pem:1: PROBLEM: the private key cannot be read: it has the legacy PEM encryption (`Proc-Type: 4,ENCRYPTED`)
 --- stderr
 error[ctl/unreadable]: 1 of 2 objects could not be read
 "
@@ -122,7 +122,7 @@ fn what_cannot_be_read_is_shown_in_its_place() {
         answer.to_string(),
         "exit 1
 --- stdout
--:2: a block of kind `\\u{1b}[31mX`, not looked into
+-:2: a block of type `\\u{1b}[31mX`, not decoded
 
 -:5: PROBLEM: the body of `CERTIFICATE` is not base64
 
@@ -137,10 +137,7 @@ error[ctl/unreadable]: 4 of 5 objects could not be read
     );
     for (stdin, problem) in [
         (&b""[..], "the file is empty"),
-        (
-            b"0 text",
-            "there is no PEM block in it, and it is not DER of a certificate, CSR, CRL or key",
-        ),
+        (b"0 text", "neither a PEM block nor the DER of a certificate, CSR, CRL or key"),
     ] {
         assert_eq!(
             run_with(&["ca", "inspect", "-"], stdin).out,
@@ -167,7 +164,7 @@ fn der_is_what_pem_is() {
     let two = [fs::read(fixture("rich.der")).unwrap(), vec![0; 7]].concat();
     let answer = run_with(&["ca", "inspect", "-"], &two);
     assert_eq!(answer.exit, 1);
-    assert!(answer.out.ends_with("\n-: PROBLEM: 7 bytes stand behind it\n"));
+    assert!(answer.out.ends_with("\n-: PROBLEM: 7 bytes follow it\n"));
 }
 
 #[test]

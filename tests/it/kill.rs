@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use tests::{NOW, Scratch};
 
 use meshpki::cacerts::certs;
+use meshpki::istiod::Version;
 use meshpki::{CaCerts, Cert, Signer, SoftKey};
 
 use crate::MESHCTL;
@@ -86,12 +87,13 @@ fn check_whole(scratch: &Scratch) {
         }
     }
     for (folder, files) in sets {
-        CaCerts::from_files(&files, NOW).unwrap_or_else(|error| panic!("{folder}: {error}"));
+        CaCerts::from_secret(&files.into_iter().collect(), Version::NEWEST, NOW)
+            .unwrap_or_else(|error| panic!("{folder}: {error}"));
     }
     if let Some(root) = entries.get("root-cert.pem") {
         let root = root_of(root.content.as_deref().unwrap());
         let key = SoftKey::from_pem(entries["root-key.pem"].content.as_deref().unwrap(), None);
-        assert_eq!(*key.unwrap().public_key(), root.public_key());
+        assert_eq!(key.unwrap().public_key(), root.public_key());
     }
 }
 

@@ -1,4 +1,4 @@
-//! How clusters are reached: kubeconfigs, credential plugins, proxies, servers that are busy or that nobody may trust.
+//! How clusters are reached: kubeconfigs, credential plugins, proxies, busy servers, insecure servers.
 
 mod busy;
 mod plugins;
@@ -86,7 +86,7 @@ contexts:
     );
     check(
         &with("token: abc", "client-key-data: YWJj"),
-        ":8:22: the client key has no `client-certificate` beside it",
+        ":8:22: the client key has no `client-certificate`",
     );
     check(
         &with("token: abc", "auth-provider: {name: gcp}"),
@@ -157,7 +157,7 @@ fn tokens_are_trimmed() {
         assert!(!ran.err.contains("123"), "{}", ran.err);
     }
     assert_eq!(api.asked().len(), before);
-    // What stands in the URL is a password, as for kubectl.
+    // A password in the URL is used, as in kubectl.
     let shell = at(&url(&api).replace("//", "//me:s%40cret@"), &json!({}));
     let ran = shell.run(STATUS);
     assert!(ran.out.contains(&url(&api)), "{}", ran.out);
@@ -181,7 +181,7 @@ fn proxies() {
         shell.env = vec![proxy, ("NO_PROXY", list)];
         check(&shell, true);
     }
-    // Nobody can find the host: that there is no proxy in the error is what counts.
+    // The host cannot be resolved; what counts is that the error names no proxy.
     for list in ["api.example,", "*", "example, ,", "api.example:6443"] {
         shell.env = vec![proxy, ("NO_PROXY", list)];
         check(&shell, false);
@@ -224,7 +224,9 @@ fn no_key_and_no_token_over_what_others_can_read() {
     ];
     let shell = Shell::new();
     shell.good("ca init @/ca --plain-root-key --cluster cluster1");
-    shell.scratch.write("mesh.yaml", include_str!("../../fixtures/mesh/seed2-current/mesh.yaml"));
+    shell
+        .scratch
+        .write("mesh.yaml", include_str!("../../fixtures/mesh/bookinfo-current/mesh.yaml"));
     for cluster in &kubeconfigs {
         write(
             &shell,

@@ -1,4 +1,4 @@
-//! `meshctl status` and `meshctl check --context`: clusters that cannot be asked, and real ones with a real istiod.
+//! `meshctl status` and `meshctl check --context`: clusters that cannot be reached, and real ones with a real istiod.
 
 use serde_json::Value;
 use tests::cli::{Ran, Shell, ended};
@@ -6,7 +6,7 @@ use tests::mesh::{Mesh, SOON};
 use tests::rig::{Cluster, Hold, Istio, Kind};
 use tests::schema;
 
-/// A kubeconfig whose server nobody is.
+/// A kubeconfig whose server does not exist.
 const NOBODY: &str = r#"{"apiVersion": "v1", "kind": "Config",
 "clusters": [{"name": "none", "cluster": {"server": "https://127.0.0.1:9"}}],
 "users": [{"name": "none", "user": {}}],
@@ -26,9 +26,9 @@ fn nothing_to_ask() {
         r#"
         exit 64
         --- stderr
-        error[ctl/usage]: there is nothing to check
+        error[ctl/usage]: nothing to check
 
-        hint: a folder, such as `meshctl check ca`, or `--context east=CONTEXT`, or both
+        hint: name a folder, as in `meshctl check ca`, a cluster with `--context east=CONTEXT`, or both
     "#,
     );
     shell.check(
@@ -36,7 +36,7 @@ fn nothing_to_ask() {
         r#"
         exit 64
         --- stderr
-        error[ctl/usage]: no cluster is named
+        error[ctl/usage]: no cluster named
 
         hint: `--context east=CONTEXT` names one; `kubectl config get-contexts` lists the contexts
     "#,
@@ -46,7 +46,7 @@ fn nothing_to_ask() {
         r#"
         exit 64
         --- stderr
-        error[ctl/usage]: cluster east (context away) and cluster west (context away) have a name in common
+        error[ctl/usage]: cluster east (context away) and cluster west (context away) share a name or a context
     "#,
     );
     shell.check(
@@ -88,7 +88,7 @@ fn a_cluster_that_is_away() {
         error[apply/unreachable]: cannot reach the API server: Connection refused (os error 111)
           in: cluster east (context away, https://127.0.0.1:9)
 
-        hint: `kubectl --context away get --raw /readyz` asks it too
+        hint: `kubectl --context away get --raw /readyz` asks the same server
     "#,
     );
     let ran = shell.run("status --kubeconfig @/kubeconfig --context east=away -o json");
@@ -102,7 +102,7 @@ fn a_cluster_that_is_away() {
         error[apply/unreachable]: cannot reach the API server: Connection refused (os error 111)
           in: cluster east (context away, https://127.0.0.1:9)
 
-        hint: `kubectl --context away get --raw /readyz` asks it too
+        hint: `kubectl --context away get --raw /readyz` asks the same server
     "#,
     );
     // What can be checked without it is checked.
@@ -120,7 +120,7 @@ fn a_cluster_that_is_away() {
         error[apply/unreachable]: cannot reach the API server: Connection refused (os error 111)
           in: cluster east (context away, https://127.0.0.1:9)
 
-        hint: `kubectl --context away get --raw /readyz` asks it too
+        hint: `kubectl --context away get --raw /readyz` asks the same server
     "#,
     );
 }
@@ -219,7 +219,7 @@ fn two_clusters() {
         0,
         &["about to be written", "0 errors, 0 warnings"],
     );
-    // West gets a root of its own, as if somebody had followed the docs there.
+    // West gets its own root, as if someone had followed the docs there.
     mesh.shell.good("ca init @/other --cluster west --plain-root-key");
     let planned =
         asked.check("check @/other --context east,west", 2, &["error[istiod/root-replaced]: west"]);
@@ -247,7 +247,7 @@ fn two_clusters() {
     let expect =
         [("east<-east", true), ("east<-west", false), ("west<-east", false), ("west<-west", true)];
     assert_eq!(trust(&bad), expect.map(|(pair, trusted)| (pair.to_owned(), Some(trusted))));
-    // One that cannot be asked hides nobody.
+    // A cluster that cannot be reached does not hide the others.
     mesh.write_kubeconfig(
         "half",
         &[mesh.clusters[0].kubeconfig(), west.kubeconfig_for("nobody", &[])],
@@ -259,7 +259,7 @@ fn two_clusters() {
     }
 }
 
-/// A self-signed istiod; the secret made with kubectl beside it, which it does not look at; a restart.
+/// A self-signed istiod; a secret created with kubectl, which it does not read; a restart.
 #[test]
 fn a_secret_istiod_does_not_know() {
     let Some(mut mesh) = Mesh::with_istio(&["east"], &Istio::default()) else { return };
@@ -270,7 +270,7 @@ fn a_secret_istiod_does_not_know() {
         "status --context east",
         2,
         &[
-            "istiod's own, there is no secret: `O = cluster.local`",
+            "istiod's own, no secret: `O = cluster.local`",
             "error[istiod/first-install]: east",
             "1 error, 0 warnings\nnext: meshctl push DIR --context east --workloads",
         ],
@@ -325,7 +325,7 @@ fn a_secret_istiod_does_not_know() {
     assert_eq!(mesh.written(0), written, "nothing is written");
 }
 
-/// Failure mode 9: one root, two trust domains, and who accepts whose identities.
+/// One root, two trust domains, and which cluster accepts whose identities.
 #[test]
 fn trust_domains() {
     let Some(mesh) = Mesh::start(&["east", "west"]) else { return };
@@ -383,10 +383,10 @@ fn by_spec(mesh: &Mesh, asked: &Asked<'_>) {
         "check -f @/mesh.yaml",
         2,
         &[
-            "error[istiod/spec-differs]: east: the trust domain is another than the spec says",
+            "error[istiod/spec-differs]: east: the trust domain differs from the spec",
             "evidence: the spec says other.example",
             "evidence: east has east.example (meshConfig.trustDomain)",
-            "warning[istiod/spec-differs]: west: the release of Istio is another than the spec says",
+            "warning[istiod/spec-differs]: west: the release of Istio differs from the spec",
         ],
     );
     assert_eq!(codes(&found), ["istiod/spec-differs"]);
@@ -421,12 +421,12 @@ fn by_spec(mesh: &Mesh, asked: &Asked<'_>) {
 fn nothing_there() {
     let Some(mesh) = Mesh::start(&["east"]) else { return };
     let (east, asked) = (&mesh.clusters[0], Asked(&mesh));
-    let none = "error[apply/no-istiod]: east: there is no istiod in namespace istio-system";
+    let none = "error[apply/no-istiod]: east: no istiod in namespace istio-system";
     let found = asked.check(
         "status --context east",
         2,
         &[
-            "none: there is neither an istiod nor a secret",
+            "none: neither an istiod nor a secret",
             none,
             ", and no secret cacerts",
             "1 error, 0 warnings\nnext: kubectl --context east create namespace istio-system",
@@ -456,7 +456,7 @@ fn nothing_there() {
     asked.check("check --context east", 2, &[none, secret[0], next]);
     asked.check("status @/ca --context east", 2, &["has the same", none, secret[1], next]);
     asked.check("status @/ca --context east --before-install", 0, &[to_come]);
-    // Unchanged, and still nobody to use it: a dry run says what the run would.
+    // Unchanged, and there is still no istiod to use it: a dry run says what a run would.
     for dry in ["", " --dry-run client"] {
         let ran = mesh.run(&format!("push @/ca --context east --yes{dry}"));
         ended(&ran, 2, &["error[apply/no-istiod]"]);
@@ -478,7 +478,7 @@ fn nothing_there() {
     asked.check("status @/ca --context east", 0, &["[ok]   east", "0 errors, 0 warnings"]);
 }
 
-/// Restarts that are open are told as what they are, counted, and ended by the command that is given.
+/// Unfinished restarts are reported as such, counted, and finished by the suggested command.
 #[test]
 fn a_push_that_was_interrupted() {
     let Some(mesh) = Mesh::with_istio(&["east"], &Istio::default()) else { return };

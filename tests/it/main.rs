@@ -1,4 +1,4 @@
-//! Every test that crosses a crate, in one binary.
+//! All tests that involve several crates, in one binary.
 
 mod by_spec;
 mod cfssl;
@@ -14,6 +14,7 @@ mod fixtures;
 mod folder;
 mod forget;
 mod fuzz;
+mod help;
 mod hostile;
 mod init;
 mod inspect;

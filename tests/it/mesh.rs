@@ -1,4 +1,4 @@
-//! `meshctl mesh`: whole answers, and every `config/...` code as it is told.
+//! `meshctl mesh`: whole outputs, and every `config/...` code with its message.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -34,7 +34,7 @@ const SERVICES: &str = "services:
 
 #[test]
 fn render_one_cluster() {
-    let shell = shell("seed2-current");
+    let shell = shell("bookinfo-current");
     shell.check(
         "mesh render -f @/mesh.yaml --cluster cluster2",
         r#"
@@ -94,7 +94,7 @@ fn render_one_cluster() {
 
 #[test]
 fn render_for_another_release() {
-    let shell = shell("seed2-current");
+    let shell = shell("bookinfo-current");
     let text = shell.good("mesh render -f @/mesh.yaml --istio 1.6.4");
     assert!(
         text.contains("kind: EnvoyFilter") && text.contains("v1alpha3") && !text.contains("sni:"),
@@ -107,7 +107,7 @@ fn render_for_another_release() {
 
 #[test]
 fn render_to_folders() {
-    let shell = shell("seed2-current");
+    let shell = shell("bookinfo-current");
     let dir = shell.scratch.path();
     shell.check(
         "mesh render -f @/mesh.yaml -o @/out",
@@ -125,7 +125,7 @@ fn render_to_folders() {
         @/out: 0 written, 3 unchanged, 0 removed
     "#,
     );
-    // A file of somebody else's stays; what is not needed any more goes.
+    // Someone else's file stays; files that are no longer needed are removed.
     write(&shell, "out/cluster1/mine.yaml", "mine");
     let text = fs::read_to_string(dir.join("mesh.yaml")).unwrap();
     let (head, _) = text.split_once("services:").unwrap();
@@ -142,7 +142,7 @@ fn render_to_folders() {
     assert!(dir.join("out/cluster1/mine.yaml").exists());
     assert!(!dir.join("out/cluster1/default.reviews.yaml").exists());
     assert!(!dir.join("out/cluster2").exists(), "an empty folder goes too");
-    // One that stands where a file would go is not overwritten.
+    // A file that is in the way is not overwritten.
     write(&shell, "out/cluster1/default.reviews.yaml", "mine");
     write(&shell, "mesh.yaml", &text);
     shell.check(
@@ -151,7 +151,7 @@ fn render_to_folders() {
         exit 1
         --- stderr
         wrote @/mesh.lock: 1 addresses
-        error[ctl/exists]: `@/out/cluster1/default.reviews.yaml` is there already and was not written by an earlier run
+        error[ctl/exists]: `@/out/cluster1/default.reviews.yaml` already exists and was not written by an earlier run
 
         hint: choose another folder, or move the file away
     "#,
@@ -160,7 +160,7 @@ fn render_to_folders() {
 
 #[test]
 fn explain_graph_and_lint() {
-    let shell = shell("seed2-1.6");
+    let shell = shell("bookinfo-1.6");
     shell.check(
         "mesh explain reviews -f @/mesh.yaml --from cluster1",
         r#"
@@ -429,7 +429,7 @@ spec:
 
 #[test]
 fn dns_edits() {
-    let shell = shell("seed2-1.6");
+    let shell = shell("bookinfo-1.6");
     write(&shell, "Corefile", ".:53 {\n    errors\n    forward . /etc/resolv.conf\n}\n");
     shell.check(
         "mesh dns -f @/mesh.yaml --cluster cluster1 @/Corefile",
@@ -467,7 +467,7 @@ fn dns_edits() {
         wrote @/mesh.lock: 1 addresses
     "#,
     );
-    // A Corefile says itself that its CoreDNS is an old one; a cluster that calls nobody gets nothing.
+    // A Corefile shows that its CoreDNS is an old one; a cluster that calls no remote service gets nothing.
     let way = "istioVersion: 1.6.4\n  dns: {way: istio-coredns, address: 10.0.0.9}";
     write(&shell, "mesh.yaml", &text.replace("istioVersion: 1.6.4", way));
     write(&shell, "Corefile", ".:53 {\n    proxy . /etc/resolv.conf\n}\n");
@@ -523,7 +523,7 @@ fn every_code() {
     "#,
     );
     tell(&shell);
-    // All that is wrong is told at once.
+    // All errors are reported together.
     let head = spec("- {name: b, istioVersion: 1.5.0}\n");
     let many = head.replace(
         "kind: Mesh\n",
@@ -552,7 +552,7 @@ fn every_code() {
         error[config/name]: `D` cannot be the name of a cluster: a DNS label has only a-z, 0-9 and `-`
           in: @/mesh.yaml:10, clusters[4].name
 
-        error[config/trust-domain]: `a_b` is no trust domain: only a-z, 0-9, `-` and `.` are allowed
+        error[config/trust-domain]: `a_b` is not a valid trust domain: only a-z, 0-9, `-` and `.` are allowed
           in: @/mesh.yaml:11, clusters[5].trustDomain
 
         error[config/value]: `x` is no version: wanted is a release of Istio, such as 1.30.3
@@ -572,7 +572,7 @@ fn every_code() {
         error[config/weights]: the weights of policy `p` are 1, together 1: they must be 100
           in: @/mesh.yaml:17, policies[0].route
 
-        hint: write weights that make 100 together: Istio 1.6 refuses others
+        hint: make the weights add up to 100: Istio 1.6 rejects other sums
 
         error[config/unknown-name]: there is no service `n/t`; did you mean `n/s`?
           in: @/mesh.yaml:18, policies[1].service
@@ -613,7 +613,7 @@ fn every_code() {
         error[config/lock]: `<<<<<<< ours` is no line of a lock file: wanted is `HOST ADDRESS` or `HOST ADDRESS retired DATE`
           in: @/mesh.lock:2
 
-        hint: take one of the lines out of mesh.lock; `meshctl mesh addresses` gives a new address where one is missing
+        hint: remove one of the lines from mesh.lock; `meshctl mesh addresses` assigns missing addresses
     "#,
     );
     tell(&shell);
@@ -626,7 +626,7 @@ fn every_code() {
         error[config/address-shared]: `s.n.svc.a.global` and `t.n.svc.a.global` both have address 240.0.0.1
           in: @/mesh.lock:2
 
-        hint: take one of the lines out of mesh.lock; `meshctl mesh addresses` gives a new address where one is missing
+        hint: remove one of the lines from mesh.lock; `meshctl mesh addresses` assigns missing addresses
     "#,
     );
     tell(&shell);
@@ -644,7 +644,7 @@ fn every_code() {
         error[config/addresses-exhausted]: 10.0.0.0/30 has no address left for `s.n.svc.a.global`: all 4 are in use or in their grace period
           in: @/mesh.yaml, addresses.pool
 
-        hint: a larger `addresses.pool`, or fewer `addresses.graceDays`
+        hint: use a larger `addresses.pool`, or fewer `addresses.graceDays`
     "#,
     );
     tell(&shell);
@@ -654,9 +654,9 @@ fn every_code() {
         r#"
         exit 1
         --- stderr
-        error[ctl/locked]: `@/mesh.lock` would change, and --locked forbids it
+        error[ctl/locked]: `@/mesh.lock` would change, which `--locked` forbids
 
-        hint: run it without --locked and keep the new file with the spec
+        hint: run it without `--locked` and commit the new file with the spec
     "#,
     );
     let codes: BTreeSet<String> = Fault::CODES.iter().map(ToString::to_string).collect();

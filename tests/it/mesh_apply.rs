@@ -1,5 +1,5 @@
-//! `meshctl mesh apply` when something comes between: rights that are missing, a server that refuses in the middle,
-//! somebody else's edits. API servers with Istio's CRDs and no istiod.
+//! `meshctl mesh apply` when something goes wrong: missing rights, a server that refuses halfway, someone else's
+//! edits. API servers with Istio's CRDs and no istiod.
 
 use kube::api::{Api, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
@@ -65,7 +65,7 @@ fn mesh() -> Option<Mesh> {
         let paths = mesh.clusters.iter().map(|cluster| cluster.kubeconfig_for(user, &[]));
         mesh.write_kubeconfig(user, &paths.collect::<Vec<_>>());
     }
-    let fixture = include_str!("../../fixtures/mesh/seed2-current/mesh.yaml");
+    let fixture = include_str!("../../fixtures/mesh/bookinfo-current/mesh.yaml");
     mesh.shell.scratch.write("mesh.yaml", fixture);
     Some(mesh)
 }
@@ -76,7 +76,7 @@ fn calls(mesh: &Mesh) -> Api<DynamicObject> {
     Api::namespaced_with(mesh.clusters[0].client(), "default", &resource)
 }
 
-/// Changes our VirtualService as somebody else.
+/// Changes our VirtualService as another user.
 fn edit(mesh: &Mesh, patch: &Value) {
     let params =
         PatchParams { field_manager: Some("kubectl-edit".to_owned()), ..PatchParams::default() };
@@ -167,7 +167,7 @@ fn what_others_do_to_ours() {
     same();
     let live = mesh.clusters[0].block_on(calls(&mesh).get("reviews")).expect("ours");
     assert_eq!(live.metadata.labels.expect("labels")["team"], "x");
-    // A field we do not write belongs to who wrote it; that is told, and not passed over.
+    // A field that we do not write belongs to whoever wrote it; that is reported, not ignored.
     edit(&mesh, &json!({"spec": {"exportTo": ["*"]}}));
     let ran = mesh.run("mesh apply -f @/mesh.yaml --yes");
     ended(&ran, 2, &["error[apply/foreign]", "fields of another field manager stayed in it"]);
@@ -177,7 +177,7 @@ fn what_others_do_to_ours() {
     ended(&mesh.run("mesh diff -f @/mesh.yaml --context cluster2"), 0, &["unchanged 2"]);
     let ran = mesh.run("mesh diff -f @/mesh.yaml --context cluster3");
     ended(&ran, 1, &["error[config/unknown-name]", "cluster1, cluster2"]);
-    // Weights that move are one write; a dry run is none.
+    // Changed weights are one write; a dry run writes nothing.
     let spec = mesh.shell.scratch.read("mesh.yaml");
     let spec = spec.replace("weight: 75", "weight: 70").replace("weight: 10", "weight: 15");
     mesh.shell.scratch.write("mesh.yaml", spec);
@@ -191,7 +191,7 @@ fn what_others_do_to_ours() {
     same();
 }
 
-/// What others have beside ours: an error together with ours, one among themselves.
+/// Other people's resources: one is an error together with ours, one on its own.
 const THEIRS: &str = "
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
@@ -234,7 +234,7 @@ fn what_clusters_will_have_is_looked_at() {
 #[test]
 fn a_cluster_that_is_away() {
     let shell = tests::cli::Shell::new();
-    let fixture = include_str!("../../fixtures/mesh/seed2-current/mesh.yaml");
+    let fixture = include_str!("../../fixtures/mesh/bookinfo-current/mesh.yaml");
     shell.scratch.write("mesh.yaml", fixture);
     let contexts = ["cluster1", "cluster2"]
         .map(|name| json!({"name": name, "context": {"cluster": "none", "user": "none"}}));
@@ -252,7 +252,7 @@ fn a_cluster_that_is_away() {
         error[apply/unreachable]: cannot reach the API server: Connection refused (os error 111)
           in: cluster cluster1 (context cluster1, https://127.0.0.1:9)
 
-        hint: try again, or leave the cluster out; nothing more is written to it
+        hint: try again, or leave the cluster out; nothing else was written to it
     "#,
     );
     shell.check(
@@ -260,7 +260,7 @@ fn a_cluster_that_is_away() {
         r#"
         exit 64
         --- stderr
-        error[ctl/usage]: no cluster is named
+        error[ctl/usage]: no cluster named
 
         hint: `--context east=CONTEXT` names one; `kubectl config get-contexts` lists the contexts
     "#,

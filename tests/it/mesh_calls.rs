@@ -1,5 +1,5 @@
-//! Calls that real proxies carry over what `meshctl mesh apply` has written: seed 2's example, productpage on cluster1
-//! calling reviews on both clusters.
+//! Calls that real proxies carry over what `meshctl mesh apply` has written: the Bookinfo example, in which productpage
+//! on cluster1 calls reviews on both clusters.
 
 mod bookinfo;
 mod policies;
@@ -15,16 +15,16 @@ use tests::rig::network::alone;
 
 use bookinfo::{Bookinfo, Form, PORT, install, until};
 
-/// The spec, as it stands in the documentation.
-const SPEC: &str = include_str!("../../fixtures/mesh/seed2-current/mesh.yaml");
+/// The spec in the documentation.
+const SPEC: &str = include_str!("../../fixtures/mesh/bookinfo-current/mesh.yaml");
 /// The same for clusters with remote secrets.
-const SECRETS: &str = include_str!("../../fixtures/mesh/seed2-multi-primary/mesh.yaml");
+const SECRETS: &str = include_str!("../../fixtures/mesh/bookinfo-multi-primary/mesh.yaml");
 const CALLS: usize = 400;
 const REMOTE: &str = "reviews.default.svc.cluster2.global";
 /// Questions are taken on their way to whatever name server.
 const NAMESERVER: &str = "10.96.0.10";
 
-/// What somebody writes who wants a service that is not offered.
+/// Resources of a user who tries to call a service that is not exported.
 const RATINGS: &str = "
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
@@ -79,7 +79,7 @@ fn calls_are_carried_with_remote_secrets() {
     });
 }
 
-/// The serving side refuses the trust domain of the caller, as `check` says, until it is told to accept it.
+/// The serving side rejects the caller's trust domain, as `check` says, until it is configured to accept it.
 fn another_trust_domain(bookinfo: &Bookinfo) {
     let said = bookinfo.mesh.good("check --context cluster1,cluster2");
     assert!(
@@ -97,8 +97,8 @@ fn another_trust_domain(bookinfo: &Bookinfo) {
     bookinfo.until_answered_by("v3");
 }
 
-/// Every version answers, as often as the policy says, within six standard deviations; who answers knows who called,
-/// by identities of the clusters' trust domains. On the other cluster the gateway has been told which subset is meant.
+/// Every version answers as often as the policy says, within six standard deviations. The server sees the caller's
+/// identity in the cluster's trust domain. On the other cluster, the gateway learns from the SNI which subset is meant.
 fn weights(bookinfo: &Bookinfo, domains: [&str; 2], subset: &str) {
     let mut counts = BTreeMap::<String, usize>::new();
     for _ in 0..CALLS {

@@ -1,5 +1,5 @@
-//! `meshctl mesh discover`, `diff` and `apply` on two real clusters, and what their real istiods make of it: seed 2's
-//! example, productpage on one cluster calling reviews on both.
+//! `meshctl mesh discover`, `diff` and `apply` on two real clusters, and what their real istiods make of it: the
+//! Bookinfo example, in which productpage on one cluster calls reviews on both.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -132,7 +132,7 @@ fn versions(mesh: &Mesh) -> Vec<(String, String)> {
     mesh.clusters.iter().flat_map(of).collect()
 }
 
-/// Resources of somebody else: one of a name of ours comes later, one has an address, one is of another mesh.
+/// Other people's resources: one whose name we need later, one with an address, one of another mesh.
 const THEIRS: &str = "
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
@@ -149,7 +149,7 @@ spec: {host: another.example}
 fn from_discovery_to_applied_in_three_commands() {
     let Some(mesh) = bookinfo() else { return };
     let path = mesh.shell.scratch.join("mesh.yaml");
-    // What somebody else has, at the address that reviews of cluster2 would get.
+    // Another user's resources, at the address that reviews of cluster2 would get.
     mesh.clusters[0].apply(&THEIRS.replace("@ADDRESS@", &first_address(&mesh)));
 
     let ran = mesh.run("mesh discover -f @/mesh.yaml --context cluster1,cluster2");
@@ -216,10 +216,10 @@ fn printed_rights_are_enough(mesh: &Mesh) {
     ended(&discover(), 0, &["trustDomain: cluster1", "new: service default/reviews on cluster1"]);
 }
 
-/// The address reviews of cluster2 has where nobody else has it.
+/// The address that reviews of cluster2 gets if it is free.
 fn first_address(mesh: &Mesh) -> String {
     let shell = Shell { now: mesh.shell.now, ..Shell::new() };
-    let fixture = include_str!("../../fixtures/mesh/seed2-current/mesh.yaml");
+    let fixture = include_str!("../../fixtures/mesh/bookinfo-current/mesh.yaml");
     shell.scratch.write("mesh.yaml", fixture);
     shell.good("mesh addresses -f @/mesh.yaml");
     let lock = shell.scratch.read("mesh.lock");
@@ -238,7 +238,7 @@ fn order(said: &str) {
     assert!(found.is_sorted() && found.contains(&3), "{said}");
 }
 
-/// Removing a service removes what was made for it, and nothing of anybody else.
+/// Removing a service removes what was created for it, and no one else's resources.
 fn pruned(mesh: &Mesh, text: &str) {
     let before = resources(&mesh.clusters[0]);
     let (head, rest) = text.split_once("- name: ratings\n").expect("ratings");
@@ -258,9 +258,9 @@ fn pruned(mesh: &Mesh, text: &str) {
     ended(&mesh.run("mesh apply -f @/mesh.yaml --yes"), 0, &["nothing to do"]);
 }
 
-/// What stands in the way is said before anything is written.
+/// Obstacles are reported before anything is written.
 fn refused(mesh: &Mesh) {
-    // Ours no more: somebody took the labels.
+    // No longer ours: someone removed the labels.
     let (client, kind) = (mesh.clusters[0].client(), kind_of("VirtualService", "virtualservices"));
     let api = Api::<DynamicObject>::namespaced_with(client, "default", &kind);
     let labels = json!({"metadata": {"labels": null}});
@@ -269,7 +269,7 @@ fn refused(mesh: &Mesh) {
     let before = versions(mesh);
     let ran = mesh.run("mesh apply -f @/mesh.yaml --yes");
     ended(&ran, 2, &["error[apply/foreign]", "cluster cluster1, VirtualService default/reviews"]);
-    // Who may do nothing is told so.
+    // A user without rights gets an error.
     let nobody = mesh.clusters.iter().map(|cluster| cluster.kubeconfig_for("nobody", &[]));
     mesh.write_kubeconfig("nobody", &nobody.collect::<Vec<_>>());
     let ran = mesh.run_as("nobody", "mesh apply -f @/mesh.yaml --yes");
@@ -280,7 +280,7 @@ fn refused(mesh: &Mesh) {
 #[test]
 fn without_istios_crds() {
     let Some(mesh) = Mesh::start(&["cluster1", "cluster2"]) else { return };
-    let fixture = include_str!("../../fixtures/mesh/seed2-current/mesh.yaml");
+    let fixture = include_str!("../../fixtures/mesh/bookinfo-current/mesh.yaml");
     mesh.shell.scratch.write("mesh.yaml", fixture);
     let ran = mesh.run("mesh apply -f @/mesh.yaml --yes");
     ended(&ran, 1, &["error[apply/no-crd]", "networking.istio.io/v1"]);
@@ -293,7 +293,7 @@ fn without_istios_crds() {
 ///
 /// `analyze` looks for the rule of a host outside of the cluster's domain in the namespace of who names it
 /// (`pkg/config/analysis/analyzers/util/hosts.go: GetResourceNameFromHost`), istiod everywhere. So with entries in
-/// Istio's own namespace, as they are by default, it misses a rule istiod has; beside the service there is nothing to say.
+/// Istio's own namespace, the default, it misses a rule that istiod has; next to the service it reports nothing.
 /// And it takes a subset to be of pods, never of the endpoints of a ServiceEntry (`destinationrule/subset.go`).
 fn what_istioctl_says(mesh: &Mesh) {
     let spec = mesh.shell.scratch.read("mesh.yaml");
@@ -435,7 +435,7 @@ fn calls(proxy: &Proxy) {
 /// A filter chain for the SNI of the subset and of the whole service, and none for what is not offered.
 fn arrivals(proxy: &Proxy) {
     let sni = |subset: &str| format!("outbound_.9080_.{subset}_.reviews.default.svc.cluster.local");
-    // Without a subset nothing stands before its underscore.
+    // Without a subset, nothing is before the underscore.
     let names = |dump: &Value| -> Vec<String> {
         let all = of(dump, "serverNames").into_iter();
         let all = all.flat_map(|names| names.as_array().cloned().unwrap_or_default());

@@ -1,5 +1,5 @@
 //! Corefiles as `meshctl mesh dns` edits them in files and `meshctl mesh apply` in clusters, loaded by a real CoreDNS,
-//! which answers.
+//! which resolves the names.
 
 use std::net::UdpSocket;
 use std::path::Path;
@@ -48,7 +48,7 @@ fn coredns_answers_for_remote_names() {
     let Some(binaries) = rig() else { return };
     let coredns = binaries.path("coredns");
     let shell = Shell::new();
-    let fixture = include_str!("../../fixtures/mesh/seed2-current/mesh.yaml");
+    let fixture = include_str!("../../fixtures/mesh/bookinfo-current/mesh.yaml");
     let way = |name: &str, way: &str| {
         let line = "- name: cluster1\n";
         let spec = fixture.replacen(line, &format!("{line}  dns: {way}\n"), 1);
@@ -72,7 +72,7 @@ fn coredns_answers_for_remote_names() {
     assert!(forward.contains("forward . 127.0.0.1:53\n"), "{forward}");
     let forward = forward.replace("127.0.0.1:53", &format!("127.0.0.1:{}", knows.1));
     check(&start(coredns, &shell, "asks", &forward));
-    // Taken out, it is the user's again, and nobody answers.
+    // Once the block is removed, the text is the user's again, and the names do not resolve.
     shell.scratch.write("Corefile", &hosts);
     let without = shell.good("mesh dns -f @/hosts.yaml --cluster cluster1 --remove @/Corefile");
     assert_eq!(without, MINE);
@@ -116,14 +116,14 @@ fn one_cluster() -> Option<Mesh> {
 
 /// Writes the spec with what `dns:` of cluster1 says.
 fn spec(mesh: &Mesh, dns: &str) -> String {
-    let fixture = include_str!("../../fixtures/mesh/seed2-current/mesh.yaml");
+    let fixture = include_str!("../../fixtures/mesh/bookinfo-current/mesh.yaml");
     let line = "- name: cluster1\n";
     let spec = fixture.replacen(line, &format!("{line}  dns: {{{dns}}}\n"), 1);
     mesh.shell.scratch.write("mesh.yaml", &spec);
     spec
 }
 
-/// Writes a ConfigMap of `kube-system` as kubeadm or somebody else does.
+/// Writes a ConfigMap in `kube-system`, as kubeadm or a user does.
 fn write(cluster: &Cluster, name: &str, data: &Value) {
     cluster.apply_object(&json!({
         "apiVersion": "v1", "kind": "ConfigMap", "data": data,
@@ -274,7 +274,7 @@ fn the_corefile_of_a_cluster() {
     somebody_was_faster(&mesh);
 }
 
-/// What is somebody else's stops it before anything is written; what is left to be done by hand is said.
+/// Someone else's block stops it before anything is written; what remains to be done by hand is reported.
 fn what_is_refused(mesh: &Mesh) {
     let cluster = &mesh.clusters[0];
     let foreign = format!("{KUBEADM}\nglobal:53 {{\n    forward . 192.0.2.1\n}}\n");
@@ -310,7 +310,7 @@ fn what_is_refused(mesh: &Mesh) {
     ended(&apply(mesh, "--yes"), 0, &by_hand);
 }
 
-/// Who looked before somebody else wrote, writes nothing.
+/// If someone else writes after the ConfigMap was read, nothing is written.
 fn somebody_was_faster(mesh: &Mesh) {
     let cluster = &mesh.clusters[0];
     let (text, version) = corefile(cluster);
@@ -414,7 +414,7 @@ fn the_stub_domains_of_a_cluster() {
     assert!(ours().is_some_and(|text| text.contains(NAME)));
     spec(&mesh, &format!("way: none, {custom}"));
     ended(&apply(&mesh, "--yes"), 0, &["done: 1 writes"]);
-    // A way nobody can go without an address is told, and stops nothing.
+    // A way that needs an address and has none is reported, and stops nothing.
     spec(&mesh, "way: istio-coredns");
     let told = ["warning[config/needs]: cluster `cluster1` needs the address", "nothing to do"];
     ended(&apply(&mesh, "--yes"), 0, &told);

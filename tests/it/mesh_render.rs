@@ -1,4 +1,4 @@
-//! meshconfig on fixtures/mesh: golden files, istio.md's resources, and the schemas of Istio's own CRDs.
+//! meshconfig on fixtures/mesh: golden files, reference resources, and the schemas of Istio's own CRDs.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -94,9 +94,9 @@ fn istios_own_schemas() {
     println!("{count} resources passed Istio's schemas");
 }
 
-/// The recovered and reasoned YAML of istio.md part D: kind, host and spec of every resource are the same.
+/// The reference resources of the Bookinfo example: kind, host and spec of every resource are the same.
 #[test]
-fn seed_2_as_the_sources_have_it() {
+fn bookinfo_equals_the_reference() {
     let case = |case: &str, files: &[(&str, &str)], left_out: &[&str]| {
         let resources = rendered(&mesh(&shared::root().join("fixtures/mesh").join(case)));
         for (cluster, file) in files {
@@ -113,11 +113,11 @@ fn seed_2_as_the_sources_have_it() {
                 )
             };
             let mut wanted: Vec<_> = wanted.iter().filter(|v| !v.is_null()).map(strip).collect();
-            if *cluster == "cluster2" && case == "seed2-multi-primary" {
+            if *cluster == "cluster2" && case == "bookinfo-multi-primary" {
                 wanted.retain(|(kind, ..)| kind == "DestinationRule");
             }
             let found = resources[*cluster].iter().map(|r| strip(&r.value));
-            // The Gateway of multi-primary stands in the text, not in the file.
+            // The Gateway of multi-primary is not in the reference file.
             let mut found: Vec<_> =
                 found.filter(|(kind, ..)| wanted.iter().any(|w| w.0 == *kind)).collect();
             wanted.sort_by_key(|w| format!("{w:?}"));
@@ -127,17 +127,17 @@ fn seed_2_as_the_sources_have_it() {
     };
     // The address is ours to choose; the file of the new dialect has it as a comment.
     case(
-        "seed2-1.6",
+        "bookinfo-1.6",
         &[("cluster1", "d-i-istio16-cluster1"), ("cluster2", "d-i-istio16-cluster2")],
         &["addresses"],
     );
     case(
-        "seed2-current",
+        "bookinfo-current",
         &[("cluster1", "d-ii-current-cluster1"), ("cluster2", "d-ii-current-cluster2")],
         &["addresses"],
     );
     let both = "d-iib-multiprimary-both";
-    case("seed2-multi-primary", &[("cluster1", both), ("cluster2", both)], &[]);
+    case("bookinfo-multi-primary", &[("cluster1", both), ("cluster2", both)], &[]);
 }
 
 /// Subsets have no order.

@@ -1,5 +1,5 @@
-//! `meshctl mesh apply --print-rbac`: with exactly the printed rights `discover`, `diff` and `apply` work, and with any
-//! one of them less what is missing is named.
+//! `meshctl mesh apply --print-rbac`: with exactly the printed rights `discover`, `diff` and `apply` work; without any
+//! one of them, the error names what is missing.
 
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule, Role};
 use serde_json::{Value, json};
@@ -239,7 +239,7 @@ fn rights_that_differ() {
     ] {
         assert!(all.contains(&rule.to_owned()), "{rule}: {all:?}");
     }
-    // It says who they make whom.
+    // It says which service accounts their holder can act as.
     assert!(
         rights.starts_with("# The rights of `meshctl mesh discover`, `diff` and `apply`"),
         "{rights}"

@@ -1,4 +1,4 @@
-//! The failure modes of a `cacerts` secret, fed to a real istiod: what `meshpki::istiod` says it does is what it does.
+//! Faults of a `cacerts` secret, fed to a real istiod: it does what `meshpki::istiod` predicts.
 //!
 //! Modes by the table of `docs/errors.md`'s section on istiod; the release is the rig's, 1.30.
 
@@ -7,7 +7,8 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use meshpki::istiod::{
-    LiveCluster, LiveIstiod, Now, Secret, Settings, Start, Version, changes, check_live, starts,
+    LiveCluster, LiveIstiod, Reload, Secret, Settings, StartOutcome, Version, changes, check_live,
+    starts,
 };
 use meshpki::profile::Role;
 use meshpki::time::DAY;
@@ -109,7 +110,7 @@ fn at_the_start() -> Vec<Case> {
     vec![
         (1, "no certificate", without(files(), "ca-cert.pem")),
         (1, "no key", without(files(), "ca-key.pem")),
-        (1, "no chain, as seed 1 has it", without(files(), "cert-chain.pem")),
+        (1, "no chain", without(files(), "cert-chain.pem")),
         (1, "no roots", without(files(), "root-cert.pem")),
         (1, "an empty key", with(files(), "ca-key.pem", "")),
         (2, "issued by another root", good.files(&[&other])),
@@ -210,12 +211,11 @@ fn at_a_start_istiod_does_what_is_predicted() {
         cluster.restart(Kind::Deployment, "istio-system", "istiod", &number.to_string());
         let log = ended(&cluster, &number.to_string(), &predicted);
         let good = match &predicted {
-            Start::Plugged { .. } => {
+            StartOutcome::Plugged { .. } => {
                 log.contains("Use local CA certificate") && !log.contains("Error:")
             }
-            Start::RefusesToStart { log: words, .. } | Start::SelfSigned { log: words, .. } => {
-                log.contains(timeless(words))
-            }
+            StartOutcome::RefusesToStart { log: words, .. }
+            | StartOutcome::SelfSigned { log: words, .. } => log.contains(timeless(words)),
             _ => false,
         };
         assert!(good, "mode {mode}, {name}: predicted `{predicted}`, but istiod said\n{log}");
@@ -223,7 +223,7 @@ fn at_a_start_istiod_does_what_is_predicted() {
 }
 
 /// What the pod of that restart says once it runs or has given up.
-fn ended(cluster: &Cluster, mark: &str, predicted: &Start) -> String {
+fn ended(cluster: &Cluster, mark: &str, predicted: &StartOutcome) -> String {
     cluster.wait(
         &format!("istiod {mark}, of which it was said that it {predicted}"),
         SOON,
@@ -284,9 +284,9 @@ fn under_a_running_istiod_a_change_does_what_is_predicted() {
         cluster.restart(Kind::Deployment, "istio-system", "istiod", &mark);
         cluster.rolled_out(Kind::Deployment, "istio-system", "istiod");
         let change = changes(&secret(&old), &secret(&new), &settings, now());
-        let words = match &change.now {
-            Now::HotReload { log } => (*log).to_owned(),
-            Now::KeepsOld { log } => log.clone(),
+        let words = match &change.reload {
+            Reload::HotReload { log } => (*log).to_owned(),
+            Reload::KeepsOld { log } => log.clone(),
             other => panic!("{name}: {other:?}"),
         };
         cluster.apply_secret("istio-system", "cacerts", &new);
@@ -297,7 +297,7 @@ fn under_a_running_istiod_a_change_does_what_is_predicted() {
             log.contains(timeless(&words)).then_some(log)
         });
         let reloaded = log.contains("Istiod has detected the newly added intermediate CA");
-        assert_eq!(reloaded, matches!(change.now, Now::HotReload { .. }), "{name}: {log}");
+        assert_eq!(reloaded, matches!(change.reload, Reload::HotReload { .. }), "{name}: {log}");
     }
 }
 
@@ -311,7 +311,7 @@ fn a_first_secret_under_a_running_istiod_changes_nothing() {
     let r = root("CN=Root", |_| {});
     let files = r.below(|_| {}).files(&[&r]);
     let change = changes(&Secret::default(), &secret(&files), &settings(), now());
-    assert!(matches!(change.now, Now::NeedsRestart { .. }), "{change:?}");
+    assert!(matches!(change.reload, Reload::NeedsRestart { .. }), "{change:?}");
     cluster.apply_secret("istio-system", "cacerts", &files);
     // Ten times what the rig's kubelet takes.
     std::thread::sleep(Duration::from_secs(10));

@@ -1,4 +1,4 @@
-//! What is written over, and what never is: only a file of the kind that is written.
+//! What is overwritten, and what never is: only a file of the same kind.
 
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 use std::path::Path;
@@ -10,7 +10,7 @@ use tests::cli::ended;
 
 use meshpki::{KeyType, pem};
 
-/// Files nobody may lose, by what they are.
+/// Files that must never be lost, by what they are.
 fn precious(root: &Authority) -> Vec<(&'static str, Vec<u8>)> {
     let pkcs8 = |kind| pem::decode(key(kind).to_pem().as_bytes()).remove(0).unwrap().der.clone();
     let plain = key(KeyType::EcdsaP256).to_pem().as_bytes().to_vec();
@@ -226,6 +226,6 @@ fn a_folder_of_another_user_is_said() {
     ended(
         &ran,
         0,
-        &["warning[ctl/dir-permissions]: the folder belongs to another user, whose id is 12345"],
+        &["warning[ctl/dir-permissions]: the folder belongs to another user, with the id 12345"],
     );
 }

@@ -21,7 +21,7 @@ fn first_install_renewal_without_restart_and_back() {
     let before = mesh.written(0);
     let ran = mesh.run("rollback --context east --yes");
     assert_eq!(ran.status, 2, "{}", ran.err);
-    contains(&ran.err, &["error[ctl/no-previous]: no earlier secret is kept there"]);
+    contains(&ran.err, &["error[ctl/no-previous]: the cluster keeps no earlier secret"]);
     (mesh.shell.can_ask, mesh.shell.stdin) = (true, b"n\n".to_vec());
     let ran = mesh.run("push @/ca --context east");
     assert_eq!(ran.status, 2, "{}", ran.err);
@@ -60,12 +60,12 @@ fn first_install_renewal_without_restart_and_back() {
     assert_eq!(names, ["ca-cert.pem", "ca-key.pem", "cert-chain.pem", "root-cert.pem"]);
     contains(&said, &["left out, since istiod does not read it: intermediate_ca-key.pem"]);
     let installed = mesh.written(0);
-    contains(&mesh.good(PUSH), &["secret: unchanged", "done: nothing had to be written"]);
+    contains(&mesh.good(PUSH), &["secret: unchanged", "done: nothing to write"]);
     assert_eq!(mesh.written(0), installed, "a push of what is there writes nothing");
     // A new intermediate under the same root is taken without a restart.
     mesh.shell.good("ca renew @/ca --cluster east");
     let said = mesh.good(PUSH);
-    contains(&said, &["takes it without a restart", "restarts: nobody", "proven"]);
+    contains(&said, &["loads it without a restart", "restarts: none", "proven"]);
     assert_eq!(
         (mesh.generation(east, "istiod"), mesh.generation(east, "istio-ingressgateway")),
         (2, 2)
@@ -89,7 +89,7 @@ fn what_is_kept_and_forgotten() {
     let Some(mesh) = Mesh::with_istio(&["east"], &Istio::default()) else { return };
     let east = &mesh.clusters[0];
     mesh.good(PUSH);
-    // As somebody makes it with `kubectl apply`: with a root's key beside it, and a copy of all in an annotation.
+    // As created with `kubectl apply`: with a root's key, and a copy of everything in an annotation.
     let mut kept = east.secret("istio-system", "cacerts").expect("a secret");
     let files = kept.data.as_mut().expect("files");
     files.insert("root-key.pem".to_owned(), k8s_openapi::ByteString(b"a root's key".to_vec()));
@@ -227,7 +227,7 @@ fn what_stands_in_the_way_is_said_before_anything_is_written() {
         ],
     );
     paused(false);
-    // Somebody else's secret.
+    // Someone else's secret.
     east.apply_cacerts(&mesh.shell.scratch.join("ca/east"));
     mesh.shell.good("ca renew @/ca --cluster east");
     refused("admin", 2, &["error[apply/foreign]", "`rig` owns fields of its data", "--adopt"]);
@@ -300,7 +300,7 @@ fn the_printed_rights_are_enough() {
     push(&format!("{PUSH} --restart always"));
     push("rollback --context east --yes --timeout 60s");
     no_token_of_others(east, &ci);
-    // Both are there now: no manifest may stand in for them.
+    // Both exist now: no manifest may create them.
     let rights = mesh.run("push @/ca --context east --print-rbac --rbac-user ci").out;
     assert!(!rights.contains("kind: Secret\n"), "{rights}");
     // A renewal under the same root restarts nothing, and does without the right to.
@@ -314,12 +314,12 @@ fn the_printed_rights_are_enough() {
     mesh.shell.good("ca renew @/ca --cluster east");
     let ran = mesh.run_as("less", PUSH);
     assert_eq!(ran.status, 0, "{}{}", ran.out, ran.err);
-    contains(&ran.out, &["restarts: nobody", "proven"]);
+    contains(&ran.out, &["restarts: none", "proven"]);
     // The manifest of docs/ci is one an API server takes.
     east.apply(include_str!("../../docs/ci/cronjob.yaml"));
 }
 
-/// With the printed rights nobody gets the token of another service account: neither as a new secret, nor in one of the two
+/// The printed rights do not yield the token of another service account: neither as a new secret, nor in one of the two
 /// that they may write.
 fn no_token_of_others(east: &Cluster, kubeconfig: &std::path::Path) {
     use kube::api::{Api, Patch, PatchParams, PostParams};
@@ -377,7 +377,7 @@ fn an_empty_secret_and_an_istiod_that_would_fill_it() {
     assert_eq!(istiod["status"]["availableReplicas"].as_i64().unwrap_or(0), 0, "{istiod}");
 }
 
-/// istiod of the tested release starts beside an empty secret, keeps its own CA, and takes what a push puts in.
+/// istiod of the tested release starts with an empty secret, keeps its own CA, and loads what a push writes.
 #[test]
 fn an_empty_secret_made_beforehand() {
     let Some(mesh) = Mesh::start(&["east"]) else { return };
@@ -436,7 +436,7 @@ fn an_api_server_that_dies_in_the_middle_and_comes_back() {
 #[test]
 fn two_contributors_at_once() {
     let Some(mesh) = Mesh::with_istio(&["east"], &Istio::default()) else { return };
-    // Of the same set: both are told that it is done.
+    // With the same set, both succeed.
     let both = |one: &str, other: &str| {
         std::thread::scope(|scope| {
             let first = scope.spawn(|| mesh.run(one));
@@ -447,7 +447,7 @@ fn two_contributors_at_once() {
     let (first, second) = both(PUSH, PUSH);
     let told = format!("{}{}\n{}{}", first.out, first.err, second.out, second.err);
     assert_eq!((first.status, second.status), (0, 0), "{told}");
-    // Of two sets: one is in, the other is told, and nobody writes a second time.
+    // With two sets, one is installed, the other run reports it, and neither writes a second time.
     mesh.shell.good("ca renew @/ca --cluster east");
     std::fs::create_dir(mesh.shell.scratch.join("mine")).expect("a folder");
     let old = std::fs::read_dir(mesh.shell.scratch.join("ca/previous")).expect("the old set");

@@ -1,4 +1,4 @@
-//! Every refusal and every warning, with the words it is told in; and that no code is without them.
+//! Every refusal and every warning with its message; and that every code has one.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -6,13 +6,13 @@ use std::path::Path;
 use tests::Shell;
 use tests::authority::{Authority, csr, key, resigned, verify_is_a_stub};
 
-use meshpki::cert::KeyUsage;
+use meshpki::cert::{KeyUsage, RawExtension};
 use meshpki::profile::Role;
 use meshpki::{KeyType, Profile};
 
 const KIND: KeyType = KeyType::EcdsaP256;
 
-/// A root after `change` in `ca`, and the CSR of `east` beside it.
+/// A root after `change` in `ca`, and next to it the CSR of `east`.
 fn under(change: impl FnOnce(&mut Profile)) -> (Shell, Authority) {
     let shell = Shell::new();
     let root = Authority::root(KIND, "O=Mesh, CN=Root", change);
@@ -29,10 +29,10 @@ fn what_the_issuer_may_not_sign() {
     shell.check(SIGN, r#"
         exit 1
         --- stderr
-        error[pki/issuer-not-ca]: `Root` is no CA: basicConstraints does not say CA:TRUE
+        error[pki/issuer-not-ca]: `Root` is not a CA: basicConstraints does not say CA:TRUE
           in: @/east.csr
 
-        hint: `meshctl ca inspect FILE` shows what the certificate may do; `meshctl ca init DIR` makes a root that can sign
+        hint: `meshctl ca inspect FILE` shows what the certificate may do; `meshctl ca init DIR` creates a root that can sign
     "#);
     let (shell, _) = under(|p| p.key_usage = KeyUsage::CRL_SIGN.with(KeyUsage::DIGITAL_SIGNATURE));
     shell.check(SIGN, r#"
@@ -41,7 +41,7 @@ fn what_the_issuer_may_not_sign() {
         error[pki/issuer-may-not-sign]: `Root` may not sign certificates: its keyUsage is digitalSignature, cRLSign, without keyCertSign
           in: @/east.csr
 
-        hint: `meshctl ca inspect FILE` shows what the certificate may do; `meshctl ca init DIR` makes a root that can sign
+        hint: `meshctl ca inspect FILE` shows what the certificate may do; `meshctl ca init DIR` creates a root that can sign
     "#);
     let (shell, _) = under(|p| p.role = Role::Ca { path_len: Some(0) });
     shell.check(SIGN, r#"
@@ -50,7 +50,7 @@ fn what_the_issuer_may_not_sign() {
         error[pki/path-length-exceeded]: `East` would be a CA below `Root`, which allows 0 CAs below it, and would allow 0 below itself
           in: @/east.csr
 
-        hint: a root without `--path-len`, or with more, can sign it: `meshctl ca init DIR --path-len 1`
+        hint: use a root without `--path-len`, or with a larger one: `meshctl ca init DIR --path-len 1`
     "#);
     shell.check("ca init @/ca --cluster east", r#"
         exit 1
@@ -58,7 +58,7 @@ fn what_the_issuer_may_not_sign() {
         error[pki/path-length-exceeded]: `Mesh CA east` would be a CA below `Root`, which allows 0 CAs below it, and would allow 0 below itself
           in: cluster east
 
-        hint: a root without `--path-len`, or with more, can sign it: `meshctl ca init DIR --path-len 1`
+        hint: use a root without `--path-len`, or with a larger one: `meshctl ca init DIR --path-len 1`
     "#);
     let (shell, _) = under(|p| p.role = Role::Ca { path_len: Some(1) });
     shell.check("ca sign @/east.csr --ca @/ca --path-len 1 --out -", r#"
@@ -67,7 +67,7 @@ fn what_the_issuer_may_not_sign() {
         error[pki/path-length-exceeded]: `East` would be a CA below `Root`, which allows 1 CAs below it, and would allow 1 below itself
           in: @/east.csr
 
-        hint: a root without `--path-len`, or with more, can sign it: `meshctl ca init DIR --path-len 1`
+        hint: use a root without `--path-len`, or with a larger one: `meshctl ca init DIR --path-len 1`
     "#);
     shell.check(
         "ca sign @/east.csr --ca @/ca --validity 1h --at 2026-01-01T00:00:00Z --out -",
@@ -102,7 +102,7 @@ fn what_the_issuer_may_not_sign() {
           in: @/east.csr
           because: the issuer has expired
 
-        hint: a new root is made in a folder of its own: `meshctl ca init DIR --cluster NAME`
+        hint: create a new root in its own folder: `meshctl ca init DIR --cluster NAME`
     "#);
     shell.check("ca init @/new --root-validity 9000y --plain-root-key", r#"
         exit 1
@@ -163,7 +163,7 @@ fn csrs_that_cannot_be_signed() {
         error[pki/csr-signature]: the signature of the CSR of `Wast` is not by its own key
           in: @/tampered.csr
 
-        hint: make the CSR again, on the machine that has the key: `meshctl ca csr DIR --cluster NAME`
+        hint: create the CSR again on the machine that has the key: `meshctl ca csr DIR --cluster NAME`
     "#,
     );
     shell.scratch.write("cut.csr", &csr.as_der()[..100]);
@@ -183,7 +183,7 @@ fn csrs_that_cannot_be_signed() {
         r#"
         exit 1
         --- stderr
-        error[pki/pem]: @/cut.pem is not sound PEM
+        error[pki/pem]: @/cut.pem is not valid PEM
           because: line 1: `BEGIN CERTIFICATE REQUEST` has no END marker
     "#,
     );
@@ -202,14 +202,14 @@ fn csrs_that_cannot_be_signed() {
     shell.check("ca sign @/rsa-1024.csr --ca @/ca --out -", r#"
         exit 1
         --- stderr
-        error[pki/unsupported-key]: the key of `rsa-1024` is rsa-1024, which we do not issue with: Go and Envoy refuse RSA below 2048 bits
+        error[pki/unsupported-key]: the key of `rsa-1024` is rsa-1024, which cannot be used here: Go and Envoy refuse RSA below 2048 bits
           in: @/rsa-1024.csr
     "#);
     shell.scratch.write("k1.csr", SECP256K1);
     shell.check("ca sign @/k1.csr --ca @/ca --out -", r#"
         exit 1
         --- stderr
-        error[pki/unsupported-key]: the key of `k1` is algorithm 1.3.132.0.10, which we do not issue with: istiod and Envoy cannot use it
+        error[pki/unsupported-key]: the key of `k1` is algorithm 1.3.132.0.10, which cannot be used here: istiod and Envoy cannot use it
           in: @/k1.csr
     "#);
 }
@@ -244,7 +244,7 @@ fn keys_that_cannot_be_read() {
     shell.check(SIGN, r#"
         exit 1
         --- stderr
-        error[pki/key]: the private key cannot be read: it is encrypted in the old PEM way (`Proc-Type: 4,ENCRYPTED`)
+        error[pki/key]: the private key cannot be read: it has the legacy PEM encryption (`Proc-Type: 4,ENCRYPTED`)
           in: @/ca/root-key.pem
 
         hint: `openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW` writes it as PBES2
@@ -277,7 +277,7 @@ fn names_and_words_that_cannot_be_used() {
     shell.check("ca init @/ca --cluster east --trust-domain East.Example", r#"
         exit 64
         --- stderr
-        error[pki/trust-domain]: `East.Example` is no trust domain: only a-z, 0-9, `-` and `.` are allowed
+        error[pki/trust-domain]: `East.Example` is not a valid trust domain: only a-z, 0-9, `-` and `.` are allowed
           in: cluster east
     "#);
     shell.check(
@@ -296,9 +296,9 @@ fn names_and_words_that_cannot_be_used() {
         r#"
         exit 64
         --- stderr
-        error[ctl/san]: `ip:10.0.0.1` is no name for a certificate
+        error[ctl/san]: `ip:10.0.0.1` is not a valid subject alternative name
           in: cluster east
-          because: the kind is dns or uri
+          because: expected the kind dns or uri
     "#,
     );
     shell.check("ca init @/ca --cluster east,previous", r#"
@@ -328,14 +328,14 @@ fn names_and_words_that_cannot_be_used() {
     shell.check("ca init @/ca --cluster east --root-validity 10", r#"
         exit 64
         --- stderr
-        error: invalid value '10' for '--root-validity <TIME>': a length of time is wanted, such as 3650d, 10y, 42720h or 90m
+        error: invalid value '10' for '--root-validity <TIME>': expected a duration, such as 3650d, 10y, 42720h or 90m
 
         For more information, try '--help'.
     "#);
     shell.check("ca init @/ca --cluster east --at yesterday", r#"
         exit 64
         --- stderr
-        error: invalid value 'yesterday' for '--at <RFC3339>': a time is wanted, such as 2026-11-21T07:00:00Z or 2026-11-21
+        error: invalid value 'yesterday' for '--at <RFC3339>': expected a time, such as 2026-11-21T07:00:00Z or 2026-11-21
 
         For more information, try '--help'.
     "#);
@@ -391,7 +391,7 @@ fn sets_istiod_would_refuse() {
         error[pki/missing-file]: `cert-chain.pem` is missing
           in: @/ca/east
 
-        hint: bring the file back, or move the folder away and run this command again
+        hint: restore the file, or move the folder away and run this command again
     "#,
     );
     let shell = set(|p| p.role = Role::EndEntity, |_, _, _| {});
@@ -400,7 +400,7 @@ fn sets_istiod_would_refuse() {
         r#"
         exit 1
         --- stderr
-        error[pki/not-ca]: `East` is no CA: basicConstraints does not say CA:TRUE
+        error[pki/not-ca]: `East` is not a CA: basicConstraints does not say CA:TRUE
           in: @/ca/east
     "#,
     );
@@ -464,9 +464,9 @@ fn sets_istiod_would_refuse() {
     shell.check(AGAIN, r#"
         exit 1
         --- stderr
-        error[pki/pem]: cert-chain.pem is not sound PEM
+        error[pki/pem]: cert-chain.pem is not valid PEM
           in: @/ca/east
-          because: line 11: the END and the next BEGIN marker stand on one line: a newline is missing between two files
+          because: line 11: the END and the next BEGIN marker are on one line: a newline is missing between two files
     "#);
     let shell = set(same, |shell, root, _| {
         let pem = root.cert.to_pem().replacen("MII", "MIH", 1);
@@ -521,7 +521,7 @@ fn sets_only_istiod_would_refuse() {
     shell.check(AGAIN, r#"
         exit 1
         --- stderr
-        error[pki/key]: the private key cannot be read: istiod reads the first block alone, and it must be RSA PRIVATE KEY, EC PRIVATE KEY or PRIVATE KEY: it is EC PARAMETERS
+        error[pki/key]: the private key cannot be read: istiod reads only the first block, which must be RSA PRIVATE KEY, EC PRIVATE KEY or PRIVATE KEY, not EC PARAMETERS
           in: @/ca/east
 
         hint: `openssl pkey -in OLD -out NEW` writes it as PRIVATE KEY
@@ -533,7 +533,7 @@ fn sets_only_istiod_would_refuse() {
     shell.check(AGAIN, r#"
         exit 1
         --- stderr
-        error[pki/pem]: root-cert.pem is not sound PEM
+        error[pki/pem]: root-cert.pem is not valid PEM
           in: @/ca/east
           because: line 1: Go, hence istiod, reads certificates labelled CERTIFICATE, without headers: this is `TRUSTED CERTIFICATE`
     "#);
@@ -552,10 +552,10 @@ fn what_the_verification_engine_refuses() {
     shell.check("ca init @/ca --cluster east --at 2027-12-01T00:00:00Z", r#"
         exit 1
         --- stderr
-        error[pki/untrusted]: `East` does not verify under the roots given: error 10 at depth 0: certificate has expired
+        error[pki/untrusted]: `East` does not verify under the given roots: error 10 at depth 0: certificate has expired
           in: @/ca/east
 
-        hint: `meshctl ca verify --explain -CAfile @/ca/east/root-cert.pem -untrusted @/ca/east/cert-chain.pem @/ca/east/ca-cert.pem` says more; `meshctl ca renew @/ca --cluster east` replaces what has expired
+        hint: `meshctl ca verify --explain -CAfile @/ca/east/root-cert.pem -untrusted @/ca/east/cert-chain.pem @/ca/east/ca-cert.pem` shows the details; `meshctl ca renew @/ca --cluster east` replaces what has expired
     "#);
     let (shell, _) = under(|p| p.permitted_uri_hosts = vec!["east.example".into()]);
     shell.check("ca sign @/east.csr --ca @/ca --san uri:spiffe://west.example --out -", r#"
@@ -572,6 +572,28 @@ fn what_the_verification_engine_refuses() {
     );
 }
 
+#[test]
+fn a_certificate_its_issuer_would_not_verify() {
+    let (shell, root) = under(|_| {});
+    let odd = RawExtension { oid: vec![0x2a, 3, 9], critical: true, value: vec![5, 0] };
+    let odd = root.below(KIND, "CN=Odd", |p| {
+        p.role = Role::Ca { path_len: Some(1) };
+        p.extra_extensions.push(odd);
+    });
+    shell.scratch.write("odd.pem", odd.cert.to_pem() + &root.cert.to_pem());
+    shell.scratch.write_key("odd-key.pem", odd.key.to_pem().as_bytes());
+    shell.check(
+        "ca sign @/east.csr --ca-cert @/odd.pem --ca-key @/odd-key.pem --out @/east --yes",
+        r#"
+        exit 1
+        --- stderr
+        error[pki/not-verifiable]: `East` would not verify under its issuer `Odd`: unhandled critical extension
+          in: @/east.csr
+    "#,
+    );
+    assert!(!shell.scratch.join("east").exists());
+}
+
 /// Codes no command line can bring about.
 const UNREACHABLE: &[(&str, &str)] = &[("pki/sign", "keys in memory do not fail; a token may")];
 
@@ -585,7 +607,7 @@ fn every_code_stands_in_a_snapshot() {
     let told = |code: &str| {
         text.contains(&format!("error[{code}]: ")) || text.contains(&format!("warning[{code}]: "))
     };
-    let codes = meshpki::Error::CODES.iter().chain(meshctl::report::Failure::CODES).copied();
+    let codes = meshpki::Error::CODES.iter().chain(meshctl::failure::Failure::CODES).copied();
     let untold: BTreeSet<&str> = codes.filter(|code| !told(code)).collect();
     let known: BTreeSet<&str> = UNREACHABLE.iter().map(|(code, _)| *code).collect();
     assert_eq!(untold, known);
@@ -634,7 +656,7 @@ fn a_trust_domain_of_no_cluster_is_a_slip_of_the_pen() {
         r#"
         exit 64
         --- stderr
-        error[ctl/usage]: `--trust-domain eats=east.example` names no cluster of this command
+        error[ctl/usage]: `--trust-domain eats=east.example` names a cluster that this command does not have
           because: the clusters are east
     "#,
     );
@@ -654,10 +676,10 @@ fn what_does_not_lead_to_its_root_is_not_signed() {
         r#"
         exit 1
         --- stderr
-        error[pki/untrusted]: `East` does not verify under the roots given: error 20 at depth 1: unable to get local issuer certificate
+        error[pki/untrusted]: `East` does not verify under the given roots: error 20 at depth 1: unable to get local issuer certificate
           in: @/middle.pem
 
-        hint: `meshctl ca inspect FILE` shows what the issuer's file holds: the issuer, those above it, its root
+        hint: `meshctl ca inspect FILE` shows what the issuer's file contains: the issuer, the CAs above it, its root
     "#,
     );
     assert!(!shell.scratch.join("east").exists());
@@ -665,10 +687,10 @@ fn what_does_not_lead_to_its_root_is_not_signed() {
     shell.check("ca sign @/east.csr --ca @/no-root --out @/east", r#"
         exit 1
         --- stderr
-        error[pki/untrusted]: `East` does not verify under the roots given: error 2 at depth 1: unable to get issuer certificate
+        error[pki/untrusted]: `East` does not verify under the given roots: error 2 at depth 1: unable to get issuer certificate
           in: @/no-root/root-cert.pem
 
-        hint: `meshctl ca inspect FILE` shows what the issuer's file holds: the issuer, those above it, its root
+        hint: `meshctl ca inspect FILE` shows what the issuer's file contains: the issuer, the CAs above it, its root
     "#);
 }
 
@@ -680,8 +702,8 @@ fn braces_that_stand_for_nothing() {
         r#"
         exit 64
         --- stderr
-        error[ctl/san]: `uri:spiffe://{cluster}/ca` is no name for a certificate
-          because: nothing but `{cluster}` stands in braces, where a cluster is named
+        error[ctl/san]: `uri:spiffe://{cluster}/ca` is not a valid subject alternative name
+          because: only `{cluster}` can be in braces, and only if a cluster is named
     "#,
     );
     shell.check(
@@ -689,9 +711,9 @@ fn braces_that_stand_for_nothing() {
         r#"
         exit 64
         --- stderr
-        error[ctl/san]: `dns:ca.{clutser}` is no name for a certificate
+        error[ctl/san]: `dns:ca.{clutser}` is not a valid subject alternative name
           in: cluster east
-          because: nothing but `{cluster}` stands in braces, where a cluster is named
+          because: only `{cluster}` can be in braces, and only if a cluster is named
     "#,
     );
 }
@@ -706,7 +728,7 @@ fn a_pipe_in_the_folder_is_not_waited_for() {
         r#"
         exit 1
         --- stderr
-        error[ctl/io]: `@/ca/root-cert.pem` is a pipe or a device, and no file
+        error[ctl/io]: `@/ca/root-cert.pem` is a pipe or a device, not a file
     "#,
     );
 }

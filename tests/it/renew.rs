@@ -1,4 +1,4 @@
-//! `meshctl ca renew`: a new key and intermediate, the old set kept aside, the root as it was.
+//! `meshctl ca renew`: a new key and intermediate, the old set is kept, the root is unchanged.
 
 use tests::Shell;
 use tests::authority::{Authority, resigned};
@@ -20,7 +20,7 @@ fn ca(shell: &Shell, folder: &str) -> Cert {
 #[test]
 fn one_cluster_is_renewed_and_nothing_else_touched() {
     let shell = shell("--trust-domain cluster.local --cluster-validity 90d");
-    // What somebody put beside the set moves along.
+    // Files that a user put next to the set move along.
     shell.scratch.write("ca/east/ca.csr", "their CSR");
     let (before, old) = (shell.scratch.entries("ca"), ca(&shell, "ca/east"));
     shell.check(
@@ -168,7 +168,7 @@ fn only_what_is_due() {
         the old set of west is in @/ca/previous/west-[id]
     "#,
     );
-    // After its end it is renewed all the same: that is when it matters most.
+    // An expired certificate is renewed too: that is when it matters most.
     shell.check(
         "ca renew @/ca --cluster east --at 2028-01-01 --key-type ecdsa-p384 --validity 1y",
         r#"
@@ -198,7 +198,7 @@ fn only_what_is_due() {
 fn a_set_in_the_tls_layout_stays_in_it() {
     let shell = shell("--layout tls");
     let root = shell.scratch.read("ca/east/ca.crt");
-    // Somebody's own comment in it must stay: istiod compares bytes.
+    // A user's comment in it must stay: istiod compares bytes.
     shell.scratch.write("ca/east/ca.crt", format!("# root of the mesh\n{root}"));
     shell.check(
         "ca renew @/ca --cluster east",
@@ -299,10 +299,10 @@ fn refused_with_words() {
         r#"
         exit 1
         --- stderr
-        error[ctl/no-cluster]: there is no cluster `north`
+        error[ctl/no-cluster]: no cluster `north`
           in: @/ca/north
 
-        hint: `meshctl ca init @/ca --cluster north` makes it
+        hint: `meshctl ca init @/ca --cluster north` creates it
     "#,
     );
     shell.check(
@@ -310,9 +310,9 @@ fn refused_with_words() {
         r#"
         exit 1
         --- stderr
-        error[ctl/no-root]: there is no folder `@/nowhere`
+        error[ctl/no-root]: no folder `@/nowhere`
 
-        hint: `meshctl ca init @/nowhere --cluster NAME` makes one
+        hint: `meshctl ca init @/nowhere --cluster NAME` creates one
     "#,
     );
     shell.check(
@@ -349,16 +349,16 @@ fn refused_with_words() {
           in: cluster east
           because: `Mesh CA east` was issued by `Mesh Root CA [id]`, the root here is `Mesh Root CA [id]`
 
-        hint: a change of root is no renewal: every cluster must trust the new root first
+        hint: changing the root is not a renewal: every cluster must trust the new root first
     "#);
     std::fs::remove_file(shell.scratch.join("ca/root-key.pem")).unwrap();
     shell.check("ca renew @/ca --cluster east", r#"
         exit 1
         --- stderr
-        error[ctl/no-root-key]: the root key is needed to sign, and is not there
+        error[ctl/no-root-key]: the root key is needed to sign, and is missing
           in: @/ca/root-key.pem
 
-        hint: bring the key back for this, or move @/ca/east away, make it anew with `meshctl ca csr @/ca --cluster east`, and have it signed where the key is
+        hint: restore the key for this; or move @/ca/east away, create it again with `meshctl ca csr @/ca --cluster east`, and have it signed where the key is
     "#);
     std::fs::remove_file(shell.scratch.join("ca/root-cert.pem")).unwrap();
     shell.check(
@@ -366,10 +366,10 @@ fn refused_with_words() {
         r#"
         exit 1
         --- stderr
-        error[ctl/no-root]: there is no root certificate
+        error[ctl/no-root]: no root certificate
           in: @/ca/root-cert.pem
 
-        hint: `meshctl ca init @/ca --cluster NAME` makes one
+        hint: `meshctl ca init @/ca --cluster NAME` creates one
     "#,
     );
 }

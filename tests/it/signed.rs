@@ -1,4 +1,4 @@
-//! What `ca sign` shows before it signs, whom it asks, and what it takes for one CSR.
+//! What `ca sign` shows before it signs, when it asks, and what it accepts as one CSR.
 
 use tests::Shell;
 use tests::authority::{Authority, csr, key};
@@ -42,7 +42,7 @@ fn who_cannot_be_asked_sees_it_and_has_to_say_yes() {
           lifetime     2026-11-21T06:55:00Z to 2027-11-21T06:55:00Z, 365 days
           issuer       O = Mesh, CN = Mesh Root, ecdsa-p256, key sha256 [sha256]
           not given    URI:spiffe://not.given, which the CSR asks for
-        error[ctl/usage]: there is nobody to ask, and `--yes` was not given
+        error[ctl/usage]: cannot ask for confirmation: not a terminal (use `--yes`)
 
         hint: nothing was signed; `--yes` signs without asking
     "#,
@@ -50,7 +50,7 @@ fn who_cannot_be_asked_sees_it_and_has_to_say_yes() {
     assert!(!shell.scratch.join("west").exists());
     let ran = shell.run(&format!("{SIGN} --yes"));
     ended(&ran, 0, &["to be signed:", "Mesh CA west", "signed by Mesh Root"]);
-    // A CSR from standard input leaves nobody to answer, terminal or not.
+    // With the CSR on standard input, no question can be answered, terminal or not.
     let (mut shell, _) = self::shell();
     shell.can_ask = true;
     shell.stdin = shell.scratch.read("west.csr").into_bytes();
@@ -146,7 +146,7 @@ fn a_subject_or_a_key_that_is_there_already_is_said() {
             &["warning[ctl/key-taken]: north already has"],
         );
     }
-    // The folder it goes to is its own, and one beside it counts without --ca as well.
+    // The folder it goes to is its own, and one next to it counts without --ca as well.
     let quiet = shell.run(SIGN.replace("--out @/west", "--yes --out @/ca/west").as_str());
     ended(&quiet, 0, &[]);
     assert!(!quiet.err.contains("warning["), "{}", quiet.err);
@@ -202,10 +202,9 @@ fn only_roots_that_vouch_for_the_issuer_are_taken() {
         meshpki::cacerts::certs(dir, text.as_bytes()).unwrap()
     };
     let ran = shell.run(&format!("{sign} --out @/east"));
-    let left_out =
-        ["`Other Root` was left out", "issuer.pem, certificate 2", "`Stray` was left out"];
+    let left_out = ["`Other Root` was skipped", "issuer.pem, certificate 2", "`Stray` was skipped"];
     ended(&ran, 0, &left_out);
-    ended(&ran, 0, &["warning[ctl/strays]: `Root` was left out", "issuer.pem, certificate 4"]);
+    ended(&ran, 0, &["warning[ctl/strays]: `Root` was skipped", "issuer.pem, certificate 4"]);
     assert_eq!(roots("east"), [renewed.clone(), root.cert.clone()]);
     // Asked for, it is taken, once.
     for dir in ["both", "again"] {

@@ -190,7 +190,7 @@ fn act_when_asked(child: Child, act: impl FnOnce() -> &'static str) -> (Option<i
     (child.wait().unwrap().code(), String::from_utf8_lossy(&seen).into_owned())
 }
 
-/// The terminal is there and could be asked, but standard input is not it: a new root key needs to be told what protects it.
+/// There is a terminal, but standard input is something else: a new root key needs an option that says how to protect it.
 #[test]
 fn a_pipe_is_never_asked() {
     for redirection in ["</dev/null", "2>err.txt"] {

@@ -1,5 +1,6 @@
-//! CAs made with the library, for what no command would make.
+//! CAs made with the library, for certificates that no command would create.
 
+use meshpki::der::{self, Reader};
 use meshpki::{Cert, Csr, Issuer, KeyType, Name, Profile, Serial, Signer, SoftKey, Stamp};
 
 use crate::{NOW, Scratch};
@@ -29,11 +30,25 @@ impl Authority {
         Self { cert: self.issue(&profile, &key), key }
     }
 
-    /// A certificate of any kind for `key`.
+    /// A certificate of any kind for `key`. Its extra extensions may be ones that `issue` does not give out.
     pub fn issue(&self, profile: &Profile, key: &SoftKey) -> Cert {
         let issuer = Issuer { cert: &self.cert, signer: &self.key };
-        let public = meshpki::Signer::public_key(key);
-        meshpki::issue(profile, public, issuer, stamp()).expect("a certificate")
+        let plain = Profile { extra_extensions: Vec::new(), ..profile.clone() };
+        let cert =
+            meshpki::issue(&plain, key.public_key(), issuer, stamp()).expect("a certificate");
+        if profile.extra_extensions.is_empty() {
+            return cert;
+        }
+        resigned(&cert, &self.key, |fields| {
+            let list = Reader::new(&fields[7]).any().expect("extensions").reader().any();
+            let mut list = list.expect("a list").content.to_vec();
+            for extension in &profile.extra_extensions {
+                let flag: &[u8] = if extension.critical { &[der::BOOLEAN, 1, 0xff] } else { &[] };
+                let value = der::tlv(der::OCTET_STRING, &extension.value);
+                list.extend(der::sequence(&[&der::tlv(der::OID, &extension.oid), flag, &value]));
+            }
+            fields[7] = der::constructed(0xa3, &[&der::sequence(&[&list])]);
+        })
     }
 
     /// Writes both as `DIR/root-cert.pem` and `DIR/root-key.pem`.
@@ -54,7 +69,6 @@ impl Authority {
 
 /// The same certificate after `change` to the fields of its TBSCertificate, signed by `signer` again.
 pub fn resigned(cert: &Cert, signer: &dyn Signer, change: impl FnOnce(&mut Vec<Vec<u8>>)) -> Cert {
-    use meshpki::der::{self, Reader};
     let mut parts = Reader::new(cert.tbs()).any().expect("a TBSCertificate").reader();
     let mut fields: Vec<Vec<u8>> = Vec::new();
     while let Some(part) = parts.next().expect("a field") {

@@ -1,6 +1,6 @@
 //! A case: files, a command line, and why it is there. On disk, cases on one topic share a folder.
 //!
-//! `fixtures/verify/<topic>/cases.jsonl` has one case per line; the files its `args` name lie beside it,
+//! `fixtures/verify/<topic>/cases.jsonl` has one case per line; the files its `args` name are next to it,
 //! so that a case can be repeated by hand: `cd` there and give `args` to `openssl verify`.
 
 use std::fs;

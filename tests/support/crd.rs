@@ -1,4 +1,4 @@
-//! The structural schemas of Istio's own CRDs: a resource is held against the one of its release, and a field the
+//! The structural schemas of Istio's own CRDs: a resource is validated with the one of its release, and a field the
 //! schema does not know is a failure, as with `kubectl --validate=strict`.
 
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ impl Crds {
     /// Reads `crd-all-VERSION.yaml`.
     ///
     /// # Panics
-    /// When it is no list of CRDs.
+    /// If it is not a list of CRDs.
     #[must_use]
     pub fn read(text: &str) -> Self {
         let documents: Vec<Value> = serde_saphyr::from_multiple(text).expect("CRDs are YAML");

@@ -1,4 +1,4 @@
-//! Comparing our answer with the judge's, and making a difference small.
+//! Compares our answer with the reference's, and reduces a difference.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -152,7 +152,7 @@ fn smaller(case: &Case) -> Vec<Case> {
         }
         push(&|less| drop(less.files.remove(f)));
     }
-    // A step that only breaks the command line is none.
+    // A step that only breaks the command line does not count.
     all.retain(|less| less.args.iter().all(|arg| names_a_file(less, case, arg)));
     all
 }

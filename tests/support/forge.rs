@@ -306,7 +306,7 @@ pub struct CrlPlan {
     pub rsa: Rsa,
     /// AlgorithmIdentifier inside the signed bytes, where it is not the signer's.
     pub inner: Option<Vec<u8>>,
-    /// AlgorithmIdentifier beside them, where it is not the signer's.
+    /// AlgorithmIdentifier next to them, if it is not the signer's.
     pub outer: Option<Vec<u8>>,
     /// Flip a bit of the signature.
     pub broken: bool,

@@ -1,8 +1,8 @@
-//! The data sets that lie beside the clone.
+//! The data sets next to the clone.
 
 use std::path::PathBuf;
 
-/// A file of the folder `shared` beside the workspace, or of `MESH_SHARED`; a line on standard error and
+/// A file of the folder `shared` next to the workspace, or of `MESH_SHARED`; a line on standard error and
 /// `None` when it is absent.
 #[must_use]
 pub fn file(name: &str) -> Option<PathBuf> {

@@ -56,7 +56,7 @@ struct World {
     more: Random,
     /// Addresses in UTF-8 and their constraints.
     mail: Option<mail::Hosts>,
-    /// Delta CRLs and other lists that are no answer, plenty.
+    /// Many delta CRLs and other lists that give no answer.
     with_deltas: bool,
     /// One corner in a world that is sound otherwise.
     corner: Option<corners::Corner>,
@@ -352,7 +352,7 @@ impl World {
         der
     }
 
-    /// Cross-signs, twins of a name, renewed CAs, loops, strangers.
+    /// Cross-signs, CAs with the same name, renewed CAs, loops, unrelated certificates.
     fn extras(&mut self) {
         for _ in 0..self.random.pick(&[0, 0, 1, 1, 2, 4]) {
             let subject = self.random.below(self.parties.len());

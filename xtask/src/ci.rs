@@ -1,4 +1,4 @@
-//! `cargo xtask ci`: what CI runs, fast steps first; the first failure ends it.
+//! `cargo xtask ci`: what CI runs, fast steps first; it stops at the first failure.
 
 use std::process::Command;
 
@@ -26,10 +26,10 @@ const STEPS: &[(&str, &str)] = &[
     ("tests", "cargo test --workspace --locked"),
 ];
 
-/// The real components the tests run clusters of.
+/// The real components that the tests build clusters from.
 const RIG: (&str, &str) = ("the rig", "cargo xtask rig");
 
-/// Judges and tools the tests call, and Debian's package that has each.
+/// Tools that the tests call or compare with, and the Debian package that has each.
 const JUDGES: &[(&str, &[&str], &str)] = &[
     ("openssl", &["version"], "openssl"),
     ("cfssl", &["version"], "golang-cfssl"),
@@ -40,7 +40,7 @@ const JUDGES: &[(&str, &[&str], &str)] = &[
     ("strace", &["-V"], "strace"),
 ];
 
-/// Installs what is missing, then runs every step, those with real clusters too unless told not to.
+/// Installs what is missing, then runs every step; `with_rig` includes those on real clusters.
 pub fn run(with_rig: bool) -> Result<(), String> {
     for (program, args, package) in JUDGES {
         provide(program, args, package)?;
@@ -51,7 +51,7 @@ pub fn run(with_rig: bool) -> Result<(), String> {
         println!("\n== {} of {}: {what}\n$ {line}", i + 1, steps.len());
         let mut words = line.split(' ');
         let mut command = Command::new(words.next().unwrap_or_default());
-        // A missing judge is a failure here, not a test that says it did not run.
+        // Here a missing tool is a failure, not a test that reports that it did not run.
         command
             .args(words)
             .env("CI", "true")
@@ -72,7 +72,7 @@ pub fn run(with_rig: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether a program runs at all; what it answers does not matter.
+/// Whether a program runs at all, whatever its exit status.
 fn runs(program: &str, args: &[&str]) -> bool {
     Command::new(program).args(args).output().is_ok()
 }
@@ -81,7 +81,7 @@ fn provide(program: &str, args: &[&str], package: &str) -> Result<(), String> {
     if runs(program, args) {
         return Ok(());
     }
-    println!("installing {package}, which has `{program}`: apt-get install {package}");
+    println!("`{program}` is missing; installing it: apt-get install {package}");
     let apt = |args: &[&str]| {
         Command::new("apt-get")
             .args(args)

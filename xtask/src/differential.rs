@@ -6,7 +6,7 @@ use std::time::Instant;
 use tests::differ::{self, Difference, Summary};
 use tests::shared;
 
-/// Differences made small and saved; more of them rarely say more.
+/// Number of differences to reduce and save; more of them rarely help.
 const KEPT: usize = 12;
 
 /// Runs the comparison; an error when anything differs.
@@ -16,7 +16,7 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
     let start = Instant::now();
     let summary = in_parallel(runs, seed);
     println!(
-        "{} runs from seed {seed} in {:.0?}: {} good, {} undecided, {} different",
+        "{} runs from seed {seed} in {:.0?}: {} equal, {} undecided, {} different",
         summary.runs,
         start.elapsed(),
         summary.good,

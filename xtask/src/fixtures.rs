@@ -3,8 +3,7 @@
 use tests::cases;
 use tests::{recipes, shared};
 
-/// Writes the topics that are not there yet, then records every case; with `--check` nothing is written
-/// and a difference is an error.
+/// Writes missing topics, then records every case; with `--check`, nothing is written and a difference is an error.
 pub(crate) fn run(args: &[&str]) -> Result<(), String> {
     let check = match args {
         [] => false,
@@ -32,9 +31,12 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
             cases::save(&topic, &recorded).map_err(text)?;
         }
     }
-    println!("{count} cases, {} recorded anew", different.len());
+    println!("{count} cases, {} differ from the recorded ones", different.len());
     if check && !different.is_empty() {
-        return Err(format!("openssl says something else now:\n{}", different.join("\n")));
+        return Err(format!(
+            "openssl's output differs from the fixtures:\n{}",
+            different.join("\n")
+        ));
     }
     Ok(())
 }

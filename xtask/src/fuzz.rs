@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: every target for some minutes, by libFuzzer if it can be built.
+//! `cargo xtask fuzz`: runs every target for some minutes, with libFuzzer if it can be built.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,14 +11,14 @@ use tests::shared;
 
 mod blind;
 
-/// Findings of one target after which it is left alone: more of them rarely say more.
+/// Number of findings after which a target is stopped; more of them rarely help.
 const ENOUGH: usize = 5;
-/// Time of the clock after which an input hangs; that of the processor is limited to a second (`fuzz/fuzz.rs`).
+/// Wall-clock time after which an input counts as hanging; processor time is limited to a second (`fuzz/fuzz.rs`).
 const HANGS: Duration = Duration::from_secs(60);
-/// Bytes of an input.
+/// Size limit of an input, in bytes.
 const LONGEST: usize = 32 << 10;
 
-/// What was asked for.
+/// The options.
 struct Asked {
     minutes: f64,
     jobs: usize,
@@ -26,17 +26,17 @@ struct Asked {
     blind: bool,
 }
 
-/// What became of a target.
+/// The result of a target.
 struct Outcome {
     target: &'static Target,
-    /// What libFuzzer, or the loop without it, said last.
+    /// The last line of progress.
     said: String,
-    /// Time of the processor, user and system.
+    /// Processor time, user and system.
     spent: Duration,
     findings: Vec<PathBuf>,
 }
 
-/// Runs what the command line says; an error when anything was found.
+/// Runs the command line; an error if there are findings.
 pub(crate) fn run(args: &[&str]) -> Result<(), String> {
     match args {
         ["--replay", name, files @ ..] if !files.is_empty() => return replay(name, files),
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
     let asked = options(args)?;
     let program = if asked.blind { None } else { built() };
     if program.is_none() {
-        println!("without libFuzzer: structured changes only, nothing is guided by coverage");
+        println!("running without libFuzzer: structured mutations, not guided by coverage");
     }
     let start = Instant::now();
     let share = Duration::from_secs_f64(asked.minutes * 60.0)
@@ -69,7 +69,7 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
     let done = done.into_inner().unwrap_or_default();
     let spent: Duration = done.iter().map(|outcome| outcome.spent).sum();
     println!(
-        "{} targets, {:.0?} of the clock, {:.1} minutes of the processor",
+        "{} targets, {:.0?} wall-clock time, {:.1} minutes of processor time",
         done.len(),
         start.elapsed(),
         minutes(spent)
@@ -78,7 +78,7 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
     if found.is_empty() {
         return Ok(());
     }
-    Err(format!("{} findings; see each with\n{}", found.len(), found.join("\n")))
+    Err(format!("{} findings; to see each, run\n{}", found.len(), found.join("\n")))
 }
 
 fn minutes(time: Duration) -> f64 {
@@ -87,7 +87,8 @@ fn minutes(time: Duration) -> f64 {
 
 fn named(name: &str) -> Result<&'static Target, String> {
     let names = || TARGETS.iter().map(|target| target.name).collect::<Vec<_>>().join(", ");
-    fuzz::named(name).ok_or_else(|| format!("`{name}` is not a target; targets are {}", names()))
+    fuzz::named(name)
+        .ok_or_else(|| format!("`{name}` is not a target; the targets are {}", names()))
 }
 
 fn options(args: &[&str]) -> Result<Asked, String> {
@@ -114,7 +115,7 @@ fn options(args: &[&str]) -> Result<Asked, String> {
     Ok(asked)
 }
 
-/// A target over files, in this process: what a finding is looked at with.
+/// Runs a target on files, in this process, to examine findings.
 fn replay(name: &str, files: &[&str]) -> Result<(), String> {
     let target = named(name)?;
     for file in files {
@@ -126,7 +127,7 @@ fn replay(name: &str, files: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
-/// The targets under libFuzzer. The compiler puts counters into our own crates alone (`fuzz/rustc.sh`).
+/// The targets built with libFuzzer. Only this repository's crates are instrumented (`fuzz/rustc.sh`).
 fn built() -> Option<PathBuf> {
     let root = shared::root();
     let build = target_dir().join("fuzz/build");
@@ -145,7 +146,7 @@ fn target_dir() -> PathBuf {
         .map_or_else(|| shared::root().join("target"), PathBuf::from)
 }
 
-/// Where a run keeps its files: inputs it began with, those that reached something new, findings.
+/// Where a run keeps its files: initial inputs, inputs that reached new code, findings.
 fn folder(kind: &str, target: &Target) -> PathBuf {
     target_dir().join("fuzz").join(kind).join(target.name)
 }
@@ -162,7 +163,7 @@ fn entries(path: &Path) -> Vec<PathBuf> {
     entries
 }
 
-/// Runs a target until its time is over or enough was found: a finding ends the process, not the time.
+/// Runs a target until its time is up or it has enough findings. A finding ends the process, which is then restarted.
 fn fuzzed(target: &'static Target, program: Option<&Path>, share: Duration) -> Outcome {
     let findings = made(folder("findings", target));
     let before = entries(&findings);
@@ -190,7 +191,7 @@ fn fuzzed(target: &'static Target, program: Option<&Path>, share: Duration) -> O
         let new = entries(&findings).into_iter().filter(|path| !before.contains(path));
         outcome.findings = new.collect();
         if !is_good && outcome.findings.len() == known {
-            // It ended and left no input: the log says why.
+            // It failed without leaving an input: the log says why.
             outcome.findings.push(log);
             break;
         }
@@ -227,19 +228,20 @@ fn write_seeds(target: &'static Target) {
     }
 }
 
-/// Runs a process, its standard error in a file, for `limit` at most; adds its processor time. Whether it ended well.
+/// Runs a process for at most `limit`, with its standard error in a file, and adds its processor time. Returns whether
+/// it succeeded.
 fn ended(mut command: Command, log: &Path, limit: Duration, spent: &mut Duration) -> bool {
     let file = fs::File::create(log).unwrap_or_else(|error| panic!("{}: {error}", log.display()));
     let scratch = Path::new("/dev/shm");
     if scratch.is_dir() {
-        // The targets write small files and remove them again; memory is the place for that.
+        // The targets write small files and remove them again; do that in memory.
         command.env("TMPDIR", scratch);
     }
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).spawn();
     let mut child = child.unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let stat = PathBuf::from(format!("/proc/{}/stat", child.id()));
     let start = Instant::now();
-    // The record is gone with the process: its time is what was seen last.
+    // The record disappears with the process, so keep the last time seen.
     let mut last = Duration::ZERO;
     let status = loop {
         match child.try_wait() {
@@ -249,7 +251,7 @@ fn ended(mut command: Command, log: &Path, limit: Duration, spent: &mut Duration
         }
         last = cpu(&stat).unwrap_or(last);
         if start.elapsed() > limit {
-            // It is gone, or goes now: either way the next question ends the loop.
+            // It has ended, or ends now; either way, the next `try_wait` ends the loop.
             let _ = child.kill();
         }
         std::thread::sleep(Duration::from_millis(200));
@@ -258,7 +260,7 @@ fn ended(mut command: Command, log: &Path, limit: Duration, spent: &mut Duration
     status.is_some_and(|status| status.success())
 }
 
-/// The last line of progress, `#RUNS ...` for libFuzzer and for the loop without it.
+/// The last line of progress, `#RUNS ...`, of libFuzzer or of the loop that replaces it.
 fn last_word(log: &Path) -> String {
     let text = fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
@@ -268,7 +270,7 @@ fn last_word(log: &Path) -> String {
     text.lines().rfind(is_progress).unwrap_or_default().trim().to_owned()
 }
 
-/// User and system time of a process and of the children it waited for (`proc(5)`: fields 14 to 17, hundredths of a second).
+/// User and system time of a process and of the children that it waited for (`proc(5)`: fields 14 to 17, hundredths of a second).
 fn cpu(stat: &Path) -> Option<Duration> {
     let text = fs::read_to_string(stat).ok()?;
     let (_, fields) = text.rsplit_once(") ")?;

@@ -1,7 +1,7 @@
 //! `cargo xtask judge`: OpenSSL 3.0 as Debian 12 ships it with its updates, in a cache outside the clone.
 //!
-//! Nothing is installed. The packages come through apt from the archive this machine already uses, checked by Debian's
-//! keyring.
+//! Nothing is installed. apt downloads the packages from the archive that this machine already uses and verifies them
+//! with Debian's keyring.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -13,10 +13,10 @@ use tests::judge;
 /// The suite whose OpenSSL is the judge, and the packages that make it up.
 const SUITE: &str = "bookworm-security";
 const PACKAGES: [&str; 2] = ["openssl", "libssl3"];
-/// Debian's keys; apt falls back on those it trusts anyway.
+/// Debian's keys. If the file is missing, apt uses the keys it trusts already.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// Fetches the judge if neither this machine nor the cache has it, and says which one is asked.
+/// Fetches the reference openssl if neither this machine nor the cache has it, and prints which one is used.
 pub(crate) fn run() -> Result<(), String> {
     let found = judge::find().or_else(|why| {
         println!("{why}");
@@ -27,15 +27,15 @@ pub(crate) fn run() -> Result<(), String> {
     Ok(())
 }
 
-/// Makes the copy beside its place first: what has its name is complete.
+/// Creates the copy under a temporary name first, so that a copy with the right name is complete.
 fn fetch(place: &Path) -> Result<(), String> {
     let beside = place.with_extension(format!("new-{}", std::process::id()));
     let made = make(&beside, place).and_then(|()| {
-        // Another version of it, or half of one.
+        // Another version, or an incomplete one.
         let _ = fs::remove_dir_all(place);
         fs::rename(&beside, place).map_err(|error| format!("{}: {error}", place.display()))
     });
-    // Gone if it was renamed.
+    // After a rename, it does not exist any more.
     let _ = fs::remove_dir_all(&beside);
     made
 }
@@ -76,7 +76,7 @@ fn make(beside: &Path, place: &Path) -> Result<(), String> {
     wrap(beside, place)
 }
 
-/// A program that runs the copy with its own libraries.
+/// A script that runs the copy with its own libraries.
 fn wrap(beside: &Path, place: &Path) -> Result<(), String> {
     let all = beside.join("root/usr/lib");
     let folders = fs::read_dir(&all).map_err(|error| format!("{}: {error}", all.display()))?;
@@ -99,7 +99,7 @@ fn wrap(beside: &Path, place: &Path) -> Result<(), String> {
         .map_err(|error| format!("{}: {error}", script.display()))
 }
 
-/// The security archive of Debian among the sources of apt, in whatever form they are written.
+/// Debian's security archive from apt's sources, whatever their format.
 fn archive() -> Result<String, String> {
     let format = "$(CREATED_BY) $(RELEASE) $(REPO_URI)";
     let targets = output(Command::new("apt-get").args(["indextargets", "--format", format]))?;
@@ -111,7 +111,7 @@ fn archive() -> Result<String, String> {
     });
     security.map(str::to_owned).ok_or_else(|| {
         format!(
-            "no security archive of Debian is among the sources of apt; set MESH_OPENSSL to {}",
+            "apt has no source for Debian's security archive; set MESH_OPENSSL to {}",
             judge::WANTED
         )
     })

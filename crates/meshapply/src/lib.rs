@@ -1,5 +1,5 @@
-//! Brings CA certificates into Istio clusters: writes the `cacerts` secret, restarts what has to restart,
-//! and proves that the new CA is live.
+//! Brings Istio clusters to what they should have. For CA certificates, [`converge()`] writes the `cacerts` secret, restarts
+//! what has to restart, and proves that the new CA is live. For the resources of a mesh, see [`mesh`].
 //!
 //! One cluster is a loop of three questions, and only the middle one decides:
 //!
@@ -12,7 +12,7 @@
 //!                                              Stop(why)   ─► Error
 //! ```
 //!
-//! What has happened is read from the cluster, never remembered: the secret says for which content it is and who
+//! What has happened is read from the cluster, never remembered: the secret records its content and what must
 //! has to restart for it, a pod template says for which content its pods were restarted. So a run that was
 //! interrupted is simply run again, and a second run writes nothing. "Ready" proves nothing: done is a cluster
 //! whose istiod presents a certificate of the new CA, signs with it, and gives out its roots.
@@ -23,6 +23,7 @@ pub mod error;
 pub mod forget;
 mod istio_ca;
 pub mod kube;
+pub mod mesh;
 pub mod names;
 pub mod next;
 pub mod pending;

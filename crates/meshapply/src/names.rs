@@ -20,7 +20,7 @@ pub const ROOT_CONFIG_MAP_KEY: &str = "root-cert.pem";
 pub const RESTARTED_FOR: &str = "meshpki.dev/restarted-for";
 /// Annotation of our secrets: mark of the write, which begins with the fingerprint of the content.
 pub const MARK: &str = "meshpki.dev/mark";
-/// Annotation of our secrets: who has to restart for the content, as `gateways,istiod`.
+/// Annotation of our secrets: what must restart for the content, as `gateways,istiod`.
 pub const RESTART: &str = "meshpki.dev/restart";
 /// Annotation in which `kubectl apply` keeps a copy of all it sent, keys of a secret included.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";

@@ -1,11 +1,11 @@
-//! What to do next in one cluster: a pure function of what is wanted, what is there and what was proven.
+//! What to do next in one cluster: a pure function of what is desired, what is there and what was proven.
 
 use std::collections::BTreeSet;
 
 use crate::names;
 use crate::pending::Pending;
 use crate::proof::{self, Proof, Unproven};
-use crate::state::{Desired, Live, Observed, Who, mark, same};
+use crate::state::{Desired, Live, Observed, RestartTarget, mark};
 use crate::workload::{Id, Workload};
 
 /// The next step.
@@ -20,7 +20,7 @@ pub enum Next {
     Prove,
     /// Everything is as wanted, and proven.
     Done,
-    /// Somebody has to decide.
+    /// The run cannot continue by itself.
     Stop(Stop),
 }
 
@@ -34,7 +34,7 @@ pub enum Action {
         /// The resource version.
         over: Option<String>,
     },
-    /// Write onto a secret that is as wanted, and that nobody of us has written, who has to restart for it.
+    /// Record on a secret that has the desired content, but that no run of ours wrote, what must restart for it.
     Note {
         /// Its resource version.
         over: String,
@@ -74,11 +74,11 @@ pub enum Waiting {
     Proof(Unproven),
 }
 
-/// Why it does not go on by itself.
+/// Why it does not continue by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stop {
-    /// Fields of the secret's data belong to somebody else.
+    /// Another manager owns fields of the secret's data.
     Foreign {
         /// Field managers.
         managers: Vec<String>,
@@ -135,15 +135,14 @@ pub enum Stop {
 pub struct Run {
     /// Seconds the present wait has taken.
     pub waited_seconds: u64,
-    /// This run wrote the secret, or found it as wanted: another content from here on is somebody else's.
+    /// This run wrote the secret, or found it as desired: any other content from here on was written by another program.
     pub settled: bool,
 }
 
 /// Decides what to do next. `proof` is the newest there is of this content, if there is any.
 #[must_use]
 pub fn next(desired: &Desired, observed: &Observed, proof: Option<&Proof>, run: Run) -> Next {
-    let Some(live) = observed.secret.as_ref().filter(|live| same(&live.files, &desired.secret))
-    else {
+    let Some(live) = observed.secret.as_ref().filter(|live| live.files == desired.secret) else {
         return write(desired, observed, run);
     };
     if cleans(live) {
@@ -157,13 +156,15 @@ pub fn next(desired: &Desired, observed: &Observed, proof: Option<&Proof>, run: 
         return Next::Act(Action::Note { over: live.resource_version.clone() });
     }
     let mark = live.mark.clone().unwrap_or_else(|| mark(&desired.secret, None));
-    if let Some(step) = roll(&observed.istiod, live.mark_for(Who::Istiod), observed.istiod.len()) {
+    if let Some(step) =
+        roll(&observed.istiod, live.mark_for(RestartTarget::Istiod), observed.istiod.len())
+    {
         return step;
     }
     if let Some(step) = prove(desired, observed, proof, run, &mark) {
         return step;
     }
-    if let Some(mark) = live.mark_for(Who::Gateways) {
+    if let Some(mark) = live.mark_for(RestartTarget::Gateways) {
         if let Some(step) = roll(&observed.gateways, Some(mark), observed.gateways.len()) {
             return step;
         }
@@ -177,7 +178,7 @@ pub fn next(desired: &Desired, observed: &Observed, proof: Option<&Proof>, run: 
 }
 
 /// Whether kubectl's copy of the files is to be removed from a secret that is as wanted: from ours, since the copy may
-/// be of a key that was replaced. On somebody else's it belongs to their next `kubectl apply`.
+/// be of a key that was replaced. On a secret of another manager it belongs to the next `kubectl apply`.
 #[must_use]
 pub const fn cleans(live: &Live) -> bool {
     live.has_copy && live.mark.is_some()
@@ -222,8 +223,8 @@ fn keeps(desired: &Desired, observed: &Observed) -> bool {
         return false;
     }
     observed.previous.as_ref().filter(|kept| kept.is_kept()).is_none_or(|kept| {
-        !same(&kept.files, &live)
-            && !same(&kept.files.for_istiod(), &desired.secret)
+        kept.files != live
+            && kept.files.for_istiod() != desired.secret
             && observed.unfinished().is_empty()
     })
 }
@@ -249,13 +250,13 @@ pub fn refusal(desired: &Desired, observed: &Observed) -> Option<Stop> {
         return Some(Stop::NoIstiod);
     }
     let idle = idle(observed);
-    let restarts = |who: Who, workloads: &[Workload]| {
+    let restarts = |who: RestartTarget, workloads: &[Workload]| {
         if desired.restart.contains(&who) { workloads.to_vec() } else { vec![] }
     };
-    let mut all = restarts(Who::Istiod, &observed.istiod);
-    all.extend(restarts(Who::Gateways, &observed.gateways));
+    let mut all = restarts(RestartTarget::Istiod, &observed.istiod);
+    all.extend(restarts(RestartTarget::Gateways, &observed.gateways));
     if desired.workloads {
-        all.extend(restarts(Who::Gateways, &observed.workloads));
+        all.extend(restarts(RestartTarget::Gateways, &observed.workloads));
     }
     for workload in &all {
         if let Some(why) = workload.obstacle() {
@@ -329,7 +330,7 @@ impl Observed {
     /// Whether the secret is the one wanted.
     #[must_use]
     pub fn holds(&self, desired: &Desired) -> bool {
-        self.secret.as_ref().is_some_and(|live: &Live| same(&live.files, &desired.secret))
+        self.secret.as_ref().is_some_and(|live: &Live| live.files == desired.secret)
     }
 }
 
@@ -346,18 +347,18 @@ impl std::fmt::Display for Stop {
             Self::Immutable => write!(f, "secret {} says immutable: true", names::CACERTS),
             Self::Moved { managers } if managers.is_empty() => write!(
                 f,
-                "another run of meshctl changed secret {} after this one looked at it",
+                "another run of meshctl changed secret {} after this run read it",
                 names::CACERTS
             ),
             Self::Moved { managers } => write!(
                 f,
-                "`{}` changed secret {} after it was looked at",
+                "`{}` changed secret {} after this run read it",
                 managers.join("`, `"),
                 names::CACERTS
             ),
             Self::Gone => write!(
                 f,
-                "secret {} is gone or empty; it was not when this run looked at it",
+                "secret {} is gone or empty; it was neither when this run read it",
                 names::CACERTS
             ),
             Self::Altered { files } => write!(
@@ -373,7 +374,7 @@ impl std::fmt::Display for Stop {
             ),
             Self::NoIstiod => f.write_str("there is no istiod to use the secret"),
             Self::NoReplicas { id } => {
-                write!(f, "{id} has no replicas: nothing would sign, nothing can be proven")
+                write!(f, "{id} has no replicas: nothing would sign and nothing can be proven")
             }
             Self::Obstacle { id, why } => write!(f, "{id} would not restart: {why}"),
             Self::SecretType { found } => write!(

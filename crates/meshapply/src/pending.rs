@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::state::{Desired, Live, Observed, Who};
+use crate::state::{Desired, Live, Observed, RestartTarget};
 use crate::workload::{Id, Rollout, Workload};
 
 /// A workload that is not where the secret wants it.
@@ -59,7 +59,7 @@ impl Live {
     /// It is the mark written onto the secret, which also says over which version the content was written. The
     /// content's fingerprint alone is never on a pod template.
     #[must_use]
-    pub fn mark_for(&self, who: Who) -> Option<&str> {
+    pub fn mark_for(&self, who: RestartTarget) -> Option<&str> {
         self.mark.as_deref().filter(|_| self.restart.contains(&who))
     }
 }
@@ -88,15 +88,15 @@ impl Workload {
 
 impl Observed {
     /// istiod and the gateways, each with the group that says whether it restarts.
-    fn groups(&self) -> [(Who, &[Workload]); 2] {
-        [(Who::Istiod, &self.istiod), (Who::Gateways, &self.gateways)]
+    fn groups(&self) -> [(RestartTarget, &[Workload]); 2] {
+        [(RestartTarget::Istiod, &self.istiod), (RestartTarget::Gateways, &self.gateways)]
     }
 
     /// Everything that is still to happen: missing restarts and open rollouts, istiod first.
     #[must_use]
     pub fn pending(&self) -> Vec<Pending> {
         let mark = |who| self.secret.as_ref().and_then(|live| live.mark_for(who));
-        let of = |(who, workloads): (Who, &[Workload])| {
+        let of = |(who, workloads): (RestartTarget, &[Workload])| {
             workloads.iter().filter_map(|one| one.pending(mark(who))).collect::<Vec<_>>()
         };
         self.groups().into_iter().flat_map(of).collect()
@@ -105,9 +105,9 @@ impl Observed {
     /// Who has not restarted yet for the secret that is there, though it says they have to: a push before this one
     /// was not finished.
     #[must_use]
-    pub fn unfinished(&self) -> BTreeSet<Who> {
+    pub fn unfinished(&self) -> BTreeSet<RestartTarget> {
         let Some(live) = &self.secret else { return BTreeSet::new() };
-        let is_open = |(who, workloads): &(Who, &[Workload])| {
+        let is_open = |(who, workloads): &(RestartTarget, &[Workload])| {
             let mark = live.mark_for(*who);
             mark.is_some() && workloads.iter().any(|one| one.pending(mark).is_some())
         };
@@ -124,10 +124,10 @@ impl Observed {
             None => (&desired.restart, None),
         };
         let mut all = Vec::new();
-        if who.contains(&Who::Istiod) {
+        if who.contains(&RestartTarget::Istiod) {
             all.extend(&self.istiod);
         }
-        if who.contains(&Who::Gateways) {
+        if who.contains(&RestartTarget::Gateways) {
             all.extend(&self.gateways);
             all.extend(&self.workloads);
         }

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use meshpki::istiod::Secret;
+use meshpki::cacerts::Secret;
+use meshpki::cert::fingerprints;
+use meshpki::istiod::{NamespaceRoots, Version};
 use meshpki::verify::{Anchor, Inputs, Policy, Verdict, verify};
 use meshpki::{Cert, Time};
-
-use crate::state::{ca, certs, chain, ids, roots};
 
 /// What was found, asked at one time.
 #[derive(Clone, Debug)]
@@ -24,29 +24,22 @@ pub struct Proof {
 pub struct PodProof {
     /// Its name.
     pub pod: String,
+    /// Its release of Istio, which decides what it reads from the secret.
+    pub release: Version,
     /// The chain it presents on its TLS port, its own certificate first; or why there is none.
     pub served: Result<Vec<Cert>, String>,
     /// What it answered to a certificate signing request; `None`: it was not asked, since it serves another CA.
     pub canary: Option<Result<Canary, String>>,
 }
 
-/// A workload certificate istiod signed for us and nobody else has seen.
+/// A workload certificate istiod signed for us and that was shown to no one else.
 #[derive(Clone, Debug)]
 pub struct Canary {
-    /// The certificate, then what stands above it.
+    /// The certificate, then those above it.
     pub chain: Vec<Cert>,
     /// The roots istiod gives out with it: the last element of its answer
     /// (`security/pkg/server/ca/server.go: CreateCertificate`).
     pub roots: Vec<Cert>,
-}
-
-/// The roots a namespace's workloads are given.
-#[derive(Clone, Debug)]
-pub struct NamespaceRoots {
-    /// The namespace.
-    pub namespace: String,
-    /// The text of the ConfigMap; `None` where there is none.
-    pub text: Option<String>,
 }
 
 /// Something that does not hold yet.
@@ -57,6 +50,11 @@ pub enum Unproven {
     NoSecret,
     /// No istiod pod is ready.
     NoPods,
+    /// The secret has no CA certificate that a pod's release reads.
+    NoCa {
+        /// The pod.
+        pod: String,
+    },
     /// A pod's TLS port did not answer.
     Unreachable {
         /// The pod.
@@ -99,7 +97,7 @@ pub enum Unproven {
 }
 
 impl Unproven {
-    /// Whether istiod will mend it by taking the new files.
+    /// Whether it is solved once istiod takes the new files.
     #[must_use]
     pub const fn is_istiods(&self) -> bool {
         matches!(self, Self::OtherCa { .. } | Self::OtherRoots { .. } | Self::Untrusted { .. })
@@ -111,105 +109,118 @@ impl fmt::Display for Unproven {
         match self {
             Self::NoSecret => f.write_str("there is no secret"),
             Self::NoPods => f.write_str("no istiod pod is ready"),
+            Self::NoCa { pod } => {
+                write!(f, "the secret has no CA certificate that pod {pod} reads")
+            }
             Self::Unreachable { pod, why } => {
                 write!(f, "pod {pod} does not answer on its TLS port: {why}")
             }
             Self::OtherCa { pod, wanted, found } => {
-                write!(f, "pod {pod} serves {found}, wanted is {wanted}")
+                write!(f, "pod {pod} serves {found}, expected {wanted}")
             }
             Self::NotSigned { pod, why } => write!(f, "pod {pod} signs nothing: {why}"),
             Self::Untrusted { pod, why } => {
                 write!(f, "what pod {pod} signs does not verify: {why}")
             }
             Self::OtherRoots { place, wanted, found } => {
-                write!(f, "{place} is given {found}, wanted is {wanted}")
+                write!(f, "{place} is given {found}, expected {wanted}")
             }
         }
     }
 }
 
 /// Everything that keeps `proof` from proving that the CA of `secret` is live; empty: it is.
+///
+/// Each pod is asked about the CA and the roots that an istiod of its release reads from the secret.
 #[must_use]
 pub fn judge(secret: &Secret, proof: &Proof) -> Vec<Unproven> {
-    let Some(wanted) = ca(secret) else { return vec![Unproven::NoPods] };
-    let trusted = roots(secret);
-    // What istiod puts behind each certificate it signs.
-    let in_chain = chain(secret).contains(&wanted);
     let mut missing = Vec::new();
+    let mut bundles: Vec<Vec<Cert>> = Vec::new();
+    for pod in &proof.pods {
+        let Some(expected) = Expected::of(secret, pod.release) else {
+            missing.push(Unproven::NoCa { pod: pod.pod.clone() });
+            continue;
+        };
+        missing.extend(expected.judge(pod, proof.at));
+        bundles.push(expected.roots);
+    }
     if proof.pods.is_empty() {
         missing.push(Unproven::NoPods);
-    }
-    for pod in &proof.pods {
-        missing.extend(judge_pod(pod, &wanted, in_chain, &trusted, proof.at));
+        bundles.push(secret.roots(Version::NEWEST));
     }
     for namespace in &proof.namespaces {
-        let found =
-            namespace.text.as_deref().map(|text| certs(text.as_bytes())).unwrap_or_default();
-        if ids(&found) != ids(&trusted) {
-            missing.push(other_roots(
-                format!("namespace {}", namespace.namespace),
-                &trusted,
-                &found,
-            ));
+        let found = namespace.roots.as_deref().unwrap_or_default();
+        let is_given = |roots: &Vec<Cert>| fingerprints(roots) == fingerprints(found);
+        if !bundles.iter().any(is_given) {
+            let wanted = bundles.first().map_or(&[][..], Vec::as_slice);
+            let place = format!("namespace {}", namespace.namespace);
+            missing.push(other_roots(place, wanted, found));
         }
     }
     missing
 }
 
-fn judge_pod(
-    proof: &PodProof,
-    wanted: &Cert,
+/// What an istiod should do once the secret is live there.
+struct Expected {
+    /// The CA it signs with.
+    ca: Cert,
+    /// Whether it sends the CA's certificate after each it signs.
     in_chain: bool,
-    trusted: &[Cert],
-    at: Time,
-) -> Option<Unproven> {
-    let pod = proof.pod.clone();
-    let chain = match &proof.served {
-        Ok(chain) => chain,
-        Err(why) => return Some(Unproven::Unreachable { pod, why: why.clone() }),
-    };
-    let good = verify_chain(chain, trusted, at).is_some_and(|verdict| verdict.is_ok());
-    if !good || !issued_by(chain, wanted) {
-        return Some(other_ca(pod, wanted, chain));
-    }
-    match &proof.canary {
-        None => Some(Unproven::NotSigned { pod, why: "it was not asked".to_owned() }),
-        Some(Err(why)) => Some(Unproven::NotSigned { pod, why: why.clone() }),
-        Some(Ok(canary)) => judge_canary(pod, canary, wanted, in_chain, trusted, at),
-    }
+    /// The roots it gives out.
+    roots: Vec<Cert>,
 }
 
-fn judge_canary(
-    pod: String,
-    canary: &Canary,
-    wanted: &Cert,
-    in_chain: bool,
-    trusted: &[Cert],
-    at: Time,
-) -> Option<Unproven> {
-    let Some(verdict) = verify_chain(&canary.chain, trusted, at) else {
-        return Some(Unproven::NotSigned { pod, why: "its answer has no certificate".to_owned() });
-    };
-    if !verdict.is_ok() {
-        return Some(Unproven::Untrusted { pod, why: why_not(&verdict) });
+impl Expected {
+    fn of(secret: &Secret, release: Version) -> Option<Self> {
+        let ca = secret.ca(release)?;
+        let in_chain = secret.chain(release).contains(&ca);
+        Some(Self { ca, in_chain, roots: secret.roots(release) })
     }
-    if !issued_by(&canary.chain, wanted) {
-        return Some(other_ca(pod, wanted, &canary.chain));
-    }
-    // A CA signed again for the same key is told from the one before by itself alone.
-    if in_chain && !canary.chain.contains(wanted) {
-        let found = canary.chain.get(1).map_or_else(|| "nothing".to_owned(), label);
-        return Some(Unproven::OtherCa { pod, wanted: label(wanted), found });
-    }
-    if ids(&canary.roots) != ids(trusted) {
-        return Some(other_roots(format!("a workload of pod {pod}"), trusted, &canary.roots));
-    }
-    None
-}
 
-fn other_ca(pod: String, wanted: &Cert, chain: &[Cert]) -> Unproven {
-    let found = chain.first().map_or_else(|| "nothing".to_owned(), issuer_label);
-    Unproven::OtherCa { pod, wanted: label(wanted), found }
+    fn judge(&self, proof: &PodProof, at: Time) -> Option<Unproven> {
+        let pod = proof.pod.clone();
+        let chain = match &proof.served {
+            Ok(chain) => chain,
+            Err(why) => return Some(Unproven::Unreachable { pod, why: why.clone() }),
+        };
+        let good = verify_chain(chain, &self.roots, at).is_some_and(|verdict| verdict.is_ok());
+        if !good || !issued_by(chain, &self.ca) {
+            return Some(self.other_ca(pod, chain));
+        }
+        match &proof.canary {
+            None => Some(Unproven::NotSigned { pod, why: "it was not asked".to_owned() }),
+            Some(Err(why)) => Some(Unproven::NotSigned { pod, why: why.clone() }),
+            Some(Ok(canary)) => self.judge_canary(pod, canary, at),
+        }
+    }
+
+    fn judge_canary(&self, pod: String, canary: &Canary, at: Time) -> Option<Unproven> {
+        let Some(verdict) = verify_chain(&canary.chain, &self.roots, at) else {
+            let why = "its answer has no certificate".to_owned();
+            return Some(Unproven::NotSigned { pod, why });
+        };
+        if !verdict.is_ok() {
+            return Some(Unproven::Untrusted { pod, why: why_not(&verdict) });
+        }
+        if !issued_by(&canary.chain, &self.ca) {
+            return Some(self.other_ca(pod, &canary.chain));
+        }
+        // Only the certificate itself distinguishes a CA that was signed again for the same key.
+        if self.in_chain && !canary.chain.contains(&self.ca) {
+            let found = canary.chain.get(1).map_or_else(|| "nothing".to_owned(), Cert::label);
+            return Some(Unproven::OtherCa { pod, wanted: self.ca.label(), found });
+        }
+        if fingerprints(&canary.roots) != fingerprints(&self.roots) {
+            let place = format!("a workload of pod {pod}");
+            return Some(other_roots(place, &self.roots, &canary.roots));
+        }
+        None
+    }
+
+    fn other_ca(&self, pod: String, chain: &[Cert]) -> Unproven {
+        let found = chain.first().map_or_else(|| "nothing".to_owned(), issuer_label);
+        Unproven::OtherCa { pod, wanted: self.ca.label(), found }
+    }
 }
 
 /// Verifies a chain, its first certificate in question, under these roots and no others, as `openssl verify`
@@ -241,22 +252,11 @@ fn other_roots(place: String, wanted: &[Cert], found: &[Cert]) -> Unproven {
     Unproven::OtherRoots { place, wanted: labels(wanted), found: labels(found) }
 }
 
-/// `` `Mesh CA east` (sha256 1a2b3c4d)``.
-#[must_use]
-pub fn label(cert: &Cert) -> String {
-    format!("`{}` (sha256 {})", cert.subject().label(), short(cert))
-}
-
 fn labels(certs: &[Cert]) -> String {
     if certs.is_empty() {
         return "no root".to_owned();
     }
-    certs.iter().map(label).collect::<Vec<_>>().join(" and ")
-}
-
-/// Eight digits of the certificate's fingerprint.
-fn short(cert: &Cert) -> String {
-    cert.fingerprint().chars().filter(|c| *c != ':').take(8).collect::<String>().to_lowercase()
+    certs.iter().map(Cert::label).collect::<Vec<_>>().join(" and ")
 }
 
 /// Who issued a certificate, as far as it says so.

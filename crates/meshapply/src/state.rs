@@ -1,25 +1,24 @@
 //! What a cluster should hold, and what it holds.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
-use meshpki::digest::{hex, sha256};
-use meshpki::istiod::{Now, Secret, Settings, changes};
-use meshpki::{Cert, Time, cacerts};
+use meshpki::Time;
+use meshpki::cacerts::Secret;
+use meshpki::cert::fingerprints;
+use meshpki::istiod::{NamespaceRoots, Reload, Settings, Version, changes};
 
-use crate::proof::NamespaceRoots;
 use crate::workload::Workload;
 
-/// Who has to restart for a content of the secret.
+/// What must restart for a content of the secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Who {
+pub enum RestartTarget {
     /// The gateways (and ztunnel): their certificates are of the roots before.
     Gateways,
     /// istiod: it does not take the new content by itself.
     Istiod,
 }
 
-impl Who {
+impl RestartTarget {
     /// As it is written into [`crate::names::RESTART`].
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -39,55 +38,15 @@ impl Who {
 
 /// The value of [`crate::names::RESTART`].
 #[must_use]
-pub fn restart_text(who: &BTreeSet<Who>) -> String {
+pub fn restart_text(who: &BTreeSet<RestartTarget>) -> String {
     who.iter().map(|who| who.word()).collect::<Vec<_>>().join(",")
-}
-
-/// The content of a secret without its key, in 16 digits: what a restart is for.
-///
-/// Every byte of every other file counts, since istiod compares bytes; the key's bytes do not, so that
-/// nothing about it can be seen where the fingerprint is shown.
-#[must_use]
-pub fn fingerprint(secret: &Secret) -> Fingerprint {
-    let mut text = Vec::new();
-    for name in secret.names().filter(|name| !is_key(name)) {
-        let content = secret.get(name).unwrap_or_default();
-        text.extend_from_slice(name.as_bytes());
-        text.push(0);
-        text.extend(sha256(content));
-    }
-    Fingerprint(hex(&sha256(&text)[..8]))
-}
-
-/// Whether a file of a secret holds a private key.
-#[must_use]
-pub fn is_key(name: &str) -> bool {
-    matches!(name, "ca-key.pem" | "tls.key" | "key.pem" | "root-key.pem")
-}
-
-/// 16 hex digits, see [`fingerprint`].
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Fingerprint(String);
-
-impl Fingerprint {
-    /// The digits.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 /// What a pod template is marked with when its pods restart for a write: the content, and which write of it, so that
 /// a content that comes back after another has been there restarts everyone again.
 #[must_use]
 pub fn mark(secret: &Secret, over: Option<&str>) -> String {
-    format!("{}.{}", fingerprint(secret), over.unwrap_or("0"))
+    format!("{}.{}", secret.fingerprint(), over.unwrap_or("0"))
 }
 
 /// A secret in a cluster. Its keys have no `Debug`.
@@ -97,14 +56,14 @@ pub struct Live {
     pub files: Secret,
     /// `metadata.resourceVersion`.
     pub resource_version: String,
-    /// Who owns fields of its data beside us, sorted: `kubectl-create`, `helm`.
+    /// The other owners of fields of its data, sorted: `kubectl-create`, `helm`.
     pub foreign: Vec<String>,
     /// The mark of the write, when it was ours and the content is still the one written.
     pub mark: Option<String>,
     /// The mark it bears, whatever its content is now.
     pub claim: Option<String>,
     /// Who must restart for it; empty without a mark.
-    pub restart: BTreeSet<Who>,
+    pub restart: BTreeSet<RestartTarget>,
     /// Whether it says `immutable: true`.
     pub immutable: bool,
     /// Whether kubectl keeps a copy of the files in an annotation ([`crate::names::LAST_APPLIED`]).
@@ -135,10 +94,10 @@ pub struct Desired {
     pub secret: Secret,
     /// `resourceVersion` of the secret the plan was made with; `None`: there was none.
     pub basis: Option<String>,
-    /// Write though fields of the data belong to somebody else.
+    /// Write even if another manager owns fields of the data.
     pub adopt: bool,
     /// Who restarts for the content, when it is written.
-    pub restart: BTreeSet<Who>,
+    pub restart: BTreeSet<RestartTarget>,
     /// Restart the injected workloads too, when the gateways are.
     pub workloads: bool,
     /// How many injected workloads restart at the same time.
@@ -180,7 +139,7 @@ pub struct Vacant {
 pub struct Observed {
     /// The secret `cacerts`, unless it has no files.
     pub secret: Option<Live>,
-    /// The secret `cacerts` without files, which istiod ignores: made beforehand, so that nobody needs the right to
+    /// The secret `cacerts` without files, which istiod ignores: made beforehand, so that no one needs the right to
     /// create secrets.
     pub vacant: Option<Vacant>,
     /// The secret that was replaced last, unless it has no files.
@@ -204,7 +163,7 @@ impl Observed {
     }
 }
 
-/// Who has to restart when `new` takes the place of `old` under istiods with these settings, while the workloads of
+/// What must restart when `new` replaces `old` under istiods with these settings, while the workloads of
 /// each namespace are given the roots in `given`.
 ///
 /// istiod where it does not reload by itself (`handleEvent`), or does not run on `old` at all, which the roots it gives
@@ -217,68 +176,38 @@ pub fn restart_for(
     given: &[NamespaceRoots],
     istiods: &[Settings],
     at: Time,
-) -> BTreeSet<Who> {
+) -> BTreeSet<RestartTarget> {
     let empty = Secret::default();
     let old = old.unwrap_or(&empty);
     let mut who = BTreeSet::new();
-    let texts = given.iter().filter_map(|namespace| namespace.text.as_deref());
-    let given: Vec<_> = texts.map(|text| ids(&certs(text.as_bytes()))).collect();
-    if given.iter().any(|given| *given != ids(&roots(old))) {
-        who.insert(Who::Istiod);
+    // Each istiod reads the layout its release knows.
+    let mut releases: Vec<Version> = istiods.iter().map(|settings| settings.version).collect();
+    if releases.is_empty() {
+        releases.push(Version::NEWEST);
     }
-    if given.iter().any(|given| *given != ids(&roots(new))) {
-        who.insert(Who::Gateways);
+    let roots = |secret: &Secret| -> Vec<_> {
+        releases.iter().map(|release| fingerprints(&secret.roots(*release))).collect()
+    };
+    let (old_roots, new_roots) = (roots(old), roots(new));
+    let given = given.iter().filter_map(|namespace| namespace.roots.as_deref());
+    let given: Vec<_> = given.map(fingerprints).collect();
+    if given.iter().any(|given| !old_roots.contains(given)) {
+        who.insert(RestartTarget::Istiod);
+    }
+    if given.iter().any(|given| !new_roots.contains(given)) {
+        who.insert(RestartTarget::Gateways);
     }
     let waits = |settings: &Settings| {
         matches!(
-            changes(old, new, settings, at).now,
-            Now::NeedsRestart { .. } | Now::KeepsOld { .. }
+            changes(old, new, settings, at).reload,
+            Reload::NeedsRestart { .. } | Reload::KeepsOld { .. }
         )
     };
     if istiods.iter().any(waits) {
-        who.insert(Who::Istiod);
+        who.insert(RestartTarget::Istiod);
     }
-    if ids(&roots(old)) != ids(&roots(new)) {
-        who.insert(Who::Gateways);
+    if old_roots != new_roots {
+        who.insert(RestartTarget::Gateways);
     }
     who
-}
-
-/// The certificates of the secret's file of roots; those that cannot be read are left out.
-#[must_use]
-pub fn roots(secret: &Secret) -> Vec<Cert> {
-    let name = if secret.get("tls.crt").is_some() { "ca.crt" } else { "root-cert.pem" };
-    secret.get(name).map(certs).unwrap_or_default()
-}
-
-/// The CA certificate of the secret: the first of its file.
-#[must_use]
-pub fn ca(secret: &Secret) -> Option<Cert> {
-    let name = if secret.get("tls.crt").is_some() { "tls.crt" } else { "ca-cert.pem" };
-    secret.get(name).map(certs).and_then(|certs| certs.into_iter().next())
-}
-
-/// The certificates istiod puts behind those it signs: of cert-chain.pem, or of tls.crt.
-#[must_use]
-pub fn chain(secret: &Secret) -> Vec<Cert> {
-    let name = if secret.get("tls.crt").is_some() { "tls.crt" } else { "cert-chain.pem" };
-    secret.get(name).map(certs).unwrap_or_default()
-}
-
-/// The certificates in a text; nothing where one cannot be read.
-#[must_use]
-pub fn certs(text: &[u8]) -> Vec<Cert> {
-    cacerts::certs("certificates", text).unwrap_or_default()
-}
-
-/// Fingerprints, as a set.
-#[must_use]
-pub fn ids(certs: &[Cert]) -> BTreeSet<String> {
-    certs.iter().map(Cert::fingerprint).collect()
-}
-
-/// Whether two secrets have the same files with the same bytes.
-#[must_use]
-pub fn same(one: &Secret, other: &Secret) -> bool {
-    one.names().eq(other.names()) && one.names().all(|name| one.get(name) == other.get(name))
 }

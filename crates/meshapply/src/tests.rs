@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use meshpki::istiod::{Secret, Settings, Version};
+use meshpki::cacerts::{Layout, Secret};
+use meshpki::istiod::{Settings, Version};
 
 use crate::converge::{Patience, converge};
 use crate::error::Error;
 use crate::fake::{Fake, NOW, Root, State};
 use crate::names::{CACERTS, PREVIOUS};
-use crate::proof::judge;
-use crate::state::{Desired, Vacant, fingerprint, restart_for, same};
+use crate::proof::{Unproven, judge};
+use crate::state::{Desired, Vacant, restart_for};
 
 const PATIENCE: Patience =
     Patience { step: Duration::from_secs(300), poll: Duration::from_millis(500) };
@@ -103,6 +104,36 @@ fn an_istiod_that_does_not_reload_is_restarted_in_the_end() {
 }
 
 #[test]
+fn what_is_proven_is_the_ca_this_release_reads() {
+    let Case { old, new, .. } = case();
+    // Both layouts in one secret: ca-cert.pem is of `new`, tls.crt of `old`.
+    let mut both = new.clone();
+    let [istio, tls] =
+        Layout::ALL.map(|layout| [layout.ca_file(), layout.key_file(), layout.roots_file()]);
+    for (name, from) in tls.into_iter().zip(istio) {
+        both.insert(name, old.get(from).unwrap().to_vec());
+    }
+    for (version, used, unused) in [("1.14.1", &new, &old), ("1.14.2", &old, &new)] {
+        let fake =
+            Fake::new(&new, false).with(|s| s.observed.istiod[0].release = Version::parse(version));
+        let want = desired(&both, &fake, version);
+        let receipt = run(&fake, &want).unwrap_or_else(|error| panic!("{version}: {error}"));
+        let proof = receipt.proof.unwrap();
+        assert_eq!(judge(&both, &proof), [], "{version}");
+        let is_of = |secret: &Secret| {
+            let ca = secret.ca(Version::NEWEST).unwrap();
+            meshpki::chain::issued(&ca, &proof.pods[0].served.as_ref().unwrap()[0])
+        };
+        assert!(is_of(used) && !is_of(unused), "{version}");
+        // The same answers from an istiod of the other release are not a proof.
+        let mut other = proof.clone();
+        other.pods[0].release =
+            Version::parse(if version == "1.14.1" { "1.14.2" } else { "1.14.1" }).unwrap();
+        assert!(matches!(judge(&both, &other)[..], [Unproven::OtherCa { .. }]), "{version}");
+    }
+}
+
+#[test]
 fn a_stuck_istiod_leaves_the_gateways_alone() {
     let Case { old, other, .. } = case();
     let fake = Fake::new(&old, false).with(|s| {
@@ -113,7 +144,7 @@ fn a_stuck_istiod_leaves_the_gateways_alone() {
     // The way back: the old content, restarted for it.
     fake.state.borrow_mut().trouble.stuck.clear();
     let kept = fake.state.borrow().observed.previous.as_ref().unwrap().files.clone();
-    assert!(same(&kept, &old), "{PREVIOUS} is what {CACERTS} was");
+    assert!(kept == old, "{PREVIOUS} is what {CACERTS} was");
     let mut back = desired(&kept, &fake, "1.30.3");
     back.adopt = true;
     let log = "keep, write, restart istiod, write, restart istiod, restart gateway";
@@ -138,7 +169,7 @@ fn what_would_stop_it_is_said_before_the_first_write() {
     );
     refused(
         |s| s.observed.istiod[0].wanted = 0,
-        "apply/no-replicas: deployment/istiod has no replicas: nothing would sign, nothing can be proven",
+        "apply/no-replicas: deployment/istiod has no replicas: nothing would sign and nothing can be proven",
     );
     refused(|s| s.observed.istiod.clear(), "apply/no-istiod: there is no istiod to use the secret");
     refused(
@@ -162,13 +193,13 @@ fn a_foreign_secret_is_adopted_when_asked() {
     });
     let want = Desired { adopt: true, ..desired(&new, &fake, "1.30.3") };
     check(&fake, &want, "keep, write", "proven");
-    // One that is as wanted is left alone, whosever it is.
+    // One that is as desired is left alone, whoever owns it.
     let fake = Fake::new(&old, false)
         .with(|s| s.observed.secret.as_mut().unwrap().foreign = vec!["helm".into()]);
     check(&fake, &desired(&old, &fake, "1.30.3"), "", "proven");
 }
 
-/// A secret made beforehand: nobody needs the right to create one.
+/// A secret made beforehand: no one needs the right to create one.
 fn made_beforehand(immutable: bool) -> impl FnOnce(&mut State) {
     move |s| {
         s.trouble.no_create = true;
@@ -201,7 +232,7 @@ fn what_became_of_the_secret_is_said() {
         let result = run(&fake.with(change), &want).map(|_| ());
         assert_eq!(result.unwrap_err().to_string(), end);
     };
-    let gone = "secret cacerts is gone or empty; it was not when this run looked at it";
+    let gone = "secret cacerts is gone or empty; it was neither when this run read it";
     check_moved(|s| s.observed.secret = None, gone);
     check_moved(
         |s| {
@@ -215,9 +246,9 @@ fn what_became_of_the_secret_is_said() {
             let live = s.observed.secret.as_mut().unwrap();
             (live.resource_version, live.foreign) = ("9".into(), vec!["helm".into()]);
         },
-        "`helm` changed secret cacerts after it was looked at",
+        "`helm` changed secret cacerts after this run read it",
     );
-    // Admission changes what we write: nobody else was at work.
+    // Admission changes what we write: no other program was at work.
     let mut altered = new.clone();
     altered.insert("root-cert.pem", b"more".to_vec());
     altered.insert("note", b"theirs".to_vec());
@@ -229,8 +260,7 @@ fn what_became_of_the_secret_is_said() {
 #[test]
 fn two_at_once() {
     let Case { old, new, other } = case();
-    let moved =
-        "apply/moved: another run of meshctl changed secret cacerts after this one looked at it";
+    let moved = "apply/moved: another run of meshctl changed secret cacerts after this run read it";
     let fake = Fake::new(&old, false).with(|s| s.trouble.faster = Some(other.clone()));
     check(&fake, &desired(&new, &fake, "1.30.3"), "keep", moved);
     // Changed back under us: we do not write a second time.
@@ -307,11 +337,11 @@ fn before_istio_is_installed_the_secret_is_all() {
 #[test]
 fn the_fingerprint_does_not_depend_on_the_key() {
     let Case { mut old, .. } = case();
-    let before = fingerprint(&old);
+    let before = old.fingerprint();
     old.insert("ca-key.pem", b"another".to_vec());
-    assert_eq!(fingerprint(&old), before);
+    assert_eq!(old.fingerprint(), before);
     old.insert("root-cert.pem", b"another".to_vec());
-    assert_ne!(fingerprint(&old), before);
+    assert_ne!(old.fingerprint(), before);
 }
 
 /// The secret was made with kubectl while istiod runs on a CA of its own: who restarts is written onto it.
@@ -378,7 +408,7 @@ fn a_rollback_that_is_interrupted_still_has_what_it_goes_back_to() {
         let back = desired(&kept(&fake), &fake, "1.30.3");
         run(&fake, &back).unwrap();
         let live = fake.state.borrow().observed.secret.clone().unwrap().files;
-        assert!(same(&live, &old), "{breaks_after}");
+        assert!(live == old, "{breaks_after}");
     }
 }
 
@@ -393,7 +423,7 @@ fn writes_that_are_always_refused_end_too() {
         "apply/api: the API server refuses to write: it says no",
     );
     let fake = Fake::new(&old, false).with(|s| s.trouble.reverts = true);
-    let end = "apply/obstacle: deployment/istiod would not restart: somebody takes its mark out of the pod template again";
+    let end = "apply/obstacle: deployment/istiod would not restart: another program keeps removing its mark from the pod template";
     check(&fake, &desired(&new, &fake, "1.11.0"), "keep, write, restart istiod", end);
 }
 
@@ -409,22 +439,22 @@ fn old_keys_do_not_pile_up() {
     });
     check(&fake, &desired(&new, &fake, "1.30.3"), "keep, write, clean", "proven");
     let kept = || fake.state.borrow().observed.previous.clone().unwrap().files;
-    assert!(same(&kept(), &old), "kept is what a rollback can use");
-    // Kept by an earlier version, with more than that: it is no other secret for it, and is rolled back to.
+    assert!(kept() == old, "kept is what a rollback can use");
+    // Kept by an earlier version, with more than that: it does not count as another secret, and a rollback uses it.
     fake.state.borrow_mut().observed.previous.as_mut().unwrap().files = stray.clone();
     let back = desired(&old, &fake, "1.30.3");
     check(&fake, &back, "keep, write, clean, write", "proven");
-    assert!(same(&kept(), &stray), "what is gone back to is not given up for it");
+    assert!(kept() == stray, "what is gone back to is not given up for it");
     check(
         &fake,
         &desired(&other, &fake, "1.30.3"),
         "keep, write, clean, write, keep, write, restart istiod, restart gateway",
         "proven",
     );
-    assert!(same(&kept(), &old));
+    assert!(kept() == old);
 }
 
-/// kubectl's copy on a secret that is as wanted goes where the secret is ours, and stays where it is somebody else's.
+/// kubectl's copy on a secret that is as desired is removed if the secret is ours, and stays if it is not.
 #[test]
 fn a_copy_of_the_files_in_an_annotation() {
     let Case { old, new, .. } = case();

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use meshpki::istiod::Version;
+
 /// What makes the pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -69,6 +71,8 @@ pub struct Workload {
     pub deadline: Option<String>,
     /// The fingerprint its pods were last restarted for, from [`crate::names::RESTARTED_FOR`].
     pub restarted_for: Option<String>,
+    /// The release of Istio its image names; `None` for what is not istiod, and if the image does not say.
+    pub release: Option<Version>,
     /// Its pods by name.
     pub pods: Vec<Pod>,
 }
@@ -93,7 +97,7 @@ pub struct Pod {
 pub enum Rollout {
     /// Every pod is of the newest template and available, and no other is left.
     Complete,
-    /// It goes on: what is waited for.
+    /// It is under way: what it waits for.
     Waiting(String),
     /// It does not get there by waiting: why.
     Stuck(String),
@@ -120,7 +124,7 @@ impl Workload {
         let state = if updated < wanted {
             waiting(format!("{updated} of {wanted} pods are new"))
         } else if total > updated {
-            waiting(format!("{} old {} to go away", total - updated, pods(total - updated)))
+            waiting(format!("{} old {} to terminate", total - updated, pods(total - updated)))
         } else if available < wanted {
             waiting(format!("{available} of {wanted} pods are available"))
         } else {

@@ -38,8 +38,9 @@ struct Entry {
 pub type Taken = BTreeMap<IpAddr, String>;
 
 /// Notes the addresses live ServiceEntries have.
-pub fn taken(resources: &[Value], taken: &mut Taken) {
-    for entry in resources.iter().filter(|resource| resource["kind"] == "ServiceEntry") {
+pub fn taken<'v>(resources: impl IntoIterator<Item = &'v Value>, taken: &mut Taken) {
+    let entries = resources.into_iter().filter(|resource| resource["kind"] == "ServiceEntry");
+    for entry in entries {
         let host = entry["spec"]["hosts"][0].as_str().unwrap_or_default();
         for address in entry["spec"]["addresses"].as_array().into_iter().flatten() {
             if let Some(Ok(address)) = address.as_str().map(str::parse) {

@@ -1,5 +1,5 @@
 //! From what a cluster has to what it should have: which resources change, and in which order over all clusters,
-//! so that no call is ever sent to what is not there yet or not there any more. Pure; `meshapply` carries it out.
+//! so that no call is ever sent to what is not there yet or not there any more. Pure; `meshapply::mesh` carries it out.
 
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};

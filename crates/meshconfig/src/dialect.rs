@@ -1,6 +1,7 @@
 //! Routes to resources. Which dialect a call has is decided by the gateway it goes through, the `apiVersion` by the
 //! release of the cluster the resource is for.
 
+use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use alloc::{format, vec};
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use crate::address::Addresses;
 use crate::mesh::{Cluster, Gateway, Mesh, Outlier, Service};
 use crate::resource::{Resource, rank_of_kind};
-use crate::route::{Route, plan};
+use crate::route::{Plan, Route, Unit, plan};
 
 mod current;
 mod failover;
@@ -75,36 +76,70 @@ pub fn api_version(version: Version) -> &'static str {
 
 /// Every resource one cluster needs, in the order they are applied.
 ///
-/// Cost and memory are linear in what is returned; render one cluster after the other where there are many.
+/// Cost and memory are linear in what is returned; render one cluster after the other when there are many.
 #[must_use]
 pub fn render(mesh: &Mesh, cluster: &Cluster, addresses: &Addresses) -> Vec<Resource> {
     let plan = plan(mesh, cluster);
     let target = Target { mesh, cluster, addresses };
-    let mut resources = Vec::new();
-    let exports: Vec<&Route<'_>> = plan.units.iter().flat_map(|unit| &unit.exports).collect();
-    if let Some(gateway) = &cluster.gateway {
-        resources.extend(v1_6::for_exporter(&target, gateway, &exports));
-        resources.extend(current::for_exporter(&target, gateway, &exports));
-    }
+    let mut resources = of_gateway(&target, &plan);
     for unit in &plan.units {
-        let first = resources.len();
-        for route in &unit.imports {
-            match Dialect::of(route) {
-                Dialect::Rewrite => resources.extend(v1_6::for_importer(&target, route, unit)),
-                Dialect::Sni => resources.extend(current::for_importer(&target, route, unit)),
-                Dialect::Registry => {}
-            }
-        }
-        resources.extend(failover::resources(&target, unit));
-        resources.extend(rule::local(&target, unit));
-        resources.extend(split::virtual_services(&target, unit));
-        for resource in &mut resources[first..] {
-            resource.service = Some(unit.key());
-        }
+        resources.extend(of_unit(&target, unit));
     }
     resources.sort_by_cached_key(|r| {
         (rank_of_kind(r.kind()), r.namespace().to_string(), r.name().to_string())
     });
+    resources
+}
+
+/// `apiVersion` and kind of everything [`render`] returns for a cluster; they do not depend on addresses.
+///
+/// It looks at services only until one of each kind has been found.
+#[must_use]
+pub fn kinds(mesh: &Mesh, cluster: &Cluster) -> BTreeSet<(String, String)> {
+    let plan = plan(mesh, cluster);
+    let addresses = Addresses::default();
+    let target = Target { mesh, cluster, addresses: &addresses };
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
+    let kind = |r: Resource| (text(&r.value["apiVersion"]), text(&r.value["kind"]));
+    let mut kinds: BTreeSet<_> = of_gateway(&target, &plan).into_iter().map(kind).collect();
+    let all = kinds.len() + KINDS_OF_UNIT;
+    for unit in &plan.units {
+        kinds.extend(of_unit(&target, unit).into_iter().map(kind));
+        if kinds.len() == all {
+            break;
+        }
+    }
+    kinds
+}
+
+/// How many kinds services need, none of which the gateway needs: ServiceEntry, DestinationRule, VirtualService.
+const KINDS_OF_UNIT: usize = 3;
+
+/// What a cluster's own gateway needs to let calls in.
+fn of_gateway(target: &Target<'_>, plan: &Plan<'_>) -> Vec<Resource> {
+    let Some(gateway) = &target.cluster.gateway else { return Vec::new() };
+    let exports: Vec<&Route<'_>> = plan.units.iter().flat_map(|unit| &unit.exports).collect();
+    let mut resources = v1_6::for_exporter(target, gateway, &exports);
+    resources.extend(current::for_exporter(target, gateway, &exports));
+    resources
+}
+
+/// What calls of the services of one name need.
+fn of_unit(target: &Target<'_>, unit: &Unit<'_>) -> Vec<Resource> {
+    let mut resources = Vec::new();
+    for route in &unit.imports {
+        match Dialect::of(route) {
+            Dialect::Rewrite => resources.extend(v1_6::for_importer(target, route, unit)),
+            Dialect::Sni => resources.extend(current::for_importer(target, route, unit)),
+            Dialect::Registry => {}
+        }
+    }
+    resources.extend(failover::resources(target, unit));
+    resources.extend(rule::local(target, unit));
+    resources.extend(split::virtual_services(target, unit));
+    for resource in &mut resources {
+        resource.service = Some(unit.key());
+    }
     resources
 }
 

@@ -1,4 +1,5 @@
-//! Files on disk: read with their path in errors; written beside and moved into place; keys 0600 and never overwritten.
+//! Files on disk: errors name the path; files are written to a temporary name and moved into place; keys are 0600 and
+//! never overwritten.
 
 mod exchange;
 mod kept;
@@ -13,35 +14,50 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags};
 use zeroize::Zeroizing;
 
-pub use exchange::interrupted_exchange;
-pub use kept::{Kept, kept};
-pub use permissions::{Openness, is_shared, openness, shared_keys};
-pub use public::{Kind, is_rendered, write_public};
-pub use workspace::{Leftover, Workspace};
+pub(crate) use exchange::interrupted_exchange;
+pub(crate) use kept::{Kept, kept};
+pub(crate) use permissions::{Openness, is_shared, openness, shared_keys};
+pub(crate) use public::{Kind, is_rendered, write_public};
+pub(crate) use workspace::{Leftover, Workspace};
 
-use crate::report::Failure;
+use crate::failure::Failure;
 
-/// A file larger than this is no certificate, key or configuration.
+/// A file larger than this is not a certificate, key or configuration.
 const MAX_BYTES: u64 = 64 << 20;
 /// Where files are made before they are moved into place.
 const STAGING: &str = ".meshctl-staging";
 /// Where sets that were replaced are kept.
-pub const PREVIOUS: &str = "previous";
+pub(crate) const PREVIOUS: &str = "previous";
+
+/// Patience with another run in the same folder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// Give up at once.
+    #[default]
+    No,
+    /// Wait so many seconds.
+    Seconds(u64),
+    /// Wait until the other run has ended.
+    Forever,
+}
 
 /// A file's name and content.
-pub type Named = (String, Zeroizing<Vec<u8>>);
+pub(crate) type Named = (String, Zeroizing<Vec<u8>>);
 
 /// Reads a file; `-` is standard input.
 ///
 /// # Errors
 /// `ctl/io`, naming the file.
-pub fn read(path: &Path, stdin: &mut dyn std::io::BufRead) -> Result<Zeroizing<Vec<u8>>, Failure> {
+pub(crate) fn read(
+    path: &Path,
+    stdin: &mut dyn std::io::BufRead,
+) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let mut bytes = Zeroizing::new(Vec::new());
     let done = if path == Path::new("-") {
         stdin.take(MAX_BYTES + 1).read_to_end(&mut bytes)
     } else {
         File::open(path).and_then(|file| {
-            // In one piece: what a growing buffer leaves behind may be a key, and is not zeroized.
+            // In one piece: what a growing buffer frees may be a key, and is not zeroized.
             let length = file.metadata()?.len().min(MAX_BYTES);
             bytes.reserve_exact(usize::try_from(length).unwrap_or(0) + 32);
             file.take(MAX_BYTES + 1).read_to_end(&mut bytes)
@@ -54,17 +70,17 @@ pub fn read(path: &Path, stdin: &mut dyn std::io::BufRead) -> Result<Zeroizing<V
     Ok(bytes)
 }
 
-/// Reads a file of a folder that may not be there. A pipe or a device has no place there, and reading it
+/// Reads a file of a folder, which may not exist. A pipe or a device does not belong there, and reading it
 /// could wait for ever.
 ///
 /// # Errors
 /// `ctl/io` for anything but its absence.
-pub fn read_optional(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
+pub(crate) fn read_optional(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
     if path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
         return Ok(None);
     }
     if fs::metadata(path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
-        let message = format!("`{}` is a pipe or a device, and no file", path.display());
+        let message = format!("`{}` is a pipe or a device, not a file", path.display());
         return Err(Failure::new("ctl/io", message));
     }
     read(path, &mut std::io::empty()).map(Some)
@@ -74,7 +90,7 @@ pub fn read_optional(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Failure>
 ///
 /// # Errors
 /// `ctl/io`, naming the folder or the file.
-pub fn read_all(dir: &Path) -> Result<Vec<Named>, Failure> {
+pub(crate) fn read_all(dir: &Path) -> Result<Vec<Named>, Failure> {
     let mut contents = Vec::new();
     for (name, path) in entries(dir)? {
         if path.is_file() {
@@ -88,17 +104,17 @@ pub fn read_all(dir: &Path) -> Result<Vec<Named>, Failure> {
 ///
 /// # Errors
 /// `ctl/io`, naming the folder.
-pub fn folders(dir: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
+pub(crate) fn folders(dir: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
     let mut all = entries(dir)?;
     all.retain(|(name, path)| path.is_dir() && name != PREVIOUS);
     Ok(all)
 }
 
-/// The names in a folder that are not hidden, sorted; none where there is no folder.
+/// The names in a folder that are not hidden, sorted; none if there is no folder.
 ///
 /// # Errors
 /// `ctl/io`, naming the folder.
-pub fn names(dir: &Path) -> Result<Vec<String>, Failure> {
+pub(crate) fn names(dir: &Path) -> Result<Vec<String>, Failure> {
     if !dir.exists() {
         return Ok(Vec::new());
     }
@@ -124,7 +140,7 @@ fn entries(dir: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
 ///
 /// # Errors
 /// `ctl/io`.
-pub fn remove(dir: &Path, name: &Path) -> Result<bool, Failure> {
+pub(crate) fn remove(dir: &Path, name: &Path) -> Result<bool, Failure> {
     let path = dir.join(name);
     match fs::remove_file(&path) {
         Ok(()) => {
@@ -139,7 +155,7 @@ pub fn remove(dir: &Path, name: &Path) -> Result<bool, Failure> {
     }
 }
 
-/// Eight random bytes in hexadecimal: a name nobody else has or expects.
+/// Eight random bytes in hexadecimal: a name that cannot be guessed.
 fn random_name() -> String {
     meshpki::digest::hex(&crate::io::random::<8>())
 }
@@ -159,7 +175,7 @@ fn rename_new(from: &Path, to: &Path) -> Result<(), Failure> {
         Ok(()) => Ok(()),
         Err(rustix::io::Errno::EXIST | rustix::io::Errno::NOTEMPTY) => Err(Failure::new(
             "ctl/exists",
-            format!("`{}` is there already and is not overwritten", to.display()),
+            format!("`{}` already exists and is not overwritten", to.display()),
         )),
         // A file system without that flag (NFS), or no such call: the folder is locked, so looking first is enough.
         Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::PERM)

@@ -13,7 +13,7 @@ pub(crate) trait Cleanup: Send {
     fn end(&self);
     /// Before the process stops.
     fn stop(&self) {}
-    /// Once it goes on.
+    /// After it continues.
     fn resume(&self) {}
 }
 
@@ -43,7 +43,7 @@ impl Drop for OnSignal {
     }
 }
 
-/// From here on SIGINT and SIGTERM are somebody else's, who ends the process in order.
+/// From here on another handler takes SIGINT and SIGTERM and ends the process in order.
 pub(crate) fn leave_signals() {
     LEFT.store(true, Ordering::SeqCst);
 }
@@ -80,7 +80,7 @@ fn on(signal: i32) {
         return;
     }
     all.iter().rev().for_each(|(_, cleanup)| cleanup.end());
-    // The lock is held to the end: nobody takes a cleanup back that was done.
+    // The lock is held to the end, so that no cleanup is registered again after it ran.
     let _ = emulate_default_handler(signal);
 }
 

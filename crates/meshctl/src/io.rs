@@ -1,10 +1,12 @@
 //! The world as a command sees it: the only place that touches clock, environment and terminal.
 
+use std::fmt;
 use std::io::{BufRead, Write};
 
 use meshpki::Time;
 
-use crate::report::Failure;
+use crate::exit::Exit;
+use crate::failure::Failure;
 
 /// What a command may touch besides files: one value, made once in `main`, made up in tests.
 pub struct Io<'a> {
@@ -30,6 +32,71 @@ const EARLIEST: Time = Time(946_684_800);
 const LATEST: Time = Time(4_102_444_800);
 
 impl Io<'_> {
+    /// Prints a result to standard output. A reader that has gone away is not a failure.
+    ///
+    /// # Errors
+    /// `ctl/io` when standard output takes no more.
+    pub(crate) fn print(&mut self, text: &str) -> Result<(), Failure> {
+        match self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                Err(Failure::new("ctl/io", "cannot write to standard output")
+                    .because(error.to_string()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Prints a line to standard error. If that is closed, the line is lost: no result depends on it.
+    pub(crate) fn say(&mut self, line: impl fmt::Display) {
+        let _ = writeln!(self.err, "{line}");
+    }
+
+    /// Draws on standard error, without a line end: progress, or a question.
+    pub(crate) fn draw(&mut self, text: impl fmt::Display) {
+        let _ = write!(self.err, "{text}");
+        let _ = self.err.flush();
+    }
+
+    /// Prints a warning.
+    pub(crate) fn warn(&mut self, warning: &Failure) {
+        let _ = self.err.write_all(warning.warning().as_bytes());
+    }
+
+    /// Prints a failure.
+    pub(crate) fn fail(&mut self, failure: &Failure) {
+        let _ = self.err.write_all(failure.text().as_bytes());
+    }
+
+    /// Prints all failures but the last, which is returned to become the command's own; `None` if there is none.
+    pub(crate) fn fail_all(&mut self, mut failures: Vec<Failure>) -> Option<Failure> {
+        let last = failures.pop()?;
+        for failure in failures {
+            self.fail(&failure);
+            self.say("");
+        }
+        Some(last)
+    }
+
+    /// Asks a question that `yes` (`--yes`) answers beforehand.
+    ///
+    /// # Errors
+    /// `ctl/declined`; `ctl/usage` with `hint` if there is no terminal to ask on.
+    pub(crate) fn confirm(&mut self, yes: bool, question: &str, hint: &str) -> Result<(), Failure> {
+        if yes {
+            return Ok(());
+        }
+        if !self.can_ask {
+            return Err(cannot_ask(hint));
+        }
+        self.draw(format_args!("\n{question} [y/N] "));
+        let mut answer = String::new();
+        let read = self.stdin.read_line(&mut answer);
+        if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") {
+            return Ok(());
+        }
+        Err(Failure::new("ctl/declined", "cancelled").exit(Exit::No))
+    }
+
     /// The time to work at: what was typed, or the clock's, unless that was never set.
     ///
     /// # Errors
@@ -41,11 +108,16 @@ impl Io<'_> {
         if (EARLIEST..LATEST).contains(&self.now) {
             return Ok(self.now);
         }
-        let message = format!("the system's clock is wrong: it says {}", self.now);
+        let message = format!("the system clock is wrong: {}", self.now);
         Err(Failure::new("ctl/clock", message)
             .because("what is due, valid or about to be signed depends on it")
-            .hint("set the clock; where a command has `--at TIME`, that counts instead"))
+            .hint("set the clock, or give the time with `--at TIME` if the command has it"))
     }
+}
+
+/// Confirmation is needed, and there is no terminal to ask on.
+pub(crate) fn cannot_ask(hint: &str) -> Failure {
+    Failure::usage("cannot ask for confirmation: not a terminal (use `--yes`)").hint(hint)
 }
 
 /// Refuses a certificate that would begin before 2000: a clock was not set when it was ordered.

@@ -21,7 +21,7 @@ fn main() -> ExitCode {
             env: &|name| std::env::var(name).ok(),
         },
     );
-    // A reader that went away (`meshctl .. | head`) is no failure of ours.
+    // A reader that has gone away (`meshctl .. | head`) is not a failure.
     let _ = out.flush();
     ExitCode::from(status)
 }

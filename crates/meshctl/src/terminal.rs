@@ -7,8 +7,8 @@ use std::sync::Arc;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
+use crate::failure::Failure;
 use crate::interrupt::{Cleanup, on_signal};
-use crate::report::Failure;
 
 /// A terminal hands over lines of at most this many bytes (`N_TTY_BUF_SIZE`).
 const MAX_LINE: usize = 4096;
@@ -38,7 +38,7 @@ pub(crate) fn secret(question: &str) -> Result<Zeroizing<String>, Failure> {
 
 /// One line without its end.
 fn line(mut tty: &File) -> std::io::Result<Zeroizing<Vec<u8>>> {
-    // In one piece: what a growing buffer leaves behind is not zeroized.
+    // In one piece: what a growing buffer frees is not zeroized.
     let mut line = Zeroizing::new(Vec::with_capacity(MAX_LINE));
     let mut byte = Zeroizing::new([0; 1]);
     loop {

@@ -9,13 +9,15 @@ use zeroize::Zeroizing;
 use crate::cert::{Cert, KeyUsage};
 use crate::chain::issued;
 use crate::error::Error;
-use crate::issue::{check_sound, short};
 use crate::key::Signer;
 use crate::oid;
 use crate::pem;
 use crate::soft::SoftKey;
 use crate::time::Time;
 use crate::verify::{self, Anchor, Inputs, Policy};
+use crate::version::Version;
+
+pub use secret::{Fingerprint, Layout, Secret, pool};
 
 /// A cluster's CA as Istio takes it: a value of this type is one istiod accepts at the time it was made for.
 ///
@@ -26,45 +28,6 @@ pub struct CaCerts {
     key: SoftKey,
     chain: Vec<Cert>,
     roots: Vec<Cert>,
-}
-
-/// The names the files have in the secret.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Layout {
-    /// `ca-cert.pem`, `ca-key.pem`, `cert-chain.pem`, `root-cert.pem`: every Istio.
-    #[default]
-    Istio,
-    /// `tls.crt`, `tls.key`, `ca.crt`, as cert-manager writes them: Istio 1.14.2, 1.15 and later.
-    Tls,
-}
-
-impl Layout {
-    /// The files of the layout, sorted by name.
-    #[must_use]
-    pub const fn files(self) -> &'static [&'static str] {
-        match self {
-            Self::Istio => &["ca-cert.pem", "ca-key.pem", "cert-chain.pem", "root-cert.pem"],
-            Self::Tls => &["ca.crt", "tls.crt", "tls.key"],
-        }
-    }
-
-    /// The file that holds the private key.
-    #[must_use]
-    pub const fn key_file(self) -> &'static str {
-        match self {
-            Self::Istio => "ca-key.pem",
-            Self::Tls => "tls.key",
-        }
-    }
-
-    /// The file whose first certificate is the CA's.
-    #[must_use]
-    pub const fn ca_file(self) -> &'static str {
-        match self {
-            Self::Istio => "ca-cert.pem",
-            Self::Tls => "tls.crt",
-        }
-    }
 }
 
 impl CaCerts {
@@ -106,36 +69,26 @@ impl CaCerts {
         Ok(Self { ca, key, chain, roots })
     }
 
-    /// Reads the files of a secret or a folder, in either layout; `tls.crt` decides, as it does for istiod.
+    /// Reads the files of a secret or a folder in the layout an istiod of `release` would choose.
     ///
-    /// Files the layout does not know are ignored, as istiod does.
+    /// Other files are ignored, as istiod ignores them.
     ///
     /// # Errors
     /// `pki/missing-file`, `pki/pem`, `pki/der`, `pki/no-certificate`, `pki/key`, and those of [`CaCerts::new`].
-    pub fn from_files(files: &BTreeMap<String, Vec<u8>>, at: Time) -> Result<Self, Error> {
-        let layout = if files.contains_key("tls.crt") { Layout::Tls } else { Layout::Istio };
+    pub fn from_secret(secret: &Secret, release: Version, at: Time) -> Result<Self, Error> {
+        let layout = secret.layout(release);
         let file = |name: &'static str| {
             let missing = || Error::MissingFile { file: name.to_string() };
-            files.get(name).map(Vec::as_slice).filter(|bytes| !bytes.is_empty()).ok_or_else(missing)
+            secret.get(name).filter(|bytes| !bytes.is_empty()).ok_or_else(missing)
         };
         for name in layout.files() {
             istiod_form::check(name, file(name)?, *name == layout.key_file())?;
         }
         let key = SoftKey::from_pem(file(layout.key_file())?, None)?;
-        let (ca, chain, roots) = match layout {
-            Layout::Istio => {
-                let ca = first(certs("ca-cert.pem", file("ca-cert.pem")?)?, "ca-cert.pem")?;
-                (
-                    ca,
-                    certs("cert-chain.pem", file("cert-chain.pem")?)?,
-                    certs("root-cert.pem", file("root-cert.pem")?)?,
-                )
-            }
-            Layout::Tls => {
-                let chain = certs("tls.crt", file("tls.crt")?)?;
-                (first(chain.clone(), "tls.crt")?, chain, certs("ca.crt", file("ca.crt")?)?)
-            }
-        };
+        let certs = |name| certs(name, file(name)?);
+        let ca = first(certs(layout.ca_file())?, layout.ca_file())?;
+        let chain = certs(layout.chain_files()[0])?;
+        let roots = certs(layout.roots_file())?;
         match chain.split_first() {
             Some((head, above)) if *head == ca => Self::new(ca, key, above.to_vec(), roots, at),
             Some((head, _)) => Err(Error::ChainOrder {
@@ -143,7 +96,7 @@ impl CaCerts {
                 found: head.subject().label(),
                 wanted: alloc::format!("the CA certificate `{}` itself", ca.subject().label()),
             }),
-            None => Err(Error::NoCertificate { what: String::from("cert-chain.pem") }),
+            None => Err(Error::NoCertificate { what: layout.chain_files()[0].to_string() }),
         }
     }
 
@@ -222,10 +175,12 @@ fn first(certs: Vec<Cert>, what: &str) -> Result<Cert, Error> {
     certs.into_iter().next().ok_or_else(|| Error::NoCertificate { what: what.to_string() })
 }
 
-/// No certificate of a set has a key everybody can sign with.
+/// No certificate of a set has a key that anyone can sign with.
 fn check_keys<'a>(mut certs: impl Iterator<Item = &'a Cert>) -> Result<(), Error> {
     certs.try_for_each(|cert| {
-        check_sound(cert.key(), || alloc::format!("the key of `{}`", cert.subject().label()))
+        Error::check_sound(cert.public_key(), || {
+            alloc::format!("the key of `{}`", cert.subject().label())
+        })
     })
 }
 
@@ -238,8 +193,8 @@ fn check_key(ca: &Cert, key: &SoftKey, roots: &[Cert]) -> Result<(), Error> {
     }
     Err(Error::KeyMismatch {
         subject: ca.subject().label(),
-        certificate: short(&ca.public_key()),
-        private: short(key.public_key()),
+        certificate: ca.public_key().short_fingerprint(),
+        private: key.public_key().short_fingerprint(),
     })
 }
 
@@ -302,7 +257,10 @@ pub fn check_trust(cert: &Cert, above: &[Cert], roots: &[Cert], at: Time) -> Res
 
 /// What the Go of istiod refuses in certificates OpenSSL takes.
 pub(crate) mod go;
+/// PEM text as Go reads it.
+pub(crate) mod go_pem;
 /// What the Go of istiod refuses in PEM text OpenSSL takes.
 mod istiod_form;
+mod secret;
 #[cfg(test)]
 mod tests;

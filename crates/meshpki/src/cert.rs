@@ -1,29 +1,34 @@
 //! Certificates: the bytes, the parsed view, and the facts path validation asks for.
 
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
+use crate::algorithm::check_algorithm;
+use crate::der::shape::{bit_string, check_integer, check_oid, range, small_integer};
 use crate::der::{self, DerError, Reader, Tlv};
 use crate::digest;
 use crate::key::PublicKey;
 use crate::key::decode::{Decoded, Lazy};
-use crate::name::{self, Name};
+use crate::name::Name;
 use crate::time::Time;
 
 pub(crate) mod distribution;
+pub(crate) mod encode;
 mod extensions;
 mod general_name;
 pub(crate) mod resources;
 
+pub(crate) use extensions::authority_key_id;
 pub use extensions::{
     AuthorityKeyId, BasicConstraints, Criticality, DistributionPoint, ExtendedUsages, Extensions,
     KeyUsage, NameConstraints, Subtree,
 };
-pub(crate) use extensions::{authority_key_id, boolean, general_names, list, sequence};
 pub use general_name::GeneralName;
+pub(crate) use general_name::general_names;
 
 /// An X.509 certificate: its bytes as given and everything read from them once.
 ///
@@ -53,7 +58,7 @@ struct Parsed {
     extensions: Extensions,
 }
 
-/// A time as it stands in the certificate: its type and content octets.
+/// A time as the certificate has it: its type and content octets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawTime {
     /// GeneralizedTime, as opposed to UTCTime.
@@ -75,7 +80,7 @@ impl RawTime {
     }
 }
 
-/// An extension as it stands in the certificate.
+/// An extension as the certificate has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawExtension {
     /// Content octets of the extension's OID.
@@ -155,7 +160,7 @@ impl Cert {
         &self.0.der[self.0.inner_algorithm.clone()]
     }
 
-    /// The AlgorithmIdentifier beside the signature.
+    /// The AlgorithmIdentifier next to the signature.
     #[must_use]
     pub fn outer_algorithm(&self) -> &[u8] {
         &self.0.der[self.0.outer_algorithm.clone()]
@@ -167,7 +172,7 @@ impl Cert {
         &self.0.signature
     }
 
-    /// Unused bits of the signature's BIT STRING; anything but 0 is no good signature.
+    /// Unused bits of the signature's BIT STRING; a signature with any is bad.
     #[must_use]
     pub fn signature_unused_bits(&self) -> u8 {
         self.0.signature_unused_bits
@@ -223,13 +228,7 @@ impl Cert {
 
     /// The public key, whatever its algorithm.
     #[must_use]
-    pub fn public_key(&self) -> PublicKey {
-        self.0.key.clone()
-    }
-
-    /// The public key, without a copy.
-    #[must_use]
-    pub fn key(&self) -> &PublicKey {
+    pub fn public_key(&self) -> &PublicKey {
         &self.0.key
     }
 
@@ -270,9 +269,23 @@ impl Cert {
     pub fn fingerprint(&self) -> String {
         digest::hex_colons(&digest::sha256(&self.0.der)).to_ascii_uppercase()
     }
+
+    /// Names the certificate in messages: its subject and the first eight digits of its SHA-256 fingerprint, as in
+    /// `` `Mesh CA east` (sha256 1a2b3c4d) ``.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let digits = digest::hex(&digest::sha256(&self.0.der)[..4]);
+        alloc::format!("`{}` (sha256 {digits})", self.subject().label())
+    }
 }
 
-/// What stands in a TBSCertificate (RFC 5280 section 4.1).
+/// The fingerprints of certificates, as a set: what two bundles of roots are compared by.
+#[must_use]
+pub fn fingerprints(certs: &[Cert]) -> BTreeSet<String> {
+    certs.iter().map(Cert::fingerprint).collect()
+}
+
+/// The parts of a TBSCertificate (RFC 5280 section 4.1).
 struct Body {
     version: i64,
     serial: Vec<u8>,
@@ -353,79 +366,6 @@ impl fmt::Debug for Cert {
     }
 }
 
-pub(crate) fn range(tlv: &Tlv<'_>) -> Range<usize> {
-    tlv.at..tlv.at + tlv.raw.len()
-}
-
-/// INTEGER content: not empty, minimal (`crypto/asn1/a_int.c: c2i_ibuf`).
-pub(crate) fn check_integer(integer: &Tlv<'_>) -> Result<(), DerError> {
-    match integer.content {
-        [] => Err(integer.error("empty INTEGER")),
-        [0, second, ..] if second & 0x80 == 0 => Err(integer.error("INTEGER is not minimal")),
-        [0xff, second, ..] if second & 0x80 != 0 => Err(integer.error("INTEGER is not minimal")),
-        _ => Ok(()),
-    }
-}
-
-/// Two's complement content octets as a number, where it fits.
-pub(crate) fn small_integer(content: &[u8]) -> Option<i64> {
-    let first = *content.first()?;
-    if content.len() > 8 {
-        return None;
-    }
-    let start = if first & 0x80 == 0 { 0i64 } else { -1 };
-    Some(content.iter().fold(start, |n, b| n << 8 | i64::from(*b)))
-}
-
-/// AlgorithmIdentifier: an OID and at most one parameter of any type.
-pub(crate) fn check_algorithm(algorithm: &Tlv<'_>) -> Result<(), DerError> {
-    let mut parts = algorithm.reader();
-    name::check_oid(&parts.expect(der::OID, "algorithm is an OID")?)?;
-    if let Some(parameters) = parts.next()? {
-        check_any(&parameters)?;
-    }
-    parts.end("extra element in an AlgorithmIdentifier")
-}
-
-/// A value of any type, decoded as far as OpenSSL does (`crypto/asn1/tasn_dec.c: asn1_d2i_ex_primitive`).
-pub(crate) fn check_any(value: &Tlv<'_>) -> Result<(), DerError> {
-    let constructed = value.is_constructed();
-    match value.tag & !der::CONSTRUCTED {
-        0x40.. => Ok(()),
-        0x10 | 0x11 if constructed => Ok(()),
-        0x10 | 0x11 => Err(value.error("SEQUENCE or SET that is not constructed")),
-        der::NULL | der::BOOLEAN | der::OID | der::INTEGER | der::ENUMERATED if constructed => {
-            Err(value.error("a primitive type that is constructed"))
-        }
-        der::NULL if !value.content.is_empty() => Err(value.error("NULL has content")),
-        der::BOOLEAN if value.content.len() != 1 => Err(value.error("BOOLEAN is not one byte")),
-        der::OID => name::check_oid(value),
-        der::INTEGER | der::ENUMERATED => check_integer(value),
-        der::BIT_STRING => bit_string(value).map(drop),
-        der::BMP_STRING if value.string()?.len() % 2 != 0 => {
-            Err(value.error("BMPString of odd length"))
-        }
-        der::UNIVERSAL_STRING if value.string()?.len() % 4 != 0 => {
-            Err(value.error("UniversalString of odd length"))
-        }
-        _ => value.string().map(drop),
-    }
-}
-
-/// Bytes and unused bits of a BIT STRING; unused bits are cleared (`crypto/asn1/a_bitstr.c: ossl_c2i_ASN1_BIT_STRING`).
-pub(crate) fn bit_string(tlv: &Tlv<'_>) -> Result<(Vec<u8>, u8), DerError> {
-    let content = tlv.string()?;
-    let (&unused, bytes) = content.split_first().ok_or(tlv.error("empty BIT STRING"))?;
-    if unused > 7 {
-        return Err(tlv.error("BIT STRING with more than seven unused bits"));
-    }
-    let mut bytes = bytes.to_vec();
-    if let Some(last) = bytes.last_mut() {
-        *last &= 0xff << unused;
-    }
-    Ok((bytes, unused))
-}
-
 pub(crate) fn raw_time(tlv: &Tlv<'_>) -> Result<RawTime, DerError> {
     let generalized = match tlv.tag & !der::CONSTRUCTED {
         der::UTC_TIME => false,
@@ -453,7 +393,7 @@ pub(crate) fn read_extension_list(list: &Tlv<'_>) -> Result<Vec<RawExtension>, D
         }
         let mut parts = item.reader();
         let oid = parts.expect(der::OID, "extension type is an OID")?;
-        name::check_oid(&oid)?;
+        check_oid(&oid)?;
         let critical = match parts.optional(der::BOOLEAN)? {
             Some(flag) if flag.content.len() != 1 => {
                 return Err(flag.error("BOOLEAN is not one byte"));

@@ -56,7 +56,7 @@ pub type Outcome<T> = Result<(T, Vec<Trap>), Vec<Trap>>;
 pub struct Trap {
     /// One of [`Trap::CODES`]: stable, for scripts and for `docs/errors.md`.
     pub code: &'static str,
-    /// Whether work may go on.
+    /// Whether work may continue.
     pub severity: Severity,
     /// The line of the JSON text, from 1.
     pub line: usize,

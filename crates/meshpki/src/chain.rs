@@ -1,4 +1,4 @@
-//! Chain assembly: a pile of certificates in any order becomes one chain, leaf first.
+//! Chain assembly: certificates in any order become one chain, leaf first.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -6,16 +6,16 @@ use alloc::vec::Vec;
 
 use crate::cert::Cert;
 use crate::error::Error;
-use crate::signature::{self, SignatureCheck, Signed};
+use crate::signature::{self, SignatureCheck, SignatureInput};
 
-/// A chain, and what of the pile is not in it. Numbers are places in the pile, from 0.
+/// A chain, and the certificates that are not in it. Numbers are positions in the input, from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assembly {
-    /// The chain, leaf first, as far up as the pile goes.
+    /// The chain, leaf first, as far up as the certificates go.
     pub chain: Vec<usize>,
     /// Byte-identical copies of an earlier certificate: the copy and the one it copies.
     pub duplicates: Vec<(usize, usize)>,
-    /// Certificates that could stand in the chain instead: other signatures over the same name and key
+    /// Certificates that could be in the chain instead: other signatures over the same name and key
     /// (cross-signed), or other ways up. One of each must be chosen, because OpenSSL, GnuTLS and
     /// BoringSSL, hence Envoy, follow the first issuer that fits and do not turn back.
     pub alternatives: Vec<usize>,
@@ -24,29 +24,29 @@ pub struct Assembly {
 }
 
 impl Assembly {
-    /// The chain's certificates out of the pile they were assembled from.
+    /// The chain's certificates, from the input they were assembled from.
     #[must_use]
     pub fn certs(&self, pile: &[Cert]) -> Vec<Cert> {
         self.chain.iter().map(|i| pile[*i].clone()).collect()
     }
 }
 
-/// Signatures checked in vain before [`assemble`] gives up: guesses at who issued whom that were wrong. Where names or
+/// Failed signature checks before [`assemble`] gives up: wrong guesses at the issuer of a certificate. If names or
 /// key identifiers tell certificates apart, every guess is right.
 pub const WRONG_GUESSES: usize = 1_000;
 
-/// Puts `pile` in order: from the leaf (the certificate nobody in the pile was issued by, or the one
+/// Puts certificates in order: from the leaf (the one that issued none of the others, or the one
 /// given) up to a root.
 ///
 /// An issuer is one whose name, key identifier and key fit: signatures are checked. Where several do,
 /// the way that ends at a self-signed certificate comes first, then the shorter one, then the one valid
-/// longest, then the order of the pile; the result does not depend on anything else.
+/// longest, then the order of the input; the result does not depend on anything else.
 ///
 /// Each certificate is checked with the keys of those that have its issuer's name, likely ones first, until one fits;
 /// with a leaf given only those on the way up are.
 ///
 /// # Errors
-/// `pki/no-certificate` for an empty pile, `pki/ambiguous-leaf` when no leaf was given and several could be it,
+/// `pki/no-certificate` for an empty input, `pki/ambiguous-leaf` when no leaf was given and several could be it,
 /// `pki/ambiguous-chain` after [`WRONG_GUESSES`].
 pub fn assemble(pile: &[Cert], leaf: Option<&Cert>) -> Result<Assembly, Error> {
     assemble_by(pile, leaf, &mut |issuer, cert| signed_by(issuer, cert))
@@ -63,7 +63,7 @@ fn assemble_by(
     let leaf = match leaf {
         Some(leaf) => distinct.iter().copied().find(|i| pile[*i] == *leaf).ok_or_else(|| {
             Error::NoCertificate {
-                what: alloc::format!("the pile that is `{}`", leaf.subject().label()),
+                what: alloc::format!("the input that is `{}`", leaf.subject().label()),
             }
         })?,
         None => graph.leaf(&distinct)?,
@@ -89,7 +89,7 @@ pub fn issued(issuer: &Cert, cert: &Cert) -> bool {
     issuer.subject() == cert.issuer() && fits_key_id(issuer, cert) && signed_by(issuer, cert)
 }
 
-/// Whether the key identifier of `cert`'s issuer, where it says one, is not another than `issuer` has.
+/// Whether the key identifier of `cert`'s issuer, if it gives one, matches that of `issuer`.
 fn fits_key_id(issuer: &Cert, cert: &Cert) -> bool {
     let wanted = cert.extensions().authority_key_id.as_ref().and_then(|id| id.key_id.as_ref());
     match (wanted, &issuer.extensions().subject_key_id) {
@@ -99,16 +99,16 @@ fn fits_key_id(issuer: &Cert, cert: &Cert) -> bool {
 }
 
 fn signed_by(issuer: &Cert, cert: &Cert) -> bool {
-    let check = signature::check(&Signed {
+    let check = signature::check(&SignatureInput {
         algorithm: cert.outer_algorithm(),
         message: cert.tbs(),
         signature: cert.signature(),
-        key: issuer.key(),
+        key: issuer.public_key(),
     });
     check == SignatureCheck::Good
 }
 
-/// The first of each certificate in the pile; and the copies, each with what it copies.
+/// The first of each certificate in the input; and the copies, each with the one it copies.
 fn tell_apart(pile: &[Cert]) -> (Vec<usize>, Vec<(usize, usize)>) {
     let mut first: BTreeMap<&[u8], usize> = BTreeMap::new();
     let (mut distinct, mut duplicates) = (Vec::new(), Vec::new());
@@ -119,12 +119,12 @@ fn tell_apart(pile: &[Cert]) -> (Vec<usize>, Vec<(usize, usize)>) {
     (distinct, duplicates)
 }
 
-/// Who issued whom, found out as it is asked.
+/// The issuers of certificates, found when they are first needed.
 struct Graph<'a> {
     pile: &'a [Cert],
     /// Places by the canonical form of the subject.
     by_subject: BTreeMap<&'a [u8], Vec<usize>>,
-    /// The issuers of a certificate in the order of the pile, itself included where it is self-signed.
+    /// The issuers of a certificate in the order of the input, itself included if it is self-signed.
     issuers: BTreeMap<usize, Vec<usize>>,
     is_signed: &'a mut dyn FnMut(&Cert, &Cert) -> bool,
     wrong_guesses: usize,
@@ -208,7 +208,9 @@ impl<'a> Graph<'a> {
             pile[a].subject() == pile[b].subject() && pile[a].spki() == pile[b].spki()
         };
         match candidates.as_slice() {
-            [] => Err(Error::NoCertificate { what: String::from("the pile that could be a leaf") }),
+            [] => {
+                Err(Error::NoCertificate { what: String::from("the input that could be a leaf") })
+            }
             [first, rest @ ..] if rest.iter().all(|other| twins(*first, *other)) => {
                 let mut best = (self.ways(*first)?.best_rank(), *first);
                 for &other in rest {

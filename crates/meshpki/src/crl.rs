@@ -5,12 +5,13 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
+use crate::algorithm::check_algorithm;
 use crate::cert::distribution::{ALL_REASONS, DpName, reason_bits};
 use crate::cert::{
-    AuthorityKeyId, GeneralName, RawExtension, RawTime, authority_key_id, bit_string, boolean,
-    check_algorithm, check_integer, general_names, range, raw_time, read_extension_list,
-    read_extensions, sequence, small_integer,
+    AuthorityKeyId, GeneralName, RawExtension, RawTime, authority_key_id, general_names, raw_time,
+    read_extension_list, read_extensions,
 };
+use crate::der::shape::{bit_string, boolean, check_integer, range, sequence, small_integer};
 use crate::der::{self, DerError, Reader, Tlv};
 use crate::name::Name;
 use crate::oid;
@@ -108,7 +109,7 @@ impl Crl {
         &self.0.der[self.0.inner_algorithm.clone()]
     }
 
-    /// The AlgorithmIdentifier beside the signature.
+    /// The AlgorithmIdentifier next to the signature.
     #[must_use]
     pub fn outer_algorithm(&self) -> &[u8] {
         &self.0.der[self.0.outer_algorithm.clone()]
@@ -120,7 +121,7 @@ impl Crl {
         &self.0.signature
     }
 
-    /// Unused bits of the signature's BIT STRING; anything but 0 is no good signature.
+    /// Unused bits of the signature's BIT STRING; a signature with any is bad.
     #[must_use]
     pub fn signature_unused_bits(&self) -> u8 {
         self.0.signature_unused_bits
@@ -216,7 +217,7 @@ impl fmt::Debug for Crl {
     }
 }
 
-/// TBSCertList; what stands outside it is filled in by the caller.
+/// TBSCertList; the caller fills in what is outside it.
 fn read_list(tbs: &Tlv<'_>) -> Result<Parsed, DerError> {
     let mut parts = tbs.reader();
     if let Some(version) = parts.optional(der::INTEGER)? {

@@ -5,16 +5,18 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
 
+use crate::algorithm::{algorithm_parts, check_algorithm};
+use crate::cert::encode::extension;
 use crate::cert::{self, GeneralName, RawExtension};
+use crate::der::shape::{bit_string, range};
 use crate::der::{self, DerError, Reader, Tlv};
 use crate::error::Error;
-use crate::issue::{basic_constraints, check_sound, extension};
-use crate::key::decode::algorithm_parts;
 use crate::key::{PublicKey, Signer};
 use crate::name::Name;
 use crate::oid;
 use crate::profile::Role;
-use crate::signature::{self, SignatureCheck, Signed};
+use crate::profile::limits::{self, at_most};
+use crate::signature::{self, SignatureCheck, SignatureInput};
 
 /// A certificate signing request: whoever holds the key asks for a certificate.
 ///
@@ -40,7 +42,7 @@ impl Csr {
         let mut parts = outer.reader();
         let info = parts.expect(der::SEQUENCE, "certificationRequestInfo is a SEQUENCE")?;
         let algorithm = parts.expect(der::SEQUENCE, "signatureAlgorithm is a SEQUENCE")?;
-        cert::check_algorithm(&algorithm)?;
+        check_algorithm(&algorithm)?;
         let signature = parts.expect_string(der::BIT_STRING, "signature is a BIT STRING")?;
         parts.end("extra element in the CSR")?;
         let mut fields = info.reader();
@@ -54,9 +56,9 @@ impl Csr {
         };
         Ok(Self {
             der: outer.raw.to_vec(),
-            info: cert::range(&info),
-            algorithm: cert::range(&algorithm),
-            signature: cert::bit_string(&signature)?.0,
+            info: range(&info),
+            algorithm: range(&algorithm),
+            signature: bit_string(&signature)?.0,
             subject,
             key,
             extensions,
@@ -73,7 +75,9 @@ impl Csr {
         role: Role,
         signer: &dyn Signer,
     ) -> Result<Self, Error> {
-        check_sound(signer.public_key(), || alloc::format!("the key of `{}`", subject.label()))?;
+        Error::check_sound(signer.public_key(), || {
+            alloc::format!("the key of `{}`", subject.label())
+        })?;
         let algorithm =
             signer.public_key().signature_algorithm().ok_or_else(|| Error::UnsupportedKey {
                 what: alloc::format!("the key of `{}`", subject.label()),
@@ -145,7 +149,7 @@ impl Csr {
     }
 
     /// The name of the signature algorithm where its digest is weaker than SHA-224, or none is known: what MD5 or SHA-1
-    /// signs, somebody else may have written.
+    /// signs, someone else may have written.
     pub(crate) fn weak_algorithm(&self) -> Option<String> {
         let algorithm = self.signature_algorithm();
         let is_strong = signature::security_bits(algorithm).is_some_and(|bits| bits >= 112);
@@ -153,10 +157,44 @@ impl Csr {
         (!is_strong).then(|| oid().unwrap_or_default())
     }
 
+    /// The key to certify, once the CSR's signature has proven that the requester holds it. Everything else the CSR
+    /// asks for is left to the profile.
+    ///
+    /// # Errors
+    /// `pki/csr-signature`, `pki/csr-weak-signature`, `pki/forgeable-key`, `pki/too-many`, `pki/unsupported-key`.
+    pub fn verified_key(&self) -> Result<&PublicKey, Error> {
+        let subject = || self.subject.label();
+        self.check_size()?;
+        Error::check_sound(&self.key, || alloc::format!("the key of the CSR of `{}`", subject()))?;
+        let weak = self.weak_algorithm();
+        match self.check_signature() {
+            SignatureCheck::Bad => Err(Error::CsrSignature { subject: subject() }),
+            _ if let Some(algorithm) = weak => {
+                Err(Error::CsrWeakSignature { subject: subject(), algorithm })
+            }
+            SignatureCheck::Good => Ok(&self.key),
+            SignatureCheck::Undecided => Err(Error::UnsupportedKey {
+                what: alloc::format!("the key of the CSR of `{}`", subject()),
+                found: alloc::format!("{}", self.key.algorithm()),
+                why: "no algorithm here can check its signature",
+            }),
+        }
+    }
+
+    /// Limits everything a CSR asks for, whether it is granted or not: the signer reads all of it.
+    fn check_size(&self) -> Result<(), Error> {
+        let whose = self.subject.label();
+        let attributes = self.subject.attribute_count();
+        at_most(limits::CSR_BYTES, self.der.len(), "bytes in the CSR", &whose)?;
+        at_most(limits::ATTRIBUTES, attributes, "attributes in the subject", &whose)?;
+        at_most(limits::EXTENSIONS, self.extensions.len(), "extensions in the CSR", &whose)?;
+        at_most(limits::NAMES, self.subject_alt_names().len(), "names in the CSR", &whose)
+    }
+
     /// Whether the signature is by the key the CSR asks to certify.
     #[must_use]
     pub fn check_signature(&self) -> SignatureCheck {
-        signature::check(&Signed {
+        signature::check(&SignatureInput {
             algorithm: self.signature_algorithm(),
             message: &self.der[self.info.clone()],
             signature: &self.signature,
@@ -197,7 +235,7 @@ fn attributes(subject_alt_names: &[GeneralName], role: Role) -> Vec<u8> {
         list.extend(extension(oid::SUBJECT_ALT_NAME, false, &der::sequence(&[&names])));
     }
     if matches!(role, Role::Ca { .. }) {
-        list.extend(extension(oid::BASIC_CONSTRAINTS, true, &basic_constraints(role)));
+        list.extend(extension(oid::BASIC_CONSTRAINTS, true, &role.basic_constraints()));
     }
     if list.is_empty() {
         return list;

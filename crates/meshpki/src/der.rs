@@ -12,7 +12,7 @@ use core::fmt;
 /// (`crypto/asn1/tasn_dec.c: ASN1_MAX_CONSTRUCTED_NEST`).
 const MAX_NESTING: usize = 30;
 
-/// An identifier octet with a tag number below 31, as it stands in the encoding.
+/// An identifier octet with a tag number below 31, as encoded.
 pub type Tag = u8;
 
 /// BOOLEAN.
@@ -322,7 +322,7 @@ fn length(input: &[u8], head: usize) -> Option<(Option<usize>, usize)> {
     }
 }
 
-/// How many content octets stand before the end-of-contents octets that close an indefinite length
+/// How many content octets there are before the end-of-contents octets that close an indefinite length
 /// (`crypto/asn1/tasn_dec.c: asn1_find_end`). One pass, no recursion.
 fn indefinite(input: &[u8], at: usize) -> Result<usize, DerError> {
     let mut open = 1usize;
@@ -419,5 +419,6 @@ fn push_length(out: &mut Vec<u8>, length: usize) {
     out.extend_from_slice(significant);
 }
 
+pub(crate) mod shape;
 #[cfg(test)]
 mod tests;

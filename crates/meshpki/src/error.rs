@@ -5,19 +5,19 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::der::DerError;
-use crate::key::{KeyFlaw, SignError};
+use crate::key::{KeyFlaw, PublicKey, SignError};
 use crate::name::NameError;
 use crate::pem::PemError;
 use crate::time::Time;
 
-/// Why work could not be done. A certificate that does not verify is no error but a
+/// Why work could not be done. A certificate that does not verify is not an error but a
 /// [`crate::verify::Verdict`].
 ///
 /// Names of certificates are given as people know them: the common name where there is one.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The pile holds more than one certificate nobody else in it was issued by.
+    /// Several certificates could be the leaf: none of the others was issued by them.
     #[error("{} certificates could be the start of the chain: {}", candidates.len(), few(candidates))]
     AmbiguousLeaf {
         /// Subjects of the candidates.
@@ -25,16 +25,16 @@ pub enum Error {
     },
     /// So many certificates share names that finding the chain would take too long.
     #[error(
-        "{certificates} certificates do not become a chain within {limit} wrong guesses at who issued whom"
+        "{certificates} certificates do not form a chain within {limit} wrong guesses at their issuers"
     )]
     AmbiguousChain {
-        /// Certificates of the pile.
+        /// How many certificates there are.
         certificates: usize,
         /// Signatures checked in vain before giving up.
         limit: usize,
     },
     /// cert-chain.pem does not lead from the CA certificate upwards in order.
-    #[error("the chain is out of order: certificate {position} is `{found}`, wanted is {wanted}")]
+    #[error("the chain is out of order: certificate {position} is `{found}`, expected {wanted}")]
     ChainOrder {
         /// Place in the chain, from 1.
         position: usize,
@@ -51,7 +51,7 @@ pub enum Error {
     },
     /// A CSR that proves its key with a digest that can be forged.
     #[error(
-        "the CSR of `{subject}` proves that it has its key by {algorithm}, expected SHA-256 or better"
+        "the CSR of `{subject}` proves possession of its key with {algorithm}, expected SHA-256 or better"
     )]
     CsrWeakSignature {
         /// Subject of the CSR.
@@ -73,7 +73,7 @@ pub enum Error {
     EmptySubject,
     /// The certificate would end before it begins.
     #[error(
-        "the certificate of `{subject}` would be valid from {not_before} to {not_after}: not at all"
+        "the certificate of `{subject}` would be valid from {not_before} to {not_after}, an empty range"
     )]
     EmptyValidity {
         /// Subject of the certificate.
@@ -97,7 +97,7 @@ pub enum Error {
         /// What Go does not read.
         why: &'static str,
     },
-    /// A public key everybody can sign with.
+    /// A public key that anyone can sign with.
     #[error("{what} protects nothing: {flaw}")]
     ForgeableKey {
         /// Whose key.
@@ -105,8 +105,8 @@ pub enum Error {
         /// Why.
         flaw: KeyFlaw,
     },
-    /// The issuer is no CA.
-    #[error("`{issuer}` is no CA: basicConstraints does not say CA:TRUE")]
+    /// The issuer is not a CA.
+    #[error("`{issuer}` is not a CA: basicConstraints does not say CA:TRUE")]
     IssuerNotCa {
         /// Subject of the issuer.
         issuer: String,
@@ -177,8 +177,8 @@ pub enum Error {
         /// What was read.
         what: String,
     },
-    /// The CA certificate of a cluster is no CA.
-    #[error("`{subject}` is no CA: {why}")]
+    /// The CA certificate of a cluster is not one of a CA.
+    #[error("`{subject}` is not a CA: {why}")]
     NotCa {
         /// Subject of the certificate.
         subject: String,
@@ -212,7 +212,7 @@ pub enum Error {
         wanted: Option<u32>,
     },
     /// PEM text that cannot be read.
-    #[error("{what} is not sound PEM")]
+    #[error("{what} is not valid PEM")]
     Pem {
         /// What was read.
         what: String,
@@ -251,7 +251,7 @@ pub enum Error {
         algorithm: String,
     },
     /// A subject alternative name that cannot be used.
-    #[error("the name `{name}` cannot stand in a certificate: {why}")]
+    #[error("the name `{name}` cannot be in a certificate: {why}")]
     SubjectAltName {
         /// The name.
         name: String,
@@ -280,16 +280,16 @@ pub enum Error {
         /// How many are allowed.
         limit: usize,
     },
-    /// A trust domain that is none.
-    #[error("`{found}` is no trust domain: {why}")]
+    /// A text that is not a valid trust domain.
+    #[error("`{found}` is not a valid trust domain: {why}")]
     TrustDomain {
         /// What was given.
         found: String,
         /// The rule it breaks.
         why: &'static str,
     },
-    /// A key nobody in a mesh can use to issue.
-    #[error("{what} is {found}, which we do not issue with: {why}")]
+    /// A key that cannot issue certificates in a mesh.
+    #[error("{what} is {found}, which cannot be used here: {why}")]
     UnsupportedKey {
         /// Whose key.
         what: String,
@@ -299,13 +299,20 @@ pub enum Error {
         why: &'static str,
     },
     /// The chain does not verify.
-    #[error("`{subject}` does not verify under the roots given: {}", findings.join("; "))]
+    #[error("`{subject}` does not verify under the given roots: {}", findings.join("; "))]
     Untrusted {
         /// Subject of the certificate.
         subject: String,
         /// The verifier's findings, `error N at D depth: text`.
         findings: Vec<String>,
     },
+}
+
+impl Error {
+    /// Refuses a key that anyone can sign with; `what` names its owner.
+    pub(crate) fn check_sound(key: &PublicKey, what: impl Fn() -> String) -> Result<(), Self> {
+        key.flaw().map_or(Ok(()), |flaw| Err(Self::ForgeableKey { what: what(), flaw }))
+    }
 }
 
 /// What is wrong with a private key.
@@ -322,11 +329,11 @@ pub enum KeyProblem {
     #[error("the passphrase does not open it")]
     WrongPassphrase,
     /// OpenSSL's old encryption, in PEM headers.
-    #[error("it is encrypted in the old PEM way (`Proc-Type: 4,ENCRYPTED`)")]
+    #[error("it has the legacy PEM encryption (`Proc-Type: 4,ENCRYPTED`)")]
     LegacyEncryption,
     /// A form we read, but istiod does not.
     #[error(
-        "istiod reads the first block alone, and it must be RSA PRIVATE KEY, EC PRIVATE KEY or PRIVATE KEY: it is {0}"
+        "istiod reads only the first block, which must be RSA PRIVATE KEY, EC PRIVATE KEY or PRIVATE KEY, not {0}"
     )]
     IstiodForm(
         /// Label of the first block.

@@ -20,41 +20,41 @@ pub struct Member<'a> {
     pub trust_domain: &'a TrustDomain,
     /// Its release of Istio.
     pub version: Version,
-    /// The roots that vouch for its CA: [`anchors`]. Where one member has none, the others are told aliases.
+    /// The roots that vouch for its CA: [`anchors`]. If one member has none, the others get aliases.
     pub roots: &'a [Cert],
 }
 
-/// What a cluster has to be told.
+/// The settings a cluster needs to accept the identities of the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Acceptance {
+pub struct TrustSettings {
     /// The cluster.
     pub cluster: String,
     /// The other trust domains, and until when the last of their anchors vouches for each; `None`: no anchor says.
     pub until: BTreeMap<TrustDomain, Option<Time>>,
-    /// How it is told.
-    pub way: Way,
+    /// How it accepts them.
+    pub peer_trust: PeerTrust,
 }
 
-/// How a release of istiod is told whose identities it accepts
+/// How a release of istiod accepts identities of other trust domains
 /// (`pilot/pkg/networking/plugin/authn/util.go: TrustDomainsForValidation`).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum PeerTrust {
     /// Every cluster has its trust domain.
-    Nothing,
+    SameDomain,
     /// `meshConfig.caCertificates`: identities stay apart. Anchors do not: any root that is trusted vouches for any domain
     /// that is accepted, and proxies have these only with `ISTIO_MULTIROOT_MESH=true`, so the roots have to be in every
     /// cluster's own bundle as well. From 1.16.4 and 1.17.2.
-    Authorities(Vec<Authority>),
+    CaCertificates(Vec<TrustAnchorEntry>),
     /// `meshConfig.trustDomainAliases`: identities of all become one in every policy. From 1.7.
     Aliases(Vec<TrustDomain>),
     /// `PILOT_SKIP_VALIDATE_TRUST_DOMAIN`: any domain under the roots is accepted. All that 1.6 has.
-    NoValidation,
+    SkipValidation,
 }
 
 /// An anchor and the trust domains it vouches for: an entry of `meshConfig.caCertificates`, of whose `pem` istiod reads
 /// one certificate (`pilot/pkg/trustbundle/trustbundle.go: verifyTrustAnchor`).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Authority {
+pub struct TrustAnchorEntry {
     /// The anchor.
     pub root: Cert,
     /// The domains, sorted.
@@ -64,21 +64,21 @@ pub struct Authority {
 /// What every cluster has to accept so that each may call each; in the order of `members`.
 ///
 /// ```
-/// use meshpki::federation::{Member, Way, acceptances};
+/// use meshpki::federation::{Member, PeerTrust, trust_settings};
 /// use meshpki::istiod::Version;
 /// let domains = ["east.example".parse()?, "west.example".parse()?];
 /// let member = |name, i: usize, version| Member { name, trust_domain: &domains[i], version, roots: &[] };
-/// let found = acceptances(&[member("east", 0, Version::new(1, 8, 0)), member("west", 1, Version::new(1, 6, 4))]);
-/// assert_eq!(found[0].way, Way::Aliases(vec![domains[1].clone()]));
-/// assert_eq!(found[1].way, Way::NoValidation);
+/// let found = trust_settings(&[member("east", 0, Version::new(1, 8, 0)), member("west", 1, Version::new(1, 6, 4))]);
+/// assert_eq!(found[0].peer_trust, PeerTrust::Aliases(vec![domains[1].clone()]));
+/// assert_eq!(found[1].peer_trust, PeerTrust::SkipValidation);
 /// # Ok::<(), meshpki::Error>(())
 /// ```
 #[must_use]
-pub fn acceptances(members: &[Member<'_>]) -> Vec<Acceptance> {
-    members.iter().map(|member| acceptance(member, members)).collect()
+pub fn trust_settings(members: &[Member<'_>]) -> Vec<TrustSettings> {
+    members.iter().map(|member| settings_of(member, members)).collect()
 }
 
-fn acceptance(member: &Member<'_>, members: &[Member<'_>]) -> Acceptance {
+fn settings_of(member: &Member<'_>, members: &[Member<'_>]) -> TrustSettings {
     let mut roots: BTreeMap<TrustDomain, Vec<&Cert>> = BTreeMap::new();
     for other in members.iter().filter(|other| other.trust_domain != member.trust_domain) {
         let of = roots.entry(other.trust_domain.clone()).or_default();
@@ -89,37 +89,37 @@ fn acceptance(member: &Member<'_>, members: &[Member<'_>]) -> Acceptance {
         }
     }
     let end = |roots: &Vec<&Cert>| roots.iter().filter_map(|root| root.not_after().time()).max();
-    Acceptance {
+    TrustSettings {
         cluster: member.name.to_string(),
         until: roots.iter().map(|(domain, roots)| (domain.clone(), end(roots))).collect(),
-        way: way(member.version, &roots),
+        peer_trust: peer_trust(member.version, &roots),
     }
 }
 
-fn way(version: Version, roots: &BTreeMap<TrustDomain, Vec<&Cert>>) -> Way {
+fn peer_trust(version: Version, roots: &BTreeMap<TrustDomain, Vec<&Cert>>) -> PeerTrust {
     if roots.is_empty() {
-        return Way::Nothing;
+        return PeerTrust::SameDomain;
     }
     if version.wants_equal_trust_domain() {
-        return Way::NoValidation;
+        return PeerTrust::SkipValidation;
     }
     // A domain without an anchor cannot be an entry of caCertificates.
     if !version.accepts_domains_of_cas() || roots.values().any(Vec::is_empty) {
-        return Way::Aliases(roots.keys().cloned().collect());
+        return PeerTrust::Aliases(roots.keys().cloned().collect());
     }
-    let mut authorities: Vec<Authority> = Vec::new();
+    let mut authorities: Vec<TrustAnchorEntry> = Vec::new();
     for (domain, roots) in roots {
         for root in roots {
             match authorities.iter_mut().find(|known| known.root == **root) {
                 Some(known) => known.trust_domains.push(domain.clone()),
-                None => authorities.push(Authority {
+                None => authorities.push(TrustAnchorEntry {
                     root: (*root).clone(),
                     trust_domains: Vec::from([domain.clone()]),
                 }),
             }
         }
     }
-    Way::Authorities(authorities)
+    PeerTrust::CaCertificates(authorities)
 }
 
 /// The roots that vouch for a CA at `at`, each by itself: of a bundle with two roots in an overlap often one.

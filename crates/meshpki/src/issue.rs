@@ -1,20 +1,19 @@
 //! Issuing: a profile, a key, an issuer and a stamp make a certificate, or a refusal that says why.
 //!
-//! Names, keys and key identifiers are copied byte for byte. Extensions stand in the order
+//! Names, keys and key identifiers are copied byte for byte. Extensions are in the order
 //! keyUsage, extKeyUsage, basicConstraints, subjectKeyIdentifier, authorityKeyIdentifier,
 //! subjectAltName, nameConstraints, which is Go's and so cfssl's (`crypto/x509/x509.go: buildCertExtensions`).
 
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::cert::encode::{extension, key_usage, name_constraints, sequence_of};
 use crate::cert::{Cert, GeneralName, KeyUsage};
-use crate::csr::Csr;
 use crate::der::{self, DerError};
 use crate::error::Error;
 use crate::key::{KeyAlgorithm, PublicKey, Signer, go};
 use crate::oid;
-use crate::profile::{Profile, Role};
+use crate::profile::{Profile, Role, limits};
 use crate::time::{MINUTE, Time};
 use crate::verify;
 
@@ -104,7 +103,7 @@ pub fn self_signed(profile: &Profile, signer: &dyn Signer, stamp: Stamp) -> Resu
 /// `pki/path-length-exceeded`, `pki/outlives-issuer`, `pki/name-constraints`, `pki/key-reused`,
 /// `pki/subject-is-issuer`. And what no certificate can be: `pki/empty-subject`, `pki/empty-validity`,
 /// `pki/subject`, `pki/subject-alt-name`, `pki/time-range`, `pki/too-many`, `pki/unsupported-key`, `pki/sign`,
-/// `pki/not-verifiable`. A key everybody can sign with is neither certified nor signed with: `pki/forgeable-key`.
+/// `pki/not-verifiable`. A key that anyone can sign with is neither certified nor used to sign: `pki/forgeable-key`.
 pub fn issue(
     profile: &Profile,
     key: &PublicKey,
@@ -144,29 +143,6 @@ pub fn issue(
     Ok(cert)
 }
 
-/// The key and subject of a CSR whose signature is by that key; everything else it asks for is left to the profile.
-///
-/// # Errors
-/// `pki/csr-signature`, `pki/csr-weak-signature`, `pki/forgeable-key`, `pki/too-many`, `pki/unsupported-key`.
-pub fn csr_key(csr: &Csr) -> Result<&PublicKey, Error> {
-    let subject = || csr.subject().label();
-    limits::check_csr(csr)?;
-    check_sound(csr.public_key(), || alloc::format!("the key of the CSR of `{}`", subject()))?;
-    let weak = csr.weak_algorithm();
-    match csr.check_signature() {
-        crate::signature::SignatureCheck::Bad => Err(Error::CsrSignature { subject: subject() }),
-        _ if let Some(algorithm) = weak => {
-            Err(Error::CsrWeakSignature { subject: subject(), algorithm })
-        }
-        crate::signature::SignatureCheck::Good => Ok(csr.public_key()),
-        crate::signature::SignatureCheck::Undecided => Err(Error::UnsupportedKey {
-            what: alloc::format!("the key of the CSR of `{}`", subject()),
-            found: alloc::format!("{}", csr.public_key().algorithm()),
-            why: "no algorithm here can check its signature",
-        }),
-    }
-}
-
 fn check_profile(profile: &Profile, key: &PublicKey, stamp: Stamp) -> Result<(), Error> {
     if matches!(profile.role, Role::Ca { .. }) && profile.subject.is_empty() {
         return Err(Error::EmptySubject);
@@ -190,7 +166,7 @@ fn check_profile(profile: &Profile, key: &PublicKey, stamp: Stamp) -> Result<(),
         KeyAlgorithm::Other { .. } => return refuse("istiod and Envoy cannot use it"),
         _ => {}
     }
-    check_sound(key, what)?;
+    Error::check_sound(key, what)?;
     if let Some(why) = go::unreadable(key).or_else(|| go::unusable(key)) {
         return refuse(why);
     }
@@ -203,19 +179,16 @@ fn check_profile(profile: &Profile, key: &PublicKey, stamp: Stamp) -> Result<(),
     Ok(())
 }
 
-/// Refuses a key everybody can sign with.
-pub(crate) fn check_sound(key: &PublicKey, what: impl Fn() -> String) -> Result<(), Error> {
-    key.flaw().map_or(Ok(()), |flaw| Err(Error::ForgeableKey { what: what(), flaw }))
-}
-
 fn check_issuer(issuer: Issuer<'_>) -> Result<(), Error> {
     let name = || issuer.cert.subject().label();
-    check_sound(issuer.cert.key(), || alloc::format!("the key of the issuer `{}`", name()))?;
-    if *issuer.signer.public_key() != issuer.cert.public_key() {
+    Error::check_sound(issuer.cert.public_key(), || {
+        alloc::format!("the key of the issuer `{}`", name())
+    })?;
+    if issuer.signer.public_key() != issuer.cert.public_key() {
         return Err(Error::KeyMismatch {
             subject: name(),
-            certificate: short(&issuer.cert.public_key()),
-            private: short(issuer.signer.public_key()),
+            certificate: issuer.cert.public_key().short_fingerprint(),
+            private: issuer.signer.public_key().short_fingerprint(),
         });
     }
     if !issuer.cert.is_ca() {
@@ -232,7 +205,7 @@ fn check_issuer(issuer: Issuer<'_>) -> Result<(), Error> {
 
 /// What must hold between a certificate to be and its issuer.
 fn check_pair(profile: &Profile, key: &PublicKey, issuer: &Cert) -> Result<(), Error> {
-    if *key == issuer.public_key() {
+    if key == issuer.public_key() {
         return Err(Error::KeyReused {
             subject: profile.subject.label(),
             issuer: issuer.subject().label(),
@@ -265,11 +238,6 @@ fn issuer_validity(issuer: &Cert) -> Result<(Time, Time), Error> {
         })
     };
     Ok((time(issuer.not_before())?, time(issuer.not_after())?))
-}
-
-/// The first 16 digits of a key's fingerprint.
-pub(crate) fn short(key: &PublicKey) -> String {
-    key.fingerprint()[..16].into()
 }
 
 /// notBefore and notAfter, encoded.
@@ -337,7 +305,7 @@ fn extensions(profile: &Profile, key: &PublicKey, issuer: Option<&Cert>) -> Vec<
             profile.ext_key_usage.iter().map(|oid| der::tlv(der::OID, oid)).collect();
         list.push(extension(oid::EXT_KEY_USAGE, false, &sequence_of(&usages)));
     }
-    list.push(extension(oid::BASIC_CONSTRAINTS, true, &basic_constraints(profile.role)));
+    list.push(extension(oid::BASIC_CONSTRAINTS, true, &profile.role.basic_constraints()));
     list.push(extension(oid::SUBJECT_KEY_ID, false, &der::tlv(der::OCTET_STRING, &key.key_id())));
     if let Some(issuer) = issuer {
         let id = issuer
@@ -367,52 +335,10 @@ fn extensions(profile: &Profile, key: &PublicKey, issuer: Option<&Cert>) -> Vec<
             &name_constraints(&profile.permitted_uri_hosts),
         ));
     }
-    list.extend(profile.further.iter().map(|e| extension(&e.oid, e.critical, &e.value)));
+    list.extend(profile.extra_extensions.iter().map(|e| extension(&e.oid, e.critical, &e.value)));
     sequence_of(&list)
 }
 
-fn sequence_of(items: &[Vec<u8>]) -> Vec<u8> {
-    let parts: Vec<&[u8]> = items.iter().map(Vec::as_slice).collect();
-    der::sequence(&parts)
-}
-
-pub(crate) fn extension(oid: &[u8], critical: bool, value: &[u8]) -> Vec<u8> {
-    let flag: &[u8] = if critical { &[der::BOOLEAN, 1, 0xff] } else { &[] };
-    der::sequence(&[&der::tlv(der::OID, oid), flag, &der::tlv(der::OCTET_STRING, value)])
-}
-
-/// RFC 5280 section 4.2.1.3; trailing zero bits are cut (X.690 section 11.2.2).
-fn key_usage(usage: KeyUsage) -> Vec<u8> {
-    let [first, second] = usage.0.to_be_bytes();
-    let unused = |byte: u8| u8::try_from(byte.trailing_zeros()).unwrap_or(0);
-    match second {
-        0 => der::tlv(der::BIT_STRING, &[unused(first), first]),
-        _ => der::tlv(der::BIT_STRING, &[unused(second), first, second]),
-    }
-}
-
-/// RFC 5280 section 4.2.1.9.
-pub(crate) fn basic_constraints(role: Role) -> Vec<u8> {
-    match role {
-        Role::EndEntity => der::sequence(&[]),
-        Role::Ca { path_len: None } => der::sequence(&[&[der::BOOLEAN, 1, 0xff]]),
-        Role::Ca { path_len: Some(n) } => {
-            der::sequence(&[&[der::BOOLEAN, 1, 0xff], &der::integer(&n.to_be_bytes())])
-        }
-    }
-}
-
-/// RFC 5280 section 4.2.1.10: permitted subtrees of kind URI.
-fn name_constraints(hosts: &[String]) -> Vec<u8> {
-    let subtrees: Vec<Vec<u8>> = hosts
-        .iter()
-        .map(|host| der::sequence(&[&der::tlv(der::context(6), host.as_bytes())]))
-        .collect();
-    let parts: Vec<&[u8]> = subtrees.iter().map(Vec::as_slice).collect();
-    der::sequence(&[&der::constructed(0xa0, &parts)])
-}
-
-mod limits;
 mod made;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@
 //! and some of them are silent, so they are worth asking before a secret is written:
 //!
 //! ```
-//! use meshpki::istiod::{Secret, Settings, Start, Version, starts};
+//! use meshpki::istiod::{Secret, Settings, StartOutcome, Version, starts};
 //! use meshpki::Time;
 //!
 //! let secret: Secret = [("ca-cert.pem", "..."), ("root-cert.pem", "..."), ("cert-chain.pem", "...")].into_iter().collect();
@@ -12,154 +12,33 @@
 //! let with = |version| starts(&secret, &Settings::defaults(Version::parse(version).unwrap()), at);
 //!
 //! // The key was forgotten. An old istiod says nothing and signs with a CA of its own making.
-//! assert!(matches!(with("1.25.0"), Start::SelfSigned { .. }));
-//! let Start::RefusesToStart { log, .. } = with("1.30.3") else { panic!() };
+//! assert!(matches!(with("1.25.0"), StartOutcome::SelfSigned { .. }));
+//! let StartOutcome::RefusesToStart { log, .. } = with("1.30.3") else { panic!() };
 //! assert_eq!(log, "failed to create an istiod CA: incomplete signing CA bundle detected");
 //! ```
 
-use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use zeroize::Zeroizing;
-
+use crate::cacerts::go_pem;
 use crate::cert::Cert;
 use crate::time::Time;
 
 mod bundle;
 mod check;
-mod go_pem;
 mod go_x509;
 
 pub use bundle::Refusal;
 pub use check::{
-    Cluster, Given, InSpec, LiveCluster, LiveIstiod, Problem, Served, Severity, check, check_live,
+    ClusterSecret, LiveCluster, LiveIstiod, NamespaceRoots, Remedy, SecretProblem, ServedChain,
+    Severity, SpecExpectation, check, check_live,
 };
 
+pub use crate::cacerts::Secret;
+pub use crate::version::Version;
+
 use bundle::Bundle;
-
-/// A release of Istio. What stands behind the third number (`-distroless`, `-rc.0`) is not looked at:
-/// a release candidate has the rules of its release.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Version {
-    major: u16,
-    minor: u16,
-    patch: u16,
-}
-
-impl Version {
-    /// The newest release these rules were read from; the files they stand in are the same in 1.31 before its first release
-    /// (2026-08-27).
-    pub const NEWEST: Self = Self::new(1, 30, 3);
-
-    /// `major.minor.patch`.
-    #[must_use]
-    pub const fn new(major: u16, minor: u16, patch: u16) -> Self {
-        Self { major, minor, patch }
-    }
-
-    /// Whether both are of one minor release, such as 1.30.0 and 1.30.3.
-    #[must_use]
-    pub const fn same_minor(self, other: Self) -> bool {
-        self.major == other.major && self.minor == other.minor
-    }
-
-    /// Reads `1.6.4`, `1.30.3-distroless`, or `1.27` for its first release.
-    ///
-    /// ```
-    /// use meshpki::istiod::Version;
-    /// assert_eq!(Version::parse("1.30.3-distroless"), Some(Version::new(1, 30, 3)));
-    /// assert!(Version::parse("1.6.4") < Version::parse("1.12.0"));
-    /// assert_eq!(Version::parse("latest"), None);
-    /// ```
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let numbers = text.split_once(['-', '+']).map_or(text, |(numbers, _)| numbers);
-        let parts: Option<Vec<u16>> = numbers.split('.').map(|n| n.parse().ok()).collect();
-        match parts?.as_slice() {
-            [major, minor] => Some(Self::new(*major, *minor, 0)),
-            [major, minor, patch] => Some(Self::new(*major, *minor, *patch)),
-            _ => None,
-        }
-    }
-
-    /// Whether it is that release or a later one.
-    const fn since(self, minor: u16, patch: u16) -> bool {
-        match self.major {
-            0 => false,
-            1 => self.minor > minor || (self.minor == minor && self.patch >= patch),
-            _ => true,
-        }
-    }
-
-    /// `tls.crt`, `tls.key`, `ca.crt` are known: 1.14.2 and 1.15.0 (`istio_ca.go: detectSigningCABundle`, PR #39732).
-    #[must_use]
-    pub const fn knows_tls_files(self) -> bool {
-        self.since(14, 2)
-    }
-
-    /// A set with a file missing is refused: 1.26.1 and 1.27.0 (`istio_ca.go: checkCABundleCompleteness`, PR #55696).
-    #[must_use]
-    pub const fn refuses_incomplete(self) -> bool {
-        self.since(26, 1)
-    }
-
-    /// `ca-crl.pem` is known: 1.27.0 (`istio_ca.go: detectSigningCABundleAndCRL`).
-    #[must_use]
-    pub const fn knows_crl(self) -> bool {
-        self.since(27, 0)
-    }
-
-    /// The folder can be watched at all: 1.12.0 (`istio_ca.go: initCACertsWatcher`, PR #31522).
-    #[must_use]
-    pub const fn can_reload(self) -> bool {
-        self.since(12, 0)
-    }
-
-    /// SHA-1 signatures are refused: images from 1.14.0 on are built with Go 1.18
-    /// (`crypto/x509/x509.go: checkSignature`; istio #38049).
-    #[must_use]
-    pub const fn refuses_sha1(self) -> bool {
-        self.since(14, 0)
-    }
-
-    /// A workload's certificate ends with its signer at the latest: 1.28.7, 1.29.3 and 1.30.0.
-    #[must_use]
-    pub const fn clamps_leaves(self) -> bool {
-        match self.minor {
-            28 if self.major == 1 => self.patch >= 7,
-            29 if self.major == 1 => self.patch >= 3,
-            _ => self.since(30, 0),
-        }
-    }
-}
-
-impl Version {
-    /// A peer's trust domain must be our own, whatever lists there are: until 1.6
-    /// (istio/proxy `src/envoy/http/authn/authenticator_base.cc`).
-    #[must_use]
-    pub const fn wants_equal_trust_domain(self) -> bool {
-        !self.since(7, 0)
-    }
-
-    /// `meshConfig.caCertificates[].trustDomains` are accepted: 1.16.4, 1.17.2 and 1.18.0
-    /// (`pilot/pkg/networking/plugin/authn/util.go: TrustDomainsForValidation`).
-    #[must_use]
-    pub const fn accepts_domains_of_cas(self) -> bool {
-        match self.minor {
-            16 if self.major == 1 => self.patch >= 4,
-            17 if self.major == 1 => self.patch >= 2,
-            _ => self.since(18, 0),
-        }
-    }
-}
-
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
-    }
-}
 
 /// The release, and the environment variables of istiod that matter here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -195,63 +74,10 @@ impl Settings {
     }
 }
 
-/// The files of a secret, by name; names istiod does not know are kept. Content is zeroized and never shown.
-#[derive(Clone, Default)]
-pub struct Secret {
-    files: BTreeMap<String, Zeroizing<Vec<u8>>>,
-}
-
-impl Secret {
-    /// Puts a file in.
-    pub fn insert(&mut self, name: impl Into<String>, content: Vec<u8>) {
-        self.files.insert(name.into(), Zeroizing::new(content));
-    }
-
-    /// Takes a file out, as if it had not been there.
-    pub fn remove(&mut self, name: &str) {
-        self.files.remove(name);
-    }
-
-    /// A file's content.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.files.get(name).map(|content| content.as_slice())
-    }
-
-    /// The files some release of istiod reads, and nothing beside them: what belongs into a cluster. A folder may hold
-    /// more, such as the CSR the CA was signed from, or somebody's other key.
-    #[must_use]
-    pub fn for_istiod(&self) -> Self {
-        let files = self.files.iter().filter(|(name, _)| Self::is_read(name));
-        Self { files: files.map(|(name, content)| (name.clone(), content.clone())).collect() }
-    }
-
-    /// Whether an istiod of any release reads a file of this name.
-    #[must_use]
-    pub fn is_read(name: &str) -> bool {
-        bundle::FILES.contains(&name) && name != "istio-generated"
-    }
-
-    /// The names, sorted.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.files.keys().map(String::as_str)
-    }
-}
-
-impl<N: Into<String>, C: Into<Vec<u8>>> FromIterator<(N, C)> for Secret {
-    fn from_iter<I: IntoIterator<Item = (N, C)>>(files: I) -> Self {
-        let mut secret = Self::default();
-        for (name, content) in files {
-            secret.insert(name, content.into());
-        }
-        secret
-    }
-}
-
 /// What istiod does when it starts with a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Start {
+pub enum StartOutcome {
     /// It signs with the CA of the secret.
     Plugged {
         /// The signing certificate: the first block of its file.
@@ -264,7 +90,7 @@ pub enum Start {
         /// Which of its checks failed.
         refusal: Refusal,
     },
-    /// It makes a CA of its own, or goes on with the one it made before, and says so in one line at most.
+    /// It makes its own CA, or continues with the one it made before, and logs one line at most.
     SelfSigned {
         /// The line.
         log: String,
@@ -273,14 +99,14 @@ pub enum Start {
     },
 }
 
-impl fmt::Display for Start {
+impl fmt::Display for StartOutcome {
     /// Goes behind "istiod 1.30.3 ": `starts and signs with ...`, `refuses to start: ...`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Plugged { ca } => write!(f, "starts and signs with `{}`", ca.subject().label()),
             Self::RefusesToStart { log, .. } => write!(f, "refuses to start: {log}"),
             Self::SelfSigned { log, .. } => {
-                write!(f, "starts with a CA of its own making and says no more than: {log}")
+                write!(f, "starts with its own CA and logs only: {log}")
             }
         }
     }
@@ -288,17 +114,17 @@ impl fmt::Display for Start {
 
 /// What istiod, running on one secret, does when another takes its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct SecretChange {
     /// What it does at once, which is: within the minute or two the kubelet takes.
-    pub now: Now,
+    pub reload: Reload,
     /// What it does at its next start, whenever that is.
-    pub next_start: Start,
+    pub next_start: StartOutcome,
 }
 
 /// What istiod does at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Now {
+pub enum Reload {
     /// Nothing istiod reads has changed.
     Unchanged,
     /// It signs with the new CA.
@@ -306,12 +132,12 @@ pub enum Now {
         /// The line that says so.
         log: &'static str,
     },
-    /// It goes on with the old CA until it is restarted, and writes nothing.
+    /// It continues with the old CA until it is restarted, and logs nothing.
     NeedsRestart {
         /// Why it does not look.
         why: &'static str,
     },
-    /// It looked, and goes on with the old CA.
+    /// It read the new files, and continues with the old CA.
     KeepsOld {
         /// The line it writes.
         log: String,
@@ -321,9 +147,9 @@ pub enum Now {
 /// What istiod does when it starts with `secret` mounted, at `at`
 /// (`pilot/pkg/bootstrap/istio_ca.go: createIstioCA`, `security/pkg/pki/ca/ca.go: NewPluggedCertIstioCAOptions, NewIstioCA`).
 #[must_use]
-pub fn starts(secret: &Secret, settings: &Settings, at: Time) -> Start {
-    let bundle = Bundle::detect(secret, settings);
-    let refuses = |refusal: Refusal, log: String| Start::RefusesToStart {
+pub fn starts(secret: &Secret, settings: &Settings, at: Time) -> StartOutcome {
+    let bundle = Bundle::new(secret, settings);
+    let refuses = |refusal: Refusal, log: String| StartOutcome::RefusesToStart {
         log: alloc::format!("failed to create an istiod CA: {log}"),
         refusal,
     };
@@ -340,11 +166,11 @@ pub fn starts(secret: &Secret, settings: &Settings, at: Time) -> Start {
     if !detected || own {
         let ignored = if own { Vec::new() } else { bundle.ignored() };
         let log = "Use self-signed certificate as the CA certificate".to_string();
-        return Start::SelfSigned { log, ignored };
+        return StartOutcome::SelfSigned { log, ignored };
     }
     match bundle.load(at) {
         Ok(ca) if ca.is_ca() => match bundle.lifetime(at) {
-            Ok(()) => Start::Plugged { ca },
+            Ok(()) => StartOutcome::Plugged { ca },
             Err((refusal, why)) => refuses(refusal, why),
         },
         Ok(_) => refuses(
@@ -363,41 +189,41 @@ pub fn starts(secret: &Secret, settings: &Settings, at: Time) -> Start {
 /// That `old` was good when istiod started is judged at the time its youngest certificate began, so that
 /// one that has expired since is still what istiod runs on.
 #[must_use]
-pub fn changes(old: &Secret, new: &Secret, settings: &Settings, at: Time) -> Change {
-    Change { now: now(old, new, settings, at), next_start: starts(new, settings, at) }
+pub fn changes(old: &Secret, new: &Secret, settings: &Settings, at: Time) -> SecretChange {
+    SecretChange { reload: reaction(old, new, settings, at), next_start: starts(new, settings, at) }
 }
 
-fn now(old: &Secret, new: &Secret, settings: &Settings, at: Time) -> Now {
-    if bundle::FILES.iter().all(|name| old.get(name) == new.get(name)) {
-        return Now::Unchanged;
+fn reaction(old: &Secret, new: &Secret, settings: &Settings, at: Time) -> Reload {
+    if Secret::FILES.iter().all(|name| old.get(name) == new.get(name)) {
+        return Reload::Unchanged;
     }
-    let running = Bundle::detect(old, settings);
+    let running = Bundle::new(old, settings);
     match starts(old, settings, running.loaded_at(at)) {
-        Start::Plugged { .. } => {}
+        StartOutcome::Plugged { .. } => {}
         // createIstioCA adds the watcher for a plugged CA only (#57853).
-        Start::SelfSigned { .. } => {
-            return Now::NeedsRestart {
-                why: "it runs on a CA of its own and does not watch the secret",
+        StartOutcome::SelfSigned { .. } => {
+            return Reload::NeedsRestart {
+                why: "it runs on its own CA and does not watch the secret",
             };
         }
-        Start::RefusesToStart { .. } => {
-            return Now::NeedsRestart { why: "it never came up with the old files" };
+        StartOutcome::RefusesToStart { .. } => {
+            return Reload::NeedsRestart { why: "it never came up with the old files" };
         }
     }
     if !settings.watches() {
         let why = if settings.version.can_reload() {
             "AUTO_RELOAD_PLUGIN_CERTS is not set"
         } else {
-            "releases before 1.12 read the secret at their start only"
+            "releases before 1.12 read the secret only when they start"
         };
-        return Now::NeedsRestart { why };
+        return Reload::NeedsRestart { why };
     }
-    let next = Bundle::detect(new, settings);
+    let next = Bundle::new(new, settings);
     match reload(&running, &next, settings, at) {
-        Ok(()) => Now::HotReload {
+        Ok(()) => Reload::HotReload {
             log: "Istiod has detected the newly added intermediate CA and updated its key and certs accordingly",
         },
-        Err(log) => Now::KeepsOld { log },
+        Err(log) => Reload::KeepsOld { log },
     }
 }
 
@@ -409,7 +235,10 @@ fn reload(
     at: Time,
 ) -> Result<(), String> {
     let new = next.roots().ok_or_else(|| {
-        alloc::format!("failed reading root-cert.pem: {}", bundle::missing(next.names.root))
+        alloc::format!(
+            "failed reading root-cert.pem: {}",
+            bundle::missing(next.layout.roots_file())
+        )
     })?;
     let old = running.roots().unwrap_or_default();
     if old != new {

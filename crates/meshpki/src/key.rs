@@ -5,11 +5,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::algorithm::check_algorithm;
+use crate::der::shape::{bit_length, bit_string};
 use crate::der::{self, DerError, Reader, Tlv};
 use crate::digest;
 use crate::oid;
 
-mod curves;
+pub(crate) mod curves;
 pub(crate) mod decode;
 pub(crate) mod ec;
 pub(crate) mod flaw;
@@ -130,9 +132,9 @@ impl PublicKey {
     pub(crate) fn read(spki: &Tlv<'_>) -> Result<Self, DerError> {
         let mut parts = spki.reader();
         let identifier = parts.expect(der::SEQUENCE, "key algorithm is a SEQUENCE")?;
-        crate::cert::check_algorithm(&identifier)?;
+        check_algorithm(&identifier)?;
         let key = parts.expect_string(der::BIT_STRING, "public key is a BIT STRING")?;
-        let (bits, _) = crate::cert::bit_string(&key)?;
+        let (bits, _) = bit_string(&key)?;
         parts.end("extra element in subjectPublicKeyInfo")?;
         let algorithm = algorithm(&identifier, &bits)?;
         Ok(Self { spki: spki.raw.to_vec(), bits, algorithm })
@@ -162,7 +164,7 @@ impl PublicKey {
         &self.bits
     }
 
-    /// SHA-1 of the key's bits, the key identifier nearly everybody writes (RFC 5280 section 4.2.1.2, method 1).
+    /// SHA-1 of the key's bits, the usual key identifier (RFC 5280 section 4.2.1.2, method 1).
     #[must_use]
     pub fn key_id(&self) -> Vec<u8> {
         digest::sha1(&self.bits)
@@ -172,6 +174,11 @@ impl PublicKey {
     #[must_use]
     pub fn fingerprint(&self) -> String {
         digest::hex(&digest::sha256(&self.spki))
+    }
+
+    /// The first 16 digits of [`PublicKey::fingerprint`].
+    pub(crate) fn short_fingerprint(&self) -> String {
+        self.fingerprint()[..16].into()
     }
 
     /// The AlgorithmIdentifier this key signs with: SHA-256 for P-256 and RSA below 3072 bits, SHA-384 for
@@ -231,12 +238,4 @@ fn algorithm(identifier: &Tlv<'_>, bits: &[u8]) -> Result<KeyAlgorithm, DerError
 fn rsa_bits(key: &[u8]) -> Result<usize, DerError> {
     let mut parts = Reader::new(key).expect(der::SEQUENCE, "an RSA key is a SEQUENCE")?.reader();
     Ok(bit_length(parts.expect(der::INTEGER, "an RSA modulus is an INTEGER")?.content))
-}
-
-/// Bits of a big-endian number.
-pub(crate) fn bit_length(number: &[u8]) -> usize {
-    let zeros = number.iter().take_while(|b| **b == 0).count();
-    let bytes = &number[zeros..];
-    let top = bytes.first().map_or(0, |b| b.leading_zeros());
-    (bytes.len() * 8).saturating_sub(usize::try_from(top).unwrap_or(0))
 }

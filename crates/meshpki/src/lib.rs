@@ -53,8 +53,8 @@
 //! | keys in memory, in a token, in a cloud | [`SoftKey`], [`Signer`] |
 //! | the files of Istio's `cacerts` secret | [`CaCerts`] |
 //! | what an istiod does with such a secret, by its version | [`istiod::starts`], [`istiod::changes`], [`istiod::check()`] |
-//! | a pile of certificates into a chain | [`chain::assemble`] |
-//! | who may call whom across trust domains | [`federation::acceptances`] |
+//! | certificates in any order into a chain | [`chain::assemble`] |
+//! | which clusters accept which trust domains | [`federation::trust_settings`] |
 //! | is this certificate good | [`verify::verify`] |
 //! | cfssl's JSON files | [`cfssl`] |
 //!
@@ -73,6 +73,7 @@
 
 extern crate alloc;
 
+mod algorithm;
 #[cfg(feature = "soft-keys")]
 pub mod cacerts;
 pub mod cert;
@@ -99,6 +100,8 @@ pub mod soft;
 pub mod spiffe;
 pub mod time;
 pub mod verify;
+#[cfg(feature = "soft-keys")]
+mod version;
 
 pub use cert::Cert;
 pub use key::{KeyAlgorithm, KeyFlaw, PublicKey, SignError, Signer};

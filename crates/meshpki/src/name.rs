@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::der::shape::{bit_string, check_oid};
 use crate::der::{self, DerError, Reader, Tag, Tlv};
 use crate::oid;
 
@@ -264,18 +265,6 @@ fn attribute_parts<'a>(attribute: &Tlv<'a>) -> Result<(Tlv<'a>, Tlv<'a>), DerErr
     Ok((oid, value))
 }
 
-/// Content octets of an OID: not empty, terminated, no leading 0x80 in an arc
-/// (`crypto/asn1/a_object.c: ossl_c2i_ASN1_OBJECT`).
-pub(crate) fn check_oid(oid: &Tlv<'_>) -> Result<(), DerError> {
-    let bad = oid.content.last().is_none_or(|b| b & 0x80 != 0)
-        || oid
-            .content
-            .iter()
-            .enumerate()
-            .any(|(i, b)| *b == 0x80 && (i == 0 || oid.content[i - 1] & 0x80 == 0));
-    if bad { Err(oid.error("invalid OID encoding")) } else { Ok(()) }
-}
-
 /// Identifier octet (primitive form) and bytes of an attribute value.
 fn value_parts<'a>(value: &Tlv<'a>) -> Result<(Tag, alloc::borrow::Cow<'a, [u8]>), DerError> {
     let primitive = value.tag & !der::CONSTRUCTED;
@@ -300,7 +289,7 @@ fn value_parts<'a>(value: &Tlv<'a>) -> Result<(Tag, alloc::borrow::Cow<'a, [u8]>
             | 27 => Err(value.error("attribute value of a type a name may not hold")),
             0x40.. => Err(value.error("attribute value with a tag that is not universal")),
             der::BIT_STRING => {
-                crate::cert::bit_string(value)?;
+                bit_string(value)?;
                 Ok((primitive, value.string()?))
             }
             der::UTF8_STRING => {

@@ -242,7 +242,7 @@ pub fn dotted(oid: &OidBytes) -> String {
     text
 }
 
-/// The content octets of a dotted OID; `None` when it is none, or an arc passes 2^64.
+/// The content octets of a dotted OID; `None` when the text is not one, or an arc passes 2^64.
 #[must_use]
 pub fn parse_dotted(text: &str) -> Option<Vec<u8>> {
     let arcs: Option<Vec<u64>> = text

@@ -22,7 +22,7 @@ pub const CRL: &str = "X509 CRL";
 /// One block of PEM text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Block {
-    /// What stands between `-----BEGIN ` and `-----`.
+    /// The text between `-----BEGIN ` and `-----`.
     pub label: String,
     /// `Proc-Type`, `DEK-Info` and other headers, in order.
     pub headers: Vec<(String, String)>,
@@ -76,7 +76,7 @@ pub struct PemError {
 pub enum PemProblem {
     /// `-----END A----------BEGIN B-----` on one line: files joined where the first had no final newline.
     #[error(
-        "the END and the next BEGIN marker stand on one line: a newline is missing between two files"
+        "the END and the next BEGIN marker are on one line: a newline is missing between two files"
     )]
     Glued,
     /// A BEGIN without its END.
@@ -130,7 +130,7 @@ pub enum PemProblem {
 }
 
 /// Every block of `text` in order; a block that cannot be read is an error in its place, and reading
-/// goes on behind it.
+/// continues after it.
 ///
 /// ```
 /// let pem = meshpki::pem::encode("CERTIFICATE", b"abc");
@@ -161,7 +161,7 @@ pub fn encode(label: &str, der: &[u8]) -> String {
     pem::encode_config(&pem::Pem::new(label, der), config)
 }
 
-/// The same text with a newline put between an END and a BEGIN marker that stand on one line, and the
+/// The same text with a newline inserted between an END and a BEGIN marker on one line, and the
 /// first line (from 1) where one was missing.
 #[must_use]
 pub fn unglue(text: &[u8]) -> (Vec<u8>, Option<usize>) {
@@ -187,8 +187,8 @@ enum Part {
     Body,
 }
 
-/// Reads the block whose BEGIN marker stands on line `begin` (`get_header_and_data`). A blank line ends the
-/// headers: what stands before it is no content.
+/// Reads the block whose BEGIN marker is on line `begin` (`get_header_and_data`). A blank line ends the
+/// headers: what precedes it is not content.
 fn block<'a>(
     label: String,
     begin: usize,
@@ -331,7 +331,7 @@ mod tests {
         };
         check(
             &glued,
-            "line 3: the END and the next BEGIN marker stand on one line: a newline is missing between two files",
+            "line 3: the END and the next BEGIN marker are on one line: a newline is missing between two files",
         );
         check(&pem[..40], "line 1: `BEGIN CERTIFICATE` has no END marker");
         check(

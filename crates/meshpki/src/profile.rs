@@ -4,6 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::cert::{GeneralName, KeyUsage, RawExtension};
+use crate::der;
 use crate::name::Name;
 use crate::oid;
 use crate::time::DAY;
@@ -28,7 +29,7 @@ pub struct Profile {
     /// Hosts a URI name below this CA may have (critical nameConstraints, permitted URI); empty: any.
     pub permitted_uri_hosts: Vec<String>,
     /// Further extensions, byte for byte, behind the others.
-    pub further: Vec<RawExtension>,
+    pub extra_extensions: Vec<RawExtension>,
 }
 
 /// What basicConstraints says.
@@ -36,11 +37,24 @@ pub struct Profile {
 pub enum Role {
     /// CA:TRUE.
     Ca {
-        /// pathLenConstraint: how many CAs may stand below; `None`: any number.
+        /// pathLenConstraint: how many CAs there may be below; `None`: any number.
         path_len: Option<u32>,
     },
     /// CA:FALSE.
     EndEntity,
+}
+
+impl Role {
+    /// basicConstraints, encoded (RFC 5280 section 4.2.1.9).
+    pub(crate) fn basic_constraints(self) -> Vec<u8> {
+        match self {
+            Self::EndEntity => der::sequence(&[]),
+            Self::Ca { path_len: None } => der::sequence(&[&[der::BOOLEAN, 1, 0xff]]),
+            Self::Ca { path_len: Some(n) } => {
+                der::sequence(&[&[der::BOOLEAN, 1, 0xff], &der::integer(&n.to_be_bytes())])
+            }
+        }
+    }
 }
 
 impl Profile {
@@ -82,7 +96,7 @@ impl Profile {
                 .to_vec(),
             subject_alt_names: Vec::from([GeneralName::Uri(spiffe_id.to_string().into_bytes())]),
             permitted_uri_hosts: Vec::new(),
-            further: Vec::new(),
+            extra_extensions: Vec::new(),
         }
     }
 
@@ -95,7 +109,9 @@ impl Profile {
             ext_key_usage: Vec::new(),
             subject_alt_names: Vec::new(),
             permitted_uri_hosts: Vec::new(),
-            further: Vec::new(),
+            extra_extensions: Vec::new(),
         }
     }
 }
+
+pub(crate) mod limits;

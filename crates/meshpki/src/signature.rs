@@ -6,7 +6,9 @@
 
 use alloc::borrow::Cow;
 
-use crate::key::decode::{Kind, algorithm_parts, rsa_numbers};
+use crate::algorithm::{Digest, algorithm_parts};
+use crate::der::shape::bit_length;
+use crate::key::decode::{Kind, rsa_numbers};
 use crate::key::{KeyAlgorithm, PublicKey, decode, ec};
 use crate::oid;
 
@@ -19,12 +21,11 @@ mod legacy;
 mod pss;
 mod scheme;
 
-pub(crate) use pss::PssParameters;
-pub(crate) use scheme::{Digest, Scheme, security_bits};
+pub(crate) use scheme::{Scheme, security_bits};
 
 /// What is to be checked.
 #[derive(Clone, Copy, Debug)]
-pub struct Signed<'a> {
+pub struct SignatureInput<'a> {
     /// AlgorithmIdentifier of the signature, whole element.
     pub algorithm: &'a [u8],
     /// The signed bytes.
@@ -50,7 +51,7 @@ pub enum SignatureCheck {
 ///
 /// An algorithm OpenSSL does not know, or one that does not fit the key, is Bad: OpenSSL fails it too.
 #[must_use]
-pub fn check(signed: &Signed<'_>) -> SignatureCheck {
+pub fn check(signed: &SignatureInput<'_>) -> SignatureCheck {
     let Ok((oid, parameters)) = algorithm_parts(signed.algorithm) else {
         return SignatureCheck::Bad;
     };
@@ -84,7 +85,7 @@ const fn answer(good: bool) -> SignatureCheck {
 }
 
 /// The everyday algorithms, with keys ring takes as they are.
-fn base_check(oid: &[u8], signed: &Signed<'_>) -> Option<bool> {
+fn base_check(oid: &[u8], signed: &SignatureInput<'_>) -> Option<bool> {
     let bits = signed.key.as_bits();
     let algorithm = base_algorithm(oid, signed.key.algorithm())?;
     let plain = match signed.key.algorithm() {
@@ -98,7 +99,7 @@ fn base_check(oid: &[u8], signed: &Signed<'_>) -> Option<bool> {
 fn verify_base(
     algorithm: &'static dyn base::VerificationAlgorithm,
     bits: &[u8],
-    signed: &Signed<'_>,
+    signed: &SignatureInput<'_>,
 ) -> bool {
     base::UnparsedPublicKey::new(algorithm, bits).verify(signed.message, signed.signature).is_ok()
 }
@@ -148,12 +149,12 @@ fn is_plain_rsa(bits: &[u8]) -> bool {
         && odd(modulus)
         && odd(exponent)
         && exponent != [1]
-        && crate::key::bit_length(exponent) <= 33
+        && bit_length(exponent) <= 33
         && is_der
 }
 
 /// ECDSA, where ring did not take the key or the digest.
-fn ecdsa(oid: &[u8], digest: Digest, signed: &Signed<'_>) -> SignatureCheck {
+fn ecdsa(oid: &[u8], digest: Digest, signed: &SignatureInput<'_>) -> SignatureCheck {
     let Some(curve) = ec::curve_oid(signed.key.as_spki()) else {
         return SignatureCheck::Undecided;
     };
@@ -198,7 +199,7 @@ fn extra_algorithm(
 
 /// Ed25519 and Ed448. RFC 8410 section 3 has them without parameters; 3.0.19 takes any, as the binary shows: it does
 /// not come to the check in `crypto/ec/ecx_meth.c: ecd_item_verify`.
-fn edwards(kind: Kind, signed: &Signed<'_>) -> SignatureCheck {
+fn edwards(kind: Kind, signed: &SignatureInput<'_>) -> SignatureCheck {
     if kind == Kind::Ed25519 {
         return answer(verify_base(&base::ED25519, signed.key.as_bits(), signed));
     }
@@ -209,18 +210,23 @@ fn edwards(kind: Kind, signed: &Signed<'_>) -> SignatureCheck {
 }
 
 #[cfg(feature = "legacy-algorithms")]
-fn legacy_ecdsa(curve: &[u8], point: &[u8], digest: Digest, signed: &Signed<'_>) -> SignatureCheck {
+fn legacy_ecdsa(
+    curve: &[u8],
+    point: &[u8],
+    digest: Digest,
+    signed: &SignatureInput<'_>,
+) -> SignatureCheck {
     legacy::ecdsa(curve, point, digest, signed)
 }
 
 #[cfg(not(feature = "legacy-algorithms"))]
-const fn legacy_ecdsa(_: &[u8], _: &[u8], _: Digest, _: &Signed<'_>) -> SignatureCheck {
+const fn legacy_ecdsa(_: &[u8], _: &[u8], _: Digest, _: &SignatureInput<'_>) -> SignatureCheck {
     SignatureCheck::Undecided
 }
 
 /// RSA with PKCS#1 padding and DSA, where ring does not decide.
 #[cfg(feature = "legacy-algorithms")]
-fn legacy_check(digest: Digest, kind: Kind, signed: &Signed<'_>) -> SignatureCheck {
+fn legacy_check(digest: Digest, kind: Kind, signed: &SignatureInput<'_>) -> SignatureCheck {
     match kind {
         Kind::Rsa => legacy::rsa_pkcs1(digest, signed),
         Kind::Dsa => legacy::dsa(digest, signed),
@@ -229,7 +235,7 @@ fn legacy_check(digest: Digest, kind: Kind, signed: &Signed<'_>) -> SignatureChe
 }
 
 #[cfg(not(feature = "legacy-algorithms"))]
-const fn legacy_check(_: Digest, _: Kind, _: &Signed<'_>) -> SignatureCheck {
+const fn legacy_check(_: Digest, _: Kind, _: &SignatureInput<'_>) -> SignatureCheck {
     SignatureCheck::Undecided
 }
 

@@ -343,7 +343,7 @@ fn ed25519_version_1(inner: &[u8]) -> Zeroizing<Vec<u8>> {
     ]))
 }
 
-/// ECPrivateKey (RFC 5915), whose curve stands in it or in the `EC PARAMETERS` block before it.
+/// ECPrivateKey (RFC 5915), with its curve inside or in the `EC PARAMETERS` block before it.
 fn sec1_to_pkcs8(
     bytes: &[u8],
     parameters: Option<&[u8]>,

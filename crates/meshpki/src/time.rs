@@ -15,7 +15,7 @@ pub const DAY: i64 = 24 * HOUR;
 
 /// An instant: seconds since 1970-01-01T00:00:00Z, negative before it.
 ///
-/// The core never asks for the time, it is told it.
+/// The library never reads a clock: the caller passes the time.
 ///
 /// ```
 /// use meshpki::Time;
@@ -40,7 +40,7 @@ impl Time {
 
     /// Reads `2026-11-21T07:00:00Z`, `2026-11-21T07:00:00+01:00`, or a bare date (midnight UTC).
     ///
-    /// Fractions of a second are cut. `None` when the text is no such instant.
+    /// Fractions of a second are cut. `None` when the text is not such an instant.
     #[must_use]
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();

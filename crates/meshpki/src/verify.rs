@@ -16,6 +16,7 @@ mod code;
 mod explain;
 mod extensions;
 mod identity;
+mod issued;
 mod level;
 mod memo;
 mod names;
@@ -40,7 +41,7 @@ pub use policy::{PolicyNode, PolicyOutcome};
 pub struct Inputs<'a> {
     /// The certificate in question.
     pub target: &'a Cert,
-    /// Certificates nobody vouches for, tried in this order (`-untrusted`).
+    /// Untrusted certificates, tried in this order (`-untrusted`).
     pub untrusted: &'a [Cert],
     /// The trust store in its order (`-CAfile`, `-trusted`).
     pub trusted: &'a [Anchor],
@@ -91,7 +92,7 @@ pub struct Policy {
     pub check_self_signed_signature: bool,
     /// `-ignore_critical`.
     pub ignore_critical: bool,
-    /// Whose CRLs are wanted (`-crl_check`, `-crl_check_all`).
+    /// Which certificates need a CRL (`-crl_check`, `-crl_check_all`).
     pub revocation: Revocation,
     /// The host name the target must have (`-verify_hostname`).
     pub host: Option<String>,
@@ -287,7 +288,7 @@ fn usages(list: &der::Tlv<'_>) -> Result<Vec<Vec<u8>>, DerError> {
         if usage.tag != der::OID {
             return Err(usage.error("a trust setting is an OID"));
         }
-        crate::name::check_oid(&usage)?;
+        der::shape::check_oid(&usage)?;
         found.push(usage.content.to_vec());
     }
     Ok(found)
@@ -336,7 +337,7 @@ impl Run<'_> {
         self.check_extensions()?;
         self.check_auth_level()?;
         self.check_id()?;
-        // X509_get_pubkey_parameters fails without a word.
+        // X509_get_pubkey_parameters fails silently.
         self.inputs.target.decoded_key().ok_or(Stop)?;
         self.check_revocation()?;
         self.internal_verify()?;
@@ -345,7 +346,7 @@ impl Run<'_> {
         self.check_policy()
     }
 
-    /// Reports a code about the certificate at `depth`; goes on where `apps/verify.c: cb` does.
+    /// Reports a code about the certificate at `depth`; continues where `apps/verify.c: cb` does.
     fn report(&mut self, code: u8, depth: usize) -> Step {
         let cert = self.chain[depth].cert.clone();
         self.report_on(code, depth, Some(cert))

@@ -3,6 +3,7 @@
 use tests::judges::{Openssl, openssl};
 use tests::{NOW, Shell};
 
+use meshpki::istiod::Version;
 use meshpki::{Cert, Csr};
 
 /// Name of the shape, how its key is made, what its CSR asks for, and the code it is refused with, if it is.
@@ -135,8 +136,10 @@ fn csrs_of_openssl_are_signed_by_the_profile() {
             .scratch
             .write_key(&format!("{name}/ca-key.pem"), shell.scratch.read(&format!("{name}.key")));
         let files = shell.scratch.entries(name);
-        let files = files.into_iter().map(|(file, entry)| (file, entry.content.unwrap())).collect();
-        meshpki::CaCerts::from_files(&files, NOW).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let secret =
+            files.into_iter().map(|(file, entry)| (file, entry.content.unwrap())).collect();
+        meshpki::CaCerts::from_secret(&secret, Version::NEWEST, NOW)
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
     }
 }
 

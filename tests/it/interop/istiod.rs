@@ -1,4 +1,4 @@
-//! istiod's rules in Go (`tests/judges/istiod`): a [`CaCerts`] is never one it refuses.
+//! istiod's rules in Go (`tests/judges/istiod`): it never refuses a [`CaCerts`].
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use tests::judges::{istiod, openssl};
 use tests::{NOW, Shell};
 
 use meshpki::cert::KeyUsage;
-use meshpki::istiod::{Secret, Settings, Start, Version, starts};
+use meshpki::istiod::{Secret, Settings, StartOutcome, Version, starts};
 use meshpki::profile::Role;
 use meshpki::time::DAY;
 use meshpki::{CaCerts, Cert, KeyType, Profile, SoftKey};
@@ -24,7 +24,7 @@ fn ours(shell: &Shell, folder: &str) -> Result<CaCerts, meshpki::Error> {
         .into_iter()
         .filter_map(|(name, entry)| entry.content.map(|content| (name, content)))
         .collect();
-    CaCerts::from_files(&files, NOW)
+    CaCerts::from_secret(&files.into_iter().collect(), Version::NEWEST, NOW)
 }
 
 /// What the rules restated in `meshpki::istiod` say at a start: nothing, or why not.
@@ -33,7 +33,7 @@ fn restated(shell: &Shell, folder: &str) -> Option<String> {
     let secret: Secret =
         entries.filter_map(|(name, entry)| entry.content.map(|content| (name, content))).collect();
     match starts(&secret, &Settings::defaults(Version::NEWEST), NOW) {
-        Start::Plugged { .. } => None,
+        StartOutcome::Plugged { .. } => None,
         start => Some(start.to_string()),
     }
 }
@@ -338,19 +338,19 @@ const CASES: &[Case] = &[
         refused: Both,
         make: |s| {
             s.east(|p| {
-                p.further = vec![extension(false), extension(false)];
+                p.extra_extensions = vec![extension(false), extension(false)];
             })
         },
     },
     Case {
         name: "an extension nobody knows",
         refused: Nobody,
-        make: |s| s.east(|p| p.further = vec![extension(false)]),
+        make: |s| s.east(|p| p.extra_extensions = vec![extension(false)]),
     },
     Case {
         name: "a critical extension nobody knows",
         refused: BothOnceVerified,
-        make: |s| s.east(|p| p.further = vec![extension(true)]),
+        make: |s| s.east(|p| p.extra_extensions = vec![extension(true)]),
     },
     Case {
         name: "byte order mark",
@@ -379,7 +379,7 @@ const CASES: &[Case] = &[
     },
 ];
 
-/// An extension under an OID of nobody.
+/// An extension with an unassigned OID.
 fn extension(critical: bool) -> meshpki::cert::RawExtension {
     let oid = vec![0x2a, 3, 4, 5];
     meshpki::cert::RawExtension { oid, critical, value: vec![5, 0] }

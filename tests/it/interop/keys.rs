@@ -1,4 +1,4 @@
-//! Private keys in every format that is about, read by us; and ours, read by openssl.
+//! Private keys in every common format, read by us; and ours, read by openssl.
 
 use tests::authority::Authority;
 use tests::judges::openssl;
@@ -128,7 +128,7 @@ fn openssl_reads_what_we_write() {
         };
         assert_eq!(public("east/ca-key.pem", ""), certified("east/ca-cert.pem"), "{kind}");
         let pass = "-passin 'pass:a passphrase, ü'";
-        // Words are split at quotes, so the option and its value stand apart.
+        // Words are split at quotes, so the option and its value are separate.
         assert_eq!(public("root-key.pem", pass), certified("root-cert.pem"), "{kind}");
         openssl.good(&shell.scratch, &format!("pkey -in {kind}/east/ca-key.pem -noout -check"));
     }

@@ -5,6 +5,7 @@ use tests::cli::compare;
 use tests::judges::openssl;
 use tests::{NOW, Scratch, Shell};
 
+use meshpki::istiod::Version;
 use meshpki::name::Attribute;
 use meshpki::profile::Role;
 use meshpki::{Cert, KeyType, Name, Profile, der, oid};
@@ -14,8 +15,8 @@ use super::{KINDS, key};
 /// A workload's certificate under the cluster in `folder`, written to `folder/leaf.pem`; the cluster's set.
 fn workload(scratch: &Scratch, folder: &str, id: &str) -> (meshpki::CaCerts, Cert) {
     let files = scratch.entries(folder);
-    let files = files.into_iter().map(|(name, entry)| (name, entry.content.unwrap())).collect();
-    let set = meshpki::CaCerts::from_files(&files, NOW).unwrap();
+    let secret = files.into_iter().map(|(name, entry)| (name, entry.content.unwrap())).collect();
+    let set = meshpki::CaCerts::from_secret(&secret, Version::NEWEST, NOW).unwrap();
     let issuer = meshpki::Issuer { cert: set.ca(), signer: set.signer() };
     let leaf = key(KeyType::EcdsaP256, 0);
     let public = meshpki::Signer::public_key(&leaf);
@@ -24,7 +25,8 @@ fn workload(scratch: &Scratch, folder: &str, id: &str) -> (meshpki::CaCerts, Cer
     (set, leaf)
 }
 
-/// Seed 1's two lines, with and without `-x509_strict`, and what the mesh does with a leaf.
+/// `openssl verify` with the root and with the chain as trust store, with and without `-x509_strict`, and a workload's
+/// certificate as the mesh verifies it.
 #[test]
 fn openssl_verifies_what_init_makes_with_every_key_type() {
     let Some(openssl) = openssl() else { return };

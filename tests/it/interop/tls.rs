@@ -17,6 +17,7 @@ use rustls::{
 use tests::authority::stamp;
 use tests::{NOW, Shell};
 
+use meshpki::istiod::Version;
 use meshpki::{CaCerts, Cert, KeyType, Profile, SoftKey};
 
 /// What Envoy has: its certificate and those above it, its key, the mesh's roots.
@@ -135,8 +136,8 @@ fn handshake(client: &Workload, server: &Workload, id: &str) -> Result<(), Error
 /// The files of a cluster as `ca init` wrote them.
 fn cluster(shell: &Shell, name: &str) -> CaCerts {
     let files = shell.scratch.entries(&format!("ca/{name}"));
-    let files = files.into_iter().map(|(name, entry)| (name, entry.content.unwrap())).collect();
-    CaCerts::from_files(&files, NOW).unwrap()
+    let secret = files.into_iter().map(|(name, entry)| (name, entry.content.unwrap())).collect();
+    CaCerts::from_secret(&secret, Version::NEWEST, NOW).unwrap()
 }
 
 /// A workload whose leaf is `leaf`; the chain is sent as istiod hands it out, the root included.

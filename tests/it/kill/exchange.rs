@@ -1,5 +1,5 @@
-//! Where the file system cannot exchange two folders: killed before every step that changes something, `ca renew`
-//! loses no key, and the next run finishes what was begun.
+//! File systems that cannot exchange two folders: killed before any step that changes something, `ca renew` loses no
+//! key, and the next run finishes its work.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -68,7 +68,7 @@ fn made() -> Scratch {
     let mut init = Command::new(MESHCTL);
     init.args(args).current_dir(scratch.path()).stdin(Stdio::null());
     assert!(init.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success());
-    // What somebody put beside the set moves along.
+    // Files that a user put next to the set move along.
     scratch.write("made/east/notes/today.txt", "notes");
     scratch.write("made/east/ca.csr", "their CSR");
     scratch
@@ -124,7 +124,15 @@ fn check(disk: &Disk, step: &str, count: usize) -> bool {
     let begun = scratch.join("killed/ca/.meshctl-staging/.exchange").exists();
     let live = scratch.join("killed/ca/east");
     if !begun {
-        assert!(meshpki::CaCerts::from_files(&set(&live), NOW).is_ok(), "{place}: half a set");
+        assert!(
+            meshpki::CaCerts::from_secret(
+                &set(&live).into_iter().collect(),
+                meshpki::istiod::Version::NEWEST,
+                NOW
+            )
+            .is_ok(),
+            "{place}: half a set"
+        );
     }
     // Looked at, it is refused or good; never taken for something else.
     let status = Command::new(MESHCTL)
@@ -158,7 +166,7 @@ fn check(disk: &Disk, step: &str, count: usize) -> bool {
     killed
 }
 
-/// `after/ca` as the folder `ca` of a scratch, without what is no set.
+/// `after/ca` as the folder `ca` of a scratch folder, reduced to its sets.
 fn after(scratch: &Scratch) -> Scratch {
     let after = Scratch::new();
     let copied =

@@ -1,4 +1,4 @@
-//! Servers that are busy, conflicts, and objects from before.
+//! Busy servers, conflicts, and objects written by earlier versions.
 
 use serde_json::{Value, json};
 use tests::Shell;
@@ -41,7 +41,7 @@ fn reads_are_asked_again() {
         1,
         &[
             "error[apply/api]: ",
-            "HTTP status 429 Too Many Requests, without the words of an API server (ask again in 3600 s)",
+            "HTTP status 429 Too Many Requests, without an API server's message (ask again in 3600 s)",
         ],
     );
     assert_eq!(count(&api, "GET", SECRET), 1);
@@ -75,7 +75,7 @@ fn writes_are_sent_again_where_that_does_no_harm() {
         let secret = api.object(SECRET).expect("a secret");
         assert_eq!(secret["metadata"]["labels"]["app.kubernetes.io/managed-by"], "meshctl");
     }
-    // A write for one version is not repeated when somebody was faster: it is looked at again first.
+    // A write to one version is not repeated if another client was faster: the object is read again first.
     let api = Api::start(move |asked| {
         let is_first = asked.method == "PATCH" && asked.path == SECRET && asked.before == 0;
         is_first.then(|| Answer::refusal(409, "Conflict", "the object has been modified"))
@@ -159,13 +159,13 @@ fn a_secret_keeps_its_type() {
         2,
         &[
             "error[apply/secret-type]: secret cacerts is of type `kubernetes.io/tls`, which cannot hold the files of the folder",
-            "hint: make the set with `--layout tls`",
+            "hint: create the set with `--layout tls`",
         ],
     );
     assert_eq!(count(&api, "PATCH", SECRET), 0);
     shell.good(&format!("{tls} --adopt"));
     assert_eq!(api.object(SECRET).expect("a secret")["type"], "kubernetes.io/tls");
-    // A type of somebody's own holds anything, and is kept.
+    // A custom type can hold anything, and is kept.
     there("example.com/ca");
     shell.good(&format!("{PUSH} --adopt"));
     assert_eq!(api.object(SECRET).expect("a secret")["type"], "example.com/ca");

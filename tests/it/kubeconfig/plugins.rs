@@ -1,4 +1,4 @@
-//! Credential plugins: what they are given, how long they may take, what of them is said.
+//! Credential plugins: what they receive, how long they may take, and what is shown of their output.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

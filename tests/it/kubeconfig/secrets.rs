@@ -1,4 +1,4 @@
-//! A canary in every place a kubeconfig can hold a secret, and every way it can go wrong: no command prints it.
+//! A canary in every place where a kubeconfig can hold a secret, and every failure: no command prints it.
 
 use serde_json::{Value, json};
 use tests::Shell;
@@ -28,7 +28,7 @@ fn shell() -> Shell {
     shell.good("ca init @/ca --plain-root-key --cluster cluster1");
     shell
         .scratch
-        .write("mesh.yaml", include_str!("../../../fixtures/mesh/seed2-current/mesh.yaml"));
+        .write("mesh.yaml", include_str!("../../../fixtures/mesh/bookinfo-current/mesh.yaml"));
     shell
 }
 
@@ -47,7 +47,7 @@ fn silent(shell: &Shell, command: &str, how: &str) {
     assert!(ran.status != 0, "{how}: meshctl {command}: it worked\n{said}");
     let lower = said.to_lowercase();
     let shapes = ["", "a", "ab"].map(|pad| base64(&format!("{pad}{CANARY}")));
-    // The first and last characters of base64 depend on what is beside it.
+    // The first and last characters of base64 depend on what is next to it.
     let shapes = shapes.iter().map(|shape| shape[4..shape.len() - 4].to_lowercase());
     for secret in shapes.chain(["canary".to_owned()]) {
         assert!(!lower.contains(&secret), "{how}: meshctl {command}\n{said}");

@@ -1,4 +1,4 @@
-//! What a policy says besides weights, as proxies do it.
+//! What a policy can say besides weights, with real proxies.
 
 use std::sync::atomic::Ordering;
 
@@ -42,7 +42,7 @@ pub(super) fn settings(bookinfo: &Bookinfo) {
     until("a copy arrives", || (v3.requests.load(Ordering::Relaxed) > before).then_some(()));
 }
 
-/// Calls stay at home while somebody answers there, and come back; `host` is where the policy leads them.
+/// Calls stay in the cluster while a pod there answers, and return to it; `host` is where the policy routes them.
 pub(super) fn failover(bookinfo: &mut Bookinfo, spec: &str, host: &str) {
     bookinfo.apply_unnoticed(&with(
         spec,

@@ -1,4 +1,4 @@
-//! CAs are renewed and calls go on.
+//! CAs are renewed while calls continue.
 
 use k8s_openapi::ByteString;
 use serde_json::Value;
@@ -14,7 +14,7 @@ pub(super) fn intermediates(bookinfo: &mut Bookinfo) {
         mesh.shell.good("ca renew @/ca --cluster cluster1 --cluster cluster2");
         mesh.good("push @/ca --context cluster1,cluster2 --yes --timeout 60s")
     });
-    assert_eq!(said.matches("  restarts: nobody\n").count(), 2, "{said}");
+    assert_eq!(said.matches("  restarts: none\n").count(), 2, "{said}");
     let v3 = &mut bookinfo.reviews.get_mut("v3").expect("a version").proxy;
     for (proxy, cluster) in [(&mut bookinfo.productpage, "cluster1"), (v3, "cluster2")] {
         let ca = bookinfo.mesh.shell.scratch.read(&format!("ca/{cluster}/ca-cert.pem"));

@@ -1,4 +1,4 @@
-//! Targets over PEM and DER: nothing panics, what is read is the front of its input and reads the same again.
+//! Targets for PEM and DER: nothing panics; what is read is a prefix of the input and reads the same again.
 
 use meshpki::chain::{self, assemble};
 use meshpki::crl::Crl;
@@ -72,7 +72,7 @@ pub(super) fn csr(data: &[u8]) {
     assert_eq!(&rebuilt(csr.subject()), csr.subject());
     let _ = (csr.subject().to_string(), csr.subject_alt_names(), csr.extensions().len());
     let is_good = csr.check_signature() == SignatureCheck::Good;
-    if let Ok(key) = meshpki::issue::csr_key(&csr) {
+    if let Ok(key) = csr.verified_key() {
         assert_eq!((is_good, key.flaw()), (true, None));
     }
 }
@@ -82,7 +82,7 @@ fn certs(data: &[u8]) -> Vec<Cert> {
     blocks.filter_map(|block| Cert::from_der(&block.der).ok()).collect()
 }
 
-/// A pile becomes a chain: every certificate is in one place of the answer, and each link was signed by the next.
+/// Sorts certificates into a chain: each is in one place of the answer, and each link was signed by the next.
 pub(super) fn chain(data: &[u8]) {
     let pile = certs(data);
     let leaf = pile.get(data.len() % pile.len().max(1));

@@ -1,4 +1,4 @@
-//! What is issued verifies: any profile that `issue` accepts is good under its issuer, for us and for openssl.
+//! What is issued verifies: every certificate that `issue` creates is valid under its issuer, for us and for openssl.
 
 use meshpki::cert::{GeneralName, KeyUsage, RawExtension, RawTime};
 use meshpki::der::Tag;
@@ -86,7 +86,7 @@ fn requested(profile: &Profile, key: &SoftKey) {
     };
     assert_eq!(csr.check_signature(), SignatureCheck::Good);
     assert_eq!(csr.subject().as_der(), profile.subject.as_der());
-    assert!(meshpki::issue::csr_key(&csr).is_ok_and(|asked| asked == key.public_key()));
+    assert!(csr.verified_key().is_ok_and(|asked| asked == key.public_key()));
 }
 
 fn stamp(random: &mut Random) -> Stamp {
@@ -107,7 +107,7 @@ fn stamp(random: &mut Random) -> Stamp {
     Stamp { serial, not_before }
 }
 
-/// Mostly a profile somebody would use; every field can be odd.
+/// Mostly a realistic profile; every field can be odd.
 fn profile(random: &mut Random, root: bool) -> Profile {
     let subject = subject(random);
     let mut profile = match random.below(3) {
@@ -151,7 +151,7 @@ fn profile(random: &mut Random, root: bool) -> Profile {
             (0..random.below(3)).map(|_| random.pick(&hosts).to_owned()).collect();
     }
     if random.one_in(8) {
-        profile.further = (0..random.below(3)).map(|_| further(random)).collect();
+        profile.extra_extensions = (0..random.below(3)).map(|_| further(random)).collect();
     }
     profile
 }

@@ -1,10 +1,10 @@
-//! Private keys in every form: what is read signs, and is written in a form that is read again.
+//! Private keys in every form: a key that can be read signs, and is written in a form that can be read again.
 
 use std::sync::LazyLock;
 
 use meshpki::der::{self, Reader};
 use meshpki::pem;
-use meshpki::signature::{self, SignatureCheck, Signed};
+use meshpki::signature::{self, SignatureCheck, SignatureInput};
 use meshpki::{Error, Signer, SoftKey};
 
 use crate::forge;
@@ -56,7 +56,7 @@ fn check(key: &SoftKey) {
     assert_eq!(again.public_key(), key.public_key());
     let Some(algorithm) = key.public_key().signature_algorithm() else { return };
     let Ok(signature) = again.sign(b"message") else { return };
-    let signed = Signed {
+    let signed = SignatureInput {
         algorithm: &algorithm,
         message: b"message",
         signature: &signature,

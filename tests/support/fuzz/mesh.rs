@@ -1,4 +1,5 @@
-//! Targets over mesh specs, resources and DNS: nothing panics, what is written is read again, what is rendered is sound.
+//! Targets for mesh specs, resources and DNS: nothing panics, what is written can be read again, what is rendered is
+//! valid.
 
 use std::collections::BTreeMap;
 
@@ -65,7 +66,7 @@ pub fn mesh_config(data: &[u8]) {
     assert_eq!(config.trust_domain.as_deref().unwrap_or("cluster.local"), config.trust_domain());
 }
 
-/// What is put into a cluster's DNS is taken out again, and every other byte stays.
+/// What is added to a cluster's DNS can be removed again, and every other byte stays.
 ///
 /// # Panics
 /// When a promise is broken.
@@ -75,7 +76,7 @@ pub fn corefile(data: &[u8]) {
     }
 }
 
-/// What is put into somebody's text comes out again, and leaves the very text.
+/// What is added to a user's text can be removed again, and leaves exactly that text.
 fn names(text: &str) {
     let server = [10, 0, 0, 9].into();
     let hosts = vec![("a.b.global".to_owned(), server), ("c.d.global".to_owned(), server)];

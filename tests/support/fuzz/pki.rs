@@ -1,4 +1,4 @@
-//! A PKI and a command line out of any choices: `ca verify` answers, and as openssl does.
+//! A PKI and a command line from arbitrary choices: `ca verify` answers, and answers as openssl does.
 
 use std::sync::LazyLock;
 
@@ -31,7 +31,7 @@ pub(super) fn answer(case: &Case, data: &[u8]) {
     assert!(ours.exit != 0 || !ours.stdout.is_empty(), "{ours:?}");
 }
 
-/// Asks openssl too; a difference is made small and kept below `target/fuzz`.
+/// Asks openssl too; a difference is reduced and kept below `target/fuzz`.
 fn compare(case: &Case) {
     let (ours, theirs) = differ::ask(case);
     if ours == theirs || differ::is_undecided(&ours) {

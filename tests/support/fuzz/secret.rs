@@ -1,9 +1,11 @@
-//! Secrets of clusters: whatever is in the files, what istiod would do with them is said.
+//! Secrets of clusters: whatever the files contain, the prediction of what istiod would do does not fail.
 
 use std::collections::BTreeMap;
 
 use meshpki::cacerts::Layout;
-use meshpki::istiod::{self, Cluster, Now, Problem, Secret, Settings, Start, Version};
+use meshpki::istiod::{
+    self, ClusterSecret, Reload, Secret, SecretProblem, Settings, StartOutcome, Version,
+};
 use meshpki::{CaCerts, Cert, Issuer, Name, Profile, Serial, Signer, SoftKey, Stamp, Time};
 
 use super::keys::POOL;
@@ -12,18 +14,18 @@ use crate::{NOW, forge};
 /// The first line is `RELEASE FLAGS TIME`; a line `=== CLUSTER/FILE` precedes the content of each file.
 pub(super) fn secret(data: &[u8]) {
     let (settings, at, clusters) = read(data);
-    let given: Vec<Cluster<'_>> =
-        clusters.iter().map(|(name, secret)| Cluster { name, secret }).collect();
+    let given: Vec<ClusterSecret<'_>> =
+        clusters.iter().map(|(name, secret)| ClusterSecret { name, secret }).collect();
     let problems = istiod::check(&given, &settings, at);
     for problem in &problems {
-        assert!(Problem::CODES.contains(&problem.code), "{problem:?}");
+        assert!(SecretProblem::CODES.contains(&problem.code), "{problem:?}");
         assert!(!problem.message.is_empty() && !problem.clusters.is_empty(), "{problem:?}");
     }
     assert!(problems.is_sorted_by(|a, b| a.severity >= b.severity), "errors come first");
     for (i, (name, secret)) in clusters.iter().enumerate() {
         let start = istiod::starts(secret, &settings, at);
         let kept = istiod::changes(secret, secret, &settings, at);
-        assert_eq!((kept.now, &kept.next_start), (Now::Unchanged, &start));
+        assert_eq!((kept.reload, &kept.next_start), (Reload::Unchanged, &start));
         let next = &clusters[(i + 1) % clusters.len()].1;
         let change = istiod::changes(secret, next, &settings, at);
         assert_eq!(change.next_start, istiod::starts(next, &settings, at));
@@ -37,11 +39,13 @@ fn accepted(name: &str, secret: &Secret, at: Time) {
         .names()
         .map(|name| (name.to_owned(), secret.get(name).unwrap_or_default().to_vec()))
         .collect();
-    let Ok(ca) = CaCerts::from_files(&files, at) else { return };
+    let Ok(ca) = CaCerts::from_secret(&files.into_iter().collect(), Version::NEWEST, at) else {
+        return;
+    };
     let written: Secret =
         ca.files(Layout::Istio).iter().map(|(name, content)| (*name, content.to_vec())).collect();
     let start = istiod::starts(&written, &Settings::defaults(Version::NEWEST), at);
-    assert!(matches!(start, Start::Plugged { .. }), "{name}: {start}");
+    assert!(matches!(start, StartOutcome::Plugged { .. }), "{name}: {start}");
 }
 
 fn read(data: &[u8]) -> (Settings, Time, Vec<(String, Secret)>) {

@@ -1,4 +1,4 @@
-//! Targets over text: typed names and times, cfssl's files, the options of `ca verify`.
+//! Targets for text: typed names and times, cfssl's files, the options of `ca verify`.
 
 use meshpki::cfssl::{CsrFile, Outcome, Severity, SigningConfig, Trap};
 use meshpki::istiod::Version;
@@ -48,7 +48,7 @@ pub(super) fn name(data: &[u8]) {
     }
 }
 
-/// Each file of cfssl: every trap is in the text and has a known code, and what may go on can be issued or is refused.
+/// Each file of cfssl: every trap is in the text and has a known code, and a file without errors can be issued or is refused.
 pub(super) fn cfssl(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let lines = text.lines().count() + 1;

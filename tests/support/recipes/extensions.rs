@@ -53,7 +53,7 @@ fn critical(topic: &mut Topic) {
     topic.case("proxy", "a proxy certificate: 40", &format!("{USUAL} proxy.pem"));
 }
 
-/// Who may be a CA, and how many may stand below one.
+/// Which certificates may be CAs, and how many levels are allowed below one.
 fn authorities(topic: &mut Topic) {
     let constraints = |ca, length: Option<&[u8]>| {
         extension(oid::BASIC_CONSTRAINTS, true, value::basic_constraints(ca, length))
@@ -262,7 +262,7 @@ fn purposes(topic: &mut Topic) {
     );
 }
 
-/// Extensions that cannot be decoded, or stand twice: such a certificate is nobody's issuer or subject.
+/// Extensions that cannot be decoded or appear twice: such a certificate is never an issuer or a subject.
 fn invalid(topic: &mut Topic) {
     let double = |oid, value: Vec<u8>| {
         leaf().with(extension(oid, false, value.clone())).with(extension(oid, false, value))

@@ -229,7 +229,7 @@ pub(super) fn system(topic: &mut Topic) {
     case.env = vec![("SSL_CERT_DIR".to_owned(), "certs".to_owned())];
 }
 
-/// Bytes before a certificate in binary: what is passed over, and where reading goes on (3.0.21 reads header by header).
+/// Bytes before a certificate in binary: what is skipped, and where reading continues (3.0.21 reads header by header).
 pub(super) fn binary(topic: &mut Topic) {
     usual(topic);
     let before: [(&str, &[u8]); 16] = [

@@ -1,4 +1,4 @@
-//! CAs that are valid now: a real istiod has a real clock, and does not know [`crate::NOW`].
+//! CAs that are valid now: a real istiod has a real clock, and does not use [`crate::NOW`].
 
 use meshpki::{Cert, Issuer, KeyType, Profile, Serial, Signer, SoftKey, Stamp};
 
@@ -27,7 +27,7 @@ impl Root {
     /// The four files of `cacerts` for a cluster, with a new intermediate.
     ///
     /// # Panics
-    /// When the name is none.
+    /// If the name is not valid.
     #[must_use]
     pub fn cacerts(&self, cluster: &str) -> Files {
         let key = SoftKey::generate(KeyType::EcdsaP256).expect("a key");

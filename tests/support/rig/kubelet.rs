@@ -44,7 +44,7 @@ pub enum Hold {
 
 /// What a kubelet needs to know of its cluster.
 pub struct Setup {
-    /// The cluster's name, which istiod is told as its context.
+    /// The cluster's name, which istiod gets as its context.
     pub name: String,
     /// Folder for pods and logs.
     pub folder: PathBuf,
@@ -214,7 +214,7 @@ async fn pass(
     let params = ListParams::default().fields(&format!("spec.nodeName={NODE}"));
     let pods = Api::<Pod>::all(client.clone());
     let listing = tokio::time::timeout(wait::LONG, pods.list(&params));
-    // Without an apiserver, what runs goes on running.
+    // Without an apiserver, what runs keeps running.
     let Ok(Ok(listing)) = listing.await else { return };
     let uids: Vec<String> =
         listing.items.iter().filter_map(|pod| pod.metadata.uid.clone()).collect();

@@ -96,7 +96,7 @@ pub fn more(address: &str) {
 /// The network of a pod.
 #[derive(Debug)]
 pub struct Namespace {
-    // As the pause container of a real pod: the namespace is there while somebody is in it.
+    // Like the pause container of a real pod: the namespace exists as long as a process is in it.
     pause: Process,
 }
 

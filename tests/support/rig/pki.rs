@@ -91,7 +91,7 @@ impl Pki {
             ext_key_usage: vec![usage.to_vec()],
             subject_alt_names: names,
             permitted_uri_hosts: Vec::new(),
-            further: Vec::new(),
+            extra_extensions: Vec::new(),
         };
         let key = new_key();
         let issuer = Issuer { cert: &self.ca, signer: &self.key };

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 const FIRST: u16 = 12_000;
 const COUNT: u16 = 20_000;
 
-/// A port nobody listens on, never given twice by this process.
+/// A free port, never returned twice by this process.
 #[must_use]
 pub fn free() -> u16 {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());

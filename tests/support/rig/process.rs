@@ -103,7 +103,7 @@ impl Process {
     /// Waits until it has ended.
     ///
     /// # Panics
-    /// When nobody knows how it did.
+    /// If its exit status cannot be determined.
     pub fn wait(mut self) -> ExitStatus {
         let ended = self.child.wait().expect("an exit status");
         self.ended = Some(ended);

@@ -1,4 +1,5 @@
-//! The proxy of a pod: the real `pilot-agent` with a real Envoy, in the pod's network, calls taken by iptables.
+//! The proxy of a pod: the real `pilot-agent` with a real Envoy, in the pod's network, with calls redirected by
+//! iptables.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -100,7 +101,7 @@ impl Cluster {
         let path = |name: &str| rig.path(name).display().to_string();
         let (agent, template) = (path("pilot-agent"), path("bootstrap.json"));
         let domain = format!("{}.svc.cluster.local", me.namespace);
-        // A change of the group takes back what the kernel was told to do at the end of the parent: it comes first.
+        // A change of the group cancels the signal that the kernel sends when the parent ends: it comes first.
         let words = format!(
             "setpriv --regid {GROUP} --clear-groups --pdeathsig KILL -- unshare --pid --fork --kill-child -- \
              {agent} proxy {} --domain {domain} --templateFile {template}",
@@ -144,7 +145,7 @@ impl Cluster {
 }
 
 impl Sidecar {
-    /// Ends the proxy, as a crash does; nobody is told.
+    /// Kills the proxy without notice, as a crash does.
     pub fn kill(&mut self) {
         let Some(agent) = self.agent.take() else { return };
         // The first process of a namespace is gone when all are, and `unshare` waits for it.

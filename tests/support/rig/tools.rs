@@ -1,4 +1,4 @@
-//! What the rig is made of: which version of which component, where it comes from and where it lies once built.
+//! The components of the rig: which version of which, where it comes from, and where it is once built.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -141,7 +141,7 @@ impl Binaries {
             let folder = tool.folder()?;
             if let Some(file) = tool.lacks()? {
                 let at = folder.join(file);
-                return Err(format!("{} is not there; `cargo xtask rig` makes it", at.display()));
+                return Err(format!("{} is not there; `cargo xtask rig` creates it", at.display()));
             }
             paths.extend(tool.files.iter().map(|file| (*file, folder.join(file))));
         }

@@ -1,4 +1,4 @@
-//! CRLs that look like an answer and are none: deltas, with their base or alone, two algorithms, odd scopes.
+//! CRLs that look like an answer but give none: deltas, with their base or alone, two algorithms, odd scopes.
 
 use meshpki::der::{self, tlv};
 use meshpki::oid;
@@ -55,7 +55,7 @@ fn numbers(random: &mut Random) -> Vec<Extension> {
     all
 }
 
-/// Another algorithm inside or beside the signed bytes, or `same` in another form.
+/// A different algorithm inside or next to the signed bytes, or `same` in another form.
 pub(super) fn algorithms(
     random: &mut Random,
     same: Option<&[u8]>,

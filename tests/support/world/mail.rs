@@ -1,5 +1,5 @@
-//! E-mail addresses in UTF-8 and the constraints they meet (RFC 8398): hosts in both spellings, and every length and
-//! fault OpenSSL minds.
+//! UTF-8 e-mail addresses and the constraints they meet (RFC 8398): hosts in both spellings, and every length and fault
+//! that OpenSSL checks.
 
 use meshpki::der::{self, tlv};
 use meshpki::oid;
@@ -68,7 +68,7 @@ fn host(random: &mut Random) -> (Vec<u8>, Vec<u8>) {
     (written.join(&b'.'), spoken.join(&b'.'))
 }
 
-/// One label as it stands in a constraint, and in UTF-8.
+/// One label as written in a constraint, and in UTF-8.
 fn label(random: &mut Random) -> (Vec<u8>, Vec<u8>) {
     let same = |text: Vec<u8>| (text.clone(), text);
     match random.below(12) {

@@ -1,4 +1,4 @@
-//! Files out of a world's certificates, and a command line over them.
+//! Files made from a world's certificates, and a command line that uses them.
 
 use std::collections::BTreeMap;
 

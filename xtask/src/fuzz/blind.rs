@@ -1,4 +1,4 @@
-//! The targets without libFuzzer: structured changes of the corpus, an input after another.
+//! The targets without libFuzzer: structured mutations of the corpus, one input after the other.
 
 use std::fs;
 use std::process::Command;
@@ -9,7 +9,7 @@ use tests::random::Random;
 
 use super::{folder, made};
 
-/// This program again, for one target: a crash, a hang or memory without end takes the child and leaves its input.
+/// This program as a child process for one target: a crash or a hang ends only the child and leaves its input behind.
 pub(super) fn command(target: &Target, seconds: u64, round: usize) -> Command {
     let this = std::env::current_exe().unwrap_or_else(|error| panic!("this program: {error}"));
     let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
@@ -20,7 +20,7 @@ pub(super) fn command(target: &Target, seconds: u64, round: usize) -> Command {
     command
 }
 
-/// Runs changed inputs until the time is over. The input under way is in a file that is removed at a good end.
+/// Runs mutated inputs until the time is up. The current input is in a file, which is removed after the last one.
 pub(super) fn run(target: &'static Target, seconds: &str, seed: &str) -> Result<(), String> {
     let number = |text: &str| text.parse::<u64>().map_err(|error| format!("{text}: {error}"));
     let (limit, seed) = (Duration::from_secs(number(seconds)?), number(seed)?);

@@ -40,7 +40,7 @@ fn it_stays_while_it_may_be_needed() {
     check(|s| s.observed.istiod.clear(), "apply/no-istiod: there is no istiod to use the secret");
     check(
         |s| s.observed.istiod[0].wanted = 0,
-        "apply/no-replicas: deployment/istiod has no replicas: nothing would sign, nothing can be proven",
+        "apply/no-replicas: deployment/istiod has no replicas: nothing would sign and nothing can be proven",
     );
     check(
         |s| s.observed.istiod[0].generation = 2,
@@ -49,7 +49,8 @@ fn it_stays_while_it_may_be_needed() {
     check(
         |s| {
             let live = s.observed.secret.as_mut().unwrap();
-            (live.mark, live.restart) = (Some("mark".into()), [crate::state::Who::Gateways].into());
+            (live.mark, live.restart) =
+                (Some("mark".into()), [crate::state::RestartTarget::Gateways].into());
         },
         "apply/unfinished: the last push is not finished: deployment/gateway in istio-system has not restarted for the secret",
     );
@@ -60,6 +61,6 @@ fn it_stays_while_it_may_be_needed() {
     );
     check(
         |s| s.running = s.observed.previous.as_ref().unwrap().files.clone(),
-        "apply/unproven: not proven: pod istiod-1 serves a certificate of `east`, wanted is `east`",
+        "apply/unproven: not proven: pod istiod-1 serves a certificate of `east`, expected `east`",
     );
 }

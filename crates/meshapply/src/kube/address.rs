@@ -38,7 +38,7 @@ impl Address {
         Ok(Self { uri: built.map_err(|_unsaid| "not a valid URL")?, user })
     }
 
-    /// `https://host:6443/path`, as far as it is no secret.
+    /// `https://host:6443/path`, without what may be secret.
     pub(super) fn shown(&self) -> String {
         self.uri.to_string().trim_end_matches('/').to_owned()
     }

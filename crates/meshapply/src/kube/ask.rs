@@ -62,11 +62,11 @@ pub(super) async fn write<T, F: Future<Output = Result<T, kube::Error>>>(
     }
 }
 
-/// The pause before a request is sent again; `None`: the answer stands.
+/// The pause before a request is sent again; `None`: the answer is final.
 fn when(status: &Status, bound: Bound, pause: Duration) -> Option<Duration> {
     let is_passing = match status.code {
         429 | 503 | 504 => true,
-        // `AlreadyExists` is 409 too, and so are fields that somebody else owns.
+        // `AlreadyExists` is 409 too, and so are fields that another manager owns.
         409 => bound == Bound::Nothing && status.reason == "Conflict" && !is_owned(status),
         _ => false,
     };

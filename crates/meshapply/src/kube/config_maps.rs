@@ -13,7 +13,11 @@ impl Kube {
     ///
     /// # Errors
     /// Those of a request.
-    pub async fn config_map(&self, namespace: &str, name: &str) -> Result<Option<Value>, Error> {
+    pub(super) async fn find_config_map(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Value>, Error> {
         let what = || format!("get configmap {namespace}/{name}");
         let api = self.config_maps(namespace);
         let found = ask_optional(what, || api.get(name)).await?;
@@ -25,7 +29,7 @@ impl Kube {
     /// is then.
     ///
     /// # Errors
-    /// `apply/api` with status 409 when somebody else was faster, and those of a request.
+    /// `apply/api` with status 409 when another write came first, and those of a request.
     pub async fn patch_config_map(
         &self,
         namespace: &str,

@@ -35,7 +35,7 @@ pub struct Surroundings<'a> {
     pub env: &'a dyn Fn(&str) -> Option<String>,
     /// Variables that no child of ours gets: a passphrase.
     pub hidden: &'a [String],
-    /// Somebody sits at a terminal: a credential plugin may ask.
+    /// A person is at a terminal: a credential plugin may ask.
     pub can_ask: bool,
     /// How long a credential plugin may run.
     pub patience: Duration,
@@ -102,7 +102,7 @@ impl Context {
             credentials = source(user, user_file, &selected, around)?;
         }
         if let (Source::None, Some(of_url)) = (&credentials, &server.user) {
-            // As Go's client has it: what stands in the URL is a password.
+            // As Go's client has it: what a URL holds is a password.
             credentials = Source::Fixed(
                 basic(of_url).map_err(|why| wrong(cluster_file, text, "`server`:", &why))?,
             );
@@ -228,7 +228,7 @@ fn security(cluster: &Cluster, file: &Path, server: &Address, is_proxied: bool) 
     }
 }
 
-/// What stands in a URL and is no part of it to be shown.
+/// The parts of a URL that must not be shown.
 fn secrets(server: &Address, proxy: Option<&Address>) -> Vec<Zeroizing<String>> {
     let users = [server.user.as_ref(), proxy.and_then(|proxy| proxy.user.as_ref())];
     let texts = users.into_iter().flatten().map(|user| String::from_utf8_lossy(user).into_owned());
@@ -307,7 +307,7 @@ fn tls_name(cluster: &Cluster, file: &Path) -> Result<Option<String>, Error> {
     }
 }
 
-/// The client certificate and whom to impersonate; tokens and passwords are ours to add.
+/// The client certificate and the user to impersonate; tokens and passwords are ours to add.
 fn auth_info(user: &User, file: &Path) -> Result<AuthInfo, Error> {
     let mut info = AuthInfo::default();
     let cert =
@@ -323,12 +323,12 @@ fn auth_info(user: &User, file: &Path) -> Result<AuthInfo, Error> {
         (None, None) => {}
         (Some((_, place)), None) => {
             return Err(unusable(format!(
-                "kubeconfig {place}: the client certificate has no `client-key` beside it"
+                "kubeconfig {place}: the client certificate has no `client-key`"
             )));
         }
         (None, Some((_, place))) => {
             return Err(unusable(format!(
-                "kubeconfig {place}: the client key has no `client-certificate` beside it"
+                "kubeconfig {place}: the client key has no `client-certificate`"
             )));
         }
     }
@@ -419,7 +419,7 @@ fn plugin(
     let command = filled(&exec.command)
         .ok_or_else(|| at(file, None, "the user's `exec` has no `command`"))?;
     let version = filled(&exec.api_version).ok_or_else(|| {
-        at(file, Some(command.referenced), "this credential plugin has no `apiVersion` beside it")
+        at(file, Some(command.referenced), "this credential plugin has no `apiVersion`")
     })?;
     if !API_VERSIONS.contains(&version.value.as_str()) {
         let known = API_VERSIONS.join(" or ");

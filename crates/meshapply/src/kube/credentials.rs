@@ -17,7 +17,7 @@ use super::prove::now;
 const FILE: Duration = Duration::from_secs(60);
 /// A plugin is asked again this many seconds before its token ends.
 const EARLY: i64 = 60;
-/// What is shorter is no secret, and would be taken out of ordinary words.
+/// What is shorter is not a secret, and would be removed from ordinary words.
 const SECRET: usize = 4;
 
 /// Where the header comes from.
@@ -107,7 +107,7 @@ impl Credentials {
         Ok(())
     }
 
-    /// The server took this header for invalid: unless another request was faster, it is asked for anew.
+    /// The server rejected this header: unless another request was faster, a new one is requested.
     pub(super) async fn forget(&self, refused: Option<&HeaderValue>) {
         let mut held = self.held.lock().await;
         if held.header.as_ref() == refused {

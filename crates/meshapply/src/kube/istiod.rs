@@ -42,14 +42,9 @@ pub(super) async fn read(kube: &Kube) -> Result<Vec<Istiod>, Error> {
 
 fn istiod(deployment: &Deployment, known: Option<Version>) -> Result<Istiod, Error> {
     let labels = deployment.metadata.labels.clone().unwrap_or_default();
-    let spec = deployment.spec.clone().unwrap_or_default();
-    let pod = spec.template.spec.unwrap_or_default();
-    let discovery =
-        pod.containers.iter().find(|c| c.name == "discovery").or(pod.containers.first());
-    let image = discovery.and_then(|container| container.image.clone()).unwrap_or_default();
-    let from_label = || labels.get("app.kubernetes.io/version").and_then(|v| Version::parse(v));
-    let version = known.or_else(|| tag(&image).and_then(Version::parse)).or_else(from_label);
-    let version = version.ok_or_else(|| Error::IstioVersion { from: format!("image {image}") })?;
+    let discovery = discovery(deployment);
+    let version = release(deployment, known)
+        .ok_or_else(|| Error::IstioVersion { from: format!("image {}", image(discovery)) })?;
     Ok(Istiod {
         id: Id {
             namespace: deployment.metadata.namespace.clone().unwrap_or_default(),
@@ -63,6 +58,24 @@ fn istiod(deployment: &Deployment, known: Option<Version>) -> Result<Istiod, Err
             .filter(|id| !matches!(*id, "" | "Kubernetes"))
             .map(str::to_owned),
     })
+}
+
+/// The release: the one known, else what the image's tag or the label says.
+pub(super) fn release(deployment: &Deployment, known: Option<Version>) -> Option<Version> {
+    let labels = deployment.metadata.labels.as_ref();
+    let label = || Version::parse(labels?.get("app.kubernetes.io/version")?);
+    let image = image(discovery(deployment));
+    known.or_else(|| tag(image).and_then(Version::parse)).or_else(label)
+}
+
+/// The container that runs istiod.
+fn discovery(deployment: &Deployment) -> Option<&Container> {
+    let containers = &deployment.spec.as_ref()?.template.spec.as_ref()?.containers;
+    containers.iter().find(|container| container.name == "discovery").or(containers.first())
+}
+
+fn image(container: Option<&Container>) -> &str {
+    container.and_then(|container| container.image.as_deref()).unwrap_or_default()
 }
 
 /// `1.30.3` of `docker.io/istio/pilot:1.30.3@sha256:..`.

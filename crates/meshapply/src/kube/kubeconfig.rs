@@ -14,7 +14,7 @@ use serde_saphyr::{Location, Spanned};
 use super::proxy::Env;
 use crate::error::Error;
 
-/// A text and where it stands.
+/// A text and where it is.
 pub(super) type Text = Spanned<String>;
 
 /// The kubeconfig files of a command, merged: the first to name something wins.
@@ -91,7 +91,7 @@ pub(super) struct Cluster {
     pub(super) extensions: Vec<Extension>,
 }
 
-/// Settings for somebody: of those of a cluster, one is for its credential plugin.
+/// Settings for other programs: of those of a cluster, one is for its credential plugin.
 #[derive(Deserialize)]
 pub(super) struct Extension {
     pub(super) name: String,
@@ -124,7 +124,7 @@ pub(super) struct User {
     pub(super) exec: Option<Exec>,
 }
 
-/// Credentials of a kind kubectl has taken out, but for OpenID Connect.
+/// Credentials of a kind kubectl has removed, except for OpenID Connect.
 #[derive(Deserialize)]
 pub(super) struct AuthProvider {
     pub(super) name: Text,

@@ -26,7 +26,7 @@ pub struct OlderPod {
     pub changed: Time,
 }
 
-/// The pods of the gateways that may hold roots of before. A proxy takes the roots that come with a certificate
+/// The pods of the gateways that may still hold the previous roots. A proxy takes the roots that come with a certificate
 /// (`security/pkg/nodeagent/cache/secretcache.go`), so that a day after the change every one has them.
 pub(super) async fn read(kube: &Kube) -> Result<Vec<OlderPod>, Error> {
     let changed = changes(kube).await?;

@@ -221,7 +221,7 @@ impl Plugin {
         if credential.api_version.as_deref() != Some(&self.api_version) {
             let wanted = &self.api_version;
             return Err(format!(
-                "an ExecCredential of another apiVersion than `{wanted}`, which the kubeconfig says"
+                "an ExecCredential whose apiVersion is not `{wanted}`, as in the kubeconfig"
             ));
         }
         let status = credential.status.ok_or("an ExecCredential without `status`")?;
@@ -264,13 +264,13 @@ fn drain(mut from: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
         // What cannot be read is missing, and the answer not whole.
         let _ = from.by_ref().take(OUTPUT).read_to_end(&mut kept);
         let _ = std::io::copy(&mut from, &mut std::io::sink());
-        // Nobody waits any more where the time was over.
+        // Nothing waits any more once the time was over.
         let _ = send.send(kept);
     });
     receive
 }
 
-/// What was read; `None`: somebody holds the other end beyond the time.
+/// What was read; `None`: a process still holds the other end when the time is over.
 fn rest(from: Option<Receiver<Vec<u8>>>, end: Instant) -> Option<Vec<u8>> {
     let Some(from) = from else { return Some(Vec::new()) };
     match from.recv_timeout(end.saturating_duration_since(Instant::now())) {

@@ -4,8 +4,9 @@ use futures_util::future::join_all;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
 use kube::api::{Api, ListParams, Portforwarder, PostParams};
+use meshpki::cacerts::{Secret, pool};
 use meshpki::cert::GeneralName;
-use meshpki::istiod::Secret;
+use meshpki::istiod::{NamespaceRoots, Version};
 use meshpki::{Cert, Time};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
@@ -17,8 +18,8 @@ use crate::istio_ca::{self, Connection, Token};
 use crate::names::{
     IGNORED_NAMESPACES, ISTIOD_TLS_PORT, ROOT_CONFIG_MAP, ROOT_CONFIG_MAP_KEY, TOKEN_AUDIENCE,
 };
-use crate::proof::{NamespaceRoots, PodProof, Proof};
-use crate::state::{ca, roots};
+use crate::proof::{PodProof, Proof};
+use crate::workload::{Pod, Workload};
 
 /// A token lives as short as the API server allows.
 const TOKEN_SECONDS: i64 = 600;
@@ -28,8 +29,8 @@ pub(super) async fn prove(kube: &Kube, secret: &Secret) -> Result<Proof, Error> 
     let istiod = workloads::istiod(kube).await?;
     let token = token(kube).await?;
     let mut pods = Vec::new();
-    for pod in istiod.iter().flat_map(|workload| workload.ready_pods()) {
-        pods.push(ask_pod(kube, &pod.name, secret, &token).await);
+    for (pod, release) in ready(&istiod) {
+        pods.push(ask_pod(kube, &pod.name, secret, release, &token).await);
     }
     Ok(Proof { at: now(), pods, namespaces: namespaces(kube).await? })
 }
@@ -37,15 +38,22 @@ pub(super) async fn prove(kube: &Kube, secret: &Secret) -> Result<Proof, Error> 
 /// What every ready pod of istiod serves; nothing is signed, so that no token is needed.
 pub(super) async fn served(kube: &Kube) -> Result<Vec<PodProof>, Error> {
     let istiod = workloads::istiod(kube).await?;
-    let pods = istiod.iter().flat_map(|workload| workload.ready_pods());
-    let asked = pods.map(async |pod| {
+    let asked = ready(&istiod).map(async |(pod, release)| {
         let served = match timeout(REQUEST, connect(kube, &pod.name)).await {
             Ok(connection) => connection.and_then(|(_forward, connection)| connection.served()),
             Err(_) => Err(no_answer()),
         };
-        PodProof { pod: pod.name.clone(), served, canary: None }
+        PodProof { pod: pod.name.clone(), release, served, canary: None }
     });
     Ok(join_all(asked).await)
+}
+
+/// The pods of istiod that are ready, with their release; the newest if their image does not say.
+fn ready(istiod: &[Workload]) -> impl Iterator<Item = (&Pod, Version)> {
+    istiod.iter().flat_map(|workload| {
+        let release = workload.release.unwrap_or(Version::NEWEST);
+        workload.ready_pods().map(move |pod| (pod, release))
+    })
 }
 
 /// A TLS connection to a pod through the API server; it lives as long as what forwards it.
@@ -68,12 +76,18 @@ fn no_answer() -> String {
 }
 
 /// What one pod serves; a canary only where it serves the CA of the secret, since the token goes to it.
-async fn ask_pod(kube: &Kube, pod: &str, secret: &Secret, token: &Token) -> PodProof {
+async fn ask_pod(
+    kube: &Kube,
+    pod: &str,
+    secret: &Secret,
+    release: Version,
+    token: &Token,
+) -> PodProof {
     let asked = timeout(REQUEST, async {
         let (_forward, connection) = connect(kube, pod).await?;
         let served = connection.served()?;
-        let wanted = ca(secret).ok_or("the secret has no CA certificate")?;
-        let trusted = crate::proof::verify_chain(&served, &roots(secret), now());
+        let wanted = secret.ca(release).ok_or("the secret has no CA certificate")?;
+        let trusted = crate::proof::verify_chain(&served, &secret.roots(release), now());
         let is_live = trusted.is_some_and(|verdict| verdict.is_ok())
             && served.first().is_some_and(|leaf| meshpki::chain::issued(&wanted, leaf));
         if is_live && !served.first().is_some_and(|leaf| is_istiods(leaf, kube.namespace())) {
@@ -87,7 +101,7 @@ async fn ask_pod(kube: &Kube, pod: &str, secret: &Secret, token: &Token) -> PodP
         Ok(Err(why)) => (Err(why), None),
         Err(_) => (Err(no_answer()), None),
     };
-    PodProof { pod: pod.to_owned(), served, canary }
+    PodProof { pod: pod.to_owned(), release, served, canary }
 }
 
 /// Whether a certificate is one istiod makes for itself (`pilot/pkg/bootstrap/server.go: initIstiodCerts`,
@@ -101,7 +115,7 @@ fn is_istiods(leaf: &Cert, namespace: &str) -> bool {
     })
 }
 
-/// A token istiod accepts and nobody else, for the service account of the options.
+/// A token only istiod accepts, for the service account of the options.
 async fn token(kube: &Kube) -> Result<Token, Error> {
     let account = &kube.options.service_account;
     let api: Api<ServiceAccount> = Api::namespaced(kube.client.clone(), kube.namespace());
@@ -136,7 +150,8 @@ pub(super) async fn namespaces(kube: &Kube) -> Result<Vec<NamespaceRoots>, Error
         }
         let map = maps.iter().find(|map| map.metadata.namespace.as_deref() == Some(&namespace));
         let text = map.and_then(|map| map.data.as_ref()?.get(ROOT_CONFIG_MAP_KEY).cloned());
-        found.push(NamespaceRoots { namespace, text });
+        let roots = text.map(|text| pool(text.as_bytes()));
+        found.push(NamespaceRoots { namespace, roots });
     }
     found.sort_by(|a, b| a.namespace.cmp(&b.namespace));
     Ok(found)

@@ -55,7 +55,7 @@ impl Kube {
     ///
     /// # Errors
     /// `apply/no-crd` when the cluster does not know one of those, and those of a request.
-    pub async fn istio_resources(
+    pub(super) async fn istio_resources(
         &self,
         needed: &BTreeSet<(String, String)>,
     ) -> Result<Vec<Value>, Error> {
@@ -82,11 +82,11 @@ impl Kube {
     /// Applies a resource on the server's side, unknown fields refused; returns it as it is then.
     ///
     /// `basis` is the `resourceVersion` of the one that was looked at: it has to be that still, and fields others set
-    /// in it are taken over. Without one there must be none whose fields somebody else owns.
+    /// in it are taken over. Without one no resource may exist whose fields another manager owns.
     ///
     /// # Errors
-    /// `apply/api` with status 409 when somebody else was faster, and those of a request.
-    pub async fn apply_resource(
+    /// `apply/api` with status 409 when another write came first, and those of a request.
+    pub(super) async fn apply_resource(
         &self,
         wanted: &Value,
         basis: Option<&str>,
@@ -119,7 +119,7 @@ impl Kube {
     ///
     /// # Errors
     /// Those of a request.
-    pub async fn resource(&self, wanted: &Value) -> Result<Option<Value>, Error> {
+    pub(super) async fn find_resource(&self, wanted: &Value) -> Result<Option<Value>, Error> {
         let (api, name, told) = self.addressed(wanted);
         // Whoever may compare clusters may list, and perhaps not get.
         let params = ListParams::default().fields(&format!("metadata.name={name}"));
@@ -131,7 +131,7 @@ impl Kube {
     ///
     /// # Errors
     /// `apply/api` with status 409 when it is another one by now, and those of a request.
-    pub async fn delete_resource(&self, live: &Value, dry_run: bool) -> Result<(), Error> {
+    pub(super) async fn delete_resource(&self, live: &Value, dry_run: bool) -> Result<(), Error> {
         let (api, name, told) = self.addressed(live);
         let text = |key: &str| live["metadata"][key].as_str().map(str::to_owned);
         let preconditions =

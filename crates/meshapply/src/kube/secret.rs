@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::names::{
     CACERTS, FIELD_MANAGER, LAST_APPLIED, MANAGED_BY, MARK, OLD_FIELD_MANAGER, PREVIOUS, RESTART,
 };
-use crate::state::{Desired, Live, Vacant, Who, fingerprint, mark, restart_text};
+use crate::state::{Desired, Live, RestartTarget, Vacant, mark, restart_text};
 
 /// Tells a secret with files from one without.
 pub(super) fn vacant(found: Option<Live>) -> (Option<Live>, Option<Vacant>) {
@@ -46,8 +46,8 @@ fn live(secret: KubeSecret) -> Live {
         .into_iter()
         .map(|(name, content)| (name, content.0))
         .collect();
-    // An edit by somebody else leaves our annotations on a content that is not ours.
-    let content = fingerprint(&files).to_string();
+    // An edit by another program leaves our annotations on a content that is not ours.
+    let content = files.fingerprint().to_string();
     let is_ours = |mark: &&String| mark.split('.').next() == Some(content.as_str());
     let mark = annotations.get(MARK).filter(is_ours).cloned();
     let restart = annotations.get(RESTART).filter(|_| mark.is_some());
@@ -55,7 +55,7 @@ fn live(secret: KubeSecret) -> Live {
         foreign: foreign(&managers, &files, annotations.contains_key(MARK)),
         type_: secret.type_.unwrap_or_default(),
         resource_version: secret.metadata.resource_version.unwrap_or_default(),
-        restart: restart.map(|text| Who::parse_all(text)).unwrap_or_default(),
+        restart: restart.map(|text| RestartTarget::parse_all(text)).unwrap_or_default(),
         immutable: secret.immutable.unwrap_or(false),
         has_copy: annotations.contains_key(LAST_APPLIED),
         written: written(&managers).or(made),
@@ -74,7 +74,7 @@ pub(super) fn written(entries: &[ManagedFieldsEntry]) -> Option<Time> {
 }
 
 /// Who owns a file of the data that we do not own, each once. A forced apply leaves those who agree with us as
-/// owners beside us, which is no quarrel. Where our mark is, our old name is us: elsewhere it may be Gloo's `meshctl`.
+/// owners next to us, which is harmless. Where our mark is, our old name is us: elsewhere it may be Gloo's `meshctl`.
 fn foreign(entries: &[ManagedFieldsEntry], files: &Secret, is_marked: bool) -> Vec<String> {
     let owns = |entry: &ManagedFieldsEntry, file: &str| {
         let fields = entry.fields_v1.as_ref().and_then(|fields| fields.0.get("f:data"));
@@ -92,7 +92,7 @@ fn foreign(entries: &[ManagedFieldsEntry], files: &Secret, is_marked: bool) -> V
         }
         let owners = entries.iter().filter(|entry| owns(entry, file));
         let names: Vec<_> = owners.filter_map(|entry| entry.manager.clone()).collect();
-        // Without a record nobody knows; it was not us, who leave one.
+        // Without a record it is unknown; our own writes leave one.
         managers.extend(if names.is_empty() { vec!["unknown".to_owned()] } else { names });
     }
     managers.into_iter().collect()
@@ -156,7 +156,7 @@ pub(super) async fn write(
     let mut object = object(CACERTS, &desired.secret, Some((&desired.restart, over)), over);
     let api = kube.secrets();
     if over.is_none() {
-        // Server-side apply would write over what somebody else made in the meantime; this says 409.
+        // Server-side apply would overwrite a secret created in the meantime; this says 409.
         let params = PostParams { dry_run: params.dry_run, field_manager: params.field_manager };
         write_to(Bound::Nothing, what, || api.create(&params, &object)).await?;
         return Ok(());
@@ -174,13 +174,13 @@ pub(super) async fn write(
         if params.dry_run || !is_of_old_manager(&written.metadata) {
             return Ok(());
         }
-        // All it owned is ours by now, so that nothing goes; our old name as an owner beside us would do no harm.
+        // All it owned is ours by now, so that nothing is lost; our old name as another owner would do no harm.
         let (release, params) = (release(&json!("v1"), &json!("Secret"), CACERTS), old());
         let patch = Patch::Apply(&release);
         let _ = write_to(Bound::Nothing, what, || api.patch(CACERTS, &params, &patch)).await;
         return Ok(());
     }
-    // Apply would leave files of another manager beside ours, where istiod would read both: all in one write.
+    // Apply would leave files of another manager next to ours, where istiod would read both: all in one write.
     let patch = json!({ "metadata": metadata(&object), "data": data(object, strays) });
     let patch = Patch::Merge(&patch);
     ask(what, || api.patch(CACERTS, &params, &patch)).await?;
@@ -213,7 +213,7 @@ fn data(object: KubeSecret, strays: Vec<String>) -> serde_json::Map<String, serd
     files.chain(strays.into_iter().map(|name| (name, json!(null)))).collect()
 }
 
-/// Writes the mark and who has to restart onto a secret whose content is as wanted already.
+/// Writes the mark and the restarts it needs onto a secret that already has the desired content.
 pub(super) async fn note(
     kube: &Kube,
     desired: &Desired,
@@ -223,7 +223,7 @@ pub(super) async fn note(
     let mut annotations = json!(annotations(&desired.secret, &desired.restart, Some(over)));
     annotations[LAST_APPLIED] = json!(null);
     let patch = json!({ "metadata": { "resourceVersion": over, "annotations": annotations } });
-    let what = || format!("note on secret {}/{CACERTS} who has to restart", kube.namespace());
+    let what = || format!("record on secret {}/{CACERTS} what must restart", kube.namespace());
     let (api, patch) = (kube.secrets(), Patch::Merge(&patch));
     ask(what, || api.patch(CACERTS, params, &patch)).await?;
     Ok(())
@@ -231,7 +231,7 @@ pub(super) async fn note(
 
 fn annotations(
     files: &Secret,
-    restart: &BTreeSet<Who>,
+    restart: &BTreeSet<RestartTarget>,
     over: Option<&str>,
 ) -> BTreeMap<String, String> {
     [(MARK.to_owned(), mark(files, over)), (RESTART.to_owned(), restart_text(restart))].into()
@@ -241,7 +241,7 @@ fn annotations(
 fn object(
     name: &str,
     files: &Secret,
-    write: Option<(&BTreeSet<Who>, Option<&str>)>,
+    write: Option<(&BTreeSet<RestartTarget>, Option<&str>)>,
     over: Option<&str>,
 ) -> KubeSecret {
     let data = files.names().map(|file| {

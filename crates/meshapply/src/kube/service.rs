@@ -44,7 +44,7 @@ pub(super) struct Guarded<F> {
 #[derive(Debug)]
 pub(super) struct NoCredentials(pub(super) String);
 
-/// Nobody answered.
+/// No answer came.
 #[derive(Debug)]
 struct Unanswered(String);
 
@@ -171,7 +171,7 @@ impl Way {
         Ok(Response::from_parts(parts, body))
     }
 
-    /// What is decided by: when to ask again, and whether somebody else owns a field.
+    /// What decides when to ask again, and whether another manager owns a field.
     fn details(&self, details: &Value) -> Value {
         let cause = |cause: &Value| json!({ "reason": self.credentials.redacted(cause["reason"].as_str().unwrap_or_default()) });
         let causes = details["causes"].as_array().into_iter().flatten().map(cause);
@@ -201,7 +201,7 @@ async fn all(mut body: Box<DynBody>) -> Vec<u8> {
 /// An answer that no API server gave.
 fn foreign(status: StatusCode, proxy: Option<&str>) -> String {
     let who = proxy.map(|proxy| format!(", perhaps from proxy {proxy}")).unwrap_or_default();
-    format!("HTTP status {status}, without the words of an API server{who}")
+    format!("HTTP status {status}, without an API server's message{who}")
 }
 
 /// A request that can be sent again; `None`: its body is a stream.

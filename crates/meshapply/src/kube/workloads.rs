@@ -11,7 +11,7 @@ use kube::{Client, Resource};
 use serde_json::json;
 
 use super::ask::Bound;
-use super::{Kube, ask, write};
+use super::{Kube, ask, istiod, write};
 use crate::error::Error;
 use crate::names::RESTARTED_FOR;
 use crate::workload::{Id, Kind, Pod, Rollout, Workload};
@@ -33,7 +33,14 @@ pub(super) async fn istiod(kube: &Kube) -> Result<Vec<Workload>, Error> {
     let what = || format!("list the deployments of istiod in {namespace}");
     let params = ListParams::default().labels(ISTIOD);
     let list = ask(what, || api.list(&params)).await?;
-    let found = list.items.into_iter().map(deployment).collect();
+    let known = kube.options.istio_version;
+    let with_release = |found: Deployment| {
+        let release = istiod::release(&found, known);
+        let mut found = deployment(found);
+        found.workload.release = release;
+        found
+    };
+    let found = list.items.into_iter().map(with_release).collect();
     with_pods(kube, found, true).await
 }
 
@@ -286,6 +293,7 @@ fn start(kind: Kind, metadata: &ObjectMeta, template: &PodTemplateSpec) -> Workl
         manual: None,
         deadline: None,
         restarted_for: annotations.and_then(|all| all.get(RESTARTED_FOR).cloned()),
+        release: None,
         pods: Vec::new(),
     }
 }

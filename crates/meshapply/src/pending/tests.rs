@@ -1,9 +1,9 @@
 use super::*;
 use crate::fake::{Fake, Root, State};
-use crate::state::{fingerprint, mark};
+use crate::state::mark;
 
 /// A cluster whose secret was written over version 7 with these restarts.
-fn fake(restart: &[Who]) -> (Fake, String) {
+fn fake(restart: &[RestartTarget]) -> (Fake, String) {
     let secret = Root::new("CN=root").secret("CN=east");
     let mark = mark(&secret, Some("7"));
     let fake = Fake::new(&secret, false);
@@ -16,7 +16,12 @@ fn fake(restart: &[Who]) -> (Fake, String) {
 }
 
 #[track_caller]
-fn check(restart: &[Who], change: impl FnOnce(&mut State, &str), pending: &[&str], who: &[Who]) {
+fn check(
+    restart: &[RestartTarget],
+    change: impl FnOnce(&mut State, &str),
+    pending: &[&str],
+    who: &[RestartTarget],
+) {
     let (fake, mark) = fake(restart);
     let fake = fake.with(|state| change(state, &mark));
     let observed = &fake.state.borrow().observed;
@@ -25,7 +30,7 @@ fn check(restart: &[Who], change: impl FnOnce(&mut State, &str), pending: &[&str
     assert_eq!(observed.unfinished(), who.iter().copied().collect());
 }
 
-const BOTH: [Who; 2] = [Who::Istiod, Who::Gateways];
+const BOTH: [RestartTarget; 2] = [RestartTarget::Istiod, RestartTarget::Gateways];
 const ISTIOD: &str = "deployment/istiod in istio-system has not restarted for the secret";
 const GATEWAY: &str = "deployment/gateway in istio-system has not restarted for the secret";
 
@@ -33,7 +38,7 @@ const GATEWAY: &str = "deployment/gateway in istio-system has not restarted for 
 fn restarts_are_for_the_mark_of_the_secret() {
     check(&BOTH, |_, _| {}, &[ISTIOD, GATEWAY], &BOTH);
     check(&[], |_, _| {}, &[], &[]);
-    check(&[Who::Gateways], |_, _| {}, &[GATEWAY], &[Who::Gateways]);
+    check(&[RestartTarget::Gateways], |_, _| {}, &[GATEWAY], &[RestartTarget::Gateways]);
     let all = |state: &mut State, text: &str| {
         let Observed { istiod, gateways, .. } = &mut state.observed;
         for workload in istiod.iter_mut().chain(gateways) {
@@ -42,7 +47,7 @@ fn restarts_are_for_the_mark_of_the_secret() {
     };
     check(&BOTH, all, &[], &[]);
     // Neither the content's fingerprint alone, nor the mark of an earlier write of the same content.
-    let content = |state: &State| fingerprint(&state.running).to_string();
+    let content = |state: &State| state.running.fingerprint().to_string();
     check(&BOTH, |state, _| all(state, &content(state)), &[ISTIOD, GATEWAY], &BOTH);
     check(
         &BOTH,
@@ -50,7 +55,7 @@ fn restarts_are_for_the_mark_of_the_secret() {
         &[ISTIOD, GATEWAY],
         &BOTH,
     );
-    // A secret with no mark of ours asks nobody.
+    // A secret with no mark of ours asks for no restart.
     check(&BOTH, |state, _| state.observed.secret.as_mut().unwrap().mark = None, &[], &[]);
     check(&BOTH, |state, _| state.observed.secret = None, &[], &[]);
 }
@@ -62,7 +67,7 @@ fn open_rollouts() {
         state.observed.istiod[0].generation = 2;
     };
     let waits = "deployment/istiod in istio-system waits: its controller to see the new template";
-    check(&[Who::Istiod], rolls, &[waits], &[Who::Istiod]);
+    check(&[RestartTarget::Istiod], rolls, &[waits], &[RestartTarget::Istiod]);
     // A rollout for another reason is open too, and no restart of ours.
     check(&[], rolls, &[waits], &[]);
     let stuck = |state: &mut State, mark: &str| {
@@ -70,5 +75,5 @@ fn open_rollouts() {
         state.observed.istiod[0].deadline = Some("timed out".into());
     };
     let is_stuck = "deployment/istiod in istio-system is stuck: timed out";
-    check(&[Who::Istiod], stuck, &[is_stuck], &[Who::Istiod]);
+    check(&[RestartTarget::Istiod], stuck, &[is_stuck], &[RestartTarget::Istiod]);
 }

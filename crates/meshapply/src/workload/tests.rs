@@ -14,6 +14,7 @@ fn done() -> Workload {
         manual: None,
         deadline: None,
         restarted_for: None,
+        release: None,
         pods: vec![],
     }
 }

@@ -10,9 +10,18 @@ use crate::spec::Spec;
 fn rendered(text: &str, lock: &Lock) -> (BTreeMap<String, Vec<Resource>>, Lock) {
     let mesh = Mesh::new(&Spec::read(text).unwrap()).unwrap();
     let addresses = lock.assign(&mesh, &Taken::new(), Time(0)).unwrap();
-    let all =
-        mesh.clusters().iter().map(|c| (c.name.clone(), render(&mesh, c, &addresses))).collect();
-    (all, addresses.lock)
+    let one = |cluster: &Cluster| {
+        let resources = render(&mesh, cluster, &addresses);
+        assert_eq!(kinds(&mesh, cluster), kinds_of(&resources), "{}", cluster.name);
+        (cluster.name.clone(), resources)
+    };
+    (mesh.clusters().iter().map(one).collect(), addresses.lock)
+}
+
+/// `apiVersion` and kind of each resource.
+fn kinds_of(resources: &[Resource]) -> BTreeSet<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_string();
+    resources.iter().map(|r| (text(&r.value["apiVersion"]), text(&r.value["kind"]))).collect()
 }
 
 fn two(from: &str, to: &str) -> String {

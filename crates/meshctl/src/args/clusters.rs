@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use meshpki::istiod::Version;
 
@@ -10,30 +11,24 @@ use super::{Output, Passphrase, Wait, duration, version};
 /// Which clusters, and where things are in them.
 #[derive(Debug, Clone, Args)]
 pub struct Clusters {
-    /// The mesh's spec: its clusters in their order, with their contexts and Istio's namespaces. Where a cluster's trust
-    /// domain is another than it says, that is an error.
+    /// The mesh's spec, which lists clusters, contexts, Istio's namespaces and trust domains. It is an error if a cluster's trust domain differs from the spec.
     #[arg(short, long, value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// A cluster and the kubeconfig context that reaches it, `east=prod-east`, or `east` when both have that name;
-    /// repeat for more. The first is the canary: it goes first and alone. With -f only these clusters of the spec, and
-    /// the name alone has the context the spec says.
+    /// Cluster and the kubeconfig context that reaches it, such as `east=prod-east`, or `east` if both have the same name; repeat for more. With `-f`, selects clusters from the spec; a bare name uses the context given there.
     #[arg(long = "context", value_name = "[CLUSTER=]CONTEXT", value_delimiter = ',')]
     pub contexts: Vec<String>,
-    /// The kubeconfig; default $KUBECONFIG, or ~/.kube/config.
+    /// The kubeconfig. Default: $KUBECONFIG, or ~/.kube/config.
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
-    /// The namespace of istiod; default what the spec says, or `istio-system`.
+    /// Namespace of istiod. Default: the one in the spec, or `istio-system`.
     #[arg(long, value_name = "NAME")]
     pub istio_namespace: Option<String>,
-    /// The release of Istio; default what the image of istiod says.
+    /// Release of Istio. Default: the one in istiod's image name.
     #[arg(long, value_name = "VERSION", value_parser = version)]
     pub istio_version: Option<Version>,
-    /// A gateway; repeat for more. Default: every workload with a gateway's labels, and ztunnel.
+    /// Workload to treat as a gateway; repeat for more. Default: every workload with a gateway's labels, and ztunnel.
     #[arg(long = "gateway", value_name = "NAMESPACE/NAME", value_delimiter = ',')]
     pub gateways: Vec<String>,
-    /// The service account, in the namespace of istiod, in whose name a canary certificate is asked for.
-    #[arg(long, value_name = "NAME", default_value = "default")]
-    pub service_account: String,
 }
 
 impl Clusters {
@@ -43,111 +38,130 @@ impl Clusters {
         self.file.is_none() && self.contexts.is_empty()
     }
 
-    /// The namespace of istiod where no spec says another.
+    /// The namespace of istiod, unless the spec says otherwise.
     #[must_use]
     pub fn namespace(&self) -> &str {
         self.istio_namespace.as_deref().unwrap_or(meshapply::names::ISTIO_NAMESPACE)
     }
 }
 
-/// How a secret is brought in.
+/// How a secret is installed.
 #[derive(Debug, Clone, Args)]
 pub struct Rollout {
-    /// Who restarts: `auto` is istiod where it does not reload by itself, and the gateways where the roots change.
+    /// What to restart.
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub restart: Restart,
-    /// Restart the injected workloads too, where the gateways restart.
+    /// If gateways restart, restart injected workloads too.
     #[arg(long)]
     pub workloads: bool,
-    /// How many injected workloads restart at the same time.
+    /// Number of injected workloads to restart at the same time.
     #[arg(long, value_name = "N", default_value_t = 5, requires = "workloads")]
     pub batch: usize,
-    /// Write over fields that belong to another field manager (helm, kubectl), and own them from then on.
+    /// Overwrite fields that belong to another field manager, such as helm or kubectl, and take ownership of them.
     #[arg(long)]
     pub adopt: bool,
-    /// Go on in spite of this error, by its code; repeat for more.
+    /// Proceed despite the error with this code; repeat for more.
     #[arg(long, value_name = "CODE", value_delimiter = ',')]
     pub force: Vec<String>,
-    /// Istio is not installed yet: write the secret, prove nothing.
+    /// Istio is not installed yet: write the secret, but do not verify that it is in use.
     #[arg(long)]
     pub before_install: bool,
-    /// Change nothing: `client` shows the plan, `server` has each API server check it as well.
+    /// Show the plan and change nothing.
     #[arg(long, value_name = "WHERE")]
     pub dry_run: Option<DryRun>,
-    /// Show what changes in each secret: subjects, dates and fingerprints, never a key.
+    /// Show what changes in each secret: subjects, dates and fingerprints, but no keys.
     #[arg(long)]
     pub diff: bool,
-    /// Do not ask.
+    /// Do not ask for confirmation.
     #[arg(long, short = 'y')]
     pub yes: bool,
-    /// How many clusters at the same time, after the first.
+    /// Number of clusters to update at the same time, after the first.
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub parallel: usize,
-    /// How long one wait may take: a rollout, the proof, an API server that is away.
+    /// Time limit for each wait: for a rollout, for istiod to use the new CA, or for an API server that does not respond.
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
     pub timeout: i64,
-    /// How long istiod is given to reload by itself before it is restarted; half of `--timeout` at most.
+    /// Time that istiod has to reload by itself before it is restarted; at most half of `--timeout`.
     #[arg(long, value_name = "TIME", default_value = "150s", value_parser = duration)]
     pub reload_timeout: i64,
-    /// How the result is written; `json` is a line per event.
-    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    /// Service account in istiod's namespace that requests the test certificate, which shows whether istiod signs with the new CA.
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub service_account: String,
+    /// Output format.
+    #[arg(short, long, value_name = "FORMAT", default_value = "text", value_parser = events())]
     pub output: Output,
 }
 
-/// Who restarts.
+/// The formats of a command that reports events.
+fn events() -> impl TypedValueParser<Value = Output> {
+    let text = PossibleValue::new("text").help("Human-readable text");
+    let json = PossibleValue::new("json").help("One JSON document per event, each on a line");
+    PossibleValuesParser::new([text, json])
+        .map(|name| if name == "json" { Output::Json } else { Output::Text })
+}
+
+/// What to restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Restart {
-    /// Who has to.
+    /// Only what needs it: istiod if it cannot reload, and the gateways if the roots change.
     Auto,
     /// istiod and the gateways.
     Always,
-    /// Nobody, unless istiod does not reload in its time.
+    /// Nothing, unless istiod fails to reload in time.
     Never,
 }
 
-/// Where a dry run is checked.
+/// Kinds of dry runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DryRun {
-    /// Here.
+    /// Show the plan.
     Client,
-    /// By each API server too.
+    /// Also have each API server validate it.
     Server,
 }
 
 /// `meshctl push`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Nothing is written before every cluster has been looked at, every folder checked as `meshctl check` does, and you
-have said yes (--yes in a script). The first cluster goes alone; the first failure stops what has not begun.
-Done means proven: istiod presents a certificate of the new CA, signs with it, and every namespace has its roots.
-The secret before is kept for `meshctl rollback`. Run again after an interruption: it goes on where it was.
+Before anything is written, every cluster is read, every folder is checked (see `meshctl check`), and you are asked for confirmation (`--yes` skips the question). The first cluster is the canary and is updated alone. After a failure, no further cluster is updated.
 
-Exit status: 0 done and proven, or nothing to do; 1 a cluster could not be asked; 2 refused, stuck or not proven;
-64 wrong usage, or nobody to ask and no --yes.
-Rights it needs: `meshctl push --print-rbac`.
+The push succeeds only if istiod presents a certificate of the new CA, signs with it, and every namespace has its roots. The previous secret is kept for `meshctl rollback`. After an interruption, run the same command again to continue.
+
+`meshctl push --print-rbac` prints the rights it needs.
+
+Exit status:
+   0  done and verified, or nothing to do
+   1  a cluster could not be reached, or a file not read
+   2  refused, declined, stuck or not verified
+  64  usage error, or confirmation needed but not on a terminal (use --yes)
 
 Examples:
   meshctl push ca --context east=prod-east --context west=prod-west
+  # Show what would change, validated by the API server
   meshctl push ca --context east --dry-run server --diff
-  meshctl push ca --context east --print-rbac | kubectl --context east apply -f -
+  # Grant the rights that a push needs
+  meshctl push ca --context east --print-rbac \\
+    | kubectl --context east apply -f -
+  # Without confirmation, as events
   meshctl push ca --context east,west --yes -o json > events.jsonl
-  meshctl push ca -f mesh.yaml                             every cluster of the spec")]
+  # Every cluster of the spec
+  meshctl push ca -f mesh.yaml")]
 pub struct Push {
-    /// Folder with a folder per cluster, as `meshctl ca init` makes it.
+    /// Folder with a folder per cluster, as created by `meshctl ca init`.
     pub dir: PathBuf,
-    /// Which clusters.
+    /// The clusters.
     #[command(flatten)]
     pub clusters: Clusters,
-    /// How.
+    /// Options of the rollout.
     #[command(flatten)]
     pub rollout: Rollout,
-    /// Print the rights a push needs as RBAC manifests, and do nothing else. With a context, the gateways are those found there, and secrets missing there are among the manifests, empty. With `--restart never`, nothing may be restarted.
+    /// Print the rights that a push needs as RBAC manifests, and do nothing else. With `--context`, they cover the gateways found there and include missing secrets as empty ones. With `--restart never`, they do not allow restarts.
     #[arg(long)]
     pub print_rbac: bool,
     /// Bind the rights of `--print-rbac` to this user instead of the service account `meshctl`.
     #[arg(long, value_name = "NAME", requires = "print_rbac")]
     pub rbac_user: Option<String>,
-    /// With `--print-rbac`, include the right to create secrets, which makes its holder any service account of istiod's namespace. By default the two secrets that a push writes are made beforehand, empty.
+    /// With `--print-rbac`, include the right to create secrets, which allows its holder to act as any service account of istiod's namespace. Without it, the two secrets that a push writes must exist beforehand, empty.
     #[arg(long, requires = "print_rbac")]
     pub rbac_create_secrets: bool,
 }
@@ -155,19 +169,22 @@ pub struct Push {
 /// `meshctl rollback`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The secret that was replaced last becomes the secret again, by the same steps as a push. It stays kept: interrupted,
-a rollback is run again. The way forward again is `meshctl push`.
+Installs the secret that the last push replaced, with the same steps and checks as a push. The kept secret remains, so an interrupted rollback can be run again. To return to the newer secret, use `meshctl push`.
 
-Exit status: as `meshctl push`.
+Exit status:
+   0  done and verified, or nothing to do
+   1  a cluster could not be reached, or a file not read
+   2  refused, declined, stuck or not verified
+  64  usage error, or confirmation needed but not on a terminal (use --yes)
 
 Examples:
   meshctl rollback --context east=prod-east
   meshctl rollback --context east --yes")]
 pub struct Rollback {
-    /// Which clusters.
+    /// The clusters.
     #[command(flatten)]
     pub clusters: Clusters,
-    /// How.
+    /// Options of the rollout.
     #[command(flatten)]
     pub rollout: Rollout,
 }
@@ -175,32 +192,38 @@ pub struct Rollback {
 /// `meshctl rotate ...`.
 #[derive(Debug, clap::Subcommand)]
 pub enum Rotate {
-    /// Renew each cluster's intermediate that ends soon, bring it in, and prove it: the whole CI job.
+    /// Renew what expires soon, install it and verify it.
     Intermediate(Box<RotateIntermediate>),
 }
 
 /// `meshctl rotate intermediate`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-For each cluster: does its CA end soon? Then a new one under the same root, checked, pushed and proven. A cluster
-without a folder in DIR gets one from the secret it has, so that DIR need hold no more than the root. A folder that
-was renewed and never pushed is pushed. Nothing due: nothing is written, and that the CA is live is proven all the same.
+For each CA that expires soon, creates a new one under the same root, checks it, installs it and verifies it. If nothing is due, nothing is written, but the live CA is still verified.
 
-Exit status: 0 nothing due, or done and proven; 1 a cluster could not be asked; 2 refused, stuck or not proven;
-64 wrong usage, or nobody to ask and no --yes.
+A cluster without a folder in DIR gets one from its secret, so DIR needs no more than the root. A folder that was renewed but never pushed is pushed.
+
+Exit status:
+   0  done and verified, or nothing to do
+   1  a cluster could not be reached, or a file not read
+   2  refused, declined, stuck or not verified
+  64  usage error, or confirmation needed but not on a terminal (use --yes)
 
 Examples:
   meshctl rotate intermediate ca --context east=prod-east --within 30d --yes
-  meshctl rotate intermediate ca --context east,west --within 30d --dry-run client
+  # Show what would happen
+  meshctl rotate intermediate ca --context east,west --dry-run client
+  # Every cluster of the spec
   meshctl rotate intermediate ca -f mesh.yaml --yes
-  docs/ci.md has it as a job for GitHub Actions and GitLab, and as a CronJob")]
+
+docs/ci.md has jobs for GitHub Actions and GitLab, and a CronJob.")]
 pub struct RotateIntermediate {
-    /// Folder of the CA: root-cert.pem, root-key.pem, and a folder per cluster.
+    /// Folder of the CA: root-cert.pem, root-key.pem and a folder per cluster.
     pub dir: PathBuf,
-    /// What counts as soon.
+    /// What counts as soon: CAs that expire within this time.
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration)]
     pub within: i64,
-    /// How long a new intermediate is valid; default as long as the old one, or less where the root ends before.
+    /// Validity of a new intermediate. Default: that of the old one, but not longer than the root.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub validity: Option<i64>,
     /// The root key's passphrase.
@@ -209,10 +232,10 @@ pub struct RotateIntermediate {
     /// How long to wait for the folder.
     #[command(flatten)]
     pub wait: Wait,
-    /// Which clusters.
+    /// The clusters.
     #[command(flatten)]
     pub clusters: Clusters,
-    /// How.
+    /// Options of the rollout.
     #[command(flatten)]
     pub rollout: Rollout,
 }

@@ -9,31 +9,40 @@ use super::{Clusters, Wait, duration};
 /// `meshctl forget`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-In a cluster it empties the secret meshctl-cacerts-previous, which `meshctl rollback` would go back to; of DIR it
-removes the sets in DIR/previous, those of the clusters named if any are. What goes is shown first.
-In a cluster it refuses while the present CA is not proven live, or a restart for it is open: then the way back may
-still be needed. Files are unlinked; what a disk keeps of them is not overwritten.
+In a cluster, it empties the secret meshctl-cacerts-previous, which `meshctl rollback` would restore. In DIR, it removes the sets in DIR/previous, or only those of the given clusters. It shows what it will remove and asks for confirmation.
 
-Exit status: 0 done, or nothing is kept; 1 a cluster could not be asked; 2 refused; 64 wrong usage, or nobody to
-ask and no --yes. The rights it needs in a cluster are those of `meshctl push --print-rbac`.
+It refuses to empty a secret if the current CA cannot be verified as live, or if a restart for it is unfinished, because you may still need the rollback. Files are unlinked; what a disk retains of them is not overwritten.
+
+In a cluster, it needs the rights that `meshctl push --print-rbac` prints.
+
+Exit status:
+   0  done, or nothing is kept
+   1  a cluster could not be reached, or a file not removed
+   2  refused or declined
+  64  usage error, or confirmation needed but not on a terminal (use --yes)
 
 Examples:
   meshctl forget --context east=prod-east
-  meshctl forget ca -f mesh.yaml --older-than 30d --yes    clusters and folder, a month after each push
-  meshctl forget ca                                        the folder alone")]
+  # Clusters and folder, a month after each push
+  meshctl forget ca -f mesh.yaml --older-than 30d --yes
+  # Only the folder
+  meshctl forget ca")]
 pub struct Forget {
-    /// Folder of the CA, of which the sets in `previous/` go.
+    /// Folder of the CA, whose sets in `previous/` are removed.
     pub dir: Option<PathBuf>,
-    /// Which clusters.
+    /// The clusters.
     #[command(flatten)]
     pub clusters: Clusters,
-    /// Only what has been kept for longer than this.
+    /// Service account in istiod's namespace that requests the test certificate, which shows whether istiod signs with the current CA.
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub service_account: String,
+    /// Remove only what has been kept for longer than this.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub older_than: Option<i64>,
     /// Proceed despite the error with this code: `ctl/insecure-server`.
     #[arg(long, value_name = "CODE", value_delimiter = ',')]
     pub force: Vec<String>,
-    /// Do not ask.
+    /// Do not ask for confirmation.
     #[arg(long, short = 'y')]
     pub yes: bool,
     /// How long to wait for the folder.

@@ -10,31 +10,39 @@ use super::time;
 /// `meshctl trust ...`.
 #[derive(Debug, Subcommand)]
 pub enum Trust {
-    /// Write what each istiod has to be told so that the clusters accept the identities of each other.
+    /// Generate the istiod settings for the other trust domains.
     Render(Render),
 }
 
 /// `meshctl trust render`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-For clusters with trust domains of their own: values for Helm, or for the `values` of an IstioOperator, by which a cluster
-accepts callers of the other trust domains. The form is the one its release of Istio looks at: `caCertificates` with the
-roots of each domain, before 1.16.4 `trustDomainAliases`, for 1.6 PILOT_SKIP_VALIDATE_TRUST_DOMAIN. With one trust domain for
-all nothing has to be said. `meshctl check -f mesh.yaml` tells whether the clusters have it.
+For clusters with different trust domains. Prints values for Helm, or for the `values` of an IstioOperator, with which each cluster accepts callers from the other trust domains. The form depends on the release: `caCertificates` with the roots of each domain, before 1.16.4 `trustDomainAliases`, and for 1.6 PILOT_SKIP_VALIDATE_TRUST_DOMAIN. Clusters that share one trust domain need no settings.
+
+`meshctl check -f mesh.yaml` reports whether the clusters have them.
+
+Exit status:
+   0  success
+   1  could not run: invalid input, or a file that cannot be read
+  64  usage error
 
 Examples:
-  meshctl trust render ca                                  every cluster of mesh.yaml, one stream
-  meshctl trust render ca -f mesh.yaml --cluster east | helm upgrade istiod istio/istiod -n istio-system --version 1.30.3 --reuse-values -f -")]
+  # Every cluster of mesh.yaml, as one stream
+  meshctl trust render ca
+  # Apply the settings of one cluster
+  meshctl trust render ca -f mesh.yaml --cluster east \\
+    | helm upgrade istiod istio/istiod -n istio-system --version 1.30.3 \\
+      --reuse-values -f -")]
 pub struct Render {
-    /// Folder with a folder per cluster, as `meshctl ca init` makes it; no key is read.
+    /// Folder with a folder per cluster, as created by `meshctl ca init`; no key is read.
     pub dir: PathBuf,
-    /// The mesh's spec: clusters, trust domains, releases.
+    /// The mesh's spec, which lists clusters, trust domains and releases.
     #[arg(short, long, value_name = "FILE", default_value = "mesh.yaml")]
     pub file: PathBuf,
-    /// Only this cluster; repeat for more.
+    /// Generate settings only for this cluster; repeat for more.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub cluster: Vec<String>,
-    /// The time to judge the roots at.
+    /// Time at which to judge the roots. Default: now.
     #[arg(long, value_name = "RFC3339", value_parser = time)]
     pub at: Option<Time>,
 }

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::workspace::{Leftover, Workspace};
 use super::{PREVIOUS, kept, read_optional, rename_new, sync_folder};
-use crate::report::Failure;
+use crate::failure::Failure;
 
 /// File of the staging folder that says which exchange has begun: the set's name, and the name in `previous/`.
 const MARKER: &str = ".exchange";
@@ -39,7 +39,7 @@ impl Workspace {
     ///
     /// # Errors
     /// `ctl/io`; then the old folder is where it was, or is put back by the next run.
-    pub fn exchange(&mut self, name: &str, label: &str) -> Result<PathBuf, Failure> {
+    pub(crate) fn exchange(&mut self, name: &str, label: &str) -> Result<PathBuf, Failure> {
         self.begin_placing();
         let (dir, staging) = (self.dir.clone(), self.staging());
         let folder = Folder { dir: &dir, staging: &staging };
@@ -85,13 +85,13 @@ impl Folder<'_> {
     pub(super) fn clear_leftovers(&self) -> Result<Vec<Leftover>, Failure> {
         let staging = self.staging;
         let mut leftovers = Vec::new();
-        // Never through a link: what it leads to is not ours to move or to clear.
+        // Never through a link: its target must not be moved or cleared.
         match staging.symlink_metadata() {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(leftovers),
             Ok(meta) if !meta.is_dir() => {
                 let message = format!("`{}` is in the way: it is not a folder", staging.display());
                 return Err(Failure::new("ctl/io", message)
-                    .hint("look at it, remove it, then run this command again"));
+                    .hint("inspect it, remove it, then run this command again"));
             }
             _ => {}
         }
@@ -110,7 +110,7 @@ impl Folder<'_> {
         Ok(leftovers)
     }
 
-    /// Copies to a staged set what its old one has beside it.
+    /// Copies the additional files of the old set to the staged one.
     fn bring_along(&self, name: &str) -> Result<(), Failure> {
         let (new, old) = (self.staging.join(name), self.dir.join(name));
         let fail = |error: std::io::Error| Failure::io("exchange", &old, &error);
@@ -189,7 +189,7 @@ impl Folder<'_> {
             }
             _ => Err(Failure::new("ctl/io", "the note of an interrupted run cannot be read")
                 .in_file(&marker)
-                .hint("it does not come from meshctl: remove it, then run this command again")),
+                .hint("meshctl did not write it: remove it, then run this command again")),
         }
     }
 
@@ -236,7 +236,7 @@ impl Folder<'_> {
             Err(error) if error.kind() == ErrorKind::CrossesDevices => {
                 let copy = self.staging.join(format!(".copy-{}", super::random_name()));
                 copy_folder(from, &copy).map_err(fail)?;
-                // The name is free, and the folder is ours alone.
+                // The name is free, and only this process uses the folder.
                 fs::rename(&copy, to).map_err(fail)
             }
             moved => moved.map_err(fail),
@@ -269,10 +269,10 @@ fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
 fn remove_copied(folder: &Path, copy: &Path) -> Result<(), Failure> {
     let fail = |error: std::io::Error| Failure::io("remove", folder, &error);
     if !is_in(folder, copy).map_err(fail)? {
-        let message = format!("`{}` is not the same as its copy", folder.display());
+        let message = format!("`{}` differs from its copy", folder.display());
         return Err(Failure::new("ctl/io", message)
             .in_file(copy)
-            .hint("look at both, move one of them away, then run this command again"));
+            .hint("inspect both, move one of them away, then run this command again"));
     }
     fs::remove_dir_all(folder).map_err(fail)
 }
@@ -297,7 +297,7 @@ fn is_in(folder: &Path, other: &Path) -> std::io::Result<bool> {
 }
 
 /// Whether every file of a set is there and written to its end: an old set always is, for it was in use;
-/// a new one may have been cut off, and then nobody has seen it under its own name.
+/// a new one may have been cut off, and then it was never visible under its own name.
 fn is_whole_set(folder: &Path) -> bool {
     use meshpki::cacerts::Layout;
     let is_whole = |layout: Layout, name: &str| {
@@ -307,14 +307,12 @@ fn is_whole_set(folder: &Path) -> bool {
         }
         meshpki::cacerts::certs(name, &text).is_ok()
     };
-    [Layout::Istio, Layout::Tls]
-        .into_iter()
-        .any(|layout| layout.files().iter().all(|name| is_whole(layout, name)))
+    Layout::ALL.into_iter().any(|layout| layout.files().iter().all(|name| is_whole(layout, name)))
 }
 
 /// The set that an interrupted run was about to replace and that is not under its name: what is in the folder is
 /// not what it seems until a command that changes it has run.
-pub fn interrupted_exchange(dir: &Path) -> Option<String> {
+pub(crate) fn interrupted_exchange(dir: &Path) -> Option<String> {
     let staging = dir.join(super::STAGING);
     let moving = Folder { dir, staging: &staging }.begun().ok()??;
     Some(moving.name)

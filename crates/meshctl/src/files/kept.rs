@@ -9,11 +9,11 @@ use meshpki::Time;
 use meshpki::istiod::Secret;
 
 use super::{PREVIOUS, Workspace, entries};
-use crate::report::Failure;
+use crate::failure::Failure;
 
 /// A set in `previous/` that was replaced.
 #[derive(Clone, Debug)]
-pub struct Kept {
+pub(crate) struct Kept {
     /// The name of its folder: `east-1a2b3c4d`.
     pub name: String,
     /// Its folder.
@@ -27,7 +27,7 @@ pub struct Kept {
 impl Kept {
     /// The cluster it is of: `east` of `east-1a2b3c4d` and of `east-1a2b3c4d-2`.
     #[must_use]
-    pub fn cluster(&self) -> &str {
+    pub(crate) fn cluster(&self) -> &str {
         let is_serial = |text: &str| text.len() == 8 && text.bytes().all(|b| b.is_ascii_hexdigit());
         let is_count = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         let (rest, last) = self.name.rsplit_once('-').unwrap_or((&self.name, ""));
@@ -41,11 +41,11 @@ impl Kept {
     }
 }
 
-/// The sets in `previous/`, sorted by name; none where there is no such folder. Links are not followed.
+/// The sets in `previous/`, sorted by name; none if there is no such folder. Links are not followed.
 ///
 /// # Errors
 /// `ctl/io`, naming the folder.
-pub fn kept(dir: &Path) -> Result<Vec<Kept>, Failure> {
+pub(crate) fn kept(dir: &Path) -> Result<Vec<Kept>, Failure> {
     let previous = dir.join(PREVIOUS);
     let is_folder = |path: &Path| path.symlink_metadata().is_ok_and(|meta| meta.is_dir());
     let mut all = Vec::new();
@@ -77,7 +77,7 @@ fn files_of(folder: &Path) -> std::io::Result<Vec<String>> {
 }
 
 /// Leaves in a set that was replaced what a rollback can use: the files istiod reads, for the owner alone. Whatever else
-/// was beside them is in the set that took its place. The folder's time says since when it is kept.
+/// else was there is in the set that replaced it. The folder's time is the time since when it is kept.
 pub(super) fn only_for_rollback(set: &Path) -> std::io::Result<()> {
     fs::set_permissions(set, fs::Permissions::from_mode(0o700))?;
     for entry in fs::read_dir(set)? {
@@ -101,7 +101,7 @@ impl Workspace {
     ///
     /// # Errors
     /// `ctl/io`, naming the file.
-    pub fn forget(&self, kept: &Kept) -> Result<bool, Failure> {
+    pub(crate) fn forget(&self, kept: &Kept) -> Result<bool, Failure> {
         let fail = |path: &Path| {
             let path = path.to_path_buf();
             move |error: std::io::Error| Failure::io("remove", &path, &error)

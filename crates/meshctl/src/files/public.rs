@@ -1,4 +1,4 @@
-//! Public files written by name: over one's own kind only, in one step, with nothing left beside.
+//! Public files written by name: only over a file of the same kind, in one step, leaving no temporary file.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -11,23 +11,23 @@ use rustix::fs::FlockOperation;
 use zeroize::Zeroizing;
 
 use super::{random_name, read, rename_new, sync_folder};
-use crate::report::Failure;
+use crate::failure::Failure;
 
 /// What a file that is there already must be to be overwritten.
 #[derive(Clone, Copy, Debug)]
-pub enum Kind<'a> {
+pub(crate) enum Kind<'a> {
     /// Certificates, PEM or DER, and nothing else; or nothing at all.
     Certificates,
     /// What this command has read and understood; `None` where there was no file.
     AsRead(Option<&'a [u8]>),
 }
 
-/// Writes a public file beside `path` and moves it into place. What is there is replaced only where it is a regular
+/// Writes a public file next to `path` and moves it into place. An existing file is replaced only if it is a regular
 /// file of the same kind: a key, a link, a device or anything not recognized stays as it is.
 ///
 /// # Errors
 /// `ctl/exists` for what is not replaced, `ctl/io`.
-pub fn write_public(path: &Path, content: &[u8], kind: Kind<'_>) -> Result<(), Failure> {
+pub(crate) fn write_public(path: &Path, content: &[u8], kind: Kind<'_>) -> Result<(), Failure> {
     let mode = match path.symlink_metadata() {
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         Err(error) => return Err(Failure::io("write", path, &error)),
@@ -55,16 +55,16 @@ impl Kind<'_> {
             }
             Self::Certificates if holds_only_certificates(there) => Ok(()),
             _ if holds_private_key(there) => refuse("holds a private key", "choose another file"),
-            Self::AsRead(None) => refuse("is there already", "run this command again"),
+            Self::AsRead(None) => refuse("already exists", "run this command again"),
             Self::Certificates => refuse(
-                "holds something else than certificates",
+                "does not hold certificates only",
                 "choose another file, or move that one away first",
             ),
         }
     }
 }
 
-/// What is no regular file is never replaced or written to.
+/// Anything but a regular file is never replaced or written to.
 fn not_a_file(path: &Path, meta: &fs::Metadata) -> Failure {
     let (what, hint) = if meta.is_symlink() {
         ("is a link", "name the file it leads to; `--out -` writes to standard output")
@@ -114,7 +114,7 @@ fn holds_private_key(bytes: &[u8]) -> bool {
     bytes.windows(MARKER.len()).any(|window| window == MARKER) || SoftKey::from_pkcs8(bytes).is_ok()
 }
 
-/// Writes a file beside its place, and moves it there: over a file with this mode, or where nothing may be.
+/// Writes a file next to its place, and moves it there: over a file with this mode, or where no file exists.
 fn write_beside(path: &Path, content: &[u8], over: Option<u32>) -> Result<(), Failure> {
     let fail = |error: std::io::Error| Failure::io("write", path, &error);
     let (mut file, beside) = temporary(path, over.unwrap_or(0o644)).map_err(fail)?;
@@ -137,7 +137,7 @@ fn stem(path: &Path) -> String {
     format!(".{name}.meshctl-")
 }
 
-/// A new file beside `path` with a random name, locked: whoever finds it can tell that we are alive.
+/// A new file next to `path` with a random name, locked, so that another run can see that this one is alive.
 fn temporary(path: &Path, mode: u32) -> std::io::Result<(File, PathBuf)> {
     loop {
         let beside = path.with_file_name(stem(path) + &random_name());
@@ -156,7 +156,7 @@ fn temporary(path: &Path, mode: u32) -> std::io::Result<(File, PathBuf)> {
     }
 }
 
-/// Removes what killed runs left beside `path`: files of our naming that no process holds locked.
+/// Removes what killed runs left next to `path`: files with such names that no process has locked.
 fn clear_stale(path: &Path) {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let Ok(entries) = fs::read_dir(parent.unwrap_or(Path::new("."))) else { return };
@@ -182,7 +182,7 @@ fn clear_stale(path: &Path) {
 ///
 /// # Errors
 /// `ctl/io`.
-pub fn is_rendered(path: &Path) -> Result<bool, Failure> {
+pub(crate) fn is_rendered(path: &Path) -> Result<bool, Failure> {
     if path.symlink_metadata().is_ok_and(|meta| !meta.is_file()) {
         return Ok(false);
     }

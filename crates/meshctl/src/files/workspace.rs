@@ -11,8 +11,8 @@ use rustix::fs::FlockOperation;
 
 use super::exchange::Folder;
 use super::{STAGING, rename_new, sync_folder};
+use crate::failure::Failure;
 use crate::interrupt::{Cleanup, OnSignal, on_signal};
-use crate::report::Failure;
 
 /// Files synced at the same time: the file system writes them in one go.
 const SYNC_THREADS: usize = 16;
@@ -24,7 +24,7 @@ const SYNC_SINGLY_MAX: usize = 64;
 ///
 /// Dropped before [`Workspace::finish`], it removes what it staged and the folders it made, and so does a signal
 /// that ends the process before anything was placed.
-pub struct Workspace {
+pub(crate) struct Workspace {
     pub(super) dir: PathBuf,
     lock: File,
     staged: Vec<PathBuf>,
@@ -47,7 +47,7 @@ pub(super) struct Unplaced {
 
 /// What an interrupted run left, and what became of it.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Leftover {
+pub(crate) enum Leftover {
     /// A complete set of files, moved here.
     Kept(PathBuf),
     /// A set that was about to replace the one of this name, and does now; the old one is here.
@@ -62,12 +62,12 @@ impl Workspace {
     ///
     /// # Errors
     /// `ctl/busy` when patience ends, `ctl/io`.
-    pub fn open(
+    pub(crate) fn open(
         dir: &Path,
         patience: &mut dyn FnMut() -> bool,
     ) -> Result<(Self, Vec<Leftover>), Failure> {
         let staging = dir.join(STAGING);
-        // Until the folder is ours and cleared, what is in its staging folder is not ours to remove.
+        // Until the folder is locked and cleared, its staging folder belongs to another run.
         let unplaced = Arc::new(Mutex::new(Unplaced {
             staging: staging.clone(),
             created: Vec::new(),
@@ -98,13 +98,18 @@ impl Workspace {
     ///
     /// # Errors
     /// `ctl/io`.
-    pub fn stage(&mut self, name: &Path, content: &[u8], secret: bool) -> Result<(), Failure> {
+    pub(crate) fn stage(
+        &mut self,
+        name: &Path,
+        content: &[u8],
+        secret: bool,
+    ) -> Result<(), Failure> {
         let path = self.staging().join(name);
         let fail = |error: std::io::Error| Failure::io("write", &path, &error);
         let mode = if secret { 0o600 } else { 0o644 };
         let _signals_wait = state(&self.unplaced);
         if self.staged.is_empty() {
-            // It was cleared: one that is there by now is somebody else's.
+            // It was cleared: one that exists now belongs to another process.
             DirBuilder::new().mode(0o700).create(self.staging()).map_err(fail)?;
         }
         let open = || OpenOptions::new().write(true).create_new(true).mode(mode).open(&path);
@@ -124,7 +129,7 @@ impl Workspace {
     ///
     /// # Errors
     /// `ctl/io`.
-    pub fn sync(&self) -> Result<(), Failure> {
+    pub(crate) fn sync(&self) -> Result<(), Failure> {
         let sync_one = |path: &&Path| {
             File::open(path)
                 .and_then(|file| file.sync_all())
@@ -162,7 +167,7 @@ impl Workspace {
     ///
     /// # Errors
     /// `ctl/exists`, `ctl/io`.
-    pub fn place(&mut self, name: &Path) -> Result<(), Failure> {
+    pub(crate) fn place(&mut self, name: &Path) -> Result<(), Failure> {
         let target = self.target(name, 0o700)?;
         rename_new(&self.staging().join(name), &target)
     }
@@ -171,7 +176,7 @@ impl Workspace {
     ///
     /// # Errors
     /// `ctl/io`.
-    pub fn replace(&mut self, name: &Path) -> Result<(), Failure> {
+    pub(crate) fn replace(&mut self, name: &Path) -> Result<(), Failure> {
         let target = self.target(name, 0o777)?;
         fs::rename(self.staging().join(name), &target)
             .map_err(|error| Failure::io("write", &target, &error))
@@ -198,7 +203,7 @@ impl Workspace {
     ///
     /// # Errors
     /// `ctl/io`.
-    pub fn finish(mut self) -> Result<(), Failure> {
+    pub(crate) fn finish(mut self) -> Result<(), Failure> {
         let created = {
             let mut unplaced = state(&self.unplaced);
             match fs::remove_dir_all(&unplaced.staging) {
@@ -298,7 +303,7 @@ fn lock(
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) if patience() => {}
             Err(rustix::io::Errno::WOULDBLOCK) => {
-                let message = format!("another meshctl is at work in `{}`", dir.display());
+                let message = format!("another meshctl is using `{}`", dir.display());
                 return Err(Failure::new("ctl/busy", message)
                     .hint("run this command again once it has ended, or with `--wait`"));
             }

@@ -3,22 +3,25 @@
 use std::collections::BTreeSet;
 
 use meshapply::next::{Stop, cleans, refusal, unusable};
-use meshapply::proof::label;
-use meshapply::state::{Desired, Who, ca, ids, is_key, restart_for, roots, same};
+use meshapply::state::{Desired, RestartTarget, restart_for};
 use meshapply::workload::Id;
-use meshpki::istiod::{Now, Secret, Settings, changes, starts};
+use meshpki::cacerts::Secret;
+use meshpki::cert::fingerprints;
+use meshpki::istiod::{Reload, Settings, Version, changes, starts};
 use meshpki::{Cert, Time};
 
-use crate::args::{Restart, Rollout};
-use crate::clusters::Seen;
+use super::{Options, Restart};
+use crate::fleet::clusters::Seen;
 
 /// What will be done in a cluster.
 pub(super) struct Plan {
-    /// What it should come to hold.
+    /// What the cluster should have.
     pub(super) desired: Desired,
-    /// Whether the secret is another one.
+    /// The release of istiod there.
+    pub(super) release: Version,
+    /// Whether the secret differs.
     pub(super) changes: bool,
-    /// Whether kubectl's copy of its files is removed, though the secret stays as it is.
+    /// Whether kubectl's copy of the files is removed, although the secret itself is unchanged.
     pub(super) cleans: bool,
     /// Lines of what changes in the secret: fingerprints, subjects and dates, no key.
     pub(super) diff: Vec<String>,
@@ -35,37 +38,37 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn new(folder: &Secret, seen: &Seen, args: &Rollout, at: Time) -> Self {
+    pub(super) fn new(folder: &Secret, seen: &Seen, options: &Options, at: Time) -> Self {
         let secret = folder.for_istiod();
         let left_out = folder.names().filter(|name| secret.get(name).is_none());
         let left_out = left_out.map(str::to_owned).collect();
         let observed = &seen.observed;
         let old = observed.secret.as_ref();
-        let changes = old.is_none_or(|live| !same(&live.files, &secret));
+        let changes = old.is_none_or(|live| live.files != secret);
         let desired = Desired {
-            restart: who_restarts(&secret, seen, args, at),
+            restart: who_restarts(&secret, seen, options, at),
             secret,
             basis: observed.basis(),
-            adopt: args.adopt,
-            workloads: args.workloads,
-            batch: args.batch,
-            // A restart that follows has to have its time too.
-            reload_seconds: u64::try_from(args.reload_timeout.min(args.timeout / 2)).unwrap_or(0),
-            before_install: args.before_install,
+            adopt: options.adopt,
+            workloads: options.workloads,
+            batch: options.batch,
+            reload_seconds: options.reload_seconds,
+            before_install: options.before_install,
         };
         Self {
-            diff: diff(old.map(|live| &live.files), &desired.secret),
+            diff: diff(old.map(|live| &live.files), &desired.secret, seen.release()),
             left_out,
             effects: effects(&desired, seen, changes, at),
             restarts: observed.restarts(&desired),
-            lacks_gateways: desired.restart.contains(&Who::Gateways)
+            lacks_gateways: desired.restart.contains(&RestartTarget::Gateways)
                 && observed.gateways.is_empty(),
             refusal: if changes {
                 refusal(&desired, observed)
             } else {
-                unusable(observed).filter(|stop| !is_to_come(stop, args))
+                unusable(observed).filter(|stop| !is_to_come(stop, options))
             },
             cleans: !changes && old.is_some_and(cleans),
+            release: seen.release(),
             changes,
             desired,
         }
@@ -77,24 +80,29 @@ impl Plan {
     }
 }
 
-/// Whether it is istiod that is not there, and need not be yet.
-pub(super) fn is_to_come(stop: &Stop, args: &Rollout) -> bool {
-    *stop == Stop::NoIstiod && args.before_install
+/// Whether istiod is missing, and does not need to exist yet.
+pub(super) fn is_to_come(stop: &Stop, options: &Options) -> bool {
+    *stop == Stop::NoIstiod && options.before_install
 }
 
-fn who_restarts(secret: &Secret, seen: &Seen, args: &Rollout, at: Time) -> BTreeSet<Who> {
+fn who_restarts(
+    secret: &Secret,
+    seen: &Seen,
+    options: &Options,
+    at: Time,
+) -> BTreeSet<RestartTarget> {
     let observed = &seen.observed;
     let nobody_runs = observed.istiod.is_empty() && observed.gateways.is_empty();
-    match args.restart {
-        // Else the next push would restart what has never run on anything else.
-        Restart::Auto if args.before_install && nobody_runs => BTreeSet::new(),
+    match options.restart {
+        // Otherwise the next push would restart workloads that never used another secret.
+        Restart::Auto if options.before_install && nobody_runs => BTreeSet::new(),
         Restart::Never => BTreeSet::new(),
-        Restart::Always => [Who::Gateways, Who::Istiod].into(),
+        Restart::Always => [RestartTarget::Gateways, RestartTarget::Istiod].into(),
         Restart::Auto => {
             let settings: Vec<Settings> = seen.istiods.iter().map(|i| i.settings.clone()).collect();
             let old = seen.observed.secret.as_ref().map(|live| &live.files);
             let mut who = restart_for(old, secret, &seen.given, &settings, at);
-            // What a push before this one did not come to do is not lost with its content.
+            // Restarts an earlier push did not get to are not lost with its content.
             who.extend(seen.observed.unfinished());
             who
         }
@@ -112,12 +120,12 @@ fn effects(desired: &Desired, seen: &Seen, is_change: bool, at: Time) -> Vec<Str
             continue;
         }
         let change = changes(old, &desired.secret, &istiod.settings, at);
-        let now = match &change.now {
-            Now::Unchanged => "sees no change".to_owned(),
-            Now::HotReload { .. } => "takes it without a restart".to_owned(),
-            Now::NeedsRestart { why } => format!("takes it at its next start: {why}"),
-            Now::KeepsOld { log } => format!("keeps the old CA until its next start: {log}"),
-            _ => "may do anything".to_owned(),
+        let now = match &change.reload {
+            Reload::Unchanged => "sees no change".to_owned(),
+            Reload::HotReload { .. } => "loads it without a restart".to_owned(),
+            Reload::NeedsRestart { why } => format!("loads it at its next start: {why}"),
+            Reload::KeepsOld { log } => format!("keeps the old CA until its next start: {log}"),
+            _ => "has an unknown effect".to_owned(),
         };
         effects.push(format!("{name} {now}; then it {}", change.next_start));
     }
@@ -125,16 +133,17 @@ fn effects(desired: &Desired, seen: &Seen, is_change: bool, at: Time) -> Vec<Str
 }
 
 /// The secret's change, in lines that begin with `-` and `+`.
-fn diff(old: Option<&Secret>, new: &Secret) -> Vec<String> {
+fn diff(old: Option<&Secret>, new: &Secret, release: Version) -> Vec<String> {
     let mut lines = Vec::new();
-    let old_ca = old.and_then(ca);
-    let new_ca = ca(new);
+    let old_ca = old.and_then(|old| old.ca(release));
+    let new_ca = new.ca(release);
     if old_ca != new_ca {
         lines.extend(old_ca.iter().map(|cert| format!("- CA   {}", described(cert))));
         lines.extend(new_ca.iter().map(|cert| format!("+ CA   {}", described(cert))));
     }
-    let (old_roots, new_roots) = (old.map(roots).unwrap_or_default(), roots(new));
-    let (old_ids, new_ids) = (ids(&old_roots), ids(&new_roots));
+    let (old_roots, new_roots) =
+        (old.map(|old| old.roots(release)).unwrap_or_default(), new.roots(release));
+    let (old_ids, new_ids) = (fingerprints(&old_roots), fingerprints(&new_roots));
     let gone = old_roots.iter().filter(|cert| !new_ids.contains(&cert.fingerprint()));
     lines.extend(gone.map(|cert| format!("- root {}", described(cert))));
     let come = new_roots.iter().filter(|cert| !old_ids.contains(&cert.fingerprint()));
@@ -149,8 +158,8 @@ fn diff(old: Option<&Secret>, new: &Secret) -> Vec<String> {
             (Some(before), Some(after)) if before != after => "~",
             _ => continue,
         };
-        // Of a key it is said that it is another one, and no more.
-        let what = if is_key(name) { " (a private key; not shown)" } else { "" };
+        // Of a key only the fact that it differs is shown.
+        let what = if Secret::is_key(name) { " (a private key; not shown)" } else { "" };
         lines.push(format!("{how} file {name}{what}"));
     }
     lines
@@ -158,5 +167,5 @@ fn diff(old: Option<&Secret>, new: &Secret) -> Vec<String> {
 
 fn described(cert: &Cert) -> String {
     let until = cert.not_after().time().map_or_else(|| "?".to_owned(), Time::date);
-    format!("{}, until {until}", label(cert))
+    format!("{}, until {until}", cert.label())
 }

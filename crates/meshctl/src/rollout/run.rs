@@ -1,4 +1,4 @@
-//! Carries the plans out, wave by wave, and says at the end what was and what was not touched.
+//! Carries out the plans, wave by wave, and reports at the end what was changed and what was not.
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -7,7 +7,6 @@ use std::time::Duration;
 use meshapply::names::{CACERTS, PREVIOUS};
 use meshapply::next::Stop;
 use meshapply::proof::{Proof, verify_chain, why_not};
-use meshapply::state::roots;
 use meshapply::waves::{Outcome, in_waves, waves};
 use meshapply::workload::Id;
 use meshapply::{Error, Patience, Receipt, converge};
@@ -15,10 +14,12 @@ use serde_json::json;
 
 use super::Job;
 use super::plan::Plan;
-use super::tell::Tell;
-use crate::clusters::{Target, place, tls};
-use crate::report::Failure;
-use crate::{Exit, Io, show};
+use super::report::Report;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::fleet::clusters::{Target, place, tls};
+use crate::io::Io;
+use crate::text;
 
 type Outcomes = Vec<Outcome<Receipt, Error>>;
 
@@ -29,38 +30,38 @@ const POLL: Duration = Duration::from_millis(500);
 pub(super) async fn run(
     job: &Job<'_>,
     plans: &[Plan],
-    tell: &mut Tell,
+    report: &mut Report,
     io: &mut Io<'_>,
 ) -> Result<Exit, Failure> {
-    let step = Duration::from_secs(u64::try_from(job.args.timeout).unwrap_or(300));
+    let step = Duration::from_secs(job.options.timeout_seconds);
     let patience = Patience { step, poll: POLL };
     let outcomes = {
-        let shared = RefCell::new((&mut *tell, &mut *io));
-        in_waves(&waves(plans.len(), job.args.parallel), |cluster| {
+        let shared = RefCell::new((&mut *report, &mut *io));
+        in_waves(&waves(plans.len(), job.options.parallel), |cluster| {
             let (shared, target, desired) = (&shared, &job.targets[cluster], &plans[cluster].desired);
             async move {
                 let work = converge(&target.kube, desired, patience, |event| {
-                    let (tell, io) = &mut *shared.borrow_mut();
-                    tell.event(cluster, target, event, io);
+                    let (report, io) = &mut *shared.borrow_mut();
+                    report.event(cluster, target, event, io);
                 });
                 let result = tokio::select! {
                     result = work => result,
                     () = interrupted() => Err(Error::Interrupted { what: "the cluster".to_owned() }),
                 };
                 let result = result.map_err(|error| by_ourselves(job, cluster, error));
-                let (tell, io) = &mut *shared.borrow_mut();
-                if !tell.is_json() {
-                    tell.line(cluster, target, &ended(&result), io);
+                let (report, io) = &mut *shared.borrow_mut();
+                if !report.is_json() {
+                    report.line(cluster, target, &ended(&result), io);
                 }
                 result
             }
         })
         .await
     };
-    summary(job, plans, &outcomes, tell, io)
+    summary(job, plans, &outcomes, report, io)
 }
 
-/// A secret that this run itself has changed, through another context of the same cluster.
+/// Whether this run itself changed the secret, through another context of the same cluster.
 fn by_ourselves(job: &Job<'_>, cluster: usize, error: Error) -> Error {
     match (&error, job.twins.of(cluster, &job.targets)) {
         (Error::Stopped(Stop::Moved { managers }), Some(other)) if managers.is_empty() => {
@@ -85,7 +86,7 @@ async fn interrupted() {
 
 fn ended(result: &Result<Receipt, Error>) -> String {
     match result {
-        Ok(receipt) if receipt.actions.is_empty() => "done: nothing had to be written".to_owned(),
+        Ok(receipt) if receipt.actions.is_empty() => "done: nothing to write".to_owned(),
         Ok(_) => "done".to_owned(),
         Err(error) => format!("failed: {error}"),
     }
@@ -95,7 +96,7 @@ fn summary(
     job: &Job<'_>,
     plans: &[Plan],
     outcomes: &Outcomes,
-    tell: &Tell,
+    report: &Report,
     io: &mut Io<'_>,
 ) -> Result<Exit, Failure> {
     for (target, outcome) in job.targets.iter().zip(outcomes) {
@@ -106,15 +107,15 @@ fn summary(
             Outcome::Failed(error) => format!("failed: {error}"),
             Outcome::NotStarted => "not touched".to_owned(),
         };
-        if tell.is_json() {
+        if report.is_json() {
             let (state, code) = match outcome {
                 Outcome::Done(_) => ("done", None),
                 Outcome::Failed(error) => ("failed", Some(error.code())),
                 Outcome::NotStarted => ("notTouched", None),
             };
-            tell.json_line(json!({"event": "result", "cluster": target.name, "tls": tls(target), "state": state, "code": code, "proven": proven, "detail": line}), io)?;
+            report.json_line(json!({"event": "result", "cluster": target.name, "tls": tls(target), "state": state, "code": code, "proven": proven, "detail": line}), io)?;
         } else {
-            show::output(&format!("{}: {}\n", show::safe(&target.name), show::safe(&line)), io)?;
+            io.print(&format!("{}: {}\n", text::safe(&target.name), text::safe(&line)))?;
         }
     }
     if let Some(failure) = first_failure(job, outcomes) {
@@ -122,10 +123,10 @@ fn summary(
     }
     let distrust = distrust(&job.targets, plans, outcomes);
     for line in &distrust {
-        if tell.is_json() {
-            tell.json_line(json!({"event": "distrust", "detail": line}), io)?;
+        if report.is_json() {
+            report.json_line(json!({"event": "distrust", "detail": line}), io)?;
         } else {
-            show::output(&format!("{}\n", show::safe(line)), io)?;
+            io.print(&format!("{}\n", text::safe(line)))?;
         }
     }
     Ok(if distrust.is_empty() { Exit::Good } else { Exit::No })
@@ -153,7 +154,7 @@ fn first_failure(job: &Job<'_>, outcomes: &Outcomes) -> Option<Failure> {
         let names: Vec<&str> = all.map(|(target, _)| target.name.as_str()).collect();
         if names.is_empty() { "none".to_owned() } else { names.join(", ") }
     };
-    Some(told(target, error).because(format!(
+    Some(failure(target, error).because(format!(
         "done: {}; failed: {}; not touched: {}",
         names(|outcome| matches!(outcome, Outcome::Done(_))),
         names(|outcome| matches!(outcome, Outcome::Failed(_))),
@@ -162,13 +163,13 @@ fn first_failure(job: &Job<'_>, outcomes: &Outcomes) -> Option<Failure> {
 }
 
 /// A failure in a cluster, with the next command for it.
-pub(super) fn told(target: &Target, error: &Error) -> Failure {
+pub(super) fn failure(target: &Target, error: &Error) -> Failure {
     let failure = Failure::from(error).within(place(target));
     let kubectl = |id: &Id| {
-        let context = show::word(Path::new(&target.context));
+        let context = text::word(Path::new(&target.context));
         format!("kubectl --context {context} -n {}", id.namespace)
     };
-    let back = format!("`meshctl rollback --context {}` brings the old secret back", named(target));
+    let back = format!("`meshctl rollback --context {}` restores the old secret", named(target));
     match error {
         Error::Stopped(Stop::Stuck { id, .. }) | Error::Patience { id, .. } => {
             failure.hint(format!("`{} describe {id}` says why; {back}", kubectl(id)))
@@ -177,40 +178,40 @@ pub(super) fn told(target: &Target, error: &Error) -> Failure {
             failure.hint(format!("`{} rollout resume {id}`, then run this again", kubectl(id)))
         }
         Error::Stopped(Stop::Obstacle { id, .. }) => failure.hint(format!(
-            "`{} delete pod ..` replaces its pods by hand; `--restart never` leaves restarts to you",
+            "`{} delete pod ..` replaces its pods by hand; with `--restart never` nothing is restarted",
             kubectl(id)
         )),
         Error::Forbidden { what, message } if is_creation(message) => {
             let name = if what.contains(PREVIOUS) { PREVIOUS } else { CACERTS };
-            let context = show::word(Path::new(&target.context));
-            let namespace = show::word(Path::new(&target.istio_namespace));
+            let context = text::word(Path::new(&target.context));
+            let namespace = text::word(Path::new(&target.istio_namespace));
             failure.hint(format!(
-                "an administrator makes it beforehand, empty: `kubectl --context {context} -n {namespace} create secret generic {name}`"
+                "let an administrator create it empty: `kubectl --context {context} -n {namespace} create secret generic {name}`"
             ))
         }
         Error::Unproven { .. } => failure.hint(format!(
-            "run it again to go on waiting; `meshctl status --context {}` shows what is live; {back}",
+            "run it again to keep waiting; `meshctl status --context {}` shows what is live; {back}",
             named(target)
         )),
         Error::Api { status: 404, message, .. } if message.starts_with("namespaces ") => {
-            let context = show::word(Path::new(&target.context));
-            let namespace = show::word(Path::new(&target.istio_namespace));
+            let context = text::word(Path::new(&target.context));
+            let namespace = text::word(Path::new(&target.istio_namespace));
             failure.hint(format!("`kubectl --context {context} create namespace {namespace}`, then run this again"))
         }
         _ => failure,
     }
 }
 
-/// Whether the right that is missing is to create secrets, which the printed rights do not include.
+/// Whether the missing right is to create secrets, which the printed rights do not include.
 fn is_creation(message: &str) -> bool {
     message.contains("cannot create resource \"secrets\"")
 }
 
 fn named(target: &Target) -> String {
-    crate::live::named(&target.name, &target.context)
+    crate::hints::named(&target.name, &target.context)
 }
 
-/// Every pair of clusters of which one does not trust what the other signs, tried with the canaries.
+/// Every pair of clusters of which one does not trust what the other signs, tested with the canary certificates.
 fn distrust(targets: &[Target], plans: &[Plan], outcomes: &Outcomes) -> Vec<String> {
     let mut lines = Vec::new();
     for (signer, outcome) in targets.iter().zip(outcomes) {
@@ -229,7 +230,7 @@ fn distrust(targets: &[Target], plans: &[Plan], outcomes: &Outcomes) -> Vec<Stri
 
 fn why_distrusted(proof: &Proof, truster: &Plan) -> Option<String> {
     let canaries = proof.pods.iter().filter_map(|pod| pod.canary.as_ref()?.as_ref().ok());
-    let trusted = roots(&truster.desired.secret);
+    let trusted = truster.desired.secret.roots(truster.release);
     let verdicts = canaries.filter_map(|canary| verify_chain(&canary.chain, &trusted, proof.at));
     verdicts.filter(|verdict| !verdict.is_ok()).map(|verdict| why_not(&verdict)).next()
 }

@@ -56,7 +56,7 @@ pub(crate) fn unreadable(cert: &Cert) -> Option<&'static str> {
         return Some("it has an extension twice");
     }
     let names = [cert.issuer(), cert.subject()];
-    names.into_iter().find_map(unreadable_name).or_else(|| go::unreadable(cert.key()))
+    names.into_iter().find_map(unreadable_name).or_else(|| go::unreadable(cert.public_key()))
 }
 
 /// Go reads six string types, and checks what is in them (`crypto/x509/parser.go: parseASN1String`).

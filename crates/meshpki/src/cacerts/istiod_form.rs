@@ -10,7 +10,7 @@ use crate::pem::{self, Block, PemError, PemProblem};
 pub(super) fn check(name: &str, text: &[u8], is_key: bool) -> Result<(), Error> {
     let fail = |source| Error::Pem { what: name.to_string(), source };
     check_text(text).map_err(fail)?;
-    // What cannot be read at all is told by who reads it.
+    // What cannot be read at all is reported where it is read.
     let blocks = || pem::decode(text).into_iter().flatten();
     if is_key {
         return match blocks().next() {

@@ -2,6 +2,7 @@ use alloc::vec;
 
 use super::*;
 use crate::issue::{Issuer, Serial, Stamp, issue, self_signed};
+use crate::istiod::{Settings, StartOutcome, starts};
 use crate::profile::Role;
 use crate::soft::KeyType;
 use crate::time::DAY;
@@ -56,11 +57,8 @@ fn both_layouts_hold_the_same_set() {
     for layout in [Layout::Istio, Layout::Tls] {
         let files = set.files(layout);
         assert_eq!(files.keys().copied().collect::<Vec<_>>(), layout.files());
-        let files = files
-            .into_iter()
-            .map(|(name, content)| (String::from(name), content.to_vec()))
-            .collect();
-        let again = CaCerts::from_files(&files, NOW).unwrap();
+        let secret = files.into_iter().map(|(name, content)| (name, content.to_vec())).collect();
+        let again = CaCerts::from_secret(&secret, Version::NEWEST, NOW).unwrap();
         assert_eq!(again.ca(), set.ca());
         assert_eq!(again.chain(), set.chain());
         assert_eq!(again.roots(), set.roots());
@@ -102,6 +100,55 @@ fn a_set_that_does_not_agree_cannot_be_made() {
     assert_eq!(with(same(&own), vec![], roots(), NOW.plus(366 * DAY)), "pki/untrusted");
 }
 
+#[test]
+fn the_release_chooses_between_two_layouts() {
+    let (old, new) = (root("CN=old"), root("CN=new"));
+    let set = |root: &Root, name: &str| {
+        let (ca, key) = cluster(root, |profile| profile.subject = Name::parse(name).unwrap());
+        CaCerts::new(ca, key, vec![], vec![root.cert.clone()], NOW).unwrap()
+    };
+    let mut files = set(&old, "CN=east").files(Layout::Istio);
+    files.extend(set(&new, "CN=west").files(Layout::Tls));
+    let both: Secret = files.into_iter().map(|(name, content)| (name, content.to_vec())).collect();
+    let check = |version: &str, layout: Layout, ca: &str, chain: &[&str], roots: &[&str]| {
+        let release = Version::parse(version).unwrap();
+        let labels = |certs: Vec<Cert>| -> Vec<String> {
+            certs.iter().map(|cert| cert.subject().label()).collect()
+        };
+        assert_eq!(both.layout(release), layout, "{version}");
+        assert_eq!(labels(both.ca(release).into_iter().collect()), [ca], "{version}");
+        assert_eq!(labels(both.chain(release)), chain, "{version}");
+        assert_eq!(labels(both.roots(release)), roots, "{version}");
+        // What istiod itself signs with, by the rules of its start.
+        let start = starts(&both, &Settings::defaults(release), NOW);
+        assert_eq!(start, StartOutcome::Plugged { ca: both.ca(release).unwrap() }, "{version}");
+        let whole = CaCerts::from_secret(&both, release, NOW).unwrap();
+        assert_eq!(Some(whole.ca()), both.ca(release).as_ref(), "{version}");
+    };
+    for version in ["1.6.4", "1.14.1"] {
+        check(version, Layout::Istio, "east", &["east", "old"], &["old"]);
+    }
+    // The chain of this layout is both files, as istiod joins them.
+    for version in ["1.14.2", "1.30.3"] {
+        check(version, Layout::Tls, "west", &["west", "new"], &["new"]);
+    }
+}
+
+#[test]
+fn no_key_is_in_a_fingerprint() {
+    let secret = |key: &str, roots: &str| -> Secret {
+        [("ca-key.pem", key), ("root-key.pem", key), ("root-cert.pem", roots)].into_iter().collect()
+    };
+    assert_eq!(secret("a", "x").fingerprint(), secret("b", "x").fingerprint());
+    assert_ne!(secret("a", "x").fingerprint(), secret("a", "y").fingerprint());
+    assert!(secret("a", "x") != secret("b", "x"), "equality counts every byte");
+    let keys = ["ca-key.pem", "tls.key", "key.pem", "root-key.pem"];
+    assert!(keys.iter().all(|name| Secret::is_key(name)));
+    assert!(
+        Secret::FILES.iter().filter(|name| !keys.contains(name)).all(|name| !Secret::is_key(name))
+    );
+}
+
 type Files = BTreeMap<String, Vec<u8>>;
 
 #[test]
@@ -117,7 +164,9 @@ fn files_that_are_missing_or_mixed_up_are_named() {
     let check = |expect: &str, change: &dyn Fn(&mut Files)| {
         let mut files = good.clone();
         change(&mut files);
-        assert_eq!(CaCerts::from_files(&files, NOW).err().unwrap().to_string(), expect);
+        let secret = files.into_iter().collect();
+        let refused = CaCerts::from_secret(&secret, Version::NEWEST, NOW).err().unwrap();
+        assert_eq!(refused.to_string(), expect);
     };
     for name in Layout::Istio.files() {
         check(&alloc::format!("`{name}` is missing"), &|files| drop(files.remove(*name)));
@@ -130,13 +179,13 @@ fn files_that_are_missing_or_mixed_up_are_named() {
         files.insert("ca.crt".into(), b"x".to_vec());
     });
     check(
-        "the chain is out of order: certificate 1 is `root`, wanted is the CA certificate `east` itself",
+        "the chain is out of order: certificate 1 is `root`, expected the CA certificate `east` itself",
         &|files| {
             let root = files["root-cert.pem"].clone();
             files.insert("cert-chain.pem".into(), root);
         },
     );
-    check("cert-chain.pem is not sound PEM", &|files| {
+    check("cert-chain.pem is not valid PEM", &|files| {
         let glued = [files["ca-cert.pem"].trim_ascii_end(), &files["root-cert.pem"]].concat();
         files.insert("cert-chain.pem".into(), glued);
     });

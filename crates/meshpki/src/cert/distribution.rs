@@ -2,8 +2,8 @@
 
 use alloc::vec::Vec;
 
-use super::extensions::{general_name_list, list, sequence};
-use super::{GeneralName, bit_string};
+use super::general_name::{GeneralName, general_name_list};
+use crate::der::shape::{bit_string, list, sequence};
 use crate::der::{self, DerError, Tlv};
 use crate::name::{self, Name};
 
@@ -29,7 +29,7 @@ pub(crate) enum DpName {
 }
 
 impl DpName {
-    /// Reads what stands inside the explicit tag `[0]`.
+    /// Reads the content of the explicit tag `[0]`.
     pub(crate) fn read(explicit: &Tlv<'_>) -> Result<Self, DerError> {
         let mut inner = explicit.reader();
         let choice = inner.any()?;

@@ -3,10 +3,14 @@
 
 use alloc::vec::Vec;
 
+use super::general_name::{GeneralName, general_name_list, general_names};
 use super::resources::{self, Family, Systems};
-use super::{GeneralName, RawExtension, bit_string, check_integer, distribution, small_integer};
+use super::{RawExtension, distribution};
+use crate::der::shape::{
+    bit_string, boolean, check_integer, check_oid, list, sequence, small_integer,
+};
 use crate::der::{self, DerError, Reader, Tlv};
-use crate::name::{Name, check_oid};
+use crate::name::Name;
 use crate::oid;
 
 pub use super::distribution::DistributionPoint;
@@ -46,7 +50,7 @@ pub struct Extensions {
 }
 
 /// What OpenSSL's scan for critical extensions saw. It ends at the first one it does not handle, so what
-/// stands behind that one is not known to be critical.
+/// follows that one is not known to be critical.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Criticality {
     /// Content octets of the first critical extension OpenSSL does not handle.
@@ -110,7 +114,7 @@ impl ExtendedUsages {
 pub struct BasicConstraints {
     /// May sign certificates.
     pub ca: bool,
-    /// How many intermediates may stand between this certificate and a leaf; `None`: any number.
+    /// How many intermediates there may be between this certificate and a leaf; `None`: any number.
     pub path_len: Option<i64>,
     /// The criticality flag of the extension.
     pub critical: bool,
@@ -351,23 +355,6 @@ fn expect(value: &Tlv<'_>, tag: der::Tag) -> Result<(), DerError> {
     }
 }
 
-pub(crate) fn sequence<'a>(value: &Tlv<'a>) -> Result<Reader<'a>, DerError> {
-    if value.tag == der::SEQUENCE {
-        Ok(value.reader())
-    } else {
-        Err(value.error("a SEQUENCE is wanted"))
-    }
-}
-
-/// A SEQUENCE OF, which OpenSSL also takes when it is not marked as constructed.
-pub(crate) fn list<'a>(value: &Tlv<'a>) -> Result<Reader<'a>, DerError> {
-    if value.tag | der::CONSTRUCTED == der::SEQUENCE {
-        Ok(value.reader())
-    } else {
-        Err(value.error("a SEQUENCE is wanted"))
-    }
-}
-
 /// The second answer is true for a negative path length.
 fn basic_constraints(
     value: &Tlv<'_>,
@@ -385,15 +372,6 @@ fn basic_constraints(
     }
     parts.end("extra element in basicConstraints")?;
     Ok((BasicConstraints { ca, path_len, critical }, negative))
-}
-
-/// A BOOLEAN that is false when it is not there.
-pub(crate) fn boolean(parts: &mut Reader<'_>, tag: der::Tag) -> Result<bool, DerError> {
-    match parts.optional(tag)? {
-        Some(flag) if flag.content.len() != 1 => Err(flag.error("BOOLEAN is not one byte")),
-        Some(flag) => Ok(flag.content[0] != 0),
-        None => Ok(false),
-    }
 }
 
 /// ProxyCertInfo (RFC 3820 section 3.8).
@@ -448,19 +426,6 @@ pub(crate) fn authority_key_id(value: &Tlv<'_>) -> Result<AuthorityKeyId, DerErr
     }
     parts.end("extra element in authorityKeyIdentifier")?;
     Ok(id)
-}
-
-/// GeneralNames.
-pub(crate) fn general_names(value: &Tlv<'_>) -> Result<Vec<GeneralName>, DerError> {
-    general_name_list(list(value)?)
-}
-
-pub(crate) fn general_name_list(mut parts: Reader<'_>) -> Result<Vec<GeneralName>, DerError> {
-    let mut names = Vec::new();
-    while let Some(name) = parts.next()? {
-        names.push(GeneralName::from_tlv(&name)?);
-    }
-    Ok(names)
 }
 
 fn name_constraints(value: &Tlv<'_>) -> Result<NameConstraints, DerError> {

@@ -5,9 +5,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::der::{self, DerError, Tlv};
+use crate::der::shape::{check_oid, list};
+use crate::der::{self, DerError, Reader, Tlv};
 use crate::digest;
-use crate::name::{Name, check_oid};
+use crate::name::Name;
 use crate::oid;
 
 /// One name of a subjectAltName, a name constraint or a distribution point; contents are not checked.
@@ -145,4 +146,18 @@ fn edi_party(tlv: &Tlv<'_>) -> Result<(), DerError> {
     }
     string(parts.expect(0xa1, "ediPartyName without a partyName")?)?;
     parts.end("extra element in an ediPartyName")
+}
+
+/// GeneralNames.
+pub(crate) fn general_names(value: &Tlv<'_>) -> Result<Vec<GeneralName>, DerError> {
+    general_name_list(list(value)?)
+}
+
+/// The names of a list whose tag has been read.
+pub(crate) fn general_name_list(mut parts: Reader<'_>) -> Result<Vec<GeneralName>, DerError> {
+    let mut names = Vec::new();
+    while let Some(name) = parts.next()? {
+        names.push(GeneralName::from_tlv(&name)?);
+    }
+    Ok(names)
 }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use num_bigint::BigInt;
 
-use super::{bit_string, check_integer, list, sequence};
+use crate::der::shape::{bit_string, check_integer, list, sequence};
 use crate::der::{self, DerError, Tlv};
 
 /// Resources of one kind: those of the issuer, or a list.
@@ -31,7 +31,7 @@ pub(crate) struct Bits {
 /// IPAddressFamily.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Family {
-    /// AFI and SAFI as they stand there.
+    /// AFI and SAFI as encoded.
     pub(crate) id: Vec<u8>,
     pub(crate) addresses: Choice<Bits>,
 }

@@ -39,13 +39,13 @@ const SIGNING: Shape = Shape {
         ("usages", "`default` or a profile"),
         ("expiry", "`default` or a profile"),
         ("ca_constraint", "a profile"),
-        ("auth_keys", "the file itself, beside `signing`"),
-        ("remotes", "the file itself, beside `signing`"),
+        ("auth_keys", "the file itself, next to `signing`"),
+        ("remotes", "the file itself, next to `signing`"),
     ],
 };
 
 /// `config/config.go: SigningProfile`. The fields in capital letters have no JSON name of their own, so Go
-/// fills them all the same.
+/// fills them anyway.
 const PROFILE: Shape = Shape {
     fields: &[
         field("usages", Kind::List),
@@ -97,8 +97,8 @@ const CA_CONSTRAINT: Shape = Shape {
     elsewhere: &[
         ("pathlen", "a CSR file; here it is \"max_path_len\""),
         ("pathlenzero", "a CSR file; here it is \"max_path_len_zero\""),
-        ("usages", "the profile, beside `ca_constraint`"),
-        ("expiry", "the profile, beside `ca_constraint`"),
+        ("usages", "the profile, next to `ca_constraint`"),
+        ("expiry", "the profile, next to `ca_constraint`"),
     ],
 };
 
@@ -169,7 +169,7 @@ impl SigningConfig {
     /// Reads a signing configuration.
     ///
     /// # Errors
-    /// The traps for which cfssl refuses the file whatever profile is asked for. Those inside a profile are told
+    /// The traps for which cfssl refuses the file whatever profile is asked for. Those inside a profile are reported
     /// by [`SigningConfig::profile`].
     pub fn parse(text: &str) -> Outcome<Self> {
         let value = json::parse(text).map_err(|trap| Vec::from([trap]))?;
@@ -212,7 +212,7 @@ impl SigningConfig {
     /// Traps in the profiles not asked for are warnings.
     ///
     /// # Errors
-    /// `cfssl/unknown-profile`, for which cfssl would sign with the default profile without a word, and whatever is
+    /// `cfssl/unknown-profile`, for which cfssl would silently sign with the default profile, and whatever is
     /// wrong with the profile.
     pub fn profile(&self, name: Option<&str>) -> Outcome<SigningProfile> {
         let name = name.filter(|name| !name.is_empty());
@@ -248,7 +248,7 @@ impl SigningConfig {
             code::UNKNOWN_PROFILE,
             self.line,
             format!(
-                "there is no profile `{name}`: cfssl signs with the default profile instead, without a word"
+                "there is no profile `{name}`: cfssl silently signs with the default profile instead"
             ),
             hint,
         )
@@ -326,7 +326,7 @@ fn usages(profile: &mut SigningProfile, fields: &Fields<'_>, notes: &mut Notes<'
                         code::REPEATED_USAGE,
                         name.line,
                         format!(
-                            "`{}` stands in the certificate twice (RFC 5280 section 4.2.1.12)",
+                            "`{}` would be in the certificate twice (RFC 5280 section 4.2.1.12)",
                             name.value
                         ),
                         "write it once",
@@ -348,7 +348,7 @@ fn unknown_usage(name: &At<&str>, what: &str) -> Trap {
     Trap::error(
         code::UNKNOWN_USAGE,
         name.line,
-        format!("cfssl drops `{}` from {what} without a word: it knows no such usage", name.value),
+        format!("cfssl drops `{}` silently from {what}: it does not know such a usage", name.value),
         hint,
     )
 }
@@ -395,7 +395,7 @@ fn role_and_usages(profile: &SigningProfile, what: &str, line: usize) -> Option<
             code::CERT_SIGN_WITHOUT_CA,
             line,
             format!(
-                "{what} makes certificates that may sign others and are no CA: nobody accepts what they sign"
+                "{what} makes certificates that may sign others but are not CAs: every verifier rejects what they sign"
             ),
             "write \"ca_constraint\": {\"is_ca\": true}, or take \"cert sign\" out",
         )),

@@ -61,7 +61,7 @@ const NAME: Shape = Shape {
         field("SerialNumber", Kind::Text),
         field("OID", Kind::Object),
     ],
-    elsewhere: &[("CN", "the file itself, beside `names`")],
+    elsewhere: &[("CN", "the file itself, next to `names`")],
 };
 
 /// `csr/csr.go: KeyRequest`.
@@ -95,7 +95,7 @@ const ATTRIBUTES: [(&str, &[u8]); 5] = [
 /// RSA sizes of which a key can be made here.
 const RSA_BITS: [i64; 4] = [2048, 3072, 4096, 8192];
 
-/// A CSR file that holds together: whom the certificate is for, and with what key.
+/// A valid CSR file: the subject of the certificate, and its key.
 ///
 /// It serves two ends: [`CsrFile::root`] is `cfssl gencert -initca`, [`CsrFile::request`] makes the CSR a
 /// root is to sign.
@@ -221,7 +221,7 @@ impl CsrFile {
         let span = Span { expiry, backdate: ca.backdate, ..Span::default() };
         let (not_before, not_after) = span.at(now);
         let profile = Profile {
-            further: Vec::new(),
+            extra_extensions: Vec::new(),
             subject: self.subject.clone(),
             valid_seconds: not_after.0.saturating_sub(not_before.0),
             role: Role::Ca { path_len: ca.path_len },
@@ -315,7 +315,7 @@ fn no_subject(line: usize) -> Trap {
     Trap::error(
         code::NO_SUBJECT,
         line,
-        "neither `CN` nor `names` says whom the certificate is for: cfssl says \"missing subject information\""
+        "neither `CN` nor `names` names a subject: cfssl says \"missing subject information\""
             .to_string(),
         "write \"CN\"",
     )
@@ -345,13 +345,13 @@ fn extra_attributes(entry: &Fields<'_>, notes: &mut Notes<'_>) -> Vec<Attribute>
             (None, _) => notes.traps.push(Trap::error(
                 code::SUBJECT,
                 text.line,
-                format!("`{dotted}` is no object identifier: cfssl refuses it"),
+                format!("`{dotted}` is not an object identifier: cfssl refuses it"),
                 "write numbers with dots between them, such as \"2.5.4.12\"",
             )),
             (_, None) => notes.traps.push(Trap::error(
                 code::TYPE,
                 text.line,
-                format!("`{dotted}` of `OID` is no string: cfssl refuses the file"),
+                format!("`{dotted}` of `OID` is not a string: cfssl refuses the file"),
                 "put it between quotes",
             )),
         }
@@ -365,7 +365,7 @@ fn extra_attributes(entry: &Fields<'_>, notes: &mut Notes<'_>) -> Vec<Attribute>
             code::NAME_SERIAL_NUMBER,
             text.line,
             "cfssl reads `SerialNumber` of an entry of `names` and never uses it".to_string(),
-            "write \"serialnumber\" beside \"CN\" if the subject is to have it",
+            "write \"serialnumber\" next to \"CN\" if the subject should have it",
         ));
     }
     extra
@@ -384,7 +384,7 @@ fn attribute(oid: &[u8], text: At<&str>, notes: &mut Notes<'_>) -> Attribute {
         notes.traps.push(Trap::error(
             code::SUBJECT,
             text.line,
-            format!("{error}; cfssl writes it all the same, and others refuse the certificate"),
+            format!("{error}; cfssl writes it anyway, and others reject the certificate"),
             "shorten or correct it (RFC 5280 appendix A.1)",
         ));
     }
@@ -399,7 +399,7 @@ fn hosts(file: &Fields<'_>, notes: &mut Notes<'_>) -> Vec<GeneralName> {
                 code::HOST,
                 text.line,
                 format!(
-                    "`{}` is no host name, IP address, email address or URI: {why}",
+                    "`{}` is not a host name, IP address, email address or URI: {why}",
                     text.value
                 ),
                 "write one name per entry",
@@ -450,7 +450,7 @@ fn key_algorithm(algo: &str, size: i64, line: usize) -> Result<KeyAlgorithm, Tra
         }
         ("rsa", bits) => bad(format!("rsa {bits}: cfssl makes such a key, we do not")),
         ("ecdsa", _) => bad(format!("ecdsa {size}: cfssl says \"invalid curve\"")),
-        _ => bad(format!("`{algo}` is no key algorithm: cfssl says \"invalid algorithm\"")),
+        _ => bad(format!("`{algo}` is not a key algorithm: cfssl says \"invalid algorithm\"")),
     }
 }
 

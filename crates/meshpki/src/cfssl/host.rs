@@ -9,7 +9,7 @@ use crate::cert::GeneralName;
 /// (`csr/csr.go: GenerateDER`).
 ///
 /// # Errors
-/// Why nothing good would come of it.
+/// Why the name would be useless or harmful.
 pub(super) fn name(host: &str) -> Result<GeneralName, &'static str> {
     if let Ok(address) = host.parse() {
         return Ok(GeneralName::Ip(ip(address)));
@@ -39,7 +39,7 @@ pub(super) const fn rank(name: &GeneralName) -> Option<u8> {
     }
 }
 
-/// Four bytes where an IPv4 address stands behind `::ffff:` (Go `net.IP.To4`).
+/// Four bytes if an IPv4 address follows `::ffff:` (Go `net.IP.To4`).
 fn ip(address: IpAddr) -> alloc::vec::Vec<u8> {
     match address {
         IpAddr::V4(v4) => v4.octets().to_vec(),

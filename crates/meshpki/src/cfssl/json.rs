@@ -160,7 +160,7 @@ impl<'t> Notes<'t> {
         Self { text, line_ends: line_ends.collect(), refused: Vec::new(), traps: Vec::new() }
     }
 
-    /// The line a value stands in, from 1.
+    /// The line a value is on, from 1.
     pub(super) fn line(&self, value: &impl Ranged) -> usize {
         self.line_ends.partition_point(|end| *end < value.start()) + 1
     }
@@ -170,7 +170,7 @@ impl<'t> Notes<'t> {
         result.map_err(|trap| self.traps.push(trap)).ok()
     }
 
-    /// The fields of an object; `None` for null and for what is no object.
+    /// The fields of an object; `None` for null and for a value that is not an object.
     pub(super) fn object<'v>(
         &mut self,
         value: &'v Value<'v>,
@@ -300,7 +300,7 @@ impl<'t> Notes<'t> {
     fn duplicate(&mut self, name: &str, first: &Value<'_>, last: &Value<'_>, line: usize) {
         let same = first.text(self.text) == last.text(self.text);
         let first = self.line(first);
-        let message = format!("`{name}` stands here and in line {first}; cfssl takes the last");
+        let message = format!("`{name}` is here and on line {first}; cfssl takes the last");
         let hint = "keep one of them";
         self.traps.push(if same {
             Trap::warning(code::DUPLICATE_KEY, line, message, hint)
@@ -349,8 +349,8 @@ fn is_zero(value: &Value<'_>) -> bool {
 
 fn not_carried_out(name: &str, what: &str, severity: Severity, line: usize) -> Trap {
     let (effect, hint) = match severity {
-        Severity::Warning => ("nothing in a mesh reads what it does", "it can be taken out"),
-        Severity::Error => ("the result would be another", "take it out, or go on with cfssl"),
+        Severity::Warning => ("nothing in a mesh reads its result", "you can remove it"),
+        Severity::Error => ("the result would differ", "remove it, or continue to use cfssl"),
     };
     Trap {
         code: code::NOT_CARRIED_OUT,

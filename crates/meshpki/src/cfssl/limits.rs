@@ -52,7 +52,7 @@ fn time(name: &str, fields: &Fields<'_>, notes: &mut Notes<'_>) -> Option<Time> 
             code::TIME,
             text.line,
             format!(
-                "`{name}` of {} is no date as cfssl reads it: it refuses the file",
+                "`{name}` of {} is not a date cfssl can read: it refuses the file",
                 fields.what
             ),
             "write it as \"2030-12-31T23:59:59Z\"",
@@ -84,7 +84,7 @@ pub(super) fn path_len(
         }
         Ok(length) => {
             if zero {
-                let message = format!("\"{flag}\" counts for nothing beside \"{name}\": {value}");
+                let message = format!("\"{flag}\" has no effect with \"{name}\": {value}");
                 trap(Severity::Warning, code::PATH_LEN, message, format!("take \"{flag}\" out"));
             }
             Some(length)
@@ -92,7 +92,7 @@ pub(super) fn path_len(
         Err(_) => {
             let severity = if value == -1 { Severity::Warning } else { Severity::Error };
             let message = match value {
-                -1 => format!("\"{name}\": -1 is no path length; cfssl sets no limit"),
+                -1 => format!("\"{name}\": -1 is not a path length; cfssl sets no limit"),
                 _ => format!("\"{name}\": {value} is no path length"),
             };
             trap(severity, code::PATH_LEN, message, format!("take \"{name}\" out for no limit"));

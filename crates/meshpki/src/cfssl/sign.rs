@@ -18,7 +18,7 @@ impl SigningProfile {
     /// (`signer/local/local.go: Sign`, `signer/signer.go: FillTemplate`).
     ///
     /// The subject is the CSR's, byte for byte. Of its alternative names a CA keeps the IP addresses alone;
-    /// everything else it asks for is left to the profile. The CSR's signature is checked by [`crate::issue::csr_key`].
+    /// everything else it asks for is left to the profile. The CSR's signature is checked by [`Csr::verified_key`].
     ///
     /// # Errors
     /// `cfssl/profile-not-ca`, `cfssl/outlives-issuer`, `cfssl/time`.
@@ -43,7 +43,7 @@ impl SigningProfile {
                 code::TIME,
                 self.line,
                 format!(
-                    "profile `{}` makes the certificate valid from {not_before} to {not_after}, which is over: cfssl signs it without a word",
+                    "profile `{}` makes the certificate valid from {not_before} to {not_after}, which is in the past: cfssl signs it silently",
                     self.name
                 ),
                 "correct `not_before` and `not_after`",
@@ -58,7 +58,7 @@ impl SigningProfile {
         let (kept, dropped): (Vec<_>, Vec<_>) = names.into_iter().partition(keeps);
         traps.extend(hosts_dropped(&dropped, self.line));
         let profile = Profile {
-            further: Vec::new(),
+            extra_extensions: Vec::new(),
             subject: csr.subject().clone(),
             valid_seconds: not_after.0.saturating_sub(not_before.0),
             role: self.role,
@@ -83,7 +83,7 @@ impl SigningProfile {
             code::OUTLIVES_ISSUER,
             self.line,
             format!(
-                "profile `{}` makes the certificate valid until {not_after}, but its issuer `{}` ends {until}: cfssl signs it without a word",
+                "profile `{}` makes the certificate valid until {not_after}, but its issuer `{}` ends {until}: cfssl signs it silently",
                 self.name,
                 issuer.subject().label()
             ),

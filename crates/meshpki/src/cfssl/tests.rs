@@ -510,7 +510,6 @@ mod signing {
     #[cfg(feature = "aws-lc")]
     #[test]
     fn the_article_from_files_to_chain() {
-        use crate::issue::csr_key;
         use crate::{Issuer, issue};
 
         let serial = Serial::from_random([2; 20]);
@@ -526,8 +525,8 @@ mod signing {
         let (order, warnings) = profile.order(&csr, &root, now()).unwrap();
         assert_eq!(warnings, []);
         let issuer = Issuer { cert: &root, signer: &root_key };
-        let ca =
-            issue(&order.profile, csr_key(&csr).unwrap(), issuer, order.stamp(serial)).unwrap();
+        let ca = issue(&order.profile, csr.verified_key().unwrap(), issuer, order.stamp(serial))
+            .unwrap();
         assert_eq!(ca.issuer(), root.subject());
         assert_eq!(ca.extensions().basic_constraints.unwrap().path_len, Some(0));
         assert_eq!(ca.not_after().time().unwrap().to_string(), "2027-11-21T13:10:00Z");

@@ -78,7 +78,7 @@ pub(super) fn nearest<'a>(
         .map(|(_, _, name)| name)
 }
 
-/// How many letters must be put in, taken out or replaced to make one word of the other (Levenshtein).
+/// How many letters must be added, removed or replaced to turn one word into the other (Levenshtein).
 fn distance(a: &[char], b: &[char]) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.iter().enumerate() {

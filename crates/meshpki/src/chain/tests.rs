@@ -76,7 +76,7 @@ fn of_cross_signed_twins_one_is_taken() {
     let leaf = below(&by_r1, "CN=leaf");
     let pile = vec![leaf.cert, by_r2, r1.cert, by_r1.cert];
     let assembly = assemble(&pile, None).unwrap();
-    // Without R2 in the pile the way over R1 is the complete one.
+    // Without R2 in the input the path over R1 is the complete one.
     assert_eq!(assembly.chain, [0, 3, 2]);
     assert_eq!(assembly.alternatives, [1]);
 }
@@ -125,7 +125,7 @@ fn without_a_clear_leaf_one_must_be_named() {
     assert_eq!(assemble(&[], None).unwrap_err().code(), "pki/no-certificate");
 }
 
-/// How many signatures are checked until the pile is a chain, and what came of it.
+/// How many signatures are checked until the certificates are a chain, and the result.
 fn counted(pile: &[Cert], leaf: Option<&Cert>) -> (usize, Result<Assembly, Error>) {
     let mut checks = 0;
     let result = assemble_by(pile, leaf, &mut |issuer, cert| {

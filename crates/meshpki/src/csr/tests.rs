@@ -23,7 +23,7 @@ fn what_is_asked_for_can_be_read_back() {
         broken[place] = b'S';
         assert_eq!(Csr::from_der(&broken).unwrap().check_signature(), SignatureCheck::Bad);
         assert_eq!(
-            crate::issue::csr_key(&Csr::from_der(&broken).unwrap()).unwrap_err().code(),
+            Csr::from_der(&broken).unwrap().verified_key().unwrap_err().code(),
             "pki/csr-signature"
         );
     }

@@ -13,17 +13,17 @@ fn root(name: &str) -> Cert {
     self_signed(&Profile::root(Name::parse(name).unwrap()), &key, stamp).unwrap()
 }
 
-/// What a cluster is told, in a line.
-fn told(way: &Way) -> String {
+/// The settings of a cluster, in a line.
+fn told(way: &PeerTrust) -> String {
     let list = |domains: &[TrustDomain]| {
         domains.iter().map(TrustDomain::as_str).collect::<Vec<_>>().join(",")
     };
     match way {
-        Way::Nothing => "nothing".into(),
-        Way::NoValidation => "no validation".into(),
-        Way::Aliases(domains) => format!("aliases {}", list(domains)),
-        Way::Authorities(all) => {
-            let one = |authority: &Authority| {
+        PeerTrust::SameDomain => "nothing".into(),
+        PeerTrust::SkipValidation => "no validation".into(),
+        PeerTrust::Aliases(domains) => format!("aliases {}", list(domains)),
+        PeerTrust::CaCertificates(all) => {
+            let one = |authority: &TrustAnchorEntry| {
                 format!("{} for {}", authority.root.subject(), list(&authority.trust_domains))
             };
             all.iter().map(one).collect::<Vec<_>>().join("; ")
@@ -47,8 +47,8 @@ fn who_is_told_what() {
                 roots,
             })
             .collect();
-        let found = acceptances(&members);
-        assert_eq!(found.iter().map(|one| told(&one.way)).collect::<Vec<_>>(), expect);
+        let found = trust_settings(&members);
+        assert_eq!(found.iter().map(|one| told(&one.peer_trust)).collect::<Vec<_>>(), expect);
     };
     let (one, other, both) = (&[a.clone()][..], &[b.clone()][..], &[a.clone(), b.clone()][..]);
     // One trust domain.
@@ -78,7 +78,7 @@ fn until_the_last_anchor_ends() {
         Member { name: "east", trust_domain: &x, version, roots: &roots },
         Member { name: "west", trust_domain: &y, version, roots: &[] },
     ];
-    let found = acceptances(&members);
+    let found = trust_settings(&members);
     assert_eq!(found[0].until, BTreeMap::from([(y, None)]));
     assert_eq!(found[1].until, BTreeMap::from([(x, root.not_after().time())]));
 }

@@ -2,18 +2,18 @@
 
 use crate::cert::Cert;
 use crate::error::Error;
-use crate::signature::{self, SignatureCheck, Signed};
+use crate::signature::{self, SignatureCheck, SignatureInput};
 use crate::time::Time;
 use crate::verify::{self, Anchor, Inputs, Policy};
 
 /// Refuses a self-signed certificate whose signature is not by its key: a token gone wrong
 /// (Go checks the same: `crypto/x509/x509.go: CreateCertificate`).
 pub(super) fn check_signature(cert: &Cert) -> Result<(), Error> {
-    let check = signature::check(&Signed {
+    let check = signature::check(&SignatureInput {
         algorithm: cert.outer_algorithm(),
         message: cert.tbs(),
         signature: cert.signature(),
-        key: cert.key(),
+        key: cert.public_key(),
     });
     if check == SignatureCheck::Bad {
         return Err(refused(cert, cert, verify::Code(7).text()));
@@ -21,7 +21,7 @@ pub(super) fn check_signature(cert: &Cert) -> Result<(), Error> {
     Ok(())
 }
 
-/// Refuses what does not verify with its issuer trusted: a bad signature, an extension nobody can read or knows.
+/// Refuses what does not verify with its issuer trusted: a bad signature, an extension that is unreadable or unknown.
 pub(super) fn check(cert: &Cert, issuer: &Cert) -> Result<(), Error> {
     let trusted = [Anchor::new(issuer.clone())];
     let inputs =

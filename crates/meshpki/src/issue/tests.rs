@@ -1,4 +1,4 @@
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec;
 
 use super::*;
@@ -245,7 +245,7 @@ fn what_would_not_verify_is_not_made() {
     check(good, &bad_oid, &why("an extension of it is not valid"));
     let further = |oid: &[u8]| {
         let extension = RawExtension { oid: oid.to_vec(), critical: true, value: vec![5, 0] };
-        move |profile: &mut Profile| profile.further = vec![extension.clone()]
+        move |profile: &mut Profile| profile.extra_extensions = vec![extension.clone()]
     };
     check(good, &further(&[0x2a, 3, 9]), &why("unhandled critical extension"));
     check(good, &further(oid::NAME_CONSTRAINTS), &why("an extension of it is not valid"));

@@ -5,29 +5,17 @@ use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use super::Settings;
 use super::go_x509::{self, Chains, Pools, Reason};
-use super::{Secret, Settings, go_pem};
-use crate::cacerts::Layout;
+use crate::cacerts::go_pem::{self, first_cert};
+use crate::cacerts::{Layout, Secret};
 use crate::cert::{Cert, KeyUsage};
 use crate::crl::Crl;
 use crate::key::{PublicKey, Signer};
 use crate::pem;
-use crate::signature::Signed;
+use crate::signature::SignatureInput;
 use crate::soft::SoftKey;
 use crate::time::Time;
-
-/// Every file an istiod of any release may read.
-pub(super) const FILES: [&str; 9] = [
-    "ca-cert.pem",
-    "ca-crl.pem",
-    "ca-key.pem",
-    "ca.crt",
-    "cert-chain.pem",
-    "istio-generated",
-    "root-cert.pem",
-    "tls.crt",
-    "tls.key",
-];
 
 /// Which of istiod's checks failed, in the order it makes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +25,7 @@ pub enum Refusal {
     Incomplete,
     /// A file cannot be opened.
     MissingFile,
-    /// The first block of the signing certificate's file is no certificate.
+    /// The first block of the signing certificate's file is not a certificate.
     Certificate,
     /// A certificate of the way to a root has not begun or has ended.
     Expired,
@@ -51,46 +39,21 @@ pub enum Refusal {
     Sha1,
     /// There is no way to a root for another reason.
     Untrusted,
-    /// The first block of the key's file is no private key Go reads.
+    /// The first block of the key's file is not a private key that Go reads.
     KeyFormat,
     /// The key belongs to another certificate.
     KeyMismatch,
     /// A certificate of the chain has no CRL.
     Crl,
-    /// The signing certificate is no CA.
+    /// The signing certificate is not one of a CA.
     NotCa,
     /// The chain does not begin with a certificate that is still valid.
     ChainStart,
 }
 
-/// The names of the files in the form istiod chose.
-pub(super) struct Names {
-    pub(super) layout: Layout,
-    pub(super) cert: &'static str,
-    pub(super) key: &'static str,
-    pub(super) chain: &'static [&'static str],
-    pub(super) root: &'static str,
-}
-
-const ISTIO: Names = Names {
-    layout: Layout::Istio,
-    cert: "ca-cert.pem",
-    key: "ca-key.pem",
-    chain: &["cert-chain.pem"],
-    root: "root-cert.pem",
-};
-
-const TLS: Names = Names {
-    layout: Layout::Tls,
-    cert: "tls.crt",
-    key: "tls.key",
-    chain: &["tls.crt", "ca.crt"],
-    root: "ca.crt",
-};
-
 /// A secret in the form istiod chose.
 pub(super) struct Bundle<'a> {
-    pub(super) names: Names,
+    pub(super) layout: Layout,
     secret: &'a Secret,
     settings: &'a Settings,
 }
@@ -99,53 +62,44 @@ pub(super) struct Bundle<'a> {
 pub(super) type Checked<T> = Result<T, (Refusal, String)>;
 
 impl<'a> Bundle<'a> {
-    /// `istio_ca.go: detectSigningCABundle`: `tls.crt` decides, where the release knows it.
-    pub(super) fn detect(secret: &'a Secret, settings: &'a Settings) -> Self {
-        let tls = settings.version.knows_tls_files() && secret.get(TLS.cert).is_some();
-        Self { names: if tls { TLS } else { ISTIO }, secret, settings }
+    pub(super) fn new(secret: &'a Secret, settings: &'a Settings) -> Self {
+        Self { layout: secret.layout(settings.version), secret, settings }
     }
 
     /// Key, certificate, root, chain: `istio_ca.go: checkCABundleCompleteness`.
     pub(super) fn present(&self) -> [bool; 4] {
         let there = |name: &str| self.secret.get(name).is_some();
-        let names = &self.names;
-        let chain = names.chain.iter().any(|name| there(name));
-        [there(names.key), there(names.cert), there(names.root), chain]
+        let layout = self.layout;
+        let chain = layout.chain_files().iter().any(|name| there(name));
+        [there(layout.key_file()), there(layout.ca_file()), there(layout.roots_file()), chain]
     }
 
     pub(super) fn key(&self) -> Option<&'a [u8]> {
-        self.secret.get(self.names.key)
+        self.secret.get(self.layout.key_file())
     }
 
     pub(super) fn cert(&self) -> Option<&'a [u8]> {
-        self.secret.get(self.names.cert)
+        self.secret.get(self.layout.ca_file())
     }
 
     pub(super) fn roots(&self) -> Option<&'a [u8]> {
-        self.secret.get(self.names.root)
+        self.secret.get(self.layout.roots_file())
     }
 
-    /// The files of the chain, one behind the other, as `NewVerifiedKeyCertBundleFromFile` joins them: without a newline.
     pub(super) fn chain(&self) -> Option<Cow<'a, [u8]>> {
-        match self.names.chain {
-            [one] => self.secret.get(one).map(Cow::Borrowed),
-            many => {
-                let parts: Option<Vec<&[u8]>> = many.iter().map(|n| self.secret.get(n)).collect();
-                parts.map(|parts| Cow::Owned(parts.concat()))
-            }
-        }
+        self.secret.chain_text(self.layout)
     }
 
     /// The CRL file; only the first form has one.
     pub(super) fn crl(&self) -> Option<&'a [u8]> {
         let read = self.settings.version.knows_crl() && self.settings.crl;
-        let istio = self.names.layout == Layout::Istio;
+        let istio = self.layout == Layout::Istio;
         self.secret.get("ca-crl.pem").filter(|_| read && istio)
     }
 
-    /// Files that somebody put there for istiod.
+    /// Files that look as if they were meant for istiod.
     pub(super) fn ignored(&self) -> Vec<String> {
-        let files = FILES.iter().filter(|name| self.secret.get(name).is_some());
+        let files = Secret::FILES.iter().filter(|name| self.secret.get(name).is_some());
         files.map(ToString::to_string).collect()
     }
 
@@ -161,16 +115,16 @@ impl<'a> Bundle<'a> {
         let open = |name: &'static str| {
             self.secret.get(name).ok_or_else(|| (Refusal::MissingFile, missing(name)))
         };
-        let cert = open(self.names.cert)?;
-        let key = open(self.names.key)?;
-        for name in self.names.chain {
+        let cert = open(self.layout.ca_file())?;
+        let key = open(self.layout.key_file())?;
+        for name in self.layout.chain_files() {
             open(name)?;
         }
         let chain = self.chain().unwrap_or_default();
         // Until 1.20 istiod forgot the name of a root file that is not there, and opened "".
         let roots = self.roots().ok_or_else(|| {
             let known = self.settings.version.since(21, 0);
-            let words = if known { missing(self.names.root) } else { no_such_file("") };
+            let words = if known { missing(self.layout.roots_file()) } else { no_such_file("") };
             (Refusal::MissingFile, words)
         })?;
         let (ca, _) = self.trust(cert, &chain, roots, at)?;
@@ -231,7 +185,7 @@ impl<'a> Bundle<'a> {
             (Refusal::KeyFormat, alloc::format!("failed to parse private key PEM: {why}"))
         })?;
         let mismatch = |why: &str| {
-            // The reason is told since 1.21.
+            // The reason is given since 1.21.
             let known = self.settings.version.since(21, 0);
             let why = if known { alloc::format!(": {why}") } else { String::new() };
             Err((Refusal::KeyMismatch, alloc::format!("the cert does not match the key{why}")))
@@ -246,7 +200,8 @@ impl<'a> Bundle<'a> {
         };
         let paired = go_pem::certificate(&block.der).unwrap_or_else(|| ca.clone());
         let kind = |key: &PublicKey| core::mem::discriminant(key.algorithm());
-        if kind(paired.key()) != kind(&public) && !both_curves(paired.key(), &public) {
+        if kind(paired.public_key()) != kind(&public) && !both_curves(paired.public_key(), &public)
+        {
             return mismatch("tls: private key type does not match public key type");
         }
         if paired.spki() != public.as_spki() {
@@ -282,14 +237,7 @@ fn no_such_file(path: &str) -> String {
     alloc::format!("open {path}: no such file or directory")
 }
 
-/// `crypto.go: ParsePemEncodedCertificate`: the first block, whatever its label.
-pub(super) fn first_cert(text: &[u8]) -> Result<Cert, &'static str> {
-    let blocks = go_pem::blocks(text);
-    let first = blocks.first().ok_or("invalid PEM encoded certificate")?;
-    go_pem::certificate(&first.der).ok_or("failed to parse X.509 certificate")
-}
-
-/// `crypto.go: ParsePemEncodedKey`: the first block, with one of three labels. What is wrong inside is told in
+/// `crypto.go: ParsePemEncodedKey`: the first block, with one of three labels. What is wrong inside is described in
 /// our words.
 pub(super) fn first_key(text: &[u8]) -> Result<PublicKey, String> {
     let blocks = go_pem::blocks(text);
@@ -343,11 +291,11 @@ fn verify_crl(chain: &[u8], crl: &[u8]) -> Checked<()> {
 }
 
 pub(super) fn signed_crl(cert: &Cert, crl: &Crl) -> bool {
-    let signed = Signed {
+    let signed = SignatureInput {
         algorithm: crl.outer_algorithm(),
         message: crl.tbs(),
         signature: crl.signature(),
-        key: cert.key(),
+        key: cert.public_key(),
     };
     go_x509::may_sign(cert, KeyUsage::CRL_SIGN) && go_x509::is_signed(&signed).is_ok()
 }

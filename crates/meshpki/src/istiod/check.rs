@@ -6,9 +6,10 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::bundle::{Bundle, Checked, first_cert};
+use super::bundle::{Bundle, Checked};
 use super::go_x509::Chains;
-use super::{Secret, Settings, Start, go_pem, starts};
+use super::{Secret, Settings, StartOutcome, starts};
+use crate::cacerts::go_pem::{self, first_cert};
 use crate::cert::Cert;
 use crate::time::Time;
 
@@ -16,23 +17,25 @@ mod across;
 mod chain;
 mod files;
 mod live;
+mod remedy;
 mod trust;
 
-pub use live::{Given, InSpec, LiveCluster, LiveIstiod, Served, check_live};
+pub use live::{LiveCluster, LiveIstiod, NamespaceRoots, ServedChain, SpecExpectation, check_live};
+pub use remedy::Remedy;
 
 /// The secret of a cluster, or what is to become it.
 #[derive(Clone, Copy)]
-pub struct Cluster<'a> {
+pub struct ClusterSecret<'a> {
     /// The cluster's name, for people.
     pub name: &'a str,
     /// Its files.
     pub secret: &'a Secret,
 }
 
-/// How bad a [`Problem`] is.
+/// How bad a [`SecretProblem`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// The mesh works, and somebody should know.
+    /// The mesh works, but this deserves attention.
     Warning,
     /// istiod does not take it, the mesh fails on it, or a key is not secret.
     Error,
@@ -50,8 +53,8 @@ impl fmt::Display for Severity {
 /// Something wrong with a secret, or between those of several clusters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Problem {
-    /// One of [`Problem::CODES`]: stable, for scripts and for `docs/errors.md`.
+pub struct SecretProblem {
+    /// One of [`SecretProblem::CODES`]: stable, for scripts and for `docs/errors.md`.
     pub code: &'static str,
     /// How bad it is.
     pub severity: Severity,
@@ -67,12 +70,11 @@ pub struct Problem {
     pub effect: String,
     /// What to do about it.
     pub fix: String,
-    /// The next command; `<folder>` stands for the folder of the first cluster, `<ca>` for the folder that one is in,
-    /// `<cluster>` for its name, `<context>` for its kubeconfig context, `<istio-namespace>` for istiod's namespace.
-    pub next: String,
+    /// The next step for the first cluster; `None` if there is none to suggest.
+    pub remedy: Option<Remedy>,
 }
 
-impl Problem {
+impl SecretProblem {
     /// Every code there is, in alphabetical order.
     pub const CODES: &'static [&'static str] = &[
         "istiod/cert-sign",
@@ -130,7 +132,7 @@ impl Problem {
             evidence: Vec::new(),
             effect: String::new(),
             fix: String::new(),
-            next: String::new(),
+            remedy: None,
         }
     }
 
@@ -152,7 +154,7 @@ impl Problem {
 /// What needs one is in [`check_live`]: other trust domains without aliases, roots that workloads do not have yet,
 /// an istiod that was not restarted.
 #[must_use]
-pub fn check(clusters: &[Cluster<'_>], settings: &Settings, at: Time) -> Vec<Problem> {
+pub fn check(clusters: &[ClusterSecret<'_>], settings: &Settings, at: Time) -> Vec<SecretProblem> {
     let mut folders: Vec<Folder<'_>> =
         clusters.iter().map(|cluster| Folder::read(*cluster, settings, at)).collect();
     let roots: Vec<Vec<(String, Cert)>> = folders.iter().map(Folder::own_roots).collect();
@@ -173,12 +175,12 @@ pub fn check(clusters: &[Cluster<'_>], settings: &Settings, at: Time) -> Vec<Pro
 }
 
 /// Errors before warnings, then by cluster, then by code; what is between clusters behind what is in one.
-fn sort(problems: &mut [Problem], names: &[&str]) {
-    let place = |problem: &Problem| {
+fn sort(problems: &mut [SecretProblem], names: &[&str]) {
+    let place = |problem: &SecretProblem| {
         names.iter().position(|name| problem.clusters.iter().any(|c| c == name))
     };
     problems.sort_by(|a, b| {
-        let key = |p: &Problem| (p.clusters.len() > 1, place(p), p.code);
+        let key = |p: &SecretProblem| (p.clusters.len() > 1, place(p), p.code);
         b.severity.cmp(&a.severity).then_with(|| key(a).cmp(&key(b)))
     });
 }
@@ -190,7 +192,7 @@ struct Folder<'a> {
     settings: &'a Settings,
     at: Time,
     bundle: Bundle<'a>,
-    start: Start,
+    start: StartOutcome,
     /// The signing certificate, as Go finds it.
     ca: Option<Cert>,
     chain: Vec<Cert>,
@@ -202,8 +204,8 @@ struct Folder<'a> {
 }
 
 impl<'a> Folder<'a> {
-    fn read(cluster: Cluster<'a>, settings: &'a Settings, at: Time) -> Self {
-        let bundle = Bundle::detect(cluster.secret, settings);
+    fn read(cluster: ClusterSecret<'a>, settings: &'a Settings, at: Time) -> Self {
+        let bundle = Bundle::new(cluster.secret, settings);
         let texts = (bundle.cert(), bundle.chain(), bundle.roots());
         let pool = |text: Option<&[u8]>| text.map(go_pem::pool).unwrap_or_default();
         let trust = match &texts {
@@ -238,26 +240,27 @@ impl<'a> Folder<'a> {
     }
 
     /// A problem of this folder; what istiod does at its start is its effect until another is said.
-    fn problem(&self, code: &'static str, severity: Severity, message: String) -> Problem {
-        let mut problem = Problem::new(code, severity, Vec::from([self.name.to_string()]), message);
+    fn problem(&self, code: &'static str, severity: Severity, message: String) -> SecretProblem {
+        let mut problem =
+            SecretProblem::new(code, severity, Vec::from([self.name.to_string()]), message);
         problem.effect = self.verdict();
         problem
     }
 
-    fn error(&self, code: &'static str, message: impl Into<String>) -> Problem {
+    fn error(&self, code: &'static str, message: impl Into<String>) -> SecretProblem {
         self.problem(code, Severity::Error, message.into())
     }
 
-    fn warning(&self, code: &'static str, message: impl Into<String>) -> Problem {
+    fn warning(&self, code: &'static str, message: impl Into<String>) -> SecretProblem {
         self.problem(code, Severity::Warning, message.into())
     }
 
     /// Every certificate of the secret with its file, each once per file.
     fn certs(&self) -> impl Iterator<Item = (&'static str, &Cert)> {
-        let names = &self.bundle.names;
-        let ca = self.ca.iter().map(|cert| (names.cert, cert));
-        let chain = self.chain.iter().map(|cert| (names.chain[0], cert));
-        ca.chain(chain).chain(self.roots.iter().map(|cert| (names.root, cert)))
+        let layout = self.bundle.layout;
+        let ca = self.ca.iter().map(move |cert| (layout.ca_file(), cert));
+        let chain = self.chain.iter().map(move |cert| (layout.chain_files()[0], cert));
+        ca.chain(chain).chain(self.roots.iter().map(move |cert| (layout.roots_file(), cert)))
     }
 
     /// The self-signed certificates of the secret and where they are, those of the file of roots first.
@@ -278,7 +281,7 @@ impl<'a> Folder<'a> {
     }
 }
 
-impl Problem {
+impl SecretProblem {
     fn file(mut self, name: &str) -> Self {
         self.file = Some(name.to_string());
         self
@@ -294,16 +297,10 @@ impl Problem {
         self
     }
 
-    fn fix(mut self, fix: impl Into<String>, next: impl Into<String>) -> Self {
-        (self.fix, self.next) = (fix.into(), next.into());
+    fn fix(mut self, fix: impl Into<String>, remedy: Remedy) -> Self {
+        (self.fix, self.remedy) = (fix.into(), Some(remedy));
         self
     }
-}
-
-/// `Mesh CA east, key 1a2b3c4d`: enough to tell two of one name apart.
-fn label(cert: &Cert) -> String {
-    let id: String = cert.key().fingerprint().chars().take(8).collect();
-    alloc::format!("`{}` (key sha256 {id})", cert.subject().label())
 }
 
 fn date(time: Option<Time>) -> String {

@@ -3,17 +3,18 @@
 //! It is not OpenSSL's way: every chain is tried, not only the first issuer that fits; every certificate of
 //! the roots is an anchor, self-signed or not; key identifiers only order the candidates; the second a
 //! certificate ends is still good; extended key usages nest from the root down, and without a wish of the
-//! caller's, serverAuth it is. Certificate policies are not restated, and names are held against name
+//! caller's, serverAuth it is. Certificate policies are not restated, and names are compared with name
 //! constraints as OpenSSL does it, which also looks at subjects.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use crate::algorithm::{Digest, algorithm_parts};
 use crate::cert::{Cert, GeneralName, KeyUsage};
 use crate::key::KeyAlgorithm;
-use crate::key::decode::{Kind, algorithm_parts};
+use crate::key::decode::Kind;
 use crate::oid;
-use crate::signature::{self, Digest, Scheme, SignatureCheck, Signed};
+use crate::signature::{self, Scheme, SignatureCheck, SignatureInput};
 use crate::time::Time;
 use crate::verify::check_name_constraints;
 
@@ -267,11 +268,11 @@ fn signed_by(cert: &Cert, parent: &Cert, refuse_sha1: bool) -> Result<(), Fault>
         let text = alloc::format!("x509: cannot verify signature: insecure algorithm {name}");
         return Err(Fault { reason: Reason::Sha1, text });
     }
-    let signed = Signed {
+    let signed = SignatureInput {
         algorithm: cert.outer_algorithm(),
         message: cert.tbs(),
         signature: cert.signature(),
-        key: parent.key(),
+        key: parent.public_key(),
     };
     is_signed(&signed)
 }
@@ -286,7 +287,7 @@ pub(super) fn may_sign(parent: &Cert, what: KeyUsage) -> bool {
 }
 
 /// Go's words for a bad signature go by the algorithm and the key (`x509.go: checkSignature`).
-pub(super) fn is_signed(signed: &Signed<'_>) -> Result<(), Fault> {
+pub(super) fn is_signed(signed: &SignatureInput<'_>) -> Result<(), Fault> {
     match signature::check(signed) {
         SignatureCheck::Good => Ok(()),
         SignatureCheck::Bad => {
@@ -298,7 +299,7 @@ pub(super) fn is_signed(signed: &Signed<'_>) -> Result<(), Fault> {
     }
 }
 
-fn bad_signature(signed: &Signed<'_>) -> String {
+fn bad_signature(signed: &SignatureInput<'_>) -> String {
     let scheme = algorithm_parts(signed.algorithm).ok().and_then(|(oid, _)| Scheme::of(oid));
     let wanted = match scheme.map(|scheme| scheme.kind) {
         Some(Kind::Rsa | Kind::RsaPss) => "RSA",

@@ -2,6 +2,7 @@ use alloc::vec;
 
 use super::*;
 use crate::Signer;
+use crate::cacerts::go_pem::first_cert;
 use crate::issue::{Issuer, Serial, Stamp, issue, self_signed};
 use crate::oid;
 use crate::profile::Role;
@@ -76,11 +77,11 @@ pub(super) fn settings(version: &str) -> Settings {
 }
 
 /// The outcome in a word, and the log without what every refusal begins with.
-fn outcome(start: &Start) -> String {
+fn outcome(start: &StartOutcome) -> String {
     match start {
-        Start::Plugged { .. } => "plugged".to_string(),
-        Start::SelfSigned { .. } => "self-signed".to_string(),
-        Start::RefusesToStart { log, .. } => {
+        StartOutcome::Plugged { .. } => "plugged".to_string(),
+        StartOutcome::SelfSigned { .. } => "self-signed".to_string(),
+        StartOutcome::RefusesToStart { log, .. } => {
             let log = log.strip_prefix("failed to create an istiod CA: ").unwrap();
             let inner = log.strip_prefix("failed to create CA KeyCertBundle (");
             inner.and_then(|log| log.strip_suffix(')')).unwrap_or(log).to_string()
@@ -182,7 +183,7 @@ fn cert_managers_names() {
             ("1.26.1", "incomplete signing CA bundle detected"),
         ],
     );
-    // tls.crt alone decides, even beside a good set in the other form.
+    // tls.crt alone decides, even next to a good set in the other layout.
     let mixed = with(&good, "tls.crt", text(&form, "tls.crt"));
     check(
         &mixed,
@@ -258,20 +259,17 @@ fn dates() {
         )
     };
     assert_eq!(at(end.plus(1)), why("after", end.plus(1), end));
-    let begin = bundle::first_cert(secret.get("ca-cert.pem").unwrap())
-        .unwrap()
-        .not_before()
-        .time()
-        .unwrap();
+    let begin =
+        first_cert(secret.get("ca-cert.pem").unwrap()).unwrap().not_before().time().unwrap();
     assert_eq!(at(begin.plus(-1)), why("before", begin.plus(-1), begin));
 }
 
 fn first_end(secret: &Secret) -> Time {
-    let ca = bundle::first_cert(secret.get("ca-cert.pem").unwrap()).unwrap();
+    let ca = first_cert(secret.get("ca-cert.pem").unwrap()).unwrap();
     ca.not_after().time().unwrap()
 }
 
-/// The root is replaced by its cross-certificate under an expired one: OpenSSL would stop there, Go goes on.
+/// The root is replaced by its cross-certificate under an expired one: OpenSSL would stop there, Go continues.
 #[test]
 fn go_tries_every_way() {
     let (root, old) = (root("CN=Root"), root_with("CN=Old", |p| p.valid_seconds = DAY));
@@ -348,17 +346,17 @@ fn pem_as_go_reads_it() {
     let form = tls(&good(&root("CN=Root")));
     let newest = Settings::defaults(Version::NEWEST);
     let glued = with(&form, "tls.crt", text(&form, "tls.crt").trim_end());
-    assert_eq!(go_pem::pool(&Bundle::detect(&form, &newest).chain().unwrap()).len(), 2);
-    assert_eq!(go_pem::pool(&Bundle::detect(&glued, &newest).chain().unwrap()).len(), 0);
+    assert_eq!(go_pem::pool(&Bundle::new(&form, &newest).chain().unwrap()).len(), 2);
+    assert_eq!(go_pem::pool(&Bundle::new(&glued, &newest).chain().unwrap()).len(), 0);
 }
 
 /// What a running istiod does, in a word.
-fn running(change: &Change) -> String {
-    match &change.now {
-        Now::Unchanged => "unchanged".to_string(),
-        Now::HotReload { .. } => "reload".to_string(),
-        Now::NeedsRestart { .. } => "restart".to_string(),
-        Now::KeepsOld { log } => log.clone(),
+fn running(change: &SecretChange) -> String {
+    match &change.reload {
+        Reload::Unchanged => "unchanged".to_string(),
+        Reload::HotReload { .. } => "reload".to_string(),
+        Reload::NeedsRestart { .. } => "restart".to_string(),
+        Reload::KeepsOld { log } => log.clone(),
     }
 }
 
@@ -384,7 +382,7 @@ fn a_new_intermediate() {
     assert_eq!(running(&changes(&old, &new, &flagged, NOW)), "restart");
     let newest = settings("1.30.3");
     assert_eq!(running(&changes(&old, &old, &newest, NOW)), "unchanged");
-    // The old one has expired since: it is what istiod runs on all the same.
+    // The old one has expired since: istiod still runs on it.
     let expired = good_with(&root, |profile| profile.valid_seconds = DAY);
     assert_eq!(running(&changes(&expired, &new, &newest, NOW.plus(3 * DAY))), "reload");
     // No secret at the start, no watcher.
@@ -398,13 +396,16 @@ fn a_new_intermediate() {
     );
     assert!(matches!(
         change.next_start,
-        Start::RefusesToStart { refusal: Refusal::KeyMismatch, .. }
+        StartOutcome::RefusesToStart { refusal: Refusal::KeyMismatch, .. }
     ));
     // handleEvent does not ask for a CA: taken over at once, refused at the next start.
     let leaf = good_with(&root, |profile| profile.role = Role::EndEntity);
     let change = changes(&old, &leaf, &newest, NOW);
     assert_eq!(running(&change), "reload");
-    assert!(matches!(change.next_start, Start::RefusesToStart { refusal: Refusal::NotCa, .. }));
+    assert!(matches!(
+        change.next_start,
+        StartOutcome::RefusesToStart { refusal: Refusal::NotCa, .. }
+    ));
     let gone = without(&new, &["root-cert.pem"]);
     assert_eq!(
         running(&changes(&old, &gone, &newest, NOW)),

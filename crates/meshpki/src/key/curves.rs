@@ -1,6 +1,21 @@
 //! The elliptic curves of OpenSSL 3.0.19, read out of the installed library (`EC_get_builtin_curves`).
 
-use super::ec::Curve;
+/// A short Weierstrass curve `y^2 = x^3 + a x + b` over the field of `p` elements; numbers in hex.
+pub(crate) struct Curve {
+    /// Content octets of the curve's OID.
+    pub(crate) oid: &'static [u8],
+    /// Bits of the order of the base point.
+    pub(crate) order_bits: u32,
+    /// The field's prime; this and the rest is empty for a binary field.
+    pub(crate) p: &'static str,
+    pub(crate) a: &'static str,
+    pub(crate) b: &'static str,
+    /// The base point.
+    pub(crate) x: &'static str,
+    pub(crate) y: &'static str,
+    /// Its order.
+    pub(crate) order: &'static str,
+}
 
 /// Every built-in curve; curves over binary fields without their numbers.
 pub(super) static CURVES: &[Curve] = &[

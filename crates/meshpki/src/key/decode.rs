@@ -3,7 +3,8 @@
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::{PublicKey, ec};
-use crate::cert::check_algorithm;
+use crate::algorithm::PssParameters;
+use crate::der::shape::{bit_length, bit_string, check_integer, sequence, small_integer};
 use crate::der::{self, DerError, Reader, Tlv};
 use crate::oid;
 
@@ -120,7 +121,7 @@ pub(crate) fn decode(key: &PublicKey) -> Option<Decoded> {
         oid::RSA_ENCRYPTION | X500_RSA => plain(Kind::Rsa, rsa_security(bits)?),
         oid::RSA_PSS => {
             if let Some(parameters) = parameters {
-                crate::signature::PssParameters::read(&parameters).ok()?;
+                PssParameters::read(&parameters).ok()?;
             }
             plain(Kind::RsaPss, rsa_security(bits)?)
         }
@@ -152,7 +153,7 @@ pub(crate) fn rsa_numbers(bits: &[u8]) -> Result<(&[u8], &[u8]), DerError> {
 /// `RSA_security_bits` of 3.0.19.
 fn rsa_security(bits: &[u8]) -> Option<u32> {
     let (modulus, _) = rsa_numbers(bits).ok()?;
-    Some(match super::bit_length(modulus) {
+    Some(match bit_length(modulus) {
         13914.. => 256,
         6947.. => 192,
         2671.. => 128,
@@ -200,10 +201,10 @@ fn ec_key(parameters: &Tlv<'_>, point: &[u8]) -> Option<Decoded> {
 /// `crypto/dsa/dsa_ameth.c: dsa_pub_decode`; strength as `crypto/bn/bn_lib.c: BN_security_bits`.
 fn dsa_key(parameters: Option<&Tlv<'_>>, bits: &[u8]) -> Option<Decoded> {
     let number = Reader::new(bits).expect(der::INTEGER, "a DSA key is an INTEGER").ok()?;
-    crate::cert::check_integer(&number).ok()?;
+    check_integer(&number).ok()?;
     let mut parts = parameters.filter(|p| p.tag == der::SEQUENCE)?.reader();
     let mut next = || parts.expect(der::INTEGER, "a DSA parameter is an INTEGER").ok();
-    let (p, q) = (super::bit_length(next()?.content), super::bit_length(next()?.content));
+    let (p, q) = (bit_length(next()?.content), bit_length(next()?.content));
     next()?;
     parts.end("extra element in DSA parameters").ok()?;
     Some(Decoded { kind: Kind::Dsa, security_bits: finite(p, q), explicit_curve: false })
@@ -226,29 +227,29 @@ fn finite(p: usize, q: usize) -> u32 {
 /// `crypto/dh/dh_ameth.c: dh_pub_decode`: DHParameter of PKCS#3, or DomainParameters of X9.42 (RFC 2631).
 fn dh_key(parameters: &Tlv<'_>, bits: &[u8], x942: bool) -> Option<Decoded> {
     let number = Reader::new(bits).expect(der::INTEGER, "a DH key is an INTEGER").ok()?;
-    crate::cert::check_integer(&number).ok()?;
-    let mut parts = crate::cert::sequence(parameters).ok()?;
+    check_integer(&number).ok()?;
+    let mut parts = sequence(parameters).ok()?;
     let mut next = || {
         let number = parts.optional(der::INTEGER).ok()?;
-        number.is_none_or(|n| crate::cert::check_integer(&n).is_ok()).then_some(number)
+        number.is_none_or(|n| check_integer(&n).is_ok()).then_some(number)
     };
-    let p = super::bit_length(next()??.content);
+    let p = bit_length(next()??.content);
     next()??;
     let third = next()?;
     let q = if x942 {
-        let q = super::bit_length(third?.content);
+        let q = bit_length(third?.content);
         next()?;
         if let Some(validation) = parts.optional(der::SEQUENCE).ok()? {
             let mut validation = validation.reader();
             let seed = validation.expect_string(der::BIT_STRING, "a seed is a BIT STRING").ok()?;
-            crate::cert::bit_string(&seed).ok()?;
+            bit_string(&seed).ok()?;
             let counter = validation.expect(der::INTEGER, "a counter is an INTEGER").ok()?;
-            crate::cert::check_integer(&counter).ok()?;
+            check_integer(&counter).ok()?;
             validation.end("extra element in validation parameters").ok()?;
         }
         q
     } else {
-        let length = third.map_or(Some(0), |n| crate::cert::small_integer(n.content))?;
+        let length = third.map_or(Some(0), |n| small_integer(n.content))?;
         match usize::try_from(i32::try_from(length).ok()?).unwrap_or(0) {
             0 => usize::MAX,
             length => length,
@@ -256,14 +257,4 @@ fn dh_key(parameters: &Tlv<'_>, bits: &[u8], x942: bool) -> Option<Decoded> {
     };
     parts.end("extra element in DH parameters").ok()?;
     Some(Decoded { kind: Kind::Dh, security_bits: finite(p, q), explicit_curve: false })
-}
-
-/// The OID and the parameters of an AlgorithmIdentifier.
-pub(crate) fn algorithm_parts<'a>(
-    identifier: &'a [u8],
-) -> Result<(&'a [u8], Option<Tlv<'a>>), DerError> {
-    let whole = Reader::new(identifier).any()?;
-    check_algorithm(&whole)?;
-    let mut parts = whole.reader();
-    Ok((parts.any()?.content, parts.next()?))
 }

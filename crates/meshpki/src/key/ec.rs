@@ -4,26 +4,9 @@ use alloc::vec::Vec;
 
 use num_bigint::BigUint;
 
-use super::curves::CURVES;
-use crate::cert::{bit_string, check_integer};
+use super::curves::{CURVES, Curve};
+use crate::der::shape::{bit_string, check_integer};
 use crate::der::{self, DerError, Reader, Tlv};
-
-/// A short Weierstrass curve `y^2 = x^3 + a x + b` over the field of `p` elements; numbers in hex.
-pub(crate) struct Curve {
-    /// Content octets of the curve's OID.
-    pub(crate) oid: &'static [u8],
-    /// Bits of the order of the base point.
-    pub(crate) order_bits: u32,
-    /// The field's prime; this and the rest is empty for a binary field.
-    pub(crate) p: &'static str,
-    pub(crate) a: &'static str,
-    pub(crate) b: &'static str,
-    /// The base point.
-    pub(crate) x: &'static str,
-    pub(crate) y: &'static str,
-    /// Its order.
-    pub(crate) order: &'static str,
-}
 
 /// The curve with that OID.
 pub(crate) fn named(oid: &[u8]) -> Option<&'static Curve> {

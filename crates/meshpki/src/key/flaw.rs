@@ -1,6 +1,6 @@
-//! Public keys that protect nothing: everybody can sign with them, or work out their private half.
+//! Public keys that protect nothing: anyone can sign with them, or compute the private key.
 //!
-//! A CA with such a key vouches for whatever anybody writes, and every verifier accepts it: the signatures are
+//! A CA with such a key vouches for whatever anyone writes, and every verifier accepts it: the signatures are
 //! valid. [`crate::verify()`] therefore says nothing of them, as openssl does not; nothing here issues to them,
 //! signs with them or takes them for a CA.
 
@@ -24,7 +24,7 @@ const COUNTED: u32 = 64;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyFlaw {
-    /// A point that is not on the curve, or bytes that are no point: nothing is known of such keys.
+    /// A point that is not on the curve, or bytes that are not a point: nothing is known of such keys.
     #[error("it is not a point of its curve")]
     OffCurve,
     /// The neutral element of a curve (SEC 1 section 3.2.2.1 forbids it).
@@ -64,10 +64,10 @@ pub enum KeyFlaw {
     #[error("its modulus is prime, so that the private exponent follows from the public one")]
     Prime,
     /// A modulus that is a power of one number.
-    #[error("its modulus is a power of one number, so that anybody can factor it")]
+    #[error("its modulus is a power of one number, so that anyone can factor it")]
     Power,
     /// A modulus whose factors are close to each other: Fermat's method finds them (CVE-2022-26320).
-    #[error("the factors of its modulus are close to each other, so that anybody can find them")]
+    #[error("the factors of its modulus are close to each other, so that anyone can find them")]
     ClosePrimes,
     /// A modulus made by Infineon's RSALib (CVE-2017-15361, ROCA).
     #[error("its modulus has the form of ROCA (CVE-2017-15361), which can be factored")]
@@ -119,7 +119,7 @@ fn point_flaw(key: &PublicKey) -> Option<KeyFlaw> {
 }
 
 /// Which small multiple of the base point has this x-coordinate; that of its negative is the same.
-fn multiple(curve: &ec::Curve, x: &BigUint) -> Option<u32> {
+fn multiple(curve: &super::curves::Curve, x: &BigUint) -> Option<u32> {
     let number = |hex| ec::number(hex).unwrap_or_default();
     let (p, base_x, base_y) = (&number(curve.p), &number(curve.x), &number(curve.y));
     let times = |a: &BigUint, b: &BigUint| a * b % p;

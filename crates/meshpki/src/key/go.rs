@@ -1,7 +1,9 @@
 //! Public keys OpenSSL takes and Go, hence istiod, does not.
 
-use super::decode::{algorithm_parts, rsa_numbers};
-use super::{KeyAlgorithm, PublicKey, bit_length, ec};
+use super::decode::rsa_numbers;
+use super::{KeyAlgorithm, PublicKey, ec};
+use crate::algorithm::algorithm_parts;
+use crate::der::shape::bit_length;
 use crate::der::{self, Reader};
 use crate::oid;
 

@@ -74,7 +74,7 @@ fn values_openssl_does_not_read_are_refused() {
     assert!(Name::from_der(&[0x30, 0x02, 0x31, 0x00]).unwrap().is_empty());
 }
 
-/// What was read can be written anew without a panic, whatever its string type: see [`Name::from_rdns`].
+/// What was read can be written again without a panic, whatever its string type: see [`Name::from_rdns`].
 #[test]
 fn names_that_are_read_can_be_built_again() {
     let nested: &[u8] = &[0x04, 1, 0, 0x24, 0x80, 0x04, 1, b'a', 0, 0];

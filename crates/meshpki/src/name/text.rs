@@ -16,7 +16,7 @@ pub enum NameError {
         /// The part as typed.
         part: String,
     },
-    /// An attribute type nobody knows.
+    /// An unknown attribute type.
     #[error(
         "unknown attribute type `{0}`; known are CN, O, OU, C, ST, L, DC, UID, street, serialNumber, emailAddress, and dotted OIDs",
         found
@@ -94,7 +94,7 @@ impl Name {
     }
 }
 
-/// Splits at `separator`, but not where a backslash stands before it. Backslashes stay.
+/// Splits at `separator`, but not after a backslash. Backslashes stay.
 fn split(text: &str, separator: char) -> Vec<String> {
     let mut parts = alloc::vec![String::new()];
     let mut escaped = false;

@@ -6,18 +6,19 @@ use alloc::vec::Vec;
 use num_bigint::BigUint;
 use sha2::Digest as _;
 
-use super::{Digest, PssParameters, SignatureCheck, Signed, answer};
-use crate::cert::check_integer;
+use super::{SignatureCheck, SignatureInput, answer};
+use crate::algorithm::{Digest, PssParameters, algorithm_parts};
+use crate::der::shape::{bit_length, check_integer};
 use crate::der::{self, Reader};
-use crate::key::decode::{algorithm_parts, rsa_numbers};
-use crate::key::{bit_length, ec};
+use crate::key::decode::rsa_numbers;
+use crate::key::ec;
 
 mod ed448;
 mod weierstrass;
 
 pub(super) use ed448::check as ed448;
 
-/// The digest of `message`; `None` for one OpenSSL's default provider has not, or nobody here has.
+/// The digest of `message`; `None` for one that OpenSSL's default provider does not have, or that is not implemented here.
 fn digest(digest: Digest, message: &[u8]) -> Option<Vec<u8>> {
     use ring::digest as base;
     Some(match digest {
@@ -40,7 +41,7 @@ fn digest(digest: Digest, message: &[u8]) -> Option<Vec<u8>> {
 
 /// The signature raised to the public exponent, as wide as the modulus; `None` for keys and signatures
 /// OpenSSL refuses (`crypto/rsa/rsa_ossl.c: rsa_ossl_public_decrypt`).
-fn rsa_open(signed: &Signed<'_>) -> Option<Vec<u8>> {
+fn rsa_open(signed: &SignatureInput<'_>) -> Option<Vec<u8>> {
     let (modulus, exponent) = rsa_numbers(signed.key.as_bits()).ok()?;
     let bits = bit_length(modulus);
     let too_large = bits > 16384 || (bits > 3072 && bit_length(exponent) > 64);
@@ -57,7 +58,7 @@ fn rsa_open(signed: &Signed<'_>) -> Option<Vec<u8>> {
 }
 
 /// RSASSA-PKCS1-v1_5 (RFC 8017 section 8.2.2): the one encoding of the digest must come out.
-pub(super) fn rsa_pkcs1(algorithm: Digest, signed: &Signed<'_>) -> SignatureCheck {
+pub(super) fn rsa_pkcs1(algorithm: Digest, signed: &SignatureInput<'_>) -> SignatureCheck {
     let Some(digest) = digest(algorithm, signed.message) else {
         return if algorithm.is_available() {
             SignatureCheck::Undecided
@@ -82,7 +83,7 @@ fn pkcs1_encoding(oid: &[u8], digest: &[u8], width: usize) -> Option<Vec<u8>> {
 }
 
 /// RSASSA-PSS (RFC 8017 section 8.1.2).
-pub(super) fn rsa_pss(parameters: PssParameters, signed: &Signed<'_>) -> SignatureCheck {
+pub(super) fn rsa_pss(parameters: PssParameters, signed: &SignatureInput<'_>) -> SignatureCheck {
     let Some(digest) = digest(parameters.digest, signed.message) else {
         return SignatureCheck::Undecided;
     };
@@ -165,12 +166,12 @@ fn truncated(digest: &[u8], order_bits: u64) -> BigUint {
 }
 
 /// DSA (FIPS 186-4 section 4.7; `crypto/dsa/dsa_ossl.c: dsa_do_verify`).
-pub(super) fn dsa(algorithm: Digest, signed: &Signed<'_>) -> SignatureCheck {
+pub(super) fn dsa(algorithm: Digest, signed: &SignatureInput<'_>) -> SignatureCheck {
     let Some(digest) = digest(algorithm, signed.message) else { return SignatureCheck::Bad };
     answer(dsa_is_good(&digest, signed).unwrap_or(false))
 }
 
-fn dsa_is_good(digest: &[u8], signed: &Signed<'_>) -> Option<bool> {
+fn dsa_is_good(digest: &[u8], signed: &SignatureInput<'_>) -> Option<bool> {
     let identifier = Reader::new(signed.key.as_spki()).any().ok()?.reader().any().ok()?;
     let (_, parameters) = algorithm_parts(identifier.raw).ok()?;
     let mut parts = parameters?.reader();
@@ -196,7 +197,7 @@ pub(super) fn ecdsa(
     curve: &[u8],
     point: &[u8],
     algorithm: Digest,
-    signed: &Signed<'_>,
+    signed: &SignatureInput<'_>,
 ) -> SignatureCheck {
     let Some(group) = ec::named(curve).and_then(weierstrass::Group::new) else {
         return SignatureCheck::Undecided;

@@ -1,7 +1,7 @@
 //! The signature algorithms OpenSSL knows (`crypto/objects/obj_xref.txt`).
 
-use super::PssParameters;
-use crate::key::decode::{Kind, algorithm_parts};
+use crate::algorithm::{Digest, PssParameters, algorithm_parts};
+use crate::key::decode::Kind;
 
 /// What a signature algorithm is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,96 +10,6 @@ pub(crate) struct Scheme {
     pub(crate) digest: Option<Digest>,
     /// The type of key it takes.
     pub(crate) kind: Kind,
-}
-
-/// Digest algorithms by OpenSSL's names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Digest {
-    Md2,
-    Md4,
-    Md5,
-    Mdc2,
-    Ripemd160,
-    Sha0,
-    Sha1,
-    Sha224,
-    Sha256,
-    Sha384,
-    Sha512,
-    Sha512_224,
-    Sha512_256,
-    Sha3_224,
-    Sha3_256,
-    Sha3_384,
-    Sha3_512,
-    Other,
-}
-
-impl Digest {
-    /// The digest with those content octets as OID.
-    pub(crate) const fn of(oid: &[u8]) -> Self {
-        match oid {
-            [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 2, 2] => Self::Md2,
-            [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 2, 4] => Self::Md4,
-            [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 2, 5] => Self::Md5,
-            [0x55, 8, 3, 101] => Self::Mdc2,
-            [0x2b, 36, 3, 2, 1] => Self::Ripemd160,
-            [0x2b, 14, 3, 2, 18] => Self::Sha0,
-            [0x2b, 14, 3, 2, 26] => Self::Sha1,
-            [0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, n] => match n {
-                1 => Self::Sha256,
-                2 => Self::Sha384,
-                3 => Self::Sha512,
-                4 => Self::Sha224,
-                5 => Self::Sha512_224,
-                6 => Self::Sha512_256,
-                7 => Self::Sha3_224,
-                8 => Self::Sha3_256,
-                9 => Self::Sha3_384,
-                10 => Self::Sha3_512,
-                _ => Self::Other,
-            },
-            _ => Self::Other,
-        }
-    }
-
-    /// Content octets of its OID; `None` for those no signature here is made with.
-    #[cfg(feature = "legacy-algorithms")]
-    pub(crate) const fn oid(self) -> Option<&'static [u8]> {
-        Some(match self {
-            Self::Md5 => &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 2, 5],
-            Self::Ripemd160 => &[0x2b, 36, 3, 2, 1],
-            Self::Sha1 => &[0x2b, 14, 3, 2, 26],
-            Self::Sha224 => &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 4],
-            Self::Sha256 => &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1],
-            Self::Sha384 => &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 2],
-            Self::Sha512 => &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 3],
-            Self::Sha3_224 => &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 7],
-            Self::Sha3_256 => &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 8],
-            Self::Sha3_384 => &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 9],
-            Self::Sha3_512 => &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 10],
-            _ => return None,
-        })
-    }
-
-    /// Whether the default provider has it (`md2`, `md4`, `mdc2` and SHA-0 it has not).
-    pub(crate) const fn is_available(self) -> bool {
-        !matches!(self, Self::Md2 | Self::Md4 | Self::Mdc2 | Self::Sha0)
-    }
-
-    /// Strength of a signature over it (`crypto/x509/x509_set.c: x509_sig_info_init`).
-    const fn security_bits(self) -> u32 {
-        match self {
-            Self::Md5 => 39,
-            Self::Sha1 => 63,
-            Self::Md2 | Self::Md4 | Self::Mdc2 | Self::Sha0 | Self::Other => 0,
-            Self::Ripemd160 => 80,
-            Self::Sha224 | Self::Sha512_224 | Self::Sha3_224 => 112,
-            Self::Sha256 | Self::Sha512_256 | Self::Sha3_256 => 128,
-            Self::Sha384 | Self::Sha3_384 => 192,
-            Self::Sha512 | Self::Sha3_512 => 256,
-        }
-    }
 }
 
 impl Scheme {

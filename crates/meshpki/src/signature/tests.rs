@@ -15,7 +15,12 @@ fn certificates() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
 }
 
 fn check_self(cert: &Cert, message: &[u8], signature: &[u8]) -> SignatureCheck {
-    check(&Signed { algorithm: cert.outer_algorithm(), message, signature, key: cert.key() })
+    check(&SignatureInput {
+        algorithm: cert.outer_algorithm(),
+        message,
+        signature,
+        key: cert.public_key(),
+    })
 }
 
 /// Every algorithm of `openssl verify` is decided, and every changed bit noticed.

@@ -1,13 +1,13 @@
 use alloc::string::ToString;
 
 use super::*;
-use crate::signature::{self, SignatureCheck, Signed};
+use crate::signature::{self, SignatureCheck, SignatureInput};
 
 fn signs(key: &SoftKey) {
     let signature = key.sign(b"message").unwrap();
     let algorithm = key.public_key().signature_algorithm().unwrap();
     let check = |message: &[u8]| {
-        signature::check(&Signed {
+        signature::check(&SignatureInput {
             algorithm: &algorithm,
             message,
             signature: &signature,
@@ -81,7 +81,7 @@ fn what_cannot_be_read_says_why() {
 }
 
 /// What a guess costs is what OWASP asks for at least, and OpenSSL 3.0 reads it within its 32 MiB; keys of releases that
-/// asked for less are read all the same.
+/// asked for less are still read.
 #[test]
 fn encryption_costs_what_openssl_reads() {
     use pkcs8::der::Encode;

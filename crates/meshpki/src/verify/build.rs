@@ -2,12 +2,11 @@
 
 use alloc::vec::Vec;
 
+use super::issued::{likely_issued, self_signed};
 use super::purpose::{Trust, check_trust_setting};
 use super::{Anchor, Link, Run, Step, Stop, time};
-use crate::cert::{AuthorityKeyId, Cert, GeneralName};
-use crate::key::decode::algorithm_parts;
+use crate::cert::Cert;
 use crate::name::Name;
-use crate::signature::Scheme;
 
 /// What a larger `-verify_depth` is taken for: `INT_MAX / 2`.
 const DEPTH_MAX: usize = 0x3fff_ffff;
@@ -51,7 +50,7 @@ impl<'a> Run<'a> {
         if trust == Trust::Trusted { Ok(()) } else { self.report_incomplete(max_depth) }
     }
 
-    /// A trusted certificate that comes a second time comes for ever: who follows whom depends on nothing but the
+    /// A trusted certificate that comes a second time comes for ever: its issuer depends on nothing but the
     /// certificate, and none of them was trusted in itself. OpenSSL goes round until the depth is reached, which by
     /// `-verify_depth` can be thousands of millions; where that ends is known without going there.
     fn cut_circle(&mut self, max_depth: usize) -> Step {
@@ -72,7 +71,7 @@ impl<'a> Run<'a> {
         self.report_on(22, max_depth, Some(cert))
     }
 
-    /// Puts a trusted issuer on the chain. Answers whether it did, and whether the search may go on above it.
+    /// Puts a trusted issuer on the chain. Answers whether it did, and whether the search may continue above it.
     fn add_trusted(&mut self, max_depth: usize) -> Result<(bool, bool), Stop> {
         let last = self.chain.len() - 1;
         if self.chain.len() > max_depth {
@@ -80,7 +79,7 @@ impl<'a> Run<'a> {
         }
         let current = self.chain[last].cert;
         let Some(issuer) = self.trusted_issuer(current) else { return Ok((false, false)) };
-        // A key OpenSSL cannot decode ends everything without a word.
+        // A key OpenSSL cannot decode ends everything silently.
         if !self_signed(current).ok_or(Stop)? {
             self.chain.push(issuer);
             let is_root = self_signed(issuer.cert).ok_or(Stop)?;
@@ -210,52 +209,4 @@ impl<'a> Run<'a> {
         }
         self.report(if self.num_untrusted < self.chain.len() { 2 } else { 20 }, last)
     }
-}
-
-/// Whether a certificate counts as self-signed; `None` when OpenSSL cannot tell
-/// (`crypto/x509/x509_vfy.c: X509_self_signed`). No signature is checked.
-pub(crate) fn self_signed(cert: &Cert) -> Option<bool> {
-    cert.decoded_key()?;
-    (!cert.extensions().invalid).then(|| has_self_signed_flag(cert))
-}
-
-/// `EXFLAG_SS` of `crypto/x509/v3_purp.c: ossl_x509v3_cache_extensions`.
-pub(super) fn has_self_signed_flag(cert: &Cert) -> bool {
-    cert.is_self_issued()
-        && akid_matches(cert, cert.extensions().authority_key_id.as_ref())
-        && algorithms_match(cert, cert)
-}
-
-/// `crypto/x509/v3_purp.c: ossl_x509_likely_issued`: names, key identifiers and kinds of algorithm agree.
-pub(crate) fn likely_issued(issuer: &Cert, subject: &Cert) -> bool {
-    issuer.subject() == subject.issuer()
-        && !issuer.extensions().invalid
-        && !subject.extensions().invalid
-        && akid_matches(issuer, subject.extensions().authority_key_id.as_ref())
-        && algorithms_match(issuer, subject)
-}
-
-/// `crypto/x509/v3_purp.c: X509_check_akid`.
-pub(crate) fn akid_matches(issuer: &Cert, akid: Option<&AuthorityKeyId>) -> bool {
-    let Some(akid) = akid else { return true };
-    if let (Some(wanted), Some(there)) = (&akid.key_id, &issuer.extensions().subject_key_id)
-        && wanted != there
-    {
-        return false;
-    }
-    if akid.serial.as_deref().is_some_and(|serial| serial != issuer.serial()) {
-        return false;
-    }
-    let directory = akid.issuer.iter().flatten().find_map(|name| match name {
-        GeneralName::Directory(name) => Some(name),
-        _ => None,
-    });
-    directory.is_none_or(|name| name == issuer.issuer())
-}
-
-/// `crypto/x509/v3_purp.c: check_sig_alg_match`, with the algorithm inside the signed bytes.
-pub(crate) fn algorithms_match(issuer: &Cert, subject: &Cert) -> bool {
-    let Some(key) = issuer.decoded_key() else { return false };
-    let Ok((oid, _)) = algorithm_parts(subject.inner_algorithm()) else { return false };
-    Scheme::of(oid).is_some_and(|scheme| scheme.fits(key.kind))
 }

@@ -76,8 +76,8 @@ impl Code {
         }
     }
 
-    /// Whether `openssl verify` goes on after printing the code (`apps/verify.c: cb`). The certificate has
-    /// failed all the same.
+    /// Whether `openssl verify` continues after printing the code (`apps/verify.c: cb`). The certificate has
+    /// failed anyway.
     #[must_use]
     pub const fn is_let_through(self) -> bool {
         matches!(self.0, 10..=12 | 18 | 25 | 26 | 34 | 37 | 43 | 78..=93)

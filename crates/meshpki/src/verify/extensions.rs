@@ -117,9 +117,9 @@ impl Run<'_> {
     }
 }
 
-/// Whether the AlgorithmIdentifiers inside and beside what is signed agree (`crypto/asn1/x_algor.c: X509_ALGOR_cmp`).
+/// Whether the AlgorithmIdentifiers inside and next to what is signed agree (`crypto/asn1/x_algor.c: X509_ALGOR_cmp`).
 pub(super) fn same_algorithm(inner: &[u8], outer: &[u8]) -> bool {
-    use crate::key::decode::algorithm_parts;
+    use crate::algorithm::algorithm_parts;
     if inner == outer {
         return true;
     }

@@ -67,7 +67,7 @@ fn has_ip(cert: &Cert, ip: &[u8]) -> bool {
     alternative_names(cert).iter().any(|name| matches!(name, GeneralName::Ip(there) if there == ip))
 }
 
-/// Whether an attribute of the subject fits; one that is no text ends the search.
+/// Whether an attribute of the subject fits; one that is not text ends the search.
 fn subject_has(cert: &Cert, kind: &[u8], fits: impl Fn(&[u8]) -> bool) -> bool {
     for attribute in cert.subject().attributes(kind) {
         if attribute.value.is_empty() {

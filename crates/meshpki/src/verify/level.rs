@@ -14,7 +14,7 @@ pub(super) fn wanted_bits(level: u32) -> Option<u32> {
     Some(LEVELS[index.min(LEVELS.len() - 1)])
 }
 
-/// Strength of a certificate's signature, by the algorithm beside it.
+/// Strength of a certificate's signature, by the algorithm next to it.
 pub(super) fn signature_bits(cert: &Cert) -> Option<u32> {
     security_bits(cert.outer_algorithm())
 }

@@ -242,7 +242,7 @@ fn matches_utf8_email(value: &[u8], base: &[u8]) -> Result<bool, Refused> {
     Ok(text[at + 1..].eq_ignore_ascii_case(&base))
 }
 
-/// `nc_uri`: the host is what stands between `://` and the first `:` anywhere behind it, else the first `/`,
+/// `nc_uri`: the host is the text between `://` and the first `:` anywhere after it, else the first `/`,
 /// else the end. So `spiffe://cluster.local/ns:x` has the host `cluster.local/ns`.
 fn matches_uri(name: &[u8], base: &[u8]) -> Result<bool, Refused> {
     let host = uri_host(name).ok_or(Refused::Code(53))?;

@@ -4,9 +4,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::cert::{Cert, check_integer, list, sequence, small_integer};
+use crate::cert::Cert;
+use crate::der::shape::{check_integer, check_oid, list, sequence, small_integer};
 use crate::der::{self, DerError, Reader, Tlv};
-use crate::name::check_oid;
 use crate::oid;
 
 /// One policy of a certificate, or of a node of the tree.
@@ -96,7 +96,7 @@ impl Cache {
             self.read_mappings(value)?;
         }
         if let Some((value, _)) = extension(cert, oid::INHIBIT_ANY_POLICY)? {
-            let number = Reader::new(value).expect(der::INTEGER, "an INTEGER is wanted").ok()?;
+            let number = Reader::new(value).expect(der::INTEGER, "expected an INTEGER").ok()?;
             self.any_skip = skip(&number)?;
         }
         Some(())
@@ -120,7 +120,7 @@ impl Cache {
         Some(())
     }
 
-    /// The policy with that OID. As in OpenSSL a look-up sorts the list, and what is added later stands at the
+    /// The policy with that OID. As in OpenSSL a look-up sorts the list, and what is added later is at the
     /// end until the next one; so only the last may be out of order.
     fn find(&mut self, policy: &[u8]) -> Option<&mut Data> {
         fn key(policy: &[u8]) -> (usize, &[u8]) {

@@ -1,7 +1,7 @@
 //! What a certificate may be used for: purposes, CA status and trust settings
 //! (`crypto/x509/v3_purp.c`, `crypto/x509/x509_trust.c`).
 
-use super::build::has_self_signed_flag;
+use super::issued::has_self_signed_flag;
 use super::{Link, Purpose, Run, Step};
 use crate::cert::{Cert, ExtendedUsages, KeyUsage};
 use crate::oid;

@@ -107,7 +107,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// An anchor has nobody to inherit from; by then OpenSSL has counted past the end of the chain.
+    /// An anchor has no issuer to inherit from; by then OpenSSL has counted past the end of the chain.
     fn report_anchor(&mut self) -> Step {
         let depth = self.chain.len();
         let cert = self.chain[depth - 1].cert.clone();

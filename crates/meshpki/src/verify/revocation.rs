@@ -1,14 +1,14 @@
 //! Revocation by CRLs (`crypto/x509/x509_vfy.c: check_revocation` to `cert_crl`), without extended CRL
 //! support and without deltas.
 
-use super::build::akid_matches;
 use super::extensions::same_algorithm;
+use super::issued::akid_matches;
 use super::time::{Place, place};
 use super::{Revocation, Run, Step, Stop};
 use crate::cert::distribution::{ALL_REASONS, DistributionPoint, DpName};
 use crate::cert::{Cert, GeneralName, KeyUsage};
 use crate::crl::{Crl, Scope};
-use crate::signature::{SignatureCheck, Signed, check};
+use crate::signature::{SignatureCheck, SignatureInput, check};
 
 /// How well a CRL fits (`CRL_SCORE_*`).
 mod score {
@@ -106,7 +106,7 @@ impl<'a> Run<'a> {
         best.or(before)
     }
 
-    /// `crypto/x509/x509_vfy.c: get_crl_score`; `None` when the CRL is of no use. A delta CRL is none: it says what
+    /// `crypto/x509/x509_vfy.c: get_crl_score`; `None` when the CRL is of no use. A delta CRL is not: it says what
     /// changed, and the list it changes is looked for on its own.
     fn score_crl(&self, depth: usize, covered: u16, crl: &'a Crl) -> Option<Found<'a>> {
         let cert = self.chain[depth].cert;
@@ -210,18 +210,18 @@ impl<'a> Run<'a> {
     }
 }
 
-/// `crypto/x509/x_crl.c: def_crl_verify`: the algorithm inside the signed bytes must be the one beside them.
+/// `crypto/x509/x_crl.c: def_crl_verify`: the algorithm inside the signed bytes must be the one next to them.
 fn verify_crl(crl: &Crl, issuer: &Cert) -> SignatureCheck {
     if !same_algorithm(crl.inner_algorithm(), crl.outer_algorithm())
         || crl.signature_unused_bits() != 0
     {
         return SignatureCheck::Bad;
     }
-    check(&Signed {
+    check(&SignatureInput {
         algorithm: crl.outer_algorithm(),
         message: crl.tbs(),
         signature: crl.signature(),
-        key: issuer.key(),
+        key: issuer.public_key(),
     })
 }
 

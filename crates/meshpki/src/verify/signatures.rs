@@ -1,10 +1,10 @@
 //! Signatures and times, from the anchor down (`crypto/x509/x509_vfy.c: internal_verify`).
 
-use super::build::{has_self_signed_flag, likely_issued};
 use super::extensions::same_algorithm;
+use super::issued::{has_self_signed_flag, likely_issued};
 use super::{Run, Step, Stop};
 use crate::cert::{Cert, KeyUsage};
-use crate::signature::{SignatureCheck, Signed, check};
+use crate::signature::{SignatureCheck, SignatureInput, check};
 
 impl Run<'_> {
     /// `crypto/x509/x509_vfy.c: internal_verify`.
@@ -36,7 +36,7 @@ impl Run<'_> {
 
     fn check_signature(&mut self, depth: usize, issuer_depth: usize) -> Step {
         let (subject, issuer) = (self.chain[depth].cert, self.chain[issuer_depth].cert);
-        // RFC 5280 section 6.1.4 (n); a self-signed certificate that is no CA may say what it likes.
+        // RFC 5280 section 6.1.4 (n); a self-signed certificate that is not a CA's may say what it likes.
         let exempt = depth == issuer_depth && !issuer.is_ca();
         if !exempt && issuer.extensions().lacks_usage(KeyUsage::KEY_CERT_SIGN) {
             self.report(32, issuer_depth)?;
@@ -67,10 +67,10 @@ pub(crate) fn verify_signature(subject: &Cert, issuer: &Cert) -> SignatureCheck 
     {
         return SignatureCheck::Bad;
     }
-    check(&Signed {
+    check(&SignatureInput {
         algorithm: subject.outer_algorithm(),
         message: subject.tbs(),
         signature: subject.signature(),
-        key: issuer.key(),
+        key: issuer.public_key(),
     })
 }

@@ -7,7 +7,7 @@ use crate::time::Time;
 /// The first instant OpenSSL can compare with: year 0.
 const FIRST: Time = Time(-62_167_219_200);
 
-/// Where a time in a certificate stands seen from the time of verification.
+/// A time in a certificate, relative to the time of verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     /// It is past, or this very second.

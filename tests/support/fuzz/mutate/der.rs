@@ -33,7 +33,7 @@ enum Body {
 /// Elements may be this deep; what is deeper stays a leaf.
 const DEPTH: usize = 40;
 
-/// `data` after a few changes to its elements. Where it is no sequence of elements, single bytes change.
+/// `data` after a few changes to its elements. If it is not a sequence of elements, single bytes change.
 ///
 /// `donors` are inputs whose elements may take the place of those of `data`.
 #[must_use]

@@ -41,7 +41,7 @@ pub fn edited(random: &mut Random, data: &[u8], donors: &[Vec<u8>]) -> Vec<u8> {
 #[derive(Clone)]
 struct Piece(Vec<u8>);
 
-/// Labels that mean something to somebody.
+/// Labels that some program knows.
 const LABELS: &[&str] = &[
     "CERTIFICATE",
     "X509 CERTIFICATE",

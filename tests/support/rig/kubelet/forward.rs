@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{Sender, channel};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
-/// A port somebody asked for, and where on loopback it really is.
+/// A port that a client requested, and where on loopback it really is.
 pub(super) struct Port {
     pub(super) asked: u16,
     pub(super) real: Option<u16>,
@@ -54,7 +54,7 @@ type Outgoing = Option<tokio::net::tcp::OwnedWriteHalf>;
 /// Connects to a port, or says on its error channel why not.
 async fn open(port: &Port, data: u8, messages: &Sender<Vec<u8>>) -> Outgoing {
     let [low, high] = port.asked.to_le_bytes();
-    // Nobody listens to a closed socket.
+    // The socket may be closed; nothing useful to do.
     let _ = messages.send(vec![data, low, high]).await;
     let _ = messages.send(vec![data + 1, low, high]).await;
     let connected = match port.real {

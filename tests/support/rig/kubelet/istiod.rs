@@ -180,7 +180,7 @@ impl Istiod {
         self.process = None;
         self.probe = Probe::default();
         if said.contains("address already in use") {
-            // Somebody else took a port: not istiod's fault, and nothing a cluster would see.
+            // Another process took a port: that is not istiod's fault, and does not happen in a cluster.
             return;
         }
         let code = status.code().unwrap_or(137);

@@ -1,14 +1,13 @@
 //! What is wrong between clusters: roots that differ, keys and names that do not.
 
-use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{Folder, Problem, Severity, label};
-use crate::cert::Cert;
+use super::{Folder, Remedy, SecretProblem, Severity};
+use crate::cert::{Cert, fingerprints};
 use crate::istiod::go_x509::{self, Pools};
 
-pub(super) fn check(folders: &[Folder<'_>], problems: &mut Vec<Problem>) {
+pub(super) fn check(folders: &[Folder<'_>], problems: &mut Vec<SecretProblem>) {
     let readable: Vec<(&Folder<'_>, &Cert)> =
         folders.iter().filter_map(|folder| Some((folder, folder.ca.as_ref()?))).collect();
     problems.extend(roots(&readable));
@@ -22,17 +21,15 @@ fn between(
     code: &'static str,
     severity: Severity,
     message: &str,
-) -> Option<Problem> {
+) -> Option<SecretProblem> {
     let mut problem = folders.first()?.problem(code, severity, message.to_string());
     problem.clusters = folders.iter().map(|folder| folder.name.to_string()).collect();
     Some(problem)
 }
 
-/// Failure mode 8: whether the proxies of each cluster accept those of every other.
-fn roots(readable: &[(&Folder<'_>, &Cert)]) -> Option<Problem> {
-    let set = |folder: &Folder<'_>| -> BTreeSet<String> {
-        folder.roots.iter().map(Cert::fingerprint).collect()
-    };
+/// Whether the proxies of each cluster accept those of every other.
+fn roots(readable: &[(&Folder<'_>, &Cert)]) -> Option<SecretProblem> {
+    let set = |folder: &Folder<'_>| fingerprints(&folder.roots);
     let (first, _) = readable.first()?;
     if readable.iter().all(|(folder, _)| set(folder) == set(first)) {
         return None;
@@ -44,7 +41,7 @@ fn roots(readable: &[(&Folder<'_>, &Cert)]) -> Option<Problem> {
                 refused.push(alloc::format!(
                     "{} does not accept {} of {}: {why}",
                     ours.name,
-                    label(ca),
+                    ca.label(),
                     theirs.name
                 ));
             }
@@ -67,19 +64,19 @@ fn roots(readable: &[(&Folder<'_>, &Cert)]) -> Option<Problem> {
         )?
     };
     for (folder, _) in readable {
-        let names: Vec<String> = folder.roots.iter().map(label).collect();
+        let names: Vec<String> = folder.roots.iter().map(Cert::label).collect();
         problem =
             problem.evidence(alloc::format!("{} trusts {}", folder.name, names.join(" and ")));
     }
     let effect = if refused.is_empty() {
-        "no istiod compares them, each hands out its own set: all connect today, and not after a change of root"
+        "no istiod compares them; each gives out its own set, so calls succeed now and fail after a change of root"
     } else {
         "no istiod compares them; calls between the clusters fail with CERTIFICATE_VERIFY_FAILED"
     };
     problem.evidence.extend(refused);
     Some(problem.effect(effect).fix(
-        "give every cluster the roots of all of them before any signs with a new one, and take old ones out last",
-        "meshctl ca inspect <folder>/root-cert.pem",
+        "give every cluster all the roots before any signs with a new one, and remove old ones last",
+        Remedy::inspect(&["root-cert.pem"]),
     ))
 }
 
@@ -90,7 +87,7 @@ fn refuses(ours: &Folder<'_>, theirs: &Folder<'_>, ca: &Cert) -> Option<String> 
         intermediates: theirs.chain.clone(),
         refuse_sha1: false,
     };
-    // What is wrong with the CA at home is told there.
+    // What is wrong with the CA in its own cluster is reported there.
     if !matches!(theirs.trust, Some(Ok(_))) {
         return None;
     }
@@ -98,7 +95,7 @@ fn refuses(ours: &Folder<'_>, theirs: &Folder<'_>, ca: &Cert) -> Option<String> 
 }
 
 /// One key in several clusters: what is lost in one is lost in all, and none can be revoked alone.
-fn shared_keys(readable: &[(&Folder<'_>, &Cert)]) -> Vec<Problem> {
+fn shared_keys(readable: &[(&Folder<'_>, &Cert)]) -> Vec<SecretProblem> {
     groups(readable, |a, b| a.spki() == b.spki())
         .into_iter()
         .filter_map(|(folders, ca)| {
@@ -106,20 +103,20 @@ fn shared_keys(readable: &[(&Folder<'_>, &Cert)]) -> Vec<Problem> {
                 &folders,
                 "istiod/shared-key",
                 Severity::Warning,
-                "several clusters sign with one key",
+                "several clusters sign with the same key",
             )?;
-            problem.evidence = Vec::from([alloc::format!("{} in each of them", label(ca))]);
+            problem.evidence = Vec::from([alloc::format!("key sha256 {} in each of them", ca.public_key().fingerprint())]);
             Some(
                 problem
-                    .effect("no istiod compares them; who takes the key from one cluster can sign for all of them")
-                    .fix("give every cluster a key of its own", "meshctl ca renew <ca> --cluster <cluster>"),
+                    .effect("no istiod compares them; anyone who takes the key from one cluster can sign for all of them")
+                    .fix("give every cluster a key of its own", Remedy::Renew),
             )
         })
         .collect()
 }
 
 /// One name for several keys: OpenSSL and BoringSSL take the first issuer whose name fits.
-fn same_subjects(readable: &[(&Folder<'_>, &Cert)]) -> Vec<Problem> {
+fn same_subjects(readable: &[(&Folder<'_>, &Cert)]) -> Vec<SecretProblem> {
     let named: Vec<(&Folder<'_>, &Cert)> = readable.to_vec();
     groups(&named, |a, b| a.subject() == b.subject())
         .into_iter()
@@ -131,17 +128,17 @@ fn same_subjects(readable: &[(&Folder<'_>, &Cert)]) -> Vec<Problem> {
                 &folders,
                 "istiod/same-subject",
                 Severity::Warning,
-                "several clusters have a CA of the same name",
+                "several clusters have a CA with the same name",
             )?;
             for folder in &folders {
                 if let Some(ca) = &folder.ca {
-                    problem = problem.evidence(alloc::format!("{}: {}", folder.name, label(ca)));
+                    problem = problem.evidence(alloc::format!("{}: {}", folder.name, ca.label()));
                 }
             }
             Some(
                 problem
-                    .effect("no istiod compares them; where both chains meet, a verifier may take the wrong one and say that the signature is bad")
-                    .fix("name each CA after its cluster", "mkdir -p <ca>/previous && mv <folder> <ca>/previous/ && meshctl ca init <ca> --cluster <cluster>"),
+                    .effect("no istiod compares them; a verifier that has both may use the wrong one and report a bad signature")
+                    .fix("name each CA after its cluster", Remedy::Replace),
             )
         })
         .collect()

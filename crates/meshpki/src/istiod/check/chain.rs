@@ -6,20 +6,22 @@ use alloc::vec::Vec;
 
 use super::files::is_self_signed;
 use super::trust::path_lengths;
-use super::{Folder, Problem, date, label};
+use super::{Folder, Remedy, SecretProblem, date};
 use crate::cacerts::Layout;
+use crate::cacerts::go_pem;
 use crate::cert::{Cert, GeneralName, KeyUsage};
 use crate::crl::Crl;
 use crate::istiod::bundle::signed_crl;
-use crate::istiod::{Refusal, Start, go_pem};
+use crate::istiod::{Refusal, StartOutcome};
 use crate::key::KeyAlgorithm;
 use crate::key::flaw::samples;
+use crate::soft::KeyType;
 use crate::time::{self, DAY};
 
 /// What counts as soon: a renewal that takes a meeting still comes in time.
 const SOON: i64 = 30 * DAY;
 
-pub(super) fn check(folder: &Folder<'_>, problems: &mut Vec<Problem>) {
+pub(super) fn check(folder: &Folder<'_>, problems: &mut Vec<SecretProblem>) {
     problems.extend(crl(folder));
     let Some(ca) = &folder.ca else { return };
     problems.extend(not_ca(folder, ca));
@@ -35,8 +37,8 @@ pub(super) fn check(folder: &Folder<'_>, problems: &mut Vec<Problem>) {
     problems.extend(constrained(folder));
 }
 
-/// Failure mode 2: a workload's certificate, or a server's, as the CA.
-fn not_ca(folder: &Folder<'_>, ca: &Cert) -> Option<Problem> {
+/// A workload's or a server's certificate in place of the CA's.
+fn not_ca(folder: &Folder<'_>, ca: &Cert) -> Option<SecretProblem> {
     if ca.is_ca() {
         return None;
     }
@@ -44,27 +46,30 @@ fn not_ca(folder: &Folder<'_>, ca: &Cert) -> Option<Problem> {
         Some(_) => "basicConstraints says CA:FALSE",
         None => "it has no basicConstraints",
     };
-    let names = &folder.bundle.names;
+    let layout = folder.bundle.layout;
     let mut problem = folder
-        .error("istiod/not-ca", alloc::format!("the first certificate of {} is no CA", names.cert))
-        .file(names.cert)
-        .evidence(alloc::format!("{}: {says}", label(ca)));
+        .error(
+            "istiod/not-ca",
+            alloc::format!("the first certificate of {} is not a CA", layout.ca_file()),
+        )
+        .file(layout.ca_file())
+        .evidence(alloc::format!("{}: {says}", ca.label()));
     if let Some(other) = folder.chain.iter().find(|cert| cert.is_ca() && *cert != ca) {
-        problem = problem.evidence(alloc::format!("{} in {} is one", label(other), names.chain[0]));
+        problem = problem.evidence(alloc::format!(
+            "{} in {} is one",
+            other.label(),
+            layout.chain_files()[0]
+        ));
     }
     let effect = alloc::format!(
-        "{}; one that is running takes it over without asking, and fails at its next start",
+        "{}; a running istiod loads it unchecked, and fails at its next start",
         folder.verdict()
     );
-    Some(
-        problem
-            .effect(effect)
-            .fix("sign it as a CA", "meshctl ca sign <folder>/ca.csr --ca <ca> --out <folder>"),
-    )
+    Some(problem.effect(effect).fix("sign it as a CA", Remedy::SignRequest))
 }
 
-/// Failure mode 12: a CA that may not sign.
-fn cert_sign(folder: &Folder<'_>, ca: &Cert) -> Option<Problem> {
+/// A CA that may not sign certificates.
+fn cert_sign(folder: &Folder<'_>, ca: &Cert) -> Option<SecretProblem> {
     let usage = ca.extensions().key_usage?;
     if usage.contains(KeyUsage::KEY_CERT_SIGN) || !ca.is_ca() {
         return None;
@@ -72,19 +77,16 @@ fn cert_sign(folder: &Folder<'_>, ca: &Cert) -> Option<Problem> {
     let names: Vec<&str> = usage.names().collect();
     let problem = folder
         .error("istiod/cert-sign", "the CA's keyUsage does not let it sign certificates")
-        .file(folder.bundle.names.cert)
-        .evidence(alloc::format!("{}: keyUsage is {}", label(ca), names.join(", ")))
+        .file(folder.bundle.layout.ca_file())
+        .evidence(alloc::format!("{}: keyUsage is {}", ca.label(), names.join(", ")))
         .evidence("wanted: keyCertSign")
-        .effect(alloc::format!(
-            "{}; every certificate it signs is refused by its peers",
-            folder.verdict()
-        ));
-    Some(problem.fix("issue it with keyCertSign", "meshctl ca renew <ca> --cluster <cluster>"))
+        .effect(alloc::format!("{}; peers reject every certificate it signs", folder.verdict()));
+    Some(problem.fix("issue it with keyCertSign", Remedy::Renew))
 }
 
-/// Failure mode 12: room for the CA, none for what it signs. Go counts the CAs below, and a workload's
+/// Room for the CA, none for what it signs. Go counts the CAs below, and a workload's
 /// certificate is one step further down than the one istiod verifies.
-fn path_room(folder: &Folder<'_>) -> Option<Problem> {
+fn path_room(folder: &Folder<'_>) -> Option<SecretProblem> {
     let Some(Ok(chains)) = &folder.trust else { return None };
     let cramped = |chain: &Vec<Cert>| {
         chain.iter().zip(0i64..).any(|(cert, below)| {
@@ -100,18 +102,15 @@ fn path_room(folder: &Folder<'_>) -> Option<Problem> {
             "istiod/path-length",
             "a path length leaves room for the CA, and none for what it signs",
         )
-        .effect(alloc::format!(
-            "{}; every certificate it signs is refused by its peers",
-            folder.verdict()
-        ));
+        .effect(alloc::format!("{}; peers reject every certificate it signs", folder.verdict()));
     Some(path_lengths(folder, problem))
 }
 
 /// cert-chain.pem is what workloads send behind their certificate; its first certificate is the one istiod
 /// measures lifetimes by, and without time left it does not start (`security/pkg/pki/ca/ca.go: minTTL`).
-fn chain_start(folder: &Folder<'_>, ca: &Cert) -> Option<Problem> {
+fn chain_start(folder: &Folder<'_>, ca: &Cert) -> Option<SecretProblem> {
     let first = folder.chain.first().filter(|first| *first != ca)?;
-    let file = folder.bundle.names.chain[0];
+    let file = folder.bundle.layout.chain_files()[0];
     let absent = !folder.chain.contains(ca) && !folder.roots.contains(ca);
     let ended = first.not_after().time().is_some_and(|end| folder.at > end);
     let message = alloc::format!("{file} does not begin with the CA certificate");
@@ -122,55 +121,49 @@ fn chain_start(folder: &Folder<'_>, ca: &Cert) -> Option<Problem> {
     };
     problem = problem
         .file(file)
-        .evidence(alloc::format!("first in {file}: {}", label(first)))
-        .evidence(alloc::format!("first in {}: {}", folder.bundle.names.cert, label(ca)));
+        .evidence(alloc::format!("first in {file}: {}", first.label()))
+        .evidence(alloc::format!("first in {}: {}", folder.bundle.layout.ca_file(), ca.label()));
     let later = if absent {
-        "workloads send a chain without their issuer, which their peers refuse"
+        "workloads send a chain without their issuer, which their peers reject"
     } else {
-        "its metrics and the default lifetime follow another certificate than the CA's"
+        "its metrics and the default lifetime follow a certificate other than the CA's"
     };
     problem = problem
         .evidence(alloc::format!("the first ends {}", date(first.not_after().time())))
         .effect(alloc::format!("{}; {later}", folder.verdict()));
-    Some(problem.fix(
-        "put the CA certificate first, then those above it",
-        "meshctl ca chain --leaf <folder>/ca-cert.pem <folder>/*-cert.pem --out <folder>/cert-chain.pem",
-    ))
+    Some(problem.fix("put the CA certificate first, then those above it", Remedy::BuildChain))
 }
 
-/// Failure mode 11. With several roots a repeated one may be meant: it makes the text differ, which starts a rollout.
-fn duplicates(folder: &Folder<'_>) -> Option<Problem> {
+/// A repeated certificate. With several roots it may be intended: it changes the text, which starts a rollout.
+fn duplicates(folder: &Folder<'_>) -> Option<SecretProblem> {
     let repeated = |text: Option<&[u8]>| -> Vec<Cert> {
         let blocks = text.map(go_pem::blocks).unwrap_or_default();
         let all: Vec<Cert> = blocks.iter().filter_map(|b| go_pem::certificate(&b.der)).collect();
         let mut seen = BTreeSet::new();
         all.iter().filter(|cert| !seen.insert(cert.as_der())).cloned().collect()
     };
-    let names = &folder.bundle.names;
+    let layout = folder.bundle.layout;
     let mut evidence: Vec<String> = Vec::new();
     let roots = folder.bundle.roots().filter(|_| !folder.settings.multi_root);
     // In the other form, istiod puts the two files together itself.
-    let chain = folder.secret.get(names.chain[0]);
-    for (file, text) in [(names.chain[0], chain), (names.root, roots)] {
+    let chain = folder.secret.get(layout.chain_files()[0]);
+    for (file, text) in [(layout.chain_files()[0], chain), (layout.roots_file(), roots)] {
         let lines = repeated(text)
             .into_iter()
-            .map(|cert| alloc::format!("{} is in {file} again", label(&cert)));
+            .map(|cert| alloc::format!("{} is in {file} again", cert.label()));
         evidence.extend(lines);
     }
     if evidence.is_empty() {
         return None;
     }
-    let mut problem = folder.warning("istiod/duplicate", "a certificate is there twice");
+    let mut problem = folder.warning("istiod/duplicate", "a certificate is repeated");
     problem.evidence = evidence;
-    let effect = alloc::format!("{}; every handshake carries it twice", folder.verdict());
-    Some(problem.effect(effect).fix(
-        "keep one of each",
-        "meshctl ca chain <folder>/cert-chain.pem --out <folder>/cert-chain.pem",
-    ))
+    let effect = alloc::format!("{}; every handshake carries both copies", folder.verdict());
+    Some(problem.effect(effect).fix("keep one of each", Remedy::sort("cert-chain.pem")))
 }
 
-/// Failure mode 7: the way ends before the CA does.
-fn outlives(folder: &Folder<'_>) -> Option<Problem> {
+/// The path ends before the CA does.
+fn outlives(folder: &Folder<'_>) -> Option<SecretProblem> {
     let Some(Ok(chains)) = &folder.trust else { return None };
     let end = |cert: &Cert| cert.not_after().time();
     let pair = chains
@@ -179,20 +172,17 @@ fn outlives(folder: &Folder<'_>) -> Option<Problem> {
         .find(|pair| end(&pair[0]) > end(&pair[1]))?;
     let problem = folder
         .warning("istiod/outlives-issuer", "a certificate ends after its issuer")
-        .evidence(alloc::format!("{} ends {}", label(&pair[0]), date(end(&pair[0]))))
-        .evidence(alloc::format!("its issuer {} ends {}", label(&pair[1]), date(end(&pair[1]))))
+        .evidence(alloc::format!("{} ends {}", pair[0].label(), date(end(&pair[0]))))
+        .evidence(alloc::format!("its issuer {} ends {}", pair[1].label(), date(end(&pair[1]))))
         .effect(alloc::format!(
-            "{}; from the day the issuer ends it refuses to start",
+            "{}; it refuses to start once the issuer has expired",
             folder.verdict()
         ));
-    Some(problem.fix(
-        "plan the change of the issuer before that day",
-        "meshctl ca expiry --within 365d <folder>",
-    ))
+    Some(problem.fix("replace the issuer before that day", Remedy::ListExpiry))
 }
 
-/// Failure mode 7: what ends soon, or has ended without standing in the way.
-fn expires_soon(folder: &Folder<'_>) -> Option<Problem> {
+/// What expires soon, or has expired without breaking the path.
+fn expires_soon(folder: &Folder<'_>) -> Option<SecretProblem> {
     if matches!(folder.trust, Some(Err((Refusal::Expired, _)))) {
         return None;
     }
@@ -201,11 +191,11 @@ fn expires_soon(folder: &Folder<'_>) -> Option<Problem> {
         let Some(end) = cert.not_after().time() else { continue };
         let left = end.0.saturating_sub(folder.at.0);
         if left < 0 {
-            evidence.push(alloc::format!("{} in {file} ended {end}", label(cert)));
+            evidence.push(alloc::format!("{} in {file} ended {end}", cert.label()));
         } else if left <= SOON {
             evidence.push(alloc::format!(
                 "{} in {file} ends {end}, in {}",
-                label(cert),
+                cert.label(),
                 time::words(left)
             ));
         }
@@ -213,78 +203,82 @@ fn expires_soon(folder: &Folder<'_>) -> Option<Problem> {
     if evidence.is_empty() {
         return None;
     }
-    let mut problem =
-        folder.warning("istiod/expires-soon", "a certificate ends within 30 days, or has ended");
+    let mut problem = folder
+        .warning("istiod/expires-soon", "a certificate expires within 30 days, or has expired");
     problem.evidence = evidence;
     let leaves = if folder.settings.version.clamps_leaves() {
-        "workloads' certificates end with the CA at the latest"
+        "workload certificates expire no later than the CA"
     } else {
-        "workloads' certificates may outlive the CA, and are refused from then on"
+        "workload certificates may outlive the CA, and are rejected from then on"
     };
     let effect = alloc::format!("{}; {leaves}", folder.verdict());
-    Some(problem.effect(effect).fix("renew it", "meshctl ca renew <ca> --cluster <cluster>"))
+    Some(problem.effect(effect).fix("renew it", Remedy::Renew))
 }
 
-/// Keys everybody can sign with: the signatures are valid, so no istiod and no proxy says a word. Istio's own samples
-/// are told by name elsewhere.
-fn forgeable_keys(folder: &Folder<'_>) -> Option<Problem> {
+/// Keys that anyone can sign with: the signatures are valid, so no istiod and no proxy objects. Istio's own samples
+/// have a problem of their own.
+fn forgeable_keys(folder: &Folder<'_>) -> Option<SecretProblem> {
     let all = folder.distinct();
-    let flawed = all.iter().filter(|(_, cert)| samples::of_key(cert.key()).is_none());
+    let flawed = all.iter().filter(|(_, cert)| samples::of_key(cert.public_key()).is_none());
     let evidence: Vec<String> = flawed
         .filter_map(|(file, cert)| {
-            let flaw = cert.key().flaw()?;
-            Some(alloc::format!("the key of {} in {file} protects nothing: {flaw}", label(cert)))
+            let flaw = cert.public_key().flaw()?;
+            Some(alloc::format!("the key of {} in {file} protects nothing: {flaw}", cert.label()))
         })
         .collect();
     if evidence.is_empty() {
         return None;
     }
     let mut problem =
-        folder.error("istiod/forgeable-key", "everybody can sign as a CA of this secret");
+        folder.error("istiod/forgeable-key", "anyone can sign as a CA of this secret");
     problem.evidence = evidence;
     let effect = alloc::format!(
-        "{}; a certificate anybody writes under such a CA is accepted as any workload of the mesh",
+        "{}; a certificate that anyone signs with such a key is accepted as any workload of the mesh",
         folder.verdict()
     );
     Some(problem.effect(effect).fix(
-        "take the certificate out where it is a further root, else make a CA with a key of its own",
-        "meshctl ca init NEW --cluster <cluster> --key-type ecdsa-p256",
+        "remove the certificate if it is an additional root, else create a CA with a key of its own",
+        Remedy::StartOver { key_type: Some(KeyType::EcdsaP256) },
     ))
 }
 
-/// Failure mode 12.
-fn weak_keys(folder: &Folder<'_>) -> Option<Problem> {
-    let weak = |cert: &Cert| match cert.key().algorithm() {
+/// Keys that are too short, or of a type proxies do not accept.
+fn weak_keys(folder: &Folder<'_>) -> Option<SecretProblem> {
+    let weak = |cert: &Cert| match cert.public_key().algorithm() {
         KeyAlgorithm::Rsa { bits } => *bits < 2048,
         KeyAlgorithm::Other { .. } => true,
         _ => false,
     };
     let all = folder.distinct();
     let lines = all.iter().filter(|(_, cert)| weak(cert)).map(|(file, cert)| {
-        alloc::format!("{} in {file} has a key of type {}", label(cert), cert.key().algorithm())
+        alloc::format!(
+            "{} in {file} has a key of type {}",
+            cert.label(),
+            cert.public_key().algorithm()
+        )
     });
     let evidence: Vec<String> = lines.collect();
     if evidence.is_empty() {
         return None;
     }
-    let mut problem =
-        folder.warning("istiod/weak-key", "a key that proxies do not take, or that is too short");
+    let mut problem = folder
+        .warning("istiod/weak-key", "a key is too short, or of a type that proxies do not accept");
     problem.evidence = evidence;
     let effect =
-        alloc::format!("{}; Envoy takes RSA from 2048 bits, P-256 and P-384", folder.verdict());
+        alloc::format!("{}; Envoy accepts RSA from 2048 bits, P-256 and P-384", folder.verdict());
     Some(problem.effect(effect).fix(
-        "make it with another key",
-        "meshctl ca init NEW --cluster <cluster> --key-type ecdsa-p256",
+        "create it with another key",
+        Remedy::StartOver { key_type: Some(KeyType::EcdsaP256) },
     ))
 }
 
-/// Failure mode 10: cert-manager puts the issuing intermediate into ca.crt when it knows no root.
-fn roots_not_self_signed(folder: &Folder<'_>) -> Option<Problem> {
-    let file = folder.bundle.names.root;
+/// A root that is not self-signed: cert-manager puts the issuing intermediate into ca.crt if it knows no root.
+fn roots_not_self_signed(folder: &Folder<'_>) -> Option<SecretProblem> {
+    let file = folder.bundle.layout.roots_file();
     let lines = folder.roots.iter().filter(|root| !is_self_signed(root));
     let evidence: Vec<String> = lines
         .map(|root| {
-            alloc::format!("{} in {file} was issued by `{}`", label(root), root.issuer().label())
+            alloc::format!("{} in {file} was issued by `{}`", root.label(), root.issuer().label())
         })
         .collect();
     if evidence.is_empty() {
@@ -293,22 +287,23 @@ fn roots_not_self_signed(folder: &Folder<'_>) -> Option<Problem> {
     let mut problem = folder
         .warning(
             "istiod/root-not-self-signed",
-            alloc::format!("{file} holds a certificate that is no root"),
+            alloc::format!("{file} holds a certificate that is not a root"),
         )
         .file(file);
     problem.evidence = evidence;
     let effect = alloc::format!(
-        "{}; Go takes every certificate of {file} as an anchor, other verifiers do not, and clusters under one root have different anchors",
+        "{}; Go accepts every certificate of {file} as an anchor, other verifiers do not, and clusters under one root have different anchors",
         folder.verdict()
     );
-    Some(problem.effect(effect).fix(
-        "put the self-signed root there",
-        alloc::format!("meshctl ca inspect <folder>/{file}"),
-    ))
+    Some(
+        problem
+            .effect(effect)
+            .fix("put the self-signed root into the file", Remedy::inspect(&[file])),
+    )
 }
 
-/// Failure mode 12: a limit on trust domains, which the mesh's own has to respect.
-fn constrained(folder: &Folder<'_>) -> Option<Problem> {
+/// A limit on trust domains, which the mesh's own must respect.
+fn constrained(folder: &Folder<'_>) -> Option<SecretProblem> {
     let hosts = |cert: &Cert| -> Vec<String> {
         let trees = cert.extensions().name_constraints.iter().flat_map(|c| &c.permitted);
         let uris = trees.filter_map(|tree| match &tree.base {
@@ -327,31 +322,31 @@ fn constrained(folder: &Folder<'_>) -> Option<Problem> {
         return None;
     }
     let mut problem =
-        folder.warning("istiod/name-constraints", "the CA may sign for some trust domains only");
+        folder.warning("istiod/name-constraints", "the CA may sign only for some trust domains");
     for (file, cert, hosts) in limits {
         problem = problem.evidence(alloc::format!(
             "{} in {file} permits: {}",
-            label(cert),
+            cert.label(),
             hosts.join(", ")
         ));
     }
     let effect = alloc::format!(
-        "{}; it signs for any trust domain, Envoy refuses what is outside, and ztunnel refuses the whole chain",
+        "{}; it signs for any trust domain, Envoy rejects what is outside, and ztunnel rejects the whole chain",
         folder.verdict()
     );
     Some(problem.effect(effect).fix(
-        "set meshConfig.trustDomain to one of them; leave the constraint out for ambient mode",
-        "kubectl get configmap istio -n istio-system -o yaml",
+        "set meshConfig.trustDomain to one of them; omit the constraint for ambient mode",
+        Remedy::ShowMeshConfig,
     ))
 }
 
 /// The CRL: all of the chain or none, and only where it is read.
-fn crl(folder: &Folder<'_>) -> Option<Problem> {
+fn crl(folder: &Folder<'_>) -> Option<SecretProblem> {
     const FILE: &str = "ca-crl.pem";
     let text = folder.secret.get(FILE).filter(|text| !text.is_empty())?;
     if folder.bundle.crl().is_none() {
-        let why = match folder.bundle.names.layout {
-            Layout::Tls => "it is not read beside tls.crt",
+        let why = match folder.bundle.layout {
+            Layout::Tls => "it is not read together with tls.crt",
             Layout::Istio => "it is read since Istio 1.27, unless PILOT_ENABLE_CA_CRL is false",
         };
         let problem = folder
@@ -359,10 +354,7 @@ fn crl(folder: &Folder<'_>) -> Option<Problem> {
             .file(FILE)
             .evidence(why)
             .effect(alloc::format!("{}; nothing is revoked", folder.verdict()));
-        return Some(problem.fix(
-            "use a release and a form that read it",
-            "kubectl get pods -n istio-system -o wide",
-        ));
+        return Some(problem.fix("use a release and a layout that read it", Remedy::ShowRelease));
     }
     let crls: Vec<Crl> =
         go_pem::blocks(text).iter().filter_map(|b| Crl::from_der(&b.der).ok()).collect();
@@ -373,10 +365,11 @@ fn crl(folder: &Folder<'_>) -> Option<Problem> {
             let may = usage.is_none_or(|usage| usage.contains(KeyUsage::CRL_SIGN));
             let why =
                 if may { "" } else { ", and its keyUsage lacks cRLSign, so that none would count" };
-            alloc::format!("no CRL signed by {}{why}", label(cert))
+            alloc::format!("no CRL signed by {}{why}", cert.label())
         })
         .collect();
-    let refused = matches!(&folder.start, Start::RefusesToStart { refusal: Refusal::Crl, .. });
+    let refused =
+        matches!(&folder.start, StartOutcome::RefusesToStart { refusal: Refusal::Crl, .. });
     if evidence.is_empty() && !refused {
         return None;
     }
@@ -384,11 +377,11 @@ fn crl(folder: &Folder<'_>) -> Option<Problem> {
         folder.error("istiod/crl", "not every certificate of the chain has a CRL").file(FILE);
     problem.evidence = evidence;
     problem = problem.evidence(alloc::format!(
-        "ca-crl.pem holds {} CRLs; every certificate of the chain needs one, the root too",
+        "ca-crl.pem holds {} CRLs; every certificate of the chain needs one, including the root",
         crls.len()
     ));
     Some(problem.fix(
-        "add a CRL of each, or take ca-crl.pem out",
-        "meshctl ca inspect <folder>/ca-crl.pem <folder>/cert-chain.pem",
+        "add a CRL of each, or remove ca-crl.pem",
+        Remedy::inspect(&["ca-crl.pem", "cert-chain.pem"]),
     ))
 }

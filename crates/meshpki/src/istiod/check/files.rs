@@ -3,16 +3,17 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{Folder, Problem, label};
+use super::{Folder, Remedy, SecretProblem};
 use crate::cacerts::Layout;
+use crate::cacerts::{Secret, go_pem};
+use crate::istiod::StartOutcome;
 use crate::istiod::bundle::first_key;
-use crate::istiod::{Start, go_pem};
 use crate::key::Signer;
 use crate::key::flaw::samples;
 use crate::soft::SoftKey;
 use crate::{pem, signature};
 
-pub(super) fn check(folder: &Folder<'_>, problems: &mut Vec<Problem>) {
+pub(super) fn check(folder: &Folder<'_>, problems: &mut Vec<SecretProblem>) {
     problems.extend(incomplete(folder));
     problems.extend(tls_files(folder));
     problems.extend(unsound(folder));
@@ -22,10 +23,10 @@ pub(super) fn check(folder: &Folder<'_>, problems: &mut Vec<Problem>) {
     problems.extend(root_keys(folder));
 }
 
-/// Failure mode 1: a file is not there, or empty.
-fn incomplete(folder: &Folder<'_>) -> Option<Problem> {
-    let names = &folder.bundle.names;
-    let wanted = names.layout.files();
+/// A file is missing or empty.
+fn incomplete(folder: &Folder<'_>) -> Option<SecretProblem> {
+    let layout = folder.bundle.layout;
+    let wanted = layout.files();
     let lacks = |name: &&&str| folder.secret.get(name).is_none_or(<[u8]>::is_empty);
     let missing: Vec<&str> = wanted.iter().filter(lacks).copied().collect();
     let first = missing.first().filter(|_| !is_ignored_tls(folder))?;
@@ -40,59 +41,58 @@ fn incomplete(folder: &Folder<'_>) -> Option<Problem> {
         .file(first)
         .evidence(alloc::format!("wanted: {}", wanted.join(", ")))
         .evidence(alloc::format!("there: {there}"));
-    if matches!(folder.start, Start::Plugged { .. }) {
+    if matches!(folder.start, StartOutcome::Plugged { .. }) {
         problem.effect +=
             "; an empty chain is sent with every workload's certificate, and peers find no issuer";
     }
     let next = match missing.as_slice() {
-        ["cert-chain.pem"] => {
-            "meshctl ca chain --leaf <folder>/ca-cert.pem <folder>/*-cert.pem --out <folder>/cert-chain.pem"
-        }
-        ["root-cert.pem"] => "cp <ca>/root-cert.pem <folder>/root-cert.pem",
-        _ => {
-            "mkdir -p <ca>/previous && mv <folder> <ca>/previous/ && meshctl ca init <ca> --cluster <cluster>"
-        }
+        ["cert-chain.pem"] => Remedy::BuildChain,
+        ["root-cert.pem"] => Remedy::CopyRoots,
+        _ => Remedy::Replace,
     };
-    Some(problem.fix("give the secret every file, by exactly these names", next))
+    Some(problem.fix("give the secret every file, under exactly these names", next))
 }
 
 /// The second form is there, and the release does not know it.
 fn is_ignored_tls(folder: &Folder<'_>) -> bool {
     folder.secret.get("tls.crt").is_some()
-        && folder.bundle.names.layout == Layout::Istio
+        && folder.bundle.layout == Layout::Istio
         && folder.secret.get("ca-cert.pem").is_none()
 }
 
-/// Failure mode 10: cert-manager's names where they are not read, or both forms at once.
-fn tls_files(folder: &Folder<'_>) -> Option<Problem> {
+/// cert-manager's file names where they are not read, or both layouts at once.
+fn tls_files(folder: &Folder<'_>) -> Option<SecretProblem> {
     folder.secret.get("tls.crt")?;
     let version = folder.settings.version;
     if is_ignored_tls(folder) {
         let problem = folder
             .error("istiod/tls-files", alloc::format!("tls.crt is not read by Istio {version}"))
-            .evidence("the form tls.crt, tls.key, ca.crt is read since 1.14.2 and 1.15.0");
+            .evidence("the layout tls.crt, tls.key, ca.crt is read since 1.14.2 and 1.15.0");
         return Some(problem.file("tls.crt").fix(
             "use the names ca-cert.pem, ca-key.pem, cert-chain.pem, root-cert.pem, or a newer Istio",
-            "mkdir -p <ca>/previous && mv <folder> <ca>/previous/ && meshctl ca init <ca> --cluster <cluster>",
+            Remedy::Replace,
         ));
     }
     folder.secret.get("ca-cert.pem").or_else(|| folder.secret.get("ca-key.pem"))?;
-    let (read, ignored) = match folder.bundle.names.layout {
-        Layout::Tls => ("tls.crt, tls.key, ca.crt", "ca-cert.pem and what goes with it"),
-        Layout::Istio => ("ca-cert.pem and what goes with it", "tls.crt, tls.key, ca.crt"),
+    let (read, ignored) = match folder.bundle.layout {
+        Layout::Tls => {
+            ("tls.crt, tls.key, ca.crt", "ca-cert.pem, ca-key.pem, cert-chain.pem, root-cert.pem")
+        }
+        Layout::Istio => {
+            ("ca-cert.pem, ca-key.pem, cert-chain.pem, root-cert.pem", "tls.crt, tls.key, ca.crt")
+        }
     };
     let problem = folder
-        .warning("istiod/tls-files", "both forms of the secret are there")
+        .warning("istiod/tls-files", "the secret has both layouts")
         .evidence(alloc::format!("read: {read}"))
-        .evidence(alloc::format!("not looked at: {ignored}"));
-    Some(problem.fix("keep one form", "ls <folder>"))
+        .evidence(alloc::format!("ignored: {ignored}"));
+    Some(problem.fix("keep one layout", Remedy::ListFiles))
 }
 
 /// A private key among certificates: istiod gives the chain out with every certificate it signs, and the roots to
 /// every namespace (`security/pkg/server/ca/server.go: CreateCertificate`, `namespacecontroller.go`).
-fn exposed(folder: &Folder<'_>) -> Vec<Problem> {
-    let public =
-        ["ca-cert.pem", "cert-chain.pem", "root-cert.pem", "ca-crl.pem", "tls.crt", "ca.crt"];
+fn exposed(folder: &Folder<'_>) -> Vec<SecretProblem> {
+    let public = Secret::FILES.iter().filter(|name| Secret::is_read(name) && !Secret::is_key(name));
     let mark = b"PRIVATE KEY-----";
     let holds_key = |name: &&str| {
         folder.secret.get(name).is_some_and(|text| text.windows(mark.len()).any(|w| w == mark))
@@ -101,38 +101,43 @@ fn exposed(folder: &Folder<'_>) -> Vec<Problem> {
         folder
             .error("istiod/key-exposed", alloc::format!("{name} holds a private key"))
             .file(name)
-            .evidence("a file of certificates, which everybody may read")
-            .effect("istiod gives such a file out to every workload of the mesh, the key with it")
+            .evidence("a file of certificates is public")
+            .effect("istiod gives this file, with the key, to every workload of the mesh")
             .fix(
-                "take the key out; where others could read the file, the key is no secret any more",
-                "grep -l 'PRIVATE KEY' <folder>/*",
+                "remove the key from the file; if others could read it, the key is no longer secret",
+                Remedy::FindKeys,
             )
     };
-    public.iter().filter(|name| holds_key(name)).map(|name| problem(name)).collect()
+    public.filter(|name| holds_key(name)).map(|name| problem(name)).collect()
 }
 
-/// Failure mode 4: blocks somebody wrote and Go does not see.
-fn unsound(folder: &Folder<'_>) -> Vec<Problem> {
-    let names = &folder.bundle.names;
-    let mut files: Vec<&str> = Vec::from([names.cert, names.root]);
+/// Blocks that are in the file and that Go does not see.
+fn unsound(folder: &Folder<'_>) -> Vec<SecretProblem> {
+    let layout = folder.bundle.layout;
+    let mut files: Vec<&str> = Vec::from([layout.ca_file(), layout.roots_file()]);
     files.extend(
-        names.chain.iter().filter(|name| !files.contains(name)).copied().collect::<Vec<_>>(),
+        layout
+            .chain_files()
+            .iter()
+            .filter(|name| !files.contains(name))
+            .copied()
+            .collect::<Vec<_>>(),
     );
-    let mut found: Vec<Problem> = files
+    let mut found: Vec<SecretProblem> = files
         .iter()
         .filter_map(|name| unsound_text(folder, name, folder.secret.get(name)?))
         .collect();
     if found.is_empty()
-        && names.chain.len() > 1
+        && layout.chain_files().len() > 1
         && let Some(joined) = folder.bundle.chain()
     {
         // istiod joins the two files without a newline between them.
-        found.extend(unsound_text(folder, names.chain[0], &joined));
+        found.extend(unsound_text(folder, layout.chain_files()[0], &joined));
     }
     found
 }
 
-fn unsound_text(folder: &Folder<'_>, name: &str, text: &[u8]) -> Option<Problem> {
+fn unsound_text(folder: &Folder<'_>, name: &str, text: &[u8]) -> Option<SecretProblem> {
     if text.is_empty() {
         return None;
     }
@@ -148,19 +153,19 @@ fn unsound_text(folder: &Folder<'_>, name: &str, text: &[u8]) -> Option<Problem>
     let mut problem = folder
         .error("istiod/pem", message)
         .file(name)
-        .evidence(alloc::format!("BEGIN CERTIFICATE stands there {written} times, Go reads {read} certificates and says nothing"));
+        .evidence(alloc::format!("BEGIN CERTIFICATE occurs {written} times, Go reads {read} certificates and reports no error"));
     for fault in faults {
         problem = problem.evidence(fault);
     }
     Some(problem.fix(
-        "put every marker on a line of its own, and end each file with a newline",
-        alloc::format!("meshctl ca chain <folder>/{name} --out <folder>/{name}"),
+        "put every marker on its own line, and end each file with a newline",
+        Remedy::sort(name),
     ))
 }
 
-/// Failure mode 3: a key Go does not read, or of another certificate.
-fn key(folder: &Folder<'_>) -> Option<Problem> {
-    let name = folder.bundle.names.key;
+/// A key that Go does not read, or that belongs to another certificate.
+fn key(folder: &Folder<'_>) -> Option<SecretProblem> {
+    let name = folder.bundle.layout.key_file();
     let text = folder.bundle.key().filter(|text| !text.is_empty())?;
     let public = match first_key(text) {
         Ok(public) => public,
@@ -169,24 +174,26 @@ fn key(folder: &Folder<'_>) -> Option<Problem> {
                 .error("istiod/key-format", alloc::format!("istiod cannot read {name}"))
                 .file(name)
                 .evidence(why)
-                .evidence("read is the first block, as `PRIVATE KEY`, `RSA PRIVATE KEY` or `EC PRIVATE KEY`, not encrypted");
+                .evidence("it reads the first block, which must be `PRIVATE KEY`, `RSA PRIVATE KEY` or `EC PRIVATE KEY`, not encrypted");
             return Some(problem.fix(
                 "write the key as plain PKCS#8",
-                alloc::format!(
-                    "openssl pkcs8 -topk8 -nocrypt -in <folder>/{name} -out <folder>/{name}.new"
-                ),
+                Remedy::ConvertKey { file: name.to_string() },
             ));
         }
     };
     let ca = folder.ca.as_ref().filter(|ca| ca.spki() != public.as_spki())?;
-    let cert = folder.bundle.names.cert;
+    let cert = folder.bundle.layout.ca_file();
     let mut problem = folder
         .error(
             "istiod/key-mismatch",
             alloc::format!("{name} is not the key of the first certificate in {cert}"),
         )
         .file(name)
-        .evidence(alloc::format!("{cert}: {} has the key {}", ca.subject(), ca.key().fingerprint()))
+        .evidence(alloc::format!(
+            "{cert}: {} has the key {}",
+            ca.subject(),
+            ca.public_key().fingerprint()
+        ))
         .evidence(alloc::format!("{name} is the key {}", public.fingerprint()));
     let owner = folder.distinct().into_iter().find(|(_, cert)| cert.spki() == public.as_spki());
     let later = folder.bundle.cert().map(go_pem::pool).unwrap_or_default();
@@ -196,30 +203,30 @@ fn key(folder: &Folder<'_>) -> Option<Problem> {
             place + 1
         ));
     } else if let Some((file, owner)) = owner {
-        problem = problem.evidence(alloc::format!("{} in {file} has that key", label(owner)));
+        problem = problem.evidence(alloc::format!("{} in {file} has that key", owner.label()));
     }
     Some(problem.fix(
-        "put the certificate of this key first, or bring its key",
-        alloc::format!("meshctl ca inspect <folder>/{cert} <folder>/{name}"),
+        "put this key's certificate first, or use the key of the first certificate",
+        Remedy::inspect(&[cert, name]),
     ))
 }
 
-/// Failure mode 8, the second half: the CA everybody has the key of.
-fn sample(folder: &Folder<'_>) -> Option<Problem> {
+/// The sample CA, whose private key is public.
+fn sample(folder: &Folder<'_>) -> Option<SecretProblem> {
     let public = folder.bundle.key().and_then(|text| first_key(text).ok());
     let mut evidence: Vec<String> = Vec::new();
     for (file, cert) in folder.distinct() {
-        if let Some(sample) = samples::of_key(cert.key()) {
+        if let Some(sample) = samples::of_key(cert.public_key()) {
             evidence.push(alloc::format!(
                 "{} in {file} has the key of samples/certs/{sample}",
-                label(cert)
+                cert.label()
             ));
         }
     }
     if let Some(sample) = public.as_ref().and_then(samples::of_key) {
         evidence.push(alloc::format!(
             "{} is the key of samples/certs/{sample}",
-            folder.bundle.names.key
+            folder.bundle.layout.key_file()
         ));
     }
     if evidence.is_empty() {
@@ -229,18 +236,14 @@ fn sample(folder: &Folder<'_>) -> Option<Problem> {
         folder.error("istiod/sample-ca", "this is the sample CA of Istio's repository");
     problem.evidence = evidence;
     let effect = alloc::format!(
-        "{}; its private keys are public, so anybody can be any workload of the mesh",
+        "{}; its private keys are public, so anyone can impersonate any workload of the mesh",
         folder.verdict()
     );
-    Some(
-        problem
-            .effect(effect)
-            .fix("make a CA of your own", "meshctl ca init mesh-ca --cluster <cluster>"),
-    )
+    Some(problem.effect(effect).fix("create your own CA", Remedy::StartOver { key_type: None }))
 }
 
 /// The key of a root has no place in a cluster, under any name.
-fn root_keys(folder: &Folder<'_>) -> Vec<Problem> {
+fn root_keys(folder: &Folder<'_>) -> Vec<SecretProblem> {
     let mut found = Vec::new();
     for name in folder.secret.names() {
         let text = folder.secret.get(name).unwrap_or_default();
@@ -250,25 +253,25 @@ fn root_keys(folder: &Folder<'_>) -> Vec<Problem> {
         });
         let evidence = match owner {
             Some((place, root)) => {
-                alloc::format!("{name} is the key of {} in {place}", label(root))
+                alloc::format!("{name} is the key of {} in {place}", root.label())
             }
             None if name.contains("root") && holds_key(text) => {
-                alloc::format!("{name} holds a private key, by its name the root's")
+                alloc::format!("{name} holds a private key, the root's by its name")
             }
             None => continue,
         };
         let problem = folder
-            .error("istiod/root-key", alloc::format!("the private key of a root is in the cluster's files: {name}"))
+            .error("istiod/root-key", alloc::format!("the cluster's files include the private key of a root: {name}"))
             .file(name)
             .evidence(evidence)
             .effect(alloc::format!(
-                "{}; whoever reads the secret can sign for every cluster of the mesh, until the root is replaced everywhere",
+                "{}; anyone who reads the secret can sign for every cluster of the mesh until the root is replaced everywhere",
                 folder.verdict()
             ));
-        let next = if name == folder.bundle.names.key {
-            "mkdir -p <ca>/previous && mv <folder> <ca>/previous/ && meshctl ca init <ca> --cluster <cluster>".to_string()
+        let next = if name == folder.bundle.layout.key_file() {
+            Remedy::Replace
         } else {
-            alloc::format!("mv <folder>/{name} <ca>/")
+            Remedy::MoveOut { file: name.to_string() }
         };
         found.push(problem.fix(
             "keep the root's key offline, and give the cluster an intermediate of its own",
@@ -285,11 +288,11 @@ fn holds_key(text: &[u8]) -> bool {
 /// Whether a certificate is a root: signed with its own key, or at least not proven otherwise.
 pub(super) fn is_self_signed(cert: &crate::Cert) -> bool {
     cert.is_self_issued() && {
-        let signed = signature::Signed {
+        let signed = signature::SignatureInput {
             algorithm: cert.outer_algorithm(),
             message: cert.tbs(),
             signature: cert.signature(),
-            key: cert.key(),
+            key: cert.public_key(),
         };
         signature::check(&signed) != signature::SignatureCheck::Bad
     }

@@ -1,15 +1,13 @@
 //! What is wrong with clusters as they run: what a secret that is about to be written would break, what istiod
-//! serves beside its secret, which roots workloads are given, whose identities are accepted.
+//! serves compared with its secret, which roots workloads are given, which identities are accepted.
 
-use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{Problem, Severity, label, sort};
-use crate::cert::Cert;
-use crate::istiod::bundle::{Bundle, first_cert};
+use super::{SecretProblem, Severity, sort};
+use crate::cert::{Cert, fingerprints};
 use crate::istiod::go_x509::{self, Pools};
-use crate::istiod::{Secret, Settings, Start, Version, go_pem, starts};
+use crate::istiod::{Secret, Settings, StartOutcome, Version, starts};
 use crate::time::Time;
 
 mod domains;
@@ -29,9 +27,9 @@ pub struct LiveCluster<'a> {
     /// istiod, every revision; none: Istio is not installed.
     pub istiods: Vec<LiveIstiod>,
     /// What each pod of istiod serves; empty: they were not asked.
-    pub served: Vec<Served>,
+    pub served: Vec<ServedChain>,
     /// The roots each namespace is given; empty: not looked at.
-    pub given: Vec<Given>,
+    pub given: Vec<NamespaceRoots>,
     /// `meshConfig.trustDomain`, default `cluster.local`.
     pub trust_domain: String,
     /// `meshConfig.trustDomainAliases`.
@@ -39,12 +37,12 @@ pub struct LiveCluster<'a> {
     /// `meshConfig.caCertificates[].trustDomains`.
     pub ca_domains: Vec<String>,
     /// What the mesh's spec says of it, where there is one.
-    pub spec: Option<InSpec>,
+    pub spec: Option<SpecExpectation>,
 }
 
 /// What the mesh's spec says of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InSpec {
+pub struct SpecExpectation {
     /// Its trust domain.
     pub trust_domain: String,
     /// Its release of Istio.
@@ -64,7 +62,7 @@ pub struct LiveIstiod {
 
 /// What a pod of istiod presents on its TLS port.
 #[derive(Clone, Debug)]
-pub struct Served {
+pub struct ServedChain {
     /// The pod.
     pub pod: String,
     /// The chain, its own certificate first; or why it could not be asked.
@@ -73,20 +71,20 @@ pub struct Served {
 
 /// The roots a namespace's workloads are given (ConfigMap `istio-ca-root-cert`).
 #[derive(Clone, Debug)]
-pub struct Given {
+pub struct NamespaceRoots {
     /// The namespace.
     pub namespace: String,
     /// The roots; `None`: there is no ConfigMap.
     pub roots: Option<Vec<Cert>>,
 }
 
-/// Everything that can be seen wrong with these clusters as they run, at `at`, beside what [`super::check`] sees in
-/// their secrets: errors before warnings, then by cluster, then by code. The codes are [`Problem::LIVE_CODES`] and
+/// Every problem of these clusters as they run, at `at`, in addition to what [`super::check`] finds in
+/// their secrets: errors before warnings, then by cluster, then by code. The codes are [`SecretProblem::LIVE_CODES`] and
 /// `istiod/different-roots`.
 ///
 /// Both sides of a handshake are asked by Go's rules (`crypto/x509/verify.go: Certificate.Verify`), as istiod does.
 #[must_use]
-pub fn check_live(clusters: &[LiveCluster<'_>], at: Time) -> Vec<Problem> {
+pub fn check_live(clusters: &[LiveCluster<'_>], at: Time) -> Vec<SecretProblem> {
     let views: Vec<View<'_>> = clusters.iter().map(|cluster| View::read(cluster, at)).collect();
     let mut problems = Vec::new();
     for view in &views {
@@ -121,7 +119,7 @@ struct Set {
     used: bool,
 }
 
-/// A certificate somebody shows, with what it sends along.
+/// A certificate as it is presented, with the chain sent with it.
 struct Shown<'a> {
     /// `` the CA `Mesh CA east` (key sha256 ..) ``, `istiod's certificate by ..`.
     what: String,
@@ -129,7 +127,7 @@ struct Shown<'a> {
     chain: &'a [Cert],
 }
 
-/// Roots somebody trusts.
+/// Roots that are trusted.
 struct Trusted<'a> {
     /// `namespace shop of east`.
     whose: String,
@@ -149,13 +147,10 @@ impl<'a> View<'a> {
 
     /// Whether another secret is about to take the place of this one.
     fn is_change(&self) -> bool {
-        let same = |old: &Secret, new: &Secret| {
-            old.names().eq(new.names()) && old.names().all(|name| old.get(name) == new.get(name))
-        };
         match (self.live.secret, self.live.wanted) {
             (_, None) => false,
             (None, Some(_)) => true,
-            (Some(old), Some(new)) => !same(old, new),
+            (Some(old), Some(new)) => old != new,
         }
     }
 
@@ -172,7 +167,7 @@ impl<'a> View<'a> {
         if let Some((set, ca)) = self.used().and_then(|set| Some((set, set.ca.as_ref()?)))
             && all.iter().all(|shown| shown.cert.issuer() != ca.subject())
         {
-            all.push(Shown { what: label(ca), cert: ca, chain: &set.chain });
+            all.push(Shown { what: ca.label(), cert: ca, chain: &set.chain });
         }
         all
     }
@@ -182,7 +177,9 @@ impl<'a> View<'a> {
         let mut all: Vec<Trusted<'_>> = Vec::new();
         for given in &self.live.given {
             let roots = given.roots.as_deref().unwrap_or_default();
-            if !roots.is_empty() && all.iter().all(|known| ids(known.roots) != ids(roots)) {
+            if !roots.is_empty()
+                && all.iter().all(|known| fingerprints(known.roots) != fingerprints(roots))
+            {
                 let whose = alloc::format!("namespace {} of {}", given.namespace, self.live.name);
                 all.push(Trusted { whose, roots });
             }
@@ -207,7 +204,7 @@ impl<'a> View<'a> {
         };
         let own = self.live.istiods.iter().find_map(|istiod| {
             let start = starts(secret, &istiod.settings, self.at);
-            matches!(start, Start::SelfSigned { .. })
+            matches!(start, StartOutcome::SelfSigned { .. })
                 .then(|| alloc::format!("istiod {} {start}", istiod.settings.version))
         });
         own.or_else(|| self.given_own_ca())
@@ -229,7 +226,9 @@ impl<'a> View<'a> {
         let trusted = self.trusted();
         let made = |one: &Trusted<'_>| matches!(one.roots, [root] if root.subject().to_string() == name && root.is_self_issued());
         let known = |one: &Trusted<'_>| {
-            self.secret.as_ref().is_some_and(|set| ids(&set.roots) == ids(one.roots))
+            self.secret
+                .as_ref()
+                .is_some_and(|set| fingerprints(&set.roots) == fingerprints(one.roots))
         };
         let first = trusted.first()?;
         let all = trusted.iter().all(|one| made(one) && !known(one));
@@ -241,23 +240,21 @@ impl<'a> View<'a> {
         code: &'static str,
         severity: Severity,
         message: impl Into<String>,
-    ) -> Problem {
-        Problem::new(code, severity, Vec::from([self.live.name.to_string()]), message)
+    ) -> SecretProblem {
+        SecretProblem::new(code, severity, Vec::from([self.live.name.to_string()]), message)
     }
 }
 
 impl Set {
     fn read(secret: &Secret, istiods: &[LiveIstiod], at: Time) -> Self {
-        let newest = Settings::defaults(Version::NEWEST);
-        let settings = istiods.first().map_or(&newest, |istiod| &istiod.settings);
-        let bundle = Bundle::detect(secret, settings);
-        let pool = |text: Option<&[u8]>| text.map(go_pem::pool).unwrap_or_default();
-        let tries =
-            |settings: &Settings| !matches!(starts(secret, settings, at), Start::SelfSigned { .. });
+        let release = istiods.first().map_or(Version::NEWEST, |one| one.settings.version);
+        let tries = |settings: &Settings| {
+            !matches!(starts(secret, settings, at), StartOutcome::SelfSigned { .. })
+        };
         Self {
-            ca: bundle.cert().and_then(|text| first_cert(text).ok()),
-            chain: pool(bundle.chain().as_deref()),
-            roots: pool(bundle.roots()),
+            ca: secret.ca(release),
+            chain: secret.chain(release),
+            roots: secret.roots(release),
             used: istiods.iter().any(|istiod| tries(&istiod.settings)),
         }
     }
@@ -269,16 +266,12 @@ fn refuses(roots: &[Cert], cert: &Cert, chain: &[Cert], at: Time) -> Option<Stri
     go_x509::verify(cert, &pools, at).err().map(|fault| fault.text)
 }
 
-fn ids(certs: &[Cert]) -> BTreeSet<String> {
-    certs.iter().map(Cert::fingerprint).collect()
-}
-
 /// `` `A` (key sha256 ..) and `B` (key sha256 ..) ``.
 fn labels(certs: &[Cert]) -> String {
     if certs.is_empty() {
         return "no root".to_string();
     }
-    certs.iter().map(label).collect::<Vec<_>>().join(" and ")
+    certs.iter().map(Cert::label).collect::<Vec<_>>().join(" and ")
 }
 
 /// The first names of a long list, and how many there are more.
@@ -289,10 +282,6 @@ fn some<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
     let first = first.join(", ");
     if rest.is_empty() { first } else { alloc::format!("{first} and {} more", rest.len()) }
 }
-
-/// What brings istiod to read its secret.
-const RESTART: &str =
-    "kubectl --context <context> -n <istio-namespace> rollout restart deployment -l app=istiod";
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! Keys whose private halves are printed where everybody can read them.
+//! Keys whose private keys have been published.
 
 use alloc::string::String;
 

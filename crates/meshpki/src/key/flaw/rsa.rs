@@ -1,4 +1,4 @@
-//! RSA: numbers anybody can sign with, or factor.
+//! RSA: numbers that anyone can sign with, or factor.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -136,7 +136,7 @@ fn is_square(n: &BigUint) -> bool {
 }
 
 /// Whether 2^(n-1) = 1 modulo n, which holds for every prime, and for composites only where an exponent can be
-/// inverted modulo n-1 all the same.
+/// inverted modulo n-1 anyway.
 fn is_prime(n: &BigUint) -> bool {
     BigUint::from(2u8).modpow(&(n - 1u8), n) == BigUint::from(1u8)
 }

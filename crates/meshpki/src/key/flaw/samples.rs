@@ -1,4 +1,4 @@
-//! The CAs of Istio's own repository, whose private keys everybody has.
+//! The CAs of Istio's own repository, whose private keys are public.
 
 use crate::digest;
 use crate::key::PublicKey;

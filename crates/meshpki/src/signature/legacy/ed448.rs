@@ -3,7 +3,7 @@
 use num_bigint::BigUint;
 use shake::digest::{ExtendableOutput, Update, XofReader};
 
-use super::Signed;
+use super::SignatureInput;
 
 /// The order of the base point (RFC 8032 section 5.2).
 const ORDER: &str = "3fffffffffffffffffffffffffffffffffffffffffffffffffffffff7cca23e9c44edb49aed63690216cc2728dc58f552378c292ab5844f3";
@@ -26,12 +26,12 @@ struct Field {
 }
 
 /// Whether the signature is one of the message by the key.
-pub(in crate::signature) fn check(signed: &Signed<'_>) -> bool {
+pub(in crate::signature) fn check(signed: &SignatureInput<'_>) -> bool {
     is_good(signed).unwrap_or(false)
 }
 
 /// RFC 8032 section 5.2.7, without the cofactor.
-fn is_good(signed: &Signed<'_>) -> Option<bool> {
+fn is_good(signed: &SignatureInput<'_>) -> Option<bool> {
     let key: &[u8; 57] = signed.key.as_bits().try_into().ok()?;
     let signature: &[u8; 114] = signed.signature.try_into().ok()?;
     let (r, s) = signature.split_at(57);

@@ -2,7 +2,8 @@
 
 use num_bigint::BigUint;
 
-use crate::key::ec::{Curve, number};
+use crate::key::curves::Curve;
+use crate::key::ec::number;
 
 /// A curve's group.
 pub(super) struct Group {

@@ -39,7 +39,7 @@ impl Case<'_> {
         );
     }
 
-    /// 25: who sets the limit, and which CAs stand below.
+    /// 25: which certificate sets the limit, and which CAs are below it.
     pub(super) fn path_length(&self, to: &mut Vec<Evidence>) {
         let below = self.verdict.chain.get(1..self.finding.depth).unwrap_or_default();
         let below: Vec<&Cert> = below.iter().filter(|cert| !cert.is_self_issued()).collect();
@@ -179,7 +179,7 @@ impl Case<'_> {
                 to,
                 "strength of the key",
                 wanted,
-                format!("at least {strength} with {}", cert.key().algorithm()),
+                format!("at least {strength} with {}", cert.public_key().algorithm()),
             );
         }
     }
@@ -192,7 +192,7 @@ impl Case<'_> {
             6 | 94 => (
                 "public key",
                 "a named curve and a decodable key",
-                cert.key().algorithm().to_string(),
+                cert.public_key().algorithm().to_string(),
             ),
             40 => ("proxyCertInfo", "none", "a proxy certificate".into()),
             78 => ("signature algorithm", "the same inside and outside", "two".into()),

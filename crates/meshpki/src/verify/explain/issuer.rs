@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use super::{Case, Evidence, hex, joined, named, push};
 use crate::cert::Cert;
 use crate::signature::SignatureCheck;
-use crate::verify::build::{akid_matches, algorithms_match, likely_issued};
 use crate::verify::extensions::same_algorithm;
+use crate::verify::issued::{akid_matches, algorithms_match, likely_issued};
 use crate::verify::signatures::verify_signature;
 
 impl Case<'_> {
@@ -58,7 +58,7 @@ impl Case<'_> {
             push(
                 to,
                 "signature",
-                format!("by the key {} of {}", hex(&issuer.key().key_id()), named(issuer)),
+                format!("by the key {} of {}", hex(&issuer.public_key().key_id()), named(issuer)),
                 "one that key did not make",
             );
         }
@@ -103,7 +103,7 @@ fn explain_candidate(cert: &Cert, list: &str, candidate: &Cert, to: &mut Vec<Evi
             to,
             who("key"),
             format!("one for the signature algorithm {}", algorithm_name(cert)),
-            candidate.key().algorithm().to_string(),
+            candidate.public_key().algorithm().to_string(),
         );
     }
     if likely_issued(candidate, cert) {
@@ -113,7 +113,7 @@ fn explain_candidate(cert: &Cert, list: &str, candidate: &Cert, to: &mut Vec<Evi
 }
 
 pub(super) fn algorithm_name(cert: &Cert) -> String {
-    crate::key::decode::algorithm_parts(cert.outer_algorithm())
+    crate::algorithm::algorithm_parts(cert.outer_algorithm())
         .map_or_else(|error| error.to_string(), |(oid, _)| super::oid_name(oid))
 }
 

@@ -24,7 +24,7 @@ fn labels() {
     }
 }
 
-/// A code point no text may have is encoded all the same; one above the last is refused.
+/// A code point that no text may have is still encoded; one above the last is refused.
 #[test]
 fn code_points() {
     assert_eq!(to_unicode(b"xn--ib9b", 255), Some(alloc::vec![0xed, 0xa0, 0x80]));

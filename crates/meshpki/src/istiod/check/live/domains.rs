@@ -4,13 +4,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{LiveIstiod, View};
-use crate::istiod::check::{Problem, Severity};
+use crate::istiod::check::{Remedy, SecretProblem, Severity};
 
-/// Failure mode 9: another cluster's trust domain this one does not accept.
+/// A trust domain of another cluster that this one does not accept.
 ///
 /// The side that is called decides (`pilot/pkg/networking/plugin/authn/util.go: TrustDomainsForValidation`; until 1.6
 /// istio/proxy `src/envoy/http/authn/authenticator_base.cc`).
-pub(super) fn check(server: &View<'_>, all: &[View<'_>]) -> Option<Problem> {
+pub(super) fn check(server: &View<'_>, all: &[View<'_>]) -> Option<SecretProblem> {
     let live = server.live;
     let refused = |client: &&View<'_>| {
         client.live.trust_domain != live.trust_domain
@@ -40,7 +40,7 @@ pub(super) fn check(server: &View<'_>, all: &[View<'_>]) -> Option<Problem> {
     let (fix, next) = remedy(server);
     let names: Vec<&str> = clients.iter().map(|client| client.live.name).collect();
     let effect = alloc::format!(
-        "calls from {} to {} fail in the handshake, or without an identity; the chains may be good all the same",
+        "calls from {} to {} fail in the handshake, or arrive without an identity, even if the chains are good",
         names.join(" and "),
         live.name
     );
@@ -80,28 +80,27 @@ fn ignored(istiod: &LiveIstiod) -> String {
     let version = istiod.settings.version;
     if version.wants_equal_trust_domain() {
         return alloc::format!(
-            "istiod {version} wants the same trust domain, whatever the lists say"
+            "istiod {version} requires the same trust domain, whatever the lists say"
         );
     }
-    alloc::format!("istiod {version} does not look at caCertificates.trustDomains")
+    alloc::format!("istiod {version} ignores caCertificates.trustDomains")
 }
 
 /// What makes this cluster accept them, for its oldest release.
-fn remedy(server: &View<'_>) -> (&'static str, &'static str) {
-    const EDIT: &str = "kubectl --context <context> -n <istio-namespace> edit configmap istio";
+fn remedy(server: &View<'_>) -> (&'static str, Remedy) {
     let oldest = server.live.istiods.iter().map(|istiod| istiod.settings.version).min();
     match oldest {
         Some(version) if version.wants_equal_trust_domain() => (
-            "set PILOT_SKIP_VALIDATE_TRUST_DOMAIN=true, or give both one trust domain",
-            "kubectl --context <context> -n <istio-namespace> set env deployment -l app=istiod PILOT_SKIP_VALIDATE_TRUST_DOMAIN=true",
+            "set PILOT_SKIP_VALIDATE_TRUST_DOMAIN=true, or give both the same trust domain",
+            Remedy::SkipTrustDomainValidation,
         ),
         Some(version) if !version.accepts_domains_of_cas() => (
             "name it in meshConfig.trustDomainAliases; identities of the two are then one in every policy",
-            EDIT,
+            Remedy::EditMeshConfig,
         ),
         _ => (
-            "name it in meshConfig.caCertificates[].trustDomains beside the root, as `meshctl trust render` writes it; trustDomainAliases would make the identities of the two one in every policy",
-            EDIT,
+            "name it in meshConfig.caCertificates[].trustDomains next to the root; trustDomainAliases would make the identities of the two one in every policy",
+            Remedy::EditMeshConfig,
         ),
     }
 }

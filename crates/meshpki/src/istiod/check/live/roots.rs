@@ -4,18 +4,19 @@ use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{RESTART, Set, Trusted, View, ids, labels, refuses, some};
-use crate::istiod::check::{Problem, Severity, label};
-use crate::istiod::{Now, changes};
+use super::{Set, Trusted, View, labels, refuses, some};
+use crate::cert::fingerprints;
+use crate::istiod::check::{Remedy, SecretProblem, Severity};
+use crate::istiod::{Reload, changes};
 
 /// Before it happens: istiod runs on a CA of its own, which the secret replaces. Where no secret is
 /// about to be written that is an error: no other cluster trusts what istiod signs, and nothing will change that.
-pub(super) fn first_install(view: &View<'_>) -> Option<Problem> {
+pub(super) fn first_install(view: &View<'_>) -> Option<SecretProblem> {
     if view.live.istiods.is_empty() {
         return None;
     }
     let own = view.own_ca()?;
-    // A good secret beside it is told as one that is not live, unless another is on its way.
+    // A good secret is reported as not live instead, unless another is about to replace it.
     if view.used().is_some() && !view.is_change() {
         return None;
     }
@@ -23,7 +24,7 @@ pub(super) fn first_install(view: &View<'_>) -> Option<Problem> {
         .problem(
             "istiod/first-install",
             if view.live.wanted.is_some() { Severity::Warning } else { Severity::Error },
-            "istiod signs with a CA of its own making, which no other cluster trusts",
+            "istiod signs with its own CA, which no other cluster trusts",
         )
         .evidence(own);
     for trusted in view.trusted() {
@@ -31,27 +32,27 @@ pub(super) fn first_install(view: &View<'_>) -> Option<Problem> {
             problem.evidence(alloc::format!("{} trusts {}", trusted.whose, labels(trusted.roots)));
     }
     if let Some(ca) = view.wanted.as_ref().and_then(|set| set.ca.as_ref()) {
-        problem = problem.evidence(alloc::format!("wanted: {}", label(ca)));
+        problem = problem.evidence(alloc::format!("wanted: {}", ca.label()));
     }
     Some(
         problem
-            .effect("a first secret is read when istiod starts again, and no earlier; until the gateways and every workload have restarted as well, those with certificates of before and after refuse each other")
+            .effect("istiod reads a first secret only when it restarts; until the gateways and every workload have restarted too, those with old and new certificates reject each other")
             .fix(
-                "restart istiod, the gateways and all workloads in one go, or give out both roots first: the old one too in root-cert.pem",
-                "meshctl push <ca> --context <cluster>=<context> --workloads",
+                "restart istiod, the gateways and all workloads together, or first give out both roots: add the old one to root-cert.pem",
+                Remedy::Install,
             ),
     )
 }
 
-/// Failure mode 5: workloads that restart, and those that have not yet, do not accept each other.
+/// Workloads that have restarted and those that have not yet reject each other.
 ///
 /// What is about to be shown has to be accepted by what is trusted now, and what is shown now by what is about to
 /// be trusted, in this cluster and in every other that has accepted it so far. That is the overlap of A, A+B, B: trust
 /// first, sign second, drop third.
-pub(super) fn replaced(view: &View<'_>, all: &[View<'_>]) -> Option<Problem> {
+pub(super) fn replaced(view: &View<'_>, all: &[View<'_>]) -> Option<SecretProblem> {
     let wanted = view.wanted.as_ref().filter(|_| view.is_change())?;
     let ca = wanted.ca.as_ref()?;
-    // What is wrong with the set at home is told there; a first install has a warning of its own.
+    // What is wrong with the set itself is reported for it; a first install has a warning of its own.
     let good = refuses(&wanted.roots, ca, &wanted.chain, view.at).is_none();
     if !good || view.begins() {
         return None;
@@ -75,9 +76,9 @@ pub(super) fn replaced(view: &View<'_>, all: &[View<'_>]) -> Option<Problem> {
     }
     problem = problem.evidence(alloc::format!("wanted: {}", labels(&wanted.roots)));
     problem.evidence.append(&mut lines);
-    let next = "kubectl --context <context> -n <istio-namespace> get configmap istio-ca-root-cert -o jsonpath='{.data.root-cert\\.pem}'";
+    let next = Remedy::ShowGivenRoots;
     Some(problem.effect(handling(view)).fix(
-        "go in three pushes, each in every cluster before the next: the old CA with both roots, the new CA with both, the new CA with its root alone",
+        "push three times, each time to every cluster before the next: the old CA with both roots, the new CA with both, the new CA with only its root",
         next,
     ))
 }
@@ -92,7 +93,7 @@ fn not_accepted_by(view: &View<'_>, wanted: &Set, other: &View<'_>) -> Vec<Strin
         if !today {
             lines.extend(shares_none(view, wanted, other, &trusted));
         } else if let Some(why) = refuses(trusted.roots, ca, &wanted.chain, view.at) {
-            let who = label(ca);
+            let who = ca.label();
             lines.push(alloc::format!("{} does not accept {who}: {why}", trusted.whose));
         }
     }
@@ -109,10 +110,13 @@ fn shares_none(
     let home = core::ptr::eq(view, other);
     let holds = |cert: &&crate::Cert| cert.not_after().time().is_some_and(|end| end >= view.at);
     let mut valid = trusted.roots.iter().filter(holds).peekable();
-    if !home || valid.peek().is_none() || !ids(&wanted.roots).is_disjoint(&ids(trusted.roots)) {
+    if !home
+        || valid.peek().is_none()
+        || !fingerprints(&wanted.roots).is_disjoint(&fingerprints(trusted.roots))
+    {
         return None;
     }
-    Some(alloc::format!("no root {} trusts is among those wanted", trusted.whose))
+    Some(alloc::format!("no root {} trusts is among the new ones", trusted.whose))
 }
 
 /// What is shown today, under the roots that are about to come.
@@ -125,7 +129,7 @@ fn not_accepted_from(view: &View<'_>, wanted: &Set, other: &View<'_>) -> Vec<Str
         }
         if let Some(why) = refuses(&wanted.roots, shown.cert, shown.chain, view.at) {
             lines.push(alloc::format!(
-                "the wanted roots do not accept {}, as {} has it now: {why}",
+                "the new roots do not accept {}, as {} has it now: {why}",
                 shown.what,
                 other.live.name
             ));
@@ -141,31 +145,31 @@ fn handling(view: &View<'_>) -> String {
     };
     let mut text = String::new();
     for istiod in &view.live.istiods {
-        let does = match changes(old, new, &istiod.settings, view.at).now {
-            Now::HotReload { .. } => "signs with the new CA at once".to_string(),
-            Now::KeepsOld { log } => {
+        let does = match changes(old, new, &istiod.settings, view.at).reload {
+            Reload::HotReload { .. } => "signs with the new CA at once".to_string(),
+            Reload::KeepsOld { log } => {
                 alloc::format!("keeps the old CA until it is restarted ({log})")
             }
-            Now::NeedsRestart { why } => {
+            Reload::NeedsRestart { why } => {
                 alloc::format!("keeps the old CA until it is restarted ({why})")
             }
-            Now::Unchanged => continue,
+            Reload::Unchanged => continue,
         };
         text += &alloc::format!("istiod {} {does}; ", istiod.settings.version);
     }
     text + "until the last workload has restarted, calls between old and new fail with CERTIFICATE_VERIFY_FAILED"
 }
 
-/// Failure mode 6: namespaces whose workloads are told to trust something else than the secret's roots.
-pub(super) fn not_given(view: &View<'_>) -> Option<Problem> {
+/// Namespaces whose workloads are given other roots than the secret's.
+pub(super) fn not_given(view: &View<'_>) -> Option<SecretProblem> {
     let set = view.used()?;
-    let wanted = ids(&set.roots);
+    let wanted = fingerprints(&set.roots);
     let mut by_roots: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for given in &view.live.given {
         let has = match &given.roots {
-            Some(roots) if ids(roots) == wanted => continue,
+            Some(roots) if fingerprints(roots) == wanted => continue,
             Some(roots) => alloc::format!("given: {}", labels(roots)),
-            None => "without a configmap istio-ca-root-cert".to_string(),
+            None => "has no ConfigMap istio-ca-root-cert".to_string(),
         };
         by_roots.entry(has).or_default().push(&given.namespace);
     }
@@ -185,16 +189,16 @@ pub(super) fn not_given(view: &View<'_>) -> Option<Problem> {
     Some(
         problem
             .evidence(alloc::format!("the secret has: {}", labels(&set.roots)))
-            .effect("what starts there trusts other roots than those of the secret, and refuses what istiod signs with it")
+            .effect("workloads that start there do not trust the secret's roots, and reject what istiod signs")
             .fix(
-                "restart istiod: it writes the configmap of every namespace; what runs there takes the roots when it restarts",
-                RESTART,
+                "restart istiod, which writes the ConfigMap of every namespace; workloads load the roots when they restart",
+                Remedy::RestartIstiod,
             ),
     )
 }
 
-/// Failure mode 8 where [`super::super::check`] has no secret to look at: istiod's own CA on one side.
-pub(super) fn strangers(views: &[View<'_>]) -> Option<Problem> {
+/// Clusters that reject each other where [`super::super::check`] has no secret to read: istiod's own CA on one side.
+pub(super) fn strangers(views: &[View<'_>]) -> Option<SecretProblem> {
     let bare = |view: &View<'_>| view.used().is_none() && view.live.wanted.is_none();
     let mut concerned = Vec::new();
     let mut refused = Vec::new();
@@ -224,7 +228,7 @@ pub(super) fn strangers(views: &[View<'_>]) -> Option<Problem> {
             .effect("no istiod compares them; calls between the clusters fail with CERTIFICATE_VERIFY_FAILED")
             .fix(
                 "give every cluster an intermediate of one root",
-                "meshctl ca init <ca> --cluster <cluster>",
+                Remedy::Create,
             ),
     )
 }

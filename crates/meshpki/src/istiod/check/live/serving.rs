@@ -1,18 +1,18 @@
-//! What istiod serves, held against its secret and against the other pods and revisions.
+//! What istiod serves, compared with its secret and with the other pods and revisions.
 
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{LiveIstiod, RESTART, View, some};
+use super::{LiveIstiod, View, some};
 use crate::cert::Cert;
 use crate::chain::issued;
 use crate::digest::hex;
-use crate::istiod::check::{Problem, Severity, label};
-use crate::istiod::{Now, Secret, Start, changes, starts};
+use crate::istiod::check::{Remedy, SecretProblem, Severity};
+use crate::istiod::{Reload, Secret, StartOutcome, changes, starts};
 
-/// Failure mode 6: a pod of istiod serves another CA than its secret says.
-pub(super) fn not_live(view: &View<'_>) -> Option<Problem> {
+/// A pod of istiod serves a CA that differs from its secret's.
+pub(super) fn not_live(view: &View<'_>) -> Option<SecretProblem> {
     let ca = view.used()?.ca.as_ref()?;
     let by_issuer = issuers(view.chains().filter(|(_, chain)| !issued(ca, &chain[0])));
     if by_issuer.is_empty() {
@@ -21,7 +21,7 @@ pub(super) fn not_live(view: &View<'_>) -> Option<Problem> {
     let mut problem = view.problem(
         "istiod/not-live",
         Severity::Error,
-        "istiod serves another CA than its secret holds",
+        "istiod serves a CA that differs from its secret's",
     );
     for (issuer, pods) in by_issuer {
         problem = problem.evidence(alloc::format!("pod {} serves {issuer}", some(pods)));
@@ -29,23 +29,23 @@ pub(super) fn not_live(view: &View<'_>) -> Option<Problem> {
     let watching = view.live.istiods.iter().filter(|istiod| istiod.settings.watches());
     let effect = match watching.map(|istiod| istiod.settings.version).next() {
         Some(version) => alloc::format!(
-            "istiod {version} takes a new secret by itself within two minutes or so, unless the roots are others, or it runs on a CA of its own"
+            "istiod {version} loads a new secret by itself within about two minutes, unless the roots differ or it runs on its own CA"
         ),
-        None => "istiod reads the secret at its start and no later".to_string(),
+        None => "istiod reads the secret only when it starts".to_string(),
     };
     Some(
         problem
-            .evidence(alloc::format!("the secret has {}", label(ca)))
-            .effect(alloc::format!("{effect}; until then it signs with the CA it has"))
+            .evidence(alloc::format!("the secret has {}", ca.label()))
+            .effect(alloc::format!("{effect}; until then it signs with the old CA"))
             .fix(
-                "restart istiod; where the roots change, then the gateways and the workloads",
-                RESTART,
+                "restart istiod; if the roots change, then also the gateways and the workloads",
+                Remedy::RestartIstiod,
             ),
     )
 }
 
-/// Failure mode 11: revisions that treat one secret differently, or pods that serve different CAs.
-pub(super) fn mixed_revisions(view: &View<'_>) -> Option<Problem> {
+/// Revisions that treat one secret differently, or pods that serve different CAs.
+pub(super) fn mixed_revisions(view: &View<'_>) -> Option<SecretProblem> {
     let mut evidence = treated(view);
     let by_issuer = issuers(view.chains());
     if by_issuer.len() > 1 {
@@ -60,15 +60,15 @@ pub(super) fn mixed_revisions(view: &View<'_>) -> Option<Problem> {
     let mut problem = view.problem(
         "istiod/mixed-revisions",
         Severity::Warning,
-        "not every istiod of the cluster does the same with the secret",
+        "the istiods of the cluster do not treat the secret alike",
     );
     problem.evidence = evidence;
     Some(
         problem
-            .effect("it depends on the revision a workload belongs to which CA signs for it; the configmaps of roots are written by one of them")
+            .effect("the CA that signs for a workload depends on its revision; one of them writes the ConfigMaps of roots")
             .fix(
-                "bring the revisions to one release and one setting, or take the old one out",
-                "kubectl --context <context> -n <istio-namespace> get deployments -l app=istiod -o wide",
+                "give the revisions the same release and settings, or remove the old one",
+                Remedy::ShowRelease,
             ),
     )
 }
@@ -104,16 +104,18 @@ fn treatment(
 ) -> ((u8, u8), String) {
     let start = starts(new, &istiod.settings, view.at);
     let kind = match &start {
-        Start::Plugged { .. } => 0,
-        Start::RefusesToStart { .. } => 1,
-        Start::SelfSigned { .. } => 2,
+        StartOutcome::Plugged { .. } => 0,
+        StartOutcome::RefusesToStart { .. } => 1,
+        StartOutcome::SelfSigned { .. } => 2,
     };
     let Some(old) = old else { return ((kind, 0), start.to_string()) };
-    let (now, words) = match changes(old, new, &istiod.settings, view.at).now {
-        Now::Unchanged => (0, "sees no change"),
-        Now::HotReload { .. } => (1, "takes it at once"),
+    let (now, words) = match changes(old, new, &istiod.settings, view.at).reload {
+        Reload::Unchanged => (0, "sees no change"),
+        Reload::HotReload { .. } => (1, "loads it at once"),
         // It is restarted in both cases.
-        Now::NeedsRestart { .. } | Now::KeepsOld { .. } => (2, "takes it when it is restarted"),
+        Reload::NeedsRestart { .. } | Reload::KeepsOld { .. } => {
+            (2, "loads it when it is restarted")
+        }
     };
     ((kind, now), alloc::format!("{words}, and {start}"))
 }
@@ -132,7 +134,7 @@ fn issuers<'v>(
 /// Who issued a certificate: the certificate that came along, or else what it says of its issuer.
 fn issuer(leaf: &Cert, chain: &[Cert]) -> String {
     if let Some(ca) = chain.iter().find(|cert| issued(cert, leaf)) {
-        return label(ca);
+        return ca.label();
     }
     let id = leaf.extensions().authority_key_id.as_ref().and_then(|id| id.key_id.as_ref());
     let id: String = id.map_or_else(|| "none".to_string(), |id| hex(&id[..id.len().min(4)]));

@@ -1,21 +1,21 @@
-//! A cluster that is another than the mesh's spec says.
+//! A cluster that differs from the mesh's spec.
 
 use alloc::format;
 use alloc::vec::Vec;
 
 use super::View;
-use crate::istiod::check::{Problem, Severity};
+use crate::istiod::check::{Remedy, SecretProblem, Severity};
 
 const CODE: &str = "istiod/spec-differs";
 
 /// The trust domain and the release, as they run and as the spec has them.
-pub(super) fn check(view: &View<'_>) -> Vec<Problem> {
+pub(super) fn check(view: &View<'_>) -> Vec<SecretProblem> {
     trust_domain(view).into_iter().chain(release(view)).collect()
 }
 
-/// An error: resources rendered from the spec, and intermediates made from it, name identities nobody there has; or it
+/// An error: resources and intermediates made from the spec name identities that do not exist there; or it
 /// is not the cluster that was meant.
-fn trust_domain(view: &View<'_>) -> Option<Problem> {
+fn trust_domain(view: &View<'_>) -> Option<SecretProblem> {
     let live = view.live;
     let said = &live.spec.as_ref()?.trust_domain;
     // Before Istio is installed there is none yet.
@@ -23,33 +23,30 @@ fn trust_domain(view: &View<'_>) -> Option<Problem> {
         return None;
     }
     Some(
-        view.problem(CODE, Severity::Error, "the trust domain is another than the spec says")
+        view.problem(CODE, Severity::Error, "the trust domain differs from the spec")
             .evidence(format!("the spec says {said}"))
             .evidence(format!("{} has {} (meshConfig.trustDomain)", live.name, live.trust_domain))
-            .effect("either the context leads to another cluster, or callers that go by the spec expect identities no workload there has, and end in the handshake")
+            .effect("either the context leads to another cluster, or callers configured from the spec expect identities that no workload there has, and fail in the handshake")
             .fix(
-                "point the context to the right cluster, or write `trustDomain` as the cluster has it",
-                "kubectl --context <context> -n <istio-namespace> get configmap istio -o jsonpath='{.data.mesh}'",
+                "point the context at the right cluster, or set `trustDomain` to what the cluster has",
+                Remedy::ShowMeshConfig,
             ),
     )
 }
 
 /// A warning, where the minor release differs: resources are rendered for it.
-fn release(view: &View<'_>) -> Option<Problem> {
+fn release(view: &View<'_>) -> Option<SecretProblem> {
     let live = view.live;
     let said = live.spec.as_ref()?.version;
     let other = live.istiods.iter().find(|istiod| !istiod.settings.version.same_minor(said))?;
     Some(
-        view.problem(CODE, Severity::Warning, "the release of Istio is another than the spec says")
+        view.problem(CODE, Severity::Warning, "the release of Istio differs from the spec")
             .evidence(format!("the spec says {said}"))
             .evidence(format!(
                 "istiod of revision {} is {}",
                 other.revision, other.settings.version
             ))
-            .effect("`meshctl mesh` renders resources for a release that does not run there")
-            .fix(
-                "write `istioVersion` as the cluster has it",
-                "kubectl --context <context> -n <istio-namespace> get deployments -l app=istiod -o wide",
-            ),
+            .effect("resources rendered from the spec are for a release that does not run there")
+            .fix("set `istioVersion` to what the cluster has", Remedy::ShowRelease),
     )
 }

@@ -13,16 +13,16 @@ struct World {
     secret: Option<Secret>,
     wanted: Option<Secret>,
     istiods: Vec<LiveIstiod>,
-    served: Vec<Served>,
-    given: Vec<Given>,
+    served: Vec<ServedChain>,
+    given: Vec<NamespaceRoots>,
     trust_domain: &'static str,
     aliases: Vec<&'static str>,
     ca_domains: Vec<&'static str>,
-    spec: Option<InSpec>,
+    spec: Option<SpecExpectation>,
 }
 
 impl World {
-    /// Without a secret: istiod of this release, its own CA, nobody asked.
+    /// Without a secret: istiod of this release, its own CA, pods not asked.
     fn new(name: &'static str, version: &str) -> Self {
         Self {
             name,
@@ -74,9 +74,9 @@ fn revision(name: &str, version: &str) -> LiveIstiod {
     LiveIstiod { revision: name.to_string(), settings: settings(version), skip_validation: false }
 }
 
-fn given(namespace: &str, roots: &[&Cert]) -> Given {
+fn given(namespace: &str, roots: &[&Cert]) -> NamespaceRoots {
     let roots = roots.iter().map(|root| (*root).clone()).collect();
-    Given { namespace: namespace.to_string(), roots: Some(roots) }
+    NamespaceRoots { namespace: namespace.to_string(), roots: Some(roots) }
 }
 
 /// An intermediate of a root.
@@ -102,13 +102,13 @@ impl Ca {
         secret(&self.own.cert, &self.own.key, &[&self.own.cert, &self.root], roots)
     }
 
-    fn serves(&self, pod: &str) -> Served {
+    fn serves(&self, pod: &str) -> ServedChain {
         let (leaf, _) = signed(&self.own, |profile| {
             profile.role = Role::EndEntity;
             profile.valid_seconds = DAY;
         });
         let chain = Ok(vec![leaf, self.own.cert.clone(), self.root.clone()]);
-        Served { pod: pod.to_string(), chain }
+        ServedChain { pod: pod.to_string(), chain }
     }
 }
 
@@ -117,30 +117,30 @@ fn own_root() -> Root {
     root("O=cluster.local")
 }
 
-fn own_serves(root: &Root) -> Served {
+fn own_serves(root: &Root) -> ServedChain {
     let (leaf, _) = signed(root, |profile| profile.role = Role::EndEntity);
-    Served { pod: "istiod-1".to_string(), chain: Ok(vec![leaf, root.cert.clone()]) }
+    ServedChain { pod: "istiod-1".to_string(), chain: Ok(vec![leaf, root.cert.clone()]) }
 }
 
-/// A code without `istiod/`, the clusters, and a piece of what is told.
+/// A code without `istiod/`, the clusters, and a piece of what is reported.
 type Expected<'a> = (&'a str, &'a str, &'a str);
 
-/// Everything told about these clusters.
+/// Everything reported about these clusters.
 #[track_caller]
 fn check(worlds: &[&World], expect: &[Expected<'_>]) {
     let live: Vec<LiveCluster<'_>> = worlds.iter().map(|world| world.live()).collect();
     let found = check_live(&live, NOW);
-    let short = |p: &Problem| (p.code.replace("istiod/", ""), p.clusters.join(","));
+    let short = |p: &SecretProblem| (p.code.replace("istiod/", ""), p.clusters.join(","));
     let all: Vec<_> = found.iter().map(short).collect();
     let wanted: Vec<_> =
         expect.iter().map(|(code, clusters, _)| (code.to_string(), clusters.to_string())).collect();
     assert_eq!(all, wanted, "{found:#?}");
     for (problem, (code, _, piece)) in found.iter().zip(expect) {
-        let known = Problem::LIVE_CODES.contains(&problem.code);
+        let known = SecretProblem::LIVE_CODES.contains(&problem.code);
         assert!(known || problem.code == "istiod/different-roots", "{code}");
-        let parts = [&problem.message, &problem.effect, &problem.fix, &problem.next];
+        let parts = [&problem.message, &problem.effect, &problem.fix];
         assert!(parts.iter().all(|part| !part.is_empty()), "{problem:#?}");
-        assert!(!problem.evidence.is_empty(), "{problem:#?}");
+        assert!(problem.remedy.is_some() && !problem.evidence.is_empty(), "{problem:#?}");
         let text = alloc::format!("{problem:?}");
         assert!(text.contains(piece), "{code} says `{piece}`: {problem:#?}");
     }
@@ -197,7 +197,7 @@ fn phases_of_a_change_of_root() {
     let (a, b) = (root("CN=A"), root("CN=B"));
     let (old, new) = (Ca::under(&a, "CN=Old"), Ca::under(&b, "CN=New"));
     let both = || [&a.cert, &b.cert];
-    // What is there: set and given roots; what is wanted; what is told.
+    // What is there: set and given roots; what is desired; what is reported.
     let phase = |now: &Ca, trusts: &[&Cert], wanted: Secret| World {
         secret: Some(now.files_trusting(trusts)),
         wanted: Some(wanted),
@@ -223,7 +223,7 @@ fn phases_of_a_change_of_root() {
     check(&[&phase(&old, &[&a.cert], old.files(&[&b]))], &[]);
     check(&[&phase(&old, &both(), new.files(&[&a]))], &[]);
     check(&[&phase(&new, &both(), new.files(&[]))], &[]);
-    // Nobody was asked, and the given roots are of neither.
+    // No pod was asked, and the given roots are of neither.
     let other = root("CN=Other");
     let blind = World {
         served: Vec::new(),
@@ -239,11 +239,11 @@ fn phases_of_a_change_of_root() {
     let ended = root_with("CN=Ended", |profile| profile.valid_seconds = 60);
     let late = World { given: vec![given("shop", &[&ended.cert])], ..blind };
     let at = NOW.plus(DAY);
-    let codes = |problems: &[Problem]| problems.iter().map(|p| p.code).collect::<Vec<_>>();
+    let codes = |problems: &[SecretProblem]| problems.iter().map(|p| p.code).collect::<Vec<_>>();
     assert_eq!(codes(&check_live(&[late.live()], at)), ["istiod/roots-not-given"]);
 }
 
-/// East goes on to the second phase before west has had the first.
+/// East begins the second phase before west has had the first.
 #[test]
 fn clusters_out_of_step() {
     let (a, b) = (root("CN=A"), root("CN=B"));
@@ -283,12 +283,13 @@ fn what_is_not_live() {
             ("mixed-revisions", "east", "pod istiod-2 serves"),
         ],
     );
-    let silent = Served { pod: "istiod-1".to_string(), chain: Err("no answer".to_string()) };
+    let silent = ServedChain { pod: "istiod-1".to_string(), chain: Err("no answer".to_string()) };
     let old_release =
         World { istiods: vec![revision("default", "1.6.4")], ..World::with("east", &new) };
     check(&[&World { served: vec![silent], ..old_release }], &[]);
-    let lacking = Given { namespace: "new".to_string(), roots: None };
-    let many: Vec<Given> = (0..7).map(|i| given(&i.to_string(), &[&old.own.cert])).collect();
+    let lacking = NamespaceRoots { namespace: "new".to_string(), roots: None };
+    let many: Vec<NamespaceRoots> =
+        (0..7).map(|i| given(&i.to_string(), &[&old.own.cert])).collect();
     let world =
         World { given: many.into_iter().chain([lacking]).collect(), ..World::with("east", &new) };
     check(
@@ -310,7 +311,7 @@ fn revisions() {
         &[(
             "mixed-revisions",
             "east",
-            "revision old, istiod 1.17.0: takes it when it is restarted",
+            "revision old, istiod 1.17.0: loads it when it is restarted",
         )],
     );
     let incomplete =
@@ -325,7 +326,7 @@ fn trust_domains() {
     let [east, west] = ["CN=East", "CN=West"].map(|name| Ca::under(&root, name));
     let mut east = World { trust_domain: "east.example", ..World::with("east", &east) };
     let mut west = World { trust_domain: "west.example", ..World::with("west", &west) };
-    let at_east = ("trust-domain", "east,west", "caCertificates[].trustDomains beside the root");
+    let at_east = ("trust-domain", "east,west", "caCertificates[].trustDomains next to the root");
     let at_west = ("trust-domain", "west,east", "west has west.example; trustDomainAliases: none");
     check(&[&east, &west], &[at_east, at_west]);
     east.aliases = vec!["west.example"];
@@ -350,7 +351,7 @@ fn other_than_the_spec() {
     let mut east = World::with("east", &Ca::under(&root, "CN=East"));
     let mut check_spec = |domain: &str, version, expect: &[(&str, &str, &str)]| {
         let version = Version::parse(version).unwrap();
-        east.spec = Some(InSpec { trust_domain: domain.to_string(), version });
+        east.spec = Some(SpecExpectation { trust_domain: domain.to_string(), version });
         check(&[&east], expect);
     };
     check_spec("cluster.local", "1.30.0", &[]);
@@ -361,7 +362,7 @@ fn other_than_the_spec() {
     );
     check_spec("cluster.local", "1.6.4", &[("spec-differs", "east", "the spec says 1.6.4")]);
     let version = Version::NEWEST;
-    let spec = Some(InSpec { trust_domain: "east.example".to_string(), version });
+    let spec = Some(SpecExpectation { trust_domain: "east.example".to_string(), version });
     let bare = World { istiods: vec![], spec, ..World::new("east", "1.30.3") };
     check(&[&bare], &[]);
 }

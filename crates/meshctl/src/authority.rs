@@ -1,0 +1,69 @@
+//! The CA on disk: its root, its clusters, its keys; what the `ca` commands and `rotate` share.
+
+pub(crate) mod cfssl;
+pub(crate) mod folder;
+pub(crate) mod intermediate;
+pub(crate) mod issuer;
+pub(crate) mod keys;
+pub(crate) mod neighbours;
+pub(crate) mod passphrase;
+pub(crate) mod renewal;
+pub(crate) mod summary;
+
+pub(crate) use folder::{check_case, check_cluster_name, open_workspace, warn_exposed};
+pub(crate) use intermediate::trust_domains;
+
+use std::path::Path;
+
+use meshpki::cacerts::certs;
+use meshpki::pem::PemProblem;
+use meshpki::{Cert, Error, PublicKey};
+
+use crate::failure::Failure;
+use crate::files;
+use crate::io::Io;
+use crate::text;
+
+/// Reads every certificate of a PEM file, or the one of a DER file; `-` is standard input.
+pub(crate) fn read_certs(path: &Path, io: &mut Io<'_>) -> Result<Vec<Cert>, Failure> {
+    certs_in(path, &files::read(path, io.stdin)?)
+}
+
+/// The same for a file on disk.
+pub(crate) fn certs_of_file(path: &Path) -> Result<Vec<Cert>, Failure> {
+    certs_in(path, &files::read(path, &mut std::io::empty())?)
+}
+
+fn certs_in(path: &Path, bytes: &[u8]) -> Result<Vec<Cert>, Failure> {
+    if bytes.first() == Some(&0x30)
+        && let Ok(cert) = Cert::from_der(bytes)
+    {
+        return Ok(vec![cert]);
+    }
+    let name = path.display().to_string();
+    certs(&name, bytes).map_err(|error| {
+        let is_glued =
+            matches!(&error, Error::Pem { source, .. } if source.problem == PemProblem::Glued);
+        let failure = Failure::from(error);
+        if is_glued {
+            failure.hint(format!(
+                "`meshctl ca chain {}` writes it with its newlines",
+                text::word(path)
+            ))
+        } else {
+            failure
+        }
+    })
+}
+
+/// A key as `ca csr` and `ca sign` print it, so that both sides can compare: its type and fingerprint.
+pub(crate) fn key_words(key: &PublicKey) -> String {
+    format!("{}, key sha256 {}", key.algorithm(), key.fingerprint())
+}
+
+/// Refuses a certificate whose key anyone can sign with.
+pub(crate) fn check_sound(cert: &Cert) -> Result<(), Failure> {
+    let Some(flaw) = cert.public_key().flaw() else { return Ok(()) };
+    let what = format!("the key of `{}`", cert.subject().label());
+    Err(Error::ForgeableKey { what, flaw }.into())
+}

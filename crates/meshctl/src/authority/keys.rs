@@ -1,0 +1,59 @@
+//! New private keys, and what to know about a key type before one is made.
+
+use meshpki::{KeyType, SoftKey};
+
+use crate::failure::Failure;
+use crate::io::Io;
+
+/// `count` new keys. An RSA key takes a second or more, so RSA keys are generated on every core.
+pub(crate) fn generate(
+    kind: KeyType,
+    count: usize,
+    io: &mut Io<'_>,
+) -> Result<Vec<SoftKey>, Failure> {
+    let slow =
+        matches!(kind, KeyType::Rsa2048 | KeyType::Rsa3072 | KeyType::Rsa4096 | KeyType::Rsa8192);
+    let mut keys = Vec::with_capacity(count);
+    if !slow {
+        for _ in 0..count {
+            keys.push(SoftKey::generate(kind)?);
+        }
+        return Ok(keys);
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    while keys.len() < count {
+        if io.progress {
+            io.draw(format_args!("\r{kind} keys: {} of {count} ", keys.len()));
+        }
+        let batch = cores.min(count - keys.len());
+        let made: Vec<Result<SoftKey, meshpki::Error>> = std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                (0..batch).map(|_| scope.spawn(|| SoftKey::generate(kind))).collect();
+            threads.into_iter().map(|t| t.join().expect("key generation does not panic")).collect()
+        });
+        for key in made {
+            keys.push(key?);
+        }
+    }
+    if io.progress && count > 0 {
+        io.draw("\r\x1b[K");
+    }
+    Ok(keys)
+}
+
+/// Warns where istiod or Envoy is unproven with a key type.
+pub(crate) fn warn_unproven(kind: KeyType, whose: &str, io: &mut Io<'_>) {
+    let why = match kind {
+        KeyType::Ed25519 => {
+            "istiod reads it, but Envoy is not known to accept certificates signed with it"
+        }
+        KeyType::EcdsaP521 => "istiod reads it, but Envoy (BoringSSL) refuses P-521 by default",
+        KeyType::Rsa8192 => "every handshake of the mesh pays for the size of its signatures",
+        _ => return,
+    };
+    let warning =
+        Failure::new("ctl/key-type-unproven", format!("{whose} gets a key of type {kind}"))
+            .because(why)
+            .hint("`--key-type ecdsa-p256` is proven with every Istio");
+    io.warn(&warning);
+}

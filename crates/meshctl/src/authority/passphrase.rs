@@ -1,0 +1,162 @@
+//! Where the passphrase of a root key comes from: a file, the environment, or a question on a terminal.
+
+use std::path::{Path, PathBuf};
+
+use meshpki::{Error, SoftKey};
+use zeroize::Zeroizing;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::files;
+use crate::io::Io;
+use crate::terminal::secret;
+use crate::text;
+
+/// Where a passphrase comes from: a file, an environment variable, or nothing that was named.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PassphraseSource {
+    /// The file whose first line it is.
+    pub(crate) file: Option<PathBuf>,
+    /// The variable whose value it is.
+    pub(crate) env: Option<String>,
+}
+
+/// The passphrase a source names, if it names one.
+pub(crate) fn given(
+    source: &PassphraseSource,
+    io: &mut Io<'_>,
+) -> Result<Option<Zeroizing<String>>, Failure> {
+    let text = if let Some(path) = &source.file {
+        let bytes = files::read(path, io.stdin)?;
+        if files::is_shared(path) {
+            let message = "the passphrase file is readable by users other than its owner";
+            let warning = Failure::new("ctl/passphrase-permissions", message)
+                .in_file(path)
+                .hint(format!("`chmod 600 {}`; in a pod, `defaultMode: 0400`", text::word(path)));
+            io.warn(&warning);
+        }
+        let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
+        let line = std::str::from_utf8(line).map_err(|error| {
+            Failure::new("ctl/io", "the passphrase is not UTF-8")
+                .in_file(path)
+                .because(error.to_string())
+        })?;
+        Zeroizing::new(line.trim_end_matches('\r').to_owned())
+    } else if let Some(variable) = &source.env {
+        let value = (io.env)(variable);
+        Zeroizing::new(value.ok_or_else(|| {
+            Failure::new("ctl/usage", format!("the environment variable `{variable}` is not set"))
+                .exit(Exit::Usage)
+        })?)
+    } else {
+        return Ok(None);
+    };
+    if text.is_empty() {
+        return Err(Failure::new("ctl/usage", "the passphrase is empty"));
+    }
+    Ok(Some(text))
+}
+
+/// How often a passphrase is asked for before the command gives up.
+const ATTEMPTS: usize = 3;
+
+/// The passphrase for a new root key: given, asked for twice, or none.
+///
+/// # Errors
+/// `ctl/no-passphrase` if none is given and there is no terminal to ask on.
+///
+/// `known`: words an attacker would try first, such as the clusters' names.
+pub(crate) fn for_new_key(
+    source: &PassphraseSource,
+    known: &[&str],
+    io: &mut Io<'_>,
+) -> Result<Option<Zeroizing<String>>, Failure> {
+    if let Some(text) = given(source, io)? {
+        warn_weak(&text, known, io);
+        return Ok(Some(text));
+    }
+    if !io.can_ask {
+        return Err(Failure::new("ctl/no-passphrase", "a new root key needs a passphrase, and there is no terminal to ask for one")
+            .because("standard input or standard error is not a terminal")
+            .hint("`--passphrase-file FILE` or `--passphrase-env VARIABLE` encrypts the key; `--plain-root-key` leaves it unencrypted")
+            .exit(Exit::Usage));
+    }
+    for attempt in 1..=ATTEMPTS {
+        let text = secret("Passphrase for the new root key (empty: not encrypted): ")?;
+        if text.is_empty() {
+            let warning = Failure::new("ctl/root-key-plain", "the root key is written without encryption")
+                .because("anyone who can read it can sign for every cluster")
+                .hint("a passphrase encrypts it; `--plain-root-key` leaves it unencrypted without this warning");
+            io.warn(&warning);
+            return Ok(None);
+        }
+        warn_weak(&text, known, io);
+        if *secret("The same passphrase again: ")? == *text {
+            return Ok(Some(text));
+        }
+        if attempt < ATTEMPTS {
+            io.say(format_args!("the two passphrases differ; try again"));
+        }
+    }
+    Err(Failure::new("ctl/usage", "the two passphrases differ")
+        .hint("run this command again; nothing was written"))
+}
+
+/// Warns of a passphrase that could be guessed within the root's lifetime if its file were stolen.
+///
+/// The measure is zxcvbn's (Wheeler, "zxcvbn: Low-Budget Password Strength Estimation", USENIX Security 2016): below
+/// its highest score, ten thousand million guesses find it.
+fn warn_weak(passphrase: &str, known: &[&str], io: &mut Io<'_>) {
+    let known = [&["mesh", "meshctl", "istio", "root", "passphrase"], known].concat();
+    let estimate = zxcvbn::zxcvbn(passphrase, &known);
+    if estimate.score() >= zxcvbn::Score::Four {
+        return;
+    }
+    let guesses = format!("about 10^{:.0} guesses find it", estimate.guesses_log10());
+    let reason = estimate.feedback().and_then(zxcvbn::feedback::Feedback::warning);
+    let mut warning = Failure::new("ctl/passphrase-weak", "the passphrase of the root key is weak")
+        .because(guesses);
+    if let Some(reason) = reason {
+        warning = warning.because(reason.to_string());
+    }
+    let warning =
+        warning.hint("six words drawn at random are strong, and so is `openssl rand -base64 18`");
+    io.warn(&warning);
+}
+
+/// Reads a private key file, with the passphrase where it needs one.
+pub(crate) fn read_key(
+    path: &Path,
+    source: &PassphraseSource,
+    io: &mut Io<'_>,
+) -> Result<SoftKey, Failure> {
+    let bytes = files::read(path, io.stdin)?;
+    let passphrase = given(source, io)?;
+    let read = |passphrase: Option<&Zeroizing<String>>| {
+        SoftKey::from_pem(&bytes, passphrase.map(|text| text.as_bytes()))
+    };
+    let mut key = read(passphrase.as_ref());
+    let asks = passphrase.is_none() && io.can_ask && SoftKey::is_encrypted_pem(&bytes);
+    for attempt in 1..=if asks { ATTEMPTS } else { 0 } {
+        let typed = secret(&format!("Passphrase of {}: ", text::word(path)))?;
+        key = read(Some(&typed));
+        if !matches!(&key, Err(error) if error.code() == "pki/key-passphrase") {
+            break;
+        }
+        if attempt < ATTEMPTS {
+            io.say(format_args!("that passphrase does not open it; try again"));
+        }
+    }
+    key.map_err(|error: Error| Failure::from(error).in_file(path))
+}
+
+/// Warns of a private key others may read.
+pub(crate) fn warn_shared_key(path: &Path, io: &mut Io<'_>) {
+    if files::is_shared(path) {
+        let message = "a private key is readable by users other than its owner";
+        let warning = Failure::new("ctl/key-permissions", message)
+            .in_file(path)
+            .hint(format!("`chmod 600 {}`", text::word(path)));
+        io.warn(&warning);
+    }
+}

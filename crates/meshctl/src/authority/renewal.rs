@@ -1,0 +1,229 @@
+//! Renewing intermediates: a new key and certificate under the same root; the old set is kept aside.
+
+use std::path::Path;
+
+use meshpki::profile::Role;
+use meshpki::{CaCerts, Cert, KeyType, Profile, Signer, Time, oid};
+
+use super::issuer::Authority;
+use super::keys::{generate, warn_unproven};
+use super::passphrase::PassphraseSource;
+use super::summary::{Cluster, RootKey, State, Summary, layout_of, read_set};
+use super::{check_cluster_name, intermediate, open_workspace, warn_exposed};
+use crate::failure::Failure;
+use crate::files::{self, Wait, Workspace};
+use crate::io::Io;
+use crate::text;
+
+/// Which clusters get a new intermediate, and what it says.
+pub(crate) struct Renewal<'a> {
+    /// The CA's folder.
+    pub(crate) dir: &'a Path,
+    /// Clusters, in any order.
+    pub(crate) clusters: Vec<String>,
+    /// Only those whose CA ends within so many seconds; `None`: all of them.
+    pub(crate) within: Option<i64>,
+    /// The new key's type; `None`: the old one's.
+    pub(crate) key_type: Option<KeyType>,
+    /// Seconds of validity; `None`: as long as the old one was.
+    pub(crate) validity: Option<i64>,
+    /// The root key's passphrase.
+    pub(crate) passphrase: &'a PassphraseSource,
+    /// Patience with another run in the folder.
+    pub(crate) wait: Wait,
+}
+
+impl Renewal<'_> {
+    /// Renews, and reports what became of each cluster.
+    ///
+    /// # Errors
+    /// `ctl/no-root`, `ctl/no-cluster`, `ctl/no-root-key`, `ctl/busy`, `ctl/io`, `pki/...`.
+    pub(crate) fn run(&self, now: Time, io: &mut Io<'_>) -> Result<Summary, Failure> {
+        self.clusters.iter().try_for_each(|name| check_cluster_name(name))?;
+        if !self.dir.is_dir() {
+            return Err(Failure::new("ctl/no-root", format!("no folder `{}`", self.dir.display()))
+                .hint(format!(
+                    "`meshctl ca init {} --cluster NAME` creates one",
+                    text::word(self.dir)
+                )));
+        }
+        let mut workspace = open_workspace(self.dir, self.wait, io)?;
+        warn_exposed(self.dir, io);
+        let summary = renew(self, now, &mut workspace, io)?;
+        workspace.finish()?;
+        Ok(summary)
+    }
+}
+
+fn renew(
+    renewal: &Renewal<'_>,
+    now: Time,
+    workspace: &mut Workspace,
+    io: &mut Io<'_>,
+) -> Result<Summary, Failure> {
+    let root = super::issuer::root_cert(renewal.dir, io)?;
+    let mut names = renewal.clusters.clone();
+    names.sort();
+    names.dedup();
+    let mut olds = Vec::new();
+    for name in names {
+        olds.push((old_set(renewal.dir, &name, now)?, name));
+    }
+    let root = root.unwrap_or_else(|| olds[0].0.roots()[0].clone());
+    let mut summary = Summary::new(renewal.dir, root, State::Unchanged, RootKey::UNTOUCHED);
+    let mut authority = None;
+    let mut staged = Vec::new();
+    for (old, name) in &olds {
+        if !is_due(old.ca(), renewal.within, now) {
+            summary.clusters.push(cluster(name, State::Unchanged, old));
+            continue;
+        }
+        if authority.is_none() {
+            let from_dir = Authority::from_dir(renewal.dir, renewal.passphrase, io);
+            authority = Some(from_dir.map_err(|failure| without_key(failure, renewal.dir, name))?);
+        }
+        if let Some(authority) = &authority {
+            let new = stage_one(renewal, name, old, authority, now, workspace, io)?;
+            summary.clusters.push(cluster(name, State::Renewed, &new));
+            staged.push((name, old));
+        }
+    }
+    workspace.sync()?;
+    for (name, old) in staged {
+        let serial: String = old.ca().serial_hex().chars().filter(|c| *c != ':').take(8).collect();
+        let label = format!("{name}-{serial}");
+        let place = workspace.exchange(name, &label)?;
+        io.say(format_args!("the old set of {name} is in {}", text::word(&place)));
+    }
+    Ok(summary)
+}
+
+/// If the root's key is kept elsewhere, a cluster is created again rather than renewed.
+fn without_key(failure: Failure, dir: &Path, name: &str) -> Failure {
+    if failure.code() != "ctl/no-root-key" {
+        return failure;
+    }
+    let folder = text::word(&dir.join(name));
+    failure.hint(format!(
+        "restore the key for this; or move {folder} away, create it again with \
+         `meshctl ca csr {} --cluster {name}`, and have it signed where the key is",
+        text::word(dir)
+    ))
+}
+
+/// The cluster's set; an expired one is read as of its last second, since that is when renewing matters most.
+fn old_set(dir: &Path, name: &str, now: Time) -> Result<CaCerts, Failure> {
+    let folder = dir.join(name);
+    if !folder.exists() {
+        return Err(Failure::new("ctl/no-cluster", format!("no cluster `{name}`"))
+            .in_file(&folder)
+            .hint(format!("`meshctl ca init {} --cluster {name}` creates it", text::word(dir))));
+    }
+    let ca = super::certs_of_file(&folder.join(layout_of(&folder).ca_file()))?;
+    let last = ca[0].not_after().time().map_or(now, |end| end.plus(-1));
+    read_set(&folder, now.min(last))
+}
+
+fn is_due(ca: &Cert, within: Option<i64>, now: Time) -> bool {
+    match (within, ca.not_after().time()) {
+        (Some(within), Some(end)) => end <= now.plus(within),
+        _ => true,
+    }
+}
+
+fn cluster(name: &str, state: State, set: &CaCerts) -> Cluster {
+    Cluster { name: name.to_owned(), state, ca: set.ca().clone(), chain: set.chain().to_vec() }
+}
+
+fn stage_one(
+    renewal: &Renewal<'_>,
+    name: &str,
+    old: &CaCerts,
+    authority: &Authority,
+    now: Time,
+    workspace: &mut Workspace,
+    io: &mut Io<'_>,
+) -> Result<CaCerts, Failure> {
+    let within = |failure: Failure| failure.within(format!("cluster {name}"));
+    if !meshpki::chain::issued(&authority.cert, old.ca()) {
+        return Err(within(
+            Failure::new(
+                "ctl/no-root-key",
+                "the root in this folder did not issue the cluster's CA",
+            )
+            .because(format!(
+                "`{}` was issued by `{}`, the root here is `{}`",
+                old.ca().subject().label(),
+                old.ca().issuer().label(),
+                authority.cert.subject().label()
+            ))
+            .hint(
+                "changing the root is not a renewal: every cluster must trust the new root first",
+            ),
+        ));
+    }
+    let kind = renewal
+        .key_type
+        .or_else(|| KeyType::of(old.ca().public_key().algorithm()))
+        .unwrap_or_default();
+    warn_unproven(kind, &format!("`{name}`"), io);
+    let key = generate(kind, 1, io)?.remove(0);
+    let profile = same_profile(old.ca(), renewal.validity);
+    let ca = intermediate::make(
+        profile,
+        key.public_key(),
+        authority,
+        now,
+        renewal.validity.is_some(),
+        io,
+    )
+    .map_err(within)?;
+    let set = CaCerts::new(ca, key, Vec::new(), old.roots().to_vec(), now)
+        .map_err(|error| within(error.into()))?;
+    let folder = renewal.dir.join(name);
+    let layout = layout_of(&folder);
+    for (file, content) in set.files(layout) {
+        let path = Path::new(name).join(file);
+        // Byte-identical, or istiod takes it for a new root and drops the whole update.
+        let kept = if file == layout.roots_file() {
+            files::read_optional(&folder.join(file))?
+        } else {
+            None
+        };
+        workspace.stage(&path, kept.as_ref().unwrap_or(&content), file == layout.key_file())?;
+    }
+    Ok(set)
+}
+
+/// The profile of the old certificate, with the same validity.
+fn same_profile(old: &Cert, validity: Option<i64>) -> Profile {
+    let extensions = old.extensions();
+    let mut profile = Profile::cluster(old.subject().clone());
+    let path_len =
+        extensions.basic_constraints.and_then(|c| c.path_len).and_then(|n| u32::try_from(n).ok());
+    profile.role = Role::Ca { path_len };
+    if let Some(usage) = extensions.key_usage {
+        profile.key_usage = usage;
+    }
+    profile.ext_key_usage = extensions.ext_key_usage.clone().unwrap_or_default();
+    profile.subject_alt_names = extensions.subject_alt_name.clone().unwrap_or_default();
+    // Extensions that are created again, or that describe the old key, are not copied.
+    let ours = [
+        oid::BASIC_CONSTRAINTS,
+        oid::KEY_USAGE,
+        oid::EXT_KEY_USAGE,
+        oid::SUBJECT_KEY_ID,
+        oid::AUTHORITY_KEY_ID,
+        oid::SUBJECT_ALT_NAME,
+    ];
+    profile.extra_extensions = old
+        .raw_extensions()
+        .iter()
+        .filter(|e| !ours.contains(&e.oid.as_slice()))
+        .cloned()
+        .collect();
+    let old_length =
+        old.not_before().time().zip(old.not_after().time()).map(|(from, until)| until.0 - from.0);
+    profile.valid_seconds = validity.or(old_length).unwrap_or(Profile::CLUSTER_SECONDS);
+    profile
+}

@@ -1,0 +1,279 @@
+//! What `ca init` and `ca renew` report: the folder as a tree, every cluster verified under its
+//! root-cert.pem and under its cert-chain.pem, the next step.
+
+use std::path::{Path, PathBuf};
+
+use meshpki::cacerts::{Layout, Secret};
+use meshpki::istiod::Version;
+use meshpki::verify::{Anchor, Inputs, Policy, Verdict, verify};
+use meshpki::{CaCerts, Cert, Time};
+use serde_json::json;
+
+use super::issuer::{ROOT_CERT, ROOT_KEY};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::files;
+use crate::io::Io;
+use crate::text::{self, safe};
+
+/// What became of a file or a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Made,
+    Renewed,
+    Unchanged,
+}
+
+impl State {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Made => "made",
+            Self::Renewed => "renewed",
+            Self::Unchanged => "unchanged",
+        }
+    }
+}
+
+/// One cluster's set.
+pub(crate) struct Cluster {
+    pub(crate) name: String,
+    pub(crate) state: State,
+    pub(crate) ca: Cert,
+    pub(crate) chain: Vec<Cert>,
+}
+
+/// What became of the root's key.
+#[derive(Clone, Copy)]
+pub(crate) struct RootKey {
+    pub(crate) state: State,
+    /// Whether it is encrypted; `None` if it was not read.
+    pub(crate) encrypted: Option<bool>,
+}
+
+impl RootKey {
+    /// Neither made nor read.
+    pub(crate) const UNTOUCHED: Self = Self { state: State::Unchanged, encrypted: None };
+}
+
+/// The whole folder.
+pub(crate) struct Summary {
+    dir: PathBuf,
+    root: Cert,
+    root_state: State,
+    root_key: RootKey,
+    /// The spec the clusters were taken from.
+    pub(crate) spec: Option<PathBuf>,
+    /// Only some of its clusters were asked for.
+    pub(crate) picked: bool,
+    /// Something comes next by itself.
+    pub(crate) goes_on: bool,
+    pub(crate) clusters: Vec<Cluster>,
+}
+
+/// Reads a cluster's folder as istiod would.
+pub(crate) fn read_set(folder: &Path, now: Time) -> Result<CaCerts, Failure> {
+    let mut secret = Secret::default();
+    for name in Layout::all_files() {
+        if let Some(mut bytes) = files::read_optional(&folder.join(name))? {
+            secret.insert(name, std::mem::take(&mut *bytes));
+        }
+    }
+    CaCerts::from_secret(&secret, Version::NEWEST, now)
+        .map_err(|error| Failure::from(error).in_file(folder))
+}
+
+/// The layout of a cluster's folder.
+pub(crate) fn layout_of(folder: &Path) -> Layout {
+    Layout::of(Version::NEWEST, |file| folder.join(file).exists())
+}
+
+impl Summary {
+    pub(crate) fn new(dir: &Path, root: Cert, root_state: State, root_key: RootKey) -> Self {
+        Self {
+            dir: dir.to_path_buf(),
+            root,
+            root_state,
+            root_key,
+            spec: None,
+            picked: false,
+            goes_on: false,
+            clusters: Vec::new(),
+        }
+    }
+
+    /// Prints the tree, verifies every cluster, and says what to do next.
+    pub(crate) fn report(&self, json: bool, now: Time, io: &mut Io<'_>) -> Result<Exit, Failure> {
+        let checks: Vec<(String, String, Verdict)> =
+            self.clusters.iter().flat_map(|cluster| self.checks(cluster, now)).collect();
+        let good = checks.iter().all(|(_, _, verdict)| verdict.is_ok());
+        let text = if json {
+            text::json(&self.json(&checks))
+        } else {
+            self.text() + &check_lines(&checks)
+        };
+        io.print(&text)?;
+        if !json && good && !self.goes_on {
+            self.next_step(io);
+        }
+        Ok(if good { Exit::Good } else { Exit::No })
+    }
+
+    /// The two checks of Istio's guide for plugged-in CAs: under root-cert.pem, and under cert-chain.pem, or the files that
+    /// hold the same in the layout.
+    fn checks(&self, cluster: &Cluster, now: Time) -> [(String, String, Verdict); 2] {
+        let layout = self.layout(&cluster.name);
+        let name = self.dir.join(&cluster.name).join(layout.ca_file()).display().to_string();
+        let stores = [layout.roots_file().to_owned(), layout.chain_files().join(" and ")];
+        let under = |certs: &[Cert]| {
+            let anchors: Vec<Anchor> = certs.iter().cloned().map(Anchor::new).collect();
+            let inputs = Inputs {
+                target: &cluster.ca,
+                untrusted: &[],
+                trusted: &anchors,
+                crls: &[],
+                store_crls: &[],
+            };
+            verify(&inputs, &Policy::like_openssl(now))
+        };
+        let [roots, chain] = stores;
+        [
+            (name.clone(), roots, under(std::slice::from_ref(&self.root))),
+            (name, chain, under(&cluster.chain)),
+        ]
+    }
+
+    fn text(&self) -> String {
+        let last = self.clusters.len();
+        let mut text = format!("{}/\n", safe(self.dir.display().to_string().trim_end_matches('/')));
+        text += &entry("├─ ", ROOT_CERT, self.root_state.word(), &describe(&self.root));
+        text += &entry("│  ", "", "", &format!("sha256 {}", self.root.fingerprint()));
+        let (key_state, key_note) = match self.root_key.encrypted {
+            _ if !self.dir.join(ROOT_KEY).exists() => ("", "not here"),
+            Some(true) => (self.root_key.state.word(), "encrypted; keep it offline"),
+            Some(false) => (self.root_key.state.word(), "not encrypted; keep it offline"),
+            None => (self.root_key.state.word(), ""),
+        };
+        text += &entry(if last == 0 { "└─ " } else { "├─ " }, ROOT_KEY, key_state, key_note);
+        for (i, cluster) in self.clusters.iter().enumerate() {
+            let (branch, stem) =
+                if i + 1 == last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+            text += &entry(
+                branch,
+                &format!("{}/", cluster.name),
+                cluster.state.word(),
+                &describe(&cluster.ca),
+            );
+            text += &entry(stem, "", "", &format!("sha256 {}", cluster.ca.fingerprint()));
+            let files = self.layout(&cluster.name).files();
+            for (j, file) in files.iter().enumerate() {
+                let branch = if j + 1 == files.len() { "└─ " } else { "├─ " };
+                text += &format!("{stem}{branch}{file}\n");
+            }
+        }
+        text
+    }
+
+    fn layout(&self, cluster: &str) -> Layout {
+        layout_of(&self.dir.join(cluster))
+    }
+
+    /// The command that installs what is new.
+    fn next_step(&self, io: &mut Io<'_>) {
+        let changed = self.clusters.iter().filter(|cluster| cluster.state != State::Unchanged);
+        let changed: Vec<&Cluster> = changed.collect();
+        if changed.is_empty() {
+            return;
+        }
+        let clusters = match &self.spec {
+            Some(spec) if !self.picked && changed.len() == self.clusters.len() => {
+                format!("-f {}", text::word(spec))
+            }
+            Some(spec) => {
+                let names: Vec<&str> =
+                    changed.iter().map(|cluster| cluster.name.as_str()).collect();
+                format!("-f {} --context {}", text::word(spec), names.join(","))
+            }
+            None => {
+                let one = |cluster: &&Cluster| format!("{}=CONTEXT", cluster.name);
+                format!("--context {}", changed.iter().map(one).collect::<Vec<_>>().join(","))
+            }
+        };
+        let made = changed.iter().any(|cluster| cluster.state == State::Made);
+        let before =
+            if made { "\n      (add --before-install if Istio is not installed yet)" } else { "" };
+        io.say(format_args!("\nnext: meshctl push {} {clusters}{before}", text::word(&self.dir)));
+    }
+
+    fn json(&self, checks: &[(String, String, Verdict)]) -> serde_json::Value {
+        let describe = |cert: &Cert, state: State| {
+            json!({
+                "state": state.word(),
+                "subject": cert.subject().to_string(),
+                "serial": cert.serial_hex(),
+                "keyType": cert.public_key().algorithm().to_string(),
+                "notBefore": cert.not_before().time().map(|t| t.to_string()),
+                "notAfter": cert.not_after().time().map(|t| t.to_string()),
+                "sha256": cert.fingerprint(),
+            })
+        };
+        let clusters: Vec<serde_json::Value> = self
+            .clusters
+            .iter()
+            .map(|cluster| {
+                let mut value = describe(&cluster.ca, cluster.state);
+                value["name"] = json!(cluster.name);
+                value["path"] = json!(self.dir.join(&cluster.name).display().to_string());
+                value["files"] = json!(self.layout(&cluster.name).files());
+                value
+            })
+            .collect();
+        json!({
+            "apiVersion": "meshctl/v1",
+            "kind": "Authority",
+            "path": self.dir.display().to_string(),
+            "root": describe(&self.root, self.root_state),
+            "clusters": clusters,
+            "verified": checks.iter().all(|(_, _, verdict)| verdict.is_ok()),
+        })
+    }
+}
+
+fn entry(branch: &str, name: &str, state: &str, note: &str) -> String {
+    format!("{branch}{name:<16} {state:<10} {}", safe(note)).trim_end().to_owned() + "\n"
+}
+
+fn describe(cert: &Cert) -> String {
+    let path_len = cert.extensions().basic_constraints.and_then(|c| c.path_len);
+    format!(
+        "{}, {}, {}until {}",
+        cert.subject().label(),
+        cert.public_key().algorithm(),
+        path_len.map(|n| format!("pathlen {n}, ")).unwrap_or_default(),
+        cert.not_after().time().map_or_else(|| "?".to_owned(), Time::date),
+    )
+}
+
+/// The lines `openssl verify` prints, and which file was the trust store.
+fn check_lines(checks: &[(String, String, Verdict)]) -> String {
+    let mut text = String::new();
+    for (name, store, verdict) in checks {
+        let name = safe(name);
+        if text.is_empty() {
+            text.push('\n');
+        }
+        if verdict.is_ok() {
+            text += &format!("{name}: OK  (-CAfile {store})\n");
+        } else {
+            text += &format!("{name}: verification failed  (-CAfile {store})\n");
+            for finding in &verdict.findings {
+                text += &format!(
+                    "  error {} at depth {}: {}\n",
+                    finding.code.0,
+                    finding.depth,
+                    finding.code.text()
+                );
+            }
+        }
+    }
+    text
+}

@@ -1,0 +1,35 @@
+//! One file or folder per command. A command never uses another command; what two of them share is in a layer below.
+
+pub(crate) mod ca;
+mod check;
+mod forget;
+mod mesh;
+mod options;
+mod push;
+mod rollback;
+mod rotate;
+mod status;
+mod trust;
+
+use crate::args::{Command, Rotate, Trust};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::io::Io;
+
+/// Runs the command.
+///
+/// # Errors
+/// Those of each command; `Failure` has its code and exit status.
+pub(crate) fn run(command: Command, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    match command {
+        Command::Ca(args) => ca::run(*args, io),
+        Command::Check(args) => check::run(&args, io),
+        Command::Push(args) => push::run(&args, io),
+        Command::Rotate(Rotate::Intermediate(args)) => rotate::run(&args, io),
+        Command::Rollback(args) => rollback::run(&args, io),
+        Command::Forget(args) => forget::run(&args, io),
+        Command::Status(args) => status::run(&args, io),
+        Command::Trust(Trust::Render(args)) => trust::render(&args, io),
+        Command::Mesh(args) => mesh::run(&args, io),
+    }
+}

@@ -1,0 +1,30 @@
+//! `meshctl ca ...`: one file per command.
+
+mod chain;
+mod csr;
+mod expiry;
+mod init;
+mod inspect;
+mod renew;
+mod sign;
+pub(crate) mod verify;
+
+use crate::args::Ca;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::io::Io;
+
+/// Runs the command.
+pub(super) fn run(command: Ca, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    match command {
+        Ca::Init(args) => init::run(&args, io),
+        Ca::Csr(args) => csr::run(&args, io),
+        Ca::Sign(args) => sign::run(&args, io),
+        Ca::Chain(args) => chain::run(&args, io),
+        Ca::Inspect(args) => inspect::run(&args, io),
+        Ca::Expiry(args) => expiry::run(&args, io),
+        Ca::Renew(args) => renew::run(&args, io),
+        // `lib.rs` takes it before clap does; clap knows it for `--help`.
+        Ca::Verify { .. } => Ok(Exit::Usage),
+    }
+}

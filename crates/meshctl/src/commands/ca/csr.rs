@@ -1,0 +1,109 @@
+//! `meshctl ca csr`: a key and a certificate signing request, made where the key is to stay.
+
+use std::path::Path;
+
+use meshpki::cert::GeneralName;
+use meshpki::cfssl::CsrRequest;
+use meshpki::profile::Role;
+use meshpki::{Csr, KeyType, Name, SoftKey};
+
+use crate::args::CsrArgs;
+use crate::authority::keys::{generate, warn_unproven};
+use crate::authority::{
+    cfssl, check_case, check_cluster_name, intermediate, key_words, neighbours, open_workspace,
+    warn_exposed,
+};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::files::Workspace;
+use crate::io::Io;
+use crate::text::{self, safe};
+
+/// Runs the command.
+pub(crate) fn run(args: &CsrArgs, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    check_cluster_name(&args.cluster)?;
+    let request = Request::new(args, io)?;
+    let mut workspace = open_workspace(&args.dir, args.wait.resolved(), io)?;
+    warn_exposed(&args.dir, io);
+    check_case(&args.dir, std::slice::from_ref(&args.cluster))?;
+    let csr = make(args, &request, &mut workspace, io)?;
+    workspace.finish()?;
+    report(args, &csr, io)
+}
+
+/// What is asked for.
+enum Request {
+    Ours { key_type: KeyType, subject: Name, names: Vec<GeneralName> },
+    Cfssl { key_type: KeyType, request: CsrRequest },
+}
+
+impl Request {
+    fn new(args: &CsrArgs, io: &mut Io<'_>) -> Result<Self, Failure> {
+        if let Some(path) = &args.cfssl_csr {
+            let file = cfssl::csr_file(path, io)?;
+            let request = cfssl::take(file.request(), path, io)?;
+            return Ok(Self::Cfssl { key_type: file.key_type(), request });
+        }
+        Ok(Self::Ours {
+            key_type: args.key_type,
+            subject: intermediate::subject(&args.subject, &args.cluster)?,
+            names: intermediate::names(&args.san, &args.cluster)?,
+        })
+    }
+
+    const fn key_type(&self) -> KeyType {
+        match self {
+            Self::Ours { key_type, .. } | Self::Cfssl { key_type, .. } => *key_type,
+        }
+    }
+
+    fn create(&self, key: &SoftKey) -> Result<Csr, Failure> {
+        Ok(match self {
+            Self::Ours { subject, names, .. } => {
+                Csr::create(subject, names, Role::Ca { path_len: Some(0) }, key)?
+            }
+            Self::Cfssl { request, .. } => request.create(key)?,
+        })
+    }
+}
+
+fn make(
+    args: &CsrArgs,
+    request: &Request,
+    workspace: &mut Workspace,
+    io: &mut Io<'_>,
+) -> Result<Csr, Failure> {
+    let folder = args.dir.join(&args.cluster);
+    if folder.exists() {
+        return Err(Failure::new(
+            "ctl/exists",
+            format!("`{}` already exists and is not overwritten", folder.display()),
+        )
+        .hint("choose another `--cluster`, or move that folder away first"));
+    }
+    neighbours::warn_of_confusable(&args.dir, &[&args.cluster], io);
+    warn_unproven(request.key_type(), &format!("`{}`", args.cluster), io);
+    let key = generate(request.key_type(), 1, io)?.remove(0);
+    let csr = request.create(&key)?;
+    let name = Path::new(&args.cluster);
+    workspace.stage(&name.join("ca-key.pem"), key.to_pem().as_bytes(), true)?;
+    workspace.stage(&name.join("ca.csr"), csr.to_pem().as_bytes(), false)?;
+    workspace.sync()?;
+    workspace.place(name)?;
+    Ok(csr)
+}
+
+fn report(args: &CsrArgs, csr: &Csr, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    let folder = args.dir.join(&args.cluster);
+    let shown = safe(&folder.display().to_string());
+    let text = format!(
+        "{0}/ca-key.pem  made, stays here\n{0}/ca.csr      made, {1}, {2}\n",
+        shown,
+        csr.subject(),
+        key_words(csr.public_key()),
+    );
+    io.print(&text)?;
+    io.say(format_args!("\nnext: where the root key is, `meshctl ca sign {0}/ca.csr --ca DIR --out {0}`; bring the three certificate files back here",
+        text::word(&folder)));
+    Ok(Exit::Good)
+}

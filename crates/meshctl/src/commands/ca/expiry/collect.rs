@@ -1,0 +1,163 @@
+//! Which files are looked into, and the certificates in them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use meshpki::{Cert, pem};
+
+use super::{Place, Problem};
+use crate::files;
+use crate::io::Io;
+
+/// What files in a folder end in to be looked into.
+const EXTENSIONS: [&str; 3] = ["pem", "crt", "cer"];
+
+/// What was found in all files.
+#[derive(Default)]
+pub(super) struct Found {
+    /// Each certificate once, with every place it was found in.
+    pub(super) certs: Vec<(Cert, BTreeSet<Place>)>,
+    pub(super) problems: Vec<Problem>,
+}
+
+/// Looks into every file named, and every certificate file in the folders named.
+pub(super) fn collect(paths: &[PathBuf], io: &mut Io<'_>) -> Found {
+    let mut search = Search::default();
+    for path in paths {
+        let before = search.problems.len();
+        let found = search.named(path, io);
+        if !found && search.problems.len() == before {
+            search.problem(path, None, "the file does not contain a certificate");
+        }
+    }
+    Found { certs: search.certs.into_values().collect(), problems: search.problems }
+}
+
+#[derive(Default)]
+struct Search {
+    /// By their bytes.
+    certs: BTreeMap<Vec<u8>, (Cert, BTreeSet<Place>)>,
+    problems: Vec<Problem>,
+    /// Folders met, by device and inode, and whether a certificate is in them: each is searched once,
+    /// whatever links lead to it.
+    folders: BTreeMap<(u64, u64), bool>,
+}
+
+impl Search {
+    /// A path from the command line: a folder, or any file. Tells whether a certificate is in it, as
+    /// the other functions here do.
+    fn named(&mut self, path: &Path, io: &mut Io<'_>) -> bool {
+        match fs::metadata(path) {
+            Ok(meta) if meta.is_dir() => self.folder(path, &meta, io),
+            _ => self.file(path, io),
+        }
+    }
+
+    /// Everything in a folder, by name; hidden files and folders, `previous/` and key files are left out.
+    fn folder(&mut self, path: &Path, meta: &Metadata, io: &mut Io<'_>) -> bool {
+        let id = (meta.dev(), meta.ino());
+        if let Some(found) = self.folders.get(&id) {
+            return *found;
+        }
+        self.folders.insert(id, false);
+        let entries = fs::read_dir(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let mut entries = match entries {
+            Ok(entries) => entries,
+            Err(error) => {
+                return self.problem(path, None, &format!("cannot read the folder: {error}"));
+            }
+        };
+        entries.sort_by_key(fs::DirEntry::file_name);
+        let mut found = false;
+        for entry in entries {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if !name.starts_with('.') && name != files::PREVIOUS {
+                found |= self.entry(&entry.path(), io);
+            }
+        }
+        self.folders.insert(id, found);
+        found
+    }
+
+    fn entry(&mut self, path: &Path, io: &mut Io<'_>) -> bool {
+        match fs::metadata(path) {
+            Ok(meta) if meta.is_dir() => self.folder(path, &meta, io),
+            Ok(meta) if meta.is_file() && is_certificate_file(path) => self.file(path, io),
+            Err(error) if is_certificate_file(path) => {
+                self.problem(path, None, &format!("cannot read it: {error}"))
+            }
+            _ => false,
+        }
+    }
+
+    fn file(&mut self, path: &Path, io: &mut Io<'_>) -> bool {
+        let bytes = match files::read(path, io.stdin) {
+            Ok(bytes) => bytes,
+            Err(failure) => return self.problem(path, None, &failure.sentence()),
+        };
+        let blocks = pem::decode(&bytes);
+        if blocks.is_empty() {
+            return match Cert::from_der(&bytes) {
+                Ok(cert) => self.cert(path, None, cert),
+                Err(error) => {
+                    self.problem(path, None, &format!("neither PEM nor a certificate: {error}"))
+                }
+            };
+        }
+        let mut found = false;
+        for block in blocks {
+            found |= match block {
+                Ok(block) if !block.is_certificate() => false,
+                Ok(block) => match Cert::from_der(&block.der) {
+                    Ok(cert) => self.cert(path, Some(block.line), cert),
+                    Err(error) => {
+                        self.problem(path, Some(block.line), &format!("no certificate: {error}"))
+                    }
+                },
+                Err(error) => self.problem(path, Some(error.line), &error.problem.to_string()),
+            };
+        }
+        found
+    }
+
+    fn cert(&mut self, path: &Path, line: Option<usize>, cert: Cert) -> bool {
+        let place = Place { file: path.display().to_string(), line };
+        let entry = self.certs.entry(cert.as_der().to_vec());
+        entry.or_insert_with(|| (cert, BTreeSet::new())).1.insert(place);
+        true
+    }
+
+    fn problem(&mut self, path: &Path, line: Option<usize>, text: &str) -> bool {
+        let place = Place { file: path.display().to_string(), line };
+        self.problems.push(Problem { place, text: text.to_owned() });
+        false
+    }
+}
+
+/// Whether a file in a folder is looked into, by its name: `ca-key.pem`, `key.pem` and their like are not.
+fn is_certificate_file(path: &Path) -> bool {
+    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
+    let stem = path.file_stem().and_then(|s| s.to_str()).unwrap_or_default();
+    let is_key = ["key", "privkey"].contains(&stem)
+        || ["-key", "_key", ".key"].iter().any(|end| stem.ends_with(end));
+    EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)) && !is_key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_by_name() {
+        let names = |names: &[&str]| {
+            names.iter().map(|name| is_certificate_file(Path::new(name))).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&["ca-cert.pem", "tls.crt", "A.CER", "monkey.pem"]), [true; 4]);
+        assert_eq!(
+            names(&["ca-key.pem", "key.pem", "privkey.pem", "x_key.pem", "ca.csr", "pem"]),
+            [false; 6]
+        );
+    }
+}

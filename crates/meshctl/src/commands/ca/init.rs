@@ -1,0 +1,346 @@
+//! `meshctl ca init`: a root and an intermediate per cluster; run again, it adds what is missing and changes nothing else.
+
+use std::path::Path;
+
+use meshpki::cacerts::Layout;
+use meshpki::name::Attribute;
+use meshpki::profile::Role;
+use meshpki::{
+    CaCerts, Cert, KeyType, Name, Profile, Serial, Signer, SoftKey, Stamp, Time, digest, oid,
+    self_signed,
+};
+use zeroize::Zeroizing;
+
+use crate::args::Init;
+use crate::authority::folder::check_issuers;
+use crate::authority::issuer::{self, Authority, ROOT_CERT, ROOT_KEY};
+use crate::authority::keys::{generate, warn_unproven};
+use crate::authority::summary::{Cluster, RootKey, State, Summary, layout_of, read_set};
+use crate::authority::{
+    cfssl, check_case, check_cluster_name, intermediate, neighbours, open_workspace, passphrase,
+    warn_exposed,
+};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::files::{self, Workspace};
+use crate::io::{Io, check_begin};
+use crate::{spec, text};
+
+/// Runs the command.
+pub(super) fn run(args: &Init, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    let order = Order::new(args, io)?;
+    intermediate::check_trust_domains(&order.options.trust_domains, &order.clusters)?;
+    let mut workspace = open_workspace(&args.dir, args.wait.resolved(), io)?;
+    warn_exposed(&args.dir, io);
+    check_case(&args.dir, &order.clusters)?;
+    let mut summary = init(&order, &mut workspace, io)?;
+    workspace.finish()?;
+    summary.picked = !args.cluster.is_empty();
+    summary.report(args.output.is_json(), order.now, io)
+}
+
+/// What was ordered: by the command line, and by the spec.
+struct Order<'a> {
+    args: &'a Init,
+    /// Sorted, each once.
+    clusters: Vec<String>,
+    options: intermediate::Options,
+    passphrase: passphrase::PassphraseSource,
+    now: Time,
+}
+
+impl<'a> Order<'a> {
+    fn new(args: &'a Init, io: &mut Io<'_>) -> Result<Self, Failure> {
+        let mut typed = args.cluster.clone();
+        let mut options = args.cluster_options.resolved();
+        if let Some(file) = &args.file {
+            let mesh = spec::mesh_of(file, None, io)?;
+            if typed.is_empty() {
+                typed = mesh.clusters().iter().map(|cluster| cluster.name.clone()).collect();
+            }
+            for name in &typed {
+                let domain = &spec::cluster(&mesh, name)?.trust_domain;
+                options.trust_domains.push(format!("{name}={domain}"));
+            }
+        }
+        let now = io.time(args.at)?;
+        let clusters = clusters(&typed)?;
+        let passphrase = args.passphrase.resolved();
+        Ok(Self { args, clusters, options, passphrase, now })
+    }
+}
+
+/// Sorted, each once, each a name that can be a folder.
+fn clusters(typed: &[String]) -> Result<Vec<String>, Failure> {
+    let mut names: Vec<String> = typed.to_vec();
+    names.sort();
+    names.dedup();
+    names.iter().try_for_each(|name| check_cluster_name(name))?;
+    Ok(names)
+}
+
+fn init(order: &Order<'_>, workspace: &mut Workspace, io: &mut Io<'_>) -> Result<Summary, Failure> {
+    let args = order.args;
+    let mut existing = Vec::new();
+    let mut missing = Vec::new();
+    for name in &order.clusters {
+        match existing_cluster(&args.dir, name, order.now)? {
+            Some(cluster) => existing.push(cluster),
+            None => missing.push(name.as_str()),
+        }
+    }
+    let found = issuer::root_cert(&args.dir, io)?;
+    if found.is_some() || !args.dir.join(ROOT_KEY).exists() {
+        check_issuers(&args.dir, found.as_ref(), io)?;
+    }
+    // What is typed wrong is said before anybody is asked for a passphrase.
+    for name in &missing {
+        intermediate::profile(name, &order.options, &Name::empty())
+            .map_err(|failure| failure.within(format!("cluster {name}")))?;
+    }
+    existing.iter().try_for_each(|cluster| warn_other_domain(order, cluster, io))?;
+    neighbours::warn_of_confusable(&args.dir, &missing, io);
+    let cluster_key = args.cluster_key_type.unwrap_or(args.key_type);
+    if !missing.is_empty() {
+        warn_unproven(cluster_key, "every new intermediate", io);
+        if order.options.constrain {
+            intermediate::warn_constrained(io);
+        }
+    }
+    let (root, state, key, mut authority) = root(order, found, workspace, io)?;
+    if authority.is_none() && !missing.is_empty() {
+        authority = Some(Authority::from_dir(&args.dir, &order.passphrase, io)?);
+    }
+    let mut summary = Summary::new(&args.dir, root, state, key);
+    summary.clusters = existing;
+    summary.spec.clone_from(&args.file);
+    if let Some(authority) = authority {
+        let keys = generate(cluster_key, missing.len(), io)?;
+        for (name, key) in missing.iter().zip(keys) {
+            summary.clusters.push(new_cluster(order, name, key, &authority, workspace, io)?);
+        }
+    }
+    summary.clusters.sort_by(|a, b| a.name.cmp(&b.name));
+    workspace.sync()?;
+    if state == State::Made {
+        // The key first: a root without its key would be lost, a key without its root is taken up again.
+        if !args.dir.join(ROOT_KEY).exists() {
+            workspace.place(Path::new(ROOT_KEY))?;
+        }
+        workspace.place(Path::new(ROOT_CERT))?;
+    }
+    missing.iter().try_for_each(|name| workspace.place(Path::new(name)))?;
+    Ok(summary)
+}
+
+/// The root: the one that is there, or a new one, staged; what became of its key; and the CA itself where
+/// the key was needed.
+fn root(
+    order: &Order<'_>,
+    found: Option<Cert>,
+    workspace: &mut Workspace,
+    io: &mut Io<'_>,
+) -> Result<(Cert, State, RootKey, Option<Authority>), Failure> {
+    let args = order.args;
+    if let Some(cert) = found {
+        warn_kept(args, &cert, io);
+        return Ok((cert, State::Unchanged, RootKey::UNTOUCHED, None));
+    }
+    let key_path = args.dir.join(ROOT_KEY);
+    // A key without its certificate: an interrupted run, or a key that was copied here.
+    let found = files::read_optional(&key_path)?;
+    let plan = RootPlan::new(args, order.now, io)?;
+    check_begin(plan.stamp.not_before, "the root")?;
+    let mut about = RootKey {
+        state: State::Unchanged,
+        encrypted: found.as_deref().map(|b| SoftKey::is_encrypted_pem(b)),
+    };
+    let key = if found.is_some() {
+        passphrase::read_key(&key_path, &order.passphrase, io)?
+    } else {
+        warn_unproven(plan.key_type, "the root", io);
+        let secret = new_passphrase(order, io)?;
+        let key = generate(plan.key_type, 1, io)?.remove(0);
+        about = RootKey { state: State::Made, encrypted: Some(secret.is_some()) };
+        match secret {
+            Some(secret) => {
+                let pem = key.to_encrypted_pem(secret.as_bytes())?;
+                workspace.stage(Path::new(ROOT_KEY), pem.as_bytes(), true)?;
+            }
+            None => workspace.stage(Path::new(ROOT_KEY), key.to_pem().as_bytes(), true)?,
+        }
+        key
+    };
+    let cert = plan.sign(&key)?;
+    check_issuers(&args.dir, Some(&cert), io)?;
+    workspace.stage(Path::new(ROOT_CERT), cert.to_pem().as_bytes(), false)?;
+    Ok((cert.clone(), State::Made, about, Some(Authority::root(cert, key))))
+}
+
+/// The passphrase for a new root key; `None`: the key stays unencrypted.
+fn new_passphrase(
+    order: &Order<'_>,
+    io: &mut Io<'_>,
+) -> Result<Option<Zeroizing<String>>, Failure> {
+    if order.args.plain_root_key {
+        return Ok(None);
+    }
+    let folder = order.args.dir.file_name().map(|name| name.to_string_lossy().into_owned());
+    let mut known: Vec<&str> = order.clusters.iter().map(String::as_str).collect();
+    known.extend(folder.as_deref());
+    passphrase::for_new_key(&order.passphrase, &known, io)
+}
+
+/// Warns of options for a new root where the one that is there differs from them.
+fn warn_kept(args: &Init, root: &Cert, io: &mut Io<'_>) {
+    let length =
+        root.not_before().time().zip(root.not_after().time()).map(|(from, until)| until.0 - from.0);
+    let path_len = root.extensions().basic_constraints.and_then(|c| c.path_len);
+    let key_type = KeyType::of(root.public_key().algorithm());
+    let differ = [
+        ("--root-key-type", args.root_key_type.is_some_and(|kind| key_type != Some(kind))),
+        ("--root-subject", args.root_subject.as_ref().is_some_and(|name| name != root.subject())),
+        ("--root-validity", args.root_validity.is_some_and(|seconds| length != Some(seconds))),
+        ("--path-len", args.path_len.is_some_and(|n| path_len != Some(i64::from(n)))),
+    ];
+    let ignored: Vec<&str> =
+        differ.iter().filter(|(_, differs)| *differs).map(|(o, _)| *o).collect();
+    if ignored.is_empty() {
+        return;
+    }
+    let warning = Failure::new("ctl/root-kept", "the existing root was left unchanged")
+        .in_file(&args.dir.join(ROOT_CERT))
+        .because(format!("these options apply to a new root only: {}", ignored.join(", ")))
+        .hint("choose another folder for another root");
+    io.warn(&warning);
+}
+
+/// Warns of a trust domain that an intermediate that is there does not have.
+fn warn_other_domain(order: &Order<'_>, cluster: &Cluster, io: &mut Io<'_>) -> Result<(), Failure> {
+    let typed = &order.options.trust_domains;
+    let Some(wanted) = intermediate::trust_domain(&cluster.name, typed)? else { return Ok(()) };
+    let domains = intermediate::trust_domains(&cluster.ca);
+    if domains.is_empty() || domains.contains(&wanted.uri()) {
+        return Ok(());
+    }
+    let folder = order.args.dir.join(&cluster.name);
+    let warning = Failure::new("ctl/cluster-kept", "the existing intermediate was left unchanged")
+        .in_file(&folder)
+        .because(format!("it has {}, but {} was requested", domains.join(", "), wanted.uri()))
+        .hint(format!("to create a new one, move {} away and run this again", text::word(&folder)));
+    io.warn(&warning);
+    Ok(())
+}
+
+/// The plan of a new root.
+struct RootPlan {
+    key_type: KeyType,
+    /// Without a subject, the default one, which names the key.
+    profile: Profile,
+    stamp: Stamp,
+}
+
+impl RootPlan {
+    fn new(args: &Init, now: Time, io: &mut Io<'_>) -> Result<Self, Failure> {
+        let serial = Serial::from_random(crate::io::random());
+        if let Some(path) = &args.cfssl_csr {
+            let file = cfssl::csr_file(path, io)?;
+            let order = cfssl::take(file.root(now), path, io)?;
+            return Ok(Self {
+                key_type: file.key_type(),
+                stamp: order.stamp(serial),
+                profile: order.profile,
+            });
+        }
+        let mut profile = Profile::root(args.root_subject.clone().unwrap_or_else(Name::empty));
+        profile.valid_seconds = args.root_validity.unwrap_or(Profile::ROOT_SECONDS);
+        profile.role = Role::Ca { path_len: args.path_len };
+        let key_type = args.root_key_type.unwrap_or(args.key_type);
+        Ok(Self { key_type, profile, stamp: Stamp::made_at(now, serial) })
+    }
+
+    fn sign(mut self, key: &SoftKey) -> Result<Cert, Failure> {
+        if self.profile.subject.is_empty() {
+            self.profile.subject = default_subject(key);
+        }
+        Ok(self_signed(&self.profile, key, self.stamp)?)
+    }
+}
+
+/// The key's identifier in the name: two roots never share a name, which no verifier would tell apart.
+fn default_subject(key: &SoftKey) -> Name {
+    let id = digest::hex(&key.public_key().key_id()[..4]);
+    Name::new(&[
+        Attribute::new(oid::ORGANIZATION, "Mesh"),
+        Attribute::new(oid::COMMON_NAME, &format!("Mesh Root CA {id}")),
+    ])
+}
+
+fn existing_cluster(dir: &Path, name: &str, now: Time) -> Result<Option<Cluster>, Failure> {
+    let folder = dir.join(name);
+    if !folder.exists() {
+        return Ok(None);
+    }
+    let set = read_set(&folder, now).map_err(|failure| {
+        let csr = folder.join("ca.csr");
+        if csr.exists() && !folder.join(Layout::Istio.ca_file()).exists() {
+            return Failure::new(
+                "ctl/cluster-incomplete",
+                format!("`{name}` has a CSR that has not been signed yet"),
+            )
+            .in_file(&csr)
+            .hint(format!(
+                "`meshctl ca sign {} --ca {} --out {}`",
+                text::word(&csr),
+                text::word(dir),
+                text::word(&folder)
+            ));
+        }
+        if failure.code() == "pki/untrusted" && layout_of(&folder) == Layout::Istio {
+            let file = |name| text::word(&folder.join(name));
+            return failure.hint(format!(
+                "`meshctl ca verify --explain -CAfile {} -untrusted {} {}` shows the details; \
+                 `meshctl ca renew {} --cluster {name}` replaces what has expired",
+                file(Layout::Istio.roots_file()),
+                file(Layout::Istio.chain_files()[0]),
+                file(Layout::Istio.ca_file()),
+                text::word(dir)
+            ));
+        }
+        failure
+    })?;
+    Ok(Some(Cluster {
+        name: name.to_owned(),
+        state: State::Unchanged,
+        ca: set.ca().clone(),
+        chain: set.chain().to_vec(),
+    }))
+}
+
+fn new_cluster(
+    order: &Order<'_>,
+    name: &str,
+    key: SoftKey,
+    authority: &Authority,
+    workspace: &mut Workspace,
+    io: &mut Io<'_>,
+) -> Result<Cluster, Failure> {
+    let within = |failure: Failure| failure.within(format!("cluster {name}"));
+    let profile =
+        intermediate::profile(name, &order.options, authority.cert.subject()).map_err(within)?;
+    let asked = order.options.valid_seconds.is_some();
+    let ca = intermediate::make(profile, key.public_key(), authority, order.now, asked, io)
+        .map_err(within)?;
+    let set = CaCerts::new(ca, key, authority.above.clone(), authority.roots.clone(), order.now)
+        .map_err(|error| within(error.into()))?;
+    let layout = order.args.layout.resolved();
+    for (file, content) in set.files(layout) {
+        workspace.stage(&Path::new(name).join(file), &content, file == layout.key_file())?;
+    }
+    Ok(Cluster {
+        name: name.to_owned(),
+        state: State::Made,
+        ca: set.ca().clone(),
+        chain: set.chain().to_vec(),
+    })
+}

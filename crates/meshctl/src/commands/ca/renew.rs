@@ -1,0 +1,22 @@
+//! `meshctl ca renew`: a new key and intermediate under the same root; the old set is kept aside.
+
+use crate::args::Renew;
+use crate::authority::renewal::Renewal;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::io::Io;
+
+/// Runs the command.
+pub(super) fn run(args: &Renew, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    let now = io.time(args.at)?;
+    let renewal = Renewal {
+        dir: &args.dir,
+        clusters: args.cluster.clone(),
+        within: args.within,
+        key_type: args.key_type,
+        validity: args.validity,
+        passphrase: &args.passphrase.resolved(),
+        wait: args.wait.resolved(),
+    };
+    renewal.run(now, io)?.report(args.output.is_json(), now, io)
+}

@@ -1,0 +1,94 @@
+//! What is about to be signed, shown to whoever signs it, and the question whether it may be.
+
+use std::fmt::Write as _;
+
+use meshpki::cert::{GeneralName, NameConstraints};
+use meshpki::{Cert, Csr, Time, oid, time};
+
+use crate::args::Sign;
+use crate::authority::key_words;
+use crate::failure::Failure;
+use crate::io::Io;
+use crate::text::safe;
+
+/// Shows the certificate on standard error, and asks unless `--yes` was given.
+///
+/// # Errors
+/// `ctl/usage` (64) if there is no terminal to ask on, `ctl/declined` (2) if the answer is no.
+pub(super) fn ask(
+    args: &Sign,
+    csr: &Csr,
+    cert: &Cert,
+    issuer: &Cert,
+    io: &mut Io<'_>,
+) -> Result<(), Failure> {
+    let _ = io.err.write_all(text(csr, cert, issuer).as_bytes());
+    // What the CSR was read from cannot answer.
+    io.can_ask &= args.csr != std::path::Path::new("-");
+    io.confirm(args.yes, "Sign it?", "nothing was signed; `--yes` signs without asking")
+}
+
+fn text(csr: &Csr, cert: &Cert, issuer: &Cert) -> String {
+    let extensions = cert.extensions();
+    let names = extensions.subject_alt_name.clone().unwrap_or_default();
+    let usage = extensions.key_usage.map(|usage| usage.names().collect::<Vec<_>>().join(", "));
+    let mut lines = vec![
+        ("subject", cert.subject().to_string()),
+        ("key", key_words(cert.public_key())),
+        ("names", words(&names)),
+        ("usage", usage.unwrap_or_else(|| "any".to_owned())),
+        ("path length", path_length(cert)),
+        ("lifetime", lifetime(cert)),
+        ("issuer", format!("{}, {}", issuer.subject(), key_words(issuer.public_key()))),
+    ];
+    if let Some(usages) = &extensions.ext_key_usage {
+        let usages: Vec<String> = usages.iter().map(|u| oid::long_name_or_dotted(u)).collect();
+        lines.insert(4, ("for", usages.join(", ")));
+    }
+    if let Some(limit) = extensions.name_constraints.as_ref().and_then(limits) {
+        lines.push(("limited to", limit));
+    }
+    let asked = csr.subject_alt_names();
+    let refused: Vec<GeneralName> =
+        asked.into_iter().filter(|name| !names.contains(name)).collect();
+    if !refused.is_empty() {
+        lines.push(("not given", format!("{}, which the CSR asks for", words(&refused))));
+    }
+    let mut out = String::from("to be signed:\n");
+    for (what, value) in lines {
+        let _ = writeln!(out, "  {what:<11}  {}", safe(&value));
+    }
+    out
+}
+
+fn words(names: &[GeneralName]) -> String {
+    match names {
+        [] => "none".to_owned(),
+        names => names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    }
+}
+
+fn path_length(cert: &Cert) -> String {
+    if !cert.is_ca() {
+        return "none: it is not a CA".to_owned();
+    }
+    match cert.extensions().basic_constraints.and_then(|constraints| constraints.path_len) {
+        Some(0) => "0: it signs workloads and no further CA".to_owned(),
+        Some(length) => format!("{length}: up to that many further CAs below it"),
+        None => "unlimited: any number of further CAs below it".to_owned(),
+    }
+}
+
+fn lifetime(cert: &Cert) -> String {
+    let (Some(from), Some(until)) = (cert.not_before().time(), cert.not_after().time()) else {
+        return "?".to_owned();
+    };
+    let Time(seconds) = Time(until.0 - from.0);
+    format!("{from} to {until}, {}", time::words(seconds))
+}
+
+fn limits(constraints: &NameConstraints) -> Option<String> {
+    let bases: Vec<GeneralName> =
+        constraints.permitted.iter().map(|tree| tree.base.clone()).collect();
+    (!bases.is_empty()).then(|| words(&bases))
+}

@@ -1,0 +1,224 @@
+//! `meshctl ca verify`: a drop-in for `openssl verify` 3.0.22 (`apps/verify.c: verify_main`).
+//!
+//! Standard output, standard error but for the lines of the error queue, and the exit status are those
+//! of openssl. Ours alone: `--explain`, `-o json`, `--at`, and exit status 3 where a signature uses an
+//! algorithm that is not built in.
+
+mod binary;
+mod keys;
+mod load;
+mod openssl_args;
+mod pem;
+mod report;
+mod settings;
+mod system;
+mod values;
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::Read;
+
+use meshpki::Cert;
+use meshpki::verify::{Inputs, Memo, Verdict, verify_with};
+
+use crate::io::Io;
+use settings::Settings;
+use system::Want;
+
+/// Exit status: every certificate is good.
+const GOOD: u8 = 0;
+/// Exit status: nothing was verified, since an option or a file is not usable.
+const NOT_ASKED: u8 = 1;
+/// Exit status: a certificate failed, or could not be read.
+const FAILED: u8 = 2;
+/// Exit status that openssl does not have: no certificate failed, but a signature could not be decided.
+const UNDECIDED: u8 = 3;
+
+/// Why a run ends before the first certificate: what to print, and the exit status.
+pub(crate) struct Stop {
+    out: String,
+    err: String,
+    status: u8,
+}
+
+impl Stop {
+    /// An option or a file is not usable.
+    fn refused(lines: impl Into<String>) -> Self {
+        Self { out: String::new(), err: lines.into(), status: NOT_ASKED }
+    }
+}
+
+/// Runs `ca verify` with the arguments that follow it; answers as `openssl verify` does.
+pub(crate) fn run(args: &[OsString], io: &mut Io<'_>) -> u8 {
+    let answer = Settings::read(args, io).map(|(settings, files)| verify_all(settings, files, io));
+    let (out, err, status) = match answer {
+        Ok(answer) => answer,
+        Err(stop) => (stop.out, stop.err, stop.status),
+    };
+    write(&out, &err, io);
+    status
+}
+
+/// Standard error first: what openssl reports while it verifies comes before the line of the result.
+fn write(out: &str, err: &str, io: &mut Io<'_>) {
+    // A reader that has gone away is not a failure.
+    let _ = io.err.write_all(err.as_bytes());
+    let _ = io.out.write_all(out.as_bytes());
+    let _ = io.out.flush();
+}
+
+/// What is still to be printed, the worst status so far, and the signatures checked so far.
+struct Answer {
+    out: String,
+    err: String,
+    status: u8,
+    json: Vec<serde_json::Value>,
+    memo: Memo,
+}
+
+fn verify_all(mut settings: Settings, files: &[OsString], io: &mut Io<'_>) -> (String, String, u8) {
+    let mut answer = Answer {
+        out: String::new(),
+        err: String::new(),
+        status: GOOD,
+        json: Vec::new(),
+        memo: Memo::default(),
+    };
+    if files.is_empty() {
+        answer.verify_one(None, &mut settings, io);
+    }
+    for file in files {
+        answer.verify_one(Some(file), &mut settings, io);
+        write(&std::mem::take(&mut answer.out), &std::mem::take(&mut answer.err), io);
+    }
+    if settings.json {
+        answer.out = report::document(&settings.policy, answer.status, answer.json);
+    }
+    (answer.out, answer.err, answer.status)
+}
+
+impl Answer {
+    /// `apps/verify.c: check`.
+    fn verify_one(&mut self, file: Option<&OsStr>, settings: &mut Settings, io: &mut Io<'_>) {
+        let name = file.map_or("stdin".into(), OsStr::to_string_lossy);
+        let target = match load_target(file, io) {
+            Ok(target) => target,
+            Err(line) => {
+                self.json.push(report::unreadable(&name, &line));
+                self.err += &format!("{line}\nUnable to load certificate file\n");
+                self.status = FAILED;
+                return;
+            }
+        };
+        let policy = &settings.policy;
+        let want = Want {
+            own_name: policy.partial_chain,
+            crls: policy.revocation != meshpki::verify::Revocation::Ignore,
+        };
+        settings.store.load_for(&target, &settings.untrusted, &want);
+        let inputs = Inputs {
+            target: &target,
+            untrusted: &settings.untrusted,
+            trusted: settings.trusted.as_deref().unwrap_or(&settings.store.found.certs),
+            crls: &settings.crls,
+            store_crls: &settings.store.found.crls,
+        };
+        let verdict = verify_with(&inputs, policy, &mut self.memo);
+        if settings.json {
+            self.json.push(report::verdict(&name, &verdict, &inputs, policy));
+        } else {
+            self.add_text(&name, &verdict, settings);
+        }
+        if settings.explain && !settings.json {
+            self.err += &report::explained(&name, &verdict, &inputs, policy);
+        }
+        self.settle(&name, &verdict);
+        settings.store.looked_for(&verdict.chain, &want);
+    }
+
+    fn add_text(&mut self, name: &str, verdict: &Verdict, settings: &Settings) {
+        let (out, err) = if settings.policy_print {
+            verdict.openssl_text_with_policies(name, settings.show_chain)
+        } else {
+            verdict.openssl_text(name, settings.show_chain)
+        };
+        self.out += &out;
+        // Undecided is neither good nor failed.
+        let claim = format!("error {name}: verification failed\n");
+        let undecided = verdict.undecided.and(err.strip_suffix(&claim));
+        self.err += undecided.unwrap_or(&err);
+    }
+
+    /// The worst status wins: failed, undecided, good.
+    fn settle(&mut self, name: &str, verdict: &Verdict) {
+        if let Some(depth) = verdict.undecided {
+            self.err += &undecided(name, verdict, depth);
+            if self.status == GOOD {
+                self.status = UNDECIDED;
+            }
+        } else if !verdict.is_ok() {
+            self.status = FAILED;
+        }
+    }
+}
+
+/// The sentence for exit status 3.
+fn undecided(name: &str, verdict: &Verdict, depth: usize) -> String {
+    let subject = verdict.chain.get(depth).map(|cert| cert.subject().to_string());
+    format!(
+        "meshctl: {name}: undecided: the signature of the certificate at depth {depth} ({}) uses an \
+         algorithm that is not built in, so nothing is claimed about it\n",
+        subject.unwrap_or_default()
+    )
+}
+
+/// The first certificate of a file or of standard input; an error is the line to print.
+fn load_target(file: Option<&OsStr>, io: &mut Io<'_>) -> Result<Cert, String> {
+    let (bytes, from) = match file {
+        Some(file) => {
+            let name = file.to_string_lossy().into_owned();
+            let scheme = name.split_once("//").map_or("", |(scheme, _)| scheme);
+            if scheme.eq_ignore_ascii_case("https:") {
+                return Err("Loading certificate file over HTTPS is unsupported".to_owned());
+            }
+            if scheme.eq_ignore_ascii_case("http:") {
+                return Err(format!("meshctl: certificates are not fetched from the net: {name}"));
+            }
+            (open(file, "certificate file")?, name)
+        }
+        None => {
+            let mut bytes = Vec::new();
+            // What could be read before a failure is what there is, as for openssl.
+            let _ = io.stdin.read_to_end(&mut bytes);
+            (bytes, "<stdin>".to_owned())
+        }
+    };
+    let first = load::lenient(&bytes).certs.into_iter().next();
+    first.map(|anchor| anchor.cert).ok_or(format!("Could not read certificate file from {from}"))
+}
+
+/// A file's bytes; a folder counts as a file without anything in it, as it does for openssl.
+fn open(file: &OsStr, what: &str) -> Result<Vec<u8>, String> {
+    let name = file.to_string_lossy();
+    let opened = File::open(file).or_else(|error| match file_uri(&name) {
+        Some(path) => File::open(path),
+        None => Err(error),
+    });
+    let mut bytes = Vec::new();
+    let Ok(mut opened) = opened else {
+        return Err(format!("Could not open file or uri for loading {what} from {name}"));
+    };
+    match opened.read_to_end(&mut bytes) {
+        Ok(_) => Ok(bytes),
+        Err(_) => Ok(Vec::new()),
+    }
+}
+
+/// The path of `file:/path`, `file:///path`, `file://localhost/path`
+/// (`providers/implementations/storemgmt/file_store.c: file_open`).
+fn file_uri(name: &str) -> Option<&str> {
+    let path = name.get(..5).filter(|scheme| scheme.eq_ignore_ascii_case("file:"))?;
+    let path = &name[path.len()..];
+    let local = path.strip_prefix("//").map(|rest| rest.strip_prefix("localhost").unwrap_or(rest));
+    local.or(Some(path)).filter(|path| path.starts_with('/'))
+}

@@ -1,0 +1,140 @@
+//! What files hold, read with the two tolerances of `openssl verify`.
+
+use meshpki::Cert;
+use meshpki::crl::Crl;
+use meshpki::verify::Anchor;
+
+use super::pem::{Block, Next, Reader as Pem};
+use super::{binary, keys};
+
+/// Certificates and CRLs of one file, in its order.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) certs: Vec<Anchor>,
+    pub(super) crls: Vec<Crl>,
+}
+
+/// The `-CAfile` reader: PEM only, one bad block spoils the file, and so does a file without any
+/// certificate or CRL (`crypto/x509/by_file.c: X509_load_cert_crl_file_ex`, `crypto/pem/pem_info.c`).
+pub(super) fn strict(bytes: &[u8]) -> Option<Found> {
+    let mut found = Found::default();
+    let mut pem = Pem::once(bytes);
+    loop {
+        match pem.next() {
+            Next::End => break,
+            Next::Bad => return None,
+            Next::Block(block) => strict_block(&block, &mut found)?,
+        }
+    }
+    (!found.certs.is_empty() || !found.crls.is_empty()).then_some(found)
+}
+
+fn strict_block(block: &Block, found: &mut Found) -> Option<()> {
+    let encrypted_key = block.label.ends_with(b"PRIVATE KEY") && block.header.len() > 10;
+    let known = match block.label.as_slice() {
+        b"CERTIFICATE" | b"X509 CERTIFICATE" => {
+            let cert = Cert::from_der(&block.der).ok()?;
+            found.certs.push(Anchor::new(cert));
+            true
+        }
+        b"TRUSTED CERTIFICATE" => {
+            found.certs.push(Anchor::from_trusted_der(&block.der).ok()?);
+            true
+        }
+        b"X509 CRL" => {
+            found.crls.push(Crl::from_der(&block.der).ok()?);
+            true
+        }
+        b"RSA PRIVATE KEY" | b"DSA PRIVATE KEY" | b"EC PRIVATE KEY" | b"PRIVATE KEY" => {
+            if encrypted_key {
+                return keys::names_cipher(&block.header).then_some(());
+            }
+            keys::reads(block).then_some(true)?
+        }
+        _ => false,
+    };
+    // Headers without a cipher make a block unreadable (`PEM_get_EVP_CIPHER_INFO`).
+    (!known || block.header.is_empty()).then_some(())
+}
+
+/// Certificates of a file in a hashed directory, up to the first bad block (`crypto/x509/by_file.c:
+/// X509_load_cert_file_ex`).
+pub(super) fn strict_certs(bytes: &[u8]) -> Vec<Anchor> {
+    strict_blocks(bytes, |block| {
+        let wanted = block.label.ends_with(b"CERTIFICATE");
+        wanted.then(|| Anchor::from_trusted_der(&block.der).ok())
+    })
+}
+
+/// CRLs of a file in a hashed directory, in the same way (`X509_load_crl_file`).
+pub(super) fn strict_crls(bytes: &[u8]) -> Vec<Crl> {
+    strict_blocks(bytes, |block| {
+        (block.label == b"X509 CRL").then(|| Crl::from_der(&block.der).ok())
+    })
+}
+
+/// Reads blocks until `read`, which passes over other kinds, cannot make something of one.
+fn strict_blocks<T>(bytes: &[u8], read: impl Fn(&Block) -> Option<Option<T>>) -> Vec<T> {
+    let mut pem = Pem::once(bytes);
+    let mut found = Vec::new();
+    while let Next::Block(block) = pem.next() {
+        match read(&block) {
+            None => {}
+            Some(Some(item)) => found.push(item),
+            Some(None) => break,
+        }
+    }
+    found
+}
+
+/// The reader of every other file: PEM or DER, what cannot be read is passed over
+/// (`apps/lib/apps.c: load_key_certs_crls` over `OSSL_STORE`).
+pub(super) fn lenient(bytes: &[u8]) -> Found {
+    let mut found = Found::default();
+    // A longer header makes a block an encrypted one; no pass phrase is asked for.
+    let mut pem = Pem::new(bytes, 10);
+    let mut at = 0;
+    while at < bytes.len() {
+        pem.at = at;
+        if let Next::Block(block) = pem.next() {
+            if lenient_block(&block, &mut found) {
+                at = pem.at;
+                continue;
+            }
+            pem.refuse(&block);
+        }
+        // The decoder for bare DER comes after the one for PEM; in text it takes `--` for a tag and a length. Reading
+        // continues after what it read.
+        let (object, read) = binary::object(&bytes[at..]);
+        if let Some(object) = object {
+            lenient_der(object, &mut found);
+        }
+        at += read;
+    }
+    found
+}
+
+/// Takes a block; whether reading continues after it. A certificate or CRL that cannot be decoded is lost with its block, a key
+/// OpenSSL can make nothing of is not.
+fn lenient_block(block: &Block, found: &mut Found) -> bool {
+    match block.label.as_slice() {
+        b"CERTIFICATE" | b"X509 CERTIFICATE" | b"TRUSTED CERTIFICATE" => {
+            let anchor = Anchor::from_trusted_der(&block.der)
+                .or_else(|_| Cert::from_der(&block.der).map(Anchor::new));
+            found.certs.extend(anchor);
+            true
+        }
+        b"X509 CRL" => {
+            found.crls.extend(Crl::from_der(&block.der));
+            true
+        }
+        label => label.ends_with(b"PRIVATE KEY") && keys::reads(block),
+    }
+}
+
+fn lenient_der(object: &[u8], found: &mut Found) {
+    match Cert::from_der(object) {
+        Ok(cert) => found.certs.push(Anchor::new(cert)),
+        Err(_) => found.crls.extend(Crl::from_der(object)),
+    }
+}

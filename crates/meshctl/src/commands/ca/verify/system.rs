@@ -1,0 +1,212 @@
+//! The trust store of the system: a file, hashed directories, a directory read as a store.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fs;
+use std::path::Path;
+
+use meshpki::verify::Anchor;
+use meshpki::{Cert, Name, digest};
+
+use super::load::{self, Found};
+
+/// The trust store of a run: what was loaded, and where more may be found by name.
+#[derive(Default)]
+pub(super) struct Store {
+    /// Certificates and CRLs loaded so far.
+    pub(super) found: Found,
+    /// Directories whose entries are named after the hash of a subject
+    /// (`crypto/x509/by_dir.c`).
+    hashed: Vec<String>,
+    /// A directory opened as `OSSL_STORE` (`crypto/x509/by_store.c`).
+    listed: Option<String>,
+    /// Names whose certificates were looked for, and names whose CRLs were.
+    asked: [BTreeSet<Vec<u8>>; 2],
+    /// Subjects of the certificates loaded, and issuers of the CRLs.
+    known: [BTreeSet<Vec<u8>>; 2],
+    /// What was loaded, byte for byte.
+    loaded: HashSet<Vec<u8>>,
+}
+
+/// Where OpenSSL 3.0 of Debian keeps its trust store (`OPENSSLDIR`).
+const DEFAULT_FILE: &str = "/usr/lib/ssl/cert.pem";
+const DEFAULT_DIR: &str = "/usr/lib/ssl/certs";
+
+impl Store {
+    /// The default file; one that cannot be read counts as empty (`apps/lib/apps.c: setup_verify`).
+    pub(super) fn add_default_file(&mut self, env: &dyn Fn(&str) -> Option<String>) {
+        let file = env("SSL_CERT_FILE").unwrap_or_else(|| DEFAULT_FILE.to_owned());
+        if let Some(found) = fs::read(file).ok().and_then(|bytes| load::strict(&bytes)) {
+            self.add(found);
+        }
+    }
+
+    /// The default directories, to be asked by name.
+    pub(super) fn ask_default_dirs(&mut self, env: &dyn Fn(&str) -> Option<String>) {
+        let dirs = env("SSL_CERT_DIR").unwrap_or_else(|| DEFAULT_DIR.to_owned());
+        for dir in dirs.split(':').filter(|dir| !dir.is_empty()) {
+            if !self.hashed.iter().any(|known| known == dir) {
+                self.hashed.push(dir.to_owned());
+            }
+        }
+    }
+
+    /// The default store: the same variable, taken for one place.
+    pub(super) fn ask_default_store(&mut self, env: &dyn Fn(&str) -> Option<String>) {
+        self.listed = Some(env("SSL_CERT_DIR").unwrap_or_else(|| DEFAULT_DIR.to_owned()));
+    }
+
+    /// Adds what is not there yet (`crypto/x509/x509_lu.c: x509_store_add`).
+    pub(super) fn add(&mut self, found: Found) {
+        for anchor in found.certs {
+            if self.loaded.insert(anchor.cert.as_der().to_vec()) {
+                self.known[0].insert(anchor.cert.subject().canonical().to_vec());
+                self.found.certs.push(anchor);
+            }
+        }
+        for crl in found.crls {
+            if self.loaded.insert(crl.as_der().to_vec()) {
+                self.known[1].insert(crl.issuer().canonical().to_vec());
+                self.found.crls.push(crl);
+            }
+        }
+    }
+
+    /// Loads from the directories what a verification of `target` can ask them for.
+    ///
+    /// OpenSSL asks a directory for a name only while the store holds no certificate of it, and every
+    /// name it asks for is the issuer of a certificate that can be in the chain, or the target's own.
+    pub(super) fn load_for(&mut self, target: &Cert, untrusted: &[Cert], want: &Want) {
+        if self.hashed.is_empty() && self.listed.is_none() {
+            return;
+        }
+        let mut names = vec![target.issuer().clone()];
+        if want.own_name {
+            names.push(target.subject().clone());
+        }
+        let mut seen = BTreeSet::new();
+        let mut issuers: BTreeMap<Vec<u8>, Vec<Name>> = BTreeMap::new();
+        let mut index = |cert: &Cert| {
+            let named = issuers.entry(cert.subject().canonical().to_vec()).or_default();
+            named.push(cert.issuer().clone());
+        };
+        untrusted.iter().for_each(&mut index);
+        self.found.certs.iter().for_each(|anchor| index(&anchor.cert));
+        while let Some(name) = names.pop() {
+            if !seen.insert(name.canonical().to_vec()) {
+                continue;
+            }
+            let before = self.found.certs.len();
+            self.load_certs(&name);
+            if want.crls {
+                self.load_crls(&name);
+            }
+            for Anchor { cert, .. } in &self.found.certs[before..] {
+                let named = issuers.entry(cert.subject().canonical().to_vec()).or_default();
+                named.push(cert.issuer().clone());
+            }
+            names.extend(issuers.remove(name.canonical()).unwrap_or_default());
+        }
+    }
+
+    fn load_certs(&mut self, name: &Name) {
+        let known = |store: &Self| store.known[0].contains(name.canonical());
+        if known(self) || !self.asked[0].insert(name.canonical().to_vec()) {
+            return;
+        }
+        for dir in self.hashed.clone() {
+            for bytes in numbered(&dir, name, "") {
+                let certs = load::strict_certs(&bytes);
+                self.add(Found { certs, crls: Vec::new() });
+            }
+            if known(self) {
+                return;
+            }
+        }
+        let (mut found, complete) = self.listed(name);
+        for anchor in &mut found.certs {
+            anchor.late = !complete;
+        }
+        self.add(found);
+    }
+
+    /// What a verification has looked for is there for the next one: issuers of its chain, and the target itself.
+    pub(super) fn looked_for(&mut self, chain: &[Cert], want: &Want) {
+        let target = chain.first().filter(|_| want.own_name).map(Cert::subject);
+        let names: Vec<&Name> = chain.iter().map(Cert::issuer).chain(target).collect();
+        for anchor in self.found.certs.iter_mut().filter(|anchor| anchor.late) {
+            anchor.late = !names.contains(&anchor.cert.subject());
+        }
+    }
+
+    /// `by_store.c: cache_objects`: every object of the name, CRLs too, and whether the look-up went through; one file
+    /// without any fails it, and what was read before it is in the store for the next.
+    fn listed(&self, name: &Name) -> (Found, bool) {
+        let mut all = Found::default();
+        for bytes in self.listed.iter().flat_map(|dir| listed(dir, name)) {
+            let found = load::lenient(&bytes);
+            if found.certs.is_empty() && found.crls.is_empty() {
+                return (all, false);
+            }
+            all.certs.extend(found.certs);
+            all.crls.extend(found.crls);
+        }
+        (all, true)
+    }
+
+    /// CRLs are asked for once the chain is built: certificates that come with them are too late for it.
+    fn load_crls(&mut self, name: &Name) {
+        if !self.asked[1].insert(name.canonical().to_vec()) {
+            return;
+        }
+        for dir in self.hashed.clone() {
+            for bytes in numbered(&dir, name, "r") {
+                let crls = load::strict_crls(&bytes);
+                self.add(Found { certs: Vec::new(), crls });
+            }
+        }
+        if !self.known[1].contains(name.canonical()) {
+            // A look-up that fails finds none, though some have been read.
+            if let (Found { crls, .. }, true) = self.listed(name) {
+                self.add(Found { certs: Vec::new(), crls });
+            }
+        }
+    }
+}
+
+/// What a verification may ask the store for besides issuers.
+pub(super) struct Want {
+    /// The target itself (`-partial_chain`).
+    pub(super) own_name: bool,
+    /// CRLs.
+    pub(super) crls: bool,
+}
+
+/// `X509_NAME_hash`: the first four bytes of the canonical name's SHA-1, little end first.
+fn hash(name: &Name) -> String {
+    let digest = digest::sha1(name.canonical());
+    digest.iter().take(4).rev().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Contents of `<hash>.<kind>0`, `<hash>.<kind>1`, ... up to the first that is missing. One that cannot be read, a link
+/// to nowhere for instance, is as good as empty (`crypto/x509/by_dir.c: get_cert_by_subject_ex`).
+fn numbered<'a>(dir: &'a str, name: &Name, kind: &'a str) -> impl Iterator<Item = Vec<u8>> + 'a {
+    let hash = hash(name);
+    let paths = (0u32..).map(move |n| Path::new(dir).join(format!("{hash}.{kind}{n}")));
+    let there = paths.take_while(|path| fs::symlink_metadata(path).is_ok());
+    there.map(|path| fs::read(path).unwrap_or_default())
+}
+
+/// Contents of every entry `<hash>.<digits>` or `<hash>.r<digits>`, in the directory's own order
+/// (`providers/implementations/storemgmt/file_store.c: file_name_check`).
+fn listed(dir: &str, name: &Name) -> Vec<Vec<u8>> {
+    let start = format!("{}.", hash(name));
+    let wanted = |file: &str| {
+        let matches = file.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(&start));
+        let number = file.get(start.len()..).unwrap_or_default();
+        let number = number.strip_prefix('r').unwrap_or(number);
+        matches && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
+    };
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let files = entries.filter(|entry| entry.file_name().to_str().is_some_and(wanted));
+    files.filter_map(|entry| fs::read(entry.path()).ok()).collect()
+}

@@ -1,0 +1,189 @@
+//! Option values that are neither files nor numbers: purposes, policies, addresses.
+
+use meshpki::verify::Purpose;
+
+/// A purpose by its short name (`crypto/x509/v3_purp.c: xstandard`).
+pub(super) fn purpose(name: &str) -> Option<Purpose> {
+    Some(match name {
+        "sslclient" => Purpose::SslClient,
+        "sslserver" => Purpose::SslServer,
+        "nssslserver" => Purpose::NsSslServer,
+        "smimesign" => Purpose::SmimeSign,
+        "smimeencrypt" => Purpose::SmimeEncrypt,
+        "crlsign" => Purpose::CrlSign,
+        "any" => Purpose::Any,
+        "ocsphelper" => Purpose::OcspHelper,
+        "timestampsign" => Purpose::TimestampSign,
+        _ => return None,
+    })
+}
+
+/// Content octets of a policy: a name of OpenSSL's table, or dotted
+/// (`crypto/objects/obj_dat.c: OBJ_txt2obj`, `crypto/asn1/a_object.c: a2d_ASN1_OBJECT`).
+///
+/// As there, a space parts arcs as a dot does, and an arc without digits is 0.
+pub(super) fn policy(text: &str) -> Option<Vec<u8>> {
+    if let Some(known) = meshpki::oid::by_name(text) {
+        return Some(known.to_vec());
+    }
+    let (first, rest) = text.split_once(['.', ' '])?;
+    let first: u128 = first.parse().ok().filter(|n| *n <= 2 && first.len() == 1)?;
+    let mut arcs = rest.split(['.', ' ']).peekable();
+    let second = arc(arcs.next()?)?;
+    if rest.is_empty() || (first < 2 && second > 39) {
+        return None;
+    }
+    let mut out = Vec::new();
+    push_arc(&mut out, first * 40 + second);
+    while let Some(text) = arcs.next() {
+        if text.is_empty() && arcs.peek().is_none() {
+            break;
+        }
+        push_arc(&mut out, arc(text)?);
+    }
+    Some(out)
+}
+
+fn arc(text: &str) -> Option<u128> {
+    if text.is_empty() {
+        return Some(0);
+    }
+    if !text.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok().filter(|n| *n < u128::MAX - 80)
+}
+
+fn push_arc(out: &mut Vec<u8>, arc: u128) {
+    let groups = (128 - arc.leading_zeros()).div_ceil(7).max(1);
+    for group in (0..groups).rev() {
+        let more = if group > 0 { 0x80 } else { 0 };
+        out.push((arc >> (group * 7)).to_le_bytes()[0] & 0x7f | more);
+    }
+}
+
+/// An IPv4 or IPv6 address as `crypto/x509/v3_utl.c: ossl_a2i_ipadd` reads one.
+pub(super) fn ip(text: &str) -> Option<Vec<u8>> {
+    if text.contains(':') { ipv6(text) } else { ipv4(text).map(Vec::from) }
+}
+
+/// `sscanf("%d.%d.%d.%d")`: blanks and a plus sign before each number, a blank after the last.
+fn ipv4(text: &str) -> Option<[u8; 4]> {
+    let blank = |c: char| c.is_ascii_whitespace() || c == '\x0b';
+    let mut rest = text;
+    let mut out = [0; 4];
+    for (i, byte) in out.iter_mut().enumerate() {
+        if i > 0 {
+            rest = rest.strip_prefix('.')?;
+        }
+        rest = rest.trim_start_matches(blank);
+        rest = rest.strip_prefix('+').unwrap_or(rest);
+        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        *byte = rest[..end].parse::<u64>().ok().and_then(|n| u8::try_from(n).ok())?;
+        rest = &rest[end..];
+    }
+    (rest.is_empty() || rest.starts_with(blank)).then_some(out)
+}
+
+/// `ipv6_from_asc`: groups between colons; `::` shows as one, two or three empty ones.
+fn ipv6(text: &str) -> Option<Vec<u8>> {
+    let mut bytes: Vec<u8> = Vec::new();
+    let mut gap = None;
+    let mut empty = 0;
+    let mut groups = text.split(':').peekable();
+    while let Some(group) = groups.next() {
+        match group.len() {
+            _ if bytes.len() == 16 => return None,
+            0 if gap.is_some_and(|gap| gap != bytes.len()) => return None,
+            0 => {
+                gap = Some(bytes.len());
+                empty += 1;
+            }
+            1..=4 if group.bytes().all(|b| b.is_ascii_hexdigit()) => {
+                bytes.extend(u16::from_str_radix(group, 16).ok()?.to_be_bytes());
+            }
+            5.. if bytes.len() <= 12 && groups.peek().is_none() => bytes.extend(ipv4(group)?),
+            _ => return None,
+        }
+    }
+    let Some(gap) = gap else { return (bytes.len() == 16).then_some(bytes) };
+    let at_edge = gap == 0 || gap == bytes.len();
+    let fits = match empty {
+        1 => !at_edge,
+        2 => at_edge,
+        3 => bytes.is_empty(),
+        _ => false,
+    };
+    if bytes.len() >= 16 || !fits {
+        return None;
+    }
+    let zeros = std::iter::repeat_n(0, 16 - bytes.len());
+    bytes.splice(gap..gap, zeros);
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each of these was shown to `openssl verify -verify_ip` 3.0.22.
+    #[test]
+    fn addresses_as_openssl_takes_them() {
+        for text in [
+            "1.2.3.4",
+            "01.2.3.4",
+            "::1",
+            "::",
+            ":",
+            "1::",
+            "::1.2.3.4",
+            "1:2:3:4:5:6:7:8",
+            "1:2:3:4:5:6:7::",
+            " 1.2.3.4",
+            "1.2.3.4 ",
+            "1. 2.3.4",
+            "1:2:3:4:5:6:1.2.3.4",
+            "1.2.3.0004",
+            "+1.2.3.4",
+        ] {
+            assert!(ip(text).is_some(), "{text}");
+        }
+        for text in [
+            "1.2.3",
+            "1.2.3.4.5",
+            "256.1.1.1",
+            "1::2::3",
+            "",
+            "fe80::1%1",
+            "12345::1",
+            "::g",
+            "1.2.3.4x",
+            "1:2:3:4:5:6:7:8:9",
+            ":1:2:3:4:5:6:7:8",
+            "1:2:3:4:5:6:7:8:",
+            ":::",
+            "1:2:3:4:5:6:7",
+            "0x1.2.3.4",
+            "::ffff:1.2.3.256",
+            "1:2:3:4:5:6:7::8",
+        ] {
+            assert_eq!(ip(text), None, "{text}");
+        }
+        assert_eq!(ip("1::2").unwrap()[..2], [0, 1]);
+        assert_eq!(ip("1::2").unwrap()[14..], [0, 2]);
+    }
+
+    /// Each of these was shown to `openssl verify -policy` 3.0.22.
+    #[test]
+    fn policies_as_openssl_takes_them() {
+        for text in ["1.2.3", "1.2.3.", "2.999", "0.39.1", "1.2..3", "1 2 3", "2.40", "anyPolicy"] {
+            assert!(policy(text).is_some(), "{text}");
+        }
+        for text in ["", "1", "1.", "1.40", "3.1", ".1.2", "1.2.x", " 1.2", "1.-2", "1.2,3", "cn"] {
+            assert_eq!(policy(text), None, "{text}");
+        }
+        assert_eq!(policy("2.5.29.32.0"), policy("anyPolicy"));
+        assert_eq!(policy("1.2.840.113549").unwrap(), [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d]);
+        assert_eq!(policy("2.999").unwrap(), [0x88, 0x37]);
+    }
+}

@@ -1,0 +1,160 @@
+//! `meshctl check`: what istiod will do with the files of each cluster, and what is wrong with them.
+//!
+//! Exit status 2 when there is an error, 1 when something could not be read or asked, else 0.
+
+mod ask;
+mod json;
+mod text;
+
+use std::path::PathBuf;
+
+use meshapply::names::ISTIO_NAMESPACE;
+use meshpki::Time;
+use meshpki::istiod::{self, ClusterSecret, LiveIstiod, Settings, Severity, StartOutcome, Version};
+
+use crate::args::Check;
+use crate::authority::warn_exposed;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::fleet::folders::{Folder, collect, tell_apart};
+use crate::hints::{Problem, Where};
+use crate::io::Io;
+use crate::text::json as pretty;
+
+/// Everything to report.
+struct Report {
+    /// The settings of clusters that were not asked.
+    settings: Settings,
+    /// Whether clusters were asked.
+    is_live: bool,
+    at: Time,
+    clusters: Vec<Judged>,
+    problems: Vec<Problem>,
+}
+
+/// A cluster and what istiod does with it.
+struct Judged {
+    name: String,
+    path: Option<PathBuf>,
+    live: Option<Live>,
+    /// The release, and what it does.
+    start: (Version, StartOutcome),
+}
+
+/// A cluster that was asked.
+struct Live {
+    context: String,
+    istio_namespace: String,
+    server: String,
+    istiods: Vec<LiveIstiod>,
+}
+
+/// The state of a cluster, or of what is between clusters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Ok,
+    Warn,
+    Fail,
+}
+
+/// Runs the command.
+pub(super) fn run(args: &Check, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    let mut folders = Vec::new();
+    for dir in &args.dirs {
+        warn_exposed(dir, io);
+        folders.extend(collect(dir)?);
+    }
+    tell_apart(&mut folders);
+    let at = io.time(args.at)?;
+    if args.clusters.is_empty() {
+        if args.dirs.is_empty() {
+            return Err(Failure::usage("nothing to check").hint(
+                "name a folder, as in `meshctl check ca`, a cluster with `--context east=CONTEXT`, or both",
+            ));
+        }
+        return tell(&judge(folders, args, at), args, io);
+    }
+    ask::run(folders, args, at, io)
+}
+
+fn tell(report: &Report, args: &Check, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    let text =
+        if args.output.is_json() { pretty(&json::write(report)) } else { text::write(report) };
+    io.print(&text)?;
+    let failed = report.problems.iter().any(|p| p.severity == Severity::Error);
+    Ok(if failed { Exit::No } else { Exit::Good })
+}
+
+/// The settings folders are judged by.
+fn settings(args: &Check) -> Settings {
+    let version = args.clusters.istio_version.unwrap_or(Version::NEWEST);
+    Settings { multi_root: args.multi_root, ..Settings::defaults(version) }
+}
+
+fn judge(folders: Vec<Folder>, args: &Check, at: Time) -> Report {
+    let settings = settings(args);
+    let secrets: Vec<ClusterSecret<'_>> =
+        folders.iter().map(|f| ClusterSecret { name: &f.name, secret: &f.secret }).collect();
+    let found = istiod::check(&secrets, &settings, at);
+    let problems = found.into_iter().map(Problem::from).collect();
+    let clusters = folders.into_iter().map(|folder| judged(folder, &settings, at)).collect();
+    Report { settings, is_live: false, at, clusters, problems }
+}
+
+/// A folder, by the settings of no cluster.
+fn judged(folder: Folder, settings: &Settings, at: Time) -> Judged {
+    let start = (settings.version, istiod::starts(&folder.secret, settings, at));
+    Judged { start, name: folder.name, path: Some(folder.path), live: None }
+}
+
+impl Report {
+    /// The state of one cluster by itself.
+    fn state(&self, cluster: &str) -> State {
+        self.worst(|problem| problem.clusters.as_slice() == [cluster.to_owned()])
+    }
+
+    /// The state between the clusters; `None` for a single one.
+    fn between(&self) -> Option<State> {
+        (self.clusters.len() > 1).then(|| self.worst(|problem| problem.clusters.len() > 1))
+    }
+
+    fn worst(&self, concerns: impl Fn(&Problem) -> bool) -> State {
+        let problems = self.problems.iter().filter(|problem| concerns(problem));
+        match problems.map(|problem| problem.severity).max() {
+            None => State::Ok,
+            Some(Severity::Warning) => State::Warn,
+            Some(Severity::Error) => State::Fail,
+        }
+    }
+
+    fn count(&self, severity: Severity) -> usize {
+        self.problems.iter().filter(|problem| problem.severity == severity).count()
+    }
+
+    /// The next command with this run's folders in it.
+    fn next(&self, problem: &Problem) -> String {
+        let named = |name: &String| self.clusters.iter().find(|cluster| cluster.name == *name);
+        let first = problem.clusters.iter().find_map(named);
+        let Some(cluster) = first else { return problem.somewhere().next(problem) };
+        let place = Where {
+            name: &cluster.name,
+            folder: cluster.path.as_deref(),
+            context: cluster.live.as_ref().map(|live| live.context.as_str()),
+            istio_namespace: cluster
+                .live
+                .as_ref()
+                .map_or(ISTIO_NAMESPACE, |live| &live.istio_namespace),
+        };
+        place.next(problem)
+    }
+}
+
+impl State {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What was typed, resolved into the options of the layers below, which know no command line.
+
+use std::time::Duration;
+
+use crate::args::mesh::{Contexts, LockFile, Source};
+use crate::args::{
+    ClusterOptions, Clusters, DryRun, LayoutName, Output, Passphrase, Restart, Rollout, Wait,
+};
+use crate::authority::intermediate;
+use crate::authority::passphrase::PassphraseSource;
+use crate::failure::Failure;
+use crate::fleet::clusters::{SERVICE_ACCOUNT, Selection, Way};
+use crate::fleet::mesh::Ask;
+use crate::{files, rollout, spec};
+
+impl Output {
+    /// Whether the result is JSON.
+    pub(super) fn is_json(self) -> bool {
+        self == Self::Json
+    }
+}
+
+impl LayoutName {
+    pub(super) const fn resolved(self) -> meshpki::cacerts::Layout {
+        match self {
+            Self::Istio => meshpki::cacerts::Layout::Istio,
+            Self::Tls => meshpki::cacerts::Layout::Tls,
+        }
+    }
+}
+
+impl Passphrase {
+    pub(super) fn resolved(&self) -> PassphraseSource {
+        PassphraseSource { file: self.passphrase_file.clone(), env: self.passphrase_env.clone() }
+    }
+}
+
+impl Wait {
+    pub(super) fn resolved(self) -> files::Wait {
+        match self.wait {
+            None => files::Wait::No,
+            Some(None) => files::Wait::Forever,
+            Some(Some(seconds)) => files::Wait::Seconds(u64::try_from(seconds).unwrap_or(0)),
+        }
+    }
+}
+
+impl ClusterOptions {
+    pub(super) fn resolved(&self) -> intermediate::Options {
+        intermediate::Options {
+            subject: self.cluster_subject.clone(),
+            valid_seconds: self.cluster_validity,
+            trust_domains: self.trust_domain.clone(),
+            names: self.san.clone(),
+            constrain: self.constrain,
+        }
+    }
+}
+
+impl Clusters {
+    /// The clusters of a command that only looks.
+    ///
+    /// # Errors
+    /// `ctl/usage` if a gateway is not NAMESPACE/NAME.
+    pub(super) fn resolved(&self, force: &[String]) -> Result<Selection, Failure> {
+        Ok(Selection {
+            spec: self.file.clone(),
+            contexts: self.contexts.clone(),
+            way: Way::new(self.kubeconfig.clone(), force),
+            istio_namespace: self.istio_namespace.clone(),
+            istio_version: self.istio_version,
+            gateways: self.gateways.iter().map(|text| gateway(text)).collect::<Result<_, _>>()?,
+            service_account: SERVICE_ACCOUNT.to_owned(),
+            workloads: false,
+        })
+    }
+
+    /// The clusters of a rollout, whose credential plugins have as long as every other wait.
+    ///
+    /// # Errors
+    /// As [`Clusters::resolved`].
+    pub(super) fn for_rollout(&self, rollout: &Rollout) -> Result<Selection, Failure> {
+        let mut selection = self.resolved(&rollout.force)?;
+        let seconds = u64::try_from(rollout.timeout).unwrap_or(u64::MAX);
+        selection.way.patience = Some(Duration::from_secs(seconds));
+        selection.workloads = rollout.workloads;
+        selection.service_account.clone_from(&rollout.service_account);
+        Ok(selection)
+    }
+}
+
+fn gateway(text: &str) -> Result<(String, String), Failure> {
+    match text.split_once('/') {
+        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => {
+            Ok((namespace.to_owned(), name.to_owned()))
+        }
+        _ => Err(Failure::usage(format!("invalid gateway `{text}`: expected NAMESPACE/NAME"))),
+    }
+}
+
+impl Rollout {
+    pub(super) fn resolved(&self) -> rollout::Options {
+        rollout::Options {
+            restart: match self.restart {
+                Restart::Auto => rollout::Restart::Auto,
+                Restart::Always => rollout::Restart::Always,
+                Restart::Never => rollout::Restart::Never,
+            },
+            workloads: self.workloads,
+            batch: self.batch,
+            adopt: self.adopt,
+            force: self.force.clone(),
+            before_install: self.before_install,
+            dry_run: self.dry_run.map(|at| match at {
+                DryRun::Client => rollout::DryRun::Client,
+                DryRun::Server => rollout::DryRun::Server,
+            }),
+            diff: self.diff,
+            yes: self.yes,
+            parallel: self.parallel,
+            timeout_seconds: u64::try_from(self.timeout).unwrap_or(0),
+            reload_seconds: u64::try_from(self.reload_timeout.min(self.timeout / 2)).unwrap_or(0),
+            json: self.output.is_json(),
+        }
+    }
+}
+
+impl Source {
+    pub(super) fn resolved(&self) -> spec::Source {
+        spec::Source { file: self.file.clone(), istio: self.istio }
+    }
+}
+
+impl LockFile {
+    pub(super) fn resolved(&self) -> spec::lock::LockFile {
+        spec::lock::LockFile {
+            lock: self.lock.clone(),
+            locked: self.locked,
+            live: self.live.clone(),
+        }
+    }
+}
+
+impl Contexts {
+    pub(super) fn resolved(&self, force: &[String]) -> Ask {
+        Ask { contexts: self.contexts.clone(), way: Way::new(self.kubeconfig.clone(), force) }
+    }
+}

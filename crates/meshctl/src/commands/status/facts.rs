@@ -1,0 +1,258 @@
+//! The facts about one cluster.
+
+use std::path::{Path, PathBuf};
+
+use meshapply::proof::PodProof;
+use meshapply::state::Live;
+use meshpki::cacerts::Secret;
+use meshpki::cert::fingerprints;
+use meshpki::istiod::{LiveIstiod, StartOutcome, Version};
+use meshpki::{Cert, Time, chain};
+
+use crate::files;
+use crate::fleet::clusters::Target;
+use crate::fleet::judge;
+use crate::fleet::observe::{self, Found};
+
+/// A cluster in facts.
+pub(super) struct Facts {
+    /// Every revision of istiod.
+    pub(super) istiods: Vec<LiveIstiod>,
+    /// Whether istiod uses the secret, as it says itself at a start; else it has a CA of its own.
+    pub(super) is_plugged: bool,
+    /// Whether there is a secret.
+    pub(super) has_secret: bool,
+    /// The CA of the secret; without one in use, the CA istiod serves.
+    pub(super) ca: Option<Cert>,
+    /// The certificates above the CA.
+    pub(super) chain: Vec<Cert>,
+    /// The roots of the secret; without one in use, those namespaces are given.
+    pub(super) roots: Vec<Cert>,
+    /// The folder on disk, where one was asked for.
+    pub(super) folder: Option<Folder>,
+    /// What each pod serves.
+    pub(super) served: Vec<Served>,
+    /// The namespaces and the roots they are given.
+    pub(super) given: Vec<Given>,
+    /// What waits: restarts and rollouts.
+    pub(super) pending: Vec<String>,
+    /// The secret that is kept for a rollback.
+    pub(super) kept: Option<Kept>,
+    /// The sets of the cluster in `DIR/previous`.
+    pub(super) kept_folders: Vec<files::Kept>,
+}
+
+/// A kept secret, without its keys.
+pub(super) struct Kept {
+    /// Its CA.
+    pub(super) ca: Option<Cert>,
+    /// The names of its files.
+    pub(super) files: Vec<String>,
+    /// The names of those with a private key that no rollback uses.
+    pub(super) unused_keys: Vec<String>,
+    /// Since when it is kept.
+    pub(super) since: Option<Time>,
+}
+
+/// The folder of the cluster compared with what is live.
+pub(super) enum Folder {
+    /// No folder has its name.
+    Absent(PathBuf),
+    /// The same files with the same bytes.
+    Same(PathBuf),
+    /// The names of what differs.
+    Differs {
+        /// The folder.
+        path: PathBuf,
+        /// `the CA`, `the roots`, `ca-key.pem`.
+        what: Vec<String>,
+        /// Whether it has a later issue of the same CA, or the same: a push brings it in.
+        is_later: bool,
+    },
+}
+
+/// What a pod of istiod serves.
+pub(super) struct Served {
+    pub(super) pod: String,
+    /// The chain, or why it did not answer.
+    pub(super) chain: Result<Vec<Cert>, String>,
+    /// Whether the CA of the facts issued it; `None`: not known.
+    pub(super) is_live: Option<bool>,
+}
+
+/// What a namespace is given.
+pub(super) struct Given {
+    pub(super) namespace: String,
+    /// `None`: it has no ConfigMap.
+    pub(super) roots: Option<Vec<Cert>>,
+    /// Whether they are the roots of the facts.
+    pub(super) is_right: bool,
+}
+
+impl Facts {
+    pub(super) fn new(
+        target: &Target,
+        found: &Found,
+        folder: Option<(&Path, Option<Secret>, &[files::Kept])>,
+        at: Time,
+    ) -> Self {
+        let seen = &found.seen;
+        let (secret, release) = (seen.observed.secret.as_ref(), seen.release());
+        let is_plugged = secret.is_some_and(|live| is_plugged(live, found, at));
+        let given = seen.given.iter().map(|given| (given.namespace.clone(), given.roots.clone()));
+        let given: Vec<(String, Option<Vec<Cert>>)> = given.collect();
+        let first_given = given.iter().find_map(|(_, roots)| roots.clone()).unwrap_or_default();
+        let (ca, chain, roots) = match secret.filter(|_| is_plugged) {
+            Some(live) => {
+                let files = &live.files;
+                (files.ca(release), files.chain(release), files.roots(release))
+            }
+            None => (issuer(&found.served, &first_given), Vec::new(), first_given),
+        };
+        let given = given.into_iter().map(|(namespace, given)| Given {
+            is_right: given
+                .as_ref()
+                .is_some_and(|given| fingerprints(given) == fingerprints(&roots)),
+            namespace,
+            roots: given,
+        });
+        let kept_folders = folder.as_ref().map(|(_, _, kept)| of_cluster(kept, &target.name));
+        Self {
+            istiods: judge::istiods(seen),
+            is_plugged,
+            has_secret: secret.is_some(),
+            folder: folder.map(|(dir, files, _)| Folder::new(dir, target, files, secret, release)),
+            served: found.served.iter().map(|pod| Served::new(pod, ca.as_ref())).collect(),
+            given: given.collect(),
+            pending: pending(found),
+            kept: seen
+                .observed
+                .previous
+                .as_ref()
+                .filter(|kept| kept.is_kept())
+                .map(|kept| Kept::new(kept, release)),
+            kept_folders: kept_folders.unwrap_or_default(),
+            ca,
+            chain,
+            roots,
+        }
+    }
+
+    /// The namespaces without the right roots.
+    pub(super) fn lacking(&self) -> impl Iterator<Item = &Given> {
+        self.given.iter().filter(|given| !given.is_right)
+    }
+}
+
+/// Whether every istiod there uses the secret, or tries to.
+fn is_plugged(live: &Live, found: &Found, at: Time) -> bool {
+    let settings = judge::settings(&found.seen);
+    let uses = |settings| {
+        let start = meshpki::istiod::starts(&live.files, settings, at);
+        !matches!(start, StartOutcome::SelfSigned { .. })
+    };
+    settings.iter().all(uses)
+}
+
+/// Who issued what istiod serves, as far as it is there to be seen.
+fn issuer(served: &[PodProof], roots: &[Cert]) -> Option<Cert> {
+    let chain = served.iter().find_map(|pod| pod.served.as_ref().ok())?;
+    let leaf = chain.first()?;
+    chain.iter().skip(1).chain(roots).find(|cert| chain::issued(cert, leaf)).cloned()
+}
+
+impl Served {
+    fn new(pod: &PodProof, ca: Option<&Cert>) -> Self {
+        let leaf = pod.served.as_ref().ok().and_then(|chain| chain.first());
+        let is_live = leaf.zip(ca).map(|(leaf, ca)| chain::issued(ca, leaf));
+        Self { pod: pod.pod.clone(), chain: pod.served.clone(), is_live }
+    }
+}
+
+impl Folder {
+    fn new(
+        dir: &Path,
+        target: &Target,
+        files: Option<Secret>,
+        live: Option<&Live>,
+        release: Version,
+    ) -> Self {
+        let path = dir.join(&target.name);
+        let Some(files) = files else { return Self::Absent(path) };
+        let Some(live) = live else {
+            let what = vec!["no secret".to_owned()];
+            return Self::Differs { path, what, is_later: true };
+        };
+        let files = files.for_istiod();
+        if files == live.files {
+            return Self::Same(path);
+        }
+        let both = files.ca(release).zip(live.files.ca(release));
+        let is_later = both.is_some_and(|(ours, theirs)| observe::is_later(&ours, &theirs));
+        Self::Differs { path, what: differences(&files, &live.files, release), is_later }
+    }
+}
+
+/// What differs, in the order of importance. Of a key only the fact that it differs is reported.
+fn differences(one: &Secret, other: &Secret, release: Version) -> Vec<String> {
+    let mut what = Vec::new();
+    if one.ca(release) != other.ca(release) {
+        what.push("the CA".to_owned());
+    }
+    if fingerprints(&one.roots(release)) != fingerprints(&other.roots(release)) {
+        what.push("the roots".to_owned());
+    }
+    let names: std::collections::BTreeSet<&str> = one.names().chain(other.names()).collect();
+    // Where the certificates are others, so are the other files.
+    let is_whole = !what.is_empty();
+    let differ = names.into_iter().filter(|name| one.get(name) != other.get(name));
+    what.extend(differ.filter(|name| !is_whole || Secret::is_key(name)).map(str::to_owned));
+    what
+}
+
+/// Restarts and rollouts that are open, and gateways with roots of before.
+fn pending(found: &Found) -> Vec<String> {
+    let mut lines: Vec<String> =
+        found.seen.observed.pending().iter().map(ToString::to_string).collect();
+    for older in found.older.iter().flatten() {
+        lines.push(format!(
+            "pod {} of {} in {} started before the roots changed at {}: it may still use the old roots",
+            older.pod, older.id, older.id.namespace, older.changed
+        ));
+    }
+    lines
+}
+
+impl Kept {
+    fn new(kept: &Live, release: Version) -> Self {
+        let unused =
+            kept.files.names().filter(|name| Secret::is_key(name) && !Secret::is_read(name));
+        Self {
+            ca: kept.files.ca(release),
+            files: kept.files.names().map(str::to_owned).collect(),
+            unused_keys: unused.map(str::to_owned).collect(),
+            since: kept.written,
+        }
+    }
+}
+
+fn of_cluster(kept: &[files::Kept], cluster: &str) -> Vec<files::Kept> {
+    kept.iter().filter(|one| one.cluster() == cluster).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs() {
+        let secret = |files: &[(&str, &str)]| files.iter().copied().collect::<Secret>();
+        let check = |one: &[(&str, &str)], other: &[(&str, &str)], expect: &[&str]| {
+            assert_eq!(differences(&secret(one), &secret(other), Version::NEWEST), expect);
+        };
+        let key = ("ca-key.pem", "a");
+        check(&[key], &[key], &[]);
+        check(&[key, ("x", "1")], &[key, ("x", "2"), ("y", "")], &["x", "y"]);
+        check(&[key], &[("ca-key.pem", "b")], &["ca-key.pem"]);
+    }
+}

@@ -1,0 +1,132 @@
+//! Who accepts whom: what each cluster signs, under the roots of each.
+
+use meshapply::proof::{verify_chain, why_not};
+use meshpki::cert::fingerprints;
+use meshpki::istiod::Severity;
+use meshpki::{Cert, Time};
+
+use super::Cluster;
+use super::facts::Facts;
+use crate::hints::Problem;
+
+/// Whether one cluster accepts what another signs.
+pub(super) struct Pair {
+    /// Whose roots are asked.
+    pub(super) truster: String,
+    /// Whose certificates are shown.
+    pub(super) signer: String,
+    pub(super) answer: Answer,
+}
+
+impl Pair {
+    /// A refusal as a problem of its own, where no other says what is wrong.
+    pub(super) fn problem(&self) -> Problem {
+        let why = match &self.answer {
+            Answer::No(why) => why.join("; "),
+            Answer::Yes(_) | Answer::Unknown => String::new(),
+        };
+        let mut clusters = vec![self.truster.clone(), self.signer.clone()];
+        clusters.dedup();
+        let message = format!("{} does not accept what {} signs: {why}", self.truster, self.signer);
+        let mut problem =
+            Problem::new("istiod/different-roots", Severity::Error, clusters, message);
+        problem.effect = "calls between them fail with CERTIFICATE_VERIFY_FAILED".to_owned();
+        problem
+    }
+}
+
+/// The answer.
+pub(super) enum Answer {
+    /// It does, until the first certificate above the workload's ends; that certificate.
+    Yes(Option<(Time, String)>),
+    /// It does not; why, each reason once.
+    No(Vec<String>),
+    /// One of them could not be asked, or shows nothing.
+    Unknown,
+}
+
+/// Every pair, row by row.
+pub(super) fn pairs(clusters: &[Cluster<'_>], at: Time) -> Vec<Pair> {
+    let mut pairs = Vec::new();
+    for truster in clusters {
+        for signer in clusters {
+            let answer = match (&truster.facts, &signer.facts) {
+                (Ok(ours), Ok(theirs)) => accepts(ours, theirs, at),
+                _ => Answer::Unknown,
+            };
+            let (truster, signer) = (truster.target.name.clone(), signer.target.name.clone());
+            pairs.push(Pair { truster, signer, answer });
+        }
+    }
+    pairs
+}
+
+/// Whether every set of roots given on one side accepts every chain shown on the other.
+fn accepts(ours: &Facts, theirs: &Facts, at: Time) -> Answer {
+    let (trusted, shown) = (trusted(ours), shown(theirs));
+    if trusted.is_empty() || shown.is_empty() {
+        return Answer::Unknown;
+    }
+    let mut reasons: Vec<String> = Vec::new();
+    let mut end: Option<(Time, String)> = None;
+    for roots in &trusted {
+        for chain in &shown {
+            let Some(verdict) = verify_chain(&chain.certs, roots, at) else { continue };
+            if !verdict.is_ok() {
+                let why = why_not(&verdict);
+                if !reasons.contains(&why) {
+                    reasons.push(why);
+                }
+                continue;
+            }
+            let above = verdict.chain.iter().skip(usize::from(chain.has_leaf));
+            let first = above.filter_map(|cert| Some((cert.not_after().time()?, cert.label())));
+            end = first.chain(end).min();
+        }
+    }
+    if reasons.is_empty() { Answer::Yes(end) } else { Answer::No(reasons) }
+}
+
+/// Certificates shown to a peer.
+struct Shown {
+    certs: Vec<Cert>,
+    /// The first is not a CA: it is renewed long before it ends.
+    has_leaf: bool,
+}
+
+/// What istiod serves, each issuer once; without an answer, the CA itself.
+fn shown(facts: &Facts) -> Vec<Shown> {
+    let mut all: Vec<Shown> = Vec::new();
+    for chain in facts.served.iter().filter_map(|served| served.chain.as_ref().ok()) {
+        let Some(leaf) = chain.first() else { continue };
+        let known = |shown: &Shown| {
+            let other = &shown.certs[0];
+            let key_id = |cert: &Cert| {
+                cert.extensions().authority_key_id.as_ref().and_then(|id| id.key_id.clone())
+            };
+            other.issuer() == leaf.issuer() && key_id(other) == key_id(leaf)
+        };
+        if !all.iter().any(known) {
+            all.push(Shown { certs: chain.clone(), has_leaf: true });
+        }
+    }
+    if let Some(ca) = facts.ca.as_ref().filter(|_| all.is_empty()) {
+        let certs = std::iter::once(ca).chain(&facts.chain).cloned().collect();
+        all.push(Shown { certs, has_leaf: false });
+    }
+    all
+}
+
+/// The roots namespaces are given, each set once; without any, those of the secret.
+fn trusted(facts: &Facts) -> Vec<&[Cert]> {
+    let mut all: Vec<&[Cert]> = Vec::new();
+    for roots in facts.given.iter().filter_map(|given| given.roots.as_deref()) {
+        if !roots.is_empty() && all.iter().all(|known| fingerprints(known) != fingerprints(roots)) {
+            all.push(roots);
+        }
+    }
+    if all.is_empty() && !facts.roots.is_empty() {
+        all.push(&facts.roots);
+    }
+    all
+}

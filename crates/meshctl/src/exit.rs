@@ -1,0 +1,14 @@
+//! The exit status of the process.
+
+/// Exit status of every command but `ca verify`, which answers as openssl does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done, or all good.
+    Good = 0,
+    /// Could not run: bad input, unreadable files, a cluster that cannot be reached.
+    Failed = 1,
+    /// A check failed: a certificate is invalid, a renewal is due.
+    No = 2,
+    /// Wrong usage.
+    Usage = 64,
+}

@@ -1,0 +1,84 @@
+//! The clusters' folders on disk: which folder is a cluster's, and its files.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use meshpki::cacerts::{Layout, Secret};
+
+use crate::failure::Failure;
+use crate::{files, text};
+
+/// Files of which one makes a folder a cluster's. A CA's own folder has its roots and none of these.
+fn marks() -> impl Iterator<Item = &'static str> {
+    let is_roots = |file: &&str| Layout::ALL.iter().any(|layout| layout.roots_file() == *file);
+    Layout::all_files().filter(move |file| !is_roots(file))
+}
+
+/// A cluster's folder.
+pub(crate) struct Folder {
+    /// Its name; its path if another folder has the same name.
+    pub(crate) name: String,
+    /// Where it is.
+    pub(crate) path: PathBuf,
+    /// Its files.
+    pub(crate) secret: Secret,
+}
+
+/// The files of every cluster's folder in `dir` by the cluster's name, or of `dir` itself.
+pub(crate) fn secrets(dir: &Path) -> Result<BTreeMap<String, Secret>, Failure> {
+    Ok(collect(dir)?.into_iter().map(|folder| (folder.name, folder.secret)).collect())
+}
+
+/// The cluster whose folder this is, or those in it.
+pub(crate) fn collect(dir: &Path) -> Result<Vec<Folder>, Failure> {
+    refuse_interrupted(dir)?;
+    let full = dir.canonicalize().map_err(|error| Failure::io("read", dir, &error))?;
+    let own = full.file_name().map_or_else(|| "/".to_owned(), |n| n.to_string_lossy().into_owned());
+    let mut folders: Vec<Folder> = read(own, dir)?.into_iter().collect();
+    for (name, path) in files::folders(dir)? {
+        folders.extend(read(name, &path)?);
+    }
+    if folders.is_empty() {
+        return Err(Failure::new(
+            "ctl/no-cluster",
+            format!("neither `{}` nor any folder in it has a cluster's files", dir.display()),
+        )
+        .because(format!(
+            "a cluster's folder has at least one of {}",
+            marks().collect::<Vec<_>>().join(", ")
+        ))
+        .hint(format!("`meshctl ca init {} --cluster NAME` creates one", dir.display())));
+    }
+    Ok(folders)
+}
+
+/// The folder, if it looks like a cluster's.
+fn read(name: String, path: &Path) -> Result<Option<Folder>, Failure> {
+    if !marks().any(|mark| path.join(mark).exists()) {
+        return Ok(None);
+    }
+    let mut secret = Secret::default();
+    for (file, mut content) in files::read_all(path)? {
+        secret.insert(file, std::mem::take(&mut *content));
+    }
+    Ok(Some(Folder { name, path: path.to_path_buf(), secret }))
+}
+
+/// Refuses a folder in which a renewal was interrupted between its steps.
+pub(crate) fn refuse_interrupted(dir: &Path) -> Result<(), Failure> {
+    let Some(name) = files::interrupted_exchange(dir) else { return Ok(()) };
+    let message = format!("an interrupted renewal of `{name}` has not been finished");
+    Err(Failure::new("ctl/leftovers", message)
+        .in_file(dir)
+        .hint(format!("`meshctl ca init {}` finishes it", text::word(dir))))
+}
+
+/// Names folders that share a name by their paths.
+pub(crate) fn tell_apart(folders: &mut [Folder]) {
+    let names: Vec<String> = folders.iter().map(|folder| folder.name.clone()).collect();
+    for folder in folders {
+        if names.iter().filter(|name| **name == folder.name).count() > 1 {
+            folder.name = folder.path.display().to_string();
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! How istiod treats secrets and running clusters, by the settings of each.
+
+use meshapply::proof::PodProof;
+use meshpki::Time;
+use meshpki::istiod::{
+    self, ClusterSecret, LiveCluster, LiveIstiod, Secret, SecretProblem, ServedChain, Settings,
+    StartOutcome, Version, check_live, starts,
+};
+
+use super::clusters::{Seen, Target};
+use crate::hints::Problem;
+
+/// What [`istiod::check`] says of these secrets, each judged by the settings of its own istiods; what is between
+/// clusters is judged by each of them.
+pub(crate) fn problems(
+    clusters: &[(&str, &Secret)],
+    settings: &[Vec<Settings>],
+    at: Time,
+) -> Vec<Problem> {
+    let all: Vec<ClusterSecret<'_>> =
+        clusters.iter().map(|(name, secret)| ClusterSecret { name, secret }).collect();
+    let mut kinds: Vec<&Settings> = settings.iter().flatten().collect();
+    kinds.dedup();
+    let mut problems: Vec<Problem> = Vec::new();
+    for kind in kinds {
+        let concerned = |problem: &SecretProblem| {
+            problem.clusters.iter().any(|name| {
+                let place = clusters.iter().position(|(cluster, _)| cluster == name);
+                place.is_some_and(|i| settings[i].contains(kind))
+            })
+        };
+        for problem in istiod::check(&all, kind, at).into_iter().filter(concerned) {
+            let is_known = |p: &Problem| {
+                p.code == problem.code && p.clusters == problem.clusters && p.file == problem.file
+            };
+            if !problems.iter().any(is_known) {
+                problems.push(problem.into());
+            }
+        }
+    }
+    errors_first(&mut problems);
+    problems
+}
+
+/// What [`check_live`] says of these clusters.
+pub(crate) fn live(clusters: &[LiveCluster<'_>], at: Time) -> Vec<Problem> {
+    check_live(clusters, at).into_iter().map(Problem::from).collect()
+}
+
+/// Errors before warnings, else in the order they were found.
+pub(crate) fn errors_first(problems: &mut [Problem]) {
+    problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
+}
+
+/// A cluster as [`check_live`] takes it.
+pub(crate) fn cluster<'a>(
+    target: &'a Target,
+    seen: &'a Seen,
+    served: &[PodProof],
+    wanted: Option<&'a Secret>,
+) -> LiveCluster<'a> {
+    let served =
+        served.iter().map(|pod| ServedChain { pod: pod.pod.clone(), chain: pod.served.clone() });
+    LiveCluster {
+        name: &target.name,
+        secret: seen.observed.secret.as_ref().map(|live| &live.files),
+        wanted,
+        istiods: istiods(seen),
+        served: served.collect(),
+        given: seen.given.clone(),
+        trust_domain: seen.mesh.trust_domain().to_owned(),
+        aliases: seen.mesh.aliases.clone(),
+        ca_domains: seen.mesh.ca_domains.clone(),
+        spec: target.spec.clone(),
+    }
+}
+
+/// Every revision of istiod.
+pub(crate) fn istiods(seen: &Seen) -> Vec<LiveIstiod> {
+    let one = |istiod: &meshapply::kube::Istiod| LiveIstiod {
+        revision: istiod.revision.clone(),
+        settings: istiod.settings.clone(),
+        skip_validation: istiod.skip_validation,
+    };
+    seen.istiods.iter().map(one).collect()
+}
+
+/// The settings of each istiod; without one, those of the newest release known.
+pub(crate) fn settings(seen: &Seen) -> Vec<Settings> {
+    if seen.istiods.is_empty() {
+        return vec![Settings::defaults(Version::NEWEST)];
+    }
+    seen.istiods.iter().map(|istiod| istiod.settings.clone()).collect()
+}
+
+/// What the least tolerant istiod does with a secret when it starts.
+pub(crate) fn start(
+    secret: &Secret,
+    settings: &[Settings],
+    at: Time,
+) -> Option<(Version, StartOutcome)> {
+    let badness = |start: &StartOutcome| match start {
+        StartOutcome::Plugged { .. } => 0,
+        StartOutcome::RefusesToStart { .. } => 2,
+        _ => 1,
+    };
+    let all = settings.iter().map(|one| (one.version, starts(secret, one, at)));
+    all.max_by_key(|(_, start)| badness(start))
+}
+
+/// What [`check_live`] says before these secrets are written, without asking istiod what it serves.
+///
+/// Without what a push fixes: a CA that is not live, roots that are not distributed.
+pub(crate) fn before_push(
+    targets: &[Target],
+    seen: &[Seen],
+    wanted: &[&Secret],
+    at: Time,
+) -> Vec<Problem> {
+    let all = targets.iter().zip(seen).zip(wanted);
+    let clusters: Vec<LiveCluster<'_>> =
+        all.map(|((target, seen), wanted)| cluster(target, seen, &[], Some(*wanted))).collect();
+    let mut problems = live(&clusters, at);
+    problems.retain(|p| !matches!(p.code, "istiod/not-live" | "istiod/roots-not-given"));
+    problems
+}
+
+/// The differences between clusters and the spec.
+pub(crate) fn other_than_spec(targets: &[Target], seen: &[Seen], at: Time) -> Vec<Problem> {
+    let clusters: Vec<LiveCluster<'_>> =
+        targets.iter().zip(seen).map(|(target, seen)| cluster(target, seen, &[], None)).collect();
+    let mut problems = live(&clusters, at);
+    problems.retain(|problem| problem.code == "istiod/spec-differs");
+    problems
+}

@@ -1,0 +1,99 @@
+//! What is said about clusters' DNS: why it cannot be as the spec says, and what is left to do by hand.
+
+use std::path::Path;
+
+use meshapply::Error;
+use meshapply::mesh::{DnsRefusal, DnsWarning};
+use meshconfig::Mesh;
+use meshconfig::dns::Edit;
+use meshconfig::spec::DnsWay;
+
+use super::failed;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::fleet::clusters::{Target, place};
+use crate::text::word;
+
+/// Why a cluster's DNS cannot be as the spec says.
+pub(crate) fn refused(target: &Target, refusal: &DnsRefusal) -> Failure {
+    let failure = match refusal {
+        DnsRefusal::NotFound { places } => {
+            let name = |(namespace, name): &(String, String)| format!("{namespace}/{name}");
+            let names: Vec<String> = places.iter().map(name).collect();
+            let looked = format!("ConfigMap {}", names.join(" with a Corefile, nor "));
+            Failure::from(Error::NoDns { looked }).within(place(target))
+        }
+        DnsRefusal::Unsuitable { id, key, error } => unsuitable(target, id, key.as_deref(), error),
+    };
+    failure.exit(Exit::No)
+}
+
+/// What could not be found out about a cluster's DNS.
+pub(crate) fn warning(target: &Target, mesh: &Mesh, warning: &DnsWarning) -> Failure {
+    match warning {
+        DnsWarning::NoAddress(error) => no_address(target, error),
+        DnsWarning::Unseen(error) => unseen(target, mesh, error),
+    }
+}
+
+/// Nothing is changed where it is not known who should be asked.
+fn no_address(target: &Target, error: &meshconfig::Error) -> Failure {
+    Failure::new(error.code(), error.to_string())
+        .within(place(target))
+        .because("its DNS is left as it is, and remote names are not answered unless somebody else sees to it")
+        .hint(NO_ADDRESS)
+}
+
+/// What to write where the address of istio-coredns is missing.
+pub(crate) const NO_ADDRESS: &str = "write `dns: {way: istio-coredns, address: IP}`: `kubectl get svc -n istio-system istiocoredns -o jsonpath={.spec.clusterIP}`; or `dns: {way: none}` where nobody has to answer";
+
+fn unseen(target: &Target, mesh: &Mesh, error: &Error) -> Failure {
+    failed(target, error).because(format!(
+        "so it cannot be told whether an answer for .{} that was written earlier is left over; the spec needs none there",
+        mesh.suffix
+    ))
+}
+
+fn unsuitable(target: &Target, id: &str, key: Option<&str>, error: &meshconfig::Error) -> Failure {
+    let key = key.map(|key| format!(", {key}")).unwrap_or_default();
+    let line = error.line.map(|line| format!(":{line}")).unwrap_or_default();
+    let hint = match error.code() {
+        "config/duplicate" => {
+            "take that out, or choose another `dns: {suffix: ...}`, or `dns: {way: none}` for the cluster where it is meant to answer"
+        }
+        "config/needs" => {
+            "`dns: {way: ...}` of the cluster says another way, `configMap: NAMESPACE/NAME` beside it another ConfigMap"
+        }
+        _ => "mend it with `kubectl edit`",
+    };
+    Failure::new(error.code(), error.to_string())
+        .within(place(target))
+        .within(format!("{id}{key}{line}"))
+        .hint(format!("nothing was written; {hint}"))
+}
+
+/// What has to be done by hand so that an edit is read.
+pub(crate) fn restart(target: &Target, edit: &Edit) -> Option<String> {
+    let Edit { namespace, name, key, .. } = edit;
+    let deployment = if name.starts_with("coredns") && namespace == "kube-system" {
+        "deployment coredns"
+    } else {
+        "the Deployment that reads it"
+    };
+    let why = if key == "Corefile" {
+        "has no `reload`: CoreDNS reads it"
+    } else {
+        "does not say `reload`: unless the Corefile that imports it does, CoreDNS reads it"
+    };
+    edit.restart.then(|| {
+        format!(
+            "{}: {}, {key}, {why} only when it is started: kubectl --context {} -n {namespace} rollout restart {deployment}",
+            target.name, edit.id(), word(Path::new(&target.context))
+        )
+    })
+}
+
+/// Whether a way needs somebody's DNS to be edited.
+pub(crate) const fn edits(way: DnsWay) -> bool {
+    matches!(way, DnsWay::Hosts | DnsWay::IstioCoredns)
+}

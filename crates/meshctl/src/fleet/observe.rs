@@ -1,0 +1,114 @@
+//! Running clusters, for the commands that only read.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use futures_util::future::join_all;
+use meshapply::Error;
+use meshapply::kube::OlderPod;
+use meshapply::proof::PodProof;
+use meshpki::Cert;
+use meshpki::cacerts::Secret;
+
+use crate::failure::Failure;
+use crate::fleet::clusters::{Seen, Selection, Target, look_at, place as place_of, targets};
+use crate::fleet::place;
+use crate::fleet::place::Source;
+use crate::hints::readyz;
+use crate::io::Io;
+use crate::text::word;
+
+/// What was found in a cluster: its state, and what istiod serves.
+pub(crate) struct Found {
+    pub(crate) seen: Seen,
+    pub(crate) served: Vec<PodProof>,
+    /// Gateway pods from before a change of the roots; or why they could not be read.
+    pub(crate) older: Result<Vec<OlderPod>, Error>,
+}
+
+/// The clusters of a command that only reads, no two the same, and what was found in each.
+///
+/// # Errors
+/// `apply/kubeconfig`, `apply/credentials`, `ctl/insecure-server`, `ctl/wrong-cluster`; other errors are part of what was found.
+pub(crate) async fn asked(
+    selection: &Selection,
+    io: &mut Io<'_>,
+) -> Result<(Vec<Target>, Vec<Result<Found, Error>>), Failure> {
+    let targets = targets(selection, io).await?;
+    let (found, twins) = tokio::join!(find(&targets), place::refuse_known_twins(&targets));
+    twins?;
+    Ok((targets, found))
+}
+
+/// The folders that are not for the cluster their context reaches, by name, among the clusters that answered.
+pub(crate) fn misplaced(
+    targets: &[Target],
+    found: &[Result<Found, Error>],
+    folders: &BTreeMap<String, Secret>,
+) -> Vec<(String, Failure)> {
+    let mut others = folders.clone();
+    let own: Vec<_> = targets.iter().map(|target| others.remove(&target.name)).collect();
+    let aims = targets.iter().zip(found).zip(&own);
+    // A cluster without a folder gets nothing.
+    let aims = aims.filter_map(|((target, found), own)| {
+        Some((target, &found.as_ref().ok()?.seen, Some(own.as_ref()?)))
+    });
+    place::misplaced(&aims.collect::<Vec<_>>(), Source::Folders { others: &others })
+}
+
+impl Found {
+    /// Whether everything in it answered.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.older.is_ok() && self.served.iter().all(|pod| pod.served.is_ok())
+    }
+}
+
+/// Reads every cluster at the same time. One that cannot be read does not hide the others.
+async fn find(targets: &[Target]) -> Vec<Result<Found, Error>> {
+    let one = async |target: &Target| {
+        let older = async { Ok(target.kube.older_pods().await) };
+        let (seen, served, older) = tokio::try_join!(look_at(target), target.kube.served(), older)?;
+        Ok(Found { seen, served, older })
+    };
+    join_all(targets.iter().map(one)).await
+}
+
+/// Everything that did not answer: clusters, and pods of those that did.
+pub(crate) fn unasked(targets: &[Target], found: &[Result<Found, Error>]) -> Vec<Failure> {
+    let mut failures = Vec::new();
+    for (target, found) in targets.iter().zip(found) {
+        match found {
+            Err(error) => failures.push(unreachable(target, error)),
+            Ok(found) => {
+                failures.extend(found.older.as_ref().err().map(|error| unreachable(target, error)));
+                for pod in &found.served {
+                    let Err(why) = &pod.served else { continue };
+                    let what = format!("pod {} does not say which CA it serves", pod.pod);
+                    failures.push(
+                        Failure::new("apply/unreachable", what)
+                            .within(place_of(target))
+                            .because(why),
+                    );
+                }
+            }
+        }
+    }
+    failures
+}
+
+/// A cluster that could not be asked.
+fn unreachable(target: &Target, error: &Error) -> Failure {
+    let failure = Failure::from(error).within(place_of(target));
+    match error {
+        Error::Unreachable { .. } => {
+            failure.hint(format!("`{}` asks the same server", readyz(&target.context)))
+        }
+        _ => failure,
+    }
+}
+
+/// Whether one CA is the other or a later version of it: same issuer, same name, not issued earlier.
+pub(crate) fn is_later(one: &Cert, other: &Cert) -> bool {
+    let since = |cert: &Cert| cert.not_before().time();
+    one.issuer() == other.issuer() && one.subject() == other.subject() && since(one) >= since(other)
+}

@@ -1,0 +1,392 @@
+//! The rights a push needs, as RBAC manifests: by name wherever Kubernetes can limit by name, no wildcard.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use meshapply::names::{CACERTS, PREVIOUS, ROOT_CONFIG_MAP};
+use meshapply::workload::Kind;
+use serde_json::{Value, json};
+
+use crate::failure::Failure;
+use crate::fleet::clusters::{Seen, Selection, Target, look, targets};
+use crate::io::Io;
+use crate::text::{safe, word};
+
+/// What the manifests name.
+struct Rights {
+    namespace: String,
+    /// The user they are for; `None`: the service account `meshctl`.
+    user: Option<String>,
+    service_account: String,
+    /// How the secrets are created.
+    secrets: Secrets,
+    /// Workloads may be restarted.
+    restart: bool,
+    /// Deployments of istiod.
+    istiod: BTreeSet<String>,
+    /// ConfigMaps with the mesh's configuration.
+    mesh: BTreeSet<String>,
+    /// What may restart, by namespace.
+    restarts: BTreeMap<String, BTreeSet<(Kind, String)>>,
+    /// The gateways were named, and injected workloads do not restart: nothing needs to be listed to find them.
+    named: bool,
+    /// The injected workloads restart too.
+    workloads: bool,
+}
+
+/// How the secrets that a push writes are created.
+#[derive(PartialEq, Eq)]
+enum Secrets {
+    /// They exist, or an administrator creates them: no cluster was asked.
+    MadeBefore,
+    /// These do not exist, and are among the manifests.
+    Missing(Vec<&'static str>),
+    /// A push may create them, and so any other.
+    Created,
+}
+
+/// The properties of a push that its rights depend on.
+pub(crate) struct Request<'a> {
+    /// The clusters it is for.
+    pub(crate) selection: &'a Selection,
+    /// The user the rights are for; `None`: the service account `meshctl`.
+    pub(crate) user: Option<&'a str>,
+    /// The right to create secrets is included.
+    pub(crate) create_secrets: bool,
+    /// Workloads may be restarted.
+    pub(crate) restart: bool,
+}
+
+/// The manifests: for what is in the clusters, which must all need the same, or without a cluster for the names Istio
+/// gives.
+pub(crate) async fn manifests(request: &Request<'_>, io: &mut Io<'_>) -> Result<String, Failure> {
+    if request.selection.is_empty() {
+        let namespace = request.selection.namespace().to_owned();
+        return Ok(Rights::new(request, namespace, None).text());
+    }
+    let targets = targets(request.selection, io).await?;
+    let seen = look(&targets).await?;
+    let text = |(target, seen): (&Target, &Seen)| {
+        Rights::new(request, target.istio_namespace.clone(), Some(seen)).text()
+    };
+    let texts: Vec<String> = targets.iter().zip(&seen).map(text).collect();
+    if let Some(other) = texts.iter().position(|text| *text != texts[0]) {
+        let (first, other) = (&targets[0].name, &targets[other].name);
+        return Err(Failure::usage(format!("clusters {first} and {other} need different rights"))
+            .hint(format!("`--context {first}` prints those of one")));
+    }
+    Ok(texts.into_iter().next().unwrap_or_default())
+}
+
+impl Rights {
+    fn new(request: &Request<'_>, namespace: String, seen: Option<&Seen>) -> Self {
+        let mut rights = Self {
+            user: request.user.map(str::to_owned),
+            service_account: request.selection.service_account.clone(),
+            secrets: match seen {
+                _ if request.create_secrets => Secrets::Created,
+                None => Secrets::MadeBefore,
+                Some(seen) => Secrets::Missing(missing(seen)),
+            },
+            restart: request.restart,
+            istiod: BTreeSet::from(["istiod".to_owned()]),
+            mesh: BTreeSet::from(["istio".to_owned()]),
+            restarts: BTreeMap::new(),
+            named: !request.selection.gateways.is_empty() && !request.selection.workloads,
+            workloads: request.selection.workloads,
+            namespace,
+        };
+        match seen {
+            Some(seen) => rights.take(seen),
+            None => rights.guess(request.selection),
+        }
+        rights
+    }
+
+    /// What is in a cluster.
+    fn take(&mut self, seen: &Seen) {
+        if !seen.istiods.is_empty() {
+            self.istiod = seen.istiods.iter().map(|istiod| istiod.id.name.clone()).collect();
+        }
+        let revisions = seen.istiods.iter().filter(|istiod| istiod.revision != "default");
+        self.mesh.extend(revisions.map(|istiod| format!("istio-{}", istiod.revision)));
+        for workload in seen.observed.gateways.iter().chain(&seen.observed.workloads) {
+            let id = &workload.id;
+            self.restarts
+                .entry(id.namespace.clone())
+                .or_default()
+                .insert((id.kind, id.name.clone()));
+        }
+    }
+
+    /// The gateways named, or those of Istio's own installation.
+    fn guess(&mut self, selection: &Selection) {
+        let usual = ["ingressgateway", "egressgateway", "eastwestgateway"];
+        let usual = usual.map(|name| (self.namespace.clone(), format!("istio-{name}")));
+        let given = selection.gateways.as_slice();
+        for (namespace, name) in if given.is_empty() { &usual } else { given } {
+            let of = self.restarts.entry(namespace.clone()).or_default();
+            of.insert((Kind::Deployment, name.clone()));
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut manifests = Manifests::new(&self.header());
+        if self.user.is_none() {
+            manifests.add("", account(&self.namespace));
+        }
+        if let Secrets::Missing(names) = &self.secrets {
+            for name in names {
+                manifests
+                    .add("Empty: `meshctl push` fills it.", empty_secret(name, &self.namespace));
+            }
+        }
+        let subject = subject(self.user.as_deref(), &self.namespace);
+        let why = "The secrets and istiod; the proof asks istiod what it serves and has it sign a canary certificate.";
+        manifests.role(why, &subject, Some(&self.namespace), "meshctl", self.istio_rules());
+        let why = if self.named {
+            "The namespaces and the roots each is given."
+        } else {
+            "The namespaces and the roots each is given, and the gateways (`--gateway NAMESPACE/NAME` does without listing)."
+        };
+        manifests.role(why, &subject, None, "meshctl", self.cluster_rules());
+        for (namespace, workloads) in &self.restarts {
+            let rules = self.restart_rules(workloads);
+            let why = if self.restart { "Gateways and workloads to restart." } else { "Gateways." };
+            manifests.role(why, &subject, Some(namespace), "meshctl-restart", rules);
+        }
+        manifests.text
+    }
+
+    /// What the rights are for, and what their holder can do with them.
+    fn header(&self) -> Vec<String> {
+        let namespace = &self.namespace;
+        let mut lines = vec![
+            "The rights that `meshctl push`, `rollback`, `rotate` and `status` need in one cluster, and no others.".to_owned(),
+            String::new(),
+            "Whoever has them:".to_owned(),
+            format!("- reads the CA's private key in secret {namespace}/{CACERTS}, and can replace it: they can be any identity"),
+            "  of the mesh, in every cluster that trusts its root".to_owned(),
+        ];
+        if self.restart {
+            let mut places = BTreeSet::from([namespace.as_str()]);
+            places.extend(self.restarts.keys().map(String::as_str));
+            let places = places.into_iter().collect::<Vec<_>>().join(", ");
+            lines.push("- changes pod templates, to restart istiod and gateways: they can run any program as any service".to_owned());
+            lines.push(format!(
+                "  account of {places}; `--restart never` leaves this out, and a renewal under the"
+            ));
+            lines.push("  same root does without (Istio 1.18 and later)".to_owned());
+        }
+        lines.push(format!("- connects to every port of every pod in {namespace}"));
+        lines
+            .push(format!("- gets tokens of service account {namespace}/{}", self.service_account));
+        if !self.named {
+            lines.push("- reads every Deployment, StatefulSet and DaemonSet of the cluster, with the environment of its containers".to_owned());
+        }
+        lines.extend(self.about_secrets());
+        lines
+    }
+
+    fn about_secrets(&self) -> Vec<String> {
+        const KIND: &str = "kubernetes.io/service-account-token";
+        let namespace = &self.namespace;
+        if self.secrets == Secrets::Created {
+            return vec![
+                format!(
+                    "- creates secrets, which cannot be limited to a name: one of type {KIND} makes them"
+                ),
+                format!(
+                    "  any service account of {namespace}; without `--rbac-create-secrets` this right is left out"
+                ),
+            ];
+        }
+        let mut lines = vec![
+            String::new(),
+            "They cannot create secrets: that right cannot be limited to a name, and a secret of type".to_owned(),
+            format!("{KIND} would make them any service account of {namespace}."),
+        ];
+        if self.secrets == Secrets::MadeBefore {
+            lines.push("The two secrets that a push writes have to exist, with or without content. This creates them, and".to_owned());
+            lines.push("changes nothing that exists:".to_owned());
+            for name in [CACERTS, PREVIOUS] {
+                let namespace = word(Path::new(namespace));
+                lines.push(format!("  kubectl -n {namespace} create secret generic {name}"));
+            }
+        }
+        lines
+    }
+
+    fn istio_rules(&self) -> Vec<Value> {
+        let mut rules = vec![rule("", &["secrets"], &[CACERTS, PREVIOUS], &["get", "patch"])];
+        if self.secrets == Secrets::Created {
+            rules.push(rule("", &["secrets"], &[], &["create"]));
+        }
+        rules.push(rule("apps", &["deployments"], &[], &["list"]));
+        if self.restart {
+            rules.push(rule("apps", &["deployments"], &texts(&self.istiod), &["patch"]));
+        }
+        rules.extend([
+            rule("", &["configmaps"], &texts(&self.mesh), &["get"]),
+            rule("", &["pods"], &[], &["list"]),
+            rule("", &["pods/portforward"], &[], &["create", "get"]),
+            rule("", &["serviceaccounts/token"], &[&self.service_account], &["create"]),
+        ]);
+        rules
+    }
+
+    fn cluster_rules(&self) -> Vec<Value> {
+        let mut rules = Vec::new();
+        if !self.named {
+            rules.push(rule(
+                "apps",
+                &["deployments", "statefulsets", "daemonsets"],
+                &[],
+                &["list"],
+            ));
+        }
+        if self.workloads {
+            rules.push(rule("", &["pods"], &[], &["list"]));
+        }
+        rules.push(rule("", &["namespaces"], &[], &["list"]));
+        rules.push(rule("", &["configmaps"], &[ROOT_CONFIG_MAP], &["list"]));
+        rules
+    }
+
+    /// Restarts, by name.
+    fn restart_rules(&self, workloads: &BTreeSet<(Kind, String)>) -> Vec<Value> {
+        let verbs: &[&str] = if self.restart { &["get", "patch"] } else { &["get"] };
+        let mut rules = vec![rule("", &["pods"], &[], &["list"])];
+        for kind in [Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet] {
+            let names = workloads.iter().filter(|(of, _)| *of == kind);
+            let names: Vec<&str> = names.map(|(_, name)| name.as_str()).collect();
+            if !names.is_empty() {
+                rules.push(rule("apps", &[&format!("{}s", kind.word())], &names, verbs));
+            }
+        }
+        rules
+    }
+}
+
+/// The secrets of a push that a cluster does not have.
+fn missing(seen: &Seen) -> Vec<&'static str> {
+    let observed = &seen.observed;
+    let mut missing = Vec::new();
+    if observed.basis().is_none() {
+        missing.push(CACERTS);
+    }
+    if !observed.has_previous {
+        missing.push(PREVIOUS);
+    }
+    missing
+}
+
+/// Strings of a set.
+pub(crate) fn texts(set: &BTreeSet<String>) -> Vec<&str> {
+    set.iter().map(String::as_str).collect()
+}
+
+/// YAML documents with comments. Every name is written by the serializer, or escaped in a comment.
+pub(crate) struct Manifests {
+    /// The text so far.
+    pub(crate) text: String,
+}
+
+impl Manifests {
+    /// Begins with a comment.
+    pub(crate) fn new(header: &[String]) -> Self {
+        let mut manifests = Self { text: String::new() };
+        header.iter().for_each(|line| manifests.comment(line));
+        manifests
+    }
+
+    fn comment(&mut self, line: &str) {
+        let line = safe(line);
+        self.text += format!("# {line}").trim_end();
+        self.text.push('\n');
+    }
+
+    /// One more document, below a line that says what it is for.
+    pub(crate) fn add(&mut self, why: &str, document: Value) {
+        self.text += "---\n";
+        if !why.is_empty() {
+            self.comment(why);
+        }
+        self.text += &meshconfig::resource::yaml(&document);
+        if !self.text.ends_with('\n') {
+            self.text.push('\n');
+        }
+    }
+
+    /// A Role, or without a namespace a ClusterRole, and its binding.
+    pub(crate) fn role(
+        &mut self,
+        why: &str,
+        subject: &Value,
+        namespace: Option<&str>,
+        name: &str,
+        rules: Vec<Value>,
+    ) {
+        const GROUP: &str = "rbac.authorization.k8s.io";
+        let kind = if namespace.is_some() { "Role" } else { "ClusterRole" };
+        let mut metadata = json!({"name": name});
+        if let Some(namespace) = namespace {
+            metadata["namespace"] = json!(namespace);
+        }
+        let api_version = format!("{GROUP}/v1");
+        self.add(
+            why,
+            json!({"apiVersion": api_version, "kind": kind, "metadata": metadata, "rules": rules}),
+        );
+        self.add(
+            "",
+            json!({
+                "apiVersion": api_version,
+                "kind": format!("{kind}Binding"),
+                "metadata": metadata,
+                "roleRef": {"apiGroup": GROUP, "kind": kind, "name": name},
+                "subjects": [subject],
+            }),
+        );
+    }
+}
+
+/// The subject of the rights: a user, or the service account `meshctl` of a namespace.
+pub(crate) fn subject(user: Option<&str>, namespace: &str) -> Value {
+    match user {
+        Some(user) => {
+            json!({"kind": "User", "name": user, "apiGroup": "rbac.authorization.k8s.io"})
+        }
+        None => json!({"kind": "ServiceAccount", "name": "meshctl", "namespace": namespace}),
+    }
+}
+
+/// That service account.
+pub(crate) fn account(namespace: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": "meshctl", "namespace": namespace},
+    })
+}
+
+fn empty_secret(name: &str, namespace: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": namespace},
+        "type": "Opaque",
+    })
+}
+
+/// One rule; without names it is for all objects.
+pub(crate) fn rule(group: &str, resources: &[&str], names: &[&str], verbs: &[&str]) -> Value {
+    let mut rule = json!({"apiGroups": [group], "resources": resources, "verbs": verbs});
+    if !names.is_empty() {
+        rule["resourceNames"] = json!(names);
+    }
+    rule
+}
+
+#[cfg(test)]
+mod tests;

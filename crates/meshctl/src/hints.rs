@@ -1,0 +1,323 @@
+//! Problems with the command to run next. The libraries say what would help; how to type it is known here only.
+
+use std::ops::{Deref, DerefMut};
+use std::path::Path;
+
+use meshapply::names::ISTIO_NAMESPACE;
+use meshapply::workload::Id;
+use meshpki::istiod::{Remedy, SecretProblem, Severity};
+
+use crate::text::word;
+
+/// A problem of a cluster, with the next step.
+#[derive(Clone)]
+pub(crate) struct Problem {
+    facts: SecretProblem,
+    /// The next step; `None` if there is none to suggest.
+    pub(crate) step: Option<Step>,
+}
+
+/// A step that solves a problem or leads to its cause.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// What the library suggests.
+    Remedy(Remedy),
+    /// Write the folder to the cluster, or finish an earlier push.
+    Push {
+        /// Istio is not installed yet.
+        before_install: bool,
+    },
+    /// Remove the secret that is kept for a rollback.
+    Forget,
+    /// List the contexts of the kubeconfig.
+    ListContexts,
+    /// Find istiod in any namespace.
+    FindIstiod,
+    /// Create istiod's namespace.
+    CreateNamespace,
+    /// List the pods of istiod.
+    ListPods,
+    /// Show the ConfigMaps in istiod's namespace.
+    ShowConfigMaps,
+    /// Give a workload a replica.
+    ScaleUp(Id),
+    /// Show why a workload does not come up.
+    Describe(Id),
+    /// Wait for a rollout.
+    WaitFor(Id),
+    /// Restart a workload.
+    Restart(Id),
+}
+
+impl Problem {
+    /// A problem with its message, and no more said about it.
+    pub(crate) fn new(
+        code: &'static str,
+        severity: Severity,
+        clusters: Vec<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        SecretProblem::new(code, severity, clusters, message).into()
+    }
+
+    /// The cluster this is about, if the caller knows nothing about where it is.
+    pub(crate) fn somewhere(&self) -> Where<'_> {
+        let name = self.clusters.first().map_or("CLUSTER", String::as_str);
+        Where { name, folder: None, context: None, istio_namespace: ISTIO_NAMESPACE }
+    }
+}
+
+impl From<SecretProblem> for Problem {
+    fn from(facts: SecretProblem) -> Self {
+        let step = facts.remedy.clone().map(Step::Remedy);
+        Self { facts, step }
+    }
+}
+
+impl Deref for Problem {
+    type Target = SecretProblem;
+
+    fn deref(&self) -> &SecretProblem {
+        &self.facts
+    }
+}
+
+impl DerefMut for Problem {
+    fn deref_mut(&mut self) -> &mut SecretProblem {
+        &mut self.facts
+    }
+}
+
+/// The cluster that a next command is about.
+pub(crate) struct Where<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) folder: Option<&'a Path>,
+    pub(crate) context: Option<&'a str>,
+    pub(crate) istio_namespace: &'a str,
+}
+
+/// A cluster as `--context` takes it.
+pub(crate) fn named(name: &str, context: &str) -> String {
+    let context = word(Path::new(context));
+    if name == context { context } else { format!("{}={context}", word(Path::new(name))) }
+}
+
+impl Where<'_> {
+    /// The next command for a problem; empty if there is none.
+    pub(crate) fn next(&self, problem: &Problem) -> String {
+        problem.step.as_ref().map(|step| self.command(step)).unwrap_or_default()
+    }
+
+    /// The command of a step.
+    fn command(&self, step: &Step) -> String {
+        let kubectl = self.kubectl();
+        let namespaced = |id: &Id| format!("{kubectl} -n {}", word(Path::new(&id.namespace)));
+        match step {
+            Step::Remedy(remedy) => self.remedy(remedy),
+            Step::Push { before_install: false } => self.push(),
+            Step::Push { before_install: true } => self.push() + " --before-install",
+            Step::Forget => format!("meshctl forget --context {}", self.target()),
+            Step::ListContexts => "kubectl config get-contexts".to_owned(),
+            Step::FindIstiod => format!("{kubectl} get deployments -A -l app=istiod"),
+            Step::CreateNamespace => {
+                format!("{kubectl} create namespace {}", word(Path::new(self.istio_namespace)))
+            }
+            Step::ListPods => format!("{} get pods -l app=istiod", self.in_istio()),
+            Step::ShowConfigMaps => format!("{} get configmaps -o yaml", self.in_istio()),
+            Step::ScaleUp(id) => format!("{} scale {id} --replicas 1", namespaced(id)),
+            Step::Describe(id) => format!("{} describe {id}", namespaced(id)),
+            Step::WaitFor(id) => format!("{} rollout status {id}", namespaced(id)),
+            Step::Restart(id) => format!("{} rollout restart {id}", namespaced(id)),
+        }
+    }
+
+    /// What the library suggests for the files of a folder, or for the cluster.
+    fn remedy(&self, remedy: &Remedy) -> String {
+        let (folder, ca, cluster) = (self.folder(), self.ca(), self.cluster());
+        match remedy {
+            Remedy::SignRequest => {
+                format!("meshctl ca sign {folder}/ca.csr --ca {ca} --out {folder}")
+            }
+            Remedy::Renew => format!("meshctl ca renew {ca} --cluster {cluster}"),
+            Remedy::BuildChain => format!(
+                "meshctl ca chain --leaf {folder}/ca-cert.pem {folder}/*-cert.pem --out {folder}/cert-chain.pem"
+            ),
+            Remedy::SortCertificates { file } => {
+                format!("meshctl ca chain {folder}/{file} --out {folder}/{file}")
+            }
+            Remedy::ListExpiry => format!("meshctl ca expiry --within 365d {folder}"),
+            Remedy::StartOver { key_type: None } => {
+                format!("meshctl ca init NEW --cluster {cluster}")
+            }
+            Remedy::StartOver { key_type: Some(kind) } => {
+                format!("meshctl ca init NEW --cluster {cluster} --key-type {}", kind.name())
+            }
+            Remedy::Create => format!("meshctl ca init {ca} --cluster {cluster}"),
+            Remedy::Replace => format!(
+                "mkdir -p {ca}/previous && mv {folder} {ca}/previous/ && meshctl ca init {ca} --cluster {cluster}"
+            ),
+            Remedy::Inspect { files } => {
+                let files = files.iter().map(|file| format!(" {folder}/{file}"));
+                "meshctl ca inspect".to_owned() + &files.collect::<String>()
+            }
+            Remedy::ExplainTrust => format!(
+                "meshctl ca verify --explain -CAfile {folder}/root-cert.pem -untrusted {folder}/cert-chain.pem {folder}/ca-cert.pem"
+            ),
+            Remedy::CopyRoots => format!("cp {ca}/root-cert.pem {folder}/root-cert.pem"),
+            Remedy::MoveOut { file } => format!("mv {folder}/{file} {ca}/"),
+            Remedy::ListFiles => format!("ls {folder}"),
+            Remedy::FindKeys => format!("grep -l 'PRIVATE KEY' {folder}/*"),
+            Remedy::ConvertKey { file } => format!(
+                "openssl pkcs8 -topk8 -nocrypt -in {folder}/{file} -out {folder}/{file}.new"
+            ),
+            Remedy::Install => self.push() + " --workloads",
+            other => self.in_cluster(other),
+        }
+    }
+
+    /// What the library suggests for a running cluster.
+    fn in_cluster(&self, remedy: &Remedy) -> String {
+        let istio = self.in_istio();
+        match (remedy, self.context) {
+            (Remedy::RestartIstiod, _) => {
+                format!("{istio} rollout restart deployment -l app=istiod")
+            }
+            (Remedy::ShowRelease, Some(_)) => {
+                format!("{istio} get deployments -l app=istiod -o wide")
+            }
+            (Remedy::ShowRelease, None) => "kubectl get pods -n istio-system -o wide".to_owned(),
+            (Remedy::ShowMeshConfig, Some(_)) => {
+                format!("{istio} get configmap istio -o jsonpath='{{.data.mesh}}'")
+            }
+            (Remedy::ShowMeshConfig, None) => {
+                "kubectl get configmap istio -n istio-system -o yaml".to_owned()
+            }
+            (Remedy::EditMeshConfig, _) => format!("{istio} edit configmap istio"),
+            (Remedy::ShowGivenRoots, _) => format!(
+                "{istio} get configmap istio-ca-root-cert -o jsonpath='{{.data.root-cert\\.pem}}'"
+            ),
+            (Remedy::SkipTrustDomainValidation, _) => format!(
+                "{istio} set env deployment -l app=istiod PILOT_SKIP_VALIDATE_TRUST_DOMAIN=true"
+            ),
+            _ => String::new(),
+        }
+    }
+
+    fn push(&self) -> String {
+        format!("meshctl push {} --context {}", self.ca(), self.target())
+    }
+
+    fn kubectl(&self) -> String {
+        format!("kubectl --context {}", word(Path::new(self.context())))
+    }
+
+    /// kubectl in istiod's namespace.
+    fn in_istio(&self) -> String {
+        format!("{} -n {}", self.kubectl(), word(Path::new(self.istio_namespace)))
+    }
+
+    fn context(&self) -> &str {
+        self.context.unwrap_or("CONTEXT")
+    }
+
+    fn target(&self) -> String {
+        named(self.name, self.context())
+    }
+
+    /// The cluster's folder. A cluster without one gets it in `DIR`.
+    fn folder(&self) -> String {
+        match self.folder {
+            Some(folder) => word(folder),
+            None => word(&Path::new("DIR").join(self.name)),
+        }
+    }
+
+    /// The folder that has the clusters' folders.
+    fn ca(&self) -> String {
+        match self.folder.map(Path::parent) {
+            Some(Some(parent)) if !parent.as_os_str().is_empty() => word(parent),
+            Some(_) => ".".to_owned(),
+            None => "DIR".to_owned(),
+        }
+    }
+
+    /// The name of the cluster's folder.
+    fn cluster(&self) -> String {
+        word(self.folder.and_then(Path::file_name).map_or_else(|| Path::new(self.name), Path::new))
+    }
+}
+
+/// The command that asks a context's API server whether it is up.
+pub(crate) fn readyz(context: &str) -> String {
+    format!("kubectl --context {} get --raw /readyz", word(Path::new(context)))
+}
+
+#[cfg(test)]
+mod tests {
+    use meshpki::soft::KeyType;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(place: &Where<'_>, step: Step, expect: &str) {
+        assert_eq!(place.command(&step), expect);
+    }
+
+    #[test]
+    fn commands_in_a_folder() {
+        let place = |folder| Where {
+            name: "east",
+            folder: Some(Path::new(folder)),
+            context: None,
+            istio_namespace: "istio-system",
+        };
+        let check =
+            |folder, remedy, expect: &str| check(&place(folder), Step::Remedy(remedy), expect);
+        check("ca/east", Remedy::Renew, "meshctl ca renew ca --cluster east");
+        check("east", Remedy::Create, "meshctl ca init . --cluster east");
+        check(
+            "my ca/a b",
+            Remedy::Replace,
+            "mkdir -p 'my ca'/previous && mv 'my ca/a b' 'my ca'/previous/ && meshctl ca init 'my ca' --cluster 'a b'",
+        );
+        let files = vec!["a.pem".to_owned(), "b.pem".to_owned()];
+        check(
+            "ca/east",
+            Remedy::Inspect { files },
+            "meshctl ca inspect ca/east/a.pem ca/east/b.pem",
+        );
+        let key_type = Some(KeyType::EcdsaP256);
+        check(
+            "ca/east",
+            Remedy::StartOver { key_type },
+            "meshctl ca init NEW --cluster east --key-type ecdsa-p256",
+        );
+        check("ca/east", Remedy::ShowRelease, "kubectl get pods -n istio-system -o wide");
+    }
+
+    #[test]
+    fn commands_in_a_cluster() {
+        let place = |folder: Option<&'static str>, context| Where {
+            name: "east",
+            folder: folder.map(Path::new),
+            context: Some(context),
+            istio_namespace: "istio 1",
+        };
+        let push = |folder, context, expect: &str| {
+            check(&place(folder, context), Step::Remedy(Remedy::Install), expect);
+        };
+        push(None, "east", "meshctl push DIR --context east --workloads");
+        push(Some("my ca/east"), "prod", "meshctl push 'my ca' --context east=prod --workloads");
+        push(Some("east"), "a b", "meshctl push . --context east='a b' --workloads");
+        check(
+            &place(None, "prod"),
+            Step::Remedy(Remedy::RestartIstiod),
+            "kubectl --context prod -n 'istio 1' rollout restart deployment -l app=istiod",
+        );
+        check(
+            &place(None, "prod"),
+            Step::Push { before_install: true },
+            "meshctl push DIR --context east=prod --before-install",
+        );
+    }
+}

@@ -1,0 +1,295 @@
+//! The output of a rollout: the plan, the events, the result; as lines of text or of JSON.
+
+use std::fmt::Write as _;
+
+use meshapply::converge::Event;
+use meshapply::kube::Security;
+use meshapply::next::Action;
+use serde_json::{Value, json};
+
+use super::Options;
+use super::plan::Plan;
+use crate::failure::Failure;
+use crate::fleet::clusters::{Seen, Target, place, tls};
+use crate::hints::Problem;
+use crate::io::Io;
+use crate::text;
+use crate::text::safe;
+
+/// How it is said.
+pub(super) struct Report {
+    json: bool,
+    diff: bool,
+    /// Redraw a line per cluster on a terminal instead of adding lines.
+    live: bool,
+    width: usize,
+    /// The newest line of each cluster.
+    lines: Vec<String>,
+    drawn: usize,
+}
+
+impl Report {
+    pub(super) fn new(targets: &[Target], options: &Options, terminal: bool) -> Self {
+        let names = targets.iter().map(|target| safe(&target.name).chars().count());
+        let width = names.max().unwrap_or(0);
+        Self {
+            json: options.json,
+            diff: options.diff,
+            live: terminal && !options.json,
+            width,
+            lines: targets
+                .iter()
+                .map(|target| row(&target.name, width, "waiting its turn"))
+                .collect(),
+            drawn: 0,
+        }
+    }
+
+    /// The plan of every cluster, and what is wrong with it.
+    pub(super) fn plan(
+        &self,
+        targets: &[Target],
+        seen: &[Seen],
+        plans: &[Plan],
+        problems: &[Problem],
+        io: &mut Io<'_>,
+    ) -> Result<(), Failure> {
+        if self.json {
+            for (target, plan) in targets.iter().zip(plans) {
+                self.json_line(plan_json(target, plan), io)?;
+            }
+            for problem in problems {
+                self.json_line(problem_json(problem), io)?;
+            }
+            return Ok(());
+        }
+        let mut text = String::new();
+        for ((target, seen), plan) in targets.iter().zip(seen).zip(plans) {
+            text += &self.plan_text(target, seen, plan);
+        }
+        for problem in problems {
+            let clusters = problem.clusters.join(", ");
+            let _ = writeln!(
+                text,
+                "{}[{}]: {}: {}",
+                problem.severity,
+                problem.code,
+                safe(&clusters),
+                safe(&problem.message)
+            );
+            let (effect, fix) = (safe(&problem.effect), safe(&problem.fix));
+            let _ = writeln!(text, "  effect: {effect}\n  fix: {fix}");
+        }
+        io.print(&text)
+    }
+
+    fn plan_text(&self, target: &Target, seen: &Seen, plan: &Plan) -> String {
+        let mut text = format!("{}\n", place(target));
+        let mut line = |what: &str| {
+            let _ = writeln!(text, "  {}", safe(what));
+        };
+        match target.kube.security() {
+            Security::Verified => {}
+            Security::Unverified(why) => line(&format!("tls: unverified: {why}")),
+            _ => line("tls: unverified: plain HTTP, which does not leave this machine"),
+        }
+        match (&seen.observed.secret, plan.changes) {
+            (_, false) if plan.cleans => line(
+                "secret: unchanged; the annotation with kubectl's copy of its files is removed",
+            ),
+            (_, false) => line("secret: unchanged, nothing is sent"),
+            (None, true) => line("secret: new"),
+            (Some(_), true) => {
+                line("secret: changed; the current one is kept for `meshctl rollback`")
+            }
+        }
+        if self.diff || plan.diff.len() <= 4 {
+            plan.diff.iter().for_each(|one| line(&format!("  {one}")));
+        } else {
+            let certs = plan.diff.iter().filter(|one| !one[1..].starts_with(" file"));
+            certs.for_each(|one| line(&format!("  {one}")));
+        }
+        if !plan.left_out.is_empty() {
+            line(&format!("left out, since istiod does not read it: {}", plan.left_out.join(", ")));
+        }
+        plan.effects.iter().for_each(|one| line(one));
+        if plan.lacks_gateways {
+            line(
+                "no gateway was found by its labels, but gateways must restart: name one with `--gateway NAMESPACE/NAME`",
+            );
+        }
+        if plan.restarts.is_empty() {
+            line("restarts: none");
+        } else {
+            let names = plan.restarts.iter().map(|id| format!("{}/{id}", id.namespace));
+            line(&format!("restarts, in order: {}", names.collect::<Vec<_>>().join(", ")));
+        }
+        text
+    }
+
+    /// A write that was checked and not kept.
+    pub(super) fn dry_run(
+        &self,
+        target: &Target,
+        action: &Action,
+        io: &mut Io<'_>,
+    ) -> Result<(), Failure> {
+        if self.json {
+            return self.json_line(
+                json!({"event": "dryRun", "cluster": target.name, "tls": tls(target), "action": action_json(action)}),
+                io,
+            );
+        }
+        io.print(&format!(
+            "{}: the API server accepts: {}\n",
+            safe(&target.name),
+            safe(&action_text(action))
+        ))
+    }
+
+    /// Something happened in a cluster.
+    pub(super) fn event(
+        &mut self,
+        cluster: usize,
+        target: &Target,
+        event: &Event,
+        io: &mut Io<'_>,
+    ) {
+        if self.json {
+            // A closed standard output is reported at the end; the work continues.
+            let _ = self.json_line(event_json(target, event), io);
+            return;
+        }
+        let Some(text) = event_text(event) else { return };
+        self.line(cluster, target, &text, io);
+    }
+
+    /// A cluster's newest line: redrawn in its place on a terminal, added elsewhere.
+    pub(super) fn line(&mut self, cluster: usize, target: &Target, text: &str, io: &mut Io<'_>) {
+        let line = row(&target.name, self.width, text);
+        self.lines[cluster] = line.clone();
+        // Lost progress output is not a failure.
+        if !self.live {
+            io.say(line);
+            return;
+        }
+        let up = if self.drawn > 0 { format!("\x1b[{}A", self.drawn) } else { String::new() };
+        let all: String =
+            self.lines.iter().map(|line| format!("\r\x1b[2K{}\n", cut(line))).collect();
+        self.drawn = self.lines.len();
+        let _ = write!(io.err, "{up}{all}");
+        let _ = io.err.flush();
+    }
+
+    /// One line of JSON, with what every line has.
+    pub(super) fn json_line(&self, mut value: Value, io: &mut Io<'_>) -> Result<(), Failure> {
+        if let Some(object) = value.as_object_mut() {
+            object.insert("apiVersion".to_owned(), json!("meshctl/v1"));
+            object.insert("kind".to_owned(), json!("RolloutEvent"));
+        }
+        io.print(&text::json_line(&value))
+    }
+
+    /// Whether lines are JSON.
+    pub(super) const fn is_json(&self) -> bool {
+        self.json
+    }
+}
+
+/// `east  waiting for ..`.
+fn row(name: &str, width: usize, text: &str) -> String {
+    format!("{:<width$}  {}", safe(name), safe(text))
+}
+
+/// A line that does not wrap, since it is drawn over; terminals narrower than this are rare.
+fn cut(line: &str) -> String {
+    const COLUMNS: usize = 100;
+    if line.chars().count() <= COLUMNS {
+        return line.to_owned();
+    }
+    line.chars().take(COLUMNS - 2).chain("..".chars()).collect()
+}
+
+fn event_text(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Acting(_) => return None,
+        Event::Acted(action) => done_text(action),
+        Event::Waiting(what) => format!("waiting for {what}"),
+        Event::Away(why) => format!("asking again: {why}"),
+        _ => return None,
+    })
+}
+
+fn action_text(action: &Action) -> String {
+    match action {
+        Action::KeepPrevious => "keep the old secret".to_owned(),
+        Action::WriteSecret { .. } => "write the secret".to_owned(),
+        Action::Note { .. } => "record on the secret what must restart".to_owned(),
+        Action::Clean { .. } => "remove kubectl's copy of the secret's files".to_owned(),
+        Action::Forget { .. } => "empty the kept secret".to_owned(),
+        Action::Restart { id, .. } => format!("restart {}/{id}", id.namespace),
+    }
+}
+
+fn done_text(action: &Action) -> String {
+    match action {
+        Action::KeepPrevious => "kept the old secret".to_owned(),
+        Action::WriteSecret { .. } => "wrote the secret".to_owned(),
+        Action::Note { .. } => "recorded on the secret what must restart".to_owned(),
+        Action::Clean { .. } => "removed kubectl's copy of the secret's files".to_owned(),
+        Action::Forget { .. } => "emptied the kept secret".to_owned(),
+        Action::Restart { id, .. } => format!("restarted {}/{id}", id.namespace),
+    }
+}
+
+fn action_json(action: &Action) -> Value {
+    match action {
+        Action::KeepPrevious => json!({"do": "keepPrevious"}),
+        Action::WriteSecret { over } => json!({"do": "writeSecret", "overResourceVersion": over}),
+        Action::Note { over } => json!({"do": "note", "overResourceVersion": over}),
+        Action::Clean { over } => json!({"do": "clean", "overResourceVersion": over}),
+        Action::Forget { over } => json!({"do": "forget", "overResourceVersion": over}),
+        Action::Restart { id, mark } => {
+            json!({"do": "restart", "namespace": id.namespace, "workload": id.to_string(), "for": mark})
+        }
+    }
+}
+
+fn event_json(target: &Target, event: &Event) -> Value {
+    let (name, detail) = match event {
+        Event::Acting(action) => ("acting", action_json(action)),
+        Event::Acted(action) => ("acted", action_json(action)),
+        Event::Waiting(what) => ("waiting", json!(what.to_string())),
+        Event::Away(why) => ("away", json!(why)),
+        _ => ("other", Value::Null),
+    };
+    json!({"event": name, "cluster": target.name, "tls": tls(target), "detail": detail})
+}
+
+fn plan_json(target: &Target, plan: &Plan) -> Value {
+    json!({
+        "event": "plan",
+        "cluster": target.name,
+        "context": target.context,
+        "server": target.kube.server(),
+        "tls": tls(target),
+        "secretChanges": plan.changes,
+        "diff": plan.diff,
+        "leftOut": plan.left_out,
+        "istiod": plan.effects,
+        "restarts": plan.restarts.iter().map(|id| format!("{}/{id}", id.namespace)).collect::<Vec<_>>(),
+    })
+}
+
+fn problem_json(problem: &Problem) -> Value {
+    json!({
+        "event": "problem",
+        "code": problem.code,
+        "severity": problem.severity.to_string(),
+        "clusters": problem.clusters,
+        "message": problem.message,
+        "evidence": problem.evidence,
+        "effect": problem.effect,
+        "fix": problem.fix,
+    })
+}

@@ -1,0 +1,58 @@
+//! A folder that is older than what its cluster has: someone has renewed from another checkout since.
+
+use std::path::Path;
+
+use meshpki::istiod::Secret;
+use meshpki::{Cert, Time};
+
+use super::Options;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::fleet::clusters::{Seen, Target, place as place_of};
+use crate::text;
+
+/// Refuses every folder that is older than what its cluster has, unless that is forced.
+///
+/// # Errors
+/// `ctl/stale-folder`.
+pub(crate) fn refuse_older(
+    targets: &[Target],
+    seen: &[Seen],
+    secrets: &[Secret],
+    dir: &Path,
+    options: &Options,
+) -> Result<(), Failure> {
+    if options.force.iter().any(|code| code == "ctl/stale-folder") {
+        return Ok(());
+    }
+    for ((target, seen), secret) in targets.iter().zip(seen).zip(secrets) {
+        let live = seen.observed.secret.as_ref().and_then(|live| live.files.ca(seen.release()));
+        if let Some(ours) = secret.ca(seen.release()) {
+            refuse_stale(target, &dir.join(&target.name), &ours, live.as_ref())?;
+        }
+    }
+    Ok(())
+}
+
+/// The folder is older than what is live: another checkout has rotated since, and pushing would turn it back.
+pub(crate) fn refuse_stale(
+    target: &Target,
+    folder: &Path,
+    ours: &Cert,
+    live: Option<&Cert>,
+) -> Result<(), Failure> {
+    let Some(live) = live.filter(|live| *live != ours) else { return Ok(()) };
+    let since = |cert: &Cert| cert.not_before().time().unwrap_or(Time(0));
+    // A different root or a different name is not an older version of the same CA.
+    let is_same = live.issuer() == ours.issuer() && live.subject() == ours.subject();
+    if !is_same || since(live) <= since(ours) {
+        return Ok(());
+    }
+    let said = |cert: &Cert| format!("{}, from {}", cert.label(), since(cert));
+    Err(Failure::new("ctl/stale-folder", format!("{} is older than what the cluster has", text::word(folder)))
+        .within(place_of(target))
+        .because(format!("the folder has {}", said(ours)))
+        .because(format!("the cluster has {}", said(live)))
+        .hint("update the folder from its origin; or move it away and let `meshctl rotate` create it from the cluster's secret; `meshctl push --force ctl/stale-folder` installs the older CA")
+        .exit(Exit::No))
+}

@@ -1,0 +1,116 @@
+//! The mesh's spec: read from its file, errors with their place in it.
+
+pub(crate) mod lock;
+
+use std::path::{Path, PathBuf};
+
+use meshconfig::mesh::Cluster;
+use meshconfig::{Error, Fault, Mesh, Spec};
+use meshpki::istiod::Version;
+use serde_json::Value;
+
+use crate::failure::Failure;
+use crate::files;
+use crate::io::Io;
+
+/// Which spec, and how it is read.
+pub(crate) struct Source {
+    /// The file; `-` is standard input.
+    pub(crate) file: PathBuf,
+    /// The release every cluster is assumed to run, instead of what the spec says.
+    pub(crate) istio: Option<Version>,
+}
+
+/// A file as text.
+pub(crate) fn text(path: &Path, io: &mut Io<'_>) -> Result<String, Failure> {
+    let bytes = files::read(path, io.stdin)?;
+    String::from_utf8(bytes.to_vec()).map_err(|error| {
+        Failure::new("config/syntax", "not valid UTF-8").in_file(path).because(error.to_string())
+    })
+}
+
+/// The mesh of a command's spec.
+pub(crate) fn mesh(source: &Source, io: &mut Io<'_>) -> Result<Mesh, Failure> {
+    mesh_of(&source.file, source.istio, io)
+}
+
+/// The mesh of a spec. All errors are printed; the last one is the failure.
+pub(crate) fn mesh_of(
+    file: &Path,
+    istio: Option<Version>,
+    io: &mut Io<'_>,
+) -> Result<Mesh, Failure> {
+    let text = text(file, io)?;
+    let mut spec = Spec::read(&text).map_err(|error| failure(error, file, &text))?;
+    if let Some(version) = istio {
+        for cluster in &mut spec.clusters {
+            cluster.istio_version = version.to_string();
+        }
+    }
+    Mesh::new(&spec).map_err(|errors| {
+        let failures = errors.into_iter().map(|error| failure(error, file, &text)).collect();
+        io.fail_all(failures)
+            .unwrap_or_else(|| Failure::new("config/syntax", "the spec cannot be used"))
+    })
+}
+
+/// A cluster was named that the spec does not have.
+pub(crate) fn unknown_cluster(mesh: &Mesh, name: &str) -> Failure {
+    let names: Vec<&str> = mesh.clusters().iter().map(|cluster| cluster.name.as_str()).collect();
+    Failure::new("config/unknown-name", format!("the spec has no cluster `{name}`"))
+        .because(format!("its clusters are {}", names.join(", ")))
+}
+
+/// The cluster of that name.
+///
+/// # Errors
+/// `config/unknown-name`.
+pub(crate) fn cluster<'m>(mesh: &'m Mesh, name: &str) -> Result<&'m Cluster, Failure> {
+    mesh.cluster(name).ok_or_else(|| unknown_cluster(mesh, name))
+}
+
+/// An error of a file with its place in it.
+pub(crate) fn failure(error: Error, path: &Path, text: &str) -> Failure {
+    let error = error.located(text);
+    let file = path.display();
+    let place = match (error.line, error.path.as_str()) {
+        (None, "") => file.to_string(),
+        (None, inside) => format!("{file}, {inside}"),
+        (Some(line), "") => format!("{file}:{line}"),
+        (Some(line), inside) => format!("{file}:{line}, {inside}"),
+    };
+    let failure = Failure::new(error.code(), error.to_string()).within(place);
+    match hint(&error.fault) {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// The next step that goes with a fault.
+const fn hint(fault: &Fault) -> Option<&'static str> {
+    Some(match fault {
+        Fault::AddressShared { .. } | Fault::Lock { .. } => {
+            "remove one of the lines from mesh.lock; `meshctl mesh addresses` assigns missing addresses"
+        }
+        Fault::AddressesExhausted { .. } => {
+            "use a larger `addresses.pool`, or fewer `addresses.graceDays`"
+        }
+        Fault::GatewayMissing { .. } => {
+            "write its address under `gateway: {addresses: [...]}`: `kubectl get svc -n istio-system istio-eastwestgateway`"
+        }
+        Fault::NotImported { .. } => {
+            "add the caller to `importedBy` of that service, or leave it out of the policy"
+        }
+        Fault::UnknownField { .. } => {
+            "docs/mesh.md shows every field; docs/schemas/mesh.json checks it in an editor"
+        }
+        Fault::Weights { .. } => "make the weights add up to 100: Istio 1.6 rejects other sums",
+        _ => return None,
+    })
+}
+
+/// The resources of YAML documents; lists are taken apart.
+pub(crate) fn resources(path: &Path, io: &mut Io<'_>) -> Result<Vec<Value>, Failure> {
+    let text = text(path, io)?;
+    meshconfig::resource::documents(&text).map_err(|error| failure(error, path, &text))
+}
