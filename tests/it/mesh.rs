@@ -552,7 +552,7 @@ fn every_code() {
         error[config/name]: invalid cluster name `D`: a DNS label has only a-z, 0-9 and `-`
           in: @/mesh.yaml:10, clusters[4].name
 
-        error[config/trust-domain]: `a_b` is not a valid trust domain: only a-z, 0-9, `-` and `.` are allowed
+        error[config/trust-domain]: invalid trust domain `a_b`: only a-z, 0-9, `-` and `.` are allowed
           in: @/mesh.yaml:11, clusters[5].trustDomain
 
         error[config/value]: invalid Istio version `x`: expected a release of Istio, such as 1.30.3

@@ -528,7 +528,7 @@ fn nested(random: &mut Random, is_ca: bool) -> Vec<Extension> {
         der::sequence(&[&tlv(der::OCTET_STRING, id), &addresses])
     };
     let odd: [&[u8]; 3] = [&[1], &[0, 1, 0, 0], &[0, 3]];
-    let first = if random.one_in(9) { random.pick(&odd) } else { &[0, 1] };
+    let first = if random.one_in(4) { random.pick(&odd) } else { &[0, 1] };
     let mut families = vec![family(random, first)];
     if random.one_in(3) {
         let list = random.pick(if is_ca { &wide } else { &narrow });
