@@ -36,6 +36,7 @@ const HELD: &[Root] = &[
     all("fixtures"),
     all("xtask"),
     all("fuzz"),
+    all("crates/meshpki"),
     all("crates/meshctl/src/args.rs"),
     all("crates/meshctl/src/args"),
     all("crates/meshctl/src/commands/mesh"),
@@ -46,7 +47,7 @@ const HELD: &[Root] = &[
 ];
 
 /// What is not clean yet: `tidy` prints how many phrases are left in each.
-const PENDING: &[&str] = &["crates/meshpki", "crates/meshapply", "crates/meshctl", "tests"];
+const PENDING: &[&str] = &["crates/meshapply", "crates/meshctl", "tests"];
 
 /// A phrase to avoid.
 struct Rule {

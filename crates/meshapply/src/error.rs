@@ -44,10 +44,10 @@ pub enum Error {
     /// istiod's release is unknown.
     #[error("cannot determine the release of istiod from {from}")]
     IstioVersion {
-        /// What was looked at: `image docker.io/x/pilot@sha256:..`.
+        /// What was read: `image docker.io/x/pilot@sha256:..`.
         from: String,
     },
-    /// The cluster does not know a kind that is to be written.
+    /// The cluster does not know a kind that should be written.
     #[error(
         "the cluster does not know {kind} of {api_version}: Istio's CRDs are not installed, or of another release"
     )]
