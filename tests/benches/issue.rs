@@ -1,4 +1,4 @@
-//! Issuing against the bare cost of its key generations and signatures.
+//! Issuing, compared with the bare cost of its key generations and signatures.
 
 use meshpki::{
     Issuer, KeyType, Name, Profile, Serial, Signer, SoftKey, Stamp, Time, issue, self_signed,

@@ -1,4 +1,4 @@
-//! Rendering: 2,000 services on 20 clusters, each imported by all others, and what twice as many cost.
+//! Rendering 2,000 services on 20 clusters, each imported by all others, and the cost of twice as many.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! Whole processes: `meshctl ca init` against the seed's cfssl sequence, and a thousand clusters at once.
+//! Whole processes: `meshctl ca init` compared with the equivalent cfssl commands, and a thousand clusters at once.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -1,4 +1,4 @@
-//! Verifying against its bare signature checks, parsing against x509-parser, the process against openssl.
+//! Verification compared with its bare signature checks, parsing with x509-parser, the process with openssl.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -1,4 +1,4 @@
-//! Clusters, contexts and trust domains out of the mesh's spec, for the commands that are not `mesh`.
+//! Clusters, contexts and trust domains from the mesh's spec, for the commands other than `mesh`.
 
 use std::fs;
 
@@ -166,7 +166,7 @@ meshConfig:
         .expect("a spec");
     let said = shell.good("trust render @/none -f @/mesh.yaml --cluster west");
     assert!(
-        said.ends_with("every cluster has its trust domain: nothing has to be told\n{}\n"),
+        said.ends_with("all clusters share this trust domain: no settings needed\n{}\n"),
         "{said}"
     );
 }

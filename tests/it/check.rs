@@ -1,4 +1,4 @@
-//! `meshctl check`: whole answers, the documented keys, and a folder for every code.
+//! `meshctl check`: whole outputs, the documented keys, and a folder for every code.
 
 use std::collections::BTreeSet;
 use std::fs;

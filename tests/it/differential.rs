@@ -1,4 +1,4 @@
-//! Random PKIs, judged by the installed openssl and by us.
+//! Random PKIs, verified by the installed openssl and by us.
 
 use std::env;
 

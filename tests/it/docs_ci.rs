@@ -1,4 +1,4 @@
-//! The jobs of docs/ci: they run as written, nothing in them is wider than it has to be, and only what may pass is retried.
+//! The jobs of docs/ci: they run as written, have no unnecessary rights, and retry only what may be retried.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! The commands of README.md, docs/ci.md and docs/mesh.md, in their order, through the real binary, on two real clusters:
-//! what each says and how it ends, and after every step that `status` agrees with it and with itself.
+//! The commands of README.md, docs/ci.md and docs/mesh.md, in order, with the real binary, on two real clusters: their
+//! output and exit status, and that `status` is consistent after every step.
 
 use std::process::{Command, Stdio};
 

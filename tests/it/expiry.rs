@@ -1,4 +1,4 @@
-//! `meshctl ca expiry`: whole answers in the four formats.
+//! `meshctl ca expiry`: whole outputs in the four formats.
 
 use std::fs;
 use std::os::unix::fs::symlink;

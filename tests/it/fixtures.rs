@@ -1,4 +1,4 @@
-//! `fixtures/verify`: what the real `openssl verify` printed, case by case; no openssl is needed here.
+//! `fixtures/verify`: what the real `openssl verify` printed, case by case; openssl is not needed here.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! The CA folder as a whole: one run at a time, one root, names that stay apart, and the time.
+//! The CA folder as a whole: one run at a time, one root, names that remain distinct, and the clock.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -31,17 +31,19 @@ fn end(child: Child) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
-/// Reads standard error up to the end of its first line.
-fn first_line(child: &mut Child) -> String {
+/// Reads standard error up to the end of the line that holds `text`.
+fn read_to(child: &mut Child, text: &str) {
     use std::io::Read;
-    let mut line = Vec::new();
+    let mut said = Vec::new();
     let err = child.stderr.as_mut().unwrap();
-    while !line.ends_with(b"\n") {
+    let has_come = |said: &[u8]| {
+        said.ends_with(b"\n") && said.windows(text.len()).any(|part| part == text.as_bytes())
+    };
+    while !has_come(&said) {
         let mut byte = [0];
-        assert_eq!(err.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&line));
-        line.push(byte[0]);
+        assert_eq!(err.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&said));
+        said.push(byte[0]);
     }
-    String::from_utf8(line).unwrap()
 }
 
 #[test]
@@ -50,10 +52,13 @@ fn a_run_waits_for_another() {
     let made = end(start(&scratch, "ca init ca --cluster east --plain-root-key"));
     assert_eq!(made.0, Some(0), "{}", made.1);
     scratch.write("mesh.yaml", include_str!("../../fixtures/mesh/five-clusters/mesh.yaml"));
+    let south = tests::authority::key(KeyType::EcdsaP256);
+    scratch.write("south.csr", tests::authority::csr("CN=South", &south).to_pem());
     let commands = [
         "ca init ca --cluster west",
         "ca csr ca --cluster north",
         "ca renew ca --cluster east",
+        "ca sign south.csr --ca ca --out ca --yes",
         "mesh render -f mesh.yaml -o ca",
     ];
     for command in commands {
@@ -68,7 +73,7 @@ fn a_run_waits_for_another() {
         assert!(said.contains("error[ctl/busy]"), "{command}: {said}");
         // The other run has ended: this one continues.
         let mut waiting = start(&scratch, &format!("{command} --wait"));
-        assert!(first_line(&mut waiting).contains("waiting for another meshctl that is using ca"));
+        read_to(&mut waiting, "waiting for another meshctl that is using ca");
         drop(other);
         let (status, said) = end(waiting);
         assert_eq!(status, Some(0), "{command}: {said}");
@@ -99,7 +104,9 @@ fn many_runs_at_once() {
 fn a_signal_leaves_no_empty_folder() {
     for signal in ["INT", "TERM", "HUP"] {
         let scratch = Scratch::new();
-        let command = "ca init a/b/ca --cluster east --plain-root-key --key-type rsa-8192";
+        // Two keys: one is now and then found before a busy machine has sent the signal.
+        let command =
+            "ca init a/b/ca --cluster east,west,north --plain-root-key --key-type rsa-8192";
         let mut child = start(&scratch, command);
         while !scratch.join("a/b/ca").exists() {
             assert!(child.try_wait().unwrap().is_none(), "it ended");
@@ -108,7 +115,7 @@ fn a_signal_leaves_no_empty_folder() {
         let id = child.id().to_string();
         assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
         let status = child.wait().unwrap();
-        assert!(!status.success());
+        assert!(!status.success(), "{signal}: the key was made before the signal came");
         assert!(
             std::os::unix::process::ExitStatusExt::signal(&status).is_some(),
             "{signal}: it dies of it"
@@ -188,7 +195,7 @@ fn a_clock_that_was_never_set() {
     for now in wrong {
         shell.now = now;
         for command in commands {
-            ended(&shell.run(command), 1, &["error[ctl/clock]: the system's clock is wrong"]);
+            ended(&shell.run(command), 1, &["error[ctl/clock]: the system clock is wrong"]);
         }
         // What is said counts.
         ended(&shell.run(&format!("check @/ca --at {AT}")), 0, &[]);
@@ -231,17 +238,17 @@ fn a_root_swapped_under_clusters_is_refused() {
         for file in ours {
             put(file, &shell.scratch.read(&format!("other/{file}")));
         }
-        other_root(&shell, north, &["`east` is under another root", "`Mesh CA east` leads to"]);
+        other_root(&shell, north, &["`east` is under a different root", "`Mesh CA east` leads to"]);
         // Named or not, and when nothing is to be made.
         other_root(&shell, "ca init @/ca", &["`east`"]);
         other_root(&shell, "ca init @/ca --cluster west", &["`east`"]);
         // No root at all: a new one would be made.
         ours.iter()
             .for_each(|file| std::fs::remove_file(shell.scratch.join("ca").join(file)).unwrap());
-        other_root(&shell, north, &["a new root would be made"]);
+        other_root(&shell, north, &["a new root would be created"]);
         // A key that is another's.
         put("root-key.pem", &shell.scratch.read("other/root-key.pem"));
-        other_root(&shell, north, &["`east` is under another root"]);
+        other_root(&shell, north, &["`east` is under a different root"]);
         // The right ones again.
         ours.iter().zip(&keep).for_each(|(file, text)| put(file, text));
         shell.good(north);
@@ -276,7 +283,7 @@ fn roots_are_told_apart_by_signature() {
     other_root(
         &shell,
         "ca init @/ca --cluster c",
-        &["`z` is under another root", "`Root`", &ours[..23], &theirs[..23]],
+        &["`z` is under a different root", "`Root`", &ours[..23], &theirs[..23]],
     );
     // A damaged certificate is reported and blocks nothing.
     shell.scratch.write("ca/z/ca-cert.pem", "-----BEGIN CERTIFICATE-----\n");

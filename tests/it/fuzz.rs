@@ -1,4 +1,4 @@
-//! The fuzz targets over what they start from and changes of it, the same every time; `cargo xtask fuzz` does the rest.
+//! The fuzz targets on their corpus and on mutations of it, the same every time; `cargo xtask fuzz` does the rest.
 
 use tests::fuzz::{Kind, TARGETS, corpus};
 use tests::random::Random;

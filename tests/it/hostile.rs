@@ -151,6 +151,11 @@ fn a_ca_without_a_private_key_is_refused_by_all_but_verifiers() {
         shell
             .scratch
             .write("x.csr", tests::authority::csr("CN=x", &key(KeyType::EcdsaP256)).to_pem());
+        let shown = shell.good(&format!("ca inspect @/{dir}/root-cert.pem"));
+        assert!(shown.contains("\n  Key flaw        it protects nothing: it"), "{shown}");
+        let json = shell.good(&format!("ca inspect -o json @/{dir}/root-cert.pem"));
+        tests::schema::check("inspection", &json);
+        assert!(json.contains("\"flaw\": \"it"), "{json}");
         let accepted = format!("ca verify -CAfile @/{dir}/root-cert.pem @/{dir}/east/ca-cert.pem");
         ended(&shell.run(&accepted), 0, &["OK"]);
         if let Some(openssl) = openssl() {

@@ -1,4 +1,4 @@
-//! `meshctl ca init`: what it makes, what it says, and that it leaves alone what is there.
+//! `meshctl ca init`: what it creates, what it prints, and that it changes no existing file.
 
 use tests::Shell;
 use tests::authority::{Authority, resigned};

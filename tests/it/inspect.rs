@@ -1,4 +1,4 @@
-//! `meshctl ca inspect`: whole answers, the documented keys, and the facts openssl tells of the same files.
+//! `meshctl ca inspect`: whole outputs, the documented keys, and the facts openssl reports about the same files.
 
 use std::fs;
 use std::io::Write as _;
@@ -164,7 +164,7 @@ fn der_is_what_pem_is() {
     let two = [fs::read(fixture("rich.der")).unwrap(), vec![0; 7]].concat();
     let answer = run_with(&["ca", "inspect", "-"], &two);
     assert_eq!(answer.exit, 1);
-    assert!(answer.out.ends_with("\n-: PROBLEM: 7 bytes stand behind it\n"));
+    assert!(answer.out.ends_with("\n-: PROBLEM: 7 bytes follow it\n"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What we make, judged by others, and what others make, read by us: openssl, webpki and rustls, rcgen, istiod.
+//! What we create, verified by others, and what others create, read by us: openssl, webpki and rustls, rcgen, istiod.
 
 mod csrs;
 mod istiod;

@@ -1,4 +1,4 @@
-//! `meshctl status` and `meshctl check --context`: clusters that cannot be asked, and real ones with a real istiod.
+//! `meshctl status` and `meshctl check --context`: clusters that cannot be reached, and real ones with a real istiod.
 
 use serde_json::Value;
 use tests::cli::{Ran, Shell, ended};
@@ -36,7 +36,7 @@ fn nothing_to_ask() {
         r#"
         exit 64
         --- stderr
-        error[ctl/usage]: no cluster is named
+        error[ctl/usage]: no cluster named
 
         hint: `--context east=CONTEXT` names one; `kubectl config get-contexts` lists the contexts
     "#,
@@ -88,7 +88,7 @@ fn a_cluster_that_is_away() {
         error[apply/unreachable]: cannot reach the API server: Connection refused (os error 111)
           in: cluster east (context away, https://127.0.0.1:9)
 
-        hint: `kubectl --context away get --raw /readyz` asks it too
+        hint: `kubectl --context away get --raw /readyz` asks the same server
     "#,
     );
     let ran = shell.run("status --kubeconfig @/kubeconfig --context east=away -o json");
@@ -102,7 +102,7 @@ fn a_cluster_that_is_away() {
         error[apply/unreachable]: cannot reach the API server: Connection refused (os error 111)
           in: cluster east (context away, https://127.0.0.1:9)
 
-        hint: `kubectl --context away get --raw /readyz` asks it too
+        hint: `kubectl --context away get --raw /readyz` asks the same server
     "#,
     );
     // What can be checked without it is checked.
@@ -120,7 +120,7 @@ fn a_cluster_that_is_away() {
         error[apply/unreachable]: cannot reach the API server: Connection refused (os error 111)
           in: cluster east (context away, https://127.0.0.1:9)
 
-        hint: `kubectl --context away get --raw /readyz` asks it too
+        hint: `kubectl --context away get --raw /readyz` asks the same server
     "#,
     );
 }

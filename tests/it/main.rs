@@ -1,4 +1,4 @@
-//! Every test that crosses a crate, in one binary.
+//! All tests that involve several crates, in one binary.
 
 mod by_spec;
 mod cfssl;

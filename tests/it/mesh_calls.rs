@@ -1,5 +1,5 @@
-//! Calls that real proxies carry over what `meshctl mesh apply` has written: seed 2's example, productpage on cluster1
-//! calling reviews on both clusters.
+//! Calls that real proxies carry over what `meshctl mesh apply` has written: the Bookinfo example, in which productpage
+//! on cluster1 calls reviews on both clusters.
 
 mod bookinfo;
 mod policies;

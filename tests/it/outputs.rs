@@ -1,4 +1,4 @@
-//! What is written over, and what never is: only a file of the kind that is written.
+//! What is overwritten, and what never is: only a file of the same kind.
 
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! `ctl/wrong-cluster` on real clusters: two contexts of one, and contexts that are swapped.
+//! `ctl/wrong-cluster` on real clusters: two contexts of one cluster, and swapped contexts.
 
 use kube::config::Kubeconfig;
 use tests::cli::ended;

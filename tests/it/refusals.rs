@@ -555,7 +555,7 @@ fn what_the_verification_engine_refuses() {
         error[pki/untrusted]: `East` does not verify under the given roots: error 10 at depth 0: certificate has expired
           in: @/ca/east
 
-        hint: `meshctl ca verify --explain -CAfile @/ca/east/root-cert.pem -untrusted @/ca/east/cert-chain.pem @/ca/east/ca-cert.pem` says more; `meshctl ca renew @/ca --cluster east` replaces what has expired
+        hint: `meshctl ca verify --explain -CAfile @/ca/east/root-cert.pem -untrusted @/ca/east/cert-chain.pem @/ca/east/ca-cert.pem` shows the details; `meshctl ca renew @/ca --cluster east` replaces what has expired
     "#);
     let (shell, _) = under(|p| p.permitted_uri_hosts = vec!["east.example".into()]);
     shell.check("ca sign @/east.csr --ca @/ca --san uri:spiffe://west.example --out -", r#"

@@ -1,4 +1,4 @@
-//! `meshctl ca renew`: a new key and intermediate, the old set kept aside, the root as it was.
+//! `meshctl ca renew`: a new key and intermediate, the old set is kept, the root is unchanged.
 
 use tests::Shell;
 use tests::authority::{Authority, resigned};
@@ -198,7 +198,7 @@ fn only_what_is_due() {
 fn a_set_in_the_tls_layout_stays_in_it() {
     let shell = shell("--layout tls");
     let root = shell.scratch.read("ca/east/ca.crt");
-    // Somebody's own comment in it must stay: istiod compares bytes.
+    // A user's comment in it must stay: istiod compares bytes.
     shell.scratch.write("ca/east/ca.crt", format!("# root of the mesh\n{root}"));
     shell.check(
         "ca renew @/ca --cluster east",
@@ -299,7 +299,7 @@ fn refused_with_words() {
         r#"
         exit 1
         --- stderr
-        error[ctl/no-cluster]: there is no cluster `north`
+        error[ctl/no-cluster]: no cluster `north`
           in: @/ca/north
 
         hint: `meshctl ca init @/ca --cluster north` creates it

@@ -1,4 +1,4 @@
-//! What `ca verify` has beyond `openssl verify`: nothing of it changes an answer.
+//! What `ca verify` adds to `openssl verify`: none of it changes an answer.
 
 use serde_json::Value;
 use tests::run::{self, Printed};

@@ -1,5 +1,5 @@
-//! An API server in memory, over plain HTTP on loopback: enough for a command to run against, and every answer can be
-//! another. Real ones are in [`crate::rig`].
+//! An API server in memory, over plain HTTP on loopback: enough for a command to run against, and every response can be
+//! replaced. Real ones are in [`crate::rig`].
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;

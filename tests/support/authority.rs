@@ -1,4 +1,4 @@
-//! CAs made with the library, for what no command would make.
+//! CAs made with the library, for certificates that no command would create.
 
 use meshpki::der::{self, Reader};
 use meshpki::{Cert, Csr, Issuer, KeyType, Name, Profile, Serial, Signer, SoftKey, Stamp};

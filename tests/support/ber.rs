@@ -1,4 +1,4 @@
-//! Encodings that are not DER and mean the same: long lengths, indefinite lengths, strings in pieces.
+//! Encodings that are not DER but mean the same: long lengths, indefinite lengths, strings in pieces.
 
 use meshpki::der::{self, Reader, Tag};
 

@@ -1,6 +1,6 @@
 //! Runs `meshctl` in this process, and compares its whole output with the text in the test.
 //!
-//! `MESH_UPDATE=1 cargo test -p tests` writes what it says now into the tests.
+//! `MESH_UPDATE=1 cargo test -p tests` writes the current output into the tests.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -12,7 +12,7 @@ use meshpki::Time;
 
 use crate::{NOW, Scratch};
 
-/// A scratch folder in which commands run: `@` in a command stands for it.
+/// A scratch folder in which commands run; `@` in a command is replaced with its path.
 pub struct Shell {
     /// The folder.
     pub scratch: Scratch,
@@ -22,11 +22,11 @@ pub struct Shell {
     pub stdin: Vec<u8>,
     /// The time.
     pub now: Time,
-    /// Standard input and error are a terminal's: questions are asked.
+    /// Whether standard input and standard error are a terminal, so that questions are asked.
     pub can_ask: bool,
 }
 
-/// What a command said.
+/// The result of a command.
 #[derive(Debug)]
 pub struct Ran {
     /// Exit status.
@@ -37,10 +37,10 @@ pub struct Ran {
     pub err: String,
 }
 
-/// How a command ended: its exit status, and parts of what it said on either stream.
+/// Checks the exit status of a command, and that its output contains these parts.
 ///
 /// # Panics
-/// With all it said, where that is otherwise.
+/// With the whole output, if it differs.
 #[track_caller]
 pub fn ended(ran: &Ran, status: u8, parts: &[&str]) {
     let all = format!("{}{}", ran.out, ran.err);
@@ -59,8 +59,8 @@ impl Shell {
 
     /// Runs one command line.
     ///
-    /// A program another test is about to start holds our lock of the folder between its fork and its exec:
-    /// a folder that is busy is tried again for a while.
+    /// A program that another test is starting holds our lock of the folder between its fork and its exec, so a busy
+    /// folder is tried again for a while.
     pub fn run(&self, command: &str) -> Ran {
         for _ in 0..100 {
             let ran = self.run_once(command);
@@ -99,7 +99,7 @@ impl Shell {
     /// Runs a command that must succeed; returns its standard output.
     ///
     /// # Panics
-    /// With what it said.
+    /// With its output, if it fails.
     #[track_caller]
     pub fn good(&self, command: &str) -> String {
         let ran = self.run(command);
@@ -121,7 +121,7 @@ impl Shell {
         compare(&format!("meshctl {command}"), &self.mask(&all), expect);
     }
 
-    /// `text` without what is never the same twice: `@` for the folder, `[sha256]`, `[20 bytes]`, `[id]` ...
+    /// `text` without the parts that differ in every run: `@` for the folder, `[sha256]`, `[20 bytes]`, `[id]` ...
     pub fn mask(&self, text: &str) -> String {
         let root = self.scratch.path().display().to_string();
         let mut out = String::new();
@@ -137,7 +137,7 @@ impl Shell {
     }
 }
 
-/// Words of a command line: separated by white space, `'..'` keeps it.
+/// Words of a command line, separated by white space; `'..'` quotes it.
 pub fn words(command: &str) -> Vec<String> {
     let mut words = Vec::new();
     for (i, part) in command.split('\'').enumerate() {
@@ -180,7 +180,7 @@ fn dedent(text: &str) -> String {
     text.lines().map(|line| cut(line) + "\n").collect()
 }
 
-/// Puts `found` in place of the raw string behind `place`. Lines added before are known by file and line.
+/// Replaces the raw string after `place` with `found`. Lines that were added earlier are known by file and line.
 fn update(place: &'static Location<'static>, found: &str) {
     static MOVED: Mutex<Vec<(&str, u32, i64)>> = Mutex::new(Vec::new());
     let mut moved = MOVED.lock().expect("no update panicked");

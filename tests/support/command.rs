@@ -1,4 +1,4 @@
-//! Runs meshctl inside the test, in a made-up world.
+//! Runs meshctl inside the test, with a simulated environment.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use meshctl::Io;
 use meshpki::Time;
 
-/// What a command answered.
+/// The result of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// Exit status.
@@ -18,7 +18,7 @@ pub struct Answer {
 }
 
 impl fmt::Display for Answer {
-    /// The whole answer as one text to compare.
+    /// The whole output as one text to compare.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "exit {}\n--- stdout\n{}--- stderr\n{}", self.exit, self.out, self.err)
     }

@@ -1,4 +1,4 @@
-//! Comparing our answer with the judge's, and making a difference small.
+//! Compares our answer with the reference's, and reduces a difference.
 
 use std::collections::BTreeMap;
 use std::fs;

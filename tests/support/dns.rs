@@ -1,4 +1,4 @@
-//! Questions to name servers.
+//! DNS queries.
 
 use std::net::UdpSocket;
 

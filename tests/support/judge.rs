@@ -1,4 +1,4 @@
-//! The judge: the `openssl` binary of the release whose answers are ours.
+//! The reference: the `openssl` binary of the release whose answers we reproduce.
 
 use std::ffi::OsStr;
 use std::io::{Seek, Write};
@@ -8,20 +8,20 @@ use std::sync::OnceLock;
 
 use crate::run::Printed;
 
-/// The patch release of OpenSSL 3.0 whose answers are recorded. A later one, should Debian 12 get it, is a judge too:
-/// what it says otherwise shows as a difference.
+/// The patch release of OpenSSL 3.0 whose answers are recorded. A later one is accepted too, in case
+/// Debian 12 gets it: if its answers change, they show as differences.
 const SINCE: u32 = 22;
 
-/// What is missing, in the words of every message about it.
+/// The name of the reference in messages about it.
 pub const WANTED: &str = "openssl 3.0.22 or a later 3.0";
 
-/// Whether the judge is at hand.
+/// Whether the reference is available.
 ///
 /// # Errors
-/// The line to print if it is not and need not be.
+/// The line to print if it is not available and not required.
 ///
 /// # Panics
-/// If it is not and must be: `CI=true` or `MESH_REQUIRE_OPENSSL=1`.
+/// If it is not available but required: `CI=true` or `MESH_REQUIRE_OPENSSL=1`.
 pub fn available() -> Result<(), String> {
     let Err(why) = program() else { return Ok(()) };
     let line = format!("NOT RUN: {why}");
@@ -30,7 +30,7 @@ pub fn available() -> Result<(), String> {
     Err(line)
 }
 
-/// The judge, looked for once in the life of a process.
+/// The reference, searched for once per process.
 ///
 /// # Errors
 /// As [`find`].
@@ -39,11 +39,11 @@ pub fn program() -> Result<&'static Path, String> {
     FOUND.get_or_init(find).as_deref().map_err(Clone::clone)
 }
 
-/// Looks for the judge: `MESH_OPENSSL` alone if it is set, else `openssl` of `PATH` (an updated Debian 12), else the copy
-/// `cargo xtask judge` keeps in the cache.
+/// Finds the reference: only `MESH_OPENSSL` if it is set, otherwise `openssl` in `PATH` (on an updated Debian 12),
+/// otherwise the copy that `cargo xtask judge` keeps in the cache.
 ///
 /// # Errors
-/// What was found instead, and what fetches a judge.
+/// What was found instead, and how to get the reference.
 pub fn find() -> Result<PathBuf, String> {
     let asked = std::env::var_os("MESH_OPENSSL").map(PathBuf::from);
     let kept = cache().map(|cache| cache.join("openssl"));
@@ -65,10 +65,10 @@ pub fn find() -> Result<PathBuf, String> {
     ))
 }
 
-/// The folder of the copy: `MESH_JUDGE`, else `meshpki-judge` in the user's cache folder. It is never inside the clone.
+/// The folder of the copy: `MESH_JUDGE`, otherwise `meshpki-judge` in the user's cache folder. It is never inside the clone.
 ///
 /// # Errors
-/// When the user has no home either.
+/// If the user has no home folder either.
 pub fn cache() -> Result<PathBuf, String> {
     let folder = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     if let Some(judge) = folder("MESH_JUDGE") {
@@ -79,7 +79,7 @@ pub fn cache() -> Result<PathBuf, String> {
     Ok(caches.join("meshpki-judge"))
 }
 
-/// What `openssl version` says.
+/// The output of `openssl version`.
 ///
 /// # Errors
 /// When it cannot be started.
@@ -89,7 +89,7 @@ pub fn version(program: &Path) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// Whether that is the version of a judge.
+/// Whether a version is accepted as the reference.
 fn is_judge(version: &str) -> bool {
     let patch = version.strip_prefix("OpenSSL 3.0.").and_then(|rest| rest.split(' ').next());
     patch.and_then(|patch| patch.parse().ok()).is_some_and(|patch: u32| patch >= SINCE)
@@ -98,7 +98,7 @@ fn is_judge(version: &str) -> bool {
 /// Runs `openssl verify` in `dir`; lines of the error queue are left out.
 ///
 /// # Panics
-/// When there is no judge, or it cannot be started.
+/// If there is no reference, or it cannot be started.
 #[must_use]
 pub fn verify(dir: &Path, args: &[String], env: &[(String, String)], stdin: &[u8]) -> Printed {
     let program = program().unwrap_or_else(|why| panic!("{why}"));

@@ -1,4 +1,4 @@
-//! The judges: programs whose word counts more than ours. A missing one is said aloud, and is a failure in CI.
+//! The reference programs: openssl, cfssl and istiod. A missing one is reported loudly, and is a failure in CI.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use crate::{NOW, Scratch, judge};
 
-/// What a program said.
+/// The result of a program.
 #[derive(Debug)]
 pub struct Answer {
     /// Exit status 0.
@@ -21,21 +21,21 @@ pub struct Answer {
 #[derive(Clone)]
 pub struct Openssl(PathBuf);
 
-/// Says a line past the test harness, which shows nothing of a test that passes.
+/// Prints a line past the test harness, which hides the output of tests that pass.
 pub fn say(line: &str) {
     use std::io::Write;
     // Standard error may be closed; nothing useful to do.
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// A judge that is not there: a failure where judges are required, else a line that says so.
+/// A reference program that is missing: a failure if it is required, otherwise a line that says so.
 pub fn missing(judge: &str, why: &str) {
     let is = |name: &str, value: &str| std::env::var(name).is_ok_and(|text| text == value);
     assert!(!is("CI", "true") && !is("MESH_REQUIRE_JUDGES", "1"), "{judge} is required: {why}");
     say(&format!("NOT RUN: what {judge} judges: {why}"));
 }
 
-/// Runs a program to its end.
+/// Runs a program until it exits.
 ///
 /// # Panics
 /// When it cannot be started.
@@ -45,7 +45,7 @@ pub fn run(command: &mut Command) -> Answer {
     Answer { good: output.status.success(), out: text(output.stdout), err: text(output.stderr) }
 }
 
-/// Finds openssl: the judge of `ca verify`, or any other 3.0 of `MESH_OPENSSL` or `PATH`.
+/// Finds openssl: the reference of `ca verify`, or any other 3.0 in `MESH_OPENSSL` or `PATH`.
 pub fn openssl() -> Option<Openssl> {
     let other = PathBuf::from(std::env::var_os("MESH_OPENSSL").unwrap_or_else(|| "openssl".into()));
     match judge::program() {
@@ -69,7 +69,7 @@ impl Openssl {
     /// The same, and it must succeed; returns its standard output.
     ///
     /// # Panics
-    /// With what openssl said.
+    /// With openssl's output, if it fails.
     #[track_caller]
     pub fn good(&self, scratch: &Scratch, args: &str) -> String {
         let answer = self.run(scratch, args);
@@ -77,10 +77,10 @@ impl Openssl {
         answer.out
     }
 
-    /// `openssl verify` at the tests' time must say OK.
+    /// `openssl verify` must say OK at the tests' time.
     ///
     /// # Panics
-    /// With what openssl said.
+    /// With openssl's output, if it fails.
     #[track_caller]
     pub fn verifies(&self, scratch: &Scratch, args: &str) {
         let out = self.good(scratch, &format!("verify -attime {} {args}", NOW.0));
@@ -91,7 +91,7 @@ impl Openssl {
 /// istiod's own rules, in Go (`tests/judges/istiod`).
 pub struct Istiod(PathBuf);
 
-/// Builds the judge with `go`, once.
+/// Builds the program with `go`, once.
 pub fn istiod(target: &str) -> Option<Istiod> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let built = BUILT.get_or_init(|| {
@@ -122,10 +122,10 @@ pub fn istiod(target: &str) -> Option<Istiod> {
 }
 
 impl Istiod {
-    /// What istiod says to each folder: nothing, or why it refuses it.
+    /// istiod's answer for each folder: nothing, or why it refuses it.
     ///
     /// # Panics
-    /// When the judge does not answer for each.
+    /// If there is not an answer for each.
     pub fn refusals(&self, folders: &[PathBuf]) -> Vec<Option<String>> {
         let answer = run(Command::new(&self.0).arg(NOW.to_string()).args(folders));
         assert!(answer.good, "{}", answer.err);

@@ -1,4 +1,4 @@
-//! What the tests and benchmarks share: scratch folders, the commands under test, the judges, ratios.
+//! What tests and benchmarks share: scratch folders, the commands under test, the reference programs, ratios.
 
 pub mod api;
 pub mod authority;

@@ -8,16 +8,16 @@ use serde_json::Value;
 use crate::cli::{Ran, Shell};
 use crate::rig::{Cluster, Istio, Kind};
 
-/// Clusters, a CA in `@/ca`, and `meshctl` at the real time, since real istiods look at their clocks.
+/// Clusters, a CA in `@/ca`, and `meshctl` with the real time, because real istiods use their clocks.
 pub struct Mesh {
-    /// The clusters by the order of their names.
+    /// The clusters, in the order of their names.
     pub clusters: Vec<Cluster>,
     /// Where commands run.
     pub shell: Shell,
 }
 
 impl Mesh {
-    /// Starts clusters and makes a CA with an intermediate for each. `None` without the rig, after a loud line.
+    /// Starts clusters and creates a CA with an intermediate for each. Without the rig, prints a line and returns `None`.
     #[must_use]
     pub fn start(names: &[&str]) -> Option<Self> {
         let clusters = Cluster::start_many(names)?;
@@ -60,7 +60,7 @@ impl Mesh {
         self.shell.scratch.write_key(&format!("{name}.kubeconfig"), text);
     }
 
-    /// Runs `meshctl COMMAND` with the administrators' kubeconfig, patience for a test and no question.
+    /// Runs `meshctl COMMAND` with the administrators' kubeconfig, a time limit for tests and `--yes`.
     pub fn run(&self, command: &str) -> Ran {
         self.run_as("admin", command)
     }
@@ -70,10 +70,10 @@ impl Mesh {
         self.shell.run(&format!("{command} --kubeconfig @/{kubeconfig}.kubeconfig"))
     }
 
-    /// Runs a command that must succeed, and returns all it said.
+    /// Runs a command that must succeed, and returns its whole output.
     ///
     /// # Panics
-    /// With what it said.
+    /// With its output, if it fails.
     #[track_caller]
     pub fn good(&self, command: &str) -> String {
         let ran = self.run(command);
@@ -105,5 +105,5 @@ impl Mesh {
     }
 }
 
-/// What a test waits for at most.
+/// The longest time that a test waits.
 pub const SOON: Duration = Duration::from_secs(30);

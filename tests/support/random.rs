@@ -33,6 +33,7 @@ impl Random {
     }
 
     /// The next 64 bits.
+    #[allow(clippy::should_implement_trait, reason = "a generator, which never ends")]
     pub fn next(&mut self) -> u64 {
         if !self.choices.is_empty() {
             return self.given(8);

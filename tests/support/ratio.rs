@@ -1,16 +1,16 @@
-//! Speed as a ratio: two jobs timed by turns in one run, so that whatever else the machine does hits both.
+//! Speed as a ratio: two jobs timed alternately in one run, so that other load on the machine affects both.
 
 use std::time::{Duration, Instant};
 
 /// Rounds of each job.
 const ROUNDS: usize = 15;
 
-/// How long a round lasts, at least.
+/// The minimum duration of a round.
 const ROUND: Duration = Duration::from_millis(60);
 
-/// Times `ours` against `peer` and prints one line; `limit` is the ratio promised, and is only printed.
+/// Measures `ours` against `peer` and prints one line; `limit` is the promised ratio and is only printed.
 ///
-/// With `--test` in the arguments (`cargo bench -- --test`) each job runs once, to see that it works.
+/// With `--test` in the arguments (`cargo bench -- --test`) each job runs once, to check that it works.
 pub fn compare<A, B>(
     what: &str,
     limit: f64,
@@ -34,7 +34,7 @@ pub fn compare<A, B>(
     println!("{what}: {} against {}, ratio {:.3} ({verdict} {limit})", show(a), show(b), a / b);
 }
 
-/// How often a job runs in one round.
+/// How many times a job runs in one round.
 fn count<T>(job: &mut impl FnMut() -> T) -> u32 {
     let start = Instant::now();
     std::hint::black_box(job());

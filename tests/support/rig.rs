@@ -1,8 +1,8 @@
 //! The rig: clusters of real components as plain processes on loopback, for tests.
 //!
 //! etcd, kube-apiserver, kube-controller-manager, kube-scheduler and istiod are the real ones, built by
-//! `cargo xtask rig`; only the kubelet is ours ([`kubelet`]). Two clusters run at the same time at most: a
-//! test that needs several asks for them at once with [`Cluster::start_many`].
+//! `cargo xtask rig`; only the kubelet is ours ([`kubelet`]). At most two clusters run at the same time: a
+//! test that needs several must request them together with [`Cluster::start_many`].
 //!
 //! ```no_run
 //! use tests::rig::{Cluster, Istio};
@@ -39,13 +39,13 @@ pub use tools::Binaries;
 
 use std::sync::OnceLock;
 
-/// Set to `1`, the tests on real clusters are left out, on purpose: `cargo xtask ci --without-rig`.
+/// If set to `1`, tests on real clusters are skipped on purpose: `cargo xtask ci --without-rig`.
 pub const WITHOUT: &str = "MESH_WITHOUT_RIG";
 
-/// The built components, or `None` after a loud line `NOT RUN: ...`.
+/// The built components. If they are missing, prints `NOT RUN: ...` and returns `None`.
 ///
 /// # Panics
-/// When a component is missing and judges are required (`MESH_REQUIRE_JUDGES=1` or `CI=true`).
+/// If a component is missing and required (`MESH_REQUIRE_JUDGES=1` or `CI=true`).
 #[must_use]
 pub fn rig() -> Option<&'static Binaries> {
     if std::env::var(WITHOUT).is_ok_and(|value| value == "1") {

@@ -1,4 +1,4 @@
-//! Holds a JSON document against one of docs/schemas, whose every keyword must be one known here.
+//! Validates a JSON document with one of docs/schemas. A keyword that is not supported here is an error.
 
 use serde_json::{Map, Value};
 

@@ -1,4 +1,4 @@
-//! A folder that is gone after the test, and what is in it: content, mode and time of every file.
+//! A folder that is removed after the test, and its content: text, mode and time of every file.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// A scratch folder, removed when dropped.
 pub struct Scratch(tempfile::TempDir);
 
-/// One file or folder as it lies on disk. Folders have no content, and their time is not looked at.
+/// A file or folder on disk. Folders have no content, and their time is ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Permission bits.
@@ -50,20 +50,20 @@ impl Scratch {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("a mode");
     }
 
-    /// Writes a file only its owner may read, as a key is.
+    /// Writes a file that only its owner can read, like a key.
     pub fn write_key(&self, name: &str, content: impl AsRef<[u8]>) {
         self.write(name, content);
         fs::set_permissions(self.join(name), fs::Permissions::from_mode(0o600)).expect("a mode");
     }
 
-    /// Everything below `name`, by its path from there.
+    /// Everything below `name`, by its path relative to it.
     pub fn entries(&self, name: &str) -> BTreeMap<String, Entry> {
         let mut entries = BTreeMap::new();
         collect(&self.join(name), "", &mut entries);
         entries
     }
 
-    /// `MODE PATH` of everything below `name`, as `ls -l` would tell.
+    /// `MODE PATH` of everything below `name`, as in `ls -l`.
     pub fn modes(&self, name: &str) -> String {
         let lines = self.entries(name).into_iter();
         lines.map(|(path, entry)| format!("{:04o} {path}\n", entry.mode)).collect()

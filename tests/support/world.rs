@@ -10,6 +10,7 @@ use crate::forge::{
 use crate::outside::OUTSIDE;
 use crate::random::Random;
 
+mod corners;
 mod deltas;
 mod faults;
 mod mail;
@@ -57,6 +58,8 @@ struct World {
     mail: Option<mail::Hosts>,
     /// Many delta CRLs and other lists that give no answer.
     with_deltas: bool,
+    /// One corner in a world that is sound otherwise.
+    corner: Option<corners::Corner>,
     /// Signed parts are changed as trees too, which no seed has.
     edited: bool,
 }
@@ -85,10 +88,12 @@ pub fn chosen(mut choices: Random) -> Case {
 
 impl World {
     fn new(mut random: Random, mut more: Random, outside: bool, edited: bool) -> Self {
+        // A copy: worlds without a corner keep what they had.
+        let corner = corners::Corner::new(Random::new(more.clone().next() ^ 0x636f_726e));
         let chaos = Chaos(random.pick(&[1_000_000, 200, 60, 20]));
         let mail = more.one_in(8).then(|| mail::Hosts::new(&mut more));
         let with_deltas = more.one_in(8);
-        Self {
+        let mut world = Self {
             chaos,
             parties: Vec::new(),
             roots: Vec::new(),
@@ -105,12 +110,23 @@ impl World {
             more,
             mail,
             with_deltas,
+            corner,
+        };
+        if world.corner.is_some() {
+            world.chaos = Chaos(1_000_000);
+            (world.with_policies, world.with_constraints) = (false, false);
+            (world.with_outside, world.with_resources) = (false, false);
+            (world.loose, world.with_deltas, world.mail) = (false, false, None);
         }
+        world
     }
 
     fn case(mut self) -> Case {
         self.chain();
-        self.extras();
+        match &self.corner {
+            Some(_) => self.circle(),
+            None => self.extras(),
+        }
         self.revocation();
         options::case(&mut self)
     }
@@ -220,6 +236,9 @@ impl World {
             plan.extensions.retain(|extension| extension.oid != oid::NAME_CONSTRAINTS);
             plan.extensions.push(extension(oid::NAME_CONSTRAINTS, true, value));
         }
+        if let Some(corner) = &mut self.corner {
+            corner.cert(&mut plan, true);
+        }
         self.finish(plan)
     }
 
@@ -258,6 +277,9 @@ impl World {
         }
         self.key_ids(&mut plan, &party, issuer);
         self.shared_extensions(&mut plan);
+        if let Some(corner) = &mut self.corner {
+            corner.cert(&mut plan, false);
+        }
         self.finish(plan)
     }
 
@@ -321,6 +343,9 @@ impl World {
         plan.loose = self.looseness();
         plan.edits = self.edits();
         let mut der = plan.sign();
+        if let Some(corner) = &mut self.corner {
+            der = corner.bytes(der);
+        }
         if self.chaos.0 < 50 && self.random.one_in(60) {
             faults::bytes(&mut self.random, &mut der);
         }
@@ -363,7 +388,11 @@ impl World {
 
     /// CRLs of some authorities.
     fn revocation(&mut self) {
-        if !self.random.one_in(3) && !self.with_deltas {
+        let is_wanted = match &self.corner {
+            Some(corner) => corner.is_about_revocation(),
+            None => self.random.one_in(3) || self.with_deltas,
+        };
+        if !is_wanted {
             return;
         }
         let parties = self.parties.clone();
@@ -423,7 +452,13 @@ impl World {
             deltas::plan(&mut self.more, &mut plan);
         }
         plan.edits = self.edits();
-        plan.sign()
+        match &mut self.corner {
+            Some(corner) => {
+                corner.crl(&mut plan, &self.parties);
+                corner.bytes(plan.sign())
+            }
+            None => plan.sign(),
+        }
     }
 
     /// The name of an authority of this world.

@@ -85,19 +85,21 @@ pub const ORDERS: &[Order] = &[
     Order {
         name: "meshctl",
         layers: &[
-            Together(&["exit", "interrupt"]),
             One("text"),
-            One("failure"),
+            One("exit"),
+            Together(&["failure", "hints"]),
+            One("interrupt"),
             One("terminal"),
             One("io"),
             One("files"),
-            One("args"),
-            Together(&["authority", "spec"]),
-            One("hints"),
+            Apart(&["spec", "authority"]),
             One("fleet"),
             One("rollout"),
+            One("args"),
             One("commands::options"),
-            Apart(&["commands::*"]),
+            // A command never uses another one.
+            Apart(&["commands::*", "commands::ca::*", "commands::mesh::*"]),
+            Apart(&["commands::ca", "commands::mesh"]),
             One("commands"),
         ],
     },
@@ -187,20 +189,21 @@ fn fault(order: &Order, own: Place<'_>, other: Place<'_>) -> Option<&'static str
         .then_some("and modules of that layer are kept apart")
 }
 
-/// The member a module belongs to: the one with the longest path.
+/// The member a module belongs to: the one with the longest path, and of those the one with the fewest `*`.
 fn place<'a>(order: &Order, module: &'a [String]) -> Option<Place<'a>> {
-    let mut best: Option<Place<'a>> = None;
+    let mut best: Option<(usize, Place<'a>)> = None;
     for (height, layer) in order.layers.iter().enumerate() {
         for member in layer.members() {
             let parts: Vec<&str> = member.split("::").collect();
             let fits = module.len() >= parts.len()
                 && parts.iter().zip(module).all(|(part, name)| *part == "*" || part == name);
-            if fits && best.is_none_or(|(_, known)| known.len() < parts.len()) {
-                best = Some((height, &module[..parts.len()]));
+            let named = 2 * parts.len() - parts.iter().filter(|part| **part == "*").count();
+            if fits && best.is_none_or(|(known, _)| known < named) {
+                best = Some((named, (height, &module[..parts.len()])));
             }
         }
     }
-    best
+    best.map(|(_, place)| place)
 }
 
 /// Modules that exist for tests alone, with what is below them.

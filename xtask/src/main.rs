@@ -25,8 +25,8 @@ cargo xtask fuzz [--minutes N] [--jobs J] [--target NAME]... [--blind]
                                                    run every fuzz target, N minutes in total (default 10); see CONTRIBUTING.md
 cargo xtask fuzz --replay NAME FILE...             run one target on findings
 cargo xtask rig                                    build the components of test clusters once, into a cache outside the clone
-cargo xtask tidy                                   check what the compiler does not: dependency direction, layers, purity, sizes,
-                                                   licenses and sources, and the phrases of docs/STYLE.md
+cargo xtask tidy                                   check what the compiler does not: dependency direction, layers, purity, file
+                                                   sizes, licenses and sources, and the phrases of docs/STYLE.md
 cargo xtask tidy --prose PATH                      list the phrases to rewrite below a file or folder";
 
 fn main() -> ExitCode {

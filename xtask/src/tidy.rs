@@ -113,7 +113,7 @@ fn command_lines(root: &Path, names: &[&str], problems: &mut Vec<String>) {
     }
 }
 
-/// Whether a text has a command of this program: at its begin, in backticks or after `&&`.
+/// Whether a text has a command of this program: at its beginning, in backticks or after `&&`.
 fn is_command(text: &str, program: &str) -> bool {
     text.match_indices(program).any(|(at, _)| {
         let before = text[..at].trim_end_matches(' ');

@@ -58,7 +58,7 @@ pub enum Error {
         kind: String,
     },
     /// The cluster has no ConfigMap that its DNS could read.
-    #[error("cannot configure the cluster's DNS: {looked} not found")]
+    #[error("cannot configure the cluster's DNS: it has no {looked}")]
     NoDns {
         /// `ConfigMap kube-system/coredns with a Corefile, nor kube-system/kube-dns`.
         looked: String,

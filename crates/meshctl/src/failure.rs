@@ -7,6 +7,7 @@ use std::path::Path;
 use meshpki::Error;
 
 use crate::exit::Exit;
+use crate::hints::readyz;
 use crate::text::safe;
 
 /// Why a command did not do what it was asked for, as it will be printed.
@@ -191,7 +192,13 @@ impl From<&meshapply::Error> for Failure {
     fn from(error: &meshapply::Error) -> Self {
         let exit = if error.could_not_ask() { Exit::Failed } else { Exit::No };
         let mut failure = Self::new(error.code(), error.to_string()).exit(exit);
-        failure.hints = apply_hint(error).into_iter().map(str::to_owned).collect();
+        failure.hints = match error {
+            meshapply::Error::Credentials { context, .. } => vec![format!(
+                "`{}` asks for the same credentials and shows all a plugin says",
+                readyz(context)
+            )],
+            _ => apply_hint(error).into_iter().map(str::to_owned).collect(),
+        };
         failure
     }
 }
@@ -204,9 +211,6 @@ const fn apply_hint(error: &meshapply::Error) -> Option<&'static str> {
         E::Forbidden { .. } => "`meshctl push DIR --print-rbac` prints the rights a push needs",
         E::Kubeconfig { .. } => {
             "`kubectl config get-contexts` lists the contexts; `--kubeconfig FILE` names another file"
-        }
-        E::Credentials { .. } => {
-            "`kubectl --context CONTEXT get --raw /readyz` asks for the same credentials, and shows all the plugin says"
         }
         E::IstioVersion { .. } => "set it with `--istio-version 1.30.3`",
         E::NoCrd { .. } => {

@@ -1,5 +1,7 @@
 //! Problems with the command to run next. The libraries say what would help; how to type it is known here only.
 
+pub(crate) mod mesh;
+
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 
@@ -245,6 +247,11 @@ impl Where<'_> {
     fn cluster(&self) -> String {
         word(self.folder.and_then(Path::file_name).map_or_else(|| Path::new(self.name), Path::new))
     }
+}
+
+/// The command that asks a context's API server whether it is up.
+pub(crate) fn readyz(context: &str) -> String {
+    format!("kubectl --context {} get --raw /readyz", word(Path::new(context)))
 }
 
 #[cfg(test)]

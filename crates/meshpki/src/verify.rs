@@ -5,6 +5,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::algorithm::check_algorithm;
 use crate::cert::Cert;
 use crate::crl::Crl;
 use crate::der::{self, DerError, Reader};
@@ -266,7 +267,15 @@ impl TrustAux {
                 text.string()?;
             }
         }
-        parts.optional_list(0xa1)?;
+        if let Some(others) = parts.optional_list(0xa1)? {
+            let mut others = others.reader();
+            while let Some(algorithm) = others.next()? {
+                if algorithm.tag != der::SEQUENCE {
+                    return Err(algorithm.error("an AlgorithmIdentifier is a SEQUENCE"));
+                }
+                check_algorithm(&algorithm)?;
+            }
+        }
         parts.end("extra element in trust settings")?;
         Ok(Self { trust, reject: reject.unwrap_or_default() })
     }

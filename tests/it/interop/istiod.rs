@@ -1,4 +1,4 @@
-//! istiod's rules in Go (`tests/judges/istiod`): a [`CaCerts`] is never one it refuses.
+//! istiod's rules in Go (`tests/judges/istiod`): it never refuses a [`CaCerts`].
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Private keys in every format that is about, read by us; and ours, read by openssl.
+//! Private keys in every common format, read by us; and ours, read by openssl.
 
 use tests::authority::Authority;
 use tests::judges::openssl;

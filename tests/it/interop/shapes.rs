@@ -25,7 +25,8 @@ fn workload(scratch: &Scratch, folder: &str, id: &str) -> (meshpki::CaCerts, Cer
     (set, leaf)
 }
 
-/// Seed 1's two lines, with and without `-x509_strict`, and what the mesh does with a leaf.
+/// `openssl verify` with the root and with the chain as trust store, with and without `-x509_strict`, and a workload's
+/// certificate as the mesh verifies it.
 #[test]
 fn openssl_verifies_what_init_makes_with_every_key_type() {
     let Some(openssl) = openssl() else { return };

@@ -1,5 +1,5 @@
-//! Where the file system cannot exchange two folders: killed before every step that changes something, `ca renew`
-//! loses no key, and the next run finishes what was begun.
+//! File systems that cannot exchange two folders: killed before any step that changes something, `ca renew` loses no
+//! key, and the next run finishes its work.
 
 use std::collections::BTreeSet;
 use std::path::Path;

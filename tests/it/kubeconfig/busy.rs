@@ -1,4 +1,4 @@
-//! Servers that are busy, conflicts, and objects from before.
+//! Busy servers, conflicts, and objects written by earlier versions.
 
 use serde_json::{Value, json};
 use tests::Shell;
@@ -159,13 +159,13 @@ fn a_secret_keeps_its_type() {
         2,
         &[
             "error[apply/secret-type]: secret cacerts is of type `kubernetes.io/tls`, which cannot hold the files of the folder",
-            "hint: make the set with `--layout tls`",
+            "hint: create the set with `--layout tls`",
         ],
     );
     assert_eq!(count(&api, "PATCH", SECRET), 0);
     shell.good(&format!("{tls} --adopt"));
     assert_eq!(api.object(SECRET).expect("a secret")["type"], "kubernetes.io/tls");
-    // A type of somebody's own holds anything, and is kept.
+    // A custom type can hold anything, and is kept.
     there("example.com/ca");
     shell.good(&format!("{PUSH} --adopt"));
     assert_eq!(api.object(SECRET).expect("a secret")["type"], "example.com/ca");

@@ -1,4 +1,4 @@
-//! Credential plugins: what they are given, how long they may take, what of them is said.
+//! Credential plugins: what they receive, how long they may take, and what is shown of their output.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -106,9 +106,12 @@ fn what_is_said_of_a_plugin() {
         ended(
             &shell.run(STATUS),
             1,
-            &[&format!(
-                "error[apply/credentials]: no credentials for context `cluster1`: credential plugin `plugin` {expect}\n"
-            )],
+            &[
+                &format!(
+                    "error[apply/credentials]: no credentials for context `cluster1`: credential plugin `plugin` {expect}\n"
+                ),
+                "hint: `kubectl --context cluster1 get --raw /readyz` asks for the same credentials",
+            ],
         );
     };
     check(

@@ -1,4 +1,4 @@
-//! A canary in every place a kubeconfig can hold a secret, and every way it can go wrong: no command prints it.
+//! A canary in every place where a kubeconfig can hold a secret, and every failure: no command prints it.
 
 use serde_json::{Value, json};
 use tests::Shell;

@@ -1,4 +1,4 @@
-//! What a policy says besides weights, as proxies do it.
+//! What a policy can say besides weights, with real proxies.
 
 use std::sync::atomic::Ordering;
 

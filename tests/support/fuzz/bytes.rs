@@ -1,4 +1,4 @@
-//! Targets over PEM and DER: nothing panics, what is read is the front of its input and reads the same again.
+//! Targets for PEM and DER: nothing panics; what is read is a prefix of the input and reads the same again.
 
 use meshpki::chain::{self, assemble};
 use meshpki::crl::Crl;

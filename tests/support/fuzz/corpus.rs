@@ -1,4 +1,4 @@
-//! What each target starts from: the fixtures of its kind, and what was kept in `fuzz/corpus`.
+//! The initial inputs of each target: the fixtures of its kind, and what was kept in `fuzz/corpus`.
 
 use std::fs;
 use std::path::Path;
@@ -72,7 +72,7 @@ fn collect(folder: &Path, endings: &[&str], found: &mut Vec<Vec<u8>>) {
         let is_wanted = |ending: &&str| path.extension().is_some_and(|kind| kind == *ending);
         if path.is_dir() {
             collect(&path, endings, found);
-        } else if endings.is_empty() || endings.iter().any(|ending| is_wanted(&ending)) {
+        } else if endings.is_empty() || endings.iter().any(is_wanted) {
             found.push(fs::read(&path).expect("a file that was listed"));
         }
     }

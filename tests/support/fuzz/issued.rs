@@ -1,4 +1,4 @@
-//! What is issued verifies: any profile that `issue` accepts is good under its issuer, for us and for openssl.
+//! What is issued verifies: every certificate that `issue` creates is valid under its issuer, for us and for openssl.
 
 use meshpki::cert::{GeneralName, KeyUsage, RawExtension, RawTime};
 use meshpki::der::Tag;

@@ -1,4 +1,4 @@
-//! Private keys in every form: what is read signs, and is written in a form that is read again.
+//! Private keys in every form: a key that can be read signs, and is written in a form that can be read again.
 
 use std::sync::LazyLock;
 

@@ -1,4 +1,4 @@
-//! Target over kubeconfigs: no error shows what the file holds.
+//! Target for kubeconfigs: no error shows what the file contains.
 
 use std::path::Path;
 use std::time::Duration;

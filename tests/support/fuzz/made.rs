@@ -1,4 +1,4 @@
-//! Mesh specs out of any choices: most of them hold together, so that what is rendered is looked at.
+//! Mesh specs from arbitrary choices: most of them are valid, so that rendering is tested too.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! A PKI and a command line out of any choices: `ca verify` answers, and as openssl does.
+//! A PKI and a command line from arbitrary choices: `ca verify` answers, and answers as openssl does.
 
 use std::sync::LazyLock;
 

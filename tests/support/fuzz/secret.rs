@@ -1,4 +1,4 @@
-//! Secrets of clusters: whatever is in the files, what istiod would do with them is said.
+//! Secrets of clusters: whatever the files contain, the prediction of what istiod would do does not fail.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Targets over text: typed names and times, cfssl's files, the options of `ca verify`.
+//! Targets for text: typed names and times, cfssl's files, the options of `ca verify`.
 
 use meshpki::cfssl::{CsrFile, Outcome, Severity, SigningConfig, Trap};
 use meshpki::istiod::Version;

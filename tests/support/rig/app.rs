@@ -1,5 +1,5 @@
-//! What a pod runs behind its proxy: a server of HTTP/1.1 and 2 that says what it was asked, and calls as applications
-//! make them.
+//! What a pod runs behind its proxy: a server for HTTP/1.1 and 2 that reports what it received, and calls as
+//! applications make them.
 
 use std::convert::Infallible;
 use std::io::{Read, Write};

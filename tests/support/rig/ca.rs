@@ -1,4 +1,4 @@
-//! CAs that are valid now: a real istiod has a real clock, and does not know [`crate::NOW`].
+//! CAs that are valid now: a real istiod has a real clock, and does not use [`crate::NOW`].
 
 use meshpki::{Cert, Issuer, KeyType, Profile, Serial, Signer, SoftKey, Stamp};
 

@@ -18,12 +18,12 @@ use super::pki::Pki;
 use super::tools::Binaries;
 use super::{Istio, apply, background::Background, istio, kubeconfig, wait};
 
-/// Start of the names of the folders under the system's folder for temporary files.
+/// Prefix of the names of the clusters' temporary folders.
 pub(super) const PREFIX: &str = "mesh-rig-";
-/// Set, the folders stay when their clusters have stopped, until the next test process removes them.
+/// If set, the folders remain after their clusters have stopped, until the next test process removes them.
 pub const KEEP: &str = "MESH_RIG_KEEP";
 
-/// A running cluster. Dropped, it stops every process and removes every file.
+/// A running cluster. Dropping it stops every process and removes every file.
 pub struct Cluster {
     // Dropped in this order.
     kubelet: Kubelet,
@@ -47,12 +47,12 @@ impl Drop for Cluster {
 }
 
 impl Cluster {
-    /// Starts a cluster; it is usable. `None` where the rig is not built, after a loud line.
+    /// Starts a cluster that is ready for use. If the rig is not built, prints a line and returns `None`.
     ///
     /// Waits while two clusters run.
     ///
     /// # Panics
-    /// When a component does not come up.
+    /// If a component does not start.
     #[must_use]
     pub fn start(name: &str) -> Option<Self> {
         Self::start_many(&[name])?.pop()
@@ -61,7 +61,7 @@ impl Cluster {
     /// Starts several at once.
     ///
     /// # Panics
-    /// When a component does not come up, or when the calling thread holds a cluster already.
+    /// If a component does not start, or if the calling thread already holds a cluster.
     #[must_use]
     pub fn start_many(names: &[&str]) -> Option<Vec<Self>> {
         let binaries = super::rig()?;
@@ -135,7 +135,7 @@ impl Cluster {
         self.folder.path().join("admin.kubeconfig")
     }
 
-    /// Kubeconfig of a user with a client certificate, who may do nothing until RBAC says otherwise.
+    /// Kubeconfig of a user with a client certificate, who has no rights except those granted with RBAC.
     #[must_use]
     pub fn kubeconfig_for(&self, user: &str, groups: &[&str]) -> PathBuf {
         let number = self.kubeconfigs.fetch_add(1, Ordering::Relaxed);
@@ -150,7 +150,7 @@ impl Cluster {
         self.client.clone()
     }
 
-    /// Runs a future to its end.
+    /// Runs a future to completion.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.runtime.block_on(future)
     }
@@ -176,7 +176,7 @@ impl Cluster {
     /// Applies the documents of a YAML or JSON text as an administrator (server-side, manager `rig`).
     ///
     /// # Panics
-    /// When one is refused.
+    /// If one is refused.
     pub fn apply(&self, text: &str) {
         self.block_on(apply::apply(&self.client, text));
     }
@@ -184,12 +184,12 @@ impl Cluster {
     /// Applies one object.
     ///
     /// # Panics
-    /// When it is refused.
+    /// If it is refused.
     pub fn apply_object(&self, object: &Value) {
         self.block_on(apply::apply_one(&self.client, object));
     }
 
-    /// Installs Istio. What is there already is brought to what is asked for.
+    /// Installs Istio. An existing installation is changed to match `options`.
     ///
     /// # Panics
     /// If something is refused or, unless `options` say not to wait, is not rolled out in time.
@@ -211,10 +211,10 @@ impl Cluster {
         }
     }
 
-    /// Waits until everything [`Cluster::install_istio`] made is rolled out.
+    /// Waits until everything that [`Cluster::install_istio`] created is rolled out.
     ///
     /// # Panics
-    /// When it is not, in time.
+    /// If it is not rolled out in time.
     pub fn wait_for_istio(&self, options: &Istio) {
         for revision in &options.revisions {
             self.rolled_out(istio::Kind::Deployment, "istio-system", &Istio::istiod(revision));
@@ -262,7 +262,7 @@ impl Cluster {
     /// Starts the apiserver again on the same port, and waits until it answers.
     ///
     /// # Panics
-    /// When it does not, in time.
+    /// If it does not respond in time.
     pub fn start_apiserver(&mut self) {
         self.control_plane.start_apiserver();
         let namespaces = Api::<Namespace>::all(self.client.clone());
@@ -274,34 +274,34 @@ impl Cluster {
         });
     }
 
-    /// What all istiod processes of this cluster printed so far, those of past pods too.
+    /// The output of all istiod processes of this cluster so far, including those of past pods.
     #[must_use]
     pub fn istiod_log(&self) -> String {
         self.kubelet.log()
     }
 
-    /// What the istiod of one pod printed so far, all its restarts.
+    /// The output of one pod's istiod so far, including all its restarts.
     ///
     /// # Panics
-    /// When no istiod runs in such a pod.
+    /// If no istiod runs in such a pod.
     #[must_use]
     pub fn pod_log(&self, namespace: &str, pod: &str) -> String {
         self.kubelet.pod_log(namespace, pod).expect("a pod with an istiod")
     }
 
-    /// The same, where an istiod has run in that pod.
+    /// The same, if an istiod has run in that pod.
     #[must_use]
     pub fn pod_log_so_far(&self, namespace: &str, pod: &str) -> Option<String> {
         self.kubelet.pod_log(namespace, pod)
     }
 
-    /// Where on 127.0.0.1 the port that an istiod's pod declares really is: it changes with every restart.
+    /// The actual port on 127.0.0.1 of a port that an istiod's pod declares: it changes with every restart.
     #[must_use]
     pub fn pod_port(&self, namespace: &str, pod: &str, port: u16) -> Option<u16> {
         self.kubelet.port(namespace, pod, port)
     }
 
-    /// Finds, whenever asked, where on 127.0.0.1 the istiods that run have a port they declare.
+    /// A function that finds the actual port on 127.0.0.1 of a port that running istiods declare.
     pub fn istiod_finder(&self, port: u16) -> impl Fn() -> Vec<u16> + use<> {
         self.kubelet.finder("istio-system", port)
     }
@@ -309,7 +309,7 @@ impl Cluster {
     /// Asks every 50 ms until there is an answer.
     ///
     /// # Panics
-    /// When there is none in time.
+    /// If there is none in time.
     pub fn wait<T>(&self, what: &str, limit: Duration, ask: impl AsyncFnMut() -> Option<T>) -> T {
         self.block_on(wait::until(&format!("{}: {what}", self.name), limit, ask))
     }
@@ -331,7 +331,7 @@ async fn config(path: &Path) -> Config {
     config
 }
 
-/// Removes what a test process left that was killed, once.
+/// Removes what killed test processes left behind, once.
 fn sweep() {
     static SWEPT: OnceLock<()> = OnceLock::new();
     SWEPT.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! How many clusters run at the same time: whoever asks first is served first.
+//! Limits how many clusters run at the same time: first come, first served.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;

@@ -1,4 +1,4 @@
-//! Short ways to the objects tests look at most.
+//! Shortcuts to the objects that tests use most.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,4 @@
-//! What leads pods to Services: kube-proxy, of ours, and names, from a real CoreDNS.
+//! What connects pods to Services: our own kube-proxy, and names from a real CoreDNS.
 
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;

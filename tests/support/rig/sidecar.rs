@@ -1,4 +1,5 @@
-//! The proxy of a pod: the real `pilot-agent` with a real Envoy, in the pod's network, calls taken by iptables.
+//! The proxy of a pod: the real `pilot-agent` with a real Envoy, in the pod's network, with calls redirected by
+//! iptables.
 
 use std::collections::BTreeMap;
 use std::fs;

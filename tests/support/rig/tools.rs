@@ -1,4 +1,4 @@
-//! What the rig is made of: which version of which component, where it comes from and where it lies once built.
+//! The components of the rig: which version of which, where it comes from, and where it is once built.
 
 use std::collections::BTreeMap;
 use std::fs;

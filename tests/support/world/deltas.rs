@@ -13,7 +13,9 @@ pub(super) fn plan(random: &mut Random, plan: &mut CrlPlan) {
         plan.extensions.extend(numbers(random));
     }
     if random.one_in(3) {
-        algorithms(random, plan);
+        let same = (plan.signer < KEYS.len()).then(|| algorithm(plan.signer, plan.rsa));
+        let (inner, outer) = algorithms(random, same.as_deref());
+        (plan.inner, plan.outer) = (inner.or(plan.inner.take()), outer.or(plan.outer.take()));
     }
     if random.one_in(3) {
         plan.extensions.retain(|old| old.oid != oid::ISSUING_DISTRIBUTION_POINT);
@@ -53,29 +55,28 @@ fn numbers(random: &mut Random) -> Vec<Extension> {
     all
 }
 
-/// A different algorithm inside or next to the signed bytes, or the same in another form.
-fn algorithms(random: &mut Random, plan: &mut CrlPlan) {
+/// A different algorithm inside or next to the signed bytes, or `same` in another form.
+pub(super) fn algorithms(
+    random: &mut Random,
+    same: Option<&[u8]>,
+) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
     let null = tlv(der::NULL, &[]);
-    let same = if plan.signer < KEYS.len() { Some(algorithm(plan.signer, plan.rsa)) } else { None };
     let oids: [&[u8]; 4] = [oid::ECDSA_SHA384, oid::ECDSA_SHA256, oid::RSA_SHA256, oid::ED25519];
     let other = tlv(der::OID, random.pick(&oids));
     let value = match random.below(4) {
         0 => der::sequence(&[&other, &null]),
-        1 => same.map_or_else(|| der::sequence(&[&other]), |same| with(&same, &[0x05, 0x81, 0x00])),
+        1 => same.map_or_else(|| der::sequence(&[&other]), |same| with(same, &[0x05, 0x81, 0x00])),
         2 => der::sequence(&[&other, &tlv(der::INTEGER, &[1])]),
         _ => der::sequence(&[&other]),
     };
     let both = random.one_in(6);
-    if both || random.one_in(2) {
-        plan.inner = Some(value.clone());
-    }
-    if both || plan.inner.is_none() {
-        plan.outer = Some(value);
-    }
+    let inner = (both || random.one_in(2)).then(|| value.clone());
+    let outer = (both || inner.is_none()).then_some(value);
+    (inner, outer)
 }
 
 /// The algorithm with these parameters.
-fn with(algorithm: &[u8], parameters: &[u8]) -> Vec<u8> {
+pub(super) fn with(algorithm: &[u8], parameters: &[u8]) -> Vec<u8> {
     let outer = der::Reader::new(algorithm).any().expect("an algorithm");
     let oid = outer.reader().any().expect("its OID");
     der::sequence(&[oid.raw, parameters])

@@ -1,4 +1,4 @@
-//! Things that go wrong with certificates and CRLs.
+//! Faults of certificates and CRLs.
 
 use meshpki::der::{self, Tag, tlv};
 use meshpki::oid;

@@ -1,5 +1,5 @@
-//! E-mail addresses in UTF-8 and the constraints they meet (RFC 8398): hosts in both spellings, and every length and
-//! fault OpenSSL minds.
+//! UTF-8 e-mail addresses and the constraints they meet (RFC 8398): hosts in both spellings, and every length and fault
+//! that OpenSSL checks.
 
 use meshpki::der::{self, tlv};
 use meshpki::oid;

@@ -1,11 +1,11 @@
-//! Files out of a world's certificates, and a command line over them.
+//! Files made from a world's certificates, and a command line that uses them.
 
 use std::collections::BTreeMap;
 
 use meshpki::der::{self, tlv};
 use meshpki::{oid, pem};
 
-use super::World;
+use super::{World, corners};
 use crate::cases::Case;
 use crate::forge::value;
 use crate::fuzz::mutate;
@@ -26,6 +26,11 @@ pub(super) fn case(world: &mut World) -> Case {
         policy_options(&mut world.random, &mut args);
     }
     identity_options(&mut world.random, &mut args);
+    if let Some(corner) = &mut world.corner {
+        // Most of what else was asked is an error before the corner is reached.
+        args.retain(|words| corners::leaves_room(words));
+        corner.options(&mut args);
+    }
     world.random.shuffle(&mut args);
     case.args = args.concat();
     targets(world, &mut case);
@@ -63,9 +68,9 @@ fn trust(world: &mut World, case: &mut Case, args: &mut Vec<Vec<String>>) {
     if world.random.one_in(4) {
         world.random.shuffle(&mut anchors);
     }
-    let mut chunks: Vec<Vec<u8>> =
-        anchors.iter().map(|der| anchor_block(&mut world.random, der)).collect();
-    if world.random.one_in(8) {
+    let mut chunks: Vec<Vec<u8>> = anchors.iter().map(|der| anchor_block(world, der)).collect();
+    let is_about_trust = world.corner.as_ref().is_some_and(corners::Corner::is_about_trust);
+    if world.random.one_in(if is_about_trust { 2 } else { 8 }) {
         system_store(world, case, args, chunks);
         return;
     }
@@ -110,7 +115,14 @@ fn system_store(
     {
         let Some(hash) = hash(chunk) else { continue };
         let number = taken.entry((kind, hash.clone())).or_insert(0);
-        file(case, &format!("certs/{hash}.{kind}{number}"), vec![chunk.clone()]);
+        let mut content = vec![chunk.clone()];
+        // A store that fails after it has read a certificate.
+        if world.corner.as_ref().is_some_and(corners::Corner::is_about_trust)
+            && world.random.one_in(3)
+        {
+            content.push(junk(&mut world.random));
+        }
+        file(case, &format!("certs/{hash}.{kind}{number}"), content);
         *number += 1;
     }
     for option in ["-no-CAfile", "-no-CApath", "-no-CAstore"] {
@@ -133,7 +145,13 @@ fn hash(chunk: &[u8]) -> Option<String> {
 }
 
 /// A plain block, or one that says what the certificate is trusted for.
-fn anchor_block(random: &mut Random, der: &[u8]) -> Vec<u8> {
+fn anchor_block(world: &mut World, der: &[u8]) -> Vec<u8> {
+    let random = &mut world.random;
+    if let Some(corner) = world.corner.as_mut().filter(|corner| corner.is_about_trust())
+        && random.one_in(3)
+    {
+        return block("TRUSTED CERTIFICATE", &[der, &corner.settings()].concat());
+    }
     if !random.one_in(12) {
         return block(pem::CERTIFICATE, der);
     }

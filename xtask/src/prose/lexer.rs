@@ -14,9 +14,14 @@ pub struct Word<'a> {
 }
 
 impl Word<'_> {
-    /// Whether it is this word, in any case.
+    /// Whether it is this word, in any case, or its possessive.
     pub fn is(&self, text: &str) -> bool {
-        self.text.eq_ignore_ascii_case(text)
+        self.stem().eq_ignore_ascii_case(text)
+    }
+
+    /// The word without `'s`.
+    pub fn stem(&self) -> &str {
+        self.text.strip_suffix("'s").unwrap_or(self.text)
     }
 }
 

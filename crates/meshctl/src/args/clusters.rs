@@ -123,7 +123,7 @@ pub enum DryRun {
 /// `meshctl push`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Before anything is written, every cluster is read, every folder is checked like `meshctl check` does, and you are asked for confirmation (`--yes` skips the question). The first cluster is the canary: it is updated alone, and the first failure stops clusters that have not been started.
+Before anything is written, every cluster is read, every folder is checked (see `meshctl check`), and you are asked for confirmation (`--yes` skips the question). The first cluster is the canary and is updated alone. After a failure, no further cluster is updated.
 
 The push succeeds only if istiod presents a certificate of the new CA, signs with it, and every namespace has its roots. The previous secret is kept for `meshctl rollback`. After an interruption, run the same command again to continue.
 
@@ -199,7 +199,7 @@ pub enum Rotate {
 /// `meshctl rotate intermediate`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Renews each CA that expires soon under the same root, checks it, installs it and verifies it. If nothing is due, nothing is written, but the live CA is still verified.
+For each CA that expires soon, creates a new one under the same root, checks it, installs it and verifies it. If nothing is due, nothing is written, but the live CA is still verified.
 
 A cluster without a folder in DIR gets one from its secret, so DIR needs no more than the root. A folder that was renewed but never pushed is pushed.
 

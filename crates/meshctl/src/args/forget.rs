@@ -11,7 +11,7 @@ use super::{Clusters, Wait, duration};
 #[command(after_help = "\
 In a cluster, it empties the secret meshctl-cacerts-previous, which `meshctl rollback` would restore. In DIR, it removes the sets in DIR/previous, or only those of the given clusters. It shows what it will remove and asks for confirmation.
 
-It refuses to empty a secret while the current CA is not verified as live or a restart for it is unfinished, because you may still need the rollback. Files are unlinked; what a disk retains of them is not overwritten.
+It refuses to empty a secret if the current CA cannot be verified as live, or if a restart for it is unfinished, because you may still need the rollback. Files are unlinked; what a disk retains of them is not overwritten.
 
 In a cluster, it needs the rights that `meshctl push --print-rbac` prints.
 

@@ -15,7 +15,7 @@ Nothing is written, and no token is requested: istiod is asked what it serves, n
 Exit status:
    0  no errors; there may be warnings
    1  a cluster, or a pod in it, could not be read; the others are shown
-   2  something is wrong: clusters differ from each other or from their folder,
+   2  something is wrong: clusters differ from each other or their folder,
       reject each other, have expired certificates, need a restart, or lack
       istiod or the secret
   64  usage error

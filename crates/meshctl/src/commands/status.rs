@@ -19,7 +19,7 @@ use crate::fleet::clusters::{Target, runtime};
 use crate::fleet::judge::{self, errors_first};
 use crate::fleet::observe::{self, Found, unasked};
 use crate::fleet::{folders, pending};
-use crate::hints::{self, Problem, Step, Where};
+use crate::hints::{self, Problem, Step, Where, readyz};
 use crate::io::Io;
 use crate::text::{json as pretty, word};
 
@@ -282,7 +282,7 @@ fn ask_again(cluster: &Cluster<'_>) -> Option<String> {
         Err(failure) if failure.code() == "apply/forbidden" => {
             Some(format!("kubectl --context {context} auth can-i --list"))
         }
-        Err(_) => Some(observe::readyz(cluster.target)),
+        Err(_) => Some(readyz(&cluster.target.context)),
     }
 }
 

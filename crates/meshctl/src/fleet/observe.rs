@@ -1,7 +1,6 @@
 //! Running clusters, for the commands that only read.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use futures_util::future::join_all;
 use meshapply::Error;
@@ -14,8 +13,8 @@ use crate::failure::Failure;
 use crate::fleet::clusters::{Seen, Selection, Target, look_at, place as place_of, targets};
 use crate::fleet::place;
 use crate::fleet::place::Source;
+use crate::hints::readyz;
 use crate::io::Io;
-use crate::text::word;
 
 /// What was found in a cluster: its state, and what istiod serves.
 pub(crate) struct Found {
@@ -100,15 +99,10 @@ fn unreachable(target: &Target, error: &Error) -> Failure {
     let failure = Failure::from(error).within(place_of(target));
     match error {
         Error::Unreachable { .. } => {
-            failure.hint(format!("`{}` asks the same server", readyz(target)))
+            failure.hint(format!("`{}` asks the same server", readyz(&target.context)))
         }
         _ => failure,
     }
-}
-
-/// The command that asks an API server whether it is up.
-pub(crate) fn readyz(target: &Target) -> String {
-    format!("kubectl --context {} get --raw /readyz", word(Path::new(&target.context)))
 }
 
 /// Whether one CA is the other or a later version of it: same issuer, same name, not issued earlier.

@@ -283,9 +283,12 @@ fn display_text(text: &Tlv<'_>) -> Result<Vec<u8>, DerError> {
 }
 
 impl fmt::Display for Qualifier {
-    /// As `crypto/x509/v3_cpols.c: print_qualifiers` with an indent of four.
+    /// As `crypto/x509/v3_cpols.c: print_qualifiers` with an indent of four; `%.*s` ends a text at its first NUL.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let text = |bytes: &[u8]| {
+            let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+            String::from_utf8_lossy(&bytes[..end]).into_owned()
+        };
         match self {
             Self::Cps(uri) => writeln!(f, "    CPS: {}", text(uri)),
             Self::Other(kind) => {

@@ -72,7 +72,7 @@ The ConfigMap of a cluster's DNS is compared too, if the spec says `dns: {way: h
 Exit status:
    0  the clusters match the spec
    1  a cluster could not be reached, or the spec is invalid
-   2  the clusters differ, or refused
+   2  the clusters differ, or the command was refused
   64  usage error
 
 Examples:
@@ -102,7 +102,7 @@ pub struct Diff {
 #[command(after_help = "\
 Before anything is written, every cluster is read, every write is tried as a dry run, and you are asked for confirmation (`--yes` skips the question). Resources are created before anything refers to them and removed after nothing does, across all clusters. The first failure stops it; run the same command again to continue.
 
-It changes and removes only resources with the labels of this mesh, and one block in the ConfigMap of the cluster's DNS if the spec says `dns: {way: hosts}` or `istio-coredns`. If istiod would reject or ignore a resource, alone or together with what a cluster already has, nothing is written.
+It changes and removes only resources with the labels of this mesh, and one block in the ConfigMap of the cluster's DNS if the spec says `dns: {way: hosts}` or `istio-coredns`. If the result would have an error that `meshctl mesh lint` reports, alone or together with what a cluster already has, nothing is written (`--force CODE` overrides it).
 
 `meshctl mesh apply --print-rbac` prints the rights it needs.
 

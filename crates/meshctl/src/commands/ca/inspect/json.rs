@@ -124,7 +124,11 @@ fn private_key(items: &[Item], public: Option<&PublicKey>) -> Value {
 }
 
 fn key(key: &PublicKey) -> Value {
-    json!({ "algorithm": names::key(key.algorithm()), "sha256": key.fingerprint() })
+    json!({
+        "algorithm": names::key(key.algorithm()),
+        "sha256": key.fingerprint(),
+        "flaw": key.flaw().map(|flaw| flaw.to_string()),
+    })
 }
 
 fn time(raw: &RawTime) -> Option<String> {

@@ -293,5 +293,8 @@ impl Sheet {
             "Key",
             &format!("{}, sha256 {}", names::key(key.algorithm()), key.fingerprint()),
         );
+        if let Some(flaw) = key.flaw() {
+            self.field("Key flaw", &format!("it protects nothing: {flaw}"));
+        }
     }
 }

@@ -18,7 +18,7 @@ pub(super) struct Found {
 /// certificate or CRL (`crypto/x509/by_file.c: X509_load_cert_crl_file_ex`, `crypto/pem/pem_info.c`).
 pub(super) fn strict(bytes: &[u8]) -> Option<Found> {
     let mut found = Found::default();
-    let mut pem = Pem::new(bytes, usize::MAX);
+    let mut pem = Pem::once(bytes);
     loop {
         match pem.next() {
             Next::End => break,
@@ -75,7 +75,7 @@ pub(super) fn strict_crls(bytes: &[u8]) -> Vec<Crl> {
 
 /// Reads blocks until `read`, which passes over other kinds, cannot make something of one.
 fn strict_blocks<T>(bytes: &[u8], read: impl Fn(&Block) -> Option<Option<T>>) -> Vec<T> {
-    let mut pem = Pem::new(bytes, usize::MAX);
+    let mut pem = Pem::once(bytes);
     let mut found = Vec::new();
     while let Next::Block(block) = pem.next() {
         match read(&block) {

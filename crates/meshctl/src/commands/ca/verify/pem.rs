@@ -39,6 +39,8 @@ pub(super) struct Reader<'a> {
     pub(super) at: usize,
     /// A block with a longer header is bad.
     longest_header: usize,
+    /// Reading may start again from another place, so how blocks end is kept.
+    comes_back: bool,
     /// The end of the line read last.
     newline: (usize, usize),
     /// The BEGIN line found last.
@@ -94,6 +96,7 @@ impl<'a> Reader<'a> {
             text,
             at: 0,
             longest_header,
+            comes_back: true,
             newline: (0, 0),
             marker: None,
             ends: HashMap::new(),
@@ -101,6 +104,11 @@ impl<'a> Reader<'a> {
             #[cfg(test)]
             lines: 0,
         }
+    }
+
+    /// A reader that continues after each block and stops at the first bad one; headers may be of any length.
+    pub(super) fn once(text: &'a [u8]) -> Self {
+        Self { comes_back: false, ..Self::new(text, usize::MAX) }
     }
 
     /// The next block.
@@ -232,7 +240,7 @@ impl<'a> Reader<'a> {
                 state.short = state.blank && text.len() < 64;
             }
             at = line.after;
-            if text.starts_with(BEGIN) {
+            if self.comes_back && text.starts_with(BEGIN) {
                 places.push((at, state));
             }
         };

@@ -1,7 +1,7 @@
 use super::*;
 
 fn read(text: &str) -> Next {
-    Reader::new(text.as_bytes(), usize::MAX).next()
+    Reader::once(text.as_bytes()).next()
 }
 
 fn der(text: &str) -> Option<Vec<u8>> {
