@@ -169,7 +169,7 @@ fn a_first_secret() {
         ..World::new("east", "1.30.3")
     };
     check(&[&bare()], &[("first-install", "east", "there is no secret cacerts")]);
-    check(&[&bare().wants(east.files(&[]))], &[("first-install", "east", "wanted: `East`")]);
+    check(&[&bare().wants(east.files(&[]))], &[("first-install", "east", "new: `East`")]);
     // Nothing is about to change that: an error; a secret is on its way: a warning.
     check(&[&bare()], &[("first-install", "east", "severity: Error")]);
     check(&[&bare().wants(east.files(&[]))], &[("first-install", "east", "severity: Warning")]);
@@ -189,7 +189,7 @@ fn a_first_secret() {
         istiods: vec![revision("default", "1.25.0")],
         ..bare()
     };
-    check(&[&silent], &[("first-install", "east", "istiod 1.25.0 starts with a CA of its own")]);
+    check(&[&silent], &[("first-install", "east", "istiod 1.25.0 starts with its own CA")]);
 }
 
 #[test]
@@ -274,7 +274,7 @@ fn what_is_not_live() {
     let root = root("CN=Root");
     let (old, new) = (Ca::under(&root, "CN=East"), Ca::under(&root, "CN=East"));
     let stale = World { served: vec![old.serves("istiod-1")], ..World::with("east", &new) };
-    check(&[&stale], &[("not-live", "east", "takes a new secret by itself within two minutes")]);
+    check(&[&stale], &[("not-live", "east", "loads a new secret by itself within about two minutes")]);
     let half = World { served: vec![old.serves("istiod-1"), new.serves("istiod-2")], ..stale };
     check(
         &[&half],
@@ -334,12 +334,12 @@ fn trust_domains() {
     west.ca_domains = vec!["east.example"];
     check(&[&east, &west], &[]);
     west.istiods = vec![revision("default", "1.16.3")];
-    check(&[&east, &west], &[("trust-domain", "west,east", "does not look at caCertificates")]);
+    check(&[&east, &west], &[("trust-domain", "west,east", "ignores caCertificates")]);
     west.istiods = vec![revision("default", "1.6.4")];
     west.aliases = vec!["east.example"];
     check(
         &[&east, &west],
-        &[("trust-domain", "west,east", "istiod 1.6.4 wants the same trust domain")],
+        &[("trust-domain", "west,east", "istiod 1.6.4 requires the same trust domain")],
     );
     west.istiods[0].skip_validation = true;
     check(&[&east, &west], &[]);
