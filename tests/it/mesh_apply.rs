@@ -262,12 +262,12 @@ fn a_cluster_that_is_away() {
     shell.check(
         "mesh discover",
         r#"
-        exit 64
-        --- stderr
-        error[ctl/usage]: no cluster named
+    exit 64
+    --- stderr
+    error[ctl/usage]: no cluster named
 
-        hint: `--context east=CONTEXT` names one; `kubectl config get-contexts` lists the contexts
-    "#,
+    hint: `--context east=CONTEXT` names one; `kubectl config get-contexts` lists the contexts
+"#,
     );
     shell.check(
         "mesh discover -f @/mesh.yaml --kubeconfig @/kubeconfig --context cluster1=a,cluster2=a",

@@ -77,7 +77,7 @@ fn what_cannot_be_read_says_why() {
     let zero = der::sequence(&[&der::integer(&[0]), &zero, &der::tlv(4, &[0x30, 0])]);
     check(&block("PRIVATE KEY", &zero), "do not make a valid ecdsa-p256 key");
     let legacy = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n";
-    check(legacy, "old PEM way");
+    check(legacy, "legacy PEM encryption");
 }
 
 /// What a guess costs is what OWASP asks for at least, and OpenSSL 3.0 reads it within its 32 MiB; keys of releases that
