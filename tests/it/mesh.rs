@@ -537,25 +537,25 @@ fn every_code() {
         r#"
         exit 1
         --- stderr
-        error[config/dns-suffix]: `local` cannot be the suffix of remote services: it would hide the names of a cluster's own services
+        error[config/dns-suffix]: cannot use `local` as the DNS suffix of remote services: it hides the names of a cluster's own services
           in: @/mesh.yaml:3, dns.suffix
 
-        error[config/address-pool]: addresses cannot be taken from 127.0.0.0/8: they would be addresses of the machine itself
+        error[config/address-pool]: cannot use 127.0.0.0/8 as the address pool: its addresses are those of the machine itself
           in: @/mesh.yaml:4, addresses.pool
 
-        error[config/duplicate]: cluster `b` is there twice; first as clusters[0]
+        error[config/duplicate]: duplicate cluster `b`: already defined as clusters[0]
           in: @/mesh.yaml:8, clusters[2].name
 
         error[config/version]: Istio 1.5.0 is not supported: 1.6.0 is the oldest release
           in: @/mesh.yaml:9, clusters[3].istioVersion
 
-        error[config/name]: `D` cannot be the name of a cluster: a DNS label has only a-z, 0-9 and `-`
+        error[config/name]: invalid cluster name `D`: a DNS label has only a-z, 0-9 and `-`
           in: @/mesh.yaml:10, clusters[4].name
 
-        error[config/trust-domain]: `a_b` is no trust domain: only a-z, 0-9, `-` and `.` are allowed
+        error[config/trust-domain]: invalid trust domain `a_b`: only a-z, 0-9, `-` and `.` are allowed
           in: @/mesh.yaml:11, clusters[5].trustDomain
 
-        error[config/value]: `x` is no version: wanted is a release of Istio, such as 1.30.3
+        error[config/value]: invalid Istio version `x`: expected a release of Istio, such as 1.30.3
           in: @/mesh.yaml:12, clusters[6].istioVersion
 
         error[config/needs]: service n/s needs a port
@@ -569,12 +569,12 @@ fn every_code() {
 
         hint: write its address under `gateway: {addresses: [...]}`: `kubectl get svc -n istio-system istio-eastwestgateway`
 
-        error[config/weights]: the weights of policy `p` are 1, together 1: they must be 100
+        error[config/weights]: the weights of policy `p` (1) add up to 1, expected 100
           in: @/mesh.yaml:17, policies[0].route
 
         hint: make the weights add up to 100: Istio 1.6 rejects other sums
 
-        error[config/unknown-name]: there is no service `n/t`; did you mean `n/s`?
+        error[config/unknown-name]: unknown service `n/t`; did you mean `n/s`?
           in: @/mesh.yaml:18, policies[1].service
 
         error[config/not-imported]: policy `r` sends calls from `b` to `n/s` on `a`, which `b` does not import

@@ -74,7 +74,7 @@ fn what_the_issuer_may_not_sign() {
         r#"
         exit 1
         --- stderr
-        error[pki/empty-validity]: the certificate of `East` would be valid from 2026-11-21T06:55:00Z to 2026-01-01T00:55:00Z: not at all
+        error[pki/empty-validity]: the certificate of `East` would be valid from 2026-11-21T06:55:00Z to 2026-01-01T00:55:00Z, an empty range
           in: @/east.csr
     "#,
     );
@@ -442,7 +442,7 @@ fn sets_istiod_would_refuse() {
     shell.check(AGAIN, r#"
         exit 1
         --- stderr
-        error[pki/chain-order]: the chain is out of order: certificate 1 is `Root`, wanted is the CA certificate `East` itself
+        error[pki/chain-order]: the chain is out of order: certificate 1 is `Root`, expected the CA certificate `East` itself
           in: @/ca/east
 
         hint: `meshctl ca chain --leaf ca-cert.pem FILES --out cert-chain.pem` puts it in order

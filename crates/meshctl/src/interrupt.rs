@@ -20,7 +20,7 @@ pub(crate) trait Cleanup: Send {
 type Registered = Vec<(u64, Box<dyn Cleanup>)>;
 
 static CLEANUPS: Mutex<Registered> = Mutex::new(Vec::new());
-/// Somebody else decides what SIGINT and SIGTERM do: a rollout, which ends in order.
+/// A rollout decides what SIGINT and SIGTERM do, and ends in order.
 static LEFT: AtomicBool = AtomicBool::new(false);
 
 /// Takes its cleanup back when dropped.

@@ -108,7 +108,7 @@ pub struct Policy {
 /// Whose revocation is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Revocation {
-    /// Nobody's.
+    /// No certificate's.
     Ignore,
     /// The target's (`-crl_check`).
     Leaf,

@@ -671,7 +671,7 @@ fn constraints(random: &mut Random, plan: &mut CertPlan, kind: Tag, is_huge: boo
     replace(plan, extension(oid::NAME_CONSTRAINTS, true, value));
 }
 
-/// authorityKeyIdentifier with issuers that are no directory names, or several.
+/// authorityKeyIdentifier with issuers that are not directory names, or several.
 fn authority(random: &mut Random, plan: &mut CertPlan) {
     let uri = value::general(6, b"http://ca/");
     let own = value::general(4, &plan.issuer);

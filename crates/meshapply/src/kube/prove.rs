@@ -129,7 +129,7 @@ async fn token(kube: &Kube) -> Result<Token, Error> {
     };
     let what = || format!("get a token for serviceaccount {}/{account}", kube.namespace());
     let params = PostParams::default();
-    // A token that was made and never came is nobody's, and lives as short.
+    // A token that was issued but lost in transit belongs to no one, and expires as soon.
     let answer =
         write(Bound::Nothing, what, || api.create_token_request(account, &params, &request));
     let answer = answer.await?;

@@ -1,4 +1,4 @@
-//! `meshctl status`: what each cluster has, serves and trusts, and who would not accept whom. It writes nothing.
+//! `meshctl status`: what each cluster has, serves and trusts, and which clusters reject each other. It writes nothing.
 
 mod facts;
 mod json;

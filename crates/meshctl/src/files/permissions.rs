@@ -18,7 +18,7 @@ pub(crate) fn is_shared(path: &Path) -> bool {
 pub(crate) enum Openness {
     /// It belongs to this user, who is neither we nor root.
     Owner(u32),
-    /// Its group, or everybody, may write to it.
+    /// Its group, or everyone, may write to it.
     Writable,
 }
 

@@ -248,7 +248,7 @@ impl Cleanup for Arc<Mutex<Unplaced>> {
         if !unplaced.placing {
             unplaced.clear();
         }
-        // The work does not go on meanwhile: what is half removed is never placed.
+        // The work pauses meanwhile: what is half removed is never placed.
         std::mem::forget(unplaced);
     }
 }

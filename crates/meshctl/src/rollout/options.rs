@@ -39,7 +39,7 @@ pub(crate) struct Options {
     pub(crate) dry_run: Option<DryRun>,
     /// The plan shows what changes in each secret.
     pub(crate) diff: bool,
-    /// Nobody is asked.
+    /// No confirmation is asked for.
     pub(crate) yes: bool,
     /// Clusters at the same time, after the first.
     pub(crate) parallel: usize,

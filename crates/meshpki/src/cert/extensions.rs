@@ -45,7 +45,7 @@ pub struct Extensions {
     /// What the scan for critical extensions saw.
     pub critical: Criticality,
     /// An extension of those above is there twice, cannot be decoded, or says what it must not:
-    /// such a certificate is nobody's issuer and nobody's subject.
+    /// such a certificate is neither issuer nor subject of any other.
     pub invalid: bool,
 }
 

@@ -225,7 +225,7 @@ fn binary_field_bits(oid: &[u8]) -> Option<usize> {
     })
 }
 
-/// The curve of an EC key, by its name or by the numbers of a built-in one; `None` for a curve of somebody's own.
+/// The curve of an EC key, by its name or by the numbers of a built-in one; `None` for any other curve.
 pub(crate) fn curve_oid(spki: &[u8]) -> Option<&[u8]> {
     let mut identifier = Reader::new(spki).any().ok()?.reader().any().ok()?.reader();
     identifier.any().ok()?;

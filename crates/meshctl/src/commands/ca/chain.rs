@@ -26,7 +26,7 @@ pub(crate) fn run(args: &ChainArgs, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let assembly = assemble(&pile, leaf.as_ref())?;
     let place = |i: usize| format!("{} (`{}`)", places[i], pile[i].subject().label());
     for (copy, original) in &assembly.duplicates {
-        // The leaf is usually named twice, with --leaf and in the pile.
+        // The leaf is usually named twice, with --leaf and among the files.
         if leaf.is_none() || *original != 0 {
             note(
                 io,
@@ -72,7 +72,7 @@ fn note(io: &mut Io<'_>, what: &str, place: &str, why: &str) {
     io.warn(&Failure::new("ctl/strays", what).within(place).because(why));
 }
 
-/// Adds the certificates of a file to the pile; returns its first. Blocks glued together are taken apart.
+/// Adds the certificates of a file; returns its first. Blocks that run together are separated.
 fn read(
     path: &Path,
     pile: &mut Vec<Cert>,

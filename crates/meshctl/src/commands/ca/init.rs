@@ -93,7 +93,7 @@ fn init(order: &Order<'_>, workspace: &mut Workspace, io: &mut Io<'_>) -> Result
     if found.is_some() || !args.dir.join(ROOT_KEY).exists() {
         check_issuers(&args.dir, found.as_ref(), io)?;
     }
-    // What is typed wrong is said before anybody is asked for a passphrase.
+    // Typing errors are reported before a passphrase is asked for.
     for name in &missing {
         intermediate::profile(name, &order.options, &Name::empty())
             .map_err(|failure| failure.within(format!("cluster {name}")))?;

@@ -160,7 +160,7 @@ fn write(
     Ok(Exit::Good)
 }
 
-/// What is signed leads to one of the roots it comes with, or it is of no use to anybody.
+/// Refuses a certificate that does not lead to one of the roots written with it.
 fn check_trust(cert: &Cert, authority: &Authority, now: Time) -> Result<(), Failure> {
     if authority.roots.is_empty() {
         return Ok(());

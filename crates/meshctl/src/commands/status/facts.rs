@@ -210,7 +210,7 @@ fn differences(one: &Secret, other: &Secret, release: Version) -> Vec<String> {
     what
 }
 
-/// Restarts and rollouts that are open, and gateways with roots of before.
+/// Pending restarts and rollouts, and gateways that may still use the old roots.
 fn pending(found: &Found) -> Vec<String> {
     let mut lines: Vec<String> =
         found.seen.observed.pending().iter().map(ToString::to_string).collect();

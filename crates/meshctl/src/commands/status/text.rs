@@ -11,7 +11,7 @@ use super::{Cluster, Report, State};
 use crate::hints::Problem;
 use crate::text::{relative, safe, since};
 
-/// The lines: each cluster, who accepts whom, the problems, the next command.
+/// The lines: each cluster, which clusters accept each other, the problems, the next command.
 pub(super) fn write(report: &Report<'_>) -> String {
     let mut text = format!("clusters as they are, at {}\n", report.at);
     for cluster in &report.clusters {

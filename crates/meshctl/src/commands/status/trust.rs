@@ -1,4 +1,4 @@
-//! Who accepts whom: what each cluster signs, under the roots of each.
+//! Which clusters accept each other: what each signs, under the roots of each.
 
 use meshapply::proof::{verify_chain, why_not};
 use meshpki::cert::fingerprints;

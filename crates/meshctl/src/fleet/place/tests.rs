@@ -44,7 +44,7 @@ fn site<'a>(name: &'a str, wanted: Option<&'a Secret>, live: Option<&'a Secret>)
     Site { name, release: Version::NEWEST, wanted, live, says: Vec::new() }
 }
 
-/// Judges every site with folders as the source, `others` beside those of the sites.
+/// Judges every site with folders as the source, `others` next to those of the sites.
 #[track_caller]
 fn check(sites: &[Site<'_>], others: &[(&str, &Secret)], expect: &[Option<Misplaced>]) {
     let others: BTreeMap<String, Secret> =
@@ -78,11 +78,11 @@ fn contexts_that_are_swapped() {
         Some(Misplaced::Named { live: label(live), wanted: label(wanted) })
     };
     check(&renewed, &[], &[named(&west, &new_east), named(&east, &new_west)]);
-    // One cluster alone, with the folder of the other beside it, or without any other.
+    // One cluster alone, with the folder of the other next to it, or without any other.
     check(&[site("east", e, w)], &[("west", &west)], &[is_of("west")]);
     check(&[site("east", Some(&new_east), w)], &[("west", &new_west)], &[named(&west, &new_east)]);
     check(&[site("east", Some(&new_east), w)], &[], &[named(&west, &new_east)]);
-    // A new root, which another check asks about: the other's name is the other's all the same.
+    // A new root, which another check asks about: the other's name still belongs to the other.
     let next = Root::new("CN=next root");
     let [next_east, next_west] = ["CN=Mesh CA east", "CN=Mesh CA west"].map(|n| next.secret(n));
     check(&[site("east", Some(&next_east), e)], &[("west", &next_west)], &[None]);

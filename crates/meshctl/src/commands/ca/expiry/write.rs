@@ -11,7 +11,7 @@ use crate::text::{self, safe};
 
 const HEAD: [&str; 5] = ["STATE", "ENDS", "WHEN", "SUBJECT", "PLACE"];
 
-/// Aligned columns; a certificate's further places stand on lines of their own.
+/// Aligned columns; the other places of a certificate are on lines of their own.
 pub(super) fn table(items: &[Item], at: Time) -> String {
     if items.is_empty() {
         return String::new();

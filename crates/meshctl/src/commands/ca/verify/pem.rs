@@ -63,7 +63,7 @@ struct Marker {
     label: Option<Vec<u8>>,
 }
 
-/// What decides how the lines of a block go on (`get_header_and_data`).
+/// What decides how the lines of a block continue (`get_header_and_data`).
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 struct State {
     /// A blank line was seen.
@@ -312,7 +312,7 @@ struct Line<'a> {
     partial: bool,
 }
 
-/// The label of a BEGIN line; a byte order mark may stand before the first line.
+/// The label of a BEGIN line; a byte order mark may precede the first line.
 fn begin_label(mut line: &[u8], first: bool) -> Option<&[u8]> {
     if first && line.len() > 3 {
         line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
