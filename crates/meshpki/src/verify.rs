@@ -5,7 +5,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::cert::{Cert, check_algorithm};
+use crate::algorithm::check_algorithm;
+use crate::cert::Cert;
 use crate::crl::Crl;
 use crate::der::{self, DerError, Reader};
 use crate::name::Name;
