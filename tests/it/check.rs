@@ -265,8 +265,8 @@ istiod 1.26.0, ISTIO_MULTIROOT_MESH=true, at 2025-01-01T00:00:00Z
 
 error[istiod/incomplete]: a b: ca-key.pem is missing or empty
   in: DIR/a b/ca-key.pem
-  evidence: wanted: ca-cert.pem, ca-key.pem, cert-chain.pem, root-cert.pem
-  evidence: there: ca-cert.pem, cert-chain.pem, root-cert.pem
+  evidence: expected: ca-cert.pem, ca-key.pem, cert-chain.pem, root-cert.pem
+  evidence: found: ca-cert.pem, cert-chain.pem, root-cert.pem
   effect: istiod 1.26.0 starts with its own CA and logs only: Use self-signed certificate as the CA certificate
   fix: give the secret every file, under exactly these names
   next: mkdir -p DIR/previous && mv 'DIR/a b' DIR/previous/ && meshctl ca init DIR --cluster 'a b'
@@ -305,8 +305,8 @@ const NO_KEY_JSON: &str = r#"exit 2
       "code": "istiod/incomplete",
       "effect": "istiod 1.30.3 refuses to start: failed to create an istiod CA: incomplete signing CA bundle detected",
       "evidence": [
-        "wanted: ca-cert.pem, ca-key.pem, cert-chain.pem, root-cert.pem",
-        "there: ca-cert.pem, cert-chain.pem, root-cert.pem"
+        "expected: ca-cert.pem, ca-key.pem, cert-chain.pem, root-cert.pem",
+        "found: ca-cert.pem, cert-chain.pem, root-cert.pem"
       ],
       "file": "ca-key.pem",
       "fix": "give the secret every file, under exactly these names",

@@ -28,5 +28,5 @@ fn codes_are_documented_in_order() {
     check("istiod/", SecretProblem::CODES);
     check("apply/", meshapply::Error::CODES);
     check("config/", Fault::CODES);
-    check("lint/", meshconfig::lint::Problem::CODES);
+    check("lint/", meshconfig::lint::LintProblem::CODES);
 }

@@ -245,7 +245,7 @@ fn a_root_swapped_under_clusters_is_refused() {
         // No root at all: a new one would be made.
         ours.iter()
             .for_each(|file| std::fs::remove_file(shell.scratch.join("ca").join(file)).unwrap());
-        other_root(&shell, north, &["a new root would be made"]);
+        other_root(&shell, north, &["a new root would be created"]);
         // A key that is another's.
         put("root-key.pem", &shell.scratch.read("other/root-key.pem"));
         other_root(&shell, north, &["`east` is under a different root"]);

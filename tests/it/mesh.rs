@@ -166,17 +166,17 @@ fn explain_graph_and_lint() {
         r#"
         exit 0
         reviews.default.svc.cluster.local from cluster1
-          1. cluster1: reviews.default.svc.cluster.local is a Service of the cluster: its own DNS answers
+          1. cluster1: reviews.default.svc.cluster.local is a Service of the cluster: the cluster's own DNS answers
           2. cluster1: 75 of 100 calls go to reviews.default.svc.cluster2.global, subset version-v3
              by VirtualService default/reviews
-            3. cluster1: reviews.default.svc.cluster2.global is at 172.18.0.230 port 15443, of cluster2
+            3. cluster1: reviews.default.svc.cluster2.global is at 172.18.0.230 port 15443, in cluster2
                by ServiceEntry istio-system/reviews.default.svc.cluster2.global
             4. cluster1: mutual TLS, SNI outbound_.9080_.version-v3_.reviews.default.svc.cluster2.global
                by DestinationRule istio-system/reviews.default.svc.cluster2.global
-            5. cluster1: the answering side must be anyone in the mesh
-            6. cluster2: the gateway passes TLS on by its SNI
+            5. cluster1: the server's identity must be that of any workload in the mesh
+            6. cluster2: the gateway routes the TLS connection by its SNI
                by Gateway istio-system/istio-multicluster-ingressgateway
-            7. cluster2: the gateway makes reviews.default.svc.cluster.local of the name
+            7. cluster2: the gateway rewrites the name to reviews.default.svc.cluster.local
                by EnvoyFilter istio-system/cross-cluster-traffic
             8. cluster2: reviews.default.svc.cluster.local: pods with labels version=v3 answer
                by DestinationRule default/reviews
@@ -190,15 +190,15 @@ fn explain_graph_and_lint() {
                by DestinationRule default/reviews
 
         reviews.default.svc.cluster2.global from cluster1
-          1. cluster1: istio-coredns, asked by the cluster's DNS, answers 240.0.193.178 for reviews.default.svc.cluster2.global
-          2. cluster1: reviews.default.svc.cluster2.global is at 172.18.0.230 port 15443, of cluster2
+          1. cluster1: istio-coredns, to which the cluster's DNS forwards, answers 240.0.193.178 for reviews.default.svc.cluster2.global
+          2. cluster1: reviews.default.svc.cluster2.global is at 172.18.0.230 port 15443, in cluster2
              by ServiceEntry istio-system/reviews.default.svc.cluster2.global
           3. cluster1: mutual TLS, SNI outbound_.9080_._.reviews.default.svc.cluster2.global
              by DestinationRule istio-system/reviews.default.svc.cluster2.global
-          4. cluster1: the answering side must be anyone in the mesh
-          5. cluster2: the gateway passes TLS on by its SNI
+          4. cluster1: the server's identity must be that of any workload in the mesh
+          5. cluster2: the gateway routes the TLS connection by its SNI
              by Gateway istio-system/istio-multicluster-ingressgateway
-          6. cluster2: the gateway makes reviews.default.svc.cluster.local of the name
+          6. cluster2: the gateway rewrites the name to reviews.default.svc.cluster.local
              by EnvoyFilter istio-system/cross-cluster-traffic
           7. cluster2: reviews.default.svc.cluster.local: its pods answer
     "#,
@@ -220,20 +220,20 @@ fn explain_graph_and_lint() {
         "mesh lint -f @/mesh.yaml",
         r#"
         exit 0
-        warning[lint/no-identity]: callers of `reviews.default.svc.cluster2.global` take any certificate of the mesh: no identity is named
+        warning[lint/no-identity]: callers of `reviews.default.svc.cluster2.global` accept any certificate of the mesh: no identity is named
           in: cluster1, ServiceEntry istio-system/reviews.default.svc.cluster2.global
-          source: istio pilot/pkg/model/push_context.go: no name is checked where none is given
+          source: istio pilot/pkg/model/push_context.go: no name is checked if none is given
           next: name the service accounts of the service in the spec
 
-        warning[lint/gateway-vulnerable]: AUTO_PASSTHROUGH of Istio 1.6.4 can be made to reach services authorization policies guard
+        warning[lint/gateway-vulnerable]: AUTO_PASSTHROUGH of Istio 1.6.4 can be used to reach services that authorization policies protect
           in: cluster2, Gateway istio-system/istio-multicluster-ingressgateway
           source: istio-security-2021-006, CVE-2021-31921
           next: upgrade to 1.8.6, 1.9.5 or later
 
-        note[lint/dns]: names ending in .global are only found when somebody answers for them; calls by a policy on a local name need no answer
+        note[lint/dns]: names ending in .global resolve only if its DNS answers for them; calls through a policy for a local name do not need that
           in: cluster1
           source: istio pkg/dns; istio 1.6 doc, replicated control planes
-          next: `meshctl mesh apply` edits its Corefile; `meshctl mesh dns --cluster cluster1` a file
+          next: `meshctl mesh apply` edits its Corefile; `meshctl mesh dns --cluster cluster1` edits a file
 
         errors 0, warnings 2, notes 1
     "#,
@@ -253,20 +253,20 @@ fn explain_graph_and_lint() {
           source: istio 1.6.4 manifests/charts/gateways/istio-ingress/templates/preconfigured.yaml
           next: kubectl delete envoyfilter istio-multicluster-ingressgateway -n istio-system
 
-        warning[lint/no-identity]: callers of `reviews.default.svc.cluster2.global` take any certificate of the mesh: no identity is named
+        warning[lint/no-identity]: callers of `reviews.default.svc.cluster2.global` accept any certificate of the mesh: no identity is named
           in: cluster1, ServiceEntry istio-system/reviews.default.svc.cluster2.global
-          source: istio pilot/pkg/model/push_context.go: no name is checked where none is given
+          source: istio pilot/pkg/model/push_context.go: no name is checked if none is given
           next: name the service accounts of the service in the spec
 
-        warning[lint/gateway-vulnerable]: AUTO_PASSTHROUGH of Istio 1.6.4 can be made to reach services authorization policies guard
+        warning[lint/gateway-vulnerable]: AUTO_PASSTHROUGH of Istio 1.6.4 can be used to reach services that authorization policies protect
           in: cluster2, Gateway istio-system/istio-multicluster-ingressgateway
           source: istio-security-2021-006, CVE-2021-31921
           next: upgrade to 1.8.6, 1.9.5 or later
 
-        note[lint/dns]: names ending in .global are only found when somebody answers for them; calls by a policy on a local name need no answer
+        note[lint/dns]: names ending in .global resolve only if its DNS answers for them; calls through a policy for a local name do not need that
           in: cluster1
           source: istio pkg/dns; istio 1.6 doc, replicated control planes
-          next: `meshctl mesh apply` edits its Corefile; `meshctl mesh dns --cluster cluster1` a file
+          next: `meshctl mesh apply` edits its Corefile; `meshctl mesh dns --cluster cluster1` edits a file
 
         errors 1, warnings 2, notes 1
     "#,
@@ -292,18 +292,18 @@ fn explain_failover() {
           1. edge: the proxy's DNS answers fd00:240::cbb9 for cart.shop.svc.east.mesh
           2. edge: 100 of 100 calls go to cart.shop.svc.mesh
              by VirtualService istio-system/cart.shop
-            3. edge: cart.shop.svc.mesh is at 192.0.2.21 port 15443, of west
+            3. edge: cart.shop.svc.mesh is at 192.0.2.21 port 15443, in west
                by ServiceEntry istio-system/cart.shop
-            4. edge: cart.shop.svc.mesh is at 192.0.2.11 port 15443, of east
+            4. edge: cart.shop.svc.mesh is at 192.0.2.11 port 15443, in east
                by ServiceEntry istio-system/cart.shop
-            5. edge: cart.shop.svc.mesh is at 192.0.2.12 port 15443, of east
+            5. edge: cart.shop.svc.mesh is at 192.0.2.12 port 15443, in east
                by ServiceEntry istio-system/cart.shop
-            6. edge: the first of west, east that has healthy endpoints; mutual TLS, SNI outbound_.80_._.cart.shop.svc.cluster.local
+            6. edge: the first of west, east with healthy endpoints; mutual TLS, SNI outbound_.80_._.cart.shop.svc.cluster.local
                by DestinationRule istio-system/cart.shop
-              7. west: the gateway passes TLS on by its SNI
+              7. west: the gateway routes the TLS connection by its SNI
                  by Gateway istio-system/cross-network-gateway
               8. west: cart.shop.svc.cluster.local: its pods answer
-              9. east: the gateway passes TLS on by its SNI
+              9. east: the gateway routes the TLS connection by its SNI
                  by Gateway istio-system/cross-network-gateway
              10. east: cart.shop.svc.cluster.local: its pods answer
 
@@ -311,18 +311,18 @@ fn explain_failover() {
           1. edge: the proxy's DNS answers fd00:240::8fa3 for cart.shop.svc.west.mesh
           2. edge: 100 of 100 calls go to cart.shop.svc.mesh
              by VirtualService istio-system/cart.shop
-            3. edge: cart.shop.svc.mesh is at 192.0.2.21 port 15443, of west
+            3. edge: cart.shop.svc.mesh is at 192.0.2.21 port 15443, in west
                by ServiceEntry istio-system/cart.shop
-            4. edge: cart.shop.svc.mesh is at 192.0.2.11 port 15443, of east
+            4. edge: cart.shop.svc.mesh is at 192.0.2.11 port 15443, in east
                by ServiceEntry istio-system/cart.shop
-            5. edge: cart.shop.svc.mesh is at 192.0.2.12 port 15443, of east
+            5. edge: cart.shop.svc.mesh is at 192.0.2.12 port 15443, in east
                by ServiceEntry istio-system/cart.shop
-            6. edge: the first of west, east that has healthy endpoints; mutual TLS, SNI outbound_.80_._.cart.shop.svc.cluster.local
+            6. edge: the first of west, east with healthy endpoints; mutual TLS, SNI outbound_.80_._.cart.shop.svc.cluster.local
                by DestinationRule istio-system/cart.shop
-              7. west: the gateway passes TLS on by its SNI
+              7. west: the gateway routes the TLS connection by its SNI
                  by Gateway istio-system/cross-network-gateway
               8. west: cart.shop.svc.cluster.local: its pods answer
-              9. east: the gateway passes TLS on by its SNI
+              9. east: the gateway routes the TLS connection by its SNI
                  by Gateway istio-system/cross-network-gateway
              10. east: cart.shop.svc.cluster.local: its pods answer
     "#,
@@ -332,7 +332,7 @@ fn explain_failover() {
         r#"
         exit 1
         --- stderr
-        error[config/unknown-name]: there is no service `nothing` in the spec
+        error[config/unknown-name]: the spec has no service `nothing`
           because: its services are bank/audit, bank/ledger, post/mail, shop/cart, shop/stock
     "#,
     );
@@ -420,9 +420,9 @@ spec:
         not carried over: clusters cluster1: trustDomain: it is not in the files: cluster.local is assumed
         not carried over: clusters cluster2: gateway.addresses: the address of its gateway is not in the files
         not carried over: clusters cluster2: trustDomain: it is not in the files: cluster.local is assumed
-        not carried over: services default/reviews on cluster1: ports: its ports are not in the files: write them, or `meshctl mesh discover`
-        not carried over: services default/reviews on cluster2: ports: its ports are not in the files: write them, or `meshctl mesh discover`
-        not carried over: TrafficPolicy service-mesh-hub/simple: spec.corsPolicy: write a VirtualService of your own
+        not carried over: services default/reviews on cluster1: ports: its ports are not in the files; `meshctl mesh discover` finds them
+        not carried over: services default/reviews on cluster2: ports: its ports are not in the files; `meshctl mesh discover` finds them
+        not carried over: TrafficPolicy service-mesh-hub/simple: spec.corsPolicy: write your own VirtualService
     "#,
     );
 }
@@ -438,7 +438,7 @@ fn dns_edits() {
         --- stderr
         error[config/needs]: cluster `cluster1` needs the address of istio-coredns
 
-        hint: write `dns: {way: istio-coredns, address: IP}`: `kubectl get svc -n istio-system istiocoredns -o jsonpath={.spec.clusterIP}`; or `dns: {way: none}` where nobody has to answer
+        hint: write `dns: {way: istio-coredns, address: IP}`: `kubectl get svc -n istio-system istiocoredns -o jsonpath={.spec.clusterIP}`; or `dns: {way: none}` if no DNS needs to answer
     "#,
     );
     let text = fs::read_to_string(shell.scratch.path().join("mesh.yaml")).unwrap();
@@ -516,7 +516,7 @@ fn every_code() {
         r#"
         exit 1
         --- stderr
-        error[config/unknown-field]: there is no field `colour` here
+        error[config/unknown-field]: unknown field `colour`
           in: @/mesh.yaml:6
 
         hint: docs/mesh.md shows every field; docs/schemas/mesh.json checks it in an editor
@@ -537,25 +537,25 @@ fn every_code() {
         r#"
         exit 1
         --- stderr
-        error[config/dns-suffix]: `local` cannot be the suffix of remote services: it would hide the names of a cluster's own services
+        error[config/dns-suffix]: cannot use `local` as the DNS suffix of remote services: it hides the names of a cluster's own services
           in: @/mesh.yaml:3, dns.suffix
 
-        error[config/address-pool]: addresses cannot be taken from 127.0.0.0/8: they would be addresses of the machine itself
+        error[config/address-pool]: cannot use 127.0.0.0/8 as the address pool: its addresses are those of the machine itself
           in: @/mesh.yaml:4, addresses.pool
 
-        error[config/duplicate]: cluster `b` is there twice; first as clusters[0]
+        error[config/duplicate]: duplicate cluster `b`: already defined as clusters[0]
           in: @/mesh.yaml:8, clusters[2].name
 
         error[config/version]: Istio 1.5.0 is not supported: 1.6.0 is the oldest release
           in: @/mesh.yaml:9, clusters[3].istioVersion
 
-        error[config/name]: `D` cannot be the name of a cluster: a DNS label has only a-z, 0-9 and `-`
+        error[config/name]: invalid cluster name `D`: a DNS label has only a-z, 0-9 and `-`
           in: @/mesh.yaml:10, clusters[4].name
 
-        error[config/trust-domain]: `a_b` is not a valid trust domain: only a-z, 0-9, `-` and `.` are allowed
+        error[config/trust-domain]: invalid trust domain `a_b`: only a-z, 0-9, `-` and `.` are allowed
           in: @/mesh.yaml:11, clusters[5].trustDomain
 
-        error[config/value]: `x` is no version: wanted is a release of Istio, such as 1.30.3
+        error[config/value]: invalid Istio version `x`: expected a release of Istio, such as 1.30.3
           in: @/mesh.yaml:12, clusters[6].istioVersion
 
         error[config/needs]: service n/s needs a port
@@ -569,12 +569,12 @@ fn every_code() {
 
         hint: write its address under `gateway: {addresses: [...]}`: `kubectl get svc -n istio-system istio-eastwestgateway`
 
-        error[config/weights]: the weights of policy `p` are 1, together 1: they must be 100
+        error[config/weights]: the weights of policy `p` (1) add up to 1, expected 100
           in: @/mesh.yaml:17, policies[0].route
 
         hint: make the weights add up to 100: Istio 1.6 rejects other sums
 
-        error[config/unknown-name]: there is no service `n/t`; did you mean `n/s`?
+        error[config/unknown-name]: unknown service `n/t`; did you mean `n/s`?
           in: @/mesh.yaml:18, policies[1].service
 
         error[config/not-imported]: policy `r` sends calls from `b` to `n/s` on `a`, which `b` does not import
@@ -610,7 +610,7 @@ fn every_code() {
         r#"
         exit 1
         --- stderr
-        error[config/lock]: `<<<<<<< ours` is no line of a lock file: wanted is `HOST ADDRESS` or `HOST ADDRESS retired DATE`
+        error[config/lock]: invalid line `<<<<<<< ours` in the lock file: expected `HOST ADDRESS` or `HOST ADDRESS retired DATE`
           in: @/mesh.lock:2
 
         hint: remove one of the lines from mesh.lock; `meshctl mesh addresses` assigns missing addresses
@@ -641,7 +641,7 @@ fn every_code() {
         r#"
         exit 1
         --- stderr
-        error[config/addresses-exhausted]: 10.0.0.0/30 has no address left for `s.n.svc.a.global`: all 4 are in use or in their grace period
+        error[config/addresses-exhausted]: no address left in 10.0.0.0/30 for `s.n.svc.a.global`: all 4 are in use or in their grace period
           in: @/mesh.yaml, addresses.pool
 
         hint: use a larger `addresses.pool`, or fewer `addresses.graceDays`

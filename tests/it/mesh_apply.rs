@@ -170,7 +170,11 @@ fn what_others_do_to_ours() {
     // A field that we do not write belongs to whoever wrote it; that is reported, not ignored.
     edit(&mesh, &json!({"spec": {"exportTo": ["*"]}}));
     let ran = mesh.run("mesh apply -f @/mesh.yaml --yes");
-    ended(&ran, 2, &["error[apply/foreign]", "fields of another field manager stayed in it"]);
+    ended(
+        &ran,
+        2,
+        &["error[apply/foreign]", "fields of another field manager stayed in the resource"],
+    );
     edit(&mesh, &json!({"spec": {"exportTo": null}}));
     same();
     // One cluster of two; one there is not.
@@ -185,7 +189,7 @@ fn what_others_do_to_ours() {
     ended(
         &ran,
         0,
-        &["-      weight: 75", "+      weight: 70", "every API server takes it: 1 writes"],
+        &["-      weight: 75", "+      weight: 70", "every API server accepts it: 1 writes"],
     );
     ended(&mesh.run("mesh apply -f @/mesh.yaml --yes --locked"), 0, &["done: 1 writes"]);
     same();
@@ -209,18 +213,18 @@ fn what_clusters_will_have_is_looked_at() {
     let Some(mesh) = mesh() else { return };
     mesh.clusters[0].apply(THEIRS);
     let notes = [
-        "error[lint/plain-text]: cluster cluster1, DestinationRule default/theirs: without tls",
+        "error[lint/plain-text]: cluster cluster1, DestinationRule default/theirs: its trafficPolicy has no tls",
         "warning[lint/host-twice]: cluster cluster1, ",
-        "warning[lint/subset-undefined]: cluster cluster1, VirtualService default/broken, not ours: ",
+        "warning[lint/subset-undefined]: cluster cluster1, VirtualService default/broken, not of this mesh: ",
     ];
     ended(&mesh.run("mesh diff -f @/mesh.yaml"), 2, &notes);
     let apply = |more: &str| mesh.run(&format!("mesh apply -f @/mesh.yaml --yes {more}"));
     let ran = apply("");
     println!("{}{}", ran.out, ran.err);
     let refused = [
-        "error[lint/plain-text]: without tls",
+        "error[lint/plain-text]: its trafficPolicy has no tls",
         "  in: cluster cluster1, DestinationRule default/theirs\n",
-        "nothing was written; add `tls: {mode: ISTIO_MUTUAL}` there; `--force lint/plain-text` goes on",
+        "nothing was written; add `tls: {mode: ISTIO_MUTUAL}` there; `--force lint/plain-text` proceeds",
     ];
     ended(&ran, 2, &refused);
     assert!(!ran.err.contains("error[lint/subset-undefined]"), "{}", ran.err);

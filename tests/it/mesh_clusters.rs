@@ -153,7 +153,7 @@ fn from_discovery_to_applied_in_three_commands() {
     mesh.clusters[0].apply(&THEIRS.replace("@ADDRESS@", &first_address(&mesh)));
 
     let ran = mesh.run("mesh discover -f @/mesh.yaml --context cluster1,cluster2");
-    ended(&ran, 64, &["+- name: cluster1", "there is nobody to ask", "--yes"]);
+    ended(&ran, 64, &["+- name: cluster1", "cannot ask for confirmation: not a terminal", "--yes"]);
     assert!(!path.exists(), "nothing is written before a yes");
     printed_rights_are_enough(&mesh);
     let ran = mesh.run("mesh discover -f @/mesh.yaml --context cluster1,cluster2 --yes");

@@ -283,7 +283,7 @@ fn what_is_refused(mesh: &Mesh) {
     let before = corefile(cluster);
     let place = [
         "! cluster1: foreign ConfigMap kube-system/coredns",
-        "[config/duplicate]: zone `global` is there twice; first as `global:53 {`",
+        "[config/duplicate]: duplicate zone `global`: already defined as `global:53 {`",
         "  in: cluster cluster1 (context cluster1, https://",
         "  in: ConfigMap kube-system/coredns, Corefile:25\n",
         "nothing was written",
@@ -350,15 +350,18 @@ fn the_stub_domains_of_a_cluster() {
     let cluster = &mesh.clusters[0];
     // There is nothing a DNS could read.
     spec(&mesh, "way: hosts");
-    let none =
-        "there is no ConfigMap kube-system/coredns with a Corefile, nor kube-system/kube-dns";
+    let none = "it has no ConfigMap kube-system/coredns with a Corefile, nor kube-system/kube-dns";
     ended(&apply(&mesh, "--yes"), 2, &["error[apply/no-dns]", none, "configMap: NAMESPACE/NAME"]);
     spec(&mesh, "way: none");
     ended(&apply(&mesh, "--yes"), 0, &["done: 4 writes"]);
     let theirs = "{\"acme.local\": [\"1.2.3.4\"]}\n";
     write(cluster, "kube-dns", &json!({"stubDomains": theirs, "upstreamNameservers": "[]"}));
     spec(&mesh, "way: hosts");
-    ended(&apply(&mesh, "--yes"), 2, &["config/needs", "kube-dns can only ask istio-coredns"]);
+    ended(
+        &apply(&mesh, "--yes"),
+        2,
+        &["config/needs", "kube-dns can only forward to istio-coredns"],
+    );
     let stubs = || read_key(cluster, "kube-dns", "stubDomains");
     for address in ["10.96.7.7", "10.96.7.8"] {
         spec(&mesh, &format!("way: istio-coredns, address: {address}"));

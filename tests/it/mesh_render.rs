@@ -30,7 +30,7 @@ fn mesh(path: &Path) -> Mesh {
 
 fn rendered(mesh: &Mesh) -> BTreeMap<String, Vec<Resource>> {
     let addresses = Lock::default().assign(mesh, &Taken::new(), NOW).unwrap();
-    let of = |cluster: &meshconfig::mesh::Cluster| {
+    let of = |cluster: &meshconfig::mesh::MeshCluster| {
         (cluster.name.clone(), render(mesh, cluster, &addresses))
     };
     mesh.clusters().iter().map(of).collect()

@@ -337,7 +337,7 @@ mod tests {
 
     const ORDER: Order = Order {
         name: "made-up",
-        layers: &[One("low"), Together(&["left", "right"]), Layer::Apart(&["commands::*"])],
+        layers: &[One("low"), Together(&["left", "right"]), Apart(&["commands::*"])],
     };
 
     #[track_caller]

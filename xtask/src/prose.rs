@@ -36,14 +36,18 @@ const HELD: &[Root] = &[
     all("fixtures"),
     all("xtask"),
     all("fuzz"),
+    all("crates/meshpki"),
     all("crates/meshctl/src/args.rs"),
     all("crates/meshctl/src/args"),
+    all("crates/meshctl/src/commands/mesh"),
+    all("crates/meshctl/src/fleet/mesh"),
+    all("crates/meshapply/src/mesh"),
+    all("crates/meshconfig"),
     comments("tests"),
 ];
 
 /// What is not clean yet: `tidy` prints how many phrases are left in each.
-const PENDING: &[&str] =
-    &["crates/meshpki", "crates/meshconfig", "crates/meshapply", "crates/meshctl", "tests"];
+const PENDING: &[&str] = &["crates/meshapply", "crates/meshctl", "tests"];
 
 /// A phrase to avoid.
 struct Rule {

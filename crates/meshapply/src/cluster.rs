@@ -5,9 +5,9 @@ use crate::next::Action;
 use crate::proof::Proof;
 use crate::state::{Desired, Observed};
 
-/// A cluster that can be looked at and changed: [`crate::kube::Kube`], or one made up in a test.
+/// A cluster that can be observed and changed: [`crate::kube::Kube`], or one made up in a test.
 ///
-/// No policy lives behind it: what is to be done is decided by [`crate::next::next`].
+/// It makes no decisions: [`crate::next::next`] does.
 #[allow(async_fn_in_trait, reason = "all that is awaited runs on one thread")]
 pub trait Cluster {
     /// Looks at everything [`crate::next::next`] decides by.

@@ -40,7 +40,7 @@ pub enum Event {
 pub struct Receipt {
     /// Everything written, in order; empty: nothing had to be.
     pub actions: Vec<Action>,
-    /// What was proven; `None` where there is no istiod to prove it.
+    /// What was proven; `None` if there is no istiod to prove it.
     pub proof: Option<Proof>,
 }
 

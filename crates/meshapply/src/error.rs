@@ -44,10 +44,10 @@ pub enum Error {
     /// istiod's release is unknown.
     #[error("cannot determine the release of istiod from {from}")]
     IstioVersion {
-        /// What was looked at: `image docker.io/x/pilot@sha256:..`.
+        /// What was read: `image docker.io/x/pilot@sha256:..`.
         from: String,
     },
-    /// The cluster does not know a kind that is to be written.
+    /// The cluster does not know a kind that should be written.
     #[error(
         "the cluster does not know {kind} of {api_version}: Istio's CRDs are not installed, or of another release"
     )]
@@ -58,7 +58,7 @@ pub enum Error {
         kind: String,
     },
     /// The cluster has no ConfigMap that its DNS could read.
-    #[error("cannot configure the cluster's DNS: {looked} not found")]
+    #[error("cannot configure the cluster's DNS: it has no {looked}")]
     NoDns {
         /// `ConfigMap kube-system/coredns with a Corefile, nor kube-system/kube-dns`.
         looked: String,

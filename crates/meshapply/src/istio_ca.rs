@@ -83,7 +83,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
         client.ready().await.map_err(|error| error.to_string())?;
         let mut request = tonic::Request::new(CertificateRequest { csr, validity: CANARY_SECONDS });
         let bearer = Zeroizing::new(format!("Bearer {}", *token.0));
-        // The cause would not show the token, and is not looked at to be sure of it.
+        // The cause would not show the token, but is left out to be sure.
         let Ok(mut bearer) = bearer.parse::<MetadataValue<_>>() else {
             return Err("the token is not a valid header value".to_owned());
         };

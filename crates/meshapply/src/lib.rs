@@ -1,5 +1,5 @@
-//! Brings Istio clusters to what they should have. For CA certificates, [`converge()`] writes the `cacerts` secret, restarts
-//! what has to restart, and proves that the new CA is live. For the resources of a mesh, see [`mesh`].
+//! Makes Istio clusters what they should be. For CA certificates, [`converge()`] writes the `cacerts` secret, restarts what
+//! must restart, and proves that the new CA is live. For the resources of a mesh, see [`mesh`].
 //!
 //! One cluster is a loop of three questions, and only the middle one decides:
 //!

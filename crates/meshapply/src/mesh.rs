@@ -1,6 +1,6 @@
-//! Applies a mesh: brings the Istio resources and the DNS of many clusters to what one spec says.
+//! Applies a mesh: makes the Istio resources and the DNS of many clusters what one spec says.
 //!
-//! Two functions decide and are pure; three reach clusters, and only the last of those writes:
+//! `plan` decides and is pure; the other three contact clusters, and only the last of them writes:
 //!
 //! ```text
 //! Mesh ───────────┬─ observe()  every cluster is read            ─► [Observation]
@@ -9,10 +9,10 @@
 //! Rehearsal ──────── carry_out() wave after wave, all clusters   ─► Applied, or Stopped with what is missing
 //! ```
 //!
-//! What a caller refers to is created in every cluster before anything refers to it, and removed after nothing does
-//! ([`meshconfig::apply::steps`]). A write is for the version of the resource that was read: if somebody else changed it in
-//! the meantime, the write fails and nothing of theirs is lost. Nothing is remembered outside the clusters, so a run
-//! that was interrupted is simply run again.
+//! Resources are created in every cluster before anything refers to them, and removed after nothing does
+//! ([`meshconfig::apply::steps`]). A write is for the version of the resource that was read: if another client changed
+//! it in the meantime, the write fails and that change is kept. Nothing is stored outside the clusters, so an
+//! interrupted run is simply run again.
 //!
 //! ```
 //! use meshapply::mesh::{MemoryCluster, Pace, observe, plan, rehearse};
@@ -62,7 +62,7 @@
 
 use std::collections::BTreeSet;
 
-use meshconfig::dns::Edit;
+use meshconfig::dns::DnsEdit;
 use serde_json::Value;
 
 use crate::error::Error;
@@ -82,7 +82,7 @@ pub use plan::{ClusterPlan, DnsRefusal, DnsWarning, MeshPlan, Obstacle, plan};
 
 /// A cluster whose Istio resources and DNS can be read and written: [`crate::kube::Kube`], or a [`MemoryCluster`].
 ///
-/// No policy is behind it: it answers a question or makes one write.
+/// It decides nothing: it answers a question or makes one write.
 #[allow(async_fn_in_trait, reason = "all that is awaited runs on one thread")]
 pub trait MeshClient {
     /// Every resource of `networking.istio.io` of a kind meshconfig renders, whoever owns it, in all namespaces.
@@ -105,8 +105,8 @@ pub trait MeshClient {
     /// As [`MeshClient::resource`].
     async fn config_map(&self, namespace: &str, name: &str) -> Result<Option<Value>, Error>;
 
-    /// Makes one write, or only has the cluster check it with `dry_run`. Returns the object as it is afterwards; null for
-    /// one that was deleted.
+    /// Makes one write, or only has the cluster check it with `dry_run`. Returns the object as it is afterwards; null
+    /// for one that was deleted.
     ///
     /// # Errors
     /// As [`MeshClient::resource`]; `apply/api` with status 409 if the object is not the one that was read.
@@ -120,8 +120,8 @@ pub enum WriteRequest<'a> {
     Apply {
         /// The whole resource.
         resource: &'a Value,
-        /// `resourceVersion` it must still have, then fields that others own are taken over. `None`: others must own none of
-        /// the fields.
+        /// `resourceVersion` it must still have, then fields that others own are taken over. `None`: others must own
+        /// none of the fields.
         over: Option<&'a str>,
     },
     /// Deletes the resource if its `uid` and `resourceVersion` are still these. One that is gone already is fine.
@@ -130,7 +130,7 @@ pub enum WriteRequest<'a> {
         live: &'a Value,
     },
     /// Patches a ConfigMap if it still has the `resourceVersion` of the edit.
-    Edit(&'a Edit),
+    Edit(&'a DnsEdit),
 }
 
 /// An error of one cluster.

@@ -1,8 +1,8 @@
 //! Names this crate reads and writes in clusters.
 
-/// Who we are to server-side apply.
+/// Our name in server-side apply.
 pub const FIELD_MANAGER: &str = "meshpki.dev/meshctl";
-/// Who we were before; Gloo's command line has this name.
+/// Our former name there; Gloo's command line has the same.
 pub const OLD_FIELD_MANAGER: &str = "meshctl";
 /// Label of what is ours, and its value.
 pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "meshctl");

@@ -18,7 +18,7 @@ pub enum Next {
     Wait(Waiting),
     /// Ask istiod what it serves and have it sign, then look again.
     Prove,
-    /// Everything is as wanted, and proven.
+    /// Everything is as desired, and proven.
     Done,
     /// The run cannot continue by itself.
     Stop(Stop),
@@ -68,7 +68,7 @@ pub enum Waiting {
         /// What is missing.
         what: String,
     },
-    /// istiod to take the new files by itself, which the kubelet brings within a minute or two.
+    /// istiod to load the new files by itself, which the kubelet delivers within a minute or two.
     Reload(Unproven),
     /// The proof to hold.
     Proof(Unproven),
@@ -177,14 +177,14 @@ pub fn next(desired: &Desired, observed: &Observed, proof: Option<&Proof>, run: 
     Next::Done
 }
 
-/// Whether kubectl's copy of the files is to be removed from a secret that is as wanted: from ours, since the copy may
+/// Whether kubectl's copy of the files is removed from a secret that is as desired: from ours, since the copy may
 /// be of a key that was replaced. On a secret of another manager it belongs to the next `kubectl apply`.
 #[must_use]
 pub const fn cleans(live: &Live) -> bool {
     live.has_copy && live.mark.is_some()
 }
 
-/// The secret is not as wanted: everything that could stop the run later is asked before it is written.
+/// The secret is not as desired: everything that could stop the run later is checked before it is written.
 fn write(desired: &Desired, observed: &Observed, run: Run) -> Next {
     let over = observed.basis();
     if run.settled || over != desired.basis {
@@ -327,7 +327,7 @@ fn prove(
 }
 
 impl Observed {
-    /// Whether the secret is the one wanted.
+    /// Whether the secret is the desired one.
     #[must_use]
     pub fn holds(&self, desired: &Desired) -> bool {
         self.secret.as_ref().is_some_and(|live: &Live| live.files == desired.secret)

@@ -102,7 +102,7 @@ impl Observed {
         self.groups().into_iter().flat_map(of).collect()
     }
 
-    /// Who has not restarted yet for the secret that is there, though it says they have to: a push before this one
+    /// What has not restarted yet for the secret that is there, though it says so: a push before this one
     /// was not finished.
     #[must_use]
     pub fn unfinished(&self) -> BTreeSet<RestartTarget> {
@@ -117,7 +117,7 @@ impl Observed {
     /// The workloads that restart on the way to `desired`, in order, without those that have restarted for it.
     #[must_use]
     pub fn restarts(&self, desired: &Desired) -> Vec<Id> {
-        // A content that is there and ours says itself who restarts for it, and for which mark.
+        // A content that is there and ours records what restarts for it, and for which mark.
         let ours = self.secret.as_ref().filter(|live| self.holds(desired) && live.mark.is_some());
         let (who, mark) = match ours {
             Some(live) => (&live.restart, live.mark.as_deref()),

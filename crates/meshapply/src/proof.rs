@@ -66,7 +66,7 @@ pub enum Unproven {
     OtherCa {
         /// The pod.
         pod: String,
-        /// The CA wanted.
+        /// The CA expected.
         wanted: String,
         /// The CA found.
         found: String,
@@ -87,9 +87,9 @@ pub enum Unproven {
     },
     /// A pod gives out other roots.
     OtherRoots {
-        /// Whose: `pod istiod-1`, `namespace shop`.
+        /// Where: `pod istiod-1`, `namespace shop`.
         place: String,
-        /// The roots wanted.
+        /// The roots expected.
         wanted: String,
         /// The roots found.
         found: String,
@@ -259,7 +259,7 @@ fn labels(certs: &[Cert]) -> String {
     certs.iter().map(Cert::label).collect::<Vec<_>>().join(" and ")
 }
 
-/// Who issued a certificate, as far as it says so.
+/// The issuer of a certificate, as far as it names one.
 fn issuer_label(cert: &Cert) -> String {
     format!("a certificate of `{}`", cert.issuer().label())
 }

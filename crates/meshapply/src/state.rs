@@ -62,7 +62,7 @@ pub struct Live {
     pub mark: Option<String>,
     /// The mark it bears, whatever its content is now.
     pub claim: Option<String>,
-    /// Who must restart for it; empty without a mark.
+    /// What must restart for it; empty without a mark.
     pub restart: BTreeSet<RestartTarget>,
     /// Whether it says `immutable: true`.
     pub immutable: bool,
@@ -96,7 +96,7 @@ pub struct Desired {
     pub basis: Option<String>,
     /// Write even if another manager owns fields of the data.
     pub adopt: bool,
-    /// Who restarts for the content, when it is written.
+    /// What restarts for the content, when it is written.
     pub restart: BTreeSet<RestartTarget>,
     /// Restart the injected workloads too, when the gateways are.
     pub workloads: bool,
@@ -167,7 +167,7 @@ impl Observed {
 /// each namespace are given the roots in `given`.
 ///
 /// istiod where it does not reload by itself (`handleEvent`), or does not run on `old` at all, which the roots it gives
-/// out tell; the gateways where the roots are others, since what they present and what they trust is of the
+/// out show; the gateways if the roots differ, since what they present and what they trust comes from the
 /// roots before.
 #[must_use]
 pub fn restart_for(

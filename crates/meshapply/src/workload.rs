@@ -54,7 +54,7 @@ pub struct Workload {
     pub generation: i64,
     /// `status.observedGeneration`; 0 until its controller has looked.
     pub observed_generation: i64,
-    /// Pods wanted: `spec.replicas` (an autoscaler writes there too), for a DaemonSet
+    /// Pods desired: `spec.replicas` (an autoscaler writes there too), for a DaemonSet
     /// `status.desiredNumberScheduled`.
     pub wanted: i32,
     /// Pods there are, of any template.
@@ -109,7 +109,7 @@ const RESTARTS_MAX: i32 = 4;
 impl Workload {
     /// How far the rollout is, by all of its counts (`kubectl/pkg/polymorphichelpers/rollout_status.go`).
     ///
-    /// The counts belong to the generation the controller has looked at, so that comes first: without it the
+    /// The counts belong to the generation the controller has observed, so that comes first: without it the
     /// status of the rollout before reads as this one's success.
     #[must_use]
     pub fn rollout(&self) -> Rollout {

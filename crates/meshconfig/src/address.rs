@@ -1,4 +1,4 @@
-//! One address per remote service: stable, collision-free, remembered in a lock file.
+//! One address per remote service: stable, unique, kept in a lock file.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -12,15 +12,15 @@ use meshpki::time::DAY;
 use serde_json::Value;
 
 use crate::error::{Error, Fault};
-use crate::mesh::{Mesh, Target};
+use crate::mesh::{Mesh, PolicyTarget};
 use crate::text::fnv;
 
 /// First line of the file.
 const HEAD: &str = "# Addresses of remote services, written by meshctl. Keep this file with the spec; it merges line by line.\n";
-/// At most so many addresses of a pool are used.
+/// The largest number of addresses used of a pool.
 const POOL_MAX: u64 = 1 << 32;
 
-/// The lock file: which address each remote service has, and which are not to be given away yet.
+/// The lock file: the address of each remote service, and retired addresses that are still reserved.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lock {
     entries: BTreeMap<String, Entry>,
@@ -30,14 +30,14 @@ pub struct Lock {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Entry {
     address: IpAddr,
-    /// The day the service went away.
+    /// The day the service was removed.
     retired: Option<Time>,
 }
 
-/// Addresses that are in use in live clusters, and the host each belongs to.
+/// Addresses in use in live clusters, and the host of each.
 pub type Taken = BTreeMap<IpAddr, String>;
 
-/// Notes the addresses live ServiceEntries have.
+/// Adds the addresses of live ServiceEntries.
 pub fn taken<'v>(resources: impl IntoIterator<Item = &'v Value>, taken: &mut Taken) {
     let entries = resources.into_iter().filter(|resource| resource["kind"] == "ServiceEntry");
     for entry in entries {
@@ -50,16 +50,16 @@ pub fn taken<'v>(resources: impl IntoIterator<Item = &'v Value>, taken: &mut Tak
     }
 }
 
-/// The addresses of a mesh, and the lock that remembers them.
+/// The addresses of a mesh, and the lock that keeps them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Addresses {
     by_host: BTreeMap<String, IpAddr>,
-    /// The lock to be written.
+    /// The lock to write.
     pub lock: Lock,
 }
 
 impl Addresses {
-    /// Address of a host.
+    /// The address of a host.
     #[must_use]
     pub fn get(&self, host: &str) -> Option<IpAddr> {
         self.by_host.get(host).copied()
@@ -75,7 +75,7 @@ impl Lock {
     /// Reads a lock file.
     ///
     /// # Errors
-    /// `config/lock`, `config/duplicate` and `config/address-shared`, with their line: what a merge can leave.
+    /// `config/lock`, `config/duplicate` and `config/address-shared`, with their line; a Git merge can cause each.
     pub fn read(text: &str) -> Result<Self, Error> {
         let mut lock = Self::default();
         let mut hosts: BTreeMap<IpAddr, String> = BTreeMap::new();
@@ -90,7 +90,7 @@ impl Lock {
             match lock.entries.get(&host) {
                 Some(before) if *before == entry => continue,
                 Some(before) => {
-                    let first = format!("{}, now as {}", before.address, entry.address);
+                    let first = format!("{}, now {}", before.address, entry.address);
                     return Err(at(Fault::Duplicate { what: "host", name: host, first }));
                 }
                 None => {}
@@ -104,7 +104,7 @@ impl Lock {
         Ok(lock)
     }
 
-    /// The file: a line per host, sorted.
+    /// The file's text: one line per host, sorted.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::from(HEAD);
@@ -118,12 +118,12 @@ impl Lock {
         text
     }
 
-    /// Gives every remote service of the mesh its address: the one it has, the one it has in live clusters, or a free one.
+    /// Assigns every remote service of the mesh an address: that of the lock, that in live clusters, or a free one.
     ///
-    /// An address that is not needed any more is kept for the mesh's `grace_days` from `now`.
+    /// An address that is no longer needed stays reserved for the mesh's `grace_days` from `now`.
     ///
     /// # Errors
-    /// `config/address-shared` when a live host has an address the lock gives to another,
+    /// `config/address-shared` if a live host has an address that the lock assigns to another,
     /// `config/addresses-exhausted`.
     pub fn assign(&self, mesh: &Mesh, taken: &Taken, now: Time) -> Result<Addresses, Error> {
         let wanted = hosts(mesh);
@@ -169,7 +169,7 @@ impl Lock {
         Ok(Addresses { by_host: by_host.collect(), lock })
     }
 
-    /// What stays: services that are still there, and those that went away not long ago.
+    /// The entries to keep: of services that still exist, and of those removed within the grace period.
     fn kept(&self, mesh: &Mesh, wanted: &BTreeSet<String>, now: Time) -> Self {
         let today = Time(now.0 - now.0.rem_euclid(DAY));
         let grace = i64::from(mesh.grace_days) * DAY;
@@ -197,7 +197,7 @@ fn hosts(mesh: &Mesh) -> BTreeSet<String> {
         }
     }
     for policy in
-        mesh.policies().iter().filter(|policy| matches!(policy.target, Target::Failover(_)))
+        mesh.policies().iter().filter(|policy| matches!(policy.target, PolicyTarget::Failover(_)))
     {
         hosts.insert(mesh.pooled_host(&policy.namespace, &policy.service));
     }
@@ -219,14 +219,14 @@ fn date(time: Time) -> String {
     time.to_string().chars().take(10).collect()
 }
 
-/// Addresses a pool has for us.
+/// The number of addresses used of a pool.
 fn size(pool: &IpNet) -> u64 {
     let bits = u32::from(pool.max_prefix_len() - pool.prefix_len());
     1_u64.checked_shl(bits).unwrap_or(POOL_MAX).min(POOL_MAX)
 }
 
-/// The addresses of a pool from the place the host's name says, once around; without those that look like a network's
-/// or a broadcast's.
+/// The addresses of a pool, once around from a start that the host's name determines; without those that look like
+/// network or broadcast addresses.
 fn probe(pool: &IpNet, host: &str) -> impl Iterator<Item = IpAddr> + use<> {
     let (size, first) = (size(pool), pool.network());
     let start = fnv(host.as_bytes()) % size;
@@ -236,7 +236,7 @@ fn probe(pool: &IpNet, host: &str) -> impl Iterator<Item = IpAddr> + use<> {
 fn nth(first: IpAddr, n: u64) -> IpAddr {
     match first {
         IpAddr::V4(first) => {
-            // A pool of IPv4 addresses is no larger than 32 bits, so neither is `n`.
+            // A pool of IPv4 addresses has at most 2^32 addresses, so `n` fits.
             let n = u32::try_from(n).unwrap_or_default();
             IpAddr::V4(Ipv4Addr::from(u32::from(first).wrapping_add(n)))
         }

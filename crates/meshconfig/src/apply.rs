@@ -1,5 +1,5 @@
-//! From what a cluster has to what it should have: which resources change, and in which order over all clusters,
-//! so that no call is ever sent to what is not there yet or not there any more. Pure; `meshapply::mesh` carries it out.
+//! The changes from what clusters have to what they should have, ordered across all clusters so that no call is sent to
+//! something that does not exist yet or no longer exists. Pure; `meshapply::mesh` carries it out.
 
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
@@ -7,31 +7,31 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use crate::dns::Edit;
+use crate::dns::DnsEdit;
 use crate::resource::{Resource, rank_of_kind};
 
-/// What has to happen with one resource.
+/// A change of one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It is not there.
+    /// The resource is missing.
     Create(Resource),
-    /// It is there and ours, with another content.
+    /// The resource of this mesh has different content.
     Update {
-        /// What it is to be.
+        /// The wanted resource.
         to: Resource,
-        /// What it is.
+        /// The live resource.
         from: Resource,
     },
-    /// It is ours and not wanted any more.
+    /// The resource of this mesh is no longer wanted.
     Prune(Resource),
-    /// It is wanted, but one of that name is there that is not ours.
+    /// A resource with the wanted name exists, but lacks the labels of this mesh.
     Foreign(Resource),
-    /// A ConfigMap of the cluster's DNS, never ours, gets our part or loses it.
-    Edit(Edit),
+    /// The ConfigMap of the cluster's DNS, which others own, gets a block or loses it.
+    Edit(DnsEdit),
 }
 
 impl Change {
-    /// What it is about: `ServiceEntry istio-system/reviews`, `ConfigMap kube-system/coredns`.
+    /// The resource: `ServiceEntry istio-system/reviews`, `ConfigMap kube-system/coredns`.
     #[must_use]
     pub fn id(&self) -> String {
         match self {
@@ -47,11 +47,11 @@ impl Change {
 /// One write to one cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// Steps of one wave may be taken at the same time; a wave begins when the one before it is done everywhere.
+    /// Steps of one wave may be taken at the same time; a wave begins when the previous one is done in every cluster.
     pub wave: usize,
     /// The cluster.
     pub cluster: String,
-    /// What is written or removed.
+    /// The write.
     pub write: Write,
 }
 
@@ -60,14 +60,14 @@ pub struct Step {
 pub enum Write {
     /// Server-side apply of this content.
     Apply(Resource),
-    /// Delete, if it still carries our labels.
+    /// Delete, if it is still the resource that was read.
     Delete(Resource),
     /// Patch of one key of a ConfigMap.
-    Edit(Edit),
+    Edit(DnsEdit),
 }
 
 impl Write {
-    /// What is written: `ServiceEntry istio-system/reviews`, `ConfigMap kube-system/coredns`.
+    /// The object that is written: `ServiceEntry istio-system/reviews`, `ConfigMap kube-system/coredns`.
     #[must_use]
     pub fn id(&self) -> String {
         match self {
@@ -77,12 +77,12 @@ impl Write {
     }
 }
 
-/// Waves: first what is pointed to grows, then pointers move, then what nobody points to shrinks and goes.
+/// Waves: first what is referred to grows, then references move, then what nothing refers to shrinks and is deleted.
 const WAVES: usize = 11;
-/// In the middle names change their answers: what they lead to is there, and what they led to is there still.
+/// In the middle wave, DNS answers change: both the old and the new targets of names exist.
 const NAMES: usize = WAVES / 2;
 
-/// What changes on one cluster. Only what carries the labels of this mesh is ever pruned.
+/// The changes of one cluster. Only resources with the labels of this mesh are pruned.
 #[must_use]
 pub fn changes(mesh: &str, wanted: &[Resource], live: &[Value]) -> Vec<Change> {
     let mut there: BTreeMap<(String, String, String), Resource> = live
@@ -108,14 +108,14 @@ fn key(resource: &Resource) -> (String, String, String) {
     (resource.kind().to_string(), resource.namespace().to_string(), resource.name().to_string())
 }
 
-/// Whether the parts we write are the same; labels and annotations of others are theirs.
+/// Whether the rendered parts are the same; labels and annotations of others are ignored.
 fn same(live: &Value, wanted: &Value) -> bool {
     let labels = wanted["metadata"]["labels"].as_object().into_iter().flatten();
     live["spec"] == wanted["spec"]
         && labels.into_iter().all(|(key, value)| live["metadata"]["labels"][key] == *value)
 }
 
-/// The writes of all clusters in order: by wave, cluster, then the order of resources.
+/// The writes of all clusters, ordered by wave, cluster and resource.
 #[must_use]
 pub fn steps(changes: &BTreeMap<String, Vec<Change>>) -> Vec<Step> {
     let mut steps = Vec::new();
@@ -128,7 +128,7 @@ pub fn steps(changes: &BTreeMap<String, Vec<Change>>) -> Vec<Step> {
                 }
                 Change::Update { to, from } => {
                     let (grown, shrinks) = grown(to, from);
-                    // What only loses something is written once.
+                    // What only loses items is written once.
                     if !shrinks || !same(&from.value, &grown.value) {
                         steps.push(step(growing(to), Write::Apply(grown)));
                     }
@@ -155,13 +155,14 @@ pub fn steps(changes: &BTreeMap<String, Vec<Change>>) -> Vec<Step> {
     steps
 }
 
-/// The wave in which a kind grows: gateways and their filters, entries, rules, then who points to them. Rules of the
-/// serving cluster are there before a caller's, since all rules come before all pointers.
+/// The wave in which a kind grows: gateways and their filters, entries, rules, then what refers to them. Rules of the
+/// serving cluster exist before a caller refers to them, since all rules come before all references.
 fn growing(resource: &Resource) -> usize {
     rank_of_kind(resource.kind()).min(NAMES - 1)
 }
 
-/// The new content with what the old one had besides: subsets of a rule, hosts of a gateway; and whether that is more.
+/// The new content together with what only the old one has: subsets of a rule, hosts of a gateway; and whether there is
+/// any.
 fn grown(to: &Resource, from: &Resource) -> (Resource, bool) {
     let (list, key) = match to.kind() {
         "DestinationRule" => ("subsets", "name"),
@@ -183,13 +184,14 @@ fn grown(to: &Resource, from: &Resource) -> (Resource, bool) {
     (grown, true)
 }
 
-/// Where a list of a resource stands: our gateways have one server.
+/// The path of a list in a resource; rendered gateways have one server.
 fn pointer(resource: &Resource, list: &str) -> String {
     let server = if resource.kind() == "Gateway" { "/servers/0" } else { "" };
     alloc::format!("/spec{server}/{list}")
 }
 
-/// The items of both, told apart by `key` or as a whole: those there were in their order, as they are to be, then new ones.
+/// The items of both, identified by `key` or as a whole: old ones first in their order, with their new content, then
+/// new ones.
 fn union(new: &Value, old: &Value, key: &str) -> Vec<Value> {
     let name = |item: &Value| if key.is_empty() { item.clone() } else { item[key].clone() };
     let (old, new) = (old.as_array().into_iter().flatten(), new.as_array().into_iter().flatten());

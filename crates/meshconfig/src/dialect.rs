@@ -1,5 +1,5 @@
-//! Routes to resources. Which dialect a call has is decided by the gateway it goes through, the `apiVersion` by the
-//! release of the cluster the resource is for.
+//! Turns routes into resources. The gateway that a call goes through determines its dialect; the release of the cluster
+//! that a resource is for determines its `apiVersion`.
 
 use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
@@ -11,9 +11,9 @@ use meshpki::istiod::Version;
 use serde_json::{Value, json};
 
 use crate::address::Addresses;
-use crate::mesh::{Cluster, Gateway, Mesh, Outlier, Service};
+use crate::mesh::{Gateway, Mesh, MeshCluster, Outlier, Service};
 use crate::resource::{Resource, rank_of_kind};
-use crate::route::{Plan, Route, Unit, plan};
+use crate::route::{Route, RoutePlan, Unit, plan};
 
 mod current;
 mod failover;
@@ -22,15 +22,15 @@ mod rule;
 mod split;
 mod v1_6;
 
-/// How a call finds its way through the other cluster's gateway.
+/// How a call gets through the other cluster's gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Dialect {
     /// The gateway rewrites `.CLUSTER.global` to its own domain with an EnvoyFilter: Istio 1.6 and 1.7.
-    /// From 1.8.6 and 1.9.5 that filter has nothing to attach to (istio-security-2021-006), from 1.20 it is gone.
+    /// From 1.8.6 and 1.9.5 that filter has nothing to attach to (istio-security-2021-006); 1.20 removed it.
     Rewrite,
-    /// The caller names the cluster behind the gateway itself, with `tls.sni`: gateways from 1.8.
+    /// The caller names the Envoy cluster behind the gateway with `tls.sni`: gateways from 1.8.
     Sni,
-    /// Istiod of the caller reads the other API server and knows the endpoints: remote secrets.
+    /// The caller's istiod reads the other API server and knows the endpoints: remote secrets.
     Registry,
 }
 
@@ -48,21 +48,21 @@ impl Dialect {
     }
 }
 
-/// Whether gateways of a release are served by rewriting names.
+/// Whether gateways of a release rewrite names.
 #[must_use]
 pub fn rewrites(version: Version) -> bool {
     version < Version::new(1, 8, 0)
 }
 
-/// Whether gateways of a release compare the SNI with the hosts of the Gateway alone, and let anything through that
-/// fits: all before the fix of CVE-2021-31921 in 1.8.6 and 1.9.5 (istio-security-2021-006).
+/// Whether gateways of a release only compare the SNI with the hosts of the Gateway and pass everything that matches:
+/// all before the fix of CVE-2021-31921 in 1.8.6 and 1.9.5 (istio-security-2021-006).
 #[must_use]
 pub fn has_open_passthrough(version: Version) -> bool {
     version < Version::new(1, 8, 6)
         || (Version::new(1, 9, 0)..Version::new(1, 9, 5)).contains(&version)
 }
 
-/// The version of networking.istio.io a release has and its documentation uses.
+/// The version of networking.istio.io that a release serves and its documentation uses.
 #[must_use]
 pub fn api_version(version: Version) -> &'static str {
     if version < Version::new(1, 8, 0) {
@@ -78,7 +78,7 @@ pub fn api_version(version: Version) -> &'static str {
 ///
 /// Cost and memory are linear in what is returned; render one cluster after the other when there are many.
 #[must_use]
-pub fn render(mesh: &Mesh, cluster: &Cluster, addresses: &Addresses) -> Vec<Resource> {
+pub fn render(mesh: &Mesh, cluster: &MeshCluster, addresses: &Addresses) -> Vec<Resource> {
     let plan = plan(mesh, cluster);
     let target = Target { mesh, cluster, addresses };
     let mut resources = of_gateway(&target, &plan);
@@ -95,7 +95,7 @@ pub fn render(mesh: &Mesh, cluster: &Cluster, addresses: &Addresses) -> Vec<Reso
 ///
 /// It looks at services only until one of each kind has been found.
 #[must_use]
-pub fn kinds(mesh: &Mesh, cluster: &Cluster) -> BTreeSet<(String, String)> {
+pub fn kinds(mesh: &Mesh, cluster: &MeshCluster) -> BTreeSet<(String, String)> {
     let plan = plan(mesh, cluster);
     let addresses = Addresses::default();
     let target = Target { mesh, cluster, addresses: &addresses };
@@ -112,11 +112,12 @@ pub fn kinds(mesh: &Mesh, cluster: &Cluster) -> BTreeSet<(String, String)> {
     kinds
 }
 
-/// How many kinds services need, none of which the gateway needs: ServiceEntry, DestinationRule, VirtualService.
+/// The number of kinds that services need; the gateway needs none of them: ServiceEntry, DestinationRule,
+/// VirtualService.
 const KINDS_OF_UNIT: usize = 3;
 
 /// What a cluster's own gateway needs to let calls in.
-fn of_gateway(target: &Target<'_>, plan: &Plan<'_>) -> Vec<Resource> {
+fn of_gateway(target: &Target<'_>, plan: &RoutePlan<'_>) -> Vec<Resource> {
     let Some(gateway) = &target.cluster.gateway else { return Vec::new() };
     let exports: Vec<&Route<'_>> = plan.units.iter().flat_map(|unit| &unit.exports).collect();
     let mut resources = v1_6::for_exporter(target, gateway, &exports);
@@ -143,10 +144,10 @@ fn of_unit(target: &Target<'_>, unit: &Unit<'_>) -> Vec<Resource> {
     resources
 }
 
-/// What resources are made for.
+/// The cluster that resources are rendered for.
 struct Target<'a> {
     mesh: &'a Mesh,
-    cluster: &'a Cluster,
+    cluster: &'a MeshCluster,
     addresses: &'a Addresses,
 }
 
@@ -157,19 +158,19 @@ impl Target<'_> {
         Resource::new(api_version, kind, name, namespace, &self.mesh.name, spec)
     }
 
-    /// The addresses of a host as a ServiceEntry has them.
+    /// The addresses of a host, as in a ServiceEntry.
     fn addresses(&self, host: &str) -> Vec<String> {
         self.addresses.get(host).map(|address| address.to_string()).into_iter().collect()
     }
 }
 
-/// The ports of a service as a ServiceEntry has them.
+/// The ports of a service, as in a ServiceEntry.
 fn ports(service: &Service) -> Vec<Value> {
     let port = |p: &crate::spec::Port| json!({"name": p.name, "number": p.number, "protocol": p.protocol.as_str()});
     service.ports.iter().map(port).collect()
 }
 
-/// An endpoint for each address of a gateway: every port leads to the gateway's.
+/// An endpoint for each address of a gateway; every port leads to that of the gateway.
 fn endpoints(service: &Service, gateway: &Gateway, labels: &Value) -> Vec<Value> {
     let ports: serde_json::Map<String, Value> =
         service.ports.iter().map(|port| (port.name.clone(), json!(gateway.port))).collect();
@@ -177,13 +178,13 @@ fn endpoints(service: &Service, gateway: &Gateway, labels: &Value) -> Vec<Value>
     gateway.addresses.iter().map(endpoint).collect()
 }
 
-/// `STATIC` where every address is one, else `DNS`.
+/// `STATIC` if every address is an IP address, else `DNS`.
 fn resolution<'a>(mut addresses: impl Iterator<Item = &'a String>) -> &'static str {
     if addresses.all(|address| address.parse::<IpAddr>().is_ok()) { "STATIC" } else { "DNS" }
 }
 
-/// The identities the pods of a service have.
-fn identities(service: &Service, home: &Cluster) -> Vec<String> {
+/// The SPIFFE identities of the pods of a service.
+fn identities(service: &Service, home: &MeshCluster) -> Vec<String> {
     service
         .service_accounts
         .iter()
@@ -191,7 +192,7 @@ fn identities(service: &Service, home: &Cluster) -> Vec<String> {
         .collect()
 }
 
-/// Mutual TLS with Istio's certificates; the SNI is Istio's own where none is given.
+/// Mutual TLS with Istio's certificates; Istio chooses the SNI if none is given.
 fn mutual(sni: Option<String>) -> Value {
     match sni {
         Some(sni) => json!({"mode": "ISTIO_MUTUAL", "sni": sni}),
@@ -199,12 +200,12 @@ fn mutual(sni: Option<String>) -> Value {
     }
 }
 
-/// The name of the cluster behind the gateway (`pilot/pkg/model/service.go: BuildDNSSrvSubsetKey`).
+/// The SNI of the Envoy cluster behind the gateway (`pilot/pkg/model/service.go: BuildDNSSrvSubsetKey`).
 pub(crate) fn sni(port: u16, subset: &str, host: &str) -> String {
     format!("outbound_.{port}_.{subset}_.{host}")
 }
 
-/// Outlier detection as a DestinationRule has it.
+/// Outlier detection, as in a DestinationRule.
 fn outlier(outlier: &Outlier) -> Value {
     let mut value = json!({});
     let mut set = |key: &str, field: Option<Value>| {
@@ -219,7 +220,7 @@ fn outlier(outlier: &Outlier) -> Value {
     value
 }
 
-/// Sets a key where there is something to set.
+/// Sets a key, unless the list is empty.
 fn set_list(value: &mut Value, key: &str, list: Vec<Value>) {
     if !list.is_empty() {
         value[key] = Value::Array(list);
@@ -231,7 +232,7 @@ fn port_settings(policy: &mut Value) -> impl Iterator<Item = &mut Value> {
     policy.get_mut("portLevelSettings").and_then(Value::as_array_mut).into_iter().flatten()
 }
 
-/// A Gateway that passes TLS through by its SNI.
+/// A Gateway that routes TLS by its SNI without terminating it.
 fn passthrough(target: &Target<'_>, gateway: &Gateway, name: &str, hosts: &[String]) -> Resource {
     let server = json!({
         "port": {"number": gateway.target_port, "name": "tls", "protocol": "TLS"},

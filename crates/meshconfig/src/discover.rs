@@ -1,5 +1,5 @@
-//! What clusters have, put into the spec: new clusters and services are inserted into the text the user wrote, nothing
-//! of which is changed or lost; what differs is told.
+//! Adds what clusters have to a spec: new clusters and services are inserted into the user's text, which is otherwise
+//! unchanged; differences are reported.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -24,29 +24,29 @@ pub struct Merged {
     pub text: String,
     /// What was inserted, in order: `cluster east`, `service default/reviews on east`.
     pub inserted: Vec<String>,
-    /// What the file says otherwise than the clusters; it is left as it is.
+    /// Fields in which the file differs from the clusters; they are left unchanged.
     pub differs: Vec<Difference>,
 }
 
-/// A field that is not as observed.
+/// A field that differs from what was observed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// Where in the file: `services[1].ports`.
+    /// Path in the file: `services[1].ports`.
     pub path: String,
-    /// What the file says.
+    /// The value in the file.
     pub file: String,
-    /// What the cluster has.
+    /// The value in the cluster.
     pub cluster: String,
 }
 
-/// What a new file begins with.
+/// The first lines of a new file.
 const NEW: &str = "apiVersion: meshctl/v1\nkind: Mesh\n";
 
-/// Puts what was observed into a spec's text; without one, into a new file.
+/// Adds what was observed to a spec's text; without one, to a new file.
 ///
 /// # Errors
-/// `config/...` when the text is no spec, or is written in a way nothing can be inserted into (`clusters: [...]`,
-/// a spec that is one line of JSON).
+/// `config/...` if the text is not a spec, or has a form into which nothing can be inserted (`clusters: [...]`, one
+/// line of JSON).
 pub fn merge(text: Option<&str>, observed: &Observed) -> Result<Merged, Error> {
     let spec = text.map(Spec::read).transpose()?;
     let mut text = text.unwrap_or(NEW).to_string();
@@ -93,8 +93,8 @@ pub fn merge(text: Option<&str>, observed: &Observed) -> Result<Merged, Error> {
             (before.clusters.len() + clusters.len(), before.services.len() + services.len());
         let after = Spec::read(&text);
         if !after.is_ok_and(|s| (s.clusters.len(), s.services.len()) == (clusters, services)) {
-            let message = "nothing can be inserted into a spec written this way: write `clusters` and `services` as keys at the \
-                beginning of a line, and their items on lines that begin with `- `"
+            let message = "cannot insert into a spec of this form: write `clusters` and `services` as keys at the beginning of a line, and \
+                their items on lines that begin with `- `"
                 .to_string();
             return Err(Error::new("", Fault::Syntax { message }));
         }
@@ -154,7 +154,7 @@ fn note(differs: &mut Vec<Difference>, path: String, file: String, cluster: Stri
 }
 
 fn compare_cluster(
-    known: &crate::spec::Cluster,
+    known: &crate::spec::ClusterSpec,
     at: usize,
     found: &ObservedCluster,
     differs: &mut Vec<Difference>,
@@ -177,14 +177,14 @@ fn compare_cluster(
 }
 
 fn compare_service(
-    known: &crate::spec::Service,
+    known: &crate::spec::ServiceSpec,
     at: usize,
     found: &ObservedService,
     differs: &mut Vec<Difference>,
 ) {
     let path = |field: &str| format!("services[{at}].{field}");
     let ports = |list: &[Port]| {
-        // The protocol is the user's to say; name and number are the Service's.
+        // The user chooses the protocol; name and number are those of the Service.
         let sorted: BTreeSet<(u16, &str)> =
             list.iter().map(|port| (port.number, port.name.as_str())).collect();
         sorted
@@ -214,8 +214,8 @@ fn compare_service(
     );
 }
 
-/// The protocol Istio takes a port to have (`pkg/config/kube/conversion.go: ConvertProtocol`): `appProtocol`, else what
-/// stands before the first `-` of its name, else TCP.
+/// The protocol Istio assumes for a port (`pkg/config/kube/conversion.go: ConvertProtocol`): `appProtocol`, else the
+/// part of its name before the first `-`, else TCP.
 #[must_use]
 pub fn protocol(name: &str, app_protocol: Option<&str>) -> Protocol {
     let word =

@@ -1,4 +1,4 @@
-//! Edits of a cluster's DNS: a block of our own in a Corefile, an entry of kube-dns; everything else stays as it is.
+//! Edits of a cluster's DNS: a marked block in a Corefile, or an entry of kube-dns. Everything else stays unchanged.
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use crate::error::{Error, Fault};
-use crate::mesh::Cluster;
+use crate::mesh::MeshCluster;
 use crate::resource::Resource;
 use crate::spec::DnsWay;
 
@@ -15,28 +15,32 @@ mod config_map;
 mod corefile;
 mod stub;
 
-pub use config_map::{CUSTOM, Edit, Form, STUBS, USUAL, edit, elsewhere, form, places};
+pub use config_map::{CUSTOM, DnsEdit, Form, STUBS, USUAL, edit, elsewhere, form, places};
 pub use corefile::{add, has_old_words, reloads, remove};
 pub use stub::{add_stub, remove_stub};
 
 /// How CoreDNS answers for remote names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Zone {
-    /// It asks another server: istio-coredns.
+    /// It forwards to another server: istio-coredns.
     Forward(IpAddr),
-    /// It asks another server, in the words of CoreDNS before 1.4.0.
+    /// It forwards to another server, in the syntax of CoreDNS before 1.4.0.
     Proxy(IpAddr),
-    /// It knows the addresses itself, by host.
+    /// It has the addresses itself, by host.
     Hosts(Vec<(String, IpAddr)>),
 }
 
 impl Zone {
-    /// What a cluster's DNS has to say so that the remote names of these resources are answered; `None` where there are
-    /// none, or where it need not say anything. `old`: it is CoreDNS before 1.4.0.
+    /// What a cluster's DNS needs to answer for the remote names of these resources; `None` if there are none, or if it
+    /// needs nothing. `old`: it is CoreDNS before 1.4.0.
     ///
     /// # Errors
-    /// `config/needs` where the address of istio-coredns is not known.
-    pub fn of(cluster: &Cluster, resources: &[Resource], old: bool) -> Result<Option<Self>, Error> {
+    /// `config/needs` if the address of istio-coredns is not known.
+    pub fn of(
+        cluster: &MeshCluster,
+        resources: &[Resource],
+        old: bool,
+    ) -> Result<Option<Self>, Error> {
         let hosts = hosts(resources);
         if hosts.is_empty() {
             return Ok(None);
@@ -50,7 +54,7 @@ impl Zone {
     }
 }
 
-/// The remote hosts a cluster calls, each with its address, by host.
+/// The remote hosts that a cluster calls, each with its address, by host.
 fn hosts(resources: &[Resource]) -> Vec<(String, IpAddr)> {
     let mut all = BTreeMap::new();
     for entry in resources.iter().filter(|resource| resource.kind() == "ServiceEntry") {
@@ -63,11 +67,11 @@ fn hosts(resources: &[Resource]) -> Vec<(String, IpAddr)> {
     all.into_iter().collect()
 }
 
-/// Address of istio-coredns.
+/// The address of istio-coredns.
 ///
 /// # Errors
-/// `config/needs` where the spec does not say it.
-pub fn server(cluster: &Cluster) -> Result<IpAddr, Error> {
+/// `config/needs` if the spec does not have it.
+pub fn server(cluster: &MeshCluster) -> Result<IpAddr, Error> {
     let address = cluster.dns_address.as_ref().and_then(|address| address.parse().ok());
     address.ok_or_else(|| {
         let what = format!("cluster `{}`", cluster.name);

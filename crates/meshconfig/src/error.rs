@@ -1,4 +1,4 @@
-//! What can be wrong with a spec, each with a code that never changes its meaning.
+//! Errors in a spec, a lock file or a file to import. Each has a code that never changes its meaning.
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -7,14 +7,14 @@ use core::fmt;
 
 use crate::locate;
 
-/// One thing wrong with a spec, a lock file or a file to be imported, and where.
+/// An error in a spec, a lock file or a file to import, and its place.
 #[derive(Debug)]
 pub struct Error {
     /// What is wrong.
     pub fault: Box<Fault>,
-    /// Where in the file: `clusters[1].gateway`; empty for the file as a whole.
+    /// Path in the file: `clusters[1].gateway`; empty for the whole file.
     pub path: String,
-    /// Line from 1, where it is known.
+    /// Line from 1, if known.
     pub line: Option<u64>,
 }
 
@@ -27,7 +27,7 @@ impl Error {
         Self { fault: Box::new(fault), path: String::new(), line }
     }
 
-    /// The same with the line of its path in the text it was read from.
+    /// The same error with its line, which is looked up in the text by its path.
     #[must_use]
     pub fn located(mut self, text: &str) -> Self {
         if self.line.is_none() {
@@ -42,7 +42,7 @@ impl Error {
         self.fault.code()
     }
 
-    /// Path and line as people read them: `clusters[1].gateway, line 12`; `None` for the whole file.
+    /// Path and line for people: `clusters[1].gateway, line 12`; `None` for the whole file.
     #[must_use]
     pub fn place(&self) -> Option<String> {
         match (self.path.as_str(), self.line) {
@@ -62,7 +62,7 @@ impl fmt::Display for Error {
 
 impl core::error::Error for Error {}
 
-/// `, did you mean ...`, or nothing.
+/// `; did you mean ...?`, or nothing.
 fn hint(meant: Option<&String>) -> String {
     meant.map_or_else(String::new, |name| alloc::format!("; did you mean `{name}`?"))
 }
@@ -71,18 +71,18 @@ fn hint(meant: Option<&String>) -> String {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Two services would have one address.
+    /// Two services share an address.
     #[error("`{first}` and `{second}` both have address {address}")]
     AddressShared {
         /// The address.
         address: String,
-        /// Host that comes first.
+        /// The first host.
         first: String,
         /// The other.
         second: String,
     },
-    /// A pool addresses cannot be taken from.
-    #[error("addresses cannot be taken from {pool}: {why}")]
+    /// The pool cannot be used.
+    #[error("cannot use {pool} as the address pool: {why}")]
     AddressPool {
         /// The pool.
         pool: String,
@@ -91,36 +91,36 @@ pub enum Fault {
     },
     /// Every address of the pool is in use.
     #[error(
-        "{pool} has no address left for `{host}`: all {size} are in use or in their grace period"
+        "no address left in {pool} for `{host}`: all {size} are in use or in their grace period"
     )]
     AddressesExhausted {
         /// The pool.
         pool: String,
-        /// Who wants one.
+        /// The host that needs one.
         host: String,
-        /// Addresses in the pool.
+        /// Number of addresses in the pool.
         size: u64,
     },
-    /// The DNS suffix would hide real names.
-    #[error("`{suffix}` cannot be the suffix of remote services: {why}")]
+    /// The DNS suffix hides real names, or is not a DNS name.
+    #[error("cannot use `{suffix}` as the DNS suffix of remote services: {why}")]
     DnsSuffix {
         /// The suffix.
         suffix: String,
         /// The reason.
         why: &'static str,
     },
-    /// Two things of one kind have one name.
-    #[error("{what} `{name}` is there twice; first as {first}")]
+    /// Two items of one kind have the same name.
+    #[error("duplicate {what} `{name}`: already defined as {first}")]
     Duplicate {
         /// `cluster`, `service` ...
         what: &'static str,
         /// The name.
         name: String,
-        /// Path of the first.
+        /// Where the first one is.
         first: String,
     },
-    /// Failover that cannot be carried out.
-    #[error("failover of `{service}` cannot be carried out on `{cluster}`: {why}")]
+    /// A failover that a cluster cannot do.
+    #[error("cluster `{cluster}` cannot fail over `{service}`: {why}")]
     Failover {
         /// The service.
         service: String,
@@ -129,17 +129,17 @@ pub enum Fault {
         /// The reason.
         why: String,
     },
-    /// A cluster others call has no way in.
+    /// A cluster that others call has no gateway address.
     #[error("cluster `{cluster}` exports `{service}` to `{importer}`, but has no gateway address")]
     GatewayMissing {
         /// The cluster.
         cluster: String,
         /// A service it exports.
         service: String,
-        /// Who imports it.
+        /// A cluster that imports it.
         importer: String,
     },
-    /// A cluster imports what it has itself.
+    /// A cluster imports its own service.
     #[error("cluster `{cluster}` cannot import its own `{service}`")]
     ImportsOwn {
         /// The cluster.
@@ -147,25 +147,25 @@ pub enum Fault {
         /// The service.
         service: String,
     },
-    /// A line of the lock file that cannot be read.
+    /// An invalid line of the lock file.
     #[error(
-        "`{line}` is no line of a lock file: wanted is `HOST ADDRESS` or `HOST ADDRESS retired DATE`"
+        "invalid line `{line}` in the lock file: expected `HOST ADDRESS` or `HOST ADDRESS retired DATE`"
     )]
     Lock {
         /// The line.
         line: String,
     },
-    /// A name that breaks Kubernetes' or Istio's rules.
-    #[error("`{found}` cannot be {what}: {why}")]
+    /// A name that breaks a rule of Kubernetes or Istio.
+    #[error("invalid {what} `{found}`: {why}")]
     Name {
-        /// `the name of a cluster` ...
+        /// `cluster name`, `namespace` ...
         what: &'static str,
-        /// What was given.
+        /// The value in the file.
         found: String,
         /// The rule.
         why: &'static str,
     },
-    /// Something without which the rest has no meaning.
+    /// Something required is missing.
     #[error("{what} needs {needs}")]
     Needs {
         /// `cluster ...`, `policy ...`.
@@ -173,35 +173,35 @@ pub enum Fault {
         /// What is missing.
         needs: &'static str,
     },
-    /// A policy that sends a caller where it may not go.
+    /// A policy sends calls to a service that the caller does not import.
     #[error(
         "policy `{policy}` sends calls from `{client}` to `{service}` on `{cluster}`, which `{client}` does not import"
     )]
     NotImported {
         /// The policy.
         policy: String,
-        /// Who calls.
+        /// The calling cluster.
         client: String,
         /// The service.
         service: String,
-        /// Where it is.
+        /// The cluster it runs on.
         cluster: String,
     },
-    /// Two policies for one service and one caller.
-    #[error("policies `{first}` and `{second}` both say how `{client}` calls `{service}`")]
+    /// Two policies for the same service and caller.
+    #[error("policies `{first}` and `{second}` both apply to calls from `{client}` to `{service}`")]
     PolicyOverlap {
-        /// The policy that comes first.
+        /// The first policy.
         first: String,
         /// The other.
         second: String,
-        /// Who calls.
+        /// The calling cluster.
         client: String,
         /// The service.
         service: String,
     },
-    /// Clusters that run one service with different ports.
+    /// Clusters run the same service with different ports.
     #[error(
-        "`{service}` has ports {first} on `{first_cluster}` and {second} on `{second_cluster}`; a policy over both needs the same"
+        "`{service}` has ports {first} on `{first_cluster}` but {second} on `{second_cluster}`; a policy for both needs the same ports"
     )]
     PortsDiffer {
         /// The service.
@@ -215,60 +215,60 @@ pub enum Fault {
         /// Its ports.
         second: String,
     },
-    /// Text that is no YAML, or not of the form of the file.
+    /// Text that is not YAML, or does not have the structure of the file.
     #[error("{message}")]
     Syntax {
-        /// The reader's words.
+        /// The parser's message.
         message: String,
     },
-    /// A trust domain that is none.
-    #[error("`{found}` is no trust domain: {why}")]
+    /// An invalid trust domain.
+    #[error("invalid trust domain `{found}`: {why}")]
     TrustDomain {
-        /// What was given.
+        /// The value in the file.
         found: String,
         /// The rule it breaks.
         why: String,
     },
-    /// A field that does not exist.
-    #[error("there is no field `{found}` here{}", hint(.meant.as_ref()))]
+    /// An unknown field.
+    #[error("unknown field `{found}`{}", hint(.meant.as_ref()))]
     UnknownField {
         /// The field.
         found: String,
-        /// The one it is near to.
+        /// The most similar known one.
         meant: Option<String>,
     },
-    /// A name that leads nowhere.
-    #[error("there is no {what} `{found}`{}", hint(.meant.as_ref()))]
+    /// A name that is not defined.
+    #[error("unknown {what} `{found}`{}", hint(.meant.as_ref()))]
     UnknownName {
         /// `cluster`, `service` ...
         what: &'static str,
         /// The name.
         found: String,
-        /// The one it is near to.
+        /// The most similar known one.
         meant: Option<String>,
     },
-    /// A value outside its range or form.
-    #[error("`{found}` is no {what}: wanted is {wanted}")]
+    /// An invalid value.
+    #[error("invalid {what} `{found}`: expected {expected}")]
     Value {
-        /// What it should be.
+        /// What the value is.
         what: &'static str,
-        /// What was given.
+        /// The value in the file.
         found: String,
-        /// The form.
-        wanted: &'static str,
+        /// The valid form or range.
+        expected: &'static str,
     },
-    /// A release of Istio we have no dialect for.
+    /// An Istio release that is too old.
     #[error("Istio {found} is not supported: 1.6.0 is the oldest release")]
     Version {
         /// The release.
         found: String,
     },
-    /// Weights that are no hundred.
-    #[error("the weights of policy `{policy}` are {weights}, together {sum}: they must be 100")]
+    /// Weights that do not add up to 100.
+    #[error("the weights of policy `{policy}` ({weights}) add up to {sum}, expected 100")]
     Weights {
         /// The policy.
         policy: String,
-        /// Each of them.
+        /// The weights, separated by commas.
         weights: String,
         /// Their sum.
         sum: u64,
@@ -330,7 +330,7 @@ impl Fault {
     }
 }
 
-/// Reads the reader's error: an unknown field or value with what it is near to, else its own words.
+/// Converts an error of the YAML parser: an unknown field or value gets the most similar known one.
 pub(crate) fn from_yaml(error: &serde_saphyr::Error) -> Error {
     use serde_saphyr::Error as Yaml;
     let error = error.without_snippet();
@@ -340,7 +340,7 @@ pub(crate) fn from_yaml(error: &serde_saphyr::Error) -> Error {
             meant: crate::text::nearest(field, expected.iter().copied()),
         },
         Yaml::SerdeUnknownVariant { variant, expected, .. } => Fault::UnknownName {
-            what: "such value as",
+            what: "value",
             found: variant.clone(),
             meant: crate::text::nearest(variant, expected.iter().copied())
                 .or_else(|| (expected.len() < 9).then(|| expected.join("`, `"))),

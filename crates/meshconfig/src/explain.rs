@@ -1,4 +1,4 @@
-//! The hops of a call, from the DNS name to the pod, each with the resource that does it.
+//! The hops of a call, from the DNS name to the pod, each with the resource that causes it.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -8,17 +8,17 @@ use serde_json::Value;
 
 use crate::address::Addresses;
 use crate::dialect::{Dialect, render};
-use crate::mesh::{Cluster, Mesh};
+use crate::mesh::{Mesh, MeshCluster};
 use crate::resource::Resource;
 use crate::route::{Route, Unit, plan};
 use crate::spec::DnsWay;
 
-/// A name a cluster's callers use for a service, and what happens when they do.
+/// A name by which a cluster calls a service, and what happens to such a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     /// The cluster of the callers.
     pub from: String,
-    /// The name they call.
+    /// The name.
     pub host: String,
     /// What happens, in order.
     pub hops: Vec<Hop>,
@@ -27,17 +27,17 @@ pub struct Call {
 /// One hop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hop {
-    /// How many destinations stand above it: 0 for what all calls share.
+    /// Nesting below destinations: 0 for what all calls share.
     pub depth: usize,
     /// The cluster it happens on.
     pub cluster: String,
     /// What happens.
     pub text: String,
-    /// The resource that does it: `VirtualService default/reviews`; empty where Istio does it by itself.
+    /// The resource that causes it: `VirtualService default/reviews`; empty if Istio does it by itself.
     pub resource: String,
 }
 
-/// Every call of a service, `NAMESPACE/NAME`, from every cluster that has or imports it, or from one.
+/// Every call of a service, from every cluster that has or imports it, or from one.
 #[must_use]
 pub fn explain(
     mesh: &Mesh,
@@ -70,12 +70,12 @@ pub fn explain(
     calls
 }
 
-/// One service seen from one cluster.
+/// One service as one cluster calls it.
 struct Explainer<'a> {
     mesh: &'a Mesh,
     addresses: &'a Addresses,
     rendered: &'a [Vec<Resource>],
-    cluster: &'a Cluster,
+    cluster: &'a MeshCluster,
     unit: &'a Unit<'a>,
 }
 
@@ -116,7 +116,7 @@ impl Explainer<'_> {
         &self,
         hops: &mut Vec<Hop>,
         depth: usize,
-        at: &Cluster,
+        at: &MeshCluster,
         text: String,
         by: Option<&Resource>,
     ) {
@@ -124,7 +124,12 @@ impl Explainer<'_> {
         hops.push(Hop { depth, cluster: at.name.clone(), text, resource });
     }
 
-    fn find(&self, at: &Cluster, kind: &str, fits: impl Fn(&Value) -> bool) -> Option<&Resource> {
+    fn find(
+        &self,
+        at: &MeshCluster,
+        kind: &str,
+        fits: impl Fn(&Value) -> bool,
+    ) -> Option<&Resource> {
         self.rendered[at.index]
             .iter()
             .find(|resource| resource.kind() == kind && fits(&resource.value["spec"]))
@@ -132,25 +137,25 @@ impl Explainer<'_> {
 
     fn dns(&self, host: &str) -> String {
         if self.cluster.host(self.unit.namespace, self.unit.name) == host {
-            return format!("{host} is a Service of the cluster: its own DNS answers");
+            return format!("{host} is a Service of the cluster: the cluster's own DNS answers");
         }
         let Some(address) = self.addresses.get(host) else {
             return format!("{host} has no address");
         };
-        let who = match self.cluster.dns {
+        let server = match self.cluster.dns {
             DnsWay::Proxy => "the proxy's DNS",
-            DnsWay::IstioCoredns => "istio-coredns, asked by the cluster's DNS,",
+            DnsWay::IstioCoredns => "istio-coredns, to which the cluster's DNS forwards,",
             DnsWay::Hosts => "the cluster's CoreDNS",
             DnsWay::None => {
                 return format!(
-                    "nobody answers for {host}; by its address, {address}, it is reached"
+                    "no DNS answers for {host}; it can be reached only by its address, {address}"
                 );
             }
         };
-        format!("{who} answers {address} for {host}")
+        format!("{server} answers {address} for {host}")
     }
 
-    /// From a host and subset to pods.
+    /// The hops from a host and subset to pods.
     fn destination(&self, hops: &mut Vec<Hop>, depth: usize, host: &str, subset: &str) {
         let rule = self.find(self.cluster, "DestinationRule", |spec| spec["host"] == host);
         let Some(entry) = self.find(self.cluster, "ServiceEntry", |spec| has(&spec["hosts"], host))
@@ -165,7 +170,7 @@ impl Explainer<'_> {
                 hops,
                 depth,
                 self.cluster,
-                format!("{host} is at {}{port}, of {at}", text(&endpoint["address"])),
+                format!("{host} is at {}{port}, in {at}", text(&endpoint["address"])),
                 Some(entry),
             );
         }
@@ -179,7 +184,7 @@ impl Explainer<'_> {
         }
     }
 
-    /// A host with endpoints of several clusters: the first that has healthy ones answers.
+    /// A host with endpoints of several clusters: the first with healthy endpoints answers.
     fn failover(
         &self,
         hops: &mut Vec<Hop>,
@@ -193,7 +198,7 @@ impl Explainer<'_> {
             endpoints.map(|endpoint| text(&endpoint["labels"]["cluster"])).collect();
         clusters.dedup();
         let text = format!(
-            "the first of {} that has healthy endpoints; mutual TLS, SNI {sni}",
+            "the first of {} with healthy endpoints; mutual TLS, SNI {sni}",
             clusters.join(", ")
         );
         self.push(hops, depth, self.cluster, text, rule);
@@ -229,8 +234,11 @@ impl Explainer<'_> {
             .iter()
             .map(|account| route.to.trust_domain.workload(&route.service.namespace, account))
             .collect();
-        let who =
-            if names.is_empty() { "anyone in the mesh".to_string() } else { names.join(" or ") };
+        let identity = if names.is_empty() {
+            "that of any workload in the mesh".to_string()
+        } else {
+            names.join(" or ")
+        };
         let entry = self.find(self.cluster, "ServiceEntry", |spec| {
             has(&spec["hosts"], &self.mesh.remote_host(route.service))
         });
@@ -238,7 +246,7 @@ impl Explainer<'_> {
             hops,
             depth,
             self.cluster,
-            format!("the answering side must be {who}"),
+            format!("the server's identity must be {identity}"),
             entry.filter(|_| !names.is_empty()),
         );
     }
@@ -256,32 +264,38 @@ impl Explainer<'_> {
             })
         };
         let gateway = self.find(route.to, "Gateway", passes);
-        self.push(hops, depth, route.to, "the gateway passes TLS on by its SNI".into(), gateway);
+        self.push(
+            hops,
+            depth,
+            route.to,
+            "the gateway routes the TLS connection by its SNI".into(),
+            gateway,
+        );
         if rewritten {
             let filter = self.find(route.to, "EnvoyFilter", |_| true);
             self.push(
                 hops,
                 depth,
                 route.to,
-                format!("the gateway makes {local} of the name"),
+                format!("the gateway rewrites the name to {local}"),
                 filter,
             );
         }
         self.pods(hops, depth, route.to, &local, subset);
     }
 
-    /// Pods of a service on their own cluster.
-    fn pods(&self, hops: &mut Vec<Hop>, depth: usize, at: &Cluster, host: &str, subset: &str) {
+    /// The pods of a service, on the cluster it runs on.
+    fn pods(&self, hops: &mut Vec<Hop>, depth: usize, at: &MeshCluster, host: &str, subset: &str) {
         let rule = self.find(at, "DestinationRule", |spec| spec["host"] == host);
         self.answer(hops, depth, at, (host, subset), rule);
     }
 
-    /// The last hop: which pods answer, by the subset of that rule where it has it.
+    /// The last hop: which pods answer, according to the rule's subset if it has one.
     fn answer(
         &self,
         hops: &mut Vec<Hop>,
         depth: usize,
-        at: &Cluster,
+        at: &MeshCluster,
         (host, subset): (&str, &str),
         rule: Option<&Resource>,
     ) {
@@ -305,7 +319,7 @@ impl Explainer<'_> {
         );
     }
 
-    /// A host istiod knows by itself.
+    /// A host that istiod knows by itself.
     fn registry(
         &self,
         hops: &mut Vec<Hop>,
@@ -322,7 +336,7 @@ impl Explainer<'_> {
                 .map(|service| self.mesh.home(service).name.as_str())
                 .collect();
             let text = format!(
-                "istiod knows the endpoints of {} by remote secrets; those of other networks are at their gateways",
+                "istiod knows the endpoints of {} from remote secrets; those in other networks are reached through their gateways",
                 others.join(", ")
             );
             self.push(hops, depth, self.cluster, text, None);

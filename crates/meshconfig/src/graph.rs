@@ -1,4 +1,4 @@
-//! The mesh as a picture: clusters and gateways, trust domains as groups, who calls whom through which gateway.
+//! The mesh as a picture: clusters and gateways, grouped by trust domain, and the calls between them.
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -7,20 +7,20 @@ use alloc::vec::Vec;
 use core::fmt::Write as _;
 
 use crate::dialect::Dialect;
-use crate::mesh::{Cluster, Mesh};
+use crate::mesh::{Mesh, MeshCluster};
 use crate::route::routes;
 
 mod svg;
 
 pub use svg::svg;
 
-/// Services named on an arrow; more are counted.
+/// Services named on an arrow; others are counted.
 const NAMED_MAX: usize = 3;
 
-/// All calls of one cluster to another.
+/// All calls from one cluster to another.
 struct Edge<'m> {
-    from: &'m Cluster,
-    to: &'m Cluster,
+    from: &'m MeshCluster,
+    to: &'m MeshCluster,
     dialect: Dialect,
     services: Vec<String>,
 }
@@ -51,28 +51,28 @@ impl Edge<'_> {
         label
     }
 
-    /// Whether an EnvoyFilter at the gateway makes the name a local one.
+    /// Whether an EnvoyFilter at the gateway rewrites the name to a local one.
     fn is_rewritten(&self) -> bool {
         self.dialect == Dialect::Rewrite
     }
 }
 
 /// Clusters by trust domain.
-fn groups(mesh: &Mesh) -> BTreeMap<&str, Vec<&Cluster>> {
-    let mut groups: BTreeMap<&str, Vec<&Cluster>> = BTreeMap::new();
+fn groups(mesh: &Mesh) -> BTreeMap<&str, Vec<&MeshCluster>> {
+    let mut groups: BTreeMap<&str, Vec<&MeshCluster>> = BTreeMap::new();
     for cluster in mesh.clusters() {
         groups.entry(cluster.trust_domain.as_str()).or_default().push(cluster);
     }
     groups
 }
 
-/// The words of a cluster's box: name, release.
-fn title(cluster: &Cluster) -> [String; 2] {
+/// The lines of a cluster's box: name, release.
+fn title(cluster: &MeshCluster) -> [String; 2] {
     [cluster.name.clone(), format!("Istio {}", cluster.version)]
 }
 
-/// The words of its gateway's: address, and how many more it has.
-fn gateway(cluster: &Cluster) -> Option<String> {
+/// The line of its gateway's box: the first address, and how many more there are.
+fn gateway(cluster: &MeshCluster) -> Option<String> {
     let gateway = cluster.gateway.as_ref()?;
     let first = gateway.addresses.first()?;
     let host = if first.contains(':') { format!("[{first}]") } else { first.clone() };
@@ -81,12 +81,12 @@ fn gateway(cluster: &Cluster) -> Option<String> {
     Some(format!("{host}:{}{more}", gateway.port))
 }
 
-/// An identifier both languages take.
-fn node(cluster: &Cluster, kind: &str) -> String {
+/// An identifier that is valid in both languages.
+fn node(cluster: &MeshCluster, kind: &str) -> String {
     format!("{kind}{}", cluster.index)
 }
 
-/// The picture for Mermaid, which GitHub and GitLab draw.
+/// The picture for Mermaid, which GitHub and GitLab render.
 #[must_use]
 pub fn mermaid(mesh: &Mesh) -> String {
     let mut out = String::from("flowchart LR\n");
@@ -160,7 +160,7 @@ pub fn dot(mesh: &Mesh) -> String {
     out + "}\n"
 }
 
-/// Text inside XML.
+/// Text escaped for XML.
 fn xml(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {

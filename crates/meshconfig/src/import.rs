@@ -1,4 +1,5 @@
-//! Service Mesh Hub's TrafficPolicy and VirtualMesh (v1alpha2) as a spec; what cannot be carried over is told field by field.
+//! Service Mesh Hub's TrafficPolicy and VirtualMesh (v1alpha2) as a spec; what cannot be carried over is listed field
+//! by field.
 //!
 //! solo-io/gloo-mesh at 220fe7692: `api/networking/v1alpha2/{traffic_policy,virtual_mesh}.proto`.
 
@@ -14,36 +15,48 @@ use crate::spec::{self, ApiVersion, Kind, Spec};
 
 mod policy;
 
-/// Groups the kinds were known under.
+/// API groups of the kinds, old and new.
 const GROUPS: [&str; 2] =
     ["networking.smh.solo.io/v1alpha2", "networking.mesh.gloo.solo.io/v1alpha2"];
 
-/// A field that has no place in a spec, or one the spec needs and the file does not say.
+/// A field that has no equivalent in a spec, or one that the spec needs and the files do not have.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Lost {
     /// `TrafficPolicy service-mesh-hub/simple`; empty for the spec as a whole.
     pub resource: String,
     /// The field: `spec.corsPolicy`.
     pub field: String,
-    /// Why, and what does it instead.
+    /// Why.
     pub why: String,
+    /// What supplies it instead, if that takes more than editing the spec.
+    pub remedy: Option<ImportRemedy>,
 }
 
-/// A spec, and what did not get into it.
+/// What supplies a field that an import cannot, as a value: a program adds the commands it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum ImportRemedy {
+    /// Read the ports from the clusters.
+    DiscoverPorts,
+    /// Issue certificates for the clusters of the spec.
+    IssueCertificates,
+}
+
+/// A spec, and what could not be carried over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Imported {
-    /// The spec. It may lack what only the clusters know: gateway addresses, ports.
+    /// The spec. It may lack what only the clusters have: gateway addresses, ports.
     pub spec: Spec,
-    /// What was left out or has to be filled in, sorted.
+    /// What was left out or must be filled in, sorted.
     pub lost: Vec<Lost>,
 }
 
-/// Reads YAML documents, lists of `kubectl get -o yaml` included; other kinds are told as lost.
+/// Reads YAML documents and lists; resources of other kinds are listed as lost.
 ///
-/// `istio_version` is that of the clusters, which the resources do not say.
+/// `istio_version` is that of the clusters, which the resources do not have.
 ///
 /// # Errors
-/// `config/syntax`; `config/needs` when there is neither a TrafficPolicy nor a VirtualMesh.
+/// `config/syntax`; `config/needs` if there is neither a TrafficPolicy nor a VirtualMesh.
 pub fn import(texts: &[&str], istio_version: &str) -> Result<Imported, Error> {
     let mut importer = Importer { istio_version, ..Importer::default() };
     for text in texts {
@@ -62,7 +75,7 @@ pub fn import(texts: &[&str], istio_version: &str) -> Result<Imported, Error> {
 /// A service on a cluster: namespace, name, cluster.
 type Key = (String, String, String);
 
-/// What has been read.
+/// What was read so far.
 #[derive(Default)]
 struct Importer<'a> {
     istio_version: &'a str,
@@ -71,7 +84,7 @@ struct Importer<'a> {
     /// Clusters federated with each other.
     federated: BTreeSet<String>,
     services: BTreeMap<Key, Service>,
-    policies: Vec<spec::Policy>,
+    policies: Vec<spec::PolicySpec>,
     lost: BTreeSet<Lost>,
 }
 
@@ -101,27 +114,39 @@ impl Importer<'_> {
                 self.lose(
                     value,
                     "",
-                    &format!("{kind} of {api} is none of the kinds that are read"),
+                    &format!("{kind} of {api} is not one of the kinds that are read"),
                 );
             }
         }
     }
 
     fn lose(&mut self, resource: &Value, field: &str, why: &str) {
-        self.lost.insert(Lost { resource: id(resource), field: field.into(), why: why.into() });
+        self.lose_to(resource, field, why, None);
     }
 
-    /// Which meshes trust each other and are federated.
+    fn lose_to(&mut self, resource: &Value, field: &str, why: &str, remedy: Option<ImportRemedy>) {
+        let (resource, field, why) = (id(resource), field.into(), why.into());
+        self.lost.insert(Lost { resource, field, why, remedy });
+    }
+
+    /// Reads which meshes are federated and trust each other.
     fn virtual_mesh(&mut self, value: &Value) {
         let spec = &value["spec"];
         for (field, _) in spec.as_object().into_iter().flatten() {
             let why = match field.as_str() {
                 "meshes" | "federation" => continue,
                 "mtlsConfig" => {
-                    "certificates are made by `meshctl ca init`, which takes the clusters of the spec"
+                    let remedy = Some(ImportRemedy::IssueCertificates);
+                    self.lose_to(
+                        value,
+                        "spec.mtlsConfig",
+                        "certificates are not part of a spec",
+                        remedy,
+                    );
+                    continue;
                 }
                 "globalAccessPolicy" => {
-                    "authorization policies are not written: say who may call what with `importedBy`"
+                    "authorization policies are not written: list the clusters that may call a service in `importedBy`"
                 }
                 _ => "there is no such field in a VirtualMesh of v1alpha2",
             };
@@ -146,6 +171,7 @@ impl Importer<'_> {
             resource: String::new(),
             field: field.into(),
             why: why.into(),
+            remedy: None,
         };
         for (key, service) in &mut self.services {
             if self.federated.contains(&key.2) {
@@ -154,12 +180,16 @@ impl Importer<'_> {
                     .extend(self.federated.iter().filter(|cluster| **cluster != key.2).cloned());
             }
             let what = format!("services {}/{} on {}", key.0, key.1, key.2);
-            let why = if service.ports.is_empty() {
-                "its ports are not in the files: write them, or `meshctl mesh discover`"
+            let field = format!("{what}: ports");
+            self.lost.insert(if service.ports.is_empty() {
+                let remedy = Some(ImportRemedy::DiscoverPorts);
+                Lost { remedy, ..note(&field, "its ports are not in the files") }
             } else {
-                "names and protocols of its ports are not in the files: HTTP is assumed"
-            };
-            self.lost.insert(note(&format!("{what}: ports"), why));
+                note(
+                    &field,
+                    "names and protocols of its ports are not in the files: HTTP is assumed",
+                )
+            });
         }
         for cluster in &self.clusters {
             let what = format!("clusters {cluster}");
@@ -188,8 +218,8 @@ impl Importer<'_> {
     }
 }
 
-fn cluster(name: &str, istio_version: &str) -> spec::Cluster {
-    spec::Cluster {
+fn cluster(name: &str, istio_version: &str) -> spec::ClusterSpec {
+    spec::ClusterSpec {
         name: name.into(),
         context: None,
         trust_domain: "cluster.local".into(),
@@ -206,14 +236,14 @@ fn cluster(name: &str, istio_version: &str) -> spec::Cluster {
 }
 
 impl Service {
-    fn spec(self, (namespace, name, cluster): Key) -> spec::Service {
+    fn spec(self, (namespace, name, cluster): Key) -> spec::ServiceSpec {
         let many = self.ports.len() > 1;
         let port = |number: u16| spec::Port {
             name: if many { format!("http-{number}") } else { "http".into() },
             number,
             protocol: spec::Protocol::Http,
         };
-        spec::Service {
+        spec::ServiceSpec {
             name,
             namespace,
             cluster,

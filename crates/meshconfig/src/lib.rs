@@ -1,12 +1,12 @@
 //! From one small mesh spec, every Istio resource for calls across clusters. Values in, values out.
 //!
 //! ```text
-//! text ── Spec::read()? ─► Spec ── Mesh::new()? ─► Mesh ── plan(cluster) ─► Plan{units: who calls what through which gateway}
+//! text ── Spec::read()? ─► Spec ── Mesh::new()? ─► Mesh ── plan(cluster) ─► Plan{units: which cluster calls what through which gateway}
 //!                                                   │                          └─ render() ─► [Resource] ── yaml() ─► text
 //!                                                   └─ Lock::assign()? ─► one address per remote service, remembered
 //! ```
 //!
-//! The example of Service Mesh Hub's post, productpage on one cluster calling reviews on two:
+//! An example: productpage on one cluster calls reviews on two:
 //!
 //! ```
 //! use meshconfig::{Lock, Mesh, Spec, render};

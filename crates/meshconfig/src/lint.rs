@@ -1,7 +1,7 @@
-//! What istiod would refuse, or take and silently ignore, each rule with its source.
+//! Rules for what istiod refuses, or accepts and silently ignores, each with its source.
 //!
-//! The rules look at resources, not at where they came from: what was rendered, what was written by hand, what a
-//! cluster has. What we render ourselves has none of the errors (a test holds it to that).
+//! The rules check resources wherever they come from: rendered, written by hand or read from a cluster. Rendered
+//! resources have none of the errors (a test checks that).
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -11,46 +11,48 @@ use meshpki::istiod::Version;
 use serde_json::Value;
 
 mod across;
-mod ahead;
 mod filters;
 mod gateways;
 mod notes;
+mod preflight;
+mod remedy;
 mod traffic;
 
-pub use ahead::{Ahead, Before, ahead};
 pub use notes::notes;
+pub use preflight::{PreflightCluster, PreflightProblem, preflight};
+pub use remedy::LintRemedy;
 
 /// How bad a problem is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// To be seen to outside of these resources; nothing is wrong with them.
+pub enum LintSeverity {
+    /// Something to do outside these resources, which are correct.
     Note,
-    /// It works, but not as one would think, or not safely.
+    /// It works, but not as expected, or not safely.
     Warning,
-    /// It is refused, or calls fail.
+    /// istiod refuses it, or calls fail.
     Error,
 }
 
-/// One thing wrong with the resources of a cluster.
+/// A problem of the resources of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct LintProblem {
     /// Stable, `lint/...`.
     pub code: &'static str,
     /// How bad it is.
-    pub severity: Severity,
+    pub severity: LintSeverity,
     /// The cluster.
     pub cluster: String,
-    /// `DestinationRule default/reviews`; empty when it is none of one resource.
+    /// `DestinationRule default/reviews`; empty if it does not concern one resource.
     pub resource: String,
-    /// What is wrong, both sides of it.
+    /// What is wrong, with both sides of a mismatch.
     pub message: String,
     /// Where the rule comes from: a file of istio, an issue, a security bulletin.
     pub source: &'static str,
-    /// What to do.
-    pub next: String,
+    /// What resolves it.
+    pub remedy: LintRemedy,
 }
 
-impl Problem {
+impl LintProblem {
     /// Every code there is, in alphabetical order.
     pub const CODES: &'static [&'static str] = &[
         "lint/address-shared",
@@ -84,9 +86,9 @@ impl Problem {
     }
 }
 
-/// The resources of one cluster, as JSON values; those that are not Istio's are passed over.
+/// The resources of one cluster, as JSON values; those not of Istio's API are skipped.
 #[derive(Clone, Debug)]
-pub struct Cluster<'a> {
+pub struct LintCluster<'a> {
     /// Its name.
     pub name: &'a str,
     /// Release of Istio.
@@ -95,9 +97,9 @@ pub struct Cluster<'a> {
     pub resources: Vec<&'a Value>,
 }
 
-/// Everything wrong with the resources of some clusters that call each other.
+/// The problems of the resources of clusters that call each other.
 #[must_use]
-pub fn lint(clusters: &[Cluster<'_>]) -> Vec<Problem> {
+pub fn lint(clusters: &[LintCluster<'_>]) -> Vec<LintProblem> {
     let mut problems = Vec::new();
     for cluster in clusters {
         let mut found = Findings { cluster, problems: &mut problems };
@@ -106,35 +108,35 @@ pub fn lint(clusters: &[Cluster<'_>]) -> Vec<Problem> {
         traffic::check(&mut found);
     }
     across::check(clusters, &mut problems);
-    problems.sort_by(Problem::order);
+    problems.sort_by(LintProblem::order);
     problems.dedup();
     problems
 }
 
 /// What has been found in one cluster.
 struct Findings<'a, 'c> {
-    cluster: &'a Cluster<'c>,
-    problems: &'a mut Vec<Problem>,
+    cluster: &'a LintCluster<'c>,
+    problems: &'a mut Vec<LintProblem>,
 }
 
-/// A rule: its code, how bad it is, where it comes from and what to do.
+/// A rule: its code, its severity, where it comes from and what resolves a problem.
 struct Rule {
     code: &'static str,
-    severity: Severity,
+    severity: LintSeverity,
     source: &'static str,
-    next: &'static str,
+    remedy: LintRemedy,
 }
 
 impl Rule {
-    fn problem(&self, cluster: &str, resource: &Value, message: String) -> Problem {
-        Problem {
+    fn problem(&self, cluster: &str, resource: &Value, message: String) -> LintProblem {
+        LintProblem {
             code: self.code,
             severity: self.severity,
             cluster: cluster.into(),
             resource: id(resource),
             message,
             source: self.source,
-            next: self.next.into(),
+            remedy: self.remedy.clone(),
         }
     }
 }
@@ -150,7 +152,7 @@ impl<'c> Findings<'_, 'c> {
 }
 
 /// The resources of one kind of networking.istio.io.
-fn of_kind<'c>(cluster: &Cluster<'c>, kind: &str) -> Vec<&'c Value> {
+fn of_kind<'c>(cluster: &LintCluster<'c>, kind: &str) -> Vec<&'c Value> {
     let is_istios =
         |value: &&&Value| text(&value["apiVersion"]).starts_with("networking.istio.io/");
     cluster

@@ -12,15 +12,15 @@ enum Step {
     Index(usize),
 }
 
-/// A collection that is being read.
+/// A collection that is being parsed.
 enum Frame {
-    /// A mapping; the key whose value comes next.
+    /// A mapping, and the key whose value comes next.
     Map(Option<String>),
-    /// A sequence and the place of its next item.
+    /// A sequence, and the index of its next item.
     List(usize),
 }
 
-/// The line, from 1, of `clusters[1].gateway` or of the nearest part of it that is there.
+/// The line, from 1, of `clusters[1].gateway`, or of the longest part of the path that exists.
 pub(crate) fn line(text: &str, path: &str) -> Option<u64> {
     let wanted = steps(path);
     if wanted.is_empty() {

@@ -1,4 +1,4 @@
-//! The mesh once it holds together: every name resolved, every rule kept. A `Mesh` that exists is a valid one.
+//! The mesh: a spec with every name resolved and every rule checked. A `Mesh` that exists is valid.
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -21,13 +21,13 @@ mod services;
 pub struct Mesh {
     /// Name of the mesh.
     pub name: String,
-    /// Last part of the names of remote services, without a dot before it.
+    /// Last part of the names of remote services, without a leading dot.
     pub suffix: String,
-    /// Where addresses are taken from.
+    /// The network addresses are taken from.
     pub pool: IpNet,
-    /// Days a retired address is kept.
+    /// Days for which a retired address is reserved.
     pub grace_days: u32,
-    clusters: Vec<Cluster>,
+    clusters: Vec<MeshCluster>,
     services: Vec<Service>,
     policies: Vec<Policy>,
     /// Client, namespace and name of the service -> policy.
@@ -38,10 +38,10 @@ pub struct Mesh {
 
 /// A cluster with every default filled in.
 #[derive(Clone, Debug)]
-pub struct Cluster {
-    /// Its place among the clusters.
+pub struct MeshCluster {
+    /// Its index among the clusters.
     pub(crate) index: usize,
-    /// Its place in the file.
+    /// Its index in the file.
     at: usize,
     /// Its name.
     pub name: String,
@@ -55,32 +55,32 @@ pub struct Cluster {
     pub version: Version,
     /// Istio's namespace.
     pub istio_namespace: String,
-    /// Where entries for remote services are made.
+    /// Namespace of the resources for remote services.
     pub import_namespace: String,
     /// DNS domain.
     pub domain: String,
-    /// Watches, and is watched by, the other clusters with this flag.
+    /// Its istiod and those of the other clusters with this flag watch each other's API servers.
     pub remote_secrets: bool,
     /// Istio 1.6's own multicluster resources are installed.
     pub stock_multi_cluster: bool,
-    /// The way in.
+    /// The gateway for calls from other clusters.
     pub gateway: Option<Gateway>,
-    /// Who answers for remote names.
+    /// How remote names are resolved.
     pub dns: DnsWay,
-    /// Address of istio-coredns, where it is used and known.
+    /// Address of istio-coredns, if it is used and known.
     pub dns_address: Option<String>,
-    /// Namespace and name of the ConfigMap its DNS reads, where the spec says it.
+    /// Namespace and name of the ConfigMap its DNS reads, if the spec names it.
     pub dns_config_map: Option<(String, String)>,
 }
 
 /// A gateway with every default filled in.
 #[derive(Clone, Debug)]
 pub struct Gateway {
-    /// Addresses from outside, sorted.
+    /// Addresses as other clusters reach it, sorted.
     pub addresses: Vec<String>,
-    /// Port from outside.
+    /// Port at these addresses.
     pub port: u16,
-    /// Port of its pods.
+    /// Port its pods listen on.
     pub target_port: u16,
     /// Labels of its pods.
     pub selector: BTreeMap<String, String>,
@@ -116,32 +116,32 @@ pub struct Policy {
     pub namespace: String,
     /// Name of the service.
     pub service: String,
-    /// Clusters it is for.
+    /// Clusters whose calls it applies to.
     pub(crate) clients: Vec<usize>,
     /// Where calls go.
-    pub target: Target,
-    /// Time a call may take, as Istio reads it.
+    pub target: PolicyTarget,
+    /// Time limit of a call, in Istio's format: `5s`, `0.5s`.
     pub timeout: Option<String>,
-    /// Tries after the first.
+    /// Retries.
     pub retries: Option<Retries>,
-    /// When endpoints are left out.
+    /// When unhealthy endpoints are ejected.
     pub outlier: Option<Outlier>,
-    /// Where copies go, and how many of a hundred.
+    /// Where copies of calls go, and the percentage of calls that are copied.
     pub mirror: Option<(Destination, u32)>,
 }
 
 /// Where calls go.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// Where they would go without the policy, which only has settings.
+pub enum PolicyTarget {
+    /// Where they go without the policy, which has only settings.
     Unchanged,
-    /// By weight, the heaviest first.
+    /// By weight, largest first.
     Split(Vec<(Destination, u32)>),
-    /// To the first of these clusters that has healthy endpoints.
+    /// To the first of these clusters with healthy endpoints.
     Failover(Vec<usize>),
 }
 
-/// A service of a cluster, or a subset of it.
+/// A service on a cluster, or one of its subsets.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Destination {
     /// The cluster.
@@ -150,32 +150,32 @@ pub struct Destination {
     pub subset: Option<String>,
 }
 
-/// Tries after the first.
+/// Retries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retries {
-    /// How many.
+    /// Number of retries.
     pub attempts: u32,
-    /// Time for each, as Istio reads it.
+    /// Time limit of each, in Istio's format.
     pub per_try_timeout: Option<String>,
-    /// On what.
+    /// Conditions, in Envoy's terms.
     pub retry_on: Option<String>,
 }
 
-/// When endpoints are left out.
+/// When unhealthy endpoints are ejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outlier {
-    /// Failures in a row.
+    /// Consecutive failures.
     pub errors: Option<u32>,
-    /// Time between looks.
+    /// Time between checks.
     pub interval: Option<String>,
-    /// Shortest time out.
+    /// Minimum ejection time.
     pub ejection: Option<String>,
-    /// Of a hundred.
+    /// Largest percentage of endpoints that may be ejected.
     pub max_percent: Option<u32>,
 }
 
 impl Mesh {
-    /// Resolves every name of a spec and checks every rule; all that is wrong is told at once.
+    /// Resolves every name of a spec and checks every rule. All errors are reported together.
     ///
     /// # Errors
     /// `config/...`, each with its path; at least one.
@@ -202,14 +202,14 @@ impl Mesh {
 
     /// The clusters by name.
     #[must_use]
-    pub fn clusters(&self) -> &[Cluster] {
+    pub fn clusters(&self) -> &[MeshCluster] {
         &self.clusters
     }
 
     /// The clusters in the order of the file.
     #[must_use]
-    pub fn clusters_as_written(&self) -> Vec<&Cluster> {
-        let mut clusters: Vec<&Cluster> = self.clusters.iter().collect();
+    pub fn clusters_as_written(&self) -> Vec<&MeshCluster> {
+        let mut clusters: Vec<&MeshCluster> = self.clusters.iter().collect();
         clusters.sort_by_key(|cluster| cluster.at);
         clusters
     }
@@ -228,7 +228,7 @@ impl Mesh {
 
     /// A cluster by its name.
     #[must_use]
-    pub fn cluster(&self, name: &str) -> Option<&Cluster> {
+    pub fn cluster(&self, name: &str) -> Option<&MeshCluster> {
         self.clusters
             .binary_search_by(|cluster| cluster.name.as_str().cmp(name))
             .ok()
@@ -237,29 +237,29 @@ impl Mesh {
 
     /// The cluster a service runs on.
     #[must_use]
-    pub fn home(&self, service: &Service) -> &Cluster {
+    pub fn home(&self, service: &Service) -> &MeshCluster {
         &self.clusters[service.cluster]
     }
 
-    /// Clusters that may call a service, besides its own.
-    pub fn importers<'a>(&'a self, service: &'a Service) -> impl Iterator<Item = &'a Cluster> {
+    /// Clusters that may call a service, other than its own.
+    pub fn importers<'a>(&'a self, service: &'a Service) -> impl Iterator<Item = &'a MeshCluster> {
         service.importers.iter().map(|i| &self.clusters[*i])
     }
 
     /// The cluster of a destination.
     #[must_use]
-    pub fn at(&self, destination: &Destination) -> &Cluster {
+    pub fn at(&self, destination: &Destination) -> &MeshCluster {
         &self.clusters[destination.cluster]
     }
 
-    /// Clusters a policy is for.
-    pub fn clients<'a>(&'a self, policy: &'a Policy) -> impl Iterator<Item = &'a Cluster> {
+    /// Clusters whose calls a policy applies to.
+    pub fn clients<'a>(&'a self, policy: &'a Policy) -> impl Iterator<Item = &'a MeshCluster> {
         policy.clients.iter().map(|i| &self.clusters[*i])
     }
 
-    /// How callers of a cluster call a service, where a policy says so.
+    /// The policy for calls from a cluster to a service, if there is one.
     #[must_use]
-    pub fn policy(&self, client: &Cluster, namespace: &str, name: &str) -> Option<&Policy> {
+    pub fn policy(&self, client: &MeshCluster, namespace: &str, name: &str) -> Option<&Policy> {
         let key = (client.index, namespace.into(), name.into());
         self.by_client.get(&key).map(|i| &self.policies[*i])
     }
@@ -270,7 +270,7 @@ impl Mesh {
         found.into_iter().flatten().map(|i| &self.policies[*i])
     }
 
-    /// A service on every cluster that has it.
+    /// A service on every cluster that runs it.
     #[must_use]
     pub fn services_named(&self, namespace: &str, name: &str) -> &[Service] {
         let key = |s: &Service| (s.namespace.as_str(), s.name.as_str()).cmp(&(namespace, name));
@@ -281,7 +281,12 @@ impl Mesh {
 
     /// A service on a cluster.
     #[must_use]
-    pub fn service_on(&self, cluster: &Cluster, namespace: &str, name: &str) -> Option<&Service> {
+    pub fn service_on(
+        &self,
+        cluster: &MeshCluster,
+        namespace: &str,
+        name: &str,
+    ) -> Option<&Service> {
         let wanted = (namespace, name, cluster.index);
         let found = self
             .services
@@ -289,7 +294,7 @@ impl Mesh {
         found.ok().map(|i| &self.services[i])
     }
 
-    /// The name a service of another cluster is called by: `reviews.default.svc.cluster2.global`.
+    /// The name by which other clusters call a service: `reviews.default.svc.cluster2.global`.
     #[must_use]
     pub fn remote_host(&self, service: &Service) -> String {
         format!(
@@ -298,7 +303,7 @@ impl Mesh {
         )
     }
 
-    /// The name of a service wherever it runs, for failover: `reviews.default.svc.global`.
+    /// The name of a service on any cluster, for failover: `reviews.default.svc.global`.
     #[must_use]
     pub fn pooled_host(&self, namespace: &str, name: &str) -> String {
         format!("{name}.{namespace}.svc.{}", self.suffix)
@@ -314,12 +319,12 @@ impl Service {
 
     /// Its name inside a cluster: `reviews.default.svc.cluster.local`.
     #[must_use]
-    pub fn local_host(&self, cluster: &Cluster) -> String {
+    pub fn local_host(&self, cluster: &MeshCluster) -> String {
         cluster.host(&self.namespace, &self.name)
     }
 }
 
-impl Cluster {
+impl MeshCluster {
     /// The name of a service inside this cluster.
     #[must_use]
     pub fn host(&self, namespace: &str, name: &str) -> String {

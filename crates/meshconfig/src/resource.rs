@@ -1,4 +1,4 @@
-//! A Kubernetes resource: a JSON value, its place in the order, its YAML text.
+//! A Kubernetes resource: a JSON value, its order, its YAML text.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -9,22 +9,22 @@ use serde_json::{Value, json};
 
 use crate::error::{self, Error};
 
-/// Label and value that say a resource is ours (`app.kubernetes.io/managed-by`).
+/// Label and value of every rendered resource (`app.kubernetes.io/managed-by`).
 pub const OWNER_LABEL: (&str, &str) = ("app.kubernetes.io/managed-by", "meshctl");
-/// Label that says of which mesh a resource is.
+/// Label with the name of a resource's mesh.
 pub const MESH_LABEL: &str = "app.kubernetes.io/part-of";
 
 /// A resource for one cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resource {
-    /// The whole of it.
+    /// The whole resource.
     pub value: Value,
-    /// What it was made for: `NAMESPACE/NAME` of a service, or `None` for what all services share.
+    /// `NAMESPACE/NAME` of the service it was rendered for; `None` if all services share it.
     pub service: Option<String>,
 }
 
 impl Resource {
-    /// A resource with the labels that make it ours.
+    /// A resource with the labels of a mesh.
     pub(crate) fn new(
         api_version: &str,
         kind: &str,
@@ -43,31 +43,31 @@ impl Resource {
         Self { value, service: None }
     }
 
-    /// `ServiceEntry` ...; empty where it is missing.
+    /// Its kind: `ServiceEntry`; empty if it is missing.
     #[must_use]
     pub fn kind(&self) -> &str {
         self.value["kind"].as_str().unwrap_or_default()
     }
 
-    /// Its name; empty where it is missing.
+    /// Its name; empty if it is missing.
     #[must_use]
     pub fn name(&self) -> &str {
         self.value["metadata"]["name"].as_str().unwrap_or_default()
     }
 
-    /// Its namespace; empty where it is missing.
+    /// Its namespace; empty if it is missing.
     #[must_use]
     pub fn namespace(&self) -> &str {
         self.value["metadata"]["namespace"].as_str().unwrap_or_default()
     }
 
-    /// `ServiceEntry istio-system/reviews-default-cluster2`.
+    /// Kind, namespace and name: `ServiceEntry istio-system/reviews-default-cluster2`.
     #[must_use]
     pub fn id(&self) -> String {
         alloc::format!("{} {}/{}", self.kind(), self.namespace(), self.name())
     }
 
-    /// Whether it carries our labels for this mesh: only such a resource may be pruned.
+    /// Whether it has the labels of this mesh: only such a resource may be changed or pruned.
     #[must_use]
     pub fn is_ours(&self, mesh: &str) -> bool {
         let labels = &self.value["metadata"]["labels"];
@@ -90,7 +90,8 @@ impl Resource {
     }
 }
 
-/// Kinds in an order that never sends traffic to what is not there yet: what is pointed to first.
+/// The order of kinds: what is referred to comes first, so that no traffic is sent to something that does not exist
+/// yet.
 #[must_use]
 pub(crate) fn rank_of_kind(kind: &str) -> usize {
     const KINDS: [&str; 5] =
@@ -98,7 +99,7 @@ pub(crate) fn rank_of_kind(kind: &str) -> usize {
     KINDS.iter().position(|known| *known == kind).unwrap_or(KINDS.len())
 }
 
-/// The resources of YAML documents; lists (`kubectl get -o yaml`) are taken apart, empty documents left out.
+/// The resources of YAML documents; lists are split into their items, empty documents are skipped.
 ///
 /// # Errors
 /// `config/syntax`, with its line.
@@ -117,7 +118,7 @@ pub fn documents(text: &str) -> Result<Vec<Value>, Error> {
     Ok(resources)
 }
 
-/// How YAML is read: large files are fine, but not text that unfolds into much more than it is.
+/// How YAML is read: large files are fine, but not text that expands into much more.
 ///
 /// With `strict` only `true` and `false` are booleans, since a namespace may be called `n` or `no`.
 pub(crate) fn reader(strict: bool) -> serde_saphyr::Options {
@@ -133,11 +134,11 @@ pub(crate) fn reader(strict: bool) -> serde_saphyr::Options {
 #[must_use]
 pub fn yaml(value: &Value) -> String {
     let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
-    // Writing into memory a value that came from memory does not fail.
+    // Serializing a JSON value into memory does not fail.
     serde_saphyr::to_string_with_options(&Ordered(value), options).unwrap_or_default()
 }
 
-/// Keys people write first, in this order; the others follow by the alphabet.
+/// Keys that people write first, in this order; the others follow alphabetically.
 const FIRST: &[&str] = &[
     "apiVersion",
     "kind",
@@ -157,7 +158,7 @@ const FIRST: &[&str] = &[
     "mode",
 ];
 
-/// A value whose maps are written in that order.
+/// A value whose keys are written in that order.
 struct Ordered<'a>(&'a Value);
 
 impl Serialize for Ordered<'_> {

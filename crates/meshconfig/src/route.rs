@@ -1,77 +1,79 @@
-//! Who calls what through which gateway. All thinking across clusters ends here; no dialect is known yet.
+//! Which cluster calls what through which gateway. Everything that involves several clusters is decided here, and
+//! nothing that depends on an Istio release.
 
 use alloc::vec::Vec;
 
-use crate::mesh::{Cluster, Mesh, Policy, Service};
+use crate::mesh::{Mesh, MeshCluster, Policy, Service};
 
 /// One cluster calling one service of another.
 #[derive(Clone, Copy, Debug)]
 pub struct Route<'m> {
     /// The cluster that calls.
-    pub from: &'m Cluster,
+    pub from: &'m MeshCluster,
     /// The cluster that answers, through its gateway.
-    pub to: &'m Cluster,
+    pub to: &'m MeshCluster,
     /// The service that is called.
     pub service: &'m Service,
 }
 
-/// All that one cluster has to do with services of one name.
+/// One cluster's part in the services of one name.
 #[derive(Clone, Debug)]
 pub struct Unit<'m> {
     /// Namespace of the services.
     pub namespace: &'m str,
     /// Their name.
     pub name: &'m str,
-    /// The cluster's own.
+    /// The cluster's own service.
     pub own: Option<&'m Service>,
-    /// Those of others it calls.
+    /// Services of other clusters that it calls.
     pub imports: Vec<Route<'m>>,
-    /// Calls of its own by others.
+    /// Calls of its own service by others.
     pub exports: Vec<Route<'m>>,
-    /// All its istiod sees by itself, its own included: those of clusters with remote secrets, where it has them too.
+    /// Every service its istiod knows by itself, its own included: those of clusters with remote secrets, if it has the
+    /// service too.
     pub registry: Vec<&'m Service>,
-    /// How its callers call the service.
+    /// The policy for its calls.
     pub policy: Option<&'m Policy>,
 }
 
-/// What one cluster has to do, service by service.
+/// One cluster's part in every service.
 #[derive(Clone, Debug)]
-pub struct Plan<'m> {
+pub struct RoutePlan<'m> {
     /// The cluster.
-    pub cluster: &'m Cluster,
+    pub cluster: &'m MeshCluster,
     /// One for each service name, by namespace and name.
     pub units: Vec<Unit<'m>>,
 }
 
 impl Route<'_> {
-    /// Whether istiod of the caller knows the service by itself, from the other API server.
+    /// Whether the caller's istiod knows the service by itself, from the other API server.
     #[must_use]
     pub const fn by_registry(&self) -> bool {
         self.from.remote_secrets && self.to.remote_secrets
     }
 }
 
-/// Every route of the mesh: by caller, then namespace, name and cluster of the service.
+/// Every route of the mesh, by caller, then namespace, name and cluster of the service.
 #[must_use]
 pub fn routes(mesh: &Mesh) -> Vec<Route<'_>> {
     let plans = mesh.clusters().iter().map(|cluster| plan(mesh, cluster));
     plans.flat_map(|plan| plan.units.into_iter().flat_map(|unit| unit.imports)).collect()
 }
 
-/// What one cluster has to do.
+/// One cluster's part in every service.
 #[must_use]
-pub fn plan<'m>(mesh: &'m Mesh, cluster: &'m Cluster) -> Plan<'m> {
+pub fn plan<'m>(mesh: &'m Mesh, cluster: &'m MeshCluster) -> RoutePlan<'m> {
     let same_name = |a: &Service, b: &Service| (&a.namespace, &a.name) == (&b.namespace, &b.name);
     let units = mesh
         .services()
         .chunk_by(same_name)
         .filter_map(|group| unit(mesh, cluster, group))
         .collect();
-    Plan { cluster, units }
+    RoutePlan { cluster, units }
 }
 
-/// The part of a cluster in services of one name; `None` when it has none.
-fn unit<'m>(mesh: &'m Mesh, cluster: &'m Cluster, group: &'m [Service]) -> Option<Unit<'m>> {
+/// A cluster's part in the services of one name; `None` if it has none.
+fn unit<'m>(mesh: &'m Mesh, cluster: &'m MeshCluster, group: &'m [Service]) -> Option<Unit<'m>> {
     let own = group.iter().find(|service| service.cluster == cluster.index);
     let imports: Vec<Route<'_>> = group
         .iter()
@@ -85,7 +87,7 @@ fn unit<'m>(mesh: &'m Mesh, cluster: &'m Cluster, group: &'m [Service]) -> Optio
         .into_iter()
         .flat_map(|service| mesh.importers(service).map(move |from| (from, service)));
     let exports = called.map(|(from, service)| Route { from, to: cluster, service }).collect();
-    // What a cluster neither has nor imports this way has no name in it, and maybe no namespace.
+    // A service that a cluster neither has nor imports this way has no name there, and maybe no namespace.
     let looks = cluster.remote_secrets && (own.is_some() || imports.iter().any(Route::by_registry));
     let seen = |service: &&Service| looks && mesh.home(service).remote_secrets;
     let (namespace, name) = (group[0].namespace.as_str(), group[0].name.as_str());
@@ -107,8 +109,8 @@ impl<'m> Unit<'m> {
         alloc::format!("{}/{}", self.namespace, self.name)
     }
 
-    /// The service on a cluster, where this cluster has or imports it.
-    pub(crate) fn on(&self, cluster: &Cluster) -> Option<&'m Service> {
+    /// The service on a cluster, if this cluster has or imports it.
+    pub(crate) fn on(&self, cluster: &MeshCluster) -> Option<&'m Service> {
         let own = self.own.filter(|service| service.cluster == cluster.index);
         own.or_else(|| {
             self.imports
@@ -118,8 +120,8 @@ impl<'m> Unit<'m> {
         })
     }
 
-    /// Whether istiods see the service across clusters, so that subsets must say which cluster they mean: those of
-    /// others that it calls, and its own, which callers and gateway name alike.
+    /// Whether istiods know the service across clusters, so that subsets must name their cluster: those of others that
+    /// it calls, and its own, which callers and the gateway must name alike.
     #[must_use]
     pub fn is_pinned(&self) -> bool {
         let own = self.own.map(|service| service.cluster);

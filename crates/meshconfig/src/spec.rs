@@ -1,4 +1,4 @@
-//! The file as written: `mesh.yaml`. Unknown fields are refused; nothing is looked up yet.
+//! The file as written: `mesh.yaml`. Unknown fields are errors; names are not resolved yet.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -9,39 +9,39 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{self, Error};
 
-/// Every cluster of a mesh, what each exports and who calls it how. Written once, it drives `meshctl mesh`
-/// and tells the other commands clusters, contexts and trust domains.
+/// The clusters of a mesh, the services each exports, and how they are called. One file defines clusters, contexts and
+/// trust domains for all commands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(title = "Mesh")]
 pub struct Spec {
-    /// The version of this form.
+    /// The version of this format.
     pub api_version: ApiVersion,
     /// The kind of this file.
     pub kind: Kind,
-    /// Name of the mesh, in the labels of every resource; default `mesh`.
+    /// Name of the mesh, which is a label of every resource; default `mesh`.
     #[serde(default = "mesh_name")]
     pub name: String,
-    /// How remote services are called.
+    /// How remote services are named.
     #[serde(default)]
     pub dns: Dns,
-    /// Where addresses of remote services come from.
+    /// The addresses of remote services.
     #[serde(default)]
     pub addresses: Addresses,
     /// The clusters.
-    pub clusters: Vec<Cluster>,
+    pub clusters: Vec<ClusterSpec>,
     /// Services, one entry per cluster a service runs on.
     #[serde(default)]
-    pub services: Vec<Service>,
-    /// How calls of a service are spread.
+    pub services: Vec<ServiceSpec>,
+    /// How calls to services are routed.
     #[serde(default)]
-    pub policies: Vec<Policy>,
+    pub policies: Vec<PolicySpec>,
 }
 
-/// The version of the form.
+/// The version of the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ApiVersion {
-    /// The only one.
+    /// The only version.
     #[serde(rename = "meshctl/v1")]
     V1,
 }
@@ -53,7 +53,7 @@ pub enum Kind {
     Mesh,
 }
 
-/// How remote services are called.
+/// How remote services are named.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Dns {
@@ -68,14 +68,14 @@ impl Default for Dns {
     }
 }
 
-/// Where addresses of remote services come from. They need not be routable: proxies recognise them.
+/// The addresses of remote services. They need not be routable: proxies recognize them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Addresses {
-    /// The network addresses are taken from, IPv4 or IPv6; default `240.0.0.0/16`. Istio's own allocator has 240.240.0.0/16.
+    /// The network from which addresses are taken, IPv4 or IPv6; default `240.0.0.0/16`. Istio's own allocator uses 240.240.0.0/16.
     #[serde(default = "pool")]
     pub pool: String,
-    /// Days the address of a removed service is not given to another; default 30.
+    /// Days for which the address of a removed service is not reused; default 30.
     #[serde(default = "grace_days")]
     pub grace_days: u32,
 }
@@ -89,51 +89,53 @@ impl Default for Addresses {
 /// A cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Cluster {
+#[schemars(rename = "Cluster")]
+pub struct ClusterSpec {
     /// Its name, a DNS label: part of the names of its services.
     pub name: String,
-    /// Context of the kubeconfig; default the cluster's name.
+    /// Kubeconfig context; default: the cluster's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<String>,
     /// Trust domain (`meshConfig.trustDomain`); default `cluster.local`.
     #[serde(default = "cluster_local")]
     pub trust_domain: String,
-    /// Network (`topology.istio.io/network`); default the cluster's name.
+    /// Network (`topology.istio.io/network`); default: the cluster's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<String>,
-    /// Release of Istio, such as `1.30.3`; it chooses the dialect.
+    /// Istio release, such as `1.30.3`. It determines which resources are written.
     pub istio_version: String,
     /// Istio's own namespace; default `istio-system`.
     #[serde(default = "istio_system")]
     pub istio_namespace: String,
-    /// Where the entries for remote services are made; default Istio's own namespace, which is visible everywhere.
+    /// Namespace of the resources for remote services; default: Istio's own namespace, which is visible everywhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub import_namespace: Option<String>,
     /// DNS domain of the cluster; default `cluster.local`.
     #[serde(default = "cluster_local")]
     pub cluster_domain: String,
-    /// Istiod of this cluster and of the others with this flag watch each other's API servers (multi-primary).
+    /// The istiods of this cluster and of the others with this flag watch each other's API servers (multi-primary).
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub remote_secrets: bool,
-    /// Istio 1.6 and 1.7: installed with `global.multiCluster.enabled`, which makes a Gateway, an EnvoyFilter and a
-    /// DestinationRule for `*.global` of its own.
+    /// Istio 1.6 and 1.7: installed with `global.multiCluster.enabled`, which creates its own Gateway, EnvoyFilter and
+    /// DestinationRule for `*.global`.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub stock_multi_cluster: bool,
-    /// The way in for calls from other clusters.
+    /// The gateway for calls from other clusters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gateway: Option<Gateway>,
-    /// Who answers for the names of remote services; default Istio's DNS proxy, before 1.8 istio-coredns.
+    pub gateway: Option<GatewaySpec>,
+    /// How the names of remote services are resolved; default: Istio's DNS proxy, before 1.8 istio-coredns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dns: Option<ClusterDns>,
 }
 
-/// A gateway.
+/// The gateway for calls from other clusters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Gateway {
+#[schemars(rename = "Gateway")]
+pub struct GatewaySpec {
     /// Its addresses as other clusters reach it: IP addresses or DNS names.
     pub addresses: Vec<String>,
-    /// Port at these addresses; default 15443. The node port where there is no load balancer.
+    /// Port at these addresses; default 15443. Without a load balancer, the node port.
     #[serde(default = "gateway_port")]
     pub port: u16,
     /// Port the gateway's pods listen on; default 15443.
@@ -142,45 +144,46 @@ pub struct Gateway {
     /// Labels of its pods; default `istio: eastwestgateway`, before 1.8 `istio: ingressgateway`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<BTreeMap<String, String>>,
-    /// Its namespace; default Istio's own.
+    /// Its namespace; default: Istio's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
 }
 
-/// Who answers for the names of remote services in a cluster.
+/// How a cluster resolves the names of remote services.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClusterDns {
-    /// The way.
+    /// What answers for these names.
     pub way: DnsWay,
-    /// Cluster address of the service `istiocoredns`; for the way `istio-coredns`.
+    /// Cluster IP of the Service `istiocoredns`; for `istio-coredns` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
-    /// The ConfigMap the cluster's DNS reads, `NAMESPACE/NAME`: one with a `Corefile`, one called `coredns-custom`, which a
-    /// Corefile imports, or one of kube-dns with `stubDomains`. Default `kube-system/coredns`, or where that is not there
+    /// The ConfigMap the cluster's DNS reads, `NAMESPACE/NAME`: one with a `Corefile`, one named `coredns-custom`, which a
+    /// Corefile imports, or that of kube-dns with `stubDomains`. Default: `kube-system/coredns` if it exists, else
     /// `kube-system/kube-dns`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_map: Option<String>,
 }
 
-/// Ways to answer for remote names.
+/// What answers for the names of remote services.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DnsWay {
-    /// The proxies do (`ISTIO_META_DNS_CAPTURE`), from 1.8.
+    /// The proxies (`ISTIO_META_DNS_CAPTURE`), from 1.8.
     Proxy,
-    /// The plugin of Istio 1.6 to 1.8; CoreDNS forwards to it.
+    /// The istio-coredns plugin of Istio 1.6 to 1.8, to which CoreDNS forwards.
     IstioCoredns,
-    /// CoreDNS has the addresses themselves.
+    /// CoreDNS, which gets the addresses themselves.
     Hosts,
-    /// Nobody: remote services are only called through policies on a name the cluster has itself.
+    /// Nothing: remote services are called only through policies for a service of the cluster itself.
     None,
 }
 
 /// A service on one cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Service {
+#[schemars(rename = "Service")]
+pub struct ServiceSpec {
     /// Name of the Service.
     pub name: String,
     /// Its namespace.
@@ -189,13 +192,13 @@ pub struct Service {
     pub cluster: String,
     /// Its ports.
     pub ports: Vec<Port>,
-    /// Versions of it that can be called by themselves.
+    /// Versions that can be called separately.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subsets: Vec<Subset>,
-    /// Service accounts its pods run under: callers check them.
+    /// Service accounts of its pods, which callers verify.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub service_accounts: Vec<String>,
-    /// Clusters that may call it; `*` for all others. Default none.
+    /// Clusters that may call it; `*` for all others. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub imported_by: Vec<String>,
 }
@@ -208,11 +211,11 @@ pub struct Port {
     pub name: String,
     /// Its number on the Service.
     pub number: u16,
-    /// What is spoken on it; it decides whether calls can be routed one by one.
+    /// Its protocol, which determines whether calls can be routed individually.
     pub protocol: Protocol,
 }
 
-/// What is spoken on a port (`networking/v1alpha3/gateway.proto: Port.protocol`).
+/// The protocol of a port (`networking/v1alpha3/gateway.proto: Port.protocol`).
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
@@ -226,10 +229,10 @@ pub enum Protocol {
     /// gRPC.
     #[serde(rename = "GRPC")]
     Grpc,
-    /// TLS of the application's own with HTTP in it.
+    /// HTTP in the application's own TLS.
     #[serde(rename = "HTTPS")]
     Https,
-    /// TLS of the application's own.
+    /// The application's own TLS.
     #[serde(rename = "TLS")]
     Tls,
     /// Anything else.
@@ -240,87 +243,88 @@ pub enum Protocol {
     Mongo,
 }
 
-/// Pods of a service with certain labels.
+/// The pods of a service that have certain labels.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Subset {
     /// Its name, a DNS label.
     pub name: String,
-    /// Labels its pods have.
+    /// Labels of its pods.
     pub labels: BTreeMap<String, String>,
 }
 
-/// How certain clusters call a service. It has a `route` or a `failover`, or only settings.
+/// How clusters call a service. It has a `route`, a `failover`, or only settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Policy {
+#[schemars(rename = "Policy")]
+pub struct PolicySpec {
     /// Its name.
     pub name: String,
     /// The service, `NAMESPACE/NAME`.
     pub service: String,
-    /// Clusters whose callers it is for; `*` for all that have or import the service.
+    /// Clusters whose calls it applies to; `*` for all that have or import the service.
     pub clients: Vec<String>,
-    /// Where calls go, by weight; the weights make 100.
+    /// Where calls go, by weight; the weights add up to 100.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub route: Vec<Share>,
     /// Clusters in the order they are tried; needs `outlierDetection`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failover: Vec<String>,
-    /// Time a call may take, such as `5s`.
+    /// Time limit of a call, such as `5s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<String>,
-    /// Calls that failed are tried again.
+    /// How failed calls are retried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<Retries>,
-    /// Endpoints that fail are left out for a while.
+    /// When unhealthy endpoints are ejected for a while.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outlier_detection: Option<OutlierDetection>,
-    /// A copy of every call goes here too; its answer is dropped.
+    /// Where copies of calls go; their answers are dropped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mirror: Option<Mirror>,
 }
 
-/// A part of the calls.
+/// A share of the calls.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Share {
     /// The cluster they go to.
     pub cluster: String,
-    /// The subset they go to; default all of the service.
+    /// The subset they go to; default: the whole service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subset: Option<String>,
-    /// How many of a hundred.
+    /// Percentage of the calls.
     pub weight: u32,
 }
 
-/// Tries after the first (`networking/v1alpha3/virtual_service.proto: HTTPRetry`).
+/// Retries (`networking/v1alpha3/virtual_service.proto: HTTPRetry`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Retries {
-    /// How many more.
+    /// Number of retries.
     pub attempts: u32,
-    /// Time each may take, such as `2s`.
+    /// Time limit of each, such as `2s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_try_timeout: Option<String>,
-    /// On what, in Envoy's words: `5xx,connect-failure`.
+    /// Conditions, in Envoy's terms: `5xx,connect-failure`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_on: Option<String>,
 }
 
-/// When an endpoint is left out (`networking/v1alpha3/destination_rule.proto: OutlierDetection`).
+/// When an unhealthy endpoint is ejected (`networking/v1alpha3/destination_rule.proto: OutlierDetection`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OutlierDetection {
-    /// Failures in a row; default 5.
+    /// Consecutive failures; default 5.
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "consecutive5xxErrors")]
     pub consecutive_5xx_errors: Option<u32>,
-    /// Time between two looks, such as `10s`.
+    /// Time between two checks, such as `10s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<String>,
-    /// Shortest time an endpoint is left out, such as `30s`.
+    /// Minimum ejection time, such as `30s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_ejection_time: Option<String>,
-    /// How many of a hundred endpoints may be left out; default 10.
+    /// Largest percentage of endpoints that may be ejected; default 10.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_ejection_percent: Option<u32>,
 }
@@ -331,10 +335,10 @@ pub struct OutlierDetection {
 pub struct Mirror {
     /// The cluster.
     pub cluster: String,
-    /// The subset; default all of the service.
+    /// The subset; default: the whole service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subset: Option<String>,
-    /// How many of a hundred calls; default 100.
+    /// Percentage of the calls; default 100.
     #[serde(default = "hundred")]
     pub percent: u32,
 }
@@ -374,7 +378,7 @@ impl Spec {
             .map_err(|error| error::from_yaml(&error))
     }
 
-    /// The spec as YAML; fields that have their default are written out where that says more.
+    /// The spec as YAML; some defaults are written out for clarity.
     #[must_use]
     pub fn yaml(&self) -> String {
         crate::resource::yaml(&serde_json::to_value(self).unwrap_or_default())
@@ -402,13 +406,13 @@ impl Protocol {
         }
     }
 
-    /// Whether each call is routed by itself, so that timeouts, retries and mirrors have a meaning.
+    /// Whether calls are routed individually, so that timeouts, retries and mirrors apply.
     #[must_use]
     pub const fn is_http(self) -> bool {
         matches!(self, Self::Http | Self::Http2 | Self::Grpc)
     }
 
-    /// Whether the application's own TLS is seen, so that routes are by its SNI.
+    /// Whether routes match the SNI of the application's own TLS.
     #[must_use]
     pub const fn is_tls(self) -> bool {
         matches!(self, Self::Https | Self::Tls)

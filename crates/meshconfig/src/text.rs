@@ -1,10 +1,10 @@
-//! Rules of names, lengths of time, and what a mistyped word is near to.
+//! Rules of names, durations, and the known word that a mistyped one resembles.
 
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-/// The known word nearest to `found`: at most a third of its letters differ.
+/// The known word most similar to `found`, if at most a third of its letters differ.
 pub(crate) fn nearest<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     let limit = (found.chars().count() / 3).max(1);
     known
@@ -30,7 +30,7 @@ fn distance(a: &str, b: &str) -> usize {
     row.last().copied().unwrap_or_default()
 }
 
-/// Why `text` is no DNS-1123 label, or `None` when it is one
+/// Why `text` is not a DNS-1123 label; `None` if it is
 /// (`pkg/config/labels/collection.go: IsDNS1123Label`).
 pub(crate) fn label_problem(text: &str) -> Option<&'static str> {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
@@ -40,10 +40,11 @@ pub(crate) fn label_problem(text: &str) -> Option<&'static str> {
     if !text.bytes().all(inner) {
         return Some("a DNS label has only a-z, 0-9 and `-`");
     }
-    (text.starts_with('-') || text.ends_with('-')).then_some("a DNS label has no `-` at its ends")
+    (text.starts_with('-') || text.ends_with('-'))
+        .then_some("a DNS label neither starts nor ends with `-`")
 }
 
-/// Why `text` is no name of DNS labels joined by dots.
+/// Why `text` is not a DNS name; `None` if it is.
 pub(crate) fn domain_problem(text: &str) -> Option<&'static str> {
     if text.len() > 253 {
         return Some("a DNS name has at most 253 characters");
@@ -51,7 +52,7 @@ pub(crate) fn domain_problem(text: &str) -> Option<&'static str> {
     text.split('.').find_map(label_problem)
 }
 
-/// Milliseconds of a length of time as Go writes it: `5s`, `500ms`, `1m30s` (`time.ParseDuration`).
+/// Milliseconds of a duration in Go's format: `5s`, `500ms`, `1m30s` (`time.ParseDuration`).
 pub(crate) fn milliseconds(text: &str) -> Option<u64> {
     let mut rest = text;
     let mut sum: u64 = 0;
@@ -73,7 +74,7 @@ pub(crate) fn milliseconds(text: &str) -> Option<u64> {
     (sum > 0 && sum <= 315_576_000_000_000).then_some(sum)
 }
 
-/// A length of time as every release of Istio reads it: `5s`, `0.5s`.
+/// A duration in the format that every release of Istio reads: `5s`, `0.5s`.
 pub(crate) fn seconds(milliseconds: u64) -> String {
     let (whole, part) = (milliseconds / 1000, milliseconds % 1000);
     if part == 0 {
@@ -82,13 +83,13 @@ pub(crate) fn seconds(milliseconds: u64) -> String {
     format!("{whole}.{part:03}").trim_end_matches('0').to_string() + "s"
 }
 
-/// FNV-1a, 64 bits: where the search for an address begins.
+/// FNV-1a, 64 bits: determines where the search for an address begins.
 pub(crate) fn fnv(bytes: &[u8]) -> u64 {
     let step = |hash: u64, b: &u8| (hash ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3);
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
 }
 
-/// A text as part of a resource's name: what is no DNS label's becomes `-`, long ones end in a hash.
+/// A text as part of a resource's name: characters that a DNS label cannot have become `-`, long texts end in a hash.
 pub(crate) fn name(text: &str, max: usize) -> String {
     let clean: String = text
         .to_lowercase()

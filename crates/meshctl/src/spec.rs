@@ -4,13 +4,14 @@ pub(crate) mod lock;
 
 use std::path::{Path, PathBuf};
 
-use meshconfig::mesh::Cluster;
-use meshconfig::{Error, Fault, Mesh, Spec};
+use meshconfig::mesh::MeshCluster;
+use meshconfig::{Error, Mesh, Spec};
 use meshpki::istiod::Version;
 use serde_json::Value;
 
 use crate::failure::Failure;
 use crate::files;
+use crate::hints;
 use crate::io::Io;
 
 /// Which spec, and how it is read.
@@ -65,7 +66,7 @@ pub(crate) fn unknown_cluster(mesh: &Mesh, name: &str) -> Failure {
 ///
 /// # Errors
 /// `config/unknown-name`.
-pub(crate) fn cluster<'m>(mesh: &'m Mesh, name: &str) -> Result<&'m Cluster, Failure> {
+pub(crate) fn cluster<'m>(mesh: &'m Mesh, name: &str) -> Result<&'m MeshCluster, Failure> {
     mesh.cluster(name).ok_or_else(|| unknown_cluster(mesh, name))
 }
 
@@ -80,36 +81,13 @@ pub(crate) fn failure(error: Error, path: &Path, text: &str) -> Failure {
         (Some(line), inside) => format!("{file}:{line}, {inside}"),
     };
     let failure = Failure::new(error.code(), error.to_string()).within(place);
-    match hint(&error.fault) {
+    match hints::mesh::fault(&error.fault) {
         Some(hint) => failure.hint(hint),
         None => failure,
     }
 }
 
-/// The next step that goes with a fault.
-const fn hint(fault: &Fault) -> Option<&'static str> {
-    Some(match fault {
-        Fault::AddressShared { .. } | Fault::Lock { .. } => {
-            "remove one of the lines from mesh.lock; `meshctl mesh addresses` assigns missing addresses"
-        }
-        Fault::AddressesExhausted { .. } => {
-            "use a larger `addresses.pool`, or fewer `addresses.graceDays`"
-        }
-        Fault::GatewayMissing { .. } => {
-            "write its address under `gateway: {addresses: [...]}`: `kubectl get svc -n istio-system istio-eastwestgateway`"
-        }
-        Fault::NotImported { .. } => {
-            "add the caller to `importedBy` of that service, or leave it out of the policy"
-        }
-        Fault::UnknownField { .. } => {
-            "docs/mesh.md shows every field; docs/schemas/mesh.json checks it in an editor"
-        }
-        Fault::Weights { .. } => "make the weights add up to 100: Istio 1.6 rejects other sums",
-        _ => return None,
-    })
-}
-
-/// The resources of YAML documents; lists are taken apart.
+/// The resources of YAML documents; lists are split into their items.
 pub(crate) fn resources(path: &Path, io: &mut Io<'_>) -> Result<Vec<Value>, Failure> {
     let text = text(path, io)?;
     meshconfig::resource::documents(&text).map_err(|error| failure(error, path, &text))

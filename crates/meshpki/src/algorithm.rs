@@ -93,7 +93,7 @@ impl Digest {
         })
     }
 
-    /// Whether the default provider has it (`md2`, `md4`, `mdc2` and SHA-0 it has not).
+    /// Whether the default provider has it (`md2`, `md4`, `mdc2` and SHA-0 are not in it).
     pub(crate) const fn is_available(self) -> bool {
         !matches!(self, Self::Md2 | Self::Md4 | Self::Mdc2 | Self::Sha0)
     }

@@ -152,7 +152,7 @@ impl CaCerts {
     }
 }
 
-/// Every certificate of PEM text; a block that cannot be read is an error, other blocks are passed over.
+/// Every certificate of PEM text; a block that cannot be read is an error, other blocks are skipped.
 ///
 /// # Errors
 /// `pki/pem`, `pki/der`, and `pki/no-certificate` when there is none.

@@ -92,7 +92,7 @@ pub struct RawExtension {
 }
 
 impl Cert {
-    /// Reads one certificate; bytes behind it are ignored, as OpenSSL does in a PEM block.
+    /// Reads one certificate; bytes after it are ignored, as OpenSSL does in a PEM block.
     ///
     /// # Errors
     /// [`DerError`] with the offset, when `d2i_X509` would refuse the bytes.
@@ -136,7 +136,7 @@ impl Cert {
         Ok((Self(Arc::new(parsed)), outer.raw.len()))
     }
 
-    /// The certificate's bytes, without anything that stood behind them.
+    /// The certificate's bytes, without anything that followed them.
     #[must_use]
     pub fn as_der(&self) -> &[u8] {
         &self.0.der

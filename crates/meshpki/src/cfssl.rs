@@ -243,7 +243,7 @@ fn needs_newer(what: &str, line: usize, older: &str) -> Trap {
         alloc::format!(
             "{what} is carried out as cfssl 1.6 does; 1.2, which Debian and Ubuntu ship, {older}"
         ),
-        "take it out if both are to make the same certificate",
+        "remove it if both versions should make the same certificate",
     )
 }
 

@@ -17,7 +17,7 @@ pub struct Assembly {
     pub duplicates: Vec<(usize, usize)>,
     /// Certificates that could be in the chain instead: other signatures over the same name and key
     /// (cross-signed), or other ways up. One of each must be chosen, because OpenSSL, GnuTLS and
-    /// BoringSSL, hence Envoy, follow the first issuer that fits and do not turn back.
+    /// BoringSSL, and therefore Envoy, follow the first issuer that fits and do not turn back.
     pub alternatives: Vec<usize>,
     /// Certificates that have nothing to do with the leaf.
     pub strays: Vec<usize>,
@@ -32,7 +32,7 @@ impl Assembly {
 }
 
 /// Failed signature checks before [`assemble`] gives up: wrong guesses at the issuer of a certificate. If names or
-/// key identifiers tell certificates apart, every guess is right.
+/// key identifiers distinguish certificates, every guess is right.
 pub const WRONG_GUESSES: usize = 1_000;
 
 /// Puts certificates in order: from the leaf (the one that issued none of the others, or the one

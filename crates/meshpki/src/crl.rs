@@ -69,7 +69,7 @@ pub struct Revoked {
 }
 
 impl Crl {
-    /// Reads one CRL; bytes behind it are ignored.
+    /// Reads one CRL; bytes after it are ignored.
     ///
     /// # Errors
     /// [`DerError`] with the offset, when `d2i_X509_CRL` would refuse the bytes.
@@ -163,7 +163,7 @@ impl Crl {
         self.0.critical.as_deref()
     }
 
-    /// Whether the list has a deltaCRLIndicator: it says what changed since another list, so alone it tells nothing
+    /// Whether the list has a deltaCRLIndicator: it says what changed since another list, so alone it says nothing
     /// about a certificate.
     #[must_use]
     pub fn is_delta(&self) -> bool {
@@ -288,7 +288,7 @@ impl Parsed {
 
     fn read_entries(&mut self, revoked: &Tlv<'_>) -> Result<(), DerError> {
         let mut items = revoked.reader();
-        // crl_set_issuers stops at the first entry it cannot follow; the entries behind it stay bare.
+        // crl_set_issuers stops at the first entry it cannot follow; the entries after it get no issuer.
         let mut follow = true;
         let mut issuer = None;
         while let Some(item) = items.next()? {

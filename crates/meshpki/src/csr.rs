@@ -33,7 +33,7 @@ pub struct Csr {
 }
 
 impl Csr {
-    /// Reads one CSR; bytes behind it are ignored.
+    /// Reads one CSR; bytes after it are ignored.
     ///
     /// # Errors
     /// [`DerError`] with the offset.
@@ -65,7 +65,7 @@ impl Csr {
         })
     }
 
-    /// Asks for a certificate: subject, names, and for a CA the basicConstraints a CA is to have.
+    /// Asks for a certificate: subject, names, and for a CA the basicConstraints it should have.
     ///
     /// # Errors
     /// `pki/forgeable-key`, `pki/unsupported-key`, `pki/sign`.

@@ -213,7 +213,7 @@ impl<'a> Reader<'a> {
     /// The next element, which must have identifier `tag`.
     ///
     /// # Errors
-    /// When it is missing, malformed or another; `what` says what was wanted.
+    /// When it is missing, malformed or another; `what` says what was expected.
     pub fn expect(&mut self, tag: Tag, what: &'static str) -> Result<Tlv<'a>, DerError> {
         match self.peek() {
             Some(found) if found == tag => self.any(),

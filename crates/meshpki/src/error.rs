@@ -13,7 +13,7 @@ use crate::time::Time;
 /// Why work could not be done. A certificate that does not verify is not an error but a
 /// [`crate::verify::Verdict`].
 ///
-/// Names of certificates are given as people know them: the common name where there is one.
+/// Certificates are named by their common name if they have one.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

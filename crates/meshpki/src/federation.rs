@@ -14,7 +14,7 @@ use crate::verify::{Anchor, Inputs, Policy, verify};
 /// A cluster of a mesh.
 #[derive(Clone, Debug)]
 pub struct Member<'a> {
-    /// Its name, for people.
+    /// Its name, for messages.
     pub name: &'a str,
     /// Its trust domain.
     pub trust_domain: &'a TrustDomain,

@@ -27,7 +27,7 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// How far notBefore lies back, so that a peer whose clock is behind accepts a new certificate: cfssl's five minutes.
+    /// How far back notBefore is, so that a peer whose clock is slow accepts a new certificate: cfssl's five minutes.
     pub const BACKDATE_SECONDS: i64 = 5 * MINUTE;
 
     /// A stamp for a certificate made at `now`: notBefore is `now` rounded to the minute, less
@@ -65,7 +65,7 @@ impl fmt::Debug for Serial {
     }
 }
 
-/// Who signs: a CA certificate and the holder of its key.
+/// The issuer: a CA certificate and the holder of its key.
 #[derive(Clone, Copy)]
 pub struct Issuer<'a> {
     /// The CA's certificate.

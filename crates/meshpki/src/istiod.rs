@@ -11,7 +11,7 @@
 //! let at = Time::parse_rfc3339("2026-11-21T07:00:00Z").unwrap();
 //! let with = |version| starts(&secret, &Settings::defaults(Version::parse(version).unwrap()), at);
 //!
-//! // The key was forgotten. An old istiod says nothing and signs with a CA of its own making.
+//! // The key was forgotten. An old istiod logs nothing about it and signs with its own CA.
 //! assert!(matches!(with("1.25.0"), StartOutcome::SelfSigned { .. }));
 //! let StartOutcome::RefusesToStart { log, .. } = with("1.30.3") else { panic!() };
 //! assert_eq!(log, "failed to create an istiod CA: incomplete signing CA bundle detected");
@@ -68,7 +68,7 @@ impl Settings {
         }
     }
 
-    /// Whether a changed folder is looked at without a restart.
+    /// Whether a changed folder is read without a restart.
     const fn watches(&self) -> bool {
         self.version.since(19, 0) || (self.version.can_reload() && self.auto_reload)
     }
@@ -100,7 +100,7 @@ pub enum StartOutcome {
 }
 
 impl fmt::Display for StartOutcome {
-    /// Goes behind "istiod 1.30.3 ": `starts and signs with ...`, `refuses to start: ...`.
+    /// Follows "istiod 1.30.3 ": `starts and signs with ...`, `refuses to start: ...`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Plugged { ca } => write!(f, "starts and signs with `{}`", ca.subject().label()),

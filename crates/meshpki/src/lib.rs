@@ -11,7 +11,7 @@
 //!
 //! # fn main() -> Result<(), Error> {
 //! let now = Time::parse_rfc3339("2026-11-21T07:00:00Z").expect("a time");
-//! let mut random = 0u8; // in earnest: 20 bytes of the operating system's randomness, `soft::fill_random`
+//! let mut random = 0u8; // in real use: 20 bytes of the operating system's randomness, `soft::fill_random`
 //! let mut stamp = || { random += 1; Stamp::made_at(now, Serial::from_random([random; 20])) };
 //!
 //! let root_key = SoftKey::generate(KeyType::EcdsaP256)?;

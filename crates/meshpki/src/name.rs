@@ -46,7 +46,7 @@ pub struct Attribute {
 impl Attribute {
     /// An attribute with the string type the field uses: IA5String for emailAddress and
     /// domainComponent, else PrintableString where its alphabet suffices and UTF8String otherwise
-    /// (RFC 5280 section 4.1.2.4; Go's `crypto/x509/pkix`, hence cfssl, does the same).
+    /// (RFC 5280 section 4.1.2.4; Go's `crypto/x509/pkix`, and therefore cfssl, does the same).
     #[must_use]
     pub fn new(oid: &[u8], text: &str) -> Self {
         let tag = match oid {
@@ -57,7 +57,7 @@ impl Attribute {
         Self { oid: oid.to_vec(), tag, value: text.as_bytes().to_vec() }
     }
 
-    /// The value as text where it is one of the string types a name may hold.
+    /// The value as text if it is one of the string types a name may hold.
     #[must_use]
     pub fn text(&self) -> Option<String> {
         let mut utf8 = Vec::new();
@@ -105,7 +105,7 @@ impl Name {
         Self::from_der(&der::sequence(&parts)).expect("what the writer wrote can be read")
     }
 
-    /// Reads a DER name; bytes behind it are an error.
+    /// Reads a DER name; bytes after it are an error.
     ///
     /// # Errors
     /// When `bytes` is not a Name as OpenSSL's `d2i_X509_NAME` accepts it.

@@ -1,7 +1,7 @@
 //! PEM text to DER blocks and back: order kept, line numbers in errors.
 //!
 //! Reading follows OpenSSL (`crypto/pem/pem_lib.c: PEM_read_bio_ex`): text around blocks, CRLF, a byte
-//! order mark, one long line and spaces behind a line are fine; indented markers are not markers.
+//! order mark, one long line and spaces after a line are fine; indented markers are not markers.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -115,7 +115,7 @@ pub enum PemProblem {
         /// Label of the block.
         label: String,
     },
-    /// Blank or overlong lines behind the headers.
+    /// Blank or overlong lines after the headers.
     #[error("the body of `{label}` has a blank, overlong or short line inside")]
     Lines {
         /// Label of the block.

@@ -9,7 +9,7 @@ use crate::name::Name;
 use crate::oid;
 use crate::time::DAY;
 
-/// What a certificate is to say, except whose key, which serial number and from when.
+/// What a certificate says, except its key, its serial number and its begin.
 ///
 /// Public fields: any value is fine, [`crate::issue()`] refuses what does not fit the issuer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct Profile {
     pub subject_alt_names: Vec<GeneralName>,
     /// Hosts a URI name below this CA may have (critical nameConstraints, permitted URI); empty: any.
     pub permitted_uri_hosts: Vec<String>,
-    /// Further extensions, byte for byte, behind the others.
+    /// More extensions, byte for byte, after the others.
     pub extra_extensions: Vec<RawExtension>,
 }
 
@@ -68,7 +68,7 @@ impl Profile {
     /// A root: keyCertSign and cRLSign, ten years, no path length.
     ///
     /// No path length because a later change of root may put a cross-certificate between this root and
-    /// the intermediates; no extended key usage because Go, hence istiod, takes one as a limit on
+    /// the intermediates; no extended key usage because Go, and therefore istiod, treats one as a limit on
     /// everything below.
     #[must_use]
     pub const fn root(subject: Name) -> Self {

@@ -23,7 +23,7 @@ mod scheme;
 
 pub(crate) use scheme::{Scheme, security_bits};
 
-/// What is to be checked.
+/// The signature to check.
 #[derive(Clone, Copy, Debug)]
 pub struct SignatureInput<'a> {
     /// AlgorithmIdentifier of the signature, whole element.
@@ -43,7 +43,7 @@ pub enum SignatureCheck {
     Good,
     /// It is not.
     Bad,
-    /// No algorithm here can tell; never to be taken for [`SignatureCheck::Bad`].
+    /// No algorithm here can decide; never to be taken for [`SignatureCheck::Bad`].
     Undecided,
 }
 

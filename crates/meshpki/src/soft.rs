@@ -85,7 +85,7 @@ impl KeyType {
         }
     }
 
-    /// The type of an existing key, where it is one of ours.
+    /// The type of an existing key, if it is one of these.
     #[must_use]
     pub fn of(algorithm: &KeyAlgorithm) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == algorithm.to_string())
@@ -124,7 +124,7 @@ pub struct SoftKey {
     pair: Pair,
 }
 
-/// Who holds the numbers.
+/// Which library holds the numbers.
 enum Pair {
     Ring(ring::Pair),
     #[cfg(feature = "aws-lc")]

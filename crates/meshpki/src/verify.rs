@@ -78,7 +78,7 @@ pub struct TrustAux {
 pub struct Policy {
     /// The time certificates, CRLs and candidate issuers are judged at; `None`: no time is checked (`-no_check_time`).
     pub at: Option<Time>,
-    /// What the target is to be used for (`-purpose`).
+    /// What the target will be used for (`-purpose`).
     pub purpose: Option<Purpose>,
     /// Intermediates allowed between target and anchor (`-verify_depth`, 100).
     pub max_depth: usize,
@@ -100,7 +100,7 @@ pub struct Policy {
     pub email: Option<String>,
     /// The address the target must have, 4 or 16 bytes (`-verify_ip`).
     pub ip: Option<Vec<u8>>,
-    /// Certificate policies; `None`: they are not looked at.
+    /// Certificate policies; `None`: they are not checked.
     pub policies: Option<Policies>,
 }
 
@@ -128,7 +128,7 @@ pub struct Policies {
     pub inhibit_mapping: bool,
 }
 
-/// What a certificate is to be used for (`crypto/x509/v3_purp.c: xstandard`).
+/// What a certificate will be used for (`crypto/x509/v3_purp.c: xstandard`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// `sslclient`.
@@ -241,8 +241,8 @@ impl Anchor {
         Self { cert, aux: None, late: false }
     }
 
-    /// Reads the content of a PEM `TRUSTED CERTIFICATE` block: a certificate and, behind it, its trust
-    /// settings if there are any (`crypto/x509/x_x509.c: d2i_X509_AUX`). Bytes behind both are ignored.
+    /// Reads the content of a PEM `TRUSTED CERTIFICATE` block: a certificate and, after it, its trust
+    /// settings if there are any (`crypto/x509/x_x509.c: d2i_X509_AUX`). Bytes after both are ignored.
     ///
     /// # Errors
     /// When either cannot be read.

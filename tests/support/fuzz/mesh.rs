@@ -7,7 +7,7 @@ use meshapply::kube::MeshConfig;
 use meshconfig::address::Taken;
 use meshconfig::discover::{Observed, ObservedCluster, ObservedService, merge};
 use meshconfig::dns::{self, Zone};
-use meshconfig::lint::{self, Severity};
+use meshconfig::lint::{self, LintSeverity};
 use meshconfig::{Lock, Mesh, Spec, explain, graph, import, render, resource};
 use serde_json::Value;
 
@@ -38,8 +38,11 @@ pub fn resources(data: &[u8]) {
     }
     if let Ok(values) = resource::documents(text) {
         let version = meshpki::istiod::Version::NEWEST;
-        let _ =
-            lint::lint(&[lint::Cluster { name: "a", version, resources: values.iter().collect() }]);
+        let _ = lint::lint(&[lint::LintCluster {
+            name: "a",
+            version,
+            resources: values.iter().collect(),
+        }]);
         for value in &values {
             let again: Value = resource::documents(&resource::yaml(value))
                 .expect("YAML that was written")
@@ -116,16 +119,16 @@ pub(super) fn spec(text: &str) {
         .iter()
         .map(|cluster| (cluster, render(&mesh, cluster, &addresses)))
         .collect();
-    let clusters: Vec<lint::Cluster<'_>> = rendered
+    let clusters: Vec<lint::LintCluster<'_>> = rendered
         .iter()
-        .map(|(cluster, resources)| lint::Cluster {
+        .map(|(cluster, resources)| lint::LintCluster {
             name: &cluster.name,
             version: cluster.version,
             resources: resources.iter().map(|resource| &resource.value).collect(),
         })
         .collect();
     let errors: Vec<_> =
-        lint::lint(&clusters).into_iter().filter(|p| p.severity == Severity::Error).collect();
+        lint::lint(&clusters).into_iter().filter(|p| p.severity == LintSeverity::Error).collect();
     assert!(errors.is_empty(), "{errors:#?}\n{text}");
     let _ = (lint::notes(&mesh), graph::mermaid(&mesh), graph::dot(&mesh), graph::svg(&mesh));
     for service in mesh.services() {

@@ -20,7 +20,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// Whether a write that the server turned down as a conflict may be sent again as it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Bound {
-    /// It is for one version of the object: who was faster has to be looked at first.
+    /// It is for one version of the object: if another write came first, that has to be read first.
     Version,
     /// It says the same of every version.
     Nothing,

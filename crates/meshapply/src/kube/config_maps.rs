@@ -1,4 +1,4 @@
-//! The ConfigMap a cluster's DNS reads: looked at, and patched while it is the one that was looked at.
+//! The ConfigMap a cluster's DNS reads: read, and patched while it is still the one that was read.
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, Patch, PatchParams};
@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::names::FIELD_MANAGER;
 
 impl Kube {
-    /// A ConfigMap; `None` where there is none of that name.
+    /// A ConfigMap; `None` if there is none of that name.
     ///
     /// # Errors
     /// Those of a request.

@@ -13,7 +13,7 @@ use crate::error::Error;
 /// The namespace every cluster has from its beginning to its end.
 const SYSTEM: &str = "kube-system";
 
-/// What tells one cluster from another.
+/// What distinguishes one cluster from another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
     /// The server's URL, normalized.

@@ -99,7 +99,7 @@ pub(super) struct Extension {
     pub(super) extension: serde_json::Value,
 }
 
-/// Who asks (`tools/clientcmd/api/v1/types.go: AuthInfo`).
+/// A user (`tools/clientcmd/api/v1/types.go: AuthInfo`).
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct User {

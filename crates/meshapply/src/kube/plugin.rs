@@ -55,7 +55,7 @@ pub(super) struct Issued {
     pub(super) token: Option<Zeroizing<String>>,
     /// Certificate and key in PEM.
     pub(super) identity: Option<(String, Zeroizing<String>)>,
-    /// When it is to be asked again, in seconds since 1970.
+    /// When it should be asked again, in seconds since 1970.
     pub(super) expires: Option<i64>,
 }
 
@@ -95,7 +95,7 @@ impl Plugin {
             .map_err(|why| format!("credential plugin `{}` answered with {why}", self.name()))
     }
 
-    /// The first word of its file's name: who wrote arguments behind it wrote secrets there.
+    /// The first word of its file's name: arguments that someone wrote after it may be secrets.
     fn name(&self) -> String {
         let text = self.command.to_string_lossy();
         let word = text.split_whitespace().next().unwrap_or_default();
@@ -119,7 +119,7 @@ impl Plugin {
         });
         command.env("KUBERNETES_EXEC_INFO", info.to_string()).stdout(Stdio::piped());
         if self.interactive {
-            // Who asks on the terminal stays in the terminal's foreground, and is heard there.
+            // A plugin that asks on the terminal stays in the terminal's foreground, so that it can read.
             command.stdin(Stdio::inherit()).stderr(Stdio::inherit());
         } else {
             command.stdin(Stdio::null()).stderr(Stdio::piped()).process_group(0);
@@ -155,7 +155,7 @@ impl Plugin {
         loop {
             match waitid(WaitId::Pid(pid(child)?), options) {
                 Ok(None) | Err(rustix::io::Errno::INTR) => {}
-                // Ended; or it cannot be looked at, and is waited for.
+                // Ended; or its state is unknown, and it is waited for.
                 Ok(Some(_)) | Err(_) => return Some(()),
             }
             if Instant::now() >= end {

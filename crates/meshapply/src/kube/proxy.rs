@@ -46,7 +46,7 @@ fn first(upper: &'static str, lower: &'static str, env: Env<'_>) -> Option<(&'st
     one(upper).or_else(|| one(lower))
 }
 
-/// Whether a `NO_PROXY` list exempts a host: parts that are empty or cannot be read are passed over.
+/// Whether a `NO_PROXY` list exempts a host: parts that are empty or cannot be read are skipped.
 fn exempts(list: &str, host: &str, port: u16) -> bool {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
     list.split(',').any(|part| exempts_one(&part.trim().to_ascii_lowercase(), &host, port))

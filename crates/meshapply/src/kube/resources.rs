@@ -51,7 +51,7 @@ impl Kube {
 
     /// Every resource of `networking.istio.io` of a kind we write, whosever it is, in all namespaces.
     ///
-    /// `needed` are the `apiVersion` and `kind` of what is to be written.
+    /// `needed` are the `apiVersion` and `kind` of what will be written.
     ///
     /// # Errors
     /// `apply/no-crd` when the cluster does not know one of those, and those of a request.
@@ -81,7 +81,7 @@ impl Kube {
 
     /// Applies a resource on the server's side, unknown fields refused; returns it as it is then.
     ///
-    /// `basis` is the `resourceVersion` of the one that was looked at: it has to be that still, and fields others set
+    /// `basis` is the `resourceVersion` of the one that was read: it must still be that, and fields others set
     /// in it are taken over. Without one no resource may exist whose fields another manager owns.
     ///
     /// # Errors
@@ -115,7 +115,7 @@ impl Kube {
         Ok(value(&applied))
     }
 
-    /// A resource as it is, found by its kind, namespace and name; `None` where there is none.
+    /// A resource as it is, found by its kind, namespace and name; `None` if there is none.
     ///
     /// # Errors
     /// Those of a request.
@@ -127,7 +127,7 @@ impl Kube {
         Ok(found.items.first().map(value))
     }
 
-    /// Deletes a resource, if it is the one that was looked at; one that is gone already is fine.
+    /// Deletes a resource, if it is the one that was read; one that is gone already is fine.
     ///
     /// # Errors
     /// `apply/api` with status 409 when it is another one by now, and those of a request.

@@ -1,4 +1,4 @@
-//! The secret: read, kept aside, written over exactly the version that was looked at.
+//! The secret: read, kept aside, and written only over the version that was read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,7 +73,7 @@ pub(super) fn written(entries: &[ManagedFieldsEntry]) -> Option<Time> {
     of_data.filter_map(|entry| Some(Time(entry.time.as_ref()?.0.as_second()))).max()
 }
 
-/// Who owns a file of the data that we do not own, each once. A forced apply leaves those who agree with us as
+/// The owners of files of the data that we do not own, each once. A forced apply leaves those who agree with us as
 /// owners next to us, which is harmless. Where our mark is, our old name is us: elsewhere it may be Gloo's `meshctl`.
 fn foreign(entries: &[ManagedFieldsEntry], files: &Secret, is_marked: bool) -> Vec<String> {
     let owns = |entry: &ManagedFieldsEntry, file: &str| {
@@ -120,7 +120,7 @@ pub(super) async fn keep_previous(kube: &Kube, params: PatchParams) -> Result<()
     Ok(())
 }
 
-/// Empties [`PREVIOUS`], if it is still the one of that resource version. The secret itself stays: who pushes may not be
+/// Empties [`PREVIOUS`], if it is still the one of that resource version. The secret itself stays: the user may not be
 /// allowed to create one.
 pub(super) async fn forget(kube: &Kube, over: &str, params: &PatchParams) -> Result<(), Error> {
     let patch = json!({
@@ -187,7 +187,7 @@ pub(super) async fn write(
     Ok(())
 }
 
-/// Files the secret has besides those it is to have.
+/// Files the secret has in addition to those it should have.
 fn strays(live: &Live, wanted: &Secret) -> Vec<String> {
     let strays = live.files.names().filter(|name| wanted.get(name).is_none());
     strays.map(str::to_owned).collect()
@@ -237,7 +237,7 @@ fn annotations(
     [(MARK.to_owned(), mark(files, over)), (RESTART.to_owned(), restart_text(restart))].into()
 }
 
-/// A secret as it is sent. `write`: who restarts, and over which version, for what is to be used.
+/// A secret as it is sent. `write`: what restarts, and over which version, for what will be used.
 fn object(
     name: &str,
     files: &Secret,

@@ -34,7 +34,7 @@ pub(super) struct Way {
     pub(super) proxy: Option<String>,
 }
 
-/// A service behind a [`Guard`].
+/// A service wrapped in a [`Guard`].
 pub(super) struct Guarded<F> {
     inner: Buffer<Request<Body>, F>,
     way: Arc<Way>,

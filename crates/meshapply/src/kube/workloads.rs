@@ -157,7 +157,7 @@ where
     Ok(ask(told, || api.list(&params)).await?.items.into_iter().map(read).collect())
 }
 
-/// A workload by its name, of whichever kind. Who may not read one kind may read another.
+/// A workload by its name, of whichever kind. A user without rights to one kind may have them to another.
 async fn named(kube: &Kube, namespace: &str, name: &str) -> Result<Found, Error> {
     let first = match one(kube, Kind::Deployment, namespace, name, deployment).await {
         Ok(found) => return Ok(found),

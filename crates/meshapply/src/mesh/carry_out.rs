@@ -35,11 +35,12 @@ impl Default for Pace {
     }
 }
 
-/// A plan whose writes every cluster accepts. Made by [`rehearse`], so that nothing is written before all of it was tried.
+/// A plan whose writes every cluster accepts. Only [`rehearse`] makes one, so nothing is written before everything was
+/// tried.
 pub struct Rehearsal<'a, C> {
     clients: BTreeMap<&'a str, &'a C>,
     steps: Vec<Step>,
-    /// Cluster and resource -> how it was when it was last seen.
+    /// Cluster and resource -> the resource when it was last read or written.
     seen: BTreeMap<(String, String), Value>,
     pace: Pace,
 }
@@ -48,7 +49,7 @@ pub struct Rehearsal<'a, C> {
 #[derive(Debug, thiserror::Error)]
 pub enum RehearsalError {
     /// The plan has obstacles: [`MeshPlan::obstacles`].
-    #[error("{0} resources or DNS settings of others are where those of this mesh should be")]
+    #[error("{0} resources or DNS settings of others are in the place of those of this mesh")]
     Obstructed(usize),
     /// A cluster refuses a write.
     #[error(transparent)]
@@ -61,12 +62,12 @@ pub enum RehearsalError {
 pub struct Applied {
     /// How many writes were made; zero if the clusters were as the spec says.
     pub writes: usize,
-    /// Cluster and resource that is not as it was written, since fields of another field manager stayed in it:
+    /// Cluster and id of resources in which fields of another field manager stayed:
     /// `("east", "VirtualService shop/reviews")`.
     pub altered: Vec<(String, String)>,
 }
 
-/// A run that ended before its end. What was written stays; the next run continues from there.
+/// A run that a failure ended. What was written stays; the next run continues from there.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Stopped {
@@ -141,13 +142,13 @@ impl<C: MeshClient> Rehearsal<'_, C> {
         &self.steps
     }
 
-    /// Makes the writes. `tell` hears of each one that was made.
+    /// Makes the writes, and calls `report` after each of them.
     ///
-    /// Writes of one wave that were begun together are finished together; then the first failure ends the run.
+    /// Writes that were started together all finish; then the first failure ends the run.
     ///
     /// # Errors
     /// [`Stopped`], with what was not done.
-    pub async fn carry_out(mut self, mut tell: impl FnMut(&Step)) -> Result<Applied, Stopped> {
+    pub async fn carry_out(mut self, mut report: impl FnMut(&Step)) -> Result<Applied, Stopped> {
         let steps = std::mem::take(&mut self.steps);
         let mut applied = Applied::default();
         let mut progress = Progress::default();
@@ -161,21 +162,21 @@ impl<C: MeshClient> Rehearsal<'_, C> {
                 NextSteps::Take(some) => {
                     let results = join_all(some.iter().map(|step| self.take(step, false))).await;
                     let rest = &steps[progress.taken + some.len()..];
-                    self.learn(some, results, rest, &mut applied, &mut tell)?;
+                    self.learn(some, results, rest, &mut applied, &mut report)?;
                     progress = Progress { taken: applied.writes, settled: false };
                 }
             }
         }
     }
 
-    /// Notes what became of steps that were taken together; `rest` are those after them.
+    /// Records the results of steps that were taken together; `rest` are the steps after them.
     fn learn(
         &mut self,
         some: &[Step],
         results: Vec<Result<Value, ClusterError>>,
         rest: &[Step],
         applied: &mut Applied,
-        tell: &mut impl FnMut(&Step),
+        report: &mut impl FnMut(&Step),
     ) -> Result<(), Stopped> {
         let mut failure = None;
         let mut missing = Vec::new();
@@ -183,7 +184,7 @@ impl<C: MeshClient> Rehearsal<'_, C> {
             match result {
                 Ok(written) => {
                     applied.writes += 1;
-                    tell(step);
+                    report(step);
                     applied.altered.extend(self.remember(step, written));
                 }
                 Err(error) => {
@@ -197,7 +198,7 @@ impl<C: MeshClient> Rehearsal<'_, C> {
         Err(Stopped { failure: Box::new(failure), written: applied.writes, missing })
     }
 
-    /// Remembers what was written, for the next write of the same resource; returns it if it is not as it was written.
+    /// Keeps what was written for the next write of the same resource; returns its place if other fields stayed in it.
     fn remember(&mut self, step: &Step, written: Value) -> Option<(String, String)> {
         let Write::Apply(resource) = &step.write else { return None };
         let is_altered = written["spec"] != resource.value["spec"];
@@ -227,7 +228,7 @@ impl<C: MeshClient> Rehearsal<'_, C> {
     }
 }
 
-/// Applies a resource over the one that was seen; over a newer one only if nothing was changed in it that was decided by.
+/// Applies a resource over the one that was read; over a newer one only if nothing relevant changed in it.
 async fn apply(
     client: &impl MeshClient,
     resource: &Value,

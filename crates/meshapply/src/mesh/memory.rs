@@ -9,9 +9,9 @@ use super::{MeshClient, WriteRequest};
 use crate::error::Error;
 
 /// A cluster in memory with the rules of an API server that an apply depends on: resource versions and uids as
-/// preconditions, dry runs, top-level fields of `spec` that stay because somebody else set them.
+/// preconditions, dry runs, top-level fields of `spec` that stay because others set them.
 ///
-/// It knows every kind. [`MemoryCluster::put`] and [`MemoryCluster::remove`] are what others do.
+/// It serves every kind. [`MemoryCluster::put`] and [`MemoryCluster::remove`] are writes of others.
 #[derive(Default)]
 pub struct MemoryCluster {
     state: RefCell<State>,
@@ -42,7 +42,7 @@ impl MemoryCluster {
         Self::default()
     }
 
-    /// Writes an object as somebody else does, over what is there.
+    /// Writes an object as another client, over an existing one.
     pub fn put(&self, value: Value) {
         let state = &mut *self.state.borrow_mut();
         let key = key(&value);
@@ -51,12 +51,12 @@ impl MemoryCluster {
         state.store(key, value, old.as_ref(), ours);
     }
 
-    /// Removes an object as somebody else does.
+    /// Removes an object as another client.
     pub fn remove(&self, kind: &str, namespace: &str, name: &str) {
         self.state.borrow_mut().objects.remove(&[kind, namespace, name].map(str::to_owned));
     }
 
-    /// An object as it is.
+    /// An object.
     #[must_use]
     pub fn get(&self, kind: &str, namespace: &str, name: &str) -> Option<Value> {
         let key = [kind, namespace, name].map(str::to_owned);
@@ -72,7 +72,7 @@ impl MemoryCluster {
 
     /// Calls `hook` before every write and dry run; an error of it is the answer to the write.
     ///
-    /// The hook may change the cluster, as somebody does who is faster.
+    /// The hook may change the cluster, as a faster client does.
     pub fn before_write(
         &self,
         hook: impl FnMut(&Self, WriteRequest<'_>, bool) -> Result<(), Error> + 'static,
@@ -81,7 +81,7 @@ impl MemoryCluster {
     }
 
     fn call_hook(&self, request: WriteRequest<'_>, dry_run: bool) -> Result<(), Error> {
-        // Taken out meanwhile, so that the hook may write itself.
+        // Removed during the call, so that the hook may write too.
         let Some(mut hook) = self.hook.borrow_mut().take() else { return Ok(()) };
         let answer = hook(self, request, dry_run);
         self.hook.borrow_mut().get_or_insert(hook);

@@ -1,4 +1,4 @@
-//! The order of a run, and what a conflict means: pure functions of what was done and what was seen.
+//! What comes next in a run, and what a conflict means: pure functions of what was done and read.
 
 use meshconfig::apply::Step;
 use serde_json::Value;
@@ -35,8 +35,8 @@ pub(super) fn next(steps: &[Step], progress: Progress, together: usize) -> NextS
     NextSteps::Take(&rest[..wave.min(together.max(1))])
 }
 
-/// The version to write over after a conflict: that of `live`, if it differs from what was `seen` in nothing that was
-/// decided by. A controller that wrote only its status in the meantime is no reason to stop.
+/// The version to write over after a conflict: that of `live`, if nothing relevant differs from what was `seen`. A
+/// controller that wrote only its status in the meantime is not a reason to stop.
 pub(super) fn after_conflict(seen: &Value, live: Option<&Value>) -> Option<String> {
     let live = live?;
     let same = |key: &str| live["metadata"][key] == seen["metadata"][key];

@@ -1,4 +1,4 @@
-//! Reads what clusters have of what a mesh writes; nothing is decided here but where a cluster's DNS is configured.
+//! Reads the resources and DNS of clusters. The only decision here is which ConfigMap configures a cluster's DNS.
 
 use futures_util::future::join_all;
 use meshconfig::{Mesh, dialect, dns};
@@ -30,8 +30,8 @@ pub(super) struct DnsConfig {
 /// Reads every cluster, all at the same time; `clusters` are names in the spec, each with its client.
 ///
 /// # Errors
-/// That of the first cluster whose resources cannot be read: `apply/no-crd`, `apply/unreachable`, `apply/forbidden`,
-/// `apply/api`.
+/// The error of the first cluster whose resources cannot be read: `apply/no-crd`, `apply/unreachable`,
+/// `apply/forbidden`, `apply/api`.
 pub async fn observe<C: MeshClient>(
     mesh: &Mesh,
     clusters: &[(&str, &C)],
@@ -57,11 +57,10 @@ async fn observe_one(
     Ok(Observation { cluster: name.to_owned(), resources, dns })
 }
 
-/// The first ConfigMap with something a DNS reads, of those it is looked for in; one that the spec names is taken
-/// whatever it holds.
+/// The first ConfigMap that has something a DNS reads; one that the spec names is used whatever it has.
 async fn read_dns(
     client: &impl MeshClient,
-    cluster: &meshconfig::mesh::Cluster,
+    cluster: &meshconfig::mesh::MeshCluster,
 ) -> Result<Option<DnsConfig>, Error> {
     let mut found = None;
     for (namespace, name) in dns::places(cluster) {
@@ -80,7 +79,7 @@ async fn read_dns(
 
 async fn read_elsewhere(
     client: &impl MeshClient,
-    cluster: &meshconfig::mesh::Cluster,
+    cluster: &meshconfig::mesh::MeshCluster,
 ) -> Result<Vec<Value>, Error> {
     let mut all = Vec::new();
     for (namespace, name) in dns::elsewhere(cluster) {

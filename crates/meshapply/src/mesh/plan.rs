@@ -1,10 +1,10 @@
-//! What differs between a mesh and what its clusters have. Pure.
+//! Compares a mesh with what its clusters have. Pure.
 
 use meshconfig::address::Addresses;
 use meshconfig::apply::{Change, Step, changes, steps};
-use meshconfig::dns::{self, Edit, Zone};
-use meshconfig::lint::{self, Ahead, Before};
-use meshconfig::mesh::Cluster;
+use meshconfig::dns::{self, DnsEdit, Zone};
+use meshconfig::lint::{self, PreflightCluster, PreflightProblem};
+use meshconfig::mesh::MeshCluster;
 use meshconfig::{Mesh, Resource, render};
 use serde_json::Value;
 
@@ -26,17 +26,17 @@ pub struct ClusterPlan {
     pub cluster: String,
     /// Its resources of `networking.istio.io`, whoever owns them.
     pub live: Vec<Value>,
-    /// The resources it is to have of this mesh.
+    /// The resources it should have of this mesh.
     pub wanted: Vec<Resource>,
     /// What changes. A [`Change::Foreign`] is never written over: it is an [`Obstacle`].
     pub changes: Vec<Change>,
     /// Why its DNS cannot be as the spec says.
     pub dns_refusal: Option<DnsRefusal>,
-    /// What could not be found out about its DNS; its DNS is left as it is.
+    /// What could not be found out about its DNS, which is then left unchanged.
     pub dns_warning: Option<DnsWarning>,
 }
 
-/// Something of somebody else's that is where ours should be.
+/// Something of others in the place of what the mesh needs.
 #[derive(Debug)]
 pub enum Obstacle<'p> {
     /// A resource without the labels of this mesh.
@@ -58,16 +58,17 @@ pub enum Obstacle<'p> {
 /// Why a cluster's DNS cannot be as the spec says.
 #[derive(Debug)]
 pub enum DnsRefusal {
-    /// None of the ConfigMaps is there that a cluster's DNS usually reads, or none of them has a Corefile.
+    /// The ConfigMap does not exist, or none of the usual ones has anything that a DNS reads.
     NotFound {
         /// Namespaces and names of the ConfigMaps, in the order they were looked for; at least one.
         places: Vec<(String, String)>,
     },
-    /// The ConfigMap cannot be edited: somebody else answers for the suffix, or its form cannot say it.
+    /// The ConfigMap cannot be edited: it has other configuration for the suffix, or its form cannot express what is
+    /// needed.
     Unsuitable {
         /// `ConfigMap kube-system/coredns`.
         id: String,
-        /// The key that would be edited; `None` for a ConfigMap in which no DNS reads anything.
+        /// The key that would be edited; `None` if no known DNS reads the ConfigMap.
         key: Option<String>,
         /// `config/duplicate`, `config/needs` or `config/syntax`, with the line in the key.
         error: meshconfig::Error,
@@ -91,7 +92,7 @@ impl DnsRefusal {
 /// What could not be found out about a cluster's DNS.
 #[derive(Debug)]
 pub enum DnsWarning {
-    /// The spec does not say the address of istio-coredns: `config/needs`.
+    /// The spec does not have the address of istio-coredns: `config/needs`.
     NoAddress(meshconfig::Error),
     /// The ConfigMap may not be read. The spec needs nothing there, but a block of an earlier spec may be left over.
     Unseen(Error),
@@ -100,7 +101,7 @@ pub enum DnsWarning {
 /// Compares a mesh with what was observed of its clusters.
 ///
 /// # Errors
-/// That of the first cluster whose DNS had to be read and could not: `apply/unreachable`, `apply/forbidden`,
+/// The error of the first cluster whose DNS must be read but could not be: `apply/unreachable`, `apply/forbidden`,
 /// `apply/api`.
 pub fn plan(
     mesh: &Mesh,
@@ -136,8 +137,8 @@ impl MeshPlan {
         self.clusters.iter().all(|one| one.changes.is_empty())
     }
 
-    /// What is where ours should be: foreign resources of all clusters first, then their DNS. Nothing is written while there is
-    /// an obstacle.
+    /// What is in the place of what the mesh needs: resources of all clusters first, then their DNS. Nothing is written
+    /// while there is an obstacle.
     #[must_use]
     pub fn obstacles(&self) -> Vec<Obstacle<'_>> {
         let foreign = self.clusters.iter().flat_map(|one| {
@@ -151,15 +152,19 @@ impl MeshPlan {
         foreign.chain(dns).collect()
     }
 
-    /// What istiod will refuse or ignore once everything is written. Resources of others that are wrong already are
-    /// listed too, and do not count as ours.
+    /// What istiod will refuse or ignore once everything is written, including what it refuses already.
     #[must_use]
-    pub fn problems_ahead(&self, mesh: &Mesh) -> Vec<Ahead> {
+    pub fn preflight(&self, mesh: &Mesh) -> Vec<PreflightProblem> {
         let before = self.clusters.iter().filter_map(|one| {
             let version = mesh.cluster(&one.cluster)?.version;
-            Some(Before { name: &one.cluster, version, live: &one.live, wanted: &one.wanted })
+            Some(PreflightCluster {
+                name: &one.cluster,
+                version,
+                live: &one.live,
+                wanted: &one.wanted,
+            })
         });
-        lint::ahead(&mesh.name, &before.collect::<Vec<_>>())
+        lint::preflight(&mesh.name, &before.collect::<Vec<_>>())
     }
 
     /// The writes, in the order they are made.
@@ -173,14 +178,14 @@ impl MeshPlan {
 /// What was found out about a cluster's DNS.
 #[derive(Default)]
 struct DnsPlan {
-    edits: Vec<Edit>,
+    edits: Vec<DnsEdit>,
     refusal: Option<DnsRefusal>,
     warning: Option<DnsWarning>,
 }
 
 fn compare_dns(
     mesh: &Mesh,
-    cluster: &Cluster,
+    cluster: &MeshCluster,
     wanted: &[Resource],
     observed: Result<Option<DnsConfig>, Error>,
 ) -> Result<DnsPlan, Error> {
@@ -201,9 +206,9 @@ fn compare_dns(
     };
     match dns::edit(mesh, cluster, wanted, &live) {
         Ok(edit) => {
-            // Blocks of ours in ConfigMaps that the spec does not name any more; what cannot be parsed is not ours.
+            // Managed blocks in ConfigMaps that the spec no longer names; what cannot be parsed has none.
             let left_over = |live: &Value| dns::edit(mesh, cluster, &[], live).ok().flatten();
-            let mut edits: Vec<Edit> = elsewhere?.iter().filter_map(left_over).collect();
+            let mut edits: Vec<DnsEdit> = elsewhere?.iter().filter_map(left_over).collect();
             edits.extend(edit);
             Ok(DnsPlan { edits, ..DnsPlan::default() })
         }

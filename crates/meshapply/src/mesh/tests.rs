@@ -45,7 +45,7 @@ fn second() -> String {
 const NAMES: [&str; 3] = ["a", "b", "c"];
 const MINE: &str = ".:53 {\n    errors\n    reload\n}\n";
 
-/// What somebody else does, or an API server answers, before a write.
+/// What another client does, or an API server answers, before a write.
 type Between = Box<dyn FnMut(&MemoryCluster, &str, bool) -> Result<(), Error>>;
 
 #[derive(Default)]
@@ -120,22 +120,22 @@ impl World {
         let rehearsal = rehearse(&plan, &clusters, Pace::default()).await;
         let rehearsal = rehearsal.map_err(|error| format!("nothing written: {error}"))?;
         let steps = rehearsal.steps().to_vec();
-        let told = RefCell::new(Vec::new());
-        let result = rehearsal.carry_out(|step| told.borrow_mut().push(step.clone())).await;
-        let told = told.into_inner();
+        let reported = RefCell::new(Vec::new());
+        let result = rehearsal.carry_out(|step| reported.borrow_mut().push(step.clone())).await;
+        let reported = reported.into_inner();
         match result {
             Ok(applied) => {
-                assert_eq!((told, applied.writes), (steps.clone(), steps.len()));
+                assert_eq!((reported, applied.writes), (steps.clone(), steps.len()));
                 Ok(applied)
             }
             Err(stopped) => {
-                assert_eq!(told.len(), stopped.written);
-                let mut all = [told, stopped.missing.clone()].concat();
+                assert_eq!(reported.len(), stopped.written);
+                let mut all = [reported, stopped.missing.clone()].concat();
                 let mut steps = steps;
                 let key = |step: &Step| (step.wave, sign(step), step.cluster.clone());
                 all.sort_by_key(key);
                 steps.sort_by_key(key);
-                assert_eq!(all, steps, "every step is told or missing");
+                assert_eq!(all, steps, "every step is reported or missing");
                 let missing: Vec<String> = stopped.missing.iter().map(sign).collect();
                 Err(format!("{stopped}; missing: {}", missing.join(", ")))
             }
@@ -391,7 +391,7 @@ fn before(world: &World, write: &'static str, mut what: impl FnMut(&MemoryCluste
 }
 
 #[test]
-fn somebody_is_faster() {
+fn another_client_is_faster() {
     let change = |cluster: &MemoryCluster, kind: &str, change: &dyn Fn(&mut Value)| {
         let mut value = of(cluster, kind).remove(0);
         change(&mut value);
@@ -412,7 +412,7 @@ fn somebody_is_faster() {
         format!("cluster a: the API server refuses to {what}: the object has been modified")
     };
     let call = conflict("apply VirtualService istio-system/reviews.shop");
-    // A status is nobody's decision.
+    // A changed status does not matter.
     check(
         CALL,
         Box::new(move |c| change(c, "VirtualService", &|v| v["status"] = json!("seen"))),
@@ -443,7 +443,7 @@ fn somebody_is_faster() {
 }
 
 #[test]
-fn somebody_creates_what_is_to_be_created() {
+fn another_client_creates_it_first() {
     let world = World::new();
     let theirs = json!({
         "apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "spec": {"hosts": ["x"]},
@@ -453,12 +453,12 @@ fn somebody_creates_what_is_to_be_created() {
     before(&world, CALL, move |cluster| cluster.put(made.clone()));
     let end = world.apply(FIRST).unwrap_err();
     assert!(end.contains("the object has been modified (12 of 14 writes are done)"), "{end}");
-    // The next run sees whose it is, and asks no cluster to write.
+    // The next run sees that it belongs to others, and asks no cluster to write.
     world.trouble.borrow_mut().dry_runs = 0;
     let end = world.apply(FIRST).unwrap_err();
     assert_eq!(
         end,
-        "nothing written: 1 resources or DNS settings of others are where those of this mesh should be"
+        "nothing written: 1 resources or DNS settings of others are in the place of those of this mesh"
     );
     assert_eq!(world.trouble.borrow().dry_runs, 0);
     assert_eq!(of(&world.clusters[0], "VirtualService")[0]["spec"], theirs["spec"]);
@@ -480,7 +480,7 @@ fn a_refused_rehearsal_writes_nothing() {
     assert_eq!(world.content(), before);
 }
 
-/// What was begun together is finished together; then the failed cluster stops all the others.
+/// Writes that were started together all finish; then the failed cluster stops all others.
 #[test]
 fn one_cluster_fails_half_way() {
     let world = World::new();
@@ -536,7 +536,7 @@ fn dns_that_cannot_be_read() {
 }
 
 #[test]
-fn dns_of_somebody_else() {
+fn dns_of_others() {
     let check = |corefile: Option<&str>, expect: &str| {
         let world = World::new();
         match corefile {
@@ -547,7 +547,7 @@ fn dns_of_somebody_else() {
         let end = world.apply(FIRST).unwrap_err();
         assert_eq!((end.as_str(), world.content()), (expect, before));
     };
-    let obstructed = "nothing written: 1 resources or DNS settings of others are where those of this mesh should be";
+    let obstructed = "nothing written: 1 resources or DNS settings of others are in the place of those of this mesh";
     check(Some("global:53 {\n    errors\n}\n"), obstructed);
     check(None, obstructed);
 }

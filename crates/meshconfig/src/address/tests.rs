@@ -40,7 +40,7 @@ fn the_file_is_remembered_and_merges_by_line() {
     let mut sorted: Vec<&str> = text.lines().collect();
     sorted.sort_unstable();
     assert_eq!(sorted, text.lines().collect::<Vec<_>>(), "sorted as text");
-    // Two branches each add a service: the union of their lines is the file of both.
+    // Two branches each add a service: the union of their lines is the file with both.
     let with = |n| assign(&first, "240.0.0.0/16", &[1, 2, 3, n], 0).lock.text();
     let (ours, theirs) = (with(4), with(5));
     let mut merged: Vec<&str> = ours.lines().chain(theirs.lines()).collect();
@@ -58,7 +58,7 @@ fn lines_a_merge_can_leave() {
     };
     check(
         "a.b 240.0.0.1\n<<<<<<< ours\n",
-        "config/lock line 2: `<<<<<<< ours` is no line of a lock file: wanted is `HOST ADDRESS` or `HOST ADDRESS retired DATE`",
+        "config/lock line 2: invalid line `<<<<<<< ours` in the lock file: expected `HOST ADDRESS` or `HOST ADDRESS retired DATE`",
     );
     check(
         "a.b 240.0.0.1\nc.d 240.0.0.1\n",
@@ -66,11 +66,11 @@ fn lines_a_merge_can_leave() {
     );
     check(
         "a.b 240.0.0.1\na.b 240.0.0.2\n",
-        "config/duplicate line 2: host `a.b` is there twice; first as 240.0.0.1, now as 240.0.0.2",
+        "config/duplicate line 2: duplicate host `a.b`: already defined as 240.0.0.1, now 240.0.0.2",
     );
     check(
         "a.b 240.0.0.1 retired soon\n",
-        "config/lock line 1: `a.b 240.0.0.1 retired soon` is no line of a lock file: wanted is `HOST ADDRESS` or `HOST ADDRESS retired DATE`",
+        "config/lock line 1: invalid line `a.b 240.0.0.1 retired soon` in the lock file: expected `HOST ADDRESS` or `HOST ADDRESS retired DATE`",
     );
     assert_eq!(Lock::read("a.b 240.0.0.1\n\na.b 240.0.0.1\n# c\n").unwrap().entries.len(), 1);
 }
@@ -88,7 +88,7 @@ fn an_address_rests_before_it_is_given_away() {
     assert_eq!(exhausted.code(), "config/addresses-exhausted");
     let after = assign(&retired.lock, pool, &[2, 3, 4], 15);
     assert_eq!(after.get("s4.n.svc.a.global"), Some(one));
-    // Who comes back in time has the address it had.
+    // A service that returns in time keeps its address.
     assert_eq!(assign(&retired.lock, pool, &[1, 2, 3], 14).get("s1.n.svc.a.global"), Some(one));
 }
 
@@ -135,7 +135,7 @@ fn pools_of_every_kind() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// No two services share an address across any sequence of edits, no address is used again before its time,
+    /// In any sequence of edits, no two services share an address, no address is reused within its grace period,
     /// and a service that stays keeps its address.
     #[test]
     fn no_two_services_share_an_address(edits in prop::collection::vec((prop::collection::btree_set(0_u16..40, 0..20), 0_i64..8), 1..12)) {

@@ -9,7 +9,7 @@ fn resource(kind: &str, name: &str, spec: Value) -> Resource {
     Resource::new("networking.istio.io/v1", kind, name, "n", "m", spec)
 }
 
-fn told(changes: &BTreeMap<String, Vec<Change>>) -> Vec<String> {
+fn listed(changes: &BTreeMap<String, Vec<Change>>) -> Vec<String> {
     steps(changes)
         .iter()
         .map(|step| match &step.write {
@@ -52,7 +52,7 @@ fn what_changes() {
     assert_eq!(found, ["update a", "foreign b", "prune old"]);
 }
 
-/// Calls move only when what they move to is there, and what they left goes last.
+/// References move only once their new target exists, and the old target is removed last.
 #[test]
 fn pointers_move_in_between() {
     let rule = |subsets: &[&str]| {
@@ -74,7 +74,7 @@ fn pointers_move_in_between() {
             ],
         ),
         ("b".to_string(), vec![Change::Update { to: gateway(&["x"]), from: gateway(&["y"]) }]),
-        // What only loses something is written once, where nothing is gained whatever the order.
+        // What only loses items is written once; their order does not matter.
         (
             "c".to_string(),
             vec![
@@ -85,7 +85,7 @@ fn pointers_move_in_between() {
         ),
     ];
     assert_eq!(
-        told(&changes.into()),
+        listed(&changes.into()),
         [
             r#"0 b + Gateway n/g {"servers":[{"hosts":["y","x"]}]}"#,
             "2 a + ServiceEntry n/e {}",
@@ -102,8 +102,8 @@ fn pointers_move_in_between() {
     );
 }
 
-/// An edit of a ConfigMap of that name, as it is made from one.
-fn edit(name: &str) -> Edit {
+/// An edit of the ConfigMap with that name.
+fn edit(name: &str) -> DnsEdit {
     let spec = "apiVersion: meshctl/v1\nkind: Mesh\nclusters: [{name: a, istioVersion: 1.30.3}]\n";
     let mesh = crate::Mesh::new(&crate::Spec::read(spec).unwrap()).unwrap();
     let corefile = "# meshctl: begin global\n# meshctl: end global\n";

@@ -1,6 +1,6 @@
-//! Gateways from Istio 1.8: the caller says with its SNI which cluster behind the gateway it means.
+//! Gateways from Istio 1.8: the caller's SNI names the Envoy cluster behind the gateway.
 //!
-//! `pilot/pkg/networking/core/cluster_tls.go` takes the SNI of a DestinationRule as it stands, and
+//! `pilot/pkg/networking/core/cluster_tls.go` uses the SNI of a DestinationRule unchanged, and
 //! `gateway.go: builtAutoPassthroughFilterChains` has one chain for each `outbound_.PORT_.SUBSET_.HOST`.
 
 use alloc::collections::BTreeSet;
@@ -18,7 +18,7 @@ use crate::mesh::{Gateway, Outlier, Service};
 use crate::resource::Resource;
 use crate::route::{Route, Unit};
 
-/// What the caller needs: where the service is, who it must be, and the SNI of each port and subset.
+/// The caller's resources: where the service is, which identity it must have, and the SNI of each port and subset.
 pub(super) fn for_importer(
     target: &Target<'_>,
     route: &Route<'_>,
@@ -66,7 +66,7 @@ pub(super) fn for_importer(
     .into()
 }
 
-/// Mutual TLS with the SNI of one subset. Settings of a port replace the others' as a whole, so they repeat all of them
+/// Mutual TLS with the SNI of one subset. Settings of a port replace all the others, so they repeat them
 /// (`pilot/pkg/networking/core/cluster_traffic_policy.go`: an entry without `tls` would be plain text).
 pub(super) fn traffic_policy(
     service: &Service,
@@ -95,13 +95,13 @@ pub(super) fn traffic_policy(
     policy
 }
 
-/// What the serving cluster needs once: a Gateway that names the exported services and no other.
+/// The serving cluster's resource: a Gateway that names the exported services and no others.
 pub(super) fn for_exporter(
     target: &Target<'_>,
     gateway: &Gateway,
     exports: &[&Route<'_>],
 ) -> Option<Resource> {
-    // Where the SNI itself is compared with the hosts, they must cover `outbound_.9080_._.` before the name.
+    // If the SNI itself is compared with the hosts, they must cover the `outbound_.9080_._.` before the name.
     let prefix = if has_open_passthrough(target.cluster.version) { "*." } else { "" };
     let hosts: BTreeSet<String> = exports
         .iter()

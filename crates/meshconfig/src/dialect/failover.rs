@@ -1,7 +1,8 @@
-//! Failover without remote secrets: one host with an endpoint for every cluster, in the order they are tried.
+//! Failover without remote secrets: one host with endpoints of every cluster, in the order they are tried.
 //!
-//! `failoverPriority` compares labels one after the other; the endpoints of the first cluster have all of them, those of
-//! each next one fewer (`pilot/pkg/networking/core/loadbalancer/loadbalancer.go: applyFailoverPriorityPerLocality`).
+//! `failoverPriority` compares labels one by one; the endpoints of the first cluster have all of them, those of each
+//! following cluster one fewer (`pilot/pkg/networking/core/loadbalancer/loadbalancer.go:
+//! applyFailoverPriorityPerLocality`).
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -10,11 +11,11 @@ use alloc::vec::Vec;
 use serde_json::{Value, json};
 
 use super::{Target, current, endpoints, identities, ports, resolution, set_list};
-use crate::mesh::{Cluster, Service, Target as PolicyTarget};
+use crate::mesh::{MeshCluster, PolicyTarget, Service};
 use crate::resource::Resource;
 use crate::route::Unit;
 
-/// The label of one step; an endpoint of the cluster that is tried first has the labels of all steps.
+/// The label of one step; endpoints of the cluster that is tried first have the labels of all steps.
 fn step(n: usize) -> String {
     format!("failover.meshctl/step-{n}")
 }
@@ -23,7 +24,7 @@ fn step(n: usize) -> String {
 pub(super) fn resources(target: &Target<'_>, unit: &Unit<'_>) -> Vec<Resource> {
     let Some(policy) = unit.policy else { return Vec::new() };
     let PolicyTarget::Failover(order) = &policy.target else { return Vec::new() };
-    let members: Vec<(&Cluster, &Service)> = order
+    let members: Vec<(&MeshCluster, &Service)> = order
         .iter()
         .filter_map(|index| {
             let cluster = &target.mesh.clusters()[*index];
@@ -76,10 +77,10 @@ pub(super) fn resources(target: &Target<'_>, unit: &Unit<'_>) -> Vec<Resource> {
     .into()
 }
 
-/// Endpoints of one cluster: its gateway's, or the Service itself on the caller's own.
+/// Endpoints of one cluster: those of its gateway, or the Service itself on the caller's own cluster.
 fn endpoints_of(
     target: &Target<'_>,
-    cluster: &Cluster,
+    cluster: &MeshCluster,
     service: &Service,
     rank: usize,
     count: usize,

@@ -1,7 +1,7 @@
-//! Clusters with remote secrets: istiod knows the endpoints, subsets say which cluster they mean.
+//! Clusters with remote secrets: istiod knows the endpoints, and subsets select the cluster.
 //!
-//! The label `topology.istio.io/cluster` is istiod's own on every endpoint of a registry; both the caller and the
-//! gateway of the other cluster need the subset by the same name.
+//! Istiod itself sets the label `topology.istio.io/cluster` on every endpoint of a registry. The caller and the gateway
+//! of the other cluster need the subset under the same name.
 
 use alloc::format;
 use alloc::string::String;
@@ -10,11 +10,11 @@ use alloc::vec::Vec;
 use serde_json::{Value, json};
 
 use super::Target;
-use crate::mesh::Target as PolicyTarget;
+use crate::mesh::PolicyTarget;
 use crate::route::Unit;
 use crate::text;
 
-/// Istiod's own label for the cluster of an endpoint.
+/// The label istiod sets to the cluster of an endpoint.
 const CLUSTER_LABEL: &str = "topology.istio.io/cluster";
 
 /// The name of a subset on one cluster: `v3-cluster2`; for the whole service there, `cluster2`.
@@ -22,7 +22,7 @@ pub(super) fn pinned(subset: Option<&str>, cluster: &str) -> String {
     text::name(&subset.map_or_else(|| cluster.into(), |subset| format!("{subset}-{cluster}")), 63)
 }
 
-/// The subsets of every cluster istiod sees the service on.
+/// The subsets of every cluster on which istiod knows the service.
 pub(super) fn subsets(target: &Target<'_>, unit: &Unit<'_>) -> Vec<Value> {
     let mut subsets = Vec::new();
     for service in &unit.registry {
@@ -40,7 +40,7 @@ pub(super) fn subsets(target: &Target<'_>, unit: &Unit<'_>) -> Vec<Value> {
     subsets
 }
 
-/// Whether a policy of any cluster sends calls to the service as a whole on a cluster.
+/// Whether a policy of any cluster sends calls to the whole service on a cluster.
 fn is_called_whole(target: &Target<'_>, unit: &Unit<'_>, cluster: usize) -> bool {
     target.mesh.policies_for(unit.namespace, unit.name).any(|policy| {
         let split = match &policy.target {

@@ -1,16 +1,16 @@
-//! The DestinationRule of a service under its own name: its subsets, as callers and the gateway need them.
+//! The DestinationRule of a service under its own name: the subsets that callers and the gateway need.
 
 use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
 use super::{Dialect, Target, multi_primary, mutual, outlier, rewrites, set_list};
-use crate::mesh::Target as PolicyTarget;
+use crate::mesh::PolicyTarget;
 use crate::resource::Resource;
 use crate::route::Unit;
 
-/// The rule, where there is something to say. Without it a gateway has no chain for the SNI of a subset, and calls end
-/// in `filter_chain_not_found` (istio issues 36241, 34992).
+/// The rule, unless it would be empty. Without it a gateway has no filter chain for the SNI of a subset, and calls fail
+/// with `filter_chain_not_found` (istio issues 36241, 34992).
 pub(super) fn local(target: &Target<'_>, unit: &Unit<'_>) -> Option<Resource> {
     let pinned = unit.is_pinned();
     if unit.own.is_none() && !pinned {
@@ -43,7 +43,7 @@ pub(super) fn local(target: &Target<'_>, unit: &Unit<'_>) -> Option<Resource> {
         return None;
     }
     if rewrites(target.cluster.version) {
-        // Without it a rule would switch off mutual TLS where it is not automatic.
+        // Without it, a rule turns off mutual TLS in releases in which it is not automatic.
         policy["tls"] = mutual(None);
     }
     let mut spec = json!({"host": target.cluster.host(unit.namespace, unit.name)});

@@ -1,4 +1,4 @@
-//! The VirtualService of a policy: which calls go where, and how long they may take.
+//! The VirtualService of a policy: where calls go, and their time limits.
 
 use alloc::collections::BTreeSet;
 use alloc::string::String;
@@ -8,22 +8,22 @@ use alloc::{format, vec};
 use serde_json::{Value, json};
 
 use super::{Dialect, Target, multi_primary, set_list};
-use crate::mesh::{Destination, Policy, Service, Target as PolicyTarget};
+use crate::mesh::{Destination, Policy, PolicyTarget, Service};
 use crate::resource::Resource;
 use crate::route::{Route, Unit};
 
-/// A VirtualService to be.
+/// A VirtualService to render.
 struct Plan<'m> {
-    /// Names whose calls it is for.
+    /// Names whose calls it applies to.
     hosts: BTreeSet<String>,
     /// Its own name and namespace.
     name: String,
     namespace: String,
-    /// Host, subset and weight of each part.
+    /// Host, subset and weight of each destination.
     parts: Vec<(String, Option<String>, u32)>,
-    /// A service whose ports they are.
+    /// The service with its ports.
     service: &'m Service,
-    /// A call goes through a gateway that is told by SNI: ports are named even where there is one.
+    /// A call goes through a gateway that routes by SNI: the port is named even if there is only one.
     names_port: bool,
 }
 
@@ -55,7 +55,7 @@ fn split<'m>(
     Some(named(target, unit, &remote, shares.iter().map(part).collect(), service))
 }
 
-/// One destination, the common host; with remote secrets the rule does it, and only settings need a route.
+/// One destination, the common host. With remote secrets, the rule is enough, and only settings need a route.
 fn failover<'m>(
     target: &Target<'_>,
     unit: &Unit<'m>,
@@ -72,7 +72,7 @@ fn failover<'m>(
     Some(named(target, unit, order, vec![(pooled, None, 100)], service))
 }
 
-/// Calls go where they went: each name to itself.
+/// Calls go where they went before: each name to itself.
 fn unchanged<'m>(target: &Target<'_>, unit: &Unit<'m>, policy: &Policy) -> Vec<Plan<'m>> {
     if !has_settings(policy) {
         return Vec::new();
@@ -97,13 +97,13 @@ fn unchanged<'m>(target: &Target<'_>, unit: &Unit<'m>, policy: &Policy) -> Vec<P
     plans
 }
 
-/// Whether a policy says more than where calls go.
+/// Whether a policy has settings besides destinations.
 const fn has_settings(policy: &Policy) -> bool {
     policy.timeout.is_some() || policy.retries.is_some() || policy.mirror.is_some()
 }
 
-/// The plan under the names callers use: the service's own where the cluster knows it, else those of the clusters
-/// calls go to.
+/// The plan under the names that callers use: that of the service itself if the cluster knows it, else its names on the
+/// clusters that calls go to.
 fn named<'m>(
     target: &Target<'_>,
     unit: &Unit<'m>,
@@ -129,7 +129,7 @@ fn named<'m>(
     }
 }
 
-/// Host and subset of a destination as this cluster calls it.
+/// Host and subset by which this cluster calls a destination.
 fn destination(target: &Target<'_>, unit: &Unit<'_>, to: &Destination) -> (String, Option<String>) {
     let cluster = target.mesh.at(to);
     let route = unit.imports.iter().find(|route| route.to.index == to.cluster);
@@ -177,7 +177,7 @@ fn resource(target: &Target<'_>, unit: &Unit<'_>, policy: &Policy, plan: &Plan<'
     target.resource("VirtualService", &plan.name, &plan.namespace, spec)
 }
 
-/// The parts of a route. A single one needs no weight.
+/// The destinations of a route. A single one needs no weight.
 fn parts(plan: &Plan<'_>, port: Option<u16>) -> Vec<Value> {
     let part = |(host, subset, weight): &(String, Option<String>, u32)| {
         let mut value = json!({"destination": to(host, subset.as_deref(), port)});
@@ -200,7 +200,7 @@ fn to(host: &str, subset: Option<&str>, port: Option<u16>) -> Value {
     value
 }
 
-/// Timeouts, retries and mirror of a route for calls.
+/// Timeout, retries and mirror of an HTTP route.
 fn settings(
     target: &Target<'_>,
     unit: &Unit<'_>,

@@ -10,7 +10,7 @@ use crate::spec::Spec;
 fn rendered(text: &str, lock: &Lock) -> (BTreeMap<String, Vec<Resource>>, Lock) {
     let mesh = Mesh::new(&Spec::read(text).unwrap()).unwrap();
     let addresses = lock.assign(&mesh, &Taken::new(), Time(0)).unwrap();
-    let one = |cluster: &Cluster| {
+    let one = |cluster: &MeshCluster| {
         let resources = render(&mesh, cluster, &addresses);
         assert_eq!(kinds(&mesh, cluster), kinds_of(&resources), "{}", cluster.name);
         (cluster.name.clone(), resources)
@@ -32,7 +32,7 @@ fn two(from: &str, to: &str) -> String {
     )
 }
 
-/// Table D.1: which form works with which release; the EnvoyFilter is never written where it is inert.
+/// Which form works with which release; the EnvoyFilter is never written where it has no effect.
 #[test]
 fn forms_by_release() {
     let check = |version: &str, filter: Option<&str>, host: &str, api: &str| {
@@ -66,7 +66,7 @@ fn forms_by_release() {
     check("1.30.3", None, name, "v1");
 }
 
-/// Whose release counts for what: the gateway's for the way, the own one for the apiVersion.
+/// The gateway's release determines the dialect, the cluster's own release the apiVersion.
 #[test]
 fn an_old_caller_of_a_new_gateway() {
     let (all, _) = rendered(&two("1.6.4", "1.30.3"), &Lock::default());
@@ -78,7 +78,7 @@ fn an_old_caller_of_a_new_gateway() {
     );
 }
 
-/// Settings of a port replace those beside them, so each has tls.
+/// Settings of a port replace the general ones, so each has tls.
 #[test]
 fn several_ports_each_have_tls() {
     let text = two("1.30.3", "1.30.3").replace("]}, importedBy", "], importedBy").replace(
@@ -105,7 +105,7 @@ fn several_ports_each_have_tls() {
     );
 }
 
-/// One made-up service on one cluster.
+/// One generated service on one cluster.
 #[derive(Clone, Debug)]
 struct Made {
     name: u8,
@@ -136,7 +136,8 @@ fn made() -> impl Strategy<Value = Vec<Made>> {
     })
 }
 
-/// The spec of made-up services, with a policy for every service with two homes; `secrets` says which clusters have them.
+/// The spec of generated services, with a policy for every service on two clusters; `secrets` are the clusters with
+/// remote secrets.
 fn spec(services: &[Made], order: usize, secrets: u8) -> String {
     let mut clusters: Vec<String> = (0..4_u8)
         .map(|n| {
@@ -187,7 +188,7 @@ proptest! {
         prop_assert_eq!(first, second);
     }
 
-    /// Adding a service changes only what belongs to it, and the list of hosts of the gateway it is behind.
+    /// Adding a service changes only what belongs to it, and the host list of its gateway.
     #[test]
     fn an_addition_changes_only_its_own(services in made(), secrets in 0_u8..16) {
         let added = Made { name: 9, cluster: 3, subsets: [1].into(), importers: [0, 1, 2].into() };
@@ -213,23 +214,23 @@ proptest! {
         }
     }
 
-    /// Every subset a caller names is there on the serving cluster, and nothing we write is an error of our own rules.
+    /// Every subset a caller names exists on the serving cluster, and rendered resources pass the lint rules.
     #[test]
     fn what_is_rendered_has_no_errors(services in made(), secrets in 0_u8..16) {
         let text = spec(&services, 0, secrets);
         let (all, _) = rendered(&text, &Lock::default());
-        let clusters: Vec<crate::lint::Cluster<'_>> = all
+        let clusters: Vec<crate::lint::LintCluster<'_>> = all
             .iter()
-            .map(|(name, resources)| crate::lint::Cluster {
+            .map(|(name, resources)| crate::lint::LintCluster {
                 name,
                 version: Version::parse(VERSIONS[usize::from(name.as_bytes()[1] - b'0')]).unwrap(),
                 resources: resources.iter().map(|r| &r.value).collect(),
             })
             .collect();
         let problems = crate::lint::lint(&clusters);
-        let errors: Vec<_> = problems.iter().filter(|p| p.severity == crate::lint::Severity::Error).collect();
+        let errors: Vec<_> = problems.iter().filter(|p| p.severity == crate::lint::LintSeverity::Error).collect();
         prop_assert!(errors.is_empty(), "{:#?}\n{}", errors, text);
-        // With remote secrets both sides have the subsets of the service's other homes by the same names.
+        // With remote secrets, both sides name the subsets of the service's other clusters alike.
         let pinned = |cluster: &str, name: &str| -> BTreeSet<String> {
             let rule = all[cluster].iter().find(|r| r.kind() == "DestinationRule" && r.name() == name);
             let subsets = rule.and_then(|r| r.value["spec"]["subsets"].as_array()).into_iter().flatten();

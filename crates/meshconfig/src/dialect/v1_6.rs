@@ -1,7 +1,7 @@
 //! Istio 1.6 and 1.7: names end in `.global`, and the serving gateway rewrites them.
 //!
-//! Seed 2's resources with what the post forgot: the Gateway, and both DestinationRules
-//! (operator/data/examples/multicluster of istio 1.6.4; solo-io/gloo-mesh federation_translator.go).
+//! The resources of Istio's multicluster example and of Service Mesh Hub's translator, with the Gateway and both
+//! DestinationRules (operator/data/examples/multicluster of istio 1.6.4; solo-io/gloo-mesh federation_translator.go).
 
 use alloc::format;
 use alloc::string::String;
@@ -20,7 +20,7 @@ use crate::route::{Route, Unit};
 /// The type of the filter's configuration, from 1.7.
 const REWRITE_TYPE: &str = "type.googleapis.com/istio.envoy.config.filter.network.tcp_cluster_rewrite.v2alpha1.TcpClusterRewrite";
 
-/// What the caller needs: where the service is, and that it is called with mutual TLS.
+/// The caller's resources: where the service is, and mutual TLS for its calls.
 pub(super) fn for_importer(
     target: &Target<'_>,
     route: &Route<'_>,
@@ -53,7 +53,7 @@ pub(super) fn for_importer(
     .into()
 }
 
-/// What the serving cluster needs once: the port, and the filter that makes local names of remote ones.
+/// The serving cluster's resources: the port, and the filter that turns remote names into local ones.
 pub(super) fn for_exporter(
     target: &Target<'_>,
     gateway: &Gateway,
@@ -73,14 +73,14 @@ pub(super) fn for_exporter(
         &gateway.namespace,
         rewrite(target, gateway),
     );
-    // EnvoyFilter never left this version.
+    // EnvoyFilter exists only in this version.
     filter.value["apiVersion"] = json!("networking.istio.io/v1alpha3");
     resources.push(filter);
     resources
 }
 
-/// The filter: `config` up to 1.6, whose pilot does not know its type; `typed_config` from 1.7, whose Envoy refuses
-/// the other (istio issues 27203, 27204).
+/// The filter: `config` up to 1.6, whose pilot does not know its type; `typed_config` from 1.7, whose Envoy rejects
+/// `config` (istio issues 27203, 27204).
 fn rewrite(target: &Target<'_>, gateway: &Gateway) -> Value {
     let suffix = format!(".{}.{}", target.cluster.name, target.mesh.suffix).replace('.', "\\.");
     let pattern = format!("{suffix}$");

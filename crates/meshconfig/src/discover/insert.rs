@@ -1,4 +1,4 @@
-//! Inserting items into a list of a YAML text without touching any other byte of it.
+//! Inserts items into a list of a YAML text without changing any other byte of it.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -8,9 +8,9 @@ use serde_saphyr::granit_parser::{Event, Parser, StructureStyle};
 
 use crate::error::{Error, Fault};
 
-/// A list of the document's top level.
+/// Where a list of the document's top level is.
 enum Place {
-    /// There is no such key.
+    /// The key is missing.
     Missing,
     /// Its items begin with a dash in this column; it ends before this line (both from 0).
     Block { column: usize, end: usize },
@@ -23,7 +23,7 @@ enum Place {
 /// The text with `items` (lines of a block list without indentation) at the end of the list `key`.
 ///
 /// # Errors
-/// `config/syntax` when the list is written in brackets.
+/// `config/syntax` if the list is written in brackets.
 pub(super) fn append(text: &str, key: &str, items: &str) -> Result<String, Error> {
     if items.is_empty() {
         return Ok(text.to_string());
@@ -51,14 +51,14 @@ pub(super) fn append(text: &str, key: &str, items: &str) -> Result<String, Error
         }
         Place::Flow => {
             let message = format!(
-                "`{key}` is written in brackets, into which nothing can be inserted: write its items on lines that begin with `- `"
+                "cannot insert into `{key}`, which is written in brackets: write its items on lines that begin with `- `"
             );
             Err(Error::new(key, Fault::Syntax { message }))
         }
     }
 }
 
-/// The line behind the last one that has something of the list: comments before the next key are that key's.
+/// The line after the last one of the list; comments before the next key belong to that key.
 fn last_line(lines: &[&str], end: usize) -> usize {
     let mut end = end.min(lines.len());
     while end > 0 && (lines[end - 1].trim().is_empty() || lines[end - 1].starts_with('#')) {

@@ -1,4 +1,4 @@
-//! From what an API server answers to what the spec needs: Services, workloads and gateways as JSON values.
+//! Extracts what a spec needs from an API server's answers: Services, workloads and gateways as JSON values.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
@@ -10,19 +10,19 @@ use super::protocol;
 use crate::spec::{Port, Subset};
 use crate::text;
 
-/// What was seen of all clusters.
+/// What was observed of all clusters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
     /// The clusters, by name.
     pub clusters: Vec<ObservedCluster>,
 }
 
-/// What was seen of one cluster.
+/// What was observed of one cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObservedCluster {
-    /// The name it is to have.
+    /// Its name in the spec.
     pub name: String,
-    /// Context of the kubeconfig, where it is another.
+    /// Kubeconfig context, if it differs from the name.
     pub context: Option<String>,
     /// Release of its istiod.
     pub istio_version: String,
@@ -40,7 +40,7 @@ pub struct ObservedCluster {
     pub services: Vec<ObservedService>,
 }
 
-/// A service that was seen.
+/// A service that was observed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObservedService {
     /// Its name.
@@ -49,15 +49,15 @@ pub struct ObservedService {
     pub namespace: String,
     /// Its ports.
     pub ports: Vec<Port>,
-    /// The versions its workloads have.
+    /// The versions of its workloads.
     pub subsets: Vec<Subset>,
-    /// The service accounts its workloads run under.
+    /// The service accounts of its workloads.
     pub service_accounts: Vec<String>,
-    /// Whether it is to be offered to other clusters.
+    /// Whether other clusters may call it.
     pub exported: bool,
 }
 
-/// Which services are taken.
+/// Which services are selected.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Select {
     /// Those with a label or annotation of this name and value; `None` for any value.
@@ -66,12 +66,12 @@ pub struct Select {
     pub namespaces: Vec<String>,
 }
 
-/// The mark services have when nothing else is asked for.
+/// The label or annotation of selected services, unless another is given.
 pub const EXPORT_MARK: (&str, &str) = ("meshctl/export", "true");
 
-/// Reads the answers of one cluster: Services, Deployments and other workloads, the namespace of Istio.
+/// Reads the answers of one cluster: Services, Deployments and other workloads, and Istio's namespace.
 ///
-/// A workload belongs to a Service whose selector its pod labels fit; its `version` label makes a subset.
+/// A workload belongs to a Service whose selector matches its pod labels; its `version` label becomes a subset.
 #[must_use]
 pub fn observe(name: &str, resources: &[Value], select: &Select) -> ObservedCluster {
     let mut cluster = ObservedCluster { name: name.into(), ..ObservedCluster::default() };
@@ -196,7 +196,7 @@ fn one(service: &Value, workloads: &[&Value], select: &Select) -> Option<Observe
     })
 }
 
-/// Whether the pods of a workload are behind a Service: same namespace, and all labels of a selector that is not empty.
+/// Whether a Service selects the pods of a workload: same namespace, and all labels of a selector that is not empty.
 fn belongs(service: &Value, workload: &Value) -> bool {
     let labels = &workload["spec"]["template"]["metadata"]["labels"];
     let selector = service["spec"]["selector"].as_object();
@@ -213,7 +213,7 @@ fn ports(service: &Value) -> Vec<Port> {
             .as_str()
             .map_or_else(|| alloc::format!("port-{number}"), ToString::to_string);
         let protocol = protocol(&name, port["appProtocol"].as_str());
-        // UDP does not go through a mesh.
+        // A mesh does not carry UDP or SCTP.
         (port["protocol"] != "UDP" && port["protocol"] != "SCTP").then_some(Port {
             name,
             number,

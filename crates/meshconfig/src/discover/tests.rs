@@ -2,7 +2,7 @@ use alloc::vec;
 
 use super::*;
 
-/// What `kubectl get deploy,svc,ns -A -o yaml` answers, in short.
+/// A short form of what an API server lists.
 fn answers(tag: &str, address: &str, version: &str) -> Vec<Value> {
     let text = format!(
         "
@@ -73,7 +73,7 @@ fn a_new_file_is_a_spec() {
     let spec = Spec::read(&merged.text).unwrap();
     assert_eq!(spec.clusters[0].trust_domain, "td1");
     assert_eq!(spec.services[0].imported_by, ["*"]);
-    // Asked again, nothing changes.
+    // Asking again changes nothing.
     let again = merge(Some(&merged.text), &observed("v1")).unwrap();
     assert_eq!((again.text, again.inserted, again.differs), (merged.text, vec![], vec![]));
 }
@@ -114,7 +114,7 @@ services:
     let spec = Spec::read(&merged.text).unwrap();
     assert_eq!(spec.services.len(), 2);
     assert!(merged.text.ends_with("# the end"), "{}", merged.text);
-    // A later version is told, and left to the user.
+    // A newer version is reported, and the file stays unchanged.
     let later = merge(Some(&merged.text), &observed("v2")).unwrap();
     assert_eq!(later.text, merged.text);
     assert_eq!(
@@ -162,7 +162,7 @@ fn lists_of_every_form() {
     );
 }
 
-/// The answer is a spec with one cluster and one service more, or an error; never a text that is not a spec.
+/// The result is a spec with one more cluster and service, or an error; never a text that is not a spec.
 #[test]
 fn specs_of_every_form() {
     let head = "{apiVersion: meshctl/v1, kind: Mesh";

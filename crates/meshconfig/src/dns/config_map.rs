@@ -1,4 +1,4 @@
-//! What becomes of the ConfigMap that a cluster's DNS reads. Pure; `meshapply` carries it out.
+//! Edits of the ConfigMap that a cluster's DNS reads. Pure; `meshapply` carries them out.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -10,30 +10,31 @@ use serde_json::{Map, Value, json};
 use super::corefile::foreign_zone;
 use super::{Zone, add, add_stub, has_old_words, reloads, remove, remove_stub};
 use crate::error::{Error, Fault};
-use crate::mesh::{Cluster, Mesh};
+use crate::mesh::{Mesh, MeshCluster};
 use crate::resource::Resource;
 
-/// The ConfigMaps that are looked for, namespace and name, where the spec names none: CoreDNS's as kubeadm calls it, then
-/// kube-dns's.
+/// Namespace and name of the ConfigMaps to look for if the spec names none: that of CoreDNS as kubeadm names it, then
+/// that of kube-dns.
 pub const USUAL: [(&str, &str); 2] = [("kube-system", "coredns"), ("kube-system", "kube-dns")];
-/// A ConfigMap of files that the Corefile of AKS, DOKS and k3s imports: `*.server` are server blocks.
+/// The ConfigMap with files that the Corefile of AKS, DOKS and k3s imports; `*.server` are server blocks.
 pub const CUSTOM: &str = "coredns-custom";
-/// Annotation: our entries of `stubDomains` with the server each leads to, since JSON has no place for marks.
+/// Annotation with the managed entries of `stubDomains` and the server of each, since JSON has no comments to mark
+/// them.
 pub const STUBS: &str = "meshpki.dev/stub-domains";
 
-/// What a ConfigMap tells a cluster's DNS with.
+/// The format in which a ConfigMap configures a cluster's DNS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// `Corefile`, of CoreDNS.
+    /// `Corefile`, for CoreDNS.
     Corefile,
     /// `SUFFIX.server`, which a Corefile imports.
     Server,
-    /// `stubDomains`, of kube-dns.
+    /// `stubDomains`, for kube-dns.
     StubDomains,
 }
 
 impl Form {
-    /// Its key, for a suffix of remote names.
+    /// The key to edit, for a suffix of remote names.
     #[must_use]
     pub fn key(self, suffix: &str) -> String {
         match self {
@@ -44,12 +45,12 @@ impl Form {
     }
 }
 
-/// The form a ConfigMap has; `None` for one that no DNS we know reads.
+/// The form of a ConfigMap; `None` if no known DNS reads it.
 #[must_use]
 pub fn form(config_map: &Value) -> Option<Form> {
     let has = |key: &str| config_map["data"][key].is_string();
     let name = &config_map["metadata"]["name"];
-    // The other two do without any key.
+    // The other two may have no key at all.
     if has("Corefile") {
         Some(Form::Corefile)
     } else if name == CUSTOM {
@@ -59,9 +60,9 @@ pub fn form(config_map: &Value) -> Option<Form> {
     }
 }
 
-/// Namespace and name of the ConfigMaps in which a block of ours may be left over where the spec names one.
+/// Namespace and name of the ConfigMaps that may still have a managed block from before the spec named one.
 #[must_use]
-pub fn elsewhere(cluster: &Cluster) -> Vec<(String, String)> {
+pub fn elsewhere(cluster: &MeshCluster) -> Vec<(String, String)> {
     let Some(named) = &cluster.dns_config_map else { return Vec::new() };
     let known = USUAL.into_iter().chain([("kube-system", CUSTOM)]);
     known
@@ -70,44 +71,44 @@ pub fn elsewhere(cluster: &Cluster) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Namespace and name of the ConfigMaps to look for; the first that is there and has a form is the one.
+/// Namespace and name of the ConfigMaps to look for; the first that exists and has a form is used.
 #[must_use]
-pub fn places(cluster: &Cluster) -> Vec<(String, String)> {
+pub fn places(cluster: &MeshCluster) -> Vec<(String, String)> {
     match &cluster.dns_config_map {
         Some(place) => [place.clone()].to_vec(),
         None => USUAL.map(|(namespace, name)| (namespace.into(), name.into())).to_vec(),
     }
 }
 
-/// One key of a ConfigMap with our part in it, or without.
+/// An edit of one key of a ConfigMap: it adds, changes or removes the managed block or entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Edit {
+pub struct DnsEdit {
     /// Namespace of the ConfigMap.
     pub namespace: String,
     /// Its name.
     pub name: String,
     /// The key.
     pub key: String,
-    /// The text it has; `None` where the key is not there.
+    /// Its current text; `None` if the key is missing.
     pub from: Option<String>,
-    /// The text it is to have; `None` takes the key out.
+    /// Its new text; `None` removes the key.
     pub to: Option<String>,
-    /// `resourceVersion` of the ConfigMap that was looked at.
+    /// `resourceVersion` of the ConfigMap that was read.
     pub version: String,
-    /// The DNS reads it only when it is started, as far as it shows.
+    /// As far as can be seen, the DNS reads it only when it starts.
     pub restart: bool,
-    /// Value of [`STUBS`], where it changes.
+    /// Value of [`STUBS`], if it changes.
     stubs: Option<Value>,
 }
 
-impl Edit {
-    /// `ConfigMap kube-system/coredns`.
+impl DnsEdit {
+    /// The ConfigMap: `ConfigMap kube-system/coredns`.
     #[must_use]
     pub fn id(&self) -> String {
         format!("ConfigMap {}/{}", self.namespace, self.name)
     }
 
-    /// The merge patch, which holds only while the ConfigMap is the one that was looked at.
+    /// The merge patch, which the API server accepts only while the ConfigMap is the one that was read.
     #[must_use]
     pub fn patch(&self) -> Value {
         let mut patch = json!({
@@ -121,18 +122,18 @@ impl Edit {
     }
 }
 
-/// What a cluster's ConfigMap needs so that the remote names of these resources are answered as the spec says, and no
-/// others; `None` where it is so.
+/// The edit that makes a cluster's DNS answer for the remote names of these resources as the spec says, and for no
+/// others; `None` if it does already.
 ///
 /// # Errors
-/// `config/duplicate` where somebody else answers for the suffix, `config/syntax` for `stubDomains` that are no JSON,
-/// `config/needs` where the form cannot say it, or the address of istio-coredns is not known.
+/// `config/duplicate` if other configuration answers for the suffix, `config/syntax` for `stubDomains` that are not
+/// JSON, `config/needs` if the form cannot express it, or the address of istio-coredns is not known.
 pub fn edit(
     mesh: &Mesh,
-    cluster: &Cluster,
+    cluster: &MeshCluster,
     resources: &[Resource],
     live: &Value,
-) -> Result<Option<Edit>, Error> {
+) -> Result<Option<DnsEdit>, Error> {
     let Some(form) = form(live) else {
         return match Zone::of(cluster, resources, false)? {
             Some(_) => Err(needs("the ConfigMap of the cluster's DNS", "the key `Corefile`")),
@@ -146,14 +147,14 @@ pub fn edit(
     let new = match form {
         Form::Corefile => block(text, &mesh.suffix, zone.as_ref())?.map(|to| (Some(to), None)),
         Form::Server => {
-            // CoreDNS does not start with two blocks for a name.
+            // CoreDNS does not start with two blocks for one name.
             if zone.is_some()
                 && let Some(first) = other_file(live, &key, &mesh.suffix)
             {
                 let name = mesh.suffix.clone();
                 return Err(Error::new("", Fault::Duplicate { what: "zone", name, first }));
             }
-            // A file of which nothing is left was ours.
+            // A file with nothing left was created for the block.
             block(text, &mesh.suffix, zone.as_ref())?
                 .map(|to| ((!to.is_empty()).then_some(to), None))
         }
@@ -161,7 +162,7 @@ pub fn edit(
     };
     let Some((to, stubs)) = new else { return Ok(None) };
     let meta = |key: &str| live["metadata"][key].as_str().unwrap_or_default().to_string();
-    Ok(Some(Edit {
+    Ok(Some(DnsEdit {
         namespace: meta("namespace"),
         name: meta("name"),
         restart: form != Form::StubDomains && !text.is_some_and(reloads),
@@ -187,7 +188,7 @@ fn needs(what: &str, needs: &'static str) -> Error {
     Error::new("", Fault::Needs { what: what.into(), needs })
 }
 
-/// The text with our block or without, where that is another one.
+/// The text with the managed block, or without it; `None` if that changes nothing.
 fn block(text: Option<&str>, suffix: &str, zone: Option<&Zone>) -> Result<Option<String>, Error> {
     let before = text.unwrap_or_default();
     let to = match zone {
@@ -197,7 +198,7 @@ fn block(text: Option<&str>, suffix: &str, zone: Option<&Zone>) -> Result<Option
     Ok((to != before).then_some(to))
 }
 
-/// The new text, where it is another one, and the new record of our stub domains, where that changes.
+/// The new text, if it changes, and the new record of managed stub domains, if it changes.
 type New = Option<(Option<String>, Option<Value>)>;
 
 fn stub(live: &Value, text: Option<&str>, suffix: &str, zone: Option<&Zone>) -> Result<New, Error> {
@@ -210,7 +211,7 @@ fn stub(live: &Value, text: Option<&str>, suffix: &str, zone: Option<&Zone>) -> 
         (Some(Zone::Hosts(_)), _) => {
             return Err(needs(
                 "`dns: {way: hosts}`",
-                "CoreDNS; kube-dns can only ask istio-coredns",
+                "CoreDNS; kube-dns can only forward to istio-coredns",
             ));
         }
         (Some(Zone::Forward(server) | Zone::Proxy(server)), was) => {

@@ -1,4 +1,4 @@
-//! A Corefile: our server block between two lines that mark it, and what the rest says.
+//! A Corefile: the managed server block between its two marker lines, and facts about the rest.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -41,13 +41,14 @@ fn end(suffix: &str) -> String {
     format!("# meshctl: end {suffix}")
 }
 
-/// The Corefile with our block for the suffix, in its place where it was there before; every other byte is kept.
+/// The Corefile with the managed block for the suffix. An existing block is replaced in its place; every other byte is
+/// kept.
 ///
-/// A new block comes last, or first where the last line has no end, so that [`remove`] gives back the very text.
+/// A new block comes last, or first if the last line has no newline, so that [`remove`] restores the exact text.
 ///
 /// # Errors
-/// `config/duplicate` with its line when the file has a server block of somebody else's for the suffix; `config/needs`
-/// when its only server block has no braces, so that nothing can stand beside it.
+/// `config/duplicate` with its line if the file has another server block for the suffix; `config/needs` if its only
+/// server block has no braces, so that no other block can be added.
 pub fn add(corefile: &str, suffix: &str, zone: &Zone) -> Result<String, Error> {
     let ours = ours(corefile, suffix);
     if let Some((line, first)) = foreign_zone(corefile, ours.as_ref(), suffix) {
@@ -61,7 +62,7 @@ pub fn add(corefile: &str, suffix: &str, zone: &Zone) -> Result<String, Error> {
     }
     if has_no_braces(corefile) {
         let what = "the server block of the Corefile".to_string();
-        let needs = "braces, without which CoreDNS takes every line below to be in it";
+        let needs = "braces: without them CoreDNS takes every following line as part of it";
         return Err(Error::new("", Fault::Needs { what, needs }));
     }
     if corefile.is_empty() || corefile.ends_with('\n') {
@@ -70,7 +71,7 @@ pub fn add(corefile: &str, suffix: &str, zone: &Zone) -> Result<String, Error> {
     Ok(format!("{block}{corefile}"))
 }
 
-/// The Corefile without our block for the suffix.
+/// The Corefile without the managed block for the suffix.
 #[must_use]
 pub fn remove(corefile: &str, suffix: &str) -> String {
     match ours(corefile, suffix) {
@@ -79,7 +80,8 @@ pub fn remove(corefile: &str, suffix: &str) -> String {
     }
 }
 
-/// Where our block stands, its marks included: from the last line that begins one to the first after it that ends it.
+/// The range of the managed block with its markers: from the last line that begins one to the first line after it that
+/// ends it.
 fn ours(corefile: &str, suffix: &str) -> Option<Range<usize>> {
     let (begin, end) = (begin(suffix), end(suffix));
     let (mut at, mut start) = (0, None);
@@ -96,12 +98,12 @@ fn ours(corefile: &str, suffix: &str) -> Option<Range<usize>> {
     None
 }
 
-/// What a line says besides its comment.
+/// A line without its comment.
 fn code(line: &str) -> &str {
     line.split('#').next().unwrap_or_default().trim()
 }
 
-/// A line that begins a server block for the suffix, with its number, outside of our block.
+/// A line outside the managed block that begins a server block for the suffix, with its number.
 pub(super) fn foreign_zone(
     corefile: &str,
     ours: Option<&Range<usize>>,
@@ -126,7 +128,7 @@ pub(super) fn foreign_zone(
     None
 }
 
-/// The port CoreDNS listens on: that of the block for all names, `.:1053`; 53 where it says none.
+/// The port CoreDNS listens on: that of the block for all names, `.:1053`; 53 if there is none.
 fn port(corefile: &str) -> u16 {
     let words = corefile.lines().flat_map(|line| code(line).split_whitespace());
     let ports = words.filter_map(|word| {
@@ -136,8 +138,8 @@ fn port(corefile: &str) -> u16 {
     ports.into_iter().next().unwrap_or(53)
 }
 
-/// Whether everything in the file is one server block without braces (`caddyfile/parse.go: blockContents`: then it ends
-/// with the file).
+/// Whether the whole file is one server block without braces, which ends with the file (`caddyfile/parse.go:
+/// blockContents`).
 fn has_no_braces(corefile: &str) -> bool {
     let lines = corefile.lines().map(code).filter(|code| !code.is_empty());
     let mut lines = lines.skip_while(|code| code.starts_with("import "));
@@ -147,14 +149,14 @@ fn has_no_braces(corefile: &str) -> bool {
     last.is_some_and(|code| !code.contains('{')) && !opens_below
 }
 
-/// Whether CoreDNS reads the file again when it changes (plugin `reload`), as far as the file shows.
+/// Whether CoreDNS reloads the file when it changes (plugin `reload`), as far as the file shows.
 #[must_use]
 pub fn reloads(corefile: &str) -> bool {
     corefile.lines().any(|line| code(line).split_whitespace().next() == Some("reload"))
 }
 
-/// Whether the file is for CoreDNS before 1.4.0: besides our block it has the plugin `proxy`, which is gone since, and not
-/// `forward`.
+/// Whether the file is for CoreDNS before 1.4.0: outside the managed block it has the plugin `proxy`, which later
+/// releases lack, and not `forward`.
 #[must_use]
 pub fn has_old_words(corefile: &str, suffix: &str) -> bool {
     let theirs = remove(corefile, suffix);

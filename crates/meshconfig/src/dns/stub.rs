@@ -1,4 +1,4 @@
-//! `stubDomains` of kube-dns: a JSON object in which one entry comes and goes, every other byte as it was.
+//! `stubDomains` of kube-dns: a JSON object in which one entry is added or removed; every other byte stays unchanged.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -10,12 +10,12 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Fault};
 
-/// `stubDomains` of kube-dns's ConfigMap with ours; empty text is none.
+/// `stubDomains` of kube-dns's ConfigMap with the managed entry; empty text is an empty object.
 ///
-/// `was` is the server our entry led to until now.
+/// `was` is the server of the managed entry until now.
 ///
 /// # Errors
-/// `config/syntax` when it is no JSON object, `config/duplicate` when another server answers for the suffix.
+/// `config/syntax` if it is not a JSON object, `config/duplicate` if another server answers for the suffix.
 pub fn add_stub(
     stub_domains: &str,
     suffix: &str,
@@ -44,11 +44,11 @@ pub fn add_stub(
     Ok(stub_domains.replacen('{', &format!("{{{name}:{value}{comma}"), 1))
 }
 
-/// `stubDomains` without ours; an entry that leads to another server is somebody else's and stays. What is left of a
-/// text that was ours alone is the empty text.
+/// `stubDomains` without the managed entry; an entry with another server belongs to others and stays. The text that
+/// [`add_stub`] created becomes the empty text.
 ///
 /// # Errors
-/// `config/syntax` when it is no JSON object.
+/// `config/syntax` if it is not a JSON object.
 pub fn remove_stub(stub_domains: &str, suffix: &str, server: IpAddr) -> Result<String, Error> {
     if stub_domains == alone(suffix, server) {
         return Ok(String::new());
@@ -61,14 +61,14 @@ pub fn remove_stub(stub_domains: &str, suffix: &str, server: IpAddr) -> Result<S
     let range = if stub_domains[member.all.end..].starts_with(',') {
         member.all.start..member.all.end + 1
     } else {
-        // The last one: the comma before it goes, the space behind it stays.
+        // The last one: the comma before it is removed, the space after it stays.
         let comma = stub_domains[..member.all.start].ends_with(',');
         member.all.start - usize::from(comma)..member.end()
     };
     Ok(format!("{}{}", &stub_domains[..range.start], &stub_domains[range.end..]))
 }
 
-/// The whole of it where there was nothing: with a space, so that it is told from an entry put into an empty object.
+/// The whole text if there was none before: with a space, to distinguish it from an entry added to an empty object.
 fn alone(suffix: &str, server: IpAddr) -> String {
     format!("{{{}: {}}}", Value::from(suffix), entry_of(server))
 }
@@ -82,21 +82,21 @@ fn stubs(text: &str) -> Result<Map<String, Value>, Error> {
         return Ok(Map::new());
     }
     serde_json::from_str(text).map_err(|error| {
-        let message = format!("stubDomains is no JSON object: {error}");
+        let message = format!("stubDomains is not a JSON object: {error}");
         Error::new("stubDomains", Fault::Syntax { message })
     })
 }
 
-/// Where a member of a JSON object stands.
+/// The position of a member of a JSON object.
 struct Member {
-    /// Between the brace or comma before it and the one behind it.
+    /// From the brace or comma before it to the one after it.
     all: Range<usize>,
     /// Its value.
     value: Range<usize>,
 }
 
 impl Member {
-    /// Where its value ends.
+    /// The end of its value.
     const fn end(&self) -> usize {
         self.value.end
     }
@@ -141,7 +141,7 @@ fn members(text: &str) -> Vec<Member> {
     members
 }
 
-/// A range without the space at its ends.
+/// A range without leading and trailing space.
 fn trimmed(text: &str, start: usize, end: usize) -> Range<usize> {
     let start = end - text[start..end].trim_start().len();
     start..start + text[start..end].trim_end().len()

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::mesh::Mesh;
 
-/// A Corefile as a provider ships it, with lines of its own.
+/// A Corefile as a provider ships it, with its own lines.
 const COREFILE: &str = "# mine
 .:53 {
     errors
@@ -39,10 +39,10 @@ fn a_block_is_added_kept_changed_and_removed() {
     );
     assert_eq!(remove(&changed, "global"), format!("{COREFILE}# below\n"));
     assert_eq!(remove(COREFILE, "global"), COREFILE);
-    // It is asked where everything else is.
+    // It listens on the port of the other blocks.
     let other = add(&COREFILE.replace(".:53", ".:1053"), "global", &hosts).unwrap();
     assert!(other.contains("\nglobal:1053 {\n"), "{other}");
-    // Two meshes do not touch each other.
+    // Two meshes do not change each other's blocks.
     let both = add(&added, "mesh", &Zone::Proxy("fd00::1".parse().unwrap())).unwrap();
     assert!(both.contains("    proxy . [fd00::1]:53\n"));
     assert_eq!(remove(&both, "mesh"), added);
@@ -54,17 +54,17 @@ fn what_is_not_ours_stays() {
     let error = add(&theirs, "global", &Zone::Forward(to())).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "zone `global` is there twice; first as `example.org global:53 {`"
+        "duplicate zone `global`: already defined as `example.org global:53 {`"
     );
-    // A word inside a block is no zone.
+    // A word inside a block is not a zone.
     let inside = COREFILE.replace("errors", "errors\n    rewrite name global local");
     assert!(add(&inside, "global", &Zone::Forward(to())).is_ok());
-    // A file cut off behind our first line is not cut further.
+    // A file that ends after the first marker line is not cut further.
     let cut = format!("{COREFILE}# meshctl: begin global\nother:53 {{\n}}\n");
     assert_eq!(remove(&cut, "global"), cut);
 }
 
-/// Added and taken out again, it is the very text; what the text says beside it is counted right.
+/// Adding and removing the block restores the exact text, whatever else it has.
 #[test]
 fn every_byte_comes_back() {
     let check = |corefile: &str| {
@@ -76,10 +76,10 @@ fn every_byte_comes_back() {
     check("");
     check(COREFILE.trim_end());
     check(&COREFILE.replace('\n', "\r\n"));
-    // Marks without their other half are the user's lines.
+    // A marker without its counterpart is the user's line.
     check(&format!("# meshctl: end global\n{COREFILE}# meshctl: begin global\n# mine\n"));
     check(&format!("{COREFILE}# meshctl: begin global"));
-    // Between two beginnings stand the user's lines too.
+    // Lines between two begin markers are the user's too.
     let twice = format!("# meshctl: begin global\n{COREFILE}");
     let added = add(&twice, "global", &Zone::Forward(to())).unwrap();
     assert_eq!(remove(&added, "global"), twice);
@@ -95,9 +95,9 @@ fn what_a_corefile_says() {
     check(&COREFILE.replace("errors", "errors # reload"), (false, false));
     let old = COREFILE.replace("forward", "proxy");
     check(&old, (false, true));
-    // Our own block, written for a newer one, does not count.
+    // The managed block, written for a newer release, does not count.
     check(&add(&old, "global", &Zone::Forward(to())).unwrap(), (false, true));
-    // Where it has no braces, nothing can stand beside it.
+    // Without braces, no other block can be added.
     let check = |corefile: &str, expect: Option<&str>| {
         let added = add(corefile, "global", &Zone::Forward(to()));
         assert_eq!(added.err().map(|error| error.code()), expect, "{corefile}");
@@ -113,13 +113,13 @@ fn what_a_corefile_says() {
 #[test]
 fn kube_dns() {
     let other: IpAddr = "10.0.0.8".parse().unwrap();
-    // What there is, with ours in it; taken out it is the very text again.
+    // Adding and removing the entry restores the exact text.
     let check = |before: &str, after: &str| {
         let added = add_stub(before, "global", to(), None).unwrap();
         assert_eq!(added, after);
         assert_eq!(add_stub(&added, "global", to(), None).unwrap(), added);
         assert_eq!(remove_stub(&added, "global", to()).unwrap(), before);
-        assert_eq!(remove_stub(&added, "global", other).unwrap(), added, "somebody else's");
+        assert_eq!(remove_stub(&added, "global", other).unwrap(), added, "an entry of others");
         let moved = add_stub(&added, "global", other, Some(to())).unwrap();
         assert_eq!(moved, after.replace("10.0.0.9", "10.0.0.8"));
     };
@@ -133,7 +133,7 @@ fn kube_dns() {
         " {\n  \"a,\\\"}:\": [\"x\", \"y\"],\n  \"b\": []\n}",
         " {\"global\":[\"10.0.0.9\"],\n  \"a,\\\"}:\": [\"x\", \"y\"],\n  \"b\": []\n}",
     );
-    // Where somebody moved it.
+    // The entry was moved.
     let check = |before: &str, after: &str| {
         assert_eq!(remove_stub(before, "global", to()).unwrap(), after);
     };
@@ -148,7 +148,7 @@ fn kube_dns() {
     assert_eq!(refused("[]", None), "config/syntax");
 }
 
-/// A mesh of two clusters of which `a` calls a service of `b`.
+/// A mesh of two clusters; `a` calls a service of `b`.
 fn mesh(dns: &str) -> (Mesh, Vec<Resource>) {
     let spec = format!(
         "apiVersion: meshctl/v1
@@ -180,8 +180,8 @@ fn config_map(name: &str, data: Value) -> Value {
     json!({"metadata": metadata, "data": data})
 }
 
-/// What a ConfigMap becomes as the API server merges the patch.
-fn patched(live: &Value, edit: &Edit) -> Value {
+/// The ConfigMap after the API server merged the patch.
+fn patched(live: &Value, edit: &DnsEdit) -> Value {
     fn merge(into: &mut Value, patch: &Value) {
         let Value::Object(patch) = patch else { return *into = patch.clone() };
         if !into.is_object() {
@@ -203,7 +203,7 @@ fn what_becomes_of_a_config_map() {
         let (mesh, resources) = mesh(dns);
         edit(&mesh, mesh.cluster("a").unwrap(), &resources, live)
     };
-    // Each way comes, stays, and goes when the way is another, to the very ConfigMap there was.
+    // Each way is written, kept, and removed when the way changes, which restores the exact ConfigMap.
     let check = |dns: &str, live: &Value, expect: &str, restart: bool| {
         let first = at(dns, live).unwrap().unwrap();
         let after = patched(live, &first);
@@ -230,15 +230,15 @@ fn what_becomes_of_a_config_map() {
     check(forward, &old, "    proxy . 10.0.0.9:53\n", true);
     let stubs = json!({"stubDomains": "{\"acme.local\": [\"1.2.3.4\"]}\n", "more": "x"});
     check(forward, &config_map("other", stubs), "\"global\":[\"10.0.0.9\"],", false);
-    // A file of our own among those the Corefile imports.
+    // A separate file among those the Corefile imports.
     let custom = config_map(CUSTOM, json!({"test.server": "test {\n}\n"}));
     check("way: hosts", &custom, host, true);
     check(forward, &custom, "    forward . 10.0.0.9:53\n", true);
     let after = check(forward, &config_map("kube-dns", json!({})), "\"global\": [", false);
-    // Another address of istio-coredns is a change of our own entry.
+    // Another address of istio-coredns changes the managed entry.
     let moved = at("way: istio-coredns, address: 10.0.0.8", &after).unwrap().unwrap();
     assert_eq!(moved.to.as_deref(), Some(r#"{"global": ["10.0.0.8"]}"#));
-    // An entry somebody wrote that says the same is theirs, and stays.
+    // An equal entry of others belongs to them, and stays.
     let theirs = config_map("kube-dns", json!({"stubDomains": r#"{"global":["10.0.0.9"]}"#}));
     assert_eq!(at(forward, &theirs).unwrap(), None);
     assert_eq!(at("way: none", &theirs).unwrap(), None);
@@ -251,8 +251,7 @@ fn what_becomes_of_a_config_map() {
     let needs = "config/needs: the ConfigMap of the cluster's DNS needs the key `Corefile`";
     refused("way: hosts", &nothing, needs);
     assert_eq!(at("way: proxy", &nothing).unwrap(), None);
-    let needs =
-        "config/needs: `dns: {way: hosts}` needs CoreDNS; kube-dns can only ask istio-coredns";
+    let needs = "config/needs: `dns: {way: hosts}` needs CoreDNS; kube-dns can only forward to istio-coredns";
     refused("way: hosts", &theirs, needs);
     let needs = "config/needs: cluster `a` needs the address of istio-coredns";
     refused("way: istio-coredns", &coredns, needs);
@@ -261,7 +260,7 @@ fn what_becomes_of_a_config_map() {
     refused(
         "way: hosts",
         &foreign,
-        "config/duplicate: zone `global` is there twice; first as `global {`",
+        "config/duplicate: duplicate zone `global`: already defined as `global {`",
     );
     assert_eq!(at("way: hosts", &foreign).unwrap_err().line, Some(11));
     assert_eq!(at("way: none", &foreign).unwrap(), None);
@@ -270,7 +269,7 @@ fn what_becomes_of_a_config_map() {
     refused(
         "way: hosts",
         &foreign,
-        "config/duplicate: zone `global` is there twice; first as `global:53 {`, a.server:2",
+        "config/duplicate: duplicate zone `global`: already defined as `global:53 {`, a.server:2",
     );
     assert_eq!(at("way: none", &foreign).unwrap(), None);
 }

@@ -1,4 +1,4 @@
-//! The picture as SVG, drawn here: callers on the left, gateways on the right, trust domains around them.
+//! The picture as SVG: callers on the left, gateways on the right, trust domains around them.
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -8,7 +8,7 @@ use core::fmt::Write as _;
 
 use super::{Edge, edges, gateway, groups, title, xml};
 use crate::dialect::Dialect;
-use crate::mesh::{Cluster, Mesh};
+use crate::mesh::{Mesh, MeshCluster};
 
 /// Pixels.
 const BOX_WIDTH: usize = 190;
@@ -16,7 +16,7 @@ const BOX_HEIGHT: usize = 54;
 const GAP: usize = 16;
 const GROUP_TOP: usize = 28;
 const LEFT: usize = 30;
-/// Room between the columns: arrows and their words.
+/// Space between the columns, for arrows and their labels.
 const BETWEEN: usize = 380;
 const RIGHT: usize = LEFT + BOX_WIDTH + BETWEEN;
 
@@ -24,8 +24,8 @@ const RIGHT: usize = LEFT + BOX_WIDTH + BETWEEN;
 #[must_use]
 pub fn svg(mesh: &Mesh) -> String {
     let edges = edges(mesh);
-    let calls = |cluster: &Cluster| edges.iter().any(|edge| edge.from.index == cluster.index);
-    let serves = |cluster: &Cluster| edges.iter().any(|edge| edge.to.index == cluster.index);
+    let calls = |cluster: &MeshCluster| edges.iter().any(|edge| edge.from.index == cluster.index);
+    let serves = |cluster: &MeshCluster| edges.iter().any(|edge| edge.to.index == cluster.index);
     let mut body = String::new();
     let (callers, left_end) =
         column(mesh, LEFT, &mut body, |cluster| calls(cluster) || !serves(cluster), false);
@@ -35,7 +35,7 @@ pub fn svg(mesh: &Mesh) -> String {
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" \
          font-family=\"sans-serif\" font-size=\"13\">\n\
-         <title>{} mesh: who calls whom</title>\n\
+         <title>{} mesh: calls between clusters</title>\n\
          <defs><marker id=\"to\" viewBox=\"0 0 8 8\" refX=\"8\" refY=\"4\" markerWidth=\"8\" markerHeight=\"8\" orient=\"auto\">\
          <path d=\"M0 0 8 4 0 8z\" fill=\"#334\"/></marker></defs>\n\
          <rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>\n{body}</svg>\n",
@@ -43,17 +43,17 @@ pub fn svg(mesh: &Mesh) -> String {
     )
 }
 
-/// Draws one column; returns the middle of each cluster's box, and where the column ends.
+/// Draws one column; returns the middle of each cluster's box, and the end of the column.
 fn column(
     mesh: &Mesh,
     x: usize,
     body: &mut String,
-    shown: impl Fn(&Cluster) -> bool,
+    shown: impl Fn(&MeshCluster) -> bool,
     gateways: bool,
 ) -> (BTreeMap<usize, usize>, usize) {
     let (mut middles, mut y) = (BTreeMap::new(), GAP);
     for (domain, clusters) in groups(mesh) {
-        let clusters: Vec<&Cluster> =
+        let clusters: Vec<&MeshCluster> =
             clusters.into_iter().filter(|cluster| shown(cluster)).collect();
         if clusters.is_empty() {
             continue;
@@ -90,8 +90,8 @@ fn column(
     (middles, y)
 }
 
-/// Name and release of a caller; name and gateway of one that is called.
-fn words(cluster: &Cluster, gateways: bool) -> [String; 2] {
+/// Name and release of a caller; name and gateway of a cluster that is called.
+fn words(cluster: &MeshCluster, gateways: bool) -> [String; 2] {
     match gateway(cluster).filter(|_| gateways) {
         Some(gateway) => [cluster.name.clone(), gateway],
         None => title(cluster),
@@ -112,7 +112,7 @@ fn arrows(
         };
         let dash = if edge.dialect == Dialect::Registry { " stroke-dasharray=\"6 4\"" } else { "" };
         let how = if edge.is_rewritten() { " (rewritten)" } else { "" };
-        // Words stand near the arrow's end, where arrows to one gateway are furthest apart.
+        // Labels are near the arrow's start, where arrows to one gateway are furthest apart.
         let (x, y) = (start + BETWEEN / 4, from + (to.abs_diff(*from)) / 4);
         let y = if to < from { from - (from - to) / 4 } else { y };
         let _ = writeln!(

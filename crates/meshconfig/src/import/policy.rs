@@ -1,4 +1,4 @@
-//! One TrafficPolicy.
+//! Reads one TrafficPolicy.
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -11,19 +11,22 @@ use super::{Importer, Key, subset_name};
 use crate::spec;
 use crate::text::{milliseconds, seconds};
 
-/// Fields there is no place for.
+/// Fields without an equivalent in a spec.
 const LOST: &[(&str, &str)] = &[
-    ("sourceSelector", "a policy is for all callers of a cluster: name the clusters in `clients`"),
+    (
+        "sourceSelector",
+        "a policy applies to all callers of a cluster: list the clusters in `clients`",
+    ),
     (
         "httpRequestMatchers",
-        "a policy is for all calls: write a VirtualService of your own for some of them",
+        "a policy applies to all calls: write your own VirtualService for some of them",
     ),
-    ("faultInjection", "write a VirtualService of your own"),
-    ("corsPolicy", "write a VirtualService of your own"),
-    ("headerManipulation", "write a VirtualService of your own"),
+    ("faultInjection", "write your own VirtualService"),
+    ("corsPolicy", "write your own VirtualService"),
+    ("headerManipulation", "write your own VirtualService"),
 ];
 
-/// Reads one policy: a policy of ours for each service it selects.
+/// Reads one TrafficPolicy: it becomes one policy for each service it selects.
 pub(super) fn read(importer: &mut Importer<'_>, value: &Value) {
     let spec = &value["spec"];
     for (field, content) in spec.as_object().into_iter().flatten() {
@@ -44,7 +47,7 @@ pub(super) fn read(importer: &mut Importer<'_>, value: &Value) {
         importer.lose(
             value,
             "spec.destinationSelector",
-            "it selects no service by name, so there is no policy to make",
+            "it selects no service by name, so it becomes no policy",
         );
     }
     let name = value["metadata"]["name"].as_str().unwrap_or_default();
@@ -53,7 +56,7 @@ pub(super) fn read(importer: &mut Importer<'_>, value: &Value) {
         importer.service(&key);
         let name = if many { format!("{name}-{}-{}-{}", key.1, key.0, key.2) } else { name.into() };
         let route = shares(importer, value, &key);
-        let policy = spec::Policy {
+        let policy = spec::PolicySpec {
             name: crate::text::name(&name, 63),
             service: format!("{}/{}", key.0, key.1),
             clients: [key.2.clone()].into(),
@@ -91,7 +94,7 @@ fn targets(importer: &mut Importer<'_>, value: &Value) -> Vec<Key> {
     for (i, selector) in selectors.iter().enumerate() {
         if is_set(&selector["kubeServiceMatcher"]) {
             let field = format!("spec.destinationSelector[{i}].kubeServiceMatcher");
-            importer.lose(value, &field, "name the services: a spec has no selector by label");
+            importer.lose(value, &field, "name the services: a spec cannot select them by label");
         }
         for service in selector["kubeServiceRefs"]["services"].as_array().into_iter().flatten() {
             targets.extend(key(service));
@@ -105,7 +108,7 @@ fn key(service: &Value) -> Option<Key> {
     Some((text("namespace")?, text("name")?, text("clusterName")?))
 }
 
-/// The weighted destinations; those on other clusters are imported by the target's.
+/// The weighted destinations; the target's cluster imports those on other clusters.
 fn shares(importer: &mut Importer<'_>, value: &Value, target: &Key) -> Vec<spec::Share> {
     let destinations =
         value["spec"]["trafficShift"]["destinations"].as_array().cloned().unwrap_or_default();
@@ -143,12 +146,12 @@ fn place(
     target: &Key,
 ) -> Option<(String, Option<String>)> {
     let Some(key) = key(service) else {
-        importer.lose(value, field, "name, namespace and clusterName are wanted");
+        importer.lose(value, field, "expected name, namespace and clusterName");
         return None;
     };
     if (&key.0, &key.1) != (&target.0, &target.1) {
         let why = format!(
-            "a policy of {}/{} sends calls to that service only, not to {}/{}",
+            "a policy for {}/{} sends calls only to that service, not to {}/{}",
             target.0, target.1, key.0, key.1
         );
         importer.lose(value, field, &why);
@@ -179,7 +182,7 @@ fn place(
     Some((key.2, subset))
 }
 
-/// A length of time as text (`5s`) or as protobuf's JSON before it was text (`{seconds: 5, nanos: 0}`).
+/// A duration as text (`5s`), or as the older JSON of protobuf (`{seconds: 5, nanos: 0}`).
 fn time(importer: &mut Importer<'_>, value: &Value, field: &str, time: &Value) -> Option<String> {
     if time.is_null() {
         return None;
@@ -194,10 +197,10 @@ fn time(importer: &mut Importer<'_>, value: &Value, field: &str, time: &Value) -
         importer.lose(
             value,
             &format!("spec.{field}"),
-            &format!("`{time}` is no length of time in whole milliseconds"),
+            &format!("`{time}` is not a duration in whole milliseconds"),
         );
     }
-    // `0.5s` is for Istio; a spec has whole numbers.
+    // `0.5s` is Istio's format; a spec has whole numbers.
     millis.map(|millis| if millis % 1000 == 0 { seconds(millis) } else { format!("{millis}ms") })
 }
 
@@ -244,7 +247,7 @@ fn mirror(importer: &mut Importer<'_>, value: &Value, target: &Key) -> Option<sp
         importer.lose(
             value,
             "spec.mirror.percentage",
-            &format!("{percent} is cut to a whole number"),
+            &format!("{percent} is rounded down to a whole number"),
         );
     }
     let percent = if percent >= 100.0 {

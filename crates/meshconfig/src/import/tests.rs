@@ -2,7 +2,7 @@ use alloc::vec;
 
 use super::*;
 
-/// Seed 2's one resource, and the VirtualMesh of the post before it.
+/// A TrafficPolicy and a VirtualMesh of Service Mesh Hub's documentation.
 const SEED: &str = "
 apiVersion: networking.smh.solo.io/v1alpha2
 kind: TrafficPolicy
@@ -34,7 +34,7 @@ fn lost(imported: &Imported) -> Vec<String> {
 }
 
 #[test]
-fn the_resource_of_seed_2() {
+fn a_traffic_policy() {
     let imported = import(&[SEED], "1.7.3").unwrap();
     let policy = &imported.spec.policies[0];
     assert_eq!((policy.name.as_str(), policy.service.as_str()), ("simple", "default/reviews"));
@@ -71,12 +71,12 @@ fn the_resource_of_seed_2() {
             "VirtualMesh service-mesh-hub/virtual-mesh|spec.mtlsConfig",
         ]
     );
-    // The spec is read again as it was written.
+    // The spec, written and read again, is the same.
     assert_eq!(Spec::read(&imported.spec.yaml()).unwrap(), imported.spec);
 }
 
 #[test]
-fn every_field_is_read_or_told() {
+fn every_field_is_read_or_reported() {
     let text = "
 apiVersion: networking.mesh.gloo.solo.io/v1alpha2
 kind: TrafficPolicy

@@ -1,4 +1,4 @@
-//! What must be the same on both sides: each SNI a caller uses has its filter chain on the serving cluster (failure mode 15).
+//! Rules across clusters: each SNI a caller uses needs its filter chain on the serving cluster.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -7,19 +7,19 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::{Cluster, Problem, Rule, Severity, list, of_kind, text};
+use super::{LintCluster, LintProblem, LintRemedy, LintSeverity, Rule, list, of_kind, text};
 
 const SNI: Rule = Rule {
     code: "lint/sni-unknown",
-    severity: Severity::Error,
+    severity: LintSeverity::Error,
     source: "istio issues 36241, 34992, 40673: filter_chain_not_found at the gateway, 503 UF at the caller",
-    next: "define the subset in the serving cluster's DestinationRule of the host",
+    remedy: LintRemedy::DefineRemoteSubset,
 };
 
 /// Host -> subsets the rules of a cluster define.
 type Subsets<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
 
-pub(super) fn check(clusters: &[Cluster<'_>], problems: &mut Vec<Problem>) {
+pub(super) fn check(clusters: &[LintCluster<'_>], problems: &mut Vec<LintProblem>) {
     let defined: BTreeMap<&str, Subsets<'_>> =
         clusters.iter().map(|cluster| (cluster.name, subsets(cluster))).collect();
     for cluster in clusters {
@@ -35,7 +35,7 @@ pub(super) fn check(clusters: &[Cluster<'_>], problems: &mut Vec<Problem>) {
                 });
                 if !known {
                     let message = format!(
-                        "it calls subset `{subset}` of `{behind}`, which no DestinationRule of `{}` defines",
+                        "it calls subset `{subset}` of `{behind}`, which no DestinationRule on `{}` defines",
                         home.0
                     );
                     problems.push(SNI.problem(cluster.name, rule, message));
@@ -45,7 +45,7 @@ pub(super) fn check(clusters: &[Cluster<'_>], problems: &mut Vec<Problem>) {
     }
 }
 
-fn subsets<'c>(cluster: &Cluster<'c>) -> Subsets<'c> {
+fn subsets<'c>(cluster: &LintCluster<'c>) -> Subsets<'c> {
     let mut all = Subsets::new();
     for rule in of_kind(cluster, "DestinationRule") {
         let names = list(&rule["spec"]["subsets"]).iter().map(|subset| text(&subset["name"]));
@@ -54,8 +54,8 @@ fn subsets<'c>(cluster: &Cluster<'c>) -> Subsets<'c> {
     all
 }
 
-/// Remote host -> the cluster its endpoints are labelled with; hosts of several clusters are left out.
-fn homes<'c>(cluster: &Cluster<'c>) -> BTreeMap<&'c str, &'c str> {
+/// Remote host -> the cluster its endpoints are labeled with; hosts of several clusters are left out.
+fn homes<'c>(cluster: &LintCluster<'c>) -> BTreeMap<&'c str, &'c str> {
     let mut homes = BTreeMap::new();
     for entry in of_kind(cluster, "ServiceEntry") {
         let labels: BTreeSet<&str> = list(&entry["spec"]["endpoints"])
@@ -69,13 +69,13 @@ fn homes<'c>(cluster: &Cluster<'c>) -> BTreeMap<&'c str, &'c str> {
     homes
 }
 
-/// Whether a host is the one behind the gateway; one that ends in a dot stands for any domain of the cluster.
+/// Whether a host is the one that the gateway leads to; one that ends in a dot matches any domain of the cluster.
 fn is_meant(host: &str, behind: &str) -> bool {
     host == behind || (behind.ends_with('.') && host.starts_with(behind))
 }
 
-/// The subsets a rule for a remote host calls, and the host behind the gateway: as its SNI says, or as the gateway
-/// rewrites it, whatever the domain of its cluster is.
+/// The subsets a rule for a remote host calls, each with the host the gateway leads to: the one in its SNI, or the one
+/// the gateway rewrites it to, whatever the domain of its cluster is.
 fn called(rule: &Value, home: &str) -> Vec<(String, String)> {
     let host = text(&rule["spec"]["host"]);
     let mut called = Vec::new();

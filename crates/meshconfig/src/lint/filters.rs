@@ -1,4 +1,4 @@
-//! EnvoyFilters that rewrite names at the gateway, and API versions a release does not serve.
+//! EnvoyFilters that rewrite names at the gateway, and API versions that a release does not serve.
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -6,26 +6,26 @@ use alloc::vec::Vec;
 use meshpki::istiod::Version;
 use serde_json::Value;
 
-use super::{Findings, Rule, Severity, list, text};
+use super::{Findings, LintRemedy, LintSeverity, Rule, list, text};
 use crate::dialect::has_open_passthrough;
 
 const INERT: Rule = Rule {
     code: "lint/inert-filter",
-    severity: Severity::Error,
+    severity: LintSeverity::Error,
     source: "istio-security-2021-006; istio/proxy PR 4958; istio issues 27203, 27204, 40624",
-    next: "remove it: `meshctl mesh render` writes what this release needs",
+    remedy: LintRemedy::RemoveFilter,
 };
 const STOCK: Rule = Rule {
     code: "lint/stock-filter",
-    severity: Severity::Error,
+    severity: LintSeverity::Error,
     source: "istio 1.6.4 manifests/charts/gateways/istio-ingress/templates/preconfigured.yaml",
-    next: "kubectl delete envoyfilter istio-multicluster-ingressgateway -n istio-system",
+    remedy: LintRemedy::DeleteStockFilter,
 };
 const API: Rule = Rule {
     code: "lint/api-version",
-    severity: Severity::Error,
+    severity: LintSeverity::Error,
     source: "istio manifests/charts/base: crd-all.gen.yaml of the release",
-    next: "write networking.istio.io/v1beta1, or v1alpha3 for EnvoyFilter",
+    remedy: LintRemedy::ChangeApiVersion,
 };
 
 pub(super) fn check(found: &mut Findings<'_, '_>) {
@@ -66,21 +66,21 @@ fn pattern(patch: &Value) -> &str {
         .unwrap_or_default()
 }
 
-/// A filter this release does not have, has no place for, or does not read in this form.
+/// Reports a filter that this release does not have, cannot place, or does not read in this form.
 fn inert(found: &mut Findings<'_, '_>, filter: &Value, value: &Value) {
     let version = found.cluster.version;
     let message = if version >= Version::new(1, 20, 0) {
         format!(
-            "Istio {version} has no filter tcp_cluster_rewrite any more (gone in 1.20): accepted, without effect"
+            "Istio {version} has no filter tcp_cluster_rewrite (removed in 1.20): it is accepted and has no effect"
         )
     } else if !has_open_passthrough(version) {
         format!(
-            "gateways of Istio {version} have no filter sni_cluster it could stand behind: accepted, without effect"
+            "gateways of Istio {version} have no filter sni_cluster to insert it after: it is accepted and has no effect"
         )
     } else if version < Version::new(1, 7, 0) && !value["typed_config"].is_null() {
-        format!("Istio {version} reads `config` only, here is `typed_config`")
+        format!("Istio {version} reads only `config`, but the filter has `typed_config`")
     } else if version >= Version::new(1, 7, 0) && !value["config"].is_null() {
-        format!("Envoy of Istio {version} reads `typed_config` only, here is `config`")
+        format!("Envoy of Istio {version} reads only `typed_config`, but the filter has `config`")
     } else {
         return;
     };

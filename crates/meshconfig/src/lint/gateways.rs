@@ -5,36 +5,36 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::{Findings, Rule, Severity, list, text};
+use super::{Findings, LintRemedy, LintSeverity, Rule, list, text};
 use crate::dialect::has_open_passthrough;
 use crate::text::label_problem;
 
 const NAME: Rule = Rule {
     code: "lint/gateway-name",
-    severity: Severity::Error,
+    severity: LintSeverity::Error,
     source: "istio pkg/config/validation/validation.go: ValidateGateway",
-    next: "give it a name of a-z, 0-9 and `-`",
+    remedy: LintRemedy::Rename,
 };
 const OPEN: Rule = Rule {
     code: "lint/gateway-open",
-    severity: Severity::Warning,
+    severity: LintSeverity::Warning,
     source: "istio pilot/pkg/networking/core/gateway.go: builtAutoPassthroughFilterChains",
-    next: "list the exported services by name, as `meshctl mesh render` does",
+    remedy: LintRemedy::ListHosts,
 };
 const OVERLAP: Rule = Rule {
     code: "lint/gateway-overlap",
-    severity: Severity::Error,
+    severity: LintSeverity::Error,
     source: "istio issue 42050",
-    next: "leave one Gateway for the port; hosts of the others go into it",
+    remedy: LintRemedy::MergeGateways,
 };
 const VULNERABLE: Rule = Rule {
     code: "lint/gateway-vulnerable",
-    severity: Severity::Warning,
+    severity: LintSeverity::Warning,
     source: "istio-security-2021-006, CVE-2021-31921",
-    next: "upgrade to 1.8.6, 1.9.5 or later",
+    remedy: LintRemedy::Upgrade,
 };
 
-/// One server that passes through.
+/// One server that passes TLS through.
 struct Server<'a> {
     gateway: &'a Value,
     hosts: Vec<&'a str>,
@@ -49,7 +49,7 @@ pub(super) fn check(found: &mut Findings<'_, '_>) {
                 &NAME,
                 gateway,
                 format!(
-                    "`{}` is refused as a Gateway's name: {why}",
+                    "istiod refuses a Gateway named `{}`: {why}",
                     text(&gateway["metadata"]["name"])
                 ),
             );
@@ -73,13 +73,13 @@ pub(super) fn check(found: &mut Findings<'_, '_>) {
             server.hosts.iter().filter(|host| matches!(**host, "*" | "*.local" | "*.cluster.local"))
         {
             let message = format!(
-                "`{host}` lets everyone with a certificate of the mesh call every service of the cluster"
+                "`{host}` lets anyone with a certificate of the mesh call every service of the cluster"
             );
             found.add(&OPEN, server.gateway, message);
         }
         if has_open_passthrough(version) {
             let message = format!(
-                "AUTO_PASSTHROUGH of Istio {version} can be made to reach services authorization policies guard"
+                "AUTO_PASSTHROUGH of Istio {version} can be used to reach services that authorization policies protect"
             );
             found.add(&VULNERABLE, server.gateway, message);
         }
@@ -87,7 +87,7 @@ pub(super) fn check(found: &mut Findings<'_, '_>) {
             if let Some((a, b)) = common(&before.hosts, &server.hosts) {
                 let other = text(&before.gateway["metadata"]["name"]);
                 let message = format!(
-                    "its host `{b}` and `{a}` of Gateway `{other}` make the same filter chains on port {}",
+                    "its host `{b}` and `{a}` of Gateway `{other}` create the same filter chains on port {}",
                     server.port
                 );
                 found.add(&OVERLAP, server.gateway, message);
@@ -106,7 +106,7 @@ fn common<'a>(a: &[&'a str], b: &[&'a str]) -> Option<(&'a str, &'a str)> {
     pairs.into_iter().find(|(x, y)| covers(x, y) || covers(y, x))
 }
 
-/// Whether a host with a wildcard, or without, takes in another.
+/// Whether a host, with or without a wildcard, covers another.
 pub(super) fn covers(wide: &str, narrow: &str) -> bool {
     wide == narrow || wide == "*" || wide.strip_prefix('*').is_some_and(|end| narrow.ends_with(end))
 }

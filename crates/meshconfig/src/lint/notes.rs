@@ -1,4 +1,4 @@
-//! What a mesh needs outside of its resources, and what its policies cannot do.
+//! What a mesh needs besides its resources, and what its policies cannot do.
 
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -7,127 +7,120 @@ use alloc::vec::Vec;
 
 use meshpki::istiod::Version;
 
-use super::{Problem, Severity};
+use super::{LintProblem, LintRemedy, LintSeverity};
 use crate::dialect::rewrites;
-use crate::mesh::{Cluster, Mesh};
+use crate::mesh::{Mesh, MeshCluster};
 use crate::route::{Route, routes};
 use crate::spec::DnsWay;
 
-/// What has to be seen to besides applying the resources, and settings that have no effect.
+/// What to do besides applying the resources, and settings that have no effect.
 #[must_use]
-pub fn notes(mesh: &Mesh) -> Vec<Problem> {
+pub fn notes(mesh: &Mesh) -> Vec<LintProblem> {
     let mut problems = Vec::new();
-    let mut told = BTreeSet::new();
+    let mut reported = BTreeSet::new();
     for route in routes(mesh) {
         let pair = (route.from.index, route.to.index);
-        if told.insert(pair) {
+        if reported.insert(pair) {
             trust_domain(&route, &mut problems);
         }
-        if told.insert((route.to.index, route.to.index)) {
+        if reported.insert((route.to.index, route.to.index)) {
             router_mode(route.to, &mut problems);
             stock_filter(route.to, &mut problems);
         }
-        if !route.by_registry() && told.insert((usize::MAX, route.from.index)) {
+        if !route.by_registry() && reported.insert((usize::MAX, route.from.index)) {
             dns(mesh, route.from, &mut problems);
         }
     }
     ignored(mesh, &mut problems);
     visible(mesh, &mut problems);
-    problems.sort_by(Problem::order);
+    problems.sort_by(LintProblem::order);
     problems
 }
 
 fn note(
     code: &'static str,
-    cluster: &Cluster,
+    cluster: &MeshCluster,
     message: String,
     source: &'static str,
-    next: String,
-) -> Problem {
-    let (severity, cluster) = (Severity::Note, cluster.name.clone());
-    Problem { code, severity, cluster, resource: String::new(), message, source, next }
+    remedy: LintRemedy,
+) -> LintProblem {
+    let (severity, cluster) = (LintSeverity::Note, cluster.name.clone());
+    LintProblem { code, severity, cluster, resource: String::new(), message, source, remedy }
 }
 
 /// Calls between trust domains need the serving side's consent.
-fn trust_domain(route: &Route<'_>, problems: &mut Vec<Problem>) {
+fn trust_domain(route: &Route<'_>, problems: &mut Vec<LintProblem>) {
     let (from, to) = (&route.from.trust_domain, &route.to.trust_domain);
     if from == to {
         return;
     }
-    let next = if rewrites(route.to.version) {
-        "set PILOT_SKIP_VALIDATE_TRUST_DOMAIN=true on its istiod: 1.6 knows no other way".into()
+    let trust_domain = String::from(from.as_str());
+    let remedy = if rewrites(route.to.version) {
+        LintRemedy::SkipTrustDomainValidation
     } else if route.to.version < Version::new(1, 18, 0) {
-        format!(
-            "list {from} in its meshConfig.trustDomainAliases, which makes the identities of both equal"
-        )
+        LintRemedy::AddTrustDomainAlias { trust_domain }
     } else {
-        format!(
-            "list {from} in its meshConfig.caCertificates[].trustDomains, or in trustDomainAliases, which merges identities"
-        )
+        LintRemedy::AddTrustDomain { trust_domain }
     };
     problems.push(note(
         "lint/trust-domain",
         route.to,
-        format!("it is called from `{}` of trust domain {from}; its own is {to}", route.from.name),
+        format!(
+            "it is called from `{}` in trust domain {from}, but its own is {to}",
+            route.from.name
+        ),
         "istio pilot/pkg/networking/plugin/authn/util.go: TrustDomainsForValidation",
-        next,
+        remedy,
     ));
 }
 
 /// Before 1.11 a gateway has clusters for its SNIs only in this mode.
-fn router_mode(to: &Cluster, problems: &mut Vec<Problem>) {
+fn router_mode(to: &MeshCluster, problems: &mut Vec<LintProblem>) {
     if !rewrites(to.version) && to.version < Version::new(1, 11, 0) {
         problems.push(note(
             "lint/router-mode",
             to,
-            format!("gateways of Istio {} pass calls on only with ISTIO_META_ROUTER_MODE=sni-dnat", to.version),
+            format!("gateways of Istio {} forward calls only with ISTIO_META_ROUTER_MODE=sni-dnat", to.version),
             "istio 1.10 pilot/pkg/networking/core/v1alpha3/cluster.go: buildOutboundSniDnatClusters",
-            "set it in the gateway's Deployment".into(),
+            LintRemedy::SetRouterMode,
         ));
     }
 }
 
-/// The chart's own EnvoyFilter stands before ours and turns every `.global` name into a local one.
-fn stock_filter(to: &Cluster, problems: &mut Vec<Problem>) {
+/// The chart's EnvoyFilter runs before the rendered one and turns every `.global` name into a local one.
+fn stock_filter(to: &MeshCluster, problems: &mut Vec<LintProblem>) {
     if rewrites(to.version) && to.stock_multi_cluster {
-        problems.push(Problem {
-            severity: Severity::Warning,
+        problems.push(LintProblem {
+            severity: LintSeverity::Warning,
             ..note(
                 "lint/stock-filter",
                 to,
-                "it was installed with multiCluster.enabled, whose EnvoyFilter rewrites names before ours can".into(),
+                "it was installed with multiCluster.enabled, whose EnvoyFilter rewrites names before the rendered one can".into(),
                 "istio 1.6.4 manifests/charts/gateways/istio-ingress/templates/preconfigured.yaml",
-                "kubectl delete envoyfilter istio-multicluster-ingressgateway -n istio-system".into(),
+                LintRemedy::DeleteStockFilter,
             )
         });
     }
 }
 
-fn dns(mesh: &Mesh, from: &Cluster, problems: &mut Vec<Problem>) {
+fn dns(mesh: &Mesh, from: &MeshCluster, problems: &mut Vec<LintProblem>) {
     let suffix = &mesh.suffix;
-    let next = match from.dns {
-        DnsWay::Proxy => {
-            "set meshConfig.defaultConfig.proxyMetadata.ISTIO_META_DNS_CAPTURE: \"true\"".into()
-        }
-        DnsWay::IstioCoredns | DnsWay::Hosts => {
-            format!(
-                "`meshctl mesh apply` edits its Corefile; `meshctl mesh dns --cluster {}` a file",
-                from.name
-            )
-        }
+    let remedy = match from.dns {
+        DnsWay::Proxy => LintRemedy::EnableDnsProxy,
+        DnsWay::IstioCoredns | DnsWay::Hosts => LintRemedy::EditCorefile,
         DnsWay::None => return,
     };
     problems.push(note(
         "lint/dns",
         from,
-        format!("names ending in .{suffix} are only found when somebody answers for them; calls by a policy on a local name need no answer"),
+        format!("names ending in .{suffix} resolve only if its DNS answers for them; calls through a policy for a local name do not need that"),
         "istio pkg/dns; istio 1.6 doc, replicated control planes",
-        next,
+        remedy,
     ));
 }
 
-/// Timeouts, retries and mirrors are for requests; a stream of bytes has none.
-fn ignored(mesh: &Mesh, problems: &mut Vec<Problem>) {
+/// Timeouts, retries and mirrors apply to requests, not to a stream of bytes.
+fn ignored(mesh: &Mesh, problems: &mut Vec<LintProblem>) {
     for policy in mesh.policies() {
         let has = policy.timeout.is_some() || policy.retries.is_some() || policy.mirror.is_some();
         let services = mesh.services_named(&policy.namespace, &policy.service);
@@ -135,31 +128,31 @@ fn ignored(mesh: &Mesh, problems: &mut Vec<Problem>) {
         let (Some(port), Some(client)) = (port.filter(|_| has), mesh.clients(policy).next()) else {
             continue;
         };
-        problems.push(Problem {
-            severity: Severity::Warning,
+        problems.push(LintProblem {
+            severity: LintSeverity::Warning,
             ..note(
                 "lint/setting-ignored",
                 client,
                 format!(
-                    "policy `{}` has a timeout, retries or a mirror, which port `{}` ({}) cannot have",
+                    "policy `{}` has a timeout, retries or a mirror, which do not apply to port `{}` ({})",
                     policy.name,
                     port.name,
                     port.protocol.as_str()
                 ),
                 "istio networking/v1alpha3/virtual_service.proto: TCPRoute, TLSRoute",
-                "they count for the HTTP ports only".into(),
+                LintRemedy::HttpPortsOnly,
             )
         });
     }
 }
 
-/// With remote secrets every service is seen everywhere, whatever the spec says.
-fn visible(mesh: &Mesh, problems: &mut Vec<Problem>) {
-    let shared: Vec<&Cluster> =
+/// With remote secrets, every istiod knows every service, whatever the spec says.
+fn visible(mesh: &Mesh, problems: &mut Vec<LintProblem>) {
+    let shared: Vec<&MeshCluster> =
         mesh.clusters().iter().filter(|cluster| cluster.remote_secrets).collect();
     for service in mesh.services() {
         let home = mesh.home(service);
-        let sees = |cluster: &&&Cluster| {
+        let sees = |cluster: &&&MeshCluster| {
             cluster.index != home.index && !service.importers.contains(&cluster.index)
         };
         let Some(other) =
@@ -172,16 +165,16 @@ fn visible(mesh: &Mesh, problems: &mut Vec<Problem>) {
             problems.push(note(
                 "lint/visible",
                 other,
-                format!("`{}` of `{}` is not imported, but with remote secrets its endpoints are called too", service.key(), home.name),
+                format!("`{}` on `{}` is not imported, but with remote secrets its endpoints are called too", service.key(), home.name),
                 "istio pilot/pkg/serviceregistry/aggregate",
-                "a policy with a route keeps calls where they should be; or meshConfig.serviceSettings clusterLocal".into(),
+                LintRemedy::ChooseRoute,
             ));
         }
     }
 }
 
 /// Whether a policy of the cluster says where calls of the service go.
-fn routes_to(mesh: &Mesh, cluster: &Cluster, service: &crate::mesh::Service) -> bool {
+fn routes_to(mesh: &Mesh, cluster: &MeshCluster, service: &crate::mesh::Service) -> bool {
     let policy = mesh.policy(cluster, &service.namespace, &service.name);
-    policy.is_some_and(|policy| !matches!(policy.target, crate::mesh::Target::Unchanged))
+    policy.is_some_and(|policy| !matches!(policy.target, crate::mesh::PolicyTarget::Unchanged))
 }

@@ -6,7 +6,7 @@ use super::*;
 use crate::mesh::Mesh;
 use crate::spec::Spec;
 
-/// Resources in short: `KIND NAME SPEC`, one a line; the API version is the oldest.
+/// Resources in short form: `KIND NAME SPEC`, one per line, in the oldest API version.
 fn resources(text: &str) -> Vec<Value> {
     text.lines()
         .filter(|line| !line.trim().is_empty())
@@ -27,7 +27,7 @@ fn resources(text: &str) -> Vec<Value> {
 
 fn found(version: &str, text: &str) -> Vec<String> {
     let resources = resources(text);
-    let cluster = Cluster {
+    let cluster = LintCluster {
         name: "a",
         version: Version::parse(version).unwrap(),
         resources: resources.iter().collect(),
@@ -154,7 +154,7 @@ fn entries_and_routes() {
         "VirtualService v {hosts: [s]}\nVirtualService w {hosts: [s]}",
         &["host-twice VirtualService n/w"],
     );
-    // The VirtualService as the post shows it, without the rule it needs on cluster 1.
+    // A VirtualService without the rule it needs on cluster 1.
     check(
         "1.30.3",
         "VirtualService v {hosts: [s], http: [{route: [{destination: {host: s, subset: v1}}]}]}",
@@ -183,8 +183,8 @@ fn both_sides_know_a_subset() {
         let (a, b) = (ours(sni), theirs(name));
         let version = Version::new(1, 30, 3);
         let problems = lint(&[
-            Cluster { name: "a", version, resources: a.iter().collect() },
-            Cluster { name: "b", version, resources: b.iter().collect() },
+            LintCluster { name: "a", version, resources: a.iter().collect() },
+            LintCluster { name: "b", version, resources: b.iter().collect() },
         ]);
         assert_eq!(problems.iter().map(|p| p.code).collect::<Vec<_>>(), wanted, "{sni} {name}");
     };
@@ -196,7 +196,7 @@ fn both_sides_know_a_subset() {
 }
 
 #[test]
-fn what_is_outside_of_the_resources() {
+fn notes_about_installations() {
     let text = "apiVersion: meshctl/v1\nkind: Mesh\nclusters:\n\
         - {name: a, istioVersion: 1.30.3, trustDomain: a, remoteSecrets: true, gateway: {addresses: [192.0.2.1]}}\n\
         - {name: b, istioVersion: 1.9.5, trustDomain: b, gateway: {addresses: [192.0.2.2]}}\n\
@@ -238,12 +238,12 @@ fn a_stock_install_of_1_6() {
 }
 
 #[test]
-fn codes_are_sorted_and_every_one_is_tried_above() {
-    let mut sorted = Problem::CODES.to_vec();
+fn codes_are_sorted_and_each_has_a_test() {
+    let mut sorted = LintProblem::CODES.to_vec();
     sorted.sort_unstable();
-    assert_eq!(sorted, Problem::CODES);
+    assert_eq!(sorted, LintProblem::CODES);
     let tests = include_str!("tests.rs");
-    let missing: BTreeSet<&str> = Problem::CODES
+    let missing: BTreeSet<&str> = LintProblem::CODES
         .iter()
         .copied()
         .filter(|code| !tests.contains(code.trim_start_matches("lint/")))

@@ -8,61 +8,61 @@ use alloc::vec::Vec;
 use meshpki::istiod::Version;
 use serde_json::Value;
 
-use super::{Findings, Rule, Severity, list, text};
+use super::{Findings, LintRemedy, LintSeverity, Rule, list, text};
 
 const PLAIN: Rule = Rule {
     code: "lint/plain-text",
-    severity: Severity::Error,
+    severity: LintSeverity::Error,
     source: "istio issue 19901; pilot/pkg/networking/core/cluster_traffic_policy.go",
-    next: "add `tls: {mode: ISTIO_MUTUAL}` there",
+    remedy: LintRemedy::AddMutualTls,
 };
 const SHARED: Rule = Rule {
     code: "lint/address-shared",
-    severity: Severity::Error,
+    severity: LintSeverity::Error,
     source: "istio issue 34577",
-    next: "give each host an address of its own: `meshctl mesh addresses` keeps count",
+    remedy: LintRemedy::SeparateAddresses,
 };
 const NO_ADDRESS: Rule = Rule {
     code: "lint/no-address",
-    severity: Severity::Warning,
+    severity: LintSeverity::Warning,
     source: "istio-ecosystem/istio-coredns-plugin; istio pkg/config/validation: ValidateServiceEntry",
-    next: "give it an address: `meshctl mesh addresses`",
+    remedy: LintRemedy::AddAddress,
 };
 const NO_IDENTITY: Rule = Rule {
     code: "lint/no-identity",
-    severity: Severity::Warning,
-    source: "istio pilot/pkg/model/push_context.go: no name is checked where none is given",
-    next: "name the service accounts of the service in the spec",
+    severity: LintSeverity::Warning,
+    source: "istio pilot/pkg/model/push_context.go: no name is checked if none is given",
+    remedy: LintRemedy::NameServiceAccounts,
 };
 const HTTP_AS_TCP: Rule = Rule {
     code: "lint/http-as-tcp",
-    severity: Severity::Warning,
+    severity: LintSeverity::Warning,
     source: "solo-io/gloo-mesh federation_translator.go copied Kubernetes' protocol",
-    next: "write `protocol: HTTP`",
+    remedy: LintRemedy::SetHttp,
 };
 const WEIGHTS: Rule = Rule {
     code: "lint/weights",
-    severity: Severity::Error,
-    source: "istio 1.6.4 pkg/config/validation/validation.go:2372; later releases refuse a sum of 0 only",
-    next: "make the weights 100 together",
+    severity: LintSeverity::Error,
+    source: "istio 1.6.4 pkg/config/validation/validation.go:2372; later releases refuse only a sum of 0",
+    remedy: LintRemedy::FixWeights,
 };
 const SUBSET: Rule = Rule {
     code: "lint/subset-undefined",
-    severity: Severity::Error,
+    severity: LintSeverity::Error,
     source: "istio pilot/pkg/networking/core/route: the route leads to a cluster that does not exist, 503 NC",
-    next: "define it in a DestinationRule of the host on this cluster",
+    remedy: LintRemedy::DefineSubset,
 };
 const TWICE: Rule = Rule {
     code: "lint/host-twice",
-    severity: Severity::Warning,
-    source: "istio pilot/pkg/model/push_context.go: which of them counts depends on their age and place",
-    next: "keep one of them",
+    severity: LintSeverity::Warning,
+    source: "istio pilot/pkg/model/push_context.go: which of them applies depends on their age and namespace",
+    remedy: LintRemedy::KeepOne,
 };
 const OUTLIER: Rule = Rule {
     code: "lint/failover-without-outlier",
-    severity: Severity::Warning,
+    severity: LintSeverity::Warning,
     source: "istio pkg/config/validation: validateLocalityLbSetting",
-    next: "add outlierDetection beside it",
+    remedy: LintRemedy::AddOutlierDetection,
 };
 
 pub(super) fn check(found: &mut Findings<'_, '_>) {
@@ -93,7 +93,7 @@ pub(super) fn check(found: &mut Findings<'_, '_>) {
     }
 }
 
-/// Whether an entry leads to another cluster's gateway: inside the mesh, and at another port than it is called by.
+/// Whether an entry leads to another cluster's gateway: it is inside the mesh, and its endpoints have another port.
 fn is_remote(entry: &Value) -> bool {
     let numbers: BTreeMap<&str, &Value> = list(&entry["spec"]["ports"])
         .iter()
@@ -113,7 +113,7 @@ fn has_host(entry: &Value, host: &str) -> bool {
     list(&entry["spec"]["hosts"]).iter().any(|known| known == host)
 }
 
-/// One effective address for each host (failure mode 16).
+/// Each host needs its own address.
 fn addresses(found: &mut Findings<'_, '_>, entries: &[&Value]) {
     let mut owners: BTreeMap<&str, (&str, &Value)> = BTreeMap::new();
     for entry in entries {
@@ -122,7 +122,7 @@ fn addresses(found: &mut Findings<'_, '_>, entries: &[&Value]) {
                 match owners.get(address) {
                     Some((other, _)) if *other != host => {
                         let message = format!(
-                            "`{host}` has address {address}, which is that of `{other}`: calls of one reach the other"
+                            "`{host}` has address {address}, which `{other}` has too: calls to one reach the other"
                         );
                         found.add(&SHARED, entry, message);
                     }
@@ -152,19 +152,19 @@ fn one_entry(found: &mut Findings<'_, '_>, entry: &Value) {
         && version < Version::new(1, 23, 0)
         && ports.iter().any(|port| port["protocol"] == "TCP")
     {
-        found.add(&NO_ADDRESS, entry, format!("`{host}` has a TCP port and no address: its connections cannot be told from others to the port"));
+        found.add(&NO_ADDRESS, entry, format!("`{host}` has a TCP port and no address: its connections are indistinguishable from others to that port"));
     }
     if is_remote(entry) && list(&spec["subjectAltNames"]).is_empty() {
         found.add(
             &NO_IDENTITY,
             entry,
-            format!("callers of `{host}` take any certificate of the mesh: no identity is named"),
+            format!("callers of `{host}` accept any certificate of the mesh: no identity is named"),
         );
     }
     for port in ports.iter().filter(|port| port["protocol"] == "TCP") {
         if text(&port["name"]).starts_with("http") || text(&port["name"]).starts_with("grpc") {
             let message = format!(
-                "port `{}` of `{host}` is TCP: no routing by request, no retries, no HTTP metrics",
+                "port `{}` of `{host}` is TCP: it gets no routing by request, no retries and no HTTP metrics",
                 text(&port["name"])
             );
             found.add(&HTTP_AS_TCP, entry, message);
@@ -172,13 +172,13 @@ fn one_entry(found: &mut Findings<'_, '_>, entry: &Value) {
     }
 }
 
-/// A rule for a remote host replaces every wider one, and each port's settings replace the rule's (failure mode 13).
+/// A rule for a remote host replaces every wider one, and the settings of a port replace those of the rule.
 fn plain_text(found: &mut Findings<'_, '_>, rule: &Value) {
     let host = text(&rule["spec"]["host"]);
     let policy = &rule["spec"]["trafficPolicy"];
     let mutual = |policy: &Value| policy["tls"]["mode"] == "ISTIO_MUTUAL";
     if !mutual(policy) {
-        found.add(&PLAIN, rule, format!("without tls at `trafficPolicy` calls of `{host}` reach the other gateway in plain text and are reset"));
+        found.add(&PLAIN, rule, format!("its trafficPolicy has no tls: calls to `{host}` reach the other gateway in plain text and are reset"));
     }
     let own = list(&policy["portLevelSettings"])
         .iter()
@@ -192,7 +192,7 @@ fn plain_text(found: &mut Findings<'_, '_>, rule: &Value) {
     let all: Vec<_> = own.chain(subsets).collect();
     for (place, settings) in all.into_iter().filter(|(_, settings)| !mutual(settings)) {
         let message = format!(
-            "port {} at {place} has settings of its own without tls: its calls are plain text",
+            "the settings of port {} in {place} have no tls: its calls are plain text",
             settings["port"]["number"]
         );
         found.add(&PLAIN, rule, message);
@@ -209,7 +209,7 @@ fn failover(found: &mut Findings<'_, '_>, rule: &Value) {
             &OUTLIER,
             rule,
             format!(
-                "failover of `{}` never happens: no endpoint is ever found unhealthy",
+                "failover of `{}` never happens: no endpoint is ever considered unhealthy",
                 text(&rule["spec"]["host"])
             ),
         );
@@ -229,7 +229,7 @@ fn twice<'a>(
                     found.add(
                         &TWICE,
                         resource,
-                        format!("`{host}` is also that of {}", super::id(before)),
+                        format!("{} has host `{host}` too", super::id(before)),
                     );
                 }
                 Some(_) => {}
@@ -241,7 +241,7 @@ fn twice<'a>(
     }
 }
 
-/// Weights, and subsets that no rule defines (seed 2's post shows such a VirtualService).
+/// Weights, and subsets that no rule defines.
 fn routes(found: &mut Findings<'_, '_>, service: &Value, rules: &[&Value]) {
     let spec = &service["spec"];
     for route in ["http", "tcp", "tls"].iter().flat_map(|kind| list(&spec[*kind])) {
@@ -249,11 +249,11 @@ fn routes(found: &mut Findings<'_, '_>, service: &Value, rules: &[&Value]) {
         let sum: u64 = parts.iter().filter_map(|part| part["weight"].as_u64()).sum();
         let strict = found.cluster.version < Version::new(1, 8, 0);
         if parts.len() > 1 && (sum == 0 || (strict && sum != 100)) {
-            let wanted = if strict { "they must be 100" } else { "one must be more than 0" };
+            let wanted = if strict { "expected 100" } else { "one must be more than 0" };
             found.add(
                 &WEIGHTS,
                 service,
-                format!("the weights of a route are {sum} together: {wanted}"),
+                format!("the weights of a route add up to {sum}: {wanted}"),
             );
         }
         let mirrored = core::iter::once(&route["mirror"]).filter(|mirror| !mirror.is_null());
@@ -264,7 +264,7 @@ fn routes(found: &mut Findings<'_, '_>, service: &Value, rules: &[&Value]) {
                     && list(&rule["spec"]["subsets"]).iter().any(|s| text(&s["name"]) == subset)
             };
             if !subset.is_empty() && !rules.iter().any(|rule| defines(&rule)) {
-                found.add(&SUBSET, service, format!("it sends calls to subset `{subset}` of `{host}`, which no DestinationRule here defines"));
+                found.add(&SUBSET, service, format!("it sends calls to subset `{subset}` of `{host}`, which no DestinationRule on this cluster defines"));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Clusters, gateways and what the whole mesh shares.
+//! Clusters, gateways and the settings of the whole mesh.
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -9,19 +9,19 @@ use core::net::IpAddr;
 use ipnet::IpNet;
 use meshpki::istiod::Version;
 
-use super::{Cluster, Gateway};
+use super::{Gateway, MeshCluster};
 use crate::error::{Error, Fault};
 use crate::spec::{self, DnsWay, Spec};
 use crate::text::{domain_problem, label_problem};
 
-/// The oldest release there is a dialect for.
+/// The oldest supported release.
 const OLDEST: Version = Version::new(1, 6, 0);
-/// Networks Istio's own allocator takes addresses from (`PILOT_IP_AUTOALLOCATE_IPV4_PREFIX` and its kind).
+/// Networks from which Istio's own allocator takes addresses (`PILOT_IP_AUTOALLOCATE_IPV4_PREFIX` and its kind).
 const ISTIOS: [&str; 2] = ["240.240.0.0/16", "2001:2::/48"];
 
 /// Checks the mesh's name and DNS suffix; returns the pool.
 pub(super) fn frame(spec: &Spec, errors: &mut Vec<Error>) -> IpNet {
-    name("name", "the name of a mesh", &spec.name, label_problem(&spec.name), errors);
+    name("name", "mesh name", &spec.name, label_problem(&spec.name), errors);
     let suffix = spec.dns.suffix.trim_matches('.');
     let why = domain_problem(suffix).or_else(|| {
         let domains = spec.clusters.iter().map(|cluster| cluster.cluster_domain.as_str());
@@ -30,10 +30,7 @@ pub(super) fn frame(spec: &Spec, errors: &mut Vec<Error>) -> IpNet {
                 || suffix.ends_with(&format!(".{domain}"))
                 || domain.ends_with(&format!(".{suffix}"))
         };
-        domains
-            .into_iter()
-            .any(hides)
-            .then_some("it would hide the names of a cluster's own services")
+        domains.into_iter().any(hides).then_some("it hides the names of a cluster's own services")
     });
     if let Some(why) = why {
         let fault = Fault::DnsSuffix { suffix: spec.dns.suffix.clone(), why };
@@ -46,19 +43,19 @@ pub(super) fn frame(spec: &Spec, errors: &mut Vec<Error>) -> IpNet {
 }
 
 fn pool(text: &str) -> Result<IpNet, Fault> {
-    let wanted = "a network, such as 240.0.0.0/16 or fd00:240::/112";
+    let expected = "a network, such as 240.0.0.0/16 or fd00:240::/112";
     let pool: IpNet = text.parse().map_err(|_unused| Fault::Value {
-        what: "pool of addresses",
+        what: "address pool",
         found: text.into(),
-        wanted,
+        expected,
     })?;
     let bad = |why| Err(Fault::AddressPool { pool: text.into(), why });
     let first = pool.network();
     if first.is_multicast() {
-        return bad("they would be multicast addresses");
+        return bad("its addresses are multicast addresses");
     }
     if first.is_loopback() || first.is_unspecified() {
-        return bad("they would be addresses of the machine itself");
+        return bad("its addresses are those of the machine itself");
     }
     let bits = pool.max_prefix_len() - pool.prefix_len();
     if bits < 2 {
@@ -67,14 +64,14 @@ fn pool(text: &str) -> Result<IpNet, Fault> {
     let istios = ISTIOS.iter().filter_map(|net| net.parse::<IpNet>().ok());
     for net in istios {
         if net.contains(&pool) || pool.contains(&net) {
-            return bad("Istio's own allocator takes addresses from the same network");
+            return bad("Istio's own allocator uses the same network");
         }
     }
     Ok(pool.trunc())
 }
 
-/// Every cluster with its defaults, by name.
-pub(super) fn resolve(spec: &Spec, errors: &mut Vec<Error>) -> Vec<Cluster> {
+/// Every cluster with its defaults, sorted by name.
+pub(super) fn resolve(spec: &Spec, errors: &mut Vec<Error>) -> Vec<MeshCluster> {
     let mut first: BTreeMap<&str, usize> = BTreeMap::new();
     let mut clusters = Vec::new();
     if spec.clusters.is_empty() {
@@ -99,7 +96,7 @@ pub(super) fn resolve(spec: &Spec, errors: &mut Vec<Error>) -> Vec<Cluster> {
             Err(error) => errors.push(error),
         }
     }
-    clusters.sort_by(|a: &Cluster, b| a.name.cmp(&b.name));
+    clusters.sort_by(|a: &MeshCluster, b| a.name.cmp(&b.name));
     for (index, cluster) in clusters.iter_mut().enumerate() {
         cluster.index = index;
     }
@@ -110,7 +107,7 @@ pub(super) fn duplicate(path: &str, what: &'static str, name: &str, first: Strin
     Error::new(path, Fault::Duplicate { what, name: name.into(), first })
 }
 
-/// Notes a name that breaks a rule.
+/// Reports a name that breaks a rule.
 pub(super) fn name(
     path: impl Into<String>,
     what: &'static str,
@@ -123,23 +120,21 @@ pub(super) fn name(
     }
 }
 
-fn one(cluster: &spec::Cluster, at: usize, errors: &mut Vec<Error>) -> Result<Cluster, Error> {
+fn one(
+    cluster: &spec::ClusterSpec,
+    at: usize,
+    errors: &mut Vec<Error>,
+) -> Result<MeshCluster, Error> {
     let path = |field: &str| format!("clusters[{at}].{field}");
-    name(
-        path("name"),
-        "the name of a cluster",
-        &cluster.name,
-        label_problem(&cluster.name),
-        errors,
-    );
+    name(path("name"), "cluster name", &cluster.name, label_problem(&cluster.name), errors);
     let domain = &cluster.cluster_domain;
-    name(path("clusterDomain"), "a cluster's domain", domain, domain_problem(domain), errors);
+    name(path("clusterDomain"), "cluster domain", domain, domain_problem(domain), errors);
     for (field, namespace) in [
         ("istioNamespace", Some(&cluster.istio_namespace)),
         ("importNamespace", cluster.import_namespace.as_ref()),
     ] {
         if let Some(namespace) = namespace {
-            name(path(field), "a namespace", namespace, label_problem(namespace), errors);
+            name(path(field), "namespace", namespace, label_problem(namespace), errors);
         }
     }
     let version =
@@ -160,10 +155,10 @@ fn one(cluster: &spec::Cluster, at: usize, errors: &mut Vec<Error>) -> Result<Cl
         && address.parse::<IpAddr>().is_err()
     {
         let fault =
-            Fault::Value { what: "address", found: address.clone(), wanted: "an IP address" };
+            Fault::Value { what: "address", found: address.clone(), expected: "an IP address" };
         errors.push(Error::new(path("dns.address"), fault));
     }
-    Ok(Cluster {
+    Ok(MeshCluster {
         index: 0,
         at,
         name: cluster.name.clone(),
@@ -200,17 +195,20 @@ fn config_map(
         label_problem(namespace).is_none() && domain_problem(name).is_none()
     });
     if place.is_none() {
-        let wanted = "NAMESPACE/NAME, such as kube-system/coredns";
-        let fault = Fault::Value { what: "ConfigMap", found: found.clone(), wanted };
+        let expected = "NAMESPACE/NAME, such as kube-system/coredns";
+        let fault = Fault::Value { what: "ConfigMap", found: found.clone(), expected };
         errors.push(Error::new(format!("clusters[{at}].dns.configMap"), fault));
     }
     place.map(|(namespace, name)| (namespace.into(), name.into()))
 }
 
 fn version(text: &str) -> Result<Version, Fault> {
-    let wanted = "a release of Istio, such as 1.30.3";
-    let version =
-        Version::parse(text).ok_or(Fault::Value { what: "version", found: text.into(), wanted })?;
+    let expected = "a release of Istio, such as 1.30.3";
+    let version = Version::parse(text).ok_or(Fault::Value {
+        what: "Istio version",
+        found: text.into(),
+        expected,
+    })?;
     if version < OLDEST {
         return Err(Fault::Version { found: text.into() });
     }
@@ -218,8 +216,8 @@ fn version(text: &str) -> Result<Version, Fault> {
 }
 
 fn gateway(
-    gateway: &spec::Gateway,
-    cluster: &spec::Cluster,
+    gateway: &spec::GatewaySpec,
+    cluster: &spec::ClusterSpec,
     at: usize,
     rewrites: bool,
     errors: &mut Vec<Error>,
@@ -229,14 +227,14 @@ fn gateway(
         let is_host = domain_problem(address).is_none()
             && !address.rsplit('.').next().is_some_and(all_digits);
         if address.parse::<IpAddr>().is_err() && !is_host {
-            let wanted = "an IP address or a DNS name";
-            let fault = Fault::Value { what: "gateway address", found: address.clone(), wanted };
+            let expected = "an IP address or a DNS name";
+            let fault = Fault::Value { what: "gateway address", found: address.clone(), expected };
             errors.push(Error::new(format!("clusters[{at}].gateway.addresses[{i}]"), fault));
         }
     }
     for (field, port) in [("port", gateway.port), ("targetPort", gateway.target_port)] {
         if port == 0 {
-            let fault = Fault::Value { what: "port", found: "0".into(), wanted: "1 to 65535" };
+            let fault = Fault::Value { what: "port", found: "0".into(), expected: "1 to 65535" };
             errors.push(Error::new(format!("clusters[{at}].gateway.{field}"), fault));
         }
     }

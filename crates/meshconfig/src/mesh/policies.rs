@@ -1,4 +1,4 @@
-//! Policies: every destination is there and may be called.
+//! Policies: every destination exists and may be called.
 
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -9,12 +9,12 @@ use meshpki::istiod::Version;
 
 use super::clusters::{duplicate, name};
 use super::services::cluster;
-use super::{Cluster, Destination, Mesh, Outlier, Policy, Retries, Service, Target};
+use super::{Destination, Mesh, MeshCluster, Outlier, Policy, PolicyTarget, Retries, Service};
 use crate::error::{Error, Fault};
 use crate::spec::{self, Spec};
 use crate::text::{label_problem, milliseconds, nearest, seconds};
 
-/// `failoverPriority` with values, `key=value`, is understood from this release (istio PR 43535).
+/// The first release that understands `failoverPriority` with values, `key=value` (istio PR 43535).
 const FAILOVER_SINCE: Version = Version::new(1, 18, 0);
 
 /// Resolves the policies into the mesh.
@@ -57,10 +57,10 @@ pub(super) fn resolve(spec: &Spec, mesh: &mut Mesh, errors: &mut Vec<Error>) {
     mesh.policies = policies.into_iter().map(|(_, policy)| policy).collect();
 }
 
-/// One policy being read.
+/// Resolves one policy.
 struct Reader<'a> {
     mesh: &'a Mesh,
-    policy: &'a spec::Policy,
+    policy: &'a spec::PolicySpec,
     at: usize,
 }
 
@@ -71,13 +71,7 @@ impl Reader<'_> {
 
     fn read(&self, errors: &mut Vec<Error>) -> Option<Policy> {
         let policy = self.policy;
-        name(
-            self.path("name"),
-            "the name of a policy",
-            &policy.name,
-            label_problem(&policy.name),
-            errors,
-        );
+        name(self.path("name"), "policy name", &policy.name, label_problem(&policy.name), errors);
         let (namespace, service) = self.service(errors)?;
         let clients = self.clients(namespace, service, errors);
         let target = self.target(namespace, service, &clients, errors);
@@ -113,15 +107,15 @@ impl Reader<'_> {
         })
     }
 
-    /// Namespace and name of the service, which some cluster has.
+    /// Namespace and name of the service, which runs on at least one cluster.
     fn service(&self, errors: &mut Vec<Error>) -> Option<(&str, &str)> {
         let text = &self.policy.service;
         let path = self.path("service");
         let Some((namespace, service)) = text.split_once('/') else {
-            let wanted = "`NAMESPACE/NAME`";
+            let expected = "`NAMESPACE/NAME`";
             errors.push(Error::new(
                 path,
-                Fault::Value { what: "service", found: text.clone(), wanted },
+                Fault::Value { what: "service", found: text.clone(), expected },
             ));
             return None;
         };
@@ -137,7 +131,7 @@ impl Reader<'_> {
         Some((namespace, service))
     }
 
-    /// Whether callers of a cluster reach the service at all.
+    /// Whether a cluster has or imports the service.
     fn knows(&self, client: usize, namespace: &str, service: &str) -> bool {
         let mut all = self.mesh.services_named(namespace, service).iter();
         all.any(|s| s.cluster == client || s.importers.contains(&client))
@@ -165,7 +159,10 @@ impl Reader<'_> {
             let what = format!("policy `{}`", self.policy.name);
             errors.push(Error::new(
                 self.path("clients"),
-                Fault::Needs { what, needs: "a cluster that calls" },
+                Fault::Needs {
+                    what,
+                    needs: "at least one client cluster that has or imports the service",
+                },
             ));
         }
         clients.into_iter().collect()
@@ -177,7 +174,7 @@ impl Reader<'_> {
         service: &str,
         clients: &[usize],
         errors: &mut Vec<Error>,
-    ) -> Target {
+    ) -> PolicyTarget {
         let policy = self.policy;
         let what = format!("policy `{}`", policy.name);
         match (policy.route.is_empty(), policy.failover.is_empty()) {
@@ -187,12 +184,12 @@ impl Reader<'_> {
                 {
                     errors.push(self.not_imported("clients", *client, *client));
                 }
-                Target::Unchanged
+                PolicyTarget::Unchanged
             }
             (false, false) => {
-                let needs = "either a route or a failover, not both";
+                let needs = "either `route` or `failover`, not both";
                 errors.push(Error::new(self.path("failover"), Fault::Needs { what, needs }));
-                Target::Unchanged
+                PolicyTarget::Unchanged
             }
             (false, true) => self.split(namespace, service, clients, errors),
             (true, false) => self.failover(namespace, service, clients, errors),
@@ -205,7 +202,7 @@ impl Reader<'_> {
         service: &str,
         clients: &[usize],
         errors: &mut Vec<Error>,
-    ) -> Target {
+    ) -> PolicyTarget {
         let mut shares: Vec<(Destination, u32)> = Vec::new();
         for (i, share) in self.policy.route.iter().enumerate() {
             let field = format!("route[{i}]");
@@ -237,10 +234,10 @@ impl Reader<'_> {
         }
         self.same_ports(namespace, service, shares.iter().map(|(d, _)| d.cluster), errors);
         shares.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
-        Target::Split(shares)
+        PolicyTarget::Split(shares)
     }
 
-    /// A cluster that has the service, and a subset it has there.
+    /// A cluster that runs the service, and one of its subsets there.
     fn destination(
         &self,
         field: &str,
@@ -274,7 +271,7 @@ impl Reader<'_> {
         Some(Destination { cluster: index, subset: subset.cloned() })
     }
 
-    /// Every client has or imports the destination.
+    /// Checks that every client has or imports the destination.
     fn reachable(
         &self,
         field: &str,
@@ -311,7 +308,7 @@ impl Reader<'_> {
         clusters: impl Iterator<Item = usize>,
         errors: &mut Vec<Error>,
     ) {
-        let ports = |cluster: &Cluster| {
+        let ports = |cluster: &MeshCluster| {
             let found = self.mesh.service_on(cluster, namespace, service);
             let ports = found.map_or(&[][..], |service| &service.ports);
             ports
@@ -341,7 +338,7 @@ impl Reader<'_> {
         service: &str,
         clients: &[usize],
         errors: &mut Vec<Error>,
-    ) -> Target {
+    ) -> PolicyTarget {
         let mut order: Vec<usize> = Vec::new();
         for (i, name) in self.policy.failover.iter().enumerate() {
             let field = format!("failover[{i}]");
@@ -358,7 +355,7 @@ impl Reader<'_> {
         }
         if self.policy.outlier_detection.is_none() {
             let what = format!("the failover of policy `{}`", self.policy.name);
-            let needs = "outlierDetection: without it Istio never leaves an endpoint";
+            let needs = "outlierDetection: without it, Istio never considers an endpoint unhealthy";
             errors.push(Error::new(self.path("outlierDetection"), Fault::Needs { what, needs }));
         }
         self.same_ports(namespace, service, order.iter().copied(), errors);
@@ -369,11 +366,11 @@ impl Reader<'_> {
                 errors.push(Error::new(self.path("failover"), fault));
             }
         }
-        Target::Failover(order)
+        PolicyTarget::Failover(order)
     }
 
-    /// Why a client cannot carry the failover out; `None` when it can.
-    fn failover_problem(&self, client: &Cluster, order: &[usize]) -> Option<String> {
+    /// Why a client cannot fail over; `None` if it can.
+    fn failover_problem(&self, client: &MeshCluster, order: &[usize]) -> Option<String> {
         let clusters = || order.iter().map(|index| &self.mesh.clusters[*index]);
         let registry = clusters()
             .filter(|to| to.index != client.index && to.remote_secrets && client.remote_secrets);
@@ -381,39 +378,37 @@ impl Reader<'_> {
             (registry.count(), clusters().filter(|to| to.index != client.index).count());
         if client.version < FAILOVER_SINCE {
             return Some(format!(
-                "its Istio {} has no failover by label; 1.18 is the first",
+                "it runs Istio {}, and failover by label needs 1.18",
                 client.version
             ));
         }
         if let Some(old) = clusters().find(|to| to.version < Version::new(1, 8, 0)) {
             return Some(format!(
-                "`{}` runs Istio {}, whose gateway knows `.global` names only",
+                "`{}` runs Istio {}, whose gateway accepts only `.global` names",
                 old.name, old.version
             ));
         }
         if registry > 0 && registry < remote {
-            return Some(
-                "some of the clusters are known by remote secrets and others are not".into(),
-            );
+            return Some("some of the clusters use remote secrets and others do not".into());
         }
         if registry > 0 && order.len() > 2 {
             return Some(
-                "with remote secrets Istio tells one cluster from all others only: name two".into(),
+                "with remote secrets, Istio can prefer only one cluster to all others: list exactly two clusters".into(),
             );
         }
         let domains: BTreeSet<&str> = clusters().map(|to| to.domain.as_str()).collect();
         (domains.len() > 1)
-            .then(|| "the clusters have different domains, and one name has one SNI".into())
+            .then(|| "the clusters have different domains, but all calls use one SNI".into())
     }
 
     fn time(&self, field: &str, text: Option<&String>, errors: &mut Vec<Error>) -> Option<String> {
         let text = text?;
         let time = milliseconds(text);
         if time.is_none() {
-            let wanted = "whole numbers with units, such as 5s, 500ms or 1m30s";
+            let expected = "whole numbers with units, such as 5s, 500ms or 1m30s";
             errors.push(Error::new(
                 self.path(field),
-                Fault::Value { what: "length of time", found: text.clone(), wanted },
+                Fault::Value { what: "duration", found: text.clone(), expected },
             ));
         }
         time.map(seconds)
@@ -422,7 +417,7 @@ impl Reader<'_> {
     fn percent(&self, field: &str, value: Option<u32>, errors: &mut Vec<Error>) {
         if let Some(value) = value.filter(|value| *value > 100) {
             let fault =
-                Fault::Value { what: "percentage", found: value.to_string(), wanted: "0 to 100" };
+                Fault::Value { what: "percentage", found: value.to_string(), expected: "0 to 100" };
             errors.push(Error::new(self.path(field), fault));
         }
     }

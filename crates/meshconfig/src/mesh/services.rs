@@ -1,17 +1,21 @@
-//! Services: their ports and subsets, and who may call them.
+//! Services: their ports, their subsets and the clusters that may call them.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::vec::Vec;
 
 use super::clusters::{duplicate, name};
-use super::{Cluster, Mesh, Service};
+use super::{Mesh, MeshCluster, Service};
 use crate::error::{Error, Fault};
 use crate::spec::{self, Spec};
 use crate::text::{domain_problem, label_problem, nearest};
 
 /// Every service, by namespace, name and cluster.
-pub(super) fn resolve(spec: &Spec, clusters: &[Cluster], errors: &mut Vec<Error>) -> Vec<Service> {
+pub(super) fn resolve(
+    spec: &Spec,
+    clusters: &[MeshCluster],
+    errors: &mut Vec<Error>,
+) -> Vec<Service> {
     let mut first: BTreeMap<(&str, &str, &str), usize> = BTreeMap::new();
     let mut services = Vec::new();
     for (at, service) in spec.services.iter().enumerate() {
@@ -41,8 +45,8 @@ pub(super) fn resolve(spec: &Spec, clusters: &[Cluster], errors: &mut Vec<Error>
     services
 }
 
-/// The place of a cluster among all.
-pub(super) fn cluster(clusters: &[Cluster], name: &str) -> Result<usize, Fault> {
+/// The index of a cluster.
+pub(super) fn cluster(clusters: &[MeshCluster], name: &str) -> Result<usize, Fault> {
     clusters.binary_search_by(|cluster| cluster.name.as_str().cmp(name)).map_err(|_place| {
         Fault::UnknownName {
             what: "cluster",
@@ -53,10 +57,10 @@ pub(super) fn cluster(clusters: &[Cluster], name: &str) -> Result<usize, Fault> 
 }
 
 fn one(
-    service: &spec::Service,
+    service: &spec::ServiceSpec,
     at: usize,
     home: usize,
-    clusters: &[Cluster],
+    clusters: &[MeshCluster],
     errors: &mut Vec<Error>,
 ) -> Service {
     let mut importers = BTreeSet::new();
@@ -96,30 +100,24 @@ fn one(
     }
 }
 
-fn names(service: &spec::Service, at: usize, errors: &mut Vec<Error>) {
+fn names(service: &spec::ServiceSpec, at: usize, errors: &mut Vec<Error>) {
     let path = |field: &str| format!("services[{at}].{field}");
-    name(
-        path("name"),
-        "the name of a service",
-        &service.name,
-        label_problem(&service.name),
-        errors,
-    );
+    name(path("name"), "service name", &service.name, label_problem(&service.name), errors);
     name(
         path("namespace"),
-        "a namespace",
+        "namespace",
         &service.namespace,
         label_problem(&service.namespace),
         errors,
     );
     for (i, account) in service.service_accounts.iter().enumerate() {
         let path = format!("services[{at}].serviceAccounts[{i}]");
-        name(path, "a service account", account, domain_problem(account), errors);
+        name(path, "service account", account, domain_problem(account), errors);
     }
 }
 
-/// Ports have names and numbers of their own (`pkg/config/validation: ValidateServiceEntry`).
-fn ports(service: &spec::Service, at: usize, errors: &mut Vec<Error>) {
+/// Names and numbers of ports are unique (`pkg/config/validation: ValidateServiceEntry`).
+fn ports(service: &spec::ServiceSpec, at: usize, errors: &mut Vec<Error>) {
     let what = format!("service {}/{}", service.namespace, service.name);
     if service.ports.is_empty() {
         errors.push(Error::new(
@@ -129,9 +127,9 @@ fn ports(service: &spec::Service, at: usize, errors: &mut Vec<Error>) {
     }
     for (i, port) in service.ports.iter().enumerate() {
         let path = |field: &str| format!("services[{at}].ports[{i}].{field}");
-        name(path("name"), "the name of a port", &port.name, label_problem(&port.name), errors);
+        name(path("name"), "port name", &port.name, label_problem(&port.name), errors);
         if port.number == 0 {
-            let fault = Fault::Value { what: "port", found: "0".into(), wanted: "1 to 65535" };
+            let fault = Fault::Value { what: "port", found: "0".into(), expected: "1 to 65535" };
             errors.push(Error::new(path("number"), fault));
         }
         for (j, before) in service.ports[..i].iter().enumerate() {
@@ -145,13 +143,13 @@ fn ports(service: &spec::Service, at: usize, errors: &mut Vec<Error>) {
     }
 }
 
-/// Subsets have names of their own, and labels (`pkg/config/validation: ValidateDestinationRule`).
-fn subsets(service: &spec::Service, at: usize, errors: &mut Vec<Error>) {
+/// Names of subsets are unique, and each has labels (`pkg/config/validation: ValidateDestinationRule`).
+fn subsets(service: &spec::ServiceSpec, at: usize, errors: &mut Vec<Error>) {
     for (i, subset) in service.subsets.iter().enumerate() {
         let path = format!("services[{at}].subsets[{i}]");
         name(
             format!("{path}.name"),
-            "the name of a subset",
+            "subset name",
             &subset.name,
             label_problem(&subset.name),
             errors,
@@ -168,9 +166,9 @@ fn subsets(service: &spec::Service, at: usize, errors: &mut Vec<Error>) {
     }
 }
 
-/// A cluster others call through its gateway has an address; names are short enough for DNS.
+/// A cluster that others call through its gateway has an address; names are short enough for DNS.
 pub(super) fn check(mesh: &Mesh, errors: &mut Vec<Error>) {
-    let mut told = BTreeSet::new();
+    let mut reported = BTreeSet::new();
     for service in &mesh.services {
         let home = mesh.home(service);
         let reachable = home.gateway.as_ref().is_some_and(|gateway| !gateway.addresses.is_empty());
@@ -179,7 +177,7 @@ pub(super) fn check(mesh: &Mesh, errors: &mut Vec<Error>) {
             .find(|importer| !(importer.remote_secrets && home.remote_secrets));
         if let Some(importer) = through_gateway
             && !reachable
-            && told.insert(home.index)
+            && reported.insert(home.index)
         {
             let fault = Fault::GatewayMissing {
                 cluster: home.name.clone(),
@@ -192,7 +190,7 @@ pub(super) fn check(mesh: &Mesh, errors: &mut Vec<Error>) {
         if let Some(why) = domain_problem(&host).filter(|_| host.len() > 253) {
             errors.push(Error::new(
                 "services",
-                Fault::Name { what: "the name of a remote service", found: host, why },
+                Fault::Name { what: "remote service name", found: host, why },
             ));
         }
     }

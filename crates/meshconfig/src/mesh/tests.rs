@@ -10,7 +10,7 @@ clusters:
 - {name: b, istioVersion: 1.30.3}
 - {name: a, istioVersion: 1.30.3, gateway: {addresses: [192.0.2.1]}}
 ";
-/// A service of each, `a`'s imported by `b`.
+/// A service on each cluster; `b` imports that of `a`.
 const SERVICES: &str = "services:
 - {name: s, namespace: n, cluster: b, ports: [{name: http, number: 80, protocol: HTTP}], subsets: [{name: v1, labels: {v: '1'}}]}
 - {name: s, namespace: n, cluster: a, ports: [{name: http, number: 80, protocol: HTTP}], importedBy: [b]}
@@ -43,29 +43,22 @@ fn a_good_mesh() {
     assert_eq!(mesh.services_named("n", "s").len(), 2);
     assert!(mesh.services_named("n", "t").is_empty());
     assert_eq!(mesh.remote_host(&mesh.services()[0]), "s.n.svc.a.global");
-    // What is written out again is the same spec.
+    // The spec, written and read again, is the same.
     assert_eq!(Spec::read(&spec.yaml()).unwrap(), spec);
 }
 
 #[test]
 fn the_form_of_the_file() {
-    check("colour: 1\n", &["config/unknown-field line 6: there is no field `colour` here"]);
+    check("colour: 1\n", &["config/unknown-field line 6: unknown field `colour`"]);
     check(
         "service: []\n",
-        &[
-            "config/unknown-field line 6: there is no field `service` here; did you mean `services`?",
-        ],
+        &["config/unknown-field line 6: unknown field `service`; did you mean `services`?"],
     );
     let wrong = "services:\n- {name: s, namespace: n, cluster: a, ports: [{name: x, number: 1, protocol: HTP}]}\n";
-    check(
-        wrong,
-        &["config/unknown-name line 7: there is no such value as `HTP`; did you mean `HTTP`?"],
-    );
+    check(wrong, &["config/unknown-name line 7: unknown value `HTP`; did you mean `HTTP`?"]);
     assert_eq!(
         errors("apiVersion: meshctl/v2\nkind: Mesh\nclusters: []\n"),
-        [
-            "config/unknown-name line 1: there is no such value as `meshctl/v2`; did you mean `meshctl/v1`?"
-        ]
+        ["config/unknown-name line 1: unknown value `meshctl/v2`; did you mean `meshctl/v1`?"]
     );
     assert!(errors("clusters: [").first().is_some_and(|error| error.starts_with("config/syntax")));
     assert!(
@@ -85,11 +78,11 @@ fn clusters_and_names() {
     let check = |cluster: &str, wanted: &str| assert_eq!(one(cluster), [wanted], "{cluster}");
     check(
         "}\n- {name: a, istioVersion: 1.30.3",
-        "config/duplicate clusters[1].name, line 5: cluster `a` is there twice; first as clusters[0]",
+        "config/duplicate clusters[1].name, line 5: duplicate cluster `a`: already defined as clusters[0]",
     );
     check(
         "}\n- {name: B, istioVersion: 1.30.3",
-        "config/name clusters[1].name, line 5: `B` cannot be the name of a cluster: a DNS label has only a-z, 0-9 and `-`",
+        "config/name clusters[1].name, line 5: invalid cluster name `B`: a DNS label has only a-z, 0-9 and `-`",
     );
     check(
         "}\n- {name: b, istioVersion: 1.5.9",
@@ -97,27 +90,27 @@ fn clusters_and_names() {
     );
     check(
         "}\n- {name: b, istioVersion: new",
-        "config/value clusters[1].istioVersion, line 5: `new` is no version: wanted is a release of Istio, such as 1.30.3",
+        "config/value clusters[1].istioVersion, line 5: invalid Istio version `new`: expected a release of Istio, such as 1.30.3",
     );
     check(
         ", trustDomain: a_b",
-        "config/trust-domain clusters[0].trustDomain, line 4: `a_b` is no trust domain: only a-z, 0-9, `-` and `.` are allowed",
+        "config/trust-domain clusters[0].trustDomain, line 4: invalid trust domain `a_b`: only a-z, 0-9, `-` and `.` are allowed",
     );
     check(
         ", gateway: {addresses: [1.2.3.400]}",
-        "config/value clusters[0].gateway.addresses[0], line 4: `1.2.3.400` is no gateway address: wanted is an IP address or a DNS name",
+        "config/value clusters[0].gateway.addresses[0], line 4: invalid gateway address `1.2.3.400`: expected an IP address or a DNS name",
     );
     for place in ["coredns", "a/b/c", "kube-system/", "K/coredns"] {
         check(
             &format!(", dns: {{way: hosts, configMap: {place}}}"),
             &format!(
-                "config/value clusters[0].dns.configMap, line 4: `{place}` is no ConfigMap: wanted is NAMESPACE/NAME, such as kube-system/coredns"
+                "config/value clusters[0].dns.configMap, line 4: invalid ConfigMap `{place}`: expected NAMESPACE/NAME, such as kube-system/coredns"
             ),
         );
     }
     check(
         ", gateway: {addresses: [], port: 0}",
-        "config/value clusters[0].gateway.port, line 4: `0` is no port: wanted is 1 to 65535",
+        "config/value clusters[0].gateway.port, line 4: invalid port `0`: expected 1 to 65535",
     );
     assert_eq!(
         errors("apiVersion: meshctl/v1\nkind: Mesh\nclusters: []\n"),
@@ -130,13 +123,13 @@ fn suffix_and_pool() {
     check(
         "dns: {suffix: local}\n",
         &[
-            "config/dns-suffix dns.suffix, line 6: `local` cannot be the suffix of remote services: it would hide the names of a cluster's own services",
+            "config/dns-suffix dns.suffix, line 6: cannot use `local` as the DNS suffix of remote services: it hides the names of a cluster's own services",
         ],
     );
     check(
         "addresses: {pool: here}\n",
         &[
-            "config/value addresses.pool, line 6: `here` is no pool of addresses: wanted is a network, such as 240.0.0.0/16 or fd00:240::/112",
+            "config/value addresses.pool, line 6: invalid address pool `here`: expected a network, such as 240.0.0.0/16 or fd00:240::/112",
         ],
     );
     let pool = |pool: &str, why: &str| {
@@ -144,14 +137,14 @@ fn suffix_and_pool() {
         check(
             &rest,
             &[&format!(
-                "config/address-pool addresses.pool, line 6: addresses cannot be taken from {pool}: {why}"
+                "config/address-pool addresses.pool, line 6: cannot use {pool} as the address pool: {why}"
             )],
         );
     };
-    pool("240.0.0.0/4", "Istio's own allocator takes addresses from the same network");
-    pool("2001:2::/64", "Istio's own allocator takes addresses from the same network");
-    pool("127.0.0.0/8", "they would be addresses of the machine itself");
-    pool("ff00::/8", "they would be multicast addresses");
+    pool("240.0.0.0/4", "Istio's own allocator uses the same network");
+    pool("2001:2::/64", "Istio's own allocator uses the same network");
+    pool("127.0.0.0/8", "its addresses are those of the machine itself");
+    pool("ff00::/8", "its addresses are multicast addresses");
     pool("10.0.0.0/31", "it has fewer than four addresses");
 }
 
@@ -163,7 +156,7 @@ fn services() {
     };
     one(
         "cluster: aa, ports: [{name: h, number: 80, protocol: TCP}]",
-        "config/unknown-name services[0].cluster, line 7: there is no cluster `aa`; did you mean `a`?",
+        "config/unknown-name services[0].cluster, line 7: unknown cluster `aa`; did you mean `a`?",
     );
     one(
         "cluster: a, ports: []",
@@ -185,13 +178,13 @@ fn services() {
         &format!(
             "cluster: a, {port}, subsets: [{{name: v, labels: {{a: b}}}}, {{name: v, labels: {{a: c}}}}]"
         ),
-        "config/duplicate services[0].subsets[1].name, line 7: subset `v` is there twice; first as services[0].subsets[0]",
+        "config/duplicate services[0].subsets[1].name, line 7: duplicate subset `v`: already defined as services[0].subsets[0]",
     );
     one(
         "cluster: a, ports: [{name: h, number: 80, protocol: TCP}, {name: g, number: 80, protocol: TCP}]",
-        "config/duplicate services[0].ports[1].number, line 7: port `80` is there twice; first as services[0].ports[0]",
+        "config/duplicate services[0].ports[1].number, line 7: duplicate port `80`: already defined as services[0].ports[0]",
     );
-    check(&format!("{SERVICES}- {{name: s, namespace: n, cluster: a, {port}}}\n"), &["config/duplicate services[2], line 9: service `n/s on a` is there twice; first as services[0]".replace("services[0]", "services[1]").as_str()]);
+    check(&format!("{SERVICES}- {{name: s, namespace: n, cluster: a, {port}}}\n"), &["config/duplicate services[2], line 9: duplicate service `n/s on a`: already defined as services[0]".replace("services[0]", "services[1]").as_str()]);
 }
 
 #[test]
@@ -206,13 +199,13 @@ fn policies() {
     one(
         "clients: [b], route: [{cluster: a, weight: 60}]",
         &[
-            "config/weights policies[0].route, line 10: the weights of policy `p` are 60, together 60: they must be 100",
+            "config/weights policies[0].route, line 10: the weights of policy `p` (60) add up to 60, expected 100",
         ],
     );
     one(
         "clients: [b], route: [{cluster: b, subset: v2, weight: 100}]",
         &[
-            "config/unknown-name policies[0].route[0].subset, line 10: there is no subset `v2 of n/s on b`; did you mean `v1`?",
+            "config/unknown-name policies[0].route[0].subset, line 10: unknown subset `v2 of n/s on b`; did you mean `v1`?",
         ],
     );
     one(
@@ -224,32 +217,32 @@ fn policies() {
     one(
         "clients: [c], timeout: 1s",
         &[
-            "config/unknown-name policies[0].clients[0], line 10: there is no cluster `c`; did you mean `a`?",
-            "config/needs policies[0].clients, line 10: policy `p` needs a cluster that calls",
+            "config/unknown-name policies[0].clients[0], line 10: unknown cluster `c`; did you mean `a`?",
+            "config/needs policies[0].clients, line 10: policy `p` needs at least one client cluster that has or imports the service",
         ],
     );
     one(
         "clients: [b], timeout: 1.5s",
         &[
-            "config/value policies[0].timeout, line 10: `1.5s` is no length of time: wanted is whole numbers with units, such as 5s, 500ms or 1m30s",
+            "config/value policies[0].timeout, line 10: invalid duration `1.5s`: expected whole numbers with units, such as 5s, 500ms or 1m30s",
         ],
     );
     one(
         "clients: [b], failover: [b, a]",
         &[
-            "config/needs policies[0].outlierDetection, line 10: the failover of policy `p` needs outlierDetection: without it Istio never leaves an endpoint",
+            "config/needs policies[0].outlierDetection, line 10: the failover of policy `p` needs outlierDetection: without it, Istio never considers an endpoint unhealthy",
         ],
     );
     one(
         "clients: [b], timeout: 1s}\n- {name: q, service: n/s, clients: ['*'], timeout: 1s",
         &[
-            "config/policy-overlap policies[1], line 11: policies `p` and `q` both say how `b` calls `n/s`",
+            "config/policy-overlap policies[1], line 11: policies `p` and `q` both apply to calls from `b` to `n/s`",
         ],
     );
     one(
         "clients: [b], timeout: 1s}\n- {name: q, service: n/t, clients: ['*'], timeout: 1s",
         &[
-            "config/unknown-name policies[1].service, line 11: there is no service `n/t`; did you mean `n/s`?",
+            "config/unknown-name policies[1].service, line 11: unknown service `n/t`; did you mean `n/s`?",
         ],
     );
     let other = SERVICES.replacen("number: 80", "number: 81", 1);
@@ -259,7 +252,7 @@ fn policies() {
     check(
         &rest,
         &[
-            "config/ports-differ policies[0], line 10: `n/s` has ports 80 HTTP on `a` and 81 HTTP on `b`; a policy over both needs the same",
+            "config/ports-differ policies[0], line 10: `n/s` has ports 80 HTTP on `a` but 81 HTTP on `b`; a policy for both needs the same ports",
         ],
     );
 }
@@ -273,9 +266,9 @@ fn failover_needs_releases_that_can() {
     assert_eq!(
         errors(&text.replacen("1.30.3", "1.17.0", 1)),
         [
-            "config/failover policies[0].failover, line 10: failover of `n/s` cannot be carried out on `b`: its Istio 1.17.0 has no failover by label; 1.18 is the first"
+            "config/failover policies[0].failover, line 10: cluster `b` cannot fail over `n/s`: it runs Istio 1.17.0, and failover by label needs 1.18"
         ]
     );
     let old = text.replace("name: a, istioVersion: 1.30.3", "name: a, istioVersion: 1.7.0");
-    assert!(errors(&old)[0].contains("knows `.global` names only"), "{:?}", errors(&old));
+    assert!(errors(&old)[0].contains("accepts only `.global` names"), "{:?}", errors(&old));
 }

@@ -1,4 +1,4 @@
-//! `meshctl mesh ...`: from one spec, what every cluster needs for calls between them. One file per command.
+//! `meshctl mesh ...`: renders and applies from one spec what clusters need to call each other. One file per command.
 
 mod addresses;
 mod apply;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use meshconfig::Mesh;
-use meshconfig::mesh::Cluster;
+use meshconfig::mesh::MeshCluster;
 use meshpki::cacerts::Layout;
 use meshpki::federation::{Member, PeerTrust, TrustSettings, anchors, trust_settings};
 use meshpki::{Cert, Time, cacerts};
@@ -41,7 +41,7 @@ fn settings<'m>(
     dir: &Path,
     at: Time,
     io: &mut Io<'_>,
-) -> Result<Vec<(&'m Cluster, TrustSettings)>, Failure> {
+) -> Result<Vec<(&'m MeshCluster, TrustSettings)>, Failure> {
     let domains: BTreeSet<_> =
         mesh.clusters().iter().map(|cluster| &cluster.trust_domain).collect();
     let mut roots: BTreeMap<&str, Roots> = BTreeMap::new();
@@ -89,7 +89,7 @@ fn warn_of_strangers(roots: &BTreeMap<&str, Roots>, io: &mut Io<'_>) {
 }
 
 /// The roots of a cluster's folder; an error where none vouches for its CA.
-fn roots_of(dir: &Path, cluster: &Cluster, at: Time) -> Result<Roots, Failure> {
+fn roots_of(dir: &Path, cluster: &MeshCluster, at: Time) -> Result<Roots, Failure> {
     let name = &cluster.name;
     let folder = dir.join(name);
     let layout = Layout::of(cluster.version, |file| folder.join(file).exists());
@@ -135,7 +135,7 @@ fn certs(path: &Path) -> Result<Vec<Cert>, Failure> {
 }
 
 /// The values of one cluster, with a word on each trust domain.
-fn text(cluster: &Cluster, settings: &TrustSettings) -> String {
+fn text(cluster: &MeshCluster, settings: &TrustSettings) -> String {
     let context = word(Path::new(&cluster.context));
     let namespace = word(Path::new(&cluster.istio_namespace));
     let mut text = format!("# cluster {}, Istio {}\n", cluster.name, cluster.version);
@@ -155,7 +155,7 @@ fn text(cluster: &Cluster, settings: &TrustSettings) -> String {
     text + &meshconfig::resource::yaml(&values(cluster, &settings.peer_trust))
 }
 
-fn values(cluster: &Cluster, way: &PeerTrust) -> Value {
+fn values(cluster: &MeshCluster, way: &PeerTrust) -> Value {
     let domain = cluster.trust_domain.as_str();
     match way {
         PeerTrust::SameDomain => json!({}),

@@ -82,7 +82,7 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
 
 impl Named {
     /// A cluster of the spec.
-    pub(crate) fn of(cluster: &meshconfig::mesh::Cluster) -> Self {
+    pub(crate) fn of(cluster: &meshconfig::mesh::MeshCluster) -> Self {
         Self {
             name: cluster.name.clone(),
             context: cluster.context.clone(),

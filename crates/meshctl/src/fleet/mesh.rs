@@ -1,8 +1,8 @@
 //! The spec compared with what clusters have.
 
-pub(crate) mod ahead;
-pub(crate) mod answers;
 pub(crate) mod changes;
+pub(crate) mod dns;
+pub(crate) mod preflight;
 pub(crate) mod rbac;
 
 use futures_util::future::join_all;
@@ -12,6 +12,7 @@ use meshconfig::Mesh;
 use meshconfig::apply::Change;
 use serde_json::Value;
 
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fleet::clusters::{
     Named, SERVICE_ACCOUNT, Target, Way, chosen, place as place_of, reach,
@@ -64,13 +65,13 @@ pub(crate) fn failed(target: &Target, error: &meshapply::Error) -> Failure {
     let failure = Failure::from(error).within(place_of(target));
     match error {
         meshapply::Error::Forbidden { what, .. } if what.starts_with("patch configmap") => failure.hint(
-            "`meshctl mesh apply --print-rbac` prints that right while the spec says `dns: {way: hosts}` or `istio-coredns`; or take the block out by hand",
+            "`meshctl mesh apply --print-rbac` prints that right while the spec says `dns: {way: hosts}` or `istio-coredns`; or remove the block by hand",
         ),
         meshapply::Error::Api { status: 409, .. } => {
-            failure.hint("somebody else was faster; run the same command again: it looks anew")
+            failure.hint("the object changed in the meantime; run the command again")
         }
         meshapply::Error::Forbidden { .. } => {
-            failure.hint("`meshctl mesh apply --print-rbac` prints the rights that are needed")
+            failure.hint("`meshctl mesh apply --print-rbac` prints the rights it needs")
         }
         _ => failure,
     }
@@ -88,38 +89,38 @@ pub(crate) fn failed_in(targets: &[Target], error: &ClusterError) -> Failure {
 pub(crate) struct Plan {
     /// The clusters.
     pub(crate) targets: Vec<Target>,
-    /// What each of them has, is to have, and lacks; in the order of the targets.
+    /// What each of them has, should have, and has to change; in the order of the targets.
     pub(crate) mesh: MeshPlan,
     /// The addresses.
     pub(crate) assigned: Assigned,
 }
 
 impl Plan {
-    /// The clusters by name, as an apply reaches them.
+    /// The client of each cluster, by name.
     pub(crate) fn clients(&self) -> Vec<(&str, &Kube)> {
         clients(&self.targets)
     }
 
-    /// Each cluster with what changes there.
+    /// Each change with its cluster.
     pub(crate) fn changes(&self) -> impl Iterator<Item = (&Target, &Change)> {
         let changes = self.targets.iter().zip(&self.mesh.clusters);
         changes.flat_map(|(target, one)| one.changes.iter().map(move |change| (target, change)))
     }
 
-    /// Why the DNS of clusters cannot be as the spec says: the target, the ConfigMap, the failure.
+    /// DNS that cannot be edited as the spec says: cluster, ConfigMap, failure.
     pub(crate) fn refused(&self) -> impl Iterator<Item = (&Target, String, Failure)> {
         let all = self.targets.iter().zip(&self.mesh.clusters);
         all.filter_map(|(target, one)| {
             let refusal = one.dns_refusal.as_ref()?;
-            Some((target, refusal.id(), answers::refused(target, refusal)))
+            Some((target, refusal.id(), dns::refused(target, refusal)))
         })
     }
 
-    /// What the user should know, and no reason to stop.
+    /// Warnings.
     pub(crate) fn warnings(&self, mesh: &Mesh) -> Vec<Failure> {
         let all = self.targets.iter().zip(&self.mesh.clusters);
         all.filter_map(|(target, one)| {
-            one.dns_warning.as_ref().map(|warning| answers::warning(target, mesh, warning))
+            one.dns_warning.as_ref().map(|warning| dns::warning(target, mesh, warning))
         })
         .collect()
     }
@@ -129,7 +130,7 @@ fn clients(targets: &[Target]) -> Vec<(&str, &Kube)> {
     targets.iter().map(|target| (target.name.as_str(), &target.kube)).collect()
 }
 
-/// Looks at the clusters and compares; nothing is written.
+/// Reads the clusters and compares; nothing is written.
 pub(crate) async fn plan(
     mesh: &Mesh,
     ask: &Ask,
@@ -156,7 +157,7 @@ pub(crate) fn of_mesh(mesh: &Mesh, ask: &Ask) -> Result<Vec<Named>, Failure> {
     chosen(&ask.contexts, known, |name, _| Err(spec::unknown_cluster(mesh, name)))
 }
 
-/// Resources and DNS of others that are where ours should be; `None` if there are none.
+/// Refuses resources and DNS answers of others in the place of rendered ones; `None` if there are none.
 pub(crate) fn foreign(plan: &Plan, io: &mut Io<'_>) -> Option<Failure> {
     let mut failures: Vec<Failure> = foreign_resources(plan).into_iter().collect();
     failures.extend(plan.refused().map(|(_, _, failure)| failure));
@@ -171,8 +172,8 @@ fn foreign_resources(plan: &Plan) -> Option<Failure> {
     let first = places.next()?;
     let failure = Failure::new(
         "apply/foreign",
-        "a resource of that name is there that does not have the labels of this mesh",
+        "a resource with that name exists, but lacks the labels of this mesh",
     );
     let failure = places.fold(failure.within(first), Failure::within);
-    Some(failure.exit(crate::Exit::No).hint("nothing was written; rename or delete it, or label it as ours: app.kubernetes.io/managed-by=meshctl and app.kubernetes.io/part-of=MESH"))
+    Some(failure.exit(Exit::No).hint("nothing was written; rename or delete it, or give it the labels app.kubernetes.io/managed-by=meshctl and app.kubernetes.io/part-of=MESH"))
 }

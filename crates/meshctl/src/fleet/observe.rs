@@ -1,7 +1,6 @@
 //! Running clusters, for the commands that only read.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use futures_util::future::join_all;
 use meshapply::Error;
@@ -16,7 +15,6 @@ use crate::fleet::place;
 use crate::fleet::place::Source;
 use crate::hints::readyz;
 use crate::io::Io;
-use crate::text::word;
 
 /// What was found in a cluster: its state, and what istiod serves.
 pub(crate) struct Found {

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::files;
 use crate::io::Io;
 
-/// Which lock file, and what may become of it.
+/// Which lock file, and whether it may change.
 #[derive(Default)]
 pub(crate) struct LockFile {
     /// The file; `None`: `mesh.lock` next to the spec.
@@ -22,14 +22,14 @@ pub(crate) struct LockFile {
     pub(crate) live: Vec<PathBuf>,
 }
 
-/// Where the lock file is; `None` for a spec from standard input without `--lock`.
+/// The path of the lock file; `None` for a spec from standard input without `--lock`.
 fn path(args: &LockFile, source: &Source) -> Option<PathBuf> {
-    let beside =
+    let default =
         || (source.file != Path::new("-")).then(|| source.file.with_file_name("mesh.lock"));
-    args.lock.clone().or_else(beside)
+    args.lock.clone().or_else(default)
 }
 
-/// The addresses of a mesh, and what the lock file becomes with them.
+/// The addresses of a mesh, and the new content of the lock file.
 pub(crate) struct Assigned {
     /// The addresses.
     pub(crate) addresses: Addresses,
@@ -49,7 +49,7 @@ pub(crate) fn update(
     Ok(assigned.addresses)
 }
 
-/// The same without writing it, where these are the ServiceEntries of live clusters.
+/// The same without writing the file; `live` are the ServiceEntries of live clusters.
 ///
 /// # Errors
 /// `ctl/locked` if it would change but must not.
@@ -87,7 +87,7 @@ impl Assigned {
         self.path.as_deref().filter(|_| is_new && needed).map(|path| (path, after))
     }
 
-    /// Writes the lock file, where it changes.
+    /// Writes the lock file if it changes.
     pub(crate) fn write(&self, io: &mut Io<'_>) -> Result<(), Failure> {
         let Some((path, after)) = self.changed() else { return Ok(()) };
         let before = self.before.as_ref().map(String::as_bytes);
@@ -98,7 +98,7 @@ impl Assigned {
     }
 }
 
-/// The addresses without writing anything: for commands that only look.
+/// The addresses without writing anything: for commands that only read.
 pub(crate) fn look(mesh: &Mesh, source: &Source, io: &mut Io<'_>) -> Result<Addresses, Failure> {
     Ok(assign(mesh, path(&LockFile::default(), source).as_deref(), &Taken::new(), source, io)?.0)
 }
@@ -122,7 +122,7 @@ fn assign(
     let addresses =
         lock.assign(mesh, taken, io.now).map_err(|error| match error.path.as_str() {
             "" => failure(error, place, text.as_deref().unwrap_or_default()),
-            // What is wrong with the spec.
+            // An error of the spec.
             _ => failure(error, &source.file, ""),
         })?;
     Ok((addresses, text))

@@ -10,7 +10,7 @@ use crate::name::{Attribute, Name};
 use crate::oid;
 
 /// Go verifies signatures with these algorithms alone (`crypto/x509/x509.go: signatureAlgorithmDetails`;
-/// SHA-1 is refused since Go 1.18). A root's own signature is not looked at.
+/// SHA-1 is refused since Go 1.18). A root's own signature is not checked.
 pub(super) fn check_signatures(chain: &[Cert]) -> Result<(), Error> {
     let known = [
         oid::RSA_SHA256,

@@ -1,4 +1,4 @@
-//! PEM as Go reads it (`encoding/pem/pem.go: Decode`): what it cannot read it passes over in silence.
+//! PEM as Go reads it (`encoding/pem/pem.go: Decode`): it silently skips what it cannot read.
 //!
 //! That is not what OpenSSL does, nor what [`crate::pem`] does, which names every fault: two files joined
 //! without a newline lose two certificates here, and nothing says so.

@@ -18,7 +18,7 @@ pub(super) fn check(name: &str, text: &[u8], is_key: bool) -> Result<(), Error> 
             _ => Ok(()),
         };
     }
-    // Only the first block of the certificate and of the chain is looked at, whatever it is.
+    // Only the first block of the certificate and of the chain is checked, whatever it is.
     let all = name == "root-cert.pem" || name == "ca.crt";
     for (i, block) in blocks().enumerate() {
         let is_plain = block.label == pem::CERTIFICATE && block.headers.is_empty();

@@ -61,7 +61,7 @@ pub struct Criticality {
     pub subject_alt_name: bool,
 }
 
-/// The extended key usages OpenSSL tells apart, as bits (`include/openssl/x509v3.h.in: XKU_*`).
+/// The extended key usages OpenSSL distinguishes, as bits (`include/openssl/x509v3.h.in: XKU_*`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExtendedUsages(pub u16);
 
@@ -307,7 +307,7 @@ impl Extensions {
     }
 }
 
-/// Extensions that are decoded when a certificate is first looked at.
+/// Extensions that are decoded when a certificate is first read.
 fn is_cached(oid: &[u8]) -> bool {
     matches!(
         oid,

@@ -372,7 +372,7 @@ fn role(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Role {
                 "{} limits the path of no CA, for it does not say \"is_ca\": true",
                 fields.what
             ),
-            hint: "write \"is_ca\": true, or take `ca_constraint` out".to_string(),
+            hint: "write \"is_ca\": true, or remove `ca_constraint`".to_string(),
         });
     }
     Role::EndEntity
@@ -397,7 +397,7 @@ fn role_and_usages(profile: &SigningProfile, what: &str, line: usize) -> Option<
             format!(
                 "{what} makes certificates that may sign others but are not CAs: every verifier rejects what they sign"
             ),
-            "write \"ca_constraint\": {\"is_ca\": true}, or take \"cert sign\" out",
+            "write \"ca_constraint\": {\"is_ca\": true}, or remove \"cert sign\"",
         )),
         Role::Ca { .. } if profile.ext_key_usage.is_empty() => None,
         Role::Ca { .. } if has(oid::EKU_SERVER_AUTH) && has(oid::EKU_CLIENT_AUTH) => {
@@ -405,18 +405,18 @@ fn role_and_usages(profile: &SigningProfile, what: &str, line: usize) -> Option<
                 code::CA_EXT_KEY_USAGE,
                 line,
                 format!(
-                    "{what} puts an extended key usage on a CA, which limits all that is below it; workloads need no more than server and client"
+                    "{what} puts an extended key usage on a CA, which limits everything below it; workloads need only server and client"
                 ),
-                "take \"server auth\" and \"client auth\" out of a CA's `usages`",
+                "remove \"server auth\" and \"client auth\" from a CA's `usages`",
             ))
         }
         Role::Ca { .. } => Some(Trap::error(
             code::CA_EXT_KEY_USAGE,
             line,
             format!(
-                "{what} limits all that is below the CA to its extended key usages, and a workload is both server and client: istiod or its peers refuse it"
+                "{what} limits everything below the CA to its extended key usages, and a workload is both server and client: istiod or its peers reject it"
             ),
-            "take the extended key usages out of a CA's `usages`",
+            "remove the extended key usages from a CA's `usages`",
         )),
         Role::EndEntity => None,
     }

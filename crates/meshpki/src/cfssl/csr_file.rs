@@ -191,7 +191,7 @@ impl CsrFile {
     /// path length of `ca`; of `hosts` the IP addresses stay.
     ///
     /// # Errors
-    /// `cfssl/self-signed-intermediate`, when the name says that this is to be no root.
+    /// `cfssl/self-signed-intermediate`, when the name says that this is not meant to be a root.
     pub fn root(&self, now: Time) -> Outcome<Order> {
         let mut traps = Vec::new();
         let ca = self.ca.clone().unwrap_or_default();
@@ -200,7 +200,7 @@ impl CsrFile {
                 code::SELF_SIGNED_INTERMEDIATE,
                 self.line,
                 format!(
-                    "`{}` is named an intermediate, but `gencert -initca` makes a self-signed root of it, in which nobody's chain ends",
+                    "`{}` is named an intermediate, but `gencert -initca` makes a self-signed root of it, in which no chain ends",
                     self.subject.label()
                 ),
                 "make a CSR of the file and have the root sign it",
@@ -211,7 +211,7 @@ impl CsrFile {
                 code::ROOT_PATH_LEN,
                 ca.path_len_line,
                 "a root of path length 0 cannot sign the CA of a cluster".to_string(),
-                "take \"pathlen\" and \"pathlenzero\" out, or write \"pathlen\": 1 or more",
+                "remove \"pathlen\" and \"pathlenzero\", or write \"pathlen\": 1 or more",
             ));
         }
         let (kept, dropped): (Vec<_>, Vec<_>) =
@@ -248,7 +248,7 @@ impl CsrFile {
                 "with a `ca` section cfssl makes a CSR only together with a self-signed certificate (-initca), \
                  and refuses the file otherwise"
                     .to_string(),
-                "take the section out: the profile that signs the CSR says what the CA may do",
+                "remove the section: the profile that signs the CSR says what the CA may do",
             ));
             traps.extend(ca.expiry.map(|expiry| {
                 Trap::warning(

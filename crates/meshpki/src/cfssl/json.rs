@@ -1,5 +1,5 @@
 //! JSON as Go's `encoding/json` puts it into structs: field names in any letter case, the last of two
-//! equal names, unknown names passed over. Each of those is a trap here.
+//! equal names, unknown names skipped. Each of those is a trap here.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -255,7 +255,7 @@ impl<'t> Notes<'t> {
         self.refused.push(Trap::error(
             code::TYPE,
             line,
-            format!("{what} is {found}, cfssl wants {} and refuses the file", kind.name()),
+            format!("{what} is {found}, but cfssl expects {} and refuses the file", kind.name()),
             kind.hint(),
         ));
         false
@@ -362,14 +362,14 @@ fn not_carried_out(name: &str, what: &str, severity: Severity, line: usize) -> T
 }
 
 fn unknown(name: &str, line: usize, what: &str, shape: &Shape) -> Trap {
-    let message = format!("cfssl passes over `{name}`: there is no such field in {what}");
+    let message = format!("cfssl ignores `{name}`: {what} has no such field");
     let misplaced = shape.elsewhere.iter().find(|(field, _)| field.eq_ignore_ascii_case(name));
     if let Some((field, place)) = misplaced {
         return Trap::error(
             code::MISPLACED_FIELD,
             line,
             message,
-            format!("\"{field}\" belongs into {place}"),
+            format!("\"{field}\" belongs in {place}"),
         );
     }
     let names = shape.fields.iter().map(|field| field.name);

@@ -19,7 +19,7 @@ pub(super) fn span(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Span {
         notes.traps.push(Trap::error(
             code::TIME,
             line,
-            format!("`not_after` of {what} is not behind `not_before`: cfssl refuses the file"),
+            format!("`not_after` of {what} is not after `not_before`: cfssl refuses the file"),
             "write a later date",
         ));
     }
@@ -78,14 +78,14 @@ pub(super) fn path_len(
         Ok(0) if zero => Some(0),
         Ok(0) => {
             let message = format!("cfssl takes \"{name}\": 0 for no limit at all");
-            let hint = format!("add \"{flag}\": true, or take \"{name}\" out if no limit is meant");
+            let hint = format!("add \"{flag}\": true, or remove \"{name}\" if no limit is meant");
             trap(Severity::Error, code::PATH_LEN_LOST, message, hint);
             None
         }
         Ok(length) => {
             if zero {
                 let message = format!("\"{flag}\" has no effect with \"{name}\": {value}");
-                trap(Severity::Warning, code::PATH_LEN, message, format!("take \"{flag}\" out"));
+                trap(Severity::Warning, code::PATH_LEN, message, format!("remove \"{flag}\""));
             }
             Some(length)
         }
@@ -93,9 +93,9 @@ pub(super) fn path_len(
             let severity = if value == -1 { Severity::Warning } else { Severity::Error };
             let message = match value {
                 -1 => format!("\"{name}\": -1 is not a path length; cfssl sets no limit"),
-                _ => format!("\"{name}\": {value} is no path length"),
+                _ => format!("\"{name}\": {value} is not a path length"),
             };
-            trap(severity, code::PATH_LEN, message, format!("take \"{name}\" out for no limit"));
+            trap(severity, code::PATH_LEN, message, format!("remove \"{name}\" for no limit"));
             None
         }
     }
@@ -125,8 +125,8 @@ pub(super) fn backdate(what: &str, text: Option<At<&str>>, notes: &mut Notes<'_>
         0 => notes.traps.push(Trap::warning(
             code::BACKDATE,
             line,
-            format!("{what} is {text}, for which cfssl takes five minutes"),
-            "write \"1s\" if the certificate is to begin at once, or take it out",
+            format!("{what} is {text}, which cfssl replaces with five minutes"),
+            "write \"1s\" if the certificate is to begin at once, or remove it",
         )),
         _ => notes.traps.push(Trap::error(
             code::BACKDATE,

@@ -437,7 +437,7 @@ fn hints_say_what_to_write() {
     hint(r#"{"usage": ["signing"], "expiry": "1h"}"#, r#"write "usages""#);
     hint(
         r#"{"usages": ["cert sign"], "expiry": "1h", "max_path_len": 0}"#,
-        r#""max_path_len" belongs into `ca_constraint`"#,
+        r#""max_path_len" belongs in `ca_constraint`"#,
     );
 }
 

@@ -27,9 +27,9 @@ pub enum Refusal {
     MissingFile,
     /// The first block of the signing certificate's file is not a certificate.
     Certificate,
-    /// A certificate of the way to a root has not begun or has ended.
+    /// A certificate of the path to a root is not valid yet or has expired.
     Expired,
-    /// An extended key usage on the way to a root leaves serverAuth out.
+    /// An extended key usage on the path to a root lacks serverAuth.
     ExtKeyUsage,
     /// A path length is exceeded.
     PathLength,
@@ -37,7 +37,7 @@ pub enum Refusal {
     NameConstraints,
     /// A signature is over SHA-1.
     Sha1,
-    /// There is no way to a root for another reason.
+    /// There is no path to a root for another reason.
     Untrusted,
     /// The first block of the key's file is not a private key that Go reads.
     KeyFormat,

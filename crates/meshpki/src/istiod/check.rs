@@ -23,10 +23,10 @@ mod trust;
 pub use live::{LiveCluster, LiveIstiod, NamespaceRoots, ServedChain, SpecExpectation, check_live};
 pub use remedy::Remedy;
 
-/// The secret of a cluster, or what is to become it.
+/// The secret of a cluster, or the one it will get.
 #[derive(Clone, Copy)]
 pub struct ClusterSecret<'a> {
-    /// The cluster's name, for people.
+    /// The cluster's name, for messages.
     pub name: &'a str,
     /// Its files.
     pub secret: &'a Secret,
@@ -60,7 +60,7 @@ pub struct SecretProblem {
     pub severity: Severity,
     /// The clusters it concerns, the one to act on first, else in the order they were given.
     pub clusters: Vec<String>,
-    /// The file of the secret, where it is one.
+    /// The file of the secret, if the problem is in one.
     pub file: Option<String>,
     /// What is wrong, in a sentence.
     pub message: String,
@@ -174,7 +174,7 @@ pub fn check(clusters: &[ClusterSecret<'_>], settings: &Settings, at: Time) -> V
     problems
 }
 
-/// Errors before warnings, then by cluster, then by code; what is between clusters behind what is in one.
+/// Errors before warnings, then by cluster, then by code; problems between clusters after those in one.
 fn sort(problems: &mut [SecretProblem], names: &[&str]) {
     let place = |problem: &SecretProblem| {
         names.iter().position(|name| problem.clusters.iter().any(|c| c == name))

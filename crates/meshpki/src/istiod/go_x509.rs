@@ -18,7 +18,7 @@ use crate::signature::{self, Scheme, SignatureCheck, SignatureInput};
 use crate::time::Time;
 use crate::verify::check_name_constraints;
 
-/// Signatures looked at before Go gives up (`verify.go: maxChainSignatureChecks`).
+/// Signatures checked before Go gives up (`verify.go: maxChainSignatureChecks`).
 const SIGNATURE_LIMIT: u32 = 100;
 
 /// Why a chain was refused.

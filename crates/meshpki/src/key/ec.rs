@@ -198,7 +198,7 @@ pub(crate) fn uncompressed(oid: &[u8], octets: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Whether `octets` has the form and length of a point of the named curve over a binary field
-/// (`crypto/ec/ec2_oct.c: ossl_ec_GF2m_simple_oct2point`); whether it is on the curve is not looked at.
+/// (`crypto/ec/ec2_oct.c: ossl_ec_GF2m_simple_oct2point`); whether it is on the curve is not checked.
 pub(super) fn fits_binary_field(oid: &[u8], octets: &[u8]) -> bool {
     let Some(size) = binary_field_bits(oid).map(|bits| bits.div_ceil(8)) else { return false };
     match octets.split_first() {

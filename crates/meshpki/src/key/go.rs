@@ -1,4 +1,4 @@
-//! Public keys OpenSSL takes and Go, hence istiod, does not.
+//! Public keys that OpenSSL accepts and Go, and therefore istiod, does not.
 
 use super::decode::rsa_numbers;
 use super::{KeyAlgorithm, PublicKey, ec};

@@ -19,7 +19,7 @@ use content::usage as content_usage;
 /// A finding explained.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Explanation {
-    /// What was wanted and what was there, most telling first.
+    /// What was expected and what was found, most important first.
     pub evidence: Vec<Evidence>,
     /// What to do about it, one sentence without a full stop.
     pub next_step: String,

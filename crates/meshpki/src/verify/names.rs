@@ -123,7 +123,7 @@ fn common_name_as_host(attribute: &Attribute) -> Result<Option<Vec<u8>>, Refused
     Ok(labels.then_some(text))
 }
 
-/// `crypto/x509/v3_ncons.c: nc_match`: inside a permitted subtree of its kind, where there is one, and
+/// `crypto/x509/v3_ncons.c: nc_match`: inside a permitted subtree of its kind, if there is one, and
 /// outside every excluded one.
 fn check_name(name: &GeneralName, constraints: &NameConstraints) -> Result<(), Refused> {
     let mut outside = false;
@@ -217,7 +217,7 @@ fn matches_email(name: &[u8], base: &[u8]) -> Result<bool, Refused> {
     Ok(host.eq_ignore_ascii_case(&base[base_at + 1..]))
 }
 
-/// Octets a constraint in UTF-8 may have, with the NUL behind it (`char ulabel[256]` in `nc_email_eai`).
+/// Octets a constraint in UTF-8 may have, with the NUL after it (`char ulabel[256]` in `nc_email_eai`).
 const UTF8_BASE: usize = 255;
 
 /// `nc_email_eai`: only the host of an address in UTF-8 is compared, with the constraint turned into UTF-8.
@@ -252,7 +252,7 @@ fn matches_uri(name: &[u8], base: &[u8]) -> Result<bool, Refused> {
     Ok(host.eq_ignore_ascii_case(base))
 }
 
-/// The host of a URI as OpenSSL 3.0 finds it; `None` without `://` behind the first colon, or when empty.
+/// The host of a URI as OpenSSL 3.0 finds it; `None` without `://` after the first colon, or when empty.
 pub(super) fn uri_host(uri: &[u8]) -> Option<&[u8]> {
     let colon = uri.iter().position(|b| *b == b':')?;
     let rest = uri[colon..].strip_prefix(b"://")?;

@@ -7,8 +7,8 @@ const CODE_POINTS: usize = 512;
 
 /// Every label of `host` that starts with `xn--` decoded, the others as they are.
 ///
-/// `None` when a label cannot be decoded, or the answer and the NUL behind it take more than `room` octets. Labels are
-/// not looked at once it is known that there is no room.
+/// `None` when a label cannot be decoded, or the answer and the NUL after it take more than `room` octets. Labels are
+/// not decoded once it is known that there is no room.
 pub(super) fn to_unicode(host: &[u8], room: usize) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(room);
     for (i, label) in host.split(|b| *b == b'.').enumerate() {

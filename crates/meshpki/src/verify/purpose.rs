@@ -77,7 +77,7 @@ impl Purpose {
         })
     }
 
-    /// The usage a trust setting must name; `None` where settings are not looked at
+    /// The usage a trust setting must name; `None` where settings are not checked
     /// (`xstandard` to `trstandard`).
     const fn trust_usage(purpose: Option<Self>) -> Option<&'static [u8]> {
         match purpose {

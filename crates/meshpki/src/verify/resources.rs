@@ -154,7 +154,7 @@ fn is_canonical_family(family: &Family) -> bool {
         let apart = before(b.0.clone()).is_some_and(|before| a.1 < before);
         a.0 < b.0 && a.0 <= a.1 && b.0 <= b.1 && apart && !hides_prefix(&pair[0], &a)
     });
-    // A single address at the end is not looked at.
+    // A single address at the end is not checked.
     let end = matches!(last, Range::One(_))
         || expanded(last, length)
             .is_some_and(|range| range.0 <= range.1 && !hides_prefix(last, &range));

@@ -33,7 +33,7 @@ struct Found<'a> {
     /// Depth of the certificate that issued it.
     issuer: usize,
     score: u16,
-    /// The reasons covered once it has been looked at.
+    /// The reasons covered once it has been checked.
     reasons: u16,
 }
 

@@ -14,7 +14,7 @@ pub(super) enum Place {
     Reached,
     /// It is to come.
     Ahead,
-    /// It has not the form RFC 5280 asks for, or the time of verification has none.
+    /// It does not have the form RFC 5280 requires, or the time of verification does not.
     Unreadable,
 }
 

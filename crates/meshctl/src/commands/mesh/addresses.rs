@@ -1,4 +1,4 @@
-//! `meshctl mesh addresses`: which address each remote service has.
+//! `meshctl mesh addresses`: the address of each remote service.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! `meshctl mesh apply`: look, show, try, ask; then wave after wave over all clusters.
+//! `meshctl mesh apply`: read, compare, rehearse and confirm; then write wave after wave in all clusters.
 
 use meshapply::mesh::{Applied, Pace, RehearsalError, Stopped, rehearse};
 use meshconfig::apply::{Step, Write};
@@ -8,12 +8,12 @@ use crate::args::mesh::Apply;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fleet::clusters::runtime;
-use crate::fleet::mesh::{self, Plan, ahead, changes, rbac};
+use crate::fleet::mesh::{self, Plan, changes, preflight, rbac};
 use crate::io::Io;
 use crate::spec;
 use crate::text::safe;
 
-/// Names of what was not written, in a message.
+/// The most writes that a message names as not done.
 const NAMED: usize = 12;
 
 /// Runs the command.
@@ -37,12 +37,12 @@ pub(super) fn run(args: &Apply, io: &mut Io<'_>) -> Result<Exit, Failure> {
             return Err(failure);
         }
         changes::by_hand("note", &plan, io);
-        // Where nothing is to be written, nothing is refused.
-        let found = plan.mesh.problems_ahead(&spec);
+        // If there is nothing to write, there is nothing to refuse.
+        let found = plan.mesh.preflight(&spec);
         if plan.mesh.is_idle() {
-            ahead::tell(&found.iter().collect::<Vec<_>>(), io);
+            preflight::report(&found.iter().collect::<Vec<_>>(), io);
         } else {
-            ahead::refuse(&found, &args.force, io)?;
+            preflight::refuse(&found, &args.force, io)?;
         }
         if args.dry_run == Some(DryRun::Client) {
             return Ok(Exit::Good);
@@ -51,7 +51,7 @@ pub(super) fn run(args: &Apply, io: &mut Io<'_>) -> Result<Exit, Failure> {
         let rehearsal = rehearsal.map_err(|error| refused(&plan, &error))?;
         let steps = rehearsal.steps().len();
         if args.dry_run == Some(DryRun::Server) {
-            io.say(format!("every API server takes it: {steps} writes"));
+            io.say(format!("every API server accepts it: {steps} writes"));
             return Ok(Exit::Good);
         }
         if steps > 0 {
@@ -63,7 +63,7 @@ pub(super) fn run(args: &Apply, io: &mut Io<'_>) -> Result<Exit, Failure> {
             )?;
         }
         plan.assigned.write(io)?;
-        let applied = rehearsal.carry_out(|step| io.say(told(step))).await;
+        let applied = rehearsal.carry_out(|step| io.say(line(step))).await;
         let applied = applied.map_err(|stopped| unfinished(&plan, &stopped))?;
         let exit = finish(&applied, io)?;
         changes::by_hand("next", &plan, io);
@@ -75,14 +75,14 @@ pub(super) fn run(args: &Apply, io: &mut Io<'_>) -> Result<Exit, Failure> {
 fn refused(plan: &Plan, error: &RehearsalError) -> Failure {
     let failure = match error {
         RehearsalError::Refused(error) => mesh::failed_in(&plan.targets, error),
-        // Refused before by name.
+        // `mesh::foreign` has refused it already, with each place.
         RehearsalError::Obstructed(_) => Failure::new("apply/foreign", error.to_string()),
     };
     failure.because("nothing was written".to_owned())
 }
 
 /// `cluster1: applied ServiceEntry istio-system/reviews`.
-fn told(step: &Step) -> String {
+fn line(step: &Step) -> String {
     let word = match &step.write {
         Write::Apply(_) => "applied",
         Write::Delete(_) => "deleted",
@@ -104,21 +104,22 @@ fn unfinished(plan: &Plan, Stopped { failure, written, missing, .. }: &Stopped) 
     }
     mesh::failed_in(&plan.targets, failure)
         .because(format!(
-            "{written} of {} writes are done, and named above",
+            "{written} of {} writes are done; they are listed above",
             written + missing.len()
         ))
         .because(format!("not done: {}", names.join(", ")))
         .hint("run the same command again: it continues where it stopped")
 }
 
-/// Says how it ended; fields that others own may have stayed.
+/// Reports the end of a run; fields that others own may have stayed.
 fn finish(applied: &Applied, io: &mut Io<'_>) -> Result<Exit, Failure> {
     if let Some((first, rest)) = applied.altered.split_first() {
         let place = |(cluster, id): &(String, String)| format!("cluster {cluster}, {id}");
-        let failure = Failure::new("apply/foreign", "fields of another field manager stayed in it")
-            .within(place(first));
+        let failure =
+            Failure::new("apply/foreign", "fields of another field manager stayed in the resource")
+                .within(place(first));
         let failure = rest.iter().map(place).fold(failure, Failure::within);
-        return Err(failure.exit(Exit::No).hint("`kubectl get --show-managed-fields -o yaml` shows whose they are; take them out there, or delete the resource and apply again"));
+        return Err(failure.exit(Exit::No).hint("`kubectl get --show-managed-fields -o yaml` shows the managers; remove the fields there, or delete the resource and apply again"));
     }
     let Applied { writes, .. } = applied;
     io.say(if *writes == 0 {

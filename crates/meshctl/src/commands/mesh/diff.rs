@@ -7,7 +7,7 @@ use crate::args::mesh::Diff;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fleet::clusters::runtime;
-use crate::fleet::mesh::{self, Plan, ahead, changes};
+use crate::fleet::mesh::{self, Plan, changes, preflight};
 use crate::io::Io;
 use crate::spec;
 use crate::text::json as pretty;
@@ -28,7 +28,7 @@ pub(super) fn run(args: &Diff, io: &mut Io<'_>) -> Result<Exit, Failure> {
         io.warn(&failure);
     }
     changes::by_hand("note", &plan, io);
-    ahead::tell(&plan.mesh.problems_ahead(&spec).iter().collect::<Vec<_>>(), io);
+    preflight::report(&plan.mesh.preflight(&spec).iter().collect::<Vec<_>>(), io);
     let differs = !plan.mesh.is_idle() || plan.refused().next().is_some();
     Ok(if differs { Exit::No } else { Exit::Good })
 }

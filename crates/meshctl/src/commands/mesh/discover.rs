@@ -1,4 +1,4 @@
-//! `meshctl mesh discover`: what clusters have, put into the spec.
+//! `meshctl mesh discover`: adds what clusters have to the spec.
 
 use std::path::{Path, PathBuf};
 
@@ -37,11 +37,11 @@ pub(super) fn run(args: &Discover, io: &mut Io<'_>) -> Result<Exit, Failure> {
     } else {
         io.print(&merged.text)?;
     }
-    tell(&merged, &path, io);
+    report(&merged, &path, io);
     Ok(Exit::Good)
 }
 
-/// Shows what is new, and writes it when that is agreed.
+/// Shows what is new, and writes it after a confirmation.
 fn write(
     args: &Discover,
     path: &Path,
@@ -88,7 +88,7 @@ async fn seen(args: &Discover, spec: Option<&Spec>, io: &mut Io<'_>) -> Result<O
     let mut clusters = Vec::new();
     for (target, (resources, config)) in targets.iter().zip(answers.await?) {
         let mut cluster = observe(&target.name, &resources, &select);
-        // istiod's environment is older than the mesh's configuration, which is what it goes by.
+        // The mesh's configuration overrides istiod's environment.
         cluster.trust_domain = config.trust_domain.or(cluster.trust_domain);
         clusters.push(named_as(target, cluster)?);
     }
@@ -113,8 +113,8 @@ fn select(args: &Discover) -> Select {
     Select { mark, namespaces: args.namespace.clone() }
 }
 
-/// What was found, what is otherwise in the file, and what the spec still lacks.
-fn tell(merged: &Merged, path: &Path, io: &mut Io<'_>) {
+/// Reports what was found, where the file differs, and what the spec still lacks.
+fn report(merged: &Merged, path: &Path, io: &mut Io<'_>) {
     let mut lines: Vec<String> =
         merged.inserted.iter().map(|what| format!("new: {what}")).collect();
     if lines.is_empty() {
@@ -122,7 +122,7 @@ fn tell(merged: &Merged, path: &Path, io: &mut Io<'_>) {
     }
     lines.extend(merged.differs.iter().map(|one| {
         format!(
-            "left as it is: {}: the file has `{}`, the cluster `{}`",
+            "unchanged: {}: the file has `{}`, the cluster `{}`",
             one.path, one.file, one.cluster
         )
     }));

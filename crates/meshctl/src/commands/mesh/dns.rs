@@ -1,13 +1,13 @@
-//! `meshctl mesh dns`: a cluster's DNS with our part in it, or without.
+//! `meshctl mesh dns`: edits a cluster's DNS configuration in a file.
 
 use meshconfig::dns::{self, Zone};
-use meshconfig::mesh::Cluster;
+use meshconfig::mesh::MeshCluster;
 use meshconfig::spec::DnsWay;
 
 use crate::args::mesh::Dns;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::fleet::mesh::answers;
+use crate::fleet::mesh::dns::NO_ADDRESS;
 use crate::io::Io;
 use crate::spec;
 use crate::spec::lock;
@@ -25,7 +25,7 @@ pub(super) fn run(args: &Dns, io: &mut Io<'_>) -> Result<Exit, Failure> {
         } else {
             dns::add_stub(&current, &mesh.suffix, server, None)
         };
-        // kube-dns does not take an empty text.
+        // kube-dns does not accept an empty text.
         match edited.map_err(fail)? {
             text if text.is_empty() => "{}\n".to_owned(),
             text if text.ends_with('\n') => text,
@@ -52,7 +52,7 @@ pub(super) fn run(args: &Dns, io: &mut Io<'_>) -> Result<Exit, Failure> {
     Ok(Exit::Good)
 }
 
-fn no_edit(cluster: &Cluster) -> Failure {
+fn no_edit(cluster: &MeshCluster) -> Failure {
     let message =
         format!("cluster `{}` does not answer for remote names with CoreDNS", cluster.name);
     Failure::new("config/needs", message).hint(
@@ -62,5 +62,5 @@ fn no_edit(cluster: &Cluster) -> Failure {
 
 /// The address of istio-coredns is missing.
 fn needs(error: &meshconfig::Error) -> Failure {
-    Failure::new(error.code(), error.to_string()).hint(answers::NO_ADDRESS)
+    Failure::new(error.code(), error.to_string()).hint(NO_ADDRESS)
 }

@@ -33,7 +33,7 @@ pub(super) fn run(args: &Explain, io: &mut Io<'_>) -> Result<Exit, Failure> {
     Ok(Exit::Good)
 }
 
-/// Namespace and name of a service; the namespace may be left out where there is one of the name.
+/// Namespace and name of a service; the namespace may be left out if the name is unique.
 fn service(mesh: &Mesh, text: &str) -> Result<(String, String), Failure> {
     let mut found: Vec<(String, String)> = mesh
         .services()
@@ -54,7 +54,7 @@ fn service(mesh: &Mesh, text: &str) -> Result<(String, String), Failure> {
             mesh.services().iter().map(meshconfig::mesh::Service::key).collect();
         names.dedup();
         names.truncate(8);
-        Failure::new("config/unknown-name", format!("there is no service `{text}` in the spec"))
+        Failure::new("config/unknown-name", format!("the spec has no service `{text}`"))
             .because(format!("its services are {}", names.join(", ")))
     })
 }
@@ -80,7 +80,7 @@ fn text(calls: &[Call]) -> String {
         }
     }
     if calls.is_empty() {
-        out.push_str("nobody calls it: no cluster has or imports it\n");
+        out.push_str("no cluster has or imports this service\n");
     }
     out
 }

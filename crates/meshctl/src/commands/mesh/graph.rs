@@ -1,4 +1,4 @@
-//! `meshctl mesh graph`: who calls whom, as a picture.
+//! `meshctl mesh graph`: the calls between clusters, as a picture.
 
 use meshconfig::graph;
 

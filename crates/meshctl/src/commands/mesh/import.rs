@@ -7,6 +7,7 @@ use meshconfig::import::import;
 use crate::args::mesh::Import;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::hints;
 use crate::io::Io;
 use crate::spec;
 use crate::text::safe;
@@ -16,7 +17,7 @@ pub(super) fn run(args: &Import, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let mut texts = Vec::new();
     for file in &args.files {
         let text = spec::text(file, io)?;
-        // Told with its own file; what follows reads it again.
+        // An error names this file; the import parses all of them again.
         meshconfig::resource::documents(&text)
             .map_err(|error| spec::failure(error, file, &text))?;
         texts.push(text);
@@ -29,8 +30,11 @@ pub(super) fn run(args: &Import, io: &mut Io<'_>) -> Result<Exit, Failure> {
         let place =
             if lost.resource.is_empty() { String::new() } else { format!("{}: ", lost.resource) };
         let field = if lost.field.is_empty() { String::new() } else { format!("{}: ", lost.field) };
-        let _ =
-            writeln!(io.err, "not carried over: {}", safe(&format!("{place}{field}{}", lost.why)));
+        let next = hints::mesh::import(lost).map(|next| format!("; {next}")).unwrap_or_default();
+        io.say(format_args!(
+            "not carried over: {}",
+            safe(&format!("{place}{field}{}{next}", lost.why))
+        ));
     }
     io.print(&imported.spec.yaml())?;
     Ok(Exit::Good)

@@ -1,10 +1,10 @@
-//! `meshctl mesh lint`: what istiod would refuse or ignore. Exit status 2 when there is an error.
+//! `meshctl mesh lint`: what istiod refuses or ignores. Exit status 2 if there is an error.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use meshconfig::lint::{self, Problem, Severity};
+use meshconfig::lint::{self, LintProblem, LintSeverity};
 use meshconfig::{Mesh, render};
 use serde_json::{Value, json};
 
@@ -12,7 +12,8 @@ use crate::args::Output;
 use crate::args::mesh::Lint;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::fleet::mesh::ahead::word;
+use crate::fleet::mesh::preflight::word;
+use crate::hints;
 use crate::io::Io;
 use crate::spec;
 use crate::spec::lock;
@@ -32,10 +33,10 @@ pub(super) fn run(args: &Lint, io: &mut Io<'_>) -> Result<Exit, Failure> {
     for with in &args.with {
         add(&mesh, with, &mut resources, io)?;
     }
-    let clusters: Vec<lint::Cluster<'_>> = mesh
+    let clusters: Vec<lint::LintCluster<'_>> = mesh
         .clusters()
         .iter()
-        .map(|cluster| lint::Cluster {
+        .map(|cluster| lint::LintCluster {
             name: &cluster.name,
             version: cluster.version,
             resources: resources[cluster.name.as_str()].iter().collect(),
@@ -49,11 +50,11 @@ pub(super) fn run(args: &Lint, io: &mut Io<'_>) -> Result<Exit, Failure> {
         Output::Json => text::json(&document(&problems)),
     };
     io.print(&text)?;
-    let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
+    let failed = problems.iter().any(|problem| problem.severity == LintSeverity::Error);
     Ok(if failed { Exit::No } else { Exit::Good })
 }
 
-/// Resources of a file for a cluster; those that were rendered under the same name are replaced.
+/// Adds the resources of a file to a cluster; they replace rendered ones with the same name.
 fn add<'m>(
     mesh: &'m Mesh,
     with: &str,
@@ -78,7 +79,7 @@ fn add<'m>(
     Ok(())
 }
 
-fn text(problems: &[Problem]) -> String {
+fn text(problems: &[LintProblem]) -> String {
     let mut out = String::new();
     for problem in problems {
         let _ = write!(
@@ -92,17 +93,22 @@ fn text(problems: &[Problem]) -> String {
         if !problem.resource.is_empty() {
             let _ = write!(out, ", {}", safe(&problem.resource));
         }
-        let _ = write!(out, "\n  source: {}\n  next: {}\n\n", problem.source, safe(&problem.next));
+        let _ = write!(
+            out,
+            "\n  source: {}\n  next: {}\n\n",
+            problem.source,
+            safe(&hints::mesh::lint(problem))
+        );
     }
     let count = |severity| problems.iter().filter(|problem| problem.severity == severity).count();
     let (errors, warnings, notes) =
-        (count(Severity::Error), count(Severity::Warning), count(Severity::Note));
+        (count(LintSeverity::Error), count(LintSeverity::Warning), count(LintSeverity::Note));
     let _ = writeln!(out, "errors {errors}, warnings {warnings}, notes {notes}");
     out
 }
 
-fn document(problems: &[Problem]) -> Value {
-    let problem = |problem: &Problem| {
+fn document(problems: &[LintProblem]) -> Value {
+    let problem = |problem: &LintProblem| {
         json!({
             "code": problem.code,
             "severity": word(problem.severity),
@@ -110,7 +116,7 @@ fn document(problems: &[Problem]) -> Value {
             "resource": (!problem.resource.is_empty()).then_some(&problem.resource),
             "message": problem.message,
             "source": problem.source,
-            "next": problem.next,
+            "next": hints::mesh::lint(problem),
         })
     };
     json!({

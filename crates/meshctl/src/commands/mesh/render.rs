@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use meshconfig::address::Addresses;
-use meshconfig::mesh::Cluster;
+use meshconfig::mesh::MeshCluster;
 use meshconfig::{Mesh, render};
 
 use crate::args::mesh::Render;
@@ -39,7 +39,7 @@ pub(super) fn run(args: &Render, io: &mut Io<'_>) -> Result<Exit, Failure> {
     Ok(Exit::Good)
 }
 
-fn clusters<'m>(mesh: &'m Mesh, names: &[String]) -> Result<Vec<&'m Cluster>, Failure> {
+fn clusters<'m>(mesh: &'m Mesh, names: &[String]) -> Result<Vec<&'m MeshCluster>, Failure> {
     if names.is_empty() {
         return Ok(mesh.clusters().iter().collect());
     }
@@ -47,14 +47,14 @@ fn clusters<'m>(mesh: &'m Mesh, names: &[String]) -> Result<Vec<&'m Cluster>, Fa
 }
 
 /// A cluster of the spec.
-pub(super) fn cluster<'m>(mesh: &'m Mesh, name: &str) -> Result<&'m Cluster, Failure> {
+pub(super) fn cluster<'m>(mesh: &'m Mesh, name: &str) -> Result<&'m MeshCluster, Failure> {
     spec::cluster(mesh, name)
 }
 
 /// One document after the other, a cluster at a time.
 fn stream(
     mesh: &Mesh,
-    clusters: &[&Cluster],
+    clusters: &[&MeshCluster],
     addresses: &Addresses,
     io: &mut Io<'_>,
 ) -> Result<(), Failure> {
@@ -72,8 +72,12 @@ fn stream(
     Ok(())
 }
 
-/// The files of one cluster: one for each service, one for what all share.
-fn files_of(mesh: &Mesh, cluster: &Cluster, addresses: &Addresses) -> BTreeMap<PathBuf, String> {
+/// The files of one cluster: one for each service, and one for what all share.
+fn files_of(
+    mesh: &Mesh,
+    cluster: &MeshCluster,
+    addresses: &Addresses,
+) -> BTreeMap<PathBuf, String> {
     let mut files: BTreeMap<PathBuf, String> = BTreeMap::new();
     for resource in render(mesh, cluster, addresses) {
         let name = resource
@@ -87,7 +91,7 @@ fn files_of(mesh: &Mesh, cluster: &Cluster, addresses: &Addresses) -> BTreeMap<P
     files
 }
 
-/// How many files.
+/// Counts of files.
 #[derive(Default)]
 struct Count {
     written: usize,
@@ -95,10 +99,10 @@ struct Count {
     removed: usize,
 }
 
-/// Writes the folders: everything is made beside its place first, then moved there.
+/// Writes the folders: every file is written next to its place first, then moved there.
 fn folders(
     mesh: &Mesh,
-    clusters: &[&Cluster],
+    clusters: &[&MeshCluster],
     addresses: &Addresses,
     dir: &Path,
     all: bool,
@@ -158,7 +162,7 @@ fn folders(
     io.print(&text)
 }
 
-/// The files earlier runs wrote, by the index; an index that is not one of ours is left alone.
+/// The files that earlier runs wrote, according to the index; an index that meshctl did not write is left unchanged.
 fn earlier(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
     let path = dir.join(INDEX);
     let Some(bytes) = files::read_optional(&path)? else { return Ok(Vec::new()) };
@@ -170,7 +174,7 @@ fn earlier(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(before)
 }
 
-/// A path of the index that leads nowhere else.
+/// Whether a path of the index stays inside the folder.
 fn is_inside(path: &Path) -> bool {
     path.components().count() == 2
         && path.extension().is_some_and(|extension| extension == "yaml")

@@ -7,11 +7,11 @@ use meshconfig::Resource;
 use meshconfig::apply::Change;
 use serde_json::{Value, json};
 
-use super::{Plan, answers};
+use super::{Plan, dns};
 use crate::io::Io;
 use crate::text::{safe, unified};
 
-/// A line for each change, with its content below where that is wanted; then how many.
+/// A line for each change, followed by its content if `with_content`; then the counts.
 pub(crate) fn text(plan: &Plan, with_content: bool) -> String {
     let mut out = String::new();
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
@@ -41,11 +41,11 @@ pub(crate) fn text(plan: &Plan, with_content: bool) -> String {
     out
 }
 
-/// Says what is left to do by hand once the changes are made.
+/// Reports what must be done by hand after the changes.
 pub(crate) fn by_hand(word: &str, plan: &Plan, io: &mut Io<'_>) {
     for (target, change) in plan.changes() {
         let Change::Edit(edit) = change else { continue };
-        if let Some(line) = answers::restart(target, edit) {
+        if let Some(line) = dns::restart(target, edit) {
             io.say(format_args!("{word}: {}", safe(&line)));
         }
     }
@@ -62,7 +62,7 @@ pub(crate) const fn word(change: &Change) -> (&'static str, char) {
     }
 }
 
-/// The content that changes, as `diff -u` shows it; empty for a resource of somebody else.
+/// The content that changes, as `diff -u` shows it; empty for a resource of others.
 pub(crate) fn difference(change: &Change) -> String {
     let (old, new) = match change {
         Change::Create(resource) => (String::new(), resource.yaml()),
@@ -76,7 +76,7 @@ pub(crate) fn difference(change: &Change) -> String {
     unified(&old, &new).lines().map(|line| safe(line) + "\n").collect()
 }
 
-/// A live resource, of which only what we write is shown.
+/// A live resource, reduced to what is rendered.
 fn ours(live: &Resource, wanted: Option<&Resource>) -> String {
     let meta = &live.value["metadata"];
     let mut labels = meta["labels"].clone();
@@ -84,7 +84,7 @@ fn ours(live: &Resource, wanted: Option<&Resource>) -> String {
     if let (Some(labels), Some(Value::Object(known))) = (labels.as_object_mut(), known) {
         labels.retain(|key, _| known.contains_key(key));
     }
-    // All versions are the same objects.
+    // The API server serves the same object in every version.
     let api_version = wanted.unwrap_or(live).value["apiVersion"].clone();
     meshconfig::resource::yaml(&json!({
         "apiVersion": api_version,

@@ -6,11 +6,11 @@ use std::path::Path;
 use meshapply::kube::Istiod;
 use meshconfig::dialect::rewrites;
 use meshconfig::dns;
-use meshconfig::mesh::Cluster;
+use meshconfig::mesh::MeshCluster;
 use meshpki::istiod::Version;
 use serde_json::Value;
 
-use super::{Ask, answers, ask_all, of_mesh, targets};
+use super::{Ask, ask_all, dns as cluster_dns, of_mesh, targets};
 use crate::failure::Failure;
 use crate::fleet::rbac::{Manifests, account, rule, subject, texts};
 use crate::io::Io;
@@ -22,11 +22,11 @@ struct Rights {
     namespace: String,
     /// ConfigMaps with the mesh's configuration.
     mesh: BTreeSet<String>,
-    /// The release is one we write EnvoyFilters for.
+    /// EnvoyFilters are written for the release.
     filters: bool,
     /// ConfigMaps its DNS may read: namespace and name.
     dns: Vec<(String, String)>,
-    /// They are written, not only looked at.
+    /// They are written, not only read.
     edits: bool,
 }
 
@@ -77,7 +77,7 @@ fn config_map(istiod: &Istiod) -> Option<String> {
 }
 
 impl Rights {
-    /// Of a cluster nobody has said anything of.
+    /// Those of a cluster without a spec.
     fn usual(version: Option<Version>) -> Self {
         Self {
             namespace: meshapply::names::ISTIO_NAMESPACE.to_owned(),
@@ -88,13 +88,13 @@ impl Rights {
         }
     }
 
-    fn of(cluster: &Cluster) -> Self {
+    fn of(cluster: &MeshCluster) -> Self {
         Self {
             namespace: cluster.istio_namespace.clone(),
             mesh: BTreeSet::from(["istio".to_owned()]),
             filters: rewrites(cluster.version),
             dns: [dns::places(cluster), dns::elsewhere(cluster)].concat(),
-            edits: answers::edits(cluster.dns),
+            edits: cluster_dns::edits(cluster.dns),
         }
     }
 

@@ -79,7 +79,7 @@ fn cert_sign(folder: &Folder<'_>, ca: &Cert) -> Option<SecretProblem> {
         .error("istiod/cert-sign", "the CA's keyUsage does not let it sign certificates")
         .file(folder.bundle.layout.ca_file())
         .evidence(alloc::format!("{}: keyUsage is {}", ca.label(), names.join(", ")))
-        .evidence("wanted: keyCertSign")
+        .evidence("expected: keyCertSign")
         .effect(alloc::format!("{}; peers reject every certificate it signs", folder.verdict()));
     Some(problem.fix("issue it with keyCertSign", Remedy::Renew))
 }
@@ -106,7 +106,7 @@ fn path_room(folder: &Folder<'_>) -> Option<SecretProblem> {
     Some(path_lengths(folder, problem))
 }
 
-/// cert-chain.pem is what workloads send behind their certificate; its first certificate is the one istiod
+/// Workloads send cert-chain.pem after their certificate; its first certificate is the one istiod
 /// measures lifetimes by, and without time left it does not start (`security/pkg/pki/ca/ca.go: minTTL`).
 fn chain_start(folder: &Folder<'_>, ca: &Cert) -> Option<SecretProblem> {
     let first = folder.chain.first().filter(|first| *first != ca)?;

@@ -39,8 +39,8 @@ fn incomplete(folder: &Folder<'_>) -> Option<SecretProblem> {
             alloc::format!("{} {verb} missing or empty", missing.join(", ")),
         )
         .file(first)
-        .evidence(alloc::format!("wanted: {}", wanted.join(", ")))
-        .evidence(alloc::format!("there: {there}"));
+        .evidence(alloc::format!("expected: {}", wanted.join(", ")))
+        .evidence(alloc::format!("found: {there}"));
     if matches!(folder.start, StartOutcome::Plugged { .. }) {
         problem.effect +=
             "; an empty chain is sent with every workload's certificate, and peers find no issuer";

@@ -18,17 +18,17 @@ mod spec;
 /// A cluster as it was found.
 #[derive(Clone)]
 pub struct LiveCluster<'a> {
-    /// Its name, for people.
+    /// Its name, for messages.
     pub name: &'a str,
     /// Its secret `cacerts`; `None`: there is none.
     pub secret: Option<&'a Secret>,
-    /// The secret that is about to take its place, where one is.
+    /// The secret that is about to replace it, if there is one.
     pub wanted: Option<&'a Secret>,
     /// istiod, every revision; none: Istio is not installed.
     pub istiods: Vec<LiveIstiod>,
     /// What each pod of istiod serves; empty: they were not asked.
     pub served: Vec<ServedChain>,
-    /// The roots each namespace is given; empty: not looked at.
+    /// The roots each namespace is given; empty: not read.
     pub given: Vec<NamespaceRoots>,
     /// `meshConfig.trustDomain`, default `cluster.local`.
     pub trust_domain: String,
@@ -36,7 +36,7 @@ pub struct LiveCluster<'a> {
     pub aliases: Vec<String>,
     /// `meshConfig.caCertificates[].trustDomains`.
     pub ca_domains: Vec<String>,
-    /// What the mesh's spec says of it, where there is one.
+    /// What the mesh's spec says of it, if there is one.
     pub spec: Option<SpecExpectation>,
 }
 
@@ -197,7 +197,7 @@ impl<'a> View<'a> {
         })
     }
 
-    /// Why nothing here can be of the secret: istiod runs on a CA of its own making.
+    /// Why nothing here comes from the secret: istiod runs on its own CA.
     fn own_ca(&self) -> Option<String> {
         let Some(secret) = self.live.secret else {
             return Some("there is no secret cacerts".to_string());

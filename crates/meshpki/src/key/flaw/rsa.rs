@@ -104,7 +104,7 @@ fn is_roca(n: &BigUint) -> bool {
     })
 }
 
-/// Whether the modulus is a power; without small factors its root is large, hence the exponent small.
+/// Whether the modulus is a power; without small factors its root is large, so the exponent is small.
 fn is_power(n: &BigUint) -> bool {
     let largest = u32::try_from(n.bits() / 16).unwrap_or(1);
     (2..=largest)

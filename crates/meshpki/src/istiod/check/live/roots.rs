@@ -32,7 +32,7 @@ pub(super) fn first_install(view: &View<'_>) -> Option<SecretProblem> {
             problem.evidence(alloc::format!("{} trusts {}", trusted.whose, labels(trusted.roots)));
     }
     if let Some(ca) = view.wanted.as_ref().and_then(|set| set.ca.as_ref()) {
-        problem = problem.evidence(alloc::format!("wanted: {}", ca.label()));
+        problem = problem.evidence(alloc::format!("new: {}", ca.label()));
     }
     Some(
         problem
@@ -74,7 +74,7 @@ pub(super) fn replaced(view: &View<'_>, all: &[View<'_>]) -> Option<SecretProble
         problem =
             problem.evidence(alloc::format!("{} trusts {}", trusted.whose, labels(trusted.roots)));
     }
-    problem = problem.evidence(alloc::format!("wanted: {}", labels(&wanted.roots)));
+    problem = problem.evidence(alloc::format!("new: {}", labels(&wanted.roots)));
     problem.evidence.append(&mut lines);
     let next = Remedy::ShowGivenRoots;
     Some(problem.effect(handling(view)).fix(

@@ -120,7 +120,7 @@ fn treatment(
     ((kind, now), alloc::format!("{words}, and {start}"))
 }
 
-/// The pods by who issued what they present.
+/// The pods by the issuer of what they present.
 fn issuers<'v>(
     chains: impl Iterator<Item = (&'v str, &'v [Cert])>,
 ) -> BTreeMap<String, Vec<&'v str>> {
@@ -131,7 +131,7 @@ fn issuers<'v>(
     all
 }
 
-/// Who issued a certificate: the certificate that came along, or else what it says of its issuer.
+/// The issuer of a certificate: the certificate sent with it, or else what it says of its issuer.
 fn issuer(leaf: &Cert, chain: &[Cert]) -> String {
     if let Some(ca) = chain.iter().find(|cert| issued(cert, leaf)) {
         return ca.label();

@@ -10,7 +10,7 @@ fn resource(kind: &str, name: &str, spec: Value) -> Resource {
     Resource::new("networking.istio.io/v1", kind, name, "n", MESH, spec)
 }
 
-/// A resource as somebody else has it; a server that lists it in a version of its own says nothing by that.
+/// A resource of others; the API version in which the server lists it means nothing.
 fn foreign(kind: &str, name: &str, spec: Value) -> Value {
     let mut value = resource(kind, name, spec).value;
     value["metadata"]["labels"] = json!({});
@@ -29,11 +29,11 @@ fn calls(subset: &str) -> Value {
 #[track_caller]
 fn check(live: &[Value], wanted: &[Resource], expect: &[&str]) {
     let version = Version::new(1, 30, 3);
-    let found = ahead(MESH, &[Before { name: "a", version, live, wanted }]);
-    let told = |ahead: &Ahead| {
-        let whose = if ahead.ours { "ours" } else { "theirs" };
-        let refuses = if ahead.refuses() { " refuses" } else { "" };
-        format!("{whose} {} {}{refuses}", ahead.problem.code, ahead.problem.resource)
+    let found = preflight(MESH, &[PreflightCluster { name: "a", version, live, wanted }]);
+    let told = |preflight: &PreflightProblem| {
+        let whose = if preflight.ours { "ours" } else { "theirs" };
+        let refuses = if preflight.refuses() { " refuses" } else { "" };
+        format!("{whose} {} {}{refuses}", preflight.problem.code, preflight.problem.resource)
     };
     assert_eq!(found.iter().map(told).collect::<Vec<_>>(), expect);
 }
@@ -41,18 +41,18 @@ fn check(live: &[Value], wanted: &[Resource], expect: &[&str]) {
 #[test]
 fn whose_a_problem_is() {
     let theirs = [foreign("VirtualService", "theirs", calls("v1"))];
-    // Among others, with nothing of ours in it.
+    // A problem among others, without the mesh.
     let undefined = "theirs lint/subset-undefined VirtualService n/theirs";
     check(&theirs, &[], &[undefined]);
     check(&theirs, &[rule("r", "v2")], &[undefined]);
-    // Ours mends it, and taking ours away would break it again.
+    // The mesh fixes it, and removing the mesh's resource would break it again.
     check(&theirs, &[rule("r", "v1")], &[]);
     let removed = "ours lint/subset-undefined VirtualService n/theirs refuses";
     let [theirs] = theirs;
     let both = [theirs, rule("r", "v1").value];
     check(&both, &[], &[removed]);
     check(&both, &[rule("r", "v2")], &[removed]);
-    // Ours and another's are in each other's way; it is ours that is named, and a warning refuses nothing.
+    // A resource of the mesh and one of others conflict: the mesh's is named, and a warning refuses nothing.
     let twice = "ours lint/host-twice DestinationRule n/a";
     let other = foreign("DestinationRule", "z", json!({"host": "h"}));
     check(&[other], &[rule("a", "v1")], &[twice]);
@@ -66,6 +66,6 @@ fn whose_a_problem_is() {
     let both = [open, gateway("ours").value];
     check(&both[..1], &[gateway("ours")], &[overlap]);
     check(&both, &[gateway("ours")], &[overlap]);
-    // What is wrong with ours alone is for `lint`.
+    // A problem of the mesh alone is for `lint`.
     check(&[], &[resource("VirtualService", "v", calls("v1"))], &[]);
 }

@@ -1,5 +1,5 @@
-//! What clusters will have once the resources of a mesh are applied, looked at beforehand: which errors are ours to answer
-//! for, and which others have among themselves.
+//! Lints what clusters will have once the resources of a mesh are applied, and tells problems of the mesh from those
+//! that other resources already have among themselves.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -7,43 +7,44 @@ use alloc::vec::Vec;
 use meshpki::istiod::Version;
 use serde_json::Value;
 
-use super::{Cluster, Problem, Severity, lint};
+use super::{LintCluster, LintProblem, LintSeverity, lint};
 use crate::resource::Resource;
 
 /// A cluster before it is written to.
 #[derive(Clone, Debug)]
-pub struct Before<'a> {
+pub struct PreflightCluster<'a> {
     /// Its name.
     pub name: &'a str,
     /// Release of Istio.
     pub version: Version,
-    /// What it has of networking.istio.io, whosever it is.
+    /// Its resources of networking.istio.io, whoever owns them.
     pub live: &'a [Value],
-    /// What it is to have of ours.
+    /// The resources it should have of this mesh.
     pub wanted: &'a [Resource],
 }
 
 /// A problem clusters will have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ahead {
+pub struct PreflightProblem {
     /// The problem.
-    pub problem: Problem,
-    /// It is about a resource of ours, or comes with what we write or remove; else others have it now and among themselves.
+    pub problem: LintProblem,
+    /// It concerns a resource of the mesh, or appears with what is written or removed. Else other resources have it
+    /// already, among themselves.
     pub ours: bool,
 }
 
-impl Ahead {
-    /// Whether it is a reason not to write.
+impl PreflightProblem {
+    /// Whether it is a reason to write nothing.
     #[must_use]
     pub fn refuses(&self) -> bool {
-        self.ours && self.problem.severity == Severity::Error
+        self.ours && self.problem.severity == LintSeverity::Error
     }
 }
 
-/// What will be wrong with these clusters that has to do with what they have already; what is wrong with the wanted
-/// resources alone is for [`lint`]. Ours first, errors first. A cluster nobody looked at is left out.
+/// The problems these clusters will have that involve resources they have already; [`lint`] finds those of the wanted
+/// resources alone. Problems of the mesh come first, then errors.
 #[must_use]
-pub fn ahead(mesh: &str, clusters: &[Before<'_>]) -> Vec<Ahead> {
+pub fn preflight(mesh: &str, clusters: &[PreflightCluster<'_>]) -> Vec<PreflightProblem> {
     let kept: Vec<Vec<Value>> = clusters.iter().map(|cluster| of(mesh, cluster, false)).collect();
     let live: Vec<Vec<Value>> = clusters.iter().map(|cluster| of(mesh, cluster, true)).collect();
     let wanted = |i: usize| clusters[i].wanted.iter().map(|resource| &resource.value);
@@ -51,21 +52,24 @@ pub fn ahead(mesh: &str, clusters: &[Before<'_>]) -> Vec<Ahead> {
     let theirs = look(clusters, |i| kept[i].iter().collect());
     let now = look(clusters, |i| live[i].iter().collect());
     let then = look(clusters, |i| kept[i].iter().chain(wanted(i)).collect());
-    let mut found: Vec<Ahead> = then
+    let mut found: Vec<PreflightProblem> = then
         .into_iter()
         .filter(|problem| !alone.contains(problem))
-        .map(|problem| Ahead {
+        .map(|problem| PreflightProblem {
             ours: !(theirs.contains(&problem) && now.contains(&problem)),
             problem,
         })
         .collect();
-    found.sort_by_key(|ahead| !ahead.ours);
+    found.sort_by_key(|preflight| !preflight.ours);
     found
 }
 
-/// The problems of these resources of each cluster, by its place.
-fn look<'v>(clusters: &[Before<'v>], resources: impl Fn(usize) -> Vec<&'v Value>) -> Vec<Problem> {
-    let one = |(i, cluster): (usize, &Before<'v>)| Cluster {
+/// The problems of these resources of each cluster, by its index.
+fn look<'v>(
+    clusters: &[PreflightCluster<'v>],
+    resources: impl Fn(usize) -> Vec<&'v Value>,
+) -> Vec<LintProblem> {
+    let one = |(i, cluster): (usize, &PreflightCluster<'v>)| LintCluster {
         name: cluster.name,
         version: cluster.version,
         resources: resources(i),
@@ -73,8 +77,8 @@ fn look<'v>(clusters: &[Before<'v>], resources: impl Fn(usize) -> Vec<&'v Value>
     lint(&clusters.iter().enumerate().map(one).collect::<Vec<_>>())
 }
 
-/// What a cluster has of others, and behind it, where that is asked for, what it has of ours.
-fn of(mesh: &str, cluster: &Before<'_>, with_ours: bool) -> Vec<Value> {
+/// The resources of others in a cluster, followed by those of the mesh if `with_ours`.
+fn of(mesh: &str, cluster: &PreflightCluster<'_>, with_ours: bool) -> Vec<Value> {
     let is_ours =
         |value: &&Value| Resource { value: (*value).clone(), service: None }.is_ours(mesh);
     let (ours, theirs): (Vec<&Value>, Vec<&Value>) = cluster.live.iter().partition(is_ours);
@@ -82,7 +86,7 @@ fn of(mesh: &str, cluster: &Before<'_>, with_ours: bool) -> Vec<Value> {
     shown.map(any_version).collect()
 }
 
-/// A live resource is served in every version; in which it was asked for says nothing.
+/// A live resource is served in every version; the one it was read in means nothing.
 fn any_version(live: &Value) -> Value {
     let mut value = live.clone();
     value["apiVersion"] = String::from("networking.istio.io/v1alpha3").into();

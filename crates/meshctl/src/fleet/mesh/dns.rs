@@ -1,11 +1,11 @@
-//! What is said about clusters' DNS: why it cannot be as the spec says, and what is left to do by hand.
+//! Messages about clusters' DNS: why it cannot be as the spec says, and what must be done by hand.
 
 use std::path::Path;
 
 use meshapply::Error;
 use meshapply::mesh::{DnsRefusal, DnsWarning};
 use meshconfig::Mesh;
-use meshconfig::dns::Edit;
+use meshconfig::dns::DnsEdit;
 use meshconfig::spec::DnsWay;
 
 use super::failed;
@@ -36,20 +36,20 @@ pub(crate) fn warning(target: &Target, mesh: &Mesh, warning: &DnsWarning) -> Fai
     }
 }
 
-/// Nothing is changed where it is not known who should be asked.
+/// The address of istio-coredns is unknown, so nothing is changed.
 fn no_address(target: &Target, error: &meshconfig::Error) -> Failure {
     Failure::new(error.code(), error.to_string())
         .within(place(target))
-        .because("its DNS is left as it is, and remote names are not answered unless somebody else sees to it")
+        .because("its DNS is left unchanged and does not answer for remote names, unless it is configured elsewhere")
         .hint(NO_ADDRESS)
 }
 
-/// What to write where the address of istio-coredns is missing.
-pub(crate) const NO_ADDRESS: &str = "write `dns: {way: istio-coredns, address: IP}`: `kubectl get svc -n istio-system istiocoredns -o jsonpath={.spec.clusterIP}`; or `dns: {way: none}` where nobody has to answer";
+/// The next step if the address of istio-coredns is missing.
+pub(crate) const NO_ADDRESS: &str = "write `dns: {way: istio-coredns, address: IP}`: `kubectl get svc -n istio-system istiocoredns -o jsonpath={.spec.clusterIP}`; or `dns: {way: none}` if no DNS needs to answer";
 
 fn unseen(target: &Target, mesh: &Mesh, error: &Error) -> Failure {
     failed(target, error).because(format!(
-        "so it cannot be told whether an answer for .{} that was written earlier is left over; the spec needs none there",
+        "so a block for .{} from an earlier spec may be left over; the present spec needs none there",
         mesh.suffix
     ))
 }
@@ -59,12 +59,12 @@ fn unsuitable(target: &Target, id: &str, key: Option<&str>, error: &meshconfig::
     let line = error.line.map(|line| format!(":{line}")).unwrap_or_default();
     let hint = match error.code() {
         "config/duplicate" => {
-            "take that out, or choose another `dns: {suffix: ...}`, or `dns: {way: none}` for the cluster where it is meant to answer"
+            "remove that, or choose another `dns: {suffix: ...}`; if it is meant to answer, write `dns: {way: none}` for the cluster"
         }
         "config/needs" => {
-            "`dns: {way: ...}` of the cluster says another way, `configMap: NAMESPACE/NAME` beside it another ConfigMap"
+            "choose another `dns: {way: ...}` for the cluster, or another ConfigMap with `configMap: NAMESPACE/NAME`"
         }
-        _ => "mend it with `kubectl edit`",
+        _ => "fix it with `kubectl edit`",
     };
     Failure::new(error.code(), error.to_string())
         .within(place(target))
@@ -72,9 +72,9 @@ fn unsuitable(target: &Target, id: &str, key: Option<&str>, error: &meshconfig::
         .hint(format!("nothing was written; {hint}"))
 }
 
-/// What has to be done by hand so that an edit is read.
-pub(crate) fn restart(target: &Target, edit: &Edit) -> Option<String> {
-    let Edit { namespace, name, key, .. } = edit;
+/// What must be done by hand so that the DNS reads an edit.
+pub(crate) fn restart(target: &Target, edit: &DnsEdit) -> Option<String> {
+    let DnsEdit { namespace, name, key, .. } = edit;
     let deployment = if name.starts_with("coredns") && namespace == "kube-system" {
         "deployment coredns"
     } else {
@@ -83,17 +83,17 @@ pub(crate) fn restart(target: &Target, edit: &Edit) -> Option<String> {
     let why = if key == "Corefile" {
         "has no `reload`: CoreDNS reads it"
     } else {
-        "does not say `reload`: unless the Corefile that imports it does, CoreDNS reads it"
+        "has no `reload`: unless the Corefile that imports it has one, CoreDNS reads it"
     };
     edit.restart.then(|| {
         format!(
-            "{}: {}, {key}, {why} only when it is started: kubectl --context {} -n {namespace} rollout restart {deployment}",
+            "{}: {}, {key}, {why} only when it starts: kubectl --context {} -n {namespace} rollout restart {deployment}",
             target.name, edit.id(), word(Path::new(&target.context))
         )
     })
 }
 
-/// Whether a way needs somebody's DNS to be edited.
+/// Whether a way needs an edit of the cluster's DNS.
 pub(crate) const fn edits(way: DnsWay) -> bool {
     matches!(way, DnsWay::Hosts | DnsWay::IstioCoredns)
 }

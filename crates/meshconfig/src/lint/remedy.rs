@@ -1,0 +1,120 @@
+//! What resolves a problem, as a value: a program that shows problems adds the commands it has.
+
+use alloc::string::String;
+use core::fmt;
+
+/// What resolves a problem. `Display` says it in one clause and names no tool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LintRemedy {
+    /// Give the host an address.
+    AddAddress,
+    /// Set mutual TLS in the settings the problem names.
+    AddMutualTls,
+    /// Add outlier detection next to the failover.
+    AddOutlierDetection,
+    /// List a caller's trust domain with the anchors istiod accepts it by, or as an alias (1.18 and later).
+    AddTrustDomain {
+        /// The caller's trust domain.
+        trust_domain: String,
+    },
+    /// List a caller's trust domain as an alias (before 1.18).
+    AddTrustDomainAlias {
+        /// The caller's trust domain.
+        trust_domain: String,
+    },
+    /// Write a version of the API that the release serves.
+    ChangeApiVersion,
+    /// Let a policy with a route decide where calls go, or keep the service local.
+    ChooseRoute,
+    /// Define the subset in the serving cluster.
+    DefineRemoteSubset,
+    /// Define the subset in the same cluster.
+    DefineSubset,
+    /// Delete the EnvoyFilter that Istio 1.6's chart installs.
+    DeleteStockFilter,
+    /// Add the names of remote services to the cluster's Corefile.
+    EditCorefile,
+    /// Turn on DNS in the proxies.
+    EnableDnsProxy,
+    /// Make the weights add up to 100.
+    FixWeights,
+    /// Nothing: the settings apply to other ports.
+    HttpPortsOnly,
+    /// Keep one of the resources.
+    KeepOne,
+    /// List the exported services by name.
+    ListHosts,
+    /// Merge the Gateways of a port into one.
+    MergeGateways,
+    /// Name the service accounts in the spec.
+    NameServiceAccounts,
+    /// Remove the filter.
+    RemoveFilter,
+    /// Give the resource another name.
+    Rename,
+    /// Give each host its own address.
+    SeparateAddresses,
+    /// Declare the port's protocol as HTTP.
+    SetHttp,
+    /// Set the router mode of the gateway.
+    SetRouterMode,
+    /// Turn off istiod's validation of trust domains (1.6 and 1.7).
+    SkipTrustDomainValidation,
+    /// Upgrade Istio.
+    Upgrade,
+}
+
+impl fmt::Display for LintRemedy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AddTrustDomain { trust_domain } => {
+                return write!(
+                    f,
+                    "add {trust_domain} to its meshConfig.caCertificates[].trustDomains, or to trustDomainAliases, which merges identities"
+                );
+            }
+            Self::AddTrustDomainAlias { trust_domain } => {
+                return write!(
+                    f,
+                    "add {trust_domain} to its meshConfig.trustDomainAliases, which makes the identities of both equal"
+                );
+            }
+            Self::AddAddress => "give the host an address",
+            Self::AddMutualTls => "add `tls: {mode: ISTIO_MUTUAL}` there",
+            Self::AddOutlierDetection => "add outlierDetection next to it",
+            Self::ChangeApiVersion => {
+                "use networking.istio.io/v1beta1, or v1alpha3 for an EnvoyFilter"
+            }
+            Self::ChooseRoute => {
+                "add a policy with a route, or make the service clusterLocal in meshConfig.serviceSettings"
+            }
+            Self::DefineRemoteSubset => {
+                "define the subset in the host's DestinationRule on the serving cluster"
+            }
+            Self::DefineSubset => "define the subset in a DestinationRule of the host on this cluster",
+            Self::DeleteStockFilter => {
+                "delete EnvoyFilter istio-multicluster-ingressgateway in istio-system"
+            }
+            Self::EditCorefile => "add the names of remote services to its Corefile",
+            Self::EnableDnsProxy => {
+                "set meshConfig.defaultConfig.proxyMetadata.ISTIO_META_DNS_CAPTURE: \"true\""
+            }
+            Self::FixWeights => "make the weights add up to 100",
+            Self::HttpPortsOnly => "the settings apply to the HTTP ports only",
+            Self::KeepOne => "keep one of them",
+            Self::ListHosts => "list the exported services by name",
+            Self::MergeGateways => "keep one Gateway for the port and add the other hosts to it",
+            Self::NameServiceAccounts => "name the service accounts of the service in the spec",
+            Self::RemoveFilter => "remove it",
+            Self::Rename => "use only a-z, 0-9 and `-` in its name",
+            Self::SeparateAddresses => "give each host its own address",
+            Self::SetHttp => "set `protocol: HTTP`",
+            Self::SetRouterMode => "set it in the gateway's Deployment",
+            Self::SkipTrustDomainValidation => {
+                "set PILOT_SKIP_VALIDATE_TRUST_DOMAIN=true on its istiod: 1.6 offers no other way"
+            }
+            Self::Upgrade => "upgrade to 1.8.6, 1.9.5 or later",
+        })
+    }
+}

@@ -1,0 +1,61 @@
+//! Next steps for the problems of a mesh.
+
+use meshconfig::Fault;
+use meshconfig::import::{ImportRemedy, Lost};
+use meshconfig::lint::{LintProblem, LintRemedy};
+
+/// The next step for a problem: the library's, with the command if there is one.
+pub(crate) fn lint(problem: &LintProblem) -> String {
+    let remedy = &problem.remedy;
+    match remedy {
+        LintRemedy::AddAddress => format!("{remedy}: `meshctl mesh addresses` assigns one"),
+        LintRemedy::SeparateAddresses => {
+            format!("{remedy}: `meshctl mesh addresses` assigns them")
+        }
+        LintRemedy::DeleteStockFilter => {
+            "kubectl delete envoyfilter istio-multicluster-ingressgateway -n istio-system"
+                .to_owned()
+        }
+        LintRemedy::EditCorefile => format!(
+            "`meshctl mesh apply` edits its Corefile; `meshctl mesh dns --cluster {}` edits a file",
+            problem.cluster
+        ),
+        LintRemedy::ListHosts => format!("{remedy}, as `meshctl mesh render` does"),
+        LintRemedy::RemoveFilter => {
+            format!("{remedy}: `meshctl mesh render` writes what this release needs")
+        }
+        _ => remedy.to_string(),
+    }
+}
+
+/// The command that supplies what an import could not carry over; `None` if there is none.
+pub(crate) fn import(lost: &Lost) -> Option<&'static str> {
+    Some(match lost.remedy? {
+        ImportRemedy::DiscoverPorts => "`meshctl mesh discover` finds them",
+        ImportRemedy::IssueCertificates => "`meshctl ca init -f mesh.yaml` issues them",
+        _ => return None,
+    })
+}
+
+/// The next step for an error in a spec or a lock file; `None` if the message is enough.
+pub(crate) const fn fault(fault: &Fault) -> Option<&'static str> {
+    Some(match fault {
+        Fault::AddressShared { .. } | Fault::Lock { .. } => {
+            "remove one of the lines from mesh.lock; `meshctl mesh addresses` assigns missing addresses"
+        }
+        Fault::AddressesExhausted { .. } => {
+            "use a larger `addresses.pool`, or fewer `addresses.graceDays`"
+        }
+        Fault::GatewayMissing { .. } => {
+            "write its address under `gateway: {addresses: [...]}`: `kubectl get svc -n istio-system istio-eastwestgateway`"
+        }
+        Fault::NotImported { .. } => {
+            "add the caller to `importedBy` of that service, or leave it out of the policy"
+        }
+        Fault::UnknownField { .. } => {
+            "docs/mesh.md shows every field; docs/schemas/mesh.json checks it in an editor"
+        }
+        Fault::Weights { .. } => "make the weights add up to 100: Istio 1.6 rejects other sums",
+        _ => return None,
+    })
+}
