@@ -274,7 +274,10 @@ fn what_is_not_live() {
     let root = root("CN=Root");
     let (old, new) = (Ca::under(&root, "CN=East"), Ca::under(&root, "CN=East"));
     let stale = World { served: vec![old.serves("istiod-1")], ..World::with("east", &new) };
-    check(&[&stale], &[("not-live", "east", "loads a new secret by itself within about two minutes")]);
+    check(
+        &[&stale],
+        &[("not-live", "east", "loads a new secret by itself within about two minutes")],
+    );
     let half = World { served: vec![old.serves("istiod-1"), new.serves("istiod-2")], ..stale };
     check(
         &[&half],
