@@ -9,6 +9,7 @@ use crate::algorithm::check_algorithm;
 use crate::cert::Cert;
 use crate::crl::Crl;
 use crate::der::{self, DerError, Reader};
+use crate::name::Name;
 use crate::time::Time;
 
 mod build;
@@ -197,6 +198,7 @@ pub fn verify_with(inputs: &Inputs<'_>, policy: &Policy, memo: &mut Memo) -> Ver
         memo,
         chain: alloc::vec![Link { cert: inputs.target, aux: None }],
         num_untrusted: 1,
+        looked_for: Vec::new(),
         findings: Vec::new(),
         undecided: None,
         outcome: None,
@@ -321,6 +323,8 @@ struct Run<'a> {
     memo: &'a mut Memo,
     chain: Vec<Link<'a>>,
     num_untrusted: usize,
+    /// Subjects of late anchors that were looked for once.
+    looked_for: Vec<&'a Name>,
     findings: Vec<Finding>,
     undecided: Option<usize>,
     outcome: Option<PolicyOutcome>,

@@ -123,10 +123,10 @@ impl<'a> Run<'a> {
         match named.first() {
             Some(first) if named.iter().all(|anchor| anchor.late) => {
                 let subject = first.cert.subject();
-                if self.memo.looked_for.contains(subject) {
+                if self.looked_for.contains(&subject) {
                     return named;
                 }
-                self.memo.looked_for.push(subject.clone());
+                self.looked_for.push(subject);
                 Vec::new()
             }
             _ => named,

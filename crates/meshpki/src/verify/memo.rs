@@ -1,12 +1,10 @@
 //! Signatures checked before, for many targets under the same intermediates.
 
 use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use super::signatures::verify_signature;
 use crate::cert::Cert;
-use crate::name::Name;
 use crate::signature::SignatureCheck;
 
 /// Remembers the signatures of the certificates above a target, so that ten thousand workloads under one
@@ -28,8 +26,6 @@ use crate::signature::SignatureCheck;
 #[derive(Debug, Default)]
 pub struct Memo {
     checks: BTreeMap<Pair, SignatureCheck>,
-    /// Subjects of late anchors that were looked for once: the trust store is one for all targets.
-    pub(super) looked_for: Vec<Name>,
 }
 
 impl Memo {
