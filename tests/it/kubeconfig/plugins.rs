@@ -135,7 +135,7 @@ fn what_is_said_of_a_plugin() {
     check(
         &answers(&json!({"token": "x"})).replace("/v1\"", "/v1beta1\""),
         &format!(
-            "answered with an ExecCredential of another apiVersion than `{V1}`, which the kubeconfig says"
+            "answered with an ExecCredential whose apiVersion is not `{V1}`, as in the kubeconfig"
         ),
     );
     let missing = at(
