@@ -279,7 +279,7 @@ fn a_secret_istiod_does_not_know() {
     asked.check("status --context east --before-install", 0, &["warning[istiod/first-install]"]);
     asked.check("check --context east", 2, &["error[istiod/first-install]"]);
     asked.check("check --context east --before-install", 0, &["warning[istiod/first-install]"]);
-    let planned = asked.check("check @/ca --context east", 0, &["wanted: `Mesh CA east`"]);
+    let planned = asked.check("check @/ca --context east", 0, &["new: `Mesh CA east`"]);
     assert_eq!(codes(&planned), ["istiod/first-install"]);
     east.apply_cacerts(&mesh.shell.scratch.join("ca/east"));
     let forgotten = asked.check(
@@ -312,7 +312,7 @@ fn a_secret_istiod_does_not_know() {
     assert_eq!(codes(&half), ["apply/unfinished"]);
     east.restart(Kind::Deployment, "istio-system", "istio-ingressgateway", "now");
     east.rolled_out(Kind::Deployment, "istio-system", "istio-ingressgateway");
-    let mended = asked.check("status @/ca --context east", 0, &["restarts none is waited for"]);
+    let mended = asked.check("status @/ca --context east", 0, &["restarts none pending"]);
     assert_eq!(codes(&mended), [""; 0]);
     // It writes nothing, and needs no right to make a token.
     let rights = mesh.shell.good("push @/ca --print-rbac --rbac-user ci");
@@ -509,6 +509,6 @@ fn a_push_that_was_interrupted() {
     assert!(mesh.shell.scratch.join("ca/previous").exists());
     east.hold("istio-system/istiod", Hold::Release);
     mesh.good("push @/ca --context east --yes --timeout 60s");
-    let done = asked.check("status @/ca --context east", 0, &["restarts none is waited for"]);
+    let done = asked.check("status @/ca --context east", 0, &["restarts none pending"]);
     assert_eq!(done["next"], Value::Null);
 }

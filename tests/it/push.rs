@@ -27,7 +27,7 @@ fn first_install_renewal_without_restart_and_back() {
     assert_eq!(ran.status, 2, "{}", ran.err);
     contains(
         &ran.err,
-        &["Write to this cluster? [y/N]", "error[ctl/declined]: not done: the answer was no"],
+        &["Write to this cluster? [y/N]", "error[ctl/declined]: cancelled"],
     );
     mesh.shell.can_ask = false;
     let east = &mesh.clusters[0];
