@@ -25,10 +25,7 @@ fn first_install_renewal_without_restart_and_back() {
     (mesh.shell.can_ask, mesh.shell.stdin) = (true, b"n\n".to_vec());
     let ran = mesh.run("push @/ca --context east");
     assert_eq!(ran.status, 2, "{}", ran.err);
-    contains(
-        &ran.err,
-        &["Write to this cluster? [y/N]", "error[ctl/declined]: cancelled"],
-    );
+    contains(&ran.err, &["Write to this cluster? [y/N]", "error[ctl/declined]: cancelled"]);
     mesh.shell.can_ask = false;
     let east = &mesh.clusters[0];
     // What istiod does not read stays at home, above all other keys.
