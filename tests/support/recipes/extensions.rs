@@ -103,7 +103,7 @@ fn authorities(topic: &mut Topic) {
     topic.cert("root-huge.pem", &replaced(root(), constraints(true, Some(&[0x7f; 9]))));
     topic.case(
         "path-length-huge",
-        "a length beyond a long is none",
+        "a length beyond a long is not a length",
         "-CAfile root-huge.pem -untrusted int.pem leaf.pem",
     );
 }

@@ -43,7 +43,7 @@ pub(super) fn loading(topic: &mut Topic) {
     );
     topic.case(
         "order",
-        "files are loaded while options are read: the first problem is told",
+        "files are loaded while options are read: the first problem is reported",
         "-CAfile missing.pem -untrusted missing2.pem -foo leaf.pem",
     );
     topic.file("both.pem", [super::pem_of(&leaf()), super::pem_of(&intermediate())].concat());

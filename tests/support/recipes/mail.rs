@@ -64,7 +64,7 @@ fn pairs() -> Vec<Pair> {
         ("empty", "an empty constraint is met by an empty host", String::new(), at("")),
         ("empty-code", "a label without code is empty", "xn--.example".into(), at(".example")),
         ("basic-code", "a label of ASCII alone", "xn--a-.example".into(), at("a.example")),
-        ("delimiter", "a delimiter in front is none: 1", "xn---kva".into(), at("\u{fc}")),
+        ("delimiter", "a leading delimiter does not count: 1", "xn---kva".into(), at("\u{fc}")),
         ("bad-code", "what cannot be decoded: 1", "xn--!".into(), at("x")),
         ("upper-prefix", "XN-- is no prefix", "XN--bcher-kva".into(), at("xn--bcher-kva")),
         (
