@@ -16,7 +16,7 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
     let start = Instant::now();
     let summary = in_parallel(runs, seed);
     println!(
-        "{} runs from seed {seed} in {:.0?}: {} equal, {} undecided, {} different",
+        "{} runs from seed {seed} in {:.0?}: {} accepted by both, {} undecided, {} different",
         summary.runs,
         start.elapsed(),
         summary.good,

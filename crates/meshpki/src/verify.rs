@@ -168,6 +168,18 @@ pub struct Verdict {
     pub undecided: Option<usize>,
     /// What came out of policy processing; `None` when there was none.
     pub policy: Option<PolicyOutcome>,
+    /// The names the trust store was asked for.
+    pub lookups: Lookups,
+}
+
+/// The names a verification asked the trust store for (`crypto/x509/x509_lu.c: X509_STORE_CTX_get_by_subject`), each
+/// once, in order. A store that loads certificates when asked for them has these for the next target.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lookups {
+    /// Subjects of certificates.
+    pub certs: Vec<Name>,
+    /// Issuers of CRLs.
+    pub crls: Vec<Name>,
 }
 
 /// One thing wrong with a chain.
@@ -198,7 +210,7 @@ pub fn verify_with(inputs: &Inputs<'_>, policy: &Policy, memo: &mut Memo) -> Ver
         memo,
         chain: alloc::vec![Link { cert: inputs.target, aux: None }],
         num_untrusted: 1,
-        looked_for: Vec::new(),
+        lookups: Lookups::default(),
         findings: Vec::new(),
         undecided: None,
         outcome: None,
@@ -211,6 +223,7 @@ pub fn verify_with(inputs: &Inputs<'_>, policy: &Policy, memo: &mut Memo) -> Ver
         findings: run.findings,
         undecided: run.undecided,
         policy: run.outcome,
+        lookups: run.lookups,
     }
 }
 
@@ -323,8 +336,7 @@ struct Run<'a> {
     memo: &'a mut Memo,
     chain: Vec<Link<'a>>,
     num_untrusted: usize,
-    /// Subjects of late anchors that were looked for once.
-    looked_for: Vec<&'a Name>,
+    lookups: Lookups,
     findings: Vec<Finding>,
     undecided: Option<usize>,
     outcome: Option<PolicyOutcome>,

@@ -120,17 +120,11 @@ impl<'a> Run<'a> {
         let inputs = self.inputs;
         let named: Vec<&Anchor> =
             inputs.trusted.iter().filter(|anchor| anchor.cert.subject() == name).collect();
-        match named.first() {
-            Some(first) if named.iter().all(|anchor| anchor.late) => {
-                let subject = first.cert.subject();
-                if self.looked_for.contains(&subject) {
-                    return named;
-                }
-                self.looked_for.push(subject);
-                Vec::new()
-            }
-            _ => named,
+        let first_time = !self.lookups.certs.contains(name);
+        if first_time {
+            self.lookups.certs.push(name.clone());
         }
+        if first_time && named.iter().all(|anchor| anchor.late) { Vec::new() } else { named }
     }
 
     /// `crypto/x509/x509_vfy.c: find_issuer`: a certificate comes into the chain once, except that a

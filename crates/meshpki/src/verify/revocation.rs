@@ -67,12 +67,15 @@ impl<'a> Run<'a> {
     }
 
     /// `crypto/x509/x509_vfy.c: get_crl_delta`: the store is asked when the given CRLs are not fully valid.
-    fn get_crl(&self, depth: usize, covered: u16) -> Option<Found<'a>> {
+    fn get_crl(&mut self, depth: usize, covered: u16) -> Option<Found<'a>> {
         let given = self.best_crl(depth, covered, None, self.inputs.crls.iter());
         if given.is_some_and(|found| found.score >= score::VALID) {
             return given;
         }
         let name = self.chain[depth].cert.issuer();
+        if !self.lookups.crls.contains(name) {
+            self.lookups.crls.push(name.clone());
+        }
         let store = self.inputs.store_crls.iter().filter(|crl| crl.issuer() == name);
         self.best_crl(depth, covered, given, store)
     }

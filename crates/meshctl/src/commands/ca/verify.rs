@@ -133,7 +133,7 @@ impl Answer {
             self.err += &report::explained(&name, &verdict, &inputs, policy);
         }
         self.settle(&name, &verdict);
-        settings.store.looked_for(&verdict.chain, &want);
+        settings.store.keep(&verdict.lookups);
     }
 
     fn add_text(&mut self, name: &str, verdict: &Verdict, settings: &Settings) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::path::Path;
 
-use meshpki::verify::Anchor;
+use meshpki::verify::{Anchor, Lookups};
 use meshpki::{Cert, Name, digest};
 
 use super::load::{self, Found};
@@ -23,6 +23,8 @@ pub(super) struct Store {
     asked: [BTreeSet<Vec<u8>>; 2],
     /// Subjects of the certificates loaded, and issuers of the CRLs.
     known: [BTreeSet<Vec<u8>>; 2],
+    /// What a look-up of CRLs reads and only the next verification can find, by the name's canonical form.
+    pending: BTreeMap<Vec<u8>, Found>,
     /// What was loaded, byte for byte.
     loaded: HashSet<Vec<u8>>,
 }
@@ -129,12 +131,21 @@ impl Store {
         self.add(found);
     }
 
-    /// What a verification has looked for is there for the next one: issuers of its chain, and the target itself.
-    pub(super) fn looked_for(&mut self, chain: &[Cert], want: &Want) {
-        let target = chain.first().filter(|_| want.own_name).map(Cert::subject);
-        let names: Vec<&Name> = chain.iter().map(Cert::issuer).chain(target).collect();
+    /// What a verification has looked for is there for the next one, whether the look-up went through or not.
+    pub(super) fn keep(&mut self, lookups: &Lookups) {
+        for name in &lookups.crls {
+            if let Some(found) = self.pending.remove(name.canonical()) {
+                self.here(|cert| found.certs.iter().any(|anchor| anchor.cert == *cert));
+                self.add(found);
+            }
+        }
+        self.here(|cert| lookups.certs.contains(cert.subject()));
+    }
+
+    /// The late anchors that fit are no longer late.
+    fn here(&mut self, fits: impl Fn(&Cert) -> bool) {
         for anchor in self.found.certs.iter_mut().filter(|anchor| anchor.late) {
-            anchor.late = !names.contains(&anchor.cert.subject());
+            anchor.late = !fits(&anchor.cert);
         }
     }
 
@@ -153,7 +164,8 @@ impl Store {
         (all, true)
     }
 
-    /// CRLs are asked for once the chain is built: certificates that come with them are too late for it.
+    /// CRLs are asked for once the chain is built: certificates that come with them are too late for it, and a look-up
+    /// that fails finds none, though some have been read.
     fn load_crls(&mut self, name: &Name) {
         if !self.asked[1].insert(name.canonical().to_vec()) {
             return;
@@ -165,10 +177,12 @@ impl Store {
             }
         }
         if !self.known[1].contains(name.canonical()) {
-            // A look-up that fails finds none, though some have been read.
-            if let (Found { crls, .. }, true) = self.listed(name) {
+            let (mut found, complete) = self.listed(name);
+            if complete {
+                let crls = std::mem::take(&mut found.crls);
                 self.add(Found { certs: Vec::new(), crls });
             }
+            self.pending.insert(name.canonical().to_vec(), found);
         }
     }
 }
