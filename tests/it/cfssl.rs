@@ -1,17 +1,15 @@
 //! Side by side with the real `cfssl` (Debian's golang-cfssl 1.2.0; 1.6.5 will do as well): the same files, the same keys, and
 //! certificates that differ in serial number and signature alone.
 
-use std::env;
 use std::fs;
-use std::io::Write;
 use std::path::Path;
-use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use meshpki::cfssl::{CsrFile, Order, Severity, SigningConfig, Trap};
 use meshpki::der::{self, Reader};
 use meshpki::{Cert, Csr, Issuer, KeyType, Serial, Signer, SoftKey, Time, issue, pem, self_signed};
 use tempfile::TempDir;
+use tests::judges::{Answer, Cfssl, cfssl};
 
 const CA: &str = include_str!("../../fixtures/cfssl/ca.json");
 const INTERMEDIATE: &str = include_str!("../../fixtures/cfssl/intermediate-ca.json");
@@ -260,20 +258,20 @@ fn what_only_the_newer_cfssl_does() {
     ] {
         let warnings = CsrFile::parse(text).unwrap().1;
         assert!(warnings.iter().any(|t| t.code == "cfssl/needs-newer-cfssl"), "{text}");
-        if judge.newer {
+        if judge.cfssl.is_newer {
             judge.check_request("newer", text, &["genkey"]);
             continue;
         }
-        let out = judge.run(&["genkey", &judge.write("csr.json", text)]);
-        if out.status.success() {
-            let out: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+        let answer = judge.run(&["genkey", &judge.write("csr.json", text)]);
+        if answer.good {
+            let out: serde_json::Value = serde_json::from_str(&answer.out).unwrap();
             let key = SoftKey::from_pem(text_of(&out, "key").as_bytes(), None).unwrap();
             let ours = CsrFile::parse(text).unwrap().0.request().unwrap().0.create(&key).unwrap();
             let theirs = csr(&text_of(&out, "csr"));
             assert_ne!(signed_part(ours.as_der()), signed_part(theirs.as_der()), "{text}");
         }
     }
-    if judge.newer {
+    if judge.cfssl.is_newer {
         judge.check_root("backdate", r#"{"CN": "a", "ca": {"backdate": "1h"}}"#, None);
     }
 }
@@ -390,28 +388,13 @@ fn hosts_are_sorted_as_cfssl_does() {
 /// The real cfssl and a folder for its files.
 struct Judge {
     folder: TempDir,
-    /// Whether it is cfssl 1.6 rather than the 1.2 of the distributions.
-    newer: bool,
+    cfssl: Cfssl,
 }
 
 impl Judge {
-    /// `None`, loudly, when there is no cfssl; a failure where judges are required.
+    /// `None` when there is no cfssl.
     fn new() -> Option<Self> {
-        let version = Command::new("cfssl").arg("version").output();
-        if let Some(version) = version.ok().filter(|out| out.status.success()) {
-            let newer = !String::from_utf8_lossy(&version.stdout).contains("Version: 1.2");
-            return Some(Self { folder: tempfile::tempdir().unwrap(), newer });
-        }
-        let set = |name: &str, value: &str| env::var(name).is_ok_and(|found| found == value);
-        let required = set("CI", "true") || set("MESH_REQUIRE_JUDGES", "1");
-        assert!(
-            !required,
-            "cfssl is not installed, and judges are required (Debian: golang-cfssl)"
-        );
-        let notice =
-            "NOT RUN: cfssl is not installed (Debian: golang-cfssl); nothing was compared\n";
-        std::io::stderr().write_all(notice.as_bytes()).unwrap();
-        None
+        Some(Self { cfssl: cfssl()?, folder: tempfile::tempdir().unwrap() })
     }
 
     fn write(&self, name: &str, text: &str) -> String {
@@ -422,20 +405,18 @@ impl Judge {
 
     /// What cfssl prints: `cert`, `csr`, `key`.
     fn json<T: AsRef<str>>(&self, arguments: &[T]) -> serde_json::Value {
-        let out = self.run(arguments);
-        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-        serde_json::from_slice(&out.stdout).unwrap()
+        let answer = self.run(arguments);
+        assert!(answer.good, "{}", answer.err);
+        serde_json::from_str(&answer.out).unwrap()
     }
 
-    fn run<T: AsRef<str>>(&self, arguments: &[T]) -> std::process::Output {
-        let arguments = arguments.iter().map(AsRef::as_ref);
-        Command::new("cfssl").args(arguments).current_dir(self.folder.path()).output().unwrap()
+    fn run<T: AsRef<str>>(&self, arguments: &[T]) -> Answer {
+        self.cfssl.run(self.folder.path(), arguments)
     }
 
     fn assert_status<T: AsRef<str>>(&self, refuses: bool, what: &str, arguments: &[T]) {
-        let out = self.run(arguments);
-        let log = String::from_utf8_lossy(&out.stderr);
-        assert_eq!(!out.status.success(), refuses, "{what}\n{log}");
+        let answer = self.run(arguments);
+        assert_eq!(!answer.good, refuses, "{what}\n{}", answer.err);
     }
 
     /// `gencert -initca` with a key that exists already.

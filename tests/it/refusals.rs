@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use tests::Shell;
-use tests::authority::{Authority, csr, key, resigned, verify_is_a_stub};
+use tests::authority::{Authority, csr, key, resigned};
 
 use meshpki::cert::{KeyUsage, RawExtension};
 use meshpki::profile::Role;
@@ -542,12 +542,8 @@ fn sets_only_istiod_would_refuse() {
 /// RDN of a common name `R` in a UniversalString.
 const UNIVERSAL: [u8; 15] = [0x31, 13, 0x30, 11, 6, 3, 0x55, 4, 3, 0x1c, 4, 0, 0, 0, 0x52];
 
-/// These need a verdict: the stub of `meshpki::verify` gives none.
 #[test]
 fn what_the_verification_engine_refuses() {
-    if verify_is_a_stub("what_the_verification_engine_refuses") {
-        return;
-    }
     let shell = set(|_| {}, |_, _, _| {});
     shell.check("ca init @/ca --cluster east --at 2027-12-01T00:00:00Z", r#"
         exit 1

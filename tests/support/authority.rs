@@ -102,16 +102,3 @@ pub fn stamp() -> Stamp {
     meshpki::soft::fill_random(&mut random);
     Stamp::made_at(NOW, Serial::from_random(random))
 }
-
-/// Whether `meshpki::verify` is still the stub that says OK to everything; then what needs a verdict is not run.
-pub fn verify_is_a_stub(test: &str) -> bool {
-    use meshpki::verify::{Inputs, Policy, verify};
-    let root = Authority::root(KeyType::EcdsaP256, "CN=nobody trusts me", |_| {});
-    let inputs =
-        Inputs { target: &root.cert, untrusted: &[], trusted: &[], crls: &[], store_crls: &[] };
-    let stub = verify(&inputs, &Policy::like_openssl(NOW)).is_ok();
-    if stub {
-        crate::judges::say(&format!("NOT RUN: {test}: waits for the verification engine"));
-    }
-    stub
-}

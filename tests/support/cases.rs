@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::run::{self, Printed};
-use crate::{judge, shared};
+use crate::{judges, shared};
 
 /// Files and a command line.
 #[derive(Clone, Debug, Default)]
@@ -63,7 +63,7 @@ impl Case {
     /// The judge's answer over the files in `dir`.
     #[must_use]
     pub fn theirs(&self, dir: &Path) -> Printed {
-        judge::verify(dir, &self.args, &self.env, &self.input(dir))
+        judges::openssl::verify(dir, &self.args, &self.env, &self.input(dir))
     }
 
     fn input(&self, dir: &Path) -> Vec<u8> {

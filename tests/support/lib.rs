@@ -11,7 +11,6 @@ pub mod differ;
 pub mod dns;
 pub mod forge;
 pub mod fuzz;
-pub mod judge;
 pub mod judges;
 pub mod mesh;
 pub mod outside;

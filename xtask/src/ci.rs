@@ -1,10 +1,13 @@
 //! `cargo xtask ci`: what CI runs, fast steps first; it stops at the first failure.
 
 use std::process::Command;
+use std::time::Instant;
 
-/// A step: what it is for, and its command line.
+/// A step: what it is for, and its command line. Steps that compile the whole workspace select the same packages,
+/// features and profile, so that each dependency is compiled once to check and once to run.
 const STEPS: &[(&str, &str)] = &[
     ("formatting", "cargo fmt --all -- --check"),
+    ("tidy", "cargo xtask tidy"),
     ("lints", "cargo clippy --workspace --all-targets --all-features --locked -- -D warnings"),
     (
         "meshpki without aws-lc",
@@ -14,20 +17,23 @@ const STEPS: &[(&str, &str)] = &[
         "meshpki without keys",
         "cargo clippy -p meshpki --no-default-features --locked -- -D warnings",
     ),
-    ("documentation", "cargo doc --workspace --no-deps --locked"),
-    ("tidy", "cargo xtask tidy"),
+    ("documentation", "cargo doc --workspace --no-deps --all-features --locked"),
+    ("build", "cargo test --workspace --all-features --locked --no-run"),
+    ("the reference openssl", "cargo xtask judge"),
+    ("fixtures against openssl", "cargo xtask fixtures --check"),
     (
         "tests without aws-lc",
         "cargo test -p meshpki --no-default-features --features soft-keys --lib --locked",
     ),
-    ("benchmarks, each once", "cargo bench -p tests --benches --locked -- --test"),
-    ("fixtures against openssl", "cargo xtask fixtures --check"),
+    ("benchmarks, each once", "cargo test -p tests --bench * --locked -- --test"),
     RIG,
-    ("tests", "cargo test --workspace --locked"),
+    ("tests", "cargo test --workspace --all-features --locked"),
 ];
 
 /// The real components that the tests build clusters from.
 const RIG: (&str, &str) = ("the rig", "cargo xtask rig");
+/// The environment variable with which tests on real clusters do not run (`WITHOUT_RIG`).
+const WITHOUT_RIG: &str = "MESH_WITHOUT_RIG";
 
 /// Tools that the tests call or compare with, and the Debian package that has each.
 const JUDGES: &[(&str, &[&str], &str)] = &[
@@ -45,10 +51,17 @@ pub fn run(with_rig: bool) -> Result<(), String> {
     for (program, args, package) in JUDGES {
         provide(program, args, package)?;
     }
-    crate::judge::run()?;
+    let start = Instant::now();
     let steps: Vec<_> = STEPS.iter().filter(|step| with_rig || **step != RIG).collect();
     for (i, (what, line)) in steps.iter().enumerate() {
-        println!("\n== {} of {}: {what}\n$ {line}", i + 1, steps.len());
+        let passed = start.elapsed().as_secs();
+        println!(
+            "\n== {} of {}, after {} min {} s: {what}\n$ {line}",
+            i + 1,
+            steps.len(),
+            passed / 60,
+            passed % 60
+        );
         let mut words = line.split(' ');
         let mut command = Command::new(words.next().unwrap_or_default());
         // Here a missing tool is a failure, not a test that reports that it did not run.
@@ -58,14 +71,15 @@ pub fn run(with_rig: bool) -> Result<(), String> {
             .env("MESH_REQUIRE_JUDGES", "1")
             .env("RUSTDOCFLAGS", "-D warnings");
         if !with_rig {
-            command.env(tests::rig::WITHOUT, "1");
+            command.env(WITHOUT_RIG, "1");
         }
         let status = command.status().map_err(|error| format!("{line}: {error}"))?;
         if !status.success() {
             return Err(format!("step `{what}` failed: {line}"));
         }
     }
-    println!("\nall {} steps passed", steps.len());
+    let seconds = start.elapsed().as_secs();
+    println!("\nall {} steps passed in {} min {} s", steps.len(), seconds / 60, seconds % 60);
     if !with_rig {
         println!("NOT RUN: `{}`, and every test on real clusters (--without-rig)", RIG.1);
     }

@@ -1,18 +1,13 @@
 //! The repository's own tools: `cargo xtask NAME`.
 
 mod ci;
-mod differential;
-mod fixtures;
-mod fuzz;
-mod judge;
 mod layers;
 mod prose;
-mod rig;
 mod rust_text;
 mod supply;
 mod tidy;
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 const USAGE: &str = "\
 cargo xtask ci [--without-rig]                     install what the tests need, then run everything that CI runs;
@@ -29,17 +24,29 @@ cargo xtask tidy                                   check what the compiler does 
                                                    sizes, licenses and sources, and the phrases of docs/STYLE.md
 cargo xtask tidy --prose PATH                      list the phrases to rewrite below a file or folder";
 
+/// Runs a tool that links the product (`tests/lab`), with the exit status of that tool.
+fn lab(args: &[&str]) -> ExitCode {
+    let mut command = Command::new(env!("CARGO"));
+    command
+        .args(["run", "--quiet", "--locked", "--package", "tests", "--bin", "lab", "--"])
+        .args(args);
+    match command.status() {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: cargo: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match args.as_slice() {
         ["ci"] => ci::run(true),
         ["ci", "--without-rig"] => ci::run(false),
-        ["differential", rest @ ..] => differential::run(rest),
-        ["fixtures", rest @ ..] => fixtures::run(rest),
-        ["judge"] => judge::run(),
-        ["fuzz", rest @ ..] => fuzz::run(rest),
-        ["rig"] => rig::run(),
+        ["differential" | "fixtures" | "judge" | "fuzz" | "rig", ..] => return lab(&args),
         ["tidy"] => tidy::run(),
         ["tidy", "--prose", path] => tidy::prose(path),
         _ => {

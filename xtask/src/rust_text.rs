@@ -1,4 +1,4 @@
-//! Rust source split into code and string literals, without comments: enough of the lexer to look for words in either.
+//! Rust source split into code, comments and literals: enough of a lexer to look for words in each.
 
 /// A source file, split.
 pub struct Source {
@@ -59,76 +59,107 @@ fn test_lines(code: &str) -> Vec<(usize, usize)> {
 
 fn split(text: &str) -> (String, Vec<(usize, String)>) {
     let (mut code, mut strings) = (String::new(), Vec::new());
-    let mut rest = text;
-    while let Some(c) = rest.chars().next() {
-        let line = code.matches('\n').count() + 1;
-        let taken = if rest.starts_with("//") {
-            rest.find('\n').unwrap_or(rest.len())
-        } else if rest.starts_with("/*") {
-            rest.find("*/").map_or(rest.len(), |end| end + 2)
-        } else if let Some((opening, length, is_raw)) = string_start(rest, &code) {
-            let end = string_end(&rest[opening..], length, is_raw);
-            strings.push((line, rest[opening..opening + end].to_owned()));
+    for token in tokens(text) {
+        if let Kind::Code | Kind::Char = token.kind {
+            code.push_str(token.text);
+            continue;
+        }
+        if token.kind == Kind::String {
+            strings.push((token.line, token.inside().to_owned()));
             code.push_str("\"\"");
-            opening + end + 1 + length
-        } else if c == '\'' {
-            let length = char_literal(rest);
-            code.push_str(&rest[..length]);
-            rest = &rest[length..];
-            continue;
-        } else {
-            code.push(c);
-            rest = &rest[c.len_utf8()..];
-            continue;
-        };
+        }
         // Lines are kept, so that what is found has a place.
-        let taken = taken.min(rest.len());
-        code.extend(rest[..taken].chars().filter(|c| *c == '\n'));
-        rest = &rest[taken..];
+        code.extend(token.text.chars().filter(|c| *c == '\n'));
     }
     (code, strings)
 }
 
-/// Where a string's text begins, how many `#` close it, and whether it is raw.
-fn string_start(rest: &str, before: &str) -> Option<(usize, usize, bool)> {
-    if rest.starts_with('"') {
-        return Some((1, 0, false));
-    }
-    let in_word = before.ends_with(|c: char| c.is_alphanumeric() || c == '_');
-    let raw = rest.strip_prefix('r').or_else(|| rest.strip_prefix("br")).filter(|_| !in_word)?;
-    let hashes = raw.len() - raw.trim_start_matches('#').len();
-    let is_string = raw[hashes..].starts_with('"');
-    is_string.then(|| (rest.len() - raw.len() + hashes + 1, hashes, true))
+/// A part of a source: a comment, a literal, or the code up to the next one.
+pub struct Token<'a> {
+    pub kind: Kind,
+    /// Everything of it, quotes and slashes included.
+    pub text: &'a str,
+    /// The line it begins on, from 1.
+    pub line: usize,
 }
 
-/// The length of the string's text.
-fn string_end(text: &str, hashes: usize, is_raw: bool) -> usize {
-    let end = format!("\"{}", "#".repeat(hashes));
-    let mut at = 0;
-    while at < text.len() {
-        if !is_raw && text[at..].starts_with('\\') {
-            at += 1;
-            at += text[at..].chars().next().map_or(0, char::len_utf8);
-        } else if text[at..].starts_with(&end) {
-            return at;
-        } else {
-            at += text[at..].chars().next().map_or(1, char::len_utf8);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Code,
+    /// `// ...` without the end of its line, or `/* ... */`.
+    Comment,
+    /// A string of any kind, without a prefix `b` or `c`.
+    String,
+    /// A character or a byte, without a prefix `b`.
+    Char,
+}
+
+impl<'a> Token<'a> {
+    /// The text of a string without its quotes.
+    pub fn inside(&self) -> &'a str {
+        let text = self.text.strip_prefix('r').unwrap_or(self.text).trim_matches('#');
+        let text = text.strip_prefix('"').unwrap_or(text);
+        text.strip_suffix('"').unwrap_or(text)
+    }
+}
+
+/// Every part of a source, in order.
+pub fn tokens(text: &str) -> impl Iterator<Item = Token<'_>> {
+    let (mut rest, mut line) = (text, 1);
+    std::iter::from_fn(move || {
+        let (length, kind) = literal(rest).unwrap_or_else(|| {
+            let mut places = rest.char_indices().map(|(at, _)| at);
+            let next = places.find(|at| literal(&rest[*at..]).is_some());
+            (next.unwrap_or(rest.len()), Kind::Code)
+        });
+        let (text, after) = rest.split_at(length);
+        let token = Token { kind, text, line };
+        line += text.matches('\n').count();
+        rest = after;
+        (length > 0).then_some(token)
+    })
+}
+
+/// The length and kind of the comment or literal at the start of a text. An `r` before a quote always begins a raw
+/// string, for a name cannot be followed by one.
+fn literal(text: &str) -> Option<(usize, Kind)> {
+    let until = |end: &str, from: usize| {
+        text[from..].find(end).map_or(text.len(), |at| from + at + end.len())
+    };
+    if text.starts_with("//") {
+        return Some((text.find('\n').unwrap_or(text.len()), Kind::Comment));
+    }
+    if text.starts_with("/*") {
+        return Some((until("*/", 2), Kind::Comment));
+    }
+    if let Some(raw) = text.strip_prefix('r') {
+        let hashes = raw.len() - raw.trim_start_matches('#').len();
+        let end = format!("\"{}", "#".repeat(hashes));
+        return raw[hashes..].starts_with('"').then(|| (until(&end, hashes + 2), Kind::String));
+    }
+    match text.chars().next()? {
+        '"' => Some((quoted(text, '"'), Kind::String)),
+        '\'' if text[1..].starts_with('\\') => Some((quoted(text, '\''), Kind::Char)),
+        '\'' => {
+            let length = 1 + text[1..].chars().next().map_or(0, char::len_utf8);
+            // A lifetime has no quote at its end.
+            text[length..].starts_with('\'').then_some((length + 1, Kind::Char))
+        }
+        _ => None,
+    }
+}
+
+/// The length of a literal that ends with `quote`, both quotes included.
+fn quoted(text: &str, quote: char) -> usize {
+    let mut chars = text.char_indices().skip(1);
+    while let Some((at, c)) = chars.next() {
+        if c == '\\' {
+            chars.next();
+        } else if c == quote {
+            return at + 1;
         }
     }
     text.len()
-}
-
-/// The length of a character literal, or 1 for the quote of a lifetime.
-fn char_literal(rest: &str) -> usize {
-    let mut chars = rest.char_indices().skip(1);
-    match chars.next() {
-        Some((_, '\\')) => rest[3..].find('\'').map_or(1, |end| end + 4),
-        Some(_) => match chars.next() {
-            Some((at, '\'')) => at + 1,
-            _ => 1,
-        },
-        None => 1,
-    }
 }
 
 #[cfg(test)]
@@ -147,7 +178,7 @@ mod tests {
         check("x\n/* \"y\"\n */ z(\"\\\"\\\\\")", "x\n\n z(\"\")", &[(3, "\\\"\\\\")]);
         check(
             "r#\"a \"b\" c\"# + r\"\\\" + br\"d\"",
-            "\"\" + \"\" + \"\"",
+            "\"\" + \"\" + b\"\"",
             &[(1, "a \"b\" c"), (1, "\\"), (1, "d")],
         );
         check(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tests::authority::{Authority, name, resigned, stamp, verify_is_a_stub};
+use tests::authority::{Authority, name, resigned, stamp};
 use tests::judges::{istiod, openssl};
 use tests::{NOW, Shell};
 
@@ -71,8 +71,6 @@ enum Refused {
     /// istiod takes it, and the mesh fails later.
     Us,
     Nobody,
-    /// By both once `meshpki::verify` is the real engine.
-    BothOnceVerified,
 }
 
 struct Case {
@@ -130,7 +128,7 @@ impl Set<'_> {
     }
 }
 
-use Refused::{Both, BothOnceVerified, Nobody, Us};
+use Refused::{Both, Nobody, Us};
 
 const CASES: &[Case] = &[
     Case { name: "good", refused: Nobody, make: |_| {} },
@@ -151,7 +149,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "another root of the same name",
-        refused: BothOnceVerified,
+        refused: Both,
         make: |s| {
             s.write("root-cert.pem", Authority::root(KIND, "CN=Root", |_| {}).cert.to_pem());
         },
@@ -293,10 +291,10 @@ const CASES: &[Case] = &[
             }
         },
     },
-    Case { name: "ended", refused: BothOnceVerified, make: |s| s.east(|p| p.valid_seconds = 60) },
-    Case { name: "root ended", refused: BothOnceVerified, make: |s| s.root_ended() },
-    Case { name: "a CA too many", refused: BothOnceVerified, make: |s| s.too_deep() },
-    Case { name: "name constraint broken", refused: BothOnceVerified, make: |s| s.outside() },
+    Case { name: "ended", refused: Both, make: |s| s.east(|p| p.valid_seconds = 60) },
+    Case { name: "root ended", refused: Both, make: |s| s.root_ended() },
+    Case { name: "a CA too many", refused: Both, make: |s| s.too_deep() },
+    Case { name: "name constraint broken", refused: Both, make: |s| s.outside() },
     Case {
         name: "universal string",
         refused: Both,
@@ -349,7 +347,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "a critical extension nobody knows",
-        refused: BothOnceVerified,
+        refused: Both,
         make: |s| s.east(|p| p.extra_extensions = vec![extension(true)]),
     },
     Case {
@@ -463,7 +461,6 @@ fn raw_name(attribute: &meshpki::name::Attribute) -> Option<meshpki::Name> {
 #[test]
 fn what_istiod_refuses_is_no_set_of_ours() {
     let Some(istiod) = istiod(TARGET) else { return };
-    let stub = verify_is_a_stub("istiod: expiry, path length, name constraints, other root");
     let shell = Shell::new();
     let mut folders = Vec::new();
     for case in CASES {
@@ -487,7 +484,6 @@ fn what_istiod_refuses_is_no_set_of_ours() {
             Both => found == (true, true),
             Us => found == (true, false),
             Nobody => found == (false, false),
-            BothOnceVerified => found == (true, true) || stub && found.1,
         };
         if !good {
             wrong.push(format!(

@@ -4,14 +4,14 @@ use std::sync::LazyLock;
 
 use crate::cases::Case;
 use crate::differ::{self, Difference};
+use crate::judges::openssl;
 use crate::random::Random;
-use crate::{judge, shared, world};
+use crate::{shared, world};
 
 use super::is_sampled;
 
 /// Whether the judge is there; without it the line that says so was printed.
-static JUDGE: LazyLock<bool> =
-    LazyLock::new(|| judge::available().map_err(|line| eprintln!("{line}")).is_ok());
+static JUDGE: LazyLock<bool> = LazyLock::new(openssl::is_available);
 
 pub(super) fn pki(data: &[u8]) {
     let case = world::chosen(Random::of_bytes(data));

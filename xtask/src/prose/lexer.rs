@@ -1,5 +1,7 @@
 //! Words of a text, with their lines: of Markdown outside of code, and of the comments and strings of Rust.
 
+use crate::rust_text::{Kind, tokens};
+
 /// A word of a text.
 #[derive(Debug)]
 pub struct Word<'a> {
@@ -52,87 +54,22 @@ pub fn outside_code(text: &str) -> impl Iterator<Item = (usize, &str)> {
 /// The words of the comments and strings of a Rust source.
 pub fn rust(text: &str) -> Vec<Word<'_>> {
     let mut words = Words::default();
-    let mut rest = text;
-    let mut line = 1;
-    while let Some(next) = rest.find(['/', '"', '\'', 'r', '\n']) {
-        let (before, from) = rest.split_at(next);
-        let is_word = before.ends_with(|c: char| c.is_alphanumeric() && c != 'b' || c == '_');
-        let token = Token::at(from, is_word);
-        let (length, kind) = token.unwrap_or((1, None));
-        let content = &from[..length];
-        // Code separates what is before it from what is after it.
-        let is_code = kind.is_none() && content != "\n";
-        if is_code || !before.trim().is_empty() {
-            words.part();
-        }
-        match kind {
-            Some(Token::Comment) => words.add(content.trim_start_matches(['/', '!', '*']), line),
-            Some(Token::String) => {
+    for token in tokens(text) {
+        match token.kind {
+            Kind::Comment => words.add(token.text.trim_start_matches(['/', '!', '*']), token.line),
+            Kind::String => {
                 words.part();
                 words.in_string = true;
-                (line..).zip(content.lines()).for_each(|(at, one)| words.add(one, at));
+                (token.line..).zip(token.inside().lines()).for_each(|(at, one)| words.add(one, at));
                 words.in_string = false;
                 words.part();
             }
-            Some(Token::Char) => words.part(),
-            None => {}
+            // Code separates what is before it from what is after it; lines of one comment stay together.
+            Kind::Code if token.text.trim().is_empty() => {}
+            Kind::Code | Kind::Char => words.part(),
         }
-        line += content.matches('\n').count();
-        rest = &from[length..];
     }
     words.all
-}
-
-enum Token {
-    Comment,
-    String,
-    Char,
-}
-
-impl Token {
-    /// The length and kind of the token at the start of `text`; `is_word`: in the middle of a name.
-    fn at(text: &str, is_word: bool) -> Option<(usize, Option<Self>)> {
-        let until = |end: &str, from: usize| {
-            text[from..].find(end).map_or(text.len(), |at| from + at + end.len())
-        };
-        if text.starts_with("//") {
-            // The end of the line is not part of it: lines of one comment stay together.
-            return Some((text.find('\n').unwrap_or(text.len()), Some(Self::Comment)));
-        }
-        if text.starts_with("/*") {
-            return Some((until("*/", 2), Some(Self::Comment)));
-        }
-        if let Some(raw) = text.strip_prefix('r').filter(|_| !is_word) {
-            let hashes = raw.bytes().take_while(|byte| *byte == b'#').count();
-            let is_string = raw[hashes..].starts_with('"');
-            let end = format!("\"{}", "#".repeat(hashes));
-            return is_string.then(|| (until(&end, hashes + 2), Some(Self::String)));
-        }
-        match text.as_bytes().first()? {
-            b'"' => Some((quoted(text, b'"'), Some(Self::String))),
-            // A lifetime has no quote at its end.
-            b'\'' if text[1..].starts_with('\\') => Some((quoted(text, b'\''), Some(Self::Char))),
-            b'\'' => {
-                let length = text[1..].chars().next().map_or(0, char::len_utf8);
-                let is_char = text[1 + length..].starts_with('\'');
-                is_char.then_some((length + 2, Some(Self::Char)))
-            }
-            _ => None,
-        }
-    }
-}
-
-/// The length of a literal that ends with `quote`, both quotes included.
-fn quoted(text: &str, quote: u8) -> usize {
-    let mut bytes = text.bytes().enumerate().skip(1);
-    while let Some((at, byte)) = bytes.next() {
-        if byte == b'\\' {
-            bytes.next();
-        } else if byte == quote {
-            return at + 1;
-        }
-    }
-    text.len()
 }
 
 /// Words as they are found.

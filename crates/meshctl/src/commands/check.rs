@@ -17,6 +17,7 @@ use crate::authority::warn_exposed;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fleet::folders::{Folder, collect, tell_apart};
+use crate::fleet::problems::State;
 use crate::hints::{Problem, Where};
 use crate::io::Io;
 use crate::text::json as pretty;
@@ -47,14 +48,6 @@ struct Live {
     istio_namespace: String,
     server: String,
     istiods: Vec<LiveIstiod>,
-}
-
-/// The state of a cluster, or of what is between clusters.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    Ok,
-    Warn,
-    Fail,
 }
 
 /// Runs the command.
@@ -119,12 +112,7 @@ impl Report {
     }
 
     fn worst(&self, concerns: impl Fn(&Problem) -> bool) -> State {
-        let problems = self.problems.iter().filter(|problem| concerns(problem));
-        match problems.map(|problem| problem.severity).max() {
-            None => State::Ok,
-            Some(Severity::Warning) => State::Warn,
-            Some(Severity::Error) => State::Fail,
-        }
+        State::of(self.problems.iter().filter(|problem| concerns(problem)))
     }
 
     fn count(&self, severity: Severity) -> usize {
@@ -146,15 +134,5 @@ impl Report {
                 .map_or(ISTIO_NAMESPACE, |live| &live.istio_namespace),
         };
         place.next(problem)
-    }
-}
-
-impl State {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Warn => "warn",
-            Self::Fail => "fail",
-        }
     }
 }

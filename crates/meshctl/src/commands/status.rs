@@ -18,6 +18,7 @@ use crate::files;
 use crate::fleet::clusters::{Target, runtime};
 use crate::fleet::judge::{self, errors_first};
 use crate::fleet::observe::{self, Found, unasked};
+use crate::fleet::problems::State;
 use crate::fleet::{folders, pending};
 use crate::hints::{self, Problem, Step, Where, readyz};
 use crate::io::Io;
@@ -42,15 +43,6 @@ struct Cluster<'a> {
     facts: Result<Facts, Failure>,
     /// Whether everything in it answered.
     is_whole: bool,
-}
-
-/// The state of a cluster.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    Ok,
-    Warn,
-    Fail,
-    Unknown,
 }
 
 /// Runs the command.
@@ -209,16 +201,12 @@ impl Report<'_> {
         self.problems.iter().filter(|problem| problem.severity == severity).count()
     }
 
-    /// The state of one cluster by itself.
-    fn state(&self, cluster: &Cluster<'_>) -> State {
+    /// The state of one cluster by itself; `None` if part of it could not be read and the rest has no error.
+    fn state(&self, cluster: &Cluster<'_>) -> Option<State> {
         let name = &cluster.target.name;
         let own = self.problems.iter().filter(|p| p.clusters.as_slice() == [name.clone()]);
-        match own.map(|problem| problem.severity).max() {
-            Some(Severity::Error) => State::Fail,
-            _ if !cluster.is_whole => State::Unknown,
-            Some(Severity::Warning) => State::Warn,
-            None => State::Ok,
-        }
+        let state = State::of(own);
+        (cluster.is_whole || state == State::Fail).then_some(state)
     }
 
     /// The next command for a problem. For problems inside a secret it is `meshctl check`, which shows the evidence.
@@ -295,15 +283,4 @@ fn check_command<'a, 't: 'a>(
     let names: Vec<String> =
         clusters.map(|c| hints::named(&c.target.name, &c.target.context)).collect();
     format!("meshctl check {dir}--context {}", names.join(","))
-}
-
-impl State {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Warn => "warn",
-            Self::Fail => "fail",
-            Self::Unknown => "unknown",
-        }
-    }
 }

@@ -1,9 +1,37 @@
-//! Problems and revisions of istiod as JSON, the same in every document.
+//! What problems make of a cluster, and problems and revisions of istiod as JSON, the same in every document.
 
-use meshpki::istiod::LiveIstiod;
+use meshpki::istiod::{LiveIstiod, Severity};
 use serde_json::{Value, json};
 
 use crate::hints::Problem;
+
+/// The state of a cluster, or of what is between clusters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    Ok,
+    Warn,
+    Fail,
+}
+
+impl State {
+    /// The state that the worst of these problems makes.
+    pub(crate) fn of<'a>(problems: impl Iterator<Item = &'a Problem>) -> Self {
+        match problems.map(|problem| problem.severity).max() {
+            None => Self::Ok,
+            Some(Severity::Warning) => Self::Warn,
+            Some(Severity::Error) => Self::Fail,
+        }
+    }
+
+    /// The word in front of a line, and in JSON.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+        }
+    }
+}
 
 /// A revision of istiod; as in `docs/schemas/status.json`.
 pub(crate) fn istiod(istiod: &LiveIstiod) -> Value {

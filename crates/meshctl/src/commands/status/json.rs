@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::facts::{Facts, Folder, Given, Kept, Served};
 use super::trust::{Answer, Pair};
-use super::{Cluster, Report};
+use super::{Cluster, Report, State};
 use crate::exit::Exit;
 use crate::files;
 use crate::fleet::problems::{istiod, problem};
@@ -32,7 +32,7 @@ fn cluster(report: &Report<'_>, cluster: &Cluster<'_>) -> Value {
         "context": cluster.target.context,
         "server": cluster.target.kube.server(),
         "tls": crate::fleet::clusters::tls(cluster.target),
-        "state": report.state(cluster).word(),
+        "state": report.state(cluster).map_or("unknown", State::word),
         "error": error.map(|failure| json!({"code": failure.code(), "message": failure.sentence()})),
         "live": cluster.facts.as_ref().ok().map(|facts| live(facts, report.at)),
     })

@@ -26,7 +26,7 @@ pub(super) fn write(report: &Report<'_>) -> String {
 
 fn block(report: &Report<'_>, cluster: &Cluster<'_>) -> String {
     let target = cluster.target;
-    let mark = format!("[{}]", mark(report.state(cluster)));
+    let mark = format!("[{}]", report.state(cluster).map_or("?", State::word));
     let head = format!("{} (context {}, {})", target.name, target.context, target.kube.server());
     let mut text = format!("\n{mark:<7}{}\n", safe(&head));
     let lines = match &cluster.facts {
@@ -37,13 +37,6 @@ fn block(report: &Report<'_>, cluster: &Cluster<'_>) -> String {
         let _ = writeln!(text, "  {what:<9}{}", safe(&line));
     }
     text
-}
-
-const fn mark(state: State) -> &'static str {
-    match state {
-        State::Unknown => "?",
-        other => other.word(),
-    }
 }
 
 fn fact_lines(facts: &Facts, at: Time) -> Vec<(&'static str, String)> {

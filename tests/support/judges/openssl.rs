@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use super::{Answer, missing, run};
 use crate::run::Printed;
+use crate::{NOW, Scratch};
 
 /// The patch release of OpenSSL 3.0 whose answers are recorded. A later one is accepted too, in case
 /// Debian 12 gets it: if its answers change, they show as differences.
@@ -15,19 +17,13 @@ const SINCE: u32 = 22;
 /// The name of the reference in messages about it.
 pub const WANTED: &str = "openssl 3.0.22 or a later 3.0";
 
-/// Whether the reference is available.
-///
-/// # Errors
-/// The line to print if it is not available and not required.
+/// Whether the reference is available. If not, a line says so.
 ///
 /// # Panics
-/// If it is not available but required: `CI=true` or `MESH_REQUIRE_OPENSSL=1`.
-pub fn available() -> Result<(), String> {
-    let Err(why) = program() else { return Ok(()) };
-    let line = format!("NOT RUN: {why}");
-    let is = |name, value| std::env::var(name).is_ok_and(|v| v == value);
-    assert!(!is("CI", "true") && !is("MESH_REQUIRE_OPENSSL", "1"), "{line}");
-    Err(line)
+/// If it is not available but required, as [`missing`].
+#[must_use]
+pub fn is_available() -> bool {
+    program().map_err(|why| missing("openssl", &why)).is_ok()
 }
 
 /// The reference, searched for once per process.
@@ -122,6 +118,53 @@ pub fn verify(dir: &Path, args: &[String], env: &[(String, String)], stdin: &[u8
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let exit = output.status.code().map_or(-1, i64::from);
     Printed { exit, stdout: text(&output.stdout), stderr: text(&output.stderr) }.without_queue()
+}
+
+/// An `openssl` of release 3.0, for what every one of them answers alike.
+#[derive(Clone)]
+pub struct Openssl(PathBuf);
+
+/// Finds the reference, or any other openssl 3.0 in `MESH_OPENSSL` or `PATH`.
+pub fn openssl() -> Option<Openssl> {
+    let other = PathBuf::from(std::env::var_os("MESH_OPENSSL").unwrap_or_else(|| "openssl".into()));
+    match program() {
+        Ok(path) => Some(Openssl(path.to_owned())),
+        Err(_) if version(&other).is_ok_and(|v| v.starts_with("OpenSSL 3.0.")) => {
+            Some(Openssl(other))
+        }
+        Err(why) => {
+            missing("openssl 3.0", &why);
+            None
+        }
+    }
+}
+
+impl Openssl {
+    /// Runs `openssl ARGS` in the scratch folder; words are separated by spaces, `'..'` keeps them together.
+    pub fn run(&self, scratch: &Scratch, args: &str) -> Answer {
+        run(Command::new(&self.0).args(crate::cli::words(args)).current_dir(scratch.path()))
+    }
+
+    /// The same, and it must succeed; returns its standard output.
+    ///
+    /// # Panics
+    /// With openssl's output, if it fails.
+    #[track_caller]
+    pub fn good(&self, scratch: &Scratch, args: &str) -> String {
+        let answer = self.run(scratch, args);
+        assert!(answer.good, "openssl {args}\n{}{}", answer.out, answer.err);
+        answer.out
+    }
+
+    /// `openssl verify` must say OK at the tests' time.
+    ///
+    /// # Panics
+    /// With openssl's output, if it fails.
+    #[track_caller]
+    pub fn verifies(&self, scratch: &Scratch, args: &str) {
+        let out = self.good(scratch, &format!("verify -attime {} {args}", NOW.0));
+        assert!(out.ends_with(": OK\n"), "openssl verify {args}\n{out}");
+    }
 }
 
 #[cfg(test)]

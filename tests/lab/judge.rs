@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tests::judge;
+use tests::judges::openssl as judge;
 
 /// The suite whose OpenSSL is the judge, and the packages that make it up.
 const SUITE: &str = "bookworm-security";

@@ -1,0 +1,29 @@
+//! The repository's tools that link the product or know its judges; `cargo xtask NAME` runs them.
+
+mod differential;
+mod fixtures;
+mod fuzz;
+mod judge;
+mod rig;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let done = match args.as_slice() {
+        ["differential", rest @ ..] => differential::run(rest),
+        ["fixtures", rest @ ..] => fixtures::run(rest),
+        ["judge"] => judge::run(),
+        ["fuzz", rest @ ..] => fuzz::run(rest),
+        ["rig"] => rig::run(),
+        _ => Err("unknown command; `cargo xtask` lists them".to_owned()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("xtask: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
