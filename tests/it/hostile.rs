@@ -486,7 +486,7 @@ fn a_pile_nothing_tells_apart_is_given_up() {
         --- stderr
         error[pki/ambiguous-chain]: 90 certificates do not form a chain within 1000 wrong guesses at their issuers
 
-        hint: separate the certificates by hand, and name the first one of the chain with `--leaf`
+        hint: pass only the certificates of one chain, and name the first one with `--leaf`
     "#,
     );
     assert!(!shell.scratch.join("chain.pem").exists());
@@ -506,7 +506,7 @@ fn the_words_of_the_refusals() {
         command, r#"
         exit 1
         --- stderr
-        error[pki/forgeable-key]: the key of the CSR of `East` protects nothing: its public exponent is 1, so that every message is its own signature
+        error[pki/forgeable-key]: the key of the CSR of `East` protects nothing: its public exponent is 1, so every message is its own signature
           in: @/hostile.csr
 
         hint: create a new key: `meshctl ca csr DIR --cluster NAME` for a cluster, `meshctl ca init NEW` for a root
@@ -520,7 +520,7 @@ fn the_words_of_the_refusals() {
         --- stderr
         error[pki/subject]: the subject cannot be used
           in: @/hostile.csr
-          because: CN `ea\u{202e}st` holds the character U+202E, which cannot be seen
+          because: CN `ea\u{202e}st` contains the invisible character U+202E
     "#,
     );
     let attributes = vec![(oid::ORGANIZATION, der::UTF8_STRING, &b"x"[..]); 1000];
@@ -538,7 +538,7 @@ fn the_words_of_the_refusals() {
         command, r#"
         exit 1
         --- stderr
-        error[pki/csr-weak-signature]: the CSR of `sha1` proves possession of its key with ecdsa-with-SHA1, expected SHA-256 or better
+        error[pki/csr-weak-signature]: the CSR of `sha1` is signed with ecdsa-with-SHA1, expected SHA-256 or stronger
           in: @/hostile.csr
 
         hint: create the CSR again with SHA-256: `openssl req -new -sha256 -key KEY -out FILE`

@@ -386,7 +386,7 @@ fn the_root_key_is_encrypted_with_a_given_passphrase() {
     shell.check("ca init @/ca --cluster north", r#"
         exit 1
         --- stderr
-        error[pki/key-encrypted]: the private key cannot be read: it is encrypted and no passphrase was given
+        error[pki/key-encrypted]: the private key cannot be read: it is encrypted, and no passphrase was given
           in: @/ca/root-key.pem
 
         hint: give the passphrase with `--passphrase-file FILE` or `--passphrase-env VARIABLE`
@@ -396,10 +396,10 @@ fn the_root_key_is_encrypted_with_a_given_passphrase() {
         r#"
         exit 1
         --- stderr
-        error[pki/key-passphrase]: the private key cannot be read: the passphrase does not open it
+        error[pki/key-passphrase]: the private key cannot be read: the passphrase does not decrypt it
           in: @/ca/root-key.pem
 
-        hint: the passphrase is the first line of `--passphrase-file`, or all of `--passphrase-env`, spaces included
+        hint: the passphrase is the first line of the file in `--passphrase-file`, or the whole value of the variable in `--passphrase-env`, including spaces
     "#,
     );
     shell.check(
@@ -471,7 +471,7 @@ fn an_encrypted_key_without_its_certificate_is_taken_up() {
     shell.check("ca init @/ca --cluster east", r#"
         exit 1
         --- stderr
-        error[pki/key-encrypted]: the private key cannot be read: it is encrypted and no passphrase was given
+        error[pki/key-encrypted]: the private key cannot be read: it is encrypted, and no passphrase was given
           in: @/ca/root-key.pem
 
         hint: give the passphrase with `--passphrase-file FILE` or `--passphrase-env VARIABLE`
@@ -709,10 +709,10 @@ fn where_nothing_came_of_it_nothing_is_left() {
     shell.check("ca init @/ca --cluster east --cluster-validity 11y --plain-root-key", r#"
         exit 1
         --- stderr
-        error[pki/outlives-issuer]: `Mesh CA east` would be valid until 2037-11-18T06:55:00Z, but its issuer `Mesh Root CA [id]` ends 2036-11-18T06:55:00Z
+        error[pki/outlives-issuer]: `Mesh CA east` would be valid until 2037-11-18T06:55:00Z, but its issuer `Mesh Root CA [id]` expires 2036-11-18T06:55:00Z
           in: cluster east
 
-        hint: ask for less time with `--validity` or `--cluster-validity`, or leave it out
+        hint: choose a shorter `--validity` (`ca init`: `--cluster-validity`), or omit it
     "#);
     assert!(!shell.scratch.join("ca").exists());
     shell.scratch.write("file", "");
@@ -760,7 +760,7 @@ fn names_do_not_steer_a_terminal() {
         typed, r#"
         exit 64
         --- stderr
-        error: invalid value 'CN=a\u{1b}[31m\u{202e}b' for '--root-subject <NAME>': CN `a\u{1b}[31m\u{202e}b` holds the character U+001B, which cannot be seen
+        error: invalid value 'CN=a\u{1b}[31m\u{202e}b' for '--root-subject <NAME>': CN `a\u{1b}[31m\u{202e}b` contains the invisible character U+001B
 
         For more information, try '--help'.
     "#,

@@ -91,7 +91,7 @@ legacy-key.pem:1: private key, encrypted
     fs::write(file.path(), "wrong\n").unwrap();
     let answer = inspect(&names[..1], &["--passphrase-file", file.path().to_str().unwrap()]);
     assert!(answer.contains(
-        "encrypted-key.pem:1: PROBLEM: the private key cannot be read: the passphrase does not open it\n"
+        "encrypted-key.pem:1: PROBLEM: the private key cannot be read: the passphrase does not decrypt it\n"
     ));
     let answer = inspect(&names, &["--passphrase-env", "PASSPHRASE"]);
     assert_eq!(
@@ -101,7 +101,7 @@ legacy-key.pem:1: private key, encrypted
 encrypted-key.pem:1: private key, of which only the public part is shown
   Key             ecdsa-p256, sha256 KEY
 
-legacy-key.pem:1: PROBLEM: the private key cannot be read: it has the legacy PEM encryption (`Proc-Type: 4,ENCRYPTED`)
+legacy-key.pem:1: PROBLEM: the private key cannot be read: it uses legacy PEM encryption (`Proc-Type: 4,ENCRYPTED`)
 --- stderr
 error[ctl/unreadable]: 1 of 2 objects could not be read
 "

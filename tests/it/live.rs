@@ -492,7 +492,7 @@ fn a_push_that_was_interrupted() {
         2,
         &[
             "[fail] east",
-            "error[apply/unfinished]: east: deployment/istio-ingressgateway in istio-system has not restarted for the secret",
+            "error[apply/unfinished]: east: deployment/istio-ingressgateway in istio-system has not restarted since the secret changed",
             "next: meshctl push @/ca --context east".replace('@', &mesh.shell.scratch.path().display().to_string()).as_str(),
         ],
     );

@@ -256,7 +256,7 @@ fn a_cluster_that_is_away() {
         error[apply/unreachable]: cannot reach the API server: Connection refused (os error 111)
           in: cluster cluster1 (context cluster1, https://127.0.0.1:9)
 
-        hint: try again, or leave the cluster out; nothing else was written to it
+        hint: try again, or leave the cluster out; nothing further was written to it
     "#,
     );
     shell.check(

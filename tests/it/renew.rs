@@ -331,10 +331,10 @@ fn refused_with_words() {
     shell.check("ca renew @/ca --cluster east --validity 11y", r#"
         exit 1
         --- stderr
-        error[pki/outlives-issuer]: `Mesh CA east` would be valid until 2037-11-18T06:55:00Z, but its issuer `Mesh Root CA [id]` ends 2036-11-18T06:55:00Z
+        error[pki/outlives-issuer]: `Mesh CA east` would be valid until 2037-11-18T06:55:00Z, but its issuer `Mesh Root CA [id]` expires 2036-11-18T06:55:00Z
           in: cluster east
 
-        hint: ask for less time with `--validity` or `--cluster-validity`, or leave it out
+        hint: choose a shorter `--validity` (`ca init`: `--cluster-validity`), or omit it
     "#);
     shell.good("ca init @/other --cluster x --plain-root-key");
     assert_eq!(shell.scratch.entries("ca"), before);

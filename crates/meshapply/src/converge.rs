@@ -73,7 +73,7 @@ pub async fn converge(
             Ok(Next::Stop(stop)) => return Err(Error::Stopped(stop)),
             Ok(Next::Act(Action::Restart { id, .. })) if restarted(&receipt, &id) => {
                 let why =
-                    "another program keeps removing its mark from the pod template".to_owned();
+                    "another program keeps removing meshctl's annotation from its pod template".to_owned();
                 return Err(Error::Stopped(Stop::Obstacle { id, why }));
             }
             Ok(Next::Act(action)) => {

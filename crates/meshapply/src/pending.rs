@@ -46,7 +46,7 @@ impl fmt::Display for Pending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} in {} ", self.id(), self.id().namespace)?;
         match self {
-            Self::Restart { .. } => f.write_str("has not restarted for the secret"),
+            Self::Restart { .. } => f.write_str("has not restarted since the secret changed"),
             Self::Rollout { what, .. } => write!(f, "waits: {what}"),
             Self::Stuck { why, .. } => write!(f, "is stuck: {why}"),
         }

@@ -114,7 +114,7 @@ impl Importer<'_> {
                 self.lose(
                     value,
                     "",
-                    &format!("{kind} of {api} is not one of the kinds that are read"),
+                    &format!("{kind} of {api} is not supported"),
                 );
             }
         }

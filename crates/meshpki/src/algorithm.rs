@@ -188,7 +188,7 @@ fn digest_of(algorithm: &Tlv<'_>) -> Result<Digest, DerError> {
     }
     check_algorithm(algorithm)?;
     match Digest::of(algorithm.reader().any()?.content) {
-        Digest::Other => Err(algorithm.error("a digest OpenSSL does not know")),
+        Digest::Other => Err(algorithm.error("a digest that OpenSSL does not know")),
         digest => Ok(digest),
     }
 }

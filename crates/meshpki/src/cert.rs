@@ -379,7 +379,7 @@ pub(crate) fn raw_time(tlv: &Tlv<'_>) -> Result<RawTime, DerError> {
 pub(crate) fn read_extensions(explicit: &Tlv<'_>) -> Result<Vec<RawExtension>, DerError> {
     let mut inner = explicit.reader();
     let list = inner.expect_list(der::SEQUENCE, "extensions are a SEQUENCE")?;
-    inner.end("extra element behind the extensions")?;
+    inner.end("extra element after the extensions")?;
     read_extension_list(&list)
 }
 

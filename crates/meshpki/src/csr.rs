@@ -82,7 +82,7 @@ impl Csr {
             signer.public_key().signature_algorithm().ok_or_else(|| Error::UnsupportedKey {
                 what: alloc::format!("the key of `{}`", subject.label()),
                 found: alloc::format!("{}", signer.public_key().algorithm()),
-                why: "there is no signature algorithm for it here",
+                why: "its signature algorithm is not supported",
             })?;
         let info = der::sequence(&[
             &der::integer(&[0]),
@@ -176,7 +176,7 @@ impl Csr {
             SignatureCheck::Undecided => Err(Error::UnsupportedKey {
                 what: alloc::format!("the key of the CSR of `{}`", subject()),
                 found: alloc::format!("{}", self.key.algorithm()),
-                why: "no algorithm here can check its signature",
+                why: "its signature algorithm is not supported",
             }),
         }
     }

@@ -276,7 +276,7 @@ fn sign(tbs: &Tbs<'_>, signer: &dyn Signer) -> Result<Cert, Error> {
         signer.public_key().signature_algorithm().ok_or_else(|| Error::UnsupportedKey {
             what: alloc::format!("the key of `{}`", tbs.issuer.label()),
             found: alloc::format!("{}", signer.public_key().algorithm()),
-            why: "there is no signature algorithm for it here",
+            why: "its signature algorithm is not supported",
         })?;
     let bytes = der::sequence(&[
         &der::constructed(0xa0, &[&der::integer(&[2])]),

@@ -270,7 +270,7 @@ fn value_parts<'a>(value: &Tlv<'a>) -> Result<(Tag, alloc::borrow::Cow<'a, [u8]>
     let primitive = value.tag & !der::CONSTRUCTED;
     match value.tag {
         der::SEQUENCE => Ok((value.tag, alloc::borrow::Cow::Borrowed(value.content))),
-        der::SET => Err(value.error("attribute value of a type a name may not hold")),
+        der::SET => Err(value.error("attribute value of a type that is not allowed in names")),
         _ => match primitive {
             0
             | der::BOOLEAN
@@ -286,7 +286,7 @@ fn value_parts<'a>(value: &Tlv<'a>) -> Result<(Tag, alloc::borrow::Cow<'a, [u8]>
             | 17
             | 21
             | 25
-            | 27 => Err(value.error("attribute value of a type a name may not hold")),
+            | 27 => Err(value.error("attribute value of a type that is not allowed in names")),
             0x40.. => Err(value.error("attribute value with a tag that is not universal")),
             der::BIT_STRING => {
                 bit_string(value)?;

@@ -104,7 +104,7 @@ impl FromStr for KeyType {
     fn from_str(text: &str) -> Result<Self, String> {
         Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
             let names: Vec<&str> = Self::ALL.into_iter().map(Self::name).collect();
-            alloc::format!("unknown key type `{text}`; known are {}", names.join(", "))
+            alloc::format!("unknown key type `{text}`; expected one of {}", names.join(", "))
         })
     }
 }
@@ -222,7 +222,7 @@ impl SoftKey {
             (oid::EC_PUBLIC_KEY, Some(oid::P521)) => KeyAlgorithm::EcdsaP521,
             (oid::EC_PUBLIC_KEY, Some(curve)) => return Err(unsupported("elliptic curve ", curve)),
             (oid::EC_PUBLIC_KEY, None) => {
-                return Err(KeyProblem::Unsupported("a curve given by its parameters".into()));
+                return Err(KeyProblem::Unsupported("a curve with explicit parameters".into()));
             }
             (other, _) => return Err(unsupported("algorithm ", other)),
         };
@@ -368,7 +368,7 @@ fn decrypt(bytes: &[u8], passphrase: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyPro
     let scheme = info.encryption_algorithm.pbes2().ok_or(KeyProblem::EncryptionScheme)?;
     if !is_bounded(&scheme.kdf) {
         return Err(KeyProblem::Unsupported(
-            "an encryption that takes minutes or gigabytes".into(),
+            "encryption that takes minutes or gigabytes to undo".into(),
         ));
     }
     let plain = info.decrypt(passphrase).ok().ok_or(KeyProblem::WrongPassphrase)?;

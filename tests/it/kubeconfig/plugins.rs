@@ -75,7 +75,7 @@ fn a_plugin_that_hangs_is_ended_with_all_it_started() {
             &ran,
             1,
             &[
-                "error[apply/credentials]: no credentials for context `cluster1`: credential plugin `plugin` did not end within 1 s",
+                "error[apply/credentials]: no credentials for context `cluster1`: credential plugin `plugin` did not finish within 1 s",
             ],
         );
         for file in ["pid", "child"] {
@@ -119,7 +119,7 @@ fn what_is_said_of_a_plugin() {
         "exited with status 7: first[31m line",
     );
     check("exit 1", "exited with status 1");
-    check("kill -9 $$", "was ended by signal 9");
+    check("kill -9 $$", "was killed by signal 9");
     check("echo nonsense", "answered with something that is not an ExecCredential");
     check("", "answered with something that is not an ExecCredential");
     check(&answers(&Value::Null), "answered with an ExecCredential without `status`");
@@ -150,7 +150,7 @@ fn what_is_said_of_a_plugin() {
         &at("https://127.0.0.1:9", &always).run(STATUS),
         1,
         &[
-            "this credential plugin asks on a terminal (`interactiveMode: Always`), and there is none",
+            "this credential plugin needs a terminal (`interactiveMode: Always`), but there is none",
         ],
     );
 }

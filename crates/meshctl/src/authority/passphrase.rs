@@ -144,7 +144,7 @@ pub(crate) fn read_key(
             break;
         }
         if attempt < ATTEMPTS {
-            io.say(format_args!("that passphrase does not open it; try again"));
+            io.say(format_args!("wrong passphrase; try again"));
         }
     }
     key.map_err(|error: Error| Failure::from(error).in_file(path))

@@ -147,7 +147,7 @@ fn mgf1(algorithm: Digest, seed: &[u8], length: usize) -> Option<Vec<u8>> {
 fn two_numbers(signature: &[u8]) -> Option<(BigUint, BigUint)> {
     let mut outer = Reader::new(signature);
     let sequence = outer.expect(der::SEQUENCE, "a signature is a SEQUENCE").ok()?;
-    outer.end("bytes behind the signature").ok()?;
+    outer.end("bytes after the signature").ok()?;
     let mut parts = sequence.reader();
     let mut next = || {
         let number = parts.expect(der::INTEGER, "a signature holds INTEGERs").ok()?;

@@ -57,8 +57,8 @@ fn what_cannot_be_read_says_why() {
         assert!(error.contains(expect), "{error}");
     };
     let block = |label: &str, der: &[u8]| pem::encode(label, der);
-    check("", "there is no private key in it");
-    check(&block("CERTIFICATE", &[1]), "there is no private key in it");
+    check("", "no private key was found");
+    check(&block("CERTIFICATE", &[1]), "no private key was found");
     check(&block("PRIVATE KEY", &[0x30, 0]), "begins with its version");
     check(&block("DSA PRIVATE KEY", &[0x30, 0]), "DSA PRIVATE KEY is not supported");
     check(&block("ENCRYPTED PRIVATE KEY", &[0x30, 0]), "not with PBES2");
