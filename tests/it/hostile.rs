@@ -551,7 +551,7 @@ fn the_words_of_the_refusals() {
         r#"
         exit 1
         --- stderr
-        error[ctl/one-csr]: one CSR is signed at a time: it holds 2 CSRs
+        error[ctl/one-csr]: expected exactly one CSR, but it contains 2 CSRs
           in: @/hostile.csr
           because: they begin at lines 1, 9
 

@@ -101,7 +101,10 @@ contexts:
         &with("cluster: c,", "cluster: d,"),
         ":11:22: context `cluster1` refers to a cluster that does not exist",
     );
-    check(&with("user: u", "user: v"), ":11:31: context `cluster1` refers to a user that does not exist");
+    check(
+        &with("user: u", "user: v"),
+        ":11:31: context `cluster1` refers to a user that does not exist",
+    );
     check(&with("cluster: c, ", ""), ":10:9: context `cluster1` has no `cluster`");
     check(
         &with("users:", "- name: c\n  cluster: {server: https://other}\nusers:"),

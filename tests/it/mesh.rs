@@ -438,7 +438,7 @@ fn dns_edits() {
         --- stderr
         error[config/needs]: cluster `cluster1` needs the address of istio-coredns
 
-        hint: write `dns: {way: istio-coredns, address: IP}`: `kubectl get svc -n istio-system istiocoredns -o jsonpath={.spec.clusterIP}`; or `dns: {way: none}` if no DNS needs to answer
+        hint: write `dns: {way: istio-coredns, address: IP}`: `kubectl get svc -n istio-system istiocoredns -o jsonpath={.spec.clusterIP}`; or `dns: {way: none}` if the DNS need not answer for them
     "#,
     );
     let text = fs::read_to_string(shell.scratch.path().join("mesh.yaml")).unwrap();
@@ -519,7 +519,7 @@ fn every_code() {
         error[config/unknown-field]: unknown field `colour`
           in: @/mesh.yaml:6
 
-        hint: docs/mesh.md shows every field; docs/schemas/mesh.json checks it in an editor
+        hint: docs/schemas/mesh.json describes every field, and docs/mesh.md has an example
     "#,
     );
     tell(&shell);
@@ -567,7 +567,7 @@ fn every_code() {
         error[config/gateway-missing]: cluster `b` exports `n/s` to `a`, but has no gateway address
           in: @/mesh.yaml:6, clusters[0].gateway
 
-        hint: write its address under `gateway: {addresses: [...]}`: `kubectl get svc -n istio-system istio-eastwestgateway`
+        hint: set `gateway: {addresses: [...]}`; `kubectl get svc -n istio-system istio-eastwestgateway` shows the address
 
         error[config/weights]: the weights of policy `p` (1) add up to 1, expected 100
           in: @/mesh.yaml:17, policies[0].route
@@ -580,7 +580,7 @@ fn every_code() {
         error[config/not-imported]: policy `r` sends calls from `b` to `n/s` on `a`, which `b` does not import
           in: @/mesh.yaml:19, policies[2].route[0]
 
-        hint: add the caller to `importedBy` of that service, or leave it out of the policy
+        hint: add the caller to `importedBy` of that service, or remove it from the policy
     "#,
     );
     tell(&shell);
@@ -644,7 +644,7 @@ fn every_code() {
         error[config/addresses-exhausted]: no address left in 10.0.0.0/30 for `s.n.svc.a.global`: all 4 are in use or in their grace period
           in: @/mesh.yaml, addresses.pool
 
-        hint: use a larger `addresses.pool`, or fewer `addresses.graceDays`
+        hint: use a larger `addresses.pool`, or reduce `addresses.graceDays`
     "#,
     );
     tell(&shell);

@@ -219,9 +219,9 @@ fn rights_that_differ() {
         r#"
         exit 64
         --- stderr
-        error[ctl/usage]: clusters cluster1 and cluster2 need different rights
+        error[ctl/usage]: clusters cluster1 and cluster2 need different permissions
 
-        hint: `--context cluster1` prints those of one
+        hint: `--context cluster1` prints those of one cluster
     "#,
     );
     // Without a spec they are for the names Istio gives; an older release is served by one kind more.

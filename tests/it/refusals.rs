@@ -304,8 +304,8 @@ fn names_and_words_that_cannot_be_used() {
     shell.check("ca init @/ca --cluster east,previous", r#"
         exit 64
         --- stderr
-        error[ctl/cluster-name]: `previous` cannot be a cluster's name
-          because: it is 1 to 40 letters, digits, `-`, `_` and `.`, begins with a letter or digit, and is not `previous`, `root-cert.pem`, `root-key.pem`
+        error[ctl/cluster-name]: `previous` is not a valid cluster name
+          because: expected 1 to 40 letters, digits, `-`, `_` and `.`, beginning with a letter or digit, and not `previous`, `root-cert.pem`, `root-key.pem`
     "#);
     shell.check(
         "ca init @/ca --cluster east --constrain",
@@ -656,7 +656,7 @@ fn a_trust_domain_of_no_cluster_is_a_slip_of_the_pen() {
         r#"
         exit 64
         --- stderr
-        error[ctl/usage]: `--trust-domain eats=east.example` names a cluster that this command does not have
+        error[ctl/usage]: `--trust-domain eats=east.example` names a cluster that is not part of this command
           because: the clusters are east
     "#,
     );
@@ -703,7 +703,7 @@ fn braces_that_stand_for_nothing() {
         exit 64
         --- stderr
         error[ctl/san]: `uri:spiffe://{cluster}/ca` is not a valid subject alternative name
-          because: only `{cluster}` can be in braces, and only if a cluster is named
+          because: `{cluster}` is the only placeholder, and only allowed if the command has a cluster
     "#,
     );
     shell.check(
@@ -713,7 +713,7 @@ fn braces_that_stand_for_nothing() {
         --- stderr
         error[ctl/san]: `dns:ca.{clutser}` is not a valid subject alternative name
           in: cluster east
-          because: only `{cluster}` can be in braces, and only if a cluster is named
+          because: `{cluster}` is the only placeholder, and only allowed if the command has a cluster
     "#,
     );
 }

@@ -41,7 +41,7 @@ fn one_cluster_is_renewed_and_nothing_else_touched() {
         @/ca/east/ca-cert.pem: OK  (-CAfile root-cert.pem)
         @/ca/east/ca-cert.pem: OK  (-CAfile cert-chain.pem)
         --- stderr
-        the old set of east is in @/ca/previous/east-[id]
+        the old files of east are in @/ca/previous/east-[id]
 
         next: meshctl push @/ca --context east=CONTEXT
     "#,
@@ -165,7 +165,7 @@ fn only_what_is_due() {
           "verified": true
         }
         --- stderr
-        the old set of west is in @/ca/previous/west-[id]
+        the old files of west are in @/ca/previous/west-[id]
     "#,
     );
     // An expired certificate is renewed too: that is when it matters most.
@@ -187,7 +187,7 @@ fn only_what_is_due() {
         @/ca/east/ca-cert.pem: OK  (-CAfile root-cert.pem)
         @/ca/east/ca-cert.pem: OK  (-CAfile cert-chain.pem)
         --- stderr
-        the old set of east is in @/ca/previous/east-[id]
+        the old files of east are in @/ca/previous/east-[id]
 
         next: meshctl push @/ca --context east=CONTEXT
     "#,
@@ -217,7 +217,7 @@ fn a_set_in_the_tls_layout_stays_in_it() {
         @/ca/east/tls.crt: OK  (-CAfile ca.crt)
         @/ca/east/tls.crt: OK  (-CAfile tls.crt and ca.crt)
         --- stderr
-        the old set of east is in @/ca/previous/east-[id]
+        the old files of east are in @/ca/previous/east-[id]
 
         next: meshctl push @/ca --context east=CONTEXT
     "#,
@@ -355,10 +355,10 @@ fn refused_with_words() {
     shell.check("ca renew @/ca --cluster east", r#"
         exit 1
         --- stderr
-        error[ctl/no-root-key]: the root key is needed to sign, and is missing
+        error[ctl/no-root-key]: the root key is missing, and nothing can be signed without it
           in: @/ca/root-key.pem
 
-        hint: restore the key for this; or move @/ca/east away, create it again with `meshctl ca csr @/ca --cluster east`, and have it signed where the key is
+        hint: restore the key; or move @/ca/east away, create it again with `meshctl ca csr @/ca --cluster east`, and have it signed where the key is
     "#);
     std::fs::remove_file(shell.scratch.join("ca/root-cert.pem")).unwrap();
     shell.check(

@@ -50,8 +50,8 @@ fn answer(mut child: Child, answers: &[(&str, &str)]) -> (Option<i32>, String) {
     (child.wait().unwrap().code(), seen)
 }
 
-const FIRST: &str = "Passphrase for the new root key (empty: not encrypted): ";
-const AGAIN: &str = "The same passphrase again: ";
+const FIRST: &str = "Passphrase for the new root key (empty for no encryption): ";
+const AGAIN: &str = "Repeat the passphrase: ";
 
 #[test]
 fn a_terminal_is_asked() {

@@ -356,11 +356,9 @@ impl std::fmt::Display for Stop {
                 managers.join("`, `"),
                 names::CACERTS
             ),
-            Self::Gone => write!(
-                f,
-                "secret {} was deleted or emptied after this run read it",
-                names::CACERTS
-            ),
+            Self::Gone => {
+                write!(f, "secret {} was deleted or emptied after this run read it", names::CACERTS)
+            }
             Self::Altered { files } => write!(
                 f,
                 "secret {} was changed while this run wrote it: {} differs",
@@ -374,7 +372,10 @@ impl std::fmt::Display for Stop {
             ),
             Self::NoIstiod => f.write_str("there is no istiod to use the secret"),
             Self::NoReplicas { id } => {
-                write!(f, "{id} has no replicas, so nothing would sign certificates and nothing can be verified")
+                write!(
+                    f,
+                    "{id} has no replicas, so nothing would sign certificates and nothing can be verified"
+                )
             }
             Self::Obstacle { id, why } => write!(f, "{id} would not restart: {why}"),
             Self::SecretType { found } => write!(

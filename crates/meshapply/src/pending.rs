@@ -47,7 +47,7 @@ impl fmt::Display for Pending {
         write!(f, "{} in {} ", self.id(), self.id().namespace)?;
         match self {
             Self::Restart { .. } => f.write_str("has not restarted since the secret changed"),
-            Self::Rollout { what, .. } => write!(f, "waits: {what}"),
+            Self::Rollout { what, .. } => write!(f, "is rolling out: {what}"),
             Self::Stuck { why, .. } => write!(f, "is stuck: {why}"),
         }
     }

@@ -295,7 +295,8 @@ fn patience_ends() {
     let slow = Fake::new(&old, false).with(|s| {
         s.trouble.slow.insert("gateway".into());
     });
-    let end = "apply/patience: timed out after 300 s waiting for deployment/gateway: 0 of 1 pods are new";
+    let end =
+        "apply/patience: timed out after 300 s waiting for deployment/gateway: 0 of 1 pods are new";
     let log = "keep, write, restart istiod, restart gateway";
     check(&slow, &desired(&other, &slow, "1.30.3"), log, end);
 }

@@ -43,16 +43,14 @@ pub enum Error {
         /// What should be there.
         wanted: String,
     },
-    /// A CSR whose signature is not by the key it asks to certify.
+    /// A CSR whose signature is not by its own key.
     #[error("the CSR of `{subject}` is not signed by its own key")]
     CsrSignature {
         /// Subject of the CSR.
         subject: String,
     },
     /// A CSR that proves its key with a digest that can be forged.
-    #[error(
-        "the CSR of `{subject}` is signed with {algorithm}, expected SHA-256 or stronger"
-    )]
+    #[error("the CSR of `{subject}` is signed with {algorithm}, expected SHA-256 or stronger")]
     CsrWeakSignature {
         /// Subject of the CSR.
         subject: String,
@@ -200,7 +198,7 @@ pub enum Error {
         issuer_not_after: Time,
     },
     /// The issuer's path length leaves no room.
-    #[error("`{subject}` would be a CA below `{issuer}`, which allows {allowed} CAs below it{}", match wanted { Some(n) => alloc::format!(", and would allow {n} below itself"), None => String::new() })]
+    #[error("`{issuer}` has path length {allowed}, which does not allow the CA `{subject}`{} below it", match wanted { Some(n) => alloc::format!(" with path length {n}"), None => String::new() })]
     PathLengthExceeded {
         /// Subject of the certificate.
         subject: String,
@@ -243,7 +241,9 @@ pub enum Error {
         NameError,
     ),
     /// A certificate of the set is signed in a way Go does not take.
-    #[error("`{subject}` is signed with algorithm {algorithm}, which Go, and therefore istiod, rejects")]
+    #[error(
+        "`{subject}` is signed with algorithm {algorithm}, which Go, and therefore istiod, rejects"
+    )]
     WeakSignature {
         /// Subject of the certificate.
         subject: String,

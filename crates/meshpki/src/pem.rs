@@ -109,7 +109,7 @@ pub enum PemProblem {
     },
     /// No content.
     #[error(
-        "`{label}` is empty; a line with a colon or a blank line makes what is before it a header"
+        "`{label}` has no content: text before a blank line or a line with a colon is read as a header"
     )]
     Empty {
         /// Label of the block.

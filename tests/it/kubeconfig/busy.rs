@@ -137,7 +137,9 @@ fn secrets_pushed_under_our_old_name_are_ours() {
     ended(
         &shell.run(PUSH),
         2,
-        &["error[apply/foreign]: secret cacerts is managed by another tool: `meshctl` owns fields of its data"],
+        &[
+            "error[apply/foreign]: secret cacerts is managed by another tool: `meshctl` owns fields of its data",
+        ],
     );
 }
 

@@ -149,9 +149,7 @@ fn what_is_said_of_a_plugin() {
     ended(
         &at("https://127.0.0.1:9", &always).run(STATUS),
         1,
-        &[
-            "this credential plugin needs a terminal (`interactiveMode: Always`), but there is none",
-        ],
+        &["this credential plugin needs a terminal (`interactiveMode: Always`), but there is none"],
     );
 }
 

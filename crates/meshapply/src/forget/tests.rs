@@ -44,7 +44,7 @@ fn it_stays_while_it_may_be_needed() {
     );
     check(
         |s| s.observed.istiod[0].generation = 2,
-        "apply/unfinished: the last push is not finished: deployment/istiod in istio-system waits: its controller has not seen the new template yet",
+        "apply/unfinished: the last push is not finished: deployment/istiod in istio-system is rolling out: its controller has not seen the new template yet",
     );
     check(
         |s| {

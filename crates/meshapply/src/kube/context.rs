@@ -203,7 +203,8 @@ fn with_user(proxy: &Address, file: &Path) -> Result<http::Uri, Error> {
     let host = proxy.uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
     let scheme = proxy.uri.scheme_str().unwrap_or("http");
     let text = Zeroizing::new(format!("{scheme}://{}@{host}/", *escaped));
-    text.parse().map_err(|_unsaid| at(file, None, "the user of the proxy contains invalid characters"))
+    text.parse()
+        .map_err(|_unsaid| at(file, None, "the user of the proxy contains invalid characters"))
 }
 
 fn is_unverified(cluster: &Cluster) -> bool {

@@ -166,7 +166,8 @@ pub(super) fn bearer(token: &str) -> Result<HeaderValue, String> {
 pub(super) fn basic(user_and_password: &[u8]) -> Result<HeaderValue, String> {
     let text = Zeroizing::new(format!("Basic {}", STANDARD.encode(user_and_password)));
     let header = HeaderValue::try_from(text.as_str());
-    let mut header = header.map_err(|_unsaid| "the password contains invalid characters".to_owned())?;
+    let mut header =
+        header.map_err(|_unsaid| "the password contains invalid characters".to_owned())?;
     header.set_sensitive(true);
     Ok(header)
 }

@@ -214,9 +214,8 @@ impl Kubeconfig {
 
     /// Adds what a file has and no file before it named.
     fn take(&mut self, file: &Path, bytes: &[u8]) -> Result<(), Error> {
-        let text = decoded(bytes).ok_or_else(|| {
-            unusable(format!("kubeconfig {} is not valid UTF-8", file.display()))
-        })?;
+        let text = decoded(bytes)
+            .ok_or_else(|| unusable(format!("kubeconfig {} is not valid UTF-8", file.display())))?;
         let options = serde_saphyr::options! { with_snippet: false };
         let documents: Vec<Option<Document>> =
             serde_saphyr::from_multiple_with_options(&text, options)

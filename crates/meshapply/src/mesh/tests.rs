@@ -547,7 +547,8 @@ fn dns_of_others() {
         let end = world.apply(FIRST).unwrap_err();
         assert_eq!((end.as_str(), world.content()), (expect, before));
     };
-    let obstructed = "nothing written: 1 resources or DNS settings that this mesh needs belong to someone else";
+    let obstructed =
+        "nothing written: 1 resources or DNS settings that this mesh needs belong to someone else";
     check(Some("global:53 {\n    errors\n}\n"), obstructed);
     check(None, obstructed);
 }

@@ -76,7 +76,7 @@ pub(crate) fn names(typed: &[String], cluster: &str) -> Result<Vec<GeneralName>,
         }
         if value.contains(['{', '}']) {
             return Err(refuse(
-                "only `{cluster}` can be in braces, and only if a cluster is named",
+                "`{cluster}` is the only placeholder, and only allowed if the command has a cluster",
             ));
         }
         match kind.to_ascii_lowercase().as_str() {
@@ -121,10 +121,10 @@ pub(crate) fn make(
         profile.valid_seconds = until.0 - stamp.not_before.0;
         let warning = Failure::new(
             "ctl/validity-cut",
-            format!("`{}` ends with its issuer, {}", profile.subject.label(), until.date()),
+            format!("`{}` expires with its issuer, on {}", profile.subject.label(), until.date()),
         )
         .because(format!(
-            "`{}` ends then, and a certificate cannot outlive its issuer",
+            "`{}` expires then, and a certificate cannot outlive its issuer",
             authority.cert.subject().label()
         ))
         .hint("distribute a new root before that day");
@@ -189,7 +189,7 @@ pub(crate) fn check_trust_domains(typed: &[String], clusters: &[String]) -> Resu
     let Some(text) = typed.iter().find(stray) else { return Ok(()) };
     Err(Failure::new(
         "ctl/usage",
-        format!("`--trust-domain {text}` names a cluster that this command does not have"),
+        format!("`--trust-domain {text}` names a cluster that is not part of this command"),
     )
     .because(match clusters {
         [] => "there is no `--cluster`".to_owned(),

@@ -187,9 +187,13 @@ impl Folder<'_> {
             [name, aside] => {
                 Ok(Some(Moving { name: (*name).to_owned(), aside: (*aside).to_owned() }))
             }
-            _ => Err(Failure::new("ctl/io", "the note of an interrupted run cannot be read")
-                .in_file(&marker)
-                .hint("meshctl did not write it: remove it, then run this command again")),
+            _ => {
+                Err(Failure::new("ctl/io", "the note that an interrupted run left cannot be read")
+                    .in_file(&marker)
+                    .hint(
+                        "meshctl did not write this file: remove it, then run this command again",
+                    ))
+            }
         }
     }
 

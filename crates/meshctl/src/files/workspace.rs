@@ -303,9 +303,9 @@ fn lock(
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) if patience() => {}
             Err(rustix::io::Errno::WOULDBLOCK) => {
-                let message = format!("another meshctl is using `{}`", dir.display());
+                let message = format!("another meshctl process is using `{}`", dir.display());
                 return Err(Failure::new("ctl/busy", message)
-                    .hint("run this command again once it has ended, or with `--wait`"));
+                    .hint("run this command again once that one has finished, or use `--wait`"));
             }
             Err(error) => return Err(Failure::io("lock", dir, &error.into())),
         }

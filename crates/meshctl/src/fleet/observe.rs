@@ -81,7 +81,7 @@ pub(crate) fn unasked(targets: &[Target], found: &[Result<Found, Error>]) -> Vec
                 failures.extend(found.older.as_ref().err().map(|error| unreachable(target, error)));
                 for pod in &found.served {
                     let Err(why) = &pod.served else { continue };
-                    let what = format!("pod {} does not say which CA it serves", pod.pod);
+                    let what = format!("cannot read which CA pod {} serves", pod.pod);
                     failures.push(
                         Failure::new("apply/unreachable", what)
                             .within(place_of(target))

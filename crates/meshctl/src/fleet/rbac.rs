@@ -72,8 +72,10 @@ pub(crate) async fn manifests(request: &Request<'_>, io: &mut Io<'_>) -> Result<
     let texts: Vec<String> = targets.iter().zip(&seen).map(text).collect();
     if let Some(other) = texts.iter().position(|text| *text != texts[0]) {
         let (first, other) = (&targets[0].name, &targets[other].name);
-        return Err(Failure::usage(format!("clusters {first} and {other} need different rights"))
-            .hint(format!("`--context {first}` prints those of one")));
+        return Err(Failure::usage(format!(
+            "clusters {first} and {other} need different permissions"
+        ))
+        .hint(format!("`--context {first}` prints those of one cluster")));
     }
     Ok(texts.into_iter().next().unwrap_or_default())
 }

@@ -28,7 +28,9 @@ pub enum KeyFlaw {
     #[error("it is not a point of its curve")]
     OffCurve,
     /// The neutral element of a curve (SEC 1 section 3.2.2.1 forbids it).
-    #[error("it is the point at infinity, for which anyone can create signatures without a private key")]
+    #[error(
+        "it is the point at infinity, for which anyone can create signatures without a private key"
+    )]
     Infinity,
     /// An Ed25519 point whose order divides 8, in any encoding (RFC 8032 section 8.9 and the cofactor).
     #[error("its point has small order, so anyone can create signatures without a private key")]

@@ -43,7 +43,7 @@ pub(crate) async fn manifests(
     // The default name: there is no spec yet.
     let rights = if file == Path::new("mesh.yaml") && !file.exists() {
         if !ask.contexts.is_empty() {
-            io.say(format_args!("note: there is no mesh.yaml yet, so no cluster is asked: the rights are for the names Istio gives"));
+            io.say(format_args!("note: there is no mesh.yaml yet, so no cluster is read: the permissions are for Istio's default names"));
         }
         vec![(String::new(), Rights::usual(source.istio))]
     } else {
@@ -65,8 +65,10 @@ pub(crate) async fn manifests(
         rights.iter().map(|(name, rights)| (name.as_str(), rights.text(user))).collect();
     let Some((first, text)) = texts.first() else { return Ok(String::new()) };
     if let Some((other, _)) = texts.iter().find(|(_, other)| other != text) {
-        return Err(Failure::usage(format!("clusters {first} and {other} need different rights"))
-            .hint(format!("`--context {first}` prints those of one")));
+        return Err(Failure::usage(format!(
+            "clusters {first} and {other} need different permissions"
+        ))
+        .hint(format!("`--context {first}` prints those of one cluster")));
     }
     Ok(text.clone())
 }

@@ -210,7 +210,10 @@ fn phases_of_a_change_of_root() {
         &[&phase(&old, &[&a.cert], new.files(&[]))],
         &told("namespace shop of east does not accept `New`"),
     );
-    check(&[&phase(&old, &[&a.cert], new.files(&[]))], &told("do not accept what `Old` signs"));
+    check(
+        &[&phase(&old, &[&a.cert], new.files(&[]))],
+        &told("do not accept certificates from `Old`"),
+    );
     check(
         &[&phase(&old, &[&a.cert], new.files(&[]))],
         &told("(Multi root is disabled, updating new ROOT-CA not supported)"),
@@ -218,7 +221,7 @@ fn phases_of_a_change_of_root() {
     // The second phase before the first.
     check(&[&phase(&old, &[&a.cert], new.files(&[&a]))], &told("does not accept `New`"));
     // The third before the second.
-    check(&[&phase(&old, &both(), new.files(&[]))], &told("do not accept what `Old` signs"));
+    check(&[&phase(&old, &both(), new.files(&[]))], &told("do not accept certificates from `Old`"));
     // In order.
     check(&[&phase(&old, &[&a.cert], old.files(&[&b]))], &[]);
     check(&[&phase(&old, &both(), new.files(&[&a]))], &[]);
@@ -230,7 +233,7 @@ fn phases_of_a_change_of_root() {
         given: vec![given("shop", &[&other.cert])],
         ..phase(&old, &[&a.cert], new.files(&[]))
     };
-    let not_given = ("roots-not-given", "east", "given: `Other`");
+    let not_given = ("roots-not-given", "east", "has `Other`");
     check(
         &[&blind],
         &[("root-replaced", "east", "no root namespace shop of east trusts is among"), not_given],
@@ -265,7 +268,7 @@ fn clusters_out_of_step() {
     };
     check(
         &[&drops, &World::with("west", &west)],
-        &[("root-replaced", "east", "do not accept what `West` signs, as west has it now")],
+        &[("root-replaced", "east", "do not accept certificates from `West`, which west uses now")],
     );
 }
 
@@ -387,7 +390,7 @@ fn clusters_without_a_secret() {
             (
                 "different-roots",
                 "east,west",
-                "namespace shop of east does not accept what `O = cluster.local` signs in west",
+                "namespace shop of east does not accept certificates from `O = cluster.local` in west",
             ),
         ],
     );
