@@ -242,8 +242,12 @@ fn rights_that_differ() {
     }
     // It says which service accounts their holder can act as.
     assert!(
-        rights.starts_with("# The rights of `meshctl mesh discover`, `diff` and `apply`"),
+        rights
+            .starts_with("# The permissions that `meshctl mesh discover`, `diff` and `apply` need"),
         "{rights}"
     );
-    assert!(rights.contains("# - writes Istio's traffic resources in every namespace"), "{rights}");
+    assert!(
+        rights.contains("# - can write Istio's traffic resources in every namespace"),
+        "{rights}"
+    );
 }

@@ -384,7 +384,7 @@ fn the_old_key_is_never_lost() {
         r#"
         exit 1
         --- stderr
-        error[ctl/io]: cannot make the folder `@/ca/previous`
+        error[ctl/io]: cannot create the folder `@/ca/previous`
           because: File exists (os error 17)
     "#,
     );

@@ -54,13 +54,13 @@ fn it_stays_while_it_may_be_needed() {
         },
         "apply/unfinished: the last push is not finished: deployment/gateway in istio-system has not restarted since the secret changed",
     );
-    check(|s| s.observed.secret = None, "apply/unproven: not proven: there is no secret");
+    check(|s| s.observed.secret = None, "apply/unproven: not verified: there is no secret");
     check(
         |s| s.observed.istiod[0].pods.clear(),
-        "apply/unproven: not proven: no istiod pod is ready",
+        "apply/unproven: not verified: no istiod pod is ready",
     );
     check(
         |s| s.running = s.observed.previous.as_ref().unwrap().files.clone(),
-        "apply/unproven: not proven: pod istiod-1 serves a certificate of `east`, expected `east`",
+        "apply/unproven: not verified: pod istiod-1 serves a certificate of `east`, expected `east`",
     );
 }

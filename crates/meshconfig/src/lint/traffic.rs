@@ -229,7 +229,7 @@ fn twice<'a>(
                     found.add(
                         &TWICE,
                         resource,
-                        format!("{} has host `{host}` too", super::id(before)),
+                        format!("`{host}` is also a host of {}", super::id(before)),
                     );
                 }
                 Some(_) => {}

@@ -129,7 +129,7 @@ impl Folder<'_> {
     fn previous(&self) -> Result<PathBuf, Failure> {
         let previous = self.dir.join(PREVIOUS);
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&previous);
-        made.map_err(|error| Failure::io("make the folder", &previous, &error))?;
+        made.map_err(|error| Failure::io("create the folder", &previous, &error))?;
         Ok(previous)
     }
 

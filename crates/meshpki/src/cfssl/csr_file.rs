@@ -79,7 +79,7 @@ const CA: Shape = Shape {
     elsewhere: &[
         ("max_path_len", "a signing configuration; here it is \"pathlen\""),
         ("max_path_len_zero", "a signing configuration; here it is \"pathlenzero\""),
-        ("is_ca", "a signing configuration; the `ca` section alone says it here"),
+        ("is_ca", "a signing configuration; in a CSR file, only the `ca` section sets it"),
     ],
 };
 

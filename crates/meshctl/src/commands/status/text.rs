@@ -53,7 +53,7 @@ fn fact_lines(facts: &Facts, at: Time) -> Vec<(&'static str, String)> {
     }
     lines.extend(facts.folder.as_ref().map(|folder| ("folder", folder_line(folder))));
     lines.extend(serves(facts).into_iter().map(|line| ("serves", line)));
-    lines.push(("given to", given(facts)));
+    lines.push(("roots in", given(facts)));
     if facts.pending.is_empty() {
         lines.push(("restarts", "none pending".to_owned()));
     }
@@ -162,7 +162,7 @@ fn given(facts: &Facts) -> String {
     } else {
         String::new()
     };
-    format!("{} of {all}; not to {some}{more}", facts.given.len() - lacking.len())
+    format!("{} of {all}; not in {some}{more}", facts.given.len() - lacking.len())
 }
 
 /// Rows trust, columns sign. A cluster alone is shown only when it refuses itself.

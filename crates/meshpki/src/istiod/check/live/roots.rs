@@ -78,7 +78,7 @@ pub(super) fn replaced(view: &View<'_>, all: &[View<'_>]) -> Option<SecretProble
     problem.evidence.append(&mut lines);
     let next = Remedy::ShowGivenRoots;
     Some(problem.effect(handling(view)).fix(
-        "push three times, each time to all clusters: the old CA with both roots, the new CA with both roots, the new CA with only its root",
+        "push three times, each time to all clusters before the next push: the old CA with both roots, the new CA with both roots, the new CA with only its root",
         next,
     ))
 }
@@ -168,8 +168,8 @@ pub(super) fn not_given(view: &View<'_>) -> Option<SecretProblem> {
     for given in &view.live.given {
         let has = match &given.roots {
             Some(roots) if fingerprints(roots) == wanted => continue,
-            Some(roots) => alloc::format!("has {}", labels(roots)),
-            None => "has no ConfigMap istio-ca-root-cert".to_string(),
+            Some(roots) => labels(roots),
+            None => "no ConfigMap istio-ca-root-cert".to_string(),
         };
         by_roots.entry(has).or_default().push(&given.namespace);
     }
@@ -184,7 +184,7 @@ pub(super) fn not_given(view: &View<'_>) -> Option<SecretProblem> {
         alloc::format!("{count} of {of} namespaces do not have the roots of the secret"),
     );
     for (has, namespaces) in by_roots {
-        problem = problem.evidence(alloc::format!("namespace {} {has}", some(namespaces)));
+        problem = problem.evidence(alloc::format!("{has} in namespace {}", some(namespaces)));
     }
     Some(
         problem
