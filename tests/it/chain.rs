@@ -151,7 +151,7 @@ fn glue_is_recognised_and_said() {
         warning[pki/pem]: two PEM blocks share a line: a newline is missing between two files
           in: @/glued.pem, line 11
 
-        hint: istiod and Go stop reading there; the chain that is written has the newlines
+        hint: istiod and Go stop reading there; the chain that is written has the missing newline
         0: CN = Leaf
         1: CN = Middle
         2: CN = Root
@@ -166,7 +166,7 @@ fn glue_is_recognised_and_said() {
         error[pki/pem]: @/ca/root-cert.pem is not valid PEM
           because: line 11: the END and the next BEGIN marker are on one line: a newline is missing between two files
 
-        hint: `meshctl ca chain @/ca/root-cert.pem` writes it with its newlines
+        hint: `meshctl ca chain @/ca/root-cert.pem` prints it with the missing newlines
     "#);
 }
 
@@ -270,6 +270,6 @@ fn only_what_is_glued_is_sent_to_ca_chain() {
         error[pki/pem]: @/glued ones.pem is not valid PEM
           because: line 10: the END and the next BEGIN marker are on one line: a newline is missing between two files
 
-        hint: `meshctl ca chain '@/glued ones.pem'` writes it with its newlines
+        hint: `meshctl ca chain '@/glued ones.pem'` prints it with the missing newlines
     "#);
 }

@@ -174,9 +174,9 @@ fn exit_status() {
     let unread = expiry(&folder, &["--within", "1d"]);
     assert_eq!(
         unread.err,
-        "error[ctl/unreadable]: neither PEM nor a certificate: a certificate is a SEQUENCE at byte 0
+        "error[ctl/unreadable]: neither PEM nor a certificate: the certificate is not a SEQUENCE at byte 0
   in: DIR/b.pem
-error[ctl/unreadable]: cannot read it: No such file or directory (os error 2)
+error[ctl/unreadable]: cannot read the file: No such file or directory (os error 2)
   in: DIR/gone.crt
 "
     );

@@ -529,7 +529,7 @@ fn the_words_of_the_refusals() {
         command, r#"
         exit 1
         --- stderr
-        error[pki/too-many]: attributes in the subject of `O = x, O = x, O = x, O = x, O = x, O = x, O = x, O = x, O = x, O = x, O = x, O =`: 1000, expected at most 64
+        error[pki/too-many]: too many attributes in the subject of `O = x, O = x, O = x, O = x, O = x, O = x, O = x, O = x, O = x, O = x, O = x, O =`: 1000, expected at most 64
           in: @/hostile.csr
     "#,
     );
@@ -551,9 +551,9 @@ fn the_words_of_the_refusals() {
         r#"
         exit 1
         --- stderr
-        error[ctl/one-csr]: expected exactly one CSR, but it contains 2 CSRs
+        error[ctl/one-csr]: expected exactly one CSR, but found 2 CSRs
           in: @/hostile.csr
-          because: they begin at lines 1, 9
+          because: they begin on lines 1, 9
 
         hint: put each CSR into a file of its own, with nothing after it
     "#,

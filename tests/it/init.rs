@@ -723,7 +723,7 @@ fn where_nothing_came_of_it_nothing_is_left() {
         --- stderr
         error[ctl/io]: `@/file` is not a folder
 
-        hint: choose another place
+        hint: choose another path
     "#,
     );
 }

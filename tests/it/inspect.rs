@@ -126,7 +126,7 @@ fn what_cannot_be_read_is_shown_in_its_place() {
 
 -:5: PROBLEM: the body of `CERTIFICATE` is not base64
 
--:15: PROBLEM: no certificate: tbsCertificate is a SEQUENCE at byte 2
+-:15: PROBLEM: no certificate: tbsCertificate is not a SEQUENCE at byte 2
 
 -:18: PROBLEM: `BEGIN X509 CRL` has no END marker
 

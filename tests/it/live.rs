@@ -88,7 +88,7 @@ fn a_cluster_that_is_away() {
         error[apply/unreachable]: cannot reach the API server: Connection refused (os error 111)
           in: cluster east (context away, https://127.0.0.1:9)
 
-        hint: `kubectl --context away get --raw /readyz` asks the same server
+        hint: `kubectl --context away get --raw /readyz` shows whether kubectl can reach it
     "#,
     );
     let ran = shell.run("status --kubeconfig @/kubeconfig --context east=away -o json");
@@ -102,7 +102,7 @@ fn a_cluster_that_is_away() {
         error[apply/unreachable]: cannot reach the API server: Connection refused (os error 111)
           in: cluster east (context away, https://127.0.0.1:9)
 
-        hint: `kubectl --context away get --raw /readyz` asks the same server
+        hint: `kubectl --context away get --raw /readyz` shows whether kubectl can reach it
     "#,
     );
     // What can be checked without it is checked.
@@ -120,7 +120,7 @@ fn a_cluster_that_is_away() {
         error[apply/unreachable]: cannot reach the API server: Connection refused (os error 111)
           in: cluster east (context away, https://127.0.0.1:9)
 
-        hint: `kubectl --context away get --raw /readyz` asks the same server
+        hint: `kubectl --context away get --raw /readyz` shows whether kubectl can reach it
     "#,
     );
 }

@@ -220,7 +220,7 @@ fn explain_graph_and_lint() {
         "mesh lint -f @/mesh.yaml",
         r#"
         exit 0
-        warning[lint/no-identity]: callers of `reviews.default.svc.cluster2.global` accept any certificate of the mesh: no identity is named
+        warning[lint/no-identity]: callers of `reviews.default.svc.cluster2.global` accept any certificate of the mesh, because its ServiceEntry has no subjectAltNames
           in: cluster1, ServiceEntry istio-system/reviews.default.svc.cluster2.global
           source: istio pilot/pkg/model/push_context.go: no name is checked if none is given
           next: name the service accounts of the service in the spec
@@ -253,7 +253,7 @@ fn explain_graph_and_lint() {
           source: istio 1.6.4 manifests/charts/gateways/istio-ingress/templates/preconfigured.yaml
           next: kubectl delete envoyfilter istio-multicluster-ingressgateway -n istio-system
 
-        warning[lint/no-identity]: callers of `reviews.default.svc.cluster2.global` accept any certificate of the mesh: no identity is named
+        warning[lint/no-identity]: callers of `reviews.default.svc.cluster2.global` accept any certificate of the mesh, because its ServiceEntry has no subjectAltNames
           in: cluster1, ServiceEntry istio-system/reviews.default.svc.cluster2.global
           source: istio pilot/pkg/model/push_context.go: no name is checked if none is given
           next: name the service accounts of the service in the spec
@@ -540,7 +540,7 @@ fn every_code() {
         error[config/dns-suffix]: cannot use `local` as the DNS suffix of remote services: it hides the names of a cluster's own services
           in: @/mesh.yaml:3, dns.suffix
 
-        error[config/address-pool]: cannot use 127.0.0.0/8 as the address pool: its addresses are those of the machine itself
+        error[config/address-pool]: cannot use 127.0.0.0/8 as the address pool: its addresses are loopback addresses
           in: @/mesh.yaml:4, addresses.pool
 
         error[config/duplicate]: duplicate cluster `b`: already defined as clusters[0]

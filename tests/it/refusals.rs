@@ -47,7 +47,7 @@ fn what_the_issuer_may_not_sign() {
     shell.check(SIGN, r#"
         exit 1
         --- stderr
-        error[pki/path-length-exceeded]: `East` would be a CA below `Root`, which allows 0 CAs below it, and would allow 0 below itself
+        error[pki/path-length-exceeded]: `Root` has path length 0, which does not allow the CA `East` with path length 0 below it
           in: @/east.csr
 
         hint: use a root without `--path-len`, or with a larger one: `meshctl ca init DIR --path-len 1`
@@ -55,7 +55,7 @@ fn what_the_issuer_may_not_sign() {
     shell.check("ca init @/ca --cluster east", r#"
         exit 1
         --- stderr
-        error[pki/path-length-exceeded]: `Mesh CA east` would be a CA below `Root`, which allows 0 CAs below it, and would allow 0 below itself
+        error[pki/path-length-exceeded]: `Root` has path length 0, which does not allow the CA `Mesh CA east` with path length 0 below it
           in: cluster east
 
         hint: use a root without `--path-len`, or with a larger one: `meshctl ca init DIR --path-len 1`
@@ -64,7 +64,7 @@ fn what_the_issuer_may_not_sign() {
     shell.check("ca sign @/east.csr --ca @/ca --path-len 1 --out -", r#"
         exit 1
         --- stderr
-        error[pki/path-length-exceeded]: `East` would be a CA below `Root`, which allows 1 CAs below it, and would allow 1 below itself
+        error[pki/path-length-exceeded]: `Root` has path length 1, which does not allow the CA `East` with path length 1 below it
           in: @/east.csr
 
         hint: use a root without `--path-len`, or with a larger one: `meshctl ca init DIR --path-len 1`
@@ -209,7 +209,7 @@ fn csrs_that_cannot_be_signed() {
     shell.check("ca sign @/k1.csr --ca @/ca --out -", r#"
         exit 1
         --- stderr
-        error[pki/unsupported-key]: the key of `k1` is algorithm 1.3.132.0.10, which cannot be used: istiod and Envoy cannot use it
+        error[pki/unsupported-key]: the key of `k1` is algorithm 1.3.132.0.10, which cannot be used: istiod and Envoy do not support it
           in: @/k1.csr
     "#);
 }
@@ -247,7 +247,7 @@ fn keys_that_cannot_be_read() {
         error[pki/key]: the private key cannot be read: it uses legacy PEM encryption (`Proc-Type: 4,ENCRYPTED`)
           in: @/ca/root-key.pem
 
-        hint: `openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW` writes it as PBES2
+        hint: `openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW` encrypts it again with PBES2
     "#);
 }
 
@@ -285,7 +285,7 @@ fn names_and_words_that_cannot_be_used() {
         r#"
         exit 64
         --- stderr
-        error[ctl/usage]: --constrain needs a trust domain for `east`
+        error[ctl/usage]: `--constrain` needs a trust domain for `east`
           in: cluster east
 
         hint: add `--trust-domain east=DOMAIN`
@@ -298,7 +298,7 @@ fn names_and_words_that_cannot_be_used() {
         --- stderr
         error[ctl/san]: `ip:10.0.0.1` is not a valid subject alternative name
           in: cluster east
-          because: expected the kind dns or uri
+          because: expected `dns:NAME` or `uri:URI`
     "#,
     );
     shell.check("ca init @/ca --cluster east,previous", r#"
@@ -312,7 +312,7 @@ fn names_and_words_that_cannot_be_used() {
         r#"
         exit 64
         --- stderr
-        error[ctl/usage]: --constrain needs a trust domain for `east`
+        error[ctl/usage]: `--constrain` needs a trust domain for `east`
           in: cluster east
 
         hint: add `--trust-domain east=DOMAIN`
@@ -479,7 +479,7 @@ fn sets_istiod_would_refuse() {
         --- stderr
         error[pki/der]: the certificate at line 1 of root-cert.pem cannot be decoded
           in: @/ca/east
-          because: tbsCertificate is a SEQUENCE at byte 3
+          because: tbsCertificate is not a SEQUENCE at byte 3
     "#,
     );
 }
@@ -524,7 +524,7 @@ fn sets_only_istiod_would_refuse() {
         error[pki/key]: the private key cannot be read: istiod reads only the first block, which must be RSA PRIVATE KEY, EC PRIVATE KEY or PRIVATE KEY, not EC PARAMETERS
           in: @/ca/east
 
-        hint: `openssl pkey -in OLD -out NEW` writes it as PRIVATE KEY
+        hint: `openssl pkey -in OLD -out NEW` converts it to a PRIVATE KEY block
     "#);
     let shell = set(same, |shell, root, _| {
         let text = root.cert.to_pem().replace("CERTIFICATE", "TRUSTED CERTIFICATE");
@@ -703,7 +703,7 @@ fn braces_that_stand_for_nothing() {
         exit 64
         --- stderr
         error[ctl/san]: `uri:spiffe://{cluster}/ca` is not a valid subject alternative name
-          because: `{cluster}` is the only placeholder, and only allowed if the command has a cluster
+          because: the only placeholder is `{cluster}`, in commands that take a cluster
     "#,
     );
     shell.check(
@@ -713,7 +713,7 @@ fn braces_that_stand_for_nothing() {
         --- stderr
         error[ctl/san]: `dns:ca.{clutser}` is not a valid subject alternative name
           in: cluster east
-          because: `{cluster}` is the only placeholder, and only allowed if the command has a cluster
+          because: the only placeholder is `{cluster}`, in commands that take a cluster
     "#,
     );
 }

@@ -310,7 +310,7 @@ fn refused_with_words() {
         r#"
         exit 1
         --- stderr
-        error[ctl/no-root]: no folder `@/nowhere`
+        error[ctl/no-root]: folder `@/nowhere` does not exist
 
         hint: `meshctl ca init @/nowhere --cluster NAME` creates one
     "#,
@@ -347,7 +347,7 @@ fn refused_with_words() {
         --- stderr
         error[ctl/no-root-key]: the root in this folder did not issue the cluster's CA
           in: cluster east
-          because: `Mesh CA east` was issued by `Mesh Root CA [id]`, the root here is `Mesh Root CA [id]`
+          because: `Mesh CA east` was issued by `Mesh Root CA [id]`, but the root in this folder is `Mesh Root CA [id]`
 
         hint: changing the root is not a renewal: every cluster must trust the new root first
     "#);

@@ -312,9 +312,9 @@ const fn key_hint(problem: &meshpki::error::KeyProblem) -> Option<&'static str> 
         P::WrongPassphrase => {
             "the passphrase is the first line of the file in `--passphrase-file`, or the whole value of the variable in `--passphrase-env`, including spaces"
         }
-        P::IstiodForm(_) => "`openssl pkey -in OLD -out NEW` writes it as PRIVATE KEY",
+        P::IstiodForm(_) => "`openssl pkey -in OLD -out NEW` converts it to a PRIVATE KEY block",
         P::LegacyEncryption | P::EncryptionScheme => {
-            "`openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW` writes it as PBES2"
+            "`openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW` encrypts it again with PBES2"
         }
         _ => return None,
     })

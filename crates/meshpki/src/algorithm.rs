@@ -6,7 +6,7 @@ use crate::der::{self, DerError, Reader, Tlv};
 /// AlgorithmIdentifier: an OID and at most one parameter of any type.
 pub(crate) fn check_algorithm(algorithm: &Tlv<'_>) -> Result<(), DerError> {
     let mut parts = algorithm.reader();
-    check_oid(&parts.expect(der::OID, "algorithm is an OID")?)?;
+    check_oid(&parts.expect(der::OID, "algorithm is not an OID")?)?;
     if let Some(parameters) = parts.next()? {
         check_any(&parameters)?;
     }

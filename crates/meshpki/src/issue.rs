@@ -163,7 +163,7 @@ fn check_profile(profile: &Profile, key: &PublicKey, stamp: Stamp) -> Result<(),
         KeyAlgorithm::Rsa { bits: 8193.. } => {
             return refuse("Go and Envoy refuse RSA above 8192 bits");
         }
-        KeyAlgorithm::Other { .. } => return refuse("istiod and Envoy cannot use it"),
+        KeyAlgorithm::Other { .. } => return refuse("istiod and Envoy do not support it"),
         _ => {}
     }
     Error::check_sound(key, what)?;

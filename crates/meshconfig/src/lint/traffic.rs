@@ -158,7 +158,7 @@ fn one_entry(found: &mut Findings<'_, '_>, entry: &Value) {
         found.add(
             &NO_IDENTITY,
             entry,
-            format!("callers of `{host}` accept any certificate of the mesh: no identity is named"),
+            format!("callers of `{host}` accept any certificate of the mesh, because its ServiceEntry has no subjectAltNames"),
         );
     }
     for port in ports.iter().filter(|port| port["protocol"] == "TCP") {

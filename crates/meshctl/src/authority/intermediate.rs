@@ -46,7 +46,7 @@ pub(crate) fn profile(cluster: &str, options: &Options, root: &Name) -> Result<P
     } else if options.constrain {
         return Err(Failure::new(
             "ctl/usage",
-            format!("--constrain needs a trust domain for `{cluster}`"),
+            format!("`--constrain` needs a trust domain for `{cluster}`"),
         )
         .hint(format!("add `--trust-domain {cluster}=DOMAIN`"))
         .exit(Exit::Usage));
@@ -70,20 +70,20 @@ pub(crate) fn names(typed: &[String], cluster: &str) -> Result<Vec<GeneralName>,
                 .exit(Exit::Usage)
         };
         let (kind, value) =
-            text.split_once(':').ok_or_else(|| refuse("expected dns:NAME or uri:URI"))?;
+            text.split_once(':').ok_or_else(|| refuse("expected `dns:NAME` or `uri:URI`"))?;
         if value.is_empty() || !value.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(refuse("expected printable ASCII without spaces"));
         }
         if value.contains(['{', '}']) {
             return Err(refuse(
-                "`{cluster}` is the only placeholder, and only allowed if the command has a cluster",
+                "the only placeholder is `{cluster}`, in commands that take a cluster",
             ));
         }
         match kind.to_ascii_lowercase().as_str() {
             "dns" => Ok(GeneralName::Dns(value.as_bytes().to_vec())),
             "uri" if value.contains("://") => Ok(GeneralName::Uri(value.as_bytes().to_vec())),
             "uri" => Err(refuse("expected a URI with its scheme, such as spiffe://cluster.local")),
-            _ => Err(refuse("expected the kind dns or uri")),
+            _ => Err(refuse("expected `dns:NAME` or `uri:URI`")),
         }
     };
     typed.iter().map(name).collect()

@@ -155,7 +155,7 @@ fn stage_one(
                 "the root in this folder did not issue the cluster's CA",
             )
             .because(format!(
-                "`{}` was issued by `{}`, the root here is `{}`",
+                "`{}` was issued by `{}`, but the root in this folder is `{}`",
                 old.ca().subject().label(),
                 old.ca().issuer().label(),
                 authority.cert.subject().label()

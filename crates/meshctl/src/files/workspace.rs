@@ -283,7 +283,7 @@ fn lock(
     let fail = |error: std::io::Error| Failure::io("write to", dir, &error);
     if dir.exists() && !dir.is_dir() {
         let message = format!("`{}` is not a folder", dir.display());
-        return Err(Failure::new("ctl/io", message).hint("choose another place"));
+        return Err(Failure::new("ctl/io", message).hint("choose another path"));
     }
     loop {
         make_missing(dir, &mut state(unplaced).created).map_err(fail)?;

@@ -99,7 +99,7 @@ fn unreachable(target: &Target, error: &Error) -> Failure {
     let failure = Failure::from(error).within(place_of(target));
     match error {
         Error::Unreachable { .. } => {
-            failure.hint(format!("`{}` asks the same server", readyz(&target.context)))
+            failure.hint(format!("`{}` shows whether kubectl can reach it", readyz(&target.context)))
         }
         _ => failure,
     }

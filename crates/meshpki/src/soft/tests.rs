@@ -59,7 +59,7 @@ fn what_cannot_be_read_says_why() {
     let block = |label: &str, der: &[u8]| pem::encode(label, der);
     check("", "no private key was found");
     check(&block("CERTIFICATE", &[1]), "no private key was found");
-    check(&block("PRIVATE KEY", &[0x30, 0]), "begins with its version");
+    check(&block("PRIVATE KEY", &[0x30, 0]), "does not begin with its version");
     check(&block("DSA PRIVATE KEY", &[0x30, 0]), "DSA PRIVATE KEY is not supported");
     check(&block("ENCRYPTED PRIVATE KEY", &[0x30, 0]), "not with PBES2");
     check(

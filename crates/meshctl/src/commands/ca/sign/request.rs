@@ -39,14 +39,14 @@ pub(super) fn read(path: &Path, io: &mut Io<'_>) -> Result<Csr, Failure> {
             .hint(format!("`meshctl ca inspect {}` shows what it is", text::word(path))));
         }
         many => {
-            return Err(more(path, format!("it contains {} CSRs", many.len()))
-                .because(format!("they begin at lines {}", lines(many))));
+            return Err(more(path, format!("found {} CSRs", many.len()))
+                .because(format!("they begin on lines {}", lines(many))));
         }
     };
     let others: Vec<&Block> = blocks.iter().filter(|block| !is_csr(block)).collect();
     if let Some(other) = others.first() {
-        return Err(more(path, format!("it also contains a {}", other.label))
-            .because(format!("it begins at line {}, the CSR at line {}", other.line, one.line)));
+        return Err(more(path, format!("also found a {}", other.label))
+            .because(format!("it begins on line {}, the CSR on line {}", other.line, one.line)));
     }
     let behind = behind_end(&bytes);
     if behind > 0 {
