@@ -610,7 +610,7 @@ fn of_forged(expect: Expect<'_>) {
     world.write("east/ca-crl.pem", crl("East", "p256-1"));
     expect("a CRL of the CA alone", &world, &[], &["crl"]);
     world.write("east/ca-crl.pem", crl("East", "p256-1") + &crl("Root", "p256-0"));
-    expect("a CRL of each", &world, &[], &[]);
+    expect("a CRL for each", &world, &[], &[]);
     world.to_tls("east");
     expect("beside tls.crt", &world, &[], &["crl-ignored"]);
 }

@@ -151,8 +151,8 @@ fn names_that_differ_in_case_only() {
     check("East,west", &format!("{init} north,east"), &["`east` differs from `East` only"]);
     check("east", "ca csr @/ca --cluster eAst", &["`eAst` differs from `east` only"]);
     for name in ["Previous", "ROOT-CERT.PEM", "root-Key.pem"] {
-        check("", &format!("{init} {name}"), &["cannot be a cluster's name"]);
-        check("", &format!("ca csr @/ca --cluster {name}"), &["cannot be a cluster's name"]);
+        check("", &format!("{init} {name}"), &["is not a valid cluster name"]);
+        check("", &format!("ca csr @/ca --cluster {name}"), &["is not a valid cluster name"]);
     }
     check("east,West", &format!("{init} West,east"), &[]);
     check("East", &format!("{init} east2"), &[]);

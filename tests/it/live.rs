@@ -113,7 +113,7 @@ fn a_cluster_that_is_away() {
         exit 1
         live clusters at 2026-11-21T07:00:00Z
 
-        [ok]   east  not asked; with @/ca/east istiod 1.30.3 starts and signs with `Mesh CA east`
+        [ok]   east  not connected; with @/ca/east, istiod 1.30.3 starts and signs with `Mesh CA east`
 
         1 cluster: 0 errors, 0 warnings
         --- stderr
@@ -410,7 +410,7 @@ fn by_spec(mesh: &Mesh, asked: &Asked<'_>) {
     let told = [
         "error[ctl/wrong-cluster]",
         "spiffe://north.example",
-        "the spec says spiffe://east.example",
+        "the spec has spiffe://east.example",
     ];
     ended(&wrong, 2, &told);
     assert_eq!(version(), before);

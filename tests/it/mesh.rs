@@ -416,13 +416,13 @@ spec:
             labels:
               version: v3
         --- stderr
-        not carried over: clusters cluster1: gateway.addresses: the address of its gateway is not in the files
-        not carried over: clusters cluster1: trustDomain: it is not in the files: cluster.local is assumed
-        not carried over: clusters cluster2: gateway.addresses: the address of its gateway is not in the files
-        not carried over: clusters cluster2: trustDomain: it is not in the files: cluster.local is assumed
-        not carried over: services default/reviews on cluster1: ports: its ports are not in the files; `meshctl mesh discover` finds them
-        not carried over: services default/reviews on cluster2: ports: its ports are not in the files; `meshctl mesh discover` finds them
-        not carried over: TrafficPolicy service-mesh-hub/simple: spec.corsPolicy: write your own VirtualService
+        not converted: clusters cluster1: gateway.addresses: the address of its gateway is not in the files
+        not converted: clusters cluster1: trustDomain: it is not in the files: cluster.local is assumed
+        not converted: clusters cluster2: gateway.addresses: the address of its gateway is not in the files
+        not converted: clusters cluster2: trustDomain: it is not in the files: cluster.local is assumed
+        not converted: services default/reviews on cluster1: ports: its ports are not in the files; `meshctl mesh discover` finds them
+        not converted: services default/reviews on cluster2: ports: its ports are not in the files; `meshctl mesh discover` finds them
+        not converted: TrafficPolicy service-mesh-hub/simple: spec.corsPolicy: write your own VirtualService
     "#,
     );
 }

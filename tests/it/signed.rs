@@ -100,10 +100,10 @@ fn one_csr_and_nothing_beside_it() {
     let der = north.as_der().to_vec();
     let block = |der: &[u8]| meshpki::pem::encode("CERTIFICATE REQUEST", der);
     let cases: [(&str, Vec<u8>, &str); 8] = [
-        ("two", (west.clone() + &north.to_pem()).into(), "it holds 2 CSRs"),
-        ("the same twice", west.repeat(2).into(), "it holds 2 CSRs"),
-        ("a key before it", (secret.clone() + &west).into(), "it also holds a PRIVATE KEY"),
-        ("a key behind it", (west.clone() + &secret).into(), "it also holds a PRIVATE KEY"),
+        ("two", (west.clone() + &north.to_pem()).into(), "found 2 CSRs"),
+        ("the same twice", west.repeat(2).into(), "found 2 CSRs"),
+        ("a key before it", (secret.clone() + &west).into(), "also found a PRIVATE KEY"),
+        ("a key behind it", (west.clone() + &secret).into(), "also found a PRIVATE KEY"),
         ("text behind it", (west.clone() + "and more\n").into(), "7 bytes follow the CSR"),
         ("DER and a byte", [&der[..], b"\0"].concat(), "1 byte follows the CSR"),
         ("DER twice", der.repeat(2), &format!("{} bytes follow", der.len())),

@@ -105,7 +105,8 @@ impl Cert {
     /// # Errors
     /// As [`Cert::from_der`].
     pub(crate) fn read(bytes: &[u8]) -> Result<(Self, usize), DerError> {
-        let outer = Reader::new(bytes).expect(der::SEQUENCE, "the certificate is not a SEQUENCE")?;
+        let outer =
+            Reader::new(bytes).expect(der::SEQUENCE, "the certificate is not a SEQUENCE")?;
         let mut parts = outer.reader();
         let tbs = parts.expect(der::SEQUENCE, "tbsCertificate is not a SEQUENCE")?;
         let algorithm = parts.expect(der::SEQUENCE, "signatureAlgorithm is not a SEQUENCE")?;
@@ -307,13 +308,15 @@ impl Body {
         check_integer(&serial)?;
         let algorithm = parts.expect(der::SEQUENCE, "signature is not a SEQUENCE")?;
         check_algorithm(&algorithm)?;
-        let issuer = Name::from_tlv(&parts.expect_list(der::SEQUENCE, "issuer is not a SEQUENCE")?)?;
+        let issuer =
+            Name::from_tlv(&parts.expect_list(der::SEQUENCE, "issuer is not a SEQUENCE")?)?;
         let validity = parts.expect(der::SEQUENCE, "validity is not a SEQUENCE")?;
         let mut times = validity.reader();
         let not_before = raw_time(&times.any()?)?;
         let not_after = raw_time(&times.any()?)?;
         times.end("extra element in the validity")?;
-        let subject = Name::from_tlv(&parts.expect_list(der::SEQUENCE, "subject is not a SEQUENCE")?)?;
+        let subject =
+            Name::from_tlv(&parts.expect_list(der::SEQUENCE, "subject is not a SEQUENCE")?)?;
         let spki = parts.expect(der::SEQUENCE, "subjectPublicKeyInfo is not a SEQUENCE")?;
         let key = PublicKey::read(&spki)?;
         for tag in [1, 2] {
@@ -401,7 +404,8 @@ pub(crate) fn read_extension_list(list: &Tlv<'_>) -> Result<Vec<RawExtension>, D
             Some(flag) => flag.content[0] != 0,
             None => false,
         };
-        let value = parts.expect_string(der::OCTET_STRING, "extension value is not an OCTET STRING")?;
+        let value =
+            parts.expect_string(der::OCTET_STRING, "extension value is not an OCTET STRING")?;
         parts.end("extra element in an extension")?;
         extensions.push(RawExtension {
             oid: oid.content.to_vec(),

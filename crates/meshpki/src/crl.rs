@@ -327,8 +327,9 @@ impl Parsed {
         entry.issuer = *issuer;
         if extensions.iter().any(|e| e.oid == oid::CRL_REASON) {
             let value = single(extensions, oid::CRL_REASON)?;
-            let reason =
-                Reader::new(value).expect(der::ENUMERATED, "CRLReason is not an ENUMERATED").ok()?;
+            let reason = Reader::new(value)
+                .expect(der::ENUMERATED, "CRLReason is not an ENUMERATED")
+                .ok()?;
             check_integer(&reason).ok()?;
             entry.reason = small_integer(reason.content);
         }

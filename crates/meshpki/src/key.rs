@@ -236,6 +236,7 @@ fn algorithm(identifier: &Tlv<'_>, bits: &[u8]) -> Result<KeyAlgorithm, DerError
 
 /// Bits of the modulus in an RSAPublicKey (RFC 8017 appendix A.1.1).
 fn rsa_bits(key: &[u8]) -> Result<usize, DerError> {
-    let mut parts = Reader::new(key).expect(der::SEQUENCE, "the RSA key is not a SEQUENCE")?.reader();
+    let mut parts =
+        Reader::new(key).expect(der::SEQUENCE, "the RSA key is not a SEQUENCE")?.reader();
     Ok(bit_length(parts.expect(der::INTEGER, "an RSA modulus is not an INTEGER")?.content))
 }

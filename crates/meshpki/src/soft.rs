@@ -300,10 +300,12 @@ fn pkcs8_parts(bytes: &[u8]) -> Result<Pkcs8Parts<'_>, DerError> {
     let mut parts =
         Reader::new(bytes).expect(der::SEQUENCE, "the PKCS#8 key is not a SEQUENCE")?.reader();
     parts.expect(der::INTEGER, "the PKCS#8 key does not begin with its version")?;
-    let mut algorithm = parts.expect(der::SEQUENCE, "the PKCS#8 key does not name its algorithm")?.reader();
+    let mut algorithm =
+        parts.expect(der::SEQUENCE, "the PKCS#8 key does not name its algorithm")?.reader();
     let oid = algorithm.expect(der::OID, "an algorithm is not an OID")?;
     let parameters = algorithm.next()?.filter(|p| p.tag == der::OID);
-    let inner = parts.expect(der::OCTET_STRING, "the PKCS#8 key does not contain an OCTET STRING")?;
+    let inner =
+        parts.expect(der::OCTET_STRING, "the PKCS#8 key does not contain an OCTET STRING")?;
     Ok((oid.content, parameters.map(|p| p.content), inner.content))
 }
 

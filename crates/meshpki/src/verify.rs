@@ -271,7 +271,8 @@ impl Anchor {
 
 impl TrustAux {
     fn read(bytes: &[u8]) -> Result<Self, DerError> {
-        let outer = Reader::new(bytes).expect(der::SEQUENCE, "trust settings are not a SEQUENCE")?;
+        let outer =
+            Reader::new(bytes).expect(der::SEQUENCE, "trust settings are not a SEQUENCE")?;
         let mut parts = outer.reader();
         let trust = parts.optional_list(der::SEQUENCE)?.map(|list| usages(&list)).transpose()?;
         let reject = parts.optional_list(0xa0)?.map(|list| usages(&list)).transpose()?;

@@ -98,9 +98,8 @@ pub(crate) fn unasked(targets: &[Target], found: &[Result<Found, Error>]) -> Vec
 fn unreachable(target: &Target, error: &Error) -> Failure {
     let failure = Failure::from(error).within(place_of(target));
     match error {
-        Error::Unreachable { .. } => {
-            failure.hint(format!("`{}` shows whether kubectl can reach it", readyz(&target.context)))
-        }
+        Error::Unreachable { .. } => failure
+            .hint(format!("`{}` shows whether kubectl can reach it", readyz(&target.context))),
         _ => failure,
     }
 }

@@ -64,8 +64,9 @@ impl GeneralName {
             0xa3 => Ok(Self::X400(tlv.content.to_vec())),
             0xa4 => {
                 let mut inner = tlv.reader();
-                let name =
-                    Name::from_tlv(&inner.expect_list(der::SEQUENCE, "directoryName is not a Name")?)?;
+                let name = Name::from_tlv(
+                    &inner.expect_list(der::SEQUENCE, "directoryName is not a Name")?,
+                )?;
                 inner.end("extra element in a directoryName")?;
                 Ok(Self::Directory(name))
             }

@@ -142,7 +142,8 @@ pub(crate) fn decode(key: &PublicKey) -> Option<Decoded> {
 /// Modulus and public exponent of an RSAPublicKey (RFC 8017 appendix A.1.1), as OpenSSL reads them: their
 /// content octets are numbers without sign.
 pub(crate) fn rsa_numbers(bits: &[u8]) -> Result<(&[u8], &[u8]), DerError> {
-    let mut parts = Reader::new(bits).expect(der::SEQUENCE, "the RSA key is not a SEQUENCE")?.reader();
+    let mut parts =
+        Reader::new(bits).expect(der::SEQUENCE, "the RSA key is not a SEQUENCE")?.reader();
     let modulus = parts.expect(der::INTEGER, "an RSA modulus is not an INTEGER")?;
     let exponent = parts.expect(der::INTEGER, "an RSA exponent is not an INTEGER")?;
     parts.end("extra element in an RSA key")?;
@@ -241,7 +242,8 @@ fn dh_key(parameters: &Tlv<'_>, bits: &[u8], x942: bool) -> Option<Decoded> {
         next()?;
         if let Some(validation) = parts.optional(der::SEQUENCE).ok()? {
             let mut validation = validation.reader();
-            let seed = validation.expect_string(der::BIT_STRING, "a seed is not a BIT STRING").ok()?;
+            let seed =
+                validation.expect_string(der::BIT_STRING, "a seed is not a BIT STRING").ok()?;
             bit_string(&seed).ok()?;
             let counter = validation.expect(der::INTEGER, "a counter is not an INTEGER").ok()?;
             check_integer(&counter).ok()?;

@@ -150,7 +150,8 @@ fn two_numbers(signature: &[u8]) -> Option<(BigUint, BigUint)> {
     outer.end("bytes after the signature").ok()?;
     let mut parts = sequence.reader();
     let mut next = || {
-        let number = parts.expect(der::INTEGER, "the signature does not consist of INTEGERs").ok()?;
+        let number =
+            parts.expect(der::INTEGER, "the signature does not consist of INTEGERs").ok()?;
         check_integer(&number).ok()?;
         (number.content[0] & 0x80 == 0).then_some(number.content)
     };

@@ -253,7 +253,8 @@ fn notice(value: &Tlv<'_>) -> Result<Qualifier, DerError> {
             let mut parts = reference.reader();
             let organization = display_text(&parts.any()?)?;
             let mut numbers = Vec::new();
-            let numbers_list = parts.expect_list(der::SEQUENCE, "noticeNumbers is not a SEQUENCE")?;
+            let numbers_list =
+                parts.expect_list(der::SEQUENCE, "noticeNumbers is not a SEQUENCE")?;
             let mut items = numbers_list.reader();
             while let Some(number) = items.next()? {
                 if number.tag != der::INTEGER {

@@ -88,7 +88,9 @@ fn read(
             "two PEM blocks share a line: a newline is missing between two files",
         )
         .within(format!("{name}, line {line}"))
-        .hint("istiod and Go stop reading there; the chain that is written has the missing newline");
+        .hint(
+            "istiod and Go stop reading there; the chain that is written has the missing newline",
+        );
         io.warn(&warning);
     }
     let found = if bytes.first() == Some(&0x30) {
