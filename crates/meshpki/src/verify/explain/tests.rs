@@ -49,7 +49,7 @@ fn both_sides_of_a_mismatch() {
         &[
             "key identifier of trusted CN = root (SHA-256 ",
             "expected 07, found 01",
-            "next: give the issuer of `leaf`",
+            "next: provide the issuer of `leaf`",
         ],
     );
     let server = |p: &mut Policy| p.host = Some("b.example".into());
