@@ -145,7 +145,7 @@ fn github() {
         "exit 2
 --- stdout
 ::error file=DIR/west/bad.CRT,line=1,title=Certificate without a readable expiry date::CN = Bad has no readable expiry date: unreadable: `269916000000Z`
-::error file=DIR/west/ca.cer,title=Certificate has expired::CN = West ended 3 days ago: 2024-12-29T00:00:00Z
+::error file=DIR/west/ca.cer,title=Certificate has expired::CN = West expired 3 days ago: 2024-12-29T00:00:00Z
 ::warning file=DIR/50%25%3A a%2C b.pem,line=1,title=Certificate expires soon::CN = 100%25 expires in 24 hours: 2025-01-02T00:00:00Z
 ::warning file=DIR/east/ca-cert.pem,line=1,title=Certificate expires soon::CN = East expires in 12 days: 2025-01-13T00:00:00Z
 ::warning file=DIR/east/cert-chain.pem,line=1,title=Certificate expires soon::CN = East expires in 12 days: 2025-01-13T00:00:00Z

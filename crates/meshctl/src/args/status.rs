@@ -15,9 +15,9 @@ Nothing is written, and no token is requested: istiod is asked for the certifica
 Exit status:
    0  no errors; there may be warnings
    1  a cluster, or a pod in it, could not be read; the others are shown
-   2  something is wrong: clusters differ from each other or from their folder,
-      reject each other, have expired certificates, need a restart, or lack
-      istiod or the secret
+   2  something is wrong: clusters differ from each other or from
+      their folder, reject each other, have expired certificates,
+      need a restart, or lack istiod or the secret
   64  usage error
 
 Examples:
