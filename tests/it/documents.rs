@@ -184,7 +184,7 @@ fn from_nothing_to_calls_across_clusters() {
     ended(
         &reader.run(&forget),
         64,
-        &["the secret before: `Mesh CA east`", "mesh-ca/previous/east-", "--yes"],
+        &["the previous secret: `Mesh CA east`", "mesh-ca/previous/east-", "--yes"],
     );
     reader.good(&format!("{forget} --yes"), &["east: emptied", "west: emptied", ": removed"]);
     reader.is_green(&status);

@@ -108,7 +108,7 @@ Exit status:
    0  created, or nothing to do; every cluster's certificate verifies
    1  could not run
    2  a cluster's certificate does not verify
-  64  usage error, or a passphrase is needed and there is no terminal to ask for it
+  64  usage error, or no terminal to ask for a passphrase
 
 Examples:
   # Create a root and two intermediates

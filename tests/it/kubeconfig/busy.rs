@@ -161,7 +161,7 @@ fn a_secret_keeps_its_type() {
         2,
         &[
             "error[apply/secret-type]: secret cacerts is of type `kubernetes.io/tls`, which cannot hold the files of the folder",
-            "hint: create the set with `--layout tls`",
+            "hint: create the files with `--layout tls`",
         ],
     );
     assert_eq!(count(&api, "PATCH", SECRET), 0);

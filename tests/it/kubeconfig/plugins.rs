@@ -110,7 +110,7 @@ fn what_is_said_of_a_plugin() {
                 &format!(
                     "error[apply/credentials]: no credentials for context `cluster1`: credential plugin `plugin` {expect}\n"
                 ),
-                "hint: `kubectl --context cluster1 get --raw /readyz` asks for the same credentials",
+                "hint: `kubectl --context cluster1 get --raw /readyz` uses the same credentials",
             ],
         );
     };
