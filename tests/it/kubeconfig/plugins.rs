@@ -120,22 +120,22 @@ fn what_is_said_of_a_plugin() {
     );
     check("exit 1", "exited with status 1");
     check("kill -9 $$", "was killed by signal 9");
-    check("echo nonsense", "answered with something that is not an ExecCredential");
-    check("", "answered with something that is not an ExecCredential");
-    check(&answers(&Value::Null), "answered with an ExecCredential without `status`");
-    check(&answers(&json!({})), "answered with neither a token nor a client certificate");
+    check("echo nonsense", "returned something that is not an ExecCredential");
+    check("", "returned something that is not an ExecCredential");
+    check(&answers(&Value::Null), "returned an ExecCredential without `status`");
+    check(&answers(&json!({})), "returned neither a token nor a client certificate");
     check(
         &answers(&json!({"token": " \n"})),
-        "answered with neither a token nor a client certificate",
+        "returned neither a token nor a client certificate",
     );
     check(
         &answers(&json!({"clientKeyData": "x"})),
-        "answered with a client certificate without its key, or a key without its certificate",
+        "returned a client certificate without its key, or a key without its certificate",
     );
     check(
         &answers(&json!({"token": "x"})).replace("/v1\"", "/v1beta1\""),
         &format!(
-            "answered with an ExecCredential whose apiVersion is not `{V1}`, as in the kubeconfig"
+            "returned an ExecCredential whose apiVersion is not `{V1}`, as in the kubeconfig"
         ),
     );
     let missing = at(
