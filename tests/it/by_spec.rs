@@ -125,8 +125,8 @@ fn trust_render() {
         "\
 # cluster east, Istio 1.30.3
 # helm --kube-context east -n istio upgrade istiod istio/istiod --version 1.30.3 --reuse-values -f FILE
-# In an IstioOperator, put the same under spec.values. Lists replace existing ones.
-# accepts west.example, whose last root ends 2036-11-18
+# In an IstioOperator, put these values under spec.values. Lists replace existing lists.
+# accepts west.example, whose last root expires 2036-11-18
 meshConfig:
   caCertificates:
   - pem: |
@@ -137,8 +137,8 @@ meshConfig:
 ---
 # cluster west, Istio 1.30.3
 # helm --kube-context prod-west -n istio-system upgrade istiod istio/istiod --version 1.30.3 --reuse-values -f FILE
-# In an IstioOperator, put the same under spec.values. Lists replace existing ones.
-# accepts cluster.local, whose last root ends 2036-11-18
+# In an IstioOperator, put these values under spec.values. Lists replace existing lists.
+# accepts cluster.local, whose last root expires 2036-11-18
 meshConfig:
   caCertificates:
   - pem: |

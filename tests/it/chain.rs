@@ -83,7 +83,7 @@ fn duplicates_and_strays_are_named() {
           because: it is the same as @/pile.pem, certificate 2
         warning[ctl/strays]: a certificate does not belong to the chain and was left out
           in: @/other.pem (`Other Root`)
-          because: it issued none of its certificates
+          because: it did not issue any certificate of the chain
         0: CN = Leaf
         1: CN = Middle
         2: CN = Root
@@ -97,7 +97,7 @@ fn duplicates_and_strays_are_named() {
         --- stderr
         warning[ctl/strays]: a certificate does not belong to the chain and was left out
           in: @/leaf.pem (`Leaf`)
-          because: it issued none of its certificates
+          because: it did not issue any certificate of the chain
         0: CN = Middle
         1: CN = Root
     "#,
@@ -115,7 +115,7 @@ fn of_cross_signed_twins_one_is_taken() {
         --- stderr
         warning[ctl/strays]: another certificate would also fit into the chain and was left out
           in: @/twin.pem (`Middle`)
-          because: OpenSSL and Envoy follow the first issuer that fits and never backtrack, so a chain holds one of each
+          because: OpenSSL and Envoy follow the first issuer that fits and never backtrack, so a chain needs exactly one of each
         0: CN = Leaf
         1: CN = Middle
         2: CN = Root
@@ -151,7 +151,7 @@ fn glue_is_recognised_and_said() {
         warning[pki/pem]: two PEM blocks share a line: a newline is missing between two files
           in: @/glued.pem, line 11
 
-        hint: istiod and Go stop reading there; the chain written here has its newlines
+        hint: istiod and Go stop reading there; the chain that is written has the missing newline
         0: CN = Leaf
         1: CN = Middle
         2: CN = Root
@@ -166,7 +166,7 @@ fn glue_is_recognised_and_said() {
         error[pki/pem]: @/ca/root-cert.pem is not valid PEM
           because: line 11: the END and the next BEGIN marker are on one line: a newline is missing between two files
 
-        hint: `meshctl ca chain @/ca/root-cert.pem` writes it with its newlines
+        hint: `meshctl ca chain @/ca/root-cert.pem` prints it with the missing newlines
     "#);
 }
 
@@ -234,7 +234,7 @@ fn out_is_a_file_and_never_a_key() {
         r#"
         exit 1
         --- stderr
-        error[ctl/exists]: `@/key.pem` holds a private key and is not overwritten
+        error[ctl/exists]: `@/key.pem` contains a private key and is not overwritten
 
         hint: choose another file
     "#,
@@ -270,6 +270,6 @@ fn only_what_is_glued_is_sent_to_ca_chain() {
         error[pki/pem]: @/glued ones.pem is not valid PEM
           because: line 10: the END and the next BEGIN marker are on one line: a newline is missing between two files
 
-        hint: `meshctl ca chain '@/glued ones.pem'` writes it with its newlines
+        hint: `meshctl ca chain '@/glued ones.pem'` prints it with the missing newlines
     "#);
 }

@@ -154,7 +154,7 @@ istiod 1.30.3, at 2025-01-01T00:00:00Z
 
 [ok]   east  starts and signs with `Mesh CA east`
 [ok]   west  starts and signs with `Mesh CA west`
-[ok]   all   the same roots, and a separate key and name for each
+[ok]   all   the same roots, but separate keys and names
 
 2 clusters: 0 errors, 0 warnings
 --- stderr
@@ -208,7 +208,7 @@ istiod 1.30.3, at 2025-01-01T00:00:00Z
 
 [ok]   east  starts and signs with `Mesh CA`
 [fail] west  refuses to start: failed to create an istiod CA: failed to create CA KeyCertBundle (the cert does not match the key: tls: private key does not match public key)
-[fail] all   do not trust each other
+[fail] all   some do not trust each other
 
 error[istiod/key-mismatch]: west: ca-key.pem is not the key of the first certificate in ca-cert.pem
   in: DIR/west/ca-key.pem
@@ -222,7 +222,7 @@ error[istiod/root-key]: west: the cluster's files include the private key of a r
   in: DIR/west/ca-key.pem
   evidence: ca-key.pem is the key of `Root` (sha256 ROOT-A) in root-cert.pem of east
   effect: istiod 1.30.3 refuses to start: failed to create an istiod CA: failed to create CA KeyCertBundle (the cert does not match the key: tls: private key does not match public key); anyone who reads the secret can sign for every cluster of the mesh until the root is replaced everywhere
-  fix: keep the root's key offline, and give the cluster an intermediate of its own
+  fix: keep the root's key offline, and give the cluster its own intermediate
   next: mkdir -p DIR/previous && mv DIR/west DIR/previous/ && meshctl ca init DIR --cluster west
 
 error[istiod/different-roots]: east, west: the clusters do not trust each other
@@ -230,14 +230,14 @@ error[istiod/different-roots]: east, west: the clusters do not trust each other
   evidence: west trusts `Root` (sha256 ROOT-B)
   evidence: west does not accept `Mesh CA` (sha256 EAST) of east: x509: certificate signed by unknown authority (possibly because of "x509: ECDSA verification failure" while trying to verify candidate authority certificate "Root")
   evidence: east does not accept `Mesh CA` (sha256 WEST) of west: x509: certificate signed by unknown authority (possibly because of "x509: ECDSA verification failure" while trying to verify candidate authority certificate "Root")
-  effect: no istiod compares them; calls between the clusters fail with CERTIFICATE_VERIFY_FAILED
-  fix: give every cluster all the roots before any signs with a new one, and remove old ones last
+  effect: istiod does not compare clusters; calls between them fail with CERTIFICATE_VERIFY_FAILED
+  fix: give every cluster all roots before any of them signs under a new one, and remove the old roots last
   next: meshctl ca inspect DIR/east/root-cert.pem
 
 warning[istiod/same-subject]: east, west: several clusters have a CA with the same name
   evidence: east: `Mesh CA` (sha256 EAST)
   evidence: west: `Mesh CA` (sha256 WEST)
-  effect: no istiod compares them; a verifier that has both may use the wrong one and report a bad signature
+  effect: istiod does not compare clusters; a verifier that has both CAs may use the wrong one and report a bad signature
   fix: name each CA after its cluster
   next: mkdir -p DIR/previous && mv DIR/east DIR/previous/ && meshctl ca init DIR --cluster east
 
@@ -269,7 +269,7 @@ error[istiod/incomplete]: a b: ca-key.pem is missing or empty
   evidence: expected: ca-cert.pem, ca-key.pem, cert-chain.pem, root-cert.pem
   evidence: found: ca-cert.pem, cert-chain.pem, root-cert.pem
   effect: istiod 1.26.0 starts with its own CA and logs only: Use self-signed certificate as the CA certificate
-  fix: give the secret every file, under exactly these names
+  fix: put every file into the secret, under exactly these names
   next: mkdir -p DIR/previous && mv 'DIR/a b' DIR/previous/ && meshctl ca init DIR --cluster 'a b'
 
 1 cluster: 1 error, 0 warnings
@@ -310,7 +310,7 @@ const NO_KEY_JSON: &str = r#"exit 2
         "found: ca-cert.pem, cert-chain.pem, root-cert.pem"
       ],
       "file": "ca-key.pem",
-      "fix": "give the secret every file, under exactly these names",
+      "fix": "put every file into the secret, under exactly these names",
       "message": "ca-key.pem is missing or empty",
       "next": "mkdir -p DIR/previous && mv 'DIR/a b' DIR/previous/ && meshctl ca init DIR --cluster 'a b'",
       "severity": "error"
@@ -329,8 +329,8 @@ fn what_cannot_be_checked() {
         "exit 1
 --- stdout
 --- stderr
-error[ctl/no-cluster]: neither `DIR` nor any folder in it has a cluster's files
-  because: a cluster's folder has at least one of ca-cert.pem, ca-key.pem, cert-chain.pem, tls.crt, tls.key
+error[ctl/no-cluster]: neither `DIR` nor any folder in it contains a cluster's files
+  because: a cluster's folder contains at least one of ca-cert.pem, ca-key.pem, cert-chain.pem, tls.crt, tls.key
 
 hint: `meshctl ca init DIR --cluster NAME` creates one
 "
@@ -571,7 +571,7 @@ fn of_forged(expect: Expect<'_>) {
     let east = || forged("East", "p256-1", ("Root", "p256-0"), vec![is_ca(Some(&[0]))]);
     let root = top(None).sign();
     expect(
-        "no room for what it signs",
+        "not what it signs",
         &forged_world(&east().sign(), &top(Some(&[0])).sign()),
         &[],
         &["path-length"],
@@ -610,7 +610,7 @@ fn of_forged(expect: Expect<'_>) {
     world.write("east/ca-crl.pem", crl("East", "p256-1"));
     expect("a CRL of the CA alone", &world, &[], &["crl"]);
     world.write("east/ca-crl.pem", crl("East", "p256-1") + &crl("Root", "p256-0"));
-    expect("a CRL of each", &world, &[], &[]);
+    expect("a CRL for each", &world, &[], &[]);
     world.to_tls("east");
     expect("beside tls.crt", &world, &[], &["crl-ignored"]);
 }

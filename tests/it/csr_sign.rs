@@ -21,11 +21,11 @@ fn the_two_sides_meet() {
     let shell = shell();
     shell.check("ca csr @/side --cluster east", r#"
         exit 0
-        @/side/east/ca-key.pem  made, stays here
-        @/side/east/ca.csr      made, O = Mesh, CN = Mesh CA east, ecdsa-p256, key sha256 [sha256]
+        @/side/east/ca-key.pem  created, stays here
+        @/side/east/ca.csr      created, O = Mesh, CN = Mesh CA east, ecdsa-p256, key sha256 [sha256]
         --- stderr
 
-        next: where the root key is, `meshctl ca sign @/side/east/ca.csr --ca DIR --out @/side/east`; bring the three certificate files back here
+        next: where the root key is, `meshctl ca sign @/side/east/ca.csr --ca DIR --out @/side/east`; copy the three certificate files back here
     "#);
     compare(
         "ls -l",
@@ -45,12 +45,12 @@ fn the_two_sides_meet() {
         @/side/east/cert-chain.pem
         @/side/east/root-cert.pem
         --- stderr
-        to be signed:
+        about to sign:
           subject      O = Mesh, CN = Mesh CA east
           key          ecdsa-p256, key sha256 [sha256]
           names        none
           usage        keyCertSign, cRLSign
-          path length  0: it signs workloads and no further CA
+          path length  0: it can sign workload certificates, but no further CAs
           lifetime     2026-11-21T06:55:00Z to 2027-11-21T06:55:00Z, 365 days
           issuer       O = Mesh, CN = Mesh Root, ecdsa-p256, key sha256 [sha256]
     "#,
@@ -85,12 +85,12 @@ fn the_two_sides_meet() {
     shell.check("ca sign --yes @/side/east/ca.csr --ca @/ca --out @/side/east", r#"
         exit 1
         --- stderr
-        to be signed:
+        about to sign:
           subject      O = Mesh, CN = Mesh CA east
           key          ecdsa-p256, key sha256 [sha256]
           names        none
           usage        keyCertSign, cRLSign
-          path length  0: it signs workloads and no further CA
+          path length  0: it can sign workload certificates, but no further CAs
           lifetime     2026-11-21T06:55:00Z to 2027-11-21T06:55:00Z, 365 days
           issuer       O = Mesh, CN = Mesh Root, ecdsa-p256, key sha256 [sha256]
         error[ctl/exists]: `@/side/east/cert-chain.pem` already exists with different content and is not overwritten
@@ -207,12 +207,12 @@ fn a_csr_from_standard_input_and_an_issuer_that_is_no_root() {
         @/east/cert-chain.pem
         @/east/root-cert.pem
         --- stderr
-        to be signed:
+        about to sign:
           subject      CN = east
           key          ecdsa-p256, key sha256 [sha256]
           names        none
           usage        keyCertSign, cRLSign
-          path length  0: it signs workloads and no further CA
+          path length  0: it can sign workload certificates, but no further CAs
           lifetime     2026-11-21T06:55:00Z to 2027-11-21T06:55:00Z, 365 days
           issuer       CN = Middle, ed25519, key sha256 [sha256]
     "#,
@@ -271,15 +271,15 @@ fn warnings() {
     let shell = shell();
     shell.check("ca csr @/side --cluster east --key-type ed25519 --san dns:a.b --san uri:spiffe://east", r#"
         exit 0
-        @/side/east/ca-key.pem  made, stays here
-        @/side/east/ca.csr      made, O = Mesh, CN = Mesh CA east, ed25519, key sha256 [sha256]
+        @/side/east/ca-key.pem  created, stays here
+        @/side/east/ca.csr      created, O = Mesh, CN = Mesh CA east, ed25519, key sha256 [sha256]
         --- stderr
         warning[ctl/key-type-unproven]: `east` gets a key of type ed25519
           because: istiod reads it, but Envoy is not known to accept certificates signed with it
 
-        hint: `--key-type ecdsa-p256` is proven with every Istio
+        hint: `--key-type ecdsa-p256` works with every Istio release
 
-        next: where the root key is, `meshctl ca sign @/side/east/ca.csr --ca DIR --out @/side/east`; bring the three certificate files back here
+        next: where the root key is, `meshctl ca sign @/side/east/ca.csr --ca DIR --out @/side/east`; copy the three certificate files back here
     "#);
     shell.check(
         "ca sign --yes @/side/east/ca.csr --ca @/ca --out @/side/east --constrain east.example --at 2036-10-01",
@@ -293,25 +293,25 @@ fn warnings() {
         warning[ctl/key-type-unproven]: `Mesh CA east` gets a key of type ed25519
           because: istiod reads it, but Envoy is not known to accept certificates signed with it
 
-        hint: `--key-type ecdsa-p256` is proven with every Istio
+        hint: `--key-type ecdsa-p256` works with every Istio release
         warning[ctl/name-constraint-unproven]: the intermediates are limited to their trust domains
           because: Envoy enforces that; ztunnel (ambient mode), whose verifier does not support URI constraints, rejects such chains
 
         hint: do not use `--constrain` with ambient mode
-        warning[ctl/validity-cut]: `Mesh CA east` ends with its issuer, 2036-11-18
-          because: `Mesh Root` ends then, and a certificate cannot outlive its issuer
+        warning[ctl/validity-cut]: `Mesh CA east` expires with its issuer, on 2036-11-18
+          because: `Mesh Root` expires then, and a certificate cannot outlive its issuer
 
         hint: distribute a new root before that day
-        to be signed:
+        about to sign:
           subject      O = Mesh, CN = Mesh CA east
           key          ed25519, key sha256 [sha256]
           names        URI:spiffe://east.example
           usage        keyCertSign, cRLSign
-          path length  0: it signs workloads and no further CA
+          path length  0: it can sign workload certificates, but no further CAs
           lifetime     2036-09-30T23:55:00Z to 2036-11-18T06:55:00Z, 48 days
           issuer       O = Mesh, CN = Mesh Root, ecdsa-p256, key sha256 [sha256]
           limited to   URI:east.example
-          not given    DNS:a.b, URI:spiffe://east, which the CSR asks for
+          not granted  DNS:a.b, URI:spiffe://east, requested by the CSR
     "#,
     );
 }
@@ -329,7 +329,7 @@ fn refused_with_words() {
         error[pki/key-mismatch]: the private key does not belong to `Mesh CA east`: the certificate has key sha256 [key], the private key is sha256 [key]
           in: @/side/east/ca-key.pem
 
-        hint: `--out` names the folder of another cluster: check it
+        hint: `--out` is the folder of another cluster: make sure that it is the right one
     "#);
     shell.check(
         "ca sign --yes @/side/east/ca.csr --ca @/side --out -",
@@ -409,8 +409,8 @@ fn refused_with_words() {
     shell.check("ca csr @/side --cluster ../east", r#"
         exit 64
         --- stderr
-        error[ctl/cluster-name]: `../east` cannot be a cluster's name
-          because: it is 1 to 40 letters, digits, `-`, `_` and `.`, begins with a letter or digit, and is not `previous`, `root-cert.pem`, `root-key.pem`
+        error[ctl/cluster-name]: `../east` is not a valid cluster name
+          because: expected 1 to 40 letters, digits, `-`, `_` and `.`, beginning with a letter or digit, and not `previous`, `root-cert.pem`, `root-key.pem`
     "#);
     shell.check(
         "ca csr @/side --cluster north --subject nobody",

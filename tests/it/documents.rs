@@ -147,7 +147,7 @@ impl Reader {
         let mut after = ran.out.clone();
         for _ in 0..2 {
             let Some(command) = next else { break };
-            self.good(&format!("{command} --yes"), &["proven"]);
+            self.good(&format!("{command} --yes"), &["verified"]);
             after = self.run(status).out;
             next = after.lines().last().and_then(|line| line.strip_prefix("next: meshctl "));
         }
@@ -172,7 +172,7 @@ fn from_nothing_to_calls_across_clusters() {
     );
     let push = command(README, "push mesh-ca");
     ended(&reader.run(&push), 64, &["--yes"]);
-    reader.good(&format!("{push} --yes"), &["secret: new", "east: proven", "west: proven"]);
+    reader.good(&format!("{push} --yes"), &["secret: new", "east: verified", "west: verified"]);
     reader.is_green(&status);
     reader.good(&format!("{push} --yes"), &["secret: unchanged", "done: nothing to write"]);
     reader.good(&command(README, "check [DIR]"), &["2 clusters: 0 errors, 0 warnings"]);
@@ -184,7 +184,7 @@ fn from_nothing_to_calls_across_clusters() {
     ended(
         &reader.run(&forget),
         64,
-        &["the secret before: `Mesh CA east`", "mesh-ca/previous/east-", "--yes"],
+        &["the previous secret: `Mesh CA east`", "mesh-ca/previous/east-", "--yes"],
     );
     reader.good(&format!("{forget} --yes"), &["east: emptied", "west: emptied", ": removed"]);
     reader.is_green(&status);
@@ -196,7 +196,10 @@ fn from_nothing_to_calls_across_clusters() {
 
 /// Of README and docs/ci.md: renewal by hand, the job, and the way back.
 fn renewed_and_turned_back(reader: &Reader, status: &str) {
-    reader.good(&command(README, "ca renew DIR"), &["the old set of east is in mesh-ca/previous/"]);
+    reader.good(
+        &command(README, "ca renew DIR"),
+        &["the old files of east are in mesh-ca/previous/"],
+    );
     reader.is_mended(
         status,
         &[
@@ -206,19 +209,22 @@ fn renewed_and_turned_back(reader: &Reader, status: &str) {
         ],
     );
     let job = command(CI, "rotate intermediate");
-    reader.good(&job, &["east: `Mesh CA east`", "not due (within 30 days)", "west: proven"]);
+    reader.good(&job, &["east: `Mesh CA east`", "not due (within 30 days)", "west: verified"]);
     let due = job.replace("30d", "400d");
     assert_ne!(due, job);
     reader.good(
         &due,
-        &[": due (within 400 days)", "wrote the secret", "restarts: none", "west: proven"],
+        &[": due (within 400 days)", "wrote the secret", "restarts: none", "west: verified"],
     );
     reader.is_green(status);
     reader.good(&command(CI, "ca expiry"), &[]);
     reader.is_green(&command(CI, "status --context"));
 
     let rollback = command(README, "rollback");
-    reader.good(&format!("{rollback} --yes"), &["secret: changed", "east: proven", "west: proven"]);
+    reader.good(
+        &format!("{rollback} --yes"),
+        &["secret: changed", "east: verified", "west: verified"],
+    );
     // The clusters are as they should be; the folder is what differs from them now.
     reader.is_green(&command(CI, "status --context"));
     reader

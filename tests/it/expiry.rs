@@ -123,7 +123,7 @@ fn prometheus() {
         answer,
         r#"exit 0
 --- stdout
-# HELP meshctl_certificate_not_after_timestamp_seconds When the certificate ends, in seconds since 1970; 0 when its date cannot be read.
+# HELP meshctl_certificate_not_after_timestamp_seconds Unix time at which the certificate expires; 0 if it cannot be read.
 # TYPE meshctl_certificate_not_after_timestamp_seconds gauge
 meshctl_certificate_not_after_timestamp_seconds{path="DIR/a\"b\\\\u{a}.pem",subject="CN = \"A\\\"b,\\\\c\"",serial="41:41:41:41:41:41:41:41:41:41:41:41:41:41:41:41:41:41:41:41",fingerprint="SHA256"} 1736726400
 # HELP meshctl_expiry_problems Files, folders and blocks that could not be read in the last run.
@@ -144,11 +144,11 @@ fn github() {
         answer.to_string(),
         "exit 2
 --- stdout
-::error file=DIR/west/bad.CRT,line=1,title=Certificate without a readable end::CN = Bad has no readable end: unreadable: `269916000000Z`
-::error file=DIR/west/ca.cer,title=Certificate has expired::CN = West ended 3 days ago: 2024-12-29T00:00:00Z
-::warning file=DIR/50%25%3A a%2C b.pem,line=1,title=Certificate ends soon::CN = 100%25 ends in 24 hours: 2025-01-02T00:00:00Z
-::warning file=DIR/east/ca-cert.pem,line=1,title=Certificate ends soon::CN = East ends in 12 days: 2025-01-13T00:00:00Z
-::warning file=DIR/east/cert-chain.pem,line=1,title=Certificate ends soon::CN = East ends in 12 days: 2025-01-13T00:00:00Z
+::error file=DIR/west/bad.CRT,line=1,title=Certificate without a readable expiry date::CN = Bad has no readable expiry date: unreadable: `269916000000Z`
+::error file=DIR/west/ca.cer,title=Certificate has expired::CN = West expired 3 days ago: 2024-12-29T00:00:00Z
+::warning file=DIR/50%25%3A a%2C b.pem,line=1,title=Certificate expires soon::CN = 100%25 expires in 24 hours: 2025-01-02T00:00:00Z
+::warning file=DIR/east/ca-cert.pem,line=1,title=Certificate expires soon::CN = East expires in 12 days: 2025-01-13T00:00:00Z
+::warning file=DIR/east/cert-chain.pem,line=1,title=Certificate expires soon::CN = East expires in 12 days: 2025-01-13T00:00:00Z
 ::error file=DIR/broken.pem,line=1,title=Not readable::`BEGIN CERTIFICATE` has no END marker
 --- stderr
 error[ctl/unreadable]: `BEGIN CERTIFICATE` has no END marker
@@ -174,9 +174,9 @@ fn exit_status() {
     let unread = expiry(&folder, &["--within", "1d"]);
     assert_eq!(
         unread.err,
-        "error[ctl/unreadable]: neither PEM nor a certificate: a certificate is a SEQUENCE at byte 0
+        "error[ctl/unreadable]: neither PEM nor a certificate: the certificate is not a SEQUENCE at byte 0
   in: DIR/b.pem
-error[ctl/unreadable]: cannot read it: No such file or directory (os error 2)
+error[ctl/unreadable]: cannot read the file: No such file or directory (os error 2)
   in: DIR/gone.crt
 "
     );

@@ -73,7 +73,7 @@ fn a_run_waits_for_another() {
         assert!(said.contains("error[ctl/busy]"), "{command}: {said}");
         // The other run has ended: this one continues.
         let mut waiting = start(&scratch, &format!("{command} --wait"));
-        read_to(&mut waiting, "waiting for another meshctl that is using ca");
+        read_to(&mut waiting, "waiting for another meshctl process that is using ca");
         drop(other);
         let (status, said) = end(waiting);
         assert_eq!(status, Some(0), "{command}: {said}");
@@ -151,8 +151,8 @@ fn names_that_differ_in_case_only() {
     check("East,west", &format!("{init} north,east"), &["`east` differs from `East` only"]);
     check("east", "ca csr @/ca --cluster eAst", &["`eAst` differs from `east` only"]);
     for name in ["Previous", "ROOT-CERT.PEM", "root-Key.pem"] {
-        check("", &format!("{init} {name}"), &["cannot be a cluster's name"]);
-        check("", &format!("ca csr @/ca --cluster {name}"), &["cannot be a cluster's name"]);
+        check("", &format!("{init} {name}"), &["is not a valid cluster name"]);
+        check("", &format!("ca csr @/ca --cluster {name}"), &["is not a valid cluster name"]);
     }
     check("east,West", &format!("{init} West,east"), &[]);
     check("East", &format!("{init} east2"), &[]);
@@ -300,7 +300,7 @@ fn passphrases_are_judged() {
         r#"
         exit 64
         --- stderr
-        error[ctl/no-passphrase]: a new root key needs a passphrase, and there is no terminal to ask for one
+        error[ctl/no-passphrase]: a new root key needs a passphrase, but there is no terminal to ask for one
           because: standard input or standard error is not a terminal
 
         hint: `--passphrase-file FILE` or `--passphrase-env VARIABLE` encrypts the key; `--plain-root-key` leaves it unencrypted

@@ -60,11 +60,7 @@ fn a_folder() {
         "nothing was removed",
     ];
     ended(&asked, 64, &shown);
-    ended(
-        &shell.run("forget @/ca --older-than 1d --yes"),
-        0,
-        &["nothing has been kept for longer"],
-    );
+    ended(&shell.run("forget @/ca --older-than 1d --yes"), 0, &["nothing was kept for longer"]);
     assert_eq!(shell.scratch.entries("ca"), before);
     // A folder in a set, a link to another place, and a file next to the sets are not removed.
     let east = shell.scratch.entries("ca/previous");

@@ -197,7 +197,7 @@ fn statuses(text: &str) -> Vec<u8> {
 #[test]
 fn exit_statuses_are_those_there_are() {
     assert_eq!(statuses(&help("", WIDE)), [0, 1, 2, 64]);
-    assert!(help("", WIDE).contains("with 0, 1 or 2, and with 3 if a signature could not be"));
+    assert!(help("", WIDE).contains("with 0, 1 or 2, and with 3 if a signature uses an"));
     for name in leaves() {
         let can_say_no = CAN_SAY_NO.contains(&name.as_str());
         let expected: &[u8] = if can_say_no { &[0, 1, 2, 64] } else { &[0, 1, 64] };

@@ -484,9 +484,9 @@ fn a_pile_nothing_tells_apart_is_given_up() {
         r#"
         exit 1
         --- stderr
-        error[pki/ambiguous-chain]: 90 certificates do not form a chain within 1000 wrong guesses at their issuers
+        error[pki/ambiguous-chain]: too many of the 90 certificates share names: gave up after 1000 wrong guesses at their issuers
 
-        hint: separate the certificates by hand, and name the first one of the chain with `--leaf`
+        hint: pass only the certificates of one chain, and name the first one with `--leaf`
     "#,
     );
     assert!(!shell.scratch.join("chain.pem").exists());
@@ -506,7 +506,7 @@ fn the_words_of_the_refusals() {
         command, r#"
         exit 1
         --- stderr
-        error[pki/forgeable-key]: the key of the CSR of `East` protects nothing: its public exponent is 1, so that every message is its own signature
+        error[pki/forgeable-key]: the key of the CSR of `East` protects nothing: its public exponent is 1, so every message is its own signature
           in: @/hostile.csr
 
         hint: create a new key: `meshctl ca csr DIR --cluster NAME` for a cluster, `meshctl ca init NEW` for a root
@@ -520,7 +520,7 @@ fn the_words_of_the_refusals() {
         --- stderr
         error[pki/subject]: the subject cannot be used
           in: @/hostile.csr
-          because: CN `ea\u{202e}st` holds the character U+202E, which cannot be seen
+          because: CN `ea\u{202e}st` contains the invisible character U+202E
     "#,
     );
     let attributes = vec![(oid::ORGANIZATION, der::UTF8_STRING, &b"x"[..]); 1000];
@@ -529,7 +529,7 @@ fn the_words_of_the_refusals() {
         command, r#"
         exit 1
         --- stderr
-        error[pki/too-many]: attributes in the subject of `O = x, O = x, O = x, O = x, O = x, O = x, O = x, O = x, O = x, O = x, O = x, O =`: 1000, expected at most 64
+        error[pki/too-many]: too many attributes in the subject of `O = x, O = x, O = x, O = x, O = x, O = x, O = x, O = x, O = x, O = x, O = x, O =`: 1000, expected at most 64
           in: @/hostile.csr
     "#,
     );
@@ -538,7 +538,7 @@ fn the_words_of_the_refusals() {
         command, r#"
         exit 1
         --- stderr
-        error[pki/csr-weak-signature]: the CSR of `sha1` proves possession of its key with ecdsa-with-SHA1, expected SHA-256 or better
+        error[pki/csr-weak-signature]: the CSR of `sha1` is signed with ecdsa-with-SHA1, expected SHA-256 or stronger
           in: @/hostile.csr
 
         hint: create the CSR again with SHA-256: `openssl req -new -sha256 -key KEY -out FILE`
@@ -551,9 +551,9 @@ fn the_words_of_the_refusals() {
         r#"
         exit 1
         --- stderr
-        error[ctl/one-csr]: one CSR is signed at a time: it holds 2 CSRs
+        error[ctl/one-csr]: expected exactly one CSR, but found 2 CSRs
           in: @/hostile.csr
-          because: they begin at lines 1, 9
+          because: they begin on lines 1, 9
 
         hint: put each CSR into a file of its own, with nothing after it
     "#,

@@ -14,16 +14,16 @@ fn a_root_and_two_clusters_then_again_then_a_third() {
         r#"
         exit 0
         @/ca/
-        ├─ root-cert.pem    made       Mesh Root CA [id], ecdsa-p256, until 2036-11-18
+        ├─ root-cert.pem    created    Mesh Root CA [id], ecdsa-p256, until 2036-11-18
         │                              sha256 [sha256]
-        ├─ root-key.pem     made       not encrypted; keep it offline
-        ├─ east/            made       Mesh CA east, ecdsa-p256, pathlen 0, until 2027-11-21
+        ├─ root-key.pem     created    not encrypted; keep it offline
+        ├─ east/            created    Mesh CA east, ecdsa-p256, pathlen 0, until 2027-11-21
         │                              sha256 [sha256]
         │  ├─ ca-cert.pem
         │  ├─ ca-key.pem
         │  ├─ cert-chain.pem
         │  └─ root-cert.pem
-        └─ west/            made       Mesh CA west, ecdsa-p256, pathlen 0, until 2027-11-21
+        └─ west/            created    Mesh CA west, ecdsa-p256, pathlen 0, until 2027-11-21
                                        sha256 [sha256]
            ├─ ca-cert.pem
            ├─ ca-key.pem
@@ -101,7 +101,7 @@ fn a_root_and_two_clusters_then_again_then_a_third() {
         │  ├─ ca-key.pem
         │  ├─ cert-chain.pem
         │  └─ root-cert.pem
-        └─ north/           made       Mesh CA north, ecdsa-p256, pathlen 0, until 2027-11-21
+        └─ north/           created    Mesh CA north, ecdsa-p256, pathlen 0, until 2027-11-21
                                        sha256 [sha256]
            ├─ ca-cert.pem
            ├─ ca-key.pem
@@ -132,9 +132,9 @@ fn a_root_alone() {
         r#"
         exit 0
         @/ca/
-        ├─ root-cert.pem    made       Mesh Root CA [id], ecdsa-p256, until 2036-11-18
+        ├─ root-cert.pem    created    Mesh Root CA [id], ecdsa-p256, until 2036-11-18
         │                              sha256 [sha256]
-        └─ root-key.pem     made       not encrypted; keep it offline
+        └─ root-key.pem     created    not encrypted; keep it offline
     "#,
     );
     let before = shell.scratch.entries("ca");
@@ -163,16 +163,16 @@ fn every_option_is_seen_in_the_tree() {
         r#"
         exit 0
         @/ca/
-        ├─ root-cert.pem    made       Widgets Root, ecdsa-p384, pathlen 1, until 2050-05-27
+        ├─ root-cert.pem    created    Widgets Root, ecdsa-p384, pathlen 1, until 2050-05-27
         │                              sha256 [sha256]
-        ├─ root-key.pem     made       not encrypted; keep it offline
-        ├─ east/            made       east CA, ed25519, pathlen 0, until 2030-08-30
+        ├─ root-key.pem     created    not encrypted; keep it offline
+        ├─ east/            created    east CA, ed25519, pathlen 0, until 2030-08-30
         │                              sha256 [sha256]
         │  ├─ ca-cert.pem
         │  ├─ ca-key.pem
         │  ├─ cert-chain.pem
         │  └─ root-cert.pem
-        └─ west/            made       west CA, ed25519, pathlen 0, until 2030-08-30
+        └─ west/            created    west CA, ed25519, pathlen 0, until 2030-08-30
                                        sha256 [sha256]
            ├─ ca-cert.pem
            ├─ ca-key.pem
@@ -187,7 +187,7 @@ fn every_option_is_seen_in_the_tree() {
         warning[ctl/key-type-unproven]: every new intermediate gets a key of type ed25519
           because: istiod reads it, but Envoy is not known to accept certificates signed with it
 
-        hint: `--key-type ecdsa-p256` is proven with every Istio
+        hint: `--key-type ecdsa-p256` works with every Istio release
         warning[ctl/name-constraint-unproven]: the intermediates are limited to their trust domains
           because: Envoy enforces that; ztunnel (ambient mode), whose verifier does not support URI constraints, rejects such chains
 
@@ -271,10 +271,10 @@ fn the_tls_layout() {
         r#"
         exit 0
         @/ca/
-        ├─ root-cert.pem    made       Mesh Root CA [id], ecdsa-p256, until 2036-11-18
+        ├─ root-cert.pem    created    Mesh Root CA [id], ecdsa-p256, until 2036-11-18
         │                              sha256 [sha256]
-        ├─ root-key.pem     made       not encrypted; keep it offline
-        └─ east/            made       Mesh CA east, ecdsa-p256, pathlen 0, until 2027-11-21
+        ├─ root-key.pem     created    not encrypted; keep it offline
+        └─ east/            created    Mesh CA east, ecdsa-p256, pathlen 0, until 2027-11-21
                                        sha256 [sha256]
            ├─ ca.crt
            ├─ tls.crt
@@ -321,10 +321,10 @@ fn the_root_key_is_encrypted_with_a_given_passphrase() {
         r#"
         exit 0
         @/ca/
-        ├─ root-cert.pem    made       Mesh Root CA [id], ecdsa-p256, until 2036-11-18
+        ├─ root-cert.pem    created    Mesh Root CA [id], ecdsa-p256, until 2036-11-18
         │                              sha256 [sha256]
-        ├─ root-key.pem     made       encrypted; keep it offline
-        └─ east/            made       Mesh CA east, ecdsa-p256, pathlen 0, until 2027-11-21
+        ├─ root-key.pem     created    encrypted; keep it offline
+        └─ east/            created    Mesh CA east, ecdsa-p256, pathlen 0, until 2027-11-21
                                        sha256 [sha256]
            ├─ ca-cert.pem
            ├─ ca-key.pem
@@ -349,7 +349,7 @@ fn the_root_key_is_encrypted_with_a_given_passphrase() {
         ├─ root-cert.pem    unchanged  Mesh Root CA [id], ecdsa-p256, until 2036-11-18
         │                              sha256 [sha256]
         ├─ root-key.pem     unchanged
-        └─ west/            made       Mesh CA west, ecdsa-p256, pathlen 0, until 2027-11-21
+        └─ west/            created    Mesh CA west, ecdsa-p256, pathlen 0, until 2027-11-21
                                        sha256 [sha256]
            ├─ ca-cert.pem
            ├─ ca-key.pem
@@ -386,7 +386,7 @@ fn the_root_key_is_encrypted_with_a_given_passphrase() {
     shell.check("ca init @/ca --cluster north", r#"
         exit 1
         --- stderr
-        error[pki/key-encrypted]: the private key cannot be read: it is encrypted and no passphrase was given
+        error[pki/key-encrypted]: the private key cannot be read: it is encrypted, and no passphrase was given
           in: @/ca/root-key.pem
 
         hint: give the passphrase with `--passphrase-file FILE` or `--passphrase-env VARIABLE`
@@ -396,10 +396,10 @@ fn the_root_key_is_encrypted_with_a_given_passphrase() {
         r#"
         exit 1
         --- stderr
-        error[pki/key-passphrase]: the private key cannot be read: the passphrase does not open it
+        error[pki/key-passphrase]: the private key cannot be read: the passphrase does not decrypt it
           in: @/ca/root-key.pem
 
-        hint: the passphrase is the first line of `--passphrase-file`, or all of `--passphrase-env`, spaces included
+        hint: the passphrase is the first line of the file in `--passphrase-file`, or the whole value of the variable in `--passphrase-env`, including spaces
     "#,
     );
     shell.check(
@@ -441,10 +441,10 @@ fn a_key_without_its_certificate_is_taken_up() {
         r#"
         exit 0
         @/ca/
-        ├─ root-cert.pem    made       Mesh Root CA [id], ecdsa-p256, until 2036-11-18
+        ├─ root-cert.pem    created    Mesh Root CA [id], ecdsa-p256, until 2036-11-18
         │                              sha256 [sha256]
         ├─ root-key.pem     unchanged  not encrypted; keep it offline
-        └─ east/            made       Mesh CA east, ecdsa-p256, pathlen 0, until 2027-11-21
+        └─ east/            created    Mesh CA east, ecdsa-p256, pathlen 0, until 2027-11-21
                                        sha256 [sha256]
            ├─ ca-cert.pem
            ├─ ca-key.pem
@@ -471,7 +471,7 @@ fn an_encrypted_key_without_its_certificate_is_taken_up() {
     shell.check("ca init @/ca --cluster east", r#"
         exit 1
         --- stderr
-        error[pki/key-encrypted]: the private key cannot be read: it is encrypted and no passphrase was given
+        error[pki/key-encrypted]: the private key cannot be read: it is encrypted, and no passphrase was given
           in: @/ca/root-key.pem
 
         hint: give the passphrase with `--passphrase-file FILE` or `--passphrase-env VARIABLE`
@@ -481,10 +481,10 @@ fn an_encrypted_key_without_its_certificate_is_taken_up() {
         r#"
         exit 0
         @/ca/
-        ├─ root-cert.pem    made       Mesh Root CA [id], ecdsa-p256, until 2036-11-18
+        ├─ root-cert.pem    created    Mesh Root CA [id], ecdsa-p256, until 2036-11-18
         │                              sha256 [sha256]
         ├─ root-key.pem     unchanged  encrypted; keep it offline
-        └─ east/            made       Mesh CA east, ecdsa-p256, pathlen 0, until 2027-11-21
+        └─ east/            created    Mesh CA east, ecdsa-p256, pathlen 0, until 2027-11-21
                                        sha256 [sha256]
            ├─ ca-cert.pem
            ├─ ca-key.pem
@@ -528,10 +528,10 @@ fn without_the_root_key_what_is_there_is_reported_and_nothing_added() {
     shell.check("ca init @/ca --cluster east,west", r#"
         exit 1
         --- stderr
-        error[ctl/no-root-key]: the root key is needed to sign, and is missing
+        error[ctl/no-root-key]: the root key is missing, and nothing can be signed without it
           in: @/ca/root-key.pem
 
-        hint: restore the key for this, or sign where it is: `meshctl ca csr @/ca --cluster NAME` here, `meshctl ca sign @/ca/NAME/ca.csr --ca-cert root-cert.pem --ca-key root-key.pem --out @/ca/NAME` there
+        hint: restore the key, or sign where it is: `meshctl ca csr @/ca --cluster NAME` here, `meshctl ca sign @/ca/NAME/ca.csr --ca-cert root-cert.pem --ca-key root-key.pem --out @/ca/NAME` there
     "#);
     assert!(!shell.scratch.join("ca/west").exists());
 }
@@ -544,10 +544,10 @@ fn warnings() {
         r#"
         exit 0
         @/ca/
-        ├─ root-cert.pem    made       Mesh Root CA [id], ecdsa-p521, until 2027-03-01
+        ├─ root-cert.pem    created    Mesh Root CA [id], ecdsa-p521, until 2027-03-01
         │                              sha256 [sha256]
-        ├─ root-key.pem     made       not encrypted; keep it offline
-        └─ east/            made       Mesh CA east, ecdsa-p521, pathlen 0, until 2027-03-01
+        ├─ root-key.pem     created    not encrypted; keep it offline
+        └─ east/            created    Mesh CA east, ecdsa-p521, pathlen 0, until 2027-03-01
                                        sha256 [sha256]
            ├─ ca-cert.pem
            ├─ ca-key.pem
@@ -560,13 +560,13 @@ fn warnings() {
         warning[ctl/key-type-unproven]: every new intermediate gets a key of type ecdsa-p521
           because: istiod reads it, but Envoy (BoringSSL) refuses P-521 by default
 
-        hint: `--key-type ecdsa-p256` is proven with every Istio
+        hint: `--key-type ecdsa-p256` works with every Istio release
         warning[ctl/key-type-unproven]: the root gets a key of type ecdsa-p521
           because: istiod reads it, but Envoy (BoringSSL) refuses P-521 by default
 
-        hint: `--key-type ecdsa-p256` is proven with every Istio
-        warning[ctl/validity-cut]: `Mesh CA east` ends with its issuer, 2027-03-01
-          because: `Mesh Root CA [id]` ends then, and a certificate cannot outlive its issuer
+        hint: `--key-type ecdsa-p256` works with every Istio release
+        warning[ctl/validity-cut]: `Mesh CA east` expires with its issuer, on 2027-03-01
+          because: `Mesh Root CA [id]` expires then, and a certificate cannot outlive its issuer
 
         hint: distribute a new root before that day
 
@@ -610,7 +610,7 @@ fn warnings() {
         ├─ root-cert.pem    unchanged  Mesh Root CA [id], ecdsa-p521, until 2027-03-01
         │                              sha256 [sha256]
         ├─ root-key.pem     unchanged
-        └─ west/            made       Mesh CA west, ecdsa-p256, pathlen 0, until 2026-11-22
+        └─ west/            created    Mesh CA west, ecdsa-p256, pathlen 0, until 2026-11-22
                                        sha256 [sha256]
            ├─ ca-cert.pem
            ├─ ca-key.pem
@@ -657,7 +657,7 @@ fn what_an_interrupted_run_left_is_kept_or_cleared() {
         @/ca/east/ca-cert.pem: OK  (-CAfile root-cert.pem)
         @/ca/east/ca-cert.pem: OK  (-CAfile cert-chain.pem)
         --- stderr
-        warning[ctl/leftovers]: an interrupted run left a set of files, which was moved aside
+        warning[ctl/leftovers]: an interrupted run left a set of files, which was moved to `previous/`
           in: @/ca/previous/west
     "#,
     );
@@ -694,9 +694,9 @@ fn two_runs_at_once_do_not_meet() {
         r#"
         exit 1
         --- stderr
-        error[ctl/busy]: another meshctl is using `@/ca`
+        error[ctl/busy]: another meshctl process is using `@/ca`
 
-        hint: run this command again once it has ended, or with `--wait`
+        hint: run this command again once that one has finished, or use `--wait`
     "#,
     );
     drop(folder);
@@ -709,10 +709,10 @@ fn where_nothing_came_of_it_nothing_is_left() {
     shell.check("ca init @/ca --cluster east --cluster-validity 11y --plain-root-key", r#"
         exit 1
         --- stderr
-        error[pki/outlives-issuer]: `Mesh CA east` would be valid until 2037-11-18T06:55:00Z, but its issuer `Mesh Root CA [id]` ends 2036-11-18T06:55:00Z
+        error[pki/outlives-issuer]: `Mesh CA east` would be valid until 2037-11-18T06:55:00Z, but its issuer `Mesh Root CA [id]` expires 2036-11-18T06:55:00Z
           in: cluster east
 
-        hint: ask for less time with `--validity` or `--cluster-validity`, or leave it out
+        hint: choose a shorter `--validity` (`ca init`: `--cluster-validity`), or omit it
     "#);
     assert!(!shell.scratch.join("ca").exists());
     shell.scratch.write("file", "");
@@ -723,7 +723,7 @@ fn where_nothing_came_of_it_nothing_is_left() {
         --- stderr
         error[ctl/io]: `@/file` is not a folder
 
-        hint: choose another place
+        hint: choose another path
     "#,
     );
 }
@@ -760,7 +760,7 @@ fn names_do_not_steer_a_terminal() {
         typed, r#"
         exit 64
         --- stderr
-        error: invalid value 'CN=a\u{1b}[31m\u{202e}b' for '--root-subject <NAME>': CN `a\u{1b}[31m\u{202e}b` holds the character U+001B, which cannot be seen
+        error: invalid value 'CN=a\u{1b}[31m\u{202e}b' for '--root-subject <NAME>': CN `a\u{1b}[31m\u{202e}b` contains the invisible character U+001B
 
         For more information, try '--help'.
     "#,

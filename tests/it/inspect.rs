@@ -56,9 +56,9 @@ fn a_key_of_another() {
     let (_, keys) = answer.split_once("ec-key.pem:1").unwrap();
     let expect = ": a block of type `EC PARAMETERS`, not decoded
 
-ec-key.pem:4: private key, of which only the public part is shown
+ec-key.pem:4: private key; only the public part is shown
   Key             ecdsa-p256, sha256 EC_KEY
-  Belongs         NOT to rich.pem:1, whose key is sha256 RICH_KEY
+  Belongs         NOT to rich.pem:1, which has key sha256 RICH_KEY
 --- stderr
 ";
     let expect =
@@ -80,10 +80,10 @@ fn encrypted_keys() {
         "exit 0
 --- stdout
 encrypted-key.pem:1: private key, encrypted
-  Key             not known: `--passphrase-file` or `--passphrase-env` shows its public part
+  Key             unknown; `--passphrase-file` or `--passphrase-env` shows its public part
 
 legacy-key.pem:1: private key, encrypted
-  Key             not known: `--passphrase-file` or `--passphrase-env` shows its public part
+  Key             unknown; `--passphrase-file` or `--passphrase-env` shows its public part
 --- stderr
 "
     );
@@ -91,17 +91,17 @@ legacy-key.pem:1: private key, encrypted
     fs::write(file.path(), "wrong\n").unwrap();
     let answer = inspect(&names[..1], &["--passphrase-file", file.path().to_str().unwrap()]);
     assert!(answer.contains(
-        "encrypted-key.pem:1: PROBLEM: the private key cannot be read: the passphrase does not open it\n"
+        "encrypted-key.pem:1: PROBLEM: the private key cannot be read: the passphrase does not decrypt it\n"
     ));
     let answer = inspect(&names, &["--passphrase-env", "PASSPHRASE"]);
     assert_eq!(
         answer.replace(&key_of("public.pem"), "KEY"),
         "exit 1
 --- stdout
-encrypted-key.pem:1: private key, of which only the public part is shown
+encrypted-key.pem:1: private key; only the public part is shown
   Key             ecdsa-p256, sha256 KEY
 
-legacy-key.pem:1: PROBLEM: the private key cannot be read: it has the legacy PEM encryption (`Proc-Type: 4,ENCRYPTED`)
+legacy-key.pem:1: PROBLEM: the private key cannot be read: it uses legacy PEM encryption (`Proc-Type: 4,ENCRYPTED`)
 --- stderr
 error[ctl/unreadable]: 1 of 2 objects could not be read
 "
@@ -126,7 +126,7 @@ fn what_cannot_be_read_is_shown_in_its_place() {
 
 -:5: PROBLEM: the body of `CERTIFICATE` is not base64
 
--:15: PROBLEM: no certificate: tbsCertificate is a SEQUENCE at byte 2
+-:15: PROBLEM: no certificate: tbsCertificate is not a SEQUENCE at byte 2
 
 -:18: PROBLEM: `BEGIN X509 CRL` has no END marker
 
@@ -477,7 +477,7 @@ rich.pem:1: certificate
                   1.3.6.1.4.1.55555.2 (critical)
   Signature       ecdsa-with-SHA384
 
-rich-key.der: private key, of which only the public part is shown
+rich-key.der: private key; only the public part is shown
   Key             rsa-2048, sha256 eeffaaa550e9424ea12653e9d9b8c8029a779c198d0ddcf6c835eb264067b7ae
   Belongs to      rich.pem:1
 --- stderr
@@ -489,11 +489,11 @@ exit 0
 request.pem:1: certificate signing request
   Subject         O = Example, CN = Asks
   Key             ecdsa-p256, sha256 KEY
-  Names asked     URI:spiffe://east.example
+  Names requested URI:spiffe://east.example
                   DNS:*.east.example
   Extensions      subjectAltName
                   basicConstraints (critical)
-  Signature       ecdsa-with-SHA256, by the key it asks to certify
+  Signature       ecdsa-with-SHA256, by its own key
 
 crl.pem:1: certificate revocation list
   Issuer          O = \"Example, Inc.\", CN = Inspect East
@@ -524,7 +524,7 @@ exit 0
   Key id          ID
   Signature       ED25519
 
--:LINE: private key, of which only the public part is shown
+-:LINE: private key; only the public part is shown
   Key             ed25519, sha256 KEY
   Belongs to      -:1
 --- stderr

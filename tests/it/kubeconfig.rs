@@ -62,15 +62,15 @@ contexts:
     check("secret words", ":1:1: expected a mapping here");
     check("", " has no context `cluster1`");
     check(&with("name: cluster1", "name: other"), " has no context `cluster1`");
-    check(&with("token: abc", "token: [abc]"), ":8:12: expected a text here");
+    check(&with("token: abc", "token: [abc]"), ":8:12: expected a string here");
     check(
         &with("token: abc", "token: abc\n    token: def"),
-        ":9:5: a key of this mapping is there twice",
+        ":9:5: a key appears twice in this mapping",
     );
     check(&with("token: abc", "token: *abc"), ":8:12: an alias without its anchor");
     check(
         &with("token: abc", "token: \"a\\nb\""),
-        ":8:12: the token has characters that cannot be sent: it is one line of ASCII",
+        ":8:12: the token contains invalid characters: expected one line of ASCII",
     );
     check(
         &with("token: abc", "token: abc\n    password: def"),
@@ -99,13 +99,16 @@ contexts:
     check(&with("- name: u\n", "- nam: u\n"), ":7:3: this mapping lacks `name`");
     check(
         &with("cluster: c,", "cluster: d,"),
-        ":11:22: context `cluster1` names a cluster that is not there",
+        ":11:22: context `cluster1` refers to a cluster that does not exist",
     );
-    check(&with("user: u", "user: v"), ":11:31: context `cluster1` names a user that is not there");
-    check(&with("cluster: c, ", ""), ":10:9: context `cluster1` names no cluster");
+    check(
+        &with("user: u", "user: v"),
+        ":11:31: context `cluster1` refers to a user that does not exist",
+    );
+    check(&with("cluster: c, ", ""), ":10:9: context `cluster1` has no `cluster`");
     check(
         &with("users:", "- name: c\n  cluster: {server: https://other}\nusers:"),
-        ":5:9: a cluster of this name is in line 2 already",
+        ":5:9: a cluster with this name is already defined on line 2",
     );
     check(
         &with("https://127.0.0.1:9", "127.0.0.1:9"),

@@ -36,9 +36,9 @@ fn nothing_to_ask() {
         r#"
         exit 64
         --- stderr
-        error[ctl/usage]: no cluster named
+        error[ctl/usage]: no cluster given
 
-        hint: `--context east=CONTEXT` names one; `kubectl config get-contexts` lists the contexts
+        hint: use `--context CLUSTER=CONTEXT`; `kubectl config get-contexts` lists the contexts
     "#,
     );
     shell.check(
@@ -77,18 +77,18 @@ fn a_cluster_that_is_away() {
         "status --kubeconfig @/kubeconfig --context east=away",
         r#"
         exit 1
-        clusters as they are, at 2026-11-21T07:00:00Z
+        live clusters at 2026-11-21T07:00:00Z
 
         [?]    east (context away, https://127.0.0.1:9)
           unknown  cannot reach the API server: Connection refused (os error 111)
 
-        1 cluster (1 could not be asked): 0 errors, 0 warnings
+        1 cluster (1 could not be reached): 0 errors, 0 warnings
         next: kubectl --context away get --raw /readyz
         --- stderr
         error[apply/unreachable]: cannot reach the API server: Connection refused (os error 111)
           in: cluster east (context away, https://127.0.0.1:9)
 
-        hint: `kubectl --context away get --raw /readyz` asks the same server
+        hint: `kubectl --context away get --raw /readyz` shows whether kubectl can reach it
     "#,
     );
     let ran = shell.run("status --kubeconfig @/kubeconfig --context east=away -o json");
@@ -102,7 +102,7 @@ fn a_cluster_that_is_away() {
         error[apply/unreachable]: cannot reach the API server: Connection refused (os error 111)
           in: cluster east (context away, https://127.0.0.1:9)
 
-        hint: `kubectl --context away get --raw /readyz` asks the same server
+        hint: `kubectl --context away get --raw /readyz` shows whether kubectl can reach it
     "#,
     );
     // What can be checked without it is checked.
@@ -111,16 +111,16 @@ fn a_cluster_that_is_away() {
         "check @/ca --kubeconfig @/kubeconfig --context east=away",
         r#"
         exit 1
-        clusters as they are, at 2026-11-21T07:00:00Z
+        live clusters at 2026-11-21T07:00:00Z
 
-        [ok]   east  not asked; with @/ca/east istiod 1.30.3 starts and signs with `Mesh CA east`
+        [ok]   east  not connected; with @/ca/east, istiod 1.30.3 starts and signs with `Mesh CA east`
 
         1 cluster: 0 errors, 0 warnings
         --- stderr
         error[apply/unreachable]: cannot reach the API server: Connection refused (os error 111)
           in: cluster east (context away, https://127.0.0.1:9)
 
-        hint: `kubectl --context away get --raw /readyz` asks the same server
+        hint: `kubectl --context away get --raw /readyz` shows whether kubectl can reach it
     "#,
     );
 }
@@ -206,7 +206,7 @@ fn two_clusters() {
         "status @/ca --context east,west",
         0,
         &[
-            "has the same",
+            "matches the cluster",
             "this CA, from 1 pod of istiod",
             "west  yes   yes",
             "2 clusters: 0 errors, 0 warnings",
@@ -270,7 +270,7 @@ fn a_secret_istiod_does_not_know() {
         "status --context east",
         2,
         &[
-            "istiod's own, no secret: `O = cluster.local`",
+            "istiod's own, because there is no secret: `O = cluster.local`",
             "error[istiod/first-install]: east",
             "1 error, 0 warnings\nnext: meshctl push DIR --context east --workloads",
         ],
@@ -286,8 +286,8 @@ fn a_secret_istiod_does_not_know() {
         "status @/ca --context east",
         2,
         &[
-            "has the same",
-            "another CA, from pod istiod-",
+            "matches the cluster",
+            "a different CA, from pod istiod-",
             "error[istiod/not-live]: east",
             "next: kubectl --context east -n istio-system rollout restart deployment -l app=istiod",
         ],
@@ -410,7 +410,7 @@ fn by_spec(mesh: &Mesh, asked: &Asked<'_>) {
     let told = [
         "error[ctl/wrong-cluster]",
         "spiffe://north.example",
-        "the spec says spiffe://east.example",
+        "the spec has spiffe://east.example",
     ];
     ended(&wrong, 2, &told);
     assert_eq!(version(), before);
@@ -426,7 +426,7 @@ fn nothing_there() {
         "status --context east",
         2,
         &[
-            "none: neither an istiod nor a secret",
+            "none: there is neither an istiod nor a secret",
             none,
             ", and no secret cacerts",
             "1 error, 0 warnings\nnext: kubectl --context east create namespace istio-system",
@@ -454,7 +454,7 @@ fn nothing_there() {
     let next = "next: kubectl --context east get deployments -A -l app=istiod";
     let secret = ["secret cacerts has `Mesh CA east`", "0 warnings\nnext: "];
     asked.check("check --context east", 2, &[none, secret[0], next]);
-    asked.check("status @/ca --context east", 2, &["has the same", none, secret[1], next]);
+    asked.check("status @/ca --context east", 2, &["matches the cluster", none, secret[1], next]);
     asked.check("status @/ca --context east --before-install", 0, &[to_come]);
     // Unchanged, and there is still no istiod to use it: a dry run says what a run would.
     for dry in ["", " --dry-run client"] {
@@ -492,7 +492,7 @@ fn a_push_that_was_interrupted() {
         2,
         &[
             "[fail] east",
-            "error[apply/unfinished]: east: deployment/istio-ingressgateway in istio-system has not restarted for the secret",
+            "error[apply/unfinished]: east: deployment/istio-ingressgateway in istio-system has not restarted since the secret changed",
             "next: meshctl push @/ca --context east".replace('@', &mesh.shell.scratch.path().display().to_string()).as_str(),
         ],
     );

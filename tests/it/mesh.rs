@@ -220,7 +220,7 @@ fn explain_graph_and_lint() {
         "mesh lint -f @/mesh.yaml",
         r#"
         exit 0
-        warning[lint/no-identity]: callers of `reviews.default.svc.cluster2.global` accept any certificate of the mesh: no identity is named
+        warning[lint/no-identity]: callers of `reviews.default.svc.cluster2.global` accept any certificate of the mesh, because its ServiceEntry has no subjectAltNames
           in: cluster1, ServiceEntry istio-system/reviews.default.svc.cluster2.global
           source: istio pilot/pkg/model/push_context.go: no name is checked if none is given
           next: name the service accounts of the service in the spec
@@ -253,7 +253,7 @@ fn explain_graph_and_lint() {
           source: istio 1.6.4 manifests/charts/gateways/istio-ingress/templates/preconfigured.yaml
           next: kubectl delete envoyfilter istio-multicluster-ingressgateway -n istio-system
 
-        warning[lint/no-identity]: callers of `reviews.default.svc.cluster2.global` accept any certificate of the mesh: no identity is named
+        warning[lint/no-identity]: callers of `reviews.default.svc.cluster2.global` accept any certificate of the mesh, because its ServiceEntry has no subjectAltNames
           in: cluster1, ServiceEntry istio-system/reviews.default.svc.cluster2.global
           source: istio pilot/pkg/model/push_context.go: no name is checked if none is given
           next: name the service accounts of the service in the spec
@@ -416,13 +416,13 @@ spec:
             labels:
               version: v3
         --- stderr
-        not carried over: clusters cluster1: gateway.addresses: the address of its gateway is not in the files
-        not carried over: clusters cluster1: trustDomain: it is not in the files: cluster.local is assumed
-        not carried over: clusters cluster2: gateway.addresses: the address of its gateway is not in the files
-        not carried over: clusters cluster2: trustDomain: it is not in the files: cluster.local is assumed
-        not carried over: services default/reviews on cluster1: ports: its ports are not in the files; `meshctl mesh discover` finds them
-        not carried over: services default/reviews on cluster2: ports: its ports are not in the files; `meshctl mesh discover` finds them
-        not carried over: TrafficPolicy service-mesh-hub/simple: spec.corsPolicy: write your own VirtualService
+        not converted: clusters cluster1: gateway.addresses: the address of its gateway is not in the files
+        not converted: clusters cluster1: trustDomain: it is not in the files: cluster.local is assumed
+        not converted: clusters cluster2: gateway.addresses: the address of its gateway is not in the files
+        not converted: clusters cluster2: trustDomain: it is not in the files: cluster.local is assumed
+        not converted: services default/reviews on cluster1: ports: its ports are not in the files; `meshctl mesh discover` finds them
+        not converted: services default/reviews on cluster2: ports: its ports are not in the files; `meshctl mesh discover` finds them
+        not converted: TrafficPolicy service-mesh-hub/simple: spec.corsPolicy: write your own VirtualService
     "#,
     );
 }
@@ -438,7 +438,7 @@ fn dns_edits() {
         --- stderr
         error[config/needs]: cluster `cluster1` needs the address of istio-coredns
 
-        hint: write `dns: {way: istio-coredns, address: IP}`: `kubectl get svc -n istio-system istiocoredns -o jsonpath={.spec.clusterIP}`; or `dns: {way: none}` if no DNS needs to answer
+        hint: write `dns: {way: istio-coredns, address: IP}`: `kubectl get svc -n istio-system istiocoredns -o jsonpath={.spec.clusterIP}`; or `dns: {way: none}` if the DNS need not answer for them
     "#,
     );
     let text = fs::read_to_string(shell.scratch.path().join("mesh.yaml")).unwrap();
@@ -519,7 +519,7 @@ fn every_code() {
         error[config/unknown-field]: unknown field `colour`
           in: @/mesh.yaml:6
 
-        hint: docs/mesh.md shows every field; docs/schemas/mesh.json checks it in an editor
+        hint: docs/schemas/mesh.json describes every field, and docs/mesh.md has an example
     "#,
     );
     tell(&shell);
@@ -540,7 +540,7 @@ fn every_code() {
         error[config/dns-suffix]: cannot use `local` as the DNS suffix of remote services: it hides the names of a cluster's own services
           in: @/mesh.yaml:3, dns.suffix
 
-        error[config/address-pool]: cannot use 127.0.0.0/8 as the address pool: its addresses are those of the machine itself
+        error[config/address-pool]: cannot use 127.0.0.0/8 as the address pool: its addresses are loopback addresses
           in: @/mesh.yaml:4, addresses.pool
 
         error[config/duplicate]: duplicate cluster `b`: already defined as clusters[0]
@@ -567,7 +567,7 @@ fn every_code() {
         error[config/gateway-missing]: cluster `b` exports `n/s` to `a`, but has no gateway address
           in: @/mesh.yaml:6, clusters[0].gateway
 
-        hint: write its address under `gateway: {addresses: [...]}`: `kubectl get svc -n istio-system istio-eastwestgateway`
+        hint: set `gateway: {addresses: [...]}`; `kubectl get svc -n istio-system istio-eastwestgateway` shows the address
 
         error[config/weights]: the weights of policy `p` (1) add up to 1, expected 100
           in: @/mesh.yaml:17, policies[0].route
@@ -580,7 +580,7 @@ fn every_code() {
         error[config/not-imported]: policy `r` sends calls from `b` to `n/s` on `a`, which `b` does not import
           in: @/mesh.yaml:19, policies[2].route[0]
 
-        hint: add the caller to `importedBy` of that service, or leave it out of the policy
+        hint: add the caller to `importedBy` of that service, or remove it from the policy
     "#,
     );
     tell(&shell);
@@ -644,7 +644,7 @@ fn every_code() {
         error[config/addresses-exhausted]: no address left in 10.0.0.0/30 for `s.n.svc.a.global`: all 4 are in use or in their grace period
           in: @/mesh.yaml, addresses.pool
 
-        hint: use a larger `addresses.pool`, or fewer `addresses.graceDays`
+        hint: use a larger `addresses.pool`, or reduce `addresses.graceDays`
     "#,
     );
     tell(&shell);

@@ -173,7 +173,7 @@ fn what_others_do_to_ours() {
     ended(
         &ran,
         2,
-        &["error[apply/foreign]", "fields of another field manager stayed in the resource"],
+        &["error[apply/foreign]", "fields of another field manager remain in the resource"],
     );
     edit(&mesh, &json!({"spec": {"exportTo": null}}));
     same();
@@ -189,7 +189,7 @@ fn what_others_do_to_ours() {
     ended(
         &ran,
         0,
-        &["-      weight: 75", "+      weight: 70", "every API server accepts it: 1 writes"],
+        &["-      weight: 75", "+      weight: 70", "every API server accepts the plan; writes: 1"],
     );
     ended(&mesh.run("mesh apply -f @/mesh.yaml --yes --locked"), 0, &["done: 1 writes"]);
     same();
@@ -224,7 +224,7 @@ fn what_clusters_will_have_is_looked_at() {
     let refused = [
         "error[lint/plain-text]: its trafficPolicy has no tls",
         "  in: cluster cluster1, DestinationRule default/theirs\n",
-        "nothing was written; add `tls: {mode: ISTIO_MUTUAL}` there; `--force lint/plain-text` proceeds",
+        "nothing was written; add `tls: {mode: ISTIO_MUTUAL}` there, or proceed with `--force lint/plain-text`",
     ];
     ended(&ran, 2, &refused);
     assert!(!ran.err.contains("error[lint/subset-undefined]"), "{}", ran.err);
@@ -256,7 +256,7 @@ fn a_cluster_that_is_away() {
         error[apply/unreachable]: cannot reach the API server: Connection refused (os error 111)
           in: cluster cluster1 (context cluster1, https://127.0.0.1:9)
 
-        hint: try again, or leave the cluster out; nothing else was written to it
+        hint: try again, or leave the cluster out; nothing further was written to it
     "#,
     );
     shell.check(
@@ -264,9 +264,9 @@ fn a_cluster_that_is_away() {
         r#"
     exit 64
     --- stderr
-    error[ctl/usage]: no cluster named
+    error[ctl/usage]: no cluster given
 
-    hint: `--context east=CONTEXT` names one; `kubectl config get-contexts` lists the contexts
+    hint: use `--context CLUSTER=CONTEXT`; `kubectl config get-contexts` lists the contexts
 "#,
     );
     shell.check(

@@ -157,7 +157,7 @@ fn exactly_the_printed_rights() {
     let good = |ran: &Ran| ran.status == 0;
     let ran = until(&mesh, "with all rights", good);
     assert!(ran.out.contains("create 4") || ran.out.contains("prune 4"), "{}", ran.out);
-    assert!(ran.err.contains("every API server accepts it"), "{}", ran.err);
+    assert!(ran.err.contains("every API server accepts the plan"), "{}", ran.err);
 
     let documents: Vec<Value> = serde_saphyr::from_multiple(&rights).expect("YAML");
     let roles = documents.iter().filter(|document| document["rules"].is_array());
@@ -219,15 +219,15 @@ fn rights_that_differ() {
         r#"
         exit 64
         --- stderr
-        error[ctl/usage]: clusters cluster1 and cluster2 need different rights
+        error[ctl/usage]: clusters cluster1 and cluster2 need different permissions
 
-        hint: `--context cluster1` prints those of one
+        hint: `--context cluster1` prints those of one cluster
     "#,
     );
     // Without a spec they are for the names Istio gives; an older release is served by one kind more.
     let rights = shell.good("mesh apply --print-rbac --istio 1.6.4");
     let early = shell.run("mesh apply --context east --print-rbac --istio 1.6.4");
-    ended(&early, 0, &["note: there is no mesh.yaml yet, so no cluster is asked"]);
+    ended(&early, 0, &["note: there is no mesh.yaml yet, so no cluster is read"]);
     assert_eq!(early.out, rights);
     let mistyped = shell.run("mesh apply -f @/none.yaml --print-rbac");
     assert_eq!(mistyped.status, 1, "{}", mistyped.out);
@@ -242,8 +242,12 @@ fn rights_that_differ() {
     }
     // It says which service accounts their holder can act as.
     assert!(
-        rights.starts_with("# The rights of `meshctl mesh discover`, `diff` and `apply`"),
+        rights
+            .starts_with("# The permissions that `meshctl mesh discover`, `diff` and `apply` need"),
         "{rights}"
     );
-    assert!(rights.contains("# - writes Istio's traffic resources in every namespace"), "{rights}");
+    assert!(
+        rights.contains("# - can write Istio's traffic resources in every namespace"),
+        "{rights}"
+    );
 }

@@ -43,7 +43,7 @@ fn two_contexts_of_one_cluster() {
     mesh.shell.good("ca init @/ca --plain-root-key --cluster west");
     kubeconfig(&mesh, "twins", &[("east", 0), ("west", 0)], by_name);
     let both = [
-        "one cluster",
+        "the same cluster",
         "kube-system has UID",
         "context east, https://127.0.0.1",
         "context west, https://localhost",
@@ -51,7 +51,7 @@ fn two_contexts_of_one_cluster() {
     let refused = |command: &str| {
         let before = mesh.written(0);
         let ran = mesh.run_as("twins", command);
-        ended(&ran, 2, &["error[ctl/wrong-cluster]: east and west are one cluster"]);
+        ended(&ran, 2, &["error[ctl/wrong-cluster]: east and west are the same cluster"]);
         ended(&ran, 2, &both);
         assert_eq!(mesh.written(0), before, "{command}");
     };
@@ -108,21 +108,24 @@ fn contexts_of_two_clusters_swapped() {
     };
     // Nothing is live yet: istiod knows where it is.
     let push = |clusters: &str| format!("push @/ca --context {clusters} {PUSH}");
-    refused(&push("east,west"), &["the cluster named east says that it is west", "CLUSTER_ID"]);
-    refused(&push("west"), &["the cluster named west says that it is east"]);
-    refused("check @/ca --context east,west", &["says that it is"]);
+    refused(
+        &push("east,west"),
+        &["the cluster named east identifies itself as west", "CLUSTER_ID"],
+    );
+    refused(&push("west"), &["the cluster named west identifies itself as east"]);
+    refused("check @/ca --context east,west", &["identifies itself as"]);
     mesh.good(&push("east,west"));
     mesh.shell.scratch.write(
         "mesh.yaml",
         "apiVersion: meshctl/v1\nkind: Mesh\nclusters:\n- {name: east, istioVersion: 1.30.3}\n- {name: west, istioVersion: 1.30.3}\n",
     );
-    refused("mesh diff -f @/mesh.yaml", &["the cluster named east says that it is west"]);
+    refused("mesh diff -f @/mesh.yaml", &["the cluster named east identifies itself as west"]);
     refused("mesh apply -f @/mesh.yaml --context west --yes", &["says that it is east"]);
-    refused("mesh discover --context east,west", &["says that it is"]);
+    refused("mesh discover --context east,west", &["identifies itself as"]);
     // What is live is what the folders have, and after they were renewed.
-    refused(&push("east,west"), &["the CA for east is the one west has"]);
+    refused(&push("east,west"), &["the CA for east is already live in west"]);
     refused(&push("east"), &["the cluster named east has the CA of west"]);
-    refused("status @/ca --context east,west", &["the CA for east is the one west has"]);
+    refused("status @/ca --context east,west", &["the CA for east is already live in west"]);
     mesh.shell.good("ca renew @/ca --cluster east,west");
     refused(&push("east,west"), &["has a different subject", "`Mesh CA west`", "`Mesh CA east`"]);
     refused(&push("west"), &["has a different subject"]);

@@ -21,7 +21,7 @@ fn first_install_renewal_without_restart_and_back() {
     let before = mesh.written(0);
     let ran = mesh.run("rollback --context east --yes");
     assert_eq!(ran.status, 2, "{}", ran.err);
-    contains(&ran.err, &["error[ctl/no-previous]: the cluster keeps no earlier secret"]);
+    contains(&ran.err, &["error[ctl/no-previous]: the cluster has no previous secret"]);
     (mesh.shell.can_ask, mesh.shell.stdin) = (true, b"n\n".to_vec());
     let ran = mesh.run("push @/ca --context east");
     assert_eq!(ran.status, 2, "{}", ran.err);
@@ -48,21 +48,21 @@ fn first_install_renewal_without_restart_and_back() {
         &said,
         &[
             "restarted istio-system/deployment/istiod",
-            "proven by 1 pod of istiod, and in 2 namespaces",
+            "verified in 1 pod of istiod and 2 namespaces",
         ],
     );
     assert_eq!(mesh.generation(east, "istio-ingressgateway"), 2);
     let files = east.secret("istio-system", "cacerts").expect("a secret").data.expect("files");
     let names: Vec<&str> = files.keys().map(String::as_str).collect();
     assert_eq!(names, ["ca-cert.pem", "ca-key.pem", "cert-chain.pem", "root-cert.pem"]);
-    contains(&said, &["left out, since istiod does not read it: intermediate_ca-key.pem"]);
+    contains(&said, &["left out because istiod does not read it: intermediate_ca-key.pem"]);
     let installed = mesh.written(0);
     contains(&mesh.good(PUSH), &["secret: unchanged", "done: nothing to write"]);
     assert_eq!(mesh.written(0), installed, "a push of what is there writes nothing");
     // A new intermediate under the same root is taken without a restart.
     mesh.shell.good("ca renew @/ca --cluster east");
     let said = mesh.good(PUSH);
-    contains(&said, &["loads it without a restart", "restarts: none", "proven"]);
+    contains(&said, &["loads it without a restart", "restarts: none", "verified"]);
     assert_eq!(
         (mesh.generation(east, "istiod"), mesh.generation(east, "istio-ingressgateway")),
         (2, 2)
@@ -71,7 +71,7 @@ fn first_install_renewal_without_restart_and_back() {
     let renewed = east.secret("istio-system", "cacerts").expect("a secret").data;
     // And back.
     let said = mesh.good("rollback --context east --yes --timeout 60s");
-    contains(&said, &["secret: changed", "proven"]);
+    contains(&said, &["secret: changed", "verified"]);
     let back = east.secret("istio-system", "cacerts").expect("a secret").data;
     assert_ne!(back, renewed);
     // What is kept is not given up for it: a rollback that is interrupted can be run again.
@@ -102,7 +102,7 @@ fn what_is_kept_and_forgotten() {
     }));
     mesh.shell.good("ca renew @/ca --cluster east");
     let adopted = mesh.good(&format!("{PUSH} --adopt"));
-    contains(&adopted, &["kept the old secret", "wrote the secret", "proven"]);
+    contains(&adopted, &["kept the old secret", "wrote the secret", "verified"]);
     let names = |name: &str| {
         let files = east.secret("istio-system", name).expect("a secret").data.expect("files");
         files.into_keys().collect::<Vec<_>>()
@@ -116,7 +116,7 @@ fn what_is_kept_and_forgotten() {
     let status = "status --context east";
     contains(
         &mesh.good(status),
-        &["kept     the secret before, for `meshctl rollback`: `Mesh CA east`"],
+        &["kept     the previous secret, for `meshctl rollback`: `Mesh CA east`"],
     );
     // A copy that comes later goes with the next push, which has nothing else to write.
     east.apply_object(&serde_json::json!({
@@ -140,7 +140,7 @@ fn what_is_kept_and_forgotten() {
     contains(
         &told,
         &[
-            "warning[ctl/kept-key]: east: the kept secret has root-key.pem, which no rollback uses",
+            "warning[ctl/kept-key]: east: the kept secret contains root-key.pem, which no rollback uses",
             "next: meshctl forget --context east",
         ],
     );
@@ -152,7 +152,7 @@ fn what_is_kept_and_forgotten() {
     contains(&refused.err, &["error[apply/no-replicas]", "nothing was removed"]);
     idle(1);
     let young = mesh.good("forget --context east --older-than 7d --yes");
-    contains(&young, &["nothing has been kept for longer than 7 days"]);
+    contains(&young, &["nothing was kept for longer than 7 days"]);
     // With exactly the printed rights.
     east.apply(&mesh.good("push @/ca --context east --print-rbac --rbac-user ci"));
     mesh.write_kubeconfig("ci", &[east.kubeconfig_for("ci", &[])]);
@@ -184,7 +184,7 @@ fn a_stuck_istiod_leaves_the_gateways_alone_and_can_be_rolled_back() {
     east.hold("istio-system/istiod", Hold::Release);
     let said =
         mesh.good("rollback --context east --yes --timeout 60s --force istiod/root-replaced");
-    contains(&said, &["proven"]);
+    contains(&said, &["verified"]);
     contains(&mesh.good(PUSH), &["secret: unchanged"]);
 }
 
@@ -229,11 +229,11 @@ fn what_stands_in_the_way_is_said_before_anything_is_written() {
     mesh.shell.good("ca renew @/ca --cluster east");
     refused("admin", 2, &["error[apply/foreign]", "`rig` owns fields of its data", "--adopt"]);
     let said = mesh.good(&format!("{PUSH} --adopt"));
-    contains(&said, &["proven"]);
+    contains(&said, &["verified"]);
     contains(&mesh.good(PUSH), &["secret: unchanged"]);
     // It is ours from then on.
     mesh.shell.good("ca renew @/ca --cluster east");
-    contains(&mesh.good(PUSH), &["wrote the secret", "proven"]);
+    contains(&mesh.good(PUSH), &["wrote the secret", "verified"]);
 }
 
 #[test]
@@ -311,7 +311,7 @@ fn the_printed_rights_are_enough() {
     mesh.shell.good("ca renew @/ca --cluster east");
     let ran = mesh.run_as("less", PUSH);
     assert_eq!(ran.status, 0, "{}{}", ran.out, ran.err);
-    contains(&ran.out, &["restarts: none", "proven"]);
+    contains(&ran.out, &["restarts: none", "verified"]);
     // The manifest of docs/ci is one an API server takes.
     east.apply(include_str!("../../docs/ci/cronjob.yaml"));
 }
@@ -389,11 +389,11 @@ fn an_empty_secret_made_beforehand() {
     east.install_istio(&Istio::default());
     assert!(east.istiod_log().contains("Use self-signed certificate as the CA certificate"));
     let said = mesh.good(PUSH);
-    contains(&said, &["secret: new", "wrote the secret", "proven"]);
+    contains(&said, &["secret: new", "wrote the secret", "verified"]);
     assert!(!said.contains("kept the old secret"), "there was nothing to keep: {said}");
     contains(&mesh.good(PUSH), &["secret: unchanged"]);
     mesh.shell.good("ca renew @/ca --cluster east");
-    contains(&mesh.good(PUSH), &["kept the old secret", "proven"]);
+    contains(&mesh.good(PUSH), &["kept the old secret", "verified"]);
     // Where one is missing, and there is no right to create it, the command that makes it is said before anything is written.
     east.block_on(async {
         use kube::api::{Api, DeleteParams};
@@ -426,7 +426,7 @@ fn an_api_server_that_dies_in_the_middle_and_comes_back() {
         east.start_apiserver();
         let ran = push.join().expect("a push");
         assert_eq!(ran.status, 0, "{}{}", ran.out, ran.err);
-        contains(&(ran.out + &ran.err), &["asking again", "proven"]);
+        contains(&(ran.out + &ran.err), &["retrying", "verified"]);
     });
 }
 
@@ -486,12 +486,12 @@ fn five_clusters_of_which_one_is_out_of_reach() {
     // Without it, all four; and each trusts what the others sign.
     let said = mesh.good("push @/ca --context a,b,c,d --yes --timeout 120s");
     for name in names {
-        contains(&said, &[&format!("{name}: proven")]);
+        contains(&said, &[&format!("{name}: verified")]);
     }
     // Contexts that are mixed up.
     let ran = mesh.run("push @/ca --context a=b,b=a --yes");
     assert_eq!(ran.status, 2, "{}{}", ran.out, ran.err);
-    contains(&ran.err, &["error[ctl/wrong-cluster]: the CA for a is the one b has"]);
+    contains(&ran.err, &["error[ctl/wrong-cluster]: the CA for a is already live in b"]);
     // One that gets stuck stops what has not begun, and everything is named.
     for name in names {
         mesh.shell.good(&format!("ca renew @/ca --cluster {name}"));
@@ -535,24 +535,24 @@ fn the_rotation_job() {
     let job = "rotate intermediate @/ca --context east --yes --timeout 60s";
     let installed = mesh.written(0);
     let said = mesh.good(job);
-    contains(&said, &["not due (within 30 days)", "secret: unchanged", "proven"]);
+    contains(&said, &["not due (within 30 days)", "secret: unchanged", "verified"]);
     assert_eq!(mesh.written(0), installed, "nothing is due, nothing is written");
     // Due: shown, then done, without a restart.
     contains(&mesh.good(&format!("{job} --within 400d --dry-run client")), &[": due (within "]);
     assert_eq!(mesh.written(0), installed);
     let said = mesh.good(&format!("{job} --within 400d"));
-    contains(&said, &[": due (within ", "wrote the secret", "proven"]);
+    contains(&said, &[": due (within ", "wrote the secret", "verified"]);
     assert_eq!(mesh.generation(east, "istiod"), 2, "no restart for a new intermediate");
     // A job that starts with no more than the root takes the set from the cluster.
     let before = mesh.shell.scratch.read("ca/east/ca-cert.pem");
     std::fs::remove_dir_all(mesh.shell.scratch.join("ca/east")).expect("a folder");
-    contains(&mesh.good(job), &["not due", "proven"]);
+    contains(&mesh.good(job), &["not due", "verified"]);
     assert_eq!(mesh.shell.scratch.read("ca/east/ca-cert.pem"), before);
     let modes = mesh.shell.scratch.modes("ca/east");
     assert!(modes.contains("0600 ca-key.pem"), "{modes}");
     // Renewed, and interrupted before the push: the next run pushes what is there.
     mesh.shell.good("ca renew @/ca --cluster east");
-    contains(&mesh.good(job), &["not due", "wrote the secret", "proven"]);
+    contains(&mesh.good(job), &["not due", "wrote the secret", "verified"]);
     // A checkout that is older than the cluster turns nothing back.
     let ran = mesh.run(&job.replace("@/ca", "@/stale"));
     assert_eq!(ran.status, 2, "{}{}", ran.out, ran.err);

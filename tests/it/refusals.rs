@@ -32,22 +32,22 @@ fn what_the_issuer_may_not_sign() {
         error[pki/issuer-not-ca]: `Root` is not a CA: basicConstraints does not say CA:TRUE
           in: @/east.csr
 
-        hint: `meshctl ca inspect FILE` shows what the certificate may do; `meshctl ca init DIR` creates a root that can sign
+        hint: `meshctl ca inspect FILE` shows its usages; `meshctl ca init DIR` creates a root that can sign
     "#);
     let (shell, _) = under(|p| p.key_usage = KeyUsage::CRL_SIGN.with(KeyUsage::DIGITAL_SIGNATURE));
     shell.check(SIGN, r#"
         exit 1
         --- stderr
-        error[pki/issuer-may-not-sign]: `Root` may not sign certificates: its keyUsage is digitalSignature, cRLSign, without keyCertSign
+        error[pki/issuer-may-not-sign]: `Root` may not sign certificates: its keyUsage is digitalSignature, cRLSign and lacks keyCertSign
           in: @/east.csr
 
-        hint: `meshctl ca inspect FILE` shows what the certificate may do; `meshctl ca init DIR` creates a root that can sign
+        hint: `meshctl ca inspect FILE` shows its usages; `meshctl ca init DIR` creates a root that can sign
     "#);
     let (shell, _) = under(|p| p.role = Role::Ca { path_len: Some(0) });
     shell.check(SIGN, r#"
         exit 1
         --- stderr
-        error[pki/path-length-exceeded]: `East` would be a CA below `Root`, which allows 0 CAs below it, and would allow 0 below itself
+        error[pki/path-length-exceeded]: `Root` has path length 0, which does not allow the CA `East` with path length 0 below it
           in: @/east.csr
 
         hint: use a root without `--path-len`, or with a larger one: `meshctl ca init DIR --path-len 1`
@@ -55,7 +55,7 @@ fn what_the_issuer_may_not_sign() {
     shell.check("ca init @/ca --cluster east", r#"
         exit 1
         --- stderr
-        error[pki/path-length-exceeded]: `Mesh CA east` would be a CA below `Root`, which allows 0 CAs below it, and would allow 0 below itself
+        error[pki/path-length-exceeded]: `Root` has path length 0, which does not allow the CA `Mesh CA east` with path length 0 below it
           in: cluster east
 
         hint: use a root without `--path-len`, or with a larger one: `meshctl ca init DIR --path-len 1`
@@ -64,7 +64,7 @@ fn what_the_issuer_may_not_sign() {
     shell.check("ca sign @/east.csr --ca @/ca --path-len 1 --out -", r#"
         exit 1
         --- stderr
-        error[pki/path-length-exceeded]: `East` would be a CA below `Root`, which allows 1 CAs below it, and would allow 1 below itself
+        error[pki/path-length-exceeded]: `Root` has path length 1, which does not allow the CA `East` with path length 1 below it
           in: @/east.csr
 
         hint: use a root without `--path-len`, or with a larger one: `meshctl ca init DIR --path-len 1`
@@ -74,17 +74,17 @@ fn what_the_issuer_may_not_sign() {
         r#"
         exit 1
         --- stderr
-        error[pki/empty-validity]: the certificate of `East` would be valid from 2026-11-21T06:55:00Z to 2026-01-01T00:55:00Z, an empty range
+        error[pki/empty-validity]: the certificate of `East` would end before it begins: it would be valid from 2026-11-21T06:55:00Z to 2026-01-01T00:55:00Z
           in: @/east.csr
     "#,
     );
     shell.check("ca sign @/east.csr --ca @/ca --validity 11y --out -", r#"
         exit 1
         --- stderr
-        error[pki/outlives-issuer]: `East` would be valid until 2037-11-18T06:55:00Z, but its issuer `Root` ends 2036-11-18T06:55:00Z
+        error[pki/outlives-issuer]: `East` would be valid until 2037-11-18T06:55:00Z, but its issuer `Root` expires 2036-11-18T06:55:00Z
           in: @/east.csr
 
-        hint: ask for less time with `--validity` or `--cluster-validity`, or leave it out
+        hint: choose a shorter `--validity` (`ca init`: `--cluster-validity`), or omit it
     "#);
     shell.check(
         "ca sign @/east.csr --ca @/ca --subject 'O=MESH, CN=root' --out -",
@@ -98,7 +98,7 @@ fn what_the_issuer_may_not_sign() {
     shell.check("ca sign @/east.csr --ca @/ca --at 2037-01-01 --out -", r#"
         exit 1
         --- stderr
-        error[pki/outlives-issuer]: `East` would be valid until 2037-12-31T23:55:00Z, but its issuer `Root` ends 2036-11-18T06:55:00Z
+        error[pki/outlives-issuer]: `East` would be valid until 2037-12-31T23:55:00Z, but its issuer `Root` expires 2036-11-18T06:55:00Z
           in: @/east.csr
           because: the issuer has expired
 
@@ -107,7 +107,7 @@ fn what_the_issuer_may_not_sign() {
     shell.check("ca init @/new --root-validity 9000y --plain-root-key", r#"
         exit 1
         --- stderr
-        error[pki/time-range]: @285619244100 is outside the years 1950 to 9999 a certificate can hold
+        error[pki/time-range]: @285619244100 cannot be in a certificate, expected a year from 1950 to 9999
     "#);
 }
 
@@ -160,7 +160,7 @@ fn csrs_that_cannot_be_signed() {
         r#"
         exit 1
         --- stderr
-        error[pki/csr-signature]: the signature of the CSR of `Wast` is not by its own key
+        error[pki/csr-signature]: the CSR of `Wast` is not signed by its own key
           in: @/tampered.csr
 
         hint: create the CSR again on the machine that has the key: `meshctl ca csr DIR --cluster NAME`
@@ -202,14 +202,14 @@ fn csrs_that_cannot_be_signed() {
     shell.check("ca sign @/rsa-1024.csr --ca @/ca --out -", r#"
         exit 1
         --- stderr
-        error[pki/unsupported-key]: the key of `rsa-1024` is rsa-1024, which cannot be used here: Go and Envoy refuse RSA below 2048 bits
+        error[pki/unsupported-key]: the key of `rsa-1024` is rsa-1024, which cannot be used: Go and Envoy refuse RSA below 2048 bits
           in: @/rsa-1024.csr
     "#);
     shell.scratch.write("k1.csr", SECP256K1);
     shell.check("ca sign @/k1.csr --ca @/ca --out -", r#"
         exit 1
         --- stderr
-        error[pki/unsupported-key]: the key of `k1` is algorithm 1.3.132.0.10, which cannot be used here: istiod and Envoy cannot use it
+        error[pki/unsupported-key]: the key of `k1` is algorithm 1.3.132.0.10, which cannot be used: istiod and Envoy do not support it
           in: @/k1.csr
     "#);
 }
@@ -223,7 +223,7 @@ fn keys_that_cannot_be_read() {
         assert_eq!(ran.status, 1);
         assert!(ran.err.contains(expect), "{}", ran.err);
     };
-    with("", "the private key cannot be read: there is no private key in it");
+    with("", "the private key cannot be read: no private key was found");
     with("-----BEGIN PRIVATE KEY-----\nMAA=\n", "`BEGIN PRIVATE KEY` has no END marker");
     with(
         "-----BEGIN DSA PRIVATE KEY-----\nMAA=\n-----END DSA PRIVATE KEY-----\n",
@@ -244,10 +244,10 @@ fn keys_that_cannot_be_read() {
     shell.check(SIGN, r#"
         exit 1
         --- stderr
-        error[pki/key]: the private key cannot be read: it has the legacy PEM encryption (`Proc-Type: 4,ENCRYPTED`)
+        error[pki/key]: the private key cannot be read: it uses legacy PEM encryption (`Proc-Type: 4,ENCRYPTED`)
           in: @/ca/root-key.pem
 
-        hint: `openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW` writes it as PBES2
+        hint: `openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW` encrypts it again with PBES2
     "#);
 }
 
@@ -285,7 +285,7 @@ fn names_and_words_that_cannot_be_used() {
         r#"
         exit 64
         --- stderr
-        error[ctl/usage]: --constrain needs a trust domain for `east`
+        error[ctl/usage]: `--constrain` needs a trust domain for `east`
           in: cluster east
 
         hint: add `--trust-domain east=DOMAIN`
@@ -298,21 +298,21 @@ fn names_and_words_that_cannot_be_used() {
         --- stderr
         error[ctl/san]: `ip:10.0.0.1` is not a valid subject alternative name
           in: cluster east
-          because: expected the kind dns or uri
+          because: expected `dns:NAME` or `uri:URI`
     "#,
     );
     shell.check("ca init @/ca --cluster east,previous", r#"
         exit 64
         --- stderr
-        error[ctl/cluster-name]: `previous` cannot be a cluster's name
-          because: it is 1 to 40 letters, digits, `-`, `_` and `.`, begins with a letter or digit, and is not `previous`, `root-cert.pem`, `root-key.pem`
+        error[ctl/cluster-name]: `previous` is not a valid cluster name
+          because: expected 1 to 40 letters, digits, `-`, `_` and `.`, beginning with a letter or digit, and not `previous`, `root-cert.pem`, `root-key.pem`
     "#);
     shell.check(
         "ca init @/ca --cluster east --constrain",
         r#"
         exit 64
         --- stderr
-        error[ctl/usage]: --constrain needs a trust domain for `east`
+        error[ctl/usage]: `--constrain` needs a trust domain for `east`
           in: cluster east
 
         hint: add `--trust-domain east=DOMAIN`
@@ -321,7 +321,7 @@ fn names_and_words_that_cannot_be_used() {
     shell.check("ca init @/ca --cluster east --key-type rsa", r#"
         exit 64
         --- stderr
-        error: invalid value 'rsa' for '--key-type <TYPE>': unknown key type `rsa`; known are ecdsa-p256, ecdsa-p384, ecdsa-p521, ed25519, rsa-2048, rsa-3072, rsa-4096, rsa-8192
+        error: invalid value 'rsa' for '--key-type <TYPE>': unknown key type `rsa`; expected one of ecdsa-p256, ecdsa-p384, ecdsa-p521, ed25519, rsa-2048, rsa-3072, rsa-4096, rsa-8192
 
         For more information, try '--help'.
     "#);
@@ -409,7 +409,7 @@ fn sets_istiod_would_refuse() {
     shell.check(AGAIN, r#"
         exit 1
         --- stderr
-        error[pki/ext-key-usage]: `East` has an extended key usage without serverAuth, which istiod refuses
+        error[pki/ext-key-usage]: `East` has an extended key usage without serverAuth, which istiod rejects
           in: @/ca/east
 
         hint: leave extended key usages out of CA certificates, or add serverAuth
@@ -479,7 +479,7 @@ fn sets_istiod_would_refuse() {
         --- stderr
         error[pki/der]: the certificate at line 1 of root-cert.pem cannot be decoded
           in: @/ca/east
-          because: tbsCertificate is a SEQUENCE at byte 3
+          because: tbsCertificate is not a SEQUENCE at byte 3
     "#,
     );
 }
@@ -497,7 +497,7 @@ fn sets_only_istiod_would_refuse() {
     shell.check(AGAIN, r#"
         exit 1
         --- stderr
-        error[pki/weak-signature]: `East` is signed with algorithm 1.2.840.10045.4.1, which Go, hence istiod, refuses
+        error[pki/weak-signature]: `East` is signed with algorithm 1.2.840.10045.4.1, which Go, and therefore istiod, rejects
           in: @/ca/east
     "#);
     let shell = set(same, |shell, root, east| {
@@ -524,7 +524,7 @@ fn sets_only_istiod_would_refuse() {
         error[pki/key]: the private key cannot be read: istiod reads only the first block, which must be RSA PRIVATE KEY, EC PRIVATE KEY or PRIVATE KEY, not EC PARAMETERS
           in: @/ca/east
 
-        hint: `openssl pkey -in OLD -out NEW` writes it as PRIVATE KEY
+        hint: `openssl pkey -in OLD -out NEW` converts it to a PRIVATE KEY block
     "#);
     let shell = set(same, |shell, root, _| {
         let text = root.cert.to_pem().replace("CERTIFICATE", "TRUSTED CERTIFICATE");
@@ -535,7 +535,7 @@ fn sets_only_istiod_would_refuse() {
         --- stderr
         error[pki/pem]: root-cert.pem is not valid PEM
           in: @/ca/east
-          because: line 1: Go, hence istiod, reads certificates labelled CERTIFICATE, without headers: this is `TRUSTED CERTIFICATE`
+          because: line 1: Go, and therefore istiod, reads only blocks labelled CERTIFICATE, without headers: this is `TRUSTED CERTIFICATE`
     "#);
 }
 
@@ -652,7 +652,7 @@ fn a_trust_domain_of_no_cluster_is_a_slip_of_the_pen() {
         r#"
         exit 64
         --- stderr
-        error[ctl/usage]: `--trust-domain eats=east.example` names a cluster that this command does not have
+        error[ctl/usage]: `--trust-domain eats=east.example` names a cluster that is not part of this command
           because: the clusters are east
     "#,
     );
@@ -699,7 +699,7 @@ fn braces_that_stand_for_nothing() {
         exit 64
         --- stderr
         error[ctl/san]: `uri:spiffe://{cluster}/ca` is not a valid subject alternative name
-          because: only `{cluster}` can be in braces, and only if a cluster is named
+          because: the only placeholder is `{cluster}`, in commands that take a cluster
     "#,
     );
     shell.check(
@@ -709,7 +709,7 @@ fn braces_that_stand_for_nothing() {
         --- stderr
         error[ctl/san]: `dns:ca.{clutser}` is not a valid subject alternative name
           in: cluster east
-          because: only `{cluster}` can be in braces, and only if a cluster is named
+          because: the only placeholder is `{cluster}`, in commands that take a cluster
     "#,
     );
 }

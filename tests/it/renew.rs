@@ -41,7 +41,7 @@ fn one_cluster_is_renewed_and_nothing_else_touched() {
         @/ca/east/ca-cert.pem: OK  (-CAfile root-cert.pem)
         @/ca/east/ca-cert.pem: OK  (-CAfile cert-chain.pem)
         --- stderr
-        the old set of east is in @/ca/previous/east-[id]
+        the old files of east are in @/ca/previous/east-[id]
 
         next: meshctl push @/ca --context east=CONTEXT
     "#,
@@ -165,7 +165,7 @@ fn only_what_is_due() {
           "verified": true
         }
         --- stderr
-        the old set of west is in @/ca/previous/west-[id]
+        the old files of west are in @/ca/previous/west-[id]
     "#,
     );
     // An expired certificate is renewed too: that is when it matters most.
@@ -187,7 +187,7 @@ fn only_what_is_due() {
         @/ca/east/ca-cert.pem: OK  (-CAfile root-cert.pem)
         @/ca/east/ca-cert.pem: OK  (-CAfile cert-chain.pem)
         --- stderr
-        the old set of east is in @/ca/previous/east-[id]
+        the old files of east are in @/ca/previous/east-[id]
 
         next: meshctl push @/ca --context east=CONTEXT
     "#,
@@ -217,7 +217,7 @@ fn a_set_in_the_tls_layout_stays_in_it() {
         @/ca/east/tls.crt: OK  (-CAfile ca.crt)
         @/ca/east/tls.crt: OK  (-CAfile tls.crt and ca.crt)
         --- stderr
-        the old set of east is in @/ca/previous/east-[id]
+        the old files of east are in @/ca/previous/east-[id]
 
         next: meshctl push @/ca --context east=CONTEXT
     "#,
@@ -310,7 +310,7 @@ fn refused_with_words() {
         r#"
         exit 1
         --- stderr
-        error[ctl/no-root]: no folder `@/nowhere`
+        error[ctl/no-root]: folder `@/nowhere` does not exist
 
         hint: `meshctl ca init @/nowhere --cluster NAME` creates one
     "#,
@@ -331,10 +331,10 @@ fn refused_with_words() {
     shell.check("ca renew @/ca --cluster east --validity 11y", r#"
         exit 1
         --- stderr
-        error[pki/outlives-issuer]: `Mesh CA east` would be valid until 2037-11-18T06:55:00Z, but its issuer `Mesh Root CA [id]` ends 2036-11-18T06:55:00Z
+        error[pki/outlives-issuer]: `Mesh CA east` would be valid until 2037-11-18T06:55:00Z, but its issuer `Mesh Root CA [id]` expires 2036-11-18T06:55:00Z
           in: cluster east
 
-        hint: ask for less time with `--validity` or `--cluster-validity`, or leave it out
+        hint: choose a shorter `--validity` (`ca init`: `--cluster-validity`), or omit it
     "#);
     shell.good("ca init @/other --cluster x --plain-root-key");
     assert_eq!(shell.scratch.entries("ca"), before);
@@ -347,7 +347,7 @@ fn refused_with_words() {
         --- stderr
         error[ctl/no-root-key]: the root in this folder did not issue the cluster's CA
           in: cluster east
-          because: `Mesh CA east` was issued by `Mesh Root CA [id]`, the root here is `Mesh Root CA [id]`
+          because: `Mesh CA east` was issued by `Mesh Root CA [id]`, but the root in this folder is `Mesh Root CA [id]`
 
         hint: changing the root is not a renewal: every cluster must trust the new root first
     "#);
@@ -355,10 +355,10 @@ fn refused_with_words() {
     shell.check("ca renew @/ca --cluster east", r#"
         exit 1
         --- stderr
-        error[ctl/no-root-key]: the root key is needed to sign, and is missing
+        error[ctl/no-root-key]: the root key is missing, and nothing can be signed without it
           in: @/ca/root-key.pem
 
-        hint: restore the key for this; or move @/ca/east away, create it again with `meshctl ca csr @/ca --cluster east`, and have it signed where the key is
+        hint: restore the key; or move @/ca/east away, create it again with `meshctl ca csr @/ca --cluster east`, and have it signed where the key is
     "#);
     std::fs::remove_file(shell.scratch.join("ca/root-cert.pem")).unwrap();
     shell.check(
@@ -384,7 +384,7 @@ fn the_old_key_is_never_lost() {
         r#"
         exit 1
         --- stderr
-        error[ctl/io]: cannot make the folder `@/ca/previous`
+        error[ctl/io]: cannot create the folder `@/ca/previous`
           because: File exists (os error 17)
     "#,
     );

@@ -33,15 +33,15 @@ fn who_cannot_be_asked_sees_it_and_has_to_say_yes() {
         r#"
         exit 64
         --- stderr
-        to be signed:
+        about to sign:
           subject      O = Mesh, CN = Mesh CA west
           key          ecdsa-p256, key sha256 [sha256]
           names        URI:spiffe://west.example
           usage        keyCertSign, cRLSign
-          path length  0: it signs workloads and no further CA
+          path length  0: it can sign workload certificates, but no further CAs
           lifetime     2026-11-21T06:55:00Z to 2027-11-21T06:55:00Z, 365 days
           issuer       O = Mesh, CN = Mesh Root, ecdsa-p256, key sha256 [sha256]
-          not given    URI:spiffe://not.given, which the CSR asks for
+          not granted  URI:spiffe://not.given, requested by the CSR
         error[ctl/usage]: cannot ask for confirmation: not a terminal (use `--yes`)
 
         hint: nothing was signed; `--yes` signs without asking
@@ -49,15 +49,15 @@ fn who_cannot_be_asked_sees_it_and_has_to_say_yes() {
     );
     assert!(!shell.scratch.join("west").exists());
     let ran = shell.run(&format!("{SIGN} --yes"));
-    ended(&ran, 0, &["to be signed:", "Mesh CA west", "signed by Mesh Root"]);
+    ended(&ran, 0, &["about to sign:", "Mesh CA west", "signed by Mesh Root"]);
     // With the CSR on standard input, no question can be answered, terminal or not.
     let (mut shell, _) = self::shell();
     shell.can_ask = true;
     shell.stdin = shell.scratch.read("west.csr").into_bytes();
     let piped = SIGN.replace("@/west.csr", "-");
-    ended(&shell.run(&piped), 64, &["to be signed:", "error[ctl/usage]"]);
+    ended(&shell.run(&piped), 64, &["about to sign:", "error[ctl/usage]"]);
     assert!(!shell.scratch.join("west").exists());
-    ended(&shell.run(&format!("{piped} --yes")), 0, &["to be signed:"]);
+    ended(&shell.run(&format!("{piped} --yes")), 0, &["about to sign:"]);
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn on_a_terminal_it_is_asked() {
         shell.stdin = answer.as_bytes().to_vec();
         for out in ["@/west", "-"] {
             let ran = shell.run(&SIGN.replace("@/west --san", &format!("{out} --san")));
-            ended(&ran, 2, &["to be signed:", "Sign it? [y/N]", "error[ctl/declined]"]);
+            ended(&ran, 2, &["about to sign:", "Sign it? [y/N]", "error[ctl/declined]"]);
             assert_eq!(ran.out, "");
         }
         assert!(!shell.scratch.join("west").exists(), "{answer:?}");
@@ -100,10 +100,10 @@ fn one_csr_and_nothing_beside_it() {
     let der = north.as_der().to_vec();
     let block = |der: &[u8]| meshpki::pem::encode("CERTIFICATE REQUEST", der);
     let cases: [(&str, Vec<u8>, &str); 8] = [
-        ("two", (west.clone() + &north.to_pem()).into(), "it holds 2 CSRs"),
-        ("the same twice", west.repeat(2).into(), "it holds 2 CSRs"),
-        ("a key before it", (secret.clone() + &west).into(), "it also holds a PRIVATE KEY"),
-        ("a key behind it", (west.clone() + &secret).into(), "it also holds a PRIVATE KEY"),
+        ("two", (west.clone() + &north.to_pem()).into(), "found 2 CSRs"),
+        ("the same twice", west.repeat(2).into(), "found 2 CSRs"),
+        ("a key before it", (secret.clone() + &west).into(), "also found a PRIVATE KEY"),
+        ("a key behind it", (west.clone() + &secret).into(), "also found a PRIVATE KEY"),
         ("text behind it", (west.clone() + "and more\n").into(), "7 bytes follow the CSR"),
         ("DER and a byte", [&der[..], b"\0"].concat(), "1 byte follows the CSR"),
         ("DER twice", der.repeat(2), &format!("{} bytes follow", der.len())),
@@ -131,7 +131,7 @@ fn a_subject_or_a_key_that_is_there_already_is_said() {
         &ran,
         0,
         &[
-            "warning[ctl/subject-taken]: east already has a CA of this subject",
+            "warning[ctl/subject-taken]: east already has a CA with this subject",
             "ca/east/ca-cert.pem",
         ],
     );
@@ -152,7 +152,7 @@ fn a_subject_or_a_key_that_is_there_already_is_said() {
     assert!(!quiet.err.contains("warning["), "{}", quiet.err);
     let files = "--ca-cert @/ca/root-cert.pem --ca-key @/ca/root-key.pem";
     let ran = shell.run(&format!("ca sign --yes @/other.csr {files} --out @/ca/south"));
-    ended(&ran, 0, &["warning[ctl/subject-taken]: east already has a CA of this subject"]);
+    ended(&ran, 0, &["warning[ctl/subject-taken]: east already has a CA with this subject"]);
 }
 
 #[test]

@@ -50,8 +50,8 @@ fn answer(mut child: Child, answers: &[(&str, &str)]) -> (Option<i32>, String) {
     (child.wait().unwrap().code(), seen)
 }
 
-const FIRST: &str = "Passphrase for the new root key (empty: not encrypted): ";
-const AGAIN: &str = "The same passphrase again: ";
+const FIRST: &str = "Passphrase for the new root key (empty for no encryption): ";
+const AGAIN: &str = "Repeat the passphrase: ";
 
 #[test]
 fn a_terminal_is_asked() {
@@ -125,8 +125,8 @@ fn a_wrong_passphrase_may_be_typed_again() {
         assert!(words.iter().all(|word| text.contains(word)), "{words:?}\n{text}");
         assert_eq!(scratch.join("ca/east/ca-key.pem").exists(), status == 0);
     };
-    check(&["hunter3", "hunter2"], 0, &["does not open it; try again"]);
-    check(&["hunter3", "", "hunter2"], 0, &["does not open it; try again"]);
+    check(&["hunter3", "hunter2"], 0, &["wrong passphrase; try again"]);
+    check(&["hunter3", "", "hunter2"], 0, &["wrong passphrase; try again"]);
     check(&["hunter3", "hunter4", "hunter5"], 1, &["error[pki/key-passphrase]"]);
 }
 

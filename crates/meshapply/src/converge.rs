@@ -73,7 +73,8 @@ pub async fn converge(
             Ok(Next::Stop(stop)) => return Err(Error::Stopped(stop)),
             Ok(Next::Act(Action::Restart { id, .. })) if restarted(&receipt, &id) => {
                 let why =
-                    "another program keeps removing its mark from the pod template".to_owned();
+                    "another program keeps removing meshctl's annotation from its pod template"
+                        .to_owned();
                 return Err(Error::Stopped(Stop::Obstacle { id, why }));
             }
             Ok(Next::Act(action)) => {
@@ -207,7 +208,7 @@ impl std::fmt::Display for Waiting {
         match self {
             Self::Rollout { id, what } => write!(f, "{id}: {what}"),
             Self::Reload(missing) => write!(f, "istiod to reload: {missing}"),
-            Self::Proof(missing) => write!(f, "the proof: {missing}"),
+            Self::Proof(missing) => write!(f, "verification: {missing}"),
         }
     }
 }

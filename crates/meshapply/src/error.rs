@@ -10,7 +10,7 @@ use crate::workload::Id;
 #[non_exhaustive]
 pub enum Error {
     /// The API server said no to a request: its own words.
-    #[error("the API server refuses to {what}: {message}")]
+    #[error("the API server refused to {what}: {message}")]
     Api {
         /// What was asked: `read secret istio-system/cacerts`.
         what: String,
@@ -49,7 +49,7 @@ pub enum Error {
     },
     /// The cluster does not know a kind that should be written.
     #[error(
-        "the cluster does not know {kind} of {api_version}: Istio's CRDs are not installed, or of another release"
+        "the cluster does not serve {kind} in {api_version}: Istio's CRDs are missing or from another release"
     )]
     NoCrd {
         /// `networking.istio.io/v1`.
@@ -64,7 +64,7 @@ pub enum Error {
         looked: String,
     },
     /// A rollout did not end in time.
-    #[error("not done after {seconds} s: still waiting for {id}: {what}")]
+    #[error("timed out after {seconds} s waiting for {id}: {what}")]
     Patience {
         /// How long.
         seconds: u64,
@@ -80,7 +80,7 @@ pub enum Error {
         pending: Vec<Pending>,
     },
     /// The proof does not hold.
-    #[error("not proven{}: {missing}", after(*seconds))]
+    #[error("not verified{}: {missing}", after(*seconds))]
     Unproven {
         /// How long it was waited for; 0: it was asked once.
         seconds: u64,

@@ -339,12 +339,12 @@ impl std::fmt::Display for Stop {
         match self {
             Self::Foreign { managers } => write!(
                 f,
-                "secret {} is not ours: `{}` {} fields of its data",
+                "secret {} is managed by another tool: `{}` {} fields of its data",
                 names::CACERTS,
                 managers.join("`, `"),
                 if managers.len() == 1 { "owns" } else { "own" }
             ),
-            Self::Immutable => write!(f, "secret {} says immutable: true", names::CACERTS),
+            Self::Immutable => write!(f, "secret {} has `immutable: true`", names::CACERTS),
             Self::Moved { managers } if managers.is_empty() => write!(
                 f,
                 "another run of meshctl changed secret {} after this run read it",
@@ -356,14 +356,12 @@ impl std::fmt::Display for Stop {
                 managers.join("`, `"),
                 names::CACERTS
             ),
-            Self::Gone => write!(
-                f,
-                "secret {} is gone or empty; it was neither when this run read it",
-                names::CACERTS
-            ),
+            Self::Gone => {
+                write!(f, "secret {} was deleted or emptied after this run read it", names::CACERTS)
+            }
             Self::Altered { files } => write!(
                 f,
-                "the cluster does not keep secret {} as this run wrote it: {} differs",
+                "secret {} was changed while this run wrote it: {} differs",
                 names::CACERTS,
                 files.join(", ")
             ),
@@ -374,7 +372,10 @@ impl std::fmt::Display for Stop {
             ),
             Self::NoIstiod => f.write_str("there is no istiod to use the secret"),
             Self::NoReplicas { id } => {
-                write!(f, "{id} has no replicas: nothing would sign and nothing can be proven")
+                write!(
+                    f,
+                    "{id} has no replicas, so nothing would sign certificates and nothing can be verified"
+                )
             }
             Self::Obstacle { id, why } => write!(f, "{id} would not restart: {why}"),
             Self::SecretType { found } => write!(

@@ -118,12 +118,12 @@ impl fmt::Display for Unproven {
             Self::OtherCa { pod, wanted, found } => {
                 write!(f, "pod {pod} serves {found}, expected {wanted}")
             }
-            Self::NotSigned { pod, why } => write!(f, "pod {pod} signs nothing: {why}"),
+            Self::NotSigned { pod, why } => write!(f, "pod {pod} does not sign: {why}"),
             Self::Untrusted { pod, why } => {
-                write!(f, "what pod {pod} signs does not verify: {why}")
+                write!(f, "the certificate that pod {pod} signed does not verify: {why}")
             }
             Self::OtherRoots { place, wanted, found } => {
-                write!(f, "{place} is given {found}, expected {wanted}")
+                write!(f, "{place} has {found}, expected {wanted}")
             }
         }
     }
@@ -196,7 +196,7 @@ impl Expected {
 
     fn judge_canary(&self, pod: String, canary: &Canary, at: Time) -> Option<Unproven> {
         let Some(verdict) = verify_chain(&canary.chain, &self.roots, at) else {
-            let why = "its answer has no certificate".to_owned();
+            let why = "its response contains no certificate".to_owned();
             return Some(Unproven::NotSigned { pod, why });
         };
         if !verdict.is_ok() {

@@ -169,18 +169,18 @@ fn what_would_stop_it_is_said_before_the_first_write() {
     );
     refused(
         |s| s.observed.istiod[0].wanted = 0,
-        "apply/no-replicas: deployment/istiod has no replicas: nothing would sign and nothing can be proven",
+        "apply/no-replicas: deployment/istiod has no replicas, so nothing would sign certificates and nothing can be verified",
     );
     refused(|s| s.observed.istiod.clear(), "apply/no-istiod: there is no istiod to use the secret");
     refused(
         |s| {
             s.observed.secret.as_mut().unwrap().foreign = vec!["helm".into(), "kubectl-edit".into()]
         },
-        "apply/foreign: secret cacerts is not ours: `helm`, `kubectl-edit` own fields of its data",
+        "apply/foreign: secret cacerts is managed by another tool: `helm`, `kubectl-edit` own fields of its data",
     );
     refused(
         |s| s.observed.secret.as_mut().unwrap().immutable = true,
-        "apply/immutable: secret cacerts says immutable: true",
+        "apply/immutable: secret cacerts has `immutable: true`",
     );
 }
 
@@ -219,7 +219,7 @@ fn an_empty_secret_is_filled() {
     let refused = "apply/forbidden: not allowed to create: no";
     check(&fake, &desired(&old, &fake, "1.30.3"), "", refused);
     let fake = Fake::new(&other, true).with(made_beforehand(true));
-    let immutable = "apply/immutable: secret cacerts says immutable: true";
+    let immutable = "apply/immutable: secret cacerts has `immutable: true`";
     check(&fake, &desired(&old, &fake, "1.30.3"), "", immutable);
 }
 
@@ -232,7 +232,7 @@ fn what_became_of_the_secret_is_said() {
         let result = run(&fake.with(change), &want).map(|_| ());
         assert_eq!(result.unwrap_err().to_string(), end);
     };
-    let gone = "secret cacerts is gone or empty; it was neither when this run read it";
+    let gone = "secret cacerts was deleted or emptied after this run read it";
     check_moved(|s| s.observed.secret = None, gone);
     check_moved(
         |s| {
@@ -253,7 +253,7 @@ fn what_became_of_the_secret_is_said() {
     altered.insert("root-cert.pem", b"more".to_vec());
     altered.insert("note", b"theirs".to_vec());
     let fake = Fake::new(&old, false).with(|s| s.trouble.webhook = Some(altered));
-    let end = "apply/moved: the cluster does not keep secret cacerts as this run wrote it: note, root-cert.pem differs";
+    let end = "apply/moved: secret cacerts was changed while this run wrote it: note, root-cert.pem differs";
     check(&fake, &desired(&new, &fake, "1.30.3"), "keep, write", end);
 }
 
@@ -295,7 +295,8 @@ fn patience_ends() {
     let slow = Fake::new(&old, false).with(|s| {
         s.trouble.slow.insert("gateway".into());
     });
-    let end = "apply/patience: not done after 300 s: still waiting for deployment/gateway: 0 of 1 pods are new";
+    let end =
+        "apply/patience: timed out after 300 s waiting for deployment/gateway: 0 of 1 pods are new";
     let log = "keep, write, restart istiod, restart gateway";
     check(&slow, &desired(&other, &slow, "1.30.3"), log, end);
 }
@@ -420,10 +421,10 @@ fn writes_that_are_always_refused_end_too() {
         &fake,
         &desired(&new, &fake, "1.30.3"),
         "",
-        "apply/api: the API server refuses to write: it says no",
+        "apply/api: the API server refused to write: it says no",
     );
     let fake = Fake::new(&old, false).with(|s| s.trouble.reverts = true);
-    let end = "apply/obstacle: deployment/istiod would not restart: another program keeps removing its mark from the pod template";
+    let end = "apply/obstacle: deployment/istiod would not restart: another program keeps removing meshctl's annotation from its pod template";
     check(&fake, &desired(&new, &fake, "1.11.0"), "keep, write, restart istiod", end);
 }
 

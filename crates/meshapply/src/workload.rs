@@ -114,7 +114,7 @@ impl Workload {
     #[must_use]
     pub fn rollout(&self) -> Rollout {
         if self.observed_generation < self.generation {
-            return Rollout::Waiting("its controller to see the new template".to_owned());
+            return Rollout::Waiting("its controller has not seen the new template yet".to_owned());
         }
         if let Some(why) = &self.deadline {
             return Rollout::Stuck(format!("{why}{}", self.pod_trouble()));
@@ -167,8 +167,8 @@ fn trouble(pod: &Pod) -> String {
     let why = pod.waiting.as_deref().unwrap_or("not ready");
     match pod.restarts {
         0 => format!("pod {}: {why}", pod.name),
-        1 => format!("pod {}: {why}, started again once", pod.name),
-        n => format!("pod {}: {why}, started again {n} times", pod.name),
+        1 => format!("pod {}: {why}, restarted once", pod.name),
+        n => format!("pod {}: {why}, restarted {n} times", pod.name),
     }
 }
 

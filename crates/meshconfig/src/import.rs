@@ -111,11 +111,7 @@ impl Importer<'_> {
             }
             _ => {
                 let api = value["apiVersion"].as_str().unwrap_or_default();
-                self.lose(
-                    value,
-                    "",
-                    &format!("{kind} of {api} is not one of the kinds that are read"),
-                );
+                self.lose(value, "", &format!("{kind} of {api} is not supported"));
             }
         }
     }

@@ -32,9 +32,9 @@ const EXIT_STATUS: &str = "\
 Exit status:
    0  success
    1  could not run: invalid input, or a file or cluster that cannot be read
-   2  check failed: a certificate is invalid, or a renewal is due
+   2  a check failed, or the command was refused or declined
   64  usage error
-`ca verify` exits as `openssl verify` does, with 0, 1 or 2, and with 3 if a signature could not be decided.";
+`ca verify` exits as `openssl verify` does, with 0, 1 or 2, and with 3 if a signature uses an algorithm that is not built in.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -102,13 +102,13 @@ pub enum Output {
 /// `meshctl ca init`.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
-Existing files are left unchanged: run it again to add clusters. On a terminal, it asks for a passphrase for a new root key.
+Existing files are left unchanged, so you can run it again to add clusters. On a terminal, it asks for the passphrase of a new root key.
 
 Exit status:
    0  created, or nothing to do; every cluster's certificate verifies
    1  could not run
    2  a cluster's certificate does not verify
-  64  usage error, or there is no terminal to ask for a passphrase on
+  64  usage error, or no terminal to ask for a passphrase
 
 Examples:
   # Create a root and two intermediates
@@ -119,9 +119,9 @@ Examples:
   meshctl ca init ca --cluster north
   # With a trust domain for the cluster
   meshctl ca init ca --cluster east --trust-domain east=east.example
-  # Every cluster of the spec, with its trust domain
+  # Create every cluster of the spec, with its trust domain
   meshctl ca init ca -f mesh.yaml
-  # The root that your cfssl file describes
+  # Create the root that your cfssl file describes
   meshctl ca init ca --cfssl-csr ca.json")]
 pub struct Init {
     /// Folder of the CA: root-cert.pem, root-key.pem and a folder per cluster.
@@ -129,7 +129,7 @@ pub struct Init {
     /// Cluster to create an intermediate for; repeat or separate with commas for more. With `-f`, selects clusters from the spec.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub cluster: Vec<String>,
-    /// The mesh's spec, which lists clusters and trust domains.
+    /// The mesh spec, which lists clusters and trust domains.
     #[arg(short, long, value_name = "FILE", conflicts_with = "trust_domain")]
     pub file: Option<PathBuf>,
     /// Key type of the root and the intermediates.
@@ -165,7 +165,7 @@ pub struct Init {
     /// Leave the root key unencrypted, without asking. Without a terminal, a new root key needs this option or a passphrase.
     #[arg(long, conflicts_with_all = ["passphrase_file", "passphrase_env"])]
     pub plain_root_key: bool,
-    /// Names of the files.
+    /// File names in each cluster's folder.
     #[arg(long, value_name = "NAME", default_value = "istio")]
     pub layout: LayoutName,
     /// Time to use instead of now, for reproducible dates.
@@ -191,7 +191,7 @@ pub struct ClusterOptions {
     /// Subject alternative name of the intermediates, `dns:NAME` or `uri:URI`; `{cluster}` is replaced with the cluster's name.
     #[arg(long, value_name = "KIND:NAME")]
     pub san: Vec<String>,
-    /// Forbid the intermediate to sign identities outside its trust domain (a critical name constraint).
+    /// Prevent the intermediate from signing identities outside its trust domain, with a critical name constraint.
     #[arg(long)]
     pub constrain: bool,
 }
@@ -199,10 +199,10 @@ pub struct ClusterOptions {
 /// Sources of the root key's passphrase.
 #[derive(Debug, Clone, Args)]
 pub struct Passphrase {
-    /// File whose first line is the passphrase of the root key.
+    /// File whose first line is the passphrase of the private key.
     #[arg(long, value_name = "FILE", conflicts_with = "passphrase_env")]
     pub passphrase_file: Option<PathBuf>,
-    /// Environment variable that holds the passphrase of the root key.
+    /// Environment variable that holds the passphrase of the private key.
     #[arg(long, value_name = "VARIABLE")]
     pub passphrase_env: Option<String>,
 }
@@ -210,7 +210,7 @@ pub struct Passphrase {
 /// Waiting for another run in the same folder.
 #[derive(Debug, Default, Clone, Copy, Args)]
 pub struct Wait {
-    /// If another meshctl is using the folder, wait for it to finish, at most TIME if given.
+    /// If another meshctl process is using the folder, wait until it has finished, or for at most TIME.
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, value_parser = duration)]
     #[allow(clippy::option_option, reason = "absent, without and with a time")]
     pub wait: Option<Option<i64>>,
@@ -238,7 +238,7 @@ Exit status:
 Examples:
   # Create ca/east/ca-key.pem and ca/east/ca.csr
   meshctl ca csr ca --cluster east
-  # The request that your cfssl file describes
+  # Create the CSR that your cfssl file describes
   meshctl ca csr ca --cluster east --cfssl-csr intermediate-ca.json")]
 pub struct CsrArgs {
     /// Folder with a folder per cluster.
@@ -255,7 +255,7 @@ pub struct CsrArgs {
     /// Subject alternative name to request, `dns:NAME` or `uri:URI`.
     #[arg(long, value_name = "KIND:NAME")]
     pub san: Vec<String>,
-    /// Create the request as cfssl would from this intermediate-ca.json.
+    /// Create the CSR as cfssl would from this intermediate-ca.json.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["key_type", "subject", "san"])]
     pub cfssl_csr: Option<PathBuf>,
     /// How long to wait for the folder.
@@ -272,7 +272,7 @@ Exit status:
    0  signed
    1  refused or failed
    2  declined
-  64  usage error, or confirmation needed but not on a terminal (use --yes)
+  64  usage error, or no terminal to ask for confirmation (use --yes)
 
 Examples:
   # Write ca-cert.pem, cert-chain.pem and root-cert.pem to ca/east
@@ -295,7 +295,7 @@ pub struct Sign {
     /// The issuer's private key.
     #[arg(long, value_name = "FILE", requires = "ca_cert")]
     pub ca_key: Option<PathBuf>,
-    /// Another root to add to root-cert.pem, which workloads then trust too, for example during a change of root.
+    /// Additional root for root-cert.pem, which workloads then trust too, for example during a change of root.
     #[arg(long, value_name = "FILE")]
     pub also_trust: Option<PathBuf>,
     /// Sign without asking.
@@ -316,7 +316,7 @@ pub struct Sign {
     /// Subject alternative name of the certificate, `dns:NAME` or `uri:URI`. Names in the CSR are not copied.
     #[arg(long, value_name = "KIND:NAME", conflicts_with = "cfssl_config")]
     pub san: Vec<String>,
-    /// Forbid the new CA to sign identities outside this trust domain (a critical name constraint).
+    /// Prevent the new CA from signing identities outside this trust domain, with a critical name constraint.
     #[arg(long, value_name = "DOMAIN", conflicts_with = "cfssl_config")]
     pub constrain: Option<meshpki::TrustDomain>,
     /// Take usages, CA flags and expiry from a profile in this cfssl.json.
@@ -343,7 +343,7 @@ Certificates that do not belong to the chain, and duplicates, are reported on st
 
 Exit status:
    0  the chain was written
-   1  the certificates form no chain, or a file cannot be read
+   1  the certificates do not form a chain, or a file cannot be read
   64  usage error
 
 Examples:
@@ -386,7 +386,7 @@ pub struct Inspect {
     /// The passphrase of an encrypted private key.
     #[command(flatten)]
     pub passphrase: Passphrase,
-    /// Time at which to judge validity. Default: now.
+    /// Time at which to check validity. Default: now.
     #[arg(long, value_name = "RFC3339", value_parser = time)]
     pub at: Option<Time>,
 }
@@ -409,13 +409,13 @@ pub struct Expiry {
     /// Files and folders; folders are searched for .pem, .crt and .cer files.
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
-    /// What counts as soon: certificates that expire within this time.
+    /// List certificates that expire within this time.
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration)]
     pub within: i64,
     /// Output format.
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     pub output: ExpiryOutput,
-    /// Time at which to judge. Default: now.
+    /// Time at which to check validity. Default: now.
     #[arg(long, value_name = "RFC3339", value_parser = time)]
     pub at: Option<Time>,
 }
@@ -480,9 +480,9 @@ pub struct Renew {
 /// `meshctl check`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without `--context` and `-f`, only files are checked. The release is 1.30.3 unless `--istio-version` says otherwise; which roots workloads hold, whether istiod has restarted, and trust domains are not checked.
+Without `--context` and `-f`, only files are checked, for Istio 1.30.3 or the release in `--istio-version`. Roots that workloads have, pending restarts and trust domains are then not checked.
 
-With `--context` or `-f`, the secret of each cluster is checked with the release and settings found there. If DIRS has a folder with the cluster's name, the check predicts what happens when these files are installed.
+With `--context` or `-f`, the secret of each cluster is checked for the release and settings found there. If DIRS contains a folder with the cluster's name, the check predicts what happens when its files are installed.
 
 Exit status:
    0  no errors; there may be warnings
@@ -491,9 +491,9 @@ Exit status:
   64  usage error
 
 Examples:
-  # Every cluster of a folder made by `ca init`
+  # Every cluster in a folder created by `ca init`
   meshctl check ca
-  # With a certain release of Istio
+  # For a specific Istio release
   meshctl check ca/east --istio-version 1.25.0
   # Do they trust each other?
   meshctl check team-a/east team-b/west
@@ -505,7 +505,7 @@ Examples:
   meshctl check ca -f mesh.yaml
   meshctl check ca -o json | jq -r '.problems[].code'")]
 pub struct Check {
-    /// Folders, each a cluster's own or one with a folder per cluster (hidden ones and previous/ are skipped).
+    /// Folders of single clusters, or folders with a folder per cluster; hidden folders and previous/ are skipped.
     pub dirs: Vec<PathBuf>,
     /// Which clusters to ask.
     #[command(flatten)]
@@ -513,7 +513,7 @@ pub struct Check {
     /// Istio is not installed yet: treat a missing istiod as a warning.
     #[arg(long)]
     pub before_install: bool,
-    /// istiod runs with ISTIO_MULTIROOT_MESH=true. With `--context`, this is read from the cluster.
+    /// Assume that istiod runs with ISTIO_MULTIROOT_MESH=true. With `--context`, this is read from the cluster.
     #[arg(long)]
     pub multi_root: bool,
     /// Proceed despite the error with this code: `ctl/insecure-server`.
@@ -522,7 +522,7 @@ pub struct Check {
     /// Output format.
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub output: Output,
-    /// Time at which to judge. Default: now.
+    /// Time at which to check validity. Default: now.
     #[arg(long, value_name = "RFC3339", value_parser = time)]
     pub at: Option<Time>,
 }

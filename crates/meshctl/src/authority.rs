@@ -47,7 +47,7 @@ fn certs_in(path: &Path, bytes: &[u8]) -> Result<Vec<Cert>, Failure> {
         let failure = Failure::from(error);
         if is_glued {
             failure.hint(format!(
-                "`meshctl ca chain {}` writes it with its newlines",
+                "`meshctl ca chain {}` prints it with the missing newlines",
                 text::word(path)
             ))
         } else {

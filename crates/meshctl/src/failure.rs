@@ -194,7 +194,7 @@ impl From<&meshapply::Error> for Failure {
         let mut failure = Self::new(error.code(), error.to_string()).exit(exit);
         failure.hints = match error {
             meshapply::Error::Credentials { context, .. } => vec![format!(
-                "`{}` asks for the same credentials and shows all a plugin says",
+                "`{}` uses the same credentials and shows everything that a plugin prints",
                 readyz(context)
             )],
             _ => apply_hint(error).into_iter().map(str::to_owned).collect(),
@@ -208,35 +208,37 @@ const fn apply_hint(error: &meshapply::Error) -> Option<&'static str> {
     use meshapply::Error as E;
     use meshapply::next::Stop;
     Some(match error {
-        E::Forbidden { .. } => "`meshctl push DIR --print-rbac` prints the rights a push needs",
+        E::Forbidden { .. } => {
+            "`meshctl push DIR --print-rbac` prints the permissions that a push needs"
+        }
         E::Kubeconfig { .. } => {
             "`kubectl config get-contexts` lists the contexts; `--kubeconfig FILE` names another file"
         }
         E::IstioVersion { .. } => "set it with `--istio-version 1.30.3`",
         E::NoCrd { .. } => {
-            "install Istio's CRDs; which ones are needed follows from the cluster's `istioVersion` in the spec"
+            "install Istio's CRDs, or correct the cluster's `istioVersion` in the spec, which determines the API versions"
         }
         E::NoDns { .. } => {
-            "`dns: {configMap: NAMESPACE/NAME}` in the spec names another; kube-dns reads one once it is made: `kubectl -n kube-system create configmap kube-dns`"
+            "if the DNS reads another ConfigMap, name it in the spec: `dns: {configMap: NAMESPACE/NAME}`; for kube-dns, create an empty one: `kubectl -n kube-system create configmap kube-dns`"
         }
         E::Unreachable { .. } => {
-            "try again, or leave the cluster out; nothing else was written to it"
+            "try again, or leave the cluster out; nothing further was written to it"
         }
         E::Interrupted { .. } => "run the same command again: it continues where it stopped",
         E::Stopped(Stop::Foreign { .. }) => {
-            "`--adopt` overwrites them and makes meshctl their owner; remove the secret from the other tool first, or that tool writes it back"
+            "`--adopt` overwrites them and makes meshctl their owner; first remove the secret from the other tool, or that tool will overwrite it again"
         }
         E::Stopped(Stop::Immutable) => {
             "delete the immutable secret and create it again by hand, or remove `immutable` at its source"
         }
         E::Stopped(Stop::SecretType { .. }) => {
-            "create the set with `--layout tls`, which this type can hold; or save a copy, run `kubectl delete secret cacerts` and push again: istiod keeps what it has until it restarts"
+            "create the files with `--layout tls`, which this type can hold; or save a copy, run `kubectl delete secret cacerts` and push again: istiod keeps its CA until it restarts"
         }
         E::Stopped(Stop::Moved { .. } | Stop::Gone) => {
             "find out what else writes to the cluster, then run the command again: it shows a new plan"
         }
         E::Stopped(Stop::Altered { .. }) => {
-            "`kubectl get mutatingwebhookconfigurations,mutatingadmissionpolicies` lists what may change objects on their way in"
+            "`kubectl get mutatingwebhookconfigurations,mutatingadmissionpolicies` lists what can change objects before they are stored"
         }
         E::Stopped(Stop::Twin { .. }) => {
             "name each cluster once with `--context`; each folder belongs to one cluster"
@@ -265,7 +267,7 @@ fn hint(error: &Error) -> Option<String> {
             "create the CSR again on the machine that has the key: `meshctl ca csr DIR --cluster NAME`"
         }
         Error::AmbiguousChain { .. } => {
-            "separate the certificates by hand, and name the first one of the chain with `--leaf`"
+            "pass only the certificates of one chain, and name the first one with `--leaf`"
         }
         Error::CsrWeakSignature { .. } => {
             "create the CSR again with SHA-256: `openssl req -new -sha256 -key KEY -out FILE`"
@@ -274,7 +276,7 @@ fn hint(error: &Error) -> Option<String> {
             "create a new key: `meshctl ca csr DIR --cluster NAME` for a cluster, `meshctl ca init NEW` for a root"
         }
         Error::IssuerNotCa { .. } | Error::IssuerMayNotSign { .. } => {
-            "`meshctl ca inspect FILE` shows what the certificate may do; `meshctl ca init DIR` creates a root that can sign"
+            "`meshctl ca inspect FILE` shows its usages; `meshctl ca init DIR` creates a root that can sign"
         }
         Error::Key { problem } => key_hint(problem)?,
         Error::KeyMismatch { .. } => "`meshctl ca inspect CERT KEY` shows both key fingerprints",
@@ -282,7 +284,7 @@ fn hint(error: &Error) -> Option<String> {
             "restore the file, or move the folder away and run this command again"
         }
         Error::OutlivesIssuer { .. } => {
-            "ask for less time with `--validity` or `--cluster-validity`, or leave it out"
+            "choose a shorter `--validity` (`ca init`: `--cluster-validity`), or omit it"
         }
         Error::PathLengthExceeded { .. } => {
             "use a root without `--path-len`, or with a larger one: `meshctl ca init DIR --path-len 1`"
@@ -308,11 +310,11 @@ const fn key_hint(problem: &meshpki::error::KeyProblem) -> Option<&'static str> 
             "give the passphrase with `--passphrase-file FILE` or `--passphrase-env VARIABLE`"
         }
         P::WrongPassphrase => {
-            "the passphrase is the first line of `--passphrase-file`, or all of `--passphrase-env`, spaces included"
+            "the passphrase is the first line of the file in `--passphrase-file`, or the whole value of the variable in `--passphrase-env`, including spaces"
         }
-        P::IstiodForm(_) => "`openssl pkey -in OLD -out NEW` writes it as PRIVATE KEY",
+        P::IstiodForm(_) => "`openssl pkey -in OLD -out NEW` converts it to a PRIVATE KEY block",
         P::LegacyEncryption | P::EncryptionScheme => {
-            "`openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW` writes it as PBES2"
+            "`openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW` encrypts it again with PBES2"
         }
         _ => return None,
     })

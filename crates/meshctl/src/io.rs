@@ -110,7 +110,7 @@ impl Io<'_> {
         }
         let message = format!("the system clock is wrong: {}", self.now);
         Err(Failure::new("ctl/clock", message)
-            .because("what is due, valid or about to be signed depends on it")
+            .because("expiry dates and new certificates depend on it")
             .hint("set the clock, or give the time with `--at TIME` if the command has it"))
     }
 }
@@ -130,7 +130,7 @@ pub(crate) fn check_begin(not_before: Time, whose: &str) -> Result<(), Failure> 
     }
     let message = format!("{whose} would begin before 2000: {not_before}");
     Err(Failure::new("ctl/clock", message)
-        .because("a certificate begins five minutes before it is made")
+        .because("a certificate is valid from five minutes before it is created")
         .hint("check the clock, `--at`, and `not_before` of cfssl's file"))
 }
 

@@ -51,7 +51,7 @@ pub(crate) fn mesh_of(
     Mesh::new(&spec).map_err(|errors| {
         let failures = errors.into_iter().map(|error| failure(error, file, &text)).collect();
         io.fail_all(failures)
-            .unwrap_or_else(|| Failure::new("config/syntax", "the spec cannot be used"))
+            .unwrap_or_else(|| Failure::new("config/syntax", "the spec is not valid"))
     })
 }
 

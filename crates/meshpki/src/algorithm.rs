@@ -6,7 +6,7 @@ use crate::der::{self, DerError, Reader, Tlv};
 /// AlgorithmIdentifier: an OID and at most one parameter of any type.
 pub(crate) fn check_algorithm(algorithm: &Tlv<'_>) -> Result<(), DerError> {
     let mut parts = algorithm.reader();
-    check_oid(&parts.expect(der::OID, "algorithm is an OID")?)?;
+    check_oid(&parts.expect(der::OID, "algorithm is not an OID")?)?;
     if let Some(parameters) = parts.next()? {
         check_any(&parameters)?;
     }
@@ -188,7 +188,7 @@ fn digest_of(algorithm: &Tlv<'_>) -> Result<Digest, DerError> {
     }
     check_algorithm(algorithm)?;
     match Digest::of(algorithm.reader().any()?.content) {
-        Digest::Other => Err(algorithm.error("a digest OpenSSL does not know")),
+        Digest::Other => Err(algorithm.error("a digest that OpenSSL does not know")),
         digest => Ok(digest),
     }
 }

@@ -105,12 +105,13 @@ impl Cert {
     /// # Errors
     /// As [`Cert::from_der`].
     pub(crate) fn read(bytes: &[u8]) -> Result<(Self, usize), DerError> {
-        let outer = Reader::new(bytes).expect(der::SEQUENCE, "a certificate is a SEQUENCE")?;
+        let outer =
+            Reader::new(bytes).expect(der::SEQUENCE, "the certificate is not a SEQUENCE")?;
         let mut parts = outer.reader();
-        let tbs = parts.expect(der::SEQUENCE, "tbsCertificate is a SEQUENCE")?;
-        let algorithm = parts.expect(der::SEQUENCE, "signatureAlgorithm is a SEQUENCE")?;
+        let tbs = parts.expect(der::SEQUENCE, "tbsCertificate is not a SEQUENCE")?;
+        let algorithm = parts.expect(der::SEQUENCE, "signatureAlgorithm is not a SEQUENCE")?;
         check_algorithm(&algorithm)?;
-        let signature = parts.expect_string(der::BIT_STRING, "signature is a BIT STRING")?;
+        let signature = parts.expect_string(der::BIT_STRING, "signature is not a BIT STRING")?;
         parts.end("extra element in the certificate")?;
         let (signature, signature_unused_bits) = bit_string(&signature)?;
         let body = Body::read(&tbs)?;
@@ -303,18 +304,20 @@ impl Body {
     fn read(tbs: &Tlv<'_>) -> Result<Self, DerError> {
         let mut parts = tbs.reader();
         let version = read_version(&mut parts)?;
-        let serial = parts.expect(der::INTEGER, "serialNumber is an INTEGER")?;
+        let serial = parts.expect(der::INTEGER, "serialNumber is not an INTEGER")?;
         check_integer(&serial)?;
-        let algorithm = parts.expect(der::SEQUENCE, "signature is a SEQUENCE")?;
+        let algorithm = parts.expect(der::SEQUENCE, "signature is not a SEQUENCE")?;
         check_algorithm(&algorithm)?;
-        let issuer = Name::from_tlv(&parts.expect_list(der::SEQUENCE, "issuer is a SEQUENCE")?)?;
-        let validity = parts.expect(der::SEQUENCE, "validity is a SEQUENCE")?;
+        let issuer =
+            Name::from_tlv(&parts.expect_list(der::SEQUENCE, "issuer is not a SEQUENCE")?)?;
+        let validity = parts.expect(der::SEQUENCE, "validity is not a SEQUENCE")?;
         let mut times = validity.reader();
         let not_before = raw_time(&times.any()?)?;
         let not_after = raw_time(&times.any()?)?;
         times.end("extra element in the validity")?;
-        let subject = Name::from_tlv(&parts.expect_list(der::SEQUENCE, "subject is a SEQUENCE")?)?;
-        let spki = parts.expect(der::SEQUENCE, "subjectPublicKeyInfo is a SEQUENCE")?;
+        let subject =
+            Name::from_tlv(&parts.expect_list(der::SEQUENCE, "subject is not a SEQUENCE")?)?;
+        let spki = parts.expect(der::SEQUENCE, "subjectPublicKeyInfo is not a SEQUENCE")?;
         let key = PublicKey::read(&spki)?;
         for tag in [1, 2] {
             if let Some(id) = parts.optional_string(der::context(tag))? {
@@ -345,7 +348,7 @@ impl Body {
 fn read_version(parts: &mut Reader<'_>) -> Result<i64, DerError> {
     let Some(explicit) = parts.optional(0xa0)? else { return Ok(0) };
     let mut inner = explicit.reader();
-    let version = inner.expect(der::INTEGER, "version is an INTEGER")?;
+    let version = inner.expect(der::INTEGER, "version is not an INTEGER")?;
     check_integer(&version)?;
     inner.end("extra element in the version")?;
     Ok(small_integer(version.content).unwrap_or(-1))
@@ -370,7 +373,7 @@ pub(crate) fn raw_time(tlv: &Tlv<'_>) -> Result<RawTime, DerError> {
     let generalized = match tlv.tag & !der::CONSTRUCTED {
         der::UTC_TIME => false,
         der::GENERALIZED_TIME => true,
-        _ => return Err(tlv.error("a time is a UTCTime or a GeneralizedTime")),
+        _ => return Err(tlv.error("a time is not a UTCTime or GeneralizedTime")),
     };
     Ok(RawTime { generalized, content: tlv.string()?.into_owned() })
 }
@@ -378,8 +381,8 @@ pub(crate) fn raw_time(tlv: &Tlv<'_>) -> Result<RawTime, DerError> {
 /// `[3] EXPLICIT SEQUENCE OF Extension`, and the same inside a CSR's extensionRequest.
 pub(crate) fn read_extensions(explicit: &Tlv<'_>) -> Result<Vec<RawExtension>, DerError> {
     let mut inner = explicit.reader();
-    let list = inner.expect_list(der::SEQUENCE, "extensions are a SEQUENCE")?;
-    inner.end("extra element behind the extensions")?;
+    let list = inner.expect_list(der::SEQUENCE, "extensions are not a SEQUENCE")?;
+    inner.end("extra element after the extensions")?;
     read_extension_list(&list)
 }
 
@@ -389,10 +392,10 @@ pub(crate) fn read_extension_list(list: &Tlv<'_>) -> Result<Vec<RawExtension>, D
     let mut items = list.reader();
     while let Some(item) = items.next()? {
         if item.tag != der::SEQUENCE {
-            return Err(item.error("an extension is a SEQUENCE"));
+            return Err(item.error("an extension is not a SEQUENCE"));
         }
         let mut parts = item.reader();
-        let oid = parts.expect(der::OID, "extension type is an OID")?;
+        let oid = parts.expect(der::OID, "extension type is not an OID")?;
         check_oid(&oid)?;
         let critical = match parts.optional(der::BOOLEAN)? {
             Some(flag) if flag.content.len() != 1 => {
@@ -401,7 +404,8 @@ pub(crate) fn read_extension_list(list: &Tlv<'_>) -> Result<Vec<RawExtension>, D
             Some(flag) => flag.content[0] != 0,
             None => false,
         };
-        let value = parts.expect_string(der::OCTET_STRING, "extension value is an OCTET STRING")?;
+        let value =
+            parts.expect_string(der::OCTET_STRING, "extension value is not an OCTET STRING")?;
         parts.end("extra element in an extension")?;
         extensions.push(RawExtension {
             oid: oid.content.to_vec(),

@@ -22,7 +22,7 @@
 //! let (config, _) = SigningConfig::parse(config).unwrap();
 //! let traps = config.profile(Some("ca")).unwrap_err();
 //! assert_eq!(traps[0].code, "cfssl/duration");
-//! assert_eq!(traps[0].hint, "write \"8760h\": hours are the largest unit cfssl knows");
+//! assert_eq!(traps[0].hint, "write \"8760h\": hours are the largest unit that cfssl knows");
 //! ```
 
 use alloc::string::String;
@@ -241,9 +241,9 @@ fn needs_newer(what: &str, line: usize, older: &str) -> Trap {
         code::NEEDS_NEWER,
         line,
         alloc::format!(
-            "{what} is carried out as cfssl 1.6 does; 1.2, which Debian and Ubuntu ship, {older}"
+            "{what} is handled as in cfssl 1.6; cfssl 1.2, which Debian and Ubuntu ship, {older}"
         ),
-        "remove it if both versions should make the same certificate",
+        "remove it if both versions must create the same certificate",
     )
 }
 

@@ -74,12 +74,12 @@ impl Crl {
     /// # Errors
     /// [`DerError`] with the offset, when `d2i_X509_CRL` would refuse the bytes.
     pub fn from_der(bytes: &[u8]) -> Result<Self, DerError> {
-        let outer = Reader::new(bytes).expect(der::SEQUENCE, "a CRL is a SEQUENCE")?;
+        let outer = Reader::new(bytes).expect(der::SEQUENCE, "the CRL is not a SEQUENCE")?;
         let mut parts = outer.reader();
-        let tbs = parts.expect(der::SEQUENCE, "tbsCertList is a SEQUENCE")?;
-        let algorithm = parts.expect(der::SEQUENCE, "signatureAlgorithm is a SEQUENCE")?;
+        let tbs = parts.expect(der::SEQUENCE, "tbsCertList is not a SEQUENCE")?;
+        let algorithm = parts.expect(der::SEQUENCE, "signatureAlgorithm is not a SEQUENCE")?;
         check_algorithm(&algorithm)?;
-        let signature = parts.expect_string(der::BIT_STRING, "signature is a BIT STRING")?;
+        let signature = parts.expect_string(der::BIT_STRING, "signature is not a BIT STRING")?;
         parts.end("extra element in the CRL")?;
         let (signature, signature_unused_bits) = bit_string(&signature)?;
         let mut parsed = read_list(&tbs)?;
@@ -223,9 +223,9 @@ fn read_list(tbs: &Tlv<'_>) -> Result<Parsed, DerError> {
     if let Some(version) = parts.optional(der::INTEGER)? {
         check_integer(&version)?;
     }
-    let algorithm = parts.expect(der::SEQUENCE, "signature is a SEQUENCE")?;
+    let algorithm = parts.expect(der::SEQUENCE, "signature is not a SEQUENCE")?;
     check_algorithm(&algorithm)?;
-    let issuer = Name::from_tlv(&parts.expect_list(der::SEQUENCE, "issuer is a SEQUENCE")?)?;
+    let issuer = Name::from_tlv(&parts.expect_list(der::SEQUENCE, "issuer is not a SEQUENCE")?)?;
     let this_update = raw_time(&parts.any()?)?;
     let is_time =
         |tag: der::Tag| matches!(tag & !der::CONSTRUCTED, der::UTC_TIME | der::GENERALIZED_TIME);
@@ -275,7 +275,7 @@ impl Parsed {
             self.authority_key_id = id.ok();
         }
         if let Some(value) = single(&extensions, oid::DELTA_CRL) {
-            let number = Reader::new(value).expect(der::INTEGER, "BaseCRLNumber is an INTEGER");
+            let number = Reader::new(value).expect(der::INTEGER, "BaseCRLNumber is not an INTEGER");
             self.is_delta = number.and_then(|number| check_integer(&number)).is_ok();
         }
         let handled: [&[u8]; 3] =
@@ -293,10 +293,10 @@ impl Parsed {
         let mut issuer = None;
         while let Some(item) = items.next()? {
             if item.tag != der::SEQUENCE {
-                return Err(item.error("a revoked certificate is a SEQUENCE"));
+                return Err(item.error("a revoked certificate is not a SEQUENCE"));
             }
             let mut parts = item.reader();
-            let serial = parts.expect(der::INTEGER, "serial number is an INTEGER")?;
+            let serial = parts.expect(der::INTEGER, "serial number is not an INTEGER")?;
             check_integer(&serial)?;
             raw_time(&parts.any()?)?;
             let extensions = match parts.optional_list(der::SEQUENCE)? {
@@ -327,8 +327,9 @@ impl Parsed {
         entry.issuer = *issuer;
         if extensions.iter().any(|e| e.oid == oid::CRL_REASON) {
             let value = single(extensions, oid::CRL_REASON)?;
-            let reason =
-                Reader::new(value).expect(der::ENUMERATED, "CRLReason is ENUMERATED").ok()?;
+            let reason = Reader::new(value)
+                .expect(der::ENUMERATED, "CRLReason is not an ENUMERATED")
+                .ok()?;
             check_integer(&reason).ok()?;
             entry.reason = small_integer(reason.content);
         }

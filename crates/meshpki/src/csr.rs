@@ -38,17 +38,17 @@ impl Csr {
     /// # Errors
     /// [`DerError`] with the offset.
     pub fn from_der(bytes: &[u8]) -> Result<Self, DerError> {
-        let outer = Reader::new(bytes).expect(der::SEQUENCE, "a CSR is a SEQUENCE")?;
+        let outer = Reader::new(bytes).expect(der::SEQUENCE, "the CSR is not a SEQUENCE")?;
         let mut parts = outer.reader();
-        let info = parts.expect(der::SEQUENCE, "certificationRequestInfo is a SEQUENCE")?;
-        let algorithm = parts.expect(der::SEQUENCE, "signatureAlgorithm is a SEQUENCE")?;
+        let info = parts.expect(der::SEQUENCE, "certificationRequestInfo is not a SEQUENCE")?;
+        let algorithm = parts.expect(der::SEQUENCE, "signatureAlgorithm is not a SEQUENCE")?;
         check_algorithm(&algorithm)?;
-        let signature = parts.expect_string(der::BIT_STRING, "signature is a BIT STRING")?;
+        let signature = parts.expect_string(der::BIT_STRING, "signature is not a BIT STRING")?;
         parts.end("extra element in the CSR")?;
         let mut fields = info.reader();
-        fields.expect(der::INTEGER, "version is an INTEGER")?;
-        let subject = Name::from_tlv(&fields.expect(der::SEQUENCE, "subject is a SEQUENCE")?)?;
-        let spki = fields.expect(der::SEQUENCE, "subjectPublicKeyInfo is a SEQUENCE")?;
+        fields.expect(der::INTEGER, "version is not an INTEGER")?;
+        let subject = Name::from_tlv(&fields.expect(der::SEQUENCE, "subject is not a SEQUENCE")?)?;
+        let spki = fields.expect(der::SEQUENCE, "subjectPublicKeyInfo is not a SEQUENCE")?;
         let key = PublicKey::read(&spki)?;
         let extensions = match fields.optional(0xa0)? {
             Some(attributes) => requested_extensions(&attributes)?,
@@ -82,7 +82,7 @@ impl Csr {
             signer.public_key().signature_algorithm().ok_or_else(|| Error::UnsupportedKey {
                 what: alloc::format!("the key of `{}`", subject.label()),
                 found: alloc::format!("{}", signer.public_key().algorithm()),
-                why: "there is no signature algorithm for it here",
+                why: "its signature algorithm is not supported",
             })?;
         let info = der::sequence(&[
             &der::integer(&[0]),
@@ -137,7 +137,7 @@ impl Csr {
     pub fn subject_alt_names(&self) -> Vec<GeneralName> {
         let names = |value: &[u8]| -> Result<Vec<GeneralName>, DerError> {
             let mut parts =
-                Reader::new(value).expect(der::SEQUENCE, "names are a SEQUENCE")?.reader();
+                Reader::new(value).expect(der::SEQUENCE, "names are not a SEQUENCE")?.reader();
             let mut names = Vec::new();
             while let Some(name) = parts.next()? {
                 names.push(GeneralName::from_tlv(&name)?);
@@ -176,7 +176,7 @@ impl Csr {
             SignatureCheck::Undecided => Err(Error::UnsupportedKey {
                 what: alloc::format!("the key of the CSR of `{}`", subject()),
                 found: alloc::format!("{}", self.key.algorithm()),
-                why: "no algorithm here can check its signature",
+                why: "its signature algorithm is not supported",
             }),
         }
     }
@@ -215,8 +215,8 @@ fn requested_extensions(attributes: &Tlv<'_>) -> Result<Vec<RawExtension>, DerEr
     let mut extensions = Vec::new();
     while let Some(attribute) = parts.next()? {
         let mut fields = attribute.reader();
-        let kind = fields.expect(der::OID, "attribute type is an OID")?;
-        let mut values = fields.expect(der::SET, "attribute values are a SET")?.reader();
+        let kind = fields.expect(der::OID, "attribute type is not an OID")?;
+        let mut values = fields.expect(der::SET, "attribute values are not a SET")?.reader();
         if kind.content == oid::EXTENSION_REQUEST
             && let Some(list) = values.optional(der::SEQUENCE)?
         {

@@ -25,7 +25,7 @@ pub enum Error {
     },
     /// So many certificates share names that finding the chain would take too long.
     #[error(
-        "{certificates} certificates do not form a chain within {limit} wrong guesses at their issuers"
+        "too many of the {certificates} certificates share names: gave up after {limit} wrong guesses at their issuers"
     )]
     AmbiguousChain {
         /// How many certificates there are.
@@ -43,16 +43,14 @@ pub enum Error {
         /// What should be there.
         wanted: String,
     },
-    /// A CSR whose signature is not by the key it asks to certify.
-    #[error("the signature of the CSR of `{subject}` is not by its own key")]
+    /// A CSR whose signature is not by its own key.
+    #[error("the CSR of `{subject}` is not signed by its own key")]
     CsrSignature {
         /// Subject of the CSR.
         subject: String,
     },
     /// A CSR that proves its key with a digest that can be forged.
-    #[error(
-        "the CSR of `{subject}` proves possession of its key with {algorithm}, expected SHA-256 or better"
-    )]
+    #[error("the CSR of `{subject}` is signed with {algorithm}, expected SHA-256 or stronger")]
     CsrWeakSignature {
         /// Subject of the CSR.
         subject: String,
@@ -73,7 +71,7 @@ pub enum Error {
     EmptySubject,
     /// The certificate would end before it begins.
     #[error(
-        "the certificate of `{subject}` would be valid from {not_before} to {not_after}, an empty range"
+        "the certificate of `{subject}` would end before it begins: it would be valid from {not_before} to {not_after}"
     )]
     EmptyValidity {
         /// Subject of the certificate.
@@ -84,7 +82,7 @@ pub enum Error {
         not_after: Time,
     },
     /// An extended key usage that istiod does not accept on a CA.
-    #[error("`{subject}` has an extended key usage without serverAuth, which istiod refuses")]
+    #[error("`{subject}` has an extended key usage without serverAuth, which istiod rejects")]
     ExtKeyUsage {
         /// Subject of the certificate.
         subject: String,
@@ -112,7 +110,7 @@ pub enum Error {
         issuer: String,
     },
     /// The issuer's keyUsage forbids signing certificates.
-    #[error("`{issuer}` may not sign certificates: its keyUsage is {usage}, without keyCertSign")]
+    #[error("`{issuer}` may not sign certificates: its keyUsage is {usage} and lacks keyCertSign")]
     IssuerMayNotSign {
         /// Subject of the issuer.
         issuer: String,
@@ -187,7 +185,7 @@ pub enum Error {
     },
     /// The certificate would be valid longer than its issuer.
     #[error(
-        "`{subject}` would be valid until {not_after}, but its issuer `{issuer}` ends {issuer_not_after}"
+        "`{subject}` would be valid until {not_after}, but its issuer `{issuer}` expires {issuer_not_after}"
     )]
     OutlivesIssuer {
         /// Subject of the certificate.
@@ -200,7 +198,7 @@ pub enum Error {
         issuer_not_after: Time,
     },
     /// The issuer's path length leaves no room.
-    #[error("`{subject}` would be a CA below `{issuer}`, which allows {allowed} CAs below it{}", match wanted { Some(n) => alloc::format!(", and would allow {n} below itself"), None => String::new() })]
+    #[error("`{issuer}` has path length {allowed}, which does not allow the CA `{subject}`{} below it", match wanted { Some(n) => alloc::format!(" with path length {n}"), None => String::new() })]
     PathLengthExceeded {
         /// Subject of the certificate.
         subject: String,
@@ -243,7 +241,9 @@ pub enum Error {
         NameError,
     ),
     /// A certificate of the set is signed in a way Go does not take.
-    #[error("`{subject}` is signed with algorithm {algorithm}, which Go, hence istiod, refuses")]
+    #[error(
+        "`{subject}` is signed with algorithm {algorithm}, which Go, and therefore istiod, rejects"
+    )]
     WeakSignature {
         /// Subject of the certificate.
         subject: String,
@@ -251,7 +251,7 @@ pub enum Error {
         algorithm: String,
     },
     /// A subject alternative name that cannot be used.
-    #[error("the name `{name}` cannot be in a certificate: {why}")]
+    #[error("`{name}` cannot be used as a subject alternative name: {why}")]
     SubjectAltName {
         /// The name.
         name: String,
@@ -265,13 +265,13 @@ pub enum Error {
         subject: String,
     },
     /// A date no certificate can hold.
-    #[error("{time} is outside the years 1950 to 9999 a certificate can hold")]
+    #[error("{time} cannot be in a certificate, expected a year from 1950 to 9999")]
     TimeRange {
         /// The date.
         time: Time,
     },
     /// More of something than any certificate needs.
-    #[error("{what}: {count}, expected at most {limit}")]
+    #[error("too many {what}: {count}, expected at most {limit}")]
     TooMany {
         /// Of what there are too many, and whose they are.
         what: String,
@@ -289,7 +289,7 @@ pub enum Error {
         why: &'static str,
     },
     /// A key that cannot issue certificates in a mesh.
-    #[error("{what} is {found}, which cannot be used here: {why}")]
+    #[error("{what} is {found}, which cannot be used: {why}")]
     UnsupportedKey {
         /// Whose key.
         what: String,
@@ -320,16 +320,16 @@ impl Error {
 #[non_exhaustive]
 pub enum KeyProblem {
     /// There is no private key at all.
-    #[error("there is no private key in it")]
+    #[error("no private key was found")]
     None,
     /// It is encrypted and no passphrase was given.
-    #[error("it is encrypted and no passphrase was given")]
+    #[error("it is encrypted, and no passphrase was given")]
     PassphraseNeeded,
     /// The passphrase does not open it.
-    #[error("the passphrase does not open it")]
+    #[error("the passphrase does not decrypt it")]
     WrongPassphrase,
     /// OpenSSL's old encryption, in PEM headers.
-    #[error("it has the legacy PEM encryption (`Proc-Type: 4,ENCRYPTED`)")]
+    #[error("it uses legacy PEM encryption (`Proc-Type: 4,ENCRYPTED`)")]
     LegacyEncryption,
     /// A form we read, but istiod does not.
     #[error(
@@ -361,7 +361,7 @@ pub enum KeyProblem {
         Box<str>,
     ),
     /// The numbers in it do not make a key.
-    #[error("its numbers do not make a valid {0} key")]
+    #[error("its numbers are not a valid {0} key")]
     Rejected(
         /// The algorithm.
         Box<str>,

@@ -163,7 +163,7 @@ fn check_profile(profile: &Profile, key: &PublicKey, stamp: Stamp) -> Result<(),
         KeyAlgorithm::Rsa { bits: 8193.. } => {
             return refuse("Go and Envoy refuse RSA above 8192 bits");
         }
-        KeyAlgorithm::Other { .. } => return refuse("istiod and Envoy cannot use it"),
+        KeyAlgorithm::Other { .. } => return refuse("istiod and Envoy do not support it"),
         _ => {}
     }
     Error::check_sound(key, what)?;
@@ -276,7 +276,7 @@ fn sign(tbs: &Tbs<'_>, signer: &dyn Signer) -> Result<Cert, Error> {
         signer.public_key().signature_algorithm().ok_or_else(|| Error::UnsupportedKey {
             what: alloc::format!("the key of `{}`", tbs.issuer.label()),
             found: alloc::format!("{}", signer.public_key().algorithm()),
-            why: "there is no signature algorithm for it here",
+            why: "its signature algorithm is not supported",
         })?;
     let bytes = der::sequence(&[
         &der::constructed(0xa0, &[&der::integer(&[2])]),

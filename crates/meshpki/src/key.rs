@@ -123,7 +123,7 @@ impl PublicKey {
     /// When `bytes` is not one SubjectPublicKeyInfo.
     pub fn from_spki(bytes: &[u8]) -> Result<Self, DerError> {
         let mut reader = Reader::new(bytes);
-        let spki = reader.expect(der::SEQUENCE, "a public key is a SEQUENCE")?;
+        let spki = reader.expect(der::SEQUENCE, "the public key is not a SEQUENCE")?;
         reader.end("bytes after the public key")?;
         Self::read(&spki)
     }
@@ -131,9 +131,9 @@ impl PublicKey {
     /// Reads a SubjectPublicKeyInfo that is part of a larger encoding.
     pub(crate) fn read(spki: &Tlv<'_>) -> Result<Self, DerError> {
         let mut parts = spki.reader();
-        let identifier = parts.expect(der::SEQUENCE, "key algorithm is a SEQUENCE")?;
+        let identifier = parts.expect(der::SEQUENCE, "key algorithm is not a SEQUENCE")?;
         check_algorithm(&identifier)?;
-        let key = parts.expect_string(der::BIT_STRING, "public key is a BIT STRING")?;
+        let key = parts.expect_string(der::BIT_STRING, "public key is not a BIT STRING")?;
         let (bits, _) = bit_string(&key)?;
         parts.end("extra element in subjectPublicKeyInfo")?;
         let algorithm = algorithm(&identifier, &bits)?;
@@ -236,6 +236,7 @@ fn algorithm(identifier: &Tlv<'_>, bits: &[u8]) -> Result<KeyAlgorithm, DerError
 
 /// Bits of the modulus in an RSAPublicKey (RFC 8017 appendix A.1.1).
 fn rsa_bits(key: &[u8]) -> Result<usize, DerError> {
-    let mut parts = Reader::new(key).expect(der::SEQUENCE, "an RSA key is a SEQUENCE")?.reader();
-    Ok(bit_length(parts.expect(der::INTEGER, "an RSA modulus is an INTEGER")?.content))
+    let mut parts =
+        Reader::new(key).expect(der::SEQUENCE, "the RSA key is not a SEQUENCE")?.reader();
+    Ok(bit_length(parts.expect(der::INTEGER, "an RSA modulus is not an INTEGER")?.content))
 }

@@ -111,7 +111,7 @@ impl Name {
     /// When `bytes` is not a Name as OpenSSL's `d2i_X509_NAME` accepts it.
     pub fn from_der(bytes: &[u8]) -> Result<Self, DerError> {
         let mut reader = Reader::new(bytes);
-        let tlv = reader.expect_list(der::SEQUENCE, "a name is a SEQUENCE")?;
+        let tlv = reader.expect_list(der::SEQUENCE, "the name is not a SEQUENCE")?;
         reader.end("bytes after the name")?;
         Self::from_tlv(&tlv)
     }
@@ -255,10 +255,10 @@ fn read_rdns(bytes: &[u8]) -> Result<Vec<Vec<Attribute>>, DerError> {
 /// (`crypto/x509/x_name.c`, the DN string types of `crypto/asn1/tasn_dec.c`).
 fn attribute_parts<'a>(attribute: &Tlv<'a>) -> Result<(Tlv<'a>, Tlv<'a>), DerError> {
     if attribute.tag != der::SEQUENCE {
-        return Err(attribute.error("an attribute is a SEQUENCE"));
+        return Err(attribute.error("an attribute is not a SEQUENCE"));
     }
     let mut parts = attribute.reader();
-    let oid = parts.expect(der::OID, "attribute type is an OID")?;
+    let oid = parts.expect(der::OID, "attribute type is not an OID")?;
     check_oid(&oid)?;
     let value = parts.any()?;
     parts.end("extra element in an attribute")?;
@@ -270,7 +270,7 @@ fn value_parts<'a>(value: &Tlv<'a>) -> Result<(Tag, alloc::borrow::Cow<'a, [u8]>
     let primitive = value.tag & !der::CONSTRUCTED;
     match value.tag {
         der::SEQUENCE => Ok((value.tag, alloc::borrow::Cow::Borrowed(value.content))),
-        der::SET => Err(value.error("attribute value of a type a name may not hold")),
+        der::SET => Err(value.error("attribute value of a type that is not allowed in names")),
         _ => match primitive {
             0
             | der::BOOLEAN
@@ -286,7 +286,7 @@ fn value_parts<'a>(value: &Tlv<'a>) -> Result<(Tag, alloc::borrow::Cow<'a, [u8]>
             | 17
             | 21
             | 25
-            | 27 => Err(value.error("attribute value of a type a name may not hold")),
+            | 27 => Err(value.error("attribute value of a type that is not allowed in names")),
             0x40.. => Err(value.error("attribute value with a tag that is not universal")),
             der::BIT_STRING => {
                 bit_string(value)?;
@@ -317,7 +317,7 @@ fn canonical(name: &Tlv<'_>) -> Result<Vec<u8>, DerError> {
     let mut sets = name.reader();
     while let Some(set) = sets.next()? {
         if set.tag | der::CONSTRUCTED != der::SET {
-            return Err(set.error("an RDN is a SET"));
+            return Err(set.error("an RDN is not a SET"));
         }
         push_canonical_rdn(&set, &mut out)?;
     }

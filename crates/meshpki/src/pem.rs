@@ -95,21 +95,21 @@ pub enum PemProblem {
     },
     /// A block Go does not take for a certificate.
     #[error(
-        "Go, hence istiod, reads certificates labelled CERTIFICATE, without headers: this is `{label}`"
+        "Go, and therefore istiod, reads only blocks labelled CERTIFICATE, without headers: this is `{label}`"
     )]
     IstiodLabel {
         /// Label of the block.
         label: String,
     },
     /// A byte order mark, or base64 without its padding: OpenSSL reads it, Go does not.
-    #[error("Go, hence istiod, does not read {what}")]
+    #[error("Go, and therefore istiod, does not read {what}")]
     IstiodText {
         /// What it does not read.
         what: &'static str,
     },
     /// No content.
     #[error(
-        "`{label}` is empty; a line with a colon or a blank line makes what is before it a header"
+        "`{label}` has no content: text before a blank line or a line with a colon is read as a header"
     )]
     Empty {
         /// Label of the block.

@@ -104,7 +104,7 @@ impl FromStr for KeyType {
     fn from_str(text: &str) -> Result<Self, String> {
         Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
             let names: Vec<&str> = Self::ALL.into_iter().map(Self::name).collect();
-            alloc::format!("unknown key type `{text}`; known are {}", names.join(", "))
+            alloc::format!("unknown key type `{text}`; expected one of {}", names.join(", "))
         })
     }
 }
@@ -222,7 +222,7 @@ impl SoftKey {
             (oid::EC_PUBLIC_KEY, Some(oid::P521)) => KeyAlgorithm::EcdsaP521,
             (oid::EC_PUBLIC_KEY, Some(curve)) => return Err(unsupported("elliptic curve ", curve)),
             (oid::EC_PUBLIC_KEY, None) => {
-                return Err(KeyProblem::Unsupported("a curve given by its parameters".into()));
+                return Err(KeyProblem::Unsupported("a curve with explicit parameters".into()));
             }
             (other, _) => return Err(unsupported("algorithm ", other)),
         };
@@ -298,12 +298,14 @@ type Pkcs8Parts<'a> = (&'a [u8], Option<&'a [u8]>, &'a [u8]);
 /// Takes a PKCS#8 key apart.
 fn pkcs8_parts(bytes: &[u8]) -> Result<Pkcs8Parts<'_>, DerError> {
     let mut parts =
-        Reader::new(bytes).expect(der::SEQUENCE, "a PKCS#8 key is a SEQUENCE")?.reader();
-    parts.expect(der::INTEGER, "a PKCS#8 key begins with its version")?;
-    let mut algorithm = parts.expect(der::SEQUENCE, "a PKCS#8 key names its algorithm")?.reader();
-    let oid = algorithm.expect(der::OID, "an algorithm is an OID")?;
+        Reader::new(bytes).expect(der::SEQUENCE, "the PKCS#8 key is not a SEQUENCE")?.reader();
+    parts.expect(der::INTEGER, "the PKCS#8 key does not begin with its version")?;
+    let mut algorithm =
+        parts.expect(der::SEQUENCE, "the PKCS#8 key does not name its algorithm")?.reader();
+    let oid = algorithm.expect(der::OID, "an algorithm is not an OID")?;
     let parameters = algorithm.next()?.filter(|p| p.tag == der::OID);
-    let inner = parts.expect(der::OCTET_STRING, "a PKCS#8 key holds an OCTET STRING")?;
+    let inner =
+        parts.expect(der::OCTET_STRING, "the PKCS#8 key does not contain an OCTET STRING")?;
     Ok((oid.content, parameters.map(|p| p.content), inner.content))
 }
 
@@ -350,9 +352,9 @@ fn sec1_to_pkcs8(
 ) -> Result<Zeroizing<Vec<u8>>, KeyProblem> {
     let inner = || -> Result<Option<Vec<u8>>, DerError> {
         let mut parts =
-            Reader::new(bytes).expect(der::SEQUENCE, "an EC key is a SEQUENCE")?.reader();
-        parts.expect(der::INTEGER, "an EC key begins with its version")?;
-        parts.expect(der::OCTET_STRING, "an EC key holds an OCTET STRING")?;
+            Reader::new(bytes).expect(der::SEQUENCE, "the EC key is not a SEQUENCE")?.reader();
+        parts.expect(der::INTEGER, "the EC key does not begin with its version")?;
+        parts.expect(der::OCTET_STRING, "the EC key does not contain an OCTET STRING")?;
         Ok(parts.optional(0xa0)?.map(|explicit| explicit.content.to_vec()))
     };
     let curve = inner().map_err(KeyProblem::Malformed)?.or_else(|| parameters.map(<[u8]>::to_vec));
@@ -368,7 +370,7 @@ fn decrypt(bytes: &[u8], passphrase: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyPro
     let scheme = info.encryption_algorithm.pbes2().ok_or(KeyProblem::EncryptionScheme)?;
     if !is_bounded(&scheme.kdf) {
         return Err(KeyProblem::Unsupported(
-            "an encryption that takes minutes or gigabytes".into(),
+            "encryption that takes minutes or gigabytes to undo".into(),
         ));
     }
     let plain = info.decrypt(passphrase).ok().ok_or(KeyProblem::WrongPassphrase)?;

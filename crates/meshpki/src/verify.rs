@@ -271,7 +271,8 @@ impl Anchor {
 
 impl TrustAux {
     fn read(bytes: &[u8]) -> Result<Self, DerError> {
-        let outer = Reader::new(bytes).expect(der::SEQUENCE, "trust settings are a SEQUENCE")?;
+        let outer =
+            Reader::new(bytes).expect(der::SEQUENCE, "trust settings are not a SEQUENCE")?;
         let mut parts = outer.reader();
         let trust = parts.optional_list(der::SEQUENCE)?.map(|list| usages(&list)).transpose()?;
         let reject = parts.optional_list(0xa0)?.map(|list| usages(&list)).transpose()?;
@@ -284,7 +285,7 @@ impl TrustAux {
             let mut others = others.reader();
             while let Some(algorithm) = others.next()? {
                 if algorithm.tag != der::SEQUENCE {
-                    return Err(algorithm.error("an AlgorithmIdentifier is a SEQUENCE"));
+                    return Err(algorithm.error("an AlgorithmIdentifier is not a SEQUENCE"));
                 }
                 check_algorithm(&algorithm)?;
             }
@@ -300,7 +301,7 @@ fn usages(list: &der::Tlv<'_>) -> Result<Vec<Vec<u8>>, DerError> {
     let mut items = list.reader();
     while let Some(usage) = items.next()? {
         if usage.tag != der::OID {
-            return Err(usage.error("a trust setting is an OID"));
+            return Err(usage.error("a trust setting is not an OID"));
         }
         der::shape::check_oid(&usage)?;
         found.push(usage.content.to_vec());

@@ -41,7 +41,7 @@ fn reads_are_asked_again() {
         1,
         &[
             "error[apply/api]: ",
-            "HTTP status 429 Too Many Requests, without an API server's message (ask again in 3600 s)",
+            "HTTP status 429 Too Many Requests, without an API server's message (retry in 3600 s)",
         ],
     );
     assert_eq!(count(&api, "GET", SECRET), 1);
@@ -137,7 +137,9 @@ fn secrets_pushed_under_our_old_name_are_ours() {
     ended(
         &shell.run(PUSH),
         2,
-        &["error[apply/foreign]: secret cacerts is not ours: `meshctl` owns fields of its data"],
+        &[
+            "error[apply/foreign]: secret cacerts is managed by another tool: `meshctl` owns fields of its data",
+        ],
     );
 }
 
@@ -159,7 +161,7 @@ fn a_secret_keeps_its_type() {
         2,
         &[
             "error[apply/secret-type]: secret cacerts is of type `kubernetes.io/tls`, which cannot hold the files of the folder",
-            "hint: create the set with `--layout tls`",
+            "hint: create the files with `--layout tls`",
         ],
     );
     assert_eq!(count(&api, "PATCH", SECRET), 0);

@@ -75,7 +75,7 @@ fn a_plugin_that_hangs_is_ended_with_all_it_started() {
             &ran,
             1,
             &[
-                "error[apply/credentials]: no credentials for context `cluster1`: credential plugin `plugin` did not end within 1 s",
+                "error[apply/credentials]: no credentials for context `cluster1`: credential plugin `plugin` did not finish within 1 s",
             ],
         );
         for file in ["pid", "child"] {
@@ -110,7 +110,7 @@ fn what_is_said_of_a_plugin() {
                 &format!(
                     "error[apply/credentials]: no credentials for context `cluster1`: credential plugin `plugin` {expect}\n"
                 ),
-                "hint: `kubectl --context cluster1 get --raw /readyz` asks for the same credentials",
+                "hint: `kubectl --context cluster1 get --raw /readyz` uses the same credentials",
             ],
         );
     };
@@ -119,23 +119,23 @@ fn what_is_said_of_a_plugin() {
         "exited with status 7: first[31m line",
     );
     check("exit 1", "exited with status 1");
-    check("kill -9 $$", "was ended by signal 9");
-    check("echo nonsense", "answered with something that is not an ExecCredential");
-    check("", "answered with something that is not an ExecCredential");
-    check(&answers(&Value::Null), "answered with an ExecCredential without `status`");
-    check(&answers(&json!({})), "answered with neither a token nor a client certificate");
+    check("kill -9 $$", "was killed by signal 9");
+    check("echo nonsense", "returned something that is not an ExecCredential");
+    check("", "returned something that is not an ExecCredential");
+    check(&answers(&Value::Null), "returned an ExecCredential without `status`");
+    check(&answers(&json!({})), "returned neither a token nor a client certificate");
     check(
         &answers(&json!({"token": " \n"})),
-        "answered with neither a token nor a client certificate",
+        "returned neither a token nor a client certificate",
     );
     check(
         &answers(&json!({"clientKeyData": "x"})),
-        "answered with a client certificate without its key, or a key without its certificate",
+        "returned a client certificate without its key, or a key without its certificate",
     );
     check(
         &answers(&json!({"token": "x"})).replace("/v1\"", "/v1beta1\""),
         &format!(
-            "answered with an ExecCredential whose apiVersion is not `{V1}`, as in the kubeconfig"
+            "returned an ExecCredential whose apiVersion is not `{V1}`, as in the kubeconfig"
         ),
     );
     let missing = at(
@@ -149,9 +149,7 @@ fn what_is_said_of_a_plugin() {
     ended(
         &at("https://127.0.0.1:9", &always).run(STATUS),
         1,
-        &[
-            "this credential plugin asks on a terminal (`interactiveMode: Always`), and there is none",
-        ],
+        &["this credential plugin needs a terminal (`interactiveMode: Always`), but there is none"],
     );
 }
 

@@ -40,11 +40,11 @@ fn it_stays_while_it_may_be_needed() {
     check(|s| s.observed.istiod.clear(), "apply/no-istiod: there is no istiod to use the secret");
     check(
         |s| s.observed.istiod[0].wanted = 0,
-        "apply/no-replicas: deployment/istiod has no replicas: nothing would sign and nothing can be proven",
+        "apply/no-replicas: deployment/istiod has no replicas, so nothing would sign certificates and nothing can be verified",
     );
     check(
         |s| s.observed.istiod[0].generation = 2,
-        "apply/unfinished: the last push is not finished: deployment/istiod in istio-system waits: its controller to see the new template",
+        "apply/unfinished: the last push is not finished: deployment/istiod in istio-system is rolling out: its controller has not seen the new template yet",
     );
     check(
         |s| {
@@ -52,15 +52,15 @@ fn it_stays_while_it_may_be_needed() {
             (live.mark, live.restart) =
                 (Some("mark".into()), [crate::state::RestartTarget::Gateways].into());
         },
-        "apply/unfinished: the last push is not finished: deployment/gateway in istio-system has not restarted for the secret",
+        "apply/unfinished: the last push is not finished: deployment/gateway in istio-system has not restarted since the secret changed",
     );
-    check(|s| s.observed.secret = None, "apply/unproven: not proven: there is no secret");
+    check(|s| s.observed.secret = None, "apply/unproven: not verified: there is no secret");
     check(
         |s| s.observed.istiod[0].pods.clear(),
-        "apply/unproven: not proven: no istiod pod is ready",
+        "apply/unproven: not verified: no istiod pod is ready",
     );
     check(
         |s| s.running = s.observed.previous.as_ref().unwrap().files.clone(),
-        "apply/unproven: not proven: pod istiod-1 serves a certificate of `east`, expected `east`",
+        "apply/unproven: not verified: pod istiod-1 serves a certificate of `east`, expected `east`",
     );
 }

@@ -93,7 +93,7 @@ pub(super) async fn ask_optional<T, F: Future<Output = Result<T, kube::Error>>>(
 }
 
 fn no_answer(what: String) -> Error {
-    Error::Unreachable { what, message: format!("no answer within {} s", REQUEST.as_secs()) }
+    Error::Unreachable { what, message: format!("no response within {} s", REQUEST.as_secs()) }
 }
 
 /// Our error for kube's, without its `Debug` text, which would print all it has.
@@ -114,7 +114,7 @@ fn refused(what: String, error: &kube::Error) -> Error {
         }
         // What a JSON reader says shows what it read.
         kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => {
-            let message = "the answer is not JSON as an API server writes it".to_owned();
+            let message = "the response is not the JSON of an API server".to_owned();
             Error::Unreachable { what, message }
         }
         other => Error::Unreachable { what, message: told(other) },
@@ -124,7 +124,7 @@ fn refused(what: String, error: &kube::Error) -> Error {
 fn words(status: &Status) -> String {
     let after = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
     if Duration::from_secs(u64::from(after)) > LONGEST {
-        return format!("{} (ask again in {after} s)", status.message);
+        return format!("{} (retry in {after} s)", status.message);
     }
     status.message.clone()
 }

@@ -137,7 +137,7 @@ impl Context {
         let mut config = self.config;
         if let Some((cert, key)) = way.credentials.begin().await.map_err(fail)? {
             check_identity(cert.as_bytes(), key.as_bytes())
-                .map_err(|why| fail(format!("the credential plugin answered with {why}")))?;
+                .map_err(|why| fail(format!("the credential plugin returned {why}")))?;
             config.auth_info.client_certificate_data = Some(STANDARD.encode(cert));
             config.auth_info.client_key_data = Some(STANDARD.encode(key.as_bytes()).into());
         }
@@ -157,7 +157,7 @@ fn unbuilt(error: &kube::Error) -> String {
             "a certificate of the cluster's `certificate-authority` cannot be used".to_owned()
         }
         kube::Error::HttpError(_) => {
-            "the user to impersonate has characters that cannot be sent".to_owned()
+            "the name of the user to impersonate contains invalid characters".to_owned()
         }
         _ => "the server's or the client's certificates cannot be used".to_owned(),
     }
@@ -203,7 +203,8 @@ fn with_user(proxy: &Address, file: &Path) -> Result<http::Uri, Error> {
     let host = proxy.uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
     let scheme = proxy.uri.scheme_str().unwrap_or("http");
     let text = Zeroizing::new(format!("{scheme}://{}@{host}/", *escaped));
-    text.parse().map_err(|_unsaid| at(file, None, "the user of the proxy cannot be sent"))
+    text.parse()
+        .map_err(|_unsaid| at(file, None, "the user of the proxy contains invalid characters"))
 }
 
 fn is_unverified(cluster: &Cluster) -> bool {
@@ -437,7 +438,7 @@ fn plugin(
         _ => {
             let place = exec.interactive_mode.as_ref().map(|mode| mode.referenced);
             let why = if mode == "Always" {
-                "this credential plugin asks on a terminal (`interactiveMode: Always`), and there is none"
+                "this credential plugin needs a terminal (`interactiveMode: Always`), but there is none"
             } else {
                 "`interactiveMode` is not supported: expected Never, IfAvailable or Always"
             };

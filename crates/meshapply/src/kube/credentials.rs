@@ -144,7 +144,7 @@ fn from_file(path: &Path, place: &str) -> Result<Zeroizing<String>, String> {
     let bytes = std::fs::read(path).map(Zeroizing::new);
     let bytes = bytes.map_err(|error| format!("{place}: cannot read the `tokenFile`: {error}"))?;
     let text = std::str::from_utf8(&bytes);
-    let text = text.map_err(|_unsaid| format!("{place}: the `tokenFile` is not text"))?;
+    let text = text.map_err(|_unsaid| format!("{place}: the `tokenFile` is not valid UTF-8"))?;
     match text.trim() {
         "" => Err(format!("{place}: the `tokenFile` is empty")),
         token => Ok(Zeroizing::new(token.to_owned())),
@@ -157,7 +157,7 @@ pub(super) fn bearer(token: &str) -> Result<HeaderValue, String> {
     // Line breaks and control characters end headers; `HeaderValue` takes bytes beyond ASCII, no server does.
     let header = HeaderValue::try_from(text.as_str()).ok().filter(|_| text.is_ascii());
     let mut header =
-        header.ok_or("the token has characters that cannot be sent: it is one line of ASCII")?;
+        header.ok_or("the token contains invalid characters: expected one line of ASCII")?;
     header.set_sensitive(true);
     Ok(header)
 }
@@ -166,7 +166,8 @@ pub(super) fn bearer(token: &str) -> Result<HeaderValue, String> {
 pub(super) fn basic(user_and_password: &[u8]) -> Result<HeaderValue, String> {
     let text = Zeroizing::new(format!("Basic {}", STANDARD.encode(user_and_password)));
     let header = HeaderValue::try_from(text.as_str());
-    let mut header = header.map_err(|_unsaid| "the password cannot be sent".to_owned())?;
+    let mut header =
+        header.map_err(|_unsaid| "the password contains invalid characters".to_owned())?;
     header.set_sensitive(true);
     Ok(header)
 }

@@ -214,9 +214,8 @@ impl Kubeconfig {
 
     /// Adds what a file has and no file before it named.
     fn take(&mut self, file: &Path, bytes: &[u8]) -> Result<(), Error> {
-        let text = decoded(bytes).ok_or_else(|| {
-            unusable(format!("kubeconfig {} is not a text in UTF-8", file.display()))
-        })?;
+        let text = decoded(bytes)
+            .ok_or_else(|| unusable(format!("kubeconfig {} is not valid UTF-8", file.display())))?;
         let options = serde_saphyr::options! { with_snippet: false };
         let documents: Vec<Option<Document>> =
             serde_saphyr::from_multiple_with_options(&text, options)
@@ -250,7 +249,7 @@ impl Kubeconfig {
             at(
                 &context.file,
                 Some(place.referenced),
-                format!("context `{name}` names a {what} that is not there"),
+                format!("context `{name}` refers to a {what} that does not exist"),
             )
         };
         let value = context.value.as_ref();
@@ -259,7 +258,7 @@ impl Kubeconfig {
         let cluster =
             value.filter(|value| named(&value.cluster)).and_then(|value| value.cluster.as_ref());
         let Some(cluster) = cluster else {
-            let message = format!("context `{name}` names no cluster");
+            let message = format!("context `{name}` has no `cluster`");
             return Err(at(&context.file, Some(context.name.referenced), message));
         };
         let found = find(&self.clusters, &cluster.value, "cluster")?;
@@ -292,7 +291,7 @@ fn find<'a, T>(
     let twin = same.find(|entry| Arc::ptr_eq(&entry.file, &first.file));
     twin.map_or(Ok(Some(first)), |twin| {
         let line = first.name.referenced.line();
-        let message = format!("a {what} of this name is in line {line} already");
+        let message = format!("a {what} with this name is already defined on line {line}");
         Err(at(&twin.file, Some(twin.name.referenced), message))
     })
 }
@@ -324,7 +323,7 @@ fn decoded(bytes: &[u8]) -> Option<String> {
 fn sentence(error: &serde_saphyr::Error) -> String {
     use serde_saphyr::Error as Yaml;
     match error.without_snippet() {
-        Yaml::DuplicateMappingKey { .. } => "a key of this mapping is there twice".to_owned(),
+        Yaml::DuplicateMappingKey { .. } => "a key appears twice in this mapping".to_owned(),
         Yaml::SerdeMissingField { field, .. } => format!("this mapping lacks `{field}`"),
         // What was expected is a type of ours, never a value.
         Yaml::SerdeInvalidType { expected, .. } | Yaml::SerdeInvalidValue { expected, .. } => {
@@ -335,7 +334,7 @@ fn sentence(error: &serde_saphyr::Error) -> String {
         Yaml::Unexpected { expected, .. } => match *expected {
             "mapping start" => "expected a mapping here".to_owned(),
             "sequence start" => "expected a list here".to_owned(),
-            _ => "expected a text here".to_owned(),
+            _ => "expected a string here".to_owned(),
         },
         Yaml::UnknownAnchor { .. } => "an alias without its anchor".to_owned(),
         Yaml::Budget { .. } => "too large, or too deeply nested, for a kubeconfig".to_owned(),

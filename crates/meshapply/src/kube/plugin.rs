@@ -92,7 +92,7 @@ impl Plugin {
             return Err(self.failed(&output));
         }
         self.read(&output.out)
-            .map_err(|why| format!("credential plugin `{}` answered with {why}", self.name()))
+            .map_err(|why| format!("credential plugin `{}` returned {why}", self.name()))
     }
 
     /// The first word of its file's name: arguments that someone wrote after it may be secrets.
@@ -143,7 +143,7 @@ impl Plugin {
         // Ended, or killed just now.
         let status = child.wait().map_err(|error| format!("cannot be waited for: {error}"))?;
         let Some((out, err)) = printed else {
-            return Err(format!("did not end within {} s", self.patience.as_secs()));
+            return Err(format!("did not finish within {} s", self.patience.as_secs()));
         };
         Ok(Output { status, out: Zeroizing::new(out), err })
     }
@@ -180,7 +180,7 @@ impl Plugin {
     fn failed(&self, output: &Output) -> String {
         let how = match (output.status.code(), output.status.signal()) {
             (Some(code), _) => format!("exited with status {code}"),
-            (None, Some(signal)) => format!("was ended by signal {signal}"),
+            (None, Some(signal)) => format!("was killed by signal {signal}"),
             (None, None) => "failed".to_owned(),
         };
         let line = self.line(output);

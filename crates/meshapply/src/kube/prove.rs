@@ -72,7 +72,7 @@ async fn connect(
 }
 
 fn no_answer() -> String {
-    format!("no answer within {} s", REQUEST.as_secs())
+    format!("no response within {} s", REQUEST.as_secs())
 }
 
 /// What one pod serves; a canary only where it serves the CA of the secret, since the token goes to it.

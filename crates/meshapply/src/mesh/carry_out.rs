@@ -49,7 +49,7 @@ pub struct Rehearsal<'a, C> {
 #[derive(Debug, thiserror::Error)]
 pub enum RehearsalError {
     /// The plan has obstacles: [`MeshPlan::obstacles`].
-    #[error("{0} resources or DNS settings of others are in the place of those of this mesh")]
+    #[error("{0} resources or DNS settings that this mesh needs belong to someone else")]
     Obstructed(usize),
     /// A cluster refuses a write.
     #[error(transparent)]

@@ -409,7 +409,7 @@ fn another_client_is_faster() {
         world
     };
     let conflict = |what: &str| {
-        format!("cluster a: the API server refuses to {what}: the object has been modified")
+        format!("cluster a: the API server refused to {what}: the object has been modified")
     };
     let call = conflict("apply VirtualService istio-system/reviews.shop");
     // A changed status does not matter.
@@ -458,7 +458,7 @@ fn another_client_creates_it_first() {
     let end = world.apply(FIRST).unwrap_err();
     assert_eq!(
         end,
-        "nothing written: 1 resources or DNS settings of others are in the place of those of this mesh"
+        "nothing written: 1 resources or DNS settings that this mesh needs belong to someone else"
     );
     assert_eq!(world.trouble.borrow().dry_runs, 0);
     assert_eq!(of(&world.clusters[0], "VirtualService")[0]["spec"], theirs["spec"]);
@@ -475,7 +475,7 @@ fn a_refused_rehearsal_writes_nothing() {
         _ => Ok(()),
     });
     let end = world.apply(&second()).unwrap_err();
-    assert_eq!(end, "nothing written: cluster c: the API server refuses to apply it: not today");
+    assert_eq!(end, "nothing written: cluster c: the API server refused to apply it: not today");
     assert_eq!(world.log(), [""; 0]);
     assert_eq!(world.content(), before);
 }
@@ -547,7 +547,8 @@ fn dns_of_others() {
         let end = world.apply(FIRST).unwrap_err();
         assert_eq!((end.as_str(), world.content()), (expect, before));
     };
-    let obstructed = "nothing written: 1 resources or DNS settings of others are in the place of those of this mesh";
+    let obstructed =
+        "nothing written: 1 resources or DNS settings that this mesh needs belong to someone else";
     check(Some("global:53 {\n    errors\n}\n"), obstructed);
     check(None, obstructed);
 }

@@ -31,8 +31,9 @@ fn check(
 }
 
 const BOTH: [RestartTarget; 2] = [RestartTarget::Istiod, RestartTarget::Gateways];
-const ISTIOD: &str = "deployment/istiod in istio-system has not restarted for the secret";
-const GATEWAY: &str = "deployment/gateway in istio-system has not restarted for the secret";
+const ISTIOD: &str = "deployment/istiod in istio-system has not restarted since the secret changed";
+const GATEWAY: &str =
+    "deployment/gateway in istio-system has not restarted since the secret changed";
 
 #[test]
 fn restarts_are_for_the_mark_of_the_secret() {
@@ -66,7 +67,7 @@ fn open_rollouts() {
         state.observed.istiod[0].restarted_for = Some(mark.to_owned());
         state.observed.istiod[0].generation = 2;
     };
-    let waits = "deployment/istiod in istio-system waits: its controller to see the new template";
+    let waits = "deployment/istiod in istio-system is rolling out: its controller has not seen the new template yet";
     check(&[RestartTarget::Istiod], rolls, &[waits], &[RestartTarget::Istiod]);
     // A rollout for another reason is open too, and no restart of ours.
     check(&[], rolls, &[waits], &[]);

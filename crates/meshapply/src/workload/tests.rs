@@ -44,7 +44,7 @@ fn check(change: impl FnOnce(&mut Workload), expect: &str) {
 #[test]
 fn every_count_is_looked_at() {
     check(|_| {}, "complete");
-    check(|w| w.generation = 6, "waiting: its controller to see the new template");
+    check(|w| w.generation = 6, "waiting: its controller has not seen the new template yet");
     check(|w| w.updated = 1, "waiting: 1 of 3 pods are new");
     check(|w| w.total = 4, "waiting: 1 old pod to terminate");
     check(|w| w.total = 6, "waiting: 3 old pods to terminate");
@@ -70,14 +70,14 @@ fn what_waiting_does_not_mend() {
             w.available = 2;
             w.pods = vec![pod(None, 9), pod(Some("CrashLoopBackOff"), 1)];
         },
-        "waiting: 2 of 3 pods are available; pod istiod-1: CrashLoopBackOff, started again once",
+        "waiting: 2 of 3 pods are available; pod istiod-1: CrashLoopBackOff, restarted once",
     );
     check(
         |w| {
             w.available = 2;
             w.pods = vec![pod(Some("CrashLoopBackOff"), 4)];
         },
-        "stuck: pod istiod-1: CrashLoopBackOff, started again 4 times",
+        "stuck: pod istiod-1: CrashLoopBackOff, restarted 4 times",
     );
     // The status of the generation before says nothing about this one.
     check(
@@ -85,7 +85,7 @@ fn what_waiting_does_not_mend() {
             w.generation = 6;
             w.deadline = Some(deadline.into());
         },
-        "waiting: its controller to see the new template",
+        "waiting: its controller has not seen the new template yet",
     );
 }
 

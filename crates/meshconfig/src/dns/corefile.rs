@@ -62,7 +62,7 @@ pub fn add(corefile: &str, suffix: &str, zone: &Zone) -> Result<String, Error> {
     }
     if has_no_braces(corefile) {
         let what = "the server block of the Corefile".to_string();
-        let needs = "braces: without them CoreDNS takes every following line as part of it";
+        let needs = "braces: without them CoreDNS reads every following line as part of it";
         return Err(Error::new("", Fault::Needs { what, needs }));
     }
     if corefile.is_empty() || corefile.ends_with('\n') {

@@ -47,7 +47,7 @@ pub(super) fn read(importer: &mut Importer<'_>, value: &Value) {
         importer.lose(
             value,
             "spec.destinationSelector",
-            "it selects no service by name, so it becomes no policy",
+            "it selects no service by name, so no policy is created",
         );
     }
     let name = value["metadata"]["name"].as_str().unwrap_or_default();

@@ -77,7 +77,7 @@ impl fmt::Display for LintRemedy {
             Self::AddTrustDomainAlias { trust_domain } => {
                 return write!(
                     f,
-                    "add {trust_domain} to its meshConfig.trustDomainAliases, which makes the identities of both equal"
+                    "add {trust_domain} to its meshConfig.trustDomainAliases, which makes the identities of both domains equal"
                 );
             }
             Self::AddAddress => "give the host an address",

@@ -122,7 +122,7 @@ fn addresses(found: &mut Findings<'_, '_>, entries: &[&Value]) {
                 match owners.get(address) {
                     Some((other, _)) if *other != host => {
                         let message = format!(
-                            "`{host}` has address {address}, which `{other}` has too: calls to one reach the other"
+                            "`{host}` has the same address as `{other}`, {address}: calls to one reach the other"
                         );
                         found.add(&SHARED, entry, message);
                     }
@@ -152,13 +152,13 @@ fn one_entry(found: &mut Findings<'_, '_>, entry: &Value) {
         && version < Version::new(1, 23, 0)
         && ports.iter().any(|port| port["protocol"] == "TCP")
     {
-        found.add(&NO_ADDRESS, entry, format!("`{host}` has a TCP port and no address: its connections are indistinguishable from others to that port"));
+        found.add(&NO_ADDRESS, entry, format!("`{host}` has a TCP port but no address: its connections cannot be told apart from others to that port"));
     }
     if is_remote(entry) && list(&spec["subjectAltNames"]).is_empty() {
         found.add(
             &NO_IDENTITY,
             entry,
-            format!("callers of `{host}` accept any certificate of the mesh: no identity is named"),
+            format!("callers of `{host}` accept any certificate of the mesh, because its ServiceEntry has no subjectAltNames"),
         );
     }
     for port in ports.iter().filter(|port| port["protocol"] == "TCP") {
@@ -178,7 +178,7 @@ fn plain_text(found: &mut Findings<'_, '_>, rule: &Value) {
     let policy = &rule["spec"]["trafficPolicy"];
     let mutual = |policy: &Value| policy["tls"]["mode"] == "ISTIO_MUTUAL";
     if !mutual(policy) {
-        found.add(&PLAIN, rule, format!("its trafficPolicy has no tls: calls to `{host}` reach the other gateway in plain text and are reset"));
+        found.add(&PLAIN, rule, format!("its trafficPolicy has no tls: calls to `{host}` reach the remote gateway in plain text and are reset"));
     }
     let own = list(&policy["portLevelSettings"])
         .iter()
@@ -229,7 +229,7 @@ fn twice<'a>(
                     found.add(
                         &TWICE,
                         resource,
-                        format!("{} has host `{host}` too", super::id(before)),
+                        format!("`{host}` is also a host of {}", super::id(before)),
                     );
                 }
                 Some(_) => {}

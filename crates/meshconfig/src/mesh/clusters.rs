@@ -55,7 +55,7 @@ fn pool(text: &str) -> Result<IpNet, Fault> {
         return bad("its addresses are multicast addresses");
     }
     if first.is_loopback() || first.is_unspecified() {
-        return bad("its addresses are those of the machine itself");
+        return bad("its addresses are loopback addresses");
     }
     let bits = pool.max_prefix_len() - pool.prefix_len();
     if bits < 2 {

@@ -143,7 +143,7 @@ fn suffix_and_pool() {
     };
     pool("240.0.0.0/4", "Istio's own allocator uses the same network");
     pool("2001:2::/64", "Istio's own allocator uses the same network");
-    pool("127.0.0.0/8", "its addresses are those of the machine itself");
+    pool("127.0.0.0/8", "its addresses are loopback addresses");
     pool("ff00::/8", "its addresses are multicast addresses");
     pool("10.0.0.0/31", "it has fewer than four addresses");
 }

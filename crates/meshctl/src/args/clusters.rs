@@ -11,10 +11,10 @@ use super::{Output, Passphrase, Wait, duration, version};
 /// Which clusters, and where things are in them.
 #[derive(Debug, Clone, Args)]
 pub struct Clusters {
-    /// The mesh's spec, which lists clusters, contexts, Istio's namespaces and trust domains. It is an error if a cluster's trust domain differs from the spec.
+    /// The mesh spec, which lists clusters, contexts, Istio's namespaces and trust domains. It is an error if a cluster's trust domain differs from the spec.
     #[arg(short, long, value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// Cluster and the kubeconfig context that reaches it, such as `east=prod-east`, or `east` if both have the same name; repeat for more. With `-f`, selects clusters from the spec; a bare name uses the context given there.
+    /// Cluster and the kubeconfig context that reaches it, such as `east=prod-east`, or `east` if both have the same name; repeat or separate with commas for more. With `-f`, selects clusters from the spec; a bare name uses the context given there.
     #[arg(long = "context", value_name = "[CLUSTER=]CONTEXT", value_delimiter = ',')]
     pub contexts: Vec<String>,
     /// The kubeconfig. Default: $KUBECONFIG, or ~/.kube/config.
@@ -78,10 +78,10 @@ pub struct Rollout {
     /// Number of clusters to update at the same time, after the first.
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub parallel: usize,
-    /// Time limit for each wait: for a rollout, for istiod to use the new CA, or for an API server that does not respond.
+    /// Time limit for each wait: for a rollout, for istiod to use the new CA, and for an API server that does not respond.
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
     pub timeout: i64,
-    /// Time that istiod has to reload by itself before it is restarted; at most half of `--timeout`.
+    /// How long to wait for istiod to reload before restarting it; at most half of `--timeout`.
     #[arg(long, value_name = "TIME", default_value = "150s", value_parser = duration)]
     pub reload_timeout: i64,
     /// Service account in istiod's namespace that requests the test certificate, which shows whether istiod signs with the new CA.
@@ -125,21 +125,21 @@ pub enum DryRun {
 #[command(after_help = "\
 Before anything is written, every cluster is read, every folder is checked (see `meshctl check`), and you are asked for confirmation (`--yes` skips the question). The first cluster is the canary and is updated alone. After a failure, no further cluster is updated.
 
-The push succeeds only if istiod presents a certificate of the new CA, signs with it, and every namespace has its roots. The previous secret is kept for `meshctl rollback`. After an interruption, run the same command again to continue.
+The push succeeds only if istiod presents a certificate from the new CA and signs with it, and every namespace has the new roots. The previous secret is kept for `meshctl rollback`. After an interruption, run the same command again to continue.
 
-`meshctl push --print-rbac` prints the rights it needs.
+`meshctl push --print-rbac` prints the permissions that it needs.
 
 Exit status:
    0  done and verified, or nothing to do
-   1  a cluster could not be reached, or a file not read
+   1  a cluster could not be reached, or a file could not be read
    2  refused, declined, stuck or not verified
-  64  usage error, or confirmation needed but not on a terminal (use --yes)
+  64  usage error, or no terminal to ask for confirmation (use --yes)
 
 Examples:
   meshctl push ca --context east=prod-east --context west=prod-west
-  # Show what would change, validated by the API server
+  # Show what would change, and have the API server validate it
   meshctl push ca --context east --dry-run server --diff
-  # Grant the rights that a push needs
+  # Grant the permissions that a push needs
   meshctl push ca --context east --print-rbac \\
     | kubectl --context east apply -f -
   # Without confirmation, as events
@@ -155,13 +155,13 @@ pub struct Push {
     /// Options of the rollout.
     #[command(flatten)]
     pub rollout: Rollout,
-    /// Print the rights that a push needs as RBAC manifests, and do nothing else. With `--context`, they cover the gateways found there and include missing secrets as empty ones. With `--restart never`, they do not allow restarts.
+    /// Print RBAC manifests with the permissions that a push needs, and do nothing else. With `--context`, they cover the gateways found there and include empty secrets for those that are missing. With `--restart never`, they do not allow restarts.
     #[arg(long)]
     pub print_rbac: bool,
-    /// Bind the rights of `--print-rbac` to this user instead of the service account `meshctl`.
+    /// Bind the permissions of `--print-rbac` to this user instead of the service account `meshctl`.
     #[arg(long, value_name = "NAME", requires = "print_rbac")]
     pub rbac_user: Option<String>,
-    /// With `--print-rbac`, include the right to create secrets, which allows its holder to act as any service account of istiod's namespace. Without it, the two secrets that a push writes must exist beforehand, empty.
+    /// With `--print-rbac`, include the permission to create secrets, which allows its holder to act as any service account in istiod's namespace. Without it, the two secrets that a push writes must already exist, at least empty.
     #[arg(long, requires = "print_rbac")]
     pub rbac_create_secrets: bool,
 }
@@ -173,9 +173,9 @@ Installs the secret that the last push replaced, with the same steps and checks 
 
 Exit status:
    0  done and verified, or nothing to do
-   1  a cluster could not be reached, or a file not read
+   1  a cluster could not be reached, or a file could not be read
    2  refused, declined, stuck or not verified
-  64  usage error, or confirmation needed but not on a terminal (use --yes)
+  64  usage error, or no terminal to ask for confirmation (use --yes)
 
 Examples:
   meshctl rollback --context east=prod-east
@@ -199,15 +199,15 @@ pub enum Rotate {
 /// `meshctl rotate intermediate`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-For each CA that expires soon, creates a new one under the same root, checks it, installs it and verifies it. If nothing is due, nothing is written, but the live CA is still verified.
+For each CA that expires soon, creates a new one under the same root, checks it, installs it and verifies it. If nothing is due, nothing is written, but the live CAs are still verified.
 
-A cluster without a folder in DIR gets one from its secret, so DIR needs no more than the root. A folder that was renewed but never pushed is pushed.
+If a cluster has no folder in DIR, one is created from its secret, so DIR only needs the root. A folder that was renewed but never pushed is pushed.
 
 Exit status:
    0  done and verified, or nothing to do
-   1  a cluster could not be reached, or a file not read
+   1  a cluster could not be reached, or a file could not be read
    2  refused, declined, stuck or not verified
-  64  usage error, or confirmation needed but not on a terminal (use --yes)
+  64  usage error, or no terminal to ask for confirmation (use --yes)
 
 Examples:
   meshctl rotate intermediate ca --context east=prod-east --within 30d --yes
@@ -220,7 +220,7 @@ docs/ci.md has jobs for GitHub Actions and GitLab, and a CronJob.")]
 pub struct RotateIntermediate {
     /// Folder of the CA: root-cert.pem, root-key.pem and a folder per cluster.
     pub dir: PathBuf,
-    /// What counts as soon: CAs that expire within this time.
+    /// Renew CAs that expire within this time.
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration)]
     pub within: i64,
     /// Validity of a new intermediate. Default: that of the old one, but not longer than the root.

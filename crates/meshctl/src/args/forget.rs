@@ -11,15 +11,15 @@ use super::{Clusters, Wait, duration};
 #[command(after_help = "\
 In a cluster, it empties the secret meshctl-cacerts-previous, which `meshctl rollback` would restore. In DIR, it removes the sets in DIR/previous, or only those of the given clusters. It shows what it will remove and asks for confirmation.
 
-It refuses to empty a secret if the current CA cannot be verified as live, or if a restart for it is unfinished, because you may still need the rollback. Files are unlinked; what a disk retains of them is not overwritten.
+It refuses to empty a secret if it cannot verify that the current CA is live, or if a restart is unfinished, because you may still need the rollback. Files are deleted but not overwritten, so the disk may retain their contents.
 
-In a cluster, it needs the rights that `meshctl push --print-rbac` prints.
+In a cluster, it needs the permissions that `meshctl push --print-rbac` prints.
 
 Exit status:
    0  done, or nothing is kept
-   1  a cluster could not be reached, or a file not removed
+   1  a cluster could not be reached, or a file could not be removed
    2  refused or declined
-  64  usage error, or confirmation needed but not on a terminal (use --yes)
+  64  usage error, or no terminal to ask for confirmation (use --yes)
 
 Examples:
   meshctl forget --context east=prod-east

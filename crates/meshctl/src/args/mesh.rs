@@ -77,7 +77,7 @@ Examples:
   meshctl mesh render --cluster east | kubectl --context east apply -f -
   # A folder per cluster
   meshctl mesh render -o out
-  # For a certain release of Istio
+  # For a specific Istio release
   meshctl mesh render --istio 1.6.4")]
 pub struct Render {
     /// The spec.
@@ -189,7 +189,7 @@ Fields that have no equivalent in a spec, and values that only the clusters know
 
 Exit status:
    0  success
-   1  could not run: invalid spec, or a file that cannot be read
+   1  could not run: invalid input, or a file that cannot be read
   64  usage error
 
 Examples:
@@ -254,7 +254,7 @@ pub struct Dns {
     /// The lock file.
     #[command(flatten)]
     pub lock: LockFile,
-    /// Cluster whose DNS it is.
+    /// Cluster whose DNS uses the file.
     #[arg(long, value_name = "NAME")]
     pub cluster: String,
     /// The file contains `stubDomains` of kube-dns.
@@ -263,7 +263,7 @@ pub struct Dns {
     /// CoreDNS is older than 1.4.0 and has the plugin `proxy` instead of `forward`. Not needed if the Corefile uses `proxy`.
     #[arg(long, conflicts_with = "kube_dns")]
     pub old_coredns: bool,
-    /// Remove the block.
+    /// Remove the block instead of adding it.
     #[arg(long)]
     pub remove: bool,
 }

@@ -10,19 +10,19 @@ use super::{Clusters, Output, time};
 /// `meshctl status`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Nothing is written, and no token is requested: istiod is asked what it serves, not to sign. Which clusters accept each other is determined by verifying what each istiod serves under the roots that each cluster's namespaces have.
+Nothing is written, and no token is requested: istiod is asked for the certificate that it serves, but not to sign one. To determine which clusters accept each other, that certificate is verified under the roots of each cluster's namespaces.
 
 Exit status:
    0  no errors; there may be warnings
    1  a cluster, or a pod in it, could not be read; the others are shown
-   2  something is wrong: clusters differ from each other or their folder,
-      reject each other, have expired certificates, need a restart, or lack
-      istiod or the secret
+   2  something is wrong: clusters differ from each other or from
+      their folder, reject each other, have expired certificates,
+      need a restart, or lack istiod or the secret
   64  usage error
 
 Examples:
   meshctl status --context east=prod-east --context west=prod-west
-  # Does the folder contain the same?
+  # Does the folder match the cluster?
   meshctl status ca --context east=prod-east
   # Every cluster of the spec
   meshctl status ca -f mesh.yaml
@@ -43,7 +43,7 @@ pub struct Status {
     /// Output format.
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub output: Output,
-    /// Time at which to judge. Default: now.
+    /// Time at which to check validity. Default: now.
     #[arg(long, value_name = "RFC3339", value_parser = time)]
     pub at: Option<Time>,
 }

@@ -10,16 +10,16 @@ use super::time;
 /// `meshctl trust ...`.
 #[derive(Debug, Subcommand)]
 pub enum Trust {
-    /// Generate the istiod settings for the other trust domains.
+    /// Generate istiod settings that accept the other trust domains.
     Render(Render),
 }
 
 /// `meshctl trust render`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-For clusters with different trust domains. Prints values for Helm, or for the `values` of an IstioOperator, with which each cluster accepts callers from the other trust domains. The form depends on the release: `caCertificates` with the roots of each domain, before 1.16.4 `trustDomainAliases`, and for 1.6 PILOT_SKIP_VALIDATE_TRUST_DOMAIN. Clusters that share one trust domain need no settings.
+For clusters with different trust domains, prints Helm values (also valid as the `values` of an IstioOperator) that make each cluster accept callers from the other trust domains. The settings depend on the release: `caCertificates` with the roots of each domain, `trustDomainAliases` before 1.16.4, and PILOT_SKIP_VALIDATE_TRUST_DOMAIN for 1.6. Clusters that share one trust domain need no settings.
 
-`meshctl check -f mesh.yaml` reports whether the clusters have them.
+`meshctl check -f mesh.yaml` reports whether the clusters have these settings.
 
 Exit status:
    0  success
@@ -36,13 +36,13 @@ Examples:
 pub struct Render {
     /// Folder with a folder per cluster, as created by `meshctl ca init`; no key is read.
     pub dir: PathBuf,
-    /// The mesh's spec, which lists clusters, trust domains and releases.
+    /// The mesh spec, which lists clusters, trust domains and releases.
     #[arg(short, long, value_name = "FILE", default_value = "mesh.yaml")]
     pub file: PathBuf,
     /// Generate settings only for this cluster; repeat for more.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub cluster: Vec<String>,
-    /// Time at which to judge the roots. Default: now.
+    /// Time at which to check the roots. Default: now.
     #[arg(long, value_name = "RFC3339", value_parser = time)]
     pub at: Option<Time>,
 }

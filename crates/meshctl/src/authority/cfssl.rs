@@ -44,7 +44,7 @@ pub(crate) fn take<T>(outcome: Outcome<T>, path: &Path, io: &mut Io<'_>) -> Resu
     match (value, last) {
         (Some(value), None) => Ok(value),
         (_, Some(trap)) => Err(failure(&trap, path)),
-        (None, None) => Err(Failure::new("ctl/io", "the file cannot be used").in_file(path)),
+        (None, None) => Err(Failure::new("ctl/io", "the cfssl file is not valid").in_file(path)),
     }
 }
 
@@ -58,6 +58,8 @@ fn text(path: &Path, io: &mut Io<'_>) -> Result<String, Failure> {
     let bytes = files::read(path, io.stdin)?;
     let text = std::str::from_utf8(&bytes);
     text.map(str::to_owned).map_err(|error| {
-        Failure::new("ctl/io", "the file is not UTF-8").in_file(path).because(error.to_string())
+        Failure::new("ctl/io", "the file is not valid UTF-8")
+            .in_file(path)
+            .because(error.to_string())
     })
 }

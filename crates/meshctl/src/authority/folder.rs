@@ -38,7 +38,10 @@ pub(crate) fn open_workspace(
     };
     let mut patience = || {
         if tries == 0 && most > 0 {
-            io.say(format_args!("waiting for another meshctl that is using {}", text::word(dir)));
+            io.say(format_args!(
+                "waiting for another meshctl process that is using {}",
+                text::word(dir)
+            ));
         }
         tries += 1;
         if tries <= most {
@@ -50,7 +53,8 @@ pub(crate) fn open_workspace(
     for leftover in leftovers {
         let warning = match leftover {
             Leftover::Kept(place) => {
-                let message = "an interrupted run left a set of files, which was moved aside";
+                let message =
+                    "an interrupted run left a set of files, which was moved to `previous/`";
                 Failure::new("ctl/leftovers", message).in_file(&place)
             }
             Leftover::Replaced(name, place) => {
@@ -95,7 +99,7 @@ pub(crate) fn warn_exposed(dir: &Path, io: &mut Io<'_>) {
         };
         let warning = Failure::new("ctl/dir-permissions", message)
             .in_file(&folder)
-            .because("anyone who can write there can replace a root or a key")
+            .because("anyone who can write to it can replace a root or a key")
             .hint(hint);
         io.warn(&warning);
     }
@@ -123,9 +127,9 @@ pub(crate) fn check_cluster_name(name: &str) -> Result<(), Failure> {
     if ok {
         return Ok(());
     }
-    Err(Failure::new("ctl/cluster-name", format!("`{name}` cannot be a cluster's name"))
+    Err(Failure::new("ctl/cluster-name", format!("`{name}` is not a valid cluster name"))
         .because(format!(
-            "it is 1 to 40 letters, digits, `-`, `_` and `.`, begins with a letter or digit, and is not `{}`",
+            "expected 1 to 40 letters, digits, `-`, `_` and `.`, beginning with a letter or digit, and not `{}`",
             OURS.join("`, `")
         ))
         .exit(Exit::Usage))
@@ -197,7 +201,7 @@ pub(crate) fn check_issuers(
             }
         }
         .hint(
-            "restore the root that issued the clusters, or create the new one in its own folder",
+            "restore the root that issued the clusters' CAs, or create the new one in its own folder",
         ));
     }
     Ok(())

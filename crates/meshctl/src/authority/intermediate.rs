@@ -46,7 +46,7 @@ pub(crate) fn profile(cluster: &str, options: &Options, root: &Name) -> Result<P
     } else if options.constrain {
         return Err(Failure::new(
             "ctl/usage",
-            format!("--constrain needs a trust domain for `{cluster}`"),
+            format!("`--constrain` needs a trust domain for `{cluster}`"),
         )
         .hint(format!("add `--trust-domain {cluster}=DOMAIN`"))
         .exit(Exit::Usage));
@@ -70,20 +70,20 @@ pub(crate) fn names(typed: &[String], cluster: &str) -> Result<Vec<GeneralName>,
                 .exit(Exit::Usage)
         };
         let (kind, value) =
-            text.split_once(':').ok_or_else(|| refuse("expected dns:NAME or uri:URI"))?;
+            text.split_once(':').ok_or_else(|| refuse("expected `dns:NAME` or `uri:URI`"))?;
         if value.is_empty() || !value.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(refuse("expected printable ASCII without spaces"));
         }
         if value.contains(['{', '}']) {
             return Err(refuse(
-                "only `{cluster}` can be in braces, and only if a cluster is named",
+                "the only placeholder is `{cluster}`, in commands that take a cluster",
             ));
         }
         match kind.to_ascii_lowercase().as_str() {
             "dns" => Ok(GeneralName::Dns(value.as_bytes().to_vec())),
             "uri" if value.contains("://") => Ok(GeneralName::Uri(value.as_bytes().to_vec())),
             "uri" => Err(refuse("expected a URI with its scheme, such as spiffe://cluster.local")),
-            _ => Err(refuse("expected the kind dns or uri")),
+            _ => Err(refuse("expected `dns:NAME` or `uri:URI`")),
         }
     };
     typed.iter().map(name).collect()
@@ -121,10 +121,10 @@ pub(crate) fn make(
         profile.valid_seconds = until.0 - stamp.not_before.0;
         let warning = Failure::new(
             "ctl/validity-cut",
-            format!("`{}` ends with its issuer, {}", profile.subject.label(), until.date()),
+            format!("`{}` expires with its issuer, on {}", profile.subject.label(), until.date()),
         )
         .because(format!(
-            "`{}` ends then, and a certificate cannot outlive its issuer",
+            "`{}` expires then, and a certificate cannot outlive its issuer",
             authority.cert.subject().label()
         ))
         .hint("distribute a new root before that day");
@@ -189,7 +189,7 @@ pub(crate) fn check_trust_domains(typed: &[String], clusters: &[String]) -> Resu
     let Some(text) = typed.iter().find(stray) else { return Ok(()) };
     Err(Failure::new(
         "ctl/usage",
-        format!("`--trust-domain {text}` names a cluster that this command does not have"),
+        format!("`--trust-domain {text}` names a cluster that is not part of this command"),
     )
     .because(match clusters {
         [] => "there is no `--cluster`".to_owned(),

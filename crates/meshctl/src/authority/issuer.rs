@@ -139,7 +139,7 @@ fn stray(cert: &Cert, issuer: &Cert, file: &Path, place: usize) -> Failure {
     ));
     if cert.is_self_issued() {
         warning.because(format!("it does not vouch for the issuer `{issuer}`")).hint(
-            "`--also-trust FILE` adds another root to root-cert.pem, if the mesh is to trust both",
+            "`--also-trust FILE` adds it to root-cert.pem, if the mesh should trust both roots",
         )
     } else {
         warning.because(format!("it is not between the issuer `{issuer}` and its root"))
@@ -165,9 +165,9 @@ pub(crate) fn root_key(
 ) -> Result<SoftKey, Failure> {
     let path = dir.join(ROOT_KEY);
     if files::read_optional(&path)?.is_none() {
-        return Err(Failure::new("ctl/no-root-key", "the root key is needed to sign, and is missing").in_file(&path).hint(
+        return Err(Failure::new("ctl/no-root-key", "the root key is missing, and nothing can be signed without it").in_file(&path).hint(
             format!(
-                "restore the key for this, or sign where it is: `meshctl ca csr {0} --cluster NAME` here, \
+                "restore the key, or sign where it is: `meshctl ca csr {0} --cluster NAME` here, \
                  `meshctl ca sign {0}/NAME/ca.csr --ca-cert root-cert.pem --ca-key root-key.pem --out {0}/NAME` there",
                 text::word(dir)
             ),

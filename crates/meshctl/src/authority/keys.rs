@@ -48,12 +48,12 @@ pub(crate) fn warn_unproven(kind: KeyType, whose: &str, io: &mut Io<'_>) {
             "istiod reads it, but Envoy is not known to accept certificates signed with it"
         }
         KeyType::EcdsaP521 => "istiod reads it, but Envoy (BoringSSL) refuses P-521 by default",
-        KeyType::Rsa8192 => "every handshake of the mesh pays for the size of its signatures",
+        KeyType::Rsa8192 => "its large signatures slow down every handshake in the mesh",
         _ => return,
     };
     let warning =
         Failure::new("ctl/key-type-unproven", format!("{whose} gets a key of type {kind}"))
             .because(why)
-            .hint("`--key-type ecdsa-p256` is proven with every Istio");
+            .hint("`--key-type ecdsa-p256` works with every Istio release");
     io.warn(&warning);
 }

@@ -26,13 +26,13 @@ pub(crate) fn warn_of_same(dirs: &[&Path], own: &Path, cert: &Cert, io: &mut Io<
         let (ours, theirs) = (cert.subject().label(), ca.subject().label());
         let warning = if ca.spki() == cert.spki() {
             Failure::new("ctl/key-taken", format!("{name} already has a certificate for this key"))
-                .because(format!("`{theirs}` has the key sha256 {}", ca.public_key().fingerprint()))
-                .hint("give each cluster its own key: one that is stolen from either can sign for both")
+                .because(format!("`{theirs}` has key sha256 {}", ca.public_key().fingerprint()))
+                .hint("give each cluster its own key: a key that is stolen from one of them can sign for both")
         } else if ca.subject() == cert.subject() {
-            Failure::new("ctl/subject-taken", format!("{name} already has a CA of this subject"))
-                .because(format!("`{theirs}` has the key sha256 {}", ca.public_key().fingerprint()))
-                .because(format!("`{ours}` has the key sha256 {}", cert.public_key().fingerprint()))
-                .hint("a verifier that meets both chains may take the wrong one; `--subject` sets another")
+            Failure::new("ctl/subject-taken", format!("{name} already has a CA with this subject"))
+                .because(format!("`{theirs}` has key sha256 {}", ca.public_key().fingerprint()))
+                .because(format!("`{ours}` has key sha256 {}", cert.public_key().fingerprint()))
+                .hint("a verifier that has both CAs may use the wrong one; `--subject` sets a different subject")
         } else if looks_like(&ours, &theirs) {
             confusable(&ours, &theirs)
         } else {
@@ -57,7 +57,7 @@ pub(crate) fn warn_of_confusable(dir: &Path, new: &[&str], io: &mut Io<'_>) {
 fn confusable(new: &str, old: &str) -> Failure {
     Failure::new("ctl/name-confusable", format!("`{new}` looks like `{old}`"))
         .because("their characters can be mistaken for each other (Unicode TS 39)")
-        .hint("people who compare names will take one cluster for the other: choose another name")
+        .hint("people may mistake one cluster for the other: choose another name")
 }
 
 /// Whether two different texts look alike: by their skeletons, letter case aside.

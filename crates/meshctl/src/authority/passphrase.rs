@@ -37,7 +37,7 @@ pub(crate) fn given(
         }
         let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
         let line = std::str::from_utf8(line).map_err(|error| {
-            Failure::new("ctl/io", "the passphrase is not UTF-8")
+            Failure::new("ctl/io", "the passphrase is not valid UTF-8")
                 .in_file(path)
                 .because(error.to_string())
         })?;
@@ -76,22 +76,22 @@ pub(crate) fn for_new_key(
         return Ok(Some(text));
     }
     if !io.can_ask {
-        return Err(Failure::new("ctl/no-passphrase", "a new root key needs a passphrase, and there is no terminal to ask for one")
+        return Err(Failure::new("ctl/no-passphrase", "a new root key needs a passphrase, but there is no terminal to ask for one")
             .because("standard input or standard error is not a terminal")
             .hint("`--passphrase-file FILE` or `--passphrase-env VARIABLE` encrypts the key; `--plain-root-key` leaves it unencrypted")
             .exit(Exit::Usage));
     }
     for attempt in 1..=ATTEMPTS {
-        let text = secret("Passphrase for the new root key (empty: not encrypted): ")?;
+        let text = secret("Passphrase for the new root key (empty for no encryption): ")?;
         if text.is_empty() {
-            let warning = Failure::new("ctl/root-key-plain", "the root key is written without encryption")
+            let warning = Failure::new("ctl/root-key-plain", "the root key is not encrypted")
                 .because("anyone who can read it can sign for every cluster")
                 .hint("a passphrase encrypts it; `--plain-root-key` leaves it unencrypted without this warning");
             io.warn(&warning);
             return Ok(None);
         }
         warn_weak(&text, known, io);
-        if *secret("The same passphrase again: ")? == *text {
+        if *secret("Repeat the passphrase: ")? == *text {
             return Ok(Some(text));
         }
         if attempt < ATTEMPTS {
@@ -112,15 +112,14 @@ fn warn_weak(passphrase: &str, known: &[&str], io: &mut Io<'_>) {
     if estimate.score() >= zxcvbn::Score::Four {
         return;
     }
-    let guesses = format!("about 10^{:.0} guesses find it", estimate.guesses_log10());
+    let guesses = format!("about 10^{:.0} guesses are enough to find it", estimate.guesses_log10());
     let reason = estimate.feedback().and_then(zxcvbn::feedback::Feedback::warning);
     let mut warning = Failure::new("ctl/passphrase-weak", "the passphrase of the root key is weak")
         .because(guesses);
     if let Some(reason) = reason {
         warning = warning.because(reason.to_string());
     }
-    let warning =
-        warning.hint("six words drawn at random are strong, and so is `openssl rand -base64 18`");
+    let warning = warning.hint("use six random words, or the output of `openssl rand -base64 18`");
     io.warn(&warning);
 }
 
@@ -144,7 +143,7 @@ pub(crate) fn read_key(
             break;
         }
         if attempt < ATTEMPTS {
-            io.say(format_args!("that passphrase does not open it; try again"));
+            io.say(format_args!("wrong passphrase; try again"));
         }
     }
     key.map_err(|error: Error| Failure::from(error).in_file(path))

@@ -41,11 +41,14 @@ impl Renewal<'_> {
     pub(crate) fn run(&self, now: Time, io: &mut Io<'_>) -> Result<Summary, Failure> {
         self.clusters.iter().try_for_each(|name| check_cluster_name(name))?;
         if !self.dir.is_dir() {
-            return Err(Failure::new("ctl/no-root", format!("no folder `{}`", self.dir.display()))
-                .hint(format!(
-                    "`meshctl ca init {} --cluster NAME` creates one",
-                    text::word(self.dir)
-                )));
+            return Err(Failure::new(
+                "ctl/no-root",
+                format!("folder `{}` does not exist", self.dir.display()),
+            )
+            .hint(format!(
+                "`meshctl ca init {} --cluster NAME` creates one",
+                text::word(self.dir)
+            )));
         }
         let mut workspace = open_workspace(self.dir, self.wait, io)?;
         warn_exposed(self.dir, io);
@@ -93,7 +96,7 @@ fn renew(
         let serial: String = old.ca().serial_hex().chars().filter(|c| *c != ':').take(8).collect();
         let label = format!("{name}-{serial}");
         let place = workspace.exchange(name, &label)?;
-        io.say(format_args!("the old set of {name} is in {}", text::word(&place)));
+        io.say(format_args!("the old files of {name} are in {}", text::word(&place)));
     }
     Ok(summary)
 }
@@ -105,7 +108,7 @@ fn without_key(failure: Failure, dir: &Path, name: &str) -> Failure {
     }
     let folder = text::word(&dir.join(name));
     failure.hint(format!(
-        "restore the key for this; or move {folder} away, create it again with \
+        "restore the key; or move {folder} away, create it again with \
          `meshctl ca csr {} --cluster {name}`, and have it signed where the key is",
         text::word(dir)
     ))
@@ -152,7 +155,7 @@ fn stage_one(
                 "the root in this folder did not issue the cluster's CA",
             )
             .because(format!(
-                "`{}` was issued by `{}`, the root here is `{}`",
+                "`{}` was issued by `{}`, but the root in this folder is `{}`",
                 old.ca().subject().label(),
                 old.ca().issuer().label(),
                 authority.cert.subject().label()

@@ -25,6 +25,15 @@ pub(crate) enum State {
 }
 
 impl State {
+    /// In the tree for people.
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Made => "created",
+            _ => self.word(),
+        }
+    }
+
+    /// In JSON.
     const fn word(self) -> &'static str {
         match self {
             Self::Made => "made",
@@ -145,13 +154,13 @@ impl Summary {
     fn text(&self) -> String {
         let last = self.clusters.len();
         let mut text = format!("{}/\n", safe(self.dir.display().to_string().trim_end_matches('/')));
-        text += &entry("├─ ", ROOT_CERT, self.root_state.word(), &describe(&self.root));
+        text += &entry("├─ ", ROOT_CERT, self.root_state.text(), &describe(&self.root));
         text += &entry("│  ", "", "", &format!("sha256 {}", self.root.fingerprint()));
         let (key_state, key_note) = match self.root_key.encrypted {
             _ if !self.dir.join(ROOT_KEY).exists() => ("", "not here"),
-            Some(true) => (self.root_key.state.word(), "encrypted; keep it offline"),
-            Some(false) => (self.root_key.state.word(), "not encrypted; keep it offline"),
-            None => (self.root_key.state.word(), ""),
+            Some(true) => (self.root_key.state.text(), "encrypted; keep it offline"),
+            Some(false) => (self.root_key.state.text(), "not encrypted; keep it offline"),
+            None => (self.root_key.state.text(), ""),
         };
         text += &entry(if last == 0 { "└─ " } else { "├─ " }, ROOT_KEY, key_state, key_note);
         for (i, cluster) in self.clusters.iter().enumerate() {
@@ -160,7 +169,7 @@ impl Summary {
             text += &entry(
                 branch,
                 &format!("{}/", cluster.name),
-                cluster.state.word(),
+                cluster.state.text(),
                 &describe(&cluster.ca),
             );
             text += &entry(stem, "", "", &format!("sha256 {}", cluster.ca.fingerprint()));

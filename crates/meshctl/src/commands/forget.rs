@@ -54,7 +54,7 @@ pub(super) fn run(args: &Forget, io: &mut Io<'_>) -> Result<Exit, Failure> {
             let nothing = match args.older_than {
                 None => "nothing is kept\n".to_owned(),
                 Some(age) => {
-                    format!("nothing has been kept for longer than {}\n", meshpki::time::words(age))
+                    format!("nothing was kept for longer than {}\n", meshpki::time::words(age))
                 }
             };
             io.print(&nothing)?;
@@ -145,7 +145,7 @@ fn plan(in_clusters: &[InCluster<'_>], on_disk: &[Kept], now: Time) -> String {
         let names: Vec<&str> = one.kept.files.names().collect();
         let kept = one.kept.written.map(|time| format!(", {}", since(time, now)));
         let line = format!(
-            "{}: the secret before: {}{}; {}",
+            "{}: the previous secret: {}{}; {}",
             place(one.target),
             named(one.kept.files.ca(Version::NEWEST).as_ref()),
             kept.unwrap_or_default(),

@@ -25,9 +25,9 @@ pub(super) fn run(args: &Rollback, io: &mut Io<'_>) -> Result<Exit, Failure> {
 }
 
 fn nothing_kept(target: &Target) -> Failure {
-    Failure::new("ctl/no-previous", "the cluster keeps no earlier secret")
+    Failure::new("ctl/no-previous", "the cluster has no previous secret")
         .within(place_of(target))
-        .because(format!("`meshctl push` keeps the secret it replaces as {}", meshapply::names::PREVIOUS))
-        .hint("`meshctl push` installs a folder; `DIR/previous` has the sets that `meshctl ca renew` replaced")
+        .because(format!("`meshctl push` keeps the secret that it replaces as {}", meshapply::names::PREVIOUS))
+        .hint("`meshctl push` installs a folder; `DIR/previous` contains the files that `meshctl ca renew` replaced")
         .exit(Exit::No)
 }

@@ -151,7 +151,7 @@ fn tell(due: &Due, within: i64, json: bool, io: &mut Io<'_>) -> Result<(), Failu
     let within = meshpki::time::words(within);
     let label = due.ca.label();
     let line = format!(
-        "{}: {label} ends {until}, in {days} days: {verdict} (within {within})",
+        "{}: {label} expires {until}, in {days} days: {verdict} (within {within})",
         due.cluster
     );
     io.print(&format!("{}\n", text::safe(&line)))

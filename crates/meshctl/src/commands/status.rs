@@ -151,8 +151,7 @@ fn of_facts(cluster: &Cluster<'_>, before_install: bool) -> Vec<Problem> {
     let (target, Ok(facts)) = (cluster.target, &cluster.facts) else { return Vec::new() };
     let mut problems = Vec::new();
     if let Some(Folder::Differs { path, what, is_later }) = &facts.folder {
-        let message =
-            format!("{} differs from what the cluster has: {}", path.display(), what.join(", "));
+        let message = format!("{} differs from the cluster: {}", path.display(), what.join(", "));
         let mut problem = pending::error(target, "ctl/folder-differs", message);
         if before_install && !facts.has_secret {
             problem.severity = Severity::Warning;
@@ -163,8 +162,10 @@ fn of_facts(cluster: &Cluster<'_>, before_install: bool) -> Vec<Problem> {
         problems.push(problem);
     }
     if let Some(kept) = facts.kept.as_ref().filter(|kept| !kept.unused_keys.is_empty()) {
-        let message =
-            format!("the kept secret has {}, which no rollback uses", kept.unused_keys.join(", "));
+        let message = format!(
+            "the kept secret contains {}, which no rollback uses",
+            kept.unused_keys.join(", ")
+        );
         let mut problem = pending::error(target, "ctl/kept-key", message);
         problem.severity = Severity::Warning;
         problem.step = Some(Step::Forget);

@@ -82,8 +82,8 @@ fn warn_of_strangers(roots: &BTreeMap<&str, Roots>, io: &mut Io<'_>) {
         }
         let message = format!("{name} does not trust the root of {}", strangers.join(", "));
         let failure = Failure::new("istiod/different-roots", message)
-            .because("accepting their trust domains is not enough: proxies use the roots of caCertificates only with ISTIO_MULTIROOT_MESH=true")
-            .hint("put every root into the root-cert.pem of every cluster first; `meshctl check DIR` shows what is missing where");
+            .because("accepting each other's trust domains is not enough: proxies use the roots in caCertificates only with ISTIO_MULTIROOT_MESH=true")
+            .hint("first put every root into every cluster's root-cert.pem; `meshctl check DIR` shows which roots are missing where");
         io.warn(&failure);
     }
 }
@@ -144,12 +144,12 @@ fn text(cluster: &MeshCluster, settings: &TrustSettings) -> String {
     }
     text += &format!(
         "# helm --kube-context {context} -n {namespace} upgrade istiod istio/istiod --version {} --reuse-values -f FILE\n\
-         # In an IstioOperator, put the same under spec.values. Lists replace existing ones.\n",
+         # In an IstioOperator, put these values under spec.values. Lists replace existing lists.\n",
         cluster.version
     );
     for (domain, until) in &settings.until {
         let until = until.map_or_else(|| "?".to_owned(), Time::date);
-        text += &safe(&format!("# accepts {domain}, whose last root ends {until}"));
+        text += &safe(&format!("# accepts {domain}, whose last root expires {until}"));
         text.push('\n');
     }
     text + &meshconfig::resource::yaml(&values(cluster, &settings.peer_trust))

@@ -129,7 +129,7 @@ impl Folder<'_> {
     fn previous(&self) -> Result<PathBuf, Failure> {
         let previous = self.dir.join(PREVIOUS);
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&previous);
-        made.map_err(|error| Failure::io("make the folder", &previous, &error))?;
+        made.map_err(|error| Failure::io("create the folder", &previous, &error))?;
         Ok(previous)
     }
 
@@ -187,9 +187,13 @@ impl Folder<'_> {
             [name, aside] => {
                 Ok(Some(Moving { name: (*name).to_owned(), aside: (*aside).to_owned() }))
             }
-            _ => Err(Failure::new("ctl/io", "the note of an interrupted run cannot be read")
-                .in_file(&marker)
-                .hint("meshctl did not write it: remove it, then run this command again")),
+            _ => {
+                Err(Failure::new("ctl/io", "the note that an interrupted run left cannot be read")
+                    .in_file(&marker)
+                    .hint(
+                        "meshctl did not write this file: remove it, then run this command again",
+                    ))
+            }
         }
     }
 

@@ -54,10 +54,12 @@ impl Kind<'_> {
                 refuse("has changed since it was read", "run this command again")
             }
             Self::Certificates if holds_only_certificates(there) => Ok(()),
-            _ if holds_private_key(there) => refuse("holds a private key", "choose another file"),
+            _ if holds_private_key(there) => {
+                refuse("contains a private key", "choose another file")
+            }
             Self::AsRead(None) => refuse("already exists", "run this command again"),
             Self::Certificates => refuse(
-                "does not hold certificates only",
+                "contains more than certificates",
                 "choose another file, or move that one away first",
             ),
         }
@@ -67,7 +69,7 @@ impl Kind<'_> {
 /// Anything but a regular file is never replaced or written to.
 fn not_a_file(path: &Path, meta: &fs::Metadata) -> Failure {
     let (what, hint) = if meta.is_symlink() {
-        ("is a link", "name the file it leads to; `--out -` writes to standard output")
+        ("is a link", "name the file that it points to; `--out -` writes to standard output")
     } else if meta.is_dir() {
         ("is a folder", "name a file in it")
     } else {

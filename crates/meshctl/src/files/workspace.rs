@@ -283,7 +283,7 @@ fn lock(
     let fail = |error: std::io::Error| Failure::io("write to", dir, &error);
     if dir.exists() && !dir.is_dir() {
         let message = format!("`{}` is not a folder", dir.display());
-        return Err(Failure::new("ctl/io", message).hint("choose another place"));
+        return Err(Failure::new("ctl/io", message).hint("choose another path"));
     }
     loop {
         make_missing(dir, &mut state(unplaced).created).map_err(fail)?;
@@ -303,9 +303,9 @@ fn lock(
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) if patience() => {}
             Err(rustix::io::Errno::WOULDBLOCK) => {
-                let message = format!("another meshctl is using `{}`", dir.display());
+                let message = format!("another meshctl process is using `{}`", dir.display());
                 return Err(Failure::new("ctl/busy", message)
-                    .hint("run this command again once it has ended, or with `--wait`"));
+                    .hint("run this command again once that one has finished, or use `--wait`"));
             }
             Err(error) => return Err(Failure::io("lock", dir, &error.into())),
         }

@@ -76,7 +76,7 @@ impl Seen {
 pub(crate) fn runtime() -> Result<Runtime, Failure> {
     let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
     built.map_err(|error| {
-        Failure::new("ctl/io", "cannot start the network").because(error.to_string())
+        Failure::new("ctl/io", "cannot start the network runtime").because(error.to_string())
     })
 }
 
@@ -227,8 +227,8 @@ pub(crate) async fn reach(
     io: &mut Io<'_>,
 ) -> Result<Vec<Target>, Failure> {
     if named.is_empty() {
-        return Err(Failure::usage("no cluster named").hint(
-            "`--context east=CONTEXT` names one; `kubectl config get-contexts` lists the contexts",
+        return Err(Failure::usage("no cluster given").hint(
+            "use `--context CLUSTER=CONTEXT`; `kubectl config get-contexts` lists the contexts",
         ));
     }
     let kubeconfig = Kubeconfig::read(way.kubeconfig.as_deref(), io.env)?;

@@ -41,10 +41,10 @@ pub(crate) fn collect(dir: &Path) -> Result<Vec<Folder>, Failure> {
     if folders.is_empty() {
         return Err(Failure::new(
             "ctl/no-cluster",
-            format!("neither `{}` nor any folder in it has a cluster's files", dir.display()),
+            format!("neither `{}` nor any folder in it contains a cluster's files", dir.display()),
         )
         .because(format!(
-            "a cluster's folder has at least one of {}",
+            "a cluster's folder contains at least one of {}",
             marks().collect::<Vec<_>>().join(", ")
         ))
         .hint(format!("`meshctl ca init {} --cluster NAME` creates one", dir.display())));

@@ -65,13 +65,13 @@ pub(crate) fn failed(target: &Target, error: &meshapply::Error) -> Failure {
     let failure = Failure::from(error).within(place_of(target));
     match error {
         meshapply::Error::Forbidden { what, .. } if what.starts_with("patch configmap") => failure.hint(
-            "`meshctl mesh apply --print-rbac` prints that right while the spec says `dns: {way: hosts}` or `istio-coredns`; or remove the block by hand",
+            "`meshctl mesh apply --print-rbac` prints that permission while the spec has `dns: {way: hosts}` or `istio-coredns`; or remove the block by hand",
         ),
         meshapply::Error::Api { status: 409, .. } => {
             failure.hint("the object changed in the meantime; run the command again")
         }
         meshapply::Error::Forbidden { .. } => {
-            failure.hint("`meshctl mesh apply --print-rbac` prints the rights it needs")
+            failure.hint("`meshctl mesh apply --print-rbac` prints the permissions that it needs")
         }
         _ => failure,
     }

@@ -81,7 +81,7 @@ pub(crate) fn unasked(targets: &[Target], found: &[Result<Found, Error>]) -> Vec
                 failures.extend(found.older.as_ref().err().map(|error| unreachable(target, error)));
                 for pod in &found.served {
                     let Err(why) = &pod.served else { continue };
-                    let what = format!("pod {} does not say which CA it serves", pod.pod);
+                    let what = format!("cannot read which CA pod {} serves", pod.pod);
                     failures.push(
                         Failure::new("apply/unreachable", what)
                             .within(place_of(target))
@@ -98,9 +98,8 @@ pub(crate) fn unasked(targets: &[Target], found: &[Result<Found, Error>]) -> Vec
 fn unreachable(target: &Target, error: &Error) -> Failure {
     let failure = Failure::from(error).within(place_of(target));
     match error {
-        Error::Unreachable { .. } => {
-            failure.hint(format!("`{}` asks the same server", readyz(&target.context)))
-        }
+        Error::Unreachable { .. } => failure
+            .hint(format!("`{}` shows whether kubectl can reach it", readyz(&target.context))),
         _ => failure,
     }
 }

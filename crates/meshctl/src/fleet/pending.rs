@@ -18,7 +18,7 @@ use crate::hints::{Problem, Step};
 /// `before_install`: Istio is not installed yet, so its absence is a warning.
 pub(crate) fn absent(target: &Target, found: &Found, before_install: bool) -> Vec<Problem> {
     let observed = &found.seen.observed;
-    let nothing_signs = "nothing signs certificates here";
+    let nothing_signs = "nothing signs certificates in this cluster";
     if let Some(stop) = unusable(observed) {
         let mut problem = error(target, "apply/no-istiod", stop.to_string());
         problem.effect = nothing_signs.to_owned();
@@ -40,7 +40,7 @@ pub(crate) fn absent(target: &Target, found: &Found, before_install: bool) -> Ve
         vec![problem]
     } else if found.seen.given.is_empty() {
         let mut problem =
-            error(target, "istiod/roots-not-given", "istiod gives roots to no namespace");
+            error(target, "istiod/roots-not-given", "istiod distributes roots to no namespace");
         problem.effect = "workloads have no root to trust".to_owned();
         problem.fix =
             "check which namespaces `discoverySelectors` in the mesh configuration select"
@@ -106,7 +106,8 @@ fn open(target: &Target, pending: &Pending) -> Problem {
             problem.effect =
                 "it still presents and trusts the certificates from before the last push"
                     .to_owned();
-            problem.fix = "push again: it continues where the interrupted push stopped".to_owned();
+            problem.fix =
+                "push again, which continues where the interrupted push stopped".to_owned();
             problem.step = Some(Step::Push { before_install: false });
         }
         Pending::Stuck { id, .. } => {
@@ -138,7 +139,7 @@ fn has_older(target: &Target, id: &Id, pods: &[&OlderPod]) -> Problem {
         format!("pod {} started {}, the roots changed {}", pod.pod, pod.started, pod.changed)
     };
     problem.evidence = pods.iter().map(line).collect();
-    problem.effect = "they may still present and trust the old certificates".to_owned();
+    problem.effect = "these pods may still present and trust the old certificates".to_owned();
     problem.fix = "restart it".to_owned();
     problem.step = Some(Step::Restart(id.clone()));
     problem

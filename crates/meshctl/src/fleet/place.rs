@@ -80,11 +80,11 @@ fn twins(identities: &[Option<Identity>]) -> Vec<(usize, usize, String)> {
 }
 
 fn one_cluster(one: &Target, other: &Target, why: &str) -> Failure {
-    Failure::new(CODE, format!("{} and {} are one cluster", one.name, other.name))
+    Failure::new(CODE, format!("{} and {} are the same cluster", one.name, other.name))
         .within(place(one))
         .within(place(other))
         .because(why)
-        .hint("nothing was written; `kubectl config get-contexts` shows which cluster each context reaches; a cluster restored from the backup of another has its UID: `--force ctl/wrong-cluster` writes to such a copy, and commands that only look take one of them at a time")
+        .hint("nothing was written; `kubectl config get-contexts` shows which cluster each context reaches. A cluster that was restored from another one's backup has the same UID: use `--force ctl/wrong-cluster` to write to it, and read one of the two at a time")
         .exit(Exit::No)
 }
 
@@ -320,7 +320,7 @@ fn failure(aims: &[Aim<'_>], target: &Target, why: &Misplaced) -> Failure {
     let name = &target.name;
     let whole = |failure: Failure| {
         failure
-            .hint("nothing was written; `--context FOLDER=CONTEXT` says which folder is which cluster's; `--force ctl/wrong-cluster` overrides this check")
+            .hint("nothing was written; `--context FOLDER=CONTEXT` assigns a folder to a cluster; `--force ctl/wrong-cluster` overrides this check")
             .exit(Exit::No)
     };
     let with_other = |failure: Failure, name: &String| {
@@ -332,28 +332,28 @@ fn failure(aims: &[Aim<'_>], target: &Target, why: &Misplaced) -> Failure {
     };
     match why {
         Misplaced::LiveElsewhere(other) => with_other(
-            Failure::new(CODE, format!("the CA for {name} is the one {other} has")),
+            Failure::new(CODE, format!("the CA for {name} is already live in {other}")),
             other,
         )
-        .hint("`--context FOLDER=CONTEXT` says which folder is which cluster's; `--force ctl/wrong-cluster` gives two clusters one CA")
+        .hint("`--context FOLDER=CONTEXT` assigns a folder to a cluster; `--force ctl/wrong-cluster` gives two clusters the same CA")
         .exit(Exit::No),
         Misplaced::Shared(other) => with_other(
-            Failure::new(CODE, format!("{name} and {other} would get one CA")),
+            Failure::new(CODE, format!("{name} and {other} would get the same CA")),
             other,
         )
-        .hint("nothing was written; `meshctl ca renew DIR --cluster NAME` gives a cluster a CA of its own; `--force ctl/wrong-cluster` gives two clusters one CA")
+        .hint("nothing was written; `meshctl ca renew DIR --cluster NAME` gives a cluster its own CA, `--force ctl/wrong-cluster` gives two clusters the same one")
         .exit(Exit::No),
         Misplaced::LiveIsOf(other) => whole(
             with_other(Failure::new(CODE, format!("the cluster named {name} has the CA of {other}")), other),
         ),
         Misplaced::Named { live, wanted } => whole(
-            Failure::new(CODE, format!("the CA for {name} has a different subject from the one it would replace"))
+            Failure::new(CODE, format!("the CA for {name} has a different subject than the one it would replace"))
                 .within(place(target))
                 .because(format!("the cluster has {live}"))
                 .because(format!("it would get {wanted}")),
         ),
         Misplaced::Says(other) => whole(
-            with_other(Failure::new(CODE, format!("the cluster named {name} says that it is {other}")), other)
+            with_other(Failure::new(CODE, format!("the cluster named {name} identifies itself as {other}")), other)
                 .because(format!("CLUSTER_ID of its istiod is {other}")),
         ),
     }

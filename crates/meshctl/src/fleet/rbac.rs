@@ -72,8 +72,10 @@ pub(crate) async fn manifests(request: &Request<'_>, io: &mut Io<'_>) -> Result<
     let texts: Vec<String> = targets.iter().zip(&seen).map(text).collect();
     if let Some(other) = texts.iter().position(|text| *text != texts[0]) {
         let (first, other) = (&targets[0].name, &targets[other].name);
-        return Err(Failure::usage(format!("clusters {first} and {other} need different rights"))
-            .hint(format!("`--context {first}` prints those of one")));
+        return Err(Failure::usage(format!(
+            "clusters {first} and {other} need different permissions"
+        ))
+        .hint(format!("`--context {first}` prints those of one cluster")));
     }
     Ok(texts.into_iter().next().unwrap_or_default())
 }
@@ -142,12 +144,12 @@ impl Rights {
             }
         }
         let subject = subject(self.user.as_deref(), &self.namespace);
-        let why = "The secrets and istiod; the proof asks istiod what it serves and has it sign a canary certificate.";
+        let why = "The secrets and istiod. To verify a push, istiod is asked what it serves, and asked to sign a test certificate.";
         manifests.role(why, &subject, Some(&self.namespace), "meshctl", self.istio_rules());
         let why = if self.named {
-            "The namespaces and the roots each is given."
+            "The namespaces and the roots that each has."
         } else {
-            "The namespaces and the roots each is given, and the gateways (`--gateway NAMESPACE/NAME` does without listing)."
+            "The namespaces and the roots that each has, and the gateways (not listed if you use `--gateway NAMESPACE/NAME`)."
         };
         manifests.role(why, &subject, None, "meshctl", self.cluster_rules());
         for (namespace, workloads) in &self.restarts {
@@ -162,27 +164,29 @@ impl Rights {
     fn header(&self) -> Vec<String> {
         let namespace = &self.namespace;
         let mut lines = vec![
-            "The rights that `meshctl push`, `rollback`, `rotate` and `status` need in one cluster, and no others.".to_owned(),
+            "The permissions that `meshctl push`, `rollback`, `rotate` and `status` need in one cluster, and no others.".to_owned(),
             String::new(),
-            "Whoever has them:".to_owned(),
-            format!("- reads the CA's private key in secret {namespace}/{CACERTS}, and can replace it: they can be any identity"),
+            "Anyone who has them:".to_owned(),
+            format!("- can read and replace the CA's private key in secret {namespace}/{CACERTS}, and so impersonate any workload"),
             "  of the mesh, in every cluster that trusts its root".to_owned(),
         ];
         if self.restart {
             let mut places = BTreeSet::from([namespace.as_str()]);
             places.extend(self.restarts.keys().map(String::as_str));
             let places = places.into_iter().collect::<Vec<_>>().join(", ");
-            lines.push("- changes pod templates, to restart istiod and gateways: they can run any program as any service".to_owned());
+            lines.push("- can change pod templates, to restart istiod and gateways, and so run any program as any service".to_owned());
             lines.push(format!(
-                "  account of {places}; `--restart never` leaves this out, and a renewal under the"
+                "  account in {places}; `--restart never` omits this permission, and a renewal under the"
             ));
-            lines.push("  same root does without (Istio 1.18 and later)".to_owned());
+            lines.push("  same root does not need it (Istio 1.18 and later)".to_owned());
         }
-        lines.push(format!("- connects to every port of every pod in {namespace}"));
-        lines
-            .push(format!("- gets tokens of service account {namespace}/{}", self.service_account));
+        lines.push(format!("- can connect to every port of every pod in {namespace}"));
+        lines.push(format!(
+            "- can get tokens for service account {namespace}/{}",
+            self.service_account
+        ));
         if !self.named {
-            lines.push("- reads every Deployment, StatefulSet and DaemonSet of the cluster, with the environment of its containers".to_owned());
+            lines.push("- can read every Deployment, StatefulSet and DaemonSet of the cluster, with the environment of its containers".to_owned());
         }
         lines.extend(self.about_secrets());
         lines
@@ -194,21 +198,21 @@ impl Rights {
         if self.secrets == Secrets::Created {
             return vec![
                 format!(
-                    "- creates secrets, which cannot be limited to a name: one of type {KIND} makes them"
+                    "- can create secrets, which cannot be limited to a name. A secret of type {KIND} allows them to act as"
                 ),
                 format!(
-                    "  any service account of {namespace}; without `--rbac-create-secrets` this right is left out"
+                    "  any service account in {namespace}; without `--rbac-create-secrets`, this permission is omitted"
                 ),
             ];
         }
         let mut lines = vec![
             String::new(),
-            "They cannot create secrets: that right cannot be limited to a name, and a secret of type".to_owned(),
-            format!("{KIND} would make them any service account of {namespace}."),
+            "They cannot create secrets: that permission cannot be limited to a name, and a secret of type".to_owned(),
+            format!("{KIND} would allow them to act as any service account in {namespace}."),
         ];
         if self.secrets == Secrets::MadeBefore {
-            lines.push("The two secrets that a push writes have to exist, with or without content. This creates them, and".to_owned());
-            lines.push("changes nothing that exists:".to_owned());
+            lines.push("The two secrets that a push writes must exist, with or without content. These commands create them, and".to_owned());
+            lines.push("change nothing that exists:".to_owned());
             for name in [CACERTS, PREVIOUS] {
                 let namespace = word(Path::new(namespace));
                 lines.push(format!("  kubectl -n {namespace} create secret generic {name}"));

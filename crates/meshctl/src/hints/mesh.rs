@@ -44,16 +44,16 @@ pub(crate) const fn fault(fault: &Fault) -> Option<&'static str> {
             "remove one of the lines from mesh.lock; `meshctl mesh addresses` assigns missing addresses"
         }
         Fault::AddressesExhausted { .. } => {
-            "use a larger `addresses.pool`, or fewer `addresses.graceDays`"
+            "use a larger `addresses.pool`, or reduce `addresses.graceDays`"
         }
         Fault::GatewayMissing { .. } => {
-            "write its address under `gateway: {addresses: [...]}`: `kubectl get svc -n istio-system istio-eastwestgateway`"
+            "set `gateway: {addresses: [...]}`; `kubectl get svc -n istio-system istio-eastwestgateway` shows the address"
         }
         Fault::NotImported { .. } => {
-            "add the caller to `importedBy` of that service, or leave it out of the policy"
+            "add the caller to `importedBy` of that service, or remove it from the policy"
         }
         Fault::UnknownField { .. } => {
-            "docs/mesh.md shows every field; docs/schemas/mesh.json checks it in an editor"
+            "docs/schemas/mesh.json describes every field, and docs/mesh.md has an example"
         }
         Fault::Weights { .. } => "make the weights add up to 100: Istio 1.6 rejects other sums",
         _ => return None,

@@ -38,7 +38,7 @@ pub(crate) fn no_folder(
             target.name
         ),
         None => format!(
-            "`--context FOLDER={}` says which folder is that context's; `meshctl ca init {dir} --cluster {}` creates one",
+            "`--context FOLDER={}` assigns a folder to that context; `meshctl ca init {dir} --cluster {}` creates one",
             target.context, target.name
         ),
     };
@@ -72,12 +72,12 @@ pub(super) fn of_another_domain(target: &Target, ca: &meshpki::Cert) -> Option<F
     if domains.is_empty() || domains.contains(&wanted) {
         return None;
     }
-    let message = format!("the CA for {} has a different trust domain", target.name);
+    let message = format!("the CA for {} has the wrong trust domain", target.name);
     Some(
         Failure::new("ctl/wrong-cluster", message)
             .within(place_of(target))
-            .because(format!("{} says {}", ca.label(), domains.join(", ")))
-            .because(format!("the spec says {wanted}"))
+            .because(format!("{} has {}", ca.label(), domains.join(", ")))
+            .because(format!("the spec has {wanted}"))
             .hint("nothing was written; move the folder away and create it again with `meshctl ca init -f`, or proceed with `--force ctl/wrong-cluster`")
             .exit(Exit::No),
     )
@@ -97,7 +97,7 @@ pub(crate) fn refuse(problems: &[Problem], options: &Options) -> Result<(), Fail
             .because(problem.effect.clone())
             .exit(Exit::No);
         return Err(failure.hint(if never {
-            "nothing was written; this cannot be forced".to_owned()
+            "nothing was written; `--force` does not override this error".to_owned()
         } else {
             format!(
                 "nothing was written; `meshctl check` shows the details, `--force {}` proceeds",

@@ -37,10 +37,7 @@ impl Report {
             diff: options.diff,
             live: terminal && !options.json,
             width,
-            lines: targets
-                .iter()
-                .map(|target| row(&target.name, width, "waiting its turn"))
-                .collect(),
+            lines: targets.iter().map(|target| row(&target.name, width, "waiting")).collect(),
             drawn: 0,
         }
     }
@@ -97,7 +94,7 @@ impl Report {
             (_, false) if plan.cleans => line(
                 "secret: unchanged; the annotation with kubectl's copy of its files is removed",
             ),
-            (_, false) => line("secret: unchanged, nothing is sent"),
+            (_, false) => line("secret: unchanged"),
             (None, true) => line("secret: new"),
             (Some(_), true) => {
                 line("secret: changed; the current one is kept for `meshctl rollback`")
@@ -110,7 +107,10 @@ impl Report {
             certs.for_each(|one| line(&format!("  {one}")));
         }
         if !plan.left_out.is_empty() {
-            line(&format!("left out, since istiod does not read it: {}", plan.left_out.join(", ")));
+            line(&format!(
+                "left out because istiod does not read it: {}",
+                plan.left_out.join(", ")
+            ));
         }
         plan.effects.iter().for_each(|one| line(one));
         if plan.lacks_gateways {
@@ -215,7 +215,7 @@ fn event_text(event: &Event) -> Option<String> {
         Event::Acting(_) => return None,
         Event::Acted(action) => done_text(action),
         Event::Waiting(what) => format!("waiting for {what}"),
-        Event::Away(why) => format!("asking again: {why}"),
+        Event::Away(why) => format!("retrying: {why}"),
         _ => return None,
     })
 }

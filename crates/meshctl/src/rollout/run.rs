@@ -102,8 +102,10 @@ fn summary(
     for (target, outcome) in job.targets.iter().zip(outcomes) {
         let proven = matches!(outcome, Outcome::Done(Receipt { proof: Some(_), .. }));
         let line = match outcome {
-            Outcome::Done(receipt) if proven => format!("proven {}", proof_text(receipt)),
-            Outcome::Done(_) => "written; nothing to prove before Istio is installed".to_owned(),
+            Outcome::Done(receipt) if proven => format!("verified {}", proof_text(receipt)),
+            Outcome::Done(_) => {
+                "written; not verified, because Istio is not installed yet".to_owned()
+            }
             Outcome::Failed(error) => format!("failed: {error}"),
             Outcome::NotStarted => "not touched".to_owned(),
         };
@@ -137,7 +139,7 @@ fn proof_text(receipt: &Receipt) -> String {
     let counted =
         |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
     format!(
-        "by {} of istiod, and in {}",
+        "in {} of istiod and {}",
         counted(proof.pods.len(), "pod"),
         counted(proof.namespaces.len(), "namespace")
     )
@@ -172,7 +174,7 @@ pub(super) fn failure(target: &Target, error: &Error) -> Failure {
     let back = format!("`meshctl rollback --context {}` restores the old secret", named(target));
     match error {
         Error::Stopped(Stop::Stuck { id, .. }) | Error::Patience { id, .. } => {
-            failure.hint(format!("`{} describe {id}` says why; {back}", kubectl(id)))
+            failure.hint(format!("`{} describe {id}` shows why; {back}", kubectl(id)))
         }
         Error::Stopped(Stop::Obstacle { id, why }) if why.contains("paused") => {
             failure.hint(format!("`{} rollout resume {id}`, then run this again", kubectl(id)))
@@ -186,11 +188,11 @@ pub(super) fn failure(target: &Target, error: &Error) -> Failure {
             let context = text::word(Path::new(&target.context));
             let namespace = text::word(Path::new(&target.istio_namespace));
             failure.hint(format!(
-                "let an administrator create it empty: `kubectl --context {context} -n {namespace} create secret generic {name}`"
+                "have an administrator create an empty one: `kubectl --context {context} -n {namespace} create secret generic {name}`"
             ))
         }
         Error::Unproven { .. } => failure.hint(format!(
-            "run it again to keep waiting; `meshctl status --context {}` shows what is live; {back}",
+            "run the same command again to keep waiting. `meshctl status --context {}` shows what is live; {back}",
             named(target)
         )),
         Error::Api { status: 404, message, .. } if message.starts_with("namespaces ") => {
@@ -219,7 +221,7 @@ fn distrust(targets: &[Target], plans: &[Plan], outcomes: &Outcomes) -> Vec<Stri
         for (truster, plan) in targets.iter().zip(plans) {
             if let Some(why) = why_distrusted(proof, plan) {
                 lines.push(format!(
-                    "{} does not trust what {} signs: {why}",
+                    "{} does not trust certificates from {}: {why}",
                     truster.name, signer.name
                 ));
             }

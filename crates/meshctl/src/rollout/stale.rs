@@ -49,10 +49,10 @@ pub(crate) fn refuse_stale(
         return Ok(());
     }
     let said = |cert: &Cert| format!("{}, from {}", cert.label(), since(cert));
-    Err(Failure::new("ctl/stale-folder", format!("{} is older than what the cluster has", text::word(folder)))
+    Err(Failure::new("ctl/stale-folder", format!("{} is older than the cluster's CA", text::word(folder)))
         .within(place_of(target))
         .because(format!("the folder has {}", said(ours)))
         .because(format!("the cluster has {}", said(live)))
-        .hint("update the folder from its origin; or move it away and let `meshctl rotate` create it from the cluster's secret; `meshctl push --force ctl/stale-folder` installs the older CA")
+        .hint("update the folder from its origin, or move it away and let `meshctl rotate` create it from the cluster's secret; `--force ctl/stale-folder` installs the older CA anyway")
         .exit(Exit::No))
 }

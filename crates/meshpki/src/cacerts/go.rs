@@ -53,7 +53,7 @@ pub(crate) fn unreadable(cert: &Cert) -> Option<&'static str> {
     }
     let extensions = cert.raw_extensions();
     if (1..extensions.len()).any(|i| extensions[..i].iter().any(|e| e.oid == extensions[i].oid)) {
-        return Some("it has an extension twice");
+        return Some("it has the same extension twice");
     }
     let names = [cert.issuer(), cert.subject()];
     names.into_iter().find_map(unreadable_name).or_else(|| go::unreadable(cert.public_key()))
@@ -70,7 +70,7 @@ fn unreadable_string(attribute: &Attribute) -> Option<&'static str> {
         der::T61_STRING => (true, ""),
         der::PRINTABLE_STRING => (
             value.iter().all(|b| b.is_ascii_alphanumeric() || b" '()+,-./:=?*&".contains(b)),
-            "a name has a PrintableString with characters it may not hold",
+            "a name has a PrintableString with characters that are not allowed in it",
         ),
         der::UTF8_STRING => {
             (core::str::from_utf8(value).is_ok(), "a name has a UTF8String that is not UTF-8")
@@ -79,7 +79,7 @@ fn unreadable_string(attribute: &Attribute) -> Option<&'static str> {
         der::IA5_STRING => (value.is_ascii(), "a name has an IA5String that is not ASCII"),
         der::NUMERIC_STRING => (
             value.iter().all(|b| b.is_ascii_digit() || *b == b' '),
-            "a name has a NumericString with other than digits",
+            "a name has a NumericString with characters other than digits",
         ),
         _ => (
             false,

@@ -192,7 +192,7 @@ fn files_that_are_missing_or_mixed_up_are_named() {
     check("no certificate in root-cert.pem", &|files| {
         drop(files.insert("root-cert.pem".into(), b"none".to_vec()))
     });
-    check("the private key cannot be read: there is no private key in it", &|files| {
+    check("the private key cannot be read: no private key was found", &|files| {
         files.insert("ca-key.pem".into(), b"none".to_vec());
     });
 }

@@ -380,10 +380,10 @@ fn proxy_cert_info(value: &Tlv<'_>) -> Result<(), DerError> {
     if let Some(length) = parts.optional(der::INTEGER)? {
         check_integer(&length)?;
     }
-    let policy = parts.expect(der::SEQUENCE, "proxyPolicy is a SEQUENCE")?;
+    let policy = parts.expect(der::SEQUENCE, "proxyPolicy is not a SEQUENCE")?;
     parts.end("extra element in proxyCertInfo")?;
     let mut policy = policy.reader();
-    check_oid(&policy.expect(der::OID, "policyLanguage is an OID")?)?;
+    check_oid(&policy.expect(der::OID, "policyLanguage is not an OID")?)?;
     if let Some(text) = policy.optional_string(der::OCTET_STRING)? {
         text.string()?;
     }
@@ -402,7 +402,7 @@ fn ext_key_usage(value: &Tlv<'_>) -> Result<Vec<Vec<u8>>, DerError> {
     let mut parts = list(value)?;
     while let Some(usage) = parts.next()? {
         if usage.tag != der::OID {
-            return Err(usage.error("an extended key usage is an OID"));
+            return Err(usage.error("an extended key usage is not an OID"));
         }
         check_oid(&usage)?;
         usages.push(usage.content.to_vec());

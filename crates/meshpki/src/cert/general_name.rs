@@ -50,9 +50,9 @@ impl GeneralName {
         match tlv.tag {
             0xa0 => {
                 let mut parts = tlv.reader();
-                let type_id = parts.expect(der::OID, "otherName type is an OID")?;
+                let type_id = parts.expect(der::OID, "otherName type is not an OID")?;
                 check_oid(&type_id)?;
-                let explicit = parts.expect(0xa0, "otherName value is tagged [0]")?;
+                let explicit = parts.expect(0xa0, "otherName value is not tagged [0]")?;
                 parts.end("extra element in an otherName")?;
                 let mut inner = explicit.reader();
                 let value = inner.any()?.raw.to_vec();
@@ -64,8 +64,9 @@ impl GeneralName {
             0xa3 => Ok(Self::X400(tlv.content.to_vec())),
             0xa4 => {
                 let mut inner = tlv.reader();
-                let name =
-                    Name::from_tlv(&inner.expect_list(der::SEQUENCE, "directoryName is a Name")?)?;
+                let name = Name::from_tlv(
+                    &inner.expect_list(der::SEQUENCE, "directoryName is not a Name")?,
+                )?;
                 inner.end("extra element in a directoryName")?;
                 Ok(Self::Directory(name))
             }

@@ -49,7 +49,7 @@ pub(super) fn addresses(value: &Tlv<'_>) -> Result<Vec<Family>, DerError> {
     let mut items = list(value)?;
     while let Some(family) = items.next()? {
         let mut parts = sequence(&family)?;
-        let id = parts.expect_string(der::OCTET_STRING, "addressFamily is an OCTET STRING")?;
+        let id = parts.expect_string(der::OCTET_STRING, "addressFamily is not an OCTET STRING")?;
         let id = id.string()?.into_owned();
         let addresses = choice(&parts.any()?, address)?;
         parts.end("extra element in IPAddressFamily")?;
@@ -75,7 +75,7 @@ pub(super) fn systems(value: &Tlv<'_>) -> Result<Systems, DerError> {
 
 fn address(item: &Tlv<'_>) -> Result<Bits, DerError> {
     if item.tag & !der::CONSTRUCTED != der::BIT_STRING {
-        return Err(item.error("an address is a BIT STRING"));
+        return Err(item.error("an address is not a BIT STRING"));
     }
     let (bytes, unused) = bit_string(item)?;
     Ok(Bits { bytes, unused })
@@ -83,7 +83,7 @@ fn address(item: &Tlv<'_>) -> Result<Bits, DerError> {
 
 fn number(item: &Tlv<'_>) -> Result<BigInt, DerError> {
     if item.tag != der::INTEGER {
-        return Err(item.error("an autonomous system is an INTEGER"));
+        return Err(item.error("an autonomous system is not an INTEGER"));
     }
     check_integer(item)?;
     Ok(BigInt::from_signed_bytes_be(item.content))

@@ -26,9 +26,9 @@ const FILE: Shape = Shape {
     elsewhere: &[
         ("default", "`signing`"),
         ("profiles", "`signing`"),
-        ("CN", "a CSR file, and this is read as a signing configuration"),
-        ("names", "a CSR file, and this is read as a signing configuration"),
-        ("key", "a CSR file, and this is read as a signing configuration"),
+        ("CN", "a CSR file, but this file is read as a signing configuration"),
+        ("names", "a CSR file, but this file is read as a signing configuration"),
+        ("key", "a CSR file, but this file is read as a signing configuration"),
     ],
 };
 
@@ -248,7 +248,7 @@ impl SigningConfig {
             code::UNKNOWN_PROFILE,
             self.line,
             format!(
-                "there is no profile `{name}`: cfssl silently signs with the default profile instead"
+                "there is no profile `{name}`: cfssl silently uses the default profile instead"
             ),
             hint,
         )
@@ -259,7 +259,7 @@ fn no_signing(line: usize) -> Trap {
     Trap::error(
         code::NO_SIGNING,
         line,
-        "there is no `signing`: cfssl refuses the file".to_string(),
+        "there is no `signing`: cfssl rejects the file".to_string(),
         "write {\"signing\": {\"profiles\": {\"NAME\": {..}}}}",
     )
 }
@@ -272,7 +272,7 @@ fn no_usages(what: &str, line: usize) -> Trap {
     Trap::error(
         code::NO_USAGES,
         line,
-        format!("{what} has no usages: cfssl signs nothing with it"),
+        format!("{what} has no usages: cfssl refuses to sign with it"),
         "write \"usages\": [\"cert sign\", \"crl sign\"] for a CA",
     )
 }
@@ -343,12 +343,12 @@ fn usages(profile: &mut SigningProfile, fields: &Fields<'_>, notes: &mut Notes<'
 fn unknown_usage(name: &At<&str>, what: &str) -> Trap {
     let hint = match usage::nearest(name.value, usage::names()) {
         Some(near) => format!("write \"{near}\""),
-        None => format!("known are {}", usage::names().collect::<Vec<_>>().join(", ")),
+        None => format!("expected one of {}", usage::names().collect::<Vec<_>>().join(", ")),
     };
     Trap::error(
         code::UNKNOWN_USAGE,
         name.line,
-        format!("cfssl drops `{}` silently from {what}: it does not know such a usage", name.value),
+        format!("cfssl silently drops `{}` from {what}: it does not know this usage", name.value),
         hint,
     )
 }
@@ -368,10 +368,7 @@ fn role(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Role {
             code: code::CA_CONSTRAINT_UNUSED,
             severity,
             line: fields.line,
-            message: format!(
-                "{} limits the path of no CA, for it does not say \"is_ca\": true",
-                fields.what
-            ),
+            message: format!("{} has no effect without \"is_ca\": true", fields.what),
             hint: "write \"is_ca\": true, or remove `ca_constraint`".to_string(),
         });
     }
@@ -387,7 +384,7 @@ fn role_and_usages(profile: &SigningProfile, what: &str, line: usize) -> Option<
             code::CA_WITHOUT_CERT_SIGN,
             line,
             format!(
-                "{what} makes a CA that may not sign certificates: openssl and istiod accept it, and every workload fails"
+                "{what} creates a CA that may not sign certificates: openssl and istiod accept it, but every workload fails"
             ),
             "add \"cert sign\" to `usages`",
         )),
@@ -395,7 +392,7 @@ fn role_and_usages(profile: &SigningProfile, what: &str, line: usize) -> Option<
             code::CERT_SIGN_WITHOUT_CA,
             line,
             format!(
-                "{what} makes certificates that may sign others but are not CAs: every verifier rejects what they sign"
+                "{what} creates certificates that may sign others but are not CAs: every verifier rejects what they sign"
             ),
             "write \"ca_constraint\": {\"is_ca\": true}, or remove \"cert sign\"",
         )),

@@ -45,7 +45,7 @@ const FILE: Shape = Shape {
         ("ca_constraint", "a profile of the signing configuration"),
         ("usages", "a profile of the signing configuration"),
         ("profile", "the command line: -profile"),
-        ("signing", "a signing configuration, and this is read as a CSR file"),
+        ("signing", "a signing configuration, but this file is read as a CSR file"),
     ],
 };
 
@@ -79,7 +79,7 @@ const CA: Shape = Shape {
     elsewhere: &[
         ("max_path_len", "a signing configuration; here it is \"pathlen\""),
         ("max_path_len_zero", "a signing configuration; here it is \"pathlenzero\""),
-        ("is_ca", "a signing configuration; the `ca` section alone says it here"),
+        ("is_ca", "a signing configuration; in a CSR file, only the `ca` section sets it"),
     ],
 };
 
@@ -200,10 +200,10 @@ impl CsrFile {
                 code::SELF_SIGNED_INTERMEDIATE,
                 self.line,
                 format!(
-                    "`{}` is named an intermediate, but `gencert -initca` makes a self-signed root of it, in which no chain ends",
+                    "`{}` is named as an intermediate, but `gencert -initca` creates a self-signed root from it, and no chain leads to that root",
                     self.subject.label()
                 ),
-                "make a CSR of the file and have the root sign it",
+                "create a CSR from the file and have the root sign it",
             ));
         }
         if ca.path_len == Some(0) {
@@ -245,8 +245,8 @@ impl CsrFile {
             traps.push(Trap::warning(
                 code::CA_SECTION,
                 ca.line,
-                "with a `ca` section cfssl makes a CSR only together with a self-signed certificate (-initca), \
-                 and refuses the file otherwise"
+                "with a `ca` section, cfssl creates a CSR only together with a self-signed certificate (-initca) \
+                 and rejects the file otherwise"
                     .to_string(),
                 "remove the section: the profile that signs the CSR says what the CA may do",
             ));
@@ -254,8 +254,8 @@ impl CsrFile {
                 Trap::warning(
                     code::CA_EXPIRY_IGNORED,
                     expiry.line,
-                    "`ca.expiry` counts for the self-signed certificate of -initca alone; \
-                     `sign` takes the expiry of its profile"
+                    "`ca.expiry` applies only to the self-signed certificate of -initca; \
+                     `sign` uses the expiry of its profile"
                         .to_string(),
                     "write the expiry into the profile that signs",
                 )
@@ -298,7 +298,7 @@ fn subject(file: &Fields<'_>, notes: &mut Notes<'_>) -> Name {
         notes.traps.push(Trap::warning(
             code::MULTI_VALUED_NAME,
             line,
-            "cfssl puts equal attributes of several entries of `names` into one RDN, in the order of their bytes"
+            "if several entries of `names` have the same attribute, cfssl puts its values into one RDN, in byte order"
                 .to_string(),
             "write one entry, with each attribute once",
         ));
@@ -315,7 +315,7 @@ fn no_subject(line: usize) -> Trap {
     Trap::error(
         code::NO_SUBJECT,
         line,
-        "neither `CN` nor `names` names a subject: cfssl says \"missing subject information\""
+        "neither `CN` nor `names` sets a subject: cfssl says \"missing subject information\""
             .to_string(),
         "write \"CN\"",
     )
@@ -331,7 +331,7 @@ fn extra_attributes(entry: &Fields<'_>, notes: &mut Notes<'_>) -> Vec<Attribute>
             (Some(oid), _) if is_common(&oid) => notes.traps.push(Trap::error(
                 code::SUBJECT,
                 text.line,
-                format!("`{dotted}` of `OID` is an attribute that has a name: cfssl puts it into another place of the CSR than of the certificate"),
+                format!("`{dotted}` in `OID` is an attribute with a field of its own: cfssl puts it in different positions in the CSR and in the certificate"),
                 "use the field of that name, such as \"O\"",
             )),
             (Some(oid), Some(value)) => {
@@ -345,14 +345,14 @@ fn extra_attributes(entry: &Fields<'_>, notes: &mut Notes<'_>) -> Vec<Attribute>
             (None, _) => notes.traps.push(Trap::error(
                 code::SUBJECT,
                 text.line,
-                format!("`{dotted}` is not an object identifier: cfssl refuses it"),
+                format!("`{dotted}` is not an object identifier: cfssl rejects it"),
                 "write numbers with dots between them, such as \"2.5.4.12\"",
             )),
             (_, None) => notes.traps.push(Trap::error(
                 code::TYPE,
                 text.line,
-                format!("`{dotted}` of `OID` is not a string: cfssl refuses the file"),
-                "put it between quotes",
+                format!("`{dotted}` in `OID` is not a string: cfssl rejects the file"),
+                "put it in quotes",
             )),
         }
     }
@@ -364,7 +364,7 @@ fn extra_attributes(entry: &Fields<'_>, notes: &mut Notes<'_>) -> Vec<Attribute>
         notes.traps.push(Trap::warning(
             code::NAME_SERIAL_NUMBER,
             text.line,
-            "cfssl reads `SerialNumber` of an entry of `names` and never uses it".to_string(),
+            "cfssl reads `SerialNumber` in an entry of `names` but never uses it".to_string(),
             "write \"serialnumber\" next to \"CN\" if the subject should have it",
         ));
     }
@@ -384,7 +384,7 @@ fn attribute(oid: &[u8], text: At<&str>, notes: &mut Notes<'_>) -> Attribute {
         notes.traps.push(Trap::error(
             code::SUBJECT,
             text.line,
-            format!("{error}; cfssl writes it anyway, and others reject the certificate"),
+            format!("{error}; cfssl writes it anyway, but other tools reject the certificate"),
             "shorten or correct it (RFC 5280 appendix A.1)",
         ));
     }
@@ -424,7 +424,7 @@ fn key(file: &Fields<'_>, notes: &mut Notes<'_>) -> KeyAlgorithm {
     let line = size.map_or(section.line, |size| size.line);
     let size = size.map_or(256, |size| size.value);
     if algo == "ed25519" {
-        notes.traps.push(needs_newer("an Ed25519 key", line, "refuses it"));
+        notes.traps.push(needs_newer("an Ed25519 key", line, "rejects it"));
     }
     notes.keep(key_algorithm(algo, size, line)).unwrap_or(KeyAlgorithm::EcdsaP256)
 }
@@ -448,7 +448,7 @@ fn key_algorithm(algo: &str, size: i64, line: usize) -> Result<KeyAlgorithm, Tra
         ("rsa", bits) if RSA_BITS.contains(&bits) => {
             Ok(KeyAlgorithm::Rsa { bits: usize::try_from(bits).unwrap_or(0) })
         }
-        ("rsa", bits) => bad(format!("rsa {bits}: cfssl makes such a key, we do not")),
+        ("rsa", bits) => bad(format!("rsa {bits}: cfssl creates such keys, but meshctl does not")),
         ("ecdsa", _) => bad(format!("ecdsa {size}: cfssl says \"invalid curve\"")),
         _ => bad(format!("`{algo}` is not a key algorithm: cfssl says \"invalid algorithm\"")),
     }
@@ -461,7 +461,7 @@ fn ca(file: &Fields<'_>, notes: &mut Notes<'_>) -> Option<CaSection> {
         limits::path_len(given, section.flag("pathlenzero"), ["pathlen", "pathlenzero"], notes);
     let backdate = section.text("backdate");
     if let Some(backdate) = backdate {
-        notes.traps.push(needs_newer("`ca.backdate`", backdate.line, "takes five minutes"));
+        notes.traps.push(needs_newer("`ca.backdate`", backdate.line, "uses five minutes"));
     }
     Some(CaSection {
         line: section.line,

@@ -66,12 +66,12 @@ pub(super) fn read(what: &str, text: &str, line: usize) -> Result<i64, Trap> {
     parse(text).map_err(|why| {
         let hint = match time::parse_duration(text) {
             Some(seconds) if seconds % time::HOUR == 0 => alloc::format!(
-                "write \"{}h\": hours are the largest unit cfssl knows",
+                "write \"{}h\": hours are the largest unit that cfssl knows",
                 seconds / time::HOUR
             ),
             _ => "write hours, minutes and seconds: \"8760h\", \"1h30m\", \"90s\"".into(),
         };
-        Trap::error(code::DURATION, line, alloc::format!("{what}: {why}; cfssl refuses it"), hint)
+        Trap::error(code::DURATION, line, alloc::format!("{what}: {why}; cfssl rejects it"), hint)
     })
 }
 

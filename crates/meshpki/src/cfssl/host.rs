@@ -22,7 +22,7 @@ pub(super) fn name(host: &str) -> Result<GeneralName, &'static str> {
     }
     let usual = |b: u8| b.is_ascii_alphanumeric() || b".-_*".contains(&b);
     if host.is_empty() || !host.bytes().all(usual) {
-        return Err("cfssl writes it as a DNS name, which no host can have");
+        return Err("cfssl writes it as a DNS name, but no host can have such a name");
     }
     Ok(GeneralName::Dns(host.as_bytes().to_vec()))
 }
@@ -79,10 +79,10 @@ fn uri(host: &str) -> Result<Option<String>, &'static str> {
         return Ok(None);
     }
     if !rest.starts_with('/') {
-        return Err("a host has no port here, and a URI begins with `scheme://`");
+        return Err("a host cannot have a port here, and a URI begins with `scheme://`");
     }
     if !rest.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err("a URI has neither spaces nor letters outside ASCII");
+        return Err("a URI cannot contain spaces or non-ASCII characters");
     }
     Ok(Some(scheme.to_ascii_lowercase() + ":" + rest))
 }

@@ -36,11 +36,11 @@ impl Kind {
 
     const fn hint(self) -> &'static str {
         match self {
-            Self::Text => "put it between quotes",
+            Self::Text => "put it in quotes",
             Self::Number => "write digits without quotes",
             Self::Flag => "write true or false without quotes",
-            Self::Object => "put it between { and }",
-            Self::List => "put it between [ and ]",
+            Self::Object => "put it in braces: {...}",
+            Self::List => "put it in brackets: [...]",
             Self::Any => "",
         }
     }
@@ -108,7 +108,7 @@ pub(super) struct Fields<'v> {
 /// `cfssl/json`.
 pub(super) fn parse(text: &str) -> Result<Value<'_>, Trap> {
     let bad = |line: usize, what: String| {
-        Trap::error(code::JSON, line, format!("not JSON: {what}"), "cfssl takes strict JSON only")
+        Trap::error(code::JSON, line, format!("not JSON: {what}"), "cfssl accepts only strict JSON")
     };
     if let Some((line, what)) = too_lax(text) {
         return Err(bad(line, what.to_string()));
@@ -133,7 +133,7 @@ pub(super) fn parse(text: &str) -> Result<Value<'_>, Trap> {
             bad(line, error.kind().to_string().to_lowercase())
         })?
         .value
-        .ok_or_else(|| bad(1, "there is nothing in it".to_string()))
+        .ok_or_else(|| bad(1, "the file is empty".to_string()))
 }
 
 /// The line and the name of what `jsonc_parser` lets pass and JSON does not: control characters inside strings
@@ -142,7 +142,7 @@ fn too_lax(text: &str) -> Option<(usize, &'static str)> {
     let (mut line, mut inside, mut escaped) = (1, false, false);
     for c in text.chars() {
         match c {
-            '\u{feff}' if !inside => return Some((line, "there is a byte order mark")),
+            '\u{feff}' if !inside => return Some((line, "it begins with a byte order mark")),
             '\0'..' ' if inside => return Some((line, "a control character inside a string")),
             '\u{80}'.. if !inside => return Some((line, "a letter outside a string")),
             '\n' => line += 1,
@@ -255,7 +255,7 @@ impl<'t> Notes<'t> {
         self.refused.push(Trap::error(
             code::TYPE,
             line,
-            format!("{what} is {found}, but cfssl expects {} and refuses the file", kind.name()),
+            format!("{what} is {found}, but cfssl expects {} and rejects the file", kind.name()),
             kind.hint(),
         ));
         false
@@ -276,7 +276,7 @@ impl<'t> Notes<'t> {
             self.traps.push(Trap::warning(
                 code::FIELD_CASE,
                 line,
-                format!("cfssl takes `{name}` of {what} for `{}`", folded.name),
+                format!("cfssl reads `{name}` of {what} as `{}`", folded.name),
                 format!("write \"{}\"", folded.name),
             ));
         }
@@ -300,7 +300,7 @@ impl<'t> Notes<'t> {
     fn duplicate(&mut self, name: &str, first: &Value<'_>, last: &Value<'_>, line: usize) {
         let same = first.text(self.text) == last.text(self.text);
         let first = self.line(first);
-        let message = format!("`{name}` is here and on line {first}; cfssl takes the last");
+        let message = format!("`{name}` is both here and on line {first}; cfssl uses the last one");
         let hint = "keep one of them";
         self.traps.push(if same {
             Trap::warning(code::DUPLICATE_KEY, line, message, hint)
@@ -349,14 +349,16 @@ fn is_zero(value: &Value<'_>) -> bool {
 
 fn not_carried_out(name: &str, what: &str, severity: Severity, line: usize) -> Trap {
     let (effect, hint) = match severity {
-        Severity::Warning => ("nothing in a mesh reads its result", "you can remove it"),
-        Severity::Error => ("the result would differ", "remove it, or continue to use cfssl"),
+        Severity::Warning => ("nothing in a mesh uses it", "you can remove it"),
+        Severity::Error => {
+            ("the certificate would differ from cfssl's", "remove it, or continue to use cfssl")
+        }
     };
     Trap {
         code: code::NOT_CARRIED_OUT,
         severity,
         line,
-        message: format!("`{name}` of {what} is not carried out here: {effect}"),
+        message: format!("`{name}` of {what} is not supported: {effect}"),
         hint: hint.to_string(),
     }
 }
@@ -379,7 +381,7 @@ fn unknown(name: &str, line: usize, what: &str, shape: &Shape) -> Trap {
             code::UNKNOWN_FIELD,
             line,
             message,
-            format!("known are {}", names.collect::<Vec<_>>().join(", ")),
+            format!("expected one of {}", names.collect::<Vec<_>>().join(", ")),
         ),
     }
 }

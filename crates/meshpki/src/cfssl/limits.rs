@@ -19,7 +19,7 @@ pub(super) fn span(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Span {
         notes.traps.push(Trap::error(
             code::TIME,
             line,
-            format!("`not_after` of {what} is not after `not_before`: cfssl refuses the file"),
+            format!("`not_after` of {what} is not after `not_before`: cfssl rejects the file"),
             "write a later date",
         ));
     }
@@ -29,7 +29,7 @@ pub(super) fn span(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Span {
         notes.traps.push(Trap::error(
             code::EXPIRY,
             fields.line,
-            format!("{what} has no `expiry`: cfssl says \"empty expiry string\" and refuses the file, whatever `default` says"),
+            format!("{what} has no `expiry`: cfssl says \"empty expiry string\" and rejects the file, regardless of `default`"),
             "write \"expiry\": \"8760h\"",
         ));
     }
@@ -52,7 +52,7 @@ fn time(name: &str, fields: &Fields<'_>, notes: &mut Notes<'_>) -> Option<Time> 
             code::TIME,
             text.line,
             format!(
-                "`{name}` of {} is not a date cfssl can read: it refuses the file",
+                "`{name}` of {} is not a date that cfssl can read: it rejects the file",
                 fields.what
             ),
             "write it as \"2030-12-31T23:59:59Z\"",
@@ -77,7 +77,7 @@ pub(super) fn path_len(
     match u32::try_from(value) {
         Ok(0) if zero => Some(0),
         Ok(0) => {
-            let message = format!("cfssl takes \"{name}\": 0 for no limit at all");
+            let message = format!("cfssl treats \"{name}\": 0 as no limit at all");
             let hint = format!("add \"{flag}\": true, or remove \"{name}\" if no limit is meant");
             trap(Severity::Error, code::PATH_LEN_LOST, message, hint);
             None
@@ -126,7 +126,7 @@ pub(super) fn backdate(what: &str, text: Option<At<&str>>, notes: &mut Notes<'_>
             code::BACKDATE,
             line,
             format!("{what} is {text}, which cfssl replaces with five minutes"),
-            "write \"1s\" if the certificate is to begin at once, or remove it",
+            "write \"1s\" if the certificate must be valid from now, or remove it",
         )),
         _ => notes.traps.push(Trap::error(
             code::BACKDATE,

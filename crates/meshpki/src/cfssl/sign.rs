@@ -29,7 +29,7 @@ impl SigningProfile {
                 code::PROFILE_NOT_CA,
                 self.line,
                 format!(
-                    "the CSR of `{}` asks for a CA, and profile `{}` makes none: cfssl says \"local signer policy disallows issuing CA certificate\"",
+                    "the CSR of `{}` is for a CA, but profile `{}` does not create one: cfssl says \"local signer policy disallows issuing CA certificate\"",
                     csr.subject().label(),
                     self.name
                 ),
@@ -43,7 +43,7 @@ impl SigningProfile {
                 code::TIME,
                 self.line,
                 format!(
-                    "profile `{}` makes the certificate valid from {not_before} to {not_after}, which is in the past: cfssl signs it silently",
+                    "profile `{}` makes the certificate valid from {not_before} to {not_after}, which is in the past: cfssl signs it anyway",
                     self.name
                 ),
                 "correct `not_before` and `not_after`",
@@ -83,7 +83,7 @@ impl SigningProfile {
             code::OUTLIVES_ISSUER,
             self.line,
             format!(
-                "profile `{}` makes the certificate valid until {not_after}, but its issuer `{}` ends {until}: cfssl signs it silently",
+                "profile `{}` makes the certificate valid until {not_after}, but its issuer `{}` expires {until}: cfssl signs it anyway",
                 self.name,
                 issuer.subject().label()
             ),
@@ -100,7 +100,7 @@ pub(super) fn hosts_dropped(names: &[GeneralName], line: usize) -> Option<Trap> 
             code::HOSTS_DROPPED,
             line,
             format!("cfssl leaves {} out of the certificate", list.join(", ")),
-            "a CA needs no alternative names: istiod and Envoy do not look at them",
+            "a CA needs no alternative names: istiod and Envoy ignore them",
         )
     })
 }

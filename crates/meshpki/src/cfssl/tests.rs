@@ -429,7 +429,7 @@ fn hints_say_what_to_write() {
         let traps = config(&one(profile)).profile(Some("p")).unwrap_err();
         assert_eq!(traps[0].hint, expect, "{profile}");
     };
-    let duration = r#"write "87600h": hours are the largest unit cfssl knows"#;
+    let duration = r#"write "87600h": hours are the largest unit that cfssl knows"#;
     hint(r#"{"usages": ["signing"], "expiry": "10y"}"#, duration);
     hint(r#"{"usages": ["digital signing"], "expiry": "1h"}"#, r#"write "digital signature""#);
     hint(r#"{"usages": ["crl signing"], "expiry": "1h"}"#, r#"write "crl sign""#);

@@ -34,7 +34,7 @@ fn malformed_requests_name_the_byte() {
     let check = |bytes: &[u8], expect: &str| {
         assert_eq!(Csr::from_der(bytes).unwrap_err().to_string(), expect)
     };
-    check(&[], "a CSR is a SEQUENCE at byte 0");
-    check(&[0x30, 0], "certificationRequestInfo is a SEQUENCE at byte 2");
-    check(&[0x30, 2, 0x30, 0], "signatureAlgorithm is a SEQUENCE at byte 4");
+    check(&[], "the CSR is not a SEQUENCE at byte 0");
+    check(&[0x30, 0], "certificationRequestInfo is not a SEQUENCE at byte 2");
+    check(&[0x30, 2, 0x30, 0], "signatureAlgorithm is not a SEQUENCE at byte 4");
 }

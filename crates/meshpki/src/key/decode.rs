@@ -142,9 +142,10 @@ pub(crate) fn decode(key: &PublicKey) -> Option<Decoded> {
 /// Modulus and public exponent of an RSAPublicKey (RFC 8017 appendix A.1.1), as OpenSSL reads them: their
 /// content octets are numbers without sign.
 pub(crate) fn rsa_numbers(bits: &[u8]) -> Result<(&[u8], &[u8]), DerError> {
-    let mut parts = Reader::new(bits).expect(der::SEQUENCE, "an RSA key is a SEQUENCE")?.reader();
-    let modulus = parts.expect(der::INTEGER, "an RSA modulus is an INTEGER")?;
-    let exponent = parts.expect(der::INTEGER, "an RSA exponent is an INTEGER")?;
+    let mut parts =
+        Reader::new(bits).expect(der::SEQUENCE, "the RSA key is not a SEQUENCE")?.reader();
+    let modulus = parts.expect(der::INTEGER, "an RSA modulus is not an INTEGER")?;
+    let exponent = parts.expect(der::INTEGER, "an RSA exponent is not an INTEGER")?;
     parts.end("extra element in an RSA key")?;
     Ok((modulus.content, exponent.content))
 }
@@ -200,10 +201,10 @@ fn ec_key(parameters: &Tlv<'_>, point: &[u8]) -> Option<Decoded> {
 
 /// `crypto/dsa/dsa_ameth.c: dsa_pub_decode`; strength as `crypto/bn/bn_lib.c: BN_security_bits`.
 fn dsa_key(parameters: Option<&Tlv<'_>>, bits: &[u8]) -> Option<Decoded> {
-    let number = Reader::new(bits).expect(der::INTEGER, "a DSA key is an INTEGER").ok()?;
+    let number = Reader::new(bits).expect(der::INTEGER, "the DSA key is not an INTEGER").ok()?;
     check_integer(&number).ok()?;
     let mut parts = parameters.filter(|p| p.tag == der::SEQUENCE)?.reader();
-    let mut next = || parts.expect(der::INTEGER, "a DSA parameter is an INTEGER").ok();
+    let mut next = || parts.expect(der::INTEGER, "a DSA parameter is not an INTEGER").ok();
     let (p, q) = (bit_length(next()?.content), bit_length(next()?.content));
     next()?;
     parts.end("extra element in DSA parameters").ok()?;
@@ -226,7 +227,7 @@ fn finite(p: usize, q: usize) -> u32 {
 
 /// `crypto/dh/dh_ameth.c: dh_pub_decode`: DHParameter of PKCS#3, or DomainParameters of X9.42 (RFC 2631).
 fn dh_key(parameters: &Tlv<'_>, bits: &[u8], x942: bool) -> Option<Decoded> {
-    let number = Reader::new(bits).expect(der::INTEGER, "a DH key is an INTEGER").ok()?;
+    let number = Reader::new(bits).expect(der::INTEGER, "the DH key is not an INTEGER").ok()?;
     check_integer(&number).ok()?;
     let mut parts = sequence(parameters).ok()?;
     let mut next = || {
@@ -241,9 +242,10 @@ fn dh_key(parameters: &Tlv<'_>, bits: &[u8], x942: bool) -> Option<Decoded> {
         next()?;
         if let Some(validation) = parts.optional(der::SEQUENCE).ok()? {
             let mut validation = validation.reader();
-            let seed = validation.expect_string(der::BIT_STRING, "a seed is a BIT STRING").ok()?;
+            let seed =
+                validation.expect_string(der::BIT_STRING, "a seed is not a BIT STRING").ok()?;
             bit_string(&seed).ok()?;
-            let counter = validation.expect(der::INTEGER, "a counter is an INTEGER").ok()?;
+            let counter = validation.expect(der::INTEGER, "a counter is not an INTEGER").ok()?;
             check_integer(&counter).ok()?;
             validation.end("extra element in validation parameters").ok()?;
         }

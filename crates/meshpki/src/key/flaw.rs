@@ -28,10 +28,12 @@ pub enum KeyFlaw {
     #[error("it is not a point of its curve")]
     OffCurve,
     /// The neutral element of a curve (SEC 1 section 3.2.2.1 forbids it).
-    #[error("it is the point at infinity, for which signatures are made without a private key")]
+    #[error(
+        "it is the point at infinity, for which anyone can create signatures without a private key"
+    )]
     Infinity,
     /// An Ed25519 point whose order divides 8, in any encoding (RFC 8032 section 8.9 and the cofactor).
-    #[error("its point has small order: signatures are made without a private key")]
+    #[error("its point has small order, so anyone can create signatures without a private key")]
     SmallOrder,
     /// An Ed25519 point encoded another way than RFC 8032 section 5.1.2 does.
     #[error("its point is not encoded canonically, so verifiers disagree about it")]
@@ -40,19 +42,19 @@ pub enum KeyFlaw {
     #[error("its point lies outside the prime-order subgroup, so verifiers disagree about it")]
     MixedOrder,
     /// A small multiple of the curve's base point.
-    #[error("its private key is {0}, which is found by counting")]
+    #[error("its private key is {0}, which anyone can find by counting")]
     Counted(
         /// The private key, up to its sign.
         u32,
     ),
     /// Numbers that are not an RSA key in DER.
-    #[error("it is not an RSA key as RFC 8017 encodes one")]
+    #[error("it is not encoded as RFC 8017 requires")]
     MalformedRsa,
     /// A public exponent of 1: each message is its own signature.
-    #[error("its public exponent is 1, so that every message is its own signature")]
+    #[error("its public exponent is 1, so every message is its own signature")]
     ExponentOne,
     /// A public exponent that is even, or 0: it has no private counterpart.
-    #[error("its public exponent is even, which no RSA key has")]
+    #[error("its public exponent is even, which is never valid")]
     ExponentEven,
     /// A modulus divisible by 2 or another small prime.
     #[error("its modulus is divisible by {0}")]
@@ -61,19 +63,19 @@ pub enum KeyFlaw {
         u32,
     ),
     /// A modulus that is prime: the private exponent follows from the public one.
-    #[error("its modulus is prime, so that the private exponent follows from the public one")]
+    #[error("its modulus is prime, so anyone can compute the private exponent from the public one")]
     Prime,
     /// A modulus that is a power of one number.
-    #[error("its modulus is a power of one number, so that anyone can factor it")]
+    #[error("its modulus is a power of a single number, so anyone can factor it")]
     Power,
     /// A modulus whose factors are close to each other: Fermat's method finds them (CVE-2022-26320).
-    #[error("the factors of its modulus are close to each other, so that anyone can find them")]
+    #[error("the factors of its modulus are close to each other, so anyone can find them")]
     ClosePrimes,
     /// A modulus made by Infineon's RSALib (CVE-2017-15361, ROCA).
-    #[error("its modulus has the form of ROCA (CVE-2017-15361), which can be factored")]
+    #[error("its modulus has the ROCA weakness (CVE-2017-15361), so it can be factored")]
     Roca,
     /// A modulus that repeats itself, or lacks randomness in most of its bytes.
-    #[error("its modulus is a pattern and not a random number")]
+    #[error("its modulus follows a pattern instead of being random")]
     Pattern,
     /// A key whose private half is published.
     #[error("its private key is published: {0}")]

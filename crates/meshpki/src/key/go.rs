@@ -26,7 +26,7 @@ pub(crate) fn unreadable(key: &PublicKey) -> Option<&'static str> {
             };
             let (modulus, exponent) = rsa_numbers(bits).ok()?;
             let is_sound = is_positive(modulus) && is_positive(exponent);
-            (!is_sound || bit_length(exponent) > 63).then_some("its RSA key is not in DER")
+            (!is_sound || bit_length(exponent) > 63).then_some("its RSA key is not valid DER")
         }
         KeyAlgorithm::Ed25519 => (parameters.is_some() || bits.len() != 32)
             .then_some("its Ed25519 key has parameters, or is not 32 bytes long"),

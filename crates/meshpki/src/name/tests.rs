@@ -111,7 +111,7 @@ fn typed_names() {
     fails("CN", "`CN` is not of the form TYPE=VALUE");
     fails("C=GBR", "country `GBR` is not a two-letter code");
     fails("CN=", "CN= has no value");
-    fails(&("CN=".to_string() + &"x".repeat(65)), "CN has 65 characters, 64 are allowed");
+    fails(&("CN=".to_string() + &"x".repeat(65)), "CN has 65 characters, expected at most 64");
     assert!(matches!(Name::parse("XX=1"), Err(NameError::UnknownType { .. })));
 }
 

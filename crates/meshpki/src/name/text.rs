@@ -18,7 +18,7 @@ pub enum NameError {
     },
     /// An unknown attribute type.
     #[error(
-        "unknown attribute type `{0}`; known are CN, O, OU, C, ST, L, DC, UID, street, serialNumber, emailAddress, and dotted OIDs",
+        "unknown attribute type `{0}`; expected CN, O, OU, C, ST, L, DC, UID, street, serialNumber, emailAddress or a dotted OID",
         found
     )]
     UnknownType {
@@ -32,7 +32,7 @@ pub enum NameError {
         found: String,
     },
     /// A character that steers a terminal, or makes one text look like another.
-    #[error("{attribute} `{value}` holds the character U+{code:04X}, which cannot be seen")]
+    #[error("{attribute} `{value}` contains the invisible character U+{code:04X}")]
     Invisible {
         /// Attribute type, its short name.
         attribute: &'static str,
@@ -42,7 +42,7 @@ pub enum NameError {
         code: u32,
     },
     /// A value longer than RFC 5280 appendix A.1 allows.
-    #[error("{attribute} has {length} characters, {limit} are allowed")]
+    #[error("{attribute} has {length} characters, expected at most {limit}")]
     TooLong {
         /// Attribute type, its short name.
         attribute: &'static str,

@@ -38,7 +38,7 @@ fn check_name(name: &GeneralName) -> Result<(), Error> {
             if text.iter().all(u8::is_ascii_graphic) {
                 Ok(())
             } else {
-                refuse("a space, a control character or a character outside ASCII is in it")
+                refuse("it contains a space, a control character or a non-ASCII character")
             }
         }
         GeneralName::Directory(name) => check_subject(name, &name.label()),

@@ -146,11 +146,12 @@ fn mgf1(algorithm: Digest, seed: &[u8], length: usize) -> Option<Vec<u8>> {
 /// (`crypto/asn1_dsa.c: ossl_decode_der_dsa_sig`, and the comparison with the encoding again).
 fn two_numbers(signature: &[u8]) -> Option<(BigUint, BigUint)> {
     let mut outer = Reader::new(signature);
-    let sequence = outer.expect(der::SEQUENCE, "a signature is a SEQUENCE").ok()?;
-    outer.end("bytes behind the signature").ok()?;
+    let sequence = outer.expect(der::SEQUENCE, "the signature is not a SEQUENCE").ok()?;
+    outer.end("bytes after the signature").ok()?;
     let mut parts = sequence.reader();
     let mut next = || {
-        let number = parts.expect(der::INTEGER, "a signature holds INTEGERs").ok()?;
+        let number =
+            parts.expect(der::INTEGER, "the signature does not consist of INTEGERs").ok()?;
         check_integer(&number).ok()?;
         (number.content[0] & 0x80 == 0).then_some(number.content)
     };

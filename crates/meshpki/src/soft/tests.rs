@@ -57,9 +57,9 @@ fn what_cannot_be_read_says_why() {
         assert!(error.contains(expect), "{error}");
     };
     let block = |label: &str, der: &[u8]| pem::encode(label, der);
-    check("", "there is no private key in it");
-    check(&block("CERTIFICATE", &[1]), "there is no private key in it");
-    check(&block("PRIVATE KEY", &[0x30, 0]), "begins with its version");
+    check("", "no private key was found");
+    check(&block("CERTIFICATE", &[1]), "no private key was found");
+    check(&block("PRIVATE KEY", &[0x30, 0]), "does not begin with its version");
     check(&block("DSA PRIVATE KEY", &[0x30, 0]), "DSA PRIVATE KEY is not supported");
     check(&block("ENCRYPTED PRIVATE KEY", &[0x30, 0]), "not with PBES2");
     check(
@@ -75,7 +75,7 @@ fn what_cannot_be_read_says_why() {
     let zero =
         der::sequence(&[&der::tlv(der::OID, oid::EC_PUBLIC_KEY), &der::tlv(der::OID, oid::P256)]);
     let zero = der::sequence(&[&der::integer(&[0]), &zero, &der::tlv(4, &[0x30, 0])]);
-    check(&block("PRIVATE KEY", &zero), "do not make a valid ecdsa-p256 key");
+    check(&block("PRIVATE KEY", &zero), "are not a valid ecdsa-p256 key");
     let legacy = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n";
     check(legacy, "legacy PEM encryption");
 }

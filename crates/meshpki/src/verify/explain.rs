@@ -48,7 +48,7 @@ impl fmt::Display for Explanation {
 
 impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: wanted {}, found {}", self.what, self.wanted, self.found)
+        write!(f, "{}: expected {}, found {}", self.what, self.wanted, self.found)
     }
 }
 
@@ -103,15 +103,19 @@ impl Case<'_> {
         let label = self.cert().subject().label();
         let text = match self.finding.code.0 {
             2 => "add the certificate above `{}` to the trust store, or accept partial chains",
-            3 => "give a CRL issued by the issuer of `{}`",
-            7 => "replace `{}`, or the CA certificate that has not the key it was signed with",
-            8 => "fetch the CRL for `{}` again, it is damaged or signed with another key",
-            9 => "wait, set the clock right, or issue `{}` with an earlier notBefore",
+            3 => "provide a CRL from the issuer of `{}`",
+            7 => {
+                "replace `{}`, or the CA certificate, which does not have the key it was signed with"
+            }
+            8 => "fetch the CRL for `{}` again: it is damaged, or signed with another key",
+            9 => "wait, correct the clock, or issue `{}` with an earlier notBefore",
             10 => "renew `{}`",
             11 | 12 | 15 | 16 => "publish a new CRL for the issuer of `{}`",
-            13 | 14 => "issue `{}` again with times in the form RFC 5280 section 4.1.2.5 asks for",
-            18 | 19 => "add the root you mean to trust to the trust store, byte for byte",
-            20 => "give the issuer of `{}`, as an intermediate or in the trust store",
+            13 | 14 => {
+                "issue `{}` again with times in the form that RFC 5280 section 4.1.2.5 requires"
+            }
+            18 | 19 => "add the root that you want to trust to the trust store, byte for byte",
+            20 => "provide the issuer of `{}`, as an intermediate or in the trust store",
             22 => "allow more intermediates, or use a shorter chain for `{}`",
             23 => "stop using `{}` and issue a new certificate with a new key",
             25 => {
@@ -125,12 +129,14 @@ impl Case<'_> {
             34 | 36 => {
                 "issue `{}` again without the critical extension, or ignore critical extensions on purpose"
             }
-            43 => "accept a policy the chain of `{}` has, or do not ask for an explicit policy",
+            43 => {
+                "accept a policy that the chain of `{}` has, or do not require an explicit policy"
+            }
             47 => "issue `{}` with names inside the permitted subtrees, or widen them",
             48 => "issue `{}` without the excluded name",
-            62..=64 => "ask for a name `{}` has, or issue it again with the name wanted",
-            66..=68 => "issue `{}` again with a stronger key or digest, or ask for a lower level",
-            _ => "issue `{}` again in the form RFC 5280 asks for",
+            62..=64 => "check for a name that `{}` has, or issue it again with the expected name",
+            66..=68 => "issue `{}` again with a stronger key or digest, or use a lower level",
+            _ => "issue `{}` again in the form that RFC 5280 requires",
         };
         text.replace("{}", &label)
     }

@@ -181,8 +181,8 @@ fn mappings(value: &[u8]) -> Result<Vec<[&[u8]; 2]>, DerError> {
     let mut items = list(&Reader::new(value).any()?)?;
     while let Some(item) = items.next()? {
         let mut parts = sequence(&item)?;
-        let issuer = parts.expect(der::OID, "a policy is an OID")?;
-        let subject = parts.expect(der::OID, "a policy is an OID")?;
+        let issuer = parts.expect(der::OID, "a policy is not an OID")?;
+        let subject = parts.expect(der::OID, "a policy is not an OID")?;
         parts.end("extra element in a policy mapping")?;
         check_oid(&issuer)?;
         check_oid(&subject)?;
@@ -197,7 +197,7 @@ fn policies(value: &[u8], critical: bool) -> Result<Vec<Data>, DerError> {
     let mut items = list(&Reader::new(value).any()?)?;
     while let Some(item) = items.next()? {
         let mut parts = sequence(&item)?;
-        let policy = parts.expect(der::OID, "a policy is an OID")?;
+        let policy = parts.expect(der::OID, "a policy is not an OID")?;
         check_oid(&policy)?;
         let mut data = Data::new(policy.content, critical);
         if let Some(qualifiers) = parts.optional_list(der::SEQUENCE)? {
@@ -228,11 +228,11 @@ pub(super) enum Qualifier {
 impl Qualifier {
     fn read(item: &Tlv<'_>) -> Result<Self, DerError> {
         let mut parts = sequence(item)?;
-        let kind = parts.expect(der::OID, "a policy qualifier has an OID")?;
+        let kind = parts.expect(der::OID, "a policy qualifier has no OID")?;
         check_oid(&kind)?;
         let this = match kind.content {
             oid::POLICY_CPS => {
-                let uri = parts.expect_string(der::IA5_STRING, "a CPS is an IA5String")?;
+                let uri = parts.expect_string(der::IA5_STRING, "a CPS is not an IA5String")?;
                 Self::Cps(uri.string()?.into_owned())
             }
             oid::POLICY_USER_NOTICE => notice(&parts.any()?)?,
@@ -253,11 +253,12 @@ fn notice(value: &Tlv<'_>) -> Result<Qualifier, DerError> {
             let mut parts = reference.reader();
             let organization = display_text(&parts.any()?)?;
             let mut numbers = Vec::new();
-            let numbers_list = parts.expect_list(der::SEQUENCE, "noticeNumbers is a SEQUENCE")?;
+            let numbers_list =
+                parts.expect_list(der::SEQUENCE, "noticeNumbers is not a SEQUENCE")?;
             let mut items = numbers_list.reader();
             while let Some(number) = items.next()? {
                 if number.tag != der::INTEGER {
-                    return Err(number.error("a notice number is an INTEGER"));
+                    return Err(number.error("a notice number is not an INTEGER"));
                 }
                 check_integer(&number)?;
                 numbers.push(number.content.to_vec());

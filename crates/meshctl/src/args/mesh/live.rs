@@ -21,17 +21,17 @@ pub struct Contexts {
 /// `meshctl mesh discover`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without `-f`, the spec is printed. With it, the file is created or extended: new entries are shown, and written after you confirm. No existing line is changed or removed; if a cluster differs from the file, that is reported.
+Without `-f`, the spec is printed. With it, the file is created or extended: new entries are shown, and written once you confirm. No existing line is changed or removed; if a cluster differs from the file, that is reported.
 
 It selects services with the label or annotation `meshctl/export: \"true\"`, or those that `--mark` or `--namespace` selects.
 
-`meshctl mesh apply --print-rbac` prints the rights it needs.
+`meshctl mesh apply --print-rbac` prints the permissions that it needs.
 
 Exit status:
    0  success, or nothing new
    1  a cluster could not be reached, or the spec is invalid
    2  refused or declined
-  64  usage error, or confirmation needed but not on a terminal (use --yes)
+  64  usage error, or no terminal to ask for confirmation (use --yes)
 
 Examples:
   meshctl mesh discover --context east=prod-east,west=prod-west > mesh.yaml
@@ -67,7 +67,7 @@ pub struct Discover {
 /// `meshctl mesh diff`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The ConfigMap of a cluster's DNS is compared too, if the spec says `dns: {way: hosts}` or `istio-coredns`, or if a block is left over. Errors and warnings about what the clusters will have are printed on standard error.
+The ConfigMap of a cluster's DNS is compared too if the spec has `dns: {way: hosts}` or `istio-coredns`, or if a block is left over. Errors and warnings about what the clusters will have are printed on standard error.
 
 Exit status:
    0  the clusters match the spec
@@ -100,24 +100,24 @@ pub struct Diff {
 /// `meshctl mesh apply`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Before anything is written, every cluster is read, every write is tried as a dry run, and you are asked for confirmation (`--yes` skips the question). Resources are created before anything refers to them and removed after nothing does, across all clusters. The first failure stops it; run the same command again to continue.
+Before anything is written, every cluster is read, every write is tried as a dry run, and you are asked for confirmation (`--yes` skips the question). Resources are created before anything refers to them and removed after nothing does, across all clusters. It stops at the first failure; run the same command again to continue.
 
-It changes and removes only resources with the labels of this mesh, and one block in the ConfigMap of the cluster's DNS if the spec says `dns: {way: hosts}` or `istio-coredns`. If the result would have an error that `meshctl mesh lint` reports, alone or together with what a cluster already has, nothing is written (`--force CODE` overrides it).
+It changes and removes only resources with the labels of this mesh, and one block in the ConfigMap of the cluster's DNS if the spec has `dns: {way: hosts}` or `istio-coredns`. If `meshctl mesh lint` would report an error in the result, alone or together with what a cluster already has, nothing is written (`--force CODE` overrides this).
 
-`meshctl mesh apply --print-rbac` prints the rights it needs.
+`meshctl mesh apply --print-rbac` prints the permissions that it needs.
 
 Exit status:
    0  done, or nothing to do
    1  a cluster could not be reached, or the spec is invalid
    2  refused, declined or stopped by a failure
-  64  usage error, or confirmation needed but not on a terminal (use --yes)
+  64  usage error, or no terminal to ask for confirmation (use --yes)
 
 Examples:
   # Every cluster of mesh.yaml
   meshctl mesh apply
   meshctl mesh apply --dry-run server --diff
   meshctl mesh apply --context east --yes
-  # Grant the rights that it needs
+  # Grant the permissions that it needs
   meshctl mesh apply --context east --print-rbac \\
     | kubectl --context east apply -f -")]
 pub struct Apply {
@@ -142,10 +142,10 @@ pub struct Apply {
     /// Proceed despite the error with this code; repeat for more.
     #[arg(long, value_name = "CODE", value_delimiter = ',')]
     pub force: Vec<String>,
-    /// Print the rights that `discover`, `diff` and `apply` need as RBAC manifests, and do nothing else. With `--context`, they cover the revisions of istiod found there; without a spec, they use Istio's default names.
+    /// Print RBAC manifests with the permissions that `discover`, `diff` and `apply` need, and do nothing else. With `--context`, they cover the revisions of istiod found there; without a spec, they use Istio's default names.
     #[arg(long)]
     pub print_rbac: bool,
-    /// Bind the rights of `--print-rbac` to this user instead of the service account `meshctl`.
+    /// Bind the permissions of `--print-rbac` to this user instead of the service account `meshctl`.
     #[arg(long, value_name = "NAME", requires = "print_rbac")]
     pub rbac_user: Option<String>,
 }

@@ -49,7 +49,7 @@ pub(crate) fn run(args: &ChainArgs, io: &mut Io<'_>) -> Result<Exit, Failure> {
             io,
             "a certificate does not belong to the chain and was left out",
             &place(*i),
-            "it issued none of its certificates",
+            "it did not issue any certificate of the chain",
         );
     }
     let chain = assembly.certs(&pile);
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &ChainArgs, io: &mut Io<'_>) -> Result<Exit, Failure> {
     Ok(Exit::Good)
 }
 
-const WHY_ONE: &str = "OpenSSL and Envoy follow the first issuer that fits and never backtrack, so a chain holds one of each";
+const WHY_ONE: &str = "OpenSSL and Envoy follow the first issuer that fits and never backtrack, so a chain needs exactly one of each";
 
 fn note(io: &mut Io<'_>, what: &str, place: &str, why: &str) {
     io.warn(&Failure::new("ctl/strays", what).within(place).because(why));
@@ -88,7 +88,9 @@ fn read(
             "two PEM blocks share a line: a newline is missing between two files",
         )
         .within(format!("{name}, line {line}"))
-        .hint("istiod and Go stop reading there; the chain written here has its newlines");
+        .hint(
+            "istiod and Go stop reading there; the chain that is written has the missing newline",
+        );
         io.warn(&warning);
     }
     let found = if bytes.first() == Some(&0x30) {

@@ -97,13 +97,13 @@ fn report(args: &CsrArgs, csr: &Csr, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let folder = args.dir.join(&args.cluster);
     let shown = safe(&folder.display().to_string());
     let text = format!(
-        "{0}/ca-key.pem  made, stays here\n{0}/ca.csr      made, {1}, {2}\n",
+        "{0}/ca-key.pem  created, stays here\n{0}/ca.csr      created, {1}, {2}\n",
         shown,
         csr.subject(),
         key_words(csr.public_key()),
     );
     io.print(&text)?;
-    io.say(format_args!("\nnext: where the root key is, `meshctl ca sign {0}/ca.csr --ca DIR --out {0}`; bring the three certificate files back here",
+    io.say(format_args!("\nnext: where the root key is, `meshctl ca sign {0}/ca.csr --ca DIR --out {0}`; copy the three certificate files back here",
         text::word(&folder)));
     Ok(Exit::Good)
 }

@@ -227,7 +227,10 @@ fn warn_other_domain(order: &Order<'_>, cluster: &Cluster, io: &mut Io<'_>) -> R
     let warning = Failure::new("ctl/cluster-kept", "the existing intermediate was left unchanged")
         .in_file(&folder)
         .because(format!("it has {}, but {} was requested", domains.join(", "), wanted.uri()))
-        .hint(format!("to create a new one, move {} away and run this again", text::word(&folder)));
+        .hint(format!(
+            "to create a new one, move {} away and run this command again",
+            text::word(&folder)
+        ));
     io.warn(&warning);
     Ok(())
 }

@@ -35,7 +35,7 @@ enum Object {
     Request(Csr),
     Crl(Crl),
     PublicKey(PublicKey),
-    /// The public part; `None` when it is encrypted and no passphrase was given.
+    /// The public part; `None` when it is encrypted, and no passphrase was given.
     PrivateKey(Option<PublicKey>),
     /// A sound PEM block of a kind that is not looked into, by its label.
     Other(String),

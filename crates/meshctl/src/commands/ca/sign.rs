@@ -32,7 +32,7 @@ pub(crate) fn run(args: &Sign, io: &mut Io<'_>) -> Result<Exit, Failure> {
         _ => {
             return Err(Failure::new(
                 "ctl/usage",
-                "no issuer: give `--ca`, or `--ca-cert` and `--ca-key`",
+                "no issuer: use `--ca`, or `--ca-cert` and `--ca-key`",
             )
             .exit(Exit::Usage));
         }
@@ -240,5 +240,5 @@ fn check_key(out: &Path, cert: &Cert) -> Result<(), Failure> {
     };
     Err(Failure::from(error)
         .in_file(&path)
-        .hint("`--out` names the folder of another cluster: check it"))
+        .hint("`--out` is the folder of another cluster: make sure that it is the right one"))
 }

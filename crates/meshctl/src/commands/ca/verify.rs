@@ -182,7 +182,9 @@ fn load_target(file: Option<&OsStr>, io: &mut Io<'_>) -> Result<Cert, String> {
                 return Err("Loading certificate file over HTTPS is unsupported".to_owned());
             }
             if scheme.eq_ignore_ascii_case("http:") {
-                return Err(format!("meshctl: certificates are not fetched from the net: {name}"));
+                return Err(format!(
+                    "meshctl: certificates are not fetched from the network: {name}"
+                ));
             }
             (open(file, "certificate file")?, name)
         }

@@ -19,9 +19,9 @@ pub(super) fn write(report: &Report) -> String {
     }
     if let Some(state) = report.between() {
         let how = match state {
-            State::Ok => "the same roots, and a separate key and name for each",
+            State::Ok => "the same roots, but separate keys and names",
             State::Warn => "trust each other; see the warnings",
-            State::Fail => "do not trust each other",
+            State::Fail => "some do not trust each other",
         };
         text += &line(state, "all", width, how);
     }
@@ -43,7 +43,7 @@ pub(super) fn write(report: &Report) -> String {
 /// The release all are judged by, or that each is judged by its own.
 fn heading(report: &Report) -> String {
     if report.is_live {
-        return format!("clusters as they are, at {}\n\n", report.at);
+        return format!("live clusters at {}\n\n", report.at);
     }
     let multi_root = if report.settings.multi_root { ", ISTIO_MULTIROOT_MESH=true" } else { "" };
     format!("istiod {}{multi_root}, at {}\n\n", report.settings.version, report.at)
@@ -54,8 +54,8 @@ fn does(cluster: &Judged, is_live: bool) -> String {
     let (version, start) = &cluster.start;
     let files = match (&cluster.path, &cluster.live) {
         _ if !is_live => return start.to_string(),
-        (Some(path), Some(_)) => format!("with {}, about to be written, ", path.display()),
-        (Some(path), None) => format!("not asked; with {} ", path.display()),
+        (Some(path), Some(_)) => format!("with the new files in {}, ", path.display()),
+        (Some(path), None) => format!("not connected; with {}, ", path.display()),
         (None, _) => String::new(),
     };
     if cluster.live.as_ref().is_some_and(|live| live.istiods.is_empty()) {

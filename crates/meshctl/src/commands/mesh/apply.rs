@@ -51,7 +51,7 @@ pub(super) fn run(args: &Apply, io: &mut Io<'_>) -> Result<Exit, Failure> {
         let rehearsal = rehearsal.map_err(|error| refused(&plan, &error))?;
         let steps = rehearsal.steps().len();
         if args.dry_run == Some(DryRun::Server) {
-            io.say(format!("every API server accepts it: {steps} writes"));
+            io.say(format!("every API server accepts the plan; writes: {steps}"));
             return Ok(Exit::Good);
         }
         if steps > 0 {
@@ -59,7 +59,7 @@ pub(super) fn run(args: &Apply, io: &mut Io<'_>) -> Result<Exit, Failure> {
             io.confirm(
                 args.yes,
                 &format!("Write to {many}?"),
-                "nothing was written; `--dry-run server` shows the plan and has it checked, `--yes` carries it out",
+                "nothing was written; `--dry-run server` shows the plan and has the API servers validate it, `--yes` carries it out",
             )?;
         }
         plan.assigned.write(io)?;
@@ -104,7 +104,7 @@ fn unfinished(plan: &Plan, Stopped { failure, written, missing, .. }: &Stopped) 
     }
     mesh::failed_in(&plan.targets, failure)
         .because(format!(
-            "{written} of {} writes are done; they are listed above",
+            "{written} of {} writes were made; they are listed above",
             written + missing.len()
         ))
         .because(format!("not done: {}", names.join(", ")))
@@ -116,7 +116,7 @@ fn finish(applied: &Applied, io: &mut Io<'_>) -> Result<Exit, Failure> {
     if let Some((first, rest)) = applied.altered.split_first() {
         let place = |(cluster, id): &(String, String)| format!("cluster {cluster}, {id}");
         let failure =
-            Failure::new("apply/foreign", "fields of another field manager stayed in the resource")
+            Failure::new("apply/foreign", "fields of another field manager remain in the resource")
                 .within(place(first));
         let failure = rest.iter().map(place).fold(failure, Failure::within);
         return Err(failure.exit(Exit::No).hint("`kubectl get --show-managed-fields -o yaml` shows the managers; remove the fields there, or delete the resource and apply again"));

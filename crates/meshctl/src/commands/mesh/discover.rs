@@ -59,7 +59,7 @@ fn write(
     io.confirm(
         args.yes,
         &format!("Write {file}?"),
-        "nothing was written; `--dry-run` shows what would be, `--yes` writes it",
+        "nothing was written; `--dry-run` shows what would be written, `--yes` writes it",
     )?;
     let kind = files::Kind::AsRead(before.map(str::as_bytes));
     files::write_public(path, merged.text.as_bytes(), kind)?;
@@ -122,7 +122,7 @@ fn report(merged: &Merged, path: &Path, io: &mut Io<'_>) {
     }
     lines.extend(merged.differs.iter().map(|one| {
         format!(
-            "unchanged: {}: the file has `{}`, the cluster `{}`",
+            "unchanged: {}: the file has `{}`, but the cluster has `{}`",
             one.path, one.file, one.cluster
         )
     }));

@@ -45,7 +45,7 @@ fn service(mesh: &Mesh, text: &str) -> Result<(String, String), Failure> {
     if found.len() > 1 {
         let names: Vec<String> =
             found.iter().map(|(namespace, name)| format!("{namespace}/{name}")).collect();
-        let message = format!("`{text}` is the name of several services");
+        let message = format!("several services are named `{text}`");
         return Err(Failure::new("config/unknown-name", message)
             .because(format!("they are {}", names.join(", "))));
     }

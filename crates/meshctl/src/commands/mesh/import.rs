@@ -32,7 +32,7 @@ pub(super) fn run(args: &Import, io: &mut Io<'_>) -> Result<Exit, Failure> {
         let field = if lost.field.is_empty() { String::new() } else { format!("{}: ", lost.field) };
         let next = hints::mesh::import(lost).map(|next| format!("; {next}")).unwrap_or_default();
         io.say(format_args!(
-            "not carried over: {}",
+            "not converted: {}",
             safe(&format!("{place}{field}{}{next}", lost.why))
         ));
     }

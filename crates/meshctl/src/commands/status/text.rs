@@ -13,7 +13,7 @@ use crate::text::{relative, safe, since};
 
 /// The lines: each cluster, which clusters accept each other, the problems, the next command.
 pub(super) fn write(report: &Report<'_>) -> String {
-    let mut text = format!("clusters as they are, at {}\n", report.at);
+    let mut text = format!("live clusters at {}\n", report.at);
     for cluster in &report.clusters {
         text += &block(report, cluster);
     }
@@ -46,7 +46,7 @@ fn fact_lines(facts: &Facts, at: Time) -> Vec<(&'static str, String)> {
     }
     lines.extend(facts.folder.as_ref().map(|folder| ("folder", folder_line(folder))));
     lines.extend(serves(facts).into_iter().map(|line| ("serves", line)));
-    lines.push(("given to", given(facts)));
+    lines.push(("roots in", given(facts)));
     if facts.pending.is_empty() {
         lines.push(("restarts", "none pending".to_owned()));
     }
@@ -67,7 +67,7 @@ impl Kept {
             None => format!("no CA, but {}", self.files.join(", ")),
         };
         let since = self.since.map(|time| format!(", {}", since(time, at))).unwrap_or_default();
-        format!("the secret before, for `meshctl rollback`: {what}{since}")
+        format!("the previous secret, for `meshctl rollback`: {what}{since}")
     }
 }
 
@@ -84,12 +84,12 @@ fn releases(facts: &Facts) -> String {
 
 fn authority(facts: &Facts, at: Time) -> String {
     if facts.istiods.is_empty() && !facts.has_secret {
-        return "none: neither an istiod nor a secret".to_owned();
+        return "none: there is neither an istiod nor a secret".to_owned();
     }
     let whose = match (facts.is_plugged, facts.has_secret) {
         (true, _) => "",
-        (false, true) => "istiod's own, despite the secret: ",
-        (false, false) => "istiod's own, no secret: ",
+        (false, true) => "istiod's own, although there is a secret: ",
+        (false, false) => "istiod's own, because there is no secret: ",
     };
     let ca = facts.ca.as_ref().map_or_else(|| "not seen".to_owned(), |ca| described(ca, at));
     format!("{whose}{ca}")
@@ -97,16 +97,16 @@ fn authority(facts: &Facts, at: Time) -> String {
 
 fn described(cert: &Cert, at: Time) -> String {
     let Some(end) = cert.not_after().time() else {
-        return format!("{}, with an unreadable end", cert.label());
+        return format!("{}, with an unreadable expiry date", cert.label());
     };
-    let verb = if end < at { "ended" } else { "ends" };
+    let verb = if end < at { "expired" } else { "expires" };
     format!("{}, {verb} {}, {}", cert.label(), end.date(), relative(end, at))
 }
 
 fn folder_line(folder: &Folder) -> String {
     match folder {
         Folder::Absent(path) => format!("{} does not exist", path.display()),
-        Folder::Same(path) => format!("{} has the same", path.display()),
+        Folder::Same(path) => format!("{} matches the cluster", path.display()),
         Folder::Differs { path, what, .. } => {
             format!("{} differs: {}", path.display(), what.join(", "))
         }
@@ -131,7 +131,7 @@ fn other_served(served: &Served) -> String {
     let pod = &served.pod;
     match &served.chain {
         Err(why) => format!("pod {pod} did not answer: {why}"),
-        Ok(chain) => format!("another CA, from pod {pod}: {}", issuer(chain)),
+        Ok(chain) => format!("a different CA, from pod {pod}: {}", issuer(chain)),
     }
 }
 
@@ -155,7 +155,7 @@ fn given(facts: &Facts) -> String {
     } else {
         String::new()
     };
-    format!("{} of {all}; not to {some}{more}", facts.given.len() - lacking.len())
+    format!("{} of {all}; not in {some}{more}", facts.given.len() - lacking.len())
 }
 
 /// Rows trust, columns sign. A cluster alone is shown only when it refuses itself.
@@ -167,8 +167,7 @@ fn matrix(report: &Report<'_>) -> String {
         return String::new();
     }
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(3);
-    let mut text =
-        "\nwhich cluster (row) accepts certificates signed by which (column)\n".to_owned();
+    let mut text = "\nrow accepts certificates from column\n".to_owned();
     let heads: String = names.iter().map(|name| format!("  {name:<width$}")).collect();
     let _ = writeln!(text, "  {:width$}{}", "", heads.trim_end());
     for (name, row) in names.iter().zip(report.pairs.chunks(names.len())) {
@@ -186,7 +185,7 @@ fn matrix(report: &Report<'_>) -> String {
     if let Some((end, cert)) = ends.min() {
         let _ = writeln!(
             text,
-            "  yes is until {} at the latest, {}: then {} ends",
+            "  `yes` holds until {}, {}, when {} expires",
             end.date(),
             relative(*end, report.at),
             safe(cert)
@@ -229,9 +228,9 @@ fn sum(report: &Report<'_>) -> String {
     let in_part = report.clusters.iter().filter(|c| c.facts.is_ok() && !c.is_whole).count();
     let of = match (silent, in_part) {
         (0, 0) => String::new(),
-        (silent, 0) => format!(" ({silent} could not be asked)"),
-        (0, some) => format!(" ({some} answered in part)"),
-        (silent, some) => format!(" ({silent} could not be asked, {some} answered in part)"),
+        (silent, 0) => format!(" ({silent} could not be reached)"),
+        (0, some) => format!(" ({some} only partly read)"),
+        (silent, some) => format!(" ({silent} could not be reached, {some} only partly read)"),
     };
     let counts = format!(
         "\n{}{of}: {}, {}\n",

@@ -27,7 +27,8 @@ impl Pair {
         };
         let mut clusters = vec![self.truster.clone(), self.signer.clone()];
         clusters.dedup();
-        let message = format!("{} does not accept what {} signs: {why}", self.truster, self.signer);
+        let message =
+            format!("{} does not accept certificates from {}: {why}", self.truster, self.signer);
         let mut problem =
             Problem::new("istiod/different-roots", Severity::Error, clusters, message);
         problem.effect = "calls between them fail with CERTIFICATE_VERIFY_FAILED".to_owned();

@@ -23,7 +23,9 @@ pub(super) fn check(
     let failure = Failure::new(CODE, message)
         .within(place_of(&one.name, &one.context, &context.server()))
         .because(format!("tls: unverified: {why}"))
-        .because("anyone on the way can read and change what is sent: tokens, and the CA's key");
+        .because(
+            "anyone on the network path can read and change what is sent: tokens, and the CA's key",
+        );
     if force.iter().any(|code| code == CODE) {
         io.warn(&failure);
         return Ok(());

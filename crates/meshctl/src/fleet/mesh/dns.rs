@@ -40,16 +40,16 @@ pub(crate) fn warning(target: &Target, mesh: &Mesh, warning: &DnsWarning) -> Fai
 fn no_address(target: &Target, error: &meshconfig::Error) -> Failure {
     Failure::new(error.code(), error.to_string())
         .within(place(target))
-        .because("its DNS is left unchanged and does not answer for remote names, unless it is configured elsewhere")
+        .because("its DNS is left unchanged, so it does not answer for remote names unless that is configured elsewhere")
         .hint(NO_ADDRESS)
 }
 
 /// The next step if the address of istio-coredns is missing.
-pub(crate) const NO_ADDRESS: &str = "write `dns: {way: istio-coredns, address: IP}`: `kubectl get svc -n istio-system istiocoredns -o jsonpath={.spec.clusterIP}`; or `dns: {way: none}` if no DNS needs to answer";
+pub(crate) const NO_ADDRESS: &str = "write `dns: {way: istio-coredns, address: IP}`: `kubectl get svc -n istio-system istiocoredns -o jsonpath={.spec.clusterIP}`; or `dns: {way: none}` if the DNS need not answer for them";
 
 fn unseen(target: &Target, mesh: &Mesh, error: &Error) -> Failure {
     failed(target, error).because(format!(
-        "so a block for .{} from an earlier spec may be left over; the present spec needs none there",
+        "so a block for .{} from an earlier spec may be left over; the current spec needs none",
         mesh.suffix
     ))
 }
@@ -59,7 +59,7 @@ fn unsuitable(target: &Target, id: &str, key: Option<&str>, error: &meshconfig::
     let line = error.line.map(|line| format!(":{line}")).unwrap_or_default();
     let hint = match error.code() {
         "config/duplicate" => {
-            "remove that, or choose another `dns: {suffix: ...}`; if it is meant to answer, write `dns: {way: none}` for the cluster"
+            "remove that block, or choose another `dns: {suffix: ...}`; if the block is there on purpose, set `dns: {way: none}` for the cluster"
         }
         "config/needs" => {
             "choose another `dns: {way: ...}` for the cluster, or another ConfigMap with `configMap: NAMESPACE/NAME`"

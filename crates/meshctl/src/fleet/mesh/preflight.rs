@@ -70,11 +70,11 @@ fn failure(problem: &LintProblem) -> Failure {
     Failure::new(problem.code, problem.message.clone())
         .within(place(problem))
         .because(format!(
-            "it would be so together with the resources already in the cluster (rule: {})",
+            "this would result from the spec together with the resources that are already in the cluster (rule: {})",
             problem.source
         ))
         .hint(format!(
-            "nothing was written; {}; `--force {}` proceeds",
+            "nothing was written; {}, or proceed with `--force {}`",
             hints::mesh::lint(problem),
             problem.code
         ))

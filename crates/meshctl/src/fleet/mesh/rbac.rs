@@ -43,7 +43,7 @@ pub(crate) async fn manifests(
     // The default name: there is no spec yet.
     let rights = if file == Path::new("mesh.yaml") && !file.exists() {
         if !ask.contexts.is_empty() {
-            io.say(format_args!("note: there is no mesh.yaml yet, so no cluster is asked: the rights are for the names Istio gives"));
+            io.say(format_args!("note: there is no mesh.yaml yet, so no cluster is read: the permissions are for Istio's default names"));
         }
         vec![(String::new(), Rights::usual(source.istio))]
     } else {
@@ -65,8 +65,10 @@ pub(crate) async fn manifests(
         rights.iter().map(|(name, rights)| (name.as_str(), rights.text(user))).collect();
     let Some((first, text)) = texts.first() else { return Ok(String::new()) };
     if let Some((other, _)) = texts.iter().find(|(_, other)| other != text) {
-        return Err(Failure::usage(format!("clusters {first} and {other} need different rights"))
-            .hint(format!("`--context {first}` prints those of one")));
+        return Err(Failure::usage(format!(
+            "clusters {first} and {other} need different permissions"
+        ))
+        .hint(format!("`--context {first}` prints those of one cluster")));
     }
     Ok(text.clone())
 }
@@ -104,7 +106,7 @@ impl Rights {
         if user.is_none() {
             manifests.add("", account(&self.namespace));
         }
-        let why = "`discover`: services and the workloads behind them, gateways, istiod. `diff`: Istio's resources. `apply`: those to write.";
+        let why = "`discover`: services and the workloads behind them, gateways, istiod. `diff`: Istio's resources. `apply`: what it writes.";
         manifests.role(why, &subject, None, "meshctl-mesh", self.cluster_rules());
         let istio = vec![rule("", &["configmaps"], &texts(&self.mesh), &["get"])];
         let why = "`discover`: the trust domain.";
@@ -112,9 +114,9 @@ impl Rights {
         // All of them are in one namespace. A rule without names would be for every ConfigMap.
         let Some((namespace, _)) = self.dns.first() else { return manifests.text };
         let why = if self.edits {
-            "The block of meshctl in what the cluster's DNS reads."
+            "The block of meshctl in the ConfigMap that the cluster's DNS reads."
         } else {
-            "Whether a block of meshctl is left over in what the cluster's DNS reads."
+            "Whether a block of meshctl is left over in the ConfigMap that the cluster's DNS reads."
         };
         manifests.role(why, &subject, Some(namespace), "meshctl-mesh-dns", self.dns_rules());
         manifests.text
@@ -123,15 +125,15 @@ impl Rights {
     /// What the rights are for, and what their holder can do with them.
     fn header(&self) -> Vec<String> {
         let mut lines = vec![
-            "The rights of `meshctl mesh discover`, `diff` and `apply` in one cluster, and no others.",
+            "The permissions that `meshctl mesh discover`, `diff` and `apply` need in one cluster, and no others.",
             "",
-            "Whoever has them:",
-            "- writes Istio's traffic resources in every namespace: they can send every call of the mesh elsewhere",
+            "Anyone who has them:",
+            "- can write Istio's traffic resources in every namespace, and so send every call of the mesh elsewhere",
         ];
         if self.edits {
-            lines.push("- changes what the cluster's DNS answers: they can send every connection of the cluster elsewhere");
+            lines.push("- can change what the cluster's DNS answers, and so send every connection of the cluster elsewhere");
         }
-        lines.push("- reads every Deployment, StatefulSet and DaemonSet of the cluster, with the environment of its containers");
+        lines.push("- can read every Deployment, StatefulSet and DaemonSet of the cluster, with the environment of its containers");
         lines.into_iter().map(str::to_owned).collect()
     }
 

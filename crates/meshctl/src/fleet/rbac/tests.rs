@@ -126,8 +126,8 @@ fn no_right_to_create_secrets_unless_asked_for() {
         &usual(Secrets::MadeBefore, true),
         &[by_name],
         &[
-            "# Whoever has them:\n# - reads the CA's private key in secret istio-system/cacerts",
-            "they can run any program as any service\n#   account of istio-system;",
+            "# Anyone who has them:\n# - can read and replace the CA's private key in secret istio-system/cacerts",
+            "and so run any program as any service\n#   account in istio-system;",
             "#   kubectl -n istio-system create secret generic cacerts\n",
             "#   kubectl -n istio-system create secret generic meshctl-cacerts-previous\n",
         ],
@@ -143,8 +143,8 @@ fn no_right_to_create_secrets_unless_asked_for() {
         &usual(Secrets::Created, true),
         &[by_name, ": create"],
         &[
-            "# - creates secrets, which cannot be limited to a name",
-            "any service account of istio-system;",
+            "# - can create secrets, which cannot be limited to a name",
+            "any service account in istio-system;",
         ],
     );
 }

@@ -69,13 +69,13 @@ fn roots(readable: &[(&Folder<'_>, &Cert)]) -> Option<SecretProblem> {
             problem.evidence(alloc::format!("{} trusts {}", folder.name, names.join(" and ")));
     }
     let effect = if refused.is_empty() {
-        "no istiod compares them; each gives out its own set, so calls succeed now and fail after a change of root"
+        "istiod does not compare clusters; each distributes its own set, so calls succeed now but fail after a change of root"
     } else {
-        "no istiod compares them; calls between the clusters fail with CERTIFICATE_VERIFY_FAILED"
+        "istiod does not compare clusters; calls between them fail with CERTIFICATE_VERIFY_FAILED"
     };
     problem.evidence.extend(refused);
     Some(problem.effect(effect).fix(
-        "give every cluster all the roots before any signs with a new one, and remove old ones last",
+        "give every cluster all roots before any of them signs under a new one, and remove the old roots last",
         Remedy::inspect(&["root-cert.pem"]),
     ))
 }
@@ -108,8 +108,8 @@ fn shared_keys(readable: &[(&Folder<'_>, &Cert)]) -> Vec<SecretProblem> {
             problem.evidence = Vec::from([alloc::format!("key sha256 {} in each of them", ca.public_key().fingerprint())]);
             Some(
                 problem
-                    .effect("no istiod compares them; anyone who takes the key from one cluster can sign for all of them")
-                    .fix("give every cluster a key of its own", Remedy::Renew),
+                    .effect("istiod does not compare clusters; anyone who steals the key from one of them can sign for all")
+                    .fix("give every cluster its own key", Remedy::Renew),
             )
         })
         .collect()
@@ -137,7 +137,7 @@ fn same_subjects(readable: &[(&Folder<'_>, &Cert)]) -> Vec<SecretProblem> {
             }
             Some(
                 problem
-                    .effect("no istiod compares them; a verifier that has both may use the wrong one and report a bad signature")
+                    .effect("istiod does not compare clusters; a verifier that has both CAs may use the wrong one and report a bad signature")
                     .fix("name each CA after its cluster", Remedy::Replace),
             )
         })

@@ -56,13 +56,13 @@ fn not_ca(folder: &Folder<'_>, ca: &Cert) -> Option<SecretProblem> {
         .evidence(alloc::format!("{}: {says}", ca.label()));
     if let Some(other) = folder.chain.iter().find(|cert| cert.is_ca() && *cert != ca) {
         problem = problem.evidence(alloc::format!(
-            "{} in {} is one",
+            "{} in {} is a CA",
             other.label(),
             layout.chain_files()[0]
         ));
     }
     let effect = alloc::format!(
-        "{}; a running istiod loads it unchecked, and fails at its next start",
+        "{}; a running istiod loads it without checking, and then fails at its next start",
         folder.verdict()
     );
     Some(problem.effect(effect).fix("sign it as a CA", Remedy::SignRequest))
@@ -76,7 +76,7 @@ fn cert_sign(folder: &Folder<'_>, ca: &Cert) -> Option<SecretProblem> {
     }
     let names: Vec<&str> = usage.names().collect();
     let problem = folder
-        .error("istiod/cert-sign", "the CA's keyUsage does not let it sign certificates")
+        .error("istiod/cert-sign", "the CA's keyUsage does not allow it to sign certificates")
         .file(folder.bundle.layout.ca_file())
         .evidence(alloc::format!("{}: keyUsage is {}", ca.label(), names.join(", ")))
         .evidence("expected: keyCertSign")
@@ -100,7 +100,7 @@ fn path_room(folder: &Folder<'_>) -> Option<SecretProblem> {
     let problem = folder
         .error(
             "istiod/path-length",
-            "a path length leaves room for the CA, and none for what it signs",
+            "a path length allows the CA, but not the certificates that it signs",
         )
         .effect(alloc::format!("{}; peers reject every certificate it signs", folder.verdict()));
     Some(path_lengths(folder, problem))
@@ -126,10 +126,10 @@ fn chain_start(folder: &Folder<'_>, ca: &Cert) -> Option<SecretProblem> {
     let later = if absent {
         "workloads send a chain without their issuer, which their peers reject"
     } else {
-        "its metrics and the default lifetime follow a certificate other than the CA's"
+        "it takes its metrics and the default lifetime from a certificate other than the CA's"
     };
     problem = problem
-        .evidence(alloc::format!("the first ends {}", date(first.not_after().time())))
+        .evidence(alloc::format!("the first expires {}", date(first.not_after().time())))
         .effect(alloc::format!("{}; {later}", folder.verdict()));
     Some(problem.fix("put the CA certificate first, then those above it", Remedy::BuildChain))
 }
@@ -150,13 +150,14 @@ fn duplicates(folder: &Folder<'_>) -> Option<SecretProblem> {
     for (file, text) in [(layout.chain_files()[0], chain), (layout.roots_file(), roots)] {
         let lines = repeated(text)
             .into_iter()
-            .map(|cert| alloc::format!("{} is in {file} again", cert.label()));
+            .map(|cert| alloc::format!("{} is in {file} more than once", cert.label()));
         evidence.extend(lines);
     }
     if evidence.is_empty() {
         return None;
     }
-    let mut problem = folder.warning("istiod/duplicate", "a certificate is repeated");
+    let mut problem =
+        folder.warning("istiod/duplicate", "a file contains a certificate more than once");
     problem.evidence = evidence;
     let effect = alloc::format!("{}; every handshake carries both copies", folder.verdict());
     Some(problem.effect(effect).fix("keep one of each", Remedy::sort("cert-chain.pem")))
@@ -171,9 +172,9 @@ fn outlives(folder: &Folder<'_>) -> Option<SecretProblem> {
         .flat_map(|chain| chain.windows(2))
         .find(|pair| end(&pair[0]) > end(&pair[1]))?;
     let problem = folder
-        .warning("istiod/outlives-issuer", "a certificate ends after its issuer")
-        .evidence(alloc::format!("{} ends {}", pair[0].label(), date(end(&pair[0]))))
-        .evidence(alloc::format!("its issuer {} ends {}", pair[1].label(), date(end(&pair[1]))))
+        .warning("istiod/outlives-issuer", "a certificate expires after its issuer")
+        .evidence(alloc::format!("{} expires {}", pair[0].label(), date(end(&pair[0]))))
+        .evidence(alloc::format!("its issuer {} expires {}", pair[1].label(), date(end(&pair[1]))))
         .effect(alloc::format!(
             "{}; it refuses to start once the issuer has expired",
             folder.verdict()
@@ -191,10 +192,10 @@ fn expires_soon(folder: &Folder<'_>) -> Option<SecretProblem> {
         let Some(end) = cert.not_after().time() else { continue };
         let left = end.0.saturating_sub(folder.at.0);
         if left < 0 {
-            evidence.push(alloc::format!("{} in {file} ended {end}", cert.label()));
+            evidence.push(alloc::format!("{} in {file} expired {end}", cert.label()));
         } else if left <= SOON {
             evidence.push(alloc::format!(
-                "{} in {file} ends {end}, in {}",
+                "{} in {file} expires {end}, in {}",
                 cert.label(),
                 time::words(left)
             ));
@@ -209,7 +210,7 @@ fn expires_soon(folder: &Folder<'_>) -> Option<SecretProblem> {
     let leaves = if folder.settings.version.clamps_leaves() {
         "workload certificates expire no later than the CA"
     } else {
-        "workload certificates may outlive the CA, and are rejected from then on"
+        "workload certificates may outlive the CA, and are rejected once it has expired"
     };
     let effect = alloc::format!("{}; {leaves}", folder.verdict());
     Some(problem.effect(effect).fix("renew it", Remedy::Renew))
@@ -233,11 +234,11 @@ fn forgeable_keys(folder: &Folder<'_>) -> Option<SecretProblem> {
         folder.error("istiod/forgeable-key", "anyone can sign as a CA of this secret");
     problem.evidence = evidence;
     let effect = alloc::format!(
-        "{}; a certificate that anyone signs with such a key is accepted as any workload of the mesh",
+        "{}; anyone can use such a key to impersonate any workload of the mesh",
         folder.verdict()
     );
     Some(problem.effect(effect).fix(
-        "remove the certificate if it is an additional root, else create a CA with a key of its own",
+        "remove the certificate if it is an additional root; otherwise create a CA with a new key",
         Remedy::StartOver { key_type: Some(KeyType::EcdsaP256) },
     ))
 }
@@ -262,7 +263,7 @@ fn weak_keys(folder: &Folder<'_>) -> Option<SecretProblem> {
         return None;
     }
     let mut problem = folder
-        .warning("istiod/weak-key", "a key is too short, or of a type that proxies do not accept");
+        .warning("istiod/weak-key", "a key is too short, or its type is not accepted by proxies");
     problem.evidence = evidence;
     let effect =
         alloc::format!("{}; Envoy accepts RSA from 2048 bits, P-256 and P-384", folder.verdict());
@@ -287,12 +288,12 @@ fn roots_not_self_signed(folder: &Folder<'_>) -> Option<SecretProblem> {
     let mut problem = folder
         .warning(
             "istiod/root-not-self-signed",
-            alloc::format!("{file} holds a certificate that is not a root"),
+            alloc::format!("{file} contains a certificate that is not a root"),
         )
         .file(file);
     problem.evidence = evidence;
     let effect = alloc::format!(
-        "{}; Go accepts every certificate of {file} as an anchor, other verifiers do not, and clusters under one root have different anchors",
+        "{}; Go accepts every certificate in {file} as a trust anchor, but other verifiers do not, and clusters under the same root have different anchors",
         folder.verdict()
     );
     Some(
@@ -331,11 +332,11 @@ fn constrained(folder: &Folder<'_>) -> Option<SecretProblem> {
         ));
     }
     let effect = alloc::format!(
-        "{}; it signs for any trust domain, Envoy rejects what is outside, and ztunnel rejects the whole chain",
+        "{}; it signs for any trust domain, but Envoy rejects certificates outside the constraint, and ztunnel rejects every chain with one",
         folder.verdict()
     );
     Some(problem.effect(effect).fix(
-        "set meshConfig.trustDomain to one of them; omit the constraint for ambient mode",
+        "set meshConfig.trustDomain to one of them; for ambient mode, create a CA without the constraint",
         Remedy::ShowMeshConfig,
     ))
 }
@@ -346,11 +347,11 @@ fn crl(folder: &Folder<'_>) -> Option<SecretProblem> {
     let text = folder.secret.get(FILE).filter(|text| !text.is_empty())?;
     if folder.bundle.crl().is_none() {
         let why = match folder.bundle.layout {
-            Layout::Tls => "it is not read together with tls.crt",
-            Layout::Istio => "it is read since Istio 1.27, unless PILOT_ENABLE_CA_CRL is false",
+            Layout::Tls => "istiod does not read it together with tls.crt",
+            Layout::Istio => "Istio 1.27 and later read it, unless PILOT_ENABLE_CA_CRL is false",
         };
         let problem = folder
-            .warning("istiod/crl-ignored", "ca-crl.pem is not read")
+            .warning("istiod/crl-ignored", "istiod does not read ca-crl.pem")
             .file(FILE)
             .evidence(why)
             .effect(alloc::format!("{}; nothing is revoked", folder.verdict()));
@@ -363,8 +364,11 @@ fn crl(folder: &Folder<'_>) -> Option<SecretProblem> {
         .map(|cert| {
             let usage = cert.extensions().key_usage;
             let may = usage.is_none_or(|usage| usage.contains(KeyUsage::CRL_SIGN));
-            let why =
-                if may { "" } else { ", and its keyUsage lacks cRLSign, so that none would count" };
+            let why = if may {
+                ""
+            } else {
+                ", and its keyUsage lacks cRLSign, so a CRL of it would not count"
+            };
             alloc::format!("no CRL signed by {}{why}", cert.label())
         })
         .collect();
@@ -377,11 +381,11 @@ fn crl(folder: &Folder<'_>) -> Option<SecretProblem> {
         folder.error("istiod/crl", "not every certificate of the chain has a CRL").file(FILE);
     problem.evidence = evidence;
     problem = problem.evidence(alloc::format!(
-        "ca-crl.pem holds {} CRLs; every certificate of the chain needs one, including the root",
+        "ca-crl.pem contains {} CRLs; every certificate of the chain needs one, including the root",
         crls.len()
     ));
     Some(problem.fix(
-        "add a CRL of each, or remove ca-crl.pem",
+        "add a CRL for each, or remove ca-crl.pem",
         Remedy::inspect(&["ca-crl.pem", "cert-chain.pem"]),
     ))
 }

@@ -42,15 +42,14 @@ fn incomplete(folder: &Folder<'_>) -> Option<SecretProblem> {
         .evidence(alloc::format!("expected: {}", wanted.join(", ")))
         .evidence(alloc::format!("found: {there}"));
     if matches!(folder.start, StartOutcome::Plugged { .. }) {
-        problem.effect +=
-            "; an empty chain is sent with every workload's certificate, and peers find no issuer";
+        problem.effect += "; workloads send an empty chain, so peers do not find the issuer";
     }
     let next = match missing.as_slice() {
         ["cert-chain.pem"] => Remedy::BuildChain,
         ["root-cert.pem"] => Remedy::CopyRoots,
         _ => Remedy::Replace,
     };
-    Some(problem.fix("give the secret every file, under exactly these names", next))
+    Some(problem.fix("put every file into the secret, under exactly these names", next))
 }
 
 /// The second form is there, and the release does not know it.
@@ -66,10 +65,10 @@ fn tls_files(folder: &Folder<'_>) -> Option<SecretProblem> {
     let version = folder.settings.version;
     if is_ignored_tls(folder) {
         let problem = folder
-            .error("istiod/tls-files", alloc::format!("tls.crt is not read by Istio {version}"))
-            .evidence("the layout tls.crt, tls.key, ca.crt is read since 1.14.2 and 1.15.0");
+            .error("istiod/tls-files", alloc::format!("Istio {version} does not read tls.crt"))
+            .evidence("Istio reads the layout tls.crt, tls.key, ca.crt from 1.14.2 and 1.15.0 on");
         return Some(problem.file("tls.crt").fix(
-            "use the names ca-cert.pem, ca-key.pem, cert-chain.pem, root-cert.pem, or a newer Istio",
+            "use the names ca-cert.pem, ca-key.pem, cert-chain.pem and root-cert.pem, or upgrade Istio",
             Remedy::Replace,
         ));
     }
@@ -99,10 +98,10 @@ fn exposed(folder: &Folder<'_>) -> Vec<SecretProblem> {
     };
     let problem = |name: &str| {
         folder
-            .error("istiod/key-exposed", alloc::format!("{name} holds a private key"))
+            .error("istiod/key-exposed", alloc::format!("{name} contains a private key"))
             .file(name)
-            .evidence("a file of certificates is public")
-            .effect("istiod gives this file, with the key, to every workload of the mesh")
+            .evidence("a certificate file is public")
+            .effect("istiod distributes this file, with the key, to every workload of the mesh")
             .fix(
                 "remove the key from the file; if others could read it, the key is no longer secret",
                 Remedy::FindKeys,
@@ -153,7 +152,7 @@ fn unsound_text(folder: &Folder<'_>, name: &str, text: &[u8]) -> Option<SecretPr
     let mut problem = folder
         .error("istiod/pem", message)
         .file(name)
-        .evidence(alloc::format!("BEGIN CERTIFICATE occurs {written} times, Go reads {read} certificates and reports no error"));
+        .evidence(alloc::format!("BEGIN CERTIFICATE occurs {written} times, but Go reads {read} certificates and reports no error"));
     for fault in faults {
         problem = problem.evidence(fault);
     }
@@ -174,7 +173,7 @@ fn key(folder: &Folder<'_>) -> Option<SecretProblem> {
                 .error("istiod/key-format", alloc::format!("istiod cannot read {name}"))
                 .file(name)
                 .evidence(why)
-                .evidence("it reads the first block, which must be `PRIVATE KEY`, `RSA PRIVATE KEY` or `EC PRIVATE KEY`, not encrypted");
+                .evidence("it reads only the first block, which must be an unencrypted `PRIVATE KEY`, `RSA PRIVATE KEY` or `EC PRIVATE KEY`");
             return Some(problem.fix(
                 "write the key as plain PKCS#8",
                 Remedy::ConvertKey { file: name.to_string() },
@@ -199,7 +198,7 @@ fn key(folder: &Folder<'_>) -> Option<SecretProblem> {
     let later = folder.bundle.cert().map(go_pem::pool).unwrap_or_default();
     if let Some(place) = later.iter().position(|cert| cert.spki() == public.as_spki()) {
         problem = problem.evidence(alloc::format!(
-            "certificate {} of {cert} has that key; istiod reads the first only",
+            "certificate {} of {cert} has that key, but istiod reads only the first",
             place + 1
         ));
     } else if let Some((file, owner)) = owner {
@@ -233,7 +232,7 @@ fn sample(folder: &Folder<'_>) -> Option<SecretProblem> {
         return None;
     }
     let mut problem =
-        folder.error("istiod/sample-ca", "this is the sample CA of Istio's repository");
+        folder.error("istiod/sample-ca", "this is the sample CA from Istio's repository");
     problem.evidence = evidence;
     let effect = alloc::format!(
         "{}; its private keys are public, so anyone can impersonate any workload of the mesh",
@@ -256,7 +255,7 @@ fn root_keys(folder: &Folder<'_>) -> Vec<SecretProblem> {
                 alloc::format!("{name} is the key of {} in {place}", root.label())
             }
             None if name.contains("root") && holds_key(text) => {
-                alloc::format!("{name} holds a private key, the root's by its name")
+                alloc::format!("{name} contains a private key; its name says that it is the root's")
             }
             None => continue,
         };
@@ -273,10 +272,12 @@ fn root_keys(folder: &Folder<'_>) -> Vec<SecretProblem> {
         } else {
             Remedy::MoveOut { file: name.to_string() }
         };
-        found.push(problem.fix(
-            "keep the root's key offline, and give the cluster an intermediate of its own",
-            next,
-        ));
+        found.push(
+            problem.fix(
+                "keep the root's key offline, and give the cluster its own intermediate",
+                next,
+            ),
+        );
     }
     found
 }

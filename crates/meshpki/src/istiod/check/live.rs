@@ -159,7 +159,7 @@ impl<'a> View<'a> {
         let mut all = Vec::new();
         for (_, chain) in self.chains() {
             let Some((leaf, rest)) = chain.split_first() else { continue };
-            let what = alloc::format!("what `{}` signs", leaf.issuer().label());
+            let what = alloc::format!("certificates from `{}`", leaf.issuer().label());
             if all.iter().all(|shown: &Shown<'_>| shown.what != what) {
                 all.push(Shown { what, cert: leaf, chain: rest });
             }
@@ -232,7 +232,7 @@ impl<'a> View<'a> {
         };
         let first = trusted.first()?;
         let all = trusted.iter().all(|one| made(one) && !known(one));
-        all.then(|| alloc::format!("{} is given istiod's own {}", first.whose, labels(first.roots)))
+        all.then(|| alloc::format!("{} has istiod's own {}", first.whose, labels(first.roots)))
     }
 
     fn problem(

@@ -38,13 +38,16 @@ fn expired(folder: &Folder<'_>) -> SecretProblem {
         let (begin, end) = (cert.not_before().time(), cert.not_after().time());
         if begin.is_some_and(|begin| folder.at < begin) {
             problem = problem.evidence(alloc::format!(
-                "{} in {file} begins {}",
+                "{} in {file} is not valid before {}",
                 cert.label(),
                 date(begin)
             ));
         } else if end.is_some_and(|end| folder.at > end) {
-            problem =
-                problem.evidence(alloc::format!("{} in {file} ended {}", cert.label(), date(end)));
+            problem = problem.evidence(alloc::format!(
+                "{} in {file} expired {}",
+                cert.label(),
+                date(end)
+            ));
         }
     }
     let at = folder.at;
@@ -72,7 +75,7 @@ fn ext_key_usage(folder: &Folder<'_>) -> SecretProblem {
 }
 
 fn path_length(folder: &Folder<'_>) -> SecretProblem {
-    let problem = folder.error("istiod/path-length", "a path length leaves no room for the CA");
+    let problem = folder.error("istiod/path-length", "a path length does not allow the CA");
     path_lengths(folder, problem)
 }
 
@@ -85,7 +88,7 @@ pub(super) fn path_lengths(folder: &Folder<'_>, mut problem: SecretProblem) -> S
         }
     }
     problem.fix(
-        "sign the CA with one that allows CAs below it: a root without path length",
+        "sign the CA with a root that has no path length",
         Remedy::StartOver { key_type: None },
     )
 }
@@ -104,7 +107,7 @@ fn name_constraints(folder: &Folder<'_>, ca: &Cert) -> SecretProblem {
 
 fn sha1(folder: &Folder<'_>) -> SecretProblem {
     let mut problem =
-        folder.error("istiod/sha1", "a signature between the CA and its root is over SHA-1");
+        folder.error("istiod/sha1", "a signature between the CA and its root uses SHA-1");
     for (file, cert) in folder.distinct() {
         if let Some(name) = sha1_name(cert).filter(|_| !is_self_signed(cert)) {
             problem = problem
@@ -112,7 +115,7 @@ fn sha1(folder: &Folder<'_>) -> SecretProblem {
         }
     }
     problem
-        .evidence("Go 1.18 and later, hence Istio 1.14 and later, refuse it")
+        .evidence("Go 1.18 and later, and therefore Istio 1.14 and later, reject it")
         .fix("issue it again with SHA-256", Remedy::Renew)
 }
 
@@ -144,13 +147,13 @@ fn untrusted(folder: &Folder<'_>, ca: &Cert) -> SecretProblem {
         problem = problem.evidence(alloc::format!("{root_file} has {more} more certificates"));
     }
     if folder.roots.is_empty() {
-        problem = problem.evidence(alloc::format!("{root_file} has no certificate"));
+        problem = problem.evidence(alloc::format!("{root_file} contains no certificate"));
     }
     if is_self_signed(ca) {
-        problem = problem.evidence("it is signed with its own key, not by a root");
+        problem = problem.evidence("the CA is signed with its own key, not by a root");
     }
     problem.fix(
-        "sign the CA with the root's key, or put its actual root and the certificates between them into the files",
+        "sign the CA with the root's key, or add its actual root, and the certificates in between, to the files",
         Remedy::ExplainTrust,
     )
 }

@@ -21,7 +21,7 @@ const KEYS: [(&str, &str); 12] = [
     ("b2b04340cfaee616ec9c2c62d261b208e54bb197498df52e8cadede23ac0ba5e", "RFC 9500 section 2.3"),
     (
         "339e2ff917630507b6a423b5ce084e285d1fa65d93b3e27a6195d3bbebc9ae23",
-        "its seed is 32 bytes of zero",
+        "its seed is 32 zero bytes",
     ),
 ];
 

@@ -172,7 +172,7 @@ fn published_keys() {
         "7903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299"
     ));
     let cases = [
-        (ed25519(&zero), "its seed is 32 bytes of zero"),
+        (ed25519(&zero), "its seed is 32 zero bytes"),
         (ed25519(&test_1), "RFC 8032 section 7.1"),
         (ec(oid::P256, &rfc_6979), "RFC 6979 appendix A.2.5"),
     ];

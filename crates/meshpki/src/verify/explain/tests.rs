@@ -39,7 +39,7 @@ fn both_sides_of_a_mismatch() {
         &[],
         &[],
         |_| {},
-        &["issuer: wanted CN = root, found no certificate of that name among 0"],
+        &["issuer: expected CN = root, found no certificate of that name among 0"],
     );
     check(
         &leaf(3, "root", 7),
@@ -48,8 +48,8 @@ fn both_sides_of_a_mismatch() {
         |_| {},
         &[
             "key identifier of trusted CN = root (SHA-256 ",
-            "wanted 07, found 01",
-            "next: give the issuer of `leaf`",
+            "expected 07, found 01",
+            "next: provide the issuer of `leaf`",
         ],
     );
     let server = |p: &mut Policy| p.host = Some("b.example".into());
@@ -58,7 +58,7 @@ fn both_sides_of_a_mismatch() {
         &[],
         &[&root],
         server,
-        &["host name: wanted b.example, found DNS:a.example; CN = leaf"],
+        &["host name: expected b.example, found DNS:a.example; CN = leaf"],
     );
     let bare = make("root", 1, "root", 1).with(basic(false, None));
     check(
@@ -66,7 +66,7 @@ fn both_sides_of_a_mismatch() {
         &[],
         &[&bare],
         |_| {},
-        &["basicConstraints: wanted critical, CA:TRUE, found critical, CA:FALSE"],
+        &["basicConstraints: expected critical, CA:TRUE, found critical, CA:FALSE"],
     );
     let late = |p: &mut Policy| p.at = Some(Time(NOW + 20 * 365 * 86_400));
     check(
@@ -74,6 +74,6 @@ fn both_sides_of_a_mismatch() {
         &[],
         &[&root],
         late,
-        &["notAfter: wanted after 2044-12-27", "found 2040-01-01T00:00:00Z, 1822 days ago"],
+        &["notAfter: expected after 2044-12-27", "found 2040-01-01T00:00:00Z, 1822 days ago"],
     );
 }

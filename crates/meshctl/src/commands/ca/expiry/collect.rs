@@ -86,7 +86,7 @@ impl Search {
             Ok(meta) if meta.is_dir() => self.folder(path, &meta, io),
             Ok(meta) if meta.is_file() && is_certificate_file(path) => self.file(path, io),
             Err(error) if is_certificate_file(path) => {
-                self.problem(path, None, &format!("cannot read it: {error}"))
+                self.problem(path, None, &format!("cannot read the file: {error}"))
             }
             _ => false,
         }

@@ -80,7 +80,7 @@ pub(super) fn json(items: &[Item], problems: &[Problem], at: Time, within: i64) 
 pub(super) fn prometheus(items: &[Item], problems: &[Problem]) -> String {
     let metric = "meshctl_certificate_not_after_timestamp_seconds";
     let mut text = format!(
-        "# HELP {metric} When the certificate ends, in seconds since 1970; 0 when its date cannot be read.\n\
+        "# HELP {metric} Unix time at which the certificate expires; 0 if it cannot be read.\n\
          # TYPE {metric} gauge\n"
     );
     for item in items {
@@ -115,11 +115,13 @@ pub(super) fn github(items: &[Item], problems: &[Problem], at: Time) -> String {
         let when = item.not_after.map(|end| text::relative(end, at)).unwrap_or_default();
         let (level, title, what) = match item.state {
             State::Fine => continue,
-            State::Due => ("warning", "Certificate ends soon", format!("ends {when}")),
-            State::Expired => ("error", "Certificate has expired", format!("ended {when}")),
-            State::Unreadable => {
-                ("error", "Certificate without a readable end", "has no readable end".to_owned())
-            }
+            State::Due => ("warning", "Certificate expires soon", format!("expires {when}")),
+            State::Expired => ("error", "Certificate has expired", format!("expired {when}")),
+            State::Unreadable => (
+                "error",
+                "Certificate without a readable expiry date",
+                "has no readable expiry date".to_owned(),
+            ),
         };
         let message = format!("{} {what}: {}", subject(item), ends(item));
         for place in &item.places {

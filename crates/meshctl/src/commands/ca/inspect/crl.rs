@@ -31,12 +31,12 @@ impl Crl {
     pub(super) fn read(bytes: &[u8]) -> Result<Self, DerError> {
         let list = meshpki::crl::Crl::from_der(bytes)?;
         let mut parts = Reader::new(list.as_der()).any()?.reader();
-        let mut signed = parts.expect(der::SEQUENCE, "tbsCertList is a SEQUENCE")?.reader();
-        let algorithm = parts.expect(der::SEQUENCE, "signatureAlgorithm is a SEQUENCE")?;
-        parts.expect_string(der::BIT_STRING, "signature is a BIT STRING")?;
+        let mut signed = parts.expect(der::SEQUENCE, "tbsCertList is not a SEQUENCE")?.reader();
+        let algorithm = parts.expect(der::SEQUENCE, "signatureAlgorithm is not a SEQUENCE")?;
+        parts.expect_string(der::BIT_STRING, "signature is not a BIT STRING")?;
         signed.optional(der::INTEGER)?;
-        signed.expect(der::SEQUENCE, "signature is a SEQUENCE")?;
-        let issuer = Name::from_der(signed.expect(der::SEQUENCE, "issuer is a SEQUENCE")?.raw)?;
+        signed.expect(der::SEQUENCE, "signature is not a SEQUENCE")?;
+        let issuer = Name::from_der(signed.expect(der::SEQUENCE, "issuer is not a SEQUENCE")?.raw)?;
         let this_update = time(&signed.any()?)?;
         let next_update = match signed.peek() {
             Some(der::UTC_TIME | der::GENERALIZED_TIME) => Some(time(&signed.any()?)?),
@@ -67,7 +67,7 @@ impl Crl {
     /// cRLNumber: decimal where it fits 64 bits, else `0x` and hex.
     pub(super) fn number(&self) -> Option<String> {
         let value = self.value(oid::CRL_NUMBER)?;
-        let number = Reader::new(value).expect(der::INTEGER, "cRLNumber is an INTEGER").ok()?;
+        let number = Reader::new(value).expect(der::INTEGER, "cRLNumber is not an INTEGER").ok()?;
         let digits = digest::hex(number.content);
         let decimal = u64::from_str_radix(&digits, 16);
         Some(decimal.map_or_else(|_| format!("0x{digits}"), |n| n.to_string()))
@@ -91,13 +91,13 @@ fn time(element: &Tlv<'_>) -> Result<RawTime, DerError> {
             generalized: element.tag == der::GENERALIZED_TIME,
             content: element.content.to_vec(),
         }),
-        _ => Err(element.error("a time is a UTCTime or a GeneralizedTime")),
+        _ => Err(element.error("a time is not a UTCTime or GeneralizedTime")),
     }
 }
 
 fn read_entry(entry: &Tlv<'_>) -> Result<Revoked, DerError> {
     let mut parts = entry.reader();
-    let serial = parts.expect(der::INTEGER, "serialNumber is an INTEGER")?.content.to_vec();
+    let serial = parts.expect(der::INTEGER, "serialNumber is not an INTEGER")?.content.to_vec();
     let at = time(&parts.any()?)?;
     let extensions = match parts.optional(der::SEQUENCE)? {
         Some(list) => read_extensions(&list)?,
@@ -113,9 +113,9 @@ fn read_extensions(list: &Tlv<'_>) -> Result<Vec<RawExtension>, DerError> {
     let mut items = list.reader();
     while let Some(item) = items.next()? {
         let mut parts = item.reader();
-        let oid = parts.expect(der::OID, "extension type is an OID")?.content.to_vec();
+        let oid = parts.expect(der::OID, "extension type is not an OID")?.content.to_vec();
         let critical = parts.optional(der::BOOLEAN)?.is_some_and(|flag| flag.content != [0]);
-        let value = parts.expect(der::OCTET_STRING, "extension value is an OCTET STRING")?;
+        let value = parts.expect(der::OCTET_STRING, "extension value is not an OCTET STRING")?;
         extensions.push(RawExtension { oid, critical, value: value.content.to_vec() });
     }
     Ok(extensions)
@@ -123,7 +123,7 @@ fn read_extensions(list: &Tlv<'_>) -> Result<Vec<RawExtension>, DerError> {
 
 /// RFC 5280 section 5.3.1.
 fn reason(value: &[u8]) -> Option<&'static str> {
-    let code = Reader::new(value).expect(der::ENUMERATED, "CRLReason is an ENUMERATED").ok()?;
+    let code = Reader::new(value).expect(der::ENUMERATED, "CRLReason is not an ENUMERATED").ok()?;
     Some(match code.content {
         [1] => "keyCompromise",
         [2] => "cACompromise",

@@ -51,7 +51,7 @@ fn sheet(items: &[Item], i: usize, at: Time) -> String {
             sheet.key(key);
         }
         Object::PrivateKey(Some(key)) => {
-            sheet.head(&place, "private key, of which only the public part is shown");
+            sheet.head(&place, "private key; only the public part is shown");
             sheet.key(key);
             belongs_to(&mut sheet, items, key);
         }
@@ -59,7 +59,7 @@ fn sheet(items: &[Item], i: usize, at: Time) -> String {
             sheet.head(&place, "private key, encrypted");
             sheet.field(
                 "Key",
-                "not known: `--passphrase-file` or `--passphrase-env` shows its public part",
+                "unknown; `--passphrase-file` or `--passphrase-env` shows its public part",
             );
         }
         Object::Other(label) => {
@@ -82,7 +82,7 @@ fn certificate(sheet: &mut Sheet, cert: &Cert, at: Time) {
     let issuer = match (cert.is_self_issued(), is_self_signed(cert)) {
         (true, true) => "itself (self-signed)".to_owned(),
         (true, false) => format!(
-            "{} (the same name, but not shown to be signed with its own key)",
+            "{} (the same name, but the certificate is not verifiably signed with its own key)",
             name(cert.issuer())
         ),
         _ => name(cert.issuer()),
@@ -110,7 +110,7 @@ fn certificate(sheet: &mut Sheet, cert: &Cert, at: Time) {
     }
     sheet.list("Extensions", &others(cert.raw_extensions()));
     if extensions.invalid {
-        sheet.field("UNSOUND", "an extension appears twice, cannot be decoded or has a value it must not have: verifiers reject it");
+        sheet.field("UNSOUND", "an extension appears twice, cannot be decoded or has an invalid value: verifiers reject the certificate");
     }
     let algorithm = names::signature(cert.outer_algorithm());
     if cert.inner_algorithm() == cert.outer_algorithm() {
@@ -128,13 +128,13 @@ fn request(sheet: &mut Sheet, csr: &Csr) {
     sheet.field("Subject", &name(csr.subject()));
     sheet.key(csr.public_key());
     let names = csr.subject_alt_names();
-    sheet.list("Names asked", &names);
+    sheet.list("Names requested", &names);
     let asked: Vec<String> = csr.extensions().iter().map(extension).collect();
     sheet.list("Extensions", &asked);
     let good = match csr.check_signature() {
-        SignatureCheck::Good => "by the key it asks to certify",
-        SignatureCheck::Bad => "BAD: not by the key it asks to certify",
-        SignatureCheck::Undecided => "no algorithm here can check it",
+        SignatureCheck::Good => "by its own key",
+        SignatureCheck::Bad => "BAD: not by its own key",
+        SignatureCheck::Undecided => "cannot be checked: unsupported algorithm",
     };
     sheet.field("Signature", &format!("{}, {good}", names::signature(csr.signature_algorithm())));
 }
@@ -146,7 +146,7 @@ fn revocation_list(sheet: &mut Sheet, crl: &Crl, at: Time) {
     }
     sheet.field("This update", &begin(&crl.this_update, at));
     let next = crl.next_update.as_ref().map(|time| end(time, at));
-    sheet.field("Next update", next.as_deref().unwrap_or("not said"));
+    sheet.field("Next update", next.as_deref().unwrap_or("none"));
     sheet.field("Fingerprint", &format!("sha256 {}", crl.fingerprint));
     let mut lines: Vec<String> = crl
         .revoked
@@ -181,7 +181,7 @@ fn belongs_to(sheet: &mut Sheet, items: &[Item], key: &PublicKey) {
         .iter()
         .filter_map(|item| {
             let other = item.object.certified_key()?;
-            Some(format!("NOT to {}, whose key is sha256 {}", place(item), other.fingerprint()))
+            Some(format!("NOT to {}, which has key sha256 {}", place(item), other.fingerprint()))
         })
         .collect();
     sheet.list("Belongs", &others);

@@ -52,9 +52,9 @@ fn text(csr: &Csr, cert: &Cert, issuer: &Cert) -> String {
     let refused: Vec<GeneralName> =
         asked.into_iter().filter(|name| !names.contains(name)).collect();
     if !refused.is_empty() {
-        lines.push(("not given", format!("{}, which the CSR asks for", words(&refused))));
+        lines.push(("not granted", format!("{}, requested by the CSR", words(&refused))));
     }
-    let mut out = String::from("to be signed:\n");
+    let mut out = String::from("about to sign:\n");
     for (what, value) in lines {
         let _ = writeln!(out, "  {what:<11}  {}", safe(&value));
     }
@@ -73,9 +73,9 @@ fn path_length(cert: &Cert) -> String {
         return "none: it is not a CA".to_owned();
     }
     match cert.extensions().basic_constraints.and_then(|constraints| constraints.path_len) {
-        Some(0) => "0: it signs workloads and no further CA".to_owned(),
-        Some(length) => format!("{length}: up to that many further CAs below it"),
-        None => "unlimited: any number of further CAs below it".to_owned(),
+        Some(0) => "0: it can sign workload certificates, but no further CAs".to_owned(),
+        Some(length) => format!("{length}: up to that many levels of CAs below it"),
+        None => "unlimited: any number of CAs below it".to_owned(),
     }
 }
 

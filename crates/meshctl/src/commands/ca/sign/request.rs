@@ -39,14 +39,14 @@ pub(super) fn read(path: &Path, io: &mut Io<'_>) -> Result<Csr, Failure> {
             .hint(format!("`meshctl ca inspect {}` shows what it is", text::word(path))));
         }
         many => {
-            return Err(more(path, format!("it holds {} CSRs", many.len()))
-                .because(format!("they begin at lines {}", lines(many))));
+            return Err(more(path, format!("found {} CSRs", many.len()))
+                .because(format!("they begin on lines {}", lines(many))));
         }
     };
     let others: Vec<&Block> = blocks.iter().filter(|block| !is_csr(block)).collect();
     if let Some(other) = others.first() {
-        return Err(more(path, format!("it also holds a {}", other.label))
-            .because(format!("it begins at line {}, the CSR at line {}", other.line, one.line)));
+        return Err(more(path, format!("also found a {}", other.label))
+            .because(format!("it begins on line {}, the CSR on line {}", other.line, one.line)));
     }
     let behind = behind_end(&bytes);
     if behind > 0 {
@@ -67,7 +67,7 @@ fn decode(der: &[u8], what: &str, path: &Path) -> Result<Csr, Failure> {
 }
 
 fn more(path: &Path, message: String) -> Failure {
-    Failure::new("ctl/one-csr", format!("one CSR is signed at a time: {message}"))
+    Failure::new("ctl/one-csr", format!("expected exactly one CSR, but {message}"))
         .in_file(path)
         .hint("put each CSR into a file of its own, with nothing after it")
 }

@@ -17,7 +17,7 @@ pub(super) fn reads(block: &Block) -> bool {
 }
 
 fn sequence(der: &[u8]) -> Result<Reader<'_>, DerError> {
-    Ok(Reader::new(der).expect(der::SEQUENCE, "a key is a SEQUENCE")?.reader())
+    Ok(Reader::new(der).expect(der::SEQUENCE, "the key is not a SEQUENCE")?.reader())
 }
 
 fn integers(parts: &mut Reader<'_>, count: usize) -> Result<(), DerError> {
@@ -54,7 +54,7 @@ fn pkcs8(der: &[u8]) -> Result<(), DerError> {
     let mut parts = sequence(der)?;
     integers(&mut parts, 1)?;
     let mut algorithm = parts.expect(der::SEQUENCE, "expected an algorithm")?.reader();
-    let oid = algorithm.expect(der::OID, "an algorithm has an OID")?;
+    let oid = algorithm.expect(der::OID, "the algorithm has no OID")?;
     let key = parts.expect(der::OCTET_STRING, "expected a key")?.content;
     parts.optional(0xa0)?;
     parts.end("extra element in a private key")?;

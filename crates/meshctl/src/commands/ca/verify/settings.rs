@@ -308,18 +308,18 @@ Usage: verify [options] [cert...]
 
 The options of `openssl verify` 3.0.22, with one dash or two, `-option value` or `-option=value`:
   -CAfile FILE  -trusted FILE  -untrusted FILE  -CRLfile FILE
-  -no-CAfile  -no-CApath  -no-CAstore    keep out the system's trust store
+  -no-CAfile  -no-CApath  -no-CAstore    do not use the system's trust store
   -show_chain  -verbose  -nameopt oneline
   -attime SECONDS  -no_check_time  -purpose NAME  -verify_depth N  -auth_level N
   -verify_hostname NAME  -verify_ip ADDRESS  -verify_email ADDRESS
   -crl_check  -crl_check_all  -partial_chain  -x509_strict  -check_ss_sig  -ignore_critical
   -policy OID  -policy_check  -explicit_policy  -inhibit_any  -inhibit_map  -policy_print
 
-Beyond openssl:
-  --at TIME     as -attime, in RFC 3339: 2030-01-31T12:00:00Z
-  --explain     the reason for each error, and what to do
-  -o json       one JSON document instead of text
+Not in openssl:
+  --at TIME     like -attime, but in RFC 3339: 2030-01-31T12:00:00Z
+  --explain     print the reason for each error, and what to do
+  -o json       print one JSON document instead of text
 
-Exit status: 0 every certificate is good, 1 an option or a file is not usable, 2 a certificate
-failed or could not be read, 3 a signature uses an algorithm that is not built in.
+Exit status: 0 if every certificate is valid, 1 if an option or a file cannot be used, 2 if a
+certificate is not valid or cannot be read, 3 if a signature uses an algorithm that is not built in.
 ";

@@ -23,7 +23,7 @@ pub(super) fn check(server: &View<'_>, all: &[View<'_>]) -> Option<SecretProblem
     let mut problem = server.problem(
         "istiod/trust-domain",
         Severity::Warning,
-        "identities of another cluster's trust domain are not accepted here",
+        "the cluster does not accept identities from another cluster's trust domain",
     );
     problem.clusters.extend(clients.iter().map(|client| client.live.name.into()));
     for client in &clients {
@@ -40,7 +40,7 @@ pub(super) fn check(server: &View<'_>, all: &[View<'_>]) -> Option<SecretProblem
     let (fix, next) = remedy(server);
     let names: Vec<&str> = clients.iter().map(|client| client.live.name).collect();
     let effect = alloc::format!(
-        "calls from {} to {} fail in the handshake, or arrive without an identity, even if the chains are good",
+        "calls from {} to {} fail in the handshake or arrive without an identity, even if the chains are valid",
         names.join(" and "),
         live.name
     );
@@ -80,7 +80,7 @@ fn ignored(istiod: &LiveIstiod) -> String {
     let version = istiod.settings.version;
     if version.wants_equal_trust_domain() {
         return alloc::format!(
-            "istiod {version} requires the same trust domain, whatever the lists say"
+            "istiod {version} requires the same trust domain, regardless of these lists"
         );
     }
     alloc::format!("istiod {version} ignores caCertificates.trustDomains")
@@ -91,15 +91,15 @@ fn remedy(server: &View<'_>) -> (&'static str, Remedy) {
     let oldest = server.live.istiods.iter().map(|istiod| istiod.settings.version).min();
     match oldest {
         Some(version) if version.wants_equal_trust_domain() => (
-            "set PILOT_SKIP_VALIDATE_TRUST_DOMAIN=true, or give both the same trust domain",
+            "set PILOT_SKIP_VALIDATE_TRUST_DOMAIN=true, or give both clusters the same trust domain",
             Remedy::SkipTrustDomainValidation,
         ),
         Some(version) if !version.accepts_domains_of_cas() => (
-            "name it in meshConfig.trustDomainAliases; identities of the two are then one in every policy",
+            "add it to meshConfig.trustDomainAliases; policies then treat identities from both domains as the same",
             Remedy::EditMeshConfig,
         ),
         _ => (
-            "name it in meshConfig.caCertificates[].trustDomains next to the root; trustDomainAliases would make the identities of the two one in every policy",
+            "add it to meshConfig.caCertificates[].trustDomains, next to the root; with trustDomainAliases, policies would treat identities from both domains as the same",
             Remedy::EditMeshConfig,
         ),
     }

@@ -36,9 +36,9 @@ pub(super) fn first_install(view: &View<'_>) -> Option<SecretProblem> {
     }
     Some(
         problem
-            .effect("istiod reads a first secret only when it restarts; until the gateways and every workload have restarted too, those with old and new certificates reject each other")
+            .effect("istiod reads its first secret only when it restarts; until the gateways and all workloads have restarted too, those with old certificates and those with new ones reject each other")
             .fix(
-                "restart istiod, the gateways and all workloads together, or first give out both roots: add the old one to root-cert.pem",
+                "restart istiod, the gateways and all workloads together, or distribute both roots first: add the old one to root-cert.pem",
                 Remedy::Install,
             ),
     )
@@ -68,7 +68,7 @@ pub(super) fn replaced(view: &View<'_>, all: &[View<'_>]) -> Option<SecretProble
     let mut problem = view.problem(
         "istiod/root-replaced",
         Severity::Error,
-        "the roots do not overlap with what workloads trust now",
+        "the new roots do not overlap with the roots that workloads trust now",
     );
     for trusted in view.trusted() {
         problem =
@@ -78,7 +78,7 @@ pub(super) fn replaced(view: &View<'_>, all: &[View<'_>]) -> Option<SecretProble
     problem.evidence.append(&mut lines);
     let next = Remedy::ShowGivenRoots;
     Some(problem.effect(handling(view)).fix(
-        "push three times, each time to every cluster before the next: the old CA with both roots, the new CA with both, the new CA with only its root",
+        "push three times, each time to all clusters before the next push: the old CA with both roots, the new CA with both roots, the new CA with only its root",
         next,
     ))
 }
@@ -116,7 +116,7 @@ fn shares_none(
     {
         return None;
     }
-    Some(alloc::format!("no root {} trusts is among the new ones", trusted.whose))
+    Some(alloc::format!("none of the roots that {} trusts is among the new ones", trusted.whose))
 }
 
 /// What is shown today, under the roots that are about to come.
@@ -129,7 +129,7 @@ fn not_accepted_from(view: &View<'_>, wanted: &Set, other: &View<'_>) -> Vec<Str
         }
         if let Some(why) = refuses(&wanted.roots, shown.cert, shown.chain, view.at) {
             lines.push(alloc::format!(
-                "the new roots do not accept {}, as {} has it now: {why}",
+                "the new roots do not accept {}, which {} uses now: {why}",
                 shown.what,
                 other.live.name
             ));
@@ -168,8 +168,8 @@ pub(super) fn not_given(view: &View<'_>) -> Option<SecretProblem> {
     for given in &view.live.given {
         let has = match &given.roots {
             Some(roots) if fingerprints(roots) == wanted => continue,
-            Some(roots) => alloc::format!("given: {}", labels(roots)),
-            None => "has no ConfigMap istio-ca-root-cert".to_string(),
+            Some(roots) => labels(roots),
+            None => "no ConfigMap istio-ca-root-cert".to_string(),
         };
         by_roots.entry(has).or_default().push(&given.namespace);
     }
@@ -181,15 +181,15 @@ pub(super) fn not_given(view: &View<'_>) -> Option<SecretProblem> {
     let mut problem = view.problem(
         "istiod/roots-not-given",
         Severity::Error,
-        alloc::format!("{count} of {of} namespaces are not given the roots of the secret"),
+        alloc::format!("{count} of {of} namespaces do not have the roots of the secret"),
     );
     for (has, namespaces) in by_roots {
-        problem = problem.evidence(alloc::format!("namespace {} {has}", some(namespaces)));
+        problem = problem.evidence(alloc::format!("{has} in namespace {}", some(namespaces)));
     }
     Some(
         problem
-            .evidence(alloc::format!("the secret has: {}", labels(&set.roots)))
-            .effect("workloads that start there do not trust the secret's roots, and reject what istiod signs")
+            .evidence(alloc::format!("the secret has {}", labels(&set.roots)))
+            .effect("workloads that start there do not trust the secret's roots, and reject the certificates that istiod signs")
             .fix(
                 "restart istiod, which writes the ConfigMap of every namespace; workloads load the roots when they restart",
                 Remedy::RestartIstiod,
@@ -225,9 +225,9 @@ pub(super) fn strangers(views: &[View<'_>]) -> Option<SecretProblem> {
     problem.evidence = refused;
     Some(
         problem
-            .effect("no istiod compares them; calls between the clusters fail with CERTIFICATE_VERIFY_FAILED")
+            .effect("istiod does not compare clusters; calls between them fail with CERTIFICATE_VERIFY_FAILED")
             .fix(
-                "give every cluster an intermediate of one root",
+                "give every cluster an intermediate under the same root",
                 Remedy::Create,
             ),
     )

@@ -60,12 +60,12 @@ pub(super) fn mixed_revisions(view: &View<'_>) -> Option<SecretProblem> {
     let mut problem = view.problem(
         "istiod/mixed-revisions",
         Severity::Warning,
-        "the istiods of the cluster do not treat the secret alike",
+        "the istiods of the cluster treat the secret differently",
     );
     problem.evidence = evidence;
     Some(
         problem
-            .effect("the CA that signs for a workload depends on its revision; one of them writes the ConfigMaps of roots")
+            .effect("which CA signs for a workload depends on the workload's revision; only one revision writes the root ConfigMaps")
             .fix(
                 "give the revisions the same release and settings, or remove the old one",
                 Remedy::ShowRelease,

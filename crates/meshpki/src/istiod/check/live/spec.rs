@@ -26,9 +26,9 @@ fn trust_domain(view: &View<'_>) -> Option<SecretProblem> {
         view.problem(CODE, Severity::Error, "the trust domain differs from the spec")
             .evidence(format!("the spec says {said}"))
             .evidence(format!("{} has {} (meshConfig.trustDomain)", live.name, live.trust_domain))
-            .effect("either the context leads to another cluster, or callers configured from the spec expect identities that no workload there has, and fail in the handshake")
+            .effect("either the context reaches the wrong cluster, or callers that are configured from the spec expect identities that no workload there has, and their handshakes fail")
             .fix(
-                "point the context at the right cluster, or set `trustDomain` to what the cluster has",
+                "use the context of the right cluster, or set `trustDomain` in the spec to the cluster's",
                 Remedy::ShowMeshConfig,
             ),
     )
@@ -46,7 +46,9 @@ fn release(view: &View<'_>) -> Option<SecretProblem> {
                 "istiod of revision {} is {}",
                 other.revision, other.settings.version
             ))
-            .effect("resources rendered from the spec are for a release that does not run there")
-            .fix("set `istioVersion` to what the cluster has", Remedy::ShowRelease),
+            .effect(
+                "resources rendered from the spec are for a release that the cluster does not run",
+            )
+            .fix("set `istioVersion` in the spec to the cluster's release", Remedy::ShowRelease),
     )
 }

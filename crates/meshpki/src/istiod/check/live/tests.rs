@@ -210,7 +210,10 @@ fn phases_of_a_change_of_root() {
         &[&phase(&old, &[&a.cert], new.files(&[]))],
         &told("namespace shop of east does not accept `New`"),
     );
-    check(&[&phase(&old, &[&a.cert], new.files(&[]))], &told("do not accept what `Old` signs"));
+    check(
+        &[&phase(&old, &[&a.cert], new.files(&[]))],
+        &told("do not accept certificates from `Old`"),
+    );
     check(
         &[&phase(&old, &[&a.cert], new.files(&[]))],
         &told("(Multi root is disabled, updating new ROOT-CA not supported)"),
@@ -218,7 +221,7 @@ fn phases_of_a_change_of_root() {
     // The second phase before the first.
     check(&[&phase(&old, &[&a.cert], new.files(&[&a]))], &told("does not accept `New`"));
     // The third before the second.
-    check(&[&phase(&old, &both(), new.files(&[]))], &told("do not accept what `Old` signs"));
+    check(&[&phase(&old, &both(), new.files(&[]))], &told("do not accept certificates from `Old`"));
     // In order.
     check(&[&phase(&old, &[&a.cert], old.files(&[&b]))], &[]);
     check(&[&phase(&old, &both(), new.files(&[&a]))], &[]);
@@ -230,10 +233,17 @@ fn phases_of_a_change_of_root() {
         given: vec![given("shop", &[&other.cert])],
         ..phase(&old, &[&a.cert], new.files(&[]))
     };
-    let not_given = ("roots-not-given", "east", "given: `Other`");
+    let not_given = ("roots-not-given", "east", "`Other`");
     check(
         &[&blind],
-        &[("root-replaced", "east", "no root namespace shop of east trusts is among"), not_given],
+        &[
+            (
+                "root-replaced",
+                "east",
+                "none of the roots that namespace shop of east trusts is among",
+            ),
+            not_given,
+        ],
     );
     // What has ended is not missed.
     let ended = root_with("CN=Ended", |profile| profile.valid_seconds = 60);
@@ -265,7 +275,7 @@ fn clusters_out_of_step() {
     };
     check(
         &[&drops, &World::with("west", &west)],
-        &[("root-replaced", "east", "do not accept what `West` signs, as west has it now")],
+        &[("root-replaced", "east", "do not accept certificates from `West`, which west uses now")],
     );
 }
 
@@ -295,10 +305,7 @@ fn what_is_not_live() {
         (0..7).map(|i| given(&i.to_string(), &[&old.own.cert])).collect();
     let world =
         World { given: many.into_iter().chain([lacking]).collect(), ..World::with("east", &new) };
-    check(
-        &[&world],
-        &[("roots-not-given", "east", "namespace 0, 1, 2, 3, 4 and 2 more given: `East`")],
-    );
+    check(&[&world], &[("roots-not-given", "east", "in namespace 0, 1, 2, 3, 4 and 2 more")]);
 }
 
 #[test]
@@ -329,7 +336,7 @@ fn trust_domains() {
     let [east, west] = ["CN=East", "CN=West"].map(|name| Ca::under(&root, name));
     let mut east = World { trust_domain: "east.example", ..World::with("east", &east) };
     let mut west = World { trust_domain: "west.example", ..World::with("west", &west) };
-    let at_east = ("trust-domain", "east,west", "caCertificates[].trustDomains next to the root");
+    let at_east = ("trust-domain", "east,west", "caCertificates[].trustDomains, next to the root");
     let at_west = ("trust-domain", "west,east", "west has west.example; trustDomainAliases: none");
     check(&[&east, &west], &[at_east, at_west]);
     east.aliases = vec!["west.example"];
@@ -387,7 +394,7 @@ fn clusters_without_a_secret() {
             (
                 "different-roots",
                 "east,west",
-                "namespace shop of east does not accept what `O = cluster.local` signs in west",
+                "namespace shop of east does not accept certificates from `O = cluster.local` in west",
             ),
         ],
     );
