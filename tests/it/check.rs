@@ -571,7 +571,7 @@ fn of_forged(expect: Expect<'_>) {
     let east = || forged("East", "p256-1", ("Root", "p256-0"), vec![is_ca(Some(&[0]))]);
     let root = top(None).sign();
     expect(
-        "not what it signs",
+        "no room for what it signs",
         &forged_world(&east().sign(), &top(Some(&[0])).sign()),
         &[],
         &["path-length"],

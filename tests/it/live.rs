@@ -217,7 +217,7 @@ fn two_clusters() {
     asked.check(
         "check @/ca --context east,west",
         0,
-        &["about to be written", "0 errors, 0 warnings"],
+        &["with the new files in", "0 errors, 0 warnings"],
     );
     // West gets its own root, as if someone had followed the docs there.
     mesh.shell.good("ca init @/other --cluster west --plain-root-key");
@@ -254,7 +254,7 @@ fn two_clusters() {
     );
     let ran = mesh.run_as("half", "status --context east,west");
     assert_eq!(ran.status, 1, "{}", said(&ran));
-    for part in ["[ok]   east", "[?]    west", "error[apply/forbidden]", "1 could not be asked"] {
+    for part in ["[ok]   east", "[?]    west", "error[apply/forbidden]", "1 could not be reached"] {
         assert!(said(&ran).contains(part), "{part}: {}", said(&ran));
     }
 }

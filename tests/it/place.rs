@@ -120,7 +120,7 @@ fn contexts_of_two_clusters_swapped() {
         "apiVersion: meshctl/v1\nkind: Mesh\nclusters:\n- {name: east, istioVersion: 1.30.3}\n- {name: west, istioVersion: 1.30.3}\n",
     );
     refused("mesh diff -f @/mesh.yaml", &["the cluster named east identifies itself as west"]);
-    refused("mesh apply -f @/mesh.yaml --context west --yes", &["says that it is east"]);
+    refused("mesh apply -f @/mesh.yaml --context west --yes", &["identifies itself as east"]);
     refused("mesh discover --context east,west", &["identifies itself as"]);
     // What is live is what the folders have, and after they were renewed.
     refused(&push("east,west"), &["the CA for east is already live in west"]);

@@ -124,19 +124,14 @@ fn what_is_said_of_a_plugin() {
     check("", "returned something that is not an ExecCredential");
     check(&answers(&Value::Null), "returned an ExecCredential without `status`");
     check(&answers(&json!({})), "returned neither a token nor a client certificate");
-    check(
-        &answers(&json!({"token": " \n"})),
-        "returned neither a token nor a client certificate",
-    );
+    check(&answers(&json!({"token": " \n"})), "returned neither a token nor a client certificate");
     check(
         &answers(&json!({"clientKeyData": "x"})),
         "returned a client certificate without its key, or a key without its certificate",
     );
     check(
         &answers(&json!({"token": "x"})).replace("/v1\"", "/v1beta1\""),
-        &format!(
-            "returned an ExecCredential whose apiVersion is not `{V1}`, as in the kubeconfig"
-        ),
+        &format!("returned an ExecCredential whose apiVersion is not `{V1}`, as in the kubeconfig"),
     );
     let missing = at(
         "https://127.0.0.1:9",

@@ -104,7 +104,7 @@ fn unfinished(plan: &Plan, Stopped { failure, written, missing, .. }: &Stopped) 
     }
     mesh::failed_in(&plan.targets, failure)
         .because(format!(
-            "{written} of {} writes were made; they are listed above",
+            "{written} of {} writes are done; they are listed above",
             written + missing.len()
         ))
         .because(format!("not done: {}", names.join(", ")))
