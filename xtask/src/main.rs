@@ -12,6 +12,8 @@ use std::process::{Command, ExitCode};
 const USAGE: &str = "\
 cargo xtask ci [--without-rig]                     install what the tests need, then run everything that CI runs;
                                                    --without-rig skips the tests on real clusters
+cargo xtask clusters [NAME]...                     start real clusters with Istio to try commands on, until Enter is
+                                                   pressed (default east and west)
 cargo xtask judge                                  find the reference openssl, or download it into a cache
                                                    outside the clone, without installing it
 cargo xtask differential [--runs N] [--seed S]     compare random PKIs with that openssl
@@ -46,7 +48,9 @@ fn main() -> ExitCode {
     let done = match args.as_slice() {
         ["ci"] => ci::run(true),
         ["ci", "--without-rig"] => ci::run(false),
-        ["differential" | "fixtures" | "judge" | "fuzz" | "rig", ..] => return lab(&args),
+        ["clusters" | "differential" | "fixtures" | "judge" | "fuzz" | "rig", ..] => {
+            return lab(&args);
+        }
         ["tidy"] => tidy::run(),
         ["tidy", "--prose", path] => tidy::prose(path),
         _ => {

@@ -144,6 +144,9 @@ fn of_unit(target: &Target<'_>, unit: &Unit<'_>) -> Vec<Resource> {
     resources
 }
 
+/// Kinds that have `exportTo`.
+const EXPORTED: [&str; 3] = ["ServiceEntry", "DestinationRule", "VirtualService"];
+
 /// The cluster that resources are rendered for.
 struct Target<'a> {
     mesh: &'a Mesh,
@@ -152,8 +155,12 @@ struct Target<'a> {
 }
 
 impl Target<'_> {
-    /// A resource of networking.istio.io for this cluster.
-    fn resource(&self, kind: &str, name: &str, namespace: &str, spec: Value) -> Resource {
+    /// A resource of networking.istio.io for this cluster. What callers need is visible in every namespace, whatever the
+    /// mesh's defaults are (`meshConfig.defaultServiceExportTo` and its siblings).
+    fn resource(&self, kind: &str, name: &str, namespace: &str, mut spec: Value) -> Resource {
+        if EXPORTED.contains(&kind) {
+            spec["exportTo"] = json!(["*"]);
+        }
         let api_version = api_version(self.cluster.version);
         Resource::new(api_version, kind, name, namespace, &self.mesh.name, spec)
     }

@@ -58,6 +58,7 @@ impl LintProblem {
         "lint/address-shared",
         "lint/api-version",
         "lint/dns",
+        "lint/failover-ejection",
         "lint/failover-without-outlier",
         "lint/gateway-name",
         "lint/gateway-open",

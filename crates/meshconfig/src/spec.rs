@@ -324,7 +324,7 @@ pub struct OutlierDetection {
     /// Minimum ejection time, such as `30s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_ejection_time: Option<String>,
-    /// Largest percentage of endpoints that may be ejected; default 10.
+    /// Largest percentage of endpoints that may be ejected; default 10, and 100 in a policy with `failover`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_ejection_percent: Option<u32>,
 }

@@ -35,6 +35,8 @@ pub enum LintRemedy {
     DeleteStockFilter,
     /// Add the names of remote services to the cluster's Corefile.
     EditCorefile,
+    /// Let all endpoints be ejected.
+    EjectAll,
     /// Turn on DNS in the proxies.
     EnableDnsProxy,
     /// Make the weights add up to 100.
@@ -97,6 +99,7 @@ impl fmt::Display for LintRemedy {
                 "delete EnvoyFilter istio-multicluster-ingressgateway in istio-system"
             }
             Self::EditCorefile => "add the names of remote services to its Corefile",
+            Self::EjectAll => "set `maxEjectionPercent: 100` in its outlierDetection",
             Self::EnableDnsProxy => {
                 "set meshConfig.defaultConfig.proxyMetadata.ISTIO_META_DNS_CAPTURE: \"true\""
             }

@@ -68,6 +68,15 @@ fn a_rule_for_a_remote_host_has_tls() {
         ),
         &["failover-without-outlier DestinationRule n/r"],
     );
+    let failover = |outlier: &str| {
+        rule(&format!(
+            "{{tls: {{mode: ISTIO_MUTUAL}}, outlierDetection: {{{outlier}}}, loadBalancer: {{localityLbSetting: {{failoverPriority: [a]}}}}}}"
+        ))
+    };
+    for few in ["interval: 1s", "maxEjectionPercent: 99"] {
+        check("1.30.3", &failover(few), &["failover-ejection DestinationRule n/r"]);
+    }
+    check("1.30.3", &failover("maxEjectionPercent: 100"), &[]);
 }
 
 #[test]

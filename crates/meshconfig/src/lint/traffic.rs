@@ -65,6 +65,13 @@ const OUTLIER: Rule = Rule {
     remedy: LintRemedy::AddOutlierDetection,
 };
 
+const EJECTION: Rule = Rule {
+    code: "lint/failover-ejection",
+    severity: LintSeverity::Warning,
+    source: "envoy api/envoy/config/cluster/v3/outlier_detection.proto: max_ejection_percent, default 10",
+    remedy: LintRemedy::EjectAll,
+};
+
 pub(super) fn check(found: &mut Findings<'_, '_>) {
     let entries = found.of_kind("ServiceEntry");
     let rules = found.of_kind("DestinationRule");
@@ -204,15 +211,21 @@ fn failover(found: &mut Findings<'_, '_>, rule: &Value) {
     let locality = &policy["loadBalancer"]["localityLbSetting"];
     let fails_over =
         !list(&locality["failover"]).is_empty() || !list(&locality["failoverPriority"]).is_empty();
-    if fails_over && policy["outlierDetection"].is_null() {
-        found.add(
-            &OUTLIER,
-            rule,
-            format!(
-                "failover of `{}` never happens: no endpoint is ever considered unhealthy",
-                text(&rule["spec"]["host"])
-            ),
+    if !fails_over {
+        return;
+    }
+    let host = text(&rule["spec"]["host"]);
+    if policy["outlierDetection"].is_null() {
+        let message =
+            format!("failover of `{host}` never happens: no endpoint is ever considered unhealthy");
+        return found.add(&OUTLIER, rule, message);
+    }
+    let ejected = policy["outlierDetection"]["maxEjectionPercent"].as_u64().unwrap_or(10);
+    if ejected < 100 {
+        let message = format!(
+            "at most {ejected} % of the endpoints of `{host}` are ejected, so if there are several in first place, calls still go to those that fail"
         );
+        found.add(&EJECTION, rule, message);
     }
 }
 

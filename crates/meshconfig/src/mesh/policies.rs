@@ -86,6 +86,11 @@ impl Reader<'_> {
             self.percent("mirror.percent", Some(mirror.percent), errors);
             Some((destination, mirror.percent))
         });
+        let mut outlier = self.outlier(errors);
+        if let (Some(outlier), PolicyTarget::Failover(_)) = (&mut outlier, &target) {
+            // While one endpoint of a cluster must stay, calls go to it, and the next cluster gets none.
+            outlier.max_percent.get_or_insert(100);
+        }
         Some(Policy {
             name: policy.name.clone(),
             namespace: namespace.into(),
@@ -102,7 +107,7 @@ impl Reader<'_> {
                 ),
                 retry_on: retries.retry_on.clone(),
             }),
-            outlier: self.outlier(errors),
+            outlier,
             mirror,
         })
     }

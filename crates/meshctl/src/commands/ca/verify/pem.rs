@@ -43,6 +43,8 @@ pub(super) struct Reader<'a> {
     comes_back: bool,
     /// The end of the line read last.
     newline: (usize, usize),
+    /// A place, and the first one from there where [`Reader::begin`] could stop within its line.
+    stop: (usize, usize),
     /// The BEGIN line found last.
     marker: Option<Marker>,
     /// How blocks end, by the place after a BEGIN line.
@@ -98,6 +100,7 @@ impl<'a> Reader<'a> {
             longest_header,
             comes_back: true,
             newline: (0, 0),
+            stop: (0, 0),
             marker: None,
             ends: HashMap::new(),
             useless: HashSet::new(),
@@ -137,6 +140,10 @@ impl<'a> Reader<'a> {
             if !first && self.text[..self.at].ends_with(b"\n") {
                 return self.next_marker();
             }
+            #[cfg(test)]
+            {
+                self.lines += 1;
+            }
             let at = self.at;
             let after = self.piece_end(at);
             let piece = &self.text[at..after];
@@ -146,7 +153,7 @@ impl<'a> Reader<'a> {
                 if piece.first().is_none_or(|byte| *byte == 0) {
                     return None;
                 }
-                (self.at, first) = (after, false);
+                (self.at, first) = (self.piece_before_stop(after), false);
                 continue;
             }
             let line = self.line_at(at)?;
@@ -280,6 +287,20 @@ impl<'a> Reader<'a> {
             self.lines += 1;
         }
         line_at(self.text, at)
+    }
+
+    /// Where the piece starts that has the next BEGIN or NUL of the line, if pieces are counted from `at`; the end of the
+    /// line if there is none.
+    fn piece_before_stop(&mut self, at: usize) -> usize {
+        let end = self.newline.1;
+        let (from, known) = self.stop;
+        if !(from <= at && at <= known && known <= end) {
+            let rest = &self.text[at..end];
+            let stops = |i: &usize| rest[*i] == 0 || rest[*i..].starts_with(BEGIN);
+            self.stop = (at, (0..rest.len()).find(stops).map_or(end, |i| at + i));
+        }
+        let stop = self.stop.1;
+        if stop == end { end } else { at + (stop - at) / PIECE * PIECE }
     }
 
     /// Where the piece of a line that starts at `at` ends.

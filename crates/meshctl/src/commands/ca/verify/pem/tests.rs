@@ -47,7 +47,7 @@ type Flood = (&'static str, fn(usize) -> String);
 /// Every way to fill a file with markers: what is read does not grow faster than the file.
 #[test]
 fn floods_of_markers_are_read_once() {
-    let floods: [Flood; 9] = [
+    let floods: [Flood; 10] = [
         ("BEGIN lines", |n| "-----BEGIN X-----\n".repeat(n)),
         ("BEGIN lines and an END line", |n| "-----BEGIN X-----\n".repeat(n) + "-----END Y-----\n"),
         ("their END line", |n| "-----BEGIN X-----\n".repeat(n) + "-----END X-----\n"),
@@ -55,6 +55,7 @@ fn floods_of_markers_are_read_once() {
         ("pairs", |n| "-----BEGIN X-----\n-----END X-----\n".repeat(n)),
         ("blocks of no kind", |n| "-----BEGIN X-----\nABCD\n-----END X-----\n".repeat(n)),
         ("headers", |n| "-----BEGIN X-----\na: b\n".repeat(n) + "\nABCD\n-----END X-----\n"),
+        ("one line", |n| "x".repeat(100 * n)),
         ("text before a block", |n| {
             "text\n".repeat(n) + "-----BEGIN X-----\nABCD\n-----END X-----\n"
         }),
@@ -71,8 +72,7 @@ fn floods_of_markers_are_read_once() {
                 reader.at = at;
                 match reader.next() {
                     Next::Block(block) => reader.refuse(&block),
-                    Next::Bad => {}
-                    Next::End => break,
+                    Next::Bad | Next::End => {}
                 }
             }
             reader.lines
