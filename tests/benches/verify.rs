@@ -77,7 +77,7 @@ fn main() {
 
 fn signature(cert: &Cert, issuer: &Cert) {
     let key = issuer.public_key();
-    let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key.as_bits());
+    let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key.bits());
     key.verify(cert.tbs(), cert.signature()).expect("a good signature");
 }
 
@@ -95,7 +95,7 @@ impl Pki {
             Stamp::made_at(now, Serial::from_random(serial))
         };
         let key = || SoftKey::generate(KeyType::EcdsaP256).expect("a key");
-        let name = |text| Name::parse(text).expect("a name");
+        let name = |text| text.parse::<Name>().expect("a name");
         let (root_key, ca_key, leaf_key) = (key(), key(), key());
         let root =
             self_signed(&Profile::root(name("O=Example, CN=Mesh Root CA")), &root_key, stamp(1))

@@ -3,7 +3,7 @@
 use tests::Shell;
 use tests::authority::{Authority, name};
 
-use meshpki::profile::Role;
+use meshpki::Role;
 use meshpki::{Cert, KeyType, Profile};
 
 const KIND: KeyType = KeyType::EcdsaP256;

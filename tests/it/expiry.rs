@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use meshpki::issue::{Serial, Stamp};
-use meshpki::time::DAY;
+use meshpki::{Serial, Stamp};
+use meshpki::internals::DAY;
 use meshpki::{Cert, KeyType, Name, Profile, SoftKey, Time, self_signed};
 use tempfile::TempDir;
 use tests::command::{Answer, run, run_with};
@@ -17,8 +17,8 @@ const NOW: i64 = 1_735_689_600;
 /// A certificate that ends `days` after now.
 fn cert(name: &str, days: i64) -> Cert {
     let key = SoftKey::generate(KeyType::Ed25519).unwrap();
-    let mut profile = Profile::root(Name::parse(&format!("CN={name}")).unwrap());
-    profile.valid_seconds = 1000 * DAY;
+    let mut profile = Profile::root(format!("CN={name}").parse::<Name>().unwrap());
+    profile.validity = 1000 * DAY;
     let not_before = Time(NOW + (days - 1000) * DAY);
     let serial = Serial::from_random([name.as_bytes()[0]; 20]);
     self_signed(&profile, &key, Stamp { serial, not_before }).unwrap()

@@ -6,8 +6,8 @@ use std::path::Path;
 use tests::Shell;
 use tests::authority::{Authority, csr, key, resigned, verify_is_a_stub};
 
-use meshpki::cert::{KeyUsage, RawExtension};
-use meshpki::profile::Role;
+use meshpki::x509::{KeyUsage, RawExtension};
+use meshpki::Role;
 use meshpki::{KeyType, Profile};
 
 const KIND: KeyType = KeyType::EcdsaP256;
@@ -405,7 +405,7 @@ fn sets_istiod_would_refuse() {
     "#,
     );
     let shell =
-        set(|p| p.ext_key_usage = vec![meshpki::oid::EKU_CLIENT_AUTH.to_vec()], |_, _, _| {});
+        set(|p| p.ext_key_usage = vec![meshpki::internals::oid::EKU_CLIENT_AUTH.to_vec()], |_, _, _| {});
     shell.check(AGAIN, r#"
         exit 1
         --- stderr
@@ -501,7 +501,7 @@ fn sets_only_istiod_would_refuse() {
           in: @/ca/east
     "#);
     let shell = set(same, |shell, root, east| {
-        let name = meshpki::der::sequence(&[&UNIVERSAL]);
+        let name = meshpki::internals::der::sequence(&[&UNIVERSAL]);
         let cert = resigned(&east.cert, &root.key, |fields| fields[5] = name);
         shell.scratch.write("ca/east/ca-cert.pem", cert.to_pem());
         shell.scratch.write("ca/east/cert-chain.pem", cert.to_pem() + &root.cert.to_pem());

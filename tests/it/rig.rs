@@ -8,7 +8,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config, ResourceExt};
-use meshpki::profile::Role;
+use meshpki::Role;
 use meshpki::{Csr, KeyType, Name, SoftKey};
 use serde_json::{Value, json, to_value};
 use tests::rig::ca::Root;

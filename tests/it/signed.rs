@@ -4,8 +4,8 @@ use tests::Shell;
 use tests::authority::{Authority, csr, key};
 use tests::cli::ended;
 
-use meshpki::cert::GeneralName;
-use meshpki::profile::Role;
+use meshpki::x509::GeneralName;
+use meshpki::Role;
 use meshpki::{Cert, Csr, KeyType, Profile};
 
 const KIND: KeyType = KeyType::EcdsaP256;
@@ -98,7 +98,7 @@ fn one_csr_and_nothing_beside_it() {
     let north = csr("CN=North", &key(KIND));
     let secret = key(KIND).to_pem().to_string();
     let der = north.as_der().to_vec();
-    let block = |der: &[u8]| meshpki::pem::encode("CERTIFICATE REQUEST", der);
+    let block = |der: &[u8]| meshpki::internals::pem::encode("CERTIFICATE REQUEST", der);
     let cases: [(&str, Vec<u8>, &str); 8] = [
         ("two", (west.clone() + &north.to_pem()).into(), "it holds 2 CSRs"),
         ("the same twice", west.repeat(2).into(), "it holds 2 CSRs"),
@@ -187,7 +187,7 @@ fn only_roots_that_vouch_for_the_issuer_are_taken() {
     // The same name as the true one, and another key.
     let impostor = Authority::root(KIND, "CN=Root", any);
     let renewed =
-        Profile { valid_seconds: 86_400 * 700, ..Profile::root(root.cert.subject().clone()) };
+        Profile { validity: 86_400 * 700, ..Profile::root(root.cert.subject().clone()) };
     let renewed = meshpki::self_signed(&renewed, &root.key, tests::authority::stamp()).unwrap();
     let pile = [&middle.cert, &other.cert, &stray.cert, &impostor.cert, &renewed, &root.cert];
     shell.scratch.write("issuer.pem", pile.map(Cert::to_pem).concat());

@@ -1,6 +1,6 @@
 //! CAs made with the library, for certificates that no command would create.
 
-use meshpki::der::{self, Reader};
+use meshpki::internals::der::{Reader, self};
 use meshpki::{Cert, Csr, Issuer, KeyType, Name, Profile, Serial, Signer, SoftKey, Stamp};
 
 use crate::{NOW, Scratch};
@@ -87,19 +87,19 @@ pub fn key(kind: KeyType) -> SoftKey {
 
 /// A typed name.
 pub fn name(text: &str) -> Name {
-    Name::parse(text).expect("a name")
+    text.parse::<Name>().expect("a name")
 }
 
 /// The CSR of a CA with this subject.
 pub fn csr(subject: &str, key: &SoftKey) -> Csr {
-    let role = meshpki::profile::Role::Ca { path_len: Some(0) };
+    let role = meshpki::Role::Ca { path_len: Some(0) };
     Csr::create(&name(subject), &[], role, key).expect("a CSR")
 }
 
 /// A random serial number, and the tests' time.
 pub fn stamp() -> Stamp {
     let mut random = [0; 20];
-    meshpki::soft::fill_random(&mut random);
+    meshpki::internals::fill_random(&mut random);
     Stamp::made_at(NOW, Serial::from_random(random))
 }
 

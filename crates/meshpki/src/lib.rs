@@ -10,18 +10,18 @@
 //! use meshpki::*;
 //!
 //! # fn main() -> Result<(), Error> {
-//! let now = Time::parse_rfc3339("2026-11-21T07:00:00Z").expect("a time");
+//! let now = "2026-11-21T07:00:00Z".parse::<Time>().expect("a time");
 //! let mut random = 0u8; // in real use: 20 bytes of the operating system's randomness, `soft::fill_random`
 //! let mut stamp = || { random += 1; Stamp::made_at(now, Serial::from_random([random; 20])) };
 //!
 //! let root_key = SoftKey::generate(KeyType::EcdsaP256)?;
-//! let subject = Name::parse("O=Example, CN=Example Mesh Root CA").map_err(Error::Subject)?;
+//! let subject = "O=Example, CN=Example Mesh Root CA".parse::<Name>().map_err(Error::Subject)?;
 //! let root = self_signed(&Profile::root(subject), &root_key, stamp())?;
 //!
 //! let mut clusters = Vec::new();
 //! for name in ["east", "west"] {
 //!     let key = SoftKey::generate(KeyType::EcdsaP256)?;
-//!     let subject = Name::parse(&format!("O=Example, CN=Mesh CA {name}")).map_err(Error::Subject)?;
+//!     let subject = format!("O=Example, CN=Mesh CA {name}").parse::<Name>().map_err(Error::Subject)?;
 //!     let issuer = Issuer { cert: &root, signer: &root_key };
 //!     let ca = issue(&Profile::cluster(subject), key.public_key(), issuer, stamp())?;
 //!     // A `CaCerts` exists only if its files agree as istiod wants them to.
@@ -76,44 +76,50 @@ extern crate alloc;
 mod algorithm;
 #[cfg(feature = "soft-keys")]
 pub mod cacerts;
-pub mod cert;
+mod cert;
 pub mod cfssl;
 pub mod chain;
-pub mod crl;
-pub mod csr;
-pub mod der;
-pub mod digest;
-pub mod error;
+mod crl;
+mod csr;
+mod der;
+mod digest;
+mod error;
 #[cfg(feature = "soft-keys")]
 pub mod federation;
-pub mod issue;
+pub mod internals;
+mod issue;
 #[cfg(feature = "soft-keys")]
 pub mod istiod;
-pub mod key;
-pub mod name;
-pub mod oid;
-pub mod pem;
-pub mod profile;
-pub mod signature;
+mod key;
+mod name;
+mod oid;
+mod pem;
+mod profile;
+mod signature;
 #[cfg(feature = "soft-keys")]
-pub mod soft;
-pub mod spiffe;
-pub mod time;
+mod soft;
+mod spiffe;
+mod time;
 pub mod verify;
 #[cfg(feature = "soft-keys")]
 mod version;
-
-pub use cert::Cert;
-pub use key::{KeyAlgorithm, KeyFlaw, PublicKey, SignError, Signer};
-pub use name::{Name, NameError};
-pub use time::Time;
+pub mod x509;
 
 #[cfg(feature = "soft-keys")]
 pub use cacerts::CaCerts;
+pub use cert::Cert;
+pub use crl::Crl;
 pub use csr::Csr;
-pub use error::Error;
+pub use der::DerError;
+pub use error::{Error, KeyProblem};
 pub use issue::{Issuer, Serial, Stamp, issue, self_signed};
-pub use profile::Profile;
+pub use key::{KeyAlgorithm, KeyFlaw, PublicKey, SignError, Signer};
+pub use name::{Name, NameError};
+pub use oid::{Oid, OidError};
+pub use pem::{PemError, PemProblem};
+pub use profile::{Profile, Role};
+pub use signature::SignatureCheck;
 #[cfg(feature = "soft-keys")]
-pub use soft::{KeyType, SoftKey};
-pub use spiffe::TrustDomain;
+pub use soft::{KeyType, KeyTypeError, SoftKey};
+pub use spiffe::{SpiffeId, SpiffeIdError, TrustDomain, TrustDomainError};
+pub use time::{Time, TimeError};

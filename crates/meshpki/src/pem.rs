@@ -63,6 +63,7 @@ impl core::fmt::Debug for Block {
 /// Why a block could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
+#[non_exhaustive]
 pub struct PemError {
     /// The line, from 1.
     pub line: usize,

@@ -86,7 +86,7 @@ const fn answer(good: bool) -> SignatureCheck {
 
 /// The everyday algorithms, with keys ring takes as they are.
 fn base_check(oid: &[u8], signed: &SignatureInput<'_>) -> Option<bool> {
-    let bits = signed.key.as_bits();
+    let bits = signed.key.bits();
     let algorithm = base_algorithm(oid, signed.key.algorithm())?;
     let plain = match signed.key.algorithm() {
         KeyAlgorithm::Rsa { .. } => is_plain_rsa(bits),
@@ -155,10 +155,10 @@ fn is_plain_rsa(bits: &[u8]) -> bool {
 
 /// ECDSA, where ring did not take the key or the digest.
 fn ecdsa(oid: &[u8], digest: Digest, signed: &SignatureInput<'_>) -> SignatureCheck {
-    let Some(curve) = ec::curve_oid(signed.key.as_spki()) else {
+    let Some(curve) = ec::curve_oid(signed.key.as_der()) else {
         return SignatureCheck::Undecided;
     };
-    let point = match signed.key.as_bits() {
+    let point = match signed.key.bits() {
         bits @ [4, ..] => Cow::Borrowed(bits),
         bits => match ec::uncompressed(curve, bits) {
             Some(point) => Cow::Owned(point),
@@ -201,7 +201,7 @@ fn extra_algorithm(
 /// not come to the check in `crypto/ec/ecx_meth.c: ecd_item_verify`.
 fn edwards(kind: Kind, signed: &SignatureInput<'_>) -> SignatureCheck {
     if kind == Kind::Ed25519 {
-        return answer(verify_base(&base::ED25519, signed.key.as_bits(), signed));
+        return answer(verify_base(&base::ED25519, signed.key.bits(), signed));
     }
     #[cfg(feature = "legacy-algorithms")]
     return answer(legacy::ed448(signed));

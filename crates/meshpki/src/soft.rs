@@ -37,6 +37,7 @@ const SCRYPT_P: u32 = 10;
 
 /// The keys that can be generated, by the names of `--key-type`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum KeyType {
     /// `ecdsa-p256`: small, fast, and read by everything in a mesh.
     #[default]
@@ -98,14 +99,19 @@ impl fmt::Display for KeyType {
     }
 }
 
-impl FromStr for KeyType {
-    type Err = String;
+/// A text that is not the name of a key type.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown key type `{found}`; known are {}", KeyType::ALL.map(KeyType::name).join(", "))]
+pub struct KeyTypeError {
+    found: String,
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
-            let names: Vec<&str> = Self::ALL.into_iter().map(Self::name).collect();
-            alloc::format!("unknown key type `{text}`; known are {}", names.join(", "))
-        })
+impl FromStr for KeyType {
+    type Err = KeyTypeError;
+
+    fn from_str(text: &str) -> Result<Self, KeyTypeError> {
+        let known = Self::ALL.into_iter().find(|kind| kind.name() == text);
+        known.ok_or_else(|| KeyTypeError { found: text.into() })
     }
 }
 
@@ -417,7 +423,7 @@ fn public_key(algorithm: &KeyAlgorithm, bits: &[u8]) -> PublicKey {
         }
     };
     let spki = der::sequence(&[&identifier, &der::bit_string(bits)]);
-    PublicKey::from_spki(&spki).expect("what the writer wrote can be read")
+    PublicKey::from_der(&spki).expect("what the writer wrote can be read")
 }
 
 #[cfg(test)]

@@ -6,9 +6,10 @@ use tests::judges::openssl;
 use tests::{NOW, Scratch, Shell};
 
 use meshpki::istiod::Version;
-use meshpki::name::Attribute;
-use meshpki::profile::Role;
-use meshpki::{Cert, KeyType, Name, Profile, der, oid};
+use meshpki::x509::Attribute;
+use meshpki::Role;
+use meshpki::internals::{der, oid};
+use meshpki::{Cert, KeyType, Name, Profile};
 
 use super::{KINDS, key};
 

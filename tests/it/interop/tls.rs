@@ -92,7 +92,7 @@ impl ServerCertVerifier for Spiffe {
 fn spiffe_id(cert: &[u8]) -> String {
     let cert = Cert::from_der(cert).unwrap();
     match cert.extensions().subject_alt_name.as_deref() {
-        Some([meshpki::cert::GeneralName::Uri(uri)]) => String::from_utf8(uri.clone()).unwrap(),
+        Some([meshpki::x509::GeneralName::Uri(uri)]) => String::from_utf8(uri.clone()).unwrap(),
         other => panic!("{other:?}"),
     }
 }

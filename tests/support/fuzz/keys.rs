@@ -2,9 +2,11 @@
 
 use std::sync::LazyLock;
 
-use meshpki::der::{self, Reader};
-use meshpki::pem;
-use meshpki::signature::{self, SignatureCheck, SignatureInput};
+use meshpki::internals::der::{Reader, self};
+use meshpki::internals::pem;
+use meshpki::internals::signature::SignatureInput;
+use meshpki::signature::{self};
+use meshpki::SignatureCheck;
 use meshpki::{Error, Signer, SoftKey};
 
 use crate::forge;
@@ -54,7 +56,7 @@ fn check(key: &SoftKey) {
     let written = key.to_pem();
     let again = SoftKey::from_pem(written.as_bytes(), None).expect("a key that was written");
     assert_eq!(again.public_key(), key.public_key());
-    let Some(algorithm) = key.public_key().signature_algorithm() else { return };
+    let Some(algorithm) = key.public_key().signing_algorithm() else { return };
     let Ok(signature) = again.sign(b"message") else { return };
     let signed = SignatureInput {
         algorithm: &algorithm,

@@ -91,7 +91,7 @@ fn read(data: &[u8]) -> (Settings, Time, Vec<(String, Secret)>) {
 /// Two clusters under one root, in both layouts, for an old and a new release.
 pub(super) fn seeds() -> Vec<Vec<u8>> {
     let random = |n: u8| Stamp::made_at(NOW, Serial::from_random([n; 20]));
-    let name = |text: &str| Name::parse(text).expect("a name");
+    let name = |text: &str| text.parse::<Name>().expect("a name");
     let root = meshpki::self_signed(&Profile::root(name("O=Mesh, CN=Root")), &POOL[0], random(1));
     let root = root.expect("a root");
     let ca = |n: u8, key: &SoftKey| -> Cert {

@@ -1,7 +1,7 @@
 //! Name constraints, identities, and how names are printed and compared.
 
-use meshpki::der;
-use meshpki::oid;
+use meshpki::internals::der;
+use meshpki::internals::oid;
 
 use super::{
     INTERMEDIATE, LEAF, ROOT, Topic, authority, ca, intermediate, key, leaf, replaced, usual,

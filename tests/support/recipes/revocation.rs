@@ -1,7 +1,7 @@
 //! CRLs: choice, checks, scope.
 
-use meshpki::der::{self, tlv};
-use meshpki::oid;
+use meshpki::internals::der::{self, tlv};
+use meshpki::internals::oid;
 
 use super::{CrlPlan, INTERMEDIATE, ROOT, Topic, intermediate, key, leaf, replaced, root, usual};
 use crate::forge::{Extension, extension, value};
@@ -177,7 +177,7 @@ fn choice(topic: &mut Topic) {
         &format!("{USUAL} -CRLfile two-equal.crl leaf.pem"),
     );
     let text =
-        [super::pem_of(&root()), meshpki::pem::encode(meshpki::pem::CRL, &revoking().sign())]
+        [super::pem_of(&root()), meshpki::internals::pem::encode(meshpki::internals::pem::CRL, &revoking().sign())]
             .concat();
     topic.file("root-and-crl.pem", text);
     topic.case(
@@ -267,7 +267,7 @@ pub(super) fn deltas(topic: &mut Topic) {
     }
     topic.file(
         "store.pem",
-        [super::pem_of(&root()), meshpki::pem::encode(meshpki::pem::CRL, &delta().sign())].concat(),
+        [super::pem_of(&root()), meshpki::internals::pem::encode(meshpki::internals::pem::CRL, &delta().sign())].concat(),
     );
     topic.case(
         "in-store",

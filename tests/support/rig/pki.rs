@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use meshpki::cert::{GeneralName, KeyUsage};
-use meshpki::name::Attribute;
-use meshpki::profile::Role;
-use meshpki::time::DAY;
-use meshpki::{Cert, Issuer, KeyType, Name, Profile, Signer, SoftKey, oid, pem};
+use meshpki::x509::{GeneralName, KeyUsage};
+use meshpki::x509::Attribute;
+use meshpki::Role;
+use meshpki::internals::DAY;
+use meshpki::internals::{oid, pem};
+use meshpki::{Cert, Issuer, KeyType, Name, Profile, Signer, SoftKey};
 
 use super::ca::stamp;
 
@@ -43,7 +44,7 @@ impl Pki {
         pki.write("ca.crt", &pki.ca_pem());
         pki.write("ca.key", &pki.key.to_pem());
         pki.write("sa.key", &tokens.to_pem());
-        pki.write("sa.pub", &pem::encode("PUBLIC KEY", tokens.public_key().as_spki()));
+        pki.write("sa.pub", &pem::encode("PUBLIC KEY", tokens.public_key().as_der()));
         pki
     }
 
@@ -85,7 +86,7 @@ impl Pki {
     fn issue(&self, subject: Name, usage: &[u8], names: Vec<GeneralName>) -> Identity {
         let profile = Profile {
             subject,
-            valid_seconds: DAY,
+            validity: DAY,
             role: Role::EndEntity,
             key_usage: KeyUsage::DIGITAL_SIGNATURE,
             ext_key_usage: vec![usage.to_vec()],

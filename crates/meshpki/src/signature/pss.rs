@@ -13,7 +13,7 @@ pub(super) fn check(parameters: Option<&Tlv<'_>>, signed: &SignatureInput<'_>) -
     if !parameters.is_usable() || !key_allows(parameters, signed) {
         return SignatureCheck::Bad;
     }
-    let bits = signed.key.as_bits();
+    let bits = signed.key.bits();
     let strong = match signed.key.algorithm() {
         KeyAlgorithm::Rsa { bits } => (2048..=8192).contains(bits),
         _ => false,
@@ -37,7 +37,7 @@ pub(super) fn check(parameters: Option<&Tlv<'_>>, signed: &SignatureInput<'_>) -
 
 /// A key of type RSASSA-PSS may fix the digests and a least salt (RFC 4055 section 3.3).
 fn key_allows(wanted: PssParameters, signed: &SignatureInput<'_>) -> bool {
-    let Ok(spki) = Reader::new(signed.key.as_spki()).any() else { return false };
+    let Ok(spki) = Reader::new(signed.key.as_der()).any() else { return false };
     let Ok(identifier) = spki.reader().any() else { return false };
     let Ok((oid, Some(parameters))) = algorithm_parts(identifier.raw) else { return true };
     if oid != crate::oid::RSA_PSS || parameters.tag == der::NULL {

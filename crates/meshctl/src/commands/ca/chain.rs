@@ -4,7 +4,8 @@ use std::path::Path;
 
 use meshpki::cacerts::certs;
 use meshpki::chain::assemble;
-use meshpki::{Cert, pem};
+use meshpki::internals::pem;
+use meshpki::Cert;
 
 use crate::args::ChainArgs;
 use crate::exit::Exit;

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use meshpki::cert::GeneralName;
+use meshpki::x509::GeneralName;
 use meshpki::cfssl::CsrRequest;
-use meshpki::profile::Role;
+use meshpki::Role;
 use meshpki::{Csr, KeyType, Name, SoftKey};
 
 use crate::args::CsrArgs;

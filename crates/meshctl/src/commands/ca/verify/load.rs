@@ -1,7 +1,7 @@
 //! What files hold, read with the two tolerances of `openssl verify`.
 
 use meshpki::Cert;
-use meshpki::crl::Crl;
+use meshpki::Crl;
 use meshpki::verify::Anchor;
 
 use super::pem::{Block, Next, Reader as Pem};

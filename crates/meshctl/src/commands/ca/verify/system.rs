@@ -5,7 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use meshpki::verify::{Anchor, Lookups};
-use meshpki::{Cert, Name, digest};
+use meshpki::internals::digest;
+use meshpki::{Cert, Name};
 
 use super::load::{self, Found};
 
