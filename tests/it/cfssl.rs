@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use meshpki::cfssl::{CsrFile, Order, Severity, SigningConfig, Trap};
-use meshpki::internals::der::{Reader, self};
+use meshpki::internals::der::{self, Reader};
 use meshpki::internals::pem;
 use meshpki::{Cert, Csr, Issuer, KeyType, Serial, Signer, SoftKey, Time, issue, self_signed};
 use tempfile::TempDir;

@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::Duration;
 
-use meshpki::x509::KeyUsage;
-use meshpki::{Issuer, Serial, Stamp, issue};
+use meshpki::internals::{DAY, der, oid, pem};
 use meshpki::istiod::SecretProblem;
-use meshpki::Role;
-use meshpki::internals::DAY;
-use meshpki::internals::{der, oid, pem};
-use meshpki::{Cert, KeyType, Name, Profile, Signer, SoftKey, Time, self_signed};
+use meshpki::x509::KeyUsage;
+use meshpki::{
+    Cert, Issuer, KeyType, Name, Profile, Role, Serial, Signer, SoftKey, Stamp, Time, issue,
+    self_signed,
+};
 use serde_json::Value;
 use tempfile::TempDir;
 use tests::command::{Answer, run};
@@ -470,8 +471,7 @@ fn of_trust(expect: Expect<'_>) {
         &["--at", "2025-12-25", "--istio-version", "1.27"],
         &["expires-soon"],
     );
-    let client =
-        |profile: &mut Profile| profile.ext_key_usage = vec![oid::EKU_CLIENT_AUTH.to_vec()];
+    let client = |profile: &mut Profile| profile.ext_key_usage = vec![meshpki::Oid::CLIENT_AUTH];
     expect("clientAuth", &east_with(&a, client), &[], &["ext-key-usage"]);
     expect("no CA", &east_with(&a, |p| p.role = Role::EndEntity), &[], &["not-ca"]);
     let no_sign = |profile: &mut Profile| profile.key_usage = KeyUsage::DIGITAL_SIGNATURE;
@@ -486,7 +486,7 @@ fn of_the_chain(expect: Expect<'_>) {
     let world = east(&long);
     world.write("east/cert-chain.pem", root("CN=Other", |_| {}).cert.to_pem());
     expect("another chain", &world, &[], &["chain-start"]);
-    let ended = below(&long, "CN=East", |profile| profile.validity = 3600);
+    let ended = below(&long, "CN=East", |profile| profile.validity = Duration::from_secs(3600));
     let world = east(&long);
     world.write("east/cert-chain.pem", ended.cert.to_pem() + &world.read("east/cert-chain.pem"));
     expect("one that has ended before it", &world, &[], &["chain-start", "expires-soon"]);

@@ -1,12 +1,13 @@
 //! `meshctl ca csr` and `meshctl ca sign`: the key stays with the cluster, the root signs elsewhere.
 
+use std::time::Duration;
+
 use tests::authority::{Authority, csr, key};
 use tests::cli::compare;
 use tests::{NOW, Shell};
 
 use meshpki::istiod::Version;
-use meshpki::Role;
-use meshpki::{CaCerts, KeyType};
+use meshpki::{CaCerts, KeyType, Role};
 
 /// A folder `ca` with a root `Mesh Root`, and a CSR of `east` in `east`.
 fn shell() -> Shell {
@@ -247,7 +248,7 @@ fn an_issuer_file_out_of_order_gives_a_chain_in_order() {
     let upper = root.below(KeyType::EcdsaP256, "CN=Upper", any);
     let lower = upper.below(KeyType::EcdsaP256, "CN=Lower", |p| {
         any(p);
-        p.validity = 3600;
+        p.validity = Duration::from_secs(3600);
     });
     let stray = root.below(KeyType::EcdsaP256, "CN=Stray", any);
     let other = Authority::root(KeyType::EcdsaP256, "CN=Other Root", |_| {});

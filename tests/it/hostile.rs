@@ -9,11 +9,10 @@ use tests::cli::ended;
 use tests::judges::openssl;
 use tests::{NOW, Shell, forge};
 
-use meshpki::internals::der::{bit_string, integer, self, sequence, tlv};
+use meshpki::internals::der::{self, bit_string, integer, sequence, tlv};
 use meshpki::internals::signature::{SignatureInput, check};
-use meshpki::SignatureCheck;
 use meshpki::internals::{oid, pem};
-use meshpki::{Cert, KeyType, PublicKey, Signer};
+use meshpki::{Cert, KeyType, PublicKey, SignatureCheck, Signer};
 
 const RSA_SHA256: &[u8] = oid::RSA_SHA256;
 
@@ -439,7 +438,7 @@ fn names_in_a_csr_that_cannot_stand_in_a_certificate() {
         }
     }
     // Whoever calls the library is refused as well.
-    use meshpki::GeneralName as Name;
+    use meshpki::x509::GeneralName as Name;
     for hidden in ["a b", "", "a\u{202e}b", "a\0b", "a\nb", "a\u{1b}[2Jb", "\u{e9}"] {
         for kind in [Name::Dns, Name::Email, Name::Uri] {
             let mut profile = meshpki::Profile::root(tests::authority::name("CN=Root"));

@@ -4,8 +4,8 @@ use tests::Shell;
 use tests::authority::{Authority, resigned};
 use tests::cli::compare;
 
-use meshpki::internals::der;
 use meshpki::KeyType;
+use meshpki::internals::der;
 
 #[test]
 fn a_root_and_two_clusters_then_again_then_a_third() {
@@ -769,7 +769,11 @@ fn names_do_not_steer_a_terminal() {
     // A root that someone else created is shown.
     let root = Authority::root(KeyType::EcdsaP256, "CN=Root", |_| {});
     let common_name = "a\u{1b}[31m\u{202e}b".as_bytes();
-    let name = tests::forge::name(&[(meshpki::internals::oid::COMMON_NAME, der::UTF8_STRING, common_name)]);
+    let name = tests::forge::name(&[(
+        meshpki::internals::oid::COMMON_NAME,
+        der::UTF8_STRING,
+        common_name,
+    )]);
     let cert = resigned(&root.cert, &root.key, |fields| {
         fields[3].clone_from(&name);
         fields[5] = name;

@@ -6,10 +6,9 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use meshpki::x509::GeneralName;
-use meshpki::{Serial, Stamp};
 use meshpki::internals::{digest, pem};
-use meshpki::{Cert, KeyType, Name, Profile, SoftKey, Time, self_signed};
+use meshpki::x509::GeneralName;
+use meshpki::{Cert, KeyType, Name, Profile, Serial, SoftKey, Stamp, Time, self_signed};
 use serde_json::Value;
 use tests::command::{run, run_with};
 use tests::schema;

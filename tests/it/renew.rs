@@ -258,7 +258,7 @@ fn what_the_old_certificate_said_is_said_again() {
     root.write_root(&shell.scratch, "ca");
     let east = root.below(KeyType::Rsa2048, "O=a+OU=b, CN=East", |p: &mut Profile| {
         p.key_usage = meshpki::x509::KeyUsage(0x8600);
-        p.ext_key_usage = vec![meshpki::internals::oid::EKU_SERVER_AUTH.to_vec()];
+        p.ext_key_usage = vec![meshpki::Oid::SERVER_AUTH];
         p.permitted_uri_hosts = vec!["east.example".into()];
         p.validity = 40 * meshpki::internals::DAY;
     });
@@ -268,9 +268,9 @@ fn what_the_old_certificate_said_is_said_again() {
     assert_eq!(new.subject().as_der(), east.cert.subject().as_der());
     assert_eq!(new.public_key().algorithm(), east.cert.public_key().algorithm());
     let said = |cert: &Cert| {
-        let ours = [meshpki::internals::oid::SUBJECT_KEY_ID, meshpki::internals::oid::AUTHORITY_KEY_ID];
+        let ours = [meshpki::Oid::SUBJECT_KEY_ID, meshpki::Oid::AUTHORITY_KEY_ID];
         let mut list: Vec<_> = cert.raw_extensions().to_vec();
-        list.retain(|e| !ours.contains(&e.oid.as_slice()));
+        list.retain(|e| !ours.contains(&e.oid));
         list.sort_by(|a, b| a.oid.cmp(&b.oid));
         list
     };
@@ -284,7 +284,9 @@ fn a_short_serial_number_is_no_trouble() {
     root.write_root(&shell.scratch, "ca");
     // As `openssl x509 -set_serial 7` makes one.
     let mut east = root.below(KeyType::EcdsaP256, "CN=East", |_| {});
-    east.cert = resigned(&east.cert, &root.key, |fields| fields[1] = meshpki::internals::der::integer(&[7]));
+    east.cert = resigned(&east.cert, &root.key, |fields| {
+        fields[1] = meshpki::internals::der::integer(&[7])
+    });
     east.write_set(&shell.scratch, "ca/east", &[&root.cert], &[&root.cert]);
     shell.good("ca renew @/ca --cluster east");
     assert!(shell.scratch.join("ca/previous/east-07/ca-key.pem").exists());

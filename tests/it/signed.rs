@@ -5,8 +5,7 @@ use tests::authority::{Authority, csr, key};
 use tests::cli::ended;
 
 use meshpki::x509::GeneralName;
-use meshpki::Role;
-use meshpki::{Cert, Csr, KeyType, Profile};
+use meshpki::{Cert, Csr, KeyType, Profile, Role};
 
 const KIND: KeyType = KeyType::EcdsaP256;
 
@@ -186,8 +185,8 @@ fn only_roots_that_vouch_for_the_issuer_are_taken() {
     let other = Authority::root(KIND, "CN=Other Root", any);
     // The same name as the true one, and another key.
     let impostor = Authority::root(KIND, "CN=Root", any);
-    let renewed =
-        Profile { validity: 86_400 * 700, ..Profile::root(root.cert.subject().clone()) };
+    let renewed = Profile::root(root.cert.subject().clone())
+        .with_validity(std::time::Duration::from_secs(86_400 * 700));
     let renewed = meshpki::self_signed(&renewed, &root.key, tests::authority::stamp()).unwrap();
     let pile = [&middle.cert, &other.cert, &stray.cert, &impostor.cert, &renewed, &root.cert];
     shell.scratch.write("issuer.pem", pile.map(Cert::to_pem).concat());

@@ -1,6 +1,6 @@
 //! Encodings that are not DER but mean the same: long lengths, indefinite lengths, strings in pieces.
 
-use meshpki::internals::der::{Reader, Tag, self};
+use meshpki::internals::der::{self, Reader, Tag};
 
 use crate::random::Random;
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::LazyLock;
 
-use meshpki::internals::der::{Tag, self, tlv};
+use meshpki::internals::der::{self, Tag, tlv};
 use ring::rand::SystemRandom;
 use ring::signature::{self, EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair};
 

@@ -30,7 +30,7 @@ struct Party {
 
 impl Party {
     fn key_id(&self) -> Vec<u8> {
-        meshpki::internals::digest::sha1(spki(self.key))
+        meshpki::internals::digest::sha1(spki(self.key)).to_vec()
     }
 }
 

@@ -47,8 +47,8 @@ pub const ORDERS: &[Order] = &[
             One("algorithm"),
             One("name"),
             One("key"),
-            One("error"),
             One("spiffe"),
+            One("error"),
             One("signature"),
             One("cert"),
             One("crl"),
@@ -64,6 +64,8 @@ pub const ORDERS: &[Order] = &[
             One("istiod"),
             One("federation"),
             One("cfssl"),
+            // What the root exports, and what the other crates share.
+            Apart(&["x509", "internals"]),
         ],
     },
     Order {

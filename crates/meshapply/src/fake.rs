@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 
 use meshpki::cacerts::Secret;
 use meshpki::istiod::{NamespaceRoots, Version};
-use meshpki::Role;
-use meshpki::{Cert, Issuer, KeyType, Name, Profile, Serial, Signer, SoftKey, Stamp, Time};
+use meshpki::{Cert, Issuer, KeyType, Name, Profile, Role, Serial, Signer, SoftKey, Stamp, Time};
 
 use crate::cluster::Cluster;
 use crate::error::Error;

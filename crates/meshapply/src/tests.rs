@@ -114,8 +114,8 @@ fn what_is_proven_is_the_ca_this_release_reads() {
         both.insert(name, old.get(from).unwrap().to_vec());
     }
     for (version, used, unused) in [("1.14.1", &new, &old), ("1.14.2", &old, &new)] {
-        let fake =
-            Fake::new(&new, false).with(|s| s.observed.istiod[0].release = version.parse::<Version>().ok());
+        let fake = Fake::new(&new, false)
+            .with(|s| s.observed.istiod[0].release = version.parse::<Version>().ok());
         let want = desired(&both, &fake, version);
         let receipt = run(&fake, &want).unwrap_or_else(|error| panic!("{version}: {error}"));
         let proof = receipt.proof.unwrap();

@@ -5,9 +5,9 @@ mod unified;
 use std::cmp::Ordering;
 use std::path::Path;
 
-use meshpki::x509::RawTime;
-use meshpki::internals::{digest, is_invisible, words};
 use meshpki::Time;
+use meshpki::internals::{digest, is_invisible, words};
+use meshpki::x509::RawTime;
 use serde_json::Value;
 
 pub(crate) use unified::unified;

@@ -139,6 +139,12 @@ impl CaCerts {
         &self.key
     }
 
+    /// Its key.
+    #[must_use]
+    pub const fn key(&self) -> &SoftKey {
+        &self.key
+    }
+
     /// The chain from the CA certificate to a root, in order.
     #[must_use]
     pub fn chain(&self) -> &[Cert] {
@@ -185,7 +191,9 @@ fn check_keys<'a>(mut certs: impl Iterator<Item = &'a Cert>) -> Result<(), Error
 }
 
 fn check_key(ca: &Cert, key: &SoftKey, roots: &[Cert]) -> Result<(), Error> {
-    if let Some(root) = roots.iter().find(|root| root.public_key().as_der() == key.public_key().as_der()) {
+    if let Some(root) =
+        roots.iter().find(|root| root.public_key().as_der() == key.public_key().as_der())
+    {
         return Err(Error::RootKey { root: root.subject().label() });
     }
     if ca.public_key().as_der() == key.public_key().as_der() {
@@ -227,7 +235,9 @@ fn check_order(chain: &[Cert]) -> Result<(), Error> {
 /// istiod verifies with Go's default usage, serverAuth: an extended key usage without it is refused anywhere in the chain.
 fn check_ext_key_usage(chain: &[Cert]) -> Result<(), Error> {
     let allows = |cert: &&Cert| match &cert.extensions().ext_key_usage {
-        Some(usages) => usages.iter().any(|u| *u == Oid::SERVER_AUTH || *u == Oid::ANY_EXT_KEY_USAGE),
+        Some(usages) => {
+            usages.iter().any(|u| *u == Oid::SERVER_AUTH || *u == Oid::ANY_EXT_KEY_USAGE)
+        }
         None => true,
     };
     match chain.iter().find(|cert| !allows(cert)) {
@@ -245,10 +255,9 @@ pub fn check_trust(cert: &Cert, above: &[Cert], roots: &[Cert], at: Time) -> Res
     if verdict.is_ok() {
         return Ok(());
     }
-    let lines = verdict
-        .findings
-        .iter()
-        .map(|f| alloc::format!("error {} at depth {}: {}", f.code.number(), f.depth, f.code.text()));
+    let lines = verdict.findings.iter().map(|f| {
+        alloc::format!("error {} at depth {}: {}", f.code.number(), f.depth, f.code.text())
+    });
     Err(Error::Untrusted { subject: cert.subject().label(), findings: lines.collect() })
 }
 

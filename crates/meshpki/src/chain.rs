@@ -170,7 +170,9 @@ impl<'a> Graph<'a> {
                 continue;
             }
             if (self.is_signed)(&pile[j], cert) {
-                fitting.retain(|other| pile[*other].public_key().as_der() == pile[j].public_key().as_der());
+                fitting.retain(|other| {
+                    pile[*other].public_key().as_der() == pile[j].public_key().as_der()
+                });
                 return Ok(fitting);
             }
             self.wrong_guesses += 1;
@@ -206,7 +208,8 @@ impl<'a> Graph<'a> {
         // Cross-signed twins of one key are one leaf.
         let pile = self.pile;
         let twins = |a: usize, b: usize| {
-            pile[a].subject() == pile[b].subject() && pile[a].public_key().as_der() == pile[b].public_key().as_der()
+            pile[a].subject() == pile[b].subject()
+                && pile[a].public_key().as_der() == pile[b].public_key().as_der()
         };
         match candidates.as_slice() {
             [] => {

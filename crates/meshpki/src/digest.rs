@@ -2,22 +2,18 @@
 
 use alloc::string::String;
 
+use sha2::Digest as _;
+
 /// SHA-256.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
-    of(&ring::digest::SHA256, bytes)
+    sha2::Sha256::digest(bytes).into()
 }
 
 /// SHA-1, for key identifiers only (RFC 5280 section 4.2.1.2, method 1).
 #[must_use]
 pub fn sha1(bytes: &[u8]) -> [u8; 20] {
-    of(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, bytes)
-}
-
-fn of<const N: usize>(algorithm: &'static ring::digest::Algorithm, bytes: &[u8]) -> [u8; N] {
-    let mut digest = [0; N];
-    digest.copy_from_slice(ring::digest::digest(algorithm, bytes).as_ref());
-    digest
+    sha1::Sha1::digest(bytes).into()
 }
 
 /// Lower-case hex without separators.

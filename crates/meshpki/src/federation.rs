@@ -142,9 +142,8 @@ fn peer_trust(version: Version, roots: &BTreeMap<TrustDomain, Vec<&Cert>>) -> Pe
 #[must_use]
 pub fn anchors(ca: &Cert, chain: &[Cert], roots: &[Cert], at: Time) -> Vec<Cert> {
     let policy = Policy::like_openssl(at);
-    let vouches = |root: &&Cert| {
-        verify_chain(ca, chain, core::slice::from_ref(*root), &policy).is_ok()
-    };
+    let vouches =
+        |root: &&Cert| verify_chain(ca, chain, core::slice::from_ref(*root), &policy).is_ok();
     roots.iter().filter(vouches).cloned().collect()
 }
 

@@ -336,7 +336,9 @@ fn extensions(profile: &Profile, key: &PublicKey, issuer: Option<&Cert>) -> Vec<
             &name_constraints(&profile.permitted_uri_hosts),
         ));
     }
-    list.extend(profile.extra_extensions.iter().map(|e| extension(e.oid.as_bytes(), e.critical, &e.value)));
+    list.extend(
+        profile.extra_extensions.iter().map(|e| extension(e.oid.as_bytes(), e.critical, &e.value)),
+    );
     sequence_of(&list)
 }
 

@@ -36,7 +36,7 @@ pub use check::{
 };
 
 pub use crate::cacerts::Secret;
-pub use crate::version::Version;
+pub use crate::version::{Version, VersionError};
 
 use bundle::Bundle;
 

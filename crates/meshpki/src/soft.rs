@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::der::{self, DerError, Reader};
 use crate::error::KeyProblem;
+use crate::issue::Serial;
 use crate::key::{KeyAlgorithm, PublicKey, SignError, Signer};
 use crate::oid;
 use crate::pem::{self, Block};
@@ -207,9 +208,7 @@ impl SoftKey {
                 Self::from_pkcs8(&decrypt(bytes, passphrase.ok_or(KeyProblem::PassphraseNeeded)?)?)
             }
             SEC1 => Self::from_pkcs8(&sec1_to_pkcs8(bytes, curve)?),
-            PKCS1 => {
-                Self::from_pkcs8(&pkcs8(oid::RSA_ENCRYPTION, &der::tlv(der::NULL, &[]), bytes))
-            }
+            PKCS1 => Self::from_pkcs1(bytes),
             other => Err(KeyProblem::Unsupported(other.into())),
         }
     }
@@ -238,6 +237,28 @@ impl SoftKey {
             _ => Zeroizing::new(bytes.to_vec()),
         };
         Ok(Self { pkcs8, public, pair })
+    }
+
+    /// Reads an ECPrivateKey that names its curve (RFC 5915).
+    ///
+    /// # Errors
+    /// As [`SoftKey::from_pkcs8`].
+    pub fn from_sec1(bytes: &[u8]) -> Result<Self, KeyProblem> {
+        Self::from_pkcs8(&sec1_to_pkcs8(bytes, None)?)
+    }
+
+    /// Reads an RSAPrivateKey (RFC 8017 appendix A.1.2).
+    ///
+    /// # Errors
+    /// As [`SoftKey::from_pkcs8`].
+    pub fn from_pkcs1(bytes: &[u8]) -> Result<Self, KeyProblem> {
+        Self::from_pkcs8(&pkcs8(oid::RSA_ENCRYPTION, &der::tlv(der::NULL, &[]), bytes))
+    }
+
+    /// The key as unencrypted PKCS#8.
+    #[must_use]
+    pub fn as_pkcs8(&self) -> &[u8] {
+        &self.pkcs8
     }
 
     /// The key as an unencrypted `PRIVATE KEY` block, the form istiod, Go and OpenSSL 1.1 and 3 read.
@@ -282,6 +303,19 @@ impl Signer for SoftKey {
             #[cfg(feature = "aws-lc")]
             Pair::AwsLc(pair) => aws_lc::sign(pair, self.public.algorithm(), message),
         }
+    }
+}
+
+impl Serial {
+    /// A serial number of the operating system's randomness.
+    ///
+    /// # Panics
+    /// When the operating system has none.
+    #[must_use]
+    pub fn generate() -> Self {
+        let mut bytes = [0; 20];
+        fill_random(&mut bytes);
+        Self::from_random(bytes)
     }
 }
 

@@ -176,8 +176,9 @@ impl FromStr for SpiffeId {
             return Err(SpiffeIdError::new(text, "it does not begin with `spiffe://`"));
         };
         let (domain, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let trust_domain: TrustDomain =
-            domain.parse().map_err(|error: TrustDomainError| SpiffeIdError::new(text, error.why))?;
+        let trust_domain: TrustDomain = domain
+            .parse()
+            .map_err(|error: TrustDomainError| SpiffeIdError::new(text, error.why))?;
         Self { trust_domain, path: path.to_string() }.check()
     }
 }

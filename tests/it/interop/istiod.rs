@@ -1,16 +1,16 @@
 //! istiod's rules in Go (`tests/judges/istiod`): it never refuses a [`CaCerts`].
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tests::authority::{Authority, name, resigned, stamp, verify_is_a_stub};
 use tests::judges::{istiod, openssl};
 use tests::{NOW, Shell};
 
-use meshpki::x509::KeyUsage;
-use meshpki::istiod::{Secret, Settings, StartOutcome, Version, starts};
-use meshpki::Role;
 use meshpki::internals::DAY;
-use meshpki::{CaCerts, Cert, KeyType, Profile, SoftKey};
+use meshpki::istiod::{Secret, Settings, StartOutcome, Version, starts};
+use meshpki::x509::KeyUsage;
+use meshpki::{CaCerts, Cert, KeyType, Profile, Role, SoftKey};
 
 use super::{KINDS, key};
 
@@ -167,7 +167,7 @@ const CASES: &[Case] = &[
         refused: Both,
         make: |s| {
             s.east(|p| {
-                p.ext_key_usage = vec![meshpki::internals::oid::EKU_CLIENT_AUTH.to_vec()];
+                p.ext_key_usage = vec![meshpki::Oid::CLIENT_AUTH];
             })
         },
     },
@@ -176,7 +176,7 @@ const CASES: &[Case] = &[
         refused: Both,
         make: |s| {
             s.root(|p| {
-                p.ext_key_usage = vec![meshpki::internals::oid::EKU_CLIENT_AUTH.to_vec()];
+                p.ext_key_usage = vec![meshpki::Oid::CLIENT_AUTH];
             })
         },
     },
@@ -185,7 +185,7 @@ const CASES: &[Case] = &[
         refused: Nobody,
         make: |s| {
             s.east(|p| {
-                p.ext_key_usage = vec![meshpki::internals::oid::EKU_ANY.to_vec()];
+                p.ext_key_usage = vec![meshpki::Oid::ANY_EXT_KEY_USAGE];
             })
         },
     },
@@ -293,7 +293,11 @@ const CASES: &[Case] = &[
             }
         },
     },
-    Case { name: "ended", refused: BothOnceVerified, make: |s| s.east(|p| p.validity = 60) },
+    Case {
+        name: "ended",
+        refused: BothOnceVerified,
+        make: |s| s.east(|p| p.validity = Duration::from_secs(60)),
+    },
     Case { name: "root ended", refused: BothOnceVerified, make: |s| s.root_ended() },
     Case { name: "a CA too many", refused: BothOnceVerified, make: |s| s.too_deep() },
     Case { name: "name constraint broken", refused: BothOnceVerified, make: |s| s.outside() },
@@ -312,7 +316,11 @@ const CASES: &[Case] = &[
         refused: Nobody,
         make: |s| s.named(meshpki::internals::der::T61_STRING, b"M\xfcnchen"),
     },
-    Case { name: "BMP", refused: Nobody, make: |s| s.named(meshpki::internals::der::BMP_STRING, &[0, 0x52]) },
+    Case {
+        name: "BMP",
+        refused: Nobody,
+        make: |s| s.named(meshpki::internals::der::BMP_STRING, &[0, 0x52]),
+    },
     Case {
         name: "numeric",
         refused: Nobody,
@@ -381,8 +389,7 @@ const CASES: &[Case] = &[
 
 /// An extension with an unassigned OID.
 fn extension(critical: bool) -> meshpki::x509::RawExtension {
-    let oid = vec![0x2a, 3, 4, 5];
-    meshpki::x509::RawExtension { oid, critical, value: vec![5, 0] }
+    meshpki::x509::RawExtension::new("1.2.3.4.5".parse().unwrap(), critical, [5, 0])
 }
 
 impl Set<'_> {
@@ -406,7 +413,7 @@ impl Set<'_> {
     /// A root that ends before its intermediate.
     fn root_ended(&self) {
         let mut profile = Profile::root(name("CN=Root"));
-        profile.validity = 60;
+        profile.validity = Duration::from_secs(60);
         let cert = meshpki::self_signed(&profile, &self.root.key, stamp()).unwrap();
         self.write("root-cert.pem", cert.to_pem());
         self.write("cert-chain.pem", self.east.cert.to_pem() + &cert.to_pem());
@@ -440,8 +447,7 @@ impl Set<'_> {
 
     /// A root whose common name is this string.
     fn named(&self, tag: u8, value: &[u8]) {
-        let oid = meshpki::internals::oid::COMMON_NAME.to_vec();
-        let name = meshpki::x509::Attribute { oid, tag, value: value.to_vec() };
+        let name = meshpki::x509::Attribute::with_tag(meshpki::Oid::COMMON_NAME, tag, value);
         let name = raw_name(&name);
         let key = SoftKey::generate(KIND).unwrap();
         let Some(name) = name else { return self.remove("root-cert.pem") };
@@ -454,7 +460,7 @@ impl Set<'_> {
 fn raw_name(attribute: &meshpki::x509::Attribute) -> Option<meshpki::Name> {
     use meshpki::internals::der;
     let pair = der::sequence(&[
-        &der::tlv(der::OID, &attribute.oid),
+        &der::tlv(der::OID, attribute.oid.as_bytes()),
         &der::tlv(attribute.tag, &attribute.value),
     ]);
     meshpki::Name::from_der(&der::sequence(&[&der::constructed(der::SET, &[&pair])])).ok()

@@ -1,12 +1,9 @@
 //! Targets for PEM and DER: nothing panics; what is read is a prefix of the input and reads the same again.
 
 use meshpki::chain::{self, assemble};
-use meshpki::Crl;
-use meshpki::Csr;
 use meshpki::internals::der::Reader;
-use meshpki::SignatureCheck;
 use meshpki::verify::{self, Anchor, Inputs, Policies, Policy, Purpose, Revocation};
-use meshpki::{Cert, Name, Time};
+use meshpki::{Cert, Crl, Csr, Name, SignatureCheck, Time};
 
 use crate::run;
 
@@ -109,7 +106,8 @@ pub(super) fn verify(data: &[u8]) {
         let (untrusted, trusted) = certs.split_at(certs.len() / 2);
         let trusted: Vec<Anchor> = trusted.iter().cloned().map(Anchor::new).collect();
         let (crls, store_crls) = crls.split_at(crls.len() / 2);
-        let inputs = Inputs { target, untrusted, trusted: &trusted, crls, store_crls };
+        let inputs = Inputs::new(target, untrusted, &trusted);
+        let inputs = inputs.with_crls(crls).with_store_crls(store_crls);
         let verdict = verify::verify(&inputs, &policy(bits));
         let (out, err) = verdict.openssl_text("x", bits & 1 == 0);
         assert_eq!(verdict.is_ok(), out.starts_with("x: OK\n"));
@@ -123,16 +121,17 @@ pub(super) fn verify(data: &[u8]) {
 
 fn policy(bits: usize) -> Policy {
     let on = |bit: usize| bits >> bit & 1 == 1;
-    Policy {
-        strict: on(3),
-        partial_chain: on(4),
-        check_self_signed_signature: on(5),
-        ignore_critical: on(6),
-        purpose: on(7).then_some(Purpose::SslServer),
-        revocation: if on(8) { Revocation::Chain } else { Revocation::Ignore },
-        host: on(9).then(|| "a.example.com".to_owned()),
-        policies: on(10).then(|| Policies { explicit: on(11), ..Policies::default() }),
-        auth_level: if on(12) { 2 } else { 0 },
-        ..Policy::like_openssl(Time(1_700_000_000))
-    }
+    let mut policies = Policies::default();
+    policies.explicit = on(11);
+    let mut policy = Policy::like_openssl(Time(1_700_000_000));
+    policy.strict = on(3);
+    policy.partial_chain = on(4);
+    policy.check_self_signed_signature = on(5);
+    policy.ignore_critical = on(6);
+    policy.purpose = on(7).then_some(Purpose::SslServer);
+    policy.revocation = if on(8) { Revocation::Chain } else { Revocation::Ignore };
+    policy.host = on(9).then(|| "a.example.com".to_owned());
+    policy.policies = on(10).then_some(policies);
+    policy.auth_level = if on(12) { 2 } else { 0 };
+    policy
 }

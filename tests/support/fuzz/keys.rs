@@ -2,12 +2,10 @@
 
 use std::sync::LazyLock;
 
-use meshpki::internals::der::{Reader, self};
+use meshpki::internals::der::{self, Reader};
 use meshpki::internals::pem;
-use meshpki::internals::signature::SignatureInput;
-use meshpki::signature::{self};
-use meshpki::SignatureCheck;
-use meshpki::{Error, Signer, SoftKey};
+use meshpki::internals::signature::{self, SignatureInput};
+use meshpki::{Error, SignatureCheck, Signer, SoftKey};
 
 use crate::forge;
 

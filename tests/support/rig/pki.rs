@@ -3,12 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use meshpki::x509::{GeneralName, KeyUsage};
-use meshpki::x509::Attribute;
-use meshpki::Role;
-use meshpki::internals::DAY;
-use meshpki::internals::{oid, pem};
-use meshpki::{Cert, Issuer, KeyType, Name, Profile, Signer, SoftKey};
+use meshpki::internals::pem;
+use meshpki::x509::{Attribute, GeneralName, KeyUsage};
+use meshpki::{Cert, Issuer, KeyType, Name, Oid, Profile, Signer, SoftKey};
 
 use super::ca::stamp;
 
@@ -63,7 +60,7 @@ impl Pki {
     /// A client of the apiserver.
     #[must_use]
     pub fn client(&self, user: &str, groups: &[&str]) -> Identity {
-        self.issue(name(user, groups), oid::EKU_CLIENT_AUTH, Vec::new())
+        self.issue(name(user, groups), Oid::CLIENT_AUTH, Vec::new())
     }
 
     /// A server on 127.0.0.1, written as `NAME.crt` and `NAME.key`.
@@ -72,7 +69,7 @@ impl Pki {
         let mut names =
             vec![GeneralName::Ip(vec![127, 0, 0, 1]), GeneralName::Ip(vec![10, 96, 0, 1])];
         names.extend(service.map(|dns| GeneralName::Dns(dns.into())));
-        let identity = self.issue(name(file, &[]), oid::EKU_SERVER_AUTH, names);
+        let identity = self.issue(name(file, &[]), Oid::SERVER_AUTH, names);
         self.write_identity(file, &identity);
         identity
     }
@@ -83,17 +80,11 @@ impl Pki {
         self.write(&format!("{file}.key"), &identity.key_pem);
     }
 
-    fn issue(&self, subject: Name, usage: &[u8], names: Vec<GeneralName>) -> Identity {
-        let profile = Profile {
-            subject,
-            validity: DAY,
-            role: Role::EndEntity,
-            key_usage: KeyUsage::DIGITAL_SIGNATURE,
-            ext_key_usage: vec![usage.to_vec()],
-            subject_alt_names: names,
-            permitted_uri_hosts: Vec::new(),
-            extra_extensions: Vec::new(),
-        };
+    fn issue(&self, subject: Name, usage: Oid, names: Vec<GeneralName>) -> Identity {
+        let mut profile = Profile::end_entity(subject);
+        profile.key_usage = KeyUsage::DIGITAL_SIGNATURE;
+        profile.ext_key_usage = vec![usage];
+        profile.subject_alt_names = names;
         let key = new_key();
         let issuer = Issuer { cert: &self.ca, signer: &self.key };
         let cert = meshpki::issue(&profile, key.public_key(), issuer, stamp()).expect("a leaf");
@@ -108,8 +99,8 @@ impl Pki {
 
 /// How Kubernetes reads a subject: organizations are groups, the common name is the user.
 fn name(user: &str, groups: &[&str]) -> Name {
-    let groups = groups.iter().map(|group| Attribute::new(oid::ORGANIZATION, group));
-    let user = std::iter::once(Attribute::new(oid::COMMON_NAME, user));
+    let groups = groups.iter().map(|group| Attribute::new(Oid::ORGANIZATION, group));
+    let user = std::iter::once(Attribute::new(Oid::COMMON_NAME, user));
     Name::new(&groups.chain(user).collect::<Vec<_>>())
 }
 

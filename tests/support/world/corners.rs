@@ -1,7 +1,7 @@
 //! Worlds that are sound but for one corner. Where everything may be wrong at once, an early error hides what is decided
 //! late: wildcards, nested resources, mapped policies, the words of a user notice.
 
-use meshpki::internals::der::{Tag, self, tlv};
+use meshpki::internals::der::{self, Tag, tlv};
 use meshpki::internals::oid;
 
 use super::{Party, World, deltas, faults, names, resources};

@@ -1,6 +1,6 @@
 //! Faults of certificates and CRLs.
 
-use meshpki::internals::der::{Tag, self, tlv};
+use meshpki::internals::der::{self, Tag, tlv};
 use meshpki::internals::oid;
 
 use crate::forge::{CertPlan, CrlPlan, Extension, extension, signers, spki, value};

@@ -1,6 +1,6 @@
 //! Names of every kind: subjects, alternative names, constraints, policies.
 
-use meshpki::internals::der::{Tag, self, tlv};
+use meshpki::internals::der::{self, Tag, tlv};
 use meshpki::internals::oid;
 
 use crate::forge::{self, Extension, extension, value};

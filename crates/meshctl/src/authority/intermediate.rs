@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use meshpki::x509::GeneralName;
-use meshpki::x509::Attribute;
-use meshpki::{Cert, Error, Name, Oid, Profile, PublicKey, Serial, Stamp, Time, TrustDomain, issue};
+use meshpki::x509::{Attribute, GeneralName};
+use meshpki::{
+    Cert, Error, Name, Oid, Profile, PublicKey, Serial, Stamp, Time, TrustDomain, issue,
+};
 
 use super::issuer::Authority;
 use crate::exit::Exit;
@@ -56,7 +57,9 @@ pub(crate) fn profile(cluster: &str, options: &Options, root: &Name) -> Result<P
 
 /// A typed subject, in which `{cluster}` is replaced by the cluster's name.
 pub(crate) fn subject(template: &str, cluster: &str) -> Result<Name, Failure> {
-    template.replace("{cluster}", cluster).parse::<Name>()
+    template
+        .replace("{cluster}", cluster)
+        .parse::<Name>()
         .map_err(|error| Failure::from(Error::Subject(error)).exit(Exit::Usage))
 }
 

@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use meshpki::Role;
-use meshpki::{CaCerts, Cert, KeyType, Oid, Profile, Signer, Time};
+use meshpki::{CaCerts, Cert, KeyType, Oid, Profile, Role, Signer, Time};
 
 use super::issuer::Authority;
 use super::keys::{generate, warn_unproven};
@@ -217,12 +216,8 @@ fn same_profile(old: &Cert, validity: Option<Duration>) -> Profile {
         Oid::AUTHORITY_KEY_ID,
         Oid::SUBJECT_ALT_NAME,
     ];
-    profile.extra_extensions = old
-        .raw_extensions()
-        .iter()
-        .filter(|e| !ours.contains(&e.oid))
-        .cloned()
-        .collect();
+    profile.extra_extensions =
+        old.raw_extensions().iter().filter(|e| !ours.contains(&e.oid)).cloned().collect();
     let old_length =
         old.not_before().time().zip(old.not_after().time()).map(|(from, until)| until.since(from));
     profile.validity = validity.or(old_length).unwrap_or(Profile::CLUSTER_VALIDITY);

@@ -54,7 +54,10 @@ pub(super) fn run(args: &Forget, io: &mut Io<'_>) -> Result<Exit, Failure> {
             let nothing = match args.older_than {
                 None => "nothing is kept\n".to_owned(),
                 Some(age) => {
-                    format!("nothing has been kept for longer than {}\n", meshpki::internals::words(age))
+                    format!(
+                        "nothing has been kept for longer than {}\n",
+                        meshpki::internals::words(age)
+                    )
                 }
             };
             io.print(&nothing)?;

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use meshconfig::Mesh;
 use meshconfig::mesh::MeshCluster;
-use meshpki::cacerts::Layout;
+use meshpki::cacerts::{self, Layout};
 use meshpki::federation::{Member, PeerTrust, TrustSettings, anchors, trust_settings};
-use meshpki::{Cert, Time, cacerts};
+use meshpki::{Cert, Time};
 use serde_json::{Value, json};
 
 use crate::args::TrustRender as Render;

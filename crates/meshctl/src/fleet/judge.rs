@@ -59,8 +59,7 @@ pub(crate) fn cluster<'a>(
     served: &[PodProof],
     wanted: Option<&'a Secret>,
 ) -> LiveCluster<'a> {
-    let served =
-        served.iter().map(|pod| ServedChain::new(pod.pod.clone(), pod.served.clone()));
+    let served = served.iter().map(|pod| ServedChain::new(pod.pod.clone(), pod.served.clone()));
     let mut cluster = LiveCluster::new(&target.name);
     cluster.secret = seen.observed.secret.as_ref().map(|live| &live.files);
     cluster.wanted = wanted;

@@ -77,9 +77,7 @@ fn a_set_that_does_not_agree_cannot_be_made() {
     check("pki/not-ca", |p| p.role = Role::EndEntity);
     check("pki/not-ca", |p| p.key_usage = KeyUsage::CRL_SIGN);
     check("pki/ext-key-usage", |p| p.ext_key_usage = vec![Oid::CLIENT_AUTH]);
-    check("fine", |p| {
-        p.ext_key_usage = vec![Oid::CLIENT_AUTH, Oid::SERVER_AUTH]
-    });
+    check("fine", |p| p.ext_key_usage = vec![Oid::CLIENT_AUTH, Oid::SERVER_AUTH]);
     check("fine", |p| p.ext_key_usage = vec![Oid::ANY_EXT_KEY_USAGE]);
 
     let (ca, own) = cluster(&mesh, |_| {});

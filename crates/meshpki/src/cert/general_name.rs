@@ -87,9 +87,10 @@ impl GeneralName {
     #[must_use]
     pub fn to_der(&self) -> Vec<u8> {
         match self {
-            Self::Other { type_id, value } => {
-                der::constructed(0xa0, &[&der::tlv(der::OID, type_id.as_bytes()), &der::tlv(0xa0, value)])
-            }
+            Self::Other { type_id, value } => der::constructed(
+                0xa0,
+                &[&der::tlv(der::OID, type_id.as_bytes()), &der::tlv(0xa0, value)],
+            ),
             Self::Email(text) => der::tlv(0x81, text),
             Self::Dns(text) => der::tlv(0x82, text),
             Self::X400(content) => der::tlv(0xa3, content),

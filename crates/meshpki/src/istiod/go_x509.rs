@@ -189,7 +189,8 @@ fn already_in(candidate: &Cert, chain: &[Cert]) -> bool {
         all.find(|e| e.oid == oid::SUBJECT_ALT_NAME).map(|e| e.value.clone())
     };
     let alike = chain.iter().filter(|cert| {
-        candidate.subject().as_der() == cert.subject().as_der() && candidate.public_key().as_der() == cert.public_key().as_der()
+        candidate.subject().as_der() == cert.subject().as_der()
+            && candidate.public_key().as_der() == cert.public_key().as_der()
     });
     for cert in alike {
         match (names(candidate), names(cert)) {
@@ -338,7 +339,9 @@ fn allows_server(chain: &[Cert]) -> bool {
 pub(super) fn allows_server_auth(cert: &Cert) -> bool {
     match cert.extensions().ext_key_usage.as_deref() {
         None | Some([]) => true,
-        Some(usages) => usages.iter().any(|u| *u == Oid::SERVER_AUTH || *u == Oid::ANY_EXT_KEY_USAGE),
+        Some(usages) => {
+            usages.iter().any(|u| *u == Oid::SERVER_AUTH || *u == Oid::ANY_EXT_KEY_USAGE)
+        }
     }
 }
 

@@ -228,12 +228,10 @@ fn chains_go_refuses() {
         &secret(&ca, &key, &[&ca], &[&stranger.cert]),
         "x509: certificate signed by unknown authority",
     );
-    let client =
-        |profile: &mut Profile| profile.ext_key_usage = vec![Oid::CLIENT_AUTH];
+    let client = |profile: &mut Profile| profile.ext_key_usage = vec![Oid::CLIENT_AUTH];
     refused(&good_with(&root, client), "x509: certificate specifies an incompatible key usage");
     let both = |profile: &mut Profile| {
-        profile.ext_key_usage =
-            vec![Oid::CLIENT_AUTH, Oid::SERVER_AUTH];
+        profile.ext_key_usage = vec![Oid::CLIENT_AUTH, Oid::SERVER_AUTH];
     };
     check(&good_with(&root, both), &[("1.0.0", "plugged")]);
     let nested = root_with("CN=Root", client);

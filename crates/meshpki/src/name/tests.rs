@@ -106,8 +106,9 @@ fn typed_names() {
     check("/O=a/CN=b=c", "O = a, CN = b=c");
     check("1.2.3=x", "1.2.3 = x");
     check("", "");
-    let fails =
-        |text: &str, expect: &str| assert_eq!(text.parse::<Name>().unwrap_err().to_string(), expect);
+    let fails = |text: &str, expect: &str| {
+        assert_eq!(text.parse::<Name>().unwrap_err().to_string(), expect)
+    };
     fails("CN", "`CN` is not of the form TYPE=VALUE");
     fails("C=GBR", "country `GBR` is not a two-letter code");
     fails("CN=", "CN= has no value");

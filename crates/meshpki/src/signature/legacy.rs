@@ -20,15 +20,14 @@ pub(super) use ed448::check as ed448;
 
 /// The digest of `message`; `None` for one that OpenSSL's default provider does not have, or that is not implemented here.
 fn digest(digest: Digest, message: &[u8]) -> Option<Vec<u8>> {
-    use ring::digest as base;
     Some(match digest {
         Digest::Md5 => md5::Md5::digest(message).to_vec(),
         Digest::Ripemd160 => ripemd::Ripemd160::digest(message).to_vec(),
         Digest::Sha1 => crate::digest::sha1(message).to_vec(),
         Digest::Sha224 => sha2::Sha224::digest(message).to_vec(),
         Digest::Sha256 => crate::digest::sha256(message).to_vec(),
-        Digest::Sha384 => base::digest(&base::SHA384, message).as_ref().to_vec(),
-        Digest::Sha512 => base::digest(&base::SHA512, message).as_ref().to_vec(),
+        Digest::Sha384 => sha2::Sha384::digest(message).to_vec(),
+        Digest::Sha512 => sha2::Sha512::digest(message).to_vec(),
         Digest::Sha512_224 => sha2::Sha512_224::digest(message).to_vec(),
         Digest::Sha512_256 => sha2::Sha512_256::digest(message).to_vec(),
         Digest::Sha3_224 => sha3::Sha3_224::digest(message).to_vec(),

@@ -385,8 +385,9 @@ impl Tree {
         let any = self.levels.last().and_then(|level| level.any);
         let mut user = Vec::new();
         for policy in acceptable {
-            let known = candidates.iter().find(|node| self.nodes[**node].data.policy == policy.as_bytes());
-match (known, any) {
+            let known =
+                candidates.iter().find(|node| self.nodes[**node].data.policy == policy.as_bytes());
+            match (known, any) {
                 (Some(node), _) => user.push(*node),
                 (None, None) => {}
                 (None, Some(any)) => {

@@ -100,8 +100,7 @@ pub(super) fn check_trust_setting(
 ) -> Trust {
     let usage = Purpose::trust_usage(purpose);
     if let (Some(usage), Some(aux)) = (usage, link.aux) {
-        let names =
-            |list: &[Oid]| list.iter().any(|oid| *oid == usage || *oid == oid::EKU_ANY);
+        let names = |list: &[Oid]| list.iter().any(|oid| *oid == usage || *oid == oid::EKU_ANY);
         if names(&aux.reject) {
             return Trust::Rejected;
         }

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
+use meshpki::Cert;
 use meshpki::cacerts::certs;
 use meshpki::chain::assemble;
 use meshpki::internals::pem;
-use meshpki::Cert;
 
 use crate::args::ChainArgs;
 use crate::exit::Exit;

@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use meshpki::cacerts::Layout;
+use meshpki::internals::digest;
 use meshpki::x509::Attribute;
-use meshpki::Role;
-use meshpki::internals::{digest};
-use meshpki::{CaCerts, Cert, KeyType, Name, Oid, Profile, Serial, Signer, SoftKey, Stamp, Time, self_signed};
+use meshpki::{
+    CaCerts, Cert, KeyType, Name, Oid, Profile, Role, Serial, Signer, SoftKey, Stamp, Time,
+    self_signed,
+};
 use zeroize::Zeroizing;
 
 use crate::args::Init;
@@ -191,8 +193,11 @@ fn new_passphrase(
 
 /// Warns of options for a new root where the one that is there differs from them.
 fn warn_kept(args: &Init, root: &Cert, io: &mut Io<'_>) {
-    let length =
-        root.not_before().time().zip(root.not_after().time()).map(|(from, until)| until.since(from));
+    let length = root
+        .not_before()
+        .time()
+        .zip(root.not_after().time())
+        .map(|(from, until)| until.since(from));
     let path_len = root.extensions().basic_constraints.and_then(|c| c.path_len);
     let key_type = KeyType::of(root.public_key().algorithm());
     let differ = [

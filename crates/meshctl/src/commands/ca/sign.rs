@@ -6,8 +6,9 @@ mod request;
 use std::path::Path;
 
 use meshpki::x509::GeneralName;
-use meshpki::Role;
-use meshpki::{Cert, Csr, KeyType, Profile, Serial, SoftKey, Time, TrustDomain, cacerts, issue};
+use meshpki::{
+    Cert, Csr, KeyType, Profile, Role, Serial, SoftKey, Time, TrustDomain, cacerts, issue,
+};
 
 use crate::args::Sign;
 use crate::authority::issuer::{Authority, ROOT_CERT};
@@ -216,7 +217,9 @@ fn place(
 fn is_cut_off(chain: &[u8], cert: &Cert) -> bool {
     let chain = cacerts::certs("cert-chain.pem", chain).unwrap_or_default();
     chain.first().is_some_and(|head| {
-        head.public_key().as_der() == cert.public_key().as_der() && head.issuer() == cert.issuer() && head != cert
+        head.public_key().as_der() == cert.public_key().as_der()
+            && head.issuer() == cert.issuer()
+            && head != cert
     })
 }
 

@@ -1,5 +1,5 @@
-use meshpki::{Issuer, KeyType, Name, Profile, Serial, Signer, SoftKey, Stamp, Time};
 use meshpki::internals::fill_random;
+use meshpki::{Issuer, KeyType, Name, Profile, Serial, Signer, SoftKey, Stamp, Time};
 
 use super::*;
 

@@ -195,9 +195,13 @@ fn key(folder: &Folder<'_>) -> Option<SecretProblem> {
             ca.public_key().fingerprint()
         ))
         .evidence(alloc::format!("{name} is the key {}", public.fingerprint()));
-    let owner = folder.distinct().into_iter().find(|(_, cert)| cert.public_key().as_der() == public.as_der());
+    let owner = folder
+        .distinct()
+        .into_iter()
+        .find(|(_, cert)| cert.public_key().as_der() == public.as_der());
     let later = folder.bundle.cert().map(go_pem::pool).unwrap_or_default();
-    if let Some(place) = later.iter().position(|cert| cert.public_key().as_der() == public.as_der()) {
+    if let Some(place) = later.iter().position(|cert| cert.public_key().as_der() == public.as_der())
+    {
         problem = problem.evidence(alloc::format!(
             "certificate {} of {cert} has that key; istiod reads the first only",
             place + 1
@@ -249,7 +253,10 @@ fn root_keys(folder: &Folder<'_>) -> Vec<SecretProblem> {
         let text = folder.secret.get(name).unwrap_or_default();
         let key = SoftKey::from_pem(text, None).ok();
         let owner = key.as_ref().and_then(|key| {
-            folder.known_roots.iter().find(|(_, root)| root.public_key().as_der() == key.public_key().as_der())
+            folder
+                .known_roots
+                .iter()
+                .find(|(_, root)| root.public_key().as_der() == key.public_key().as_der())
         });
         let evidence = match owner {
             Some((place, root)) => {

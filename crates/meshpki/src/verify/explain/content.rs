@@ -56,7 +56,8 @@ impl Case<'_> {
     pub(super) fn purpose(&self, to: &mut Vec<Evidence>) {
         let Some(purpose) = self.policy.purpose else { return };
         let extensions = self.cert().extensions();
-        let usages = extensions.ext_key_usage.iter().flatten().map(|usage| oid_name(usage.as_bytes()));
+        let usages =
+            extensions.ext_key_usage.iter().flatten().map(|usage| oid_name(usage.as_bytes()));
         let found = joined(usages);
         let wanted = match purpose.extended_usages() {
             Some(_) => format!("one for {}", purpose.name()),

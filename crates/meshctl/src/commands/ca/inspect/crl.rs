@@ -1,8 +1,8 @@
 //! What a certificate revocation list says, as far as it is shown.
 
-use meshpki::x509::{RawExtension, RawTime};
 use meshpki::internals::der::{self, DerError, Reader, Tlv};
 use meshpki::internals::{digest, oid};
+use meshpki::x509::{RawExtension, RawTime};
 use meshpki::{Name, Oid};
 
 use crate::text;

@@ -1,8 +1,7 @@
 //! The same facts for programs: docs/schemas/inspection.json says what each key means.
 
 use meshpki::x509::{AuthorityKeyId, GeneralName, NameConstraints, RawExtension, RawTime};
-use meshpki::SignatureCheck;
-use meshpki::{Cert, Csr, PublicKey, Time};
+use meshpki::{Cert, Csr, PublicKey, SignatureCheck, Time};
 use serde_json::{Map, Value, json};
 
 use super::crl::Crl;

@@ -1,7 +1,7 @@
 //! Bytes of a file to the objects in it: every PEM block, or one DER object recognized by its shape.
 
-use meshpki::internals::der::{Reader, Tag, self};
-use meshpki::internals::pem::{Block, self};
+use meshpki::internals::der::{self, Reader, Tag};
+use meshpki::internals::pem::{self, Block};
 use meshpki::{Cert, Csr, PublicKey, Signer, SoftKey};
 use zeroize::Zeroizing;
 

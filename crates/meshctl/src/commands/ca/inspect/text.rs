@@ -3,8 +3,7 @@
 use std::fmt::Write as _;
 
 use meshpki::x509::{AuthorityKeyId, Extensions, NameConstraints, RawExtension, RawTime};
-use meshpki::SignatureCheck;
-use meshpki::{Cert, Csr, Name, Oid, PublicKey, Time};
+use meshpki::{Cert, Csr, Name, Oid, PublicKey, SignatureCheck, Time};
 
 use super::crl::Crl;
 use super::{Item, Object, is_self_signed, issued_previous, names, owners};

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use meshpki::x509::{GeneralName, NameConstraints};
 use meshpki::internals::{self, oid};
+use meshpki::x509::{GeneralName, NameConstraints};
 use meshpki::{Cert, Csr};
 
 use crate::args::Sign;
@@ -43,7 +43,8 @@ fn text(csr: &Csr, cert: &Cert, issuer: &Cert) -> String {
         ("issuer", format!("{}, {}", issuer.subject(), key_words(issuer.public_key()))),
     ];
     if let Some(usages) = &extensions.ext_key_usage {
-        let usages: Vec<String> = usages.iter().map(|u| oid::long_name_or_dotted(u.as_bytes())).collect();
+        let usages: Vec<String> =
+            usages.iter().map(|u| oid::long_name_or_dotted(u.as_bytes())).collect();
         lines.insert(4, ("for", usages.join(", ")));
     }
     if let Some(limit) = extensions.name_constraints.as_ref().and_then(limits) {

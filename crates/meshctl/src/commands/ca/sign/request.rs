@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use meshpki::internals::pem::{Block, self};
+use meshpki::internals::pem::{self, Block};
 use meshpki::{Csr, Error};
 
 use crate::failure::Failure;

@@ -1,7 +1,7 @@
 //! Private keys among certificates: only whether OpenSSL could read them, nothing is kept
 //! (`crypto/pem/pem_info.c: PEM_X509_INFO_read_bio_ex`, `crypto/asn1/d2i_pr.c`).
 
-use meshpki::internals::der::{DerError, Reader, Tag, self};
+use meshpki::internals::der::{self, DerError, Reader, Tag};
 
 use super::pem::Block;
 

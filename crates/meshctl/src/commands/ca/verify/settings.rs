@@ -3,10 +3,8 @@
 use std::ffi::{OsStr, OsString};
 use std::fs;
 
-use meshpki::verify::Purpose;
-use meshpki::Crl;
-use meshpki::verify::{Anchor, Policies, Policy, Revocation};
-use meshpki::{Cert, Time};
+use meshpki::verify::{Anchor, Policies, Policy, Purpose, Revocation};
+use meshpki::{Cert, Crl, Time};
 
 use super::load::{self, Found};
 use super::openssl_args::{self, Given, Id, Options};

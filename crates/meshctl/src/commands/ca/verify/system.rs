@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::path::Path;
 
-use meshpki::verify::{Anchor, Lookups};
 use meshpki::internals::digest;
+use meshpki::verify::{Anchor, Lookups};
 use meshpki::{Cert, Name};
 
 use super::load::{self, Found};

@@ -89,8 +89,7 @@ struct Ca {
 
 impl Ca {
     fn under(root: &Root, name: &str) -> Self {
-        let (cert, key) =
-            signed(root, |profile| profile.subject = name.parse::<Name>().unwrap());
+        let (cert, key) = signed(root, |profile| profile.subject = name.parse::<Name>().unwrap());
         Self { root: root.cert.clone(), own: Root { cert, key } }
     }
 
