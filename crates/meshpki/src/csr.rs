@@ -179,14 +179,16 @@ impl Csr {
         let subject = || self.subject.label();
         self.check_size()?;
         Error::check_sound(&self.key, || alloc::format!("the key of the CSR of `{}`", subject()))?;
-        let weak = self.weak_algorithm();
-        match self.check_signature() {
-            SignatureCheck::Bad => Err(Error::CsrSignature { subject: subject() }),
-            _ if let Some(algorithm) = weak => {
-                Err(Error::CsrWeakSignature { subject: subject(), algorithm })
-            }
+        let check = self.check_signature();
+        if check == SignatureCheck::Bad {
+            return Err(Error::CsrSignature { subject: subject() });
+        }
+        if let Some(algorithm) = self.weak_algorithm() {
+            return Err(Error::CsrWeakSignature { subject: subject(), algorithm });
+        }
+        match check {
             SignatureCheck::Good => Ok(&self.key),
-            SignatureCheck::Undecided => Err(Error::UnsupportedKey {
+            _ => Err(Error::UnsupportedKey {
                 what: alloc::format!("the key of the CSR of `{}`", subject()),
                 found: alloc::format!("{}", self.key.algorithm()),
                 why: "no algorithm here can check its signature",

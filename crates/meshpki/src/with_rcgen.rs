@@ -55,8 +55,8 @@ impl CaCerts {
     /// attributes, an attribute that is there twice, or a string type other than those of RFC 5280.
     pub fn rcgen_issuer(&self) -> Result<Issuer<'static, &SoftKey>, rcgen::Error> {
         let mut params = CertificateParams::default();
-        params.distinguished_name =
-            distinguished_name(self.ca().subject()).ok_or(rcgen::Error::CouldNotParseCertificate)?;
+        params.distinguished_name = distinguished_name(self.ca().subject())
+            .ok_or(rcgen::Error::CouldNotParseCertificate)?;
         params.key_usages = key_usages(self.ca());
         let key_id = self.ca().extensions().subject_key_id.clone();
         let key_id = key_id.unwrap_or_else(|| self.ca().public_key().key_id().to_vec());
@@ -100,7 +100,8 @@ fn kind(oid: &Oid) -> Option<DnType> {
         oid::ORGANIZATIONAL_UNIT => DnType::OrganizationalUnitName,
         oid::COMMON_NAME => DnType::CommonName,
         _ => {
-            let arcs: Result<Vec<u64>, _> = alloc::format!("{oid}").split('.').map(str::parse).collect();
+            let arcs: Result<Vec<u64>, _> =
+                alloc::format!("{oid}").split('.').map(str::parse).collect();
             DnType::CustomDnType(arcs.ok()?)
         }
     })
@@ -113,9 +114,13 @@ fn value(attribute: &Attribute) -> Option<DnValue> {
         der::UTF8_STRING => DnValue::Utf8String(text),
         der::PRINTABLE_STRING => DnValue::PrintableString(PrintableString::try_from(text).ok()?),
         der::IA5_STRING => DnValue::Ia5String(Ia5String::try_from(text).ok()?),
-        der::T61_STRING => DnValue::TeletexString(TeletexString::try_from(String::from_utf8(bytes).ok()?).ok()?),
+        der::T61_STRING => {
+            DnValue::TeletexString(TeletexString::try_from(String::from_utf8(bytes).ok()?).ok()?)
+        }
         der::BMP_STRING => DnValue::BmpString(BmpString::from_utf16be(bytes).ok()?),
-        der::UNIVERSAL_STRING => DnValue::UniversalString(UniversalString::from_utf32be(bytes).ok()?),
+        der::UNIVERSAL_STRING => {
+            DnValue::UniversalString(UniversalString::from_utf32be(bytes).ok()?)
+        }
         _ => return None,
     })
 }

@@ -134,7 +134,8 @@ fn pss(digest: &[u8], salt: u8) -> Vec<u8> {
 }
 
 fn wrong_key(algorithm: &[u8], spki: &[u8]) -> Error {
-    let oid = |identifier: &[u8]| algorithm_parts(identifier).map_or(Vec::new(), |(oid, _)| oid.to_vec());
+    let oid =
+        |identifier: &[u8]| algorithm_parts(identifier).map_or(Vec::new(), |(oid, _)| oid.to_vec());
     let key = der::Reader::new(spki).any().and_then(|spki| spki.reader().any());
     CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext {
         signature_algorithm_id: oid(algorithm),
