@@ -64,6 +64,10 @@ pub const ORDERS: &[Order] = &[
             One("istiod"),
             One("federation"),
             One("cfssl"),
+            // Types of other crates.
+            One("with_pki_types"),
+            One("with_rcgen"),
+            One("tls"),
             // What the root exports, and what the other crates share.
             Apart(&["x509", "internals"]),
         ],

@@ -360,12 +360,12 @@ fn load(algorithm: &KeyAlgorithm, bytes: &[u8]) -> Result<(Pair, PublicKey), Key
     if matches!(algorithm, KeyAlgorithm::Rsa { .. } | KeyAlgorithm::EcdsaP521) {
         return aws_lc::load(algorithm, bytes).map(|(pair, public)| (Pair::AwsLc(pair), public));
     }
-    let loaded = match ring::load(algorithm, bytes) {
-        Err(_) if let Some(completed) = aws_lc::completed(algorithm, bytes) => {
-            ring::load(algorithm, &completed)
-        }
-        loaded => loaded,
-    };
+    let mut loaded = ring::load(algorithm, bytes);
+    if loaded.is_err()
+        && let Some(completed) = aws_lc::completed(algorithm, bytes)
+    {
+        loaded = ring::load(algorithm, &completed);
+    }
     loaded.map(|(pair, public)| (Pair::Ring(pair), public))
 }
 
