@@ -10,7 +10,7 @@
 //! use meshpki::cfssl::{CsrFile, SigningConfig};
 //! use meshpki::{Serial, Time};
 //!
-//! let now = "2026-11-21T13:14:59Z".parse()?;
+//! let now = "2026-11-21T13:14:59Z".parse::<Time>().unwrap();
 //! let (file, traps) = CsrFile::parse(r#"{"CN": "Root", "names": [{"C": "GB", "O": "Example"}]}"#).unwrap();
 //! let (order, _) = file.root(now).unwrap();
 //! assert_eq!(order.profile.subject.to_string(), "C = GB, O = Example, CN = Root");

@@ -9,7 +9,7 @@
 //!
 //! let secret: Secret = [("ca-cert.pem", "..."), ("root-cert.pem", "..."), ("cert-chain.pem", "...")].into_iter().collect();
 //! let at = "2026-11-21T07:00:00Z".parse::<Time>().unwrap();
-//! let with = |version| starts(&secret, &Settings::defaults(version.parse::<Version>().unwrap()), at);
+//! let with = |version: &str| starts(&secret, &Settings::defaults(version.parse::<Version>().unwrap()), at);
 //!
 //! // The key was forgotten. An old istiod logs nothing about it and signs with its own CA.
 //! assert!(matches!(with("1.25.0"), StartOutcome::SelfSigned { .. }));

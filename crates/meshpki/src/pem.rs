@@ -134,8 +134,8 @@ pub enum PemProblem {
 /// continues after it.
 ///
 /// ```
-/// let pem = meshpki::pem::encode("CERTIFICATE", b"abc");
-/// let blocks = meshpki::pem::decode(pem.as_bytes());
+/// let pem = meshpki::internals::pem::encode("CERTIFICATE", b"abc");
+/// let blocks = meshpki::internals::pem::decode(pem.as_bytes());
 /// assert_eq!(blocks[0].as_ref().unwrap().der, b"abc");
 /// ```
 #[must_use]

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use rcgen::string::{BmpString, Ia5String, PrintableString, TeletexString, UniversalString};
+use rcgen::string::{BmpString, Ia5String, PrintableString, TeletexString};
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, DnValue, Issuer, KeyIdMethod, KeyUsagePurpose,
     PublicKeyData, SignatureAlgorithm, SigningKey,
@@ -118,9 +118,6 @@ fn value(attribute: &Attribute) -> Option<DnValue> {
             DnValue::TeletexString(TeletexString::try_from(String::from_utf8(bytes).ok()?).ok()?)
         }
         der::BMP_STRING => DnValue::BmpString(BmpString::from_utf16be(bytes).ok()?),
-        der::UNIVERSAL_STRING => {
-            DnValue::UniversalString(UniversalString::from_utf32be(bytes).ok()?)
-        }
         _ => return None,
     })
 }

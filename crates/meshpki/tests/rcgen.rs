@@ -115,7 +115,7 @@ fn every_shape_of_name_that_rcgen_writes() {
         vec![Attribute::new(Oid::COUNTRY, "GB"), Attribute::new(Oid::COMMON_NAME, "Zo\u{eb}")],
         vec![Attribute::with_tag(Oid::COMMON_NAME, 0x0c, *b"plain")],
         vec![Attribute::with_tag(Oid::COMMON_NAME, 0x1e, [0, 0x41])],
-        vec![Attribute::with_tag(Oid::ORGANIZATION, 0x1c, [0, 0, 0, 0x41])],
+        vec![Attribute::with_tag(Oid::ORGANIZATION, 0x14, *b"A")],
         vec![Attribute::new(unusual, "x"), Attribute::new(Oid::ORGANIZATIONAL_UNIT, "y")],
     ];
     for attributes in names {
