@@ -40,7 +40,7 @@ impl PublicKeyData for SoftKey {
 impl SigningKey for SoftKey {
     /// Signs with the algorithm of [`PublicKey::signing_algorithm`](crate::PublicKey::signing_algorithm).
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
-        Signer::sign(self, message).map_err(|_| rcgen::Error::RemoteKeyError)
+        Signer::sign(self, message).ok().ok_or(rcgen::Error::RemoteKeyError)
     }
 }
 

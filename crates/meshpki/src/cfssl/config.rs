@@ -321,7 +321,7 @@ fn usages(profile: &mut SigningProfile, fields: &Fields<'_>, notes: &mut Notes<'
         match usage::named(name.value) {
             Some(Usage::Key(bits)) => profile.key_usage = profile.key_usage.with(bits),
             Some(Usage::Extended(oid)) => {
-                if profile.ext_key_usage.iter().any(|known| *known == oid) {
+                if profile.ext_key_usage.contains(&oid) {
                     notes.traps.push(Trap::warning(
                         code::REPEATED_USAGE,
                         name.line,
