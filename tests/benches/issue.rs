@@ -14,9 +14,9 @@ use tests::ratio::compare;
 fn main() {
     let now = Time(1_795_244_400);
     let stamp = |n| Stamp::made_at(now, Serial::from_random([n; 20]));
-    let root_profile = Profile::root(Name::parse("O=Example, CN=Mesh Root CA").expect("a name"));
+    let root_profile = Profile::root("O=Example, CN=Mesh Root CA".parse::<Name>().expect("a name"));
     let cluster_profile =
-        Profile::cluster(Name::parse("O=Example, CN=Mesh CA east").expect("a name"));
+        Profile::cluster("O=Example, CN=Mesh CA east".parse::<Name>().expect("a name"));
     let rng = SystemRandom::new();
     let message = [0u8; 400];
     compare(

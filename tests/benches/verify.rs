@@ -20,13 +20,7 @@ fn main() {
     let anchors = [Anchor::new(pki.root.clone())];
     let untrusted = [pki.intermediate.clone()];
     let check = |leaf: &Cert| {
-        let inputs = Inputs {
-            target: leaf,
-            untrusted: &untrusted,
-            trusted: &anchors,
-            crls: &[],
-            store_crls: &[],
-        };
+        let inputs = Inputs::new(leaf, &untrusted, &anchors);
         let verdict = verify(&inputs, &policy);
         assert!(verdict.is_ok());
         verdict
@@ -59,13 +53,7 @@ fn main() {
         || {
             let mut memo = Memo::default();
             let mut good = |target: &Cert| {
-                let inputs = Inputs {
-                    target,
-                    untrusted: &untrusted,
-                    trusted: &anchors,
-                    crls: &[],
-                    store_crls: &[],
-                };
+                let inputs = Inputs::new(target, &untrusted, &anchors);
                 verify_with(&inputs, &policy, &mut memo).is_ok()
             };
             assert_eq!(pki.leaves.iter().filter(|leaf| good(leaf)).count(), pki.leaves.len());
@@ -77,7 +65,7 @@ fn main() {
 
 fn signature(cert: &Cert, issuer: &Cert) {
     let key = issuer.public_key();
-    let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key.as_bits());
+    let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key.bits());
     key.verify(cert.tbs(), cert.signature()).expect("a good signature");
 }
 
@@ -95,7 +83,7 @@ impl Pki {
             Stamp::made_at(now, Serial::from_random(serial))
         };
         let key = || SoftKey::generate(KeyType::EcdsaP256).expect("a key");
-        let name = |text| Name::parse(text).expect("a name");
+        let name = |text: &str| text.parse::<Name>().expect("a name");
         let (root_key, ca_key, leaf_key) = (key(), key(), key());
         let root =
             self_signed(&Profile::root(name("O=Example, CN=Mesh Root CA")), &root_key, stamp(1))
@@ -106,7 +94,8 @@ impl Pki {
             issue(&profile, ca_key.public_key(), issuer, stamp(2)).expect("an intermediate");
         let issuer = Issuer { cert: &intermediate, signer: &ca_key };
         let workload = |n: usize| {
-            let profile = Profile::workload(&format!("spiffe://cluster.local/ns/default/sa/s{n}"));
+            let id = format!("spiffe://cluster.local/ns/default/sa/s{n}");
+            let profile = Profile::workload(&id.parse().expect("an identity"));
             issue(&profile, leaf_key.public_key(), issuer, stamp(3 + n))
                 .expect("a workload's certificate")
         };

@@ -3,8 +3,7 @@
 use tests::Shell;
 use tests::authority::{Authority, name};
 
-use meshpki::profile::Role;
-use meshpki::{Cert, KeyType, Profile};
+use meshpki::{Cert, KeyType, Profile, Role};
 
 const KIND: KeyType = KeyType::EcdsaP256;
 

@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::Duration;
 
-use meshpki::cert::KeyUsage;
-use meshpki::issue::{Issuer, Serial, Stamp, issue};
+use meshpki::internals::{DAY, der, oid, pem};
 use meshpki::istiod::SecretProblem;
-use meshpki::profile::Role;
-use meshpki::time::DAY;
-use meshpki::{Cert, KeyType, Name, Profile, Signer, SoftKey, Time, der, oid, pem, self_signed};
+use meshpki::x509::KeyUsage;
+use meshpki::{
+    Cert, Issuer, KeyType, Name, Profile, Role, Serial, Signer, SoftKey, Stamp, Time, issue,
+    self_signed,
+};
 use serde_json::Value;
 use tempfile::TempDir;
 use tests::command::{Answer, run};
@@ -28,20 +30,20 @@ struct Authority {
 
 fn stamp() -> Stamp {
     let mut random = [0; 20];
-    meshpki::soft::fill_random(&mut random);
-    Stamp { serial: Serial::from_random(random), not_before: NOW.plus(-DAY) }
+    meshpki::internals::fill_random(&mut random);
+    Stamp { serial: Serial::from_random(random), not_before: NOW.minus(DAY) }
 }
 
 fn root(name: &str, change: impl FnOnce(&mut Profile)) -> Authority {
     let key = SoftKey::generate(KeyType::EcdsaP256).unwrap();
-    let mut profile = Profile::root(Name::parse(name).unwrap());
+    let mut profile = Profile::root(name.parse::<Name>().unwrap());
     change(&mut profile);
     Authority { cert: self_signed(&profile, &key, stamp()).unwrap(), key }
 }
 
 fn below(root: &Authority, name: &str, change: impl FnOnce(&mut Profile)) -> Authority {
     let key = SoftKey::generate(KeyType::EcdsaP256).unwrap();
-    let mut profile = Profile::cluster(Name::parse(name).unwrap());
+    let mut profile = Profile::cluster(name.parse::<Name>().unwrap());
     change(&mut profile);
     let issuer = Issuer { cert: &root.cert, signer: &root.key };
     Authority { cert: issue(&profile, key.public_key(), issuer, stamp()).unwrap(), key }
@@ -469,8 +471,7 @@ fn of_trust(expect: Expect<'_>) {
         &["--at", "2025-12-25", "--istio-version", "1.27"],
         &["expires-soon"],
     );
-    let client =
-        |profile: &mut Profile| profile.ext_key_usage = vec![oid::EKU_CLIENT_AUTH.to_vec()];
+    let client = |profile: &mut Profile| profile.ext_key_usage = vec![meshpki::Oid::CLIENT_AUTH];
     expect("clientAuth", &east_with(&a, client), &[], &["ext-key-usage"]);
     expect("no CA", &east_with(&a, |p| p.role = Role::EndEntity), &[], &["not-ca"]);
     let no_sign = |profile: &mut Profile| profile.key_usage = KeyUsage::DIGITAL_SIGNATURE;
@@ -485,7 +486,7 @@ fn of_the_chain(expect: Expect<'_>) {
     let world = east(&long);
     world.write("east/cert-chain.pem", root("CN=Other", |_| {}).cert.to_pem());
     expect("another chain", &world, &[], &["chain-start"]);
-    let ended = below(&long, "CN=East", |profile| profile.valid_seconds = 3600);
+    let ended = below(&long, "CN=East", |profile| profile.validity = Duration::from_secs(3600));
     let world = east(&long);
     world.write("east/cert-chain.pem", ended.cert.to_pem() + &world.read("east/cert-chain.pem"));
     expect("one that has ended before it", &world, &[], &["chain-start", "expires-soon"]);
@@ -548,7 +549,7 @@ impl Everybody {
         point[0] = 1;
         let algorithm = der::sequence(&[&der::tlv(der::OID, oid::ED25519)]);
         let spki = der::sequence(&[&algorithm, &der::bit_string(&point)]);
-        Self(meshpki::PublicKey::from_spki(&spki).unwrap())
+        Self(meshpki::PublicKey::from_der(&spki).unwrap())
     }
 }
 
@@ -579,8 +580,8 @@ fn of_forged(expect: Expect<'_>) {
     let neutral = Everybody::new();
     let everybody =
         tests::authority::resigned(&self::root("CN=Everybody", |_| {}).cert, &neutral, |fields| {
-            fields[2] = neutral.0.signature_algorithm().unwrap();
-            fields[6] = neutral.0.as_spki().to_vec();
+            fields[2] = neutral.0.signing_algorithm().unwrap();
+            fields[6] = neutral.0.as_der().to_vec();
         });
     let world = forged_world(&east().sign(), &root);
     world.write("east/root-cert.pem", pem::encode(pem::CERTIFICATE, &root) + &everybody.to_pem());

@@ -1,12 +1,13 @@
 //! `meshctl ca csr` and `meshctl ca sign`: the key stays with the cluster, the root signs elsewhere.
 
+use std::time::Duration;
+
 use tests::authority::{Authority, csr, key};
 use tests::cli::compare;
 use tests::{NOW, Shell};
 
 use meshpki::istiod::Version;
-use meshpki::profile::Role;
-use meshpki::{CaCerts, KeyType};
+use meshpki::{CaCerts, KeyType, Role};
 
 /// A folder `ca` with a root `Mesh Root`, and a CSR of `east` in `east`.
 fn shell() -> Shell {
@@ -160,7 +161,7 @@ fn signed_into_the_folder_of_the_ca_it_is_a_cluster_of_it() {
 fn the_profile_and_not_the_csr_says_what_the_certificate_may_do() {
     let shell = shell();
     let cluster = key(KeyType::EcdsaP256);
-    let names = [meshpki::cert::GeneralName::Dns(b"not.asked.for".to_vec())];
+    let names = [meshpki::x509::GeneralName::Dns(b"not.asked.for".to_vec())];
     let wish = Role::Ca { path_len: Some(9) };
     let subject = tests::authority::name("CN=east");
     let csr = meshpki::Csr::create(&subject, &names, wish, &cluster).unwrap();
@@ -247,7 +248,7 @@ fn an_issuer_file_out_of_order_gives_a_chain_in_order() {
     let upper = root.below(KeyType::EcdsaP256, "CN=Upper", any);
     let lower = upper.below(KeyType::EcdsaP256, "CN=Lower", |p| {
         any(p);
-        p.valid_seconds = 3600;
+        p.validity = Duration::from_secs(3600);
     });
     let stray = root.below(KeyType::EcdsaP256, "CN=Stray", any);
     let other = Authority::root(KeyType::EcdsaP256, "CN=Other Root", |_| {});

@@ -4,9 +4,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use meshpki::issue::{Serial, Stamp};
-use meshpki::time::DAY;
-use meshpki::{Cert, KeyType, Name, Profile, SoftKey, Time, self_signed};
+use meshpki::internals::DAY;
+use meshpki::{Cert, KeyType, Name, Profile, Serial, SoftKey, Stamp, Time, self_signed};
 use tempfile::TempDir;
 use tests::command::{Answer, run, run_with};
 use tests::schema;
@@ -17,9 +16,9 @@ const NOW: i64 = 1_735_689_600;
 /// A certificate that ends `days` after now.
 fn cert(name: &str, days: i64) -> Cert {
     let key = SoftKey::generate(KeyType::Ed25519).unwrap();
-    let mut profile = Profile::root(Name::parse(&format!("CN={name}")).unwrap());
-    profile.valid_seconds = 1000 * DAY;
-    let not_before = Time(NOW + (days - 1000) * DAY);
+    let mut profile = Profile::root(format!("CN={name}").parse::<Name>().unwrap());
+    profile.validity = 1000 * DAY;
+    let not_before = Time(NOW + (days - 1000) * 86_400);
     let serial = Serial::from_random([name.as_bytes()[0]; 20]);
     self_signed(&profile, &key, Stamp { serial, not_before }).unwrap()
 }
@@ -107,7 +106,7 @@ fn json() {
         .collect();
     assert_eq!(states, ["unreadable", "expired", "ok", "ok"]);
     assert_eq!(document["items"][3]["fingerprint"], root.fingerprint());
-    assert_eq!(document["items"][3]["secondsLeft"], 900 * DAY);
+    assert_eq!(document["items"][3]["secondsLeft"], 900 * 86_400);
     assert_eq!(document["problems"][0]["file"], "DIR/glued.pem");
     assert_eq!(document["problems"][0]["line"], 9);
 }

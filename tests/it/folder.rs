@@ -265,7 +265,7 @@ fn roots_are_told_apart_by_signature() {
     let below = |name: &str, issuer: &Authority| issuer.below(KeyType::EcdsaP256, name, |_| {});
     let between = below("CN=Between", &root);
     let mut profile = meshpki::Profile::cluster(tests::authority::name("CN=Between"));
-    profile.role = meshpki::profile::Role::Ca { path_len: Some(1) };
+    profile.role = meshpki::Role::Ca { path_len: Some(1) };
     let between = Authority { cert: root.issue(&profile, &between.key), key: between.key };
     let fine = below("CN=Fine", &root);
     fine.write_set(&shell.scratch, "ca/fine", &[&root.cert], &[&root.cert]);

@@ -9,9 +9,10 @@ use tests::cli::ended;
 use tests::judges::openssl;
 use tests::{NOW, Shell, forge};
 
-use meshpki::der::{self, bit_string, integer, sequence, tlv};
-use meshpki::signature::{SignatureCheck, SignatureInput, check};
-use meshpki::{Cert, KeyType, PublicKey, Signer, oid, pem};
+use meshpki::internals::der::{self, bit_string, integer, sequence, tlv};
+use meshpki::internals::signature::{SignatureInput, check};
+use meshpki::internals::{oid, pem};
+use meshpki::{Cert, KeyType, PublicKey, SignatureCheck, Signer};
 
 const RSA_SHA256: &[u8] = oid::RSA_SHA256;
 
@@ -45,7 +46,7 @@ fn rsa_with_exponent_one() -> Forger {
         spki,
         algorithm,
         sign: |_, message| {
-            let digest = meshpki::digest::sha256(message);
+            let digest = meshpki::internals::digest::sha256(message);
             let info = [&hex("3031300d060960864801650304020105000420")[..], &digest].concat();
             let fill = vec![0xff; 256 - 3 - info.len()];
             [&[0, 1][..], &fill, &[0], &info].concat()
@@ -80,7 +81,7 @@ impl Forger {
                 spki,
                 &tlv(0xa3, &extensions),
             ]);
-            let key = PublicKey::from_spki(&self.spki).unwrap();
+            let key = PublicKey::from_der(&self.spki).unwrap();
             let signature = (self.sign)(self, &tbs);
             let signed = SignatureInput {
                 algorithm: &self.algorithm,
@@ -141,7 +142,7 @@ fn a_ca_without_a_private_key_is_refused_by_all_but_verifiers() {
         let shell = Shell::new();
         let (dir, east) = (forger.name, key(KeyType::EcdsaP256));
         let root = forger.cert("Root", &forger.spki);
-        let ca = forger.cert("East", east.public_key().as_spki());
+        let ca = forger.cert("East", east.public_key().as_der());
         shell.scratch.write(&format!("{dir}/root-cert.pem"), root.to_pem());
         shell.scratch.write_key(&format!("{dir}/root-key.pem"), east.to_pem().as_bytes());
         shell.scratch.write(&format!("{dir}/east/ca-cert.pem"), ca.to_pem());
@@ -196,7 +197,7 @@ fn a_ca_without_a_private_key_is_refused_by_all_but_verifiers() {
 /// A CSR of any shape; if no one can sign it, its signature is arbitrary bytes.
 fn csr(subject: &[u8], spki: &[u8], attributes: &[u8], signer: &dyn Signer) -> Vec<u8> {
     let info = sequence(&[&integer(&[0]), subject, spki, &tlv(0xa0, attributes)]);
-    let algorithm = signer.public_key().signature_algorithm().unwrap();
+    let algorithm = signer.public_key().signing_algorithm().unwrap();
     sequence(&[&info, &algorithm, &bit_string(&signer.sign(&info).unwrap())])
 }
 
@@ -318,7 +319,7 @@ fn proofs_by_digests_that_can_be_forged() {
 fn names_nobody_can_read() {
     let (shell, command) = shell();
     let signer = key(KeyType::EcdsaP256);
-    let spki = signer.public_key().as_spki().to_vec();
+    let spki = signer.public_key().as_der().to_vec();
     let hidden = [
         "\0",
         "\n",
@@ -372,7 +373,7 @@ fn names_nobody_can_read() {
 fn thousands_of_anything() {
     let (shell, command) = shell();
     let signer = key(KeyType::EcdsaP256);
-    let spki = signer.public_key().as_spki().to_vec();
+    let spki = signer.public_key().as_der().to_vec();
     let subject = |count: usize| {
         let text = vec![(oid::ORGANIZATIONAL_UNIT, der::UTF8_STRING, &b"x"[..]); count];
         forge::name(&text)
@@ -422,7 +423,7 @@ fn names_in_a_csr_that_cannot_stand_in_a_certificate() {
                 sequence(&[&tlv(der::OID, oid::SUBJECT_ALT_NAME), &tlv(der::OCTET_STRING, &names)]);
             let list = tlv(der::SET, &sequence(&[&extension]));
             let request = sequence(&[&tlv(der::OID, oid::EXTENSION_REQUEST), &list]);
-            let csr = csr(&name("East"), signer.public_key().as_spki(), &request, &signer);
+            let csr = csr(&name("East"), signer.public_key().as_der(), &request, &signer);
             shell.scratch.write("hostile.csr", pem::encode(pem::CERTIFICATE_REQUEST, &csr));
             let ran = shell.run(&format!("{command} --cfssl-config @/cfssl.json"));
             if ran.status == 0 {
@@ -437,7 +438,7 @@ fn names_in_a_csr_that_cannot_stand_in_a_certificate() {
         }
     }
     // Whoever calls the library is refused as well.
-    use meshpki::cert::GeneralName as Name;
+    use meshpki::x509::GeneralName as Name;
     for hidden in ["a b", "", "a\u{202e}b", "a\0b", "a\nb", "a\u{1b}[2Jb", "\u{e9}"] {
         for kind in [Name::Dns, Name::Email, Name::Uri] {
             let mut profile = meshpki::Profile::root(tests::authority::name("CN=Root"));
@@ -456,7 +457,7 @@ fn one_name_for_all(length: u8) -> String {
     let mut pile = String::new();
     for serial in 1..=length {
         let next = key(KeyType::EcdsaP256);
-        let algorithm = issuer.public_key().signature_algorithm().unwrap();
+        let algorithm = issuer.public_key().signing_algorithm().unwrap();
         let dates = [&b"260101000000Z"[..], b"360101000000Z"].map(|d| tlv(der::UTC_TIME, d));
         let tbs = sequence(&[
             &integer(&[serial]),
@@ -464,7 +465,7 @@ fn one_name_for_all(length: u8) -> String {
             &name("Same"),
             &sequence(&[&dates[0], &dates[1]]),
             &name("Same"),
-            next.public_key().as_spki(),
+            next.public_key().as_der(),
         ]);
         let signature = bit_string(&issuer.sign(&tbs).unwrap());
         pile += &pem::encode(pem::CERTIFICATE, &sequence(&[&tbs, &algorithm, &signature]));
@@ -500,7 +501,7 @@ fn the_words_of_the_refusals() {
         let csr = csr(subject, spki, &[], &signer);
         shell.scratch.write("hostile.csr", pem::encode(pem::CERTIFICATE_REQUEST, &csr));
     };
-    let sound = signer.public_key().as_spki();
+    let sound = signer.public_key().as_der();
     write(&name("East"), &rsa_with_exponent_one().spki);
     shell.check(
         command, r#"

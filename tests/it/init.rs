@@ -4,7 +4,8 @@ use tests::Shell;
 use tests::authority::{Authority, resigned};
 use tests::cli::compare;
 
-use meshpki::{KeyType, der};
+use meshpki::KeyType;
+use meshpki::internals::der;
 
 #[test]
 fn a_root_and_two_clusters_then_again_then_a_third() {
@@ -209,7 +210,7 @@ fn every_option_is_seen_in_the_tree() {
     assert_eq!(dates(&west), ["2030-06-01T09:55:00Z", "2030-08-30T09:55:00Z"]);
     let names = west.extensions().subject_alt_name.clone().unwrap();
     let wanted = [b"istiod.west.svc".to_vec(), b"spiffe://west.example".to_vec()];
-    use meshpki::cert::GeneralName;
+    use meshpki::x509::GeneralName;
     assert_eq!(names, [GeneralName::Dns(wanted[0].clone()), GeneralName::Uri(wanted[1].clone())]);
 }
 
@@ -768,7 +769,11 @@ fn names_do_not_steer_a_terminal() {
     // A root that someone else created is shown.
     let root = Authority::root(KeyType::EcdsaP256, "CN=Root", |_| {});
     let common_name = "a\u{1b}[31m\u{202e}b".as_bytes();
-    let name = tests::forge::name(&[(meshpki::oid::COMMON_NAME, der::UTF8_STRING, common_name)]);
+    let name = tests::forge::name(&[(
+        meshpki::internals::oid::COMMON_NAME,
+        der::UTF8_STRING,
+        common_name,
+    )]);
     let cert = resigned(&root.cert, &root.key, |fields| {
         fields[3].clone_from(&name);
         fields[5] = name;

@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use meshpki::cert::GeneralName;
-use meshpki::issue::{Serial, Stamp};
-use meshpki::{Cert, KeyType, Name, Profile, SoftKey, Time, digest, pem, self_signed};
+use meshpki::internals::{digest, pem};
+use meshpki::x509::GeneralName;
+use meshpki::{Cert, KeyType, Name, Profile, Serial, SoftKey, Stamp, Time, self_signed};
 use serde_json::Value;
 use tests::command::{run, run_with};
 use tests::schema;
@@ -172,7 +172,7 @@ fn made_by_the_library() {
     let key = SoftKey::generate(KeyType::Ed25519).unwrap();
     let stamp =
         Stamp { serial: Serial::from_random([0x11; 20]), not_before: Time(1_735_689_600 + 7200) };
-    let mut profile = Profile::root(Name::parse("CN=Zoë?, O=A").unwrap());
+    let mut profile = Profile::root("CN=Zoë?, O=A".parse::<Name>().unwrap());
     profile.subject_alt_names = vec![GeneralName::Dns(b"a?[31m.example".to_vec())];
     let cert = self_signed(&profile, &key, stamp).unwrap();
     // Nothing here issues such names; they are put in afterwards.

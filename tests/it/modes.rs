@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
+use meshpki::internals::DAY;
 use meshpki::istiod::{
     LiveCluster, LiveIstiod, Reload, Secret, Settings, StartOutcome, Version, changes, check_live,
     starts,
 };
-use meshpki::profile::Role;
-use meshpki::time::DAY;
-use meshpki::{Cert, Issuer, KeyType, Name, Profile, Serial, Signer, SoftKey, Stamp, Time};
+use meshpki::{Cert, Issuer, KeyType, Name, Profile, Role, Serial, Signer, SoftKey, Stamp, Time};
 use serde_json::Value;
 use tests::rig::proxy::Node;
 use tests::rig::{Cluster, Istio, Kind, kubelet::volume::Files};
@@ -32,16 +31,16 @@ struct Ca {
 
 fn stamp(at: Time) -> Stamp {
     let mut random = [0; 20];
-    meshpki::soft::fill_random(&mut random);
+    meshpki::internals::fill_random(&mut random);
     Stamp::made_at(at, Serial::from_random(random))
 }
 
 fn root(name: &str, change: impl FnOnce(&mut Profile)) -> Ca {
     let key = SoftKey::generate(KeyType::EcdsaP256).expect("a key");
-    let mut profile = Profile::root(Name::parse(name).expect("a name"));
+    let mut profile = Profile::root(name.parse::<Name>().expect("a name"));
     change(&mut profile);
     Ca {
-        cert: meshpki::self_signed(&profile, &key, stamp(now().plus(-40 * DAY))).expect("a root"),
+        cert: meshpki::self_signed(&profile, &key, stamp(now().minus(40 * DAY))).expect("a root"),
         key,
     }
 }
@@ -53,7 +52,7 @@ impl Ca {
 
     fn below_since(&self, since: Time, change: impl FnOnce(&mut Profile)) -> Self {
         let key = SoftKey::generate(KeyType::EcdsaP256).expect("a key");
-        let mut profile = Profile::cluster(Name::parse("CN=Mesh CA east").expect("a name"));
+        let mut profile = Profile::cluster("CN=Mesh CA east".parse::<Name>().expect("a name"));
         change(&mut profile);
         let issuer = Issuer { cert: &self.cert, signer: &self.key };
         let cert = meshpki::issue(&profile, key.public_key(), issuer, stamp(since)).expect("a CA");
@@ -103,7 +102,7 @@ fn at_the_start() -> Vec<Case> {
             .replace("-----END CERTIFICATE-----\n-----BEGIN", "-----END CERTIFICATE----------BEGIN")
     };
     let leaf = r.below(|p| p.role = Role::EndEntity);
-    let expired = r.below_since(now().plus(-20 * DAY), |p| p.valid_seconds = 10 * DAY);
+    let expired = r.below_since(now().minus(20 * DAY), |p| p.validity = 10 * DAY);
     let middle = r.below(|p| p.role = Role::Ca { path_len: Some(0) });
     let too_deep = middle_signs(&middle);
     let sha1 = include_str!("../../fixtures/istio-samples/ca-cert.pem");
@@ -157,13 +156,12 @@ fn at_the_start() -> Vec<Case> {
         (
             12,
             "no keyCertSign",
-            r.below(|p| p.key_usage = meshpki::cert::KeyUsage::DIGITAL_SIGNATURE).files(&[&r]),
+            r.below(|p| p.key_usage = meshpki::x509::KeyUsage::DIGITAL_SIGNATURE).files(&[&r]),
         ),
         (
             12,
             "an extended key usage without serverAuth",
-            r.below(|p| p.ext_key_usage = vec![meshpki::oid::EKU_CLIENT_AUTH.to_vec()])
-                .files(&[&r]),
+            r.below(|p| p.ext_key_usage = vec![meshpki::Oid::CLIENT_AUTH]).files(&[&r]),
         ),
         (12, "a path length that is too short", too_deep_files(&too_deep, &middle, &r)),
         (0, "nothing wrong", files()),
@@ -177,8 +175,8 @@ fn middle_signs(middle: &Ca) -> Ca {
     let profile = Profile::root(middle.cert.subject().clone());
     let cert = meshpki::self_signed(&profile, &key, stamp(now())).expect("a root");
     Ca { cert, key }.below(|p| {
-        p.subject = Name::parse("CN=Mesh CA below").expect("a name");
-        p.valid_seconds = 30 * DAY;
+        p.subject = "CN=Mesh CA below".parse::<Name>().expect("a name");
+        p.validity = 30 * DAY;
     })
 }
 
@@ -262,7 +260,7 @@ fn under_a_running_istiod_a_change_does_what_is_predicted() {
     let good = r.below(|_| {});
     let old = good.files(&[&r]);
     let broken = with(r.below(|_| {}).files(&[&r]), "ca-key.pem", good.key.to_pem().as_bytes());
-    let expired = r.below_since(now().plus(-20 * DAY), |p| p.valid_seconds = 10 * DAY);
+    let expired = r.below_since(now().minus(20 * DAY), |p| p.validity = 10 * DAY);
     let both = || other.below(|_| {}).files(&[&r, &other]);
     let cases = [
         ("the same root", false, r.below(|_| {}).files(&[&r])),
@@ -276,7 +274,7 @@ fn under_a_running_istiod_a_change_does_what_is_predicted() {
     let Some(cluster) = Cluster::start("east") else { return };
     cluster.apply_object(&tests::rig::istio::namespace("istio-system"));
     for (number, (name, multi_root, new)) in cases.into_iter().enumerate() {
-        let settings = Settings { multi_root, ..settings() };
+        let settings = settings().with_multi_root(multi_root);
         cluster.apply_secret("istio-system", "cacerts", &old);
         let env = vec![("ISTIO_MULTIROOT_MESH".to_owned(), multi_root.to_string())];
         cluster.install_istio(&Istio { gateways: vec![], env, ..Istio::default() });
@@ -373,21 +371,15 @@ fn trust_rendered() -> String {
 /// Whether `istiod::check_live` has nothing against calls from a cluster of that trust domain.
 fn predicted(mesh: &str, skip_validation: bool, domain: &str) -> bool {
     let config = meshapply::kube::MeshConfig::parse(mesh);
-    let cluster = |name, trust_domain: &str| LiveCluster {
-        name,
-        secret: None,
-        wanted: None,
-        istiods: vec![LiveIstiod {
-            revision: "default".to_owned(),
-            settings: settings(),
-            skip_validation,
-        }],
-        served: vec![],
-        given: vec![],
-        trust_domain: trust_domain.to_owned(),
-        aliases: config.aliases.clone(),
-        ca_domains: config.ca_domains.clone(),
-        spec: None,
+    let mut istiod = LiveIstiod::new("default", settings());
+    istiod.skip_validation = skip_validation;
+    let cluster = |name, trust_domain: &str| {
+        let mut cluster = LiveCluster::new(name);
+        cluster.istiods = vec![istiod.clone()];
+        trust_domain.clone_into(&mut cluster.trust_domain);
+        cluster.aliases.clone_from(&config.aliases);
+        cluster.ca_domains.clone_from(&config.ca_domains);
+        cluster
     };
     let both = [cluster("east", config.trust_domain()), cluster("caller", domain)];
     let fails = |effect: &str| effect.contains("calls from caller to east fail");

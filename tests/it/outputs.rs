@@ -8,7 +8,8 @@ use tests::Shell;
 use tests::authority::{Authority, key};
 use tests::cli::ended;
 
-use meshpki::{KeyType, pem};
+use meshpki::KeyType;
+use meshpki::internals::pem;
 
 /// Files that must never be lost, by what they are.
 fn precious(root: &Authority) -> Vec<(&'static str, Vec<u8>)> {

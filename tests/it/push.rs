@@ -524,7 +524,7 @@ fn the_rotation_job() {
     let Some(mesh) = Mesh::with_istio(&["east"], &Istio::default()) else { return };
     let east = &mesh.clusters[0];
     // A set of two hours ago, and a copy of it: a checkout that will be old.
-    let earlier = mesh.shell.now.plus(-2 * 3600);
+    let earlier = mesh.shell.now - std::time::Duration::from_secs(2 * 3600);
     let make = format!("--plain-root-key --cluster east --at {earlier}");
     std::fs::remove_dir_all(mesh.shell.scratch.join("ca")).expect("a folder");
     mesh.shell.good(&format!("ca init @/ca {make}"));

@@ -6,9 +6,8 @@ use std::path::Path;
 use tests::Shell;
 use tests::authority::{Authority, csr, key, resigned};
 
-use meshpki::cert::{KeyUsage, RawExtension};
-use meshpki::profile::Role;
-use meshpki::{KeyType, Profile};
+use meshpki::x509::{KeyUsage, RawExtension};
+use meshpki::{KeyType, Profile, Role};
 
 const KIND: KeyType = KeyType::EcdsaP256;
 
@@ -404,8 +403,7 @@ fn sets_istiod_would_refuse() {
           in: @/ca/east
     "#,
     );
-    let shell =
-        set(|p| p.ext_key_usage = vec![meshpki::oid::EKU_CLIENT_AUTH.to_vec()], |_, _, _| {});
+    let shell = set(|p| p.ext_key_usage = vec![meshpki::Oid::CLIENT_AUTH], |_, _, _| {});
     shell.check(AGAIN, r#"
         exit 1
         --- stderr
@@ -501,7 +499,7 @@ fn sets_only_istiod_would_refuse() {
           in: @/ca/east
     "#);
     let shell = set(same, |shell, root, east| {
-        let name = meshpki::der::sequence(&[&UNIVERSAL]);
+        let name = meshpki::internals::der::sequence(&[&UNIVERSAL]);
         let cert = resigned(&east.cert, &root.key, |fields| fields[5] = name);
         shell.scratch.write("ca/east/ca-cert.pem", cert.to_pem());
         shell.scratch.write("ca/east/cert-chain.pem", cert.to_pem() + &root.cert.to_pem());
@@ -571,7 +569,7 @@ fn what_the_verification_engine_refuses() {
 #[test]
 fn a_certificate_its_issuer_would_not_verify() {
     let (shell, root) = under(|_| {});
-    let odd = RawExtension { oid: vec![0x2a, 3, 9], critical: true, value: vec![5, 0] };
+    let odd = RawExtension::new("1.2.3.9".parse().unwrap(), true, [5, 0]);
     let odd = root.below(KIND, "CN=Odd", |p| {
         p.role = Role::Ca { path_len: Some(1) };
         p.extra_extensions.push(odd);

@@ -90,7 +90,7 @@ fn one_cluster_is_renewed_and_nothing_else_touched() {
     assert_eq!(after["east/ca.csr"].content, before["east/ca.csr"].content);
     assert_eq!(new.subject().as_der(), old.subject().as_der());
     assert_eq!(new.extensions().subject_alt_name, old.extensions().subject_alt_name);
-    assert_ne!(new.spki(), old.spki());
+    assert_ne!(new.public_key().as_der(), old.public_key().as_der());
     assert_eq!(new.not_after().time().unwrap().to_string(), "2027-05-01T23:55:00Z");
 }
 
@@ -257,10 +257,10 @@ fn what_the_old_certificate_said_is_said_again() {
     let root = Authority::root(KeyType::EcdsaP256, "CN=Root", |_| {});
     root.write_root(&shell.scratch, "ca");
     let east = root.below(KeyType::Rsa2048, "O=a+OU=b, CN=East", |p: &mut Profile| {
-        p.key_usage = meshpki::cert::KeyUsage(0x8600);
-        p.ext_key_usage = vec![meshpki::oid::EKU_SERVER_AUTH.to_vec()];
+        p.key_usage = meshpki::x509::KeyUsage(0x8600);
+        p.ext_key_usage = vec![meshpki::Oid::SERVER_AUTH];
         p.permitted_uri_hosts = vec!["east.example".into()];
-        p.valid_seconds = 40 * meshpki::time::DAY;
+        p.validity = 40 * meshpki::internals::DAY;
     });
     east.write_set(&shell.scratch, "ca/east", &[&root.cert], &[&root.cert]);
     shell.good("ca renew @/ca --cluster east");
@@ -268,9 +268,9 @@ fn what_the_old_certificate_said_is_said_again() {
     assert_eq!(new.subject().as_der(), east.cert.subject().as_der());
     assert_eq!(new.public_key().algorithm(), east.cert.public_key().algorithm());
     let said = |cert: &Cert| {
-        let ours = [meshpki::oid::SUBJECT_KEY_ID, meshpki::oid::AUTHORITY_KEY_ID];
+        let ours = [meshpki::Oid::SUBJECT_KEY_ID, meshpki::Oid::AUTHORITY_KEY_ID];
         let mut list: Vec<_> = cert.raw_extensions().to_vec();
-        list.retain(|e| !ours.contains(&e.oid.as_slice()));
+        list.retain(|e| !ours.contains(&e.oid));
         list.sort_by(|a, b| a.oid.cmp(&b.oid));
         list
     };
@@ -284,7 +284,9 @@ fn a_short_serial_number_is_no_trouble() {
     root.write_root(&shell.scratch, "ca");
     // As `openssl x509 -set_serial 7` makes one.
     let mut east = root.below(KeyType::EcdsaP256, "CN=East", |_| {});
-    east.cert = resigned(&east.cert, &root.key, |fields| fields[1] = meshpki::der::integer(&[7]));
+    east.cert = resigned(&east.cert, &root.key, |fields| {
+        fields[1] = meshpki::internals::der::integer(&[7])
+    });
     east.write_set(&shell.scratch, "ca/east", &[&root.cert], &[&root.cert]);
     shell.good("ca renew @/ca --cluster east");
     assert!(shell.scratch.join("ca/previous/east-07/ca-key.pem").exists());

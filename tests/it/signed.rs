@@ -4,9 +4,8 @@ use tests::Shell;
 use tests::authority::{Authority, csr, key};
 use tests::cli::ended;
 
-use meshpki::cert::GeneralName;
-use meshpki::profile::Role;
-use meshpki::{Cert, Csr, KeyType, Profile};
+use meshpki::x509::GeneralName;
+use meshpki::{Cert, Csr, KeyType, Profile, Role};
 
 const KIND: KeyType = KeyType::EcdsaP256;
 
@@ -98,7 +97,7 @@ fn one_csr_and_nothing_beside_it() {
     let north = csr("CN=North", &key(KIND));
     let secret = key(KIND).to_pem().to_string();
     let der = north.as_der().to_vec();
-    let block = |der: &[u8]| meshpki::pem::encode("CERTIFICATE REQUEST", der);
+    let block = |der: &[u8]| meshpki::internals::pem::encode("CERTIFICATE REQUEST", der);
     let cases: [(&str, Vec<u8>, &str); 8] = [
         ("two", (west.clone() + &north.to_pem()).into(), "found 2 CSRs"),
         ("the same twice", west.repeat(2).into(), "found 2 CSRs"),
@@ -186,8 +185,8 @@ fn only_roots_that_vouch_for_the_issuer_are_taken() {
     let other = Authority::root(KIND, "CN=Other Root", any);
     // The same name as the true one, and another key.
     let impostor = Authority::root(KIND, "CN=Root", any);
-    let renewed =
-        Profile { valid_seconds: 86_400 * 700, ..Profile::root(root.cert.subject().clone()) };
+    let renewed = Profile::root(root.cert.subject().clone())
+        .with_validity(std::time::Duration::from_secs(86_400 * 700));
     let renewed = meshpki::self_signed(&renewed, &root.key, tests::authority::stamp()).unwrap();
     let pile = [&middle.cert, &other.cert, &stray.cert, &impostor.cert, &renewed, &root.cert];
     shell.scratch.write("issuer.pem", pile.map(Cert::to_pem).concat());

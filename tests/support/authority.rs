@@ -1,6 +1,6 @@
 //! CAs made with the library, for certificates that no command would create.
 
-use meshpki::der::{self, Reader};
+use meshpki::internals::der::{self, Reader};
 use meshpki::{Cert, Csr, Issuer, KeyType, Name, Profile, Serial, Signer, SoftKey, Stamp};
 
 use crate::{NOW, Scratch};
@@ -33,7 +33,8 @@ impl Authority {
     /// A certificate of any kind for `key`. Its extra extensions may be ones that `issue` does not give out.
     pub fn issue(&self, profile: &Profile, key: &SoftKey) -> Cert {
         let issuer = Issuer { cert: &self.cert, signer: &self.key };
-        let plain = Profile { extra_extensions: Vec::new(), ..profile.clone() };
+        let mut plain = profile.clone();
+        plain.extra_extensions.clear();
         let cert =
             meshpki::issue(&plain, key.public_key(), issuer, stamp()).expect("a certificate");
         if profile.extra_extensions.is_empty() {
@@ -45,7 +46,11 @@ impl Authority {
             for extension in &profile.extra_extensions {
                 let flag: &[u8] = if extension.critical { &[der::BOOLEAN, 1, 0xff] } else { &[] };
                 let value = der::tlv(der::OCTET_STRING, &extension.value);
-                list.extend(der::sequence(&[&der::tlv(der::OID, &extension.oid), flag, &value]));
+                list.extend(der::sequence(&[
+                    &der::tlv(der::OID, extension.oid.as_bytes()),
+                    flag,
+                    &value,
+                ]));
             }
             fields[7] = der::constructed(0xa3, &[&der::sequence(&[&list])]);
         })
@@ -87,18 +92,18 @@ pub fn key(kind: KeyType) -> SoftKey {
 
 /// A typed name.
 pub fn name(text: &str) -> Name {
-    Name::parse(text).expect("a name")
+    text.parse::<Name>().expect("a name")
 }
 
 /// The CSR of a CA with this subject.
 pub fn csr(subject: &str, key: &SoftKey) -> Csr {
-    let role = meshpki::profile::Role::Ca { path_len: Some(0) };
+    let role = meshpki::Role::Ca { path_len: Some(0) };
     Csr::create(&name(subject), &[], role, key).expect("a CSR")
 }
 
 /// A random serial number, and the tests' time.
 pub fn stamp() -> Stamp {
     let mut random = [0; 20];
-    meshpki::soft::fill_random(&mut random);
+    meshpki::internals::fill_random(&mut random);
     Stamp::made_at(NOW, Serial::from_random(random))
 }

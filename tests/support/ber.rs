@@ -1,6 +1,6 @@
 //! Encodings that are not DER but mean the same: long lengths, indefinite lengths, strings in pieces.
 
-use meshpki::der::{self, Reader, Tag};
+use meshpki::internals::der::{self, Reader, Tag};
 
 use crate::random::Random;
 

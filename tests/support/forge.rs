@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::LazyLock;
 
-use meshpki::der::{self, Tag, tlv};
+use meshpki::internals::der::{self, Tag, tlv};
 use ring::rand::SystemRandom;
 use ring::signature::{self, EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair};
 
@@ -28,8 +28,8 @@ enum Pair {
 }
 
 /// OID content octets of ecdsa-with-SHA256, ecdsa-with-SHA384 and so on, by the names of OpenSSL.
-const ECDSA_SHA256: &[u8] = meshpki::oid::ECDSA_SHA256;
-const ECDSA_SHA384: &[u8] = meshpki::oid::ECDSA_SHA384;
+const ECDSA_SHA256: &[u8] = meshpki::internals::oid::ECDSA_SHA256;
+const ECDSA_SHA384: &[u8] = meshpki::internals::oid::ECDSA_SHA384;
 
 /// Every key of `fixtures/keys`, those that can sign first.
 pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(load_keys);
@@ -104,7 +104,7 @@ impl Key {
     pub fn algorithm(&self, rsa: Rsa) -> Vec<u8> {
         match &self.pair {
             Some(Pair::Ec(_, oid)) => der::sequence(&[&tlv(der::OID, oid)]),
-            Some(Pair::Ed(_)) => der::sequence(&[&tlv(der::OID, meshpki::oid::ED25519)]),
+            Some(Pair::Ed(_)) => der::sequence(&[&tlv(der::OID, meshpki::internals::oid::ED25519)]),
             _ => rsa.algorithm(),
         }
     }
@@ -149,9 +149,9 @@ impl Rsa {
         let null = tlv(der::NULL, &[]);
         let plain = |oid| der::sequence(&[&tlv(der::OID, oid), &null]);
         match self {
-            Self::Sha256 | Self::Outside(_) => plain(meshpki::oid::RSA_SHA256),
-            Self::Sha384 => plain(meshpki::oid::RSA_SHA384),
-            Self::Sha512 => plain(meshpki::oid::RSA_SHA512),
+            Self::Sha256 | Self::Outside(_) => plain(meshpki::internals::oid::RSA_SHA256),
+            Self::Sha384 => plain(meshpki::internals::oid::RSA_SHA384),
+            Self::Sha512 => plain(meshpki::internals::oid::RSA_SHA512),
             Self::Pss256 => {
                 let sha256 = der::sequence(&[
                     &tlv(der::OID, &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1]),
@@ -163,7 +163,7 @@ impl Rsa {
                     &tlv(0xa1, &der::sequence(&[&mgf1, &sha256])),
                     &tlv(0xa2, &tlv(der::INTEGER, &[32])),
                 ]);
-                der::sequence(&[&tlv(der::OID, meshpki::oid::RSA_PSS), &parameters])
+                der::sequence(&[&tlv(der::OID, meshpki::internals::oid::RSA_PSS), &parameters])
             }
         }
     }

@@ -4,8 +4,8 @@
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
-use meshpki::der::{self, tlv};
-use meshpki::oid;
+use meshpki::internals::der::{self, tlv};
+use meshpki::internals::oid;
 
 /// A key in a file, and the ways it signs.
 pub struct Outside {

@@ -3,8 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use meshpki::der;
-use meshpki::{oid, pem};
+use meshpki::internals::{der, oid, pem};
 
 use crate::cases::{self, Case, Recorded};
 use crate::forge::{CertPlan, CrlPlan, Extension, KEYS, extension, value};
@@ -125,7 +124,7 @@ const INTERMEDIATE: &str = "p256-1";
 const LEAF: &str = "p256-2";
 
 fn key_id(key: usize) -> Vec<u8> {
-    meshpki::digest::sha1(&KEYS[key].spki)
+    meshpki::internals::digest::sha1(&KEYS[key].spki).to_vec()
 }
 
 fn ca(subject: &str, issuer: &str, key_name: &str, signer: &str) -> CertPlan {

@@ -1,7 +1,7 @@
 //! Random PKIs: a plausible chain, then cross-signs, twins, faults, CRLs and every option.
 
-use meshpki::der::{self, tlv};
-use meshpki::oid;
+use meshpki::internals::der::{self, tlv};
+use meshpki::internals::oid;
 
 use crate::cases::Case;
 use crate::forge::{
@@ -30,7 +30,7 @@ struct Party {
 
 impl Party {
     fn key_id(&self) -> Vec<u8> {
-        meshpki::digest::sha1(spki(self.key))
+        meshpki::internals::digest::sha1(spki(self.key)).to_vec()
     }
 }
 

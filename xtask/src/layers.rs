@@ -47,8 +47,8 @@ pub const ORDERS: &[Order] = &[
             One("algorithm"),
             One("name"),
             One("key"),
-            One("error"),
             One("spiffe"),
+            One("error"),
             One("signature"),
             One("cert"),
             One("crl"),
@@ -64,6 +64,12 @@ pub const ORDERS: &[Order] = &[
             One("istiod"),
             One("federation"),
             One("cfssl"),
+            // Types of other crates.
+            One("with_pki_types"),
+            One("with_rcgen"),
+            One("tls"),
+            // What the root exports, and what the other crates share.
+            Apart(&["x509", "internals"]),
         ],
     },
     Order {

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 
 use meshpki::cacerts::Secret;
 use meshpki::istiod::{NamespaceRoots, Version};
-use meshpki::profile::Role;
-use meshpki::{Cert, Issuer, KeyType, Name, Profile, Serial, Signer, SoftKey, Stamp, Time};
+use meshpki::{Cert, Issuer, KeyType, Name, Profile, Role, Serial, Signer, SoftKey, Stamp, Time};
 
 use crate::cluster::Cluster;
 use crate::error::Error;
@@ -26,14 +25,14 @@ pub(crate) struct Root {
 impl Root {
     pub(crate) fn new(name: &str) -> Self {
         let key = key();
-        let profile = Profile::root(Name::parse(name).unwrap());
+        let profile = Profile::root(name.parse::<Name>().unwrap());
         Self { cert: meshpki::self_signed(&profile, &key, stamp()).unwrap(), key }
     }
 
     /// The four files of a cluster under this root.
     pub(crate) fn secret(&self, name: &str) -> Secret {
         let key = key();
-        let profile = Profile::cluster(Name::parse(name).unwrap());
+        let profile = Profile::cluster(name.parse::<Name>().unwrap());
         let issuer = Issuer { cert: &self.cert, signer: &self.key };
         let cert = meshpki::issue(&profile, key.public_key(), issuer, stamp()).unwrap();
         [
@@ -53,7 +52,7 @@ fn key() -> SoftKey {
 
 fn stamp() -> Stamp {
     let mut random = [0; 20];
-    meshpki::soft::fill_random(&mut random);
+    meshpki::internals::fill_random(&mut random);
     Stamp::made_at(NOW, Serial::from_random(random))
 }
 
@@ -62,9 +61,9 @@ fn leaf(secret: &Secret, release: Version) -> Vec<Cert> {
     let key_file = secret.layout(release).key_file();
     let signer = SoftKey::from_pem(secret.get(key_file).unwrap(), None).unwrap();
     let issuer = secret.ca(release).unwrap();
-    let mut profile = Profile::cluster(Name::parse("CN=workload").unwrap());
+    let mut profile = Profile::cluster("CN=workload".parse::<Name>().unwrap());
     profile.role = Role::EndEntity;
-    profile.valid_seconds = 600;
+    profile.validity = std::time::Duration::from_secs(600);
     let issuer = Issuer { cert: &issuer, signer: &signer };
     let cert = meshpki::issue(&profile, key().public_key(), issuer, stamp()).unwrap();
     let mut chain = vec![cert];
@@ -150,7 +149,7 @@ impl Fake {
     pub(crate) fn given(&self) -> Vec<NamespaceRoots> {
         let running = &self.state.borrow().running;
         let roots = running.roots(Version::NEWEST);
-        vec![NamespaceRoots { namespace: "shop".into(), roots: Some(roots) }]
+        vec![NamespaceRoots::new("shop", Some(roots))]
     }
 
     pub(crate) fn log(&self) -> String {
@@ -349,7 +348,7 @@ impl Cluster for Fake {
                 canary: Some(Ok(canary)),
             }
         });
-        let namespaces = vec![NamespaceRoots { namespace: "shop".into(), roots: Some(roots) }];
+        let namespaces = vec![NamespaceRoots::new("shop", Some(roots))];
         Ok(Proof { at: NOW, pods: pods.collect(), namespaces })
     }
 }

@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use hyper_util::rt::TokioIo;
 use meshpki::cacerts::pool;
-use meshpki::profile::Role;
-use meshpki::{Cert, Csr, KeyType, Name, SoftKey};
+use meshpki::{Cert, Csr, KeyType, Name, Role, SoftKey};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use meshpki::cacerts::Secret;
-use meshpki::cert::fingerprints;
+use meshpki::internals::fingerprints;
 use meshpki::istiod::{NamespaceRoots, Version};
-use meshpki::verify::{Anchor, Inputs, Policy, Verdict, verify};
+use meshpki::verify::{self, Policy, Verdict};
 use meshpki::{Cert, Time};
 
 /// What was found, asked at one time.
@@ -228,9 +228,7 @@ impl Expected {
 #[must_use]
 pub fn verify_chain(chain: &[Cert], roots: &[Cert], at: Time) -> Option<Verdict> {
     let (target, untrusted) = chain.split_first()?;
-    let trusted: Vec<Anchor> = roots.iter().cloned().map(Anchor::new).collect();
-    let inputs = Inputs { target, untrusted, trusted: &trusted, crls: &[], store_crls: &[] };
-    Some(verify(&inputs, &Policy::like_openssl(at)))
+    Some(verify::verify_chain(target, untrusted, roots, &Policy::like_openssl(at)))
 }
 
 /// The first finding, with the certificate it is about.

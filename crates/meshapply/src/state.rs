@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use meshpki::Time;
 use meshpki::cacerts::Secret;
-use meshpki::cert::fingerprints;
+use meshpki::internals::fingerprints;
 use meshpki::istiod::{NamespaceRoots, Reload, Settings, Version, changes};
 
 use crate::workload::Workload;

@@ -19,7 +19,7 @@ fn desired(secret: &Secret, fake: &Fake, version: &str) -> Desired {
     let given = fake.given();
     let state = fake.state.borrow();
     let old = state.observed.secret.as_ref();
-    let settings = [Settings::defaults(Version::parse(version).unwrap())];
+    let settings = [Settings::defaults(version.parse::<Version>().unwrap())];
     let mut restart = restart_for(old.map(|live| &live.files), secret, &given, &settings, NOW);
     restart.extend(state.observed.unfinished());
     Desired {
@@ -114,8 +114,8 @@ fn what_is_proven_is_the_ca_this_release_reads() {
         both.insert(name, old.get(from).unwrap().to_vec());
     }
     for (version, used, unused) in [("1.14.1", &new, &old), ("1.14.2", &old, &new)] {
-        let fake =
-            Fake::new(&new, false).with(|s| s.observed.istiod[0].release = Version::parse(version));
+        let fake = Fake::new(&new, false)
+            .with(|s| s.observed.istiod[0].release = version.parse::<Version>().ok());
         let want = desired(&both, &fake, version);
         let receipt = run(&fake, &want).unwrap_or_else(|error| panic!("{version}: {error}"));
         let proof = receipt.proof.unwrap();
@@ -128,7 +128,7 @@ fn what_is_proven_is_the_ca_this_release_reads() {
         // The same answers from an istiod of the other release are not a proof.
         let mut other = proof.clone();
         other.pods[0].release =
-            Version::parse(if version == "1.14.1" { "1.14.2" } else { "1.14.1" }).unwrap();
+            (if version == "1.14.1" { "1.14.2" } else { "1.14.1" }).parse::<Version>().unwrap();
         assert!(matches!(judge(&both, &other)[..], [Unproven::OtherCa { .. }]), "{version}");
     }
 }

@@ -8,7 +8,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use meshpki::Time;
-use meshpki::time::DAY;
+use meshpki::internals::DAY;
 use serde_json::Value;
 
 use crate::error::{Error, Fault};
@@ -171,14 +171,14 @@ impl Lock {
 
     /// The entries to keep: of services that still exist, and of those removed within the grace period.
     fn kept(&self, mesh: &Mesh, wanted: &BTreeSet<String>, now: Time) -> Self {
-        let today = Time(now.0 - now.0.rem_euclid(DAY));
-        let grace = i64::from(mesh.grace_days) * DAY;
+        let today = Time(now.0 - now.0.rem_euclid(86_400));
+        let grace = DAY * mesh.grace_days;
         let mut entries = BTreeMap::new();
         for (host, entry) in &self.entries {
             let retired =
                 if wanted.contains(host) { None } else { Some(entry.retired.unwrap_or(today)) };
             let moved = retired.is_none() && !mesh.pool.contains(&entry.address);
-            let over = retired.is_some_and(|day| today.0 - day.0 >= grace);
+            let over = retired.is_some_and(|day| today >= day + grace);
             if !moved && !over {
                 entries.insert(host.clone(), Entry { address: entry.address, retired });
             }
@@ -208,7 +208,7 @@ fn entry(line: &str) -> Option<(String, Entry)> {
     let words: alloc::vec::Vec<&str> = line.split_whitespace().collect();
     let (host, address, retired) = match words.as_slice() {
         [host, address] => (host, address, None),
-        [host, address, "retired", day] => (host, address, Some(Time::parse_rfc3339(day)?)),
+        [host, address, "retired", day] => (host, address, Some(day.parse().ok()?)),
         _ => return None,
     };
     crate::text::domain_problem(host).is_none().then_some(())?;

@@ -195,8 +195,13 @@ fn identities(service: &Service, home: &MeshCluster) -> Vec<String> {
     service
         .service_accounts
         .iter()
-        .map(|account| home.trust_domain.workload(&service.namespace, account))
+        .map(|account| identity(home, &service.namespace, account))
         .collect()
+}
+
+/// The SPIFFE identity of a service account. Both names are valid in a mesh, and so the identity is.
+pub(crate) fn identity(home: &MeshCluster, namespace: &str, account: &str) -> String {
+    format!("{}/ns/{namespace}/sa/{account}", home.trust_domain.uri())
 }
 
 /// Mutual TLS with Istio's certificates; Istio chooses the SNI if none is given.

@@ -232,7 +232,7 @@ impl Explainer<'_> {
             .service
             .service_accounts
             .iter()
-            .map(|account| route.to.trust_domain.workload(&route.service.namespace, account))
+            .map(|account| crate::dialect::identity(route.to, &route.service.namespace, account))
             .collect();
         let identity = if names.is_empty() {
             "that of any workload in the mesh".to_string()

@@ -7,6 +7,8 @@ mod status;
 mod trust;
 
 use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use meshpki::istiod::Version;
@@ -142,11 +144,11 @@ pub struct Init {
     #[arg(long, value_name = "TYPE")]
     pub cluster_key_type: Option<KeyType>,
     /// Subject of the root, such as `C=GB, O=Example, CN=Mesh Root CA`.
-    #[arg(long, value_name = "NAME", value_parser = Name::parse)]
+    #[arg(long, value_name = "NAME", value_parser = Name::from_str)]
     pub root_subject: Option<Name>,
     /// Validity of the root. Default: ten years.
     #[arg(long, value_name = "TIME", value_parser = duration)]
-    pub root_validity: Option<i64>,
+    pub root_validity: Option<Duration>,
     /// Path length of the root: how many levels of CAs are allowed below it. Default: no limit.
     #[arg(long, value_name = "N")]
     pub path_len: Option<u32>,
@@ -184,7 +186,7 @@ pub struct ClusterOptions {
     pub cluster_subject: Option<String>,
     /// Validity of an intermediate. Default: one year, but not longer than the root.
     #[arg(long, value_name = "TIME", value_parser = duration)]
-    pub cluster_validity: Option<i64>,
+    pub cluster_validity: Option<Duration>,
     /// Trust domain, `DOMAIN` for all clusters or `CLUSTER=DOMAIN` for one. Adds `spiffe://DOMAIN` to the intermediate.
     #[arg(long, value_name = "[CLUSTER=]DOMAIN")]
     pub trust_domain: Vec<String>,
@@ -306,12 +308,12 @@ pub struct Sign {
     pub out: PathBuf,
     /// Validity of the certificate. Default: one year, but not longer than the issuer.
     #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "cfssl_config")]
-    pub validity: Option<i64>,
+    pub validity: Option<Duration>,
     /// Path length: how many levels of CAs are allowed below the new one.
     #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "cfssl_config")]
     pub path_len: u32,
     /// Use this subject instead of the CSR's.
-    #[arg(long, value_name = "NAME", value_parser = Name::parse, conflicts_with = "cfssl_config")]
+    #[arg(long, value_name = "NAME", value_parser = Name::from_str, conflicts_with = "cfssl_config")]
     pub subject: Option<Name>,
     /// Subject alternative name of the certificate, `dns:NAME` or `uri:URI`. Names in the CSR are not copied.
     #[arg(long, value_name = "KIND:NAME", conflicts_with = "cfssl_config")]
@@ -411,7 +413,7 @@ pub struct Expiry {
     pub paths: Vec<PathBuf>,
     /// List certificates that expire within this time.
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration)]
-    pub within: i64,
+    pub within: Duration,
     /// Output format.
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     pub output: ExpiryOutput,
@@ -456,13 +458,13 @@ pub struct Renew {
     pub cluster: Vec<String>,
     /// Renew only what expires within this time.
     #[arg(long, value_name = "TIME", value_parser = duration)]
-    pub within: Option<i64>,
+    pub within: Option<Duration>,
     /// Key type. Default: that of the old key.
     #[arg(long, value_name = "TYPE")]
     pub key_type: Option<KeyType>,
     /// Validity of the certificate. Default: that of the old one, but not longer than the root.
     #[arg(long, value_name = "TIME", value_parser = duration)]
-    pub validity: Option<i64>,
+    pub validity: Option<Duration>,
     /// The root key's passphrase.
     #[command(flatten)]
     pub passphrase: Passphrase,
@@ -528,17 +530,20 @@ pub struct Check {
 }
 
 fn version(text: &str) -> Result<Version, String> {
-    Version::parse(text).ok_or_else(|| "expected an Istio release, such as 1.27.0".into())
+    text.parse().ok().ok_or_else(|| "expected an Istio release, such as 1.27.0".into())
 }
 
-fn duration(text: &str) -> Result<i64, String> {
-    match meshpki::time::parse_duration(text) {
-        Some(0) | None => Err("expected a duration, such as 3650d, 10y, 42720h or 90m".into()),
-        Some(seconds) => Ok(seconds),
+fn duration(text: &str) -> Result<Duration, String> {
+    match meshpki::internals::parse_duration(text) {
+        Some(Duration::ZERO) | None => {
+            Err("expected a duration, such as 3650d, 10y, 42720h or 90m".into())
+        }
+        Some(length) => Ok(length),
     }
 }
 
 fn time(text: &str) -> Result<Time, String> {
-    Time::parse_rfc3339(text)
+    text.parse()
+        .ok()
         .ok_or_else(|| "expected a time, such as 2026-11-21T07:00:00Z or 2026-11-21".into())
 }

@@ -16,7 +16,7 @@ pub(crate) use intermediate::trust_domains;
 use std::path::Path;
 
 use meshpki::cacerts::certs;
-use meshpki::pem::PemProblem;
+use meshpki::internals::pem::PemProblem;
 use meshpki::{Cert, Error, PublicKey};
 
 use crate::failure::Failure;

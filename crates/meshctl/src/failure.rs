@@ -303,8 +303,8 @@ fn hint(error: &Error) -> Option<String> {
     Some(text.to_owned())
 }
 
-const fn key_hint(problem: &meshpki::error::KeyProblem) -> Option<&'static str> {
-    use meshpki::error::KeyProblem as P;
+const fn key_hint(problem: &meshpki::KeyProblem) -> Option<&'static str> {
+    use meshpki::KeyProblem as P;
     Some(match problem {
         P::PassphraseNeeded => {
             "give the passphrase with `--passphrase-file FILE` or `--passphrase-env VARIABLE`"

@@ -157,7 +157,7 @@ pub(crate) fn remove(dir: &Path, name: &Path) -> Result<bool, Failure> {
 
 /// Eight random bytes in hexadecimal: a name that cannot be guessed.
 fn random_name() -> String {
-    meshpki::digest::hex(&crate::io::random::<8>())
+    meshpki::internals::digest::hex(&crate::io::random::<8>())
 }
 
 /// Makes the names in a folder durable.

@@ -256,7 +256,7 @@ pub(crate) fn readyz(context: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use meshpki::soft::KeyType;
+    use meshpki::KeyType;
 
     use super::*;
 

@@ -147,7 +147,7 @@ pub fn system_time() -> Time {
 /// Cryptographically random bytes from the operating system.
 pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    meshpki::soft::fill_random(&mut bytes);
+    meshpki::internals::fill_random(&mut bytes);
     bytes
 }
 

@@ -2,11 +2,12 @@
 
 mod unified;
 
+use std::cmp::Ordering;
 use std::path::Path;
 
-use meshpki::cert::RawTime;
-use meshpki::name::is_invisible;
-use meshpki::{Time, digest, time};
+use meshpki::Time;
+use meshpki::internals::{digest, is_invisible, words};
+use meshpki::x509::RawTime;
 use serde_json::Value;
 
 pub(crate) use unified::unified;
@@ -90,10 +91,10 @@ pub(crate) fn key_id(bytes: &[u8]) -> String {
 
 /// `in 364 days`, `3 days ago`, `now`.
 pub(crate) fn relative(time: Time, at: Time) -> String {
-    match time.0.saturating_sub(at.0) {
-        0 => "now".to_owned(),
-        left @ 1.. => format!("in {}", time::words(left)),
-        past => format!("{} ago", time::words(past)),
+    match time.cmp(&at) {
+        Ordering::Equal => "now".to_owned(),
+        Ordering::Greater => format!("in {}", words(time.since(at))),
+        Ordering::Less => format!("{} ago", words(at.since(time))),
     }
 }
 
@@ -112,6 +113,8 @@ pub(crate) fn raw_time(raw: &RawTime) -> String {
 
 #[cfg(test)]
 mod tests {
+    use meshpki::internals::DAY;
+
     use super::*;
 
     #[test]
@@ -148,7 +151,7 @@ mod tests {
     fn times_relative_to_another() {
         let at = Time(1_000_000);
         let words: Vec<String> =
-            [0, 364 * time::DAY, -3 * time::DAY, 1].map(|s| relative(at.plus(s), at)).to_vec();
+            [at, at + DAY * 364, at - DAY * 3, Time(at.0 + 1)].map(|t| relative(t, at)).to_vec();
         assert_eq!(words, ["now", "in 364 days", "3 days ago", "in 1 second"]);
     }
 }

@@ -10,11 +10,11 @@ use crate::cert::{Cert, KeyUsage};
 use crate::chain::issued;
 use crate::error::Error;
 use crate::key::Signer;
-use crate::oid;
+use crate::oid::Oid;
 use crate::pem;
 use crate::soft::SoftKey;
 use crate::time::Time;
-use crate::verify::{self, Anchor, Inputs, Policy};
+use crate::verify::{self, Policy};
 use crate::version::Version;
 
 pub use secret::{Fingerprint, Layout, Secret, pool};
@@ -139,6 +139,12 @@ impl CaCerts {
         &self.key
     }
 
+    /// Its key.
+    #[must_use]
+    pub const fn key(&self) -> &SoftKey {
+        &self.key
+    }
+
     /// The chain from the CA certificate to a root, in order.
     #[must_use]
     pub fn chain(&self) -> &[Cert] {
@@ -185,10 +191,12 @@ fn check_keys<'a>(mut certs: impl Iterator<Item = &'a Cert>) -> Result<(), Error
 }
 
 fn check_key(ca: &Cert, key: &SoftKey, roots: &[Cert]) -> Result<(), Error> {
-    if let Some(root) = roots.iter().find(|root| root.spki() == key.public_key().as_spki()) {
+    if let Some(root) =
+        roots.iter().find(|root| root.public_key().as_der() == key.public_key().as_der())
+    {
         return Err(Error::RootKey { root: root.subject().label() });
     }
-    if ca.spki() == key.public_key().as_spki() {
+    if ca.public_key().as_der() == key.public_key().as_der() {
         return Ok(());
     }
     Err(Error::KeyMismatch {
@@ -227,7 +235,9 @@ fn check_order(chain: &[Cert]) -> Result<(), Error> {
 /// istiod verifies with Go's default usage, serverAuth: an extended key usage without it is refused anywhere in the chain.
 fn check_ext_key_usage(chain: &[Cert]) -> Result<(), Error> {
     let allows = |cert: &&Cert| match &cert.extensions().ext_key_usage {
-        Some(usages) => usages.iter().any(|u| u == oid::EKU_SERVER_AUTH || u == oid::EKU_ANY),
+        Some(usages) => {
+            usages.iter().any(|u| *u == Oid::SERVER_AUTH || *u == Oid::ANY_EXT_KEY_USAGE)
+        }
         None => true,
     };
     match chain.iter().find(|cert| !allows(cert)) {
@@ -241,17 +251,13 @@ fn check_ext_key_usage(chain: &[Cert]) -> Result<(), Error> {
 /// # Errors
 /// `pki/untrusted` with the findings.
 pub fn check_trust(cert: &Cert, above: &[Cert], roots: &[Cert], at: Time) -> Result<(), Error> {
-    let anchors: Vec<Anchor> = roots.iter().cloned().map(Anchor::new).collect();
-    let inputs =
-        Inputs { target: cert, untrusted: above, trusted: &anchors, crls: &[], store_crls: &[] };
-    let verdict = verify::verify(&inputs, &Policy::like_openssl(at));
+    let verdict = verify::verify_chain(cert, above, roots, &Policy::like_openssl(at));
     if verdict.is_ok() {
         return Ok(());
     }
-    let lines = verdict
-        .findings
-        .iter()
-        .map(|f| alloc::format!("error {} at depth {}: {}", f.code.0, f.depth, f.code.text()));
+    let lines = verdict.findings.iter().map(|f| {
+        alloc::format!("error {} at depth {}: {}", f.code.number(), f.depth, f.code.text())
+    });
     Err(Error::Untrusted { subject: cert.subject().label(), findings: lines.collect() })
 }
 

@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
+use core::hash::{Hash, Hasher};
 use core::ops::Range;
 
 use crate::algorithm::check_algorithm;
@@ -14,6 +15,7 @@ use crate::digest;
 use crate::key::PublicKey;
 use crate::key::decode::{Decoded, Lazy};
 use crate::name::Name;
+use crate::oid::Oid;
 use crate::time::Time;
 
 pub(crate) mod distribution;
@@ -51,7 +53,6 @@ struct Parsed {
     subject: Name,
     not_before: RawTime,
     not_after: RawTime,
-    spki: Range<usize>,
     key: PublicKey,
     decoded_key: Lazy,
     raw_extensions: Vec<RawExtension>,
@@ -60,6 +61,7 @@ struct Parsed {
 
 /// A time as the certificate has it: its type and content octets.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RawTime {
     /// GeneralizedTime, as opposed to UTCTime.
     pub generalized: bool,
@@ -68,6 +70,12 @@ pub struct RawTime {
 }
 
 impl RawTime {
+    /// A time by its type and content octets.
+    #[must_use]
+    pub fn new(generalized: bool, content: impl Into<Vec<u8>>) -> Self {
+        Self { generalized, content: content.into() }
+    }
+
     /// The instant, where the form is the one RFC 5280 allows.
     #[must_use]
     pub fn time(&self) -> Option<Time> {
@@ -82,13 +90,22 @@ impl RawTime {
 
 /// An extension as the certificate has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RawExtension {
-    /// Content octets of the extension's OID.
-    pub oid: Vec<u8>,
+    /// The extension's type.
+    pub oid: Oid,
     /// The criticality flag.
     pub critical: bool,
     /// Content of the OCTET STRING.
     pub value: Vec<u8>,
+}
+
+impl RawExtension {
+    /// An extension by its parts.
+    #[must_use]
+    pub fn new(oid: Oid, critical: bool, value: impl Into<Vec<u8>>) -> Self {
+        Self { oid, critical, value: value.into() }
+    }
 }
 
 impl Cert {
@@ -129,7 +146,6 @@ impl Cert {
             subject: body.subject,
             not_before: body.not_before,
             not_after: body.not_after,
-            spki: body.spki,
             key: body.key,
             decoded_key: Lazy::default(),
             raw_extensions: body.raw_extensions,
@@ -157,13 +173,13 @@ impl Cert {
 
     /// The AlgorithmIdentifier inside the signed bytes.
     #[must_use]
-    pub fn inner_algorithm(&self) -> &[u8] {
+    pub fn tbs_signature_algorithm(&self) -> &[u8] {
         &self.0.der[self.0.inner_algorithm.clone()]
     }
 
     /// The AlgorithmIdentifier next to the signature.
     #[must_use]
-    pub fn outer_algorithm(&self) -> &[u8] {
+    pub fn signature_algorithm(&self) -> &[u8] {
         &self.0.der[self.0.outer_algorithm.clone()]
     }
 
@@ -221,12 +237,6 @@ impl Cert {
         &self.0.not_after
     }
 
-    /// SubjectPublicKeyInfo, as given.
-    #[must_use]
-    pub fn spki(&self) -> &[u8] {
-        &self.0.der[self.0.spki.clone()]
-    }
-
     /// The public key, whatever its algorithm.
     #[must_use]
     pub fn public_key(&self) -> &PublicKey {
@@ -265,17 +275,23 @@ impl Cert {
         }
     }
 
-    /// SHA-256 of the certificate as upper-case hex pairs joined by colons, as `openssl x509 -fingerprint -sha256` has it.
+    /// SHA-256 of the certificate.
+    #[must_use]
+    pub fn sha256(&self) -> [u8; 32] {
+        digest::sha256(&self.0.der)
+    }
+
+    /// [`Cert::sha256`] as upper-case hex pairs joined by colons, as `openssl x509 -fingerprint -sha256` has it.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        digest::hex_colons(&digest::sha256(&self.0.der)).to_ascii_uppercase()
+        digest::hex_colons(&self.sha256()).to_ascii_uppercase()
     }
 
     /// Names the certificate in messages: its subject and the first eight digits of its SHA-256 fingerprint, as in
     /// `` `Mesh CA east` (sha256 1a2b3c4d) ``.
     #[must_use]
     pub fn label(&self) -> String {
-        let digits = digest::hex(&digest::sha256(&self.0.der)[..4]);
+        let digits = digest::hex(&self.sha256()[..4]);
         alloc::format!("`{}` (sha256 {digits})", self.subject().label())
     }
 }
@@ -295,7 +311,6 @@ struct Body {
     not_before: RawTime,
     not_after: RawTime,
     subject: Name,
-    spki: Range<usize>,
     key: PublicKey,
     raw_extensions: Vec<RawExtension>,
 }
@@ -337,7 +352,6 @@ impl Body {
             not_before,
             not_after,
             subject,
-            spki: range(&spki),
             key,
             raw_extensions,
         })
@@ -362,6 +376,29 @@ impl PartialEq for Cert {
 }
 
 impl Eq for Cert {}
+
+impl Hash for Cert {
+    /// Byte by byte.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.der.hash(state);
+    }
+}
+
+impl TryFrom<&[u8]> for Cert {
+    type Error = DerError;
+
+    /// [`Cert::from_der`].
+    fn try_from(bytes: &[u8]) -> Result<Self, DerError> {
+        Self::from_der(bytes)
+    }
+}
+
+impl AsRef<[u8]> for Cert {
+    /// [`Cert::as_der`].
+    fn as_ref(&self) -> &[u8] {
+        self.as_der()
+    }
+}
 
 impl fmt::Debug for Cert {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -408,7 +445,7 @@ pub(crate) fn read_extension_list(list: &Tlv<'_>) -> Result<Vec<RawExtension>, D
             parts.expect_string(der::OCTET_STRING, "extension value is not an OCTET STRING")?;
         parts.end("extra element in an extension")?;
         extensions.push(RawExtension {
-            oid: oid.content.to_vec(),
+            oid: Oid::of(oid.content),
             critical,
             value: value.string()?.into_owned(),
         });

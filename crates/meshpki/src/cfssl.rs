@@ -10,12 +10,12 @@
 //! use meshpki::cfssl::{CsrFile, SigningConfig};
 //! use meshpki::{Serial, Time};
 //!
-//! let now = Time::parse_rfc3339("2026-11-21T13:14:59Z").unwrap();
+//! let now = "2026-11-21T13:14:59Z".parse::<Time>().unwrap();
 //! let (file, traps) = CsrFile::parse(r#"{"CN": "Root", "names": [{"C": "GB", "O": "Example"}]}"#).unwrap();
 //! let (order, _) = file.root(now).unwrap();
 //! assert_eq!(order.profile.subject.to_string(), "C = GB, O = Example, CN = Root");
 //! assert_eq!(order.not_before.to_string(), "2026-11-21T13:10:00Z");
-//! assert_eq!(order.profile.valid_seconds, 43_800 * 3600);
+//! assert_eq!(order.profile.validity.as_secs(), 43_800 * 3600);
 //! assert!(traps.is_empty());
 //!
 //! let config = r#"{"signing": {"profiles": {"ca": {"usages": ["cert sign"], "expiry": "365d"}}}}"#;
@@ -187,6 +187,7 @@ mod code {
 
 /// A certificate as the files order it: all that is left to choose are the key and the serial number.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Order {
     /// What the certificate says.
     pub profile: Profile,
@@ -221,7 +222,7 @@ impl Span {
         let minute = i128::from(MINUTE);
         let rounded = (i128::from(now.0) + minute / 2).div_euclid(minute) * minute;
         let backdate = match self.backdate {
-            0 => i128::from(Stamp::BACKDATE_SECONDS) * SECOND,
+            0 => i128::from(Stamp::BACKDATE.as_secs()) * SECOND,
             given => i128::from(given),
         };
         let start = match self.not_before {

@@ -10,6 +10,7 @@ use crate::signature::{self, SignatureCheck, SignatureInput};
 
 /// A chain, and the certificates that are not in it. Numbers are positions in the input, from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Assembly {
     /// The chain, leaf first, as far up as the certificates go.
     pub chain: Vec<usize>,
@@ -70,7 +71,7 @@ fn assemble_by(
     };
     let ways = graph.ways(leaf)?;
     let chain = ways.best();
-    let identity = |i: usize| (pile[i].subject().canonical(), pile[i].spki());
+    let identity = |i: usize| (pile[i].subject().canonical(), pile[i].public_key().as_der());
     // Same subject and key as a member of the chain, another certificate.
     let members: BTreeSet<_> = chain.iter().map(|i| identity(*i)).collect();
     let in_chain: BTreeSet<usize> = chain.iter().copied().collect();
@@ -100,7 +101,7 @@ fn fits_key_id(issuer: &Cert, cert: &Cert) -> bool {
 
 fn signed_by(issuer: &Cert, cert: &Cert) -> bool {
     let check = signature::check(&SignatureInput {
-        algorithm: cert.outer_algorithm(),
+        algorithm: cert.signature_algorithm(),
         message: cert.tbs(),
         signature: cert.signature(),
         key: issuer.public_key(),
@@ -165,11 +166,13 @@ impl<'a> Graph<'a> {
         likely.sort_by_key(|j| (*j != i, !is_said(*j)));
         let mut tried: BTreeSet<&[u8]> = BTreeSet::new();
         for j in likely {
-            if !tried.insert(pile[j].spki()) {
+            if !tried.insert(pile[j].public_key().as_der()) {
                 continue;
             }
             if (self.is_signed)(&pile[j], cert) {
-                fitting.retain(|other| pile[*other].spki() == pile[j].spki());
+                fitting.retain(|other| {
+                    pile[*other].public_key().as_der() == pile[j].public_key().as_der()
+                });
                 return Ok(fitting);
             }
             self.wrong_guesses += 1;
@@ -205,7 +208,8 @@ impl<'a> Graph<'a> {
         // Cross-signed twins of one key are one leaf.
         let pile = self.pile;
         let twins = |a: usize, b: usize| {
-            pile[a].subject() == pile[b].subject() && pile[a].spki() == pile[b].spki()
+            pile[a].subject() == pile[b].subject()
+                && pile[a].public_key().as_der() == pile[b].public_key().as_der()
         };
         match candidates.as_slice() {
             [] => {

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
+use core::hash::{Hash, Hasher};
 use core::ops::Range;
 
 use crate::algorithm::check_algorithm;
@@ -14,7 +15,7 @@ use crate::cert::{
 use crate::der::shape::{bit_string, boolean, check_integer, range, sequence, small_integer};
 use crate::der::{self, DerError, Reader, Tlv};
 use crate::name::Name;
-use crate::oid;
+use crate::oid::{self, Oid};
 
 /// A certificate revocation list (RFC 5280 section 5).
 ///
@@ -39,7 +40,7 @@ struct Parsed {
     authority_key_id: Option<AuthorityKeyId>,
     scope: Option<Scope>,
     is_delta: bool,
-    critical: Option<Vec<u8>>,
+    critical: Option<Oid>,
 }
 
 /// issuingDistributionPoint (RFC 5280 section 5.2.5).
@@ -63,6 +64,7 @@ struct Entry {
 
 /// What a CRL says about a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Revoked {
     /// CRLReason of the entry, if it gives one; 8 is removeFromCRL.
     pub reason: Option<i64>,
@@ -105,13 +107,13 @@ impl Crl {
 
     /// The AlgorithmIdentifier inside the signed bytes.
     #[must_use]
-    pub fn inner_algorithm(&self) -> &[u8] {
+    pub fn tbs_signature_algorithm(&self) -> &[u8] {
         &self.0.der[self.0.inner_algorithm.clone()]
     }
 
     /// The AlgorithmIdentifier next to the signature.
     #[must_use]
-    pub fn outer_algorithm(&self) -> &[u8] {
+    pub fn signature_algorithm(&self) -> &[u8] {
         &self.0.der[self.0.outer_algorithm.clone()]
     }
 
@@ -157,10 +159,10 @@ impl Crl {
         &self.0.raw_extensions
     }
 
-    /// Content octets of the first critical extension, of the list or an entry, OpenSSL does not handle.
+    /// The first critical extension, of the list or an entry, OpenSSL does not handle.
     #[must_use]
-    pub fn unhandled_critical(&self) -> Option<&[u8]> {
-        self.0.critical.as_deref()
+    pub fn unhandled_critical(&self) -> Option<&Oid> {
+        self.0.critical.as_ref()
     }
 
     /// Whether the list has a deltaCRLIndicator: it says what changed since another list, so alone it says nothing
@@ -210,6 +212,29 @@ impl PartialEq for Crl {
 }
 
 impl Eq for Crl {}
+
+impl Hash for Crl {
+    /// Byte by byte.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.der.hash(state);
+    }
+}
+
+impl TryFrom<&[u8]> for Crl {
+    type Error = DerError;
+
+    /// [`Crl::from_der`].
+    fn try_from(bytes: &[u8]) -> Result<Self, DerError> {
+        Self::from_der(bytes)
+    }
+}
+
+impl AsRef<[u8]> for Crl {
+    /// [`Crl::as_der`].
+    fn as_ref(&self) -> &[u8] {
+        self.as_der()
+    }
+}
 
 impl fmt::Debug for Crl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -281,7 +306,7 @@ impl Parsed {
         let handled: [&[u8]; 3] =
             [oid::ISSUING_DISTRIBUTION_POINT, oid::AUTHORITY_KEY_ID, oid::DELTA_CRL];
         let unhandled =
-            extensions.iter().find(|e| e.critical && !handled.contains(&e.oid.as_slice()));
+            extensions.iter().find(|e| e.critical && !handled.contains(&e.oid.as_bytes()));
         self.critical = unhandled.map(|e| e.oid.clone());
         self.raw_extensions = extensions;
     }

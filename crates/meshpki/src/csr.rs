@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use core::hash::{Hash, Hasher};
 use core::ops::Range;
 
 use crate::algorithm::{algorithm_parts, check_algorithm};
@@ -79,7 +80,7 @@ impl Csr {
             alloc::format!("the key of `{}`", subject.label())
         })?;
         let algorithm =
-            signer.public_key().signature_algorithm().ok_or_else(|| Error::UnsupportedKey {
+            signer.public_key().signing_algorithm().ok_or_else(|| Error::UnsupportedKey {
                 what: alloc::format!("the key of `{}`", subject.label()),
                 found: alloc::format!("{}", signer.public_key().algorithm()),
                 why: "its signature algorithm is not supported",
@@ -87,7 +88,7 @@ impl Csr {
         let info = der::sequence(&[
             &der::integer(&[0]),
             subject.as_der(),
-            signer.public_key().as_spki(),
+            signer.public_key().as_der(),
             &der::constructed(0xa0, &[&attributes(subject_alt_names, role)]),
         ]);
         let signature =
@@ -120,7 +121,19 @@ impl Csr {
         &self.key
     }
 
-    /// AlgorithmIdentifier of the signature.
+    /// The signed bytes, as given.
+    #[must_use]
+    pub fn tbs(&self) -> &[u8] {
+        &self.der[self.info.clone()]
+    }
+
+    /// The signature's bytes.
+    #[must_use]
+    pub fn signature(&self) -> &[u8] {
+        &self.signature
+    }
+
+    /// The AlgorithmIdentifier next to the signature.
     #[must_use]
     pub fn signature_algorithm(&self) -> &[u8] {
         &self.der[self.algorithm.clone()]
@@ -128,7 +141,7 @@ impl Csr {
 
     /// The extensions asked for, in order.
     #[must_use]
-    pub fn extensions(&self) -> &[RawExtension] {
+    pub fn raw_extensions(&self) -> &[RawExtension] {
         &self.extensions
     }
 
@@ -166,14 +179,16 @@ impl Csr {
         let subject = || self.subject.label();
         self.check_size()?;
         Error::check_sound(&self.key, || alloc::format!("the key of the CSR of `{}`", subject()))?;
-        let weak = self.weak_algorithm();
-        match self.check_signature() {
-            SignatureCheck::Bad => Err(Error::CsrSignature { subject: subject() }),
-            _ if let Some(algorithm) = weak => {
-                Err(Error::CsrWeakSignature { subject: subject(), algorithm })
-            }
+        let check = self.check_signature();
+        if check == SignatureCheck::Bad {
+            return Err(Error::CsrSignature { subject: subject() });
+        }
+        if let Some(algorithm) = self.weak_algorithm() {
+            return Err(Error::CsrWeakSignature { subject: subject(), algorithm });
+        }
+        match check {
             SignatureCheck::Good => Ok(&self.key),
-            SignatureCheck::Undecided => Err(Error::UnsupportedKey {
+            _ => Err(Error::UnsupportedKey {
                 what: alloc::format!("the key of the CSR of `{}`", subject()),
                 found: alloc::format!("{}", self.key.algorithm()),
                 why: "its signature algorithm is not supported",
@@ -196,10 +211,42 @@ impl Csr {
     pub fn check_signature(&self) -> SignatureCheck {
         signature::check(&SignatureInput {
             algorithm: self.signature_algorithm(),
-            message: &self.der[self.info.clone()],
+            message: self.tbs(),
             signature: &self.signature,
             key: &self.key,
         })
+    }
+}
+
+impl PartialEq for Csr {
+    /// Byte by byte.
+    fn eq(&self, other: &Self) -> bool {
+        self.der == other.der
+    }
+}
+
+impl Eq for Csr {}
+
+impl Hash for Csr {
+    /// Byte by byte.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.der.hash(state);
+    }
+}
+
+impl TryFrom<&[u8]> for Csr {
+    type Error = DerError;
+
+    /// [`Csr::from_der`].
+    fn try_from(bytes: &[u8]) -> Result<Self, DerError> {
+        Self::from_der(bytes)
+    }
+}
+
+impl AsRef<[u8]> for Csr {
+    /// [`Csr::as_der`].
+    fn as_ref(&self) -> &[u8] {
+        self.as_der()
     }
 }
 

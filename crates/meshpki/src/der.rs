@@ -64,6 +64,7 @@ pub const fn context(n: u8) -> Tag {
 
 /// Why an encoding could not be read, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DerError {
     /// Offset in bytes from the start of the outermost input.
     pub at: usize,

@@ -1,18 +1,19 @@
 //! Digests used as identifiers, and how they are printed.
 
 use alloc::string::String;
-use alloc::vec::Vec;
+
+use sha2::Digest as _;
 
 /// SHA-256.
 #[must_use]
-pub fn sha256(bytes: &[u8]) -> Vec<u8> {
-    ring::digest::digest(&ring::digest::SHA256, bytes).as_ref().to_vec()
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    sha2::Sha256::digest(bytes).into()
 }
 
 /// SHA-1, for key identifiers only (RFC 5280 section 4.2.1.2, method 1).
 #[must_use]
-pub fn sha1(bytes: &[u8]) -> Vec<u8> {
-    ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, bytes).as_ref().to_vec()
+pub fn sha1(bytes: &[u8]) -> [u8; 20] {
+    sha1::Sha1::digest(bytes).into()
 }
 
 /// Lower-case hex without separators.

@@ -8,6 +8,7 @@ use crate::der::DerError;
 use crate::key::{KeyFlaw, PublicKey, SignError};
 use crate::name::NameError;
 use crate::pem::PemError;
+use crate::spiffe::TrustDomainError;
 use crate::time::Time;
 
 /// Why work could not be done. A certificate that does not verify is not an error but a
@@ -237,7 +238,7 @@ pub enum Error {
     #[error("the subject cannot be used")]
     Subject(
         /// Which part.
-        #[source]
+        #[from]
         NameError,
     ),
     /// A certificate of the set is signed in a way Go does not take.
@@ -281,13 +282,12 @@ pub enum Error {
         limit: usize,
     },
     /// A text that is not a valid trust domain.
-    #[error("`{found}` is not a valid trust domain: {why}")]
-    TrustDomain {
-        /// What was given.
-        found: String,
-        /// The rule it breaks.
-        why: &'static str,
-    },
+    #[error(transparent)]
+    TrustDomain(
+        /// Which rule it breaks.
+        #[from]
+        TrustDomainError,
+    ),
     /// A key that cannot issue certificates in a mesh.
     #[error("{what} is {found}, which cannot be used: {why}")]
     UnsupportedKey {
@@ -456,7 +456,7 @@ impl Error {
             Self::SubjectIsIssuer { .. } => "pki/subject-is-issuer",
             Self::TimeRange { .. } => "pki/time-range",
             Self::TooMany { .. } => "pki/too-many",
-            Self::TrustDomain { .. } => "pki/trust-domain",
+            Self::TrustDomain(_) => "pki/trust-domain",
             Self::UnsupportedKey { .. } => "pki/unsupported-key",
             Self::Untrusted { .. } => "pki/untrusted",
             Self::WeakSignature { .. } => "pki/weak-signature",

@@ -9,10 +9,11 @@ use crate::cert::Cert;
 use crate::istiod::Version;
 use crate::spiffe::TrustDomain;
 use crate::time::Time;
-use crate::verify::{Anchor, Inputs, Policy, verify};
+use crate::verify::{Policy, verify_chain};
 
 /// A cluster of a mesh.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Member<'a> {
     /// Its name, for messages.
     pub name: &'a str,
@@ -24,8 +25,22 @@ pub struct Member<'a> {
     pub roots: &'a [Cert],
 }
 
+impl<'a> Member<'a> {
+    /// A cluster by its name, trust domain and release, and the roots that vouch for its CA.
+    #[must_use]
+    pub const fn new(
+        name: &'a str,
+        trust_domain: &'a TrustDomain,
+        version: Version,
+        roots: &'a [Cert],
+    ) -> Self {
+        Self { name, trust_domain, version, roots }
+    }
+}
+
 /// The settings a cluster needs to accept the identities of the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TrustSettings {
     /// The cluster.
     pub cluster: String,
@@ -54,6 +69,7 @@ pub enum PeerTrust {
 /// An anchor and the trust domains it vouches for: an entry of `meshConfig.caCertificates`, of whose `pem` istiod reads
 /// one certificate (`pilot/pkg/trustbundle/trustbundle.go: verifyTrustAnchor`).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TrustAnchorEntry {
     /// The anchor.
     pub root: Cert,
@@ -67,11 +83,11 @@ pub struct TrustAnchorEntry {
 /// use meshpki::federation::{Member, PeerTrust, trust_settings};
 /// use meshpki::istiod::Version;
 /// let domains = ["east.example".parse()?, "west.example".parse()?];
-/// let member = |name, i: usize, version| Member { name, trust_domain: &domains[i], version, roots: &[] };
+/// let member = |name, i: usize, version| Member::new(name, &domains[i], version, &[]);
 /// let found = trust_settings(&[member("east", 0, Version::new(1, 8, 0)), member("west", 1, Version::new(1, 6, 4))]);
 /// assert_eq!(found[0].peer_trust, PeerTrust::Aliases(vec![domains[1].clone()]));
 /// assert_eq!(found[1].peer_trust, PeerTrust::SkipValidation);
-/// # Ok::<(), meshpki::Error>(())
+/// # Ok::<(), meshpki::TrustDomainError>(())
 /// ```
 #[must_use]
 pub fn trust_settings(members: &[Member<'_>]) -> Vec<TrustSettings> {
@@ -125,12 +141,9 @@ fn peer_trust(version: Version, roots: &BTreeMap<TrustDomain, Vec<&Cert>>) -> Pe
 /// The roots that vouch for a CA at `at`, each by itself: of a bundle with two roots in an overlap often one.
 #[must_use]
 pub fn anchors(ca: &Cert, chain: &[Cert], roots: &[Cert], at: Time) -> Vec<Cert> {
-    let vouches = |root: &&Cert| {
-        let trusted = [Anchor::new((*root).clone())];
-        let inputs =
-            Inputs { target: ca, untrusted: chain, trusted: &trusted, crls: &[], store_crls: &[] };
-        verify(&inputs, &Policy::like_openssl(at)).is_ok()
-    };
+    let policy = Policy::like_openssl(at);
+    let vouches =
+        |root: &&Cert| verify_chain(ca, chain, core::slice::from_ref(*root), &policy).is_ok();
     roots.iter().filter(vouches).cloned().collect()
 }
 

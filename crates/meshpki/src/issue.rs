@@ -6,6 +6,7 @@
 
 use alloc::vec::Vec;
 use core::fmt;
+use core::time::Duration;
 
 use crate::cert::encode::{extension, key_usage, name_constraints, sequence_of};
 use crate::cert::{Cert, GeneralName, KeyUsage};
@@ -28,14 +29,14 @@ pub struct Stamp {
 
 impl Stamp {
     /// How far back notBefore is, so that a peer whose clock is slow accepts a new certificate: cfssl's five minutes.
-    pub const BACKDATE_SECONDS: i64 = 5 * MINUTE;
+    pub const BACKDATE: Duration = Duration::from_secs(5 * 60);
 
     /// A stamp for a certificate made at `now`: notBefore is `now` rounded to the minute, less
-    /// [`Stamp::BACKDATE_SECONDS`] (cfssl: `signer/signer.go: FillTemplate`).
+    /// [`Stamp::BACKDATE`] (cfssl: `signer/signer.go: FillTemplate`).
     #[must_use]
     pub const fn made_at(now: Time, serial: Serial) -> Self {
         let rounded = (now.0.saturating_add(MINUTE / 2)).div_euclid(MINUTE) * MINUTE;
-        Self { serial, not_before: Time(rounded - Self::BACKDATE_SECONDS) }
+        Self { serial, not_before: Time(rounded).minus(Self::BACKDATE) }
     }
 }
 
@@ -82,7 +83,7 @@ pub struct Issuer<'a> {
 pub fn self_signed(profile: &Profile, signer: &dyn Signer, stamp: Stamp) -> Result<Cert, Error> {
     let key = signer.public_key();
     check_profile(profile, key, stamp)?;
-    let not_after = stamp.not_before.plus(profile.valid_seconds);
+    let not_after = stamp.not_before + profile.validity;
     let validity = Validity::new(profile, stamp.not_before, not_after)?;
     let extensions = extensions(profile, key, None);
     let cert = sign(
@@ -114,7 +115,7 @@ pub fn issue(
     check_issuer(issuer)?;
     check_pair(profile, key, issuer.cert)?;
     let (from, until) = issuer_validity(issuer.cert)?;
-    let not_after = stamp.not_before.plus(profile.valid_seconds);
+    let not_after = stamp.not_before + profile.validity;
     if not_after > until {
         return Err(Error::OutlivesIssuer {
             subject: profile.subject.label(),
@@ -170,7 +171,7 @@ fn check_profile(profile: &Profile, key: &PublicKey, stamp: Stamp) -> Result<(),
     if let Some(why) = go::unreadable(key).or_else(|| go::unusable(key)) {
         return refuse(why);
     }
-    let last = stamp.not_before.plus(profile.valid_seconds);
+    let last = stamp.not_before + profile.validity;
     for time in [stamp.not_before, last] {
         if time < Time::MIN || time > Time::MAX {
             return Err(Error::TimeRange { time });
@@ -273,7 +274,7 @@ struct Tbs<'a> {
 
 fn sign(tbs: &Tbs<'_>, signer: &dyn Signer) -> Result<Cert, Error> {
     let algorithm =
-        signer.public_key().signature_algorithm().ok_or_else(|| Error::UnsupportedKey {
+        signer.public_key().signing_algorithm().ok_or_else(|| Error::UnsupportedKey {
             what: alloc::format!("the key of `{}`", tbs.issuer.label()),
             found: alloc::format!("{}", signer.public_key().algorithm()),
             why: "its signature algorithm is not supported",
@@ -285,7 +286,7 @@ fn sign(tbs: &Tbs<'_>, signer: &dyn Signer) -> Result<Cert, Error> {
         tbs.issuer.as_der(),
         &tbs.validity.0,
         tbs.profile.subject.as_der(),
-        tbs.key.as_spki(),
+        tbs.key.as_der(),
         &der::constructed(0xa3, &[&tbs.extensions]),
     ]);
     let signature =
@@ -302,7 +303,7 @@ fn extensions(profile: &Profile, key: &PublicKey, issuer: Option<&Cert>) -> Vec<
     }
     if !profile.ext_key_usage.is_empty() {
         let usages: Vec<Vec<u8>> =
-            profile.ext_key_usage.iter().map(|oid| der::tlv(der::OID, oid)).collect();
+            profile.ext_key_usage.iter().map(|oid| der::tlv(der::OID, oid.as_bytes())).collect();
         list.push(extension(oid::EXT_KEY_USAGE, false, &sequence_of(&usages)));
     }
     list.push(extension(oid::BASIC_CONSTRAINTS, true, &profile.role.basic_constraints()));
@@ -312,7 +313,7 @@ fn extensions(profile: &Profile, key: &PublicKey, issuer: Option<&Cert>) -> Vec<
             .extensions()
             .subject_key_id
             .clone()
-            .unwrap_or_else(|| issuer.public_key().key_id());
+            .unwrap_or_else(|| issuer.public_key().key_id().to_vec());
         list.push(extension(
             oid::AUTHORITY_KEY_ID,
             false,
@@ -335,7 +336,9 @@ fn extensions(profile: &Profile, key: &PublicKey, issuer: Option<&Cert>) -> Vec<
             &name_constraints(&profile.permitted_uri_hosts),
         ));
     }
-    list.extend(profile.extra_extensions.iter().map(|e| extension(&e.oid, e.critical, &e.value)));
+    list.extend(
+        profile.extra_extensions.iter().map(|e| extension(e.oid.as_bytes(), e.critical, &e.value)),
+    );
     sequence_of(&list)
 }
 

@@ -8,8 +8,8 @@
 //! use meshpki::Time;
 //!
 //! let secret: Secret = [("ca-cert.pem", "..."), ("root-cert.pem", "..."), ("cert-chain.pem", "...")].into_iter().collect();
-//! let at = Time::parse_rfc3339("2026-11-21T07:00:00Z").unwrap();
-//! let with = |version| starts(&secret, &Settings::defaults(Version::parse(version).unwrap()), at);
+//! let at = "2026-11-21T07:00:00Z".parse::<Time>().unwrap();
+//! let with = |version: &str| starts(&secret, &Settings::defaults(version.parse::<Version>().unwrap()), at);
 //!
 //! // The key was forgotten. An old istiod logs nothing about it and signs with its own CA.
 //! assert!(matches!(with("1.25.0"), StartOutcome::SelfSigned { .. }));
@@ -36,12 +36,13 @@ pub use check::{
 };
 
 pub use crate::cacerts::Secret;
-pub use crate::version::Version;
+pub use crate::version::{Version, VersionError};
 
 use bundle::Bundle;
 
-/// The release, and the environment variables of istiod that matter here.
+/// The release, and the environment variables of istiod that matter here: [`Settings::defaults`] with fields changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Settings {
     /// The release.
     pub version: Version,
@@ -66,6 +67,12 @@ impl Settings {
             crl: version.knows_crl(),
             cacerts_for_self_signed: false,
         }
+    }
+
+    /// The same with `ISTIO_MULTIROOT_MESH` set or not.
+    #[must_use]
+    pub const fn with_multi_root(self, multi_root: bool) -> Self {
+        Self { multi_root, ..self }
     }
 
     /// Whether a changed folder is read without a restart.
@@ -114,6 +121,7 @@ impl fmt::Display for StartOutcome {
 
 /// What istiod, running on one secret, does when another takes its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SecretChange {
     /// What it does at once, which is: within the minute or two the kubelet takes.
     pub reload: Reload,

@@ -9,7 +9,7 @@ use crate::algorithm::check_algorithm;
 use crate::der::shape::{bit_length, bit_string};
 use crate::der::{self, DerError, Reader, Tlv};
 use crate::digest;
-use crate::oid;
+use crate::oid::{self, Oid};
 
 pub(crate) mod curves;
 pub(crate) mod decode;
@@ -24,7 +24,7 @@ pub trait Signer {
     /// The public half.
     fn public_key(&self) -> &PublicKey;
 
-    /// Signs `message` with the algorithm of [`PublicKey::signature_algorithm`]: ECDSA signatures are DER,
+    /// Signs `message` with the algorithm of [`PublicKey::signing_algorithm`]: ECDSA signatures are DER,
     /// RSA is PKCS#1 v1.5.
     ///
     /// # Errors
@@ -71,7 +71,7 @@ impl core::error::Error for SignError {
 }
 
 /// The kind of a public key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyAlgorithm {
     /// ECDSA on P-256, also called secp256r1 and prime256v1.
@@ -87,10 +87,10 @@ pub enum KeyAlgorithm {
         /// Bits of the modulus.
         bits: usize,
     },
-    /// Anything else, by its dotted OID; for an elliptic curve, that of the curve.
+    /// Anything else, by its OID; for an elliptic curve, that of the curve.
     Other {
-        /// Dotted OID.
-        oid: String,
+        /// The OID.
+        oid: Oid,
     },
 }
 
@@ -109,7 +109,7 @@ impl fmt::Display for KeyAlgorithm {
 }
 
 /// A public key: SubjectPublicKeyInfo, byte for byte.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct PublicKey {
     spki: Vec<u8>,
     bits: Vec<u8>,
@@ -121,7 +121,7 @@ impl PublicKey {
     ///
     /// # Errors
     /// When `bytes` is not one SubjectPublicKeyInfo.
-    pub fn from_spki(bytes: &[u8]) -> Result<Self, DerError> {
+    pub fn from_der(bytes: &[u8]) -> Result<Self, DerError> {
         let mut reader = Reader::new(bytes);
         let spki = reader.expect(der::SEQUENCE, "the public key is not a SEQUENCE")?;
         reader.end("bytes after the public key")?;
@@ -142,7 +142,7 @@ impl PublicKey {
 
     /// SubjectPublicKeyInfo, as given.
     #[must_use]
-    pub fn as_spki(&self) -> &[u8] {
+    pub fn as_der(&self) -> &[u8] {
         &self.spki
     }
 
@@ -154,26 +154,26 @@ impl PublicKey {
 
     /// The bytes of the subjectPublicKey BIT STRING.
     #[must_use]
-    pub fn bits(&self) -> Vec<u8> {
-        self.bits.clone()
-    }
-
-    /// The bytes of the subjectPublicKey BIT STRING, without a copy.
-    #[must_use]
-    pub fn as_bits(&self) -> &[u8] {
+    pub fn bits(&self) -> &[u8] {
         &self.bits
     }
 
     /// SHA-1 of the key's bits, the usual key identifier (RFC 5280 section 4.2.1.2, method 1).
     #[must_use]
-    pub fn key_id(&self) -> Vec<u8> {
+    pub fn key_id(&self) -> [u8; 20] {
         digest::sha1(&self.bits)
     }
 
-    /// SHA-256 of the SubjectPublicKeyInfo in hex: names a key without showing it.
+    /// SHA-256 of the SubjectPublicKeyInfo.
+    #[must_use]
+    pub fn sha256(&self) -> [u8; 32] {
+        digest::sha256(&self.spki)
+    }
+
+    /// [`PublicKey::sha256`] in hex: names a key without showing it.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        digest::hex(&digest::sha256(&self.spki))
+        digest::hex(&self.sha256())
     }
 
     /// The first 16 digits of [`PublicKey::fingerprint`].
@@ -185,7 +185,7 @@ impl PublicKey {
     /// P-384 and RSA below 4096, SHA-512 above and for P-521 (cfssl: `csr.go: BasicKeyRequest.SigAlgo`).
     /// `None` for keys we do not issue with.
     #[must_use]
-    pub fn signature_algorithm(&self) -> Option<Vec<u8>> {
+    pub fn signing_algorithm(&self) -> Option<Vec<u8>> {
         let rsa = |oid| Some(der::sequence(&[&der::tlv(der::OID, oid), &der::tlv(der::NULL, &[])]));
         let plain = |oid| Some(der::sequence(&[&der::tlv(der::OID, oid)]));
         match &self.algorithm {
@@ -198,6 +198,22 @@ impl PublicKey {
             KeyAlgorithm::Rsa { .. } => rsa(oid::RSA_SHA512),
             KeyAlgorithm::Other { .. } => None,
         }
+    }
+}
+
+impl TryFrom<&[u8]> for PublicKey {
+    type Error = DerError;
+
+    /// [`PublicKey::from_der`].
+    fn try_from(bytes: &[u8]) -> Result<Self, DerError> {
+        Self::from_der(bytes)
+    }
+}
+
+impl AsRef<[u8]> for PublicKey {
+    /// [`PublicKey::as_der`].
+    fn as_ref(&self) -> &[u8] {
+        self.as_der()
     }
 }
 
@@ -214,7 +230,7 @@ fn algorithm(identifier: &Tlv<'_>, bits: &[u8]) -> Result<KeyAlgorithm, DerError
     if oid.content.len() > oid::LONGEST_PRINTED {
         return Err(oid.error("the OID of a key algorithm is too long"));
     }
-    let other = |oid: &[u8]| KeyAlgorithm::Other { oid: oid::dotted(oid) };
+    let other = |oid: &[u8]| KeyAlgorithm::Other { oid: Oid::of(oid) };
     Ok(match oid.content {
         oid::ED25519 => KeyAlgorithm::Ed25519,
         oid::RSA_ENCRYPTION => match rsa_bits(bits) {

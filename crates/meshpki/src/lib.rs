@@ -5,25 +5,25 @@
 //! A root, an intermediate per cluster, a workload under each, and the proof that east accepts west:
 //!
 //! ```
+//! # #[cfg(feature = "soft-keys")]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use meshpki::cacerts::Layout;
-//! use meshpki::verify::{Anchor, Inputs, Policy, verify};
+//! use meshpki::verify::{Policy, verify_chain};
 //! use meshpki::*;
 //!
-//! # fn main() -> Result<(), Error> {
-//! let now = Time::parse_rfc3339("2026-11-21T07:00:00Z").expect("a time");
-//! let mut random = 0u8; // in real use: 20 bytes of the operating system's randomness, `soft::fill_random`
-//! let mut stamp = || { random += 1; Stamp::made_at(now, Serial::from_random([random; 20])) };
+//! let now: Time = "2026-11-21T07:00:00Z".parse()?;
+//! let stamp = || Stamp::made_at(now, Serial::generate());
 //!
 //! let root_key = SoftKey::generate(KeyType::EcdsaP256)?;
-//! let subject = Name::parse("O=Example, CN=Example Mesh Root CA").map_err(Error::Subject)?;
-//! let root = self_signed(&Profile::root(subject), &root_key, stamp())?;
+//! let profile = Profile::root("O=Example, CN=Example Mesh Root CA".parse()?);
+//! let root = self_signed(&profile, &root_key, stamp())?;
 //!
 //! let mut clusters = Vec::new();
 //! for name in ["east", "west"] {
 //!     let key = SoftKey::generate(KeyType::EcdsaP256)?;
-//!     let subject = Name::parse(&format!("O=Example, CN=Mesh CA {name}")).map_err(Error::Subject)?;
+//!     let profile = Profile::cluster(format!("O=Example, CN=Mesh CA {name}").parse()?);
 //!     let issuer = Issuer { cert: &root, signer: &root_key };
-//!     let ca = issue(&Profile::cluster(subject), key.public_key(), issuer, stamp())?;
+//!     let ca = issue(&profile, key.public_key(), issuer, stamp())?;
 //!     // A `CaCerts` exists only if its files agree as istiod wants them to.
 //!     clusters.push(CaCerts::new(ca, key, vec![], vec![root.clone()], now)?);
 //! }
@@ -31,18 +31,18 @@
 //! assert_eq!(files.keys().copied().collect::<Vec<_>>(), ["ca-cert.pem", "ca-key.pem", "cert-chain.pem", "root-cert.pem"]);
 //!
 //! // What istiod of west does for a workload, and what Envoy in east does with it.
-//! let west = &clusters[1];
-//! let id = "cluster.local".parse::<TrustDomain>()?.workload("default", "reviews");
+//! let (east, west) = (&clusters[0], &clusters[1]);
+//! let id = "cluster.local".parse::<TrustDomain>()?.workload("default", "reviews")?;
 //! let key = SoftKey::generate(KeyType::EcdsaP256)?;
 //! let issuer = Issuer { cert: west.ca(), signer: west.signer() };
 //! let leaf = issue(&Profile::workload(&id), key.public_key(), issuer, stamp())?;
-//! let east_trusts = [Anchor::new(clusters[0].roots()[0].clone())];
-//! let inputs = Inputs { target: &leaf, untrusted: west.chain(), trusted: &east_trusts, crls: &[], store_crls: &[] };
-//! let verdict = verify(&inputs, &Policy::like_openssl(now));
+//! let verdict = verify_chain(&leaf, west.chain(), east.roots(), &Policy::like_openssl(now));
 //! assert!(verdict.is_ok());
 //! assert_eq!(verdict.chain.len(), 3);
 //! # Ok(())
 //! # }
+//! # #[cfg(not(feature = "soft-keys"))]
+//! # fn main() {}
 //! ```
 //!
 //! # Where things are
@@ -50,24 +50,47 @@
 //! | job | start at |
 //! |---|---|
 //! | issue certificates, sign CSRs | [`Profile`], [`issue()`], [`self_signed`], [`Csr`] |
-//! | keys in memory, in a token, in a cloud | [`SoftKey`], [`Signer`] |
-//! | the files of Istio's `cacerts` secret | [`CaCerts`] |
-//! | what an istiod does with such a secret, by its version | [`istiod::starts`], [`istiod::changes`], [`istiod::check()`] |
+//! | keys in memory, in a token, in a cloud | `SoftKey`, [`Signer`] |
+//! | what is inside a certificate | [`Cert`], [`x509`] |
+//! | the files of Istio's `cacerts` secret | `CaCerts`, `cacerts` |
+//! | what an istiod does with such a secret, by its version | `istiod::starts`, `istiod::changes`, `istiod::check` |
 //! | certificates in any order into a chain | [`chain::assemble`] |
-//! | which clusters accept which trust domains | [`federation::trust_settings`] |
-//! | is this certificate good | [`verify::verify`] |
+//! | which clusters accept which trust domains | `federation::trust_settings` |
+//! | is this certificate good | [`verify::verify`], [`verify::verify_chain`] |
 //! | cfssl's JSON files | [`cfssl`] |
 //!
 //! # Rules of this crate
 //!
 //! It is `no_std`: values in, values out. No function reads a clock, a file, a socket or the environment;
-//! time, serial numbers and signers are arguments. A certificate that does not verify is data
-//! ([`verify::Verdict`]), work that cannot be done is an [`Error`] with a code.
+//! time, serial numbers and signers are arguments. The only things taken from the operating system are random
+//! bytes, by the functions whose names say `generate`, and the salt of an encrypted key. A certificate that does
+//! not verify is data ([`verify::Verdict`]), work that cannot be done is an [`Error`] with a code.
+//!
+//! Structs and enums that may grow are `#[non_exhaustive]`: begin with a constructor and set fields, or chain the
+//! methods whose names begin with `with_`. Every conversion from text is a [`FromStr`](core::str::FromStr) with an
+//! error type of its own.
 //!
 //! # Features
 //!
-//! - `soft-keys` (default): private keys in memory, [`CaCerts`], which holds one, [`istiod`], which reads one, and [`federation`].
-//! - `aws-lc` (default): RSA key generation, P-521, ECDSA with SHA-512, a faster P-384. Without it ring does the rest.
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `ring` | yes | signatures checked with ring: RSA, ECDSA on P-256 and P-384, Ed25519 |
+//! | `soft-keys` | yes | private keys in memory, `CaCerts`, which holds one, `istiod`, which reads one, and `federation`; needs `ring` |
+//! | `aws-lc` | yes | RSA key generation, P-521, ECDSA with SHA-512, a faster P-384 |
+//! | `cfssl` | yes | cfssl's JSON files |
+//! | `legacy-algorithms` | no | in pure Rust, everything else `openssl verify` decides: other curves, RSA sizes, salts and digests, DSA, Ed448 |
+//! | `pki-types` | no | conversions to and from the types of `rustls-pki-types` |
+//! | `rustls` | no | `tls`: verifiers for clients and servers of a mesh; needs `pki-types` |
+//! | `rcgen` | no | `SoftKey` is an `rcgen::SigningKey`, and `CaCerts` gives an `rcgen::Issuer`; needs `soft-keys` |
+//!
+//! Only with `legacy-algorithms` does `verify` decide every signature that `openssl verify` decides; what it cannot decide
+//! is [`SignatureCheck::Undecided`], never a bad signature.
+//!
+//! # Without an operating system
+//!
+//! With no features but `legacy-algorithms`, the crate needs `alloc` and nothing else, and no C compiler: it reads
+//! certificates, CSRs and CRLs, issues with any [`Signer`], assembles chains and verifies. Ed25519 signatures are then
+//! undecided. CI builds it for `thumbv7em-none-eabi`. Without any feature no signature at all is decided.
 
 #![no_std]
 
@@ -76,44 +99,57 @@ extern crate alloc;
 mod algorithm;
 #[cfg(feature = "soft-keys")]
 pub mod cacerts;
-pub mod cert;
+mod cert;
+#[cfg(feature = "cfssl")]
 pub mod cfssl;
 pub mod chain;
-pub mod crl;
-pub mod csr;
-pub mod der;
-pub mod digest;
-pub mod error;
+mod crl;
+mod csr;
+mod der;
+mod digest;
+mod error;
 #[cfg(feature = "soft-keys")]
 pub mod federation;
-pub mod issue;
+pub mod internals;
+mod issue;
 #[cfg(feature = "soft-keys")]
 pub mod istiod;
-pub mod key;
-pub mod name;
-pub mod oid;
-pub mod pem;
-pub mod profile;
-pub mod signature;
+mod key;
+mod name;
+mod oid;
+mod pem;
+mod profile;
+mod signature;
 #[cfg(feature = "soft-keys")]
-pub mod soft;
-pub mod spiffe;
-pub mod time;
+mod soft;
+mod spiffe;
+mod time;
+#[cfg(feature = "rustls")]
+pub mod tls;
 pub mod verify;
 #[cfg(feature = "soft-keys")]
 mod version;
-
-pub use cert::Cert;
-pub use key::{KeyAlgorithm, KeyFlaw, PublicKey, SignError, Signer};
-pub use name::{Name, NameError};
-pub use time::Time;
+#[cfg(feature = "pki-types")]
+mod with_pki_types;
+#[cfg(feature = "rcgen")]
+mod with_rcgen;
+pub mod x509;
 
 #[cfg(feature = "soft-keys")]
 pub use cacerts::CaCerts;
+pub use cert::Cert;
+pub use crl::Crl;
 pub use csr::Csr;
-pub use error::Error;
+pub use der::DerError;
+pub use error::{Error, KeyProblem};
 pub use issue::{Issuer, Serial, Stamp, issue, self_signed};
-pub use profile::Profile;
+pub use key::{KeyAlgorithm, KeyFlaw, PublicKey, SignError, Signer};
+pub use name::{Name, NameError};
+pub use oid::{Oid, OidError};
+pub use pem::{PemError, PemProblem};
+pub use profile::{Profile, Role};
+pub use signature::SignatureCheck;
 #[cfg(feature = "soft-keys")]
-pub use soft::{KeyType, SoftKey};
-pub use spiffe::TrustDomain;
+pub use soft::{KeyType, KeyTypeError, SoftKey};
+pub use spiffe::{SpiffeId, SpiffeIdError, TrustDomain, TrustDomainError};
+pub use time::{Time, TimeError};

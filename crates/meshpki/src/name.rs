@@ -3,10 +3,11 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use core::hash::{Hash, Hasher};
 
 use crate::der::shape::{bit_string, check_oid};
 use crate::der::{self, DerError, Reader, Tag, Tlv};
-use crate::oid;
+use crate::oid::{self, Oid};
 
 mod print;
 mod text;
@@ -20,8 +21,8 @@ pub use text::{NameError, is_invisible};
 ///
 /// ```
 /// use meshpki::Name;
-/// let a = Name::parse("C=GB, O=Example, CN=Mesh Root CA")?;
-/// let b = Name::parse("/C=GB/O=EXAMPLE/CN=mesh  root ca")?;
+/// let a: Name = "C=GB, O=Example, CN=Mesh Root CA".parse()?;
+/// let b: Name = "/C=GB/O=EXAMPLE/CN=mesh  root ca".parse()?;
 /// assert_eq!(a, b);
 /// assert_eq!(a.to_string(), "C = GB, O = Example, CN = Mesh Root CA");
 /// # Ok::<(), meshpki::NameError>(())
@@ -34,11 +35,12 @@ pub struct Name {
 
 /// One attribute of a name: type, string type, and the content octets of the value.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Attribute {
-    /// Attribute type, the content octets of its OID (see [`crate::oid`]).
-    pub oid: Vec<u8>,
-    /// Identifier octet of the value: [`der::PRINTABLE_STRING`], [`der::UTF8_STRING`], ...
-    pub tag: Tag,
+    /// Attribute type.
+    pub oid: Oid,
+    /// Identifier octet of the value: 0x0c for UTF8String, 0x13 for PrintableString, 0x16 for IA5String, ...
+    pub tag: u8,
     /// Content octets of the value, in the encoding `tag` asks for.
     pub value: Vec<u8>,
 }
@@ -48,13 +50,21 @@ impl Attribute {
     /// domainComponent, else PrintableString where its alphabet suffices and UTF8String otherwise
     /// (RFC 5280 section 4.1.2.4; Go's `crypto/x509/pkix`, and therefore cfssl, does the same).
     #[must_use]
-    pub fn new(oid: &[u8], text: &str) -> Self {
-        let tag = match oid {
+    pub fn new(oid: Oid, text: &str) -> Self {
+        let tag = match oid.as_bytes() {
             oid::EMAIL_ADDRESS | oid::DOMAIN_COMPONENT if text.is_ascii() => der::IA5_STRING,
             _ if text.bytes().all(is_printable) => der::PRINTABLE_STRING,
             _ => der::UTF8_STRING,
         };
-        Self { oid: oid.to_vec(), tag, value: text.as_bytes().to_vec() }
+        Self { oid, tag, value: text.as_bytes().to_vec() }
+    }
+
+    /// An attribute whose value has a string type of the caller's choice.
+    ///
+    /// `tag` is the identifier octet of the value, such as 0x0c for UTF8String, and `value` its content octets.
+    #[must_use]
+    pub fn with_tag(oid: Oid, tag: u8, value: impl Into<Vec<u8>>) -> Self {
+        Self { oid, tag, value: value.into() }
     }
 
     /// The value as text if it is one of the string types a name may hold.
@@ -73,7 +83,7 @@ impl Attribute {
     }
 
     fn to_der(&self) -> Vec<u8> {
-        der::sequence(&[&der::tlv(der::OID, &self.oid), &der::tlv(self.tag, &self.value)])
+        der::sequence(&[&der::tlv(der::OID, self.oid.as_bytes()), &der::tlv(self.tag, &self.value)])
     }
 }
 
@@ -179,7 +189,7 @@ impl Name {
         // A name that was read once reads again.
         let _ = self.each_attribute(|o, tag, value| {
             if o == oid {
-                found.push(Attribute { oid: o.to_vec(), tag, value: value.to_vec() });
+                found.push(Attribute { oid: Oid::of(o), tag, value: value.to_vec() });
             }
         });
         found
@@ -187,14 +197,14 @@ impl Name {
 
     /// The text of the last attribute of type `oid`, if there is one.
     #[must_use]
-    pub fn last(&self, oid: &[u8]) -> Option<String> {
-        self.rdns().concat().into_iter().rev().find(|a| a.oid == oid)?.text()
+    pub fn last(&self, oid: &Oid) -> Option<String> {
+        self.rdns().concat().into_iter().rev().find(|a| a.oid == *oid)?.text()
     }
 
     /// What people call this name: its common name, else the whole line, else `(empty name)`.
     #[must_use]
     pub fn label(&self) -> String {
-        self.last(oid::COMMON_NAME).unwrap_or_else(|| {
+        self.last(&Oid::COMMON_NAME).unwrap_or_else(|| {
             if self.is_empty() { String::from("(empty name)") } else { alloc::format!("{self}") }
         })
     }
@@ -207,6 +217,13 @@ impl PartialEq for Name {
 }
 
 impl Eq for Name {}
+
+impl Hash for Name {
+    /// Of the canonical form.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.canonical.hash(state);
+    }
+}
 
 impl PartialOrd for Name {
     fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
@@ -244,7 +261,7 @@ fn read_rdns(bytes: &[u8]) -> Result<Vec<Vec<Attribute>>, DerError> {
         while let Some(attribute) = attributes.next()? {
             let (oid, value) = attribute_parts(&attribute)?;
             let (tag, value) = value_parts(&value)?;
-            rdn.push(Attribute { oid: oid.content.to_vec(), tag, value: value.into_owned() });
+            rdn.push(Attribute { oid: Oid::of(oid.content), tag, value: value.into_owned() });
         }
         rdns.push(rdn);
     }

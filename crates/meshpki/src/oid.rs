@@ -163,6 +163,9 @@ oids! {
 }
 
 mod table;
+mod types;
+
+pub use types::{Oid, OidError};
 
 /// OpenSSL's short name, `CN`; `None` for an OID it does not know.
 #[must_use]
@@ -201,19 +204,16 @@ fn entry(oid: &OidBytes) -> Option<&'static (&'static [u8], &'static str, &'stat
     table::NAMES.get(index)
 }
 
-/// The content octets of the OID OpenSSL knows by that short or long name, short names first
-/// (`crypto/objects/obj_dat.c: OBJ_sn2nid`, `OBJ_ln2nid`). No octets at all for the names it has for things
+/// The OID OpenSSL knows by that short or long name, short names first
+/// (`crypto/objects/obj_dat.c: OBJ_sn2nid`, `OBJ_ln2nid`). One without any octets for the names it has for things
 /// without an OID.
-///
-/// ```
-/// assert_eq!(meshpki::oid::by_name("anyPolicy"), Some(meshpki::oid::ANY_POLICY));
-/// ```
 #[must_use]
-pub fn by_name(name: &str) -> Option<&'static OidBytes> {
+pub fn by_name(name: &str) -> Option<Oid> {
     let short = table::NAMES.iter().find(|(_, short, _)| *short == name);
     let found = short.or_else(|| table::NAMES.iter().find(|(_, _, long)| *long == name));
     let bare = || table::BARE.iter().any(|(short, long)| *short == name || *long == name);
-    found.map(|(bytes, ..)| *bytes).or_else(|| bare().then_some(&[]))
+    let bytes: Option<&'static OidBytes> = found.map(|(bytes, ..)| *bytes);
+    bytes.or_else(|| bare().then_some(&[])).map(Oid::of_static)
 }
 
 /// Content octets beyond which OpenSSL writes no OID out (`crypto/objects/obj_dat.c: OBJ_obj2txt`).
@@ -221,10 +221,6 @@ pub(crate) const LONGEST_PRINTED: usize = 586;
 
 /// The dotted form, `2.5.29.19`; arcs of any size. `<INVALID>` for an OID of more than 586 octets, which
 /// OpenSSL does not write out either.
-///
-/// ```
-/// assert_eq!(meshpki::oid::dotted(meshpki::oid::RSA_SHA256), "1.2.840.113549.1.1.11");
-/// ```
 #[must_use]
 pub fn dotted(oid: &OidBytes) -> String {
     if oid.len() > LONGEST_PRINTED {
@@ -244,7 +240,7 @@ pub fn dotted(oid: &OidBytes) -> String {
 
 /// The content octets of a dotted OID; `None` when the text is not one, or an arc passes 2^64.
 #[must_use]
-pub fn parse_dotted(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn parse_dotted(text: &str) -> Option<Vec<u8>> {
     let arcs: Option<Vec<u64>> = text
         .split('.')
         .map(|arc| if arc.starts_with('+') { None } else { arc.parse().ok() })

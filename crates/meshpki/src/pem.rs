@@ -63,6 +63,7 @@ impl core::fmt::Debug for Block {
 /// Why a block could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
+#[non_exhaustive]
 pub struct PemError {
     /// The line, from 1.
     pub line: usize,
@@ -133,8 +134,8 @@ pub enum PemProblem {
 /// continues after it.
 ///
 /// ```
-/// let pem = meshpki::pem::encode("CERTIFICATE", b"abc");
-/// let blocks = meshpki::pem::decode(pem.as_bytes());
+/// let pem = meshpki::internals::pem::encode("CERTIFICATE", b"abc");
+/// let blocks = meshpki::internals::pem::decode(pem.as_bytes());
 /// assert_eq!(blocks[0].as_ref().unwrap().der, b"abc");
 /// ```
 #[must_use]

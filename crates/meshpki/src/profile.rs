@@ -2,28 +2,32 @@
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::cert::{GeneralName, KeyUsage, RawExtension};
 use crate::der;
 use crate::name::Name;
-use crate::oid;
+use crate::oid::Oid;
+use crate::spiffe::SpiffeId;
 use crate::time::DAY;
 
 /// What a certificate says, except its key, its serial number and its begin.
 ///
-/// Public fields: any value is fine, [`crate::issue()`] refuses what does not fit the issuer.
+/// Begin with [`Profile::root`], [`Profile::cluster`] or [`Profile::workload`] and change fields: any value is fine,
+/// [`crate::issue()`] refuses what does not fit the issuer.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Profile {
     /// The subject's name.
     pub subject: Name,
-    /// How long it is valid, in seconds from notBefore.
-    pub valid_seconds: i64,
+    /// How long it is valid from notBefore on, in whole seconds.
+    pub validity: Duration,
     /// CA or end entity.
     pub role: Role,
     /// keyUsage, critical; no bit set leaves the extension out.
     pub key_usage: KeyUsage,
-    /// extKeyUsage, not critical: content octets of each OID; empty leaves the extension out.
-    pub ext_key_usage: Vec<Vec<u8>>,
+    /// extKeyUsage, not critical: empty leaves the extension out.
+    pub ext_key_usage: Vec<Oid>,
     /// subjectAltName, critical only when the subject is empty; empty leaves the extension out.
     pub subject_alt_names: Vec<GeneralName>,
     /// Hosts a URI name below this CA may have (critical nameConstraints, permitted URI); empty: any.
@@ -59,11 +63,11 @@ impl Role {
 
 impl Profile {
     /// Ten years: a root outlives several generations of intermediates.
-    pub const ROOT_SECONDS: i64 = 3650 * DAY;
+    pub const ROOT_VALIDITY: Duration = days(3650);
     /// One year: an intermediate is renewed without a change of root, so there is no need for more.
-    pub const CLUSTER_SECONDS: i64 = 365 * DAY;
+    pub const CLUSTER_VALIDITY: Duration = days(365);
     /// One day: Istio's `DEFAULT_WORKLOAD_CERT_TTL`.
-    pub const WORKLOAD_SECONDS: i64 = DAY;
+    pub const WORKLOAD_VALIDITY: Duration = DAY;
 
     /// A root: keyCertSign and cRLSign, ten years, no path length.
     ///
@@ -72,38 +76,49 @@ impl Profile {
     /// everything below.
     #[must_use]
     pub const fn root(subject: Name) -> Self {
-        Self::ca(subject, Self::ROOT_SECONDS, None)
+        Self::ca(subject, Self::ROOT_VALIDITY, None)
     }
 
     /// A cluster's intermediate: keyCertSign and cRLSign, one year, path length 0, so that it signs
     /// workloads and no further CA.
     #[must_use]
     pub const fn cluster(subject: Name) -> Self {
-        Self::ca(subject, Self::CLUSTER_SECONDS, Some(0))
+        Self::ca(subject, Self::CLUSTER_VALIDITY, Some(0))
     }
 
     /// A workload's certificate as istiod makes it: digitalSignature and keyEncipherment, serverAuth and
     /// clientAuth, an empty subject, the SPIFFE ID as a critical subjectAltName, one day.
     #[must_use]
-    pub fn workload(spiffe_id: &str) -> Self {
+    pub fn workload(id: &SpiffeId) -> Self {
         Self {
             subject: Name::empty(),
-            valid_seconds: Self::WORKLOAD_SECONDS,
+            validity: Self::WORKLOAD_VALIDITY,
             role: Role::EndEntity,
             key_usage: KeyUsage::DIGITAL_SIGNATURE.with(KeyUsage::KEY_ENCIPHERMENT),
-            ext_key_usage: [oid::EKU_SERVER_AUTH, oid::EKU_CLIENT_AUTH]
-                .map(<[u8]>::to_vec)
-                .to_vec(),
-            subject_alt_names: Vec::from([GeneralName::Uri(spiffe_id.to_string().into_bytes())]),
+            ext_key_usage: Vec::from([Oid::SERVER_AUTH, Oid::CLIENT_AUTH]),
+            subject_alt_names: Vec::from([GeneralName::Uri(id.to_string().into_bytes())]),
             permitted_uri_hosts: Vec::new(),
             extra_extensions: Vec::new(),
         }
     }
 
-    const fn ca(subject: Name, valid_seconds: i64, path_len: Option<u32>) -> Self {
+    /// An end entity of this name, valid for a day, that says nothing about its use: no keyUsage, no extKeyUsage.
+    #[must_use]
+    pub fn end_entity(subject: Name) -> Self {
+        let role = Role::EndEntity;
+        Self { role, key_usage: KeyUsage(0), ..Self::ca(subject, Self::WORKLOAD_VALIDITY, None) }
+    }
+
+    /// The same profile with another validity.
+    #[must_use]
+    pub fn with_validity(self, validity: Duration) -> Self {
+        Self { validity, ..self }
+    }
+
+    const fn ca(subject: Name, validity: Duration, path_len: Option<u32>) -> Self {
         Self {
             subject,
-            valid_seconds,
+            validity,
             role: Role::Ca { path_len },
             key_usage: KeyUsage::KEY_CERT_SIGN.with(KeyUsage::CRL_SIGN),
             ext_key_usage: Vec::new(),
@@ -112,6 +127,10 @@ impl Profile {
             extra_extensions: Vec::new(),
         }
     }
+}
+
+const fn days(count: u64) -> Duration {
+    Duration::from_secs(count * DAY.as_secs())
 }
 
 pub(crate) mod limits;

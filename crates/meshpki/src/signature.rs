@@ -1,21 +1,21 @@
 //! Checking signatures: an algorithm, a key and a signature give Good, Bad or Undecided.
 //!
-//! ring answers first, then aws-lc-rs (feature `aws-lc`), then the arithmetic of [`num_bigint`] with the
+//! ring answers first (feature `ring`), then aws-lc-rs (feature `aws-lc`), then the arithmetic of [`num_bigint`] with the
 //! digests of RustCrypto (feature `legacy-algorithms`), which reaches everything `openssl verify` 3.0.22
 //! decides but curves over binary fields, SM2 and GOST.
 
 use alloc::borrow::Cow;
 
 use crate::algorithm::{Digest, algorithm_parts};
-use crate::der::shape::bit_length;
-use crate::key::decode::{Kind, rsa_numbers};
-use crate::key::{KeyAlgorithm, PublicKey, decode, ec};
+use crate::key::decode::Kind;
+use crate::key::{PublicKey, decode, ec};
 use crate::oid;
 
 #[cfg(feature = "aws-lc")]
 use aws_lc_rs::signature as extra;
-use ring::signature as base;
 
+#[cfg_attr(not(feature = "ring"), path = "signature/without_ring.rs")]
+mod base;
 #[cfg(feature = "legacy-algorithms")]
 mod legacy;
 mod pss;
@@ -55,7 +55,7 @@ pub fn check(signed: &SignatureInput<'_>) -> SignatureCheck {
     let Ok((oid, parameters)) = algorithm_parts(signed.algorithm) else {
         return SignatureCheck::Bad;
     };
-    if let Some(good) = base_check(oid, signed) {
+    if let Some(good) = base::plain(oid, signed) {
         return answer(good);
     }
     let Some(scheme) = Scheme::of(oid) else { return SignatureCheck::Bad };
@@ -84,81 +84,12 @@ const fn answer(good: bool) -> SignatureCheck {
     if good { SignatureCheck::Good } else { SignatureCheck::Bad }
 }
 
-/// The everyday algorithms, with keys ring takes as they are.
-fn base_check(oid: &[u8], signed: &SignatureInput<'_>) -> Option<bool> {
-    let bits = signed.key.as_bits();
-    let algorithm = base_algorithm(oid, signed.key.algorithm())?;
-    let plain = match signed.key.algorithm() {
-        KeyAlgorithm::Rsa { .. } => is_plain_rsa(bits),
-        KeyAlgorithm::EcdsaP256 | KeyAlgorithm::EcdsaP384 => bits.first() == Some(&4),
-        _ => false,
-    };
-    plain.then(|| verify_base(algorithm, bits, signed))
-}
-
-fn verify_base(
-    algorithm: &'static dyn base::VerificationAlgorithm,
-    bits: &[u8],
-    signed: &SignatureInput<'_>,
-) -> bool {
-    base::UnparsedPublicKey::new(algorithm, bits).verify(signed.message, signed.signature).is_ok()
-}
-
-fn base_algorithm(
-    oid: &[u8],
-    key: &KeyAlgorithm,
-) -> Option<&'static dyn base::VerificationAlgorithm> {
-    use KeyAlgorithm as K;
-    Some(match (oid, key) {
-        (oid::ECDSA_SHA256, K::EcdsaP256) => &base::ECDSA_P256_SHA256_ASN1,
-        (oid::ECDSA_SHA384, K::EcdsaP256) => &base::ECDSA_P256_SHA384_ASN1,
-        (oid::ECDSA_SHA256, K::EcdsaP384) => &base::ECDSA_P384_SHA256_ASN1,
-        (oid::ECDSA_SHA384, K::EcdsaP384) => &base::ECDSA_P384_SHA384_ASN1,
-        (oid::RSA_SHA1, K::Rsa { bits: 1024..=8192 }) => {
-            &base::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY
-        }
-        (oid::RSA_SHA256, K::Rsa { bits: 1024..=8192 }) => {
-            &base::RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY
-        }
-        (oid::RSA_SHA384, K::Rsa { bits: 2048..=8192 }) => &base::RSA_PKCS1_2048_8192_SHA384,
-        (oid::RSA_SHA512, K::Rsa { bits: 1024..=8192 }) => {
-            &base::RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY
-        }
-        _ => return None,
-    })
-}
-
-/// A key whose numbers ring takes: DER, positive, odd modulus, odd exponent from 3 to 2^33.
-fn is_plain_rsa(bits: &[u8]) -> bool {
-    let Ok((modulus, exponent)) = rsa_numbers(bits) else { return false };
-    let minimal = |number: &[u8]| match number {
-        [0, second, ..] => second & 0x80 != 0,
-        [first, ..] => first & 0x80 == 0,
-        [] => false,
-    };
-    let odd = |number: &[u8]| number.last().is_some_and(|byte| byte & 1 == 1);
-    let is_der = crate::der::Reader::new(bits).any().is_ok_and(|sequence| {
-        sequence.raw.len() == bits.len()
-            && crate::der::sequence(&[
-                &crate::der::tlv(crate::der::INTEGER, modulus),
-                &crate::der::tlv(crate::der::INTEGER, exponent),
-            ]) == bits
-    });
-    minimal(modulus)
-        && minimal(exponent)
-        && odd(modulus)
-        && odd(exponent)
-        && exponent != [1]
-        && bit_length(exponent) <= 33
-        && is_der
-}
-
 /// ECDSA, where ring did not take the key or the digest.
 fn ecdsa(oid: &[u8], digest: Digest, signed: &SignatureInput<'_>) -> SignatureCheck {
-    let Some(curve) = ec::curve_oid(signed.key.as_spki()) else {
+    let Some(curve) = ec::curve_oid(signed.key.as_der()) else {
         return SignatureCheck::Undecided;
     };
-    let point = match signed.key.as_bits() {
+    let point = match signed.key.bits() {
         bits @ [4, ..] => Cow::Borrowed(bits),
         bits => match ec::uncompressed(curve, bits) {
             Some(point) => Cow::Owned(point),
@@ -168,8 +99,8 @@ fn ecdsa(oid: &[u8], digest: Digest, signed: &SignatureInput<'_>) -> SignatureCh
     if *point == [0] {
         return legacy_ecdsa(curve, &point, digest, signed);
     }
-    if let Some(algorithm) = base_algorithm(oid, signed.key.algorithm()) {
-        return answer(verify_base(algorithm, &point, signed));
+    if let Some(good) = base::ecdsa(oid, &point, signed) {
+        return answer(good);
     }
     #[cfg(feature = "aws-lc")]
     if let Some(algorithm) = extra_algorithm(oid, signed.key.algorithm()) {
@@ -182,9 +113,9 @@ fn ecdsa(oid: &[u8], digest: Digest, signed: &SignatureInput<'_>) -> SignatureCh
 #[cfg(feature = "aws-lc")]
 fn extra_algorithm(
     oid: &[u8],
-    key: &KeyAlgorithm,
+    key: &crate::key::KeyAlgorithm,
 ) -> Option<&'static dyn extra::VerificationAlgorithm> {
-    use KeyAlgorithm as K;
+    use crate::key::KeyAlgorithm as K;
     Some(match (oid, key) {
         (oid::ECDSA_SHA1, K::EcdsaP256) => &extra::ECDSA_P256_SHA1_ASN1,
         (oid::ECDSA_SHA512, K::EcdsaP256) => &extra::ECDSA_P256_SHA512_ASN1,
@@ -201,7 +132,7 @@ fn extra_algorithm(
 /// not come to the check in `crypto/ec/ecx_meth.c: ecd_item_verify`.
 fn edwards(kind: Kind, signed: &SignatureInput<'_>) -> SignatureCheck {
     if kind == Kind::Ed25519 {
-        return answer(verify_base(&base::ED25519, signed.key.as_bits(), signed));
+        return base::ed25519(signed).map_or(SignatureCheck::Undecided, answer);
     }
     #[cfg(feature = "legacy-algorithms")]
     return answer(legacy::ed448(signed));

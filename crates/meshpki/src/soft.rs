@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::der::{self, DerError, Reader};
 use crate::error::KeyProblem;
+use crate::issue::Serial;
 use crate::key::{KeyAlgorithm, PublicKey, SignError, Signer};
 use crate::oid;
 use crate::pem::{self, Block};
@@ -37,6 +38,7 @@ const SCRYPT_P: u32 = 10;
 
 /// The keys that can be generated, by the names of `--key-type`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum KeyType {
     /// `ecdsa-p256`: small, fast, and read by everything in a mesh.
     #[default]
@@ -98,14 +100,19 @@ impl fmt::Display for KeyType {
     }
 }
 
-impl FromStr for KeyType {
-    type Err = String;
+/// A text that is not the name of a key type.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown key type `{found}`; expected one of {}", KeyType::ALL.map(KeyType::name).join(", "))]
+pub struct KeyTypeError {
+    found: String,
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
-            let names: Vec<&str> = Self::ALL.into_iter().map(Self::name).collect();
-            alloc::format!("unknown key type `{text}`; expected one of {}", names.join(", "))
-        })
+impl FromStr for KeyType {
+    type Err = KeyTypeError;
+
+    fn from_str(text: &str) -> Result<Self, KeyTypeError> {
+        let known = Self::ALL.into_iter().find(|kind| kind.name() == text);
+        known.ok_or_else(|| KeyTypeError { found: text.into() })
     }
 }
 
@@ -201,9 +208,7 @@ impl SoftKey {
                 Self::from_pkcs8(&decrypt(bytes, passphrase.ok_or(KeyProblem::PassphraseNeeded)?)?)
             }
             SEC1 => Self::from_pkcs8(&sec1_to_pkcs8(bytes, curve)?),
-            PKCS1 => {
-                Self::from_pkcs8(&pkcs8(oid::RSA_ENCRYPTION, &der::tlv(der::NULL, &[]), bytes))
-            }
+            PKCS1 => Self::from_pkcs1(bytes),
             other => Err(KeyProblem::Unsupported(other.into())),
         }
     }
@@ -232,6 +237,28 @@ impl SoftKey {
             _ => Zeroizing::new(bytes.to_vec()),
         };
         Ok(Self { pkcs8, public, pair })
+    }
+
+    /// Reads an ECPrivateKey that names its curve (RFC 5915).
+    ///
+    /// # Errors
+    /// As [`SoftKey::from_pkcs8`].
+    pub fn from_sec1(bytes: &[u8]) -> Result<Self, KeyProblem> {
+        Self::from_pkcs8(&sec1_to_pkcs8(bytes, None)?)
+    }
+
+    /// Reads an RSAPrivateKey (RFC 8017 appendix A.1.2).
+    ///
+    /// # Errors
+    /// As [`SoftKey::from_pkcs8`].
+    pub fn from_pkcs1(bytes: &[u8]) -> Result<Self, KeyProblem> {
+        Self::from_pkcs8(&pkcs8(oid::RSA_ENCRYPTION, &der::tlv(der::NULL, &[]), bytes))
+    }
+
+    /// The key as unencrypted PKCS#8.
+    #[must_use]
+    pub fn as_pkcs8(&self) -> &[u8] {
+        &self.pkcs8
     }
 
     /// The key as an unencrypted `PRIVATE KEY` block, the form istiod, Go and OpenSSL 1.1 and 3 read.
@@ -279,6 +306,19 @@ impl Signer for SoftKey {
     }
 }
 
+impl Serial {
+    /// A serial number of the operating system's randomness.
+    ///
+    /// # Panics
+    /// When the operating system has none.
+    #[must_use]
+    pub fn generate() -> Self {
+        let mut bytes = [0; 20];
+        fill_random(&mut bytes);
+        Self::from_random(bytes)
+    }
+}
+
 /// Fills `bytes` from the operating system's randomness.
 ///
 /// # Panics
@@ -322,12 +362,12 @@ fn load(algorithm: &KeyAlgorithm, bytes: &[u8]) -> Result<(Pair, PublicKey), Key
     if matches!(algorithm, KeyAlgorithm::Rsa { .. } | KeyAlgorithm::EcdsaP521) {
         return aws_lc::load(algorithm, bytes).map(|(pair, public)| (Pair::AwsLc(pair), public));
     }
-    let loaded = match ring::load(algorithm, bytes) {
-        Err(_) if let Some(completed) = aws_lc::completed(algorithm, bytes) => {
-            ring::load(algorithm, &completed)
-        }
-        loaded => loaded,
-    };
+    let mut loaded = ring::load(algorithm, bytes);
+    if loaded.is_err()
+        && let Some(completed) = aws_lc::completed(algorithm, bytes)
+    {
+        loaded = ring::load(algorithm, &completed);
+    }
     loaded.map(|(pair, public)| (Pair::Ring(pair), public))
 }
 
@@ -419,7 +459,7 @@ fn public_key(algorithm: &KeyAlgorithm, bits: &[u8]) -> PublicKey {
         }
     };
     let spki = der::sequence(&[&identifier, &der::bit_string(bits)]);
-    PublicKey::from_spki(&spki).expect("what the writer wrote can be read")
+    PublicKey::from_der(&spki).expect("what the writer wrote can be read")
 }
 
 #[cfg(test)]

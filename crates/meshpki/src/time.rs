@@ -3,25 +3,30 @@
 use alloc::format;
 use alloc::string::String;
 use core::fmt;
+use core::ops::{Add, Sub};
+use core::str::FromStr;
+use core::time::Duration;
 
 use time::{Date, Month, OffsetDateTime, UtcOffset};
 
-/// Seconds in a minute, an hour and a day.
-pub const MINUTE: i64 = 60;
+/// Seconds in a minute.
+pub(crate) const MINUTE: i64 = 60;
 /// Seconds in an hour.
-pub const HOUR: i64 = 60 * MINUTE;
-/// Seconds in a day.
-pub const DAY: i64 = 24 * HOUR;
+pub(crate) const HOUR: i64 = 60 * MINUTE;
+/// A day.
+pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// An instant: seconds since 1970-01-01T00:00:00Z, negative before it.
 ///
 /// The library never reads a clock: the caller passes the time.
 ///
 /// ```
+/// use core::time::Duration;
 /// use meshpki::Time;
-/// let t = Time::parse_rfc3339("2026-11-21T07:00:00Z").unwrap();
-/// assert_eq!(t.0, 1795244400);
-/// assert_eq!(t.to_string(), "2026-11-21T07:00:00Z");
+/// let time: Time = "2026-11-21T07:00:00Z".parse()?;
+/// assert_eq!(time.0, 1795244400);
+/// assert_eq!((time + Duration::from_secs(90)).to_string(), "2026-11-21T07:01:30Z");
+/// # Ok::<(), meshpki::TimeError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(pub i64);
@@ -32,17 +37,38 @@ impl Time {
     /// The first instant a certificate of ours names: 1950-01-01T00:00:00Z, where UTCTime begins.
     pub const MIN: Self = Self(-631_152_000);
 
-    /// The instant `seconds` later, saturating.
+    /// The instant this many whole seconds later, saturating: what `+` does, in constants.
     #[must_use]
-    pub const fn plus(self, seconds: i64) -> Self {
+    pub const fn plus(self, length: Duration) -> Self {
+        Self(self.0.saturating_add_unsigned(length.as_secs()))
+    }
+
+    /// The instant this many whole seconds earlier, saturating: what `-` does, in constants.
+    #[must_use]
+    pub const fn minus(self, length: Duration) -> Self {
+        Self(self.0.saturating_sub_unsigned(length.as_secs()))
+    }
+
+    /// How long after `earlier` it is; zero if it is not after it.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        if self.0 <= earlier.0 {
+            return Duration::ZERO;
+        }
+        Duration::from_secs(self.0.abs_diff(earlier.0))
+    }
+
+    /// The time between both, whichever is first.
+    #[must_use]
+    pub const fn abs_diff(self, other: Self) -> Duration {
+        Duration::from_secs(self.0.abs_diff(other.0))
+    }
+
+    const fn later(self, seconds: i64) -> Self {
         Self(self.0.saturating_add(seconds))
     }
 
-    /// Reads `2026-11-21T07:00:00Z`, `2026-11-21T07:00:00+01:00`, or a bare date (midnight UTC).
-    ///
-    /// Fractions of a second are cut. `None` when the text is not such an instant.
-    #[must_use]
-    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+    fn parse_rfc3339(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
         let date = bytes.get(..10)?;
         if date[4] != b'-' || date[7] != b'-' {
@@ -63,7 +89,7 @@ impl Time {
             return None;
         }
         let offset = rfc3339_offset(rfc3339_skip_fraction(&clock[9..])?)?;
-        Some(day.plus(hour * HOUR + minute * MINUTE + second - offset))
+        Some(day.later(hour * HOUR + minute * MINUTE + second - offset))
     }
 
     /// Reads the content of a UTCTime or GeneralizedTime in the only forms RFC 5280 section 4.1.2.5
@@ -120,7 +146,7 @@ impl Time {
             }
             _ => return None,
         };
-        Some(civil(year, field(0)?, field(2)?, field(4)?, field(6)?, second)?.plus(-offset))
+        Some(civil(year, field(0)?, field(2)?, field(4)?, field(6)?, second)?.later(-offset))
     }
 
     /// The ASN.1 form RFC 5280 section 4.1.2.5 asks for: `(false, UTCTime)` up to 2049,
@@ -160,6 +186,42 @@ impl Time {
     }
 }
 
+/// A text that is not an instant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{found}` is not a valid time: expected one such as 2026-11-21T07:00:00Z or 2026-11-21")]
+pub struct TimeError {
+    found: String,
+}
+
+impl FromStr for Time {
+    type Err = TimeError;
+
+    /// Reads `2026-11-21T07:00:00Z`, `2026-11-21T07:00:00+01:00` (RFC 3339), or a bare date (midnight UTC).
+    ///
+    /// Fractions of a second are cut.
+    fn from_str(text: &str) -> Result<Self, TimeError> {
+        Self::parse_rfc3339(text).ok_or_else(|| TimeError { found: text.into() })
+    }
+}
+
+impl Add<Duration> for Time {
+    type Output = Self;
+
+    /// The instant this many whole seconds later, saturating.
+    fn add(self, length: Duration) -> Self {
+        self.plus(length)
+    }
+}
+
+impl Sub<Duration> for Time {
+    type Output = Self;
+
+    /// The instant this many whole seconds earlier, saturating.
+    fn sub(self, length: Duration) -> Self {
+        self.minus(length)
+    }
+}
+
 impl fmt::Display for Time {
     /// RFC 3339 in UTC; instants no calendar here reaches are printed as `@SECONDS`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -181,46 +243,39 @@ impl fmt::Display for Time {
 
 /// A length of time in words: `3650 days`, `36 hours`, `90 seconds`; the largest unit that is at least two.
 #[must_use]
-pub fn words(seconds: i64) -> String {
-    let seconds = seconds.abs();
-    let (count, unit) = match seconds {
-        s if s >= 2 * DAY => (s / DAY, "day"),
-        s if s >= 2 * HOUR => (s / HOUR, "hour"),
-        s if s >= 2 * MINUTE => (s / MINUTE, "minute"),
+pub fn words(length: Duration) -> String {
+    let (count, unit) = match length.as_secs() {
+        s if s >= 2 * DAY.as_secs() => (s / DAY.as_secs(), "day"),
+        s if s >= 2 * 3600 => (s / 3600, "hour"),
+        s if s >= 2 * 60 => (s / 60, "minute"),
         s => (s, "second"),
     };
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Reads a length of time in seconds: `3650d`, `10y` (365 days each), `8w`, `42720h`, `90m`, `30s`, or a
+/// Reads a length of time: `3650d`, `10y` (365 days each), `8w`, `42720h`, `90m`, `30s`, or a
 /// sum of them such as `1y6h`. `None` for anything else, for nothing, and for more than 9999 years.
-///
-/// ```
-/// assert_eq!(meshpki::time::parse_duration("10y"), Some(3650 * 86_400));
-/// assert_eq!(meshpki::time::parse_duration("1h30m"), Some(5400));
-/// assert_eq!(meshpki::time::parse_duration("10"), None);
-/// ```
 #[must_use]
-pub fn parse_duration(text: &str) -> Option<i64> {
-    let mut total: i64 = 0;
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let mut total: u64 = 0;
     let mut rest = text;
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit())?;
-        let count: i64 = rest[..digits].parse().ok()?;
+        let count: u64 = rest[..digits].parse().ok()?;
         let mut tail = rest[digits..].chars();
         let unit = match tail.next()? {
-            'y' => 365 * DAY,
-            'w' => 7 * DAY,
-            'd' => DAY,
-            'h' => HOUR,
-            'm' => MINUTE,
+            'y' => 365 * DAY.as_secs(),
+            'w' => 7 * DAY.as_secs(),
+            'd' => DAY.as_secs(),
+            'h' => 3600,
+            'm' => 60,
             's' => 1,
             _ => return None,
         };
         total = total.checked_add(count.checked_mul(unit)?)?;
         rest = tail.as_str();
     }
-    (!text.is_empty() && total <= 9999 * 366 * DAY).then_some(total)
+    (!text.is_empty() && total <= 9999 * 366 * DAY.as_secs()).then_some(Duration::from_secs(total))
 }
 
 fn rfc3339_skip_fraction(tail: &[u8]) -> Option<&[u8]> {

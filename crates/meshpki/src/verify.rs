@@ -4,12 +4,14 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use crate::algorithm::check_algorithm;
 use crate::cert::Cert;
 use crate::crl::Crl;
 use crate::der::{self, DerError, Reader};
 use crate::name::Name;
+use crate::oid::Oid;
 use crate::time::Time;
 
 mod build;
@@ -39,6 +41,7 @@ pub use policy::{PolicyNode, PolicyOutcome};
 
 /// The certificates and CRLs a verification may use.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Inputs<'a> {
     /// The certificate in question.
     pub target: &'a Cert,
@@ -54,6 +57,7 @@ pub struct Inputs<'a> {
 
 /// A certificate of the trust store, and what it may vouch for.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Anchor {
     /// The certificate.
     pub cert: Cert,
@@ -66,16 +70,18 @@ pub struct Anchor {
 
 /// Trust attributes of a PEM `TRUSTED CERTIFICATE` (`crypto/x509/x_x509a.c: X509_CERT_AUX`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TrustAux {
-    /// Content octets of the OIDs it is trusted for; a list without any is not the same as no list.
-    pub trust: Option<Vec<Vec<u8>>>,
-    /// Content octets of the OIDs it is rejected for.
-    pub reject: Vec<Vec<u8>>,
+    /// What it is trusted for; a list without any is not the same as no list.
+    pub trust: Option<Vec<Oid>>,
+    /// What it is rejected for.
+    pub reject: Vec<Oid>,
 }
 
-/// How to verify. No `Default`: each caller says what it means; [`Policy::like_openssl`] is what
-/// `openssl verify` does without options.
+/// How to verify. No `Default`: each caller says what it means. [`Policy::like_openssl`] is what
+/// `openssl verify` does without options; change its fields, or chain the methods whose names begin with `with_`.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Policy {
     /// The time certificates, CRLs and candidate issuers are judged at; `None`: no time is checked (`-no_check_time`).
     pub at: Option<Time>,
@@ -99,14 +105,15 @@ pub struct Policy {
     pub host: Option<String>,
     /// The e-mail address the target must have (`-verify_email`).
     pub email: Option<String>,
-    /// The address the target must have, 4 or 16 bytes (`-verify_ip`).
-    pub ip: Option<Vec<u8>>,
+    /// The address the target must have (`-verify_ip`).
+    pub ip: Option<IpAddr>,
     /// Certificate policies; `None`: they are not checked.
     pub policies: Option<Policies>,
 }
 
 /// Whose revocation is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Revocation {
     /// No certificate's.
     Ignore,
@@ -118,9 +125,10 @@ pub enum Revocation {
 
 /// Inputs of RFC 5280 section 6.1.1 (c) to (f).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Policies {
-    /// Content octets of the acceptable policies (`-policy`); empty as OpenSSL reads it.
-    pub acceptable: Vec<Vec<u8>>,
+    /// The acceptable policies (`-policy`); empty as OpenSSL reads it.
+    pub acceptable: Vec<Oid>,
     /// `-explicit_policy`.
     pub explicit: bool,
     /// `-inhibit_any`.
@@ -131,6 +139,7 @@ pub struct Policies {
 
 /// What a certificate will be used for (`crypto/x509/v3_purp.c: xstandard`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Purpose {
     /// `sslclient`.
     SslClient,
@@ -154,6 +163,7 @@ pub enum Purpose {
 
 /// The answer: the chain that was built and everything found wrong with it, in the order it was found.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Verdict {
     /// The chain, target first.
     pub chain: Vec<Cert>,
@@ -175,6 +185,7 @@ pub struct Verdict {
 /// The names a verification asked the trust store for (`crypto/x509/x509_lu.c: X509_STORE_CTX_get_by_subject`), each
 /// once, in order. A store that loads certificates when asked for them has these for the next target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Lookups {
     /// Subjects of certificates.
     pub certs: Vec<Name>,
@@ -184,6 +195,7 @@ pub struct Lookups {
 
 /// One thing wrong with a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Finding {
     /// OpenSSL's number and text.
     pub code: Code,
@@ -227,6 +239,33 @@ pub fn verify_with(inputs: &Inputs<'_>, policy: &Policy, memo: &mut Memo) -> Ver
     }
 }
 
+impl<'a> Inputs<'a> {
+    /// A certificate, the untrusted certificates that may lead to the trust store, and the trust store; no CRLs.
+    #[must_use]
+    pub const fn new(target: &'a Cert, untrusted: &'a [Cert], trusted: &'a [Anchor]) -> Self {
+        Self { target, untrusted, trusted, crls: &[], store_crls: &[] }
+    }
+
+    /// The same with CRLs given for this verification.
+    #[must_use]
+    pub const fn with_crls(self, crls: &'a [Crl]) -> Self {
+        Self { crls, ..self }
+    }
+
+    /// The same with the CRLs of the trust store.
+    #[must_use]
+    pub const fn with_store_crls(self, store_crls: &'a [Crl]) -> Self {
+        Self { store_crls, ..self }
+    }
+}
+
+/// [`verify`] with plain certificates as the trust store and without CRLs.
+#[must_use]
+pub fn verify_chain(target: &Cert, untrusted: &[Cert], roots: &[Cert], policy: &Policy) -> Verdict {
+    let trusted: Vec<Anchor> = roots.iter().cloned().map(Anchor::new).collect();
+    verify(&Inputs::new(target, untrusted, &trusted), policy)
+}
+
 impl Policy {
     /// What `openssl verify` does without options, at a given time.
     #[must_use]
@@ -246,6 +285,42 @@ impl Policy {
             ip: None,
             policies: None,
         }
+    }
+
+    /// The same at another time; `None`: no time is checked.
+    #[must_use]
+    pub fn with_time(self, at: Option<Time>) -> Self {
+        Self { at, ..self }
+    }
+
+    /// The same for a purpose.
+    #[must_use]
+    pub fn with_purpose(self, purpose: Purpose) -> Self {
+        Self { purpose: Some(purpose), ..self }
+    }
+
+    /// The same, but any certificate of the trust store ends a chain.
+    #[must_use]
+    pub fn with_partial_chain(self) -> Self {
+        Self { partial_chain: true, ..self }
+    }
+
+    /// The same with the revocation of these certificates checked.
+    #[must_use]
+    pub fn with_revocation(self, revocation: Revocation) -> Self {
+        Self { revocation, ..self }
+    }
+
+    /// The same for a host name.
+    #[must_use]
+    pub fn with_host(self, host: impl Into<String>) -> Self {
+        Self { host: Some(host.into()), ..self }
+    }
+}
+
+impl From<Cert> for Anchor {
+    fn from(cert: Cert) -> Self {
+        Self::new(cert)
     }
 }
 
@@ -296,7 +371,7 @@ impl TrustAux {
 }
 
 /// The OIDs of a list of trust settings.
-fn usages(list: &der::Tlv<'_>) -> Result<Vec<Vec<u8>>, DerError> {
+fn usages(list: &der::Tlv<'_>) -> Result<Vec<Oid>, DerError> {
     let mut found = Vec::new();
     let mut items = list.reader();
     while let Some(usage) = items.next()? {
@@ -304,7 +379,7 @@ fn usages(list: &der::Tlv<'_>) -> Result<Vec<Vec<u8>>, DerError> {
             return Err(usage.error("a trust setting is not an OID"));
         }
         der::shape::check_oid(&usage)?;
-        found.push(usage.content.to_vec());
+        found.push(Oid::of(usage.content));
     }
     Ok(found)
 }

@@ -1,16 +1,16 @@
 //! istiod's rules in Go (`tests/judges/istiod`): it never refuses a [`CaCerts`].
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tests::authority::{Authority, name, resigned, stamp};
 use tests::judges::{istiod, openssl};
 use tests::{NOW, Shell};
 
-use meshpki::cert::KeyUsage;
+use meshpki::internals::DAY;
 use meshpki::istiod::{Secret, Settings, StartOutcome, Version, starts};
-use meshpki::profile::Role;
-use meshpki::time::DAY;
-use meshpki::{CaCerts, Cert, KeyType, Profile, SoftKey};
+use meshpki::x509::KeyUsage;
+use meshpki::{CaCerts, Cert, KeyType, Profile, Role, SoftKey};
 
 use super::{KINDS, key};
 
@@ -113,7 +113,7 @@ impl Set<'_> {
     }
 
     fn below(&self, root: &Authority) {
-        let east = root.below(KIND, "CN=East", |p| p.valid_seconds = DAY);
+        let east = root.below(KIND, "CN=East", |p| p.validity = DAY);
         east.write_set(&self.shell.scratch, &self.folder, &[&root.cert], &[&root.cert]);
     }
 
@@ -165,7 +165,7 @@ const CASES: &[Case] = &[
         refused: Both,
         make: |s| {
             s.east(|p| {
-                p.ext_key_usage = vec![meshpki::oid::EKU_CLIENT_AUTH.to_vec()];
+                p.ext_key_usage = vec![meshpki::Oid::CLIENT_AUTH];
             })
         },
     },
@@ -174,7 +174,7 @@ const CASES: &[Case] = &[
         refused: Both,
         make: |s| {
             s.root(|p| {
-                p.ext_key_usage = vec![meshpki::oid::EKU_CLIENT_AUTH.to_vec()];
+                p.ext_key_usage = vec![meshpki::Oid::CLIENT_AUTH];
             })
         },
     },
@@ -183,7 +183,7 @@ const CASES: &[Case] = &[
         refused: Nobody,
         make: |s| {
             s.east(|p| {
-                p.ext_key_usage = vec![meshpki::oid::EKU_ANY.to_vec()];
+                p.ext_key_usage = vec![meshpki::Oid::ANY_EXT_KEY_USAGE];
             })
         },
     },
@@ -291,45 +291,53 @@ const CASES: &[Case] = &[
             }
         },
     },
-    Case { name: "ended", refused: Both, make: |s| s.east(|p| p.valid_seconds = 60) },
+    Case {
+        name: "ended",
+        refused: Both,
+        make: |s| s.east(|p| p.validity = Duration::from_secs(60)),
+    },
     Case { name: "root ended", refused: Both, make: |s| s.root_ended() },
     Case { name: "a CA too many", refused: Both, make: |s| s.too_deep() },
     Case { name: "name constraint broken", refused: Both, make: |s| s.outside() },
     Case {
         name: "universal string",
         refused: Both,
-        make: |s| s.named(meshpki::der::UNIVERSAL_STRING, &[0, 0, 0, 0x52]),
+        make: |s| s.named(meshpki::internals::der::UNIVERSAL_STRING, &[0, 0, 0, 0x52]),
     },
     Case {
         name: "bad printable string",
         refused: Both,
-        make: |s| s.named(meshpki::der::PRINTABLE_STRING, b"R@_t"),
+        make: |s| s.named(meshpki::internals::der::PRINTABLE_STRING, b"R@_t"),
     },
     Case {
         name: "latin-1 in T61",
         refused: Nobody,
-        make: |s| s.named(meshpki::der::T61_STRING, b"M\xfcnchen"),
+        make: |s| s.named(meshpki::internals::der::T61_STRING, b"M\xfcnchen"),
     },
-    Case { name: "BMP", refused: Nobody, make: |s| s.named(meshpki::der::BMP_STRING, &[0, 0x52]) },
+    Case {
+        name: "BMP",
+        refused: Nobody,
+        make: |s| s.named(meshpki::internals::der::BMP_STRING, &[0, 0x52]),
+    },
     Case {
         name: "numeric",
         refused: Nobody,
-        make: |s| s.named(meshpki::der::NUMERIC_STRING, b"1 2"),
+        make: |s| s.named(meshpki::internals::der::NUMERIC_STRING, b"1 2"),
     },
     Case {
         name: "negative serial number",
         refused: Both,
-        make: |s| s.resigned(|fields| fields[1] = meshpki::der::tlv(2, &[0x80, 1])),
+        make: |s| s.resigned(|fields| fields[1] = meshpki::internals::der::tlv(2, &[0x80, 1])),
     },
     Case {
         name: "serial number zero",
         refused: Nobody,
-        make: |s| s.resigned(|fields| fields[1] = meshpki::der::integer(&[0])),
+        make: |s| s.resigned(|fields| fields[1] = meshpki::internals::der::integer(&[0])),
     },
     Case {
         name: "serial number of 30 bytes",
         refused: Nobody,
-        make: |s| s.resigned(|fields| fields[1] = meshpki::der::integer(&[7; 30])),
+        make: |s| s.resigned(|fields| fields[1] = meshpki::internals::der::integer(&[7; 30])),
     },
     Case {
         name: "an extension twice",
@@ -373,14 +381,13 @@ const CASES: &[Case] = &[
     Case {
         name: "bad UTF-8",
         refused: Both,
-        make: |s| s.named(meshpki::der::UTF8_STRING, b"\xff"),
+        make: |s| s.named(meshpki::internals::der::UTF8_STRING, b"\xff"),
     },
 ];
 
 /// An extension with an unassigned OID.
-fn extension(critical: bool) -> meshpki::cert::RawExtension {
-    let oid = vec![0x2a, 3, 4, 5];
-    meshpki::cert::RawExtension { oid, critical, value: vec![5, 0] }
+fn extension(critical: bool) -> meshpki::x509::RawExtension {
+    meshpki::x509::RawExtension::new("1.2.3.4.5".parse().unwrap(), critical, [5, 0])
 }
 
 impl Set<'_> {
@@ -404,7 +411,7 @@ impl Set<'_> {
     /// A root that ends before its intermediate.
     fn root_ended(&self) {
         let mut profile = Profile::root(name("CN=Root"));
-        profile.valid_seconds = 60;
+        profile.validity = Duration::from_secs(60);
         let cert = meshpki::self_signed(&profile, &self.root.key, stamp()).unwrap();
         self.write("root-cert.pem", cert.to_pem());
         self.write("cert-chain.pem", self.east.cert.to_pem() + &cert.to_pem());
@@ -415,7 +422,7 @@ impl Set<'_> {
         let any = |p: &mut Profile| p.role = Role::Ca { path_len: None };
         let lenient = Authority::root(KIND, "CN=Root", any);
         let middle = lenient.below(KIND, "CN=Middle", any);
-        let east = middle.below(KIND, "CN=East", |p| p.valid_seconds = DAY);
+        let east = middle.below(KIND, "CN=East", |p| p.validity = DAY);
         let mut profile = Profile::root(name("CN=Root"));
         profile.role = Role::Ca { path_len: Some(0) };
         let strict = meshpki::self_signed(&profile, &lenient.key, stamp()).unwrap();
@@ -425,7 +432,7 @@ impl Set<'_> {
     /// An intermediate with an identity outside what its root permits.
     fn outside(&self) {
         let uri = |p: &mut Profile| {
-            let name = meshpki::cert::GeneralName::Uri(b"spiffe://west.example".to_vec());
+            let name = meshpki::x509::GeneralName::Uri(b"spiffe://west.example".to_vec());
             p.subject_alt_names.push(name);
         };
         let lenient = Authority::root(KIND, "CN=Root", |_| {});
@@ -438,8 +445,7 @@ impl Set<'_> {
 
     /// A root whose common name is this string.
     fn named(&self, tag: u8, value: &[u8]) {
-        let oid = meshpki::oid::COMMON_NAME.to_vec();
-        let name = meshpki::name::Attribute { oid, tag, value: value.to_vec() };
+        let name = meshpki::x509::Attribute::with_tag(meshpki::Oid::COMMON_NAME, tag, value);
         let name = raw_name(&name);
         let key = SoftKey::generate(KIND).unwrap();
         let Some(name) = name else { return self.remove("root-cert.pem") };
@@ -449,10 +455,10 @@ impl Set<'_> {
 }
 
 /// The name of one attribute, where it can be read back at all.
-fn raw_name(attribute: &meshpki::name::Attribute) -> Option<meshpki::Name> {
-    use meshpki::der;
+fn raw_name(attribute: &meshpki::x509::Attribute) -> Option<meshpki::Name> {
+    use meshpki::internals::der;
     let pair = der::sequence(&[
-        &der::tlv(der::OID, &attribute.oid),
+        &der::tlv(der::OID, attribute.oid.as_bytes()),
         &der::tlv(attribute.tag, &attribute.value),
     ]);
     meshpki::Name::from_der(&der::sequence(&[&der::constructed(der::SET, &[&pair])])).ok()
@@ -508,8 +514,8 @@ fn signatures_with_sha_1() {
     shell.scratch.write("tbs", wrong.tbs());
     openssl.good(&shell.scratch, "dgst -sha1 -sign ca/root-key.pem -out signature tbs");
     let signature = std::fs::read(shell.scratch.join("signature")).unwrap();
-    let parts = [wrong.tbs(), SHA_1, &meshpki::der::bit_string(&signature)];
-    east.cert = Cert::from_der(&meshpki::der::sequence(&parts)).unwrap();
+    let parts = [wrong.tbs(), SHA_1, &meshpki::internals::der::bit_string(&signature)];
+    east.cert = Cert::from_der(&meshpki::internals::der::sequence(&parts)).unwrap();
     east.write_set(&shell.scratch, "set", &[&root.cert], &[&root.cert]);
     openssl.verifies(&shell.scratch, "-CAfile set/root-cert.pem set/ca-cert.pem");
     let refusal = istiod.refusals(&[shell.scratch.join("set")]).remove(0).unwrap_or_default();

@@ -5,10 +5,10 @@ use tests::cli::compare;
 use tests::judges::openssl;
 use tests::{NOW, Scratch, Shell};
 
+use meshpki::internals::{der, oid};
 use meshpki::istiod::Version;
-use meshpki::name::Attribute;
-use meshpki::profile::Role;
-use meshpki::{Cert, KeyType, Name, Profile, der, oid};
+use meshpki::x509::Attribute;
+use meshpki::{Cert, KeyType, Name, Oid, Profile, Role};
 
 use super::{KINDS, key};
 
@@ -20,7 +20,8 @@ fn workload(scratch: &Scratch, folder: &str, id: &str) -> (meshpki::CaCerts, Cer
     let issuer = meshpki::Issuer { cert: set.ca(), signer: set.signer() };
     let leaf = key(KeyType::EcdsaP256, 0);
     let public = meshpki::Signer::public_key(&leaf);
-    let leaf = meshpki::issue(&Profile::workload(id), public, issuer, stamp()).unwrap();
+    let leaf =
+        meshpki::issue(&Profile::workload(&id.parse().unwrap()), public, issuer, stamp()).unwrap();
     scratch.write(&format!("{folder}/leaf.pem"), leaf.to_pem());
     (set, leaf)
 }
@@ -85,11 +86,9 @@ fn root(kind: KeyType, subject: Name) -> Authority {
 
 /// Names of every string type, one RDN per attribute and all in one RDN.
 fn names() -> Vec<Name> {
-    let cn = |tag, value: &[u8]| Attribute {
-        oid: oid::COMMON_NAME.to_vec(),
-        tag,
-        value: value.to_vec(),
-    };
+    let cn = |tag, value: &[u8]| Attribute::with_tag(Oid::COMMON_NAME, tag, value);
+    let long = [0x69, 0x92, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f];
+    let known = |content: &[u8]| Oid::from_bytes(content).unwrap();
     let strings = [
         cn(der::PRINTABLE_STRING, b"Root CA"),
         cn(der::UTF8_STRING, "Wurzel ü 根".as_bytes()),
@@ -99,15 +98,12 @@ fn names() -> Vec<Name> {
         cn(der::IA5_STRING, b"root@example"),
         cn(der::NUMERIC_STRING, b"42 17"),
         cn(der::PRINTABLE_STRING, b" two  spaces "),
-        Attribute::new(oid::EMAIL_ADDRESS, "root@example.org"),
-        Attribute::new(oid::DOMAIN_COMPONENT, "example"),
-        Attribute {
-            oid: vec![0x69, 0x92, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f],
-            ..cn(12, b"x")
-        },
+        Attribute::new(known(oid::EMAIL_ADDRESS), "root@example.org"),
+        Attribute::new(known(oid::DOMAIN_COMPONENT), "example"),
+        Attribute::with_tag(known(&long), 12, b"x"),
     ];
-    let organization = Attribute::new(oid::ORGANIZATION, "Mesh");
-    let unit = |text| Attribute::new(oid::ORGANIZATIONAL_UNIT, text);
+    let organization = Attribute::new(Oid::ORGANIZATION, "Mesh");
+    let unit = |text| Attribute::new(Oid::ORGANIZATIONAL_UNIT, text);
     let mut names = vec![Name::new(&[unit("a"), unit("b"), organization.clone()])];
     for string in strings {
         let pair = [organization.clone(), string];

@@ -92,7 +92,7 @@ impl ServerCertVerifier for Spiffe {
 fn spiffe_id(cert: &[u8]) -> String {
     let cert = Cert::from_der(cert).unwrap();
     match cert.extensions().subject_alt_name.as_deref() {
-        Some([meshpki::cert::GeneralName::Uri(uri)]) => String::from_utf8(uri.clone()).unwrap(),
+        Some([meshpki::x509::GeneralName::Uri(uri)]) => String::from_utf8(uri.clone()).unwrap(),
         other => panic!("{other:?}"),
     }
 }
@@ -157,7 +157,8 @@ fn ours(set: &CaCerts, id: &str) -> Workload {
     let key = SoftKey::generate(KeyType::EcdsaP256).unwrap();
     let issuer = meshpki::Issuer { cert: set.ca(), signer: set.signer() };
     let public = meshpki::Signer::public_key(&key);
-    let leaf = meshpki::issue(&Profile::workload(id), public, issuer, stamp()).unwrap();
+    let leaf =
+        meshpki::issue(&Profile::workload(&id.parse().unwrap()), public, issuer, stamp()).unwrap();
     workload(set, leaf.as_der(), &key.to_pem())
 }
 

@@ -1,26 +1,23 @@
 //! Targets for PEM and DER: nothing panics; what is read is a prefix of the input and reads the same again.
 
 use meshpki::chain::{self, assemble};
-use meshpki::crl::Crl;
-use meshpki::csr::Csr;
-use meshpki::der::Reader;
-use meshpki::signature::SignatureCheck;
+use meshpki::internals::der::Reader;
 use meshpki::verify::{self, Anchor, Inputs, Policies, Policy, Purpose, Revocation};
-use meshpki::{Cert, Name, Time};
+use meshpki::{Cert, Crl, Csr, Name, SignatureCheck, Time};
 
 use crate::run;
 
 /// Blocks that are read can be written and read again.
 pub(super) fn pem(data: &[u8]) {
-    for block in meshpki::pem::decode(data).into_iter().flatten() {
-        let again = meshpki::pem::encode(&block.label, &block.der);
-        let read = meshpki::pem::decode(again.as_bytes());
+    for block in meshpki::internals::pem::decode(data).into_iter().flatten() {
+        let again = meshpki::internals::pem::encode(&block.label, &block.der);
+        let read = meshpki::internals::pem::decode(again.as_bytes());
         if block.label.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
             assert_eq!(read[0].as_ref().map(|b| &b.der), Ok(&block.der));
         }
     }
-    let (unglued, _) = meshpki::pem::unglue(data);
-    assert_eq!(meshpki::pem::unglue(&unglued), (unglued.clone(), None));
+    let (unglued, _) = meshpki::internals::pem::unglue(data);
+    assert_eq!(meshpki::internals::pem::unglue(&unglued), (unglued.clone(), None));
 }
 
 /// Elements lie inside the input, one after the other, at any depth.
@@ -70,7 +67,7 @@ pub(super) fn csr(data: &[u8]) {
     let Ok(csr) = Csr::from_der(data) else { return };
     assert!(data.starts_with(csr.as_der()));
     assert_eq!(&rebuilt(csr.subject()), csr.subject());
-    let _ = (csr.subject().to_string(), csr.subject_alt_names(), csr.extensions().len());
+    let _ = (csr.subject().to_string(), csr.subject_alt_names(), csr.raw_extensions().len());
     let is_good = csr.check_signature() == SignatureCheck::Good;
     if let Ok(key) = csr.verified_key() {
         assert_eq!((is_good, key.flaw()), (true, None));
@@ -78,7 +75,7 @@ pub(super) fn csr(data: &[u8]) {
 }
 
 fn certs(data: &[u8]) -> Vec<Cert> {
-    let blocks = meshpki::pem::decode(data).into_iter().flatten();
+    let blocks = meshpki::internals::pem::decode(data).into_iter().flatten();
     blocks.filter_map(|block| Cert::from_der(&block.der).ok()).collect()
 }
 
@@ -102,14 +99,15 @@ pub(super) fn chain(data: &[u8]) {
 /// Verification answers, whatever it is given: the certificates in `data` as target, store and the rest.
 pub(super) fn verify(data: &[u8]) {
     let certs = certs(data);
-    let blocks = meshpki::pem::decode(data).into_iter().flatten();
+    let blocks = meshpki::internals::pem::decode(data).into_iter().flatten();
     let crls: Vec<Crl> = blocks.filter_map(|block| Crl::from_der(&block.der).ok()).collect();
     let bits = data.iter().fold(data.len(), |n, byte| n.rotate_left(3) ^ usize::from(*byte));
     if let Some(target) = certs.get(bits % certs.len().max(1)) {
         let (untrusted, trusted) = certs.split_at(certs.len() / 2);
         let trusted: Vec<Anchor> = trusted.iter().cloned().map(Anchor::new).collect();
         let (crls, store_crls) = crls.split_at(crls.len() / 2);
-        let inputs = Inputs { target, untrusted, trusted: &trusted, crls, store_crls };
+        let inputs = Inputs::new(target, untrusted, &trusted);
+        let inputs = inputs.with_crls(crls).with_store_crls(store_crls);
         let verdict = verify::verify(&inputs, &policy(bits));
         let (out, err) = verdict.openssl_text("x", bits & 1 == 0);
         assert_eq!(verdict.is_ok(), out.starts_with("x: OK\n"));
@@ -123,16 +121,17 @@ pub(super) fn verify(data: &[u8]) {
 
 fn policy(bits: usize) -> Policy {
     let on = |bit: usize| bits >> bit & 1 == 1;
-    Policy {
-        strict: on(3),
-        partial_chain: on(4),
-        check_self_signed_signature: on(5),
-        ignore_critical: on(6),
-        purpose: on(7).then_some(Purpose::SslServer),
-        revocation: if on(8) { Revocation::Chain } else { Revocation::Ignore },
-        host: on(9).then(|| "a.example.com".to_owned()),
-        policies: on(10).then(|| Policies { explicit: on(11), ..Policies::default() }),
-        auth_level: if on(12) { 2 } else { 0 },
-        ..Policy::like_openssl(Time(1_700_000_000))
-    }
+    let mut policies = Policies::default();
+    policies.explicit = on(11);
+    let mut policy = Policy::like_openssl(Time(1_700_000_000));
+    policy.strict = on(3);
+    policy.partial_chain = on(4);
+    policy.check_self_signed_signature = on(5);
+    policy.ignore_critical = on(6);
+    policy.purpose = on(7).then_some(Purpose::SslServer);
+    policy.revocation = if on(8) { Revocation::Chain } else { Revocation::Ignore };
+    policy.host = on(9).then(|| "a.example.com".to_owned());
+    policy.policies = on(10).then_some(policies);
+    policy.auth_level = if on(12) { 2 } else { 0 };
+    policy
 }

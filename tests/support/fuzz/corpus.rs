@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use meshpki::pem;
+use meshpki::internals::pem;
 
 use super::{Kind, Target, keys, kubeconfig, secret};
 use crate::shared;

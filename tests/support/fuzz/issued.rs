@@ -1,12 +1,15 @@
 //! What is issued verifies: every certificate that `issue` creates is valid under its issuer, for us and for openssl.
 
-use meshpki::cert::{GeneralName, KeyUsage, RawExtension, RawTime};
-use meshpki::der::Tag;
-use meshpki::profile::Role;
-use meshpki::signature::SignatureCheck;
-use meshpki::time::DAY;
+use std::time::Duration;
+
+use meshpki::internals::der::Tag;
+use meshpki::internals::oid;
 use meshpki::verify::{self, Anchor, Inputs, Policy};
-use meshpki::{Cert, Csr, Error, Issuer, Name, Profile, Serial, Signer, SoftKey, Stamp, Time, oid};
+use meshpki::x509::{GeneralName, KeyUsage, RawExtension, RawTime};
+use meshpki::{
+    Cert, Csr, Error, Issuer, Name, Oid, Profile, Role, Serial, SignatureCheck, Signer, SoftKey,
+    Stamp, Time,
+};
 
 use super::keys::POOL;
 use super::mutate::der::VALUES;
@@ -33,7 +36,7 @@ pub(super) fn issued(data: &[u8]) {
         let issuer = Issuer { cert: &above, signer: key };
         let made = meshpki::issue(&profile, next.public_key(), issuer, stamp(&mut random));
         let Some(cert) = done(made) else { continue };
-        assert_eq!(cert.spki(), next.public_key().as_spki());
+        assert_eq!(cert.public_key().as_der(), next.public_key().as_der());
         assert_eq!(cert.subject().as_der(), profile.subject.as_der());
         good(&cert, &above, data);
         if cert.is_ca() {
@@ -59,12 +62,11 @@ fn good(cert: &Cert, issuer: &Cert, data: &[u8]) {
     let again = Cert::from_der(cert.as_der()).expect("a certificate that was made");
     assert_eq!(&again, cert);
     let trusted = [Anchor::new(issuer.clone())];
-    let inputs =
-        Inputs { target: cert, untrusted: &[], trusted: &trusted, crls: &[], store_crls: &[] };
+    let inputs = Inputs::new(cert, &[], &trusted);
     let time = |raw: &RawTime| raw.time().expect("a time that was written");
-    let times = [time(cert.not_before()), time(cert.not_after()).plus(-1)];
+    let times = [time(cert.not_before()), time(cert.not_after()) - Duration::from_secs(1)];
     for at in times {
-        let policy = Policy { partial_chain: true, ..Policy::like_openssl(at) };
+        let policy = Policy::like_openssl(at).with_partial_chain();
         let verdict = verify::verify(&inputs, &policy);
         assert!(verdict.is_ok(), "{}\n{}", verdict.openssl_text("cert", true).1, cert.to_pem());
     }
@@ -101,10 +103,28 @@ fn stamp(random: &mut Random) -> Stamp {
     ];
     let not_before = match random.below(10) {
         0 => random.pick(&far),
-        1 => NOW.plus(random.pick(&[-40, -1, 1, 40]) * 365 * DAY),
-        _ => NOW.plus(i64::try_from(random.below(1000)).unwrap_or(0)),
+        1 => Time(NOW.0 + random.pick(&[-40, -1, 1, 40]) * 365 * 86_400),
+        _ => Time(NOW.0 + i64::try_from(random.below(1000)).unwrap_or(0)),
     };
     Stamp { serial, not_before }
+}
+
+/// Seconds.
+const LENGTHS: [u64; 8] = [0, 1, 59, 60, 86_400, 90 * 86_400, 40_000 * 86_400, u64::MAX];
+
+fn oid(text: &str) -> Oid {
+    text.parse().expect("an OID")
+}
+
+fn usage(random: &mut Random) -> Oid {
+    let long = format!("1.2.{}", u64::MAX);
+    match random.below(5) {
+        0 => Oid::SERVER_AUTH,
+        1 => Oid::ANY_EXT_KEY_USAGE,
+        2 => oid(&long),
+        3 => oid("2.47.0"),
+        _ => oid("1.2.3.4"),
+    }
 }
 
 /// Mostly a realistic profile; every field can be odd.
@@ -113,13 +133,13 @@ fn profile(random: &mut Random, root: bool) -> Profile {
     let mut profile = match random.below(3) {
         _ if root => Profile::root(subject),
         0 | 1 => Profile::cluster(subject),
-        _ => Profile::workload("spiffe://cluster.local/ns/a/sa/b"),
+        _ => Profile::workload(&"spiffe://cluster.local/ns/a/sa/b".parse().expect("an identity")),
     };
     if random.one_in(3) {
         profile.subject = self::subject(random);
     }
     if random.one_in(4) {
-        profile.valid_seconds = random.pick(&[0, -1, 1, 60, DAY, 90 * DAY, 40_000 * DAY, i64::MAX]);
+        profile.validity = Duration::from_secs(random.pick(&LENGTHS));
     }
     if random.one_in(4) {
         let path_len = random.pick(&[None, Some(0), Some(1), Some(2), Some(255), Some(u32::MAX)]);
@@ -129,17 +149,7 @@ fn profile(random: &mut Random, root: bool) -> Profile {
         profile.key_usage = KeyUsage(u16::try_from(random.below(0x1_0000)).unwrap_or(0));
     }
     if random.one_in(4) {
-        let usages = [
-            oid::EKU_SERVER_AUTH,
-            oid::EKU_ANY,
-            &[0x2a, 3, 4],
-            &[],
-            &[0x80],
-            &[0x2a, 0x80, 1],
-            &[0xff],
-        ];
-        profile.ext_key_usage =
-            (0..random.below(4)).map(|_| random.pick(&usages).to_vec()).collect();
+        profile.ext_key_usage = (0..random.below(4)).map(|_| usage(random)).collect();
     }
     if random.one_in(3) {
         profile.subject_alt_names = (0..random.below(4)).map(|_| general_name(random)).collect();
@@ -161,7 +171,7 @@ fn subject(random: &mut Random) -> Name {
     let plain =
         ["CN=Mesh CA east", "O=Example, CN=Mesh CA west", "C=GB, O=Example, OU=Mesh, CN=Root", ""];
     if !random.one_in(4) {
-        return Name::parse(random.pick(&plain)).expect("a plain name");
+        return random.pick(&plain).parse::<Name>().expect("a plain name");
     }
     let oids =
         [oid::COMMON_NAME, oid::COUNTRY, oid::ORGANIZATION, oid::EMAIL_ADDRESS, &[0x2a, 3, 4]];
@@ -192,8 +202,8 @@ fn general_name(random: &mut Random) -> GeneralName {
         }
         4 => GeneralName::Ip(random.pick(&[&[10, 0, 0, 1][..], &[0; 16], &[], &[1; 5]]).to_vec()),
         5 => GeneralName::Directory(subject(random)),
-        6 => GeneralName::RegisteredId(random.pick(&[&[0x2a, 3][..], &[], &[0x80]]).to_vec()),
-        _ => GeneralName::Other { type_id: vec![0x2a, 3, 4], value: vec![0x0c, 1, b'a'] },
+        6 => GeneralName::RegisteredId(oid(random.pick(&["1.2.3", "2.999", "0.0"]))),
+        _ => GeneralName::Other { type_id: oid("1.2.3.4"), value: vec![0x0c, 1, b'a'] },
     }
 }
 
@@ -206,9 +216,6 @@ fn further(random: &mut Random) -> RawExtension {
         oid::NAME_CONSTRAINTS,
         oid::ISSUER_ALT_NAME,
     ];
-    RawExtension {
-        oid: random.pick(&oids).to_vec(),
-        critical: random.one_in(3),
-        value: random.pick(VALUES).to_vec(),
-    }
+    let oid = Oid::from_bytes(random.pick(&oids)).expect("an OID");
+    RawExtension::new(oid, random.one_in(3), random.pick(VALUES))
 }

@@ -2,10 +2,10 @@
 
 use std::sync::LazyLock;
 
-use meshpki::der::{self, Reader};
-use meshpki::pem;
-use meshpki::signature::{self, SignatureCheck, SignatureInput};
-use meshpki::{Error, Signer, SoftKey};
+use meshpki::internals::der::{self, Reader};
+use meshpki::internals::pem;
+use meshpki::internals::signature::{self, SignatureInput};
+use meshpki::{Error, SignatureCheck, Signer, SoftKey};
 
 use crate::forge;
 
@@ -54,7 +54,7 @@ fn check(key: &SoftKey) {
     let written = key.to_pem();
     let again = SoftKey::from_pem(written.as_bytes(), None).expect("a key that was written");
     assert_eq!(again.public_key(), key.public_key());
-    let Some(algorithm) = key.public_key().signature_algorithm() else { return };
+    let Some(algorithm) = key.public_key().signing_algorithm() else { return };
     let Ok(signature) = again.sign(b"message") else { return };
     let signed = SignatureInput {
         algorithm: &algorithm,

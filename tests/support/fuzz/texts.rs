@@ -1,10 +1,12 @@
 //! Targets for text: typed names and times, cfssl's files, the options of `ca verify`.
 
 use meshpki::cfssl::{CsrFile, Outcome, Severity, SigningConfig, Trap};
+use meshpki::internals::{parse_duration, words};
 use meshpki::istiod::Version;
-use meshpki::profile::Role;
-use meshpki::time::{parse_duration, words};
-use meshpki::{Csr, Issuer, KeyType, Name, Profile, Serial, Signer, Stamp, Time, TrustDomain};
+use meshpki::{
+    Csr, Issuer, KeyType, Name, Oid, Profile, Role, Serial, Signer, SpiffeId, Stamp, Time,
+    TrustDomain,
+};
 
 use super::keys::POOL;
 use super::pki;
@@ -15,14 +17,14 @@ use crate::{NOW, shared};
 pub(super) fn name(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     for line in text.lines().take(20).chain([text]) {
-        if let Ok(name) = Name::parse(line) {
+        if let Ok(name) = line.parse::<Name>() {
             let again = Name::from_der(name.as_der()).expect("a name that was made");
             assert_eq!(again, name);
             assert_eq!(again.rdns(), name.rdns());
-            let _ = (name.check_bounds(), name.to_string(), name.label());
+            let _ = (name.to_string(), name.label());
         }
-        if let Some(time) = Time::parse_rfc3339(line) {
-            assert_eq!(Time::parse_rfc3339(&time.to_string()), Some(time), "{line}");
+        if let Ok(time) = line.parse::<Time>() {
+            assert_eq!(time.to_string().parse(), Ok(time), "{line}");
             if let Some((generalized, text)) = time.to_asn1() {
                 assert_eq!(Time::from_asn1(generalized, text.as_bytes()), Some(time), "{line}");
             }
@@ -32,15 +34,22 @@ pub(super) fn name(data: &[u8]) {
                 let _ = (time.to_string(), time.date());
             }
         }
-        if let Some(seconds) = parse_duration(line) {
-            let _ = words(seconds);
+        if let Some(length) = parse_duration(line) {
+            let _ = words(length);
         }
         if let Ok(domain) = line.parse::<TrustDomain>() {
             let again = domain.as_str().parse::<TrustDomain>();
             assert!(again.is_ok_and(|again| again == domain), "{line}");
         }
-        if let Some(version) = Version::parse(line) {
-            assert_eq!(Version::parse(&version.to_string()), Some(version));
+        if let Ok(version) = line.parse::<Version>() {
+            assert_eq!(version.to_string().parse(), Ok(version));
+        }
+        if let Ok(id) = line.parse::<SpiffeId>() {
+            assert_eq!(id.to_string(), line);
+        }
+        if let Ok(oid) = line.parse::<Oid>() {
+            assert_eq!(Oid::from_bytes(oid.as_bytes()), Ok(oid.clone()), "{line}");
+            assert_eq!(oid.to_string().parse(), Ok(oid), "{line}");
         }
         if let Ok(kind) = line.parse::<KeyType>() {
             assert_eq!(kind.name(), line);
@@ -61,15 +70,15 @@ pub(super) fn cfssl(data: &[u8]) {
         if let Some(request) = settled(file.request(), lines)
             && let Ok(csr) = request.create(key)
         {
-            assert_eq!(csr.check_signature(), meshpki::signature::SignatureCheck::Good);
+            assert_eq!(csr.check_signature(), meshpki::SignatureCheck::Good);
         }
     }
     let Some(config) = settled(SigningConfig::parse(text), lines) else { return };
     let root_key = &POOL[1];
-    let subject = Name::parse("CN=Root").expect("a name");
+    let subject = "CN=Root".parse::<Name>().expect("a name");
     let stamp = Stamp::made_at(NOW, Serial::from_random([7; 20]));
     let root = meshpki::self_signed(&Profile::root(subject), root_key, stamp).expect("a root");
-    let subject = Name::parse("CN=Mesh CA").expect("a name");
+    let subject = "CN=Mesh CA".parse::<Name>().expect("a name");
     let csr = Csr::create(&subject, &[], Role::Ca { path_len: None }, &POOL[2]).expect("a CSR");
     for name in config.names().map(Some).chain([None]) {
         let Some(profile) = settled(config.profile(name), lines) else { continue };

@@ -1,7 +1,7 @@
 //! Chain building, time, signatures, strength.
 
-use meshpki::der::{self, tlv};
-use meshpki::oid;
+use meshpki::internals::der::{self, tlv};
+use meshpki::internals::oid;
 
 use super::{
     INTERMEDIATE, LEAF, ROOT, Topic, ca, from, intermediate, key, leaf, leaf_of, replaced, root,

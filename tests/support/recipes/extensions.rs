@@ -1,7 +1,7 @@
 //! Extensions, strictness, purposes, policies.
 
-use meshpki::der::{self, tlv};
-use meshpki::oid;
+use meshpki::internals::der::{self, tlv};
+use meshpki::internals::oid;
 
 use super::{ROOT, Topic, ca, intermediate, leaf, leaf_of, replaced, root, usual, without};
 use crate::forge::{CertPlan, Extension, extension, name, value};

@@ -1,7 +1,7 @@
 //! Files: both loaders, standard input, trust attributes, the trust store of the system.
 
-use meshpki::der::{self, tlv};
-use meshpki::{oid, pem};
+use meshpki::internals::der::{self, tlv};
+use meshpki::internals::{oid, pem};
 
 use super::{CrlPlan, ROOT, Topic, ca, intermediate, key, leaf, root, usual};
 use crate::forge::value;
@@ -189,7 +189,7 @@ pub(super) fn system(topic: &mut Topic) {
     usual(topic);
     let hash = |name: &str| {
         let name = meshpki::Name::from_der(&common_name(name)).expect("a name");
-        let digest = meshpki::digest::sha1(name.canonical());
+        let digest = meshpki::internals::digest::sha1(name.canonical());
         digest.iter().take(4).rev().map(|byte| format!("{byte:02x}")).collect::<String>()
     };
     let other = super::pem_of(&ca("Root", "Root", "p256-4", "p256-4"));

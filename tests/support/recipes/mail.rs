@@ -1,7 +1,7 @@
 //! SmtpUTF8Mailbox against rfc822Name constraints (`crypto/x509/v3_ncons.c: nc_email_eai`, `crypto/punycode.c`).
 
-use meshpki::der::{self, tlv};
-use meshpki::oid;
+use meshpki::internals::der::{self, tlv};
+use meshpki::internals::oid;
 
 use super::{INTERMEDIATE, ROOT, Topic, ca, leaf, replaced, usual};
 use crate::forge::{extension, value};

@@ -1,7 +1,6 @@
 //! Name constraints, identities, and how names are printed and compared.
 
-use meshpki::der;
-use meshpki::oid;
+use meshpki::internals::{der, oid};
 
 use super::{
     INTERMEDIATE, LEAF, ROOT, Topic, authority, ca, intermediate, key, leaf, replaced, usual,

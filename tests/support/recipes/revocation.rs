@@ -1,7 +1,7 @@
 //! CRLs: choice, checks, scope.
 
-use meshpki::der::{self, tlv};
-use meshpki::oid;
+use meshpki::internals::der::{self, tlv};
+use meshpki::internals::oid;
 
 use super::{CrlPlan, INTERMEDIATE, ROOT, Topic, intermediate, key, leaf, replaced, root, usual};
 use crate::forge::{Extension, extension, value};
@@ -176,9 +176,11 @@ fn choice(topic: &mut Topic) {
         "of equal ones the first",
         &format!("{USUAL} -CRLfile two-equal.crl leaf.pem"),
     );
-    let text =
-        [super::pem_of(&root()), meshpki::pem::encode(meshpki::pem::CRL, &revoking().sign())]
-            .concat();
+    let text = [
+        super::pem_of(&root()),
+        meshpki::internals::pem::encode(meshpki::internals::pem::CRL, &revoking().sign()),
+    ]
+    .concat();
     topic.file("root-and-crl.pem", text);
     topic.case(
         "crl-in-cafile",
@@ -267,7 +269,11 @@ pub(super) fn deltas(topic: &mut Topic) {
     }
     topic.file(
         "store.pem",
-        [super::pem_of(&root()), meshpki::pem::encode(meshpki::pem::CRL, &delta().sign())].concat(),
+        [
+            super::pem_of(&root()),
+            meshpki::internals::pem::encode(meshpki::internals::pem::CRL, &delta().sign()),
+        ]
+        .concat(),
     );
     topic.case(
         "in-store",

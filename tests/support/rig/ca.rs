@@ -47,6 +47,6 @@ impl Root {
 /// A random serial number, and the machine's time.
 pub(super) fn stamp() -> Stamp {
     let mut random = [0; 20];
-    meshpki::soft::fill_random(&mut random);
+    meshpki::internals::fill_random(&mut random);
     Stamp::made_at(meshctl::io::system_time(), Serial::from_random(random))
 }

@@ -3,11 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use meshpki::cert::{GeneralName, KeyUsage};
-use meshpki::name::Attribute;
-use meshpki::profile::Role;
-use meshpki::time::DAY;
-use meshpki::{Cert, Issuer, KeyType, Name, Profile, Signer, SoftKey, oid, pem};
+use meshpki::internals::pem;
+use meshpki::x509::{Attribute, GeneralName, KeyUsage};
+use meshpki::{Cert, Issuer, KeyType, Name, Oid, Profile, Signer, SoftKey};
 
 use super::ca::stamp;
 
@@ -43,7 +41,7 @@ impl Pki {
         pki.write("ca.crt", &pki.ca_pem());
         pki.write("ca.key", &pki.key.to_pem());
         pki.write("sa.key", &tokens.to_pem());
-        pki.write("sa.pub", &pem::encode("PUBLIC KEY", tokens.public_key().as_spki()));
+        pki.write("sa.pub", &pem::encode("PUBLIC KEY", tokens.public_key().as_der()));
         pki
     }
 
@@ -62,7 +60,7 @@ impl Pki {
     /// A client of the apiserver.
     #[must_use]
     pub fn client(&self, user: &str, groups: &[&str]) -> Identity {
-        self.issue(name(user, groups), oid::EKU_CLIENT_AUTH, Vec::new())
+        self.issue(name(user, groups), Oid::CLIENT_AUTH, Vec::new())
     }
 
     /// A server on 127.0.0.1, written as `NAME.crt` and `NAME.key`.
@@ -71,7 +69,7 @@ impl Pki {
         let mut names =
             vec![GeneralName::Ip(vec![127, 0, 0, 1]), GeneralName::Ip(vec![10, 96, 0, 1])];
         names.extend(service.map(|dns| GeneralName::Dns(dns.into())));
-        let identity = self.issue(name(file, &[]), oid::EKU_SERVER_AUTH, names);
+        let identity = self.issue(name(file, &[]), Oid::SERVER_AUTH, names);
         self.write_identity(file, &identity);
         identity
     }
@@ -82,17 +80,11 @@ impl Pki {
         self.write(&format!("{file}.key"), &identity.key_pem);
     }
 
-    fn issue(&self, subject: Name, usage: &[u8], names: Vec<GeneralName>) -> Identity {
-        let profile = Profile {
-            subject,
-            valid_seconds: DAY,
-            role: Role::EndEntity,
-            key_usage: KeyUsage::DIGITAL_SIGNATURE,
-            ext_key_usage: vec![usage.to_vec()],
-            subject_alt_names: names,
-            permitted_uri_hosts: Vec::new(),
-            extra_extensions: Vec::new(),
-        };
+    fn issue(&self, subject: Name, usage: Oid, names: Vec<GeneralName>) -> Identity {
+        let mut profile = Profile::end_entity(subject);
+        profile.key_usage = KeyUsage::DIGITAL_SIGNATURE;
+        profile.ext_key_usage = vec![usage];
+        profile.subject_alt_names = names;
         let key = new_key();
         let issuer = Issuer { cert: &self.ca, signer: &self.key };
         let cert = meshpki::issue(&profile, key.public_key(), issuer, stamp()).expect("a leaf");
@@ -107,8 +99,8 @@ impl Pki {
 
 /// How Kubernetes reads a subject: organizations are groups, the common name is the user.
 fn name(user: &str, groups: &[&str]) -> Name {
-    let groups = groups.iter().map(|group| Attribute::new(oid::ORGANIZATION, group));
-    let user = std::iter::once(Attribute::new(oid::COMMON_NAME, user));
+    let groups = groups.iter().map(|group| Attribute::new(Oid::ORGANIZATION, group));
+    let user = std::iter::once(Attribute::new(Oid::COMMON_NAME, user));
     Name::new(&groups.chain(user).collect::<Vec<_>>())
 }
 

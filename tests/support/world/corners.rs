@@ -1,8 +1,8 @@
 //! Worlds that are sound but for one corner. Where everything may be wrong at once, an early error hides what is decided
 //! late: wildcards, nested resources, mapped policies, the words of a user notice.
 
-use meshpki::der::{self, Tag, tlv};
-use meshpki::oid;
+use meshpki::internals::der::{self, Tag, tlv};
+use meshpki::internals::oid;
 
 use super::{Party, World, deltas, faults, names, resources};
 use crate::forge::{self, CertPlan, CrlPlan, Extension, algorithm, extension, value};

@@ -1,7 +1,7 @@
 //! CRLs that look like an answer but give none: deltas, with their base or alone, two algorithms, odd scopes.
 
-use meshpki::der::{self, tlv};
-use meshpki::oid;
+use meshpki::internals::der::{self, tlv};
+use meshpki::internals::oid;
 
 use crate::forge::{CrlPlan, Extension, KEYS, algorithm, extension};
 use crate::random::Random;

@@ -1,7 +1,7 @@
 //! Faults of certificates and CRLs.
 
-use meshpki::der::{self, Tag, tlv};
-use meshpki::oid;
+use meshpki::internals::der::{self, Tag, tlv};
+use meshpki::internals::oid;
 
 use crate::forge::{CertPlan, CrlPlan, Extension, extension, signers, spki, value};
 use crate::random::Random;

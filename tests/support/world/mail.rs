@@ -1,8 +1,8 @@
 //! UTF-8 e-mail addresses and the constraints they meet (RFC 8398): hosts in both spellings, and every length and fault
 //! that OpenSSL checks.
 
-use meshpki::der::{self, tlv};
-use meshpki::oid;
+use meshpki::internals::der::{self, tlv};
+use meshpki::internals::oid;
 
 use crate::forge::value;
 use crate::random::Random;

@@ -1,7 +1,7 @@
 //! Names of every kind: subjects, alternative names, constraints, policies.
 
-use meshpki::der::{self, Tag, tlv};
-use meshpki::oid;
+use meshpki::internals::der::{self, Tag, tlv};
+use meshpki::internals::oid;
 
 use crate::forge::{self, Extension, extension, value};
 use crate::random::Random;

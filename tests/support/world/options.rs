@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use meshpki::der::{self, tlv};
-use meshpki::{oid, pem};
+use meshpki::internals::der::{self, tlv};
+use meshpki::internals::{oid, pem};
 
 use super::{World, corners};
 use crate::cases::Case;
@@ -136,11 +136,11 @@ fn system_store(
 fn hash(chunk: &[u8]) -> Option<String> {
     let found = pem::decode(chunk).into_iter().next()?.ok()?;
     let name = if found.label == pem::CRL {
-        meshpki::crl::Crl::from_der(&found.der).ok()?.issuer().clone()
+        meshpki::Crl::from_der(&found.der).ok()?.issuer().clone()
     } else {
         meshpki::Cert::from_der(&found.der).ok()?.subject().clone()
     };
-    let digest = meshpki::digest::sha1(name.canonical());
+    let digest = meshpki::internals::digest::sha1(name.canonical());
     Some(digest.iter().take(4).rev().map(|byte| format!("{byte:02x}")).collect())
 }
 

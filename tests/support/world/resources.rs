@@ -1,7 +1,7 @@
 //! Internet resources (RFC 3779): nested, not nested, inherited, out of order.
 
-use meshpki::der::{self, tlv};
-use meshpki::oid;
+use meshpki::internals::der::{self, tlv};
+use meshpki::internals::oid;
 
 use crate::forge::{Extension, extension, value};
 use crate::random::Random;

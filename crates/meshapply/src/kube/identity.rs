@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Config;
 use kube::api::{Api, ListParams};
-use meshpki::digest::{hex, sha256};
+use meshpki::internals::digest::{hex, sha256};
 
 use super::{Kube, ask};
 use crate::error::Error;

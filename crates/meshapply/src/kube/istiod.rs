@@ -63,9 +63,10 @@ fn istiod(deployment: &Deployment, known: Option<Version>) -> Result<Istiod, Err
 /// The release: the one known, else what the image's tag or the label says.
 pub(super) fn release(deployment: &Deployment, known: Option<Version>) -> Option<Version> {
     let labels = deployment.metadata.labels.as_ref();
-    let label = || Version::parse(labels?.get("app.kubernetes.io/version")?);
+    let version = |text: &str| text.parse::<Version>().ok();
+    let label = || version(labels?.get("app.kubernetes.io/version")?);
     let image = image(discovery(deployment));
-    known.or_else(|| tag(image).and_then(Version::parse)).or_else(label)
+    known.or_else(|| tag(image).and_then(version)).or_else(label)
 }
 
 /// The container that runs istiod.
@@ -87,18 +88,16 @@ fn tag(image: &str) -> Option<&str> {
 
 /// The defaults of the release, and what the container's environment says.
 fn settings(version: Version, container: Option<&Container>) -> Settings {
-    let defaults = Settings::defaults(version);
-    let flag = |name: &str, default: bool| flag(container, name, default);
-    Settings {
-        multi_root: flag("ISTIO_MULTIROOT_MESH", defaults.multi_root),
-        auto_reload: flag("AUTO_RELOAD_PLUGIN_CERTS", defaults.auto_reload),
-        crl: flag("PILOT_ENABLE_CA_CRL", defaults.crl),
-        cacerts_for_self_signed: flag(
-            "USE_CACERTS_FOR_SELF_SIGNED_CA",
-            defaults.cacerts_for_self_signed,
-        ),
-        version,
+    let mut settings = Settings::defaults(version);
+    for (name, setting) in [
+        ("ISTIO_MULTIROOT_MESH", &mut settings.multi_root),
+        ("AUTO_RELOAD_PLUGIN_CERTS", &mut settings.auto_reload),
+        ("PILOT_ENABLE_CA_CRL", &mut settings.crl),
+        ("USE_CACERTS_FOR_SELF_SIGNED_CA", &mut settings.cacerts_for_self_signed),
+    ] {
+        *setting = flag(container, name, *setting);
     }
+    settings
 }
 
 /// A flag of the container's environment, as istiod reads it.

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, ListParams};
 use meshpki::Time;
-use meshpki::time::DAY;
+use meshpki::internals::DAY;
 
 use super::{Kube, ask, prove, secret, workloads};
 use crate::error::Error;
@@ -56,7 +56,7 @@ async fn changes(kube: &Kube) -> Result<BTreeMap<String, Time>, Error> {
     let by_name = ListParams::default().fields(&format!("metadata.name={ROOT_CONFIG_MAP}"));
     let what = || format!("list configmaps {ROOT_CONFIG_MAP} in all namespaces");
     let maps = ask(what, || api.list(&by_name)).await?.items;
-    let recent = |time: &Time| prove::now().0.saturating_sub(time.0) < DAY;
+    let recent = |time: &Time| prove::now().since(*time) < DAY;
     let change = |map: ConfigMap| {
         let time = changed(&map.metadata).filter(recent)?;
         Some((map.metadata.namespace?, time))

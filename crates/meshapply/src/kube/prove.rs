@@ -5,8 +5,8 @@ use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
 use kube::api::{Api, ListParams, Portforwarder, PostParams};
 use meshpki::cacerts::{Secret, pool};
-use meshpki::cert::GeneralName;
 use meshpki::istiod::{NamespaceRoots, Version};
+use meshpki::x509::GeneralName;
 use meshpki::{Cert, Time};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
@@ -151,7 +151,7 @@ pub(super) async fn namespaces(kube: &Kube) -> Result<Vec<NamespaceRoots>, Error
         let map = maps.iter().find(|map| map.metadata.namespace.as_deref() == Some(&namespace));
         let text = map.and_then(|map| map.data.as_ref()?.get(ROOT_CONFIG_MAP_KEY).cloned());
         let roots = text.map(|text| pool(text.as_bytes()));
-        found.push(NamespaceRoots { namespace, roots });
+        found.push(NamespaceRoots::new(namespace, roots));
     }
     found.sort_by(|a, b| a.namespace.cmp(&b.namespace));
     Ok(found)

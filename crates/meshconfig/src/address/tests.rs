@@ -24,7 +24,7 @@ fn mesh(pool: &str, services: &[u16]) -> Mesh {
 }
 
 fn day(n: i64) -> Time {
-    Time(1_795_244_400 + n * DAY)
+    Time(1_795_244_400 + n * 86_400)
 }
 
 fn assign(lock: &Lock, pool: &str, services: &[u16], n: i64) -> Addresses {

@@ -223,7 +223,7 @@ proptest! {
             .iter()
             .map(|(name, resources)| crate::lint::LintCluster {
                 name,
-                version: Version::parse(VERSIONS[usize::from(name.as_bytes()[1] - b'0')]).unwrap(),
+                version: (VERSIONS[usize::from(name.as_bytes()[1] - b'0')]).parse::<Version>().unwrap(),
                 resources: resources.iter().map(|r| &r.value).collect(),
             })
             .collect();

@@ -138,7 +138,7 @@ fn istiod(cluster: &mut ObservedCluster, deployment: &Value) {
     let containers = deployment["spec"]["template"]["spec"]["containers"].as_array();
     for container in containers.into_iter().flatten() {
         let tag = text_of(&container["image"]).rsplit(':').next().unwrap_or_default();
-        if meshpki::istiod::Version::parse(tag).is_some() {
+        if tag.parse::<meshpki::istiod::Version>().is_ok() {
             cluster.istio_version = tag.split('-').next().unwrap_or_default().into();
         }
         for variable in container["env"].as_array().into_iter().flatten() {

@@ -29,7 +29,7 @@ fn found(version: &str, text: &str) -> Vec<String> {
     let resources = resources(text);
     let cluster = LintCluster {
         name: "a",
-        version: Version::parse(version).unwrap(),
+        version: version.parse::<Version>().unwrap(),
         resources: resources.iter().collect(),
     };
     lint(&[cluster])

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use ipnet::IpNet;
+use meshpki::TrustDomainError;
 use meshpki::istiod::Version;
 
 use super::{Gateway, MeshCluster};
@@ -139,11 +140,8 @@ fn one(
     }
     let version =
         version(&cluster.istio_version).map_err(|fault| Error::new(path("istioVersion"), fault))?;
-    let trust_domain = cluster.trust_domain.parse().map_err(|error: meshpki::Error| {
-        let why = match error {
-            meshpki::Error::TrustDomain { why, .. } => why.to_string(),
-            other => other.to_string(),
-        };
+    let trust_domain = cluster.trust_domain.parse().map_err(|error: TrustDomainError| {
+        let why = error.why().to_string();
         Error::new(
             path("trustDomain"),
             Fault::TrustDomain { found: cluster.trust_domain.clone(), why },
@@ -204,7 +202,7 @@ fn config_map(
 
 fn version(text: &str) -> Result<Version, Fault> {
     let expected = "a release of Istio, such as 1.30.3";
-    let version = Version::parse(text).ok_or(Fault::Value {
+    let version = text.parse::<Version>().ok().ok_or(Fault::Value {
         what: "Istio version",
         found: text.into(),
         expected,

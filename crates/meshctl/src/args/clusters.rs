@@ -1,6 +1,7 @@
 //! Options of the commands that talk to clusters.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
@@ -222,10 +223,10 @@ pub struct RotateIntermediate {
     pub dir: PathBuf,
     /// Renew CAs that expire within this time.
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration)]
-    pub within: i64,
+    pub within: Duration,
     /// Validity of a new intermediate. Default: that of the old one, but not longer than the root.
     #[arg(long, value_name = "TIME", value_parser = duration)]
-    pub validity: Option<i64>,
+    pub validity: Option<Duration>,
     /// The root key's passphrase.
     #[command(flatten)]
     pub passphrase: Passphrase,

@@ -1,6 +1,7 @@
 //! `meshctl forget`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -38,7 +39,7 @@ pub struct Forget {
     pub service_account: String,
     /// Remove only what has been kept for longer than this.
     #[arg(long, value_name = "TIME", value_parser = duration)]
-    pub older_than: Option<i64>,
+    pub older_than: Option<Duration>,
     /// Proceed despite the error with this code: `ctl/insecure-server`.
     #[arg(long, value_name = "CODE", value_delimiter = ',')]
     pub force: Vec<String>,

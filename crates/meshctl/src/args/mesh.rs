@@ -269,5 +269,5 @@ pub struct Dns {
 }
 
 fn version(text: &str) -> Result<Version, String> {
-    Version::parse(text).ok_or_else(|| "expected an Istio release, such as 1.27.0".into())
+    text.parse().ok().ok_or_else(|| "expected an Istio release, such as 1.27.0".into())
 }

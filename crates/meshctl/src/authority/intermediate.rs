@@ -1,9 +1,10 @@
 //! A cluster's intermediate: from options to a profile, from a profile to a certificate.
 
-use meshpki::cert::GeneralName;
-use meshpki::name::Attribute;
+use std::time::Duration;
+
+use meshpki::x509::{Attribute, GeneralName};
 use meshpki::{
-    Cert, Error, Name, Profile, PublicKey, Serial, Stamp, Time, TrustDomain, issue, oid,
+    Cert, Error, Name, Oid, Profile, PublicKey, Serial, Stamp, Time, TrustDomain, issue,
 };
 
 use super::issuer::Authority;
@@ -17,8 +18,8 @@ use crate::io::check_begin;
 pub(crate) struct Options {
     /// The subject, in which `{cluster}` is the cluster's name; `None`: the root's organization and `Mesh CA CLUSTER`.
     pub(crate) subject: Option<String>,
-    /// Seconds of validity; `None`: a year, or less if the root ends before.
-    pub(crate) valid_seconds: Option<i64>,
+    /// How long it is valid; `None`: a year, or less if the root ends before.
+    pub(crate) validity: Option<Duration>,
     /// `DOMAIN` for every cluster, `CLUSTER=DOMAIN` for one.
     pub(crate) trust_domains: Vec<String>,
     /// Names as `dns:NAME` and `uri:URI`, in which `{cluster}` is the cluster's name.
@@ -34,8 +35,8 @@ pub(crate) fn profile(cluster: &str, options: &Options, root: &Name) -> Result<P
         None => default_subject(cluster, root),
     };
     let mut profile = Profile::cluster(subject);
-    if let Some(seconds) = options.valid_seconds {
-        profile.valid_seconds = seconds;
+    if let Some(validity) = options.validity {
+        profile.validity = validity;
     }
     profile.subject_alt_names = names(&options.names, cluster)?;
     if let Some(domain) = trust_domain(cluster, &options.trust_domains)? {
@@ -56,7 +57,9 @@ pub(crate) fn profile(cluster: &str, options: &Options, root: &Name) -> Result<P
 
 /// A typed subject, in which `{cluster}` is replaced by the cluster's name.
 pub(crate) fn subject(template: &str, cluster: &str) -> Result<Name, Failure> {
-    Name::parse(&template.replace("{cluster}", cluster))
+    template
+        .replace("{cluster}", cluster)
+        .parse::<Name>()
         .map_err(|error| Failure::from(Error::Subject(error)).exit(Exit::Usage))
 }
 
@@ -102,7 +105,7 @@ pub(crate) fn make(
 ) -> Result<Cert, Failure> {
     let stamp = Stamp::made_at(now, Serial::from_random(crate::io::random()));
     check_begin(stamp.not_before, &format!("`{}`", profile.subject.label()))?;
-    let end = stamp.not_before.plus(profile.valid_seconds);
+    let end = stamp.not_before + profile.validity;
     let until = authority.cert.not_after().time();
     if let Some(until) = until.filter(|until| *until <= now) {
         return Err(Failure::from(Error::OutlivesIssuer {
@@ -118,7 +121,7 @@ pub(crate) fn make(
         && !asked
         && end > until
     {
-        profile.valid_seconds = until.0 - stamp.not_before.0;
+        profile.validity = until.since(stamp.not_before);
         let warning = Failure::new(
             "ctl/validity-cut",
             format!("`{}` expires with its issuer, on {}", profile.subject.label(), until.date()),
@@ -144,8 +147,8 @@ pub(crate) fn warn_constrained(io: &mut Io<'_>) {
 /// The organisation of the root, and the cluster in the common name: no two clusters share a subject.
 fn default_subject(cluster: &str, root: &Name) -> Name {
     let mut attributes: Vec<Attribute> =
-        root.rdns().concat().into_iter().filter(|a| a.oid == oid::ORGANIZATION).collect();
-    attributes.push(Attribute::new(oid::COMMON_NAME, &format!("Mesh CA {cluster}")));
+        root.rdns().concat().into_iter().filter(|a| a.oid == Oid::ORGANIZATION).collect();
+    attributes.push(Attribute::new(Oid::COMMON_NAME, &format!("Mesh CA {cluster}")));
     Name::new(&attributes)
 }
 
@@ -155,7 +158,7 @@ pub(crate) fn trust_domain(
     typed: &[String],
 ) -> Result<Option<TrustDomain>, Failure> {
     let parse = |domain: &str| {
-        domain.parse().map_err(|error: Error| Failure::from(error).exit(Exit::Usage))
+        domain.parse().map_err(|error| Failure::from(Error::TrustDomain(error)).exit(Exit::Usage))
     };
     let mut found = None;
     for text in typed {

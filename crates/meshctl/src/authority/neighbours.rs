@@ -24,7 +24,7 @@ pub(crate) fn warn_of_same(dirs: &[&Path], own: &Path, cert: &Cert, io: &mut Io<
     for neighbour in find(dirs, own) {
         let Neighbour { name, file, ca } = &neighbour;
         let (ours, theirs) = (cert.subject().label(), ca.subject().label());
-        let warning = if ca.spki() == cert.spki() {
+        let warning = if ca.public_key().as_der() == cert.public_key().as_der() {
             Failure::new("ctl/key-taken", format!("{name} already has a certificate for this key"))
                 .because(format!("`{theirs}` has key sha256 {}", ca.public_key().fingerprint()))
                 .hint("give each cluster its own key: a key that is stolen from one of them can sign for both")

@@ -1,9 +1,9 @@
 //! Renewing intermediates: a new key and certificate under the same root; the old set is kept aside.
 
 use std::path::Path;
+use std::time::Duration;
 
-use meshpki::profile::Role;
-use meshpki::{CaCerts, Cert, KeyType, Profile, Signer, Time, oid};
+use meshpki::{CaCerts, Cert, KeyType, Oid, Profile, Role, Signer, Time};
 
 use super::issuer::Authority;
 use super::keys::{generate, warn_unproven};
@@ -21,12 +21,12 @@ pub(crate) struct Renewal<'a> {
     pub(crate) dir: &'a Path,
     /// Clusters, in any order.
     pub(crate) clusters: Vec<String>,
-    /// Only those whose CA ends within so many seconds; `None`: all of them.
-    pub(crate) within: Option<i64>,
+    /// Only those whose CA ends within this time; `None`: all of them.
+    pub(crate) within: Option<Duration>,
     /// The new key's type; `None`: the old one's.
     pub(crate) key_type: Option<KeyType>,
-    /// Seconds of validity; `None`: as long as the old one was.
-    pub(crate) validity: Option<i64>,
+    /// How long the new one is valid; `None`: as long as the old one was.
+    pub(crate) validity: Option<Duration>,
     /// The root key's passphrase.
     pub(crate) passphrase: &'a PassphraseSource,
     /// Patience with another run in the folder.
@@ -123,13 +123,13 @@ fn old_set(dir: &Path, name: &str, now: Time) -> Result<CaCerts, Failure> {
             .hint(format!("`meshctl ca init {} --cluster {name}` creates it", text::word(dir))));
     }
     let ca = super::certs_of_file(&folder.join(layout_of(&folder).ca_file()))?;
-    let last = ca[0].not_after().time().map_or(now, |end| end.plus(-1));
+    let last = ca[0].not_after().time().map_or(now, |end| end.minus(Duration::from_secs(1)));
     read_set(&folder, now.min(last))
 }
 
-fn is_due(ca: &Cert, within: Option<i64>, now: Time) -> bool {
+fn is_due(ca: &Cert, within: Option<Duration>, now: Time) -> bool {
     match (within, ca.not_after().time()) {
-        (Some(within), Some(end)) => end <= now.plus(within),
+        (Some(within), Some(end)) => end <= now + within,
         _ => true,
     }
 }
@@ -199,7 +199,7 @@ fn stage_one(
 }
 
 /// The profile of the old certificate, with the same validity.
-fn same_profile(old: &Cert, validity: Option<i64>) -> Profile {
+fn same_profile(old: &Cert, validity: Option<Duration>) -> Profile {
     let extensions = old.extensions();
     let mut profile = Profile::cluster(old.subject().clone());
     let path_len =
@@ -212,21 +212,17 @@ fn same_profile(old: &Cert, validity: Option<i64>) -> Profile {
     profile.subject_alt_names = extensions.subject_alt_name.clone().unwrap_or_default();
     // Extensions that are created again, or that describe the old key, are not copied.
     let ours = [
-        oid::BASIC_CONSTRAINTS,
-        oid::KEY_USAGE,
-        oid::EXT_KEY_USAGE,
-        oid::SUBJECT_KEY_ID,
-        oid::AUTHORITY_KEY_ID,
-        oid::SUBJECT_ALT_NAME,
+        Oid::BASIC_CONSTRAINTS,
+        Oid::KEY_USAGE,
+        Oid::EXT_KEY_USAGE,
+        Oid::SUBJECT_KEY_ID,
+        Oid::AUTHORITY_KEY_ID,
+        Oid::SUBJECT_ALT_NAME,
     ];
-    profile.extra_extensions = old
-        .raw_extensions()
-        .iter()
-        .filter(|e| !ours.contains(&e.oid.as_slice()))
-        .cloned()
-        .collect();
+    profile.extra_extensions =
+        old.raw_extensions().iter().filter(|e| !ours.contains(&e.oid)).cloned().collect();
     let old_length =
-        old.not_before().time().zip(old.not_after().time()).map(|(from, until)| until.0 - from.0);
-    profile.valid_seconds = validity.or(old_length).unwrap_or(Profile::CLUSTER_SECONDS);
+        old.not_before().time().zip(old.not_after().time()).map(|(from, until)| until.since(from));
+    profile.validity = validity.or(old_length).unwrap_or(Profile::CLUSTER_VALIDITY);
     profile
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use meshpki::cacerts::{Layout, Secret};
 use meshpki::istiod::Version;
-use meshpki::verify::{Anchor, Inputs, Policy, Verdict, verify};
+use meshpki::verify::{Policy, Verdict, verify_chain};
 use meshpki::{CaCerts, Cert, Time};
 use serde_json::json;
 
@@ -133,17 +133,8 @@ impl Summary {
         let layout = self.layout(&cluster.name);
         let name = self.dir.join(&cluster.name).join(layout.ca_file()).display().to_string();
         let stores = [layout.roots_file().to_owned(), layout.chain_files().join(" and ")];
-        let under = |certs: &[Cert]| {
-            let anchors: Vec<Anchor> = certs.iter().cloned().map(Anchor::new).collect();
-            let inputs = Inputs {
-                target: &cluster.ca,
-                untrusted: &[],
-                trusted: &anchors,
-                crls: &[],
-                store_crls: &[],
-            };
-            verify(&inputs, &Policy::like_openssl(now))
-        };
+        let policy = Policy::like_openssl(now);
+        let under = |certs: &[Cert]| verify_chain(&cluster.ca, &[], certs, &policy);
         let [roots, chain] = stores;
         [
             (name.clone(), roots, under(std::slice::from_ref(&self.root))),
@@ -277,7 +268,7 @@ fn check_lines(checks: &[(String, String, Verdict)]) -> String {
             for finding in &verdict.findings {
                 text += &format!(
                     "  error {} at depth {}: {}\n",
-                    finding.code.0,
+                    finding.code.number(),
                     finding.depth,
                     finding.code.text()
                 );

@@ -81,13 +81,13 @@ fn tell(report: &Report, args: &Check, io: &mut Io<'_>) -> Result<Exit, Failure>
 /// The settings folders are judged by.
 fn settings(args: &Check) -> Settings {
     let version = args.clusters.istio_version.unwrap_or(Version::NEWEST);
-    Settings { multi_root: args.multi_root, ..Settings::defaults(version) }
+    Settings::defaults(version).with_multi_root(args.multi_root)
 }
 
 fn judge(folders: Vec<Folder>, args: &Check, at: Time) -> Report {
     let settings = settings(args);
     let secrets: Vec<ClusterSecret<'_>> =
-        folders.iter().map(|f| ClusterSecret { name: &f.name, secret: &f.secret }).collect();
+        folders.iter().map(|f| ClusterSecret::new(&f.name, &f.secret)).collect();
     let found = istiod::check(&secrets, &settings, at);
     let problems = found.into_iter().map(Problem::from).collect();
     let clusters = folders.into_iter().map(|folder| judged(folder, &settings, at)).collect();

@@ -54,7 +54,10 @@ pub(super) fn run(args: &Forget, io: &mut Io<'_>) -> Result<Exit, Failure> {
             let nothing = match args.older_than {
                 None => "nothing is kept\n".to_owned(),
                 Some(age) => {
-                    format!("nothing was kept for longer than {}\n", meshpki::time::words(age))
+                    format!(
+                        "nothing was kept for longer than {}\n",
+                        meshpki::internals::words(age)
+                    )
                 }
             };
             io.print(&nothing)?;
@@ -127,7 +130,7 @@ async fn may_go<'a>(
 
 /// Whether something kept since then is included. If its age is unknown, it is not.
 fn is_old(since: Option<Time>, args: &Forget, now: Time) -> bool {
-    args.older_than.is_none_or(|age| since.is_some_and(|since| since.plus(age) <= now))
+    args.older_than.is_none_or(|age| since.is_some_and(|since| since + age <= now))
 }
 
 /// The sets in `DIR/previous`: of the clusters named, or all.

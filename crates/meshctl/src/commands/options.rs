@@ -49,7 +49,7 @@ impl ClusterOptions {
     pub(super) fn resolved(&self) -> intermediate::Options {
         intermediate::Options {
             subject: self.cluster_subject.clone(),
-            valid_seconds: self.cluster_validity,
+            validity: self.cluster_validity,
             trust_domains: self.trust_domain.clone(),
             names: self.san.clone(),
             constrain: self.constrain,

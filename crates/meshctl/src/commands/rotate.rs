@@ -1,6 +1,7 @@
 //! `meshctl rotate intermediate`: what ends soon is renewed, checked, pushed and proven, in one command for CI.
 
 use std::path::Path;
+use std::time::Duration;
 
 use meshapply::state::Live;
 use meshpki::cacerts::Secret;
@@ -123,7 +124,7 @@ fn due(
             ));
         }
     };
-    let is_due = ca.not_after().time().is_none_or(|end| end <= now.plus(args.within));
+    let is_due = ca.not_after().time().is_none_or(|end| end <= now + args.within);
     Ok(Due { cluster: target.name.clone(), ca, is_due })
 }
 
@@ -136,7 +137,7 @@ fn ca_of(folder: &Path) -> Result<Cert, Failure> {
     })
 }
 
-fn tell(due: &Due, within: i64, json: bool, io: &mut Io<'_>) -> Result<(), Failure> {
+fn tell(due: &Due, within: Duration, json: bool, io: &mut Io<'_>) -> Result<(), Failure> {
     let end = due.ca.not_after().time();
     let days = end.map_or(0, |end| (end.0 - io.now.0).div_euclid(86_400));
     let until = end.map_or_else(|| "?".to_owned(), Time::date);
@@ -148,7 +149,7 @@ fn tell(due: &Due, within: i64, json: bool, io: &mut Io<'_>) -> Result<(), Failu
         return io.print(&text::json_line(&line));
     }
     let verdict = if due.is_due { "due" } else { "not due" };
-    let within = meshpki::time::words(within);
+    let within = meshpki::internals::words(within);
     let label = due.ca.label();
     let line = format!(
         "{}: {label} expires {until}, in {days} days: {verdict} (within {within})",

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use meshconfig::Mesh;
 use meshconfig::mesh::MeshCluster;
-use meshpki::cacerts::Layout;
+use meshpki::cacerts::{self, Layout};
 use meshpki::federation::{Member, PeerTrust, TrustSettings, anchors, trust_settings};
-use meshpki::{Cert, Time, cacerts};
+use meshpki::{Cert, Time};
 use serde_json::{Value, json};
 
 use crate::args::TrustRender as Render;
@@ -52,11 +52,10 @@ fn settings<'m>(
     let members: Vec<Member<'_>> = mesh
         .clusters()
         .iter()
-        .map(|cluster| Member {
-            name: &cluster.name,
-            trust_domain: &cluster.trust_domain,
-            version: cluster.version,
-            roots: roots.get(cluster.name.as_str()).map_or(&[], |roots| roots.anchors.as_slice()),
+        .map(|cluster| {
+            let roots = roots.get(cluster.name.as_str());
+            let roots = roots.map_or(&[][..], |roots| roots.anchors.as_slice());
+            Member::new(&cluster.name, &cluster.trust_domain, cluster.version, roots)
         })
         .collect();
     warn_of_strangers(&roots, io);

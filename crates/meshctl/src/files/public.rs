@@ -5,8 +5,9 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use meshpki::der::Reader;
-use meshpki::{Cert, SoftKey, pem};
+use meshpki::internals::der::Reader;
+use meshpki::internals::pem;
+use meshpki::{Cert, SoftKey};
 use rustix::fs::FlockOperation;
 use zeroize::Zeroizing;
 

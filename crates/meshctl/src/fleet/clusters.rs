@@ -87,10 +87,7 @@ impl Named {
             name: cluster.name.clone(),
             context: cluster.context.clone(),
             istio_namespace: cluster.istio_namespace.clone(),
-            spec: Some(SpecExpectation {
-                trust_domain: cluster.trust_domain.as_str().to_owned(),
-                version: cluster.version,
-            }),
+            spec: Some(SpecExpectation::new(cluster.trust_domain.as_str(), cluster.version)),
         }
     }
 

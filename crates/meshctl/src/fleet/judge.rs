@@ -18,7 +18,7 @@ pub(crate) fn problems(
     at: Time,
 ) -> Vec<Problem> {
     let all: Vec<ClusterSecret<'_>> =
-        clusters.iter().map(|(name, secret)| ClusterSecret { name, secret }).collect();
+        clusters.iter().map(|(name, secret)| ClusterSecret::new(name, secret)).collect();
     let mut kinds: Vec<&Settings> = settings.iter().flatten().collect();
     kinds.dedup();
     let mut problems: Vec<Problem> = Vec::new();
@@ -59,28 +59,26 @@ pub(crate) fn cluster<'a>(
     served: &[PodProof],
     wanted: Option<&'a Secret>,
 ) -> LiveCluster<'a> {
-    let served =
-        served.iter().map(|pod| ServedChain { pod: pod.pod.clone(), chain: pod.served.clone() });
-    LiveCluster {
-        name: &target.name,
-        secret: seen.observed.secret.as_ref().map(|live| &live.files),
-        wanted,
-        istiods: istiods(seen),
-        served: served.collect(),
-        given: seen.given.clone(),
-        trust_domain: seen.mesh.trust_domain().to_owned(),
-        aliases: seen.mesh.aliases.clone(),
-        ca_domains: seen.mesh.ca_domains.clone(),
-        spec: target.spec.clone(),
-    }
+    let served = served.iter().map(|pod| ServedChain::new(pod.pod.clone(), pod.served.clone()));
+    let mut cluster = LiveCluster::new(&target.name);
+    cluster.secret = seen.observed.secret.as_ref().map(|live| &live.files);
+    cluster.wanted = wanted;
+    cluster.istiods = istiods(seen);
+    cluster.served = served.collect();
+    cluster.given.clone_from(&seen.given);
+    seen.mesh.trust_domain().clone_into(&mut cluster.trust_domain);
+    cluster.aliases.clone_from(&seen.mesh.aliases);
+    cluster.ca_domains.clone_from(&seen.mesh.ca_domains);
+    cluster.spec.clone_from(&target.spec);
+    cluster
 }
 
 /// Every revision of istiod.
 pub(crate) fn istiods(seen: &Seen) -> Vec<LiveIstiod> {
-    let one = |istiod: &meshapply::kube::Istiod| LiveIstiod {
-        revision: istiod.revision.clone(),
-        settings: istiod.settings.clone(),
-        skip_validation: istiod.skip_validation,
+    let one = |istiod: &meshapply::kube::Istiod| {
+        let mut live = LiveIstiod::new(istiod.revision.clone(), istiod.settings.clone());
+        live.skip_validation = istiod.skip_validation;
+        live
     };
     seen.istiods.iter().map(one).collect()
 }

@@ -215,7 +215,7 @@ pub(crate) fn refuse_misplaced(
 
 /// Whether one key signs under both certificates: a CA stays the same when its certificate is made again.
 fn is_same_ca(one: &Cert, other: &Cert) -> bool {
-    one.spki() == other.spki()
+    one.public_key().as_der() == other.public_key().as_der()
 }
 
 fn judge(sites: &[Site<'_>], at: usize, source: Source<'_>) -> Option<Misplaced> {

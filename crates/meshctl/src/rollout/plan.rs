@@ -6,7 +6,7 @@ use meshapply::next::{Stop, cleans, refusal, unusable};
 use meshapply::state::{Desired, RestartTarget, restart_for};
 use meshapply::workload::Id;
 use meshpki::cacerts::Secret;
-use meshpki::cert::fingerprints;
+use meshpki::internals::fingerprints;
 use meshpki::istiod::{Reload, Settings, Version, changes, starts};
 use meshpki::{Cert, Time};
 

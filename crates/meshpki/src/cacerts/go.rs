@@ -23,7 +23,7 @@ pub(super) fn check_signatures(chain: &[Cert]) -> Result<(), Error> {
         oid::ED25519,
     ];
     for cert in chain.iter().filter(|cert| !cert.is_self_issued()) {
-        let algorithm = Reader::new(cert.outer_algorithm())
+        let algorithm = Reader::new(cert.signature_algorithm())
             .any()
             .and_then(|algorithm| algorithm.reader().any())
             .map(|oid| oid.content)

@@ -15,6 +15,7 @@ use crate::version::Version;
 
 /// The names the files have in the secret.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Layout {
     /// `ca-cert.pem`, `ca-key.pem`, `cert-chain.pem`, `root-cert.pem`: every Istio.
     #[default]

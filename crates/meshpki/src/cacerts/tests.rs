@@ -32,14 +32,14 @@ struct Root {
 fn root(name: &str) -> Root {
     let key = key();
     Root {
-        cert: self_signed(&Profile::root(Name::parse(name).unwrap()), &key, stamp()).unwrap(),
+        cert: self_signed(&Profile::root(name.parse::<Name>().unwrap()), &key, stamp()).unwrap(),
         key,
     }
 }
 
 fn cluster(root: &Root, change: impl FnOnce(&mut Profile)) -> (Cert, SoftKey) {
     let key = key();
-    let mut profile = Profile::cluster(Name::parse("CN=east").unwrap());
+    let mut profile = Profile::cluster("CN=east".parse::<Name>().unwrap());
     change(&mut profile);
     let issuer = Issuer { cert: &root.cert, signer: &root.key };
     (issue(&profile, key.public_key(), issuer, stamp()).unwrap(), key)
@@ -76,11 +76,9 @@ fn a_set_that_does_not_agree_cannot_be_made() {
     check("fine", |_| {});
     check("pki/not-ca", |p| p.role = Role::EndEntity);
     check("pki/not-ca", |p| p.key_usage = KeyUsage::CRL_SIGN);
-    check("pki/ext-key-usage", |p| p.ext_key_usage = vec![oid::EKU_CLIENT_AUTH.to_vec()]);
-    check("fine", |p| {
-        p.ext_key_usage = vec![oid::EKU_CLIENT_AUTH.to_vec(), oid::EKU_SERVER_AUTH.to_vec()]
-    });
-    check("fine", |p| p.ext_key_usage = vec![oid::EKU_ANY.to_vec()]);
+    check("pki/ext-key-usage", |p| p.ext_key_usage = vec![Oid::CLIENT_AUTH]);
+    check("fine", |p| p.ext_key_usage = vec![Oid::CLIENT_AUTH, Oid::SERVER_AUTH]);
+    check("fine", |p| p.ext_key_usage = vec![Oid::ANY_EXT_KEY_USAGE]);
 
     let (ca, own) = cluster(&mesh, |_| {});
     let with = |key: SoftKey, above: Vec<Cert>, roots: Vec<Cert>, at: Time| {
@@ -104,14 +102,14 @@ fn a_set_that_does_not_agree_cannot_be_made() {
 fn the_release_chooses_between_two_layouts() {
     let (old, new) = (root("CN=old"), root("CN=new"));
     let set = |root: &Root, name: &str| {
-        let (ca, key) = cluster(root, |profile| profile.subject = Name::parse(name).unwrap());
+        let (ca, key) = cluster(root, |profile| profile.subject = name.parse::<Name>().unwrap());
         CaCerts::new(ca, key, vec![], vec![root.cert.clone()], NOW).unwrap()
     };
     let mut files = set(&old, "CN=east").files(Layout::Istio);
     files.extend(set(&new, "CN=west").files(Layout::Tls));
     let both: Secret = files.into_iter().map(|(name, content)| (name, content.to_vec())).collect();
     let check = |version: &str, layout: Layout, ca: &str, chain: &[&str], roots: &[&str]| {
-        let release = Version::parse(version).unwrap();
+        let release = version.parse::<Version>().unwrap();
         let labels = |certs: Vec<Cert>| -> Vec<String> {
             certs.iter().map(|cert| cert.subject().label()).collect()
         };

@@ -11,19 +11,20 @@ use crate::der::shape::{
 };
 use crate::der::{self, DerError, Reader, Tlv};
 use crate::name::Name;
-use crate::oid;
+use crate::oid::{self, Oid};
 
 pub use super::distribution::DistributionPoint;
 
 /// The decoded extensions of a certificate.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Extensions {
     /// basicConstraints.
     pub basic_constraints: Option<BasicConstraints>,
     /// keyUsage.
     pub key_usage: Option<KeyUsage>,
-    /// extKeyUsage: content octets of each OID.
-    pub ext_key_usage: Option<Vec<Vec<u8>>>,
+    /// extKeyUsage.
+    pub ext_key_usage: Option<Vec<Oid>>,
     /// nsCertType, its first byte.
     pub netscape_type: Option<u8>,
     /// subjectKeyIdentifier.
@@ -52,9 +53,10 @@ pub struct Extensions {
 /// What OpenSSL's scan for critical extensions saw. It ends at the first one it does not handle, so what
 /// follows that one is not known to be critical.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Criticality {
-    /// Content octets of the first critical extension OpenSSL does not handle.
-    pub unhandled: Option<Vec<u8>>,
+    /// The first critical extension OpenSSL does not handle.
+    pub unhandled: Option<Oid>,
     /// basicConstraints is critical.
     pub basic_constraints: bool,
     /// subjectAltName is critical.
@@ -85,10 +87,10 @@ impl ExtendedUsages {
     /// anyExtendedKeyUsage.
     pub const ANY: Self = Self(0x100);
 
-    /// The bit of an OID's content octets; none for one OpenSSL does not know.
+    /// The bit of a usage; none for one OpenSSL does not know.
     #[must_use]
-    pub fn of(usage: &[u8]) -> Self {
-        match usage {
+    pub fn of(usage: &Oid) -> Self {
+        match usage.as_bytes() {
             oid::EKU_SERVER_AUTH => Self::SERVER,
             oid::EKU_CLIENT_AUTH => Self::CLIENT,
             oid::EKU_EMAIL_PROTECTION => Self::EMAIL,
@@ -111,6 +113,7 @@ impl ExtendedUsages {
 
 /// basicConstraints (RFC 5280 section 4.2.1.9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BasicConstraints {
     /// May sign certificates.
     pub ca: bool,
@@ -177,6 +180,7 @@ impl KeyUsage {
 
 /// authorityKeyIdentifier (RFC 5280 section 4.2.1.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AuthorityKeyId {
     /// keyIdentifier.
     pub key_id: Option<Vec<u8>>,
@@ -188,6 +192,7 @@ pub struct AuthorityKeyId {
 
 /// nameConstraints (RFC 5280 section 4.2.1.10).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NameConstraints {
     /// permittedSubtrees.
     pub permitted: Vec<Subtree>,
@@ -197,6 +202,7 @@ pub struct NameConstraints {
 
 /// One subtree of a name constraint.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Subtree {
     /// The base name.
     pub base: GeneralName,
@@ -223,7 +229,7 @@ impl Extensions {
     pub(super) fn cache(raw: &[RawExtension], issuer: &Name) -> Self {
         let mut this = Self::default();
         for (i, extension) in raw.iter().enumerate() {
-            if !is_cached(&extension.oid) {
+            if !is_cached(extension.oid.as_bytes()) {
                 continue;
             }
             let mut others = raw.iter().enumerate().filter(|(_, e)| e.oid == extension.oid);
@@ -238,7 +244,7 @@ impl Extensions {
 
     fn read(&mut self, extension: &RawExtension) -> Result<(), DerError> {
         let value = Reader::new(&extension.value).any()?;
-        match extension.oid.as_slice() {
+        match extension.oid.as_bytes() {
             oid::BASIC_CONSTRAINTS => {
                 let (constraints, negative) = basic_constraints(&value, extension.critical)?;
                 self.basic_constraints = Some(constraints);
@@ -294,12 +300,12 @@ impl Extensions {
     /// The loop over all extensions at the end of `ossl_x509v3_cache_extensions`.
     fn scan_criticality(&mut self, raw: &[RawExtension]) {
         for extension in raw.iter().filter(|e| e.critical) {
-            match extension.oid.as_slice() {
+            match extension.oid.as_bytes() {
                 oid::BASIC_CONSTRAINTS => self.critical.basic_constraints = true,
                 oid::SUBJECT_ALT_NAME => self.critical.subject_alt_name = true,
                 oid if is_handled(oid) => {}
                 oid => {
-                    self.critical.unhandled = Some(oid.to_vec());
+                    self.critical.unhandled = Some(Oid::of(oid));
                     return;
                 }
             }
@@ -397,7 +403,7 @@ fn key_usage(value: &Tlv<'_>) -> Result<KeyUsage, DerError> {
     Ok(KeyUsage(u16::from_be_bytes([byte(0), byte(1)])))
 }
 
-fn ext_key_usage(value: &Tlv<'_>) -> Result<Vec<Vec<u8>>, DerError> {
+fn ext_key_usage(value: &Tlv<'_>) -> Result<Vec<Oid>, DerError> {
     let mut usages = Vec::new();
     let mut parts = list(value)?;
     while let Some(usage) = parts.next()? {
@@ -405,7 +411,7 @@ fn ext_key_usage(value: &Tlv<'_>) -> Result<Vec<Vec<u8>>, DerError> {
             return Err(usage.error("an extended key usage is not an OID"));
         }
         check_oid(&usage)?;
-        usages.push(usage.content.to_vec());
+        usages.push(Oid::of(usage.content));
     }
     Ok(usages)
 }

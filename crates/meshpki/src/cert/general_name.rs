@@ -9,16 +9,16 @@ use crate::der::shape::{check_oid, list};
 use crate::der::{self, DerError, Reader, Tlv};
 use crate::digest;
 use crate::name::Name;
-use crate::oid;
+use crate::oid::Oid;
 
 /// One name of a subjectAltName, a name constraint or a distribution point; contents are not checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GeneralName {
-    /// `[0]` otherName: type-id content octets and the value's DER.
+    /// `[0]` otherName: type-id and the value's DER.
     Other {
-        /// Content octets of the type-id.
-        type_id: Vec<u8>,
+        /// The type-id.
+        type_id: Oid,
         /// The value inside its `[0]` tag, whole element.
         value: Vec<u8>,
     },
@@ -36,8 +36,8 @@ pub enum GeneralName {
     Uri(Vec<u8>),
     /// `[7]` iPAddress: 4 or 16 bytes, 8 or 32 in a name constraint.
     Ip(Vec<u8>),
-    /// `[8]` registeredID, content octets.
-    RegisteredId(Vec<u8>),
+    /// `[8]` registeredID.
+    RegisteredId(Oid),
 }
 
 impl GeneralName {
@@ -57,7 +57,7 @@ impl GeneralName {
                 let mut inner = explicit.reader();
                 let value = inner.any()?.raw.to_vec();
                 inner.end("extra element in an otherName value")?;
-                Ok(Self::Other { type_id: type_id.content.to_vec(), value })
+                Ok(Self::Other { type_id: Oid::of(type_id.content), value })
             }
             0x81 | 0xa1 => Ok(Self::Email(string()?)),
             0x82 | 0xa2 => Ok(Self::Dns(string()?)),
@@ -78,7 +78,7 @@ impl GeneralName {
             0x87 | 0xa7 => Ok(Self::Ip(string()?)),
             0x88 => {
                 check_oid(tlv)?;
-                Ok(Self::RegisteredId(tlv.content.to_vec()))
+                Ok(Self::RegisteredId(Oid::of(tlv.content)))
             }
             _ => Err(tlv.error("unknown kind of general name")),
         }
@@ -88,9 +88,10 @@ impl GeneralName {
     #[must_use]
     pub fn to_der(&self) -> Vec<u8> {
         match self {
-            Self::Other { type_id, value } => {
-                der::constructed(0xa0, &[&der::tlv(der::OID, type_id), &der::tlv(0xa0, value)])
-            }
+            Self::Other { type_id, value } => der::constructed(
+                0xa0,
+                &[&der::tlv(der::OID, type_id.as_bytes()), &der::tlv(0xa0, value)],
+            ),
             Self::Email(text) => der::tlv(0x81, text),
             Self::Dns(text) => der::tlv(0x82, text),
             Self::X400(content) => der::tlv(0xa3, content),
@@ -98,7 +99,7 @@ impl GeneralName {
             Self::EdiParty(content) => der::tlv(0xa5, content),
             Self::Uri(text) => der::tlv(0x86, text),
             Self::Ip(bytes) => der::tlv(0x87, bytes),
-            Self::RegisteredId(content) => der::tlv(0x88, content),
+            Self::RegisteredId(oid) => der::tlv(0x88, oid.as_bytes()),
         }
     }
 }
@@ -107,7 +108,7 @@ impl fmt::Display for GeneralName {
     /// `DNS:a.example`, `URI:spiffe://a`, `IP:10.0.0.1`: the kind and the value, made safe to print.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Other { type_id, .. } => write!(f, "otherName:{}", oid::dotted(type_id)),
+            Self::Other { type_id, .. } => write!(f, "otherName:{type_id}"),
             Self::Email(text) => write!(f, "email:{}", text.escape_ascii()),
             Self::Dns(text) => write!(f, "DNS:{}", text.escape_ascii()),
             Self::X400(_) => f.write_str("X400Name"),
@@ -115,7 +116,7 @@ impl fmt::Display for GeneralName {
             Self::EdiParty(_) => f.write_str("EdiPartyName"),
             Self::Uri(text) => write!(f, "URI:{}", text.escape_ascii()),
             Self::Ip(bytes) => write!(f, "IP:{}", ip(bytes)),
-            Self::RegisteredId(content) => write!(f, "RID:{}", oid::dotted(content)),
+            Self::RegisteredId(oid) => write!(f, "RID:{oid}"),
         }
     }
 }

@@ -4,6 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use jsonc_parser::ast::Value;
 
@@ -11,7 +12,8 @@ use super::json::{self, At, Fields, Kind, Notes, Shape, field, missing, unheeded
 use super::usage::{self, Usage};
 use super::{Outcome, Severity, Span, Trap, code, limits, needs_newer, outcome};
 use crate::cert::KeyUsage;
-use crate::oid;
+use crate::issue::Stamp;
+use crate::oid::{self, Oid};
 use crate::profile::Role;
 use crate::time::HOUR;
 
@@ -125,8 +127,8 @@ pub struct SigningProfile {
     pub name: String,
     /// The key usages among `usages`.
     pub key_usage: KeyUsage,
-    /// The extended key usages among `usages`, content octets of each OID, in that order.
-    pub ext_key_usage: Vec<Vec<u8>>,
+    /// The extended key usages among `usages`, in that order.
+    pub ext_key_usage: Vec<Oid>,
     /// What `ca_constraint` says.
     pub role: Role,
     /// The line it begins in.
@@ -135,18 +137,18 @@ pub struct SigningProfile {
 }
 
 impl SigningProfile {
-    /// How long a certificate is valid, in seconds from notBefore, where `not_after` does not fix its end.
+    /// How long a certificate is valid from notBefore on, where `not_after` does not fix its end.
     #[must_use]
-    pub const fn valid_seconds(&self) -> i64 {
-        self.span.expiry.div_euclid(1_000_000_000)
+    pub fn validity(&self) -> Duration {
+        Duration::from_nanos(u64::try_from(self.span.expiry).unwrap_or(0))
     }
 
-    /// How far notBefore lies back, in seconds, rounded up; cfssl's five minutes when none is given.
+    /// How far notBefore lies back; cfssl's five minutes when no time is given.
     #[must_use]
-    pub const fn backdate_seconds(&self) -> i64 {
+    pub fn backdate(&self) -> Duration {
         match self.span.backdate {
-            0 => crate::Stamp::BACKDATE_SECONDS,
-            nanos => -(-nanos).div_euclid(1_000_000_000),
+            0 => Stamp::BACKDATE,
+            nanos => Duration::from_nanos(u64::try_from(nanos).unwrap_or(0)),
         }
     }
 
@@ -155,9 +157,7 @@ impl SigningProfile {
         Self {
             name: "default".to_string(),
             key_usage: KeyUsage::DIGITAL_SIGNATURE.with(KeyUsage::KEY_ENCIPHERMENT),
-            ext_key_usage: [oid::EKU_SERVER_AUTH, oid::EKU_CLIENT_AUTH]
-                .map(<[u8]>::to_vec)
-                .to_vec(),
+            ext_key_usage: Vec::from([Oid::SERVER_AUTH, Oid::CLIENT_AUTH]),
             role: Role::EndEntity,
             line,
             span: Span { expiry: 8760 * HOUR * 1_000_000_000, ..Span::default() },
@@ -321,7 +321,7 @@ fn usages(profile: &mut SigningProfile, fields: &Fields<'_>, notes: &mut Notes<'
         match usage::named(name.value) {
             Some(Usage::Key(bits)) => profile.key_usage = profile.key_usage.with(bits),
             Some(Usage::Extended(oid)) => {
-                if profile.ext_key_usage.iter().any(|known| known == oid) {
+                if profile.ext_key_usage.contains(&oid) {
                     notes.traps.push(Trap::warning(
                         code::REPEATED_USAGE,
                         name.line,
@@ -332,7 +332,7 @@ fn usages(profile: &mut SigningProfile, fields: &Fields<'_>, notes: &mut Notes<'
                         "write it once",
                     ));
                 }
-                profile.ext_key_usage.push(oid.to_vec());
+                profile.ext_key_usage.push(oid);
             }
             None => notes.traps.push(unknown_usage(name, &fields.what)),
         }

@@ -12,7 +12,7 @@ use crate::der::Tag;
 use crate::error::Error;
 use crate::key::{KeyAlgorithm, Signer};
 use crate::name::{Attribute, Name};
-use crate::oid;
+use crate::oid::{self, Oid};
 use crate::profile::{Profile, Role};
 use crate::time::{HOUR, Time};
 
@@ -119,6 +119,7 @@ struct CaSection {
 
 /// What a CSR made of the file says.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CsrRequest {
     /// The subject.
     pub subject: Name,
@@ -223,7 +224,7 @@ impl CsrFile {
         let profile = Profile {
             extra_extensions: Vec::new(),
             subject: self.subject.clone(),
-            valid_seconds: not_after.0.saturating_sub(not_before.0),
+            validity: not_after.since(not_before),
             role: Role::Ca { path_len: ca.path_len },
             key_usage: KeyUsage::KEY_CERT_SIGN.with(KeyUsage::CRL_SIGN),
             ext_key_usage: Vec::new(),
@@ -378,8 +379,8 @@ fn is_common(oid: &[u8]) -> bool {
 
 /// An attribute with the string type Go chooses, which is PrintableString or UTF8String for every type.
 fn attribute(oid: &[u8], text: At<&str>, notes: &mut Notes<'_>) -> Attribute {
-    let tag: Tag = Attribute::new(oid::COMMON_NAME, text.value).tag;
-    let attribute = Attribute { oid: oid.to_vec(), tag, value: text.value.as_bytes().to_vec() };
+    let tag: Tag = Attribute::new(Oid::COMMON_NAME, text.value).tag;
+    let attribute = Attribute { oid: Oid::of(oid), tag, value: text.value.as_bytes().to_vec() };
     if let Err(error) = Name::new(core::slice::from_ref(&attribute)).check_bounds() {
         notes.traps.push(Trap::error(
             code::SUBJECT,

@@ -65,9 +65,9 @@ pub(super) fn parse(text: &str) -> Result<i64, String> {
 pub(super) fn read(what: &str, text: &str, line: usize) -> Result<i64, Trap> {
     parse(text).map_err(|why| {
         let hint = match time::parse_duration(text) {
-            Some(seconds) if seconds % time::HOUR == 0 => alloc::format!(
+            Some(length) if length.as_secs() % 3600 == 0 => alloc::format!(
                 "write \"{}h\": hours are the largest unit that cfssl knows",
-                seconds / time::HOUR
+                length.as_secs() / 3600
             ),
             _ => "write hours, minutes and seconds: \"8760h\", \"1h30m\", \"90s\"".into(),
         };

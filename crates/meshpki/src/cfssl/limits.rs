@@ -47,7 +47,7 @@ pub(super) fn span(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Span {
 fn time(name: &str, fields: &Fields<'_>, notes: &mut Notes<'_>) -> Option<Time> {
     let text = fields.text(name)?;
     let shaped = text.value.get(10..11) == Some("T") && !text.value.ends_with('z');
-    let Some(time) = Time::parse_rfc3339(text.value).filter(|_| shaped) else {
+    let Some(time) = text.value.parse::<Time>().ok().filter(|_| shaped) else {
         notes.refused.push(Trap::error(
             code::TIME,
             text.line,

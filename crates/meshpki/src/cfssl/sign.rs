@@ -60,7 +60,7 @@ impl SigningProfile {
         let profile = Profile {
             extra_extensions: Vec::new(),
             subject: csr.subject().clone(),
-            valid_seconds: not_after.0.saturating_sub(not_before.0),
+            validity: not_after.since(not_before),
             role: self.role,
             key_usage: self.key_usage,
             ext_key_usage: self.ext_key_usage.clone(),
@@ -107,7 +107,7 @@ pub(super) fn hosts_dropped(names: &[GeneralName], line: usize) -> Option<Trap> 
 
 /// Whether the CSR asks for basicConstraints CA:TRUE.
 fn asks_for_ca(csr: &Csr) -> bool {
-    let wanted = csr.extensions().iter().find(|e| e.oid == oid::BASIC_CONSTRAINTS);
+    let wanted = csr.raw_extensions().iter().find(|e| e.oid == oid::BASIC_CONSTRAINTS);
     let flag = |value: &[u8]| {
         let mut parts = Reader::new(value).expect(der::SEQUENCE, "constraints").ok()?.reader();
         Some(parts.optional(der::BOOLEAN).ok()??.content != [0])

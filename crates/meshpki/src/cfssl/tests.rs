@@ -2,18 +2,19 @@ use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use alloc::{format, vec};
+use core::time::Duration;
 
 use super::*;
 use crate::cert::{GeneralName, KeyUsage};
 use crate::profile::Role;
-use crate::time::{DAY, HOUR};
+use crate::time::DAY;
 
 const CA: &str = include_str!("../../../../fixtures/cfssl/ca.json");
 const INTERMEDIATE: &str = include_str!("../../../../fixtures/cfssl/intermediate-ca.json");
 const CONFIG: &str = include_str!("../../../../fixtures/cfssl/cfssl.json");
 
 fn now() -> Time {
-    Time::parse_rfc3339("2026-11-21T13:14:59Z").unwrap()
+    "2026-11-21T13:14:59Z".parse::<Time>().unwrap()
 }
 
 /// `1 error cfssl/key; 3 warning cfssl/host`.
@@ -59,7 +60,7 @@ fn the_three_files_of_the_article_pass_with_warnings() {
         "C = GB, ST = England, L = London, O = Custom Widgets, OU = Custom Widgets Root CA, CN = My Kube Root CA"
     );
     assert_eq!(order.profile.role, Role::Ca { path_len: None });
-    assert_eq!(order.profile.valid_seconds, 43_800 * HOUR);
+    assert_eq!(order.profile.validity, Duration::from_secs(43_800 * 3600));
     assert_eq!(order.not_before.to_string(), "2026-11-21T13:10:00Z");
 
     let (intermediate, none) = CsrFile::parse(INTERMEDIATE).unwrap();
@@ -83,7 +84,7 @@ fn the_three_files_of_the_article_pass_with_warnings() {
         ["digitalSignature", "keyEncipherment", "keyCertSign", "cRLSign"]
     );
     assert_eq!(profile.role, Role::Ca { path_len: Some(0) });
-    assert_eq!((profile.valid_seconds(), profile.backdate_seconds()), (365 * DAY, 300));
+    assert_eq!((profile.validity(), profile.backdate()), (365 * DAY, Duration::from_secs(300)));
     assert_eq!(
         short(&config.profile(Some("server")).unwrap_err()),
         "8 warning cfssl/ca-ext-key-usage; 37 error cfssl/unknown-usage"
@@ -323,7 +324,7 @@ fn profiles_by_name() {
     let both = config(
         r#"{"signing": {"default": {"expiry": "1h"}, "profiles": {"ca": {"usages": ["signing"], "expiry": "2h"}}}}"#,
     );
-    assert_eq!(both.profile(Some("ca")).unwrap().0.valid_seconds(), 7200);
+    assert_eq!(both.profile(Some("ca")).unwrap().0.validity(), Duration::from_secs(7200));
     let unknown = both.profile(Some("cA")).unwrap_err();
     assert_eq!(short(&unknown), "1 error cfssl/unknown-profile");
     assert_eq!(unknown[0].hint, "write `ca`");
@@ -334,7 +335,7 @@ fn profiles_by_name() {
     let (profile, none) = config(r#"{"signing": {}}"#).profile(None).unwrap();
     assert_eq!(none, []);
     assert_eq!(profile.role, Role::EndEntity);
-    assert_eq!(profile.valid_seconds(), 365 * DAY);
+    assert_eq!(profile.validity(), 365 * DAY);
     assert_eq!(profile.key_usage, KeyUsage::DIGITAL_SIGNATURE.with(KeyUsage::KEY_ENCIPHERMENT));
 }
 
@@ -538,7 +539,7 @@ mod signing {
         let csr = csr.create(&SoftKey::generate(KeyType::EcdsaP256).unwrap()).unwrap();
         let long = config(&one(r#"{"usages": ["signing"], "expiry": "8760h"}"#));
         let profile = long.profile(Some("p")).unwrap().0;
-        let later = now().plus(90 * 60);
+        let later = now() + Duration::from_secs(90 * 60);
         let traps = profile.order(&csr, &issuer().0, later).unwrap_err();
         assert_eq!(traps[0].hint, "write \"expiry\": \"22h\" or less, or renew the issuer first");
     }

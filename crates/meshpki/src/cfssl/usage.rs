@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 
 use crate::cert::KeyUsage;
-use crate::oid::{self, OidBytes};
+use crate::oid::{self, Oid, OidBytes};
 
 /// `config/config.go: KeyUsage`.
 const KEY_USAGES: [(&str, KeyUsage); 10] = [
@@ -41,7 +41,7 @@ const EXT_KEY_USAGES: [(&str, &OidBytes); 13] = [
 /// What one name of `usages` stands for.
 pub(super) enum Usage {
     Key(KeyUsage),
-    Extended(&'static OidBytes),
+    Extended(Oid),
 }
 
 /// The usage of that name; case and spaces count.
@@ -49,7 +49,7 @@ pub(super) fn named(name: &str) -> Option<Usage> {
     let key = KEY_USAGES.iter().find(|(known, _)| *known == name);
     let extended = || EXT_KEY_USAGES.iter().find(|(known, _)| *known == name);
     key.map(|(_, bits)| Usage::Key(*bits))
-        .or_else(|| extended().map(|(_, oid)| Usage::Extended(oid)))
+        .or_else(|| extended().map(|(_, oid)| Usage::Extended(Oid::of_static(oid))))
 }
 
 /// Every name there is.

@@ -19,8 +19,8 @@ fn stamp() -> Stamp {
 }
 
 fn profile(name: &str) -> Profile {
-    let mut profile = Profile::root(Name::parse(name).unwrap());
-    profile.valid_seconds = Profile::CLUSTER_SECONDS;
+    let mut profile = Profile::root(name.parse::<Name>().unwrap());
+    profile.validity = Profile::CLUSTER_VALIDITY;
     profile
 }
 
@@ -168,8 +168,8 @@ fn one_name_for_all(length: usize) -> Vec<Cert> {
 fn bare(issuer: Option<&Ca>) -> Ca {
     let key = SoftKey::generate(KeyType::EcdsaP256).unwrap();
     let signer = issuer.map_or(&key, |issuer| &issuer.key);
-    let algorithm = signer.public_key().signature_algorithm().unwrap();
-    let name = Name::parse("CN=same").unwrap();
+    let algorithm = signer.public_key().signing_algorithm().unwrap();
+    let name = "CN=same".parse::<Name>().unwrap();
     let dates = [&b"260101000000Z"[..], b"490101000000Z"].map(|d| der::tlv(der::UTC_TIME, d));
     let tbs = der::sequence(&[
         &der::integer(&[1]),
@@ -177,7 +177,7 @@ fn bare(issuer: Option<&Ca>) -> Ca {
         name.as_der(),
         &der::sequence(&[&dates[0], &dates[1]]),
         name.as_der(),
-        key.public_key().as_spki(),
+        key.public_key().as_der(),
     ]);
     let signature = signer.sign(&tbs).unwrap();
     let whole = der::sequence(&[&tbs, &algorithm, &der::bit_string(&signature)]);

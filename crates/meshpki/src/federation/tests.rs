@@ -10,7 +10,7 @@ const NOW: Time = Time(1_795_244_400);
 fn root(name: &str) -> Cert {
     let key = SoftKey::generate(KeyType::EcdsaP256).unwrap();
     let stamp = Stamp::made_at(NOW, Serial::from_random([7; 20]));
-    self_signed(&Profile::root(Name::parse(name).unwrap()), &key, stamp).unwrap()
+    self_signed(&Profile::root(name.parse::<Name>().unwrap()), &key, stamp).unwrap()
 }
 
 /// The settings of a cluster, in a line.
@@ -43,7 +43,7 @@ fn who_is_told_what() {
             .map(|((name, version, roots), trust_domain)| Member {
                 name,
                 trust_domain,
-                version: Version::parse(version).unwrap(),
+                version: version.parse::<Version>().unwrap(),
                 roots,
             })
             .collect();

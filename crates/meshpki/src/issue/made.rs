@@ -4,31 +4,28 @@ use crate::cert::Cert;
 use crate::error::Error;
 use crate::signature::{self, SignatureCheck, SignatureInput};
 use crate::time::Time;
-use crate::verify::{self, Anchor, Inputs, Policy};
+use crate::verify::{self, Policy};
 
 /// Refuses a self-signed certificate whose signature is not by its key: a token gone wrong
 /// (Go checks the same: `crypto/x509/x509.go: CreateCertificate`).
 pub(super) fn check_signature(cert: &Cert) -> Result<(), Error> {
     let check = signature::check(&SignatureInput {
-        algorithm: cert.outer_algorithm(),
+        algorithm: cert.signature_algorithm(),
         message: cert.tbs(),
         signature: cert.signature(),
         key: cert.public_key(),
     });
     if check == SignatureCheck::Bad {
-        return Err(refused(cert, cert, verify::Code(7).text()));
+        return Err(refused(cert, cert, verify::Code::CERT_SIGNATURE_FAILURE.text()));
     }
     Ok(())
 }
 
 /// Refuses what does not verify with its issuer trusted: a bad signature, an extension that is unreadable or unknown.
 pub(super) fn check(cert: &Cert, issuer: &Cert) -> Result<(), Error> {
-    let trusted = [Anchor::new(issuer.clone())];
-    let inputs =
-        Inputs { target: cert, untrusted: &[], trusted: &trusted, crls: &[], store_crls: &[] };
     let at = cert.not_before().time();
-    let policy = Policy { at, partial_chain: true, ..Policy::like_openssl(Time(0)) };
-    let verdict = verify::verify(&inputs, &policy);
+    let policy = Policy::like_openssl(Time(0)).with_time(at).with_partial_chain();
+    let verdict = verify::verify_chain(cert, &[], core::slice::from_ref(issuer), &policy);
     if verdict.is_ok() || verdict.undecided.is_some() {
         return Ok(());
     }

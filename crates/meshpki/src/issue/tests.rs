@@ -3,6 +3,7 @@ use alloc::vec;
 
 use super::*;
 use crate::cert::RawExtension;
+use crate::oid::Oid;
 use crate::soft::{KeyType, SoftKey};
 use crate::time::DAY;
 use crate::{Name, TrustDomain};
@@ -18,7 +19,7 @@ fn key() -> SoftKey {
 }
 
 fn name(text: &str) -> Name {
-    Name::parse(text).unwrap()
+    text.parse::<Name>().unwrap()
 }
 
 /// A root after `change`, its key, and an intermediate's profile.
@@ -64,12 +65,8 @@ fn a_root_and_an_intermediate_say_what_the_profiles_say() {
 #[test]
 fn issuer_names_are_copied_byte_for_byte() {
     use crate::name::Attribute;
-    let string = |tag, value: &[u8]| Attribute {
-        oid: oid::COMMON_NAME.to_vec(),
-        tag,
-        value: value.to_vec(),
-    };
-    let cn = |text| Attribute::new(oid::COMMON_NAME, text);
+    let string = |tag, value: &[u8]| Attribute::with_tag(Oid::COMMON_NAME, tag, value);
+    let cn = |text| Attribute::new(Oid::COMMON_NAME, text);
     let shapes: Vec<Vec<Attribute>> = vec![
         vec![string(der::PRINTABLE_STRING, b"Root CA")],
         vec![string(der::UTF8_STRING, "Wurzel ü".as_bytes())],
@@ -78,7 +75,7 @@ fn issuer_names_are_copied_byte_for_byte() {
         vec![string(der::UNIVERSAL_STRING, &[0, 0, 0, 0x52])],
         vec![string(der::IA5_STRING, b"root@example")],
         vec![string(der::NUMERIC_STRING, b"42")],
-        vec![cn("a"), Attribute::new(oid::ORGANIZATION, "b")],
+        vec![cn("a"), Attribute::new(Oid::ORGANIZATION, "b")],
         vec![cn("a"), cn("b")],
     ];
     for (kind, shape) in
@@ -121,12 +118,12 @@ fn what_the_issuer_may_not_sign_is_refused() {
         |p| p.role = Role::Ca { path_len: Some(1) },
     );
     check("fine", |p| p.role = Role::Ca { path_len: Some(0) }, |p| p.role = Role::EndEntity);
-    check("pki/outlives-issuer", same, |p| p.valid_seconds = 3651 * DAY);
-    check("fine", same, |p| p.valid_seconds = 3650 * DAY);
-    check("pki/subject-is-issuer", same, |p| p.subject = Name::parse("CN=ROOT").unwrap());
+    check("pki/outlives-issuer", same, |p| p.validity = 3651 * DAY);
+    check("fine", same, |p| p.validity = 3650 * DAY);
+    check("pki/subject-is-issuer", same, |p| p.subject = "CN=ROOT".parse::<Name>().unwrap());
     check("pki/empty-subject", same, |p| p.subject = Name::empty());
-    check("pki/empty-validity", same, |p| p.valid_seconds = 0);
-    check("pki/time-range", same, |p| p.valid_seconds = 9000 * 365 * DAY);
+    check("pki/empty-validity", same, |p| p.validity = Duration::ZERO);
+    check("pki/time-range", same, |p| p.validity = 9000 * 365 * DAY);
 }
 
 #[test]
@@ -142,7 +139,7 @@ fn keys_must_be_right() {
     assert_eq!(with(&root_key, root_key.public_key()), "pki/key-reused");
     let small = der::sequence(&[&der::integer(&[0xff; 128]), &der::integer(&[1, 0, 1])]);
     let rsa = der::sequence(&[&der::tlv(der::OID, oid::RSA_ENCRYPTION), &der::tlv(der::NULL, &[])]);
-    let rsa_1024 = PublicKey::from_spki(&der::sequence(&[&rsa, &der::bit_string(&small)])).unwrap();
+    let rsa_1024 = PublicKey::from_der(&der::sequence(&[&rsa, &der::bit_string(&small)])).unwrap();
     assert_eq!(rsa_1024.algorithm(), &KeyAlgorithm::Rsa { bits: 1024 });
     assert_eq!(with(&root_key, &rsa_1024), "pki/unsupported-key");
 }
@@ -170,7 +167,7 @@ fn name_constraints_hold_for_what_is_issued_below() {
     let domain: TrustDomain = "east.example".parse().unwrap();
     let (root, root_key) = root(|p| p.permitted_uri_hosts.push("east.example".to_string()));
     let issue_for = |domain: &TrustDomain| {
-        let profile = Profile::workload(&domain.workload("default", "reviews"));
+        let profile = Profile::workload(&domain.workload("default", "reviews").unwrap());
         code(issue(
             &profile,
             key().public_key(),
@@ -195,7 +192,7 @@ fn dates_keep_within_the_issuer_and_round_as_cfssl_does() {
     check(630, 360);
     check(-1, -300);
     let (root, root_key) = root(|_| {});
-    let early = Stamp { not_before: NOW.plus(-DAY), ..stamp(2) };
+    let early = Stamp { not_before: NOW.minus(DAY), ..stamp(2) };
     let issuer = Issuer { cert: &root, signer: &root_key };
     let ca = issue(&Profile::cluster(name("CN=east")), key().public_key(), issuer, early).unwrap();
     assert_eq!(ca.not_before(), root.not_before());
@@ -241,10 +238,10 @@ fn what_would_not_verify_is_not_made() {
     let broken = Broken { key: &root_key, other: &other };
     check(good, &|_| {}, "");
     check(Issuer { cert: &root, signer: &broken }, &|_| {}, &why("certificate signature failure"));
-    let bad_oid = |profile: &mut Profile| profile.ext_key_usage = vec![vec![0x2a, 0x80, 1]];
+    let bad_oid = |profile: &mut Profile| profile.ext_key_usage = vec![Oid::of([0x2a, 0x80, 1])];
     check(good, &bad_oid, &why("an extension of it is not valid"));
     let further = |oid: &[u8]| {
-        let extension = RawExtension { oid: oid.to_vec(), critical: true, value: vec![5, 0] };
+        let extension = RawExtension::new(Oid::of(oid), true, [5, 0]);
         move |profile: &mut Profile| profile.extra_extensions = vec![extension.clone()]
     };
     check(good, &further(&[0x2a, 3, 9]), &why("unhandled critical extension"));

@@ -204,7 +204,7 @@ impl<'a> Bundle<'a> {
         {
             return mismatch("tls: private key type does not match public key type");
         }
-        if paired.spki() != public.as_spki() {
+        if paired.public_key().as_der() != public.as_der() {
             return mismatch("tls: private key does not match public key");
         }
         Ok(())
@@ -292,7 +292,7 @@ fn verify_crl(chain: &[u8], crl: &[u8]) -> Checked<()> {
 
 pub(super) fn signed_crl(cert: &Cert, crl: &Crl) -> bool {
     let signed = SignatureInput {
-        algorithm: crl.outer_algorithm(),
+        algorithm: crl.signature_algorithm(),
         message: crl.tbs(),
         signature: crl.signature(),
         key: cert.public_key(),

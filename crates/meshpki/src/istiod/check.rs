@@ -25,11 +25,20 @@ pub use remedy::Remedy;
 
 /// The secret of a cluster, or the one it will get.
 #[derive(Clone, Copy)]
+#[non_exhaustive]
 pub struct ClusterSecret<'a> {
     /// The cluster's name, for messages.
     pub name: &'a str,
     /// Its files.
     pub secret: &'a Secret,
+}
+
+impl<'a> ClusterSecret<'a> {
+    /// A cluster by its name, and its secret.
+    #[must_use]
+    pub const fn new(name: &'a str, secret: &'a Secret) -> Self {
+        Self { name, secret }
+    }
 }
 
 /// How bad a [`SecretProblem`] is.

@@ -13,7 +13,7 @@ use crate::algorithm::{Digest, algorithm_parts};
 use crate::cert::{Cert, GeneralName, KeyUsage};
 use crate::key::KeyAlgorithm;
 use crate::key::decode::Kind;
-use crate::oid;
+use crate::oid::{self, Oid};
 use crate::signature::{self, Scheme, SignatureCheck, SignatureInput};
 use crate::time::Time;
 use crate::verify::check_name_constraints;
@@ -156,7 +156,7 @@ fn unknown_authority(hint: Option<(Fault, &Cert)>) -> Fault {
         return Fault { reason: Reason::Unknown, text: text.to_string() };
     };
     let subject = candidate.subject();
-    let name = subject.last(oid::COMMON_NAME).or_else(|| subject.last(oid::ORGANIZATION));
+    let name = subject.last(&Oid::COMMON_NAME).or_else(|| subject.last(&Oid::ORGANIZATION));
     let name = name.unwrap_or_else(|| alloc::format!("serial:{}", candidate.serial_hex()));
     let text = alloc::format!(
         "{text} (possibly because of {:?} while trying to verify candidate authority certificate {name:?})",
@@ -189,7 +189,8 @@ fn already_in(candidate: &Cert, chain: &[Cert]) -> bool {
         all.find(|e| e.oid == oid::SUBJECT_ALT_NAME).map(|e| e.value.clone())
     };
     let alike = chain.iter().filter(|cert| {
-        candidate.subject().as_der() == cert.subject().as_der() && candidate.spki() == cert.spki()
+        candidate.subject().as_der() == cert.subject().as_der()
+            && candidate.public_key().as_der() == cert.public_key().as_der()
     });
     for cert in alike {
         match (names(candidate), names(cert)) {
@@ -239,7 +240,7 @@ fn has_unhandled(cert: &Cert) -> bool {
         use GeneralName as N;
         matches!(name, N::Dns(_) | N::Email(_) | N::Ip(_) | N::Uri(_))
     };
-    cert.raw_extensions().iter().filter(|e| e.critical).any(|e| match e.oid.as_slice() {
+    cert.raw_extensions().iter().filter(|e| e.critical).any(|e| match e.oid.as_bytes() {
         oid::KEY_USAGE
         | oid::BASIC_CONSTRAINTS
         | oid::CRL_DISTRIBUTION_POINTS
@@ -269,7 +270,7 @@ fn signed_by(cert: &Cert, parent: &Cert, refuse_sha1: bool) -> Result<(), Fault>
         return Err(Fault { reason: Reason::Sha1, text });
     }
     let signed = SignatureInput {
-        algorithm: cert.outer_algorithm(),
+        algorithm: cert.signature_algorithm(),
         message: cert.tbs(),
         signature: cert.signature(),
         key: parent.public_key(),
@@ -324,7 +325,7 @@ fn bad_signature(signed: &SignatureInput<'_>) -> String {
 
 /// Go's name of the signature algorithm when it is over SHA-1.
 pub(super) fn sha1_name(cert: &Cert) -> Option<&'static str> {
-    let (oid, _) = algorithm_parts(cert.outer_algorithm()).ok()?;
+    let (oid, _) = algorithm_parts(cert.signature_algorithm()).ok()?;
     let sha1 = Scheme::of(oid)?.digest == Some(Digest::Sha1);
     sha1.then_some(if oid == oid::ECDSA_SHA1 { "ECDSA-SHA1" } else { "SHA1-RSA" })
 }
@@ -338,7 +339,9 @@ fn allows_server(chain: &[Cert]) -> bool {
 pub(super) fn allows_server_auth(cert: &Cert) -> bool {
     match cert.extensions().ext_key_usage.as_deref() {
         None | Some([]) => true,
-        Some(usages) => usages.iter().any(|u| u == oid::EKU_SERVER_AUTH || u == oid::EKU_ANY),
+        Some(usages) => {
+            usages.iter().any(|u| *u == Oid::SERVER_AUTH || *u == Oid::ANY_EXT_KEY_USAGE)
+        }
     }
 }
 

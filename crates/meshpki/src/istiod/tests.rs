@@ -1,14 +1,17 @@
 use alloc::vec;
+use core::time::Duration;
 
 use super::*;
 use crate::Signer;
 use crate::cacerts::go_pem::first_cert;
 use crate::issue::{Issuer, Serial, Stamp, issue, self_signed};
-use crate::oid;
+use crate::oid::Oid;
 use crate::profile::Role;
 use crate::soft::KeyType;
 use crate::time::DAY;
 use crate::{Name, Profile, SoftKey};
+
+const SECOND: Duration = Duration::from_secs(1);
 
 pub(super) const NOW: Time = Time(1_795_244_400);
 const RELEASES: [&str; 12] = [
@@ -37,14 +40,14 @@ pub(super) fn root(name: &str) -> Root {
 
 pub(super) fn root_with(name: &str, change: impl FnOnce(&mut Profile)) -> Root {
     let key = key();
-    let mut profile = Profile::root(Name::parse(name).unwrap());
+    let mut profile = Profile::root(name.parse::<Name>().unwrap());
     change(&mut profile);
     Root { cert: self_signed(&profile, &key, stamp()).unwrap(), key }
 }
 
 pub(super) fn signed(root: &Root, change: impl FnOnce(&mut Profile)) -> (Cert, SoftKey) {
     let key = key();
-    let mut profile = Profile::cluster(Name::parse("CN=east").unwrap());
+    let mut profile = Profile::cluster("CN=east".parse::<Name>().unwrap());
     change(&mut profile);
     let issuer = Issuer { cert: &root.cert, signer: &root.key };
     (issue(&profile, key.public_key(), issuer, stamp()).unwrap(), key)
@@ -73,7 +76,7 @@ fn good_with(root: &Root, change: impl FnOnce(&mut Profile)) -> Secret {
 }
 
 pub(super) fn settings(version: &str) -> Settings {
-    Settings::defaults(Version::parse(version).unwrap())
+    Settings::defaults(version.parse::<Version>().unwrap())
 }
 
 /// The outcome in a word, and the log without what every refusal begins with.
@@ -92,8 +95,8 @@ fn outcome(start: &StartOutcome) -> String {
 /// What each release of [`RELEASES`] does: `expect` names the outcomes by the first release they hold from.
 fn check(secret: &Secret, expect: &[(&str, &str)]) {
     for version in RELEASES {
-        let this = Version::parse(version).unwrap();
-        let since = |text: &&(&str, &str)| Version::parse(text.0).unwrap() <= this;
+        let this = version.parse::<Version>().unwrap();
+        let since = |text: &&(&str, &str)| text.0.parse::<Version>().unwrap() <= this;
         let wanted = expect.iter().rev().find(since).map_or("", |(_, outcome)| *outcome);
         assert_eq!(outcome(&starts(secret, &settings(version), NOW)), wanted, "{version}");
     }
@@ -126,14 +129,14 @@ pub(super) fn tls(from: &Secret) -> Secret {
 #[test]
 fn versions() {
     let order = ["0.8.0", "1.6.4", "1.12", "1.26.1", "1.30.3-distroless", "2.0.0"];
-    let parsed: Vec<Version> = order.iter().map(|text| Version::parse(text).unwrap()).collect();
+    let parsed: Vec<Version> = order.iter().map(|text| text.parse::<Version>().unwrap()).collect();
     assert!(parsed.is_sorted());
-    assert_eq!(Version::parse("1.27.0-rc.0"), Version::parse("1.27"));
+    assert_eq!("1.27.0-rc.0".parse::<Version>(), "1.27".parse::<Version>());
     for text in ["", "1", "latest", "v1.2.3", "1.2.3.4", "1.x.0", "1.-2.0"] {
-        assert_eq!(Version::parse(text), None, "{text}");
+        assert!(text.parse::<Version>().is_err(), "{text}");
     }
     assert!(!parsed[0].knows_tls_files() && parsed[5].refuses_incomplete());
-    let clamps = |text| Version::parse(text).unwrap().clamps_leaves();
+    let clamps = |text: &str| text.parse::<Version>().unwrap().clamps_leaves();
     assert_eq!(
         ["1.27.9", "1.28.6", "1.28.7", "1.29.2", "1.29.3", "1.30.0"].map(clamps),
         [false, false, true, false, true, true]
@@ -225,12 +228,10 @@ fn chains_go_refuses() {
         &secret(&ca, &key, &[&ca], &[&stranger.cert]),
         "x509: certificate signed by unknown authority",
     );
-    let client =
-        |profile: &mut Profile| profile.ext_key_usage = vec![oid::EKU_CLIENT_AUTH.to_vec()];
+    let client = |profile: &mut Profile| profile.ext_key_usage = vec![Oid::CLIENT_AUTH];
     refused(&good_with(&root, client), "x509: certificate specifies an incompatible key usage");
     let both = |profile: &mut Profile| {
-        profile.ext_key_usage =
-            [oid::EKU_CLIENT_AUTH, oid::EKU_SERVER_AUTH].map(<[u8]>::to_vec).to_vec();
+        profile.ext_key_usage = vec![Oid::CLIENT_AUTH, Oid::SERVER_AUTH];
     };
     check(&good_with(&root, both), &[("1.0.0", "plugged")]);
     let nested = root_with("CN=Root", client);
@@ -244,7 +245,7 @@ fn chains_go_refuses() {
 #[test]
 fn dates() {
     let root = root("CN=Root");
-    let secret = good_with(&root, |profile| profile.valid_seconds = 10 * DAY);
+    let secret = good_with(&root, |profile| profile.validity = 10 * DAY);
     let end = first_end(&secret);
     let newest = Settings::defaults(Version::NEWEST);
     let at = |time| outcome(&starts(&secret, &newest, time));
@@ -252,16 +253,16 @@ fn dates() {
     assert_eq!(at(end), "failed to get default cert TTL cert chain has expired");
     let old = Settings::defaults(Version::new(1, 6, 4));
     assert_eq!(outcome(&starts(&secret, &old, end)), "plugged");
-    assert_eq!(at(end.plus(-1)), "plugged");
+    assert_eq!(at(end.minus(SECOND)), "plugged");
     let why = |how: &str, time: Time, bound: Time| {
         alloc::format!(
             "{NO_WAY}x509: certificate has expired or is not yet valid: current time {time} is {how} {bound}"
         )
     };
-    assert_eq!(at(end.plus(1)), why("after", end.plus(1), end));
+    assert_eq!(at(end.plus(SECOND)), why("after", end.plus(SECOND), end));
     let begin =
         first_cert(secret.get("ca-cert.pem").unwrap()).unwrap().not_before().time().unwrap();
-    assert_eq!(at(begin.plus(-1)), why("before", begin.plus(-1), begin));
+    assert_eq!(at(begin.minus(SECOND)), why("before", begin.minus(SECOND), begin));
 }
 
 fn first_end(secret: &Secret) -> Time {
@@ -272,8 +273,8 @@ fn first_end(secret: &Secret) -> Time {
 /// The root is replaced by its cross-certificate under an expired one: OpenSSL would stop there, Go continues.
 #[test]
 fn go_tries_every_way() {
-    let (root, old) = (root("CN=Root"), root_with("CN=Old", |p| p.valid_seconds = DAY));
-    let profile = Profile { valid_seconds: DAY, ..Profile::root(root.cert.subject().clone()) };
+    let (root, old) = (root("CN=Root"), root_with("CN=Old", |p| p.validity = DAY));
+    let profile = Profile { validity: DAY, ..Profile::root(root.cert.subject().clone()) };
     let issuer = Issuer { cert: &old.cert, signer: &old.key };
     let cross = issue(&profile, root.key.public_key(), issuer, stamp()).unwrap();
     let (ca, key) = signed(&root, |_| {});
@@ -383,7 +384,7 @@ fn a_new_intermediate() {
     let newest = settings("1.30.3");
     assert_eq!(running(&changes(&old, &old, &newest, NOW)), "unchanged");
     // The old one has expired since: istiod still runs on it.
-    let expired = good_with(&root, |profile| profile.valid_seconds = DAY);
+    let expired = good_with(&root, |profile| profile.validity = DAY);
     assert_eq!(running(&changes(&expired, &new, &newest, NOW.plus(3 * DAY))), "reload");
     // No secret at the start, no watcher.
     assert_eq!(running(&changes(&Secret::default(), &new, &newest, NOW)), "restart");

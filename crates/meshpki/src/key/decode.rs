@@ -108,11 +108,11 @@ const SM2: &[u8] = &[0x2a, 0x81, 0x1c, 0xcf, 0x55, 0x01, 0x82, 0x2d];
 
 /// Decodes a key; `None` when OpenSSL cannot.
 pub(crate) fn decode(key: &PublicKey) -> Option<Decoded> {
-    let mut parts = Reader::new(key.as_spki()).any().ok()?.reader();
+    let mut parts = Reader::new(key.as_der()).any().ok()?.reader();
     let mut identifier = parts.any().ok()?.reader();
     let algorithm = identifier.any().ok()?;
     let parameters = identifier.next().ok()?;
-    let bits = key.as_bits();
+    let bits = key.bits();
     let plain = |kind, security_bits| Some(Decoded { kind, security_bits, explicit_curve: false });
     let curve25519 = |kind, size, security_bits| {
         if parameters.is_none() && bits.len() == size { plain(kind, security_bits) } else { None }

@@ -105,17 +105,17 @@ impl PublicKey {
 
 /// What is wrong with the point of an EC key on a named curve over a prime field.
 fn point_flaw(key: &PublicKey) -> Option<KeyFlaw> {
-    let mut identifier = Reader::new(key.as_spki()).any().ok()?.reader().any().ok()?.reader();
+    let mut identifier = Reader::new(key.as_der()).any().ok()?.reader().any().ok()?.reader();
     if identifier.any().ok()?.content != oid::EC_PUBLIC_KEY {
         return None;
     }
-    if *key.as_bits() == [0] {
+    if *key.bits() == [0] {
         return Some(KeyFlaw::Infinity);
     }
     let name = identifier.next().ok()?.filter(|name| name.tag == der::OID)?;
     let curve = ec::named(name.content)?;
     let equation = curve.equation()?;
-    let Some(point) = equation.uncompressed(key.as_bits()) else { return Some(KeyFlaw::OffCurve) };
+    let Some(point) = equation.uncompressed(key.bits()) else { return Some(KeyFlaw::OffCurve) };
     let (x, _) = point.get(1..)?.split_at(point.len() / 2);
     multiple(curve, &BigUint::from_bytes_be(x)).map(KeyFlaw::Counted)
 }

@@ -9,10 +9,10 @@ use crate::oid;
 
 /// Why Go does not read a certificate with this key (`crypto/x509/parser.go: parsePublicKey`).
 pub(crate) fn unreadable(key: &PublicKey) -> Option<&'static str> {
-    let whole = Reader::new(key.as_spki()).any().ok()?;
+    let whole = Reader::new(key.as_der()).any().ok()?;
     let identifier = whole.reader().any().ok()?;
     let (_, parameters) = algorithm_parts(identifier.raw).ok()?;
-    let bits = key.as_bits();
+    let bits = key.bits();
     match key.algorithm() {
         KeyAlgorithm::Rsa { .. } => {
             let is_null = parameters.is_some_and(|p| p.raw == [der::NULL, 0]);
@@ -46,7 +46,7 @@ fn point(curve: &[u8], bits: &[u8]) -> Option<&'static str> {
 /// Why Go reads this key and verifies nothing with it (`crypto/rsa/rsa.go: checkPublicKeySize`).
 pub(crate) fn unusable(key: &PublicKey) -> Option<&'static str> {
     let (_, exponent) = match key.algorithm() {
-        KeyAlgorithm::Rsa { .. } => rsa_numbers(key.as_bits()).ok()?,
+        KeyAlgorithm::Rsa { .. } => rsa_numbers(key.bits()).ok()?,
         _ => return None,
     };
     (bit_length(exponent) > 31).then_some("Go refuses RSA exponents above 2^31 - 1")

@@ -19,9 +19,9 @@ impl fmt::Display for Name {
                     (_, 0) => ", ",
                     _ => " + ",
                 })?;
-                match oid::short_name(&attribute.oid) {
+                match attribute.oid.short_name() {
                     Some(short) => f.write_str(short)?,
-                    None => f.write_str(&unknown_type(&attribute.oid))?,
+                    None => f.write_str(&unknown_type(attribute.oid.as_bytes()))?,
                 }
                 write!(f, " = {}", value(attribute))?;
             }

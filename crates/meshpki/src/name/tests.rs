@@ -4,7 +4,7 @@ use alloc::vec;
 use super::*;
 
 fn one(tag: Tag, value: &[u8]) -> Name {
-    Name::new(&[Attribute { oid: oid::COMMON_NAME.to_vec(), tag, value: value.to_vec() }])
+    Name::new(&[Attribute::with_tag(Oid::COMMON_NAME, tag, value)])
 }
 
 #[test]
@@ -28,8 +28,8 @@ fn names_are_compared_in_canonical_form() {
 
 #[test]
 fn rdns_keep_their_order_and_sort_inside() {
-    let a = Attribute::new(oid::ORGANIZATION, "a");
-    let b = Attribute::new(oid::ORGANIZATION, "b");
+    let a = Attribute::new(Oid::ORGANIZATION, "a");
+    let b = Attribute::new(Oid::ORGANIZATION, "b");
     let multi = |x: &Attribute, y: &Attribute| Name::from_rdns([&[x.clone(), y.clone()][..]]);
     assert_eq!(multi(&a, &b), multi(&b, &a));
     assert_ne!(Name::new(&[a.clone(), b.clone()]), Name::new(&[b.clone(), a.clone()]));
@@ -60,7 +60,7 @@ fn one_line_as_openssl_prints_it() {
 #[test]
 fn values_openssl_does_not_read_are_refused() {
     let refused = |tag, value: &[u8]| {
-        let attribute = Attribute { oid: oid::COMMON_NAME.to_vec(), tag, value: value.to_vec() };
+        let attribute = Attribute::with_tag(Oid::COMMON_NAME, tag, value);
         let der = der::sequence(&[&rdn_der(&[attribute])]);
         assert!(Name::from_der(&der).is_err(), "{tag:x} {value:x?}");
     };
@@ -82,8 +82,8 @@ fn names_that_are_read_can_be_built_again() {
         [b"", b"a", b"ab", &[0, 0x41], &[0, 0, 0, 0x41], &[0xc0, 0x80, 0, 0xd8], nested];
     let mut read = 0;
     for (tag, value) in (0..=0xff).flat_map(|tag| values.map(|value| (tag, value))) {
-        let attribute = Attribute { oid: oid::ORGANIZATION.to_vec(), tag, value: value.to_vec() };
-        let common_name = Attribute::new(oid::COMMON_NAME, "b");
+        let attribute = Attribute::with_tag(Oid::ORGANIZATION, tag, value);
+        let common_name = Attribute::new(Oid::COMMON_NAME, "b");
         let der = der::sequence(&[&rdn_der(&[common_name, attribute])]);
         let Ok(name) = Name::from_der(&der) else { continue };
         read += 1;
@@ -96,7 +96,7 @@ fn names_that_are_read_can_be_built_again() {
 #[test]
 fn typed_names() {
     let check = |text: &str, expect: &str| {
-        assert_eq!(Name::parse(text).unwrap().to_string(), expect, "{text}")
+        assert_eq!(text.parse::<Name>().unwrap().to_string(), expect, "{text}")
     };
     check("CN=a", "CN = a");
     check(
@@ -106,19 +106,20 @@ fn typed_names() {
     check("/O=a/CN=b=c", "O = a, CN = b=c");
     check("1.2.3=x", "1.2.3 = x");
     check("", "");
-    let fails =
-        |text: &str, expect: &str| assert_eq!(Name::parse(text).unwrap_err().to_string(), expect);
+    let fails = |text: &str, expect: &str| {
+        assert_eq!(text.parse::<Name>().unwrap_err().to_string(), expect)
+    };
     fails("CN", "`CN` is not of the form TYPE=VALUE");
     fails("C=GBR", "country `GBR` is not a two-letter code");
     fails("CN=", "CN= has no value");
     fails(&("CN=".to_string() + &"x".repeat(65)), "CN has 65 characters, expected at most 64");
-    assert!(matches!(Name::parse("XX=1"), Err(NameError::UnknownType { .. })));
+    assert!(matches!("XX=1".parse::<Name>(), Err(NameError::UnknownType { .. })));
 }
 
 #[test]
 fn string_types_of_new_attributes() {
     let tag = |oid, text| Attribute::new(oid, text).tag;
-    assert_eq!(tag(oid::COMMON_NAME, "Mesh Root CA"), der::PRINTABLE_STRING);
-    assert_eq!(tag(oid::COMMON_NAME, "a_b"), der::UTF8_STRING);
-    assert_eq!(tag(oid::EMAIL_ADDRESS, "a@b"), der::IA5_STRING);
+    assert_eq!(tag(Oid::COMMON_NAME, "Mesh Root CA"), der::PRINTABLE_STRING);
+    assert_eq!(tag(Oid::COMMON_NAME, "a_b"), der::UTF8_STRING);
+    assert_eq!(tag(Oid::of(oid::EMAIL_ADDRESS), "a@b"), der::IA5_STRING);
 }

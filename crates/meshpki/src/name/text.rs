@@ -2,9 +2,10 @@
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::str::FromStr;
 
 use super::{Attribute, Name};
-use crate::oid;
+use crate::oid::{self, Oid};
 
 /// Why a typed name could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,14 +60,13 @@ pub enum NameError {
     },
 }
 
-impl Name {
+impl FromStr for Name {
+    type Err = NameError;
+
     /// Reads `C=GB, O=Example, CN=Root CA`, or the same as `/C=GB/O=Example/CN=Root CA`.
     ///
     /// A backslash takes the next character literally; `+` joins attributes into one RDN.
-    ///
-    /// # Errors
-    /// [`NameError`], naming the part.
-    pub fn parse(text: &str) -> Result<Self, NameError> {
+    fn from_str(text: &str) -> Result<Self, NameError> {
         let text = text.trim();
         let (separator, text) = match text.strip_prefix('/') {
             Some(rest) => ('/', rest),
@@ -83,13 +83,15 @@ impl Name {
         }
         Ok(Self::from_rdns(rdns.iter().map(Vec::as_slice)))
     }
+}
 
+impl Name {
     /// Checks what RFC 5280 appendix A.1 asks of attribute values: lengths, and two letters for a country; and that every
     /// character can be seen.
     ///
     /// # Errors
     /// [`NameError::TooLong`], [`NameError::Country`], [`NameError::Invisible`].
-    pub fn check_bounds(&self) -> Result<(), NameError> {
+    pub(crate) fn check_bounds(&self) -> Result<(), NameError> {
         self.rdns().iter().flatten().try_for_each(check_bounds)
     }
 }
@@ -120,7 +122,7 @@ fn attribute(part: &str) -> Result<Attribute, NameError> {
     if value.is_empty() {
         return Err(NameError::EmptyValue { part: part.trim().to_string() });
     }
-    let attribute = Attribute::new(&oid, &value);
+    let attribute = Attribute::new(oid, &value);
     check_bounds(&attribute)?;
     Ok(attribute)
 }
@@ -134,7 +136,7 @@ fn unescape(value: &str) -> String {
     out
 }
 
-fn attribute_type(kind: &str) -> Option<Vec<u8>> {
+fn attribute_type(kind: &str) -> Option<Oid> {
     let known = match kind.to_ascii_lowercase().as_str() {
         "cn" | "commonname" => oid::COMMON_NAME,
         "o" | "organization" | "organizationname" => oid::ORGANIZATION,
@@ -148,9 +150,9 @@ fn attribute_type(kind: &str) -> Option<Vec<u8>> {
         "sn" | "surname" => oid::SURNAME,
         "serialnumber" => oid::SERIAL_NUMBER,
         "emailaddress" | "email" | "e" => oid::EMAIL_ADDRESS,
-        _ => return oid::parse_dotted(kind),
+        _ => return kind.parse().ok(),
     };
-    Some(known.to_vec())
+    Some(Oid::of_static(known))
 }
 
 /// Whether a character steers a terminal, turns the direction of text or takes no room, so that one text looks like
@@ -169,7 +171,7 @@ pub const fn is_invisible(c: char) -> bool {
 
 fn check_bounds(attribute: &Attribute) -> Result<(), NameError> {
     let Some(text) = attribute.text() else { return Ok(()) };
-    let short_name = oid::short_name(&attribute.oid).unwrap_or("value");
+    let short_name = attribute.oid.short_name().unwrap_or("value");
     if let Some(c) = text.chars().find(|c| is_invisible(*c)) {
         let escape = |c: char| {
             if is_invisible(c) { c.escape_unicode().to_string() } else { c.to_string() }
@@ -185,7 +187,7 @@ fn check_bounds(attribute: &Attribute) -> Result<(), NameError> {
     {
         return Err(NameError::Country { found: text });
     }
-    let limit = match attribute.oid.as_slice() {
+    let limit = match attribute.oid.as_bytes() {
         oid::COMMON_NAME | oid::ORGANIZATION | oid::ORGANIZATIONAL_UNIT | oid::SERIAL_NUMBER => 64,
         oid::LOCALITY | oid::STATE | oid::STREET => 128,
         oid::EMAIL_ADDRESS => 255,

@@ -20,15 +20,14 @@ pub(super) use ed448::check as ed448;
 
 /// The digest of `message`; `None` for one that OpenSSL's default provider does not have, or that is not implemented here.
 fn digest(digest: Digest, message: &[u8]) -> Option<Vec<u8>> {
-    use ring::digest as base;
     Some(match digest {
         Digest::Md5 => md5::Md5::digest(message).to_vec(),
         Digest::Ripemd160 => ripemd::Ripemd160::digest(message).to_vec(),
-        Digest::Sha1 => crate::digest::sha1(message),
+        Digest::Sha1 => crate::digest::sha1(message).to_vec(),
         Digest::Sha224 => sha2::Sha224::digest(message).to_vec(),
-        Digest::Sha256 => crate::digest::sha256(message),
-        Digest::Sha384 => base::digest(&base::SHA384, message).as_ref().to_vec(),
-        Digest::Sha512 => base::digest(&base::SHA512, message).as_ref().to_vec(),
+        Digest::Sha256 => crate::digest::sha256(message).to_vec(),
+        Digest::Sha384 => sha2::Sha384::digest(message).to_vec(),
+        Digest::Sha512 => sha2::Sha512::digest(message).to_vec(),
         Digest::Sha512_224 => sha2::Sha512_224::digest(message).to_vec(),
         Digest::Sha512_256 => sha2::Sha512_256::digest(message).to_vec(),
         Digest::Sha3_224 => sha3::Sha3_224::digest(message).to_vec(),
@@ -42,7 +41,7 @@ fn digest(digest: Digest, message: &[u8]) -> Option<Vec<u8>> {
 /// The signature raised to the public exponent, as wide as the modulus; `None` for keys and signatures
 /// OpenSSL refuses (`crypto/rsa/rsa_ossl.c: rsa_ossl_public_decrypt`).
 fn rsa_open(signed: &SignatureInput<'_>) -> Option<Vec<u8>> {
-    let (modulus, exponent) = rsa_numbers(signed.key.as_bits()).ok()?;
+    let (modulus, exponent) = rsa_numbers(signed.key.bits()).ok()?;
     let bits = bit_length(modulus);
     let too_large = bits > 16384 || (bits > 3072 && bit_length(exponent) > 64);
     let width = bits.div_ceil(8);
@@ -91,7 +90,7 @@ pub(super) fn rsa_pss(parameters: PssParameters, signed: &SignatureInput<'_>) ->
         return SignatureCheck::Undecided;
     }
     let good = rsa_open(signed).is_some_and(|opened| {
-        let bits = rsa_numbers(signed.key.as_bits()).map_or(0, |(n, _)| bit_length(n));
+        let bits = rsa_numbers(signed.key.bits()).map_or(0, |(n, _)| bit_length(n));
         pss_encoding_is_good(parameters, &digest, &opened, bits).is_some()
     });
     answer(good)
@@ -173,12 +172,12 @@ pub(super) fn dsa(algorithm: Digest, signed: &SignatureInput<'_>) -> SignatureCh
 }
 
 fn dsa_is_good(digest: &[u8], signed: &SignatureInput<'_>) -> Option<bool> {
-    let identifier = Reader::new(signed.key.as_spki()).any().ok()?.reader().any().ok()?;
+    let identifier = Reader::new(signed.key.as_der()).any().ok()?.reader().any().ok()?;
     let (_, parameters) = algorithm_parts(identifier.raw).ok()?;
     let mut parts = parameters?.reader();
     let mut next = || parts.any().ok().map(|number| BigUint::from_bytes_be(number.content));
     let (p, q, g) = (next()?, next()?, next()?);
-    let y = BigUint::from_bytes_be(Reader::new(signed.key.as_bits()).any().ok()?.content);
+    let y = BigUint::from_bytes_be(Reader::new(signed.key.bits()).any().ok()?.content);
     if !matches!(q.bits(), 160 | 224 | 256) || p.bits() > 10000 {
         return Some(false);
     }

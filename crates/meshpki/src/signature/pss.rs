@@ -1,9 +1,8 @@
 //! RSASSA-PSS (RFC 8017 section 8.1; `crypto/rsa/rsa_ameth.c: ossl_rsa_pss_to_ctx`).
 
-use super::{SignatureCheck, SignatureInput, answer, base, is_plain_rsa, verify_base};
-use crate::algorithm::{Digest, PssParameters, algorithm_parts};
+use super::{SignatureCheck, SignatureInput, answer, base};
+use crate::algorithm::{PssParameters, algorithm_parts};
 use crate::der::{self, Reader, Tlv};
-use crate::key::KeyAlgorithm;
 
 /// Checks a signature whose algorithm is RSASSA-PSS with `parameters`.
 pub(super) fn check(parameters: Option<&Tlv<'_>>, signed: &SignatureInput<'_>) -> SignatureCheck {
@@ -13,31 +12,17 @@ pub(super) fn check(parameters: Option<&Tlv<'_>>, signed: &SignatureInput<'_>) -
     if !parameters.is_usable() || !key_allows(parameters, signed) {
         return SignatureCheck::Bad;
     }
-    let bits = signed.key.as_bits();
-    let strong = match signed.key.algorithm() {
-        KeyAlgorithm::Rsa { bits } => (2048..=8192).contains(bits),
-        _ => false,
-    };
-    let algorithm: Option<&'static dyn base::VerificationAlgorithm> =
-        match (parameters.digest, parameters.salt) {
-            (Digest::Sha256, 32) => Some(&base::RSA_PSS_2048_8192_SHA256),
-            (Digest::Sha384, 48) => Some(&base::RSA_PSS_2048_8192_SHA384),
-            (Digest::Sha512, 64) => Some(&base::RSA_PSS_2048_8192_SHA512),
-            _ => None,
-        };
-    match algorithm {
-        Some(algorithm)
-            if strong && parameters.digest == parameters.mask_digest && is_plain_rsa(bits) =>
-        {
-            answer(verify_base(algorithm, bits, signed))
-        }
-        _ => legacy(parameters, signed),
+    if parameters.digest == parameters.mask_digest
+        && let Some(good) = base::pss(parameters.digest, parameters.salt, signed)
+    {
+        return answer(good);
     }
+    legacy(parameters, signed)
 }
 
 /// A key of type RSASSA-PSS may fix the digests and a least salt (RFC 4055 section 3.3).
 fn key_allows(wanted: PssParameters, signed: &SignatureInput<'_>) -> bool {
-    let Ok(spki) = Reader::new(signed.key.as_spki()).any() else { return false };
+    let Ok(spki) = Reader::new(signed.key.as_der()).any() else { return false };
     let Ok(identifier) = spki.reader().any() else { return false };
     let Ok((oid, Some(parameters))) = algorithm_parts(identifier.raw) else { return true };
     if oid != crate::oid::RSA_PSS || parameters.tag == der::NULL {

@@ -16,7 +16,7 @@ fn certificates() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
 
 fn check_self(cert: &Cert, message: &[u8], signature: &[u8]) -> SignatureCheck {
     check(&SignatureInput {
-        algorithm: cert.outer_algorithm(),
+        algorithm: cert.signature_algorithm(),
         message,
         signature,
         key: cert.public_key(),
@@ -56,7 +56,11 @@ fn strength_of_keys_and_signatures() {
         let der = certificates().find(|(n, _)| *n == name).unwrap().1;
         let cert = Cert::from_der(&der).unwrap();
         let bits = cert.decoded_key().unwrap().security_bits;
-        assert_eq!((bits, security_bits(cert.outer_algorithm())), (key, Some(signature)), "{name}");
+        assert_eq!(
+            (bits, security_bits(cert.signature_algorithm())),
+            (key, Some(signature)),
+            "{name}"
+        );
     };
     check("rsa-512-md5", 0, 39);
     check("rsa-1024-sha1", 80, 63);

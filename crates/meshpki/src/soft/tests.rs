@@ -5,7 +5,7 @@ use crate::signature::{self, SignatureCheck, SignatureInput};
 
 fn signs(key: &SoftKey) {
     let signature = key.sign(b"message").unwrap();
-    let algorithm = key.public_key().signature_algorithm().unwrap();
+    let algorithm = key.public_key().signing_algorithm().unwrap();
     let check = |message: &[u8]| {
         signature::check(&SignatureInput {
             algorithm: &algorithm,
@@ -33,7 +33,7 @@ fn every_key_type_signs_and_survives_pem() {
         let again = SoftKey::from_pem(pem.as_bytes(), None).unwrap();
         assert_eq!(again.public_key(), key.public_key());
     }
-    assert!("rsa".parse::<KeyType>().unwrap_err().contains("rsa-2048"));
+    assert!("rsa".parse::<KeyType>().unwrap_err().to_string().contains("rsa-2048"));
 }
 
 #[test]

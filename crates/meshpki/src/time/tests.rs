@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn rfc3339_reads_and_prints() {
     let check = |text: &str, expect: Option<i64>| {
-        assert_eq!(Time::parse_rfc3339(text).map(|t| t.0), expect, "{text}")
+        assert_eq!(text.parse::<Time>().ok().map(|t| t.0), expect, "{text}")
     };
     check("1970-01-01T00:00:00Z", Some(0));
     check("1970-01-01", Some(0));
@@ -48,23 +48,23 @@ fn asn1_round_trip_across_2050() {
         "2050-01-01T00:00:00Z",
         "9999-12-31T23:59:59Z",
     ] {
-        let at = Time::parse_rfc3339(text).unwrap();
+        let at = text.parse::<Time>().unwrap();
         let (generalized, content) = at.to_asn1().unwrap();
         assert_eq!(generalized, text >= "2050", "{text}");
         assert_eq!(Time::from_asn1(generalized, content.as_bytes()), Some(at));
     }
-    assert_eq!(Time::MAX.plus(1).to_asn1(), None);
-    assert_eq!(Time::MIN.plus(-1).to_asn1(), None);
+    assert_eq!(Time::MAX.plus(Duration::from_secs(1)).to_asn1(), None);
+    assert_eq!(Time::MIN.minus(Duration::from_secs(1)).to_asn1(), None);
 }
 
 #[test]
 fn durations() {
     let check =
-        |text: &str, expect: Option<i64>| assert_eq!(parse_duration(text), expect, "{text}");
+        |text: &str, expect: Option<Duration>| assert_eq!(parse_duration(text), expect, "{text}");
     check("3650d", Some(3650 * DAY));
-    check("42720h", Some(42720 * HOUR));
-    check("1y1w1d1h1m1s", Some(365 * DAY + 7 * DAY + DAY + HOUR + MINUTE + 1));
-    check("0d", Some(0));
+    check("42720h", Some(1780 * DAY));
+    check("1y1w1d1h1m1s", Some(373 * DAY + Duration::from_secs(3661)));
+    check("0d", Some(Duration::ZERO));
     check("", None);
     check("d", None);
     check("-1d", None);
@@ -72,8 +72,8 @@ fn durations() {
     check("99999999999999999999d", None);
     check("20000y", None);
     assert_eq!(words(365 * DAY), "365 days");
-    assert_eq!(words(-HOUR), "60 minutes");
-    assert_eq!(words(1), "1 second");
+    assert_eq!(words(Duration::from_secs(3600)), "60 minutes");
+    assert_eq!(words(Duration::from_secs(1)), "1 second");
 }
 
 #[test]
@@ -96,4 +96,17 @@ fn forms_that_are_only_compared() {
     check(false, "230229120000Z", None);
     check(false, "24022912Z", None);
     check(true, "", None);
+}
+
+#[test]
+fn arithmetic_saturates() {
+    let (hour, most) = (Duration::from_millis(3_600_999), Duration::MAX);
+    assert_eq!(Time(0) + hour, Time(3600));
+    assert_eq!(Time(0) - hour, Time(-3600));
+    assert_eq!((Time(1) + most, Time(-2) - most), (Time(i64::MAX), Time(i64::MIN)));
+    assert_eq!(Time(7).since(Time(-3)), Duration::from_secs(10));
+    assert_eq!(Time(-3).since(Time(7)), Duration::ZERO);
+    assert_eq!(Time(-3).abs_diff(Time(7)), Duration::from_secs(10));
+    let error = "today".parse::<Time>().unwrap_err().to_string();
+    assert!(error.starts_with("`today` is not a valid time: "), "{error}");
 }

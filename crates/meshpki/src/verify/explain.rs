@@ -18,6 +18,7 @@ use content::usage as content_usage;
 
 /// A finding explained.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Explanation {
     /// What was expected and what was found, most important first.
     pub evidence: Vec<Evidence>,
@@ -27,6 +28,7 @@ pub struct Explanation {
 
 /// One mismatch.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Evidence {
     /// What was compared: `authority key identifier`, `notAfter`, `pathlen of CN = Root`.
     pub what: String,

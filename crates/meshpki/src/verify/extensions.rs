@@ -88,7 +88,7 @@ impl Run<'_> {
             // section 4.2.1.6
             (87, names.is_some_and(<[_]>::is_empty)),
             // section 4.1.1.2
-            (78, !same_algorithm(cert.inner_algorithm(), cert.outer_algorithm())),
+            (78, !same_algorithm(cert.tbs_signature_algorithm(), cert.signature_algorithm())),
         ];
         for (code, wrong) in checks {
             if wrong {

@@ -1,6 +1,8 @@
 //! The host name, e-mail address and IP address a target must have (`crypto/x509/x509_vfy.c: check_id`,
 //! `crypto/x509/v3_utl.c: do_x509_check`).
 
+use core::net::IpAddr;
+
 use super::{Run, Step};
 use crate::cert::{Cert, GeneralName};
 use crate::der::{self, Reader};
@@ -17,7 +19,7 @@ impl Run<'_> {
         if self.policy.email.as_ref().is_some_and(|email| !has_email(target, email.as_bytes())) {
             self.report(63, 0)?;
         }
-        if self.policy.ip.as_ref().is_some_and(|ip| !has_ip(target, ip)) {
+        if self.policy.ip.is_some_and(|ip| !has_ip(target, ip)) {
             self.report(64, 0)?;
         }
         Ok(())
@@ -63,8 +65,14 @@ fn has_email(cert: &Cert, email: &[u8]) -> bool {
 }
 
 /// `X509_check_ip`: the iPAddresses only.
-fn has_ip(cert: &Cert, ip: &[u8]) -> bool {
-    alternative_names(cert).iter().any(|name| matches!(name, GeneralName::Ip(there) if there == ip))
+fn has_ip(cert: &Cert, ip: IpAddr) -> bool {
+    let octets = match ip {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
+    };
+    alternative_names(cert)
+        .iter()
+        .any(|name| matches!(name, GeneralName::Ip(there) if *there == octets))
 }
 
 /// Whether an attribute of the subject fits; one that is not text ends the search.

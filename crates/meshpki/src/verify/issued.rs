@@ -49,6 +49,6 @@ pub(crate) fn akid_matches(issuer: &Cert, akid: Option<&AuthorityKeyId>) -> bool
 /// `crypto/x509/v3_purp.c: check_sig_alg_match`, with the algorithm inside the signed bytes.
 pub(crate) fn algorithms_match(issuer: &Cert, subject: &Cert) -> bool {
     let Some(key) = issuer.decoded_key() else { return false };
-    let Ok((oid, _)) = algorithm_parts(subject.inner_algorithm()) else { return false };
+    let Ok((oid, _)) = algorithm_parts(subject.tbs_signature_algorithm()) else { return false };
     Scheme::of(oid).is_some_and(|scheme| scheme.fits(key.kind))
 }

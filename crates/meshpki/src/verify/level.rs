@@ -16,7 +16,7 @@ pub(super) fn wanted_bits(level: u32) -> Option<u32> {
 
 /// Strength of a certificate's signature, by the algorithm next to it.
 pub(super) fn signature_bits(cert: &Cert) -> Option<u32> {
-    security_bits(cert.outer_algorithm())
+    security_bits(cert.signature_algorithm())
 }
 
 impl Run<'_> {

@@ -17,7 +17,7 @@ use crate::signature::SignatureCheck;
 /// # fn all(leaves: &[Cert], untrusted: &[Cert], trusted: &[meshpki::verify::Anchor], now: Time) -> bool {
 /// let mut memo = Memo::default();
 /// leaves.iter().all(|target| {
-///     let inputs = Inputs { target, untrusted, trusted, crls: &[], store_crls: &[] };
+///     let inputs = Inputs::new(target, untrusted, trusted);
 ///     verify_with(&inputs, &Policy::like_openssl(now), &mut memo).is_ok()
 /// })
 /// # }

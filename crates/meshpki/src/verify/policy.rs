@@ -10,13 +10,14 @@ use core::fmt;
 use super::policy_cache::{Cache, Data, Qualifier};
 use super::{Policies, Run, Step, Stop};
 use crate::cert::Cert;
-use crate::oid;
+use crate::oid::{self, Oid};
 
 /// Nodes a tree may have (`OPENSSL_POLICY_TREE_NODES_MAX`).
 const NODES: usize = 1000;
 
 /// What came out of policy processing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PolicyOutcome {
     /// An explicit policy was required.
     pub explicit: bool,
@@ -31,8 +32,8 @@ pub struct PolicyOutcome {
 /// One policy of an outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyNode {
-    /// Content octets of the policy's OID.
-    pub policy: Vec<u8>,
+    /// The policy.
+    pub policy: Oid,
     /// certificatePolicies was critical.
     pub critical: bool,
     pub(super) qualifiers: Option<Vec<Qualifier>>,
@@ -41,7 +42,7 @@ pub struct PolicyNode {
 impl fmt::Display for PolicyNode {
     /// As `crypto/x509/pcy_lib.c: X509_POLICY_NODE_print` with an indent of two.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "  Policy: {}", oid::long_name_or_dotted(&self.policy))?;
+        writeln!(f, "  Policy: {}", oid::long_name_or_dotted(self.policy.as_bytes()))?;
         writeln!(f, "    {}", if self.critical { "Critical" } else { "Non Critical" })?;
         match &self.qualifiers {
             None => writeln!(f, "    No Qualifiers"),
@@ -164,7 +165,7 @@ fn count_down(skip: &mut i64, cert: &Cert, limit: Option<i64>) {
 impl Policies {
     /// Whether anyPolicy is among the acceptable ones.
     fn accept_any(&self) -> bool {
-        self.acceptable.iter().any(|policy| policy == oid::ANY_POLICY)
+        self.acceptable.iter().any(|policy| *policy == oid::ANY_POLICY)
     }
 }
 
@@ -378,13 +379,14 @@ impl Tree {
     /// `tree_calculate_user_set`.
     fn user_set(
         &mut self,
-        acceptable: &[Vec<u8>],
+        acceptable: &[Oid],
         candidates: &[usize],
     ) -> Result<Vec<usize>, Failure> {
         let any = self.levels.last().and_then(|level| level.any);
         let mut user = Vec::new();
         for policy in acceptable {
-            let known = candidates.iter().find(|node| self.nodes[**node].data.policy == *policy);
+            let known =
+                candidates.iter().find(|node| self.nodes[**node].data.policy == policy.as_bytes());
             match (known, any) {
                 (Some(node), _) => user.push(*node),
                 (None, None) => {}
@@ -392,7 +394,7 @@ impl Tree {
                     let from = &self.nodes[any].data;
                     // OpenSSL overwrites the flag that says critical.
                     let qualifiers = from.qualifiers.clone();
-                    let data = Data { qualifiers, ..Data::new(policy, false) };
+                    let data = Data { qualifiers, ..Data::new(policy.as_bytes(), false) };
                     let parent = self.nodes[any].parent;
                     user.push(self.new_node(data, parent)?);
                 }
@@ -404,7 +406,7 @@ impl Tree {
     fn printed(&self, node: usize) -> PolicyNode {
         let data = &self.nodes[node].data;
         PolicyNode {
-            policy: data.policy.clone(),
+            policy: Oid::of(data.policy.as_slice()),
             critical: data.critical,
             qualifiers: data.qualifiers.clone(),
         }

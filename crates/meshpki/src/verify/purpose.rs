@@ -4,7 +4,7 @@
 use super::issued::has_self_signed_flag;
 use super::{Link, Purpose, Run, Step};
 use crate::cert::{Cert, ExtendedUsages, KeyUsage};
-use crate::oid;
+use crate::oid::{self, Oid};
 
 /// Netscape certificate types (`include/openssl/x509v3.h.in: NS_*`).
 mod netscape {
@@ -100,9 +100,7 @@ pub(super) fn check_trust_setting(
 ) -> Trust {
     let usage = Purpose::trust_usage(purpose);
     if let (Some(usage), Some(aux)) = (usage, link.aux) {
-        let names = |list: &[alloc::vec::Vec<u8>]| {
-            list.iter().any(|oid| oid == usage || oid == oid::EKU_ANY)
-        };
+        let names = |list: &[Oid]| list.iter().any(|oid| *oid == usage || *oid == oid::EKU_ANY);
         if names(&aux.reject) {
             return Trust::Rejected;
         }

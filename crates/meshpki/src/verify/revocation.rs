@@ -215,13 +215,13 @@ impl<'a> Run<'a> {
 
 /// `crypto/x509/x_crl.c: def_crl_verify`: the algorithm inside the signed bytes must be the one next to them.
 fn verify_crl(crl: &Crl, issuer: &Cert) -> SignatureCheck {
-    if !same_algorithm(crl.inner_algorithm(), crl.outer_algorithm())
+    if !same_algorithm(crl.tbs_signature_algorithm(), crl.signature_algorithm())
         || crl.signature_unused_bits() != 0
     {
         return SignatureCheck::Bad;
     }
     check(&SignatureInput {
-        algorithm: crl.outer_algorithm(),
+        algorithm: crl.signature_algorithm(),
         message: crl.tbs(),
         signature: crl.signature(),
         key: issuer.public_key(),

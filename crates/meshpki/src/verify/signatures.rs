@@ -62,13 +62,13 @@ impl Run<'_> {
 
 /// `crypto/x509/x_all.c: X509_verify`.
 pub(crate) fn verify_signature(subject: &Cert, issuer: &Cert) -> SignatureCheck {
-    if !same_algorithm(subject.inner_algorithm(), subject.outer_algorithm())
+    if !same_algorithm(subject.tbs_signature_algorithm(), subject.signature_algorithm())
         || subject.signature_unused_bits() != 0
     {
         return SignatureCheck::Bad;
     }
     check(&SignatureInput {
-        algorithm: subject.outer_algorithm(),
+        algorithm: subject.signature_algorithm(),
         message: subject.tbs(),
         signature: subject.signature(),
         key: issuer.public_key(),

@@ -1,5 +1,4 @@
 use alloc::string::ToString;
-use alloc::vec;
 
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
@@ -82,7 +81,7 @@ fn name(text: &str) -> Name {
     if text.is_empty() {
         return Name::empty();
     }
-    Name::new(&[Attribute::new(oid::COMMON_NAME, text)])
+    Name::new(&[Attribute::new(Oid::COMMON_NAME, text)])
 }
 
 pub(super) fn extension(oid: &[u8], critical: bool, value: &[u8]) -> Vec<u8> {
@@ -350,7 +349,7 @@ fn identities() {
     let boxes = |text: &str| end.clone().with(names(&[(1, text)]));
     check_with(&boxes("a@b.example"), &[], &[&root], email, "ok");
     check_with(&boxes("A@b.example"), &[], &[&root], email, "63@0");
-    let ip = |p: &mut Policy| p.ip = Some(vec![1, 2, 3, 4]);
+    let ip = |p: &mut Policy| p.ip = Some([1, 2, 3, 4].into());
     check_with(&end.clone().with(names(&[(7, "\u{1}\u{2}\u{3}\u{4}")])), &[], &[&root], ip, "ok");
     check_with(&end, &[], &[&root], ip, "64@0");
 }
@@ -370,7 +369,7 @@ fn certificate_policies() {
     let int = |list: &[&[u8]]| ca("int", 2, "root", 1).with(policies(list));
     let end = |list: &[&[u8]]| leaf(3, "int", 2).with(policies(list));
     let explicit = |acceptable: &[&[u8]]| {
-        let acceptable = acceptable.iter().map(|policy| policy.to_vec()).collect();
+        let acceptable = acceptable.iter().map(|policy| Oid::of(*policy)).collect();
         move |p: &mut Policy| {
             p.policies = Some(Policies { acceptable, explicit: true, ..Policies::default() });
         }

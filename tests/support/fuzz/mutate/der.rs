@@ -393,7 +393,7 @@ mod tests {
         for topic in crate::cases::topics() {
             for entry in std::fs::read_dir(topic).expect("a folder").flatten() {
                 let text = std::fs::read(entry.path()).unwrap_or_default();
-                for block in meshpki::pem::decode(&text).into_iter().flatten() {
+                for block in meshpki::internals::pem::decode(&text).into_iter().flatten() {
                     let Some(nodes) = parsed(&block.der, 0) else { continue };
                     assert_eq!(written(&nodes), block.der);
                 }

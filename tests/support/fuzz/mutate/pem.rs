@@ -1,7 +1,7 @@
 //! Changes to PEM text: one block's content as a tree, blocks as a list, the armour as text.
 
-use meshpki::der::Reader;
-use meshpki::pem;
+use meshpki::internals::der::Reader;
+use meshpki::internals::pem;
 
 use super::{GROWTH, bytes, der, repeats, text};
 use crate::random::Random;

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use meshpki::Cert;
 use meshpki::cacerts::certs;
 use meshpki::chain::assemble;
-use meshpki::{Cert, pem};
+use meshpki::internals::pem;
 
 use crate::args::ChainArgs;
 use crate::exit::Exit;

@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use meshpki::cert::GeneralName;
 use meshpki::cfssl::CsrRequest;
-use meshpki::profile::Role;
-use meshpki::{Csr, KeyType, Name, SoftKey};
+use meshpki::x509::GeneralName;
+use meshpki::{Csr, KeyType, Name, Role, SoftKey};
 
 use crate::args::CsrArgs;
 use crate::authority::keys::{generate, warn_unproven};

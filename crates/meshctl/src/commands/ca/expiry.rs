@@ -7,6 +7,7 @@ mod collect;
 mod write;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use meshpki::{Cert, Time};
 
@@ -78,12 +79,12 @@ pub(super) fn run(args: &Expiry, io: &mut Io<'_>) -> Result<Exit, Failure> {
 }
 
 impl Item {
-    fn new(cert: Cert, places: BTreeSet<Place>, at: Time, within: i64) -> Self {
+    fn new(cert: Cert, places: BTreeSet<Place>, at: Time, within: Duration) -> Self {
         let not_after = cert.not_after().time();
         let state = match not_after {
             None => State::Unreadable,
             Some(end) if end <= at => State::Expired,
-            Some(end) if end <= at.plus(within) => State::Due,
+            Some(end) if end <= at + within => State::Due,
             Some(_) => State::Fine,
         };
         Self { cert, places, not_after, state }

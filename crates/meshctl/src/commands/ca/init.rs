@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use meshpki::cacerts::Layout;
-use meshpki::name::Attribute;
-use meshpki::profile::Role;
+use meshpki::internals::digest;
+use meshpki::x509::Attribute;
 use meshpki::{
-    CaCerts, Cert, KeyType, Name, Profile, Serial, Signer, SoftKey, Stamp, Time, digest, oid,
+    CaCerts, Cert, KeyType, Name, Oid, Profile, Role, Serial, Signer, SoftKey, Stamp, Time,
     self_signed,
 };
 use zeroize::Zeroizing;
@@ -193,14 +193,17 @@ fn new_passphrase(
 
 /// Warns of options for a new root where the one that is there differs from them.
 fn warn_kept(args: &Init, root: &Cert, io: &mut Io<'_>) {
-    let length =
-        root.not_before().time().zip(root.not_after().time()).map(|(from, until)| until.0 - from.0);
+    let length = root
+        .not_before()
+        .time()
+        .zip(root.not_after().time())
+        .map(|(from, until)| until.since(from));
     let path_len = root.extensions().basic_constraints.and_then(|c| c.path_len);
     let key_type = KeyType::of(root.public_key().algorithm());
     let differ = [
         ("--root-key-type", args.root_key_type.is_some_and(|kind| key_type != Some(kind))),
         ("--root-subject", args.root_subject.as_ref().is_some_and(|name| name != root.subject())),
-        ("--root-validity", args.root_validity.is_some_and(|seconds| length != Some(seconds))),
+        ("--root-validity", args.root_validity.is_some_and(|asked| length != Some(asked))),
         ("--path-len", args.path_len.is_some_and(|n| path_len != Some(i64::from(n)))),
     ];
     let ignored: Vec<&str> =
@@ -256,7 +259,7 @@ impl RootPlan {
             });
         }
         let mut profile = Profile::root(args.root_subject.clone().unwrap_or_else(Name::empty));
-        profile.valid_seconds = args.root_validity.unwrap_or(Profile::ROOT_SECONDS);
+        profile.validity = args.root_validity.unwrap_or(Profile::ROOT_VALIDITY);
         profile.role = Role::Ca { path_len: args.path_len };
         let key_type = args.root_key_type.unwrap_or(args.key_type);
         Ok(Self { key_type, profile, stamp: Stamp::made_at(now, serial) })
@@ -274,8 +277,8 @@ impl RootPlan {
 fn default_subject(key: &SoftKey) -> Name {
     let id = digest::hex(&key.public_key().key_id()[..4]);
     Name::new(&[
-        Attribute::new(oid::ORGANIZATION, "Mesh"),
-        Attribute::new(oid::COMMON_NAME, &format!("Mesh Root CA {id}")),
+        Attribute::new(Oid::ORGANIZATION, "Mesh"),
+        Attribute::new(Oid::COMMON_NAME, &format!("Mesh Root CA {id}")),
     ])
 }
 
@@ -331,7 +334,7 @@ fn new_cluster(
     let within = |failure: Failure| failure.within(format!("cluster {name}"));
     let profile =
         intermediate::profile(name, &order.options, authority.cert.subject()).map_err(within)?;
-    let asked = order.options.valid_seconds.is_some();
+    let asked = order.options.validity.is_some();
     let ca = intermediate::make(profile, key.public_key(), authority, order.now, asked, io)
         .map_err(within)?;
     let set = CaCerts::new(ca, key, authority.above.clone(), authority.roots.clone(), order.now)

@@ -5,9 +5,10 @@ mod request;
 
 use std::path::Path;
 
-use meshpki::cert::GeneralName;
-use meshpki::profile::Role;
-use meshpki::{Cert, Csr, KeyType, Profile, Serial, SoftKey, Time, TrustDomain, cacerts, issue};
+use meshpki::x509::GeneralName;
+use meshpki::{
+    Cert, Csr, KeyType, Profile, Role, Serial, SoftKey, Time, TrustDomain, cacerts, issue,
+};
 
 use crate::args::Sign;
 use crate::authority::issuer::{Authority, ROOT_CERT};
@@ -99,8 +100,8 @@ fn profile(args: &Sign, csr: &Csr, io: &mut Io<'_>) -> Result<Profile, Failure> 
     let subject = args.subject.clone().unwrap_or_else(|| csr.subject().clone());
     let mut profile = Profile::cluster(subject);
     profile.role = Role::Ca { path_len: Some(args.path_len) };
-    if let Some(seconds) = args.validity {
-        profile.valid_seconds = seconds;
+    if let Some(validity) = args.validity {
+        profile.validity = validity;
     }
     profile.subject_alt_names = intermediate::names(&args.san, "{cluster}")?;
     if let Some(domain) = &args.constrain {
@@ -216,7 +217,9 @@ fn place(
 fn is_cut_off(chain: &[u8], cert: &Cert) -> bool {
     let chain = cacerts::certs("cert-chain.pem", chain).unwrap_or_default();
     chain.first().is_some_and(|head| {
-        head.spki() == cert.spki() && head.issuer() == cert.issuer() && head != cert
+        head.public_key().as_der() == cert.public_key().as_der()
+            && head.issuer() == cert.issuer()
+            && head != cert
     })
 }
 

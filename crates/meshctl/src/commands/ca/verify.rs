@@ -116,13 +116,10 @@ impl Answer {
             crls: policy.revocation != meshpki::verify::Revocation::Ignore,
         };
         settings.store.load_for(&target, &settings.untrusted, &want);
-        let inputs = Inputs {
-            target: &target,
-            untrusted: &settings.untrusted,
-            trusted: settings.trusted.as_deref().unwrap_or(&settings.store.found.certs),
-            crls: &settings.crls,
-            store_crls: &settings.store.found.crls,
-        };
+        let trusted = settings.trusted.as_deref().unwrap_or(&settings.store.found.certs);
+        let inputs = Inputs::new(&target, &settings.untrusted, trusted)
+            .with_crls(&settings.crls)
+            .with_store_crls(&settings.store.found.crls);
         let verdict = verify_with(&inputs, policy, &mut self.memo);
         if settings.json {
             self.json.push(report::verdict(&name, &verdict, &inputs, policy));

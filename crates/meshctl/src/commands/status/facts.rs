@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use meshapply::proof::PodProof;
 use meshapply::state::Live;
 use meshpki::cacerts::Secret;
-use meshpki::cert::fingerprints;
+use meshpki::internals::fingerprints;
 use meshpki::istiod::{LiveIstiod, StartOutcome, Version};
 use meshpki::{Cert, Time, chain};
 

@@ -1,6 +1,5 @@
 //! The status as JSON; `docs/schemas/status.json` says what the keys are.
 
-use meshpki::time::DAY;
 use meshpki::{Cert, Time};
 use serde_json::{Value, json};
 
@@ -61,7 +60,7 @@ fn cert(cert: &Cert, at: Time) -> Value {
         "subject": cert.subject().to_string(),
         "sha256": cert.fingerprint(),
         "notAfter": end.map(|end| end.to_string()),
-        "days": end.map(|end| end.0.saturating_sub(at.0).div_euclid(DAY)),
+        "days": end.map(|end| end.0.saturating_sub(at.0).div_euclid(86_400)),
     })
 }
 

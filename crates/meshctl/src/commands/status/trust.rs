@@ -1,7 +1,7 @@
 //! Which clusters accept each other: what each signs, under the roots of each.
 
 use meshapply::proof::{verify_chain, why_not};
-use meshpki::cert::fingerprints;
+use meshpki::internals::fingerprints;
 use meshpki::istiod::Severity;
 use meshpki::{Cert, Time};
 

@@ -1,4 +1,5 @@
-use meshpki::{Issuer, KeyType, Name, Profile, Serial, Signer, SoftKey, Stamp, Time, soft};
+use meshpki::internals::fill_random;
+use meshpki::{Issuer, KeyType, Name, Profile, Serial, Signer, SoftKey, Stamp, Time};
 
 use super::*;
 
@@ -10,7 +11,7 @@ struct Root {
 
 fn stamp() -> Stamp {
     let mut random = [0; 20];
-    soft::fill_random(&mut random);
+    fill_random(&mut random);
     Stamp::made_at(Time(1_795_244_400), Serial::from_random(random))
 }
 
@@ -21,14 +22,14 @@ fn key() -> SoftKey {
 impl Root {
     fn new(name: &str) -> Self {
         let key = key();
-        let profile = Profile::root(Name::parse(name).unwrap());
+        let profile = Profile::root(name.parse::<Name>().unwrap());
         Self { cert: meshpki::self_signed(&profile, &key, stamp()).unwrap(), key }
     }
 
     /// A CA by its name, under this root.
     fn secret(&self, name: &str) -> Secret {
         let issuer = Issuer { cert: &self.cert, signer: &self.key };
-        let profile = Profile::cluster(Name::parse(name).unwrap());
+        let profile = Profile::cluster(name.parse::<Name>().unwrap());
         let cert = meshpki::issue(&profile, key().public_key(), issuer, stamp()).unwrap();
         [
             ("ca-cert.pem", cert.to_pem()),

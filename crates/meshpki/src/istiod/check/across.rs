@@ -96,7 +96,7 @@ fn refuses(ours: &Folder<'_>, theirs: &Folder<'_>, ca: &Cert) -> Option<String> 
 
 /// One key in several clusters: what is lost in one is lost in all, and none can be revoked alone.
 fn shared_keys(readable: &[(&Folder<'_>, &Cert)]) -> Vec<SecretProblem> {
-    groups(readable, |a, b| a.spki() == b.spki())
+    groups(readable, |a, b| a.public_key().as_der() == b.public_key().as_der())
         .into_iter()
         .filter_map(|(folders, ca)| {
             let mut problem = between(
@@ -121,7 +121,7 @@ fn same_subjects(readable: &[(&Folder<'_>, &Cert)]) -> Vec<SecretProblem> {
     groups(&named, |a, b| a.subject() == b.subject())
         .into_iter()
         .filter(|(folders, first)| {
-            folders.iter().any(|folder| folder.ca.as_ref().is_some_and(|ca| ca.spki() != first.spki()))
+            folders.iter().any(|folder| folder.ca.as_ref().is_some_and(|ca| ca.public_key().as_der() != first.public_key().as_der()))
         })
         .filter_map(|(folders, _)| {
             let mut problem = between(

@@ -3,6 +3,7 @@
 use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::files::is_self_signed;
 use super::trust::path_lengths;
@@ -19,7 +20,7 @@ use crate::soft::KeyType;
 use crate::time::{self, DAY};
 
 /// What counts as soon: a renewal that takes a meeting still comes in time.
-const SOON: i64 = 30 * DAY;
+const SOON: Duration = Duration::from_secs(30 * DAY.as_secs());
 
 pub(super) fn check(folder: &Folder<'_>, problems: &mut Vec<SecretProblem>) {
     problems.extend(crl(folder));
@@ -190,8 +191,8 @@ fn expires_soon(folder: &Folder<'_>) -> Option<SecretProblem> {
     let mut evidence: Vec<String> = Vec::new();
     for (file, cert) in folder.distinct() {
         let Some(end) = cert.not_after().time() else { continue };
-        let left = end.0.saturating_sub(folder.at.0);
-        if left < 0 {
+        let left = end.since(folder.at);
+        if end < folder.at {
             evidence.push(alloc::format!("{} in {file} expired {end}", cert.label()));
         } else if left <= SOON {
             evidence.push(alloc::format!(

@@ -180,7 +180,7 @@ fn key(folder: &Folder<'_>) -> Option<SecretProblem> {
             ));
         }
     };
-    let ca = folder.ca.as_ref().filter(|ca| ca.spki() != public.as_spki())?;
+    let ca = folder.ca.as_ref().filter(|ca| ca.public_key().as_der() != public.as_der())?;
     let cert = folder.bundle.layout.ca_file();
     let mut problem = folder
         .error(
@@ -194,9 +194,13 @@ fn key(folder: &Folder<'_>) -> Option<SecretProblem> {
             ca.public_key().fingerprint()
         ))
         .evidence(alloc::format!("{name} is the key {}", public.fingerprint()));
-    let owner = folder.distinct().into_iter().find(|(_, cert)| cert.spki() == public.as_spki());
+    let owner = folder
+        .distinct()
+        .into_iter()
+        .find(|(_, cert)| cert.public_key().as_der() == public.as_der());
     let later = folder.bundle.cert().map(go_pem::pool).unwrap_or_default();
-    if let Some(place) = later.iter().position(|cert| cert.spki() == public.as_spki()) {
+    if let Some(place) = later.iter().position(|cert| cert.public_key().as_der() == public.as_der())
+    {
         problem = problem.evidence(alloc::format!(
             "certificate {} of {cert} has that key, but istiod reads only the first",
             place + 1
@@ -248,7 +252,10 @@ fn root_keys(folder: &Folder<'_>) -> Vec<SecretProblem> {
         let text = folder.secret.get(name).unwrap_or_default();
         let key = SoftKey::from_pem(text, None).ok();
         let owner = key.as_ref().and_then(|key| {
-            folder.known_roots.iter().find(|(_, root)| root.spki() == key.public_key().as_spki())
+            folder
+                .known_roots
+                .iter()
+                .find(|(_, root)| root.public_key().as_der() == key.public_key().as_der())
         });
         let evidence = match owner {
             Some((place, root)) => {
@@ -290,7 +297,7 @@ fn holds_key(text: &[u8]) -> bool {
 pub(super) fn is_self_signed(cert: &crate::Cert) -> bool {
     cert.is_self_issued() && {
         let signed = signature::SignatureInput {
-            algorithm: cert.outer_algorithm(),
+            algorithm: cert.signature_algorithm(),
             message: cert.tbs(),
             signature: cert.signature(),
             key: cert.public_key(),

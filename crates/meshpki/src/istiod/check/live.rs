@@ -17,6 +17,7 @@ mod spec;
 
 /// A cluster as it was found.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct LiveCluster<'a> {
     /// Its name, for messages.
     pub name: &'a str,
@@ -40,8 +41,28 @@ pub struct LiveCluster<'a> {
     pub spec: Option<SpecExpectation>,
 }
 
+impl<'a> LiveCluster<'a> {
+    /// A cluster without Istio, in the trust domain `cluster.local`, of which nothing else is known.
+    #[must_use]
+    pub fn new(name: &'a str) -> Self {
+        Self {
+            name,
+            secret: None,
+            wanted: None,
+            istiods: Vec::new(),
+            served: Vec::new(),
+            given: Vec::new(),
+            trust_domain: "cluster.local".to_string(),
+            aliases: Vec::new(),
+            ca_domains: Vec::new(),
+            spec: None,
+        }
+    }
+}
+
 /// What the mesh's spec says of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SpecExpectation {
     /// Its trust domain.
     pub trust_domain: String,
@@ -49,8 +70,17 @@ pub struct SpecExpectation {
     pub version: Version,
 }
 
+impl SpecExpectation {
+    /// A trust domain and a release.
+    #[must_use]
+    pub fn new(trust_domain: impl Into<String>, version: Version) -> Self {
+        Self { trust_domain: trust_domain.into(), version }
+    }
+}
+
 /// A revision of istiod.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LiveIstiod {
     /// Its revision, `default` where it has none.
     pub revision: String,
@@ -60,8 +90,17 @@ pub struct LiveIstiod {
     pub skip_validation: bool,
 }
 
+impl LiveIstiod {
+    /// A revision that validates trust domains.
+    #[must_use]
+    pub fn new(revision: impl Into<String>, settings: Settings) -> Self {
+        Self { revision: revision.into(), settings, skip_validation: false }
+    }
+}
+
 /// What a pod of istiod presents on its TLS port.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ServedChain {
     /// The pod.
     pub pod: String,
@@ -69,13 +108,30 @@ pub struct ServedChain {
     pub chain: Result<Vec<Cert>, String>,
 }
 
+impl ServedChain {
+    /// A pod and its chain, or why it could not be asked.
+    #[must_use]
+    pub fn new(pod: impl Into<String>, chain: Result<Vec<Cert>, String>) -> Self {
+        Self { pod: pod.into(), chain }
+    }
+}
+
 /// The roots a namespace's workloads are given (ConfigMap `istio-ca-root-cert`).
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct NamespaceRoots {
     /// The namespace.
     pub namespace: String,
     /// The roots; `None`: there is no ConfigMap.
     pub roots: Option<Vec<Cert>>,
+}
+
+impl NamespaceRoots {
+    /// A namespace and its roots.
+    #[must_use]
+    pub fn new(namespace: impl Into<String>, roots: Option<Vec<Cert>>) -> Self {
+        Self { namespace: namespace.into(), roots }
+    }
 }
 
 /// Every problem of these clusters as they run, at `at`, in addition to what [`super::check`] finds in

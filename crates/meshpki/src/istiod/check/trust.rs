@@ -62,7 +62,7 @@ fn ext_key_usage(folder: &Folder<'_>) -> SecretProblem {
     for (file, cert) in folder.distinct().into_iter().filter(|(_, cert)| !allows_server_auth(cert))
     {
         let usages = cert.extensions().ext_key_usage.iter().flatten();
-        let names: Vec<String> = usages.map(|u| oid::long_name_or_dotted(u)).collect();
+        let names: Vec<String> = usages.map(|u| oid::long_name_or_dotted(u.as_bytes())).collect();
         problem = problem.evidence(alloc::format!(
             "{} in {file} is for: {}",
             cert.label(),

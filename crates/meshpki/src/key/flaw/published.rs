@@ -30,7 +30,7 @@ pub(super) fn place(key: &PublicKey) -> Option<String> {
     if let Some(file) = samples::of_key(key) {
         return Some(alloc::format!("samples/certs/{file} of Istio's repository"));
     }
-    let hash = digest::hex(&digest::sha256(key.as_spki()));
+    let hash = digest::hex(&digest::sha256(key.as_der()));
     let known = KEYS.iter().find(|(known, _)| *known == hash);
     known.map(|(_, place)| String::from(*place))
 }

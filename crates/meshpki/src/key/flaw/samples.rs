@@ -23,7 +23,7 @@ const STRAY_KEY: (&str, &str) =
 
 /// The file of `samples/certs` a key is from.
 pub(crate) fn of_key(key: &PublicKey) -> Option<&'static str> {
-    by_hash(key.as_spki())
+    by_hash(key.as_der())
 }
 
 fn by_hash(spki: &[u8]) -> Option<&'static str> {

@@ -10,7 +10,7 @@ use crate::{KeyAlgorithm, Signer};
 
 fn key(identifier: &[&[u8]], bits: &[u8]) -> PublicKey {
     let spki = sequence(&[&sequence(identifier), &bit_string(bits)]);
-    PublicKey::from_spki(&spki).unwrap()
+    PublicKey::from_der(&spki).unwrap()
 }
 
 fn ed25519(bits: &[u8]) -> PublicKey {

@@ -32,7 +32,7 @@ pub(in crate::signature) fn check(signed: &SignatureInput<'_>) -> bool {
 
 /// RFC 8032 section 5.2.7, without the cofactor.
 fn is_good(signed: &SignatureInput<'_>) -> Option<bool> {
-    let key: &[u8; 57] = signed.key.as_bits().try_into().ok()?;
+    let key: &[u8; 57] = signed.key.bits().try_into().ok()?;
     let signature: &[u8; 114] = signed.signature.try_into().ok()?;
     let (r, s) = signature.split_at(57);
     let field = Field::new();

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::issuer::algorithm_name;
 use super::{Case, Evidence, joined, named, oid_name, or_none, push};
 use crate::cert::{Cert, GeneralName, KeyUsage, NameConstraints};
-use crate::oid;
+use crate::oid::Oid;
 use crate::time::words;
 use crate::verify::level::{signature_bits, wanted_bits};
 use crate::verify::names::{concerns, each_name, matches};
@@ -21,8 +21,8 @@ impl Case<'_> {
             if begins { ("notBefore", cert.not_before()) } else { ("notAfter", cert.not_after()) };
         let Some(at) = self.policy.at else { return };
         let found = match time.time() {
-            Some(time) if begins => format!("{time}, in {}", words(time.0.saturating_sub(at.0))),
-            Some(time) => format!("{time}, {} ago", words(at.0.saturating_sub(time.0))),
+            Some(time) if begins => format!("{time}, in {}", words(time.since(at))),
+            Some(time) => format!("{time}, {} ago", words(at.since(time))),
             None => format!("`{}`", time.content.escape_ascii()),
         };
         let wanted = if begins { format!("{at} or before") } else { format!("after {at}") };
@@ -56,7 +56,8 @@ impl Case<'_> {
     pub(super) fn purpose(&self, to: &mut Vec<Evidence>) {
         let Some(purpose) = self.policy.purpose else { return };
         let extensions = self.cert().extensions();
-        let usages = extensions.ext_key_usage.iter().flatten().map(|usage| oid_name(usage));
+        let usages =
+            extensions.ext_key_usage.iter().flatten().map(|usage| oid_name(usage.as_bytes()));
         let found = joined(usages);
         let wanted = match purpose.extended_usages() {
             Some(_) => format!("one for {}", purpose.name()),
@@ -86,7 +87,7 @@ impl Case<'_> {
         let anchor = self.inputs.trusted.iter().find(|anchor| anchor.cert == *self.cert());
         let Some(aux) = anchor.and_then(|anchor| anchor.aux.as_ref()) else { return };
         let wanted = self.policy.purpose.map_or("any purpose", super::super::Purpose::name);
-        let list = |usages: &[Vec<u8>]| joined(usages.iter().map(|usage| oid_name(usage)));
+        let list = |usages: &[Oid]| joined(usages.iter().map(|usage| oid_name(usage.as_bytes())));
         let found = format!(
             "trusted for {}, rejected for {}",
             list(aux.trust.as_deref().unwrap_or_default()),
@@ -119,7 +120,7 @@ impl Case<'_> {
                 to,
                 "critical extension",
                 "one OpenSSL handles",
-                format!("{} ({})", oid_name(unhandled), oid::dotted(unhandled)),
+                format!("{} ({unhandled})", oid_name(unhandled.as_bytes())),
             );
         }
     }
@@ -129,8 +130,8 @@ impl Case<'_> {
         let Some(policies) = &self.policy.policies else { return };
         let outcome = self.verdict.policy.as_ref();
         let authority = outcome.and_then(|o| o.authority.as_ref()).into_iter().flatten();
-        let wanted = joined(policies.acceptable.iter().map(|policy| oid::dotted(policy)));
-        let found = joined(authority.map(|node| oid::dotted(&node.policy)));
+        let wanted = joined(&policies.acceptable);
+        let found = joined(authority.map(|node| &node.policy));
         push(to, "certificate policies", format!("one of {wanted}"), found);
     }
 
@@ -151,13 +152,13 @@ impl Case<'_> {
     pub(super) fn identity(&self, to: &mut Vec<Evidence>) {
         let cert = self.cert();
         let names = cert.extensions().subject_alt_name.iter().flatten();
-        let common = cert.subject().last(oid::COMMON_NAME);
+        let common = cert.subject().last(&Oid::COMMON_NAME);
         let (what, wanted) = match self.finding.code.0 {
             62 => ("host name", self.policy.host.clone()),
             63 => ("e-mail address", self.policy.email.clone()),
             _ => {
-                let ip = self.policy.ip.clone();
-                ("IP address", ip.map(|ip| GeneralName::Ip(ip).to_string()))
+                let ip = self.policy.ip;
+                ("IP address", ip.map(|ip| format!("IP:{ip}")))
             }
         };
         let found = or_none(names.map(ToString::to_string).collect::<Vec<_>>().join(", "));

@@ -46,12 +46,12 @@ impl Case<'_> {
     /// 7: the key it should be by, and whether another certificate of that name has the right one.
     pub(super) fn signature(&self, to: &mut Vec<Evidence>) {
         let cert = self.cert();
-        if !same_algorithm(cert.inner_algorithm(), cert.outer_algorithm()) {
+        if !same_algorithm(cert.tbs_signature_algorithm(), cert.signature_algorithm()) {
             push(
                 to,
                 "signature algorithm",
-                format!("{} as inside the signed bytes", hex(cert.inner_algorithm())),
-                hex(cert.outer_algorithm()),
+                format!("{} as inside the signed bytes", hex(cert.tbs_signature_algorithm())),
+                hex(cert.signature_algorithm()),
             );
         }
         if let Some(issuer) = self.issuer_cert() {
@@ -113,7 +113,7 @@ fn explain_candidate(cert: &Cert, list: &str, candidate: &Cert, to: &mut Vec<Evi
 }
 
 pub(super) fn algorithm_name(cert: &Cert) -> String {
-    crate::algorithm::algorithm_parts(cert.outer_algorithm())
+    crate::algorithm::algorithm_parts(cert.signature_algorithm())
         .map_or_else(|error| error.to_string(), |(oid, _)| super::oid_name(oid))
 }
 
@@ -122,7 +122,7 @@ fn invalid_extensions(cert: &Cert) -> String {
     let all = cert.raw_extensions();
     let twice = |oid: &[u8]| all.iter().filter(|e| e.oid == oid).count() > 1;
     let mut repeated: Vec<&[u8]> =
-        all.iter().map(|e| e.oid.as_slice()).filter(|oid| twice(oid)).collect();
+        all.iter().map(|e| e.oid.as_bytes()).filter(|oid| twice(oid)).collect();
     repeated.dedup();
     if repeated.is_empty() {
         return "one that cannot be decoded or contradicts another".to_string();

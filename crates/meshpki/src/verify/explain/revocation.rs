@@ -56,7 +56,8 @@ impl Case<'_> {
             }
             11 | 12 | 15 | 16 => self.crl_times(crl, to),
             36 => {
-                let extension = crl.unhandled_critical().map_or_else(String::new, oid_name);
+                let extension = crl.unhandled_critical();
+                let extension = extension.map_or_else(String::new, |oid| oid_name(oid.as_bytes()));
                 push(to, "critical CRL extension", "one OpenSSL handles", extension);
             }
             3 if crl.is_delta() => {
@@ -67,11 +68,11 @@ impl Case<'_> {
                 let what = "scope of the CRL";
                 push(to, what, "this certificate", "an issuing distribution point for others");
             }
-            8 if !same_algorithm(crl.inner_algorithm(), crl.outer_algorithm()) => push(
+            8 if !same_algorithm(crl.tbs_signature_algorithm(), crl.signature_algorithm()) => push(
                 to,
                 "signature algorithm of the CRL",
-                format!("{} as inside the signed bytes", hex(crl.inner_algorithm())),
-                hex(crl.outer_algorithm()),
+                format!("{} as inside the signed bytes", hex(crl.tbs_signature_algorithm())),
+                hex(crl.signature_algorithm()),
             ),
             _ => {}
         }
@@ -81,11 +82,11 @@ impl Case<'_> {
         let Some(at) = self.policy.at else { return };
         let next = crl.next_update().and_then(crate::cert::RawTime::time);
         if let Some(next) = next.filter(|next| *next <= at) {
-            let found = format!("{next}, {} ago", words(at.0.saturating_sub(next.0)));
+            let found = format!("{next}, {} ago", words(at.since(next)));
             push(to, "nextUpdate", format!("after {at}"), found);
         }
         if let Some(this) = crl.this_update().time().filter(|this| *this > at) {
-            let found = format!("{this}, in {}", words(this.0.saturating_sub(at.0)));
+            let found = format!("{this}, in {}", words(this.since(at)));
             push(to, "thisUpdate", format!("{at} or before"), found);
         }
     }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::oid::Oid;
 use crate::verify::tests::{ca, extension, leaf, names};
 
 /// A permitted (`0xa0`) or excluded (`0xa1`) list of subtrees given as tag and text.
@@ -66,7 +67,7 @@ fn addresses() {
 #[test]
 fn common_names_that_look_like_hosts() {
     let cn = |text: &str| {
-        let attribute = Attribute::new(oid::COMMON_NAME, text);
+        let attribute = Attribute::new(Oid::COMMON_NAME, text);
         common_name_as_host(&attribute).map(|host| host.is_some())
     };
     assert_eq!(cn("a.example"), Ok(true));

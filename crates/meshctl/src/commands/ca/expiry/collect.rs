@@ -5,7 +5,8 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use meshpki::{Cert, pem};
+use meshpki::Cert;
+use meshpki::internals::pem;
 
 use super::{Place, Problem};
 use crate::files;

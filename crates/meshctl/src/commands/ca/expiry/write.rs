@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use meshpki::Time;
 use serde_json::{Value, json};
@@ -44,7 +45,7 @@ pub(super) fn table(items: &[Item], at: Time) -> String {
 }
 
 /// docs/schemas/expiry.json says what each key means.
-pub(super) fn json(items: &[Item], problems: &[Problem], at: Time, within: i64) -> String {
+pub(super) fn json(items: &[Item], problems: &[Problem], at: Time, within: Duration) -> String {
     let place = |place: &Place| json!({ "file": place.file, "line": place.line });
     let items = items.iter().map(|item| {
         json!({
@@ -70,7 +71,7 @@ pub(super) fn json(items: &[Item], problems: &[Problem], at: Time, within: i64) 
         "apiVersion": "meshctl/v1",
         "kind": "Expiry",
         "at": at.to_string(),
-        "withinSeconds": within,
+        "withinSeconds": within.as_secs(),
         "items": items.collect::<Vec<Value>>(),
         "problems": problems.collect::<Vec<Value>>(),
     }))

@@ -1,8 +1,9 @@
 //! What a certificate revocation list says, as far as it is shown.
 
-use meshpki::cert::{RawExtension, RawTime};
-use meshpki::der::{self, DerError, Reader, Tlv};
-use meshpki::{Name, digest, oid};
+use meshpki::internals::der::{self, DerError, Reader, Tlv};
+use meshpki::internals::{digest, oid};
+use meshpki::x509::{RawExtension, RawTime};
+use meshpki::{Name, Oid};
 
 use crate::text;
 
@@ -29,7 +30,7 @@ pub(super) struct Revoked {
 impl Crl {
     /// Reads one CRL; bytes after it are ignored.
     pub(super) fn read(bytes: &[u8]) -> Result<Self, DerError> {
-        let list = meshpki::crl::Crl::from_der(bytes)?;
+        let list = meshpki::Crl::from_der(bytes)?;
         let mut parts = Reader::new(list.as_der()).any()?.reader();
         let mut signed = parts.expect(der::SEQUENCE, "tbsCertList is not a SEQUENCE")?.reader();
         let algorithm = parts.expect(der::SEQUENCE, "signatureAlgorithm is not a SEQUENCE")?;
@@ -87,10 +88,9 @@ impl Crl {
 
 fn time(element: &Tlv<'_>) -> Result<RawTime, DerError> {
     match element.tag {
-        der::UTC_TIME | der::GENERALIZED_TIME => Ok(RawTime {
-            generalized: element.tag == der::GENERALIZED_TIME,
-            content: element.content.to_vec(),
-        }),
+        der::UTC_TIME | der::GENERALIZED_TIME => {
+            Ok(RawTime::new(element.tag == der::GENERALIZED_TIME, element.content))
+        }
         _ => Err(element.error("a time is not a UTCTime or GeneralizedTime")),
     }
 }
@@ -113,10 +113,10 @@ fn read_extensions(list: &Tlv<'_>) -> Result<Vec<RawExtension>, DerError> {
     let mut items = list.reader();
     while let Some(item) = items.next()? {
         let mut parts = item.reader();
-        let oid = parts.expect(der::OID, "extension type is not an OID")?.content.to_vec();
+        let oid = Oid::from_bytes(parts.expect(der::OID, "extension type is not an OID")?.content)?;
         let critical = parts.optional(der::BOOLEAN)?.is_some_and(|flag| flag.content != [0]);
         let value = parts.expect(der::OCTET_STRING, "extension value is not an OCTET STRING")?;
-        extensions.push(RawExtension { oid, critical, value: value.content.to_vec() });
+        extensions.push(RawExtension::new(oid, critical, value.content));
     }
     Ok(extensions)
 }

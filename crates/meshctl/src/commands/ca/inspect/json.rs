@@ -1,8 +1,7 @@
 //! The same facts for programs: docs/schemas/inspection.json says what each key means.
 
-use meshpki::cert::{AuthorityKeyId, GeneralName, NameConstraints, RawExtension, RawTime};
-use meshpki::signature::SignatureCheck;
-use meshpki::{Cert, Csr, PublicKey, Time, oid};
+use meshpki::x509::{AuthorityKeyId, GeneralName, NameConstraints, RawExtension, RawTime};
+use meshpki::{Cert, Csr, PublicKey, SignatureCheck, Time};
 use serde_json::{Map, Value, json};
 
 use super::crl::Crl;
@@ -57,14 +56,14 @@ fn certificate(cert: &Cert, issued_previous: Option<bool>, at: Time) -> Value {
         "ca": cert.is_ca(),
         "pathLength": extensions.basic_constraints.and_then(|c| c.path_len),
         "keyUsage": extensions.key_usage.map(|usage| usage.names().collect::<Vec<_>>()),
-        "extendedKeyUsage": usages.map(|u| u.iter().map(|oid| names::name(oid)).collect::<Vec<_>>()),
+        "extendedKeyUsage": usages.map(|u| u.iter().map(names::name).collect::<Vec<_>>()),
         "subjectAltNames": texts(extensions.subject_alt_name.iter().flatten()),
         "subjectKeyId": extensions.subject_key_id.as_ref().map(|id| text::key_id(id)),
         "authorityKeyId": extensions.authority_key_id.as_ref().map(authority_key_id),
         "nameConstraints": extensions.name_constraints.as_ref().map(name_constraints),
         "extensions": extension_list(cert.raw_extensions()),
         "extensionsInvalid": extensions.invalid,
-        "signatureAlgorithm": names::signature(cert.outer_algorithm()),
+        "signatureAlgorithm": names::signature(cert.signature_algorithm()),
         "issuedPrevious": issued_previous,
     })
 }
@@ -79,7 +78,7 @@ fn request(csr: &Csr) -> Value {
         "subject": csr.subject().to_string(),
         "key": key(csr.public_key()),
         "subjectAltNames": texts(csr.subject_alt_names().iter()),
-        "extensions": extension_list(csr.extensions()),
+        "extensions": extension_list(csr.raw_extensions()),
         "signatureAlgorithm": names::signature(csr.signature_algorithm()),
         "signature": signature,
     })
@@ -172,7 +171,7 @@ fn extension_list(extensions: &[RawExtension]) -> Vec<Value> {
     let one = |extension: &RawExtension| {
         json!({
             "name": names::name(&extension.oid),
-            "oid": oid::dotted(&extension.oid),
+            "oid": extension.oid.to_string(),
             "critical": extension.critical,
         })
     };

@@ -1,23 +1,24 @@
 //! Names for what certificates call by number: extensions, usages, algorithms, curves.
 
-use meshpki::der::Reader;
-use meshpki::{KeyAlgorithm, oid};
+use meshpki::internals::der::Reader;
+use meshpki::internals::oid::dotted;
+use meshpki::{KeyAlgorithm, Oid};
 
-/// The name of an OID, by its content octets; the dotted form where it has none here.
-pub(super) fn name(oid: &[u8]) -> String {
-    of_dotted(&oid::dotted(oid))
+/// The name of an OID; the dotted form where it has none here.
+pub(super) fn name(oid: &Oid) -> String {
+    of_dotted(&oid.to_string())
 }
 
 /// The name of a signature algorithm, by its AlgorithmIdentifier.
 pub(super) fn signature(algorithm: &[u8]) -> String {
     let oid = || Reader::new(algorithm).any()?.reader().any().map(|oid| oid.content);
-    oid().map_or_else(|_| "unreadable".to_owned(), name)
+    oid().map_or_else(|_| "unreadable".to_owned(), |oid| of_dotted(&dotted(oid)))
 }
 
 /// The name of a key's kind, as `--key-type` takes it where it does.
 pub(super) fn key(algorithm: &KeyAlgorithm) -> String {
     match algorithm {
-        KeyAlgorithm::Other { oid } => of_dotted(oid),
+        KeyAlgorithm::Other { oid } => name(oid),
         known => known.to_string(),
     }
 }

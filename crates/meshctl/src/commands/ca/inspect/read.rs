@@ -1,7 +1,7 @@
 //! Bytes of a file to the objects in it: every PEM block, or one DER object recognized by its shape.
 
-use meshpki::der::{self, Reader, Tag};
-use meshpki::pem::{self, Block};
+use meshpki::internals::der::{self, Reader, Tag};
+use meshpki::internals::pem::{self, Block};
 use meshpki::{Cert, Csr, PublicKey, Signer, SoftKey};
 use zeroize::Zeroizing;
 
@@ -75,7 +75,7 @@ fn object(mut block: Block, curve: Option<&[u8]>, passphrase: Option<&[u8]>) -> 
             Ok(crl) => Object::Crl(crl),
             Err(error) => problem("not a revocation list", &error),
         },
-        "PUBLIC KEY" => match PublicKey::from_spki(&der) {
+        "PUBLIC KEY" => match PublicKey::from_der(&der) {
             Ok(key) => Object::PublicKey(key),
             Err(error) => problem("not a public key", &error),
         },
@@ -98,7 +98,7 @@ fn private_key(
     }
     if in_headers {
         return Object::Problem(
-            meshpki::Error::from(meshpki::error::KeyProblem::LegacyEncryption).to_string(),
+            meshpki::Error::from(meshpki::KeyProblem::LegacyEncryption).to_string(),
         );
     }
     let curve = curve.map(|der| pem::encode(EC_PARAMETERS, der)).unwrap_or_default();

@@ -2,9 +2,8 @@
 
 use std::fmt::Write as _;
 
-use meshpki::cert::{AuthorityKeyId, Extensions, NameConstraints, RawExtension, RawTime};
-use meshpki::signature::SignatureCheck;
-use meshpki::{Cert, Csr, Name, PublicKey, Time, oid};
+use meshpki::x509::{AuthorityKeyId, Extensions, NameConstraints, RawExtension, RawTime};
+use meshpki::{Cert, Csr, Name, Oid, PublicKey, SignatureCheck, Time};
 
 use super::crl::Crl;
 use super::{Item, Object, is_self_signed, issued_previous, names, owners};
@@ -112,11 +111,11 @@ fn certificate(sheet: &mut Sheet, cert: &Cert, at: Time) {
     if extensions.invalid {
         sheet.field("UNSOUND", "an extension appears twice, cannot be decoded or has an invalid value: verifiers reject the certificate");
     }
-    let algorithm = names::signature(cert.outer_algorithm());
-    if cert.inner_algorithm() == cert.outer_algorithm() {
+    let algorithm = names::signature(cert.signature_algorithm());
+    if cert.tbs_signature_algorithm() == cert.signature_algorithm() {
         sheet.field("Signature", &algorithm);
     } else {
-        let inner = names::signature(cert.inner_algorithm());
+        let inner = names::signature(cert.tbs_signature_algorithm());
         sheet.field(
             "Signature",
             &format!("{algorithm}, but the signed part says {inner} or gives other parameters"),
@@ -129,7 +128,7 @@ fn request(sheet: &mut Sheet, csr: &Csr) {
     sheet.key(csr.public_key());
     let names = csr.subject_alt_names();
     sheet.list("Names requested", &names);
-    let asked: Vec<String> = csr.extensions().iter().map(extension).collect();
+    let asked: Vec<String> = csr.raw_extensions().iter().map(extension).collect();
     sheet.list("Extensions", &asked);
     let good = match csr.check_signature() {
         SignatureCheck::Good => "by its own key",
@@ -223,16 +222,16 @@ fn authority(extensions: &Extensions) -> String {
 }
 
 fn usages(sheet: &mut Sheet, raw: &[RawExtension], extensions: &Extensions) {
-    let critical = |oid: &[u8]| {
-        if raw.iter().any(|e| e.oid == oid && e.critical) { " (critical)" } else { "" }
+    let critical = |oid: &Oid| {
+        if raw.iter().any(|e| e.oid == *oid && e.critical) { " (critical)" } else { "" }
     };
     if let Some(usage) = extensions.key_usage {
         let names: Vec<&str> = usage.names().collect();
-        sheet.field("Key usage", &(names.join(", ") + critical(oid::KEY_USAGE)));
+        sheet.field("Key usage", &(names.join(", ") + critical(&Oid::KEY_USAGE)));
     }
     if let Some(usages) = &extensions.ext_key_usage {
-        let names: Vec<String> = usages.iter().map(|usage| names::name(usage)).collect();
-        sheet.field("Extended usage", &(names.join(", ") + critical(oid::EXT_KEY_USAGE)));
+        let names: Vec<String> = usages.iter().map(names::name).collect();
+        sheet.field("Extended usage", &(names.join(", ") + critical(&Oid::EXT_KEY_USAGE)));
     }
 }
 
@@ -251,17 +250,17 @@ fn subtrees(constraints: &NameConstraints) -> Vec<String> {
 
 /// The extensions that have no line of their own.
 fn others(extensions: &[RawExtension]) -> Vec<String> {
-    let shown: [&[u8]; 8] = [
-        oid::BASIC_CONSTRAINTS,
-        oid::KEY_USAGE,
-        oid::EXT_KEY_USAGE,
-        oid::SUBJECT_ALT_NAME,
-        oid::SUBJECT_KEY_ID,
-        oid::AUTHORITY_KEY_ID,
-        oid::NAME_CONSTRAINTS,
-        oid::CRL_NUMBER,
+    let shown = [
+        Oid::BASIC_CONSTRAINTS,
+        Oid::KEY_USAGE,
+        Oid::EXT_KEY_USAGE,
+        Oid::SUBJECT_ALT_NAME,
+        Oid::SUBJECT_KEY_ID,
+        Oid::AUTHORITY_KEY_ID,
+        Oid::NAME_CONSTRAINTS,
+        Oid::CRL_NUMBER,
     ];
-    extensions.iter().filter(|e| !shown.contains(&e.oid.as_slice())).map(extension).collect()
+    extensions.iter().filter(|e| !shown.contains(&e.oid)).map(extension).collect()
 }
 
 fn extension(extension: &RawExtension) -> String {

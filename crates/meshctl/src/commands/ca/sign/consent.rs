@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use meshpki::cert::{GeneralName, NameConstraints};
-use meshpki::{Cert, Csr, Time, oid, time};
+use meshpki::internals::{self, oid};
+use meshpki::x509::{GeneralName, NameConstraints};
+use meshpki::{Cert, Csr};
 
 use crate::args::Sign;
 use crate::authority::key_words;
@@ -42,7 +43,8 @@ fn text(csr: &Csr, cert: &Cert, issuer: &Cert) -> String {
         ("issuer", format!("{}, {}", issuer.subject(), key_words(issuer.public_key()))),
     ];
     if let Some(usages) = &extensions.ext_key_usage {
-        let usages: Vec<String> = usages.iter().map(|u| oid::long_name_or_dotted(u)).collect();
+        let usages: Vec<String> =
+            usages.iter().map(|u| oid::long_name_or_dotted(u.as_bytes())).collect();
         lines.insert(4, ("for", usages.join(", ")));
     }
     if let Some(limit) = extensions.name_constraints.as_ref().and_then(limits) {
@@ -83,8 +85,7 @@ fn lifetime(cert: &Cert) -> String {
     let (Some(from), Some(until)) = (cert.not_before().time(), cert.not_after().time()) else {
         return "?".to_owned();
     };
-    let Time(seconds) = Time(until.0 - from.0);
-    format!("{from} to {until}, {}", time::words(seconds))
+    format!("{from} to {until}, {}", internals::words(until.since(from)))
 }
 
 fn limits(constraints: &NameConstraints) -> Option<String> {

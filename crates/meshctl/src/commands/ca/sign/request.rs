@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use meshpki::pem::{self, Block};
+use meshpki::internals::pem::{self, Block};
 use meshpki::{Csr, Error};
 
 use crate::failure::Failure;

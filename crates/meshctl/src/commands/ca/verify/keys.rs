@@ -1,7 +1,7 @@
 //! Private keys among certificates: only whether OpenSSL could read them, nothing is kept
 //! (`crypto/pem/pem_info.c: PEM_X509_INFO_read_bio_ex`, `crypto/asn1/d2i_pr.c`).
 
-use meshpki::der::{self, DerError, Reader, Tag};
+use meshpki::internals::der::{self, DerError, Reader, Tag};
 
 use super::pem::Block;
 
@@ -60,9 +60,9 @@ fn pkcs8(der: &[u8]) -> Result<(), DerError> {
     parts.end("extra element in a private key")?;
     let one = |tag: Tag| Reader::new(key).expect(tag, "a key of another kind").map(drop);
     match oid.content {
-        meshpki::oid::RSA_ENCRYPTION | meshpki::oid::RSA_PSS => rsa(key),
-        meshpki::oid::EC_PUBLIC_KEY => one(der::SEQUENCE),
-        meshpki::oid::DSA => one(der::INTEGER),
+        meshpki::internals::oid::RSA_ENCRYPTION | meshpki::internals::oid::RSA_PSS => rsa(key),
+        meshpki::internals::oid::EC_PUBLIC_KEY => one(der::SEQUENCE),
+        meshpki::internals::oid::DSA => one(der::INTEGER),
         _ => Ok(()),
     }
 }

@@ -1,8 +1,7 @@
 //! What files hold, read with the two tolerances of `openssl verify`.
 
-use meshpki::Cert;
-use meshpki::crl::Crl;
 use meshpki::verify::Anchor;
+use meshpki::{Cert, Crl};
 
 use super::pem::{Block, Next, Reader as Pem};
 use super::{binary, keys};

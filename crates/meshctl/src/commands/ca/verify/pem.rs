@@ -1,6 +1,6 @@
 //! PEM exactly as OpenSSL 3.0 reads it (`crypto/pem/pem_lib.c: PEM_read_bio_ex`).
 //!
-//! [`meshpki::pem`] reads what people mean; this reads what `openssl verify` sees: lines of at most 254
+//! [`meshpki::internals::pem`] reads what people mean; this reads what `openssl verify` sees: lines of at most 254
 //! bytes that end at a NUL, a blank line that turns everything before it into headers, padding that counts.
 //!
 //! A file may be read from many places, and OpenSSL starts again from each. Here what one pass has found is kept, so

@@ -83,7 +83,7 @@ fn finding(finding: &Finding, explanation: &Explanation) -> Value {
         .map(|e| json!({ "what": e.what, "wanted": e.wanted, "found": e.found }))
         .collect();
     json!({
-        "code": finding.code.0,
+        "code": finding.code.number(),
         "text": finding.code.text(),
         "depth": finding.depth,
         "certificate": certificate,
@@ -102,7 +102,7 @@ pub(super) fn explained(
     let mut text = String::new();
     for finding in &verdict.findings {
         let (code, depth) = (finding.code, finding.depth);
-        text += &format!("explain {name}: error {} at {depth} depth: {code}\n", code.0);
+        text += &format!("explain {name}: error {} at {depth} depth: {code}\n", code.number());
         let explanation = verdict.explain(finding, inputs, policy).to_string();
         explanation.lines().for_each(|line| text += &format!("  {line}\n"));
     }

@@ -3,9 +3,8 @@
 use std::ffi::{OsStr, OsString};
 use std::fs;
 
-use meshpki::crl::Crl;
-use meshpki::verify::{Anchor, Policies, Policy, Revocation};
-use meshpki::{Cert, Time};
+use meshpki::verify::{Anchor, Policies, Policy, Purpose, Revocation};
+use meshpki::{Cert, Crl, Time};
 
 use super::load::{self, Found};
 use super::openssl_args::{self, Given, Id, Options};
@@ -129,7 +128,7 @@ impl Settings {
         let text = given.text();
         match given.id {
             Id::Purpose => {
-                let purpose = values::purpose(&text)
+                let purpose = Purpose::from_name(&text)
                     .ok_or_else(|| Stop::refused(format!("verify: Invalid purpose {text}\n")))?;
                 policy.purpose = Some(purpose);
             }
@@ -297,7 +296,7 @@ fn output(text: &str) -> Result<bool, Stop> {
 }
 
 fn instant(text: &str) -> Result<Time, Stop> {
-    Time::parse_rfc3339(text).ok_or_else(|| {
+    text.parse::<Time>().ok().ok_or_else(|| {
         Stop::refused(format!("verify: Invalid time {text}, use 2030-01-31T12:00:00Z\n"))
     })
 }

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::path::Path;
 
+use meshpki::internals::digest;
 use meshpki::verify::{Anchor, Lookups};
-use meshpki::{Cert, Name, digest};
+use meshpki::{Cert, Name};
 
 use super::load::{self, Found};
 

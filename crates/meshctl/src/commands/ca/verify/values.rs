@@ -1,30 +1,17 @@
-//! Option values that are neither files nor numbers: purposes, policies, addresses.
+//! Option values that are neither files nor numbers: policies and addresses.
 
-use meshpki::verify::Purpose;
+use std::net::IpAddr;
 
-/// A purpose by its short name (`crypto/x509/v3_purp.c: xstandard`).
-pub(super) fn purpose(name: &str) -> Option<Purpose> {
-    Some(match name {
-        "sslclient" => Purpose::SslClient,
-        "sslserver" => Purpose::SslServer,
-        "nssslserver" => Purpose::NsSslServer,
-        "smimesign" => Purpose::SmimeSign,
-        "smimeencrypt" => Purpose::SmimeEncrypt,
-        "crlsign" => Purpose::CrlSign,
-        "any" => Purpose::Any,
-        "ocsphelper" => Purpose::OcspHelper,
-        "timestampsign" => Purpose::TimestampSign,
-        _ => return None,
-    })
-}
+use meshpki::Oid;
+use meshpki::internals::oid::by_name;
 
-/// Content octets of a policy: a name of OpenSSL's table, or dotted
+/// A policy: a name of OpenSSL's table, or dotted
 /// (`crypto/objects/obj_dat.c: OBJ_txt2obj`, `crypto/asn1/a_object.c: a2d_ASN1_OBJECT`).
 ///
 /// As there, a space parts arcs as a dot does, and an arc without digits is 0.
-pub(super) fn policy(text: &str) -> Option<Vec<u8>> {
-    if let Some(known) = meshpki::oid::by_name(text) {
-        return Some(known.to_vec());
+pub(super) fn policy(text: &str) -> Option<Oid> {
+    if let Some(known) = by_name(text) {
+        return Some(known);
     }
     let (first, rest) = text.split_once(['.', ' '])?;
     let first: u128 = first.parse().ok().filter(|n| *n <= 2 && first.len() == 1)?;
@@ -41,7 +28,7 @@ pub(super) fn policy(text: &str) -> Option<Vec<u8>> {
         }
         push_arc(&mut out, arc(text)?);
     }
-    Some(out)
+    Oid::from_bytes(&out).ok()
 }
 
 fn arc(text: &str) -> Option<u128> {
@@ -63,8 +50,12 @@ fn push_arc(out: &mut Vec<u8>, arc: u128) {
 }
 
 /// An IPv4 or IPv6 address as `crypto/x509/v3_utl.c: ossl_a2i_ipadd` reads one.
-pub(super) fn ip(text: &str) -> Option<Vec<u8>> {
-    if text.contains(':') { ipv6(text) } else { ipv4(text).map(Vec::from) }
+pub(super) fn ip(text: &str) -> Option<IpAddr> {
+    if !text.contains(':') {
+        return ipv4(text).map(IpAddr::from);
+    }
+    let octets: [u8; 16] = ipv6(text)?.try_into().ok()?;
+    Some(IpAddr::from(octets))
 }
 
 /// `sscanf("%d.%d.%d.%d")`: blanks and a plus sign before each number, a blank after the last.
@@ -169,8 +160,7 @@ mod tests {
         ] {
             assert_eq!(ip(text), None, "{text}");
         }
-        assert_eq!(ip("1::2").unwrap()[..2], [0, 1]);
-        assert_eq!(ip("1::2").unwrap()[14..], [0, 2]);
+        assert_eq!(ip("1::2"), "1::2".parse().ok());
     }
 
     /// Each of these was shown to `openssl verify -policy` 3.0.22.
@@ -183,7 +173,7 @@ mod tests {
             assert_eq!(policy(text), None, "{text}");
         }
         assert_eq!(policy("2.5.29.32.0"), policy("anyPolicy"));
-        assert_eq!(policy("1.2.840.113549").unwrap(), [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d]);
-        assert_eq!(policy("2.999").unwrap(), [0x88, 0x37]);
+        assert_eq!(policy("1.2.840.113549"), "1.2.840.113549".parse().ok());
+        assert_eq!(policy("2.999"), "2.999".parse().ok());
     }
 }

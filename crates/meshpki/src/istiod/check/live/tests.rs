@@ -1,9 +1,11 @@
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::*;
 use crate::istiod::tests::{NOW, Root, good, root, root_with, secret, settings, signed, without};
+use crate::name::Name;
 use crate::profile::Role;
 use crate::time::DAY;
 
@@ -87,8 +89,7 @@ struct Ca {
 
 impl Ca {
     fn under(root: &Root, name: &str) -> Self {
-        let (cert, key) =
-            signed(root, |profile| profile.subject = crate::Name::parse(name).unwrap());
+        let (cert, key) = signed(root, |profile| profile.subject = name.parse::<Name>().unwrap());
         Self { root: root.cert.clone(), own: Root { cert, key } }
     }
 
@@ -105,7 +106,7 @@ impl Ca {
     fn serves(&self, pod: &str) -> ServedChain {
         let (leaf, _) = signed(&self.own, |profile| {
             profile.role = Role::EndEntity;
-            profile.valid_seconds = DAY;
+            profile.validity = DAY;
         });
         let chain = Ok(vec![leaf, self.own.cert.clone(), self.root.clone()]);
         ServedChain { pod: pod.to_string(), chain }
@@ -246,7 +247,7 @@ fn phases_of_a_change_of_root() {
         ],
     );
     // What has ended is not missed.
-    let ended = root_with("CN=Ended", |profile| profile.valid_seconds = 60);
+    let ended = root_with("CN=Ended", |profile| profile.validity = Duration::from_secs(60));
     let late = World { given: vec![given("shop", &[&ended.cert])], ..blind };
     let at = NOW.plus(DAY);
     let codes = |problems: &[SecretProblem]| problems.iter().map(|p| p.code).collect::<Vec<_>>();
@@ -359,8 +360,8 @@ fn trust_domains() {
 fn other_than_the_spec() {
     let root = root("CN=Root");
     let mut east = World::with("east", &Ca::under(&root, "CN=East"));
-    let mut check_spec = |domain: &str, version, expect: &[(&str, &str, &str)]| {
-        let version = Version::parse(version).unwrap();
+    let mut check_spec = |domain: &str, version: &str, expect: &[(&str, &str, &str)]| {
+        let version = version.parse::<Version>().unwrap();
         east.spec = Some(SpecExpectation { trust_domain: domain.to_string(), version });
         check(&[&east], expect);
     };
@@ -404,14 +405,14 @@ fn clusters_without_a_secret() {
 
 #[test]
 fn which_release_looks_at_domains() {
-    let of = |text| Version::parse(text).unwrap().accepts_domains_of_cas();
+    let of = |text: &str| text.parse::<Version>().unwrap().accepts_domains_of_cas();
     assert_eq!(
         ["1.16.3", "1.16.4", "1.17.1", "1.17.2", "1.18.0", "1.15.9"].map(of),
         [false, true, false, true, true, false]
     );
     let equal: Vec<String> = ["1.6.9", "1.7.0"]
         .into_iter()
-        .filter(|text| Version::parse(text).unwrap().wants_equal_trust_domain())
+        .filter(|text| text.parse::<Version>().unwrap().wants_equal_trust_domain())
         .map(String::from)
         .collect();
     assert_eq!(equal, ["1.6.9"]);

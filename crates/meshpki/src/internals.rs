@@ -1,0 +1,35 @@
+//! What `meshconfig`, `meshapply`, `meshctl` and the tests of this repository share with this crate.
+//!
+//! Semantic versioning does not cover this module: anything in it may change in any release.
+#![doc(hidden)]
+
+pub use crate::cert::fingerprints;
+pub use crate::name::is_invisible;
+#[cfg(feature = "soft-keys")]
+pub use crate::soft::fill_random;
+pub use crate::time::{DAY, parse_duration, words};
+
+/// DER: a tolerant reader and a strict writer.
+pub mod der {
+    pub use crate::der::*;
+}
+
+/// Digests used as identifiers.
+pub mod digest {
+    pub use crate::digest::*;
+}
+
+/// Object identifiers as content octets, and OpenSSL's names of them.
+pub mod oid {
+    pub use crate::oid::*;
+}
+
+/// PEM text.
+pub mod pem {
+    pub use crate::pem::*;
+}
+
+/// Checks of single signatures.
+pub mod signature {
+    pub use crate::signature::{SignatureInput, check};
+}

@@ -1,0 +1,70 @@
+//! Compares the public API of each crate with `crates/NAME/public-api.txt`; with `--update`, writes that file.
+//!
+//! The API is read from rustdoc's JSON, which the pinned compiler writes with `RUSTC_BOOTSTRAP=1`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+const CRATES: [&str; 3] = ["meshpki", "meshconfig", "meshapply"];
+
+fn main() -> ExitCode {
+    let update = std::env::args().any(|arg| arg == "--update");
+    let results: Vec<_> = CRATES.into_iter().map(|name| check(name, update)).collect();
+    let failures: Vec<String> = results.into_iter().filter_map(Result::err).collect();
+    for failure in &failures {
+        eprintln!("{failure}");
+    }
+    if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn check(name: &str, update: bool) -> Result<(), String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let file = root.join("crates").join(name).join("public-api.txt");
+    let found = api(&root, name)?;
+    if update {
+        return std::fs::write(&file, found)
+            .map_err(|error| format!("{}: {error}", file.display()));
+    }
+    let recorded = std::fs::read_to_string(&file).unwrap_or_default();
+    let lost = recorded.lines().filter(|line| !found.lines().any(|other| other == *line));
+    let new = found.lines().filter(|line| !recorded.lines().any(|other| other == *line));
+    let changes: Vec<String> =
+        lost.map(|line| format!("- {line}")).chain(new.map(|line| format!("+ {line}"))).collect();
+    if changes.is_empty() {
+        println!("{name}: {} public items, as recorded", found.lines().count());
+        return Ok(());
+    }
+    Err(format!(
+        "{name}: the public API differs from {}:\n{}\nrecord it with `--update`",
+        file.display(),
+        changes.join("\n")
+    ))
+}
+
+/// The public API, one item a line; without what is hidden from documentation, and without blanket and auto traits.
+fn api(root: &Path, name: &str) -> Result<String, String> {
+    let json = rustdoc(root, name)?;
+    let api = public_api::Builder::from_rustdoc_json(&json)
+        .omit_blanket_impls(true)
+        .omit_auto_trait_impls(true)
+        .omit_auto_derived_impls(true)
+        .build()
+        .map_err(|error| format!("{}: {error}", json.display()))?;
+    Ok(api.items().map(|item| format!("{item}\n")).collect())
+}
+
+fn rustdoc(root: &Path, name: &str) -> Result<PathBuf, String> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
+    let status = Command::new(env!("CARGO"))
+        .current_dir(root)
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("CARGO_TARGET_DIR", &target)
+        .args(["rustdoc", "--quiet", "--locked", "--lib", "--all-features", "-p", name, "--"])
+        .args(["-Z", "unstable-options", "--output-format", "json", "--cap-lints", "allow"])
+        .status()
+        .map_err(|error| format!("cargo rustdoc: {error}"))?;
+    if !status.success() {
+        return Err(format!("cargo rustdoc -p {name} failed"));
+    }
+    Ok(target.join("doc").join(format!("{name}.json")))
+}
