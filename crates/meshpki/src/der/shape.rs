@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::{self as der, DerError, Reader, Tlv};
+use crate::der::{self, DerError, Reader, Tlv};
 
 /// The place of an element in the encoding it was read from.
 pub(crate) fn range(tlv: &Tlv<'_>) -> Range<usize> {
