@@ -71,6 +71,8 @@ fn render_one_cluster() {
             app.kubernetes.io/part-of: bookinfo
         spec:
           host: reviews.default.svc.cluster.local
+          exportTo:
+          - "*"
           subsets:
           - name: version-v3
             labels:

@@ -125,19 +125,20 @@ fn bookinfo_equals_the_reference() {
             assert_eq!(found, wanted, "{case} {cluster}");
         }
     };
-    // The address is ours to choose; the file of the new dialect has it as a comment.
+    // The address is ours to choose; the file of the new dialect has it as a comment. `exportTo: ["*"]` is the default,
+    // unless the mesh has another one.
     case(
         "bookinfo-1.6",
         &[("cluster1", "d-i-istio16-cluster1"), ("cluster2", "d-i-istio16-cluster2")],
-        &["addresses"],
+        &["addresses", "exportTo"],
     );
     case(
         "bookinfo-current",
         &[("cluster1", "d-ii-current-cluster1"), ("cluster2", "d-ii-current-cluster2")],
-        &["addresses"],
+        &["addresses", "exportTo"],
     );
     let both = "d-iib-multiprimary-both";
-    case("bookinfo-multi-primary", &[("cluster1", both), ("cluster2", both)], &[]);
+    case("bookinfo-multi-primary", &[("cluster1", both), ("cluster2", both)], &["exportTo"]);
 }
 
 /// Subsets have no order.

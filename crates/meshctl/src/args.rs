@@ -215,7 +215,7 @@ pub struct Wait {
     /// If another meshctl process is using the folder, wait until it has finished, or for at most TIME.
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, value_parser = duration)]
     #[allow(clippy::option_option, reason = "absent, without and with a time")]
-    pub wait: Option<Option<i64>>,
+    pub wait: Option<Option<Duration>>,
 }
 
 /// The names of [`meshpki::cacerts::Layout`].

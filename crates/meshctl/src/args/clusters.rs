@@ -81,10 +81,10 @@ pub struct Rollout {
     pub parallel: usize,
     /// Time limit for each wait: for a rollout, for istiod to use the new CA, and for an API server that does not respond.
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
-    pub timeout: i64,
+    pub timeout: Duration,
     /// How long to wait for istiod to reload before restarting it; at most half of `--timeout`.
     #[arg(long, value_name = "TIME", default_value = "150s", value_parser = duration)]
-    pub reload_timeout: i64,
+    pub reload_timeout: Duration,
     /// Service account in istiod's namespace that requests the test certificate, which shows whether istiod signs with the new CA.
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub service_account: String,

@@ -54,10 +54,7 @@ pub(super) fn run(args: &Forget, io: &mut Io<'_>) -> Result<Exit, Failure> {
             let nothing = match args.older_than {
                 None => "nothing is kept\n".to_owned(),
                 Some(age) => {
-                    format!(
-                        "nothing was kept for longer than {}\n",
-                        meshpki::internals::words(age)
-                    )
+                    format!("nothing was kept for longer than {}\n", meshpki::internals::words(age))
                 }
             };
             io.print(&nothing)?;

@@ -1,7 +1,5 @@
 //! What was typed, resolved into the options of the layers below, which know no command line.
 
-use std::time::Duration;
-
 use crate::args::mesh::{Contexts, LockFile, Source};
 use crate::args::{
     ClusterOptions, Clusters, DryRun, LayoutName, Output, Passphrase, Restart, Rollout, Wait,
@@ -40,7 +38,7 @@ impl Wait {
         match self.wait {
             None => files::Wait::No,
             Some(None) => files::Wait::Forever,
-            Some(Some(seconds)) => files::Wait::Seconds(u64::try_from(seconds).unwrap_or(0)),
+            Some(Some(length)) => files::Wait::Seconds(length.as_secs()),
         }
     }
 }
@@ -81,8 +79,7 @@ impl Clusters {
     /// As [`Clusters::resolved`].
     pub(super) fn for_rollout(&self, rollout: &Rollout) -> Result<Selection, Failure> {
         let mut selection = self.resolved(&rollout.force)?;
-        let seconds = u64::try_from(rollout.timeout).unwrap_or(u64::MAX);
-        selection.way.patience = Some(Duration::from_secs(seconds));
+        selection.way.patience = Some(rollout.timeout);
         selection.workloads = rollout.workloads;
         selection.service_account.clone_from(&rollout.service_account);
         Ok(selection)
@@ -118,8 +115,8 @@ impl Rollout {
             diff: self.diff,
             yes: self.yes,
             parallel: self.parallel,
-            timeout_seconds: u64::try_from(self.timeout).unwrap_or(0),
-            reload_seconds: u64::try_from(self.reload_timeout.min(self.timeout / 2)).unwrap_or(0),
+            timeout_seconds: self.timeout.as_secs(),
+            reload_seconds: self.reload_timeout.min(self.timeout / 2).as_secs(),
             json: self.output.is_json(),
         }
     }
