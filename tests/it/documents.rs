@@ -46,7 +46,7 @@ const POLICY: &str = "policies:
 fn command(document: &str, begins: &str) -> String {
     let lines = document.lines().map(|line| line.split(" #").next().unwrap_or(line).trim());
     let spans = document.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
-    const CARGO: &str = "cargo run --release -p meshctl -- ";
+    const CARGO: &str = "cargo run -p meshctl -- ";
     let program = |text: &str| {
         ["meshctl ", CARGO].iter().find_map(|name| text.strip_prefix(name)).map(str::to_owned)
     };

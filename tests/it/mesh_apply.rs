@@ -168,14 +168,14 @@ fn what_others_do_to_ours() {
     let live = mesh.clusters[0].block_on(calls(&mesh).get("reviews")).expect("ours");
     assert_eq!(live.metadata.labels.expect("labels")["team"], "x");
     // A field that we do not write belongs to whoever wrote it; that is reported, not ignored.
-    edit(&mesh, &json!({"spec": {"exportTo": ["*"]}}));
+    edit(&mesh, &json!({"spec": {"gateways": ["mesh"]}}));
     let ran = mesh.run("mesh apply -f @/mesh.yaml --yes");
     ended(
         &ran,
         2,
         &["error[apply/foreign]", "fields of another field manager remain in the resource"],
     );
-    edit(&mesh, &json!({"spec": {"exportTo": null}}));
+    edit(&mesh, &json!({"spec": {"gateways": null}}));
     same();
     // One cluster of two; one there is not.
     ended(&mesh.run("mesh diff -f @/mesh.yaml --context cluster2"), 0, &["unchanged 2"]);
@@ -290,7 +290,7 @@ fn what_was_applied_under_our_old_name() {
     let (api, cluster) = (calls(&mesh), &mesh.clusters[0]);
     let live = cluster.block_on(api.get("reviews")).expect("a VirtualService");
     let mut spec = live.data["spec"].clone();
-    spec["exportTo"] = json!(["."]);
+    spec["gateways"] = json!(["mesh"]);
     let object = json!({
         "apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "spec": spec,
         "metadata": {"name": "reviews", "namespace": "default", "labels": live.metadata.labels},
@@ -300,7 +300,7 @@ fn what_was_applied_under_our_old_name() {
     cluster.block_on(api.patch("reviews", &old, &Patch::Apply(&object))).expect("applied");
     ended(&apply(), 0, &["applied VirtualService default/reviews", "done: 1 writes"]);
     let live = cluster.block_on(api.get("reviews")).expect("a VirtualService");
-    assert_eq!(live.data["spec"]["exportTo"], Value::Null);
+    assert_eq!(live.data["spec"]["gateways"], Value::Null);
     let managers = live.metadata.managed_fields.into_iter().flatten().filter_map(|f| f.manager);
     assert_eq!(managers.collect::<Vec<_>>(), ["meshpki.dev/meshctl"]);
     ended(&apply(), 0, &["nothing to do"]);

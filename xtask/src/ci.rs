@@ -1,5 +1,6 @@
 //! `cargo xtask ci`: what CI runs, fast steps first; it stops at the first failure.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
@@ -17,8 +18,22 @@ const STEPS: &[(&str, &str)] = &[
         "meshpki without keys",
         "cargo clippy -p meshpki --no-default-features --locked -- -D warnings",
     ),
+    (
+        "meshpki without an operating system",
+        "cargo build -p meshpki --no-default-features --features legacy-algorithms --target thumbv7em-none-eabi --locked",
+    ),
+    (
+        "the oldest compiler",
+        "cargo +1.88.0 check -p meshpki -p meshconfig --all-features --locked --target-dir target/oldest",
+    ),
+    (
+        "packages",
+        "cargo package --workspace --exclude tests --exclude xtask --no-verify --allow-dirty --locked",
+    ),
+    ("the public API", "cargo run --quiet --manifest-path xtask/public-api/Cargo.toml --locked"),
     ("documentation", "cargo doc --workspace --no-deps --all-features --locked"),
     ("build", "cargo test --workspace --all-features --locked --no-run"),
+    ("examples", "cargo xtask examples"),
     ("the reference openssl", "cargo xtask judge"),
     ("fixtures against openssl", "cargo xtask fixtures --check"),
     (
@@ -34,6 +49,12 @@ const STEPS: &[(&str, &str)] = &[
 const RIG: (&str, &str) = ("the rig", "cargo xtask rig");
 /// The environment variable with which tests on real clusters do not run (`WITHOUT_RIG`).
 const WITHOUT_RIG: &str = "MESH_WITHOUT_RIG";
+
+/// What rustup must have besides the pinned toolchain: the arguments that install it.
+const TOOLCHAIN: &[&[&str]] = &[
+    &["toolchain", "install", "1.88.0", "--profile", "minimal", "--no-self-update"],
+    &["target", "add", "thumbv7em-none-eabi"],
+];
 
 /// Tools that the tests call or compare with, and the Debian package that has each.
 const JUDGES: &[(&str, &[&str], &str)] = &[
@@ -51,6 +72,7 @@ pub fn run(with_rig: bool) -> Result<(), String> {
     for (program, args, package) in JUDGES {
         provide(program, args, package)?;
     }
+    TOOLCHAIN.iter().try_for_each(|args| rustup(args))?;
     let start = Instant::now();
     let steps: Vec<_> = STEPS.iter().filter(|step| with_rig || **step != RIG).collect();
     for (i, (what, line)) in steps.iter().enumerate() {
@@ -82,6 +104,49 @@ pub fn run(with_rig: bool) -> Result<(), String> {
     println!("\nall {} steps passed in {} min {} s", steps.len(), seconds / 60, seconds % 60);
     if !with_rig {
         println!("NOT RUN: `{}`, and every test on real clusters (--without-rig)", RIG.1);
+    }
+    Ok(())
+}
+
+/// Installs a part of the toolchain, if it is missing.
+fn rustup(args: &[&str]) -> Result<(), String> {
+    let line = format!("rustup {}", args.join(" "));
+    println!("$ {line}");
+    let output = Command::new("rustup").args(args).output();
+    let output = output.map_err(|error| format!("{line}: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("{line}: {}", String::from_utf8_lossy(&output.stderr).trim()))
+}
+
+/// Runs every example that the build step has built. Each ends with an assertion.
+pub fn examples() -> Result<(), String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let built =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let folders =
+        ["meshpki", "meshapply"].map(|name| root.join("crates").join(name).join("examples"));
+    for folder in folders {
+        let files =
+            std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        let mut names: Vec<_> =
+            files.flatten().filter_map(|file| Some(file.path().file_stem()?.to_owned())).collect();
+        names.sort();
+        for name in names {
+            let program = built.join("debug/examples").join(&name);
+            println!("$ {}", program.display());
+            let status = Command::new(&program).status();
+            let status = status.map_err(|error| {
+                format!(
+                    "{}: {error}; `cargo test --workspace --all-features --no-run` builds it",
+                    program.display()
+                )
+            })?;
+            if !status.success() {
+                return Err(format!("example {} failed", name.display()));
+            }
+        }
     }
     Ok(())
 }

@@ -21,6 +21,7 @@ cargo xtask fixtures [--check]                     record fixtures/verify with i
 cargo xtask fuzz [--minutes N] [--jobs J] [--target NAME]... [--blind]
                                                    run every fuzz target, N minutes in total (default 10); see CONTRIBUTING.md
 cargo xtask fuzz --replay NAME FILE...             run one target on findings
+cargo xtask examples                               run the examples that the tests' build has built
 cargo xtask rig                                    build the components of test clusters once, into a cache outside the clone
 cargo xtask tidy                                   check what the compiler does not: dependency direction, layers, purity, file
                                                    sizes, licenses and sources, and the phrases of docs/STYLE.md
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         ["clusters" | "differential" | "fixtures" | "judge" | "fuzz" | "rig", ..] => {
             return lab(&args);
         }
+        ["examples"] => ci::examples(),
         ["tidy"] => tidy::run(),
         ["tidy", "--prose", path] => tidy::prose(path),
         _ => {

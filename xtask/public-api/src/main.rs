@@ -1,13 +1,20 @@
 //! Compares the public API of each crate with `crates/NAME/public-api.txt`; with `--update`, writes that file.
 //!
-//! The API is read from rustdoc's JSON, which the pinned compiler writes with `RUSTC_BOOTSTRAP=1`.
+//! The API is read from rustdoc's JSON, which the pinned compiler writes with `RUSTC_BOOTSTRAP=1`. Cargo must not see that
+//! variable: build scripts look at it, and everything would be compiled again. So cargo calls this program as rustdoc.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 const CRATES: [&str; 3] = ["meshpki", "meshconfig", "meshapply"];
 
+/// Set where cargo calls this program as rustdoc.
+const AS_RUSTDOC: &str = "PUBLIC_API_AS_RUSTDOC";
+
 fn main() -> ExitCode {
+    if std::env::var_os(AS_RUSTDOC).is_some() {
+        return as_rustdoc();
+    }
     let update = std::env::args().any(|arg| arg == "--update");
     let results: Vec<_> = CRATES.into_iter().map(|name| check(name, update)).collect();
     let failures: Vec<String> = results.into_iter().filter_map(Result::err).collect();
@@ -15,6 +22,13 @@ fn main() -> ExitCode {
         eprintln!("{failure}");
     }
     if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs rustdoc with the same arguments, and unstable options.
+fn as_rustdoc() -> ExitCode {
+    let args = std::env::args_os().skip(1);
+    let status = Command::new("rustdoc").args(args).env("RUSTC_BOOTSTRAP", "1").status();
+    if status.is_ok_and(|status| status.success()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn check(name: &str, update: bool) -> Result<(), String> {
@@ -54,10 +68,12 @@ fn api(root: &Path, name: &str) -> Result<String, String> {
 }
 
 fn rustdoc(root: &Path, name: &str) -> Result<PathBuf, String> {
+    let this = std::env::current_exe().map_err(|error| format!("this program: {error}"))?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
     let status = Command::new(env!("CARGO"))
         .current_dir(root)
-        .env("RUSTC_BOOTSTRAP", "1")
+        .env("RUSTDOC", this)
+        .env(AS_RUSTDOC, "1")
         .env("CARGO_TARGET_DIR", &target)
         .args(["rustdoc", "--quiet", "--locked", "--lib", "--all-features", "-p", name, "--"])
         .args(["-Z", "unstable-options", "--output-format", "json", "--cap-lints", "allow"])
