@@ -81,7 +81,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let patience = Patience { step: Duration::from_secs(5), poll: Duration::from_millis(10) };
     let cluster = Memory(RefCell::new(None));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    let mut run =
+    let run =
         || runtime.block_on(converge(&cluster, &desired, patience, |event| println!("{event:?}")));
     let first = run()?;
     assert_eq!(first.actions, [Action::WriteSecret { over: None }]);
