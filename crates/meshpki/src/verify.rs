@@ -36,7 +36,7 @@ mod time;
 pub use code::Code;
 pub use explain::{Evidence, Explanation};
 pub use memo::Memo;
-pub use names::check_name_constraints;
+pub(crate) use names::check_name_constraints;
 pub use policy::{PolicyNode, PolicyOutcome};
 
 /// The certificates and CRLs a verification may use.

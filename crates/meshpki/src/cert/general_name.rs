@@ -45,7 +45,7 @@ impl GeneralName {
     ///
     /// # Errors
     /// An unknown choice, or a choice whose content does not decode.
-    pub fn from_tlv(tlv: &Tlv<'_>) -> Result<Self, DerError> {
+    pub(crate) fn from_tlv(tlv: &Tlv<'_>) -> Result<Self, DerError> {
         let string = || tlv.string().map(alloc::borrow::Cow::into_owned);
         match tlv.tag {
             0xa0 => {

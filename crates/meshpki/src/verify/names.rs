@@ -26,7 +26,7 @@ pub(super) enum Refused {
 /// # Errors
 /// The code `openssl verify` reports: 47 and 48 outside what is permitted or inside what is excluded, 49, 51,
 /// 53 for names and constraints it cannot compare, 1 for too many of them.
-pub fn check_name_constraints(cert: &Cert, issuer: &Cert) -> Result<(), Code> {
+pub(crate) fn check_name_constraints(cert: &Cert, issuer: &Cert) -> Result<(), Code> {
     let Some(constraints) = &issuer.extensions().name_constraints else { return Ok(()) };
     match check_cert(cert, constraints, true) {
         Ok(()) => Ok(()),
