@@ -338,7 +338,7 @@ fn somebody_was_faster(mesh: &Mesh) {
             kube.patch_config_map("kube-system", "coredns", &patch, dry_run).await
         });
         let refused = refused.expect_err("a conflict").to_string();
-        assert!(refused.contains("refuses to patch configmap kube-system/coredns"), "{refused}");
+        assert!(refused.contains("refused to patch configmap kube-system/coredns"), "{refused}");
         assert!(refused.contains("the object has been modified"), "{refused}");
     }
     assert_eq!(corefile(cluster).0, KUBEADM);

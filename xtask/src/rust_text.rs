@@ -40,12 +40,17 @@ fn is_word(text: &str) -> bool {
     text.chars().all(|c| c.is_alphanumeric() || c == '_')
 }
 
+/// Whether an attribute leaves its item to tests.
+fn is_for_tests(line: &str) -> bool {
+    line == "#[cfg(test)]" || line.starts_with("#[cfg(all(test, ")
+}
+
 /// The lines of each item after `#[cfg(test)]`, both ends included. rustfmt puts the end of an item at its own indent.
 fn test_lines(code: &str) -> Vec<(usize, usize)> {
     let lines: Vec<&str> = code.lines().collect();
     let indent = |line: &str| line.len() - line.trim_start().len();
     let mut found = Vec::new();
-    for (i, line) in lines.iter().enumerate().filter(|(_, line)| line.trim() == "#[cfg(test)]") {
+    for (i, line) in lines.iter().enumerate().filter(|(_, line)| is_for_tests(line.trim())) {
         let own = indent(line);
         let is_end = |line: &&str| {
             let line = line.trim_end();
@@ -189,6 +194,7 @@ mod tests {
         check("b'\\'' 'x' '\\u{1f}' \"s\"", "b'\\'' 'x' '\\u{1f}' \"\"", &[(1, "s")]);
         check("a\n#[cfg(test)]\nmod tests {\n    \"b\"\n}\nc", "a\n\n\n\n\nc", &[]);
         check("a\n#[cfg(test)]\nmod tests;\nc", "a\n\n\nc", &[]);
+        check("#[cfg(all(test, b))]\nmod tests {\n    \"b\"\n}\nc", "\n\n\n\nc", &[]);
     }
 
     #[test]
