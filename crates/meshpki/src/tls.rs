@@ -39,7 +39,7 @@ mod scheme;
 /// | that does not lead to a root of its trust domain | `UnknownIssuer` |
 /// | that is over, or not yet valid | `ExpiredContext`, `NotValidYetContext` |
 /// | that a CRL lists | `Revoked` |
-/// | whose revocation cannot be told | `UnknownRevocationStatus`, `ExpiredRevocationListContext` |
+/// | whose revocation is not known | `UnknownRevocationStatus`, `ExpiredRevocationListContext` |
 /// | that is wrong in any other way | `Other` with [`PeerError::Chain`], or the error that says it |
 ///
 /// Keys and signatures of less than 112 bits of security are refused, as OpenSSL does at level 2: RSA below 2048
