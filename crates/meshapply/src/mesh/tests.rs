@@ -503,7 +503,7 @@ fn one_cluster_fails_half_way() {
 fn fields_of_others_stay_and_are_named() {
     let world = World::at(FIRST);
     let mut call = of(&world.clusters[0], "VirtualService").remove(0);
-    call["spec"]["exportTo"] = json!(["*"]);
+    call["spec"]["gateways"] = json!(["mesh"]);
     world.clusters[0].put(call);
     let altered = vec![("a".to_owned(), "VirtualService istio-system/reviews.shop".to_owned())];
     let applied = world.apply(FIRST).unwrap();
