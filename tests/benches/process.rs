@@ -1,10 +1,13 @@
 //! Whole processes: `meshctl ca init` compared with the equivalent cfssl commands, and a thousand clusters at once.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use tests::ratio::compare;
+
+/// The real program, built with this benchmark.
+const MESHCTL: &str = env!("CARGO_BIN_EXE_meshctl-under-test");
 
 const CA: &str =
     r#"{"CN":"Mesh Root CA","key":{"algo":"ecdsa","size":256},"names":[{"O":"Example"}]}"#;
@@ -16,7 +19,6 @@ const CONFIG: &str = r#"{"signing":{"default":{"expiry":"8760h"},"profiles":{"in
 fn main() {
     let scratch = tempfile::tempdir().expect("a scratch folder");
     let dir = scratch.path();
-    let meshctl = meshctl();
     for (name, text) in
         [("ca.json", CA), ("intermediate-ca.json", INTERMEDIATE), ("cfssl.json", CONFIG)]
     {
@@ -24,7 +26,7 @@ fn main() {
     }
     let init = |clusters: &[String]| {
         let _ = std::fs::remove_dir_all(dir.join("ca"));
-        let mut command = Command::new(&meshctl);
+        let mut command = Command::new(MESHCTL);
         command.current_dir(dir).args([
             "ca",
             "init",
@@ -75,14 +77,4 @@ fn shell(dir: &Path, line: &str) {
 fn run(command: &mut Command) {
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     assert!(status.expect("a process").success(), "{command:?}");
-}
-
-/// The release binary next to this benchmark, built if it is missing.
-fn meshctl() -> PathBuf {
-    let build = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--release", "-p", "meshctl"])
-        .status();
-    assert!(build.expect("cargo runs").success());
-    let here = std::env::current_exe().expect("this benchmark's path");
-    here.ancestors().nth(2).expect("target/release").join("meshctl")
 }

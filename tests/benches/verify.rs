@@ -1,6 +1,6 @@
 //! Verification compared with its bare signature checks, parsing with x509-parser, the process with openssl.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use meshpki::verify::{Anchor, Inputs, Memo, Policy, verify, verify_with};
@@ -132,11 +132,17 @@ fn process(pki: &Pki) {
         "ca.pem",
         "leaf.pem",
     ];
-    let meshctl = meshctl();
     compare(
         "meshctl ca verify / openssl verify, as processes",
         0.4,
-        || run(Command::new(&meshctl).args(["ca", "verify"]).args(options), scratch.path()),
+        || {
+            run(
+                Command::new(env!("CARGO_BIN_EXE_meshctl-under-test"))
+                    .args(["ca", "verify"])
+                    .args(options),
+                scratch.path(),
+            )
+        },
         || run(Command::new("openssl").arg("verify").args(options), scratch.path()),
     );
 }
@@ -145,14 +151,4 @@ fn run(command: &mut Command, dir: &Path) {
     let command =
         command.current_dir(dir).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     assert!(command.status().expect("a process").success());
-}
-
-/// The release binary next to this benchmark, built if it is missing.
-fn meshctl() -> PathBuf {
-    let build = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--release", "-p", "meshctl"])
-        .status();
-    assert!(build.expect("cargo runs").success());
-    let here = std::env::current_exe().expect("this benchmark's path");
-    here.ancestors().nth(2).expect("target/release").join("meshctl")
 }
