@@ -1,7 +1,7 @@
 //! Verifiers for `rustls` that accept the workloads of a mesh (feature `rustls`).
 //!
 //! [`MeshVerifier`] checks both sides of a mutual TLS connection: that a peer's certificate has exactly one SPIFFE ID,
-//! that there are roots for its trust domain, and that [`verify`](crate::verify::verify) accepts the chain under those
+//! that there are roots for its trust domain, and that [`verify()`](crate::verify::verify) accepts the chain under those
 //! roots and no others. Host names are not compared: who a peer is, its SPIFFE ID says.
 
 use alloc::collections::{BTreeMap, BTreeSet};
