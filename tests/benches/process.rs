@@ -48,11 +48,13 @@ fn main() {
     } else {
         println!("NOT RUN: cfssl is not installed (`apt-get install golang-cfssl`)");
     }
-    let thousand: Vec<String> = (0..1000).map(|n| format!("c{n}")).collect();
+    let test = std::env::args().any(|arg| arg == "--test");
+    let clusters = if test { 20 } else { 1000 };
+    let many: Vec<String> = (0..clusters).map(|n| format!("c{n}")).collect();
     let start = Instant::now();
-    init(&thousand);
+    init(&many);
     println!(
-        "ca init for 1,000 clusters, P-256: {:.2} s (1 s promised)",
+        "ca init for {clusters} clusters, P-256: {:.2} s (1 s promised for 1,000)",
         start.elapsed().as_secs_f64()
     );
 }

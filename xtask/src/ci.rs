@@ -45,7 +45,8 @@ const STEPS: &[(&str, &str)] = &[
     ),
     ("benchmarks, each once", "cargo test -p tests --bench * --locked -- --test"),
     RIG,
-    ("tests", "cargo test --workspace --all-features --locked"),
+    // A test on clusters waits more than it computes.
+    ("tests", "cargo test --workspace --all-features --locked -- --test-threads 4"),
 ];
 
 /// The real components that the tests build clusters from.
