@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use meshpki::istiod::Version;
 
-use super::{LintProblem, LintRemedy, LintSeverity};
+use super::{LintProblem, LintRemedy, LintSeverity, callers};
 use crate::dialect::rewrites;
 use crate::mesh::{Mesh, MeshCluster};
 use crate::route::{Route, routes};
@@ -18,10 +18,11 @@ use crate::spec::DnsWay;
 pub fn notes(mesh: &Mesh) -> Vec<LintProblem> {
     let mut problems = Vec::new();
     let mut reported = BTreeSet::new();
-    for route in routes(mesh) {
+    let routes = routes(mesh);
+    for route in &routes {
         let pair = (route.from.index, route.to.index);
         if reported.insert(pair) {
-            trust_domain(&route, &mut problems);
+            trust_domain(route, &mut problems);
         }
         if reported.insert((route.to.index, route.to.index)) {
             router_mode(route.to, &mut problems);
@@ -31,6 +32,7 @@ pub fn notes(mesh: &Mesh) -> Vec<LintProblem> {
             dns(mesh, route.from, &mut problems);
         }
     }
+    callers::notes(mesh, &routes, &mut problems);
     ignored(mesh, &mut problems);
     visible(mesh, &mut problems);
     problems.sort_by(LintProblem::order);
