@@ -25,7 +25,7 @@ mod virtual_mesh;
 
 use merge::Draft;
 
-/// The release of a cluster that no file and no user names. It is not valid, so that somebody must write it.
+/// The release of a cluster that no file and no user names. It is not valid, so that it must be written.
 const UNKNOWN_RELEASE: &str = "unknown";
 
 /// A field that has no equivalent in a spec, or one that the spec needs and the files do not have.
@@ -53,6 +53,8 @@ pub enum ImportRemedy {
     IssueCertificates,
     /// Say which Istio release the clusters run.
     NameRelease,
+    /// Read the clusters themselves.
+    ReadClusters,
 }
 
 /// A spec, and what could not be carried over.

@@ -67,7 +67,7 @@ fn is_admirals(value: &Value) -> bool {
         || has_name("-default-vs")
 }
 
-/// Says for whom there would be entries.
+/// Says which clusters need entries.
 fn dependency(importer: &mut Importer<'_>, value: &Value) {
     let spec = &value["spec"];
     let named = spec["destinations"].as_array().into_iter().flatten().filter_map(Value::as_str);

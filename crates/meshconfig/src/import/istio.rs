@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Importer, is_set};
 use crate::spec;
 
-/// Reads a resource of such an installation; `false` if it is none.
+/// Reads a resource of such an installation; `false` for any other.
 pub(super) fn read(importer: &mut Importer<'_>, value: &Value, group: &str) -> bool {
     let kind = value["kind"].as_str().unwrap_or_default();
     let meta = &value["metadata"];

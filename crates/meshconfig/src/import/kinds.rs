@@ -4,7 +4,7 @@ use alloc::format;
 
 use serde_json::Value;
 
-use super::{Importer, admiral, failover, istio, policy, virtual_mesh};
+use super::{ImportRemedy, Importer, admiral, failover, istio, policy, virtual_mesh};
 
 /// API groups of Service Mesh Hub, old and new, and of Gloo Mesh.
 const SMH: [&str; 3] = [
@@ -17,7 +17,7 @@ pub(super) const GLOO_V1: &str = "networking.mesh.gloo.solo.io/v1";
 
 /// Kinds of Gloo Mesh and Admiral that are not part of a spec: group, kind, and what to do instead.
 const NOT_PART: &[(&str, &str, &str)] = &[
-    ("gloo.solo.io", "ServiceDependency", "it limits what proxies are told: write Istio's Sidecar"),
+    ("gloo.solo.io", "ServiceDependency", "it limits what proxies know: write Istio's Sidecar"),
     (
         "gloo.solo.io",
         "VirtualGateway",
@@ -46,26 +46,6 @@ const NOT_PART: &[(&str, &str, &str)] = &[
         "it registers a cluster with Gloo Mesh: name the cluster in the spec",
     ),
     (
-        "solo.io",
-        "Mesh",
-        "it is what Gloo Mesh has discovered; `meshctl mesh discover` reads the clusters",
-    ),
-    (
-        "solo.io",
-        "Workload",
-        "it is what Gloo Mesh has discovered; `meshctl mesh discover` reads the clusters",
-    ),
-    (
-        "solo.io",
-        "TrafficTarget",
-        "it is what Gloo Mesh has discovered; `meshctl mesh discover` reads the clusters",
-    ),
-    (
-        "solo.io",
-        "Destination",
-        "it is what Gloo Mesh has discovered; `meshctl mesh discover` reads the clusters",
-    ),
-    (
         "admiral.io",
         "RoutingPolicy",
         "it runs a plugin of Admiral in the proxies: write your own EnvoyFilter",
@@ -88,6 +68,9 @@ const NOT_PART: &[(&str, &str, &str)] = &[
     ("admiral.io", "Shard", "it divides work between Admirals"),
 ];
 
+/// Kinds in which Service Mesh Hub and Gloo Mesh write down what the clusters have.
+const DISCOVERED: [&str; 4] = ["Mesh", "Workload", "TrafficTarget", "Destination"];
+
 /// Reads one resource, or says why it is not read.
 pub(super) fn read(importer: &mut Importer<'_>, value: &Value) {
     let kind = value["kind"].as_str().unwrap_or_default();
@@ -108,6 +91,10 @@ pub(super) fn read(importer: &mut Importer<'_>, value: &Value) {
             failover::read(importer, value);
         }
         _ => {
+            if group.starts_with("discovery.") && DISCOVERED.contains(&kind) {
+                let remedy = Some(ImportRemedy::ReadClusters);
+                return importer.lose_to(value, "", "it says what a cluster has", remedy);
+            }
             if admiral::read(importer, value, group) || istio::read(importer, value, group) {
                 return;
             }

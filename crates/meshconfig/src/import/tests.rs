@@ -134,7 +134,7 @@ fn a_traffic_policy() {
             "services default/reviews on cluster2: ports",
         ]
     );
-    // The release is nobody's to assume.
+    // The release is not assumed.
     let imported = import(&[SEED], None).unwrap();
     assert_eq!(imported.spec.clusters[0].istio_version, "unknown");
     assert!(crate::Mesh::new(&imported.spec).is_err());
@@ -193,7 +193,7 @@ fn weights() {
         "c2 50, c1 50",
         scaled,
     );
-    // Nobody gets anything, and if one destination is lost, the others would get its calls.
+    // No destination gets calls; and if one is lost, the others would get its calls.
     let nothing = policy("p", &shift(&[to("c2", ""), to("c1", "")]));
     check(&nothing, (&[], &["shop/reviews c1 -> "], scaled));
     let lost = &[
@@ -514,7 +514,7 @@ fn admiral() {
         &["g shop/cart from west: east 100"],
         &[],
     );
-    // A region that nobody knows, and a second name.
+    // A region that is not known, and a second name.
     checks(
         "{dnsPrefix: default, lbType: 1, target: [{region: north, weight: 100}]}",
         &[],

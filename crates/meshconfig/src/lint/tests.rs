@@ -231,7 +231,7 @@ fn notes_about_installations() {
     );
 }
 
-/// Clusters without an entry that can call a service all the same: those whose certificates its server accepts.
+/// Clusters without an entry that can call a service: those whose certificates its server accepts.
 #[test]
 fn callers_without_an_entry() {
     let check = |clusters: &str, imported_by: &str, wanted: &[&str]| {

@@ -59,7 +59,7 @@ pub(super) fn resolve(
     (services, doubtful)
 }
 
-/// The clusters that get an entry for a service. `wrong` is told each one that cannot be, and its path.
+/// The clusters that get an entry for a service. `wrong` gets each one that cannot be, with its path.
 fn importers(
     service: &spec::ServiceSpec,
     at: usize,
