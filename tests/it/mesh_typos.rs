@@ -131,6 +131,15 @@ fn words_and_values() {
 }
 
 #[test]
+fn what_is_no_word() {
+    check(
+        "protocol: HTTP",
+        "protocol: [HTTP]",
+        "config/syntax 17 services[0].ports[0].protocol: expected a word, found a list",
+    );
+}
+
+#[test]
 fn what_is_missing_or_twice() {
     check("apiVersion: meshctl/v1\n", "", "config/needs : the file needs apiVersion");
     check(
@@ -147,6 +156,11 @@ fn what_is_missing_or_twice() {
         "  istioVersion",
         "  istioVersion: 1.29.1\n  istioVersion",
         "config/duplicate 6 clusters[0].istioVersion: duplicate field `istioVersion`: already defined as clusters[0].istioVersion, line 5",
+    );
+    check(
+        "gateway:\n    addresses: [192.0.2.1]",
+        "gateway: {}",
+        "config/needs 6 clusters[0].gateway: `clusters[0].gateway` needs addresses",
     );
     whole(
         &format!("{SPEC}---\n{SPEC}"),
@@ -226,6 +240,16 @@ fn what_follows_is_not_reported() {
         "  ports:\n  - {name: http, number: 8080, protocol: HTTP}\n",
         "  ports: []\n",
         "config/needs 16 services[0].ports: service shop/cart needs a port",
+    );
+    check(
+        "name: cart",
+        "name: Cart",
+        "config/name 13 services[0].name: invalid service name `Cart`: a DNS label has only a-z, 0-9 and `-`",
+    );
+    check(
+        "{name: v3,",
+        "{name: V3,",
+        "config/name 19 services[0].subsets[0].name: invalid subset name `V3`: a DNS label has only a-z, 0-9 and `-`",
     );
     // Two causes are two errors.
     whole(

@@ -18,7 +18,12 @@ pub(crate) fn from_yaml(text: &str, error: &Yaml) -> Error {
     let key = || locate::key_at(text, place).path;
     let (path, fault) = match error {
         Yaml::AliasError { error, .. } => return from_yaml(text, error),
-        Yaml::SerdeMissingField { field, .. } => return missing(parent(&key()), field),
+        Yaml::SerdeMissingField { field, .. } => {
+            let node = locate::key_at(text, place);
+            // The place is that of the last key, or of fields without any.
+            let is_empty = node.content == Content::Fields;
+            return missing(if is_empty { &node.path } else { parent(&node.path) }, field);
+        }
         Yaml::SerdeUnknownField { field, expected, .. } => {
             let meant = nearest(field, expected.iter().copied());
             (beside(&key(), field), Fault::UnknownField { found: field.clone(), meant })
@@ -84,6 +89,8 @@ fn value(error: &Yaml, content: &Content) -> Fault {
             return Fault::Value { what: "value", found: found.clone(), expected };
         }
         Yaml::InvalidBooleanStrict { .. } => "`true` or `false`",
+        Yaml::ExternallyTaggedEnumExpectedScalarOrMapping { .. }
+        | Yaml::ExpectedStringKeyForExternallyTaggedEnum { .. } => "a word",
         Yaml::NullIntoString { .. } => "text; quote a word that YAML reads as no value",
         Yaml::Unexpected { expected, .. } => kind(expected),
         Yaml::SerdeInvalidType { expected, .. } => kind(expected),

@@ -15,7 +15,7 @@ pub(super) struct Known {
     clusters: Vec<String>,
     /// All names in the spec.
     written: BTreeSet<String>,
-    /// A name is used twice or not valid, so which ones are meant is not known.
+    /// A name is used twice or not valid, or there is none, so which ones are meant is not known.
     in_doubt: bool,
 }
 
@@ -23,7 +23,7 @@ impl Known {
     /// The names of a spec; `clusters` are those without errors, by name.
     pub(super) fn new(spec: &Spec, clusters: &[MeshCluster]) -> Self {
         let mut written = BTreeSet::new();
-        let mut in_doubt = false;
+        let mut in_doubt = clusters.is_empty();
         for cluster in &spec.clusters {
             in_doubt |= label_problem(&cluster.name).is_some();
             in_doubt |= !written.insert(cluster.name.clone());

@@ -38,8 +38,9 @@ pub(super) fn resolve(
         }
         let count = errors.len();
         let service = policy.service.split_once('/').unwrap_or_default();
-        let in_doubt = doubtful.contains(&(service.0.to_string(), service.1.to_string()));
-        let reader = Reader { mesh, known, policy, at, in_doubt };
+        let key = (service.0.to_string(), service.1.to_string());
+        let (in_doubt, names_in_doubt) = (doubtful.services.contains(&key), doubtful.names);
+        let reader = Reader { mesh, known, policy, at, in_doubt, names_in_doubt };
         let resolved = reader.read(errors);
         if let Some(resolved) = resolved.filter(|_| errors.len() == count) {
             policies.push((at, resolved));
@@ -73,8 +74,10 @@ struct Reader<'a> {
     known: &'a Known,
     policy: &'a spec::PolicySpec,
     at: usize,
-    /// The service names a cluster that cannot be resolved.
+    /// The service has a cluster or subset that cannot be resolved.
     in_doubt: bool,
+    /// The names of some services are not valid.
+    names_in_doubt: bool,
 }
 
 impl Reader<'_> {
@@ -84,7 +87,8 @@ impl Reader<'_> {
 
     /// Reports what the policy says about its service, unless that may follow from an error of the service.
     fn report(&self, path: String, fault: Fault, errors: &mut Vec<Error>) {
-        if !self.in_doubt {
+        let is_service = matches!(fault, Fault::UnknownName { what: "service", .. });
+        if !self.in_doubt && !(self.names_in_doubt && is_service) {
             errors.push(Error::new(path, fault));
         }
     }
@@ -293,7 +297,7 @@ impl Reader<'_> {
             let meant = nearest(subset, found.subsets.iter().map(|known| known.name.as_str()));
             let found = format!("{subset} of {namespace}/{service} on {cluster_name}");
             let fault = Fault::UnknownName { what: "subset", found, meant, also: Vec::new() };
-            errors.push(Error::new(self.path(&format!("{field}.subset")), fault));
+            self.report(self.path(&format!("{field}.subset")), fault, errors);
             return None;
         }
         Some(Destination { cluster: index, subset: subset.cloned() })

@@ -11,9 +11,14 @@ use crate::error::{Error, Fault};
 use crate::spec::{self, Spec};
 use crate::text::{domain_problem, label_problem};
 
-/// Namespace and name of services that name a cluster which cannot be resolved: what policies say about them follows
-/// from that.
-pub(super) type Doubtful = BTreeSet<(String, String)>;
+/// What policies may refer to, but cannot because of errors of services.
+#[derive(Default)]
+pub(super) struct Doubtful {
+    /// Namespace and name of services with a cluster or subset that cannot be resolved.
+    pub(super) services: BTreeSet<(String, String)>,
+    /// A service has a name or namespace that is not valid, so which one is meant is not known.
+    pub(super) names: bool,
+}
 
 /// Every service, by namespace, name and cluster.
 pub(super) fn resolve(
@@ -24,7 +29,7 @@ pub(super) fn resolve(
 ) -> (Vec<Service>, Doubtful) {
     let mut first: BTreeMap<(&str, &str, &str), usize> = BTreeMap::new();
     let mut services = Vec::new();
-    let mut doubtful = Doubtful::new();
+    let mut doubtful = Doubtful::default();
     for (at, service) in spec.services.iter().enumerate() {
         let key = (service.namespace.as_str(), service.name.as_str(), service.cluster.as_str());
         if let Some(before) = first.get(&key) {
@@ -38,11 +43,16 @@ pub(super) fn resolve(
             continue;
         }
         first.insert(key, at);
-        names(service, at, errors);
+        let key = || (service.namespace.clone(), service.name.clone());
         ports(service, at, errors);
+        let before = errors.len();
+        names(service, at, errors);
+        doubtful.names |= errors.len() > before;
+        let before = errors.len();
         subsets(service, at, errors);
+        doubtful.services.extend((errors.len() > before).then(key));
         let mut unresolved = |path: String, fault: Option<Fault>| {
-            doubtful.insert((service.namespace.clone(), service.name.clone()));
+            doubtful.services.insert(key());
             errors.extend(fault.map(|fault| Error::new(path, fault)));
         };
         match known.cluster(&service.cluster) {
