@@ -500,6 +500,62 @@ fn dns_edits() {
     );
 }
 
+/// What is said next to an edited Corefile: where the block listens, and why there is none.
+#[test]
+fn dns_beside_other_blocks() {
+    let shell = shell("bookinfo-1.6");
+    let text = fs::read_to_string(shell.scratch.path().join("mesh.yaml")).unwrap();
+    let way = "istioVersion: 1.6.4\n  dns: {way: istio-coredns, address: 10.0.0.9}";
+    write(&shell, "mesh.yaml", &text.replacen("istioVersion: 1.6.4", way, 1));
+    let bind = "bind 169.254.20.10 10.0.0.10";
+    let cache = format!(
+        "cluster.local:53 {{\n    {bind}\n    forward . UPSTREAM\n}}\n.:53 {{\n    {bind}\n    forward . UPSTREAM\n}}\n"
+    );
+    write(&shell, "Corefile", &cache);
+    shell.check(
+        "mesh dns -f @/mesh.yaml --cluster cluster1 @/Corefile",
+        r#"
+        exit 0
+        cluster.local:53 {
+            bind 169.254.20.10 10.0.0.10
+            forward . UPSTREAM
+        }
+        .:53 {
+            bind 169.254.20.10 10.0.0.10
+            forward . UPSTREAM
+        }
+        # meshctl: begin global
+        global:53 {
+            errors
+            bind 169.254.20.10 10.0.0.10
+            cache 30
+            forward . 10.0.0.9:53
+        }
+        # meshctl: end global
+        --- stderr
+        the block has `bind 169.254.20.10 10.0.0.10`, as the other blocks do: this CoreDNS answers only at these addresses
+    "#,
+    );
+    let stub = "global:53 {\n    errors\n    cache 30\n    forward . 10.0.0.9:53\n}\n";
+    write(&shell, "Corefile", &format!(".:53 {{\n    forward . UPSTREAM\n}}\n{stub}"));
+    shell.check(
+        "mesh dns -f @/mesh.yaml --cluster cluster1 @/Corefile",
+        r#"
+        exit 0
+        .:53 {
+            forward . UPSTREAM
+        }
+        global:53 {
+            errors
+            cache 30
+            forward . 10.0.0.9:53
+        }
+        --- stderr
+        unchanged: `global:53 {` in line 4 already says what meshctl would write
+    "#,
+    );
+}
+
 /// Every code, as a user sees it.
 #[test]
 fn every_code() {

@@ -88,7 +88,8 @@ impl Reader<'_> {
     /// Reports what the policy says about its service, unless that may follow from an error of the service.
     fn report(&self, path: String, fault: Fault, errors: &mut Vec<Error>) {
         let is_service = matches!(fault, Fault::UnknownName { what: "service", .. });
-        if !self.in_doubt && !(self.names_in_doubt && is_service) {
+        let follows = self.in_doubt || (self.names_in_doubt && is_service);
+        if !follows {
             errors.push(Error::new(path, fault));
         }
     }
