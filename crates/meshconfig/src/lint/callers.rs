@@ -11,14 +11,17 @@ use crate::mesh::{Mesh, MeshCluster, Service};
 use crate::route::Route;
 
 /// A note for the services of a cluster that the same clusters can call without an entry.
-pub(super) fn notes(mesh: &Mesh, routes: &[Route<'_>], problems: &mut Vec<LintProblem>) {
-    let accepted = accepted(routes);
+pub(super) fn notes(mesh: &Mesh, problems: &mut Vec<LintProblem>) {
+    let accepted = accepted(mesh);
     let mut groups: BTreeMap<(usize, Vec<&str>), BTreeSet<String>> = BTreeMap::new();
-    for route in routes.iter().filter(|route| !route.is_direct()) {
-        let domains = &accepted[&route.to.index];
-        let others = others(mesh, route.service, domains);
-        if !others.is_empty() {
-            groups.entry((route.to.index, others)).or_default().insert(route.service.key());
+    for service in mesh.services() {
+        let to = mesh.home(service);
+        let passes = |from| !Route { from, to, service }.is_direct();
+        if mesh.importers(service).any(passes) {
+            let others = others(mesh, service, &accepted[&to.index]);
+            if !others.is_empty() {
+                groups.entry((to.index, others)).or_default().insert(service.key());
+            }
         }
     }
     for ((home, others), services) in groups {
@@ -27,17 +30,26 @@ pub(super) fn notes(mesh: &Mesh, routes: &[Route<'_>], problems: &mut Vec<LintPr
 }
 
 /// The trust domains that the istiod of each serving cluster must accept, its own included.
-fn accepted<'m>(routes: &[Route<'m>]) -> BTreeMap<usize, BTreeSet<&'m str>> {
+fn accepted(mesh: &Mesh) -> BTreeMap<usize, BTreeSet<&str>> {
+    let called = mesh
+        .services()
+        .iter()
+        .flat_map(|service| service.importers.iter().map(move |from| (service.cluster, *from)));
+    let pairs: BTreeSet<(usize, usize)> = called.collect();
+    let domain = |cluster: usize| mesh.clusters()[cluster].trust_domain.as_str();
     let mut accepted: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
-    for route in routes {
-        let domains = accepted.entry(route.to.index).or_default();
-        domains.extend([route.to.trust_domain.as_str(), route.from.trust_domain.as_str()]);
+    for (to, from) in pairs {
+        accepted.entry(to).or_default().extend([domain(to), domain(from)]);
     }
     accepted
 }
 
 /// The clusters without an entry for a service whose certificates its server accepts.
 fn others<'m>(mesh: &'m Mesh, service: &Service, domains: &BTreeSet<&str>) -> Vec<&'m str> {
+    // The usual case: every other cluster has one.
+    if service.importers.len() + 1 == mesh.clusters().len() {
+        return Vec::new();
+    }
     let is_other = |cluster: &&MeshCluster| {
         cluster.index != service.cluster
             && !service.importers.contains(&cluster.index)

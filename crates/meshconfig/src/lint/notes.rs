@@ -18,11 +18,10 @@ use crate::spec::DnsWay;
 pub fn notes(mesh: &Mesh) -> Vec<LintProblem> {
     let mut problems = Vec::new();
     let mut reported = BTreeSet::new();
-    let routes = routes(mesh);
-    for route in &routes {
+    for route in routes(mesh) {
         let pair = (route.from.index, route.to.index);
         if reported.insert(pair) {
-            trust_domain(route, &mut problems);
+            trust_domain(&route, &mut problems);
         }
         if reported.insert((route.to.index, route.to.index)) {
             router_mode(route.to, &mut problems);
@@ -32,7 +31,7 @@ pub fn notes(mesh: &Mesh) -> Vec<LintProblem> {
             dns(mesh, route.from, &mut problems);
         }
     }
-    callers::notes(mesh, &routes, &mut problems);
+    callers::notes(mesh, &mut problems);
     ignored(mesh, &mut problems);
     visible(mesh, &mut problems);
     problems.sort_by(LintProblem::order);
