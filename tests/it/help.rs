@@ -23,6 +23,7 @@ const CAN_SAY_NO: &[&str] = &[
     "forget",
     "rotate intermediate",
     "status",
+    "mesh import",
     "mesh lint",
     "mesh discover",
     "mesh diff",

@@ -11,12 +11,13 @@ use crate::mesh::MeshCluster;
 use crate::resource::Resource;
 use crate::spec::DnsWay;
 
+mod block;
 mod config_map;
 mod corefile;
 mod stub;
 
 pub use config_map::{CUSTOM, DnsEdit, Form, STUBS, USUAL, edit, elsewhere, form, places};
-pub use corefile::{add, has_old_words, reloads, remove};
+pub use corefile::{add, binds, has_old_words, reloads, remove, same_zone};
 pub use stub::{add_stub, remove_stub};
 
 /// How CoreDNS answers for remote names.

@@ -7,6 +7,10 @@ use core::fmt;
 
 use crate::locate;
 
+mod yaml;
+
+pub(crate) use yaml::from_yaml;
+
 /// An error in a spec, a lock file or a file to import, and its place.
 #[derive(Debug)]
 pub struct Error {
@@ -65,6 +69,17 @@ impl core::error::Error for Error {}
 /// `; did you mean ...?`, or nothing.
 fn hint(meant: Option<&String>) -> String {
     meant.map_or_else(String::new, |name| alloc::format!("; did you mean `{name}`?"))
+}
+
+/// `, also at ...`, or nothing.
+fn others(paths: &[String]) -> String {
+    match paths {
+        [] => String::new(),
+        [a, b, c, _, ..] => {
+            alloc::format!(", also at {a}, {b}, {c} and {} more", paths.len() - 3)
+        }
+        few => alloc::format!(", also at {}", few.join(", ")),
+    }
 }
 
 /// What is wrong.
@@ -238,7 +253,7 @@ pub enum Fault {
         meant: Option<String>,
     },
     /// A name that is not defined.
-    #[error("unknown {what} `{found}`{}", hint(.meant.as_ref()))]
+    #[error("unknown {what} `{found}`{}{}", others(.also), hint(.meant.as_ref()))]
     UnknownName {
         /// `cluster`, `service` ...
         what: &'static str,
@@ -246,6 +261,8 @@ pub enum Fault {
         found: String,
         /// The most similar known one.
         meant: Option<String>,
+        /// Paths of the other places that have the name.
+        also: Vec<String>,
     },
     /// An invalid value.
     #[error("invalid {what} `{found}`: expected {expected}")]
@@ -328,33 +345,4 @@ impl Fault {
             Self::Weights { .. } => "config/weights",
         }
     }
-}
-
-/// Converts an error of the YAML parser: an unknown field or value gets the most similar known one.
-pub(crate) fn from_yaml(error: &serde_saphyr::Error) -> Error {
-    use serde_saphyr::Error as Yaml;
-    let error = error.without_snippet();
-    let fault = match error {
-        Yaml::SerdeUnknownField { field, expected, .. } => Fault::UnknownField {
-            found: field.clone(),
-            meant: crate::text::nearest(field, expected.iter().copied()),
-        },
-        Yaml::SerdeUnknownVariant { variant, expected, .. } => Fault::UnknownName {
-            what: "value",
-            found: variant.clone(),
-            meant: crate::text::nearest(variant, expected.iter().copied())
-                .or_else(|| (expected.len() < 9).then(|| expected.join("`, `"))),
-        },
-        other => Fault::Syntax { message: first_line(&other.to_string()) },
-    };
-    let line = error.location().map(|location| location.line()).filter(|line| *line > 0);
-    Error::at_line(line, fault)
-}
-
-fn first_line(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    lines.first().map_or_else(String::new, |line| {
-        let line = line.strip_prefix("error: ").unwrap_or(line);
-        line.to_string()
-    })
 }

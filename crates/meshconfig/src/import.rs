@@ -1,7 +1,8 @@
-//! Service Mesh Hub's TrafficPolicy and VirtualMesh (v1alpha2) as a spec; what cannot be carried over is listed field
-//! by field.
+//! Resources of Service Mesh Hub, Gloo Mesh, Admiral and Istio's own multi-primary installation as a spec; what cannot
+//! be carried over is listed field by field. A spec never sends or lets through calls that the resources did not.
 //!
-//! solo-io/gloo-mesh at 220fe7692: `api/networking/v1alpha2/{traffic_policy,virtual_mesh}.proto`.
+//! solo-io/gloo-mesh at 220fe7692: `api/networking/v1alpha2`, and at f8f23f2ad: `api/networking/v1`;
+//! istio-ecosystem/admiral at 6adfd2b9: `admiral/pkg/apis/admiral/model`.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -13,11 +14,19 @@ use serde_json::Value;
 use crate::error::{Error, Fault};
 use crate::spec::{self, ApiVersion, Kind, Spec};
 
+mod admiral;
+mod failover;
+mod istio;
+mod kinds;
+mod merge;
 mod policy;
+mod route;
+mod virtual_mesh;
 
-/// API groups of the kinds, old and new.
-const GROUPS: [&str; 2] =
-    ["networking.smh.solo.io/v1alpha2", "networking.mesh.gloo.solo.io/v1alpha2"];
+use merge::Draft;
+
+/// The release of a cluster that no file and no user names. It is not valid, so that it must be written.
+const UNKNOWN_RELEASE: &str = "unknown";
 
 /// A field that has no equivalent in a spec, or one that the spec needs and the files do not have.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +39,8 @@ pub struct Lost {
     pub why: String,
     /// What supplies it instead, if that takes more than editing the spec.
     pub remedy: Option<ImportRemedy>,
+    /// It restricted calls: without it, more are possible than before.
+    pub restricts: bool,
 }
 
 /// What supplies a field that an import cannot, as a value: a program adds the commands it has.
@@ -40,12 +51,17 @@ pub enum ImportRemedy {
     DiscoverPorts,
     /// Issue certificates for the clusters of the spec.
     IssueCertificates,
+    /// Say which Istio release the clusters run.
+    NameRelease,
+    /// Read the clusters themselves.
+    ReadClusters,
 }
 
 /// A spec, and what could not be carried over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Imported {
-    /// The spec. It may lack what only the clusters have: gateway addresses, ports.
+    /// The spec. It may lack what only the clusters have: gateway addresses, ports, releases. Without clusters, none of
+    /// the resources could be converted.
     pub spec: Spec,
     /// What was left out or must be filled in, sorted.
     pub lost: Vec<Lost>,
@@ -53,22 +69,32 @@ pub struct Imported {
 
 /// Reads YAML documents and lists; resources of other kinds are listed as lost.
 ///
-/// `istio_version` is that of the clusters, which the resources do not have.
+/// `istio_version` is that of the clusters, which the resources do not have; without it, the spec has none that is valid.
 ///
 /// # Errors
-/// `config/syntax`; `config/needs` if there is neither a TrafficPolicy nor a VirtualMesh.
-pub fn import(texts: &[&str], istio_version: &str) -> Result<Imported, Error> {
-    let mut importer = Importer { istio_version, ..Importer::default() };
+/// `config/syntax`; `config/needs` if there is no resource that is known.
+pub fn import(texts: &[&str], istio_version: Option<&str>) -> Result<Imported, Error> {
+    let mut resources = Vec::new();
     for text in texts {
-        crate::resource::documents(text)?.iter().for_each(|resource| importer.resource(resource));
+        resources.extend(crate::resource::documents(text)?);
+    }
+    // What names clusters and their networks comes before what refers to them.
+    resources.sort_by_key(|resource| resource["kind"] != "IstioOperator");
+    let mut importer = Importer { istio_version, ..Importer::default() };
+    importer.failovers = failover::all(&resources);
+    for resource in &resources {
+        kinds::read(&mut importer, resource);
     }
     if !importer.found {
         let fault = Fault::Needs {
             what: "an import".into(),
-            needs: "a TrafficPolicy or VirtualMesh of v1alpha2",
+            needs: "a resource of Service Mesh Hub, Gloo Mesh, Admiral or an Istio installation with several clusters",
         };
         return Err(Error::new("", fault));
     }
+    admiral::finish(&mut importer);
+    failover::finish(&mut importer);
+    merge::finish(&mut importer);
     Ok(importer.finish())
 }
 
@@ -78,166 +104,149 @@ type Key = (String, String, String);
 /// What was read so far.
 #[derive(Default)]
 struct Importer<'a> {
-    istio_version: &'a str,
+    istio_version: Option<&'a str>,
+    /// A resource of a known kind was read.
     found: bool,
-    clusters: BTreeSet<String>,
-    /// Clusters federated with each other.
-    federated: BTreeSet<String>,
+    mesh_name: Option<String>,
+    suffix: Option<String>,
+    clusters: BTreeMap<String, Cluster>,
+    federations: Vec<virtual_mesh::Federation>,
     services: BTreeMap<Key, Service>,
+    failovers: BTreeMap<(String, String), failover::Failover>,
+    admirals: admiral::Seen,
+    drafts: Vec<Draft>,
     policies: Vec<spec::PolicySpec>,
     lost: BTreeSet<Lost>,
+}
+
+/// What is known of a cluster.
+#[derive(Default)]
+struct Cluster {
+    trust_domain: Option<String>,
+    network: Option<String>,
+    remote_secrets: bool,
+    gateway: Option<spec::GatewaySpec>,
 }
 
 /// What is known of a service.
 #[derive(Default)]
 struct Service {
-    ports: BTreeSet<u16>,
+    /// By number; with name and protocol if they are known.
+    ports: BTreeMap<u16, Option<(String, spec::Protocol)>>,
     subsets: BTreeMap<String, BTreeMap<String, String>>,
     importers: BTreeSet<String>,
 }
 
 impl Importer<'_> {
-    fn resource(&mut self, value: &Value) {
-        let kind = value["kind"].as_str().unwrap_or_default();
-        let known = GROUPS.contains(&value["apiVersion"].as_str().unwrap_or_default());
-        match kind {
-            "TrafficPolicy" if known => {
-                self.found = true;
-                policy::read(self, value);
-            }
-            "VirtualMesh" if known => {
-                self.found = true;
-                self.virtual_mesh(value);
-            }
-            _ => {
-                let api = value["apiVersion"].as_str().unwrap_or_default();
-                self.lose(value, "", &format!("{kind} of {api} is not supported"));
-            }
-        }
-    }
-
     fn lose(&mut self, resource: &Value, field: &str, why: &str) {
         self.lose_to(resource, field, why, None);
     }
 
     fn lose_to(&mut self, resource: &Value, field: &str, why: &str, remedy: Option<ImportRemedy>) {
         let (resource, field, why) = (id(resource), field.into(), why.into());
-        self.lost.insert(Lost { resource, field, why, remedy });
+        self.lost.insert(Lost { resource, field, why, remedy, restricts: false });
     }
 
-    /// Reads which meshes are federated and trust each other.
-    fn virtual_mesh(&mut self, value: &Value) {
-        let spec = &value["spec"];
-        for (field, _) in spec.as_object().into_iter().flatten() {
-            let why = match field.as_str() {
-                "meshes" | "federation" => continue,
-                "mtlsConfig" => {
-                    let remedy = Some(ImportRemedy::IssueCertificates);
-                    self.lose_to(
-                        value,
-                        "spec.mtlsConfig",
-                        "certificates are not part of a spec",
-                        remedy,
-                    );
-                    continue;
-                }
-                "globalAccessPolicy" => {
-                    "authorization policies are not written: list the clusters that may call a service in `importedBy`"
-                }
-                _ => "there is no such field in a VirtualMesh of v1alpha2",
-            };
-            self.lose(value, &format!("spec.{field}"), why);
-        }
-        for mesh in spec["meshes"].as_array().into_iter().flatten() {
-            let name = mesh["name"].as_str().unwrap_or_default();
-            // `istiod-<namespace>-<cluster>`, as Service Mesh Hub's discovery names meshes.
-            let cluster = name.strip_prefix("istiod-istio-system-").unwrap_or(name);
-            self.clusters.insert(cluster.into());
-            self.federated.insert(cluster.into());
-        }
+    /// What is lost restricted calls.
+    fn lose_restriction(&mut self, resource: &Value, field: &str, why: &str) {
+        let (resource, field, why) = (id(resource), field.into(), why.into());
+        self.lost.insert(Lost { resource, field, why, remedy: None, restricts: true });
+    }
+
+    fn cluster(&mut self, name: &str) -> &mut Cluster {
+        self.clusters.entry(name.into()).or_default()
     }
 
     fn service(&mut self, key: &Key) -> &mut Service {
-        self.clusters.insert(key.2.clone());
+        self.cluster(&key.2);
         self.services.entry(key.clone()).or_default()
     }
 
     fn finish(mut self) -> Imported {
-        let note = |field: &str, why: &str| Lost {
-            resource: String::new(),
-            field: field.into(),
-            why: why.into(),
-            remedy: None,
-        };
-        for (key, service) in &mut self.services {
-            if self.federated.contains(&key.2) {
-                service
-                    .importers
-                    .extend(self.federated.iter().filter(|cluster| **cluster != key.2).cloned());
-            }
-            let what = format!("services {}/{} on {}", key.0, key.1, key.2);
-            let field = format!("{what}: ports");
-            self.lost.insert(if service.ports.is_empty() {
-                let remedy = Some(ImportRemedy::DiscoverPorts);
-                Lost { remedy, ..note(&field, "its ports are not in the files") }
-            } else {
-                note(
-                    &field,
-                    "names and protocols of its ports are not in the files: HTTP is assumed",
-                )
-            });
+        for federation in core::mem::take(&mut self.federations) {
+            federation.extend(&mut self.services);
         }
-        for cluster in &self.clusters {
-            let what = format!("clusters {cluster}");
-            self.lost.insert(note(
-                &format!("{what}: gateway.addresses"),
-                "the address of its gateway is not in the files",
-            ));
-            self.lost.insert(note(
-                &format!("{what}: trustDomain"),
-                "it is not in the files: cluster.local is assumed",
-            ));
-        }
-        let clusters = self.clusters.iter().map(|name| cluster(name, self.istio_version)).collect();
+        self.lost.extend(self.missing());
+        let release = self.istio_version.unwrap_or(UNKNOWN_RELEASE);
         self.policies.sort_by(|a, b| a.name.cmp(&b.name));
         let spec = Spec {
             api_version: ApiVersion::V1,
             kind: Kind::Mesh,
-            name: "mesh".into(),
-            dns: spec::Dns::default(),
+            name: self.mesh_name.unwrap_or_else(|| "mesh".into()),
+            dns: self.suffix.map_or_else(spec::Dns::default, |suffix| spec::Dns { suffix }),
             addresses: spec::Addresses::default(),
-            clusters,
+            clusters: self.clusters.into_iter().map(|(name, c)| c.spec(name, release)).collect(),
             services: self.services.into_iter().map(|(key, service)| service.spec(key)).collect(),
             policies: self.policies,
         };
         Imported { spec, lost: self.lost.into_iter().collect() }
     }
+
+    /// What the spec needs and the files do not have.
+    fn missing(&self) -> Vec<Lost> {
+        let mut missing = Vec::new();
+        let mut add = |field: String, why: &str, remedy| {
+            let (resource, why) = (String::new(), why.into());
+            missing.push(Lost { resource, field, why, remedy, restricts: false });
+        };
+        for (key, service) in &self.services {
+            let field = format!("services {}/{} on {}: ports", key.0, key.1, key.2);
+            if service.ports.is_empty() {
+                let remedy = Some(ImportRemedy::DiscoverPorts);
+                add(field, "its ports are not in the files", remedy);
+            } else if service.ports.values().any(Option::is_none) {
+                let why = "names and protocols of its ports are not in the files: HTTP is assumed";
+                add(field, why, None);
+            }
+        }
+        for (name, cluster) in &self.clusters {
+            let field = |field: &str| format!("clusters {name}: {field}");
+            if cluster.gateway.is_none() {
+                let why = "the address of its gateway is not in the files";
+                add(field("gateway.addresses"), why, None);
+            }
+            if cluster.trust_domain.is_none() {
+                let why = "it is not in the files: cluster.local is assumed";
+                add(field("trustDomain"), why, None);
+            }
+            if self.istio_version.is_none() {
+                let remedy = Some(ImportRemedy::NameRelease);
+                add(field("istioVersion"), "the release of its Istio is not in the files", remedy);
+            }
+        }
+        missing
+    }
 }
 
-fn cluster(name: &str, istio_version: &str) -> spec::ClusterSpec {
-    spec::ClusterSpec {
-        name: name.into(),
-        context: None,
-        trust_domain: "cluster.local".into(),
-        network: None,
-        istio_version: istio_version.into(),
-        istio_namespace: "istio-system".into(),
-        import_namespace: None,
-        cluster_domain: "cluster.local".into(),
-        remote_secrets: false,
-        stock_multi_cluster: false,
-        gateway: None,
-        dns: None,
+impl Cluster {
+    fn spec(self, name: String, release: &str) -> spec::ClusterSpec {
+        spec::ClusterSpec {
+            name,
+            context: None,
+            trust_domain: self.trust_domain.unwrap_or_else(|| "cluster.local".into()),
+            network: self.network,
+            istio_version: release.into(),
+            istio_namespace: "istio-system".into(),
+            import_namespace: None,
+            cluster_domain: "cluster.local".into(),
+            remote_secrets: self.remote_secrets,
+            stock_multi_cluster: false,
+            gateway: self.gateway,
+            dns: None,
+        }
     }
 }
 
 impl Service {
     fn spec(self, (namespace, name, cluster): Key) -> spec::ServiceSpec {
         let many = self.ports.len() > 1;
-        let port = |number: u16| spec::Port {
-            name: if many { format!("http-{number}") } else { "http".into() },
-            number,
-            protocol: spec::Protocol::Http,
+        let assumed = |number: u16| {
+            let name = if many { format!("http-{number}") } else { "http".into() };
+            (name, spec::Protocol::Http)
+        };
+        let port = |(number, known): (u16, Option<(String, spec::Protocol)>)| {
+            let (name, protocol) = known.unwrap_or_else(|| assumed(number));
+            spec::Port { name, number, protocol }
         };
         spec::ServiceSpec {
             name,
@@ -258,7 +267,27 @@ impl Service {
 fn id(resource: &Value) -> String {
     let meta = &resource["metadata"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
-    format!("{} {}/{}", text(&resource["kind"]), text(&meta["namespace"]), text(&meta["name"]))
+    let namespace = text(&meta["namespace"]);
+    let slash = if namespace.is_empty() { "" } else { "/" };
+    format!("{} {namespace}{slash}{}", text(&resource["kind"]), text(&meta["name"]))
+}
+
+/// Namespace, name and cluster of a reference to a service.
+fn service_key(service: &Value) -> Option<Key> {
+    let text = |field: &str| service[field].as_str().map(ToString::to_string);
+    Some((text("namespace")?, text("name")?, text("clusterName")?))
+}
+
+/// The cluster of a mesh, which discovery names `istiod-NAMESPACE-CLUSTER`.
+fn cluster_of(mesh: &Value) -> &str {
+    let name = mesh["name"].as_str().unwrap_or_default();
+    name.strip_prefix("istiod-istio-system-").unwrap_or(name)
+}
+
+fn is_set(value: &Value) -> bool {
+    !(value.is_null()
+        || value.as_array().is_some_and(Vec::is_empty)
+        || value.as_object().is_some_and(serde_json::Map::is_empty))
 }
 
 /// The name Service Mesh Hub gives a subset: `{version: v3}` is `version-v3`

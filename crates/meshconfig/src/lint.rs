@@ -11,6 +11,7 @@ use meshpki::istiod::Version;
 use serde_json::Value;
 
 mod across;
+mod callers;
 mod filters;
 mod gateways;
 mod notes;
@@ -69,6 +70,7 @@ impl LintProblem {
         "lint/inert-filter",
         "lint/no-address",
         "lint/no-identity",
+        "lint/not-restricted",
         "lint/plain-text",
         "lint/router-mode",
         "lint/setting-ignored",

@@ -1,5 +1,6 @@
-//! The line of a path in a YAML text.
+//! The line of a path in a YAML text, and the path of a place.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -23,33 +24,90 @@ enum Frame {
 /// The line, from 1, of `clusters[1].gateway`, or of the longest part of the path that exists.
 pub(crate) fn line(text: &str, path: &str) -> Option<u64> {
     let wanted = steps(path);
-    if wanted.is_empty() {
-        return None;
-    }
-    let mut frames: Vec<Frame> = Vec::new();
     let (mut best, mut depth) = (None, 0);
+    walk(text, |here, _, (line, _)| {
+        if here.len() > depth && wanted.starts_with(here) {
+            (best, depth) = (Some(line), here.len());
+        }
+        depth < wanted.len()
+    });
+    best
+}
+
+/// A node of a YAML text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Node {
+    /// Its path: `clusters[1].gateway`.
+    pub(crate) path: String,
+    /// What it is.
+    pub(crate) content: Content,
+}
+
+/// What a node is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// There is none.
+    #[default]
+    Nothing,
+    /// A scalar, as it is written.
+    Text(String),
+    /// A sequence.
+    List,
+    /// A mapping.
+    Fields,
+}
+
+/// The key at a place (line and column from 1), or the last node before it.
+pub(crate) fn key_at(text: &str, place: (u64, u64)) -> Node {
+    let mut found = Node::default();
+    walk(text, |path, (content, _), at| {
+        if at <= place {
+            found = Node { path: written(path), content: content.clone() };
+        }
+        at <= place
+    });
+    found
+}
+
+/// The innermost value that begins at a place, or the last one before it.
+pub(crate) fn value_at(text: &str, place: (u64, u64)) -> Node {
+    let mut found = Node::default();
+    walk(text, |path, (content, is_key), at| {
+        if at <= place && !is_key {
+            found = Node { path: written(path), content: content.clone() };
+        }
+        at <= place
+    });
+    found
+}
+
+/// Calls `visit` with the path of each key and value of the first document, what it is and whether it is a key, and its
+/// line and column (from 1), until that returns `false`.
+fn walk(text: &str, mut visit: impl FnMut(&[Step], (&Content, bool), (u64, u64)) -> bool) {
+    let mut frames: Vec<Frame> = Vec::new();
+    let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
     for item in Parser::new_from_str(text) {
         let Ok((event, span)) = item else { break };
-        let at = u64::try_from(span.start.line()).ok();
-        let is_node =
-            matches!(event, Event::Scalar(..) | Event::SequenceStart(..) | Event::MappingStart(..));
-        if is_node && is_key(&frames) {
-            if let (Event::Scalar(key, ..), Some(Frame::Map(slot))) = (&event, frames.last_mut()) {
-                *slot = Some(key.to_string());
-                let here = current(&frames);
-                if here.len() > depth && wanted.starts_with(&here) {
-                    (best, depth) = (at, here.len());
-                }
-            }
-            continue;
+        let at = (number(span.start.line()), number(span.start.col()) + 1);
+        let content = match &event {
+            Event::Scalar(value, ..) => Some(Content::Text(value.to_string())),
+            Event::SequenceStart(..) => Some(Content::List),
+            Event::MappingStart(..) => Some(Content::Fields),
+            _ => None,
+        };
+        let is_key = content.is_some() && is_key(&frames);
+        if let (true, Some(Content::Text(key)), Some(Frame::Map(slot))) =
+            (is_key, &content, frames.last_mut())
+        {
+            *slot = Some(key.clone());
         }
-        if is_node {
-            let here = current(&frames);
-            if here.len() > depth && wanted.starts_with(&here) {
-                (best, depth) = (at, here.len());
-            }
+        if let Some(content) = &content
+            && !visit(&current(&frames), (content, is_key), at)
+        {
+            break;
         }
         match event {
+            _ if is_key => {}
             Event::MappingStart(..) => frames.push(Frame::Map(None)),
             Event::SequenceStart(..) => frames.push(Frame::List(0)),
             Event::MappingEnd | Event::SequenceEnd => {
@@ -61,7 +119,6 @@ pub(crate) fn line(text: &str, path: &str) -> Option<u64> {
             _ => {}
         }
     }
-    best
 }
 
 /// Whether the next node is a key.
@@ -86,6 +143,19 @@ fn current(frames: &[Frame]) -> Vec<Step> {
             Frame::List(next) => Some(Step::Index(*next)),
         })
         .collect()
+}
+
+/// A path as text: `clusters[1].gateway`.
+fn written(path: &[Step]) -> String {
+    let mut text = String::new();
+    for step in path {
+        match step {
+            Step::Key(key) if text.is_empty() => text.push_str(key),
+            Step::Key(key) => text.extend([".", key]),
+            Step::Index(index) => text.push_str(&format!("[{index}]")),
+        }
+    }
+    text
 }
 
 fn steps(path: &str) -> Vec<Step> {
@@ -117,5 +187,26 @@ mod tests {
         check("clusters[1].trustDomain", Some(7));
         check("services[0]", None);
         check("", None);
+    }
+
+    #[test]
+    fn nodes_at_places() {
+        let text = "kind: Mesh\nclusters:\n- name: a\n  gateway: {addresses: [x], port: 1}\n";
+        let text_of = |text: &str| Content::Text(text.into());
+        let check = |place, key: &str, value: &str, content| {
+            assert_eq!(key_at(text, place).path, key, "{place:?}");
+            assert_eq!(value_at(text, place), Node { path: value.into(), content }, "{place:?}");
+        };
+        check((1, 7), "kind", "kind", text_of("Mesh"));
+        check((3, 3), "clusters[0].name", "clusters[0]", Content::Fields);
+        check((3, 9), "clusters[0].name", "clusters[0].name", text_of("a"));
+        check(
+            (4, 24),
+            "clusters[0].gateway.addresses",
+            "clusters[0].gateway.addresses",
+            Content::List,
+        );
+        check((4, 99), "clusters[0].gateway.port", "clusters[0].gateway.port", text_of("1"));
+        assert_eq!(value_at("", (1, 1)), Node::default());
     }
 }

@@ -13,8 +13,11 @@ use crate::error::Error;
 use crate::spec::{DnsWay, Port, Spec, Subset};
 
 mod clusters;
+mod known;
 mod policies;
 mod services;
+
+use known::{Known, merged};
 
 /// A valid mesh. Clusters are sorted by name, services by namespace, name and cluster.
 #[derive(Clone, Debug)]
@@ -103,7 +106,7 @@ pub struct Service {
     pub subsets: Vec<Subset>,
     /// Its service accounts by name.
     pub service_accounts: Vec<String>,
-    /// Clusters that may call it.
+    /// Clusters that get an entry for it.
     pub(crate) importers: Vec<usize>,
 }
 
@@ -175,7 +178,8 @@ pub struct Outlier {
 }
 
 impl Mesh {
-    /// Resolves every name of a spec and checks every rule. All errors are reported together.
+    /// Resolves every name of a spec and checks every rule. All errors are reported together, those that only follow from
+    /// others excepted.
     ///
     /// # Errors
     /// `config/...`, each with its path; at least one.
@@ -183,7 +187,8 @@ impl Mesh {
         let mut errors = Vec::new();
         let pool = clusters::frame(spec, &mut errors);
         let clusters = clusters::resolve(spec, &mut errors);
-        let services = services::resolve(spec, &clusters, &mut errors);
+        let known = Known::new(spec, &clusters);
+        let (services, doubtful) = services::resolve(spec, &clusters, &known, &mut errors);
         let mut mesh = Self {
             name: spec.name.clone(),
             suffix: spec.dns.suffix.trim_matches('.').into(),
@@ -196,8 +201,8 @@ impl Mesh {
             by_service: BTreeMap::new(),
         };
         services::check(&mesh, &mut errors);
-        policies::resolve(spec, &mut mesh, &mut errors);
-        if errors.is_empty() { Ok(mesh) } else { Err(errors) }
+        policies::resolve(spec, &mut mesh, &known, &doubtful, &mut errors);
+        if errors.is_empty() { Ok(mesh) } else { Err(merged(errors)) }
     }
 
     /// The clusters by name.
@@ -241,7 +246,7 @@ impl Mesh {
         &self.clusters[service.cluster]
     }
 
-    /// Clusters that may call a service, other than its own.
+    /// Clusters that get an entry for a service, other than its own.
     pub fn importers<'a>(&'a self, service: &'a Service) -> impl Iterator<Item = &'a MeshCluster> {
         service.importers.iter().map(|i| &self.clusters[*i])
     }

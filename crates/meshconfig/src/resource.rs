@@ -105,7 +105,7 @@ pub(crate) fn rank_of_kind(kind: &str) -> usize {
 /// `config/syntax`, with its line.
 pub fn documents(text: &str) -> Result<Vec<Value>, Error> {
     let documents: Vec<Value> = serde_saphyr::from_multiple_with_options(text, reader(true))
-        .map_err(|error| error::from_yaml(&error))?;
+        .map_err(|error| error::from_yaml("", &error))?;
     let mut resources = Vec::new();
     for mut document in documents {
         let is_list = document["kind"].as_str().is_some_and(|kind| kind.ends_with("List"));

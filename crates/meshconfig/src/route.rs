@@ -51,6 +51,13 @@ impl Route<'_> {
     pub const fn by_registry(&self) -> bool {
         self.from.remote_secrets && self.to.remote_secrets
     }
+
+    /// Whether calls go to the pods themselves and through no gateway: the caller's istiod knows their addresses, which
+    /// are on the caller's network (`pilot/pkg/xds/endpoints/endpoint_builder.go`).
+    #[must_use]
+    pub fn is_direct(&self) -> bool {
+        self.by_registry() && self.from.network == self.to.network
+    }
 }
 
 /// Every route of the mesh, by caller, then namespace, name and cluster of the service.

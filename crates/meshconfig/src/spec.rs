@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{self, Error};
 
+mod schema;
+
 /// The clusters of a mesh, the services each exports, and how they are called. One file defines clusters, contexts and
 /// trust domains for all commands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -99,7 +101,8 @@ pub struct ClusterSpec {
     /// Trust domain (`meshConfig.trustDomain`); default `cluster.local`.
     #[serde(default = "cluster_local")]
     pub trust_domain: String,
-    /// Network (`topology.istio.io/network`); default: the cluster's name.
+    /// Network of its pods (`topology.istio.io/network`); default: the cluster's name. Clusters with `remoteSecrets` on one
+    /// network call each other's pods without a gateway.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<String>,
     /// Istio release, such as `1.30.3`. It determines which resources are written.
@@ -198,7 +201,8 @@ pub struct ServiceSpec {
     /// Service accounts of its pods, which callers verify.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub service_accounts: Vec<String>,
-    /// Clusters that may call it; `*` for all others. Default: none.
+    /// Clusters that get an entry for it, so that its remote name and policies work there; `*` for all others. Default: none.
+    /// It does not restrict calls: that takes an AuthorizationPolicy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub imported_by: Vec<String>,
 }
@@ -375,7 +379,7 @@ impl Spec {
     /// `config/syntax`, `config/unknown-field`, `config/unknown-name`, with their line.
     pub fn read(text: &str) -> Result<Self, Error> {
         serde_saphyr::from_str_with_options(text, crate::resource::reader(false))
-            .map_err(|error| error::from_yaml(&error))
+            .map_err(|error| error::from_yaml(text, &error))
     }
 
     /// The spec as YAML; some defaults are written out for clarity.
@@ -384,10 +388,11 @@ impl Spec {
         crate::resource::yaml(&serde_json::to_value(self).unwrap_or_default())
     }
 
-    /// The JSON schema of the file, draft 2020-12.
+    /// The JSON schema of the file, draft 2020-12: as strict as [`Mesh`](crate::Mesh) where a schema can be, and no
+    /// stricter.
     #[must_use]
     pub fn schema() -> serde_json::Value {
-        schemars::schema_for!(Self).to_value()
+        schema::schema()
     }
 }
 

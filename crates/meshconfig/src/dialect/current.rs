@@ -105,7 +105,7 @@ pub(super) fn for_exporter(
     let prefix = if has_open_passthrough(target.cluster.version) { "*." } else { "" };
     let hosts: BTreeSet<String> = exports
         .iter()
-        .filter(|route| Dialect::of(route) != Dialect::Rewrite)
+        .filter(|route| Dialect::of(route) != Dialect::Rewrite && !route.is_direct())
         .map(|route| format!("{prefix}{}", route.service.local_host(target.cluster)))
         .collect();
     if hosts.is_empty() {

@@ -32,6 +32,27 @@ fn two(from: &str, to: &str) -> String {
     )
 }
 
+/// Calls between clusters that know each other's pods and share a network need no gateway.
+#[test]
+fn a_gateway_between_networks() {
+    let check = |a: &str, b: &str, wanted: bool| {
+        let more = |text: String, name: &str, fields: &str| {
+            text.replacen(&format!("{{name: {name}, "), &format!("{{name: {name}, {fields}, "), 1)
+        };
+        let text = more(more(two("1.30.3", "1.30.3"), "a", a), "b", b);
+        let (all, _) = rendered(&text, &Lock::default());
+        assert_eq!(all["b"].iter().any(|r| r.kind() == "Gateway"), wanted, "{text}");
+    };
+    let (secrets, net1, both) =
+        ("remoteSecrets: true", "network: net1", "remoteSecrets: true, network: net1");
+    check(both, both, false);
+    check(both, "remoteSecrets: true, network: net2", true);
+    // Without a network, each cluster has its own; without remote secrets, pods are not known.
+    check(secrets, secrets, true);
+    check(net1, net1, true);
+    check(both, net1, true);
+}
+
 /// Which form works with which release; the EnvoyFilter is never written where it has no effect.
 #[test]
 fn forms_by_release() {

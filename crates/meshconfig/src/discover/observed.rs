@@ -53,7 +53,7 @@ pub struct ObservedService {
     pub subsets: Vec<Subset>,
     /// The service accounts of its workloads.
     pub service_accounts: Vec<String>,
-    /// Whether other clusters may call it.
+    /// Whether other clusters get an entry for it.
     pub exported: bool,
 }
 

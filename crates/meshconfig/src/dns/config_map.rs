@@ -8,7 +8,7 @@ use core::net::IpAddr;
 use serde_json::{Map, Value, json};
 
 use super::corefile::foreign_zone;
-use super::{Zone, add, add_stub, has_old_words, reloads, remove, remove_stub};
+use super::{Zone, add, add_stub, has_old_words, reloads, remove, remove_stub, same_zone};
 use crate::error::{Error, Fault};
 use crate::mesh::{Mesh, MeshCluster};
 use crate::resource::Resource;
@@ -123,7 +123,7 @@ impl DnsEdit {
 }
 
 /// The edit that makes a cluster's DNS answer for the remote names of these resources as the spec says, and for no
-/// others; `None` if it does already.
+/// others; `None` if it does already, or a block of others says the same.
 ///
 /// # Errors
 /// `config/duplicate` if other configuration answers for the suffix, `config/syntax` for `stubDomains` that are not
@@ -148,9 +148,13 @@ pub fn edit(
         Form::Corefile => block(text, &mesh.suffix, zone.as_ref())?.map(|to| (Some(to), None)),
         Form::Server => {
             // CoreDNS does not start with two blocks for one name.
-            if zone.is_some()
-                && let Some(first) = other_file(live, &key, &mesh.suffix)
+            if let Some(zone) = &zone
+                && let Some((other, first)) = other_file(live, &key, &mesh.suffix)
             {
+                let is_alone = text.is_none_or(|text| remove(text, &mesh.suffix) == text);
+                if is_alone && same_zone(other, &mesh.suffix, zone).is_some() {
+                    return Ok(None);
+                }
                 let name = mesh.suffix.clone();
                 return Err(Error::new("", Fault::Duplicate { what: "zone", name, first }));
             }
@@ -174,13 +178,13 @@ pub fn edit(
     }))
 }
 
-/// A server block for the suffix in another file of the ConfigMap: the line and the file.
-fn other_file(live: &Value, key: &str, suffix: &str) -> Option<String> {
+/// A server block for the suffix in another file of the ConfigMap: the file's text; the line and the file's name.
+fn other_file<'a>(live: &'a Value, key: &str, suffix: &str) -> Option<(&'a str, String)> {
     let files = live["data"].as_object()?.iter();
     let others = files.filter(|(name, _)| *name != key && name.ends_with(".server"));
     others.filter_map(|(name, text)| Some((name, text.as_str()?))).find_map(|(name, text)| {
         let (line, first) = foreign_zone(text, None, suffix)?;
-        Some(format!("`{first}`, {name}:{line}"))
+        Some((text, format!("`{first}`, {name}:{line}")))
     })
 }
 

@@ -2,15 +2,17 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::ops::Range;
 
 use super::Zone;
+use super::block::{bind_lines, code, has_same};
 use crate::error::{Error, Fault};
 
 impl Zone {
-    /// The server block (CoreDNS plugins `forward`, `proxy`, `hosts`).
-    fn block(&self, suffix: &str, port: u16) -> String {
+    /// The server block (CoreDNS plugins `bind`, `forward`, `proxy`, `hosts`).
+    fn block(&self, suffix: &str, port: u16, binds: &[&str]) -> String {
         let lines = match self {
             Self::Forward(to) => format!("    cache 30\n    forward . {}\n", socket(*to)),
             Self::Proxy(to) => format!("    cache 30\n    proxy . {}\n", socket(*to)),
@@ -22,7 +24,9 @@ impl Zone {
                 format!("    hosts {{\n{lines}    }}\n")
             }
         };
-        format!("{}\n{suffix}:{port} {{\n    errors\n{lines}}}\n{}\n", begin(suffix), end(suffix))
+        let binds: String = binds.iter().map(|line| format!("    {line}\n")).collect();
+        let body = format!("    errors\n{binds}{lines}");
+        format!("{}\n{suffix}:{port} {{\n{body}}}\n{}\n", begin(suffix), end(suffix))
     }
 }
 
@@ -42,21 +46,27 @@ fn end(suffix: &str) -> String {
 }
 
 /// The Corefile with the managed block for the suffix. An existing block is replaced in its place; every other byte is
-/// kept.
+/// kept. A block of others that says the same stays, and the file is not changed.
 ///
-/// A new block comes last, or first if the last line has no newline, so that [`remove`] restores the exact text.
+/// A new block comes last, or first if the last line has no newline, so that [`remove`] restores the exact text. It
+/// listens where the block for all names does: NodeLocal DNSCache, which has `bind` in each block, otherwise would
+/// never see a query for it.
 ///
 /// # Errors
 /// `config/duplicate` with its line if the file has another server block for the suffix; `config/needs` if its only
 /// server block has no braces, so that no other block can be added.
 pub fn add(corefile: &str, suffix: &str, zone: &Zone) -> Result<String, Error> {
     let ours = ours(corefile, suffix);
+    let theirs = remove(corefile, suffix);
+    let block = zone.block(suffix, port(&theirs), &bind_lines(&theirs));
     if let Some((line, first)) = foreign_zone(corefile, ours.as_ref(), suffix) {
+        if ours.is_none() && has_same(&theirs, suffix, &block) {
+            return Ok(theirs);
+        }
         let fault =
             Fault::Duplicate { what: "zone", name: suffix.into(), first: format!("`{first}`") };
         return Err(Error::at_line(Some(line), fault));
     }
-    let block = zone.block(suffix, port(corefile));
     if let Some(ours) = ours {
         return Ok(format!("{}{block}{}", &corefile[..ours.start], &corefile[ours.end..]));
     }
@@ -69,6 +79,21 @@ pub fn add(corefile: &str, suffix: &str, zone: &Zone) -> Result<String, Error> {
         return Ok(format!("{corefile}{block}"));
     }
     Ok(format!("{block}{corefile}"))
+}
+
+/// The server block of others that says what the managed one would, with its line: [`add`] leaves it as it is.
+#[must_use]
+pub fn same_zone(corefile: &str, suffix: &str, zone: &Zone) -> Option<(u64, String)> {
+    let block = zone.block(suffix, port(corefile), &bind_lines(corefile));
+    let is_same = ours(corefile, suffix).is_none() && has_same(corefile, suffix, &block);
+    is_same.then(|| foreign_zone(corefile, None, suffix)).flatten()
+}
+
+/// The lines that say at which addresses CoreDNS answers (plugin `bind`), which the managed block repeats.
+#[must_use]
+pub fn binds(corefile: &str, suffix: &str) -> Vec<String> {
+    let theirs = remove(corefile, suffix);
+    bind_lines(&theirs).into_iter().map(ToString::to_string).collect()
 }
 
 /// The Corefile without the managed block for the suffix.
@@ -96,11 +121,6 @@ fn ours(corefile: &str, suffix: &str) -> Option<Range<usize>> {
         }
     }
     None
-}
-
-/// A line without its comment.
-fn code(line: &str) -> &str {
-    line.split('#').next().unwrap_or_default().trim()
 }
 
 /// A line outside the managed block that begins a server block for the suffix, with its number.

@@ -64,6 +64,64 @@ fn what_is_not_ours_stays() {
     assert_eq!(remove(&cut, "global"), cut);
 }
 
+/// The block listens at the addresses of the block for all names, as NodeLocal DNSCache needs it.
+#[test]
+fn the_block_listens_where_the_others_do() {
+    let check = |corefile: &str, expect: &[&str]| {
+        assert_eq!(binds(corefile, "global"), expect, "{corefile}");
+        let added = add(corefile, "global", &Zone::Forward(to())).unwrap();
+        let ours = &added[added.find("# meshctl: begin").unwrap()..];
+        let lines: Vec<&str> = ours.lines().map(str::trim).collect();
+        let begins = |line: &&str| line.starts_with("bind") || expect.contains(line);
+        let found: Vec<&str> = lines[2..].iter().copied().filter(begins).collect();
+        let found = &found[..expect.len().min(found.len())];
+        assert_eq!(found, expect, "{added}");
+        assert_eq!(add(&added, "global", &Zone::Forward(to())).unwrap(), added, "twice is once");
+        assert_eq!(remove(&added, "global"), corefile, "{added}");
+    };
+    check(COREFILE, &[]);
+    let local = "bind 169.254.20.10 10.96.0.10";
+    let cluster = format!(
+        "cluster.local:53 {{\n    cache {{\n        success 9984 30\n    }}\n    {local}\n}}\n"
+    );
+    check(&format!("{cluster}.:53 {{\n    {local}\n    loop\n}}\n"), &[local]);
+    // Without a block for all names, every block must have the line.
+    check(&cluster, &[local]);
+    check(&format!("{cluster}example.org {{\n}}\n"), &[]);
+    check(&format!("{cluster}.:53 {{\n}}\n"), &[]);
+    check(
+        &format!("{cluster}. {{\n    bind lo # here\n    bind 10.0.0.1\n}}\n"),
+        &["bind lo", "bind 10.0.0.1"],
+    );
+    check(
+        ".:53\n{\n    bind eth0 {\n        except 10.0.0.1\n    }\n}\n",
+        &["bind eth0 {", "except 10.0.0.1", "}"],
+    );
+}
+
+/// A block of others for the suffix stays if it says what the managed one would; else it is an error.
+#[test]
+fn a_block_of_others() {
+    let zone = Zone::Forward(to());
+    let check = |block: &str, same: bool| {
+        let corefile = format!("{COREFILE}{block}");
+        let found = same_zone(&corefile, "global", &zone);
+        assert_eq!(found.map(|(line, _)| line), same.then_some(10), "{block}");
+        match add(&corefile, "global", &zone) {
+            Ok(text) => assert!(same && text == corefile, "{block}"),
+            Err(error) => assert!(!same && error.code() == "config/duplicate", "{block}"),
+        }
+    };
+    check("global:53 {\n    errors\n    cache 30\n    forward . 10.0.0.9:53\n}\n", true);
+    check("global {  # by hand\n    forward  .  10.0.0.9\n    cache 30\n    errors\n}\n", true);
+    check("global:53 {\n    errors\n    cache 30\n    forward . 10.0.0.8:53\n}\n", false);
+    check("global:5353 {\n    errors\n    cache 30\n    forward . 10.0.0.9:53\n}\n", false);
+    check("global:53 a.global {\n    errors\n    cache 30\n    forward . 10.0.0.9:53\n}\n", false);
+    check("global:53 {\n    errors\n    log\n    cache 30\n    forward . 10.0.0.9:53\n}\n", false);
+    let same = "global:53 {\n    errors\n    cache 30\n    forward . 10.0.0.9:53\n}\n";
+    check(&format!("{same}{same}"), false);
+}
+
 /// Adding and removing the block restores the exact text, whatever else it has.
 #[test]
 fn every_byte_comes_back() {
@@ -272,4 +330,21 @@ fn what_becomes_of_a_config_map() {
         "config/duplicate: duplicate zone `global`: already defined as `global:53 {`, a.server:2",
     );
     assert_eq!(at("way: none", &foreign).unwrap(), None);
+}
+
+/// A block of others that says the same needs no edit, in the Corefile or in another file that it imports.
+#[test]
+fn a_config_map_with_a_block_of_others() {
+    let same = "global:53 {\n  errors\n  cache 30\n  forward . 10.0.0.9:53\n}\n";
+    let check = |live: &Value| {
+        let at = |dns: &str| {
+            let (mesh, resources) = mesh(dns);
+            edit(&mesh, mesh.cluster("a").unwrap(), &resources, live)
+        };
+        assert_eq!(at("way: istio-coredns, address: 10.0.0.9").unwrap(), None);
+        assert_eq!(at("way: none").unwrap(), None);
+        assert_eq!(at("way: hosts").unwrap_err().code(), "config/duplicate");
+    };
+    check(&config_map("coredns", json!({"Corefile": format!("{COREFILE}{same}")})));
+    check(&config_map(CUSTOM, json!({"a.server": same})));
 }

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use meshpki::istiod::Version;
 
-use super::{LintProblem, LintRemedy, LintSeverity};
+use super::{LintProblem, LintRemedy, LintSeverity, callers};
 use crate::dialect::rewrites;
 use crate::mesh::{Mesh, MeshCluster};
 use crate::route::{Route, routes};
@@ -31,6 +31,7 @@ pub fn notes(mesh: &Mesh) -> Vec<LintProblem> {
             dns(mesh, route.from, &mut problems);
         }
     }
+    callers::notes(mesh, &mut problems);
     ignored(mesh, &mut problems);
     visible(mesh, &mut problems);
     problems.sort_by(LintProblem::order);

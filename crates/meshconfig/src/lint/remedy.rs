@@ -55,6 +55,8 @@ pub enum LintRemedy {
     RemoveFilter,
     /// Give the resource another name.
     Rename,
+    /// Allow only the identities of the callers.
+    RestrictCallers,
     /// Give each host its own address.
     SeparateAddresses,
     /// Declare the port's protocol as HTTP.
@@ -111,6 +113,9 @@ impl fmt::Display for LintRemedy {
             Self::NameServiceAccounts => "name the service accounts of the service in the spec",
             Self::RemoveFilter => "remove it",
             Self::Rename => "use only a-z, 0-9 and `-` in its name",
+            Self::RestrictCallers => {
+                "if others must not call it, allow only the callers' identities with an AuthorizationPolicy"
+            }
             Self::SeparateAddresses => "give each host its own address",
             Self::SetHttp => "set `protocol: HTTP`",
             Self::SetRouterMode => "set it in the gateway's Deployment",

@@ -223,11 +223,47 @@ fn notes_about_installations() {
         [
             "lint/setting-ignored a",
             "lint/dns a",
+            "lint/not-restricted b",
             "lint/router-mode b",
             "lint/trust-domain b",
             "lint/visible c"
         ]
     );
+}
+
+/// Clusters without an entry that can call a service: those whose certificates its server accepts.
+#[test]
+fn callers_without_an_entry() {
+    let check = |clusters: &str, imported_by: &str, wanted: &[&str]| {
+        let text = format!(
+            "apiVersion: meshctl/v1\nkind: Mesh\nclusters:\n{clusters}\nservices:\n\
+             - {{name: db, namespace: n, cluster: home, ports: [{{name: t, number: 80, protocol: TCP}}], importedBy: {imported_by}}}\n"
+        );
+        let mesh = Mesh::new(&Spec::read(&text).unwrap()).unwrap();
+        let notes = notes(&mesh);
+        let found = notes.iter().filter(|p| p.code == "lint/not-restricted").map(|p| {
+            let (before, after) =
+                (" get an entry: any workload with a certificate of the mesh, of ", " too, can");
+            p.message.split_once(before).unwrap().1.split_once(after).unwrap().0
+        });
+        assert_eq!(found.collect::<Vec<_>>(), wanted, "{text}");
+    };
+    let cluster = |name: &str, domain: &str| {
+        format!(
+            "- {{name: {name}, istioVersion: 1.30.3, trustDomain: {domain}, gateway: {{addresses: [192.0.2.1]}}}}\n"
+        )
+    };
+    let all = |domains: [&str; 4]| {
+        let names = ["home", "ops", "staging", "test"];
+        names.iter().zip(domains).map(|(name, domain)| cluster(name, domain)).collect::<String>()
+    };
+    check(&all(["x", "x", "x", "x"]), "[ops]", &["staging, test"]);
+    check(&all(["x", "x", "x", "x"]), "['*']", &[]);
+    check(&all(["x", "x", "x", "x"]), "[]", &[]);
+    // Their trust domain must be that of the server or of a cluster that it is called from.
+    check(&all(["x", "y", "y", "z"]), "[ops]", &["staging"]);
+    check(&all(["x", "y", "z", "x"]), "[ops]", &["test"]);
+    check(&all(["x", "y", "z", "w"]), "[ops]", &[]);
 }
 
 #[test]

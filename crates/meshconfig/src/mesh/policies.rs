@@ -1,4 +1,4 @@
-//! Policies: every destination exists and may be called.
+//! Policies: every destination exists and has an entry where it is called.
 
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -8,8 +8,10 @@ use alloc::vec::Vec;
 use meshpki::istiod::Version;
 
 use super::clusters::{duplicate, name};
-use super::services::cluster;
-use super::{Destination, Mesh, MeshCluster, Outlier, Policy, PolicyTarget, Retries, Service};
+use super::services::Doubtful;
+use super::{
+    Destination, Known, Mesh, MeshCluster, Outlier, Policy, PolicyTarget, Retries, Service,
+};
 use crate::error::{Error, Fault};
 use crate::spec::{self, Spec};
 use crate::text::{label_problem, milliseconds, nearest, seconds};
@@ -18,7 +20,13 @@ use crate::text::{label_problem, milliseconds, nearest, seconds};
 const FAILOVER_SINCE: Version = Version::new(1, 18, 0);
 
 /// Resolves the policies into the mesh.
-pub(super) fn resolve(spec: &Spec, mesh: &mut Mesh, errors: &mut Vec<Error>) {
+pub(super) fn resolve(
+    spec: &Spec,
+    mesh: &mut Mesh,
+    known: &Known,
+    doubtful: &Doubtful,
+    errors: &mut Vec<Error>,
+) {
     let mut policies: Vec<(usize, Policy)> = Vec::new();
     for (at, policy) in spec.policies.iter().enumerate() {
         if let Some(before) =
@@ -29,7 +37,10 @@ pub(super) fn resolve(spec: &Spec, mesh: &mut Mesh, errors: &mut Vec<Error>) {
             continue;
         }
         let count = errors.len();
-        let reader = Reader { mesh, policy, at };
+        let service = policy.service.split_once('/').unwrap_or_default();
+        let key = (service.0.to_string(), service.1.to_string());
+        let (in_doubt, names_in_doubt) = (doubtful.services.contains(&key), doubtful.names);
+        let reader = Reader { mesh, known, policy, at, in_doubt, names_in_doubt };
         let resolved = reader.read(errors);
         if let Some(resolved) = resolved.filter(|_| errors.len() == count) {
             policies.push((at, resolved));
@@ -60,13 +71,27 @@ pub(super) fn resolve(spec: &Spec, mesh: &mut Mesh, errors: &mut Vec<Error>) {
 /// Resolves one policy.
 struct Reader<'a> {
     mesh: &'a Mesh,
+    known: &'a Known,
     policy: &'a spec::PolicySpec,
     at: usize,
+    /// The service has a cluster or subset that cannot be resolved.
+    in_doubt: bool,
+    /// The names of some services are not valid.
+    names_in_doubt: bool,
 }
 
 impl Reader<'_> {
     fn path(&self, field: &str) -> String {
         format!("policies[{}].{field}", self.at)
+    }
+
+    /// Reports what the policy says about its service, unless that may follow from an error of the service.
+    fn report(&self, path: String, fault: Fault, errors: &mut Vec<Error>) {
+        let is_service = matches!(fault, Fault::UnknownName { what: "service", .. });
+        let follows = self.in_doubt || (self.names_in_doubt && is_service);
+        if !follows {
+            errors.push(Error::new(path, fault));
+        }
     }
 
     fn read(&self, errors: &mut Vec<Error>) -> Option<Policy> {
@@ -127,10 +152,8 @@ impl Reader<'_> {
         if self.mesh.services_named(namespace, service).is_empty() {
             let known: BTreeSet<String> = self.mesh.services.iter().map(Service::key).collect();
             let meant = nearest(text, known.iter().map(String::as_str));
-            errors.push(Error::new(
-                path,
-                Fault::UnknownName { what: "service", found: text.clone(), meant },
-            ));
+            let (what, found, also) = ("service", text.clone(), Vec::new());
+            self.report(path, Fault::UnknownName { what, found, meant, also }, errors);
             return None;
         }
         Some((namespace, service))
@@ -144,6 +167,7 @@ impl Reader<'_> {
 
     fn clients(&self, namespace: &str, service: &str, errors: &mut Vec<Error>) -> Vec<usize> {
         let mut clients = BTreeSet::new();
+        let mut unresolved = self.in_doubt;
         for (i, client) in self.policy.clients.iter().enumerate() {
             if client == "*" {
                 clients.extend(
@@ -151,16 +175,18 @@ impl Reader<'_> {
                 );
                 continue;
             }
-            match cluster(&self.mesh.clusters, client) {
+            match self.known.cluster(client) {
                 Ok(client) => {
                     clients.insert(client);
                 }
                 Err(fault) => {
-                    errors.push(Error::new(format!("policies[{}].clients[{i}]", self.at), fault))
+                    unresolved = true;
+                    let path = format!("policies[{}].clients[{i}]", self.at);
+                    errors.extend(fault.map(|fault| Error::new(path, fault)));
                 }
             }
         }
-        if clients.is_empty() {
+        if clients.is_empty() && !unresolved {
             let what = format!("policy `{}`", self.policy.name);
             errors.push(Error::new(
                 self.path("clients"),
@@ -187,7 +213,7 @@ impl Reader<'_> {
                 for client in
                     clients.iter().filter(|client| !self.knows(**client, namespace, service))
                 {
-                    errors.push(self.not_imported("clients", *client, *client));
+                    self.not_imported("clients", *client, *client, errors);
                 }
                 PolicyTarget::Unchanged
             }
@@ -250,18 +276,20 @@ impl Reader<'_> {
         (cluster_name, subset): (&str, Option<&String>),
         errors: &mut Vec<Error>,
     ) -> Option<Destination> {
-        let index = match cluster(&self.mesh.clusters, cluster_name) {
+        let index = match self.known.cluster(cluster_name) {
             Ok(index) => index,
             Err(fault) => {
-                errors.push(Error::new(self.path(&format!("{field}.cluster")), fault));
+                let path = self.path(&format!("{field}.cluster"));
+                errors.extend(fault.map(|fault| Error::new(path, fault)));
                 return None;
             }
         };
         let Some(found) = self.mesh.service_on(&self.mesh.clusters[index], namespace, service)
         else {
             let found = format!("{namespace}/{service} on {cluster_name}");
-            let fault = Fault::UnknownName { what: "service", found, meant: None };
-            errors.push(Error::new(self.path(&format!("{field}.cluster")), fault));
+            let (what, meant, also) = ("service", None, Vec::new());
+            let fault = Fault::UnknownName { what, found, meant, also };
+            self.report(self.path(&format!("{field}.cluster")), fault, errors);
             return None;
         };
         if let Some(subset) = subset
@@ -269,8 +297,8 @@ impl Reader<'_> {
         {
             let meant = nearest(subset, found.subsets.iter().map(|known| known.name.as_str()));
             let found = format!("{subset} of {namespace}/{service} on {cluster_name}");
-            let fault = Fault::UnknownName { what: "subset", found, meant };
-            errors.push(Error::new(self.path(&format!("{field}.subset")), fault));
+            let fault = Fault::UnknownName { what: "subset", found, meant, also: Vec::new() };
+            self.report(self.path(&format!("{field}.subset")), fault, errors);
             return None;
         }
         Some(Destination { cluster: index, subset: subset.cloned() })
@@ -292,18 +320,18 @@ impl Reader<'_> {
             .iter()
             .filter(|client| **client != to.cluster && !found.importers.contains(client))
         {
-            errors.push(self.not_imported(field, *client, to.cluster));
+            self.not_imported(field, *client, to.cluster, errors);
         }
     }
 
-    fn not_imported(&self, field: &str, client: usize, to: usize) -> Error {
+    fn not_imported(&self, field: &str, client: usize, to: usize, errors: &mut Vec<Error>) {
         let fault = Fault::NotImported {
             policy: self.policy.name.clone(),
             client: self.mesh.clusters[client].name.clone(),
             service: self.policy.service.clone(),
             cluster: self.mesh.clusters[to].name.clone(),
         };
-        Error::new(self.path(field), fault)
+        self.report(self.path(field), fault, errors);
     }
 
     fn same_ports(
@@ -325,7 +353,10 @@ impl Reader<'_> {
         let all: BTreeSet<usize> = clusters.collect();
         let mut all = all.into_iter().map(|index| &self.mesh.clusters[index]);
         let Some(first) = all.next() else { return };
-        for other in all.filter(|other| ports(other) != ports(first)) {
+        // A service without ports is an error of its own.
+        let differs =
+            |other: &&MeshCluster| !ports(other).is_empty() && ports(other) != ports(first);
+        for other in all.filter(|_| !ports(first).is_empty()).filter(differs) {
             let fault = Fault::PortsDiffer {
                 service: self.policy.service.clone(),
                 first_cluster: first.name.clone(),

@@ -1,23 +1,35 @@
-//! Services: their ports, their subsets and the clusters that may call them.
+//! Services: their ports, their subsets and the clusters that get an entry for them.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::clusters::{duplicate, name};
-use super::{Mesh, MeshCluster, Service};
+use super::{Known, Mesh, MeshCluster, Service};
 use crate::error::{Error, Fault};
 use crate::spec::{self, Spec};
-use crate::text::{domain_problem, label_problem, nearest};
+use crate::text::{domain_problem, label_problem};
+
+/// What policies may refer to, but cannot because of errors of services.
+#[derive(Default)]
+pub(super) struct Doubtful {
+    /// Namespace and name of services with a cluster or subset that cannot be resolved.
+    pub(super) services: BTreeSet<(String, String)>,
+    /// A service has a name or namespace that is not valid, so which one is meant is not known.
+    pub(super) names: bool,
+}
 
 /// Every service, by namespace, name and cluster.
 pub(super) fn resolve(
     spec: &Spec,
     clusters: &[MeshCluster],
+    known: &Known,
     errors: &mut Vec<Error>,
-) -> Vec<Service> {
+) -> (Vec<Service>, Doubtful) {
     let mut first: BTreeMap<(&str, &str, &str), usize> = BTreeMap::new();
     let mut services = Vec::new();
+    let mut doubtful = Doubtful::default();
     for (at, service) in spec.services.iter().enumerate() {
         let key = (service.namespace.as_str(), service.name.as_str(), service.cluster.as_str());
         if let Some(before) = first.get(&key) {
@@ -31,38 +43,40 @@ pub(super) fn resolve(
             continue;
         }
         first.insert(key, at);
-        names(service, at, errors);
+        let key = || (service.namespace.clone(), service.name.clone());
         ports(service, at, errors);
+        let before = errors.len();
+        names(service, at, errors);
+        doubtful.names |= errors.len() > before;
+        let before = errors.len();
         subsets(service, at, errors);
-        match cluster(clusters, &service.cluster) {
-            Ok(home) => services.push(one(service, at, home, clusters, errors)),
-            Err(fault) => errors.push(Error::new(format!("services[{at}].cluster"), fault)),
+        doubtful.services.extend((errors.len() > before).then(key));
+        let mut unresolved = |path: String, fault: Option<Fault>| {
+            doubtful.services.insert(key());
+            errors.extend(fault.map(|fault| Error::new(path, fault)));
+        };
+        match known.cluster(&service.cluster) {
+            Ok(home) => {
+                let importers = importers(service, at, home, (clusters, known), &mut unresolved);
+                services.push(one(service, home, importers));
+            }
+            Err(fault) => unresolved(format!("services[{at}].cluster"), fault),
         }
     }
     services.sort_by(|a: &Service, b| {
         (&a.namespace, &a.name, a.cluster).cmp(&(&b.namespace, &b.name, b.cluster))
     });
-    services
+    (services, doubtful)
 }
 
-/// The index of a cluster.
-pub(super) fn cluster(clusters: &[MeshCluster], name: &str) -> Result<usize, Fault> {
-    clusters.binary_search_by(|cluster| cluster.name.as_str().cmp(name)).map_err(|_place| {
-        Fault::UnknownName {
-            what: "cluster",
-            found: name.into(),
-            meant: nearest(name, clusters.iter().map(|cluster| cluster.name.as_str())),
-        }
-    })
-}
-
-fn one(
+/// The clusters that get an entry for a service. `wrong` gets each one that cannot be, with its path.
+fn importers(
     service: &spec::ServiceSpec,
     at: usize,
     home: usize,
-    clusters: &[MeshCluster],
-    errors: &mut Vec<Error>,
-) -> Service {
+    (clusters, known): (&[MeshCluster], &Known),
+    wrong: &mut impl FnMut(String, Option<Fault>),
+) -> BTreeSet<usize> {
     let mut importers = BTreeSet::new();
     for (i, importer) in service.imported_by.iter().enumerate() {
         let path = format!("services[{at}].importedBy[{i}]");
@@ -70,20 +84,22 @@ fn one(
             importers.extend((0..clusters.len()).filter(|other| *other != home));
             continue;
         }
-        match cluster(clusters, importer) {
+        match known.cluster(importer) {
             Ok(importer) if importer == home => {
                 let service = format!("{}/{}", service.namespace, service.name);
-                errors.push(Error::new(
-                    path,
-                    Fault::ImportsOwn { cluster: clusters[home].name.clone(), service },
-                ));
+                let cluster = clusters[home].name.clone();
+                wrong(path, Some(Fault::ImportsOwn { cluster, service }));
             }
             Ok(importer) => {
                 importers.insert(importer);
             }
-            Err(fault) => errors.push(Error::new(path, fault)),
+            Err(fault) => wrong(path, fault),
         }
     }
+    importers
+}
+
+fn one(service: &spec::ServiceSpec, home: usize, importers: BTreeSet<usize>) -> Service {
     let mut ports = service.ports.clone();
     ports.sort_by_key(|port| port.number);
     let mut subsets = service.subsets.clone();

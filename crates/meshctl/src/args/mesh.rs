@@ -22,7 +22,7 @@ pub enum Mesh {
     Graph(Graph),
     /// Show each hop of a call and the resource behind it.
     Explain(Explain),
-    /// Convert Service Mesh Hub resources into a spec.
+    /// Convert resources of Gloo Mesh, Admiral and others into a spec.
     Import(Import),
     /// List and record the addresses of remote services.
     Addresses(Addresses),
@@ -185,23 +185,26 @@ pub struct Explain {
 /// `meshctl mesh import`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Fields that have no equivalent in a spec, and values that only the clusters know, are reported on standard error.
+Reads TrafficPolicy, AccessPolicy, VirtualMesh and FailoverService of Service Mesh Hub (networking.smh.solo.io/v1alpha2) and Gloo Mesh (networking.mesh.gloo.solo.io/v1), VirtualDestination of Gloo Mesh, GlobalTrafficPolicy and Dependency of Admiral with the ServiceEntries that it generated, and the IstioOperators, Gateways, Services and remote secrets of Istio's own multi-primary installation.
+
+What has no equivalent in a spec, and values that only the clusters know, are reported on standard error. A policy that applies only to some callers or requests is left out, because the spec's would apply to all.
 
 Exit status:
    0  success
    1  could not run: invalid input, or a file that cannot be read
+   2  what restricted calls has no equivalent, or there is nothing to convert
   64  usage error
 
 Examples:
   kubectl get trafficpolicies,virtualmeshes -A -o yaml \\
-    | meshctl mesh import - > mesh.yaml")]
+    | meshctl mesh import --istio 1.30.3 - > mesh.yaml")]
 pub struct Import {
-    /// Files with TrafficPolicy and VirtualMesh resources of networking.smh.solo.io or networking.mesh.gloo.solo.io; `-` reads standard input.
+    /// Files with the resources, such as the output of `kubectl get -o yaml`; `-` reads standard input.
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
-    /// Istio release of the clusters, which the resources do not contain.
-    #[arg(long, value_name = "VERSION", default_value = "1.30.3", value_parser = version)]
-    pub istio: Version,
+    /// Istio release of the clusters, which the resources do not contain. Without it, you add it to the spec.
+    #[arg(long, value_name = "VERSION", value_parser = version)]
+    pub istio: Option<Version>,
 }
 
 /// `meshctl mesh addresses`.

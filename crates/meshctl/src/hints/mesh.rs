@@ -33,6 +33,8 @@ pub(crate) fn import(lost: &Lost) -> Option<&'static str> {
     Some(match lost.remedy? {
         ImportRemedy::DiscoverPorts => "`meshctl mesh discover` finds them",
         ImportRemedy::IssueCertificates => "`meshctl ca init -f mesh.yaml` issues them",
+        ImportRemedy::ReadClusters => "`meshctl mesh discover` reads the clusters",
+        ImportRemedy::NameRelease => "write it, or run this again with `--istio VERSION`",
         _ => return None,
     })
 }

@@ -11,6 +11,7 @@ use crate::fleet::mesh::dns::NO_ADDRESS;
 use crate::io::Io;
 use crate::spec;
 use crate::spec::lock;
+use crate::text::safe;
 
 /// Runs the command.
 pub(super) fn run(args: &Dns, io: &mut Io<'_>) -> Result<Exit, Failure> {
@@ -44,12 +45,33 @@ pub(super) fn run(args: &Dns, io: &mut Io<'_>) -> Result<Exit, Failure> {
         let old = args.old_coredns || dns::has_old_words(&current, &mesh.suffix);
         let zone = Zone::of(cluster, &meshconfig::render(&mesh, cluster, &addresses), old);
         match zone.map_err(|error| needs(&error))? {
-            Some(zone) => dns::add(&current, &mesh.suffix, &zone).map_err(fail)?,
+            Some(zone) => {
+                let text = dns::add(&current, &mesh.suffix, &zone).map_err(fail)?;
+                tell(&current, &text, &mesh.suffix, &zone, io);
+                text
+            }
             None => dns::remove(&current, &mesh.suffix),
         }
     };
     io.print(&text)?;
     Ok(Exit::Good)
+}
+
+/// Says what cannot be seen from the block alone: where it listens, or why there is none.
+fn tell(current: &str, text: &str, suffix: &str, zone: &Zone, io: &mut Io<'_>) {
+    if let Some((line, first)) = dns::same_zone(current, suffix, zone) {
+        io.say(format_args!(
+            "unchanged: `{}` in line {line} already says what meshctl would write",
+            safe(&first)
+        ));
+    }
+    let binds = dns::binds(current, suffix);
+    if text != current && !binds.is_empty() {
+        io.say(format_args!(
+            "the block has `{}`, as the other blocks do: this CoreDNS answers only at these addresses",
+            safe(&binds.join(" "))
+        ));
+    }
 }
 
 fn no_edit(cluster: &MeshCluster) -> Failure {

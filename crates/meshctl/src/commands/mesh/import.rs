@@ -1,8 +1,8 @@
-//! `meshctl mesh import`: Service Mesh Hub's resources as a spec.
+//! `meshctl mesh import`: resources of other tools as a spec.
 
 use std::path::Path;
 
-use meshconfig::import::import;
+use meshconfig::import::{Lost, import};
 
 use crate::args::mesh::Import;
 use crate::exit::Exit;
@@ -24,18 +24,30 @@ pub(super) fn run(args: &Import, io: &mut Io<'_>) -> Result<Exit, Failure> {
     }
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let first = args.files.first().map_or(Path::new("-"), |file| file.as_path());
+    let release = args.istio.map(|version| version.to_string());
     let imported =
-        import(&texts, &args.istio.to_string()).map_err(|error| spec::failure(error, first, ""))?;
+        import(&texts, release.as_deref()).map_err(|error| spec::failure(error, first, ""))?;
     for lost in &imported.lost {
-        let place =
-            if lost.resource.is_empty() { String::new() } else { format!("{}: ", lost.resource) };
-        let field = if lost.field.is_empty() { String::new() } else { format!("{}: ", lost.field) };
-        let next = hints::mesh::import(lost).map(|next| format!("; {next}")).unwrap_or_default();
+        io.say(format_args!("not converted: {}", safe(&line(lost))));
+    }
+    let restrictions = imported.lost.iter().filter(|lost| lost.restricts).count();
+    if restrictions > 0 {
         io.say(format_args!(
-            "not converted: {}",
-            safe(&format!("{place}{field}{}{next}", lost.why))
+            "more calls are possible than before: {restrictions} of the settings above restricted them"
         ));
     }
+    if imported.spec.clusters.is_empty() {
+        io.say(format_args!("no spec: none of these resources names a cluster or a service"));
+        return Ok(Exit::No);
+    }
     io.print(&imported.spec.yaml())?;
-    Ok(Exit::Good)
+    Ok(if restrictions > 0 { Exit::No } else { Exit::Good })
+}
+
+/// What was lost: its resource, its field, why, and the next step.
+fn line(lost: &Lost) -> String {
+    let next = hints::mesh::import(lost).map(|next| format!("; {next}")).unwrap_or_default();
+    let place = [&lost.resource, &lost.field].into_iter().filter(|part| !part.is_empty());
+    let place: String = place.map(|part| format!("{part}: ")).collect();
+    format!("{place}{}{next}", lost.why)
 }
