@@ -34,6 +34,10 @@ impl Address {
             return Err("a URL without a host");
         }
         let path = parts.path_and_query.as_ref().map_or("/", PathAndQuery::path);
+        if path.contains('@') {
+            // What precedes it may be the end of a password: to ask the host before it would also be wrong.
+            return Err("a URL with `@` after its host; in a password, write `/` as %2F");
+        }
         let built = Uri::builder().scheme(scheme).authority(host).path_and_query(path).build();
         Ok(Self { uri: built.map_err(|_unsaid| "not a valid URL")?, user })
     }
@@ -95,6 +99,10 @@ mod tests {
         check("https://a@b@host", Ok("https://host"), Some("a@b"));
         check("host:6443", Err("not a URL that begins with https:// or http://"), None);
         check("ftp://secret", Err("not a URL that begins with https:// or http://"), None);
+        let unescaped = "a URL with `@` after its host; in a password, write `/` as %2F";
+        check("https://me:9/secret@host:6443/", Err(unescaped), None);
+        check("https://me/s@host", Err(unescaped), None);
+        check("https://host/?token=a@b", Ok("https://host"), None);
         check("https://", Err("not a valid URL"), None);
         check("https://secret@", Err("not a valid URL"), None);
         check("https://ho st", Err("not a valid URL"), None);

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::der::shape::{check_oid, list};
+use crate::der::shape::{check_any, check_oid, list};
 use crate::der::{self, DerError, Reader, Tlv};
 use crate::digest;
 use crate::name::Name;
@@ -55,9 +55,10 @@ impl GeneralName {
                 let explicit = parts.expect(0xa0, "otherName value is not tagged [0]")?;
                 parts.end("extra element in an otherName")?;
                 let mut inner = explicit.reader();
-                let value = inner.any()?.raw.to_vec();
+                let value = inner.any()?;
+                check_any(&value)?;
                 inner.end("extra element in an otherName value")?;
-                Ok(Self::Other { type_id: Oid::of(type_id.content), value })
+                Ok(Self::Other { type_id: Oid::of(type_id.content), value: value.raw.to_vec() })
             }
             0x81 | 0xa1 => Ok(Self::Email(string()?)),
             0x82 | 0xa2 => Ok(Self::Dns(string()?)),

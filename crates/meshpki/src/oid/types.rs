@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
-use super::{dotted, entry, parse_dotted, short_name};
+use super::{LONGEST_PRINTED, dotted, entry, parse_dotted, short_name};
 use crate::der::shape::check_oid;
 use crate::der::{self, DerError, Reader};
 
@@ -125,9 +125,10 @@ impl Oid {
 impl FromStr for Oid {
     type Err = OidError;
 
-    /// Reads the dotted form, `2.5.29.19`.
+    /// Reads the dotted form, `2.5.29.19`, of at most 586 octets, as many as are written out.
     fn from_str(text: &str) -> Result<Self, OidError> {
-        parse_dotted(text).map(Self::of).ok_or_else(|| OidError { found: text.to_string() })
+        let content = parse_dotted(text).filter(|content| content.len() <= LONGEST_PRINTED);
+        content.map(Self::of).ok_or_else(|| OidError { found: text.to_string() })
     }
 }
 
