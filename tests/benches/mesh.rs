@@ -1,9 +1,15 @@
-//! Rendering 2,000 services on 20 clusters, each imported by all others, and the cost of twice as many.
+//! Rendering, linting and planning to apply 2,000 services on 20 clusters, each imported by all others, and the cost of
+//! twice as many.
 
 use std::fmt::Write as _;
 
 use meshconfig::address::Taken;
-use meshconfig::{Lock, Mesh, Spec, render};
+use meshconfig::apply::{changes, steps};
+use meshconfig::lint::{
+    self, LintCluster, LintSeverity, PreflightCluster, PreflightProblem, preflight,
+};
+use meshconfig::{Lock, Mesh, Resource, Spec, render};
+use serde_json::Value;
 use tests::NOW;
 
 const CLUSTERS: usize = 20;
@@ -25,9 +31,74 @@ fn main() {
         "{large} against {small} services: {ratio:.2} times as long, {:.2} times as many resources",
         second.resources as f64 / first.resources as f64
     );
+    for (what, judged) in [("lint", lint as Judged), ("the plan of apply", plan as Judged)] {
+        let (first, second) = (judge(small, judged), judge(large, judged));
+        println!(
+            "{what}: {second:.2} s of one core (6 s promised), {:.2} times as long",
+            second / first
+        );
+    }
     if let Some(kib) = peak() {
         println!("peak memory: {} MiB (1024 promised)", kib >> 10);
     }
+}
+
+/// What judges the rendered resources of every cluster.
+type Judged = fn(&Mesh, &[Vec<Resource>]);
+
+/// Seconds that it takes.
+fn judge(services: usize, judged: Judged) -> f64 {
+    let mesh = Mesh::new(&Spec::read(&spec(services)).expect("a spec")).expect("a mesh");
+    let addresses = Lock::default().assign(&mesh, &Taken::new(), NOW).expect("addresses");
+    let rendered: Vec<Vec<Resource>> =
+        mesh.clusters().iter().map(|cluster| render(&mesh, cluster, &addresses)).collect();
+    let start = cpu_seconds();
+    judged(&mesh, &rendered);
+    cpu_seconds() - start
+}
+
+fn lint(mesh: &Mesh, rendered: &[Vec<Resource>]) {
+    let clusters: Vec<LintCluster<'_>> = mesh
+        .clusters()
+        .iter()
+        .zip(rendered)
+        .map(|(cluster, resources)| LintCluster {
+            name: &cluster.name,
+            version: cluster.version,
+            remote_secrets: cluster.remote_secrets,
+            resources: resources.iter().map(|resource| &resource.value).collect(),
+        })
+        .collect();
+    let mut problems = lint::lint(&clusters);
+    problems.extend(lint::calls(mesh, &clusters));
+    assert!(problems.iter().all(|problem| problem.severity < LintSeverity::Error));
+}
+
+/// Every cluster has all resources but those of every hundredth service.
+fn plan(mesh: &Mesh, rendered: &[Vec<Resource>]) {
+    let live: Vec<Vec<Value>> = rendered
+        .iter()
+        .map(|wanted| {
+            let kept = wanted.iter().enumerate().filter(|(n, _)| n % 100 != 0);
+            kept.map(|(_, resource)| resource.value.clone()).collect()
+        })
+        .collect();
+    let clusters: Vec<PreflightCluster<'_>> = mesh
+        .clusters()
+        .iter()
+        .zip(rendered.iter().zip(&live))
+        .map(|(cluster, (wanted, live))| PreflightCluster {
+            name: &cluster.name,
+            version: cluster.version,
+            live,
+            wanted,
+        })
+        .collect();
+    let changes =
+        clusters.iter().map(|c| (c.name.to_owned(), changes(&mesh.name, c.wanted, c.live)));
+    let steps = steps(&changes.collect());
+    let problems = preflight(mesh, &clusters);
+    assert!(!steps.is_empty() && !problems.iter().any(PreflightProblem::refuses));
 }
 
 struct Run {

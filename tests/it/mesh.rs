@@ -43,7 +43,7 @@ fn render_one_cluster() {
         apiVersion: networking.istio.io/v1
         kind: Gateway
         metadata:
-          name: cross-network-gateway
+          name: cross-network-gateway-bookinfo
           namespace: istio-system
           labels:
             app.kubernetes.io/managed-by: meshctl
@@ -64,15 +64,13 @@ fn render_one_cluster() {
         apiVersion: networking.istio.io/v1
         kind: DestinationRule
         metadata:
-          name: reviews
+          name: reviews.bookinfo
           namespace: default
           labels:
             app.kubernetes.io/managed-by: meshctl
             app.kubernetes.io/part-of: bookinfo
         spec:
           host: reviews.default.svc.cluster.local
-          exportTo:
-          - "*"
           subsets:
           - name: version-v3
             labels:
@@ -170,38 +168,38 @@ fn explain_graph_and_lint() {
         reviews.default.svc.cluster.local from cluster1
           1. cluster1: reviews.default.svc.cluster.local is a Service of the cluster: the cluster's own DNS answers
           2. cluster1: 75 of 100 calls go to reviews.default.svc.cluster2.global, subset version-v3
-             by VirtualService default/reviews
+             by VirtualService default/reviews.bookinfo
             3. cluster1: reviews.default.svc.cluster2.global is at 172.18.0.230 port 15443, in cluster2
-               by ServiceEntry istio-system/reviews.default.svc.cluster2.global
+               by ServiceEntry istio-system/reviews.default.svc.cluster2.global.bookinfo
             4. cluster1: mutual TLS, SNI outbound_.9080_.version-v3_.reviews.default.svc.cluster2.global
-               by DestinationRule istio-system/reviews.default.svc.cluster2.global
+               by DestinationRule istio-system/reviews.default.svc.cluster2.global.bookinfo
             5. cluster1: the server's identity must be that of any workload in the mesh
             6. cluster2: the gateway routes the TLS connection by its SNI
-               by Gateway istio-system/istio-multicluster-ingressgateway
+               by Gateway istio-system/istio-multicluster-ingressgateway-bookinfo
             7. cluster2: the gateway rewrites the name to reviews.default.svc.cluster.local
-               by EnvoyFilter istio-system/cross-cluster-traffic
+               by EnvoyFilter istio-system/cross-cluster-traffic-bookinfo
             8. cluster2: reviews.default.svc.cluster.local: pods with labels version=v3 answer
-               by DestinationRule default/reviews
+               by DestinationRule default/reviews.bookinfo
           9. cluster1: 15 of 100 calls go to reviews.default.svc.cluster.local, subset version-v1
-             by VirtualService default/reviews
+             by VirtualService default/reviews.bookinfo
            10. cluster1: reviews.default.svc.cluster.local: pods with labels version=v1 answer
-               by DestinationRule default/reviews
+               by DestinationRule default/reviews.bookinfo
          11. cluster1: 10 of 100 calls go to reviews.default.svc.cluster.local, subset version-v2
-             by VirtualService default/reviews
+             by VirtualService default/reviews.bookinfo
            12. cluster1: reviews.default.svc.cluster.local: pods with labels version=v2 answer
-               by DestinationRule default/reviews
+               by DestinationRule default/reviews.bookinfo
 
         reviews.default.svc.cluster2.global from cluster1
           1. cluster1: istio-coredns, to which the cluster's DNS forwards, answers 240.0.193.178 for reviews.default.svc.cluster2.global
           2. cluster1: reviews.default.svc.cluster2.global is at 172.18.0.230 port 15443, in cluster2
-             by ServiceEntry istio-system/reviews.default.svc.cluster2.global
+             by ServiceEntry istio-system/reviews.default.svc.cluster2.global.bookinfo
           3. cluster1: mutual TLS, SNI outbound_.9080_._.reviews.default.svc.cluster2.global
-             by DestinationRule istio-system/reviews.default.svc.cluster2.global
+             by DestinationRule istio-system/reviews.default.svc.cluster2.global.bookinfo
           4. cluster1: the server's identity must be that of any workload in the mesh
           5. cluster2: the gateway routes the TLS connection by its SNI
-             by Gateway istio-system/istio-multicluster-ingressgateway
+             by Gateway istio-system/istio-multicluster-ingressgateway-bookinfo
           6. cluster2: the gateway rewrites the name to reviews.default.svc.cluster.local
-             by EnvoyFilter istio-system/cross-cluster-traffic
+             by EnvoyFilter istio-system/cross-cluster-traffic-bookinfo
           7. cluster2: reviews.default.svc.cluster.local: its pods answer
     "#,
     );
@@ -223,12 +221,12 @@ fn explain_graph_and_lint() {
         r#"
         exit 0
         warning[lint/no-identity]: callers of `reviews.default.svc.cluster2.global` accept any certificate of the mesh, because its ServiceEntry has no subjectAltNames
-          in: cluster1, ServiceEntry istio-system/reviews.default.svc.cluster2.global
+          in: cluster1, ServiceEntry istio-system/reviews.default.svc.cluster2.global.bookinfo
           source: istio pilot/pkg/model/push_context.go: no name is checked if none is given
           next: name the service accounts of the service in the spec
 
         warning[lint/gateway-vulnerable]: AUTO_PASSTHROUGH of Istio 1.6.4 can be used to reach services that authorization policies protect
-          in: cluster2, Gateway istio-system/istio-multicluster-ingressgateway
+          in: cluster2, Gateway istio-system/istio-multicluster-ingressgateway-bookinfo
           source: istio-security-2021-006, CVE-2021-31921
           next: upgrade to 1.8.6, 1.9.5 or later
 
@@ -250,18 +248,18 @@ fn explain_graph_and_lint() {
         "mesh lint -f @/mesh.yaml --with cluster2=@/live.yaml",
         r#"
         exit 2
-        error[lint/stock-filter]: it rewrites every `.global` name before `cross-cluster-traffic` can rewrite `\.cluster2\.global$`: x.svc.CLUSTER.global becomes x.svc.CLUSTER.svc.cluster.local
+        error[lint/stock-filter]: it rewrites every `.global` name before `cross-cluster-traffic-bookinfo` can rewrite `\.cluster2\.global$`: x.svc.CLUSTER.global becomes x.svc.CLUSTER.svc.cluster.local
           in: cluster2, EnvoyFilter istio-system/istio-multicluster-ingressgateway
           source: istio 1.6.4 manifests/charts/gateways/istio-ingress/templates/preconfigured.yaml
           next: kubectl delete envoyfilter istio-multicluster-ingressgateway -n istio-system
 
         warning[lint/no-identity]: callers of `reviews.default.svc.cluster2.global` accept any certificate of the mesh, because its ServiceEntry has no subjectAltNames
-          in: cluster1, ServiceEntry istio-system/reviews.default.svc.cluster2.global
+          in: cluster1, ServiceEntry istio-system/reviews.default.svc.cluster2.global.bookinfo
           source: istio pilot/pkg/model/push_context.go: no name is checked if none is given
           next: name the service accounts of the service in the spec
 
         warning[lint/gateway-vulnerable]: AUTO_PASSTHROUGH of Istio 1.6.4 can be used to reach services that authorization policies protect
-          in: cluster2, Gateway istio-system/istio-multicluster-ingressgateway
+          in: cluster2, Gateway istio-system/istio-multicluster-ingressgateway-bookinfo
           source: istio-security-2021-006, CVE-2021-31921
           next: upgrade to 1.8.6, 1.9.5 or later
 
@@ -270,6 +268,7 @@ fn explain_graph_and_lint() {
           source: istio pkg/dns; istio 1.6 doc, replicated control planes
           next: `meshctl mesh apply` edits its Corefile; `meshctl mesh dns --cluster cluster1` edits a file
 
+        read: EnvoyFilter 1
         errors 1, warnings 2, notes 1
     "#,
     );
@@ -293,39 +292,39 @@ fn explain_failover() {
         cart.shop.svc.east.mesh from edge
           1. edge: the proxy's DNS answers fd00:240::cbb9 for cart.shop.svc.east.mesh
           2. edge: 100 of 100 calls go to cart.shop.svc.mesh
-             by VirtualService istio-system/cart.shop
+             by VirtualService istio-system/cart.shop.shop
             3. edge: cart.shop.svc.mesh is at 192.0.2.21 port 15443, in west
-               by ServiceEntry istio-system/cart.shop
+               by ServiceEntry istio-system/cart.shop.shop
             4. edge: cart.shop.svc.mesh is at 192.0.2.11 port 15443, in east
-               by ServiceEntry istio-system/cart.shop
+               by ServiceEntry istio-system/cart.shop.shop
             5. edge: cart.shop.svc.mesh is at 192.0.2.12 port 15443, in east
-               by ServiceEntry istio-system/cart.shop
-            6. edge: the first of west, east with healthy endpoints; mutual TLS, SNI outbound_.80_._.cart.shop.svc.cluster.local
-               by DestinationRule istio-system/cart.shop
+               by ServiceEntry istio-system/cart.shop.shop
+            6. edge: the first of west, east that has healthy endpoints; mutual TLS, SNI outbound_.80_._.cart.shop.svc.cluster.local
+               by DestinationRule istio-system/cart.shop.shop
               7. west: the gateway routes the TLS connection by its SNI
-                 by Gateway istio-system/cross-network-gateway
+                 by Gateway istio-system/cross-network-gateway-shop
               8. west: cart.shop.svc.cluster.local: its pods answer
               9. east: the gateway routes the TLS connection by its SNI
-                 by Gateway istio-system/cross-network-gateway
+                 by Gateway istio-system/cross-network-gateway-shop
              10. east: cart.shop.svc.cluster.local: its pods answer
 
         cart.shop.svc.west.mesh from edge
           1. edge: the proxy's DNS answers fd00:240::8fa3 for cart.shop.svc.west.mesh
           2. edge: 100 of 100 calls go to cart.shop.svc.mesh
-             by VirtualService istio-system/cart.shop
+             by VirtualService istio-system/cart.shop.shop
             3. edge: cart.shop.svc.mesh is at 192.0.2.21 port 15443, in west
-               by ServiceEntry istio-system/cart.shop
+               by ServiceEntry istio-system/cart.shop.shop
             4. edge: cart.shop.svc.mesh is at 192.0.2.11 port 15443, in east
-               by ServiceEntry istio-system/cart.shop
+               by ServiceEntry istio-system/cart.shop.shop
             5. edge: cart.shop.svc.mesh is at 192.0.2.12 port 15443, in east
-               by ServiceEntry istio-system/cart.shop
-            6. edge: the first of west, east with healthy endpoints; mutual TLS, SNI outbound_.80_._.cart.shop.svc.cluster.local
-               by DestinationRule istio-system/cart.shop
+               by ServiceEntry istio-system/cart.shop.shop
+            6. edge: the first of west, east that has healthy endpoints; mutual TLS, SNI outbound_.80_._.cart.shop.svc.cluster.local
+               by DestinationRule istio-system/cart.shop.shop
               7. west: the gateway routes the TLS connection by its SNI
-                 by Gateway istio-system/cross-network-gateway
+                 by Gateway istio-system/cross-network-gateway-shop
               8. west: cart.shop.svc.cluster.local: its pods answer
               9. east: the gateway routes the TLS connection by its SNI
-                 by Gateway istio-system/cross-network-gateway
+                 by Gateway istio-system/cross-network-gateway-shop
              10. east: cart.shop.svc.cluster.local: its pods answer
     "#,
     );

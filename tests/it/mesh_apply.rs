@@ -70,6 +70,9 @@ fn mesh() -> Option<Mesh> {
     Some(mesh)
 }
 
+/// Our VirtualService.
+const OURS: &str = "reviews.bookinfo";
+
 fn calls(mesh: &Mesh) -> Api<DynamicObject> {
     let kind = GroupVersionKind::gvk("networking.istio.io", "v1", "VirtualService");
     let resource = ApiResource::from_gvk(&kind);
@@ -81,7 +84,7 @@ fn edit(mesh: &Mesh, patch: &Value) {
     let params =
         PatchParams { field_manager: Some("kubectl-edit".to_owned()), ..PatchParams::default() };
     let (api, patch) = (calls(mesh), Patch::Merge(patch));
-    mesh.clusters[0].block_on(api.patch("reviews", &params, &patch)).expect("an edit");
+    mesh.clusters[0].block_on(api.patch(OURS, &params, &patch)).expect("an edit");
 }
 
 /// Waits until VirtualServices are refused, or are not any more.
@@ -165,7 +168,7 @@ fn what_others_do_to_ours() {
     ended(&mesh.run("mesh diff -f @/mesh.yaml"), 2, &shown);
     ended(&mesh.run("mesh apply -f @/mesh.yaml --yes"), 0, &["done: 1 writes"]);
     same();
-    let live = mesh.clusters[0].block_on(calls(&mesh).get("reviews")).expect("ours");
+    let live = mesh.clusters[0].block_on(calls(&mesh).get(OURS)).expect("ours");
     assert_eq!(live.metadata.labels.expect("labels")["team"], "x");
     // A field that we do not write belongs to whoever wrote it; that is reported, not ignored.
     edit(&mesh, &json!({"spec": {"gateways": ["mesh"]}}));
@@ -200,7 +203,10 @@ const THEIRS: &str = "
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
 metadata: {name: theirs, namespace: default}
-spec: {host: reviews.default.svc.cluster2.global, trafficPolicy: {outlierDetection: {interval: 1s}}}
+spec:
+  host: reviews.default.svc.cluster2.global
+  exportTo: ['*']
+  trafficPolicy: {outlierDetection: {interval: 1s}}
 ---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -213,7 +219,7 @@ fn what_clusters_will_have_is_looked_at() {
     let Some(mesh) = mesh() else { return };
     mesh.clusters[0].apply(THEIRS);
     let notes = [
-        "error[lint/plain-text]: cluster cluster1, DestinationRule default/theirs: its trafficPolicy has no tls",
+        "error[lint/sni-unknown]: cluster cluster1, DestinationRule default/theirs: calls to `reviews.default.svc.cluster2.global` (port 9080) have the SNI `outbound_.9080_._.reviews.default.svc.cluster2.global`, ",
         "warning[lint/host-twice]: cluster cluster1, ",
         "warning[lint/subset-undefined]: cluster cluster1, VirtualService default/broken, not of this mesh: ",
     ];
@@ -222,15 +228,15 @@ fn what_clusters_will_have_is_looked_at() {
     let ran = apply("");
     println!("{}{}", ran.out, ran.err);
     let refused = [
-        "error[lint/plain-text]: its trafficPolicy has no tls",
+        "error[lint/sni-unknown]: calls to `reviews.default.svc.cluster2.global` (port 9080) have the SNI ",
         "  in: cluster cluster1, DestinationRule default/theirs\n",
-        "nothing was written; add `tls: {mode: ISTIO_MUTUAL}` there, or proceed with `--force lint/plain-text`",
+        "nothing was written; set tls.sni in a DestinationRule of the host: outbound_.9080_._.reviews.default.svc.cluster.local, or proceed with `--force lint/sni-unknown`",
     ];
     ended(&ran, 2, &refused);
     assert!(!ran.err.contains("error[lint/subset-undefined]"), "{}", ran.err);
     ended(&apply("--force lint/weights"), 2, &refused);
     ended(&mesh.run("mesh diff -f @/mesh.yaml"), 2, &["create 6"]);
-    ended(&apply("--force lint/plain-text"), 0, &[notes[0], "done: 6 writes"]);
+    ended(&apply("--force lint/sni-unknown"), 0, &[notes[0], "done: 6 writes"]);
     // There is nothing to refuse any more.
     ended(&apply(""), 0, &[notes[0], notes[2], "nothing to do"]);
 }
@@ -288,18 +294,18 @@ fn what_was_applied_under_our_old_name() {
     let apply = || mesh.run_as("writer", "mesh apply -f @/mesh.yaml --yes");
     ended(&apply(), 0, &["done: 6 writes"]);
     let (api, cluster) = (calls(&mesh), &mesh.clusters[0]);
-    let live = cluster.block_on(api.get("reviews")).expect("a VirtualService");
+    let live = cluster.block_on(api.get(OURS)).expect("a VirtualService");
     let mut spec = live.data["spec"].clone();
     spec["gateways"] = json!(["mesh"]);
     let object = json!({
         "apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "spec": spec,
-        "metadata": {"name": "reviews", "namespace": "default", "labels": live.metadata.labels},
+        "metadata": {"name": OURS, "namespace": "default", "labels": live.metadata.labels},
     });
-    cluster.block_on(api.delete("reviews", &Default::default())).expect("deleted");
+    cluster.block_on(api.delete(OURS, &Default::default())).expect("deleted");
     let old = PatchParams::apply("meshctl");
-    cluster.block_on(api.patch("reviews", &old, &Patch::Apply(&object))).expect("applied");
+    cluster.block_on(api.patch(OURS, &old, &Patch::Apply(&object))).expect("applied");
     ended(&apply(), 0, &["applied VirtualService default/reviews", "done: 1 writes"]);
-    let live = cluster.block_on(api.get("reviews")).expect("a VirtualService");
+    let live = cluster.block_on(api.get(OURS)).expect("a VirtualService");
     assert_eq!(live.data["spec"]["gateways"], Value::Null);
     let managers = live.metadata.managed_fields.into_iter().flatten().filter_map(|f| f.manager);
     assert_eq!(managers.collect::<Vec<_>>(), ["meshpki.dev/meshctl"]);

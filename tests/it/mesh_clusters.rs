@@ -265,7 +265,7 @@ fn refused(mesh: &Mesh) {
     let api = Api::<DynamicObject>::namespaced_with(client, "default", &kind);
     let labels = json!({"metadata": {"labels": null}});
     let (params, patch) = (PatchParams::default(), Patch::Merge(&labels));
-    mesh.clusters[0].block_on(api.patch("reviews", &params, &patch)).expect("a patch");
+    mesh.clusters[0].block_on(api.patch("reviews.mesh", &params, &patch)).expect("a patch");
     let before = versions(mesh);
     let ran = mesh.run("mesh apply -f @/mesh.yaml --yes");
     ended(&ran, 2, &["error[apply/foreign]", "cluster cluster1, VirtualService default/reviews"]);
@@ -302,7 +302,7 @@ fn what_istioctl_says(mesh: &Mesh) {
         spec.replacen(&line, &format!("{line}  importNamespace: default\n"), 1)
     };
     mesh.shell.scratch.write("near/mesh.yaml", beside(beside(spec, "cluster1"), "cluster2"));
-    const MISSED: &str = "--suppress=IST0101=VirtualService default/reviews";
+    const MISSED: &str = "--suppress=IST0101=VirtualService default/reviews.mesh";
     const ENDPOINTS: &str = "--suppress=IST0173=DestinationRule istio-system/*.cluster*";
     for (from, more) in [("mesh.yaml", &[MISSED][..]), ("near/mesh.yaml", &[])] {
         mesh.shell.good(&format!("mesh render -f @/{from} -o @/out"));

@@ -47,12 +47,12 @@
 //! let applied = rehearsal.carry_out(|step| println!("{}: {}", step.cluster, step.write.id())).await?;
 //!
 //! assert_eq!(applied.writes, 3);
-//! assert_eq!(west.ids(), ["Gateway istio-system/cross-network-gateway"]);
+//! assert_eq!(west.ids(), ["Gateway istio-system/cross-network-gateway-mesh"]);
 //! assert_eq!(
 //!     east.ids(),
 //!     [
-//!         "DestinationRule istio-system/reviews.shop.west",
-//!         "ServiceEntry istio-system/reviews.shop.west",
+//!         "DestinationRule istio-system/reviews.shop.west.mesh",
+//!         "ServiceEntry istio-system/reviews.shop.west.mesh",
 //!     ],
 //! );
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -208,7 +208,11 @@ fn entry(line: &str) -> Option<(String, Entry)> {
     let words: alloc::vec::Vec<&str> = line.split_whitespace().collect();
     let (host, address, retired) = match words.as_slice() {
         [host, address] => (host, address, None),
-        [host, address, "retired", day] => (host, address, Some(day.parse().ok()?)),
+        // Of a time, only the day counts.
+        [host, address, "retired", time] => {
+            let Time(time) = time.parse().ok()?;
+            (host, address, Some(Time(time - time.rem_euclid(86_400))))
+        }
         _ => return None,
     };
     crate::text::domain_problem(host).is_none().then_some(())?;

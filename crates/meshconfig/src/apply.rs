@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use crate::dns::DnsEdit;
-use crate::resource::{Resource, rank_of_kind};
+use crate::resource::{Resource, is_ours, rank_of_kind};
 
 /// A change of one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,12 @@ pub enum Change {
     /// The resource of this mesh is no longer wanted.
     Prune(Resource),
     /// A resource with the wanted name exists, but lacks the labels of this mesh.
-    Foreign(Resource),
+    Foreign {
+        /// The resource of others.
+        live: Resource,
+        /// The wanted resource.
+        wanted: Resource,
+    },
     /// The ConfigMap of the cluster's DNS, which others own, gets a block or loses it.
     Edit(DnsEdit),
 }
@@ -35,10 +40,9 @@ impl Change {
     #[must_use]
     pub fn id(&self) -> String {
         match self {
-            Self::Create(resource) | Self::Prune(resource) | Self::Foreign(resource) => {
-                resource.id()
-            }
+            Self::Create(resource) | Self::Prune(resource) => resource.id(),
             Self::Update { to, .. } => to.id(),
+            Self::Foreign { live, .. } => live.id(),
             Self::Edit(edit) => edit.id(),
         }
     }
@@ -85,34 +89,82 @@ const NAMES: usize = WAVES / 2;
 /// The changes of one cluster. Only resources with the labels of this mesh are pruned.
 #[must_use]
 pub fn changes(mesh: &str, wanted: &[Resource], live: &[Value]) -> Vec<Change> {
-    let mut there: BTreeMap<(String, String, String), Resource> = live
-        .iter()
-        .map(|value| Resource { value: value.clone(), service: None })
-        .map(|resource| (key(&resource), resource))
-        .collect();
+    let mut there: BTreeMap<[&str; 3], &Value> =
+        live.iter().map(|live| (key(live), live)).collect();
+    let read = |live: &Value| Resource { value: live.clone(), service: None };
     let mut changes = Vec::new();
     for resource in wanted {
-        match there.remove(&key(resource)) {
+        match there.remove(&key(&resource.value)) {
             None => changes.push(Change::Create(resource.clone())),
-            Some(live) if !live.is_ours(mesh) => changes.push(Change::Foreign(live)),
-            Some(live) if same(&live.value, &resource.value) => {}
-            Some(from) => changes.push(Change::Update { to: resource.clone(), from }),
+            Some(live) if !is_ours(live, mesh) => {
+                changes.push(Change::Foreign { live: read(live), wanted: resource.clone() });
+            }
+            Some(live) if same(live, &resource.value) => {}
+            Some(live) => changes.push(Change::Update { to: resource.clone(), from: read(live) }),
         }
     }
-    changes
-        .extend(there.into_values().filter(|resource| resource.is_ours(mesh)).map(Change::Prune));
+    let pruned = there.into_values().filter(|live| is_ours(live, mesh));
+    changes.extend(pruned.map(|live| Change::Prune(read(live))));
     changes
 }
 
-fn key(resource: &Resource) -> (String, String, String) {
-    (resource.kind().to_string(), resource.namespace().to_string(), resource.name().to_string())
+/// Kind, namespace and name.
+pub(crate) fn key(resource: &Value) -> [&str; 3] {
+    let meta = &resource["metadata"];
+    [&resource["kind"], &meta["namespace"], &meta["name"]]
+        .map(|part| part.as_str().unwrap_or_default())
 }
 
 /// Whether the rendered parts are the same; labels and annotations of others are ignored.
-fn same(live: &Value, wanted: &Value) -> bool {
+pub(crate) fn same(live: &Value, wanted: &Value) -> bool {
     let labels = wanted["metadata"]["labels"].as_object().into_iter().flatten();
     live["spec"] == wanted["spec"]
         && labels.into_iter().all(|(key, value)| live["metadata"]["labels"][key] == *value)
+}
+
+/// The parts of a resource's `spec` that another does not have: `subsets[canary]`, `servers[tls].hosts[*.local]`,
+/// `trafficPolicy.connectionPool`.
+#[must_use]
+pub fn lost(live: &Resource, wanted: &Resource) -> Vec<String> {
+    let mut parts = Vec::new();
+    missing(&live.value["spec"], &wanted.value["spec"], "", &mut parts);
+    parts
+}
+
+fn missing(old: &Value, new: &Value, path: &str, parts: &mut Vec<String>) {
+    match (old, new) {
+        (Value::Object(old), Value::Object(new)) => {
+            for (key, value) in old {
+                let path = match path {
+                    "" => key.clone(),
+                    _ => alloc::format!("{path}.{key}"),
+                };
+                match new.get(key) {
+                    Some(same) => missing(value, same, &path, parts),
+                    None => parts.push(path),
+                }
+            }
+        }
+        (Value::Array(old), Value::Array(new)) => {
+            for item in old {
+                let path = alloc::format!("{path}[{}]", item_name(item));
+                match new.iter().find(|other| item_name(other) == item_name(item)) {
+                    Some(same) => missing(item, same, &path, parts),
+                    None => parts.push(path),
+                }
+            }
+        }
+        _ if old == new => {}
+        _ => parts.push(path.into()),
+    }
+}
+
+/// What tells an item of a list from the others: itself, its name, the name of its port or its host.
+fn item_name(item: &Value) -> String {
+    let names =
+        [item, &item["name"], &item["port"]["name"], &item["port"]["number"], &item["host"]];
+    let name = names.into_iter().find(|name| name.is_string() || name.is_number());
+    name.map_or_else(String::new, |name| name.as_str().map_or(name.to_string(), String::from))
 }
 
 /// The writes of all clusters, ordered by wave, cluster and resource.
@@ -141,7 +193,7 @@ pub fn steps(changes: &BTreeMap<String, Vec<Change>>) -> Vec<Step> {
                         .push(step(WAVES - 1 - growing(resource), Write::Delete(resource.clone())));
                 }
                 Change::Edit(edit) => steps.push(step(NAMES, Write::Edit(edit.clone()))),
-                Change::Foreign(_) => {}
+                Change::Foreign { .. } => {}
             }
         }
     }

@@ -14,10 +14,11 @@ use crate::address::Addresses;
 use crate::mesh::{Gateway, Mesh, MeshCluster, Outlier, Service};
 use crate::resource::{Resource, rank_of_kind};
 use crate::route::{Route, RoutePlan, Unit, plan};
+use crate::text;
 
 mod current;
 mod failover;
-mod multi_primary;
+pub(crate) mod multi_primary;
 mod rule;
 mod split;
 mod v1_6;
@@ -99,8 +100,8 @@ pub fn kinds(mesh: &Mesh, cluster: &MeshCluster) -> BTreeSet<(String, String)> {
     let plan = plan(mesh, cluster);
     let addresses = Addresses::default();
     let target = Target { mesh, cluster, addresses: &addresses };
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
-    let kind = |r: Resource| (text(&r.value["apiVersion"]), text(&r.value["kind"]));
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_string();
+    let kind = |r: Resource| (word(&r.value["apiVersion"]), word(&r.value["kind"]));
     let mut kinds: BTreeSet<_> = of_gateway(&target, &plan).into_iter().map(kind).collect();
     let all = kinds.len() + KINDS_OF_UNIT;
     for unit in &plan.units {
@@ -163,6 +164,17 @@ impl Target<'_> {
         }
         let api_version = api_version(self.cluster.version);
         Resource::new(api_version, kind, name, namespace, &self.mesh.name, spec)
+    }
+
+    /// The name of a resource about `what`: it ends in the mesh's name, so that it replaces nothing of others, and two
+    /// meshes can have a cluster in common.
+    fn name(&self, what: &str) -> String {
+        text::shortened(&format!("{what}.{}", self.mesh.name), 253)
+    }
+
+    /// The same as one DNS label, which the names of Gateways must be.
+    fn label(&self, what: &str) -> String {
+        text::shortened(&format!("{what}-{}", self.mesh.name), 63)
     }
 
     /// The addresses of a host, as in a ServiceEntry.

@@ -7,11 +7,12 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use crate::address::Addresses;
-use crate::dialect::{Dialect, render};
+use crate::dialect::{self, Dialect, multi_primary, render};
 use crate::mesh::{Mesh, MeshCluster};
+use crate::reach::covers;
 use crate::resource::Resource;
 use crate::route::{Route, Unit, plan};
-use crate::spec::DnsWay;
+use crate::spec::{DnsWay, Port};
 
 /// A name by which a cluster calls a service, and what happens to such a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +84,7 @@ impl Explainer<'_> {
     fn call(&self, host: String) -> Call {
         let mut hops = Vec::new();
         self.push(&mut hops, 0, self.cluster, self.dns(&host), None);
+        self.namespace(&mut hops);
         match self.find(self.cluster, "VirtualService", |spec| has(&spec["hosts"], &host)) {
             Some(service) => {
                 let routes = ["http", "tls", "tcp"]
@@ -135,9 +137,33 @@ impl Explainer<'_> {
             .find(|resource| resource.kind() == kind && fits(&resource.value["spec"]))
     }
 
+    /// A cluster that does not have the service may not have its namespace either.
+    fn namespace(&self, hops: &mut Vec<Hop>) {
+        let (own, namespace) = (self.unit.own, self.unit.namespace);
+        let needs = |resource: &&Resource| {
+            resource.namespace() == namespace
+                && resource.service.as_deref() == Some(self.unit.key().as_str())
+        };
+        let needed = self.rendered[self.cluster.index].iter().find(needs);
+        if let Some(resource) = needed.filter(|_| own.is_none()) {
+            let text = format!("namespace {namespace} must exist, although the service does not");
+            self.push(hops, 0, self.cluster, text, Some(resource));
+        }
+    }
+
     fn dns(&self, host: &str) -> String {
         if self.cluster.host(self.unit.namespace, self.unit.name) == host {
-            return format!("{host} is a Service of the cluster: the cluster's own DNS answers");
+            return match (self.unit.own, self.cluster.dns) {
+                (Some(_), _) => {
+                    format!("{host} is a Service of the cluster: the cluster's own DNS answers")
+                }
+                (None, DnsWay::Proxy) => format!(
+                    "{host} is not a Service of the cluster: only the proxy's DNS answers, because istiod knows the service from remote secrets"
+                ),
+                (None, _) => format!(
+                    "{host} is not a Service of the cluster: no DNS answers until there is a Service of that name, which needs no pods"
+                ),
+            };
         }
         let Some(address) = self.addresses.get(host) else {
             return format!("{host} has no address");
@@ -198,7 +224,7 @@ impl Explainer<'_> {
             endpoints.map(|endpoint| text(&endpoint["labels"]["cluster"])).collect();
         clusters.dedup();
         let text = format!(
-            "the first of {} with healthy endpoints; mutual TLS, SNI {sni}",
+            "the first of {} that has healthy endpoints; mutual TLS, SNI {sni}",
             clusters.join(", ")
         );
         self.push(hops, depth, self.cluster, text, rule);
@@ -207,6 +233,10 @@ impl Explainer<'_> {
                 Some(route) => self.gateway(hops, depth + 1, route, ""),
                 None => {
                     let local = self.cluster.host(self.unit.namespace, self.unit.name);
+                    let text = format!(
+                        "{local} is one endpoint, the address of the Service: its pods are ejected together"
+                    );
+                    self.push(hops, depth + 1, self.cluster, text, Some(entry));
                     self.pods(hops, depth + 1, self.cluster, &local, "");
                 }
             }
@@ -221,18 +251,13 @@ impl Explainer<'_> {
         subset: &str,
         rule: Option<&Resource>,
     ) {
-        let port = route.service.ports.first().map_or(0, |port| port.number);
-        let host = match Dialect::of(route) {
-            Dialect::Rewrite => self.mesh.remote_host(route.service),
-            _ => route.service.local_host(route.to),
-        };
-        let sni = crate::dialect::sni(port, subset, &host);
-        self.push(hops, depth, self.cluster, format!("mutual TLS, SNI {sni}"), rule);
+        let text = format!("mutual TLS, {}", self.snis(route, subset));
+        self.push(hops, depth, self.cluster, text, rule);
         let names: Vec<String> = route
             .service
             .service_accounts
             .iter()
-            .map(|account| crate::dialect::identity(route.to, &route.service.namespace, account))
+            .map(|account| dialect::identity(route.to, &route.service.namespace, account))
             .collect();
         let identity = if names.is_empty() {
             "that of any workload in the mesh".to_string()
@@ -251,17 +276,36 @@ impl Explainer<'_> {
         );
     }
 
+    /// The SNI of each port.
+    fn snis(&self, route: &Route<'_>, subset: &str) -> String {
+        let host = match Dialect::of(route) {
+            Dialect::Rewrite => self.mesh.remote_host(route.service),
+            _ => route.service.local_host(route.to),
+        };
+        let one = |number: u16| dialect::sni(number, subset, &host);
+        match route.service.ports.as_slice() {
+            [port] => format!("SNI {}", one(port.number)),
+            ports => {
+                let each = |port: &Port| format!("{} for port {}", one(port.number), port.number);
+                format!("SNI {}", ports.iter().map(each).collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+
     fn gateway(&self, hops: &mut Vec<Hop>, depth: usize, route: &Route<'_>, subset: &str) {
         let local = route.service.local_host(route.to);
         let rewritten = Dialect::of(route) == Dialect::Rewrite;
-        let passes = |spec: &Value| {
-            let hosts = spec["servers"][0]["hosts"].as_array();
+        // Older gateways compare the SNI itself.
+        let compared = if dialect::has_open_passthrough(route.to.version) {
             let host = if rewritten { self.mesh.remote_host(route.service) } else { local.clone() };
-            hosts.is_some_and(|hosts| {
-                hosts.iter().any(|known| {
-                    text(known) == host || host.ends_with(text(known).trim_start_matches('*'))
-                })
-            })
+            let port = route.service.ports.first().map_or(0, |port| port.number);
+            dialect::sni(port, subset, &host)
+        } else {
+            local.clone()
+        };
+        let passes = |spec: &Value| {
+            let hosts = spec["servers"][0]["hosts"].as_array().into_iter().flatten();
+            hosts.into_iter().any(|wide| covers(text(wide), &compared))
         };
         let gateway = self.find(route.to, "Gateway", passes);
         self.push(
@@ -328,18 +372,31 @@ impl Explainer<'_> {
         subset: &str,
         rule: Option<&Resource>,
     ) {
-        if self.unit.is_pinned() {
-            let others: Vec<&str> = self
-                .unit
-                .registry
-                .iter()
-                .map(|service| self.mesh.home(service).name.as_str())
-                .collect();
+        let labels = rule.and_then(|rule| {
+            let subsets = rule.value["spec"]["subsets"].as_array()?;
+            Some(&subsets.iter().find(|known| text(&known["name"]) == subset)?["labels"])
+        });
+        let pinned = labels.map_or("", |labels| text(&labels[multi_primary::CLUSTER_LABEL]));
+        let is_meant = |cluster: &MeshCluster| pinned.is_empty() || cluster.name == pinned;
+        let routes = self.unit.imports.iter();
+        for route in routes.filter(|route| route.by_registry() && is_meant(route.to)) {
+            let is_flat = route.is_direct();
+            let way =
+                if is_flat { "calls them directly" } else { "calls them through its gateway" };
             let text = format!(
-                "istiod knows the endpoints of {} from remote secrets; those in other networks are reached through their gateways",
-                others.join(", ")
+                "istiod knows the pods of {} from remote secrets, and {way}",
+                route.to.name
             );
             self.push(hops, depth, self.cluster, text, None);
+            if is_flat {
+                self.answer(hops, depth, route.to, (host, subset), rule);
+                continue;
+            }
+            self.tls(hops, depth, route, subset, None);
+            self.gateway(hops, depth, route, subset);
+        }
+        if self.unit.own.is_none() || !is_meant(self.cluster) {
+            return;
         }
         self.answer(hops, depth, self.cluster, (host, subset), rule);
     }

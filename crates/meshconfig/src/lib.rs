@@ -59,6 +59,7 @@ pub mod import;
 pub mod lint;
 mod locate;
 pub mod mesh;
+pub mod reach;
 pub mod resource;
 pub mod route;
 pub mod spec;

@@ -10,18 +10,21 @@ use core::cmp::Ordering;
 use meshpki::istiod::Version;
 use serde_json::Value;
 
-mod across;
 mod callers;
+mod calls;
 mod filters;
 mod gateways;
 mod notes;
 mod preflight;
 mod remedy;
+mod replaced;
 mod traffic;
 
+pub use calls::calls;
 pub use notes::notes;
 pub use preflight::{PreflightCluster, PreflightProblem, preflight};
 pub use remedy::LintRemedy;
+pub use replaced::{losing, replaced};
 
 /// How bad a problem is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,22 +67,30 @@ impl LintProblem {
         "lint/gateway-name",
         "lint/gateway-open",
         "lint/gateway-overlap",
+        "lint/gateway-port",
         "lint/gateway-vulnerable",
+        "lint/hidden",
         "lint/host-twice",
         "lint/http-as-tcp",
         "lint/inert-filter",
         "lint/no-address",
+        "lint/no-endpoint",
+        "lint/no-entry",
         "lint/no-identity",
         "lint/not-restricted",
         "lint/plain-text",
+        "lint/port-differs",
         "lint/router-mode",
         "lint/setting-ignored",
+        "lint/sni-misleads",
         "lint/sni-unknown",
         "lint/stock-filter",
         "lint/subset-undefined",
+        "lint/tls-mode",
         "lint/trust-domain",
         "lint/visible",
         "lint/weights",
+        "lint/would-replace",
     ];
 
     /// Errors first, then by cluster, resource, code and message.
@@ -96,11 +107,13 @@ pub struct LintCluster<'a> {
     pub name: &'a str,
     /// Release of Istio.
     pub version: Version,
+    /// Other clusters' istiods know its services by themselves, so that its gateway serves all of them.
+    pub remote_secrets: bool,
     /// The resources.
     pub resources: Vec<&'a Value>,
 }
 
-/// The problems of the resources of clusters that call each other.
+/// The problems that the resources of each cluster have by themselves; [`calls`] finds those between clusters.
 #[must_use]
 pub fn lint(clusters: &[LintCluster<'_>]) -> Vec<LintProblem> {
     let mut problems = Vec::new();
@@ -110,7 +123,6 @@ pub fn lint(clusters: &[LintCluster<'_>]) -> Vec<LintProblem> {
         gateways::check(&mut found);
         traffic::check(&mut found);
     }
-    across::check(clusters, &mut problems);
     problems.sort_by(LintProblem::order);
     problems.dedup();
     problems

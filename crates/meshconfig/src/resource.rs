@@ -70,8 +70,7 @@ impl Resource {
     /// Whether it has the labels of this mesh: only such a resource may be changed or pruned.
     #[must_use]
     pub fn is_ours(&self, mesh: &str) -> bool {
-        let labels = &self.value["metadata"]["labels"];
-        labels[OWNER_LABEL.0] == OWNER_LABEL.1 && labels[MESH_LABEL] == mesh
+        is_ours(&self.value, mesh)
     }
 
     /// The order of output: by kind as they are applied, then namespace, then name.
@@ -88,6 +87,12 @@ impl Resource {
     pub fn yaml(&self) -> String {
         yaml(&self.value)
     }
+}
+
+/// Whether a resource has the labels of a mesh.
+pub(crate) fn is_ours(resource: &Value, mesh: &str) -> bool {
+    let labels = &resource["metadata"]["labels"];
+    labels[OWNER_LABEL.0] == OWNER_LABEL.1 && labels[MESH_LABEL] == mesh
 }
 
 /// The order of kinds: what is referred to comes first, so that no traffic is sent to something that does not exist

@@ -96,12 +96,16 @@ pub(crate) fn name(text: &str, max: usize) -> String {
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
         .collect();
-    let clean = clean.trim_matches('-');
-    if clean.len() <= max {
-        return clean.to_string();
+    shortened(clean.trim_matches('-'), max)
+}
+
+/// A valid name of at most `max` characters: a longer one ends in a hash of the whole.
+pub(crate) fn shortened(name: &str, max: usize) -> String {
+    if name.len() <= max {
+        return name.to_string();
     }
-    let hash = format!("{:016x}", fnv(text.as_bytes()));
-    format!("{}-{}", clean[..max - 9].trim_end_matches('-'), &hash[..8])
+    let hash = format!("{:016x}", fnv(name.as_bytes()));
+    format!("{}-{}", name[..max - 9].trim_end_matches(['-', '.']), &hash[..8])
 }
 
 #[cfg(test)]

@@ -41,6 +41,7 @@ pub fn resources(data: &[u8]) {
         let _ = lint::lint(&[lint::LintCluster {
             name: "a",
             version,
+            remote_secrets: false,
             resources: values.iter().collect(),
         }]);
         for value in &values {
@@ -128,11 +129,13 @@ pub(super) fn spec(text: &str) {
         .map(|(cluster, resources)| lint::LintCluster {
             name: &cluster.name,
             version: cluster.version,
+            remote_secrets: cluster.remote_secrets,
             resources: resources.iter().map(|resource| &resource.value).collect(),
         })
         .collect();
-    let errors: Vec<_> =
-        lint::lint(&clusters).into_iter().filter(|p| p.severity == LintSeverity::Error).collect();
+    let mut errors = lint::lint(&clusters);
+    errors.extend(lint::calls(&mesh, &clusters));
+    errors.retain(|problem| problem.severity == LintSeverity::Error);
     assert!(errors.is_empty(), "{errors:#?}\n{text}");
     let _ = (lint::notes(&mesh), graph::mermaid(&mesh), graph::dot(&mesh), graph::svg(&mesh));
     for service in mesh.services() {

@@ -1,7 +1,7 @@
 //! Compares a mesh with what its clusters have. Pure.
 
 use meshconfig::address::Addresses;
-use meshconfig::apply::{Change, Step, changes, steps};
+use meshconfig::apply::{Change, Step, changes, lost, steps};
 use meshconfig::dns::{self, DnsEdit, Zone};
 use meshconfig::lint::{self, PreflightCluster, PreflightProblem};
 use meshconfig::mesh::MeshCluster;
@@ -28,7 +28,7 @@ pub struct ClusterPlan {
     pub live: Vec<Value>,
     /// The resources it should have of this mesh.
     pub wanted: Vec<Resource>,
-    /// What changes. A [`Change::Foreign`] is never written over: it is an [`Obstacle`].
+    /// What changes. A [`Change::Foreign`] resource is never written over: it is an [`Obstacle`].
     pub changes: Vec<Change>,
     /// Why its DNS cannot be as the spec says.
     pub dns_refusal: Option<DnsRefusal>,
@@ -45,6 +45,8 @@ pub enum Obstacle<'p> {
         cluster: &'p str,
         /// `ServiceEntry istio-system/reviews`.
         id: String,
+        /// The parts of it that the wanted resource does not have ([`meshconfig::apply::lost`]).
+        lost: Vec<String>,
     },
     /// The cluster's DNS.
     Dns {
@@ -142,8 +144,14 @@ impl MeshPlan {
     #[must_use]
     pub fn obstacles(&self) -> Vec<Obstacle<'_>> {
         let foreign = self.clusters.iter().flat_map(|one| {
-            let foreign = one.changes.iter().filter(|change| matches!(change, Change::Foreign(_)));
-            foreign.map(|change| Obstacle::Foreign { cluster: &one.cluster, id: change.id() })
+            one.changes.iter().filter_map(|change| match change {
+                Change::Foreign { live, wanted } => Some(Obstacle::Foreign {
+                    cluster: &one.cluster,
+                    id: change.id(),
+                    lost: lost(live, wanted),
+                }),
+                _ => None,
+            })
         });
         let dns = self.clusters.iter().filter_map(|one| {
             let refusal = one.dns_refusal.as_ref()?;
@@ -164,7 +172,7 @@ impl MeshPlan {
                 wanted: &one.wanted,
             })
         });
-        lint::preflight(&mesh.name, &before.collect::<Vec<_>>())
+        lint::preflight(mesh, &before.collect::<Vec<_>>())
     }
 
     /// The writes, in the order they are made.

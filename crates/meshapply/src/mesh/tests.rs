@@ -295,12 +295,12 @@ fn wave_by_wave_over_all_clusters() {
     let world = World::new();
     assert_eq!(world.apply(FIRST).map(|applied| applied.writes), Ok(14));
     let first = [
-        "b + Gateway istio-system/cross-network-gateway",
-        "c + Gateway istio-system/cross-network-gateway",
-        "a + ServiceEntry istio-system/ratings.shop.c",
-        "a + ServiceEntry istio-system/reviews.shop.b",
-        "a + ServiceEntry istio-system/reviews.shop.c",
-        "b + ServiceEntry istio-system/ratings.shop.c",
+        "b + Gateway istio-system/cross-network-gateway-mesh",
+        "c + Gateway istio-system/cross-network-gateway-mesh",
+        "a + ServiceEntry istio-system/ratings.shop.c.mesh",
+        "a + ServiceEntry istio-system/reviews.shop.b.mesh",
+        "a + ServiceEntry istio-system/reviews.shop.c.mesh",
+        "b + ServiceEntry istio-system/ratings.shop.c.mesh",
     ];
     assert_eq!(world.log()[..6], first);
     assert_eq!(world.trouble.borrow().dry_runs, 14);
@@ -312,26 +312,26 @@ fn wave_by_wave_over_all_clusters() {
     world.apply(&second()).unwrap();
     let second = [
         // What is referred to grows: hosts of gateways, entries, subsets.
-        "b + Gateway istio-system/cross-network-gateway",
-        "a + ServiceEntry istio-system/ratings.shop.b",
-        "a + DestinationRule istio-system/ratings.shop.b",
-        "a + DestinationRule istio-system/reviews.shop.c",
-        "c + DestinationRule shop/reviews",
+        "b + Gateway istio-system/cross-network-gateway-mesh",
+        "a + ServiceEntry istio-system/ratings.shop.b.mesh",
+        "a + DestinationRule istio-system/ratings.shop.b.mesh",
+        "a + DestinationRule istio-system/reviews.shop.c.mesh",
+        "c + DestinationRule shop/reviews.mesh",
         // Calls and names move.
-        "a + VirtualService istio-system/reviews.shop",
+        "a + VirtualService istio-system/reviews.shop.mesh",
         "a ~ ConfigMap kube-system/coredns",
         // What nothing refers to any more shrinks or goes.
-        "a - DestinationRule istio-system/ratings.shop.c",
-        "a - DestinationRule istio-system/reviews.shop.b",
-        "a + DestinationRule istio-system/reviews.shop.c",
-        "b - DestinationRule istio-system/ratings.shop.c",
-        "b - DestinationRule shop/reviews",
-        "c + DestinationRule shop/reviews",
-        "a - ServiceEntry istio-system/ratings.shop.c",
-        "a - ServiceEntry istio-system/reviews.shop.b",
-        "b - ServiceEntry istio-system/ratings.shop.c",
-        "b + Gateway istio-system/cross-network-gateway",
-        "c + Gateway istio-system/cross-network-gateway",
+        "a - DestinationRule istio-system/ratings.shop.c.mesh",
+        "a - DestinationRule istio-system/reviews.shop.b.mesh",
+        "a + DestinationRule istio-system/reviews.shop.c.mesh",
+        "b - DestinationRule istio-system/ratings.shop.c.mesh",
+        "b - DestinationRule shop/reviews.mesh",
+        "c + DestinationRule shop/reviews.mesh",
+        "a - ServiceEntry istio-system/ratings.shop.c.mesh",
+        "a - ServiceEntry istio-system/reviews.shop.b.mesh",
+        "b - ServiceEntry istio-system/ratings.shop.c.mesh",
+        "b + Gateway istio-system/cross-network-gateway-mesh",
+        "c + Gateway istio-system/cross-network-gateway-mesh",
     ];
     assert_eq!(world.log(), second);
     nothing_dangles(&world);
@@ -377,7 +377,7 @@ fn interrupted_after_every_write() {
     }
 }
 
-const CALL: &str = "a + VirtualService istio-system/reviews.shop";
+const CALL: &str = "a + VirtualService istio-system/reviews.shop.mesh";
 
 /// Something that happens once, just before a write is made.
 fn before(world: &World, write: &'static str, mut what: impl FnMut(&MemoryCluster) + 'static) {
@@ -411,7 +411,7 @@ fn another_client_is_faster() {
     let conflict = |what: &str| {
         format!("cluster a: the API server refused to {what}: the object has been modified")
     };
-    let call = conflict("apply VirtualService istio-system/reviews.shop");
+    let call = conflict("apply VirtualService istio-system/reviews.shop.mesh");
     // A changed status does not matter.
     check(
         CALL,
@@ -422,19 +422,27 @@ fn another_client_is_faster() {
     let theirs = |v: &mut Value| v["spec"]["http"][0]["timeout"] = json!("3s");
     let world = check(CALL, Box::new(move |c| change(c, "VirtualService", &theirs)), &call);
     assert_eq!(of(&world.clusters[0], "VirtualService")[0]["spec"]["http"][0]["timeout"], "3s");
-    check(CALL, Box::new(|c| c.remove("VirtualService", "istio-system", "reviews.shop")), &call);
+    check(
+        CALL,
+        Box::new(|c| c.remove("VirtualService", "istio-system", "reviews.shop.mesh")),
+        &call,
+    );
     // So is a change of what is to be deleted; what is gone already is fine.
-    let gone = "a - ServiceEntry istio-system/reviews.shop.b";
+    let gone = "a - ServiceEntry istio-system/reviews.shop.b.mesh";
     let label = |v: &mut Value| v["metadata"]["labels"]["mine"] = json!("x");
-    let entry = conflict("delete ServiceEntry istio-system/reviews.shop.b");
+    let entry = conflict("delete ServiceEntry istio-system/reviews.shop.b.mesh");
     let touch = move |c: &MemoryCluster| {
-        let mut entry = c.get("ServiceEntry", "istio-system", "reviews.shop.b").unwrap();
+        let mut entry = c.get("ServiceEntry", "istio-system", "reviews.shop.b.mesh").unwrap();
         label(&mut entry);
         c.put(entry);
     };
     let world = check(gone, Box::new(touch), &entry);
-    assert!(world.clusters[0].get("ServiceEntry", "istio-system", "reviews.shop.b").is_some());
-    check(gone, Box::new(|c| c.remove("ServiceEntry", "istio-system", "reviews.shop.b")), "done");
+    assert!(world.clusters[0].get("ServiceEntry", "istio-system", "reviews.shop.b.mesh").is_some());
+    check(
+        gone,
+        Box::new(|c| c.remove("ServiceEntry", "istio-system", "reviews.shop.b.mesh")),
+        "done",
+    );
     // And a change of the Corefile.
     let corefile = conflict("patch ConfigMap kube-system/coredns");
     let edit = move |c: &MemoryCluster| change(c, "ConfigMap", &|v| v["data"]["mine"] = json!("x"));
@@ -447,7 +455,7 @@ fn another_client_creates_it_first() {
     let world = World::new();
     let theirs = json!({
         "apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "spec": {"hosts": ["x"]},
-        "metadata": {"name": "reviews.shop", "namespace": "istio-system"},
+        "metadata": {"name": "reviews.shop.mesh", "namespace": "istio-system"},
     });
     let made = theirs.clone();
     before(&world, CALL, move |cluster| cluster.put(made.clone()));
@@ -469,7 +477,7 @@ fn a_refused_rehearsal_writes_nothing() {
     let world = World::at(FIRST);
     let before = world.content();
     world.between(|_, line, dry_run| match line {
-        "c + DestinationRule shop/reviews" if dry_run => {
+        "c + DestinationRule shop/reviews.mesh" if dry_run => {
             Err(Error::Api { what: "apply it".into(), message: "not today".into(), status: 422 })
         }
         _ => Ok(()),
@@ -485,17 +493,17 @@ fn a_refused_rehearsal_writes_nothing() {
 fn one_cluster_fails_half_way() {
     let world = World::new();
     world.between(|_, line, dry_run| match line {
-        "b + DestinationRule istio-system/ratings.shop.c" if !dry_run => Err(away()),
+        "b + DestinationRule istio-system/ratings.shop.c.mesh" if !dry_run => Err(away()),
         _ => Ok(()),
     });
     let end = world.apply(FIRST).unwrap_err();
     assert_eq!(
         end,
         "cluster b: cannot write: no answer (11 of 14 writes are done); missing: \
-         b + DestinationRule istio-system/ratings.shop.c, \
-         a + VirtualService istio-system/reviews.shop, a ~ ConfigMap kube-system/coredns"
+         b + DestinationRule istio-system/ratings.shop.c.mesh, \
+         a + VirtualService istio-system/reviews.shop.mesh, a ~ ConfigMap kube-system/coredns"
     );
-    assert_eq!(world.log().last().unwrap(), "c + DestinationRule shop/reviews");
+    assert_eq!(world.log().last().unwrap(), "c + DestinationRule shop/reviews.mesh");
     nothing_dangles(&world);
 }
 
@@ -505,7 +513,8 @@ fn fields_of_others_stay_and_are_named() {
     let mut call = of(&world.clusters[0], "VirtualService").remove(0);
     call["spec"]["gateways"] = json!(["mesh"]);
     world.clusters[0].put(call);
-    let altered = vec![("a".to_owned(), "VirtualService istio-system/reviews.shop".to_owned())];
+    let altered =
+        vec![("a".to_owned(), "VirtualService istio-system/reviews.shop.mesh".to_owned())];
     let applied = world.apply(FIRST).unwrap();
     assert_eq!((applied.writes, applied.altered), (1, altered));
 }

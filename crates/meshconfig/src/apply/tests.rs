@@ -45,7 +45,9 @@ fn what_changes() {
             Change::Create(r) => format!("create {}", r.name()),
             Change::Update { to, .. } => format!("update {}", to.name()),
             Change::Prune(r) => format!("prune {}", r.name()),
-            Change::Foreign(r) => format!("foreign {}", r.name()),
+            Change::Foreign { live, wanted } => {
+                format!("foreign {}{}", live.name(), crate::lint::losing(&lost(live, wanted)))
+            }
             Change::Edit(edit) => format!("edit {}", edit.name),
         })
         .collect();

@@ -26,7 +26,8 @@ pub(super) fn for_importer(
 ) -> Vec<Resource> {
     let Some(gateway) = &route.to.gateway else { return Vec::new() };
     let host = target.mesh.remote_host(route.service);
-    let name = format!("{}.{}.{}", route.service.name, route.service.namespace, route.to.name);
+    let name = target
+        .name(&format!("{}.{}.{}", route.service.name, route.service.namespace, route.to.name));
     let namespace = &target.cluster.import_namespace;
     let labels = json!({"cluster": route.to.name, "security.istio.io/tlsMode": "istio"});
     let mut entry = json!({
@@ -95,7 +96,9 @@ pub(super) fn traffic_policy(
     policy
 }
 
-/// The serving cluster's resource: a Gateway that names the exported services and no others.
+/// The serving cluster's resource: a Gateway that names the exported services and no others. With remote secrets every
+/// service is called through the gateway, whether it is in the spec or not, so the host is that of Istio's own
+/// `expose-services.yaml`: istiod keeps one of several servers with the same hosts, and no call loses its filter chain.
 pub(super) fn for_exporter(
     target: &Target<'_>,
     gateway: &Gateway,
@@ -111,6 +114,15 @@ pub(super) fn for_exporter(
     if hosts.is_empty() {
         return None;
     }
-    let hosts: Vec<String> = hosts.into_iter().collect();
-    Some(passthrough(target, gateway, "cross-network-gateway", &hosts))
+    let hosts: Vec<String> = if target.cluster.remote_secrets {
+        [format!("*.{}", top_level(&target.cluster.domain))].into()
+    } else {
+        hosts.into_iter().collect()
+    };
+    Some(passthrough(target, gateway, &target.label("cross-network-gateway"), &hosts))
+}
+
+/// The last label of a domain: `local`.
+fn top_level(domain: &str) -> &str {
+    domain.rsplit('.').next().unwrap_or(domain)
 }

@@ -35,7 +35,7 @@ pub(super) fn resources(target: &Target<'_>, unit: &Unit<'_>) -> Vec<Resource> {
         return Vec::new();
     };
     let host = target.mesh.pooled_host(unit.namespace, unit.name);
-    let name = format!("{}.{}", unit.name, unit.namespace);
+    let name = target.name(&format!("{}.{}", unit.name, unit.namespace));
     let namespace = &target.cluster.import_namespace;
     let entries: Vec<Value> = members
         .iter()

@@ -15,10 +15,10 @@ use crate::route::Unit;
 use crate::text;
 
 /// The label istiod sets to the cluster of an endpoint.
-const CLUSTER_LABEL: &str = "topology.istio.io/cluster";
+pub(crate) const CLUSTER_LABEL: &str = "topology.istio.io/cluster";
 
 /// The name of a subset on one cluster: `v3-cluster2`; for the whole service there, `cluster2`.
-pub(super) fn pinned(subset: Option<&str>, cluster: &str) -> String {
+pub(crate) fn pinned(subset: Option<&str>, cluster: &str) -> String {
     text::name(&subset.map_or_else(|| cluster.into(), |subset| format!("{subset}-{cluster}")), 63)
 }
 

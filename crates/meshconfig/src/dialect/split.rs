@@ -87,7 +87,7 @@ fn unchanged<'m>(target: &Target<'_>, unit: &Unit<'m>, policy: &Policy) -> Vec<P
         let host = target.mesh.remote_host(route.service);
         plans.push(Plan {
             hosts: [host.clone()].into(),
-            name: format!("{}.{}.{}", unit.name, unit.namespace, route.to.name),
+            name: target.name(&format!("{}.{}.{}", unit.name, unit.namespace, route.to.name)),
             namespace: target.cluster.import_namespace.clone(),
             parts: vec![(host, None, 100)],
             service: route.service,
@@ -116,12 +116,12 @@ fn named<'m>(
     let names_port = routes.iter().any(|route| Dialect::of(route) == Dialect::Sni);
     if unit.own.is_some() || unit.imports.iter().any(Route::by_registry) {
         let hosts = [target.cluster.host(unit.namespace, unit.name)].into();
-        let (name, namespace) = (unit.name.into(), unit.namespace.into());
+        let (name, namespace) = (target.name(unit.name), unit.namespace.into());
         return Plan { hosts, name, namespace, parts, service, names_port };
     }
     Plan {
         hosts: routes.iter().map(|route| target.mesh.remote_host(route.service)).collect(),
-        name: format!("{}.{}", unit.name, unit.namespace),
+        name: target.name(&format!("{}.{}", unit.name, unit.namespace)),
         namespace: target.cluster.import_namespace.clone(),
         parts,
         service,

@@ -240,20 +240,23 @@ proptest! {
     fn what_is_rendered_has_no_errors(services in made(), secrets in 0_u8..16) {
         let text = spec(&services, 0, secrets);
         let (all, _) = rendered(&text, &Lock::default());
+        let mesh = Mesh::new(&Spec::read(&text).unwrap()).unwrap();
         let clusters: Vec<crate::lint::LintCluster<'_>> = all
             .iter()
             .map(|(name, resources)| crate::lint::LintCluster {
                 name,
                 version: (VERSIONS[usize::from(name.as_bytes()[1] - b'0')]).parse::<Version>().unwrap(),
+                remote_secrets: mesh.cluster(name).unwrap().remote_secrets,
                 resources: resources.iter().map(|r| &r.value).collect(),
             })
             .collect();
-        let problems = crate::lint::lint(&clusters);
+        let mut problems = crate::lint::lint(&clusters);
+        problems.extend(crate::lint::calls(&mesh, &clusters));
         let errors: Vec<_> = problems.iter().filter(|p| p.severity == crate::lint::LintSeverity::Error).collect();
         prop_assert!(errors.is_empty(), "{:#?}\n{}", errors, text);
         // With remote secrets, both sides name the subsets of the service's other clusters alike.
         let pinned = |cluster: &str, name: &str| -> BTreeSet<String> {
-            let rule = all[cluster].iter().find(|r| r.kind() == "DestinationRule" && r.name() == name);
+            let rule = all[cluster].iter().find(|r| r.kind() == "DestinationRule" && r.name() == format!("{name}.mesh"));
             let subsets = rule.and_then(|r| r.value["spec"]["subsets"].as_array()).into_iter().flatten();
             subsets.filter(|s| !s["labels"]["topology.istio.io/cluster"].is_null()).map(ToString::to_string).collect()
         };

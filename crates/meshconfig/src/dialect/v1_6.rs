@@ -28,7 +28,7 @@ pub(super) fn for_importer(
 ) -> Vec<Resource> {
     let Some(gateway) = &route.to.gateway else { return Vec::new() };
     let host = target.mesh.remote_host(route.service);
-    let namespace = &target.cluster.import_namespace;
+    let (name, namespace) = (target.name(&host), &target.cluster.import_namespace);
     let labels = json!({"cluster": route.to.name});
     let mut entry = json!({
         "hosts": [host],
@@ -47,8 +47,8 @@ pub(super) fn for_importer(
     let subset = |name: &String| json!({"name": name, "labels": labels});
     set_list(&mut rule, "subsets", route.service.subsets.iter().map(|s| subset(&s.name)).collect());
     [
-        target.resource("ServiceEntry", &host, namespace, entry),
-        target.resource("DestinationRule", &host, namespace, rule),
+        target.resource("ServiceEntry", &name, namespace, entry),
+        target.resource("DestinationRule", &name, namespace, rule),
     ]
     .into()
 }
@@ -65,11 +65,12 @@ pub(super) fn for_exporter(
     let mut resources = Vec::new();
     if !target.cluster.stock_multi_cluster {
         let hosts = [format!("*.{}", target.mesh.suffix)];
-        resources.push(passthrough(target, gateway, "istio-multicluster-ingressgateway", &hosts));
+        let name = target.label("istio-multicluster-ingressgateway");
+        resources.push(passthrough(target, gateway, &name, &hosts));
     }
     let mut filter = target.resource(
         "EnvoyFilter",
-        "cross-cluster-traffic",
+        &target.label("cross-cluster-traffic"),
         &gateway.namespace,
         rewrite(target, gateway),
     );

@@ -148,7 +148,7 @@ pub(super) fn foreign_zone(
     None
 }
 
-/// The port CoreDNS listens on: that of the block for all names, `.:1053`; 53 if there is none.
+/// The port CoreDNS listens on: that of the block of others for all names, `.:1053`; 53 if there is none.
 fn port(corefile: &str) -> u16 {
     let words = corefile.lines().flat_map(|line| code(line).split_whitespace());
     let ports = words.filter_map(|word| {

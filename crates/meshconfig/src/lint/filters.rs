@@ -89,7 +89,10 @@ fn inert(found: &mut Findings<'_, '_>, filter: &Value, value: &Value) {
 
 fn api_versions(found: &mut Findings<'_, '_>) {
     let version = found.cluster.version;
-    for resource in found.cluster.resources.clone() {
+    // What an API server returned, it serves in every version.
+    let is_written = |resource: &&Value| resource["metadata"]["uid"].is_null();
+    let written: Vec<&Value> = found.cluster.resources.iter().copied().filter(is_written).collect();
+    for resource in written {
         let Some(api) = text(&resource["apiVersion"]).strip_prefix("networking.istio.io/") else {
             continue;
         };

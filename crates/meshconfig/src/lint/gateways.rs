@@ -1,12 +1,15 @@
 //! Gateways that pass TLS through.
 
+use alloc::collections::BTreeSet;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde_json::Value;
 
 use super::{Findings, LintRemedy, LintSeverity, Rule, list, text};
 use crate::dialect::has_open_passthrough;
+use crate::reach::covers;
 use crate::text::label_problem;
 
 const NAME: Rule = Rule {
@@ -69,9 +72,10 @@ pub(super) fn check(found: &mut Findings<'_, '_>) {
     }
     let version = found.cluster.version;
     for (i, server) in servers.iter().enumerate() {
-        for host in
-            server.hosts.iter().filter(|host| matches!(**host, "*" | "*.local" | "*.cluster.local"))
-        {
+        let is_open = |host: &&&str| {
+            !found.cluster.remote_secrets && matches!(**host, "*" | "*.local" | "*.cluster.local")
+        };
+        for host in server.hosts.iter().filter(is_open) {
             let message = format!(
                 "`{host}` lets anyone with a certificate of the mesh call every service of the cluster"
             );
@@ -84,12 +88,7 @@ pub(super) fn check(found: &mut Findings<'_, '_>) {
             found.add(&VULNERABLE, server.gateway, message);
         }
         for before in servers[..i].iter().filter(|before| meet(before, server)) {
-            if let Some((a, b)) = common(&before.hosts, &server.hosts) {
-                let other = text(&before.gateway["metadata"]["name"]);
-                let message = format!(
-                    "its host `{b}` and `{a}` of Gateway `{other}` create the same filter chains on port {}",
-                    server.port
-                );
+            if let Some(message) = overlap(before, server) {
                 found.add(&OVERLAP, server.gateway, message);
             }
         }
@@ -101,12 +100,31 @@ fn meet(a: &Server<'_>, b: &Server<'_>) -> bool {
     a.port == b.port && a.gateway["spec"]["selector"] == b.gateway["spec"]["selector"]
 }
 
-fn common<'a>(a: &[&'a str], b: &[&'a str]) -> Option<(&'a str, &'a str)> {
-    let pairs = a.iter().flat_map(|x| b.iter().map(move |y| (*x, *y)));
-    pairs.into_iter().find(|(x, y)| covers(x, y) || covers(y, x))
-}
-
-/// Whether a host, with or without a wildcard, covers another.
-pub(super) fn covers(wide: &str, narrow: &str) -> bool {
-    wide == narrow || wide == "*" || wide.strip_prefix('*').is_some_and(|end| narrow.ends_with(end))
+/// What two servers on one port take from each other; `None` if it is nothing. Of two servers with a host in common,
+/// istiod drops the second with all its hosts (`pilot/pkg/model/gateway.go: mergeGateways`), which does no harm if they
+/// have the same hosts. A wildcard and a name that it covers create two filter chains with one SNI, and Envoy rejects
+/// the listener.
+fn overlap(before: &Server<'_>, server: &Server<'_>) -> Option<String> {
+    let (first, second): (BTreeSet<&str>, BTreeSet<&str>) =
+        (before.hosts.iter().copied().collect(), server.hosts.iter().copied().collect());
+    let other = super::id(before.gateway);
+    let port = server.port;
+    if let Some(common) = first.intersection(&second).next() {
+        let lost = second.difference(&first).next()?;
+        return Some(format!(
+            "`{common}` is also a host of {other}, so istiod ignores one of the two servers on port {port}; if it is this one, `{lost}` has no filter chain"
+        ));
+    }
+    let covered = |wide: &BTreeSet<&str>, names: &BTreeSet<&str>| -> Option<(String, String)> {
+        let mut wide = wide.iter().filter(|wide| wide.starts_with('*'));
+        wide.find_map(|wide| {
+            let name = names.iter().find(|name| covers(wide, name))?;
+            Some((String::from(*wide), String::from(*name)))
+        })
+    };
+    let (a, b) = covered(&first, &second)
+        .or_else(|| covered(&second, &first).map(|(wide, name)| (name, wide)))?;
+    Some(format!(
+        "its host `{b}` and `{a}` of {other} create the same filter chains on port {port}: Envoy rejects the listener, and no change of it takes effect any more"
+    ))
 }

@@ -1,14 +1,17 @@
 //! Lints what clusters will have once the resources of a mesh are applied, and tells problems of the mesh from those
 //! that other resources already have among themselves.
 
-use alloc::string::String;
+use alloc::borrow::Cow;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use meshpki::istiod::Version;
 use serde_json::Value;
 
-use super::{LintCluster, LintProblem, LintSeverity, lint};
-use crate::resource::Resource;
+use super::{LintCluster, LintProblem, LintSeverity, calls, lint};
+use crate::apply;
+use crate::mesh::Mesh;
+use crate::resource::{Resource, is_ours};
 
 /// A cluster before it is written to.
 #[derive(Clone, Debug)]
@@ -44,19 +47,21 @@ impl PreflightProblem {
 /// The problems these clusters will have that involve resources they have already; [`lint`] finds those of the wanted
 /// resources alone. Problems of the mesh come first, then errors.
 #[must_use]
-pub fn preflight(mesh: &str, clusters: &[PreflightCluster<'_>]) -> Vec<PreflightProblem> {
-    let kept: Vec<Vec<Value>> = clusters.iter().map(|cluster| of(mesh, cluster, false)).collect();
-    let live: Vec<Vec<Value>> = clusters.iter().map(|cluster| of(mesh, cluster, true)).collect();
-    let wanted = |i: usize| clusters[i].wanted.iter().map(|resource| &resource.value);
-    let alone = look(clusters, |i| wanted(i).collect());
-    let theirs = look(clusters, |i| kept[i].iter().collect());
-    let now = look(clusters, |i| live[i].iter().collect());
-    let then = look(clusters, |i| kept[i].iter().chain(wanted(i)).collect());
+pub fn preflight(mesh: &Mesh, clusters: &[PreflightCluster<'_>]) -> Vec<PreflightProblem> {
+    let name = &mesh.name;
+    let kept: Vec<Vec<&Value>> = clusters.iter().map(|cluster| theirs(name, cluster)).collect();
+    let all: Vec<Vec<Cow<'_, Value>>> = clusters.iter().map(aged).collect();
+    let wanted = |i: usize| all[i].iter().map(AsRef::as_ref);
+    let alone = look(mesh, clusters, |i| wanted(i).collect());
+    let others = look(mesh, clusters, |i| kept[i].clone());
+    let now = look(mesh, clusters, |i| clusters[i].live.iter().collect());
+    let then = look(mesh, clusters, |i| kept[i].iter().copied().chain(wanted(i)).collect());
+    let (alone, others, now) = (known(&alone), known(&others), known(&now));
     let mut found: Vec<PreflightProblem> = then
         .into_iter()
-        .filter(|problem| !alone.contains(problem))
+        .filter(|problem| !alone.contains(&key(problem)))
         .map(|problem| PreflightProblem {
-            ours: !(theirs.contains(&problem) && now.contains(&problem)),
+            ours: !(others.contains(&key(&problem)) && now.contains(&key(&problem))),
             problem,
         })
         .collect();
@@ -64,33 +69,62 @@ pub fn preflight(mesh: &str, clusters: &[PreflightCluster<'_>]) -> Vec<Preflight
     found
 }
 
+/// The wanted resources as they will be: those that exist keep their age, by which istiod decides between rules.
+fn aged<'v>(cluster: &PreflightCluster<'v>) -> Vec<Cow<'v, Value>> {
+    let live: BTreeMap<[&str; 3], &Value> =
+        cluster.live.iter().map(|live| (apply::key(live), live)).collect();
+    let aged = |resource: &'v Resource| match live.get(&apply::key(&resource.value)) {
+        None => Cow::Borrowed(&resource.value),
+        Some(live) if apply::same(live, &resource.value) => Cow::Borrowed(*live),
+        Some(live) => {
+            let mut value = resource.value.clone();
+            let created = &live["metadata"]["creationTimestamp"];
+            value["metadata"]["creationTimestamp"] = created.clone();
+            Cow::Owned(value)
+        }
+    };
+    cluster.wanted.iter().map(aged).collect()
+}
+
 /// The problems of these resources of each cluster, by its index.
 fn look<'v>(
-    clusters: &[PreflightCluster<'v>],
+    mesh: &Mesh,
+    clusters: &'v [PreflightCluster<'v>],
     resources: impl Fn(usize) -> Vec<&'v Value>,
 ) -> Vec<LintProblem> {
-    let one = |(i, cluster): (usize, &PreflightCluster<'v>)| LintCluster {
+    let one = |(i, cluster): (usize, &'v PreflightCluster<'v>)| LintCluster {
         name: cluster.name,
         version: cluster.version,
+        remote_secrets: mesh.cluster(cluster.name).is_some_and(|cluster| cluster.remote_secrets),
         resources: resources(i),
     };
-    lint(&clusters.iter().enumerate().map(one).collect::<Vec<_>>())
+    let clusters: Vec<LintCluster<'_>> = clusters.iter().enumerate().map(one).collect();
+    let mut problems = lint(&clusters);
+    problems.extend(calls(mesh, &clusters));
+    problems
 }
 
-/// The resources of others in a cluster, followed by those of the mesh if `with_ours`.
-fn of(mesh: &str, cluster: &PreflightCluster<'_>, with_ours: bool) -> Vec<Value> {
-    let is_ours =
-        |value: &&Value| Resource { value: (*value).clone(), service: None }.is_ours(mesh);
-    let (ours, theirs): (Vec<&Value>, Vec<&Value>) = cluster.live.iter().partition(is_ours);
-    let shown = theirs.into_iter().chain(ours.into_iter().filter(|_| with_ours));
-    shown.map(any_version).collect()
+/// What tells problems apart.
+type Key<'p> = (&'p str, &'p str, &'static str, &'p str);
+
+fn key(problem: &LintProblem) -> Key<'_> {
+    (&problem.cluster, &problem.resource, problem.code, gist(&problem.message))
 }
 
-/// A live resource is served in every version; the one it was read in means nothing.
-fn any_version(live: &Value) -> Value {
-    let mut value = live.clone();
-    value["apiVersion"] = String::from("networking.istio.io/v1alpha3").into();
-    value
+/// Of a message about calls, the host: how many ports it concerns, and why, may change with what others have.
+fn gist(message: &str) -> &str {
+    const CALLS: &str = "calls to `";
+    let host = message.strip_prefix(CALLS).and_then(|rest| rest.find('`'));
+    host.map_or(message, |end| &message[..CALLS.len() + end])
+}
+
+fn known(problems: &[LintProblem]) -> BTreeSet<Key<'_>> {
+    problems.iter().map(key).collect()
+}
+
+/// The resources of others in a cluster.
+fn theirs<'v>(mesh: &str, cluster: &PreflightCluster<'v>) -> Vec<&'v Value> {
+    cluster.live.iter().filter(|value| !is_ours(value, mesh)).collect()
 }
 
 #[cfg(test)]

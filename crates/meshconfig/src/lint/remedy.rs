@@ -1,15 +1,20 @@
 //! What resolves a problem, as a value: a program that shows problems adds the commands it has.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 
 /// What resolves a problem. `Display` says it in one clause and names no tool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LintRemedy {
+    /// Add a Gateway that passes TLS through.
+    AddGateway,
+    /// Add the host to a Gateway of the serving cluster.
+    AddHost,
     /// Give the host an address.
     AddAddress,
-    /// Set mutual TLS in the settings the problem names.
+    /// Set mutual TLS, with the SNI of the service behind the gateway.
     AddMutualTls,
     /// Add outlier detection next to the failover.
     AddOutlierDetection,
@@ -23,8 +28,14 @@ pub enum LintRemedy {
         /// The caller's trust domain.
         trust_domain: String,
     },
+    /// Let the pods take mutual TLS.
+    AllowMutualTls,
     /// Write a version of the API that the release serves.
     ChangeApiVersion,
+    /// Use a port that the other side has.
+    ChangePort,
+    /// Use Istio's mutual TLS.
+    ChangeTlsMode,
     /// Let a policy with a route decide where calls go, or keep the service local.
     ChooseRoute,
     /// Define the subset in the serving cluster.
@@ -39,28 +50,45 @@ pub enum LintRemedy {
     EjectAll,
     /// Turn on DNS in the proxies.
     EnableDnsProxy,
+    /// Export the resource to every namespace.
+    Export,
     /// Make the weights add up to 100.
     FixWeights,
     /// Nothing: the settings apply to other ports.
     HttpPortsOnly,
+    /// Import the hosts in the Sidecar.
+    ImportHosts,
+    /// Give the resource of others another name, or say in the spec what it has.
+    KeepForeign,
     /// Keep one of the resources.
     KeepOne,
     /// List the exported services by name.
     ListHosts,
     /// Merge the Gateways of a port into one.
     MergeGateways,
+    /// Call a service that the serving cluster has.
+    NameService,
     /// Name the service accounts in the spec.
     NameServiceAccounts,
     /// Remove the filter.
     RemoveFilter,
     /// Give the resource another name.
     Rename,
+    /// Give the port one name in every cluster.
+    RenamePort,
+    /// Apply the ServiceEntry of the mesh.
+    RenderEntry,
     /// Allow only the identities of the callers.
     RestrictCallers,
     /// Give each host its own address.
     SeparateAddresses,
     /// Declare the port's protocol as HTTP.
     SetHttp,
+    /// Set the server name of each call.
+    SetSni {
+        /// The server names, one for each port and subset that needs another.
+        sni: Vec<String>,
+    },
     /// Set the router mode of the gateway.
     SetRouterMode,
     /// Turn off istiod's validation of trust domains (1.6 and 1.7).
@@ -71,21 +99,48 @@ pub enum LintRemedy {
 
 impl fmt::Display for LintRemedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::AddTrustDomain { trust_domain } => {
-                return write!(
-                    f,
-                    "add {trust_domain} to its meshConfig.caCertificates[].trustDomains, or to trustDomainAliases, which merges identities"
-                );
+        match self {
+            Self::AddTrustDomain { trust_domain } => write!(
+                f,
+                "add {trust_domain} to its meshConfig.caCertificates[].trustDomains, or to trustDomainAliases, which merges identities"
+            ),
+            Self::AddTrustDomainAlias { trust_domain } => write!(
+                f,
+                "add {trust_domain} to its meshConfig.trustDomainAliases, which makes the identities of both domains equal"
+            ),
+            Self::SetSni { sni } => {
+                write!(f, "set tls.sni in a DestinationRule of the host: {}", sni.join(", "))
             }
-            Self::AddTrustDomainAlias { trust_domain } => {
-                return write!(
-                    f,
-                    "add {trust_domain} to its meshConfig.trustDomainAliases, which makes the identities of both domains equal"
-                );
+            other => f.write_str(other.clause()),
+        }
+    }
+}
+
+impl LintRemedy {
+    /// The clause of a remedy without values.
+    const fn clause(&self) -> &'static str {
+        match self {
+            Self::AddTrustDomain { .. }
+            | Self::AddTrustDomainAlias { .. }
+            | Self::SetSni { .. } => "",
+            Self::AddGateway => {
+                "add a Gateway with `tls: {mode: AUTO_PASSTHROUGH}` on the serving cluster"
             }
+            Self::AddHost => "add the host to a Gateway of the serving cluster",
+            Self::AllowMutualTls => {
+                "set its mode to PERMISSIVE or STRICT for the port that is called"
+            }
+            Self::ChangePort => "use a port that the other side has",
+            Self::ChangeTlsMode => "set `tls: {mode: ISTIO_MUTUAL}` there, or remove its tls",
+            Self::Export => "set `exportTo: [\"*\"]`",
+            Self::ImportHosts => "add `*/HOST` to its egress[].hosts for each that is called",
+            Self::NameService => "call a service that the serving cluster has",
+            Self::RenamePort => "give the port one name in every cluster",
+            Self::RenderEntry => "apply the resources of the mesh, and keep its ServiceEntry",
             Self::AddAddress => "give the host an address",
-            Self::AddMutualTls => "add `tls: {mode: ISTIO_MUTUAL}` there",
+            Self::AddMutualTls => {
+                "set `tls: {mode: ISTIO_MUTUAL, sni: ...}` in a DestinationRule of the host, with the SNI of the service behind the gateway"
+            }
             Self::AddOutlierDetection => "add outlierDetection next to it",
             Self::ChangeApiVersion => {
                 "use networking.istio.io/v1beta1, or v1alpha3 for an EnvoyFilter"
@@ -96,7 +151,9 @@ impl fmt::Display for LintRemedy {
             Self::DefineRemoteSubset => {
                 "define the subset in the host's DestinationRule on the serving cluster"
             }
-            Self::DefineSubset => "define the subset in a DestinationRule of the host on this cluster",
+            Self::DefineSubset => {
+                "define the subset in a DestinationRule of the host on this cluster"
+            }
             Self::DeleteStockFilter => {
                 "delete EnvoyFilter istio-multicluster-ingressgateway in istio-system"
             }
@@ -107,6 +164,9 @@ impl fmt::Display for LintRemedy {
             }
             Self::FixWeights => "make the weights add up to 100",
             Self::HttpPortsOnly => "the settings apply to the HTTP ports only",
+            Self::KeepForeign => {
+                "give it another name, or delete it once the spec says what it has"
+            }
             Self::KeepOne => "keep one of them",
             Self::ListHosts => "list the exported services by name",
             Self::MergeGateways => "keep one Gateway for the port and add the other hosts to it",
@@ -123,6 +183,6 @@ impl fmt::Display for LintRemedy {
                 "set PILOT_SKIP_VALIDATE_TRUST_DOMAIN=true on its istiod: 1.6 offers no other way"
             }
             Self::Upgrade => "upgrade to 1.8.6, 1.9.5 or later",
-        })
+        }
     }
 }

@@ -30,6 +30,7 @@ fn found(version: &str, text: &str) -> Vec<String> {
     let cluster = LintCluster {
         name: "a",
         version: version.parse::<Version>().unwrap(),
+        remote_secrets: false,
         resources: resources.iter().collect(),
     };
     lint(&[cluster])
@@ -46,37 +47,18 @@ fn check(version: &str, text: &str, wanted: &[&str]) {
 const ENTRY: &str = "ServiceEntry e {hosts: [s.n.svc.b.global], addresses: [240.0.0.2], location: MESH_INTERNAL, ports: [{name: http, number: 80, protocol: HTTP}], endpoints: [{address: 1.2.3.4, ports: {http: 15443}, labels: {cluster: b}}], subjectAltNames: [x]}";
 
 #[test]
-fn a_rule_for_a_remote_host_has_tls() {
-    let rule = |policy: &str| {
-        format!("{ENTRY}\nDestinationRule r {{host: s.n.svc.b.global, trafficPolicy: {policy}}}")
-    };
-    check("1.30.3", &rule("{tls: {mode: ISTIO_MUTUAL}}"), &[]);
-    check(
-        "1.30.3",
-        &rule("{outlierDetection: {interval: 1s}}"),
-        &["plain-text DestinationRule n/r"],
-    );
-    check(
-        "1.30.3",
-        &rule("{tls: {mode: ISTIO_MUTUAL}, portLevelSettings: [{port: {number: 80}}]}"),
-        &["plain-text DestinationRule n/r"],
-    );
-    check(
-        "1.30.3",
-        &rule(
-            "{tls: {mode: ISTIO_MUTUAL}, loadBalancer: {localityLbSetting: {failoverPriority: [a]}}}",
-        ),
-        &["failover-without-outlier DestinationRule n/r"],
-    );
+fn failover_that_does_not_happen() {
     let failover = |outlier: &str| {
-        rule(&format!(
-            "{{tls: {{mode: ISTIO_MUTUAL}}, outlierDetection: {{{outlier}}}, loadBalancer: {{localityLbSetting: {{failoverPriority: [a]}}}}}}"
-        ))
+        format!(
+            "DestinationRule r {{host: s.n.svc.b.global, trafficPolicy: {{{outlier}loadBalancer: {{localityLbSetting: {{failoverPriority: [a]}}}}}}}}"
+        )
     };
+    check("1.30.3", &failover(""), &["failover-without-outlier DestinationRule n/r"]);
     for few in ["interval: 1s", "maxEjectionPercent: 99"] {
-        check("1.30.3", &failover(few), &["failover-ejection DestinationRule n/r"]);
+        let outlier = format!("outlierDetection: {{{few}}}, ");
+        check("1.30.3", &failover(&outlier), &["failover-ejection DestinationRule n/r"]);
     }
-    check("1.30.3", &failover("maxEjectionPercent: 100"), &[]);
+    check("1.30.3", &failover("outlierDetection: {maxEjectionPercent: 100}, "), &[]);
 }
 
 #[test]
@@ -118,12 +100,20 @@ fn gateways() {
     check("1.30.3", &gateway("g", "*.local"), &["gateway-open Gateway n/g"]);
     check("1.9.4", &gateway("g", "*.global"), &["gateway-vulnerable Gateway n/g"]);
     let two = |a: &str, b: &str| format!("{}\n{}", gateway("g", a), gateway("h", b));
-    check("1.30.3", &two("s.n.svc.cluster.local", "t.n.svc.cluster.local"), &[]);
-    check(
-        "1.30.3",
-        &two("s.n.svc.cluster.local", "*.n.svc.cluster.local"),
-        &["gateway-overlap Gateway n/h"],
-    );
+    let (s, t, wide) = ("s.n.svc.cluster.local", "t.n.svc.cluster.local", "*.n.svc.cluster.local");
+    let overlap = &["gateway-overlap Gateway n/h"][..];
+    for (first, second, wanted) in [
+        (s, t, &[][..]),
+        // istiod drops one of them.
+        (s, s, &[]),
+        (&format!("{s}', '{t}"), s, &[]),
+        (s, &format!("{s}', '{t}"), overlap),
+        // Envoy rejects the listener.
+        (s, wide, overlap),
+        (wide, s, overlap),
+    ] {
+        check("1.30.3", &two(first, second), wanted);
+    }
 }
 
 #[test]
@@ -176,32 +166,28 @@ fn entries_and_routes() {
     );
 }
 
+/// `would-replace`: what a resource of others with a rendered name would lose.
 #[test]
-fn both_sides_know_a_subset() {
-    let ours = |sni: &str| {
-        resources(&format!(
-            "{ENTRY}\nDestinationRule r {{host: s.n.svc.b.global, trafficPolicy: {{tls: {{mode: ISTIO_MUTUAL}}}}, subsets: [{{name: v1{sni}}}]}}"
-        ))
+fn what_kubectl_apply_would_replace() {
+    let resource = |spec: &str| {
+        let spec = serde_saphyr::from_str::<Value>(spec).unwrap();
+        crate::Resource::new("networking.istio.io/v1", "DestinationRule", "r", "n", "m", spec)
     };
-    let theirs = |name: &str| {
-        resources(&format!(
-            "DestinationRule d {{host: s.n.svc.cluster.local, subsets: [{{name: {name}}}]}}"
-        ))
+    let wanted = [resource("{host: h, subsets: [{name: v1, labels: {version: v1}}]}")];
+    let told = |spec: &str, label: &str| -> Vec<String> {
+        let mut live = resource(spec).value;
+        live["metadata"]["labels"]["app.kubernetes.io/part-of"] = label.into();
+        replaced("m", "a", &wanted, &[live]).into_iter().map(|p| p.message).collect()
     };
-    let check = |sni: &str, name: &str, wanted: &[&str]| {
-        let (a, b) = (ours(sni), theirs(name));
-        let version = Version::new(1, 30, 3);
-        let problems = lint(&[
-            LintCluster { name: "a", version, resources: a.iter().collect() },
-            LintCluster { name: "b", version, resources: b.iter().collect() },
-        ]);
-        assert_eq!(problems.iter().map(|p| p.code).collect::<Vec<_>>(), wanted, "{sni} {name}");
-    };
-    let sni = ", trafficPolicy: {tls: {mode: ISTIO_MUTUAL, sni: outbound_.80_.v2_.s.n.svc.cluster.local}}";
-    check("", "v1", &[]);
-    check("", "v2", &["lint/sni-unknown"]);
-    check(sni, "v2", &[]);
-    check(sni, "v1", &["lint/sni-unknown"]);
+    let message =
+        "`kubectl apply` of what is rendered would replace this resource, which is not of mesh `m`";
+    let other = "{host: h, subsets: [{name: canary}, {name: v1, labels: {track: x}}], trafficPolicy: {tls: {mode: DISABLE}}}";
+    assert_eq!(told(other, "m"), Vec::<String>::new());
+    assert_eq!(told("{host: h}", "other"), [message]);
+    assert_eq!(
+        told(other, "other"),
+        [format!("{message}, and lose subsets[canary], subsets[v1].labels.track, trafficPolicy")]
+    );
 }
 
 #[test]
@@ -287,7 +273,7 @@ fn codes_are_sorted_and_each_has_a_test() {
     let mut sorted = LintProblem::CODES.to_vec();
     sorted.sort_unstable();
     assert_eq!(sorted, LintProblem::CODES);
-    let tests = include_str!("tests.rs");
+    let tests = [include_str!("tests.rs"), include_str!("calls/tests.rs")].concat();
     let missing: BTreeSet<&str> = LintProblem::CODES
         .iter()
         .copied()

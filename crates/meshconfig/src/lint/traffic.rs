@@ -1,8 +1,8 @@
 //! ServiceEntries, DestinationRules and VirtualServices of one cluster.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use meshpki::istiod::Version;
@@ -10,12 +10,6 @@ use serde_json::Value;
 
 use super::{Findings, LintRemedy, LintSeverity, Rule, list, text};
 
-const PLAIN: Rule = Rule {
-    code: "lint/plain-text",
-    severity: LintSeverity::Error,
-    source: "istio issue 19901; pilot/pkg/networking/core/cluster_traffic_policy.go",
-    remedy: LintRemedy::AddMutualTls,
-};
 const SHARED: Rule = Rule {
     code: "lint/address-shared",
     severity: LintSeverity::Error,
@@ -55,7 +49,7 @@ const SUBSET: Rule = Rule {
 const TWICE: Rule = Rule {
     code: "lint/host-twice",
     severity: LintSeverity::Warning,
-    source: "istio pilot/pkg/model/push_context.go: which of them applies depends on their age and namespace",
+    source: "istio pilot/pkg/model/destination_rule.go: mergeDestinationRule; push_context.go: initVirtualServices",
     remedy: LintRemedy::KeepOne,
 };
 const OUTLIER: Rule = Rule {
@@ -82,21 +76,23 @@ pub(super) fn check(found: &mut Findings<'_, '_>) {
     }
     for rule in &rules {
         failover(found, rule);
-        if entries
-            .iter()
-            .any(|entry| is_remote(entry) && has_host(entry, text(&rule["spec"]["host"])))
-        {
-            plain_text(found, rule);
-        }
     }
-    twice(found, &rules, |rule| alloc::vec![text(&rule["spec"]["host"])]);
+    twice(found, &rules, |rule| alloc::vec![text(&rule["spec"]["host"])], conflict);
     let sidecars = |service: &&&Value| list(&service["spec"]["gateways"]).is_empty();
     let mesh_services: Vec<&Value> = services.iter().filter(sidecars).copied().collect();
-    twice(found, &mesh_services, |service| {
-        list(&service["spec"]["hosts"]).iter().map(text).collect()
-    });
+    twice(
+        found,
+        &mesh_services,
+        |service| list(&service["spec"]["hosts"]).iter().map(text).collect(),
+        |_, _| Some("one of them is ignored".into()),
+    );
+    let mut defined: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for rule in &rules {
+        let names = list(&rule["spec"]["subsets"]).iter().map(|subset| text(&subset["name"]));
+        defined.entry(text(&rule["spec"]["host"])).or_default().extend(names);
+    }
     for service in &services {
-        routes(found, service, &rules);
+        routes(found, service, &defined);
     }
 }
 
@@ -114,10 +110,6 @@ fn is_remote(entry: &Value) -> bool {
     };
     entry["spec"]["location"] == "MESH_INTERNAL"
         && list(&entry["spec"]["endpoints"]).iter().any(moved)
-}
-
-fn has_host(entry: &Value, host: &str) -> bool {
-    list(&entry["spec"]["hosts"]).iter().any(|known| known == host)
 }
 
 /// Each host needs its own address.
@@ -179,33 +171,6 @@ fn one_entry(found: &mut Findings<'_, '_>, entry: &Value) {
     }
 }
 
-/// A rule for a remote host replaces every wider one, and the settings of a port replace those of the rule.
-fn plain_text(found: &mut Findings<'_, '_>, rule: &Value) {
-    let host = text(&rule["spec"]["host"]);
-    let policy = &rule["spec"]["trafficPolicy"];
-    let mutual = |policy: &Value| policy["tls"]["mode"] == "ISTIO_MUTUAL";
-    if !mutual(policy) {
-        found.add(&PLAIN, rule, format!("its trafficPolicy has no tls: calls to `{host}` reach the remote gateway in plain text and are reset"));
-    }
-    let own = list(&policy["portLevelSettings"])
-        .iter()
-        .map(|settings| ("trafficPolicy".to_string(), settings));
-    let subsets = list(&rule["spec"]["subsets"]).iter().flat_map(|subset| {
-        let name = format!("subset `{}`", text(&subset["name"]));
-        list(&subset["trafficPolicy"]["portLevelSettings"])
-            .iter()
-            .map(move |settings| (name.clone(), settings))
-    });
-    let all: Vec<_> = own.chain(subsets).collect();
-    for (place, settings) in all.into_iter().filter(|(_, settings)| !mutual(settings)) {
-        let message = format!(
-            "the settings of port {} in {place} have no tls: its calls are plain text",
-            settings["port"]["number"]
-        );
-        found.add(&PLAIN, rule, message);
-    }
-}
-
 fn failover(found: &mut Findings<'_, '_>, rule: &Value) {
     let policy = &rule["spec"]["trafficPolicy"];
     let locality = &policy["loadBalancer"]["localityLbSetting"];
@@ -233,17 +198,18 @@ fn twice<'a>(
     found: &mut Findings<'_, '_>,
     resources: &[&'a Value],
     hosts: impl Fn(&'a Value) -> Vec<&'a str>,
+    conflict: impl Fn(&Value, &Value) -> Option<String>,
 ) {
     let mut first: BTreeMap<&str, &Value> = BTreeMap::new();
     for resource in resources {
         for host in hosts(resource) {
             match first.get(host) {
                 Some(before) if !core::ptr::eq(*before, *resource) => {
-                    found.add(
-                        &TWICE,
-                        resource,
-                        format!("`{host}` is also a host of {}", super::id(before)),
-                    );
+                    if let Some(why) = conflict(before, resource) {
+                        let before = super::id(before);
+                        let message = format!("`{host}` is also a host of {before}: {why}");
+                        found.add(&TWICE, resource, message);
+                    }
                 }
                 Some(_) => {}
                 None => {
@@ -254,8 +220,34 @@ fn twice<'a>(
     }
 }
 
+/// What two rules for one host take from each other; `None` if it is nothing. istiod merges those of a namespace: it adds
+/// the subsets of each, and takes the traffic policy of the older (`pilot/pkg/model/destination_rule.go:
+/// mergeDestinationRule`).
+fn conflict(a: &Value, b: &Value) -> Option<String> {
+    if a["metadata"]["namespace"] != b["metadata"]["namespace"] {
+        return Some("which of them applies depends on the namespace of the caller".into());
+    }
+    if [a, b].iter().any(|rule| !rule["spec"]["workloadSelector"].is_null()) {
+        return Some("one of them applies to some workloads only".into());
+    }
+    let (a, b) = (&a["spec"], &b["spec"]);
+    if a["exportTo"] != b["exportTo"] {
+        return Some("they are exported to other namespaces, so istiod does not merge them".into());
+    }
+    let subset = list(&a["subsets"]).iter().find(|one| {
+        list(&b["subsets"]).iter().any(|two| one["name"] == two["name"] && *one != two)
+    });
+    if let Some(subset) = subset {
+        let name = text(&subset["name"]);
+        return Some(format!("both define subset `{name}`, and the older one's applies"));
+    }
+    let policies = [a, b].map(|rule| &rule["trafficPolicy"]);
+    let both = policies.iter().all(|policy| !policy.is_null()) && policies[0] != policies[1];
+    both.then(|| "both have a trafficPolicy, and the older one's applies".into())
+}
+
 /// Weights, and subsets that no rule defines.
-fn routes(found: &mut Findings<'_, '_>, service: &Value, rules: &[&Value]) {
+fn routes(found: &mut Findings<'_, '_>, service: &Value, defined: &BTreeMap<&str, BTreeSet<&str>>) {
     let spec = &service["spec"];
     for route in ["http", "tcp", "tls"].iter().flat_map(|kind| list(&spec[*kind])) {
         let parts = list(&route["route"]);
@@ -272,11 +264,8 @@ fn routes(found: &mut Findings<'_, '_>, service: &Value, rules: &[&Value]) {
         let mirrored = core::iter::once(&route["mirror"]).filter(|mirror| !mirror.is_null());
         for to in parts.iter().map(|part| &part["destination"]).chain(mirrored) {
             let (host, subset) = (text(&to["host"]), text(&to["subset"]));
-            let defines = |rule: &&&Value| {
-                text(&rule["spec"]["host"]) == host
-                    && list(&rule["spec"]["subsets"]).iter().any(|s| text(&s["name"]) == subset)
-            };
-            if !subset.is_empty() && !rules.iter().any(|rule| defines(&rule)) {
+            let is_defined = defined.get(host).is_some_and(|names| names.contains(subset));
+            if !subset.is_empty() && !is_defined {
                 found.add(&SUBSET, service, format!("it sends calls to subset `{subset}` of `{host}`, which no DestinationRule on this cluster defines"));
             }
         }

@@ -225,7 +225,12 @@ fn gateway(
         let is_host = domain_problem(address).is_none()
             && !address.rsplit('.').next().is_some_and(all_digits);
         if address.parse::<IpAddr>().is_err() && !is_host {
-            let expected = "an IP address or a DNS name";
+            let has_port = address.split_once(':').is_some_and(|(_, port)| all_digits(port));
+            let expected = if has_port {
+                "an IP address or a DNS name; its port is `port`, next to `addresses`"
+            } else {
+                "an IP address or a DNS name"
+            };
             let fault = Fault::Value { what: "gateway address", found: address.clone(), expected };
             errors.push(Error::new(format!("clusters[{at}].gateway.addresses[{i}]"), fault));
         }

@@ -10,6 +10,7 @@ use meshapply::kube::{Kube, Options};
 use meshapply::mesh::{ClusterError, MeshPlan, Obstacle, observe};
 use meshconfig::Mesh;
 use meshconfig::apply::Change;
+use meshconfig::lint::losing;
 use serde_json::Value;
 
 use crate::exit::Exit;
@@ -166,7 +167,10 @@ pub(crate) fn foreign(plan: &Plan, io: &mut Io<'_>) -> Option<Failure> {
 
 fn foreign_resources(plan: &Plan) -> Option<Failure> {
     let mut places = plan.mesh.obstacles().into_iter().filter_map(|obstacle| match obstacle {
-        Obstacle::Foreign { cluster, id } => Some(format!("cluster {cluster}, {id}")),
+        Obstacle::Foreign { cluster, id, lost } => Some(format!(
+            "cluster {cluster}, {id}{}",
+            losing(&lost).replacen(", and", ", which would", 1)
+        )),
         Obstacle::Dns { .. } => None,
     });
     let first = places.next()?;

@@ -3,6 +3,7 @@ use alloc::format;
 use serde_json::json;
 
 use super::*;
+use crate::spec::Spec;
 
 const MESH: &str = "m";
 
@@ -14,6 +15,7 @@ fn resource(kind: &str, name: &str, spec: Value) -> Resource {
 fn foreign(kind: &str, name: &str, spec: Value) -> Value {
     let mut value = resource(kind, name, spec).value;
     value["metadata"]["labels"] = json!({});
+    value["metadata"]["uid"] = json!("5b3e");
     value["apiVersion"] = json!("networking.istio.io/v9");
     value
 }
@@ -29,7 +31,11 @@ fn calls(subset: &str) -> Value {
 #[track_caller]
 fn check(live: &[Value], wanted: &[Resource], expect: &[&str]) {
     let version = Version::new(1, 30, 3);
-    let found = preflight(MESH, &[PreflightCluster { name: "a", version, live, wanted }]);
+    let text = format!(
+        "apiVersion: meshctl/v1\nkind: Mesh\nname: {MESH}\nclusters: [{{name: a, istioVersion: {version}}}]\n"
+    );
+    let mesh = Mesh::new(&Spec::read(&text).unwrap()).unwrap();
+    let found = preflight(&mesh, &[PreflightCluster { name: "a", version, live, wanted }]);
     let told = |preflight: &PreflightProblem| {
         let whose = if preflight.ours { "ours" } else { "theirs" };
         let refuses = if preflight.refuses() { " refuses" } else { "" };
@@ -54,18 +60,23 @@ fn whose_a_problem_is() {
     check(&both, &[rule("r", "v2")], &[removed]);
     // A resource of the mesh and one of others conflict: the mesh's is named, and a warning refuses nothing.
     let twice = "ours lint/host-twice DestinationRule n/a";
-    let other = foreign("DestinationRule", "z", json!({"host": "h"}));
-    check(&[other], &[rule("a", "v1")], &[twice]);
-    let gateway = |name: &str| {
-        let server = json!({"hosts": ["*.h"], "port": {"number": 15443}, "tls": {"mode": "AUTO_PASSTHROUGH"}});
+    let other = |subset: &str| {
+        let subsets = json!([{"name": subset, "labels": {"version": "other"}}]);
+        foreign("DestinationRule", "z", json!({"host": "h", "subsets": subsets}))
+    };
+    check(&[other("v1")], &[rule("a", "v1")], &[twice]);
+    // istiod merges them.
+    check(&[other("canary")], &[rule("a", "v1")], &[]);
+    let gateway = |name: &str, host: &str| {
+        let server = json!({"hosts": [host], "port": {"number": 15443}, "tls": {"mode": "AUTO_PASSTHROUGH"}});
         resource("Gateway", name, json!({"servers": [server]}))
     };
-    let mut open = gateway("open").value;
+    let mut open = gateway("open", "*.h").value;
     open["metadata"]["labels"] = json!({});
     let overlap = "ours lint/gateway-overlap Gateway n/ours refuses";
-    let both = [open, gateway("ours").value];
-    check(&both[..1], &[gateway("ours")], &[overlap]);
-    check(&both, &[gateway("ours")], &[overlap]);
+    let both = [open, gateway("ours", "a.h").value];
+    check(&both[..1], &[gateway("ours", "a.h")], &[overlap]);
+    check(&both, &[gateway("ours", "a.h")], &[overlap]);
     // A problem of the mesh alone is for `lint`.
     check(&[], &[resource("VirtualService", "v", calls("v1"))], &[]);
 }

@@ -1,11 +1,12 @@
 //! `meshctl mesh lint`: what istiod refuses or ignores. Exit status 2 if there is an error.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
 use meshconfig::lint::{self, LintProblem, LintSeverity};
-use meshconfig::{Mesh, render};
+use meshconfig::reach::is_read;
+use meshconfig::{Mesh, Resource, render};
 use serde_json::{Value, json};
 
 use crate::args::Output;
@@ -24,14 +25,14 @@ use crate::text::safe;
 pub(super) fn run(args: &Lint, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let mesh = spec::mesh(&args.source.resolved(), io)?;
     let addresses = lock::look(&mesh, &args.source.resolved(), io)?;
+    let with = with(&mesh, &args.with, io)?;
+    let mut problems = Vec::new();
     let mut resources: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
     for cluster in mesh.clusters() {
         let rendered = render(&mesh, cluster, &addresses);
-        resources
-            .insert(&cluster.name, rendered.into_iter().map(|resource| resource.value).collect());
-    }
-    for with in &args.with {
-        add(&mesh, with, &mut resources, io)?;
+        let live = with.get(cluster.name.as_str()).map_or(&[][..], Vec::as_slice);
+        problems.extend(lint::replaced(&mesh.name, &cluster.name, &rendered, live));
+        resources.insert(&cluster.name, together(rendered, live));
     }
     let clusters: Vec<lint::LintCluster<'_>> = mesh
         .clusters()
@@ -39,47 +40,76 @@ pub(super) fn run(args: &Lint, io: &mut Io<'_>) -> Result<Exit, Failure> {
         .map(|cluster| lint::LintCluster {
             name: &cluster.name,
             version: cluster.version,
+            remote_secrets: cluster.remote_secrets,
             resources: resources[cluster.name.as_str()].iter().collect(),
         })
         .collect();
-    let mut problems = lint::lint(&clusters);
+    problems.extend(lint::lint(&clusters));
+    problems.extend(lint::calls(&mesh, &clusters));
     problems.extend(lint::notes(&mesh));
     problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
     let text = match args.output {
-        Output::Text => text(&problems),
-        Output::Json => text::json(&document(&problems)),
+        Output::Text => text(&problems, &kinds(&with)),
+        Output::Json => text::json(&document(&problems, &kinds(&with))),
     };
     io.print(&text)?;
     let failed = problems.iter().any(|problem| problem.severity == LintSeverity::Error);
     Ok(if failed { Exit::No } else { Exit::Good })
 }
 
-/// Adds the resources of a file to a cluster; they replace rendered ones with the same name.
-fn add<'m>(
-    mesh: &'m Mesh,
-    with: &str,
-    resources: &mut BTreeMap<&'m str, Vec<Value>>,
+/// The resources of the files, by cluster.
+fn with(
+    mesh: &Mesh,
+    files: &[String],
     io: &mut Io<'_>,
-) -> Result<(), Failure> {
-    let Some((cluster, file)) = with.split_once('=') else {
-        let message = format!("`{with}` is not CLUSTER=FILE");
-        return Err(Failure::new("ctl/usage", message).exit(Exit::Usage));
-    };
-    let cluster = spec::cluster(mesh, cluster)?;
-    let id = |value: &Value| {
-        let meta = &value["metadata"];
-        [&value["kind"], &meta["namespace"], &meta["name"]]
-            .map(|part| part.as_str().unwrap_or_default().to_owned())
-    };
-    let list = resources.entry(cluster.name.as_str()).or_default();
-    for value in spec::resources(Path::new(file), io)? {
-        list.retain(|known| id(known) != id(&value));
-        list.push(value);
+) -> Result<BTreeMap<String, Vec<Value>>, Failure> {
+    let mut all: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for with in files {
+        let Some((cluster, file)) = with.split_once('=') else {
+            let message = format!("`{with}` is not CLUSTER=FILE");
+            return Err(Failure::new("ctl/usage", message).exit(Exit::Usage));
+        };
+        let cluster = spec::cluster(mesh, cluster)?;
+        let list = all.entry(cluster.name.clone()).or_default();
+        for value in spec::resources(Path::new(file), io)? {
+            list.retain(|known| id(known) != id(&value));
+            list.push(value);
+        }
     }
-    Ok(())
+    Ok(all)
 }
 
-fn text(problems: &[LintProblem]) -> String {
+/// Rendered resources, and those of files, which replace rendered ones with the same name.
+fn together(rendered: Vec<Resource>, live: &[Value]) -> Vec<Value> {
+    let names: BTreeSet<_> = live.iter().map(id).collect();
+    let rendered = rendered.into_iter().map(|resource| resource.value);
+    rendered.filter(|value| !names.contains(&id(value))).chain(live.iter().cloned()).collect()
+}
+
+/// Kind, namespace and name.
+fn id(value: &Value) -> [String; 3] {
+    let meta = &value["metadata"];
+    [&value["kind"], &meta["namespace"], &meta["name"]]
+        .map(|part| part.as_str().unwrap_or_default().to_owned())
+}
+
+/// Kind -> how many the files have; whether they are read.
+fn kinds(with: &BTreeMap<String, Vec<Value>>) -> BTreeMap<(bool, String), usize> {
+    let mut kinds = BTreeMap::new();
+    for value in with.values().flatten() {
+        let kind = value["kind"].as_str().unwrap_or("without kind").to_owned();
+        *kinds.entry((is_read(value), kind)).or_default() += 1;
+    }
+    kinds
+}
+
+/// `Gateway 1, ServiceEntry 2`.
+fn listed(kinds: &BTreeMap<(bool, String), usize>, read: bool) -> String {
+    let of = kinds.iter().filter(|((is_read, _), _)| *is_read == read);
+    of.map(|((_, kind), count)| format!("{} {count}", safe(kind))).collect::<Vec<_>>().join(", ")
+}
+
+fn text(problems: &[LintProblem], kinds: &BTreeMap<(bool, String), usize>) -> String {
     let mut out = String::new();
     for problem in problems {
         let _ = write!(
@@ -103,11 +133,17 @@ fn text(problems: &[LintProblem]) -> String {
     let count = |severity| problems.iter().filter(|problem| problem.severity == severity).count();
     let (errors, warnings, notes) =
         (count(LintSeverity::Error), count(LintSeverity::Warning), count(LintSeverity::Note));
+    for (read, what) in [(true, "read"), (false, "not read")] {
+        let list = listed(kinds, read);
+        if !list.is_empty() {
+            let _ = writeln!(out, "{what}: {list}");
+        }
+    }
     let _ = writeln!(out, "errors {errors}, warnings {warnings}, notes {notes}");
     out
 }
 
-fn document(problems: &[LintProblem]) -> Value {
+fn document(problems: &[LintProblem], kinds: &BTreeMap<(bool, String), usize>) -> Value {
     let problem = |problem: &LintProblem| {
         json!({
             "code": problem.code,
@@ -119,9 +155,13 @@ fn document(problems: &[LintProblem]) -> Value {
             "next": hints::mesh::lint(problem),
         })
     };
+    let with = kinds
+        .iter()
+        .map(|((read, kind), count)| json!({"kind": kind, "count": count, "read": read}));
     json!({
         "apiVersion": "meshctl/v1",
         "kind": "MeshLint",
+        "with": with.collect::<Vec<_>>(),
         "problems": problems.iter().map(problem).collect::<Vec<_>>(),
     })
 }

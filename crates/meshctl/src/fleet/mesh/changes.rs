@@ -57,12 +57,12 @@ pub(crate) const fn word(change: &Change) -> (&'static str, char) {
         Change::Create(_) => ("create", '+'),
         Change::Update { .. } => ("update", '~'),
         Change::Prune(_) => ("prune", '-'),
-        Change::Foreign(_) => ("foreign", '!'),
+        Change::Foreign { .. } => ("foreign", '!'),
         Change::Edit(_) => ("edit", '~'),
     }
 }
 
-/// The content that changes, as `diff -u` shows it; empty for a resource of others.
+/// The content that changes, as `diff -u` shows it. A resource of others is not changed: it is what `kubectl apply` of the rendered one would change.
 pub(crate) fn difference(change: &Change) -> String {
     let (old, new) = match change {
         Change::Create(resource) => (String::new(), resource.yaml()),
@@ -71,7 +71,7 @@ pub(crate) fn difference(change: &Change) -> String {
         Change::Edit(edit) => {
             (edit.from.clone().unwrap_or_default(), edit.to.clone().unwrap_or_default())
         }
-        Change::Foreign(_) => return String::new(),
+        Change::Foreign { live, wanted } => (ours(live, Some(wanted)), wanted.yaml()),
     };
     unified(&old, &new).lines().map(|line| safe(line) + "\n").collect()
 }

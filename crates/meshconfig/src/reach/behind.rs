@@ -1,0 +1,162 @@
+//! The endpoints behind a filter chain: those that take mutual TLS (`pilot/pkg/xds/endpoints/mtls_checker.go`,
+//! `pilot/pkg/security/authn/policy_applier.go: ComposePeerAuthentication`).
+
+use serde_json::Value;
+
+use super::gateway::gateway_namespace;
+use super::{View, list, namespace, port_number, selects, text};
+
+/// Why there is no endpoint.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Lack<'a> {
+    /// A DestinationRule of the serving cluster sets another mode.
+    Rule(&'a Value, &'a str),
+    /// A PeerAuthentication turns off mutual TLS.
+    Authentication(&'a Value),
+}
+
+/// Whether it is certain that the PeerAuthentication is for the pods and the port of the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    /// It is.
+    No,
+    /// The Service was not read, or its selector does not tell.
+    Maybe,
+}
+
+/// Why the Envoy cluster behind a filter chain has no endpoint that takes mutual TLS; `None` if nothing shows that.
+pub(crate) fn behind<'a>(
+    view: &View<'a>,
+    (host, subset, port): (&str, &str, u16),
+) -> Option<(Lack<'a>, Doubt)> {
+    let service = view.services.get(host);
+    let home = service.map_or_else(|| host.split('.').nth(1).unwrap_or_default(), |s| s.namespace);
+    let rules = view.rules.find(gateway_namespace(view), home, host);
+    if let Some((mode, rule)) = rules.endpoint_mode(subset, port) {
+        return (mode != "ISTIO_MUTUAL").then_some((Lack::Rule(rule, mode), Doubt::No));
+    }
+    let resource = service.and_then(|service| service.resource);
+    let (policy, doubt) = match resource.filter(|resource| resource["kind"] == "Service") {
+        Some(service) => disabled(view, home, pods(service, &rules, subset), target(service, port)),
+        None => possible(view, home, port),
+    }?;
+    Some((Lack::Authentication(policy), doubt))
+}
+
+/// Labels that the pods of a subset have at least, from the Service and the subset.
+fn pods(service: &Value, rules: &super::Found<'_>, subset: &str) -> Value {
+    let mut labels = service["spec"]["selector"].clone();
+    if let Some((subset, _)) = rules.subset(subset) {
+        for (key, value) in subset["labels"].as_object().into_iter().flatten() {
+            labels[key] = value.clone();
+        }
+    }
+    labels
+}
+
+/// The port of the pods; `None` if it is a name.
+fn target(service: &Value, port: u16) -> Option<u16> {
+    let ports = list(&service["spec"]["ports"]);
+    let own = ports.iter().find(|own| port_number(&own["port"]) == Some(port))?;
+    match &own["targetPort"] {
+        Value::Null => Some(port),
+        target => port_number(target),
+    }
+}
+
+/// The policy that turns off mutual TLS at a port of pods.
+fn disabled<'a>(
+    view: &View<'a>,
+    home: &str,
+    labels: Value,
+    port: Option<u16>,
+) -> Option<(&'a Value, Doubt)> {
+    let mut doubtful = None;
+    for policy in selecting(view, home) {
+        let wanted = &policy["spec"]["selector"]["matchLabels"];
+        let (mode, is_certain) = at(policy, port);
+        if selects(wanted, &labels) {
+            if let Some(mode) = mode {
+                let doubt = if is_certain { Doubt::No } else { Doubt::Maybe };
+                return (mode == "DISABLE").then_some((policy, doubt));
+            }
+            // It says nothing itself, and others of this kind do not count: the oldest applies.
+            break;
+        }
+        if mode == Some("DISABLE") {
+            doubtful = doubtful.or(Some((policy, Doubt::Maybe)));
+        }
+    }
+    let general = namespace_mode(view, home).filter(|(mode, _)| *mode == "DISABLE");
+    general.map(|(_, policy)| (policy, Doubt::No)).or(doubtful)
+}
+
+/// A policy that may turn off mutual TLS at a port of a Service that was not read.
+fn possible<'a>(view: &View<'a>, home: &str, port: u16) -> Option<(&'a Value, Doubt)> {
+    let general = namespace_mode(view, home).filter(|(mode, _)| *mode == "DISABLE");
+    if let Some((_, policy)) = general {
+        return Some((policy, Doubt::No));
+    }
+    let policy =
+        selecting(view, home).find(|policy| at(policy, Some(port)).0 == Some("DISABLE"))?;
+    Some((policy, Doubt::Maybe))
+}
+
+/// The policies of a namespace for some of its workloads.
+fn selecting<'a>(view: &View<'a>, home: &str) -> impl Iterator<Item = &'a Value> {
+    let root = view.cluster.istio_namespace.clone();
+    let home = alloc::string::String::from(home);
+    let policies = view.of("PeerAuthentication").to_vec();
+    policies.into_iter().filter(move |policy| {
+        namespace(policy) == home
+            && home != root
+            && !list_is_empty(&policy["spec"]["selector"]["matchLabels"])
+    })
+}
+
+/// What a policy for some workloads says of a port, and whether the port is known.
+fn at(policy: &Value, port: Option<u16>) -> (Option<&str>, bool) {
+    let ports = policy["spec"]["portLevelMtls"].as_object();
+    let of_port = |port: u16| {
+        let settings = ports?.get(&alloc::format!("{port}"))?;
+        mode(settings)
+    };
+    let general = mode(&policy["spec"]["mtls"]);
+    match port {
+        Some(port) => (of_port(port).or(general), true),
+        None if ports.is_some_and(|ports| {
+            ports.values().any(|settings| mode(settings) == Some("DISABLE"))
+        }) =>
+        {
+            (Some("DISABLE"), false)
+        }
+        None => (general, true),
+    }
+}
+
+/// `mode`, unless it is inherited.
+fn mode(settings: &Value) -> Option<&str> {
+    settings["mode"].as_str().filter(|mode| *mode != "UNSET")
+}
+
+/// The mode of a namespace: its own policy, else that of the mesh.
+pub(super) fn namespace_mode<'a>(view: &View<'a>, home: &str) -> Option<(&'a str, &'a Value)> {
+    let general = |wanted: &str| {
+        let is_general = |policy: &&&Value| {
+            namespace(policy) == wanted && list_is_empty(&policy["spec"]["selector"]["matchLabels"])
+        };
+        // The oldest applies; without times, the first by name.
+        let mut all: alloc::vec::Vec<&Value> =
+            view.of("PeerAuthentication").iter().filter(is_general).copied().collect();
+        all.sort_by_key(|policy| {
+            let meta = &policy["metadata"];
+            (text(&meta["creationTimestamp"]), text(&meta["name"]))
+        });
+        all.first().and_then(|policy| Some((mode(&policy["spec"]["mtls"])?, *policy)))
+    };
+    general(home).or_else(|| general(&view.cluster.istio_namespace))
+}
+
+fn list_is_empty(labels: &Value) -> bool {
+    labels.as_object().is_none_or(serde_json::Map::is_empty)
+}
