@@ -21,6 +21,7 @@ mod inspect;
 mod interop;
 mod kill;
 mod kubeconfig;
+mod lint;
 mod live;
 mod mesh;
 mod mesh_apply;

@@ -1,5 +1,6 @@
 //! The repository's tools that link the product or know its judges; `cargo xtask NAME` runs them.
 
+mod calls;
 mod clusters;
 mod differential;
 mod fixtures;
@@ -13,6 +14,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match args.as_slice() {
+        ["calls", rest @ ..] => calls::run(rest),
         ["clusters", rest @ ..] => clusters::run(rest),
         ["differential", rest @ ..] => differential::run(rest),
         ["fixtures", rest @ ..] => fixtures::run(rest),

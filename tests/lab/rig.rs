@@ -84,6 +84,12 @@ fn make(tool: &Tool, into: &Path) -> Result<(), String> {
             }
             Ok(())
         }
+        Source::GoTest => {
+            let mut build = go_command(tool);
+            build.args(["test", "-c", "-v", "-ldflags", "-s -w", "-o"]).arg(into.join(tool.name));
+            building(tool)?;
+            watch(tool, build.arg("."))
+        }
         Source::Crate(name, from, to) => {
             line(tool, &format!("fetching the crate {name}"));
             copy(&crate_folder(tool, name)?.join(from), &into.join(to), 0o755)
@@ -104,8 +110,8 @@ fn go_command(tool: &Tool) -> Command {
     command
 }
 
-/// Builds every `tool` of the Go module.
-fn go(tool: &Tool, ldflags: &str, into: &Path) -> Result<(), String> {
+/// Says with which Go a component is built.
+fn building(tool: &Tool) -> Result<String, String> {
     let version = go_command(tool).arg("version").output();
     let version = version.map_err(|error| {
         format!(
@@ -115,6 +121,12 @@ fn go(tool: &Tool, ldflags: &str, into: &Path) -> Result<(), String> {
     })?;
     let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
     line(tool, &format!("building with {version}; a first build takes many minutes"));
+    Ok(version)
+}
+
+/// Builds every `tool` of the Go module.
+fn go(tool: &Tool, ldflags: &str, into: &Path) -> Result<(), String> {
+    let version = building(tool)?;
     let packages = output(go_command(tool).args(["list", "tool"]));
     let packages = packages.map_err(|why| format!("{why}; it needs Go 1.26, this is {version}"))?;
     let mut build = go_command(tool);

@@ -6,10 +6,12 @@ use std::process::{Command, Stdio};
 pub mod cfssl;
 pub mod istiod;
 pub mod openssl;
+pub mod xds;
 
 pub use cfssl::{Cfssl, cfssl};
 pub use istiod::{Istiod, istiod};
 pub use openssl::{Openssl, openssl};
+pub use xds::{Xds, xds};
 
 /// The result of a program.
 #[derive(Debug)]

@@ -12,6 +12,8 @@ use std::process::{Command, ExitCode};
 const USAGE: &str = "\
 cargo xtask ci [--without-rig]                     install what the tests need, then run everything that CI runs;
                                                    --without-rig skips the tests on real clusters
+cargo xtask calls [--runs N] [--seed S]            compare what lint says of random meshes with faults with what
+                                                   istiod's own generators make of them
 cargo xtask clusters [NAME]...                     start real clusters with Istio to try commands on, until Enter is
                                                    pressed (default east and west)
 cargo xtask judge                                  find the reference openssl, or download it into a cache
@@ -49,7 +51,7 @@ fn main() -> ExitCode {
     let done = match args.as_slice() {
         ["ci"] => ci::run(true),
         ["ci", "--without-rig"] => ci::run(false),
-        ["clusters" | "differential" | "fixtures" | "judge" | "fuzz" | "rig", ..] => {
+        ["calls" | "clusters" | "differential" | "fixtures" | "judge" | "fuzz" | "rig", ..] => {
             return lab(&args);
         }
         ["examples"] => ci::examples(),

@@ -47,7 +47,7 @@ pub(super) fn failover(bookinfo: &mut Bookinfo, spec: &str, host: &str) {
     bookinfo.apply_unnoticed(&with(
         spec,
         "  failover: [cluster1, cluster2]\n  \
-         outlierDetection: {consecutive5xxErrors: 2, interval: 1s, baseEjectionTime: 2s, maxEjectionPercent: 100}\n",
+         outlierDetection: {consecutive5xxErrors: 2, interval: 1s, baseEjectionTime: 2s}\n",
     ));
     let calls = format!("cluster.outbound|9080||{host};.upstream_rq_total");
     until("calls go there", || {

@@ -27,6 +27,8 @@ pub enum Source {
         /// Files to take from a module of the build: module, path in it, name in the cache.
         copies: &'static [(&'static str, &'static str, &'static str)],
     },
+    /// The tests of a Go module, as one program.
+    GoTest,
     /// A file of a Rust crate that is fetched and never compiled: crate, path in it, name in the cache.
     Crate(&'static str, &'static str, &'static str),
     /// A file of a Python wheel: path in it, name in the cache.
@@ -68,6 +70,12 @@ pub const TOOLS: &[Tool] = &[
             ],
         },
         files: &["pilot-discovery", "pilot-agent", "istioctl", "crds.yaml", "bootstrap.json"],
+    },
+    Tool {
+        name: "xds",
+        pins: &["go.mod", "go.sum", "xds_test.go"],
+        source: Source::GoTest,
+        files: &["xds"],
     },
     Tool {
         name: "coredns",

@@ -1,0 +1,54 @@
+//! `cargo xtask calls`: random meshes with faults, `lint` and istiod's generators side by side.
+
+use std::time::Instant;
+
+use tests::calls::{case, fatal, ours, request, wanted};
+use tests::judges::xds;
+
+/// Number of differences to show.
+const SHOWN: usize = 5;
+
+/// Runs the comparison; an error when anything differs.
+pub(crate) fn run(args: &[&str]) -> Result<(), String> {
+    let (mut runs, mut seed) = (1000, 1);
+    for pair in args.chunks(2) {
+        let number = |text: &str| text.parse::<u64>().map_err(|e| format!("{text}: {e}"));
+        match pair {
+            ["--runs", n] => runs = number(n)?,
+            ["--seed", n] => seed = number(n)?,
+            other => return Err(format!("unknown option {other:?}")),
+        }
+    }
+    let start = Instant::now();
+    let mut judge = xds().ok_or("the rig is missing; `cargo xtask rig` builds it")?;
+    let (mut calls, mut lost, mut different) = (0, 0, Vec::new());
+    for seed in seed..seed + runs {
+        let case = case(seed);
+        let problems = ours(&case);
+        let all = wanted(&case, &judge.ask(&request(&case)));
+        let failed: Vec<&str> =
+            all.iter().filter(|call| !call.arrives).map(|call| call.what.as_str()).collect();
+        calls += all.len();
+        lost += failed.len();
+        let found = fatal(&problems);
+        if found.is_empty() != failed.is_empty() {
+            let lines: Vec<String> =
+                found.iter().map(|p| format!("{} {}: {}", p.code, p.resource, p.message)).collect();
+            different.push(format!(
+                "seed {seed}\n{}faults: {:#?}\nlint: {lines:#?}\nistiod: {failed:#?} of {}",
+                case.spec,
+                case.faults,
+                all.len()
+            ));
+        }
+    }
+    println!(
+        "{runs} meshes from seed in {:.0?}: {calls} calls, {lost} do not arrive, {} different",
+        start.elapsed(),
+        different.len()
+    );
+    for difference in different.iter().take(SHOWN) {
+        println!("\n{difference}");
+    }
+    if different.is_empty() { Ok(()) } else { Err("lint and istiod differ".to_owned()) }
+}
