@@ -10,15 +10,7 @@ const SHOWN: usize = 5;
 
 /// Runs the comparison; an error when anything differs.
 pub(crate) fn run(args: &[&str]) -> Result<(), String> {
-    let (mut runs, mut seed) = (1000, 1);
-    for pair in args.chunks(2) {
-        let number = |text: &str| text.parse::<u64>().map_err(|e| format!("{text}: {e}"));
-        match pair {
-            ["--runs", n] => runs = number(n)?,
-            ["--seed", n] => seed = number(n)?,
-            other => return Err(format!("unknown option {other:?}")),
-        }
-    }
+    let (runs, seed) = crate::differential::options(args)?;
     let start = Instant::now();
     let mut judge = xds().ok_or("the rig is missing; `cargo xtask rig` builds it")?;
     let (mut calls, mut lost, mut different) = (0, 0, Vec::new());

@@ -39,7 +39,8 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
     Err(format!("saved in {}", topics.display()))
 }
 
-fn options(args: &[&str]) -> Result<(u64, u64), String> {
+/// `--runs` and `--seed`; default 2,000 and 1.
+pub(crate) fn options(args: &[&str]) -> Result<(u64, u64), String> {
     let (mut runs, mut seed) = (2000, 1);
     for pair in args.chunks(2) {
         let number = |text: &str| text.parse::<u64>().map_err(|e| format!("{text}: {e}"));
