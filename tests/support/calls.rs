@@ -1,4 +1,4 @@
-//! Random meshes with random faults: what `lint` says of their calls, beside what istiod's generators make of them.
+//! Random meshes with random faults: what `lint` says of their calls, next to what istiod's generators make of them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -16,7 +16,7 @@ pub(crate) enum NoChain {
     NoGateway,
     /// The SNI does not name an Envoy cluster.
     Form,
-    /// The host is none of the cluster's services.
+    /// The cluster has no service with this host.
     NoService(String),
     /// The service is not exported to the gateway's namespace.
     Hidden(String),

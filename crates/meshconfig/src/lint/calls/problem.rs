@@ -76,7 +76,7 @@ impl Part {
 }
 
 impl Cause<'_> {
-    /// The same for causes that are told once.
+    /// The same for causes that are reported once.
     pub(super) fn kind(&self) -> String {
         match self {
             Self::Plain => "plain".into(),
