@@ -1,4 +1,4 @@
-//! Resources of others that `kubectl apply` of rendered ones would replace, and what they would lose.
+//! Resources of others that applying rendered ones would replace, and what they would lose.
 
 use alloc::format;
 use alloc::string::String;
@@ -28,10 +28,10 @@ pub fn replaced(
             cluster: cluster.into(),
             resource: live.id(),
             message: format!(
-                "`kubectl apply` of what is rendered would replace this resource, which is not of mesh `{mesh}`{}",
+                "applying what is rendered would replace this resource, which is not of mesh `{mesh}`{}",
                 losing(&lost(&live, &wanted))
             ),
-            source: "kubernetes: kubectl apply changes whatever has the name",
+            source: "kubernetes: an apply changes whatever has the name",
             remedy: LintRemedy::KeepForeign,
         }),
         _ => None,

@@ -179,8 +179,7 @@ fn what_kubectl_apply_would_replace() {
         live["metadata"]["labels"]["app.kubernetes.io/part-of"] = label.into();
         replaced("m", "a", &wanted, &[live]).into_iter().map(|p| p.message).collect()
     };
-    let message =
-        "`kubectl apply` of what is rendered would replace this resource, which is not of mesh `m`";
+    let message = "applying what is rendered would replace this resource, which is not of mesh `m`";
     let other = "{host: h, subsets: [{name: canary}, {name: v1, labels: {track: x}}], trafficPolicy: {tls: {mode: DISABLE}}}";
     assert_eq!(told(other, "m"), Vec::<String>::new());
     assert_eq!(told("{host: h}", "other"), [message]);
