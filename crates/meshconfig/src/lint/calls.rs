@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::{LintCluster, LintProblem, id};
+use super::{LintCluster, LintProblem, LintSeverity, id};
 use crate::mesh::{Mesh, MeshCluster};
 use crate::reach::{self, ANY_NAMESPACE, Found, Sent, View};
 use crate::route::{Route, routes};
@@ -175,10 +175,11 @@ impl<'a> Calls<'a> {
         let (cluster, to) = (view.cluster.name.clone(), self.views[to].cluster.name.clone());
         let first =
             Place { cluster, host: host.into(), to, resource: String::new(), kind: String::new() };
-        let next = self.failed.range(&first..).next();
-        next.is_some_and(|(place, _)| {
+        let is_same = |place: &Place| {
             (&place.cluster, &place.host, &place.to) == (&first.cluster, &first.host, &first.to)
-        })
+        };
+        let same = self.failed.range(&first..).take_while(|(place, _)| is_same(place));
+        same.into_iter().any(|(_, (cause, _))| cause.severity() == LintSeverity::Error)
     }
 
     fn into_problems(self) -> Vec<LintProblem> {

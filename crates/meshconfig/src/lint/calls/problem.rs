@@ -135,7 +135,7 @@ impl Cause<'_> {
         }
     }
 
-    fn severity(&self) -> LintSeverity {
+    pub(super) fn severity(&self) -> LintSeverity {
         match self {
             Self::Behind { doubt: Doubt::Maybe, .. } => LintSeverity::Warning,
             _ => LintSeverity::Error,
