@@ -62,15 +62,11 @@ fn lint(mesh: &Mesh, rendered: &[Vec<Resource>]) {
         .clusters()
         .iter()
         .zip(rendered)
-        .map(|(cluster, resources)| LintCluster {
-            name: &cluster.name,
-            version: cluster.version,
-            remote_secrets: cluster.remote_secrets,
-            resources: resources.iter().map(|resource| &resource.value).collect(),
+        .map(|(cluster, resources)| {
+            LintCluster::new(cluster, resources.iter().map(|resource| &resource.value).collect())
         })
         .collect();
-    let mut problems = lint::lint(&clusters);
-    problems.extend(lint::calls(mesh, &clusters));
+    let problems = lint::lint(mesh, &clusters);
     assert!(problems.iter().all(|problem| problem.severity < LintSeverity::Error));
 }
 
@@ -87,12 +83,7 @@ fn plan(mesh: &Mesh, rendered: &[Vec<Resource>]) {
         .clusters()
         .iter()
         .zip(rendered.iter().zip(&live))
-        .map(|(cluster, (wanted, live))| PreflightCluster {
-            name: &cluster.name,
-            version: cluster.version,
-            live,
-            wanted,
-        })
+        .map(|(cluster, (wanted, live))| PreflightCluster { name: &cluster.name, live, wanted })
         .collect();
     let changes =
         clusters.iter().map(|c| (c.name.to_owned(), changes(&mesh.name, c.wanted, c.live)));

@@ -124,19 +124,11 @@ fn spec(random: &mut Random) -> String {
 /// What lint says of the calls.
 #[must_use]
 pub fn ours(case: &Case) -> Vec<LintProblem> {
-    let one = |cluster: &MeshCluster| case.resources[&cluster.name].iter().collect();
-    let clusters: Vec<LintCluster<'_>> = case
-        .mesh
-        .clusters()
-        .iter()
-        .map(|cluster| LintCluster {
-            name: &cluster.name,
-            version: cluster.version,
-            remote_secrets: cluster.remote_secrets,
-            resources: one(cluster),
-        })
-        .collect();
-    let mut problems = lint::lint(&clusters);
+    let resources = |cluster: &MeshCluster| case.resources[&cluster.name].iter().collect();
+    let clusters = case.mesh.clusters().iter();
+    let clusters: Vec<LintCluster<'_>> =
+        clusters.map(|cluster| LintCluster::new(cluster, resources(cluster))).collect();
+    let mut problems = lint::rules(&clusters);
     problems.retain(|problem| problem.code == "lint/subset-undefined");
     problems.extend(lint::calls(&case.mesh, &clusters));
     problems

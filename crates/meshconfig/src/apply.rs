@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::dns::DnsEdit;
 use crate::resource::{Resource, is_ours, rank_of_kind};
+use crate::text::some;
 
 /// A change of one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,6 +130,12 @@ pub fn lost(live: &Resource, wanted: &Resource) -> Vec<String> {
     let mut parts = Vec::new();
     missing(&live.value["spec"], &wanted.value["spec"], "", &mut parts);
     parts
+}
+
+/// The first five parts, and how many more there are.
+#[must_use]
+pub fn summary(lost: &[String]) -> String {
+    some(lost, 5)
 }
 
 fn missing(old: &Value, new: &Value, path: &str, parts: &mut Vec<String>) {

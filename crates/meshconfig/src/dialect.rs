@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 
 use crate::address::Addresses;
 use crate::mesh::{Gateway, Mesh, MeshCluster, Outlier, Service};
-use crate::resource::{Resource, rank_of_kind};
+use crate::resource::{Resource, rank_of_kind, text};
 use crate::route::{Route, RoutePlan, Unit, plan};
-use crate::text;
+use crate::text::shortened;
 
 mod current;
 mod failover;
@@ -100,8 +100,7 @@ pub fn kinds(mesh: &Mesh, cluster: &MeshCluster) -> BTreeSet<(String, String)> {
     let plan = plan(mesh, cluster);
     let addresses = Addresses::default();
     let target = Target { mesh, cluster, addresses: &addresses };
-    let word = |value: &Value| value.as_str().unwrap_or_default().to_string();
-    let kind = |r: Resource| (word(&r.value["apiVersion"]), word(&r.value["kind"]));
+    let kind = |r: Resource| (text(&r.value["apiVersion"]).to_string(), r.kind().to_string());
     let mut kinds: BTreeSet<_> = of_gateway(&target, &plan).into_iter().map(kind).collect();
     let all = kinds.len() + KINDS_OF_UNIT;
     for unit in &plan.units {
@@ -145,9 +144,6 @@ fn of_unit(target: &Target<'_>, unit: &Unit<'_>) -> Vec<Resource> {
     resources
 }
 
-/// Kinds that have `exportTo`.
-const EXPORTED: [&str; 3] = ["ServiceEntry", "DestinationRule", "VirtualService"];
-
 /// The cluster that resources are rendered for.
 struct Target<'a> {
     mesh: &'a Mesh,
@@ -156,12 +152,15 @@ struct Target<'a> {
 }
 
 impl Target<'_> {
-    /// A resource of networking.istio.io for this cluster. What callers need is visible in every namespace, whatever the
-    /// mesh's defaults are (`meshConfig.defaultServiceExportTo` and its siblings).
-    fn resource(&self, kind: &str, name: &str, namespace: &str, mut spec: Value) -> Resource {
-        if EXPORTED.contains(&kind) {
-            spec["exportTo"] = json!(["*"]);
-        }
+    /// What callers need: it is visible in every namespace, whatever the mesh's defaults are
+    /// (`meshConfig.defaultServiceExportTo` and its siblings).
+    fn exported(&self, kind: &str, name: &str, namespace: &str, mut spec: Value) -> Resource {
+        spec["exportTo"] = json!(["*"]);
+        self.resource(kind, name, namespace, spec)
+    }
+
+    /// A resource of networking.istio.io for this cluster.
+    fn resource(&self, kind: &str, name: &str, namespace: &str, spec: Value) -> Resource {
         let api_version = api_version(self.cluster.version);
         Resource::new(api_version, kind, name, namespace, &self.mesh.name, spec)
     }
@@ -169,12 +168,12 @@ impl Target<'_> {
     /// The name of a resource about `what`: it ends in the mesh's name, so that it replaces nothing of others, and two
     /// meshes can have a cluster in common.
     fn name(&self, what: &str) -> String {
-        text::shortened(&format!("{what}.{}", self.mesh.name), 253)
+        shortened(&format!("{what}.{}", self.mesh.name), 253)
     }
 
     /// The same as one DNS label, which the names of Gateways must be.
     fn label(&self, what: &str) -> String {
-        text::shortened(&format!("{what}-{}", self.mesh.name), 63)
+        shortened(&format!("{what}-{}", self.mesh.name), 63)
     }
 
     /// The addresses of a host, as in a ServiceEntry.

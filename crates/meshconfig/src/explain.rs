@@ -10,7 +10,7 @@ use crate::address::Addresses;
 use crate::dialect::{self, Dialect, multi_primary, render};
 use crate::mesh::{Mesh, MeshCluster};
 use crate::reach::covers;
-use crate::resource::Resource;
+use crate::resource::{Resource, text};
 use crate::route::{Route, Unit, plan};
 use crate::spec::{DnsWay, Port};
 
@@ -400,10 +400,6 @@ impl Explainer<'_> {
         }
         self.answer(hops, depth, self.cluster, (host, subset), rule);
     }
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
 }
 
 fn has(list: &Value, host: &str) -> bool {

@@ -10,6 +10,9 @@ use core::cmp::Ordering;
 use meshpki::istiod::Version;
 use serde_json::Value;
 
+use crate::mesh::{Mesh, MeshCluster};
+use crate::resource::{list, text};
+
 mod callers;
 mod calls;
 mod filters;
@@ -24,7 +27,7 @@ pub use calls::calls;
 pub use notes::notes;
 pub use preflight::{PreflightCluster, PreflightProblem, preflight};
 pub use remedy::LintRemedy;
-pub use replaced::{losing, replaced};
+pub use replaced::replaced;
 
 /// How bad a problem is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,6 +51,8 @@ pub struct LintProblem {
     pub cluster: String,
     /// `DestinationRule default/reviews`; empty if it does not concern one resource.
     pub resource: String,
+    /// The host that is called, if it concerns calls.
+    pub host: Option<String>,
     /// What is wrong, with both sides of a mismatch.
     pub message: String,
     /// Where the rule comes from: a file of istio, an issue, a security bulletin.
@@ -113,9 +118,27 @@ pub struct LintCluster<'a> {
     pub resources: Vec<&'a Value>,
 }
 
-/// The problems that the resources of each cluster have by themselves; [`calls`] finds those between clusters.
+impl<'a> LintCluster<'a> {
+    /// A cluster of a mesh with these resources.
+    #[must_use]
+    pub fn new(cluster: &'a MeshCluster, resources: Vec<&'a Value>) -> Self {
+        let (version, remote_secrets) = (cluster.version, cluster.remote_secrets);
+        Self { name: &cluster.name, version, remote_secrets, resources }
+    }
+}
+
+/// The problems of the resources of the clusters of a mesh: [`rules`] and [`calls`].
 #[must_use]
-pub fn lint(clusters: &[LintCluster<'_>]) -> Vec<LintProblem> {
+pub fn lint(mesh: &Mesh, clusters: &[LintCluster<'_>]) -> Vec<LintProblem> {
+    let mut problems = rules(clusters);
+    problems.extend(calls(mesh, clusters));
+    problems.sort_by(LintProblem::order);
+    problems
+}
+
+/// The problems that the resources of each cluster have by themselves.
+#[must_use]
+pub fn rules(clusters: &[LintCluster<'_>]) -> Vec<LintProblem> {
     let mut problems = Vec::new();
     for cluster in clusters {
         let mut found = Findings { cluster, problems: &mut problems };
@@ -142,41 +165,27 @@ struct Rule {
     remedy: LintRemedy,
 }
 
-impl Rule {
-    fn problem(&self, cluster: &str, resource: &Value, message: String) -> LintProblem {
-        LintProblem {
-            code: self.code,
-            severity: self.severity,
-            cluster: cluster.into(),
-            resource: id(resource),
-            message,
-            source: self.source,
-            remedy: self.remedy.clone(),
-        }
-    }
-}
-
 impl<'c> Findings<'_, 'c> {
     fn add(&mut self, rule: &Rule, resource: &Value, message: String) {
-        self.problems.push(rule.problem(self.cluster.name, resource, message));
+        self.problems.push(LintProblem {
+            code: rule.code,
+            severity: rule.severity,
+            cluster: self.cluster.name.into(),
+            resource: id(resource),
+            host: None,
+            message,
+            source: rule.source,
+            remedy: rule.remedy.clone(),
+        });
     }
 
+    /// The resources of one kind of networking.istio.io.
     fn of_kind(&self, kind: &str) -> Vec<&'c Value> {
-        of_kind(self.cluster, kind)
+        let is_istios =
+            |value: &&Value| text(&value["apiVersion"]).starts_with("networking.istio.io/");
+        let resources = self.cluster.resources.iter().copied().filter(is_istios);
+        resources.filter(|value| value["kind"] == kind).collect()
     }
-}
-
-/// The resources of one kind of networking.istio.io.
-fn of_kind<'c>(cluster: &LintCluster<'c>, kind: &str) -> Vec<&'c Value> {
-    let is_istios =
-        |value: &&&Value| text(&value["apiVersion"]).starts_with("networking.istio.io/");
-    cluster
-        .resources
-        .iter()
-        .filter(is_istios)
-        .filter(|value| value["kind"] == kind)
-        .copied()
-        .collect()
 }
 
 fn id(resource: &Value) -> String {
@@ -190,14 +199,6 @@ fn id(resource: &Value) -> String {
         text(&meta["namespace"]),
         text(&meta["name"])
     )
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
 }
 
 #[cfg(test)]

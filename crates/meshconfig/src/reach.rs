@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use crate::mesh::{Mesh, MeshCluster};
+use crate::resource::{list, text};
 
 mod behind;
 mod call;
@@ -50,6 +51,8 @@ pub(crate) struct View<'a> {
     /// What it knows by each host, without other clusters' registries.
     pub(crate) services: BTreeMap<String, Known<'a>>,
     pub(crate) rules: Rules<'a>,
+    /// PeerAuthentications by namespace, the oldest first: of several, it applies.
+    authentications: BTreeMap<&'a str, Vec<&'a Value>>,
     /// The VirtualServices of sidecars that lead to a host.
     leading: BTreeMap<&'a str, Vec<&'a Value>>,
     kinds: BTreeMap<&'a str, Vec<&'a Value>>,
@@ -94,8 +97,12 @@ impl<'a> View<'a> {
                 leading.entry(text(&destination["host"])).or_default().push(service);
             }
         }
+        let mut authentications: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
+        for policy in by_age(of("PeerAuthentication")) {
+            authentications.entry(namespace(policy)).or_default().push(policy);
+        }
         let rules = Rules::new(&cluster.istio_namespace, of("DestinationRule"));
-        Self { cluster, services, rules, leading, kinds }
+        Self { cluster, services, rules, authentications, leading, kinds }
     }
 
     /// Its resources of a kind.
@@ -146,6 +153,18 @@ fn known<'a>(resource: &'a Value, number: &str) -> Known<'a> {
     }
 }
 
+/// Resources in the order in which istiod decides between them: by age, then name. What does not exist yet will be the
+/// youngest.
+fn by_age<'a>(resources: &[&'a Value]) -> Vec<&'a Value> {
+    let mut sorted = resources.to_vec();
+    sorted.sort_by_cached_key(|resource| {
+        let meta = &resource["metadata"];
+        let created = meta["creationTimestamp"].as_str().unwrap_or("~");
+        [created, text(&meta["name"]), text(&meta["namespace"])].map(String::from)
+    });
+    sorted
+}
+
 /// The gateways of a mesh by address: the clusters they belong to.
 pub(crate) fn gateways(mesh: &Mesh) -> BTreeMap<&str, BTreeSet<usize>> {
     let mut gateways: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
@@ -171,14 +190,6 @@ pub(crate) fn namespace(resource: &Value) -> &str {
 
 pub(crate) fn port_number(value: &Value) -> Option<u16> {
     value.as_u64().and_then(|number| u16::try_from(number).ok())
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
 }
 
 /// Whether every label of the first is one of the second.

@@ -95,6 +95,16 @@ pub(crate) fn is_ours(resource: &Value, mesh: &str) -> bool {
     labels[OWNER_LABEL.0] == OWNER_LABEL.1 && labels[MESH_LABEL] == mesh
 }
 
+/// The text of a value; empty if it is none.
+pub(crate) fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// The items of a value; none if it is not a list.
+pub(crate) fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
 /// The order of kinds: what is referred to comes first, so that no traffic is sent to something that does not exist
 /// yet.
 #[must_use]

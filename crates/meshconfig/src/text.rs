@@ -108,5 +108,15 @@ pub(crate) fn shortened(name: &str, max: usize) -> String {
     format!("{}-{}", name[..max - 9].trim_end_matches(['-', '.']), &hash[..8])
 }
 
+/// The first words, and how many more there are: `a, b and 2 more`.
+pub(crate) fn some(words: &[impl AsRef<str>], max: usize) -> String {
+    let first: Vec<&str> = words.iter().take(max).map(AsRef::as_ref).collect();
+    let rest = match words.len().saturating_sub(max) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    first.join(", ") + &rest
+}
+
 #[cfg(test)]
 mod tests;

@@ -38,7 +38,7 @@ pub fn resources(data: &[u8]) {
     }
     if let Ok(values) = resource::documents(text) {
         let version = meshpki::istiod::Version::NEWEST;
-        let _ = lint::lint(&[lint::LintCluster {
+        let _ = lint::rules(&[lint::LintCluster {
             name: "a",
             version,
             remote_secrets: false,
@@ -126,15 +126,12 @@ pub(super) fn spec(text: &str) {
         .collect();
     let clusters: Vec<lint::LintCluster<'_>> = rendered
         .iter()
-        .map(|(cluster, resources)| lint::LintCluster {
-            name: &cluster.name,
-            version: cluster.version,
-            remote_secrets: cluster.remote_secrets,
-            resources: resources.iter().map(|resource| &resource.value).collect(),
+        .map(|(cluster, resources)| {
+            let resources = resources.iter().map(|resource| &resource.value).collect();
+            lint::LintCluster::new(cluster, resources)
         })
         .collect();
-    let mut errors = lint::lint(&clusters);
-    errors.extend(lint::calls(&mesh, &clusters));
+    let mut errors = lint::lint(&mesh, &clusters);
     errors.retain(|problem| problem.severity == LintSeverity::Error);
     assert!(errors.is_empty(), "{errors:#?}\n{text}");
     let _ = (lint::notes(&mesh), graph::mermaid(&mesh), graph::dot(&mesh), graph::svg(&mesh));

@@ -163,14 +163,10 @@ impl MeshPlan {
     /// What istiod will refuse or ignore once everything is written, including what it refuses already.
     #[must_use]
     pub fn preflight(&self, mesh: &Mesh) -> Vec<PreflightProblem> {
-        let before = self.clusters.iter().filter_map(|one| {
-            let version = mesh.cluster(&one.cluster)?.version;
-            Some(PreflightCluster {
-                name: &one.cluster,
-                version,
-                live: &one.live,
-                wanted: &one.wanted,
-            })
+        let before = self.clusters.iter().map(|one| PreflightCluster {
+            name: &one.cluster,
+            live: &one.live,
+            wanted: &one.wanted,
         });
         lint::preflight(mesh, &before.collect::<Vec<_>>())
     }

@@ -46,7 +46,7 @@ fn what_changes() {
             Change::Update { to, .. } => format!("update {}", to.name()),
             Change::Prune(r) => format!("prune {}", r.name()),
             Change::Foreign { live, wanted } => {
-                format!("foreign {}{}", live.name(), crate::lint::losing(&lost(live, wanted)))
+                format!("foreign {}{}", live.name(), summary(&lost(live, wanted)))
             }
             Change::Edit(edit) => format!("edit {}", edit.name),
         })

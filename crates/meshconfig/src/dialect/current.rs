@@ -61,8 +61,8 @@ pub(super) fn for_importer(
     }
     set_list(&mut rule, "subsets", subsets);
     [
-        target.resource("ServiceEntry", &name, namespace, entry),
-        target.resource("DestinationRule", &name, namespace, rule),
+        target.exported("ServiceEntry", &name, namespace, entry),
+        target.exported("DestinationRule", &name, namespace, rule),
     ]
     .into()
 }

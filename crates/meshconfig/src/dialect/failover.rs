@@ -71,8 +71,8 @@ pub(super) fn resources(target: &Target<'_>, unit: &Unit<'_>) -> Vec<Resource> {
     settings["loadBalancer"] = balancer;
     let rule = json!({"host": host, "trafficPolicy": settings});
     [
-        target.resource("ServiceEntry", &name, namespace, entry),
-        target.resource("DestinationRule", &name, namespace, rule),
+        target.exported("ServiceEntry", &name, namespace, entry),
+        target.exported("DestinationRule", &name, namespace, rule),
     ]
     .into()
 }

@@ -51,11 +51,6 @@ pub(super) fn local(target: &Target<'_>, unit: &Unit<'_>) -> Option<Resource> {
         spec["trafficPolicy"] = policy;
     }
     set_list(&mut spec, "subsets", subsets);
-    let name = target.name(unit.name);
-    let mut rule = target.resource("DestinationRule", &name, unit.namespace, spec);
     // istiod merges the rules of a host only if they are exported alike, and those that people write seldom say.
-    if let Some(spec) = rule.value["spec"].as_object_mut() {
-        spec.remove("exportTo");
-    }
-    Some(rule)
+    Some(target.resource("DestinationRule", &target.name(unit.name), unit.namespace, spec))
 }

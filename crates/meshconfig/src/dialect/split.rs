@@ -174,7 +174,7 @@ fn resource(target: &Target<'_>, unit: &Unit<'_>, policy: &Policy, plan: &Plan<'
     set_list(&mut spec, "http", http);
     set_list(&mut spec, "tls", tls);
     set_list(&mut spec, "tcp", tcp);
-    target.resource("VirtualService", &plan.name, &plan.namespace, spec)
+    target.exported("VirtualService", &plan.name, &plan.namespace, spec)
 }
 
 /// The destinations of a route. A single one needs no weight.

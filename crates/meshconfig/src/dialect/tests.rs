@@ -243,15 +243,12 @@ proptest! {
         let mesh = Mesh::new(&Spec::read(&text).unwrap()).unwrap();
         let clusters: Vec<crate::lint::LintCluster<'_>> = all
             .iter()
-            .map(|(name, resources)| crate::lint::LintCluster {
-                name,
-                version: (VERSIONS[usize::from(name.as_bytes()[1] - b'0')]).parse::<Version>().unwrap(),
-                remote_secrets: mesh.cluster(name).unwrap().remote_secrets,
-                resources: resources.iter().map(|r| &r.value).collect(),
+            .map(|(name, resources)| {
+                let resources = resources.iter().map(|r| &r.value).collect();
+                crate::lint::LintCluster::new(mesh.cluster(name).unwrap(), resources)
             })
             .collect();
-        let mut problems = crate::lint::lint(&clusters);
-        problems.extend(crate::lint::calls(&mesh, &clusters));
+        let problems = crate::lint::lint(&mesh, &clusters);
         let errors: Vec<_> = problems.iter().filter(|p| p.severity == crate::lint::LintSeverity::Error).collect();
         prop_assert!(errors.is_empty(), "{:#?}\n{}", errors, text);
         // With remote secrets, both sides name the subsets of the service's other clusters alike.

@@ -47,8 +47,8 @@ pub(super) fn for_importer(
     let subset = |name: &String| json!({"name": name, "labels": labels});
     set_list(&mut rule, "subsets", route.service.subsets.iter().map(|s| subset(&s.name)).collect());
     [
-        target.resource("ServiceEntry", &name, namespace, entry),
-        target.resource("DestinationRule", &name, namespace, rule),
+        target.exported("ServiceEntry", &name, namespace, entry),
+        target.exported("DestinationRule", &name, namespace, rule),
     ]
     .into()
 }

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use super::protocol;
+use crate::resource::text;
 use crate::spec::{Port, Subset};
 use crate::text;
 
@@ -80,8 +81,7 @@ pub fn observe(name: &str, resources: &[Value], select: &Select) -> ObservedClus
     };
     let workloads: Vec<&Value> = of(&["Deployment", "StatefulSet", "DaemonSet"]).collect();
     for service in of(&["Service"]) {
-        if text_of(&service["metadata"]["labels"]["istio"]) == "eastwestgateway"
-            || is_gateway(service)
+        if text(&service["metadata"]["labels"]["istio"]) == "eastwestgateway" || is_gateway(service)
         {
             gateway(&mut cluster, service);
         }
@@ -90,12 +90,12 @@ pub fn observe(name: &str, resources: &[Value], select: &Select) -> ObservedClus
         }
     }
     for deployment in &workloads {
-        if text_of(&deployment["metadata"]["name"]).starts_with("istiod") {
+        if text(&deployment["metadata"]["name"]).starts_with("istiod") {
             istiod(&mut cluster, deployment);
         }
     }
     for namespace in
-        of(&["Namespace"]).filter(|value| text_of(&value["metadata"]["name"]) == "istio-system")
+        of(&["Namespace"]).filter(|value| text(&value["metadata"]["name"]) == "istio-system")
     {
         cluster.network = namespace["metadata"]["labels"]["topology.istio.io/network"]
             .as_str()
@@ -103,10 +103,6 @@ pub fn observe(name: &str, resources: &[Value], select: &Select) -> ObservedClus
     }
     cluster.services.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
     cluster
-}
-
-fn text_of(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
 }
 
 /// A Service with the port for calls between clusters.
@@ -137,7 +133,7 @@ fn gateway(cluster: &mut ObservedCluster, service: &Value) {
 fn istiod(cluster: &mut ObservedCluster, deployment: &Value) {
     let containers = deployment["spec"]["template"]["spec"]["containers"].as_array();
     for container in containers.into_iter().flatten() {
-        let tag = text_of(&container["image"]).rsplit(':').next().unwrap_or_default();
+        let tag = text(&container["image"]).rsplit(':').next().unwrap_or_default();
         if tag.parse::<meshpki::istiod::Version>().is_ok() {
             cluster.istio_version = tag.split('-').next().unwrap_or_default().into();
         }
@@ -151,7 +147,7 @@ fn istiod(cluster: &mut ObservedCluster, deployment: &Value) {
 
 fn one(service: &Value, workloads: &[&Value], select: &Select) -> Option<ObservedService> {
     let meta = &service["metadata"];
-    let namespace = text_of(&meta["namespace"]);
+    let namespace = text(&meta["namespace"]);
     let (mark, wanted) = select
         .mark
         .as_ref()
@@ -175,13 +171,13 @@ fn one(service: &Value, workloads: &[&Value], select: &Select) -> Option<Observe
         .collect();
     let accounts: BTreeSet<String> = behind
         .iter()
-        .map(|workload| match text_of(&template(workload)["spec"]["serviceAccountName"]) {
+        .map(|workload| match text(&template(workload)["spec"]["serviceAccountName"]) {
             "" => "default".to_string(),
             account => account.to_string(),
         })
         .collect();
     Some(ObservedService {
-        name: text_of(&meta["name"]).into(),
+        name: text(&meta["name"]).into(),
         namespace: namespace.into(),
         ports: ports(service),
         subsets: versions

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use super::{LintProblem, LintRemedy, LintSeverity};
 use crate::mesh::{Mesh, MeshCluster, Service};
 use crate::route::Route;
+use crate::text::some;
 
 /// A note for the services of a cluster that the same clusters can call without an entry.
 pub(super) fn notes(mesh: &Mesh, problems: &mut Vec<LintProblem>) {
@@ -60,22 +61,19 @@ fn others<'m>(mesh: &'m Mesh, service: &Service, domains: &BTreeSet<&str>) -> Ve
 
 fn note(home: &MeshCluster, others: &[&str], services: &BTreeSet<String>) -> LintProblem {
     const SHOWN: usize = 3;
-    let list = |names: Vec<&str>| {
-        let more = names.len().saturating_sub(SHOWN);
-        let shown = names[..names.len() - more].join(", ");
-        if more == 0 { shown } else { format!("{shown} and {more} more") }
-    };
+    let services: Vec<&String> = services.iter().collect();
     let it = if services.len() == 1 { "it" } else { "them" };
     let message = format!(
         "`importedBy` of {} decides which clusters get an entry: any workload with a certificate of the mesh, of {} too, can still call {it} through the gateway",
-        list(services.iter().map(String::as_str).collect()),
-        list(others.to_vec()),
+        some(&services, SHOWN),
+        some(others, SHOWN),
     );
     LintProblem {
         code: "lint/not-restricted",
         severity: LintSeverity::Note,
         cluster: home.name.clone(),
         resource: String::new(),
+        host: None,
         message,
         source: "istio pilot/pkg/networking/core/gateway.go: AUTO_PASSTHROUGH has no client rules",
         remedy: LintRemedy::RestrictCallers,

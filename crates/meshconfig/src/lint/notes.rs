@@ -46,7 +46,8 @@ fn note(
     remedy: LintRemedy,
 ) -> LintProblem {
     let (severity, cluster) = (LintSeverity::Note, cluster.name.clone());
-    LintProblem { code, severity, cluster, resource: String::new(), message, source, remedy }
+    let (resource, host) = (String::new(), None);
+    LintProblem { code, severity, cluster, resource, host, message, source, remedy }
 }
 
 /// Calls between trust domains need the serving side's consent.

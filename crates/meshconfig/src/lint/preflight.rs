@@ -5,10 +5,9 @@ use alloc::borrow::Cow;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use meshpki::istiod::Version;
 use serde_json::Value;
 
-use super::{LintCluster, LintProblem, LintSeverity, calls, lint};
+use super::{LintCluster, LintProblem, LintSeverity, lint};
 use crate::apply;
 use crate::mesh::Mesh;
 use crate::resource::{Resource, is_ours};
@@ -16,10 +15,8 @@ use crate::resource::{Resource, is_ours};
 /// A cluster before it is written to.
 #[derive(Clone, Debug)]
 pub struct PreflightCluster<'a> {
-    /// Its name.
+    /// Its name in the mesh.
     pub name: &'a str,
-    /// Release of Istio.
-    pub version: Version,
     /// Its resources of networking.istio.io, whoever owns them.
     pub live: &'a [Value],
     /// The resources it should have of this mesh.
@@ -88,34 +85,23 @@ fn aged<'v>(cluster: &PreflightCluster<'v>) -> Vec<Cow<'v, Value>> {
 
 /// The problems of these resources of each cluster, by its index.
 fn look<'v>(
-    mesh: &Mesh,
-    clusters: &'v [PreflightCluster<'v>],
+    mesh: &'v Mesh,
+    clusters: &[PreflightCluster<'v>],
     resources: impl Fn(usize) -> Vec<&'v Value>,
 ) -> Vec<LintProblem> {
-    let one = |(i, cluster): (usize, &'v PreflightCluster<'v>)| LintCluster {
-        name: cluster.name,
-        version: cluster.version,
-        remote_secrets: mesh.cluster(cluster.name).is_some_and(|cluster| cluster.remote_secrets),
-        resources: resources(i),
+    let one = |(i, cluster): (usize, &PreflightCluster<'v>)| {
+        Some(LintCluster::new(mesh.cluster(cluster.name)?, resources(i)))
     };
-    let clusters: Vec<LintCluster<'_>> = clusters.iter().enumerate().map(one).collect();
-    let mut problems = lint(&clusters);
-    problems.extend(calls(mesh, &clusters));
-    problems
+    lint(mesh, &clusters.iter().enumerate().filter_map(one).collect::<Vec<_>>())
 }
 
-/// What tells problems apart.
+/// What tells problems apart: of those of calls the host, for how many ports it concerns, and why, depends on what others
+/// have.
 type Key<'p> = (&'p str, &'p str, &'static str, &'p str);
 
 fn key(problem: &LintProblem) -> Key<'_> {
-    (&problem.cluster, &problem.resource, problem.code, gist(&problem.message))
-}
-
-/// Of a message about calls, the host: how many ports it concerns, and why, may change with what others have.
-fn gist(message: &str) -> &str {
-    const CALLS: &str = "calls to `";
-    let host = message.strip_prefix(CALLS).and_then(|rest| rest.find('`'));
-    host.map_or(message, |end| &message[..CALLS.len() + end])
+    let what = problem.host.as_ref().unwrap_or(&problem.message);
+    (&problem.cluster, &problem.resource, problem.code, what)
 }
 
 fn known(problems: &[LintProblem]) -> BTreeSet<Key<'_>> {

@@ -1,17 +1,13 @@
 //! Resources of others that applying rendered ones would replace, and what they would lose.
 
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde_json::Value;
 
 use super::{LintProblem, LintRemedy, LintSeverity};
-use crate::apply::{Change, changes, lost};
+use crate::apply::{Change, changes, lost, summary};
 use crate::resource::Resource;
-
-/// Parts that a message names at most.
-const SHOWN: usize = 5;
 
 /// The resources of a cluster that have the names of rendered ones, but not the labels of the mesh.
 #[must_use]
@@ -21,32 +17,23 @@ pub fn replaced(
     wanted: &[Resource],
     live: &[Value],
 ) -> Vec<LintProblem> {
-    let problem = |change| match change {
-        Change::Foreign { live, wanted } => Some(LintProblem {
+    let problem = |change| {
+        let Change::Foreign { live, wanted } = change else { return None };
+        let lost = lost(&live, &wanted);
+        let losing = if lost.is_empty() { "" } else { ", and lose " };
+        Some(LintProblem {
             code: "lint/would-replace",
             severity: LintSeverity::Error,
             cluster: cluster.into(),
             resource: live.id(),
+            host: None,
             message: format!(
-                "applying what is rendered would replace this resource, which is not of mesh `{mesh}`{}",
-                losing(&lost(&live, &wanted))
+                "applying what is rendered would replace this resource, which is not of mesh `{mesh}`{losing}{}",
+                summary(&lost)
             ),
             source: "kubernetes: an apply changes whatever has the name",
             remedy: LintRemedy::KeepForeign,
-        }),
-        _ => None,
+        })
     };
     changes(mesh, wanted, live).into_iter().filter_map(problem).collect()
-}
-
-/// `, and lose A, B`; nothing if nothing is lost.
-#[must_use]
-pub fn losing(lost: &[String]) -> String {
-    if lost.is_empty() {
-        return String::new();
-    }
-    let more = lost.len().saturating_sub(SHOWN);
-    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let first: Vec<&str> = lost.iter().take(SHOWN).map(String::as_str).collect();
-    format!(", and lose {}{rest}", first.join(", "))
 }

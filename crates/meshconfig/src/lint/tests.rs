@@ -33,7 +33,7 @@ fn found(version: &str, text: &str) -> Vec<String> {
         remote_secrets: false,
         resources: resources.iter().collect(),
     };
-    lint(&[cluster])
+    rules(&[cluster])
         .iter()
         .map(|p| format!("{} {}", p.code.trim_start_matches("lint/"), p.resource))
         .collect()

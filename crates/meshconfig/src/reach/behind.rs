@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::gateway::gateway_namespace;
-use super::{View, list, namespace, port_number, selects, text};
+use super::{View, list, port_number, selects};
 
 /// Why there is no endpoint.
 #[derive(Clone, Debug, PartialEq)]
@@ -102,16 +102,13 @@ fn possible<'a>(view: &View<'a>, home: &str, port: u16) -> Option<(&'a Value, Do
     Some((policy, Doubt::Maybe))
 }
 
-/// The policies of a namespace for some of its workloads.
-fn selecting<'a>(view: &View<'a>, home: &str) -> impl Iterator<Item = &'a Value> {
-    let root = view.cluster.istio_namespace.clone();
-    let home = alloc::string::String::from(home);
-    let policies = view.of("PeerAuthentication").to_vec();
-    policies.into_iter().filter(move |policy| {
-        namespace(policy) == home
-            && home != root
-            && !list_is_empty(&policy["spec"]["selector"]["matchLabels"])
-    })
+/// The policies of a namespace for some of its workloads; Istio's own has none.
+fn selecting<'v, 'a>(
+    view: &'v View<'a>,
+    home: &str,
+) -> impl Iterator<Item = &'a Value> + use<'v, 'a> {
+    let all = view.authentications.get(home).filter(|_| home != view.cluster.istio_namespace);
+    all.into_iter().flatten().copied().filter(|policy| !is_general(policy))
 }
 
 /// What a policy for some workloads says of a port, and whether the port is known.
@@ -141,22 +138,15 @@ fn mode(settings: &Value) -> Option<&str> {
 
 /// The mode of a namespace: its own policy, else that of the mesh.
 pub(super) fn namespace_mode<'a>(view: &View<'a>, home: &str) -> Option<(&'a str, &'a Value)> {
-    let general = |wanted: &str| {
-        let is_general = |policy: &&&Value| {
-            namespace(policy) == wanted && list_is_empty(&policy["spec"]["selector"]["matchLabels"])
-        };
-        // The oldest applies; without times, the first by name.
-        let mut all: alloc::vec::Vec<&Value> =
-            view.of("PeerAuthentication").iter().filter(is_general).copied().collect();
-        all.sort_by_key(|policy| {
-            let meta = &policy["metadata"];
-            (text(&meta["creationTimestamp"]), text(&meta["name"]))
-        });
-        all.first().and_then(|policy| Some((mode(&policy["spec"]["mtls"])?, *policy)))
+    let general = |namespace: &str| {
+        let all = view.authentications.get(namespace)?;
+        let policy = all.iter().copied().find(|policy| is_general(policy))?;
+        Some((mode(&policy["spec"]["mtls"])?, policy))
     };
     general(home).or_else(|| general(&view.cluster.istio_namespace))
 }
 
-fn list_is_empty(labels: &Value) -> bool {
-    labels.as_object().is_none_or(serde_json::Map::is_empty)
+/// Whether a policy is for all workloads.
+fn is_general(policy: &Value) -> bool {
+    policy["spec"]["selector"]["matchLabels"].as_object().is_none_or(serde_json::Map::is_empty)
 }

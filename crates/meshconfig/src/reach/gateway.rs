@@ -38,8 +38,8 @@ pub(crate) fn chain(view: &View<'_>, port: Option<u16>, sni: &str) -> Result<Tar
         return Err(NoChain::NoGateway);
     }
     let shown = || hosts.iter().map(|host| String::from(*host)).collect();
-    let version = view.cluster.version;
-    let behind = if has_open_passthrough(version) {
+    let is_open = has_open_passthrough(view.cluster.version);
+    let behind = if is_open {
         if !hosts.iter().any(|wide| covers(wide, sni)) {
             return Err(NoChain::Hosts(sni.into(), shown()));
         }
@@ -48,22 +48,19 @@ pub(crate) fn chain(view: &View<'_>, port: Option<u16>, sni: &str) -> Result<Tar
         sni.into()
     };
     let (host, subset, port) = parsed(&behind).ok_or(NoChain::Form)?;
-    let Some(service) = view.services.get(&host) else {
-        if !view.may_have(&host) {
-            return Err(NoChain::NoService(host));
-        }
-        // A Service that neither the spec nor the resources show.
-        if !has_open_passthrough(version) && !hosts.iter().any(|wide| covers(wide, &host)) {
-            return Err(NoChain::Hosts(host, shown()));
-        }
-        return Ok((host, subset, port));
-    };
-    if service.resource.is_some_and(|resource| !is_exported(resource, gateway_namespace(view))) {
+    // What is not there may be a Service that neither the spec nor the resources show.
+    let service = view.services.get(&host);
+    if service.is_none() && !view.may_have(&host) {
+        return Err(NoChain::NoService(host));
+    }
+    let resource = service.and_then(|service| service.resource);
+    if resource.is_some_and(|resource| !is_exported(resource, gateway_namespace(view))) {
         return Err(NoChain::Hidden(host));
     }
-    if !has_open_passthrough(version) && !hosts.iter().any(|wide| covers(wide, &host)) {
+    if !is_open && !hosts.iter().any(|wide| covers(wide, &host)) {
         return Err(NoChain::Hosts(host, shown()));
     }
+    let Some(service) = service else { return Ok((host, subset, port)) };
     if !service.ports.iter().any(|(number, _)| *number == port) {
         return Err(NoChain::Port(host, service.ports.iter().map(|(number, _)| *number).collect()));
     }

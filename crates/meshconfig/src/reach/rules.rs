@@ -2,12 +2,11 @@
 //! mergeDestinationRule`).
 
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::{covers, list, namespace, text};
+use super::{by_age, covers, list, namespace, text};
 
 /// The rules of a cluster, by namespace and host.
 pub(crate) struct Rules<'a> {
@@ -40,15 +39,6 @@ pub(crate) struct Found<'a>(Vec<&'a Value>);
 
 impl<'a> Rules<'a> {
     pub(super) fn new(root: &'a str, rules: &[&'a Value]) -> Self {
-        let mut sorted = rules.to_vec();
-        let age = |rule: &Value| {
-            let meta = &rule["metadata"];
-            let key = |key: &str| text(&meta[key]);
-            // What does not exist yet will be the youngest.
-            let created = meta["creationTimestamp"].as_str().unwrap_or("~");
-            [created, key("name"), key("namespace")].map(String::from)
-        };
-        sorted.sort_by_cached_key(|rule| age(rule));
         let mut all = Self {
             root,
             own: BTreeMap::new(),
@@ -57,9 +47,8 @@ impl<'a> Rules<'a> {
             wild: Vec::new(),
         };
         // Those for some workloads only apply to an unknown part of the callers.
-        for rule in sorted.into_iter().filter(|rule| rule["spec"]["workloadSelector"].is_null()) {
-            all.add(rule);
-        }
+        let is_for_all = |rule: &&Value| rule["spec"]["workloadSelector"].is_null();
+        by_age(rules).into_iter().filter(is_for_all).for_each(|rule| all.add(rule));
         for hosts in all.own.values_mut().chain(all.exported.values_mut()) {
             hosts.wild.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then(a.0.cmp(b.0)));
         }

@@ -9,8 +9,7 @@ use futures_util::future::join_all;
 use meshapply::kube::{Kube, Options};
 use meshapply::mesh::{ClusterError, MeshPlan, Obstacle, observe};
 use meshconfig::Mesh;
-use meshconfig::apply::Change;
-use meshconfig::lint::losing;
+use meshconfig::apply::{Change, summary};
 use serde_json::Value;
 
 use crate::exit::Exit;
@@ -167,10 +166,10 @@ pub(crate) fn foreign(plan: &Plan, io: &mut Io<'_>) -> Option<Failure> {
 
 fn foreign_resources(plan: &Plan) -> Option<Failure> {
     let mut places = plan.mesh.obstacles().into_iter().filter_map(|obstacle| match obstacle {
-        Obstacle::Foreign { cluster, id, lost } => Some(format!(
-            "cluster {cluster}, {id}{}",
-            losing(&lost).replacen(", and", ", which would", 1)
-        )),
+        Obstacle::Foreign { cluster, id, lost } => {
+            let losing = if lost.is_empty() { "" } else { ", which would lose " };
+            Some(format!("cluster {cluster}, {id}{losing}{}", summary(&lost)))
+        }
         Obstacle::Dns { .. } => None,
     });
     let first = places.next()?;

@@ -8,6 +8,7 @@ use super::{Call, Place};
 use crate::dialect::{has_open_passthrough, sni};
 use crate::lint::{LintProblem, LintRemedy, LintSeverity, id};
 use crate::reach::{Doubt, Lack, NoChain, View};
+use crate::text::some;
 
 /// Hosts that a message names at most.
 const SHOWN: usize = 3;
@@ -81,10 +82,10 @@ impl Cause<'_> {
         match self {
             Self::Plain => "plain".into(),
             Self::Mode(mode) => format!("mode {mode}"),
-            Self::Sni { why, .. } => match why {
-                NoChain::Port(..) | NoChain::Subset(_) => format!("sni {why:?} {self:?}"),
-                _ => format!("sni {}", reason(why, "")),
-            },
+            Self::Sni { why: NoChain::Port(..) | NoChain::Subset(_), sni, .. } => {
+                format!("sni {sni}")
+            }
+            Self::Sni { why, .. } => format!("sni {why:?}"),
             Self::Behind { lack: Lack::Rule(resource, _), .. }
             | Self::Behind { lack: Lack::Authentication(resource), .. } => {
                 format!("behind {}", id(resource))
@@ -244,6 +245,7 @@ pub(super) fn problem(place: Place, cause: &Cause<'_>, parts: &[Part]) -> LintPr
         remedy: cause.remedy(parts),
         cluster: place.cluster,
         resource: place.resource,
+        host: Some(place.host),
     }
 }
 
@@ -272,10 +274,8 @@ fn reason(why: &NoChain, to: &str) -> String {
 
 /// The first of some words.
 fn shown(words: &[String]) -> String {
-    let first: Vec<String> = words.iter().take(SHOWN).map(|word| format!("`{word}`")).collect();
-    let more = words.len().saturating_sub(SHOWN);
-    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{}{rest}", first.join(", "))
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    some(&quoted, SHOWN)
 }
 
 /// The SNI that would do, if the one sent is the caller's own name for a service that the cluster has or may have.

@@ -60,6 +60,7 @@ fn hiding(cluster: &str, sidecar: &Value, root: bool, first: &str, count: usize)
         severity: if root { LintSeverity::Error } else { LintSeverity::Warning },
         cluster: cluster.into(),
         resource: id(sidecar),
+        host: Some(first.into()),
         message: format!(
             "workloads {whose} cannot call `{first}`{more}: its egress hosts do not import {them}"
         ),

@@ -84,11 +84,8 @@ fn found(spec: &str, at_a: &[&str], at_b: &[&str]) -> Vec<(LintSeverity, String,
         .collect();
     let clusters: Vec<LintCluster<'_>> = all
         .iter()
-        .map(|(name, resources)| LintCluster {
-            name,
-            version: mesh.cluster(name).unwrap().version,
-            remote_secrets: mesh.cluster(name).unwrap().remote_secrets,
-            resources: resources.iter().collect(),
+        .map(|(name, resources)| {
+            LintCluster::new(mesh.cluster(name).unwrap(), resources.iter().collect())
         })
         .collect();
     calls(&mesh, &clusters)

@@ -30,12 +30,12 @@ fn calls(subset: &str) -> Value {
 
 #[track_caller]
 fn check(live: &[Value], wanted: &[Resource], expect: &[&str]) {
-    let version = Version::new(1, 30, 3);
+    let version = meshpki::istiod::Version::new(1, 30, 3);
     let text = format!(
         "apiVersion: meshctl/v1\nkind: Mesh\nname: {MESH}\nclusters: [{{name: a, istioVersion: {version}}}]\n"
     );
     let mesh = Mesh::new(&Spec::read(&text).unwrap()).unwrap();
-    let found = preflight(&mesh, &[PreflightCluster { name: "a", version, live, wanted }]);
+    let found = preflight(&mesh, &[PreflightCluster { name: "a", live, wanted }]);
     let told = |preflight: &PreflightProblem| {
         let whose = if preflight.ours { "ours" } else { "theirs" };
         let refuses = if preflight.refuses() { " refuses" } else { "" };

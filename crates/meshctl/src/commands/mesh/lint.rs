@@ -37,15 +37,11 @@ pub(super) fn run(args: &Lint, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let clusters: Vec<lint::LintCluster<'_>> = mesh
         .clusters()
         .iter()
-        .map(|cluster| lint::LintCluster {
-            name: &cluster.name,
-            version: cluster.version,
-            remote_secrets: cluster.remote_secrets,
-            resources: resources[cluster.name.as_str()].iter().collect(),
+        .map(|cluster| {
+            lint::LintCluster::new(cluster, resources[cluster.name.as_str()].iter().collect())
         })
         .collect();
-    problems.extend(lint::lint(&clusters));
-    problems.extend(lint::calls(&mesh, &clusters));
+    problems.extend(lint::lint(&mesh, &clusters));
     problems.extend(lint::notes(&mesh));
     problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
     let text = match args.output {
