@@ -19,7 +19,7 @@ mod gateway;
 mod rules;
 mod visible;
 
-pub(crate) use behind::{Doubt, Lack, behind};
+pub(crate) use behind::{Doubt, Lack, behind, dropped};
 pub(crate) use call::{Sent, endpoints, registry, sent};
 pub(crate) use gateway::{NoChain, chain};
 pub(crate) use rules::{Found, Rules};

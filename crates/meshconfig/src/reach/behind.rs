@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::gateway::gateway_namespace;
-use super::{View, list, port_number, selects};
+use super::{Found, View, list, port_number, selects};
 
 /// Why there is no endpoint.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,22 +29,47 @@ pub(crate) fn behind<'a>(
     view: &View<'a>,
     (host, subset, port): (&str, &str, u16),
 ) -> Option<(Lack<'a>, Doubt)> {
+    let rules = view.rules.find(gateway_namespace(view), home(view, host), host);
+    lack(view, view, &rules, (host, subset, port))
+}
+
+/// Why a caller's istiod drops the pods of another cluster, which it knows from remote secrets: it leads only those with
+/// mutual TLS through the gateway (`pilot/pkg/xds/endpoints/ep_filters.go: EndpointsByNetworkFilter`).
+pub(crate) fn dropped<'a>(
+    (from, to): (&View<'a>, &View<'a>),
+    rules: &Found<'a>,
+    target: (&str, &str, u16),
+) -> Option<(Lack<'a>, Doubt)> {
+    lack(from, to, rules, target)
+}
+
+/// Namespace of a service.
+fn home<'v>(view: &'v View<'_>, host: &'v str) -> &'v str {
     let service = view.services.get(host);
-    let home = service.map_or_else(|| host.split('.').nth(1).unwrap_or_default(), |s| s.namespace);
-    let rules = view.rules.find(gateway_namespace(view), home, host);
+    service.map_or_else(|| host.split('.').nth(1).unwrap_or_default(), |service| service.namespace)
+}
+
+/// Why the istiod of `judge` takes no pod of a service on the cluster `of` for one with mutual TLS.
+fn lack<'a>(
+    judge: &View<'a>,
+    of: &View<'a>,
+    rules: &Found<'a>,
+    (host, subset, port): (&str, &str, u16),
+) -> Option<(Lack<'a>, Doubt)> {
     if let Some((mode, rule)) = rules.endpoint_mode(subset, port) {
         return (mode != "ISTIO_MUTUAL").then_some((Lack::Rule(rule, mode), Doubt::No));
     }
-    let resource = service.and_then(|service| service.resource);
+    let home = home(of, host);
+    let resource = of.services.get(host).and_then(|service| service.resource);
     let (policy, doubt) = match resource.filter(|resource| resource["kind"] == "Service") {
-        Some(service) => disabled(view, home, pods(service, &rules, subset), target(service, port)),
-        None => possible(view, home, port),
+        Some(service) => disabled(judge, home, pods(service, rules, subset), target(service, port)),
+        None => possible(judge, home, port),
     }?;
     Some((Lack::Authentication(policy), doubt))
 }
 
 /// Labels that the pods of a subset have at least, from the Service and the subset.
-fn pods(service: &Value, rules: &super::Found<'_>, subset: &str) -> Value {
+fn pods(service: &Value, rules: &Found<'_>, subset: &str) -> Value {
     let mut labels = service["spec"]["selector"].clone();
     if let Some((subset, _)) = rules.subset(subset) {
         for (key, value) in subset["labels"].as_object().into_iter().flatten() {

@@ -37,6 +37,8 @@ pub(super) enum Cause<'a> {
     },
     /// There is no endpoint behind the filter chain.
     Behind { host: String, lack: Lack<'a>, doubt: Doubt },
+    /// The caller's istiod drops the endpoints of the other cluster.
+    Dropped { lack: Lack<'a>, doubt: Doubt },
     /// The gateway has another port.
     GatewayPort { wrong: u16, right: u16 },
     /// The caller's own service has no port of this name, or not with the number in the spec.
@@ -91,6 +93,7 @@ impl Cause<'_> {
                 format!("behind {}", id(resource))
             }
             Self::Misled { sni, .. } => format!("misled {sni}"),
+            Self::Dropped { .. } => "dropped".into(),
             Self::GatewayPort { wrong, .. } => format!("port {wrong}"),
             Self::PortDiffers { name, .. } => format!("name {name}"),
             Self::NoSubset => "subset".into(),
@@ -105,7 +108,7 @@ impl Cause<'_> {
             Self::Mode(_) => "lint/tls-mode",
             Self::Sni { .. } => "lint/sni-unknown",
             Self::Misled { .. } => "lint/sni-misleads",
-            Self::Behind { .. } => "lint/no-endpoint",
+            Self::Behind { .. } | Self::Dropped { .. } => "lint/no-endpoint",
             Self::GatewayPort { .. } => "lint/gateway-port",
             Self::PortDiffers { .. } => "lint/port-differs",
             Self::NoSubset => "lint/subset-undefined",
@@ -121,6 +124,9 @@ impl Cause<'_> {
             }
             Self::Sni { .. } | Self::Misled { .. } => {
                 "istio pilot/pkg/networking/core/gateway.go: builtAutoPassthroughFilterChains; issues 36241, 34992, 37077"
+            }
+            Self::Dropped { .. } => {
+                "istio pilot/pkg/xds/endpoints/ep_filters.go: EndpointsByNetworkFilter"
             }
             Self::Behind { .. } => {
                 "istio pilot/pkg/xds/endpoints/ep_filters.go: EndpointsWithMTLSFilter; issue 28798"
@@ -138,7 +144,8 @@ impl Cause<'_> {
 
     pub(super) fn severity(&self) -> LintSeverity {
         match self {
-            Self::Behind { doubt: Doubt::Maybe, .. } => LintSeverity::Warning,
+            Self::Behind { doubt: Doubt::Maybe, .. }
+            | Self::Dropped { doubt: Doubt::Maybe, .. } => LintSeverity::Warning,
             _ => LintSeverity::Error,
         }
     }
@@ -163,8 +170,10 @@ impl Cause<'_> {
             Self::Misled { .. } => LintRemedy::SetSni {
                 sni: parts.iter().filter_map(|part| part.wanted.clone()).collect(),
             },
-            Self::Behind { lack: Lack::Rule(..), .. } => LintRemedy::ChangeTlsMode,
-            Self::Behind { .. } => LintRemedy::AllowMutualTls,
+            Self::Behind { lack, .. } | Self::Dropped { lack, .. } => match lack {
+                Lack::Rule(..) => LintRemedy::ChangeTlsMode,
+                Lack::Authentication(_) => LintRemedy::AllowMutualTls,
+            },
             Self::GatewayPort { .. } => LintRemedy::ChangePort,
             Self::PortDiffers { .. } => LintRemedy::RenamePort,
             Self::NoSubset => LintRemedy::DefineSubset,
@@ -190,20 +199,14 @@ impl Cause<'_> {
             Self::Misled { sni, .. } => format!(
                 "{what} have the SNI `{sni}`, with which the gateway of `{to}` leads them to another service, port or subset"
             ),
-            Self::Behind { host, lack: Lack::Rule(rule, mode), .. } => format!(
-                "{what} reach the gateway of `{to}`, which has no endpoint for `{host}`: {} sets TLS mode {mode} there, and a gateway keeps only endpoints with mutual TLS",
-                id(rule)
+            Self::Behind { host, lack, doubt } => format!(
+                "{what} reach the gateway of `{to}`, which has no endpoint for `{host}`: {}, and a gateway keeps only endpoints with mutual TLS",
+                turns_off(lack, *doubt)
             ),
-            Self::Behind { host, lack: Lack::Authentication(policy), doubt } => {
-                let maybe = match doubt {
-                    Doubt::No => "turns off mutual TLS there",
-                    Doubt::Maybe => "turns off mutual TLS there for some pods, which may be these",
-                };
-                format!(
-                    "{what} reach the gateway of `{to}`, which has no endpoint for `{host}`: {} {maybe}, and a gateway keeps only endpoints with mutual TLS",
-                    id(policy)
-                )
-            }
+            Self::Dropped { lack, doubt } => format!(
+                "{what} never go to `{to}`: {}, and istiod keeps endpoints of other networks only with mutual TLS",
+                turns_off(lack, *doubt)
+            ),
             Self::GatewayPort { wrong, right } => format!(
                 "{what} go to port {wrong} of the gateway of `{to}`, which listens on {right}"
             ),
@@ -246,6 +249,19 @@ pub(super) fn problem(place: Place, cause: &Cause<'_>, parts: &[Part]) -> LintPr
         cluster: place.cluster,
         resource: place.resource,
         host: Some(place.host),
+    }
+}
+
+/// What turns off mutual TLS.
+fn turns_off(lack: &Lack<'_>, doubt: Doubt) -> String {
+    match (lack, doubt) {
+        (Lack::Rule(rule, mode), _) => format!("{} sets TLS mode {mode} there", id(rule)),
+        (Lack::Authentication(policy), Doubt::No) => {
+            format!("{} turns off mutual TLS there", id(policy))
+        }
+        (Lack::Authentication(policy), Doubt::Maybe) => {
+            format!("{} turns off mutual TLS there for some pods, which may be these", id(policy))
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use super::{Call, Calls, clients, subsets};
 use crate::dialect::multi_primary::{CLUSTER_LABEL, pinned};
 use crate::lint::text;
 use crate::mesh::Service;
-use crate::reach::{self, ANY_NAMESPACE, View, is_exported, namespace};
+use crate::reach::{self, ANY_NAMESPACE, Sent, View, is_exported, namespace};
 use crate::route::Route;
 use crate::spec::Port;
 
@@ -133,6 +133,13 @@ impl<'a> Calls<'a> {
             }
             for (subset, sent) in all {
                 let call = Call { host, subset, port, client };
+                let dropped = reach::dropped((from, to), &rules, (host, subset, port));
+                if let Some((lack, doubt)) = dropped.filter(|_| matches!(sent, Sent::Mutual { .. }))
+                {
+                    let cause = Cause::Dropped { lack, doubt };
+                    self.fail(from, call, rules.first(), to.cluster.index, cause);
+                    continue;
+                }
                 let lead = [(to.cluster.index, gateway)];
                 self.at_gateways(from, call, &sent, (rules.first(), &lead));
             }

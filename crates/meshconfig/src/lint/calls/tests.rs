@@ -207,4 +207,9 @@ fn what_istiods_know_of_each_other() {
     let plain = "+ DestinationRule n/plain {host: s.n.svc.cluster.local, trafficPolicy: {tls: {mode: DISABLE}}}";
     check(REGISTRY, &[plain], &[], &["plain-text DestinationRule n/plain"]);
     check(REGISTRY, &[], &["Gateway = "], &["sni-unknown "]);
+    // The caller's policies are for the pods of others, too.
+    let service = "+ Service n/s {selector: {app: s}, ports: [{port: 80, name: http}]}";
+    let policy =
+        "+ PeerAuthentication n/p {selector: {matchLabels: {app: s}}, mtls: {mode: DISABLE}}";
+    check(REGISTRY, &[service, policy], &[service], &["no-endpoint "]);
 }
