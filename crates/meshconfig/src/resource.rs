@@ -95,7 +95,7 @@ pub(crate) fn is_ours(resource: &Value, mesh: &str) -> bool {
     labels[OWNER_LABEL.0] == OWNER_LABEL.1 && labels[MESH_LABEL] == mesh
 }
 
-/// The text of a value; empty if it is none.
+/// The text of a value; empty if it has none.
 pub(crate) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
