@@ -7,6 +7,7 @@ mod fixtures;
 mod fuzz;
 mod judge;
 mod rig;
+mod verifiers;
 
 use std::process::ExitCode;
 
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
         ["judge"] => judge::run(),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["rig"] => rig::run(),
+        ["verifiers", rest @ ..] => verifiers::run(rest),
         _ => Err("unknown command; `cargo xtask` lists them".to_owned()),
     };
     match done {

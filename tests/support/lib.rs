@@ -24,6 +24,7 @@ pub mod run;
 pub mod schema;
 pub mod scratch;
 pub mod shared;
+pub mod verifiers;
 pub mod world;
 
 pub use cli::Shell;

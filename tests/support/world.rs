@@ -16,7 +16,10 @@ mod faults;
 mod mail;
 mod names;
 mod options;
+mod pki;
 mod resources;
+
+pub use pki::{Pki, pki};
 
 /// A certification authority or a subject: a name and a key.
 #[derive(Clone, Debug)]
@@ -62,6 +65,8 @@ struct World {
     corner: Option<corners::Corner>,
     /// Signed parts are changed as trees too, which no seed has.
     edited: bool,
+    /// Leaves are certificates of workloads; only [`pki`] has them.
+    mesh: Option<pki::Mesh>,
 }
 
 /// Seeds below are repeatable: their worlds use the keys of the repository alone. From here on a sixth of the
@@ -111,6 +116,7 @@ impl World {
             mail,
             with_deltas,
             corner,
+            mesh: None,
         };
         if world.corner.is_some() {
             world.chaos = Chaos(1_000_000);
@@ -227,7 +233,10 @@ impl World {
         self.key_ids(&mut plan, party, issuer);
         self.shared_extensions(&mut plan);
         if self.with_constraints && self.random.one_in(2) {
-            plan.extensions.push(names::constraints(&mut self.random));
+            plan.extensions.push(match &mut self.mesh {
+                Some(mesh) => mesh.constraints(),
+                None => names::constraints(&mut self.random),
+            });
         }
         if let Some(mail) = self.mail.clone()
             && !self.more.one_in(3)
@@ -277,6 +286,9 @@ impl World {
         }
         self.key_ids(&mut plan, &party, issuer);
         self.shared_extensions(&mut plan);
+        if let Some(mesh) = &mut self.mesh {
+            mesh.leaf(&mut plan);
+        }
         if let Some(corner) = &mut self.corner {
             corner.cert(&mut plan, false);
         }

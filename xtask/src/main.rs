@@ -51,9 +51,11 @@ fn main() -> ExitCode {
     let done = match args.as_slice() {
         ["ci"] => ci::run(true),
         ["ci", "--without-rig"] => ci::run(false),
-        ["calls" | "clusters" | "differential" | "fixtures" | "judge" | "fuzz" | "rig", ..] => {
-            return lab(&args);
-        }
+        [
+            "calls" | "clusters" | "differential" | "fixtures" | "judge" | "fuzz" | "rig"
+            | "verifiers",
+            ..,
+        ] => return lab(&args),
         ["examples"] => ci::examples(),
         ["tidy"] => tidy::run(),
         ["tidy", "--prose", path] => tidy::prose(path),

@@ -27,6 +27,7 @@ mod policy;
 mod policy_cache;
 mod punycode;
 mod purpose;
+mod rejection;
 mod resources;
 mod revocation;
 mod signatures;
@@ -38,6 +39,7 @@ pub use explain::{Evidence, Explanation};
 pub use memo::Memo;
 pub(crate) use names::check_name_constraints;
 pub use policy::{PolicyNode, PolicyOutcome};
+pub use rejection::{Reason, Rejection};
 
 /// The certificates and CRLs a verification may use.
 #[derive(Clone, Copy, Debug)]
