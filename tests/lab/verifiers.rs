@@ -19,7 +19,8 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
     };
     let (runs, seed) = crate::differential::options(rest)?;
     let chosen: Vec<&dyn Verifier> = verifiers::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .filter(|verifier| names.is_none_or(|name| name == verifier.name()))
         .collect();
     if chosen.is_empty() {

@@ -4,6 +4,7 @@
 use std::process::{Command, Stdio};
 
 pub mod cfssl;
+pub mod go;
 pub mod istiod;
 pub mod openssl;
 pub mod xds;

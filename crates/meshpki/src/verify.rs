@@ -18,6 +18,7 @@ mod build;
 mod code;
 mod explain;
 mod extensions;
+pub mod go;
 mod identity;
 mod issued;
 mod level;

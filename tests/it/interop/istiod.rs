@@ -40,7 +40,7 @@ fn restated(shell: &Shell, folder: &str) -> Option<String> {
 
 #[test]
 fn istiod_takes_what_we_make() {
-    let Some(istiod) = istiod(TARGET) else { return };
+    let Some(istiod) = istiod() else { return };
     let shell = Shell::new();
     for kind in KINDS {
         shell.good(&format!("ca init @/{kind} --cluster east --key-type {kind} --plain-root-key"));
@@ -466,7 +466,7 @@ fn raw_name(attribute: &meshpki::x509::Attribute) -> Option<meshpki::Name> {
 
 #[test]
 fn what_istiod_refuses_is_no_set_of_ours() {
-    let Some(istiod) = istiod(TARGET) else { return };
+    let Some(istiod) = istiod() else { return };
     let shell = Shell::new();
     let mut folders = Vec::new();
     for case in CASES {
@@ -504,7 +504,7 @@ fn what_istiod_refuses_is_no_set_of_ours() {
 /// Signatures Go does not take since 1.18, though OpenSSL's defaults do.
 #[test]
 fn signatures_with_sha_1() {
-    let (Some(istiod), Some(openssl)) = (istiod(TARGET), openssl()) else { return };
+    let (Some(istiod), Some(openssl)) = (istiod(), openssl()) else { return };
     let shell = Shell::new();
     let root = Authority::root(KeyType::Rsa2048, "CN=Root", |_| {});
     root.write_root(&shell.scratch, "ca");

@@ -1,43 +1,17 @@
 //! istiod's own rules, in Go (`tests/judges/istiod`).
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::path::PathBuf;
+use std::process::Command;
 
-use super::{missing, run};
+use super::run;
 use crate::NOW;
 
 /// istiod's own rules, in Go (`tests/judges/istiod`).
 pub struct Istiod(PathBuf);
 
 /// Builds the program with `go`, once.
-pub fn istiod(target: &str) -> Option<Istiod> {
-    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let built = BUILT.get_or_init(|| {
-        let program = Path::new(target).join("istiod-judge");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("judges/istiod");
-        let go = Command::new("go")
-            .args(["build", "-o"])
-            .arg(&program)
-            .arg(".")
-            .current_dir(source)
-            .env("GOFLAGS", "-mod=readonly")
-            .env("CGO_ENABLED", "0")
-            .stdin(Stdio::null())
-            .output();
-        match go {
-            Ok(output) if output.status.success() => Ok(program),
-            Ok(output) => panic!("{}", String::from_utf8_lossy(&output.stderr)),
-            Err(error) => Err(error.to_string()),
-        }
-    });
-    match built {
-        Ok(program) => Some(Istiod(program.clone())),
-        Err(why) => {
-            missing("go", why);
-            None
-        }
-    }
+pub fn istiod() -> Option<Istiod> {
+    super::go::program("istiod-judge", "judges/istiod").map(Istiod)
 }
 
 impl Istiod {

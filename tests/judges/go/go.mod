@@ -1,0 +1,3 @@
+module go-judge
+
+go 1.26

@@ -1,0 +1,41 @@
+//! Programs in Go, which only need its standard library.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+
+use super::missing;
+
+/// Builds a program of `tests/` with `go`, once per process; `None` if there is no `go`.
+///
+/// # Panics
+/// When it does not compile.
+pub fn program(name: &'static str, source: &str) -> Option<PathBuf> {
+    static BUILT: Mutex<BTreeMap<&str, Result<PathBuf, String>>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    match built.entry(name).or_insert_with(|| build(name, source)) {
+        Ok(program) => Some(program.clone()),
+        Err(why) => {
+            missing("go", why);
+            None
+        }
+    }
+}
+
+fn build(name: &str, source: &str) -> Result<PathBuf, String> {
+    let target = std::env::current_exe().map_err(|error| error.to_string())?;
+    let program = target.with_file_name(name);
+    let go = Command::new("go")
+        .args(["build", "-o"])
+        .arg(&program)
+        .arg(".")
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(source))
+        .env("GOFLAGS", "-mod=readonly")
+        .env("CGO_ENABLED", "0")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| error.to_string())?;
+    assert!(go.status.success(), "{}", String::from_utf8_lossy(&go.stderr));
+    Ok(program)
+}
