@@ -6,14 +6,16 @@ use alloc::vec::Vec;
 
 use zeroize::Zeroizing;
 
+use crate::algorithm::algorithm_parts;
 use crate::cert::{Cert, KeyUsage};
 use crate::chain::issued;
 use crate::error::Error;
 use crate::key::Signer;
-use crate::oid::Oid;
+use crate::oid::{self, Oid};
 use crate::pem;
 use crate::soft::SoftKey;
 use crate::time::Time;
+use crate::verify::go::Certificate;
 use crate::verify::{self, Policy};
 use crate::version::Version;
 
@@ -61,8 +63,7 @@ impl CaCerts {
             let root = roots.iter().find(|root| issued(root, last)).unwrap_or(first_root);
             chain.push(root.clone());
         }
-        go::check_signatures(&chain)?;
-        go::check_readable(&chain)?;
+        check_go(&chain)?;
         check_order(&chain)?;
         check_ext_key_usage(&chain)?;
         check_trust(&ca, &chain[1..], &roots, at)?;
@@ -190,6 +191,27 @@ fn check_keys<'a>(mut certs: impl Iterator<Item = &'a Cert>) -> Result<(), Error
     })
 }
 
+/// What OpenSSL takes and Go does not, so that istiod would not start: certificates it does not read, and signatures
+/// it does not verify. A root's own signature is not checked.
+fn check_go(chain: &[Cert]) -> Result<(), Error> {
+    for cert in chain {
+        let read = Certificate::try_from(cert).map_err(|why| Error::IstiodUnreadable {
+            subject: cert.subject().label(),
+            why: why.text.trim_start_matches("x509: ").to_string(),
+        })?;
+        if !cert.is_self_issued()
+            && (read.has_unknown_signature() || read.insecure_signature().is_some())
+        {
+            let algorithm = algorithm_parts(cert.signature_algorithm());
+            return Err(Error::WeakSignature {
+                subject: cert.subject().label(),
+                algorithm: oid::dotted(algorithm.map(|(oid, _)| oid).unwrap_or_default()),
+            });
+        }
+    }
+    Ok(())
+}
+
 fn check_key(ca: &Cert, key: &SoftKey, roots: &[Cert]) -> Result<(), Error> {
     if let Some(root) =
         roots.iter().find(|root| root.public_key().as_der() == key.public_key().as_der())
@@ -261,8 +283,6 @@ pub fn check_trust(cert: &Cert, above: &[Cert], roots: &[Cert], at: Time) -> Res
     Err(Error::Untrusted { subject: cert.subject().label(), findings: lines.collect() })
 }
 
-/// What the Go of istiod refuses in certificates OpenSSL takes.
-pub(crate) mod go;
 /// PEM text as Go reads it.
 pub(crate) mod go_pem;
 /// What the Go of istiod refuses in PEM text OpenSSL takes.

@@ -83,7 +83,7 @@ impl Csr {
             signer.public_key().signing_algorithm().ok_or_else(|| Error::UnsupportedKey {
                 what: alloc::format!("the key of `{}`", subject.label()),
                 found: alloc::format!("{}", signer.public_key().algorithm()),
-                why: "its signature algorithm is not supported",
+                why: "its signature algorithm is not supported".into(),
             })?;
         let info = der::sequence(&[
             &der::integer(&[0]),
@@ -191,7 +191,7 @@ impl Csr {
             _ => Err(Error::UnsupportedKey {
                 what: alloc::format!("the key of the CSR of `{}`", subject()),
                 found: alloc::format!("{}", self.key.algorithm()),
-                why: "its signature algorithm is not supported",
+                why: "its signature algorithm is not supported".into(),
             }),
         }
     }

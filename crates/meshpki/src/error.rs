@@ -94,7 +94,7 @@ pub enum Error {
         /// Subject of the certificate.
         subject: String,
         /// What Go does not read.
-        why: &'static str,
+        why: String,
     },
     /// A public key that anyone can sign with.
     #[error("{what} protects nothing: {flaw}")]
@@ -296,7 +296,7 @@ pub enum Error {
         /// Its algorithm.
         found: String,
         /// Why not.
-        why: &'static str,
+        why: String,
     },
     /// The chain does not verify.
     #[error("`{subject}` does not verify under the given roots: {}", findings.join("; "))]

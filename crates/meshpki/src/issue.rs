@@ -12,11 +12,11 @@ use crate::cert::encode::{extension, key_usage, name_constraints, sequence_of};
 use crate::cert::{Cert, GeneralName, KeyUsage};
 use crate::der::{self, DerError};
 use crate::error::Error;
-use crate::key::{KeyAlgorithm, PublicKey, Signer, go};
+use crate::key::{KeyAlgorithm, PublicKey, Signer};
 use crate::oid;
 use crate::profile::{Profile, Role, limits};
 use crate::time::{MINUTE, Time};
-use crate::verify;
+use crate::verify::{self, go};
 
 /// Which certificate, from when: the two things issuing takes from the outside world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,11 +150,11 @@ fn check_profile(profile: &Profile, key: &PublicKey, stamp: Stamp) -> Result<(),
     }
     limits::check_profile(profile)?;
     let what = || alloc::format!("the key of `{}`", profile.subject.label());
-    let refuse = |why| {
+    let refuse = |why: &str| {
         Err(Error::UnsupportedKey {
             what: what(),
             found: alloc::format!("{}", key.algorithm()),
-            why,
+            why: why.into(),
         })
     };
     match key.algorithm() {
@@ -168,8 +168,8 @@ fn check_profile(profile: &Profile, key: &PublicKey, stamp: Stamp) -> Result<(),
         _ => {}
     }
     Error::check_sound(key, what)?;
-    if let Some(why) = go::unreadable(key).or_else(|| go::unusable(key)) {
-        return refuse(why);
+    if let Some(why) = go::refuses_key(key) {
+        return refuse(&alloc::format!("Go refuses it: {why}"));
     }
     let last = stamp.not_before + profile.validity;
     for time in [stamp.not_before, last] {
@@ -277,7 +277,7 @@ fn sign(tbs: &Tbs<'_>, signer: &dyn Signer) -> Result<Cert, Error> {
         signer.public_key().signing_algorithm().ok_or_else(|| Error::UnsupportedKey {
             what: alloc::format!("the key of `{}`", tbs.issuer.label()),
             found: alloc::format!("{}", signer.public_key().algorithm()),
-            why: "its signature algorithm is not supported",
+            why: "its signature algorithm is not supported".into(),
         })?;
     let bytes = der::sequence(&[
         &der::constructed(0xa0, &[&der::integer(&[2])]),

@@ -27,7 +27,6 @@ use crate::time::Time;
 
 mod bundle;
 mod check;
-mod go_x509;
 
 pub use bundle::Refusal;
 pub use check::{

@@ -15,7 +15,6 @@ pub(crate) mod curves;
 pub(crate) mod decode;
 pub(crate) mod ec;
 pub(crate) mod flaw;
-pub(crate) mod go;
 
 pub use flaw::KeyFlaw;
 

@@ -12,9 +12,9 @@ use base64::alphabet::STANDARD;
 use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
-use super::go::unreadable;
 use crate::cert::Cert;
 use crate::pem::CERTIFICATE;
+use crate::verify::{Reason, Rejection, go};
 
 const BEGIN: &[u8] = b"-----BEGIN ";
 const END: &[u8] = b"\n-----END ";
@@ -52,15 +52,15 @@ pub(crate) fn pool(text: &[u8]) -> Vec<Cert> {
     certs
 }
 
-/// `x509.ParseCertificate`, as far as it is restated: nothing may follow the certificate, its dates,
-/// names and the extensions path validation needs can be read. It is the Go of recent releases: negative
-/// serial numbers, for one, are refused since Go 1.23.
+/// `x509.ParseCertificate`; a certificate that OpenSSL does not read is left out, too.
 pub(crate) fn certificate(der: &[u8]) -> Option<Cert> {
-    let cert = Cert::from_der(der).ok()?;
-    let whole = cert.as_der().len() == der.len();
-    let dates = cert.not_before().time().is_some() && cert.not_after().time().is_some();
-    let readable = !cert.extensions().invalid && unreadable(&cert).is_none();
-    (whole && dates && readable).then_some(cert)
+    read(der).ok()
+}
+
+/// [`certificate`], or why Go does not read it.
+pub(crate) fn read(der: &[u8]) -> Result<Cert, Rejection> {
+    let malformed = || Rejection::new(Reason::Unreadable, "x509: malformed certificate");
+    go::Certificate::from_der(der)?.cert().ok_or_else(malformed)
 }
 
 /// `crypto.go: ParsePemEncodedCertificate`: the first block, whatever its label.

@@ -6,16 +6,17 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::Settings;
-use super::go_x509::{self, Chains, Pools, Reason};
 use crate::cacerts::go_pem::{self, first_cert};
 use crate::cacerts::{Layout, Secret};
-use crate::cert::{Cert, KeyUsage};
+use crate::cert::Cert;
 use crate::crl::Crl;
 use crate::key::{PublicKey, Signer};
+use crate::oid::Oid;
 use crate::pem;
-use crate::signature::SignatureInput;
 use crate::soft::SoftKey;
 use crate::time::Time;
+use crate::verify::go::{self, Certificate, Options, Pools};
+use crate::verify::{Reason, Rejection};
 
 /// Which of istiod's checks failed, in the order it makes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +58,9 @@ pub(super) struct Bundle<'a> {
     secret: &'a Secret,
     settings: &'a Settings,
 }
+
+/// Ways up, each from the signing certificate to a root.
+pub(super) type Chains = Vec<Vec<Cert>>;
 
 /// What a failed check comes to: which one, and istiod's words.
 pub(super) type Checked<T> = Result<T, (Refusal, String)>;
@@ -146,21 +150,30 @@ impl<'a> Bundle<'a> {
         let ca = first_cert(cert).map_err(|why| {
             (Refusal::Certificate, alloc::format!("failed to parse cert PEM: {why}"))
         })?;
-        let pools = Pools {
-            roots: go_pem::pool(roots),
-            intermediates: go_pem::pool(chain),
-            refuse_sha1: self.settings.version.refuses_sha1(),
-        };
-        match go_x509::verify(&ca, &pools, at) {
+        match self.chains(&ca, &go_pem::pool(chain), &go_pem::pool(roots), at) {
             Ok(chains) => Ok((ca, chains)),
-            Err(fault) => Err((
-                fault.reason.into(),
+            Err(why) => Err((
+                Refusal::from(&why),
                 alloc::format!(
                     "cannot verify the cert with the provided root chain and cert pool with error: {}",
-                    fault.text
+                    why.text
                 ),
             )),
         }
+    }
+
+    /// Every chain from the signing certificate to a root, or why Go finds none.
+    pub(super) fn chains(
+        &self,
+        ca: &Cert,
+        chain: &[Cert],
+        roots: &[Cert],
+        at: Time,
+    ) -> Result<Chains, Rejection> {
+        let options = Options::at(at).with_release(self.settings.version.go());
+        let found = go::verify(&Certificate::try_from(ca)?, &Pools::new(roots, chain), &options)?;
+        let certs = |chain: &go::Chain| chain.iter().filter_map(Certificate::cert).collect();
+        Ok(found.iter().map(certs).collect())
     }
 
     /// `ca.go: minTTL`, since 1.7.0 and at a start only: the first certificate of the chain has time left.
@@ -211,19 +224,15 @@ impl<'a> Bundle<'a> {
     }
 }
 
-impl From<Reason> for Refusal {
-    fn from(reason: Reason) -> Self {
-        match reason {
-            Reason::Dates => Self::Expired,
-            Reason::Usage => Self::ExtKeyUsage,
-            Reason::PathLen => Self::PathLength,
-            Reason::Names => Self::NameConstraints,
-            Reason::Sha1 => Self::Sha1,
-            Reason::Critical
-            | Reason::NotCa
-            | Reason::Signature
-            | Reason::Unknown
-            | Reason::Limit => Self::Untrusted,
+impl From<&Rejection> for Refusal {
+    fn from(why: &Rejection) -> Self {
+        match why.reason {
+            Reason::Expired | Reason::NotYetValid => Self::Expired,
+            Reason::ExtKeyUsage => Self::ExtKeyUsage,
+            Reason::PathLength => Self::PathLength,
+            Reason::NameConstraints => Self::NameConstraints,
+            Reason::Algorithm if why.text.contains("SHA1") => Self::Sha1,
+            _ => Self::Untrusted,
         }
     }
 }
@@ -290,12 +299,25 @@ fn verify_crl(chain: &[u8], crl: &[u8]) -> Checked<()> {
     refuse(alloc::format!("missing CRL signed by certificates: [{}]", names.join(" ")))
 }
 
-pub(super) fn signed_crl(cert: &Cert, crl: &Crl) -> bool {
-    let signed = SignatureInput {
-        algorithm: crl.signature_algorithm(),
-        message: crl.tbs(),
-        signature: crl.signature(),
-        key: cert.public_key(),
+/// Why Go does not accept a certificate, with what is sent after it, under these roots; `None`: it does.
+pub(super) fn refuses(roots: &[Cert], cert: &Cert, chain: &[Cert], at: Time) -> Option<Rejection> {
+    let read = match Certificate::try_from(cert) {
+        Ok(read) => read,
+        Err(why) => return Some(why),
     };
-    go_x509::may_sign(cert, KeyUsage::CRL_SIGN) && go_x509::is_signed(&signed).is_ok()
+    go::verify(&read, &Pools::new(roots, chain), &Options::at(at)).err()
+}
+
+/// Whether what a certificate says of extended key usages leaves room for serverAuth.
+pub(super) fn allows_server_auth(cert: &Cert) -> bool {
+    Certificate::try_from(cert).is_ok_and(|cert| cert.allows(&Oid::SERVER_AUTH))
+}
+
+/// Go's name of the signature algorithm if Go calls it insecure.
+pub(super) fn insecure_signature(cert: &Cert) -> Option<&'static str> {
+    Certificate::try_from(cert).ok()?.insecure_signature()
+}
+
+pub(super) fn signed_crl(cert: &Cert, crl: &Crl) -> bool {
+    Certificate::try_from(cert).is_ok_and(|cert| cert.signed_crl(crl, go::Release::NEWEST))
 }

@@ -6,12 +6,12 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::bundle::{Bundle, Checked};
-use super::go_x509::Chains;
+use super::bundle::{Bundle, Chains};
 use super::{Secret, Settings, StartOutcome, starts};
 use crate::cacerts::go_pem::{self, first_cert};
 use crate::cert::Cert;
 use crate::time::Time;
+use crate::verify::Rejection;
 
 mod across;
 mod chain;
@@ -207,7 +207,7 @@ struct Folder<'a> {
     chain: Vec<Cert>,
     roots: Vec<Cert>,
     /// What `Certificate.Verify` says, when all its files are there.
-    trust: Option<Checked<Chains>>,
+    trust: Option<Result<Chains, Rejection>>,
     /// The roots of all the secrets checked together, and where they are.
     known_roots: Vec<(String, Cert)>,
 }
@@ -216,11 +216,12 @@ impl<'a> Folder<'a> {
     fn read(cluster: ClusterSecret<'a>, settings: &'a Settings, at: Time) -> Self {
         let bundle = Bundle::new(cluster.secret, settings);
         let texts = (bundle.cert(), bundle.chain(), bundle.roots());
-        let pool = |text: Option<&[u8]>| text.map(go_pem::pool).unwrap_or_default();
-        let trust = match &texts {
-            (Some(cert), Some(chain), Some(roots)) => {
-                Some(bundle.trust(cert, chain, roots, at).map(|(_, chains)| chains))
-            }
+        let pool =
+            |text: Option<&[u8]>| -> Vec<Cert> { text.map(go_pem::pool).unwrap_or_default() };
+        let ca = texts.0.and_then(|text| first_cert(text).ok());
+        let (chain, roots) = (pool(texts.1.as_deref()), pool(texts.2));
+        let trust = match (&ca, &texts) {
+            (Some(ca), (_, Some(_), Some(_))) => Some(bundle.chains(ca, &chain, &roots, at)),
             _ => None,
         };
         Self {
@@ -229,9 +230,9 @@ impl<'a> Folder<'a> {
             settings,
             at,
             start: starts(cluster.secret, settings, at),
-            ca: texts.0.and_then(|text| first_cert(text).ok()),
-            chain: pool(texts.1.as_deref()),
-            roots: pool(texts.2),
+            ca,
+            chain,
+            roots,
             trust,
             known_roots: Vec::new(),
             bundle,
@@ -262,6 +263,11 @@ impl<'a> Folder<'a> {
 
     fn warning(&self, code: &'static str, message: impl Into<String>) -> SecretProblem {
         self.problem(code, Severity::Warning, message.into())
+    }
+
+    /// The first file of the secret that a certificate is in.
+    fn file_of(&self, cert: &Cert) -> Option<&'static str> {
+        self.certs().find(|(_, other)| *other == cert).map(|(file, _)| file)
     }
 
     /// Every certificate of the secret with its file, each once per file.

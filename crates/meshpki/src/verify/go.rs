@@ -14,11 +14,13 @@
 //! # }
 //! ```
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{Reason, Rejection};
 use crate::cert::{Cert, KeyUsage};
 use crate::crl::Crl;
+use crate::key::PublicKey;
 use crate::oid::Oid;
 use crate::time::Time;
 
@@ -191,13 +193,22 @@ impl Refusals {
             return Rejection::new(Reason::ExtKeyUsage, text);
         }
         let usages = match usages {
-            0 => alloc::string::String::new(),
+            0 => String::new(),
             n => alloc::format!("{n} candidate chains with incompatible key usage, "),
         };
         let text = alloc::format!(
             "x509: no valid chains built: {usages}{policies} candidate chains with invalid policies"
         );
         Rejection::new(Reason::Policy, text)
+    }
+}
+
+/// Why Go does not read a certificate with this key, or verifies nothing with it.
+pub(crate) fn refuses_key(key: &PublicKey) -> Option<String> {
+    let spki = bytes::Bytes(key.as_der()).read(crate::der::SEQUENCE)?;
+    match public_key::read(spki) {
+        Err(why) => Some(why.trim_start_matches("x509: ").into()),
+        Ok((key, _)) => algorithm::usable(&key, Release::NEWEST).err(),
     }
 }
 

@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 
 use super::{Folder, Remedy, SecretProblem, Severity};
 use crate::cert::{Cert, fingerprints};
-use crate::istiod::go_x509::{self, Pools};
 
 pub(super) fn check(folders: &[Folder<'_>], problems: &mut Vec<SecretProblem>) {
     let readable: Vec<(&Folder<'_>, &Cert)> =
@@ -82,16 +81,11 @@ fn roots(readable: &[(&Folder<'_>, &Cert)]) -> Option<SecretProblem> {
 
 /// Why proxies with the roots of `ours` do not accept `ca` and the chain workloads of `theirs` send.
 fn refuses(ours: &Folder<'_>, theirs: &Folder<'_>, ca: &Cert) -> Option<String> {
-    let pools = Pools {
-        roots: ours.roots.clone(),
-        intermediates: theirs.chain.clone(),
-        refuse_sha1: false,
-    };
     // What is wrong with the CA in its own cluster is reported there.
     if !matches!(theirs.trust, Some(Ok(_))) {
         return None;
     }
-    go_x509::verify(ca, &pools, ours.at).err().map(|fault| fault.text)
+    crate::istiod::bundle::refuses(&ours.roots, ca, &theirs.chain, ours.at).map(|why| why.text)
 }
 
 /// One key in several clusters: what is lost in one is lost in all, and none can be revoked alone.

@@ -18,6 +18,7 @@ use crate::key::KeyAlgorithm;
 use crate::key::flaw::samples;
 use crate::soft::KeyType;
 use crate::time::{self, DAY};
+use crate::verify::Reason;
 
 /// What counts as soon: a renewal that takes a meeting still comes in time.
 const SOON: Duration = Duration::from_secs(30 * DAY.as_secs());
@@ -185,7 +186,7 @@ fn outlives(folder: &Folder<'_>) -> Option<SecretProblem> {
 
 /// What expires soon, or has expired without breaking the path.
 fn expires_soon(folder: &Folder<'_>) -> Option<SecretProblem> {
-    if matches!(folder.trust, Some(Err((Refusal::Expired, _)))) {
+    if matches!(&folder.trust, Some(Err(why)) if why.reason == Reason::Expired) {
         return None;
     }
     let mut evidence: Vec<String> = Vec::new();

@@ -6,7 +6,6 @@ use alloc::vec::Vec;
 
 use super::{SecretProblem, Severity, sort};
 use crate::cert::{Cert, fingerprints};
-use crate::istiod::go_x509::{self, Pools};
 use crate::istiod::{Secret, Settings, StartOutcome, Version, starts};
 use crate::time::Time;
 
@@ -318,8 +317,7 @@ impl Set {
 
 /// Why proxies with these roots do not accept what is shown; `None`: they do.
 fn refuses(roots: &[Cert], cert: &Cert, chain: &[Cert], at: Time) -> Option<String> {
-    let pools = Pools { roots: roots.to_vec(), intermediates: chain.to_vec(), refuse_sha1: false };
-    go_x509::verify(cert, &pools, at).err().map(|fault| fault.text)
+    crate::istiod::bundle::refuses(roots, cert, chain, at).map(|why| why.text)
 }
 
 /// `` `A` (key sha256 ..) and `B` (key sha256 ..) ``.

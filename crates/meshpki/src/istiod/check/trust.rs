@@ -8,23 +8,25 @@ use super::{Folder, Remedy, SecretProblem, date};
 use crate::cert::Cert;
 use crate::digest::hex_colons;
 use crate::istiod::Refusal;
-use crate::istiod::go_x509::{allows_server_auth, sha1_name};
+use crate::istiod::bundle::{allows_server_auth, insecure_signature};
 use crate::oid;
+use crate::verify::go::Certificate;
+use crate::verify::{Reason, Rejection};
 
 pub(super) fn check(folder: &Folder<'_>, problems: &mut Vec<SecretProblem>) {
-    let (Some(Err((refusal, why))), Some(ca)) = (&folder.trust, &folder.ca) else { return };
-    let problem = match refusal {
+    let (Some(Err(why)), Some(ca)) = (&folder.trust, &folder.ca) else { return };
+    let problem = match Refusal::from(why) {
         Refusal::Expired => expired(folder),
         Refusal::ExtKeyUsage => ext_key_usage(folder),
         Refusal::PathLength => path_length(folder),
         Refusal::NameConstraints => name_constraints(folder, ca),
         Refusal::Sha1 => sha1(folder),
-        _ => untrusted(folder, ca),
+        _ => untrusted(folder, ca, why),
     };
     let mut problem = problem.file(folder.bundle.layout.ca_file());
     // The start may fail earlier, or not be tried at all: what this check finds is reported in any case.
-    if !problem.effect.contains(why.as_str()) {
-        problem.effect = alloc::format!("{}; once that is fixed: {why}", problem.effect);
+    if !problem.effect.contains(why.text.as_str()) {
+        problem.effect = alloc::format!("{}; once that is fixed: {}", problem.effect, why.text);
     }
     problems.push(problem);
 }
@@ -109,7 +111,7 @@ fn sha1(folder: &Folder<'_>) -> SecretProblem {
     let mut problem =
         folder.error("istiod/sha1", "a signature between the CA and its root uses SHA-1");
     for (file, cert) in folder.distinct() {
-        if let Some(name) = sha1_name(cert).filter(|_| !is_self_signed(cert)) {
+        if let Some(name) = insecure_signature(cert).filter(|_| !is_self_signed(cert)) {
             problem = problem
                 .evidence(alloc::format!("{} in {file} is signed with {name}", cert.label()));
         }
@@ -122,8 +124,127 @@ fn sha1(folder: &Folder<'_>) -> SecretProblem {
 /// Roots that are named one by one.
 const SHOWN: usize = 20;
 
-/// No path to a root at all.
-fn untrusted(folder: &Folder<'_>, ca: &Cert) -> SecretProblem {
+/// No path to a root, and what stands in the way of the best one.
+fn untrusted(folder: &Folder<'_>, ca: &Cert, why: &Rejection) -> SecretProblem {
+    let fault = why.cert.as_ref().unwrap_or(ca);
+    let place = match folder.file_of(fault) {
+        Some(file) => alloc::format!("{} in {file}", fault.label()),
+        None => fault.label(),
+    };
+    match why.reason {
+        Reason::CriticalExtension => critical(folder, fault, &place),
+        Reason::Algorithm => algorithm(folder, fault, &place, why),
+        Reason::NotCa => not_ca(folder, fault, &place),
+        Reason::BadSignature => bad_signature(folder, ca, fault, &place),
+        Reason::Policy => folder
+            .error("istiod/untrusted", "the certificate policies do not allow the CA")
+            .evidence("a certificate requires an explicit policy, and no policy is valid on the whole path")
+            .fix("issue the CA without certificate policies", Remedy::Renew),
+        Reason::Limit => folder
+            .error("istiod/untrusted", "Go gives up before it has found a path to a root")
+            .evidence("it checks 100 signatures at most, and too many certificates have the same subject")
+            .fix("remove the certificates that are not needed", Remedy::inspect(&["cert-chain.pem"])),
+        _ => no_issuer(folder, ca),
+    }
+}
+
+/// A critical extension that Go does not know.
+fn critical(folder: &Folder<'_>, fault: &Cert, place: &str) -> SecretProblem {
+    let unhandled = Certificate::try_from(fault).ok().and_then(|cert| cert.unhandled_extension());
+    let name = unhandled.as_ref().map(|oid| oid::long_name_or_dotted(oid.as_bytes()));
+    let name = name.unwrap_or_else(|| "an extension".to_string());
+    folder
+        .error("istiod/untrusted", alloc::format!("{place} has a critical extension that Go does not support: {name}"))
+        .evidence("Go rejects a certificate with a critical extension it does not support, wherever it is in the chain")
+        .fix("issue it without the extension, or with the extension not critical", Remedy::inspect(&[file_or_ca(folder, fault)]))
+}
+
+/// A signature algorithm, or a key, that Go does not verify with.
+fn algorithm(folder: &Folder<'_>, fault: &Cert, place: &str, why: &Rejection) -> SecretProblem {
+    let name = oid::long_name_or_dotted(
+        crate::algorithm::algorithm_parts(fault.signature_algorithm())
+            .map_or(&[][..], |(oid, _)| oid),
+    );
+    let issuers = folder.certs().filter(|(_, cert)| cert.subject() == fault.issuer());
+    let keys: Vec<String> = issuers
+        .map(|(file, cert)| {
+            alloc::format!(
+                "{} in {file} has a key of type {}",
+                cert.label(),
+                cert.public_key().algorithm()
+            )
+        })
+        .collect();
+    let mut problem = folder
+        .error("istiod/untrusted", alloc::format!("Go does not verify the signature of {place}"))
+        .evidence(alloc::format!("it is signed with {name}; Go says: {}", inner(&why.text)));
+    problem.evidence.extend(keys);
+    problem
+        .evidence("Go verifies RSA and RSASSA-PSS (MGF1 with the same hash, and a salt of its length) with SHA-256, SHA-384 or SHA-512, RSA from 1024 bits, ECDSA on P-224 to P-521, and Ed25519")
+        .fix("issue it again with an algorithm that Go verifies, such as ECDSA with SHA-256", Remedy::Renew)
+}
+
+/// The fault that Go suspects, without the frame around it.
+fn inner(text: &str) -> &str {
+    let quoted = text.split_once("possibly because of \"").map(|(_, rest)| rest);
+    quoted.and_then(|rest| rest.split_once('"')).map_or(text, |(inner, _)| inner)
+}
+
+/// An issuer that is not a CA, or may not sign certificates.
+fn not_ca(folder: &Folder<'_>, fault: &Cert, place: &str) -> SecretProblem {
+    let extensions = fault.extensions();
+    let says = match (&extensions.basic_constraints, extensions.key_usage) {
+        (None, _) if fault.version() < 2 => {
+            "it is a version 1 certificate, without extensions".to_string()
+        }
+        (None, _) => "it has no basicConstraints".to_string(),
+        (Some(constraints), _) if !constraints.ca => "basicConstraints says CA:FALSE".to_string(),
+        (Some(_), Some(usage)) => {
+            alloc::format!("keyUsage is {}", usage.names().collect::<Vec<_>>().join(", "))
+        }
+        (Some(_), None) => "it is not a CA".to_string(),
+    };
+    folder
+        .error(
+            "istiod/untrusted",
+            alloc::format!("{place} is not authorized to sign other certificates"),
+        )
+        .evidence(alloc::format!("{}: {says}", fault.label()))
+        .evidence("expected: basicConstraints with CA:TRUE, and keyCertSign if there is a keyUsage")
+        .fix(
+            "issue it as a CA, then sign the cluster's CA with it again",
+            Remedy::inspect(&[file_or_ca(folder, fault)]),
+        )
+}
+
+/// A certificate of the right name whose key did not make the signature.
+fn bad_signature(folder: &Folder<'_>, ca: &Cert, fault: &Cert, place: &str) -> SecretProblem {
+    let mut problem = folder.error(
+        "istiod/untrusted",
+        alloc::format!("no certificate of the secret made the signature of {place}"),
+    );
+    let named = folder.distinct().into_iter().filter(|(_, cert)| cert.subject() == fault.issuer());
+    for (file, cert) in named.take(SHOWN) {
+        problem = problem.evidence(alloc::format!(
+            "{} in {file} has the name of its issuer, but another key",
+            cert.label()
+        ));
+    }
+    if is_self_signed(ca) {
+        problem = problem.evidence("the CA is signed with its own key, not by a root");
+    }
+    problem.fix(
+        "put the certificate whose key made the signature into the files, or sign the CA again",
+        Remedy::ExplainTrust,
+    )
+}
+
+fn file_or_ca(folder: &Folder<'_>, cert: &Cert) -> &'static str {
+    folder.file_of(cert).unwrap_or_else(|| folder.bundle.layout.ca_file())
+}
+
+/// No certificate has the name of the issuer.
+fn no_issuer(folder: &Folder<'_>, ca: &Cert) -> SecretProblem {
     let root_file = folder.bundle.layout.roots_file();
     let key_id = |id: Option<&Vec<u8>>| id.map_or_else(|| "none".to_string(), |id| hex_colons(id));
     let wanted = ca.extensions().authority_key_id.as_ref().and_then(|id| id.key_id.as_ref());

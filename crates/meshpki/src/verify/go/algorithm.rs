@@ -179,12 +179,7 @@ pub(super) fn check(
         None => {}
     }
     let (kind, go_type, failure) = match parent.key() {
-        Key::Rsa { modulus, exponent } => {
-            let fits =
-                if algorithm.key() == "RSA" { usable(modulus, *exponent, release) } else { Ok(()) };
-            fits.map_err(|why| (Reason::Algorithm, why))?;
-            ("RSA", "*rsa.PublicKey", "crypto/rsa: verification error")
-        }
+        Key::Rsa { .. } => ("RSA", "*rsa.PublicKey", "crypto/rsa: verification error"),
         Key::Ecdsa => ("ECDSA", "*ecdsa.PublicKey", "x509: ECDSA verification failure"),
         Key::Ed25519 => ("Ed25519", "ed25519.PublicKey", "x509: Ed25519 verification failure"),
         Key::Dsa | Key::Unknown => return unsupported(),
@@ -196,6 +191,7 @@ pub(super) fn check(
         );
         return Err((Reason::BadSignature, text));
     }
+    usable(parent.key(), release).map_err(|why| (Reason::Algorithm, why))?;
     let Some(key) = parent.public_key() else { return unsupported() };
     let identifier = algorithm.identifier();
     let signed = SignatureInput { algorithm: &identifier, message, signature, key };
@@ -210,20 +206,21 @@ pub(super) fn check(
 
 /// Why Go verifies nothing with an RSA key (`crypto/rsa/rsa.go: checkKeySize`,
 /// `crypto/internal/fips140/rsa/rsa.go: checkPublicKey`).
-fn usable(modulus: &[u8], exponent: i64, release: Release) -> Result<(), String> {
-    let bits =
-        modulus.first().map_or(0, |first| modulus.len() * 8 - first.leading_zeros() as usize);
+pub(super) fn usable(key: &Key, release: Release) -> Result<(), String> {
+    let Key::Rsa { modulus, exponent } = key else { return Ok(()) };
+    let leading = modulus.first().map_or(0, |first| first.leading_zeros() as usize);
+    let bits = (modulus.len() * 8).saturating_sub(leading);
     if bits < 1024 && release.since(24) {
         return Err(alloc::format!(
             "crypto/rsa: {bits}-bit keys are insecure (see https://go.dev/pkg/crypto/rsa#hdr-Minimum_key_size)"
         ));
     }
     let is_even = modulus.last().is_none_or(|last| last & 1 == 0);
-    let why = match exponent {
+    let why = match *exponent {
         _ if is_even => "crypto/rsa: public modulus is even",
         ..2 => "crypto/rsa: public exponent too small or negative",
-        _ if exponent & 1 == 0 => "crypto/rsa: public exponent is even",
-        _ if exponent > i64::from(i32::MAX) => "crypto/rsa: public exponent too large",
+        exponent if exponent & 1 == 0 => "crypto/rsa: public exponent is even",
+        exponent if exponent > i64::from(i32::MAX) => "crypto/rsa: public exponent too large",
         _ => return Ok(()),
     };
     Err(why.into())

@@ -20,7 +20,11 @@ use crate::verify::{Reason, Rejection};
 
 /// A certificate that Go reads, and what Go makes of it. Clones share what was read.
 #[derive(Clone)]
-pub struct Certificate(Arc<Parsed>);
+pub struct Certificate {
+    parsed: Arc<Parsed>,
+    /// The certificate it was made from, if it was.
+    cert: Option<Cert>,
+}
 
 #[derive(Debug)]
 pub(super) struct Parsed {
@@ -52,7 +56,7 @@ impl Certificate {
     /// [`Reason::Unreadable`], with what Go says.
     pub fn from_der(bytes: &[u8]) -> Result<Self, Rejection> {
         match read(bytes) {
-            Ok(parsed) => Ok(Self(Arc::new(parsed))),
+            Ok(parsed) => Ok(Self { parsed: Arc::new(parsed), cert: None }),
             Err(text) => Err(Rejection {
                 reason: Reason::Unreadable,
                 text,
@@ -64,35 +68,35 @@ impl Certificate {
     /// The bytes it was read from.
     #[must_use]
     pub fn as_der(&self) -> &[u8] {
-        &self.0.der
+        &self.parsed.der
     }
 
     /// The same certificate as [`Cert`]; `None` if OpenSSL does not read it.
     #[must_use]
     pub fn cert(&self) -> Option<Cert> {
-        Cert::from_der(&self.0.der).ok()
+        self.cert.clone().or_else(|| Cert::from_der(&self.parsed.der).ok())
     }
 
     pub(super) fn parsed(&self) -> &Parsed {
-        &self.0
+        &self.parsed
     }
 
     pub(super) fn key(&self) -> &Key {
-        &self.0.key
+        &self.parsed.key
     }
 
     pub(super) fn public_key(&self) -> Option<&PublicKey> {
-        self.0.public_key.as_ref()
+        self.parsed.public_key.as_ref()
     }
 
     /// What Go's messages call it (`verify.go: UnknownAuthorityError.Error`).
     pub(super) fn name(&self) -> String {
-        let Label { common_name, organization } = &self.0.label;
+        let Label { common_name, organization } = &self.parsed.label;
         if !common_name.is_empty() {
             return common_name.clone();
         }
         organization.clone().unwrap_or_else(|| {
-            alloc::format!("serial:{}", BigInt::from_signed_bytes_be(&self.0.serial))
+            alloc::format!("serial:{}", BigInt::from_signed_bytes_be(&self.parsed.serial))
         })
     }
 }
@@ -101,13 +105,13 @@ impl TryFrom<&Cert> for Certificate {
     type Error = Rejection;
 
     fn try_from(cert: &Cert) -> Result<Self, Rejection> {
-        Self::from_der(cert.as_der())
+        Ok(Self { cert: Some(cert.clone()), ..Self::from_der(cert.as_der())? })
     }
 }
 
 impl PartialEq for Certificate {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0.der == other.0.der
+        Arc::ptr_eq(&self.parsed, &other.parsed) || self.parsed.der == other.parsed.der
     }
 }
 

@@ -107,7 +107,7 @@ fn cannot_parse(kind: &str, text: &str) -> String {
 impl Prepared {
     fn of(index: usize, cert: &Certificate) -> Option<Self> {
         let extensions = &cert.parsed().extensions;
-        if extensions.permitted.is_empty() && extensions.excluded.is_empty() {
+        if !extensions.is_constrained {
             return None;
         }
         let permitted = Sets::new(&extensions.permitted, true);

@@ -31,6 +31,8 @@ pub(super) struct Extensions {
     /// The value of subjectAltName.
     pub(super) subject_alt_name: Option<Vec<u8>>,
     pub(super) names: Names,
+    /// Whether there are name constraints, of whatever kind.
+    pub(super) is_constrained: bool,
     pub(super) permitted: Names,
     pub(super) excluded: Names,
     pub(super) policies: Vec<Vec<u8>>,
@@ -95,6 +97,7 @@ impl Extensions {
             }
             Some(30) => {
                 let handled;
+                self.is_constrained = true;
                 (self.permitted, self.excluded, handled) = name_constraints(value)?;
                 return Ok(handled);
             }
