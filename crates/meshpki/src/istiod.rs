@@ -26,6 +26,7 @@ use crate::cert::Cert;
 use crate::time::Time;
 
 mod bundle;
+mod canary;
 mod check;
 
 pub use bundle::Refusal;

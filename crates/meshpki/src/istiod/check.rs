@@ -17,6 +17,7 @@ mod across;
 mod chain;
 mod files;
 mod live;
+mod peers;
 mod remedy;
 mod trust;
 
@@ -108,6 +109,7 @@ impl SecretProblem {
         "istiod/outlives-issuer",
         "istiod/path-length",
         "istiod/pem",
+        "istiod/rejected-by-peers",
         "istiod/root-bundles-differ",
         "istiod/root-key",
         "istiod/root-not-self-signed",

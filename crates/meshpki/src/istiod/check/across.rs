@@ -1,15 +1,23 @@
 //! What is wrong between clusters: roots that differ, keys and names that do not.
 
+use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use super::peers::{self, Refusal};
 use super::{Folder, Remedy, SecretProblem, Severity};
 use crate::cert::{Cert, fingerprints};
 
 pub(super) fn check(folders: &[Folder<'_>], problems: &mut Vec<SecretProblem>) {
+    let refusals = peers::check(folders, problems);
     let readable: Vec<(&Folder<'_>, &Cert)> =
         folders.iter().filter_map(|folder| Some((folder, folder.ca.as_ref()?))).collect();
-    problems.extend(roots(&readable));
+    let other_roots = have_other_roots(&readable);
+    if other_roots {
+        problems.extend(roots(&readable, &refusals));
+    } else {
+        problems.extend(peers::across(&refusals));
+    }
     problems.extend(shared_keys(&readable));
     problems.extend(same_subjects(&readable));
 }
@@ -26,26 +34,22 @@ fn between(
     Some(problem)
 }
 
-/// Whether the proxies of each cluster accept those of every other.
-fn roots(readable: &[(&Folder<'_>, &Cert)]) -> Option<SecretProblem> {
+fn have_other_roots(readable: &[(&Folder<'_>, &Cert)]) -> bool {
     let set = |folder: &Folder<'_>| fingerprints(&folder.roots);
-    let (first, _) = readable.first()?;
-    if readable.iter().all(|(folder, _)| set(folder) == set(first)) {
-        return None;
-    }
-    let mut refused: Vec<String> = Vec::new();
-    for (theirs, ca) in readable {
-        for (ours, _) in readable.iter().filter(|(ours, _)| ours.name != theirs.name) {
-            if let Some(why) = refuses(ours, theirs, ca) {
-                refused.push(alloc::format!(
-                    "{} does not accept {} of {}: {why}",
-                    ours.name,
-                    ca.label(),
-                    theirs.name
-                ));
-            }
-        }
-    }
+    let sets: BTreeSet<_> = readable.iter().map(|(folder, _)| set(folder)).collect();
+    sets.len() > 1
+}
+
+/// Clusters with different roots, and what the proxies of each refuse of the others.
+fn roots(readable: &[(&Folder<'_>, &Cert)], refusals: &[Refusal<'_>]) -> Option<SecretProblem> {
+    let refused: Vec<String> = refusals
+        .iter()
+        .filter_map(|Refusal { ours, theirs, why }| {
+            let ca = theirs.ca.as_ref()?.label();
+            let (ours, theirs) = (ours.name, theirs.name);
+            Some(alloc::format!("{ours} does not accept {ca} of {theirs}: {}", why.text))
+        })
+        .collect();
     let all: Vec<&Folder<'_>> = readable.iter().map(|(folder, _)| *folder).collect();
     let mut problem = if refused.is_empty() {
         between(
@@ -77,15 +81,6 @@ fn roots(readable: &[(&Folder<'_>, &Cert)]) -> Option<SecretProblem> {
         "give every cluster all roots before any of them signs under a new one, and remove the old roots last",
         Remedy::inspect(&["root-cert.pem"]),
     ))
-}
-
-/// Why proxies with the roots of `ours` do not accept `ca` and the chain workloads of `theirs` send.
-fn refuses(ours: &Folder<'_>, theirs: &Folder<'_>, ca: &Cert) -> Option<String> {
-    // What is wrong with the CA in its own cluster is reported there.
-    if !matches!(theirs.trust, Some(Ok(_))) {
-        return None;
-    }
-    crate::istiod::bundle::refuses(&ours.roots, ca, &theirs.chain, ours.at).map(|why| why.text)
 }
 
 /// One key in several clusters: what is lost in one is lost in all, and none can be revoked alone.

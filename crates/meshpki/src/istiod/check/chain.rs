@@ -10,9 +10,10 @@ use super::trust::path_lengths;
 use super::{Folder, Remedy, SecretProblem, date};
 use crate::cacerts::Layout;
 use crate::cacerts::go_pem;
-use crate::cert::{Cert, GeneralName, KeyUsage};
+use crate::cert::{Cert, KeyUsage};
 use crate::crl::Crl;
 use crate::istiod::bundle::signed_crl;
+use crate::istiod::canary::permitted_hosts;
 use crate::istiod::{Refusal, StartOutcome};
 use crate::key::KeyAlgorithm;
 use crate::key::flaw::samples;
@@ -307,18 +308,10 @@ fn roots_not_self_signed(folder: &Folder<'_>) -> Option<SecretProblem> {
 
 /// A limit on trust domains, which the mesh's own must respect.
 fn constrained(folder: &Folder<'_>) -> Option<SecretProblem> {
-    let hosts = |cert: &Cert| -> Vec<String> {
-        let trees = cert.extensions().name_constraints.iter().flat_map(|c| &c.permitted);
-        let uris = trees.filter_map(|tree| match &tree.base {
-            GeneralName::Uri(host) => Some(String::from_utf8_lossy(host).into_owned()),
-            _ => None,
-        });
-        uris.collect()
-    };
     let all = folder.distinct();
     let limits: Vec<_> = all
         .iter()
-        .map(|(file, cert)| (file, cert, hosts(cert)))
+        .map(|(file, cert)| (file, cert, permitted_hosts(cert)))
         .filter(|(_, _, h)| !h.is_empty())
         .collect();
     if limits.is_empty() {
