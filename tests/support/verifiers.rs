@@ -21,6 +21,8 @@ use meshpki::{Cert, Crl};
 
 use crate::world::{self, Pki};
 
+pub mod envoy;
+
 /// An answer: `None` accepts, otherwise the class and the words of the refusal.
 pub type Opinion = Option<(String, String)>;
 
@@ -131,7 +133,7 @@ impl Pki {
 }
 
 /// Every verifier there is.
-pub const ALL: [&dyn Verifier; 0] = [];
+pub const ALL: [&dyn Verifier; 2] = [&envoy::ENVOY, &envoy::OLDER];
 
 /// Asks model and judge about the PKIs of `seeds`; `None` if there is no judge.
 pub fn runs(verifier: &dyn Verifier, seeds: impl Iterator<Item = u64>) -> Option<Summary> {

@@ -1,0 +1,5 @@
+use std::path::PathBuf;
+use meshpki::verify::boringssl::Release;
+pub fn judge(release: Release) -> Option<PathBuf> {
+    Some(PathBuf::from(if release == Release::V1_40 { "/tmp/judge/j530" } else { "/tmp/judge/j510" }))
+}
