@@ -3,6 +3,7 @@
 
 use std::process::{Command, Stdio};
 
+pub mod boringssl;
 pub mod cfssl;
 pub mod go;
 pub mod istiod;

@@ -21,6 +21,7 @@ use meshpki::{Cert, Crl};
 
 use crate::world::{self, Pki};
 
+pub mod envoy;
 mod go;
 
 pub use go::Go;
@@ -135,7 +136,7 @@ impl Pki {
 }
 
 /// Every verifier there is.
-pub const ALL: &[&dyn Verifier] = &[&Go];
+pub const ALL: &[&dyn Verifier] = &[&Go, &envoy::ENVOY, &envoy::OLDER];
 
 /// Asks model and judge about the PKIs of `seeds`; `None` if there is no judge.
 pub fn runs(verifier: &dyn Verifier, seeds: impl Iterator<Item = u64>) -> Option<Summary> {

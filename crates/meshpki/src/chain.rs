@@ -3,6 +3,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 
 use crate::cert::Cert;
 use crate::error::Error;
@@ -234,26 +235,39 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// The ways up from `leaf`, breadth first; each certificate is entered once, by its shortest way.
+    /// When a certificate ends, in seconds since 1970; a date that cannot be read counts as 1970.
+    fn end(&self, i: usize) -> i64 {
+        self.pile[i].not_after().time().map_or(0, |end| end.0)
+    }
+
+    /// The ways up from `leaf`, level by level; each certificate is entered once, by its shortest way, and of several
+    /// by the one valid longest.
     fn ways(&mut self, leaf: usize) -> Result<Ways, Error> {
-        let end = self.pile[leaf].not_after().time().map(|t| t.0);
-        let first = Step { cert: leaf, below: None, length: 1, end, is_root: false };
+        let first = Step::first(leaf, self.end(leaf));
         let mut steps = alloc::vec![first];
-        let mut seen = BTreeSet::from([leaf]);
+        let mut places = BTreeMap::from([(leaf, 0)]);
         let mut next = 0;
         while next < steps.len() {
-            let (top, length, until) = (steps[next].cert, steps[next].length, steps[next].end);
+            let top = steps[next].cert;
             if self.is_self_signed(top)? {
                 steps[next].is_root = true;
-            } else {
-                for issuer in self.issuers(top)?.to_vec() {
-                    if !seen.insert(issuer) {
-                        continue;
+                next += 1;
+                continue;
+            }
+            for issuer in self.issuers(top)?.to_vec() {
+                let step = steps[next].above(next, issuer, self.end(issuer));
+                match places.get(&issuer).copied() {
+                    None => {
+                        places.insert(issuer, steps.len());
+                        steps.push(step);
                     }
-                    let own = self.pile[issuer].not_after().time().map(|t| t.0);
-                    let end = until.into_iter().chain(own).min();
-                    let (below, length) = (Some(next), length + 1);
-                    steps.push(Step { cert: issuer, below, length, end, is_root: false });
+                    // Nothing above it has been looked at: it is on the level that is being made.
+                    Some(place)
+                        if steps[place].length == step.length && step.outlasts(&steps[place]) =>
+                    {
+                        steps[place] = step;
+                    }
+                    Some(_) => {}
                 }
             }
             next += 1;
@@ -280,23 +294,47 @@ struct Step {
     below: Option<usize>,
     length: i64,
     /// When the first of those passed ends.
-    end: Option<i64>,
+    end: i64,
+    /// The ends of all of them, added: of two ways with the same first end, the one with later ends is better.
+    ends: i128,
     is_root: bool,
 }
 
 impl Step {
+    fn first(cert: usize, end: i64) -> Self {
+        Self { cert, below: None, length: 1, end, ends: end.into(), is_root: false }
+    }
+
+    /// The next step, to a certificate that ends at `end`; this one is at `below`.
+    fn above(&self, below: usize, cert: usize, end: i64) -> Self {
+        Self {
+            cert,
+            below: Some(below),
+            length: self.length + 1,
+            end: self.end.min(end),
+            ends: self.ends + i128::from(end),
+            is_root: false,
+        }
+    }
+
+    fn outlasts(&self, other: &Self) -> bool {
+        (self.end, self.ends) > (other.end, other.ends)
+    }
+
     /// Smaller is better: complete, then short, then long valid. An incomplete way is better the longer it is.
-    fn rank(&self) -> (bool, i64, i64) {
+    fn rank(&self) -> Rank {
         let length = if self.is_root { self.length } else { -self.length };
-        (!self.is_root, length, self.end.unwrap_or(0).saturating_neg())
+        (!self.is_root, length, Reverse((self.end, self.ends)))
     }
 }
+
+type Rank = (bool, i64, Reverse<(i64, i128)>);
 
 /// Steps in the order they were taken; never empty.
 struct Ways(Vec<Step>);
 
 impl Ways {
-    fn best_rank(&self) -> Option<(bool, i64, i64)> {
+    fn best_rank(&self) -> Option<Rank> {
         self.0.iter().map(Step::rank).min()
     }
 

@@ -188,6 +188,11 @@ impl Crl {
         self.0.scope.as_ref()
     }
 
+    /// Whether any entry has a serial number, by its content octets, whatever else the entry says.
+    pub(crate) fn lists(&self, serial: &[u8]) -> bool {
+        self.0.entries.iter().any(|entry| &self.0.der[entry.serial.clone()] == serial)
+    }
+
     /// The entry for a certificate, by the content octets of its serial number and its issuer
     /// (`crypto/x509/x_crl.c: def_crl_lookup`).
     #[must_use]

@@ -14,6 +14,7 @@ use crate::name::Name;
 use crate::oid::Oid;
 use crate::time::Time;
 
+pub mod boringssl;
 mod build;
 mod code;
 mod explain;

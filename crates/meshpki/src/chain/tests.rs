@@ -56,6 +56,52 @@ fn any_order_gives_the_same_chain() {
     }
 }
 
+/// The same CA again, with another end.
+fn again(issuer: &Ca, ca: &Ca, name: &str, days: u64) -> Cert {
+    let mut profile = profile(name);
+    profile.validity = core::time::Duration::from_secs(days * 86_400);
+    let signer = Issuer { cert: &issuer.cert, signer: &issuer.key };
+    issue(&profile, ca.key.public_key(), signer, stamp()).unwrap()
+}
+
+/// Twins on two levels, of different ends, in every order: the ones valid longest are taken.
+#[test]
+fn of_renewed_twins_the_one_valid_longest_is_taken() {
+    let root = root("CN=root");
+    let upper = below(&root, "CN=upper");
+    let lower = below(&upper, "CN=lower");
+    let leaf = below(&lower, "CN=leaf");
+    let wanted = [
+        leaf.cert.clone(),
+        again(&upper, &lower, "CN=lower", 200),
+        again(&root, &upper, "CN=upper", 300),
+        root.cert.clone(),
+    ];
+    let older = [again(&upper, &lower, "CN=lower", 100), again(&root, &upper, "CN=upper", 50)];
+    let all: Vec<Cert> = wanted.iter().chain(&older).cloned().collect();
+    for order in permutations(all.len()) {
+        let pile: Vec<Cert> = order.iter().map(|i| all[*i].clone()).collect();
+        let assembly = assemble(&pile, None).unwrap();
+        assert_eq!(assembly.certs(&pile), wanted, "{order:?}");
+        assert_eq!(assembly.alternatives.len(), 2, "{order:?}");
+    }
+}
+
+fn permutations(n: usize) -> Vec<Vec<usize>> {
+    if n == 0 {
+        return vec![vec![]];
+    }
+    let insert = |shorter: &Vec<usize>, at: usize| {
+        let mut longer = shorter.clone();
+        longer.insert(at, n - 1);
+        longer
+    };
+    permutations(n - 1)
+        .iter()
+        .flat_map(|shorter| (0..n).map(move |at| insert(shorter, at)))
+        .collect()
+}
+
 #[test]
 fn duplicates_and_strays_are_named() {
     let mesh = root("CN=root");
