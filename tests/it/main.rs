@@ -43,6 +43,7 @@ mod replay;
 mod rig;
 mod signed;
 mod terminal;
+mod verifiers;
 mod verify_extras;
 
 /// The real `meshctl`, for what needs a process of its own.

@@ -24,6 +24,7 @@ use super::{Reason, Rejection};
 use crate::cert::Cert;
 use crate::crl::Crl;
 use crate::time::Time;
+#[cfg(feature = "soft-keys")]
 use crate::version::Version;
 
 mod build;
@@ -80,10 +81,13 @@ pub enum Release {
     V1_39,
     /// Envoy 1.40: BoringSSL 0.20260813.0. URI constraints are parsed.
     V1_40,
+    /// BoringSSL of September 2026, in no release of Envoy yet. It knows less of CRLs with a scope.
+    September2026,
 }
 
 impl Release {
     /// The release an Istio release is built with: Envoy 1.39 in Istio 1.31, one newer in each.
+    #[cfg(feature = "soft-keys")]
     #[must_use]
     pub fn of_istio(version: Version) -> Self {
         if version < Version::new(1, 31, 0) {
@@ -113,6 +117,11 @@ impl Release {
     /// `nc_uri` of April 2026.
     fn parses_uris(self) -> bool {
         self >= Self::V1_40
+    }
+
+    /// `get_crl_score` and `idp_check_dp` of August 2026.
+    fn knows_all_scopes(self) -> bool {
+        self <= Self::V1_40
     }
 
     /// `check_chain_extensions` of May 2026.

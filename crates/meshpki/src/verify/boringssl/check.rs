@@ -48,10 +48,9 @@ impl Run<'_> {
     fn has_purpose(&self, known: &Known, ca: bool) -> bool {
         let extensions = known.cert.extensions();
         let (extended, usage) = match self.policy.peer {
-            Peer::Client => (
-                ExtendedUsages::CLIENT,
-                KeyUsage::DIGITAL_SIGNATURE.with(KeyUsage::KEY_AGREEMENT),
-            ),
+            Peer::Client => {
+                (ExtendedUsages::CLIENT, KeyUsage::DIGITAL_SIGNATURE.with(KeyUsage::KEY_AGREEMENT))
+            }
             Peer::Server => (
                 ExtendedUsages::SERVER,
                 KeyUsage::DIGITAL_SIGNATURE

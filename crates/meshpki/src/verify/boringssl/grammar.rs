@@ -102,8 +102,9 @@ fn universal(value: &Element<'_>) -> Option<()> {
 /// The string types whose characters are checked (`asn1_parse_utf8_string`, `asn1_parse_bmp_string`,
 /// `asn1_parse_universal_string`; `crypto/bytestring/unicode.cc: is_valid_code_point`).
 fn text(tag: Tag, content: &[u8]) -> Option<()> {
-    let is_character =
-        |c: u32| c & 0xfffe != 0xfffe && !(0xfdd0..=0xfdef).contains(&c) && char::from_u32(c).is_some();
+    let is_character = |c: u32| {
+        c & 0xfffe != 0xfffe && !(0xfdd0..=0xfdef).contains(&c) && char::from_u32(c).is_some()
+    };
     let all = match tag {
         der::UTF8_STRING => {
             core::str::from_utf8(content).ok()?.chars().all(|c| is_character(u32::from(c)))

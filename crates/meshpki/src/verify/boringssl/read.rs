@@ -168,9 +168,8 @@ impl KnownCrl {
     pub(super) fn read(crl: &Crl) -> Option<Self> {
         let entries_are_critical = list(crl.as_der())?;
         let raw = crl.raw_extensions();
-        let scope = read_single(raw, oid::ISSUING_DISTRIBUTION_POINT, |value| {
-            scope(value, crl.issuer())
-        });
+        let scope =
+            read_single(raw, oid::ISSUING_DISTRIBUTION_POINT, |value| scope(value, crl.issuer()));
         let scope = scope.ok()?;
         read_single(raw, oid::AUTHORITY_KEY_ID, authority_key_id).ok()?;
         let handled = [oid::ISSUING_DISTRIBUTION_POINT, oid::AUTHORITY_KEY_ID];

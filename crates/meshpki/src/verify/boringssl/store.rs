@@ -138,7 +138,10 @@ mod tests {
     #[test]
     fn two_equals_change_places() {
         assert_eq!(sorted(&[(1, 1), (1, 2)]), [(1, 2), (1, 1)]);
-        assert_eq!(sorted(&[(2, 0), (1, 1), (1, 2)]).iter().map(|i| i.0).collect::<Vec<_>>(), [1, 1, 2]);
+        assert_eq!(
+            sorted(&[(2, 0), (1, 1), (1, 2)]).iter().map(|i| i.0).collect::<Vec<_>>(),
+            [1, 1, 2]
+        );
         assert_eq!(sorted(&[]), []);
     }
 }

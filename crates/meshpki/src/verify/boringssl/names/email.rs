@@ -37,7 +37,8 @@ pub(super) fn matches(name: &[u8], base: &[u8], ignore_case: bool) -> Inside {
     }
     Ok(match wanted {
         Some(wanted) => {
-            let same = if ignore_case { wanted.eq_ignore_ascii_case(local) } else { wanted == local };
+            let same =
+                if ignore_case { wanted.eq_ignore_ascii_case(local) } else { wanted == local };
             same && host.eq_ignore_ascii_case(base)
         }
         None if base.first() == Some(&b'.') => has_suffix(host, base),
@@ -47,7 +48,8 @@ pub(super) fn matches(name: &[u8], base: &[u8], ignore_case: bool) -> Inside {
 
 /// `is_allowed_rfc822_local_part`.
 fn is_local(text: &[u8]) -> bool {
-    let is_allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(byte);
+    let is_allowed =
+        |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(byte);
     !text.is_empty() && text.iter().all(is_allowed)
 }
 
