@@ -64,7 +64,9 @@ fn recorded(name: &str) -> Vec<(Pki, String)> {
     while let Some(line) = lines.next() {
         match line.strip_prefix("# ") {
             Some(text) => comment = text,
-            None => all.push((question(comment, line), lines.next().expect("an answer").to_owned())),
+            None => {
+                all.push((question(comment, line), lines.next().expect("an answer").to_owned()))
+            }
         }
     }
     all

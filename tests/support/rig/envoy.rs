@@ -38,7 +38,8 @@ impl Envoy {
     pub fn start(pkis: &[Pki]) -> Option<Self> {
         let program = rig()?.path("envoy");
         let scratch = Scratch::new();
-        let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("one").port();
+        let port =
+            TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("one").port();
         scratch.write("envoy.json", config(pkis, port, &scratch.join(LOG)).to_string());
         let process = Plan::new(program, scratch.path())
             .arg("-c")

@@ -119,6 +119,11 @@ impl Release {
         self >= Self::V1_40
     }
 
+    /// `crypto/asn1/tasn_dec.cc: asn1_check_tlen`, until June 2026.
+    fn takes_loose_lists(self) -> bool {
+        self < Self::V1_40
+    }
+
     /// `get_crl_score` and `idp_check_dp` of August 2026.
     fn knows_all_scopes(self) -> bool {
         self <= Self::V1_40
@@ -171,8 +176,8 @@ impl TrustStore {
     /// # Errors
     /// When BoringSSL cannot read one of them: Envoy rejects the whole configuration.
     pub fn of_release(roots: &[Cert], crls: &[Crl], release: Release) -> Result<Self, Rejection> {
-        let certs = roots.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        let crls = crls.iter().map(|crl| KnownCrl::read(crl).ok_or_else(unreadable));
+        let certs = roots.iter().map(|cert| read(cert, release)).collect::<Result<Vec<_>, _>>()?;
+        let crls = crls.iter().map(|crl| KnownCrl::read(crl, release).ok_or_else(unreadable));
         let crls = crls.collect::<Result<Vec<_>, _>>()?;
         Ok(Self { objects: Objects::new(certs, crls, release), release })
     }
@@ -190,7 +195,7 @@ impl TrustStore {
     ) -> Result<Vec<Cert>, Rejection> {
         let sent = [target].into_iter().chain(untrusted);
         // What comes with the target is parsed before anything is verified; the target is one of the untrusted.
-        let sent = sent.map(read).collect::<Result<Vec<_>, _>>()?;
+        let sent = sent.map(|cert| read(cert, self.release)).collect::<Result<Vec<_>, _>>()?;
         let policy = Policy { release: self.release, ..*policy };
         // `ssl/ssl_cert.cc: ssl_cert_parse_pubkey`, part of the handshake.
         if key::decode(target.public_key(), policy.release).is_none() {
@@ -230,8 +235,8 @@ pub fn unreadable() -> Rejection {
     Rejection::new(Reason::Unreadable, DECODE_ERROR)
 }
 
-fn read(cert: &Cert) -> Result<Known, Rejection> {
-    Known::read(cert).ok_or_else(|| unreadable().about(cert))
+fn read(cert: &Cert, release: Release) -> Result<Known, Rejection> {
+    Known::read(cert, release).ok_or_else(|| unreadable().about(cert))
 }
 
 /// A verification under way (`X509_STORE_CTX`).
