@@ -86,7 +86,7 @@ pub enum Release {
 }
 
 impl Release {
-    /// The release an Istio release is built with: Envoy 1.39 in Istio 1.31, one newer in each.
+    /// The release an Istio release is built with, by the dates of both: Envoy 1.39 in Istio 1.31, and so on.
     #[cfg(feature = "soft-keys")]
     #[must_use]
     pub fn of_istio(version: Version) -> Self {
