@@ -1,5 +1,5 @@
 //! Extension values as BoringSSL decodes them (`crypto/x509/v3_lib.cc: X509V3_get_d2i`, and the templates of
-//! `crypto/x509/v3_*.cc`): strict DER with nothing behind it.
+//! `crypto/x509/v3_*.cc`): strict DER with nothing after it.
 
 use alloc::vec::Vec;
 
@@ -121,7 +121,7 @@ fn directory_name(general: &[u8]) -> Option<Name> {
 }
 
 /// The next name of a list, which [`general_name`] must accept. Our reader, which is OpenSSL's, takes fewer: where it
-/// takes none, a name stands for it that equals no other.
+/// takes none, the answer is a name that equals no other.
 fn next_name(names: &mut Cbs<'_>) -> Option<GeneralName> {
     let from = names.rest();
     general_name(names)?;
@@ -137,7 +137,7 @@ fn next_name(names: &mut Cbs<'_>) -> Option<GeneralName> {
     }))
 }
 
-/// An attribute type that nobody has, 2.999.
+/// An attribute type that no certificate has, 2.999.
 const UNREAD: &[u8] = &[0x88, 0x37];
 
 /// subjectAltName (`crypto/x509/v3_alt.cc`).
@@ -263,7 +263,6 @@ pub(super) fn distribution_points(value: Cbs<'_>, issuer: &Name) -> Option<Vec<P
 }
 
 /// DistributionPointName in `[0]`; the outer `None` is an error in it.
-#[expect(clippy::option_option, reason = "an optional element that can be wrong")]
 fn point_name(parts: &mut Cbs<'_>) -> Option<Option<DpName>> {
     let from = parts.rest();
     let Some(explicit) = parts.optional(0xa0)? else { return Some(None) };

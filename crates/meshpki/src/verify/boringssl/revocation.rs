@@ -72,7 +72,7 @@ impl<'a> Run<'a> {
         best
     }
 
-    /// `get_crl_score`, of a CRL whose issuer is the certificate's; `None` when it is of no use.
+    /// `get_crl_score`, of a CRL that has the certificate's issuer; `None` when it is of no use.
     fn score_crl(&self, depth: usize, crl: &'a KnownCrl) -> Option<Found<'a>> {
         let is_invalid = crl.scope.as_ref().is_some_and(|scope| {
             let only = [scope.only_user, scope.only_ca, scope.only_attribute];

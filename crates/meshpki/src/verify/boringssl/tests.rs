@@ -78,7 +78,7 @@ fn a_refusal_names_the_certificate() {
 }
 
 #[test]
-fn extensions_twice_or_with_more_behind_them() {
+fn extensions_twice_or_with_more_after_them() {
     let root = ca("root", 1, "root", 1).sign();
     let target = || leaf(3, "root", 1).with(names(&[(2, "a.example")]));
     let invalid = "invalid or inconsistent certificate extension";
