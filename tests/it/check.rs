@@ -230,13 +230,13 @@ error[istiod/root-key]: west: the cluster's files include the private key of a r
   in: DIR/west/ca-key.pem
   evidence: ca-key.pem is the key of `Root` (sha256 ROOT-A) in root-cert.pem of east
   effect: istiod 1.30.3 refuses to start: failed to create an istiod CA: failed to create CA KeyCertBundle (the cert does not match the key: tls: private key does not match public key); anyone who reads the secret can sign for every cluster of the mesh until the root is replaced everywhere
-  fix: keep the root's key offline, and give the cluster its own intermediate
-  next: mkdir -p DIR/previous && mv DIR/west DIR/previous/ && meshctl ca init DIR --cluster west
+  fix: keep the root's key offline, and give the cluster its own intermediate; the key that signs the CA is not in DIR: its owner has to issue the certificate
+  next: meshctl ca expiry --within 365d DIR/west
 
 error[istiod/different-roots]: east, west: the clusters do not trust each other
   evidence: east trusts `Root` (sha256 ROOT-A)
   evidence: west trusts `Root` (sha256 ROOT-B)
-  evidence: west does not accept `Mesh CA` (sha256 EAST) of east: x509: certificate signed by unknown authority (possibly because of "x509: ECDSA verification failure" while trying to verify candidate authority certificate "Root")
+  evidence: west does not accept `Mesh CA` (sha256 EAST) of east: self signed certificate in certificate chain
   evidence: east does not accept `Mesh CA` (sha256 WEST) of west: x509: certificate signed by unknown authority (possibly because of "x509: ECDSA verification failure" while trying to verify candidate authority certificate "Root")
   effect: istiod does not compare clusters; calls between them fail with CERTIFICATE_VERIFY_FAILED
   fix: give every cluster all roots before any of them signs under a new one, and remove the old roots last
@@ -246,8 +246,8 @@ warning[istiod/same-subject]: east, west: several clusters have a CA with the sa
   evidence: east: `Mesh CA` (sha256 EAST)
   evidence: west: `Mesh CA` (sha256 WEST)
   effect: istiod does not compare clusters; a verifier that has both CAs may use the wrong one and report a bad signature
-  fix: name each CA after its cluster
-  next: mkdir -p DIR/previous && mv DIR/east DIR/previous/ && meshctl ca init DIR --cluster east
+  fix: name each CA after its cluster; the key that signs the CA is not in DIR: its owner has to issue the certificate
+  next: meshctl ca expiry --within 365d DIR/east
 
 2 clusters: 3 errors, 1 warning
 --- stderr
@@ -277,8 +277,8 @@ error[istiod/incomplete]: a b: ca-key.pem is missing or empty
   evidence: expected: ca-cert.pem, ca-key.pem, cert-chain.pem, root-cert.pem
   evidence: found: ca-cert.pem, cert-chain.pem, root-cert.pem
   effect: istiod 1.26.0 starts with its own CA and logs only: Use self-signed certificate as the CA certificate
-  fix: put every file into the secret, under exactly these names
-  next: mkdir -p DIR/previous && mv 'DIR/a b' DIR/previous/ && meshctl ca init DIR --cluster 'a b'
+  fix: put every file into the secret, under exactly these names; the key that signs the CA is not in DIR: its owner has to issue the certificate
+  next: meshctl ca expiry --within 365d 'DIR/a b'
 
 1 cluster: 1 error, 0 warnings
 --- stderr
@@ -318,9 +318,9 @@ const NO_KEY_JSON: &str = r#"exit 2
         "found: ca-cert.pem, cert-chain.pem, root-cert.pem"
       ],
       "file": "ca-key.pem",
-      "fix": "put every file into the secret, under exactly these names",
+      "fix": "put every file into the secret, under exactly these names; the key that signs the CA is not in DIR: its owner has to issue the certificate",
       "message": "ca-key.pem is missing or empty",
-      "next": "mkdir -p DIR/previous && mv 'DIR/a b' DIR/previous/ && meshctl ca init DIR --cluster 'a b'",
+      "next": "meshctl ca expiry --within 365d 'DIR/a b'",
       "severity": "error"
     }
   ]

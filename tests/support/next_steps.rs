@@ -137,7 +137,9 @@ fn in_file(bytes: &[u8]) -> Vec<String> {
     let text = text.replace("\\n", "\n").replace("----------BEGIN", "-----\n-----BEGIN");
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let blocks = pem::decode(lines.join("\n").as_bytes()).into_iter().flatten();
+    // The parameters are in the key again.
     blocks
+        .filter(|block| block.label != "EC PARAMETERS")
         .map(|block| {
             if let Ok(cert) = Cert::from_der(&block.der) {
                 return cert.fingerprint();

@@ -26,7 +26,7 @@ pub struct Pin {
 
 /// Every pin.
 pub const PINS: [Pin; 2] = [
-    Pin { name: "v1_38", release: Release::V1_38 },
+    Pin { name: "v1_38", release: Release::V1_37 },
     Pin { name: "september2026", release: Release::September2026 },
 ];
 

@@ -15,11 +15,11 @@ pub struct Envoy(Release);
 /// The newest BoringSSL with a model.
 pub const ENVOY: Envoy = Envoy(Release::September2026);
 /// The one before the store's order and the constraints changed.
-pub const OLDER: Envoy = Envoy(Release::V1_38);
+pub const OLDER: Envoy = Envoy(Release::V1_37);
 
 impl Verifier for Envoy {
     fn name(&self) -> &'static str {
-        if self.0 == Release::September2026 { "envoy" } else { "envoy-1.38" }
+        if self.0 == Release::September2026 { "envoy" } else { "envoy-1.37" }
     }
 
     fn ours(&self, pki: &Pki) -> Result<(), Rejection> {

@@ -75,10 +75,11 @@ pub enum Peer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Release {
-    /// Envoy 1.38 and before: BoringSSL 0.20251124.0. Two roots of one name change places in the store.
+    /// Envoy 1.37 and before: BoringSSL 0.20251124.0. Two roots of one name change places in the store, as the binaries
+    /// of 1.36.4 and 1.37.0 show; those of 1.38.2, 1.38.3 and 1.39.0 keep the order.
+    V1_37,
+    /// Envoy 1.38 and 1.39: BoringSSL 0.20260413.0.
     V1_38,
-    /// Envoy 1.39: BoringSSL 0.20260413.0.
-    V1_39,
     /// Envoy 1.40: BoringSSL 0.20260813.0. URI constraints are parsed.
     V1_40,
     /// BoringSSL of September 2026, in no release of Envoy yet. It knows less of CRLs with a scope.
@@ -86,14 +87,14 @@ pub enum Release {
 }
 
 impl Release {
-    /// The release an Istio release is built with, by the dates of both: Envoy 1.39 in Istio 1.31, and so on.
+    /// The release an Istio release is built with, by the dates of both: Envoy 1.38 in Istio 1.30, and so on.
     #[cfg(feature = "soft-keys")]
     #[must_use]
     pub fn of_istio(version: Version) -> Self {
-        if version < Version::new(1, 31, 0) {
-            Self::V1_38
+        if version < Version::new(1, 30, 0) {
+            Self::V1_37
         } else if version < Version::new(1, 32, 0) {
-            Self::V1_39
+            Self::V1_38
         } else {
             Self::V1_40
         }
@@ -101,17 +102,17 @@ impl Release {
 
     /// `crypto/stack/stack.cc: OPENSSL_sk_sort`, until February 2026.
     fn sorts_by_heap(self) -> bool {
-        self < Self::V1_39
+        self < Self::V1_38
     }
 
     /// `nc_dns` of March and `nc_email` of April 2026.
     fn matches_by_2026(self) -> bool {
-        self >= Self::V1_39
+        self >= Self::V1_38
     }
 
     /// `crypto/evp/p_mldsa.cc` among the default algorithms.
     fn knows_ml_dsa(self) -> bool {
-        self >= Self::V1_39
+        self >= Self::V1_38
     }
 
     /// `nc_uri` of April 2026.

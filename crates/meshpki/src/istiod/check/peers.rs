@@ -39,10 +39,7 @@ pub(super) fn check<'f>(
     for theirs in folders {
         let (Some(ca), Some(Ok(_))) = (&theirs.ca, &theirs.trust) else { continue };
         let canary = Canary::new(&theirs.bundle, ca, &theirs.chain, theirs.at);
-        // Without the key, the CA itself has to do.
-        let shown =
-            canary.unwrap_or_else(|| Canary { leaf: ca.clone(), sent: theirs.chain.clone() });
-        if let Some(problem) = at_home(theirs, &shown, &trusts) {
+        if let Some(problem) = canary.as_ref().and_then(|c| at_home(theirs, c, &trusts)) {
             // What is wrong with the secret itself has been reported.
             let is_wrong = |p: &SecretProblem| {
                 p.severity == Severity::Error && p.clusters.iter().any(|name| name == theirs.name)
@@ -53,7 +50,12 @@ pub(super) fn check<'f>(
             continue;
         }
         for trust in &trusts {
-            let Some(why) = trust.refuses(&shown, theirs) else { continue };
+            let why = match &canary {
+                Some(canary) => trust.refuses(canary, theirs),
+                // Without the key, the CA itself has to do, which Go takes for any use.
+                None => bundle::refuses(&trust.clusters[0].roots, ca, &theirs.chain, theirs.at),
+            };
+            let Some(why) = why else { continue };
             let others = trust.clusters.iter().filter(|ours| ours.name != theirs.name);
             refusals.extend(others.map(|ours| Refusal { ours, theirs, why: why.clone() }));
         }

@@ -11,7 +11,7 @@ fn parts(address: &[u8]) -> (Option<&[u8]>, &[u8]) {
     }
 }
 
-/// `nc_email` up to Envoy 1.38: `.domain` for what is below it, `domain` or `@domain` for a host, `local@domain` for one
+/// `nc_email` up to Envoy 1.37: `.domain` for what is below it, `domain` or `@domain` for a host, `local@domain` for one
 /// mailbox.
 pub(super) fn matches_loosely(name: &[u8], base: &[u8]) -> Inside {
     let (Some(local), host) = parts(name) else { return Err(Code::UNSUPPORTED_NAME_SYNTAX) };
@@ -25,7 +25,7 @@ pub(super) fn matches_loosely(name: &[u8], base: &[u8]) -> Inside {
     }
 }
 
-/// `nc_email` since Envoy 1.39: both must be addresses without quotes.
+/// `nc_email` since Envoy 1.38: both must be addresses without quotes.
 pub(super) fn matches(name: &[u8], base: &[u8], ignore_case: bool) -> Inside {
     let (Some(local), host) = parts(name) else { return Err(Code::UNSUPPORTED_NAME_SYNTAX) };
     if !is_local(local) || !is_domain(host) {
