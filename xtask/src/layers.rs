@@ -54,12 +54,12 @@ pub const ORDERS: &[Order] = &[
             One("crl"),
             One("profile"),
             One("csr"),
+            One("version"),
             One("verify"),
             // A new certificate is verified before it is given out.
             One("issue"),
             One("chain"),
             One("soft"),
-            One("version"),
             One("cacerts"),
             One("istiod"),
             One("federation"),

@@ -24,6 +24,7 @@ use super::{Reason, Rejection};
 use crate::cert::Cert;
 use crate::crl::Crl;
 use crate::time::Time;
+#[cfg(feature = "soft-keys")]
 use crate::version::Version;
 
 mod build;
@@ -84,6 +85,7 @@ pub enum Release {
 
 impl Release {
     /// The release an Istio release is built with: Envoy 1.39 in Istio 1.31, one newer in each.
+    #[cfg(feature = "soft-keys")]
     #[must_use]
     pub fn of_istio(version: Version) -> Self {
         if version < Version::new(1, 31, 0) {

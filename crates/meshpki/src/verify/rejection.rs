@@ -37,6 +37,8 @@ pub enum Reason {
     CriticalExtension,
     /// An issuer is not a CA, or its keyUsage does not allow it to sign.
     NotCa,
+    /// The certificate is a CA, and the verifier takes none as a peer's.
+    CaAsPeer,
     /// A path length does not allow the chain.
     PathLength,
     /// An extended key usage on the chain lacks the one that is needed.
