@@ -61,6 +61,34 @@ pub enum Reason {
     Undecided,
 }
 
+impl Reason {
+    /// Its name in JSON, such as `unknown-issuer`; never given another meaning.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not-yet-valid",
+            Self::UnknownIssuer => "unknown-issuer",
+            Self::BadSignature => "bad-signature",
+            Self::Algorithm => "algorithm",
+            Self::CriticalExtension => "critical-extension",
+            Self::NotCa => "not-a-ca",
+            Self::CaAsPeer => "ca-as-peer",
+            Self::PathLength => "path-length",
+            Self::ExtKeyUsage => "ext-key-usage",
+            Self::NameConstraints => "name-constraints",
+            Self::Policy => "policy",
+            Self::Revoked => "revoked",
+            Self::NoCrl => "no-crl",
+            Self::CrlExpired => "crl-expired",
+            Self::BadCrl => "bad-crl",
+            Self::Limit => "limit",
+            Self::Undecided => "undecided",
+        }
+    }
+}
+
 impl Rejection {
     /// A refusal about no certificate in particular.
     pub(crate) fn new(reason: Reason, text: impl Into<String>) -> Self {
