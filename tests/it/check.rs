@@ -17,7 +17,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tests::command::{Answer, run};
 use tests::forge::{self, CertPlan, CrlPlan, KEYS, Rsa, extension, value};
-use tests::schema;
+use tests::{next_steps, schema};
+
+const MESHCTL: &str = env!("CARGO_BIN_EXE_meshctl-under-test");
 
 /// 2025-01-01, the time of the made-up world.
 const NOW: Time = Time(1_735_689_600);
@@ -125,6 +127,10 @@ impl World {
         let problems = document["problems"].as_array().unwrap();
         let failed = problems.iter().any(|problem| problem["severity"] == "error");
         assert_eq!(answer.exit, if failed { 2 } else { 0 });
+        let at: Vec<&str> =
+            if args.contains(&"--at") { vec![] } else { vec!["--at", "2025-01-01"] };
+        let args = [args, &at, &["."]].concat();
+        next_steps::follow(Path::new(MESHCTL), self.dir.path(), &args);
         let all = problems.iter().map(|problem| problem["code"].as_str().unwrap().to_owned());
         all.collect::<BTreeSet<_>>().into_iter().collect()
     }

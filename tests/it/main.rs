@@ -1,6 +1,7 @@
 //! All tests that involve several crates, in one binary.
 
 mod by_spec;
+mod cases;
 mod cfssl;
 mod chain;
 mod check;
@@ -43,6 +44,7 @@ mod replay;
 mod rig;
 mod signed;
 mod terminal;
+mod verifiers;
 mod verify_extras;
 
 /// The real `meshctl`, for what needs a process of its own.

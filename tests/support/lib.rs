@@ -14,6 +14,7 @@ pub mod forge;
 pub mod fuzz;
 pub mod judges;
 pub mod mesh;
+pub mod next_steps;
 pub mod outside;
 pub mod random;
 pub mod ratio;

@@ -17,6 +17,7 @@ pub mod background;
 pub mod ca;
 pub mod cluster;
 pub mod control_plane;
+pub mod envoy;
 pub mod istio;
 pub mod kubeconfig;
 pub mod kubelet;

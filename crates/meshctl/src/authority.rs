@@ -56,6 +56,15 @@ fn certs_in(path: &Path, bytes: &[u8]) -> Result<Vec<Cert>, Failure> {
     })
 }
 
+/// Whether `dir` has the key of the root that issued `ca`, or of any root if it is not known which.
+pub(crate) fn has_root_key(dir: &Path, ca: Option<&Cert>) -> bool {
+    let is_issuer = |roots: Vec<Cert>| {
+        ca.is_none_or(|ca| roots.iter().any(|root| root.subject() == ca.issuer()))
+    };
+    dir.join(issuer::ROOT_KEY).exists()
+        && certs_of_file(&dir.join("root-cert.pem")).is_ok_and(is_issuer)
+}
+
 /// A key as `ca csr` and `ca sign` print it, so that both sides can compare: its type and fingerprint.
 pub(crate) fn key_words(key: &PublicKey) -> String {
     format!("{}, key sha256 {}", key.algorithm(), key.fingerprint())

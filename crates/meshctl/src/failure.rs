@@ -287,7 +287,7 @@ fn hint(error: &Error) -> Option<String> {
             "choose a shorter `--validity` (`ca init`: `--cluster-validity`), or omit it"
         }
         Error::PathLengthExceeded { .. } => {
-            "use a root without `--path-len`, or with a larger one: `meshctl ca init DIR --path-len 1`"
+            "ask the owner of that CA for one without a path length, or with a larger one; for a root of your own, `--path-len` of `meshctl ca init` sets it"
         }
         Error::RootKey { .. } => {
             "give the cluster its own intermediate: `meshctl ca init DIR --cluster NAME`"

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use meshapply::names::ISTIO_NAMESPACE;
 use meshapply::workload::Id;
+use meshpki::internals::pem::Form;
 use meshpki::istiod::{Remedy, SecretProblem, Severity};
 
 use crate::text::word;
@@ -65,7 +66,13 @@ impl Problem {
     /// The cluster this is about, if the caller knows nothing about where it is.
     pub(crate) fn somewhere(&self) -> Where<'_> {
         let name = self.clusters.first().map_or("CLUSTER", String::as_str);
-        Where { name, folder: None, context: None, istio_namespace: ISTIO_NAMESPACE }
+        Where {
+            name,
+            folder: None,
+            has_root_key: true,
+            context: None,
+            istio_namespace: ISTIO_NAMESPACE,
+        }
     }
 }
 
@@ -94,6 +101,8 @@ impl DerefMut for Problem {
 pub(crate) struct Where<'a> {
     pub(crate) name: &'a str,
     pub(crate) folder: Option<&'a Path>,
+    /// Whether the key that signs its CA is in the folder above. Without it nothing can be issued here.
+    pub(crate) has_root_key: bool,
     pub(crate) context: Option<&'a str>,
     pub(crate) istio_namespace: &'a str,
 }
@@ -107,7 +116,42 @@ pub(crate) fn named(name: &str, context: &str) -> String {
 impl Where<'_> {
     /// The next command for a problem; empty if there is none.
     pub(crate) fn next(&self, problem: &Problem) -> String {
-        problem.step.as_ref().map(|step| self.command(step)).unwrap_or_default()
+        let step = problem.step.as_ref().map(|step| {
+            if self.is_for_the_issuer(step) {
+                return self.command(&Step::Remedy(Remedy::Inspect {
+                    files: vec!["ca-cert.pem".to_owned()],
+                }));
+            }
+            self.command(step)
+        });
+        step.unwrap_or_default()
+    }
+
+    /// What to do about a problem, and who has to do it.
+    pub(crate) fn fix(&self, problem: &Problem) -> String {
+        match &problem.step {
+            Some(step) if self.is_for_the_issuer(step) => format!(
+                "{}; the key that signs the CA is not in {}: its owner has to issue the certificate",
+                problem.fix,
+                self.ca()
+            ),
+            _ => problem.fix.clone(),
+        }
+    }
+
+    /// Whether a step needs the key of the issuer, and it is not here.
+    fn is_for_the_issuer(&self, step: &Step) -> bool {
+        let issues = matches!(
+            step,
+            Step::Remedy(
+                Remedy::SignRequest
+                    | Remedy::Renew
+                    | Remedy::Create
+                    | Remedy::Replace
+                    | Remedy::StartOver { .. }
+            )
+        );
+        issues && !self.has_root_key
     }
 
     /// The command of a step.
@@ -144,6 +188,10 @@ impl Where<'_> {
             Remedy::BuildChain => format!(
                 "meshctl ca chain --leaf {folder}/ca-cert.pem {folder}/*-cert.pem --out {folder}/cert-chain.pem"
             ),
+            Remedy::ReplaceChain => format!(
+                "mkdir -p {ca}/previous && mv {folder}/cert-chain.pem {ca}/previous/ && meshctl ca chain --leaf {folder}/ca-cert.pem {folder}/*-cert.pem --out {folder}/cert-chain.pem"
+            ),
+            Remedy::Convert { file, forms } => conversion(&format!("{folder}/{file}"), forms),
             Remedy::SortCertificates { file } => {
                 format!("meshctl ca chain {folder}/{file} --out {folder}/{file}")
             }
@@ -249,6 +297,26 @@ impl Where<'_> {
     }
 }
 
+/// Filters one after the other, each of which keeps every certificate; the file is replaced when all have succeeded.
+fn conversion(file: &str, forms: &[Form]) -> String {
+    let filters: Vec<&str> = forms
+        .iter()
+        .map(|form| match form {
+            Form::Utf16 => "iconv -f UTF-16 -t UTF-8",
+            Form::ByteOrderMark { .. } => r"LC_ALL=C tr -d '\357\273\277'",
+            Form::EscapedNewlines => r#"awk '{ gsub(/\\n/, "\n") } 1'"#,
+            Form::Der => "openssl x509 -inform der",
+            Form::Pkcs7 { binary: true } => "openssl pkcs7 -inform der -print_certs",
+            Form::Pkcs7 { binary: false } => "openssl pkcs7 -print_certs",
+            Form::Pkcs12 => "openssl pkcs12 -nokeys -passin file:PASSPHRASE-FILE",
+            Form::Indented { .. } => "sed 's/^[[:blank:]]*//'",
+            Form::Glued { .. } => r#"awk '{ gsub(/----------BEGIN/, "-----\n-----BEGIN") } 1'"#,
+            _ => "cat",
+        })
+        .collect();
+    format!("<{file} {} >{file}.pem && mv {file}.pem {file}", filters.join(" | "))
+}
+
 /// The command that asks a context's API server whether it is up.
 pub(crate) fn readyz(context: &str) -> String {
     format!("kubectl --context {} get --raw /readyz", word(Path::new(context)))
@@ -271,6 +339,7 @@ mod tests {
             name: "east",
             folder: Some(Path::new(folder)),
             context: None,
+            has_root_key: true,
             istio_namespace: "istio-system",
         };
         let check =
@@ -302,6 +371,7 @@ mod tests {
         let place = |folder: Option<&'static str>, context| Where {
             name: "east",
             folder: folder.map(Path::new),
+            has_root_key: true,
             context: Some(context),
             istio_namespace: "istio 1",
         };

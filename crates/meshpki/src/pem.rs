@@ -12,6 +12,10 @@ use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 
 use zeroize::Zeroizing;
 
+mod form;
+
+pub use form::Form;
+
 /// The label of a certificate.
 pub const CERTIFICATE: &str = "CERTIFICATE";
 /// The label of a certificate signing request.

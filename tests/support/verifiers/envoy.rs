@@ -12,25 +12,24 @@ use crate::world::Pki;
 #[derive(Clone, Copy, Debug)]
 pub struct Envoy(Release);
 
-/// The newest release with a model, which is the rig's.
-pub const ENVOY: Envoy = Envoy(Release::V1_40);
-/// The release before the store's order and the constraints changed.
+/// The newest BoringSSL with a model.
+pub const ENVOY: Envoy = Envoy(Release::September2026);
+/// The one before the store's order and the constraints changed.
 pub const OLDER: Envoy = Envoy(Release::V1_38);
 
 impl Verifier for Envoy {
     fn name(&self) -> &'static str {
-        if self.0 == Release::V1_40 { "envoy" } else { "envoy-1.38" }
+        if self.0 == Release::September2026 { "envoy" } else { "envoy-1.38" }
     }
 
     fn ours(&self, pki: &Pki) -> Result<(), Rejection> {
-        let all = |list: &[Vec<u8>]| -> Option<Vec<Cert>> {
-            list.iter().map(|der| Cert::from_der(der).ok()).collect()
-        };
-        let crls: Option<Vec<Crl>> = pki.crls.iter().map(|der| Crl::from_der(der).ok()).collect();
-        let leaf = Cert::from_der(&pki.leaf).ok();
-        // What OpenSSL cannot read BoringSSL cannot either.
+        // What OpenSSL cannot read BoringSSL cannot either; and nothing may follow the encoding.
+        let cert = |der: &Vec<u8>| Cert::from_der(der).ok().filter(|c| c.as_der() == der);
+        let crl = |der: &Vec<u8>| Crl::from_der(der).ok().filter(|c| c.as_der() == der);
+        let certs = |list: &[Vec<u8>]| list.iter().map(cert).collect::<Option<Vec<_>>>();
+        let crls = pki.crls.iter().map(crl).collect::<Option<Vec<_>>>();
         let (Some(leaf), Some(sent), Some(roots), Some(crls)) =
-            (leaf, all(&pki.intermediates), all(&pki.roots), crls)
+            (cert(&pki.leaf), certs(&pki.intermediates), certs(&pki.roots), crls)
         else {
             return Err(boringssl::unreadable());
         };

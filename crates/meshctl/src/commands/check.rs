@@ -6,14 +6,14 @@ mod ask;
 mod json;
 mod text;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use meshapply::names::ISTIO_NAMESPACE;
 use meshpki::Time;
 use meshpki::istiod::{self, ClusterSecret, LiveIstiod, Settings, Severity, StartOutcome, Version};
 
 use crate::args::Check;
-use crate::authority::warn_exposed;
+use crate::authority::{has_root_key, warn_exposed};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fleet::folders::{Folder, collect, tell_apart};
@@ -37,6 +37,8 @@ struct Report {
 struct Judged {
     name: String,
     path: Option<PathBuf>,
+    /// Whether its CA can be issued here.
+    has_root_key: bool,
     live: Option<Live>,
     /// The release, and what it does.
     start: (Version, StartOutcome),
@@ -97,7 +99,14 @@ fn judge(folders: Vec<Folder>, args: &Check, at: Time) -> Report {
 /// A folder, by the settings of no cluster.
 fn judged(folder: Folder, settings: &Settings, at: Time) -> Judged {
     let start = (settings.version, istiod::starts(&folder.secret, settings, at));
-    Judged { start, name: folder.name, path: Some(folder.path), live: None }
+    let has_root_key = can_issue(&folder, settings.version);
+    Judged { start, name: folder.name, has_root_key, path: Some(folder.path), live: None }
+}
+
+/// Whether the folder above has the key that signs the CA of this one.
+fn can_issue(folder: &Folder, version: Version) -> bool {
+    let above = folder.path.parent().filter(|above| !above.as_os_str().is_empty());
+    has_root_key(above.unwrap_or(Path::new(".")), folder.secret.ca(version).as_ref())
 }
 
 impl Report {
@@ -121,18 +130,25 @@ impl Report {
 
     /// The next command with this run's folders in it.
     fn next(&self, problem: &Problem) -> String {
+        self.place(problem).next(problem)
+    }
+
+    /// What to do, and who has to do it.
+    fn fix(&self, problem: &Problem) -> String {
+        self.place(problem).fix(problem)
+    }
+
+    fn place<'p>(&'p self, problem: &'p Problem) -> Where<'p> {
         let named = |name: &String| self.clusters.iter().find(|cluster| cluster.name == *name);
         let first = problem.clusters.iter().find_map(named);
-        let Some(cluster) = first else { return problem.somewhere().next(problem) };
-        let place = Where {
+        let Some(cluster) = first else { return problem.somewhere() };
+        let live = cluster.live.as_ref();
+        Where {
             name: &cluster.name,
             folder: cluster.path.as_deref(),
-            context: cluster.live.as_ref().map(|live| live.context.as_str()),
-            istio_namespace: cluster
-                .live
-                .as_ref()
-                .map_or(ISTIO_NAMESPACE, |live| &live.istio_namespace),
-        };
-        place.next(problem)
+            has_root_key: cluster.has_root_key,
+            context: live.map(|live| live.context.as_str()),
+            istio_namespace: live.map_or(ISTIO_NAMESPACE, |live| &live.istio_namespace),
+        }
     }
 }

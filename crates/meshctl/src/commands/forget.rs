@@ -107,6 +107,7 @@ async fn may_go<'a>(
         let place = Where {
             name: &target.name,
             folder: None,
+            has_root_key: true,
             context: Some(&target.context),
             istio_namespace: &target.istio_namespace,
         };

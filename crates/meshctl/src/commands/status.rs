@@ -231,6 +231,7 @@ impl Report<'_> {
         Where {
             name: &cluster.target.name,
             folder: folder.as_deref(),
+            has_root_key: true,
             context: Some(&cluster.target.context),
             istio_namespace: &cluster.target.istio_namespace,
         }

@@ -43,7 +43,7 @@ pub(crate) fn istiod(istiod: &LiveIstiod) -> Value {
 }
 
 /// A problem with its next command; as in `docs/schemas/status.json`.
-pub(crate) fn problem(problem: &Problem, next: &str) -> Value {
+pub(crate) fn problem(problem: &Problem, fix: &str, next: &str) -> Value {
     json!({
         "code": problem.code,
         "severity": problem.severity.to_string(),
@@ -52,7 +52,7 @@ pub(crate) fn problem(problem: &Problem, next: &str) -> Value {
         "message": problem.message,
         "evidence": problem.evidence,
         "effect": problem.effect,
-        "fix": problem.fix,
+        "fix": fix,
         "next": next,
     })
 }

@@ -81,6 +81,8 @@ pub enum Release {
     V1_39,
     /// Envoy 1.40: BoringSSL 0.20260813.0. URI constraints are parsed.
     V1_40,
+    /// BoringSSL of September 2026, in no release of Envoy yet. It knows less of CRLs with a scope.
+    September2026,
 }
 
 impl Release {
@@ -115,6 +117,16 @@ impl Release {
     /// `nc_uri` of April 2026.
     fn parses_uris(self) -> bool {
         self >= Self::V1_40
+    }
+
+    /// `crypto/asn1/tasn_dec.cc: asn1_check_tlen`, until June 2026.
+    fn takes_loose_lists(self) -> bool {
+        self < Self::V1_40
+    }
+
+    /// `get_crl_score` and `idp_check_dp` of August 2026.
+    fn knows_all_scopes(self) -> bool {
+        self <= Self::V1_40
     }
 
     /// `check_chain_extensions` of May 2026.
@@ -164,8 +176,8 @@ impl TrustStore {
     /// # Errors
     /// When BoringSSL cannot read one of them: Envoy rejects the whole configuration.
     pub fn of_release(roots: &[Cert], crls: &[Crl], release: Release) -> Result<Self, Rejection> {
-        let certs = roots.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        let crls = crls.iter().map(|crl| KnownCrl::read(crl).ok_or_else(unreadable));
+        let certs = roots.iter().map(|cert| read(cert, release)).collect::<Result<Vec<_>, _>>()?;
+        let crls = crls.iter().map(|crl| KnownCrl::read(crl, release).ok_or_else(unreadable));
         let crls = crls.collect::<Result<Vec<_>, _>>()?;
         Ok(Self { objects: Objects::new(certs, crls, release), release })
     }
@@ -183,7 +195,7 @@ impl TrustStore {
     ) -> Result<Vec<Cert>, Rejection> {
         let sent = [target].into_iter().chain(untrusted);
         // What comes with the target is parsed before anything is verified; the target is one of the untrusted.
-        let sent = sent.map(read).collect::<Result<Vec<_>, _>>()?;
+        let sent = sent.map(|cert| read(cert, self.release)).collect::<Result<Vec<_>, _>>()?;
         let policy = Policy { release: self.release, ..*policy };
         // `ssl/ssl_cert.cc: ssl_cert_parse_pubkey`, part of the handshake.
         if key::decode(target.public_key(), policy.release).is_none() {
@@ -223,8 +235,8 @@ pub fn unreadable() -> Rejection {
     Rejection::new(Reason::Unreadable, DECODE_ERROR)
 }
 
-fn read(cert: &Cert) -> Result<Known, Rejection> {
-    Known::read(cert).ok_or_else(|| unreadable().about(cert))
+fn read(cert: &Cert, release: Release) -> Result<Known, Rejection> {
+    Known::read(cert, release).ok_or_else(|| unreadable().about(cert))
 }
 
 /// A verification under way (`X509_STORE_CTX`).

@@ -117,6 +117,9 @@ impl Case<'_> {
                 "issue `{}` again with times in the form that RFC 5280 section 4.1.2.5 requires"
             }
             18 | 19 => "add the root that you want to trust to the trust store, byte for byte",
+            20 if self.names_a_stranger() => {
+                "issue `{}` again with an authority key identifier that fits its issuer"
+            }
             20 => "provide the issuer of `{}`, as an intermediate or in the trust store",
             22 => "allow more intermediates, or use a shorter chain for `{}`",
             23 => "stop using `{}` and issue a new certificate with a new key",

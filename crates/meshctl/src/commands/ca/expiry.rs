@@ -1,6 +1,6 @@
-//! `meshctl ca expiry`: which certificates in files and folders end soon.
+//! `meshctl ca expiry`: which certificates and CRLs in files and folders end soon.
 //!
-//! Exit status 2 when a certificate is due, even if something else could not be read; else 1 when
+//! Exit status 2 when one is due, even if something else could not be read; else 1 when
 //! something could not be read or there was no certificate at all; else 0.
 
 mod collect;
@@ -9,7 +9,8 @@ mod write;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use meshpki::{Cert, Time};
+use meshpki::x509::RawTime;
+use meshpki::{Cert, Crl, Time};
 
 use crate::args::{Expiry, ExpiryOutput};
 use crate::exit::Exit;
@@ -17,14 +18,21 @@ use crate::failure::Failure;
 use crate::io::Io;
 use collect::Found;
 
-/// What is reported about one certificate.
+/// What is reported about one certificate or CRL.
 struct Item {
-    cert: Cert,
+    object: Object,
     /// Everywhere it was found, in order.
     places: BTreeSet<Place>,
-    /// `None` when it is not in the form RFC 5280 asks for; such a certificate counts as due.
-    not_after: Option<Time>,
+    /// notAfter, or nextUpdate; `None` when it is not in the form RFC 5280 asks for, which counts as due.
+    end: Option<Time>,
     state: State,
+}
+
+/// What ends at some time.
+enum Object {
+    Cert(Cert),
+    /// One with a nextUpdate.
+    Crl(Crl),
 }
 
 /// Where a certificate was found, or where something could not be read.
@@ -56,10 +64,10 @@ enum State {
 /// Runs the command.
 pub(super) fn run(args: &Expiry, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let at = io.time(args.at)?;
-    let Found { certs, problems } = collect::collect(&args.paths, io);
-    let mut items: Vec<Item> =
-        certs.into_iter().map(|(cert, places)| Item::new(cert, places, at, args.within)).collect();
-    items.sort_by(|a, b| (a.not_after, &a.places).cmp(&(b.not_after, &b.places)));
+    let Found { objects, problems } = collect::collect(&args.paths, io);
+    let item = |(object, places)| Item::new(object, places, at, args.within);
+    let mut items: Vec<Item> = objects.into_iter().map(item).collect();
+    items.sort_by(|a, b| (a.end, &a.places).cmp(&(b.end, &b.places)));
     let text = match args.output {
         ExpiryOutput::Table => write::table(&items, at),
         ExpiryOutput::Json => write::json(&items, &problems, at, args.within),
@@ -79,15 +87,32 @@ pub(super) fn run(args: &Expiry, io: &mut Io<'_>) -> Result<Exit, Failure> {
 }
 
 impl Item {
-    fn new(cert: Cert, places: BTreeSet<Place>, at: Time, within: Duration) -> Self {
-        let not_after = cert.not_after().time();
-        let state = match not_after {
+    fn new(object: Object, places: BTreeSet<Place>, at: Time, within: Duration) -> Self {
+        let end = object.raw_end().and_then(RawTime::time);
+        let state = match end {
             None => State::Unreadable,
             Some(end) if end <= at => State::Expired,
             Some(end) if end <= at + within => State::Due,
             Some(_) => State::Fine,
         };
-        Self { cert, places, not_after, state }
+        Self { object, places, end, state }
+    }
+}
+
+impl Object {
+    /// notAfter, or nextUpdate.
+    fn raw_end(&self) -> Option<&RawTime> {
+        match self {
+            Self::Cert(cert) => Some(cert.not_after()),
+            Self::Crl(crl) => crl.next_update(),
+        }
+    }
+
+    fn as_der(&self) -> &[u8] {
+        match self {
+            Self::Cert(cert) => cert.as_der(),
+            Self::Crl(crl) => crl.as_der(),
+        }
     }
 }
 

@@ -136,6 +136,7 @@ impl Answer {
         }
         if settings.explain && !settings.json {
             self.err += &report::explained(&name, &verdict, &inputs, policy);
+            self.err += &file.and_then(|file| own_issuer(file, &verdict)).unwrap_or_default();
         }
         self.settle(&name, &verdict);
         settings.store.keep(&verdict.lookups);
@@ -246,4 +247,19 @@ fn file_uri(name: &str) -> Option<&str> {
     let path = &name[path.len()..];
     let local = path.strip_prefix("//").map(|rest| rest.strip_prefix("localhost").unwrap_or(rest));
     local.or(Some(path)).filter(|path| path.starts_with('/'))
+}
+
+/// The option that finds an issuer which is in the very file: openssl reads the first certificate of it alone.
+fn own_issuer(file: &OsStr, verdict: &Verdict) -> Option<String> {
+    let end = verdict.chain.last()?;
+    verdict.findings.iter().find(|finding| matches!(finding.code.number(), 2 | 20))?;
+    let bytes = open(file, "certificate file").ok()?;
+    let others = load::lenient(&bytes).certs;
+    let others = others.iter().skip(1).map(|anchor| &anchor.cert);
+    let issuer = others.into_iter().find(|cert| cert.subject() == end.issuer())?;
+    let name = crate::text::word(std::path::Path::new(file));
+    Some(format!(
+        "  next: `-untrusted {name}`: the file also has `{}`, but openssl reads its first certificate alone\n",
+        crate::text::safe(&issuer.subject().label())
+    ))
 }

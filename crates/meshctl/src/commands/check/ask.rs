@@ -3,7 +3,7 @@
 use meshpki::Time;
 use meshpki::istiod::{LiveCluster, Secret, Settings};
 
-use super::{Judged, Live, Report, settings, tell};
+use super::{Judged, Live, Report, can_issue, settings, tell};
 use crate::args::Check;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -122,8 +122,11 @@ fn judged(one: Asked<'_>, alone: &Settings, at: Time) -> Judged {
     let secret = one.secret().unwrap_or(&empty);
     let start = judge::start(secret, &judge::settings(&one.found.seen), at)
         .unwrap_or_else(|| (alone.version, meshpki::istiod::starts(secret, alone, at)));
+    // Without a folder the commands name one that the user has to know.
+    let has_root_key = one.folder.as_ref().is_none_or(|folder| can_issue(folder, start.0));
     Judged {
         name: one.target.name.clone(),
+        has_root_key,
         path: one.folder.map(|folder| folder.path),
         live: Some(Live {
             context: one.target.context.clone(),

@@ -16,7 +16,7 @@ pub(super) fn write(report: &Report) -> Value {
         "multiRoot": report.settings.multi_root,
         "clusters": report.clusters.iter().map(|c| cluster(report, c)).collect::<Vec<_>>(),
         "between": report.between().map(State::word),
-        "problems": report.problems.iter().map(|p| problem(p, &report.next(p))).collect::<Vec<_>>(),
+        "problems": report.problems.iter().map(|p| problem(p, &report.fix(p), &report.next(p))).collect::<Vec<_>>(),
     })
 }
 

@@ -76,11 +76,12 @@ fn block(report: &Report, problem: &Problem) -> String {
         let cluster = report.clusters.iter().find(|c| problem.clusters.contains(&c.name))?;
         Some(cluster.path.as_ref()?.join(file).display().to_string())
     });
+    let fix = report.fix(problem);
     let lines = path
         .iter()
         .map(|path| ("in", path.as_str()))
         .chain(problem.evidence.iter().map(|line| ("evidence", line.as_str())))
-        .chain([("effect", problem.effect.as_str()), ("fix", problem.fix.as_str())]);
+        .chain([("effect", problem.effect.as_str()), ("fix", fix.as_str())]);
     for (what, line) in lines {
         let _ = writeln!(text, "  {what}: {}", safe(line));
     }

@@ -19,7 +19,7 @@ pub(super) fn write(report: &Report<'_>) -> Value {
         "good": report.exit() == Exit::Good,
         "clusters": report.clusters.iter().map(|c| cluster(report, c)).collect::<Vec<_>>(),
         "trust": report.pairs.iter().map(pair).collect::<Vec<_>>(),
-        "problems": report.problems.iter().map(|p| problem(p, &report.next(p))).collect::<Vec<_>>(),
+        "problems": report.problems.iter().map(|p| problem(p, &p.fix, &report.next(p))).collect::<Vec<_>>(),
         "next": report.next_command(),
     })
 }

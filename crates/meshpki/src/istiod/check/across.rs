@@ -49,6 +49,7 @@ fn roots(readable: &[(&Folder<'_>, &Cert)], refusals: &[Refusal<'_>]) -> Option<
             let (ours, theirs) = (ours.name, theirs.name);
             Some(alloc::format!("{ours} does not accept {ca} of {theirs}: {}", why.text))
         })
+        .chain(refusals.iter().filter_map(twin))
         .collect();
     let all: Vec<&Folder<'_>> = readable.iter().map(|(folder, _)| *folder).collect();
     let mut problem = if refused.is_empty() {
@@ -80,6 +81,26 @@ fn roots(readable: &[(&Folder<'_>, &Cert)], refusals: &[Refusal<'_>]) -> Option<
     Some(problem.effect(effect).fix(
         "give every cluster all roots before any of them signs under a new one, and remove the old roots last",
         Remedy::inspect(&["root-cert.pem"]),
+    ))
+}
+
+/// The same CA under a root that the other cluster trusts, behind the one that istiod takes.
+fn twin(Refusal { ours, theirs, .. }: &Refusal<'_>) -> Option<String> {
+    let ca = theirs.ca.as_ref()?;
+    let file = theirs.bundle.layout.chain_files()[0];
+    let all = crate::cacerts::go_pem::pool(theirs.secret.get(file)?);
+    let is_twin = |cert: &Cert| {
+        cert != ca
+            && cert.subject() == ca.subject()
+            && cert.public_key() == ca.public_key()
+            && ours.roots.iter().any(|root| root.subject() == cert.issuer())
+    };
+    let place = all.iter().position(is_twin)?;
+    Some(alloc::format!(
+        "certificate {} of {file} is the same CA under `{}`, which {} trusts, but istiod takes the first: put that one first once every cluster trusts it",
+        place + 1,
+        all[place].issuer().label(),
+        ours.name
     ))
 }
 

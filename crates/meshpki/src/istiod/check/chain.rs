@@ -215,8 +215,34 @@ fn expires_soon(folder: &Folder<'_>) -> Option<SecretProblem> {
     } else {
         "workload certificates may outlive the CA, and are rejected once it has expired"
     };
-    let effect = alloc::format!("{}; {leaves}", folder.verdict());
-    Some(problem.effect(effect).fix("renew it", Remedy::Renew))
+    let problem = problem.effect(alloc::format!("{}; {leaves}", folder.verdict()));
+    Some(match replaced(folder) {
+        Some(file) => problem.fix(
+            alloc::format!(
+                "remove it from {file}: a certificate of the same name and key is valid longer"
+            ),
+            Remedy::inspect(&[file]),
+        ),
+        None => problem.fix("renew it", Remedy::Renew),
+    })
+}
+
+/// The file of what ends soon, if for each of those another certificate of its name and key is valid longer.
+fn replaced(folder: &Folder<'_>) -> Option<&'static str> {
+    let all = folder.distinct();
+    let end = |cert: &Cert| cert.not_after().time();
+    let ends_soon =
+        |cert: &Cert| end(cert).is_some_and(|end| end.since(folder.at) <= SOON || end < folder.at);
+    let has_heir = |cert: &Cert| {
+        all.iter().any(|(_, other)| {
+            other.subject() == cert.subject()
+                && other.public_key() == cert.public_key()
+                && !ends_soon(other)
+        })
+    };
+    let mut ending = all.iter().filter(|(_, cert)| ends_soon(cert));
+    let (file, _) = ending.clone().next()?;
+    ending.all(|(_, cert)| has_heir(cert)).then_some(*file)
 }
 
 /// Keys that anyone can sign with: the signatures are valid, so no istiod and no proxy objects. Istio's own samples

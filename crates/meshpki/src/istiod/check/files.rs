@@ -6,11 +6,13 @@ use alloc::vec::Vec;
 use super::{Folder, Remedy, SecretProblem};
 use crate::cacerts::Layout;
 use crate::cacerts::{Secret, go_pem};
+use crate::cert::Cert;
 use crate::istiod::StartOutcome;
 use crate::istiod::bundle::first_key;
 use crate::key::Signer;
 use crate::key::flaw::samples;
 use crate::soft::SoftKey;
+use crate::verify::Rejection;
 use crate::{pem, signature};
 
 pub(super) fn check(folder: &Folder<'_>, problems: &mut Vec<SecretProblem>) {
@@ -27,7 +29,13 @@ pub(super) fn check(folder: &Folder<'_>, problems: &mut Vec<SecretProblem>) {
 fn incomplete(folder: &Folder<'_>) -> Option<SecretProblem> {
     let layout = folder.bundle.layout;
     let wanted = layout.files();
-    let lacks = |name: &&&str| folder.secret.get(name).is_none_or(<[u8]>::is_empty);
+    // A root that signs by itself has nothing above it: Istio's documentation leaves its chain empty.
+    let is_root = folder.ca.as_ref().is_some_and(|ca| folder.roots.contains(ca));
+    let may_be_empty = |name: &str| is_root && layout.chain_files() == [name];
+    let lacks = |name: &&&str| match folder.secret.get(name) {
+        Some(text) => text.is_empty() && !may_be_empty(name),
+        None => true,
+    };
     let missing: Vec<&str> = wanted.iter().filter(lacks).copied().collect();
     let first = missing.first().filter(|_| !is_ignored_tls(folder))?;
     let there: Vec<&str> = folder.secret.names().collect();
@@ -102,12 +110,20 @@ fn exposed(folder: &Folder<'_>) -> Vec<SecretProblem> {
             .file(name)
             .evidence("a certificate file is public")
             .effect("istiod distributes this file, with the key, to every workload of the mesh")
-            .fix(
-                "remove the key from the file; if others could read it, the key is no longer secret",
-                Remedy::FindKeys,
-            )
     };
-    public.filter(|name| holds_key(name)).map(|name| problem(name)).collect()
+    let has_certs =
+        |name: &str| folder.secret.get(name).is_some_and(|t| !go_pem::pool(t).is_empty());
+    let fixed = |name: &'static str| {
+        let secret = "if others could read it, the key is no longer secret";
+        if folder.bundle.layout.chain_files() == [name] && !has_certs(name) {
+            let fix = alloc::format!("write the chain in its place; {secret}");
+            problem(name).fix(fix, Remedy::ReplaceChain)
+        } else {
+            let fix = alloc::format!("remove the key from the file; {secret}");
+            problem(name).fix(fix, Remedy::FindKeys)
+        }
+    };
+    public.filter(|name| holds_key(name)).map(|name| fixed(name)).collect()
 }
 
 /// Blocks that are in the file and that Go does not see.
@@ -137,29 +153,58 @@ fn unsound(folder: &Folder<'_>) -> Vec<SecretProblem> {
 }
 
 fn unsound_text(folder: &Folder<'_>, name: &str, text: &[u8]) -> Option<SecretProblem> {
-    if text.is_empty() {
+    let has = |mark: &[u8]| text.windows(mark.len()).any(|window| window == mark);
+    // A key instead of certificates is a problem of its own.
+    if text.is_empty() || (has(b"PRIVATE KEY-----") && !has(b"CERTIFICATE-----")) {
         return None;
     }
     let written = text.windows(27).filter(|w| w == b"-----BEGIN CERTIFICATE-----").count();
-    let read =
-        go_pem::blocks(text).iter().filter(|b| go_pem::certificate(&b.der).is_some()).count();
+    let blocks = go_pem::blocks(text);
+    let (read, unread): (Vec<_>, Vec<_>) =
+        blocks.iter().map(|block| (block, go_pem::read(&block.der))).partition(|(_, c)| c.is_ok());
+    let forms = pem::Form::of(text);
     let faults: Vec<String> =
         pem::decode(text).into_iter().filter_map(|b| b.err().map(|e| e.to_string())).collect();
-    if written == read && faults.is_empty() && read > 0 {
+    let is_whole = written == read.len() && !read.is_empty();
+    if is_whole && faults.is_empty() && forms.is_empty() {
         return None;
     }
     let message = alloc::format!("not every certificate of {name} can be read");
-    let mut problem = folder
-        .error("istiod/pem", message)
-        .file(name)
-        .evidence(alloc::format!("BEGIN CERTIFICATE occurs {written} times, but Go reads {read} certificates and reports no error"));
-    for fault in faults {
-        problem = problem.evidence(fault);
+    let mut problem = folder.error("istiod/pem", message).file(name);
+    if !is_whole {
+        problem = problem.evidence(alloc::format!(
+            "BEGIN CERTIFICATE occurs {written} times, but Go reads {} certificates and reports no error",
+            read.len()
+        ));
     }
-    Some(problem.fix(
-        "put every marker on its own line, and end each file with a newline",
-        Remedy::sort(name),
-    ))
+    problem.evidence.extend(forms.iter().map(ToString::to_string));
+    if forms.is_empty() {
+        problem.evidence.extend(faults);
+    }
+    for (i, (block, why)) in unread.iter().enumerate().filter(|_| forms.is_empty()) {
+        problem = problem.evidence(unreadable(i, block, why.as_ref().err()));
+    }
+    let (fix, remedy) = if forms.is_empty() {
+        (
+            "write the file again from its source: its content has to change",
+            Remedy::inspect(&[name]),
+        )
+    } else {
+        ("convert the file to plain PEM text", Remedy::Convert { file: name.to_string(), forms })
+    };
+    Some(problem.fix(fix, remedy))
+}
+
+/// A block that Go finds and does not take.
+fn unreadable(i: usize, block: &go_pem::Block, why: Option<&Rejection>) -> String {
+    if block.label != pem::CERTIFICATE {
+        return alloc::format!("block {} is labelled `{}`, not `CERTIFICATE`", i + 1, block.label);
+    }
+    let words = why.map_or("", |why| why.text.trim_start_matches("x509: "));
+    match Cert::from_der(&block.der) {
+        Ok(cert) => alloc::format!("Go does not read {}: {words}", cert.label()),
+        Err(why) => alloc::format!("block {} is not a certificate: {why}", i + 1),
+    }
 }
 
 /// A key that Go does not read, or that belongs to another certificate.
@@ -294,7 +339,7 @@ fn holds_key(text: &[u8]) -> bool {
 }
 
 /// Whether a certificate is a root: signed with its own key, or at least not proven otherwise.
-pub(super) fn is_self_signed(cert: &crate::Cert) -> bool {
+pub(super) fn is_self_signed(cert: &Cert) -> bool {
     cert.is_self_issued() && {
         let signed = signature::SignatureInput {
             algorithm: cert.signature_algorithm(),

@@ -3,6 +3,7 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use crate::pem::Form;
 use crate::soft::KeyType;
 
 /// A step that solves a problem, or shows what is needed to solve it. It concerns the first cluster of the problem;
@@ -16,6 +17,15 @@ pub enum Remedy {
     Renew,
     /// Write the chain again: the CA certificate, then those above it.
     BuildChain,
+    /// Move what is in the chain's file out of the folder, and write the chain.
+    ReplaceChain,
+    /// Convert a file of certificates to plain PEM text.
+    Convert {
+        /// The file.
+        file: String,
+        /// What it is; never empty.
+        forms: Vec<Form>,
+    },
     /// Write a file of certificates again, in order and each once.
     SortCertificates {
         /// The file.

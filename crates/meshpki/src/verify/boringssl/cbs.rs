@@ -1,10 +1,15 @@
 //! Strict DER, element by element (`crypto/bytestring/cbs.cc`).
 
-use crate::der::Tag;
+use super::Release;
+use crate::der::{CONSTRUCTED, Tag};
 
 /// What is left of an encoding (`CBS`).
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Cbs<'a>(&'a [u8]);
+pub(super) struct Cbs<'a> {
+    rest: &'a [u8],
+    /// A list need not be marked as constructed (`crypto/asn1/tasn_dec.cc: asn1_check_tlen`, until June 2026).
+    loose_lists: bool,
+}
 
 /// One element.
 #[derive(Clone, Copy, Debug)]
@@ -22,48 +27,64 @@ pub(super) struct Element<'a> {
 impl<'a> Cbs<'a> {
     /// All of `input`.
     pub(super) const fn new(input: &'a [u8]) -> Self {
-        Self(input)
+        Self { rest: input, loose_lists: false }
     }
 
-    /// The only element of `input`, which must have identifier `tag`.
-    pub(super) fn only(input: &'a [u8], tag: Tag) -> Option<Self> {
-        let mut all = Self(input);
-        let content = all.get(tag)?;
-        all.end()?;
+    /// All of `input`, as a release reads it.
+    pub(super) fn of_release(input: &'a [u8], release: Release) -> Self {
+        Self { rest: input, loose_lists: release.takes_loose_lists() }
+    }
+
+    /// The same rules for other bytes.
+    pub(super) const fn with(self, rest: &'a [u8]) -> Self {
+        Self { rest, ..self }
+    }
+
+    /// The only element, which must have identifier `tag`.
+    pub(super) fn only(mut self, tag: Tag) -> Option<Self> {
+        let content = self.get(tag)?;
+        self.end()?;
+        Some(content)
+    }
+
+    /// The only element, which must be a SEQUENCE OF or SET OF with identifier `tag`.
+    pub(super) fn only_list(mut self, tag: Tag) -> Option<Self> {
+        let content = self.get_list(tag)?;
+        self.end()?;
         Some(content)
     }
 
     pub(super) const fn is_empty(self) -> bool {
-        self.0.is_empty()
+        self.rest.is_empty()
     }
 
     pub(super) const fn rest(self) -> &'a [u8] {
-        self.0
+        self.rest
     }
 
     /// Nothing may be left.
     pub(super) fn end(self) -> Option<()> {
-        self.0.is_empty().then_some(())
+        self.rest.is_empty().then_some(())
     }
 
     /// `cbs_get_any_asn1_element`.
     pub(super) fn any(&mut self) -> Option<Element<'a>> {
-        let (tag, number, head) = identifier(self.0)?;
-        let (length, head) = length(self.0, head)?;
+        let (tag, number, head) = identifier(self.rest)?;
+        let (length, head) = length(self.rest, head)?;
         self.take(tag, number, head, length)
     }
 
     /// An element whose length need not be minimal (`asn1_parse_bit_string_with_bad_length`).
     pub(super) fn any_of_bad_length(&mut self) -> Option<Element<'a>> {
-        let (tag, number, head) = identifier(self.0)?;
-        let (length, head) = long_length(self.0, head)?;
+        let (tag, number, head) = identifier(self.rest)?;
+        let (length, head) = long_length(self.rest, head)?;
         self.take(tag, number, head, length)
     }
 
     fn take(&mut self, tag: Tag, number: u64, head: usize, length: usize) -> Option<Element<'a>> {
         let total = head.checked_add(length)?;
-        let raw = self.0.get(..total)?;
-        self.0 = &self.0[total..];
+        let raw = self.rest.get(..total)?;
+        self.rest = &self.rest[total..];
         Some(Element { tag, number, content: &raw[head..], raw })
     }
 
@@ -72,7 +93,7 @@ impl<'a> Cbs<'a> {
         if self.peek() != Some(tag) {
             return None;
         }
-        self.any().map(|element| Self(element.content))
+        self.any().map(|element| self.with(element.content))
     }
 
     /// The next element if it has identifier `tag`; the outer `None` is an error in it.
@@ -80,9 +101,20 @@ impl<'a> Cbs<'a> {
         if self.peek() == Some(tag) { self.get(tag).map(Some) } else { Some(None) }
     }
 
+    /// [`Cbs::get`] for a SEQUENCE OF or SET OF.
+    pub(super) fn get_list(&mut self, tag: Tag) -> Option<Self> {
+        self.optional_list(tag)?
+    }
+
+    /// [`Cbs::optional`] for a SEQUENCE OF or SET OF.
+    pub(super) fn optional_list(&mut self, tag: Tag) -> Option<Option<Self>> {
+        let is_loose = self.loose_lists && self.peek() == Some(tag & !CONSTRUCTED);
+        self.optional(if is_loose { tag & !CONSTRUCTED } else { tag })
+    }
+
     /// The identifier octet of the next element (`CBS_peek_any_asn1_tag`).
     pub(super) fn peek(self) -> Option<Tag> {
-        identifier(self.0).map(|(tag, _, _)| tag)
+        identifier(self.rest).map(|(tag, _, _)| tag)
     }
 }
 

@@ -9,7 +9,7 @@ use super::grammar::{
 };
 use crate::cert::distribution::DpName;
 use crate::cert::{GeneralName, RawExtension};
-use crate::der::{self, Reader};
+use crate::der::{self, Reader, Tag};
 use crate::name::Name;
 use crate::oid;
 
@@ -27,12 +27,12 @@ pub(super) fn single<'a>(
 }
 
 /// Whether the value of an extension that is decoded when a certificate is first used can be.
-pub(super) fn decodes(oid: &[u8], value: &[u8]) -> bool {
+pub(super) fn decodes(oid: &[u8], value: Cbs<'_>) -> bool {
     let decoded = match oid {
         oid::BASIC_CONSTRAINTS => basic_constraints(value).map(drop),
-        oid::KEY_USAGE => Cbs::only(value, der::BIT_STRING).and_then(|v| bit_string(v.rest())),
+        oid::KEY_USAGE => value.only(der::BIT_STRING).and_then(|v| bit_string(v.rest())),
         oid::EXT_KEY_USAGE => list(value, |usages| check_oid(usages.get(der::OID)?.rest())),
-        oid::SUBJECT_KEY_ID => Cbs::only(value, der::OCTET_STRING).map(drop),
+        oid::SUBJECT_KEY_ID => value.only(der::OCTET_STRING).map(drop),
         oid::AUTHORITY_KEY_ID => authority_key_id(value),
         oid::SUBJECT_ALT_NAME => list(value, general_name),
         _ => Some(()),
@@ -41,8 +41,8 @@ pub(super) fn decodes(oid: &[u8], value: &[u8]) -> bool {
 }
 
 /// A SEQUENCE OF what `item` reads.
-fn list(value: &[u8], item: impl Fn(&mut Cbs<'_>) -> Option<()>) -> Option<()> {
-    items(Cbs::only(value, der::SEQUENCE)?, item)
+fn list(value: Cbs<'_>, item: impl Fn(&mut Cbs<'_>) -> Option<()>) -> Option<()> {
+    items(value.only_list(der::SEQUENCE)?, item)
 }
 
 fn items<'a>(mut all: Cbs<'a>, item: impl Fn(&mut Cbs<'a>) -> Option<()>) -> Option<()> {
@@ -54,8 +54,8 @@ fn items<'a>(mut all: Cbs<'a>, item: impl Fn(&mut Cbs<'a>) -> Option<()>) -> Opt
 
 /// basicConstraints (`crypto/x509/v3_bcons.cc`): whether it says CA, and whether the path length, if there is one, is
 /// negative.
-pub(super) fn basic_constraints(value: &[u8]) -> Option<(bool, Option<bool>)> {
-    let mut parts = Cbs::only(value, der::SEQUENCE)?;
+pub(super) fn basic_constraints(value: Cbs<'_>) -> Option<(bool, Option<bool>)> {
+    let mut parts = value.only(der::SEQUENCE)?;
     let ca = boolean(&mut parts, der::BOOLEAN)?;
     let length = parts.optional(der::INTEGER)?;
     parts.end()?;
@@ -64,11 +64,18 @@ pub(super) fn basic_constraints(value: &[u8]) -> Option<(bool, Option<bool>)> {
     Some((ca, Some(length.rest()[0] & 0x80 != 0)))
 }
 
+/// GeneralNames, if they are there; answers whether.
+fn optional_names(parts: &mut Cbs<'_>, tag: Tag) -> Option<bool> {
+    let Some(names) = parts.optional_list(tag)? else { return Some(false) };
+    items(names, general_name)?;
+    Some(true)
+}
+
 /// authorityKeyIdentifier (`crypto/x509/v3_akeya.cc`).
-pub(super) fn authority_key_id(value: &[u8]) -> Option<()> {
-    let mut parts = Cbs::only(value, der::SEQUENCE)?;
+pub(super) fn authority_key_id(value: Cbs<'_>) -> Option<()> {
+    let mut parts = value.only(der::SEQUENCE)?;
     optional(&mut parts, der::context(0), |_| Some(()))?;
-    optional(&mut parts, 0xa1, |names| items(Cbs::new(names), general_name))?;
+    optional_names(&mut parts, 0xa1)?;
     optional(&mut parts, der::context(2), integer)?;
     parts.end()
 }
@@ -76,7 +83,7 @@ pub(super) fn authority_key_id(value: &[u8]) -> Option<()> {
 /// GeneralName (`crypto/x509/v3_genn.cc`).
 fn general_name(cbs: &mut Cbs<'_>) -> Option<()> {
     let choice = cbs.any()?;
-    let mut inner = Cbs::new(choice.content);
+    let mut inner = cbs.with(choice.content);
     match choice.tag {
         0xa0 => {
             check_oid(inner.get(der::OID)?.rest())?;
@@ -131,10 +138,10 @@ pub(super) struct Constraints {
 }
 
 /// nameConstraints (`crypto/x509/v3_ncons.cc: NAME_CONSTRAINTS`).
-pub(super) fn name_constraints(value: &[u8]) -> Option<Constraints> {
-    let mut parts = Cbs::only(value, der::SEQUENCE)?;
-    let permitted = subtrees(parts.optional(0xa0)?)?;
-    let excluded = subtrees(parts.optional(0xa1)?)?;
+pub(super) fn name_constraints(value: Cbs<'_>) -> Option<Constraints> {
+    let mut parts = value.only(der::SEQUENCE)?;
+    let permitted = subtrees(parts.optional_list(0xa0)?)?;
+    let excluded = subtrees(parts.optional_list(0xa1)?)?;
     parts.end()?;
     Some(Constraints { permitted, excluded })
 }
@@ -165,14 +172,14 @@ pub(super) struct Point {
 
 /// cRLDistributionPoints (`crypto/x509/v3_crld.cc: CRL_DIST_POINTS`), names relative to `issuer`
 /// (`crypto/x509/v3_purp.cc: setup_crldp`).
-pub(super) fn distribution_points(value: &[u8], issuer: &Name) -> Option<Vec<Point>> {
-    let mut list = Cbs::only(value, der::SEQUENCE)?;
+pub(super) fn distribution_points(value: Cbs<'_>, issuer: &Name) -> Option<Vec<Point>> {
+    let mut list = value.only_list(der::SEQUENCE)?;
     let mut points = Vec::new();
     while !list.is_empty() {
         let mut parts = list.get(der::SEQUENCE)?;
         let name = point_name(&mut parts)?;
         let reasons = optional(&mut parts, der::context(1), bit_string)?;
-        let issuers = optional(&mut parts, 0xa2, |names| items(Cbs::new(names), general_name))?;
+        let issuers = optional_names(&mut parts, 0xa2)?;
         parts.end()?;
         let name = name.map(|mut name| {
             // With a CRL issuer the name is relative to that one, but then the point is skipped.
@@ -190,13 +197,12 @@ fn point_name(parts: &mut Cbs<'_>) -> Option<Option<DpName>> {
     let from = parts.rest();
     let Some(explicit) = parts.optional(0xa0)? else { return Some(None) };
     let mut inner = explicit;
-    let choice = inner.any()?;
-    inner.end()?;
-    match choice.tag {
-        0xa0 => items(Cbs::new(choice.content), general_name)?,
-        0xa1 => items(Cbs::new(choice.content), name_entry)?,
-        _ => return None,
+    if let Some(names) = inner.optional_list(0xa0)? {
+        items(names, general_name)?;
+    } else {
+        items(inner.get_list(0xa1)?, name_entry)?;
     }
+    inner.end()?;
     DpName::read(&Reader::new(from).any().ok()?).ok().map(Some)
 }
 
@@ -212,8 +218,8 @@ pub(super) struct Scope {
 }
 
 /// issuingDistributionPoint, names relative to `issuer` (`crypto/x509/x_crl.cc: setup_idp`).
-pub(super) fn scope(value: &[u8], issuer: &Name) -> Option<Scope> {
-    let mut parts = Cbs::only(value, der::SEQUENCE)?;
+pub(super) fn scope(value: Cbs<'_>, issuer: &Name) -> Option<Scope> {
+    let mut parts = value.only(der::SEQUENCE)?;
     let mut name = point_name(&mut parts)?;
     if let Some(name) = &mut name {
         name.complete(issuer);

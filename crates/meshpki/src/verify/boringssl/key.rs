@@ -39,7 +39,7 @@ const ML_DSA: &[u8] = &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 3];
 /// Decodes a key; `None` if BoringSSL cannot (`crypto/evp/evp_asn1.cc: EVP_PKEY_from_subject_public_key_info`,
 /// `crypto/evp/internal.h: GetDefaultEVPAlgorithms`).
 pub(super) fn decode(key: &PublicKey, release: Release) -> Option<Kind> {
-    let mut spki = Cbs::only(key.as_der(), der::SEQUENCE)?;
+    let mut spki = Cbs::new(key.as_der()).only(der::SEQUENCE)?;
     let mut algorithm = spki.get(der::SEQUENCE)?;
     let kind = algorithm.get(der::OID)?.rest();
     let (&unused, bits) = spki.get(der::BIT_STRING)?.rest().split_first()?;
@@ -74,7 +74,7 @@ pub(super) fn decode(key: &PublicKey, release: Release) -> Option<Kind> {
 
 /// `crypto/rsa/rsa_asn1.cc: RSA_parse_public_key`, `crypto/fipsmodule/rsa/rsa_impl.cc.inc: rsa_check_public_key`.
 fn rsa(bits: &[u8]) -> Option<Kind> {
-    let mut parts = Cbs::only(bits, der::SEQUENCE)?;
+    let mut parts = Cbs::new(bits).only(der::SEQUENCE)?;
     let (modulus, exponent) = (unsigned(&mut parts)?, unsigned(&mut parts)?);
     parts.end()?;
     ((512..=16384).contains(&bit_length(modulus))

@@ -9,7 +9,7 @@ use super::code::Code;
 use super::extension::single;
 use super::grammar::{any, integer, oid as check_oid};
 use super::read::Known;
-use super::{Run, Step};
+use super::{Release, Run, Step};
 use crate::cert::RawExtension;
 use crate::der;
 use crate::oid;
@@ -43,7 +43,7 @@ impl Run<'_> {
         let mut level = Level { any: true, policies: BTreeSet::new() };
         for depth in (0..below).rev() {
             let known = self.chain[depth];
-            let (done, next) = process(known, depth, level, &mut counters)
+            let (done, next) = process(known, depth, level, &mut counters, self.policy.release)
                 .map_err(|code| self.refusal(code, depth))?;
             if depth == 0 && counters.explicit_policy == 0 && done {
                 return Err(self.refusal(Code::NO_EXPLICIT_POLICY, 0));
@@ -66,18 +66,19 @@ fn process<'a>(
     depth: usize,
     mut level: Level<'a>,
     counters: &mut Counters,
+    release: Release,
 ) -> Result<(bool, Level<'a>), Code> {
     let invalid = |Invalid| Code::INVALID_POLICY_EXTENSION;
     let raw = known.cert.raw_extensions();
     let any_allowed = counters.inhibit_any > 0 || (depth > 0 && known.self_issued);
-    take_policies(raw, &mut level, any_allowed).map_err(invalid)?;
+    take_policies(raw, &mut level, any_allowed, release).map_err(invalid)?;
     let is_empty = level.is_empty();
     if counters.explicit_policy == 0 && is_empty {
         return Err(Code::NO_EXPLICIT_POLICY);
     }
     let mut next = Level::default();
     if depth > 0 {
-        next = map_policies(raw, level, counters.policy_mapping > 0).map_err(invalid)?;
+        next = map_policies(raw, level, counters.policy_mapping > 0, release).map_err(invalid)?;
     }
     if depth == 0 || !known.self_issued {
         for counter in counters.each() {
@@ -93,12 +94,13 @@ fn take_policies<'a>(
     raw: &'a [RawExtension],
     level: &mut Level<'a>,
     any_allowed: bool,
+    release: Release,
 ) -> Result<(), Invalid> {
     let Some(value) = single(raw, oid::CERTIFICATE_POLICIES).map_err(|()| Invalid)? else {
         *level = Level::default();
         return Ok(());
     };
-    let policies = certificate_policies(value).ok_or(Invalid)?;
+    let policies = certificate_policies(Cbs::of_release(value, release)).ok_or(Invalid)?;
     let here: BTreeSet<&[u8]> = policies.iter().copied().collect();
     // None may be there twice.
     if policies.is_empty() || here.len() != policies.len() {
@@ -120,11 +122,12 @@ fn map_policies<'a>(
     raw: &'a [RawExtension],
     mut level: Level<'a>,
     allowed: bool,
+    release: Release,
 ) -> Result<Level<'a>, Invalid> {
     let value = single(raw, oid::POLICY_MAPPINGS).map_err(|()| Invalid)?;
     let mut mappings: BTreeMap<&[u8], Vec<&[u8]>> = BTreeMap::new();
     if let Some(value) = value {
-        let pairs = policy_mappings(value).ok_or(Invalid)?;
+        let pairs = policy_mappings(Cbs::of_release(value, release)).ok_or(Invalid)?;
         let is_any = |(a, b): &(&[u8], &[u8])| *a == oid::ANY_POLICY || *b == oid::ANY_POLICY;
         if pairs.is_empty() || pairs.iter().any(is_any) {
             return Err(Invalid);
@@ -163,7 +166,7 @@ impl Counters {
             lower(&mut self.policy_mapping, mapping)?;
         }
         if let Some(value) = single(raw, oid::INHIBIT_ANY_POLICY).map_err(|()| Invalid)? {
-            let skip = Cbs::only(value, der::INTEGER).ok_or(Invalid)?.rest();
+            let skip = Cbs::new(value).only(der::INTEGER).ok_or(Invalid)?.rest();
             integer(skip).ok_or(Invalid)?;
             lower(&mut self.inhibit_any, Some(skip))?;
         }
@@ -185,14 +188,14 @@ fn lower(counter: &mut u64, skip: Option<&[u8]>) -> Result<(), Invalid> {
 }
 
 /// certificatePolicies (`crypto/x509/v3_cpols.cc: CERTIFICATEPOLICIES`).
-fn certificate_policies(value: &[u8]) -> Option<Vec<&[u8]>> {
-    let mut list = Cbs::only(value, der::SEQUENCE)?;
+fn certificate_policies(value: Cbs<'_>) -> Option<Vec<&[u8]>> {
+    let mut list = value.only_list(der::SEQUENCE)?;
     let mut policies = Vec::new();
     while !list.is_empty() {
         let mut parts = list.get(der::SEQUENCE)?;
         let policy = parts.get(der::OID)?.rest();
         check_oid(policy)?;
-        let mut qualifiers = parts.optional(der::SEQUENCE)?.unwrap_or(Cbs::new(&[]));
+        let mut qualifiers = parts.optional_list(der::SEQUENCE)?.unwrap_or(Cbs::new(&[]));
         while !qualifiers.is_empty() {
             qualifier(qualifiers.get(der::SEQUENCE)?)?;
         }
@@ -212,7 +215,7 @@ fn qualifier(mut parts: Cbs<'_>) -> Option<()> {
             let mut notice = parts.get(der::SEQUENCE)?;
             if let Some(mut reference) = notice.optional(der::SEQUENCE)? {
                 display_text(&mut reference)?;
-                let mut numbers = reference.get(der::SEQUENCE)?;
+                let mut numbers = reference.get_list(der::SEQUENCE)?;
                 while !numbers.is_empty() {
                     integer(numbers.get(der::INTEGER)?.rest())?;
                 }
@@ -238,8 +241,8 @@ fn display_text(cbs: &mut Cbs<'_>) -> Option<()> {
 }
 
 /// policyMappings (`crypto/x509/v3_pmaps.cc`): issuer's and subject's policies.
-fn policy_mappings(value: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
-    let mut list = Cbs::only(value, der::SEQUENCE)?;
+fn policy_mappings(value: Cbs<'_>) -> Option<Vec<(&[u8], &[u8])>> {
+    let mut list = value.only_list(der::SEQUENCE)?;
     let mut pairs = Vec::new();
     while !list.is_empty() {
         let mut parts = list.get(der::SEQUENCE)?;
@@ -254,7 +257,7 @@ fn policy_mappings(value: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
 
 /// The numbers of policyConstraints (`crypto/x509/v3_pcons.cc`): requireExplicitPolicy and inhibitPolicyMapping.
 fn policy_constraints(value: &[u8]) -> Option<(Option<&[u8]>, Option<&[u8]>)> {
-    let mut parts = Cbs::only(value, der::SEQUENCE)?;
+    let mut parts = Cbs::new(value).only(der::SEQUENCE)?;
     let explicit = parts.optional(der::context(0))?.map(Cbs::rest);
     let mapping = parts.optional(der::context(1))?.map(Cbs::rest);
     parts.end()?;

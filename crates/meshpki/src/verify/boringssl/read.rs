@@ -3,6 +3,7 @@
 
 use alloc::vec::Vec;
 
+use super::Release;
 use super::cbs::Cbs;
 use super::extension::{
     self, Constraints, Point, Scope, authority_key_id, basic_constraints, distribution_points,
@@ -33,26 +34,30 @@ pub(super) struct Known {
 
 impl Known {
     /// `None` if BoringSSL cannot read the certificate.
-    pub(super) fn read(cert: &Cert) -> Option<Self> {
-        certificate(cert.as_der())?;
-        Some(Self::cache(cert))
+    pub(super) fn read(cert: &Cert, release: Release) -> Option<Self> {
+        certificate(Cbs::of_release(cert.as_der(), release))?;
+        Some(Self::cache(cert, release))
     }
 
     /// `crypto/x509/v3_purp.cc: x509v3_cache_extensions`.
-    fn cache(cert: &Cert) -> Self {
+    fn cache(cert: &Cert, release: Release) -> Self {
         let raw = cert.raw_extensions();
         let mut invalid = DECODED.iter().any(|oid| match single(raw, oid) {
-            Ok(value) => value.is_some_and(|value| !extension::decodes(oid, value)),
+            Ok(value) => {
+                value.is_some_and(|value| !extension::decodes(oid, Cbs::of_release(value, release)))
+            }
             Err(()) => true,
         });
         if let Ok(Some(value)) = single(raw, oid::BASIC_CONSTRAINTS)
-            && let Some((ca, Some(is_negative))) = basic_constraints(value)
+            && let Some((ca, Some(is_negative))) = basic_constraints(Cbs::new(value))
         {
             invalid |= is_negative || !ca;
         }
-        let constraints = read_single(raw, oid::NAME_CONSTRAINTS, name_constraints);
+        let constraints = read_single(raw, oid::NAME_CONSTRAINTS, |value| {
+            name_constraints(Cbs::of_release(value, release))
+        });
         let points = read_single(raw, oid::CRL_DISTRIBUTION_POINTS, |value| {
-            distribution_points(value, cert.issuer())
+            distribution_points(Cbs::of_release(value, release), cert.issuer())
         });
         invalid |= constraints.is_err() || points.is_err();
         let self_issued = cert.is_self_issued();
@@ -106,8 +111,8 @@ fn read_single<T>(
 }
 
 /// `crypto/x509/x_x509.cc: X509_parse_with_algorithms`.
-fn certificate(der: &[u8]) -> Option<()> {
-    let mut cert = Cbs::only(der, der::SEQUENCE)?;
+fn certificate(encoding: Cbs<'_>) -> Option<()> {
+    let mut cert = encoding.only(der::SEQUENCE)?;
     let mut tbs = cert.get(der::SEQUENCE)?;
     algorithm(&mut cert)?;
     let signature = cert.any_of_bad_length()?;
@@ -140,7 +145,7 @@ fn certificate(der: &[u8]) -> Option<()> {
     if version >= 2
         && let Some(mut explicit) = tbs.optional(0xa3)?
     {
-        extensions(explicit.get(der::SEQUENCE)?)?;
+        extensions(explicit.get_list(der::SEQUENCE)?)?;
         explicit.end()?;
     }
     tbs.end()
@@ -165,13 +170,17 @@ pub(super) struct KnownCrl {
 
 impl KnownCrl {
     /// `None` if BoringSSL cannot read the CRL (`crypto/x509/x_crl.cc: crl_cb`).
-    pub(super) fn read(crl: &Crl) -> Option<Self> {
-        let entries_are_critical = list(crl.as_der())?;
+    pub(super) fn read(crl: &Crl, release: Release) -> Option<Self> {
+        let entries_are_critical = list(Cbs::of_release(crl.as_der(), release))?;
         let raw = crl.raw_extensions();
-        let scope =
-            read_single(raw, oid::ISSUING_DISTRIBUTION_POINT, |value| scope(value, crl.issuer()));
+        let scope = read_single(raw, oid::ISSUING_DISTRIBUTION_POINT, |value| {
+            scope(Cbs::of_release(value, release), crl.issuer())
+        });
         let scope = scope.ok()?;
-        read_single(raw, oid::AUTHORITY_KEY_ID, authority_key_id).ok()?;
+        read_single(raw, oid::AUTHORITY_KEY_ID, |value| {
+            authority_key_id(Cbs::of_release(value, release))
+        })
+        .ok()?;
         let handled = [oid::ISSUING_DISTRIBUTION_POINT, oid::AUTHORITY_KEY_ID];
         let critical = raw.iter().any(|e| e.critical && !handled.contains(&e.oid.as_bytes()));
         Some(Self { crl: crl.clone(), critical: critical || entries_are_critical, scope })
@@ -179,8 +188,8 @@ impl KnownCrl {
 }
 
 /// `crypto/x509/x_crl.cc: X509_CRL_INFO` and `X509_CRL`; answers whether an entry has a critical extension.
-fn list(der: &[u8]) -> Option<bool> {
-    let mut crl = Cbs::only(der, der::SEQUENCE)?;
+fn list(encoding: Cbs<'_>) -> Option<bool> {
+    let mut crl = encoding.only(der::SEQUENCE)?;
     let mut tbs = crl.get(der::SEQUENCE)?;
     algorithm(&mut crl)?;
     bit_string(crl.get(der::BIT_STRING)?.rest())?;
@@ -197,16 +206,16 @@ fn list(der: &[u8]) -> Option<bool> {
     if matches!(tbs.peek(), Some(der::UTC_TIME | der::GENERALIZED_TIME)) {
         time(&mut tbs)?;
     }
-    let revoked = tbs.optional(der::SEQUENCE)?;
+    let revoked = tbs.optional_list(der::SEQUENCE)?;
     if let Some(mut explicit) = tbs.optional(0xa0)? {
-        let count = extensions(explicit.get(der::SEQUENCE)?)?;
+        let count = extensions(explicit.get_list(der::SEQUENCE)?)?;
         explicit.end()?;
         if count == 0 || !is_v2 {
             return None;
         }
     }
     tbs.end()?;
-    entries(revoked.unwrap_or(Cbs::new(&[])), is_v2)
+    entries(revoked.unwrap_or(tbs), is_v2)
 }
 
 /// `crypto/x509/x_crl.cc: X509_REVOKED` and `crl_parse_entry_extensions`; answers whether a critical extension was seen.
@@ -217,7 +226,7 @@ fn entries(mut revoked: Cbs<'_>, is_v2: bool) -> Option<bool> {
         integer(entry.get(der::INTEGER)?.rest())?;
         time(&mut entry)?;
         let from = entry.rest();
-        if let Some(list) = entry.optional(der::SEQUENCE)? {
+        if let Some(list) = entry.optional_list(der::SEQUENCE)? {
             let count = extensions(list)?;
             // What follows a reason that does not decode is not looked at.
             if follow {
@@ -235,5 +244,5 @@ fn entries(mut revoked: Cbs<'_>, is_v2: bool) -> Option<bool> {
 }
 
 fn reason(value: &[u8]) -> Option<()> {
-    integer(Cbs::only(value, der::ENUMERATED)?.rest())
+    integer(Cbs::new(value).only(der::ENUMERATED)?.rest())
 }

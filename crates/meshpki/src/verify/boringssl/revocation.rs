@@ -5,7 +5,7 @@ use super::code::Code;
 use super::grammar::instant;
 use super::key::{self, Answer};
 use super::read::{Known, KnownCrl};
-use super::{Run, Step};
+use super::{Release, Run, Step};
 use crate::cert::KeyUsage;
 use crate::cert::distribution::DpName;
 use crate::signature::SignatureInput;
@@ -91,7 +91,7 @@ impl<'a> Run<'a> {
         }
         let (issuer, bits) = self.crl_issuer(depth, crl)?;
         score |= bits;
-        if is_in_scope(self.chain[depth], crl) {
+        if is_in_scope(self.chain[depth], crl, self.policy.release) {
             score |= score::SCOPE;
         }
         Some(Found { crl, issuer, score })
@@ -169,12 +169,19 @@ fn is_newer(this: &KnownCrl, other: &KnownCrl) -> bool {
 }
 
 /// Whether a CRL is about a certificate (`crl_crldp_check`).
-fn is_in_scope(known: &Known, crl: &KnownCrl) -> bool {
+fn is_in_scope(known: &Known, crl: &KnownCrl, release: Release) -> bool {
     let Some(scope) = &crl.scope else { return true };
-    if scope.only_attribute || (if known.cert.is_ca() { scope.only_user } else { scope.only_ca }) {
+    // Since September 2026 a list of attribute certificates is taken for one of certificates.
+    let about_others = scope.only_attribute && release.knows_all_scopes();
+    if about_others || (if known.cert.is_ca() { scope.only_user } else { scope.only_ca }) {
         return false;
     }
     let mut points = known.points.iter().filter(|point| !point.skipped);
-    points.any(|point| DpName::meet(point.name.as_ref(), scope.name.as_ref()))
-        || scope.name.is_none()
+    let is_relative = |name: &DpName| matches!(name, DpName::Relative { .. });
+    points.any(|point| match (&point.name, &scope.name) {
+        (Some(a), Some(b)) if is_relative(a) || is_relative(b) => {
+            release.knows_all_scopes() && DpName::meet(Some(a), Some(b))
+        }
+        (a, b) => DpName::meet(a.as_ref(), b.as_ref()),
+    }) || scope.name.is_none()
 }

@@ -43,6 +43,22 @@ impl Case<'_> {
         }
     }
 
+    /// Whether a certificate has the issuer's name, and the authority key identifier names another by serial number
+    /// and issuer: then it is mostly the identifier that is wrong.
+    pub(super) fn names_a_stranger(&self) -> bool {
+        let cert = self.cert();
+        let akid = cert.extensions().authority_key_id.as_ref();
+        let Some(akid) = akid.filter(|akid| akid.serial.is_some()) else { return false };
+        let same_key = |candidate: &Cert| {
+            akid.key_id.is_none() || akid.key_id == candidate.extensions().subject_key_id
+        };
+        self.candidates().any(|(_, candidate)| {
+            candidate.subject() == cert.issuer()
+                && same_key(candidate)
+                && !akid_matches(candidate, Some(akid))
+        })
+    }
+
     /// 7: the key it should be by, and whether another certificate of that name has the right one.
     pub(super) fn signature(&self, to: &mut Vec<Evidence>) {
         let cert = self.cert();
@@ -94,7 +110,12 @@ fn explain_candidate(cert: &Cert, list: &str, candidate: &Cert, to: &mut Vec<Evi
                 let serial = akid.serial.as_deref().map_or_else(|| "any serial".into(), hex);
                 let issuer = joined(akid.issuer.iter().flatten());
                 let found = format!("{}, {}", candidate.serial_hex(), candidate.issuer());
-                push(to, who("serial number and issuer"), format!("{serial}, {issuer}"), found);
+                push(
+                    to,
+                    who("authority key identifier: serial number and issuer"),
+                    format!("{serial}, {issuer}"),
+                    found,
+                );
             }
         }
     }

@@ -1,14 +1,14 @@
-//! Which files are looked into, and the certificates in them.
+//! Which files are looked into, and the certificates and CRLs in them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use meshpki::Cert;
 use meshpki::internals::pem;
+use meshpki::{Cert, Crl, DerError};
 
-use super::{Place, Problem};
+use super::{Object, Place, Problem};
 use crate::files;
 use crate::io::Io;
 
@@ -18,8 +18,8 @@ const EXTENSIONS: [&str; 3] = ["pem", "crt", "cer"];
 /// What was found in all files.
 #[derive(Default)]
 pub(super) struct Found {
-    /// Each certificate once, with every place it was found in.
-    pub(super) certs: Vec<(Cert, BTreeSet<Place>)>,
+    /// Each certificate and each CRL once, with every place it was found in.
+    pub(super) objects: Vec<(Object, BTreeSet<Place>)>,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -33,13 +33,13 @@ pub(super) fn collect(paths: &[PathBuf], io: &mut Io<'_>) -> Found {
             search.problem(path, None, "the file does not contain a certificate");
         }
     }
-    Found { certs: search.certs.into_values().collect(), problems: search.problems }
+    Found { objects: search.objects.into_values().collect(), problems: search.problems }
 }
 
 #[derive(Default)]
 struct Search {
     /// By their bytes.
-    certs: BTreeMap<Vec<u8>, (Cert, BTreeSet<Place>)>,
+    objects: BTreeMap<Vec<u8>, (Object, BTreeSet<Place>)>,
     problems: Vec<Problem>,
     /// Folders met, by device and inode, and whether a certificate is in them: each is searched once,
     /// whatever links lead to it.
@@ -101,18 +101,17 @@ impl Search {
         let blocks = pem::decode(&bytes);
         if blocks.is_empty() {
             return match Cert::from_der(&bytes) {
-                Ok(cert) => self.cert(path, None, cert),
-                Err(error) => {
-                    self.problem(path, None, &format!("neither PEM nor a certificate: {error}"))
-                }
+                Ok(cert) => self.object(path, None, Object::Cert(cert)),
+                Err(error) => self.foreign(path, &bytes, &error),
             };
         }
         let mut found = false;
         for block in blocks {
             found |= match block {
+                Ok(block) if block.label == pem::CRL => self.crl(path, &block),
                 Ok(block) if !block.is_certificate() => false,
                 Ok(block) => match Cert::from_der(&block.der) {
-                    Ok(cert) => self.cert(path, Some(block.line), cert),
+                    Ok(cert) => self.object(path, Some(block.line), Object::Cert(cert)),
                     Err(error) => {
                         self.problem(path, Some(block.line), &format!("no certificate: {error}"))
                     }
@@ -123,11 +122,29 @@ impl Search {
         found
     }
 
-    fn cert(&mut self, path: &Path, line: Option<usize>, cert: Cert) -> bool {
+    /// A CRL; one without nextUpdate never ends.
+    fn crl(&mut self, path: &Path, block: &pem::Block) -> bool {
+        match Crl::from_der(&block.der) {
+            Ok(crl) if crl.next_update().is_none() => true,
+            Ok(crl) => self.object(path, Some(block.line), Object::Crl(crl)),
+            Err(error) => self.problem(path, Some(block.line), &format!("no CRL: {error}")),
+        }
+    }
+
+    fn object(&mut self, path: &Path, line: Option<usize>, object: Object) -> bool {
         let place = Place { file: path.display().to_string(), line };
-        let entry = self.certs.entry(cert.as_der().to_vec());
-        entry.or_insert_with(|| (cert, BTreeSet::new())).1.insert(place);
+        let entry = self.objects.entry(object.as_der().to_vec());
+        entry.or_insert_with(|| (object, BTreeSet::new())).1.insert(place);
         true
+    }
+
+    /// A file that is neither PEM text nor DER: what it is, if that is known.
+    fn foreign(&mut self, path: &Path, bytes: &[u8], error: &DerError) -> bool {
+        let forms: Vec<String> = pem::Form::of(bytes).iter().map(ToString::to_string).collect();
+        if forms.is_empty() {
+            return self.problem(path, None, &format!("neither PEM nor a certificate: {error}"));
+        }
+        self.problem(path, None, &forms.join("; "))
     }
 
     fn problem(&mut self, path: &Path, line: Option<usize>, text: &str) -> bool {

@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use meshpki::Time;
+use meshpki::internals::digest;
 use serde_json::{Value, json};
 
-use super::{Item, Place, Problem, State};
+use super::{Item, Object, Place, Problem, State};
 use crate::text::{self, safe};
 
 const HEAD: [&str; 5] = ["STATE", "ENDS", "WHEN", "SUBJECT", "PLACE"];
@@ -25,7 +26,7 @@ pub(super) fn table(items: &[Item], at: Time) -> String {
             State::Due => "DUE",
             State::Fine => "ok",
         };
-        let when = item.not_after.map_or_else(|| "-".to_owned(), |end| text::relative(end, at));
+        let when = item.end.map_or_else(|| "-".to_owned(), |end| text::relative(end, at));
         let mut cells = [word.to_owned(), ends(item), when, subject(item)];
         for place in &item.places {
             let [state, ends, when, subject] = std::mem::take(&mut cells);
@@ -48,12 +49,19 @@ pub(super) fn table(items: &[Item], at: Time) -> String {
 pub(super) fn json(items: &[Item], problems: &[Problem], at: Time, within: Duration) -> String {
     let place = |place: &Place| json!({ "file": place.file, "line": place.line });
     let items = items.iter().map(|item| {
+        let (kind, subject, serial) = match &item.object {
+            Object::Cert(cert) => {
+                ("certificate", cert.subject().to_string(), Some(text::serial(cert.serial())))
+            }
+            Object::Crl(crl) => ("crl", crl.issuer().to_string(), None),
+        };
         json!({
-            "subject": item.cert.subject().to_string(),
-            "serial": text::serial(item.cert.serial()),
-            "fingerprint": item.cert.fingerprint(),
-            "notAfter": item.not_after.map(|end| end.to_string()),
-            "secondsLeft": item.not_after.map(|end| end.0.saturating_sub(at.0)),
+            "kind": kind,
+            "subject": subject,
+            "serial": serial,
+            "fingerprint": fingerprint(&item.object),
+            "notAfter": item.end.map(|end| end.to_string()),
+            "secondsLeft": item.end.map(|end| end.0.saturating_sub(at.0)),
             "state": match item.state {
                 State::Unreadable => "unreadable",
                 State::Expired => "expired",
@@ -77,26 +85,34 @@ pub(super) fn json(items: &[Item], problems: &[Problem], at: Time, within: Durat
     }))
 }
 
-/// The text format of Prometheus, for a textfile collector: one sample per certificate and file.
+/// The text format of Prometheus, for a textfile collector: one sample per object and file.
 pub(super) fn prometheus(items: &[Item], problems: &[Problem]) -> String {
-    let metric = "meshctl_certificate_not_after_timestamp_seconds";
-    let mut text = format!(
-        "# HELP {metric} Unix time at which the certificate expires; 0 if it cannot be read.\n\
-         # TYPE {metric} gauge\n"
+    let mut text = samples(
+        items,
+        "meshctl_certificate_not_after_timestamp_seconds",
+        "Unix time at which the certificate expires; 0 if it cannot be read.",
+        |item| match &item.object {
+            Object::Cert(cert) => Some(format!(
+                "subject=\"{}\",serial=\"{}\"",
+                label(&cert.subject().to_string()),
+                text::serial(cert.serial())
+            )),
+            Object::Crl(_) => None,
+        },
     );
-    for item in items {
-        let end = item.not_after.map_or(0, |end| end.0);
-        let files: BTreeSet<&str> = item.places.iter().map(|place| place.file.as_str()).collect();
-        for file in files {
-            let _ = writeln!(
-                text,
-                "{metric}{{path=\"{}\",subject=\"{}\",serial=\"{}\",fingerprint=\"{}\"}} {end}",
-                label(&safe(file)),
-                label(&item.cert.subject().to_string()),
-                text::serial(item.cert.serial()),
-                item.cert.fingerprint(),
-            );
-        }
+    let is_crl = |item: &Item| matches!(item.object, Object::Crl(_));
+    if items.iter().any(is_crl) {
+        text += &samples(
+            items,
+            "meshctl_crl_next_update_timestamp_seconds",
+            "Unix time of the nextUpdate of the CRL; 0 if it cannot be read.",
+            |item| match &item.object {
+                Object::Cert(_) => None,
+                Object::Crl(crl) => {
+                    Some(format!("issuer=\"{}\"", label(&crl.issuer().to_string())))
+                }
+            },
+        );
     }
     let metric = "meshctl_expiry_problems";
     let _ = writeln!(
@@ -109,24 +125,56 @@ pub(super) fn prometheus(items: &[Item], problems: &[Problem]) -> String {
     text
 }
 
+/// One metric of the objects that have these labels.
+fn samples(
+    items: &[Item],
+    metric: &str,
+    help: &str,
+    labels: impl Fn(&Item) -> Option<String>,
+) -> String {
+    let mut text = format!("# HELP {metric} {help}\n# TYPE {metric} gauge\n");
+    for item in items {
+        let Some(labels) = labels(item) else { continue };
+        let end = item.end.map_or(0, |end| end.0);
+        let files: BTreeSet<&str> = item.places.iter().map(|place| place.file.as_str()).collect();
+        for file in files {
+            let (path, fingerprint) = (label(&safe(file)), fingerprint(&item.object));
+            let _ = writeln!(
+                text,
+                "{metric}{{path=\"{path}\",{labels},fingerprint=\"{fingerprint}\"}} {end}"
+            );
+        }
+    }
+    text
+}
+
+/// SHA-256 of the object, as `openssl x509 -fingerprint` prints it.
+fn fingerprint(object: &Object) -> String {
+    match object {
+        Object::Cert(cert) => cert.fingerprint(),
+        Object::Crl(crl) => digest::hex_colons(&digest::sha256(crl.as_der())).to_ascii_uppercase(),
+    }
+}
+
 /// Workflow commands of GitHub Actions: an annotation per place of what is due, and per problem.
 pub(super) fn github(items: &[Item], problems: &[Problem], at: Time) -> String {
     let mut text = String::new();
     for item in items {
-        let when = item.not_after.map(|end| text::relative(end, at)).unwrap_or_default();
+        let when = item.end.map(|end| text::relative(end, at)).unwrap_or_default();
+        let kind = if matches!(item.object, Object::Cert(_)) { "Certificate" } else { "CRL" };
         let (level, title, what) = match item.state {
             State::Fine => continue,
-            State::Due => ("warning", "Certificate expires soon", format!("expires {when}")),
-            State::Expired => ("error", "Certificate has expired", format!("expired {when}")),
+            State::Due => ("warning", "expires soon", format!("expires {when}")),
+            State::Expired => ("error", "has expired", format!("expired {when}")),
             State::Unreadable => (
                 "error",
-                "Certificate without a readable expiry date",
+                "without a readable expiry date",
                 "has no readable expiry date".to_owned(),
             ),
         };
         let message = format!("{} {what}: {}", subject(item), ends(item));
         for place in &item.places {
-            text += &annotation(level, place, title, &message);
+            text += &annotation(level, place, &format!("{kind} {title}"), &message);
         }
     }
     for problem in problems {
@@ -146,16 +194,19 @@ fn annotation(level: &str, place: &Place, title: &str, message: &str) -> String 
 }
 
 fn subject(item: &Item) -> String {
-    let subject = item.cert.subject();
-    if subject.is_empty() {
-        let names = item.cert.extensions().subject_alt_name.iter().flatten().next();
+    let cert = match &item.object {
+        Object::Cert(cert) => cert,
+        Object::Crl(crl) => return format!("CRL of {}", crl.issuer()),
+    };
+    if cert.subject().is_empty() {
+        let names = cert.extensions().subject_alt_name.iter().flatten().next();
         return names.map_or_else(|| "(empty)".to_owned(), ToString::to_string);
     }
-    subject.to_string()
+    cert.subject().to_string()
 }
 
 fn ends(item: &Item) -> String {
-    text::raw_time(item.cert.not_after())
+    item.object.raw_end().map(text::raw_time).unwrap_or_default()
 }
 
 /// A label's value in Prometheus' text format: backslash, double quote and line feed are escaped.

@@ -1,7 +1,7 @@
 //! Bytes of a file to the objects in it: every PEM block, or one DER object recognized by its shape.
 
 use meshpki::internals::der::{self, Reader, Tag};
-use meshpki::internals::pem::{self, Block};
+use meshpki::internals::pem::{self, Block, Form};
 use meshpki::{Cert, Csr, PublicKey, Signer, SoftKey};
 use zeroize::Zeroizing;
 
@@ -27,7 +27,7 @@ pub(super) fn objects(bytes: &[u8], passphrase: Option<&[u8]>) -> Vec<(Option<us
     }
     let blocks = pem::decode(bytes);
     if blocks.is_empty() {
-        return vec![(None, Object::Problem(no_object(bytes).to_owned()))];
+        return vec![(None, Object::Problem(no_object(bytes)))];
     }
     let mut found = Vec::new();
     let mut curve = None;
@@ -48,12 +48,15 @@ pub(super) fn objects(bytes: &[u8], passphrase: Option<&[u8]>) -> Vec<(Option<us
     found
 }
 
-const fn no_object(bytes: &[u8]) -> &'static str {
+fn no_object(bytes: &[u8]) -> String {
     if bytes.is_empty() {
-        "the file is empty"
-    } else {
-        "neither a PEM block nor the DER of a certificate, CSR, CRL or key"
+        return "the file is empty".to_owned();
     }
+    let forms: Vec<String> = Form::of(bytes).iter().map(ToString::to_string).collect();
+    if forms.is_empty() {
+        return "neither a PEM block nor the DER of a certificate, CSR, CRL or key".to_owned();
+    }
+    forms.join("; ")
 }
 
 /// One block by its label; its content is wiped where it is a private key.

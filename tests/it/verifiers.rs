@@ -1,0 +1,4 @@
+//! Models of verifiers next to the verifiers themselves.
+
+mod envoy;
+mod envoy_calls;
