@@ -2,3 +2,4 @@
 
 mod envoy;
 mod envoy_calls;
+mod webpki;

@@ -31,7 +31,7 @@ impl<'a> Question<'a> {
             roots: trusted.iter().map(|anchor| anchor.cert.clone()).collect(),
             crls: [&settings.store.found.crls[..], &settings.crls].concat(),
             // `--as` always has a time: -no_check_time is refused.
-            at: settings.policy.at.unwrap_or_default(),
+            at: settings.policy.at.unwrap_or(Time(0)),
             peers: peers(settings.policy.purpose),
             releases: Releases::of(settings.istio),
         }

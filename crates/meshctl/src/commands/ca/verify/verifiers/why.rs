@@ -85,7 +85,7 @@ fn issuers<'q>(cert: &Cert, question: &'q Question<'_>) -> Vec<&'q Cert> {
 }
 
 fn algorithm(cert: &Cert) -> String {
-    let key = oid::long_name_or_dotted(cert.public_key().algorithm());
+    let key = cert.public_key().algorithm();
     let parts = meshpki::internals::der::Reader::new(cert.signature_algorithm()).any();
     let signed = parts.and_then(|parts| parts.reader().any());
     let signed = signed.map_or_else(
