@@ -20,54 +20,127 @@ fn check(dir: &str, args: &str, exit: i64, texts: &[&str]) {
     let printed = verify(dir, args);
     assert_eq!(printed.exit, exit, "{printed:#?}");
     for text in texts {
-        assert!(printed.stdout.contains(text), "no {text:?} in\n{}{}", printed.stdout, printed.stderr);
+        assert!(
+            printed.stdout.contains(text),
+            "no {text:?} in\n{}{}",
+            printed.stdout,
+            printed.stderr
+        );
     }
 }
 
+const CHAIN: &str = "-CAfile root-cert.pem -untrusted cert-chain.pem leaf.pem";
+
 #[test]
 fn two_roots_of_one_name_with_different_keys() {
-    let files = "-CAfile store.pem";
-    let all = format!("--as all --explain {files} west.pem");
-    check("renewed-root-new-key", &all, 2, &["TODO"]);
+    let files = "-CAfile store.pem -untrusted west.pem leaf.pem";
+    check(
+        "renewed-root-new-key",
+        &format!("--as all --explain {files}"),
+        2,
+        &[
+            "  OpenSSL 3.0  rejects    error 7 at 1 depth: certificate signature failure\n",
+            "  Go           accepts\n",
+            "  Envoy        rejects    certificate signature failure\n",
+            "certificate: `Mesh CA west` (sha256 e57644c6) in west.pem",
+            "and Envoy tries no other than the first: ",
+            "  ztunnel      accepts\n",
+            "  They disagree: Go and ztunnel accept it, OpenSSL 3.0 and Envoy reject it.\n",
+        ],
+    );
+    let chain = "leaf.pem: accepted by ztunnel\n  0  `O = workload`";
+    let root = "in store.pem, certificate 2\n";
+    check("renewed-root-new-key", &format!("--as ztunnel {files}"), 0, &[chain, root]);
+}
+
+#[test]
+fn a_ca_is_not_a_peer() {
+    let of_go = "  Go           accepts\n";
+    let of_ztunnel = "  ztunnel      rejects    CaUsedAsEndEntity\n";
+    let hint = "explain: it is a CA, not a workload: verify a certificate that the CA has signed\n";
+    let args = "--as all --explain -CAfile store.pem west.pem";
+    check("renewed-root-new-key", args, 2, &[of_go, of_ztunnel, hint]);
 }
 
 #[test]
 fn a_uri_constraint_that_nothing_matches() {
-    let all = "--as all --explain -CAfile root.pem -untrusted int.pem leaf.pem";
-    check("uri-constraint", all, 2, &["TODO"]);
+    let files = "-CAfile root.pem -untrusted int.pem leaf.pem";
+    check(
+        "uri-constraint",
+        &format!("--as all --explain {files}"),
+        2,
+        &[
+            "error 47 at 0 depth: permitted subtree violation\n",
+            "URI \"spiffe://td.example/ns/prod/sa/web\" is not permitted by any constraint\n",
+            "  Envoy        rejects    unsupported or invalid name constraint syntax\n",
+            "  ztunnel      rejects    NameConstraintViolation\n",
+            "in int.pem constrains URIs to `spiffe://td.example/ns/prod`: a URI constraint is a host",
+            "ztunnel supports no URI constraints and rejects every certificate with a URI below one\n",
+            "  They agree: all reject it.\n",
+        ],
+    );
 }
 
 #[test]
 fn a_crl_past_its_next_update() {
-    let all = "--as all --explain -CAfile root-cert.pem -untrusted cert-chain.pem -CRLfile ca-crl.pem leaf.pem";
-    check("expired-crl", all, 2, &["TODO"]);
+    let expired = "  Envoy        rejects    CRL has expired\n";
+    let end = "explain: the CRL of `Mesh CA east` ended 2026-06-01T00:00:00Z\n";
+    let agree = "  They disagree: OpenSSL 3.0, Go and ztunnel accept it, Envoy rejects it.\n";
+    let args = format!("--as all --explain -CRLfile ca-crl.pem {CHAIN}");
+    check("expired-crl", &args, 2, &[expired, end, agree]);
+    let asked = "  OpenSSL 3.0  rejects    error 12 at 0 depth: CRL has expired\n";
+    check("expired-crl", &format!("-crl_check {args}"), 2, &[asked, expired]);
+    check("expired-crl", &format!("--as envoy {CHAIN}"), 0, &["leaf.pem: accepted by Envoy\n"]);
 }
 
 #[test]
 fn a_root_renewed_with_its_key() {
-    let all = "--as all --explain -CAfile old-first.pem -untrusted cert-chain.pem leaf.pem";
-    check("renewed-root-same-key", all, 2, &["TODO"]);
-    let all = "--as all --explain -CAfile new-first.pem -untrusted cert-chain.pem leaf.pem";
-    check("renewed-root-same-key", all, 0, &["TODO"]);
+    let files = |roots: &str| {
+        format!("--as all --explain -CAfile {roots} -untrusted cert-chain.pem leaf.pem")
+    };
+    check(
+        "renewed-root-same-key",
+        &files("old-first.pem"),
+        2,
+        &[
+            "  Envoy        rejects    certificate has expired\n",
+            "certificate: `Corp Root` (sha256 b858aad5) in old-first.pem, certificate 1\n",
+            "in old-first.pem, certificate 2 has the same name and is valid, but Envoy takes the first",
+            "  They disagree: OpenSSL 3.0, Go and ztunnel accept it, Envoy rejects it.\n",
+        ],
+    );
+    let agree = "  They agree: all accept it.\n";
+    check("renewed-root-same-key", &files("new-first.pem"), 0, &[agree]);
 }
 
 #[test]
 fn an_old_intermediate_before_the_renewed_one() {
-    let all = "--as all --explain -CAfile root-cert.pem -untrusted cert-chain.pem leaf.pem";
-    check("old-intermediate", all, 2, &["TODO"]);
+    let place = "certificate: `Issuing CA` (sha256 c1b5f589) in cert-chain.pem, certificate 2\n";
+    let agree = "  They disagree: OpenSSL 3.0, Go and ztunnel accept it, Envoy rejects it.\n";
+    check("old-intermediate", &format!("--as all {CHAIN}"), 2, &[place, agree]);
+    let later = format!("--as all -attime 2500000000 {CHAIN}");
+    check("old-intermediate", &later, 2, &["  ztunnel      rejects    CertExpired\n"]);
+    let args = "--as ztunnel --explain -CAfile root-cert.pem leaf.pem";
+    let unknown = "leaf.pem: rejected by ztunnel: UnknownIssuer\n";
+    let name = "explain: no given certificate has the name of its issuer, `Mesh CA east`\n";
+    check("old-intermediate", args, 2, &[unknown, name]);
 }
 
 #[test]
 fn algorithms() {
+    let unimplemented = "cannot verify signature: algorithm unimplemented";
+    let unsupported = "  ztunnel      rejects    UnsupportedSignatureAlgorithm\n";
+    let for_key = "  ztunnel      rejects    UnsupportedSignatureAlgorithmForPublicKey\n";
+    let unread = "explain: Go cannot read its issuer, `Corp Root`";
+    let envoy = "  Envoy        accepts\n";
     for (dir, texts) in [
-        ("root-brainpool", &["TODO"]),
-        ("root-secp256k1", &["TODO"]),
-        ("signed-ecdsa-sha224", &["TODO"]),
-        ("signed-rsa-md5", &["TODO"]),
-        ("signed-rsa-sha3", &["TODO"]),
+        ("root-brainpool", [unread, for_key, "unable to decode issuer public key"]),
+        ("root-secp256k1", [unread, for_key, "by a key of type secp256k1"]),
+        ("signed-ecdsa-sha224", [unimplemented, unsupported, envoy]),
+        ("signed-rsa-md5", ["insecure algorithm MD5-RSA", unsupported, "md5WithRSAEncryption"]),
+        ("signed-rsa-sha3", [unimplemented, unsupported, "RSA-SHA3-256"]),
     ] {
-        let all = "--as all --explain -CAfile root-cert.pem -untrusted cert-chain.pem leaf.pem";
-        check(&format!("algorithms/{dir}"), all, 2, texts);
+        check(&format!("algorithms/{dir}"), &format!("--as all --explain {CHAIN}"), 2, &texts);
     }
 }
 
@@ -75,7 +148,10 @@ fn algorithms() {
 fn options() {
     let files = "-CAfile root-cert.pem -untrusted cert-chain.pem";
     for (options, line) in [
-        ("--as go -x509_strict", "Option -x509_strict cannot be used with --as: only OpenSSL has it"),
+        (
+            "--as go -x509_strict",
+            "Option -x509_strict cannot be used with --as: only OpenSSL has it",
+        ),
         ("-partial_chain --as all", "Option -partial_chain cannot be used with --as"),
         ("--as envoy -crl_check", "Option -crl_check cannot be used with --as"),
         ("--as go -purpose smimesign", "Option -purpose smimesign cannot be used with --as"),

@@ -70,13 +70,12 @@ impl Question {
     fn client(&self, provider: &Arc<CryptoProvider>) -> Result<(), String> {
         let build = |crls: &[Crl]| {
             let roots = Arc::new(self.roots());
-            let builder =
-                WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider));
+            let builder = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider));
             let builder = match crls {
                 [] => builder,
-                crls => builder
-                    .with_crls(crls.iter().map(Into::into))
-                    .allow_unknown_revocation_status(),
+                crls => {
+                    builder.with_crls(crls.iter().map(Into::into)).allow_unknown_revocation_status()
+                }
             };
             builder.build()
         };

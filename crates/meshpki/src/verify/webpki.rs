@@ -148,7 +148,9 @@ impl TrustStore {
         let read = |crl: &Crl| OwnedCertRevocationList::from_der(crl.as_der()).map(Into::into);
         let (read_crls, unreadable_crl) = match crls.iter().map(read).collect() {
             Ok(crls) => (crls, None),
-            Err(error) => (Vec::new(), Some(Rejection::new(Reason::Unreadable, fault::words(&error)))),
+            Err(error) => {
+                (Vec::new(), Some(Rejection::new(Reason::Unreadable, fault::words(&error))))
+            }
         };
         Self { roots, anchors, crls: crls.to_vec(), read_crls, unreadable_crl }
     }
@@ -173,7 +175,9 @@ impl TrustStore {
         self.ask(target, untrusted, policy).map_err(|error| {
             let cert = fault::Search::new(self, target, untrusted, policy).cert(&error);
             let reason = match fault::reason(&error) {
-                Reason::Algorithm if algorithms::may_lack(policy.release, &error) => Reason::Undecided,
+                Reason::Algorithm if algorithms::may_lack(policy.release, &error) => {
+                    Reason::Undecided
+                }
                 reason => reason,
             };
             Rejection { cert: cert.cloned(), ..Rejection::new(reason, fault::words(&error)) }
@@ -205,9 +209,9 @@ impl TrustStore {
             revocation,
             None,
         )?;
-        let between = path
-            .intermediate_certificates()
-            .filter_map(|cert| untrusted.iter().find(|known| known.as_der() == cert.der().as_ref()));
+        let between = path.intermediate_certificates().filter_map(|cert| {
+            untrusted.iter().find(|known| known.as_der() == cert.der().as_ref())
+        });
         let anchor = self.anchors.iter().position(|anchor| core::ptr::eq(anchor, path.anchor()));
         let root = anchor.and_then(|at| self.roots.get(at));
         Ok([target].into_iter().chain(between).chain(root).cloned().collect())

@@ -98,21 +98,21 @@ impl<'a> Search<'a> {
                 self.reached.iter().rev().map(|(_, cert)| *cert).find(|cert| !self.has_issuer(cert))
             }
             Error::InvalidSignatureForPublicKey => self.find(|cert| self.is_forged(cert)),
-            Error::UnsupportedSignatureAlgorithmContext(found) => {
-                self.signed_with(&found.signature_algorithm_id)
-            }
-            Error::UnsupportedSignatureAlgorithmForPublicKeyContext(found) => {
-                self.signed_with(&found.signature_algorithm_id)
-            }
+            Error::UnsupportedSignatureAlgorithmContext(found) => self
+                .find(|cert| cert.signature_algorithm().ends_with(&found.signature_algorithm_id)),
+            Error::UnsupportedSignatureAlgorithmForPublicKeyContext(found) => self.find(|cert| {
+                cert.signature_algorithm().ends_with(&found.signature_algorithm_id)
+                    && self.has_issuer_with(cert, &found.public_key_algorithm_id)
+            }),
             Error::EndEntityUsedAsCa => self.issuer(|_, cert| !cert.is_ca()),
             Error::PathLenConstraintViolated => self.issuer(is_too_long),
             Error::EmptyEkuExtension | Error::RequiredEkuNotFoundContext(_) => {
                 self.find(|cert| self.lacks_usage(cert))
             }
             Error::CertRevoked => self.find(|cert| self.is_revoked(cert)),
-            Error::IssuerNotCrlSigner => self.issuer(|_, cert| {
-                cert.extensions().lacks_usage(KeyUsage::CRL_SIGN)
-            }),
+            Error::IssuerNotCrlSigner => {
+                self.issuer(|_, cert| cert.extensions().lacks_usage(KeyUsage::CRL_SIGN))
+            }
             _ => self.find(|cert| {
                 let der = CertificateDer::from(cert.as_der());
                 EndEntityCert::try_from(&der).err().as_ref() == Some(error)
@@ -130,10 +130,6 @@ impl<'a> Search<'a> {
         issuers.find(|(height, cert)| is_it(*height, cert)).map(|(_, cert)| *cert)
     }
 
-    fn signed_with(&self, algorithm: &[u8]) -> Option<&'a Cert> {
-        self.find(|cert| cert.signature_algorithm().ends_with(algorithm))
-    }
-
     /// What is there under the name of the issuer.
     fn issuers<'s>(&'s self, cert: &'s Cert) -> impl Iterator<Item = &'a Cert> + 's
     where
@@ -145,6 +141,14 @@ impl<'a> Search<'a> {
 
     fn has_issuer(&self, cert: &Cert) -> bool {
         self.issuers(cert).any(|issuer| issuer != cert)
+    }
+
+    /// Whether there is one whose key is of an algorithm, its AlgorithmIdentifier without tag and length.
+    fn has_issuer_with(&self, cert: &Cert, algorithm: &[u8]) -> bool {
+        self.issuers(cert).any(|issuer| {
+            let mut parts = issuer.public_key().as_der().windows(algorithm.len().max(1));
+            parts.any(|part| part == algorithm)
+        })
     }
 
     /// Whether there are issuers of the name, and none of them made the signature.

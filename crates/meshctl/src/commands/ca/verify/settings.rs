@@ -118,7 +118,8 @@ impl Settings {
             Id::CaFile => self.ca_file = Some(given.value.clone()),
             Id::Trusted => self.add_trusted(&given.value)?,
             Id::Untrusted => {
-                let found = self.certs(&given.value, "untrusted certificates")?;
+                let found = certs(&given.value, "untrusted certificates")?;
+                self.places.add_untrusted(&given.value, &found);
                 self.untrusted.extend(found.into_iter().map(|anchor| anchor.cert));
             }
             Id::CrlFile => self.add_crls(&given.value)?,
@@ -183,7 +184,8 @@ impl Settings {
 
     fn add_trusted(&mut self, file: &OsStr) -> Result<(), Stop> {
         (self.no_ca_file, self.no_ca_path, self.no_ca_store) = (true, true, true);
-        let found = self.certs(file, "trusted certificates")?;
+        let found = certs(file, "trusted certificates")?;
+        self.places.add_trusted(file, &found);
         self.trusted.get_or_insert_default().extend(found);
         Ok(())
     }
@@ -208,15 +210,6 @@ impl Settings {
         )))
     }
 
-    fn certs(&mut self, file: &OsStr, what: &str) -> Result<Vec<Anchor>, Stop> {
-        let found = loaded(file, &format!("certs of {what}"))?;
-        if found.certs.is_empty() {
-            return Err(nothing(file, what));
-        }
-        self.places.add(file, &found.certs);
-        Ok(found.certs)
-    }
-
     fn add_crls(&mut self, file: &OsStr) -> Result<(), Stop> {
         let found = loaded(file, "other CRLs")?;
         if found.crls.is_empty() {
@@ -238,7 +231,7 @@ impl Settings {
             let name = file.to_string_lossy();
             let found =
                 found.ok_or_else(|| Stop::refused(format!("Error loading file {name}\n")))?;
-            self.places.add(file, &found.certs);
+            self.places.add_trusted(file, &found.certs);
             self.store.add(found);
         } else if !self.no_ca_file {
             self.store.add_default_file(io.env);
@@ -262,6 +255,11 @@ impl Settings {
         };
         Ok(())
     }
+}
+
+fn certs(file: &OsStr, what: &str) -> Result<Vec<Anchor>, Stop> {
+    let found = loaded(file, &format!("certs of {what}"))?;
+    if found.certs.is_empty() { Err(nothing(file, what)) } else { Ok(found.certs) }
 }
 
 fn loaded(file: &OsStr, what: &str) -> Result<Found, Stop> {
@@ -348,9 +346,7 @@ fn instant(text: &str) -> Result<Time, Stop> {
 
 fn asked(text: &str) -> Result<Asked, Stop> {
     Asked::from_name(text).ok_or_else(|| {
-        Stop::refused(format!(
-            "verify: Invalid verifier {text}, use go, envoy, ztunnel or all\n"
-        ))
+        Stop::refused(format!("verify: Invalid verifier {text}, use go, envoy, ztunnel or all\n"))
     })
 }
 

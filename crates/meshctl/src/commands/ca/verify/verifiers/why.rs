@@ -1,9 +1,10 @@
 //! `--explain` with `--as`: one line on a refusal, if there is more to say than the verifier says.
 
-use meshpki::Cert;
+use meshpki::internals::der::Reader;
 use meshpki::internals::oid;
-use meshpki::verify::Reason;
+use meshpki::verify::{Reason, go};
 use meshpki::x509::{GeneralName, RawTime};
+use meshpki::{Cert, KeyAlgorithm};
 
 use super::ask::Question;
 use super::{Panel, Refusal, Verifier};
@@ -14,13 +15,13 @@ pub(super) fn why(verifier: Verifier, refusal: &Refusal, panel: &Panel<'_>) -> O
     match refusal.reason? {
         Reason::Expired | Reason::NotYetValid => dates(verifier, refusal.cert.as_ref()?, panel),
         Reason::BadSignature => namesakes(verifier, refusal.cert.as_ref()?, panel),
-        Reason::UnknownIssuer => unknown_issuer(refusal.cert.as_ref()?, panel),
-        Reason::Algorithm => Some(algorithm(refusal.cert.as_ref()?)),
+        Reason::UnknownIssuer => unknown_issuer(verifier, refusal.cert.as_ref()?, panel),
+        Reason::Algorithm => Some(algorithm(refusal.cert.as_ref()?, question)),
         Reason::CriticalExtension => critical(refusal.cert.as_ref()?),
         Reason::NameConstraints => constraints(verifier, panel),
-        Reason::CaAsPeer => Some(
-            "ztunnel accepts no CA as a peer: verify a certificate that the CA has signed".to_owned(),
-        ),
+        Reason::CaAsPeer | Reason::ExtKeyUsage if question.target.is_ca() => {
+            Some("it is a CA, not a workload: verify a certificate that the CA has signed".to_owned())
+        }
         Reason::NoCrl => Some(
             "with any CRL, Envoy needs one for every certificate of the chain but a root of the store"
                 .to_owned(),
@@ -36,9 +37,10 @@ fn dates(verifier: Verifier, cert: &Cert, panel: &Panel<'_>) -> Option<String> {
     let (begin, end) = (cert.not_before().time()?, cert.not_after().time()?);
     let dates = format!("it is valid from {begin} to {end}, and the time is {}", question.at);
     let others = question.roots.iter().chain(&question.settings.untrusted);
-    let twin = others.filter(|other| *other != cert && other.subject() == cert.subject()).find(
-        |other| is_before(other.not_before(), question) && !is_before(other.not_after(), question),
-    );
+    let twin =
+        others.filter(|other| *other != cert && other.subject() == cert.subject()).find(|other| {
+            is_before(other.not_before(), question) && !is_before(other.not_after(), question)
+        });
     let Some(twin) = twin.filter(|_| verifier == Verifier::Envoy) else { return Some(dates) };
     Some(format!(
         "{dates}; {} has the same name and is valid, but Envoy takes the first of a name without looking at its dates",
@@ -68,14 +70,14 @@ fn namesakes(verifier: Verifier, cert: &Cert, panel: &Panel<'_>) -> Option<Strin
     }
 }
 
-fn unknown_issuer(cert: &Cert, panel: &Panel<'_>) -> Option<String> {
-    if issuers(cert, &panel.question).is_empty() {
-        return Some(format!(
-            "no given certificate has the name of its issuer, `{}`",
-            cert.issuer().label()
-        ));
-    }
-    None
+fn unknown_issuer(verifier: Verifier, cert: &Cert, panel: &Panel<'_>) -> Option<String> {
+    let issuers = issuers(cert, &panel.question);
+    let Some(issuer) = issuers.first() else {
+        let name = cert.issuer().label();
+        return Some(format!("no given certificate has the name of its issuer, `{name}`"));
+    };
+    let unread = go::Certificate::try_from(*issuer).err().filter(|_| verifier == Verifier::Go)?;
+    Some(format!("Go cannot read its issuer, {}: {}", panel.named(issuer), unread.text))
 }
 
 /// What the files have under the name of its issuer, roots first.
@@ -84,15 +86,26 @@ fn issuers<'q>(cert: &Cert, question: &'q Question<'_>) -> Vec<&'q Cert> {
     all.filter(|issuer| issuer.subject() == cert.issuer() && *issuer != cert).collect()
 }
 
-fn algorithm(cert: &Cert) -> String {
-    let key = cert.public_key().algorithm();
-    let parts = meshpki::internals::der::Reader::new(cert.signature_algorithm()).any();
+/// The key, the signature, and the key that made it.
+fn algorithm(cert: &Cert, question: &Question<'_>) -> String {
+    let parts = Reader::new(cert.signature_algorithm()).any();
     let signed = parts.and_then(|parts| parts.reader().any());
     let signed = signed.map_or_else(
         |_| "an unreadable algorithm".to_owned(),
         |oid| oid::long_name_or_dotted(oid.content),
     );
-    format!("it is signed with {signed} and has a key of type {key}")
+    let by = match issuers(cert, question).first() {
+        Some(issuer) => format!(" by a key of type {}", key(issuer)),
+        None => String::new(),
+    };
+    format!("it has a key of type {} and is signed with {signed}{by}", key(cert))
+}
+
+fn key(cert: &Cert) -> String {
+    match cert.public_key().algorithm() {
+        KeyAlgorithm::Other { oid } => oid::long_name_or_dotted(oid.as_bytes()),
+        known => known.to_string(),
+    }
 }
 
 fn critical(cert: &Cert) -> Option<String> {
@@ -127,7 +140,9 @@ fn constraints(verifier: Verifier, panel: &Panel<'_>) -> Option<String> {
         Verifier::Ztunnel => {
             "ztunnel supports no URI constraints and rejects every certificate with a URI below one"
         }
-        _ => "a URI constraint is a host without scheme and path, and SPIFFE IDs are matched by their trust domain",
+        _ => {
+            "a URI constraint is a host without scheme and path, and SPIFFE IDs are matched by their trust domain"
+        }
     };
     Some(format!("{cert} constrains URIs to {}: {rule}", uris.join(", ")))
 }
