@@ -145,6 +145,28 @@ fn algorithms() {
 }
 
 #[test]
+fn releases() {
+    let revoked = |args: &str| format!("--as ztunnel {args} -CRLfile ca-crl.pem {CHAIN}");
+    let by_root = |args: &str| format!("--as ztunnel {args} -CAfile root-cert.pem leaf.pem");
+    let accepted = "leaf.pem: accepted by ztunnel\n";
+    let rejected = "leaf.pem: rejected by ztunnel: CertRevoked\n";
+    let of_client = "leaf.pem: rejected by ztunnel as a client's: CertRevoked\n";
+    let algorithm = "leaf.pem: rejected by ztunnel: UnsupportedSignatureAlgorithm\n";
+    for (dir, args, exit, line) in [
+        ("revoked", revoked(""), 2, rejected),
+        ("revoked", revoked("--istio 1.31"), 2, rejected),
+        ("revoked", revoked("--istio 1.30.3"), 2, of_client),
+        ("revoked", revoked("--istio 1.30.3 -purpose sslserver"), 0, accepted),
+        ("revoked", revoked("--istio 1.28"), 0, accepted),
+        ("p521", by_root(""), 0, accepted),
+        ("p521", by_root("--istio 1.26"), 0, accepted),
+        ("p521", by_root("--istio 1.25"), 2, algorithm),
+    ] {
+        check(dir, &args, exit, &[line]);
+    }
+}
+
+#[test]
 fn options() {
     let files = "-CAfile root-cert.pem -untrusted cert-chain.pem";
     for (options, line) in [
