@@ -43,7 +43,7 @@ fn two_roots_of_one_name_with_different_keys() {
             "  Go           accepts\n",
             "  Envoy        rejects    certificate signature failure\n",
             "certificate: `Mesh CA west` (sha256 e57644c6) in west.pem",
-            "and Envoy tries no other than the first: ",
+            "have the issuer's name, and Envoy tries only one of them\n",
             "  ztunnel      accepts\n",
             "  They disagree: Go and ztunnel accept it, OpenSSL 3.0 and Envoy reject it.\n",
         ],
@@ -105,7 +105,7 @@ fn a_root_renewed_with_its_key() {
         &[
             "  Envoy        rejects    certificate has expired\n",
             "certificate: `Corp Root` (sha256 b858aad5) in old-first.pem, certificate 1\n",
-            "in old-first.pem, certificate 2 has the same name and is valid, but Envoy takes the first",
+            "in old-first.pem, certificate 2 has the same name and is valid, but Envoy takes one",
             "  They disagree: OpenSSL 3.0, Go and ztunnel accept it, Envoy rejects it.\n",
         ],
     );

@@ -118,9 +118,7 @@ impl Where<'_> {
     pub(crate) fn next(&self, problem: &Problem) -> String {
         let step = problem.step.as_ref().map(|step| {
             if self.is_for_the_issuer(step) {
-                return self.command(&Step::Remedy(Remedy::Inspect {
-                    files: vec!["ca-cert.pem".to_owned()],
-                }));
+                return self.command(&Step::Remedy(Remedy::ListExpiry));
             }
             self.command(step)
         });
@@ -130,6 +128,10 @@ impl Where<'_> {
     /// What to do about a problem, and who has to do it.
     pub(crate) fn fix(&self, problem: &Problem) -> String {
         match &problem.step {
+            Some(Step::Remedy(Remedy::StartOver { .. })) if self.has_root_key => format!(
+                "{}; nothing uses the new CA until it is pushed to every cluster",
+                problem.fix
+            ),
             Some(step) if self.is_for_the_issuer(step) => format!(
                 "{}; the key that signs the CA is not in {}: its owner has to issue the certificate",
                 problem.fix,
@@ -210,15 +212,18 @@ impl Where<'_> {
                 let files = files.iter().map(|file| format!(" {folder}/{file}"));
                 "meshctl ca inspect".to_owned() + &files.collect::<String>()
             }
-            Remedy::ExplainTrust => format!(
-                "meshctl ca verify --explain -CAfile {folder}/root-cert.pem -untrusted {folder}/cert-chain.pem {folder}/ca-cert.pem"
+            Remedy::ExplainTrust { layout } => format!(
+                "meshctl ca verify --explain -CAfile {folder}/{} -untrusted {folder}/{} {folder}/{}",
+                layout.roots_file(),
+                layout.chain_files()[0],
+                layout.ca_file()
             ),
             Remedy::CopyRoots => format!("cp {ca}/root-cert.pem {folder}/root-cert.pem"),
             Remedy::MoveOut { file } => format!("mv {folder}/{file} {ca}/"),
             Remedy::ListFiles => format!("ls {folder}"),
             Remedy::FindKeys => format!("grep -l 'PRIVATE KEY' {folder}/*"),
             Remedy::ConvertKey { file } => format!(
-                "openssl pkcs8 -topk8 -nocrypt -in {folder}/{file} -out {folder}/{file}.new"
+                "openssl pkcs8 -topk8 -nocrypt -in {folder}/{file} -out {folder}/{file}.new && mv {folder}/{file}.new {folder}/{file}"
             ),
             Remedy::Install => self.push() + " --workloads",
             other => self.in_cluster(other),

@@ -14,7 +14,6 @@ use meshpki::{CaCerts, Cert, KeyType, Profile, Role, SoftKey};
 
 use super::{KINDS, key};
 
-const TARGET: &str = env!("CARGO_TARGET_TMPDIR");
 const KIND: KeyType = KeyType::EcdsaP256;
 
 fn ours(shell: &Shell, folder: &str) -> Result<CaCerts, meshpki::Error> {

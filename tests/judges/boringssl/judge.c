@@ -2,7 +2,7 @@
 // (source/common/tls/cert_validator/default_validator.cc: initializeSslContexts, doVerifyCertChain).
 //
 // The protocol is at the head of tests/support/verifiers.rs. The class of a refusal is BoringSSL's error number,
-// `unreadable` for a certificate or CRL it cannot parse, or `key` for a leaf whose public key it cannot decode.
+// `unreadable` for a certificate or CRL it cannot parse, or `key` for a leaf with a public key it cannot decode.
 
 #include <stdint.h>
 #include <stdio.h>
@@ -23,7 +23,7 @@ static long unhex(char *text) {
   return length;
 }
 
-// Reads one element and nothing behind it.
+// Reads one element; nothing may follow it.
 static X509 *read_cert(char *hex) {
   const uint8_t *at = (const uint8_t *)hex;
   long length = unhex(hex);

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 
 use tests::judges::boringssl::{PINS, Pin};
 
@@ -51,8 +52,10 @@ fn make(pin: &Pin, beside: &Path) -> Result<(), String> {
             .arg(format!("-DCMAKE_C_FLAGS_RELEASE={flags}"))
             .arg(format!("-DCMAKE_CXX_FLAGS_RELEASE={flags} -Wno-error=maybe-uninitialized")),
     )?;
+    // Without a number, `make` would start every compiler at once.
+    let jobs = thread::available_parallelism().map_or(1, usize::from).to_string();
     let mut compile = Command::new("cmake");
-    compile.arg("--build").arg(&build).args(["--target", "crypto", "--parallel"]);
+    compile.arg("--build").arg(&build).args(["--target", "crypto", "--parallel", &jobs]);
     output(&mut compile)?;
     copy(&build.join("libcrypto.a"), &beside.join("libcrypto.a"))?;
     let include = crate_folder(&pin.home().join("Cargo.toml"), "boring-sys")?;

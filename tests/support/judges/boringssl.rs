@@ -1,8 +1,8 @@
-//! BoringSSL as Envoy embeds it, behind a small C program (`tests/judges/boringssl/judge.c`).
+//! BoringSSL as Envoy embeds it, called by a small C program (`tests/judges/boringssl/judge.c`).
 //!
 //! Debian's `android-libboringssl` (2022) is not the judge: between it and the BoringSSL of any Envoy that a supported
-//! Istio runs, the parser, the policies, distribution points, the order of the store and name constraints were written
-//! anew. The source in the crate `boring-sys` is what Envoy pins: 5.1.0 has `crypto/x509`, `crypto/asn1` and `crypto/evp`
+//! Istio runs, the parser, the policies, distribution points, the order of the store and name constraints were
+//! rewritten. The source in the crate `boring-sys` is what Envoy pins: 5.1.0 has `crypto/x509`, `crypto/asn1` and `crypto/evp`
 //! of 0.20251124.0 byte for byte, 5.3.0 those of September 2026, which differ from 0.20260813.0 in two rules about CRLs.
 //! Whatever changed in between is in neither alone: each change is a method of `Release` with a judge on either side.
 

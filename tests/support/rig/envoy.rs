@@ -47,6 +47,8 @@ impl Envoy {
             .arg("--disable-hot-restart")
             .arg("--concurrency")
             .arg("1")
+            .arg("--file-flush-interval-msec")
+            .arg("20")
             .arg("--log-level")
             .arg("error")
             .start();
@@ -93,7 +95,8 @@ impl Envoy {
             let line = log.lines().find_map(|line| line.strip_prefix(&format!("{} ", host(index))));
             match line {
                 Some("-") => return None,
-                Some(why) => return Some(why.to_owned()),
+                // The log has no spaces inside a field.
+                Some(why) => return Some(why.replace('_', " ")),
                 None => {}
             }
             assert!(start.elapsed() < wait::LONG, "nothing logged for {}\n{said}", host(index));
@@ -153,7 +156,8 @@ fn filter_chain(index: usize, pki: &Pki, own: &Value) -> Value {
         validation["crl"] = json!({"inline_string": blocks("X509 CRL", &pki.crls)});
     }
     let tls = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext";
-    let answer = "type.googleapis.com/envoy.extensions.filters.network.direct_response.v3.Config";
+    // It answers what it is sent, so nothing happens before the handshake has ended.
+    let echo = "type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo";
     json!({
         "filter_chain_match": {"server_names": [host(index)]},
         "transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": {
@@ -161,9 +165,6 @@ fn filter_chain(index: usize, pki: &Pki, own: &Value) -> Value {
             "require_client_certificate": true,
             "common_tls_context": {"tls_certificates": [own], "validation_context": validation},
         }},
-        "filters": [{"name": "envoy.filters.network.direct_response", "typed_config": {
-            "@type": answer,
-            "response": {"inline_string": "accepted\n"},
-        }}],
+        "filters": [{"name": "envoy.filters.network.echo", "typed_config": {"@type": echo}}],
     })
 }

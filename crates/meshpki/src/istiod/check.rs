@@ -8,6 +8,7 @@ use core::fmt;
 
 use super::bundle::{Bundle, Chains};
 use super::{Secret, Settings, StartOutcome, starts};
+use crate::cacerts::Layout;
 use crate::cacerts::go_pem::{self, first_cert};
 use crate::cert::Cert;
 use crate::time::Time;
@@ -265,6 +266,21 @@ impl<'a> Folder<'a> {
 
     fn warning(&self, code: &'static str, message: impl Into<String>) -> SecretProblem {
         self.problem(code, Severity::Warning, message.into())
+    }
+
+    /// The step that puts the chain in order.
+    fn chain_remedy(&self) -> Remedy {
+        match self.bundle.layout {
+            Layout::Tls => Remedy::inspect(&["tls.crt", "ca.crt"]),
+            Layout::Istio if self.secret.get("cert-chain.pem").is_none_or(<[u8]>::is_empty) => {
+                Remedy::BuildChain
+            }
+            Layout::Istio => Remedy::ReplaceChain,
+        }
+    }
+
+    fn explain_trust(&self) -> Remedy {
+        Remedy::ExplainTrust { layout: self.bundle.layout }
     }
 
     /// The first file of the secret that a certificate is in.

@@ -3,7 +3,7 @@
 //!
 //! Envoy puts trusted_ca and crl into one store, sets `X509_V_FLAG_PARTIAL_CHAIN`, checks the CRLs of the whole chain as
 //! soon as there is one CRL, and asks for the purpose `ssl_client` or `ssl_server`. One function here for each function of
-//! BoringSSL, whose file is named. What is modelled is 0.20251124.0 to 0.20260813.0; `docs/verifiers.md` has what differs
+//! BoringSSL, with its file. What is modelled is 0.20251124.0 to 0.20260813.0; `docs/verifiers.md` has what differs
 //! from OpenSSL and what the model leaves out.
 //!
 //! ```
@@ -55,9 +55,9 @@ const UNDECODABLE_KEY: &str = "unable to decode the public key";
 pub struct Policy {
     /// The time certificates and CRLs are judged at.
     pub at: Time,
-    /// Whose certificate it is; by default a client's.
+    /// The side that sent the certificate; by default the client.
     pub peer: Peer,
-    /// Whose BoringSSL it is; by default the newest modelled.
+    /// The BoringSSL that verifies; by default that of the newest Envoy.
     pub release: Release,
 }
 
@@ -86,7 +86,7 @@ pub enum Release {
 }
 
 impl Release {
-    /// The release an Istio release is built with: Envoy 1.39 in Istio 1.31, one newer in each.
+    /// The release an Istio release is built with, by the dates of both: Envoy 1.39 in Istio 1.31, and so on.
     #[cfg(feature = "soft-keys")]
     #[must_use]
     pub fn of_istio(version: Version) -> Self {

@@ -80,7 +80,7 @@ fn roots(readable: &[(&Folder<'_>, &Cert)], refusals: &[Refusal<'_>]) -> Option<
     problem.evidence.extend(refused);
     Some(problem.effect(effect).fix(
         "give every cluster all roots before any of them signs under a new one, and remove the old roots last",
-        Remedy::inspect(&["root-cert.pem"]),
+        Remedy::inspect(&[all[0].bundle.layout.roots_file()]),
     ))
 }
 

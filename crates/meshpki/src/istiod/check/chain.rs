@@ -134,7 +134,7 @@ fn chain_start(folder: &Folder<'_>, ca: &Cert) -> Option<SecretProblem> {
     problem = problem
         .evidence(alloc::format!("the first expires {}", date(first.not_after().time())))
         .effect(alloc::format!("{}; {later}", folder.verdict()));
-    Some(problem.fix("put the CA certificate first, then those above it", Remedy::BuildChain))
+    Some(problem.fix("put the CA certificate first, then those above it", folder.chain_remedy()))
 }
 
 /// A repeated certificate. With several roots it may be intended: it changes the text, which starts a rollout.
@@ -146,24 +146,25 @@ fn duplicates(folder: &Folder<'_>) -> Option<SecretProblem> {
         all.iter().filter(|cert| !seen.insert(cert.as_der())).cloned().collect()
     };
     let layout = folder.bundle.layout;
-    let mut evidence: Vec<String> = Vec::new();
     let roots = folder.bundle.roots().filter(|_| !folder.settings.multi_root);
     // In the other form, istiod puts the two files together itself.
     let chain = folder.secret.get(layout.chain_files()[0]);
+    let (mut evidence, mut files): (Vec<String>, Vec<&str>) = (Vec::new(), Vec::new());
     for (file, text) in [(layout.chain_files()[0], chain), (layout.roots_file(), roots)] {
-        let lines = repeated(text)
-            .into_iter()
-            .map(|cert| alloc::format!("{} is in {file} more than once", cert.label()));
-        evidence.extend(lines);
+        for cert in repeated(text) {
+            evidence.push(alloc::format!("{} is in {file} more than once", cert.label()));
+            files.push(file);
+        }
     }
-    if evidence.is_empty() {
-        return None;
-    }
+    let file = *files.first()?;
     let mut problem =
         folder.warning("istiod/duplicate", "a file contains a certificate more than once");
     problem.evidence = evidence;
     let effect = alloc::format!("{}; every handshake carries both copies", folder.verdict());
-    Some(problem.effect(effect).fix("keep one of each", Remedy::sort("cert-chain.pem")))
+    // A file of roots has no order to be written in.
+    let remedy =
+        if file == "cert-chain.pem" { Remedy::sort(file) } else { Remedy::inspect(&[file]) };
+    Some(problem.effect(effect).fix("keep one of each", remedy))
 }
 
 /// The path ends before the CA does.
@@ -407,6 +408,6 @@ fn crl(folder: &Folder<'_>) -> Option<SecretProblem> {
     ));
     Some(problem.fix(
         "add a CRL for each, or remove ca-crl.pem",
-        Remedy::inspect(&["ca-crl.pem", "cert-chain.pem"]),
+        Remedy::inspect(&["ca-crl.pem", folder.bundle.layout.chain_files()[0]]),
     ))
 }

@@ -53,7 +53,7 @@ fn incomplete(folder: &Folder<'_>) -> Option<SecretProblem> {
         problem.effect += "; workloads send an empty chain, so peers do not find the issuer";
     }
     let next = match missing.as_slice() {
-        ["cert-chain.pem"] => Remedy::BuildChain,
+        ["cert-chain.pem"] => folder.chain_remedy(),
         ["root-cert.pem"] => Remedy::CopyRoots,
         _ => Remedy::Replace,
     };
@@ -117,7 +117,7 @@ fn exposed(folder: &Folder<'_>) -> Vec<SecretProblem> {
         let secret = "if others could read it, the key is no longer secret";
         if folder.bundle.layout.chain_files() == [name] && !has_certs(name) {
             let fix = alloc::format!("write the chain in its place; {secret}");
-            problem(name).fix(fix, Remedy::ReplaceChain)
+            problem(name).fix(fix, folder.chain_remedy())
         } else {
             let fix = alloc::format!("remove the key from the file; {secret}");
             problem(name).fix(fix, Remedy::FindKeys)

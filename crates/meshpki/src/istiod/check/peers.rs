@@ -37,22 +37,23 @@ pub(super) fn check<'f>(
     let trusts = trusts(folders);
     let mut refusals = Vec::new();
     for theirs in folders {
-        // What is wrong with the secret itself has been reported.
-        let is_wrong = |p: &SecretProblem| {
-            p.severity == Severity::Error && p.clusters.iter().any(|name| name == theirs.name)
-        };
-        let Some(ca) = theirs.ca.as_ref().filter(|_| !problems.iter().any(is_wrong)) else {
-            continue;
-        };
-        let Some(canary) = Canary::new(&theirs.bundle, ca, &theirs.chain, theirs.at) else {
-            continue;
-        };
-        if let Some(problem) = at_home(theirs, &canary, &trusts) {
-            problems.push(problem);
+        let (Some(ca), Some(Ok(_))) = (&theirs.ca, &theirs.trust) else { continue };
+        let canary = Canary::new(&theirs.bundle, ca, &theirs.chain, theirs.at);
+        // Without the key, the CA itself has to do.
+        let shown =
+            canary.unwrap_or_else(|| Canary { leaf: ca.clone(), sent: theirs.chain.clone() });
+        if let Some(problem) = at_home(theirs, &shown, &trusts) {
+            // What is wrong with the secret itself has been reported.
+            let is_wrong = |p: &SecretProblem| {
+                p.severity == Severity::Error && p.clusters.iter().any(|name| name == theirs.name)
+            };
+            if !problems.iter().any(is_wrong) {
+                problems.push(problem);
+            }
             continue;
         }
         for trust in &trusts {
-            let Some(why) = trust.refuses(&canary, theirs) else { continue };
+            let Some(why) = trust.refuses(&shown, theirs) else { continue };
             let others = trust.clusters.iter().filter(|ours| ours.name != theirs.name);
             refusals.extend(others.map(|ours| Refusal { ours, theirs, why: why.clone() }));
         }
@@ -164,7 +165,7 @@ fn explained(
         ),
         _ => about(problem, ours, theirs, why).fix(
             "issue the certificate again, so that every verifier of the mesh accepts it",
-            Remedy::ExplainTrust,
+            theirs.explain_trust(),
         ),
     }
 }
@@ -268,7 +269,7 @@ fn revocation(
         .evidence("with a CRL, Envoy wants one for every certificate of a chain, the root's issuer included")
         .fix(
             "add a CRL for each, or remove ca-crl.pem",
-            Remedy::inspect(&["ca-crl.pem", "cert-chain.pem"]),
+            Remedy::inspect(&["ca-crl.pem"]),
         )
 }
 

@@ -3,6 +3,7 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use crate::cacerts::Layout;
 use crate::pem::Form;
 use crate::soft::KeyType;
 
@@ -48,7 +49,10 @@ pub enum Remedy {
         files: Vec<String>,
     },
     /// Explain why the CA does not verify under the roots.
-    ExplainTrust,
+    ExplainTrust {
+        /// The names of the files.
+        layout: Layout,
+    },
     /// Copy the roots of the authority into the folder.
     CopyRoots,
     /// Move a file out of the folder, to the authority.

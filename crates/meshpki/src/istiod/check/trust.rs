@@ -104,7 +104,10 @@ fn name_constraints(folder: &Folder<'_>, ca: &Cert) -> SecretProblem {
             "a name of the CA is outside the name constraints above it",
         )
         .evidence(alloc::format!("{} has the names: {}", ca.label(), names.join(", ")))
-        .fix("issue it with names inside them", Remedy::inspect(&["cert-chain.pem"]))
+        .fix(
+            "issue it with names inside them",
+            Remedy::inspect(&[folder.bundle.layout.chain_files()[0]]),
+        )
 }
 
 fn sha1(folder: &Folder<'_>) -> SecretProblem {
@@ -143,7 +146,7 @@ fn untrusted(folder: &Folder<'_>, ca: &Cert, why: &Rejection) -> SecretProblem {
         Reason::Limit => folder
             .error("istiod/untrusted", "Go gives up before it has found a path to a root")
             .evidence("it checks 100 signatures at most, and too many certificates have the same subject")
-            .fix("remove the certificates that are not needed", Remedy::inspect(&["cert-chain.pem"])),
+            .fix("remove the certificates that are not needed", Remedy::inspect(&[folder.bundle.layout.chain_files()[0]])),
         _ => no_issuer(folder, ca),
     }
 }
@@ -235,7 +238,7 @@ fn bad_signature(folder: &Folder<'_>, ca: &Cert, fault: &Cert, place: &str) -> S
     }
     problem.fix(
         "put the certificate whose key made the signature into the files, or sign the CA again",
-        Remedy::ExplainTrust,
+        folder.explain_trust(),
     )
 }
 
@@ -275,6 +278,6 @@ fn no_issuer(folder: &Folder<'_>, ca: &Cert) -> SecretProblem {
     }
     problem.fix(
         "sign the CA with the root's key, or add its actual root, and the certificates in between, to the files",
-        Remedy::ExplainTrust,
+        folder.explain_trust(),
     )
 }

@@ -5,20 +5,9 @@ use alloc::vec::Vec;
 use super::code::Code;
 use super::read::Known;
 use super::{Run, Step};
-use crate::cert::KeyUsage;
-use crate::verify::issued::akid_matches;
 
 /// `param->depth` and two: the certificates a chain can have.
 const MAX_CHAIN: usize = 102;
-
-/// `crypto/x509/v3_purp.cc: X509_check_issued`: names, key identifiers and keyUsage. Neither dates nor keys count.
-pub(super) fn issued(issuer: &Known, subject: &Known) -> bool {
-    issuer.cert.subject() == subject.cert.issuer()
-        && !issuer.invalid
-        && !subject.invalid
-        && akid_matches(&issuer.cert, subject.cert.extensions().authority_key_id.as_ref())
-        && !issuer.cert.extensions().lacks_usage(KeyUsage::KEY_CERT_SIGN)
-}
 
 impl<'a> Run<'a> {
     /// Builds the chain, without backtracking: untrusted certificates until the store has the issuer of one, then the
@@ -30,7 +19,9 @@ impl<'a> Run<'a> {
             if self.trusted_issuer(last).is_some() {
                 break;
             }
-            let Some(index) = untrusted.iter().position(|known| issued(known, last)) else { break };
+            let Some(index) = untrusted.iter().position(|known| last.is_issued_by(known)) else {
+                break;
+            };
             self.chain.push(untrusted.remove(index));
         }
         self.last_untrusted = self.chain.len();
@@ -78,7 +69,7 @@ impl<'a> Run<'a> {
 
     /// `crypto/x509/x509_lu.cc: X509_STORE_CTX_get1_issuer`: the first of the name that fits.
     fn trusted_issuer(&self, subject: &Known) -> Option<&'a Known> {
-        self.store.certs(subject.cert.issuer()).find(|known| issued(known, subject))
+        self.store.certs(subject.cert.issuer()).find(|known| subject.is_issued_by(known))
     }
 
     /// `check_trust` under `X509_V_FLAG_PARTIAL_CHAIN`: any certificate of the store, self-signed or not, ends a chain;
@@ -98,7 +89,7 @@ impl<'a> Run<'a> {
     }
 
     fn refuse_untrusted(&mut self, popped: Option<&'a Known>) -> Step {
-        let code = match popped.filter(|root| issued(root, self.last())) {
+        let code = match popped.filter(|root| self.last().is_issued_by(root)) {
             Some(root) => {
                 self.chain.push(root);
                 Code::SELF_SIGNED_CERT_IN_CHAIN

@@ -74,7 +74,7 @@ impl<'a> Cbs<'a> {
         self.take(tag, number, head, length)
     }
 
-    /// An element whose length need not be minimal (`asn1_parse_bit_string_with_bad_length`).
+    /// An element with a length that need not be minimal (`asn1_parse_bit_string_with_bad_length`).
     pub(super) fn any_of_bad_length(&mut self) -> Option<Element<'a>> {
         let (tag, number, head) = identifier(self.rest)?;
         let (length, head) = long_length(self.rest, head)?;

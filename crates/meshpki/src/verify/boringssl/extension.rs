@@ -1,5 +1,5 @@
 //! Extension values as BoringSSL decodes them (`crypto/x509/v3_lib.cc: X509V3_get_d2i`, and the templates of
-//! `crypto/x509/v3_*.cc`): strict DER with nothing behind it.
+//! `crypto/x509/v3_*.cc`): strict DER with nothing after it.
 
 use alloc::vec::Vec;
 
@@ -8,10 +8,10 @@ use super::grammar::{
     any, bit_string, boolean, integer, name, name_entry, oid as check_oid, optional,
 };
 use crate::cert::distribution::DpName;
-use crate::cert::{GeneralName, RawExtension};
+use crate::cert::{Cert, GeneralName, RawExtension};
 use crate::der::{self, Reader, Tag};
-use crate::name::Name;
-use crate::oid;
+use crate::name::{Attribute, Name};
+use crate::oid::{self, Oid};
 
 /// The value of an extension: `Ok(None)` if it is not there.
 ///
@@ -33,8 +33,7 @@ pub(super) fn decodes(oid: &[u8], value: Cbs<'_>) -> bool {
         oid::KEY_USAGE => value.only(der::BIT_STRING).and_then(|v| bit_string(v.rest())),
         oid::EXT_KEY_USAGE => list(value, |usages| check_oid(usages.get(der::OID)?.rest())),
         oid::SUBJECT_KEY_ID => value.only(der::OCTET_STRING).map(drop),
-        oid::AUTHORITY_KEY_ID => authority_key_id(value),
-        oid::SUBJECT_ALT_NAME => list(value, general_name),
+        oid::AUTHORITY_KEY_ID => authority_key_id(value).map(drop),
         _ => Some(()),
     };
     decoded.is_some()
@@ -71,13 +70,87 @@ fn optional_names(parts: &mut Cbs<'_>, tag: Tag) -> Option<bool> {
     Some(true)
 }
 
+/// authorityKeyIdentifier.
+#[derive(Clone, Debug)]
+pub(super) struct KeyId {
+    key_id: Option<Vec<u8>>,
+    serial: Option<Vec<u8>>,
+    /// The first directoryName; an attribute may have a type that no certificate of ours has in its name, then the inner
+    /// one is `None`.
+    issuer: Option<Option<Name>>,
+}
+
+impl KeyId {
+    /// Whether it can be that of `issuer` (`crypto/x509/v3_purp.cc: X509_check_akid`).
+    pub(super) fn fits(&self, issuer: &Cert) -> bool {
+        if let (Some(wanted), Some(there)) = (&self.key_id, &issuer.extensions().subject_key_id)
+            && wanted != there
+        {
+            return false;
+        }
+        self.serial.as_deref().is_none_or(|serial| serial == issuer.serial())
+            && self.issuer.as_ref().is_none_or(|name| name.as_ref() == Some(issuer.issuer()))
+    }
+}
+
 /// authorityKeyIdentifier (`crypto/x509/v3_akeya.cc`).
-pub(super) fn authority_key_id(value: Cbs<'_>) -> Option<()> {
+pub(super) fn authority_key_id(value: Cbs<'_>) -> Option<KeyId> {
     let mut parts = value.only(der::SEQUENCE)?;
-    optional(&mut parts, der::context(0), |_| Some(()))?;
-    optional_names(&mut parts, 0xa1)?;
-    optional(&mut parts, der::context(2), integer)?;
-    parts.end()
+    let key_id = parts.optional(der::context(0))?.map(|id| id.rest().to_vec());
+    let mut issuer = None;
+    if let Some(mut names) = parts.optional_list(0xa1)? {
+        while !names.is_empty() {
+            let from = names.rest();
+            general_name(&mut names)?;
+            if from[0] == 0xa4 && issuer.is_none() {
+                issuer = Some(directory_name(from));
+            }
+        }
+    }
+    let serial = parts.optional(der::context(2))?.map(Cbs::rest);
+    serial.map_or(Some(()), integer)?;
+    parts.end()?;
+    Some(KeyId { key_id, serial: serial.map(<[u8]>::to_vec), issuer })
+}
+
+fn directory_name(general: &[u8]) -> Option<Name> {
+    match GeneralName::from_tlv(&Reader::new(general).any().ok()?).ok()? {
+        GeneralName::Directory(name) => Some(name),
+        _ => None,
+    }
+}
+
+/// The next name of a list, which [`general_name`] must accept. Our reader, which is OpenSSL's, takes fewer: where it
+/// takes none, the answer is a name that equals no other.
+fn next_name(names: &mut Cbs<'_>) -> Option<GeneralName> {
+    let from = names.rest();
+    general_name(names)?;
+    let element = Cbs::new(from).any()?;
+    let read = Reader::new(from).any().and_then(|tlv| GeneralName::from_tlv(&tlv));
+    Some(read.unwrap_or_else(|_| match element.tag {
+        0xa4 => GeneralName::Directory(Name::new(&[Attribute::new(
+            Oid::of(UNREAD),
+            &crate::digest::hex(element.content),
+        )])),
+        0xa5 => GeneralName::EdiParty(element.content.to_vec()),
+        _ => GeneralName::Other { type_id: Oid::of(UNREAD), value: element.content.to_vec() },
+    }))
+}
+
+/// An attribute type that no certificate has, 2.999.
+const UNREAD: &[u8] = &[0x88, 0x37];
+
+/// subjectAltName (`crypto/x509/v3_alt.cc`).
+pub(super) fn alternative_names(value: Cbs<'_>) -> Option<Vec<GeneralName>> {
+    names(value.only_list(der::SEQUENCE)?)
+}
+
+fn names(mut list: Cbs<'_>) -> Option<Vec<GeneralName>> {
+    let mut names = Vec::new();
+    while !list.is_empty() {
+        names.push(next_name(&mut list)?);
+    }
+    Some(names)
 }
 
 /// GeneralName (`crypto/x509/v3_genn.cc`).
@@ -151,9 +224,7 @@ fn subtrees(list: Option<Cbs<'_>>) -> Option<Vec<Subtree>> {
     let mut all = Vec::new();
     while !list.is_empty() {
         let mut parts = list.get(der::SEQUENCE)?;
-        let from = parts.rest();
-        general_name(&mut parts)?;
-        let base = GeneralName::from_tlv(&Reader::new(from).any().ok()?).ok()?;
+        let base = next_name(&mut parts)?;
         let minimum = optional(&mut parts, der::context(0), integer)?;
         let maximum = optional(&mut parts, der::context(1), integer)?;
         parts.end()?;
@@ -192,18 +263,19 @@ pub(super) fn distribution_points(value: Cbs<'_>, issuer: &Name) -> Option<Vec<P
 }
 
 /// DistributionPointName in `[0]`; the outer `None` is an error in it.
-#[expect(clippy::option_option, reason = "an optional element that can be wrong")]
 fn point_name(parts: &mut Cbs<'_>) -> Option<Option<DpName>> {
     let from = parts.rest();
     let Some(explicit) = parts.optional(0xa0)? else { return Some(None) };
     let mut inner = explicit;
-    if let Some(names) = inner.optional_list(0xa0)? {
-        items(names, general_name)?;
+    let name = if let Some(list) = inner.optional_list(0xa0)? {
+        DpName::Full(names(list)?)
     } else {
         items(inner.get_list(0xa1)?, name_entry)?;
-    }
+        let read = Reader::new(from).any().and_then(|tlv| DpName::read(&tlv));
+        read.unwrap_or_else(|_| DpName::Relative { rdn: from.to_vec(), whole: from.to_vec() })
+    };
     inner.end()?;
-    DpName::read(&Reader::new(from).any().ok()?).ok().map(Some)
+    Some(Some(name))
 }
 
 /// issuingDistributionPoint (`crypto/x509/v3_crld.cc: ISSUING_DIST_POINT`).

@@ -99,7 +99,7 @@ fn universal(value: &Element<'_>) -> Option<()> {
     }
 }
 
-/// The string types whose characters are checked (`asn1_parse_utf8_string`, `asn1_parse_bmp_string`,
+/// The string types with characters that are checked (`asn1_parse_utf8_string`, `asn1_parse_bmp_string`,
 /// `asn1_parse_universal_string`; `crypto/bytestring/unicode.cc: is_valid_code_point`).
 fn text(tag: Tag, content: &[u8]) -> Option<()> {
     let is_character = |c: u32| {
@@ -161,7 +161,7 @@ pub(super) fn boolean(cbs: &mut Cbs<'_>, tag: Tag) -> Option<bool> {
     }
 }
 
-/// An optional element whose content `check` must accept; answers whether it is there.
+/// An optional element with content that `check` must accept; answers whether it is there.
 pub(super) fn optional(
     cbs: &mut Cbs<'_>,
     tag: Tag,

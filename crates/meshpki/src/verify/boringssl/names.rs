@@ -6,7 +6,7 @@ use super::code::Code;
 use super::extension::{Constraints, Subtree};
 use super::read::Known;
 use super::{Release, Run, Step};
-use crate::cert::{Cert, GeneralName};
+use crate::cert::GeneralName;
 use crate::der;
 use crate::oid;
 
@@ -30,7 +30,7 @@ impl Run<'_> {
             for above in self.chain[depth + 1..].iter().rev() {
                 let Some(constraints) = &above.constraints else { continue };
                 has_constraints = true;
-                check(&known.cert, constraints, self.policy.release)
+                check(known, constraints, self.policy.release)
                     .map_err(|code| self.refusal(code, depth))?;
             }
         }
@@ -40,7 +40,7 @@ impl Run<'_> {
     /// `reject_dns_name_in_common_name`: under constraints a host has to be a subjectAltName.
     fn check_common_name(&self) -> Step {
         let target: &Known = self.chain[0];
-        if target.cert.extensions().subject_alt_name.is_some() {
+        if target.names.is_some() {
             return Ok(());
         }
         for attribute in target.cert.subject().attributes(oid::COMMON_NAME) {
@@ -69,9 +69,9 @@ fn looks_like_host(text: &[u8]) -> bool {
 }
 
 /// `NAME_CONSTRAINTS_check`: subject, e-mail addresses in it, subjectAltName.
-fn check(cert: &Cert, constraints: &Constraints, release: Release) -> Result<(), Code> {
-    let subject = cert.subject();
-    let alternative = cert.extensions().subject_alt_name.as_deref().unwrap_or_default();
+fn check(known: &Known, constraints: &Constraints, release: Release) -> Result<(), Code> {
+    let subject = known.cert.subject();
+    let alternative = known.names.as_deref().unwrap_or_default();
     let names = subject.attribute_count() + alternative.len();
     let subtrees = constraints.permitted.len() + constraints.excluded.len();
     if names.saturating_mul(subtrees) > LIMIT {

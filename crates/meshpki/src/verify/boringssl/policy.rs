@@ -158,10 +158,11 @@ impl Counters {
     /// `process_policy_constraints`: steps (i) and (j) of RFC 5280 section 6.1.4.
     fn constrain(&mut self, raw: &[RawExtension]) -> Result<(), Invalid> {
         if let Some(value) = single(raw, oid::POLICY_CONSTRAINTS).map_err(|()| Invalid)? {
-            let (explicit, mapping) = policy_constraints(value).ok_or(Invalid)?;
-            if explicit.is_none() && mapping.is_none() {
+            let skips = policy_constraints(value).ok_or(Invalid)?;
+            if skips.iter().all(Option::is_none) {
                 return Err(Invalid);
             }
+            let [explicit, mapping] = skips;
             lower(&mut self.explicit_policy, explicit)?;
             lower(&mut self.policy_mapping, mapping)?;
         }
@@ -256,12 +257,12 @@ fn policy_mappings(value: Cbs<'_>) -> Option<Vec<(&[u8], &[u8])>> {
 }
 
 /// The numbers of policyConstraints (`crypto/x509/v3_pcons.cc`): requireExplicitPolicy and inhibitPolicyMapping.
-fn policy_constraints(value: &[u8]) -> Option<(Option<&[u8]>, Option<&[u8]>)> {
+fn policy_constraints(value: &[u8]) -> Option<[Option<&[u8]>; 2]> {
     let mut parts = Cbs::new(value).only(der::SEQUENCE)?;
     let explicit = parts.optional(der::context(0))?.map(Cbs::rest);
     let mapping = parts.optional(der::context(1))?.map(Cbs::rest);
     parts.end()?;
     explicit.map_or(Some(()), integer)?;
     mapping.map_or(Some(()), integer)?;
-    Some((explicit, mapping))
+    Some([explicit, mapping])
 }

@@ -6,15 +6,14 @@ use alloc::vec::Vec;
 use super::Release;
 use super::cbs::Cbs;
 use super::extension::{
-    self, Constraints, Point, Scope, authority_key_id, basic_constraints, distribution_points,
-    name_constraints, scope, single,
+    self, Constraints, KeyId, Point, Scope, alternative_names, authority_key_id, basic_constraints,
+    distribution_points, name_constraints, scope, single,
 };
 use super::grammar::{self, algorithm, bit_string, extensions, integer, name, time};
-use crate::cert::{Cert, KeyUsage, RawExtension, read_extension_list};
+use crate::cert::{Cert, GeneralName, KeyUsage, RawExtension, read_extension_list};
 use crate::crl::Crl;
 use crate::der::{self, Reader};
 use crate::oid;
-use crate::verify::issued::akid_matches;
 
 /// A certificate BoringSSL can read, with what it works out when it first uses one.
 #[derive(Clone, Debug)]
@@ -28,8 +27,11 @@ pub(super) struct Known {
     pub(super) self_signed: bool,
     /// Subject and issuer are the same name (`EXFLAG_SI`).
     pub(super) self_issued: bool,
+    /// subjectAltName.
+    pub(super) names: Option<Vec<GeneralName>>,
     pub(super) constraints: Option<Constraints>,
     pub(super) points: Vec<Point>,
+    akid: Option<KeyId>,
 }
 
 impl Known {
@@ -37,6 +39,15 @@ impl Known {
     pub(super) fn read(cert: &Cert, release: Release) -> Option<Self> {
         certificate(Cbs::of_release(cert.as_der(), release))?;
         Some(Self::cache(cert, release))
+    }
+
+    /// `crypto/x509/v3_purp.cc: X509_check_issued`: names, key identifiers and keyUsage. Neither dates nor keys count.
+    pub(super) fn is_issued_by(&self, issuer: &Self) -> bool {
+        issuer.cert.subject() == self.cert.issuer()
+            && !issuer.invalid
+            && !self.invalid
+            && self.akid.as_ref().is_none_or(|id| id.fits(&issuer.cert))
+            && !issuer.cert.extensions().lacks_usage(KeyUsage::KEY_CERT_SIGN)
     }
 
     /// `crypto/x509/v3_purp.cc: x509v3_cache_extensions`.
@@ -59,33 +70,40 @@ impl Known {
         let points = read_single(raw, oid::CRL_DISTRIBUTION_POINTS, |value| {
             distribution_points(Cbs::of_release(value, release), cert.issuer())
         });
-        invalid |= constraints.is_err() || points.is_err();
+        let names = read_single(raw, oid::SUBJECT_ALT_NAME, |value| {
+            alternative_names(Cbs::of_release(value, release))
+        });
+        invalid |= constraints.is_err() || points.is_err() || names.is_err();
         let self_issued = cert.is_self_issued();
-        let extensions = cert.extensions();
+        let akid = read_single(raw, oid::AUTHORITY_KEY_ID, |value| {
+            authority_key_id(Cbs::of_release(value, release))
+        });
+        let akid = akid.unwrap_or_default();
         let self_signed = self_issued
-            && akid_matches(cert, extensions.authority_key_id.as_ref())
-            && !extensions.lacks_usage(KeyUsage::KEY_CERT_SIGN);
+            && akid.as_ref().is_none_or(|id| id.fits(cert))
+            && !cert.extensions().lacks_usage(KeyUsage::KEY_CERT_SIGN);
         Self {
             cert: cert.clone(),
             invalid,
             critical: raw.iter().any(|e| e.critical && !HANDLED.contains(&e.oid.as_bytes())),
             self_signed,
             self_issued,
+            names: names.unwrap_or_default(),
             constraints: constraints.unwrap_or_default(),
             points: points.unwrap_or_default().unwrap_or_default(),
+            akid,
         }
     }
 }
 
-/// Extensions that make a certificate invalid if they do not decode; name constraints and distribution points are two
-/// more.
-const DECODED: [&[u8]; 6] = [
+/// Extensions that make a certificate invalid if they do not decode; names, name constraints and distribution points are
+/// three more.
+const DECODED: [&[u8]; 5] = [
     oid::BASIC_CONSTRAINTS,
     oid::KEY_USAGE,
     oid::EXT_KEY_USAGE,
     oid::SUBJECT_KEY_ID,
     oid::AUTHORITY_KEY_ID,
-    oid::SUBJECT_ALT_NAME,
 ];
 
 /// Extensions that may be critical (`crypto/x509/v3_purp.cc: X509_supported_extension`).
@@ -166,6 +184,7 @@ pub(super) struct KnownCrl {
     /// A critical extension, of the list or an entry, that BoringSSL does not handle.
     pub(super) critical: bool,
     pub(super) scope: Option<Scope>,
+    akid: Option<KeyId>,
 }
 
 impl KnownCrl {
@@ -177,13 +196,18 @@ impl KnownCrl {
             scope(Cbs::of_release(value, release), crl.issuer())
         });
         let scope = scope.ok()?;
-        read_single(raw, oid::AUTHORITY_KEY_ID, |value| {
+        let akid = read_single(raw, oid::AUTHORITY_KEY_ID, |value| {
             authority_key_id(Cbs::of_release(value, release))
-        })
-        .ok()?;
+        });
+        let akid = akid.ok()?;
         let handled = [oid::ISSUING_DISTRIBUTION_POINT, oid::AUTHORITY_KEY_ID];
         let critical = raw.iter().any(|e| e.critical && !handled.contains(&e.oid.as_bytes()));
-        Some(Self { crl: crl.clone(), critical: critical || entries_are_critical, scope })
+        Some(Self { crl: crl.clone(), critical: critical || entries_are_critical, scope, akid })
+    }
+
+    /// Whether its authorityKeyIdentifier can be that of `issuer`.
+    pub(super) fn fits(&self, issuer: &Cert) -> bool {
+        self.akid.as_ref().is_none_or(|id| id.fits(issuer))
     }
 }
 

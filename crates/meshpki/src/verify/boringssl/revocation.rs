@@ -10,7 +10,6 @@ use crate::cert::KeyUsage;
 use crate::cert::distribution::DpName;
 use crate::signature::SignatureInput;
 use crate::verify::Reason;
-use crate::verify::issued::akid_matches;
 
 /// How well a CRL fits (`CRL_SCORE_*`).
 mod score {
@@ -73,7 +72,7 @@ impl<'a> Run<'a> {
         best
     }
 
-    /// `get_crl_score`, of a CRL whose issuer is the certificate's; `None` when it is of no use.
+    /// `get_crl_score`, of a CRL that has the certificate's issuer; `None` when it is of no use.
     fn score_crl(&self, depth: usize, crl: &'a KnownCrl) -> Option<Found<'a>> {
         let is_invalid = crl.scope.as_ref().is_some_and(|scope| {
             let only = [scope.only_user, scope.only_ca, scope.only_attribute];
@@ -101,7 +100,7 @@ impl<'a> Run<'a> {
     /// as subject.
     fn crl_issuer(&self, depth: usize, crl: &KnownCrl) -> Option<(&'a Known, u16)> {
         let first = (depth + 1).min(self.chain.len() - 1);
-        let fits = |known: &Known| akid_matches(&known.cert, crl.crl.authority_key_id());
+        let fits = |known: &Known| crl.fits(&known.cert);
         if fits(self.chain[first]) {
             return Some((self.chain[first], score::AKID | score::ISSUER_CERT));
         }

@@ -43,7 +43,7 @@ fn dates(verifier: Verifier, cert: &Cert, panel: &Panel<'_>) -> Option<String> {
         });
     let Some(twin) = twin.filter(|_| verifier == Verifier::Envoy) else { return Some(dates) };
     Some(format!(
-        "{dates}; {} has the same name and is valid, but Envoy takes the first of a name without looking at its dates",
+        "{dates}; {} has the same name and is valid, but Envoy takes one certificate of a name without looking at its dates",
         panel.named(twin)
     ))
 }
@@ -59,8 +59,8 @@ fn namesakes(verifier: Verifier, cert: &Cert, panel: &Panel<'_>) -> Option<Strin
     match (names.as_slice(), verifier) {
         ([], _) => None,
         ([one], _) => Some(format!("{one} has the issuer's name, but its key did not sign this")),
-        ([first, ..], Verifier::Envoy) => Some(format!(
-            "{} have the issuer's name, and Envoy tries no other than the first: {first}",
+        (_, Verifier::Envoy) => Some(format!(
+            "{} have the issuer's name, and Envoy tries only one of them",
             names.join(" and ")
         )),
         _ => Some(format!(
