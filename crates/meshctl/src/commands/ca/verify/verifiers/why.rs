@@ -19,11 +19,11 @@ pub(super) fn why(verifier: Verifier, refusal: &Refusal, panel: &Panel<'_>) -> O
         Reason::Algorithm => Some(algorithm(refusal.cert.as_ref()?, question)),
         Reason::CriticalExtension => critical(refusal.cert.as_ref()?),
         Reason::NameConstraints => constraints(verifier, panel),
-        Reason::CaAsPeer | Reason::ExtKeyUsage if question.target.is_ca() => {
-            Some("it is a CA, not a workload: verify a certificate that the CA has signed".to_owned())
-        }
+        Reason::CaAsPeer | Reason::ExtKeyUsage if question.target.is_ca() => Some(
+            "it is a CA, not a workload: verify a certificate that the CA has signed".to_owned(),
+        ),
         Reason::NoCrl => Some(
-            "with any CRL, Envoy needs one for every certificate of the chain but a root of the store"
+            "with any CRL, Envoy needs one for every certificate of the chain, the root included"
                 .to_owned(),
         ),
         Reason::CrlExpired => crl_expired(question),
