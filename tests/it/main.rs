@@ -45,6 +45,7 @@ mod rig;
 mod signed;
 mod terminal;
 mod verifiers;
+mod verify_as;
 mod verify_extras;
 
 /// The real `meshctl`, for what needs a process of its own.

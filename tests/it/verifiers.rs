@@ -2,3 +2,4 @@
 
 mod envoy_calls;
 mod models;
+mod webpki;

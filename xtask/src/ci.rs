@@ -24,7 +24,7 @@ const STEPS: &[(&str, &str)] = &[
     ),
     (
         "the oldest compiler",
-        "cargo +1.88.0 check -p meshpki --no-default-features --features cfssl,legacy-algorithms,rcgen,rustls --locked --target-dir target/oldest",
+        "cargo +1.88.0 check -p meshpki --no-default-features --features cfssl,legacy-algorithms,rcgen,rustls,webpki --locked --target-dir target/oldest",
     ),
     (
         "packages",

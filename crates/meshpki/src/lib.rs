@@ -81,6 +81,7 @@
 //! | `legacy-algorithms` | no | in pure Rust, everything else `openssl verify` decides: other curves, RSA sizes, salts and digests, DSA, Ed448 |
 //! | `pki-types` | no | conversions to and from the types of `rustls-pki-types` |
 //! | `rustls` | no | `tls`: verifiers for clients and servers of a mesh; needs `pki-types` |
+//! | `webpki` | no | [`verify::webpki`]: ztunnel as a verifier, by the crate `rustls-webpki` and the algorithms of `aws-lc` or `ring` |
 //! | `rcgen` | no | `SoftKey` is an `rcgen::SigningKey`, and `CaCerts` gives an `rcgen::Issuer`; needs `soft-keys` |
 //!
 //! Only with `legacy-algorithms` does `verify` decide every signature that `openssl verify` decides; what it cannot decide

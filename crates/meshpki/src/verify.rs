@@ -35,6 +35,8 @@ mod revocation;
 mod signatures;
 mod text;
 mod time;
+#[cfg(feature = "webpki")]
+pub mod webpki;
 
 pub use code::Code;
 pub use explain::{Evidence, Explanation};

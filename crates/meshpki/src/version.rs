@@ -5,8 +5,6 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
-use crate::verify::go::Release;
-
 /// A release of Istio. A suffix of the third number (`-distroless`, `-rc.0`) is ignored:
 /// a release candidate has the rules of its release.
 ///
@@ -73,17 +71,6 @@ impl Version {
     #[must_use]
     pub(crate) const fn can_reload(self) -> bool {
         self.since(12, 0)
-    }
-
-    /// The Go an image is built with, as far as it matters: from 1.14.0 on at least Go 1.18, which refuses SHA-1
-    /// (istio #38049), and from 1.27.0 on at least Go 1.24.
-    #[must_use]
-    pub(crate) const fn go(self) -> Release {
-        match self {
-            _ if self.since(27, 0) => Release::NEWEST,
-            _ if self.since(14, 0) => Release::new(18),
-            _ => Release::new(17),
-        }
     }
 
     /// A workload's certificate ends with its signer at the latest: 1.28.7, 1.29.3 and 1.30.0.

@@ -170,7 +170,7 @@ impl<'a> Bundle<'a> {
         roots: &[Cert],
         at: Time,
     ) -> Result<Chains, Rejection> {
-        let options = Options::at(at).with_release(self.settings.version.go());
+        let options = Options::at(at).with_release(go::Release::of_istio(self.settings.version));
         let found = go::verify(&Certificate::try_from(ca)?, &Pools::new(roots, chain), &options)?;
         let certs = |chain: &go::Chain| chain.iter().filter_map(Certificate::cert).collect();
         Ok(found.iter().map(certs).collect())

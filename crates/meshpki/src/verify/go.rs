@@ -23,6 +23,8 @@ use crate::crl::Crl;
 use crate::key::PublicKey;
 use crate::oid::Oid;
 use crate::time::Time;
+#[cfg(feature = "soft-keys")]
+use crate::version::Version;
 
 mod algorithm;
 mod bytes;
@@ -54,6 +56,18 @@ impl Release {
     #[must_use]
     pub const fn new(minor: u32) -> Self {
         Self(minor)
+    }
+
+    /// The Go an Istio release is built with, as far as it matters: from 1.14.0 on at least Go 1.18 (istio #38049), and
+    /// from 1.27.0 on at least Go 1.24.
+    #[cfg(feature = "soft-keys")]
+    #[must_use]
+    pub const fn of_istio(version: Version) -> Self {
+        match version {
+            _ if version.since(27, 0) => Self::NEWEST,
+            _ if version.since(14, 0) => Self(18),
+            _ => Self(17),
+        }
     }
 
     /// Whether it is Go 1.`minor` or later.

@@ -37,6 +37,8 @@ pub enum Reason {
     CriticalExtension,
     /// An issuer is not a CA, or its keyUsage does not allow it to sign.
     NotCa,
+    /// The certificate is a CA, and the verifier takes none as a peer's.
+    CaAsPeer,
     /// A path length does not allow the chain.
     PathLength,
     /// An extended key usage on the chain lacks the one that is needed.
@@ -57,6 +59,34 @@ pub enum Reason {
     Limit,
     /// The signature uses an algorithm that is not built into this library.
     Undecided,
+}
+
+impl Reason {
+    /// Its name in JSON, such as `unknown-issuer`; never given another meaning.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not-yet-valid",
+            Self::UnknownIssuer => "unknown-issuer",
+            Self::BadSignature => "bad-signature",
+            Self::Algorithm => "algorithm",
+            Self::CriticalExtension => "critical-extension",
+            Self::NotCa => "not-a-ca",
+            Self::CaAsPeer => "ca-as-peer",
+            Self::PathLength => "path-length",
+            Self::ExtKeyUsage => "ext-key-usage",
+            Self::NameConstraints => "name-constraints",
+            Self::Policy => "policy",
+            Self::Revoked => "revoked",
+            Self::NoCrl => "no-crl",
+            Self::CrlExpired => "crl-expired",
+            Self::BadCrl => "bad-crl",
+            Self::Limit => "limit",
+            Self::Undecided => "undecided",
+        }
+    }
 }
 
 impl Rejection {

@@ -1,7 +1,7 @@
 //! `meshctl ca verify`: a drop-in for `openssl verify` 3.0.22 (`apps/verify.c: verify_main`).
 //!
 //! Standard output, standard error but for the lines of the error queue, and the exit status are those
-//! of openssl. Ours alone: `--explain`, `-o json`, `--at`, and exit status 3 where a signature uses an
+//! of openssl. Ours alone: `--explain`, `-o json`, `--at`, `--as`, and exit status 3 where a signature uses an
 //! algorithm that is not built in.
 
 mod binary;
@@ -9,10 +9,12 @@ mod keys;
 mod load;
 mod openssl_args;
 mod pem;
+mod places;
 mod report;
 mod settings;
 mod system;
 mod values;
+mod verifiers;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -24,6 +26,7 @@ use meshpki::verify::{Inputs, Memo, Verdict, verify_with};
 use crate::io::Io;
 use settings::Settings;
 use system::Want;
+use verifiers::{Asked, Panel};
 
 /// Exit status: every certificate is good.
 const GOOD: u8 = 0;
@@ -91,7 +94,9 @@ fn verify_all(mut settings: Settings, files: &[OsString], io: &mut Io<'_>) -> (S
         answer.verify_one(Some(file), &mut settings, io);
         write(&std::mem::take(&mut answer.out), &std::mem::take(&mut answer.err), io);
     }
-    if settings.json {
+    if settings.json && settings.asked.is_some() {
+        answer.out = verifiers::document(&settings, answer.status, answer.json);
+    } else if settings.json {
         answer.out = report::document(&settings.policy, answer.status, answer.json);
     }
     (answer.out, answer.err, answer.status)
@@ -110,6 +115,9 @@ impl Answer {
                 return;
             }
         };
+        if let Some(asked) = settings.asked {
+            return self.ask(asked, &name, &target, settings);
+        }
         let policy = &settings.policy;
         let want = Want {
             own_name: policy.partial_chain,
@@ -132,6 +140,24 @@ impl Answer {
         }
         self.settle(&name, &verdict);
         settings.store.keep(&verdict.lookups);
+    }
+
+    /// `--as`: the answers of other verifiers.
+    fn ask(&mut self, asked: Asked, name: &str, target: &Cert, settings: &mut Settings) {
+        // Every certificate and CRL that any of them can look for.
+        let want = Want { own_name: true, crls: true };
+        settings.store.load_for(target, &settings.untrusted, &want);
+        let panel = Panel::new(asked, name, target, settings, &mut self.memo);
+        if settings.json {
+            self.json.push(panel.json());
+        } else {
+            self.out += &panel.text(settings.explain);
+        }
+        self.status = match panel.status() {
+            FAILED => FAILED,
+            UNDECIDED if self.status == GOOD => UNDECIDED,
+            _ => self.status,
+        };
     }
 
     fn add_text(&mut self, name: &str, verdict: &Verdict, settings: &Settings) {

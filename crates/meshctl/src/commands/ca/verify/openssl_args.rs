@@ -45,6 +45,10 @@ pub(crate) enum Id {
     Output,
     /// Ours: the time as RFC 3339.
     At,
+    /// Ours: the verifier to ask.
+    As,
+    /// Ours: the release of Istio whose verifiers are asked.
+    Istio,
 }
 
 /// The argument an option takes (`apps/include/opt.h`: `-`, `s`, `n`, `M`, `/`).
@@ -111,6 +115,8 @@ const OPTIONS: &[(&str, Wants, Id)] = &[
     ("o", Wants::Text, Id::Output),
     ("output", Wants::Text, Id::Output),
     ("at", Wants::Text, Id::At),
+    ("as", Wants::Text, Id::As),
+    ("istio", Wants::Text, Id::Istio),
 ];
 
 /// One option as it was given.
@@ -127,6 +133,31 @@ pub(crate) struct Given {
 }
 
 impl Given {
+    /// Whether it is a wish that only OpenSSL has, and no other verifier.
+    pub(crate) fn is_openssls(&self, with_openssl: bool) -> bool {
+        match self.id {
+            Id::Purpose => !["sslclient", "sslserver"].contains(&&*self.text()),
+            Id::CrlCheck | Id::CrlCheckAll => !with_openssl,
+            Id::Policy
+            | Id::Depth
+            | Id::AuthLevel
+            | Id::Hostname
+            | Id::Email
+            | Id::Ip
+            | Id::IgnoreCritical
+            | Id::PolicyCheck
+            | Id::ExplicitPolicy
+            | Id::InhibitAny
+            | Id::InhibitMap
+            | Id::PolicyPrint
+            | Id::Strict
+            | Id::CheckSelfSigned
+            | Id::PartialChain
+            | Id::NoCheckTime => true,
+            _ => false,
+        }
+    }
+
     /// The value as text, for messages and for values that are not files.
     pub(crate) fn text(&self) -> String {
         self.value.to_string_lossy().into_owned()

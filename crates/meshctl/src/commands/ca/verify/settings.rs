@@ -3,12 +3,15 @@
 use std::ffi::{OsStr, OsString};
 use std::fs;
 
+use meshpki::istiod::Version;
 use meshpki::verify::{Anchor, Policies, Policy, Purpose, Revocation};
 use meshpki::{Cert, Crl, Time};
 
 use super::load::{self, Found};
 use super::openssl_args::{self, Given, Id, Options};
+use super::places::Places;
 use super::system::Store;
+use super::verifiers::Asked;
 use super::{GOOD, Stop, open, values};
 use crate::io::Io;
 
@@ -32,6 +35,13 @@ pub(super) struct Settings {
     pub(super) explain: bool,
     /// `-o json`.
     pub(super) json: bool,
+    /// `--as`.
+    pub(super) asked: Option<Asked>,
+    /// `--istio`.
+    pub(super) istio: Option<Version>,
+    /// Which file each certificate is in.
+    pub(super) places: Places,
+    given: Vec<Given>,
     ca_file: Option<OsString>,
     no_ca_file: bool,
     no_ca_path: bool,
@@ -52,13 +62,17 @@ impl Settings {
         let mut options = Options::new(args);
         loop {
             match options.next() {
-                Ok(Some(given)) => settings.take(&given)?,
+                Ok(Some(given)) => {
+                    settings.take(&given)?;
+                    settings.given.push(given);
+                }
                 Ok(None) => break,
                 Err(line) => {
                     return Err(Stop::refused(format!("{line}\nverify: Use -help for summary.\n")));
                 }
             }
         }
+        settings.refuse_openssls()?;
         settings.finish(io)?;
         Ok((settings, options.rest()))
     }
@@ -74,6 +88,10 @@ impl Settings {
             policy_print: false,
             explain: false,
             json: false,
+            asked: None,
+            istio: None,
+            places: Places::default(),
+            given: Vec::new(),
             ca_file: None,
             no_ca_file: false,
             no_ca_path: false,
@@ -100,7 +118,8 @@ impl Settings {
             Id::CaFile => self.ca_file = Some(given.value.clone()),
             Id::Trusted => self.add_trusted(&given.value)?,
             Id::Untrusted => {
-                let found = self.certs(&given.value, "untrusted certificates")?;
+                let found = certs(&given.value, "untrusted certificates")?;
+                self.places.add_untrusted(&given.value, &found);
                 self.untrusted.extend(found.into_iter().map(|anchor| anchor.cert));
             }
             Id::CrlFile => self.add_crls(&given.value)?,
@@ -113,6 +132,8 @@ impl Settings {
             Id::Explain => self.explain = true,
             Id::Output => self.json = output(&given.text())?,
             Id::At => self.at = Some(instant(&given.text())?),
+            Id::As => self.asked = Some(asked(&given.text())?),
+            Id::Istio => self.istio = Some(istio(&given.text())?),
             Id::AtTime => self.at = Some(Time(given.number)),
             Id::NoCheckTime => self.no_check_time = true,
             Id::CrlCheck => self.revocation_leaf = true,
@@ -163,14 +184,30 @@ impl Settings {
 
     fn add_trusted(&mut self, file: &OsStr) -> Result<(), Stop> {
         (self.no_ca_file, self.no_ca_path, self.no_ca_store) = (true, true, true);
-        let found = self.certs(file, "trusted certificates")?;
+        let found = certs(file, "trusted certificates")?;
+        self.places.add_trusted(file, &found);
         self.trusted.get_or_insert_default().extend(found);
         Ok(())
     }
 
-    fn certs(&self, file: &OsStr, what: &str) -> Result<Vec<Anchor>, Stop> {
-        let found = loaded(file, &format!("certs of {what}"))?;
-        if found.certs.is_empty() { Err(nothing(file, what)) } else { Ok(found.certs) }
+    /// Other verifiers than OpenSSL have fewer options; one of OpenSSL's would be without effect.
+    fn refuse_openssls(&self) -> Result<(), Stop> {
+        let Some(asked) = self.asked else {
+            return match self.istio {
+                Some(_) => Err(Stop::refused("verify: Option --istio needs --as\n")),
+                None => Ok(()),
+            };
+        };
+        let mut given = self.given.iter();
+        let Some(given) = given.find(|given| given.is_openssls(asked == Asked::All)) else {
+            return Ok(());
+        };
+        let value = if given.id == Id::Purpose { given.text() } else { String::new() };
+        let option = format!("-{} {value}", given.name);
+        Err(Stop::refused(format!(
+            "verify: Option {} cannot be used with --as: only OpenSSL has it\n",
+            option.trim_end()
+        )))
     }
 
     fn add_crls(&mut self, file: &OsStr) -> Result<(), Stop> {
@@ -194,6 +231,7 @@ impl Settings {
             let name = file.to_string_lossy();
             let found =
                 found.ok_or_else(|| Stop::refused(format!("Error loading file {name}\n")))?;
+            self.places.add_trusted(file, &found.certs);
             self.store.add(found);
         } else if !self.no_ca_file {
             self.store.add_default_file(io.env);
@@ -217,6 +255,11 @@ impl Settings {
         };
         Ok(())
     }
+}
+
+fn certs(file: &OsStr, what: &str) -> Result<Vec<Anchor>, Stop> {
+    let found = loaded(file, &format!("certs of {what}"))?;
+    if found.certs.is_empty() { Err(nothing(file, what)) } else { Ok(found.certs) }
 }
 
 fn loaded(file: &OsStr, what: &str) -> Result<Found, Stop> {
@@ -301,6 +344,18 @@ fn instant(text: &str) -> Result<Time, Stop> {
     })
 }
 
+fn asked(text: &str) -> Result<Asked, Stop> {
+    Asked::from_name(text).ok_or_else(|| {
+        Stop::refused(format!("verify: Invalid verifier {text}, use go, envoy, ztunnel or all\n"))
+    })
+}
+
+fn istio(text: &str) -> Result<Version, Stop> {
+    text.parse().ok().ok_or_else(|| {
+        Stop::refused(format!("verify: Invalid Istio release {text}, use one such as 1.30.3\n"))
+    })
+}
+
 /// `-help`: our own summary of what we take.
 const HELP: &str = "\
 Usage: verify [options] [cert...]
@@ -318,6 +373,12 @@ Not in openssl:
   --at TIME     like -attime, but in RFC 3339: 2030-01-31T12:00:00Z
   --explain     print the reason for each error, and what to do
   -o json       print one JSON document instead of text
+  --as NAME     ask another verifier of the mesh: go (istiod, agents), envoy or ztunnel;
+                all prints a table of the answers, OpenSSL's too
+  --istio N     with --as: the verifiers of that Istio release, such as 1.30.3 (default: the newest)
+
+--as takes the options that name files or the time, and -purpose sslclient or sslserver. Without
+-purpose, the certificate must be valid for a client and for a server, as every workload is both.
 
 Exit status: 0 if every certificate is valid, 1 if an option or a file cannot be used, 2 if a
 certificate is not valid or cannot be read, 3 if a signature uses an algorithm that is not built in.
