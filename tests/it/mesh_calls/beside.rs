@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams};
-use tests::rig::Cluster;
+use tests::rig::{Cluster, network};
 
 use super::SECRETS;
 use super::bookinfo::{Bookinfo, PORT, until};
@@ -35,6 +35,7 @@ spec:
   host: reviews.default.svc.cluster.local
   subsets: [{name: canary, labels: {version: v3}}]
 ";
+const CANARY_ADDRESS: &str = "240.0.0.77";
 /// Calls of the service of others, by a subset that only their rule defines.
 const CANARY: &str = "
 apiVersion: networking.istio.io/v1
@@ -61,6 +62,8 @@ pub(super) fn install(bookinfo: &Bookinfo) {
     two.apply(EXPOSE);
     one.apply(OTHERS);
     two.apply(OTHERS);
+    one.serve_one("others", PORT);
+    network::more(CANARY_ADDRESS);
     one.apply(CANARY);
     let mut seen = BTreeSet::new();
     until("calls of others reach both clusters", || {
@@ -132,6 +135,6 @@ fn others(bookinfo: &Bookinfo) -> String {
 
 /// Who answers a call of their subset.
 fn canary(bookinfo: &Bookinfo) -> String {
-    let answer = bookinfo.call_at("240.0.0.77", &format!("canary.example.com:{PORT}"));
+    let answer = bookinfo.call_at(CANARY_ADDRESS, &format!("canary.example.com:{PORT}"));
     if answer.status == 200 { answer.name() } else { format!("status {}", answer.status) }
 }
