@@ -66,7 +66,7 @@ pub fn sound_case(seed: u64) -> Case {
     loop {
         let text = spec(&mut random, any_policy);
         let errors = Mesh::new(&Spec::read(&text).expect("a spec")).err().unwrap_or_default();
-        let is_order = |error: &Error| matches!(error.fault, Fault::Failover { .. });
+        let is_order = |error: &Error| matches!(*error.fault, Fault::Failover { .. });
         if errors.is_empty() || !errors.iter().all(is_order) {
             return rendered(text);
         }
