@@ -253,7 +253,7 @@ const DECIDING: [(usize, &str, &str); 3] = [
     ),
     (
         0,
-        "apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: default, namespace: default}\nspec: {egress: [{hosts: [./*]}]}\n",
+        "apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: default, namespace: default}\nspec: {egress: [{hosts: [istio-system/*]}]}\n",
         "warning[lint/hidden]: cluster cluster1, Sidecar default/default: ",
     ),
     (

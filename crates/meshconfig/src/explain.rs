@@ -267,13 +267,12 @@ impl Explainer<'_> {
     }
 
     /// The clusters of a failover policy in its order, if istiod knows their pods.
-    fn order(&self) -> Option<String> {
+    fn order(&self) -> Option<Vec<&str>> {
         let PolicyTarget::Failover(order) = &self.unit.policy?.target else { return None };
         if !self.unit.fails_over_by_registry(order) {
             return None;
         }
-        let names = order.iter().map(|index| self.mesh.clusters()[*index].name.as_str());
-        Some(names.collect::<Vec<_>>().join(", "))
+        Some(order.iter().map(|index| self.mesh.clusters()[*index].name.as_str()).collect())
     }
 
     fn tls(
@@ -406,8 +405,9 @@ impl Explainer<'_> {
             let subsets = rule.value["spec"]["subsets"].as_array()?;
             Some(&subsets.iter().find(|known| text(&known["name"]) == subset)?["labels"])
         });
-        if let Some(order) = self.order().filter(|_| subset.is_empty()) {
-            let text = format!("the first of {order} that has healthy endpoints");
+        let order = self.order().filter(|_| subset.is_empty()).unwrap_or_default();
+        if !order.is_empty() {
+            let text = format!("the first of {} that has healthy endpoints", order.join(", "));
             self.push(hops, depth, self.cluster, text, rule);
         }
         let pinned = labels.map_or("", |labels| text(&labels[multi_primary::CLUSTER_LABEL]));
@@ -423,8 +423,14 @@ impl Explainer<'_> {
             let is_flat = route.is_direct();
             let way =
                 if is_flat { "calls them directly" } else { "calls them through its gateway" };
-            let is_meant_to = route.service.importers.contains(&self.cluster.index);
-            let but = if is_meant_to { "" } else { ", although the spec does not import them" };
+            let but = if !order.is_empty() && !order.contains(&route.to.name.as_str()) {
+                // It prefers one cluster, and all others are in the second place.
+                ", with the last of the order, although the policy does not name it"
+            } else if route.service.importers.contains(&self.cluster.index) {
+                ""
+            } else {
+                ", although the spec does not import them"
+            };
             let text = format!(
                 "istiod knows the pods of {} from remote secrets, and {way}{but}",
                 route.to.name

@@ -228,8 +228,9 @@ impl Judged<'_> {
 
     /// Address, port, SNI and priority of each endpoint, as the hops say it.
     fn endpoints(&self, part: &Part, port: u16) -> Value {
+        let last = part.order.len().saturating_sub(1);
         let place =
-            |cluster: &str| part.order.iter().position(|tried| tried == cluster).unwrap_or(0);
+            |cluster: &str| part.order.iter().position(|tried| tried == cluster).unwrap_or(last);
         let mut all = Vec::new();
         for (address, number, cluster) in &part.endpoints {
             let number = if *number == 0 { port } else { *number };

@@ -51,14 +51,21 @@ pub fn preflight(mesh: &Mesh, clusters: &[PreflightCluster<'_>]) -> Vec<Prefligh
     let kept: Vec<Vec<&Value>> = clusters.iter().map(|cluster| theirs(name, cluster)).collect();
     let all: Vec<Vec<Cow<'_, Value>>> = clusters.iter().map(aged).collect();
     let wanted = |i: usize| all[i].iter().map(AsRef::as_ref);
-    let alone = look(mesh, clusters, |i| wanted(i).collect());
+    let mut then = look(mesh, clusters, |i| kept[i].iter().copied().chain(wanted(i)).collect());
+    if !then.is_empty() {
+        let alone = look(mesh, clusters, |i| wanted(i).collect());
+        let alone = known(&alone);
+        then.retain(|problem| !alone.contains(&key(problem)));
+    }
+    // Whose a problem is takes as long again, and most meshes have none.
+    if then.is_empty() {
+        return Vec::new();
+    }
     let others = look(mesh, clusters, |i| kept[i].clone());
     let now = look(mesh, clusters, |i| everything(&clusters[i]).collect());
-    let then = look(mesh, clusters, |i| kept[i].iter().copied().chain(wanted(i)).collect());
-    let (alone, others, now) = (known(&alone), known(&others), known(&now));
+    let (others, now) = (known(&others), known(&now));
     let mut found: Vec<PreflightProblem> = then
         .into_iter()
-        .filter(|problem| !alone.contains(&key(problem)))
         .map(|problem| PreflightProblem {
             ours: !(others.contains(&key(&problem)) && now.contains(&key(&problem))),
             problem,
