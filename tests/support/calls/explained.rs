@@ -205,7 +205,7 @@ impl Judged<'_> {
         let to = if is_http { Some(self.call.host.clone()) } else { self.address() };
         let snis = said.only.get(&port).map_or_else(|| json!([]), |names| json!(names));
         let is_meant = |route: &&Value| {
-            route["port"] == port.to_string()
+            route["port"].as_str().is_some_and(|known| known.parse() == Ok(port))
                 && Some(&route["to"]) == to.as_ref().map(|to| json!(to)).as_ref()
                 && (is_http || route["snis"] == snis)
         };
@@ -258,7 +258,7 @@ impl Judged<'_> {
         let is_meant = |one: &&Value| {
             one["host"] == part.host
                 && one["subset"] == part.subset
-                && one["port"] == port.to_string()
+                && one["port"].as_str().is_some_and(|known| known.parse() == Ok(port))
         };
         let own = callers.into_iter().flatten().find(is_meant);
         let endpoints = own.and_then(|own| own["endpoints"].as_array()).into_iter().flatten();
