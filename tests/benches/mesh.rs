@@ -83,7 +83,12 @@ fn plan(mesh: &Mesh, rendered: &[Vec<Resource>]) {
         .clusters()
         .iter()
         .zip(rendered.iter().zip(&live))
-        .map(|(cluster, (wanted, live))| PreflightCluster { name: &cluster.name, live, wanted })
+        .map(|(cluster, (wanted, live))| PreflightCluster {
+            name: &cluster.name,
+            live,
+            deciding: &[],
+            wanted,
+        })
         .collect();
     let changes =
         clusters.iter().map(|c| (c.name.to_owned(), changes(&mesh.name, c.wanted, c.live)));

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use tests::Shell;
-use tests::calls::{case, fatal, ours, request, wanted};
+use tests::calls::{case, differences, fatal, ours, request, sound_case, wanted};
 use tests::judges::xds;
 
 /// Every folder has a spec, `CLUSTER.yaml` with what a cluster has, and `lint`, which is printed. `MESH_UPDATE=1` writes
@@ -64,6 +64,17 @@ fn random_faults() {
     }
     assert!(differences.is_empty(), "{}", differences.join("\n"));
     assert!(lost > 0, "no fault had an effect");
+}
+
+/// Random meshes without faults: routes, endpoints, SNIs, filter chains and pods are those that `explain` names.
+#[test]
+fn explained_calls() {
+    let Some(mut judge) = xds() else { return };
+    for seed in 0..SEEDS {
+        let case = sound_case(seed);
+        let found = differences(&case, &judge.ask(&request(&case)));
+        assert!(found.is_empty(), "seed {seed}\n{}{found:#?}", case.spec);
+    }
 }
 
 const SEEDS: u64 = 100;

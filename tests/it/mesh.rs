@@ -211,9 +211,25 @@ fn explain_graph_and_lint() {
           subgraph t0["trust domain cluster.local"]
             c0["cluster1<br/>Istio 1.6.4"]
             c1["cluster2<br/>Istio 1.6.4"]
-            g1{{"gateway 172.18.0.230:15443"}} --> c1
+            g2{{"gateway 172.18.0.230:15443"}} --> c1
           end
-          c0 -->|"default/reviews"| g1
+          c0 -->|"default/reviews 15 % version-v1, 10 % version-v2"| c0
+          c0 -->|"default/reviews 75 % version-v3<br/>rewritten"| g2
+          legend["solid: through the gateway of the other cluster<br/>rewritten: an EnvoyFilter at the gateway rewrites the name<br/>to itself: what a policy leaves in the caller's own cluster<br/>75 %: share of the caller's calls of the service, and the subset"]
+          style legend fill:none,stroke-dasharray:4 4,text-align:left
+    "#,
+    );
+    assert_eq!(
+        shell.good("mesh graph -f @/mesh.yaml --service reviews,default/reviews").lines().count(),
+        10
+    );
+    shell.check(
+        "mesh graph -f @/mesh.yaml --service ratings",
+        r#"
+        exit 1
+        --- stderr
+        error[config/unknown-name]: the spec has no service `ratings`
+          because: its services are default/reviews
     "#,
     );
     shell.check(
@@ -299,7 +315,7 @@ fn explain_failover() {
                by ServiceEntry istio-system/cart.shop.shop
             5. edge: cart.shop.svc.mesh is at 192.0.2.12 port 15443, in east
                by ServiceEntry istio-system/cart.shop.shop
-            6. edge: the first of west, east that has healthy endpoints; mutual TLS, SNI outbound_.80_._.cart.shop.svc.cluster.local
+            6. edge: the first of west, east that has healthy endpoints; mutual TLS, SNI outbound_.80_._.cart.shop.svc.cluster.local for port 80, outbound_.6379_._.cart.shop.svc.cluster.local for port 6379, outbound_.9090_._.cart.shop.svc.cluster.local for port 9090
                by DestinationRule istio-system/cart.shop.shop
               7. west: the gateway routes the TLS connection by its SNI
                  by Gateway istio-system/cross-network-gateway-shop
@@ -318,7 +334,7 @@ fn explain_failover() {
                by ServiceEntry istio-system/cart.shop.shop
             5. edge: cart.shop.svc.mesh is at 192.0.2.12 port 15443, in east
                by ServiceEntry istio-system/cart.shop.shop
-            6. edge: the first of west, east that has healthy endpoints; mutual TLS, SNI outbound_.80_._.cart.shop.svc.cluster.local
+            6. edge: the first of west, east that has healthy endpoints; mutual TLS, SNI outbound_.80_._.cart.shop.svc.cluster.local for port 80, outbound_.6379_._.cart.shop.svc.cluster.local for port 6379, outbound_.9090_._.cart.shop.svc.cluster.local for port 9090
                by DestinationRule istio-system/cart.shop.shop
               7. west: the gateway routes the TLS connection by its SNI
                  by Gateway istio-system/cross-network-gateway-shop

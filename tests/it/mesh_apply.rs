@@ -15,7 +15,9 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata: {name: look}
 rules:
-- {apiGroups: [networking.istio.io], resources: [destinationrules, envoyfilters, gateways, serviceentries, virtualservices], verbs: [list]}
+- {apiGroups: [networking.istio.io], resources: [destinationrules, envoyfilters, gateways, serviceentries, sidecars, virtualservices], verbs: [list]}
+- {apiGroups: [security.istio.io], resources: [peerauthentications], verbs: [list]}
+- {apiGroups: [''], resources: [services], verbs: [list]}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
@@ -239,6 +241,46 @@ fn what_clusters_will_have_is_looked_at() {
     ended(&apply("--force lint/sni-unknown"), 0, &[notes[0], "done: 6 writes"]);
     // There is nothing to refuse any more.
     ended(&apply(""), 0, &[notes[0], notes[2], "nothing to do"]);
+}
+
+/// What is never written and decides whether calls arrive: the server takes no mutual TLS, callers do not see the host,
+/// and the gateway does not see the Service.
+const DECIDING: [(usize, &str, &str); 3] = [
+    (
+        1,
+        "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: plain, namespace: default}\nspec: {mtls: {mode: DISABLE}}\n",
+        "error[lint/no-endpoint]: calls to `reviews.default.svc.cluster2.global`",
+    ),
+    (
+        0,
+        "apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: default, namespace: default}\nspec: {egress: [{hosts: [istio-system/*]}]}\n",
+        "warning[lint/hidden]: cluster cluster1, Sidecar default/default: ",
+    ),
+    (
+        1,
+        "apiVersion: v1\nkind: Service\nmetadata: {name: reviews, namespace: default, annotations: {networking.istio.io/exportTo: .}}\nspec: {ports: [{name: http, port: 9080}]}\n",
+        "error[lint/sni-unknown]: calls to `reviews.default.svc.cluster2.global`",
+    ),
+];
+
+#[test]
+fn what_decides_whether_calls_arrive() {
+    let Some(mesh) = mesh() else { return };
+    let apply = || mesh.run_as("writer", "mesh apply -f @/mesh.yaml --yes");
+    for (cluster, resource, problem) in DECIDING {
+        let cluster = &mesh.clusters[cluster];
+        cluster.apply(resource);
+        let ran = mesh.run("mesh diff -f @/mesh.yaml");
+        println!("{}", ran.err);
+        ended(&ran, 2, &[problem.split(':').next().expect("a code")]);
+        if problem.starts_with("error") {
+            ended(&apply(), 2, &[problem, "nothing was written"]);
+        } else {
+            ended(&ran, 2, &[problem]);
+        }
+        cluster.delete(resource);
+    }
+    ended(&apply(), 0, &["done: 6 writes"]);
 }
 
 #[test]

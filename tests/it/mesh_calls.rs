@@ -1,6 +1,7 @@
 //! Calls that real proxies carry over what `meshctl mesh apply` has written: the Bookinfo example, in which productpage
 //! on cluster1 calls reviews on both clusters.
 
+mod beside;
 mod bookinfo;
 mod policies;
 mod protocols;
@@ -76,6 +77,16 @@ fn calls_are_carried_with_remote_secrets() {
         bookinfo.apply_unnoticed(SECRETS);
         bookinfo.until_answered_by("v3");
         renewal::root(&mut bookinfo);
+    });
+}
+
+/// A multi-primary mesh of others loses no call while ours is applied next to it and removed.
+#[test]
+fn calls_of_others_go_on() {
+    alone("mesh_calls::calls_of_others_go_on", || {
+        let Some(bookinfo) = Bookinfo::start(Form::RemoteSecrets) else { return };
+        beside::install(&bookinfo);
+        beside::come_and_go(&bookinfo);
     });
 }
 

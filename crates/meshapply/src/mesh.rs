@@ -93,6 +93,13 @@ pub trait MeshClient {
     /// `apply/no-crd` if the cluster does not know one of those; `apply/unreachable`, `apply/forbidden`, `apply/api`.
     async fn resources(&self, needed: &BTreeSet<(String, String)>) -> Result<Vec<Value>, Error>;
 
+    /// Every Service, Sidecar and PeerAuthentication, in all namespaces: they are never written, and decide whether calls
+    /// arrive.
+    ///
+    /// # Errors
+    /// `apply/unreachable`, `apply/forbidden`, `apply/api`.
+    async fn deciding(&self) -> Result<Vec<Value>, Error>;
+
     /// The resource with the kind, namespace and name of `like`; `None` if there is none.
     ///
     /// # Errors

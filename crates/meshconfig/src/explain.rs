@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::address::Addresses;
 use crate::dialect::{self, Dialect, multi_primary, render};
-use crate::mesh::{Mesh, MeshCluster};
+use crate::mesh::{Mesh, MeshCluster, PolicyTarget};
 use crate::reach::covers;
 use crate::resource::{Resource, text};
 use crate::route::{Route, Unit, plan};
@@ -87,6 +87,7 @@ impl Explainer<'_> {
         self.namespace(&mut hops);
         match self.find(self.cluster, "VirtualService", |spec| has(&spec["hosts"], &host)) {
             Some(service) => {
+                self.tls_ports(&mut hops, service);
                 let routes = ["http", "tls", "tcp"]
                     .iter()
                     .find_map(|kind| service.value["spec"][*kind][0]["route"].as_array());
@@ -112,6 +113,21 @@ impl Explainer<'_> {
             None => self.destination(&mut hops, 0, &host, ""),
         }
         Call { from: self.cluster.name.clone(), host, hops }
+    }
+
+    /// TLS ports, whose route the SNI of the client chooses.
+    fn tls_ports(&self, hops: &mut Vec<Hop>, service: &Resource) {
+        for route in service.value["spec"]["tls"].as_array().into_iter().flatten() {
+            for on in route["match"].as_array().into_iter().flatten() {
+                let names = on["sniHosts"].as_array().into_iter().flatten().map(text);
+                let text = format!(
+                    "port {}: only connections with the SNI {} are led on; the proxy closes others",
+                    on["port"],
+                    names.collect::<Vec<_>>().join(" or ")
+                );
+                self.push(hops, 0, self.cluster, text, Some(service));
+            }
+        }
     }
 
     fn push(
@@ -218,13 +234,20 @@ impl Explainer<'_> {
         entry: &Resource,
         rule: Option<&Resource>,
     ) {
-        let sni = rule.map_or("", |rule| text(&rule.value["spec"]["trafficPolicy"]["tls"]["sni"]));
         let endpoints = entry.value["spec"]["endpoints"].as_array().into_iter().flatten();
         let mut clusters: Vec<&str> =
             endpoints.map(|endpoint| text(&endpoint["labels"]["cluster"])).collect();
         clusters.dedup();
+        let first = clusters.iter().find_map(|name| {
+            let cluster = self.mesh.cluster(name)?;
+            Some((self.unit.on(cluster)?, cluster))
+        });
+        let snis = first.map_or_else(String::new, |(service, cluster)| {
+            let host = service.local_host(cluster);
+            each_port(&service.ports, |number| dialect::sni(number, "", &host))
+        });
         let text = format!(
-            "the first of {} that has healthy endpoints; mutual TLS, SNI {sni}",
+            "the first of {} that has healthy endpoints; mutual TLS, {snis}",
             clusters.join(", ")
         );
         self.push(hops, depth, self.cluster, text, rule);
@@ -241,6 +264,15 @@ impl Explainer<'_> {
                 }
             }
         }
+    }
+
+    /// The clusters of a failover policy in its order, if istiod knows their pods.
+    fn order(&self) -> Option<Vec<&str>> {
+        let PolicyTarget::Failover(order) = &self.unit.policy?.target else { return None };
+        if !self.unit.fails_over_by_registry(order) {
+            return None;
+        }
+        Some(order.iter().map(|index| self.mesh.clusters()[*index].name.as_str()).collect())
     }
 
     fn tls(
@@ -282,14 +314,7 @@ impl Explainer<'_> {
             Dialect::Rewrite => self.mesh.remote_host(route.service),
             _ => route.service.local_host(route.to),
         };
-        let one = |number: u16| dialect::sni(number, subset, &host);
-        match route.service.ports.as_slice() {
-            [port] => format!("SNI {}", one(port.number)),
-            ports => {
-                let each = |port: &Port| format!("{} for port {}", one(port.number), port.number);
-                format!("SNI {}", ports.iter().map(each).collect::<Vec<_>>().join(", "))
-            }
-        }
+        each_port(&route.service.ports, |number| dialect::sni(number, subset, &host))
     }
 
     fn gateway(&self, hops: &mut Vec<Hop>, depth: usize, route: &Route<'_>, subset: &str) {
@@ -308,6 +333,10 @@ impl Explainer<'_> {
             hosts.into_iter().any(|wide| covers(text(wide), &compared))
         };
         let gateway = self.find(route.to, "Gateway", passes);
+        if gateway.is_none() {
+            let text = "no Gateway leads on connections with this SNI: the calls fail";
+            return self.push(hops, depth, route.to, text.into(), None);
+        }
         self.push(
             hops,
             depth,
@@ -376,15 +405,34 @@ impl Explainer<'_> {
             let subsets = rule.value["spec"]["subsets"].as_array()?;
             Some(&subsets.iter().find(|known| text(&known["name"]) == subset)?["labels"])
         });
+        let order = self.order().filter(|_| subset.is_empty()).unwrap_or_default();
+        if !order.is_empty() {
+            let text = format!("the first of {} that has healthy endpoints", order.join(", "));
+            self.push(hops, depth, self.cluster, text, rule);
+        }
         let pinned = labels.map_or("", |labels| text(&labels[multi_primary::CLUSTER_LABEL]));
         let is_meant = |cluster: &MeshCluster| pinned.is_empty() || cluster.name == pinned;
-        let routes = self.unit.imports.iter();
-        for route in routes.filter(|route| route.by_registry() && is_meant(route.to)) {
+        let others = self.unit.registry.iter().filter(|s| s.cluster != self.cluster.index);
+        let routes = others.map(|service| Route {
+            from: self.cluster,
+            to: self.mesh.home(service),
+            service,
+        });
+        for route in routes.filter(|route| is_meant(route.to)) {
+            let route = &route;
             let is_flat = route.is_direct();
             let way =
                 if is_flat { "calls them directly" } else { "calls them through its gateway" };
+            let but = if !order.is_empty() && !order.contains(&route.to.name.as_str()) {
+                // It prefers one cluster, and all others are in the second place.
+                ", with the last of the order, although the policy does not name it"
+            } else if route.service.importers.contains(&self.cluster.index) {
+                ""
+            } else {
+                ", although the spec does not import them"
+            };
             let text = format!(
-                "istiod knows the pods of {} from remote secrets, and {way}",
+                "istiod knows the pods of {} from remote secrets, and {way}{but}",
                 route.to.name
             );
             self.push(hops, depth, self.cluster, text, None);
@@ -399,6 +447,17 @@ impl Explainer<'_> {
             return;
         }
         self.answer(hops, depth, self.cluster, (host, subset), rule);
+    }
+}
+
+/// `SNI a`; of several ports, the SNI of each.
+fn each_port(ports: &[Port], sni: impl Fn(u16) -> String) -> String {
+    match ports {
+        [port] => format!("SNI {}", sni(port.number)),
+        ports => {
+            let each = |port: &Port| format!("{} for port {}", sni(port.number), port.number);
+            format!("SNI {}", ports.iter().map(each).collect::<Vec<_>>().join(", "))
+        }
     }
 }
 

@@ -92,6 +92,7 @@ impl LintProblem {
         "lint/stock-filter",
         "lint/subset-undefined",
         "lint/tls-mode",
+        "lint/tls-sni",
         "lint/trust-domain",
         "lint/visible",
         "lint/weights",

@@ -127,6 +127,13 @@ impl<'m> Unit<'m> {
         })
     }
 
+    /// Whether the order of a failover is one of pods that istiod knows by itself. Otherwise it is that of a common host
+    /// with an endpoint for each cluster.
+    pub(crate) fn fails_over_by_registry(&self, order: &[usize]) -> bool {
+        let mut remote = self.imports.iter().filter(|route| order.contains(&route.to.index));
+        self.is_pinned() && remote.all(Route::by_registry)
+    }
+
     /// Whether istiods know the service across clusters, so that subsets must name their cluster: those of others that
     /// it calls, and its own, which callers and the gateway must name alike.
     #[must_use]

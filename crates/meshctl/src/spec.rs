@@ -4,7 +4,7 @@ pub(crate) mod lock;
 
 use std::path::{Path, PathBuf};
 
-use meshconfig::mesh::MeshCluster;
+use meshconfig::mesh::{MeshCluster, Service};
 use meshconfig::{Error, Mesh, Spec};
 use meshpki::istiod::Version;
 use serde_json::Value;
@@ -68,6 +68,34 @@ pub(crate) fn unknown_cluster(mesh: &Mesh, name: &str) -> Failure {
 /// `config/unknown-name`.
 pub(crate) fn cluster<'m>(mesh: &'m Mesh, name: &str) -> Result<&'m MeshCluster, Failure> {
     mesh.cluster(name).ok_or_else(|| unknown_cluster(mesh, name))
+}
+
+/// Namespace and name of a service; the namespace may be left out if the name is unique.
+///
+/// # Errors
+/// `config/unknown-name`.
+pub(crate) fn service(mesh: &Mesh, text: &str) -> Result<(String, String), Failure> {
+    let mut found: Vec<(String, String)> = mesh
+        .services()
+        .iter()
+        .filter(|service| service.key() == text || service.name == text)
+        .map(|service| (service.namespace.clone(), service.name.clone()))
+        .collect();
+    found.dedup();
+    if found.len() > 1 {
+        let names: Vec<String> =
+            found.iter().map(|(namespace, name)| format!("{namespace}/{name}")).collect();
+        let message = format!("several services are named `{text}`");
+        return Err(Failure::new("config/unknown-name", message)
+            .because(format!("they are {}", names.join(", "))));
+    }
+    found.pop().ok_or_else(|| {
+        let mut names: Vec<String> = mesh.services().iter().map(Service::key).collect();
+        names.dedup();
+        names.truncate(8);
+        Failure::new("config/unknown-name", format!("the spec has no service `{text}`"))
+            .because(format!("its services are {}", names.join(", ")))
+    })
 }
 
 /// An error of a file with its place in it.

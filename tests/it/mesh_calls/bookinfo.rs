@@ -118,12 +118,17 @@ impl Bookinfo {
 
     /// Does something while calls are made without a pause, and for a moment after; none may fail.
     pub(super) fn while_calling<T>(&self, act: impl FnOnce() -> T) -> T {
+        self.while_calling_at(&self.reviews_address(), "reviews:9080", act)
+    }
+
+    /// The same for another host at its address.
+    pub(super) fn while_calling_at<T>(&self, at: &str, host: &str, act: impl FnOnce() -> T) -> T {
         let ended = AtomicBool::new(false);
         let calls = || {
             let mut bad = Vec::new();
             let mut count = 0;
             while !ended.load(Ordering::Relaxed) {
-                let answer = self.call();
+                let answer = self.call_at(at, host);
                 count += 1;
                 if answer.status != 200 {
                     bad.push(answer);
@@ -148,8 +153,11 @@ impl Bookinfo {
 
     /// A call of productpage's by the name the Service has in its own cluster.
     pub(super) fn call(&self) -> Answer {
-        let at = self.mesh.clusters[0].service_address("default", "reviews");
-        self.call_at(&at, "reviews:9080")
+        self.call_at(&self.reviews_address(), "reviews:9080")
+    }
+
+    fn reviews_address(&self) -> String {
+        self.mesh.clusters[0].service_address("default", "reviews")
     }
 
     pub(super) fn call_at(&self, at: &str, host: &str) -> Answer {

@@ -77,7 +77,23 @@ type answer struct {
 	Name string
 	// Namespace of the caller -> what its proxies send.
 	Callers map[string][]cluster_ `json:"callers"`
-	Chains  []chain               `json:"chains"`
+	// Namespace of the caller -> where its proxies send the calls of a host.
+	Routes map[string][]route `json:"routes"`
+	Chains []chain            `json:"chains"`
+}
+
+type route struct {
+	// The host of HTTP calls, the address of others.
+	To   string `json:"to"`
+	Port string `json:"port"`
+	// What the SNI of the client must be; empty if it may be any.
+	Snis  []string `json:"snis"`
+	Parts []part   `json:"parts"`
+}
+
+type part struct {
+	Cluster string `json:"cluster"`
+	Weight  uint32 `json:"weight"`
 }
 
 type cluster_ struct {
@@ -93,12 +109,15 @@ type endpoint struct {
 	// "plain", "mutual" or "other".
 	Sent string `json:"sent"`
 	Sni  string `json:"sni"`
+	// The lower is called first.
+	Priority uint32 `json:"priority"`
 }
 
 type chain struct {
-	Port      uint32 `json:"port"`
-	Sni       string `json:"sni"`
-	Endpoints int    `json:"endpoints"`
+	Port      uint32   `json:"port"`
+	Sni       string   `json:"sni"`
+	Endpoints int      `json:"endpoints"`
+	Addresses []string `json:"addresses"`
 }
 
 func TestAnswer(t *testing.T) {
@@ -130,8 +149,9 @@ func answered(t *testing.T, in clusterInput) answer {
 		MeshConfig:   mesh.DefaultMeshConfig(),
 		ClusterID:    cluster.ID(in.Name),
 	}
-	for _, s := range in.Services {
+	for n, s := range in.Services {
 		services[s.Host] = service(s)
+		services[s.Host].DefaultAddress = fmt.Sprintf("10.96.0.%d", n+1)
 		options.Services = append(options.Services, services[s.Host])
 	}
 	for _, i := range in.Instances {
@@ -143,14 +163,18 @@ func answered(t *testing.T, in clusterInput) answer {
 		})
 	}
 	fake := core.NewConfigGenTest(t, options)
-	out := answer{Name: in.Name, Callers: map[string][]cluster_{}, Chains: []chain{}}
+	out := answer{Name: in.Name, Callers: map[string][]cluster_{}, Routes: map[string][]route{}, Chains: []chain{}}
 	for _, namespace := range in.Clients {
-		p := fake.SetupProxy(proxy(in, namespace, nil))
+		// Without labels, no order of failover applies.
+		p := fake.SetupProxy(proxy(in, namespace, map[string]string{"app": "client"}))
 		out.Callers[namespace] = callers(fake, p)
+		out.Routes[namespace] = append(httpRoutes(fake, p), tcpRoutes(fake, p)...)
 	}
 	if in.Gateway != nil {
 		p := proxy(in, in.Gateway.Namespace, in.Gateway.Labels)
 		p.Type = model.Router
+		// As Istio's chart has it for a gateway between networks.
+		p.Metadata.RequestedNetworkView = []string{in.Network}
 		out.Chains = chains(fake, fake.SetupProxy(p))
 	}
 	return out
@@ -158,9 +182,8 @@ func answered(t *testing.T, in clusterInput) answer {
 
 func service(in serviceInput) *model.Service {
 	out := &model.Service{
-		Hostname:       host.Name(in.Host),
-		DefaultAddress: "10.96.0.1",
-		Resolution:     model.ClientSideLB,
+		Hostname:   host.Name(in.Host),
+		Resolution: model.ClientSideLB,
 		Attributes: model.ServiceAttributes{
 			Name: strings.Split(in.Host, ".")[0], Namespace: in.Namespace, ServiceRegistry: provider.Kubernetes,
 		},
@@ -245,10 +268,63 @@ func callers(fake *core.ConfigGenTest, p *model.Proxy) []cluster_ {
 			for _, e := range group.LbEndpoints {
 				at := e.GetEndpoint().GetAddress().GetSocketAddress()
 				sent, sni := sent(c, e)
-				one.Endpoints = append(one.Endpoints, endpoint{Address: at.GetAddress(), Port: at.GetPortValue(), Sent: sent, Sni: sni})
+				one.Endpoints = append(one.Endpoints, endpoint{
+					Address: at.GetAddress(), Port: at.GetPortValue(), Sent: sent, Sni: sni, Priority: group.Priority,
+				})
 			}
 		}
 		out = append(out, one)
+	}
+	return out
+}
+
+// Where HTTP calls of a host go: a virtual host has one route, since nothing here matches requests.
+func httpRoutes(fake *core.ConfigGenTest, p *model.Proxy) []route {
+	out := []route{}
+	for _, config := range fake.Routes(p) {
+		for _, virtual := range config.VirtualHosts {
+			host, _, _ := strings.Cut(virtual.Name, ":")
+			if len(virtual.Routes) == 0 || virtual.Routes[0].GetRoute() == nil {
+				continue
+			}
+			one := route{To: host, Port: config.Name, Snis: []string{}, Parts: []part{}}
+			action := virtual.Routes[0].GetRoute()
+			for _, w := range action.GetWeightedClusters().GetClusters() {
+				one.Parts = append(one.Parts, part{Cluster: w.Name, Weight: w.GetWeight().GetValue()})
+			}
+			if name := action.GetCluster(); name != "" {
+				one.Parts = append(one.Parts, part{Cluster: name, Weight: 100})
+			}
+			out = append(out, one)
+		}
+	}
+	return out
+}
+
+// Where other connections to an address go.
+func tcpRoutes(fake *core.ConfigGenTest, p *model.Proxy) []route {
+	out := []route{}
+	for _, l := range fake.Listeners(p) {
+		at := l.GetAddress().GetSocketAddress()
+		for _, f := range l.FilterChains {
+			for _, filter := range f.Filters {
+				proxy := &tcpv3.TcpProxy{}
+				if filter.GetTypedConfig().UnmarshalTo(proxy) != nil {
+					continue
+				}
+				one := route{
+					To: at.GetAddress(), Port: fmt.Sprint(at.GetPortValue()), Parts: []part{},
+					Snis: append([]string{}, f.GetFilterChainMatch().GetServerNames()...),
+				}
+				for _, w := range proxy.GetWeightedClusters().GetClusters() {
+					one.Parts = append(one.Parts, part{Cluster: w.Name, Weight: w.Weight})
+				}
+				if name := proxy.GetCluster(); name != "" {
+					one.Parts = append(one.Parts, part{Cluster: name, Weight: 100})
+				}
+				out = append(out, one)
+			}
+		}
 	}
 	return out
 }
@@ -282,11 +358,15 @@ func chains(fake *core.ConfigGenTest, p *model.Proxy) []chain {
 	for _, l := range fake.Listeners(p) {
 		for _, f := range l.FilterChains {
 			for _, name := range f.GetFilterChainMatch().GetServerNames() {
-				count := 0
+				addresses := []string{}
 				for _, group := range loads[target(f)].GetEndpoints() {
-					count += len(group.LbEndpoints)
+					for _, e := range group.LbEndpoints {
+						addresses = append(addresses, e.GetEndpoint().GetAddress().GetSocketAddress().GetAddress())
+					}
 				}
-				out = append(out, chain{Port: l.GetAddress().GetSocketAddress().GetPortValue(), Sni: name, Endpoints: count})
+				sort.Strings(addresses)
+				port := l.GetAddress().GetSocketAddress().GetPortValue()
+				out = append(out, chain{Port: port, Sni: name, Endpoints: len(addresses), Addresses: addresses})
 			}
 		}
 	}

@@ -72,7 +72,7 @@ fn one(case: &Case, cluster: &MeshCluster) -> Value {
     })
 }
 
-fn host(service: &Value) -> String {
+pub(super) fn host(service: &Value) -> String {
     let meta = &service["metadata"];
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     format!("{}.{}.svc.cluster.local", word(&meta["name"]), word(&meta["namespace"]))
@@ -80,7 +80,11 @@ fn host(service: &Value) -> String {
 
 fn service(value: &Value, host: &str) -> Value {
     let ports = value["spec"]["ports"].as_array().into_iter().flatten().map(|port| {
-        let protocol = if port["name"] == "http" { "HTTP" } else { "TCP" };
+        let protocol = match port["name"].as_str() {
+            Some("http") => "HTTP",
+            Some("tls") => "TLS",
+            _ => "TCP",
+        };
         json!({"name": port["name"], "number": port["port"], "target": port["targetPort"], "protocol": protocol})
     });
     let export = value["metadata"]["annotations"]["networking.istio.io/exportTo"].as_str();
@@ -93,7 +97,7 @@ fn service(value: &Value, host: &str) -> Value {
 }
 
 /// A pod of each version of a service on a cluster, and one of none.
-fn pods(case: &Case, cluster: &MeshCluster, value: &Value, host: &str) -> Vec<Value> {
+pub(super) fn pods(case: &Case, cluster: &MeshCluster, value: &Value, host: &str) -> Vec<Value> {
     let name = value["metadata"]["name"].as_str().unwrap_or_default();
     let network = cluster.network.clone();
     ["", "v1", "v2"]
@@ -190,7 +194,7 @@ fn arrives(answer: &Value, route: &Route<'_>, endpoint: &Value, sni: &str) -> bo
         && chain(answer, &route.to.name, gateway.target_port, &endpoint["sni"])
 }
 
-fn of<'a>(answer: &'a Value, cluster: &str) -> &'a Value {
+pub(super) fn of<'a>(answer: &'a Value, cluster: &str) -> &'a Value {
     let all = answer.as_array().into_iter().flatten();
     all.into_iter().find(|one| one["Name"] == cluster).unwrap_or(&Value::Null)
 }

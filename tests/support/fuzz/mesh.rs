@@ -1,14 +1,15 @@
 //! Targets for mesh specs, resources and DNS: nothing panics, what is written can be read again, what is rendered is
 //! valid.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use meshapply::kube::MeshConfig;
 use meshconfig::address::Taken;
 use meshconfig::discover::{Observed, ObservedCluster, ObservedService, merge};
 use meshconfig::dns::{self, Zone};
+use meshconfig::graph::Graph;
 use meshconfig::lint::{self, LintSeverity};
-use meshconfig::{Lock, Mesh, Spec, explain, graph, import, render, resource};
+use meshconfig::{Lock, Mesh, Spec, explain, import, render, resource};
 use serde_json::Value;
 
 use crate::NOW;
@@ -134,7 +135,8 @@ pub(super) fn spec(text: &str) {
     let mut errors = lint::lint(&mesh, &clusters);
     errors.retain(|problem| problem.severity == LintSeverity::Error);
     assert!(errors.is_empty(), "{errors:#?}\n{text}");
-    let _ = (lint::notes(&mesh), graph::mermaid(&mesh), graph::dot(&mesh), graph::svg(&mesh));
+    let graph = Graph::new(&mesh, &BTreeSet::new());
+    let _ = (lint::notes(&mesh), graph.mermaid(), graph.dot());
     for service in mesh.services() {
         let _ = explain::explain(&mesh, &addresses, &service.namespace, &service.name, None);
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams};
 use kube::core::GroupVersionKind;
 use kube::discovery::{ApiResource, Scope, pinned_kind};
 use kube::{Api, Client};
@@ -29,19 +29,35 @@ pub async fn apply(client: &Client, text: &str) {
 /// # Panics
 /// When it is refused.
 pub async fn apply_one(client: &Client, object: &Value) {
+    let (api, name) = place(client, object).await;
+    let params = PatchParams::apply(MANAGER).force();
+    let applied = api.patch(&name, &params, &Patch::Apply(object)).await;
+    applied.unwrap_or_else(|error| panic!("{} {name}: {error}", object["kind"]));
+}
+
+/// Deletes one object that is there.
+///
+/// # Panics
+/// When that is refused.
+pub async fn delete_one(client: &Client, object: &Value) {
+    let (api, name) = place(client, object).await;
+    let deleted = api.delete(&name, &DeleteParams::default()).await;
+    assert!(deleted.is_ok(), "{} {name}: {deleted:?}", object["kind"]);
+}
+
+/// The API of an object, and its name.
+async fn place(client: &Client, object: &Value) -> (Api<DynamicObject>, String) {
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
     let name = text("/metadata/name").expect("a name");
     let (kind, scope) = kind(client, object).await;
-    let api: Api<DynamicObject> = match scope {
+    let api = match scope {
         Scope::Cluster => Api::all_with(client.clone(), &kind),
         Scope::Namespaced => {
             let namespace = text("/metadata/namespace").unwrap_or("default");
             Api::namespaced_with(client.clone(), namespace, &kind)
         }
     };
-    let params = PatchParams::apply(MANAGER).force();
-    let applied = api.patch(name, &params, &Patch::Apply(object)).await;
-    applied.unwrap_or_else(|error| panic!("{} {name}: {error}", kind.kind));
+    (api, name.to_owned())
 }
 
 /// The resource of an object; its kind may have been defined a moment ago.

@@ -189,6 +189,15 @@ impl Cluster {
         self.block_on(apply::apply_one(&self.client, object));
     }
 
+    /// Deletes the object of a YAML or JSON text.
+    ///
+    /// # Panics
+    /// If that is refused.
+    pub fn delete(&self, text: &str) {
+        let object: Value = serde_saphyr::from_str(text).expect("YAML or JSON");
+        self.block_on(apply::delete_one(&self.client, &object));
+    }
+
     /// Installs Istio. An existing installation is changed to match `options`.
     ///
     /// # Panics

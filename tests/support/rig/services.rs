@@ -33,14 +33,7 @@ impl Cluster {
     #[must_use]
     pub fn serve(&self, services: &[(&str, u16)]) -> Services {
         for (name, port) in services {
-            let address = self.service_address("default", name);
-            network::more(&address);
-            let (listener, client) = (listen(&address, *port), self.client());
-            let name = (*name).to_owned();
-            self.block_on(async {
-                let listener = Listener::from_std(listener).expect("a listener");
-                tokio::spawn(balance(listener, client, name));
-            });
+            self.serve_one(name, *port);
         }
         let (istiod, names) = (network::address(), network::address());
         let (listener, find) = (listen(&istiod, ISTIOD), self.istiod_finder(ISTIOD));
@@ -50,6 +43,22 @@ impl Cluster {
         });
         let coredns = self.coredns(&names);
         Services { istiod, names, network: None, _coredns: coredns }
+    }
+
+    /// Serves a Service of namespace `default` as kube-proxy does, so that a proxy that does not know it yet does not call
+    /// into the void: the kernel would remember such a call, and let a later one from the same port past the proxy.
+    ///
+    /// # Panics
+    /// When its address is taken.
+    pub fn serve_one(&self, name: &str, port: u16) {
+        let address = self.service_address("default", name);
+        network::more(&address);
+        let (listener, client) = (listen(&address, port), self.client());
+        let name = name.to_owned();
+        self.block_on(async {
+            let listener = Listener::from_std(listener).expect("a listener");
+            tokio::spawn(balance(listener, client, name));
+        });
     }
 
     fn coredns(&self, address: &str) -> Process {

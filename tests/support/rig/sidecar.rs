@@ -136,8 +136,14 @@ impl Cluster {
         ];
         let mut plan = Plan::new(Path::new(&command[0]), folder);
         plan.args = command[1..].to_vec();
-        let network = services.network.clone().map(|network| ("ISTIO_META_NETWORK", network));
-        let env = env.into_iter().chain(network);
+        let network = services.network.clone();
+        // A gateway leads to the pods of its own network only, as Istio's chart has it (`networkGateway`).
+        let view = network.clone().filter(|_| me.kind == "router");
+        let of_network = [
+            network.map(|network| ("ISTIO_META_NETWORK", network)),
+            view.map(|network| ("ISTIO_META_REQUESTED_NETWORK_VIEW", network)),
+        ];
+        let env = env.into_iter().chain(of_network.into_iter().flatten());
         plan.env = env.map(|(name, value)| (name.to_owned(), value)).collect();
         plan.log = folder.join("proxy.log");
         plan

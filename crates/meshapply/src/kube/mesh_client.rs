@@ -13,6 +13,10 @@ impl MeshClient for Kube {
         self.istio_resources(needed).await
     }
 
+    async fn deciding(&self) -> Result<Vec<Value>, Error> {
+        self.deciding_resources().await
+    }
+
     async fn resource(&self, like: &Value) -> Result<Option<Value>, Error> {
         self.find_resource(like).await
     }

@@ -17,7 +17,9 @@ use crate::names::{FIELD_MANAGER, OLD_FIELD_MANAGER};
 
 /// The group of Istio's traffic resources.
 const GROUP: &str = "networking.istio.io";
-/// Its versions, newest first.
+/// The group of Istio's security resources.
+const SECURITY: &str = "security.istio.io";
+/// Versions of both, newest first; only the first has the last.
 const VERSIONS: [&str; 3] = ["v1", "v1beta1", "v1alpha3"];
 /// The kinds we write, and how the API calls them.
 const KINDS: [(&str, &str); 5] = [
@@ -27,6 +29,9 @@ const KINDS: [(&str, &str); 5] = [
     ("ServiceEntry", "serviceentries"),
     ("VirtualService", "virtualservices"),
 ];
+/// The kinds we only read, since they decide whether calls arrive.
+const DECIDING: [(&str, &str, &str); 2] =
+    [(GROUP, "Sidecar", "sidecars"), (SECURITY, "PeerAuthentication", "peerauthentications")];
 /// What a spec is discovered from, in all namespaces: group, version, kind, plural.
 const SEEN: [(&str, &str, &str, &str); 5] = [
     ("", "v1", "Namespace", "namespaces"),
@@ -59,22 +64,27 @@ impl Kube {
         &self,
         needed: &BTreeSet<(String, String)>,
     ) -> Result<Vec<Value>, Error> {
-        let served = self.served_kinds().await?;
+        let served = self.served_kinds(GROUP).await?;
         let unknown = needed.iter().find(|one| !served.contains(one));
         if let Some((api_version, kind)) = unknown {
             return Err(Error::NoCrd { api_version: api_version.clone(), kind: kind.clone() });
         }
         let mut all = Vec::new();
         for (kind, plural) in KINDS {
-            // All versions are the same objects.
-            let version = VERSIONS.iter().find(|version| {
-                served
-                    .iter()
-                    .any(|(api, known)| *api == format!("{GROUP}/{version}") && known == kind)
-            });
-            if let Some(version) = version {
-                all.extend(self.list(&resource(GROUP, version, kind, plural)).await?);
-            }
+            all.extend(self.list_served(&served, (GROUP, kind, plural)).await?);
+        }
+        Ok(all)
+    }
+
+    /// Services, Sidecars and PeerAuthentications of all namespaces; none of a kind that the cluster does not know.
+    ///
+    /// # Errors
+    /// Those of a request.
+    pub(super) async fn deciding_resources(&self) -> Result<Vec<Value>, Error> {
+        let mut all = self.list(&resource("", "v1", "Service", "services")).await?;
+        for kind in DECIDING {
+            let served = self.served_kinds(kind.0).await?;
+            all.extend(self.list_served(&served, kind).await?);
         }
         Ok(all)
     }
@@ -173,11 +183,27 @@ impl Kube {
         Ok(list.items.iter().map(typed).collect())
     }
 
-    /// `apiVersion` and `kind` of everything the cluster serves of Istio's group.
-    async fn served_kinds(&self) -> Result<BTreeSet<(String, String)>, Error> {
+    /// All resources of a kind in the newest version that is served: all versions are the same objects.
+    async fn list_served(
+        &self,
+        served: &BTreeSet<(String, String)>,
+        (group, kind, plural): (&str, &str, &str),
+    ) -> Result<Vec<Value>, Error> {
+        let is_served = |version: &&&str| {
+            let api_version = format!("{group}/{version}");
+            served.iter().any(|(api, known)| *api == api_version && known == kind)
+        };
+        match VERSIONS.iter().find(is_served) {
+            Some(version) => self.list(&resource(group, version, kind, plural)).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// `apiVersion` and `kind` of everything the cluster serves of a group.
+    async fn served_kinds(&self, group: &str) -> Result<BTreeSet<(String, String)>, Error> {
         let mut served = BTreeSet::new();
         for version in VERSIONS {
-            let api_version = format!("{GROUP}/{version}");
+            let api_version = format!("{group}/{version}");
             let what = || format!("ask for the kinds of {api_version}");
             let answer = ask_optional(what, || self.client.list_api_group_resources(&api_version));
             let list: Option<APIResourceList> = answer.await?;

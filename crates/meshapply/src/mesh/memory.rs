@@ -80,6 +80,17 @@ impl MemoryCluster {
         *self.hook.borrow_mut() = Some(Box::new(hook));
     }
 
+    fn values(&self, is_meant: impl Fn(&Value) -> bool) -> Vec<Value> {
+        let state = self.state.borrow();
+        state
+            .objects
+            .values()
+            .map(|object| &object.value)
+            .filter(|v| is_meant(v))
+            .cloned()
+            .collect()
+    }
+
     fn call_hook(&self, request: WriteRequest<'_>, dry_run: bool) -> Result<(), Error> {
         // Removed during the call, so that the hook may write too.
         let Some(mut hook) = self.hook.borrow_mut().take() else { return Ok(()) };
@@ -91,12 +102,15 @@ impl MemoryCluster {
 
 impl MeshClient for MemoryCluster {
     async fn resources(&self, _: &BTreeSet<(String, String)>) -> Result<Vec<Value>, Error> {
-        let state = self.state.borrow();
-        let is_istio = |value: &&Value| {
+        Ok(self.values(|value| {
             let api = value["apiVersion"].as_str().unwrap_or_default();
-            api.starts_with("networking.istio.io/")
-        };
-        Ok(state.objects.values().map(|object| &object.value).filter(is_istio).cloned().collect())
+            api.starts_with("networking.istio.io/") && value["kind"] != "Sidecar"
+        }))
+    }
+
+    async fn deciding(&self) -> Result<Vec<Value>, Error> {
+        const KINDS: [&str; 3] = ["PeerAuthentication", "Service", "Sidecar"];
+        Ok(self.values(|value| value["kind"].as_str().is_some_and(|kind| KINDS.contains(&kind))))
     }
 
     async fn resource(&self, like: &Value) -> Result<Option<Value>, Error> {

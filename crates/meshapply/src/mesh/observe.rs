@@ -14,6 +14,8 @@ pub struct Observation {
     pub cluster: String,
     /// Its resources of `networking.istio.io`, whoever owns them.
     pub resources: Vec<Value>,
+    /// Its Services, Sidecars and PeerAuthentications, by which calls arrive or not.
+    pub deciding: Vec<Value>,
     /// The ConfigMap its DNS reads. Whether an error matters depends on the plan: [`super::plan()`].
     pub(super) dns: Result<Option<DnsConfig>, Error>,
 }
@@ -50,11 +52,12 @@ async fn observe_one(
     let cluster = mesh.cluster(name);
     let needed = cluster.map(|cluster| dialect::kinds(mesh, cluster)).unwrap_or_default();
     let resources = client.resources(&needed).await?;
+    let deciding = client.deciding().await?;
     let dns = match cluster {
         Some(cluster) => read_dns(client, cluster).await,
         None => Ok(None),
     };
-    Ok(Observation { cluster: name.to_owned(), resources, dns })
+    Ok(Observation { cluster: name.to_owned(), resources, deciding, dns })
 }
 
 /// The first ConfigMap that has something a DNS reads; one that the spec names is used whatever it has.

@@ -26,6 +26,8 @@ pub struct ClusterPlan {
     pub cluster: String,
     /// Its resources of `networking.istio.io`, whoever owns them.
     pub live: Vec<Value>,
+    /// Its Services, Sidecars and PeerAuthentications.
+    pub deciding: Vec<Value>,
     /// The resources it should have of this mesh.
     pub wanted: Vec<Resource>,
     /// What changes. A [`Change::Foreign`] resource is never written over: it is an [`Obstacle`].
@@ -110,7 +112,7 @@ pub fn plan(
     addresses: &Addresses,
     observed: Vec<Observation>,
 ) -> Result<MeshPlan, ClusterError> {
-    let one = |Observation { cluster: name, resources, dns }| {
+    let one = |Observation { cluster: name, resources, deciding, dns }| {
         let cluster = mesh.cluster(&name);
         let wanted = cluster.map(|cluster| render(mesh, cluster, addresses)).unwrap_or_default();
         let found = match cluster {
@@ -123,6 +125,7 @@ pub fn plan(
         Ok(ClusterPlan {
             cluster: name,
             live: resources,
+            deciding,
             wanted,
             changes,
             dns_refusal: found.refusal,
@@ -166,6 +169,7 @@ impl MeshPlan {
         let before = self.clusters.iter().map(|one| PreflightCluster {
             name: &one.cluster,
             live: &one.live,
+            deciding: &one.deciding,
             wanted: &one.wanted,
         });
         lint::preflight(mesh, &before.collect::<Vec<_>>())

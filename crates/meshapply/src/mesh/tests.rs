@@ -526,7 +526,12 @@ fn dns_that_cannot_be_read() {
         let text = FIRST.replace("dns: {way: hosts}", &format!("dns: {{way: {way}}}"));
         let mesh = Mesh::new(&Spec::read(&text).unwrap()).unwrap();
         let addresses = Lock::default().assign(&mesh, &address::Taken::new(), Time(0)).unwrap();
-        let observed = Observation { cluster: "a".into(), resources: vec![], dns: Err(error) };
+        let observed = Observation {
+            cluster: "a".into(),
+            resources: vec![],
+            deciding: vec![],
+            dns: Err(error),
+        };
         let found = match plan(&mesh, &addresses, vec![observed]) {
             Ok(plan) => match &plan.clusters[0].dns_warning {
                 Some(DnsWarning::Unseen(error)) => format!("unseen: {error}"),
@@ -560,4 +565,42 @@ fn dns_of_others() {
         "nothing written: 1 resources or DNS settings that this mesh needs belong to someone else";
     check(Some("global:53 {\n    errors\n}\n"), obstructed);
     check(None, obstructed);
+}
+
+/// Services, Sidecars and PeerAuthentications decide whether calls arrive, and are not written.
+#[test]
+fn what_decides_whether_calls_arrive() {
+    let found = |kind: &str, api: &str, namespace: &str, spec: Value| {
+        let world = World::new();
+        let resource = json!({
+            "apiVersion": api, "kind": kind, "metadata": {"name": "theirs", "namespace": namespace}, "spec": spec,
+        });
+        world.clusters.iter().for_each(|cluster| cluster.put(resource.clone()));
+        let mesh = Mesh::new(&Spec::read(FIRST).unwrap()).unwrap();
+        let clusters: Vec<(&str, &MemoryCluster)> =
+            NAMES.into_iter().zip(&world.clusters).collect();
+        let observed = observe(&mesh, &clusters).now_or_never().unwrap().unwrap();
+        let addresses = Lock::default().assign(&mesh, &address::Taken::new(), Time(0)).unwrap();
+        let plan = plan(&mesh, &addresses, observed).unwrap();
+        let changed = plan.clusters.iter().flat_map(|one| &one.changes);
+        assert!(!changed.map(meshconfig::apply::Change::id).any(|id| id.contains("theirs")));
+        let mut codes: Vec<String> = plan
+            .preflight(&mesh)
+            .iter()
+            .filter(|one| one.ours)
+            .map(|one| format!("{} {}", one.problem.cluster, one.problem.code))
+            .collect();
+        codes.sort();
+        codes.dedup();
+        codes
+    };
+    let disable = json!({"mtls": {"mode": "DISABLE"}});
+    let tls = found("PeerAuthentication", "security.istio.io/v1", "shop", disable);
+    assert_eq!(tls, ["a lint/no-endpoint", "b lint/no-endpoint"]);
+    let egress = json!({"egress": [{"hosts": ["./*"]}]});
+    let hidden = found("Sidecar", "networking.istio.io/v1", "shop", egress);
+    assert_eq!(hidden, ["a lint/hidden", "b lint/hidden"]);
+    // Ports by another number are not those of the spec.
+    let ports = json!({"ports": [{"name": "http", "port": 80}]});
+    assert_eq!(found("Service", "v1", "shop", ports), Vec::<String>::new());
 }

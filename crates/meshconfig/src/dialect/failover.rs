@@ -31,7 +31,8 @@ pub(super) fn resources(target: &Target<'_>, unit: &Unit<'_>) -> Vec<Resource> {
             unit.on(cluster).map(|service| (cluster, service))
         })
         .collect();
-    let Some((first, service)) = members.first().filter(|_| !unit.is_pinned()) else {
+    let Some((first, service)) = members.first().filter(|_| !unit.fails_over_by_registry(order))
+    else {
         return Vec::new();
     };
     let host = target.mesh.pooled_host(unit.namespace, unit.name);

@@ -33,7 +33,7 @@ pub(super) fn local(target: &Target<'_>, unit: &Unit<'_>) -> Option<Resource> {
             policy["outlierDetection"] = outlier(settings);
         }
         if let PolicyTarget::Failover(order) = &wanted.target
-            && pinned
+            && unit.fails_over_by_registry(order)
             && let Some(first) = order.first()
         {
             policy["loadBalancer"] = multi_primary::prefer(&target.mesh.clusters()[*first].name);

@@ -27,6 +27,15 @@ struct Plan<'m> {
     names_port: bool,
 }
 
+impl Plan<'_> {
+    /// Whether calls go where they go without it. Then only requests need a route, for their settings; one for a TLS port
+    /// would be for clients that send the host as SNI, and close the connections of others.
+    fn stays(&self) -> bool {
+        let [(host, None, _)] = &self.parts[..] else { return false };
+        self.hosts.len() == 1 && self.hosts.contains(host)
+    }
+}
+
 /// The VirtualServices of a cluster for services of one name.
 pub(super) fn virtual_services(target: &Target<'_>, unit: &Unit<'_>) -> Vec<Resource> {
     let Some(policy) = unit.policy else { return Vec::new() };
@@ -37,7 +46,7 @@ pub(super) fn virtual_services(target: &Target<'_>, unit: &Unit<'_>) -> Vec<Reso
         }
         PolicyTarget::Unchanged => unchanged(target, unit, policy),
     };
-    plans.into_iter().map(|plan| resource(target, unit, policy, &plan)).collect()
+    plans.into_iter().filter_map(|plan| resource(target, unit, policy, &plan)).collect()
 }
 
 fn split<'m>(
@@ -63,7 +72,7 @@ fn failover<'m>(
     order: &[usize],
 ) -> Option<Plan<'m>> {
     let service = unit.on(&target.mesh.clusters()[*order.first()?])?;
-    if unit.is_pinned() {
+    if unit.fails_over_by_registry(order) {
         let local = target.cluster.host(unit.namespace, unit.name);
         return has_settings(policy)
             .then(|| named(target, unit, order, vec![(local, None, 100)], service));
@@ -149,10 +158,17 @@ fn destination(target: &Target<'_>, unit: &Unit<'_>, to: &Destination) -> (Strin
     }
 }
 
-fn resource(target: &Target<'_>, unit: &Unit<'_>, policy: &Policy, plan: &Plan<'_>) -> Resource {
+/// The VirtualService of a plan; `None` if it would change nothing.
+fn resource(
+    target: &Target<'_>,
+    unit: &Unit<'_>,
+    policy: &Policy,
+    plan: &Plan<'_>,
+) -> Option<Resource> {
     let many = plan.service.ports.len() > 1;
     let (mut http, mut tls, mut tcp) = (Vec::new(), Vec::new(), Vec::new());
-    for port in &plan.service.ports {
+    let stays = plan.stays();
+    for port in plan.service.ports.iter().filter(|port| !stays || port.protocol.is_http()) {
         let number = (many || plan.names_port).then_some(port.number);
         let mut entry = json!({"route": parts(plan, number)});
         if port.protocol.is_tls() {
@@ -170,11 +186,14 @@ fn resource(target: &Target<'_>, unit: &Unit<'_>, policy: &Policy, plan: &Plan<'
             tcp.push(entry);
         }
     }
+    if http.is_empty() && tls.is_empty() && tcp.is_empty() {
+        return None;
+    }
     let mut spec = json!({"hosts": plan.hosts});
     set_list(&mut spec, "http", http);
     set_list(&mut spec, "tls", tls);
     set_list(&mut spec, "tcp", tcp);
-    target.exported("VirtualService", &plan.name, &plan.namespace, spec)
+    Some(target.exported("VirtualService", &plan.name, &plan.namespace, spec))
 }
 
 /// The destinations of a route. A single one needs no weight.

@@ -1,41 +1,71 @@
 //! What a mesh needs besides its resources, and what its policies cannot do.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt::Write as _;
 
 use meshpki::istiod::Version;
 
 use super::{LintProblem, LintRemedy, LintSeverity, callers};
 use crate::dialect::rewrites;
 use crate::mesh::{Mesh, MeshCluster};
-use crate::route::{Route, routes};
+use crate::route::routes;
 use crate::spec::DnsWay;
+use crate::text::some;
+
+/// Names that a note has; others are counted.
+const NAMED_MAX: usize = 3;
 
 /// What to do besides applying the resources, and settings that have no effect.
 #[must_use]
 pub fn notes(mesh: &Mesh) -> Vec<LintProblem> {
     let mut problems = Vec::new();
-    let mut reported = BTreeSet::new();
+    let mut called: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+    let mut callers_by_name = BTreeSet::new();
     for route in routes(mesh) {
-        let pair = (route.from.index, route.to.index);
-        if reported.insert(pair) {
-            trust_domain(&route, &mut problems);
-        }
-        if reported.insert((route.to.index, route.to.index)) {
-            router_mode(route.to, &mut problems);
-            stock_filter(route.to, &mut problems);
-        }
-        if !route.by_registry() && reported.insert((usize::MAX, route.from.index)) {
-            dns(mesh, route.from, &mut problems);
+        called.entry(route.to.index).or_default().insert(route.from.index);
+        if !route.by_registry() {
+            callers_by_name.insert(route.from.index);
         }
     }
+    let clusters = mesh.clusters();
+    for (to, from) in called {
+        trust_domains(&clusters[to], from.iter().map(|i| &clusters[*i]), &mut problems);
+        router_mode(&clusters[to], &mut problems);
+        stock_filter(&clusters[to], &mut problems);
+    }
+    callers_by_name.into_iter().for_each(|from| dns(mesh, &clusters[from], &mut problems));
     callers::notes(mesh, &mut problems);
     ignored(mesh, &mut problems);
+    tls_routes(mesh, &mut problems);
     visible(mesh, &mut problems);
     problems.sort_by(LintProblem::order);
-    problems
+    once(problems)
+}
+
+/// The same note of several clusters becomes one, for the first of them.
+fn once(problems: Vec<LintProblem>) -> Vec<LintProblem> {
+    let mut merged: Vec<(LintProblem, Vec<String>)> = Vec::new();
+    let mut places: BTreeMap<(&str, String), usize> = BTreeMap::new();
+    for problem in problems {
+        let key = (problem.code, problem.message.clone());
+        let place = *places.entry(key).or_insert(merged.len());
+        match merged.get_mut(place) {
+            Some((known, others)) if known.remedy == problem.remedy => {
+                others.push(problem.cluster);
+            }
+            _ => merged.push((problem, Vec::new())),
+        }
+    }
+    let one = |(mut problem, others): (LintProblem, Vec<String>)| {
+        if !others.is_empty() {
+            let _ = write!(problem.message, " (the same in {})", some(&others, NAMED_MAX));
+        }
+        problem
+    };
+    merged.into_iter().map(one).collect()
 }
 
 fn note(
@@ -50,26 +80,38 @@ fn note(
     LintProblem { code, severity, cluster, resource, host, message, source, remedy }
 }
 
-/// Calls between trust domains need the serving side's consent.
-fn trust_domain(route: &Route<'_>, problems: &mut Vec<LintProblem>) {
-    let (from, to) = (&route.from.trust_domain, &route.to.trust_domain);
-    if from == to {
+/// Calls from other trust domains need the serving side's consent.
+fn trust_domains<'m>(
+    to: &MeshCluster,
+    from: impl Iterator<Item = &'m MeshCluster>,
+    problems: &mut Vec<LintProblem>,
+) {
+    let mut foreign: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for from in from.filter(|from| from.trust_domain != to.trust_domain) {
+        foreign.entry(from.trust_domain.as_str().into()).or_default().push(&from.name);
+    }
+    if foreign.is_empty() {
         return;
     }
-    let trust_domain = String::from(from.as_str());
-    let remedy = if rewrites(route.to.version) {
+    let callers: Vec<String> = foreign
+        .iter()
+        .map(|(domain, names)| format!("`{}` in trust domain {domain}", some(names, NAMED_MAX)))
+        .collect();
+    let trust_domains = foreign.into_keys().collect();
+    let remedy = if rewrites(to.version) {
         LintRemedy::SkipTrustDomainValidation
-    } else if route.to.version < Version::new(1, 18, 0) {
-        LintRemedy::AddTrustDomainAlias { trust_domain }
+    } else if to.version < Version::new(1, 18, 0) {
+        LintRemedy::AddTrustDomainAliases { trust_domains }
     } else {
-        LintRemedy::AddTrustDomain { trust_domain }
+        LintRemedy::AddTrustDomains { trust_domains }
     };
     problems.push(note(
         "lint/trust-domain",
-        route.to,
+        to,
         format!(
-            "it is called from `{}` in trust domain {from}, but its own is {to}",
-            route.from.name
+            "it is called from {}, but its own is {}",
+            some(&callers, NAMED_MAX),
+            to.trust_domain
         ),
         "istio pilot/pkg/networking/plugin/authn/util.go: TrustDomainsForValidation",
         remedy,
@@ -145,6 +187,33 @@ fn ignored(mesh: &Mesh, problems: &mut Vec<LintProblem>) {
                 LintRemedy::HttpPortsOnly,
             )
         });
+    }
+}
+
+/// A route for a TLS port is chosen by the SNI of the client, which must be the name of the service: there is no other way
+/// to say it in a VirtualService, and without a matching chain the proxy closes the connection.
+fn tls_routes(mesh: &Mesh, problems: &mut Vec<LintProblem>) {
+    for policy in mesh.policies() {
+        let services = mesh.services_named(&policy.namespace, &policy.service);
+        let port = services.iter().flat_map(|s| &s.ports).find(|port| port.protocol.is_tls());
+        let leads = !matches!(policy.target, crate::mesh::PolicyTarget::Unchanged);
+        let (Some(port), Some(client)) = (port.filter(|_| leads), mesh.clients(policy).next())
+        else {
+            continue;
+        };
+        problems.push(note(
+            "lint/tls-sni",
+            client,
+            format!(
+                "policy `{}` leads connections to port `{}` ({}) only if the client sends the name of the service as SNI, such as `{}`; proxies close others",
+                policy.name,
+                port.name,
+                port.protocol.as_str(),
+                client.host(&policy.namespace, &policy.service)
+            ),
+            "istio pilot/pkg/networking/core/tls.go: buildSidecarOutboundTLSFilterChainOpts",
+            LintRemedy::SendServiceName,
+        ));
     }
 }
 

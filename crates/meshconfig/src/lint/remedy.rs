@@ -18,15 +18,15 @@ pub enum LintRemedy {
     AddMutualTls,
     /// Add outlier detection next to the failover.
     AddOutlierDetection,
-    /// List a caller's trust domain with the anchors istiod accepts it by, or as an alias (1.18 and later).
-    AddTrustDomain {
-        /// The caller's trust domain.
-        trust_domain: String,
+    /// List the callers' trust domains with the anchors istiod accepts them by, or as aliases (1.18 and later).
+    AddTrustDomains {
+        /// The callers' trust domains.
+        trust_domains: Vec<String>,
     },
-    /// List a caller's trust domain as an alias (before 1.18).
-    AddTrustDomainAlias {
-        /// The caller's trust domain.
-        trust_domain: String,
+    /// List the callers' trust domains as aliases (before 1.18).
+    AddTrustDomainAliases {
+        /// The callers' trust domains.
+        trust_domains: Vec<String>,
     },
     /// Let the pods take mutual TLS.
     AllowMutualTls,
@@ -89,6 +89,8 @@ pub enum LintRemedy {
         /// The server names, one for each port and subset that needs another.
         sni: Vec<String>,
     },
+    /// Send the name of the service as SNI, or make the port TCP.
+    SendServiceName,
     /// Set the router mode of the gateway.
     SetRouterMode,
     /// Turn off istiod's validation of trust domains (1.6 and 1.7).
@@ -100,13 +102,15 @@ pub enum LintRemedy {
 impl fmt::Display for LintRemedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AddTrustDomain { trust_domain } => write!(
+            Self::AddTrustDomains { trust_domains } => write!(
                 f,
-                "add {trust_domain} to its meshConfig.caCertificates[].trustDomains, or to trustDomainAliases, which merges identities"
+                "add {} to its meshConfig.caCertificates[].trustDomains, or to trustDomainAliases, which merges identities",
+                trust_domains.join(", ")
             ),
-            Self::AddTrustDomainAlias { trust_domain } => write!(
+            Self::AddTrustDomainAliases { trust_domains } => write!(
                 f,
-                "add {trust_domain} to its meshConfig.trustDomainAliases, which makes the identities of both domains equal"
+                "add {} to its meshConfig.trustDomainAliases, which makes the identities of these domains equal",
+                trust_domains.join(", ")
             ),
             Self::SetSni { sni } => {
                 write!(f, "set tls.sni in a DestinationRule of the host: {}", sni.join(", "))
@@ -120,8 +124,8 @@ impl LintRemedy {
     /// The clause of a remedy without values.
     const fn clause(&self) -> &'static str {
         match self {
-            Self::AddTrustDomain { .. }
-            | Self::AddTrustDomainAlias { .. }
+            Self::AddTrustDomains { .. }
+            | Self::AddTrustDomainAliases { .. }
             | Self::SetSni { .. } => "",
             Self::AddGateway => {
                 "add a Gateway with `tls: {mode: AUTO_PASSTHROUGH}` on the serving cluster"
@@ -175,6 +179,9 @@ impl LintRemedy {
             Self::Rename => "use only a-z, 0-9 and `-` in its name",
             Self::RestrictCallers => {
                 "if others must not call it, allow only the callers' identities with an AuthorizationPolicy"
+            }
+            Self::SendServiceName => {
+                "let clients send that name as SNI, or make it a TCP port (`appProtocol: tcp`), whose route does not depend on the SNI"
             }
             Self::SeparateAddresses => "give each host its own address",
             Self::SetHttp => "set `protocol: HTTP`",

@@ -216,6 +216,54 @@ fn notes_about_installations() {
     );
 }
 
+/// A route for a TLS port depends on the SNI of the client; settings alone do not need one.
+#[test]
+fn tls_ports() {
+    let check = |policy: &str, wanted: &[&str], kinds: &[&str]| {
+        let text = format!(
+            "apiVersion: meshctl/v1\nkind: Mesh\nclusters:\n\
+             - {{name: a, istioVersion: 1.30.3, dns: {{way: none}}}}\n\
+             - {{name: b, istioVersion: 1.30.3, gateway: {{addresses: [192.0.2.2]}}}}\n\
+             services:\n\
+             - {{name: s, namespace: n, cluster: a, ports: [{{name: t, number: 443, protocol: TLS}}]}}\n\
+             - {{name: s, namespace: n, cluster: b, ports: [{{name: t, number: 443, protocol: TLS}}], importedBy: [a]}}\n\
+             policies:\n- {{name: p, service: n/s, clients: [a], {policy}}}\n"
+        );
+        let mesh = Mesh::new(&Spec::read(&text).unwrap()).unwrap();
+        assert_eq!(notes(&mesh).iter().map(|p| p.code).collect::<Vec<_>>(), wanted, "{policy}");
+        let addresses = crate::Lock::default()
+            .assign(&mesh, &crate::address::Taken::new(), meshpki::Time(0))
+            .unwrap();
+        let resources = crate::render(&mesh, mesh.cluster("a").unwrap(), &addresses);
+        assert_eq!(resources.iter().map(crate::Resource::kind).collect::<Vec<_>>(), kinds);
+    };
+    let remote = ["ServiceEntry", "DestinationRule"];
+    let routed = ["ServiceEntry", "DestinationRule", "VirtualService"];
+    check("route: [{cluster: b, weight: 100}]", &["lint/tls-sni"], &routed);
+    check("timeout: 5s", &["lint/setting-ignored"], &remote);
+}
+
+#[test]
+fn one_note_for_several_clusters() {
+    let mut text = String::from(
+        "apiVersion: meshctl/v1\nkind: Mesh\nclusters:\n\
+         - {name: home, istioVersion: 1.30.3, trustDomain: x, gateway: {addresses: [192.0.2.2]}}\n",
+    );
+    for name in ["a", "b", "c", "d", "e"] {
+        text += &format!("- {{name: {name}, istioVersion: 1.30.3, trustDomain: {name}}}\n");
+    }
+    text += "services:\n- {name: s, namespace: n, cluster: home, ports: [{name: h, number: 80, protocol: HTTP}], importedBy: ['*']}\n";
+    let mesh = Mesh::new(&Spec::read(&text).unwrap()).unwrap();
+    let notes = notes(&mesh);
+    let [dns, trust] = &notes[..] else { panic!("{notes:#?}") };
+    assert_eq!((dns.code, dns.cluster.as_str()), ("lint/dns", "a"));
+    assert!(dns.message.ends_with(" (the same in b, c, d and 1 more)"), "{}", dns.message);
+    let callers = "it is called from `a` in trust domain a, `b` in trust domain b, `c` in trust domain c and 2 more, but its own is x";
+    assert_eq!((trust.code, trust.message.as_str()), ("lint/trust-domain", callers));
+    let trust_domains = ["a", "b", "c", "d", "e"].map(String::from).into();
+    assert_eq!(trust.remedy, LintRemedy::AddTrustDomains { trust_domains });
+}
+
 /// Clusters without an entry that can call a service: those whose certificates its server accepts.
 #[test]
 fn callers_without_an_entry() {

@@ -138,6 +138,8 @@ pub enum Picture {
 /// `meshctl mesh graph`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Arrows show the weights and the failover order of policies. If there are too many arrows to read, callers with the same calls become one box, and services are counted; `--service` shows the details.
+
 Exit status:
    0  success
    1  could not run: invalid spec, or a file that cannot be read
@@ -145,11 +147,17 @@ Exit status:
 
 Examples:
   meshctl mesh graph
-  meshctl mesh graph -o svg > mesh.svg")]
+  # One service, with weights and order
+  meshctl mesh graph --service default/reviews
+  meshctl mesh graph -o svg > mesh.svg
+  meshctl mesh graph -o dot | dot -Tpdf > mesh.pdf")]
 pub struct Graph {
     /// The spec.
     #[command(flatten)]
     pub source: Source,
+    /// Draw only the calls of this service, `NAMESPACE/NAME`, or `NAME` if only one service has that name; repeat for more.
+    #[arg(long, value_name = "SERVICE", value_delimiter = ',')]
+    pub service: Vec<String>,
     /// Format of the drawing.
     #[arg(short, long, value_name = "FORMAT", default_value = "mermaid")]
     pub output: Picture,

@@ -22,7 +22,11 @@ impl<'a> Calls<'a> {
             } else {
                 (route.from.import_namespace.clone(), self.mesh.remote_host(route.service))
             };
-            hosts.entry(route.from.index).or_default().push((home, host));
+            // What is not there is not hidden; that it is missing is another problem.
+            let is_there = self.views[route.from.index].services.contains_key(&host);
+            if route.by_registry() || is_there {
+                hosts.entry(route.from.index).or_default().push((home, host));
+            }
         }
         for (index, mut hosts) in hosts {
             hosts.dedup();

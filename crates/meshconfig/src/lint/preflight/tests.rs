@@ -35,7 +35,7 @@ fn check(live: &[Value], wanted: &[Resource], expect: &[&str]) {
         "apiVersion: meshctl/v1\nkind: Mesh\nname: {MESH}\nclusters: [{{name: a, istioVersion: {version}}}]\n"
     );
     let mesh = Mesh::new(&Spec::read(&text).unwrap()).unwrap();
-    let found = preflight(&mesh, &[PreflightCluster { name: "a", live, wanted }]);
+    let found = preflight(&mesh, &[PreflightCluster { name: "a", live, deciding: &[], wanted }]);
     let told = |preflight: &PreflightProblem| {
         let whose = if preflight.ours { "ours" } else { "theirs" };
         let refuses = if preflight.refuses() { " refuses" } else { "" };

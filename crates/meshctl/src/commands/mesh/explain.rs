@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use meshconfig::Mesh;
 use meshconfig::explain::{Call, Hop, explain};
 use serde_json::{Value, json};
 
@@ -22,7 +21,7 @@ pub(super) fn run(args: &Explain, io: &mut Io<'_>) -> Result<Exit, Failure> {
     if let Some(from) = &args.from {
         spec::cluster(&mesh, from)?;
     }
-    let (namespace, name) = service(&mesh, &args.service)?;
+    let (namespace, name) = spec::service(&mesh, &args.service)?;
     let addresses = lock::look(&mesh, &args.source.resolved(), io)?;
     let calls = explain(&mesh, &addresses, &namespace, &name, args.from.as_deref());
     let text = match args.output {
@@ -31,32 +30,6 @@ pub(super) fn run(args: &Explain, io: &mut Io<'_>) -> Result<Exit, Failure> {
     };
     io.print(&text)?;
     Ok(Exit::Good)
-}
-
-/// Namespace and name of a service; the namespace may be left out if the name is unique.
-fn service(mesh: &Mesh, text: &str) -> Result<(String, String), Failure> {
-    let mut found: Vec<(String, String)> = mesh
-        .services()
-        .iter()
-        .filter(|service| service.key() == text || service.name == text)
-        .map(|service| (service.namespace.clone(), service.name.clone()))
-        .collect();
-    found.dedup();
-    if found.len() > 1 {
-        let names: Vec<String> =
-            found.iter().map(|(namespace, name)| format!("{namespace}/{name}")).collect();
-        let message = format!("several services are named `{text}`");
-        return Err(Failure::new("config/unknown-name", message)
-            .because(format!("they are {}", names.join(", "))));
-    }
-    found.pop().ok_or_else(|| {
-        let mut names: Vec<String> =
-            mesh.services().iter().map(meshconfig::mesh::Service::key).collect();
-        names.dedup();
-        names.truncate(8);
-        Failure::new("config/unknown-name", format!("the spec has no service `{text}`"))
-            .because(format!("its services are {}", names.join(", ")))
-    })
 }
 
 fn text(calls: &[Call]) -> String {

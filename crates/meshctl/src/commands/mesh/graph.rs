@@ -1,20 +1,30 @@
 //! `meshctl mesh graph`: the calls between clusters, as a picture.
 
-use meshconfig::graph;
+use std::collections::BTreeSet;
 
-use crate::args::mesh::{Graph, Picture};
+use meshconfig::graph::Graph;
+
+use crate::args::mesh::{self, Picture};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
 use crate::spec;
 
+mod svg;
+
 /// Runs the command.
-pub(super) fn run(args: &Graph, io: &mut Io<'_>) -> Result<Exit, Failure> {
+pub(super) fn run(args: &mesh::Graph, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let mesh = spec::mesh(&args.source.resolved(), io)?;
+    let mut services = BTreeSet::new();
+    for named in &args.service {
+        let (namespace, name) = spec::service(&mesh, named)?;
+        services.insert(format!("{namespace}/{name}"));
+    }
+    let graph = Graph::new(&mesh, &services);
     let text = match args.output {
-        Picture::Mermaid => graph::mermaid(&mesh),
-        Picture::Dot => graph::dot(&mesh),
-        Picture::Svg => graph::svg(&mesh),
+        Picture::Mermaid => graph.mermaid(),
+        Picture::Dot => graph.dot(),
+        Picture::Svg => svg::svg(&graph),
     };
     io.print(&text)?;
     Ok(Exit::Good)

@@ -106,7 +106,7 @@ impl Rights {
         if user.is_none() {
             manifests.add("", account(&self.namespace));
         }
-        let why = "`discover`: services and the workloads behind them, gateways, istiod. `diff`: Istio's resources. `apply`: what it writes.";
+        let why = "`discover`: services and the workloads behind them, gateways, istiod. `diff`: Istio's resources, and what else decides whether calls arrive. `apply`: what it writes.";
         manifests.role(why, &subject, None, "meshctl-mesh", self.cluster_rules());
         let istio = vec![rule("", &["configmaps"], &texts(&self.mesh), &["get"])];
         let why = "`discover`: the trust domain.";
@@ -146,6 +146,9 @@ impl Rights {
             rule("", &["namespaces", "services"], &[], &["list"]),
             rule("apps", &["deployments", "statefulsets", "daemonsets"], &[], &["list"]),
             rule(GROUP, &ALL, &[], &["list"]),
+            // What decides whether calls arrive, and is not written.
+            rule(GROUP, &["sidecars"], &[], &["list"]),
+            rule("security.istio.io", &["peerauthentications"], &[], &["list"]),
             rule(GROUP, written, &[], &["create", "patch", "delete"]),
         ]
     }
