@@ -380,6 +380,7 @@ fn every_code() {
     of_keys(&mut expect);
     of_trust(&mut expect);
     of_the_chain(&mut expect);
+    of_peers(&mut expect);
     of_forged(&mut expect);
     between(&mut expect);
     let offline =
@@ -510,6 +511,21 @@ fn of_the_chain(expect: Expect<'_>) {
     let world = east(&long);
     world.write("east/root-cert.pem", world.read("east/ca-cert.pem"));
     expect("no root", &world, &[], &["root-not-self-signed"]);
+}
+
+/// What only the peers of the cluster refuse: the root was renewed with its key, and the old one comes first.
+fn of_peers(expect: Expect<'_>) {
+    let new = root("CN=Root", |_| {});
+    let mut profile = Profile::root("CN=Root".parse::<Name>().unwrap());
+    profile.validity = Duration::from_secs(3600);
+    let old = self_signed(&profile, &new.key, stamp()).unwrap();
+    let world = World::new();
+    world.cluster("east", &below(&new, "CN=East", |_| {}), &[], &[&old, &new.cert]);
+    expect("an expired root first", &world, &[], &["expires-soon", "rejected-by-peers"]);
+    world.write("east/root-cert.pem", new.cert.to_pem() + &old.to_pem());
+    expect("an expired root last", &world, &[], &["expires-soon"]);
+    let peers = &["--istio-version", "1.29.0"];
+    expect("whose Envoy takes the last", &world, peers, &["expires-soon", "rejected-by-peers"]);
 }
 
 /// A CA of 2020 to 2049 made with keys of fixtures/keys, where the shape is one we do not issue.

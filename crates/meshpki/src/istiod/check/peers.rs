@@ -35,7 +35,7 @@ pub(super) fn check<'f>(
     problems: &mut Vec<SecretProblem>,
 ) -> Vec<Refusal<'f>> {
     let trusts = trusts(folders);
-    let mut refusals = Vec::new();
+    let (mut refusals, mut at_fault) = (Vec::new(), Vec::new());
     for theirs in folders {
         let (Some(ca), Some(Ok(_))) = (&theirs.ca, &theirs.trust) else { continue };
         let canary = Canary::new(&theirs.bundle, ca, &theirs.chain, theirs.at);
@@ -47,6 +47,7 @@ pub(super) fn check<'f>(
             if !problems.iter().any(is_wrong) {
                 problems.push(problem);
             }
+            at_fault.push(theirs.name);
             continue;
         }
         for trust in &trusts {
@@ -60,12 +61,17 @@ pub(super) fn check<'f>(
             refusals.extend(others.map(|ours| Refusal { ours, theirs, why: why.clone() }));
         }
     }
+    // Proxies that refuse even their own refuse everybody, for the same reason.
+    refusals.retain(|refusal: &Refusal<'_>| !at_fault.contains(&refusal.ours.name));
     refusals
 }
 
+/// Clusters by their roots and their CRL file.
+type Kinds<'f> = BTreeMap<(Vec<&'f [u8]>, Option<&'f [u8]>), Vec<&'f Folder<'f>>>;
+
 /// The clusters by what they trust: mostly there is one kind only.
 fn trusts<'f>(folders: &'f [Folder<'f>]) -> Vec<Trust<'f>> {
-    let mut kinds: BTreeMap<(Vec<&[u8]>, Option<&[u8]>), Vec<&Folder<'_>>> = BTreeMap::new();
+    let mut kinds: Kinds<'_> = BTreeMap::new();
     for folder in folders {
         let roots = folder.roots.iter().map(Cert::as_der).collect();
         kinds.entry((roots, folder.bundle.crl())).or_default().push(folder);
@@ -188,7 +194,7 @@ fn about(
 
 /// ` in FILE of CLUSTER`; `None` for a certificate that is in no file.
 fn located(ours: &Folder<'_>, theirs: &Folder<'_>, cert: &Cert) -> Option<String> {
-    let all = [theirs, ours];
+    let all = [ours, theirs];
     let (folder, file) = all.iter().find_map(|f| Some((f, f.file_of(cert)?)))?;
     Some(alloc::format!(" in {file} of {}", folder.name))
 }
