@@ -61,9 +61,12 @@ pub(super) fn check<'f>(
     refusals
 }
 
+/// Clusters by their roots and their CRL file.
+type Kinds<'f> = BTreeMap<(Vec<&'f [u8]>, Option<&'f [u8]>), Vec<&'f Folder<'f>>>;
+
 /// The clusters by what they trust: mostly there is one kind only.
 fn trusts<'f>(folders: &'f [Folder<'f>]) -> Vec<Trust<'f>> {
-    let mut kinds: BTreeMap<(Vec<&[u8]>, Option<&[u8]>), Vec<&Folder<'_>>> = BTreeMap::new();
+    let mut kinds: Kinds<'_> = BTreeMap::new();
     for folder in folders {
         let roots = folder.roots.iter().map(Cert::as_der).collect();
         kinds.entry((roots, folder.bundle.crl())).or_default().push(folder);
