@@ -29,6 +29,12 @@ pub use go::Go;
 /// An answer: `None` accepts, otherwise the class and the words of the refusal.
 pub type Opinion = Option<(String, String)>;
 
+/// Leaf, intermediates, roots and CRLs.
+pub type Parts = (Cert, Vec<Cert>, Vec<Cert>, Vec<Crl>);
+
+/// One of the lists of a PKI.
+type List = fn(&mut Pki) -> &mut Vec<Vec<u8>>;
+
 /// A verifier that has a model and a judge.
 pub trait Verifier: Sync {
     /// Its name on the command line.
@@ -125,7 +131,7 @@ impl Pki {
     ///
     /// # Errors
     /// When the leaf cannot be read.
-    pub fn read(&self) -> Result<(Cert, Vec<Cert>, Vec<Cert>, Vec<Crl>), String> {
+    pub fn read(&self) -> Result<Parts, String> {
         let leaf = Cert::from_der(&self.leaf).map_err(|why| why.to_string())?;
         let certs = |list: &[Vec<u8>]| -> Vec<Cert> {
             list.iter().filter_map(|der| Cert::from_der(der).ok()).collect()
@@ -216,7 +222,7 @@ impl Difference {
 
 /// Every PKI with one part less.
 fn smaller(pki: &Pki) -> Vec<Pki> {
-    let lists: [fn(&mut Pki) -> &mut Vec<Vec<u8>>; 3] =
+    let lists: [List; 3] =
         [|pki| &mut pki.intermediates, |pki| &mut pki.roots, |pki| &mut pki.crls];
     let mut all = Vec::new();
     for list in lists {

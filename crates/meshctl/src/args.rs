@@ -82,7 +82,7 @@ pub enum Ca {
     Expiry(Expiry),
     /// Renew a cluster's intermediate under the same root.
     Renew(Renew),
-    /// Verify certificates exactly as `openssl verify` does, or as Go, Envoy and ztunnel do.
+    /// Verify as `openssl verify`, Go, Envoy or ztunnel does.
     #[command(disable_help_flag = true)]
     Verify {
         /// The options and files of `openssl verify`; `-help` lists them.

@@ -288,7 +288,7 @@ fn crls() -> Vec<Question> {
     let endless = CrlPlan { next_update: None, ..of_middle.clone() };
     vec![
         ("CRLs of both CAs", plain().crls(&both())),
-        ("a CRL of the root alone", plain().crls(&[of_root.clone()])),
+        ("a CRL of the root alone", plain().crls(std::slice::from_ref(&of_root))),
         ("a CRL past its nextUpdate", plain().crls(&[of_root.clone(), old(of_middle.clone())])),
         (
             "an old CRL and a new one",

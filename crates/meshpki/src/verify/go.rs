@@ -18,7 +18,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{Reason, Rejection};
-use crate::cert::{Cert, KeyUsage};
+use crate::cert::Cert;
+#[cfg(feature = "soft-keys")]
+use crate::cert::KeyUsage;
+#[cfg(feature = "soft-keys")]
 use crate::crl::Crl;
 use crate::key::PublicKey;
 use crate::oid::Oid;
@@ -235,7 +238,11 @@ impl Certificate {
             || usages.is_empty()
             || usages.iter().any(|u| u == usage.as_bytes() || u == any.as_bytes())
     }
+}
 
+/// What istiod's rules ask beyond the verification.
+#[cfg(feature = "soft-keys")]
+impl Certificate {
     /// Go's name of its signature algorithm if Go calls it insecure.
     pub(crate) fn insecure_signature(&self) -> Option<&'static str> {
         self.parsed().algorithm.insecure_name()

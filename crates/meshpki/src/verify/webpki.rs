@@ -164,7 +164,7 @@ impl TrustStore {
     /// Verifies a certificate with those sent after it, in order, and answers with the chain, target first.
     ///
     /// # Errors
-    /// Why webpki refuses it: the name of its error, and the certificate it is about if that can be told.
+    /// Why webpki refuses it: the name of its error, and the certificate it is about if it is known.
     /// [`Reason::Undecided`] if ztunnel has an algorithm that is not built in (without the feature `aws-lc`).
     pub fn verify(
         &self,

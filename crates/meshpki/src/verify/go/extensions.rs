@@ -346,7 +346,10 @@ fn policies(mut value: Bytes<'_>) -> Result<Vec<Vec<u8>>, Malformed> {
     Ok(policies)
 }
 
-fn policy_mappings(mut value: Bytes<'_>) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Malformed> {
+/// A policy of the issuer, and the equivalent one of the subject.
+type Mappings = Vec<(Vec<u8>, Vec<u8>)>;
+
+fn policy_mappings(mut value: Bytes<'_>) -> Result<Mappings, Malformed> {
     const WHY: &str = "x509: invalid policy mappings extension";
     let mut list = value.read(der::SEQUENCE).ok_or(WHY)?;
     let mut mappings = Vec::new();

@@ -66,8 +66,9 @@ fn is_printable(byte: &u8) -> bool {
 
 /// UCS-2 without surrogates and noncharacters; a terminator is cut.
 fn bmp(value: &[u8]) -> Option<String> {
-    let value = value.strip_suffix(&[0, 0]).filter(|_| value.len() % 2 == 0).unwrap_or(value);
-    if value.len() % 2 != 0 {
+    let value =
+        value.strip_suffix(&[0, 0]).filter(|_| value.len().is_multiple_of(2)).unwrap_or(value);
+    if !value.len().is_multiple_of(2) {
         return None;
     }
     let units = value.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));

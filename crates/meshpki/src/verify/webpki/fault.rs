@@ -81,7 +81,7 @@ impl<'a> Search<'a> {
         Self { store, policy, reached, untrusted }
     }
 
-    /// The certificate an error is about; `None` if that cannot be told.
+    /// The certificate an error is about; `None` if it is not known.
     pub(super) fn cert(&self, error: &Error) -> Option<&'a Cert> {
         match error {
             Error::CaUsedAsEndEntity | Error::NameConstraintViolation => self.find(|_| true),

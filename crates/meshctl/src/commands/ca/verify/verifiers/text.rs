@@ -99,7 +99,7 @@ impl Panel<'_> {
     }
 }
 
-/// The words, and for whom if that matters.
+/// The words, and the side of the connection if only one is refused.
 fn said(refusal: &Refusal) -> String {
     let side = match refusal.only_as {
         Some(Peer::Client) => " as a client's",
