@@ -10,6 +10,7 @@ use crate::cert::{Cert, GeneralName};
 use crate::der::{self, tlv};
 use crate::issue::{Issuer, Serial, Stamp, unchecked};
 use crate::key::{PublicKey, Signer};
+use crate::name::Name;
 use crate::oid;
 use crate::profile::Profile;
 use crate::soft::SoftKey;
@@ -47,6 +48,14 @@ impl Canary {
         let stamp = Stamp { serial: Serial::from_random([1; 20]), not_before: at.minus(BACKDATE) };
         let leaf = unchecked(&Profile::workload(&id), &public_key()?, issuer, stamp).ok()?;
         (key.public_key() == ca.public_key()).then(|| Self { leaf, sent: chain.to_vec() })
+    }
+}
+
+impl Canary {
+    /// Every name in it by which a verifier looks for a certificate.
+    pub(super) fn names(&self) -> Vec<&Name> {
+        let all = core::iter::once(&self.leaf).chain(&self.sent);
+        all.flat_map(|cert| [cert.issuer(), cert.subject()]).collect()
     }
 }
 

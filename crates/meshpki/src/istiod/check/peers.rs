@@ -11,6 +11,7 @@ use crate::cert::Cert;
 use crate::crl::Crl;
 use crate::istiod::bundle;
 use crate::istiod::canary::{Canary, permitted_hosts};
+use crate::name::Name;
 use crate::verify::boringssl::{self, Policy, TrustStore};
 use crate::verify::{Reason, Rejection};
 
@@ -50,12 +51,14 @@ pub(super) fn check<'f>(
             at_fault.push(theirs.name);
             continue;
         }
+        let mut answers = BTreeMap::new();
+        let shown = canary.as_ref().map_or_else(Vec::new, Canary::names);
         for trust in &trusts {
-            let why = match &canary {
+            let why = answers.entry(trust.what_counts(&shown)).or_insert_with(|| match &canary {
                 Some(canary) => trust.refuses(canary, theirs),
                 // Without the key, the CA itself has to do, which Go takes for any use.
                 None => bundle::refuses(&trust.clusters[0].roots, ca, &theirs.chain, theirs.at),
-            };
+            });
             let Some(why) = why else { continue };
             let others = trust.clusters.iter().filter(|ours| ours.name != theirs.name);
             refusals.extend(others.map(|ours| Refusal { ours, theirs, why: why.clone() }));
@@ -89,7 +92,16 @@ pub(super) fn crls(text: &[u8]) -> Vec<Crl> {
     go_pem::blocks(text).iter().filter_map(|block| Crl::from_der(&block.der).ok()).collect()
 }
 
-impl Trust<'_> {
+impl<'f> Trust<'f> {
+    /// The part of the store that can make a difference for certificates with these names, and what Envoy could not
+    /// read: clusters that have it alike answer alike.
+    fn what_counts(&self, names: &[&Name]) -> (Vec<&'f [u8]>, Option<&'f [u8]>, bool) {
+        let first = self.clusters[0];
+        let counts = |root: &&Cert| names.is_empty() || names.contains(&root.subject());
+        let roots = first.roots.iter().filter(counts).map(Cert::as_der).collect();
+        (roots, first.bundle.crl(), self.store.is_ok())
+    }
+
     /// Why Envoy refuses a workload as a client or as a server; `None`: it does not.
     fn refuses(&self, canary: &Canary, theirs: &Folder<'_>) -> Option<Rejection> {
         let store = match &self.store {
