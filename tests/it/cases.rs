@@ -75,7 +75,7 @@ fn stable(said: &str) -> String {
     kept.map(|line| format!("{line}\n")).collect()
 }
 
-/// Whoever follows a next command of `check` in a case loses nothing, and is done or told that a person decides.
+/// Whoever follows a next command of `check` in a case loses nothing, and is done or learns that a person decides.
 #[test]
 fn next_commands() {
     let mut followed = 0;

@@ -125,7 +125,7 @@ impl Where<'_> {
         step.unwrap_or_default()
     }
 
-    /// What to do about a problem, and who has to do it.
+    /// What to do about a problem, and who can do it.
     pub(crate) fn fix(&self, problem: &Problem) -> String {
         match &problem.step {
             Some(Step::Remedy(Remedy::StartOver { .. })) if self.has_root_key => format!(

@@ -1,4 +1,4 @@
-//! A multi-primary mesh as Istio's documentation makes it, with a service that the spec does not know: its calls go on
+//! A multi-primary mesh as Istio's documentation makes it, with a service that the spec does not know: its calls continue
 //! while the resources of a mesh come and go.
 
 use std::collections::BTreeSet;

@@ -40,7 +40,7 @@ fn make(pin: &Pin, beside: &Path) -> Result<(), String> {
     let source = crate_folder(&pin.home().join("Cargo.toml"), "boring-sys")?.join("deps/boringssl");
     let build = beside.join("build");
     fs::create_dir_all(&build).map_err(|error| format!("{}: {error}", build.display()))?;
-    // Warnings of newer compilers are no errors, and nothing is debugged.
+    // Warnings of newer compilers are not errors, and nothing is debugged.
     let flags = "-O1 -g0 -w";
     output(
         Command::new("cmake")

@@ -19,7 +19,7 @@ pub struct PreflightCluster<'a> {
     pub name: &'a str,
     /// Its resources of networking.istio.io, whoever owns them.
     pub live: &'a [Value],
-    /// Its Services, Sidecars and PeerAuthentications, which nobody writes here.
+    /// Its Services, Sidecars and PeerAuthentications, which are only read here.
     pub deciding: &'a [Value],
     /// The resources it should have of this mesh.
     pub wanted: &'a [Resource],

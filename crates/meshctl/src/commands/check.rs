@@ -133,7 +133,7 @@ impl Report {
         self.place(problem).next(problem)
     }
 
-    /// What to do, and who has to do it.
+    /// What to do, and who can do it.
     fn fix(&self, problem: &Problem) -> String {
         self.place(problem).fix(problem)
     }

@@ -1,5 +1,5 @@
 //! A throw-away workload certificate, as istiod writes them (`security/pkg/pki/util/generate_cert.go: genCertTemplateFromCSR`):
-//! what the peers of a cluster are asked about. Nobody has its key, and nothing keeps it.
+//! what the peers of a cluster are asked about. Its private key does not matter, and nothing keeps it.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -23,7 +23,7 @@ pub(super) struct Canary {
     pub(super) sent: Vec<Cert>,
 }
 
-/// The public key of RFC 6979, appendix A.2.5: the certificate is never used, so its key is no secret.
+/// The public key of RFC 6979, appendix A.2.5: the certificate is never used, so its private key may be known.
 const KEY: [u8; 65] = [
     0x04, 0x60, 0xfe, 0xd4, 0xba, 0x25, 0x5a, 0x9d, 0x31, 0xc9, 0x61, 0xeb, 0x74, 0xc6, 0x35, 0x6d,
     0x68, 0xc0, 0x49, 0xb8, 0x92, 0x3b, 0x61, 0xfa, 0x6c, 0xe6, 0x69, 0x62, 0x2e, 0x60, 0xf2, 0x9f,
@@ -32,7 +32,7 @@ const KEY: [u8; 65] = [
     0x99,
 ];
 
-/// Where istiod takes names from when nobody sets `meshConfig.trustDomain`.
+/// The default of `meshConfig.trustDomain`.
 const DEFAULT_DOMAIN: &str = "cluster.local";
 /// How far back istiod dates certificates (`security/pkg/pki/util/generate_cert.go: ClockSkewGracePeriod`).
 const BACKDATE: Duration = Duration::from_secs(2 * 60);

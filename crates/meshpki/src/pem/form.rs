@@ -118,7 +118,7 @@ impl fmt::Display for Form {
             Self::Utf16 => f.write_str("the file is UTF-16 text; PEM is ASCII"),
             Self::ByteOrderMark { line } => write!(
                 f,
-                "line {line}: a byte order mark stands before the BEGIN marker, so Go does not see the block"
+                "line {line}: there is a byte order mark before the BEGIN marker, so Go does not see the block"
             ),
             Self::EscapedNewlines => {
                 f.write_str("the line ends are the two characters `\\n`, as in a JSON string")

@@ -64,7 +64,7 @@ pub(super) fn check<'f>(
             refusals.extend(others.map(|ours| Refusal { ours, theirs, why: why.clone() }));
         }
     }
-    // Proxies that refuse even their own refuse everybody, for the same reason.
+    // Proxies that refuse even their own refuse all others, for the same reason.
     refusals.retain(|refusal: &Refusal<'_>| !at_fault.contains(&refusal.ours.name));
     refusals
 }

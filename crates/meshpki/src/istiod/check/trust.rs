@@ -127,7 +127,7 @@ fn sha1(folder: &Folder<'_>) -> SecretProblem {
 /// Roots that are named one by one.
 const SHOWN: usize = 20;
 
-/// No path to a root, and what stands in the way of the best one.
+/// No path to a root, and what is wrong with the best one.
 fn untrusted(folder: &Folder<'_>, ca: &Cert, why: &Rejection) -> SecretProblem {
     let fault = why.cert.as_ref().unwrap_or(ca);
     let place = match folder.file_of(fault) {

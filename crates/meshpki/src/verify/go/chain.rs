@@ -11,7 +11,7 @@ use crate::verify::{Reason, Rejection};
 /// Signatures checked before Go gives up (`maxChainSignatureChecks`).
 const SIGNATURE_LIMIT: u32 = 100;
 
-/// Where a certificate stands in a chain.
+/// The place of a certificate in a chain.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Leaf,

@@ -1,5 +1,5 @@
 //! Name constraints (`crypto/x509/constraints.go`). Go sorts the bases, drops those inside others, and searches for the
-//! nearest; where that finds another than a comparison with each would, so does this.
+//! nearest; if that finds a base other than a comparison with each would, so does this.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;

@@ -154,7 +154,7 @@ fn key_usage(mut value: Bytes<'_>) -> Result<u16, Malformed> {
 }
 
 impl Extensions {
-    /// Whether keyUsage leaves room for what is asked; one without a bit is none for Go.
+    /// Whether keyUsage leaves room for what is asked; Go ignores one without a bit.
     pub(super) fn allows(&self, usage: KeyUsage) -> bool {
         self.key_usage == 0 || KeyUsage(self.key_usage).contains(usage)
     }

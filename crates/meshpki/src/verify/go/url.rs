@@ -9,7 +9,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
 
-/// Where percent escapes stand (`net/url/url.go: encoding`).
+/// Where percent escapes are (`net/url/url.go: encoding`).
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Host,
@@ -151,7 +151,7 @@ fn unescape(text: &str, mode: Mode) -> Result<String, Malformed> {
     Ok(String::from_utf8_lossy(&out).into_owned())
 }
 
-/// What stands in a host as it is (`net/url/encoding_table.go: encodeHost`).
+/// What a host contains without an escape (`net/url/encoding_table.go: encodeHost`).
 fn in_hosts(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!\"$&'()*+,-.:;<=>[]_~".contains(&byte)
 }

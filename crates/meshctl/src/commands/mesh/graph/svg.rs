@@ -17,7 +17,7 @@ use meshconfig::graph::{BoxKind, Graph, GraphArrow, Way};
 const FONT: usize = 13;
 const LINE: f64 = 17.0;
 const MARGIN: f64 = 20.0;
-/// layout-rs keeps 60 pixels between two boxes, so it is told that they are lower than they are.
+/// layout-rs keeps 60 pixels between two boxes, so it gets them lower than they are.
 const CLOSER: f64 = 44.0;
 const LEFT_TO_RIGHT: Orientation = Orientation::LeftToRight;
 

@@ -30,7 +30,7 @@ fn compare(host: &[u8], base: &[u8]) -> bool {
     }
 }
 
-/// `nc_uri` since Envoy 1.40: name and constraint must have a host name, and an IP address is none.
+/// `nc_uri` since Envoy 1.40: name and constraint must have a host name, and an IP address does not count.
 pub(super) fn matches(name: &[u8], base: &[u8]) -> Inside {
     let host = host(name).ok_or(Code::UNSUPPORTED_NAME_SYNTAX)?;
     let base = without_dot(base);
