@@ -37,7 +37,7 @@ const STEPS: &[(&str, &str)] = &[
     ("documentation", "cargo doc --workspace --no-deps --all-features --locked"),
     ("build", "cargo test --workspace --all-features --locked --no-run"),
     ("examples", "cargo xtask examples"),
-    ("the reference openssl", "cargo xtask judge"),
+    ("the reference openssl and BoringSSL", "cargo xtask judge"),
     ("fixtures against openssl", "cargo xtask fixtures --check"),
     (
         "tests without aws-lc",
@@ -66,6 +66,10 @@ const JUDGES: &[(&str, &[&str], &str)] = &[
     ("cfssl", &["version"], "golang-cfssl"),
     ("cfssljson", &["--help"], "golang-cfssl"),
     ("go", &["version"], "golang-go"),
+    // BoringSSL is built.
+    ("cmake", &["--version"], "cmake"),
+    ("make", &["--version"], "make"),
+    ("c++", &["--version"], "g++"),
     ("ip", &["-V"], "iproute2"),
     ("iptables-nft", &["--version"], "iptables"),
     ("strace", &["-V"], "strace"),

@@ -25,6 +25,8 @@ cargo xtask fuzz [--minutes N] [--jobs J] [--target NAME]... [--blind]
 cargo xtask fuzz --replay NAME FILE...             run one target on findings
 cargo xtask examples                               run the examples that the tests' build has built
 cargo xtask rig                                    build the components of test clusters once, into a cache outside the clone
+cargo xtask verifiers [--as NAME] [--runs N] [--seed S]
+                                                   compare what Go and Envoy say of random PKIs with our models of them
 cargo xtask tidy                                   check what the compiler does not: dependency direction, layers, purity, file
                                                    sizes, licenses and sources, and the phrases of docs/STYLE.md
 cargo xtask tidy --prose PATH                      list the phrases to rewrite below a file or folder";

@@ -2,18 +2,20 @@
 //! istiod. They are asked about a throw-away certificate under the CA of the secret.
 
 use alloc::collections::BTreeMap;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use super::{Folder, Remedy, SecretProblem, Severity, date};
+use super::{Folder, SecretProblem, Severity};
 use crate::cacerts::go_pem;
 use crate::cert::Cert;
 use crate::crl::Crl;
 use crate::istiod::bundle;
-use crate::istiod::canary::{Canary, permitted_hosts};
+use crate::istiod::canary::Canary;
 use crate::name::Name;
+use crate::verify::Rejection;
 use crate::verify::boringssl::{self, Policy, TrustStore};
-use crate::verify::{Reason, Rejection};
+
+mod explain;
 
 /// What proxies of one or more clusters verify with.
 struct Trust<'f> {
@@ -88,7 +90,7 @@ fn trusts<'f>(folders: &'f [Folder<'f>]) -> Vec<Trust<'f>> {
     kinds.into_iter().map(trust).collect()
 }
 
-pub(super) fn crls(text: &[u8]) -> Vec<Crl> {
+fn crls(text: &[u8]) -> Vec<Crl> {
     go_pem::blocks(text).iter().filter_map(|block| Crl::from_der(&block.der).ok()).collect()
 }
 
@@ -139,7 +141,7 @@ fn at_home(folder: &Folder<'_>, canary: &Canary, trusts: &[Trust<'_>]) -> Option
     let problem = folder
         .error("istiod/rejected-by-peers", message)
         .effect(alloc::format!("{}; {effect}", folder.verdict()));
-    Some(explained(problem, folder, folder, &why))
+    Some(Refusal { ours: folder, theirs: folder, why }.explained(problem))
 }
 
 /// The problem of clusters that have the same roots and yet refuse each other.
@@ -161,180 +163,7 @@ pub(super) fn across(refusals: &[Refusal<'_>]) -> Vec<SecretProblem> {
             "istiod does not compare clusters; calls between {theirs} and {} fail with CERTIFICATE_VERIFY_FAILED",
             names.join(", ")
         ));
-        explained(problem, first.ours, first.theirs, &first.why)
+        first.explained(problem)
     };
     groups.into_iter().map(problem).collect()
-}
-
-/// Both sides of a refusal, since when, and what to do.
-fn explained(
-    problem: SecretProblem,
-    ours: &Folder<'_>,
-    theirs: &Folder<'_>,
-    why: &Rejection,
-) -> SecretProblem {
-    match why.reason {
-        Reason::Expired | Reason::NotYetValid => expired(problem, ours, theirs, why),
-        Reason::CrlExpired => crl_expired(problem, ours),
-        Reason::NoCrl | Reason::BadCrl | Reason::Revoked => revocation(problem, ours, theirs, why),
-        Reason::BadSignature => bad_signature(problem, ours, why),
-        Reason::NameConstraints => name_constraints(problem, theirs),
-        Reason::Algorithm | Reason::Undecided => about(problem, ours, theirs, why).fix(
-            "create the CA with a key of type ecdsa-p256",
-            Remedy::StartOver { key_type: Some(crate::soft::KeyType::EcdsaP256) },
-        ),
-        _ => about(problem, ours, theirs, why).fix(
-            "issue the certificate again, so that every verifier of the mesh accepts it",
-            theirs.explain_trust(),
-        ),
-    }
-}
-
-/// The certificate at fault and where it is.
-fn about(
-    problem: SecretProblem,
-    ours: &Folder<'_>,
-    theirs: &Folder<'_>,
-    why: &Rejection,
-) -> SecretProblem {
-    let Some(cert) = &why.cert else { return problem };
-    match located(ours, theirs, cert) {
-        Some(place) => problem.evidence(alloc::format!("it is about {}{place}", cert.label())),
-        None => problem.evidence("it is about the workload's own certificate"),
-    }
-}
-
-/// ` in FILE of CLUSTER`; `None` for a certificate that is in no file.
-fn located(ours: &Folder<'_>, theirs: &Folder<'_>, cert: &Cert) -> Option<String> {
-    let all = [ours, theirs];
-    let (folder, file) = all.iter().find_map(|f| Some((f, f.file_of(cert)?)))?;
-    Some(alloc::format!(" in {file} of {}", folder.name))
-}
-
-/// An expired certificate that Envoy takes before a valid one of the same name.
-fn expired(
-    problem: SecretProblem,
-    ours: &Folder<'_>,
-    theirs: &Folder<'_>,
-    why: &Rejection,
-) -> SecretProblem {
-    let Some(cert) = &why.cert else { return problem };
-    let place = located(ours, theirs, cert).unwrap_or_default();
-    let end = cert.not_after().time();
-    let is_over = end.is_some_and(|end| end < ours.at);
-    let when = match (is_over, cert.not_before().time()) {
-        (true, _) => alloc::format!("expired {}", date(end)),
-        (false, begin) => alloc::format!("is not valid before {}", date(begin)),
-    };
-    let mut problem = problem.evidence(alloc::format!("{}{place} {when}", cert.label()));
-    let twin = |other: &&(&'static str, &Cert)| {
-        let other = other.1;
-        other != cert && other.subject() == cert.subject() && is_current(other, ours)
-    };
-    let certs: Vec<(&'static str, &Cert)> = ours.certs().chain(theirs.certs()).collect();
-    let Some((file, other)) = certs.iter().find(twin) else {
-        return problem.fix("renew it", Remedy::Renew);
-    };
-    problem = problem.evidence(alloc::format!(
-        "{} in {file} has the same name and is valid until {}, but Envoy takes the first of a name and does not look at its dates",
-        other.label(),
-        date(other.not_after().time())
-    ));
-    let file = ours.file_of(cert).or_else(|| theirs.file_of(cert)).unwrap_or("root-cert.pem");
-    problem.fix(
-        alloc::format!(
-            "remove the certificate that expired from {file}, or put the valid one before it"
-        ),
-        Remedy::inspect(&[file]),
-    )
-}
-
-fn is_current(cert: &Cert, folder: &Folder<'_>) -> bool {
-    cert.not_before().time().is_some_and(|begin| begin <= folder.at)
-        && cert.not_after().time().is_some_and(|end| end >= folder.at)
-}
-
-fn crl_expired(mut problem: SecretProblem, ours: &Folder<'_>) -> SecretProblem {
-    for crl in crls(ours.bundle.crl().unwrap_or_default()) {
-        let next = crl.next_update().and_then(crate::cert::RawTime::time);
-        if let Some(next) = next.filter(|next| *next < ours.at) {
-            problem = problem.evidence(alloc::format!(
-                "the CRL of `{}` in ca-crl.pem of {} ended {next}",
-                crl.issuer().label(),
-                ours.name
-            ));
-        }
-    }
-    problem
-        .evidence(
-            "with a CRL, Envoy rejects every chain one of whose certificates has no CRL in force",
-        )
-        .fix(
-            "put a CRL in force in its place, or remove ca-crl.pem",
-            Remedy::inspect(&["ca-crl.pem"]),
-        )
-}
-
-fn revocation(
-    problem: SecretProblem,
-    ours: &Folder<'_>,
-    theirs: &Folder<'_>,
-    why: &Rejection,
-) -> SecretProblem {
-    let problem = about(problem, ours, theirs, why);
-    if why.reason == Reason::Revoked {
-        return problem.fix("create the CA again with a new key", Remedy::Create);
-    }
-    problem
-        .evidence("with a CRL, Envoy wants one for every certificate of a chain, the root's issuer included")
-        .fix(
-            "add a CRL for each, or remove ca-crl.pem",
-            Remedy::inspect(&["ca-crl.pem"]),
-        )
-}
-
-/// Two certificates of one name, and the wrong one comes first.
-fn bad_signature(mut problem: SecretProblem, ours: &Folder<'_>, why: &Rejection) -> SecretProblem {
-    let Some(cert) = &why.cert else { return problem };
-    let file = ours.bundle.layout.roots_file();
-    let named: Vec<&Cert> =
-        ours.roots.iter().filter(|root| root.subject() == cert.issuer()).collect();
-    for (i, root) in named.iter().enumerate() {
-        let which = if i == 0 { "the one Envoy takes" } else { "not tried" };
-        problem = problem.evidence(alloc::format!(
-            "{} in {file} of {}, {which}",
-            root.label(),
-            ours.name
-        ));
-    }
-    problem
-        .evidence(alloc::format!(
-            "{} has no authority key identifier that tells them apart, and Envoy takes the first certificate of a name",
-            cert.label()
-        ))
-        .fix(
-            "sign the CA again with an authority key identifier, or give the new root another name",
-            Remedy::Renew,
-        )
-}
-
-fn name_constraints(mut problem: SecretProblem, theirs: &Folder<'_>) -> SecretProblem {
-    for (file, cert) in theirs.distinct() {
-        for host in permitted_hosts(cert) {
-            let wrong = host.contains("://") || host.contains('/');
-            let note = if wrong {
-                ": a URI constraint is a host, without scheme and path, so nothing matches it"
-            } else {
-                ""
-            };
-            problem = problem.evidence(alloc::format!(
-                "{} in {file} permits the host `{host}`{note}",
-                cert.label()
-            ));
-        }
-    }
-    problem.fix(
-        "issue the certificate with a constraint that is the trust domain alone, or without one",
-        Remedy::StartOver { key_type: None },
-    )
 }
