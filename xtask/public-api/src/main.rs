@@ -70,7 +70,9 @@ fn api(root: &Path, name: &str) -> Result<String, String> {
 fn rustdoc(root: &Path, name: &str) -> Result<PathBuf, String> {
     let this = std::env::current_exe().map_err(|error| format!("this program: {error}"))?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
-    let status = Command::new(env!("CARGO"))
+    // At run time: the path a kept build remembers may be another machine's.
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
         .current_dir(root)
         .env("RUSTDOC", this)
         .env(AS_RUSTDOC, "1")
