@@ -184,7 +184,7 @@ fn subsets(service: &spec::ServiceSpec, at: usize, errors: &mut Vec<Error>) {
 
 /// A cluster that others call through its gateway has an address; names are short enough for DNS.
 pub(super) fn check(mesh: &Mesh, errors: &mut Vec<Error>) {
-    let mut reported = BTreeSet::new();
+    let (mut reported, mut reported_domains) = (BTreeSet::new(), BTreeSet::new());
     for service in &mesh.services {
         let home = mesh.home(service);
         let reachable = home.gateway.as_ref().is_some_and(|gateway| !gateway.addresses.is_empty());
@@ -202,6 +202,7 @@ pub(super) fn check(mesh: &Mesh, errors: &mut Vec<Error>) {
             };
             errors.push(Error::new(format!("clusters[{}].gateway", home.at), fault));
         }
+        errors.extend(other_domain(mesh, service, &mut reported_domains));
         let host = mesh.remote_host(service);
         if let Some(why) = domain_problem(&host).filter(|_| host.len() > 253) {
             errors.push(Error::new(
@@ -210,4 +211,22 @@ pub(super) fn check(mesh: &Mesh, errors: &mut Vec<Error>) {
             ));
         }
     }
+}
+
+/// With remote secrets, istiod names a remote service under its own cluster's domain, and the gateway of the service
+/// has filter chains for names under that of its cluster (`pilot/pkg/serviceregistry/kube/controller/controller.go`,
+/// `pilot/pkg/networking/core/gateway.go: builtAutoPassthroughFilterChains`).
+fn other_domain(mesh: &Mesh, service: &Service, reported: &mut BTreeSet<usize>) -> Option<Error> {
+    let home = mesh.home(service);
+    let differs = |importer: &&MeshCluster| {
+        importer.remote_secrets && home.remote_secrets && importer.domain != home.domain
+    };
+    let importer = mesh.importers(service).find(differs)?;
+    let fault = Fault::Name {
+        what: "cluster domain",
+        found: importer.domain.clone(),
+        why: "clusters that import from each other with `remoteSecrets` need the same one",
+    };
+    let path = format!("clusters[{}].clusterDomain", importer.at);
+    reported.insert(importer.index).then(|| Error::new(path, fault))
 }

@@ -47,6 +47,31 @@ fn a_good_mesh() {
     assert_eq!(Spec::read(&spec.yaml()).unwrap(), spec);
 }
 
+/// With remote secrets a service is looked for under the domain of the cluster that calls it.
+#[test]
+fn one_domain_for_remote_secrets() {
+    let found = |secrets: bool, domain: &str| {
+        errors(&format!(
+            "apiVersion: meshctl/v1
+kind: Mesh
+clusters:
+- {{name: b, istioVersion: 1.30.3, remoteSecrets: {secrets}, clusterDomain: {domain}}}
+- {{name: a, istioVersion: 1.30.3, remoteSecrets: true, gateway: {{addresses: [192.0.2.1]}}}}
+services:
+- {{name: s, namespace: n, cluster: a, ports: [{{name: h, number: 80, protocol: HTTP}}], importedBy: [b]}}
+"
+        ))
+    };
+    assert_eq!(found(true, "cluster.local"), [""; 0]);
+    assert_eq!(found(false, "k8s.example"), [""; 0]);
+    assert_eq!(
+        found(true, "k8s.example"),
+        [
+            "config/name clusters[0].clusterDomain, line 4: invalid cluster domain `k8s.example`: clusters that import from each other with `remoteSecrets` need the same one"
+        ]
+    );
+}
+
 #[test]
 fn the_form_of_the_file() {
     check("colour: 1\n", &["config/unknown-field colour, line 6: unknown field `colour`"]);
