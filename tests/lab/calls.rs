@@ -41,7 +41,7 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
         }
     }
     println!(
-        "{runs} meshes from seed in {:.0?}: {calls} calls, {lost} do not arrive, {} different",
+        "{runs} meshes from seed {seed} in {:.0?}: {calls} calls, {lost} do not arrive, {} different",
         start.elapsed(),
         different.len()
     );
