@@ -95,12 +95,17 @@ fn crls(text: &[u8]) -> Vec<Crl> {
 }
 
 impl<'f> Trust<'f> {
-    /// The part of the store that can make a difference for certificates with these names, and what Envoy could not
-    /// read: clusters that have it alike answer alike.
+    /// The part of the store that can make a difference for certificates with these names, and whether Envoy could read
+    /// it: clusters that have it alike answer alike. Of several roots that count, the order in the store may depend on
+    /// all of them.
     fn what_counts(&self, names: &[&Name]) -> (Vec<&'f [u8]>, Option<&'f [u8]>, bool) {
         let first = self.clusters[0];
-        let counts = |root: &&Cert| names.is_empty() || names.contains(&root.subject());
-        let roots = first.roots.iter().filter(counts).map(Cert::as_der).collect();
+        let named = || first.roots.iter().filter(|root| names.contains(&root.subject()));
+        let roots = if names.is_empty() || named().count() > 1 {
+            first.roots.iter().map(Cert::as_der).collect()
+        } else {
+            named().map(Cert::as_der).collect()
+        };
         (roots, first.bundle.crl(), self.store.is_ok())
     }
 
@@ -121,25 +126,20 @@ impl<'f> Trust<'f> {
 fn at_home(folder: &Folder<'_>, canary: &Canary, trusts: &[Trust<'_>]) -> Option<SecretProblem> {
     let is_own = |trust: &&Trust<'_>| trust.clusters.iter().any(|ours| ours.name == folder.name);
     let envoy = trusts.iter().find(is_own).and_then(|trust| trust.refuses(canary, folder));
-    let (who, why) = match envoy {
-        Some(why) => ("Envoy", why),
-        None => {
-            let why = bundle::refuses(&folder.roots, &canary.leaf, &canary.sent, folder.at)?;
-            ("Go", why)
-        }
-    };
-    let message = match who {
-        "Envoy" => {
-            alloc::format!("proxies reject every certificate that the CA signs: {}", why.text)
-        }
-        _ => alloc::format!("agents reject istiod's own certificate: {}", why.text),
-    };
-    let effect = match who {
-        "Envoy" => "every call between its workloads fails with CERTIFICATE_VERIFY_FAILED",
-        _ => "no proxy gets a certificate or a configuration",
+    let (what, effect, why) = match envoy {
+        Some(why) => (
+            "proxies reject every certificate that the CA signs",
+            "every call between its workloads fails with CERTIFICATE_VERIFY_FAILED",
+            why,
+        ),
+        None => (
+            "agents reject istiod's own certificate",
+            "no proxy gets a certificate or a configuration",
+            bundle::refuses(&folder.roots, &canary.leaf, &canary.sent, folder.at)?,
+        ),
     };
     let problem = folder
-        .error("istiod/rejected-by-peers", message)
+        .error("istiod/rejected-by-peers", alloc::format!("{what}: {}", why.text))
         .effect(alloc::format!("{}; {effect}", folder.verdict()));
     Some(Refusal { ours: folder, theirs: folder, why }.explained(problem))
 }
