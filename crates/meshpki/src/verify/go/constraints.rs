@@ -34,7 +34,7 @@ enum Domains {
         /// Sorted from the end, and none inside another.
         sorted: Vec<String>,
         /// Bases without their first label, for wildcards; only excluded ones have them.
-        parents: Vec<(String, String)>,
+        parents: Vec<String>,
     },
 }
 
@@ -220,9 +220,8 @@ impl Domains {
         }
         let sorted = prune(bases.to_vec(), |a, b| order(a, b), |a, b| has_suffix(a, b));
         let parent = |base: &String| {
-            let base = base.to_ascii_lowercase();
             let at = base.find('.')?;
-            Some((base[at..].to_string(), base))
+            Some(base[at..].to_ascii_lowercase())
         };
         let parents =
             if permitted { Vec::new() } else { sorted.iter().filter_map(parent).collect() };
@@ -236,9 +235,8 @@ impl Domains {
         if found.is_some_and(|(base, exact)| exact || has_suffix(base, name)) {
             return true;
         }
-        let rest = name.strip_prefix('*').and_then(|_| name.find('.').map(|at| &name[at..]));
-        let trimmed = rest.unwrap_or_default().to_ascii_lowercase();
-        name.starts_with('*') && parents.iter().any(|(parent, _)| *parent == trimmed)
+        let parent = name.find('.').filter(|_| name.starts_with('*')).map(|at| &name[at..]);
+        parent.is_some_and(|name| parents.iter().any(|base| base.eq_ignore_ascii_case(name)))
     }
 }
 

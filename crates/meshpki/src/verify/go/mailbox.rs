@@ -84,10 +84,5 @@ pub(super) fn is_domain(name: &str, constraint: bool) -> bool {
         return false;
     }
     let name = if constraint { name.strip_prefix('.').unwrap_or(name) } else { name };
-    name.bytes().all(|byte| (33..=126).contains(&byte)) && labels_are_valid(name)
-}
-
-/// The loop of `domainNameValid`: an empty label is one between two dots, or before the first.
-fn labels_are_valid(name: &str) -> bool {
-    name.split('.').all(|label| !label.is_empty())
+    has_labels(name)
 }
