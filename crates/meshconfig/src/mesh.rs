@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use meshpki::TrustDomain;
 use meshpki::istiod::Version;
 
+use crate::dialect::rewrites;
 use crate::error::Error;
 use crate::spec::{DnsWay, Port, Spec, Subset};
 
@@ -334,6 +335,21 @@ impl MeshCluster {
     #[must_use]
     pub fn host(&self, namespace: &str, name: &str) -> String {
         format!("{name}.{namespace}.svc.{}", self.domain)
+    }
+
+    /// Host and port that the Gateway of Istio's own chart lets in, if it applies to this cluster's gateway
+    /// (`istio 1.6.4 manifests/charts/gateways/istio-ingress/templates/preconfigured.yaml`).
+    pub(crate) fn stock_server(&self) -> Option<(&'static str, u16)> {
+        const PORT: u16 = 15443;
+        let is_selected = |gateway: &&Gateway| {
+            gateway.target_port == PORT
+                && gateway.selector.get("istio").is_some_and(|label| label == "ingressgateway")
+        };
+        self.gateway
+            .as_ref()
+            .filter(is_selected)
+            .filter(|_| self.stock_multi_cluster && rewrites(self.version))
+            .map(|_| ("*.global", PORT))
     }
 }
 

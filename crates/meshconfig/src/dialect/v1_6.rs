@@ -63,8 +63,8 @@ pub(super) fn for_exporter(
         return Vec::new();
     }
     let mut resources = Vec::new();
-    if !target.cluster.stock_multi_cluster {
-        let hosts = [format!("*.{}", target.mesh.suffix)];
+    let hosts = [format!("*.{}", target.mesh.suffix)];
+    if target.cluster.stock_server().is_none_or(|(host, _)| host != hosts[0]) {
         let name = target.label("istio-multicluster-ingressgateway");
         resources.push(passthrough(target, gateway, &name, &hosts));
     }

@@ -301,18 +301,40 @@ fn callers_without_an_entry() {
 
 #[test]
 fn a_stock_install_of_1_6() {
-    let text = "apiVersion: meshctl/v1\nkind: Mesh\nclusters:\n\
-        - {name: a, istioVersion: 1.6.4, dns: {way: none}}\n\
-        - {name: b, istioVersion: 1.6.4, stockMultiCluster: true, gateway: {addresses: [192.0.2.2]}}\n\
-        services:\n\
-        - {name: s, namespace: n, cluster: b, ports: [{name: http, number: 80, protocol: HTTP}], importedBy: [a]}\n";
-    let mesh = Mesh::new(&Spec::read(text).unwrap()).unwrap();
-    assert_eq!(notes(&mesh).iter().map(|p| p.code).collect::<Vec<_>>(), ["lint/stock-filter"]);
-    let addresses = crate::Lock::default()
-        .assign(&mesh, &crate::address::Taken::new(), meshpki::Time(0))
-        .unwrap();
-    let resources = crate::render(&mesh, mesh.cluster("b").unwrap(), &addresses);
-    assert_eq!(resources.iter().map(crate::Resource::kind).collect::<Vec<_>>(), ["EnvoyFilter"]);
+    // The chart's Gateway is used where it lets the calls in; otherwise there is one of ours.
+    check("", "", &["EnvoyFilter"]);
+    check("", ", selector: {istio: mine}", &["Gateway", "EnvoyFilter"]);
+    check("", ", targetPort: 443", &["Gateway", "EnvoyFilter"]);
+    check("dns: {suffix: mesh}\n", "", &["Gateway", "EnvoyFilter"]);
+
+    #[track_caller]
+    fn check(dns: &str, gateway: &str, expect: &[&str]) {
+        let text = format!(
+            "apiVersion: meshctl/v1\nkind: Mesh\n{dns}clusters:\n\
+            - {{name: a, istioVersion: 1.6.4, dns: {{way: none}}}}\n\
+            - {{name: b, istioVersion: 1.6.4, stockMultiCluster: true, gateway: {{addresses: [192.0.2.2]{gateway}}}}}\n\
+            services:\n\
+            - {{name: s, namespace: n, cluster: b, ports: [{{name: http, number: 80, protocol: HTTP}}], importedBy: [a]}}\n"
+        );
+        let mesh = Mesh::new(&Spec::read(&text).unwrap()).unwrap();
+        assert_eq!(notes(&mesh).iter().map(|p| p.code).collect::<Vec<_>>(), ["lint/stock-filter"]);
+        let addresses = crate::Lock::default()
+            .assign(&mesh, &crate::address::Taken::new(), meshpki::Time(0))
+            .unwrap();
+        let resources = crate::render(&mesh, mesh.cluster("b").unwrap(), &addresses);
+        let kinds: Vec<&str> = resources.iter().map(crate::Resource::kind).collect();
+        assert_eq!(kinds, expect);
+        let rendered: Vec<_> =
+            mesh.clusters().iter().map(|c| (c, crate::render(&mesh, c, &addresses))).collect();
+        let clusters: Vec<LintCluster<'_>> = rendered
+            .iter()
+            .map(|(c, resources)| LintCluster::new(c, resources.iter().map(|r| &r.value).collect()))
+            .collect();
+        let problems = lint(&mesh, &clusters);
+        let errors: Vec<_> =
+            problems.iter().filter(|p| p.severity == LintSeverity::Error).collect();
+        assert!(errors.is_empty(), "{errors:?}");
+    }
 }
 
 #[test]

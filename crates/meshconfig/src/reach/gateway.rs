@@ -85,10 +85,12 @@ fn hosts<'a>(view: &View<'a>, port: Option<u16>) -> Vec<&'a str> {
         let (Some(wanted), Some(labels)) = (wanted, labels) else { return true };
         wanted.iter().all(|(key, value)| labels.get(key).is_some_and(|own| value == own))
     };
-    let mut hosts = Vec::new();
+    let stock = view.cluster.stock_server().filter(|(_, own)| is_at(view, Some(*own), port));
+    let mut hosts: Vec<&str> = stock.into_iter().map(|(host, _)| host).collect();
     for gateway in view.of("Gateway").iter().filter(selected) {
         let servers = list(&gateway["spec"]["servers"]).iter().filter(|server| {
-            server["tls"]["mode"] == "AUTO_PASSTHROUGH" && is_at(view, server, port)
+            server["tls"]["mode"] == "AUTO_PASSTHROUGH"
+                && is_at(view, port_number(&server["port"]["number"]), port)
         });
         let all = servers.flat_map(|server| list(&server["hosts"]));
         // What comes before `/` is the namespace of VirtualServices.
@@ -97,11 +99,9 @@ fn hosts<'a>(view: &View<'a>, port: Option<u16>) -> Vec<&'a str> {
     hosts
 }
 
-/// Whether a server has the port of the gateway that an address leads to.
-fn is_at(view: &View<'_>, server: &Value, port: Option<u16>) -> bool {
-    let (Some(wanted), Some(own)) = (port, port_number(&server["port"]["number"])) else {
-        return true;
-    };
+/// Whether a server's port is the one that an address leads to.
+fn is_at(view: &View<'_>, own: Option<u16>, wanted: Option<u16>) -> bool {
+    let (Some(wanted), Some(own)) = (wanted, own) else { return true };
     let gateway = view.cluster.gateway.as_ref().filter(|gateway| gateway.port == wanted);
     own == wanted || gateway.is_some_and(|gateway| gateway.target_port == own)
 }
