@@ -9,9 +9,9 @@ use tests::next_steps;
 
 const MESHCTL: &str = env!("CARGO_BIN_EXE_meshctl-under-test");
 
-/// The folder of each report.
-fn cases() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/cases/cert");
+/// The folder of each report about `cert` or `mesh`.
+fn cases(about: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/cases").join(about);
     let mut cases: Vec<PathBuf> =
         fs::read_dir(folder).expect("fixtures").flatten().map(|entry| entry.path()).collect();
     cases.sort();
@@ -30,11 +30,21 @@ fn copy(case: &Path) -> Scratch {
     scratch
 }
 
-/// `cmd` of a case prints `printed`, which `MESH_UPDATE=1` writes.
 #[test]
-fn reports() {
+fn certificates() {
+    check("cert");
+}
+
+#[test]
+fn meshes() {
+    check("mesh");
+}
+
+/// `cmd` of a case prints `printed`, which `MESH_UPDATE=1` writes.
+#[track_caller]
+fn check(about: &str) {
     let mut differences = Vec::new();
-    for case in cases() {
+    for case in cases(about) {
         let scratch = copy(&case);
         let spare = scratch.join("spare");
         fs::create_dir(&spare).expect("a folder");
@@ -79,7 +89,7 @@ fn stable(said: &str) -> String {
 #[test]
 fn next_commands() {
     let mut followed = 0;
-    for case in cases() {
+    for case in cases("cert") {
         let scratch = copy(&case);
         let command = fs::read_to_string(case.join("cmd")).expect("cmd");
         for check in command.split("$MESHCTL check ").skip(1) {

@@ -287,6 +287,7 @@ error[istiod/incomplete]: a b: ca-key.pem is missing or empty
 const NO_KEY_JSON: &str = r#"exit 2
 --- stdout
 {
+  "ambient": false,
   "apiVersion": "meshctl/v1",
   "at": "2025-01-01T00:00:00Z",
   "between": null,
@@ -526,6 +527,11 @@ fn of_peers(expect: Expect<'_>) {
     expect("an expired root last", &world, &[], &["expires-soon"]);
     let peers = &["--istio-version", "1.29.0"];
     expect("whose Envoy takes the last", &world, peers, &["expires-soon", "rejected-by-peers"]);
+    let constrained = |ca: &mut Profile| ca.permitted_uri_hosts = vec!["cluster.local".to_owned()];
+    let world = east_with(&new, constrained);
+    expect("a constraint, with sidecars", &world, &[], &["name-constraints"]);
+    let both = &["name-constraints", "rejected-by-peers"];
+    expect("which ztunnel does not take", &world, &["--ambient"], both);
 }
 
 /// A CA of 2020 to 2049 made with keys of fixtures/keys, where the shape is one we do not issue.

@@ -147,7 +147,11 @@ impl Asked<'_> {
         for line in key.expect("a key").lines().filter(|line| !line.starts_with("-----")) {
             assert!(!all.contains(line) && !json.out.contains(line), "a key is shown");
         }
-        serde_json::from_str(&json.out).expect("JSON")
+        let document: Value = serde_json::from_str(&json.out).expect("JSON");
+        for problem in document["problems"].as_array().into_iter().flatten() {
+            self.0.try_out(problem["next"].as_str().unwrap_or_default());
+        }
+        document
     }
 }
 
@@ -177,6 +181,10 @@ fn trust(document: &Value) -> Vec<(String, Option<bool>)> {
 /// Restarts istiod and waits until it has written its roots into a namespace.
 fn restart_istiod(cluster: &Cluster, root: &str) {
     cluster.restart(Kind::Deployment, "istio-system", "istiod", root);
+    istiod_is_restarted(cluster, root);
+}
+
+fn istiod_is_restarted(cluster: &Cluster, root: &str) {
     cluster.rolled_out(Kind::Deployment, "istio-system", "istiod");
     cluster.wait("the new roots are given", SOON, async || {
         let maps = kube::Api::<k8s_openapi::api::core::v1::ConfigMap>::all(cluster.client());
@@ -298,7 +306,8 @@ fn a_secret_istiod_does_not_know() {
         2,
         &["error[istiod/not-live]", "error[istiod/roots-not-given]"],
     );
-    restart_istiod(east, &mesh.shell.scratch.read("ca/root-cert.pem"));
+    mesh.follow(forgotten["next"].as_str().expect("a command"));
+    istiod_is_restarted(east, &mesh.shell.scratch.read("ca/root-cert.pem"));
     // The gateway is from before.
     let half = asked.check(
         "status @/ca --context east",
@@ -310,7 +319,7 @@ fn a_secret_istiod_does_not_know() {
         ],
     );
     assert_eq!(codes(&half), ["apply/unfinished"]);
-    east.restart(Kind::Deployment, "istio-system", "istio-ingressgateway", "now");
+    mesh.follow(half["next"].as_str().expect("a command"));
     east.rolled_out(Kind::Deployment, "istio-system", "istio-ingressgateway");
     let mended = asked.check("status @/ca --context east", 0, &["restarts none pending"]);
     assert_eq!(codes(&mended), [""; 0]);

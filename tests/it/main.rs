@@ -1,5 +1,6 @@
 //! All tests that involve several crates, in one binary.
 
+mod algorithms;
 mod by_spec;
 mod cases;
 mod cfssl;

@@ -11,7 +11,7 @@ const SHOWN: usize = 5;
 
 /// Runs the comparison; an error when anything differs.
 pub(crate) fn run(args: &[&str]) -> Result<(), String> {
-    let (runs, seed) = crate::differential::options(args)?;
+    let (runs, seed) = crate::seeds::options(args)?;
     let start = Instant::now();
     let mut judge = xds().ok_or("the rig is missing; `cargo xtask rig` builds it")?;
     let (mut calls, mut lost, mut different) = (0, 0, Vec::new());

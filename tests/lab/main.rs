@@ -7,6 +7,7 @@ mod fixtures;
 mod fuzz;
 mod judge;
 mod rig;
+mod seeds;
 mod verifiers;
 
 use std::process::ExitCode;

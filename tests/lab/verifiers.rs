@@ -2,11 +2,12 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::thread;
 use std::time::Instant;
 
 use tests::shared;
 use tests::verifiers::{self, Difference, Summary, Verifier};
+
+use crate::seeds;
 
 /// Number of differences to reduce and save; more of them rarely help.
 const KEPT: usize = 8;
@@ -17,7 +18,7 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
         ["--as", name, rest @ ..] => (Some(*name), rest),
         rest => (None, rest),
     };
-    let (runs, seed) = crate::differential::options(rest)?;
+    let (runs, seed) = seeds::options(rest)?;
     let chosen: Vec<&dyn Verifier> = verifiers::ALL
         .iter()
         .copied()
@@ -36,7 +37,7 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
 
 fn compare(verifier: &'static dyn Verifier, runs: u64, seed: u64) -> Result<bool, String> {
     let start = Instant::now();
-    let summary = in_parallel(verifier, runs, seed)?;
+    let summary = summary(verifier, runs, seed)?;
     println!(
         "{}: {} runs from seed {seed} in {:.0?}: {} accepted by both, {} verdicts and {} reasons differ",
         verifier.name(),
@@ -57,15 +58,9 @@ fn compare(verifier: &'static dyn Verifier, runs: u64, seed: u64) -> Result<bool
 }
 
 /// Every processor has its share of the seeds.
-fn in_parallel(verifier: &'static dyn Verifier, runs: u64, seed: u64) -> Result<Summary, String> {
-    let workers = thread::available_parallelism().map_or(2, |n| n.get() as u64);
-    let worker = |i: u64| {
-        move || verifiers::runs(verifier, (seed + i..seed + runs).step_by(workers as usize))
-    };
-    let handles: Vec<_> = (0..workers).map(|i| thread::spawn(worker(i))).collect();
+fn summary(verifier: &'static dyn Verifier, runs: u64, seed: u64) -> Result<Summary, String> {
     let mut all = Summary::default();
-    for handle in handles {
-        let part = handle.join().expect("a worker ends");
+    for part in seeds::in_parallel(runs, seed, |share| verifiers::runs(verifier, share)) {
         all.add(part.ok_or_else(|| format!("the judge of {} is missing", verifier.name()))?);
     }
     Ok(all)

@@ -1,11 +1,13 @@
 //! Several clusters of the rig under `meshctl`: one kubeconfig with all their contexts, and a CA folder.
 
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use kube::config::Kubeconfig;
 use serde_json::Value;
 
 use crate::cli::{Ran, Shell};
+use crate::rig::tools::Binaries;
 use crate::rig::{Cluster, Istio, Kind};
 
 /// Clusters, a CA in `@/ca`, and `meshctl` with the real time, because real istiods use their clocks.
@@ -79,6 +81,41 @@ impl Mesh {
         let ran = self.run(command);
         assert_eq!(ran.status, 0, "meshctl {command}\n{}{}", ran.out, ran.err);
         ran.out + &ran.err
+    }
+
+    /// Follows a printed command if it only shows something.
+    ///
+    /// # Panics
+    /// With its output, if it fails.
+    #[track_caller]
+    pub fn try_out(&self, command: &str) {
+        let shows = [" get ", " describe ", " edit ", " get-contexts"];
+        if command.starts_with("kubectl ") && shows.iter().any(|verb| command.contains(verb)) {
+            self.follow(command);
+        }
+    }
+
+    /// Runs a printed `kubectl` command as its reader would, with an editor that changes nothing; returns its output.
+    ///
+    /// # Panics
+    /// With its output, if it fails.
+    #[track_caller]
+    pub fn follow(&self, command: &str) -> String {
+        let kubectl = Binaries::find().expect("the rig").path("kubectl").to_owned();
+        let folder = kubectl.parent().expect("a folder").display().to_string();
+        let path = std::env::var("PATH").unwrap_or_default();
+        let output = Command::new("sh")
+            .args(["-c", command])
+            .current_dir(self.shell.scratch.path())
+            .env("PATH", format!("{folder}:{path}"))
+            .env("KUBECONFIG", self.shell.scratch.join("admin.kubeconfig"))
+            .env("KUBE_EDITOR", "true")
+            .stdin(Stdio::null())
+            .output()
+            .expect("a shell");
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(output.status.success(), "`{command}`: {said}");
+        said
     }
 
     /// A state of a cluster that changes with every write to what a push touches: versions of the secrets,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use meshpki::cacerts::Secret;
 use meshpki::internals::fingerprints;
-use meshpki::istiod::{NamespaceRoots, Version};
+use meshpki::istiod::{Dataplane, NamespaceRoots, Version};
 use meshpki::verify::{self, Policy, Verdict};
 use meshpki::{Cert, Time};
 
@@ -40,6 +40,16 @@ pub struct Canary {
     /// The roots istiod gives out with it: the last element of its answer
     /// (`security/pkg/server/ca/server.go: CreateCertificate`).
     pub roots: Vec<Cert>,
+}
+
+impl Canary {
+    /// Who refuses it, and why: `proxies: unable to get local issuer certificate`; `None`: nobody.
+    #[must_use]
+    pub fn refused_by(&self, proxies: &Dataplane, at: Time) -> Option<String> {
+        let (leaf, sent) = self.chain.split_first()?;
+        let (who, why) = proxies.refuses(leaf, sent, at)?;
+        Some(format!("{who}: {why}"))
+    }
 }
 
 /// Something that does not hold yet.
@@ -82,7 +92,14 @@ pub enum Unproven {
     Untrusted {
         /// The pod.
         pod: String,
-        /// What our verifier says.
+        /// What OpenSSL says.
+        why: String,
+    },
+    /// The proxies of the cluster refuse what a pod signed.
+    Rejected {
+        /// The pod.
+        pod: String,
+        /// What Envoy says.
         why: String,
     },
     /// A pod gives out other roots.
@@ -100,7 +117,13 @@ impl Unproven {
     /// Whether it is solved once istiod takes the new files.
     #[must_use]
     pub const fn is_istiods(&self) -> bool {
-        matches!(self, Self::OtherCa { .. } | Self::OtherRoots { .. } | Self::Untrusted { .. })
+        matches!(
+            self,
+            Self::OtherCa { .. }
+                | Self::OtherRoots { .. }
+                | Self::Untrusted { .. }
+                | Self::Rejected { .. }
+        )
     }
 }
 
@@ -121,6 +144,9 @@ impl fmt::Display for Unproven {
             Self::NotSigned { pod, why } => write!(f, "pod {pod} does not sign: {why}"),
             Self::Untrusted { pod, why } => {
                 write!(f, "the certificate that pod {pod} signed does not verify: {why}")
+            }
+            Self::Rejected { pod, why } => {
+                write!(f, "proxies reject the certificate that pod {pod} signed: {why}")
             }
             Self::OtherRoots { place, wanted, found } => {
                 write!(f, "{place} has {found}, expected {wanted}")
@@ -168,13 +194,17 @@ struct Expected {
     in_chain: bool,
     /// The roots it gives out.
     roots: Vec<Cert>,
+    /// The proxies that get them.
+    proxies: Dataplane,
 }
 
 impl Expected {
     fn of(secret: &Secret, release: Version) -> Option<Self> {
         let ca = secret.ca(release)?;
         let in_chain = secret.chain(release).contains(&ca);
-        Some(Self { ca, in_chain, roots: secret.roots(release) })
+        let roots = secret.roots(release);
+        let proxies = Dataplane::new(&roots, secret.crl(release), release);
+        Some(Self { ca, in_chain, roots, proxies })
     }
 
     fn judge(&self, proof: &PodProof, at: Time) -> Option<Unproven> {
@@ -204,6 +234,9 @@ impl Expected {
         }
         if !issued_by(&canary.chain, &self.ca) {
             return Some(self.other_ca(pod, &canary.chain));
+        }
+        if let Some(why) = canary.refused_by(&self.proxies, at) {
+            return Some(Unproven::Rejected { pod, why });
         }
         // Only the certificate itself distinguishes a CA that was signed again for the same key.
         if self.in_chain && !canary.chain.contains(&self.ca) {

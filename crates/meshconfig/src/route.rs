@@ -80,7 +80,11 @@ pub fn plan<'m>(mesh: &'m Mesh, cluster: &'m MeshCluster) -> RoutePlan<'m> {
 }
 
 /// A cluster's part in the services of one name; `None` if it has none.
-fn unit<'m>(mesh: &'m Mesh, cluster: &'m MeshCluster, group: &'m [Service]) -> Option<Unit<'m>> {
+pub(crate) fn unit<'m>(
+    mesh: &'m Mesh,
+    cluster: &'m MeshCluster,
+    group: &'m [Service],
+) -> Option<Unit<'m>> {
     let own = group.iter().find(|service| service.cluster == cluster.index);
     let imports: Vec<Route<'_>> = group
         .iter()

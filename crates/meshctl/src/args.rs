@@ -518,6 +518,9 @@ pub struct Check {
     /// Assume that istiod runs with ISTIO_MULTIROOT_MESH=true. With `--context`, this is read from the cluster.
     #[arg(long)]
     pub multi_root: bool,
+    /// Assume ambient mode, so that ztunnel verifies certificates, too. With `--context`, this is read from the cluster.
+    #[arg(long)]
+    pub ambient: bool,
     /// Proceed despite the error with this code: `ctl/insecure-server`.
     #[arg(long, value_name = "CODE", value_delimiter = ',')]
     pub force: Vec<String>,

@@ -19,7 +19,7 @@ use meshpki::istiod::Secret;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fleet::clusters::{Seen, Target, place as place_of};
-use crate::fleet::judge;
+use crate::fleet::judge::{self, Case};
 use crate::fleet::place::{self, Source, Twins};
 use crate::io::{Io, cannot_ask};
 
@@ -73,10 +73,10 @@ impl Job<'_> {
     /// What `meshctl check` says about these folders together, with all their files, each judged as its own istiod
     /// would.
     fn problems(&self, secrets: &[Secret], plans: &[Plan], at: Time) -> Vec<crate::hints::Problem> {
-        let names = self.targets.iter().map(|target| target.name.as_str());
-        let clusters: Vec<_> = names.zip(secrets).collect();
-        let settings: Vec<_> = self.seen.iter().map(judge::settings).collect();
-        let mut problems = judge::problems(&clusters, &settings, at);
+        let all = self.targets.iter().zip(&self.seen).zip(secrets);
+        let cases: Vec<Case<'_>> =
+            all.map(|((target, seen), secret)| Case::live(target, seen, secret)).collect();
+        let mut problems = judge::problems(&cases, at);
         let wanted: Vec<_> = plans.iter().map(|plan| &plan.desired.secret).collect();
         problems.extend(judge::before_push(&self.targets, &self.seen, &wanted, at));
         judge::errors_first(&mut problems);

@@ -28,12 +28,14 @@ use crate::time::Time;
 mod bundle;
 mod canary;
 mod check;
+mod dataplane;
 
 pub use bundle::Refusal;
 pub use check::{
     ClusterSecret, LiveCluster, LiveIstiod, NamespaceRoots, Remedy, SecretProblem, ServedChain,
     Severity, SpecExpectation, check, check_live,
 };
+pub use dataplane::{Dataplane, Verifier};
 
 pub use crate::cacerts::Secret;
 pub use crate::version::{Version, VersionError};

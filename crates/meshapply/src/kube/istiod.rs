@@ -20,6 +20,8 @@ pub struct Istiod {
     pub settings: Settings,
     /// `PILOT_SKIP_VALIDATE_TRUST_DOMAIN`: identities of every trust domain are accepted. Default false.
     pub skip_validation: bool,
+    /// `PILOT_ENABLE_AMBIENT`: ztunnel may connect. Default false.
+    pub ambient: bool,
     /// `CLUSTER_ID`: the cluster it says it is in; `None`: not set, or the `Kubernetes` of a single cluster.
     pub cluster_id: Option<String>,
 }
@@ -54,6 +56,7 @@ fn istiod(deployment: &Deployment, known: Option<Version>) -> Result<Istiod, Err
         revision: labels.get("istio.io/rev").cloned().unwrap_or_else(|| "default".to_owned()),
         settings: settings(version, discovery),
         skip_validation: flag(discovery, "PILOT_SKIP_VALIDATE_TRUST_DOMAIN", false),
+        ambient: flag(discovery, "PILOT_ENABLE_AMBIENT", false),
         cluster_id: variable(discovery, "CLUSTER_ID")
             .filter(|id| !matches!(*id, "" | "Kubernetes"))
             .map(str::to_owned),

@@ -10,8 +10,8 @@ use meshpki::istiod::Version;
 
 use super::{LintProblem, LintRemedy, LintSeverity, callers};
 use crate::dialect::rewrites;
-use crate::mesh::{Mesh, MeshCluster};
-use crate::route::routes;
+use crate::mesh::{Mesh, MeshCluster, PolicyTarget};
+use crate::route::{self, routes};
 use crate::spec::DnsWay;
 use crate::text::some;
 
@@ -41,6 +41,7 @@ pub fn notes(mesh: &Mesh) -> Vec<LintProblem> {
     ignored(mesh, &mut problems);
     tls_routes(mesh, &mut problems);
     visible(mesh, &mut problems);
+    left_out(mesh, &mut problems);
     problems.sort_by(LintProblem::order);
     once(problems)
 }
@@ -196,7 +197,7 @@ fn tls_routes(mesh: &Mesh, problems: &mut Vec<LintProblem>) {
     for policy in mesh.policies() {
         let services = mesh.services_named(&policy.namespace, &policy.service);
         let port = services.iter().flat_map(|s| &s.ports).find(|port| port.protocol.is_tls());
-        let leads = !matches!(policy.target, crate::mesh::PolicyTarget::Unchanged);
+        let leads = policy.target != PolicyTarget::Unchanged;
         let (Some(port), Some(client)) = (port.filter(|_| leads), mesh.clients(policy).next())
         else {
             continue;
@@ -244,8 +245,36 @@ fn visible(mesh: &Mesh, problems: &mut Vec<LintProblem>) {
     }
 }
 
+/// A failover among pods that istiod knows prefers one cluster; all others come after it, named or not.
+fn left_out(mesh: &Mesh, problems: &mut Vec<LintProblem>) {
+    for policy in mesh.policies() {
+        let PolicyTarget::Failover(order) = &policy.target else { continue };
+        let group = mesh.services_named(&policy.namespace, &policy.service);
+        for client in mesh.clients(policy) {
+            let Some(unit) = route::unit(mesh, client, group) else { continue };
+            let others = unit.registry.iter().filter(|service| !order.contains(&service.cluster));
+            let others: Vec<&str> =
+                others.map(|service| mesh.home(service).name.as_str()).collect();
+            if others.is_empty() || !unit.fails_over_by_registry(order) {
+                continue;
+            }
+            problems.push(note(
+                "lint/visible",
+                client,
+                format!(
+                    "policy `{}` does not name {}, but istiod knows the pods there from remote secrets and calls them with the last of its order",
+                    policy.name,
+                    some(&others, NAMED_MAX)
+                ),
+                "istio pilot/pkg/networking/core/loadbalancer/loadbalancer.go: applyFailoverPriorities",
+                LintRemedy::RouteInstead,
+            ));
+        }
+    }
+}
+
 /// Whether a policy of the cluster says where calls of the service go.
 fn routes_to(mesh: &Mesh, cluster: &MeshCluster, service: &crate::mesh::Service) -> bool {
     let policy = mesh.policy(cluster, &service.namespace, &service.name);
-    policy.is_some_and(|policy| !matches!(policy.target, crate::mesh::PolicyTarget::Unchanged))
+    policy.is_some_and(|policy| policy.target != PolicyTarget::Unchanged)
 }

@@ -89,6 +89,8 @@ pub enum LintRemedy {
         /// The server names, one for each port and subset that needs another.
         sni: Vec<String>,
     },
+    /// Use a route, which calls only the clusters that it names.
+    RouteInstead,
     /// Send the name of the service as SNI, or make the port TCP.
     SendServiceName,
     /// Set the router mode of the gateway.
@@ -138,6 +140,7 @@ impl LintRemedy {
             Self::ChangeTlsMode => "set `tls: {mode: ISTIO_MUTUAL}` there, or remove its tls",
             Self::Export => "set `exportTo: [\"*\"]`",
             Self::ImportHosts => "add `*/HOST` to its egress[].hosts for each that is called",
+            Self::RouteInstead => "use a `route` if it must never be called",
             Self::NameService => "call a service that the serving cluster has",
             Self::RenamePort => "give the port one name in every cluster",
             Self::RenderEntry => "apply the resources of the mesh, and keep its ServiceEntry",

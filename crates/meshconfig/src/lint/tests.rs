@@ -216,6 +216,32 @@ fn notes_about_installations() {
     );
 }
 
+#[test]
+fn clusters_that_a_failover_does_not_name() {
+    check(true, &["lint/visible a"]);
+    // Its istiod does not know the pods of c.
+    check(false, &[]);
+
+    #[track_caller]
+    fn check(shared: bool, expect: &[&str]) {
+        let text = format!(
+            "apiVersion: meshctl/v1\nkind: Mesh\nclusters:\n\
+             - {{name: a, istioVersion: 1.30.3, remoteSecrets: true, gateway: {{addresses: [192.0.2.1]}}}}\n\
+             - {{name: b, istioVersion: 1.30.3, remoteSecrets: true, gateway: {{addresses: [192.0.2.2]}}}}\n\
+             - {{name: c, istioVersion: 1.30.3, remoteSecrets: {shared}, gateway: {{addresses: [192.0.2.3]}}}}\n\
+             services:\n\
+             - {{name: s, namespace: n, cluster: a, ports: [{{name: t, number: 80, protocol: HTTP}}], importedBy: ['*']}}\n\
+             - {{name: s, namespace: n, cluster: b, ports: [{{name: t, number: 80, protocol: HTTP}}], importedBy: ['*']}}\n\
+             - {{name: s, namespace: n, cluster: c, ports: [{{name: t, number: 80, protocol: HTTP}}], importedBy: ['*']}}\n\
+             policies:\n- {{name: p, service: n/s, clients: [a], failover: [a, b], outlierDetection: {{consecutive5xxErrors: 3}}}}\n"
+        );
+        let mesh = Mesh::new(&Spec::read(&text).unwrap()).unwrap();
+        let visible = notes(&mesh).into_iter().filter(|p| p.code == "lint/visible");
+        let found: Vec<String> = visible.map(|p| format!("{} {}", p.code, p.cluster)).collect();
+        assert_eq!(found, expect);
+    }
+}
+
 /// A route for a TLS port depends on the SNI of the client; settings alone do not need one.
 #[test]
 fn tls_ports() {

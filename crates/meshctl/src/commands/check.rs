@@ -10,13 +10,14 @@ use std::path::{Path, PathBuf};
 
 use meshapply::names::ISTIO_NAMESPACE;
 use meshpki::Time;
-use meshpki::istiod::{self, ClusterSecret, LiveIstiod, Settings, Severity, StartOutcome, Version};
+use meshpki::istiod::{self, LiveIstiod, Settings, Severity, StartOutcome, Version};
 
 use crate::args::Check;
 use crate::authority::{has_root_key, warn_exposed};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fleet::folders::{Folder, collect, tell_apart};
+use crate::fleet::judge::{self, Case};
 use crate::fleet::problems::State;
 use crate::hints::{Problem, Where};
 use crate::io::Io;
@@ -26,6 +27,8 @@ use crate::text::json as pretty;
 struct Report {
     /// The settings of clusters that were not asked.
     settings: Settings,
+    /// Whether ztunnel runs there.
+    ambient: bool,
     /// Whether clusters were asked.
     is_live: bool,
     at: Time,
@@ -67,7 +70,7 @@ pub(super) fn run(args: &Check, io: &mut Io<'_>) -> Result<Exit, Failure> {
                 "name a folder, as in `meshctl check ca`, a cluster with `--context east=CONTEXT`, or both",
             ));
         }
-        return tell(&judge(folders, args, at), args, io);
+        return tell(&report(folders, args, at), args, io);
     }
     ask::run(folders, args, at, io)
 }
@@ -86,14 +89,23 @@ fn settings(args: &Check) -> Settings {
     Settings::defaults(version).with_multi_root(args.multi_root)
 }
 
-fn judge(folders: Vec<Folder>, args: &Check, at: Time) -> Report {
+/// A folder whose cluster was not asked.
+fn case<'a>(folder: &'a Folder, args: &Check) -> Case<'a> {
+    Case {
+        name: &folder.name,
+        secret: &folder.secret,
+        settings: vec![settings(args)],
+        trust_domain: None,
+        ambient: args.ambient,
+    }
+}
+
+fn report(folders: Vec<Folder>, args: &Check, at: Time) -> Report {
     let settings = settings(args);
-    let secrets: Vec<ClusterSecret<'_>> =
-        folders.iter().map(|f| ClusterSecret::new(&f.name, &f.secret)).collect();
-    let found = istiod::check(&secrets, &settings, at);
-    let problems = found.into_iter().map(Problem::from).collect();
+    let cases: Vec<Case<'_>> = folders.iter().map(|folder| case(folder, args)).collect();
+    let problems = judge::problems(&cases, at);
     let clusters = folders.into_iter().map(|folder| judged(folder, &settings, at)).collect();
-    Report { settings, is_live: false, at, clusters, problems }
+    Report { settings, ambient: args.ambient, is_live: false, at, clusters, problems }
 }
 
 /// A folder, by the settings of no cluster.

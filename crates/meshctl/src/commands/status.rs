@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use meshpki::Time;
-use meshpki::istiod::{LiveCluster, Secret, SecretProblem, Settings, Severity};
+use meshpki::istiod::{LiveCluster, Secret, SecretProblem, Severity};
 
 use crate::args::Status;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files;
 use crate::fleet::clusters::{Target, runtime};
-use crate::fleet::judge::{self, errors_first};
+use crate::fleet::judge::{self, Case, errors_first};
 use crate::fleet::observe::{self, Found, unasked};
 use crate::fleet::problems::State;
 use crate::fleet::{folders, pending};
@@ -109,18 +109,16 @@ fn problems(
     found: &[Result<Found, meshapply::Error>],
     at: Time,
 ) -> Vec<Problem> {
-    let mut sets: Vec<(&str, &Secret)> = Vec::new();
-    let mut judges: Vec<Vec<Settings>> = Vec::new();
+    let mut cases: Vec<Case<'_>> = Vec::new();
     let mut live: Vec<LiveCluster<'_>> = Vec::new();
     for (target, found) in targets.iter().zip(found) {
         let Ok(found) = found else { continue };
         if let Some(secret) = &found.seen.observed.secret {
-            sets.push((&target.name, &secret.files));
-            judges.push(judge::settings(&found.seen));
+            cases.push(Case::live(target, &found.seen, &secret.files));
         }
         live.push(judge::cluster(target, &found.seen, &found.served, None));
     }
-    let mut problems = judge::problems(&sets, &judges, at);
+    let mut problems = judge::problems(&cases, at);
     problems.extend(judge::live(&live, at));
     for problem in &mut problems {
         match problem.code {

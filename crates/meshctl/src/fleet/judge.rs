@@ -1,32 +1,57 @@
 //! How istiod treats secrets and running clusters, by the settings of each.
 
 use meshapply::proof::PodProof;
-use meshpki::Time;
 use meshpki::istiod::{
-    self, ClusterSecret, LiveCluster, LiveIstiod, Secret, SecretProblem, ServedChain, Settings,
-    StartOutcome, Version, check_live, starts,
+    self, ClusterSecret, Dataplane, LiveCluster, LiveIstiod, Secret, SecretProblem, ServedChain,
+    Settings, StartOutcome, Version, check_live, starts,
 };
+use meshpki::{Cert, Time, TrustDomain};
 
 use super::clusters::{Seen, Target};
 use crate::hints::Problem;
 
+/// A secret to be judged, and what is known of its cluster.
+pub(crate) struct Case<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) secret: &'a Secret,
+    /// Of each istiod.
+    pub(crate) settings: Vec<Settings>,
+    pub(crate) trust_domain: Option<TrustDomain>,
+    pub(crate) ambient: bool,
+}
+
+impl<'a> Case<'a> {
+    /// A secret that a cluster has or will get.
+    pub(crate) fn live(target: &'a Target, seen: &Seen, secret: &'a Secret) -> Self {
+        Self {
+            name: &target.name,
+            secret,
+            settings: settings(seen),
+            trust_domain: seen.mesh.trust_domain().parse().ok(),
+            ambient: is_ambient(seen),
+        }
+    }
+}
+
 /// What [`istiod::check`] says of these secrets, each judged by the settings of its own istiods; what is between
 /// clusters is judged by each of them.
-pub(crate) fn problems(
-    clusters: &[(&str, &Secret)],
-    settings: &[Vec<Settings>],
-    at: Time,
-) -> Vec<Problem> {
-    let all: Vec<ClusterSecret<'_>> =
-        clusters.iter().map(|(name, secret)| ClusterSecret::new(name, secret)).collect();
-    let mut kinds: Vec<&Settings> = settings.iter().flatten().collect();
+pub(crate) fn problems(cases: &[Case<'_>], at: Time) -> Vec<Problem> {
+    let all: Vec<ClusterSecret<'_>> = cases
+        .iter()
+        .map(|case| {
+            ClusterSecret::new(case.name, case.secret)
+                .with_trust_domain(case.trust_domain.as_ref())
+                .with_ambient(case.ambient)
+        })
+        .collect();
+    let mut kinds: Vec<&Settings> = cases.iter().flat_map(|case| &case.settings).collect();
     kinds.dedup();
     let mut problems: Vec<Problem> = Vec::new();
     for kind in kinds {
         let concerned = |problem: &SecretProblem| {
             problem.clusters.iter().any(|name| {
-                let place = clusters.iter().position(|(cluster, _)| cluster == name);
-                place.is_some_and(|i| settings[i].contains(kind))
+                let case = cases.iter().find(|case| case.name == name);
+                case.is_some_and(|case| case.settings.contains(kind))
             })
         };
         for problem in istiod::check(&all, kind, at).into_iter().filter(concerned) {
@@ -89,6 +114,25 @@ pub(crate) fn settings(seen: &Seen) -> Vec<Settings> {
         return vec![Settings::defaults(Version::NEWEST)];
     }
     seen.istiods.iter().map(|istiod| istiod.settings.clone()).collect()
+}
+
+/// Whether ztunnel may run in a cluster.
+fn is_ambient(seen: &Seen) -> bool {
+    seen.istiods.iter().any(|istiod| istiod.ambient)
+}
+
+/// The proxies of a cluster that has this secret.
+pub(crate) fn dataplane(seen: &Seen, secret: &Secret) -> Dataplane {
+    let release = seen.release();
+    with_roots(seen, secret, &secret.roots(release))
+}
+
+/// The proxies of a cluster that has this secret, where they are given these roots.
+pub(crate) fn with_roots(seen: &Seen, secret: &Secret, roots: &[Cert]) -> Dataplane {
+    let release = seen.release();
+    let crl = secret.crl(release);
+    let proxies = Dataplane::new(roots, crl, release);
+    if is_ambient(seen) { proxies.with_ztunnel(roots, crl, release) } else { proxies }
 }
 
 /// What the least tolerant istiod does with a secret when it starts.

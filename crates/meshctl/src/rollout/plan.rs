@@ -17,8 +17,6 @@ use crate::fleet::clusters::Seen;
 pub(super) struct Plan {
     /// What the cluster should have.
     pub(super) desired: Desired,
-    /// The release of istiod there.
-    pub(super) release: Version,
     /// Whether the secret differs.
     pub(super) changes: bool,
     /// Whether kubectl's copy of the files is removed, although the secret itself is unchanged.
@@ -68,7 +66,6 @@ impl Plan {
                 unusable(observed).filter(|stop| !is_to_come(stop, options))
             },
             cleans: !changes && old.is_some_and(cleans),
-            release: seen.release(),
             changes,
             desired,
         }

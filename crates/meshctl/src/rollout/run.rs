@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use meshapply::names::{CACERTS, PREVIOUS};
 use meshapply::next::Stop;
-use meshapply::proof::{Proof, verify_chain, why_not};
+use meshapply::proof::Proof;
 use meshapply::waves::{Outcome, in_waves, waves};
 use meshapply::workload::Id;
 use meshapply::{Error, Patience, Receipt, converge};
+use meshpki::istiod::Dataplane;
 use serde_json::json;
 
 use super::Job;
@@ -18,6 +19,7 @@ use super::report::Report;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fleet::clusters::{Target, place, tls};
+use crate::fleet::judge;
 use crate::io::Io;
 use crate::text;
 
@@ -123,7 +125,7 @@ fn summary(
     if let Some(failure) = first_failure(job, outcomes) {
         return Err(failure);
     }
-    let distrust = distrust(&job.targets, plans, outcomes);
+    let distrust = distrust(job, plans, outcomes);
     for line in &distrust {
         if report.is_json() {
             report.json_line(json!({"event": "distrust", "detail": line}), io)?;
@@ -214,12 +216,19 @@ fn named(target: &Target) -> String {
 }
 
 /// Every pair of clusters of which one does not trust what the other signs, tested with the canary certificates.
-fn distrust(targets: &[Target], plans: &[Plan], outcomes: &Outcomes) -> Vec<String> {
+fn distrust(job: &Job<'_>, plans: &[Plan], outcomes: &Outcomes) -> Vec<String> {
+    let proxies: Vec<Dataplane> = job
+        .seen
+        .iter()
+        .zip(plans)
+        .map(|(seen, plan)| judge::dataplane(seen, &plan.desired.secret))
+        .collect();
+    let targets = &job.targets;
     let mut lines = Vec::new();
     for (signer, outcome) in targets.iter().zip(outcomes) {
         let Outcome::Done(Receipt { proof: Some(proof), .. }) = outcome else { continue };
-        for (truster, plan) in targets.iter().zip(plans) {
-            if let Some(why) = why_distrusted(proof, plan) {
+        for (truster, proxies) in targets.iter().zip(&proxies) {
+            if let Some(why) = why_distrusted(proof, proxies) {
                 lines.push(format!(
                     "{} does not trust certificates from {}: {why}",
                     truster.name, signer.name
@@ -230,9 +239,7 @@ fn distrust(targets: &[Target], plans: &[Plan], outcomes: &Outcomes) -> Vec<Stri
     lines
 }
 
-fn why_distrusted(proof: &Proof, truster: &Plan) -> Option<String> {
-    let canaries = proof.pods.iter().filter_map(|pod| pod.canary.as_ref()?.as_ref().ok());
-    let trusted = truster.desired.secret.roots(truster.release);
-    let verdicts = canaries.filter_map(|canary| verify_chain(&canary.chain, &trusted, proof.at));
-    verdicts.filter(|verdict| !verdict.is_ok()).map(|verdict| why_not(&verdict)).next()
+fn why_distrusted(proof: &Proof, proxies: &Dataplane) -> Option<String> {
+    let mut canaries = proof.pods.iter().filter_map(|pod| pod.canary.as_ref()?.as_ref().ok());
+    canaries.find_map(|canary| canary.refused_by(proxies, proof.at))
 }

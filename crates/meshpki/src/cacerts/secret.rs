@@ -169,6 +169,13 @@ impl Secret {
         go_pem::first_cert(text).ok()
     }
 
+    /// The text of the CRLs that proxies of `release` get (`ca-crl.pem`), unless `PILOT_ENABLE_CA_CRL` is false.
+    #[must_use]
+    pub fn crl(&self, release: Version) -> Option<&[u8]> {
+        let is_read = release.knows_crl() && self.layout(release) == Layout::Istio;
+        self.get("ca-crl.pem").filter(|_| is_read)
+    }
+
     /// The certificates an istiod of `release` sends after each it signs.
     #[must_use]
     pub fn chain(&self, release: Version) -> Vec<Cert> {

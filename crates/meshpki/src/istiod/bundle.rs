@@ -96,9 +96,7 @@ impl<'a> Bundle<'a> {
 
     /// The CRL file; only the first form has one.
     pub(super) fn crl(&self) -> Option<&'a [u8]> {
-        let read = self.settings.version.knows_crl() && self.settings.crl;
-        let istio = self.layout == Layout::Istio;
-        self.secret.get("ca-crl.pem").filter(|_| read && istio)
+        self.secret.crl(self.settings.version).filter(|_| self.settings.crl)
     }
 
     /// Files that look as if they were meant for istiod.

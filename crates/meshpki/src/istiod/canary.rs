@@ -38,12 +38,20 @@ const DEFAULT_DOMAIN: &str = "cluster.local";
 const BACKDATE: Duration = Duration::from_secs(2 * 60);
 
 impl Canary {
-    /// What a workload shows under a CA, which is followed by `chain`; `None` if the key is not readable, or not the
-    /// CA's.
-    pub(super) fn new(bundle: &Bundle<'_>, ca: &Cert, chain: &[Cert], at: Time) -> Option<Self> {
+    /// What a workload of a trust domain shows under a CA, which is followed by `chain`; `None` if the key is not
+    /// readable, or not the CA's. Without a trust domain, it is one that the CA may sign for.
+    pub(super) fn new(
+        bundle: &Bundle<'_>,
+        trust_domain: Option<&TrustDomain>,
+        (ca, chain): (&Cert, &[Cert]),
+        at: Time,
+    ) -> Option<Self> {
         let key = SoftKey::from_pem(&first_block(bundle.key()?)?, None).ok()?;
         let issuer = Issuer { cert: ca, signer: &key };
-        let domain = domain(core::iter::once(ca).chain(chain))?;
+        let domain = match trust_domain {
+            Some(known) => known.clone(),
+            None => domain(core::iter::once(ca).chain(chain))?,
+        };
         let id = domain.workload("default", "canary").ok()?;
         let stamp = Stamp { serial: Serial::from_random([1; 20]), not_before: at.minus(BACKDATE) };
         let leaf = unchecked(&Profile::workload(&id), &public_key()?, issuer, stamp).ok()?;

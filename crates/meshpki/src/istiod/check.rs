@@ -11,6 +11,7 @@ use super::{Secret, Settings, StartOutcome, starts};
 use crate::cacerts::Layout;
 use crate::cacerts::go_pem::{self, first_cert};
 use crate::cert::Cert;
+use crate::spiffe::TrustDomain;
 use crate::time::Time;
 use crate::verify::Rejection;
 
@@ -33,13 +34,29 @@ pub struct ClusterSecret<'a> {
     pub name: &'a str,
     /// Its files.
     pub secret: &'a Secret,
+    /// `meshConfig.trustDomain`; `None`: not known, so one that the CA may sign for is assumed.
+    pub trust_domain: Option<&'a TrustDomain>,
+    /// Whether ztunnel verifies there, too (ambient mode). Default false.
+    pub ambient: bool,
 }
 
 impl<'a> ClusterSecret<'a> {
     /// A cluster by its name, and its secret.
     #[must_use]
     pub const fn new(name: &'a str, secret: &'a Secret) -> Self {
-        Self { name, secret }
+        Self { name, secret, trust_domain: None, ambient: false }
+    }
+
+    /// The same in a trust domain.
+    #[must_use]
+    pub const fn with_trust_domain(self, trust_domain: Option<&'a TrustDomain>) -> Self {
+        Self { trust_domain, ..self }
+    }
+
+    /// The same with ztunnel or without. It is asked if this library has the feature `webpki`.
+    #[must_use]
+    pub const fn with_ambient(self, ambient: bool) -> Self {
+        Self { ambient, ..self }
     }
 }
 
@@ -201,6 +218,8 @@ fn sort(problems: &mut [SecretProblem], names: &[&str]) {
 struct Folder<'a> {
     name: &'a str,
     secret: &'a Secret,
+    trust_domain: Option<&'a TrustDomain>,
+    ambient: bool,
     settings: &'a Settings,
     at: Time,
     bundle: Bundle<'a>,
@@ -230,6 +249,8 @@ impl<'a> Folder<'a> {
         Self {
             name: cluster.name,
             secret: cluster.secret,
+            trust_domain: cluster.trust_domain,
+            ambient: cluster.ambient,
             settings,
             at,
             start: starts(cluster.secret, settings, at),

@@ -9,7 +9,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fleet::clusters::{Target, runtime};
 use crate::fleet::folders::Folder;
-use crate::fleet::judge::{self, errors_first};
+use crate::fleet::judge::{self, Case, errors_first};
 use crate::fleet::observe::{self, Found, unasked};
 use crate::fleet::pending;
 use crate::hints::Problem;
@@ -57,7 +57,7 @@ pub(super) fn run(
 
 fn report(asked: Vec<Asked<'_>>, folders: Vec<Folder>, args: &Check, at: Time) -> Report {
     let alone = settings(args);
-    let mut problems = all_problems(&asked, &folders, &alone, at);
+    let mut problems = all_problems(&asked, &folders, args, at);
     for one in &asked {
         problems.extend(pending::absent(one.target, one.found, args.before_install));
         // What a push before did not finish says nothing against what is about to be written.
@@ -72,29 +72,18 @@ fn report(asked: Vec<Asked<'_>>, folders: Vec<Folder>, args: &Check, at: Time) -
     errors_first(&mut problems);
     let mut clusters: Vec<Judged> = asked.into_iter().map(|one| judged(one, &alone, at)).collect();
     clusters.extend(folders.into_iter().map(|folder| super::judged(folder, &alone, at)));
-    Report { settings: alone, is_live: true, at, clusters, problems }
+    Report { settings: alone, ambient: args.ambient, is_live: true, at, clusters, problems }
 }
 
 /// Errors before warnings; what is in secrets before what is live.
-fn all_problems(
-    asked: &[Asked<'_>],
-    folders: &[Folder],
-    alone: &Settings,
-    at: Time,
-) -> Vec<Problem> {
-    let mut sets: Vec<(&str, &Secret)> = Vec::new();
-    let mut judges: Vec<Vec<Settings>> = Vec::new();
-    for one in asked {
-        // Without a secret there is nothing to check in it; check_live reports that istiod signs with its own CA.
-        let Some(secret) = one.secret() else { continue };
-        sets.push((&one.target.name, secret));
-        judges.push(judge::settings(&one.found.seen));
-    }
-    for folder in folders {
-        sets.push((&folder.name, &folder.secret));
-        judges.push(vec![alone.clone()]);
-    }
-    let mut found = judge::problems(&sets, &judges, at);
+fn all_problems(asked: &[Asked<'_>], folders: &[Folder], args: &Check, at: Time) -> Vec<Problem> {
+    // Without a secret there is nothing to check in it; check_live reports that istiod signs with its own CA.
+    let mut cases: Vec<Case<'_>> = asked
+        .iter()
+        .filter_map(|one| Some(Case::live(one.target, &one.found.seen, one.secret()?)))
+        .collect();
+    cases.extend(folders.iter().map(|folder| super::case(folder, args)));
+    let mut found = judge::problems(&cases, at);
     let live: Vec<LiveCluster<'_>> = asked
         .iter()
         .map(|one| {

@@ -14,6 +14,7 @@ pub(super) fn write(report: &Report) -> Value {
         "at": report.at.to_string(),
         "istioVersion": report.settings.version.to_string(),
         "multiRoot": report.settings.multi_root,
+        "ambient": report.ambient,
         "clusters": report.clusters.iter().map(|c| cluster(report, c)).collect::<Vec<_>>(),
         "between": report.between().map(State::word),
         "problems": report.problems.iter().map(|p| problem(p, &report.fix(p), &report.next(p))).collect::<Vec<_>>(),

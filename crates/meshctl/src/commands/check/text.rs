@@ -46,7 +46,8 @@ fn heading(report: &Report) -> String {
         return format!("live clusters at {}\n\n", report.at);
     }
     let multi_root = if report.settings.multi_root { ", ISTIO_MULTIROOT_MESH=true" } else { "" };
-    format!("istiod {}{multi_root}, at {}\n\n", report.settings.version, report.at)
+    let ambient = if report.ambient { ", ambient mode" } else { "" };
+    format!("istiod {}{multi_root}{ambient}, at {}\n\n", report.settings.version, report.at)
 }
 
 /// What istiod does with which files.

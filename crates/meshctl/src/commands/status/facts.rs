@@ -6,11 +6,11 @@ use meshapply::proof::PodProof;
 use meshapply::state::Live;
 use meshpki::cacerts::Secret;
 use meshpki::internals::fingerprints;
-use meshpki::istiod::{LiveIstiod, StartOutcome, Version};
+use meshpki::istiod::{Dataplane, LiveIstiod, StartOutcome, Version};
 use meshpki::{Cert, Time, chain};
 
 use crate::files;
-use crate::fleet::clusters::Target;
+use crate::fleet::clusters::{Seen, Target};
 use crate::fleet::judge;
 use crate::fleet::observe::{self, Found};
 
@@ -34,6 +34,8 @@ pub(super) struct Facts {
     pub(super) served: Vec<Served>,
     /// The namespaces and the roots they are given.
     pub(super) given: Vec<Given>,
+    /// Every set of roots that namespaces are given, each once.
+    pub(super) trusted: Vec<Trusted>,
     /// What waits: restarts and rollouts.
     pub(super) pending: Vec<String>,
     /// The secret that is kept for a rollback.
@@ -89,6 +91,39 @@ pub(super) struct Given {
     pub(super) is_right: bool,
 }
 
+/// Roots, and the proxies that are given them.
+pub(super) struct Trusted {
+    pub(super) roots: Vec<Cert>,
+    pub(super) proxies: Dataplane,
+}
+
+impl Trusted {
+    /// The roots that namespaces are given; without any, those of the secret.
+    fn all(
+        given: &[(String, Option<Vec<Cert>>)],
+        roots: &[Cert],
+        seen: &Seen,
+        secret: Option<&Secret>,
+    ) -> Vec<Self> {
+        let empty = Secret::default();
+        let mut sets: Vec<&[Cert]> = Vec::new();
+        for set in given.iter().filter_map(|(_, roots)| roots.as_deref()) {
+            let is_same = |known: &&[Cert]| fingerprints(known) == fingerprints(set);
+            if !set.is_empty() && !sets.iter().any(is_same) {
+                sets.push(set);
+            }
+        }
+        if sets.is_empty() && !roots.is_empty() {
+            sets.push(roots);
+        }
+        let one = |roots: &[Cert]| Self {
+            roots: roots.to_vec(),
+            proxies: judge::with_roots(seen, secret.unwrap_or(&empty), roots),
+        };
+        sets.into_iter().map(one).collect()
+    }
+}
+
 impl Facts {
     pub(super) fn new(
         target: &Target,
@@ -109,6 +144,7 @@ impl Facts {
             }
             None => (issuer(&found.served, &first_given), Vec::new(), first_given),
         };
+        let trusted = Trusted::all(&given, &roots, seen, secret.map(|live| &live.files));
         let given = given.into_iter().map(|(namespace, given)| Given {
             is_right: given
                 .as_ref()
@@ -124,6 +160,7 @@ impl Facts {
             folder: folder.map(|(dir, files, _)| Folder::new(dir, target, files, secret, release)),
             served: found.served.iter().map(|pod| Served::new(pod, ca.as_ref())).collect(),
             given: given.collect(),
+            trusted,
             pending: pending(found),
             kept: seen
                 .observed

@@ -1,8 +1,8 @@
 //! Which clusters accept each other: what each signs, under the roots of each.
 
 use meshapply::proof::{verify_chain, why_not};
-use meshpki::internals::fingerprints;
-use meshpki::istiod::Severity;
+use meshpki::istiod::{Dataplane, Severity};
+use meshpki::verify::Verdict;
 use meshpki::{Cert, Time};
 
 use super::Cluster;
@@ -64,17 +64,16 @@ pub(super) fn pairs(clusters: &[Cluster<'_>], at: Time) -> Vec<Pair> {
 
 /// Whether every set of roots given on one side accepts every chain shown on the other.
 fn accepts(ours: &Facts, theirs: &Facts, at: Time) -> Answer {
-    let (trusted, shown) = (trusted(ours), shown(theirs));
-    if trusted.is_empty() || shown.is_empty() {
+    let shown = shown(theirs);
+    if ours.trusted.is_empty() || shown.is_empty() {
         return Answer::Unknown;
     }
     let mut reasons: Vec<String> = Vec::new();
     let mut end: Option<(Time, String)> = None;
-    for roots in &trusted {
+    for trusted in &ours.trusted {
         for chain in &shown {
-            let Some(verdict) = verify_chain(&chain.certs, roots, at) else { continue };
-            if !verdict.is_ok() {
-                let why = why_not(&verdict);
+            let Some(verdict) = verify_chain(&chain.certs, &trusted.roots, at) else { continue };
+            if let Some(why) = refusal(&verdict, chain, &trusted.proxies, at) {
                 if !reasons.contains(&why) {
                     reasons.push(why);
                 }
@@ -86,6 +85,16 @@ fn accepts(ours: &Facts, theirs: &Facts, at: Time) -> Answer {
         }
     }
     if reasons.is_empty() { Answer::Yes(end) } else { Answer::No(reasons) }
+}
+
+/// What OpenSSL says against a chain, or the proxies, where it is one of a workload's kind.
+fn refusal(verdict: &Verdict, chain: &Shown, proxies: &Dataplane, at: Time) -> Option<String> {
+    if !verdict.is_ok() {
+        return Some(why_not(verdict));
+    }
+    let (leaf, sent) = chain.certs.split_first().filter(|_| chain.has_leaf)?;
+    let (who, why) = proxies.refuses(leaf, sent, at)?;
+    Some(format!("{who}: {why}"))
 }
 
 /// Certificates shown to a peer.
@@ -114,20 +123,6 @@ fn shown(facts: &Facts) -> Vec<Shown> {
     if let Some(ca) = facts.ca.as_ref().filter(|_| all.is_empty()) {
         let certs = std::iter::once(ca).chain(&facts.chain).cloned().collect();
         all.push(Shown { certs, has_leaf: false });
-    }
-    all
-}
-
-/// The roots namespaces are given, each set once; without any, those of the secret.
-fn trusted(facts: &Facts) -> Vec<&[Cert]> {
-    let mut all: Vec<&[Cert]> = Vec::new();
-    for roots in facts.given.iter().filter_map(|given| given.roots.as_deref()) {
-        if !roots.is_empty() && all.iter().all(|known| fingerprints(known) != fingerprints(roots)) {
-            all.push(roots);
-        }
-    }
-    if all.is_empty() && !facts.roots.is_empty() {
-        all.push(&facts.roots);
     }
     all
 }

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use super::peers::{self, Refusal};
 use super::{Folder, Remedy, SecretProblem, Severity};
 use crate::cert::{Cert, fingerprints};
+use crate::istiod::dataplane::Verifier;
 
 pub(super) fn check(folders: &[Folder<'_>], problems: &mut Vec<SecretProblem>) {
     let refusals = peers::check(folders, problems);
@@ -44,10 +45,11 @@ fn have_other_roots(readable: &[(&Folder<'_>, &Cert)]) -> bool {
 fn roots(readable: &[(&Folder<'_>, &Cert)], refusals: &[Refusal<'_>]) -> Option<SecretProblem> {
     let refused: Vec<String> = refusals
         .iter()
-        .filter_map(|Refusal { ours, theirs, why }| {
+        .filter_map(|Refusal { ours, theirs, who, why }| {
             let ca = theirs.ca.as_ref()?.label();
             let (ours, theirs) = (ours.name, theirs.name);
-            Some(alloc::format!("{ours} does not accept {ca} of {theirs}: {}", why.text))
+            let of = if *who == Verifier::Ztunnel { "ztunnel of " } else { "" };
+            Some(alloc::format!("{of}{ours} does not accept {ca} of {theirs}: {}", why.text))
         })
         .chain(refusals.iter().filter_map(twin))
         .collect();

@@ -1,19 +1,18 @@
-//! What the peers of each cluster's workloads say: Envoy in every cluster, and Go in its own, where agents connect to
-//! istiod. They are asked about a throw-away certificate under the CA of the secret.
+//! What the peers of each cluster's workloads say: Envoy in every cluster, ztunnel where ambient mode is on, and Go in
+//! its own, where agents connect to istiod. They are asked about a throw-away certificate under the CA of the secret.
 
 use alloc::collections::BTreeMap;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use super::{Folder, SecretProblem, Severity};
-use crate::cacerts::go_pem;
 use crate::cert::Cert;
-use crate::crl::Crl;
 use crate::istiod::bundle;
 use crate::istiod::canary::Canary;
+use crate::istiod::dataplane::{Dataplane, Verifier};
 use crate::name::Name;
+use crate::time::Time;
 use crate::verify::Rejection;
-use crate::verify::boringssl::{self, Policy, TrustStore};
 
 mod explain;
 
@@ -21,14 +20,15 @@ mod explain;
 struct Trust<'f> {
     /// The clusters that have it.
     clusters: Vec<&'f Folder<'f>>,
-    /// Read as Envoy reads it.
-    store: Result<TrustStore, Rejection>,
+    /// Their proxies.
+    dataplane: Dataplane,
 }
 
 /// The proxies of one cluster refuse the workloads of another.
 pub(super) struct Refusal<'f> {
     pub(super) ours: &'f Folder<'f>,
     pub(super) theirs: &'f Folder<'f>,
+    pub(super) who: Verifier,
     pub(super) why: Rejection,
 }
 
@@ -41,7 +41,7 @@ pub(super) fn check<'f>(
     let (mut refusals, mut at_fault) = (Vec::new(), Vec::new());
     for theirs in folders {
         let (Some(ca), Some(Ok(_))) = (&theirs.ca, &theirs.trust) else { continue };
-        let canary = Canary::new(&theirs.bundle, ca, &theirs.chain, theirs.at);
+        let canary = theirs.canary(ca);
         if let Some(problem) = canary.as_ref().and_then(|c| at_home(theirs, c, &trusts)) {
             // What is wrong with the secret itself has been reported.
             let is_wrong = |p: &SecretProblem| {
@@ -57,13 +57,19 @@ pub(super) fn check<'f>(
         let shown = canary.as_ref().map_or_else(Vec::new, Canary::names);
         for trust in &trusts {
             let why = answers.entry(trust.what_counts(&shown)).or_insert_with(|| match &canary {
-                Some(canary) => trust.refuses(canary, theirs),
+                Some(canary) => trust.refuses(canary, theirs.at),
                 // Without the key, the CA itself has to do, which Go takes for any use.
-                None => bundle::refuses(&trust.clusters[0].roots, ca, &theirs.chain, theirs.at),
+                None => bundle::refuses(&trust.clusters[0].roots, ca, &theirs.chain, theirs.at)
+                    .map(|why| (Verifier::Envoy, why)),
             });
-            let Some(why) = why else { continue };
+            let Some((who, why)) = why else { continue };
             let others = trust.clusters.iter().filter(|ours| ours.name != theirs.name);
-            refusals.extend(others.map(|ours| Refusal { ours, theirs, why: why.clone() }));
+            refusals.extend(others.map(|ours| Refusal {
+                ours,
+                theirs,
+                who: *who,
+                why: why.clone(),
+            }));
         }
     }
     // Proxies that refuse even their own refuse all others, for the same reason.
@@ -71,34 +77,49 @@ pub(super) fn check<'f>(
     refusals
 }
 
-/// Clusters by their roots and their CRL file.
-type Kinds<'f> = BTreeMap<(Vec<&'f [u8]>, Option<&'f [u8]>), Vec<&'f Folder<'f>>>;
+impl Folder<'_> {
+    /// A throw-away certificate of one of its workloads.
+    fn canary(&self, ca: &Cert) -> Option<Canary> {
+        Canary::new(&self.bundle, self.trust_domain, (ca, &self.chain), self.at)
+    }
+}
+
+/// Clusters by their roots, their CRL file, and whether ztunnel runs there.
+type Kinds<'f> = BTreeMap<(Vec<&'f [u8]>, Option<&'f [u8]>, bool), Vec<&'f Folder<'f>>>;
 
 /// The clusters by what they trust: mostly there is one kind only.
 fn trusts<'f>(folders: &'f [Folder<'f>]) -> Vec<Trust<'f>> {
     let mut kinds: Kinds<'_> = BTreeMap::new();
     for folder in folders {
         let roots = folder.roots.iter().map(Cert::as_der).collect();
-        kinds.entry((roots, folder.bundle.crl())).or_default().push(folder);
+        kinds.entry((roots, folder.bundle.crl(), folder.ambient)).or_default().push(folder);
     }
-    let trust = |((_, crl), clusters): ((_, Option<&[u8]>), Vec<&'f Folder<'f>>)| {
+    let trust = |((_, crl, ambient), clusters): ((_, Option<&[u8]>, bool), Vec<&'f Folder<'f>>)| {
         let first = clusters[0];
-        let release = boringssl::Release::of_istio(first.settings.version);
-        let crls = crls(crl.unwrap_or_default());
-        Trust { store: TrustStore::of_release(&first.roots, &crls, release), clusters }
+        let version = first.settings.version;
+        let dataplane = Dataplane::new(&first.roots, crl, version);
+        #[cfg(feature = "webpki")]
+        let dataplane =
+            if ambient { dataplane.with_ztunnel(&first.roots, crl, version) } else { dataplane };
+        #[cfg(not(feature = "webpki"))]
+        let _ = ambient;
+        Trust { dataplane, clusters }
     };
     kinds.into_iter().map(trust).collect()
 }
 
-fn crls(text: &[u8]) -> Vec<Crl> {
-    go_pem::blocks(text).iter().filter_map(|block| Crl::from_der(&block.der).ok()).collect()
-}
+/// What of a [`Trust`] can make a difference: roots, CRL file, whether Envoy could read them, ztunnel.
+type WhatCounts<'f> = (Vec<&'f [u8]>, Option<&'f [u8]>, bool, bool);
 
 impl<'f> Trust<'f> {
+    fn refuses(&self, canary: &Canary, at: Time) -> Option<(Verifier, Rejection)> {
+        self.dataplane.refuses(&canary.leaf, &canary.sent, at)
+    }
+
     /// The part of the store that can make a difference for certificates with these names, and whether Envoy could read
     /// it: clusters that have it alike answer alike. Of several roots that count, the order in the store may depend on
     /// all of them.
-    fn what_counts(&self, names: &[&Name]) -> (Vec<&'f [u8]>, Option<&'f [u8]>, bool) {
+    fn what_counts(&self, names: &[&Name]) -> WhatCounts<'f> {
         let first = self.clusters[0];
         let named = || first.roots.iter().filter(|root| names.contains(&root.subject()));
         let roots = if names.is_empty() || named().count() > 1 {
@@ -106,62 +127,63 @@ impl<'f> Trust<'f> {
         } else {
             named().map(Cert::as_der).collect()
         };
-        (roots, first.bundle.crl(), self.store.is_ok())
-    }
-
-    /// Why Envoy refuses a workload as a client or as a server; `None`: it does not.
-    fn refuses(&self, canary: &Canary, theirs: &Folder<'_>) -> Option<Rejection> {
-        let store = match &self.store {
-            Ok(store) => store,
-            Err(why) => return Some(why.clone()),
-        };
-        [boringssl::Peer::Client, boringssl::Peer::Server].into_iter().find_map(|peer| {
-            let policy = Policy::new(theirs.at).with_peer(peer);
-            store.verify(&canary.leaf, &canary.sent, &policy).err()
-        })
+        (roots, first.bundle.crl(), self.dataplane.is_readable(), first.ambient)
     }
 }
 
-/// What Envoy and Go refuse under the roots of the cluster itself.
+/// What proxies and Go refuse under the roots of the cluster itself.
 fn at_home(folder: &Folder<'_>, canary: &Canary, trusts: &[Trust<'_>]) -> Option<SecretProblem> {
     let is_own = |trust: &&Trust<'_>| trust.clusters.iter().any(|ours| ours.name == folder.name);
-    let envoy = trusts.iter().find(is_own).and_then(|trust| trust.refuses(canary, folder));
-    let (what, effect, why) = match envoy {
-        Some(why) => (
+    let own = trusts.iter().find(is_own);
+    let (who, why) = own.and_then(|trust| trust.refuses(canary, folder.at)).or_else(|| {
+        Some((
+            Verifier::Agent,
+            bundle::refuses(&folder.roots, &canary.leaf, &canary.sent, folder.at)?,
+        ))
+    })?;
+    let (what, effect) = match who {
+        Verifier::Envoy => (
             "proxies reject every certificate that the CA signs",
             "every call between its workloads fails with CERTIFICATE_VERIFY_FAILED",
-            why,
         ),
-        None => (
+        Verifier::Ztunnel => (
+            "ztunnel rejects every certificate that the CA signs",
+            "every call between its ambient workloads fails",
+        ),
+        Verifier::Agent => (
             "agents reject istiod's own certificate",
             "no proxy gets a certificate or a configuration",
-            bundle::refuses(&folder.roots, &canary.leaf, &canary.sent, folder.at)?,
         ),
     };
     let problem = folder
         .error("istiod/rejected-by-peers", alloc::format!("{what}: {}", why.text))
         .effect(alloc::format!("{}; {effect}", folder.verdict()));
-    Some(Refusal { ours: folder, theirs: folder, why }.explained(problem))
+    Some(Refusal { ours: folder, theirs: folder, who, why }.explained(problem))
 }
 
 /// The problem of clusters that have the same roots and yet refuse each other.
 pub(super) fn across(refusals: &[Refusal<'_>]) -> Vec<SecretProblem> {
-    let mut groups: BTreeMap<(&str, &str), Vec<&Refusal<'_>>> = BTreeMap::new();
+    let mut groups: BTreeMap<(&str, Verifier, &str), Vec<&Refusal<'_>>> = BTreeMap::new();
     for refusal in refusals {
-        groups.entry((refusal.theirs.name, &refusal.why.text)).or_default().push(refusal);
+        let key = (refusal.theirs.name, refusal.who, refusal.why.text.as_str());
+        groups.entry(key).or_default().push(refusal);
     }
-    let problem = |((theirs, text), refusals): ((&str, &str), Vec<&Refusal<'_>>)| {
+    let problem = |((theirs, who, text), refusals): ((&str, Verifier, &str), Vec<&Refusal<'_>>)| {
         let first = refusals[0];
         let names: Vec<&str> = refusals.iter().map(|refusal| refusal.ours.name).collect();
         let message = alloc::format!(
-            "proxies of {} reject the workloads of {theirs}: {text}",
-            names.join(", ")
+            "{} of {} {} the workloads of {theirs}: {text}",
+            who,
+            names.join(", "),
+            who.rejects()
         );
         let mut problem = first.theirs.error("istiod/rejected-by-peers", message);
         problem.clusters.extend(names.iter().map(ToString::to_string));
+        let calls = if who == Verifier::Ztunnel { "ambient calls" } else { "calls" };
         let problem = problem.effect(alloc::format!(
-            "istiod does not compare clusters; calls between {theirs} and {} fail with CERTIFICATE_VERIFY_FAILED",
-            names.join(", ")
+            "istiod does not compare clusters; {calls} between {theirs} and {} fail with {}",
+            names.join(", "),
+            who.failure()
         ));
         first.explained(problem)
     };

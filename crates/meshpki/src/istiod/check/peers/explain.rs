@@ -3,10 +3,11 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{Refusal, crls};
+use super::Refusal;
 use crate::cert::{Cert, RawTime};
 use crate::istiod::canary::permitted_hosts;
 use crate::istiod::check::{Folder, Remedy, SecretProblem, date};
+use crate::istiod::dataplane::{Verifier, crls};
 use crate::soft::KeyType;
 use crate::verify::Reason;
 
@@ -138,6 +139,12 @@ impl Refusal<'_> {
     }
 
     fn name_constraints(&self, mut problem: SecretProblem) -> SecretProblem {
+        if self.who == Verifier::Ztunnel {
+            return self
+                .about(problem)
+                .evidence("ztunnel supports no URI constraints and rejects every certificate with a URI below one")
+                .fix("issue the CA again without a name constraint", Remedy::Replace);
+        }
         for (file, cert) in self.theirs.distinct() {
             for host in permitted_hosts(cert) {
                 let note = if host.contains('/') {

@@ -1,0 +1,131 @@
+//! The proxies of a cluster, as verifiers of what workloads show.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::cacerts::go_pem;
+use crate::cert::Cert;
+use crate::crl::Crl;
+use crate::time::Time;
+use crate::verify::Rejection;
+use crate::verify::boringssl::{self, Peer, Policy, TrustStore};
+#[cfg(feature = "webpki")]
+use crate::verify::webpki;
+use crate::version::Version;
+
+const SIDES: [Peer; 2] = [Peer::Client, Peer::Server];
+
+/// Whoever verifies certificates in a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Verifier {
+    /// Envoy: sidecars, gateways, waypoints.
+    Envoy,
+    /// ztunnel: ambient mode.
+    Ztunnel,
+    /// The agent next to a proxy, which is in Go and connects to istiod.
+    Agent,
+}
+
+impl fmt::Display for Verifier {
+    /// `proxies`, `ztunnel`, `agents`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Envoy => "proxies",
+            Self::Ztunnel => "ztunnel",
+            Self::Agent => "agents",
+        })
+    }
+}
+
+impl Verifier {
+    /// The verb that follows its name.
+    pub(super) const fn rejects(self) -> &'static str {
+        match self {
+            Self::Ztunnel => "rejects",
+            Self::Envoy | Self::Agent => "reject",
+        }
+    }
+
+    /// What the logs say.
+    pub(super) const fn failure(self) -> &'static str {
+        match self {
+            Self::Envoy => "CERTIFICATE_VERIFY_FAILED",
+            Self::Ztunnel => "`invalid peer certificate`",
+            Self::Agent => "`x509: certificate signed by unknown authority`",
+        }
+    }
+}
+
+/// The roots and CRLs of a cluster, read once as its proxies read them: Envoy, and ztunnel where ambient mode is on.
+///
+/// Trust domains are not compared: whether an identity is accepted is decided after the chain.
+#[derive(Debug)]
+pub struct Dataplane {
+    envoy: Result<TrustStore, Rejection>,
+    #[cfg(feature = "webpki")]
+    ztunnel: Option<(webpki::TrustStore, webpki::Release)>,
+}
+
+impl Dataplane {
+    /// The proxies of a release of Istio, with the roots they are given and the text of `ca-crl.pem`, if there is one.
+    #[must_use]
+    pub fn new(roots: &[Cert], crl: Option<&[u8]>, version: Version) -> Self {
+        let crls = crls(crl.unwrap_or_default());
+        Self {
+            envoy: TrustStore::of_release(roots, &crls, boringssl::Release::of_istio(version)),
+            #[cfg(feature = "webpki")]
+            ztunnel: None,
+        }
+    }
+
+    /// The same with ztunnel, which verifies after Envoy.
+    #[cfg(feature = "webpki")]
+    #[must_use]
+    pub fn with_ztunnel(self, roots: &[Cert], crl: Option<&[u8]>, version: Version) -> Self {
+        let crls = crls(crl.unwrap_or_default());
+        let store = webpki::TrustStore::new(roots, &crls);
+        Self { ztunnel: Some((store, webpki::Release::of_istio(version))), ..self }
+    }
+
+    /// Whether Envoy can read its roots and CRLs; if not, it refuses every peer.
+    #[must_use]
+    pub const fn is_readable(&self) -> bool {
+        self.envoy.is_ok()
+    }
+
+    /// Who refuses a workload's certificate, with those sent after it, as a client's or as a server's, and why; `None`:
+    /// nobody.
+    #[must_use]
+    pub fn refuses(&self, leaf: &Cert, sent: &[Cert], at: Time) -> Option<(Verifier, Rejection)> {
+        let refused = self.envoy(leaf, sent, at).map(|why| (Verifier::Envoy, why));
+        #[cfg(feature = "webpki")]
+        let refused = refused.or_else(|| Some((Verifier::Ztunnel, self.ztunnel(leaf, sent, at)?)));
+        refused
+    }
+
+    fn envoy(&self, leaf: &Cert, sent: &[Cert], at: Time) -> Option<Rejection> {
+        let store = match &self.envoy {
+            Ok(store) => store,
+            Err(why) => return Some(why.clone()),
+        };
+        SIDES.into_iter().find_map(|peer| {
+            let policy = Policy::new(at).with_peer(peer);
+            store.verify(leaf, sent, &policy).err()
+        })
+    }
+
+    #[cfg(feature = "webpki")]
+    fn ztunnel(&self, leaf: &Cert, sent: &[Cert], at: Time) -> Option<Rejection> {
+        let (store, release) = self.ztunnel.as_ref()?;
+        SIDES.into_iter().find_map(|peer| {
+            let policy = webpki::Policy::new(at).with_peer(peer).with_release(*release);
+            store.verify(leaf, sent, &policy).err()
+        })
+    }
+}
+
+/// The CRLs of a file that can be read.
+pub(super) fn crls(text: &[u8]) -> Vec<Crl> {
+    go_pem::blocks(text).iter().filter_map(|block| Crl::from_der(&block.der).ok()).collect()
+}
