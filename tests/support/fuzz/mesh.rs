@@ -8,7 +8,7 @@ use meshconfig::address::Taken;
 use meshconfig::discover::{Observed, ObservedCluster, ObservedService, merge};
 use meshconfig::dns::{self, Zone};
 use meshconfig::graph::Graph;
-use meshconfig::lint::{self, LintSeverity};
+use meshconfig::lint::{self, LintRemedy, LintSeverity};
 use meshconfig::{Lock, Mesh, Spec, explain, import, render, resource};
 use serde_json::Value;
 
@@ -133,13 +133,33 @@ pub(super) fn spec(text: &str) {
         })
         .collect();
     let mut errors = lint::lint(&mesh, &clusters);
-    errors.retain(|problem| problem.severity == LintSeverity::Error);
+    let may_differ = have_other_ports(&mesh);
+    errors.retain(|problem| {
+        let is_about_ports =
+            matches!(problem.remedy, LintRemedy::ChangePort | LintRemedy::RenamePort);
+        problem.severity == LintSeverity::Error && !(may_differ && is_about_ports)
+    });
     assert!(errors.is_empty(), "{errors:#?}\n{text}");
     let graph = Graph::new(&mesh, &BTreeSet::new());
     let _ = (lint::notes(&mesh), graph.mermaid(), graph.dot());
     for service in mesh.services() {
         let _ = explain::explain(&mesh, &addresses, &service.namespace, &service.name, None);
     }
+}
+
+/// Whether istiods that know each other's Services know different ports of one: then calls fail, whatever is rendered.
+fn have_other_ports(mesh: &Mesh) -> bool {
+    let ports: BTreeSet<_> = mesh
+        .services()
+        .iter()
+        .filter(|service| mesh.home(service).remote_secrets)
+        .map(|service| {
+            let ports = service.ports.iter().map(|port| (port.number, port.name.as_str()));
+            (&service.namespace, &service.name, ports.collect::<Vec<_>>())
+        })
+        .collect();
+    let names: BTreeSet<_> = ports.iter().map(|(namespace, name, _)| (namespace, name)).collect();
+    ports.len() != names.len()
 }
 
 /// What is inserted leaves every line as it was, and a spec is a spec afterwards.
