@@ -39,7 +39,7 @@ const fn row(
     Row { name, root, ca, sign, starts }
 }
 
-const ROWS: [Row; 20] = [
+const ROWS: [Row; 21] = [
     row("rsa md5", RSA, P256, "-md5", false),
     row("rsa sha1", RSA, P256, "-sha1", false),
     row("rsa sha224", RSA, P256, "-sha224", false),
@@ -88,6 +88,7 @@ const ROWS: [Row; 20] = [
     row("root of Ed25519", "-algorithm ED25519", P256, "", true),
     row("root of Ed448", "-algorithm ED448", P256, "", false),
     row("CA of P-224", P256, "-algorithm EC -pkeyopt ec_paramgen_curve:P-224", "-sha256", true),
+    row("CA of RSA 1024", P256, "-algorithm RSA -pkeyopt rsa_keygen_bits:1024", "-sha256", true),
     row("CA of Ed25519", P256, "-algorithm ED25519", "-sha256", true),
     row(
         "CA of secp256k1",

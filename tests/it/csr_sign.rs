@@ -295,7 +295,7 @@ fn warnings() {
           because: istiod reads it, but Envoy is not known to accept certificates signed with it
 
         hint: `--key-type ecdsa-p256` works with every Istio release
-        warning[ctl/name-constraint-unproven]: the intermediates are limited to their trust domains
+        warning[ctl/name-constraint-unproven]: the new CA is limited to its trust domain
           because: Envoy enforces that; ztunnel (ambient mode), whose verifier does not support URI constraints, rejects such chains
 
         hint: do not use `--constrain` with ambient mode

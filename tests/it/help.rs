@@ -15,6 +15,7 @@ const EXAMPLE_MAX: usize = 78;
 const CAN_SAY_NO: &[&str] = &[
     "ca init",
     "ca sign",
+    "ca cross-sign",
     "ca expiry",
     "ca renew",
     "check",

@@ -7,6 +7,7 @@ mod cfssl;
 mod chain;
 mod check;
 mod codes;
+mod cross_sign;
 mod csr_sign;
 mod differential;
 mod docs_ci;

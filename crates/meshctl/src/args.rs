@@ -1,6 +1,7 @@
 //! The command line as typed: clap types only.
 
 mod clusters;
+mod cross_sign;
 mod forget;
 pub mod mesh;
 mod status;
@@ -17,6 +18,7 @@ use meshpki::{KeyType, Name, Time};
 pub use clusters::{
     Clusters, DryRun, Push, Restart, Rollback, Rollout, Rotate, RotateIntermediate,
 };
+pub use cross_sign::CrossSign;
 pub use forget::Forget;
 pub use status::Status;
 pub use trust::{Render as TrustRender, Trust};
@@ -68,7 +70,7 @@ pub enum Command {
 /// `meshctl ca ...`.
 #[derive(Debug, Subcommand)]
 pub enum Ca {
-    /// Create a root and an intermediate CA per cluster, or add clusters.
+    /// Create a root and an intermediate per cluster, or add clusters.
     Init(Init),
     /// Create a key and a CSR (run on the cluster's side).
     Csr(CsrArgs),
@@ -76,12 +78,14 @@ pub enum Ca {
     Sign(Sign),
     /// Sort certificates into a leaf-first chain.
     Chain(ChainArgs),
-    /// Show certificates, chains, CSRs, CRLs and the public part of keys.
+    /// Show certificates, chains, CSRs, CRLs and public parts of keys.
     Inspect(Inspect),
     /// List certificates that expire soon.
     Expiry(Expiry),
     /// Renew a cluster's intermediate under the same root.
     Renew(Renew),
+    /// Certify the root of another CA (a bridge between meshes).
+    CrossSign(CrossSign),
     /// Verify as `openssl verify`, Go, Envoy or ztunnel does.
     #[command(disable_help_flag = true)]
     Verify {

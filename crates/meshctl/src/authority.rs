@@ -1,6 +1,7 @@
 //! The CA on disk: its root, its clusters, its keys; what the `ca` commands and `rotate` share.
 
 pub(crate) mod cfssl;
+pub(crate) mod consent;
 pub(crate) mod folder;
 pub(crate) mod intermediate;
 pub(crate) mod issuer;
@@ -8,6 +9,7 @@ pub(crate) mod keys;
 pub(crate) mod neighbours;
 pub(crate) mod passphrase;
 pub(crate) mod renewal;
+pub(crate) mod request;
 pub(crate) mod summary;
 
 pub(crate) use folder::{check_case, check_cluster_name, open_workspace, warn_exposed};

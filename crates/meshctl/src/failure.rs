@@ -49,6 +49,7 @@ impl Failure {
         "ctl/no-root",
         "ctl/no-root-key",
         "ctl/one-csr",
+        "ctl/one-root",
         "ctl/other-root",
         "ctl/passphrase-permissions",
         "ctl/passphrase-weak",

@@ -54,6 +54,8 @@ impl CaCerts {
         check_keys([&ca].into_iter().chain(&above).chain(&roots))?;
         check_key(&ca, &key, &roots)?;
         check_authority(&ca)?;
+        let (bridges, above): (Vec<Cert>, Vec<Cert>) =
+            above.into_iter().partition(|cert| is_bridge(cert, &roots));
         let mut chain = alloc::vec![ca.clone()];
         chain.extend(above);
         if let Some(last) = chain.last()
@@ -65,6 +67,9 @@ impl CaCerts {
         }
         check_go(&chain)?;
         check_order(&chain)?;
+        // A root that comes first hides its bridges from those who do not trust it.
+        let top = chain.iter().position(|cert| roots.contains(cert)).unwrap_or(chain.len());
+        chain.splice(top..top, bridges);
         check_ext_key_usage(&chain)?;
         check_trust(&ca, &chain[1..], &roots, at)?;
         Ok(Self { ca, key, chain, roots })
@@ -146,7 +151,8 @@ impl CaCerts {
         &self.key
     }
 
-    /// The chain from the CA certificate to a root, in order.
+    /// The chain from the CA certificate to a root, in order; where other meshes have certified the root, their
+    /// certificates ([`crate::federation::Bridge`]) come before it.
     #[must_use]
     pub fn chain(&self) -> &[Cert] {
         &self.chain
@@ -239,6 +245,13 @@ fn check_authority(ca: &Cert) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
+}
+
+/// Whether a certificate is one of another CA for one of these roots.
+fn is_bridge(cert: &Cert, roots: &[Cert]) -> bool {
+    let is_same =
+        |root: &Cert| root.subject() == cert.subject() && root.public_key() == cert.public_key();
+    !cert.is_self_issued() && roots.iter().any(is_same)
 }
 
 fn check_order(chain: &[Cert]) -> Result<(), Error> {

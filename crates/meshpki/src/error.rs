@@ -184,6 +184,14 @@ pub enum Error {
         /// What is missing.
         why: &'static str,
     },
+    /// A certificate that should be a root is none that can be certified by another CA.
+    #[error("`{subject}` is not a root with CAs below it: {why}")]
+    NotRoot {
+        /// Subject of the certificate.
+        subject: String,
+        /// What is wrong.
+        why: String,
+    },
     /// The certificate would be valid longer than its issuer.
     #[error(
         "`{subject}` would be valid until {not_after}, but its issuer `{issuer}` expires {issuer_not_after}"
@@ -402,6 +410,7 @@ impl Error {
         "pki/name-constraints",
         "pki/no-certificate",
         "pki/not-ca",
+        "pki/not-root",
         "pki/not-verifiable",
         "pki/outlives-issuer",
         "pki/path-length-exceeded",
@@ -445,6 +454,7 @@ impl Error {
             Self::NameConstraints { .. } => "pki/name-constraints",
             Self::NoCertificate { .. } => "pki/no-certificate",
             Self::NotCa { .. } => "pki/not-ca",
+            Self::NotRoot { .. } => "pki/not-root",
             Self::NotVerifiable { .. } => "pki/not-verifiable",
             Self::OutlivesIssuer { .. } => "pki/outlives-issuer",
             Self::PathLengthExceeded { .. } => "pki/path-length-exceeded",

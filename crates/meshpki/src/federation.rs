@@ -11,6 +11,10 @@ use crate::spiffe::TrustDomain;
 use crate::time::Time;
 use crate::verify::{Policy, verify_chain};
 
+mod bridge;
+
+pub use bridge::Bridge;
+
 /// A cluster of a mesh.
 #[derive(Clone, Debug)]
 #[non_exhaustive]

@@ -323,7 +323,8 @@ fn extensions(profile: &Profile, key: &PublicKey, issuer: Option<&Cert>) -> Vec<
         list.push(extension(oid::EXT_KEY_USAGE, false, &sequence_of(&usages)));
     }
     list.push(extension(oid::BASIC_CONSTRAINTS, true, &profile.role.basic_constraints()));
-    list.push(extension(oid::SUBJECT_KEY_ID, false, &der::tlv(der::OCTET_STRING, &key.key_id())));
+    let key_id = profile.subject_key_id.clone().unwrap_or_else(|| key.key_id().to_vec());
+    list.push(extension(oid::SUBJECT_KEY_ID, false, &der::tlv(der::OCTET_STRING, &key_id)));
     if let Some(issuer) = issuer {
         let id = issuer
             .extensions()

@@ -282,11 +282,30 @@ fn attribute_parts<'a>(attribute: &Tlv<'a>) -> Result<(Tlv<'a>, Tlv<'a>), DerErr
     Ok((oid, value))
 }
 
+/// The identifier octet of an attribute value. OpenSSL reads one that takes more octets than it needs, too, and writes
+/// it short (`crypto/asn1/asn1_lib.c: ASN1_get_object`).
+fn short_tag(value: &Tlv<'_>) -> Result<Tag, DerError> {
+    const LONG: Tag = 0x1f;
+    if value.tag & LONG != LONG {
+        return Ok(value.tag);
+    }
+    let octets = value.raw.iter().skip(1);
+    let number = octets.take_while(|octet| **octet & 0x80 != 0).count();
+    match value.raw.get(1 + number) {
+        // Only zeros before the last octet.
+        Some(last) if *last < LONG && value.raw[1..=number].iter().all(|octet| *octet == 0x80) => {
+            Ok(value.tag & !LONG | *last)
+        }
+        _ => Err(value.error("attribute value of a type that is not allowed in names")),
+    }
+}
+
 /// Identifier octet (primitive form) and bytes of an attribute value.
 fn value_parts<'a>(value: &Tlv<'a>) -> Result<(Tag, alloc::borrow::Cow<'a, [u8]>), DerError> {
-    let primitive = value.tag & !der::CONSTRUCTED;
-    match value.tag {
-        der::SEQUENCE => Ok((value.tag, alloc::borrow::Cow::Borrowed(value.content))),
+    let tag = short_tag(value)?;
+    let primitive = tag & !der::CONSTRUCTED;
+    match tag {
+        der::SEQUENCE => Ok((tag, alloc::borrow::Cow::Borrowed(value.content))),
         der::SET => Err(value.error("attribute value of a type that is not allowed in names")),
         _ => match primitive {
             0

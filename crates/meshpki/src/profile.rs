@@ -30,6 +30,8 @@ pub struct Profile {
     pub ext_key_usage: Vec<Oid>,
     /// subjectAltName, critical only when the subject is empty; empty leaves the extension out.
     pub subject_alt_names: Vec<GeneralName>,
+    /// subjectKeyIdentifier; `None`: the SHA-1 of the key (RFC 5280 section 4.2.1.2, method 1).
+    pub subject_key_id: Option<Vec<u8>>,
     /// Hosts a URI name below this CA may have (critical nameConstraints, permitted URI); empty: any.
     pub permitted_uri_hosts: Vec<String>,
     /// More extensions, byte for byte, after the others.
@@ -97,6 +99,7 @@ impl Profile {
             key_usage: KeyUsage::DIGITAL_SIGNATURE.with(KeyUsage::KEY_ENCIPHERMENT),
             ext_key_usage: Vec::from([Oid::SERVER_AUTH, Oid::CLIENT_AUTH]),
             subject_alt_names: Vec::from([GeneralName::Uri(id.to_string().into_bytes())]),
+            subject_key_id: None,
             permitted_uri_hosts: Vec::new(),
             extra_extensions: Vec::new(),
         }
@@ -123,6 +126,7 @@ impl Profile {
             key_usage: KeyUsage::KEY_CERT_SIGN.with(KeyUsage::CRL_SIGN),
             ext_key_usage: Vec::new(),
             subject_alt_names: Vec::new(),
+            subject_key_id: None,
             permitted_uri_hosts: Vec::new(),
             extra_extensions: Vec::new(),
         }

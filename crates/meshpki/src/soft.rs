@@ -8,6 +8,7 @@ use core::str::FromStr;
 
 use zeroize::Zeroizing;
 
+use crate::der::shape::bit_string;
 use crate::der::{self, DerError, Reader};
 use crate::error::KeyProblem;
 use crate::issue::Serial;
@@ -347,6 +348,42 @@ fn pkcs8_parts(bytes: &[u8]) -> Result<Pkcs8Parts<'_>, DerError> {
     let inner =
         parts.expect(der::OCTET_STRING, "the PKCS#8 key does not contain an OCTET STRING")?;
     Ok((oid.content, parameters.map(|p| p.content), inner.content))
+}
+
+/// The public half that a key of PEM text carries, where [`SoftKey`] does not sign with such keys: P-224, and RSA of any
+/// size. An EC key without it is not read.
+pub(crate) fn carried_public_key(label: &str, bytes: &[u8]) -> Option<PublicKey> {
+    let wrapped = match label {
+        SEC1 => sec1_to_pkcs8(bytes, None).ok()?,
+        PKCS1 => pkcs8(oid::RSA_ENCRYPTION, &der::tlv(der::NULL, &[]), bytes),
+        _ => Zeroizing::new(bytes.to_vec()),
+    };
+    let (algorithm, parameters, inner) = pkcs8_parts(&wrapped).ok()?;
+    let mut parts = Reader::new(inner).expect(der::SEQUENCE, "").ok()?.reader();
+    parts.expect(der::INTEGER, "").ok()?;
+    let (identifier, bits) = match (algorithm, parameters) {
+        (oid::RSA_ENCRYPTION, _) => {
+            let numbers = [parts.next().ok()??, parts.next().ok()??];
+            let identifier = der::sequence(&[
+                &der::tlv(der::OID, oid::RSA_ENCRYPTION),
+                &der::tlv(der::NULL, &[]),
+            ]);
+            (identifier, der::sequence(&[numbers[0].raw, numbers[1].raw]))
+        }
+        (oid::EC_PUBLIC_KEY, Some(oid::P224)) => {
+            parts.expect(der::OCTET_STRING, "").ok()?;
+            parts.optional(0xa0).ok()?;
+            let public = parts.optional(0xa1).ok()??;
+            let (bits, _) = bit_string(&public.reader().next().ok()??).ok()?;
+            let identifier = der::sequence(&[
+                &der::tlv(der::OID, oid::EC_PUBLIC_KEY),
+                &der::tlv(der::OID, oid::P224),
+            ]);
+            (identifier, bits)
+        }
+        _ => return None,
+    };
+    PublicKey::from_der(&der::sequence(&[&identifier, &der::bit_string(&bits)])).ok()
 }
 
 fn pkcs8(oid: &[u8], parameters: &[u8], inner: &[u8]) -> Zeroizing<Vec<u8>> {

@@ -137,8 +137,8 @@ pub(crate) fn make(
 }
 
 /// Warns that a name constraint keeps some proxies from accepting a chain.
-pub(crate) fn warn_constrained(io: &mut Io<'_>) {
-    let warning = Failure::new("ctl/name-constraint-unproven", "the intermediates are limited to their trust domains")
+pub(crate) fn warn_constrained(what: &str, io: &mut Io<'_>) {
+    let warning = Failure::new("ctl/name-constraint-unproven", what)
         .because("Envoy enforces that; ztunnel (ambient mode), whose verifier does not support URI constraints, rejects such chains")
         .hint("do not use `--constrain` with ambient mode");
     io.warn(&warning);

@@ -181,7 +181,8 @@ fn stage_one(
         io,
     )
     .map_err(within)?;
-    let set = CaCerts::new(ca, key, Vec::new(), old.roots().to_vec(), now)
+    let above = bridges(old, &authority.cert, now);
+    let set = CaCerts::new(ca, key, above, old.roots().to_vec(), now)
         .map_err(|error| within(error.into()))?;
     let folder = renewal.dir.join(name);
     let layout = layout_of(&folder);
@@ -196,6 +197,17 @@ fn stage_one(
         workspace.stage(&path, kept.as_ref().unwrap_or(&content), file == layout.key_file())?;
     }
     Ok(set)
+}
+
+/// The root's certificate from another mesh that the old set sends, until it expires.
+fn bridges(old: &CaCerts, root: &Cert, now: Time) -> Vec<Cert> {
+    let is_bridge = |cert: &&Cert| {
+        cert.subject() == root.subject()
+            && cert.public_key() == root.public_key()
+            && !cert.is_self_issued()
+            && cert.not_after().time().is_some_and(|end| end > now)
+    };
+    old.chain().iter().filter(is_bridge).cloned().collect()
 }
 
 /// The profile of the old certificate, with the same validity.

@@ -128,18 +128,25 @@ impl Summary {
     }
 
     /// The two checks of Istio's guide for plugged-in CAs: under root-cert.pem, and under cert-chain.pem, or the files that
-    /// hold the same in the layout.
-    fn checks(&self, cluster: &Cluster, now: Time) -> [(String, String, Verdict); 2] {
+    /// hold the same in the layout. A chain in which another mesh vouches for the root does not end in it, so that the
+    /// second check says nothing.
+    fn checks(&self, cluster: &Cluster, now: Time) -> Vec<(String, String, Verdict)> {
         let layout = self.layout(&cluster.name);
         let name = self.dir.join(&cluster.name).join(layout.ca_file()).display().to_string();
         let stores = [layout.roots_file().to_owned(), layout.chain_files().join(" and ")];
         let policy = Policy::like_openssl(now);
         let under = |certs: &[Cert]| verify_chain(&cluster.ca, &[], certs, &policy);
         let [roots, chain] = stores;
-        [
-            (name.clone(), roots, under(std::slice::from_ref(&self.root))),
-            (name, chain, under(&cluster.chain)),
-        ]
+        let mut checks = vec![(name.clone(), roots, under(std::slice::from_ref(&self.root)))];
+        if !cluster.chain.iter().any(|cert| self.is_bridge(cert)) {
+            checks.push((name, chain, under(&cluster.chain)));
+        }
+        checks
+    }
+
+    /// Whether a certificate is the root's own under another root.
+    fn is_bridge(&self, cert: &Cert) -> bool {
+        cert.public_key() == self.root.public_key() && !cert.is_self_issued()
     }
 
     fn text(&self) -> String {

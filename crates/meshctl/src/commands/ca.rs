@@ -1,6 +1,7 @@
 //! `meshctl ca ...`: one file per command.
 
 mod chain;
+mod cross_sign;
 mod csr;
 mod expiry;
 mod init;
@@ -24,6 +25,7 @@ pub(super) fn run(command: Ca, io: &mut Io<'_>) -> Result<Exit, Failure> {
         Ca::Inspect(args) => inspect::run(&args, io),
         Ca::Expiry(args) => expiry::run(&args, io),
         Ca::Renew(args) => renew::run(&args, io),
+        Ca::CrossSign(args) => cross_sign::run(&args, io),
         // `lib.rs` takes it before clap does; clap knows it for `--help`.
         Ca::Verify { .. } => Ok(Exit::Usage),
     }

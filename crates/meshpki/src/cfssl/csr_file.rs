@@ -229,6 +229,7 @@ impl CsrFile {
             key_usage: KeyUsage::KEY_CERT_SIGN.with(KeyUsage::CRL_SIGN),
             ext_key_usage: Vec::new(),
             subject_alt_names: kept,
+            subject_key_id: None,
             permitted_uri_hosts: Vec::new(),
         };
         outcome(Order { profile, not_before }, traps)

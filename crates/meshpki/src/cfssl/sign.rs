@@ -65,6 +65,7 @@ impl SigningProfile {
             key_usage: self.key_usage,
             ext_key_usage: self.ext_key_usage.clone(),
             subject_alt_names: kept,
+            subject_key_id: None,
             permitted_uri_hosts: Vec::new(),
         };
         outcome(Order { profile, not_before }, traps)

@@ -10,10 +10,10 @@ use crate::cacerts::go_pem::{self, first_cert};
 use crate::cacerts::{Layout, Secret};
 use crate::cert::Cert;
 use crate::crl::Crl;
-use crate::key::{PublicKey, Signer};
+use crate::key::{KeyAlgorithm, PublicKey, Signer};
 use crate::oid::Oid;
 use crate::pem;
-use crate::soft::SoftKey;
+use crate::soft::{SoftKey, carried_public_key};
 use crate::time::Time;
 use crate::verify::go::{self, Certificate, Options, Pools};
 use crate::verify::{Reason, Rejection};
@@ -260,8 +260,20 @@ pub(super) fn first_key(text: &[u8]) -> Result<PublicKey, String> {
     let text = zeroize::Zeroizing::new(pem::encode(&first.label, &first.der));
     match SoftKey::from_pem(text.as_bytes(), None) {
         Ok(key) => Ok(key.public_key().clone()),
-        Err(why) => Err(alloc::format!("failed to parse the {what} private key: {why}")),
+        Err(why) => carried(first)
+            .ok_or_else(|| alloc::format!("failed to parse the {what} private key: {why}")),
     }
+}
+
+/// The public half of a key that Go signs with and [`SoftKey`] does not: P-224, and RSA from Go's smallest, 1,024 bits
+/// (`crypto/rsa: checkKeySize`), to ours.
+fn carried(block: &go_pem::Block) -> Option<PublicKey> {
+    let public = carried_public_key(&block.label, &block.der)?;
+    let signs = match public.algorithm() {
+        KeyAlgorithm::Rsa { bits } => (1024..2048).contains(bits),
+        _ => true,
+    };
+    signs.then_some(public)
 }
 
 fn both_curves(a: &PublicKey, b: &PublicKey) -> bool {

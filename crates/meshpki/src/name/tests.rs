@@ -75,6 +75,36 @@ fn values_openssl_does_not_read_are_refused() {
 }
 
 /// What was read can be written again without a panic, whatever its string type: see [`Name::from_rdns`].
+/// A tag in more octets than it needs is that tag; what OpenSSL says of each was tried with its `req`.
+#[test]
+fn tags_in_long_form() {
+    let name = |tag: &[u8]| {
+        let value = [tag, &[1, b'a']].concat();
+        let attribute = der::sequence(&[&[der::OID, 3, 0x55, 4, 3], &value]);
+        Name::from_der(&der::sequence(&[&der::constructed(der::SET, &[&attribute])]))
+    };
+    for (tag, same) in [
+        (&[0x1f, 0x0c][..], der::UTF8_STRING),
+        (&[0x1f, 0x80, 0x80, 0x0c], der::UTF8_STRING),
+        (&[0x1f, 0x13], der::PRINTABLE_STRING),
+    ] {
+        let read = name(tag).unwrap();
+        assert_eq!(read, one(same, b"a"), "{tag:x?}");
+        let rdns = read.rdns();
+        assert_eq!(Name::from_rdns(rdns.iter().map(Vec::as_slice)), read, "{tag:x?}");
+    }
+    for tag in [
+        &[0x1f, 0][..],
+        &[0x1f, 1],
+        &[0x1f, 0x1f],
+        &[0x1f, 0x81, 0],
+        &[0x3f, 0x80, 0],
+        &[0x5f, 0x0c],
+    ] {
+        assert!(name(tag).is_err(), "{tag:x?}");
+    }
+}
+
 #[test]
 fn names_that_are_read_can_be_built_again() {
     let nested: &[u8] = &[0x04, 1, 0, 0x24, 0x80, 0x04, 1, b'a', 0, 0];

@@ -104,7 +104,10 @@ fn init(order: &Order<'_>, workspace: &mut Workspace, io: &mut Io<'_>) -> Result
     if !missing.is_empty() {
         warn_unproven(cluster_key, "every new intermediate", io);
         if order.options.constrain {
-            intermediate::warn_constrained(io);
+            intermediate::warn_constrained(
+                "the intermediates are limited to their trust domains",
+                io,
+            );
         }
     }
     let (root, state, key, mut authority) = root(order, found, workspace, io)?;

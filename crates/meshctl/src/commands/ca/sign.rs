@@ -1,8 +1,5 @@
 //! `meshctl ca sign`: a CSR from anyone becomes a certificate; CA flags come from the profile, never from the CSR.
 
-mod consent;
-mod request;
-
 use std::path::Path;
 
 use meshpki::x509::GeneralName;
@@ -11,9 +8,10 @@ use meshpki::{
 };
 
 use crate::args::Sign;
+use crate::authority::consent::{self, Consent};
 use crate::authority::issuer::{Authority, ROOT_CERT};
 use crate::authority::keys::warn_unproven;
-use crate::authority::{cfssl, intermediate, neighbours, open_workspace, warn_exposed};
+use crate::authority::{cfssl, intermediate, neighbours, open_workspace, request, warn_exposed};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files::{self, Workspace};
@@ -62,7 +60,14 @@ pub(crate) fn run(args: &Sign, io: &mut Io<'_>) -> Result<Exit, Failure> {
     }
     neighbours::warn_of_same(&folders_of_clusters(args), &args.out, &cert, io);
     check_key(&args.out, &cert)?;
-    consent::ask(args, &csr, &cert, &authority.cert, io)?;
+    let consent = Consent {
+        cert: &cert,
+        issuer: &authority.cert,
+        csr: Some(&csr),
+        from_stdin: args.csr == Path::new("-"),
+        given: args.yes,
+    };
+    consent::ask(&consent, io)?;
     if args.out == Path::new("-") {
         io.print(&cert.to_pem())?;
         return Ok(Exit::Good);
@@ -106,7 +111,7 @@ fn profile(args: &Sign, csr: &Csr, io: &mut Io<'_>) -> Result<Profile, Failure> 
     profile.subject_alt_names = intermediate::names(&args.san, "{cluster}")?;
     if let Some(domain) = &args.constrain {
         constrain(&mut profile, domain);
-        intermediate::warn_constrained(io);
+        intermediate::warn_constrained("the new CA is limited to its trust domain", io);
     }
     Ok(profile)
 }

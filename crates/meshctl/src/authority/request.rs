@@ -14,7 +14,7 @@ use crate::text;
 ///
 /// # Errors
 /// `ctl/one-csr` where the file holds more than one CSR and nothing else; `ctl/io`, `pki/pem`, `pki/der`.
-pub(super) fn read(path: &Path, io: &mut Io<'_>) -> Result<Csr, Failure> {
+pub(crate) fn read(path: &Path, io: &mut Io<'_>) -> Result<Csr, Failure> {
     let bytes = files::read(path, io.stdin)?;
     if bytes.first() == Some(&0x30) {
         return decode(&bytes, "the CSR", path);

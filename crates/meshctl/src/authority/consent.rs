@@ -6,30 +6,34 @@ use meshpki::internals::{self, oid};
 use meshpki::x509::{GeneralName, NameConstraints};
 use meshpki::{Cert, Csr};
 
-use crate::args::Sign;
-use crate::authority::key_words;
+use super::key_words;
 use crate::failure::Failure;
 use crate::io::Io;
 use crate::text::safe;
+
+/// What is about to be signed.
+pub(crate) struct Consent<'a> {
+    pub(crate) cert: &'a Cert,
+    pub(crate) issuer: &'a Cert,
+    /// The request that it answers, if there is one.
+    pub(crate) csr: Option<&'a Csr>,
+    /// Whether the request came through standard input, which then cannot answer.
+    pub(crate) from_stdin: bool,
+    /// `--yes`.
+    pub(crate) given: bool,
+}
 
 /// Shows the certificate on standard error, and asks unless `--yes` was given.
 ///
 /// # Errors
 /// `ctl/usage` (64) if there is no terminal to ask on, `ctl/declined` (2) if the answer is no.
-pub(super) fn ask(
-    args: &Sign,
-    csr: &Csr,
-    cert: &Cert,
-    issuer: &Cert,
-    io: &mut Io<'_>,
-) -> Result<(), Failure> {
-    let _ = io.err.write_all(text(csr, cert, issuer).as_bytes());
-    // What the CSR was read from cannot answer.
-    io.can_ask &= args.csr != std::path::Path::new("-");
-    io.confirm(args.yes, "Sign it?", "nothing was signed; `--yes` signs without asking")
+pub(crate) fn ask(consent: &Consent<'_>, io: &mut Io<'_>) -> Result<(), Failure> {
+    let _ = io.err.write_all(text(consent).as_bytes());
+    io.can_ask &= !consent.from_stdin;
+    io.confirm(consent.given, "Sign it?", "nothing was signed; `--yes` signs without asking")
 }
 
-fn text(csr: &Csr, cert: &Cert, issuer: &Cert) -> String {
+fn text(Consent { cert, issuer, csr, .. }: &Consent<'_>) -> String {
     let extensions = cert.extensions();
     let names = extensions.subject_alt_name.clone().unwrap_or_default();
     let usage = extensions.key_usage.map(|usage| usage.names().collect::<Vec<_>>().join(", "));
@@ -50,7 +54,7 @@ fn text(csr: &Csr, cert: &Cert, issuer: &Cert) -> String {
     if let Some(limit) = extensions.name_constraints.as_ref().and_then(limits) {
         lines.push(("limited to", limit));
     }
-    let asked = csr.subject_alt_names();
+    let asked = csr.map(Csr::subject_alt_names).unwrap_or_default();
     let refused: Vec<GeneralName> =
         asked.into_iter().filter(|name| !names.contains(name)).collect();
     if !refused.is_empty() {
