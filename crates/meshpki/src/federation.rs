@@ -12,8 +12,13 @@ use crate::time::Time;
 use crate::verify::{Policy, verify_chain};
 
 mod bridge;
+mod matrix;
 
 pub use bridge::Bridge;
+pub use matrix::{
+    AcceptedDomains, Impersonation, MatrixCluster, TrustAnswer, TrustCell, TrustEnd, TrustMatrix,
+    TrustRefusal, impersonations,
+};
 
 /// A cluster of a mesh.
 #[derive(Clone, Debug)]

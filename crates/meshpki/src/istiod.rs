@@ -26,7 +26,7 @@ use crate::cert::Cert;
 use crate::time::Time;
 
 mod bundle;
-mod canary;
+pub(crate) mod canary;
 mod check;
 mod dataplane;
 

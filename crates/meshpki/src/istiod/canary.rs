@@ -5,7 +5,6 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::bundle::Bundle;
 use crate::cert::{Cert, GeneralName};
 use crate::der::{self, tlv};
 use crate::issue::{Issuer, Serial, Stamp, unchecked};
@@ -18,9 +17,9 @@ use crate::spiffe::TrustDomain;
 use crate::time::Time;
 
 /// A workload's certificate, and what is sent after it.
-pub(super) struct Canary {
-    pub(super) leaf: Cert,
-    pub(super) sent: Vec<Cert>,
+pub(crate) struct Canary {
+    pub(crate) leaf: Cert,
+    pub(crate) sent: Vec<Cert>,
 }
 
 /// The public key of RFC 6979, appendix A.2.5: the certificate is never used, so its private key may be known.
@@ -38,15 +37,15 @@ const DEFAULT_DOMAIN: &str = "cluster.local";
 const BACKDATE: Duration = Duration::from_secs(2 * 60);
 
 impl Canary {
-    /// What a workload of a trust domain shows under a CA, which is followed by `chain`; `None` if the key is not
+    /// What a workload of a trust domain shows under a CA with this key, which is followed by `chain`; `None` if the key is not
     /// readable, or not the CA's. Without a trust domain, it is one that the CA may sign for.
-    pub(super) fn new(
-        bundle: &Bundle<'_>,
+    pub(crate) fn new(
+        key: &[u8],
         trust_domain: Option<&TrustDomain>,
         (ca, chain): (&Cert, &[Cert]),
         at: Time,
     ) -> Option<Self> {
-        let key = SoftKey::from_pem(&first_block(bundle.key()?)?, None).ok()?;
+        let key = SoftKey::from_pem(&first_block(key)?, None).ok()?;
         let issuer = Issuer { cert: ca, signer: &key };
         let domain = match trust_domain {
             Some(known) => known.clone(),
@@ -61,7 +60,7 @@ impl Canary {
 
 impl Canary {
     /// Every name in it by which a verifier looks for a certificate.
-    pub(super) fn names(&self) -> Vec<&Name> {
+    pub(crate) fn names(&self) -> Vec<&Name> {
         let all = core::iter::once(&self.leaf).chain(&self.sent);
         all.flat_map(|cert| [cert.issuer(), cert.subject()]).collect()
     }

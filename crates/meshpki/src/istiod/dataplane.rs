@@ -98,30 +98,37 @@ impl Dataplane {
     /// nobody.
     #[must_use]
     pub fn refuses(&self, leaf: &Cert, sent: &[Cert], at: Time) -> Option<(Verifier, Rejection)> {
-        let refused = self.envoy(leaf, sent, at).map(|why| (Verifier::Envoy, why));
-        #[cfg(feature = "webpki")]
-        let refused = refused.or_else(|| Some((Verifier::Ztunnel, self.ztunnel(leaf, sent, at)?)));
-        refused
+        [Verifier::Envoy, Verifier::Ztunnel]
+            .into_iter()
+            .find_map(|verifier| Some((verifier, self.verify(verifier, leaf, sent, at)?.err()?)))
     }
 
-    fn envoy(&self, leaf: &Cert, sent: &[Cert], at: Time) -> Option<Rejection> {
-        let store = match &self.envoy {
-            Ok(store) => store,
-            Err(why) => return Some(why.clone()),
+    /// The chain by which a verifier of the cluster accepts a workload's certificate as a client's and as a server's,
+    /// target first; `None` if the cluster has no such verifier.
+    ///
+    /// # Errors
+    /// Why it refuses it as one of them.
+    pub fn verify(
+        &self,
+        verifier: Verifier,
+        leaf: &Cert,
+        sent: &[Cert],
+        at: Time,
+    ) -> Option<Result<Vec<Cert>, Rejection>> {
+        let by_side = |peer: Peer| match verifier {
+            Verifier::Envoy => Some(match &self.envoy {
+                Ok(store) => store.verify(leaf, sent, &Policy::new(at).with_peer(peer)),
+                Err(why) => Err(why.clone()),
+            }),
+            #[cfg(feature = "webpki")]
+            Verifier::Ztunnel => self.ztunnel.as_ref().map(|(store, release)| {
+                let policy = webpki::Policy::new(at).with_peer(peer).with_release(*release);
+                store.verify(leaf, sent, &policy)
+            }),
+            _ => None,
         };
-        SIDES.into_iter().find_map(|peer| {
-            let policy = Policy::new(at).with_peer(peer);
-            store.verify(leaf, sent, &policy).err()
-        })
-    }
-
-    #[cfg(feature = "webpki")]
-    fn ztunnel(&self, leaf: &Cert, sent: &[Cert], at: Time) -> Option<Rejection> {
-        let (store, release) = self.ztunnel.as_ref()?;
-        SIDES.into_iter().find_map(|peer| {
-            let policy = webpki::Policy::new(at).with_peer(peer).with_release(*release);
-            store.verify(leaf, sent, &policy).err()
-        })
+        let [client, server] = SIDES.map(by_side);
+        Some(client?.and(server?))
     }
 }
 

@@ -80,7 +80,7 @@ pub(super) fn check<'f>(
 impl Folder<'_> {
     /// A throw-away certificate of one of its workloads.
     fn canary(&self, ca: &Cert) -> Option<Canary> {
-        Canary::new(&self.bundle, self.trust_domain, (ca, &self.chain), self.at)
+        Canary::new(self.bundle.key()?, self.trust_domain, (ca, &self.chain), self.at)
     }
 }
 
