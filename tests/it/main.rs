@@ -1,6 +1,7 @@
 //! All tests that involve several crates, in one binary.
 
 mod algorithms;
+mod bundles;
 mod by_spec;
 mod cases;
 mod cfssl;
@@ -44,6 +45,7 @@ mod renew;
 mod replay;
 mod rig;
 mod signed;
+mod svid;
 mod terminal;
 mod verifiers;
 mod verify_as;
