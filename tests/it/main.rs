@@ -47,6 +47,7 @@ mod rig;
 mod signed;
 mod svid;
 mod terminal;
+mod trust_bundle;
 mod verifiers;
 mod verify_as;
 mod verify_extras;
