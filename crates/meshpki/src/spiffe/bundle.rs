@@ -231,10 +231,8 @@ impl Bundle {
         let mut keys = Vec::new();
         for (i, root) in self.roots.iter().enumerate() {
             let key = key(root, &format!("{margin}{INDENT}{INDENT}"));
-            keys.push(key.map_err(|problem| Error::Bundle {
-                place: format!("{place}keys[{i}], `{}`", root.subject().label()),
-                problem,
-            })?);
+            let place = || format!("{place}keys[{i}]");
+            keys.push(key.map_err(|problem| Error::Bundle { place: place(), problem })?);
         }
         let keys = match keys.as_slice() {
             [] => "[]".to_string(),
@@ -269,12 +267,16 @@ pub(super) const INDENT: &str = "    ";
 
 /// A root as a JSON Web Key whose braces are at `margin`. No text in it has to be escaped.
 fn key(root: &Cert, margin: &str) -> Result<String, BundleProblem> {
-    go::Certificate::try_from(root).map_err(|why| {
-        BundleProblem::Unreadable(why.text.trim_start_matches("x509: ").to_string())
+    let subject = || root.subject().label();
+    go::Certificate::try_from(root).map_err(|why| BundleProblem::Unreadable {
+        subject: subject(),
+        why: why.text.trim_start_matches("x509: ").to_string(),
     })?;
     let key = root.public_key();
-    let members =
-        jwk::members(key).ok_or_else(|| BundleProblem::KeyType(key.algorithm().to_string()))?;
+    let members = jwk::members(key).ok_or_else(|| BundleProblem::KeyType {
+        subject: subject(),
+        found: key.algorithm().to_string(),
+    })?;
     let mut text = format!("{margin}{{\n{margin}{INDENT}\"use\": \"x509-svid\",\n");
     for (name, value) in members {
         text += &format!("{margin}{INDENT}\"{name}\": \"{value}\",\n");

@@ -53,14 +53,21 @@ impl BundleMap {
         self.0.values()
     }
 
-    /// The map as JSON, without a newline at its end. Refresh hints are left out, as the specification recommends.
+    /// The map as JSON, without a newline at its end. Refresh hints are left out, as the specification recommends. Envoy
+    /// does not load a map that is empty or has a bundle without roots.
     ///
     /// # Errors
-    /// As [`Bundle::to_json`].
+    /// As [`Bundle::to_json`], and `pki/bundle` for a sequence number above 2^63 - 1, which Envoy does not read.
     pub fn to_json(&self) -> Result<String, Error> {
         let mut members = Vec::new();
         for (domain, bundle) in &self.0 {
-            let text = bundle.write(&format!("trust_domains[\"{domain}\"]."), 2, None)?;
+            let place = format!("trust_domains[\"{domain}\"].");
+            if let Some(number) = bundle.sequence().filter(|number| i64::try_from(*number).is_err())
+            {
+                let place = place + "spiffe_sequence";
+                return Err(Error::Bundle { place, problem: BundleProblem::Sequence(number) });
+            }
+            let text = bundle.write(&place, 2, None)?;
             members.push(format!("{INDENT}{INDENT}\"{domain}\": {text}"));
         }
         let members = match members.as_slice() {

@@ -33,17 +33,25 @@ pub enum BundleProblem {
         expected: String,
     },
     /// A key that a JSON Web Key of SPIRE cannot hold: only RSA, Ed25519 and the curves P-256, P-384 and P-521 can.
-    #[error("a JSON Web Key cannot hold its key, which is {0}")]
-    KeyType(
-        /// The algorithm.
-        String,
-    ),
+    #[error("a JSON Web Key cannot hold the key of `{subject}`, which is {found}")]
+    KeyType {
+        /// Subject of the certificate.
+        subject: String,
+        /// The algorithm of its key.
+        found: String,
+    },
     /// A member that must be there and is not, or is null.
     #[error("it is missing, expected {expected}")]
     Missing {
         /// What should be there.
         expected: &'static str,
     },
+    /// A sequence number that Envoy does not read in a bundle map.
+    #[error("it is {0}, and Envoy does not read a number above 9223372036854775807")]
+    Sequence(
+        /// The number.
+        u64,
+    ),
     /// Bytes after a certificate.
     #[error("there are {0} bytes after the certificate")]
     Trailing(
@@ -60,11 +68,13 @@ pub enum BundleProblem {
     #[error("this trust domain has a bundle already")]
     Twice,
     /// A certificate that OpenSSL reads and Go does not.
-    #[error("Go, and therefore SPIRE and istiod, cannot read it: {0}")]
-    Unreadable(
+    #[error("Go, and therefore SPIRE and istiod, cannot read `{subject}`: {why}")]
+    Unreadable {
+        /// Subject of the certificate.
+        subject: String,
         /// What Go does not read.
-        String,
-    ),
+        why: String,
+    },
     /// A member of another type.
     #[error("it is {found}, expected {expected}")]
     WrongType {

@@ -172,7 +172,7 @@ pub struct Map {
     /// File to write. Default: standard output, which is also `-`.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Accept bundles without roots: nothing of their trust domain is accepted then.
+    /// Accept bundles without roots, with which Envoy does not load the map.
     #[arg(long)]
     pub allow_empty: bool,
     /// Accept bundles with a lower sequence number than in the map that is replaced.

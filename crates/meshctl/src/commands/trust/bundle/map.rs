@@ -11,6 +11,9 @@ use crate::failure::Failure;
 use crate::files;
 use crate::io::Io;
 
+/// What to do with a trust domain without roots.
+const LEAVE_OUT: &str = "leave the trust domain out of the map, so that nothing of it is accepted; with an empty bundle, Envoy does not load the map. `--allow-empty` writes it for other readers";
+
 /// Runs the command.
 pub(super) fn run(args: &Map, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let out = file(args.out.as_deref());
@@ -28,7 +31,7 @@ pub(super) fn run(args: &Map, io: &mut Io<'_>) -> Result<Exit, Failure> {
     for (domain, path) in &args.bundles {
         let read = source::of_domain(path, domain, io)?;
         if !args.allow_empty {
-            check_not_empty(&read, path)?;
+            check_not_empty(&read, path).map_err(|failure| failure.hint(LEAVE_OUT))?;
         }
         let bundle = read.bundle;
         check_roots(&bundle, path, io)?;
