@@ -11,6 +11,7 @@ use meshpki::{Cert, KeyType, TrustDomain};
 use serde_json::{Value, json};
 use tests::Scratch;
 use tests::authority::{Authority, resigned};
+use tests::fuzz;
 use tests::judges::{Spiffe, run, spiffe};
 use tests::random::Random;
 use tests::rig::rig;
@@ -450,6 +451,37 @@ fn every_reader_does_what_the_table_says() {
     let [ours, go_spiffe, spire] = accepted;
     println!("of {DOCUMENTS}, we accept {ours}, go-spiffe {go_spiffe}, SPIRE {spire}");
     assert!(accepted.iter().all(|count| (DOCUMENTS / 10..DOCUMENTS * 9 / 10).contains(count)));
+}
+
+/// Documents that were changed anywhere: whoever accepts one reads the same roots from it.
+#[test]
+fn changed_documents() {
+    let Some(judge) = spiffe() else { return };
+    let target = fuzz::named("bundle").expect("a target");
+    let seeds = fuzz::corpus::seeds(target);
+    let mut random = Random::new(15);
+    let texts: Vec<Vec<u8>> = (0..2000)
+        .map(|_| {
+            let seed = random.pick(seeds);
+            target.mutated(&mut random, &seed)
+        })
+        .collect();
+    let questions: Vec<Value> =
+        texts.iter().map(|text| json!({"document": base64(text)})).collect();
+    let mut both = 0;
+    for (text, answer) in texts.iter().zip(judge.ask("parse", &questions)) {
+        let Ok((bundle, _)) = Bundle::from_json(domain(), text) else { continue };
+        let own: Vec<&[u8]> = bundle.roots().iter().map(Cert::as_der).collect();
+        for reader in ["goSpiffe", "spire"].map(|reader| &answer[reader]) {
+            if reader["error"] == "" {
+                both += 1;
+                let roots: Vec<Vec<u8>> =
+                    reader["roots"].as_array().into_iter().flatten().map(bytes).collect();
+                assert_eq!(own, roots, "{}\n{answer}", String::from_utf8_lossy(text));
+            }
+        }
+    }
+    assert!(both > 200, "{both} of 4000");
 }
 
 /// What we write is what SPIRE writes, byte for byte; both read it, and we read what they write.

@@ -91,9 +91,9 @@
 //!
 //! # Without an operating system
 //!
-//! With no features but `legacy-algorithms`, the crate needs `alloc` and nothing else, and no C compiler: it reads
-//! certificates, CSRs and CRLs, issues with any [`Signer`], assembles chains and verifies. Ed25519 signatures are then
-//! undecided. CI builds it for `thumbv7em-none-eabi`. Without any feature no signature at all is decided.
+//! With no features but `legacy-algorithms` and `spiffe`, the crate needs `alloc` and nothing else, and no C compiler: it
+//! reads certificates, CSRs, CRLs and SPIFFE bundles, issues with any [`Signer`], assembles chains and verifies. Ed25519
+//! signatures are then undecided. CI builds it for `thumbv7em-none-eabi`. Without any feature no signature at all is decided.
 
 #![no_std]
 
