@@ -1,6 +1,7 @@
 //! All tests that involve several crates, in one binary.
 
 mod algorithms;
+mod bundles;
 mod by_spec;
 mod cases;
 mod cfssl;
@@ -45,7 +46,9 @@ mod renew;
 mod replay;
 mod rig;
 mod signed;
+mod svid;
 mod terminal;
+mod trust_bundle;
 mod verifiers;
 mod verify_as;
 mod verify_extras;

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use crate::random::Random;
 
+mod bundles;
 mod bytes;
 pub mod corpus;
 mod issued;
@@ -52,7 +53,7 @@ const fn target(name: &'static str, kind: Kind, tries: usize, run: fn(&[u8])) ->
 }
 
 /// Every target.
-pub static TARGETS: [Target; 20] = [
+pub static TARGETS: [Target; 22] = [
     target("pem", Kind::Pem, 1500, bytes::pem),
     target("der", Kind::Der, 1500, bytes::der),
     target("cert", Kind::Der, 1500, bytes::cert),
@@ -64,6 +65,8 @@ pub static TARGETS: [Target; 20] = [
     target("secret", Kind::Pem, 300, secret::secret),
     target("name", Kind::Text(&text::NAMES), 1500, texts::name),
     target("cfssl", Kind::Text(&text::CFSSL), 1000, texts::cfssl),
+    target("bundle", Kind::Text(&text::BUNDLE), 1000, bundles::bundle),
+    target("bundle-map", Kind::Text(&text::BUNDLE), 1000, bundles::bundle_map),
     target("options", Kind::Text(&text::OPTIONS), 600, texts::options),
     target("mesh", Kind::Text(&text::YAML), 600, mesh::mesh),
     target("resources", Kind::Text(&text::YAML), 600, mesh::resources),

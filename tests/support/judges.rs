@@ -8,11 +8,13 @@ pub mod cfssl;
 pub mod go;
 pub mod istiod;
 pub mod openssl;
+pub mod spiffe;
 pub mod xds;
 
 pub use cfssl::{Cfssl, cfssl};
 pub use istiod::{Istiod, istiod};
 pub use openssl::{Openssl, openssl};
+pub use spiffe::{Spiffe, spiffe};
 pub use xds::{Xds, xds};
 
 /// The result of a program.

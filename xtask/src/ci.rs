@@ -20,11 +20,11 @@ const STEPS: &[(&str, &str)] = &[
     ),
     (
         "meshpki without an operating system",
-        "cargo build -p meshpki --no-default-features --features legacy-algorithms --target thumbv7em-none-eabi --locked",
+        "cargo build -p meshpki --no-default-features --features legacy-algorithms,spiffe --target thumbv7em-none-eabi --locked",
     ),
     (
         "the oldest compiler",
-        "cargo +1.88.0 check -p meshpki --no-default-features --features cfssl,legacy-algorithms,rcgen,rustls,webpki --locked --target-dir target/oldest",
+        "cargo +1.88.0 check -p meshpki --no-default-features --features cfssl,legacy-algorithms,rcgen,rustls,spiffe,webpki --locked --target-dir target/oldest",
     ),
     (
         "packages",

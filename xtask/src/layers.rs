@@ -47,7 +47,7 @@ pub const ORDERS: &[Order] = &[
             One("algorithm"),
             One("name"),
             One("key"),
-            One("spiffe"),
+            Together(&["spiffe::id", "spiffe::problem"]),
             One("error"),
             One("signature"),
             One("cert"),
@@ -59,6 +59,7 @@ pub const ORDERS: &[Order] = &[
             // A new certificate is verified before it is given out.
             One("issue"),
             One("chain"),
+            One("spiffe"),
             One("soft"),
             One("cacerts"),
             One("istiod"),

@@ -5,7 +5,7 @@ mod cross_sign;
 mod forget;
 pub mod mesh;
 mod status;
-mod trust;
+pub mod trust;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -59,7 +59,7 @@ pub enum Command {
     Rotate(Rotate),
     /// Show what each cluster has, serves and trusts.
     Status(Box<Status>),
-    /// Generate trust-domain settings for istiod.
+    /// Generate trust-domain settings, exchange roots as SPIFFE bundles.
     #[command(subcommand)]
     Trust(Trust),
     /// Generate, lint and apply cross-cluster Istio configuration.

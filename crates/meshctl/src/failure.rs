@@ -24,6 +24,9 @@ pub struct Failure {
 impl Failure {
     /// Codes of failures and warnings that are meshctl's own, in alphabetical order.
     pub const CODES: &'static [&'static str] = &[
+        "ctl/bundle-domain",
+        "ctl/bundle-empty",
+        "ctl/bundle-older",
         "ctl/busy",
         "ctl/clock",
         "ctl/cluster-incomplete",

@@ -8,7 +8,8 @@ use crate::der::DerError;
 use crate::key::{KeyFlaw, PublicKey, SignError};
 use crate::name::NameError;
 use crate::pem::PemError;
-use crate::spiffe::TrustDomainError;
+use crate::spiffe::id::TrustDomainError;
+use crate::spiffe::problem::{BundleProblem, SvidProblem};
 use crate::time::Time;
 
 /// Why work could not be done. A certificate that does not verify is not an error but a
@@ -33,6 +34,14 @@ pub enum Error {
         certificates: usize,
         /// Signatures checked in vain before giving up.
         limit: usize,
+    },
+    /// A SPIFFE bundle or bundle map that cannot be read or written.
+    #[error("the SPIFFE bundle cannot be used: {}{problem}", at(place))]
+    Bundle {
+        /// Where: `keys[0].x5c[0]`; empty for the document as a whole.
+        place: String,
+        /// What is wrong there.
+        problem: BundleProblem,
     },
     /// cert-chain.pem does not lead from the CA certificate upwards in order.
     #[error("the chain is out of order: certificate {position} is `{found}`, expected {wanted}")]
@@ -249,6 +258,14 @@ pub enum Error {
         #[from]
         NameError,
     ),
+    /// A certificate that breaks a clause of X509-SVID.
+    #[error("`{subject}` is not a valid X.509-SVID: {problem}")]
+    Svid {
+        /// Subject of the certificate.
+        subject: String,
+        /// Which clause it breaks.
+        problem: SvidProblem,
+    },
     /// A certificate of the set is signed in a way Go does not take.
     #[error(
         "`{subject}` is signed with algorithm {algorithm}, which Go, and therefore istiod, rejects"
@@ -376,6 +393,11 @@ pub enum KeyProblem {
     ),
 }
 
+/// A place before what is wrong there.
+fn at(place: &str) -> String {
+    if place.is_empty() { String::new() } else { alloc::format!("`{place}`: ") }
+}
+
 /// The first ten, and how many more there are.
 fn few(names: &[String]) -> String {
     let shown = names.iter().take(10).cloned().collect::<Vec<_>>().join(", ");
@@ -390,6 +412,7 @@ impl Error {
     pub const CODES: &'static [&'static str] = &[
         "pki/ambiguous-chain",
         "pki/ambiguous-leaf",
+        "pki/bundle",
         "pki/chain-order",
         "pki/csr-signature",
         "pki/csr-weak-signature",
@@ -420,6 +443,7 @@ impl Error {
         "pki/subject",
         "pki/subject-alt-name",
         "pki/subject-is-issuer",
+        "pki/svid",
         "pki/time-range",
         "pki/too-many",
         "pki/trust-domain",
@@ -434,6 +458,7 @@ impl Error {
         match self {
             Self::AmbiguousChain { .. } => "pki/ambiguous-chain",
             Self::AmbiguousLeaf { .. } => "pki/ambiguous-leaf",
+            Self::Bundle { .. } => "pki/bundle",
             Self::ChainOrder { .. } => "pki/chain-order",
             Self::CsrSignature { .. } => "pki/csr-signature",
             Self::CsrWeakSignature { .. } => "pki/csr-weak-signature",
@@ -464,6 +489,7 @@ impl Error {
             Self::Subject(_) => "pki/subject",
             Self::SubjectAltName { .. } => "pki/subject-alt-name",
             Self::SubjectIsIssuer { .. } => "pki/subject-is-issuer",
+            Self::Svid { .. } => "pki/svid",
             Self::TimeRange { .. } => "pki/time-range",
             Self::TooMany { .. } => "pki/too-many",
             Self::TrustDomain(_) => "pki/trust-domain",

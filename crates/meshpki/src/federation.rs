@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use crate::cert::Cert;
 use crate::istiod::Version;
-use crate::spiffe::TrustDomain;
+use crate::spiffe::id::TrustDomain;
 use crate::time::Time;
 use crate::verify::{Policy, verify_chain};
 

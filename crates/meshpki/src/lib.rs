@@ -56,6 +56,7 @@
 //! | what an istiod does with such a secret, by its version | `istiod::starts`, `istiod::changes`, `istiod::check` |
 //! | certificates in any order into a chain | [`chain::assemble`] |
 //! | which clusters accept which trust domains | `federation::trust_settings` |
+//! | bundles of trust domains, X.509-SVIDs | [`spiffe::Bundle`], [`spiffe::svid`] |
 //! | is this certificate good | [`verify::verify`], [`verify::verify_chain`] |
 //! | cfssl's JSON files | [`cfssl`] |
 //!
@@ -78,6 +79,7 @@
 //! | `soft-keys` | yes | private keys in memory, `CaCerts`, which holds one, `istiod`, which reads one, and `federation`; needs `ring` |
 //! | `aws-lc` | yes | RSA key generation, P-521, ECDSA with SHA-512, a faster P-384 |
 //! | `cfssl` | yes | cfssl's JSON files |
+//! | `spiffe` | yes | SPIFFE bundles and bundle maps read from JSON |
 //! | `legacy-algorithms` | no | in pure Rust, everything else `openssl verify` decides: other curves, RSA sizes, salts and digests, DSA, Ed448 |
 //! | `pki-types` | no | conversions to and from the types of `rustls-pki-types` |
 //! | `rustls` | no | `tls`: verifiers for clients and servers of a mesh; needs `pki-types` |
@@ -89,9 +91,9 @@
 //!
 //! # Without an operating system
 //!
-//! With no features but `legacy-algorithms`, the crate needs `alloc` and nothing else, and no C compiler: it reads
-//! certificates, CSRs and CRLs, issues with any [`Signer`], assembles chains and verifies. Ed25519 signatures are then
-//! undecided. CI builds it for `thumbv7em-none-eabi`. Without any feature no signature at all is decided.
+//! With no features but `legacy-algorithms` and `spiffe`, the crate needs `alloc` and nothing else, and no C compiler: it
+//! reads certificates, CSRs, CRLs and SPIFFE bundles, issues with any [`Signer`], assembles chains and verifies. Ed25519
+//! signatures are then undecided. CI builds it for `thumbv7em-none-eabi`. Without any feature no signature at all is decided.
 
 #![no_std]
 
@@ -123,7 +125,7 @@ mod profile;
 mod signature;
 #[cfg(feature = "soft-keys")]
 mod soft;
-mod spiffe;
+pub mod spiffe;
 mod time;
 #[cfg(feature = "rustls")]
 pub mod tls;
@@ -152,5 +154,5 @@ pub use profile::{Profile, Role};
 pub use signature::SignatureCheck;
 #[cfg(feature = "soft-keys")]
 pub use soft::{KeyType, KeyTypeError, SoftKey};
-pub use spiffe::{SpiffeId, SpiffeIdError, TrustDomain, TrustDomainError};
+pub use spiffe::id::{SpiffeId, SpiffeIdError, TrustDomain, TrustDomainError};
 pub use time::{Time, TimeError};

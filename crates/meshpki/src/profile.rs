@@ -8,7 +8,7 @@ use crate::cert::{GeneralName, KeyUsage, RawExtension};
 use crate::der;
 use crate::name::Name;
 use crate::oid::Oid;
-use crate::spiffe::SpiffeId;
+use crate::spiffe::id::SpiffeId;
 use crate::time::DAY;
 
 /// What a certificate says, except its key, its serial number and its begin.

@@ -19,7 +19,7 @@ use rustls::{
 
 use crate::cert::{Cert, GeneralName, KeyUsage};
 use crate::crl::Crl;
-use crate::spiffe::{SpiffeId, SpiffeIdError, TrustDomain};
+use crate::spiffe::id::{SpiffeId, SpiffeIdError, TrustDomain};
 use crate::time::Time;
 use crate::verify::{Anchor, Code, Inputs, Policy, Purpose, Revocation, Verdict, verify};
 

@@ -7,11 +7,18 @@ use meshpki::Time;
 
 use super::time;
 
+mod bundle;
+
+pub use bundle::{Bundle, Diff, Export, Format, Import, Map, Show};
+
 /// `meshctl trust ...`.
 #[derive(Debug, Subcommand)]
 pub enum Trust {
     /// Generate istiod settings that accept the other trust domains.
     Render(Render),
+    /// Exchange the roots of trust domains as SPIFFE bundles.
+    #[command(subcommand)]
+    Bundle(Bundle),
 }
 
 /// `meshctl trust render`.

@@ -1,4 +1,5 @@
 //! `meshctl trust render`: the settings each istiod needs to accept the other trust domains, as Helm values.
+//! `meshctl trust bundle ...` is in `bundle`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -17,6 +18,10 @@ use crate::files;
 use crate::io::Io;
 use crate::spec;
 use crate::text::{safe, word};
+
+mod bundle;
+
+pub(super) use bundle::run as bundle;
 
 /// Runs the command.
 pub(super) fn render(args: &Render, io: &mut Io<'_>) -> Result<Exit, Failure> {

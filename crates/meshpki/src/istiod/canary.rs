@@ -13,7 +13,7 @@ use crate::name::Name;
 use crate::oid;
 use crate::profile::Profile;
 use crate::soft::SoftKey;
-use crate::spiffe::TrustDomain;
+use crate::spiffe::id::TrustDomain;
 use crate::time::Time;
 
 /// A workload's certificate, and what is sent after it.

@@ -11,7 +11,7 @@ use super::{Secret, Settings, StartOutcome, starts};
 use crate::cacerts::Layout;
 use crate::cacerts::go_pem::{self, first_cert};
 use crate::cert::Cert;
-use crate::spiffe::TrustDomain;
+use crate::spiffe::id::TrustDomain;
 use crate::time::Time;
 use crate::verify::Rejection;
 
