@@ -66,6 +66,7 @@ impl CaCerts {
             chain.push(root.clone());
         }
         check_go(&chain)?;
+        check_go(&roots)?;
         check_order(&chain)?;
         // A root that comes first hides its bridges from those who do not trust it.
         let top = chain.iter().position(|cert| roots.contains(cert)).unwrap_or(chain.len());

@@ -11,7 +11,7 @@ use crate::issue::{Issuer, Stamp, issue};
 use crate::key::PublicKey;
 use crate::name::Name;
 use crate::profile::{Profile, Role};
-use crate::spiffe::TrustDomain;
+use crate::spiffe::id::TrustDomain;
 use crate::time::{DAY, Time};
 
 /// A cross-certificate: name and key of another root, under our CA.

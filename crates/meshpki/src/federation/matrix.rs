@@ -8,7 +8,7 @@ use crate::cacerts::Secret;
 use crate::cert::Cert;
 use crate::istiod::canary::Canary;
 use crate::istiod::{Dataplane, Verifier, Version};
-use crate::spiffe::TrustDomain;
+use crate::spiffe::id::TrustDomain;
 use crate::time::Time;
 use crate::verify::{Reason, Rejection};
 
