@@ -24,6 +24,7 @@ const CAN_SAY_NO: &[&str] = &[
     "forget",
     "rotate intermediate",
     "status",
+    "trust matrix",
     "trust bundle export",
     "trust bundle import",
     "trust bundle diff",

@@ -49,6 +49,7 @@ mod signed;
 mod svid;
 mod terminal;
 mod trust_bundle;
+mod trust_matrix;
 mod verifiers;
 mod verify_as;
 mod verify_extras;

@@ -31,6 +31,7 @@ pub(crate) fn run(command: Command, io: &mut Io<'_>) -> Result<Exit, Failure> {
         Command::Status(args) => status::run(&args, io),
         Command::Trust(Trust::Render(args)) => trust::render(&args, io),
         Command::Trust(Trust::Bundle(args)) => trust::bundle(&args, io),
+        Command::Trust(Trust::Matrix(args)) => trust::matrix(&args, io),
         Command::Mesh(args) => mesh::run(&args, io),
     }
 }

@@ -8,6 +8,9 @@ use meshpki::Time;
 use super::time;
 
 mod bundle;
+mod matrix;
+
+pub use matrix::{Matrix, View};
 
 pub use bundle::{Bundle, Diff, Export, Format, Import, Map, Show};
 
@@ -16,6 +19,8 @@ pub use bundle::{Bundle, Diff, Export, Format, Import, Map, Show};
 pub enum Trust {
     /// Generate istiod settings that accept the other trust domains.
     Render(Render),
+    /// Show which clusters accept each other, why not, and until when.
+    Matrix(Box<Matrix>),
     /// Exchange the roots of trust domains as SPIFFE bundles.
     #[command(subcommand)]
     Bundle(Bundle),

@@ -20,8 +20,10 @@ use crate::spec;
 use crate::text::{safe, word};
 
 mod bundle;
+mod matrix;
 
 pub(super) use bundle::run as bundle;
+pub(super) use matrix::run as matrix;
 
 /// Runs the command.
 pub(super) fn render(args: &Render, io: &mut Io<'_>) -> Result<Exit, Failure> {

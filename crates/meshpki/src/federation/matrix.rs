@@ -81,6 +81,36 @@ pub enum AcceptedDomains {
     Listed(BTreeSet<TrustDomain>),
 }
 
+impl AcceptedDomains {
+    /// What istiod of a release makes of its lists, and of `PILOT_SKIP_VALIDATE_TRUST_DOMAIN`. Before 1.7 it looks at
+    /// neither list, before 1.16.4 and 1.17.2 not at `caCertificates[].trustDomains`.
+    #[must_use]
+    pub fn of_istiod(
+        version: Version,
+        skip_validation: bool,
+        aliases: &[String],
+        ca_domains: &[String],
+    ) -> Self {
+        if skip_validation {
+            return Self::Any;
+        }
+        let aliases = aliases.iter().filter(|_| !version.wants_equal_trust_domain());
+        let of_cas = ca_domains.iter().filter(|_| version.accepts_domains_of_cas());
+        Self::Listed(aliases.chain(of_cas).filter_map(|name| name.parse().ok()).collect())
+    }
+
+    /// What both accept: a mesh with two revisions of istiod.
+    #[must_use]
+    pub fn both(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Any, other) | (other, Self::Any) => other,
+            (Self::Listed(a), Self::Listed(b)) => {
+                Self::Listed(a.intersection(&b).cloned().collect())
+            }
+        }
+    }
+}
+
 /// What the proxies of one cluster say to the workloads of another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -269,7 +299,7 @@ impl<'a> Judge<'a> {
         at: Time,
     ) -> TrustAnswer {
         match self.chain(verifier, shown, at) {
-            Err(why) => TrustAnswer::Refused(self.refusal(&why, shown, signer)),
+            Err(why) => TrustAnswer::Refused(self.refusal(verifier, &why, shown, signer)),
             Ok(_) if !self.cluster.has_domain_for(verifier, &signer.trust_domain) => {
                 TrustAnswer::Refused(self.other_domain(verifier, signer))
             }
@@ -308,7 +338,13 @@ impl<'a> Judge<'a> {
         (roots, crl, self.dataplane.is_readable(), self.cluster.version, verifier)
     }
 
-    fn refusal(&self, why: &Rejection, shown: &Shown, signer: &MatrixCluster<'_>) -> TrustRefusal {
+    fn refusal(
+        &self,
+        verifier: Verifier,
+        why: &Rejection,
+        shown: &Shown,
+        signer: &MatrixCluster<'_>,
+    ) -> TrustRefusal {
         let (ours, theirs) = (self.cluster.name, signer.name);
         let top = shown.canary.sent.last().unwrap_or(&shown.canary.leaf);
         let root = top.issuer().label();
@@ -316,6 +352,9 @@ impl<'a> Judge<'a> {
             Reason::UnknownIssuer => alloc::format!(
                 "cross-sign `{root}` in {ours} and send the result in {theirs}, or add that root to root-cert.pem of {ours}"
             ),
+            Reason::NameConstraints if verifier == Verifier::Ztunnel => {
+                "issue the certificates above it without a name constraint, which ztunnel does not support".to_string()
+            }
             Reason::NameConstraints => {
                 alloc::format!(
                     "issue the certificates above it without a constraint that forbids {}",
