@@ -1,12 +1,17 @@
 //! `meshctl trust bundle ...`: from the folder of a CA to a bundle, a bundle map and back, and what is refused.
 
+use std::process::Command;
+
 use meshpki::spiffe::{Bundle, BundleMap};
 use meshpki::{KeyType, TrustDomain};
 use serde_json::{Value, json};
 use tests::Shell;
 use tests::authority::Authority;
-use tests::cli::ended;
+use tests::cli::{ended, words};
+use tests::judges::run;
 use tests::schema;
+
+use crate::MESHCTL;
 
 /// Two roots in files, and the first in the folder `ca`.
 fn shell() -> (Shell, [Authority; 2]) {
@@ -372,4 +377,24 @@ fn map_keeps_trust_domains_apart() {
         1,
         &["error[ctl/exists]", "is not a SPIFFE bundle map and is not overwritten"],
     );
+}
+
+/// The commands of docs/federation.md, in order.
+#[test]
+fn the_documented_commands_work() {
+    let (shell, _) = shell();
+    shell.good("trust bundle export @/new.pem --trust-domain west.example --out @/west.json");
+    let document = include_str!("../../docs/federation.md");
+    let commands = document.lines().filter(|line| line.starts_with("meshctl trust "));
+    let mut count = 0;
+    for command in commands {
+        let folder = shell.scratch.path();
+        let args = words(command).into_iter().skip(1);
+        let answer = run(Command::new(MESHCTL).args(args).current_dir(folder));
+        assert!(answer.good, "{command}\n{}", answer.err);
+        count += 1;
+    }
+    assert_eq!(count, 4);
+    let (map, _) = BundleMap::from_json(shell.scratch.read("map.json").as_bytes()).expect("a map");
+    assert_eq!(map.bundles().count(), 2);
 }

@@ -41,7 +41,7 @@ pub(super) fn run(args: &Diff, io: &mut Io<'_>) -> Result<Exit, Failure> {
     Ok(if text.is_empty() { Exit::Good } else { Exit::No })
 }
 
-/// A bundle map cannot be compared with a bundle whose trust domain nobody says.
+/// A bundle map cannot be compared with a bundle, which does not say its trust domain.
 fn one_map([old, new]: [&PathBuf; 2], is_old_single: bool) -> Failure {
     let (map, single) = if is_old_single { (new, old) } else { (old, new) };
     let message = format!("`{}` is a bundle map, `{}` is not", map.display(), single.display());
