@@ -31,7 +31,8 @@ pub(super) fn resources(target: &Target<'_>, unit: &Unit<'_>) -> Vec<Resource> {
             unit.on(cluster).map(|service| (cluster, service))
         })
         .collect();
-    let Some((first, service)) = members.first().filter(|_| !unit.fails_over_by_registry(order))
+    let Some((first, first_service)) =
+        members.first().filter(|_| !unit.fails_over_by_registry(order))
     else {
         return Vec::new();
     };
@@ -42,7 +43,8 @@ pub(super) fn resources(target: &Target<'_>, unit: &Unit<'_>) -> Vec<Resource> {
         .iter()
         .enumerate()
         .flat_map(|(rank, (cluster, service))| {
-            endpoints_of(target, cluster, service, rank, members.len())
+            let labels = labels(cluster, members.len() - rank);
+            endpoints_of(target, cluster, (service, first_service), &labels)
         })
         .collect();
     let addresses: Vec<String> =
@@ -52,7 +54,7 @@ pub(super) fn resources(target: &Target<'_>, unit: &Unit<'_>) -> Vec<Resource> {
         "addresses": target.addresses(&host),
         "location": "MESH_INTERNAL",
         "resolution": resolution(addresses.iter()),
-        "ports": ports(service),
+        "ports": ports(first_service),
         "endpoints": entries,
     });
     if members.iter().all(|(_, service)| !service.service_accounts.is_empty()) {
@@ -65,7 +67,7 @@ pub(super) fn resources(target: &Target<'_>, unit: &Unit<'_>) -> Vec<Resource> {
     let behind = first.host(unit.namespace, unit.name);
     let priorities: Vec<String> = (1..members.len()).map(|n| format!("{}=yes", step(n))).collect();
     let balancer = json!({"localityLbSetting": {"enabled": true, "failoverPriority": priorities}});
-    let mut settings = current::traffic_policy(service, "", &behind, policy.outlier.as_ref());
+    let mut settings = current::traffic_policy(first_service, "", &behind, policy.outlier.as_ref());
     for port in super::port_settings(&mut settings) {
         port["loadBalancer"] = balancer.clone();
     }
@@ -78,20 +80,25 @@ pub(super) fn resources(target: &Target<'_>, unit: &Unit<'_>) -> Vec<Resource> {
     .into()
 }
 
-/// Endpoints of one cluster: those of its gateway, or the Service itself on the caller's own cluster.
+/// The labels of a cluster's endpoints; `left`: how many clusters are tried from it on.
+fn labels(cluster: &MeshCluster, left: usize) -> Value {
+    let mut labels = json!({"cluster": cluster.name, "security.istio.io/tlsMode": "istio"});
+    for n in 1..left {
+        labels[step(n)] = json!("yes");
+    }
+    labels
+}
+
+/// Endpoints of one cluster: those of its gateway, or the Service itself on the caller's own cluster. Their ports have
+/// the names that the entry has, which are those of its first service.
 fn endpoints_of(
     target: &Target<'_>,
     cluster: &MeshCluster,
-    service: &Service,
-    rank: usize,
-    count: usize,
+    (service, named): (&Service, &Service),
+    labels: &Value,
 ) -> Vec<Value> {
-    let mut labels = json!({"cluster": cluster.name, "security.istio.io/tlsMode": "istio"});
-    for n in 1..count - rank {
-        labels[step(n)] = json!("yes");
-    }
     if cluster.index == target.cluster.index {
         return [json!({"address": service.local_host(cluster), "labels": labels})].into();
     }
-    cluster.gateway.as_ref().map(|gateway| endpoints(service, gateway, &labels)).unwrap_or_default()
+    cluster.gateway.as_ref().map(|gateway| endpoints(named, gateway, labels)).unwrap_or_default()
 }
