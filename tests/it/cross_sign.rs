@@ -1,4 +1,4 @@
-//! `meshctl ca cross-sign`: what it writes, what it refuses, and who then accepts whom.
+//! `meshctl ca cross-sign`: what it writes, what it refuses, and who is accepted then.
 
 use meshpki::istiod::{Dataplane, Version};
 use meshpki::{Cert, Issuer, KeyType, Profile, Serial, SoftKey, Stamp, cacerts, issue};

@@ -1,4 +1,4 @@
-//! `meshctl trust matrix`: who accepts whom, in every format, with and without a spec.
+//! `meshctl trust matrix`: which clusters accept each other, in every format, with and without a spec.
 
 use serde_json::Value;
 use tests::{Shell, schema};

@@ -43,7 +43,7 @@ pub struct Canary {
 }
 
 impl Canary {
-    /// Who refuses it, and why: `proxies: unable to get local issuer certificate`; `None`: nobody.
+    /// Who refuses it, and why: `proxies: unable to get local issuer certificate`; `None`: it is accepted.
     #[must_use]
     pub fn refused_by(&self, proxies: &Dataplane, at: Time) -> Option<String> {
         let (leaf, sent) = self.chain.split_first()?;

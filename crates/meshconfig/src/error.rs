@@ -33,11 +33,22 @@ impl Error {
 
     /// The same error with its line, which is looked up in the text by its path.
     #[must_use]
-    pub fn located(mut self, text: &str) -> Self {
-        if self.line.is_none() {
-            self.line = locate::line(text, &self.path);
+    pub fn located(self, text: &str) -> Self {
+        if self.line.is_some() || self.path.is_empty() {
+            return self;
         }
-        self
+        let line = locate::Lines::new(text).of(&self.path);
+        Self { line, ..self }
+    }
+
+    /// The same errors with their lines; the text is parsed once.
+    #[must_use]
+    pub fn all_located(mut errors: Vec<Self>, text: &str) -> Vec<Self> {
+        let lines = locate::Lines::new(text);
+        for error in errors.iter_mut().filter(|error| error.line.is_none()) {
+            error.line = lines.of(&error.path);
+        }
+        errors
     }
 
     /// The code: stable, for scripts and for `docs/errors.md`.

@@ -1,5 +1,6 @@
 //! The line of a path in a YAML text, and the path of a place.
 
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -7,7 +8,7 @@ use alloc::vec::Vec;
 use serde_saphyr::granit_parser::{Event, Parser};
 
 /// One step into a document.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
     Key(String),
     Index(usize),
@@ -21,17 +22,24 @@ enum Frame {
     List(usize),
 }
 
-/// The line, from 1, of `clusters[1].gateway`, or of the longest part of the path that exists.
-pub(crate) fn line(text: &str, path: &str) -> Option<u64> {
-    let wanted = steps(path);
-    let (mut best, mut depth) = (None, 0);
-    walk(text, |here, _, (line, _)| {
-        if here.len() > depth && wanted.starts_with(here) {
-            (best, depth) = (Some(line), here.len());
-        }
-        depth < wanted.len()
-    });
-    best
+/// The line of every path of a text, which is parsed once.
+pub(crate) struct Lines(BTreeMap<Vec<Step>, u64>);
+
+impl Lines {
+    pub(crate) fn new(text: &str) -> Self {
+        let mut lines = BTreeMap::new();
+        walk(text, |here, _, (line, _)| {
+            lines.entry(here.to_vec()).or_insert(line);
+            true
+        });
+        Self(lines)
+    }
+
+    /// The line, from 1, of `clusters[1].gateway`, or of the longest part of the path that exists.
+    pub(crate) fn of(&self, path: &str) -> Option<u64> {
+        let wanted = steps(path);
+        (1..=wanted.len()).rev().find_map(|length| self.0.get(&wanted[..length]).copied())
+    }
 }
 
 /// A node of a YAML text.
@@ -177,8 +185,9 @@ mod tests {
     #[test]
     fn lines_of_paths() {
         let text = "# a comment\nkind: Mesh\nclusters:\n- name: a\n  gateway:\n    addresses: [1.2.3.4]\n- name: b\n  gateway: {port: 1}\n";
-        let check =
-            |path: &str, wanted: Option<u64>| assert_eq!(line(text, path), wanted, "{path}");
+        let check = |path: &str, wanted: Option<u64>| {
+            assert_eq!(Lines::new(text).of(path), wanted, "{path}")
+        };
         check("kind", Some(2));
         check("clusters", Some(3));
         check("clusters[0]", Some(4));

@@ -49,6 +49,7 @@ pub(crate) fn mesh_of(
         }
     }
     Mesh::new(&spec).map_err(|errors| {
+        let errors = Error::all_located(errors, &text);
         let failures = errors.into_iter().map(|error| failure(error, file, &text)).collect();
         io.fail_all(failures)
             .unwrap_or_else(|| Failure::new("config/syntax", "the spec is not valid"))

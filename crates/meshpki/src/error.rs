@@ -193,7 +193,7 @@ pub enum Error {
         /// What is missing.
         why: &'static str,
     },
-    /// A certificate that should be a root is none that can be certified by another CA.
+    /// A certificate is not a root that another CA can certify.
     #[error("`{subject}` is not a root with CAs below it: {why}")]
     NotRoot {
         /// Subject of the certificate.

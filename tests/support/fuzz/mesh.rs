@@ -116,7 +116,8 @@ pub(super) fn spec(text: &str) {
         Ok(mesh) => mesh,
         Err(errors) => {
             assert!(!errors.is_empty());
-            return errors.into_iter().for_each(|error| drop(error.located(text)));
+            drop(meshconfig::Error::all_located(errors, text));
+            return;
         }
     };
     let Ok(addresses) = Lock::default().assign(&mesh, &Taken::new(), NOW) else { return };

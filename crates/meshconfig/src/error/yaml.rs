@@ -30,7 +30,8 @@ pub(crate) fn from_yaml(text: &str, error: &Yaml) -> Error {
         }
         Yaml::DuplicateMappingKey { key: Some(name), .. } => {
             let path = beside(&key(), name);
-            let before = locate::line(text, &path).map(|line| format!("{path}, line {line}"));
+            let before =
+                locate::Lines::new(text).of(&path).map(|line| format!("{path}, line {line}"));
             let first = before.unwrap_or_else(|| "the same field before it".to_string());
             (path, Fault::Duplicate { what: "field", name: name.clone(), first })
         }

@@ -17,7 +17,7 @@ use crate::time::{DAY, Time};
 /// A cross-certificate: name and key of another root, under our CA.
 ///
 /// Workloads of the other mesh send it after their intermediate, and whoever trusts our root accepts them, without the
-/// other root in its bundle. Trust ends when the bridge ends or is taken out of their chain. Every certificate that the
+/// other root in its bundle. Trust ends when the bridge ends or is removed from their chain. Every certificate that the
 /// other root can sign is accepted, of any trust domain, unless `scope` names one.
 ///
 /// ```
@@ -83,7 +83,7 @@ impl Bridge {
     /// Certifies a root that is known by its certificate.
     ///
     /// # Errors
-    /// `pki/not-root` if it is none, has ended, or has no room for a CA below it; else as [`issue`].
+    /// `pki/not-root` if it is not a root, has expired, or has no room for a CA below it; else as [`issue`].
     pub fn for_root(&self, root: &Cert, issuer: Issuer<'_>, stamp: Stamp) -> Result<Cert, Error> {
         check_root(root, stamp.not_before)?;
         let limits = root.extensions().basic_constraints.and_then(|c| c.path_len);

@@ -1,4 +1,4 @@
-//! Who accepts whom: for every ordered pair of clusters, what the proxies of one say to a workload of the other.
+//! Which clusters accept each other: for every ordered pair of clusters, what the proxies of one say to a workload of the other.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
@@ -132,7 +132,7 @@ pub enum TrustAnswer {
     Accepted(Option<TrustEnd>),
     /// It is not.
     Refused(TrustRefusal),
-    /// The secret has no CA with its key, so that nobody can be asked.
+    /// The secret has no CA with its key, so that no verifier can be asked.
     Unknown,
 }
 
@@ -222,7 +222,7 @@ impl TrustMatrix {
     }
 }
 
-/// Whom one can be who has the key of a cluster's CA: for every cluster and each trust domain of these clusters, whether
+/// The identities that the key of a cluster's CA is worth: for every cluster and each trust domain of these clusters, whether
 /// its proxies believe a workload of it under that CA. `None` if the secret has no CA with its key.
 #[must_use]
 pub fn impersonations(

@@ -95,7 +95,7 @@ impl Dataplane {
     }
 
     /// Who refuses a workload's certificate, with those sent after it, as a client's or as a server's, and why; `None`:
-    /// nobody.
+    /// it is accepted.
     #[must_use]
     pub fn refuses(&self, leaf: &Cert, sent: &[Cert], at: Time) -> Option<(Verifier, Rejection)> {
         [Verifier::Envoy, Verifier::Ztunnel]

@@ -25,7 +25,7 @@ Examples:
   meshctl trust matrix east-ca west-ca -f mesh.yaml
   # What will have expired in a year
   meshctl trust matrix ca --at 2027-11-28
-  # Whom could the key of east's CA impersonate?
+  # What is the key of east's CA worth?
   meshctl trust matrix ca -f mesh.yaml --if-leaked east
   # Live clusters, as a page to look at
   meshctl trust matrix --context east,west -o html > trust.html")]
@@ -61,7 +61,7 @@ pub enum View {
     Json,
     /// A page in one file, without scripts.
     Html,
-    /// A graph of who accepts whom, for Mermaid.
+    /// A graph of the clusters that accept each other, for Mermaid.
     Mermaid,
     /// The same for Graphviz.
     Dot,

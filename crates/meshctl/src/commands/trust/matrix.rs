@@ -239,7 +239,7 @@ fn leaked(
             .because(format!("the clusters are {}", names.join(", "))));
     };
     impersonations(members, place, at).map(|found| (place, found)).ok_or_else(|| {
-        Failure::new("ctl/cluster-incomplete", "nobody can be asked what its key is worth")
+        Failure::new("ctl/cluster-incomplete", "what its key is worth cannot be tried")
             .within(format!("cluster {name}"))
             .because("its files have no CA with its private key")
     })

@@ -136,7 +136,7 @@ fn limits_of_both() {
     }
 }
 
-/// What is no root, or not another one.
+/// Certificates that cannot be bridged.
 #[test]
 fn refused() {
     let a = Authority::root("CN=A", |_| {});

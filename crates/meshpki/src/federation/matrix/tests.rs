@@ -93,7 +93,7 @@ fn believed(clusters: &[MatrixCluster<'_>], leaked: usize) -> Vec<String> {
     sidecars.map(|one| format!("{}:{}", clusters[one.truster].name, one.trust_domain)).collect()
 }
 
-/// Each model of federation: who accepts whom, and what west's key is worth.
+/// Each model of federation: which clusters accept each other, and what west's key is worth.
 #[test]
 fn models() {
     let meshes = || (Mesh::new("east"), Mesh::new("west"));

@@ -1,4 +1,4 @@
-//! Who accepts whom as a graph: an arrow leads from a workload's cluster to the one that accepts it.
+//! Which clusters accept which, as a graph: an arrow leads from a workload's cluster to the one that accepts it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -7,7 +7,7 @@ use meshpki::istiod::Verifier;
 
 use super::Report;
 
-const HEAD: &str = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Who accepts whom</title>\n<style>\n\
+const HEAD: &str = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Which clusters accept which</title>\n<style>\n\
 body{font:15px/1.4 sans-serif;margin:2em;max-width:75em}table{border-collapse:collapse;margin:1em 0}\n\
 th,td{border:1px solid #bbb;padding:.3em .6em;text-align:left;font-weight:normal}th{background:#eee}\n\
 .yes{background:#dfd}.no{background:#fbb}.spared{background:#f4f4f4}.unknown{background:#ffd}dt{margin-top:.8em}\n\
@@ -17,7 +17,7 @@ pub(super) fn write(report: &Report<'_>) -> String {
     let mut out = String::from(HEAD);
     let _ = write!(
         out,
-        "<h1>Who accepts whose workloads</h1>\n<p>At {}. Rows verify, columns show a certificate; the date is the end of the first certificate above it.</p>\n",
+        "<h1>Whose workloads are accepted where</h1>\n<p>At {}. Rows verify, columns show a certificate; the date is the end of the first certificate above it.</p>\n",
         report.at
     );
     for verifier in [Verifier::Envoy, Verifier::Ztunnel] {

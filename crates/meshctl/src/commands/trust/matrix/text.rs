@@ -155,7 +155,7 @@ fn leaked(report: &Report<'_>, out: &mut String) {
         }
     }
     if found.is_empty() {
-        out.push_str("  nobody\n");
+        out.push_str("  no one\n");
     }
 }
 
