@@ -22,7 +22,7 @@ use crate::text::{safe, word};
 /// The other root, as it was given.
 enum Other {
     Root(Cert),
-    Request(Csr),
+    Request(Box<Csr>),
 }
 
 /// Runs the command.
@@ -103,7 +103,7 @@ fn read(args: &CrossSign, io: &mut Io<'_>) -> Result<Other, Failure> {
             blocks.iter().flatten().any(|block| block.label.ends_with("CERTIFICATE REQUEST"))
         });
     if is_request {
-        return request::read(file, io).map(Other::Request);
+        return Ok(Other::Request(Box::new(request::read(file, io)?)));
     }
     let certs = read_certs(file, io)?;
     let [root] = certs.as_slice() else {
