@@ -35,6 +35,22 @@ pub(crate) fn word(path: &Path) -> String {
     safe(&format!("'{}'", text.replace('\'', r"'\''")))
 }
 
+/// Text for XML and HTML, in elements and in attributes; a control character, which XML cannot have, is replaced.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            c if c.is_control() => out.push('\u{fffd}'),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
 /// A JSON document, indented, in ASCII: everything else is escaped as `\u`, so that it is safe on a terminal too.
 pub(crate) fn json(value: &Value) -> String {
     ascii(&format!("{value:#}\n"))

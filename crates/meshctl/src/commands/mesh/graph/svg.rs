@@ -13,6 +13,8 @@ use layout::std_shapes::shapes::{Arrow, Element, ShapeKind};
 use layout::topo::layout::VisualGraph;
 use meshconfig::graph::{BoxKind, Graph, GraphArrow, Way};
 
+use crate::text::escaped;
+
 /// Pixels.
 const FONT: usize = 13;
 const LINE: f64 = 17.0;
@@ -261,21 +263,6 @@ impl RenderBackend for Nowhere {
     fn create_clip(&mut self, _: Point, _: Point, _: usize) -> ClipHandle {
         0
     }
-}
-
-/// Text escaped for XML.
-fn escaped(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use meshpki::federation::{TrustAnswer, TrustCell};
 use meshpki::istiod::Verifier;
 
 use super::Report;
+use crate::text::escaped;
 
 const HEAD: &str = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Which clusters accept which</title>\n<style>\n\
 body{font:15px/1.4 sans-serif;margin:2em;max-width:75em}table{border-collapse:collapse;margin:1em 0}\n\
@@ -115,20 +116,4 @@ fn leaked(report: &Report<'_>, out: &mut String) {
         );
     }
     out.push_str("</ul>\n");
-}
-
-/// Text in HTML, in elements and in attributes.
-fn escaped(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            c if c.is_control() => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
-    out
 }
