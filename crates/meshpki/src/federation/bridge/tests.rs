@@ -1,4 +1,5 @@
 use alloc::string::ToString;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::*;
@@ -99,6 +100,25 @@ fn of_release(leaf: &Cert, sent: &[Cert], root: &Cert, version: Version) -> [boo
         envoy.refuses(leaf, sent, NOW).is_none(),
         both.refuses(leaf, sent, NOW).is_none(),
     ]
+}
+
+/// A bridge that has expired and is still sent: nothing at home, and no call, is harmed by it but those it was for.
+#[test]
+fn expired() {
+    let (ours, theirs) = (Authority::root("CN=A", |_| {}), Authority::root("CN=B", |_| {}));
+    let short = Bridge::new().with_validity(Duration::from_secs(30));
+    let early = Stamp { not_before: ours.cert.not_before().time().unwrap(), ..stamp() };
+    let cross = short.for_root(&theirs.cert, ours.issuer(), early).unwrap();
+    assert!(cross.not_after().time().unwrap() < NOW);
+    let cluster = theirs.below(&Profile::cluster("CN=West".parse().unwrap()));
+    let leaf = cluster.workload("west.example");
+    for sent in [
+        Vec::from([cluster.cert.clone(), cross.clone()]),
+        Vec::from([cluster.cert.clone(), cross.clone(), theirs.cert.clone()]),
+    ] {
+        assert_eq!(answers(&leaf, &sent, &ours.cert), [false; 4]);
+        assert_eq!(answers(&leaf, &sent, &theirs.cert), [true; 4]);
+    }
 }
 
 /// The path length and the dates of a bridge: of both roots, the narrower.
