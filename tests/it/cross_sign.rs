@@ -94,6 +94,32 @@ fn sent_and_kept() {
     assert_eq!(said(&shell), one_way);
 }
 
+/// Only the other mesh can renew a bridge, and without it its calls fail: `check` does not propose to remove it.
+#[test]
+fn ends_soon() {
+    let shell = two();
+    shell.good(
+        "ca cross-sign --ca @/east-ca --root @/west-ca/root-cert.pem --out @/bridge.pem --yes",
+    );
+    let chain =
+        "ca chain --leaf @/west-ca/west/ca-cert.pem @/west-ca/west/ca-cert.pem @/bridge.pem";
+    shell.good(&format!("{chain} --out @/west-ca/west/cert-chain.pem"));
+    let said = |at: &str| shell.good(&format!("check @/west-ca --at {at}"));
+    assert!(said("2026-12-01").contains("0 errors, 0 warnings"));
+    for (at, when) in [("2027-02-01", "expires 2027-02-19"), ("2027-03-01", "expired 2027-02-19")] {
+        let said = said(at);
+        for part in [
+            "warning[istiod/expires-soon]: west: another mesh accepts the cluster for less than 30 days",
+            when,
+            "whoever trusts `East Root` rejects its workloads once that certificate has expired",
+            "fix: have the owner of `East Root` cross-sign the root again, and send the new certificate",
+            "0 errors, 1 warning",
+        ] {
+            assert!(said.contains(part), "{at}: `{part}` is not in\n{said}");
+        }
+    }
+}
+
 /// The file is replaced by a later certificate for the same root, and by nothing else.
 #[test]
 fn written_and_renewed() {

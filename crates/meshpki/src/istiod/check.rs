@@ -17,6 +17,7 @@ use crate::verify::Rejection;
 
 mod across;
 mod chain;
+mod expiry;
 mod files;
 mod live;
 mod peers;

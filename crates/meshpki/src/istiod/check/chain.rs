@@ -3,7 +3,6 @@
 use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use super::files::is_self_signed;
 use super::trust::path_lengths;
@@ -18,11 +17,6 @@ use crate::istiod::{Refusal, StartOutcome};
 use crate::key::KeyAlgorithm;
 use crate::key::flaw::samples;
 use crate::soft::KeyType;
-use crate::time::{self, DAY};
-use crate::verify::Reason;
-
-/// What counts as soon: a renewal that takes a meeting still comes in time.
-const SOON: Duration = Duration::from_secs(30 * DAY.as_secs());
 
 pub(super) fn check(folder: &Folder<'_>, problems: &mut Vec<SecretProblem>) {
     problems.extend(crl(folder));
@@ -33,7 +27,7 @@ pub(super) fn check(folder: &Folder<'_>, problems: &mut Vec<SecretProblem>) {
     problems.extend(chain_start(folder, ca));
     problems.extend(duplicates(folder));
     problems.extend(outlives(folder));
-    problems.extend(expires_soon(folder));
+    problems.extend(super::expiry::check(folder));
     problems.extend(forgeable_keys(folder));
     problems.extend(weak_keys(folder));
     problems.extend(roots_not_self_signed(folder));
@@ -184,66 +178,6 @@ fn outlives(folder: &Folder<'_>) -> Option<SecretProblem> {
             folder.verdict()
         ));
     Some(problem.fix("replace the issuer before that day", Remedy::ListExpiry))
-}
-
-/// What expires soon, or has expired without breaking the path.
-fn expires_soon(folder: &Folder<'_>) -> Option<SecretProblem> {
-    if matches!(&folder.trust, Some(Err(why)) if why.reason == Reason::Expired) {
-        return None;
-    }
-    let mut evidence: Vec<String> = Vec::new();
-    for (file, cert) in folder.distinct() {
-        let Some(end) = cert.not_after().time() else { continue };
-        let left = end.since(folder.at);
-        if end < folder.at {
-            evidence.push(alloc::format!("{} in {file} expired {end}", cert.label()));
-        } else if left <= SOON {
-            evidence.push(alloc::format!(
-                "{} in {file} expires {end}, in {}",
-                cert.label(),
-                time::words(left)
-            ));
-        }
-    }
-    if evidence.is_empty() {
-        return None;
-    }
-    let mut problem = folder
-        .warning("istiod/expires-soon", "a certificate expires within 30 days, or has expired");
-    problem.evidence = evidence;
-    let leaves = if folder.settings.version.clamps_leaves() {
-        "workload certificates expire no later than the CA"
-    } else {
-        "workload certificates may outlive the CA, and are rejected once it has expired"
-    };
-    let problem = problem.effect(alloc::format!("{}; {leaves}", folder.verdict()));
-    Some(match replaced(folder) {
-        Some(file) => problem.fix(
-            alloc::format!(
-                "remove it from {file}: a certificate of the same name and key is valid longer"
-            ),
-            Remedy::inspect(&[file]),
-        ),
-        None => problem.fix("renew it", Remedy::Renew),
-    })
-}
-
-/// The file of what ends soon, if for each of those another certificate of its name and key is valid longer.
-fn replaced(folder: &Folder<'_>) -> Option<&'static str> {
-    let all = folder.distinct();
-    let end = |cert: &Cert| cert.not_after().time();
-    let ends_soon =
-        |cert: &Cert| end(cert).is_some_and(|end| end.since(folder.at) <= SOON || end < folder.at);
-    let has_heir = |cert: &Cert| {
-        all.iter().any(|(_, other)| {
-            other.subject() == cert.subject()
-                && other.public_key() == cert.public_key()
-                && !ends_soon(other)
-        })
-    };
-    let mut ending = all.iter().filter(|(_, cert)| ends_soon(cert));
-    let (file, _) = ending.clone().next()?;
-    ending.all(|(_, cert)| has_heir(cert)).then_some(*file)
 }
 
 /// Keys that anyone can sign with: the signatures are valid, so no istiod and no proxy objects. Istio's own samples
