@@ -8,7 +8,7 @@ use meshconfig::apply::{changes, steps};
 use meshconfig::lint::{
     self, LintCluster, LintSeverity, PreflightCluster, PreflightProblem, preflight,
 };
-use meshconfig::{Lock, Mesh, Resource, Spec, render};
+use meshconfig::{Lock, Mesh, Renderer, Resource, Spec, render};
 use serde_json::Value;
 use tests::NOW;
 
@@ -50,8 +50,9 @@ type Judged = fn(&Mesh, &[Vec<Resource>]);
 fn judge(services: usize, judged: Judged) -> f64 {
     let mesh = Mesh::new(&Spec::read(&spec(services)).expect("a spec")).expect("a mesh");
     let addresses = Lock::default().assign(&mesh, &Taken::new(), NOW).expect("addresses");
+    let mut renderer = Renderer::new(&mesh, &addresses);
     let rendered: Vec<Vec<Resource>> =
-        mesh.clusters().iter().map(|cluster| render(&mesh, cluster, &addresses)).collect();
+        mesh.clusters().iter().map(|cluster| renderer.render(cluster)).collect();
     let start = cpu_seconds();
     judged(&mesh, &rendered);
     cpu_seconds() - start
@@ -63,7 +64,7 @@ fn lint(mesh: &Mesh, rendered: &[Vec<Resource>]) {
         .iter()
         .zip(rendered)
         .map(|(cluster, resources)| {
-            LintCluster::new(cluster, resources.iter().map(|resource| &resource.value).collect())
+            LintCluster::new(cluster, resources.iter().map(|resource| &*resource.value).collect())
         })
         .collect();
     let problems = lint::lint(mesh, &clusters);
@@ -76,7 +77,7 @@ fn plan(mesh: &Mesh, rendered: &[Vec<Resource>]) {
         .iter()
         .map(|wanted| {
             let kept = wanted.iter().enumerate().filter(|(n, _)| n % 100 != 0);
-            kept.map(|(_, resource)| resource.value.clone()).collect()
+            kept.map(|(_, resource)| resource.clone().into_value()).collect()
         })
         .collect();
     let clusters: Vec<PreflightCluster<'_>> = mesh

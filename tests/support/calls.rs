@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use meshconfig::address::Taken;
 use meshconfig::lint::{self, LintCluster, LintProblem, LintSeverity};
 use meshconfig::mesh::MeshCluster;
-use meshconfig::{Error, Fault, Lock, Mesh, Spec, render};
+use meshconfig::{Error, Fault, Lock, Mesh, Resource, Spec, render};
 use serde_json::{Value, json};
 
 use crate::NOW;
@@ -78,7 +78,7 @@ fn rendered(text: String) -> Case {
     let addresses = Lock::default().assign(&mesh, &Taken::new(), NOW).expect("addresses");
     let mut resources: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for cluster in mesh.clusters() {
-        let rendered = render(&mesh, cluster, &addresses).into_iter().map(|r| r.value);
+        let rendered = render(&mesh, cluster, &addresses).into_iter().map(Resource::into_value);
         let services = mesh.services().iter().filter(|s| mesh.home(s).name == cluster.name);
         resources.insert(cluster.name.clone(), rendered.chain(services.map(service)).collect());
     }

@@ -3,6 +3,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use serde_json::Value;
@@ -92,7 +93,7 @@ const NAMES: usize = WAVES / 2;
 pub fn changes(mesh: &str, wanted: &[Resource], live: &[Value]) -> Vec<Change> {
     let mut there: BTreeMap<[&str; 3], &Value> =
         live.iter().map(|live| (key(live), live)).collect();
-    let read = |live: &Value| Resource { value: live.clone(), service: None };
+    let read = |live: &Value| Resource { value: Arc::new(live.clone()), service: None };
     let mut changes = Vec::new();
     for resource in wanted {
         match there.remove(&key(&resource.value)) {
@@ -236,9 +237,10 @@ fn grown(to: &Resource, from: &Resource) -> (Resource, bool) {
     if !shrinks {
         return (grown, false);
     }
-    match grown.value.pointer_mut(&pointer(to, list)) {
+    let value = Arc::make_mut(&mut grown.value);
+    match value.pointer_mut(&pointer(to, list)) {
         Some(place) => *place = Value::Array(all),
-        None => grown.value["spec"][list] = Value::Array(all),
+        None => value["spec"][list] = Value::Array(all),
     }
     (grown, true)
 }

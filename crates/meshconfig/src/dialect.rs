@@ -1,8 +1,10 @@
 //! Turns routes into resources. The gateway that a call goes through determines its dialect; the release of the cluster
 //! that a resource is for determines its `apiVersion`.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::btree_map::Entry;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use alloc::{format, vec};
 use core::net::IpAddr;
@@ -77,7 +79,7 @@ pub fn api_version(version: Version) -> &'static str {
 
 /// Every resource one cluster needs, in the order they are applied.
 ///
-/// Cost and memory are linear in what is returned; render one cluster after the other when there are many.
+/// Cost and memory are linear in what is returned. A [`Renderer`] needs less for many clusters.
 #[must_use]
 pub fn render(mesh: &Mesh, cluster: &MeshCluster, addresses: &Addresses) -> Vec<Resource> {
     let plan = plan(mesh, cluster);
@@ -90,6 +92,39 @@ pub fn render(mesh: &Mesh, cluster: &MeshCluster, addresses: &Addresses) -> Vec<
         (rank_of_kind(r.kind()), r.namespace().to_string(), r.name().to_string())
     });
     resources
+}
+
+/// Renders several clusters of a mesh. What is alike in them, such as the entries of most that import a service, is in
+/// memory once.
+#[derive(Debug)]
+pub struct Renderer<'m> {
+    mesh: &'m Mesh,
+    addresses: &'m Addresses,
+    /// The last resource of each name.
+    known: BTreeMap<String, Arc<Value>>,
+}
+
+impl<'m> Renderer<'m> {
+    /// For a mesh and the addresses of its remote services.
+    #[must_use]
+    pub const fn new(mesh: &'m Mesh, addresses: &'m Addresses) -> Self {
+        Self { mesh, addresses, known: BTreeMap::new() }
+    }
+
+    /// What [`render`] returns for a cluster.
+    pub fn render(&mut self, cluster: &MeshCluster) -> Vec<Resource> {
+        let mut resources = render(self.mesh, cluster, self.addresses);
+        for resource in &mut resources {
+            match self.known.entry(resource.id()) {
+                Entry::Occupied(entry) if *entry.get() == resource.value => {
+                    resource.value = entry.get().clone();
+                }
+                Entry::Occupied(mut entry) => drop(entry.insert(resource.value.clone())),
+                Entry::Vacant(entry) => drop(entry.insert(resource.value.clone())),
+            }
+        }
+        resources
+    }
 }
 
 /// `apiVersion` and kind of everything [`render`] returns for a cluster; they do not depend on addresses.

@@ -66,7 +66,7 @@ pub mod spec;
 mod text;
 
 pub use address::Lock;
-pub use dialect::render;
+pub use dialect::{Renderer, render};
 pub use error::{Error, Fault};
 pub use mesh::Mesh;
 pub use resource::Resource;

@@ -1,6 +1,7 @@
 //! A Kubernetes resource: a JSON value, its order, its YAML text.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
@@ -17,8 +18,8 @@ pub const MESH_LABEL: &str = "app.kubernetes.io/part-of";
 /// A resource for one cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resource {
-    /// The whole resource.
-    pub value: Value,
+    /// The whole resource; those that are alike in several clusters may share it ([`crate::Renderer`]).
+    pub value: Arc<Value>,
     /// `NAMESPACE/NAME` of the service it was rendered for; `None` if all services share it.
     pub service: Option<String>,
 }
@@ -40,7 +41,13 @@ impl Resource {
             "metadata": {"name": name, "namespace": namespace, "labels": labels},
             "spec": spec,
         });
-        Self { value, service: None }
+        Self { value: Arc::new(value), service: None }
+    }
+
+    /// The whole resource, out of its share.
+    #[must_use]
+    pub fn into_value(self) -> Value {
+        Arc::unwrap_or_clone(self.value)
     }
 
     /// Its kind: `ServiceEntry`; empty if it is missing.

@@ -129,7 +129,7 @@ pub(super) fn spec(text: &str) {
     let clusters: Vec<lint::LintCluster<'_>> = rendered
         .iter()
         .map(|(cluster, resources)| {
-            let resources = resources.iter().map(|resource| &resource.value).collect();
+            let resources = resources.iter().map(|resource| &*resource.value).collect();
             lint::LintCluster::new(cluster, resources)
         })
         .collect();

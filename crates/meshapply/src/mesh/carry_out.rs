@@ -126,7 +126,7 @@ fn seen(plan: &MeshPlan) -> BTreeMap<(String, String), Value> {
     let of_cluster = |one: &super::ClusterPlan| {
         let updates = one.changes.iter().filter_map(|change| match change {
             Change::Update { from, .. } => {
-                Some(((one.cluster.clone(), from.id()), from.value.clone()))
+                Some(((one.cluster.clone(), from.id()), from.clone().into_value()))
             }
             _ => None,
         });

@@ -5,7 +5,7 @@ use meshconfig::apply::{Change, Step, changes, lost, steps};
 use meshconfig::dns::{self, DnsEdit, Zone};
 use meshconfig::lint::{self, PreflightCluster, PreflightProblem};
 use meshconfig::mesh::MeshCluster;
-use meshconfig::{Mesh, Resource, render};
+use meshconfig::{Mesh, Renderer, Resource};
 use serde_json::Value;
 
 use super::ClusterError;
@@ -112,9 +112,10 @@ pub fn plan(
     addresses: &Addresses,
     observed: Vec<Observation>,
 ) -> Result<MeshPlan, ClusterError> {
+    let mut renderer = Renderer::new(mesh, addresses);
     let one = |Observation { cluster: name, resources, deciding, dns }| {
         let cluster = mesh.cluster(&name);
-        let wanted = cluster.map(|cluster| render(mesh, cluster, addresses)).unwrap_or_default();
+        let wanted = cluster.map(|cluster| renderer.render(cluster)).unwrap_or_default();
         let found = match cluster {
             Some(cluster) => compare_dns(mesh, cluster, &wanted, dns)
                 .map_err(|error| ClusterError::new(&name, error))?,

@@ -29,16 +29,16 @@ fn what_changes() {
         resource("Gateway", "b", json!({})),
         resource("Gateway", "c", json!({})),
     ];
-    let mut foreign = resource("Gateway", "b", json!({})).value;
+    let mut foreign = resource("Gateway", "b", json!({})).into_value();
     foreign["metadata"]["labels"] = json!({});
-    let mut same = wanted[2].value.clone();
+    let mut same = wanted[2].clone().into_value();
     same["metadata"]["resourceVersion"] = json!("7");
     same["metadata"]["labels"]["theirs"] = json!("kept");
-    let ours = resource("Gateway", "old", json!({})).value;
+    let ours = resource("Gateway", "old", json!({})).into_value();
     let mut other = ours.clone();
     other["metadata"]["labels"]["app.kubernetes.io/part-of"] = json!("another mesh");
     other["metadata"]["name"] = json!("other");
-    let live = [resource("Gateway", "a", json!({"x": 2})).value, foreign, same, ours, other];
+    let live = [resource("Gateway", "a", json!({"x": 2})).into_value(), foreign, same, ours, other];
     let found: Vec<String> = changes("m", &wanted, &live)
         .iter()
         .map(|change| match change {

@@ -219,12 +219,12 @@ proptest! {
         for (cluster, resources) in &before {
             for resource in resources {
                 let now = after[cluster].iter().find(|r| r.id() == resource.id()).unwrap();
-                let mut now = now.value.clone();
+                let mut now = now.clone().into_value();
                 if resource.kind() == "Gateway" && cluster == "c3" {
                     let hosts = now["spec"]["servers"][0]["hosts"].as_array_mut().unwrap();
                     hosts.retain(|host| host != "s9.n.svc.cluster.local");
                 }
-                prop_assert_eq!(&now, &resource.value);
+                prop_assert_eq!(&now, &*resource.value);
             }
         }
         for (cluster, resources) in &after {
@@ -244,7 +244,7 @@ proptest! {
         let clusters: Vec<crate::lint::LintCluster<'_>> = all
             .iter()
             .map(|(name, resources)| {
-                let resources = resources.iter().map(|r| &r.value).collect();
+                let resources = resources.iter().map(|r| &*r.value).collect();
                 crate::lint::LintCluster::new(mesh.cluster(name).unwrap(), resources)
             })
             .collect();

@@ -5,6 +5,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use meshpki::istiod::Version;
@@ -75,7 +76,7 @@ pub(super) fn for_exporter(
         rewrite(target, gateway),
     );
     // EnvoyFilter exists only in this version.
-    filter.value["apiVersion"] = json!("networking.istio.io/v1alpha3");
+    Arc::make_mut(&mut filter.value)["apiVersion"] = json!("networking.istio.io/v1alpha3");
     resources.push(filter);
     resources
 }

@@ -80,10 +80,10 @@ fn aged<'v>(cluster: &PreflightCluster<'v>) -> Vec<Cow<'v, Value>> {
     let live: BTreeMap<[&str; 3], &Value> =
         cluster.live.iter().map(|live| (apply::key(live), live)).collect();
     let aged = |resource: &'v Resource| match live.get(&apply::key(&resource.value)) {
-        None => Cow::Borrowed(&resource.value),
+        None => Cow::Borrowed(&*resource.value),
         Some(live) if apply::same(live, &resource.value) => Cow::Borrowed(*live),
         Some(live) => {
-            let mut value = resource.value.clone();
+            let mut value = resource.clone().into_value();
             let created = &live["metadata"]["creationTimestamp"];
             value["metadata"]["creationTimestamp"] = created.clone();
             Cow::Owned(value)

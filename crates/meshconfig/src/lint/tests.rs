@@ -175,7 +175,7 @@ fn what_kubectl_apply_would_replace() {
     };
     let wanted = [resource("{host: h, subsets: [{name: v1, labels: {version: v1}}]}")];
     let told = |spec: &str, label: &str| -> Vec<String> {
-        let mut live = resource(spec).value;
+        let mut live = resource(spec).into_value();
         live["metadata"]["labels"]["app.kubernetes.io/part-of"] = label.into();
         replaced("m", "a", &wanted, &[live]).into_iter().map(|p| p.message).collect()
     };
@@ -354,7 +354,9 @@ fn a_stock_install_of_1_6() {
             mesh.clusters().iter().map(|c| (c, crate::render(&mesh, c, &addresses))).collect();
         let clusters: Vec<LintCluster<'_>> = rendered
             .iter()
-            .map(|(c, resources)| LintCluster::new(c, resources.iter().map(|r| &r.value).collect()))
+            .map(|(c, resources)| {
+                LintCluster::new(c, resources.iter().map(|r| &*r.value).collect())
+            })
             .collect();
         let problems = lint(&mesh, &clusters);
         let errors: Vec<_> =

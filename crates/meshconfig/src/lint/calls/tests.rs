@@ -32,7 +32,7 @@ const REGISTRY: &str = "apiVersion: meshctl/v1\nkind: Mesh\nclusters:\n\
 /// What is done to the resources of a cluster: `KIND PATH = VALUE` changes every rendered resource of the kind, an empty
 /// value removes them or what is at the path; `+ KIND NAMESPACE/NAME SPEC` adds one.
 fn faulty(rendered: Vec<Resource>, faults: &[&str]) -> Vec<Value> {
-    let mut all: Vec<Value> = rendered.into_iter().map(|resource| resource.value).collect();
+    let mut all: Vec<Value> = rendered.into_iter().map(Resource::into_value).collect();
     for fault in faults {
         if let Some(added) = fault.strip_prefix("+ ") {
             let mut words = added.splitn(3, ' ');

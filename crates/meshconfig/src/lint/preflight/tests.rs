@@ -13,7 +13,7 @@ fn resource(kind: &str, name: &str, spec: Value) -> Resource {
 
 /// A resource of others; the API version in which the server lists it means nothing.
 fn foreign(kind: &str, name: &str, spec: Value) -> Value {
-    let mut value = resource(kind, name, spec).value;
+    let mut value = resource(kind, name, spec).into_value();
     value["metadata"]["labels"] = json!({});
     value["metadata"]["uid"] = json!("5b3e");
     value["apiVersion"] = json!("networking.istio.io/v9");
@@ -55,7 +55,7 @@ fn whose_a_problem_is() {
     check(&theirs, &[rule("r", "v1")], &[]);
     let removed = "ours lint/subset-undefined VirtualService n/theirs refuses";
     let [theirs] = theirs;
-    let both = [theirs, rule("r", "v1").value];
+    let both = [theirs, rule("r", "v1").into_value()];
     check(&both, &[], &[removed]);
     check(&both, &[rule("r", "v2")], &[removed]);
     // A resource of the mesh and one of others conflict: the mesh's is named, and a warning refuses nothing.
@@ -71,10 +71,10 @@ fn whose_a_problem_is() {
         let server = json!({"hosts": [host], "port": {"number": 15443}, "tls": {"mode": "AUTO_PASSTHROUGH"}});
         resource("Gateway", name, json!({"servers": [server]}))
     };
-    let mut open = gateway("open", "*.h").value;
+    let mut open = gateway("open", "*.h").into_value();
     open["metadata"]["labels"] = json!({});
     let overlap = "ours lint/gateway-overlap Gateway n/ours refuses";
-    let both = [open, gateway("ours", "a.h").value];
+    let both = [open, gateway("ours", "a.h").into_value()];
     check(&both[..1], &[gateway("ours", "a.h")], &[overlap]);
     check(&both, &[gateway("ours", "a.h")], &[overlap]);
     // A problem of the mesh alone is for `lint`.

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use meshconfig::lint::{self, LintProblem, LintSeverity};
 use meshconfig::reach::is_read;
-use meshconfig::{Mesh, Resource, render};
+use meshconfig::{Mesh, Renderer, Resource};
 use serde_json::{Value, json};
 
 use crate::args::Output;
@@ -27,9 +28,10 @@ pub(super) fn run(args: &Lint, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let addresses = lock::look(&mesh, &args.source.resolved(), io)?;
     let with = with(&mesh, &args.with, io)?;
     let mut problems = Vec::new();
-    let mut resources: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+    let mut resources: BTreeMap<&str, Vec<Arc<Value>>> = BTreeMap::new();
+    let mut renderer = Renderer::new(&mesh, &addresses);
     for cluster in mesh.clusters() {
-        let rendered = render(&mesh, cluster, &addresses);
+        let rendered = renderer.render(cluster);
         let live = with.get(cluster.name.as_str()).map_or(&[][..], Vec::as_slice);
         problems.extend(lint::replaced(&mesh.name, &cluster.name, &rendered, live));
         resources.insert(&cluster.name, together(rendered, live));
@@ -38,7 +40,8 @@ pub(super) fn run(args: &Lint, io: &mut Io<'_>) -> Result<Exit, Failure> {
         .clusters()
         .iter()
         .map(|cluster| {
-            lint::LintCluster::new(cluster, resources[cluster.name.as_str()].iter().collect())
+            let own = resources[cluster.name.as_str()].iter().map(|value| &**value);
+            lint::LintCluster::new(cluster, own.collect())
         })
         .collect();
     problems.extend(lint::lint(&mesh, &clusters));
@@ -76,10 +79,13 @@ fn with(
 }
 
 /// Rendered resources, and those of files, which replace rendered ones with the same name.
-fn together(rendered: Vec<Resource>, live: &[Value]) -> Vec<Value> {
+fn together(rendered: Vec<Resource>, live: &[Value]) -> Vec<Arc<Value>> {
     let names: BTreeSet<_> = live.iter().map(id).collect();
     let rendered = rendered.into_iter().map(|resource| resource.value);
-    rendered.filter(|value| !names.contains(&id(value))).chain(live.iter().cloned()).collect()
+    rendered
+        .filter(|value| !names.contains(&id(value)))
+        .chain(live.iter().cloned().map(Arc::new))
+        .collect()
 }
 
 /// Kind, namespace and name.
