@@ -58,7 +58,10 @@ fn what_verifiers_say() {
     check("a name below it", scoped(), "a.west.example", [false, true, false, false]);
 
     #[track_caller]
-    fn check(what: &str, bridge: Bridge, domain: &str, expect: [bool; 4]) {
+    fn check(what: &str, bridge: Bridge, domain: &str, mut expect: [bool; 4]) {
+        if !cfg!(feature = "webpki") {
+            expect[3] = expect[2];
+        }
         let ours = Authority::root("CN=East Root", |_| {});
         // Its key identifier is not the hash of its key, as those of other tools.
         let theirs =
