@@ -8,6 +8,8 @@ use tests::judges::xds;
 
 /// Number of differences to show.
 const SHOWN: usize = 5;
+/// Number of meshes after which the judge starts again: it keeps what it was asked.
+const PER_JUDGE: u64 = 500;
 
 /// Runs the comparison; an error when anything differs.
 pub(crate) fn run(args: &[&str]) -> Result<(), String> {
@@ -16,6 +18,9 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
     let mut judge = xds().ok_or("the rig is missing; `cargo xtask rig` builds it")?;
     let (mut calls, mut lost, mut different) = (0, 0, Vec::new());
     for seed in seed..seed + runs {
+        if seed % PER_JUDGE == 0 {
+            judge = xds().ok_or("the rig is missing")?;
+        }
         let case = case(seed);
         let problems = ours(&case);
         let all = wanted(&case, &judge.ask(&request(&case)));
