@@ -162,9 +162,9 @@ fn refused() {
     check(
         "--root @/west-ca/west/ca-cert.pem --yes",
         1,
-        &["error[pki/not-root]", "it was issued by `West Root`", "west/ca-cert.pem"],
+        &["error[pki/not-root]: ", "it was issued by `West Root`", "west/ca-cert.pem"],
     );
-    check("--root @/west-ca/west/cert-chain.pem --yes", 1, &["error[ctl/one-root]", "found 2"]);
+    check("--root @/west-ca/west/cert-chain.pem --yes", 1, &["error[ctl/one-root]: ", "found 2"]);
     check("--root @/west-ca/root-cert.pem --path-len 0 --yes", 64, &["0 is not in 1.."]);
     check("--root @/nothing.pem --yes", 1, &["error[ctl/io]", "nothing.pem"]);
 }

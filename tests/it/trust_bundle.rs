@@ -86,7 +86,7 @@ fn export_refuses_what_is_not_a_root_or_not_a_bundle() {
     let warned = [root.cert.to_pem(), leaf.cert.to_pem()].concat();
     shell.scratch.write("two.pem", warned);
     let ran = shell.run(&format!("{EXPORT} @/two.pem"));
-    ended(&ran, 0, &["warning[pki/svid]", "`Leaf`", "lacks keyCertSign"]);
+    ended(&ran, 0, &["warning[pki/svid]: ", "`Leaf`", "lacks keyCertSign"]);
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn what_is_wrong_with_a_bundle_has_a_place() {
         shell.scratch.write("x.json", text);
         let before = shell.scratch.entries("");
         let ran = shell.run(&format!("{IMPORT} @/x.json --out @/roots.pem"));
-        ended(&ran, 1, &[&["error[pki/bundle]", "in: "], parts].concat());
+        ended(&ran, 1, &[&["error[pki/bundle]: ", "in: "], parts].concat());
         assert_eq!(shell.scratch.entries(""), before);
     };
     check("{", &["not valid JSON", "line 1 column 1"]);
@@ -360,7 +360,7 @@ fn map_keeps_trust_domains_apart() {
         assert_eq!(shell.scratch.read("map.json"), text);
     };
     let twice = "east.example=@/new.pem east.example=@/east.json --accept-older";
-    check(twice, 1, &["error[pki/bundle]", "this trust domain has a bundle already"]);
+    check(twice, 1, &["error[pki/bundle]: ", "this trust domain has a bundle already"]);
     check("east.example=@/new.pem", 2, &["error[ctl/bundle-older]", "--accept-older"]);
     shell.scratch.write("empty.json", r#"{"keys": []}"#);
     check("west.example=@/empty.json", 2, &["error[ctl/bundle-empty]", "--allow-empty"]);
