@@ -17,17 +17,10 @@ use tests::random::Random;
 use tests::rig::rig;
 use tests::shared::root;
 
+use crate::interop::KINDS;
+
 /// Documents of a fixed seed.
 const DOCUMENTS: usize = 10_000;
-
-/// Every kind of key that a bundle can hold.
-const KINDS: [KeyType; 5] = [
-    KeyType::EcdsaP256,
-    KeyType::EcdsaP384,
-    KeyType::EcdsaP521,
-    KeyType::Ed25519,
-    KeyType::Rsa2048,
-];
 
 fn domain() -> TrustDomain {
     "a.example".parse().expect("a trust domain")

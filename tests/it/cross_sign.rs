@@ -16,6 +16,18 @@ fn two() -> Shell {
     shell
 }
 
+/// The same; west sends what east has made of its root.
+fn bridged() -> Shell {
+    let shell = two();
+    shell.good(
+        "ca cross-sign --ca @/east-ca --root @/west-ca/root-cert.pem --out @/bridge.pem --yes",
+    );
+    let chain =
+        "ca chain --leaf @/west-ca/west/ca-cert.pem @/west-ca/west/ca-cert.pem @/bridge.pem";
+    shell.good(&format!("{chain} --out @/west-ca/west/cert-chain.pem"));
+    shell
+}
+
 fn certs(shell: &Shell, file: &str) -> Vec<Cert> {
     cacerts::certs(file, shell.scratch.read(file).as_bytes()).expect("certificates")
 }
@@ -57,12 +69,8 @@ fn who_accepts_whom() {
             assert_eq!(answer.good, expect[0], "{bridge} {domain}: {}{}", answer.out, answer.err);
         }
         let roots = certs(&shell, "east-ca/root-cert.pem");
-        let envoy = Dataplane::new(&roots, None, Version::NEWEST);
-        let both = Dataplane::new(&roots, None, Version::NEWEST).with_ztunnel(
-            &roots,
-            None,
-            Version::NEWEST,
-        );
+        let [envoy, both] =
+            [false, true].map(|ambient| Dataplane::new(&roots, None, Version::NEWEST, ambient));
         let accepts = |proxies: &Dataplane| proxies.refuses(&leaf, &sent, NOW).is_none();
         assert_eq!([accepts(&envoy), accepts(&both)], expect[1..], "{bridge} {domain}");
     };
@@ -75,13 +83,7 @@ fn who_accepts_whom() {
 /// The clusters of the other mesh send it, `check` sees who is accepted, and a renewed CA sends it, too.
 #[test]
 fn sent_and_kept() {
-    let shell = two();
-    shell.good(
-        "ca cross-sign --ca @/east-ca --root @/west-ca/root-cert.pem --out @/bridge.pem --yes",
-    );
-    let chain =
-        "ca chain --leaf @/west-ca/west/ca-cert.pem @/west-ca/west/ca-cert.pem @/bridge.pem";
-    shell.good(&format!("{chain} --out @/west-ca/west/cert-chain.pem"));
+    let shell = bridged();
     let said = |shell: &Shell| {
         let ran = shell.run("check @/west-ca @/east-ca");
         let lines = ran.out.lines().filter(|line| line.contains("does not accept"));
@@ -97,13 +99,7 @@ fn sent_and_kept() {
 /// Only the other mesh can renew a bridge, and without it its calls fail: `check` does not propose to remove it.
 #[test]
 fn ends_soon() {
-    let shell = two();
-    shell.good(
-        "ca cross-sign --ca @/east-ca --root @/west-ca/root-cert.pem --out @/bridge.pem --yes",
-    );
-    let chain =
-        "ca chain --leaf @/west-ca/west/ca-cert.pem @/west-ca/west/ca-cert.pem @/bridge.pem";
-    shell.good(&format!("{chain} --out @/west-ca/west/cert-chain.pem"));
+    let shell = bridged();
     let said = |at: &str| shell.good(&format!("check @/west-ca --at {at}"));
     assert!(said("2026-12-01").contains("0 errors, 0 warnings"));
     for (at, when) in [("2027-02-01", "expires 2027-02-19"), ("2027-03-01", "expired 2027-02-19")] {

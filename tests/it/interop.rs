@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use meshpki::{KeyType, SoftKey};
 
 /// The key types that are made fast enough for a product of all with all.
-const KINDS: [KeyType; 5] = [
+pub(crate) const KINDS: [KeyType; 5] = [
     KeyType::EcdsaP256,
     KeyType::EcdsaP384,
     KeyType::EcdsaP521,

@@ -4,8 +4,8 @@ use std::fmt;
 
 use meshpki::cacerts::Secret;
 use meshpki::internals::fingerprints;
-use meshpki::istiod::{Dataplane, NamespaceRoots, Version};
-use meshpki::verify::{self, Policy, Verdict};
+use meshpki::istiod::{Dataplane, NamespaceRoots, Verifier, Version};
+use meshpki::verify::{self, Policy, Rejection, Verdict};
 use meshpki::{Cert, Time};
 
 /// What was found, asked at one time.
@@ -43,12 +43,11 @@ pub struct Canary {
 }
 
 impl Canary {
-    /// Who refuses it, and why: `proxies: unable to get local issuer certificate`; `None`: it is accepted.
+    /// Which of these proxies refuse it, and why; `None`: it is accepted.
     #[must_use]
-    pub fn refused_by(&self, proxies: &Dataplane, at: Time) -> Option<String> {
+    pub fn refused_by(&self, proxies: &Dataplane, at: Time) -> Option<(Verifier, Rejection)> {
         let (leaf, sent) = self.chain.split_first()?;
-        let (who, why) = proxies.refuses(leaf, sent, at)?;
-        Some(format!("{who}: {why}"))
+        proxies.refuses(leaf, sent, at)
     }
 }
 
@@ -203,7 +202,7 @@ impl Expected {
         let ca = secret.ca(release)?;
         let in_chain = secret.chain(release).contains(&ca);
         let roots = secret.roots(release);
-        let proxies = Dataplane::new(&roots, secret.crl(release), release);
+        let proxies = Dataplane::new(&roots, secret.crl(release), release, false);
         Some(Self { ca, in_chain, roots, proxies })
     }
 
@@ -235,8 +234,8 @@ impl Expected {
         if !issued_by(&canary.chain, &self.ca) {
             return Some(self.other_ca(pod, &canary.chain));
         }
-        if let Some(why) = canary.refused_by(&self.proxies, at) {
-            return Some(Unproven::Rejected { pod, why });
+        if let Some((_, why)) = canary.refused_by(&self.proxies, at) {
+            return Some(Unproven::Rejected { pod, why: why.text });
         }
         // Only the certificate itself distinguishes a CA that was signed again for the same key.
         if self.in_chain && !canary.chain.contains(&self.ca) {

@@ -1,7 +1,6 @@
 //! Turns routes into resources. The gateway that a call goes through determines its dialect; the release of the cluster
 //! that a resource is for determines its `apiVersion`.
 
-use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -115,12 +114,10 @@ impl<'m> Renderer<'m> {
     pub fn render(&mut self, cluster: &MeshCluster) -> Vec<Resource> {
         let mut resources = render(self.mesh, cluster, self.addresses);
         for resource in &mut resources {
-            match self.known.entry(resource.id()) {
-                Entry::Occupied(entry) if *entry.get() == resource.value => {
-                    resource.value = entry.get().clone();
-                }
-                Entry::Occupied(mut entry) => drop(entry.insert(resource.value.clone())),
-                Entry::Vacant(entry) => drop(entry.insert(resource.value.clone())),
+            let id = resource.id();
+            match self.known.get(&id) {
+                Some(known) if *known == resource.value => resource.value = known.clone(),
+                _ => drop(self.known.insert(id, resource.value.clone())),
             }
         }
         resources

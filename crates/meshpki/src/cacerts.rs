@@ -8,14 +8,14 @@ use zeroize::Zeroizing;
 
 use crate::algorithm::algorithm_parts;
 use crate::cert::{Cert, KeyUsage};
-use crate::chain::issued;
+use crate::chain::{is_bridge, issued};
 use crate::error::Error;
 use crate::key::Signer;
 use crate::oid::{self, Oid};
 use crate::pem;
 use crate::soft::SoftKey;
 use crate::time::Time;
-use crate::verify::go::Certificate;
+use crate::verify::go::{self, Certificate, Options, Pools};
 use crate::verify::{self, Policy};
 use crate::version::Version;
 
@@ -73,6 +73,7 @@ impl CaCerts {
         chain.splice(top..top, bridges);
         check_ext_key_usage(&chain)?;
         check_trust(&ca, &chain[1..], &roots, at)?;
+        check_go_trust(&ca, &chain, &roots, at)?;
         Ok(Self { ca, key, chain, roots })
     }
 
@@ -248,13 +249,6 @@ fn check_authority(ca: &Cert) -> Result<(), Error> {
     }
 }
 
-/// Whether a certificate is one of another CA for one of these roots.
-fn is_bridge(cert: &Cert, roots: &[Cert]) -> bool {
-    let is_same =
-        |root: &Cert| root.subject() == cert.subject() && root.public_key() == cert.public_key();
-    !cert.is_self_issued() && roots.iter().any(is_same)
-}
-
 fn check_order(chain: &[Cert]) -> Result<(), Error> {
     for (i, pair) in chain.windows(2).enumerate() {
         if !issued(&pair[1], &pair[0]) {
@@ -295,6 +289,16 @@ pub fn check_trust(cert: &Cert, above: &[Cert], roots: &[Cert], at: Time) -> Res
         alloc::format!("error {} at depth {}: {}", f.code.number(), f.depth, f.code.text())
     });
     Err(Error::Untrusted { subject: cert.subject().label(), findings: lines.collect() })
+}
+
+/// istiod verifies with Go, whose search and rules for roots are others than OpenSSL's.
+fn check_go_trust(ca: &Cert, chain: &[Cert], roots: &[Cert], at: Time) -> Result<(), Error> {
+    let verified = Certificate::try_from(ca)
+        .and_then(|read| go::verify(&read, &Pools::new(roots, chain), &Options::at(at)));
+    verified.map(drop).map_err(|why| Error::Untrusted {
+        subject: ca.subject().label(),
+        findings: Vec::from([why.text]),
+    })
 }
 
 /// PEM text as Go reads it.

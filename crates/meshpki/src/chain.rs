@@ -91,6 +91,15 @@ pub fn issued(issuer: &Cert, cert: &Cert) -> bool {
     issuer.subject() == cert.issuer() && fits_key_id(issuer, cert) && signed_by(issuer, cert)
 }
 
+/// Whether `cert` is another CA's certificate for one of these roots: their name and key under another name
+/// ([`crate::federation::Bridge`]).
+#[must_use]
+pub fn is_bridge(cert: &Cert, roots: &[Cert]) -> bool {
+    let is_same =
+        |root: &Cert| root.subject() == cert.subject() && root.public_key() == cert.public_key();
+    !cert.is_self_issued() && roots.iter().any(is_same)
+}
+
 /// Whether the key identifier of `cert`'s issuer, if it gives one, matches that of `issuer`.
 fn fits_key_id(issuer: &Cert, cert: &Cert) -> bool {
     let wanted = cert.extensions().authority_key_id.as_ref().and_then(|id| id.key_id.as_ref());

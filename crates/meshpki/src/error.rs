@@ -328,7 +328,7 @@ pub enum Error {
     Untrusted {
         /// Subject of the certificate.
         subject: String,
-        /// The verifier's findings, `error N at D depth: text`.
+        /// OpenSSL's findings, `error N at D depth: text`, or what Go says.
         findings: Vec<String>,
     },
 }

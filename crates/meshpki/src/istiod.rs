@@ -28,7 +28,7 @@ use crate::time::Time;
 mod bundle;
 pub(crate) mod canary;
 mod check;
-mod dataplane;
+pub(crate) mod dataplane;
 
 pub use bundle::Refusal;
 pub use check::{

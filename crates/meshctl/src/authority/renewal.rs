@@ -1,8 +1,10 @@
 //! Renewing intermediates: a new key and certificate under the same root; the old set is kept aside.
 
 use std::path::Path;
+use std::slice;
 use std::time::Duration;
 
+use meshpki::chain::is_bridge;
 use meshpki::{CaCerts, Cert, KeyType, Oid, Profile, Role, Signer, Time};
 
 use super::issuer::Authority;
@@ -201,13 +203,9 @@ fn stage_one(
 
 /// The root's certificate from another mesh that the old set sends, until it expires.
 fn bridges(old: &CaCerts, root: &Cert, now: Time) -> Vec<Cert> {
-    let is_bridge = |cert: &&Cert| {
-        cert.subject() == root.subject()
-            && cert.public_key() == root.public_key()
-            && !cert.is_self_issued()
-            && cert.not_after().time().is_some_and(|end| end > now)
-    };
-    old.chain().iter().filter(is_bridge).cloned().collect()
+    let is_valid = |cert: &&Cert| cert.not_after().time().is_some_and(|end| end > now);
+    let bridges = old.chain().iter().filter(|cert| is_bridge(cert, slice::from_ref(root)));
+    bridges.filter(is_valid).cloned().collect()
 }
 
 /// The profile of the old certificate, with the same validity.

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use meshpki::cacerts::{Layout, Secret};
+use meshpki::chain::is_bridge;
 use meshpki::istiod::Version;
 use meshpki::verify::{Policy, Verdict, verify_chain};
 use meshpki::{CaCerts, Cert, Time};
@@ -137,16 +138,12 @@ impl Summary {
         let policy = Policy::like_openssl(now);
         let under = |certs: &[Cert]| verify_chain(&cluster.ca, &[], certs, &policy);
         let [roots, chain] = stores;
-        let mut checks = vec![(name.clone(), roots, under(std::slice::from_ref(&self.root)))];
-        if !cluster.chain.iter().any(|cert| self.is_bridge(cert)) {
+        let root = std::slice::from_ref(&self.root);
+        let mut checks = vec![(name.clone(), roots, under(root))];
+        if !cluster.chain.iter().any(|cert| is_bridge(cert, root)) {
             checks.push((name, chain, under(&cluster.chain)));
         }
         checks
-    }
-
-    /// Whether a certificate is the root's own under another root.
-    fn is_bridge(&self, cert: &Cert) -> bool {
-        cert.public_key() == self.root.public_key() && !cert.is_self_issued()
     }
 
     fn text(&self) -> String {

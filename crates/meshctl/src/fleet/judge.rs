@@ -123,16 +123,13 @@ fn is_ambient(seen: &Seen) -> bool {
 
 /// The proxies of a cluster that has this secret.
 pub(crate) fn dataplane(seen: &Seen, secret: &Secret) -> Dataplane {
-    let release = seen.release();
-    with_roots(seen, secret, &secret.roots(release))
+    with_roots(seen, secret, &secret.roots(seen.release()))
 }
 
 /// The proxies of a cluster that has this secret, where they are given these roots.
 pub(crate) fn with_roots(seen: &Seen, secret: &Secret, roots: &[Cert]) -> Dataplane {
     let release = seen.release();
-    let crl = secret.crl(release);
-    let proxies = Dataplane::new(roots, crl, release);
-    if is_ambient(seen) { proxies.with_ztunnel(roots, crl, release) } else { proxies }
+    Dataplane::new(roots, secret.crl(release), release, is_ambient(seen))
 }
 
 /// What the least tolerant istiod does with a secret when it starts.

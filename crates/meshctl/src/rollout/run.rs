@@ -241,5 +241,6 @@ fn distrust(job: &Job<'_>, plans: &[Plan], outcomes: &Outcomes) -> Vec<String> {
 
 fn why_distrusted(proof: &Proof, proxies: &Dataplane) -> Option<String> {
     let mut canaries = proof.pods.iter().filter_map(|pod| pod.canary.as_ref()?.as_ref().ok());
-    canaries.find_map(|canary| canary.refused_by(proxies, proof.at))
+    let (who, why) = canaries.find_map(|canary| canary.refused_by(proxies, proof.at))?;
+    Some(format!("{who}: {why}"))
 }

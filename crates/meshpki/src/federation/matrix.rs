@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use crate::cacerts::Secret;
 use crate::cert::Cert;
 use crate::istiod::canary::Canary;
+use crate::istiod::dataplane::roots_that_count;
 use crate::istiod::{Dataplane, Verifier, Version};
 use crate::spiffe::id::TrustDomain;
 use crate::time::Time;
@@ -197,7 +198,7 @@ impl TrustMatrix {
     pub fn new(clusters: &[MatrixCluster<'_>], at: Time) -> Self {
         let judges: Vec<Judge<'_>> = clusters.iter().map(Judge::new).collect();
         let mut cells = Vec::with_capacity(clusters.len() * clusters.len());
-        let mut shown: Vec<Option<Shown>> = Vec::new();
+        let mut shown: Vec<Option<Shown<'_>>> = Vec::new();
         for judge in &judges {
             shown.push(judge.shown(&judge.cluster.trust_domain, at).map(Shown::new));
         }
@@ -222,8 +223,8 @@ impl TrustMatrix {
     }
 }
 
-/// The identities that the key of a cluster's CA is worth: for every cluster and each trust domain of these clusters, whether
-/// its proxies believe a workload of it under that CA. `None` if the secret has no CA with its key.
+/// The identities that the key of a cluster's CA is worth: for each trust domain of these clusters, those whose proxies
+/// believe a workload of it under that CA. `None` if the secret has no CA with its key.
 #[must_use]
 pub fn impersonations(
     clusters: &[MatrixCluster<'_>],
@@ -258,15 +259,15 @@ struct Judge<'a> {
 
 /// What counts of a truster's store for one canary: the roots with names in it, the CRL file, whether Envoy could read
 /// them, the release.
-type WhatCounts = (Vec<Vec<u8>>, Option<Vec<u8>>, bool, Version, Verifier);
+type WhatCounts<'a> = (Vec<&'a [u8]>, Option<&'a [u8]>, bool, Version, Verifier);
 
 /// What a workload shows, and what was said of it.
-struct Shown {
+struct Shown<'a> {
     canary: Canary,
-    known: BTreeMap<WhatCounts, Result<Option<TrustEnd>, Rejection>>,
+    known: BTreeMap<WhatCounts<'a>, Result<Option<TrustEnd>, Rejection>>,
 }
 
-impl Shown {
+impl Shown<'_> {
     const fn new(canary: Canary) -> Self {
         Self { canary, known: BTreeMap::new() }
     }
@@ -276,10 +277,7 @@ impl<'a> Judge<'a> {
     fn new(cluster: &'a MatrixCluster<'a>) -> Self {
         let (secret, version) = (cluster.secret, cluster.version);
         let (roots, crl) = (secret.roots(version), secret.crl(version));
-        let dataplane = Dataplane::new(&roots, crl, version);
-        #[cfg(feature = "webpki")]
-        let dataplane =
-            if cluster.ambient { dataplane.with_ztunnel(&roots, crl, version) } else { dataplane };
+        let dataplane = Dataplane::new(&roots, crl, version, cluster.ambient);
         Self { cluster, roots, crl, dataplane }
     }
 
@@ -291,10 +289,10 @@ impl<'a> Judge<'a> {
         Canary::new(key, Some(domain), (&ca, &chain), at)
     }
 
-    fn answer(
-        &self,
+    fn answer<'j>(
+        &'j self,
         verifier: Verifier,
-        shown: &mut Shown,
+        shown: &mut Shown<'j>,
         signer: &MatrixCluster<'_>,
         at: Time,
     ) -> TrustAnswer {
@@ -308,10 +306,10 @@ impl<'a> Judge<'a> {
     }
 
     /// When the chain ends by which it is accepted.
-    fn chain(
-        &self,
+    fn chain<'j>(
+        &'j self,
         verifier: Verifier,
-        shown: &mut Shown,
+        shown: &mut Shown<'j>,
         at: Time,
     ) -> Result<Option<TrustEnd>, Rejection> {
         let key = self.what_counts(verifier, &shown.canary);
@@ -324,25 +322,16 @@ impl<'a> Judge<'a> {
         answer.clone()
     }
 
-    fn what_counts(&self, verifier: Verifier, canary: &Canary) -> WhatCounts {
-        let names = canary.names();
-        let named = || self.roots.iter().filter(|root| names.contains(&root.subject()));
-        let der = |root: &Cert| root.as_der().to_vec();
-        // Of several, the whole store decides their order.
-        let roots = if named().count() > 1 {
-            self.roots.iter().map(der).collect()
-        } else {
-            named().map(der).collect()
-        };
-        let crl = self.crl.map(<[u8]>::to_vec);
-        (roots, crl, self.dataplane.is_readable(), self.cluster.version, verifier)
+    fn what_counts(&self, verifier: Verifier, canary: &Canary) -> WhatCounts<'_> {
+        let roots = roots_that_count(&self.roots, &canary.names());
+        (roots, self.crl, self.dataplane.is_readable(), self.cluster.version, verifier)
     }
 
     fn refusal(
         &self,
         verifier: Verifier,
         why: &Rejection,
-        shown: &Shown,
+        shown: &Shown<'_>,
         signer: &MatrixCluster<'_>,
     ) -> TrustRefusal {
         let (ours, theirs) = (self.cluster.name, signer.name);

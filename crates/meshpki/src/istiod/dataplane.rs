@@ -6,6 +6,7 @@ use core::fmt;
 use crate::cacerts::go_pem;
 use crate::cert::Cert;
 use crate::crl::Crl;
+use crate::name::Name;
 use crate::time::Time;
 use crate::verify::Rejection;
 use crate::verify::boringssl::{self, Peer, Policy, TrustStore};
@@ -68,24 +69,20 @@ pub struct Dataplane {
 }
 
 impl Dataplane {
-    /// The proxies of a release of Istio, with the roots they are given and the text of `ca-crl.pem`, if there is one.
+    /// The proxies of a release of Istio, with the roots they are given and the text of `ca-crl.pem`, if there is one;
+    /// with ztunnel if `ambient` is set and this library has the feature `webpki`.
     #[must_use]
-    pub fn new(roots: &[Cert], crl: Option<&[u8]>, version: Version) -> Self {
+    pub fn new(roots: &[Cert], crl: Option<&[u8]>, version: Version, ambient: bool) -> Self {
         let crls = crls(crl.unwrap_or_default());
+        #[cfg(not(feature = "webpki"))]
+        let _ = ambient;
         Self {
             envoy: TrustStore::of_release(roots, &crls, boringssl::Release::of_istio(version)),
             #[cfg(feature = "webpki")]
-            ztunnel: None,
+            ztunnel: ambient.then(|| {
+                (webpki::TrustStore::new(roots, &crls), webpki::Release::of_istio(version))
+            }),
         }
-    }
-
-    /// The same with ztunnel, which verifies after Envoy.
-    #[cfg(feature = "webpki")]
-    #[must_use]
-    pub fn with_ztunnel(self, roots: &[Cert], crl: Option<&[u8]>, version: Version) -> Self {
-        let crls = crls(crl.unwrap_or_default());
-        let store = webpki::TrustStore::new(roots, &crls);
-        Self { ztunnel: Some((store, webpki::Release::of_istio(version))), ..self }
     }
 
     /// Whether Envoy can read its roots and CRLs; if not, it refuses every peer.
@@ -130,6 +127,14 @@ impl Dataplane {
         let [client, server] = SIDES.map(by_side);
         Some(client?.and(server?))
     }
+}
+
+/// The roots that can make a difference for certificates with these names. Of several, the order in the store may depend
+/// on all of them.
+pub(crate) fn roots_that_count<'r>(roots: &'r [Cert], names: &[&Name]) -> Vec<&'r [u8]> {
+    let named: Vec<&[u8]> =
+        roots.iter().filter(|root| names.contains(&root.subject())).map(Cert::as_der).collect();
+    if named.len() > 1 { roots.iter().map(Cert::as_der).collect() } else { named }
 }
 
 /// The CRLs of a file that can be read.

@@ -93,10 +93,7 @@ fn of_release(leaf: &Cert, sent: &[Cert], root: &Cert, version: Version) -> [boo
     let roots = core::slice::from_ref(root);
     let pools = go::Pools::new(roots, sent);
     let read = go::Certificate::try_from(leaf).unwrap();
-    let envoy = Dataplane::new(roots, None, version);
-    let both = Dataplane::new(roots, None, version);
-    #[cfg(feature = "webpki")]
-    let both = both.with_ztunnel(roots, None, version);
+    let [envoy, both] = [false, true].map(|ambient| Dataplane::new(roots, None, version, ambient));
     [
         verify_chain(leaf, sent, roots, &Policy::like_openssl(NOW)).is_ok(),
         go::verify(&read, &pools, &go::Options::at(NOW)).is_ok(),

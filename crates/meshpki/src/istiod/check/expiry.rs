@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use super::{Folder, Remedy, SecretProblem};
 use crate::cert::Cert;
+use crate::chain::is_bridge;
 use crate::time::{self, DAY, Time};
 use crate::verify::Reason;
 
@@ -21,7 +22,7 @@ fn expires_soon(folder: &Folder<'_>) -> Option<SecretProblem> {
     if matches!(&folder.trust, Some(Err(why)) if why.reason == Reason::Expired) {
         return None;
     }
-    let all = folder.distinct().into_iter().filter(|(_, cert)| !is_bridge(folder, cert));
+    let all = folder.distinct().into_iter().filter(|(_, cert)| !is_bridge(cert, &folder.roots));
     let evidence: Vec<String> =
         all.filter_map(|(file, cert)| ending(file, cert, folder.at)).collect();
     if evidence.is_empty() {
@@ -59,17 +60,11 @@ fn ending(file: &str, cert: &Cert, at: Time) -> Option<String> {
     })
 }
 
-/// Whether another mesh has certified a root of the cluster with this.
-fn is_bridge(folder: &Folder<'_>, cert: &Cert) -> bool {
-    let is_same =
-        |root: &Cert| root.subject() == cert.subject() && root.public_key() == cert.public_key();
-    !cert.is_self_issued() && folder.roots.iter().any(is_same)
-}
-
 /// What other meshes accept this one by, and not for much longer: only they can renew it.
 fn bridges_end(folder: &Folder<'_>) -> Option<SecretProblem> {
     let file = folder.bundle.layout.chain_files()[0];
-    let bridges: Vec<&Cert> = folder.chain.iter().filter(|cert| is_bridge(folder, cert)).collect();
+    let bridges: Vec<&Cert> =
+        folder.chain.iter().filter(|cert| is_bridge(cert, &folder.roots)).collect();
     let (evidence, issuers): (Vec<String>, Vec<String>) = bridges
         .into_iter()
         .filter_map(|cert| Some((ending(file, cert, folder.at)?, cert.issuer().label())))
@@ -104,7 +99,8 @@ fn replaced(folder: &Folder<'_>) -> Option<&'static str> {
                 && !ends_soon(other)
         })
     };
-    let mut ending = all.iter().filter(|(_, cert)| ends_soon(cert) && !is_bridge(folder, cert));
+    let mut ending =
+        all.iter().filter(|(_, cert)| ends_soon(cert) && !is_bridge(cert, &folder.roots));
     let (file, _) = ending.clone().next()?;
     ending.all(|(_, cert)| has_heir(cert)).then_some(*file)
 }

@@ -9,7 +9,7 @@ use super::{Folder, SecretProblem, Severity};
 use crate::cert::Cert;
 use crate::istiod::bundle;
 use crate::istiod::canary::Canary;
-use crate::istiod::dataplane::{Dataplane, Verifier};
+use crate::istiod::dataplane::{Dataplane, Verifier, roots_that_count};
 use crate::name::Name;
 use crate::time::Time;
 use crate::verify::Rejection;
@@ -96,13 +96,7 @@ fn trusts<'f>(folders: &'f [Folder<'f>]) -> Vec<Trust<'f>> {
     }
     let trust = |((_, crl, ambient), clusters): ((_, Option<&[u8]>, bool), Vec<&'f Folder<'f>>)| {
         let first = clusters[0];
-        let version = first.settings.version;
-        let dataplane = Dataplane::new(&first.roots, crl, version);
-        #[cfg(feature = "webpki")]
-        let dataplane =
-            if ambient { dataplane.with_ztunnel(&first.roots, crl, version) } else { dataplane };
-        #[cfg(not(feature = "webpki"))]
-        let _ = ambient;
+        let dataplane = Dataplane::new(&first.roots, crl, first.settings.version, ambient);
         Trust { dataplane, clusters }
     };
     kinds.into_iter().map(trust).collect()
@@ -117,15 +111,13 @@ impl<'f> Trust<'f> {
     }
 
     /// The part of the store that can make a difference for certificates with these names, and whether Envoy could read
-    /// it: clusters that have it alike answer alike. Of several roots that count, the order in the store may depend on
-    /// all of them.
+    /// it: clusters that have it alike answer alike. Without names, all of it counts.
     fn what_counts(&self, names: &[&Name]) -> WhatCounts<'f> {
         let first = self.clusters[0];
-        let named = || first.roots.iter().filter(|root| names.contains(&root.subject()));
-        let roots = if names.is_empty() || named().count() > 1 {
+        let roots = if names.is_empty() {
             first.roots.iter().map(Cert::as_der).collect()
         } else {
-            named().map(Cert::as_der).collect()
+            roots_that_count(&first.roots, names)
         };
         (roots, first.bundle.crl(), self.dataplane.is_readable(), first.ambient)
     }

@@ -51,7 +51,9 @@ fn arrows(report: &Report<'_>) -> BTreeMap<(usize, usize), (bool, String)> {
     let others = report.cells.iter().filter(|cell| cell.truster != cell.signer);
     for cell in others.filter(|cell| !report.is_spared(cell)) {
         let (is_good, label) = match &cell.answer {
-            TrustAnswer::Accepted(end) => (true, super::text::date(end.as_ref().map(|end| end.at))),
+            TrustAnswer::Accepted(end) => {
+                (true, end.as_ref().map_or_else(String::new, |end| end.at.date()))
+            }
             TrustAnswer::Refused(_) if cell.verifier == Verifier::Ztunnel => {
                 (false, "not by ztunnel".to_owned())
             }

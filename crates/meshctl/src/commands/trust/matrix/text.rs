@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use meshpki::Time;
 use meshpki::federation::TrustAnswer;
 use meshpki::istiod::Verifier;
 
@@ -157,9 +156,4 @@ fn leaked(report: &Report<'_>, out: &mut String) {
     if found.is_empty() {
         out.push_str("  no one\n");
     }
-}
-
-/// A time as it is shown.
-pub(super) fn date(at: Option<Time>) -> String {
-    at.map_or_else(String::new, Time::date)
 }
