@@ -6,7 +6,7 @@ use meshpki::chain::{assemble, issued};
 use meshpki::{Cert, Issuer, Signer, SoftKey};
 
 use super::passphrase::{self, PassphraseSource};
-use super::{check_sound, read_certs};
+use super::{check_sound, read_certs, warn_exposed};
 use crate::failure::Failure;
 use crate::files;
 use crate::io::Io;
@@ -34,6 +34,23 @@ impl Authority {
     /// A root with its key.
     pub(crate) fn root(cert: Cert, key: SoftKey) -> Self {
         Self::new(cert.clone(), Vec::new(), vec![cert], key)
+    }
+
+    /// The CA of `--ca`, or that of `--ca-cert` and `--ca-key`.
+    pub(crate) fn chosen(
+        dir: Option<&Path>,
+        (cert, key): (Option<&Path>, Option<&Path>),
+        source: &PassphraseSource,
+        io: &mut Io<'_>,
+    ) -> Result<Self, Failure> {
+        match (dir, cert, key) {
+            (Some(dir), ..) => {
+                warn_exposed(dir, io);
+                Self::from_dir(dir, source, io)
+            }
+            (None, Some(cert), Some(key)) => Self::from_files(cert, key, source, io),
+            _ => Err(Failure::usage("no issuer: use `--ca`, or `--ca-cert` and `--ca-key`")),
+        }
     }
 
     /// Reads `DIR/root-cert.pem` and `DIR/root-key.pem`.

@@ -10,9 +10,7 @@ use meshpki::{Cert, Csr, Serial, Stamp, Time};
 use crate::args::CrossSign;
 use crate::authority::consent::{self, Consent};
 use crate::authority::issuer::Authority;
-use crate::authority::{
-    certs_of_file, check_sound, intermediate, read_certs, request, warn_exposed,
-};
+use crate::authority::{certs_of_file, check_sound, intermediate, read_certs, request};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files::{self, Kind};
@@ -29,7 +27,9 @@ enum Other {
 pub(super) fn run(args: &CrossSign, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let other = read(args, io)?;
     let now = io.time(args.at)?;
-    let authority = authority(args, io)?;
+    let files = (args.ca_cert.as_deref(), args.ca_key.as_deref());
+    let passphrase = args.passphrase.resolved();
+    let authority = Authority::chosen(args.ca.as_deref(), files, &passphrase, io)?;
     let before = earlier(args, &other, &authority.cert)?;
     if let Some(until) = before.and_then(|cert| not_due(&cert, args.within, now)) {
         io.print(&format!(
@@ -120,19 +120,6 @@ fn read(args: &CrossSign, io: &mut Io<'_>) -> Result<Other, Failure> {
     };
     check_sound(root).map_err(|failure| failure.in_file(file))?;
     Ok(Other::Root(root.clone()))
-}
-
-fn authority(args: &CrossSign, io: &mut Io<'_>) -> Result<Authority, Failure> {
-    let passphrase = args.passphrase.resolved();
-    match (&args.ca, &args.ca_cert, &args.ca_key) {
-        (Some(dir), _, _) => {
-            warn_exposed(dir, io);
-            Authority::from_dir(dir, &passphrase, io)
-        }
-        (None, Some(cert), Some(key)) => Authority::from_files(cert, key, &passphrase, io),
-        _ => Err(Failure::new("ctl/usage", "no issuer: use `--ca`, or `--ca-cert` and `--ca-key`")
-            .exit(Exit::Usage)),
-    }
 }
 
 /// The certificate that is there already; an error if it is not one for the same root by the same issuer.

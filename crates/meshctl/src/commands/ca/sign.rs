@@ -11,7 +11,7 @@ use crate::args::Sign;
 use crate::authority::consent::{self, Consent};
 use crate::authority::issuer::{Authority, ROOT_CERT};
 use crate::authority::keys::warn_unproven;
-use crate::authority::{cfssl, intermediate, neighbours, open_workspace, request, warn_exposed};
+use crate::authority::{cfssl, intermediate, neighbours, open_workspace, request};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files::{self, Workspace};
@@ -22,20 +22,8 @@ use crate::text::safe;
 pub(crate) fn run(args: &Sign, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let csr = request::read(&args.csr, io)?;
     let passphrase = args.passphrase.resolved();
-    let mut authority = match (&args.ca, &args.ca_cert, &args.ca_key) {
-        (Some(dir), _, _) => {
-            warn_exposed(dir, io);
-            Authority::from_dir(dir, &passphrase, io)?
-        }
-        (None, Some(cert), Some(key)) => Authority::from_files(cert, key, &passphrase, io)?,
-        _ => {
-            return Err(Failure::new(
-                "ctl/usage",
-                "no issuer: use `--ca`, or `--ca-cert` and `--ca-key`",
-            )
-            .exit(Exit::Usage));
-        }
-    };
+    let files = (args.ca_cert.as_deref(), args.ca_key.as_deref());
+    let mut authority = Authority::chosen(args.ca.as_deref(), files, &passphrase, io)?;
     if let Some(file) = &args.also_trust {
         authority.also_trust(file, io)?;
     }
