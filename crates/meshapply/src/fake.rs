@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 
 use meshpki::cacerts::Secret;
 use meshpki::istiod::{NamespaceRoots, Version};
-use meshpki::{Cert, Issuer, KeyType, Name, Profile, Role, Serial, Signer, SoftKey, Stamp, Time};
+use meshpki::{
+    Cert, Issuer, KeyType, Name, Profile, Serial, Signer, SoftKey, Stamp, Time, TrustDomain,
+};
 
 use crate::cluster::Cluster;
 use crate::error::Error;
@@ -61,9 +63,8 @@ fn leaf(secret: &Secret, release: Version) -> Vec<Cert> {
     let key_file = secret.layout(release).key_file();
     let signer = SoftKey::from_pem(secret.get(key_file).unwrap(), None).unwrap();
     let issuer = secret.ca(release).unwrap();
-    let mut profile = Profile::cluster("CN=workload".parse::<Name>().unwrap());
-    profile.role = Role::EndEntity;
-    profile.validity = std::time::Duration::from_secs(600);
+    let domain: TrustDomain = "cluster.local".parse().unwrap();
+    let profile = Profile::workload(&domain.workload("default", "default").unwrap());
     let issuer = Issuer { cert: &issuer, signer: &signer };
     let cert = meshpki::issue(&profile, key().public_key(), issuer, stamp()).unwrap();
     let mut chain = vec![cert];
