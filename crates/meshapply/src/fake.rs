@@ -33,10 +33,14 @@ impl Root {
 
     /// The four files of a cluster under this root.
     pub(crate) fn secret(&self, name: &str) -> Secret {
+        self.secret_of(&Profile::cluster(name.parse::<Name>().unwrap()))
+    }
+
+    /// The four files of a cluster with such a CA.
+    pub(crate) fn secret_of(&self, profile: &Profile) -> Secret {
         let key = key();
-        let profile = Profile::cluster(name.parse::<Name>().unwrap());
         let issuer = Issuer { cert: &self.cert, signer: &self.key };
-        let cert = meshpki::issue(&profile, key.public_key(), issuer, stamp()).unwrap();
+        let cert = meshpki::issue(profile, key.public_key(), issuer, stamp()).unwrap();
         [
             ("ca-cert.pem", cert.to_pem()),
             ("ca-key.pem", key.to_pem().to_string()),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use meshpki::cacerts::{Layout, Secret};
 use meshpki::istiod::{Settings, Version};
+use meshpki::{Name, Profile};
 
 use crate::converge::{Patience, converge};
 use crate::error::Error;
@@ -197,6 +198,18 @@ fn a_foreign_secret_is_adopted_when_asked() {
     let fake = Fake::new(&old, false)
         .with(|s| s.observed.secret.as_mut().unwrap().foreign = vec!["helm".into()]);
     check(&fake, &desired(&old, &fake, "1.30.3"), "", "proven");
+}
+
+#[test]
+fn a_certificate_that_proxies_reject_proves_nothing() {
+    let root = Root::new("CN=root");
+    // `openssl verify` without a purpose does not look at the CA's extKeyUsage.
+    let mut emails = Profile::cluster("CN=east".parse::<Name>().unwrap());
+    emails.ext_key_usage = vec!["1.3.6.1.5.5.7.3.4".parse().unwrap()];
+    let (old, new) = (root.secret("CN=east"), root.secret_of(&emails));
+    let fake = Fake::new(&old, false).with(|s| s.trouble.reloads_after = Some(0));
+    let end = "apply/unproven: not verified after 300 s: proxies reject the certificate that pod istiod-1 signed: unsupported certificate purpose";
+    check(&fake, &desired(&new, &fake, "1.30.3"), "keep, write, restart istiod", end);
 }
 
 /// A secret made beforehand: no one needs the right to create one.
