@@ -2,19 +2,15 @@
 //! documents it accepts, and why.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
-use meshpki::spiffe::{Bundle, BundleMap};
-use meshpki::x509::KeyUsage;
+use meshpki::spiffe::Bundle;
 use meshpki::{Cert, KeyType, TrustDomain};
 use serde_json::{Value, json};
-use tests::Scratch;
 use tests::authority::{Authority, resigned};
 use tests::fuzz;
-use tests::judges::{Spiffe, run, spiffe};
+use tests::judges::{Spiffe, spiffe};
 use tests::random::Random;
-use tests::rig::rig;
 use tests::shared::root;
 
 use crate::interop::KINDS;
@@ -561,84 +557,4 @@ fn every_kind_of_key_is_written_as_spire_does() {
             .all(|key| written.contains(&(*key).to_owned()))
     );
     assert!(written.len() < paths.len(), "{written:?}");
-}
-
-/// Envoy's answer to a bundle map: why it does not load it, or `OK`.
-fn envoy(program: &Path, map: &str) -> String {
-    let scratch = Scratch::new();
-    let own = Authority::root(KeyType::EcdsaP256, "CN=envoy", |profile| {
-        profile.key_usage = KeyUsage::KEY_CERT_SIGN.with(KeyUsage::DIGITAL_SIGNATURE);
-    });
-    scratch.write("map.json", map);
-    let validator = json!({
-        "name": "envoy.tls.cert_validator.spiffe",
-        "typed_config": {
-            "@type": TLS.to_owned() + "SPIFFECertValidatorConfig",
-            "trust_bundles": {"filename": scratch.join("map.json")},
-        },
-    });
-    let tls = json!({
-        "@type": TLS.to_owned() + "DownstreamTlsContext",
-        "common_tls_context": {
-            "tls_certificates": [{
-                "certificate_chain": {"inline_string": own.cert.to_pem()},
-                "private_key": {"inline_string": own.key.to_pem().as_str()},
-            }],
-            "validation_context": {"custom_validator_config": validator},
-        },
-    });
-    let echo = "type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo";
-    let chain = json!({
-        "transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": tls},
-        "filters": [{"name": "envoy.filters.network.echo", "typed_config": {"@type": echo}}],
-    });
-    let address = json!({"socket_address": {"address": "127.0.0.1", "port_value": 0}});
-    let listener = json!({"name": "l", "address": address, "filter_chains": [chain]});
-    let config = json!({"static_resources": {"listeners": [listener]}});
-    scratch.write("envoy.json", config.to_string());
-    let arguments = ["--mode", "validate", "--log-level", "error", "-c", "envoy.json"];
-    let answer = run(Command::new(program).args(arguments).current_dir(scratch.path()));
-    if answer.good { "OK".to_owned() } else { answer.out + &answer.err }
-}
-
-/// The package of Envoy's TLS types.
-const TLS: &str = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.";
-
-/// Envoy loads every map that we write, unless it has a bundle without roots; what it does with others is in
-/// docs/federation.md.
-#[test]
-fn envoy_loads_our_maps() {
-    let Some(program) = rig().map(|rig| rig.path("envoy")) else { return };
-    let roots: Vec<Cert> = KINDS
-        .iter()
-        .map(|kind| Authority::root(*kind, "O=Example, CN=Root", |_| {}).cert)
-        .collect();
-    let map = |sequence: u64, roots: &[Cert]| {
-        let mut map = BundleMap::default();
-        let bundle = Bundle::new(domain(), roots.to_vec());
-        map.insert(bundle.with_sequence(sequence).with_refresh_hint(300)).expect("a new domain");
-        map.to_json()
-    };
-    let largest = i64::MAX.unsigned_abs();
-    let ours = map(largest, &roots).expect("a map");
-    let refused = map(largest + 1, &roots).expect_err("Envoy refuses it").to_string();
-    assert!(refused.contains("`trust_domains[\"a.example\"].spiffe_sequence`"), "{refused}");
-    let document: Value = serde_json::from_str(&ours).expect("JSON");
-    let changed = |change: &dyn Fn(&mut Value)| {
-        let mut document = document.clone();
-        change(&mut document["trust_domains"]["a.example"]);
-        document.to_string()
-    };
-    let check = |text: &str, expect: &str| {
-        let answer = envoy(program, text);
-        assert!(answer.contains(expect), "{text}\n{answer}");
-    };
-    check(&ours, "OK");
-    check(&changed(&|bundle| bundle["keys"][0]["x"] = json!("AAAA")), "OK");
-    check(&changed(&|bundle| bundle["keys"][0]["kty"] = json!("AKP")), "OK");
-    check(&changed(&|bundle| bundle["keys"][0]["use"] = json!("jwt-svid")), "invalid 'use'");
-    check(&changed(&|bundle| bundle["keys"][0]["x5c"] = json!([])), "empty 'x5c'");
-    check(&changed(&|bundle| bundle["keys"] = json!([])), "No keys found");
-    check(&changed(&|bundle| bundle["spiffe_sequence"] = json!(largest + 1)), "Invalid JSON");
-    check(&BundleMap::default().to_json().expect("a map"), "No trust domains found");
 }

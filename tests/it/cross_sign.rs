@@ -94,6 +94,13 @@ fn sent_and_kept() {
     shell.good("ca renew @/west-ca --cluster west");
     assert_eq!(certs(&shell, "west-ca/west/cert-chain.pem").len(), 3);
     assert_eq!(said(&shell), one_way);
+    // Both ways: each keeps its own roots, as it should.
+    shell
+        .good("ca cross-sign --ca @/west-ca --root @/east-ca/root-cert.pem --out @/back.pem --yes");
+    let (ca, chain) = ("@/east-ca/east/ca-cert.pem", "@/east-ca/east/cert-chain.pem");
+    shell.good(&format!("ca chain --leaf {ca} {ca} @/back.pem --out {chain}"));
+    let both = shell.good("check @/west-ca @/east-ca");
+    assert!(both.contains("0 errors, 0 warnings"), "{both}");
 }
 
 /// Only the other mesh can renew a bridge, and without it its calls fail: `check` does not propose to remove it.

@@ -25,6 +25,8 @@ const CAN_SAY_NO: &[&str] = &[
     "rotate intermediate",
     "status",
     "trust matrix",
+    "trust plan",
+    "trust next",
     "trust bundle export",
     "trust bundle import",
     "trust bundle diff",
@@ -224,7 +226,13 @@ fn options_belong_to_their_commands() {
         having.sort();
         assert_eq!(having, expected, "{option}");
     };
-    check("--service-account", &["forget", "push", "rollback", "rotate intermediate"]);
+    check(
+        "--service-account",
+        &["forget", "push", "rollback", "rotate intermediate", "trust next"],
+    );
     check("is the canary", &["push"]);
-    check("One JSON document per event", &["push", "rollback", "rotate intermediate"]);
+    check(
+        "One JSON document per event",
+        &["push", "rollback", "rotate intermediate", "trust next"],
+    );
 }

@@ -1,6 +1,7 @@
 //! All tests that involve several crates, in one binary.
 
 mod algorithms;
+mod bundle_maps;
 mod bundles;
 mod by_spec;
 mod cases;
@@ -50,6 +51,7 @@ mod svid;
 mod terminal;
 mod trust_bundle;
 mod trust_matrix;
+mod trust_plan;
 mod verifiers;
 mod verify_as;
 mod verify_extras;

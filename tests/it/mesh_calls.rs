@@ -3,6 +3,7 @@
 
 mod beside;
 mod bookinfo;
+mod federation;
 mod policies;
 mod protocols;
 mod renewal;
@@ -77,6 +78,15 @@ fn calls_are_carried_with_remote_secrets() {
         bookinfo.apply_unnoticed(SECRETS);
         bookinfo.until_answered_by("v3");
         renewal::root(&mut bookinfo);
+    });
+}
+
+/// Two meshes with a root each, federated by each trust model in turn.
+#[test]
+fn calls_are_carried_between_roots() {
+    alone("mesh_calls::calls_are_carried_between_roots", || {
+        let Some(mut bookinfo) = Bookinfo::start(Form::Roots) else { return };
+        federation::each_model(&mut bookinfo, SPEC);
     });
 }
 

@@ -13,9 +13,11 @@ const BETWEEN_PARTS: &[&str] = &[
     "config/failover",
     "config/gateway-missing",
     "config/imports-own",
+    "config/not-federated",
     "config/not-imported",
     "config/policy-overlap",
     "config/ports-differ",
+    "config/trust-model",
     "config/unknown-name",
     "config/weights",
 ];
@@ -31,7 +33,7 @@ fn spec() -> Value {
         "addresses": {"pool": "240.0.0.0/16", "graceDays": 30},
         "clusters": [
             {
-                "name": "east", "context": "prod-east", "trustDomain": "east.example", "network": "net1",
+                "name": "east", "context": "prod-east", "trustDomain": "east.example", "ambient": false, "network": "net1",
                 "istioVersion": "1.30.3", "istioNamespace": "istio-system", "importNamespace": "istio-system",
                 "clusterDomain": "cluster.local", "remoteSecrets": false, "stockMultiCluster": false,
                 "gateway": {
@@ -42,6 +44,7 @@ fn spec() -> Value {
             },
             {"name": "west", "istioVersion": "1.30.3", "gateway": {"addresses": ["2001:db8::1"]}},
         ],
+        "trust": {"model": "merged-roots", "pairs": [{"clusters": ["east", "west"], "model": "bridge"}]},
         "services": [
             {
                 "name": "cart", "namespace": "shop", "cluster": "east", "ports": [port],

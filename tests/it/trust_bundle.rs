@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tests::Shell;
 use tests::authority::Authority;
 use tests::cli::{ended, words};
-use tests::judges::run;
+use tests::judges::{Answer, run};
 use tests::schema;
 
 use crate::MESHCTL;
@@ -389,30 +389,51 @@ fn the_documented_commands_work() {
         shell.good(&format!("ca init @/{mesh}-ca --cluster {mesh} --plain-root-key {domain}"));
     }
     shell.scratch.write("west-root.pem", shell.scratch.read("west-ca/root-cert.pem"));
+    let document = include_str!("../../docs/federation.md");
+    let (_, trust) = document.split_once("```yaml\ntrust:").expect("an example");
+    let (trust, _) = trust.split_once("```").expect("an end");
     shell.scratch.write(
         "mesh.yaml",
-        "apiVersion: meshctl/v1\nkind: Mesh\nclusters:\n\
-         - {name: east, istioVersion: 1.30.3, trustDomain: east.example}\n\
-         - {name: west, istioVersion: 1.30.3, trustDomain: west.example}\n",
+        format!(
+            "apiVersion: meshctl/v1\nkind: Mesh\nclusters:\n\
+             - {{name: east, istioVersion: 1.30.3, trustDomain: east.example}}\n\
+             - {{name: west, istioVersion: 1.30.3, trustDomain: west.example}}\ntrust:{trust}"
+        ),
     );
-    let document = include_str!("../../docs/federation.md");
-    let is_command = |line: &&str| {
+    let commands = document.lines().filter(|line| {
         ["ca ", "trust "].iter().any(|group| line.starts_with(&format!("meshctl {group}")))
-    };
-    let commands = document.lines().filter(is_command);
+    });
     let mut count = 0;
     for command in commands {
-        let folder = shell.scratch.path();
-        // Who reads it is asked on a terminal.
-        let yes = command.contains(" cross-sign ").then(|| "--yes".to_owned());
-        let args = words(command).into_iter().skip(1).chain(yes);
-        let answer = run(Command::new(MESHCTL).args(args).current_dir(folder));
-        // Only one side has sent a bridge so far.
-        let is_one_way = command.contains(" matrix ") && answer.out.contains("NO");
-        assert!(answer.good || is_one_way, "{command}\n{}{}", answer.out, answer.err);
         count += 1;
+        let answer = as_documented(&shell, command);
+        let expect = match command.split(' ').nth(2) {
+            // Only one side has sent a bridge so far.
+            Some("matrix") => "NO",
+            Some("plan") => "next: meshctl trust next ",
+            Some("next") => "error[apply/kubeconfig]: ",
+            _ => "",
+        };
+        let all = answer.out.clone() + &answer.err;
+        let is_expected = if expect.is_empty() { answer.good } else { all.contains(expect) };
+        // Whoever has the root key runs what the plan prints.
+        let printed = answer.out.lines().filter_map(|line| line.strip_prefix("   meshctl "));
+        let printed: Vec<&str> = printed.collect();
+        for command in &printed {
+            let answer = as_documented(&shell, &format!("meshctl {command}"));
+            assert!(answer.good, "{command}\n{}{}", answer.out, answer.err);
+        }
+        assert!(is_expected || !printed.is_empty(), "{command}\n{all}");
     }
-    assert_eq!(count, 7);
+    assert_eq!(count, 11);
     let (map, _) = BundleMap::from_json(shell.scratch.read("map.json").as_bytes()).expect("a map");
     assert_eq!(map.bundles().count(), 2);
+}
+
+/// Runs a command as it is printed; whoever reads it is asked on a terminal.
+fn as_documented(shell: &Shell, command: &str) -> Answer {
+    let asks = [" cross-sign ", " next "].iter().any(|name| command.contains(name));
+    let yes = asks.then(|| "--yes".to_owned());
+    let args = words(command).into_iter().skip(1).chain(yes);
+    run(Command::new(MESHCTL).args(args).current_dir(shell.scratch.path()))
 }

@@ -93,6 +93,15 @@ fn others(paths: &[String]) -> String {
     }
 }
 
+/// `, nor can N more pairs`, or nothing.
+fn more_pairs(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        1 => ", nor can 1 more pair".into(),
+        count => alloc::format!(", nor can {count} more pairs"),
+    }
+}
+
 /// What is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -199,6 +208,18 @@ pub enum Fault {
         /// What is missing.
         needs: &'static str,
     },
+    /// A cluster imports a service from a cluster that rejects its workloads by the spec.
+    #[error(
+        "cluster `{importer}` imports `{service}` from `{cluster}`, but `trust` has no model for the two"
+    )]
+    NotFederated {
+        /// The cluster that calls.
+        importer: String,
+        /// A service.
+        service: String,
+        /// The cluster it runs on.
+        cluster: String,
+    },
     /// A policy sends calls to a service that the caller does not import.
     #[error(
         "policy `{policy}` sends calls from `{client}` to `{service}` on `{cluster}`, which `{client}` does not import"
@@ -254,6 +275,20 @@ pub enum Fault {
         found: String,
         /// The rule it breaks.
         why: String,
+    },
+    /// A trust model that the proxies of two clusters do not support.
+    #[error("`{first}` and `{second}` cannot use trust model `{model}`: {why}{}", more_pairs(*.more))]
+    TrustModel {
+        /// The model.
+        model: &'static str,
+        /// A cluster.
+        first: String,
+        /// The other.
+        second: String,
+        /// What a proxy rejects.
+        why: String,
+        /// Further pairs that cannot use it.
+        more: usize,
     },
     /// An unknown field.
     #[error("unknown field `{found}`{}", hint(.meant.as_ref()))]
@@ -317,11 +352,13 @@ impl Fault {
         "config/lock",
         "config/name",
         "config/needs",
+        "config/not-federated",
         "config/not-imported",
         "config/policy-overlap",
         "config/ports-differ",
         "config/syntax",
         "config/trust-domain",
+        "config/trust-model",
         "config/unknown-field",
         "config/unknown-name",
         "config/value",
@@ -344,11 +381,13 @@ impl Fault {
             Self::Lock { .. } => "config/lock",
             Self::Name { .. } => "config/name",
             Self::Needs { .. } => "config/needs",
+            Self::NotFederated { .. } => "config/not-federated",
             Self::NotImported { .. } => "config/not-imported",
             Self::PolicyOverlap { .. } => "config/policy-overlap",
             Self::PortsDiffer { .. } => "config/ports-differ",
             Self::Syntax { .. } => "config/syntax",
             Self::TrustDomain { .. } => "config/trust-domain",
+            Self::TrustModel { .. } => "config/trust-model",
             Self::UnknownField { .. } => "config/unknown-field",
             Self::UnknownName { .. } => "config/unknown-name",
             Self::Value { .. } => "config/value",

@@ -176,6 +176,7 @@ impl Importer<'_> {
             dns: self.suffix.map_or_else(spec::Dns::default, |suffix| spec::Dns { suffix }),
             addresses: spec::Addresses::default(),
             clusters: self.clusters.into_iter().map(|(name, c)| c.spec(name, release)).collect(),
+            trust: None,
             services: self.services.into_iter().map(|(key, service)| service.spec(key)).collect(),
             policies: self.policies,
         };
@@ -224,6 +225,7 @@ impl Cluster {
             name,
             context: None,
             trust_domain: self.trust_domain.unwrap_or_else(|| "cluster.local".into()),
+            ambient: false,
             network: self.network,
             istio_version: release.into(),
             istio_namespace: "istio-system".into(),

@@ -17,8 +17,10 @@ mod clusters;
 mod known;
 mod policies;
 mod services;
+mod trust;
 
 use known::{Known, merged};
+pub use trust::Trust;
 
 /// A valid mesh. Clusters are sorted by name, services by namespace, name and cluster.
 #[derive(Clone, Debug)]
@@ -32,6 +34,7 @@ pub struct Mesh {
     /// Days for which a retired address is reserved.
     pub grace_days: u32,
     clusters: Vec<MeshCluster>,
+    trust: Option<Trust>,
     services: Vec<Service>,
     policies: Vec<Policy>,
     /// Client, namespace and name of the service -> policy.
@@ -53,6 +56,8 @@ pub struct MeshCluster {
     pub context: String,
     /// Trust domain.
     pub trust_domain: TrustDomain,
+    /// Whether ztunnel runs there.
+    pub ambient: bool,
     /// Network.
     pub network: String,
     /// Release of Istio.
@@ -189,6 +194,7 @@ impl Mesh {
         let pool = clusters::frame(spec, &mut errors);
         let clusters = clusters::resolve(spec, &mut errors);
         let known = Known::new(spec, &clusters);
+        let trust = trust::resolve(spec, &clusters, &known, &mut errors);
         let (services, doubtful) = services::resolve(spec, &clusters, &known, &mut errors);
         let mut mesh = Self {
             name: spec.name.clone(),
@@ -196,12 +202,14 @@ impl Mesh {
             pool,
             grace_days: spec.addresses.grace_days,
             clusters,
+            trust,
             services,
             policies: Vec::new(),
             by_client: BTreeMap::new(),
             by_service: BTreeMap::new(),
         };
         services::check(&mesh, &mut errors);
+        trust::check(&mesh, &mut errors);
         policies::resolve(spec, &mut mesh, &known, &doubtful, &mut errors);
         if errors.is_empty() { Ok(mesh) } else { Err(merged(errors)) }
     }
@@ -218,6 +226,12 @@ impl Mesh {
         let mut clusters: Vec<&MeshCluster> = self.clusters.iter().collect();
         clusters.sort_by_key(|cluster| cluster.at);
         clusters
+    }
+
+    /// The trust models of its pairs, if the spec names any.
+    #[must_use]
+    pub const fn trust(&self) -> Option<&Trust> {
+        self.trust.as_ref()
     }
 
     /// The services by namespace, name and cluster.

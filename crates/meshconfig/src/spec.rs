@@ -32,6 +32,9 @@ pub struct Spec {
     pub addresses: Addresses,
     /// The clusters.
     pub clusters: Vec<ClusterSpec>,
+    /// How clusters come to accept each other's workloads; default: all do, by the roots that their secrets have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<TrustSpec>,
     /// Services, one entry per cluster a service runs on.
     #[serde(default)]
     pub services: Vec<ServiceSpec>,
@@ -101,6 +104,9 @@ pub struct ClusterSpec {
     /// Trust domain (`meshConfig.trustDomain`); default `cluster.local`.
     #[serde(default = "cluster_local")]
     pub trust_domain: String,
+    /// Whether ztunnel runs there (ambient mode). It accepts its own trust domain only.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub ambient: bool,
     /// Network of its pods (`topology.istio.io/network`); default: the cluster's name. Clusters with `remoteSecrets` on one
     /// network call each other's pods without a gateway.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -129,6 +135,44 @@ pub struct ClusterSpec {
     /// How the names of remote services are resolved; default: Istio's DNS proxy, before 1.8 istio-coredns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dns: Option<ClusterDns>,
+}
+
+/// How clusters come to accept each other's workloads. With `pairs` and no `model`, only those pairs do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Trust")]
+pub struct TrustSpec {
+    /// The model of every pair that is not in `pairs`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelName>,
+    /// Pairs with a model of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pairs: Vec<TrustPair>,
+}
+
+/// Two clusters with a trust model of their own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TrustPair {
+    /// The two clusters, in any order.
+    pub clusters: Vec<String>,
+    /// How they come to accept each other's workloads.
+    pub model: ModelName,
+}
+
+/// How two clusters come to accept each other's workloads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "TrustModel")]
+pub enum ModelName {
+    /// One root vouches for the CAs of both.
+    SharedRoot,
+    /// Each has the roots of both in its root bundle: either root can vouch for every identity in both.
+    MergedRoots,
+    /// Each certifies the other's root: root bundles stay as they are, and trust ends when the bridge ends.
+    Bridge,
+    /// The same, limited to the other's trust domain by a name constraint, which ztunnel does not support.
+    ScopedBridge,
 }
 
 /// The gateway for calls from other clusters.

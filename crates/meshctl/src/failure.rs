@@ -62,6 +62,7 @@ impl Failure {
         "ctl/stale-folder",
         "ctl/strays",
         "ctl/subject-taken",
+        "ctl/trust-lacking",
         "ctl/unreadable",
         "ctl/usage",
         "ctl/validity-cut",

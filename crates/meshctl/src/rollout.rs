@@ -44,6 +44,16 @@ pub(crate) struct Job<'a> {
 impl Job<'_> {
     /// Writes each target its secret: plan, checks, confirmation, waves, proof.
     pub(crate) async fn run(self, secrets: Vec<Secret>, io: &mut Io<'_>) -> Result<Exit, Failure> {
+        self.run_after(secrets, |_| Ok(()), io).await
+    }
+
+    /// The same, with something to do after the confirmation and before the first write.
+    pub(crate) async fn run_after(
+        self,
+        secrets: Vec<Secret>,
+        prepare: impl FnOnce(&mut Io<'_>) -> Result<(), Failure>,
+        io: &mut Io<'_>,
+    ) -> Result<Exit, Failure> {
         let plans: Vec<Plan> = secrets
             .iter()
             .zip(&self.seen)
@@ -67,6 +77,7 @@ impl Job<'_> {
         if plans.iter().any(Plan::writes) {
             agree(self.options, self.targets.len(), io)?;
         }
+        prepare(io)?;
         run::run(&self, &plans, &mut report, io).await
     }
 

@@ -1,7 +1,7 @@
 //! Trust-domain federation: what each cluster has to accept so that workloads of the others may call it, by what
 //! anchors, and until when.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -13,12 +13,16 @@ use crate::verify::{Policy, verify_chain};
 
 mod bridge;
 mod matrix;
+mod model;
+mod plan;
 
 pub use bridge::Bridge;
 pub use matrix::{
     AcceptedDomains, Impersonation, MatrixCluster, TrustAnswer, TrustCell, TrustEnd, TrustMatrix,
     TrustRefusal, impersonations,
 };
+pub use model::{ModelObstacle, ModelSide, TrustModel, UnknownModel};
+pub use plan::{TrustChange, TrustGap, TrustPlan, TrustPush};
 
 /// A cluster of a mesh.
 #[derive(Clone, Debug)]
@@ -53,8 +57,11 @@ impl<'a> Member<'a> {
 pub struct TrustSettings {
     /// The cluster.
     pub cluster: String,
-    /// The other trust domains, and until when the last of their anchors vouches for each; `None`: no anchor says.
+    /// The other trust domains with anchors of their own, and until when the last of them vouches for each; `None`: no
+    /// anchor says.
     pub until: BTreeMap<TrustDomain, Option<Time>>,
+    /// The other trust domains that are accepted through a bridge, for as long as it lasts.
+    pub bridged: BTreeSet<TrustDomain>,
     /// How it accepts them.
     pub peer_trust: PeerTrust,
 }
@@ -100,23 +107,52 @@ pub struct TrustAnchorEntry {
 /// ```
 #[must_use]
 pub fn trust_settings(members: &[Member<'_>]) -> Vec<TrustSettings> {
-    members.iter().map(|member| settings_of(member, members)).collect()
+    trust_settings_by(members, &|_, _| Some(TrustModel::MergedRoots))
 }
 
-fn settings_of(member: &Member<'_>, members: &[Member<'_>]) -> TrustSettings {
+/// The same where each pair of indices has a trust model of its own; `None`: the two need not accept each other.
+///
+/// Under a bridge, the anchor of another trust domain is the cluster's own root, so that these settings trust no other.
+#[must_use]
+pub fn trust_settings_by(
+    members: &[Member<'_>],
+    model: &dyn Fn(usize, usize) -> Option<TrustModel>,
+) -> Vec<TrustSettings> {
+    let one = |own: usize| settings_of(own, members, &|other| model(own, other));
+    (0..members.len()).map(one).collect()
+}
+
+fn settings_of(
+    own: usize,
+    members: &[Member<'_>],
+    model: &dyn Fn(usize) -> Option<TrustModel>,
+) -> TrustSettings {
+    let member = &members[own];
     let mut roots: BTreeMap<TrustDomain, Vec<&Cert>> = BTreeMap::new();
-    for other in members.iter().filter(|other| other.trust_domain != member.trust_domain) {
-        let of = roots.entry(other.trust_domain.clone()).or_default();
-        for root in other.roots {
-            if !of.contains(&root) {
-                of.push(root);
+    let mut until: BTreeMap<TrustDomain, Option<Time>> = BTreeMap::new();
+    let mut bridged = BTreeSet::new();
+    for (place, other) in members.iter().enumerate() {
+        let Some(model) = model(place).filter(|_| other.trust_domain != member.trust_domain) else {
+            continue;
+        };
+        let anchors = if model.is_bridge() { member.roots } else { other.roots };
+        let known = roots.entry(other.trust_domain.clone()).or_default();
+        anchors.iter().for_each(|root| {
+            if !known.contains(&root) {
+                known.push(root);
             }
+        });
+        if model.is_bridge() {
+            bridged.insert(other.trust_domain.clone());
+        } else {
+            let end = until.entry(other.trust_domain.clone()).or_default();
+            *end = anchors.iter().filter_map(|root| root.not_after().time()).chain(*end).max();
         }
     }
-    let end = |roots: &Vec<&Cert>| roots.iter().filter_map(|root| root.not_after().time()).max();
     TrustSettings {
         cluster: member.name.to_string(),
-        until: roots.iter().map(|(domain, roots)| (domain.clone(), end(roots))).collect(),
+        until,
+        bridged,
         peer_trust: peer_trust(member.version, &roots),
     }
 }
@@ -156,5 +192,7 @@ pub fn anchors(ca: &Cert, chain: &[Cert], roots: &[Cert], at: Time) -> Vec<Cert>
     roots.iter().filter(vouches).cloned().collect()
 }
 
+#[cfg(test)]
+mod fixture;
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! Bookinfo on two clusters whose CAs have one root, with a real proxy for every pod.
+//! Bookinfo on two clusters, with a real proxy for every pod.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,6 +43,8 @@ pub(super) struct Version {
 pub(super) enum Form {
     /// Each its own trust domain, and nothing else of each other.
     Apart,
+    /// Each its own trust domain and its own root, whose CA is in `@/NAME-ca`.
+    Roots,
     /// Remote secrets, networks of their own, one trust domain.
     RemoteSecrets,
 }
@@ -54,7 +56,16 @@ impl Bookinfo {
         for (cluster, other) in [(one, two), (two, one)] {
             prepare(cluster, other, form);
         }
-        mesh.good("push @/ca --context cluster1,cluster2 --before-install --yes");
+        if form == Form::Roots {
+            for name in ["cluster1", "cluster2"] {
+                mesh.shell.good(&format!(
+                    "ca init @/{name}-ca --cluster {name} --plain-root-key --root-subject 'CN={name} Root'"
+                ));
+                mesh.good(&format!("push @/{name}-ca --context {name} --before-install --yes"));
+            }
+        } else {
+            mesh.good("push @/ca --context cluster1,cluster2 --before-install --yes");
+        }
         let (one, two) = scope(|scope| {
             let one = scope.spawn(|| {
                 install(one, form, "");
@@ -208,7 +219,7 @@ const NETWORK: &str = "topology.istio.io/network";
 /// The namespace of Istio, and in it what it has to know of the other cluster.
 fn prepare(cluster: &Cluster, other: &Cluster, form: Form) {
     cluster.apply_object(&namespace("istio-system"));
-    if form == Form::Apart {
+    if form != Form::RemoteSecrets {
         return;
     }
     let kubeconfig = std::fs::read(other.kubeconfig()).expect("a kubeconfig");
@@ -228,7 +239,7 @@ pub(super) fn install(cluster: &Cluster, form: Form, more: &str) {
     let mut gateway = Gateway::named("istio-eastwestgateway");
     let mut mesh = format!("{STOCK_MESH}{more}");
     match form {
-        Form::Apart => mesh += &format!("trustDomain: {}\n", cluster.name()),
+        Form::Apart | Form::Roots => mesh += &format!("trustDomain: {}\n", cluster.name()),
         Form::RemoteSecrets => {
             gateway.labels.insert(NETWORK.to_owned(), cluster.name().to_owned());
         }

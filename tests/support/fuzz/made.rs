@@ -23,6 +23,7 @@ const NAMESPACES: [&str; 3] = ["shop", "bank", "istio-system"];
 const PROTOCOLS: [&str; 7] = ["HTTP", "HTTP2", "GRPC", "HTTPS", "TLS", "TCP", "MONGO"];
 const RELEASES: [&str; 9] =
     ["1.30.3", "1.30.3", "1.24.0", "1.22.0", "1.18.1", "1.14.2", "1.9.2", "1.7.3", "1.6.4"];
+const MODELS: [&str; 4] = ["shared-root", "merged-roots", "bridge", "scoped-bridge"];
 const ODD: [&str; 8] = ["", "*", "A", "a.b", "-", "a b", "\u{1f512}", "cluster.local"];
 const TIMES: [&str; 8] = ["1s", "1500ms", "0s", "1h", "-1s", "1.5s", "1", "99999h"];
 
@@ -50,7 +51,26 @@ impl Grammar<'_> {
                 grammar.word(&["240.0.0.0/16", "fd00:240::/112", "240.0.0.0/30", "10.0.0.0/8"]);
             json!({"pool": pool, "graceDays": grammar.random.below(40)})
         });
+        // Drawn last, so that what the corpus found stays what it was.
+        self.maybe(&mut spec, "trust", |grammar| grammar.trust(known));
+        for cluster in 0..known {
+            if self.random.one_in(6) {
+                spec["clusters"][cluster]["ambient"] = json!(true);
+            }
+        }
         spec
+    }
+
+    fn trust(&mut self, known: usize) -> Value {
+        let pairs = self.list(3, |grammar| {
+            let pair = [(); 2].map(|()| grammar.word(&CLUSTERS[..known]));
+            json!({"clusters": pair, "model": grammar.word(&MODELS)})
+        });
+        let mut trust = json!({"pairs": pairs});
+        if !self.random.one_in(3) {
+            trust["model"] = self.word(&MODELS);
+        }
+        trust
     }
 
     /// Mostly one of `known`, once in a while something odd.

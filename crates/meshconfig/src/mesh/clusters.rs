@@ -162,6 +162,7 @@ fn one(
         name: cluster.name.clone(),
         context: cluster.context.clone().unwrap_or_else(|| cluster.name.clone()),
         trust_domain,
+        ambient: cluster.ambient,
         network: cluster.network.clone().unwrap_or_else(|| cluster.name.clone()),
         version,
         import_namespace: cluster

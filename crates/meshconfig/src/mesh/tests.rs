@@ -149,6 +149,80 @@ fn clusters_and_names() {
     );
 }
 
+/// The trust models of pairs, and those that the proxies of a pair do not support.
+#[test]
+fn trust_models() {
+    let told = |trust: &str| {
+        errors(&format!(
+            "apiVersion: meshctl/v1\nkind: Mesh\nclusters:\n\
+             - {{name: a, istioVersion: 1.30.3}}\n\
+             - {{name: b, istioVersion: 1.30.3, trustDomain: b.example}}\n\
+             - {{name: c, istioVersion: 1.30.3, ambient: true}}\n\
+             trust: {trust}\n"
+        ))
+    };
+    let pairs = |pairs: &str| told(&format!("{{pairs: [{pairs}]}}"));
+    let check = |found: Vec<String>, expect: &[&str]| assert_eq!(found, expect);
+    check(
+        pairs("{clusters: [b, a], model: scoped-bridge}, {clusters: [a, c], model: bridge}"),
+        &[],
+    );
+    check(told("{}"), &["config/needs trust, line 7: `trust` needs `model` or `pairs`"]);
+    check(
+        told("{model: bridge}"),
+        &[
+            "config/trust-model trust.model, line 7: `b` and `c` cannot use trust model `bridge`: ztunnel in c accepts only its own trust domain, cluster.local, not b.example",
+        ],
+    );
+    check(
+        told("{model: scoped-bridge}"),
+        &[
+            "config/trust-model trust.model, line 7: `a` and `c` cannot use trust model `scoped-bridge`: ztunnel in c rejects every chain with a URI name constraint, nor can 1 more pair",
+        ],
+    );
+    check(
+        pairs("{clusters: [c, a], model: scoped-bridge}"),
+        &[
+            "config/trust-model trust.pairs[0].model, line 7: `a` and `c` cannot use trust model `scoped-bridge`: ztunnel in c rejects every chain with a URI name constraint",
+        ],
+    );
+    check(
+        pairs("{clusters: [a], model: bridge}, {clusters: [a, a], model: bridge}"),
+        &[
+            "config/value trust.pairs[0].clusters, line 7: invalid pair `a`: expected two different clusters",
+            "config/value trust.pairs[1].clusters, line 7: invalid pair `a, a`: expected two different clusters",
+        ],
+    );
+    check(
+        pairs("{clusters: [a, b], model: bridge}, {clusters: [b, a], model: merged-roots}"),
+        &[
+            "config/duplicate trust.pairs[1], line 7: duplicate pair `b` and `a`: already defined as trust.pairs[0]",
+        ],
+    );
+    check(
+        pairs("{clusters: [a, d], model: bridge}"),
+        &[
+            "config/unknown-name trust.pairs[0].clusters[1], line 7: unknown cluster `d`; did you mean `a`?",
+        ],
+    );
+    check(
+        errors(
+            "apiVersion: meshctl/v1\nkind: Mesh\nclusters:\n\
+             - {name: a, istioVersion: 1.30.3, gateway: {addresses: [192.0.2.1]}}\n\
+             - {name: b, istioVersion: 1.30.3}\n\
+             - {name: c, istioVersion: 1.30.3}\n\
+             trust: {pairs: [{clusters: [a, b], model: bridge}]}\n\
+             services:\n\
+             - {name: s, namespace: n, cluster: a, ports: [{name: http, number: 80, protocol: HTTP}], importedBy: ['*']}\n",
+        ),
+        &[
+            "config/not-federated trust, line 7: cluster `c` imports `n/s` from `a`, but `trust` has no model for the two",
+        ],
+    );
+    let unknown = told("{model: bridges}");
+    assert!(unknown[0].contains("bridges") && unknown[0].contains("scoped-bridge"), "{unknown:?}");
+}
+
 #[test]
 fn suffix_and_pool() {
     check(

@@ -73,6 +73,7 @@ const PATTERNS: &[(&str, &str)] = &[
     ("/$defs/Gateway/properties/addresses/items", ADDRESS),
     ("/$defs/ClusterDns/properties/address", IP),
     ("/$defs/ClusterDns/properties/configMap", CONFIG_MAP),
+    ("/$defs/TrustPair/properties/clusters/items", LABEL),
     ("/$defs/Service/properties/name", LABEL),
     ("/$defs/Service/properties/namespace", LABEL),
     ("/$defs/Service/properties/cluster", LABEL),
@@ -101,6 +102,8 @@ const LIMITS: &[(&str, &str, u32)] = &[
     ("/$defs/Cluster/properties/trustDomain", "maxLength", 255),
     ("/$defs/Cluster/properties/clusterDomain", "maxLength", 253),
     ("/$defs/Gateway/properties/addresses/items", "maxLength", 253),
+    ("/$defs/TrustPair/properties/clusters", "minItems", 2),
+    ("/$defs/TrustPair/properties/clusters", "maxItems", 2),
     ("/$defs/Gateway/properties/port", "minimum", 1),
     ("/$defs/Gateway/properties/targetPort", "minimum", 1),
     ("/$defs/Service/properties/ports", "minItems", 1),
@@ -128,6 +131,9 @@ pub(super) fn schema() -> Value {
     set(&mut schema, "/$defs/Policy", "if", some("failover"));
     let outlier = json!({"properties": {"outlierDetection": {"type": "object"}}, "required": ["outlierDetection"]});
     set(&mut schema, "/$defs/Policy", "then", outlier);
+    let model = json!({"properties": {"model": {"type": "string"}}, "required": ["model"]});
+    set(&mut schema, "/$defs/Trust", "anyOf", json!([model, some("pairs")]));
+    set(&mut schema, "/$defs/TrustPair/properties/clusters", "uniqueItems", json!(true));
     scalars(&mut schema);
     // No label is longer; the type keeps the rule to texts.
     let long_label = json!({"type": "string", "pattern": "[^.:]{64}"});

@@ -9,8 +9,10 @@ use super::time;
 
 mod bundle;
 mod matrix;
+mod plan;
 
 pub use matrix::{Matrix, View};
+pub use plan::{Next, Plan};
 
 pub use bundle::{Bundle, Diff, Export, Format, Import, Map, Show};
 
@@ -21,6 +23,10 @@ pub enum Trust {
     Render(Render),
     /// Show which clusters accept each other, why not, and until when.
     Matrix(Box<Matrix>),
+    /// Show which pushes bring clusters to the trust models of the spec.
+    Plan(Box<Plan>),
+    /// Take the next push of the plan, and verify it.
+    Next(Box<Next>),
     /// Exchange the roots of trust domains as SPIFFE bundles.
     #[command(subcommand)]
     Bundle(Bundle),
@@ -30,6 +36,8 @@ pub enum Trust {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 For clusters with different trust domains, prints Helm values (also valid as the `values` of an IstioOperator) that make each cluster accept callers from the other trust domains. The settings depend on the release: `caCertificates` with the roots of each domain, `trustDomainAliases` before 1.16.4, and PILOT_SKIP_VALIDATE_TRUST_DOMAIN for 1.6. Clusters that share one trust domain need no settings.
+
+With `trust:` in the spec, only clusters with a trust model accept each other. Under a bridge, the anchor is the cluster's own root, so that no other root is trusted. A model that the proxies would reject is an error.
 
 `meshctl check -f mesh.yaml` reports whether the clusters have these settings.
 
@@ -46,8 +54,9 @@ Examples:
     | helm upgrade istiod istio/istiod -n istio-system --version 1.30.3 \\
       --reuse-values -f -")]
 pub struct Render {
-    /// Folder with a folder per cluster, as created by `meshctl ca init`; no key is read.
-    pub dir: PathBuf,
+    /// Folders with a folder per cluster, as created by `meshctl ca init`; no key is read.
+    #[arg(required = true)]
+    pub dirs: Vec<PathBuf>,
     /// The mesh spec, which lists clusters, trust domains and releases.
     #[arg(short, long, value_name = "FILE", default_value = "mesh.yaml")]
     pub file: PathBuf,

@@ -51,6 +51,12 @@ pub(crate) const fn fault(fault: &Fault) -> Option<&'static str> {
         Fault::GatewayMissing { .. } => {
             "set `gateway: {addresses: [...]}`; `kubectl get svc -n istio-system istio-eastwestgateway` shows the address"
         }
+        Fault::NotFederated { .. } => {
+            "add the two clusters to `trust.pairs`, or set `trust.model` for all pairs"
+        }
+        Fault::TrustModel { .. } => {
+            "choose a model that both support: docs/federation.md lists them by dataplane"
+        }
         Fault::NotImported { .. } => {
             "add the caller to `importedBy` of that service, or remove it from the policy"
         }

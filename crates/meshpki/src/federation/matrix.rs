@@ -196,15 +196,29 @@ impl TrustMatrix {
     /// Asks every cluster about every other.
     #[must_use]
     pub fn new(clusters: &[MatrixCluster<'_>], at: Time) -> Self {
+        Self::of_pairs(clusters, &|_, _| true, at)
+    }
+
+    /// The pairs of one cluster with each, in both orders: what a change of its secret can affect.
+    #[must_use]
+    pub fn of_cluster(clusters: &[MatrixCluster<'_>], cluster: usize, at: Time) -> Self {
+        Self::of_pairs(clusters, &|truster, signer| truster == cluster || signer == cluster, at)
+    }
+
+    fn of_pairs(
+        clusters: &[MatrixCluster<'_>],
+        is_asked: &dyn Fn(usize, usize) -> bool,
+        at: Time,
+    ) -> Self {
         let judges: Vec<Judge<'_>> = clusters.iter().map(Judge::new).collect();
-        let mut cells = Vec::with_capacity(clusters.len() * clusters.len());
+        let mut cells = Vec::new();
         let mut shown: Vec<Option<Shown<'_>>> = Vec::new();
         for judge in &judges {
             shown.push(judge.shown(&judge.cluster.trust_domain, at).map(Shown::new));
         }
         for (truster, judge) in judges.iter().enumerate() {
             for (signer, shown) in shown.iter_mut().enumerate() {
-                for verifier in judge.cluster.verifiers() {
+                for verifier in judge.cluster.verifiers().filter(|_| is_asked(truster, signer)) {
                     let answer = match shown {
                         Some(shown) => judge.answer(verifier, shown, &clusters[signer], at),
                         None => TrustAnswer::Unknown,

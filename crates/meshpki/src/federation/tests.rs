@@ -68,6 +68,27 @@ fn who_is_told_what() {
     );
 }
 
+/// Each pair by its own model: under a bridge, no root of another mesh is an anchor.
+#[test]
+fn by_model() {
+    let [a, b] = ["CN=A", "CN=B"].map(|name| [root(name)]);
+    let domains = ["x", "y", "z"].map(|domain| domain.parse::<TrustDomain>().unwrap());
+    let member = |i: usize, roots| Member::new("c", &domains[i], Version::NEWEST, roots);
+    let members = [member(0, &a), member(1, &b), member(2, &b)];
+    let model = |one: usize, other: usize| match (one.min(other), one.max(other)) {
+        (0, 1) => Some(TrustModel::ScopedBridge),
+        (1, 2) => Some(TrustModel::SharedRoot),
+        _ => None,
+    };
+    let found = trust_settings_by(&members, &model);
+    let told: Vec<String> = found.iter().map(|one| told(&one.peer_trust)).collect();
+    assert_eq!(told, ["CN = A for y", "CN = B for x,z", "CN = B for y"]);
+    let bridged = |i: usize| found[i].bridged.iter().map(TrustDomain::as_str).collect::<Vec<_>>();
+    assert_eq!([0, 1, 2].map(bridged), [vec!["y"], vec!["x"], vec![]]);
+    let until: Vec<_> = found[1].until.keys().map(TrustDomain::as_str).collect();
+    assert_eq!(until, ["z"]);
+}
+
 #[test]
 fn until_the_last_anchor_ends() {
     let root = root("CN=A");

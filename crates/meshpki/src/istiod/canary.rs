@@ -86,7 +86,7 @@ fn domain<'c>(path: impl Iterator<Item = &'c Cert>) -> Option<TrustDomain> {
 }
 
 /// The hosts of the URI constraints of a certificate.
-pub(super) fn permitted_hosts(cert: &Cert) -> Vec<String> {
+pub(crate) fn permitted_hosts(cert: &Cert) -> Vec<String> {
     let trees = cert.extensions().name_constraints.iter().flat_map(|c| &c.permitted);
     let hosts = trees.filter_map(|tree| match &tree.base {
         GeneralName::Uri(host) => Some(String::from_utf8_lossy(host).into_owned()),

@@ -15,9 +15,9 @@ Issues a throw-away workload certificate in memory under the CA of each cluster,
 With a folder, no cluster is asked, and `-f` names the trust domains; istiod is assumed to have the settings that `trust render` prints. Without a folder, or with `--context`, the clusters are asked.
 
 Exit status:
-   0  every cluster accepts every other; with `-f`, those it has calls with
+   0  every cluster accepts every other; with `-f`, those it is to accept
    1  could not run: invalid input, or a file or cluster that cannot be read
-   2  a cluster does not accept another
+   2  a cluster does not accept another, or believes more than the spec says
   64  usage error
 
 Examples:
@@ -65,4 +65,6 @@ pub enum View {
     Mermaid,
     /// The same for Graphviz.
     Dot,
+    /// The table as a picture.
+    Svg,
 }

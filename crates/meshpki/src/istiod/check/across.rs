@@ -54,6 +54,9 @@ fn roots(readable: &[(&Folder<'_>, &Cert)], refusals: &[Refusal<'_>]) -> Option<
         .chain(refusals.iter().filter_map(twin))
         .collect();
     let all: Vec<&Folder<'_>> = readable.iter().map(|(folder, _)| *folder).collect();
+    if refused.is_empty() && !all.iter().any(|one| all.iter().any(|other| is_overlap(one, other))) {
+        return None;
+    }
     let mut problem = if refused.is_empty() {
         between(
             &all,
@@ -84,6 +87,13 @@ fn roots(readable: &[(&Folder<'_>, &Cert)], refusals: &[Refusal<'_>]) -> Option<
         "give every cluster all roots before any of them signs under a new one, and remove the old roots last",
         Remedy::inspect(&[all[0].bundle.layout.roots_file()]),
     ))
+}
+
+/// Whether two clusters have different roots and one in common, as in a change of root. Without one in common, what they
+/// accept of each other they accept by bridges, and each keeps its own roots.
+fn is_overlap(one: &Folder<'_>, other: &Folder<'_>) -> bool {
+    let (ours, theirs) = (fingerprints(&one.roots), fingerprints(&other.roots));
+    ours != theirs && ours.iter().any(|root| theirs.contains(root))
 }
 
 /// The same CA under a root that the other cluster trusts, behind the one that istiod takes.

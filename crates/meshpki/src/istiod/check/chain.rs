@@ -10,6 +10,7 @@ use super::{Folder, Remedy, SecretProblem, date};
 use crate::cacerts::Layout;
 use crate::cacerts::go_pem;
 use crate::cert::{Cert, KeyUsage};
+use crate::chain::is_bridge;
 use crate::crl::Crl;
 use crate::istiod::bundle::signed_crl;
 use crate::istiod::canary::permitted_hosts;
@@ -267,11 +268,12 @@ fn roots_not_self_signed(folder: &Folder<'_>) -> Option<SecretProblem> {
     )
 }
 
-/// A limit on trust domains, which the mesh's own must respect.
+/// A limit on trust domains, which the mesh's own must respect. That of a bridge is for those who accept it.
 fn constrained(folder: &Folder<'_>) -> Option<SecretProblem> {
     let all = folder.distinct();
     let limits: Vec<_> = all
         .iter()
+        .filter(|(_, cert)| !is_bridge(cert, &folder.roots))
         .map(|(file, cert)| (file, cert, permitted_hosts(cert)))
         .filter(|(_, _, h)| !h.is_empty())
         .collect();

@@ -27,6 +27,7 @@ pub(super) fn write(report: &Report<'_>) -> String {
         }
     }
     refusals(report, &mut out);
+    wider(report, &mut out);
     leaked(report, &mut out);
     out.push_str("</body></html>\n");
     out
@@ -100,6 +101,24 @@ fn refusals(report: &Report<'_>, out: &mut String) {
         );
     }
     out.push_str("</dl>\n");
+}
+
+fn wider(report: &Report<'_>, out: &mut String) {
+    if report.wider.is_empty() {
+        return;
+    }
+    out.push_str("<h2>Believed beyond the spec</h2>\n<ul>\n");
+    for one in &report.wider {
+        let _ = writeln!(
+            out,
+            "<li>{} believes {} for {}, expected only {}</li>",
+            escaped(report.name(one.impersonation.truster)),
+            escaped(report.name(one.signer)),
+            escaped(one.impersonation.trust_domain.as_str()),
+            escaped(report.clusters[one.signer].trust_domain.as_str())
+        );
+    }
+    out.push_str("</ul>\n");
 }
 
 fn leaked(report: &Report<'_>, out: &mut String) {

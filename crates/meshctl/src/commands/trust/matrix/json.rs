@@ -14,6 +14,12 @@ pub(super) fn write(report: &Report<'_>) -> Value {
         "at": report.at.to_string(),
         "clusters": report.clusters.iter().map(cluster).collect::<Vec<_>>(),
         "pairs": report.cells.iter().map(|cell| pair(report, cell)).collect::<Vec<_>>(),
+        "beyondSpec": report.wider.iter().map(|one| json!({
+            "truster": report.name(one.impersonation.truster),
+            "signer": report.name(one.signer),
+            "verifier": verifier(one.impersonation.verifier),
+            "trustDomain": one.impersonation.trust_domain.as_str(),
+        })).collect::<Vec<_>>(),
         "ifLeaked": report.leaked.as_ref().map(|(place, found)| json!({
             "cluster": report.name(*place),
             "impersonations": found.iter().map(|one| json!({

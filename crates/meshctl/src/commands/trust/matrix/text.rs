@@ -25,6 +25,7 @@ pub(super) fn write(report: &Report<'_>) -> String {
     }
     first_end(report, &mut out);
     refusals(report, &mut out);
+    wider(report, &mut out);
     leaked(report, &mut out);
     out
 }
@@ -126,6 +127,21 @@ fn refusals(report: &Report<'_>, out: &mut String) {
             out,
             "\nnot known of {}: the files have no CA with its private key\n",
             unknown.join(", ")
+        );
+    }
+}
+
+/// Where trust goes beyond the spec.
+fn wider(report: &Report<'_>, out: &mut String) {
+    for one in &report.wider {
+        let (who, signer) = (report.name(one.impersonation.truster), report.name(one.signer));
+        let _ = write!(
+            out,
+            "\n{} believes {} for {}, expected only {} (scoped-bridge)\n  change: see `meshctl trust plan`\n",
+            safe(who),
+            safe(signer),
+            one.impersonation.trust_domain,
+            report.clusters[one.signer].trust_domain,
         );
     }
 }

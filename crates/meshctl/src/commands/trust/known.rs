@@ -1,0 +1,217 @@
+//! The clusters that the `trust` commands speak of: their secrets and trust domains, from folders or as they are.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use meshapply::kube::Istiod;
+use meshconfig::Mesh;
+use meshconfig::mesh::MeshCluster;
+use meshpki::TrustDomain;
+use meshpki::cacerts::Secret;
+use meshpki::federation::{AcceptedDomains, MatrixCluster, TrustModel};
+use meshpki::istiod::Version;
+
+use crate::args::Clusters;
+use crate::failure::Failure;
+use crate::fleet::clusters::{Seen, runtime};
+use crate::fleet::folders::{Folder, collect, tell_apart};
+use crate::fleet::observe::{self, Found, unasked};
+use crate::io::Io;
+use crate::spec;
+
+/// Trust domain of a cluster that names none.
+const DEFAULT_DOMAIN: &str = "cluster.local";
+
+/// Where the clusters are.
+pub(super) struct Ask<'a> {
+    /// Folders of single clusters, or folders with a folder per cluster.
+    pub(super) dirs: &'a [PathBuf],
+    /// The spec, and the contexts.
+    pub(super) clusters: &'a Clusters,
+    /// Ambient mode in every cluster that is not asked.
+    pub(super) ambient: bool,
+    /// Codes of errors to proceed despite.
+    pub(super) force: &'a [String],
+}
+
+/// A cluster as it was read.
+pub(super) struct Known {
+    pub(super) name: String,
+    /// The secret that it gets: that of its folder, or else the one that it has.
+    pub(super) secret: Secret,
+    /// The secret that it has, if it was asked.
+    pub(super) live: Option<Secret>,
+    /// Its folder.
+    pub(super) folder: Option<PathBuf>,
+    pub(super) version: Version,
+    pub(super) trust_domain: TrustDomain,
+    pub(super) accepts: AcceptedDomains,
+    pub(super) ambient: bool,
+}
+
+/// What was read, and what could not be.
+pub(super) struct Read {
+    pub(super) clusters: Vec<Known>,
+    pub(super) failures: Vec<Failure>,
+    pub(super) mesh: Option<Mesh>,
+}
+
+impl Known {
+    pub(super) fn member(&self) -> MatrixCluster<'_> {
+        MatrixCluster::new(&self.name, &self.secret, self.version, self.trust_domain.clone())
+            .with_accepted(self.accepts.clone())
+            .with_ambient(self.ambient)
+    }
+}
+
+impl Read {
+    /// The trust model of two clusters by the spec; that of all pairs is any, if the spec names none.
+    pub(super) fn model(&self, one: usize, other: usize) -> Option<TrustModel> {
+        let Some(mesh) = &self.mesh else { return Some(TrustModel::MergedRoots) };
+        let name = |index: usize| mesh.cluster(&self.clusters[index].name);
+        model(mesh, name(one)?, name(other)?)
+    }
+}
+
+/// The trust model of two clusters; a spec that names none merges what roots there are.
+pub(super) fn model(mesh: &Mesh, one: &MeshCluster, other: &MeshCluster) -> Option<TrustModel> {
+    mesh.trust().map_or(Some(TrustModel::MergedRoots), |trust| trust.model(one, other))
+}
+
+/// The sets in folders, with the settings that `trust render` prints.
+pub(super) fn on_disk(ask: &Ask<'_>, io: &mut Io<'_>) -> Result<Read, Failure> {
+    let folders = folders(ask.dirs)?;
+    let names: BTreeSet<String> = folders.iter().map(|folder| folder.name.clone()).collect();
+    let version = ask.clusters.istio_version;
+    let mesh = mesh(ask, io)?;
+    let mut clusters: Vec<Known> = Vec::new();
+    for folder in folders {
+        let named = mesh.as_ref().and_then(|mesh| mesh.cluster(&folder.name));
+        if named.is_none() && mesh.is_some() {
+            continue;
+        }
+        let version = named.map_or(version.unwrap_or(Version::NEWEST), |cluster| cluster.version);
+        let trust_domain = match named {
+            Some(cluster) => cluster.trust_domain.clone(),
+            None => own_domain(&folder.secret, version)?,
+        };
+        clusters.push(Known {
+            name: folder.name,
+            secret: folder.secret,
+            live: None,
+            folder: Some(folder.path),
+            version,
+            trust_domain,
+            accepts: AcceptedDomains::Listed(BTreeSet::new()),
+            ambient: ask.ambient || named.is_some_and(|cluster| cluster.ambient),
+        });
+    }
+    let mut read = Read { failures: absent(mesh.as_ref(), &names), clusters, mesh };
+    let accepted: Vec<_> = (0..read.clusters.len()).map(|own| federated(&read, own)).collect();
+    for (cluster, domains) in read.clusters.iter_mut().zip(accepted) {
+        cluster.accepts = AcceptedDomains::Listed(domains);
+    }
+    Ok(read)
+}
+
+/// Every cluster's folder; those with one name are told apart by their paths.
+fn folders(dirs: &[PathBuf]) -> Result<Vec<Folder>, Failure> {
+    let mut folders = Vec::new();
+    for dir in dirs {
+        folders.extend(collect(dir)?);
+    }
+    tell_apart(&mut folders);
+    Ok(folders)
+}
+
+fn mesh(ask: &Ask<'_>, io: &mut Io<'_>) -> Result<Option<Mesh>, Failure> {
+    let version = ask.clusters.istio_version;
+    ask.clusters.file.as_ref().map(|file| spec::mesh_of(file, version, io)).transpose()
+}
+
+/// The trust domains of the clusters that one has a trust model with.
+fn federated(read: &Read, own: usize) -> BTreeSet<TrustDomain> {
+    let others = (0..read.clusters.len()).filter(|other| read.model(own, *other).is_some());
+    others.map(|other| read.clusters[other].trust_domain.clone()).collect()
+}
+
+/// The clusters of the spec that have no folder.
+fn absent(mesh: Option<&Mesh>, names: &BTreeSet<String>) -> Vec<Failure> {
+    let clusters = mesh.into_iter().flat_map(Mesh::clusters);
+    let absent = clusters.filter(|cluster| !names.contains(&cluster.name)).map(|cluster| {
+        Failure::new(
+            "ctl/no-cluster",
+            format!("cluster `{}` of the spec has no folder", cluster.name),
+        )
+        .hint("name the folder of its CA, too")
+    });
+    absent.collect()
+}
+
+/// The trust domain in the URI of a CA, as `ca init --trust-domain` writes it, or the default.
+fn own_domain(secret: &Secret, version: Version) -> Result<TrustDomain, Failure> {
+    let names = secret.ca(version).and_then(|ca| ca.extensions().subject_alt_name.clone());
+    let uri = names.into_iter().flatten().find_map(|name| match name {
+        meshpki::x509::GeneralName::Uri(uri) => String::from_utf8(uri).ok(),
+        _ => None,
+    });
+    let domain = uri.as_deref().and_then(|uri| uri.strip_prefix("spiffe://"));
+    domain
+        .unwrap_or(DEFAULT_DOMAIN)
+        .parse()
+        .map_err(|error: meshpki::TrustDomainError| meshpki::Error::from(error).into())
+}
+
+/// The clusters as they are, with their own settings, and the secrets of the folders instead of those they have.
+pub(super) fn asked(ask: &Ask<'_>, io: &mut Io<'_>) -> Result<Read, Failure> {
+    if ask.clusters.is_empty() {
+        return Err(Failure::usage("nothing to compare").hint(
+            "name folders, as in `meshctl trust matrix ca`, or clusters with `--context east=CONTEXT`",
+        ));
+    }
+    let selection = ask.clusters.resolved(ask.force)?;
+    let (targets, found) = runtime()?.block_on(observe::asked(&selection, io))?;
+    let mesh = mesh(ask, io)?;
+    let folders = folders(ask.dirs)?.into_iter();
+    let mut folders: BTreeMap<String, Folder> =
+        folders.map(|folder| (folder.name.clone(), folder)).collect();
+    let mut clusters = Vec::new();
+    for (target, found) in targets.iter().zip(&found) {
+        let Ok(Found { seen, .. }) = found else { continue };
+        let live = seen.observed.secret.as_ref().map(|live| live.files.clone());
+        let (folder, planned) = match folders.remove(&target.name) {
+            Some(folder) => (Some(folder.path), Some(folder.secret)),
+            None => (None, None),
+        };
+        clusters.push(Known {
+            name: target.name.clone(),
+            secret: planned.or_else(|| live.clone()).unwrap_or_default(),
+            live,
+            folder,
+            version: seen.release(),
+            trust_domain: seen.mesh.trust_domain().parse().map_err(
+                |error: meshpki::TrustDomainError| {
+                    Failure::new("istiod/trust-domain", error.to_string())
+                        .within(format!("cluster {}", target.name))
+                },
+            )?,
+            accepts: accepts(seen),
+            ambient: seen.istiods.iter().any(|istiod| istiod.ambient),
+        });
+    }
+    Ok(Read { clusters, failures: unasked(&targets, &found), mesh })
+}
+
+/// The trust domains that every revision of istiod lets its proxies accept.
+fn accepts(seen: &Seen) -> AcceptedDomains {
+    let of = |istiod: &Istiod| {
+        AcceptedDomains::of_istiod(
+            istiod.settings.version,
+            istiod.skip_validation,
+            &seen.mesh.aliases,
+            &seen.mesh.ca_domains,
+        )
+    };
+    let all = seen.istiods.iter().map(of);
+    all.reduce(AcceptedDomains::both).unwrap_or(AcceptedDomains::Listed(BTreeSet::new()))
+}

@@ -1,0 +1,143 @@
+//! `meshctl trust next`: the first push of the plan, from the folder to the cluster.
+
+use std::path::Path;
+
+use meshpki::cacerts::Secret;
+
+use super::known::{Ask, asked};
+use super::plan::{Situation, bridges, gaps, text, with_spec};
+use crate::args::Clusters;
+use crate::args::trust::Next as Args;
+use crate::authority::{open_workspace, warn_exposed};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::files::Wait;
+use crate::fleet::clusters::{runtime, targets};
+use crate::io::Io;
+use crate::rollout::{Job, can_agree, look_apart, stale};
+
+/// Runs the command.
+pub(crate) fn run(args: &Args, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    let options = args.rollout.resolved();
+    can_agree(&options, io)?;
+    let at = io.time(None)?;
+    args.dirs.iter().for_each(|dir| warn_exposed(dir, io));
+    let clusters = with_spec(&args.clusters);
+    let force = &args.rollout.force;
+    let read = asked(&Ask { dirs: &args.dirs, clusters: &clusters, ambient: false, force }, io)?;
+    if !read.failures.is_empty() {
+        read.failures.iter().for_each(|failure| io.fail(failure));
+        return Ok(Exit::Failed);
+    }
+    let situation = Situation::new(read, &bridges(&args.bridges, io)?, at)?;
+    let Some(next) = Next::of(&situation) else {
+        return nothing_to_push(&situation, options.json, io);
+    };
+    if !options.json {
+        io.print(&next.said)?;
+    }
+    next.push(&situation, args, &clusters, io)
+}
+
+/// Says what is lacking that no push adds.
+fn nothing_to_push(situation: &Situation, json: bool, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    let lacking: Vec<String> =
+        gaps(situation).into_iter().map(|gap| text::lacking(situation, gap)).collect();
+    if lacking.is_empty() {
+        let done = "every cluster has what its trust models need\n";
+        return if json { Ok(Exit::Good) } else { io.print(done).map(|()| Exit::Good) };
+    }
+    let failure = Failure::new("ctl/trust-lacking", "no push adds what the trust models lack");
+    Err(lacking.into_iter().fold(failure.exit(Exit::No), Failure::because))
+}
+
+/// A push to one cluster.
+struct Next<'s> {
+    cluster: usize,
+    secret: &'s Secret,
+    /// What it is.
+    said: String,
+}
+
+impl<'s> Next<'s> {
+    /// A folder that is not in its cluster yet, or else the first push of the plan.
+    fn of(situation: &'s Situation) -> Option<Self> {
+        if let Some(cluster) = situation.unpushed().next() {
+            let known = &situation.read.clusters[cluster];
+            let name = crate::text::safe(&known.name);
+            let said =
+                format!("push to {name}\n   the files of its folder, which it does not have yet\n");
+            return Some(Self { cluster, secret: &known.secret, said });
+        }
+        let push = situation.plan.pushes.first()?;
+        let said = text::step(situation, 0);
+        Some(Self { cluster: push.cluster, secret: &push.secret, said })
+    }
+
+    /// Writes the files into the folder, after the checks and the confirmation, and pushes them.
+    fn push(
+        &self,
+        situation: &Situation,
+        args: &Args,
+        clusters: &Clusters,
+        io: &mut Io<'_>,
+    ) -> Result<Exit, Failure> {
+        let known = &situation.read.clusters[self.cluster];
+        let Some(folder) = known.folder.as_deref() else {
+            return Err(Failure::new(
+                "ctl/no-cluster",
+                format!("cluster `{}` has no folder to change", known.name),
+            )
+            .hint("name the folder of its CA, too"));
+        };
+        let options = args.rollout.resolved();
+        let mut selection = clusters.for_rollout(&args.rollout)?;
+        selection.contexts = vec![context(&args.clusters.contexts, &known.name)];
+        let dir = folder.parent().unwrap_or_else(|| Path::new("."));
+        let mut others = crate::fleet::folders::secrets(dir)?;
+        others.remove(&known.name);
+        runtime()?.block_on(async {
+            let targets = targets(&selection, io).await?;
+            let (seen, twins) = look_apart(&targets, &options.force).await?;
+            let secrets = vec![self.secret.clone()];
+            stale::refuse_older(&targets, &seen, &secrets, dir, &options)?;
+            let job = Job { targets, seen, twins, others: Some(others), options: &options };
+            let write =
+                |io: &mut Io<'_>| self.write(&known.secret, folder, args.wait.resolved(), io);
+            job.run_after(secrets, write, io).await
+        })
+    }
+
+    /// The files that differ, each in one step.
+    fn write(
+        &self,
+        before: &Secret,
+        folder: &Path,
+        wait: Wait,
+        io: &mut Io<'_>,
+    ) -> Result<(), Failure> {
+        let (Some(dir), Some(name)) = (folder.parent(), folder.file_name()) else { return Ok(()) };
+        let differs = |file: &&str| before.get(file) != self.secret.get(file);
+        let files: Vec<&str> = self.secret.names().filter(differs).collect();
+        if files.is_empty() {
+            return Ok(());
+        }
+        let mut workspace = open_workspace(dir, wait, io)?;
+        for file in &files {
+            let content = self.secret.get(file).unwrap_or_default();
+            workspace.stage(&Path::new(name).join(file), content, Secret::is_key(file))?;
+        }
+        workspace.sync()?;
+        for file in &files {
+            workspace.replace(&Path::new(name).join(file))?;
+        }
+        workspace.finish()
+    }
+}
+
+/// How the command line names a cluster: with its context, or by its name.
+fn context(contexts: &[String], name: &str) -> String {
+    let is_its =
+        |text: &&String| text.split_once('=').map_or(text.as_str(), |(name, _)| name) == name;
+    contexts.iter().find(is_its).cloned().unwrap_or_else(|| name.to_owned())
+}

@@ -1,0 +1,189 @@
+//! `meshctl trust plan`: the pushes that bring clusters to the trust models of the spec.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use meshpki::cacerts::Secret;
+use meshpki::federation::{
+    MatrixCluster, TrustAnswer, TrustCell, TrustChange, TrustGap, TrustMatrix, TrustPlan, TrustPush,
+};
+use meshpki::istiod::Verifier;
+use meshpki::{Cert, Time};
+
+use super::known::{Ask, Known, Read, asked, on_disk};
+use crate::args::Clusters;
+use crate::args::trust::Plan as Args;
+use crate::authority::read_certs;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::io::Io;
+use crate::text::json as pretty;
+
+mod json;
+pub(super) mod text;
+
+/// The spec, unless another one is named.
+const SPEC: &str = "mesh.yaml";
+
+/// The clusters of a spec, and what they lack.
+pub(super) struct Situation {
+    pub(super) read: Read,
+    pub(super) plan: TrustPlan,
+    /// For each push, what it brings.
+    pub(super) steps: Vec<Step>,
+}
+
+/// What a push brings.
+pub(super) struct Step {
+    /// The pairs that accept each other after it and did not before: who, whom, by which proxies, and until when.
+    pub(super) accepts: Vec<(usize, usize, Verifier, Option<Time>)>,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    let at = io.time(args.at)?;
+    let clusters = with_spec(&args.clusters);
+    let ask = Ask { dirs: &args.dirs, clusters: &clusters, ambient: false, force: &args.force };
+    let is_live = !args.clusters.contexts.is_empty();
+    let read = if is_live { asked(&ask, io)? } else { on_disk(&ask, io)? };
+    let bridges = bridges(&args.bridges, io)?;
+    let situation = Situation::new(read, &bridges, at)?;
+    io.print(&if args.output.is_json() {
+        pretty(&json::write(&situation, at))
+    } else {
+        let next = next_command(&args.dirs, &clusters, &args.bridges);
+        text::write(&situation, &next)
+    })?;
+    let failures = &situation.read.failures;
+    failures.iter().for_each(|failure| io.fail(failure));
+    Ok(match situation.is_done() {
+        false => Exit::No,
+        true if failures.is_empty() => Exit::Good,
+        true => Exit::Failed,
+    })
+}
+
+/// The same clusters with the usual spec, if none is named.
+pub(super) fn with_spec(clusters: &Clusters) -> Clusters {
+    let file = clusters.file.clone().or_else(|| Some(PathBuf::from(SPEC)));
+    Clusters { file, ..clusters.clone() }
+}
+
+/// The certificates of these files.
+pub(super) fn bridges(files: &[PathBuf], io: &mut Io<'_>) -> Result<Vec<Cert>, Failure> {
+    let mut bridges = Vec::new();
+    for file in files {
+        bridges.extend(read_certs(file, io)?);
+    }
+    Ok(bridges)
+}
+
+/// The command that takes the first push.
+pub(super) fn next_command(dirs: &[PathBuf], clusters: &Clusters, bridges: &[PathBuf]) -> String {
+    let mut words: Vec<String> = dirs.iter().map(|dir| crate::text::word(dir)).collect();
+    let file = clusters.file.as_deref().unwrap_or_else(|| Path::new(SPEC));
+    words.push(format!("-f {}", crate::text::word(file)));
+    words.extend(bridges.iter().map(|file| format!("--bridge {}", crate::text::word(file))));
+    format!("meshctl trust next {}", words.join(" "))
+}
+
+impl Situation {
+    /// # Errors
+    /// `config/needs` if the spec names no trust models.
+    pub(super) fn new(read: Read, bridges: &[Cert], at: Time) -> Result<Self, Failure> {
+        if read.mesh.as_ref().is_none_or(|mesh| mesh.trust().is_none()) {
+            return Err(Failure::new("config/needs", "the spec has no `trust`").hint(
+                "add `trust: {model: bridge}` to the spec, or another model: merged-roots, scoped-bridge, shared-root",
+            ));
+        }
+        let members: Vec<MatrixCluster<'_>> = read.clusters.iter().map(Known::member).collect();
+        let plan = TrustPlan::new(&members, &|one, other| read.model(one, other), bridges, at);
+        let steps = steps(&members, &plan, at);
+        Ok(Self { read, plan, steps })
+    }
+
+    /// The clusters whose folder differs from what they have.
+    pub(super) fn unpushed(&self) -> impl Iterator<Item = usize> {
+        let differs = |cluster: &Known| {
+            let live = cluster.live.as_ref().filter(|_| cluster.folder.is_some());
+            live.is_some_and(|live| content(live) != content(&cluster.secret))
+        };
+        let all = self.read.clusters.iter().enumerate();
+        all.filter(move |(_, cluster)| differs(cluster)).map(|(index, _)| index)
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.plan.is_done() && self.unpushed().next().is_none()
+    }
+
+    pub(super) fn name(&self, index: usize) -> &str {
+        &self.read.clusters[index].name
+    }
+
+    /// The folder with the CA of a cluster, as a command names it.
+    pub(super) fn authority(&self, index: usize) -> Option<&Path> {
+        self.read.clusters[index].folder.as_deref()?.parent()
+    }
+}
+
+fn content(secret: &Secret) -> meshpki::cacerts::Fingerprint {
+    secret.for_istiod().fingerprint()
+}
+
+/// What each push brings, the pushes before it done.
+fn steps(members: &[MatrixCluster<'_>], plan: &TrustPlan, at: Time) -> Vec<Step> {
+    let mut now = members.to_vec();
+    let mut before = accepted(&TrustMatrix::new(&now, at));
+    let mut steps = Vec::new();
+    for push in &plan.pushes {
+        now[push.cluster].secret = &push.secret;
+        let after = accepted(&TrustMatrix::of_cluster(&now, push.cluster, at));
+        let new = after.iter().filter(|(pair, _)| !before.contains_key(*pair));
+        steps.push(Step { accepts: new.map(|((a, b, by), end)| (*a, *b, *by, *end)).collect() });
+        before.extend(after);
+    }
+    steps
+}
+
+type Accepted = BTreeMap<(usize, usize, Verifier), Option<Time>>;
+
+/// Who accepts whom, by which proxies, and until when.
+fn accepted(matrix: &TrustMatrix) -> Accepted {
+    let of = |cell: &TrustCell| match &cell.answer {
+        TrustAnswer::Accepted(end) => {
+            let end = end.as_ref().map(|end| end.at);
+            Some(((cell.truster, cell.signer, cell.verifier), end))
+        }
+        _ => None,
+    };
+    matrix.cells().iter().filter_map(of).collect()
+}
+
+/// The files of a push that differ, and the certificates that each gets.
+pub(super) fn files<'p>(
+    push: &'p TrustPush,
+    cluster: &Known,
+) -> Vec<(&'static str, Vec<&'p TrustChange>)> {
+    let layout = cluster.secret.layout(cluster.version);
+    let roots = |change: &&TrustChange| matches!(change, TrustChange::Root { .. });
+    let (roots, chain): (Vec<_>, Vec<_>) = push.changes.iter().partition(roots);
+    let all = [(layout.roots_file(), roots), (layout.chain_files()[0], chain)];
+    all.into_iter().filter(|(_, changes)| !changes.is_empty()).collect()
+}
+
+/// What is lacking besides pushes, once for each root and the folder of the CA that would certify it.
+pub(super) fn gaps(situation: &Situation) -> Vec<&TrustGap> {
+    let mut known = Vec::new();
+    let mut found = Vec::new();
+    for gap in &situation.plan.gaps {
+        if let TrustGap::NoBridge { truster, root, scope, .. } = gap {
+            let key = (situation.authority(*truster), root, scope);
+            if known.contains(&key) {
+                continue;
+            }
+            known.push(key);
+        }
+        found.push(gap);
+    }
+    found
+}
