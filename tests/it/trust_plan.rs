@@ -193,6 +193,12 @@ fn calls_need_a_model() {
     shell.check(
         "mesh render -f @/mesh.yaml",
         r#"
+        exit 1
+        --- stderr
+        error[config/not-federated]: cluster `west` imports `n/a` from `east`, but `trust` has no model for the two
+          in: @/mesh.yaml:7, trust
+
+        hint: add the two clusters to `trust.pairs`, or set `trust.model` for all pairs
     "#,
     );
 }
