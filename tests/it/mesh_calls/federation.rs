@@ -135,7 +135,7 @@ fn call_as(bookinfo: &Bookinfo, domain: &str) -> String {
     let stamp = Stamp { not_before: bookinfo.mesh.shell.now, ..stamp() };
     let leaf = meshpki::issue(&Profile::workload(&id), own.public_key(), issuer, stamp);
     scratch.write("leaf.pem", leaf.expect("a certificate").to_pem());
-    scratch.write_key("leaf.key", own.to_pem().to_string());
+    scratch.write_key("leaf.key", own.to_pem().as_str());
     scratch.write("chain.pem", read("cert-chain.pem"));
     let path = |file: &str| scratch.join(file).display().to_string();
     request(&bookinfo.reviews["v1"].proxy, &path("leaf.pem"), &path("leaf.key"), &path("chain.pem"))

@@ -4,6 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use super::plan::TrustPush;
 use crate::cacerts::Secret;
 use crate::cert::Cert;
 use crate::istiod::canary::Canary;
@@ -196,38 +197,26 @@ impl TrustMatrix {
     /// Asks every cluster about every other.
     #[must_use]
     pub fn new(clusters: &[MatrixCluster<'_>], at: Time) -> Self {
-        Self::of_pairs(clusters, &|_, _| true, at)
-    }
-
-    /// The pairs of one cluster with each, in both orders: what a change of its secret can affect.
-    #[must_use]
-    pub fn of_cluster(clusters: &[MatrixCluster<'_>], cluster: usize, at: Time) -> Self {
-        Self::of_pairs(clusters, &|truster, signer| truster == cluster || signer == cluster, at)
-    }
-
-    fn of_pairs(
-        clusters: &[MatrixCluster<'_>],
-        is_asked: &dyn Fn(usize, usize) -> bool,
-        at: Time,
-    ) -> Self {
         let judges: Vec<Judge<'_>> = clusters.iter().map(Judge::new).collect();
-        let mut cells = Vec::new();
-        let mut shown: Vec<Option<Shown<'_>>> = Vec::new();
-        for judge in &judges {
-            shown.push(judge.shown(&judge.cluster.trust_domain, at).map(Shown::new));
+        let canaries: Vec<_> = judges.iter().map(|judge| judge.workload(at)).collect();
+        Self { cells: asked(&judges, &canaries, &|_, _| true, at) }
+    }
+
+    /// What the pairs of a cluster say after each push, those before it done: every other pair stays as it was.
+    #[must_use]
+    pub fn after_each(clusters: &[MatrixCluster<'_>], pushes: &[TrustPush], at: Time) -> Vec<Self> {
+        let changed = |push| changed(clusters, push);
+        let changed: Vec<MatrixCluster<'_>> = pushes.iter().map(changed).collect();
+        let mut judges: Vec<Judge<'_>> = clusters.iter().map(Judge::new).collect();
+        let mut canaries: Vec<_> = judges.iter().map(|judge| judge.workload(at)).collect();
+        let mut after = Vec::with_capacity(pushes.len());
+        for (place, cluster) in pushes.iter().map(|push| push.cluster).zip(&changed) {
+            judges[place] = Judge::new(cluster);
+            canaries[place] = judges[place].workload(at);
+            let is_its = |truster: usize, signer: usize| truster == place || signer == place;
+            after.push(Self { cells: asked(&judges, &canaries, &is_its, at) });
         }
-        for (truster, judge) in judges.iter().enumerate() {
-            for (signer, shown) in shown.iter_mut().enumerate() {
-                for verifier in judge.cluster.verifiers().filter(|_| is_asked(truster, signer)) {
-                    let answer = match shown {
-                        Some(shown) => judge.answer(verifier, shown, &clusters[signer], at),
-                        None => TrustAnswer::Unknown,
-                    };
-                    cells.push(TrustCell { truster, signer, verifier, answer });
-                }
-            }
-        }
-        Self { cells }
+        after
     }
 
     /// Every pair, in order.
@@ -235,6 +224,34 @@ impl TrustMatrix {
     pub fn cells(&self) -> &[TrustCell] {
         &self.cells
     }
+}
+
+/// A cluster after a push.
+fn changed<'a>(clusters: &[MatrixCluster<'a>], push: &'a TrustPush) -> MatrixCluster<'a> {
+    MatrixCluster { secret: &push.secret, ..clusters[push.cluster].clone() }
+}
+
+/// What the proxies of each cluster say to the workloads of each, for the pairs that are asked.
+fn asked(
+    judges: &[Judge<'_>],
+    canaries: &[Option<Canary>],
+    is_asked: &dyn Fn(usize, usize) -> bool,
+    at: Time,
+) -> Vec<TrustCell> {
+    let mut shown: Vec<_> = canaries.iter().map(|canary| canary.as_ref().map(Shown::new)).collect();
+    let mut cells = Vec::new();
+    for (truster, judge) in judges.iter().enumerate() {
+        for (signer, shown) in shown.iter_mut().enumerate() {
+            for verifier in judge.cluster.verifiers().filter(|_| is_asked(truster, signer)) {
+                let answer = match shown {
+                    Some(shown) => judge.answer(verifier, shown, judges[signer].cluster, at),
+                    None => TrustAnswer::Unknown,
+                };
+                cells.push(TrustCell { truster, signer, verifier, answer });
+            }
+        }
+    }
+    cells
 }
 
 /// The identities that the key of a cluster's CA is worth: for each trust domain of these clusters, those whose proxies
@@ -249,7 +266,8 @@ pub fn impersonations(
     let domains: BTreeSet<&TrustDomain> = clusters.iter().map(|c| &c.trust_domain).collect();
     let mut found = Vec::new();
     for domain in domains {
-        let mut shown = Shown::new(judges.get(leaked)?.shown(domain, at)?);
+        let canary = judges.get(leaked)?.shown(domain, at)?;
+        let mut shown = Shown::new(&canary);
         for (truster, judge) in judges.iter().enumerate() {
             for verifier in judge.cluster.verifiers() {
                 let is_believed = judge.cluster.has_domain_for(verifier, domain)
@@ -277,12 +295,12 @@ type WhatCounts<'a> = (Vec<&'a [u8]>, Option<&'a [u8]>, bool, Version, Verifier)
 
 /// What a workload shows, and what was said of it.
 struct Shown<'a> {
-    canary: Canary,
+    canary: &'a Canary,
     known: BTreeMap<WhatCounts<'a>, Result<Option<TrustEnd>, Rejection>>,
 }
 
-impl Shown<'_> {
-    const fn new(canary: Canary) -> Self {
+impl<'a> Shown<'a> {
+    const fn new(canary: &'a Canary) -> Self {
         Self { canary, known: BTreeMap::new() }
     }
 }
@@ -293,6 +311,11 @@ impl<'a> Judge<'a> {
         let (roots, crl) = (secret.roots(version), secret.crl(version));
         let dataplane = Dataplane::new(&roots, crl, version, cluster.ambient);
         Self { cluster, roots, crl, dataplane }
+    }
+
+    /// A workload of the cluster.
+    fn workload(&self, at: Time) -> Option<Canary> {
+        self.shown(&self.cluster.trust_domain, at)
     }
 
     /// A workload of a trust domain under the cluster's CA.
@@ -326,7 +349,7 @@ impl<'a> Judge<'a> {
         shown: &mut Shown<'j>,
         at: Time,
     ) -> Result<Option<TrustEnd>, Rejection> {
-        let key = self.what_counts(verifier, &shown.canary);
+        let key = self.what_counts(verifier, shown.canary);
         let Shown { canary, known } = shown;
         let answer = known.entry(key).or_insert_with(|| {
             let verified = self.dataplane.verify(verifier, &canary.leaf, &canary.sent, at);

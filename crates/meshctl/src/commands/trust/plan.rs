@@ -132,12 +132,10 @@ fn content(secret: &Secret) -> meshpki::cacerts::Fingerprint {
 
 /// What each push brings, the pushes before it done.
 fn steps(members: &[MatrixCluster<'_>], plan: &TrustPlan, at: Time) -> Vec<Step> {
-    let mut now = members.to_vec();
-    let mut before = accepted(&TrustMatrix::new(&now, at));
+    let mut before = accepted(&TrustMatrix::new(members, at));
     let mut steps = Vec::new();
-    for push in &plan.pushes {
-        now[push.cluster].secret = &push.secret;
-        let after = accepted(&TrustMatrix::of_cluster(&now, push.cluster, at));
+    for after in TrustMatrix::after_each(members, &plan.pushes, at) {
+        let after = accepted(&after);
         let new = after.iter().filter(|(pair, _)| !before.contains_key(*pair));
         steps.push(Step { accepts: new.map(|((a, b, by), end)| (*a, *b, *by, *end)).collect() });
         before.extend(after);
