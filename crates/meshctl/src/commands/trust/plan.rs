@@ -35,7 +35,7 @@ pub(super) struct Situation {
 
 /// What a push brings.
 pub(super) struct Step {
-    /// The pairs that accept each other after it and did not before: who, whom, by which proxies, and until when.
+    /// The pairs that accept each other after it and did not before: truster, signer, by which proxies, and until when.
     pub(super) accepts: Vec<(usize, usize, Verifier, Option<Time>)>,
 }
 
@@ -145,7 +145,7 @@ fn steps(members: &[MatrixCluster<'_>], plan: &TrustPlan, at: Time) -> Vec<Step>
 
 type Accepted = BTreeMap<(usize, usize, Verifier), Option<Time>>;
 
-/// Who accepts whom, by which proxies, and until when.
+/// Which clusters accept which, by which proxies, and until when.
 fn accepted(matrix: &TrustMatrix) -> Accepted {
     let of = |cell: &TrustCell| match &cell.answer {
         TrustAnswer::Accepted(end) => {

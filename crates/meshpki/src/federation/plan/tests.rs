@@ -144,7 +144,7 @@ fn bridges_are_renewed_and_narrowed() {
     check("narrowed", &mut world, TrustModel::ScopedBridge, &narrowed, &["west.example"]);
 }
 
-/// What no push mends.
+/// What no push adds.
 #[test]
 fn what_is_lacking() {
     let check = |what: &str, world: &World, model: TrustModel, expect: &[&str]| {
@@ -162,7 +162,7 @@ fn what_is_lacking() {
     check("wide", &wide, TrustModel::ScopedBridge, &scoped);
     let narrow = World::new().scoped();
     check("narrow", &narrow, TrustModel::Bridge, &["no bridge 1<0", "no bridge 0<1"]);
-    // An expired bridge is none.
+    // An expired bridge does not count.
     let expired = World::new().with(0, &Bridge::new());
     let later = NOW + 91 * DAY;
     let clusters = expired.clusters();

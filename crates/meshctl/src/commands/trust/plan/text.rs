@@ -35,7 +35,7 @@ pub(super) fn write(situation: &Situation, next: &str) -> String {
     out
 }
 
-/// A push: its cluster, what each file gets, and who accepts whom after it.
+/// A push: its cluster, what each file gets, and which clusters accept which after it.
 pub(in super::super) fn step(situation: &Situation, number: usize) -> String {
     let push = &situation.plan.pushes[number];
     let cluster = &situation.read.clusters[push.cluster];
