@@ -24,6 +24,9 @@ pub(super) fn each_model(bookinfo: &mut Bookinfo, spec: &str) {
     };
     let own = roots(bookinfo);
     model(bookinfo, "scoped-bridge");
+    let plan = bookinfo.mesh.run(&format!("trust plan {FOLDERS} {CONTEXTS}"));
+    let refused = "istiod of cluster1 does not accept cluster2, the trust domain of cluster2";
+    ended(&plan, 2, &[refused, "meshctl trust render"]);
     settings(bookinfo);
     refused_without_a_bridge(bookinfo);
     for scope in ["scoped-bridge", "bridge"] {
@@ -39,6 +42,19 @@ pub(super) fn each_model(bookinfo: &mut Bookinfo, spec: &str) {
     carried(bookinfo);
     assert_eq!(roots(bookinfo).map(|text| text.matches("BEGIN").count()), [2, 2]);
     believed_as_the_matrix_says(bookinfo, "");
+    folder_first(bookinfo);
+}
+
+/// A folder that was changed and not pushed is pushed before anything is planned on it.
+fn folder_first(bookinfo: &Bookinfo) {
+    bookinfo.mesh.shell.good("ca renew @/cluster2-ca --cluster cluster2");
+    let plan = bookinfo.mesh.run(&format!("trust plan {FOLDERS} {CONTEXTS}"));
+    let told = "cluster2: the files of its folder are not in the cluster yet";
+    ended(&plan, 2, &[told, "next: meshctl trust next "]);
+    let next = format!("trust next {FOLDERS} --yes --timeout 60s");
+    assert!(bookinfo.mesh.good(&next).contains("push to cluster2\n"));
+    let done = "every cluster has what its trust models need";
+    assert!(bookinfo.mesh.good(&next).contains(done));
 }
 
 /// istiod of both accepts the other trust domain, by the settings that `trust render` prints.

@@ -29,7 +29,7 @@ impl<'a> Calls<'a> {
         }
         let host = route.service.local_host(route.from);
         let own = self.mesh.service_on(route.from, &route.service.namespace, &route.service.name);
-        let known = [from, to].into_iter().find_map(|view| view.services.get(&host)?.resource);
+        let known = self.first_known(from, &host);
         if let Some(resource) = known.filter(|resource| !is_exported(resource, ANY_NAMESPACE)) {
             let call = Call { host: &host, subset: "", port: 0, client: "" };
             self.fail(from, call, Some(resource), to.cluster.index, Cause::NotExported);
@@ -57,6 +57,18 @@ impl<'a> Calls<'a> {
             let place = (route.service.namespace.as_str(), host.as_str(), number);
             self.defined(from, route.to.index, place, &subsets);
         }
+    }
+
+    /// The Service by which a caller's istiod sees a host: that of its own cluster, or else of the first cluster whose
+    /// registry it reads. It reads them in the order of their secrets, which have the names of the clusters; from the
+    /// others it takes endpoints, addresses and accounts
+    /// (`pilot/pkg/serviceregistry/aggregate/controller.go: Services, mergeService`).
+    fn first_known(&self, from: &View<'a>, host: &str) -> Option<&'a Value> {
+        let others = self
+            .views
+            .iter()
+            .filter(|view| view.cluster.remote_secrets && view.cluster.index != from.cluster.index);
+        [from].into_iter().chain(others).find_map(|view| view.services.get(host))?.resource
     }
 
     /// A service called by its name for remote callers needs an entry that all see.

@@ -79,7 +79,8 @@ fn found(spec: &str, at_a: &[&str], at_b: &[&str]) -> Vec<(LintSeverity, String,
         .iter()
         .map(|cluster| {
             let rendered = render(&mesh, cluster, &addresses);
-            (cluster.name.as_str(), faulty(rendered, faults[cluster.name.as_str()]))
+            let faults = faults.get(cluster.name.as_str()).copied().unwrap_or(&[]);
+            (cluster.name.as_str(), faulty(rendered, faults))
         })
         .collect();
     let clusters: Vec<LintCluster<'_>> = all
@@ -195,6 +196,27 @@ fn who_sees_what() {
     let own =
         "+ DestinationRule shop/own {host: '*.global', trafficPolicy: {tls: {mode: DISABLE}}}";
     check(SPEC, &[own], &[], &["plain-text DestinationRule shop/own"]);
+}
+
+/// A caller without the service sees it as the first cluster has it, even if the spec sends its calls to another.
+#[test]
+fn the_first_registry_decides() {
+    let spec = REGISTRY
+        .replace("    services:", "")
+        .replace("importedBy: [a]", "importedBy: [c]")
+        .replace(
+            "services:\n",
+            "- {name: c, istioVersion: 1.30.3, remoteSecrets: true}\nservices:\n",
+        );
+    let service = "+ Service n/s {ports: [{name: http, port: 80}]}";
+    // The gateway sees it.
+    let hidden =
+        "Service /metadata/annotations = {networking.istio.io/exportTo: 'client,istio-system'}";
+    let found = ["hidden Service n/s"];
+    check(&spec, &[service, hidden], &[], &found);
+    check(&spec, &[service, hidden], &[service], &found);
+    check(&spec, &[service], &[service, hidden], &[]);
+    check(&spec, &[], &[service, hidden], &[]);
 }
 
 #[test]
