@@ -137,7 +137,7 @@ pub struct ClusterSpec {
     pub dns: Option<ClusterDns>,
 }
 
-/// How clusters come to accept each other's workloads. With `pairs` and no `model`, only those pairs do.
+/// How clusters come to accept each other's workloads. With `pairs` and no `model`, only those pairs have to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Trust")]

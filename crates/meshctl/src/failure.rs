@@ -63,6 +63,7 @@ impl Failure {
         "ctl/strays",
         "ctl/subject-taken",
         "ctl/trust-lacking",
+        "ctl/two-folders",
         "ctl/unreadable",
         "ctl/usage",
         "ctl/validity-cut",

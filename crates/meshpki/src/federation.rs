@@ -19,7 +19,7 @@ mod plan;
 pub use bridge::Bridge;
 pub use matrix::{
     AcceptedDomains, Impersonation, MatrixCluster, TrustAnswer, TrustCell, TrustEnd, TrustMatrix,
-    TrustRefusal, impersonations,
+    TrustRefusal, beyond_scope, impersonations,
 };
 pub use model::{ModelObstacle, ModelSide, TrustModel, UnknownModel};
 pub use plan::{TrustChange, TrustGap, TrustPlan, TrustPush};
@@ -110,7 +110,7 @@ pub fn trust_settings(members: &[Member<'_>]) -> Vec<TrustSettings> {
     trust_settings_by(members, &|_, _| Some(TrustModel::MergedRoots))
 }
 
-/// The same where each pair of indices has a trust model of its own; `None`: the two need not accept each other.
+/// The same if each pair of indices has a trust model of its own; `None`: the two need not accept each other.
 ///
 /// Under a bridge, the anchor of another trust domain is the cluster's own root, so that these settings trust no other.
 #[must_use]

@@ -4,7 +4,6 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::plan::TrustPush;
 use crate::cacerts::Secret;
 use crate::cert::Cert;
 use crate::istiod::canary::Canary;
@@ -197,26 +196,7 @@ impl TrustMatrix {
     /// Asks every cluster about every other.
     #[must_use]
     pub fn new(clusters: &[MatrixCluster<'_>], at: Time) -> Self {
-        let judges: Vec<Judge<'_>> = clusters.iter().map(Judge::new).collect();
-        let canaries: Vec<_> = judges.iter().map(|judge| judge.workload(at)).collect();
-        Self { cells: asked(&judges, &canaries, &|_, _| true, at) }
-    }
-
-    /// What the pairs of a cluster say after each push, those before it done: every other pair stays as it was.
-    #[must_use]
-    pub fn after_each(clusters: &[MatrixCluster<'_>], pushes: &[TrustPush], at: Time) -> Vec<Self> {
-        let changed = |push| changed(clusters, push);
-        let changed: Vec<MatrixCluster<'_>> = pushes.iter().map(changed).collect();
-        let mut judges: Vec<Judge<'_>> = clusters.iter().map(Judge::new).collect();
-        let mut canaries: Vec<_> = judges.iter().map(|judge| judge.workload(at)).collect();
-        let mut after = Vec::with_capacity(pushes.len());
-        for (place, cluster) in pushes.iter().map(|push| push.cluster).zip(&changed) {
-            judges[place] = Judge::new(cluster);
-            canaries[place] = judges[place].workload(at);
-            let is_its = |truster: usize, signer: usize| truster == place || signer == place;
-            after.push(Self { cells: asked(&judges, &canaries, &is_its, at) });
-        }
-        after
+        Trial::new(clusters, at).all()
     }
 
     /// Every pair, in order.
@@ -226,32 +206,51 @@ impl TrustMatrix {
     }
 }
 
-/// A cluster after a push.
-fn changed<'a>(clusters: &[MatrixCluster<'a>], push: &'a TrustPush) -> MatrixCluster<'a> {
-    MatrixCluster { secret: &push.secret, ..clusters[push.cluster].clone() }
+/// Clusters that are asked again after one of them has changed.
+pub(super) struct Trial<'a> {
+    judges: Vec<Judge<'a>>,
+    canaries: Vec<Option<Canary>>,
+    at: Time,
 }
 
-/// What the proxies of each cluster say to the workloads of each, for the pairs that are asked.
-fn asked(
-    judges: &[Judge<'_>],
-    canaries: &[Option<Canary>],
-    is_asked: &dyn Fn(usize, usize) -> bool,
-    at: Time,
-) -> Vec<TrustCell> {
-    let mut shown: Vec<_> = canaries.iter().map(|canary| canary.as_ref().map(Shown::new)).collect();
-    let mut cells = Vec::new();
-    for (truster, judge) in judges.iter().enumerate() {
-        for (signer, shown) in shown.iter_mut().enumerate() {
-            for verifier in judge.cluster.verifiers().filter(|_| is_asked(truster, signer)) {
-                let answer = match shown {
-                    Some(shown) => judge.answer(verifier, shown, judges[signer].cluster, at),
-                    None => TrustAnswer::Unknown,
-                };
-                cells.push(TrustCell { truster, signer, verifier, answer });
+impl<'a> Trial<'a> {
+    pub(super) fn new(clusters: &'a [MatrixCluster<'a>], at: Time) -> Self {
+        let judges: Vec<Judge<'_>> = clusters.iter().map(Judge::new).collect();
+        let canaries = judges.iter().map(|judge| judge.workload(at)).collect();
+        Self { judges, canaries, at }
+    }
+
+    pub(super) fn all(&self) -> TrustMatrix {
+        self.asked(&|_, _| true)
+    }
+
+    /// Puts another cluster in a place, and asks about the pairs of that place.
+    pub(super) fn with(&mut self, place: usize, cluster: &'a MatrixCluster<'a>) -> TrustMatrix {
+        self.judges[place] = Judge::new(cluster);
+        self.canaries[place] = self.judges[place].workload(self.at);
+        self.asked(&|truster, signer| truster == place || signer == place)
+    }
+
+    /// What the proxies of each cluster say to the workloads of each, for the pairs that are asked.
+    fn asked(&self, is_asked: &dyn Fn(usize, usize) -> bool) -> TrustMatrix {
+        let mut shown: Vec<_> =
+            self.canaries.iter().map(|canary| canary.as_ref().map(Shown::new)).collect();
+        let mut cells = Vec::new();
+        for (truster, judge) in self.judges.iter().enumerate() {
+            for (signer, shown) in shown.iter_mut().enumerate() {
+                for verifier in judge.cluster.verifiers().filter(|_| is_asked(truster, signer)) {
+                    let answer = match shown {
+                        Some(shown) => {
+                            judge.answer(verifier, shown, self.judges[signer].cluster, self.at)
+                        }
+                        None => TrustAnswer::Unknown,
+                    };
+                    cells.push(TrustCell { truster, signer, verifier, answer });
+                }
             }
         }
+        TrustMatrix { cells }
     }
-    cells
 }
 
 /// The identities that the key of a cluster's CA is worth: for each trust domain of these clusters, those whose proxies
@@ -279,6 +278,40 @@ pub fn impersonations(
         }
     }
     Some(found)
+}
+
+/// The pairs of a truster and a signer in which the signer's CA is believed for the truster's own trust domain, although
+/// it is to be believed for the signer's only: `is_scoped` says of which pairs of indices that is so.
+#[must_use]
+pub fn beyond_scope(
+    clusters: &[MatrixCluster<'_>],
+    is_scoped: &dyn Fn(usize, usize) -> bool,
+    at: Time,
+) -> Vec<(usize, Impersonation)> {
+    let judges: Vec<Judge<'_>> = clusters.iter().map(Judge::new).collect();
+    let mut found = Vec::new();
+    for (signer, own) in judges.iter().enumerate() {
+        let mut by_domain: BTreeMap<&TrustDomain, Vec<usize>> = BTreeMap::new();
+        for (truster, judge) in judges.iter().enumerate() {
+            let domain = &judge.cluster.trust_domain;
+            if is_scoped(truster, signer) && *domain != own.cluster.trust_domain {
+                by_domain.entry(domain).or_default().push(truster);
+            }
+        }
+        for (domain, trusters) in by_domain {
+            let Some(canary) = own.shown(domain, at) else { continue };
+            let mut shown = Shown::new(&canary);
+            for truster in trusters {
+                for verifier in judges[truster].cluster.verifiers() {
+                    if judges[truster].chain(verifier, &mut shown, at).is_ok() {
+                        let trust_domain = domain.clone();
+                        found.push((signer, Impersonation { truster, verifier, trust_domain }));
+                    }
+                }
+            }
+        }
+    }
+    found
 }
 
 /// A cluster that is asked, its files read once.

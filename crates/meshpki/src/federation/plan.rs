@@ -1,18 +1,22 @@
 //! What the secrets of clusters lack so that each pair accepts each other by its trust model, and the pushes that add it.
 
-use alloc::borrow::ToOwned;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::matrix::MatrixCluster;
+use super::matrix::{MatrixCluster, Trial, TrustAnswer, TrustCell, TrustMatrix};
 use super::model::TrustModel;
-use super::{AcceptedDomains, anchors};
 use crate::cacerts::Secret;
 use crate::cert::Cert;
-use crate::chain::{is_bridge, issued};
-use crate::istiod::canary::permitted_hosts;
+use crate::istiod::Verifier;
 use crate::spiffe::id::TrustDomain;
 use crate::time::Time;
+
+mod edit;
+mod pair;
+
+use edit::{Edit, Edited};
+use pair::{Pair, Side};
 
 /// A push that brings clusters closer to their trust models.
 #[derive(Clone)]
@@ -24,6 +28,8 @@ pub struct TrustPush {
     pub changes: Vec<TrustChange>,
     /// Its secret afterwards: one file of it differs, or two.
     pub secret: Secret,
+    /// What the pairs of the cluster say after it, the pushes before it done; every other pair stays as it was.
+    pub after: TrustMatrix,
 }
 
 /// A change of a secret.
@@ -39,19 +45,19 @@ pub enum TrustChange {
     },
     /// A bridge is sent after the CA.
     Bridge {
-        /// Index of the cluster whose proxies accept it.
+        /// Index of a cluster whose proxies accept it.
         to: usize,
         /// The bridge.
         bridge: Cert,
     },
-    /// A bridge leaves, which the new one replaces.
+    /// A bridge is removed, which the new one replaces: Envoy follows the first one only.
     Replaced {
         /// The bridge.
         bridge: Cert,
     },
 }
 
-/// What no push can bring about yet.
+/// What no push can bring about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TrustGap {
@@ -66,6 +72,16 @@ pub enum TrustGap {
         /// The one trust domain it may vouch for.
         scope: Option<TrustDomain>,
     },
+    /// The signer sends a bridge to others already. Of several for one root, Envoy follows the first one only
+    /// (BoringSSL `crypto/x509/x509_vfy.cc: find_issuer`).
+    SecondBridge {
+        /// Index of the cluster that would accept it.
+        truster: usize,
+        /// Index of the cluster that would send it.
+        signer: usize,
+        /// Index of the cluster to which it sends the first one; `None`: to a cluster that is not here.
+        first: Option<usize>,
+    },
     /// The truster has a root of the signer in its bundle, so trust goes beyond the bridge.
     TrustedDirectly {
         /// Index of the cluster.
@@ -75,14 +91,19 @@ pub enum TrustGap {
         /// The root.
         root: Cert,
     },
-    /// The signer sends a bridge without the name constraint of the model.
-    Unscoped {
+    /// One root vouches for both, so that no constraint limits what the signer can say.
+    OneRoot {
         /// Index of the cluster that accepts it.
         truster: usize,
-        /// Index of the cluster that sends it.
+        /// Index of the cluster whose CA signs.
         signer: usize,
-        /// The bridge.
-        bridge: Cert,
+    },
+    /// Both have one trust domain, so that no constraint tells them apart.
+    SameDomain {
+        /// Index of the cluster that accepts it.
+        truster: usize,
+        /// Index of the cluster whose CA signs.
+        signer: usize,
     },
     /// No root vouches for the CAs of both.
     NoSharedRoot {
@@ -103,13 +124,56 @@ pub enum TrustGap {
         /// Index of the other.
         signer: usize,
     },
+    /// After every push the proxies of one still reject the other.
+    Refused {
+        /// Index of the cluster that rejects.
+        truster: usize,
+        /// Index of the cluster whose CA signs.
+        signer: usize,
+        /// Which of its proxies.
+        verifier: Verifier,
+        /// Why, and what would have to change.
+        why: String,
+    },
+    /// A push would have ended what is accepted now, so it is not in the plan.
+    WouldRefuse {
+        /// Index of the cluster that would get it.
+        cluster: usize,
+        /// Index of the cluster that would reject.
+        truster: usize,
+        /// Index of the cluster whose CA signs.
+        signer: usize,
+        /// Why.
+        why: String,
+    },
+}
+
+impl TrustGap {
+    /// The pair that it is about: who verifies, and whose CA signs; `None`: a cluster by itself.
+    #[must_use]
+    pub const fn pair(&self) -> Option<(usize, usize)> {
+        match self {
+            Self::NoBridge { truster, signer, .. }
+            | Self::SecondBridge { truster, signer, .. }
+            | Self::TrustedDirectly { truster, signer, .. }
+            | Self::OneRoot { truster, signer }
+            | Self::SameDomain { truster, signer }
+            | Self::NoSharedRoot { truster, signer }
+            | Self::DomainNotAccepted { truster, signer }
+            | Self::Refused { truster, signer, .. }
+            | Self::WouldRefuse { truster, signer, .. } => Some((*truster, *signer)),
+            Self::NoAnchor { .. } => None,
+        }
+    }
 }
 
 /// What has to be done so that every pair accepts each other by its model.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct TrustPlan {
-    /// Pushes, in order. Each only adds: what was accepted before it is accepted during and after it.
+    /// What every pair says now.
+    pub before: TrustMatrix,
+    /// Pushes, in order, at most one for each cluster. What is accepted before one is accepted after it.
     pub pushes: Vec<TrustPush>,
     /// What is lacking besides.
     pub gaps: Vec<TrustGap>,
@@ -125,25 +189,14 @@ impl TrustPlan {
         bridges: &[Cert],
         at: Time,
     ) -> Self {
-        let mut plan = Self::default();
-        let sides: Vec<Side<'_>> = clusters.iter().map(|cluster| Side::new(cluster, at)).collect();
-        for (cluster, side) in sides.iter().enumerate() {
-            if side.anchors.is_empty() {
-                plan.gaps.push(TrustGap::NoAnchor { cluster });
-            }
-        }
-        let has_anchor = |side: usize| !sides[side].anchors.is_empty();
-        for own in (0..sides.len()).filter(|own| has_anchor(*own)) {
-            let mut edit = Edit::default();
-            for other in (0..sides.len()).filter(|other| *other != own && has_anchor(*other)) {
-                if let Some(model) = model(own, other) {
-                    let pair = Pair { sides: &sides, own, other };
-                    pair.look(model, bridges, &mut edit, &mut plan.gaps);
-                }
-            }
-            plan.pushes.extend(edit.push(own, &sides[own]));
-        }
-        plan
+        let (edits, mut gaps) = edits(clusters, model, bridges, at);
+        let (before, made) = tried(clusters, &edits, model, at, &mut gaps);
+        let mut edits: BTreeMap<usize, Edited> = edits.into_iter().collect();
+        let pushes = made.into_iter().filter_map(|(cluster, after)| {
+            let Edited { changes, secret } = edits.remove(&cluster)?;
+            Some(TrustPush { cluster, changes, secret, after })
+        });
+        Self { before, pushes: pushes.collect(), gaps }
     }
 
     /// Whether every pair has what its model demands.
@@ -153,225 +206,123 @@ impl TrustPlan {
     }
 }
 
-/// A cluster, its files read once.
-struct Side<'a> {
-    cluster: &'a MatrixCluster<'a>,
-    chain: Vec<Cert>,
-    roots: Vec<Cert>,
-    /// The roots that vouch for its CA without a bridge.
-    anchors: Vec<Cert>,
+type Edits = Vec<(usize, Edited)>;
+
+/// What each pair says now, and what they say after each push, but for those that would end what is accepted.
+fn tried(
+    clusters: &[MatrixCluster<'_>],
+    edits: &Edits,
+    model: &dyn Fn(usize, usize) -> Option<TrustModel>,
     at: Time,
-}
-
-impl<'a> Side<'a> {
-    fn new(cluster: &'a MatrixCluster<'a>, at: Time) -> Self {
-        let (secret, version) = (cluster.secret, cluster.version);
-        let (chain, roots) = (secret.chain(version), secret.roots(version));
-        let ca = secret.ca(version);
-        let anchors = ca.map(|ca| anchors(&ca, &chain, &roots, at)).unwrap_or_default();
-        let is_own = |root: &Cert| !crosses(&chain, &roots, root);
-        let anchors = anchors.into_iter().filter(is_own).collect();
-        Self { cluster, chain, roots, anchors, at }
+    gaps: &mut Vec<TrustGap>,
+) -> (TrustMatrix, Vec<(usize, TrustMatrix)>) {
+    let changed: Vec<MatrixCluster<'_>> = edits
+        .iter()
+        .map(|(place, edit)| MatrixCluster { secret: &edit.secret, ..clusters[*place].clone() })
+        .collect();
+    let mut trial = Trial::new(clusters, at);
+    let before = trial.all();
+    let mut answers = Answers::default();
+    answers.add(&before);
+    let mut made = Vec::new();
+    for ((place, _), cluster) in edits.iter().zip(&changed) {
+        let after = trial.with(*place, cluster);
+        if let Some(gap) = answers.lost(*place, &after) {
+            trial.with(*place, &clusters[*place]);
+            gaps.push(gap);
+            continue;
+        }
+        answers.add(&after);
+        made.push((*place, after));
     }
+    let refused = answers.refused(model, gaps);
+    gaps.extend(refused);
+    (before, made)
+}
 
-    /// The certificates in a list that are valid bridges from this cluster's root to one of another.
-    fn bridges_to<'c>(
-        &'c self,
-        other: &'c Side<'_>,
-        certs: &'c [Cert],
-    ) -> impl Iterator<Item = &'c Cert> {
-        let is_valid = |cert: &Cert| {
-            let begins = cert.not_before().time().is_some_and(|from| from <= self.at);
-            begins && cert.not_after().time().is_none_or(|end| end > self.at)
-        };
-        let is_accepted = |cert: &Cert| other.anchors.iter().any(|root| issued(root, cert));
-        certs.iter().filter(move |cert| {
-            is_bridge(cert, &self.anchors) && is_valid(cert) && is_accepted(cert)
-        })
+/// What each secret lacks, whatever verifiers say of it.
+fn edits(
+    clusters: &[MatrixCluster<'_>],
+    model: &dyn Fn(usize, usize) -> Option<TrustModel>,
+    bridges: &[Cert],
+    at: Time,
+) -> (Edits, Vec<TrustGap>) {
+    let sides: Vec<Side<'_>> = clusters.iter().map(|cluster| Side::new(cluster, at)).collect();
+    let has_anchor = |side: usize| !sides[side].anchors.is_empty();
+    let lacking = (0..sides.len()).filter(|cluster| !has_anchor(*cluster));
+    let mut gaps: Vec<TrustGap> = lacking.map(|cluster| TrustGap::NoAnchor { cluster }).collect();
+    let mut edits = Vec::new();
+    for own in (0..sides.len()).filter(|own| has_anchor(*own)) {
+        let mut edit = Edit::new(&sides[own], &sides);
+        for other in (0..sides.len()).filter(|other| *other != own && has_anchor(*other)) {
+            if let Some(model) = model(own, other) {
+                let pair = Pair { sides: &sides, own, other };
+                pair.look(model, bridges, &mut edit, &mut gaps);
+            }
+        }
+        edits.extend(edit.finish(&sides[own]).map(|edited| (own, edited)));
     }
+    (edits, gaps)
 }
 
-/// Whether a root vouches only through a bridge in this chain: for another root of the bundle.
-fn crosses(chain: &[Cert], roots: &[Cert], root: &Cert) -> bool {
-    chain.iter().any(|cert| is_bridge(cert, roots) && issued(root, cert))
-}
-
-/// What one cluster gets.
+/// What each pair says, the last word on it.
 #[derive(Default)]
-struct Edit {
-    changes: Vec<TrustChange>,
-}
+struct Answers(BTreeMap<(usize, usize, Verifier), TrustAnswer>);
 
-impl Edit {
-    /// Sends a bridge, which replaces these.
-    fn send(&mut self, bridge: &Cert, to: usize, sent: &[&Cert]) {
-        if self.adds(bridge) {
-            return;
-        }
-        self.changes.push(TrustChange::Bridge { to, bridge: bridge.clone() });
-        for old in sent.iter().filter(|old| !self.adds(old)).collect::<Vec<_>>() {
-            self.changes.push(TrustChange::Replaced { bridge: (*old).clone() });
-        }
+impl Answers {
+    fn add(&mut self, matrix: &TrustMatrix) {
+        let known = matrix.cells().iter();
+        self.0.extend(
+            known.map(|cell| ((cell.truster, cell.signer, cell.verifier), cell.answer.clone())),
+        );
     }
 
-    fn adds(&self, cert: &Cert) -> bool {
-        self.changes.iter().any(|change| match change {
-            TrustChange::Root { root: known, .. }
-            | TrustChange::Bridge { bridge: known, .. }
-            | TrustChange::Replaced { bridge: known } => known == cert,
+    /// The first pair that would no longer be accepted.
+    fn lost(&self, cluster: usize, matrix: &TrustMatrix) -> Option<TrustGap> {
+        let was_accepted = |cell: &TrustCell| {
+            let before = self.0.get(&(cell.truster, cell.signer, cell.verifier));
+            matches!(before, Some(TrustAnswer::Accepted(_)))
+        };
+        matrix.cells().iter().find_map(|cell| match &cell.answer {
+            TrustAnswer::Refused(refusal) if was_accepted(cell) => Some(TrustGap::WouldRefuse {
+                cluster,
+                truster: cell.truster,
+                signer: cell.signer,
+                why: refusal.why.clone(),
+            }),
+            _ => None,
         })
     }
 
-    fn push(self, cluster: usize, side: &Side<'_>) -> Option<TrustPush> {
-        if self.changes.is_empty() {
-            return None;
-        }
-        let mut secret = side.cluster.secret.clone();
-        let layout = secret.layout(side.cluster.version);
-        let (mut roots, mut bridges, mut replaced) = (Vec::new(), Vec::new(), Vec::new());
-        for change in &self.changes {
-            match change {
-                TrustChange::Root { root, .. } => roots.push(root),
-                TrustChange::Bridge { bridge, .. } => bridges.push(bridge),
-                TrustChange::Replaced { bridge } => replaced.push(bridge),
-            }
-        }
-        if !roots.is_empty() {
-            let file = layout.roots_file();
-            let text = appended(secret.get(file).unwrap_or_default(), &roots);
-            secret.insert(file, text);
-        }
-        if !bridges.is_empty() {
-            let file = layout.chain_files()[0];
-            let sent = crate::cacerts::pool(secret.get(file).unwrap_or_default());
-            secret.insert(file, sent_with(&sent, &bridges, &replaced));
-        }
-        Some(TrustPush { cluster, changes: self.changes, secret })
-    }
-}
-
-/// The text of a bundle, every byte of it kept, with more certificates.
-fn appended(text: &[u8], certs: &[&Cert]) -> Vec<u8> {
-    let mut text = text.to_owned();
-    if !text.is_empty() && !text.ends_with(b"\n") {
-        text.push(b'\n');
-    }
-    certs.iter().for_each(|cert| text.extend(cert.to_pem().into_bytes()));
-    text
-}
-
-/// A chain with bridges before its root: after it, Envoy would not find them.
-fn sent_with(chain: &[Cert], bridges: &[&Cert], replaced: &[&Cert]) -> Vec<u8> {
-    let stays = |cert: &&Cert| !replaced.contains(cert);
-    let (below, roots): (Vec<&Cert>, Vec<&Cert>) =
-        chain.iter().filter(stays).partition(|cert| !cert.is_self_issued());
-    let all = below.into_iter().chain(bridges.iter().copied()).chain(roots);
-    all.map(Cert::to_pem).collect::<String>().into_bytes()
-}
-
-/// What the secret of one cluster lacks for another: roots in its bundle, and bridges that it sends.
-struct Pair<'s, 'a> {
-    sides: &'s [Side<'a>],
-    own: usize,
-    other: usize,
-}
-
-impl Pair<'_, '_> {
-    fn look(&self, model: TrustModel, bridges: &[Cert], edit: &mut Edit, gaps: &mut Vec<TrustGap>) {
-        let (own, other) = (&self.sides[self.own], &self.sides[self.other]);
-        let domain = &own.cluster.trust_domain;
-        if !accepts_domain(own.cluster, &other.cluster.trust_domain) {
-            gaps.push(TrustGap::DomainNotAccepted { truster: self.own, signer: self.other });
-        }
-        let is_shared = own.anchors.iter().any(|root| other.anchors.contains(root));
-        match model {
-            TrustModel::SharedRoot if !is_shared && self.own < self.other => {
-                gaps.push(TrustGap::NoSharedRoot { truster: self.own, signer: self.other });
-            }
-            TrustModel::SharedRoot => {}
-            TrustModel::MergedRoots => self.merge(edit),
-            TrustModel::Bridge if !is_shared => self.bridge(None, bridges, edit, gaps),
-            TrustModel::ScopedBridge if !is_shared => {
-                self.bridge(Some(domain), bridges, edit, gaps);
-            }
-            TrustModel::Bridge => {}
-            // What one root signs for both, no constraint keeps apart.
-            TrustModel::ScopedBridge if *domain == other.cluster.trust_domain => {}
-            TrustModel::ScopedBridge => {
-                gaps.push(TrustGap::TrustedDirectly {
-                    truster: self.other,
-                    signer: self.own,
-                    root: own.anchors[0].clone(),
-                });
-            }
-        }
-    }
-
-    /// The other's roots in the cluster's own bundle.
-    fn merge(&self, edit: &mut Edit) {
-        let own = &self.sides[self.own];
-        for root in &self.sides[self.other].anchors {
-            if !own.roots.contains(root) && !edit.adds(root) {
-                edit.changes.push(TrustChange::Root { of: self.other, root: root.clone() });
-            }
-        }
-    }
-
-    /// A bridge by the other's root, which the cluster sends.
-    fn bridge(
+    /// The pairs with a model that are refused, and of which nothing else is lacking.
+    fn refused(
         &self,
-        scope: Option<&TrustDomain>,
-        bridges: &[Cert],
-        edit: &mut Edit,
-        gaps: &mut Vec<TrustGap>,
-    ) {
-        let (truster, signer) = (self.other, self.own);
-        let (own, other) = (&self.sides[self.own], &self.sides[self.other]);
-        if let Some(root) = own.anchors.iter().find(|root| other.roots.contains(root)) {
-            gaps.push(TrustGap::TrustedDirectly { truster, signer, root: root.clone() });
-        }
-        let sent: Vec<&Cert> = own.bridges_to(other, &own.chain).collect();
-        let fits = |cert: &&Cert| is_for(cert, scope);
-        let end = |cert: &&Cert| cert.not_after().time();
-        let good = sent.iter().copied().filter(fits).max_by_key(end);
-        let newest = own.bridges_to(other, bridges).filter(fits).max_by_key(end);
-        let is_newer = |cert: &&Cert| good.is_none_or(|good| end(&good) < end(cert));
-        if let Some(bridge) = newest.filter(is_newer) {
-            edit.send(bridge, truster, &sent);
-            return;
-        }
-        match good {
-            None => {
-                let root = own.anchors.iter().max_by_key(end).cloned();
-                let scope = scope.cloned();
-                gaps.extend(root.map(|root| TrustGap::NoBridge { truster, signer, root, scope }));
-            }
-            Some(_) => {
-                let wider = sent.iter().find(|cert| scope.is_some() && !is_for(cert, scope));
-                gaps.extend(wider.map(|bridge| {
-                    let bridge = (*bridge).clone();
-                    TrustGap::Unscoped { truster, signer, bridge }
-                }));
-            }
-        }
+        model: &dyn Fn(usize, usize) -> Option<TrustModel>,
+        gaps: &[TrustGap],
+    ) -> Vec<TrustGap> {
+        let is_known = |truster: usize, signer: usize| {
+            gaps.iter().any(|gap| match gap {
+                TrustGap::NoAnchor { cluster } => [truster, signer].contains(cluster),
+                TrustGap::NoSharedRoot { truster: a, signer: b } => {
+                    [(*a, *b), (*b, *a)].contains(&(truster, signer))
+                }
+                gap => gap.pair() == Some((truster, signer)),
+            })
+        };
+        let all = self.0.iter().filter(|((truster, signer, _), _)| {
+            truster != signer && model(*truster, *signer).is_some() && !is_known(*truster, *signer)
+        });
+        all.filter_map(|((truster, signer, verifier), answer)| match answer {
+            TrustAnswer::Refused(refusal) => Some(TrustGap::Refused {
+                truster: *truster,
+                signer: *signer,
+                verifier: *verifier,
+                why: alloc::format!("{}; {}", refusal.why, refusal.change),
+            }),
+            _ => None,
+        })
+        .collect()
     }
-}
-
-/// Whether a bridge has the name constraint of the model and no other.
-fn is_for(bridge: &Cert, scope: Option<&TrustDomain>) -> bool {
-    let hosts = permitted_hosts(bridge);
-    match scope {
-        None => hosts.is_empty(),
-        Some(domain) => matches!(hosts.as_slice(), [host] if host == domain.as_str()),
-    }
-}
-
-fn accepts_domain(cluster: &MatrixCluster<'_>, domain: &TrustDomain) -> bool {
-    *domain == cluster.trust_domain
-        || match &cluster.accepts {
-            AcceptedDomains::Any => true,
-            AcceptedDomains::Listed(listed) => listed.contains(domain),
-        }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::args::{Clusters, Output, Rollout, Wait, time};
 /// `meshctl trust plan`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Compares the secrets of all clusters with the trust models in the spec (`trust:`), and prints the pushes that are lacking: which roots and bridges each adds, and which clusters accept each other after it. A push only adds: what was accepted before is accepted during and after it. Nothing is written.
+Compares the secrets of all clusters with the trust models in the spec (`trust:`), and prints the pushes that are lacking: which roots and bridges each adds, and which clusters accept each other after it. A push after which a proxy would reject what it accepts now is left out, with the reason. Nothing is written.
 
 A bridge that is lacking is named with the `meshctl ca cross-sign` command that creates it; pass its file with `--bridge`. The spec is mesh.yaml, unless `-f` names another. With `--context`, the clusters are asked for their release, settings and secrets.
 

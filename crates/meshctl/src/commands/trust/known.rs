@@ -1,7 +1,7 @@
 //! The clusters that the `trust` commands speak of: their secrets and trust domains, from folders or as they are.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use meshapply::kube::Istiod;
 use meshconfig::Mesh;
@@ -39,7 +39,7 @@ pub(super) struct Known {
     pub(super) name: String,
     /// The secret that it gets: that of its folder, or else the one that it has.
     pub(super) secret: Secret,
-    /// The secret that it has, if it was asked.
+    /// The secret that it has, empty if it has none; `None` if it was not asked.
     pub(super) live: Option<Secret>,
     /// Its folder.
     pub(super) folder: Option<PathBuf>,
@@ -65,7 +65,13 @@ impl Known {
 }
 
 impl Read {
-    /// The trust model of two clusters by the spec; that of all pairs is any, if the spec names none.
+    /// The clusters of the spec that were not read.
+    pub(super) fn unread(&self) -> Vec<&str> {
+        let all = self.mesh.iter().flat_map(Mesh::clusters).map(|cluster| cluster.name.as_str());
+        all.filter(|name| !self.clusters.iter().any(|known| known.name == *name)).collect()
+    }
+
+    /// The trust model of two clusters by the spec. Without models there, each pair merges what roots there are.
     pub(super) fn model(&self, one: usize, other: usize) -> Option<TrustModel> {
         let Some(mesh) = &self.mesh else { return Some(TrustModel::MergedRoots) };
         let name = |index: usize| mesh.cluster(&self.clusters[index].name);
@@ -80,10 +86,10 @@ pub(super) fn model(mesh: &Mesh, one: &MeshCluster, other: &MeshCluster) -> Opti
 
 /// The sets in folders, with the settings that `trust render` prints.
 pub(super) fn on_disk(ask: &Ask<'_>, io: &mut Io<'_>) -> Result<Read, Failure> {
-    let folders = folders(ask.dirs)?;
+    let mesh = mesh(ask, io)?;
+    let folders = folders(ask.dirs, mesh.as_ref())?;
     let names: BTreeSet<String> = folders.iter().map(|folder| folder.name.clone()).collect();
     let version = ask.clusters.istio_version;
-    let mesh = mesh(ask, io)?;
     let mut clusters: Vec<Known> = Vec::new();
     for folder in folders {
         let named = mesh.as_ref().and_then(|mesh| mesh.cluster(&folder.name));
@@ -115,13 +121,31 @@ pub(super) fn on_disk(ask: &Ask<'_>, io: &mut Io<'_>) -> Result<Read, Failure> {
 }
 
 /// Every cluster's folder; those with one name are told apart by their paths.
-fn folders(dirs: &[PathBuf]) -> Result<Vec<Folder>, Failure> {
-    let mut folders = Vec::new();
+///
+/// # Errors
+/// `ctl/two-folders` if a cluster of the spec has two.
+fn folders(dirs: &[PathBuf], mesh: Option<&Mesh>) -> Result<Vec<Folder>, Failure> {
+    let mut folders: Vec<Folder> = Vec::new();
     for dir in dirs {
-        folders.extend(collect(dir)?);
+        for folder in collect(dir)? {
+            let twin = folders.iter().find(|known| known.name == folder.name);
+            if let (Some(twin), Some(_)) = (twin, mesh.and_then(|mesh| mesh.cluster(&folder.name)))
+            {
+                return Err(two_folders(&folder.name, &twin.path, &folder.path));
+            }
+            folders.push(folder);
+        }
     }
     tell_apart(&mut folders);
     Ok(folders)
+}
+
+/// A cluster of the spec has two folders.
+pub(super) fn two_folders(name: &str, one: &Path, other: &Path) -> Failure {
+    Failure::new("ctl/two-folders", format!("cluster `{name}` has two folders"))
+        .in_file(one)
+        .in_file(other)
+        .hint("name only the folder from which it is pushed")
 }
 
 fn mesh(ask: &Ask<'_>, io: &mut Io<'_>) -> Result<Option<Mesh>, Failure> {
@@ -172,21 +196,24 @@ pub(super) fn asked(ask: &Ask<'_>, io: &mut Io<'_>) -> Result<Read, Failure> {
     let selection = ask.clusters.resolved(ask.force)?;
     let (targets, found) = runtime()?.block_on(observe::asked(&selection, io))?;
     let mesh = mesh(ask, io)?;
-    let folders = folders(ask.dirs)?.into_iter();
+    let folders = folders(ask.dirs, mesh.as_ref())?.into_iter();
     let mut folders: BTreeMap<String, Folder> =
         folders.map(|folder| (folder.name.clone(), folder)).collect();
+    let secrets = folders.iter().map(|(name, folder)| (name.clone(), folder.secret.clone()));
+    let misplaced = observe::misplaced(&targets, &found, &secrets.collect());
     let mut clusters = Vec::new();
     for (target, found) in targets.iter().zip(&found) {
         let Ok(Found { seen, .. }) = found else { continue };
         let live = seen.observed.secret.as_ref().map(|live| live.files.clone());
+        let live = live.unwrap_or_default();
         let (folder, planned) = match folders.remove(&target.name) {
             Some(folder) => (Some(folder.path), Some(folder.secret)),
             None => (None, None),
         };
         clusters.push(Known {
             name: target.name.clone(),
-            secret: planned.or_else(|| live.clone()).unwrap_or_default(),
-            live,
+            secret: planned.unwrap_or_else(|| live.clone()),
+            live: Some(live),
             folder,
             version: seen.release(),
             trust_domain: seen.mesh.trust_domain().parse().map_err(
@@ -199,7 +226,9 @@ pub(super) fn asked(ask: &Ask<'_>, io: &mut Io<'_>) -> Result<Read, Failure> {
             ambient: seen.istiods.iter().any(|istiod| istiod.ambient),
         });
     }
-    Ok(Read { clusters, failures: unasked(&targets, &found), mesh })
+    let mut failures = unasked(&targets, &found);
+    failures.extend(misplaced.into_iter().map(|(_, failure)| failure));
+    Ok(Read { clusters, failures, mesh })
 }
 
 /// The trust domains that every revision of istiod lets its proxies accept.

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use meshconfig::Mesh;
 use meshpki::Time;
 use meshpki::federation::{
-    Impersonation, MatrixCluster, TrustAnswer, TrustCell, TrustMatrix, TrustModel, impersonations,
+    Impersonation, MatrixCluster, TrustAnswer, TrustCell, TrustMatrix, TrustModel, beyond_scope,
+    impersonations,
 };
 
 use super::known::{Ask, Known, Read, asked, on_disk};
@@ -112,22 +113,13 @@ fn calls(mesh: &Mesh) -> Option<BTreeSet<(&str, &str)>> {
     Some(calls)
 }
 
-/// The clusters whose CA is believed for other trust domains than its own, despite a model that keeps it to that one.
+/// The clusters whose CA is believed for another trust domain, despite a model that keeps it to its own.
 fn wider(read: &Read, members: &[MatrixCluster<'_>], at: Time) -> Vec<Wider> {
-    let count = read.clusters.len();
     let is_scoped = |one: usize, other: usize| {
         one != other && read.model(one, other) == Some(TrustModel::ScopedBridge)
     };
-    let mut found = Vec::new();
-    for signer in (0..count).filter(|signer| (0..count).any(|other| is_scoped(other, *signer))) {
-        for one in impersonations(members, signer, at).into_iter().flatten() {
-            let is_own = one.trust_domain == read.clusters[signer].trust_domain;
-            if is_scoped(one.truster, signer) && !is_own {
-                found.push(Wider { signer, impersonation: one });
-            }
-        }
-    }
-    found
+    let found = beyond_scope(members, &is_scoped, at).into_iter();
+    found.map(|(signer, impersonation)| Wider { signer, impersonation }).collect()
 }
 
 fn leaked(

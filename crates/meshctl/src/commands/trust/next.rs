@@ -5,13 +5,13 @@ use std::path::Path;
 use meshpki::cacerts::Secret;
 
 use super::known::{Ask, asked};
-use super::plan::{Situation, bridges, gaps, text, with_spec};
+use super::plan::{Situation, bridges, gaps, parent, text, with_spec};
 use crate::args::Clusters;
 use crate::args::trust::Next as Args;
 use crate::authority::{open_workspace, warn_exposed};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::files::Wait;
+use crate::files::{self, Wait};
 use crate::fleet::clusters::{runtime, targets};
 use crate::io::Io;
 use crate::rollout::{Job, can_agree, look_apart, stale};
@@ -41,14 +41,23 @@ pub(crate) fn run(args: &Args, io: &mut Io<'_>) -> Result<Exit, Failure> {
 
 /// Says what is lacking that no push adds.
 fn nothing_to_push(situation: &Situation, json: bool, io: &mut Io<'_>) -> Result<Exit, Failure> {
-    let lacking: Vec<String> =
-        gaps(situation).into_iter().map(|gap| text::lacking(situation, gap)).collect();
-    if lacking.is_empty() {
-        let done = "every cluster has what its trust models need\n";
-        return if json { Ok(Exit::Good) } else { io.print(done).map(|()| Exit::Good) };
+    if situation.is_done() {
+        if !json {
+            io.print(text::DONE)?;
+        }
+        return Ok(Exit::Good);
     }
-    let failure = Failure::new("ctl/trust-lacking", "no push adds what the trust models lack");
-    Err(lacking.into_iter().fold(failure.exit(Exit::No), Failure::because))
+    let mut failure = Failure::new("ctl/trust-lacking", "no push adds what the trust models lack");
+    for gap in gaps(situation) {
+        failure = failure.because(text::lacking(situation, gap));
+        if let Some(command) = text::command(situation, gap) {
+            failure =
+                failure.hint(format!("`{command}` creates the bridge; name it with `--bridge`"));
+        }
+    }
+    let unread = situation.read.unread().into_iter();
+    let unread = unread.map(|name| format!("{name} was not read"));
+    Err(unread.fold(failure, Failure::because).exit(Exit::No))
 }
 
 /// A push to one cluster.
@@ -93,9 +102,9 @@ impl<'s> Next<'s> {
         let options = args.rollout.resolved();
         let mut selection = clusters.for_rollout(&args.rollout)?;
         selection.contexts = vec![context(&args.clusters.contexts, &known.name)];
-        let dir = folder.parent().unwrap_or_else(|| Path::new("."));
-        let mut others = crate::fleet::folders::secrets(dir)?;
-        others.remove(&known.name);
+        let dir = parent(folder);
+        let rest = situation.read.clusters.iter().filter(|other| other.name != known.name);
+        let others = rest.map(|other| (other.name.clone(), other.secret.clone())).collect();
         runtime()?.block_on(async {
             let targets = targets(&selection, io).await?;
             let (seen, twins) = look_apart(&targets, &options.force).await?;
@@ -116,20 +125,22 @@ impl<'s> Next<'s> {
         wait: Wait,
         io: &mut Io<'_>,
     ) -> Result<(), Failure> {
-        let (Some(dir), Some(name)) = (folder.parent(), folder.file_name()) else { return Ok(()) };
+        let full = folder.canonicalize().map_err(|error| Failure::io("read", folder, &error))?;
+        let (dir, name) = (parent(&full), Path::new(full.file_name().unwrap_or_default()));
         let differs = |file: &&str| before.get(file) != self.secret.get(file);
         let files: Vec<&str> = self.secret.names().filter(differs).collect();
         if files.is_empty() {
             return Ok(());
         }
         let mut workspace = open_workspace(dir, wait, io)?;
+        refuse_changed(before, &full)?;
         for file in &files {
             let content = self.secret.get(file).unwrap_or_default();
-            workspace.stage(&Path::new(name).join(file), content, Secret::is_key(file))?;
+            workspace.stage(&name.join(file), content, Secret::is_key(file))?;
         }
         workspace.sync()?;
         for file in &files {
-            workspace.replace(&Path::new(name).join(file))?;
+            workspace.replace(&name.join(file))?;
         }
         workspace.finish()
     }
@@ -140,4 +151,18 @@ fn context(contexts: &[String], name: &str) -> String {
     let is_its =
         |text: &&String| text.split_once('=').map_or(text.as_str(), |(name, _)| name) == name;
     contexts.iter().find(is_its).cloned().unwrap_or_else(|| name.to_owned())
+}
+
+/// Refuses a folder that another run has changed since it was read, such as one that renewed the CA.
+fn refuse_changed(before: &Secret, folder: &Path) -> Result<(), Failure> {
+    let now: Secret = files::read_all(folder)?
+        .into_iter()
+        .map(|(name, mut content)| (name, std::mem::take(&mut *content)))
+        .collect();
+    if now == *before {
+        return Ok(());
+    }
+    Err(Failure::new("ctl/busy", "the folder was changed while this run read the clusters")
+        .in_file(folder)
+        .hint("nothing was written; run the same command again"))
 }

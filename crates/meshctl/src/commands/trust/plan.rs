@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use meshpki::cacerts::Secret;
+use meshpki::cacerts::{self, Secret};
 use meshpki::federation::{
     MatrixCluster, TrustAnswer, TrustCell, TrustChange, TrustGap, TrustMatrix, TrustPlan, TrustPush,
 };
@@ -16,27 +16,24 @@ use crate::args::trust::Plan as Args;
 use crate::authority::read_certs;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::files;
 use crate::io::Io;
-use crate::text::json as pretty;
+use crate::text::{json as pretty, word};
 
 mod json;
 pub(super) mod text;
 
 /// The spec, unless another one is named.
 const SPEC: &str = "mesh.yaml";
+/// The root in the folder of a CA.
+const ROOT: &str = "root-cert.pem";
 
 /// The clusters of a spec, and what they lack.
 pub(super) struct Situation {
     pub(super) read: Read,
     pub(super) plan: TrustPlan,
-    /// For each push, what it brings.
-    pub(super) steps: Vec<Step>,
-}
-
-/// What a push brings.
-pub(super) struct Step {
-    /// The pairs that accept each other after it and did not before: truster, signer, by which proxies, and until when.
-    pub(super) accepts: Vec<(usize, usize, Verifier, Option<Time>)>,
+    /// Bridges at hand that are of no use, and why.
+    unused: Vec<(Cert, &'static str)>,
 }
 
 /// Runs the command.
@@ -51,8 +48,7 @@ pub(crate) fn run(args: &Args, io: &mut Io<'_>) -> Result<Exit, Failure> {
     io.print(&if args.output.is_json() {
         pretty(&json::write(&situation, at))
     } else {
-        let next = next_command(&args.dirs, &clusters, &args.bridges);
-        text::write(&situation, &next)
+        text::write(&situation, &next_command(args))
     })?;
     let failures = &situation.read.failures;
     failures.iter().for_each(|failure| io.fail(failure));
@@ -78,12 +74,18 @@ pub(super) fn bridges(files: &[PathBuf], io: &mut Io<'_>) -> Result<Vec<Cert>, F
     Ok(bridges)
 }
 
-/// The command that takes the first push.
-pub(super) fn next_command(dirs: &[PathBuf], clusters: &Clusters, bridges: &[PathBuf]) -> String {
-    let mut words: Vec<String> = dirs.iter().map(|dir| crate::text::word(dir)).collect();
+/// The command that takes the first push, for the same clusters.
+fn next_command(args: &Args) -> String {
+    let clusters = &args.clusters;
+    let mut words: Vec<String> = args.dirs.iter().map(|dir| word(dir)).collect();
     let file = clusters.file.as_deref().unwrap_or_else(|| Path::new(SPEC));
-    words.push(format!("-f {}", crate::text::word(file)));
-    words.extend(bridges.iter().map(|file| format!("--bridge {}", crate::text::word(file))));
+    words.push(format!("-f {}", word(file)));
+    let option = |name: &str, value: &str| format!("{name} {}", word(Path::new(value)));
+    words.extend(clusters.contexts.iter().map(|context| option("--context", context)));
+    words.extend(clusters.kubeconfig.iter().map(|file| format!("--kubeconfig {}", word(file))));
+    words.extend(clusters.istio_namespace.iter().map(|name| option("--istio-namespace", name)));
+    words.extend(clusters.gateways.iter().map(|name| option("--gateway", name)));
+    words.extend(args.bridges.iter().map(|file| format!("--bridge {}", word(file))));
     format!("meshctl trust next {}", words.join(" "))
 }
 
@@ -98,8 +100,8 @@ impl Situation {
         }
         let members: Vec<MatrixCluster<'_>> = read.clusters.iter().map(Known::member).collect();
         let plan = TrustPlan::new(&members, &|one, other| read.model(one, other), bridges, at);
-        let steps = steps(&members, &plan, at);
-        Ok(Self { read, plan, steps })
+        let unused = unused(&read, &plan, bridges, at);
+        Ok(Self { read, plan, unused })
     }
 
     /// The clusters whose folder differs from what they have.
@@ -113,7 +115,7 @@ impl Situation {
     }
 
     pub(super) fn is_done(&self) -> bool {
-        self.plan.is_done() && self.unpushed().next().is_none()
+        self.plan.is_done() && self.unpushed().next().is_none() && self.read.unread().is_empty()
     }
 
     pub(super) fn name(&self, index: usize) -> &str {
@@ -122,25 +124,65 @@ impl Situation {
 
     /// The folder with the CA of a cluster, as a command names it.
     pub(super) fn authority(&self, index: usize) -> Option<&Path> {
-        self.read.clusters[index].folder.as_deref()?.parent()
+        Some(parent(self.read.clusters[index].folder.as_deref()?))
+    }
+
+    /// The pairs that accept each other after a push and did not before: truster, signer, by which proxies, and until
+    /// when.
+    pub(super) fn accepts(&self, number: usize) -> Vec<(usize, usize, Verifier, Option<Time>)> {
+        let mut before = accepted(&self.plan.before);
+        for push in &self.plan.pushes[..number] {
+            before.extend(accepted(&push.after));
+        }
+        let after = accepted(&self.plan.pushes[number].after).into_iter();
+        let new = after.filter(|(pair, _)| !before.contains_key(pair));
+        new.map(|((truster, signer, by), end)| (truster, signer, by, end)).collect()
+    }
+
+    /// A file with this root of a cluster and no other certificate.
+    pub(super) fn root_file(&self, index: usize, root: &Cert) -> Option<PathBuf> {
+        let cluster = &self.read.clusters[index];
+        let folder = cluster.folder.as_deref()?;
+        let name = cluster.secret.layout(cluster.version).roots_file();
+        let files = [folder.join(name), parent(folder).join(ROOT)];
+        files.into_iter().find(|file| {
+            let text = files::read_optional(file).ok().flatten();
+            text.is_some_and(|text| cacerts::pool(&text) == [root.clone()])
+        })
     }
 }
 
-fn content(secret: &Secret) -> meshpki::cacerts::Fingerprint {
+fn content(secret: &Secret) -> cacerts::Fingerprint {
     secret.for_istiod().fingerprint()
 }
 
-/// What each push brings, the pushes before it done.
-fn steps(members: &[MatrixCluster<'_>], plan: &TrustPlan, at: Time) -> Vec<Step> {
-    let mut before = accepted(&TrustMatrix::new(members, at));
-    let mut steps = Vec::new();
-    for after in TrustMatrix::after_each(members, &plan.pushes, at) {
-        let after = accepted(&after);
-        let new = after.iter().filter(|(pair, _)| !before.contains_key(*pair));
-        steps.push(Step { accepts: new.map(|((a, b, by), end)| (*a, *b, *by, *end)).collect() });
-        before.extend(after);
+/// The folder above one, which a relative path may not name.
+pub(super) fn parent(folder: &Path) -> &Path {
+    match folder.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
     }
-    steps
+}
+
+/// The bridges that are of no use, and why.
+fn unused(read: &Read, plan: &TrustPlan, bridges: &[Cert], at: Time) -> Vec<(Cert, &'static str)> {
+    let is_sent = |bridge: &Cert| {
+        let pushed = plan.pushes.iter().flat_map(|push| &push.changes);
+        pushed.into_iter().any(
+            |change| matches!(change, TrustChange::Bridge { bridge: sent, .. } if sent == bridge),
+        ) || read.clusters.iter().any(|c| c.secret.chain(c.version).contains(bridge))
+    };
+    let why = |bridge: &Cert| {
+        let (from, until) = (bridge.not_before().time(), bridge.not_after().time());
+        match () {
+            () if until.is_some_and(|until| until <= at) => "it has expired",
+            () if from.is_some_and(|from| from > at) => "it is not valid yet",
+            () if bridge.is_self_issued() => "it is a root, not a bridge",
+            () => "no pair of these clusters needs it by its model",
+        }
+    };
+    let rest = bridges.iter().filter(|bridge| !is_sent(bridge));
+    rest.map(|bridge| (bridge.clone(), why(bridge))).collect()
 }
 
 type Accepted = BTreeMap<(usize, usize, Verifier), Option<Time>>;
@@ -158,7 +200,7 @@ fn accepted(matrix: &TrustMatrix) -> Accepted {
 }
 
 /// The files of a push that differ, and the certificates that each gets.
-pub(super) fn files<'p>(
+pub(super) fn changed_files<'p>(
     push: &'p TrustPush,
     cluster: &Known,
 ) -> Vec<(&'static str, Vec<&'p TrustChange>)> {

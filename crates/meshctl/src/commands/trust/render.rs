@@ -10,7 +10,7 @@ use meshpki::federation::{Member, PeerTrust, TrustSettings, anchors, trust_setti
 use meshpki::{Cert, Time};
 use serde_json::{Value, json};
 
-use super::known::model;
+use super::known::{model, two_folders};
 use crate::args::TrustRender as Render;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -26,8 +26,7 @@ pub(crate) fn run(args: &Render, io: &mut Io<'_>) -> Result<Exit, Failure> {
         return Err(spec::unknown_cluster(&mesh, name));
     }
     let at = args.at.unwrap_or(io.now);
-    let folders = folders_of(&args.dirs, &mesh)?;
-    let settings = settings(&mesh, &folders, at, io)?;
+    let settings = settings(&mesh, &args.dirs, at, io)?;
     let all: Vec<String> = settings
         .iter()
         .filter(|(cluster, _)| args.cluster.is_empty() || args.cluster.contains(&cluster.name))
@@ -40,7 +39,7 @@ pub(crate) fn run(args: &Render, io: &mut Io<'_>) -> Result<Exit, Failure> {
 /// The settings every cluster of the mesh needs.
 fn settings<'m>(
     mesh: &'m Mesh,
-    folders: &BTreeMap<&str, PathBuf>,
+    dirs: &[PathBuf],
     at: Time,
     io: &mut Io<'_>,
 ) -> Result<Vec<(&'m MeshCluster, TrustSettings)>, Failure> {
@@ -49,10 +48,11 @@ fn settings<'m>(
         one.trust_domain != other.trust_domain && model(mesh, one, other).is_some()
     };
     refuse_obstacles(mesh)?;
+    let folders = folders_of(dirs, mesh)?;
     // No folder is read of a cluster that needs no settings.
     let mut roots: BTreeMap<&str, Roots> = BTreeMap::new();
     for cluster in clusters.iter().filter(|own| clusters.iter().any(|other| is_other(own, other))) {
-        roots.insert(&cluster.name, roots_of(folders, cluster, at)?);
+        roots.insert(&cluster.name, roots_of(&folders, dirs, cluster, at)?);
     }
     let members: Vec<Member<'_>> = clusters
         .iter()
@@ -119,15 +119,9 @@ fn folders_of<'m>(dirs: &[PathBuf], mesh: &'m Mesh) -> Result<BTreeMap<&'m str, 
         let all = dirs.iter().map(|dir| dir.join(&cluster.name));
         for folder in all.filter(|folder| ca_file(folder, cluster).exists()) {
             if let Some(other) = folders.insert(&cluster.name, folder.clone()) {
-                let message = format!("cluster `{}` has two folders", cluster.name);
-                return Err(Failure::new("ctl/folder-differs", message)
-                    .in_file(&other)
-                    .in_file(&folder)
-                    .hint("name only the folder from which it is pushed"));
+                return Err(two_folders(&cluster.name, &other, &folder));
             }
         }
-        // An error names the place where it would be.
-        folders.entry(&cluster.name).or_insert_with(|| dirs[0].join(&cluster.name));
     }
     Ok(folders)
 }
@@ -139,23 +133,26 @@ fn ca_file(folder: &Path, cluster: &MeshCluster) -> PathBuf {
 /// The roots of a cluster's folder; an error where none vouches for its CA.
 fn roots_of(
     folders: &BTreeMap<&str, PathBuf>,
+    dirs: &[PathBuf],
     cluster: &MeshCluster,
     at: Time,
 ) -> Result<Roots, Failure> {
     let name = &cluster.name;
-    let folder = &folders[name.as_str()];
-    let layout = Layout::of(cluster.version, |file| folder.join(file).exists());
-    let ca_file = ca_file(folder, cluster);
-    if !ca_file.exists() {
-        let dir = word(folder.parent().unwrap_or(folder));
-        return Err(Failure::new(
+    let Some(folder) = folders.get(name.as_str()) else {
+        let among: Vec<String> = dirs.iter().map(|dir| word(dir)).collect();
+        let failure = Failure::new(
             "ctl/no-cluster",
-            format!("{dir} has no folder `{name}` with a CA"),
-        )
-        .hint(format!(
-            "`meshctl ca init {dir} -f SPEC` creates one for each cluster of the spec"
-        )));
-    }
+            format!("{} has no folder `{name}` with a CA", among.join(", ")),
+        );
+        return Err(match among.as_slice() {
+            [dir] => failure.hint(format!(
+                "`meshctl ca init {dir} -f SPEC` creates one for each cluster of the spec"
+            )),
+            _ => failure.hint("name the folder of its CA, too"),
+        });
+    };
+    let ca_file = ca_file(folder, cluster);
+    let layout = Layout::of(cluster.version, |file| folder.join(file).exists());
     let mut chain = Vec::new();
     for file in layout.chain_files() {
         chain.extend(certs(&folder.join(file))?);

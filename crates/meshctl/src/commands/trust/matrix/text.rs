@@ -137,7 +137,7 @@ fn wider(report: &Report<'_>, out: &mut String) {
         let (who, signer) = (report.name(one.impersonation.truster), report.name(one.signer));
         let _ = write!(
             out,
-            "\n{} believes {} for {}, expected only {} (scoped-bridge)\n  change: see `meshctl trust plan`\n",
+            "\n{} believes {} for {}, expected only {} (scoped-bridge)\n  change: remove what goes beyond the model, which `meshctl trust plan` names with the same folders and spec\n",
             safe(who),
             safe(signer),
             one.impersonation.trust_domain,

@@ -5,7 +5,7 @@ use meshpki::istiod::Verifier;
 use meshpki::{Cert, Time};
 use serde_json::{Value, json};
 
-use super::{Situation, files, gaps, text};
+use super::{Situation, changed_files, gaps, text};
 
 /// The document.
 pub(super) fn write(situation: &Situation, at: Time) -> Value {
@@ -15,6 +15,7 @@ pub(super) fn write(situation: &Situation, at: Time) -> Value {
         "kind": "TrustPlan",
         "at": at.to_string(),
         "notPushed": situation.unpushed().map(|index| situation.name(index)).collect::<Vec<_>>(),
+        "notRead": situation.read.unread(),
         "pushes": pushes.collect::<Vec<_>>(),
         "lacking": gaps(situation).into_iter().map(|gap| lacking(situation, gap)).collect::<Vec<_>>(),
     })
@@ -23,14 +24,14 @@ pub(super) fn write(situation: &Situation, at: Time) -> Value {
 fn push(situation: &Situation, number: usize) -> Value {
     let push = &situation.plan.pushes[number];
     let cluster = &situation.read.clusters[push.cluster];
-    let changes = files(push, cluster).into_iter().flat_map(|(file, changes)| {
+    let changes = changed_files(push, cluster).into_iter().flat_map(|(file, changes)| {
         changes.into_iter().filter_map(move |change| changed(file, change))
     });
-    let accepts = situation.steps[number].accepts.iter().map(|(truster, signer, verifier, end)| {
+    let accepts = situation.accepts(number).into_iter().map(|(truster, signer, verifier, end)| {
         json!({
-            "truster": situation.name(*truster),
-            "signer": situation.name(*signer),
-            "verifier": if *verifier == Verifier::Ztunnel { "ztunnel" } else { "envoy" },
+            "truster": situation.name(truster),
+            "signer": situation.name(signer),
+            "verifier": if verifier == Verifier::Ztunnel { "ztunnel" } else { "envoy" },
             "until": end.map(|end| end.to_string()),
         })
     });
@@ -62,22 +63,29 @@ fn until(cert: &Cert) -> Option<String> {
 }
 
 fn lacking(situation: &Situation, gap: &TrustGap) -> Value {
-    let (kind, truster, signer) = match gap {
-        TrustGap::NoBridge { truster, signer, .. } => ("bridge", *truster, Some(*signer)),
-        TrustGap::TrustedDirectly { truster, signer, .. } => {
-            ("trustedDirectly", *truster, Some(*signer))
-        }
-        TrustGap::Unscoped { truster, signer, .. } => ("unscoped", *truster, Some(*signer)),
-        TrustGap::NoSharedRoot { truster, signer } => ("sharedRoot", *truster, Some(*signer)),
-        TrustGap::DomainNotAccepted { truster, signer } => ("trustDomain", *truster, Some(*signer)),
-        TrustGap::NoAnchor { cluster } => ("anchor", *cluster, None),
-        _ => ("other", 0, None),
+    let what = match gap {
+        TrustGap::NoBridge { .. } => "bridge",
+        TrustGap::SecondBridge { .. } => "secondBridge",
+        TrustGap::TrustedDirectly { .. } => "trustedDirectly",
+        TrustGap::OneRoot { .. } => "oneRoot",
+        TrustGap::SameDomain { .. } => "sameDomain",
+        TrustGap::NoSharedRoot { .. } => "sharedRoot",
+        TrustGap::DomainNotAccepted { .. } => "trustDomain",
+        TrustGap::NoAnchor { .. } => "anchor",
+        TrustGap::Refused { .. } => "refused",
+        TrustGap::WouldRefuse { .. } => "wouldRefuse",
+        _ => "other",
     };
+    let cluster = match gap {
+        TrustGap::NoAnchor { cluster } => Some(*cluster),
+        gap => gap.pair().map(|(truster, _)| truster),
+    };
+    let name = |index: usize| situation.name(index);
     json!({
-        "what": kind,
-        "truster": situation.name(truster),
-        "signer": signer.map(|index| situation.name(index)),
-        "why": text::lacking(situation, gap).lines().next(),
+        "what": what,
+        "truster": cluster.map(name),
+        "signer": gap.pair().map(|(_, signer)| name(signer)),
+        "why": text::lacking(situation, gap),
         "command": text::command(situation, gap),
     })
 }

@@ -7,13 +7,16 @@ use meshpki::federation::{TrustChange, TrustGap};
 use meshpki::istiod::Verifier;
 use meshpki::{Cert, Time};
 
-use super::{Situation, files, gaps};
+use super::{Situation, changed_files, gaps};
 use crate::text::{safe, word};
+
+/// What is said when nothing is lacking.
+pub(in super::super) const DONE: &str = "every cluster has what its trust models need\n";
 
 /// The plan; `next` is the command that takes its first push.
 pub(super) fn write(situation: &Situation, next: &str) -> String {
     if situation.is_done() {
-        return "every cluster has what its trust models need\n".to_owned();
+        return DONE.to_owned();
     }
     let mut out = String::new();
     for cluster in situation.unpushed() {
@@ -28,6 +31,15 @@ pub(super) fn write(situation: &Situation, next: &str) -> String {
     }
     for gap in gaps(situation) {
         let _ = writeln!(out, "lacking: {}", lacking(situation, gap));
+        if let Some(command) = command(situation, gap) {
+            let _ = writeln!(out, "   {command}\n   then name its file with --bridge");
+        }
+    }
+    for name in situation.read.unread() {
+        let _ = writeln!(out, "not read: {}, so it is not known what it lacks", safe(name));
+    }
+    for (bridge, why) in &situation.unused {
+        let _ = writeln!(out, "not used: {}: {why}", about(bridge));
     }
     if situation.unpushed().next().is_some() || !situation.plan.pushes.is_empty() {
         let _ = writeln!(out, "next: {}", safe(next));
@@ -40,19 +52,19 @@ pub(in super::super) fn step(situation: &Situation, number: usize) -> String {
     let push = &situation.plan.pushes[number];
     let cluster = &situation.read.clusters[push.cluster];
     let mut out = format!("push to {}\n", safe(&cluster.name));
-    for (file, changes) in files(push, cluster) {
+    for (file, changes) in changed_files(push, cluster) {
         for change in changes {
             let _ = writeln!(out, "   {file} {}", changed(change));
         }
     }
-    for (truster, signer, verifier, end) in &situation.steps[number].accepts {
-        let who = if *verifier == Verifier::Ztunnel { "ztunnel of " } else { "" };
+    for (truster, signer, verifier, end) in situation.accepts(number) {
+        let who = if verifier == Verifier::Ztunnel { "ztunnel of " } else { "" };
         let until = end.map_or_else(String::new, |end| format!(" until {}", end.date()));
         let _ = writeln!(
             out,
             "   then {who}{} accepts {}{until}",
-            safe(situation.name(*truster)),
-            safe(situation.name(*signer))
+            safe(situation.name(truster)),
+            safe(situation.name(signer))
         );
     }
     out
@@ -82,69 +94,93 @@ fn until(cert: &Cert) -> String {
     cert.not_after().time().map_or_else(|| "?".to_owned(), Time::date)
 }
 
-/// What is lacking, and the command that creates it.
+/// What is lacking, in a line.
 pub(in super::super) fn lacking(situation: &Situation, gap: &TrustGap) -> String {
     let name = |index: &usize| safe(situation.name(*index));
+    let domain = |index: &usize| &situation.read.clusters[*index].trust_domain;
+    let of = |truster: &usize, signer: &usize| (name(truster), name(signer));
     match gap {
         TrustGap::NoBridge { truster, signer, root, .. } => {
-            let what = format!(
-                "{} has no bridge for `{}`, the root of {}",
-                name(truster),
-                safe(&root.subject().label()),
-                name(signer)
-            );
-            match command(situation, gap) {
-                Some(command) => {
-                    format!("{what}\n   {command}\n   then name its file with --bridge")
-                }
-                None => what,
-            }
+            let (ours, theirs) = of(truster, signer);
+            format!(
+                "{ours} has no bridge for `{}`, the root of {theirs}",
+                safe(&root.subject().label())
+            )
         }
-        TrustGap::TrustedDirectly { truster, signer, root } => format!(
-            "{} trusts `{}`, the root of {}, in its root bundle, so trust goes beyond the bridge: remove it from root-cert.pem when no certificate needs it",
-            name(truster),
-            safe(&root.subject().label()),
-            name(signer)
-        ),
-        TrustGap::Unscoped { truster, signer, bridge } => format!(
-            "{} also sends {} without a name constraint: remove it from cert-chain.pem, so that {} believes it for its own trust domain only",
-            name(signer),
-            about(bridge),
-            name(truster)
-        ),
-        TrustGap::NoSharedRoot { truster, signer } => format!(
-            "no root vouches for the CAs of both {} and {}: create both with one root, or choose another model",
-            name(truster),
-            name(signer)
-        ),
+        TrustGap::SecondBridge { truster, signer, first } => {
+            let (ours, theirs) = of(truster, signer);
+            let to = first.as_ref().map_or_else(|| "another mesh".to_owned(), name);
+            format!(
+                "{theirs} sends a bridge to {to}, and Envoy follows the first one only, so {ours} needs another model: merged-roots or shared-root"
+            )
+        }
+        TrustGap::TrustedDirectly { truster, signer, root } => {
+            let (ours, theirs) = of(truster, signer);
+            format!(
+                "{ours} has `{}`, the root of {theirs}, in its root bundle, so trust goes beyond the bridge: remove it when no certificate needs it",
+                safe(&root.subject().label())
+            )
+        }
+        TrustGap::OneRoot { truster, signer } => {
+            let (ours, theirs) = of(truster, signer);
+            format!(
+                "one root vouches for {ours} and {theirs}, so no constraint limits what {theirs} can say: use shared-root, or give each its own root"
+            )
+        }
+        TrustGap::SameDomain { truster, signer } => {
+            let (ours, theirs) = of(truster, signer);
+            format!(
+                "{ours} and {theirs} have the trust domain {}, so no constraint tells them apart: use bridge, or give each its own trust domain",
+                domain(signer)
+            )
+        }
+        TrustGap::NoSharedRoot { truster, signer } => {
+            let (ours, theirs) = of(truster, signer);
+            format!(
+                "no root vouches for the CAs of both {ours} and {theirs}: create both with one root, or choose another model"
+            )
+        }
         TrustGap::NoAnchor { cluster } => {
             format!(
-                "no root in the bundle of {} vouches for its CA; see `meshctl check`",
+                "no root in the bundle of {} vouches for its CA; `meshctl check` with its folder shows why",
                 name(cluster)
             )
         }
-        TrustGap::DomainNotAccepted { truster, signer } => format!(
-            "istiod of {} does not accept {}, the trust domain of {}; see `meshctl trust render`",
-            name(truster),
-            situation.read.clusters[*signer].trust_domain,
-            name(signer)
-        ),
+        TrustGap::DomainNotAccepted { truster, signer } => {
+            let (ours, theirs) = of(truster, signer);
+            format!(
+                "istiod of {ours} does not accept {}, the trust domain of {theirs}: apply what `meshctl trust render` prints",
+                domain(signer)
+            )
+        }
+        TrustGap::Refused { truster, signer, verifier, why } => {
+            let (ours, theirs) = of(truster, signer);
+            let who = if *verifier == Verifier::Ztunnel { "ztunnel of " } else { "" };
+            format!("{who}{ours} still rejects {theirs}: {}", safe(why))
+        }
+        TrustGap::WouldRefuse { cluster, truster, signer, why } => {
+            let (ours, theirs) = of(truster, signer);
+            format!(
+                "what {} would get is left out, because {ours} would then reject {theirs}: {}",
+                name(cluster),
+                safe(why)
+            )
+        }
         _ => String::new(),
     }
 }
 
-/// The command that certifies a root.
-pub(super) fn command(situation: &Situation, gap: &TrustGap) -> Option<String> {
-    let TrustGap::NoBridge { truster, signer, scope, .. } = gap else { return None };
-    let cluster = &situation.read.clusters[*signer];
-    let roots = cluster.folder.as_ref()?.join(cluster.secret.layout(cluster.version).roots_file());
+/// The command that certifies a root, if the root is alone in a file.
+pub(in super::super) fn command(situation: &Situation, gap: &TrustGap) -> Option<String> {
+    let TrustGap::NoBridge { truster, signer, root, scope } = gap else { return None };
+    let file = situation.root_file(*signer, root)?;
     let constrain =
         scope.as_ref().map_or_else(String::new, |domain| format!(" --constrain {domain}"));
-    let file = format!("{}-by-{}.pem", cluster.name, situation.name(*truster));
+    let out = format!("{}-by-{}.pem", situation.name(*signer), situation.name(*truster));
     Some(format!(
         "meshctl ca cross-sign --ca {} --root {}{constrain} --out {}",
         word(situation.authority(*truster)?),
-        word(&roots),
-        word(Path::new(&file))
+        word(&file),
+        word(Path::new(&out))
     ))
 }
