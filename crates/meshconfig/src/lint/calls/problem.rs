@@ -41,8 +41,8 @@ pub(super) enum Cause<'a> {
     Dropped { lack: Lack<'a>, doubt: Doubt },
     /// The gateway has another port.
     GatewayPort { wrong: u16, right: u16 },
-    /// The caller's own service has no port of this name, or not with the number in the spec.
-    PortDiffers { name: String, own: Vec<String> },
+    /// The service of the cluster as whose it is called has no port of this name, or not with the number in the spec.
+    PortDiffers { cluster: String, name: String, own: Vec<String> },
     /// The caller's rules do not define the subset.
     NoSubset,
     /// No ServiceEntry has the host.
@@ -210,10 +210,10 @@ impl Cause<'_> {
             Self::GatewayPort { wrong, right } => format!(
                 "{what} go to port {wrong} of the gateway of `{to}`, which listens on {right}"
             ),
-            Self::PortDiffers { name, own } => format!(
+            Self::PortDiffers { cluster, name, own } => format!(
                 "calls to `{}` never reach port `{name}` of the service on `{to}`: the service on `{}` has no such port (it has {}), and istiod matches ports by name",
                 place.host,
-                place.cluster,
+                cluster,
                 shown(own)
             ),
             Self::NoSubset => format!(

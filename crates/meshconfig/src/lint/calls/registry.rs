@@ -28,24 +28,23 @@ impl<'a> Calls<'a> {
             return;
         }
         let host = route.service.local_host(route.from);
-        let own = self.mesh.service_on(route.from, &route.service.namespace, &route.service.name);
-        let known = self.first_known(from, &host);
-        if let Some(resource) = known.filter(|resource| !is_exported(resource, ANY_NAMESPACE)) {
+        let first = self.first_known(from, &host);
+        let resource = first.and_then(|view| view.services.get(&host)?.resource);
+        if let Some(resource) = resource.filter(|one| !is_exported(one, ANY_NAMESPACE)) {
             let call = Call { host: &host, subset: "", port: 0, client: "" };
             self.fail(from, call, Some(resource), to.cluster.index, Cause::NotExported);
         }
         for port in &route.service.ports {
-            let number = match own.map(|own| as_called(from, &host, own, port)) {
+            let number = match first {
                 None => port.number,
-                Some(Some(number)) => number,
-                Some(None) => {
-                    let call = Call { host: &host, subset: "", port: port.number, client: "" };
-                    let known = from.services.get(&host).into_iter().flat_map(|known| &known.ports);
-                    let own = known.map(|(number, name)| format!("{name} {number}")).collect();
-                    let cause = Cause::PortDiffers { name: port.name.clone(), own };
-                    self.fail(from, call, None, to.cluster.index, cause);
-                    continue;
-                }
+                Some(view) => match self.as_called(view, &host, route.service, port) {
+                    Ok(number) => number,
+                    Err(cause) => {
+                        let call = Call { host: &host, subset: "", port: port.number, client: "" };
+                        self.fail(from, call, None, to.cluster.index, cause);
+                        continue;
+                    }
+                },
             };
             self.by_registry(from, to, (&route.service.namespace, &host, number));
             let subsets = route.service.subsets.iter();
@@ -59,16 +58,39 @@ impl<'a> Calls<'a> {
         }
     }
 
-    /// The Service by which a caller's istiod sees a host: that of its own cluster, or else of the first cluster whose
-    /// registry it reads. It reads them in the order of their secrets, which have the names of the clusters; from the
-    /// others it takes endpoints, addresses and accounts
-    /// (`pilot/pkg/serviceregistry/aggregate/controller.go: Services, mergeService`).
-    fn first_known(&self, from: &View<'a>, host: &str) -> Option<&'a Value> {
-        let others = self
-            .views
-            .iter()
-            .filter(|view| view.cluster.remote_secrets && view.cluster.index != from.cluster.index);
-        [from].into_iter().chain(others).find_map(|view| view.services.get(host))?.resource
+    /// The cluster as whose service a caller's istiod sees a host: its own, or else the first whose registry it reads. It
+    /// reads them in the order of their secrets, which have the names of the clusters; from the others it takes
+    /// endpoints, addresses and accounts (`pilot/pkg/serviceregistry/aggregate/controller.go: Services, mergeService`).
+    fn first_known(&self, from: &View<'a>, host: &str) -> Option<&'a View<'a>> {
+        let (views, place) = (self.views, from.cluster.index);
+        let is_other =
+            |view: &&View<'_>| view.cluster.remote_secrets && view.cluster.index != place;
+        let mut all = [&views[place]].into_iter().chain(views.iter().filter(is_other));
+        all.find(|view| view.services.contains_key(host))
+    }
+
+    /// The number by which a port of a service is called that is seen as another cluster's: istiod matches ports by name.
+    /// It fails if there is no port of this name, or, in the cluster, with another number than in the spec.
+    fn as_called(
+        &self,
+        view: &View<'_>,
+        host: &str,
+        service: &Service,
+        port: &Port,
+    ) -> Result<u16, Cause<'a>> {
+        let known = view.services.get(host).map_or(&[][..], |known| known.ports.as_slice());
+        let seen = self.mesh.service_on(view.cluster, &service.namespace, &service.name);
+        let named =
+            |ports: &[Port]| ports.iter().find(|one| one.name == port.name).map(|one| one.number);
+        // A service that the spec does not have is as the cluster has it.
+        let number = match seen {
+            Some(seen) => named(&seen.ports),
+            None => known.iter().find(|(_, name)| *name == port.name).map(|(number, _)| *number),
+        };
+        number.filter(|number| known.contains(&(*number, &port.name))).ok_or_else(|| {
+            let own = known.iter().map(|(number, name)| format!("{name} {number}")).collect();
+            Cause::PortDiffers { cluster: view.cluster.name.clone(), name: port.name.clone(), own }
+        })
     }
 
     /// A service called by its name for remote callers needs an entry that all see.
@@ -157,18 +179,6 @@ impl<'a> Calls<'a> {
             }
         }
     }
-}
-
-/// The number of a port in the caller's own service: istiod matches ports by name. `None` if it has no port of this name,
-/// or, in the cluster, another number than in the spec.
-fn as_called(from: &View<'_>, host: &str, own: &Service, port: &Port) -> Option<u16> {
-    let wanted = own.ports.iter().find(|known| known.name == port.name)?.number;
-    let known = from.services.get(host)?;
-    known
-        .ports
-        .iter()
-        .any(|(number, name)| (*number, *name) == (wanted, &port.name))
-        .then_some(wanted)
 }
 
 /// Whether a subset is of a cluster, or of any and a VirtualService leads to it. Others are for the gateway.

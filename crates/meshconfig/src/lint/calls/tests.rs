@@ -217,6 +217,8 @@ fn the_first_registry_decides() {
     check(&spec, &[service, hidden], &[service], &found);
     check(&spec, &[service], &[service, hidden], &[]);
     check(&spec, &[], &[service, hidden], &[]);
+    let renumbered = "+ Service n/s {ports: [{name: http, port: 8080}]}";
+    check(&spec, &[renumbered], &[service], &["port-differs "]);
 }
 
 #[test]
