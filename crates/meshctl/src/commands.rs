@@ -32,6 +32,8 @@ pub(crate) fn run(command: Command, io: &mut Io<'_>) -> Result<Exit, Failure> {
         Command::Trust(Trust::Render(args)) => trust::render(&args, io),
         Command::Trust(Trust::Bundle(args)) => trust::bundle(&args, io),
         Command::Trust(Trust::Matrix(args)) => trust::matrix(&args, io),
+        Command::Trust(Trust::Serve(args)) => trust::serve(&args, io),
+        Command::Trust(Trust::Pull(args)) => trust::pull(&args, io),
         Command::Mesh(args) => mesh::run(&args, io),
     }
 }

@@ -1,5 +1,5 @@
 //! `meshctl trust render`: the settings each istiod needs to accept the other trust domains, as Helm values.
-//! `meshctl trust bundle ...` is in `bundle`.
+//! The other commands of the group have a file each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -19,11 +19,16 @@ use crate::io::Io;
 use crate::spec;
 use crate::text::{safe, word};
 
+mod accept;
 mod bundle;
 mod matrix;
+mod pull;
+mod serve;
 
 pub(super) use bundle::run as bundle;
 pub(super) use matrix::run as matrix;
+pub(super) use pull::run as pull;
+pub(super) use serve::run as serve;
 
 /// Runs the command.
 pub(super) fn render(args: &Render, io: &mut Io<'_>) -> Result<Exit, Failure> {
