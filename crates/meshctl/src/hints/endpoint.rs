@@ -35,7 +35,7 @@ pub(crate) fn next(error: &Error) -> String {
 
 /// Shows a response, whoever sends it.
 fn curl(url: &EndpointUrl) -> String {
-    format!("curl --insecure --include {}", quoted(&url.to_string()))
+    format!("curl --insecure --include --max-time 10 {}", quoted(&url.to_string()))
 }
 
 /// Shows the certificates of a server, whatever they are.

@@ -74,9 +74,7 @@ impl Puller<'_> {
 
     fn stored(&self) -> Result<Option<Stored>, Failure> {
         let out = &self.args.out;
-        let Some(bytes) = files::read_optional(out)?.filter(|bytes| !bytes.is_empty()) else {
-            return Ok(None);
-        };
+        let Some(bytes) = files::read_optional(out)? else { return Ok(None) };
         let read = Bundle::from_json(self.args.trust_domain.clone(), &bytes);
         let bundle = read.ok().ok_or_else(|| not_ours(out, "bundle"))?.0;
         Ok(Some(Stored { bytes: bytes.to_vec(), bundle }))
@@ -92,7 +90,7 @@ impl Puller<'_> {
                 .within(&url)
                 .because(format!("the response is {kind}, expected application/json"))
                 .hint(format!(
-                    "`curl --insecure {}` shows what the endpoint sends",
+                    "`curl --insecure --max-time 10 {}` shows what the endpoint sends",
                     word(url.as_ref())
                 ))
         })
