@@ -25,6 +25,7 @@ const CAN_SAY_NO: &[&str] = &[
     "rotate intermediate",
     "status",
     "trust matrix",
+    "trust pull",
     "trust bundle export",
     "trust bundle import",
     "trust bundle diff",

@@ -1,7 +1,6 @@
 //! `meshctl trust pull` from servers that are wrong, slow, huge or somebody else: nothing on disk changes, and the error
 //! says what to do next.
 
-use std::io::Write;
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::time::Duration;
