@@ -1,4 +1,4 @@
-//! `meshctl trust pull` from servers that are wrong, slow, huge or somebody else: nothing on disk changes, and the error
+//! `meshctl trust pull` from servers that are wrong, slow, huge or not the ones they should be: nothing on disk changes, and the error
 //! says what to do next.
 
 use std::net::TcpListener;
@@ -29,7 +29,7 @@ fn follow_hint(err: &str) -> String {
     text
 }
 
-/// Answers that are no bundle: the code and words of each, and a stored copy that stays as it is.
+/// Answers without a bundle: the code and words of each, and a stored copy that stays as it is.
 #[test]
 fn answers_that_are_not_a_bundle() {
     let world = World::new();
@@ -46,7 +46,9 @@ fn answers_that_are_not_a_bundle() {
         ran.err
     };
     let sends = |text: &str, parts: &[&str]| check(&Hostile::sending(&leaf, text), "", parts);
-    for status in ["500 Oops", "404 Not Found", "204 No Content", "206 Partial Content", "304 Not Modified"] {
+    for status in
+        ["500 Oops", "404 Not Found", "204 No Content", "206 Partial Content", "304 Not Modified"]
+    {
         let expect = format!("answers with status {}, expected 200", &status[..3]);
         let text = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
         let server = Hostile::sending(&leaf, &text);
@@ -54,14 +56,24 @@ fn answers_that_are_not_a_bundle() {
         assert!(follow_hint(&err).contains(&status[..3]), "{status}");
     }
     let page = "<html>Log in</html>";
-    let html = format!("{OK}Content-Type: text/html\r\nContent-Length: {}\r\n\r\n{page}", page.len());
+    let html =
+        format!("{OK}Content-Type: text/html\r\nContent-Length: {}\r\n\r\n{page}", page.len());
     let server = Hostile::sending(&leaf, &html);
     let err = check(&server, "", &["error[pki/bundle]: ", "text/html, expected application/json"]);
     assert!(follow_hint(&err).contains("Log in"));
     let large = "the response of https://localhost";
-    sends(&format!("{OK}Content-Length: 2000000\r\n\r\n{}", " ".repeat(2_000_000)), &["error[endpoint/body]: ", large, "more than 1 MiB"]);
-    sends(&format!("{OK}Content-Length: 99\r\n\r\n{{}}"), &["error[endpoint/body]: ", "end of file"]);
-    sends(&format!("{OK}Content-Length: 1\r\nContent-Length: 2\r\n\r\nab"), &["error[endpoint/http]: "]);
+    sends(
+        &format!("{OK}Content-Length: 2000000\r\n\r\n{}", " ".repeat(2_000_000)),
+        &["error[endpoint/body]: ", large, "more than 1 MiB"],
+    );
+    sends(
+        &format!("{OK}Content-Length: 99\r\n\r\n{{}}"),
+        &["error[endpoint/body]: ", "end of file"],
+    );
+    sends(
+        &format!("{OK}Content-Length: 1\r\nContent-Length: 2\r\n\r\nab"),
+        &["error[endpoint/http]: "],
+    );
     sends(&format!("{OK}X: {}\r\n\r\n", "x".repeat(100_000)), &["error[endpoint/http]: "]);
     sends("SSH-2.0-OpenSSH_9.2\r\n", &["error[endpoint/http]: "]);
     sends("", &["error[endpoint/http]: "]);
@@ -100,7 +112,9 @@ fn slow_servers() {
 
 /// A redirect from `/` to here.
 fn redirect(location: &str) -> String {
-    format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    format!(
+        "HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    )
 }
 
 /// Redirects lead to a bundle five times at most, and never away from the rules for URLs.
@@ -117,7 +131,11 @@ fn redirects() {
         Hostile::start(Some(&leaf), move |asked: &Asked, stream: &mut dyn Stream| {
             let place: u32 = asked.path[1..].parse().unwrap_or(0);
             let next = [format!("/{}", place + 1), format!("{}?x", place + 1)];
-            let text = if place == last { answer.clone() } else { redirect(&next[place as usize % 2].replace("?x", "")) };
+            let text = if place == last {
+                answer.clone()
+            } else {
+                redirect(&next[place as usize % 2].replace("?x", ""))
+            };
             let _ = stream.write_all(text.as_bytes());
         })
     };
@@ -211,7 +229,8 @@ fn certificates_that_are_not_accepted() {
     spiffe(&changed(&names), "not a valid X509-SVID: ");
     let ca = |profile: &mut Profile| profile.role = Role::Ca { path_len: None };
     spiffe(&changed(&ca), "not a valid X509-SVID: ");
-    let client_only = |profile: &mut Profile| profile.ext_key_usage = vec![meshpki::Oid::CLIENT_AUTH];
+    let client_only =
+        |profile: &mut Profile| profile.ext_key_usage = vec![meshpki::Oid::CLIENT_AUTH];
     spiffe(&changed(&client_only), "not a valid X509-SVID: ");
 }
 
@@ -228,7 +247,11 @@ fn no_connection() {
     let port = free.local_addr().expect("an address").port();
     drop(free);
     let ran = world.shell.run(&web_pull(port));
-    ended(&ran, 1, &["error[endpoint/unreachable]: ", "Connection refused", "check the host and the port"]);
+    ended(
+        &ran,
+        1,
+        &["error[endpoint/unreachable]: ", "Connection refused", "check the host and the port"],
+    );
     world.scratch().write("none.pem", "");
     let pull = web_pull(port).replace("@/web.pem", "@/none.pem");
     ended(&world.shell.run(&pull), 1, &["error[pki/no-certificate]: "]);
@@ -267,7 +290,11 @@ fn bundles_that_are_refused() {
         let before = world.scratch().entries("");
         for check in ["", "--check"] {
             let ran = world.shell.run(&format!("{} {check}", web_pull(server.port)));
-            ended(&ran, 2, &[parts, &[&format!("in: https://localhost:{}/", server.port), accept]].concat());
+            ended(
+                &ran,
+                2,
+                &[parts, &[&format!("in: https://localhost:{}/", server.port), accept]].concat(),
+            );
             assert_eq!(world.scratch().entries(""), before, "{}", ran.err);
         }
         let taken = world.shell.run(&format!("{} {accept}", web_pull(server.port)));
@@ -278,7 +305,11 @@ fn bundles_that_are_refused() {
     let older = ["error[ctl/bundle-older]: ", "it has sequence 6, and `"];
     check(&domain.bundle(6), "--accept-older", &older);
     let numberless = bundle_of(&domain.name, &[&domain.root.cert], 0);
-    check(&numberless, "--accept-older", &["error[ctl/bundle-older]: ", "it has no sequence number"]);
+    check(
+        &numberless,
+        "--accept-older",
+        &["error[ctl/bundle-older]: ", "it has no sequence number"],
+    );
     let changed = ["error[ctl/bundle-changed]: ", "both have sequence 7"];
     check(&other.bundle(7), "--accept-older", &changed);
     let both = bundle_of(&domain.name, &[&domain.root.cert, &other.root.cert], 7);
@@ -310,7 +341,7 @@ fn files_that_are_not_replaced() {
     check(&other, 2, &["error[ctl/bundle-domain]: ", "another trust domain, a.example"]);
 }
 
-/// Options that do not go together, and URLs that are none; the user part of a URL is never shown.
+/// Options that do not go together, and URLs that are not valid; the user part of a URL is never shown.
 #[test]
 fn usage() {
     let world = World::new();
@@ -318,13 +349,22 @@ fn usage() {
         ended(&world.shell.run(command), 64, parts);
     };
     let (web, spiffe) = (web_pull(1), spiffe_pull(1));
-    check(&format!("{web} --bootstrap @/bundle.json"), &["`--bootstrap` is only for `--profile https_spiffe`"]);
+    check(
+        &format!("{web} --bootstrap @/bundle.json"),
+        &["`--bootstrap` is only for `--profile https_spiffe`"],
+    );
     check(&format!("{web} --endpoint-id spiffe://a.example/x"), &["`--endpoint-id` is only for"]);
-    check(&format!("{spiffe} --web-roots @/web.pem"), &["`--web-roots` is only for `--profile https_web`"]);
+    check(
+        &format!("{spiffe} --web-roots @/web.pem"),
+        &["`--web-roots` is only for `--profile https_web`"],
+    );
     let id = "--endpoint-id spiffe://a.example/bundles";
     check(&spiffe.replace(id, ""), &["`--profile https_spiffe` needs `--endpoint-id`"]);
     check(&spiffe.replace(id, "--endpoint-id spiffe://a.example"), &["has no path"]);
-    check(&format!("{spiffe} --endpoint-bundle @/bundle.json"), &["for an endpoint of another trust domain"]);
+    check(
+        &format!("{spiffe} --endpoint-bundle @/bundle.json"),
+        &["for an endpoint of another trust domain"],
+    );
     check(&format!("{web} --check --watch"), &["cannot be used with"]);
     check(&format!("{web} --every 1m"), &["--watch"]);
     let insecure = web.replace("https://", "http://");
@@ -332,12 +372,22 @@ fn usage() {
     let ran = world.shell.run(&spiffe);
     ended(&ran, 1, &["error[ctl/no-bootstrap]: ", "`--bootstrap FILE` names it"]);
     let output = Command::new(MESHCTL)
-        .args(["trust", "pull", "--url", "https://me:secret@a.example/", "--trust-domain", "a.example"])
+        .args([
+            "trust",
+            "pull",
+            "--url",
+            "https://me:secret@a.example/",
+            "--trust-domain",
+            "a.example",
+        ])
         .args(["--profile", "https_web", "--out", "/nonexistent/a.json"])
         .stdin(Stdio::null())
         .output()
         .expect("meshctl runs");
     let err = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(64), "{err}");
-    assert!(err.contains("it contains a user name or a password") && !err.contains("secret"), "{err}");
+    assert!(
+        err.contains("it contains a user name or a password") && !err.contains("secret"),
+        "{err}"
+    );
 }

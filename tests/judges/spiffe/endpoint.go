@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"time"
@@ -96,11 +97,13 @@ func serveSPIRE(published *spiffebundle.Bundle, auth bundle.ServerAuth) (string,
 	if err := listener.Close(); err != nil {
 		return "", err
 	}
-	log := logrus.New()
+	// It reports every connection that is closed early, as the one below that looks whether it listens.
 	log.SetOutput(io.Discard)
+	logger := logrus.New()
+	logger.SetOutput(io.Discard)
 	hint, _ := published.RefreshHint()
 	server := bundle.NewServer(bundle.ServerConfig{
-		Log:         log,
+		Log:         logger,
 		Address:     address,
 		Getter:      bundle.GetterFunc(func(context.Context) (*spiffebundle.Bundle, error) { return published, nil }),
 		ServerAuth:  auth,

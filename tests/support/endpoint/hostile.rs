@@ -77,7 +77,8 @@ impl Hostile {
                 let Ok(stream) = stream else { continue };
                 let (config, script, over) =
                     (config.clone(), Arc::clone(&script), Arc::clone(&shared));
-                threads.push(std::thread::spawn(move || serve(stream, config, &*script, port, over)));
+                threads
+                    .push(std::thread::spawn(move || serve(stream, config, &*script, port, over)));
             }
             for thread in threads {
                 // A panic of its own has been printed.

@@ -18,9 +18,9 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::error::Error;
+use super::limits;
 use super::tls::{self, EndpointAuth};
 use super::url::{EndpointUrl, Step, next_step};
-use super::limits;
 
 /// A document as an endpoint sent it; whether it is a bundle is for `meshpki` to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,7 +119,7 @@ async fn connect(
 ) -> Result<TlsStream<TcpStream>, Error> {
     let unreachable = |why: String| Error::Unreachable { url: url.clone(), why };
     let name = ServerName::try_from(url.bare_host().to_owned())
-        .map_err(|_| unreachable("its host is not a valid name or address".to_owned()))?;
+        .map_err(|error| unreachable(format!("its host: {error}")))?;
     let stream = TcpStream::connect((url.bare_host(), url.port()))
         .await
         .map_err(|error| unreachable(error.to_string()))?;

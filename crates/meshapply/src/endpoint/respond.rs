@@ -15,7 +15,10 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The document, or why not. What a request brings along is not read.
-pub(super) fn bundle<B: Body>(published: &Published, request: &Request<B>) -> Response<Full<Bytes>> {
+pub(super) fn bundle<B: Body>(
+    published: &Published,
+    request: &Request<B>,
+) -> Response<Full<Bytes>> {
     let is_served = published.path.as_deref().is_none_or(|path| path == request.uri().path());
     let response = refusal(request).unwrap_or_else(|| {
         if is_served {

@@ -175,8 +175,7 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     respond: Respond,
     mut stopped: watch::Receiver<bool>,
 ) -> bool {
-    let service =
-        service_fn(async |request| Ok::<_, Infallible>(respond(published, &request)));
+    let service = service_fn(async |request| Ok::<_, Infallible>(respond(published, &request)));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits::HEAD_TIME)

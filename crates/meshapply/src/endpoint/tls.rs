@@ -136,7 +136,7 @@ fn certificate(error: &CertificateError) -> String {
     }
 }
 
-/// A clock that stands still: a fetch verifies at the time of its command.
+/// A clock that does not move: a fetch verifies at the time of its command.
 #[derive(Debug)]
 struct Fixed(Time);
 

@@ -113,9 +113,8 @@ impl FromStr for EndpointUrl {
         if authority.contains('@') {
             return Err(UrlProblem::UserInfo);
         }
-        let uri: Uri = text.parse().map_err(|_: http::uri::InvalidUri| {
-            if authority.is_empty() { UrlProblem::Host } else { UrlProblem::Syntax }
-        })?;
+        let unreadable = if authority.is_empty() { UrlProblem::Host } else { UrlProblem::Syntax };
+        let uri = text.parse::<Uri>().ok().ok_or(unreadable)?;
         let host = uri.host().unwrap_or_default().to_ascii_lowercase();
         if host.is_empty() || host == "[]" {
             return Err(UrlProblem::Host);
@@ -130,8 +129,7 @@ impl FromStr for EndpointUrl {
             None => return Err(UrlProblem::Syntax),
         };
         let target = uri.path_and_query().map_or("/", |target| target.as_str());
-        let target =
-            if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
+        let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
         Ok(Self { host, port, target })
     }
 }

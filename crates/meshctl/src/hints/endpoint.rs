@@ -12,16 +12,14 @@ pub(crate) fn next(error: &Error) -> String {
         Error::Body { url, .. } | Error::Http { url, .. } | Error::Status { url, .. } => {
             format!("`{}` shows the response", curl(url))
         }
-        Error::Redirect { url, .. } => format!(
-            "`{}` shows the response; `--url` can name the last URL instead",
-            curl(url)
-        ),
+        Error::Redirect { url, .. } => {
+            format!("`{}` shows the response; `--url` can name the last URL instead", curl(url))
+        }
         Error::Certificate { url, .. } => format!("`{}` shows what it presents", s_client(url)),
         Error::Tls { url, .. } => format!("`{}` shows what answers there", s_client(url)),
-        Error::Unreachable { url, .. } => format!(
-            "check the host and the port; `{}` connects without TLS rules",
-            s_client(url)
-        ),
+        Error::Unreachable { url, .. } => {
+            format!("check the host and the port; `{}` connects without TLS rules", s_client(url))
+        }
         Error::Timeout { .. } => "`--timeout 1m` waits longer".to_owned(),
         Error::Roots { .. } => "`--web-roots FILE` names a file with roots".to_owned(),
         Error::Key { .. } => {

@@ -111,8 +111,7 @@ impl Bundle {
         stored: Option<&Self>,
         policy: UpdatePolicy,
     ) -> Result<BundleUpdate, UpdateRefusal> {
-        if let Some(stored) = stored.filter(|stored| stored.trust_domain() != self.trust_domain())
-        {
+        if let Some(stored) = stored.filter(|stored| stored.trust_domain() != self.trust_domain()) {
             let (found, stored) = (self.trust_domain().clone(), stored.trust_domain().clone());
             return Err(UpdateRefusal::Domain { found, stored });
         }
@@ -148,6 +147,3 @@ impl Bundle {
         Duration::from_secs(seconds.max(SHORTEST_INTERVAL))
     }
 }
-
-#[cfg(all(test, feature = "soft-keys"))]
-mod tests;

@@ -24,7 +24,9 @@ fn urls() {
     for text in ["", "http://a.example", "a.example", "ftp://a", "/x", "https:/a", "https:a"] {
         check(text, Err(Scheme));
     }
-    for text in ["https://me@a.example", "https://me:secret@a.example/", "https://@a", "https://a@b@c"] {
+    for text in
+        ["https://me@a.example", "https://me:secret@a.example/", "https://@a", "https://a@b@c"]
+    {
         check(text, Err(UserInfo));
     }
     for text in ["https://", "https:///x", "https://:443", "https://?x"] {

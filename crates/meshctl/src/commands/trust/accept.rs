@@ -81,7 +81,9 @@ pub(super) fn check_update(
     };
     let domain = new.trust_domain();
     Err(match refusal {
-        UpdateRefusal::Domain { stored, .. } => return Err(other_domain(new, stored.as_str(), out)),
+        UpdateRefusal::Domain { stored, .. } => {
+            return Err(other_domain(new, stored.as_str(), out));
+        }
         UpdateRefusal::Older { found, stored } => {
             let found = found.map_or("no sequence number".into(), |n| format!("sequence {n}"));
             let out = out.display();
@@ -91,11 +93,10 @@ pub(super) fn check_update(
                 .hint("`--accept-older` accepts it")
         }
         refusal => {
-            let message =
-                format!("the bundle of {domain} changed without a new sequence number");
-            Failure::new("ctl/bundle-changed", message)
-                .because(refusal.to_string())
-                .hint("ask the owner of the trust domain which one is right; `--accept-older` accepts it")
+            let message = format!("the bundle of {domain} changed without a new sequence number");
+            Failure::new("ctl/bundle-changed", message).because(refusal.to_string()).hint(
+                "ask the owner of the trust domain which one is right; `--accept-older` accepts it",
+            )
         }
     }
     .exit(Exit::No)

@@ -18,8 +18,7 @@ use once::Puller;
 /// Runs the command.
 pub(crate) fn run(args: &Args, io: &mut Io<'_>) -> Result<Exit, Failure> {
     auth::check_usage(args)?;
-    let url: EndpointUrl =
-        args.url.parse().map_err(|why| Failure::from(Error::Url { why }))?;
+    let url: EndpointUrl = args.url.parse().map_err(|why| Failure::from(Error::Url { why }))?;
     let puller = Puller { args, url };
     let now = io.time(None)?;
     let runtime = runtime()?;

@@ -32,7 +32,8 @@ pub(super) fn run(args: &Map, io: &mut Io<'_>) -> Result<Exit, Failure> {
     for (domain, path) in &args.bundles {
         let read = source::of_domain(path, domain, io)?;
         if !args.allow_empty {
-            check_not_empty(&read.bundle, &read.ignored, path).map_err(|failure| failure.hint(LEAVE_OUT))?;
+            check_not_empty(&read.bundle, &read.ignored, path)
+                .map_err(|failure| failure.hint(LEAVE_OUT))?;
         }
         let bundle = read.bundle;
         let from = path.display().to_string();

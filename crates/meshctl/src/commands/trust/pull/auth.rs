@@ -47,9 +47,11 @@ fn check_roots_of(args: &Args, id: &SpiffeId) -> Result<(), Failure> {
     }
     let is_own = *domain == args.trust_domain;
     if is_own && args.endpoint_bundle.is_some() {
-        return Err(Failure::usage("`--endpoint-bundle` is for an endpoint of another trust domain")
-            .because(format!("`--endpoint-id` is of {domain}, as the bundle is"))
-            .hint("`--bootstrap` names the roots for the first pull"));
+        return Err(Failure::usage(
+            "`--endpoint-bundle` is for an endpoint of another trust domain",
+        )
+        .because(format!("`--endpoint-id` is of {domain}, as the bundle is"))
+        .hint("`--bootstrap` names the roots for the first pull"));
     }
     if !is_own && args.endpoint_bundle.is_none() {
         return Err(Failure::usage(format!("the endpoint is of {domain}, whose roots are needed"))

@@ -57,10 +57,8 @@ impl<'a> Watched<'a> {
     pub(super) async fn run(&mut self, io: &mut Io<'_>) -> Infallible {
         loop {
             tokio::time::sleep(INTERVAL).await;
-            let found = Found {
-                bundle: load::bundle_file(self.args),
-                pair: load::pair_files(self.args),
-            };
+            let found =
+                Found { bundle: load::bundle_file(self.args), pair: load::pair_files(self.args) };
             let ids = found.ids();
             if ids == self.decided {
                 self.seen = ids;
@@ -97,12 +95,7 @@ impl<'a> Watched<'a> {
     }
 
     /// What was read, unless that is a failure, which is counted and shown.
-    fn good<T>(
-        &self,
-        read: Result<T, Failure>,
-        file: ReloadedFile,
-        io: &mut Io<'_>,
-    ) -> Option<T> {
+    fn good<T>(&self, read: Result<T, Failure>, file: ReloadedFile, io: &mut Io<'_>) -> Option<T> {
         read.map_err(|failure| {
             self.published.reload_failed(file);
             io.warn(&failure);
@@ -110,19 +103,13 @@ impl<'a> Watched<'a> {
                 ReloadedFile::Bundle => "bundle",
                 _ => "certificate",
             };
-            io.say(format_args!("the {what} of before is served"));
+            io.say(format_args!("the previous {what} is still served"));
         })
         .ok()
     }
 
     /// Takes over both if they fit together, otherwise the one that fits what is published.
-    fn take(
-        &mut self,
-        document: Option<Document>,
-        pair: Option<Pair>,
-        now: Time,
-        io: &mut Io<'_>,
-    ) {
+    fn take(&mut self, document: Option<Document>, pair: Option<Pair>, now: Time, io: &mut Io<'_>) {
         if document.is_none() && pair.is_none() {
             return;
         }

@@ -1,11 +1,9 @@
-//! Every decision about a bundle and the stored one.
+//! `Bundle::update`: every decision about a bundle and the stored one, and when to look for the next.
 
-use alloc::vec::Vec;
+use std::time::Duration;
 
-use super::*;
-use crate::issue::{Serial, Stamp, self_signed};
-use crate::profile::Profile;
-use crate::soft::{KeyType, SoftKey};
+use meshpki::spiffe::{Bundle, BundleUpdate, UpdatePolicy, UpdateRefusal};
+use meshpki::{Cert, KeyType, Profile, Serial, SoftKey, Stamp, TrustDomain, self_signed};
 
 fn domain(name: &str) -> TrustDomain {
     name.parse().expect("a trust domain")
@@ -14,7 +12,8 @@ fn domain(name: &str) -> TrustDomain {
 fn roots() -> [Cert; 2] {
     let root = |subject: &str| {
         let key = SoftKey::generate(KeyType::EcdsaP256).expect("a key");
-        let stamp = Stamp::made_at("2026-11-21T07:00:00Z".parse().expect("a time"), Serial::generate());
+        let stamp =
+            Stamp::made_at("2026-11-21T07:00:00Z".parse().expect("a time"), Serial::generate());
         self_signed(&Profile::root(subject.parse().expect("a name")), &key, stamp).expect("a root")
     };
     [root("CN=A"), root("CN=B")]
@@ -45,7 +44,11 @@ fn what_may_replace_what() {
     let older = |found, stored| Err(UpdateRefusal::Older { found, stored });
     check(&bundle(&one, 1), Some(&bundle(&one, 2)), older(Some(1), 2));
     check(&bundle(&one, 0), Some(&bundle(&one, 2)), older(None, 2));
-    check(&bundle(&one, u64::MAX - 1), Some(&bundle(&one, u64::MAX)), older(Some(u64::MAX - 1), u64::MAX));
+    check(
+        &bundle(&one, u64::MAX - 1),
+        Some(&bundle(&one, u64::MAX)),
+        older(Some(u64::MAX - 1), u64::MAX),
+    );
     let changed = Err(UpdateRefusal::Changed { sequence: 2 });
     for roots in [&other[..], &both] {
         check(&bundle(roots, 2), Some(&bundle(&one, 2)), changed.clone());
@@ -65,11 +68,15 @@ fn what_an_operator_accepts() {
     let check = |new: &Bundle, stored: &Bundle| {
         assert_eq!(new.update(Some(stored), policy), Ok(BundleUpdate::Replaces));
     };
-    check(&bundle(&[a.clone()], 1), &bundle(&[a.clone()], 2));
-    check(&bundle(&[b], 2), &bundle(&[a.clone()], 2));
-    check(&bundle(&[], 2), &bundle(&[a.clone()], 1));
-    let foreign = Bundle::new(domain("b.example"), [a.clone()]);
-    assert!(matches!(bundle(&[a], 1).update(Some(&foreign), policy), Err(UpdateRefusal::Domain { .. })));
+    let one = [a.clone()];
+    check(&bundle(&one, 1), &bundle(&one, 2));
+    check(&bundle(&[b], 2), &bundle(&one, 2));
+    check(&bundle(&[], 2), &bundle(&one, 1));
+    let foreign = Bundle::new(domain("b.example"), one);
+    assert!(matches!(
+        bundle(&[a], 1).update(Some(&foreign), policy),
+        Err(UpdateRefusal::Domain { .. })
+    ));
 }
 
 #[test]
