@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use meshpki::x509::GeneralName;
 use meshpki::{Profile, Role, Time};
+use tests::authority::name;
 use tests::cli::ended;
 use tests::endpoint::{Asked, Domain, Hostile, Leaf, Stream, bundle_of, web_leaf};
 
@@ -227,7 +228,10 @@ fn certificates_that_are_not_accepted() {
     let second = GeneralName::Uri(b"spiffe://a.example/second".to_vec());
     let names = |profile: &mut Profile| profile.subject_alt_names.push(second.clone());
     spiffe(&changed(&names), "not a valid X509-SVID: ");
-    let ca = |profile: &mut Profile| profile.role = Role::Ca { path_len: None };
+    let ca = |profile: &mut Profile| {
+        profile.role = Role::Ca { path_len: None };
+        profile.subject = name("CN=CA");
+    };
     spiffe(&changed(&ca), "not a valid X509-SVID: ");
     let client_only =
         |profile: &mut Profile| profile.ext_key_usage = vec![meshpki::Oid::CLIENT_AUTH];

@@ -114,7 +114,10 @@ impl FromStr for EndpointUrl {
             return Err(UrlProblem::UserInfo);
         }
         let unreadable = if authority.is_empty() { UrlProblem::Host } else { UrlProblem::Syntax };
-        let uri = text.parse::<Uri>().ok().ok_or(unreadable)?;
+        // The crate `http` takes other characters in a path, which RFC 3986 does not.
+        let uri =
+            Some(text).filter(|text| text.is_ascii()).and_then(|text| text.parse::<Uri>().ok());
+        let uri = uri.ok_or(unreadable)?;
         let host = uri.host().unwrap_or_default().to_ascii_lowercase();
         if host.is_empty() || host == "[]" {
             return Err(UrlProblem::Host);

@@ -12,7 +12,11 @@ use crate::args::duration;
 
 /// `meshctl trust pull`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "\
+meshctl trust pull [OPTIONS] --url <URL> --trust-domain <DOMAIN>
+           --profile <PROFILE> --out <FILE>",
+    after_help = "\
 Whatever goes wrong, FILE keeps the last good copy. It is replaced in one step, and only by a bundle that `meshctl trust bundle import` would accept: not empty, not older, and not different under the same sequence number. FILE.state says when it was fetched, from where, and its SHA-256.
 
 With `https_web`, the certificate of the server is verified for the host of the URL. With `https_spiffe`, it must be an X509-SVID with exactly the ID in `--endpoint-id`. If that ID is in the trust domain of the bundle, the stored copy verifies it, and `--bootstrap` is read only while there is none; otherwise, `--endpoint-bundle` has the roots.
@@ -33,7 +37,8 @@ Examples:
   meshctl trust pull --url https://spire.east.example:8443/ \\
     --trust-domain east.example --profile https_spiffe \\
     --endpoint-id spiffe://east.example/spire/server \\
-    --bootstrap east-first.json --out east.json --watch")]
+    --bootstrap east-first.json --out east.json --watch"
+)]
 pub struct Pull {
     /// URL of the bundle endpoint, which begins with `https://`.
     #[arg(long, value_name = "URL")]

@@ -20,7 +20,11 @@ pub enum Profile {
 
 /// `meshctl trust serve`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "\
+meshctl trust serve [OPTIONS] --trust-domain <DOMAIN> --listen <ADDRESS:PORT>
+           --tls-cert <FILE> --tls-key <FILE> <BUNDLE>",
+    after_help = "\
 Serves the file as it is. When the bundle, the certificate or the key changes, the new content is served within seconds, and open connections stay open. New content that is not valid, or a bundle with a lower sequence number, is refused with a warning, and the last good one stays.
 
 With `https_spiffe`, the certificate must be an X509-SVID. If its trust domain is that of the bundle, the roots of the bundle must vouch for it.
@@ -39,7 +43,8 @@ Examples:
   # With an X509-SVID of the same trust domain
   meshctl trust serve east.json --trust-domain east.example \\
     --listen 0.0.0.0:8443 --profile https_spiffe \\
-    --tls-cert svid.pem --tls-key svid-key.pem")]
+    --tls-cert svid.pem --tls-key svid-key.pem"
+)]
 pub struct Serve {
     /// The SPIFFE bundle to serve, as JSON.
     #[arg(value_name = "BUNDLE")]
