@@ -7,11 +7,11 @@ use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
 
 use meshctl::io::system_time;
-use meshpki::KeyType;
 use meshpki::spiffe::Bundle;
 use meshpki::x509::KeyUsage;
+use meshpki::{KeyType, Profile};
 use serde_json::{Value, json};
-use tests::authority::Authority;
+use tests::authority::{Authority, name};
 use tests::cli::{ended, words};
 use tests::endpoint::{Domain, Leaf, Serving, Talk, bundle_of, plain, until, web_leaf};
 use tests::judges::{run, spiffe};
@@ -87,9 +87,10 @@ fn serve_and_pull() {
         let sum = String::from_utf8(sum.expect("sha256sum").stdout).expect("text");
         assert_eq!(sum.split(' ').next(), state["sha256"].as_str());
         assert_eq!((&state["sequence"], &state["trustDomain"]), (&json!(7), &json!("a.example")));
-        // The stored copy verifies the server from now on.
+        // The stored copy verifies the server from now on, and no bootstrap is read.
         let before = shell.scratch.entries("")["a.json"].clone();
-        ended(&shell.run(&pull(port)), 0, &["sequence 7: unchanged"]);
+        let strange = first.replace("bundle.json", "web.pem");
+        ended(&shell.run(&format!("{} {strange}", pull(port))), 0, &["sequence 7: unchanged"]);
         ended(&shell.run(&format!("{} --check", pull(port))), 0, &["would be accepted"]);
         assert_eq!(shell.scratch.entries("")["a.json"], before);
         assert!(serving.counts("meshctl_bundle_requests_total{status=\"200\"} 3"));
@@ -118,6 +119,66 @@ fn an_endpoint_of_another_trust_domain() {
     check("", 64, &["error[ctl/usage]: ", "`--endpoint-bundle FILE` names them"]);
     check("--endpoint-bundle @/bundle.json", 1, &["error[endpoint/certificate]: "]);
     check("--endpoint-bundle @/b.json", 0, &["1 root of a.example, sequence 7: written"]);
+}
+
+/// An endpoint that serves its own bundle changes its root: who has pulled in between goes on, the others cannot.
+#[test]
+fn the_newest_copy_verifies_the_endpoint() {
+    let world = World::new();
+    let (old, new) = (&world.domain, Domain::new("a.example"));
+    let roots = [&old.root.cert, &new.root.cert];
+    let both = bundle_of(&old.name, &roots, 8);
+    let last = bundle_of(&old.name, &roots[1..], 9);
+    // X509-SVIDs that an intermediate has signed, as SPIRE's may be.
+    let svid = |domain: &Domain| {
+        let profile = Profile::cluster(name("CN=Intermediate"));
+        let above = domain.issue(&profile, world.shell.now);
+        let below = Authority { cert: above.cert, key: above.key };
+        let profile = Profile::workload(&domain.id("/bundles"));
+        let leaf = Leaf::under(&below, &profile, world.shell.now);
+        leaf.write(world.scratch(), "svid");
+        world.scratch().write("svid.crt", leaf.cert.to_pem() + &below.cert.to_pem());
+    };
+    let serve = |bundle: &str, domain: &Domain| {
+        world.scratch().write("bundle.json", bundle);
+        svid(domain);
+        world.serve("https_spiffe")
+    };
+    let pull = |serving: &Serving, out: &str, status: u8, parts: &[&str]| {
+        let command = spiffe_pull(serving.address.port()).replace("a.json", out);
+        let command = format!("{command} --bootstrap @/first.json");
+        ended(&world.shell.run(&command), status, parts);
+    };
+    world.scratch().write("first.json", old.bundle(7));
+    let first = serve(&old.bundle(7), old);
+    pull(&first, "one.json", 0, &["sequence 7: written"]);
+    pull(&first, "other.json", 0, &["sequence 7: written"]);
+    drop(first);
+    let second = serve(&both, old);
+    pull(&second, "one.json", 0, &["2 roots of a.example, sequence 8: written"]);
+    drop(second);
+    let third = serve(&last, &new);
+    pull(&third, "one.json", 0, &["1 root of a.example, sequence 9: written"]);
+    pull(&third, "other.json", 1, &["error[endpoint/certificate]: ", "still has the copy"]);
+    assert_eq!(world.scratch().read("one.json"), last);
+    assert_eq!(world.scratch().read("other.json"), old.bundle(7));
+}
+
+/// Clients that say nothing fill the server; their time ends, and the next client gets its answer.
+#[test]
+fn silent_clients_lose_their_places() {
+    let world = World::new();
+    let serving = world.serve("https_web");
+    let silent: Vec<TcpStream> =
+        (0..256).map(|_| TcpStream::connect(serving.address).expect("a connection")).collect();
+    assert_eq!(Talk::to(serving.address).get(), world.domain.bundle(7));
+    // The address of the metrics has places of its own.
+    assert!(serving.metrics().contains("meshctl_bundle_tls_errors_total "));
+    drop(silent);
+    // A head that never ends.
+    let mut talk = Talk::to(serving.address);
+    talk.send("GET / HTTP/1.1\r\nHost: x\r\n");
+    assert!(talk.is_over());
 }
 
 /// What was printed says what is served, where and until when.
@@ -384,7 +445,7 @@ fn what_cannot_be_served() {
     scratch.write("other.json", Domain::new("a.example").bundle(1));
     check(&format!("@/other.json {svid}"), &["error[pki/untrusted]: ", "other.json"]);
     let past = meshpki::Time(world.shell.now.0 - 30 * 24 * 3600);
-    let profile = meshpki::Profile::workload(&domain.id("/bundles"));
+    let profile = Profile::workload(&domain.id("/bundles"));
     domain.issue(&profile, past).write(scratch, "past");
     let expired = "--tls-cert @/past.crt --tls-key @/past.key --profile https_spiffe";
     check(&format!("@/bundle.json {expired}"), &["error[pki/untrusted]: ", "has expired"]);

@@ -12,8 +12,9 @@ use hyper_util::rt::TokioIo;
 use meshpki::Time;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::task::AbortHandle;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -41,16 +42,16 @@ pub struct Fetched {
 /// # Errors
 /// `endpoint/roots` if there is nothing to verify a server with; `endpoint/unreachable`, `endpoint/tls`,
 /// `endpoint/certificate`, `endpoint/http`, `endpoint/status`, `endpoint/redirect`, `endpoint/body`; `endpoint/timeout`
-/// if everything together takes longer than `timeout`.
+/// if everything together takes longer than `limit`.
 pub async fn fetch(
     url: &EndpointUrl,
     auth: &EndpointAuth,
     now: Time,
-    timeout: Duration,
+    limit: Duration,
 ) -> Result<Fetched, Error> {
     let config = tls::client(auth, now)?;
-    let late = |_| Error::Timeout { url: url.clone(), seconds: timeout.as_secs() };
-    tokio::time::timeout(timeout, follow(url, &config)).await.map_err(late)?
+    let late = |_| Error::Timeout { url: url.clone(), seconds: limit.as_secs() };
+    timeout(limit, follow(url, &config)).await.map_err(late)?
 }
 
 /// Asks, and asks again where a redirect points.
@@ -120,14 +121,26 @@ async fn connect(
     let unreachable = |why: String| Error::Unreachable { url: url.clone(), why };
     let name = ServerName::try_from(url.bare_host().to_owned())
         .map_err(|error| unreachable(format!("its host: {error}")))?;
-    let stream = TcpStream::connect((url.bare_host(), url.port()))
-        .await
-        .map_err(|error| unreachable(error.to_string()))?;
+    let stream = reach(url).await.map_err(unreachable)?;
     let connected = TlsConnector::from(Arc::clone(config)).connect(name, stream).await;
     connected.map_err(|error| match tls::refusal(&error) {
         Ok(why) => Error::Certificate { url: url.clone(), why },
         Err(why) => Error::Tls { url: url.clone(), why },
     })
+}
+
+/// A connection to the first address of the host that answers.
+async fn reach(url: &EndpointUrl) -> Result<TcpStream, String> {
+    let addresses = lookup_host((url.bare_host(), url.port())).await;
+    let mut why = "its name has no address".to_owned();
+    for address in addresses.map_err(|error| error.to_string())? {
+        match timeout(limits::ADDRESS_TIME, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => why = format!("{address}: {error}"),
+            Err(_) => why = format!("{address} does not answer"),
+        }
+    }
+    Err(why)
 }
 
 /// A whole body, unless it is too large or is cut off.

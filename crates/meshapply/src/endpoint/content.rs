@@ -1,5 +1,6 @@
 //! What a server publishes: the document and the certificate of the moment, each replaced without a pause.
 
+use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use hyper::body::Bytes;
@@ -14,8 +15,8 @@ use zeroize::Zeroize;
 use super::error::Error;
 use super::metrics::Counters;
 
-/// A certificate with its chain and key, as TLS uses them.
-#[derive(Clone, Debug)]
+/// A certificate with its chain and key, as TLS uses them. It has no `Debug`.
+#[derive(Clone)]
 pub struct ServerIdentity {
     key: Arc<CertifiedKey>,
     /// When the server's own certificate expires; `None` if its date cannot be read.
@@ -43,7 +44,7 @@ impl ServerIdentity {
 }
 
 /// What a server publishes when it starts.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Content {
     /// The document, sent as it is.
@@ -81,7 +82,6 @@ pub enum ReloadedFile {
 }
 
 /// What a running server publishes at the moment.
-#[derive(Debug)]
 pub struct Published {
     document: RwLock<(Bytes, Bundle)>,
     identity: RwLock<ServerIdentity>,
@@ -132,6 +132,13 @@ impl Published {
         let bundle = read(&self.document).1.clone();
         let until = read(&self.identity).until;
         self.counters.text(&bundle, until)
+    }
+}
+
+impl fmt::Debug for Published {
+    /// Its name, and nothing of its key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Published").finish_non_exhaustive()
     }
 }
 

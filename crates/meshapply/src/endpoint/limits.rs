@@ -10,6 +10,8 @@ pub(super) const HEAD: usize = 16 << 10;
 pub(super) const REDIRECTS: usize = 5;
 /// Connections a server has at once; more wait in the system's queue.
 pub(super) const CONNECTIONS: usize = 256;
+/// The time one address of a host has to answer, so that the next one can be tried.
+pub(super) const ADDRESS_TIME: Duration = Duration::from_secs(3);
 /// The time a client has for its handshake, and for the head of each request.
 pub(super) const HEAD_TIME: Duration = Duration::from_secs(10);
 /// The time a connection may last, however slowly the client reads. The next look at a bundle needs a new one anyway.

@@ -10,10 +10,8 @@ use meshpki::spiffe::Bundle;
 use super::content::ReloadedFile;
 
 /// What a server has counted since it started.
-#[derive(Debug)]
 pub(super) struct Counters(Mutex<Counts>);
 
-#[derive(Debug)]
 struct Counts {
     /// Responses by status.
     responses: BTreeMap<u16, u64>,
@@ -27,7 +25,7 @@ struct Counts {
 }
 
 /// What became of new content of a file.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 struct Reloads {
     failures: u64,
     /// The file has content that is not published.

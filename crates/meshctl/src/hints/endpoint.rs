@@ -17,8 +17,8 @@ pub(crate) fn next(error: &Error) -> String {
         }
         Error::Certificate { url, .. } => format!("`{}` shows what it presents", s_client(url)),
         Error::Tls { url, .. } => format!("`{}` shows what answers there", s_client(url)),
-        Error::Unreachable { url, .. } => {
-            format!("check the host and the port; `{}` connects without TLS rules", s_client(url))
+        Error::Unreachable { .. } => {
+            "check the host and the port; with `--watch`, meshctl tries again and again".to_owned()
         }
         Error::Timeout { .. } => "`--timeout 1m` waits longer".to_owned(),
         Error::Roots { .. } => "`--web-roots FILE` names a file with roots".to_owned(),

@@ -22,8 +22,8 @@ pub enum Profile {
 #[derive(Debug, Args)]
 #[command(
     override_usage = "\
-meshctl trust serve [OPTIONS] --trust-domain <DOMAIN> --listen <ADDRESS:PORT>
-           --tls-cert <FILE> --tls-key <FILE> <BUNDLE>",
+meshctl trust serve [OPTIONS] --trust-domain <DOMAIN>
+           --listen <ADDRESS:PORT> --tls-cert <FILE> --tls-key <FILE> <BUNDLE>",
     after_help = "\
 Serves the file as it is. When the bundle, the certificate or the key changes, the new content is served within seconds, and open connections stay open. New content that is not valid, or a bundle with a lower sequence number, is refused with a warning, and the last good one stays.
 

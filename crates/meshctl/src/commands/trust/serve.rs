@@ -23,7 +23,8 @@ use reload::Watched;
 pub(crate) fn run(args: &Args, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let now = io.time(None)?;
     let served = load::first(args, now, io)?;
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let ended = runtime.block_on(async {
         let mut ending = Ending::new();
         let content = Content::new(
             served.document.bytes.clone(),
@@ -38,7 +39,10 @@ pub(crate) fn run(args: &Args, io: &mut Io<'_>) -> Result<Exit, Failure> {
             () = server.run(ending.wait()) => Ok(Exit::Good),
             never = watched.run(io) => match never {},
         }
-    })
+    });
+    // A file that is still being read does not hold up the end.
+    runtime.shutdown_background();
+    ended
 }
 
 /// What is served, where, and until when.

@@ -1,6 +1,6 @@
 //! The files of `trust serve`: read, checked one by one, and checked together.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use meshapply::endpoint::ServerIdentity;
 use meshpki::cacerts::{self, check_trust};
@@ -57,9 +57,10 @@ pub(super) struct Served {
 /// # Errors
 /// `ctl/io`, `ctl/bundle-empty`, `endpoint/key`, `pki/...`.
 pub(super) fn first(args: &Args, now: Time, io: &mut Io<'_>) -> Result<Served, Failure> {
-    let document = document(args, bundle_file(args)?.to_vec(), None, io)?;
+    let files = Files::read(&Paths::of(args));
+    let document = document(args, files.bundle?.to_vec(), None, io)?;
     warn_shared_key(&args.tls_key, io);
-    let pair = pair(args, &pair_files(args)?)?;
+    let pair = pair(args, &files.pair?)?;
     check_together(args, &document, &pair, now)?;
     if args.profile == Profile::Spiffe && !is_own(args, &pair) {
         io.say(format_args!(
@@ -70,12 +71,27 @@ pub(super) fn first(args: &Args, now: Time, io: &mut Io<'_>) -> Result<Served, F
     Ok(Served { document, pair })
 }
 
-/// The content of the file of the bundle.
-///
-/// # Errors
-/// `ctl/io`.
-pub(super) fn bundle_file(args: &Args) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    file(&args.file)
+/// Where the files are.
+#[derive(Clone)]
+pub(super) struct Paths {
+    bundle: PathBuf,
+    cert: PathBuf,
+    key: PathBuf,
+}
+
+impl Paths {
+    /// Those that were typed.
+    pub(super) fn of(args: &Args) -> Self {
+        Self { bundle: args.file.clone(), cert: args.tls_cert.clone(), key: args.tls_key.clone() }
+    }
+}
+
+/// The content of the files, or why they cannot be read.
+pub(super) struct Files {
+    /// The bundle.
+    pub(super) bundle: Result<Zeroizing<Vec<u8>>, Failure>,
+    /// The certificate and the key.
+    pub(super) pair: Result<PairFiles, Failure>,
 }
 
 /// The certificate and the key, as they are in their files.
@@ -83,17 +99,28 @@ pub(super) struct PairFiles {
     cert: Zeroizing<Vec<u8>>,
     key: Zeroizing<Vec<u8>>,
     /// The digest of both.
-    pub(super) id: Id,
+    id: Id,
 }
 
-/// The content of the files of the certificate and its key.
-///
-/// # Errors
-/// `ctl/io`.
-pub(super) fn pair_files(args: &Args) -> Result<PairFiles, Failure> {
-    let (cert, key) = (file(&args.tls_cert)?, file(&args.tls_key)?);
-    let digests = [digest::sha256(&cert), digest::sha256(&key)].concat();
-    Ok(PairFiles { cert, key, id: digest::sha256(&digests) })
+impl Files {
+    /// Reads them.
+    pub(super) fn read(paths: &Paths) -> Self {
+        let pair = file(&paths.cert).and_then(|cert| {
+            let key = file(&paths.key)?;
+            let digests = [digest::sha256(&cert), digest::sha256(&key)].concat();
+            Ok(PairFiles { cert, key, id: digest::sha256(&digests) })
+        });
+        Self { bundle: file(&paths.bundle), pair }
+    }
+
+    /// The digests of the bundle and of the pair; a failure to read is content, too.
+    pub(super) fn ids(&self) -> [Id; 2] {
+        let failure = |failure: &Failure| digest::sha256(failure.text().as_bytes());
+        [
+            self.bundle.as_ref().map_or_else(failure, |bytes| digest::sha256(bytes)),
+            self.pair.as_ref().map_or_else(failure, |files| files.id),
+        ]
+    }
 }
 
 /// A file that can be read again: neither a pipe nor a device.

@@ -6,10 +6,8 @@ use std::time::Duration;
 
 use meshapply::endpoint::{Published, ReloadedFile};
 use meshpki::Time;
-use meshpki::internals::digest;
-use zeroize::Zeroizing;
 
-use super::load::{self, Document, Id, Pair, PairFiles, Served};
+use super::load::{self, Document, Files, Id, Pair, Paths, Served};
 use crate::args::trust::Serve as Args;
 use crate::failure::Failure;
 use crate::io::{Io, system_time};
@@ -29,23 +27,6 @@ pub(super) struct Watched<'a> {
     decided: [Id; 2],
 }
 
-/// The content of the files, or why they cannot be read.
-struct Found {
-    bundle: Result<Zeroizing<Vec<u8>>, Failure>,
-    pair: Result<PairFiles, Failure>,
-}
-
-impl Found {
-    /// What the files have; a failure to read is content, too.
-    fn ids(&self) -> [Id; 2] {
-        let failure = |failure: &Failure| digest::sha256(failure.text().as_bytes());
-        [
-            self.bundle.as_ref().map_or_else(failure, |bytes| digest::sha256(bytes)),
-            self.pair.as_ref().map_or_else(failure, |files| files.id),
-        ]
-    }
-}
-
 impl<'a> Watched<'a> {
     /// Begins with what is published.
     pub(super) fn new(args: &'a Args, served: Served, published: Arc<Published>) -> Self {
@@ -57,8 +38,10 @@ impl<'a> Watched<'a> {
     pub(super) async fn run(&mut self, io: &mut Io<'_>) -> Infallible {
         loop {
             tokio::time::sleep(INTERVAL).await;
-            let found =
-                Found { bundle: load::bundle_file(self.args), pair: load::pair_files(self.args) };
+            // In a thread: a disk that does not answer holds up no client.
+            let paths = Paths::of(self.args);
+            let read = tokio::task::spawn_blocking(move || Files::read(&paths)).await;
+            let Ok(found) = read else { continue };
             let ids = found.ids();
             if ids == self.decided {
                 self.seen = ids;
@@ -72,7 +55,7 @@ impl<'a> Watched<'a> {
     }
 
     /// Takes over what is good, alone or together, and warns of what is not.
-    fn decide(&mut self, found: Found, ids: [Id; 2], now: Time, io: &mut Io<'_>) {
+    fn decide(&mut self, found: Files, ids: [Id; 2], now: Time, io: &mut Io<'_>) {
         let [bundle_is_new, pair_is_new] =
             [ids[0] != self.served.document.id, ids[1] != self.served.pair.files];
         let mut document = None;
