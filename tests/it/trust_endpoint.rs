@@ -121,7 +121,7 @@ fn an_endpoint_of_another_trust_domain() {
     check("--endpoint-bundle @/b.json", 0, &["1 root of a.example, sequence 7: written"]);
 }
 
-/// An endpoint that serves its own bundle changes its root: who has pulled in between goes on, the others cannot.
+/// An endpoint that serves its own bundle changes its root: a copy that was pulled in between works, an older one does not.
 #[test]
 fn the_newest_copy_verifies_the_endpoint() {
     let world = World::new();

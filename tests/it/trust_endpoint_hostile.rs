@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use meshpki::x509::GeneralName;
-use meshpki::{Profile, Role, Time};
-use tests::authority::name;
+use meshpki::{KeyType, Profile, Role, Time};
+use tests::authority::{Authority, name};
 use tests::cli::ended;
 use tests::endpoint::{Asked, Domain, Hostile, Leaf, Stream, bundle_of, web_leaf};
 
@@ -211,6 +211,12 @@ fn certificates_that_are_not_accepted() {
     web(&world.web.issue(&web_leaf("localhost"), future), "it is not yet valid, before ");
     web(&stranger.issue(&web_leaf("localhost"), now), "no root that is trusted vouches for it");
     web(&world.web.issue(&web_leaf("*.localhost"), now), "not valid for name");
+    let subject = "CN=Root of web.example";
+    let namesake = Authority::root(KeyType::Ed25519, subject, |_| {}).cert.to_pem();
+    let roots = world.scratch().read("web.pem");
+    world.scratch().write("web.pem", namesake);
+    web(&world.web_leaf(), "the name of its issuer has a key of another kind");
+    world.scratch().write("web.pem", roots);
     let spiffe = |leaf: &Leaf, reason| check(leaf, spiffe_pull, reason);
     let workload = Profile::workload(&domain.id("/bundles"));
     spiffe(&domain.svid("/other"), "`spiffe://a.example/other` is not among the accepted");

@@ -124,6 +124,9 @@ fn certificate(error: &CertificateError) -> String {
             .or_else(|| inner.downcast_ref::<PeerError>().map(ToString::to_string))
             .unwrap_or_else(|| inner.to_string()),
         CertificateError::UnknownIssuer => "no root that is trusted vouches for it".to_owned(),
+        CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            "the trusted root with the name of its issuer has a key of another kind".to_owned()
+        }
         CertificateError::Expired => "it has expired".to_owned(),
         CertificateError::ExpiredContext { not_after, .. } => {
             format!("it has expired, at {}", Time::from(*not_after))
