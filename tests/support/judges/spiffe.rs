@@ -1,4 +1,4 @@
-//! go-spiffe and SPIRE's own code (`tests/judges/spiffe`): what they read, write and refuse.
+//! go-spiffe and SPIRE's own code (`tests/judges/spiffe`): what they read, write, refuse, serve and fetch.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -12,6 +12,12 @@ pub struct Spiffe(PathBuf);
 /// Builds the program with `go`, once.
 pub fn spiffe() -> Option<Spiffe> {
     super::go::program("spiffe-judge", "judges/spiffe").map(Spiffe)
+}
+
+/// The same with SPIRE 1.13.3 and its go-spiffe 2.6.0.
+pub fn older_spiffe() -> Option<Spiffe> {
+    let versions = "spire-1.13.3.mod";
+    super::go::program_of("spiffe-judge-1.13.3", "judges/spiffe", versions).map(Spiffe)
 }
 
 impl Spiffe {
