@@ -386,6 +386,7 @@ fn new_files_are_served_without_a_restart() {
         "warning[pki/untrusted]: ",
         "warning[ctl/bundle-empty]: ",
         "warning[pki/key-mismatch]: ",
+        "it has sequence 7, and the bundle that is served is from sequence 8",
         "the previous bundle is still served",
         "new bundle: sequence 10, roots: 1",
         "new certificate of spiffe://a.example/bundles",

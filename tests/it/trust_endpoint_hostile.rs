@@ -377,6 +377,7 @@ fn usage() {
     );
     check(&format!("{web} --check --watch"), &["cannot be used with"]);
     check(&format!("{web} --every 1m"), &["--watch"]);
+    check(&web.replace("@/a.json", "-"), &["`--out` is a file"]);
     let insecure = web.replace("https://", "http://");
     check(&insecure, &["error[endpoint/url]: ", "it does not begin with `https://`"]);
     let ran = world.shell.run(&spiffe);

@@ -62,8 +62,8 @@ pub(super) const fn why_empty(ignored: &[Ignored]) -> &'static str {
     }
 }
 
-/// Whether a bundle from `from`, which is a file or a URL, may take the place of the one stored in `out`. An empty one has
-/// been accepted before.
+/// Whether a bundle from `from`, which is a file or a URL, may take the place of the one stored in `out`; `None` for one
+/// that is served. An empty one has been accepted before.
 ///
 /// # Errors
 /// `ctl/bundle-domain`, `ctl/bundle-older`, `ctl/bundle-changed`.
@@ -72,7 +72,7 @@ pub(super) fn check_update(
     stored: Option<&Bundle>,
     accept_older: bool,
     from: &str,
-    out: &Path,
+    out: Option<&Path>,
 ) -> Result<BundleUpdate, Failure> {
     let policy = UpdatePolicy::default().with_empty(true).with_older(accept_older);
     let refusal = match new.update(stored, policy) {
@@ -82,14 +82,18 @@ pub(super) fn check_update(
     let domain = new.trust_domain();
     Err(match refusal {
         UpdateRefusal::Domain { stored, .. } => {
+            let out = out.unwrap_or(Path::new(from));
             return Err(other_domain(new, stored.as_str(), out));
         }
         UpdateRefusal::Older { found, stored } => {
             let found = found.map_or("no sequence number".into(), |n| format!("sequence {n}"));
-            let out = out.display();
+            let there = out.map_or_else(
+                || "the bundle that is served".to_owned(),
+                |out| format!("`{}`", out.display()),
+            );
             let message = format!("the bundle of {domain} is older than the one there");
             Failure::new("ctl/bundle-older", message)
-                .because(format!("it has {found}, and `{out}` is from sequence {stored}"))
+                .because(format!("it has {found}, and {there} is from sequence {stored}"))
                 .hint("`--accept-older` accepts it")
         }
         refusal => {

@@ -36,7 +36,7 @@ pub(super) fn run(args: &Import, io: &mut Io<'_>) -> Result<Exit, Failure> {
     };
     if let Some(bytes) = files::read_optional(out)? {
         let stored = stored(&bytes).map_err(|domain| other_domain(&bundle, &domain, out))?;
-        check_update(&bundle, stored.as_ref(), args.accept_older, &from, out)?;
+        check_update(&bundle, stored.as_ref(), args.accept_older, &from, Some(out))?;
     }
     files::write_public(out, text.as_bytes(), files::Kind::Certificates)?;
     let (count, domain) = (bundle.roots().len(), bundle.trust_domain());

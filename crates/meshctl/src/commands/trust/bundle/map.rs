@@ -39,7 +39,7 @@ pub(super) fn run(args: &Map, io: &mut Io<'_>) -> Result<Exit, Failure> {
         let from = path.display().to_string();
         check_roots(&bundle, &from, io)?;
         let out = out.unwrap_or(Path::new("-"));
-        check_update(&bundle, there.get(domain), args.accept_older, &from, out)?;
+        check_update(&bundle, there.get(domain), args.accept_older, &from, Some(out))?;
         map.insert(bundle)?;
     }
     write(&map.to_json()?, out, before.as_deref().map(Vec::as_slice), io)?;

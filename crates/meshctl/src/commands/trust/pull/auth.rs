@@ -20,6 +20,9 @@ pub(super) fn check_usage(args: &Args) -> Result<(), Failure> {
     let only_for = |option: &str, profile: &str| {
         Failure::usage(format!("`{option}` is only for `--profile {profile}`"))
     };
+    if args.out == Path::new("-") {
+        return Err(Failure::usage("`--out` is a file, in which the last good copy is kept"));
+    }
     let options = [
         ("--endpoint-id", args.endpoint_id.is_some()),
         ("--bootstrap", args.bootstrap.is_some()),

@@ -53,7 +53,7 @@ impl Puller<'_> {
         }
         check_roots(&bundle, &from, io)?;
         let before = stored.as_ref().map(|stored| &stored.bundle);
-        let update = check_update(&bundle, before, args.accept_older, &from, &args.out)?;
+        let update = check_update(&bundle, before, args.accept_older, &from, Some(&args.out))?;
         if !args.check {
             let bytes = stored.as_ref().map(|stored| stored.bytes.as_slice());
             if bytes != Some(fetched.body.as_slice()) {

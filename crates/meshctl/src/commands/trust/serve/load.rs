@@ -12,10 +12,11 @@ use zeroize::Zeroizing;
 use super::super::accept::{check_roots, check_update, empty};
 use crate::args::trust::{Profile, Serve as Args};
 use crate::authority::passphrase::warn_shared_key;
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files;
 use crate::io::Io;
-use crate::text::word;
+use crate::text::{safe, word};
 
 /// What the content of files is known by: a digest.
 pub(super) type Id = [u8; 32];
@@ -65,14 +66,13 @@ pub(super) fn first(args: &Args, now: Time, io: &mut Io<'_>) -> Result<Served, F
     if args.profile == Profile::Spiffe && !is_own(args, &pair) {
         io.say(format_args!(
             "note: the server is {}, of another trust domain, whose roots clients need",
-            pair.name
+            safe(&pair.name)
         ));
     }
     Ok(Served { document, pair })
 }
 
 /// Where the files are.
-#[derive(Clone)]
 pub(super) struct Paths {
     bundle: PathBuf,
     cert: PathBuf,
@@ -149,7 +149,7 @@ pub(super) fn document(
         )
     })?;
     if bundle.roots().is_empty() && !args.allow_empty {
-        let failure = empty(&bundle, &ignored).in_file(path).exit(crate::exit::Exit::Failed);
+        let failure = empty(&bundle, &ignored).in_file(path).exit(Exit::Failed);
         return Err(failure.hint(format!(
             "`meshctl trust bundle show {}` shows what is in it; `--allow-empty` serves it",
             word(path)
@@ -157,10 +157,11 @@ pub(super) fn document(
     }
     let from = path.display().to_string();
     check_roots(&bundle, &from, io)?;
-    check_update(&bundle, before, false, &from, path).map_err(|failure| {
+    check_update(&bundle, before, false, &from, None).map_err(|failure| {
         failure.hint("write it with `meshctl trust bundle export`, which chooses the next number; or restart this command")
     })?;
     for ignored in &ignored {
+        let ignored = safe(&ignored.to_string());
         io.say(format_args!("note: some clients refuse a bundle with this: {ignored}"));
     }
     let id = digest::sha256(&bytes);
@@ -181,11 +182,10 @@ pub(super) fn pair(args: &Args, files: &PairFiles) -> Result<Pair, Failure> {
     let key = SoftKey::from_pem(&files.key, None)
         .map_err(|error| Failure::from(error).in_file(&args.tls_key))?;
     if key.public_key() != leaf.public_key() {
-        let fingerprint = |key: &meshpki::PublicKey| key.fingerprint();
         return Err(at_cert(Error::KeyMismatch {
             subject: leaf.subject().label(),
-            certificate: fingerprint(leaf.public_key()),
-            private: fingerprint(key.public_key()),
+            certificate: leaf.public_key().fingerprint(),
+            private: key.public_key().fingerprint(),
         })
         .in_file(&args.tls_key));
     }
