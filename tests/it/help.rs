@@ -27,6 +27,7 @@ const CAN_SAY_NO: &[&str] = &[
     "trust matrix",
     "trust plan",
     "trust next",
+    "trust pull",
     "trust bundle export",
     "trust bundle import",
     "trust bundle diff",

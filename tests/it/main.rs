@@ -50,6 +50,8 @@ mod signed;
 mod svid;
 mod terminal;
 mod trust_bundle;
+mod trust_endpoint;
+mod trust_endpoint_hostile;
 mod trust_matrix;
 mod trust_plan;
 mod verifiers;

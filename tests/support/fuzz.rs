@@ -10,6 +10,7 @@ use crate::random::Random;
 mod bundles;
 mod bytes;
 pub mod corpus;
+mod endpoint;
 mod issued;
 mod keys;
 pub mod kubeconfig;
@@ -53,7 +54,7 @@ const fn target(name: &'static str, kind: Kind, tries: usize, run: fn(&[u8])) ->
 }
 
 /// Every target.
-pub static TARGETS: [Target; 22] = [
+pub static TARGETS: [Target; 23] = [
     target("pem", Kind::Pem, 1500, bytes::pem),
     target("der", Kind::Der, 1500, bytes::der),
     target("cert", Kind::Der, 1500, bytes::cert),
@@ -67,6 +68,7 @@ pub static TARGETS: [Target; 22] = [
     target("cfssl", Kind::Text(&text::CFSSL), 1000, texts::cfssl),
     target("bundle", Kind::Text(&text::BUNDLE), 1000, bundles::bundle),
     target("bundle-map", Kind::Text(&text::BUNDLE), 1000, bundles::bundle_map),
+    target("endpoint", Kind::Text(&text::ENDPOINT), 1500, endpoint::endpoint),
     target("options", Kind::Text(&text::OPTIONS), 600, texts::options),
     target("mesh", Kind::Text(&text::YAML), 600, mesh::mesh),
     target("resources", Kind::Text(&text::YAML), 600, mesh::resources),

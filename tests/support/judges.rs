@@ -14,7 +14,7 @@ pub mod xds;
 pub use cfssl::{Cfssl, cfssl};
 pub use istiod::{Istiod, istiod};
 pub use openssl::{Openssl, openssl};
-pub use spiffe::{Spiffe, spiffe};
+pub use spiffe::{Spiffe, older_spiffe, spiffe};
 pub use xds::{Xds, xds};
 
 /// The result of a program.

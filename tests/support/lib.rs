@@ -10,6 +10,7 @@ pub mod command;
 pub mod crd;
 pub mod differ;
 pub mod dns;
+pub mod endpoint;
 pub mod forge;
 pub mod fuzz;
 pub mod judges;

@@ -85,7 +85,7 @@ pub const ORDERS: &[Order] = &[
             One("error"),
             One("cluster"),
             Together(&["converge", "forget", "waves", "mesh"]),
-            One("istio_ca"),
+            Apart(&["istio_ca", "endpoint"]),
             One("kube"),
         ],
     },

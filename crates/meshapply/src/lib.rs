@@ -1,5 +1,6 @@
 //! Makes Istio clusters what they should be. For CA certificates, [`converge()`] writes the `cacerts` secret, restarts what
-//! must restart, and proves that the new CA is live. For the resources of a mesh, see [`mesh`].
+//! must restart, and proves that the new CA is live. For the resources of a mesh, see [`mesh`]. Apart from clusters, [`endpoint`]
+//! fetches and publishes SPIFFE bundles.
 //!
 //! One cluster is a loop of three questions, and only the middle one decides:
 //!
@@ -19,6 +20,7 @@
 
 pub mod cluster;
 pub mod converge;
+pub mod endpoint;
 pub mod error;
 pub mod forget;
 mod istio_ca;

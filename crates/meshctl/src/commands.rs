@@ -34,6 +34,8 @@ pub(crate) fn run(command: Command, io: &mut Io<'_>) -> Result<Exit, Failure> {
         Command::Trust(Trust::Matrix(args)) => trust::matrix(&args, io),
         Command::Trust(Trust::Plan(args)) => trust::plan(&args, io),
         Command::Trust(Trust::Next(args)) => trust::next(&args, io),
+        Command::Trust(Trust::Serve(args)) => trust::serve(&args, io),
+        Command::Trust(Trust::Pull(args)) => trust::pull(&args, io),
         Command::Mesh(args) => mesh::run(&args, io),
     }
 }

@@ -4,10 +4,11 @@ use std::error::Error as _;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use meshapply::endpoint;
 use meshpki::Error;
 
 use crate::exit::Exit;
-use crate::hints::readyz;
+use crate::hints::{self, readyz};
 use crate::text::safe;
 
 /// Why a command did not do what it was asked for, as it will be printed.
@@ -24,6 +25,7 @@ pub struct Failure {
 impl Failure {
     /// Codes of failures and warnings that are meshctl's own, in alphabetical order.
     pub const CODES: &'static [&'static str] = &[
+        "ctl/bundle-changed",
         "ctl/bundle-domain",
         "ctl/bundle-empty",
         "ctl/bundle-older",
@@ -46,6 +48,7 @@ impl Failure {
         "ctl/locked",
         "ctl/name-confusable",
         "ctl/name-constraint-unproven",
+        "ctl/no-bootstrap",
         "ctl/no-cluster",
         "ctl/no-passphrase",
         "ctl/no-previous",
@@ -74,7 +77,7 @@ impl Failure {
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
         debug_assert!(
             Self::CODES.contains(&code)
-                || ["pki/", "cfssl/", "apply/", "istiod/", "config/", "lint/"]
+                || ["pki/", "cfssl/", "apply/", "endpoint/", "istiod/", "config/", "lint/"]
                     .iter()
                     .any(|prefix| code.starts_with(prefix)),
             "{code}"
@@ -205,6 +208,19 @@ impl From<&meshapply::Error> for Failure {
             )],
             _ => apply_hint(error).into_iter().map(str::to_owned).collect(),
         };
+        failure
+    }
+}
+
+impl From<endpoint::Error> for Failure {
+    fn from(error: endpoint::Error) -> Self {
+        let exit = match error {
+            endpoint::Error::Url { .. } => Exit::Usage,
+            _ => Exit::Failed,
+        };
+        let mut failure = Self::new(error.code(), error.to_string()).exit(exit);
+        failure.causes.extend(error.cause());
+        failure.hints.push(hints::endpoint::next(&error));
         failure
     }
 }

@@ -1,5 +1,6 @@
 //! Problems with the command to run next. The libraries say what would help; how to type it is known here only.
 
+pub(crate) mod endpoint;
 pub(crate) mod mesh;
 
 use std::ops::{Deref, DerefMut};

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What is done at a signal: before the process ends, or around a stop (Ctrl-Z).
 pub(crate) trait Cleanup: Send {
@@ -44,8 +45,32 @@ impl Drop for OnSignal {
 }
 
 /// From here on another handler takes SIGINT and SIGTERM and ends the process in order.
-pub(crate) fn leave_signals() {
+fn leave_signals() {
     LEFT.store(true, Ordering::SeqCst);
+}
+
+/// SIGINT and SIGTERM, which end a command in order from the moment this exists.
+pub(crate) struct Ending(Option<[Signal; 2]>);
+
+impl Ending {
+    /// Takes both signals, inside a runtime. Without handlers, a signal does what it always did.
+    pub(crate) fn new() -> Self {
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate()];
+        let [Ok(interrupt), Ok(terminate)] = kinds.map(signal) else { return Self(None) };
+        leave_signals();
+        Self(Some([interrupt, terminate]))
+    }
+
+    /// Waits for one of them.
+    pub(crate) async fn wait(&mut self) {
+        let Some([interrupt, terminate]) = &mut self.0 else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    }
 }
 
 fn cleanups() -> MutexGuard<'static, Registered> {

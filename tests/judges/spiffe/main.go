@@ -1,8 +1,9 @@
-// Command spiffe-judge asks go-spiffe and SPIRE about bundles and X.509-SVIDs.
+// Command spiffe-judge asks go-spiffe and SPIRE about bundles, bundle endpoints and X.509-SVIDs.
 //
-//	spiffe-judge parse|marshal|svid
+//	spiffe-judge parse|marshal|svid|fetch|serve
 //
-// It reads a JSON object a line, with bytes in base64, and answers each with one.
+// It reads a JSON object a line, with bytes in base64, and answers each with one. What `serve` has started ends with
+// standard input.
 package main
 
 import (
@@ -23,12 +24,14 @@ var domain = spiffeid.RequireTrustDomainFromString("a.example")
 
 // question has the members that a subcommand reads.
 type question struct {
-	Document    []byte   // parse: a bundle
-	Roots       [][]byte // marshal: certificates
+	Document    []byte   // parse, serve: a bundle
+	Roots       [][]byte // marshal, fetch: certificates; serve: those of the server
 	Sequence    uint64   // marshal
 	RefreshHint int64    // marshal: seconds
 	Cert        []byte   // svid: a certificate
-	Key         []byte   // svid: its key, PKCS#8
+	Key         []byte   // svid, serve: its key, PKCS#8
+	URL         string   // fetch: of the endpoint
+	EndpointID  string   // fetch: its SPIFFE ID; none for https_web
 }
 
 // reading is what a reader makes of a bundle.
@@ -40,15 +43,16 @@ type reading struct {
 }
 
 func main() {
-	subcommands := map[string]func(question) (any, error){"parse": parse, "marshal": marshal, "svid": svid}
+	subcommands := map[string]func(question) (any, error){
+		"parse": parse, "marshal": marshal, "svid": svid, "fetch": fetch, "serve": serve,
+	}
 	if len(os.Args) != 2 || subcommands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: spiffe-judge parse|marshal|svid")
+		fmt.Fprintln(os.Stderr, "usage: spiffe-judge parse|marshal|svid|fetch|serve")
 		os.Exit(64)
 	}
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, 64<<20)
 	output := bufio.NewWriter(os.Stdout)
-	defer output.Flush()
 	answers := json.NewEncoder(output)
 	for lines.Scan() {
 		var asked question
@@ -62,6 +66,10 @@ func main() {
 			answer = map[string]string{"error": err.Error()}
 		}
 		if err := answers.Encode(answer); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		if err := output.Flush(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

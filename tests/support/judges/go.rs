@@ -12,9 +12,17 @@ use super::missing;
 /// # Panics
 /// When it does not compile.
 pub fn program(name: &'static str, source: &str) -> Option<PathBuf> {
+    program_of(name, source, "go.mod")
+}
+
+/// The same with the versions of another file than go.mod.
+///
+/// # Panics
+/// When it does not compile.
+pub fn program_of(name: &'static str, source: &str, versions: &str) -> Option<PathBuf> {
     static BUILT: Mutex<BTreeMap<&str, Result<PathBuf, String>>> = Mutex::new(BTreeMap::new());
     let mut built = BUILT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    match built.entry(name).or_insert_with(|| build(name, source)) {
+    match built.entry(name).or_insert_with(|| build(name, source, versions)) {
         Ok(program) => Some(program.clone()),
         Err(why) => {
             missing("go", why);
@@ -23,12 +31,14 @@ pub fn program(name: &'static str, source: &str) -> Option<PathBuf> {
     }
 }
 
-fn build(name: &str, source: &str) -> Result<PathBuf, String> {
+fn build(name: &str, source: &str, versions: &str) -> Result<PathBuf, String> {
     let target = std::env::current_exe().map_err(|error| error.to_string())?;
     let program = target.with_file_name(name);
     // Reads every module and compiles nothing: what fails is the way to the modules.
-    go(source, Command::new("go").args(["list", "-deps", "."]))?;
-    let built = go(source, Command::new("go").args(["build", "-o"]).arg(&program).arg("."));
+    let versions = format!("-modfile={versions}");
+    go(source, Command::new("go").args(["list", &versions, "-deps", "."]))?;
+    let mut command = Command::new("go");
+    let built = go(source, command.args(["build", &versions, "-o"]).arg(&program).arg("."));
     Ok(built.map(|()| program).expect("a program that compiles"))
 }
 

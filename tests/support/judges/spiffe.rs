@@ -1,8 +1,8 @@
-//! go-spiffe and SPIRE's own code (`tests/judges/spiffe`): what they read, write and refuse.
+//! go-spiffe and SPIRE's own code (`tests/judges/spiffe`): what they read, write, refuse, serve and fetch.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
@@ -14,14 +14,34 @@ pub fn spiffe() -> Option<Spiffe> {
     super::go::program("spiffe-judge", "judges/spiffe").map(Spiffe)
 }
 
+/// The same with SPIRE 1.13.3 and its go-spiffe 2.6.0.
+pub fn older_spiffe() -> Option<Spiffe> {
+    let versions = "spire-1.13.3.mod";
+    super::go::program_of("spiffe-judge-1.13.3", "judges/spiffe", versions).map(Spiffe)
+}
+
 impl Spiffe {
     /// The answer to each question, by one process.
     ///
     /// # Panics
     /// If there is not an answer for each.
     pub fn ask(&self, subcommand: &str, questions: &[Value]) -> Vec<Value> {
+        self.ask_with(subcommand, questions, &[])
+    }
+
+    /// The same, with variables of the environment that name files.
+    ///
+    /// # Panics
+    /// If there is not an answer for each.
+    pub fn ask_with(
+        &self,
+        subcommand: &str,
+        questions: &[Value],
+        files: &[(&str, PathBuf)],
+    ) -> Vec<Value> {
         let mut child = Command::new(&self.0)
             .arg(subcommand)
+            .envs(files.iter().map(|(name, path)| (name, path)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -37,5 +57,35 @@ impl Spiffe {
             text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
         assert_eq!(answers.len(), questions.len(), "{:?}", output.status);
         answers
+    }
+
+    /// The answer to one question, and the process, which runs until it is dropped.
+    ///
+    /// # Panics
+    /// If there is no answer.
+    pub fn start(&self, subcommand: &str, question: &Value) -> (Value, Running) {
+        let mut child = Command::new(&self.0)
+            .arg(subcommand)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a program that starts");
+        let stdin = child.stdin.as_mut().expect("a pipe");
+        writeln!(stdin, "{question}").expect("a question that is taken");
+        let mut line = String::new();
+        let mut answers = BufReader::new(child.stdout.take().expect("a pipe"));
+        answers.read_line(&mut line).expect("an answer");
+        (serde_json::from_str(&line).expect("JSON"), Running(child))
+    }
+}
+
+/// A process that ends with its standard input, when this is dropped.
+pub struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        // What it answered has been looked at before.
+        let _ = self.0.wait();
     }
 }

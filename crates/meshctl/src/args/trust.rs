@@ -10,11 +10,14 @@ use super::time;
 mod bundle;
 mod matrix;
 mod plan;
-
-pub use matrix::{Matrix, View};
-pub use plan::{Next, Plan};
+mod pull;
+mod serve;
 
 pub use bundle::{Bundle, Diff, Export, Format, Import, Map, Show};
+pub use matrix::{Matrix, View};
+pub use plan::{Next, Plan};
+pub use pull::Pull;
+pub use serve::{Profile, Serve};
 
 /// `meshctl trust ...`.
 #[derive(Debug, Subcommand)]
@@ -30,6 +33,10 @@ pub enum Trust {
     /// Exchange the roots of trust domains as SPIFFE bundles.
     #[command(subcommand)]
     Bundle(Bundle),
+    /// Publish a SPIFFE bundle at an endpoint.
+    Serve(Box<Serve>),
+    /// Fetch the bundle of a trust domain from its endpoint.
+    Pull(Box<Pull>),
 }
 
 /// `meshctl trust render`.

@@ -20,6 +20,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fleet::clusters::{Target, place, tls};
 use crate::fleet::judge;
+use crate::interrupt::Ending;
 use crate::io::Io;
 use crate::text;
 
@@ -46,9 +47,10 @@ pub(super) async fn run(
                     let (report, io) = &mut *shared.borrow_mut();
                     report.event(cluster, target, event, io);
                 });
+                let mut ending = Ending::new();
                 let result = tokio::select! {
                     result = work => result,
-                    () = interrupted() => Err(Error::Interrupted { what: "the cluster".to_owned() }),
+                    () = ending.wait() => Err(Error::Interrupted { what: "the cluster".to_owned() }),
                 };
                 let result = result.map_err(|error| by_ourselves(job, cluster, error));
                 let (report, io) = &mut *shared.borrow_mut();
@@ -70,19 +72,6 @@ fn by_ourselves(job: &Job<'_>, cluster: usize, error: Error) -> Error {
             Error::Stopped(Stop::Twin { other: other.to_owned() })
         }
         _ => error,
-    }
-}
-
-/// Ctrl-C, or the end of a CI job.
-async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    crate::interrupt::leave_signals();
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
     }
 }
 

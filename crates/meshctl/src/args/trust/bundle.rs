@@ -75,12 +75,13 @@ pub struct Export {
 /// `meshctl trust bundle import`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The first line of the output is a comment with the trust domain and the sequence number. When you import again, an older bundle and one of another trust domain are refused.
+The first line of the output is a comment with the trust domain and the sequence number. When you import again, an older bundle, one with other roots under the same number and one of another trust domain are refused.
 
 Exit status:
    0  written
    1  could not run: not a valid bundle, or a file that cannot be read
-   2  refused: the bundle is empty, older, or of another trust domain
+   2  refused: the bundle is empty, older, different under the same number,
+      or of another trust domain
   64  usage error
 
 Examples:
@@ -101,7 +102,7 @@ pub struct Import {
     /// Accept a bundle without roots, which says that the trust domain has revoked everything it signed.
     #[arg(long)]
     pub allow_empty: bool,
-    /// Accept a bundle with a lower sequence number than the one imported before.
+    /// Accept a bundle with a lower sequence number than the one imported before, or with other roots under the same number.
     #[arg(long)]
     pub accept_older: bool,
 }
@@ -159,7 +160,8 @@ Each trust domain keeps its own roots: a root of one vouches for no identity of 
 Exit status:
    0  written
    1  could not run: not a valid bundle, or a file that cannot be read
-   2  refused: a bundle is empty, or older than the one in the map
+   2  refused: a bundle is empty, older than the one in the map, or
+      different under the same number
   64  usage error
 
 Examples:
@@ -175,7 +177,7 @@ pub struct Map {
     /// Accept bundles without roots, with which Envoy does not load the map.
     #[arg(long)]
     pub allow_empty: bool,
-    /// Accept bundles with a lower sequence number than in the map that is replaced.
+    /// Accept bundles with a lower sequence number than in the map that is replaced, or with other roots under the same number.
     #[arg(long)]
     pub accept_older: bool,
 }

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use meshpki::spiffe::Bundle;
 
-use super::{check_roots, file, not_ours, source, write};
+use super::super::accept::check_roots;
+use super::{file, not_ours, source, write};
 use crate::args::trust::{Export, Format};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -16,7 +17,8 @@ pub(super) fn run(args: &Export, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let mut roots = Vec::new();
     for path in &args.paths {
         let found = source::roots(path, io)?;
-        check_roots(&Bundle::new(args.trust_domain.clone(), found.clone()), path, io)?;
+        let from = path.display().to_string();
+        check_roots(&Bundle::new(args.trust_domain.clone(), found.clone()), &from, io)?;
         roots.extend(found);
     }
     let bundle = Bundle::new(args.trust_domain.clone(), roots);

@@ -1,10 +1,10 @@
 //! `meshctl trust bundle import`: the roots of a SPIFFE bundle as PEM.
 
-use std::path::Path;
-
+use meshpki::TrustDomain;
 use meshpki::spiffe::Bundle;
 
-use super::{check_not_empty, check_roots, check_sequence, file, source};
+use super::super::accept::{check_not_empty, check_roots, check_update, other_domain};
+use super::{file, source};
 use crate::args::trust::Import;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -24,24 +24,19 @@ pub(super) fn run(args: &Import, io: &mut Io<'_>) -> Result<Exit, Failure> {
         io.say(format_args!("note: ignored {}", safe(&ignored.to_string())));
     }
     if !args.allow_empty {
-        check_not_empty(&read, &args.file)?;
+        check_not_empty(&read.bundle, &read.ignored, &args.file)?;
     }
     let bundle = read.bundle;
-    check_roots(&bundle, &args.file, io)?;
+    let from = args.file.display().to_string();
+    check_roots(&bundle, &from, io)?;
     let text = header(&bundle) + &bundle.to_pem();
     let Some(out) = file(args.out.as_deref()) else {
         io.print(&text)?;
         return Ok(Exit::Good);
     };
-    if let Some((domain, sequence)) = files::read_optional(out)?.as_deref().and_then(|b| origin(b))
-    {
-        if domain != bundle.trust_domain().as_str() {
-            return Err(other_domain(&bundle, &domain, out));
-        }
-        if !args.accept_older {
-            check_sequence(&bundle, sequence, &args.file, out)
-                .map_err(|failure| failure.hint("`--accept-older` accepts it"))?;
-        }
+    if let Some(bytes) = files::read_optional(out)? {
+        let stored = stored(&bytes).map_err(|domain| other_domain(&bundle, &domain, out))?;
+        check_update(&bundle, stored.as_ref(), args.accept_older, &from, Some(out))?;
     }
     files::write_public(out, text.as_bytes(), files::Kind::Certificates)?;
     let (count, domain) = (bundle.roots().len(), bundle.trust_domain());
@@ -55,6 +50,16 @@ fn header(bundle: &Bundle) -> String {
     format!("{HEADER}{}{}\n", bundle.trust_domain(), sequence.unwrap_or_default())
 }
 
+/// The bundle from which a file is, if its first line says that; an error with the name in it if that is not valid.
+fn stored(bytes: &[u8]) -> Result<Option<Bundle>, String> {
+    let Some((domain, sequence)) = origin(bytes) else { return Ok(None) };
+    let domain: TrustDomain = domain.parse().ok().ok_or(domain)?;
+    // A file without roots is from a bundle without roots; a damaged one is not overwritten anyway.
+    let empty = || Bundle::new(domain.clone(), []);
+    let bundle = Bundle::from_pem(domain.clone(), bytes).unwrap_or_else(|_| empty());
+    Ok(Some(bundle.with_sequence(sequence.unwrap_or(0))))
+}
+
 /// The trust domain and the sequence number in the first line of a file.
 fn origin(bytes: &[u8]) -> Option<(String, Option<u64>)> {
     let line = bytes.split(|byte| *byte == b'\n').next()?;
@@ -63,13 +68,4 @@ fn origin(bytes: &[u8]) -> Option<(String, Option<u64>)> {
         Some((domain, number)) => (domain.to_owned(), number.parse().ok()),
         None => (rest.to_owned(), None),
     })
-}
-
-fn other_domain(bundle: &Bundle, found: &str, out: &Path) -> Failure {
-    let message = format!("the file has the roots of another trust domain, {found}");
-    Failure::new("ctl/bundle-domain", message)
-        .exit(Exit::No)
-        .in_file(out)
-        .because(format!("the bundle is for {}", bundle.trust_domain()))
-        .hint("choose another file: roots of two trust domains are never merged")
 }

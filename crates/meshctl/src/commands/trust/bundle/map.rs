@@ -4,7 +4,8 @@ use std::path::Path;
 
 use meshpki::spiffe::BundleMap;
 
-use super::{check_not_empty, check_roots, check_sequence, file, not_ours, source, write};
+use super::super::accept::{check_not_empty, check_roots, check_update};
+use super::{file, not_ours, source, write};
 use crate::args::trust::Map;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -31,15 +32,14 @@ pub(super) fn run(args: &Map, io: &mut Io<'_>) -> Result<Exit, Failure> {
     for (domain, path) in &args.bundles {
         let read = source::of_domain(path, domain, io)?;
         if !args.allow_empty {
-            check_not_empty(&read, path).map_err(|failure| failure.hint(LEAVE_OUT))?;
+            check_not_empty(&read.bundle, &read.ignored, path)
+                .map_err(|failure| failure.hint(LEAVE_OUT))?;
         }
         let bundle = read.bundle;
-        check_roots(&bundle, path, io)?;
-        if !args.accept_older {
-            let sequence = there.get(domain).and_then(|there| there.sequence());
-            check_sequence(&bundle, sequence, path, out.unwrap_or(Path::new("-")))
-                .map_err(|failure| failure.hint("`--accept-older` accepts it"))?;
-        }
+        let from = path.display().to_string();
+        check_roots(&bundle, &from, io)?;
+        let out = out.unwrap_or(Path::new("-"));
+        check_update(&bundle, there.get(domain), args.accept_older, &from, Some(out))?;
         map.insert(bundle)?;
     }
     write(&map.to_json()?, out, before.as_deref().map(Vec::as_slice), io)?;

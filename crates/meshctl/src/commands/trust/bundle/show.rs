@@ -9,8 +9,8 @@ use meshpki::spiffe::svid;
 use meshpki::{Cert, Time};
 use serde_json::{Value, json};
 
+use super::super::accept::why_empty;
 use super::source::{self, Read};
-use super::why_empty;
 use crate::args::Output;
 use crate::args::trust::Show;
 use crate::exit::Exit;
@@ -53,7 +53,7 @@ fn text(path: &Path, read: &Read, at: Time) -> String {
         let _ = writeln!(text, "  sequence {sequence}, refresh hint {hint}");
     }
     if bundle.roots().is_empty() {
-        let _ = writeln!(text, "  no root: {}", why_empty(read));
+        let _ = writeln!(text, "  no root: {}", why_empty(&read.ignored));
     }
     for root in bundle.roots() {
         text += &root_text(root, at);

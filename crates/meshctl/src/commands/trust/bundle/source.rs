@@ -13,15 +13,15 @@ use crate::io::Io;
 use crate::text::word;
 
 /// A bundle as it was read.
-pub(super) struct Read {
+pub(in super::super) struct Read {
     /// Its trust domain, which only a bundle map says.
-    pub(super) domain: Option<TrustDomain>,
+    pub(in super::super) domain: Option<TrustDomain>,
     /// The roots; the trust domain in it has no meaning if the file does not say it.
-    pub(super) bundle: Bundle,
+    pub(in super::super) bundle: Bundle,
     /// What does not count.
-    pub(super) ignored: Vec<Ignored>,
+    pub(in super::super) ignored: Vec<Ignored>,
     /// Whether it is JSON, which can have a sequence number.
-    pub(super) is_json: bool,
+    pub(in super::super) is_json: bool,
 }
 
 /// The bundles of a file: of a bundle map all, otherwise one.
@@ -37,7 +37,7 @@ pub(super) fn bundles(path: &Path, io: &mut Io<'_>) -> Result<Vec<Read>, Failure
 ///
 /// # Errors
 /// `ctl/bundle-domain` if a bundle map does not have it; `ctl/io`, `pki/...`.
-pub(super) fn of_domain(
+pub(in super::super) fn of_domain(
     path: &Path,
     domain: &TrustDomain,
     io: &mut Io<'_>,
@@ -121,7 +121,7 @@ pub(super) fn roots(path: &Path, io: &mut Io<'_>) -> Result<Vec<Cert>, Failure> 
 }
 
 /// The certificates of a file, PEM or DER.
-fn certs(bytes: &[u8], path: &Path) -> Result<Vec<Cert>, Failure> {
+pub(in super::super) fn certs(bytes: &[u8], path: &Path) -> Result<Vec<Cert>, Failure> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let certs = if bytes.first() == Some(&0x30) {
         let cert = Cert::from_der(bytes).map(|cert| vec![cert]);
