@@ -728,6 +728,35 @@ fn every_code() {
         hint: run it without `--locked` and commit the new file with the spec
     "#,
     );
+    let clusters = "- {name: c, istioVersion: 1.30.3, trustDomain: c.example, ambient: true}\n";
+    write(&shell, "mesh.yaml", &spec(&format!("{clusters}trust: {{model: bridge}}\n")));
+    shell.check(
+        "mesh render -f @/mesh.yaml",
+        r#"
+        exit 1
+        --- stderr
+        error[config/trust-model]: `a` and `c` (and 1 more pair) cannot use trust model `bridge`: ztunnel in c accepts only its own trust domain, c.example, not cluster.local
+          in: @/mesh.yaml:7, trust.model
+
+        hint: choose a model that both support: docs/federation.md lists them by dataplane
+    "#,
+    );
+    tell(&shell);
+    let pairs =
+        "- {name: c, istioVersion: 1.30.3}\ntrust: {pairs: [{clusters: [b, c], model: bridge}]}\n";
+    write(&shell, "mesh.yaml", &spec(&format!("{pairs}{SERVICES}")));
+    shell.check(
+        "mesh render -f @/mesh.yaml",
+        r#"
+        exit 1
+        --- stderr
+        error[config/not-federated]: cluster `b` imports `n/s` from `a`, but `trust` has no model for the two
+          in: @/mesh.yaml:7, trust
+
+        hint: add the two clusters to `trust.pairs`, or set `trust.model` for all pairs
+    "#,
+    );
+    tell(&shell);
     let codes: BTreeSet<String> = Fault::CODES.iter().map(ToString::to_string).collect();
     told.retain(|code| code.starts_with("config/"));
     assert_eq!(told, codes);

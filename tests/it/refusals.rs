@@ -591,13 +591,20 @@ fn a_certificate_its_issuer_would_not_verify() {
 /// Codes no command line can bring about.
 const UNREACHABLE: &[(&str, &str)] = &[("pki/sign", "keys in memory do not fail; a token may")];
 
+/// The text of every file in a folder and below it.
+fn all_text(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder).expect("a folder").flatten();
+    let text = |path: std::path::PathBuf| match path.is_dir() {
+        true => all_text(&path),
+        false => std::fs::read_to_string(path).unwrap_or_default(),
+    };
+    entries.map(|entry| text(entry.path())).collect()
+}
+
 #[test]
 fn every_code_stands_in_a_snapshot() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("it");
-    let mut text = String::new();
-    for file in std::fs::read_dir(folder).unwrap().flatten() {
-        text += &std::fs::read_to_string(file.path()).unwrap_or_default();
-    }
+    let text = all_text(&folder);
     let told = |code: &str| {
         text.contains(&format!("error[{code}]: ")) || text.contains(&format!("warning[{code}]: "))
     };

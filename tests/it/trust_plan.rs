@@ -203,6 +203,60 @@ fn calls_need_a_model() {
     );
 }
 
+/// A cluster has one folder, and one that was not read is not done.
+#[test]
+fn folders_of_the_spec() {
+    let shell = shell("trust: {model: merged-roots}");
+    shell.good("ca init @/other --cluster east --plain-root-key");
+    for command in ["plan", "render", "matrix"] {
+        let said = shell.run(&format!("trust {command} {FOLDERS} @/other"));
+        let parts = [
+            "error[ctl/two-folders]: cluster `east` has two folders\n",
+            "/east-ca/east\n",
+            "/other/east\n",
+        ];
+        ended(&said, 1, &parts);
+    }
+    let said = shell.run("trust plan @/east-ca -f @/mesh.yaml");
+    ended(&said, 2, &["not read: west, so it is not known what it lacks", "has no folder"]);
+    let said = shell.run("trust render @/east-ca @/other -f @/mesh.yaml");
+    ended(&said, 1, &["error[ctl/two-folders]"]);
+    let said = shell.run("trust render @/west-ca @/empty -f @/mesh.yaml");
+    ended(&said, 1, &["/empty has no folder `east` with a CA", "name the folder"]);
+}
+
+/// Bridges that are of no use are named with the reason, and folders of single clusters do.
+#[test]
+fn bridges_of_no_use() {
+    let shell = shell("trust: {model: bridge}");
+    shell.good("ca cross-sign --ca @/east-ca --root @/west-ca/root-cert.pem --constrain west.example --out @/scoped.pem --yes");
+    shell.good("ca cross-sign --ca @/east-ca --root @/west-ca/root-cert.pem --validity 1h --out @/old.pem --yes");
+    shell.check(
+        "trust plan @/east-ca/east @/west-ca/west -f @/mesh.yaml --at 2026-11-22 --bridge @/scoped.pem --bridge @/old.pem --bridge @/east-ca/root-cert.pem",
+        r#"
+        exit 2
+        lacking: west has no bridge for `East Root`, the root of east
+           meshctl ca cross-sign --ca @/west-ca --root @/east-ca/east/root-cert.pem --out east-by-west.pem
+           then name its file with --bridge
+        lacking: east has no bridge for `West Root`, the root of west
+           meshctl ca cross-sign --ca @/east-ca --root @/west-ca/west/root-cert.pem --out west-by-east.pem
+           then name its file with --bridge
+        not used: bridge `West Root` by `East Root`, until 2027-02-19: no pair of these clusters needs it by its model
+        not used: bridge `West Root` by `East Root`, until 2026-11-21: it has expired
+    "#,
+    );
+    // Two roots in a bundle: the root is taken from the folder of the CA.
+    let roots =
+        ["west", "east"].map(|name| shell.scratch.read(&format!("{name}-ca/root-cert.pem")));
+    shell.scratch.write("west-ca/west/root-cert.pem", roots.concat());
+    let said = shell.run(&format!("trust plan {FOLDERS}"));
+    let parts = [
+        "/west-ca/root-cert.pem --out",
+        "lacking: west has `East Root`, the root of east, in its root bundle, so trust goes beyond the bridge",
+    ];
+    ended(&said, 2, &parts);
+}
+
 /// Trust that reaches further than the model of the spec.
 #[test]
 fn beyond_the_spec() {

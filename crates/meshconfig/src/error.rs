@@ -93,12 +93,12 @@ fn others(paths: &[String]) -> String {
     }
 }
 
-/// `, nor can N more pairs`, or nothing.
+/// ` (and N more pairs)`, or nothing.
 fn more_pairs(count: usize) -> String {
     match count {
         0 => String::new(),
-        1 => ", nor can 1 more pair".into(),
-        count => alloc::format!(", nor can {count} more pairs"),
+        1 => " (and 1 more pair)".into(),
+        count => alloc::format!(" (and {count} more pairs)"),
     }
 }
 
@@ -277,7 +277,7 @@ pub enum Fault {
         why: String,
     },
     /// A trust model that the proxies of two clusters do not support.
-    #[error("`{first}` and `{second}` cannot use trust model `{model}`: {why}{}", more_pairs(*.more))]
+    #[error("`{first}` and `{second}`{} cannot use trust model `{model}`: {why}", more_pairs(*.more))]
     TrustModel {
         /// The model.
         model: &'static str,

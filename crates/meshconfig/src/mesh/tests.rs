@@ -177,7 +177,7 @@ fn trust_models() {
     check(
         told("{model: scoped-bridge}"),
         &[
-            "config/trust-model trust.model, line 7: `a` and `c` cannot use trust model `scoped-bridge`: ztunnel in c rejects every chain with a URI name constraint, nor can 1 more pair",
+            "config/trust-model trust.model, line 7: `a` and `c` (and 1 more pair) cannot use trust model `scoped-bridge`: ztunnel in c rejects every chain with a URI name constraint",
         ],
     );
     check(

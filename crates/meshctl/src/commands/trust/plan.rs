@@ -166,11 +166,15 @@ pub(super) fn parent(folder: &Path) -> &Path {
 
 /// The bridges that are of no use, and why.
 fn unused(read: &Read, plan: &TrustPlan, bridges: &[Cert], at: Time) -> Vec<(Cert, &'static str)> {
-    let is_sent = |bridge: &Cert| {
-        let pushed = plan.pushes.iter().flat_map(|push| &push.changes);
-        pushed.into_iter().any(
+    let is_pushed = |bridge: &Cert| {
+        let mut changes = plan.pushes.iter().flat_map(|push| &push.changes);
+        changes.any(
             |change| matches!(change, TrustChange::Bridge { bridge: sent, .. } if sent == bridge),
-        ) || read.clusters.iter().any(|c| c.secret.chain(c.version).contains(bridge))
+        )
+    };
+    let is_there = |bridge: &Cert| {
+        let mut chains = read.clusters.iter().map(|c| c.secret.chain(c.version));
+        !bridge.is_self_issued() && chains.any(|chain| chain.contains(bridge))
     };
     let why = |bridge: &Cert| {
         let (from, until) = (bridge.not_before().time(), bridge.not_after().time());
@@ -181,7 +185,7 @@ fn unused(read: &Read, plan: &TrustPlan, bridges: &[Cert], at: Time) -> Vec<(Cer
             () => "no pair of these clusters needs it by its model",
         }
     };
-    let rest = bridges.iter().filter(|bridge| !is_sent(bridge));
+    let rest = bridges.iter().filter(|bridge| !is_pushed(bridge) && !is_there(bridge));
     rest.map(|bridge| (bridge.clone(), why(bridge))).collect()
 }
 
