@@ -243,6 +243,7 @@ fn bridges_of_no_use() {
            then name its file with --bridge
         not used: bridge `West Root` by `East Root`, until 2027-02-19: no pair of these clusters needs it by its model
         not used: bridge `West Root` by `East Root`, until 2026-11-21: it has expired
+        not used: bridge `East Root` by `East Root`, until 2036-11-18: it is a root, not a bridge
     "#,
     );
     // Two roots in a bundle: the root is taken from the folder of the CA.
