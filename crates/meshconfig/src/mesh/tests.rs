@@ -206,25 +206,27 @@ fn trust_models() {
         ],
     );
     check(
-        errors(
-            "apiVersion: meshctl/v1\nkind: Mesh\nclusters:\n\
+        told("{model: bridges}"),
+        &[
+            "config/unknown-name trust.model, line 7: unknown value `bridges`; did you mean `bridge`?",
+        ],
+    );
+}
+
+/// A service is called from a cluster with which its own has no trust model.
+#[test]
+fn calls_without_a_trust_model() {
+    let found = errors(
+        "apiVersion: meshctl/v1\nkind: Mesh\nclusters:\n\
              - {name: a, istioVersion: 1.30.3, gateway: {addresses: [192.0.2.1]}}\n\
              - {name: b, istioVersion: 1.30.3}\n\
              - {name: c, istioVersion: 1.30.3}\n\
              trust: {pairs: [{clusters: [a, b], model: bridge}]}\n\
              services:\n\
              - {name: s, namespace: n, cluster: a, ports: [{name: http, number: 80, protocol: HTTP}], importedBy: ['*']}\n",
-        ),
-        &[
-            "config/not-federated trust, line 7: cluster `c` imports `n/s` from `a`, but `trust` has no model for the two",
-        ],
     );
-    check(
-        told("{model: bridges}"),
-        &[
-            "config/unknown-name trust.model, line 7: unknown value `bridges`; did you mean `bridge`?",
-        ],
-    );
+    let expect = "config/not-federated trust, line 7: cluster `c` imports `n/s` from `a`, but `trust` has no model for the two";
+    assert_eq!(found, [expect]);
 }
 
 #[test]

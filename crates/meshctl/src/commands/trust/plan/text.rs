@@ -96,76 +96,56 @@ fn until(cert: &Cert) -> String {
 
 /// What is lacking, in a line.
 pub(in super::super) fn lacking(situation: &Situation, gap: &TrustGap) -> String {
-    let name = |index: &usize| safe(situation.name(*index));
-    let domain = |index: &usize| &situation.read.clusters[*index].trust_domain;
-    let of = |truster: &usize, signer: &usize| (name(truster), name(signer));
+    let name = |index: usize| safe(situation.name(index));
+    let domain = |index: usize| &situation.read.clusters[index].trust_domain;
+    let (truster, signer) = match gap {
+        TrustGap::NoAnchor { cluster } => (*cluster, *cluster),
+        gap => gap.pair().unwrap_or_default(),
+    };
+    let (ours, theirs) = (name(truster), name(signer));
     match gap {
-        TrustGap::NoBridge { truster, signer, root, .. } => {
-            let (ours, theirs) = of(truster, signer);
-            format!(
-                "{ours} has no bridge for `{}`, the root of {theirs}",
-                safe(&root.subject().label())
-            )
+        TrustGap::NoBridge { root, .. } => {
+            let root = safe(&root.subject().label());
+            format!("{ours} has no bridge for `{root}`, the root of {theirs}")
         }
-        TrustGap::SecondBridge { truster, signer, first } => {
-            let (ours, theirs) = of(truster, signer);
-            let to = first.as_ref().map_or_else(|| "another mesh".to_owned(), name);
+        TrustGap::SecondBridge { first, .. } => {
+            let to = first.map_or_else(|| "another mesh".to_owned(), name);
             format!(
                 "{theirs} sends a bridge to {to}, and Envoy follows the first one only, so {ours} needs another model: merged-roots or shared-root"
             )
         }
-        TrustGap::TrustedDirectly { truster, signer, root } => {
-            let (ours, theirs) = of(truster, signer);
+        TrustGap::TrustedDirectly { root, .. } => {
+            let root = safe(&root.subject().label());
             format!(
-                "{ours} has `{}`, the root of {theirs}, in its root bundle, so trust goes beyond the bridge: remove it when no certificate needs it",
-                safe(&root.subject().label())
+                "{ours} has `{root}`, the root of {theirs}, in its root bundle, so trust goes beyond the bridge: remove it when no certificate needs it"
             )
         }
-        TrustGap::OneRoot { truster, signer } => {
-            let (ours, theirs) = of(truster, signer);
-            format!(
-                "one root vouches for {ours} and {theirs}, so no constraint limits what {theirs} can say: use shared-root, or give each its own root"
-            )
-        }
-        TrustGap::SameDomain { truster, signer } => {
-            let (ours, theirs) = of(truster, signer);
-            format!(
-                "{ours} and {theirs} have the trust domain {}, so no constraint tells them apart: use bridge, or give each its own trust domain",
-                domain(signer)
-            )
-        }
-        TrustGap::NoSharedRoot { truster, signer } => {
-            let (ours, theirs) = of(truster, signer);
-            format!(
-                "no root vouches for the CAs of both {ours} and {theirs}: create both with one root, or choose another model"
-            )
-        }
-        TrustGap::NoAnchor { cluster } => {
-            format!(
-                "no root in the bundle of {} vouches for its CA; `meshctl check` with its folder shows why",
-                name(cluster)
-            )
-        }
-        TrustGap::DomainNotAccepted { truster, signer } => {
-            let (ours, theirs) = of(truster, signer);
-            format!(
-                "istiod of {ours} does not accept {}, the trust domain of {theirs}: apply what `meshctl trust render` prints",
-                domain(signer)
-            )
-        }
-        TrustGap::Refused { truster, signer, verifier, why } => {
-            let (ours, theirs) = of(truster, signer);
+        TrustGap::OneRoot { .. } => format!(
+            "one root vouches for {ours} and {theirs}, so no constraint limits what {theirs} can say: use shared-root, or give each its own root"
+        ),
+        TrustGap::SameDomain { .. } => format!(
+            "{ours} and {theirs} have the trust domain {}, so no constraint tells them apart: use bridge, or give each its own trust domain",
+            domain(signer)
+        ),
+        TrustGap::NoSharedRoot { .. } => format!(
+            "no root vouches for the CAs of both {ours} and {theirs}: create both with one root, or choose another model"
+        ),
+        TrustGap::NoAnchor { .. } => format!(
+            "no root in the bundle of {ours} vouches for its CA; `meshctl check` with its folder shows why"
+        ),
+        TrustGap::DomainNotAccepted { .. } => format!(
+            "istiod of {ours} does not accept {}, the trust domain of {theirs}: apply what `meshctl trust render` prints",
+            domain(signer)
+        ),
+        TrustGap::Refused { verifier, why, .. } => {
             let who = if *verifier == Verifier::Ztunnel { "ztunnel of " } else { "" };
             format!("{who}{ours} still rejects {theirs}: {}", safe(why))
         }
-        TrustGap::WouldRefuse { cluster, truster, signer, why } => {
-            let (ours, theirs) = of(truster, signer);
-            format!(
-                "what {} would get is left out, because {ours} would then reject {theirs}: {}",
-                name(cluster),
-                safe(why)
-            )
-        }
+        TrustGap::WouldRefuse { cluster, why, .. } => format!(
+            "what {} would get is left out, because {ours} would then reject {theirs}: {}",
+            name(*cluster),
+            safe(why)
+        ),
         _ => String::new(),
     }
 }
