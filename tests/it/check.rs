@@ -6,8 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use meshpki::cacerts::{Layout, Secret};
 use meshpki::internals::{DAY, der, oid, pem};
-use meshpki::istiod::SecretProblem;
+use meshpki::istiod::{self, ClusterSecret, SecretProblem, Settings, Version};
 use meshpki::x509::KeyUsage;
 use meshpki::{
     Cert, Issuer, KeyType, Name, Profile, Role, Serial, Signer, SoftKey, Stamp, Time, issue,
@@ -642,6 +643,31 @@ fn of_forged(expect: Expect<'_>) {
     expect("a CRL for each", &world, &[], &[]);
     world.to_tls("east");
     expect("beside tls.crt", &world, &[], &["crl-ignored"]);
+}
+
+/// Clusters that need not accept each other.
+#[test]
+fn clusters_apart() {
+    let (a, b) = (root("CN=A", |_| {}), root("CN=B", |_| {}));
+    let (east, west) = (below(&a, "CN=East", |_| {}), below(&b, "CN=West", |_| {}));
+    let world = World::new();
+    world.cluster("east", &east, &[&a.cert], &[&a.cert]);
+    world.cluster("west", &west, &[&b.cert], &[&b.cert]);
+    let secret = |name: &str| -> Secret {
+        let read = |file: &&'static str| fs::read(world.dir.path().join(name).join(file)).unwrap();
+        Layout::Istio.files().iter().map(|file| (*file, read(file))).collect()
+    };
+    let secrets = ["east", "west"].map(secret);
+    let names = ["east", "west"].map(str::to_owned);
+    let check = |apart: [&[String]; 2]| {
+        let cluster = |i: usize| ClusterSecret::new(&names[i], &secrets[i]).with_apart(apart[i]);
+        let problems =
+            istiod::check(&[cluster(0), cluster(1)], &Settings::defaults(Version::NEWEST), NOW);
+        problems.into_iter().map(|problem| problem.code).collect::<Vec<_>>()
+    };
+    assert_eq!(check([&[], &[]]), ["istiod/different-roots"]);
+    assert_eq!(check([&names, &[]]), ["istiod/different-roots"]);
+    assert_eq!(check([&names, &names]), [""; 0]);
 }
 
 fn between(expect: Expect<'_>) {

@@ -23,6 +23,7 @@ pub(super) fn each_model(bookinfo: &mut Bookinfo, spec: &str) {
         bookinfo.apply(&format!("{spec}trust: {{model: {model}}}\n"));
     };
     let own = roots(bookinfo);
+    apart(bookinfo, spec);
     model(bookinfo, "scoped-bridge");
     let plan = bookinfo.mesh.run(&format!("trust plan {FOLDERS} {CONTEXTS}"));
     let refused = "istiod of cluster1 does not accept cluster2, the trust domain of cluster2";
@@ -55,6 +56,23 @@ fn folder_first(bookinfo: &Bookinfo) {
     assert!(bookinfo.mesh.good(&next).contains("push to cluster2\n"));
     let done = "every cluster has what its trust models need";
     assert!(bookinfo.mesh.good(&next).contains(done));
+}
+
+/// Clusters that the spec leaves apart need not accept each other: `check`, `status` and `push` have nothing to say.
+fn apart(bookinfo: &Bookinfo, spec: &str) {
+    let scratch = &bookinfo.mesh.shell.scratch;
+    scratch.write("mesh.yaml", spec);
+    let said = bookinfo.mesh.run("check -f @/mesh.yaml");
+    assert!(said.out.contains("error[istiod/different-roots]"), "{}", said.out);
+    let (clusters, _) = spec.split_once("services:").expect("services");
+    let third = "- {name: third, istioVersion: 1.30.3}\n";
+    let pairs = "trust: {pairs: [{clusters: [cluster1, third], model: bridge}]}\n";
+    scratch.write("apart.yaml", format!("{clusters}{third}{pairs}"));
+    for command in ["check", "status @/cluster1-ca"] {
+        let said = bookinfo.mesh.run(&format!("{command} -f @/apart.yaml {CONTEXTS}"));
+        let all = said.out.clone() + &said.err;
+        assert!(!all.contains("different-roots") && !all.contains("does not accept"), "{all}");
+    }
 }
 
 /// istiod of both accepts the other trust domain, by the settings that `trust render` prints.

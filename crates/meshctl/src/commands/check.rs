@@ -97,6 +97,7 @@ fn case<'a>(folder: &'a Folder, args: &Check) -> Case<'a> {
         settings: vec![settings(args)],
         trust_domain: None,
         ambient: args.ambient,
+        apart: Vec::new(),
     }
 }
 

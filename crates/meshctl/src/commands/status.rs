@@ -179,7 +179,7 @@ fn distrust(pairs: &[Pair], problems: &[Problem]) -> Vec<Problem> {
             problem.clusters.contains(&pair.truster) || problem.clusters.contains(&pair.signer)
         })
     };
-    let refuses = |pair: &&Pair| matches!(pair.answer, Answer::No(_));
+    let refuses = |pair: &&Pair| pair.is_needed && matches!(pair.answer, Answer::No(_));
     let unexplained = pairs.iter().filter(refuses).filter(|pair| !is_explained(pair));
     unexplained.map(Pair::problem).collect()
 }

@@ -12,6 +12,8 @@ use meshapply::kube::{
 };
 use meshapply::state::Observed;
 use meshapply::{Cluster, Error};
+use meshconfig::Mesh;
+use meshconfig::mesh::MeshCluster;
 use meshpki::istiod::{NamespaceRoots, SpecExpectation, Version};
 use tokio::runtime::Runtime;
 
@@ -31,6 +33,8 @@ pub(crate) struct Named {
     pub(crate) istio_namespace: String,
     /// What the spec says of it.
     pub(crate) spec: Option<SpecExpectation>,
+    /// Names of the clusters that it need not accept, by the spec.
+    pub(crate) apart: Vec<String>,
 }
 
 /// A cluster that can be asked.
@@ -43,6 +47,8 @@ pub(crate) struct Target {
     pub(crate) istio_namespace: String,
     /// What the spec says of it.
     pub(crate) spec: Option<SpecExpectation>,
+    /// Names of the clusters that it need not accept, by the spec.
+    pub(crate) apart: Vec<String>,
     /// The cluster itself.
     pub(crate) kube: Kube,
 }
@@ -82,8 +88,14 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
 
 impl Named {
     /// A cluster of the spec.
-    pub(crate) fn of(cluster: &meshconfig::mesh::MeshCluster) -> Self {
+    pub(crate) fn of(mesh: &Mesh, cluster: &MeshCluster) -> Self {
+        let needs = |other: &MeshCluster| {
+            mesh.trust().is_none_or(|trust| trust.model(cluster, other).is_some())
+        };
+        let others = mesh.clusters().iter().filter(|other| other.name != cluster.name);
+        let apart = others.filter(|other| !needs(other)).map(|other| other.name.clone());
         Self {
+            apart: apart.collect(),
             name: cluster.name.clone(),
             context: cluster.context.clone(),
             istio_namespace: cluster.istio_namespace.clone(),
@@ -98,6 +110,7 @@ impl Named {
             context: context.to_owned(),
             istio_namespace: meshapply::names::ISTIO_NAMESPACE.to_owned(),
             spec: None,
+            apart: Vec::new(),
         }
     }
 }
@@ -134,7 +147,8 @@ fn named(selection: &Selection, io: &mut Io<'_>) -> Result<Vec<Named>, Failure> 
     let mut named = match &selection.spec {
         Some(file) => {
             let mesh = spec::mesh_of(file, None, io)?;
-            let known = mesh.clusters_as_written().into_iter().map(Named::of).collect();
+            let known = mesh.clusters_as_written().into_iter();
+            let known = known.map(|cluster| Named::of(&mesh, cluster)).collect();
             chosen(&selection.contexts, known, |name, _| Err(spec::unknown_cluster(&mesh, name)))?
         }
         None => chosen(&selection.contexts, Vec::new(), |name, context| {
@@ -249,9 +263,9 @@ pub(crate) async fn reach(
     let mut targets: Vec<Target> = Vec::new();
     for (one, context) in contexts {
         let options = options(&one);
-        let Named { name, context: label, istio_namespace, spec } = one;
+        let Named { name, context: label, istio_namespace, spec, apart } = one;
         let kube = Kube::connect(context, options).await?;
-        targets.push(Target { name, context: label, istio_namespace, spec, kube });
+        targets.push(Target { name, context: label, istio_namespace, spec, apart, kube });
     }
     Ok(targets)
 }

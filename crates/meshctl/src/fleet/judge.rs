@@ -18,6 +18,8 @@ pub(crate) struct Case<'a> {
     pub(crate) settings: Vec<Settings>,
     pub(crate) trust_domain: Option<TrustDomain>,
     pub(crate) ambient: bool,
+    /// Names of the clusters that need not be accepted.
+    pub(crate) apart: Vec<String>,
 }
 
 impl<'a> Case<'a> {
@@ -29,6 +31,7 @@ impl<'a> Case<'a> {
             settings: settings(seen),
             trust_domain: seen.mesh.trust_domain().parse().ok(),
             ambient: is_ambient(seen),
+            apart: target.apart.clone(),
         }
     }
 }
@@ -42,6 +45,7 @@ pub(crate) fn problems(cases: &[Case<'_>], at: Time) -> Vec<Problem> {
             ClusterSecret::new(case.name, case.secret)
                 .with_trust_domain(case.trust_domain.as_ref())
                 .with_ambient(case.ambient)
+                .with_apart(&case.apart)
         })
         .collect();
     let mut kinds: Vec<&Settings> = cases.iter().flat_map(|case| &case.settings).collect();

@@ -153,7 +153,7 @@ pub(crate) async fn plan(
 
 /// The clusters of a mesh that were asked for.
 pub(crate) fn of_mesh(mesh: &Mesh, ask: &Ask) -> Result<Vec<Named>, Failure> {
-    let known = mesh.clusters().iter().map(Named::of).collect();
+    let known = mesh.clusters().iter().map(|cluster| Named::of(mesh, cluster)).collect();
     chosen(&ask.contexts, known, |name, _| Err(spec::unknown_cluster(mesh, name)))
 }
 

@@ -216,7 +216,8 @@ fn distrust(job: &Job<'_>, plans: &[Plan], outcomes: &Outcomes) -> Vec<String> {
     let mut lines = Vec::new();
     for (signer, outcome) in targets.iter().zip(outcomes) {
         let Outcome::Done(Receipt { proof: Some(proof), .. }) = outcome else { continue };
-        for (truster, proxies) in targets.iter().zip(&proxies) {
+        let needs = |truster: &Target| !truster.apart.contains(&signer.name);
+        for (truster, proxies) in targets.iter().zip(&proxies).filter(|(one, _)| needs(one)) {
             if let Some(why) = why_distrusted(proof, proxies) {
                 lines.push(format!(
                     "{} does not trust certificates from {}: {why}",

@@ -39,19 +39,27 @@ pub struct ClusterSecret<'a> {
     pub trust_domain: Option<&'a TrustDomain>,
     /// Whether ztunnel verifies there, too (ambient mode). Default false.
     pub ambient: bool,
+    /// Names of clusters of which it need not accept the workloads. Default none.
+    pub apart: &'a [String],
 }
 
 impl<'a> ClusterSecret<'a> {
     /// A cluster by its name, and its secret.
     #[must_use]
     pub const fn new(name: &'a str, secret: &'a Secret) -> Self {
-        Self { name, secret, trust_domain: None, ambient: false }
+        Self { name, secret, trust_domain: None, ambient: false, apart: &[] }
     }
 
     /// The same in a trust domain.
     #[must_use]
     pub const fn with_trust_domain(self, trust_domain: Option<&'a TrustDomain>) -> Self {
         Self { trust_domain, ..self }
+    }
+
+    /// The same apart from these clusters: that it rejects their workloads is as it should be.
+    #[must_use]
+    pub const fn with_apart(self, apart: &'a [String]) -> Self {
+        Self { apart, ..self }
     }
 
     /// The same with ztunnel or without. It is asked if this library has the feature `webpki`.
@@ -221,6 +229,7 @@ struct Folder<'a> {
     secret: &'a Secret,
     trust_domain: Option<&'a TrustDomain>,
     ambient: bool,
+    apart: &'a [String],
     settings: &'a Settings,
     at: Time,
     bundle: Bundle<'a>,
@@ -252,6 +261,7 @@ impl<'a> Folder<'a> {
             secret: cluster.secret,
             trust_domain: cluster.trust_domain,
             ambient: cluster.ambient,
+            apart: cluster.apart,
             settings,
             at,
             start: starts(cluster.secret, settings, at),
@@ -262,6 +272,11 @@ impl<'a> Folder<'a> {
             known_roots: Vec::new(),
             bundle,
         }
+    }
+
+    /// Whether it need not accept the workloads of another cluster.
+    fn is_apart(&self, other: &Self) -> bool {
+        self.apart.iter().any(|name| name == other.name)
     }
 
     /// `istiod 1.30.3`.

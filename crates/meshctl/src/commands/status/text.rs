@@ -171,8 +171,7 @@ fn matrix(report: &Report<'_>) -> String {
     let heads: String = names.iter().map(|name| format!("  {name:<width$}")).collect();
     let _ = writeln!(text, "  {:width$}{}", "", heads.trim_end());
     for (name, row) in names.iter().zip(report.pairs.chunks(names.len())) {
-        let cells: String =
-            row.iter().map(|pair| format!("  {:<width$}", cell(&pair.answer))).collect();
+        let cells: String = row.iter().map(|pair| format!("  {:<width$}", cell(pair))).collect();
         let _ = writeln!(text, "  {name:<width$}{}", cells.trim_end());
     }
     for line in refused {
@@ -194,17 +193,18 @@ fn matrix(report: &Report<'_>) -> String {
     text
 }
 
-const fn cell(answer: &Answer) -> &'static str {
-    match answer {
+const fn cell(pair: &Pair) -> &'static str {
+    match &pair.answer {
         Answer::Yes(_) => "yes",
-        Answer::No(_) => "NO",
+        Answer::No(_) if pair.is_needed => "NO",
+        Answer::No(_) => "-",
         Answer::Unknown => "?",
     }
 }
 
 fn refusals(pairs: &[Pair]) -> Vec<String> {
     let line = |pair: &Pair| match &pair.answer {
-        Answer::No(why) => {
+        Answer::No(why) if pair.is_needed => {
             Some(format!("{} does not accept {}: {}", pair.truster, pair.signer, why.join("; ")))
         }
         _ => None,

@@ -16,6 +16,8 @@ pub(super) struct Pair {
     /// Whose certificates are shown.
     pub(super) signer: String,
     pub(super) answer: Answer,
+    /// Whether the one has to accept the other, by the spec.
+    pub(super) is_needed: bool,
 }
 
 impl Pair {
@@ -55,8 +57,9 @@ pub(super) fn pairs(clusters: &[Cluster<'_>], at: Time) -> Vec<Pair> {
                 (Ok(ours), Ok(theirs)) => accepts(ours, theirs, at),
                 _ => Answer::Unknown,
             };
+            let is_needed = !truster.target.apart.contains(&signer.target.name);
             let (truster, signer) = (truster.target.name.clone(), signer.target.name.clone());
-            pairs.push(Pair { truster, signer, answer });
+            pairs.push(Pair { truster, signer, answer, is_needed });
         }
     }
     pairs

@@ -92,6 +92,9 @@ fn roots(readable: &[(&Folder<'_>, &Cert)], refusals: &[Refusal<'_>]) -> Option<
 /// Whether two clusters have different roots and one in common, as in a change of root. Without one in common, what they
 /// accept of each other they accept by bridges, and each keeps its own roots.
 fn is_overlap(one: &Folder<'_>, other: &Folder<'_>) -> bool {
+    if one.is_apart(other) {
+        return false;
+    }
     let (ours, theirs) = (fingerprints(&one.roots), fingerprints(&other.roots));
     ours != theirs && ours.iter().any(|root| theirs.contains(root))
 }

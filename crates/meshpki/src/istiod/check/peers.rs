@@ -63,7 +63,8 @@ pub(super) fn check<'f>(
                     .map(|why| (Verifier::Envoy, why)),
             });
             let Some((who, why)) = why else { continue };
-            let others = trust.clusters.iter().filter(|ours| ours.name != theirs.name);
+            let others = trust.clusters.iter();
+            let others = others.filter(|ours| ours.name != theirs.name && !ours.is_apart(theirs));
             refusals.extend(others.map(|ours| Refusal {
                 ours,
                 theirs,
