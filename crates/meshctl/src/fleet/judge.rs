@@ -99,6 +99,7 @@ pub(crate) fn cluster<'a>(
     cluster.aliases.clone_from(&seen.mesh.aliases);
     cluster.ca_domains.clone_from(&seen.mesh.ca_domains);
     cluster.spec.clone_from(&target.spec);
+    cluster.apart.clone_from(&target.apart);
     cluster
 }
 

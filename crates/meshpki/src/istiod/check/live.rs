@@ -38,6 +38,8 @@ pub struct LiveCluster<'a> {
     pub ca_domains: Vec<String>,
     /// What the mesh's spec says of it, if there is one.
     pub spec: Option<SpecExpectation>,
+    /// Names of clusters of which it need not accept the workloads.
+    pub apart: Vec<String>,
 }
 
 impl<'a> LiveCluster<'a> {
@@ -55,6 +57,7 @@ impl<'a> LiveCluster<'a> {
             aliases: Vec::new(),
             ca_domains: Vec::new(),
             spec: None,
+            apart: Vec::new(),
         }
     }
 }

@@ -14,6 +14,7 @@ pub(super) fn check(server: &View<'_>, all: &[View<'_>]) -> Option<SecretProblem
     let live = server.live;
     let refused = |client: &&View<'_>| {
         client.live.trust_domain != live.trust_domain
+            && !live.apart.iter().any(|name| name == client.live.name)
             && live.istiods.iter().any(|istiod| !accepts(server, istiod, &client.live.trust_domain))
     };
     let clients: Vec<&View<'_>> = all.iter().filter(refused).collect();

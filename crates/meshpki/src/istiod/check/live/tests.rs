@@ -21,6 +21,7 @@ struct World {
     aliases: Vec<&'static str>,
     ca_domains: Vec<&'static str>,
     spec: Option<SpecExpectation>,
+    apart: Vec<&'static str>,
 }
 
 impl World {
@@ -37,6 +38,7 @@ impl World {
             aliases: Vec::new(),
             ca_domains: Vec::new(),
             spec: None,
+            apart: Vec::new(),
         }
     }
 
@@ -67,6 +69,7 @@ impl World {
             trust_domain: self.trust_domain.to_string(),
             aliases: list(&self.aliases),
             ca_domains: list(&self.ca_domains),
+            apart: list(&self.apart),
             spec: self.spec.clone(),
         }
     }
@@ -340,6 +343,9 @@ fn trust_domains() {
     let at_east = ("trust-domain", "east,west", "caCertificates[].trustDomains, next to the root");
     let at_west = ("trust-domain", "west,east", "west has west.example; trustDomainAliases: none");
     check(&[&east, &west], &[at_east, at_west]);
+    west.apart = vec!["east"];
+    check(&[&east, &west], &[at_east]);
+    west.apart = Vec::new();
     east.aliases = vec!["west.example"];
     check(&[&east, &west], &[at_west]);
     west.ca_domains = vec!["east.example"];
