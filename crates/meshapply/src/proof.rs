@@ -80,6 +80,13 @@ pub enum Unproven {
         /// The CA found.
         found: String,
     },
+    /// A pod signs, but does not send a certificate of the chain after it, such as a new bridge.
+    OtherChain {
+        /// The pod.
+        pod: String,
+        /// The certificate that is not sent.
+        missing: String,
+    },
     /// A pod did not sign.
     NotSigned {
         /// The pod.
@@ -121,6 +128,7 @@ impl Unproven {
             Self::OtherCa { .. }
                 | Self::OtherRoots { .. }
                 | Self::Untrusted { .. }
+                | Self::OtherChain { .. }
                 | Self::Rejected { .. }
         )
     }
@@ -143,6 +151,9 @@ impl fmt::Display for Unproven {
             Self::NotSigned { pod, why } => write!(f, "pod {pod} does not sign: {why}"),
             Self::Untrusted { pod, why } => {
                 write!(f, "the certificate that pod {pod} signed does not verify: {why}")
+            }
+            Self::OtherChain { pod, missing } => {
+                write!(f, "pod {pod} does not send {missing} after what it signs")
             }
             Self::Rejected { pod, why } => {
                 write!(f, "proxies reject the certificate that pod {pod} signed: {why}")
@@ -189,8 +200,8 @@ pub fn judge(secret: &Secret, proof: &Proof) -> Vec<Unproven> {
 struct Expected {
     /// The CA it signs with.
     ca: Cert,
-    /// Whether it sends the CA's certificate after each it signs.
-    in_chain: bool,
+    /// What it sends after each certificate that it signs.
+    chain: Vec<Cert>,
     /// The roots it gives out.
     roots: Vec<Cert>,
     /// The proxies that get them.
@@ -200,10 +211,10 @@ struct Expected {
 impl Expected {
     fn of(secret: &Secret, release: Version) -> Option<Self> {
         let ca = secret.ca(release)?;
-        let in_chain = secret.chain(release).contains(&ca);
+        let chain = secret.chain(release);
         let roots = secret.roots(release);
         let proxies = Dataplane::new(&roots, secret.crl(release), release, false);
-        Some(Self { ca, in_chain, roots, proxies })
+        Some(Self { ca, chain, roots, proxies })
     }
 
     fn judge(&self, proof: &PodProof, at: Time) -> Option<Unproven> {
@@ -238,9 +249,13 @@ impl Expected {
             return Some(Unproven::Rejected { pod, why: why.text });
         }
         // Only the certificate itself distinguishes a CA that was signed again for the same key.
-        if self.in_chain && !canary.chain.contains(&self.ca) {
+        if self.chain.contains(&self.ca) && !canary.chain.contains(&self.ca) {
             let found = canary.chain.get(1).map_or_else(|| "nothing".to_owned(), Cert::label);
             return Some(Unproven::OtherCa { pod, wanted: self.ca.label(), found });
+        }
+        // Under the same CA a chain can be new: istiod sends the old one until it has loaded the secret.
+        if let Some(missing) = self.chain.iter().find(|cert| !canary.chain.contains(cert)) {
+            return Some(Unproven::OtherChain { pod, missing: missing.label() });
         }
         if fingerprints(&canary.roots) != fingerprints(&self.roots) {
             let place = format!("a workload of pod {pod}");

@@ -200,6 +200,21 @@ fn a_foreign_secret_is_adopted_when_asked() {
     check(&fake, &desired(&old, &fake, "1.30.3"), "", "proven");
 }
 
+/// The same CA with a longer chain, as with a bridge: nothing but the chain shows that istiod has loaded it.
+#[test]
+fn a_new_chain_is_waited_for() {
+    let (root, other) = (Root::new("CN=root"), Root::new("CN=other"));
+    let old = root.secret("CN=east");
+    let mut new = old.clone();
+    let more = other.secret("CN=west").get("ca-cert.pem").unwrap().to_vec();
+    let chain = [old.get("cert-chain.pem").unwrap(), more.as_slice()].concat();
+    new.insert("cert-chain.pem", chain);
+    let fake = Fake::new(&old, false).with(|s| s.trouble.reloads_after = Some(3));
+    check(&fake, &desired(&new, &fake, "1.30.3"), "keep, write", "proven");
+    let fake = Fake::new(&old, false);
+    check(&fake, &desired(&new, &fake, "1.30.3"), "keep, write, restart istiod", "proven");
+}
+
 #[test]
 fn a_certificate_that_proxies_reject_proves_nothing() {
     let root = Root::new("CN=root");
