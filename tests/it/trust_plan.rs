@@ -203,6 +203,25 @@ fn calls_need_a_model() {
     );
 }
 
+/// The matrix as after the pushes of the plan.
+#[test]
+fn the_matrix_after_pushes() {
+    let shell = shell("trust: {model: merged-roots}");
+    let check = |after: &str, status: u8, parts: &[&str]| {
+        ended(&shell.run(&format!("trust matrix {FOLDERS} {after}")), status, parts);
+    };
+    check("", 2, &["east  2027-11-21  NO\n", "west  NO          2027-11-21\n"]);
+    let first =
+        ["after 1 push\n", "east  2027-11-21  2027-11-21\n", "west  NO          2027-11-21\n"];
+    check("--after 1", 2, &first);
+    check("--after 2", 0, &["after 2 pushes\n", "west  2027-11-21  2027-11-21\n"]);
+    check("--after 3", 64, &["`--after 3`, but the plan has 2 pushes"]);
+    let said = shell.run(&format!("trust matrix {FOLDERS} --after 1 --if-leaked west -o json"));
+    schema::check("trust-matrix", &said.out);
+    write_spec(&shell, "");
+    check("--after 1", 1, &["error[config/needs]: the spec has no `trust`"]);
+}
+
 /// A cluster has one folder, and one that was not read is not done.
 #[test]
 fn folders_of_the_spec() {

@@ -25,6 +25,8 @@ Examples:
   meshctl trust matrix east-ca west-ca -f mesh.yaml
   # What will have expired in a year
   meshctl trust matrix ca --at 2027-11-28
+  # After the first push of `meshctl trust plan`
+  meshctl trust matrix east-ca west-ca -f mesh.yaml --after 1
   # What is the key of east's CA worth?
   meshctl trust matrix ca -f mesh.yaml --if-leaked east
   # Live clusters, as a page to look at
@@ -41,6 +43,12 @@ pub struct Matrix {
     /// Say which identities could be taken with the key of this cluster's CA.
     #[arg(long, value_name = "CLUSTER")]
     pub if_leaked: Option<String>,
+    /// Show it as after this many pushes of `meshctl trust plan`.
+    #[arg(long, value_name = "N")]
+    pub after: Option<usize>,
+    /// File with bridges for `--after`, as `meshctl ca cross-sign` writes it; repeat for more.
+    #[arg(long = "bridge", value_name = "FILE", requires = "after")]
+    pub bridges: Vec<PathBuf>,
     /// Proceed despite the error with this code: `ctl/insecure-server`.
     #[arg(long, value_name = "CODE", value_delimiter = ',')]
     pub force: Vec<String>,

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use meshconfig::Mesh;
-use meshpki::Time;
 use meshpki::federation::{
     Impersonation, MatrixCluster, TrustAnswer, TrustCell, TrustMatrix, TrustModel, beyond_scope,
     impersonations,
 };
+use meshpki::{Cert, Time};
 
 use super::known::{Ask, Known, Read, asked, on_disk};
+use super::plan::{Situation, bridges};
 use crate::args::trust::{Matrix as Args, View};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -25,6 +26,8 @@ mod text;
 /// Everything to report.
 struct Report<'a> {
     at: Time,
+    /// How many pushes of the plan are taken to be done.
+    after: Option<usize>,
     clusters: &'a [Known],
     cells: &'a [TrustCell],
     /// Pairs that need not accept each other, by index.
@@ -50,7 +53,10 @@ pub(crate) fn run(args: &Args, io: &mut Io<'_>) -> Result<Exit, Failure> {
         ambient: args.ambient,
         force: &args.force,
     };
-    let read = if is_live { asked(&ask, io)? } else { on_disk(&ask, io)? };
+    let mut read = if is_live { asked(&ask, io)? } else { on_disk(&ask, io)? };
+    if let Some(count) = args.after {
+        read = after(read, count, &bridges(&args.bridges, io)?, at)?;
+    }
     let Read { clusters, failures, .. } = &read;
     if clusters.is_empty() {
         failures.iter().for_each(|failure| io.fail(failure));
@@ -61,6 +67,7 @@ pub(crate) fn run(args: &Args, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let leaked = args.if_leaked.as_deref().map(|name| leaked(name, clusters, &members, at));
     let report = Report {
         at,
+        after: args.after,
         clusters,
         cells: matrix.cells(),
         spared: spared(&read),
@@ -81,6 +88,21 @@ pub(crate) fn run(args: &Args, io: &mut Io<'_>) -> Result<Exit, Failure> {
         true if failures.is_empty() => Exit::Good,
         true => Exit::Failed,
     })
+}
+
+/// The clusters with the secrets that they have after so many pushes of the plan.
+fn after(read: Read, count: usize, bridges: &[Cert], at: Time) -> Result<Read, Failure> {
+    let Situation { mut read, plan, .. } = Situation::new(read, bridges, at)?;
+    let found = plan.pushes.len();
+    if count > found {
+        let message = format!("`--after {count}`, but the plan has {found} pushes");
+        return Err(Failure::usage(message)
+            .hint("`meshctl trust plan` with the same folders, spec and bridges lists them"));
+    }
+    for push in plan.pushes.into_iter().take(count) {
+        read.clusters[push.cluster].secret = push.secret;
+    }
+    Ok(read)
 }
 
 /// The pairs that the spec does not need: without a trust model, or neither calls the other. A spec without services

@@ -12,6 +12,7 @@ pub(super) fn write(report: &Report<'_>) -> Value {
         "apiVersion": "meshctl/v1",
         "kind": "TrustMatrix",
         "at": report.at.to_string(),
+        "afterPushes": report.after,
         "clusters": report.clusters.iter().map(cluster).collect::<Vec<_>>(),
         "pairs": report.cells.iter().map(|cell| pair(report, cell)).collect::<Vec<_>>(),
         "beyondSpec": report.wider.iter().map(|one| json!({

@@ -12,7 +12,12 @@ use crate::text::safe;
 const WIDE_MAX: usize = 8;
 
 pub(super) fn write(report: &Report<'_>) -> String {
-    let mut out = format!("who accepts whose workloads, at {}\n", report.at);
+    let after = match report.after {
+        None => String::new(),
+        Some(1) => ", after 1 push".to_owned(),
+        Some(count) => format!(", after {count} pushes"),
+    };
+    let mut out = format!("who accepts whose workloads, at {}{after}\n", report.at);
     for verifier in [Verifier::Envoy, Verifier::Ztunnel] {
         if report.cells.iter().any(|cell| cell.verifier == verifier) {
             let title =
