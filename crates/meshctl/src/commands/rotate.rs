@@ -129,10 +129,7 @@ fn due(
 }
 
 fn ca_of(folder: &Path) -> Result<Cert, Failure> {
-    let files = files::read_all(folder)?.into_iter();
-    let secret: Secret =
-        files.map(|(name, mut content)| (name, std::mem::take(&mut *content))).collect();
-    secret.ca(Version::NEWEST).ok_or_else(|| {
+    folders::secret_in(folder)?.ca(Version::NEWEST).ok_or_else(|| {
         Failure::new("ctl/no-cluster", format!("{} has no CA certificate", text::word(folder)))
     })
 }

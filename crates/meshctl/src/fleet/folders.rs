@@ -57,11 +57,13 @@ fn read(name: String, path: &Path) -> Result<Option<Folder>, Failure> {
     if !marks().any(|mark| path.join(mark).exists()) {
         return Ok(None);
     }
-    let mut secret = Secret::default();
-    for (file, mut content) in files::read_all(path)? {
-        secret.insert(file, std::mem::take(&mut *content));
-    }
-    Ok(Some(Folder { name, path: path.to_path_buf(), secret }))
+    Ok(Some(Folder { name, path: path.to_path_buf(), secret: secret_in(path)? }))
+}
+
+/// Every file of one folder.
+pub(crate) fn secret_in(folder: &Path) -> Result<Secret, Failure> {
+    let files = files::read_all(folder)?.into_iter();
+    Ok(files.map(|(name, mut content)| (name, std::mem::take(&mut *content))).collect())
 }
 
 /// Refuses a folder in which a renewal was interrupted between its steps.

@@ -11,8 +11,9 @@ use crate::args::trust::Next as Args;
 use crate::authority::{open_workspace, warn_exposed};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::files::{self, Wait};
+use crate::files::Wait;
 use crate::fleet::clusters::{runtime, targets};
+use crate::fleet::folders;
 use crate::io::Io;
 use crate::rollout::{Job, can_agree, look_apart, stale};
 
@@ -155,11 +156,7 @@ fn context(contexts: &[String], name: &str) -> String {
 
 /// Refuses a folder that another run has changed since it was read, such as one that renewed the CA.
 fn refuse_changed(before: &Secret, folder: &Path) -> Result<(), Failure> {
-    let now: Secret = files::read_all(folder)?
-        .into_iter()
-        .map(|(name, mut content)| (name, std::mem::take(&mut *content)))
-        .collect();
-    if now == *before {
+    if folders::secret_in(folder)? == *before {
         return Ok(());
     }
     Err(Failure::new("ctl/busy", "the folder was changed while this run read the clusters")

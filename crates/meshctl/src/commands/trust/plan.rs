@@ -32,6 +32,8 @@ const ROOT: &str = "root-cert.pem";
 pub(super) struct Situation {
     pub(super) read: Read,
     pub(super) plan: TrustPlan,
+    /// For each push, the pairs that accept each other after it and did not before.
+    pub(super) accepts: Vec<Vec<NewPair>>,
     /// Bridges at hand that are of no use, and why.
     unused: Vec<(Cert, &'static str)>,
 }
@@ -101,7 +103,7 @@ impl Situation {
         let members: Vec<MatrixCluster<'_>> = read.clusters.iter().map(Known::member).collect();
         let plan = TrustPlan::new(&members, &|one, other| read.model(one, other), bridges, at);
         let unused = unused(&read, &plan, bridges, at);
-        Ok(Self { read, plan, unused })
+        Ok(Self { accepts: accepts(&plan), read, plan, unused })
     }
 
     /// The clusters whose folder differs from what they have.
@@ -125,18 +127,6 @@ impl Situation {
     /// The folder with the CA of a cluster, as a command names it.
     pub(super) fn authority(&self, index: usize) -> Option<&Path> {
         Some(parent(self.read.clusters[index].folder.as_deref()?))
-    }
-
-    /// The pairs that accept each other after a push and did not before: truster, signer, by which proxies, and until
-    /// when.
-    pub(super) fn accepts(&self, number: usize) -> Vec<(usize, usize, Verifier, Option<Time>)> {
-        let mut before = accepted(&self.plan.before);
-        for push in &self.plan.pushes[..number] {
-            before.extend(accepted(&push.after));
-        }
-        let after = accepted(&self.plan.pushes[number].after).into_iter();
-        let new = after.filter(|(pair, _)| !before.contains_key(pair));
-        new.map(|((truster, signer, by), end)| (truster, signer, by, end)).collect()
     }
 
     /// A file with this root of a cluster and no other certificate.
@@ -187,6 +177,23 @@ fn unused(read: &Read, plan: &TrustPlan, bridges: &[Cert], at: Time) -> Vec<(Cer
     };
     let rest = bridges.iter().filter(|bridge| !is_pushed(bridge) && !is_there(bridge));
     rest.map(|bridge| (bridge.clone(), why(bridge))).collect()
+}
+
+/// A truster, a signer, by which proxies, and until when.
+type NewPair = (usize, usize, Verifier, Option<Time>);
+
+/// What each push brings, those before it done.
+fn accepts(plan: &TrustPlan) -> Vec<Vec<NewPair>> {
+    let mut before = accepted(&plan.before);
+    let mut steps = Vec::new();
+    for push in &plan.pushes {
+        let after = accepted(&push.after);
+        let new = after.iter().filter(|(pair, _)| !before.contains_key(*pair));
+        steps
+            .push(new.map(|((truster, signer, by), end)| (*truster, *signer, *by, *end)).collect());
+        before.extend(after);
+    }
+    steps
 }
 
 type Accepted = BTreeMap<(usize, usize, Verifier), Option<Time>>;

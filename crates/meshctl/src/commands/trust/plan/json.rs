@@ -27,14 +27,15 @@ fn push(situation: &Situation, number: usize) -> Value {
     let changes = changed_files(push, cluster).into_iter().flat_map(|(file, changes)| {
         changes.into_iter().filter_map(move |change| changed(file, change))
     });
-    let accepts = situation.accepts(number).into_iter().map(|(truster, signer, verifier, end)| {
-        json!({
-            "truster": situation.name(truster),
-            "signer": situation.name(signer),
-            "verifier": if verifier == Verifier::Ztunnel { "ztunnel" } else { "envoy" },
-            "until": end.map(|end| end.to_string()),
-        })
-    });
+    let accepts =
+        situation.accepts[number].iter().copied().map(|(truster, signer, verifier, end)| {
+            json!({
+                "truster": situation.name(truster),
+                "signer": situation.name(signer),
+                "verifier": if verifier == Verifier::Ztunnel { "ztunnel" } else { "envoy" },
+                "until": end.map(|end| end.to_string()),
+            })
+        });
     json!({
         "cluster": cluster.name,
         "changes": changes.collect::<Vec<_>>(),

@@ -57,7 +57,7 @@ pub(in super::super) fn step(situation: &Situation, number: usize) -> String {
             let _ = writeln!(out, "   {file} {}", changed(change));
         }
     }
-    for (truster, signer, verifier, end) in situation.accepts(number) {
+    for (truster, signer, verifier, end) in situation.accepts[number].iter().copied() {
         let who = if verifier == Verifier::Ztunnel { "ztunnel of " } else { "" };
         let until = end.map_or_else(String::new, |end| format!(" until {}", end.date()));
         let _ = writeln!(
