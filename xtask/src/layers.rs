@@ -63,7 +63,7 @@ pub const ORDERS: &[Order] = &[
             One("soft"),
             One("cacerts"),
             One("istiod"),
-            One("federation"),
+            Apart(&["federation", "rotation"]),
             One("cfssl"),
             // Types of other crates.
             One("with_pki_types"),

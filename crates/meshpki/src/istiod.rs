@@ -24,6 +24,7 @@ use core::fmt;
 use crate::cacerts::go_pem;
 use crate::cert::Cert;
 use crate::time::Time;
+use crate::verify::Rejection;
 
 mod bundle;
 pub(crate) mod canary;
@@ -274,6 +275,16 @@ fn reload(
 /// Go's `bytes.Contains`.
 fn contains(text: &[u8], part: &[u8]) -> bool {
     part.is_empty() || text.windows(part.len()).any(|window| window == part)
+}
+
+/// Why agents reject what istiod or a workload shows under these roots (Go); `None`: they accept it.
+pub(crate) fn refused_by_agent(
+    roots: &[Cert],
+    leaf: &Cert,
+    sent: &[Cert],
+    at: Time,
+) -> Option<Rejection> {
+    bundle::refuses(roots, leaf, sent, at)
 }
 
 #[cfg(test)]

@@ -56,6 +56,7 @@
 //! | what an istiod does with such a secret, by its version | `istiod::starts`, `istiod::changes`, `istiod::check` |
 //! | certificates in any order into a chain | [`chain::assemble`] |
 //! | which clusters accept which trust domains | `federation::trust_settings` |
+//! | from one root to another, without an outage | `rotation::RotationPlanner` |
 //! | bundles of trust domains, X.509-SVIDs | [`spiffe::Bundle`], [`spiffe::svid`] |
 //! | is this certificate good | [`verify::verify`], [`verify::verify_chain`] |
 //! | cfssl's JSON files | [`cfssl`] |
@@ -76,7 +77,7 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `ring` | yes | signatures checked with ring: RSA, ECDSA on P-256 and P-384, Ed25519 |
-//! | `soft-keys` | yes | private keys in memory, `CaCerts`, which holds one, `istiod`, which reads one, and `federation`; needs `ring` |
+//! | `soft-keys` | yes | private keys in memory, `CaCerts`, which holds one, `istiod`, which reads one, `federation` and `rotation`; needs `ring` |
 //! | `aws-lc` | yes | RSA key generation, P-521, ECDSA with SHA-512, a faster P-384 |
 //! | `cfssl` | yes | cfssl's JSON files |
 //! | `spiffe` | yes | SPIFFE bundles and bundle maps read from JSON |
@@ -98,6 +99,8 @@
 #![no_std]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 mod algorithm;
 #[cfg(feature = "soft-keys")]
@@ -122,6 +125,8 @@ mod name;
 mod oid;
 mod pem;
 mod profile;
+#[cfg(feature = "soft-keys")]
+pub mod rotation;
 mod signature;
 #[cfg(feature = "soft-keys")]
 mod soft;

@@ -118,6 +118,16 @@ impl Secret {
         self.files.insert(name.into(), Zeroizing::new(content));
     }
 
+    /// Adds PEM text to the end of a file, every byte of which is kept.
+    pub(crate) fn append(&mut self, name: &str, pem: &str) {
+        let mut text = self.get(name).unwrap_or_default().to_vec();
+        if !text.is_empty() && !text.ends_with(b"\n") {
+            text.push(b'\n');
+        }
+        text.extend(pem.as_bytes());
+        self.insert(name, text);
+    }
+
     /// Removes a file.
     pub fn remove(&mut self, name: &str) {
         self.files.remove(name);

@@ -1,6 +1,5 @@
 //! The secret of one cluster with further roots and another bridge.
 
-use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -54,8 +53,7 @@ impl Edit {
         let new: String = new.map(Cert::to_pem).collect();
         if !new.is_empty() {
             let file = layout.roots_file();
-            let text = appended(secret.get(file).unwrap_or_default(), &new);
-            secret.insert(file, text);
+            secret.append(file, &new);
         }
         let file = layout.chain_files()[0];
         let sent = pool(secret.get(file).unwrap_or_default());
@@ -71,16 +69,6 @@ impl Edit {
         }
         (!changes.is_empty()).then_some(Edited { changes, secret })
     }
-}
-
-/// The text of a bundle, every byte of it kept, with more certificates.
-fn appended(text: &[u8], more: &str) -> Vec<u8> {
-    let mut text = text.to_owned();
-    if !text.is_empty() && !text.ends_with(b"\n") {
-        text.push(b'\n');
-    }
-    text.extend(more.as_bytes());
-    text
 }
 
 /// A chain with this bridge and no other, before its root: after it, Envoy would not find it.
