@@ -7,6 +7,7 @@ mod federation;
 mod policies;
 mod protocols;
 mod renewal;
+mod rotation;
 
 use std::collections::BTreeMap;
 use std::net::UdpSocket;
@@ -87,6 +88,15 @@ fn calls_are_carried_between_roots() {
     alone("mesh_calls::calls_are_carried_between_roots", || {
         let Some(mut bookinfo) = Bookinfo::start(Form::Roots) else { return };
         federation::each_model(&mut bookinfo, SPEC);
+    });
+}
+
+/// Two meshes whose istiods made roots of their own come to one root, and from it to another.
+#[test]
+fn calls_go_on_while_roots_are_replaced() {
+    alone("mesh_calls::calls_go_on_while_roots_are_replaced", || {
+        let Some(mut bookinfo) = Bookinfo::start(Form::Own) else { return };
+        rotation::from_own_roots(&mut bookinfo);
     });
 }
 

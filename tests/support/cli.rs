@@ -62,17 +62,22 @@ impl Shell {
     /// A program that another test is starting holds our lock of the folder between its fork and its exec, so a busy
     /// folder is tried again for a while.
     pub fn run(&self, command: &str) -> Ran {
+        self.run_at(command, self.now)
+    }
+
+    /// The same at another time.
+    pub fn run_at(&self, command: &str, now: Time) -> Ran {
         for _ in 0..100 {
-            let ran = self.run_once(command);
+            let ran = self.run_once(command, now);
             if !ran.err.contains("error[ctl/busy]") {
                 return ran;
             }
             std::thread::sleep(std::time::Duration::from_millis(2));
         }
-        self.run_once(command)
+        self.run_once(command, now)
     }
 
-    fn run_once(&self, command: &str) -> Ran {
+    fn run_once(&self, command: &str, now: Time) -> Ran {
         let root = self.scratch.path().display().to_string();
         let args: Vec<OsString> =
             words(command).into_iter().map(|word| word.replace('@', &root).into()).collect();
@@ -83,7 +88,7 @@ impl Shell {
         let status = meshctl::run(
             &args,
             &mut Io {
-                now: self.now,
+                now,
                 stdin: &mut self.stdin.as_slice(),
                 out: &mut out,
                 err: &mut err,

@@ -18,6 +18,7 @@ mod made;
 pub mod mesh;
 pub mod mutate;
 mod pki;
+mod proxies;
 mod secret;
 mod texts;
 
@@ -54,7 +55,7 @@ const fn target(name: &'static str, kind: Kind, tries: usize, run: fn(&[u8])) ->
 }
 
 /// Every target.
-pub static TARGETS: [Target; 23] = [
+pub static TARGETS: [Target; 24] = [
     target("pem", Kind::Pem, 1500, bytes::pem),
     target("der", Kind::Der, 1500, bytes::der),
     target("cert", Kind::Der, 1500, bytes::cert),
@@ -69,6 +70,7 @@ pub static TARGETS: [Target; 23] = [
     target("bundle", Kind::Text(&text::BUNDLE), 1000, bundles::bundle),
     target("bundle-map", Kind::Text(&text::BUNDLE), 1000, bundles::bundle_map),
     target("endpoint", Kind::Text(&text::ENDPOINT), 1500, endpoint::endpoint),
+    target("proxies", Kind::Text(&text::PROXIES), 600, proxies::proxies),
     target("options", Kind::Text(&text::OPTIONS), 600, texts::options),
     target("mesh", Kind::Text(&text::YAML), 600, mesh::mesh),
     target("resources", Kind::Text(&text::YAML), 600, mesh::resources),

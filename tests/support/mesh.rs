@@ -69,7 +69,8 @@ impl Mesh {
 
     /// The same with another kubeconfig.
     pub fn run_as(&self, kubeconfig: &str, command: &str) -> Ran {
-        self.shell.run(&format!("{command} --kubeconfig @/{kubeconfig}.kubeconfig"))
+        let command = format!("{command} --kubeconfig @/{kubeconfig}.kubeconfig");
+        self.shell.run_at(&command, meshctl::io::system_time())
     }
 
     /// Runs a command that must succeed, and returns its whole output.

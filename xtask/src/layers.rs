@@ -85,7 +85,7 @@ pub const ORDERS: &[Order] = &[
             One("error"),
             One("cluster"),
             Together(&["converge", "forget", "waves", "mesh"]),
-            Apart(&["istio_ca", "endpoint"]),
+            Apart(&["istio_ca", "endpoint", "proxies"]),
             One("kube"),
         ],
     },

@@ -5,11 +5,12 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Pod, Secret as KubeSecret};
 use kube::Client;
 use kube::api::{Api, PatchParams};
+use meshpki::Time;
 use meshpki::istiod::Version;
 
 use crate::cluster::Cluster;
 use crate::error::Error;
-use crate::names::{CACERTS, FIELD_MANAGER, PREVIOUS};
+use crate::names::{CACERTS, FIELD_MANAGER, OWN_CA, PREVIOUS};
 use crate::next::Action;
 use crate::proof::Proof;
 use crate::state::{Desired, Observed};
@@ -17,6 +18,7 @@ use crate::workload::Id;
 
 mod address;
 mod ask;
+mod clock;
 mod config_maps;
 mod context;
 mod credentials;
@@ -28,6 +30,7 @@ mod mesh_config;
 mod older;
 mod plugin;
 mod prove;
+mod proxies;
 mod proxy;
 mod resources;
 mod secret;
@@ -41,6 +44,7 @@ pub use istiod::Istiod;
 pub use kubeconfig::Kubeconfig;
 pub use mesh_config::MeshConfig;
 pub use older::OlderPod;
+pub use proxies::Proxies;
 
 /// One request takes this long at most.
 const REQUEST: Duration = Duration::from_secs(20);
@@ -138,6 +142,32 @@ impl Kube {
     /// Those of a request.
     pub async fn older_pods(&self) -> Result<Vec<OlderPod>, Error> {
         older::read(self).await
+    }
+
+    /// What every sidecar, gateway and ztunnel shows and trusts, `parallel` of them asked at a time, through port
+    /// forwarding. `until`: when a certificate ends at the latest of which nothing is known.
+    ///
+    /// # Errors
+    /// Those of a request; a proxy that does not answer is in the result.
+    pub async fn proxies(&self, parallel: usize, until: Option<Time>) -> Result<Proxies, Error> {
+        proxies::read(self, parallel, until).await
+    }
+
+    /// The CA that istiod made for itself (`istio-ca-secret`), in the form of a `cacerts` secret; `None` if there is none.
+    ///
+    /// # Errors
+    /// Those of a request.
+    pub async fn own_ca(&self) -> Result<Option<meshpki::cacerts::Secret>, Error> {
+        let own = secret::read(self, OWN_CA).await?;
+        Ok(own.and_then(|own| meshpki::rotation::self_signed_secret(&own.files)))
+    }
+
+    /// What time the API server has, by the header `Date` of a response; `None` if it sends none.
+    ///
+    /// # Errors
+    /// Those of a request.
+    pub async fn clock(&self) -> Result<Option<Time>, Error> {
+        clock::read(self).await
     }
 
     async fn send(&self, action: &Action, desired: &Desired, dry_run: bool) -> Result<(), Error> {

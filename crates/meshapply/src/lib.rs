@@ -30,6 +30,7 @@ pub mod names;
 pub mod next;
 pub mod pending;
 pub mod proof;
+pub mod proxies;
 pub mod state;
 pub mod waves;
 pub mod workload;

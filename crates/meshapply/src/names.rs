@@ -10,6 +10,8 @@ pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "meshctl")
 pub const ISTIO_NAMESPACE: &str = "istio-system";
 /// The secret istiod reads (`manifests/charts/istio-control/istio-discovery/templates/deployment.yaml`).
 pub const CACERTS: &str = "cacerts";
+/// Where istiod keeps the CA that it made for itself (`security/pkg/pki/ca/ca.go: CASecret`).
+pub const OWN_CA: &str = "istio-ca-secret";
 /// Where the secret that was replaced is kept for `meshctl rollback`.
 pub const PREVIOUS: &str = "meshctl-cacerts-previous";
 /// The ConfigMap with the roots of workloads, one in every namespace (`namespacecontroller.go`).

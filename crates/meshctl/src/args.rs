@@ -4,6 +4,7 @@ mod clusters;
 mod cross_sign;
 mod forget;
 pub mod mesh;
+mod rotate;
 mod status;
 pub mod trust;
 
@@ -15,11 +16,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use meshpki::istiod::Version;
 use meshpki::{KeyType, Name, Time};
 
-pub use clusters::{
-    Clusters, DryRun, Push, Restart, Rollback, Rollout, Rotate, RotateIntermediate,
-};
+pub use clusters::{Clusters, DryRun, Push, Restart, Rollback, Rollout};
 pub use cross_sign::CrossSign;
 pub use forget::Forget;
+pub use rotate::{
+    RootAbort, RootEvidence, RootGoal, RootNext, RootPlan, RootStatus, RootStrategy, Rotate,
+    RotateIntermediate, RotateRoot,
+};
 pub use status::Status;
 pub use trust::{Render as TrustRender, Trust};
 
@@ -54,7 +57,7 @@ pub enum Command {
     Rollback(Box<Rollback>),
     /// Remove the keys kept for a rollback.
     Forget(Box<Forget>),
-    /// Renew expiring intermediates and roll them out.
+    /// Renew expiring intermediates, or replace the root, in every cluster.
     #[command(subcommand)]
     Rotate(Rotate),
     /// Show what each cluster has, serves and trusts.

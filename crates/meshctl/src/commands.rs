@@ -11,7 +11,7 @@ mod rotate;
 mod status;
 mod trust;
 
-use crate::args::{Command, Rotate, Trust};
+use crate::args::{Command, Trust};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
@@ -25,7 +25,7 @@ pub(crate) fn run(command: Command, io: &mut Io<'_>) -> Result<Exit, Failure> {
         Command::Ca(args) => ca::run(*args, io),
         Command::Check(args) => check::run(&args, io),
         Command::Push(args) => push::run(&args, io),
-        Command::Rotate(Rotate::Intermediate(args)) => rotate::run(&args, io),
+        Command::Rotate(command) => rotate::run(&command, io),
         Command::Rollback(args) => rollback::run(&args, io),
         Command::Forget(args) => forget::run(&args, io),
         Command::Status(args) => status::run(&args, io),

@@ -45,9 +45,14 @@ pub(super) enum Form {
     Apart,
     /// Each its own trust domain and its own root, whose CA is in `@/NAME-ca`.
     Roots,
+    /// Each its own trust domain, and a root that its istiod makes; certificates of workloads live for less than a minute.
+    Own,
     /// Remote secrets, networks of their own, one trust domain.
     RemoteSecrets,
 }
+
+/// The life of certificates in [`Form::Own`].
+const SHORT: &str = "40s";
 
 impl Bookinfo {
     pub(super) fn start(form: Form) -> Option<Self> {
@@ -63,7 +68,7 @@ impl Bookinfo {
                 ));
                 mesh.good(&format!("push @/{name}-ca --context {name} --before-install --yes"));
             }
-        } else {
+        } else if form != Form::Own {
             mesh.good("push @/ca --context cluster1,cluster2 --before-install --yes");
         }
         let (one, two) = scope(|scope| {
@@ -97,6 +102,17 @@ impl Bookinfo {
     pub(super) fn apply(&self, spec: &str) {
         self.mesh.shell.scratch.write("mesh.yaml", spec);
         println!("{}", self.mesh.good("mesh apply -f @/mesh.yaml --yes"));
+    }
+
+    /// Brings every pod the roots that its namespace has now.
+    pub(super) fn sync_roots(&self) {
+        let [one, two] = &self.mesh.clusters[..] else { panic!("two clusters") };
+        one.sync_roots("default", &self.productpage);
+        two.sync_roots("istio-system", &self.gateway);
+        for (name, version) in &self.reviews {
+            let cluster = if *name == "v3" { two } else { one };
+            cluster.sync_roots("default", &version.proxy);
+        }
     }
 
     /// Restarts proxies with the roots that are there now.
@@ -239,14 +255,18 @@ pub(super) fn install(cluster: &Cluster, form: Form, more: &str) {
     let mut gateway = Gateway::named("istio-eastwestgateway");
     let mut mesh = format!("{STOCK_MESH}{more}");
     match form {
-        Form::Apart | Form::Roots => mesh += &format!("trustDomain: {}\n", cluster.name()),
+        Form::Apart | Form::Roots | Form::Own => {
+            mesh += &format!("trustDomain: {}\n", cluster.name())
+        }
         Form::RemoteSecrets => {
             gateway.labels.insert(NETWORK.to_owned(), cluster.name().to_owned());
         }
     }
     cluster.install_istio_crds();
     let env = STOCK.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let gateways = vec![gateway];
+    // A gateway without a proxy is one that cannot be asked.
+    let is_seen = form != Form::Own || cluster.name() == "cluster2";
+    let gateways = if is_seen { vec![gateway] } else { Vec::new() };
     cluster.install_istio(&Istio { mesh, env: env.into(), gateways, ..Istio::default() });
     if form == Form::RemoteSecrets {
         let mut istio = namespace("istio-system");
@@ -263,6 +283,7 @@ fn serve(cluster: &Cluster, form: Form) -> Services {
     let mine: &[_] = if cluster.name() == "cluster1" { &[("reviews", PORT)] } else { &[] };
     let mut services = cluster.serve(mine);
     services.network = network;
+    services.secret_ttl = (form == Form::Own).then(|| SHORT.to_owned());
     services
 }
 

@@ -263,6 +263,11 @@ impl Cluster {
         self.kubelet.sync_every(period);
     }
 
+    /// The kubelet.
+    pub(super) const fn kubelet(&self) -> &Kubelet {
+        &self.kubelet
+    }
+
     /// Kills the apiserver (SIGKILL). What runs keeps running.
     pub fn kill_apiserver(&mut self) {
         self.control_plane.kill_apiserver();

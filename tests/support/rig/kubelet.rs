@@ -139,6 +139,12 @@ impl Kubelet {
         Some(process::read_log(&path))
     }
 
+    /// Has a port of a pod forwarded to one on loopback, such as the admin port of its proxy.
+    pub fn publish(&self, namespace: &str, pod: &str, ports: BTreeMap<u16, u16>, log: PathBuf) {
+        let key = (namespace.to_owned(), pod.to_owned());
+        lock(&self.shared.running).insert(key, Running { ports, log });
+    }
+
     /// Where on loopback the port a pod declares really is.
     #[must_use]
     pub fn port(&self, namespace: &str, pod: &str, port: u16) -> Option<u16> {

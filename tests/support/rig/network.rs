@@ -151,10 +151,24 @@ impl Namespace {
 
     /// Calls something in it; sockets that it makes stay in it.
     pub fn enter<T: Send>(&self, call: impl FnOnce() -> T + Send) -> T {
-        let there = File::open(self.path()).expect("a namespace");
+        self.door().enter(call)
+    }
+
+    /// A way into it that others can have, too.
+    pub(super) fn door(&self) -> Door {
+        Door(File::open(self.path()).expect("a namespace"))
+    }
+}
+
+/// A way into a namespace, which lives as long.
+pub(super) struct Door(File);
+
+impl Door {
+    /// Calls something in the namespace.
+    pub(super) fn enter<T: Send>(&self, call: impl FnOnce() -> T + Send) -> T {
         let run = || {
             let kind = Some(LinkNameSpaceType::Network);
-            move_into_link_name_space(there.as_fd(), kind).expect("a namespace to enter");
+            move_into_link_name_space(self.0.as_fd(), kind).expect("a namespace to enter");
             call()
         };
         let joined = std::thread::scope(|scope| scope.spawn(run).join());

@@ -22,6 +22,8 @@ pub struct Services {
     pub names: String,
     /// Network of the pods, where there are several.
     pub network: Option<String>,
+    /// Life of the certificates that proxies ask for (`SECRET_TTL`); `None`: a day.
+    pub secret_ttl: Option<String>,
     _coredns: Process,
 }
 
@@ -42,7 +44,7 @@ impl Cluster {
             tokio::spawn(relay(listener, find));
         });
         let coredns = self.coredns(&names);
-        Services { istiod, names, network: None, _coredns: coredns }
+        Services { istiod, names, network: None, secret_ttl: None, _coredns: coredns }
     }
 
     /// Serves a Service of namespace `default` as kube-proxy does, so that a proxy that does not know it yet does not call

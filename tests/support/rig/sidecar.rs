@@ -3,14 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Pod;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use super::network::Namespace;
+use super::network::{Door, Namespace};
 use super::process::{Plan, Process, read_log};
 use super::services::{ISTIOD, Services};
 use super::{Cluster, app, rig, wait};
@@ -59,11 +61,30 @@ impl Cluster {
             network.good(&take_calls().iter().map(String::as_str).collect::<Vec<_>>());
         }
         self.write_files(services, &me, &folder);
+        self.forward_admin(&me, &network, &folder);
         let plan = self.agent(services, &me, &network, &folder);
         let (pod, address) = (me.name, me.address);
         let mut sidecar = Sidecar { pod, address, network, plan, agent: None };
         sidecar.start();
         sidecar
+    }
+
+    /// Leads the kubelet's port forwarding to Envoy's own port.
+    fn forward_admin(&self, me: &Me, network: &Namespace, folder: &Path) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let ports = BTreeMap::from([(ADMIN, port)]);
+        self.kubelet().publish(&me.namespace, &me.name, ports, folder.join("proxy.log"));
+        let door = Arc::new(network.door());
+        listener.set_nonblocking(true).expect("a listener");
+        self.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
+            tokio::spawn(async move {
+                while let Ok((stream, _)) = listener.accept().await {
+                    tokio::spawn(relay(stream, Arc::clone(&door)));
+                }
+            });
+        });
     }
 
     /// Brings a pod the roots its namespace has now, as the kubelet does a while after they changed.
@@ -142,6 +163,7 @@ impl Cluster {
         let of_network = [
             network.map(|network| ("ISTIO_META_NETWORK", network)),
             view.map(|network| ("ISTIO_META_REQUESTED_NETWORK_VIEW", network)),
+            services.secret_ttl.clone().map(|ttl| ("SECRET_TTL", ttl)),
         ];
         let env = env.into_iter().chain(of_network.into_iter().flatten());
         plan.env = env.map(|(name, value)| (name.to_owned(), value)).collect();
@@ -209,6 +231,18 @@ impl Sidecar {
     #[must_use]
     pub fn log(&self) -> String {
         read_log(&self.plan.log)
+    }
+}
+
+/// Moves bytes between a connection and Envoy's own port; a proxy that does not run has none.
+async fn relay(mut stream: tokio::net::TcpStream, door: Arc<Door>) {
+    let connect = move || door.enter(|| TcpStream::connect(("127.0.0.1", ADMIN)));
+    let Ok(Ok(there)) = tokio::task::spawn_blocking(connect).await else { return };
+    if there.set_nonblocking(true).is_ok()
+        && let Ok(mut there) = tokio::net::TcpStream::from_std(there)
+    {
+        // Either side may end it.
+        let _ = tokio::io::copy_bidirectional(&mut stream, &mut there).await;
     }
 }
 

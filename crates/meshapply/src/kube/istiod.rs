@@ -1,8 +1,11 @@
 //! Which release istiod is and how it is set: from its Deployment, as its pods will have it.
 
+use std::time::Duration;
+
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Container;
 use kube::api::{Api, ListParams};
+use meshpki::internals::DAY;
 use meshpki::istiod::{Settings, Version};
 
 use super::{Kube, ask};
@@ -22,6 +25,8 @@ pub struct Istiod {
     pub skip_validation: bool,
     /// `PILOT_ENABLE_AMBIENT`: ztunnel may connect. Default false.
     pub ambient: bool,
+    /// `MAX_WORKLOAD_CERT_TTL`: the longest life that a workload may ask for. Default 90 days.
+    pub longest_life: Duration,
     /// `CLUSTER_ID`: the cluster it says it is in; `None`: not set, or the `Kubernetes` of a single cluster.
     pub cluster_id: Option<String>,
 }
@@ -57,6 +62,9 @@ fn istiod(deployment: &Deployment, known: Option<Version>) -> Result<Istiod, Err
         settings: settings(version, discovery),
         skip_validation: flag(discovery, "PILOT_SKIP_VALIDATE_TRUST_DOMAIN", false),
         ambient: flag(discovery, "PILOT_ENABLE_AMBIENT", false),
+        longest_life: variable(discovery, "MAX_WORKLOAD_CERT_TTL")
+            .and_then(go_duration)
+            .unwrap_or(LONGEST_LIFE),
         cluster_id: variable(discovery, "CLUSTER_ID")
             .filter(|id| !matches!(*id, "" | "Kubernetes"))
             .map(str::to_owned),
@@ -114,6 +122,30 @@ fn variable<'a>(container: Option<&'a Container>, name: &str) -> Option<&'a str>
     variables.iter().find(|variable| variable.name == name)?.value.as_deref()
 }
 
+/// `MAX_WORKLOAD_CERT_TTL` if it is not set (`pilot/pkg/features/security.go`).
+const LONGEST_LIFE: Duration = Duration::from_secs(90 * DAY.as_secs());
+
+/// `time.ParseDuration`, in whole seconds: `2160h0m0s`.
+fn go_duration(text: &str) -> Option<Duration> {
+    let (mut seconds, mut rest) = (0.0, text);
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let number: f64 = rest[..digits].parse().ok()?;
+        let unit = rest[digits..].find(|c: char| c.is_ascii_digit() || c == '.');
+        let (unit, after) = rest[digits..].split_at(unit.unwrap_or(rest.len() - digits));
+        seconds += number
+            * match unit {
+                "h" => 3600.0,
+                "m" => 60.0,
+                "s" => 1.0,
+                "ms" => 0.001,
+                _ => return None,
+            };
+        rest = after;
+    }
+    Duration::try_from_secs_f64(seconds).ok().filter(|life| !life.is_zero())
+}
+
 /// `strconv.ParseBool`; what it does not read leaves the default (`istio pkg/env/var.go`).
 fn go_bool(text: &str) -> Option<bool> {
     match text {
@@ -126,6 +158,19 @@ fn go_bool(text: &str) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_of_go() {
+        let check = |text: &str, expect: Option<u64>| {
+            assert_eq!(go_duration(text).map(|life| life.as_secs()), expect, "{text}");
+        };
+        check("2160h0m0s", Some(7_776_000));
+        check("1.5h", Some(5_400));
+        check("90s", Some(90));
+        for text in ["", "0s", "90", "h", "1d", "-1h", "1h 2m"] {
+            check(text, None);
+        }
+    }
 
     #[test]
     fn the_tag_of_an_image() {

@@ -7,7 +7,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use meshpki::istiod::Version;
 
-use super::{Output, Passphrase, Wait, duration, version};
+use super::{Output, duration, version};
 
 /// Which clusters, and where things are in them.
 #[derive(Debug, Clone, Args)]
@@ -165,6 +165,9 @@ pub struct Push {
     /// With `--print-rbac`, include the permission to create secrets, which allows its holder to act as any service account in istiod's namespace. Without it, the two secrets that a push writes must already exist, at least empty.
     #[arg(long, requires = "print_rbac")]
     pub rbac_create_secrets: bool,
+    /// With `--print-rbac`, include what `meshctl rotate root` needs besides: to connect to every proxy of the cluster, and to read the CA that istiod made for itself.
+    #[arg(long, requires = "print_rbac")]
+    pub rbac_rotate_root: bool,
 }
 
 /// `meshctl rollback`.
@@ -182,57 +185,6 @@ Examples:
   meshctl rollback --context east=prod-east
   meshctl rollback --context east --yes")]
 pub struct Rollback {
-    /// The clusters.
-    #[command(flatten)]
-    pub clusters: Clusters,
-    /// Options of the rollout.
-    #[command(flatten)]
-    pub rollout: Rollout,
-}
-
-/// `meshctl rotate ...`.
-#[derive(Debug, clap::Subcommand)]
-pub enum Rotate {
-    /// Renew what expires soon, install it and verify it.
-    Intermediate(Box<RotateIntermediate>),
-}
-
-/// `meshctl rotate intermediate`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-For each CA that expires soon, creates a new one under the same root, checks it, installs it and verifies it. If nothing is due, nothing is written, but the live CAs are still verified.
-
-If a cluster has no folder in DIR, one is created from its secret, so DIR only needs the root. A folder that was renewed but never pushed is pushed.
-
-Exit status:
-   0  done and verified, or nothing to do
-   1  a cluster could not be reached, or a file could not be read
-   2  refused, declined, stuck or not verified
-  64  usage error, or no terminal to ask for confirmation (use --yes)
-
-Examples:
-  meshctl rotate intermediate ca --context east=prod-east --within 30d --yes
-  # Show what would happen
-  meshctl rotate intermediate ca --context east,west --dry-run client
-  # Every cluster of the spec
-  meshctl rotate intermediate ca -f mesh.yaml --yes
-
-docs/ci.md has jobs for GitHub Actions and GitLab, and a CronJob.")]
-pub struct RotateIntermediate {
-    /// Folder of the CA: root-cert.pem, root-key.pem and a folder per cluster.
-    pub dir: PathBuf,
-    /// Renew CAs that expire within this time.
-    #[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration)]
-    pub within: Duration,
-    /// Validity of a new intermediate. Default: that of the old one, but not longer than the root.
-    #[arg(long, value_name = "TIME", value_parser = duration)]
-    pub validity: Option<Duration>,
-    /// The root key's passphrase.
-    #[command(flatten)]
-    pub passphrase: Passphrase,
-    /// How long to wait for the folder.
-    #[command(flatten)]
-    pub wait: Wait,
     /// The clusters.
     #[command(flatten)]
     pub clusters: Clusters,

@@ -19,6 +19,7 @@ pub(super) fn run(args: &Push, io: &mut Io<'_>) -> Result<Exit, Failure> {
             user: args.rbac_user.as_deref(),
             create_secrets: args.rbac_create_secrets,
             restart: args.rollout.restart != Restart::Never,
+            rotate_root: args.rbac_rotate_root,
         };
         let text = runtime.block_on(rbac::manifests(&request, io))?;
         io.print(&text)?;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use meshapply::names::{CACERTS, PREVIOUS, ROOT_CONFIG_MAP};
+use meshapply::names::{CACERTS, OWN_CA, PREVIOUS, ROOT_CONFIG_MAP};
 use meshapply::workload::Kind;
 use serde_json::{Value, json};
 
@@ -30,8 +30,19 @@ struct Rights {
     restarts: BTreeMap<String, BTreeSet<(Kind, String)>>,
     /// The gateways were named, and injected workloads do not restart: nothing needs to be listed to find them.
     named: bool,
-    /// The injected workloads restart too.
-    workloads: bool,
+    /// Which pods are listed besides.
+    pods: Pods,
+}
+
+/// Pods that are listed besides those of istiod and the gateways.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pods {
+    /// None.
+    No,
+    /// Those of injected workloads, which restart too.
+    Injected,
+    /// All with a proxy, which is asked for its certificates.
+    Proxies,
 }
 
 /// How the secrets that a push writes are created.
@@ -55,6 +66,8 @@ pub(crate) struct Request<'a> {
     pub(crate) create_secrets: bool,
     /// Workloads may be restarted.
     pub(crate) restart: bool,
+    /// The rights of `rotate root` are included.
+    pub(crate) rotate_root: bool,
 }
 
 /// The manifests: for what is in the clusters, which must all need the same, or without a cluster for the names Istio
@@ -95,7 +108,11 @@ impl Rights {
             mesh: BTreeSet::from(["istio".to_owned()]),
             restarts: BTreeMap::new(),
             named: !request.selection.gateways.is_empty() && !request.selection.workloads,
-            workloads: request.selection.workloads,
+            pods: match request.selection.workloads {
+                _ if request.rotate_root => Pods::Proxies,
+                true => Pods::Injected,
+                false => Pods::No,
+            },
             namespace,
         };
         match seen {
@@ -180,7 +197,7 @@ impl Rights {
             ));
             lines.push("  same root does not need it (Istio 1.18 and later)".to_owned());
         }
-        lines.push(format!("- can connect to every port of every pod in {namespace}"));
+        lines.extend(self.about_pods());
         lines.push(format!(
             "- can get tokens for service account {namespace}/{}",
             self.service_account
@@ -190,6 +207,17 @@ impl Rights {
         }
         lines.extend(self.about_secrets());
         lines
+    }
+
+    fn about_pods(&self) -> Vec<String> {
+        let namespace = &self.namespace;
+        if self.pods != Pods::Proxies {
+            return vec![format!("- can connect to every port of every pod in {namespace}")];
+        }
+        vec![
+            "- can connect to every port of every pod of the cluster, the admin ports of proxies included".to_owned(),
+            format!("- can read the key of the CA that istiod made for itself, in secret {namespace}/{OWN_CA}"),
+        ]
     }
 
     fn about_secrets(&self) -> Vec<String> {
@@ -223,6 +251,9 @@ impl Rights {
 
     fn istio_rules(&self) -> Vec<Value> {
         let mut rules = vec![rule("", &["secrets"], &[CACERTS, PREVIOUS], &["get", "patch"])];
+        if self.pods == Pods::Proxies {
+            rules.push(rule("", &["secrets"], &[OWN_CA], &["get"]));
+        }
         if self.secrets == Secrets::Created {
             rules.push(rule("", &["secrets"], &[], &["create"]));
         }
@@ -249,8 +280,12 @@ impl Rights {
                 &["list"],
             ));
         }
-        if self.workloads {
+        if self.pods != Pods::No {
             rules.push(rule("", &["pods"], &[], &["list"]));
+        }
+        if self.pods == Pods::Proxies {
+            rules.push(rule("", &["pods/portforward"], &[], &["create", "get"]));
+            rules.push(rule("networking.istio.io", &["workloadentries"], &[], &["list"]));
         }
         rules.push(rule("", &["namespaces"], &[], &["list"]));
         rules.push(rule("", &["configmaps"], &[ROOT_CONFIG_MAP], &["list"]));

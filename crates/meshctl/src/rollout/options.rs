@@ -5,6 +5,8 @@
 pub(crate) enum Restart {
     /// Only what needs it: istiod if it cannot reload, the gateways if the roots change.
     Auto,
+    /// istiod if it cannot reload; the gateways renew their certificates by themselves.
+    Istiod,
     /// istiod and the gateways.
     Always,
     /// Nothing, unless istiod fails to reload in time.

@@ -92,15 +92,18 @@ fn who_restarts(
     let nobody_runs = observed.istiod.is_empty() && observed.gateways.is_empty();
     match options.restart {
         // Otherwise the next push would restart workloads that never used another secret.
-        Restart::Auto if options.before_install && nobody_runs => BTreeSet::new(),
+        Restart::Auto | Restart::Istiod if options.before_install && nobody_runs => BTreeSet::new(),
         Restart::Never => BTreeSet::new(),
         Restart::Always => [RestartTarget::Gateways, RestartTarget::Istiod].into(),
-        Restart::Auto => {
+        Restart::Auto | Restart::Istiod => {
             let settings: Vec<Settings> = seen.istiods.iter().map(|i| i.settings.clone()).collect();
             let old = seen.observed.secret.as_ref().map(|live| &live.files);
             let mut who = restart_for(old, secret, &seen.given, &settings, at);
             // Restarts an earlier push did not get to are not lost with its content.
             who.extend(seen.observed.unfinished());
+            if options.restart == Restart::Istiod {
+                who.remove(&RestartTarget::Gateways);
+            }
             who
         }
     }

@@ -4,10 +4,14 @@ use alloc::borrow::ToOwned;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::cert::Cert;
 use crate::digest::sha256;
 use crate::time::Time;
+
+/// How far back istiod dates certificates (`security/pkg/pki/util/generate_cert.go: ClockSkewGracePeriod`).
+const BACKDATE: Duration = Duration::from_secs(2 * 60);
 
 /// What identifies chains, or bundles, that verifiers treat alike.
 pub(super) type Key = [u8; 32];
@@ -107,9 +111,10 @@ fn lifetime(leaf: &Cert) -> (Option<Time>, Option<Time>) {
     let (Some(begin), Some(end)) = (leaf.not_before().time(), leaf.not_after().time()) else {
         return (None, None);
     };
-    // One percent of jitter, and a little for istiod to answer.
-    let half = end.since(begin) * 51 / 100;
-    (Some(begin + half), Some(end))
+    let signed = (begin + BACKDATE).min(end);
+    // One percent of jitter.
+    let half = end.since(signed) * 51 / 100;
+    (Some(signed + half), Some(end))
 }
 
 /// The same for workload certificates of one CA with one chain: verifiers see no other difference between them. Without a

@@ -42,6 +42,7 @@ dictionary!(
 dictionary!("Fields and values of kubeconfigs.", KUBECONFIG, "kubeconfig");
 dictionary!("Members and values of SPIFFE bundles.", BUNDLE, "bundle");
 dictionary!("URLs, statuses and places of redirects.", ENDPOINT, "endpoint");
+dictionary!("Fields of Envoy's and ztunnel's dumps.", PROXIES, "proxies");
 dictionary!("Fields and values of cfssl's files.", CFSSL, "cfssl");
 dictionary!("Plugins and braces of Corefiles, and entries of stub domains.", COREFILE, "corefile");
 dictionary!("Options of `openssl verify`, and values.", OPTIONS, "options");

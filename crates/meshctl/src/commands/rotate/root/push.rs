@@ -1,0 +1,186 @@
+//! `meshctl rotate root next` and `abort`: what was decided, written.
+
+use std::collections::BTreeMap;
+
+use meshpki::rotation::{RotationBlock, RotationDecision, RotationMove};
+
+use super::read::{Ask, Situation};
+use super::{planner, text};
+use crate::args::{Rollout, RootAbort, RootGoal, RootNext, RootStrategy};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::fleet::clusters::runtime;
+use crate::io::Io;
+use crate::rollout::{Job, Options, Restart, can_agree, look_apart};
+
+/// Code of the gate that proxies close.
+const GATE: &str = "ctl/drop-gate";
+
+/// One run.
+struct Run<'a> {
+    goal: &'a RootGoal,
+    rollout: &'a Rollout,
+    /// `next` or `abort`.
+    name: &'static str,
+    distrust: bool,
+}
+
+pub(super) fn next(args: &RootNext, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    let (goal, rollout) = (&args.goal, &args.rollout);
+    Run { goal, rollout, name: "next", distrust: args.distrust }.run(io)
+}
+
+pub(super) fn abort(args: &RootAbort, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    // There may be no bridge for the way back.
+    let goal = RootGoal { strategy: RootStrategy::Auto, ..args.goal.clone() };
+    Run { goal: &goal, rollout: &args.rollout, name: "abort", distrust: false }.run(io)
+}
+
+impl Run<'_> {
+    /// The canary alone, then, if they are still ready, the others.
+    fn run(&self, io: &mut Io<'_>) -> Result<Exit, Failure> {
+        let mut options = self.options();
+        can_agree(&options, io)?;
+        let situation = self.read(io)?;
+        let decision = self.decide(&situation);
+        let Some(first) = decision.moves.first() else {
+            return self.nothing(&situation, &decision, options.json, io);
+        };
+        self.show(&situation, &decision, options.json, io)?;
+        let phase = first.to;
+        let canary = vec![first.clone()];
+        let done = self.push(situation, canary, &options, io)?;
+        if done != Exit::Good || options.dry_run.is_some() || decision.moves.len() == 1 {
+            return Ok(done);
+        }
+        // What was agreed to goes on; what proxies have by now is asked again.
+        options.yes = true;
+        let situation = self.read(io)?;
+        let again = self.decide(&situation);
+        let agreed = |one: &RotationMove| {
+            one.to <= phase && decision.moves.iter().any(|before| before.cluster == one.cluster)
+        };
+        let rest: Vec<RotationMove> = again.moves.into_iter().filter(agreed).collect();
+        if rest.is_empty() {
+            return Ok(done);
+        }
+        self.push(situation, rest, &options, io)
+    }
+
+    fn options(&self) -> Options {
+        let mut options = self.rollout.resolved();
+        if options.restart == Restart::Auto && !options.workloads {
+            options.restart = Restart::Istiod;
+        }
+        if self.distrust {
+            options.restart = Restart::Always;
+        }
+        options
+    }
+
+    fn forces(&self) -> bool {
+        self.rollout.force.iter().any(|code| code == GATE)
+    }
+
+    fn read(&self, io: &mut Io<'_>) -> Result<Situation, Failure> {
+        let mut ask = Ask::new(self.goal, &self.rollout.force)?;
+        ask.selection = self.goal.clusters.for_rollout(self.rollout)?;
+        ask.back = self.name == "abort";
+        let mut situation = Situation::read(&ask, io)?;
+        let clock = |failure: &Failure| failure.code() == "ctl/clock-differs";
+        if let Some(index) = situation.failures.iter().position(clock) {
+            return Err(situation.failures.swap_remove(index).exit(Exit::No));
+        }
+        Ok(situation)
+    }
+
+    fn decide(&self, situation: &Situation) -> RotationDecision {
+        let planner = planner(situation, self.goal).with_closed_gates(self.forces());
+        let members = situation.members();
+        if self.distrust { planner.at_once(&members) } else { planner.decide(&members) }
+    }
+
+    /// What is done now, and what it does to whom, loudly.
+    fn show(
+        &self,
+        situation: &Situation,
+        decision: &RotationDecision,
+        json: bool,
+        io: &mut Io<'_>,
+    ) -> Result<(), Failure> {
+        for failure in &situation.failures {
+            io.fail(failure);
+        }
+        if !decision.overridden.is_empty() {
+            io.warn(&overridden(situation, &decision.overridden));
+        }
+        if json {
+            return Ok(());
+        }
+        io.print(&format!(
+            "{}\n{}\n",
+            text::heading(situation),
+            text::groups(situation, &decision.moves)
+        ))
+    }
+
+    /// Nothing can be pushed now.
+    fn nothing(
+        &self,
+        situation: &Situation,
+        decision: &RotationDecision,
+        json: bool,
+        io: &mut Io<'_>,
+    ) -> Result<Exit, Failure> {
+        let command = text::command(self.name, self.goal);
+        if json {
+            io.print(&crate::text::json_line(&super::json::status(situation, decision)))?;
+        } else {
+            io.print(&text::status(situation, decision, &command))?;
+        }
+        for failure in &situation.failures {
+            io.fail(failure);
+        }
+        Ok(match () {
+            () if !situation.failures.is_empty() => Exit::Failed,
+            () if decision.is_done() || decision.wakes().is_some() => Exit::Good,
+            () => Exit::No,
+        })
+    }
+
+    /// Pushes to the clusters of these moves.
+    fn push(
+        &self,
+        situation: Situation,
+        moves: Vec<RotationMove>,
+        options: &Options,
+        io: &mut Io<'_>,
+    ) -> Result<Exit, Failure> {
+        let mut secrets: BTreeMap<String, _> = BTreeMap::new();
+        for one in moves {
+            secrets.insert(situation.clusters[one.cluster].name.clone(), one.secret);
+        }
+        let others = situation.clusters.into_iter();
+        let others = others.filter(|one| !secrets.contains_key(&one.name));
+        let others = others.map(|one| (one.name, one.live)).collect();
+        let mut targets = situation.targets;
+        targets.retain(|target| secrets.contains_key(&target.name));
+        runtime()?.block_on(async {
+            let (seen, twins) = look_apart(&targets, &options.force).await?;
+            let secrets =
+                targets.iter().filter_map(|target| secrets.remove(&target.name)).collect();
+            let job = Job { targets, seen, twins, others: Some(others), options };
+            job.run(secrets, io).await
+        })
+    }
+}
+
+/// What is done although it breaks something.
+fn overridden(situation: &Situation, blocks: &[RotationBlock]) -> Failure {
+    let message = "proxies will reject each other until they have renewed or restarted";
+    let mut lines: Vec<String> =
+        blocks.iter().map(|block| text::block_lines(situation, block).trim().to_owned()).collect();
+    lines.sort();
+    lines.dedup();
+    lines.into_iter().fold(Failure::new(GATE, message), Failure::because)
+}
