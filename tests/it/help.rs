@@ -234,11 +234,26 @@ fn options_belong_to_their_commands() {
     };
     check(
         "--service-account",
-        &["forget", "push", "rollback", "rotate intermediate", "trust next"],
+        &[
+            "forget",
+            "push",
+            "rollback",
+            "rotate intermediate",
+            "rotate root abort",
+            "rotate root next",
+            "trust next",
+        ],
     );
     check("is the canary", &["push"]);
     check(
         "One JSON document per event",
-        &["push", "rollback", "rotate intermediate", "trust next"],
+        &[
+            "push",
+            "rollback",
+            "rotate intermediate",
+            "rotate root abort",
+            "rotate root next",
+            "trust next",
+        ],
     );
 }

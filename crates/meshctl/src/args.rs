@@ -57,7 +57,7 @@ pub enum Command {
     Rollback(Box<Rollback>),
     /// Remove the keys kept for a rollback.
     Forget(Box<Forget>),
-    /// Renew expiring intermediates, or replace the root, in every cluster.
+    /// Renew expiring intermediates, or replace the root.
     #[command(subcommand)]
     Rotate(Rotate),
     /// Show what each cluster has, serves and trusts.

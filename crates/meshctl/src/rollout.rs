@@ -8,7 +8,7 @@ mod report;
 mod run;
 pub(crate) mod stale;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use meshapply::kube::Kube;
 use meshapply::next::{Action, Next, Run, next};
@@ -37,8 +37,16 @@ pub(crate) struct Job<'a> {
     pub(crate) twins: Twins,
     /// The other folders of DIR; `None`: the secrets come from the clusters themselves.
     pub(crate) others: Option<BTreeMap<String, Secret>>,
+    /// What is different if clusters get another CA on purpose.
+    pub(crate) rotation: Option<Rotation>,
     /// How.
     pub(crate) options: &'a Options,
+}
+
+/// Clusters get another CA on purpose.
+pub(crate) struct Rotation {
+    /// Those that get one which their istiod made for itself, and whose key it has had since.
+    pub(crate) own_cas: BTreeSet<String>,
 }
 
 impl Job<'_> {
@@ -90,6 +98,14 @@ impl Job<'_> {
         let mut problems = judge::problems(&cases, at);
         let wanted: Vec<_> = plans.iter().map(|plan| &plan.desired.secret).collect();
         problems.extend(judge::before_push(&self.targets, &self.seen, &wanted, at));
+        // Its key is next to the secret already.
+        let is_own = |problem: &crate::hints::Problem| {
+            problem.code == "istiod/root-key"
+                && self.rotation.as_ref().is_some_and(|rotation| {
+                    problem.clusters.iter().all(|name| rotation.own_cas.contains(name))
+                })
+        };
+        problems.retain(|problem| !is_own(problem));
         judge::errors_first(&mut problems);
         problems
     }
@@ -111,6 +127,7 @@ impl Job<'_> {
         }
         let wanted: Vec<_> = plans.iter().map(|plan| Some(&plan.desired.secret)).collect();
         let source = match &self.others {
+            Some(others) if self.rotation.is_some() => Source::Rotation { others },
             Some(others) => Source::Folders { others },
             None => Source::Kept,
         };

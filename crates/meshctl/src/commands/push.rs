@@ -38,7 +38,8 @@ pub(super) fn run(args: &Push, io: &mut Io<'_>) -> Result<Exit, Failure> {
         }
         let (seen, twins) = look_apart(&targets, &options.force).await?;
         stale::refuse_older(&targets, &seen, &secrets, &args.dir, &options)?;
-        let job = Job { targets, seen, twins, others: Some(folders), options: &options };
+        let job =
+            Job { targets, seen, twins, others: Some(folders), rotation: None, options: &options };
         job.run(secrets, io).await
     })
 }

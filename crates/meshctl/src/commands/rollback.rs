@@ -20,7 +20,9 @@ pub(super) fn run(args: &Rollback, io: &mut Io<'_>) -> Result<Exit, Failure> {
             let Some(kept) = kept else { return Err(nothing_kept(target)) };
             secrets.push(kept.files.clone());
         }
-        Job { targets, seen, twins, others: None, options: &options }.run(secrets, io).await
+        Job { targets, seen, twins, others: None, rotation: None, options: &options }
+            .run(secrets, io)
+            .await
     })
 }
 

@@ -168,6 +168,11 @@ pub(crate) enum Source<'a> {
         /// The folders whose cluster is not a target.
         others: &'a BTreeMap<String, Secret>,
     },
+    /// Folders of another CA: that a name changes says nothing.
+    Rotation {
+        /// What the other clusters have, by name.
+        others: &'a BTreeMap<String, Secret>,
+    },
     /// The clusters themselves: the secrets replaced there before, which names say nothing about.
     Kept,
 }
@@ -232,7 +237,7 @@ fn judge(sites: &[Site<'_>], at: usize, source: Source<'_>) -> Option<Misplaced>
         return Some(why);
     }
     let others = match source {
-        Source::Folders { others } => folders(sites, at, others),
+        Source::Folders { others } | Source::Rotation { others } => folders(sites, at, others),
         Source::Kept => Vec::new(),
     };
     let of_other = |cert: &Cert| others.iter().find(|(_, other)| is_same_ca(other, cert));
@@ -242,7 +247,9 @@ fn judge(sites: &[Site<'_>], at: usize, source: Source<'_>) -> Option<Misplaced>
     {
         return Some(Misplaced::LiveIsOf((*name).to_owned()));
     }
-    if let Some(why) = named(site, wanted.as_ref(), live.as_ref(), &others) {
+    let is_rotation = matches!(source, Source::Rotation { .. });
+    let why = named(site, wanted.as_ref(), live.as_ref(), &others);
+    if let Some(why) = why.filter(|_| !is_rotation) {
         return Some(why);
     }
     let names: Vec<&str> = others.iter().map(|(name, _)| *name).collect();

@@ -79,7 +79,8 @@ pub(super) fn run(args: &RotateIntermediate, io: &mut Io<'_>) -> Result<Exit, Fa
             })
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let job = Job { targets, seen, twins, others: Some(folders), options: &options };
+    let job =
+        Job { targets, seen, twins, others: Some(folders), rotation: None, options: &options };
     runtime.block_on(job.run(secrets, io))
 }
 

@@ -12,6 +12,7 @@ use meshpki::rotation::{RotationDecision, RotationPlanner, RotationStrategy};
 use crate::args::{RootGoal, RootPlan, RootStatus, RootStrategy, RotateRoot};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::fleet::clusters::runtime;
 use crate::io::Io;
 use crate::text::json as pretty;
 use read::{Ask, Situation};
@@ -28,7 +29,7 @@ pub(super) fn run(command: &RotateRoot, io: &mut Io<'_>) -> Result<Exit, Failure
 }
 
 fn plan(args: &RootPlan, io: &mut Io<'_>) -> Result<Exit, Failure> {
-    let situation = Situation::read(&Ask::new(&args.goal, &args.force)?, io)?;
+    let situation = Situation::read(&Ask::new(&args.goal, &args.force)?, &runtime()?, io)?;
     let members = situation.members();
     let course = planner(&situation, &args.goal).course(&members);
     io.print(&if args.output.is_json() {
@@ -45,7 +46,7 @@ fn plan(args: &RootPlan, io: &mut Io<'_>) -> Result<Exit, Failure> {
 }
 
 fn status(args: &RootStatus, io: &mut Io<'_>) -> Result<Exit, Failure> {
-    let situation = Situation::read(&Ask::new(&args.goal, &args.force)?, io)?;
+    let situation = Situation::read(&Ask::new(&args.goal, &args.force)?, &runtime()?, io)?;
     let decision = planner(&situation, &args.goal).decide(&situation.members());
     io.print(&if args.output.is_json() {
         pretty(&json::status(&situation, &decision))

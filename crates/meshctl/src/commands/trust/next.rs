@@ -111,7 +111,14 @@ impl<'s> Next<'s> {
             let (seen, twins) = look_apart(&targets, &options.force).await?;
             let secrets = vec![self.secret.clone()];
             stale::refuse_older(&targets, &seen, &secrets, dir, &options)?;
-            let job = Job { targets, seen, twins, others: Some(others), options: &options };
+            let job = Job {
+                targets,
+                seen,
+                twins,
+                others: Some(others),
+                rotation: None,
+                options: &options,
+            };
             let write =
                 |io: &mut Io<'_>| self.write(&known.secret, folder, args.wait.resolved(), io);
             job.run_after(secrets, write, io).await

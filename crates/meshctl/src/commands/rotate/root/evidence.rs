@@ -11,6 +11,7 @@ use super::{exit, json as documents, planner};
 use crate::args::RootEvidence;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::fleet::clusters::runtime;
 use crate::io::Io;
 use crate::text::json as pretty;
 
@@ -19,7 +20,7 @@ const TYPE: &str = "application/vnd.meshpki.root-rotation+json";
 
 /// Runs the command.
 pub(super) fn run(args: &RootEvidence, io: &mut Io<'_>) -> Result<Exit, Failure> {
-    let situation = Situation::read(&Ask::new(&args.goal, &args.force)?, io)?;
+    let situation = Situation::read(&Ask::new(&args.goal, &args.force)?, &runtime()?, io)?;
     let decision = planner(&situation, &args.goal).decide(&situation.members());
     let payload = documents::status(&situation, &decision).to_string();
     let first = situation.clusters.first().ok_or_else(|| Failure::usage("no cluster given"))?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use meshpki::rotation::{RotationBlock, RotationDecision, RotationMove};
+use tokio::runtime::Runtime;
 
 use super::read::{Ask, Situation};
 use super::{planner, text};
@@ -11,7 +12,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fleet::clusters::runtime;
 use crate::io::Io;
-use crate::rollout::{Job, Options, Restart, can_agree, look_apart};
+use crate::rollout::{Job, Options, Restart, Rotation, can_agree, look_apart};
 
 /// Code of the gate that proxies close.
 const GATE: &str = "ctl/drop-gate";
@@ -23,17 +24,19 @@ struct Run<'a> {
     /// `next` or `abort`.
     name: &'static str,
     distrust: bool,
+    runtime: Runtime,
 }
 
 pub(super) fn next(args: &RootNext, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let (goal, rollout) = (&args.goal, &args.rollout);
-    Run { goal, rollout, name: "next", distrust: args.distrust }.run(io)
+    Run { goal, rollout, name: "next", distrust: args.distrust, runtime: runtime()? }.run(io)
 }
 
 pub(super) fn abort(args: &RootAbort, io: &mut Io<'_>) -> Result<Exit, Failure> {
     // There may be no bridge for the way back.
     let goal = RootGoal { strategy: RootStrategy::Auto, ..args.goal.clone() };
-    Run { goal: &goal, rollout: &args.rollout, name: "abort", distrust: false }.run(io)
+    Run { goal: &goal, rollout: &args.rollout, name: "abort", distrust: false, runtime: runtime()? }
+        .run(io)
 }
 
 impl Run<'_> {
@@ -86,7 +89,7 @@ impl Run<'_> {
         let mut ask = Ask::new(self.goal, &self.rollout.force)?;
         ask.selection = self.goal.clusters.for_rollout(self.rollout)?;
         ask.back = self.name == "abort";
-        let mut situation = Situation::read(&ask, io)?;
+        let mut situation = Situation::read(&ask, &self.runtime, io)?;
         let clock = |failure: &Failure| failure.code() == "ctl/clock-differs";
         if let Some(index) = situation.failures.iter().position(clock) {
             return Err(situation.failures.swap_remove(index).exit(Exit::No));
@@ -157,6 +160,7 @@ impl Run<'_> {
         io: &mut Io<'_>,
     ) -> Result<Exit, Failure> {
         let mut secrets: BTreeMap<String, _> = BTreeMap::new();
+        let rotation = Some(Rotation { own_cas: situation.own_cas(&moves) });
         for one in moves {
             secrets.insert(situation.clusters[one.cluster].name.clone(), one.secret);
         }
@@ -165,11 +169,11 @@ impl Run<'_> {
         let others = others.map(|one| (one.name, one.live)).collect();
         let mut targets = situation.targets;
         targets.retain(|target| secrets.contains_key(&target.name));
-        runtime()?.block_on(async {
+        self.runtime.block_on(async {
             let (seen, twins) = look_apart(&targets, &options.force).await?;
             let secrets =
                 targets.iter().filter_map(|target| secrets.remove(&target.name)).collect();
-            let job = Job { targets, seen, twins, others: Some(others), options };
+            let job = Job { targets, seen, twins, others: Some(others), rotation, options };
             job.run(secrets, io).await
         })
     }

@@ -1,5 +1,6 @@
 //! The clusters of a rotation as they are: what they hold, what their istiods serve, what their proxies have.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,13 +13,14 @@ use meshpki::cacerts::Secret;
 use meshpki::federation::Bridge;
 use meshpki::internals::fingerprints;
 use meshpki::istiod::{NamespaceRoots, Version};
-use meshpki::rotation::{RotationCluster, Sightings};
+use meshpki::rotation::{RotationCluster, RotationMove, Sightings};
 use meshpki::{Cert, Issuer, Serial, SoftKey, Stamp, Time, TrustDomain, chain};
+use tokio::runtime::Runtime;
 
 use crate::args::RootGoal;
 use crate::authority::read_certs;
 use crate::failure::Failure;
-use crate::fleet::clusters::{Selection, Target, place, runtime};
+use crate::fleet::clusters::{Selection, Target, place};
 use crate::fleet::folders;
 use crate::fleet::observe::{self, Found, unasked};
 use crate::io::Io;
@@ -59,6 +61,8 @@ pub(super) struct Member {
     pub(super) live: Secret,
     /// Whether [`Member::live`] is a CA that istiod made for itself.
     pub(super) own: bool,
+    /// The CA that istiod made for itself, in use or not.
+    own_ca: Option<Cert>,
     pub(super) goal: Secret,
     earlier: Vec<Secret>,
     pub(super) seen: Option<Sighted>,
@@ -94,12 +98,12 @@ struct More {
 }
 
 impl Situation {
-    /// Reads everything at the same time. A cluster that does not answer is one of which nothing is known.
+    /// Reads everything at the same time. The clients that it leaves live as long as the runtime. A cluster that does not answer is one of which nothing is known.
     ///
     /// # Errors
     /// `ctl/no-cluster` if the new CA has no folder for a cluster, `ctl/no-previous` if an abort has no way back, and
     /// those of kubeconfigs and folders.
-    pub(super) fn read(ask: &Ask, io: &mut Io<'_>) -> Result<Self, Failure> {
+    pub(super) fn read(ask: &Ask, runtime: &Runtime, io: &mut Io<'_>) -> Result<Self, Failure> {
         let at = io.time(None)?;
         let new = folders::secrets(&ask.dir)?;
         let old = ask.from.as_deref().map(folders::secrets).transpose()?.unwrap_or_default();
@@ -107,7 +111,7 @@ impl Situation {
         for file in &ask.bridges {
             bridges.extend(read_certs(file, io)?);
         }
-        let (targets, found) = runtime()?.block_on(async {
+        let (targets, found) = runtime.block_on(async {
             let (targets, found) = observe::asked(&ask.selection, io).await?;
             let found = join_all(targets.iter().zip(found).map(async |(target, found)| {
                 let found = found?;
@@ -148,6 +152,16 @@ impl Situation {
     /// As the planner takes them.
     pub(super) fn members(&self) -> Vec<RotationCluster<'_>> {
         self.clusters.iter().map(Member::cluster).collect()
+    }
+
+    /// The clusters that these moves give a CA which their istiod made for itself.
+    pub(super) fn own_cas(&self, moves: &[RotationMove]) -> BTreeSet<String> {
+        let own = moves.iter().filter(|one| {
+            let cluster = &self.clusters[one.cluster];
+            let ca = one.secret.ca(cluster.version());
+            ca.is_some() && cluster.own_ca == ca
+        });
+        own.map(|one| self.clusters[one.cluster].name.clone()).collect()
     }
 
     /// Bridges that clusters send already, and those that a CA that istiod made for itself can sign: its key is there.
@@ -229,6 +243,7 @@ impl Member {
             name: target.name.clone(),
             live: Secret::default(),
             own: false,
+            own_ca: None,
             goal: goal.clone(),
             earlier: old.into_iter().cloned().collect(),
             seen: None,
@@ -244,6 +259,7 @@ impl Member {
             }
         };
         let observed = &found.seen.observed;
+        member.own_ca = more.own.as_ref().and_then(|own| own.ca(found.seen.release()));
         member.earlier.extend(observed.previous.as_ref().map(|kept| kept.files.clone()));
         match (&observed.secret, more.own) {
             (Some(live), own) => {
