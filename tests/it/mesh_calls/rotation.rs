@@ -1,5 +1,5 @@
-//! From roots that istiods made to one root of ours, then to another one, by bridges: no call fails, no workload
-//! restarts, and no istiod has `ISTIO_MULTIROOT_MESH`.
+//! From roots that istiods made to one root of ours, by a bridge and by overlap, then to another root by a bridge, with
+//! aborts: no call fails, no workload restarts, and no istiod has `ISTIO_MULTIROOT_MESH`.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tests::cli::ended;
 use tests::judges::run;
+use tests::schema;
 
 use super::SPEC;
 use super::bookinfo::{Bookinfo, Form, install};
@@ -25,12 +26,17 @@ pub(super) fn from_own_roots(bookinfo: &mut Bookinfo) {
     for part in ["1. bridged (cluster1, cluster2)", "2. switched (", "3. done ("] {
         assert!(plan.contains(part), "{plan}");
     }
+    let plan = bookinfo.mesh.good(&format!("rotate root plan @/first {CONTEXTS} -o json"));
+    schema::check("root-rotation-plan", &plan);
     bookinfo.while_calling(|| {
         let first = format!("rotate root next @/first {CONTEXTS}");
         step(bookinfo, &first, "bridged");
-        // Back, and there again.
         until_done(bookinfo, &format!("rotate root abort @/first {CONTEXTS}"));
-        until_done(bookinfo, &first);
+        // There again the other way, and back from its first phase.
+        let overlap = format!("{first} --strategy overlap");
+        step(bookinfo, &overlap, "prepared");
+        until_done(bookinfo, &format!("rotate root abort @/first {CONTEXTS}"));
+        until_done(bookinfo, &overlap);
     });
     install(&bookinfo.mesh.clusters[1], Form::Own, "trustDomainAliases: [cluster1]\n");
     bookinfo.apply(SPEC);
@@ -117,7 +123,9 @@ fn seen_in(bookinfo: &Bookinfo, envelope: &Value) -> Value {
     let path = scratch.path().display().to_string();
     let said = run(Command::new("sh").args(["-ec", &script]).current_dir(path)).out;
     assert!(said.contains("Verified OK") && said.contains("signer.pem: OK"), "{said}");
-    serde_json::from_str(&scratch.read("payload")).expect("JSON")
+    let payload = scratch.read("payload");
+    schema::check("root-rotation", &payload);
+    serde_json::from_str(&payload).expect("JSON")
 }
 
 /// The pods of both clusters that have a proxy.

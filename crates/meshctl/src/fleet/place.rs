@@ -168,7 +168,7 @@ pub(crate) enum Source<'a> {
         /// The folders whose cluster is not a target.
         others: &'a BTreeMap<String, Secret>,
     },
-    /// Folders of another CA: that a name changes says nothing.
+    /// Folders of another CA: that a name changes under one root, to which a bridge may lead, says nothing.
     Rotation {
         /// What the other clusters have, by name.
         others: &'a BTreeMap<String, Secret>,
@@ -248,8 +248,7 @@ fn judge(sites: &[Site<'_>], at: usize, source: Source<'_>) -> Option<Misplaced>
         return Some(Misplaced::LiveIsOf((*name).to_owned()));
     }
     let is_rotation = matches!(source, Source::Rotation { .. });
-    let why = named(site, wanted.as_ref(), live.as_ref(), &others);
-    if let Some(why) = why.filter(|_| !is_rotation) {
+    if let Some(why) = named(site, wanted.as_ref(), live.as_ref(), (&others, is_rotation)) {
         return Some(why);
     }
     let names: Vec<&str> = others.iter().map(|(name, _)| *name).collect();
@@ -288,7 +287,7 @@ fn named(
     site: &Site<'_>,
     wanted: Option<&Cert>,
     live: Option<&Cert>,
-    others: &[(&str, Cert)],
+    (others, is_rotation): (&[(&str, Cert)], bool),
 ) -> Option<Misplaced> {
     let live = live?;
     let other = others.iter().find(|(_, other)| other.subject() == live.subject());
@@ -304,7 +303,7 @@ fn named(
     };
     let (old, new) = (root(site.live, live), root(site.wanted, wanted));
     let same_root = old.zip(new).is_some_and(|(old, new)| is_same_ca(&old, &new));
-    (same_root || other.is_some())
+    ((same_root && !is_rotation) || other.is_some())
         .then(|| Misplaced::Named { live: live.label(), wanted: wanted.label() })
 }
 

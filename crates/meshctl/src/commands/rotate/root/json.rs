@@ -1,4 +1,4 @@
-//! A rotation for programs.
+//! A rotation for programs; `docs/schemas/root-rotation.json` and `root-rotation-plan.json` say what the keys are.
 
 use meshpki::rotation::{RotationBlock, RotationCourse, RotationDecision, RotationMove, SeenCerts};
 use meshpki::{Cert, Time};

@@ -87,6 +87,8 @@ pub(super) struct Situation {
     pub(super) bridges: Vec<Cert>,
     pub(super) failures: Vec<Failure>,
     pub(super) dir: PathBuf,
+    /// The way back: to the old CA.
+    pub(super) back: bool,
     pub(super) at: Time,
 }
 
@@ -143,8 +145,8 @@ impl Situation {
                 cluster.turn(target)?;
             }
         }
-        let dir = ask.dir.clone();
-        let mut situation = Self { targets, clusters, bridges, failures, dir, at };
+        let (dir, back) = (ask.dir.clone(), ask.back);
+        let mut situation = Self { targets, clusters, bridges, failures, dir, back, at };
         situation.add_bridges();
         Ok(situation)
     }
@@ -171,7 +173,8 @@ impl Situation {
             let version = cluster.version();
             let sent = cluster.live.chain(version);
             more.extend(sent.into_iter().filter(|cert| !cert.is_self_issued()));
-            if cluster.own {
+            let signs_own = cluster.own_ca.is_some() && cluster.own_ca == cluster.live.ca(version);
+            if signs_own {
                 let goals = cluster.goal.roots(version);
                 more.extend(goals.iter().filter_map(|root| own_bridge(cluster, root, self.at)));
             }
@@ -187,7 +190,8 @@ impl Situation {
 /// The root of the goal, certified by a CA that istiod made for itself.
 fn own_bridge(cluster: &Member, root: &Cert, at: Time) -> Option<Cert> {
     let ca = cluster.live.ca(cluster.version())?;
-    let key = SoftKey::from_pem(cluster.live.get("ca-key.pem")?, None).ok()?;
+    let file = cluster.live.layout(cluster.version()).key_file();
+    let key = SoftKey::from_pem(cluster.live.get(file)?, None).ok()?;
     let stamp = Stamp::made_at(at, Serial::generate());
     Bridge::new().for_root(root, Issuer { cert: &ca, signer: &key }, stamp).ok()
 }

@@ -19,15 +19,23 @@ use crate::text::{relative, safe, word};
 /// At most so many names in a line.
 const NAMES: usize = 3;
 
-/// What every cluster is doing in a phase.
-const fn meaning(phase: RotationPhase) -> &'static str {
-    match phase {
-        RotationPhase::Old => "signs with the old CA, trusts old roots",
-        RotationPhase::Prepared => "signs with the old CA, trusts the new root too",
-        RotationPhase::Bridged => "signs with the new CA and sends a bridge, trusts old roots",
-        RotationPhase::Activated => "signs with the new CA, trusts old roots too",
-        RotationPhase::Switched => "signs with the new CA, trusts the new root only",
-        _ => "has the new CA and nothing of the old one",
+/// What a cluster does in a phase; `back`: the goal is the old CA.
+const fn meaning(phase: RotationPhase, back: bool) -> &'static str {
+    match (phase, back) {
+        (RotationPhase::Old, false) => "signs with the old CA, trusts old roots",
+        (RotationPhase::Prepared, false) => "signs with the old CA, trusts the new root too",
+        (RotationPhase::Bridged, false) => {
+            "signs with the new CA and sends a bridge, trusts old roots"
+        }
+        (RotationPhase::Activated, false) => "signs with the new CA, trusts old roots too",
+        (RotationPhase::Switched, false) => "signs with the new CA, trusts the new root only",
+        (RotationPhase::Old, true) => "signs with the new CA",
+        (RotationPhase::Prepared, true) => "signs with the new CA, trusts the old root again, too",
+        (RotationPhase::Bridged, true) => "signs with the old CA again and sends a bridge",
+        (RotationPhase::Activated, true) => "signs with the old CA again, trusts the new root too",
+        (RotationPhase::Switched, true) => "signs with the old CA again, trusts the old root only",
+        (_, false) => "has the new CA and nothing of the old one",
+        (_, true) => "has the old CA and nothing of the new one",
     }
 }
 
@@ -98,11 +106,12 @@ pub(super) fn heading(situation: &Situation) -> String {
         old.extend(before.map(|root| root.label()));
         new.extend(goal.iter().map(Cert::label));
     }
-    let list = |all: BTreeSet<String>| {
+    let names = if situation.back { ["from", "back to"] } else { ["old roots", "new roots"] };
+    let line = |(name, all): (&str, BTreeSet<String>)| {
         let all: Vec<String> = all.iter().map(|one| safe(one)).collect();
-        if all.is_empty() { "none".to_owned() } else { all.join(", ") }
+        if all.is_empty() { String::new() } else { format!("{name:<11}{}\n", all.join(", ")) }
     };
-    format!("old roots  {}\nnew roots  {}\n", list(old), list(new))
+    names.into_iter().zip([old, new]).map(line).collect()
 }
 
 /// `east, west: signs with the new CA and sends a bridge, trusts old roots`, one for each phase.
@@ -112,7 +121,7 @@ pub(super) fn groups(situation: &Situation, moves: &[RotationMove]) -> String {
         let of = moves.iter().filter(|one| one.to == *phase);
         let names: Vec<String> =
             of.map(|one| safe(&situation.clusters[one.cluster].name)).collect();
-        format!("{} ({}): {}", phase.word(), names.join(", "), meaning(*phase))
+        format!("{} ({}): {}", phase.word(), names.join(", "), meaning(*phase, situation.back))
     };
     phases.iter().map(one).collect::<Vec<_>>().join("\n   ")
 }
@@ -226,30 +235,38 @@ fn cross_sign(situation: &Situation) -> String {
 fn rejected(situation: &Situation, rejection: &RotationRejection) -> String {
     let RotationRejection { truster, signer, verifier, why, holder, .. } = rejection;
     let name = |index: &usize| &situation.clusters[*index].name;
-    let who = holders(name(&holder.cluster), holder);
-    let has = if holder.shows {
-        format!("has a certificate of {}", holder.what)
-    } else {
-        format!("trusts {} only", holder.what)
+    let has = match (holder.shows, holder.who.len() > 1) {
+        (true, true) => format!("have certificates of {}", holder.what),
+        (true, false) => format!("has a certificate of {}", holder.what),
+        (false, true) => format!("trust only {}", holder.what),
+        (false, false) => format!("trusts only {}", holder.what),
     };
     let then = if truster == signer {
         format!("{verifier} of {} would reject it: {why}", name(truster))
     } else {
         format!("{verifier} of {} would reject workloads of {}: {why}", name(truster), name(signer))
     };
+    let who = holders(name(&holder.cluster), holder);
     format!("{who} {has}{}; {then}", when(holder, situation.at))
 }
 
-/// `pod shop/cart-1 and 40 more in west`.
+/// `pods shop/cart-1, shop/cart-2 and 40 more in west`.
 fn holders(cluster: &str, holder: &RotationHolder) -> String {
     let all = &holder.who;
     if all.is_empty() {
         return cluster.to_owned();
     }
-    let named = all.iter().take(NAMES).cloned().collect::<Vec<_>>().join(", ");
+    let pods: Vec<&str> = all.iter().filter_map(|who| who.strip_prefix("pod ")).collect();
+    let (kind, all) = match pods.len() {
+        0 => ("", all.iter().map(String::as_str).collect()),
+        1 if all.len() == 1 => ("pod ", pods),
+        count if count == all.len() => ("pods ", pods),
+        _ => ("", all.iter().map(String::as_str).collect()),
+    };
     let more = all.len().saturating_sub(NAMES);
+    let named = all.into_iter().take(NAMES).collect::<Vec<_>>().join(", ");
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-    format!("{named}{more} in {cluster}")
+    format!("{kind}{named}{more} in {cluster}")
 }
 
 fn when(holder: &RotationHolder, at: Time) -> String {
