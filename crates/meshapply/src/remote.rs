@@ -16,7 +16,7 @@ mod token;
 mod watch;
 
 pub use decide::{Aim, Due, Step, decide};
-pub use judge::{Answer, Found, around, judge};
+pub use judge::{Answer, Found, around, judge, unusable};
 pub use kubeconfig::{Auth, Entrance, Flaw, RemoteKubeconfig};
 pub use problem::{Problem, Remedy};
 pub use secret::{Metadata, Owner, RemoteSecret};

@@ -40,6 +40,8 @@ pub enum Due {
     Refused(Vec<String>),
     /// It has another address: the one there, and the one it should have.
     Server(String, String),
+    /// Its connection is not secure, and that of the context is.
+    Insecure,
     /// Its CA is not that of the context.
     Ca,
     /// It has no token.
@@ -58,6 +60,7 @@ impl fmt::Display for Due {
             Self::Unreadable(flaw) => write!(f, "its kubeconfig cannot be used: {flaw}"),
             Self::Refused(names) => write!(f, "istiod refuses its {}", names.join(", ")),
             Self::Server(from, to) => write!(f, "its server is {from}, expected {to}"),
+            Self::Insecure => f.write_str("its token is sent where others can take it"),
             Self::Ca => f.write_str("its CA differs from that of the context"),
             Self::NoToken => f.write_str("it has no token"),
             Self::Ends(end) => write!(f, "its token ends on {end}"),
@@ -158,6 +161,10 @@ fn due(
             why.push(Due::Server(entrance.server.clone(), wanted.server.clone()));
             entrance = wanted;
         }
+    }
+    if entrance.is_insecure() && !aim.entrance.is_insecure() {
+        why.push(Due::Insecure);
+        entrance = aim.entrance.clone();
     }
     let comparable = entrance.same_server(aim.entrance) && !kubeconfig.has_ca_file;
     if comparable && !entrance.same_ca(aim.entrance) {

@@ -155,7 +155,9 @@ fn of_kubeconfig(found: &Found<'_>, kubeconfig: &RemoteKubeconfig) -> Vec<Proble
     if own.is_loopback() {
         let message =
             format!("{} is an address inside istiod's own pod", own.server);
-        problems.push(found.warning("remote/loopback", message, Remedy::Create));
+        let other = found.entrance.filter(|entrance| !entrance.is_loopback());
+        let remedy = other.map_or(Remedy::ShowLog, |one| Remedy::Server(one.server.clone()));
+        problems.push(found.warning("remote/loopback", message, remedy));
     }
     let Some(entrance) = found.entrance else { return problems };
     if !own.same_server(entrance) {
@@ -163,7 +165,10 @@ fn of_kubeconfig(found: &Found<'_>, kubeconfig: &RemoteKubeconfig) -> Vec<Proble
             "the secret has server {}, the context of {} has {}",
             own.server, found.remote, entrance.server
         );
-        problems.push(found.warning("remote/server", message, Remedy::Check));
+        let remedy = Remedy::Server(entrance.server.clone());
+        let mut problem = found.warning("remote/server", message, remedy);
+        problem.causes.push("that is fine if istiod reaches the cluster by another address than you".to_owned());
+        problems.push(problem);
     } else if !own.same_ca(entrance) && !kubeconfig.has_ca_file {
         let message =
             format!("the CA in the secret differs from that of the context of {}", found.remote);
@@ -191,55 +196,87 @@ fn of_token(
     }
     let due = claims.due(within).is_some_and(|due| due <= at);
     due.then(|| {
-        found.warning("remote/expires-soon", format!("the token ends on {end}"), Remedy::Rotate)
+        found.error("remote/expires-soon", format!("the token ends on {end}"), Remedy::Rotate)
     })
 }
 
 /// What the server of the remote cluster said.
 fn answer(found: &Found<'_>) -> Option<Problem> {
-    let remote = found.remote;
-    Some(match found.answer {
+    let (code, message, causes, remedy) = objection(found.answer, found.remote, &subject(found))?;
+    let mut problem = match found.answer {
+        Answer::Unreachable(_) => found.warning(code, message, remedy),
+        _ => found.error(code, message, remedy),
+    };
+    problem.causes = causes;
+    Some(problem)
+}
+
+/// What an answer says against a token: code, message, causes and remedy; `None`: nothing.
+fn objection(
+    answer: &Answer,
+    remote: &str,
+    subject: &str,
+) -> Option<(&'static str, String, Vec<String>, Remedy)> {
+    Some(match answer {
         Answer::Good | Answer::NotAsked(_) => return None,
-        Answer::Lacks(rights) => {
-            let mut problem = found.error(
-                "remote/rights",
-                format!("the token may not read what istiod reads in {remote}"),
-                Remedy::ShowRights(subject(found)),
-            );
-            problem.causes.push(format!("it may not {}", rights.join(", ")));
-            problem
-        }
-        Answer::Refused => {
-            let message = format!("the API server of {remote} does not accept the token");
-            let mut problem = found.error("remote/token", message, Remedy::Rotate);
-            problem.causes.push(
+        Answer::Lacks(rights) => (
+            "remote/rights",
+            format!("the token may not read what istiod reads in {remote}"),
+            vec![format!("it may not {}", rights.join(", "))],
+            Remedy::ShowRights(subject.to_owned()),
+        ),
+        Answer::Refused => (
+            "remote/token",
+            format!("the API server of {remote} does not accept the token"),
+            vec![
                 "it has ended, its service account or its secret was deleted, or the server has a new key for tokens"
                     .to_owned(),
-            );
-            problem
-        }
-        Answer::Untrusted(why) => {
-            let message =
-                format!("the API server of {remote} does not verify with the CA in the secret");
-            let mut problem = found.error("remote/ca", message, Remedy::Create);
-            problem.causes.push(why.clone());
-            problem
-        }
-        Answer::Unreachable(why) => {
-            let message =
-                format!("the API server of {remote} does not answer at the address in the secret");
-            let mut problem = found.warning("remote/unreachable", message, Remedy::ShowLog);
-            problem.causes.push(why.clone());
-            problem.causes.push("asked from this machine; istiod may have another path".to_owned());
-            problem
-        }
+            ],
+            Remedy::RotateAll,
+        ),
+        Answer::Untrusted(why) => (
+            "remote/ca",
+            format!("the API server of {remote} does not verify with the CA in the secret"),
+            vec![why.clone()],
+            Remedy::Create,
+        ),
+        Answer::Unreachable(why) => (
+            "remote/unreachable",
+            format!("the API server of {remote} does not answer at the address in the secret"),
+            vec![why.clone(), "asked from this machine; istiod may have another path".to_owned()],
+            Remedy::ShowLog,
+        ),
     })
 }
 
-/// Whose token it is, as it says itself; nothing that is not the name of a service account.
+/// What an answer says against a token that is about to be written.
+#[must_use]
+pub fn unusable(
+    answer: &Answer,
+    reader: &str,
+    remote: &str,
+    secret: &str,
+    token: &str,
+) -> Option<Problem> {
+    let subject = subject_of(token);
+    let (code, message, causes, remedy) = objection(answer, remote, &subject)?;
+    let severity = match answer {
+        Answer::Unreachable(_) => Severity::Warning,
+        _ => Severity::Error,
+    };
+    let (reader, remote, secret) = (reader.to_owned(), remote.to_owned(), secret.to_owned());
+    Some(Problem { code, severity, reader, remote, secret, message, causes, remedy })
+}
+
+/// Whose token a kubeconfig has.
 fn subject(found: &Found<'_>) -> String {
     let token = found.kubeconfig.ok().and_then(|one| one.token.as_ref());
-    let subject = token.and_then(|token| Claims::read(token)).and_then(|claims| claims.subject);
+    token.map(|token| subject_of(token)).unwrap_or_default()
+}
+
+/// Whose token it is, as it says itself; nothing that is not the name of a service account.
+fn subject_of(token: &str) -> String {
+    let subject = Claims::read(token).and_then(|claims| claims.subject);
     subject.filter(|name| name.starts_with("system:serviceaccount:")).unwrap_or_default()
 }
 

@@ -28,8 +28,12 @@ pub struct Problem {
 pub enum Remedy {
     /// Create the secrets that are missing or cannot work.
     Create,
-    /// Replace tokens.
+    /// Create them with this address of the remote cluster.
+    Server(String),
+    /// Replace tokens that are due.
     Rotate,
+    /// Replace tokens whenever they end.
+    RotateAll,
     /// Delete the secret of the reader.
     Delete,
     /// Show which managers own the secret.

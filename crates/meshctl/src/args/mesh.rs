@@ -8,8 +8,12 @@ use meshpki::istiod::Version;
 use crate::args::{Output, Wait};
 
 mod live;
+mod remote_secret;
 
 pub use live::{Apply, Contexts, Diff, Discover};
+pub use remote_secret::{
+    CheckRemoteSecrets, CreateRemoteSecrets, Members, RemoteSecret, RotateRemoteSecrets, Writing,
+};
 
 /// `meshctl mesh ...`.
 #[derive(Debug, Subcommand)]
@@ -34,6 +38,9 @@ pub enum Mesh {
     Apply(Apply),
     /// Add remote names to a Corefile.
     Dns(Dns),
+    /// Create, rotate and check the secrets with which istiod reads other clusters.
+    #[command(subcommand)]
+    RemoteSecret(RemoteSecret),
 }
 
 /// The spec.
