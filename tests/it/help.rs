@@ -37,6 +37,9 @@ const CAN_SAY_NO: &[&str] = &[
     "mesh discover",
     "mesh diff",
     "mesh apply",
+    "mesh remote-secret create",
+    "mesh remote-secret rotate",
+    "mesh remote-secret check",
 ];
 
 /// Runs `meshctl` with these words; returns its exit status and both streams.
@@ -229,7 +232,15 @@ fn options_belong_to_their_commands() {
     };
     check(
         "--service-account",
-        &["forget", "push", "rollback", "rotate intermediate", "trust next"],
+        &[
+            "forget",
+            "mesh remote-secret create",
+            "mesh remote-secret rotate",
+            "push",
+            "rollback",
+            "rotate intermediate",
+            "trust next",
+        ],
     );
     check("is the canary", &["push"]);
     check(

@@ -18,6 +18,7 @@ mod made;
 pub mod mesh;
 pub mod mutate;
 mod pki;
+pub mod remote_secret;
 mod secret;
 mod texts;
 
@@ -54,7 +55,7 @@ const fn target(name: &'static str, kind: Kind, tries: usize, run: fn(&[u8])) ->
 }
 
 /// Every target.
-pub static TARGETS: [Target; 23] = [
+pub static TARGETS: [Target; 24] = [
     target("pem", Kind::Pem, 1500, bytes::pem),
     target("der", Kind::Der, 1500, bytes::der),
     target("cert", Kind::Der, 1500, bytes::cert),
@@ -75,6 +76,7 @@ pub static TARGETS: [Target; 23] = [
     target("mesh-config", Kind::Text(&text::YAML), 600, mesh::mesh_config),
     target("corefile", Kind::Text(&text::COREFILE), 1500, mesh::corefile),
     target("kubeconfig", Kind::Text(&text::KUBECONFIG), 3000, kubeconfig::kubeconfig),
+    target("remote-secret", Kind::Text(&text::KUBECONFIG), 3000, remote_secret::remote_secret),
     target("mesh-made", Kind::Choices, 150, made::mesh),
     target("issued", Kind::Choices, 300, issued::issued),
     target("pki", Kind::Choices, 150, pki::pki),

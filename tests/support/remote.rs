@@ -11,10 +11,10 @@ use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 
+use crate::NOW;
 use crate::api::{Answer, Api, Asked, Objects};
 use crate::cli::{Ran, Shell, compare};
 use crate::endpoint::{Domain, Leaf, web_leaf};
-use crate::NOW;
 
 /// Where the secrets are.
 pub const SECRETS: &str = "/api/v1/namespaces/istio-system/secrets";
@@ -31,6 +31,8 @@ pub struct State {
     pub longest: i64,
     /// Resources that no token may read.
     pub denied: BTreeSet<String>,
+    /// Whether secrets may be listed.
+    pub may_list: bool,
     /// Whether the service account exists.
     pub has_account: bool,
     /// What istiod does when a secret changes.
@@ -95,16 +97,17 @@ impl World {
 
     /// Writes `@/kubeconfig` for the clusters, and has commands use it.
     pub fn write_kubeconfig(&mut self) {
-        let all = |one: &dyn Fn(&Cluster) -> Value| self.clusters.iter().map(one).collect::<Vec<_>>();
+        let all =
+            |one: &dyn Fn(&Cluster) -> Value| self.clusters.iter().map(one).collect::<Vec<_>>();
         let clusters = all(&|one| {
             let ca = json!(ByteString(one.ca.clone().into_bytes()));
             json!({"name": one.name, "cluster": {
                 "server": one.server(), "certificate-authority-data": ca,
             }})
         });
-        let contexts = all(&|one| {
-            json!({"name": one.name, "context": {"cluster": one.name, "user": "admin"}})
-        });
+        let contexts = all(
+            &|one| json!({"name": one.name, "context": {"cluster": one.name, "user": "admin"}}),
+        );
         let config = json!({
             "apiVersion": "v1", "kind": "Config", "clusters": clusters, "contexts": contexts,
             "users": [{"name": "admin", "user": {"token": "admin-token"}}],
@@ -210,6 +213,7 @@ impl Cluster {
             valid: BTreeSet::new(),
             longest: i64::MAX,
             denied: BTreeSet::new(),
+            may_list: true,
             has_account: true,
             swap: Swap::Good,
             endpoints: BTreeMap::new(),
@@ -220,7 +224,10 @@ impl Cluster {
         let domain = Domain::new(&format!("{name}.k8s"));
         let shared = Arc::clone(&state);
         let api = Api::start_tls(tls(&domain), move |asked| server(asked, &mut lock(&shared)));
-        api.put("/api/v1/namespaces/kube-system", json!({"metadata": {"name": "kube-system", "uid": name}}));
+        api.put(
+            "/api/v1/namespaces/kube-system",
+            json!({"metadata": {"name": "kube-system", "uid": name}}),
+        );
         api.put("/apis/apps/v1/namespaces/istio-system/deployments/istiod", json!({
             "metadata": {"name": "istiod", "namespace": "istio-system", "labels": {"app": "istiod"}},
             "spec": {
@@ -271,7 +278,8 @@ impl Cluster {
     pub fn kubeconfig(&self, remote: &str) -> String {
         let secret = self.api.object(&format!("{SECRETS}/istio-remote-secret-{remote}"));
         let secret = secret.expect("the secret");
-        let data: ByteString = serde_json::from_value(secret["data"][remote].clone()).expect("data");
+        let data: ByteString =
+            serde_json::from_value(secret["data"][remote].clone()).expect("data");
         String::from_utf8(data.0).expect("UTF-8")
     }
 }
@@ -328,10 +336,13 @@ fn server(asked: &Asked, state: &mut State) -> Option<Answer> {
         let end = NOW.0 + wanted.min(state.longest);
         let token = state.issue(NOW.0, Some(end));
         let status = json!({"token": token, "expirationTimestamp": meshpki::Time(end).to_string()});
-        return Some(Answer::json(201, &json!({
-            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "metadata": {},
-            "spec": asked.body["spec"], "status": status,
-        })));
+        return Some(Answer::json(
+            201,
+            &json!({
+                "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "metadata": {},
+                "spec": asked.body["spec"], "status": status,
+            }),
+        ));
     }
     if asked.path.ends_with("/selfsubjectaccessreviews") {
         let token = asked.authorization.strip_prefix("Bearer ").unwrap_or_default();
@@ -343,6 +354,9 @@ fn server(asked: &Asked, state: &mut State) -> Option<Answer> {
         let mut body = asked.body.clone();
         body["status"] = json!({"allowed": allowed});
         return Some(Answer::json(201, &body));
+    }
+    if asked.path == SECRETS && asked.method == "GET" && !state.may_list {
+        return Some(Answer::refusal(403, "Forbidden", "secrets is forbidden"));
     }
     let is_rehearsal = asked.query.contains("dryRun=All");
     is_rehearsal.then(|| Answer::json(200, &asked.body))
@@ -372,7 +386,10 @@ fn debug(asked: &Asked, pod: &str, objects: &Objects, state: &mut State) -> Answ
             }));
             let count = state.endpoints.get(pod).copied().unwrap_or(12);
             let count = if is_changed && state.swap == Swap::Empty { 0 } else { count };
-            shards.insert(format!("Kubernetes/{remote}"), vec![json!({"Addresses": ["10.0.0.1"]}); count].into());
+            shards.insert(
+                format!("Kubernetes/{remote}"),
+                vec![json!({"Addresses": ["10.0.0.1"]}); count].into(),
+            );
         }
     }
     if asked.path == "/debug/clusterz" {

@@ -78,10 +78,17 @@ impl Failure {
         debug_assert!(
             Self::CODES.contains(&code)
                 || [
-                    "pki/", "cfssl/", "apply/", "endpoint/", "istiod/", "config/", "lint/", "remote/",
+                    "pki/",
+                    "cfssl/",
+                    "apply/",
+                    "endpoint/",
+                    "istiod/",
+                    "config/",
+                    "lint/",
+                    "remote/",
                 ]
                 .iter()
-                    .any(|prefix| code.starts_with(prefix)),
+                .any(|prefix| code.starts_with(prefix)),
             "{code}"
         );
         Self {

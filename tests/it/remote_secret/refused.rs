@@ -9,9 +9,11 @@ use super::{CREATE, ROTATE, world};
 #[track_caller]
 fn untouched(world: &World) {
     for cluster in &world.clusters {
-        let writes = cluster.api.asked().into_iter().filter(|asked| {
-            asked.path.contains("/secrets") && asked.method != "GET"
-        });
+        let writes = cluster
+            .api
+            .asked()
+            .into_iter()
+            .filter(|asked| asked.path.contains("/secrets") && asked.method != "GET");
         let writes: Vec<String> = writes.map(|asked| asked.path).collect();
         assert!(writes.is_empty(), "{writes:?}");
     }
@@ -29,7 +31,7 @@ fn secrets_of_others() {
         cluster east (context east, https://east)
           tls: verified
           istio-system/istio-remote-secret-west
-            refused: it belongs to app.kubernetes.io/managed-by: argocd
+            refused: another program owns it: label app.kubernetes.io/managed-by: argocd
         cluster west (context west, https://west)
           tls: verified
           istio-system/istio-remote-secret-east
@@ -37,15 +39,15 @@ fn secrets_of_others() {
 
         write 0, unchanged 1, refused 1
         --- stderr
-        error[remote/foreign]: secret istio-remote-secret-west is not written over
+        error[remote/foreign]: secret istio-remote-secret-west is not overwritten
           in: cluster east, secret istio-remote-secret-west
-          because: it belongs to app.kubernetes.io/managed-by: argocd
+          because: another program owns it: label app.kubernetes.io/managed-by: argocd
 
-        hint: run `kubectl --context east -n istio-system get secret istio-remote-secret-west --show-managed-fields -o jsonpath={.metadata}`
+        hint: nothing was written; `kubectl --context east -n istio-system get secret istio-remote-secret-west --show-managed-fields -o jsonpath={.metadata}` shows its owners; `--force remote/foreign` overwrites it
     "#);
     untouched(&world);
     let ran = world.run(&format!("{ROTATE} --force remote/foreign"));
-    ended(&ran, 0, &["done: 1 secrets written and verified"]);
+    ended(&ran, 0, &["done: 1 secret written and verified"]);
 }
 
 #[test]
@@ -181,10 +183,6 @@ fn an_istiod_that_cannot_be_asked() {
 
         write 1, unchanged 1, refused 0
         --- stderr
-        warning[remote/loopback]: https://west is an address inside istiod's own pod
-          in: cluster east, secret istio-remote-secret-west
-
-        hint: `--server west=URL` gives the address at which istiod reaches west
         error[remote/not-verified]: istiod of east cannot be asked which endpoints it has
           in: cluster east (context east, https://east)
           because: pod istiod-a: it does not serve /debug/endpointShardz (ENABLE_DEBUG_ON_HTTP)
@@ -230,7 +228,7 @@ fn names_that_differ_from_istiods() {
           because: remote secrets and endpoints must have the name that istiod and its proxies have
           because: `--context east=prod` names it so
 
-        hint: run `kubectl config get-contexts`
+        hint: nothing was written; `kubectl config get-contexts` shows more; `--force remote/name` proceeds
     "#);
     untouched(&world);
 }
@@ -240,7 +238,7 @@ fn a_secret_that_changes_in_the_meantime() {
     let world = world();
     world.good_secret("east", "west", 5);
     world.good_secret("west", "east", 80);
-    // Somebody writes it after it was read: the fake's version differs from the one that is sent.
+    // Another write comes after it was read: the fake's version differs from the one that is sent.
     let path = format!("{SECRETS}/istio-remote-secret-west");
     let east = world.cluster("east");
     let read = east.api.object(&path).expect("a secret");
@@ -252,5 +250,9 @@ fn a_secret_that_changes_in_the_meantime() {
             objects.put(&path, changed);
         }
     }));
-    ended(&world.run(ROTATE), 1, &["error[apply/api]: ", "the secret changed in the meantime; run the command again"]);
+    ended(
+        &world.run(ROTATE),
+        1,
+        &["error[apply/api]: ", "the secret changed in the meantime; run the command again"],
+    );
 }

@@ -10,7 +10,7 @@ use meshpki::{Cert, Time};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
-use super::{Kube, REQUEST, ask, mesh_config, told, token, workloads};
+use super::{Kube, REQUEST, ask, mesh_config, token, told, workloads};
 use crate::error::Error;
 use crate::istio_ca::{self, Connection, Token};
 use crate::names::{

@@ -5,9 +5,7 @@ use std::fmt;
 use meshpki::Time;
 use meshpki::istiod::Severity;
 
-use super::{
-    Auth, Claims, Entrance, Flaw, Owner, Problem, RemoteKubeconfig, RemoteSecret, Remedy,
-};
+use super::{Auth, Claims, Entrance, Flaw, Owner, Problem, Remedy, RemoteKubeconfig, RemoteSecret};
 
 /// The secret that one cluster should have for another.
 pub struct Aim<'a> {
@@ -94,7 +92,9 @@ pub fn decide(aim: &Aim<'_>, at: Time, within: Option<i64>) -> Step {
         server: aim.server.map_or_else(|| aim.entrance.server.clone(), str::to_owned),
         ..aim.entrance.clone()
     };
-    let Some(secret) = aim.secret else {
+    // One without data was made beforehand, so that the right to create secrets is not needed.
+    let is_missing = aim.secret.is_none_or(|secret| secret.data.is_empty());
+    let Some(secret) = aim.secret.filter(|_| !(is_missing && aim.rotate)) else {
         if aim.rotate {
             return Step::Absent;
         }
@@ -102,8 +102,7 @@ pub fn decide(aim: &Aim<'_>, at: Time, within: Option<i64>) -> Step {
     };
     let kubeconfig = secret.data.get(aim.remote).map(|bytes| RemoteKubeconfig::read(bytes));
     let (why, entrance) = match &kubeconfig {
-        // Made beforehand, so that nobody needs the right to create secrets.
-        None if secret.data.is_empty() => (vec![Due::Missing], typed),
+        None if is_missing => (vec![Due::Missing], typed),
         None => (vec![Due::Names], typed),
         Some(Err(flaw)) => (vec![Due::Unreadable(*flaw)], typed),
         Some(Ok(kubeconfig)) => due(aim, secret, kubeconfig, at, within),
@@ -183,7 +182,7 @@ fn obstacle(
     let has_more = kubeconfig.is_some_and(|one| one.has_proxy || one.has_ca_file);
     let cause = match &secret.owner {
         _ if secret.immutable => "it is immutable".to_owned(),
-        Owner::Other(owner) if !aim.adopt => format!("it belongs to {owner}"),
+        Owner::Other(owner) if !aim.adopt => format!("another program owns it: {owner}"),
         _ if has_more && !aim.adopt => {
             "its kubeconfig has a proxy or a CA in a file, which would be lost".to_owned()
         }
@@ -195,7 +194,7 @@ fn obstacle(
         reader: aim.reader.to_owned(),
         remote: aim.remote.to_owned(),
         secret: secret.name.clone(),
-        message: format!("secret {} is not written over", secret.name),
+        message: format!("secret {} is not overwritten", secret.name),
         causes: vec![cause],
         remedy: Remedy::ShowOwners,
     })

@@ -6,7 +6,8 @@ use meshpki::Time;
 use meshpki::istiod::Severity;
 
 use super::{
-    Auth, Claims, Entrance, Flaw, Problem, RemoteKubeconfig, RemoteSecret, Remedy, View, secret_name,
+    Auth, Claims, Entrance, Flaw, Problem, Remedy, RemoteKubeconfig, RemoteSecret, View,
+    secret_name,
 };
 
 /// What the API server of a remote cluster said to a token of a secret.
@@ -111,7 +112,8 @@ pub fn judge(found: &Found<'_>, at: Time, within: Option<i64>) -> Vec<Problem> {
 fn names(found: &Found<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
     if !found.secret.is_labelled {
-        let message = "the secret lacks the label `istio/multiCluster: \"true\"`, so istiod ignores it";
+        let message =
+            "the secret lacks the label `istio/multiCluster: \"true\"`, so istiod ignores it";
         problems.push(found.error("remote/name", message, Remedy::Create));
     }
     let annotation = found.secret.annotation.as_deref();
@@ -152,9 +154,10 @@ fn of_kubeconfig(found: &Found<'_>, kubeconfig: &RemoteKubeconfig) -> Vec<Proble
         problem.causes.push("anyone on the network path can take the token".to_owned());
         problems.push(problem);
     }
-    if own.is_loopback() {
-        let message =
-            format!("{} is an address inside istiod's own pod", own.server);
+    // Where istiod reads the cluster by it, it works.
+    let is_read = |view: &View| view.status(found.remote) == Some("synced");
+    if own.is_loopback() && !found.views.iter().any(is_read) {
+        let message = format!("{} is an address inside istiod's own pod", own.server);
         let other = found.entrance.filter(|entrance| !entrance.is_loopback());
         let remedy = other.map_or(Remedy::ShowLog, |one| Remedy::Server(one.server.clone()));
         problems.push(found.warning("remote/loopback", message, remedy));
@@ -167,7 +170,9 @@ fn of_kubeconfig(found: &Found<'_>, kubeconfig: &RemoteKubeconfig) -> Vec<Proble
         );
         let remedy = Remedy::Server(entrance.server.clone());
         let mut problem = found.warning("remote/server", message, remedy);
-        problem.causes.push("that is fine if istiod reaches the cluster by another address than you".to_owned());
+        problem.causes.push(
+            "that is fine if istiod reaches the cluster by another address than you".to_owned(),
+        );
         problems.push(problem);
     } else if !own.same_ca(entrance) && !kubeconfig.has_ca_file {
         let message =

@@ -90,9 +90,7 @@ impl fmt::Display for Flaw {
                 f.write_str("its context refers to a cluster or user that does not exist")
             }
             Self::NoServer => f.write_str("its `server` is missing or not a URL"),
-            Self::Ca => {
-                f.write_str("its `certificate-authority-data` has no certificates in PEM")
-            }
+            Self::Ca => f.write_str("its `certificate-authority-data` has no certificates in PEM"),
         }
     }
 }
@@ -250,7 +248,8 @@ impl RemoteKubeconfig {
         let mut out = Zeroizing::new(String::with_capacity(4096));
         *out += "apiVersion: v1\nkind: Config\nclusters:\n- cluster:\n";
         if !entrance.ca.is_empty() {
-            let pem: String = entrance.ca.iter().map(|der| pem::encode("CERTIFICATE", der)).collect();
+            let pem: String =
+                entrance.ca.iter().map(|der| pem::encode("CERTIFICATE", der)).collect();
             *out += &format!("    certificate-authority-data: {}\n", STANDARD.encode(pem));
         }
         if entrance.skip_verify {
@@ -292,7 +291,10 @@ impl Document {
         Ok(RemoteKubeconfig {
             entrance: cluster.entrance()?,
             auth,
-            token: user.and_then(|user| user.token).filter(|_| auth == Auth::Token).map(Zeroizing::new),
+            token: user
+                .and_then(|user| user.token)
+                .filter(|_| auth == Auth::Token)
+                .map(Zeroizing::new),
             refused,
             has_ca_file: is_set(&cluster.certificate_authority),
             has_proxy: is_set(&cluster.proxy_url),
@@ -306,7 +308,7 @@ fn refused(users: &[NamedUser]) -> Vec<String> {
     for user in users.iter().filter_map(|one| one.user.as_ref()) {
         let provider = user.auth_provider.as_ref().map(|one| one.name.as_deref().unwrap_or(""));
         if let Some(provider) = provider.filter(|name| *name != "oidc") {
-            // A name is not a secret, unless somebody pasted one there.
+            // A name is not a secret, unless one was pasted there.
             let known = ["azure", "gcp", "openstack", "exec"].contains(&provider);
             all.insert(if known { provider } else { "auth-provider" }.to_owned());
         }

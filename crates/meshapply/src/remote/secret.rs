@@ -59,16 +59,15 @@ impl Metadata<'_> {
         if let Some(owner) = self.owners.first() {
             return Owner::Other(owner.clone());
         }
-        let is_person = |name: &str| {
-            name == FIELD_MANAGER || name == "istioctl" || name.starts_with("kubectl")
-        };
+        let is_person =
+            |name: &str| name == FIELD_MANAGER || name == "istioctl" || name.starts_with("kubectl");
         if let Some(other) = self.managers.iter().find(|name| !is_person(name)) {
             return Owner::Other(format!("field manager {other}"));
         }
         let (label, ours) = MANAGED_BY;
         match self.labels.get(label) {
             Some(value) if value == ours => Owner::Meshctl,
-            Some(other) => Owner::Other(format!("{label}: {other}")),
+            Some(other) => Owner::Other(format!("label {label}: {other}")),
             None => Owner::Istioctl,
         }
     }

@@ -5,7 +5,7 @@ pub(crate) mod rbac;
 use futures_util::future::join_all;
 use meshapply::Error;
 use meshapply::kube::Istiod;
-use meshapply::remote::{Problem, RemoteSecret, Remedy, Swap, View, secret_name};
+use meshapply::remote::{Problem, Remedy, RemoteSecret, Swap, View, secret_name};
 use meshpki::istiod::{Severity, Version};
 
 use crate::exit::Exit;
@@ -69,8 +69,10 @@ pub(crate) async fn members(
 ) -> Result<Vec<Target>, Failure> {
     let targets = targets(selection, io).await?;
     if targets.len() < 2 {
-        return Err(Failure::usage("a remote secret takes two clusters: one that reads, and one that is read")
-            .hint("use `--context` for each cluster, or `-f mesh.yaml`"));
+        return Err(Failure::usage(
+            "a remote secret takes two clusters: one that reads, and one that is read",
+        )
+        .hint("use `--context` for each cluster, or `-f mesh.yaml`"));
     }
     let force = &selection.way.force;
     place::refuse_twins(&targets, force).await?;
@@ -147,9 +149,13 @@ pub(crate) fn misnamed(target: &Target, seen: &Seen) -> Option<Problem> {
         reader: target.name.clone(),
         remote: target.name.clone(),
         secret: String::new(),
-        message: format!("istiod of {} says that it is in cluster `{id}` (CLUSTER_ID)", target.name),
+        message: format!(
+            "istiod of {} says that it is in cluster `{id}` (CLUSTER_ID)",
+            target.name
+        ),
         causes: vec![
-            "remote secrets and endpoints must have the name that istiod and its proxies have".to_owned(),
+            "remote secrets and endpoints must have the name that istiod and its proxies have"
+                .to_owned(),
             format!("`--context {id}={}` names it so", target.context),
         ],
         remedy: Remedy::ShowContexts,

@@ -43,16 +43,24 @@ impl Places {
             ),
             Remedy::Rotate => {
                 let within = self.within.map(|seconds| format!(" --within {seconds}s"));
-                format!("meshctl mesh remote-secret rotate {}{}", pair(), within.unwrap_or_default())
+                format!(
+                    "meshctl mesh remote-secret rotate {}{}",
+                    pair(),
+                    within.unwrap_or_default()
+                )
             }
-            Remedy::RotateAll => format!("meshctl mesh remote-secret rotate {} --within 100y", pair()),
+            Remedy::RotateAll => {
+                format!("meshctl mesh remote-secret rotate {} --within 100y", pair())
+            }
             Remedy::Check => format!("meshctl mesh remote-secret check {}", pair()),
             Remedy::Delete => format!("{reader} delete secret {secret}"),
             Remedy::DeleteToken(name) => {
                 format!("{remote} delete secret {}", word(Path::new(name)))
             }
             Remedy::ShowOwners => {
-                format!("{reader} get secret {secret} --show-managed-fields -o jsonpath={{.metadata}}")
+                format!(
+                    "{reader} get secret {secret} --show-managed-fields -o jsonpath={{.metadata}}"
+                )
             }
             Remedy::ShowLog => format!("{reader} logs -l app=istiod --tail=50"),
             Remedy::RestartIstiod => format!("{reader} rollout restart deployment -l app=istiod"),

@@ -11,11 +11,11 @@ use kube::api::{Api, PostParams};
 use kube::client::{Client, ClientBuilder};
 
 use crate::error::Error;
+use crate::kube::ask::Bound;
 use crate::kube::context::config;
 use crate::kube::credentials::{Credentials, Source, bearer};
 use crate::kube::service::{Guard, Way};
 use crate::kube::write;
-use crate::kube::ask::Bound;
 use crate::remote::{Answer, Auth, RemoteKubeconfig};
 
 /// What istiod lists and watches in every remote cluster: group and resource

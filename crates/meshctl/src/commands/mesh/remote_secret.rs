@@ -69,10 +69,11 @@ fn seconds(length: Duration) -> i64 {
 /// `CLUSTER=URL`.
 fn server(text: &str) -> Result<(String, String), Failure> {
     let wrong = |why: &str| Failure::usage(format!("invalid `--server`: {why}"));
-    let (cluster, url) = text.split_once('=').ok_or_else(|| {
-        wrong("expected CLUSTER=URL, such as west=https://api.west.example:6443")
-    })?;
-    let url = Entrance::url(url).map_err(|why| wrong(&format!("the address of {cluster} is {why}")))?;
+    let (cluster, url) = text
+        .split_once('=')
+        .ok_or_else(|| wrong("expected CLUSTER=URL, such as west=https://api.west.example:6443"))?;
+    let url =
+        Entrance::url(url).map_err(|why| wrong(&format!("the address of {cluster} is {why}")))?;
     Ok((cluster.to_owned(), url))
 }
 

@@ -34,8 +34,9 @@ pub(crate) fn manifests(request: &Request<'_>, io: &mut Io<'_>) -> Result<String
     };
     if let Some((other, _)) = named.iter().find(|(_, other)| other != namespace) {
         let message = format!("clusters {first} and {other} need different permissions");
-        return Err(Failure::usage(message)
-            .hint("istiod is in different namespaces; `--istio-namespace` prints those for one of them"));
+        return Err(Failure::usage(message).hint(
+            "istiod is in different namespaces; `--istio-namespace` prints those for one of them",
+        ));
     }
     let secrets: Vec<String> = named.iter().map(|(name, _)| secret_name(name)).collect();
     let subject = subject(request.user, namespace);
@@ -43,7 +44,7 @@ pub(crate) fn manifests(request: &Request<'_>, io: &mut Io<'_>) -> Result<String
     if request.user.is_none() {
         manifests.add("", account(namespace));
     }
-    let why = "Remote secrets, tokens for them, and istiod's own word about endpoints.";
+    let why = "Remote secrets, tokens for them, and the endpoints that istiod has.";
     let rules = rules(request, &secrets);
     manifests.role(why, &subject, Some(namespace), "meshctl-remote-secret", rules);
     let why = "Whether two contexts reach the same cluster: the UID of namespace kube-system.";
@@ -88,8 +89,13 @@ fn header(request: &Request<'_>, namespace: &str) -> Vec<String> {
         lines.push(format!("- can create secrets, which cannot be limited to a name. A secret of type {KIND} allows them to act as"));
         lines.push(format!("  any service account in {namespace}; to omit that permission, create the secrets empty, which these commands do:"));
         let namespace = word(Path::new(namespace));
-        lines.push(format!("  kubectl -n {namespace} create secret generic istio-remote-secret-CLUSTER"));
-        lines.push("  and use the permissions of `meshctl mesh remote-secret rotate --print-rbac`".to_owned());
+        lines.push(format!(
+            "  kubectl -n {namespace} create secret generic istio-remote-secret-CLUSTER"
+        ));
+        lines.push(
+            "  and use the permissions of `meshctl mesh remote-secret rotate --print-rbac`"
+                .to_owned(),
+        );
     }
     lines.push(String::new());
     lines.push("`check` works with them too. To find secrets with other names it needs to list secrets, which is to read all".to_owned());

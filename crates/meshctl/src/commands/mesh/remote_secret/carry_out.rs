@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use meshapply::Error;
 use meshapply::kube::{RemoteWrite, try_token};
 use meshapply::remote::{
-    Claims, Due, Problem, ReaderToken, RemoteKubeconfig, RemoteSecret, Remedy, Swap, View, Watch, Watched,
-    token_secret_name, unusable,
+    Claims, Due, Problem, ReaderToken, Remedy, RemoteKubeconfig, RemoteSecret, Swap, View, Watch,
+    Watched, token_secret_name, unusable,
 };
 use meshpki::Time;
 use meshpki::istiod::Severity;
@@ -22,8 +22,8 @@ use crate::interrupt::Ending;
 use crate::io::Io;
 use crate::text::safe;
 
-/// Between two looks at istiod.
-const POLL: Duration = Duration::from_millis(500);
+/// Between two looks at istiod, which then sends all of its endpoints: a tenth of the time to settle, in these limits.
+const POLL: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
 /// The lifetime of a token in a dry run, in seconds: the least that an API server issues.
 const REHEARSAL: i64 = 600;
 /// A lifetime that is this much shorter than requested, in seconds, was shortened.
@@ -45,9 +45,8 @@ pub(super) async fn run(plan: &Plan<'_>, io: &mut Io<'_>) -> Result<Exit, Failur
     for (done, write) in plan.writes.iter().enumerate() {
         if let Err(failure) = one(plan, write, &mut ending, io).await {
             let missing = plan.writes.iter().skip(done + 1);
-            let missing: Vec<String> = missing
-                .map(|one| format!("{} for {}", one.reader.name, one.remote.name))
-                .collect();
+            let missing: Vec<String> =
+                missing.map(|one| format!("{} for {}", one.reader.name, one.remote.name)).collect();
             return Err(match missing.as_slice() {
                 [] => failure,
                 all => failure.because(format!("not done: {}", all.join(", "))),
@@ -55,7 +54,8 @@ pub(super) async fn run(plan: &Plan<'_>, io: &mut Io<'_>) -> Result<Exit, Failur
         }
     }
     leftovers(plan, io).await;
-    io.say(format!("done: {} secrets written and verified", plan.writes.len()));
+    let many = if plan.writes.len() == 1 { "secret" } else { "secrets" };
+    io.say(format!("done: {} {many} written and verified", plan.writes.len()));
     Ok(Exit::Good)
 }
 
@@ -79,7 +79,10 @@ async fn one(
     io.say(safe(&format!("{reader}: wrote secret {}, token until {}", write.name, token.expires)));
     let why = match watch(plan, write, &before, ending).await? {
         Ok(pods) => {
-            io.say(safe(&format!("{reader}: verified: {remote} synced, endpoints {}", told(&pods))));
+            io.say(safe(&format!(
+                "{reader}: verified: {remote} synced, endpoints {}",
+                told(&pods)
+            )));
             return Ok(());
         }
         Err(why) => why,
@@ -100,8 +103,7 @@ fn refuse_blind(
         None if before.is_empty() => "no pod of istiod is ready".to_owned(),
         None => return Ok(()),
     };
-    let message =
-        format!("istiod of {} cannot be asked which endpoints it has", write.reader.name);
+    let message = format!("istiod of {} cannot be asked which endpoints it has", write.reader.name);
     let failure = Failure::new("remote/not-verified", message)
         .within(place(write.reader))
         .because(cause)
@@ -229,6 +231,7 @@ async fn watch(
 ) -> Result<Result<Pods, String>, Failure> {
     let writing = plan.job.writing;
     let settle = writing.settle.min(writing.timeout);
+    let pause = (settle / 10).clamp(POLL[0], POLL[1]);
     let mut watch = Watch::new(&write.remote.name, settle.as_secs(), before);
     let start = Instant::now();
     loop {
@@ -244,7 +247,7 @@ async fn watch(
             return Ok(Err(missing));
         }
         tokio::select! {
-            () = tokio::time::sleep(POLL) => {}
+            () = tokio::time::sleep(pause) => {}
             () = ending.wait() => return Err(interrupted(write)),
         }
     }
@@ -268,19 +271,31 @@ async fn undone(
 ) -> Failure {
     let (reader, remote) = (&write.reader.name, &write.remote.name);
     let had = before.iter().any(|view| view.endpoints(remote).is_some_and(|count| count > 0));
-    let (code, remedy) = match (had, write.swap) {
-        (true, Swap::Lost) => ("remote/endpoints", Remedy::RestartIstiod),
-        (true, _) => ("remote/endpoints", Remedy::ShowLog),
-        (false, _) => ("remote/not-verified", Remedy::ShowLog),
+    let seconds = plan.job.writing.timeout.as_secs();
+    let (code, message) = if had {
+        (
+            "remote/endpoints",
+            format!("istiod of {reader} does not have the endpoints of {remote} after {seconds} s"),
+        )
+    } else {
+        (
+            "remote/not-verified",
+            format!("istiod of {reader} has not synced {remote} within {seconds} s"),
+        )
     };
-    let message = format!("istiod of {reader} does not have {remote} as it should");
+    let remedy = match write.swap {
+        Swap::Lost if had => Remedy::RestartIstiod,
+        _ => Remedy::ShowLog,
+    };
     let told = failure(&about(write, code, message, remedy), &plan.places).because(why.to_owned());
     let old = write.over.and_then(|secret| Some((secret, secret.data.get(remote.as_str())?)));
     let Some((secret, content)) = old.filter(|_| is_worth_keeping(write, plan)) else {
         return told.because("the new secret stays");
     };
     if write.swap == Swap::Lost {
-        return told.because("the new secret stays: with this release, another change loses endpoints again");
+        return told.because(
+            "the new secret stays: with this release, another change loses endpoints again",
+        );
     }
     let over = RemoteSecret { resource_version: version.to_owned(), ..secret.clone() };
     if let Err(failure) = send(write, content, Some(&over), false).await {
@@ -293,9 +308,8 @@ async fn undone(
             "the old secret is back, and istiod uses it: endpoints {}",
             self::told(&pods)
         )),
-        Ok(Err(missing)) => {
-            told.because(format!("the old secret is back, but istiod does not use it yet: {missing}"))
-        }
+        Ok(Err(missing)) => told
+            .because(format!("the old secret is back, but istiod does not use it yet: {missing}")),
         Err(interrupted) => interrupted,
     }
 }
@@ -337,8 +351,13 @@ async fn legacy(plan: &Plan<'_>, target: &Target, io: &mut Io<'_>) {
                 reader: target.name.clone(),
                 remote: target.name.clone(),
                 secret: name.clone(),
-                message: format!("the old token for {} has no end, and is still valid", target.name),
-                causes: vec!["deleting its secret revokes it, for everything that uses it".to_owned()],
+                message: format!(
+                    "the old token for {} has no end, and is still valid",
+                    target.name
+                ),
+                causes: vec![
+                    "deleting its secret revokes it, for everything that uses it".to_owned(),
+                ],
                 remedy: Remedy::DeleteToken(name),
             };
             io.warn(&failure(&problem, &plan.places));

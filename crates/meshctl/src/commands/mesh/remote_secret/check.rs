@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use meshapply::kube::try_token;
 use meshapply::remote::{
-    Answer, Flaw, Found, Problem, READER, RemoteKubeconfig, RemoteSecret, Remedy, around, judge,
+    Answer, Flaw, Found, Problem, READER, Remedy, RemoteKubeconfig, RemoteSecret, around, judge,
 };
 use meshpki::Time;
 use meshpki::istiod::Severity;
@@ -67,7 +67,9 @@ pub(super) fn run(args: &CheckRemoteSecrets, io: &mut Io<'_>) -> Result<Exit, Fa
         io.print(&text)?;
         for (target, seen) in targets.iter().zip(&seen) {
             if let Some(error) = &seen.unlisted {
-                io.warn(&failed(target, error).because("only secrets with the usual names were read"));
+                io.warn(
+                    &failed(target, error).because("only secrets with the usual names were read"),
+                );
             }
         }
         Ok(report.exit())
@@ -180,9 +182,8 @@ fn silent(target: &Target, seen: &Seen) -> Vec<Problem> {
 async fn legacy(targets: &[Target], seen: &[Seen], problems: &[Problem]) -> Vec<Problem> {
     let mut found = Vec::new();
     for (target, seen) in targets.iter().zip(seen) {
-        let is_used = problems
-            .iter()
-            .any(|one| one.code == "remote/no-end" && one.remote == target.name);
+        let is_used =
+            problems.iter().any(|one| one.code == "remote/no-end" && one.remote == target.name);
         if is_used || seen.unlisted.is_some() {
             continue;
         }
@@ -193,7 +194,10 @@ async fn legacy(targets: &[Target], seen: &[Seen], problems: &[Problem]) -> Vec<
                 reader: target.name.clone(),
                 remote: target.name.clone(),
                 secret: name.clone(),
-                message: format!("a token of {READER} without an end is still valid in {}", target.name),
+                message: format!(
+                    "a token of {READER} without an end is still valid in {}",
+                    target.name
+                ),
                 causes: vec!["no remote secret of these clusters has it".to_owned()],
                 remedy: Remedy::DeleteToken(name),
             });

@@ -30,12 +30,8 @@ pub(super) fn text(report: &Report<'_>) -> String {
         out += &one(report, problem);
     }
     let count = |severity| report.problems.iter().filter(|one| one.severity == severity).count();
-    let _ = writeln!(
-        out,
-        "errors {}, warnings {}",
-        count(Severity::Error),
-        count(Severity::Warning)
-    );
+    let _ =
+        writeln!(out, "errors {}, warnings {}", count(Severity::Error), count(Severity::Warning));
     out
 }
 
@@ -72,8 +68,13 @@ fn state(view: &View, cluster: &str) -> String {
 }
 
 fn one(report: &Report<'_>, problem: &Problem) -> String {
-    let mut out =
-        format!("{}[{}]: {}\n  in: {}\n", problem.severity, problem.code, safe(&problem.message), safe(&at(problem)));
+    let mut out = format!(
+        "{}[{}]: {}\n  in: {}\n",
+        problem.severity,
+        problem.code,
+        safe(&problem.message),
+        safe(&at(problem))
+    );
     for cause in &problem.causes {
         let _ = writeln!(out, "  because: {}", safe(cause));
     }

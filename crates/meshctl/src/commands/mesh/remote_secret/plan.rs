@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use meshapply::remote::{Aim, Due, Entrance, Problem, RemoteSecret, Remedy, Step, Swap, decide, secret_name};
+use meshapply::remote::{
+    Aim, Due, Entrance, Problem, Remedy, RemoteSecret, Step, Swap, decide, secret_name,
+};
 use meshpki::Time;
 use meshpki::istiod::Severity;
 
@@ -43,6 +45,15 @@ pub(super) struct Write<'a> {
     pub(super) why: Vec<Due>,
     /// What the release of istiod does with endpoints.
     pub(super) swap: Swap,
+}
+
+impl Write<'_> {
+    /// Whether the address was not in a secret that istiod used before.
+    fn is_new_address(&self) -> bool {
+        self.why.iter().any(|why| {
+            matches!(why, Due::Missing | Due::Unreadable(_) | Due::Server(..) | Due::Insecure)
+        })
+    }
 }
 
 struct Row<'a> {
@@ -118,13 +129,17 @@ impl<'a> Plan<'a> {
             Swap::Gap => (
                 "remote/gap",
                 Severity::Warning,
-                format!("istiod {release} drops the endpoints of a cluster while it takes a new secret"),
+                format!(
+                    "istiod {release} drops the endpoints of a cluster while it takes a new secret"
+                ),
                 "until it has read the cluster again, usually for seconds, calls do not reach it (istio#49349); Istio 1.30.4 and later keep them",
             ),
             Swap::Lost => (
                 "remote/loses-endpoints",
                 Severity::Error,
-                format!("istiod {release} can lose the endpoints of a cluster when its secret changes, until istiod restarts"),
+                format!(
+                    "istiod {release} can lose the endpoints of a cluster when its secret changes, until istiod restarts"
+                ),
                 "it deletes them after the new secret is in use (istio#61043); Istio 1.30.4 and 1.31.0 keep them",
             ),
         };
@@ -156,7 +171,8 @@ impl<'a> Plan<'a> {
                 out += &self.row(row);
             }
         }
-        let count = |what: fn(&Step) -> bool| self.rows.iter().filter(|row| what(&row.step)).count();
+        let count =
+            |what: fn(&Step) -> bool| self.rows.iter().filter(|row| what(&row.step)).count();
         let _ = writeln!(
             out,
             "\nwrite {}, unchanged {}, refused {}",
@@ -203,18 +219,14 @@ impl<'a> Plan<'a> {
     pub(super) fn refuse(&self, io: &mut Io<'_>) -> Result<(), Failure> {
         let mut failures = Vec::new();
         for problem in &self.problems {
-            let mut told = failure(problem, &self.places);
-            if problem.code == "remote/loses-endpoints" {
-                told = told.hint(format!(
-                    "nothing was written; upgrade istiod, or proceed with `--force {}` and restart istiod afterwards: `{}`",
-                    problem.code,
-                    self.places.next(problem)
-                ));
-            }
-            if problem.severity == Severity::Warning || self.job.forces(problem.code) {
+            let told = failure(problem, &self.places);
+            if problem.severity == Severity::Warning {
                 io.warn(&told);
+            } else if self.job.forces(problem.code) {
+                let next = self.places.next(problem);
+                io.warn(&told.hint(format!("afterwards: `{next}`")));
             } else {
-                failures.push(told);
+                failures.push(told.hint(self.way_out(problem)));
             }
         }
         for write in &self.writes {
@@ -223,17 +235,35 @@ impl<'a> Plan<'a> {
                 Some(failure) => io.warn(&failure),
                 None => {}
             }
-            if write.entrance.is_loopback() {
+            if write.entrance.is_loopback() && write.is_new_address() {
                 io.warn(&loopback(write));
             }
         }
         io.fail_all(failures).map_or(Ok(()), Err)
     }
 
+    /// What to do about an error that nothing overrides.
+    fn way_out(&self, problem: &Problem) -> String {
+        let (code, next) = (problem.code, self.places.next(problem));
+        match code {
+            "remote/loses-endpoints" => format!(
+                "nothing was written; upgrade istiod, or proceed with `--force {code}` and restart istiod afterwards: `{next}`"
+            ),
+            "remote/foreign" => format!(
+                "nothing was written; `{next}` shows its owners; `--force {code}` overwrites it"
+            ),
+            _ => format!("nothing was written; `{next}` shows more; `--force {code}` proceeds"),
+        }
+    }
+
     /// A token would be sent where others can take it.
     fn insecure(&self, write: &Write<'_>) -> Option<Failure> {
         let entrance = &write.entrance;
-        let why = if entrance.skip_verify { "its certificate would not be verified" } else { "plain HTTP" };
+        let why = if entrance.skip_verify {
+            "its certificate would not be verified"
+        } else {
+            "plain HTTP"
+        };
         entrance.is_insecure().then(|| {
             let (reader, remote) = (&write.reader.name, &write.remote.name);
             Failure::new(
@@ -251,9 +281,12 @@ impl<'a> Plan<'a> {
 /// istiod cannot reach an address of this machine.
 fn loopback(write: &Write<'_>) -> Failure {
     let remote = &write.remote.name;
-    Failure::new("remote/loopback", format!("{} is an address inside istiod's own pod", write.entrance.server))
-        .within(format!("cluster {}, secret {}", write.reader.name, write.name))
-        .hint(format!("`--server {remote}=URL` gives the address at which istiod reaches {remote}"))
+    Failure::new(
+        "remote/loopback",
+        format!("{} is an address inside istiod's own pod", write.entrance.server),
+    )
+    .within(format!("cluster {}, secret {}", write.reader.name, write.name))
+    .hint(format!("`--server {remote}=URL` gives the address at which istiod reaches {remote}"))
 }
 
 /// Every line safe on a terminal.
