@@ -225,6 +225,44 @@ fn a_secret_that_istiod_does_not_take_is_put_back() {
 }
 
 #[test]
+fn a_cluster_that_istiod_cannot_read() {
+    let world = world();
+    world.good_secret("west", "east", 80);
+    let east = world.cluster("east");
+    east.state().swap = Swap::Never;
+    world.check(&format!("{CREATE} --server west=https://api.west.invalid:6443"), r#"
+        exit 2
+        cluster east (context east, https://east)
+          tls: verified
+          istio-system/istio-remote-secret-west
+            create
+            server https://api.west.invalid:6443, token of istio-reader-service-account until 2027-02-19T07:00:00Z at the latest
+        cluster west (context west, https://west)
+          tls: verified
+          istio-system/istio-remote-secret-east
+            unchanged: its token ends on 2027-02-09T07:00:00Z, in 80 days
+
+        write 1, unchanged 1, refused 0
+        --- stderr
+        warning[remote/unreachable]: the API server of west does not answer at the address in the secret
+          in: cluster east, secret istio-remote-secret-west
+          because: cannot reach the API server: failed to lookup address information: Name or service not known
+          because: asked from this machine; istiod may have another path
+
+        hint: run `kubectl --context east -n istio-system logs -l app=istiod --tail=50`
+        east: wrote secret istio-remote-secret-west, token until 2027-02-19T07:00:00Z
+        error[remote/not-verified]: istiod of east has not synced west within 3 s
+          in: cluster east, secret istio-remote-secret-west
+          because: pod istiod-a says `timeout`
+          because: the new secret stays
+
+        hint: run `kubectl --context east -n istio-system logs -l app=istiod --tail=50`
+    "#);
+    // The secret stays: what is wrong may be on the way.
+    assert!(east.kubeconfig("west").contains("https://api.west.invalid:6443"));
+}
+
+#[test]
 fn releases_that_lose_endpoints() {
     let old = World::new(&["east", "west"], "1.29.6");
     old.good_secret("east", "west", 5);

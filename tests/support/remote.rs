@@ -55,6 +55,8 @@ pub enum Swap {
     Empty,
     /// It does not sync until the old content is back.
     Stuck,
+    /// It never reads any cluster.
+    Never,
     /// It does not answer.
     Silent,
 }
@@ -380,12 +382,17 @@ fn debug(asked: &Asked, pod: &str, objects: &Objects, state: &mut State) -> Answ
             }
             let first = state.first.entry(remote.clone()).or_insert_with(|| content.clone());
             let is_changed = first != content;
-            let status = if is_changed && state.swap == Swap::Stuck { "syncing" } else { "synced" };
+            let status = match state.swap {
+                Swap::Never => "timeout",
+                Swap::Stuck if is_changed => "syncing",
+                _ => "synced",
+            };
             clusters.push(json!({
                 "id": remote, "secretName": format!("istio-system/{name}"), "syncStatus": status,
             }));
             let count = state.endpoints.get(pod).copied().unwrap_or(12);
-            let count = if is_changed && state.swap == Swap::Empty { 0 } else { count };
+            let is_empty = state.swap == Swap::Never || (is_changed && state.swap == Swap::Empty);
+            let count = if is_empty { 0 } else { count };
             shards.insert(
                 format!("Kubernetes/{remote}"),
                 vec![json!({"Addresses": ["10.0.0.1"]}); count].into(),

@@ -118,6 +118,18 @@ fn in_the_kubeconfig() {
         "error[remote/auth]: istiod refuses the kubeconfig because of exec",
         spoiled(Some(80), exec),
     );
+    // istiod may be told to allow it.
+    let world = world();
+    world.good_secret("west", "east", 80);
+    spoiled(Some(80), exec)(&world);
+    let path = "/apis/apps/v1/namespaces/istio-system/deployments/istiod";
+    let mut istiod = world.cluster("east").api.object(path).expect("istiod");
+    let env = json!({"name": "PILOT_INSECURE_MULTICLUSTER_KUBECONFIG_OPTIONS", "value": "exec"});
+    let container = &mut istiod["spec"]["template"]["spec"]["containers"][0];
+    container["env"].as_array_mut().expect("variables").push(env);
+    world.cluster("east").api.put(path, istiod);
+    let ran = world.run(CHECK);
+    ended(&ran, 0, &["was not asked: it has no token", "errors 0, warnings 0"]);
     let skip = |config: &mut Value| {
         let cluster = &mut config["clusters"][0]["cluster"];
         cluster["insecure-skip-tls-verify"] = true.into();

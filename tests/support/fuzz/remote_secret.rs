@@ -65,6 +65,7 @@ fn step(content: &[u8], entrance: &Entrance, rotate: bool) -> Step {
         server: None,
         rotate,
         adopt: true,
+        allowed: &[],
     };
     decide(&aim, NOW, None)
 }

@@ -23,6 +23,8 @@ pub struct Aim<'a> {
     pub rotate: bool,
     /// A secret of another owner is overwritten.
     pub adopt: bool,
+    /// What every istiod of the reader allows in kubeconfigs.
+    pub allowed: &'a [String],
 }
 
 /// Why a secret is written.
@@ -147,8 +149,9 @@ fn due(
     if aim.rotate {
         return (why, entrance);
     }
-    if !kubeconfig.refused.is_empty() {
-        why.push(Due::Refused(kubeconfig.refused.clone()));
+    let refused = kubeconfig.refused_despite(aim.allowed);
+    if !refused.is_empty() {
+        why.push(Due::Refused(refused));
     }
     let is_named = secret.annotation.as_deref() == Some(aim.remote) || secret.data.len() > 1;
     if !secret.is_labelled || !is_named {

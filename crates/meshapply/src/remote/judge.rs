@@ -45,6 +45,9 @@ pub struct Found<'a> {
     pub views: &'a [View],
     /// The clusters of the mesh.
     pub members: &'a [String],
+    /// What every istiod of the reader allows in kubeconfigs
+    /// ([`Istiod::kubeconfig_options`](crate::kube::Istiod::kubeconfig_options)).
+    pub allowed: &'a [String],
 }
 
 impl Found<'_> {
@@ -135,8 +138,9 @@ fn names(found: &Found<'_>) -> Vec<Problem> {
 /// What istiod refuses, and what differs from the context of the remote cluster.
 fn of_kubeconfig(found: &Found<'_>, kubeconfig: &RemoteKubeconfig) -> Vec<Problem> {
     let mut problems = Vec::new();
-    if !kubeconfig.refused.is_empty() {
-        let names = kubeconfig.refused.join(", ");
+    let refused = kubeconfig.refused_despite(found.allowed);
+    if !refused.is_empty() {
+        let names = refused.join(", ");
         let mut problem = found.error(
             "remote/auth",
             format!("istiod refuses the kubeconfig because of {names}"),

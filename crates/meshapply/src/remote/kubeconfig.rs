@@ -37,7 +37,8 @@ pub struct RemoteKubeconfig {
     /// The token, where that is the kind.
     pub token: Option<Zeroizing<String>>,
     /// Fields for which istiod refuses the kubeconfig, by the names that
-    /// `PILOT_INSECURE_MULTICLUSTER_KUBECONFIG_OPTIONS` gives them (`pkg/kube/util.go: sanitizeKubeConfig`).
+    /// `PILOT_INSECURE_MULTICLUSTER_KUBECONFIG_OPTIONS` gives them (`pkg/kube/util.go: sanitizeKubeConfig`; Istio 1.13
+    /// and later, and the last patch releases of 1.11 and 1.12).
     pub refused: Vec<String>,
     /// The CA is a file, which only istiod's own container could have.
     pub has_ca_file: bool,
@@ -237,6 +238,12 @@ impl RemoteKubeconfig {
             None => Flaw::Yaml(0, 0),
         })?;
         document.ok_or(Flaw::Empty)?.selected()
+    }
+
+    /// The fields for which an istiod that allows these refuses it.
+    #[must_use]
+    pub fn refused_despite(&self, allowed: &[String]) -> Vec<String> {
+        self.refused.iter().filter(|name| !allowed.contains(name)).cloned().collect()
     }
 
     /// The kubeconfig for a cluster with a token, as istioctl writes it.

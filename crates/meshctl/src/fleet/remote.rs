@@ -46,16 +46,22 @@ impl Seen {
         used.and_then(by_name).or_else(|| self.secrets.iter().find(has)).or_else(|| by_name(&usual))
     }
 
-    /// What istiod does with endpoints when a secret changes, in the worst of its releases.
-    pub(crate) fn swap(&self) -> (Swap, Version) {
+    /// What every istiod allows in kubeconfigs besides tokens.
+    pub(crate) fn allowed(&self) -> Vec<String> {
+        let Some((first, rest)) = self.istiods.split_first() else { return Vec::new() };
+        let by_all = |name: &&String| rest.iter().all(|one| one.kubeconfig_options.contains(name));
+        first.kubeconfig_options.iter().filter(by_all).cloned().collect()
+    }
+
+    /// What istiod does with endpoints when a secret changes, in the worst of its releases; `None`: there is no istiod.
+    pub(crate) fn swap(&self) -> Option<(Swap, Version)> {
         let all = self.istiods.iter().map(|istiod| istiod.settings.version);
         let rank = |release: &Version| match Swap::of(*release) {
             Swap::Lost => 2,
             Swap::Gap => 1,
             Swap::Seamless => 0,
         };
-        let worst = all.max_by_key(rank).unwrap_or(Version::NEWEST);
-        (Swap::of(worst), worst)
+        all.max_by_key(rank).map(|worst| (Swap::of(worst), worst))
     }
 }
 

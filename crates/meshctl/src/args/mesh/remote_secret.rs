@@ -13,9 +13,9 @@ use crate::args::{DryRun, Output, duration};
 /// `meshctl mesh remote-secret ...`.
 #[derive(Debug, Subcommand)]
 pub enum RemoteSecret {
-    /// Create the secrets that are missing or cannot work, and verify that istiod uses them.
+    /// Create or repair secrets, and verify that istiod uses them.
     Create(Box<CreateRemoteSecrets>),
-    /// Replace tokens that end soon, and verify that istiod keeps its endpoints.
+    /// Replace tokens that end soon, and verify that endpoints stay.
     Rotate(Box<RotateRemoteSecrets>),
     /// Check every remote secret, its token, and what istiod makes of it.
     Check(Box<CheckRemoteSecrets>),

@@ -1,6 +1,6 @@
 //! `meshctl mesh remote-secret check`: every remote secret, its token, and what istiod makes of it.
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 use meshapply::kube::try_token;
 use meshapply::remote::{
     Answer, Flaw, Found, Problem, READER, Remedy, RemoteKubeconfig, RemoteSecret, around, judge,
@@ -18,6 +18,9 @@ use crate::hints::remote::Places;
 use crate::io::Io;
 use crate::spec;
 use crate::text::json as pretty;
+
+/// The most tokens that are tried at the same time, each with several requests.
+const AT_ONCE: usize = 16;
 
 /// Everything to report.
 pub(super) struct Report<'a> {
@@ -109,15 +112,15 @@ async fn entries(seen: &[Seen]) -> Vec<Entry<'_>> {
         let secrets = seen.secrets.iter();
         secrets.flat_map(move |secret| secret.data.iter().map(move |one| (reader, secret, one)))
     });
-    join_all(all.map(async |(reader, secret, (remote, content))| {
+    let asked = stream::iter(all).map(async |(reader, secret, (remote, content))| {
         let kubeconfig = RemoteKubeconfig::read(content);
         let answer = match &kubeconfig {
             Ok(kubeconfig) => try_token(kubeconfig).await,
             Err(_) => Answer::NotAsked("the kubeconfig cannot be read"),
         };
         Entry { reader, secret, remote: remote.as_str(), kubeconfig, answer }
-    }))
-    .await
+    });
+    asked.buffered(AT_ONCE).collect().await
 }
 
 fn problems(
@@ -133,6 +136,7 @@ fn problems(
         let others = targets.iter().filter(|other| other.name != target.name);
         let wanted: Vec<&str> = others.map(|other| other.name.as_str()).collect();
         problems.extend(around(&target.name, &wanted, &seen.secrets));
+        let allowed = seen.allowed();
         for entry in entries.iter().filter(|entry| entry.reader == index) {
             let remote = targets.iter().find(|other| other.name == entry.remote);
             let found = Found {
@@ -144,6 +148,7 @@ fn problems(
                 answer: &entry.answer,
                 views: &seen.views,
                 members,
+                allowed: &allowed,
             };
             problems.extend(judge(&found, at, within));
         }

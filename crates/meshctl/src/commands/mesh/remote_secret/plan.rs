@@ -96,6 +96,7 @@ impl<'a> Plan<'a> {
             server: self.job.servers.get(&remote.name).map(String::as_str),
             rotate: self.job.rotate,
             adopt: self.job.forces("remote/foreign"),
+            allowed: &seen.allowed(),
         };
         let name = secret.map_or_else(|| secret_name(&remote.name), |secret| secret.name.clone());
         let step = decide(&aim, self.at, self.job.within);
@@ -107,7 +108,7 @@ impl<'a> Plan<'a> {
                 name: name.clone(),
                 entrance: entrance.clone(),
                 why: why.clone(),
-                swap: seen.swap().0,
+                swap: seen.swap().map_or(Swap::Seamless, |(swap, _)| swap),
             }),
             Step::Refuse(problem) => self.problems.push((**problem).clone()),
             Step::Keep(_) | Step::Absent => {}
@@ -123,7 +124,7 @@ impl<'a> Plan<'a> {
         };
         let changed: Vec<&Write<'_>> = self.writes.iter().filter(changes).collect();
         let Some(first) = changed.first() else { return };
-        let (swap, release) = seen.swap();
+        let Some((swap, release)) = seen.swap() else { return };
         let (code, severity, message, cause) = match swap {
             Swap::Seamless => return,
             Swap::Gap => (
