@@ -186,7 +186,7 @@ fn a_secret_that_istiod_does_not_take_is_put_back() {
                 --- stderr
                 east: wrote secret istio-remote-secret-west, token until 2027-02-19T07:00:00Z
                 east: put the old secret istio-remote-secret-west back
-                error[remote/endpoints]: istiod of east does not have the endpoints of west after 3 s
+                error[remote/endpoints]: istiod of east lacks endpoints of west 3 s after the write
                   in: cluster east, secret istio-remote-secret-west
                   because: pod istiod-a has 0 endpoints, 12 before
                   because: the old secret is back, and istiod uses it: endpoints istiod-a 12 before, 12 after
@@ -211,7 +211,7 @@ fn a_secret_that_istiod_does_not_take_is_put_back() {
                 --- stderr
                 east: wrote secret istio-remote-secret-west, token until 2027-02-19T07:00:00Z
                 east: put the old secret istio-remote-secret-west back
-                error[remote/endpoints]: istiod of east does not have the endpoints of west after 3 s
+                error[remote/not-synced]: istiod of east has not synced west within 3 s
                   in: cluster east, secret istio-remote-secret-west
                   because: pod istiod-a says `syncing`
                   because: the old secret is back, and istiod uses it: endpoints istiod-a 12 before, 12 after
@@ -251,7 +251,7 @@ fn a_cluster_that_istiod_cannot_read() {
 
         hint: run `kubectl --context east -n istio-system logs -l app=istiod --tail=50`
         east: wrote secret istio-remote-secret-west, token until 2027-02-19T07:00:00Z
-        error[remote/not-verified]: istiod of east has not synced west within 3 s
+        error[remote/not-synced]: istiod of east has not synced west within 3 s
           in: cluster east, secret istio-remote-secret-west
           because: pod istiod-a says `timeout`
           because: the new secret stays
@@ -342,7 +342,7 @@ fn releases_that_lose_endpoints() {
 
         hint: afterwards: `kubectl --context east -n istio-system rollout restart deployment -l app=istiod`
         east: wrote secret istio-remote-secret-west, token until 2027-02-19T07:00:00Z
-        error[remote/endpoints]: istiod of east does not have the endpoints of west after 3 s
+        error[remote/endpoints]: istiod of east lacks endpoints of west 3 s after the write
           in: cluster east, secret istio-remote-secret-west
           because: pod istiod-a has 0 endpoints, 12 before
           because: the new secret stays: with this release, another change loses endpoints again

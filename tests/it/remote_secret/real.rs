@@ -101,8 +101,23 @@ fn istiod_reads_the_other_cluster_and_keeps_it_over_a_rotation() {
     );
     assert_ne!(content(&mesh), before);
     ended(&mesh.run(CHECK), 0, &["errors 0"]);
-    // A rotation that istiod cannot use is put back: the account may not read any more.
+    // istiod has really taken it.
+    let updates = || mesh.clusters[0].istiod_log().matches("Update cluster").count();
+    assert_eq!(updates(), 1, "{}", mesh.clusters[0].istiod_log());
+    // What it cannot use is put back.
     let before = content(&mesh);
+    let ran = mesh.run(&format!("{CREATE} --server west=https://127.0.0.1:1").replace("60s", "8s"));
+    println!("{}{}", ran.out, ran.err);
+    let told = [
+        "warning[remote/unreachable]",
+        "error[remote/not-synced]: istiod of east has not synced west within 8 s",
+        "the old secret is back, and istiod uses it",
+    ];
+    ended(&ran, 2, &told);
+    assert_eq!(content(&mesh), before);
+    assert_eq!(updates(), 3);
+    ended(&mesh.run(CHECK), 0, &["errors 0"]);
+    // A token that may not read what istiod reads is not written.
     let role = "
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole

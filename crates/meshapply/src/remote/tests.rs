@@ -222,7 +222,10 @@ fn endpoints_before_and_after() {
         let mut watch = Watch::new("west", 10, &[view("a", "synced", before)]);
         match watch.look(seconds, &[after]) {
             Watched::Good { pods } => assert_eq!(format!("{pods:?}"), expect),
-            Watched::Wait(why) => assert_eq!(why, expect),
+            Watched::Wait { missing, lost } => {
+                assert_eq!(missing, expect);
+                assert_eq!(lost, expect.contains("endpoints"));
+            }
         }
     };
     check(20, 10, view("a", "synced", 20), r#"{"a": [20, 20, 20]}"#);
@@ -239,7 +242,8 @@ fn endpoints_before_and_after() {
     let silent = View { pod: "a".to_owned(), said: Err("refused".to_owned()) };
     check(20, 10, silent, "pod a does not answer: refused");
     let mut watch = Watch::new("west", 0, &[]);
-    assert_eq!(watch.look(0, &[]), Watched::Wait("no pod of istiod is ready".to_owned()));
+    let missing = "no pod of istiod is ready".to_owned();
+    assert_eq!(watch.look(0, &[]), Watched::Wait { missing, lost: false });
     // A gap is remembered.
     let mut watch = Watch::new("west", 0, &[view("a", "synced", 9)]);
     watch.look(1, &[view("a", "syncing", 0)]);

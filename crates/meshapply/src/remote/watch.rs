@@ -103,8 +103,13 @@ pub struct Watch {
 /// What a look shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Watched {
-    /// Too early to say, or something is still missing: what.
-    Wait(String),
+    /// Too early to say, or something is still missing.
+    Wait {
+        /// What is missing.
+        missing: String,
+        /// Endpoints are missing.
+        lost: bool,
+    },
     /// Every pod has synced the cluster and has its endpoints.
     Good {
         /// Pod -> endpoints before, the fewest in between, and after.
@@ -124,7 +129,7 @@ impl Watch {
     /// One look, that many seconds after the write.
     pub fn look(&mut self, seconds: u64, views: &[View]) -> Watched {
         let mut pods = BTreeMap::new();
-        let mut missing = Vec::new();
+        let (mut missing, mut lost) = (Vec::new(), false);
         for view in views {
             let Some(count) = view.endpoints(&self.cluster) else {
                 let why = view.said.as_ref().err().map_or("", String::as_str);
@@ -139,6 +144,7 @@ impl Watch {
                 Some(status) => missing.push(format!("pod {} says `{status}`", view.pod)),
             }
             if count < floor(before) {
+                lost = true;
                 missing.push(format!("pod {} has {count} endpoints, {before} before", view.pod));
             }
             pods.insert(view.pod.clone(), [before, *lowest, count]);
@@ -147,10 +153,11 @@ impl Watch {
             missing.push("no pod of istiod is ready".to_owned());
         }
         if !missing.is_empty() {
-            return Watched::Wait(missing.join("; "));
+            return Watched::Wait { missing: missing.join("; "), lost };
         }
         if seconds < self.settle {
-            return Watched::Wait(format!("{seconds} s of {} s have passed", self.settle));
+            let missing = format!("{seconds} s of {} s have passed", self.settle);
+            return Watched::Wait { missing, lost };
         }
         Watched::Good { pods }
     }

@@ -87,7 +87,7 @@ async fn one(
         }
         Err(why) => why,
     };
-    Err(undone(plan, write, &before, (&version, &why), ending, io).await)
+    Err(undone(plan, write, &before, (&version, why), ending, io).await)
 }
 
 /// istiod is asked before and after; if it cannot be asked, nothing can be verified.
@@ -222,13 +222,16 @@ fn told(pods: &Pods) -> String {
     pods.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
-/// Watches istiod until it has the cluster, or time is up: then what is missing.
+/// What was still missing when time was up, and whether it was endpoints.
+type Missing = (String, bool);
+
+/// Watches istiod until it has the cluster, or time is up.
 async fn watch(
     plan: &Plan<'_>,
     write: &Write<'_>,
     before: &[View],
     ending: &mut Ending,
-) -> Result<Result<Pods, String>, Failure> {
+) -> Result<Result<Pods, Missing>, Failure> {
     let writing = plan.job.writing;
     let settle = writing.settle.min(writing.timeout);
     let pause = (settle / 10).clamp(POLL[0], POLL[1]);
@@ -239,9 +242,9 @@ async fn watch(
         let missing = match views {
             Ok(views) => match watch.look(start.elapsed().as_secs(), &views) {
                 Watched::Good { pods } => return Ok(Ok(pods)),
-                Watched::Wait(missing) => missing,
+                Watched::Wait { missing, lost } => (missing, lost),
             },
-            Err(error) => error.to_string(),
+            Err(error) => (error.to_string(), false),
         };
         if start.elapsed() > writing.timeout {
             return Ok(Err(missing));
@@ -265,29 +268,25 @@ async fn undone(
     plan: &Plan<'_>,
     write: &Write<'_>,
     before: &[View],
-    (version, why): (&str, &str),
+    (version, (why, lost)): (&str, Missing),
     ending: &mut Ending,
     io: &mut Io<'_>,
 ) -> Failure {
     let (reader, remote) = (&write.reader.name, &write.remote.name);
-    let had = before.iter().any(|view| view.endpoints(remote).is_some_and(|count| count > 0));
     let seconds = plan.job.writing.timeout.as_secs();
-    let (code, message) = if had {
-        (
-            "remote/endpoints",
-            format!("istiod of {reader} does not have the endpoints of {remote} after {seconds} s"),
-        )
+    let (code, message) = if lost {
+        let message =
+            format!("istiod of {reader} lacks endpoints of {remote} {seconds} s after the write");
+        ("remote/endpoints", message)
     } else {
-        (
-            "remote/not-verified",
-            format!("istiod of {reader} has not synced {remote} within {seconds} s"),
-        )
+        let message = format!("istiod of {reader} has not synced {remote} within {seconds} s");
+        ("remote/not-synced", message)
     };
     let remedy = match write.swap {
-        Swap::Lost if had => Remedy::RestartIstiod,
+        Swap::Lost if lost => Remedy::RestartIstiod,
         _ => Remedy::ShowLog,
     };
-    let told = failure(&about(write, code, message, remedy), &plan.places).because(why.to_owned());
+    let told = failure(&about(write, code, message, remedy), &plan.places).because(why);
     let old = write.over.and_then(|secret| Some((secret, secret.data.get(remote.as_str())?)));
     let Some((secret, content)) = old.filter(|_| is_worth_keeping(write, plan)) else {
         return told.because("the new secret stays");
@@ -308,7 +307,7 @@ async fn undone(
             "the old secret is back, and istiod uses it: endpoints {}",
             self::told(&pods)
         )),
-        Ok(Err(missing)) => told
+        Ok(Err((missing, _))) => told
             .because(format!("the old secret is back, but istiod does not use it yet: {missing}")),
         Err(interrupted) => interrupted,
     }
