@@ -3,6 +3,7 @@
 use serde_json::json;
 use tests::cli::ended;
 use tests::mesh::Mesh;
+use tests::rig::tools::Binaries;
 use tests::rig::{Cluster, Istio};
 
 const CREATE: &str =
@@ -151,4 +152,51 @@ fn the_printed_rights_are_enough() {
     ended(&ran, 0, &["done: 2 secrets written and verified"]);
     ended(&mesh.run_as("ci", &format!("{ROTATE} --within 100y")), 0, &["done: 2 secrets written"]);
     ended(&mesh.run_as("ci", CHECK), 0, &["warning[apply/forbidden]", "errors 0"]);
+}
+
+/// What istioctl created is found, replaced, and its token revoked with the printed command; the other printed commands
+/// of kubectl run too.
+#[test]
+fn secrets_of_istioctl() {
+    let Some(mesh) = mesh() else { return };
+    let istioctl = Binaries::find().expect("the rig").path("istioctl").display().to_string();
+    mesh.follow(&format!(
+        "{istioctl} create-remote-secret --context west --name west | kubectl --context east apply -f -"
+    ));
+    ended(&mesh.run(CREATE), 0, &["unchanged\n", "done: 1 secret written and verified"]);
+    let ran = mesh.run(CHECK);
+    ended(&ran, 0, &["warning[remote/no-end]: the token has no end", "token has no end"]);
+    let ran = mesh.run(ROTATE);
+    println!("{}{}", ran.out, ran.err);
+    let told = [
+        "replace: its token has no end",
+        "warning[remote/no-end]: the old token for west has no end",
+    ];
+    ended(&ran, 0, &told);
+    let secret = mesh.clusters[0].secret("istio-system", "istio-remote-secret-west");
+    let annotations = secret.expect("the secret").metadata.annotations.expect("annotations");
+    let names: Vec<&str> = annotations.keys().map(String::as_str).collect();
+    assert_eq!(names, ["networking.istio.io/cluster"]);
+    ended(
+        &mesh.run(CHECK),
+        0,
+        &["a token of istio-reader-service-account without an end is still valid in west"],
+    );
+    let next =
+        ran.err.lines().find_map(|line| line.strip_prefix("hint: run `kubectl --context west"));
+    mesh.follow(&format!(
+        "kubectl --context west{}",
+        next.expect("a command").trim_end_matches('`')
+    ));
+    let ran = mesh.run(CHECK);
+    ended(&ran, 0, &["errors 0, warnings 0"]);
+    for command in [
+        "kubectl --context east -n istio-system get secret istio-remote-secret-west --show-managed-fields -o jsonpath={.metadata}",
+        "kubectl --context east -n istio-system logs -l app=istiod --tail=50",
+        "kubectl --context west -n istio-system auth can-i --list --as system:serviceaccount:istio-system:istio-reader-service-account",
+        "kubectl --context west -n istio-system get serviceaccounts",
+        "kubectl --context east -n istio-system rollout restart deployment -l app=istiod",
+    ] {
+        mesh.follow(command);
+    }
 }
