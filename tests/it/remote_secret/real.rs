@@ -36,7 +36,7 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: istio-re
 subjects: [{kind: ServiceAccount, name: istio-reader-service-account, namespace: istio-system}]
 ";
 
-/// A Service whose endpoints nobody else changes.
+/// A Service with endpoints that nothing else changes.
 fn serve(cluster: &Cluster) {
     let service = json!({
         "apiVersion": "v1", "kind": "Service",
