@@ -54,7 +54,6 @@ fn step(content: &[u8], entrance: &Entrance, rotate: bool) -> Step {
         annotation: Some("west".to_owned()),
         owner: Owner::Istioctl,
         immutable: false,
-        has_copy: false,
         data,
     };
     let aim = Aim {

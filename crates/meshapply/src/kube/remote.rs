@@ -170,7 +170,6 @@ fn read(secret: KubeSecret) -> RemoteSecret {
         annotation: metadata.cluster(),
         owner: metadata.owner(),
         immutable: secret.immutable.unwrap_or(false),
-        has_copy: metadata.has_copy(),
         data: data.into_iter().map(|(name, bytes)| (name, Zeroizing::new(bytes.0))).collect(),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
 use super::{ANNOTATION, LABEL};
-use crate::names::{FIELD_MANAGER, LAST_APPLIED, MANAGED_BY};
+use crate::names::{FIELD_MANAGER, MANAGED_BY};
 
 /// A secret of istiod's namespace. It has no `Debug`: the data are credentials.
 #[derive(Clone)]
@@ -22,8 +22,6 @@ pub struct RemoteSecret {
     pub owner: Owner,
     /// Its data can never change.
     pub immutable: bool,
-    /// `kubectl apply` left a copy of all data in an annotation.
-    pub has_copy: bool,
     /// Cluster name -> kubeconfig.
     pub data: BTreeMap<String, Zeroizing<Vec<u8>>>,
 }
@@ -82,11 +80,5 @@ impl Metadata<'_> {
     #[must_use]
     pub fn cluster(&self) -> Option<String> {
         self.annotations.get(ANNOTATION).cloned()
-    }
-
-    /// Whether kubectl left a copy of the data.
-    #[must_use]
-    pub fn has_copy(&self) -> bool {
-        self.annotations.contains_key(LAST_APPLIED)
     }
 }
