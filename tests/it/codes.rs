@@ -27,6 +27,7 @@ fn codes_are_documented_in_order() {
     check("cfssl/", Trap::CODES);
     check("istiod/", SecretProblem::CODES);
     check("apply/", meshapply::Error::CODES);
+    check("remote/", meshapply::remote::Problem::CODES);
     check("endpoint/", meshapply::endpoint::Error::CODES);
     check("config/", Fault::CODES);
     check("lint/", meshconfig::lint::LintProblem::CODES);

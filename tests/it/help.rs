@@ -42,6 +42,9 @@ const CAN_SAY_NO: &[&str] = &[
     "mesh discover",
     "mesh diff",
     "mesh apply",
+    "mesh remote-secret create",
+    "mesh remote-secret rotate",
+    "mesh remote-secret check",
 ];
 
 /// Runs `meshctl` with these words; returns its exit status and both streams.
@@ -236,6 +239,8 @@ fn options_belong_to_their_commands() {
         "--service-account",
         &[
             "forget",
+            "mesh remote-secret create",
+            "mesh remote-secret rotate",
             "push",
             "rollback",
             "rotate intermediate",

@@ -224,6 +224,9 @@ fn no_key_and_no_token_over_what_others_can_read() {
         "mesh diff -f @/mesh.yaml --context cluster1",
         "mesh apply -f @/mesh.yaml --context cluster1 --yes",
         "mesh apply -f @/mesh.yaml --context cluster1 --print-rbac",
+        "mesh remote-secret create --context cluster1 --yes",
+        "mesh remote-secret rotate --context cluster1 --yes",
+        "mesh remote-secret check --context cluster1",
     ];
     let shell = Shell::new();
     shell.good("ca init @/ca --plain-root-key --cluster cluster1");

@@ -43,6 +43,7 @@ mod outputs;
 mod place;
 mod push;
 mod refusals;
+mod remote_secret;
 mod renew;
 mod replay;
 mod rig;

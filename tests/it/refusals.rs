@@ -609,7 +609,8 @@ fn every_code_stands_in_a_snapshot() {
         text.contains(&format!("error[{code}]: ")) || text.contains(&format!("warning[{code}]: "))
     };
     let codes = meshpki::Error::CODES.iter().chain(meshctl::failure::Failure::CODES);
-    let codes = codes.chain(meshapply::endpoint::Error::CODES).copied();
+    let codes = codes.chain(meshapply::endpoint::Error::CODES);
+    let codes = codes.chain(meshapply::remote::Problem::CODES).copied();
     let untold: BTreeSet<&str> = codes.filter(|code| !told(code)).collect();
     let known: BTreeSet<&str> = UNREACHABLE.iter().map(|(code, _)| *code).collect();
     assert_eq!(untold, known);

@@ -1,5 +1,5 @@
-//! An API server in memory, over plain HTTP on loopback: enough for a command to run against, and every response can be
-//! replaced. Real ones are in [`crate::rig`].
+//! An API server in memory, on loopback: enough for a command to run against, and every response can be replaced. Real
+//! ones are in [`crate::rig`].
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -13,8 +13,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use rustls::ServerConfig;
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
+use tokio_rustls::TlsAcceptor;
+
+use crate::forward;
 
 /// A request as it came.
 #[derive(Clone, Debug)]
@@ -46,6 +51,29 @@ pub struct Answer {
 
 type Script = Box<dyn Fn(&Asked) -> Option<Answer> + Send + Sync>;
 
+/// The objects of an API server, which outlive it.
+#[derive(Clone)]
+pub struct Objects(Arc<Shared>);
+
+impl Objects {
+    /// Puts an object there.
+    pub fn put(&self, path: &str, object: Value) {
+        lock(&self.0.objects).insert(path.to_owned(), object);
+    }
+
+    /// The objects right below a path, with their names.
+    #[must_use]
+    pub fn below(&self, path: &str) -> Vec<(String, Value)> {
+        let prefix = format!("{path}/");
+        let objects = lock(&self.0.objects);
+        let below = objects.iter().filter_map(|(path, object)| {
+            let name = path.strip_prefix(&prefix).filter(|name| !name.contains('/'))?;
+            Some((name.to_owned(), object.clone()))
+        });
+        below.collect()
+    }
+}
+
 /// An API server that runs until it is dropped.
 pub struct Api {
     /// Its port on 127.0.0.1.
@@ -59,6 +87,8 @@ struct Shared {
     asked: Mutex<Vec<Asked>>,
     /// Objects by their paths.
     objects: Mutex<BTreeMap<String, Value>>,
+    /// Where on loopback the ports of pods are, by pod.
+    pods: Mutex<BTreeMap<String, u16>>,
     over: Notify,
 }
 
@@ -83,12 +113,31 @@ impl Answer {
 }
 
 impl Api {
-    /// Starts one. What `script` answers takes the place of the usual answer.
+    /// Starts one over plain HTTP. What `script` answers takes the place of the usual answer.
     ///
     /// # Panics
     /// When there is no port.
     #[must_use]
     pub fn start(script: impl Fn(&Asked) -> Option<Answer> + Send + Sync + 'static) -> Self {
+        Self::start_over(None, script)
+    }
+
+    /// The same over TLS.
+    ///
+    /// # Panics
+    /// When there is no port.
+    #[must_use]
+    pub fn start_tls(
+        tls: Arc<ServerConfig>,
+        script: impl Fn(&Asked) -> Option<Answer> + Send + Sync + 'static,
+    ) -> Self {
+        Self::start_over(Some(tls.into()), script)
+    }
+
+    fn start_over(
+        tls: Option<TlsAcceptor>,
+        script: impl Fn(&Asked) -> Option<Answer> + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         listener.set_nonblocking(true).expect("a listener");
         let port = listener.local_addr().expect("an address").port();
@@ -96,6 +145,7 @@ impl Api {
             script: Box::new(script),
             asked: Mutex::default(),
             objects: Mutex::default(),
+            pods: Mutex::default(),
             over: Notify::new(),
         });
         let runtime =
@@ -104,7 +154,7 @@ impl Api {
         let thread = std::thread::spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
-                    () = serve(listener, &serving) => {}
+                    () = serve(listener, tls, &serving) => {}
                     () = serving.over.notified() => {}
                 }
             });
@@ -115,6 +165,22 @@ impl Api {
     /// Puts an object there.
     pub fn put(&self, path: &str, object: Value) {
         lock(&self.shared.objects).insert(path.to_owned(), object);
+    }
+
+    /// Its objects.
+    #[must_use]
+    pub fn objects(&self) -> Objects {
+        Objects(Arc::clone(&self.shared))
+    }
+
+    /// Removes an object.
+    pub fn remove(&self, path: &str) {
+        lock(&self.shared.objects).remove(path);
+    }
+
+    /// Has every port of a pod forwarded to this one on loopback.
+    pub fn forward(&self, pod: &str, port: u16) {
+        lock(&self.shared.pods).insert(pod.to_owned(), port);
     }
 
     /// An object as it is there.
@@ -144,26 +210,48 @@ fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().expect("no thread panicked")
 }
 
-async fn serve(listener: TcpListener, shared: &Arc<Shared>) {
+async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, shared: &Arc<Shared>) {
     let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
-        let shared = Arc::clone(shared);
+        let (shared, tls) = (Arc::clone(shared), tls.clone());
         tokio::spawn(async move {
-            let service = service_fn(move |request| {
-                let shared = Arc::clone(&shared);
-                async move { Ok::<_, Infallible>(answer(request, &shared).await) }
-            });
-            // The other side sees what went wrong.
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            match tls {
+                None => talk(stream, shared).await,
+                Some(tls) => {
+                    // The other side sees why not.
+                    if let Ok(stream) = tls.accept(stream).await {
+                        talk(stream, shared).await;
+                    }
+                }
+            }
         });
     }
+}
+
+async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, shared: Arc<Shared>) {
+    let service = service_fn(move |request| {
+        let shared = Arc::clone(&shared);
+        async move { Ok::<_, Infallible>(answer(request, &shared).await) }
+    });
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    // The other side sees what went wrong.
+    let _ = connection.with_upgrades().await;
+}
+
+/// The pod of a request for port-forward.
+fn forwarded(path: &str) -> Option<&str> {
+    path.strip_suffix("/portforward")?.rsplit_once("/pods/").map(|(_, pod)| pod)
 }
 
 async fn answer(request: Request<Incoming>, shared: &Shared) -> Response<String> {
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
     let authorization = header(hyper::header::AUTHORIZATION).unwrap_or_default().to_owned();
     let (method, uri) = (request.method().to_string(), request.uri().clone());
+    if let Some(pod) = forwarded(uri.path()) {
+        let real = lock(&shared.pods).get(pod).copied();
+        return forward::accept(request, |_| real);
+    }
     let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     let asked = {
         let mut all = lock(&shared.asked);

@@ -19,6 +19,7 @@ pub mod mesh;
 pub mod mutate;
 mod pki;
 mod proxies;
+pub mod remote_secret;
 mod secret;
 mod texts;
 
@@ -55,7 +56,7 @@ const fn target(name: &'static str, kind: Kind, tries: usize, run: fn(&[u8])) ->
 }
 
 /// Every target.
-pub static TARGETS: [Target; 24] = [
+pub static TARGETS: [Target; 25] = [
     target("pem", Kind::Pem, 1500, bytes::pem),
     target("der", Kind::Der, 1500, bytes::der),
     target("cert", Kind::Der, 1500, bytes::cert),
@@ -77,6 +78,7 @@ pub static TARGETS: [Target; 24] = [
     target("mesh-config", Kind::Text(&text::YAML), 600, mesh::mesh_config),
     target("corefile", Kind::Text(&text::COREFILE), 1500, mesh::corefile),
     target("kubeconfig", Kind::Text(&text::KUBECONFIG), 3000, kubeconfig::kubeconfig),
+    target("remote-secret", Kind::Text(&text::KUBECONFIG), 3000, remote_secret::remote_secret),
     target("mesh-made", Kind::Choices, 150, made::mesh),
     target("issued", Kind::Choices, 300, issued::issued),
     target("pki", Kind::Choices, 150, pki::pki),

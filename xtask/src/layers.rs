@@ -76,7 +76,7 @@ pub const ORDERS: &[Order] = &[
     Order {
         name: "meshapply",
         layers: &[
-            One("names"),
+            Together(&["names", "server"]),
             One("workload"),
             One("state"),
             One("pending"),
@@ -84,7 +84,7 @@ pub const ORDERS: &[Order] = &[
             One("next"),
             One("error"),
             One("cluster"),
-            Together(&["converge", "forget", "waves", "mesh"]),
+            Together(&["converge", "forget", "waves", "mesh", "remote"]),
             Apart(&["istio_ca", "endpoint", "proxies"]),
             One("kube"),
         ],

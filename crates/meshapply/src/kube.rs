@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::names::{CACERTS, FIELD_MANAGER, OWN_CA, PREVIOUS};
 use crate::next::Action;
 use crate::proof::Proof;
+use crate::remote::Entrance;
 use crate::state::{Desired, Observed};
 use crate::workload::Id;
 
@@ -32,9 +33,11 @@ mod plugin;
 mod prove;
 mod proxies;
 mod proxy;
+mod remote;
 mod resources;
 mod secret;
 mod service;
+mod token;
 mod workloads;
 
 use ask::{ask, ask_optional, deepest, told, write};
@@ -45,6 +48,7 @@ pub use kubeconfig::Kubeconfig;
 pub use mesh_config::MeshConfig;
 pub use older::OlderPod;
 pub use proxies::Proxies;
+pub use remote::{RemoteWrite, try_token};
 
 /// One request takes this long at most.
 const REQUEST: Duration = Duration::from_secs(20);
@@ -70,6 +74,7 @@ pub struct Kube {
     server: String,
     security: Security,
     identity: Identity,
+    entrance: Entrance,
     options: Options,
 }
 
@@ -80,8 +85,9 @@ impl Kube {
     /// `apply/credentials`.
     pub async fn connect(context: Context, options: Options) -> Result<Self, Error> {
         let (server, security) = (context.server(), context.security().clone());
-        let identity = context.identity();
-        Ok(Self { client: context.client().await?, server, security, identity, options })
+        let (identity, entrance) = (context.identity(), context.entrance());
+        let client = context.client().await?;
+        Ok(Self { client, server, security, identity, entrance, options })
     }
 
     /// The address of the API server, without user information and query.

@@ -1,6 +1,7 @@
 //! Makes Istio clusters what they should be. For CA certificates, [`converge()`] writes the `cacerts` secret, restarts what
-//! must restart, and proves that the new CA is live. For the resources of a mesh, see [`mesh`]. Apart from clusters, [`endpoint`]
-//! fetches and publishes SPIFFE bundles.
+//! must restart, and proves that the new CA is live. For the resources of a mesh, see [`mesh`]; for the secrets with
+//! which clusters read each other's endpoints, [`remote`]. Apart from clusters, [`endpoint`] fetches and publishes SPIFFE
+//! bundles.
 //!
 //! One cluster is a loop of three questions, and only the middle one decides:
 //!
@@ -31,6 +32,8 @@ pub mod next;
 pub mod pending;
 pub mod proof;
 pub mod proxies;
+pub mod remote;
+mod server;
 pub mod state;
 pub mod waves;
 pub mod workload;

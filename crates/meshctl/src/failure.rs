@@ -79,9 +79,18 @@ impl Failure {
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
         debug_assert!(
             Self::CODES.contains(&code)
-                || ["pki/", "cfssl/", "apply/", "endpoint/", "istiod/", "config/", "lint/"]
-                    .iter()
-                    .any(|prefix| code.starts_with(prefix)),
+                || [
+                    "pki/",
+                    "cfssl/",
+                    "apply/",
+                    "endpoint/",
+                    "istiod/",
+                    "config/",
+                    "lint/",
+                    "remote/",
+                ]
+                .iter()
+                .any(|prefix| code.starts_with(prefix)),
             "{code}"
         );
         Self {

@@ -9,3 +9,4 @@ pub(crate) mod pending;
 pub(crate) mod place;
 pub(crate) mod problems;
 pub(crate) mod rbac;
+pub(crate) mod remote;

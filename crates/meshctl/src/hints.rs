@@ -2,6 +2,7 @@
 
 pub(crate) mod endpoint;
 pub(crate) mod mesh;
+pub(crate) mod remote;
 
 use std::ops::{Deref, DerefMut};
 use std::path::Path;

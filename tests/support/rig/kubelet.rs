@@ -3,7 +3,6 @@
 //! Only a container named `discovery` is real: a `pilot-discovery` process with the pod's environment and volumes,
 //! ready when it says so, restarted when it ends. Everything else is ready at once, unless it is held back.
 
-mod forward;
 mod istiod;
 mod node;
 mod pod;

@@ -23,6 +23,7 @@ use super::plugin::{API_VERSIONS, Plugin, located};
 use super::proxy::{self, Env};
 use super::service::{Guard, Way};
 use crate::error::Error;
+use crate::remote::Entrance;
 
 /// One connection takes this long at most.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -86,11 +87,7 @@ impl Context {
             .map_err(|why| wrong(cluster_file, text, "`server` is", why))?;
         let proxy = proxy_of(cluster, cluster_file, &server, around.env)?;
         let security = security(cluster, cluster_file, &server, proxy.is_some());
-        let mut config = Config::new(server.uri.clone());
-        // We ask again ourselves, with an eye on the clock and a word to the user.
-        config.default_retry = false;
-        config.connect_timeout = Some(CONNECT);
-        config.read_timeout = Some(REQUEST);
+        let mut config = config(server.uri.clone());
         config.accept_invalid_certs = is_unverified(cluster);
         config.root_cert = authorities(cluster, cluster_file)?;
         config.tls_server_name = tls_name(cluster, cluster_file)?;
@@ -129,6 +126,16 @@ impl Context {
         Identity::of(&self.config)
     }
 
+    /// How the server is reached, as a kubeconfig for istiod has it.
+    pub(super) fn entrance(&self) -> Entrance {
+        Entrance {
+            server: self.server(),
+            tls_server_name: self.config.tls_server_name.clone(),
+            ca: self.config.root_cert.clone().unwrap_or_default(),
+            skip_verify: self.config.accept_invalid_certs,
+        }
+    }
+
     /// A client; the credential plugin is run.
     pub(super) async fn client(self) -> Result<Client, Error> {
         let fail = |message: String| Error::Credentials { context: self.name.clone(), message };
@@ -144,6 +151,16 @@ impl Context {
         let builder = ClientBuilder::try_from(config).map_err(|error| fail(unbuilt(&error)))?;
         Ok(builder.with_layer(&Guard(Arc::new(way))).build())
     }
+}
+
+/// Settings that every client has.
+pub(super) fn config(server: http::Uri) -> Config {
+    let mut config = Config::new(server);
+    // We ask again ourselves, with an eye on the clock and a word to the user.
+    config.default_retry = false;
+    config.connect_timeout = Some(CONNECT);
+    config.read_timeout = Some(REQUEST);
+    config
 }
 
 /// Why there is no client: the library's errors can show lines of a key.

@@ -29,6 +29,8 @@ pub struct Istiod {
     pub longest_life: Duration,
     /// `CLUSTER_ID`: the cluster it says it is in; `None`: not set, or the `Kubernetes` of a single cluster.
     pub cluster_id: Option<String>,
+    /// `PILOT_INSECURE_MULTICLUSTER_KUBECONFIG_OPTIONS`: what remote secrets may have besides tokens. Default none.
+    pub kubeconfig_options: Vec<String>,
 }
 
 /// Reads every revision's.
@@ -68,6 +70,7 @@ fn istiod(deployment: &Deployment, known: Option<Version>) -> Result<Istiod, Err
         cluster_id: variable(discovery, "CLUSTER_ID")
             .filter(|id| !matches!(*id, "" | "Kubernetes"))
             .map(str::to_owned),
+        kubeconfig_options: options(discovery),
     })
 }
 
@@ -109,6 +112,13 @@ fn settings(version: Version, container: Option<&Container>) -> Settings {
         *setting = flag(container, name, *setting);
     }
     settings
+}
+
+/// Names separated by commas, as istiod takes them: without trimming (`pilot/pkg/features/pilot.go`).
+fn options(container: Option<&Container>) -> Vec<String> {
+    let text = variable(container, "PILOT_INSECURE_MULTICLUSTER_KUBECONFIG_OPTIONS");
+    let names = text.unwrap_or_default().split(',').filter(|name| !name.is_empty());
+    names.map(str::to_owned).collect()
 }
 
 /// A flag of the container's environment, as istiod reads it.

@@ -1,9 +1,8 @@
 //! The proof, asked of a cluster: istiod through the API server's port forwarding, the ConfigMaps, a token.
 
 use futures_util::future::join_all;
-use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
-use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
-use kube::api::{Api, ListParams, Portforwarder, PostParams};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{Api, ListParams, Portforwarder};
 use meshpki::cacerts::{Secret, pool};
 use meshpki::istiod::{NamespaceRoots, Version};
 use meshpki::x509::GeneralName;
@@ -11,8 +10,7 @@ use meshpki::{Cert, Time};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
-use super::ask::Bound;
-use super::{Kube, REQUEST, ask, mesh_config, told, workloads, write};
+use super::{Kube, REQUEST, ask, mesh_config, token, told, workloads};
 use crate::error::Error;
 use crate::istio_ca::{self, Connection, Token};
 use crate::names::{
@@ -49,7 +47,7 @@ pub(super) async fn served(kube: &Kube) -> Result<Vec<PodProof>, Error> {
 }
 
 /// The pods of istiod that are ready, with their release; the newest if their image does not say.
-fn ready(istiod: &[Workload]) -> impl Iterator<Item = (&Pod, Version)> {
+pub(super) fn ready(istiod: &[Workload]) -> impl Iterator<Item = (&Pod, Version)> {
     istiod.iter().flat_map(|workload| {
         let release = workload.release.unwrap_or(Version::NEWEST);
         workload.ready_pods().map(move |pod| (pod, release))
@@ -71,7 +69,7 @@ async fn connect(
     Ok((forward, istio_ca::connect(stream, kube.namespace()).await?))
 }
 
-fn no_answer() -> String {
+pub(super) fn no_answer() -> String {
     format!("no response within {} s", REQUEST.as_secs())
 }
 
@@ -118,22 +116,8 @@ fn is_istiods(leaf: &Cert, namespace: &str) -> bool {
 /// A token only istiod accepts, for the service account of the options.
 async fn token(kube: &Kube) -> Result<Token, Error> {
     let account = &kube.options.service_account;
-    let api: Api<ServiceAccount> = Api::namespaced(kube.client.clone(), kube.namespace());
-    let request = TokenRequest {
-        spec: TokenRequestSpec {
-            audiences: vec![TOKEN_AUDIENCE.to_owned()],
-            expiration_seconds: Some(TOKEN_SECONDS),
-            bound_object_ref: None,
-        },
-        ..TokenRequest::default()
-    };
-    let what = || format!("get a token for serviceaccount {}/{account}", kube.namespace());
-    let params = PostParams::default();
-    // A token that was issued but lost in transit belongs to no one, and expires as soon.
-    let answer =
-        write(Bound::Nothing, what, || api.create_token_request(account, &params, &request));
-    let answer = answer.await?;
-    Ok(Token::new(answer.status.map(|status| status.token).unwrap_or_default()))
+    let status = token::request(kube, account, &[TOKEN_AUDIENCE], TOKEN_SECONDS, false).await?;
+    Ok(Token::new(status.token))
 }
 
 /// The roots of each namespace istiod serves, sorted.

@@ -8,8 +8,12 @@ use meshpki::istiod::Version;
 use crate::args::{Output, Wait};
 
 mod live;
+mod remote_secret;
 
 pub use live::{Apply, Contexts, Diff, Discover};
+pub use remote_secret::{
+    CheckRemoteSecrets, CreateRemoteSecrets, Members, RemoteSecret, RotateRemoteSecrets, Writing,
+};
 
 /// `meshctl mesh ...`.
 #[derive(Debug, Subcommand)]
@@ -18,11 +22,11 @@ pub enum Mesh {
     Render(Render),
     /// Report what istiod would reject or silently ignore.
     Lint(Lint),
-    /// Draw which clusters call which services through which gateways.
+    /// Draw which clusters call which services via which gateways.
     Graph(Graph),
     /// Show each hop of a call and the resource behind it.
     Explain(Explain),
-    /// Convert resources of Gloo Mesh, Admiral and others into a spec.
+    /// Convert resources of Gloo Mesh, Admiral and others to a spec.
     Import(Import),
     /// List and record the addresses of remote services.
     Addresses(Addresses),
@@ -30,10 +34,13 @@ pub enum Mesh {
     Discover(Discover),
     /// Show how the clusters differ from the spec.
     Diff(Diff),
-    /// Bring the clusters in line with the spec, without breaking calls.
+    /// Bring clusters in line with the spec, without breaking calls.
     Apply(Apply),
     /// Add remote names to a Corefile.
     Dns(Dns),
+    /// Manage the secrets with which istiod reads other clusters.
+    #[command(subcommand)]
+    RemoteSecret(RemoteSecret),
 }
 
 /// The spec.

@@ -9,6 +9,7 @@ mod explain;
 mod graph;
 mod import;
 mod lint;
+mod remote_secret;
 mod render;
 
 use crate::args::mesh::Mesh;
@@ -32,5 +33,6 @@ pub(super) fn run(args: &Mesh, io: &mut Io<'_>) -> Result<Exit, Failure> {
         Mesh::Diff(args) => diff::run(args, io),
         Mesh::Apply(args) => apply::run(args, io),
         Mesh::Dns(args) => dns::run(args, io),
+        Mesh::RemoteSecret(args) => remote_secret::run(args, io),
     }
 }

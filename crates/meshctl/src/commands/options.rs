@@ -1,6 +1,6 @@
 //! What was typed, resolved into the options of the layers below, which know no command line.
 
-use crate::args::mesh::{Contexts, LockFile, Source};
+use crate::args::mesh::{Contexts, LockFile, Members, Source};
 use crate::args::{
     ClusterOptions, Clusters, DryRun, LayoutName, Output, Passphrase, Restart, Rollout, Wait,
 };
@@ -141,5 +141,22 @@ impl LockFile {
 impl Contexts {
     pub(super) fn resolved(&self, force: &[String]) -> Ask {
         Ask { contexts: self.contexts.clone(), way: Way::new(self.kubeconfig.clone(), force) }
+    }
+}
+
+impl Members {
+    /// Without a cluster on the command line, those of `mesh.yaml`.
+    pub(super) fn resolved(&self, force: &[String]) -> Selection {
+        let default = || self.contexts.is_empty().then(|| "mesh.yaml".into());
+        Selection {
+            spec: self.file.clone().or_else(default),
+            contexts: self.contexts.clone(),
+            way: Way::new(self.kubeconfig.clone(), force),
+            istio_namespace: self.istio_namespace.clone(),
+            istio_version: self.istio_version,
+            gateways: Vec::new(),
+            service_account: SERVICE_ACCOUNT.to_owned(),
+            workloads: false,
+        }
     }
 }

@@ -161,6 +161,15 @@ fn named(selection: &Selection, io: &mut Io<'_>) -> Result<Vec<Named>, Failure> 
     Ok(named)
 }
 
+/// The names of the clusters, each with Istio's namespace there; no context is read.
+pub(crate) fn names(
+    selection: &Selection,
+    io: &mut Io<'_>,
+) -> Result<Vec<(String, String)>, Failure> {
+    let named = named(selection, io)?.into_iter();
+    Ok(named.map(|one| (one.name, one.istio_namespace)).collect())
+}
+
 /// How contexts are reached, and which errors are overridden.
 #[derive(Clone)]
 pub(crate) struct Way {

@@ -15,6 +15,8 @@ use super::fixture::{NOW, Root, chain};
 use super::judge::{Judge, Shown};
 use super::*;
 
+/// What a proxy has.
+type ChainAndRoots = (Vec<Cert>, Vec<Cert>);
 /// An index into the secrets that were ever held.
 type Held = usize;
 
@@ -91,7 +93,7 @@ struct Checker<'a> {
     forth: RotationPlanner,
     back: RotationPlanner,
     accepted: RefCell<BTreeMap<(Held, Held), bool>>,
-    seen: RefCell<BTreeMap<(usize, Held), (Vec<Cert>, Vec<Cert>)>>,
+    seen: RefCell<BTreeMap<(usize, Held), ChainAndRoots>>,
 }
 
 /// What a check came to.

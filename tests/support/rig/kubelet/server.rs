@@ -5,10 +5,6 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use hyper::body::Incoming;
-use hyper::header::{
-    CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
-    UPGRADE,
-};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
@@ -18,17 +14,11 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::{Running, Shared, lock};
-use crate::rig::kubelet::forward::{self, Port};
+use crate::forward;
 use crate::rig::pki::Identity;
 use crate::rig::process;
-
-/// The one subprotocol of port-forward that is not SPDY.
-const PROTOCOL: &str = "v4.channel.k8s.io";
 
 /// TLS with the kubelet's certificate. Who asks is not checked: the port is on loopback.
 pub(super) fn tls(identity: &Identity) -> TlsAcceptor {
@@ -84,33 +74,6 @@ fn plain(status: StatusCode, text: &str) -> Response<String> {
 }
 
 fn port_forward(request: Request<Incoming>, running: Option<Running>) -> Response<String> {
-    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let offered = header(SEC_WEBSOCKET_PROTOCOL).unwrap_or_default();
-    let (true, Some(key)) =
-        (offered.split(',').any(|one| one.trim() == PROTOCOL), header(SEC_WEBSOCKET_KEY))
-    else {
-        return plain(StatusCode::BAD_REQUEST, "the rig forwards ports over WebSocket only");
-    };
-    let accept = derive_accept_key(key.as_bytes());
-    let query = request.uri().query().unwrap_or_default();
-    let asked = query.split('&').filter_map(|pair| pair.strip_prefix("port=")?.parse().ok());
-    let ports: Vec<Port> = asked
-        .map(|asked| {
-            let real = running.as_ref().and_then(|running| running.ports.get(&asked)).copied();
-            Port { asked, real }
-        })
-        .collect();
-    tokio::spawn(async move {
-        let Ok(upgraded) = hyper::upgrade::on(request).await else { return };
-        let stream = TokioIo::new(upgraded);
-        let socket = WebSocketStream::from_raw_socket(stream, Role::Server, None).await;
-        forward::forward(socket, &ports).await;
-    });
-    let mut response = plain(StatusCode::SWITCHING_PROTOCOLS, "");
-    let headers = response.headers_mut();
-    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(PROTOCOL));
-    headers.insert(SEC_WEBSOCKET_ACCEPT, accept.parse().expect("base64 is a header value"));
-    response
+    let real = |asked| running.as_ref().and_then(|running| running.ports.get(&asked)).copied();
+    forward::accept(request, real)
 }

@@ -4,21 +4,70 @@
 //! message of each channel from the kubelet is the port, two bytes, little end first.
 
 use futures_util::{SinkExt, StreamExt};
+use hyper::body::Incoming;
+use hyper::header::{
+    CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    UPGRADE,
+};
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::mpsc::{Sender, channel};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::Role;
+
+/// The one subprotocol of port-forward that is not SPDY.
+const PROTOCOL: &str = "v4.channel.k8s.io";
 
 /// A port that a client requested, and where on loopback it really is.
-pub(super) struct Port {
-    pub(super) asked: u16,
-    pub(super) real: Option<u16>,
+struct Port {
+    asked: u16,
+    real: Option<u16>,
+}
+
+/// Accepts a request for port-forward: `real` says where on loopback a port of the pod is.
+pub(crate) fn accept(
+    request: Request<Incoming>,
+    real: impl Fn(u16) -> Option<u16>,
+) -> Response<String> {
+    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let offered = header(SEC_WEBSOCKET_PROTOCOL).unwrap_or_default();
+    let mut response = Response::new(String::new());
+    let (true, Some(key)) =
+        (offered.split(',').any(|one| one.trim() == PROTOCOL), header(SEC_WEBSOCKET_KEY))
+    else {
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+        "ports are forwarded over WebSocket only".clone_into(response.body_mut());
+        return response;
+    };
+    let accept = derive_accept_key(key.as_bytes());
+    let query = request.uri().query().unwrap_or_default();
+    let asked = query.split('&').filter_map(|pair| {
+        let ports = pair.strip_prefix("port=").or_else(|| pair.strip_prefix("ports="))?;
+        ports.parse().ok()
+    });
+    let ports: Vec<Port> = asked.map(|asked| Port { asked, real: real(asked) }).collect();
+    tokio::spawn(async move {
+        let Ok(upgraded) = hyper::upgrade::on(request).await else { return };
+        let stream = TokioIo::new(upgraded);
+        let socket = WebSocketStream::from_raw_socket(stream, Role::Server, None).await;
+        forward(socket, &ports).await;
+    });
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(PROTOCOL));
+    headers.insert(SEC_WEBSOCKET_ACCEPT, accept.parse().expect("base64 is a header value"));
+    response
 }
 
 /// Forwards until either side closes.
-pub(super) async fn forward<S>(socket: WebSocketStream<S>, ports: &[Port])
+async fn forward<S>(socket: WebSocketStream<S>, ports: &[Port])
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
