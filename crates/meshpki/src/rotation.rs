@@ -66,7 +66,7 @@ pub struct RotationCluster<'a> {
 }
 
 impl<'a> RotationCluster<'a> {
-    /// A cluster of the newest release without ambient mode whose proxies nobody has looked at.
+    /// A cluster of the newest release without ambient mode whose proxies were not looked at.
     #[must_use]
     pub fn new(name: &'a str, live: &'a Secret, goal: &'a Secret) -> Self {
         Self {
@@ -198,11 +198,11 @@ pub struct RotationRejection {
     pub verifier: Verifier,
     /// The verifier's words.
     pub why: String,
-    /// Who has to change first: the side that is as it is now.
+    /// What must change first: the side that is as it is now.
     pub holder: RotationHolder,
 }
 
-/// Who still has what stands in the way.
+/// Who still has what is in the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RotationHolder {

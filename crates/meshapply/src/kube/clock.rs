@@ -9,7 +9,7 @@ use meshpki::Time;
 use super::{Kube, ask};
 use crate::error::Error;
 
-/// Reads the header `Date` of `/version`, which everybody may get.
+/// Reads the header `Date` of `/version`, which anyone may get.
 pub(super) async fn read(kube: &Kube) -> Result<Option<Time>, Error> {
     let what = || "read the API server's version".to_owned();
     let request = || {

@@ -204,7 +204,7 @@ impl<'a> Checker<'a> {
         })
     }
 
-    /// Who does not accept whom.
+    /// Which proxy rejects which workload.
     fn breach(&self, world: &World) -> Option<String> {
         let own = world.sites.iter().enumerate();
         let shown: Vec<(usize, Held)> = own

@@ -49,7 +49,7 @@ impl RotationDecision {
         self.blocks.iter().filter_map(|(_, blocks)| last(blocks, RotationBlock::renews)).min()
     }
 
-    /// The time from which a cluster can certainly go on; `None`: time alone does not do it.
+    /// The time from which a cluster can certainly continue; `None`: time alone does not do it.
     #[must_use]
     pub fn opens(&self) -> Option<Time> {
         self.blocks.iter().filter_map(|(_, blocks)| last(blocks, RotationBlock::ends)).min()
@@ -110,7 +110,7 @@ struct Side {
     trusted: Vec<(Trusted, Rc<Holders>)>,
 }
 
-/// Who has a chain or a bundle, and for how long; nobody: the cluster's own secret.
+/// Who has a chain or a bundle, and for how long; no one: the cluster's own secret.
 #[derive(Default)]
 struct Holders {
     who: BTreeSet<String>,
@@ -195,7 +195,7 @@ impl RotationPlanner {
             sides[index].add(added, &Rc::new(Holders::default()));
             moves.push(RotationMove { cluster: index, to: RotationPhase::Done, secret });
         }
-        // What stands against the secret of a cluster that has its goal now stands no longer.
+        // A rejection by the secret of a cluster is over, since that has its goal now.
         overridden.retain(RotationBlock::is_gate);
         RotationDecision { phases, moves, blocks: Vec::new(), overridden }
     }
@@ -287,7 +287,7 @@ impl RotationPlanner {
     }
 
     /// What is rejected once a cluster has something more, and was not before: a bundle that accepts nothing of a cluster
-    /// has nothing to lose, and a chain that nobody accepts neither.
+    /// has nothing to lose, and neither has a chain that no one accepts.
     fn rejections(
         &self,
         clusters: &[RotationCluster<'_>],

@@ -56,7 +56,7 @@ impl Run<'_> {
         if done != Exit::Good || options.dry_run.is_some() || decision.moves.len() == 1 {
             return Ok(done);
         }
-        // What was agreed to goes on; what proxies have by now is asked again.
+        // The user has agreed to it; what proxies have by now is asked again.
         options.yes = true;
         let situation = self.read(io)?;
         let again = self.decide(&situation);
@@ -103,7 +103,7 @@ impl Run<'_> {
         if self.distrust { planner.at_once(&members) } else { planner.decide(&members) }
     }
 
-    /// What is done now, and what it does to whom, loudly.
+    /// What is done now, and loudly, what it breaks.
     fn show(
         &self,
         situation: &Situation,

@@ -305,7 +305,7 @@ pub(super) fn waits(decision: &RotationDecision, next: &str) -> String {
     text
 }
 
-/// The pods that stand in the way, up to a number that a person reads.
+/// The pods that keep the gate closed, up to a number that a person reads.
 fn pods(decision: &RotationDecision) -> Vec<String> {
     let blocks = decision.blocks.iter().flat_map(|(_, blocks)| blocks);
     let who = blocks.filter_map(|block| match block {
