@@ -249,7 +249,7 @@ fn options_belong_to_their_commands() {
             "trust next",
         ],
     );
-    check("is the canary", &["push"]);
+    check("is the canary", &["push", "rotate root next"]);
     check(
         "One JSON document per event",
         &[

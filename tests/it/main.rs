@@ -47,6 +47,7 @@ mod remote_secret;
 mod renew;
 mod replay;
 mod rig;
+mod rotate_root;
 mod signed;
 mod svid;
 mod terminal;

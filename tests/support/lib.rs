@@ -24,6 +24,7 @@ pub mod rbac;
 pub mod recipes;
 pub mod remote;
 pub mod rig;
+pub mod rotation;
 pub mod run;
 pub mod schema;
 pub mod scratch;

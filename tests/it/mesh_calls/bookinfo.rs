@@ -52,7 +52,7 @@ pub(super) enum Form {
 }
 
 /// The life of certificates in [`Form::Own`].
-const SHORT: &str = "40s";
+const SHORT: &str = "60s";
 
 impl Bookinfo {
     pub(super) fn start(form: Form) -> Option<Self> {

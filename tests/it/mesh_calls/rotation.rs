@@ -13,8 +13,8 @@ use super::SPEC;
 use super::bookinfo::{Bookinfo, Form, install};
 
 const CONTEXTS: &str = "--context cluster1,cluster2";
-/// Every phase waits for certificates that live for 40 seconds.
-const PATIENCE: Duration = Duration::from_secs(240);
+/// Every phase waits for certificates that live for a minute.
+const PATIENCE: Duration = Duration::from_secs(400);
 
 pub(super) fn from_own_roots(bookinfo: &mut Bookinfo) {
     let pods = pods(bookinfo);

@@ -186,7 +186,7 @@ impl RotationPlanner {
         let mut sides: Vec<Side> = self.sides(clusters);
         let (mut moves, mut overridden) = (Vec::new(), Vec::new());
         for (index, cluster) in clusters.iter().enumerate() {
-            if phases[index] == RotationPhase::Done {
+            if phases[index] == RotationPhase::Done || cluster.unknown.is_some() {
                 continue;
             }
             let secret = cluster.goal.for_istiod();
@@ -235,6 +235,9 @@ impl RotationPlanner {
         index: usize,
     ) -> Result<(Form, Added, Vec<RotationBlock>), Vec<RotationBlock>> {
         let cluster = &clusters[index];
+        if let Some(why) = cluster.unknown.clone() {
+            return Err(alloc::vec![RotationBlock::Unknown { cluster: index, why, until: None }]);
+        }
         let unknown = unknown(clusters, index);
         let (live, goal, version) = (cluster.live, cluster.goal, cluster.version);
         let (live, goal) = (self.judge.read(live, version), self.judge.read(goal, version));

@@ -4,7 +4,7 @@ use meshpki::rotation::{RotationBlock, RotationCourse, RotationDecision, Rotatio
 use meshpki::{Cert, Time};
 use serde_json::{Value, json};
 
-use super::read::{Member, Situation};
+use super::read::{Member, Sighted, Situation};
 
 /// The status: how far each cluster is, what was seen there, and what keeps it.
 pub(super) fn status(situation: &Situation, decision: &RotationDecision) -> Value {
@@ -23,7 +23,7 @@ pub(super) fn status(situation: &Situation, decision: &RotationDecision) -> Valu
                 "next": next.map(|one| one.to.word()),
                 "blocks": blocks,
             });
-            value["seen"] = seen(cluster);
+            value["seen"] = cluster.seen.as_ref().map(|seen| self::seen(cluster, seen)).into();
             value
         })
         .collect();
@@ -63,9 +63,8 @@ pub(super) fn plan(situation: &Situation, course: &RotationCourse) -> Value {
     })
 }
 
-/// What was seen in a cluster, and how; `null` if it did not answer.
-fn seen(cluster: &Member) -> Value {
-    let Some(seen) = &cluster.seen else { return Value::Null };
+/// What was seen in a cluster that answered, and how.
+fn seen(cluster: &Member, seen: &Sighted) -> Value {
     let version = cluster.version();
     let kinds =
         |all: &mut dyn Iterator<Item = &SeenCerts>| -> Vec<Value> { all.map(kind).collect() };
@@ -76,11 +75,8 @@ fn seen(cluster: &Member) -> Value {
     let served = seen.found.served.iter();
     let served: Vec<Value> = served
         .map(|pod| {
-            json!({
-                "pod": pod.pod,
-                "chain": pod.served.as_deref().ok().map(certs),
-                "error": pod.served.as_ref().err(),
-            })
+            let chain = pod.served.as_deref().ok().map(certs);
+            json!({"pod": pod.pod, "chain": chain, "error": pod.served.as_ref().err()})
         })
         .collect();
     json!({

@@ -77,6 +77,8 @@ impl Run<'_> {
         }
         if self.distrust {
             options.restart = Restart::Always;
+            // That is what was asked for, and what it breaks is shown.
+            options.force.push("istiod/root-replaced".to_owned());
         }
         options
     }

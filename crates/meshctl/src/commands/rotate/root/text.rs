@@ -270,10 +270,10 @@ fn holders(cluster: &str, holder: &RotationHolder) -> String {
 }
 
 fn when(holder: &RotationHolder, at: Time) -> String {
-    let renews = holder.renews.map(|time| format!("renews by {time} ({})", relative(time, at)));
-    let ends = holder.ends.map(|time| format!("ends at {time} at the latest"));
+    let renews = holder.renews.map(|time| format!("renewed by {time} ({})", relative(time, at)));
+    let ends = holder.ends.map(|time| format!("ended by {time} at the latest"));
     let all: Vec<String> = renews.into_iter().chain(ends).collect();
-    if all.is_empty() { String::new() } else { format!(", which {}", all.join(", ")) }
+    if all.is_empty() { String::new() } else { format!(" ({})", all.join(", ")) }
 }
 
 /// What to do now.

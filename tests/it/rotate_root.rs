@@ -1,0 +1,146 @@
+//! `meshctl rotate root` over clusters in memory: what it says of them, and when it writes nothing. Real ones are in
+//! `mesh_calls::calls_go_on_while_roots_are_replaced`.
+
+use meshpki::cacerts::Secret;
+use meshpki::{Cert, Time};
+use tests::cli::ended;
+use tests::rotation::World;
+use tests::schema;
+
+const GOAL: &str = "@/new --context east,west --bridge @/bridge.pem";
+
+/// The new CA of a cluster with the bridge and the old roots.
+fn bridged(world: &World, name: &str) -> Secret {
+    let (old, mut secret) =
+        (world.folder(&format!("old/{name}")), world.folder(&format!("new/{name}")));
+    let chain = secret.chain(meshpki::istiod::Version::NEWEST);
+    let (roots, below): (Vec<&Cert>, Vec<&Cert>) =
+        chain.iter().partition(|cert| cert.is_self_issued());
+    let text = |certs: Vec<&Cert>| certs.into_iter().map(Cert::to_pem).collect::<String>();
+    let chain = text(below) + &world.shell.scratch.read("bridge.pem") + &text(roots);
+    secret.insert("cert-chain.pem", chain.into_bytes());
+    secret.insert("root-cert.pem", old.get("root-cert.pem").expect("roots").to_vec());
+    secret
+}
+
+fn pods(count: usize) -> Vec<String> {
+    (1..=count).map(|number| format!("cart-{number}")).collect()
+}
+
+#[test]
+fn what_is_said_of_each_phase() {
+    let mut world = World::new(&["east", "west"]);
+    for name in ["east", "west"] {
+        let old = world.folder(&format!("old/{name}"));
+        world.site(name).run_pods(&pods(2), &old, &old);
+    }
+    let plan = world.run(&format!("rotate root plan {GOAL}"));
+    let steps =
+        ["1. bridged (east, west): ", "2. switched (east, west): ", "3. done (east, west): "];
+    ended(&plan, 0, &steps);
+    ended(
+        &plan,
+        0,
+        &["east: istiod loads it; nothing restarts", "next: meshctl rotate root next "],
+    );
+    let json = world.good(&format!("rotate root plan {GOAL} -o json"));
+    schema::check("root-rotation-plan", &json);
+    let overlap = world.run("rotate root plan @/new --context east,west");
+    ended(
+        &overlap,
+        0,
+        &["1. prepared (", "2. activated (", "3. done (", "istiod restarts; no workload"],
+    );
+    let none = world.run("rotate root plan @/new --context east,west --strategy bridge");
+    let lacking = [
+        "east does not get to the new CA:",
+        "no bridge: `new root`",
+        "meshctl ca cross-sign --ca OLD-CA",
+    ];
+    ended(&none, 2, &lacking);
+    let status = world.run(&format!("rotate root status {GOAL}"));
+    ended(&status, 2, &["east     old    `old east`", "2 asked", "ready: bridged (east, west)"]);
+    let json = world.run(&format!("rotate root status {GOAL} -o json"));
+    assert_eq!(json.status, 2, "{}", json.err);
+    schema::check("root-rotation", &json.out);
+    for name in ["east", "west"] {
+        let secret = bridged(&world, name);
+        world.hold(name, &secret);
+    }
+    // Proxies still have the old certificates.
+    let next = world.run(&format!("rotate root next {GOAL} --yes"));
+    let parts = [
+        "east     bridged  `new east`",
+        "east waits:\n   pods shop/cart-1, shop/cart-2 in east have certificates of `old east`",
+        "proxies of east would reject workloads of west: ",
+        "safe from 20",
+        "earlier if these pods restart: shop/cart-1, shop/cart-2\n",
+        "come back after 20",
+    ];
+    ended(&next, 0, &parts);
+    let forced =
+        world.run(&format!("rotate root next {GOAL} --yes --force ctl/drop-gate --dry-run client"));
+    ended(&forced, 0, &["warning[ctl/drop-gate]: ", "switched (east, west): ", "secret: changed"]);
+    let distrust = world.run(&format!("rotate root next {GOAL} --yes --distrust --dry-run client"));
+    ended(&distrust, 0, &["warning[ctl/drop-gate]: ", "done (east, west): "]);
+    assert_eq!(world.sites.iter().map(|(_, site)| site.writes()).sum::<usize>(), 0);
+}
+
+#[test]
+fn what_keeps_the_gate_closed() {
+    let mut world = World::new(&["east", "west"]);
+    for name in ["east", "west"] {
+        let secret = bridged(&world, name);
+        world.hold(name, &secret);
+        world.site(name).run_pods(&pods(1), &secret, &secret);
+    }
+    let check = |world: &World, status: u8, parts: &[&str]| {
+        let ran = world.run(&format!("rotate root next {GOAL} --yes --dry-run client"));
+        ended(&ran, status, parts);
+    };
+    check(&world, 0, &["switched (east, west): "]);
+    // Of what cannot be seen, every certificate must have ended first: that is 90 days after istiod loaded the CA.
+    world.site("west").put_pod("cart-9");
+    let unseen = [
+        "not seen: pod shop/cart-9 in west: ",
+        "may be of the old CA until 20",
+        "west is not known",
+    ];
+    check(&world, 0, &unseen);
+    world.site("west").api.remove("/api/v1/pods/cart-9");
+    let entry = serde_json::json!({"metadata": {"name": "vm-1", "namespace": "shop"}});
+    let entries = "/apis/networking.istio.io/v1beta1/workloadentries/vm-1";
+    world.site("west").api.put(entries, entry);
+    check(&world, 0, &["not seen: workload entry shop/vm-1 in west: it is outside the cluster"]);
+    world.site("west").api.remove(entries);
+    // A secret that istiod has not loaded.
+    let loaded = bridged(&world, "west");
+    let switched = world.folder("new/west");
+    world.hold("west", &switched);
+    world.site("west").put_secret(&loaded);
+    let ran = world.run(&format!("rotate root status {GOAL}"));
+    ended(&ran, 2, &["the push to west is not finished: pod istiod-a has not loaded the secret"]);
+    world.hold("west", &loaded);
+    // Another hour.
+    let later = Time(meshctl::io::system_time().0 + 3600);
+    let ran = world.run_at(&format!("rotate root next {GOAL} --yes"), later);
+    let clock = "error[ctl/clock-differs]: the clocks of east and of this machine differ";
+    ended(&ran, 2, &[clock, "the API server has 20"]);
+    // A cluster that does not answer.
+    world.sites.retain(|(name, _)| *name != "west");
+    let ran = world.run(&format!("rotate root next {GOAL} --yes"));
+    ended(&ran, 1, &["west is not known: ", "error[apply/unreachable]: "]);
+    assert_eq!(world.sites[0].1.writes(), 0);
+}
+
+#[test]
+fn two_thousand_proxies_are_asked_32_at_a_time() {
+    let mut world = World::new(&["east"]);
+    let old = world.folder("old/east");
+    world.site("east").run_pods(&pods(2000), &old, &old);
+    let start = std::time::Instant::now();
+    let ran = world.run("rotate root status @/new --context east --bridge @/bridge.pem");
+    println!("2,000 proxies: {:.1?}", start.elapsed());
+    ended(&ran, 2, &["2000 asked\n", "ready: bridged (east)"]);
+    assert!(world.site("east").most_at_once() <= 32);
+}
