@@ -134,6 +134,80 @@ fn what_keeps_the_gate_closed() {
 }
 
 #[test]
+fn a_partner_keeps_the_bridge() {
+    let mut world = World::new(&["east"]);
+    let mut switched = bridged(&world, "east");
+    let roots = world.shell.scratch.read("new/root-cert.pem");
+    switched.insert("root-cert.pem", roots.clone().into_bytes());
+    world.hold("east", &switched);
+    world.site("east").run_pods(&pods(1), &switched, &switched);
+    let next = "rotate root next @/new --context east --yes --dry-run client";
+    ended(&world.run(next), 0, &["done (east): has the new CA and nothing of the old one"]);
+    let old = world.shell.scratch.read("old/root-cert.pem");
+    world.shell.scratch.write("shop.pem", &old);
+    let partner = format!("{next} --partner shop=@/shop.pem");
+    let parts = [
+        "partner shop trusts `old root`",
+        "shop trusts only `old root`",
+        "proxies of shop would reject workloads of east: ",
+        "time alone does not open the gate",
+    ];
+    ended(&world.run(&partner), 2, &parts);
+    world.shell.scratch.write("shop.pem", old + &roots);
+    ended(&world.run(&partner), 0, &["done (east): "]);
+    world.good("trust bundle export @/new --trust-domain us.example --out @/shop.json");
+    let bundle = format!("{next} --partner shop=@/shop.json");
+    ended(&world.run(&bundle), 0, &["done (east): "]);
+    let wrong = world.run(&format!("{next} --partner shop"));
+    ended(&wrong, 64, &["error[ctl/usage]: invalid partner `shop`: expected NAME=FILE"]);
+    let none = world.run(&format!("{next} --partner shop=@/nothing.pem"));
+    ended(&none, 1, &["error[ctl/io]: "]);
+}
+
+/// The commands of docs/rotation.md, in order, in a folder with the old CA, on clusters that have it. What would push shows
+/// its plan only.
+#[test]
+fn the_documented_commands_work() {
+    let world = World::new(&["east", "west"]);
+    let scratch = &world.shell.scratch;
+    std::fs::rename(scratch.join("old"), scratch.join("ca")).expect("a folder");
+    std::fs::remove_file(scratch.join("bridge.pem")).expect("a file");
+    let cluster = |name: &str| {
+        format!(" - {{name: {name}, istioVersion: 1.30.4, trustDomain: cluster.local}}\n")
+    };
+    let clusters = cluster("east") + &cluster("west");
+    scratch
+        .write("mesh.yaml", format!("apiVersion: meshctl/v1\nkind: Mesh\nclusters:\n{clusters}"));
+    let document = include_str!("../../docs/rotation.md");
+    let commands = document.lines().filter(|line| line.starts_with("meshctl "));
+    let mut count = 0;
+    for line in commands {
+        count += 1;
+        let command = line.split('#').next().unwrap_or_default().trim();
+        let command = command.split('>').next().unwrap_or_default().trim();
+        let command = command.trim_start_matches("meshctl ");
+        let (status, more) = match command.split(' ').collect::<Vec<_>>().as_slice() {
+            ["ca", "init", ..] => (0, " --plain-root-key"),
+            ["ca", ..] => (0, " --yes"),
+            ["rotate", "root", "next" | "abort", ..] => (0, " --yes --dry-run client"),
+            ["rotate", "root", "status" | "evidence", ..] => (2, ""),
+            _ => (0, ""),
+        };
+        let here = |word: &str| {
+            let is_file = ["ca", "new-ca", "mesh.yaml", "bridge.pem", "new-ca/root-cert.pem"];
+            if is_file.contains(&word) { format!("@/{word}") } else { word.to_owned() }
+        };
+        let words: Vec<String> = command.split(' ').map(here).collect();
+        // The group of commands, which is no folder.
+        let words = words.join(" ");
+        let words = words.strip_prefix("@/ca ").map_or(words.clone(), |rest| format!("ca {rest}"));
+        let ran = world.run(&format!("{words}{more}"));
+        assert_eq!(ran.status, status, "{line}\n{}{}", ran.out, ran.err);
+    }
+    assert_eq!(count, 8, "the commands of the page");
+}
+
+#[test]
 fn two_thousand_proxies_are_asked_32_at_a_time() {
     let mut world = World::new(&["east"]);
     let old = world.folder("old/east");

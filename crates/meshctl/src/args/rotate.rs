@@ -87,6 +87,9 @@ pub struct RootGoal {
     /// File with the new root certified by the old one, from `meshctl ca cross-sign`; repeat for more. Of a CA that istiod made for itself, the key in its cluster is used instead.
     #[arg(long = "bridge", value_name = "FILE")]
     pub bridges: Vec<PathBuf>,
+    /// Another mesh that accepts your workloads, and the file with the roots that it trusts for that: certificates, or a SPIFFE bundle as `meshctl trust pull` writes it; repeat for more.
+    #[arg(long = "partner", value_name = "NAME=FILE")]
+    pub partners: Vec<String>,
     /// Which way to go.
     #[arg(long, value_name = "WAY", default_value = "auto")]
     pub strategy: RootStrategy,

@@ -94,6 +94,40 @@ impl RotationBlock {
 }
 
 /// Decides for one moment. What verifiers said once they are not asked again.
+///
+/// ```
+/// use meshpki::cacerts::{Layout, Secret};
+/// use meshpki::federation::Bridge;
+/// use meshpki::rotation::{RotationCluster, RotationPhase, RotationPlanner, RotationStrategy};
+/// use meshpki::*;
+///
+/// let now: Time = "2026-11-29T07:00:00Z".parse().unwrap();
+/// let stamp = || Stamp::made_at(now, Serial::generate());
+/// let root = |name: &str| {
+///     let key = SoftKey::generate(KeyType::EcdsaP256)?;
+///     let profile = Profile::root(name.parse()?);
+///     Ok::<_, Error>((self_signed(&profile, &key, stamp())?, key))
+/// };
+/// let secret = |(root, key): &(Cert, SoftKey)| {
+///     let own = SoftKey::generate(KeyType::EcdsaP256)?;
+///     let issuer = Issuer { cert: root, signer: key };
+///     let ca = issue(&Profile::cluster("CN=Mesh CA east".parse()?), own.public_key(), issuer, stamp())?;
+///     let files = CaCerts::new(ca, own, vec![], vec![root.clone()], now)?.files(Layout::Istio);
+///     Ok::<Secret, Error>(files.iter().map(|(name, text)| (*name, text.to_vec())).collect())
+/// };
+/// let (old, new) = (root("CN=Old Root")?, root("CN=New Root")?);
+/// let bridge = Bridge::new().for_root(&new.0, Issuer { cert: &old.0, signer: &old.1 }, stamp())?;
+///
+/// let (live, goal) = (secret(&old)?, secret(&new)?);
+/// let east = RotationCluster::new("east", &live, &goal);
+/// let planner = RotationPlanner::new(&[bridge], RotationStrategy::Auto, now);
+/// let decision = planner.decide(&[east.clone()]);
+/// assert_eq!(decision.moves[0].to, RotationPhase::Bridged);
+/// // If nothing comes in between:
+/// let phases: Vec<_> = planner.course(&[east]).steps.iter().map(|step| step.moves[0].to).collect();
+/// assert_eq!(phases, [RotationPhase::Bridged, RotationPhase::Switched, RotationPhase::Done]);
+/// # Ok::<(), Error>(())
+/// ```
 pub struct RotationPlanner {
     judge: Judge,
     bridges: Vec<Cert>,

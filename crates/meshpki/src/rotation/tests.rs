@@ -213,6 +213,23 @@ fn what_closes_the_gate() {
 }
 
 #[test]
+fn fifty_clusters() {
+    let (old, new) = (Root::new("A"), Root::new("B"));
+    let names: Vec<String> = (0..50).map(|number| format!("cluster {number}")).collect();
+    let under = |root: &Root| names.iter().map(|name| root.secret(name)).collect::<Vec<_>>();
+    let (live, goal) = (under(&old), under(&new));
+    let all = names.iter().zip(live.iter().zip(&goal));
+    let clusters: Vec<RotationCluster<'_>> =
+        all.map(|(name, (live, goal))| RotationCluster::new(name, live, goal)).collect();
+    let bridge = [old.bridge(&new)];
+    let start = std::time::Instant::now();
+    let course = RotationPlanner::new(&bridge, RotationStrategy::Auto, NOW).course(&clusters);
+    std::println!("the course of 50 clusters: {:.2?}", start.elapsed());
+    let steps: Vec<usize> = course.steps.iter().map(|step| step.moves.len()).collect();
+    assert_eq!((steps, course.stuck.len()), (std::vec![50; 3], 0));
+}
+
+#[test]
 fn what_a_bridge_has_to_be() {
     let Pair { old, new, live, goal } = Pair::new();
     let check = |bridge: Bridge, expect: &str| {

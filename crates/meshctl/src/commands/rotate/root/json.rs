@@ -1,10 +1,11 @@
 //! A rotation for programs; `docs/schemas/root-rotation.json` and `root-rotation-plan.json` say what the keys are.
 
+use meshpki::istiod::Version;
 use meshpki::rotation::{RotationBlock, RotationCourse, RotationDecision, RotationMove, SeenCerts};
 use meshpki::{Cert, Time};
 use serde_json::{Value, json};
 
-use super::read::{Member, Sighted, Situation};
+use super::read::{Member, Partner, Sighted, Situation};
 
 /// The status: how far each cluster is, what was seen there, and what keeps it.
 pub(super) fn status(situation: &Situation, decision: &RotationDecision) -> Value {
@@ -35,13 +36,20 @@ pub(super) fn status(situation: &Situation, decision: &RotationDecision) -> Valu
         "comeBackAfter": time(decision.wakes()),
         "safeFrom": time(decision.opens()),
         "clusters": clusters,
+        "partners": partners(situation),
         "failures": situation.failures.iter().map(|one| one.sentence()).collect::<Vec<_>>(),
     })
 }
 
+fn partners(situation: &Situation) -> Vec<Value> {
+    let partners = situation.partners.iter();
+    let one = |partner: &Partner| json!({"name": partner.name, "roots": certs(&partner.roots.roots(Version::NEWEST))});
+    partners.map(one).collect()
+}
+
 /// The plan: the pushes that are left, in groups.
 pub(super) fn plan(situation: &Situation, course: &RotationCourse) -> Value {
-    let name = |index: usize| &situation.clusters[index].name;
+    let name = |index: usize| situation.name(index);
     let push = |one: &RotationMove| json!({"cluster": name(one.cluster), "to": one.to.word()});
     let steps: Vec<Vec<Value>> =
         course.steps.iter().map(|step| step.moves.iter().map(push).collect()).collect();
@@ -117,7 +125,7 @@ fn cert(cert: &Cert) -> Value {
 }
 
 fn block(situation: &Situation, block: &RotationBlock) -> Value {
-    let name = |index: usize| &situation.clusters[index].name;
+    let name = |index: usize| situation.name(index);
     match block {
         RotationBlock::Rejected(one) => json!({
             "reason": "rejected",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use meshpki::rotation::{RotationBlock, RotationDecision, RotationMove};
+use meshpki::rotation::{RotationBlock, RotationDecision, RotationMove, RotationPhase};
 use tokio::runtime::Runtime;
 
 use super::read::{Ask, Situation};
@@ -40,34 +40,53 @@ pub(super) fn abort(args: &RootAbort, io: &mut Io<'_>) -> Result<Exit, Failure> 
 }
 
 impl Run<'_> {
-    /// The canary alone, then, if they are still ready, the others.
+    /// The canary alone, then the others, a few at a time. Before each write everything is read and decided again: what
+    /// another run or a proxy has done meanwhile counts.
     fn run(&self, io: &mut Io<'_>) -> Result<Exit, Failure> {
         let mut options = self.options();
         can_agree(&options, io)?;
         let situation = self.read(io)?;
         let decision = self.decide(&situation);
-        let Some(first) = decision.moves.first() else {
+        if decision.moves.is_empty() {
             return self.nothing(&situation, &decision, options.json, io);
-        };
+        }
         self.show(&situation, &decision, options.json, io)?;
-        let phase = first.to;
-        let canary = vec![first.clone()];
-        let done = self.push(situation, canary, &options, io)?;
-        if done != Exit::Good || options.dry_run.is_some() || decision.moves.len() == 1 {
-            return Ok(done);
+        if options.dry_run.is_some() {
+            return self.push(situation, decision.moves, &options, io);
         }
-        // The user has agreed to it; what proxies have by now is asked again.
-        options.yes = true;
-        let situation = self.read(io)?;
-        let again = self.decide(&situation);
-        let agreed = |one: &RotationMove| {
-            one.to <= phase && decision.moves.iter().any(|before| before.cluster == one.cluster)
-        };
-        let rest: Vec<RotationMove> = again.moves.into_iter().filter(agreed).collect();
-        if rest.is_empty() {
-            return Ok(done);
+        let mut agreed = agreed(&situation, &decision);
+        let mut wave = decision.moves;
+        wave.truncate(1);
+        let mut situation = situation;
+        loop {
+            for one in &wave {
+                agreed.remove(situation.name(one.cluster));
+            }
+            let done = self.push(situation, wave, &options, io)?;
+            if done != Exit::Good || agreed.is_empty() {
+                return self.end(done, &options, io);
+            }
+            // The user has agreed to these.
+            options.yes = true;
+            situation = self.read(io)?;
+            wave = self.decide(&situation).moves;
+            let is_agreed = |one: &RotationMove| {
+                agreed.get(situation.name(one.cluster)).is_some_and(|to| one.to <= *to)
+            };
+            wave.retain(is_agreed);
+            wave.truncate(options.parallel);
+            if wave.is_empty() {
+                return self.end(done, &options, io);
+            }
         }
-        self.push(situation, rest, &options, io)
+    }
+
+    /// Names the command that takes the next phase, or finds that there is none.
+    fn end(&self, done: Exit, options: &Options, io: &mut Io<'_>) -> Result<Exit, Failure> {
+        if done == Exit::Good && !options.json {
+            io.print(&format!("\nnext: {}\n", text::command(self.name, self.goal)))?;
+        }
+        Ok(done)
     }
 
     fn options(&self) -> Options {
@@ -179,6 +198,12 @@ impl Run<'_> {
             job.run(secrets, io).await
         })
     }
+}
+
+/// What the user sees before the question: each cluster, and how far it goes.
+fn agreed(situation: &Situation, decision: &RotationDecision) -> BTreeMap<String, RotationPhase> {
+    let moves = decision.moves.iter();
+    moves.map(|one| (situation.name(one.cluster).to_owned(), one.to)).collect()
 }
 
 /// What is done although it breaks something.

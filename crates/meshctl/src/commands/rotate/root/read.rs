@@ -1,7 +1,7 @@
 //! The clusters of a rotation as they are: what they hold, what their istiods serve, what their proxies have.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -14,12 +14,14 @@ use meshpki::federation::Bridge;
 use meshpki::internals::fingerprints;
 use meshpki::istiod::{NamespaceRoots, Version};
 use meshpki::rotation::{RotationCluster, RotationMove, Sightings};
+use meshpki::spiffe::Bundle;
 use meshpki::{Cert, Issuer, Serial, SoftKey, Stamp, Time, TrustDomain, chain};
 use tokio::runtime::Runtime;
 
 use crate::args::RootGoal;
-use crate::authority::read_certs;
+use crate::authority::{certs_of_file, read_certs};
 use crate::failure::Failure;
+use crate::files;
 use crate::fleet::clusters::{Selection, Target, place};
 use crate::fleet::folders;
 use crate::fleet::observe::{self, Found, unasked};
@@ -37,6 +39,7 @@ pub(super) struct Ask {
     dir: PathBuf,
     from: Option<PathBuf>,
     bridges: Vec<PathBuf>,
+    partners: Vec<String>,
     proxies: usize,
     /// The way back: to the old CA.
     pub(super) back: bool,
@@ -49,6 +52,7 @@ impl Ask {
             dir: goal.dir.clone(),
             from: goal.from.clone(),
             bridges: goal.bridges.clone(),
+            partners: goal.partners.clone(),
             proxies: goal.proxies,
             back: false,
         })
@@ -80,10 +84,18 @@ pub(super) struct Sighted {
     pub(super) sightings: Sightings,
 }
 
+/// Another mesh that accepts workloads of these clusters.
+pub(super) struct Partner {
+    pub(super) name: String,
+    /// The roots that it trusts for that, and nothing else.
+    pub(super) roots: Secret,
+}
+
 /// All that was read.
 pub(super) struct Situation {
     pub(super) targets: Vec<Target>,
     pub(super) clusters: Vec<Member>,
+    pub(super) partners: Vec<Partner>,
     pub(super) bridges: Vec<Cert>,
     pub(super) failures: Vec<Failure>,
     pub(super) dir: PathBuf,
@@ -113,6 +125,8 @@ impl Situation {
         for file in &ask.bridges {
             bridges.extend(read_certs(file, io)?);
         }
+        let partners =
+            ask.partners.iter().map(|text| Partner::read(text)).collect::<Result<_, _>>()?;
         let (targets, found) = runtime.block_on(async {
             let (targets, found) = observe::asked(&ask.selection, io).await?;
             let found = join_all(targets.iter().zip(found).map(async |(target, found)| {
@@ -146,14 +160,23 @@ impl Situation {
             }
         }
         let (dir, back) = (ask.dir.clone(), ask.back);
-        let mut situation = Self { targets, clusters, bridges, failures, dir, back, at };
+        let mut situation = Self { targets, clusters, partners, bridges, failures, dir, back, at };
         situation.add_bridges();
         Ok(situation)
     }
 
     /// As the planner takes them.
     pub(super) fn members(&self) -> Vec<RotationCluster<'_>> {
-        self.clusters.iter().map(Member::cluster).collect()
+        let partners = self.partners.iter();
+        let partners = partners.map(|one| RotationCluster::new(&one.name, &one.roots, &one.roots));
+        self.clusters.iter().map(Member::cluster).chain(partners).collect()
+    }
+
+    /// The name of a cluster or a partner.
+    pub(super) fn name(&self, index: usize) -> &str {
+        let clusters = self.clusters.iter().map(|one| one.name.as_str());
+        let all = clusters.chain(self.partners.iter().map(|one| one.name.as_str()));
+        all.into_iter().nth(index).unwrap_or_default()
     }
 
     /// The clusters that these moves give a CA which their istiod made for itself.
@@ -233,6 +256,27 @@ fn set_apart(targets: &[Target], clusters: &mut [Member]) {
     for (target, cluster) in targets.iter().zip(clusters) {
         let is_apart = |index: &usize| target.apart.contains(&targets[*index].name);
         cluster.apart = (0..targets.len()).filter(is_apart).collect();
+    }
+}
+
+impl Partner {
+    /// Reads `NAME=FILE`.
+    fn read(text: &str) -> Result<Self, Failure> {
+        let Some((name, file)) = text.split_once('=').filter(|(name, _)| !name.is_empty()) else {
+            return Err(Failure::usage(format!("invalid partner `{text}`: expected NAME=FILE")));
+        };
+        let file = Path::new(file);
+        let bytes = files::read_optional(file)?.unwrap_or_default();
+        let roots = if bytes.trim_ascii_start().first() == Some(&b'{') {
+            let domain: TrustDomain = "partner".parse().map_err(meshpki::Error::from)?;
+            let read = Bundle::from_json(domain, &bytes);
+            read.map_err(|error| Failure::from(error).in_file(file))?.0.roots().to_vec()
+        } else {
+            certs_of_file(file)?
+        };
+        let roots: String = roots.iter().map(Cert::to_pem).collect();
+        let roots = [("root-cert.pem", roots)].into_iter().collect();
+        Ok(Self { name: name.to_owned(), roots })
     }
 }
 

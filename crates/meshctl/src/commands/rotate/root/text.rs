@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use meshapply::state::{RestartTarget, restart_for};
-use meshpki::istiod::Settings;
+use meshpki::istiod::{Settings, Version};
 use meshpki::rotation::{
     RotationBlock, RotationCourse, RotationDecision, RotationHolder, RotationMove, RotationPhase,
     RotationRejection,
@@ -86,6 +86,13 @@ pub(super) fn status(situation: &Situation, decision: &RotationDecision, next: &
     let mut text = heading(situation);
     text.push('\n');
     text += &grid(situation, decision);
+    for partner in &situation.partners {
+        let roots = partner.roots.roots(Version::NEWEST);
+        let roots: Vec<String> = roots.iter().map(Cert::label).collect();
+        let line = format!("partner {} trusts {}", partner.name, roots.join(", "));
+        let _ = writeln!(text, "{}", safe(&line));
+    }
+    text += &foreign(situation);
     text += &unseen(situation);
     for (cluster, blocks) in &decision.blocks {
         let _ = writeln!(text, "\n{} waits:", safe(&situation.clusters[*cluster].name));
@@ -183,6 +190,20 @@ fn row(cluster: &Member, phase: RotationPhase) -> [String; 5] {
     ]
 }
 
+/// Secrets that another program has written, too.
+fn foreign(situation: &Situation) -> String {
+    let mut text = String::new();
+    for cluster in &situation.clusters {
+        let live = cluster.seen.iter().filter_map(|seen| seen.found.seen.observed.secret.as_ref());
+        for live in live.filter(|live| !live.foreign.is_empty()) {
+            let managers = live.foreign.join(", ");
+            let line = format!("not ours: `{managers}` wrote secret cacerts of {}", cluster.name);
+            let _ = writeln!(text, "{}", safe(&line));
+        }
+    }
+    text
+}
+
 /// Everything that could not be seen, never passed over.
 fn unseen(situation: &Situation) -> String {
     let mut text = String::new();
@@ -202,7 +223,7 @@ fn unseen(situation: &Situation) -> String {
 
 /// What keeps a cluster, in lines.
 pub(super) fn block_lines(situation: &Situation, block: &RotationBlock) -> String {
-    let name = |index: &usize| &situation.clusters[*index].name;
+    let name = |index: &usize| situation.name(*index);
     let line = match block {
         RotationBlock::Rejected(rejection) => rejected(situation, rejection),
         RotationBlock::NoBridge { root, under } => {
@@ -234,7 +255,7 @@ fn cross_sign(situation: &Situation) -> String {
 
 fn rejected(situation: &Situation, rejection: &RotationRejection) -> String {
     let RotationRejection { truster, signer, verifier, why, holder, .. } = rejection;
-    let name = |index: &usize| &situation.clusters[*index].name;
+    let name = |index: &usize| situation.name(*index);
     let has = match (holder.shows, holder.who.len() > 1) {
         (true, true) => format!("have certificates of {}", holder.what),
         (true, false) => format!("has a certificate of {}", holder.what),
@@ -331,6 +352,7 @@ pub(super) fn command(name: &str, goal: &RootGoal) -> String {
     words.extend(clusters.gateways.iter().map(|name| option("--gateway", name)));
     words.extend(goal.from.iter().map(|dir| format!("--from {}", word(dir))));
     words.extend(goal.bridges.iter().map(|file| format!("--bridge {}", word(file))));
+    words.extend(goal.partners.iter().map(|text| option("--partner", text)));
     match goal.strategy {
         RootStrategy::Auto => {}
         RootStrategy::Bridge => words.push("--strategy bridge".to_owned()),
