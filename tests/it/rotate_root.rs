@@ -119,7 +119,8 @@ fn what_keeps_the_gate_closed() {
     world.hold("west", &switched);
     world.site("west").put_secret(&loaded);
     let ran = world.run(&format!("rotate root status {GOAL}"));
-    ended(&ran, 2, &["the push to west is not finished: pod istiod-a has not loaded the secret"]);
+    let open = "west: pod istiod-a has not loaded the secret";
+    ended(&ran, 2, &[&format!("ready: finish the push to {open}")]);
     world.hold("west", &loaded);
     // Another hour.
     let later = Time(meshctl::io::system_time().0 + 3600);
@@ -162,6 +163,38 @@ fn a_partner_keeps_the_bridge() {
     ended(&wrong, 64, &["error[ctl/usage]: invalid partner `shop`: expected NAME=FILE"]);
     let none = world.run(&format!("{next} --partner shop=@/nothing.pem"));
     ended(&none, 1, &["error[ctl/io]: "]);
+}
+
+/// With `ENABLE_CLUSTER_TRUST_BUNDLE_API`, istiod keeps the roots in one place for all namespaces.
+#[test]
+fn roots_in_a_cluster_trust_bundle() {
+    let mut world = World::new(&["east"]);
+    let roots = |dir: &str| world.shell.scratch.read(&format!("{dir}/root-cert.pem"));
+    let (old, new) = (roots("old"), roots("new"));
+    let held = world.folder("old/east");
+    let site = world.site("east");
+    site.run_pods(&pods(1), &held, &held);
+    let deployment = "/apis/apps/v1/namespaces/istio-system/deployments/istiod";
+    let mut istiod = site.api.object(deployment).expect("istiod");
+    istiod["spec"]["template"]["spec"]["containers"][0]["env"] =
+        serde_json::json!([{"name": "ENABLE_CLUSTER_TRUST_BUNDLE_API", "value": "true"}]);
+    site.api.put(deployment, istiod);
+    site.api.remove("/api/v1/configmaps/shop");
+    let status = "rotate root status @/new --context east --bridge @/bridge.pem";
+    let check = |world: &mut World, version: &str, roots: &str, expect: &str| {
+        let bundle = format!(
+            "/apis/certificates.k8s.io/{version}/clustertrustbundles/istio.io:istiod-ca:root-cert"
+        );
+        let object = serde_json::json!({"apiVersion": format!("certificates.k8s.io/{version}"), "kind": "ClusterTrustBundle",
+            "metadata": {"name": "istio.io:istiod-ca:root-cert"}, "spec": {"trustBundle": roots}});
+        world.site("east").api.put(&bundle, object);
+        ended(&world.run(status), 2, &[expect]);
+        world.site("east").api.remove(&bundle);
+    };
+    check(&mut world, "v1beta1", &old, "ready: bridged (east)");
+    check(&mut world, "v1", &old, "ready: bridged (east)");
+    check(&mut world, "v1beta1", &new, "namespace shop has other roots than the secret");
+    ended(&world.run(status), 2, &["namespace shop has other roots than the secret"]);
 }
 
 /// The commands of docs/rotation.md, in order, in a folder with the old CA, on clusters that have it. What would push shows

@@ -18,6 +18,9 @@ pub const PREVIOUS: &str = "meshctl-cacerts-previous";
 pub const ROOT_CONFIG_MAP: &str = "istio-ca-root-cert";
 /// Its key.
 pub const ROOT_CONFIG_MAP_KEY: &str = "root-cert.pem";
+/// The ClusterTrustBundle in which istiod keeps the roots instead, with `ENABLE_CLUSTER_TRUST_BUNDLE_API`
+/// (`pilot/pkg/trustbundle`, `pkg/config/constants`).
+pub const ROOT_TRUST_BUNDLE: &str = "istio.io:istiod-ca:root-cert";
 /// Annotation of a pod template: mark of the write its pods were last restarted for.
 pub const RESTARTED_FOR: &str = "meshpki.dev/restarted-for";
 /// Annotation of our secrets: mark of the write, which begins with the fingerprint of the content.

@@ -25,6 +25,9 @@ pub struct Istiod {
     pub skip_validation: bool,
     /// `PILOT_ENABLE_AMBIENT`: ztunnel may connect. Default false.
     pub ambient: bool,
+    /// `ENABLE_CLUSTER_TRUST_BUNDLE_API`: the roots are in a ClusterTrustBundle instead of a ConfigMap in every namespace.
+    /// Default false.
+    pub trust_bundle: bool,
     /// `MAX_WORKLOAD_CERT_TTL`: the longest life that a workload may ask for. Default 90 days.
     pub longest_life: Duration,
     /// `CLUSTER_ID`: the cluster it says it is in; `None`: not set, or the `Kubernetes` of a single cluster.
@@ -64,6 +67,7 @@ fn istiod(deployment: &Deployment, known: Option<Version>) -> Result<Istiod, Err
         settings: settings(version, discovery),
         skip_validation: flag(discovery, "PILOT_SKIP_VALIDATE_TRUST_DOMAIN", false),
         ambient: flag(discovery, "PILOT_ENABLE_AMBIENT", false),
+        trust_bundle: flag(discovery, "ENABLE_CLUSTER_TRUST_BUNDLE_API", false),
         longest_life: variable(discovery, "MAX_WORKLOAD_CERT_TTL")
             .and_then(go_duration)
             .unwrap_or(LONGEST_LIFE),

@@ -3,6 +3,7 @@
 use futures_util::future::join_all;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, ListParams, Portforwarder};
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use meshpki::cacerts::{Secret, pool};
 use meshpki::istiod::{NamespaceRoots, Version};
 use meshpki::x509::GeneralName;
@@ -10,11 +11,12 @@ use meshpki::{Cert, Time};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
-use super::{Kube, REQUEST, ask, mesh_config, token, told, workloads};
+use super::{Kube, REQUEST, ask, ask_optional, mesh_config, token, told, workloads};
 use crate::error::Error;
 use crate::istio_ca::{self, Connection, Token};
 use crate::names::{
-    IGNORED_NAMESPACES, ISTIOD_TLS_PORT, ROOT_CONFIG_MAP, ROOT_CONFIG_MAP_KEY, TOKEN_AUDIENCE,
+    IGNORED_NAMESPACES, ISTIOD_TLS_PORT, ROOT_CONFIG_MAP, ROOT_CONFIG_MAP_KEY, ROOT_TRUST_BUNDLE,
+    TOKEN_AUDIENCE,
 };
 use crate::proof::{PodProof, Proof};
 use crate::workload::{Pod, Workload};
@@ -123,10 +125,14 @@ async fn token(kube: &Kube) -> Result<Token, Error> {
 /// The roots of each namespace istiod serves, sorted.
 pub(super) async fn namespaces(kube: &Kube) -> Result<Vec<NamespaceRoots>, Error> {
     let config = mesh_config::read(kube).await?;
+    let bundle = trust_bundle(kube).await?;
     let api: Api<ConfigMap> = Api::all(kube.client.clone());
     let by_name = ListParams::default().fields(&format!("metadata.name={ROOT_CONFIG_MAP}"));
     let what = || format!("list configmaps {ROOT_CONFIG_MAP} in all namespaces");
-    let maps = ask(what, || api.list(&by_name)).await?.items;
+    let maps = match &bundle {
+        Some(_) => Vec::new(),
+        None => ask(what, || api.list(&by_name)).await?.items,
+    };
     let mut found = Vec::new();
     for (namespace, labels) in mesh_config::namespaces(kube).await? {
         if IGNORED_NAMESPACES.contains(&namespace.as_str()) || !config.serves(&labels) {
@@ -134,11 +140,35 @@ pub(super) async fn namespaces(kube: &Kube) -> Result<Vec<NamespaceRoots>, Error
         }
         let map = maps.iter().find(|map| map.metadata.namespace.as_deref() == Some(&namespace));
         let text = map.and_then(|map| map.data.as_ref()?.get(ROOT_CONFIG_MAP_KEY).cloned());
+        let text = text.or_else(|| bundle.clone());
         let roots = text.map(|text| pool(text.as_bytes()));
         found.push(NamespaceRoots::new(namespace, roots));
     }
     found.sort_by(|a, b| a.namespace.cmp(&b.namespace));
     Ok(found)
+}
+
+/// The text of the ClusterTrustBundle that an istiod keeps instead of the ConfigMaps; empty if it is not there; `None` if
+/// no istiod keeps one.
+async fn trust_bundle(kube: &Kube) -> Result<Option<String>, Error> {
+    // Which release an istiod is does not matter here.
+    let istiods = kube.istiods().await.unwrap_or_default();
+    if !istiods.iter().any(|istiod| istiod.trust_bundle) {
+        return Ok(None);
+    }
+    let mut text = None;
+    // istiod writes the first; servers of Kubernetes 1.37 and later have the second too.
+    for version in ["v1beta1", "v1"] {
+        let kind = GroupVersionKind::gvk("certificates.k8s.io", version, "ClusterTrustBundle");
+        let resource = ApiResource::from_gvk_with_plural(&kind, "clustertrustbundles");
+        let api: Api<DynamicObject> = Api::all_with(kube.client.clone(), &resource);
+        let what = || format!("read clustertrustbundle {ROOT_TRUST_BUNDLE}");
+        let found = ask_optional(what, || api.get(ROOT_TRUST_BUNDLE)).await?;
+        let bundle =
+            found.and_then(|found| found.data["spec"]["trustBundle"].as_str().map(str::to_owned));
+        text = text.or(bundle);
+    }
+    Ok(Some(text.unwrap_or_default()))
 }
 
 /// Now, by this machine's clock.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use meshapply::names::{CACERTS, OWN_CA, PREVIOUS, ROOT_CONFIG_MAP};
+use meshapply::names::{CACERTS, OWN_CA, PREVIOUS, ROOT_CONFIG_MAP, ROOT_TRUST_BUNDLE};
 use meshapply::workload::Kind;
 use serde_json::{Value, json};
 
@@ -30,8 +30,19 @@ struct Rights {
     restarts: BTreeMap<String, BTreeSet<(Kind, String)>>,
     /// The gateways were named, and injected workloads do not restart: nothing needs to be listed to find them.
     named: bool,
+    /// Where roots are handed out.
+    roots: Roots,
     /// Which pods are listed besides.
     pods: Pods,
+}
+
+/// Where istiod hands out roots.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Roots {
+    /// In a ConfigMap in every namespace.
+    ConfigMaps,
+    /// In a ClusterTrustBundle.
+    TrustBundle,
 }
 
 /// Pods that are listed besides those of istiod and the gateways.
@@ -107,6 +118,7 @@ impl Rights {
             istiod: BTreeSet::from(["istiod".to_owned()]),
             mesh: BTreeSet::from(["istio".to_owned()]),
             restarts: BTreeMap::new(),
+            roots: Roots::ConfigMaps,
             named: !request.selection.gateways.is_empty() && !request.selection.workloads,
             pods: match request.selection.workloads {
                 _ if request.rotate_root => Pods::Proxies,
@@ -126,6 +138,9 @@ impl Rights {
     fn take(&mut self, seen: &Seen) {
         if !seen.istiods.is_empty() {
             self.istiod = seen.istiods.iter().map(|istiod| istiod.id.name.clone()).collect();
+        }
+        if seen.istiods.iter().any(|istiod| istiod.trust_bundle) {
+            self.roots = Roots::TrustBundle;
         }
         let revisions = seen.istiods.iter().filter(|istiod| istiod.revision != "default");
         self.mesh.extend(revisions.map(|istiod| format!("istio-{}", istiod.revision)));
@@ -288,7 +303,13 @@ impl Rights {
             rules.push(rule("networking.istio.io", &["workloadentries"], &[], &["list"]));
         }
         rules.push(rule("", &["namespaces"], &[], &["list"]));
-        rules.push(rule("", &["configmaps"], &[ROOT_CONFIG_MAP], &["list"]));
+        rules.push(match self.roots {
+            Roots::ConfigMaps => rule("", &["configmaps"], &[ROOT_CONFIG_MAP], &["list"]),
+            Roots::TrustBundle => {
+                let names = [ROOT_TRUST_BUNDLE];
+                rule("certificates.k8s.io", &["clustertrustbundles"], &names, &["get"])
+            }
+        });
         rules
     }
 

@@ -40,6 +40,7 @@ fn rights(name: &str, secrets: Secrets, restart: bool) -> Rights {
         mesh: BTreeSet::from([name.to_owned()]),
         restarts: BTreeMap::from([(name.to_owned(), BTreeSet::from([gateway]))]),
         named: false,
+        roots: Roots::ConfigMaps,
         pods: Pods::No,
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use meshapply::Error;
 use meshapply::kube::Proxies;
+use meshapply::names::ROOT_CONFIG_MAP;
 use meshapply::pending::Pending;
 use meshapply::proof::PodProof;
 use meshpki::cacerts::Secret;
@@ -71,7 +72,7 @@ pub(super) struct Member {
     earlier: Vec<Secret>,
     pub(super) seen: Option<Sighted>,
     apart: Vec<usize>,
-    unfinished: Option<String>,
+    pub(super) unfinished: Option<String>,
     unknown: Option<String>,
 }
 
@@ -413,7 +414,12 @@ fn is_before(own: &Secret, live: &Secret, version: Version) -> bool {
 fn sightings(found: &Found, mut seen: Sightings) -> Sightings {
     for given in &found.seen.given {
         let Some(roots) = given.roots.as_deref() else { continue };
-        seen.add_roots(&format!("configmap {}/istio-ca-root-cert", given.namespace), roots);
+        let by_bundle = found.seen.istiods.iter().any(|istiod| istiod.trust_bundle);
+        if by_bundle {
+            seen.add_roots("the ClusterTrustBundle of istiod", roots);
+        } else {
+            seen.add_roots(&format!("configmap {}/{ROOT_CONFIG_MAP}", given.namespace), roots);
+        }
     }
     seen
 }

@@ -121,16 +121,23 @@ pub(super) fn heading(situation: &Situation) -> String {
     names.into_iter().zip([old, new]).map(line).collect()
 }
 
-/// `east, west: signs with the new CA and sends a bridge, trusts old roots`, one for each phase.
+/// `bridged (east, west): signs with the new CA and sends a bridge, trusts old roots`, one for each phase; and the pushes
+/// that are not finished.
 pub(super) fn groups(situation: &Situation, moves: &[RotationMove]) -> String {
+    let why = |one: &RotationMove| situation.clusters[one.cluster].unfinished.as_ref();
+    let (open, moves): (Vec<_>, Vec<_>) = moves.iter().partition(|one| why(one).is_some());
+    let open = open.into_iter().filter_map(|one| {
+        let name = situation.name(one.cluster);
+        Some(safe(&format!("finish the push to {name}: {}", why(one)?)))
+    });
     let phases: BTreeSet<RotationPhase> = moves.iter().map(|one| one.to).collect();
-    let one = |phase: &RotationPhase| {
-        let of = moves.iter().filter(|one| one.to == *phase);
-        let names: Vec<String> =
-            of.map(|one| safe(&situation.clusters[one.cluster].name)).collect();
-        format!("{} ({}): {}", phase.word(), names.join(", "), meaning(*phase, situation.back))
+    let group = |phase: RotationPhase| {
+        let of = moves.iter().filter(|one| one.to == phase);
+        let names: Vec<String> = of.map(|one| safe(situation.name(one.cluster))).collect();
+        let meaning = meaning(phase, situation.back);
+        format!("{} ({}): {meaning}", phase.word(), names.join(", "))
     };
-    phases.iter().map(one).collect::<Vec<_>>().join("\n   ")
+    open.chain(phases.into_iter().map(group)).collect::<Vec<_>>().join("\n   ")
 }
 
 /// What restarts for a push.
