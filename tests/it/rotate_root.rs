@@ -231,7 +231,7 @@ fn the_documented_commands_work() {
             if is_file.contains(&word) { format!("@/{word}") } else { word.to_owned() }
         };
         let words: Vec<String> = command.split(' ').map(here).collect();
-        // The group of commands, which is no folder.
+        // The first word is a group of commands, not the folder.
         let words = words.join(" ");
         let words = words.strip_prefix("@/ca ").map_or(words.clone(), |rest| format!("ca {rest}"));
         let ran = world.run(&format!("{words}{more}"));

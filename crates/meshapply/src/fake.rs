@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use meshpki::cacerts::Secret;
+use meshpki::federation::Bridge;
 use meshpki::istiod::{NamespaceRoots, Version};
 use meshpki::{
     Cert, Issuer, KeyType, Name, Profile, Serial, Signer, SoftKey, Stamp, Time, TrustDomain,
@@ -29,6 +30,12 @@ impl Root {
         let key = key();
         let profile = Profile::root(name.parse::<Name>().unwrap());
         Self { cert: meshpki::self_signed(&profile, &key, stamp()).unwrap(), key }
+    }
+
+    /// Another root under this one.
+    pub(crate) fn bridge(&self, other: &Self) -> Cert {
+        let issuer = Issuer { cert: &self.cert, signer: &self.key };
+        Bridge::new().for_root(&other.cert, issuer, stamp()).unwrap()
     }
 
     /// The four files of a cluster under this root.

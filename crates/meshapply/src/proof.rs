@@ -87,6 +87,13 @@ pub enum Unproven {
         /// The certificate that is not sent.
         missing: String,
     },
+    /// A pod signs, but sends a certificate after it that is no longer in the chain, such as a bridge to an old root.
+    OldChain {
+        /// The pod.
+        pod: String,
+        /// The certificate that is still sent.
+        extra: String,
+    },
     /// A pod did not sign.
     NotSigned {
         /// The pod.
@@ -129,6 +136,7 @@ impl Unproven {
                 | Self::OtherRoots { .. }
                 | Self::Untrusted { .. }
                 | Self::OtherChain { .. }
+                | Self::OldChain { .. }
                 | Self::Rejected { .. }
         )
     }
@@ -154,6 +162,9 @@ impl fmt::Display for Unproven {
             }
             Self::OtherChain { pod, missing } => {
                 write!(f, "pod {pod} does not send {missing} after what it signs")
+            }
+            Self::OldChain { pod, extra } => {
+                write!(f, "pod {pod} still sends {extra} after what it signs")
             }
             Self::Rejected { pod, why } => {
                 write!(f, "proxies reject the certificate that pod {pod} signed: {why}")
@@ -256,6 +267,10 @@ impl Expected {
         // Under the same CA a chain can be new: istiod sends the old one until it has loaded the secret.
         if let Some(missing) = self.chain.iter().find(|cert| !canary.chain.contains(cert)) {
             return Some(Unproven::OtherChain { pod, missing: missing.label() });
+        }
+        let is_known = |cert: &&Cert| **cert == self.ca || self.chain.contains(cert);
+        if let Some(extra) = canary.chain.iter().skip(1).find(|cert| !is_known(cert)) {
+            return Some(Unproven::OldChain { pod, extra: extra.label() });
         }
         if fingerprints(&canary.roots) != fingerprints(&self.roots) {
             let place = format!("a workload of pod {pod}");

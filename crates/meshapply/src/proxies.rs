@@ -50,6 +50,21 @@ impl ProxyKind {
     }
 }
 
+/// What to ask Envoy for, to know how often it has rejected a certificate.
+pub const FAILURES_PATH: &str = "/stats?filter=ssl.fail_verify_error&format=json";
+
+/// How many certificates an Envoy has rejected since it started, from its response to [`FAILURES_PATH`]; `None` if it does
+/// not count them, which depends on `proxyStatsMatcher`.
+#[must_use]
+pub fn failures(response: &[u8]) -> Option<u64> {
+    let stats: Value = serde_json::from_slice(response).ok()?;
+    let counts = stats["stats"].as_array()?.iter().filter(|one| {
+        one["name"].as_str().is_some_and(|name| name.ends_with("ssl.fail_verify_error"))
+    });
+    let counts: Vec<u64> = counts.filter_map(|one| one["value"].as_u64()).collect();
+    (!counts.is_empty()).then(|| counts.into_iter().fold(0, u64::saturating_add))
+}
+
 /// The secrets `default` and `ROOTCA` (`pkg/model/xds.go: SDSDefaultResourceName, SDSRootResourceName`) of a
 /// `envoy.admin.v3.SecretsConfigDump`, by itself or in a whole dump.
 fn envoy(dump: &Value) -> Result<ProxyCerts, String> {

@@ -13,6 +13,8 @@ use crate::names::{CACERTS, PREVIOUS};
 use crate::proof::{Unproven, judge};
 use crate::state::{Desired, Vacant, restart_for};
 
+mod rotation;
+
 const PATIENCE: Patience =
     Patience { step: Duration::from_secs(300), poll: Duration::from_millis(500) };
 

@@ -1,16 +1,17 @@
 //! From roots that istiods made to one root of ours, by a bridge and by overlap, then to another root by a bridge, with
 //! aborts: no call fails, no workload restarts, and no istiod has `ISTIO_MULTIROOT_MESH`.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tests::cli::ended;
+use tests::cli::{ended, words};
 use tests::judges::run;
 use tests::schema;
 
 use super::SPEC;
 use super::bookinfo::{Bookinfo, Form, install};
+use crate::MESHCTL;
 
 const CONTEXTS: &str = "--context cluster1,cluster2";
 /// Every phase waits for certificates that live for a minute.
@@ -45,6 +46,7 @@ pub(super) fn from_own_roots(bookinfo: &mut Bookinfo) {
     shell.good("ca cross-sign --ca @/first --root @/second/root-cert.pem --out @/bridge.pem --yes");
     bookinfo.while_calling(|| {
         let second = format!("rotate root next @/second {CONTEXTS} --bridge @/bridge.pem");
+        killed(bookinfo, &second);
         until_done(bookinfo, &second);
     });
     bookinfo.until_answered_by("v3");
@@ -79,6 +81,25 @@ fn until_done(bookinfo: &Bookinfo, command: &str) {
         bookinfo.sync_roots();
         std::thread::sleep(Duration::from_secs(2));
     }
+}
+
+/// Kills runs at different moments; what they leave is not looked at, and the next run continues.
+fn killed(bookinfo: &Bookinfo, command: &str) {
+    let path = bookinfo.mesh.shell.scratch.path().display().to_string();
+    let command = format!("{command} --yes --kubeconfig @/admin.kubeconfig").replace('@', &path);
+    for milliseconds in [300, 600, 900, 1300, 1800, 2500] {
+        let mut child = Command::new(MESHCTL)
+            .args(words(&command))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("meshctl starts");
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        // It may have ended.
+        let _ = child.kill();
+        child.wait().expect("a status");
+    }
+    bookinfo.sync_roots();
 }
 
 /// Proxies, and all that `evidence` saw, have nothing of another root.

@@ -5,7 +5,7 @@ use http::Request;
 use http::header::HOST;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
-use hyper::client::conn::http1;
+use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use k8s_openapi::api::core::v1::Pod as KubePod;
 use kube::api::{Api, ListParams};
@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use super::{Kube, REQUEST, ask, ask_optional, told, workloads};
 use crate::error::Error;
-use crate::proxies::{ProxyCerts, ProxyKind};
+use crate::proxies::{FAILURES_PATH, ProxyCerts, ProxyKind, failures};
 
 /// The admin port of Envoy and of ztunnel, on loopback.
 const ADMIN: u16 = 15000;
@@ -44,6 +44,8 @@ pub struct Proxies {
     pub sightings: Sightings,
     /// How many answered.
     pub asked: usize,
+    /// How many certificates those have rejected since they started; `None` if none of them counts.
+    pub failures: Option<u64>,
 }
 
 /// Asks every proxy, `parallel` at a time; `until` is when a certificate ends at the latest of which nothing is known.
@@ -54,14 +56,16 @@ pub(super) async fn read(
 ) -> Result<Proxies, Error> {
     let all = list(kube).await?;
     let mut sightings = Sightings::default();
-    let mut asked = 0;
+    let (mut asked, mut failures) = (0, None);
     let answers = iter(all.iter().map(async |proxy| (proxy, certs(kube, proxy).await)));
     let mut answers = answers.buffer_unordered(parallel.max(1));
     while let Some((proxy, answer)) = answers.next().await {
         let who = format!("pod {}/{}", proxy.namespace, proxy.pod);
         match answer {
-            Ok(certs) => {
+            Ok((certs, failed)) => {
                 asked += 1;
+                failures =
+                    failed.map(|more| failures.unwrap_or(0_u64).saturating_add(more)).or(failures);
                 certs.iter().for_each(|one| sightings.add(&who, &one.chain, &one.roots));
             }
             Err(why) => sightings.unseen.push(Unseen::new(who, why, until)),
@@ -69,7 +73,7 @@ pub(super) async fn read(
     }
     sightings.unseen.extend(outside(kube, until).await?);
     sightings.unseen.sort();
-    Ok(Proxies { sightings, asked })
+    Ok(Proxies { sightings, asked, failures })
 }
 
 /// Every pod with a proxy, sorted.
@@ -117,39 +121,30 @@ fn proxy(pod: &KubePod, kind: ProxyKind) -> Option<Proxy> {
     })
 }
 
-/// What a proxy says.
-async fn certs(kube: &Kube, proxy: &Proxy) -> Result<Vec<ProxyCerts>, String> {
+/// What a proxy has, and how many certificates it has rejected.
+async fn certs(kube: &Kube, proxy: &Proxy) -> Result<(Vec<ProxyCerts>, Option<u64>), String> {
     if let Some(why) = proxy.away {
         return Err(why.to_owned());
     }
-    let body = timeout(REQUEST, get(kube, proxy));
-    let body = body
-        .await
-        .unwrap_or_else(|_| Err(format!("no response within {} s", REQUEST.as_secs())))?;
-    proxy.kind.read(&body)
+    let asked = timeout(REQUEST, ask_admin(kube, proxy)).await;
+    asked.unwrap_or_else(|_| Err(format!("no response within {} s", REQUEST.as_secs())))
 }
 
-/// Gets its configuration dump through the API server's port forwarding.
-async fn get(kube: &Kube, proxy: &Proxy) -> Result<Bytes, String> {
+/// Asks its admin port through the API server's port forwarding.
+async fn ask_admin(kube: &Kube, proxy: &Proxy) -> Result<(Vec<ProxyCerts>, Option<u64>), String> {
     let pods = kube.pods(&proxy.namespace);
     let forward = pods.portforward(&proxy.pod, &[ADMIN]).await;
     let mut forward = forward.map_err(|error| told(&error))?;
     let stream = forward.take_stream(ADMIN).ok_or("no stream to the port")?;
-    let failed = |error: hyper::Error| format!("its admin port does not answer: {error}");
-    let (mut sender, moving) = http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
-    let request = Request::get(proxy.kind.path())
-        .header(HOST, "localhost")
-        .body(Empty::<Bytes>::new())
-        .map_err(|error| error.to_string())?;
+    let (mut sender, moving) = http1::handshake(TokioIo::new(stream)).await.map_err(silent)?;
     let exchange = async {
-        let response = sender.send_request(request).await.map_err(failed)?;
-        let status = response.status();
-        if !status.is_success() {
-            return Err(format!("its admin port answers {status}"));
-        }
-        let body = Limited::new(response.into_body(), LONGEST).collect().await;
-        body.map(http_body_util::Collected::to_bytes)
-            .map_err(|error| format!("its response cannot be read: {error}"))
+        let certs = proxy.kind.read(&get(&mut sender, proxy.kind.path()).await?)?;
+        let failed = match proxy.kind {
+            ProxyKind::Ztunnel => None,
+            // Not every Envoy keeps the connection, or counts.
+            _ => get(&mut sender, FAILURES_PATH).await.ok().and_then(|body| failures(&body)),
+        };
+        Ok((certs, failed))
     };
     // The connection moves while the exchange waits for it; what goes wrong on it, the exchange reports.
     let moving = async {
@@ -157,9 +152,29 @@ async fn get(kube: &Kube, proxy: &Proxy) -> Result<Bytes, String> {
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        body = exchange => body,
+        answer = exchange => answer,
         () = moving => Err("its admin port does not answer".to_owned()),
     }
+}
+
+async fn get(sender: &mut SendRequest<Empty<Bytes>>, path: &str) -> Result<Bytes, String> {
+    let request = Request::get(path)
+        .header(HOST, "localhost")
+        .body(Empty::new())
+        .map_err(|error| error.to_string())?;
+    sender.ready().await.map_err(silent)?;
+    let response = sender.send_request(request).await.map_err(silent)?;
+    let status = response.status();
+    if !status.is_success() {
+        return Err(format!("its admin port answers {status}"));
+    }
+    let body = Limited::new(response.into_body(), LONGEST).collect().await;
+    body.map(http_body_util::Collected::to_bytes)
+        .map_err(|error| format!("its response cannot be read: {error}"))
+}
+
+fn silent(error: hyper::Error) -> String {
+    format!("its admin port does not answer: {error}")
 }
 
 /// Workloads that are not pods: `WorkloadEntry` and what is registered by hand.

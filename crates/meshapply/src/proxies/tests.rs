@@ -43,6 +43,22 @@ fn dumps_of_envoy() {
 }
 
 #[test]
+fn failures_that_envoy_counts() {
+    let check = |response: &str, expect: Option<u64>| {
+        assert_eq!(failures(response.as_bytes()), expect, "{response}");
+    };
+    let one = |name: &str, value: u64| json!({"name": name, "value": value});
+    let (a, b) = ("listener.a.ssl.fail_verify_error", "cluster.b.ssl.fail_verify_error");
+    check(&json!({"stats": [one(a, 2), one(b, 3)]}).to_string(), Some(5));
+    check(&json!({"stats": [one(a, 0), {"histograms": {}}]}).to_string(), Some(0));
+    check(&json!({"stats": [one(a, u64::MAX), one(b, 3)]}).to_string(), Some(u64::MAX));
+    check(&json!({"stats": [one("listener.a.ssl.connection_error", 2)]}).to_string(), None);
+    for text in ["", "{}", "[]", r#"{"stats":1}"#] {
+        check(text, None);
+    }
+}
+
+#[test]
 fn dumps_of_ztunnel() {
     let secret = Root::new("CN=A").secret("CN=east");
     let certs = |name: &str| -> Vec<Value> {

@@ -192,9 +192,9 @@ fn what_kubectl_apply_would_replace() {
 #[test]
 fn notes_about_installations() {
     let text = "apiVersion: meshctl/v1\nkind: Mesh\nclusters:\n\
-        - {name: a, istioVersion: 1.30.3, trustDomain: a, remoteSecrets: true, gateway: {addresses: [192.0.2.1]}}\n\
+        - {name: a, istioVersion: 1.30.3, trustDomain: a, remoteSecrets: true, network: n, gateway: {addresses: [192.0.2.1]}}\n\
         - {name: b, istioVersion: 1.9.5, trustDomain: b, gateway: {addresses: [192.0.2.2]}}\n\
-        - {name: c, istioVersion: 1.30.3, trustDomain: a, remoteSecrets: true}\n\
+        - {name: c, istioVersion: 1.30.3, trustDomain: a, remoteSecrets: true, network: n}\n\
         services:\n\
         - {name: s, namespace: n, cluster: b, ports: [{name: t, number: 80, protocol: TCP}], importedBy: [a]}\n\
         - {name: s, namespace: n, cluster: c, ports: [{name: t, number: 80, protocol: TCP}], importedBy: [a]}\n\

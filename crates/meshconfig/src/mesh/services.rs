@@ -182,17 +182,21 @@ fn subsets(service: &spec::ServiceSpec, at: usize, errors: &mut Vec<Error>) {
     }
 }
 
-/// A cluster that others call through its gateway has an address; names are short enough for DNS.
+/// A cluster that others call through its gateway has one, with an address unless istiod finds that by itself; names are
+/// short enough for DNS.
 pub(super) fn check(mesh: &Mesh, errors: &mut Vec<Error>) {
     let (mut reported, mut reported_domains) = (BTreeSet::new(), BTreeSet::new());
     for service in &mesh.services {
         let home = mesh.home(service);
         let reachable = home.gateway.as_ref().is_some_and(|gateway| !gateway.addresses.is_empty());
-        let through_gateway = mesh
-            .importers(service)
-            .find(|importer| !(importer.remote_secrets && home.remote_secrets));
-        if let Some(importer) = through_gateway
-            && !reachable
+        let lacks_gateway = |importer: &&MeshCluster| {
+            if importer.remote_secrets && home.remote_secrets {
+                importer.network != home.network && home.gateway.is_none()
+            } else {
+                !reachable
+            }
+        };
+        if let Some(importer) = mesh.importers(service).find(lacks_gateway)
             && reported.insert(home.index)
         {
             let fault = Fault::GatewayMissing {

@@ -382,3 +382,28 @@ fn failover_needs_releases_that_can() {
     let old = text.replace("name: a, istioVersion: 1.30.3", "name: a, istioVersion: 1.7.0");
     assert!(errors(&old)[0].contains("accepts only `.global` names"), "{:?}", errors(&old));
 }
+
+/// With remote secrets, pods of one network call each other, and others need the gateway of the serving cluster.
+#[test]
+fn gateways_between_networks() {
+    let check = |home: &str, importer: &str, is_lacking: bool| {
+        let spec = format!(
+            "apiVersion: meshctl/v1\nkind: Mesh\nclusters:\n\
+             - {{name: a, istioVersion: 1.30.3, {importer}}}\n\
+             - {{name: b, istioVersion: 1.30.3, {home}}}\n\
+             services:\n\
+             - {{name: s, namespace: n, cluster: b, importedBy: [a], ports: [{{name: h, number: 80, protocol: TCP}}]}}\n"
+        );
+        let lacks = |error: &Error| error.code() == "config/gateway-missing";
+        let spec = Spec::read(&spec).unwrap();
+        let found = Mesh::new(&spec).err().is_some_and(|errors| errors.iter().any(lacks));
+        assert_eq!(found, is_lacking, "{home}; {importer}");
+    };
+    let (secrets, address) = ("remoteSecrets: true", "gateway: {addresses: [192.0.2.1]}");
+    check(secrets, secrets, true);
+    check(&format!("{secrets}, {address}"), secrets, false);
+    check(&format!("{secrets}, network: n"), &format!("{secrets}, network: n"), false);
+    check(&format!("{secrets}, network: n"), &format!("{secrets}, network: m"), true);
+    check(&format!("{secrets}, network: n"), "remoteSecrets: false, network: n", true);
+    check(&format!("{secrets}, {address}"), "remoteSecrets: false", false);
+}

@@ -261,7 +261,8 @@ impl RotationPlanner {
         !unfinished.is_empty()
     }
 
-    /// The furthest secret that a cluster can be given, or what keeps it from the nearest.
+    /// The furthest secret that a cluster can be given, or what keeps it from the nearest. With closed gates, the nearest
+    /// one that only gates keep it from: it breaks the least.
     fn next(
         &self,
         clusters: &[RotationCluster<'_>],
@@ -273,10 +274,10 @@ impl RotationPlanner {
             return Err(alloc::vec![RotationBlock::Unknown { cluster: index, why, until: None }]);
         }
         let unknown = unknown(clusters, index);
-        let (live, goal, version) = (cluster.live, cluster.goal, cluster.version);
-        let (live, goal) = (self.judge.read(live, version), self.judge.read(goal, version));
-        let forms = forms::after(&live, &goal, &self.bridges, self.strategy);
-        let mut nearest: Option<(RotationPhase, Vec<RotationBlock>)> = None;
+        let read = |secret| self.judge.read(secret, cluster.version);
+        let forms =
+            forms::after(&read(cluster.live), &read(cluster.goal), &self.bridges, self.strategy);
+        let mut kept: Vec<(Form, Added, Vec<RotationBlock>)> = Vec::new();
         for form in forms {
             let added = self.added(cluster, &form.secret);
             let mut blocks = self.rejections(clusters, sides, index, &added);
@@ -286,17 +287,21 @@ impl RotationPlanner {
             if form.to == RotationPhase::Bridged {
                 blocks.extend(self.ends_soon(cluster, &sides[index], &form.secret));
             }
-            let (gates, others): (Vec<_>, Vec<_>) =
-                blocks.iter().cloned().partition(RotationBlock::is_gate);
-            if blocks.is_empty() || (self.closed_gates && others.is_empty()) {
-                return Ok((form, added, gates));
+            if blocks.is_empty() {
+                return Ok((form, added, blocks));
             }
             // Of several forms of one phase, the one preferred says why not.
-            if nearest.as_ref().is_none_or(|(phase, _)| *phase != form.to) {
-                nearest = Some((form.to, blocks));
+            if kept.last().is_none_or(|(last, ..)| last.to != form.to) {
+                kept.push((form, added, blocks));
             }
         }
-        Err(self.why(cluster, nearest))
+        let only_gates = |(.., blocks): &(Form, Added, Vec<RotationBlock>)| {
+            self.closed_gates && blocks.iter().all(RotationBlock::is_gate)
+        };
+        if let Some(place) = kept.iter().rposition(only_gates) {
+            return Ok(kept.swap_remove(place));
+        }
+        Err(self.why(cluster, kept.pop().map(|(form, _, blocks)| (form.to, blocks))))
     }
 
     /// What keeps a cluster: that of the nearest form, or that there is no bridge for one.

@@ -213,6 +213,26 @@ fn what_closes_the_gate() {
 }
 
 #[test]
+fn a_closed_gate_is_passed_by_the_next_phase_only() {
+    let Pair { old, new, live, goal } = Pair::new();
+    let planner = |gates| {
+        RotationPlanner::new(&[old.bridge(&new)], RotationStrategy::Auto, NOW)
+            .with_closed_gates(gates)
+    };
+    let mut one = RotationCluster::new("east", &live[0], &goal[0]);
+    let first = planner(false).decide(core::slice::from_ref(&one)).moves.remove(0);
+    one.live = &first.secret;
+    see(&mut one.sightings, "pod old", &live[0], &live[0]);
+    let decided = |gates| planner(gates).decide(core::slice::from_ref(&one));
+    assert_eq!(decided(false).moves.len(), 0);
+    let passed = decided(true);
+    assert_eq!(passed.moves[0].to, RotationPhase::Switched);
+    let said: Vec<String> = passed.overridden.iter().map(block).collect();
+    let why = "0 rejects 0 (leaf of 0 pod old): self signed certificate in certificate chain";
+    assert_eq!(said, [why]);
+}
+
+#[test]
 fn fifty_clusters() {
     let (old, new) = (Root::new("A"), Root::new("B"));
     let names: Vec<String> = (0..50).map(|number| format!("cluster {number}")).collect();

@@ -94,6 +94,7 @@ fn seen(cluster: &Member, seen: &Sighted) -> Value {
         "istiod": served,
         "proxies": {
             "asked": seen.asked,
+            "rejected": seen.rejected,
             "show": kinds(&mut seen.sightings.shown()),
             "trust": kinds(&mut seen.sightings.trusted()),
             "unseen": unseen,

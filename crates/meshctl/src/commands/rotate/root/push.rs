@@ -54,6 +54,7 @@ impl Run<'_> {
         if options.dry_run.is_some() {
             return self.push(situation, decision.moves, &options, io);
         }
+        let rejected = situation.rejected();
         let mut agreed = agreed(&situation, &decision);
         let mut wave = decision.moves;
         wave.truncate(1);
@@ -69,6 +70,9 @@ impl Run<'_> {
             // The user has agreed to these.
             options.yes = true;
             situation = self.read(io)?;
+            if !self.forces() {
+                refuse_rejections(&situation.rejected_since(&rejected))?;
+            }
             wave = self.decide(&situation).moves;
             let is_agreed = |one: &RotationMove| {
                 agreed.get(situation.name(one.cluster)).is_some_and(|to| one.to <= *to)
@@ -204,6 +208,20 @@ impl Run<'_> {
 fn agreed(situation: &Situation, decision: &RotationDecision) -> BTreeMap<String, RotationPhase> {
     let moves = decision.moves.iter();
     moves.map(|one| (situation.name(one.cluster).to_owned(), one.to)).collect()
+}
+
+/// Stops before the other clusters if proxies have begun to reject certificates.
+fn refuse_rejections(more: &[(&str, u64)]) -> Result<(), Failure> {
+    if more.is_empty() {
+        return Ok(());
+    }
+    let message = "proxies have rejected certificates since this run began";
+    let failure = Failure::new(GATE, message)
+        .hint("nothing further was written; find out whether these calls are the mesh's own, then run the same command again; `--force ctl/drop-gate` continues")
+        .exit(Exit::No);
+    let line =
+        |(name, count): &(&str, u64)| format!("{name}: {count} more in `ssl.fail_verify_error`");
+    Err(more.iter().map(line).fold(failure, Failure::because))
 }
 
 /// What is done although it breaks something.

@@ -1,6 +1,6 @@
 //! The clusters of a rotation as they are: what they hold, what their istiods serve, what their proxies have.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -82,6 +82,8 @@ pub(super) struct Sighted {
     pub(super) trust_domain: Option<TrustDomain>,
     /// How many proxies answered.
     pub(super) asked: usize,
+    /// How many certificates those have rejected since they started; `None` if none of them counts.
+    pub(super) rejected: Option<u64>,
     pub(super) sightings: Sightings,
 }
 
@@ -171,6 +173,23 @@ impl Situation {
         let partners = self.partners.iter();
         let partners = partners.map(|one| RotationCluster::new(&one.name, &one.roots, &one.roots));
         self.clusters.iter().map(Member::cluster).chain(partners).collect()
+    }
+
+    /// Clusters whose proxies have rejected more certificates than before, and how many more.
+    pub(super) fn rejected_since(&self, before: &BTreeMap<String, u64>) -> Vec<(&str, u64)> {
+        let now = self.rejected().into_iter();
+        let more = now.filter_map(|(name, count)| {
+            let more = count.checked_sub(*before.get(name.as_str())?)?;
+            let cluster = self.clusters.iter().find(|one| one.name == name)?;
+            (more > 0).then_some((cluster.name.as_str(), more))
+        });
+        more.collect()
+    }
+
+    /// How many certificates the proxies of each cluster have rejected, where they count them.
+    pub(super) fn rejected(&self) -> BTreeMap<String, u64> {
+        let all = self.clusters.iter();
+        all.filter_map(|one| Some((one.name.clone(), one.seen.as_ref()?.rejected?))).collect()
     }
 
     /// The name of a cluster or a partner.
@@ -327,6 +346,7 @@ impl Member {
         member.seen = Some(Sighted {
             trust_domain: found.seen.mesh.trust_domain().parse().ok(),
             asked: more.proxies.asked,
+            rejected: more.proxies.failures,
             sightings: sightings(&found, more.proxies.sightings),
             found,
         });
@@ -383,9 +403,14 @@ impl Member {
         }
         let version = found.seen.release();
         let (ca, sent) = (self.live.ca(version)?, self.live.chain(version));
+        let trusted = self.live.roots(version);
         let serves = |pod: &PodProof| {
             let Ok([leaf, rest @ ..]) = pod.served.as_deref() else { return false };
-            chain::issued(&ca, leaf) && sent.iter().all(|cert| rest.contains(cert))
+            let is_known =
+                |cert: &Cert| *cert == ca || sent.contains(cert) || trusted.contains(cert);
+            chain::issued(&ca, leaf)
+                && sent.iter().all(|cert| rest.contains(cert))
+                && rest.iter().all(is_known)
         };
         if let Some(pod) = found.served.iter().find(|pod| !serves(pod)) {
             return Some(match &pod.served {
