@@ -122,6 +122,16 @@ fn what_keeps_the_gate_closed() {
     let open = "west: pod istiod-a has not loaded the secret";
     ended(&ran, 2, &[&format!("ready: finish the push to {open}")]);
     world.hold("west", &loaded);
+    // A secret that someone has edited by hand.
+    let path = "/api/v1/namespaces/istio-system/secrets/cacerts";
+    let mut edited = world.site("west").api.object(path).expect("a secret");
+    edited["metadata"]["managedFields"][0]["manager"] = "kubectl-edit".into();
+    world.site("west").api.put(path, edited);
+    let ran = world.run(&format!("rotate root status {GOAL}"));
+    ended(&ran, 2, &["not ours: `kubectl-edit` wrote secret cacerts of west"]);
+    let foreign = "error[apply/foreign]: secret cacerts is managed by another tool: `kubectl-edit`";
+    check(&world, 2, &[foreign]);
+    world.hold("west", &loaded);
     // Another hour.
     let later = Time(meshctl::io::system_time().0 + 3600);
     let ran = world.run_at(&format!("rotate root next {GOAL} --yes"), later);

@@ -99,8 +99,6 @@
 #![no_std]
 
 extern crate alloc;
-#[cfg(test)]
-extern crate std;
 
 mod algorithm;
 #[cfg(feature = "soft-keys")]
