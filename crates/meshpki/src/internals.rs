@@ -4,6 +4,8 @@
 #![doc(hidden)]
 
 pub use crate::cert::fingerprints;
+#[cfg(feature = "soft-keys")]
+pub use crate::istiod::canary::BACKDATE as ISTIOD_BACKDATE;
 pub use crate::name::is_invisible;
 #[cfg(feature = "soft-keys")]
 pub use crate::soft::fill_random;

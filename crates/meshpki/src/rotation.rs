@@ -236,9 +236,8 @@ pub fn self_signed_secret(files: &Secret) -> Option<Secret> {
     Some(all.into_iter().collect())
 }
 
-/// The roots of the goal that are in none of these bundles.
-#[must_use]
-pub fn lacking_roots(goal: &[Cert], bundle: &[Cert]) -> Vec<Cert> {
+/// The roots of the goal that are not in a bundle.
+fn lacking_roots(goal: &[Cert], bundle: &[Cert]) -> Vec<Cert> {
     let known = fingerprints(bundle);
     goal.iter().filter(|root| !known.contains(&root.fingerprint())).cloned().collect()
 }

@@ -24,8 +24,6 @@ const ADMIN: u16 = 15000;
 const LONGEST: usize = 64 << 20;
 /// Pods in one response of the API server.
 const PAGE: u32 = 500;
-/// Label of pods with a sidecar.
-const INJECTED: &str = "security.istio.io/tlsMode=istio";
 
 /// A pod with a proxy.
 struct Proxy {
@@ -90,7 +88,7 @@ async fn list(kube: &Kube) -> Result<Vec<Proxy>, Error> {
     let mut all: Vec<Proxy> = gateways.flatten().collect();
     let api: Api<KubePod> = Api::all(kube.client.clone());
     let what = || "list the pods with a sidecar".to_owned();
-    let mut page = ListParams::default().labels(INJECTED).limit(PAGE);
+    let mut page = ListParams::default().labels(workloads::INJECTED).limit(PAGE);
     loop {
         let found = ask(what, || api.list(&page)).await?;
         all.extend(found.items.iter().filter_map(|pod| proxy(pod, ProxyKind::Sidecar)));

@@ -19,6 +19,9 @@ use crate::workload::{Id, Kind, Pod, Rollout, Workload};
 /// Labels istiod's pods have in every release.
 const ISTIOD: &str = "app=istiod";
 
+/// The label of pods with a sidecar.
+pub(super) const INJECTED: &str = "security.istio.io/tlsMode=istio";
+
 /// A workload with what says which pods are its own.
 pub(super) struct Found {
     pub(super) workload: Workload,
@@ -76,7 +79,7 @@ async fn find_gateways(kube: &Kube) -> Result<Vec<Found>, Error> {
 /// The workloads whose pods have a sidecar, without those that are `taken`.
 pub(super) async fn injected(kube: &Kube, taken: &[&Id]) -> Result<Vec<Workload>, Error> {
     let api: Api<KubePod> = Api::all(kube.client.clone());
-    let sidecars = ListParams::default().labels("security.istio.io/tlsMode=istio");
+    let sidecars = ListParams::default().labels(INJECTED);
     let what = || "list the pods with a sidecar".to_owned();
     let pods = ask(what, || api.list(&sidecars)).await?;
     let owners: BTreeSet<Id> = pods.items.iter().filter_map(owner).collect();

@@ -34,7 +34,7 @@ const KEY: [u8; 65] = [
 /// The default of `meshConfig.trustDomain`.
 const DEFAULT_DOMAIN: &str = "cluster.local";
 /// How far back istiod dates certificates (`security/pkg/pki/util/generate_cert.go: ClockSkewGracePeriod`).
-const BACKDATE: Duration = Duration::from_secs(2 * 60);
+pub const BACKDATE: Duration = Duration::from_secs(2 * 60);
 
 impl Canary {
     /// What a workload of a trust domain shows under a CA with this key, which is followed by `chain`; `None` if the key is not

@@ -4,14 +4,11 @@ use alloc::borrow::ToOwned;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use crate::cert::Cert;
 use crate::digest::sha256;
+use crate::istiod::canary::BACKDATE;
 use crate::time::Time;
-
-/// How far back istiod dates certificates (`security/pkg/pki/util/generate_cert.go: ClockSkewGracePeriod`).
-const BACKDATE: Duration = Duration::from_secs(2 * 60);
 
 /// What identifies chains, or bundles, that verifiers treat alike.
 pub(super) type Key = [u8; 32];

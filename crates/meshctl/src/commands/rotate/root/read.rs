@@ -12,7 +12,7 @@ use meshapply::pending::Pending;
 use meshapply::proof::PodProof;
 use meshpki::cacerts::Secret;
 use meshpki::federation::Bridge;
-use meshpki::internals::fingerprints;
+use meshpki::internals::{ISTIOD_BACKDATE, fingerprints};
 use meshpki::istiod::{NamespaceRoots, Version};
 use meshpki::rotation::{RotationCluster, RotationMove, Sightings};
 use meshpki::spiffe::Bundle;
@@ -31,8 +31,6 @@ use crate::rollout::no_folder;
 
 /// Clocks may differ by this much.
 const SKEW: Duration = Duration::from_secs(300);
-/// How far back istiod dates certificates (`security/pkg/pki/util/generate_cert.go: ClockSkewGracePeriod`).
-const BACKDATE: Duration = Duration::from_secs(120);
 
 /// What to read, and how.
 pub(super) struct Ask {
@@ -254,7 +252,7 @@ fn until(found: &Found) -> Option<Time> {
     let begins: Option<Vec<Time>> = found.served.iter().map(begin).collect();
     let last = begins?.into_iter().max()?;
     let longest = found.seen.istiods.iter().map(|istiod| istiod.longest_life).max()?;
-    Some(last + BACKDATE + longest)
+    Some(last + ISTIOD_BACKDATE + longest)
 }
 
 /// A cluster whose clock differs from ours.
