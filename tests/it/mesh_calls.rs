@@ -3,6 +3,7 @@
 
 mod beside;
 mod bookinfo;
+mod both_ways;
 mod federation;
 mod policies;
 mod protocols;
@@ -17,6 +18,7 @@ use tests::dns;
 use tests::rig::network::alone;
 
 use bookinfo::{Bookinfo, Form, PORT, install, until};
+use both_ways::both_ways;
 
 /// The spec in the documentation.
 const SPEC: &str = include_str!("../../fixtures/mesh/bookinfo-current/mesh.yaml");
@@ -91,12 +93,19 @@ fn calls_are_carried_between_roots() {
     });
 }
 
-/// Two meshes whose istiods made roots of their own come to one root, and from it to another.
+/// Two meshes whose istiods made roots of their own trust each other, come to one root, and from it to another.
 #[test]
 fn calls_go_on_while_roots_are_replaced() {
     alone("mesh_calls::calls_go_on_while_roots_are_replaced", || {
-        let Some(mut bookinfo) = Bookinfo::start(Form::Own) else { return };
-        rotation::from_own_roots(&mut bookinfo);
+        both_ways(Some("60s"), rotation::without_restarts);
+    });
+}
+
+/// The same for workloads whose certificates live for a day, and which restart.
+#[test]
+fn calls_go_on_while_workloads_restart() {
+    alone("mesh_calls::calls_go_on_while_workloads_restart", || {
+        both_ways(None, rotation::with_restarts);
     });
 }
 

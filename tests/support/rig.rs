@@ -18,6 +18,7 @@ pub mod ca;
 pub mod cluster;
 pub mod control_plane;
 pub mod envoy;
+pub mod follow;
 pub mod istio;
 pub mod kubeconfig;
 pub mod kubelet;

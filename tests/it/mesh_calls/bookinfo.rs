@@ -16,7 +16,7 @@ use tests::rig::sidecar::{STOCK, STOCK_MESH, Sidecar};
 use tests::rig::{Cluster, Gateway, Istio};
 
 /// Address of cluster2's gateway in the spec.
-const GATEWAY: &str = "172.18.0.230";
+pub(super) const GATEWAY: &str = "172.18.0.230";
 pub(super) const PORT: u16 = 9080;
 const CLIENT: &str = "app=productpage";
 
@@ -45,14 +45,9 @@ pub(super) enum Form {
     Apart,
     /// Each its own trust domain and its own root, whose CA is in `@/NAME-ca`.
     Roots,
-    /// Each its own trust domain, and a root that its istiod makes; certificates of workloads live for less than a minute.
-    Own,
     /// Remote secrets, networks of their own, one trust domain.
     RemoteSecrets,
 }
-
-/// The life of certificates in [`Form::Own`].
-const SHORT: &str = "60s";
 
 impl Bookinfo {
     pub(super) fn start(form: Form) -> Option<Self> {
@@ -68,7 +63,7 @@ impl Bookinfo {
                 ));
                 mesh.good(&format!("push @/{name}-ca --context {name} --before-install --yes"));
             }
-        } else if form != Form::Own {
+        } else {
             mesh.good("push @/ca --context cluster1,cluster2 --before-install --yes");
         }
         let (one, two) = scope(|scope| {
@@ -102,17 +97,6 @@ impl Bookinfo {
     pub(super) fn apply(&self, spec: &str) {
         self.mesh.shell.scratch.write("mesh.yaml", spec);
         println!("{}", self.mesh.good("mesh apply -f @/mesh.yaml --yes"));
-    }
-
-    /// Brings every pod the roots that its namespace has now.
-    pub(super) fn sync_roots(&self) {
-        let [one, two] = &self.mesh.clusters[..] else { panic!("two clusters") };
-        one.sync_roots("default", &self.productpage);
-        two.sync_roots("istio-system", &self.gateway);
-        for (name, version) in &self.reviews {
-            let cluster = if *name == "v3" { two } else { one };
-            cluster.sync_roots("default", &version.proxy);
-        }
     }
 
     /// Restarts proxies with the roots that are there now.
@@ -210,7 +194,7 @@ impl Bookinfo {
 }
 
 /// Says that it is over, whatever happens before.
-struct End<'a>(&'a AtomicBool);
+pub(super) struct End<'a>(pub(super) &'a AtomicBool);
 
 impl Drop for End<'_> {
     fn drop(&mut self) {
@@ -233,7 +217,7 @@ pub(super) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
 const NETWORK: &str = "topology.istio.io/network";
 
 /// The namespace of Istio, and in it what it has to know of the other cluster.
-fn prepare(cluster: &Cluster, other: &Cluster, form: Form) {
+pub(super) fn prepare(cluster: &Cluster, other: &Cluster, form: Form) {
     cluster.apply_object(&namespace("istio-system"));
     if form != Form::RemoteSecrets {
         return;
@@ -255,18 +239,14 @@ pub(super) fn install(cluster: &Cluster, form: Form, more: &str) {
     let mut gateway = Gateway::named("istio-eastwestgateway");
     let mut mesh = format!("{STOCK_MESH}{more}");
     match form {
-        Form::Apart | Form::Roots | Form::Own => {
-            mesh += &format!("trustDomain: {}\n", cluster.name())
-        }
+        Form::Apart | Form::Roots => mesh += &format!("trustDomain: {}\n", cluster.name()),
         Form::RemoteSecrets => {
             gateway.labels.insert(NETWORK.to_owned(), cluster.name().to_owned());
         }
     }
     cluster.install_istio_crds();
     let env = STOCK.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    // A gateway without a proxy is one that cannot be asked.
-    let is_seen = form != Form::Own || cluster.name() == "cluster2";
-    let gateways = if is_seen { vec![gateway] } else { Vec::new() };
+    let gateways = vec![gateway];
     cluster.install_istio(&Istio { mesh, env: env.into(), gateways, ..Istio::default() });
     if form == Form::RemoteSecrets {
         let mut istio = namespace("istio-system");
@@ -283,7 +263,6 @@ fn serve(cluster: &Cluster, form: Form) -> Services {
     let mine: &[_] = if cluster.name() == "cluster1" { &[("reviews", PORT)] } else { &[] };
     let mut services = cluster.serve(mine);
     services.network = network;
-    services.secret_ttl = (form == Form::Own).then(|| SHORT.to_owned());
     services
 }
 
@@ -314,7 +293,7 @@ fn reviews(
 }
 
 /// A Service and its versions in YAML; pods have the label that injection gives them: a gateway leads to no others.
-fn workload(name: &str, versions: &[&str]) -> String {
+pub(super) fn workload(name: &str, versions: &[&str]) -> String {
     let mut text = format!(
         "---
 apiVersion: v1

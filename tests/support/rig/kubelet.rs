@@ -37,6 +37,8 @@ pub enum Hold {
     After(Duration),
     /// The image cannot be pulled; nothing runs.
     ImagePullBackOff,
+    /// Ready once a proxy runs in the pod ([`Cluster::follow`](super::Cluster::follow)), and deleted once it has ended.
+    Proxy,
     /// Not held back any more.
     Release,
 }
@@ -144,6 +146,11 @@ impl Kubelet {
         lock(&self.shared.running).insert(key, Running { ports, log });
     }
 
+    /// Takes back what [`Kubelet::publish`] said.
+    pub fn withdraw(&self, namespace: &str, pod: &str) {
+        lock(&self.shared.running).remove(&(namespace.to_owned(), pod.to_owned()));
+    }
+
     /// Where on loopback the port a pod declares really is.
     #[must_use]
     pub fn port(&self, namespace: &str, pod: &str, port: u16) -> Option<u16> {
@@ -181,6 +188,10 @@ impl Drop for Kubelet {
 impl Shared {
     fn hold(&self, workload: &str) -> Option<Hold> {
         lock(&self.holds).get(workload).copied().filter(|hold| *hold != Hold::Release)
+    }
+
+    fn has_proxy(&self, namespace: &str, pod: &str) -> bool {
+        lock(&self.running).contains_key(&(namespace.to_owned(), pod.to_owned()))
     }
 
     fn sync_period(&self) -> Duration {

@@ -4,8 +4,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::Api;
 use kube::api::ListParams;
-use kube::{Api, Client};
 use tokio::net::{TcpListener as Listener, TcpStream};
 
 use super::process::{Plan, Process};
@@ -53,13 +53,21 @@ impl Cluster {
     /// # Panics
     /// When its address is taken.
     pub fn serve_one(&self, name: &str, port: u16) {
-        let address = self.service_address("default", name);
-        network::more(&address);
-        let (listener, client) = (listen(&address, port), self.client());
+        self.serve_at(&self.service_address("default", name), "default", name, port);
+    }
+
+    /// Serves a Service at an address of the network, as a load balancer does.
+    ///
+    /// # Panics
+    /// When the address is taken.
+    pub fn serve_at(&self, address: &str, namespace: &str, name: &str, port: u16) {
+        network::more(address);
+        let (listener, client) = (listen(address, port), self.client());
+        let slices = Api::<EndpointSlice>::namespaced(client, namespace);
         let name = name.to_owned();
         self.block_on(async {
             let listener = Listener::from_std(listener).expect("a listener");
-            tokio::spawn(balance(listener, client, name));
+            tokio::spawn(balance(listener, slices, name));
         });
     }
 
@@ -97,14 +105,14 @@ async fn relay(listener: Listener, find: impl Fn() -> Vec<u16> + Send + 'static)
 }
 
 /// Hands connections to the endpoints of a Service, in turn.
-async fn balance(listener: Listener, client: Client, name: String) {
+async fn balance(listener: Listener, slices: Api<EndpointSlice>, name: String) {
     let mut turn = 0;
     loop {
         let Ok((here, _)) = listener.accept().await else { continue };
         turn += 1;
-        let (client, name) = (client.clone(), name.clone());
+        let (slices, name) = (slices.clone(), name.clone());
         tokio::spawn(async move {
-            let endpoints = endpoints(client, &name).await.unwrap_or_default();
+            let endpoints = endpoints(slices, &name).await.unwrap_or_default();
             let Some(endpoint) = endpoints.get(turn % endpoints.len().max(1)) else { return };
             let connect = TcpStream::connect(endpoint);
             // An endpoint whose pod is gone does not even refuse.
@@ -120,8 +128,7 @@ async fn join(mut here: TcpStream, mut there: TcpStream) {
     let _ = tokio::io::copy_bidirectional(&mut here, &mut there).await;
 }
 
-async fn endpoints(client: Client, name: &str) -> Option<Vec<SocketAddr>> {
-    let slices = Api::<EndpointSlice>::namespaced(client, "default");
+async fn endpoints(slices: Api<EndpointSlice>, name: &str) -> Option<Vec<SocketAddr>> {
     let params = ListParams::default().labels(&format!("kubernetes.io/service-name={name}"));
     let mut found = Vec::new();
     for slice in slices.list(&params).await.ok()? {

@@ -40,7 +40,7 @@ pub struct Sidecar {
     /// Address of the pod.
     pub address: String,
     /// Network of the pod.
-    pub network: Namespace,
+    pub network: Arc<Namespace>,
     plan: Plan,
     agent: Option<Process>,
 }
@@ -52,20 +52,32 @@ impl Cluster {
     /// When it does not come up.
     #[must_use]
     pub fn start_proxy(&self, services: &Services, pod: &Pod, more: &[&str]) -> Sidecar {
+        self.start_proxy_before(services, pod, more, |_| {})
+    }
+
+    /// The same, with something to do before the kubelet learns of the proxy.
+    pub(super) fn start_proxy_before(
+        &self,
+        services: &Services,
+        pod: &Pod,
+        more: &[&str],
+        act: impl FnOnce(&Sidecar),
+    ) -> Sidecar {
         let me = Me::of(pod);
         let folder = self.folder().join("proxies").join(&me.name);
         fs::create_dir_all(&folder).expect("a folder");
         let addresses: Vec<&str> = [me.address.as_str()].iter().chain(more).copied().collect();
-        let network = Namespace::new(&addresses, &folder);
+        let network = Arc::new(Namespace::new(&addresses, &folder));
         if me.kind == "sidecar" {
             network.good(&take_calls().iter().map(String::as_str).collect::<Vec<_>>());
         }
         self.write_files(services, &me, &folder);
-        self.forward_admin(&me, &network, &folder);
         let plan = self.agent(services, &me, &network, &folder);
-        let (pod, address) = (me.name, me.address);
+        let (pod, address) = (me.name.clone(), me.address.clone());
         let mut sidecar = Sidecar { pod, address, network, plan, agent: None };
         sidecar.start();
+        act(&sidecar);
+        self.forward_admin(&me, &sidecar.network, &folder);
         sidecar
     }
 
@@ -175,16 +187,32 @@ impl Cluster {
 impl Sidecar {
     /// Kills the proxy without notice, as a crash does.
     pub fn kill(&mut self) {
-        let Some(agent) = self.agent.take() else { return };
+        self.signal(Signal::KILL);
+        if let Some(agent) = self.agent.take() {
+            agent.wait();
+        }
+    }
+
+    /// Asks the proxy to end, as the kubelet does when the pod is deleted: it drains first.
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Whether the proxy has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.agent.as_mut().is_none_or(|agent| agent.ended().is_some())
+    }
+
+    fn signal(&self, signal: Signal) {
+        let Some(agent) = &self.agent else { return };
         // The first process of a namespace is gone when all are, and `unshare` waits for it.
         let children = format!("/proc/{0}/task/{0}/children", agent.id());
         for child in fs::read_to_string(children).unwrap_or_default().split_whitespace() {
             if let Some(id) = child.parse().ok().and_then(Pid::from_raw) {
                 // It may end in this very moment.
-                let _ = kill_process(id, Signal::KILL);
+                let _ = kill_process(id, signal);
             }
         }
-        agent.wait();
     }
 
     /// Starts the proxy, again where it runs, and waits until it is ready; its certificate is a new one.

@@ -106,6 +106,8 @@ fn events() -> impl TypedValueParser<Value = Output> {
 pub enum Restart {
     /// Only what needs it: istiod if it cannot reload, and the gateways if the roots change.
     Auto,
+    /// istiod if it cannot reload; the gateways renew their certificates by themselves.
+    Istiod,
     /// istiod and the gateways.
     Always,
     /// Nothing, unless istiod fails to reload in time.

@@ -100,6 +100,7 @@ impl Rollout {
         rollout::Options {
             restart: match self.restart {
                 Restart::Auto => rollout::Restart::Auto,
+                Restart::Istiod => rollout::Restart::Istiod,
                 Restart::Always => rollout::Restart::Always,
                 Restart::Never => rollout::Restart::Never,
             },

@@ -7,6 +7,8 @@ pub(crate) enum Restart {
     Auto,
     /// istiod if it cannot reload; the gateways renew their certificates by themselves.
     Istiod,
+    /// What needs it, and the gateways also if the CA changes: they get its certificates at once.
+    Renewed,
     /// istiod and the gateways.
     Always,
     /// Nothing, unless istiod fails to reload in time.

@@ -95,14 +95,18 @@ fn who_restarts(
         Restart::Auto | Restart::Istiod if options.before_install && nobody_runs => BTreeSet::new(),
         Restart::Never => BTreeSet::new(),
         Restart::Always => [RestartTarget::Gateways, RestartTarget::Istiod].into(),
-        Restart::Auto | Restart::Istiod => {
+        Restart::Auto | Restart::Istiod | Restart::Renewed => {
             let settings: Vec<Settings> = seen.istiods.iter().map(|i| i.settings.clone()).collect();
             let old = seen.observed.secret.as_ref().map(|live| &live.files);
             let mut who = restart_for(old, secret, &seen.given, &settings, at);
             // Restarts an earlier push did not get to are not lost with its content.
             who.extend(seen.observed.unfinished());
-            if options.restart == Restart::Istiod {
-                who.remove(&RestartTarget::Gateways);
+            let ca_changes =
+                old.and_then(|old| old.ca(seen.release())) != secret.ca(seen.release());
+            match options.restart {
+                Restart::Istiod => _ = who.remove(&RestartTarget::Gateways),
+                Restart::Renewed if ca_changes => _ = who.insert(RestartTarget::Gateways),
+                _ => {}
             }
             who
         }

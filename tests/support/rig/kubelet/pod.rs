@@ -14,6 +14,8 @@ use super::{Hold, Setup, Shared, lock};
 
 /// How long a real process may take to end by itself; a real pod has 30 s.
 const GRACE: Duration = Duration::from_secs(2);
+/// How long a proxy may take to end by itself, as a real pod may.
+const PROXY_GRACE: Duration = Duration::from_secs(30);
 
 /// What the kubelet knows of a pod.
 pub(super) struct State {
@@ -94,6 +96,7 @@ impl State {
         let mut view = self.containers(setup, shared, client, pod).await;
         let held = match hold {
             Some(Hold::Never) => true,
+            Some(Hold::Proxy) => !shared.has_proxy(&self.namespace, &self.name),
             Some(Hold::After(delay)) => self.seen.elapsed() < delay,
             _ => false,
         };
@@ -133,6 +136,12 @@ impl State {
         let since = *self.ending.get_or_insert_with(Instant::now);
         if let Some(istiod) = &mut self.istiod
             && !istiod.end(since.elapsed() > GRACE)
+        {
+            return;
+        }
+        if shared.hold(&workload(pod)) == Some(Hold::Proxy)
+            && shared.has_proxy(&self.namespace, &self.name)
+            && since.elapsed() < PROXY_GRACE
         {
             return;
         }

@@ -12,7 +12,7 @@ use crate::args::{Clusters, Output, Rollout, Wait, time};
 #[command(after_help = "\
 Compares the secrets of all clusters with the trust models in the spec (`trust:`), and prints the pushes that are lacking: which roots and bridges each adds, and which clusters accept each other after it. A push after which a proxy would reject what it accepts now is left out, with the reason. Nothing is written.
 
-A bridge that is lacking is named with the `meshctl ca cross-sign` command that creates it; pass its file with `--bridge`. The spec is mesh.yaml, unless `-f` names another. With `--context`, the clusters are asked for their release, settings and secrets.
+A bridge that is lacking is named with the `meshctl ca cross-sign` command that creates it; pass its file with `--bridge`. The spec is mesh.yaml, unless `-f` names another. With `--context`, or without a folder, the clusters are asked for their release, settings and secrets. A CA that istiod made for itself has no folder: it is read from the cluster, too.
 
 Exit status:
    0  every cluster has what its trust models need
@@ -26,8 +26,7 @@ Examples:
   meshctl trust plan east-ca west-ca \\
     --bridge west-by-east.pem --bridge east-by-west.pem")]
 pub struct Plan {
-    /// Folders of single clusters, or folders with a folder per cluster.
-    #[arg(required = true)]
+    /// Folders of single clusters, or folders with a folder per cluster. Default: none; the clusters are asked.
     pub dirs: Vec<PathBuf>,
     /// File with bridges, as `meshctl ca cross-sign` writes it; repeat for more.
     #[arg(long = "bridge", value_name = "FILE")]
@@ -49,7 +48,7 @@ pub struct Plan {
 /// `meshctl trust next`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Takes the first push of `meshctl trust plan`: changes the files in the folder of one cluster, and pushes them with the same checks, confirmation, restarts and proof as `meshctl push`. If a folder already differs from its cluster, that one is pushed first. Run it again for the next push, until nothing is lacking.
+Takes the first push of `meshctl trust plan`: changes the files in the folder of one cluster, and pushes them with the same checks, confirmation, restarts and proof as `meshctl push`. If a folder already differs from its cluster, that one is pushed first. A CA that istiod made for itself needs no folder: it becomes the secret `cacerts`, with the further roots, and istiod restarts once. Run it again for the next push, until nothing is lacking.
 
 The spec is mesh.yaml, unless `-f` names another; every cluster in it is asked.
 
@@ -64,8 +63,7 @@ Examples:
   # Show the push and change nothing
   meshctl trust next east-ca west-ca --dry-run client")]
 pub struct Next {
-    /// Folders of single clusters, or folders with a folder per cluster.
-    #[arg(required = true)]
+    /// Folders of single clusters, or folders with a folder per cluster. Default: none.
     pub dirs: Vec<PathBuf>,
     /// File with bridges, as `meshctl ca cross-sign` writes it; repeat for more.
     #[arg(long = "bridge", value_name = "FILE")]

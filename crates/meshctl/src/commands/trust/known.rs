@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::slice;
 
+use futures_util::future::join_all;
+use meshapply::Error;
 use meshapply::kube::Istiod;
 use meshconfig::Mesh;
 use meshconfig::mesh::MeshCluster;
@@ -13,7 +16,7 @@ use meshpki::istiod::Version;
 
 use crate::args::Clusters;
 use crate::failure::Failure;
-use crate::fleet::clusters::{Seen, runtime};
+use crate::fleet::clusters::{Seen, Target, runtime};
 use crate::fleet::folders::{Folder, collect, tell_apart};
 use crate::fleet::observe::{self, Found, unasked};
 use crate::io::Io;
@@ -43,6 +46,8 @@ pub(super) struct Known {
     pub(super) live: Option<Secret>,
     /// Its folder.
     pub(super) folder: Option<PathBuf>,
+    /// Whether its CA is one that istiod made for itself: its key is in the cluster, and no folder has it.
+    pub(super) own_ca: bool,
     pub(super) version: Version,
     pub(super) trust_domain: TrustDomain,
     pub(super) accepts: AcceptedDomains,
@@ -61,6 +66,39 @@ impl Known {
         MatrixCluster::new(&self.name, &self.secret, self.version, self.trust_domain.clone())
             .with_accepted(self.accepts.clone())
             .with_ambient(self.ambient)
+    }
+
+    /// A cluster that answered, with its folder or the CA that its istiod made for itself.
+    ///
+    /// # Errors
+    /// `istiod/trust-domain` if that of the cluster is not one.
+    fn live(
+        target: &Target,
+        seen: &Seen,
+        folder: Option<Folder>,
+        own: Option<Secret>,
+    ) -> Result<Self, Failure> {
+        let version = seen.release();
+        let trust_domain = seen.mesh.trust_domain().parse();
+        let trust_domain = trust_domain.map_err(|error: meshpki::TrustDomainError| {
+            Failure::new("istiod/trust-domain", error.to_string())
+                .within(format!("cluster {}", target.name))
+        })?;
+        let plugged = seen.observed.secret.as_ref().map(|live| live.files.clone());
+        let made = own.as_ref().and_then(|own| own.ca(version));
+        let live = plugged.or(own).unwrap_or_default();
+        let (folder, planned) = folder.map(|folder| (folder.path, folder.secret)).unzip();
+        Ok(Self {
+            name: target.name.clone(),
+            own_ca: made.is_some() && made == live.ca(version),
+            secret: planned.unwrap_or_else(|| live.clone()),
+            live: Some(live),
+            folder,
+            version,
+            trust_domain,
+            accepts: accepts(seen),
+            ambient: seen.istiods.iter().any(|istiod| istiod.ambient),
+        })
     }
 }
 
@@ -106,6 +144,7 @@ pub(super) fn on_disk(ask: &Ask<'_>, io: &mut Io<'_>) -> Result<Read, Failure> {
             secret: folder.secret,
             live: None,
             folder: Some(folder.path),
+            own_ca: false,
             version,
             trust_domain,
             accepts: AcceptedDomains::Listed(BTreeSet::new()),
@@ -194,41 +233,39 @@ pub(super) fn asked(ask: &Ask<'_>, io: &mut Io<'_>) -> Result<Read, Failure> {
         ));
     }
     let selection = ask.clusters.resolved(ask.force)?;
-    let (targets, found) = runtime()?.block_on(observe::asked(&selection, io))?;
+    let runtime = runtime()?;
+    let (targets, found) = runtime.block_on(observe::asked(&selection, io))?;
     let mesh = mesh(ask, io)?;
     let folders = folders(ask.dirs, mesh.as_ref())?.into_iter();
     let mut folders: BTreeMap<String, Folder> =
         folders.map(|folder| (folder.name.clone(), folder)).collect();
     let secrets = folders.iter().map(|(name, folder)| (name.clone(), folder.secret.clone()));
     let misplaced = observe::misplaced(&targets, &found, &secrets.collect());
-    let mut clusters = Vec::new();
-    for (target, found) in targets.iter().zip(&found) {
-        let Ok(Found { seen, .. }) = found else { continue };
-        let live = seen.observed.secret.as_ref().map(|live| live.files.clone());
-        let live = live.unwrap_or_default();
-        let (folder, planned) = match folders.remove(&target.name) {
-            Some(folder) => (Some(folder.path), Some(folder.secret)),
-            None => (None, None),
-        };
-        clusters.push(Known {
-            name: target.name.clone(),
-            secret: planned.unwrap_or_else(|| live.clone()),
-            live: Some(live),
-            folder,
-            version: seen.release(),
-            trust_domain: seen.mesh.trust_domain().parse().map_err(
-                |error: meshpki::TrustDomainError| {
-                    Failure::new("istiod/trust-domain", error.to_string())
-                        .within(format!("cluster {}", target.name))
-                },
-            )?,
-            accepts: accepts(seen),
-            ambient: seen.istiods.iter().any(|istiod| istiod.ambient),
-        });
-    }
+    let own_cas = runtime.block_on(own_cas(&targets, &found, &folders));
     let mut failures = unasked(&targets, &found);
+    let mut clusters = Vec::new();
+    for ((target, found), own) in targets.iter().zip(&found).zip(own_cas) {
+        let Ok(Found { seen, .. }) = found else { continue };
+        match own {
+            Ok(own) => clusters.push(Known::live(target, seen, folders.remove(&target.name), own)?),
+            Err(error) => failures.extend(unasked(slice::from_ref(target), &[Err(error)])),
+        }
+    }
     failures.extend(misplaced.into_iter().map(|(_, failure)| failure));
     Ok(Read { clusters, failures, mesh })
+}
+
+/// The CAs that istiods made for themselves, of the clusters without a folder.
+async fn own_cas(
+    targets: &[Target],
+    found: &[Result<Found, Error>],
+    folders: &BTreeMap<String, Folder>,
+) -> Vec<Result<Option<Secret>, Error>> {
+    let one = async |(target, found): (&Target, &Result<Found, Error>)| match found {
+        Ok(_) if !folders.contains_key(&target.name) => target.kube.own_ca().await,
+        _ => Ok(None),
+    };
+    join_all(targets.iter().zip(found).map(one)).await
 }
 
 /// The trust domains that every revision of istiod lets its proxies accept.

@@ -1,5 +1,6 @@
 //! `meshctl trust next`: the first push of the plan, from the folder to the cluster.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use meshpki::cacerts::Secret;
@@ -15,7 +16,7 @@ use crate::files::Wait;
 use crate::fleet::clusters::{runtime, targets};
 use crate::fleet::folders;
 use crate::io::Io;
-use crate::rollout::{Job, can_agree, look_apart, stale};
+use crate::rollout::{Job, Rotation, can_agree, look_apart, stale};
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, io: &mut Io<'_>) -> Result<Exit, Failure> {
@@ -93,34 +94,35 @@ impl<'s> Next<'s> {
         io: &mut Io<'_>,
     ) -> Result<Exit, Failure> {
         let known = &situation.read.clusters[self.cluster];
-        let Some(folder) = known.folder.as_deref() else {
+        let folder = known.folder.as_deref();
+        if folder.is_none() && !known.own_ca {
             return Err(Failure::new(
                 "ctl/no-cluster",
                 format!("cluster `{}` has no folder to change", known.name),
             )
             .hint("name the folder of its CA, too"));
-        };
+        }
+        // A CA that istiod made for itself has no folder, and its key is in the cluster already.
+        let rotation =
+            known.own_ca.then(|| Rotation { own_cas: BTreeSet::from([known.name.clone()]) });
         let options = args.rollout.resolved();
         let mut selection = clusters.for_rollout(&args.rollout)?;
         selection.contexts = vec![context(&args.clusters.contexts, &known.name)];
-        let dir = parent(folder);
         let rest = situation.read.clusters.iter().filter(|other| other.name != known.name);
         let others = rest.map(|other| (other.name.clone(), other.secret.clone())).collect();
         runtime()?.block_on(async {
             let targets = targets(&selection, io).await?;
             let (seen, twins) = look_apart(&targets, &options.force).await?;
             let secrets = vec![self.secret.clone()];
-            stale::refuse_older(&targets, &seen, &secrets, dir, &options)?;
-            let job = Job {
-                targets,
-                seen,
-                twins,
-                others: Some(others),
-                rotation: None,
-                options: &options,
+            if let Some(folder) = folder {
+                stale::refuse_older(&targets, &seen, &secrets, parent(folder), &options)?;
+            }
+            let job =
+                Job { targets, seen, twins, others: Some(others), rotation, options: &options };
+            let write = |io: &mut Io<'_>| match folder {
+                Some(folder) => self.write(&known.secret, folder, args.wait.resolved(), io),
+                None => Ok(()),
             };
-            let write =
-                |io: &mut Io<'_>| self.write(&known.secret, folder, args.wait.resolved(), io);
             job.run_after(secrets, write, io).await
         })
     }

@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Args, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let at = io.time(args.at)?;
     let clusters = with_spec(&args.clusters);
     let ask = Ask { dirs: &args.dirs, clusters: &clusters, ambient: false, force: &args.force };
-    let is_live = !args.clusters.contexts.is_empty();
+    let is_live = args.dirs.is_empty() || !args.clusters.contexts.is_empty();
     let read = if is_live { asked(&ask, io)? } else { on_disk(&ask, io)? };
     let bridges = bridges(&args.bridges, io)?;
     let situation = Situation::new(read, &bridges, at)?;

@@ -95,8 +95,8 @@ impl Run<'_> {
 
     fn options(&self) -> Options {
         let mut options = self.rollout.resolved();
-        if options.restart == Restart::Auto && !options.workloads {
-            options.restart = Restart::Istiod;
+        if options.restart == Restart::Auto {
+            options.restart = if options.workloads { Restart::Renewed } else { Restart::Istiod };
         }
         if self.distrust {
             options.restart = Restart::Always;
