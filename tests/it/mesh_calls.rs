@@ -14,10 +14,11 @@ use std::collections::BTreeMap;
 use std::net::UdpSocket;
 use std::time::Duration;
 
+use tests::bookinfo::PORT;
 use tests::dns;
 use tests::rig::network::alone;
 
-use bookinfo::{Bookinfo, Form, PORT, install, until};
+use bookinfo::{Bookinfo, Form, install, until};
 use both_ways::both_ways;
 
 /// The spec in the documentation.

@@ -2,6 +2,7 @@
 
 mod calls;
 mod clusters;
+mod demo;
 mod differential;
 mod fixtures;
 mod fuzz;
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
     let done = match args.as_slice() {
         ["calls", rest @ ..] => calls::run(rest),
         ["clusters", rest @ ..] => clusters::run(rest),
+        ["demo", rest @ ..] => demo::run(rest),
         ["differential", rest @ ..] => differential::run(rest),
         ["fixtures", rest @ ..] => fixtures::run(rest),
         ["judge"] => judge::run(),

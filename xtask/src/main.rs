@@ -16,6 +16,8 @@ cargo xtask calls [--runs N] [--seed S]            compare what lint says of ran
                                                    istiod's own generators make of them
 cargo xtask clusters [NAME]...                     start real clusters with Istio to try commands on, until Enter is
                                                    pressed (default east and west)
+cargo xtask demo [--short] [--record FILE]         show two real clusters that become one mesh and get new CAs and a new
+                                                   root while calls are counted; --record writes an asciicast
 cargo xtask judge                                  find the reference openssl, or download it into a cache
                                                    outside the clone, without installing it
 cargo xtask differential [--runs N] [--seed S]     compare random PKIs with that openssl
@@ -54,7 +56,7 @@ fn main() -> ExitCode {
         ["ci"] => ci::run(true),
         ["ci", "--without-rig"] => ci::run(false),
         [
-            "calls" | "clusters" | "differential" | "fixtures" | "judge" | "fuzz" | "rig"
+            "calls" | "clusters" | "demo" | "differential" | "fixtures" | "judge" | "fuzz" | "rig"
             | "verifiers",
             ..,
         ] => return lab(&args),

@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams};
+use tests::bookinfo::PORT;
 use tests::rig::{Cluster, network};
 
 use super::SECRETS;
-use super::bookinfo::{Bookinfo, PORT, until};
+use super::bookinfo::{Bookinfo, until};
 
 /// Istio's `samples/multicluster/expose-services.yaml`.
 const EXPOSE: &str = "

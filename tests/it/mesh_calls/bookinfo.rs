@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::ByteString;
 use serde_json::json;
+use tests::bookinfo::{EAST_WEST, NETWORK, PORT, istio, workload};
 use tests::mesh::Mesh;
+use tests::rig::Cluster;
 use tests::rig::app::{Answer, App, call};
 use tests::rig::istio::namespace;
 use tests::rig::services::Services;
-use tests::rig::sidecar::{STOCK, STOCK_MESH, Sidecar};
-use tests::rig::{Cluster, Gateway, Istio};
+use tests::rig::sidecar::Sidecar;
 
 /// Address of cluster2's gateway in the spec.
 pub(super) const GATEWAY: &str = "172.18.0.230";
-pub(super) const PORT: u16 = 9080;
 const CLIENT: &str = "app=productpage";
 
 /// Everything that runs, dropped in this order.
@@ -214,8 +214,6 @@ pub(super) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-const NETWORK: &str = "topology.istio.io/network";
-
 /// The namespace of Istio, and in it what it has to know of the other cluster.
 pub(super) fn prepare(cluster: &Cluster, other: &Cluster, form: Form) {
     cluster.apply_object(&namespace("istio-system"));
@@ -236,25 +234,18 @@ pub(super) fn prepare(cluster: &Cluster, other: &Cluster, form: Form) {
 
 /// Istio whose proxies are a stock Envoy.
 pub(super) fn install(cluster: &Cluster, form: Form, more: &str) {
-    let mut gateway = Gateway::named("istio-eastwestgateway");
-    let mut mesh = format!("{STOCK_MESH}{more}");
-    match form {
-        Form::Apart | Form::Roots => mesh += &format!("trustDomain: {}\n", cluster.name()),
-        Form::RemoteSecrets => {
-            gateway.labels.insert(NETWORK.to_owned(), cluster.name().to_owned());
-        }
-    }
+    let is_apart = form != Form::RemoteSecrets;
+    let domain = if is_apart { cluster.name() } else { "cluster.local" };
+    let network = (!is_apart).then(|| cluster.name());
     cluster.install_istio_crds();
-    let env = STOCK.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let gateways = vec![gateway];
-    cluster.install_istio(&Istio { mesh, env: env.into(), gateways, ..Istio::default() });
+    cluster.install_istio(&istio(&format!("trustDomain: {domain}\n{more}"), network));
     if form == Form::RemoteSecrets {
         let mut istio = namespace("istio-system");
         istio["metadata"]["labels"] = json!({NETWORK: cluster.name()});
         cluster.apply_object(&istio);
     }
     if cluster.name() == "cluster2" {
-        cluster.give_address("istio-system", "istio-eastwestgateway", GATEWAY);
+        cluster.give_address("istio-system", EAST_WEST, GATEWAY);
     }
 }
 
@@ -290,37 +281,4 @@ fn reviews(
         (*version, Version { proxy, app })
     };
     versions.iter().map(one).collect()
-}
-
-/// A Service and its versions in YAML; pods have the label that injection gives them: a gateway leads to no others.
-pub(super) fn workload(name: &str, versions: &[&str]) -> String {
-    let mut text = format!(
-        "---
-apiVersion: v1
-kind: ServiceAccount
-metadata: {{name: bookinfo-{name}, namespace: default}}
----
-apiVersion: v1
-kind: Service
-metadata: {{name: {name}, namespace: default}}
-spec: {{selector: {{app: {name}}}, ports: [{{name: http, port: {PORT}}}]}}
-"
-    );
-    for version in versions {
-        text += &format!(
-            "---
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{name: {name}-{version}, namespace: default}}
-spec:
-  selector: {{matchLabels: {{app: {name}, version: {version}}}}}
-  template:
-    metadata: {{labels: {{app: {name}, version: {version}, security.istio.io/tlsMode: istio}}}}
-    spec:
-      serviceAccountName: bookinfo-{name}
-      containers: [{{name: {name}, image: 'docker.io/istio/examples-bookinfo-{name}-{version}:1.20.3'}}]
-"
-        );
-    }
-    text
 }

@@ -6,17 +6,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::scope;
 use std::time::Duration;
 
+use tests::bookinfo::{EAST_WEST, EAST_WEST_PORT, PORT, workload};
 use tests::mesh::Mesh;
 use tests::rig::app::call;
 use tests::rig::follow::Follow;
 use tests::rig::services::Services;
 use tests::rig::{Cluster, Kind};
 
-use super::bookinfo::{End, Form, GATEWAY, PORT, install, prepare, until, workload};
+use super::bookinfo::{End, Form, GATEWAY, install, prepare, until};
 
 /// The gateways of both clusters, as the other one reaches them.
 const GATEWAYS: [&str; 2] = ["172.18.0.231", GATEWAY];
-const TLS: u16 = 15443;
 /// What is called, and the versions of it: one on each cluster.
 const REVIEWS: [&str; 2] = ["v1", "v3"];
 
@@ -87,7 +87,7 @@ pub(super) fn both_ways(life: Option<&str>, test: impl FnOnce(&BothWays<'_>)) {
     });
     let gateways = [0, 1].map(|index| {
         let (cluster, services) = at(index);
-        let workload = ("istio-system", "istio-eastwestgateway");
+        let workload = ("istio-system", EAST_WEST);
         cluster.follow(services, workload, "istio=eastwestgateway", None)
     });
     let stop = AtomicBool::new(false);
@@ -105,8 +105,8 @@ pub(super) fn both_ways(life: Option<&str>, test: impl FnOnce(&BothWays<'_>)) {
 fn start(cluster: &Cluster, other: &Cluster, index: usize, life: Option<&str>) -> Services {
     prepare(cluster, other, Form::Apart);
     install(cluster, Form::Apart, &format!("trustDomainAliases: [{}]\n", other.name()));
-    cluster.give_address("istio-system", "istio-eastwestgateway", GATEWAYS[index]);
-    cluster.serve_at(GATEWAYS[index], "istio-system", "istio-eastwestgateway", TLS);
+    cluster.give_address("istio-system", EAST_WEST, GATEWAYS[index]);
+    cluster.serve_at(GATEWAYS[index], "istio-system", EAST_WEST, EAST_WEST_PORT);
     cluster.apply(&(workload("productpage", &["v1"]) + &workload("reviews", &[REVIEWS[index]])));
     let mut services = cluster.serve(&[("reviews", PORT)]);
     services.secret_ttl = life.map(str::to_owned);
@@ -177,7 +177,7 @@ impl BothWays<'_> {
     pub(super) fn restart(&self) {
         for (cluster, version) in self.mesh.clusters.iter().zip(REVIEWS) {
             let reviews = format!("reviews-{version}");
-            let gateway = ("istio-system", "istio-eastwestgateway");
+            let gateway = ("istio-system", EAST_WEST);
             let all = [("default", "productpage-v1"), ("default", reviews.as_str()), gateway];
             all.iter()
                 .for_each(|(space, name)| cluster.restart(Kind::Deployment, space, name, "now"));

@@ -7,11 +7,12 @@ use meshpki::cacerts;
 use meshpki::{Issuer, KeyType, Profile, Signer, SoftKey, Stamp, TrustDomain};
 use serde_json::Value;
 use tests::authority::{key, stamp};
+use tests::bookinfo::PORT;
 use tests::cli::ended;
 use tests::judges::run;
 use tests::rig::sidecar::Sidecar;
 
-use super::bookinfo::{Bookinfo, Form, PORT, install, until};
+use super::bookinfo::{Bookinfo, Form, install, until};
 use super::weights;
 
 const FOLDERS: &str = "@/cluster1-ca @/cluster2-ca -f @/mesh.yaml";

@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tests::bookinfo::PORT;
 use tests::cli::{ended, words};
 use tests::judges::run;
 use tests::schema;
 
-use super::bookinfo::{End, PORT, until};
+use super::bookinfo::{End, until};
 use super::both_ways::BothWays;
 use crate::MESHCTL;
 
@@ -194,7 +195,7 @@ fn stopped_by_rejections(both: &BothWays<'_>, command: &str) {
     let address = pod.status.and_then(|status| status.pod_ip).expect("an address");
     let files = shell.scratch.join("stranger/stranger").display().to_string();
     let script = format!(
-        "openssl s_client -connect {address}:{PORT} -alpn istio -cert {files}/ca-cert.pem -key {files}/ca-key.pem </dev/null"
+        "openssl s_client -connect {address}:{PORT} -alpn istio-http/1.1 -cert {files}/ca-cert.pem -key {files}/ca-key.pem </dev/null"
     );
     let stop = AtomicBool::new(false);
     let ran = std::thread::scope(|scope| {

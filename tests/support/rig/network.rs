@@ -28,8 +28,7 @@ const BRIDGE: &str = "mesh0";
 /// When the test does, with what it printed.
 pub fn alone(name: &str, test: impl FnOnce()) {
     if std::env::var(ALONE).is_ok_and(|alone| alone == name) {
-        let link = "ip link set";
-        sh(&format!("{link} lo up; ip link add {BRIDGE} type bridge; {link} {BRIDGE} up"));
+        begin();
         return test();
     }
     if super::rig().is_none() {
@@ -39,6 +38,15 @@ pub fn alone(name: &str, test: impl FnOnce()) {
         Ok(()) => again(name),
         Err(why) => judges::missing("the rig's network", &why),
     }
+}
+
+/// Sets up a network that is new.
+///
+/// # Panics
+/// When it is not.
+pub fn begin() {
+    let link = "ip link set";
+    sh(&format!("{link} lo up; ip link add {BRIDGE} type bridge; {link} {BRIDGE} up"));
 }
 
 /// This program with this test, in namespaces of network and process ids: at its end, whatever it has started ends.
@@ -62,7 +70,11 @@ fn again(name: &str) {
     assert!(good && log.contains("1 passed"), "{name} in a network of its own");
 }
 
-fn is_possible() -> Result<(), String> {
+/// Whether this machine lets this user make one.
+///
+/// # Errors
+/// Why not.
+pub fn is_possible() -> Result<(), String> {
     let try_it = "ip link add mesh0 type bridge && iptables-nft -t nat -L -n >/dev/null";
     let output = Command::new("unshare").args(["--net", "sh", "-c", try_it]).output();
     let output = output.map_err(|error| format!("unshare: {error}"))?;
