@@ -11,6 +11,7 @@ mod check;
 mod codes;
 mod cross_sign;
 mod csr_sign;
+mod demo;
 mod differential;
 mod docs_ci;
 mod documents;

@@ -16,6 +16,7 @@ use calls::Calls;
 use run::Shell;
 use screen::Screen;
 use stage::Stage;
+use tests::rig::istio::namespace;
 
 const USAGE: &str = "usage: cargo xtask demo [--short] [--record FILE]";
 const SPEC: &str = include_str!("../../fixtures/mesh/bookinfo-current/mesh.yaml");
@@ -68,12 +69,14 @@ fn show(options: &Options) -> Result<(), String> {
     shell.run("ca init ca -f mesh.yaml --plain-root-key")?;
     shell.run("check ca")?;
     screen.title("Install them before Istio");
+    screen.command("kubectl create namespace istio-system    # in both clusters");
+    mesh.iter().for_each(|cluster| cluster.apply_object(&namespace("istio-system")));
     shell.run(&format!("push ca -f mesh.yaml {CONTEXTS} --before-install --yes"))?;
     screen.title("Istio 1.30 comes, and Bookinfo: reviews v1 and v2 in cluster1, v3 in cluster2");
     screen.say("istiod, pilot-agent and Envoy are real; each pod is a network namespace.");
     let stage = Stage::new(&mesh)?;
     stage.play(|stage| {
-        screen.title("Calls across clusters, from a spec of 30 lines");
+        screen.title("Calls across clusters, from one spec");
         shell.run(&format!("mesh apply -f mesh.yaml {CONTEXTS} --yes"))?;
         let calls = Calls::new(stage);
         calls.count(&screen, || {

@@ -190,12 +190,14 @@ impl Runs<'_> {
 /// While a proxy of the canary rejects the certificates of a stranger, no other cluster is written to.
 fn stopped_by_rejections(both: &BothWays<'_>, command: &str) {
     let shell = &both.mesh.shell;
-    shell.good("ca init @/stranger --cluster stranger --plain-root-key");
+    let file = |name: &str| shell.scratch.join(name).display().to_string();
+    let (cert, key) = (file("stranger.pem"), file("stranger.key"));
+    let made = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=stranger";
+    run(Command::new("sh").args(["-ec", &format!("{made} -keyout {key} -out {cert}")]));
     let pod = both.mesh.clusters[0].running_pod("default", "app=reviews");
     let address = pod.status.and_then(|status| status.pod_ip).expect("an address");
-    let files = shell.scratch.join("stranger/stranger").display().to_string();
     let script = format!(
-        "openssl s_client -connect {address}:{PORT} -alpn istio-http/1.1 -cert {files}/ca-cert.pem -key {files}/ca-key.pem </dev/null"
+        "openssl s_client -connect {address}:{PORT} -alpn istio-http/1.1 -cert {cert} -key {key} </dev/null"
     );
     let stop = AtomicBool::new(false);
     let ran = std::thread::scope(|scope| {
