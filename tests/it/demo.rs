@@ -93,9 +93,13 @@ fn a_signal_leaves_nothing() {
         return;
     }
     let _room = limit::permits(2);
-    for (signal, seconds) in
-        [(Signal::INT, 0.3), (Signal::INT, 2.0), (Signal::TERM, 5.0), (Signal::HUP, 9.0), (Signal::INT, 14.0)]
-    {
+    for (signal, seconds) in [
+        (Signal::INT, 0.3),
+        (Signal::INT, 2.0),
+        (Signal::TERM, 5.0),
+        (Signal::HUP, 9.0),
+        (Signal::INT, 14.0),
+    ] {
         let scratch = Scratch::new();
         let child = start(&scratch, &[]);
         std::thread::sleep(Duration::from_secs_f64(seconds));

@@ -76,7 +76,7 @@ fn render_one_cluster() {
             labels:
               version: v3
         --- stderr
-        wrote @/mesh.lock: 1 addresses
+        wrote @/mesh.lock: 1 address
     "#,
     );
     shell.check(
@@ -115,7 +115,7 @@ fn render_to_folders() {
         exit 0
         @/out: 3 written, 0 unchanged, 0 removed
         --- stderr
-        wrote @/mesh.lock: 1 addresses
+        wrote @/mesh.lock: 1 address
     "#,
     );
     shell.check(
@@ -150,7 +150,7 @@ fn render_to_folders() {
         r#"
         exit 1
         --- stderr
-        wrote @/mesh.lock: 1 addresses
+        wrote @/mesh.lock: 1 address
         error[ctl/exists]: `@/out/cluster1/default.reviews.yaml` already exists and was not written by an earlier run
 
         hint: choose another folder, or move the file away
@@ -481,7 +481,7 @@ fn dns_edits() {
         }
         # meshctl: end global
         --- stderr
-        wrote @/mesh.lock: 1 addresses
+        wrote @/mesh.lock: 1 address
     "#,
     );
     // A Corefile shows that its CoreDNS is an old one; a cluster that calls no remote service gets nothing.

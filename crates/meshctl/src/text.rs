@@ -127,6 +127,15 @@ pub(crate) fn raw_time(raw: &RawTime) -> String {
     )
 }
 
+/// A number of things, in the plural unless it is one.
+pub(crate) fn counted(count: usize, word: &str) -> String {
+    match (count, word.ends_with('s')) {
+        (1, _) => format!("1 {word}"),
+        (_, true) => format!("{count} {word}es"),
+        (_, false) => format!("{count} {word}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use meshpki::internals::DAY;

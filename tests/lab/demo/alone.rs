@@ -1,5 +1,6 @@
 //! A network and processes of its own for this program, on the terminal that it has.
 
+use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
@@ -50,14 +51,12 @@ pub(super) fn alone(
     });
     let status = child.wait().map_err(|error| error.to_string())?;
     handle.close();
-    let signal = killer.join().ok().flatten();
-    if signal.is_some() {
-        eprintln!("{RESTORE}\nstopped; nothing is left of it");
-    }
+    // A signal may have ended it before it came here.
+    let signal = killer.join().ok().flatten().or(status.signal());
     drop(folder);
-    match (signal, status.success()) {
-        (None, true) => Ok(()),
-        (None, false) => Err("the demo failed".to_owned()),
-        (Some(_), _) => Err("interrupted".to_owned()),
+    match signal {
+        Some(_) => Err(format!("{RESTORE}stopped; nothing is left of it")),
+        None if status.success() => Ok(()),
+        None => Err("the demo failed".to_owned()),
     }
 }

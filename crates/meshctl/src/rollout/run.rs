@@ -23,6 +23,7 @@ use crate::fleet::judge;
 use crate::interrupt::Ending;
 use crate::io::Io;
 use crate::text;
+use crate::text::counted;
 
 type Outcomes = Vec<Outcome<Receipt, Error>>;
 
@@ -127,8 +128,6 @@ fn summary(
 
 fn proof_text(receipt: &Receipt) -> String {
     let Some(proof) = &receipt.proof else { return String::new() };
-    let counted =
-        |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
     format!(
         "in {} of istiod and {}",
         counted(proof.pods.len(), "pod"),

@@ -10,6 +10,7 @@ use super::{Source, failure, resources, text};
 use crate::failure::Failure;
 use crate::files;
 use crate::io::Io;
+use crate::text::counted;
 
 /// Which lock file, and whether it may change.
 #[derive(Default)]
@@ -92,8 +93,8 @@ impl Assigned {
         let Some((path, after)) = self.changed() else { return Ok(()) };
         let before = self.before.as_ref().map(String::as_bytes);
         files::write_public(path, after.as_bytes(), files::Kind::AsRead(before))?;
-        let count = self.addresses.iter().count();
-        io.say(format_args!("wrote {}: {count} addresses", path.display()));
+        let count = counted(self.addresses.iter().count(), "address");
+        io.say(format_args!("wrote {}: {count}", path.display()));
         Ok(())
     }
 }

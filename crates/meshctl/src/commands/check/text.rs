@@ -6,7 +6,7 @@ use meshpki::istiod::Severity;
 
 use super::{Judged, Report, State};
 use crate::hints::Problem;
-use crate::text::safe;
+use crate::text::{counted, safe};
 
 /// The lines: each cluster, what is between them, the problems, the sum.
 pub(super) fn write(report: &Report) -> String {
@@ -88,8 +88,4 @@ fn block(report: &Report, problem: &Problem) -> String {
     }
     let _ = writeln!(text, "  next: {}", safe(&report.next(problem)));
     text
-}
-
-fn counted(count: usize, word: &str) -> String {
-    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }

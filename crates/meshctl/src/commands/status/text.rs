@@ -9,7 +9,7 @@ use super::facts::{Facts, Folder, Kept, Served};
 use super::trust::{Answer, Pair};
 use super::{Cluster, Report, State};
 use crate::hints::Problem;
-use crate::text::{relative, safe, since};
+use crate::text::{counted, relative, safe, since};
 
 /// The lines: each cluster, which clusters accept each other, the problems, the next command.
 pub(super) fn write(report: &Report<'_>) -> String {
@@ -242,8 +242,4 @@ fn sum(report: &Report<'_>) -> String {
         Some(next) => counts + &format!("next: {}\n", safe(&next)),
         None => counts,
     }
-}
-
-fn counted(count: usize, word: &str) -> String {
-    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }
