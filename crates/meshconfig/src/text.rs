@@ -4,6 +4,8 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use meshpki::internals::go_duration;
+
 /// The known word most similar to `found`, if at most a third of its letters differ.
 pub(crate) fn nearest<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     let limit = (found.chars().count() / 3).max(1);
@@ -52,26 +54,13 @@ pub(crate) fn domain_problem(text: &str) -> Option<&'static str> {
     text.split('.').find_map(label_problem)
 }
 
-/// Milliseconds of a duration in Go's format: `5s`, `500ms`, `1m30s` (`time.ParseDuration`).
+/// Milliseconds of a duration in Go's format, in whole numbers: `5s`, `500ms`, `1m30s` (`time.ParseDuration`).
 pub(crate) fn milliseconds(text: &str) -> Option<u64> {
-    let mut rest = text;
-    let mut sum: u64 = 0;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
-        let number: u64 = rest[..digits].parse().ok()?;
-        rest = &rest[digits..];
-        let end = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
-        let unit = match &rest[..end] {
-            "ms" => 1,
-            "s" => 1000,
-            "m" => 60_000,
-            "h" => 3_600_000,
-            _ => return None,
-        };
-        sum = sum.checked_add(number.checked_mul(unit)?)?;
-        rest = &rest[end..];
-    }
-    (sum > 0 && sum <= 315_576_000_000_000).then_some(sum)
+    const MILLISECOND: u64 = 1_000_000;
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let nanoseconds = go_duration(text).ok().filter(|_| is_plain)?;
+    let nanoseconds = u64::try_from(nanoseconds).ok().filter(|all| all % MILLISECOND == 0)?;
+    Some(nanoseconds / MILLISECOND).filter(|all| *all > 0)
 }
 
 /// A duration in the format that every release of Istio reads: `5s`, `0.5s`.

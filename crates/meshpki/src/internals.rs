@@ -9,7 +9,7 @@ pub use crate::istiod::canary::BACKDATE as ISTIOD_BACKDATE;
 pub use crate::name::is_invisible;
 #[cfg(feature = "soft-keys")]
 pub use crate::soft::fill_random;
-pub use crate::time::{DAY, parse_duration, words};
+pub use crate::time::{DAY, go_duration, parse_duration, words};
 
 /// DER: a tolerant reader and a strict writer.
 pub mod der {

@@ -9,6 +9,10 @@ use core::time::Duration;
 
 use time::{Date, Month, OffsetDateTime, UtcOffset};
 
+mod go;
+
+pub use go::go_duration;
+
 /// Seconds in a minute.
 pub(crate) const MINUTE: i64 = 60;
 /// Seconds in an hour.

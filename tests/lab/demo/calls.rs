@@ -53,7 +53,7 @@ impl<'p> Calls<'p> {
             scope.spawn(|| {
                 while !ended.load(Ordering::Relaxed) {
                     screen.panel(self.panel());
-                    std::thread::sleep(Duration::from_millis(500));
+                    std::thread::sleep(Duration::from_secs(1));
                 }
             });
             let acted = act();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Container;
 use kube::api::{Api, ListParams};
-use meshpki::internals::DAY;
+use meshpki::internals::{DAY, go_duration};
 use meshpki::istiod::{Settings, Version};
 
 use super::{Kube, ask};
@@ -69,7 +69,7 @@ fn istiod(deployment: &Deployment, known: Option<Version>) -> Result<Istiod, Err
         ambient: flag(discovery, "PILOT_ENABLE_AMBIENT", false),
         trust_bundle: flag(discovery, "ENABLE_CLUSTER_TRUST_BUNDLE_API", false),
         longest_life: variable(discovery, "MAX_WORKLOAD_CERT_TTL")
-            .and_then(go_duration)
+            .and_then(life)
             .unwrap_or(LONGEST_LIFE),
         cluster_id: variable(discovery, "CLUSTER_ID")
             .filter(|id| !matches!(*id, "" | "Kubernetes"))
@@ -139,25 +139,10 @@ fn variable<'a>(container: Option<&'a Container>, name: &str) -> Option<&'a str>
 /// `MAX_WORKLOAD_CERT_TTL` if it is not set (`pilot/pkg/features/security.go`).
 const LONGEST_LIFE: Duration = Duration::from_secs(90 * DAY.as_secs());
 
-/// `time.ParseDuration`, in whole seconds: `2160h0m0s`.
-fn go_duration(text: &str) -> Option<Duration> {
-    let (mut seconds, mut rest) = (0.0, text);
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let number: f64 = rest[..digits].parse().ok()?;
-        let unit = rest[digits..].find(|c: char| c.is_ascii_digit() || c == '.');
-        let (unit, after) = rest[digits..].split_at(unit.unwrap_or(rest.len() - digits));
-        seconds += number
-            * match unit {
-                "h" => 3600.0,
-                "m" => 60.0,
-                "s" => 1.0,
-                "ms" => 0.001,
-                _ => return None,
-            };
-        rest = after;
-    }
-    Duration::try_from_secs_f64(seconds).ok().filter(|life| !life.is_zero())
+/// A length of time by `time.ParseDuration`; one that is not positive leaves the default.
+fn life(text: &str) -> Option<Duration> {
+    let nanoseconds = u64::try_from(go_duration(text).ok()?).ok()?;
+    Some(Duration::from_nanos(nanoseconds)).filter(|life| !life.is_zero())
 }
 
 /// `strconv.ParseBool`; what it does not read leaves the default (`istio pkg/env/var.go`).
@@ -176,7 +161,7 @@ mod tests {
     #[test]
     fn durations_of_go() {
         let check = |text: &str, expect: Option<u64>| {
-            assert_eq!(go_duration(text).map(|life| life.as_secs()), expect, "{text}");
+            assert_eq!(life(text).map(|life| life.as_secs()), expect, "{text}");
         };
         check("2160h0m0s", Some(7_776_000));
         check("1.5h", Some(5_400));

@@ -110,3 +110,33 @@ fn arithmetic_saturates() {
     let error = "today".parse::<Time>().unwrap_err().to_string();
     assert!(error.starts_with("`today` is not a valid time: "), "{error}");
 }
+
+#[test]
+fn durations_as_go_reads_them() {
+    let check = |text: &str, expect: Result<i64, &str>| {
+        assert_eq!(go_duration(text), expect.map_err(ToString::to_string), "{text}");
+    };
+    let second = 1_000_000_000;
+    check("8760h", Ok(8760 * 3600 * second));
+    check("1h30m", Ok(5400 * second));
+    check("1.5h", Ok(5400 * second));
+    check(".5s", Ok(second / 2));
+    check("1.s", Ok(second));
+    check("-1m1ms", Ok(-60 * second - 1_000_000));
+    check("+3us4\u{b5}s5\u{3bc}s6ns", Ok(12_006));
+    check("0", Ok(0));
+    check("-0", Ok(0));
+    check("0.0000000000000000001h", Ok(0));
+    check("2562047h47m16.854775807s", Ok(i64::MAX));
+    check("2562048h", Err("invalid duration \"2562048h\""));
+    check(
+        "99999999999999999999999999999999999999999h",
+        Err("invalid duration \"99999999999999999999999999999999999999999h\""),
+    );
+    check("", Err("invalid duration \"\""));
+    check("-", Err("invalid duration \"-\""));
+    check(".h", Err("invalid duration \".h\""));
+    check("10", Err("missing unit in duration \"10\""));
+    check("365d", Err("unknown unit \"d\" in duration \"365d\""));
+    check("1 h", Err("unknown unit \" h\" in duration \"1 h\""));
+}
