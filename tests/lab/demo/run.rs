@@ -38,8 +38,8 @@ impl<'s> Shell<'s> {
     /// Runs a command that must succeed, and shows what it prints.
     pub(super) fn run(&self, words: &str) -> Result<(), String> {
         self.screen.command(&format!("meshctl {words}"));
-        let text = self.output(words)?;
-        self.show(&text);
+        let (out, err) = self.output(words)?;
+        self.show(&(out + &err));
         self.screen.pause(Duration::from_secs(2));
         Ok(())
     }
@@ -49,7 +49,7 @@ impl<'s> Shell<'s> {
         self.screen.command(&format!("meshctl {words}"));
         let mut waits = false;
         loop {
-            let text = self.output(words)?;
+            let (text, _) = self.output(words)?;
             let is_over = text.contains(what);
             let has_pushed = text.contains(": verified in ");
             match (is_over || has_pushed, waits) {
@@ -68,8 +68,8 @@ impl<'s> Shell<'s> {
         }
     }
 
-    /// What a command prints.
-    fn output(&self, words: &str) -> Result<String, String> {
+    /// What a command prints as its result, and besides.
+    fn output(&self, words: &str) -> Result<(String, String), String> {
         let output = Command::new(&self.program)
             .args(tests::cli::words(words))
             .current_dir(self.folder.path())
@@ -77,12 +77,12 @@ impl<'s> Shell<'s> {
             .stdin(Stdio::null())
             .output()
             .map_err(|error| format!("{}: {error}", self.program.display()))?;
-        let text =
-            String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
         if output.status.success() {
-            return Ok(text.into_owned());
+            return Ok((out, err));
         }
-        Err(format!("meshctl {words}: {}\n{text}", output.status))
+        Err(format!("meshctl {words}: {}\n{out}{err}", output.status))
     }
 
     fn show(&self, text: &str) {
