@@ -4,7 +4,7 @@
 use alloc::string::String;
 use core::fmt::Write;
 
-use super::{Finding, PolicyOutcome, Verdict};
+use super::{Finding, PolicyOutcome, Release, Verdict};
 
 impl Verdict {
     /// What `openssl verify` prints for the certificate it calls `name`: stdout and stderr, without the lines
@@ -23,7 +23,7 @@ impl Verdict {
     fn text(&self, name: &str, show_chain: bool, policies: bool) -> (String, String) {
         let (mut out, mut err) = (String::new(), String::new());
         for finding in &self.findings {
-            push_finding(&mut err, finding);
+            push_finding(&mut err, finding, self.release);
             if finding.code.0 == 43 {
                 push_policies(&mut err, self.policy.as_ref());
             }
@@ -53,12 +53,13 @@ fn push(to: &mut String, what: core::fmt::Arguments<'_>) {
     let _ = to.write_fmt(what);
 }
 
-fn push_finding(to: &mut String, finding: &Finding) {
+fn push_finding(to: &mut String, finding: &Finding, release: Release) {
     if let Some(cert) = &finding.cert {
         push(to, format_args!("{}\n", cert.subject()));
     }
     let (code, depth) = (finding.code, finding.depth);
-    push(to, format_args!("error {} at {depth} depth lookup: {code}\n", code.0));
+    let text = code.text_of(release);
+    push(to, format_args!("error {} at {depth} depth lookup: {text}\n", code.0));
 }
 
 fn push_policies(to: &mut String, outcome: Option<&PolicyOutcome>) {
