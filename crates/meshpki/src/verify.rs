@@ -44,6 +44,7 @@ pub use memo::Memo;
 pub(crate) use names::check_name_constraints;
 pub use policy::{PolicyNode, PolicyOutcome};
 pub use rejection::{Reason, Rejection};
+pub use text::Printing;
 
 /// The certificates and CRLs a verification may use.
 #[derive(Clone, Copy, Debug)]
