@@ -40,8 +40,7 @@ use flag::{
     UTF8_CONVERT,
 };
 
-const STRING_RFC2253: u32 =
-    ESC_2253 | ESC_CTRL | ESC_MSB | UTF8_CONVERT | DUMP_UNKNOWN | DUMP_DER;
+const STRING_RFC2253: u32 = ESC_2253 | ESC_CTRL | ESC_MSB | UTF8_CONVERT | DUMP_UNKNOWN | DUMP_DER;
 const RFC2253: u32 = STRING_RFC2253 | SEP_COMMA_PLUS | DN_REV | FN_SN | DUMP_UNKNOWN_FIELDS;
 const ONELINE: u32 = STRING_RFC2253 | ESC_QUOTE | SEP_CPLUS_SPC | SPC_EQ | FN_SN;
 const MULTILINE: u32 = ESC_CTRL | ESC_MSB | SEP_MULTILINE | SPC_EQ | FN_LN | FN_ALIGN;
@@ -104,14 +103,12 @@ impl NameForm {
     }
 
     /// The same with the names of attributes of another edition of OpenSSL; those of 3.0 otherwise.
-    #[must_use]
-    pub const fn with_edition(self, edition: Edition) -> Self {
+    pub(crate) const fn with_edition(self, edition: Edition) -> Self {
         Self { edition, ..self }
     }
 
     /// Whose names of attributes it has.
-    #[must_use]
-    pub const fn edition(self) -> Edition {
+    pub(crate) const fn edition(self) -> Edition {
         self.edition
     }
 

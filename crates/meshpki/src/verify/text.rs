@@ -4,9 +4,28 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{Finding, PolicyOutcome, Verdict};
+use super::{Finding, PolicyOutcome, Release, Verdict};
 use crate::cert::Cert;
 use crate::name::NameForm;
+use crate::oid::Edition;
+
+impl Release {
+    /// The form in which it prints names by default (`apps/lib/apps.c: get_nameopt`), with its names of attributes.
+    #[must_use]
+    pub const fn name_form(self) -> NameForm {
+        let form = if self.since(3, 2) { NameForm::PLAIN } else { NameForm::ONELINE };
+        form.with_edition(edition(self))
+    }
+}
+
+/// The names of object identifiers a release has (`crypto/objects/obj_dat.h`).
+pub(crate) const fn edition(release: Release) -> Edition {
+    match release {
+        Release::V3_0 => Edition::V3_0,
+        Release::V3_5 => Edition::V3_5,
+        Release::V3_6 => Edition::V3_6,
+    }
+}
 
 /// How `openssl verify` was asked to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,13 +60,13 @@ impl Printing {
 }
 
 impl Verdict {
-    /// What `openssl verify` 3.0 prints for the certificate it calls `name`: stdout and stderr, without the lines
-    /// of the error queue. `show_chain` stands for `-show_chain`.
+    /// What `openssl verify` prints for the certificate it calls `name`: stdout and stderr, without the lines of the
+    /// error queue, names in the release's own form. `show_chain` stands for `-show_chain`.
     #[must_use]
     pub fn openssl_text(&self, name: &str, show_chain: bool) -> (String, String) {
-        let printing = Printing { chain: show_chain, ..Printing::new(NameForm::ONELINE) };
+        let printing = Printing { chain: show_chain, ..Printing::new(self.release.name_form()) };
         let (out, err) = self.openssl_bytes(name.as_bytes(), &printing);
-        // Names in this form are ASCII, and the rest is text.
+        // Each release's own form gives UTF-8.
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         (text(out), text(err))
     }
