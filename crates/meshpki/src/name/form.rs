@@ -140,14 +140,22 @@ impl NameForm {
     }
 }
 
-/// `crypto/x509/v3_utl.c: X509V3_parse_list`, the names alone; `None` for a list that it cannot read.
+/// `crypto/x509/v3_utl.c: X509V3_parse_list`, the names alone; `None` for a list that it cannot read. Nothing ends an
+/// item after the end of a line.
 fn items(list: &str) -> Option<Vec<&str>> {
     let blank = |c: char| matches!(c, ' ' | '\t'..='\r');
-    let line = list.split(['\r', '\n']).next().unwrap_or_default();
+    let line = list.find(['\r', '\n']).unwrap_or(list.len());
     let mut names = Vec::new();
-    for item in line.split(',') {
-        let (name, value) = match item.split_once(':') {
-            Some((name, value)) => (name, Some(value)),
+    let mut rest = Some(list);
+    while let Some(item) = rest {
+        // Bytes of the line that are left.
+        let left = (line + item.len()).saturating_sub(list.len());
+        let comma = item[..left].find(',');
+        rest = comma.map(|comma| &item[comma + 1..]);
+        let colon = item[..comma.unwrap_or(left)].find(':');
+        let item = &item[..comma.unwrap_or(item.len())];
+        let (name, value) = match colon {
+            Some(colon) => (&item[..colon], Some(&item[colon + 1..])),
             None => (item, None),
         };
         let is_empty = |text: &str| text.trim_matches(blank).is_empty();
