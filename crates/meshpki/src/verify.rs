@@ -46,6 +46,8 @@ pub(crate) use names::check_name_constraints;
 pub use policy::{PolicyNode, PolicyOutcome};
 pub use rejection::{Reason, Rejection};
 pub use release::{Release, ReleaseError};
+pub use text::Printing;
+pub(crate) use text::edition;
 
 /// The certificates and CRLs a verification may use.
 #[derive(Clone, Copy, Debug)]

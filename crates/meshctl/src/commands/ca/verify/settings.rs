@@ -4,8 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 
 use meshpki::istiod::Version;
-use meshpki::verify::{Anchor, Policies, Policy, Purpose, Release, Revocation};
-use meshpki::{Cert, Crl, Time};
+use meshpki::verify::{Anchor, Policies, Policy, Printing, Purpose, Release, Revocation};
+use meshpki::{Cert, Crl, NameForm, Time};
 
 use super::load::{self, Found};
 use super::open::{What, open};
@@ -28,10 +28,6 @@ pub(super) struct Settings {
     pub(super) crls: Vec<Crl>,
     /// `-CAfile`, or the system's.
     pub(super) store: Store,
-    /// `-show_chain`.
-    pub(super) show_chain: bool,
-    /// `-policy_print`.
-    pub(super) policy_print: bool,
     /// `--explain`.
     pub(super) explain: bool,
     /// `-o json`.
@@ -43,6 +39,10 @@ pub(super) struct Settings {
     /// Which file each certificate is in.
     pub(super) places: Places,
     given: Vec<Given>,
+    /// `-nameopt`, all of them.
+    names: Option<NameForm>,
+    show_chain: bool,
+    policy_print: bool,
     ca_file: Option<OsString>,
     no_ca_file: bool,
     no_ca_path: bool,
@@ -86,14 +86,15 @@ impl Settings {
             trusted: None,
             crls: Vec::new(),
             store: Store::new(release),
-            show_chain: false,
-            policy_print: false,
             explain: false,
             json: false,
             asked: None,
             istio: None,
             places: Places::default(),
             given: Vec::new(),
+            names: None,
+            show_chain: false,
+            policy_print: false,
             ca_file: None,
             no_ca_file: false,
             no_ca_path: false,
@@ -108,7 +109,7 @@ impl Settings {
     fn take(&mut self, given: &Given) -> Result<(), Stop> {
         match given.id {
             Id::Help => {
-                return Err(Stop { out: String::new(), err: HELP.to_owned(), status: GOOD });
+                return Err(Stop { err: HELP.to_owned(), status: GOOD });
             }
             Id::LeftOut => {
                 return Err(Stop::refused(format!(
@@ -131,7 +132,7 @@ impl Settings {
             Id::NoCaStore => self.no_ca_store = true,
             Id::PolicyPrint => self.policy_print = true,
             Id::ShowChain => self.show_chain = true,
-            Id::NameOpt => name_option(&given.text())?,
+            Id::NameOpt => self.add_name_options(&given.text())?,
             Id::Explain => self.explain = true,
             Id::Output => self.json = output(&given.text())?,
             Id::At => self.at = Some(instant(&given.text())?),
@@ -158,7 +159,7 @@ impl Settings {
                 policy.purpose = Some(purpose);
             }
             Id::Policy => {
-                let oid = values::policy(&text)
+                let oid = values::policy(&text, policy.release)
                     .ok_or_else(|| Stop::refused(format!("verify: Invalid Policy {text}\n")))?;
                 policies(policy).acceptable.push(oid);
             }
@@ -187,6 +188,23 @@ impl Settings {
             _ => {}
         }
         Ok(())
+    }
+
+    /// `apps/lib/apps.c: set_nameopt`: options add to those before them, and the first to nothing.
+    fn add_name_options(&mut self, list: &str) -> Result<(), Stop> {
+        let before = self.names.or_else(|| self.policy.release.name_form().with_options("compat"));
+        let names = before.and_then(|names| names.with_options(list));
+        // openssl says nothing at all about a name it does not know.
+        self.names = Some(names.ok_or_else(|| Stop::refused(""))?);
+        Ok(())
+    }
+
+    /// How to print what is found.
+    pub(super) fn printing(&self) -> Printing {
+        let names = self.names.unwrap_or_else(|| self.policy.release.name_form());
+        let mut printing = Printing::new(names);
+        (printing.chain, printing.policies) = (self.show_chain, self.policy_print);
+        printing
     }
 
     fn add_trusted(&mut self, file: &OsStr) -> Result<(), Stop> {
@@ -289,54 +307,6 @@ fn policies(policy: &mut Policy) -> &mut Policies {
 /// Depths and levels below 0 are passed over.
 fn non_negative(text: &str) -> Option<usize> {
     usize::try_from(openssl_args::atoi(text)).ok()
-}
-
-/// What `-nameopt` knows (`apps/lib/apps.c: set_name_ex`).
-const NAME_OPTIONS: [&str; 28] = [
-    "esc_2253",
-    "esc_2254",
-    "esc_ctrl",
-    "esc_msb",
-    "use_quote",
-    "utf8",
-    "ignore_type",
-    "show_type",
-    "dump_all",
-    "dump_nostr",
-    "dump_der",
-    "compat",
-    "sep_comma_plus",
-    "sep_comma_plus_space",
-    "sep_semi_plus_space",
-    "sep_multiline",
-    "dn_rev",
-    "nofname",
-    "sname",
-    "lname",
-    "align",
-    "oid",
-    "space_eq",
-    "dump_unknown",
-    "RFC2253",
-    "oneline",
-    "multiline",
-    "ca_default",
-];
-
-/// Names are printed in openssl's default form, and in no other.
-fn name_option(text: &str) -> Result<(), Stop> {
-    if text == "oneline" {
-        return Ok(());
-    }
-    // openssl says nothing at all about a name it does not know.
-    let known = |part: &str| NAME_OPTIONS.iter().any(|name| name.eq_ignore_ascii_case(part));
-    let sign = |part: &str| part.strip_prefix(['-', '+']).map_or_else(|| known(part), known);
-    if !text.split(',').filter(|part| !part.is_empty()).all(sign) {
-        return Err(Stop::refused(""));
-    }
-    Err(Stop::refused(format!(
-        "verify: -nameopt {text} is not supported by meshctl, only oneline\n"
-    )))
 }
 
 fn output(text: &str) -> Result<bool, Stop> {

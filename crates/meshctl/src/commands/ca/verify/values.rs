@@ -3,15 +3,15 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use meshpki::Oid;
-use meshpki::internals::oid::by_name;
+use meshpki::internals::oid::{by_name, edition};
 use meshpki::verify::Release;
 
 /// A policy: a name of OpenSSL's table, or dotted
 /// (`crypto/objects/obj_dat.c: OBJ_txt2obj`, `crypto/asn1/a_object.c: a2d_ASN1_OBJECT`).
 ///
 /// As there, a space parts arcs as a dot does, and an arc without digits is 0.
-pub(super) fn policy(text: &str) -> Option<Oid> {
-    if let Some(known) = by_name(text) {
+pub(super) fn policy(text: &str, release: Release) -> Option<Oid> {
+    if let Some(known) = by_name(edition(release), text) {
         return Some(known);
     }
     let (first, rest) = text.split_once(['.', ' '])?;
@@ -169,13 +169,13 @@ mod tests {
     #[test]
     fn policies_as_openssl_takes_them() {
         for text in ["1.2.3", "1.2.3.", "2.999", "0.39.1", "1.2..3", "1 2 3", "2.40", "anyPolicy"] {
-            assert!(policy(text).is_some(), "{text}");
+            assert!(policy(text, Release::V3_0).is_some(), "{text}");
         }
         for text in ["", "1", "1.", "1.40", "3.1", ".1.2", "1.2.x", " 1.2", "1.-2", "1.2,3", "cn"] {
-            assert_eq!(policy(text), None, "{text}");
+            assert_eq!(policy(text, Release::V3_0), None, "{text}");
         }
-        assert_eq!(policy("2.5.29.32.0"), policy("anyPolicy"));
-        assert_eq!(policy("1.2.840.113549"), "1.2.840.113549".parse().ok());
-        assert_eq!(policy("2.999"), "2.999".parse().ok());
+        assert_eq!(policy("2.5.29.32.0", Release::V3_0), policy("anyPolicy", Release::V3_0));
+        assert_eq!(policy("1.2.840.113549", Release::V3_0), "1.2.840.113549".parse().ok());
+        assert_eq!(policy("2.999", Release::V3_0), "2.999".parse().ok());
     }
 }
