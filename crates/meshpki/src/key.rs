@@ -15,6 +15,7 @@ pub(crate) mod curves;
 pub(crate) mod decode;
 pub(crate) mod ec;
 pub(crate) mod flaw;
+pub(crate) mod post_quantum;
 
 pub use flaw::KeyFlaw;
 
