@@ -1,4 +1,4 @@
-//! Path validation that answers as `openssl verify` 3.0.22 does.
+//! Path validation that answers as a [`Release`] of `openssl verify` does.
 //!
 //! [`verify`] is total: a bad certificate is data, so it returns a [`Verdict`] and never an error.
 
@@ -30,6 +30,7 @@ mod policy_cache;
 mod punycode;
 mod purpose;
 mod rejection;
+mod release;
 mod resources;
 mod revocation;
 mod signatures;
@@ -44,6 +45,7 @@ pub use memo::Memo;
 pub(crate) use names::check_name_constraints;
 pub use policy::{PolicyNode, PolicyOutcome};
 pub use rejection::{Reason, Rejection};
+pub use release::{Release, ReleaseError};
 
 /// The certificates and CRLs a verification may use.
 #[derive(Clone, Copy, Debug)]
@@ -85,10 +87,12 @@ pub struct TrustAux {
 }
 
 /// How to verify. No `Default`: each caller says what it means. [`Policy::like_openssl`] is what
-/// `openssl verify` does without options; change its fields, or chain the methods whose names begin with `with_`.
+/// `openssl verify` 3.5 does without options; change its fields, or chain the methods whose names begin with `with_`.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Policy {
+    /// The release of OpenSSL that is asked; default 3.5.
+    pub release: Release,
     /// The time certificates, CRLs and candidate issuers are judged at; `None`: no time is checked (`-no_check_time`).
     pub at: Option<Time>,
     /// What the target will be used for (`-purpose`).
@@ -171,6 +175,8 @@ pub enum Purpose {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Verdict {
+    /// The release whose answer it is.
+    pub release: Release,
     /// The chain, target first.
     pub chain: Vec<Cert>,
     /// How many certificates of `chain`, from the target on, did not come from the trust store.
@@ -211,7 +217,7 @@ pub struct Finding {
     pub cert: Option<Cert>,
 }
 
-/// Verifies `inputs.target` as `openssl verify` 3.0.22 does (`crypto/x509/x509_vfy.c: X509_verify_cert`).
+/// Verifies `inputs.target` as `openssl verify` does (`crypto/x509/x509_vfy.c: X509_verify_cert`).
 ///
 /// Total: whatever is wrong is in the verdict.
 #[must_use]
@@ -235,6 +241,7 @@ pub fn verify_with(inputs: &Inputs<'_>, policy: &Policy, memo: &mut Memo) -> Ver
     };
     let went_through = run.verify_cert().is_ok();
     Verdict {
+        release: policy.release,
         ok: went_through && run.findings.is_empty() && run.undecided.is_none(),
         chain: run.chain.iter().map(|link| link.cert.clone()).collect(),
         num_untrusted: run.num_untrusted,
@@ -273,10 +280,11 @@ pub fn verify_chain(target: &Cert, untrusted: &[Cert], roots: &[Cert], policy: &
 }
 
 impl Policy {
-    /// What `openssl verify` does without options, at a given time.
+    /// What `openssl verify` 3.5 does without options, at a given time.
     #[must_use]
     pub const fn like_openssl(at: Time) -> Self {
         Self {
+            release: Release::V3_5,
             at: Some(at),
             purpose: None,
             max_depth: 100,
@@ -291,6 +299,12 @@ impl Policy {
             ip: None,
             policies: None,
         }
+    }
+
+    /// The same, as another release answers.
+    #[must_use]
+    pub fn with_release(self, release: Release) -> Self {
+        Self { release, ..self }
     }
 
     /// The same at another time; `None`: no time is checked.

@@ -10,6 +10,7 @@ mod load;
 mod openssl_args;
 mod pem;
 mod places;
+mod release;
 mod report;
 mod settings;
 mod system;

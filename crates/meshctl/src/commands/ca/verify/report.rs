@@ -12,6 +12,7 @@ pub(super) fn document(policy: &Policy, status: u8, certificates: Vec<Value>) ->
     let document = json!({
         "apiVersion": API_VERSION,
         "kind": "Verification",
+        "openssl": policy.release.to_string(),
         "at": policy.at.map(|at| at.to_string()),
         "exitStatus": status,
         "certificates": certificates,

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 
 use meshpki::istiod::Version;
-use meshpki::verify::{Anchor, Policies, Policy, Purpose, Revocation};
+use meshpki::verify::{Anchor, Policies, Policy, Purpose, Release, Revocation};
 use meshpki::{Cert, Crl, Time};
 
 use super::load::{self, Found};
@@ -12,7 +12,7 @@ use super::openssl_args::{self, Given, Id, Options};
 use super::places::Places;
 use super::system::Store;
 use super::verifiers::Asked;
-use super::{GOOD, Stop, open, values};
+use super::{GOOD, Stop, open, release, values};
 use crate::io::Io;
 
 /// The options, resolved.
@@ -58,8 +58,9 @@ impl Settings {
         args: &'a [OsString],
         io: &Io<'_>,
     ) -> Result<(Self, &'a [OsString]), Stop> {
-        let mut settings = Self::new(io.now);
-        let mut options = Options::new(args);
+        let release = release::chosen(args, io.env)?;
+        let mut settings = Self::new(io.now, release);
+        let mut options = Options::new(args, release);
         loop {
             match options.next() {
                 Ok(Some(given)) => {
@@ -77,9 +78,9 @@ impl Settings {
         Ok((settings, options.rest()))
     }
 
-    fn new(now: Time) -> Self {
+    fn new(now: Time, release: Release) -> Self {
         Self {
-            policy: Policy::like_openssl(now),
+            policy: Policy::like_openssl(now).with_release(release),
             untrusted: Vec::new(),
             trusted: None,
             crls: Vec::new(),
@@ -114,7 +115,8 @@ impl Settings {
                     given.name
                 )));
             }
-            Id::Nothing => {}
+            // Looked for before the others.
+            Id::OpenSsl | Id::Nothing => {}
             Id::CaFile => self.ca_file = Some(given.value.clone()),
             Id::Trusted => self.add_trusted(&given.value)?,
             Id::Untrusted => {
@@ -372,6 +374,8 @@ The options of `openssl verify` 3.0.22, with one dash or two, `-option value` or
 Not in openssl:
   --at TIME     like -attime, but in RFC 3339: 2030-01-31T12:00:00Z
   --explain     print the reason for each error, and what to do
+  --openssl N   the release to answer as: 3.0, 3.5, 3.6 or auto (default: MESHCTL_OPENSSL,
+                otherwise auto, the one that this system's distribution ships)
   -o json       print one JSON document instead of text
   --as NAME     ask another verifier of the mesh: go (istiod, agents), envoy or ztunnel;
                 all prints a table of the answers, OpenSSL's too
