@@ -53,6 +53,18 @@ impl Scheme {
         }
     }
 
+    /// Whether it is ECDSA with a digest of SHA-3.
+    pub(crate) const fn is_ecdsa_with_sha3(self) -> bool {
+        use Digest as D;
+        matches!(
+            self,
+            Self {
+                kind: Kind::Ec,
+                digest: Some(D::Sha3_224 | D::Sha3_256 | D::Sha3_384 | D::Sha3_512)
+            }
+        )
+    }
+
     /// Whether `key` can make such signatures (`crypto/x509/v3_purp.c: check_sig_alg_match`).
     pub(crate) fn fits(self, key: Kind) -> bool {
         self.kind == key || (self.kind == Kind::RsaPss && key == Kind::Rsa)
@@ -103,6 +115,7 @@ pub(crate) fn security_bits(algorithm: &[u8]) -> Option<u32> {
         }
         Scheme { kind: Kind::Ed25519, .. } => Some(128),
         Scheme { kind: Kind::Ed448, .. } => Some(224),
+        Scheme { kind: Kind::PostQuantum(set), .. } => Some(set.security_bits),
         Scheme { .. } => None,
     }
 }
