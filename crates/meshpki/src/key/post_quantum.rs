@@ -1,7 +1,9 @@
 //! The signatures that quantum computers are not known to break: ML-DSA (FIPS 204) and SLH-DSA (FIPS 205), with the
 //! message as it is. Key and signature have one OID, `2.16.840.1.101.3.4.3.N` (RFC 9881, RFC 9909).
 
-use crate::der;
+use alloc::string::String;
+
+use crate::{der, oid};
 
 /// A parameter set: what a key and its signatures are measured by.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,6 +52,18 @@ pub(crate) static SETS: [ParameterSet; 15] = [
 /// sigAlgs of NIST, 2.16.840.1.101.3.4.3.
 const SIGNATURES: [u8; 8] = [0x60, 0x86, 0x48, 1, 0x65, 3, 4, 3];
 
+/// The name of the parameter set with those content octets as OID, such as `ML-DSA-65`.
+#[must_use]
+pub fn parameter_set(oid: &[u8]) -> Option<&'static str> {
+    ParameterSet::of(oid).map(|set| set.name)
+}
+
+/// What messages call a signature algorithm or a key with those content octets as OID.
+#[must_use]
+pub fn name(oid: &[u8]) -> String {
+    parameter_set(oid).map_or_else(|| oid::long_name_or_dotted(oid), Into::into)
+}
+
 impl ParameterSet {
     /// The parameter set with those content octets as OID.
     pub(crate) fn of(oid: &[u8]) -> Option<&'static Self> {
@@ -58,7 +72,7 @@ impl ParameterSet {
     }
 
     /// Content octets of its OID.
-    pub(crate) fn oid(&self) -> [u8; 9] {
+    fn oid(&self) -> [u8; 9] {
         let [a, b, c, d, e, f, g, h] = SIGNATURES;
         [a, b, c, d, e, f, g, h, self.arc]
     }

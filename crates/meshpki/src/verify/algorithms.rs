@@ -20,6 +20,11 @@ impl Release {
         Scheme::of(oid).filter(|scheme| self.has(scheme.kind) && !is_new(scheme))
     }
 
+    /// Whether only later releases know an AlgorithmIdentifier.
+    pub(super) fn lacks(self, algorithm: &[u8]) -> bool {
+        self.scheme(algorithm).is_none() && Self::V3_5.scheme(algorithm).is_some()
+    }
+
     /// ML-DSA (`crypto/ml_dsa`) and SLH-DSA (`crypto/slh_dsa`) are new in 3.5.
     const fn has(self, kind: Kind) -> bool {
         self.since(3, 5) || !matches!(kind, Kind::PostQuantum(_))

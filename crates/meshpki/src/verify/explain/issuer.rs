@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use super::{Case, Evidence, hex, joined, named, push};
 use crate::cert::Cert;
+use crate::key::post_quantum::parameter_set;
 use crate::signature::SignatureCheck;
 use crate::verify::Release;
 use crate::verify::extensions::same_algorithm;
@@ -126,7 +127,14 @@ fn explain_candidate(
             }
         }
     }
-    if !algorithms_match(candidate, cert, release) {
+    if release.lacks(cert.tbs_signature_algorithm()) {
+        push(
+            to,
+            "signature algorithm",
+            format!("one that {} has", release.name()),
+            format!("{}, which is new in OpenSSL 3.5", algorithm_name(cert)),
+        );
+    } else if !algorithms_match(candidate, cert, release) {
         push(
             to,
             who("key"),
@@ -141,8 +149,10 @@ fn explain_candidate(
 }
 
 pub(super) fn algorithm_name(cert: &Cert) -> String {
-    crate::algorithm::algorithm_parts(cert.signature_algorithm())
-        .map_or_else(|error| error.to_string(), |(oid, _)| super::oid_name(oid))
+    crate::algorithm::algorithm_parts(cert.signature_algorithm()).map_or_else(
+        |error| error.to_string(),
+        |(oid, _)| parameter_set(oid).map_or_else(|| super::oid_name(oid), Into::into),
+    )
 }
 
 /// Extensions that are there twice, else all of those that count.
