@@ -120,6 +120,9 @@ impl Case<'_> {
             20 if self.names_a_stranger() => {
                 "issue `{}` again with an authority key identifier that fits its issuer"
             }
+            20 if self.policy.release.lacks(self.cert().tbs_signature_algorithm()) => {
+                "verify `{}` with OpenSSL 3.5 or later, or issue it again with ECDSA and SHA-256"
+            }
             20 => "provide the issuer of `{}`, as an intermediate or in the trust store",
             22 => "allow more intermediates, or use a shorter chain for `{}`",
             23 => "stop using `{}` and issue a new certificate with a new key",

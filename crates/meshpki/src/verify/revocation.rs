@@ -4,7 +4,7 @@
 use super::extensions::same_algorithm;
 use super::issued::{akid_matches, has_self_signed_flag};
 use super::time::{Place, place};
-use super::{Revocation, Run, Step, Stop};
+use super::{Release, Revocation, Run, Step, Stop};
 use crate::cert::distribution::{ALL_REASONS, DistributionPoint, DpName};
 use crate::cert::{Cert, GeneralName, KeyUsage};
 use crate::crl::{Crl, Scope};
@@ -178,10 +178,10 @@ impl<'a> Run<'a> {
         if found.score & score::TIME == 0 {
             self.check_crl_time(depth, found.crl)?;
         }
-        if issuer.decoded_key().is_none() {
+        if self.policy.release.key(issuer).is_none() {
             return self.report(6, depth);
         }
-        match verify_crl(found.crl, issuer) {
+        match verify_crl(found.crl, issuer, self.policy.release) {
             SignatureCheck::Good => Ok(()),
             SignatureCheck::Bad => self.report(8, depth),
             SignatureCheck::Undecided => {
@@ -220,9 +220,10 @@ impl<'a> Run<'a> {
 }
 
 /// `crypto/x509/x_crl.c: def_crl_verify`: the algorithm inside the signed bytes must be the one next to them.
-fn verify_crl(crl: &Crl, issuer: &Cert) -> SignatureCheck {
+fn verify_crl(crl: &Crl, issuer: &Cert, release: Release) -> SignatureCheck {
     if !same_algorithm(crl.tbs_signature_algorithm(), crl.signature_algorithm())
         || crl.signature_unused_bits() != 0
+        || release.scheme(crl.signature_algorithm()).is_none()
     {
         return SignatureCheck::Bad;
     }
