@@ -25,6 +25,12 @@ pub mod digest {
 /// Object identifiers as content octets, and OpenSSL's names of them.
 pub mod oid {
     pub use crate::oid::*;
+
+    /// The edition of the names a release of OpenSSL has.
+    #[must_use]
+    pub const fn edition(release: crate::verify::Release) -> Edition {
+        crate::verify::edition(release)
+    }
 }
 
 /// PEM text.

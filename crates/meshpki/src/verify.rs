@@ -47,6 +47,8 @@ pub(crate) use names::check_name_constraints;
 pub use policy::{PolicyNode, PolicyOutcome};
 pub use rejection::{Reason, Rejection};
 pub use release::{Release, ReleaseError};
+pub use text::Printing;
+pub(crate) use text::edition;
 
 /// The certificates and CRLs a verification may use.
 #[derive(Clone, Copy, Debug)]
@@ -170,6 +172,8 @@ pub enum Purpose {
     OcspHelper,
     /// `timestampsign`.
     TimestampSign,
+    /// `codesign`, since 3.2.
+    CodeSign,
 }
 
 /// The answer: the chain that was built and everything found wrong with it, in the order it was found.

@@ -2,7 +2,7 @@
 //! support and without deltas.
 
 use super::extensions::same_algorithm;
-use super::issued::akid_matches;
+use super::issued::{akid_matches, has_self_signed_flag};
 use super::time::{Place, place};
 use super::{Release, Revocation, Run, Step, Stop};
 use crate::cert::distribution::{ALL_REASONS, DistributionPoint, DpName};
@@ -50,7 +50,10 @@ impl<'a> Run<'a> {
 
     /// `crypto/x509/x509_vfy.c: check_cert`: CRLs are asked until every reason is covered.
     fn check_cert(&mut self, depth: usize) -> Step {
-        if self.chain[depth].cert.extensions().proxy {
+        let cert = self.chain[depth].cert;
+        // `crypto/x509/x509_vfy.c: check_cert_crl` of 3.6
+        let exempt = self.policy.release.since(3, 6) && has_self_signed_flag(cert);
+        if exempt || cert.extensions().proxy {
             return Ok(());
         }
         let mut covered = 0;
@@ -114,8 +117,11 @@ impl<'a> Run<'a> {
     fn score_crl(&self, depth: usize, covered: u16, crl: &'a Crl) -> Option<Found<'a>> {
         let cert = self.chain[depth].cert;
         let scope = crl.scope();
-        if scope.is_some_and(|s| s.is_contradictory() || s.indirect || s.some_reasons)
-            || crl.is_delta()
+        // `crypto/x509/x_crl.c: setup_idp` of 3.5
+        let says_nothing = |s: &Scope| self.policy.release.since(3, 5) && s.is_empty();
+        if scope.is_some_and(|s| {
+            s.is_contradictory() || says_nothing(s) || s.indirect || s.some_reasons
+        }) || crl.is_delta()
             || crl.issuer() != cert.issuer()
         {
             return None;
