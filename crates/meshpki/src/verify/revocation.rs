@@ -52,8 +52,8 @@ impl<'a> Run<'a> {
     fn check_cert(&mut self, depth: usize) -> Step {
         let cert = self.chain[depth].cert;
         // `crypto/x509/x509_vfy.c: check_cert_crl` of 3.6
-        let exempt =
-            self.policy.release.since(3, 6) && has_self_signed_flag(cert, self.policy.release);
+        let release = self.policy.release;
+        let exempt = release.since(3, 6) && has_self_signed_flag(cert, release);
         if exempt || cert.extensions().proxy {
             return Ok(());
         }
