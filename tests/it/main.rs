@@ -59,6 +59,7 @@ mod trust_plan;
 mod verifiers;
 mod verify_as;
 mod verify_extras;
+mod verify_releases;
 
 /// The real `meshctl`, for what needs a process of its own.
 const MESHCTL: &str = env!("CARGO_BIN_EXE_meshctl-under-test");

@@ -17,6 +17,7 @@ mod loading;
 mod mail;
 mod names;
 mod options;
+mod releases;
 mod revocation;
 
 /// Writes the topics that have no folder yet; `cargo xtask fixtures` then records what openssl says.
@@ -24,7 +25,7 @@ mod revocation;
 /// # Errors
 /// When a file cannot be written.
 pub fn write_missing(folder: &Path) -> io::Result<()> {
-    let recipes: [(&str, Recipe); 15] = [
+    let recipes: [(&str, Recipe); 16] = [
         ("binary", loading::binary),
         ("chain", chain::chain),
         ("deltas", revocation::deltas),
@@ -34,6 +35,7 @@ pub fn write_missing(folder: &Path) -> io::Result<()> {
         ("names", names::names),
         ("options", options::options),
         ("policy", extensions::policy),
+        ("releases", releases::releases),
         ("revocation", revocation::revocation),
         ("signature", chain::signature),
         ("strength", chain::strength),

@@ -41,7 +41,7 @@ mod time;
 pub mod webpki;
 
 pub use code::Code;
-pub use explain::{Evidence, Explanation};
+pub use explain::{Evidence, Explanation, OtherAnswer};
 pub use memo::Memo;
 pub(crate) use names::check_name_constraints;
 pub use policy::{PolicyNode, PolicyOutcome};
@@ -197,6 +197,9 @@ pub struct Verdict {
     pub policy: Option<PolicyOutcome>,
     /// The names the trust store was asked for.
     pub lookups: Lookups,
+    /// The last message of the error queue ends with a line break of its own, so an empty line comes after it
+    /// (`crypto/x509/v3_ncons.c: nc_uri` of 3.5).
+    queue_breaks_line: bool,
 }
 
 /// The names a verification asked the trust store for (`crypto/x509/x509_lu.c: X509_STORE_CTX_get_by_subject`), each
@@ -243,6 +246,7 @@ pub fn verify_with(inputs: &Inputs<'_>, policy: &Policy, memo: &mut Memo) -> Ver
         findings: Vec::new(),
         undecided: None,
         outcome: None,
+        queue_breaks_line: false,
     };
     let went_through = run.verify_cert().is_ok();
     Verdict {
@@ -254,6 +258,7 @@ pub fn verify_with(inputs: &Inputs<'_>, policy: &Policy, memo: &mut Memo) -> Ver
         undecided: run.undecided,
         policy: run.outcome,
         lookups: run.lookups,
+        queue_breaks_line: run.queue_breaks_line,
     }
 }
 
@@ -441,6 +446,7 @@ struct Run<'a> {
     findings: Vec<Finding>,
     undecided: Option<usize>,
     outcome: Option<PolicyOutcome>,
+    queue_breaks_line: bool,
 }
 
 impl Run<'_> {
