@@ -1,4 +1,4 @@
-//! ML-DSA, SLH-DSA and ECDSA with SHA-3: each release of openssl decides as we do, and what a user is told of them.
+//! ML-DSA, SLH-DSA and ECDSA with SHA-3: each release of openssl decides as we do, and what commands say of them.
 
 use std::fs;
 
