@@ -95,7 +95,7 @@ fn keys_in_another_encoding() {
         assert_eq!(decode::decode(&other), None, "{name}");
     };
     check("ml-dsa-44", |bits| bits.push(0));
-    check("ml-dsa-44", |bits| drop(bits.pop()));
+    check("ml-dsa-44", |bits| bits.truncate(bits.len() - 1));
     check("ml-dsa-44", |bits| bits[0] = 1);
     check("slh-dsa-shake-128s", |algorithm| algorithm.extend([5, 0]));
     check("slh-dsa-shake-128s", |algorithm| *algorithm.last_mut().unwrap() = 28);
