@@ -41,6 +41,7 @@ mod mesh_typos;
 mod modes;
 mod outputs;
 mod place;
+mod post_quantum;
 mod push;
 mod refusals;
 mod remote_secret;
