@@ -75,7 +75,8 @@ fn code_signing(topic: &mut Topic) {
     let usage = |critical, bits| extension(oid::KEY_USAGE, critical, value::bits(bits));
     let code: &[&[u8]] = &[oid::EKU_CODE_SIGNING];
     let server: &[&[u8]] = &[oid::EKU_CODE_SIGNING, oid::EKU_SERVER_AUTH];
-    let leaves: [(&str, Option<Extension>, &[&[u8]], &str); 5] = [
+    type Leaf<'a> = (&'a str, Option<Extension>, &'a [&'a [u8]], &'a str);
+    let leaves: [Leaf; 5] = [
         ("good", Some(usage(true, 0x80)), code, "a certificate that may sign code"),
         ("no-usage", None, code, "it must have a key usage"),
         ("not-critical", Some(usage(false, 0x80)), code, "which must be critical"),

@@ -155,7 +155,7 @@ enum Chars {
     Bytes,
     /// They are characters of that string type.
     Text(Tag),
-    /// They are no characters.
+    /// They are not characters.
     Dump,
 }
 

@@ -85,7 +85,7 @@ impl Verdict {
         }
         let new = self.findings.iter().find(|found| !other.findings.contains(found));
         match new.or(self.findings.first()) {
-            _ if self.undecided.is_some() => "nothing that can be told".to_string(),
+            _ if self.undecided.is_some() => "nothing that can be decided".to_string(),
             Some(found) => said(found, self.release),
             None => "that verification failed, and not why".to_string(),
         }

@@ -61,7 +61,8 @@ fn of_this_machine() -> Chosen {
 fn of_system(text: &str) -> Option<Release> {
     let field = |name: &str| {
         let lines = text.lines().map(str::trim);
-        let value = lines.filter_map(|line| line.strip_prefix(name)?.strip_prefix('=')).last()?;
+        let mut values = lines.filter_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        let value = values.next_back()?;
         Some(value.trim_matches(['"', '\'']).to_owned())
     };
     let version = field("VERSION_ID").and_then(|version| numbers(&version));
