@@ -82,8 +82,11 @@ impl Shell {
         let args: Vec<OsString> =
             words(command).into_iter().map(|word| word.replace('@', &root).into()).collect();
         let (mut out, mut err) = (Vec::new(), Vec::new());
+        // Not this machine's release of OpenSSL: the answers would depend on it.
+        let own = [("MESHCTL_OPENSSL", "3.5")];
         let env = |name: &str| {
-            self.env.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string())
+            let mut all = self.env.iter().chain(&own);
+            all.find(|(known, _)| *known == name).map(|(_, value)| value.to_string())
         };
         let status = meshctl::run(
             &args,

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use meshpki::internals::{der, oid, pem};
+use meshpki::verify::Release;
 
 use crate::cases::{self, Case, Recorded};
 use crate::forge::{CertPlan, CrlPlan, Extension, KEYS, extension, value};
@@ -16,6 +17,7 @@ mod loading;
 mod mail;
 mod names;
 mod options;
+mod releases;
 mod revocation;
 
 /// Writes the topics that have no folder yet; `cargo xtask fixtures` then records what openssl says.
@@ -23,7 +25,7 @@ mod revocation;
 /// # Errors
 /// When a file cannot be written.
 pub fn write_missing(folder: &Path) -> io::Result<()> {
-    let recipes: [(&str, Recipe); 15] = [
+    let recipes: [(&str, Recipe); 16] = [
         ("binary", loading::binary),
         ("chain", chain::chain),
         ("deltas", revocation::deltas),
@@ -33,6 +35,7 @@ pub fn write_missing(folder: &Path) -> io::Result<()> {
         ("names", names::names),
         ("options", options::options),
         ("policy", extensions::policy),
+        ("releases", releases::releases),
         ("revocation", revocation::revocation),
         ("signature", chain::signature),
         ("strength", chain::strength),
@@ -104,7 +107,8 @@ impl Topic {
         let files = self.files.into_iter().map(|(name, bytes)| (name, vec![bytes])).collect();
         Case { files, ..Case::default() }.write(&self.folder)?;
         let nothing = Printed { exit: 0, stdout: String::new(), stderr: String::new() };
-        let recorded = |case| Recorded { case, printed: nothing.clone() };
+        let printed = Release::ALL.map(|_| nothing.clone());
+        let recorded = |case| Recorded { case, printed: printed.clone() };
         cases::save(&self.folder, &self.cases.into_iter().map(recorded).collect::<Vec<_>>())
     }
 }

@@ -6,6 +6,7 @@
 pub use crate::cert::fingerprints;
 #[cfg(feature = "soft-keys")]
 pub use crate::istiod::canary::BACKDATE as ISTIOD_BACKDATE;
+pub use crate::key::post_quantum::{name as algorithm_name, parameter_set};
 pub use crate::name::is_invisible;
 #[cfg(feature = "soft-keys")]
 pub use crate::soft::fill_random;
@@ -24,6 +25,12 @@ pub mod digest {
 /// Object identifiers as content octets, and OpenSSL's names of them.
 pub mod oid {
     pub use crate::oid::*;
+
+    /// The edition of the names a release of OpenSSL has.
+    #[must_use]
+    pub const fn edition(release: crate::verify::Release) -> Edition {
+        crate::verify::edition(release)
+    }
 }
 
 /// PEM text.

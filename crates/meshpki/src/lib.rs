@@ -150,7 +150,7 @@ pub use der::DerError;
 pub use error::{Error, KeyProblem};
 pub use issue::{Issuer, Serial, Stamp, issue, self_signed};
 pub use key::{KeyAlgorithm, KeyFlaw, PublicKey, SignError, Signer};
-pub use name::{Name, NameError};
+pub use name::{Name, NameError, NameForm};
 pub use oid::{Oid, OidError};
 pub use pem::{PemError, PemProblem};
 pub use profile::{Profile, Role};

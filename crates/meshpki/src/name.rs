@@ -9,9 +9,11 @@ use crate::der::shape::{bit_string, check_oid};
 use crate::der::{self, DerError, Reader, Tag, Tlv};
 use crate::oid::{self, Oid};
 
+mod form;
 mod print;
 mod text;
 
+pub use form::NameForm;
 pub use text::{NameError, is_invisible};
 
 /// A distinguished name: the DER bytes as given, and their canonical form.

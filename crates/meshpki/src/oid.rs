@@ -178,10 +178,36 @@ oids! {
     ED448 = [0x2b, 0x65, 113];
 }
 
+mod later;
 mod table;
 mod types;
 
 pub use types::{Oid, OidError};
+
+/// An edition of OpenSSL's list of names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Edition {
+    /// OpenSSL 3.0.
+    V3_0,
+    /// OpenSSL 3.5.
+    V3_5,
+    /// OpenSSL 3.6.
+    V3_6,
+}
+
+/// Short and long name in an edition of OpenSSL; `None` for an OID it does not know.
+#[must_use]
+pub(crate) fn names_in(edition: Edition, oid: &OidBytes) -> Option<(&'static str, &'static str)> {
+    let later = later::NAMES.binary_search_by(|(bytes, ..)| (*bytes).cmp(oid)).ok();
+    let later = later.and_then(|index| later::NAMES.get(index));
+    match later {
+        Some((_, short, long, since)) if *since <= edition && !oid.is_empty() => {
+            Some((short, long))
+        }
+        _ => entry(oid).map(|(_, short, long)| (*short, *long)),
+    }
+}
 
 /// OpenSSL's short name, `CN`; `None` for an OID it does not know.
 #[must_use]
@@ -193,8 +219,14 @@ pub fn short_name(oid: &OidBytes) -> Option<&'static str> {
 /// long for that its octets (`crypto/asn1/a_object.c: i2a_ASN1_OBJECT`).
 #[must_use]
 pub fn long_name_or_dotted(oid: &OidBytes) -> String {
-    match entry(oid) {
-        Some((_, _, long)) => (*long).to_string(),
+    long_name_in(Edition::V3_0, oid)
+}
+
+/// [`long_name_or_dotted`] in an edition of OpenSSL.
+#[must_use]
+pub fn long_name_in(edition: Edition, oid: &OidBytes) -> String {
+    match names_in(edition, oid) {
+        Some((_, long)) => long.to_string(),
         None if oid.len() > LONGEST_PRINTED => dotted(oid) + &dumped(oid),
         None => dotted(oid),
     }
@@ -220,15 +252,24 @@ fn entry(oid: &OidBytes) -> Option<&'static (&'static [u8], &'static str, &'stat
     table::NAMES.get(index)
 }
 
-/// The OID OpenSSL knows by that short or long name, short names first
+/// The OID an edition of OpenSSL knows by that short or long name, short names first
 /// (`crypto/objects/obj_dat.c: OBJ_sn2nid`, `OBJ_ln2nid`). One without any octets for the names it has for things
 /// without an OID.
 #[must_use]
-pub fn by_name(name: &str) -> Option<Oid> {
-    let short = table::NAMES.iter().find(|(_, short, _)| *short == name);
-    let found = short.or_else(|| table::NAMES.iter().find(|(_, _, long)| *long == name));
+pub fn by_name(edition: Edition, name: &str) -> Option<Oid> {
+    let later = || later::NAMES.iter().filter(|(.., since)| *since <= edition);
+    let renamed = |oid: &OidBytes| later().any(|(later, ..)| *later == oid);
+    let find = |fits: &dyn Fn(&str, &str) -> bool| {
+        let first = table::NAMES
+            .iter()
+            .find(|(oid, short, long)| fits(short, long) && !renamed(oid))
+            .map(|(oid, ..)| *oid);
+        let later = || later().find(|(_, short, long, _)| fits(short, long)).map(|(oid, ..)| *oid);
+        first.or_else(later)
+    };
     let bare = || table::BARE.iter().any(|(short, long)| *short == name || *long == name);
-    let bytes: Option<&'static OidBytes> = found.map(|(bytes, ..)| *bytes);
+    let found = find(&|short, _| short == name).or_else(|| find(&|_, long| long == name));
+    let bytes: Option<&'static OidBytes> = found;
     bytes.or_else(|| bare().then_some(&[])).map(Oid::of_static)
 }
 

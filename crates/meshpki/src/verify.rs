@@ -1,4 +1,4 @@
-//! Path validation that answers as `openssl verify` 3.0.22 does.
+//! Path validation that answers as a [`Release`] of `openssl verify` does.
 //!
 //! [`verify`] is total: a bad certificate is data, so it returns a [`Verdict`] and never an error.
 
@@ -14,6 +14,7 @@ use crate::name::Name;
 use crate::oid::Oid;
 use crate::time::Time;
 
+mod algorithms;
 pub mod boringssl;
 mod build;
 mod code;
@@ -30,6 +31,7 @@ mod policy_cache;
 mod punycode;
 mod purpose;
 mod rejection;
+mod release;
 mod resources;
 mod revocation;
 mod signatures;
@@ -39,11 +41,14 @@ mod time;
 pub mod webpki;
 
 pub use code::Code;
-pub use explain::{Evidence, Explanation};
+pub use explain::{Evidence, Explanation, OtherAnswer};
 pub use memo::Memo;
 pub(crate) use names::check_name_constraints;
 pub use policy::{PolicyNode, PolicyOutcome};
 pub use rejection::{Reason, Rejection};
+pub use release::{Release, ReleaseError};
+pub use text::Printing;
+pub(crate) use text::edition;
 
 /// The certificates and CRLs a verification may use.
 #[derive(Clone, Copy, Debug)]
@@ -85,10 +90,12 @@ pub struct TrustAux {
 }
 
 /// How to verify. No `Default`: each caller says what it means. [`Policy::like_openssl`] is what
-/// `openssl verify` does without options; change its fields, or chain the methods whose names begin with `with_`.
+/// `openssl verify` 3.5 does without options; change its fields, or chain the methods whose names begin with `with_`.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Policy {
+    /// The release of OpenSSL that is asked; default 3.5.
+    pub release: Release,
     /// The time certificates, CRLs and candidate issuers are judged at; `None`: no time is checked (`-no_check_time`).
     pub at: Option<Time>,
     /// What the target will be used for (`-purpose`).
@@ -165,12 +172,16 @@ pub enum Purpose {
     OcspHelper,
     /// `timestampsign`.
     TimestampSign,
+    /// `codesign`, since 3.2.
+    CodeSign,
 }
 
 /// The answer: the chain that was built and everything found wrong with it, in the order it was found.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Verdict {
+    /// The release whose answer it is.
+    pub release: Release,
     /// The chain, target first.
     pub chain: Vec<Cert>,
     /// How many certificates of `chain`, from the target on, did not come from the trust store.
@@ -186,6 +197,9 @@ pub struct Verdict {
     pub policy: Option<PolicyOutcome>,
     /// The names the trust store was asked for.
     pub lookups: Lookups,
+    /// The last message of the error queue ends with a line break of its own, so an empty line comes after it
+    /// (`crypto/x509/v3_ncons.c: nc_uri` of 3.5).
+    queue_breaks_line: bool,
 }
 
 /// The names a verification asked the trust store for (`crypto/x509/x509_lu.c: X509_STORE_CTX_get_by_subject`), each
@@ -211,7 +225,7 @@ pub struct Finding {
     pub cert: Option<Cert>,
 }
 
-/// Verifies `inputs.target` as `openssl verify` 3.0.22 does (`crypto/x509/x509_vfy.c: X509_verify_cert`).
+/// Verifies `inputs.target` as `openssl verify` does (`crypto/x509/x509_vfy.c: X509_verify_cert`).
 ///
 /// Total: whatever is wrong is in the verdict.
 #[must_use]
@@ -232,9 +246,11 @@ pub fn verify_with(inputs: &Inputs<'_>, policy: &Policy, memo: &mut Memo) -> Ver
         findings: Vec::new(),
         undecided: None,
         outcome: None,
+        queue_breaks_line: false,
     };
     let went_through = run.verify_cert().is_ok();
     Verdict {
+        release: policy.release,
         ok: went_through && run.findings.is_empty() && run.undecided.is_none(),
         chain: run.chain.iter().map(|link| link.cert.clone()).collect(),
         num_untrusted: run.num_untrusted,
@@ -242,6 +258,7 @@ pub fn verify_with(inputs: &Inputs<'_>, policy: &Policy, memo: &mut Memo) -> Ver
         undecided: run.undecided,
         policy: run.outcome,
         lookups: run.lookups,
+        queue_breaks_line: run.queue_breaks_line,
     }
 }
 
@@ -273,10 +290,11 @@ pub fn verify_chain(target: &Cert, untrusted: &[Cert], roots: &[Cert], policy: &
 }
 
 impl Policy {
-    /// What `openssl verify` does without options, at a given time.
+    /// What `openssl verify` 3.5 does without options, at a given time.
     #[must_use]
     pub const fn like_openssl(at: Time) -> Self {
         Self {
+            release: Release::V3_5,
             at: Some(at),
             purpose: None,
             max_depth: 100,
@@ -291,6 +309,12 @@ impl Policy {
             ip: None,
             policies: None,
         }
+    }
+
+    /// The same, as another release answers.
+    #[must_use]
+    pub fn with_release(self, release: Release) -> Self {
+        Self { release, ..self }
     }
 
     /// The same at another time; `None`: no time is checked.
@@ -422,6 +446,7 @@ struct Run<'a> {
     findings: Vec<Finding>,
     undecided: Option<usize>,
     outcome: Option<PolicyOutcome>,
+    queue_breaks_line: bool,
 }
 
 impl Run<'_> {
@@ -433,7 +458,7 @@ impl Run<'_> {
         self.check_auth_level()?;
         self.check_id()?;
         // X509_get_pubkey_parameters fails silently.
-        self.inputs.target.decoded_key().ok_or(Stop)?;
+        self.policy.release.key(self.inputs.target).ok_or(Stop)?;
         self.check_revocation()?;
         self.internal_verify()?;
         self.check_name_constraints()?;

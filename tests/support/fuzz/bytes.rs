@@ -2,9 +2,11 @@
 
 use meshpki::chain::{self, assemble};
 use meshpki::internals::der::Reader;
+use meshpki::internals::signature::{self, SignatureInput};
 use meshpki::verify::{self, Anchor, Inputs, Policies, Policy, Purpose, Revocation};
 use meshpki::{Cert, Crl, Csr, Name, SignatureCheck, Time};
 
+use super::release;
 use crate::run;
 
 /// Blocks that are read can be written and read again.
@@ -35,7 +37,8 @@ fn walk(mut reader: Reader<'_>, depth: usize) {
     }
 }
 
-/// A certificate that is read is the front of its input, and reads the same again.
+/// A certificate that is read is the front of its input, and reads the same again. A signature by its own key is
+/// checked, whatever it is.
 pub(super) fn cert(data: &[u8]) {
     let Ok(cert) = Cert::from_der(data) else { return };
     assert!(data.starts_with(cert.as_der()));
@@ -46,6 +49,12 @@ pub(super) fn cert(data: &[u8]) {
     assert_eq!(rebuilt(&again), again);
     let _ = (cert.not_before().time(), cert.not_after().time(), cert.fingerprint());
     let _ = (cert.is_ca(), cert.serial_hex(), cert.is_self_issued());
+    let _ = signature::check(&SignatureInput {
+        algorithm: cert.signature_algorithm(),
+        message: cert.tbs(),
+        signature: cert.signature(),
+        key: cert.public_key(),
+    });
 }
 
 /// The name out of its attributes, as the subject of a cluster's CA takes the organization of the root's.
@@ -108,14 +117,14 @@ pub(super) fn verify(data: &[u8]) {
         let (crls, store_crls) = crls.split_at(crls.len() / 2);
         let inputs = Inputs::new(target, untrusted, &trusted);
         let inputs = inputs.with_crls(crls).with_store_crls(store_crls);
-        let verdict = verify::verify(&inputs, &policy(bits));
+        let verdict = verify::verify(&inputs, &policy(bits).with_release(release(data)));
         let (out, err) = verdict.openssl_text("x", bits & 1 == 0);
         assert_eq!(verdict.is_ok(), out.starts_with("x: OK\n"));
         assert_eq!(verdict.is_ok(), !err.contains("verification failed"));
     }
     let args = ["-no-CAfile", "-no-CApath", "-no-CAstore", "-attime", "1700000000"];
     let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
-    let printed = run::verify(std::path::Path::new("/nowhere"), &args, &[], data);
+    let printed = run::verify(release(data), std::path::Path::new("/nowhere"), &args, &[], data);
     assert_ne!(printed.exit, 0, "nothing is trusted, so nothing is good");
 }
 

@@ -1,5 +1,5 @@
 //! What ring and aws-lc-rs do not decide: RSA of any size, salt and digest, DSA, ECDSA on every prime curve
-//! of OpenSSL, Ed448. Only public numbers are worked with, so nothing here takes care of timing.
+//! of OpenSSL, Ed448, SLH-DSA. Only public numbers are worked with, so nothing here takes care of timing.
 
 use alloc::vec::Vec;
 
@@ -14,9 +14,11 @@ use crate::key::decode::rsa_numbers;
 use crate::key::ec;
 
 mod ed448;
+mod slh_dsa;
 mod weierstrass;
 
 pub(super) use ed448::check as ed448;
+pub(super) use slh_dsa::check as slh_dsa;
 
 /// The digest of `message`; `None` for one that OpenSSL's default provider does not have, or that is not implemented here.
 fn digest(digest: Digest, message: &[u8]) -> Option<Vec<u8>> {

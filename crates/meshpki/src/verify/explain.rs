@@ -12,9 +12,11 @@ use crate::oid;
 
 mod content;
 mod issuer;
+mod releases;
 mod revocation;
 
 use content::usage as content_usage;
+pub use releases::OtherAnswer;
 
 /// A finding explained.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -119,6 +121,9 @@ impl Case<'_> {
             18 | 19 => "add the root that you want to trust to the trust store, byte for byte",
             20 if self.names_a_stranger() => {
                 "issue `{}` again with an authority key identifier that fits its issuer"
+            }
+            20 if self.policy.release.lacks(self.cert().tbs_signature_algorithm()) => {
+                "verify `{}` with OpenSSL 3.5 or later, or issue it again with ECDSA and SHA-256"
             }
             20 => "provide the issuer of `{}`, as an intermediate or in the trust store",
             22 => "allow more intermediates, or use a shorter chain for `{}`",

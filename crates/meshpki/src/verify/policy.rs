@@ -4,13 +4,15 @@
 //! The tree has a level for every certificate below the anchor. Nodes live in one list and know their parent
 //! by index, as the tree may have up to [`NODES`] of them and none may be reached by recursion.
 
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 use super::policy_cache::{Cache, Data, Qualifier};
-use super::{Policies, Run, Step, Stop};
+use super::{Policies, Release, Run, Step, Stop};
 use crate::cert::Cert;
-use crate::oid::{self, Oid};
+use crate::oid::{self, Edition, Oid};
 
 /// Nodes a tree may have (`OPENSSL_POLICY_TREE_NODES_MAX`).
 const NODES: usize = 1000;
@@ -40,14 +42,23 @@ pub struct PolicyNode {
 }
 
 impl fmt::Display for PolicyNode {
-    /// As `crypto/x509/pcy_lib.c: X509_POLICY_NODE_print` with an indent of two.
+    /// As `crypto/x509/pcy_lib.c: X509_POLICY_NODE_print` of OpenSSL 3.0 with an indent of two.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "  Policy: {}", oid::long_name_or_dotted(self.policy.as_bytes()))?;
-        writeln!(f, "    {}", if self.critical { "Critical" } else { "Non Critical" })?;
+        f.write_str(&String::from_utf8_lossy(&self.printed(Edition::V3_0)))
+    }
+}
+
+impl PolicyNode {
+    /// As OpenSSL prints it, with an edition's names of OIDs; the texts of qualifiers as they are.
+    pub(super) fn printed(&self, edition: Edition) -> Vec<u8> {
+        let name = oid::long_name_in(edition, self.policy.as_bytes());
+        let critical = if self.critical { "Critical" } else { "Non Critical" };
+        let mut out = format!("  Policy: {name}\n    {critical}\n").into_bytes();
         match &self.qualifiers {
-            None => writeln!(f, "    No Qualifiers"),
-            Some(list) => list.iter().try_for_each(|qualifier| write!(f, "{qualifier}")),
+            None => out.extend_from_slice(b"    No Qualifiers\n"),
+            Some(list) => list.iter().for_each(|qualifier| qualifier.print(edition, &mut out)),
         }
+        out
     }
 }
 
@@ -70,7 +81,7 @@ impl Run<'_> {
         let caches: Vec<Cache> =
             certs[..certs.len() - 1].iter().map(|cert| Cache::of(cert)).collect();
         let mut outcome = PolicyOutcome::default();
-        let result = evaluate(&certs, &caches, policies, &mut outcome);
+        let result = evaluate(&certs, &caches, policies, self.policy.release, &mut outcome);
         outcome.notified = result.is_ok();
         self.outcome = Some(outcome);
         match result {
@@ -91,6 +102,7 @@ fn evaluate(
     certs: &[&Cert],
     caches: &[Cache],
     policies: &Policies,
+    release: Release,
     outcome: &mut PolicyOutcome,
 ) -> Result<(), Failure> {
     let Some(empty) = preview(certs, caches, policies, outcome)? else { return Ok(()) };
@@ -103,6 +115,10 @@ fn evaluate(
         return nothing(outcome.explicit);
     }
     let (mut authority, candidates) = tree.authority_set();
+    // `crypto/x509/pcy_tree.c: X509_policy_check` of 3.5
+    if release.since(3, 5) {
+        tree.sort(&mut authority);
+    }
     let user = if policies.accept_any() {
         authority.clone()
     } else {

@@ -1,13 +1,13 @@
 //! What a certificate says of policies (`crypto/x509/pcy_cache.c`, `pcy_map.c`, `pcy_data.c`).
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 
 use crate::cert::Cert;
 use crate::der::shape::{check_integer, check_oid, list, sequence, small_integer};
 use crate::der::{self, DerError, Reader, Tlv};
-use crate::oid;
+use crate::oid::{self, Edition};
 
 /// One policy of a certificate, or of a node of the tree.
 #[derive(Clone, Debug)]
@@ -283,35 +283,33 @@ fn display_text(text: &Tlv<'_>) -> Result<Vec<u8>, DerError> {
     }
 }
 
-impl fmt::Display for Qualifier {
+impl Qualifier {
     /// As `crypto/x509/v3_cpols.c: print_qualifiers` with an indent of four; `%.*s` ends a text at its first NUL.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = |bytes: &[u8]| {
-            let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
-            String::from_utf8_lossy(&bytes[..end]).into_owned()
+    pub(super) fn print(&self, edition: Edition, out: &mut Vec<u8>) {
+        let mut line = |start: &str, bytes: &[u8]| {
+            let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+            out.extend_from_slice(&[start.as_bytes(), text, b"\n"].concat());
         };
         match self {
-            Self::Cps(uri) => writeln!(f, "    CPS: {}", text(uri)),
+            Self::Cps(uri) => line("    CPS: ", uri),
             Self::Other(kind) => {
-                writeln!(f, "      Unknown Qualifier: {}", oid::long_name_or_dotted(kind))
+                line("      Unknown Qualifier: ", oid::long_name_in(edition, kind).as_bytes());
             }
-            Self::Notice { reference, text: explicit } => {
-                writeln!(f, "    User Notice:")?;
+            Self::Notice { reference, text } => {
+                line("    User Notice:", b"");
                 if let Some((organization, numbers)) = reference {
-                    writeln!(f, "      Organization: {}", text(organization))?;
+                    line("      Organization: ", organization);
                     let plural = if numbers.len() > 1 { "s" } else { "" };
-                    write!(f, "      Number{plural}: ")?;
-                    for (i, number) in numbers.iter().enumerate() {
-                        let separator = if i > 0 { ", " } else { "" };
-                        write!(f, "{separator}{}", integer_text(number))?;
-                    }
-                    writeln!(f)?;
+                    let numbers: Vec<String> =
+                        numbers.iter().map(|number| integer_text(number)).collect();
+                    let numbers = numbers.join(", ");
+                    line(&format!("      Number{plural}: "), numbers.as_bytes());
                 }
-                match explicit {
-                    Some(explicit) => writeln!(f, "      Explicit Text: {}", text(explicit)),
+                match text {
+                    Some(text) => line("      Explicit Text: ", text),
                     // The line the notice would have ended.
-                    None if reference.is_none() => writeln!(f),
-                    None => Ok(()),
+                    None if reference.is_none() => line("", b""),
+                    None => {}
                 }
             }
         }

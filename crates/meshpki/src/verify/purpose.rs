@@ -2,7 +2,7 @@
 //! (`crypto/x509/v3_purp.c`, `crypto/x509/x509_trust.c`).
 
 use super::issued::has_self_signed_flag;
-use super::{Link, Purpose, Run, Step};
+use super::{Link, Purpose, Release, Run, Step};
 use crate::cert::{Cert, ExtendedUsages, KeyUsage};
 use crate::oid::{self, Oid};
 
@@ -37,8 +37,15 @@ impl Purpose {
         Self::NAMES.into_iter().find(|(purpose, _)| *purpose == self).map_or("", |(_, name)| name)
     }
 
+    /// Whether a release has it.
+    #[must_use]
+    pub const fn is_of(self, release: Release) -> bool {
+        // `crypto/x509/v3_purp.c: xstandard` of 3.2
+        !matches!(self, Self::CodeSign) || release.since(3, 2)
+    }
+
     /// Every purpose with its name.
-    pub const NAMES: [(Self, &'static str); 9] = [
+    pub const NAMES: [(Self, &'static str); 10] = [
         (Self::SslClient, "sslclient"),
         (Self::SslServer, "sslserver"),
         (Self::NsSslServer, "nssslserver"),
@@ -48,6 +55,7 @@ impl Purpose {
         (Self::Any, "any"),
         (Self::OcspHelper, "ocsphelper"),
         (Self::TimestampSign, "timestampsign"),
+        (Self::CodeSign, "codesign"),
     ];
 
     /// The extended key usages one of which it takes; `None` when it does not ask.
@@ -58,6 +66,7 @@ impl Purpose {
                 Some(ExtendedUsages(ExtendedUsages::SERVER.0 | ExtendedUsages::GATED.0))
             }
             Self::SmimeSign | Self::SmimeEncrypt => Some(ExtendedUsages::EMAIL),
+            Self::CodeSign => Some(ExtendedUsages::CODE),
             Self::CrlSign | Self::Any | Self::OcspHelper | Self::TimestampSign => None,
         }
     }
@@ -73,6 +82,7 @@ impl Purpose {
             Self::NsSslServer | Self::SmimeEncrypt => K::KEY_ENCIPHERMENT,
             Self::SmimeSign | Self::TimestampSign => K::DIGITAL_SIGNATURE.with(K::NON_REPUDIATION),
             Self::CrlSign => K::CRL_SIGN,
+            Self::CodeSign => K::DIGITAL_SIGNATURE,
             Self::Any | Self::OcspHelper => return None,
         })
     }
@@ -86,6 +96,7 @@ impl Purpose {
             Some(Self::SslServer | Self::NsSslServer) => Some(oid::EKU_SERVER_AUTH),
             Some(Self::SmimeSign | Self::SmimeEncrypt) => Some(oid::EKU_EMAIL_PROTECTION),
             Some(Self::TimestampSign) => Some(oid::EKU_TIME_STAMPING),
+            Some(Self::CodeSign) => Some(oid::EKU_CODE_SIGNING),
             Some(Self::CrlSign | Self::OcspHelper) => None,
         }
     }
@@ -97,6 +108,7 @@ pub(super) fn check_trust_setting(
     link: &Link<'_>,
     purpose: Option<Purpose>,
     self_signed_counts: bool,
+    release: Release,
 ) -> Trust {
     let usage = Purpose::trust_usage(purpose);
     if let (Some(usage), Some(aux)) = (usage, link.aux) {
@@ -110,13 +122,13 @@ pub(super) fn check_trust_setting(
             None => {}
         }
     }
-    let is_root = !link.cert.extensions().invalid && has_self_signed_flag(link.cert);
+    let is_root = !link.cert.extensions().invalid && has_self_signed_flag(link.cert, release);
     if self_signed_counts && is_root { Trust::Trusted } else { Trust::Unknown }
 }
 
 /// `crypto/x509/v3_purp.c: check_ca`: 0 no CA, 1 a CA, 3 a self-signed v1 certificate, 4 by keyUsage alone,
 /// 5 by nsCertType alone.
-pub(super) fn ca_status(cert: &Cert) -> u8 {
+pub(super) fn ca_status(cert: &Cert, release: Release) -> u8 {
     let extensions = cert.extensions();
     if extensions.lacks_usage(KeyUsage::KEY_CERT_SIGN) {
         return 0;
@@ -124,7 +136,7 @@ pub(super) fn ca_status(cert: &Cert) -> u8 {
     if let Some(constraints) = extensions.basic_constraints {
         return u8::from(constraints.ca);
     }
-    if cert.version() == 0 && has_self_signed_flag(cert) {
+    if cert.version() == 0 && has_self_signed_flag(cert, release) {
         return 3;
     }
     if extensions.key_usage.is_some() {
@@ -134,22 +146,27 @@ pub(super) fn ca_status(cert: &Cert) -> u8 {
 }
 
 /// `crypto/x509/v3_purp.c: X509_check_purpose`: 0 no, 1 yes, other numbers yes but for strict callers.
-fn check_purpose(cert: &Cert, purpose: Purpose, as_ca: bool) -> i8 {
+fn check_purpose(cert: &Cert, purpose: Purpose, as_ca: bool, release: Release) -> i8 {
     let extensions = cert.extensions();
     if extensions.invalid {
         return -1;
     }
-    let wanted = purpose.extended_usages();
+    // For code signing only the target's are looked at, with its other usages.
+    let wanted = purpose.extended_usages().filter(|_| purpose != Purpose::CodeSign);
     if let (Some(wanted), Some(there)) = (wanted, extensions.extended_usages())
         && !there.intersects(wanted)
     {
         return 0;
     }
-    if as_ca { check_purpose_ca(cert, purpose) } else { check_purpose_target(cert, purpose) }
+    if as_ca {
+        check_purpose_ca(cert, purpose, release)
+    } else {
+        check_purpose_target(cert, purpose)
+    }
 }
 
-fn check_purpose_ca(cert: &Cert, purpose: Purpose) -> i8 {
-    let status = ca_status(cert);
+fn check_purpose_ca(cert: &Cert, purpose: Purpose, release: Release) -> i8 {
+    let status = ca_status(cert, release);
     let netscape = |bit: u8| cert.extensions().netscape_type.is_some_and(|bits| bits & bit != 0);
     match purpose {
         Purpose::Any => 1,
@@ -182,6 +199,7 @@ fn check_purpose_target(cert: &Cert, purpose: Purpose) -> i8 {
             answer = 2;
         }
         Purpose::TimestampSign if !may_sign_timestamps(cert) => return 0,
+        Purpose::CodeSign if !may_sign_code(cert) => return 0,
         _ => {}
     }
     let lacks = |usage| extensions.lacks_usage(usage);
@@ -205,23 +223,39 @@ fn may_sign_timestamps(cert: &Cert) -> bool {
         && first.is_none_or(|e| e.critical)
 }
 
+/// `crypto/x509/v3_purp.c: check_purpose_code_sign` of 3.2: a critical key usage that says so and signs no certificates,
+/// and an extended one that is not for servers or anything.
+fn may_sign_code(cert: &Cert) -> bool {
+    let extensions = cert.extensions();
+    let signs_certs = KeyUsage::KEY_CERT_SIGN.with(KeyUsage::CRL_SIGN);
+    let only_code = extensions.key_usage.is_some_and(|usage| usage.0 & signs_certs.0 == 0);
+    let first = cert.raw_extensions().iter().find(|e| e.oid == oid::KEY_USAGE);
+    let others = ExtendedUsages(ExtendedUsages::ANY.0 | ExtendedUsages::SERVER.0);
+    let fits = |usages: ExtendedUsages| {
+        usages.intersects(ExtendedUsages::CODE) && !usages.intersects(others)
+    };
+    only_code && first.is_some_and(|e| e.critical) && extensions.extended_usages().is_some_and(fits)
+}
+
 impl Run<'_> {
     /// `crypto/x509/x509_vfy.c: check_purpose`.
     pub(super) fn check_purpose(&mut self, depth: usize, purpose: Purpose) -> Step {
         let link = self.chain[depth];
         let setting = if depth >= self.num_untrusted {
-            check_trust_setting(&link, self.policy.purpose, false)
+            check_trust_setting(&link, self.policy.purpose, false, self.policy.release)
         } else {
             Trust::Unknown
         };
         let fits = match setting {
             Trust::Trusted => true,
             Trust::Rejected => false,
-            Trust::Unknown => match check_purpose(link.cert, purpose, depth > 0) {
-                1 => true,
-                0 => false,
-                _ => !self.policy.strict,
-            },
+            Trust::Unknown => {
+                match check_purpose(link.cert, purpose, depth > 0, self.policy.release) {
+                    1 => true,
+                    0 => false,
+                    _ => !self.policy.strict,
+                }
+            }
         };
         if fits { Ok(()) } else { self.report(26, depth) }
     }

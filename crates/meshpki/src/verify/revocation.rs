@@ -2,9 +2,9 @@
 //! support and without deltas.
 
 use super::extensions::same_algorithm;
-use super::issued::akid_matches;
+use super::issued::{akid_matches, has_self_signed_flag};
 use super::time::{Place, place};
-use super::{Revocation, Run, Step, Stop};
+use super::{Release, Revocation, Run, Step, Stop};
 use crate::cert::distribution::{ALL_REASONS, DistributionPoint, DpName};
 use crate::cert::{Cert, GeneralName, KeyUsage};
 use crate::crl::{Crl, Scope};
@@ -50,7 +50,11 @@ impl<'a> Run<'a> {
 
     /// `crypto/x509/x509_vfy.c: check_cert`: CRLs are asked until every reason is covered.
     fn check_cert(&mut self, depth: usize) -> Step {
-        if self.chain[depth].cert.extensions().proxy {
+        let cert = self.chain[depth].cert;
+        // `crypto/x509/x509_vfy.c: check_cert_crl` of 3.6
+        let release = self.policy.release;
+        let exempt = release.since(3, 6) && has_self_signed_flag(cert, release);
+        if exempt || cert.extensions().proxy {
             return Ok(());
         }
         let mut covered = 0;
@@ -114,8 +118,11 @@ impl<'a> Run<'a> {
     fn score_crl(&self, depth: usize, covered: u16, crl: &'a Crl) -> Option<Found<'a>> {
         let cert = self.chain[depth].cert;
         let scope = crl.scope();
-        if scope.is_some_and(|s| s.is_contradictory() || s.indirect || s.some_reasons)
-            || crl.is_delta()
+        // `crypto/x509/x_crl.c: setup_idp` of 3.5
+        let says_nothing = |s: &Scope| self.policy.release.since(3, 5) && s.is_empty();
+        if scope.is_some_and(|s| {
+            s.is_contradictory() || says_nothing(s) || s.indirect || s.some_reasons
+        }) || crl.is_delta()
             || crl.issuer() != cert.issuer()
         {
             return None;
@@ -172,10 +179,10 @@ impl<'a> Run<'a> {
         if found.score & score::TIME == 0 {
             self.check_crl_time(depth, found.crl)?;
         }
-        if issuer.decoded_key().is_none() {
+        if self.policy.release.key(issuer).is_none() {
             return self.report(6, depth);
         }
-        match verify_crl(found.crl, issuer) {
+        match verify_crl(found.crl, issuer, self.policy.release) {
             SignatureCheck::Good => Ok(()),
             SignatureCheck::Bad => self.report(8, depth),
             SignatureCheck::Undecided => {
@@ -214,9 +221,10 @@ impl<'a> Run<'a> {
 }
 
 /// `crypto/x509/x_crl.c: def_crl_verify`: the algorithm inside the signed bytes must be the one next to them.
-fn verify_crl(crl: &Crl, issuer: &Cert) -> SignatureCheck {
+fn verify_crl(crl: &Crl, issuer: &Cert, release: Release) -> SignatureCheck {
     if !same_algorithm(crl.tbs_signature_algorithm(), crl.signature_algorithm())
         || crl.signature_unused_bits() != 0
+        || release.scheme(crl.signature_algorithm()).is_none()
     {
         return SignatureCheck::Bad;
     }

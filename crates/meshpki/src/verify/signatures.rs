@@ -12,7 +12,8 @@ impl Run<'_> {
         let last = self.chain.len() - 1;
         let anchor = self.chain[last].cert;
         let mut depth = last;
-        if !self.policy.partial_chain && !likely_issued(anchor, anchor) {
+        let release = self.policy.release;
+        if !self.policy.partial_chain && !likely_issued(anchor, anchor, release) {
             if last == 0 {
                 self.report(21, 0)?;
             } else {
@@ -22,7 +23,8 @@ impl Run<'_> {
         loop {
             let by_itself = depth == last;
             if !by_itself
-                || (self.policy.check_self_signed_signature && has_self_signed_flag(anchor))
+                || (self.policy.check_self_signed_signature
+                    && has_self_signed_flag(anchor, release))
             {
                 self.check_signature(depth, if by_itself { depth } else { depth + 1 })?;
             }
@@ -41,11 +43,13 @@ impl Run<'_> {
         if !exempt && issuer.extensions().lacks_usage(KeyUsage::KEY_CERT_SIGN) {
             self.report(32, issuer_depth)?;
         }
-        if issuer.decoded_key().is_none() {
+        let release = self.policy.release;
+        if release.key(issuer).is_none() {
             return self.report(6, issuer_depth);
         }
         // A target is seen once, what is above it often.
         let check = match depth {
+            _ if release.scheme(subject.signature_algorithm()).is_none() => SignatureCheck::Bad,
             0 => verify_signature(subject, issuer),
             _ => self.memo.check(subject, issuer),
         };

@@ -2,66 +2,127 @@
 //! `apps/lib/apps.c: policies_print`).
 
 use alloc::string::String;
-use core::fmt::Write;
+use alloc::vec::Vec;
 
-use super::{Finding, PolicyOutcome, Verdict};
+use super::{Finding, PolicyOutcome, Release, Verdict};
+use crate::cert::Cert;
+use crate::name::NameForm;
+use crate::oid::Edition;
+
+impl Release {
+    /// The form in which it prints names by default (`apps/lib/apps.c: get_nameopt`), with its names of attributes.
+    #[must_use]
+    pub const fn name_form(self) -> NameForm {
+        let form = if self.since(3, 2) { NameForm::PLAIN } else { NameForm::ONELINE };
+        form.with_edition(edition(self))
+    }
+}
+
+/// The names of object identifiers a release has (`crypto/objects/obj_dat.h`).
+pub(crate) const fn edition(release: Release) -> Edition {
+    match release {
+        Release::V3_0 => Edition::V3_0,
+        Release::V3_5 => Edition::V3_5,
+        Release::V3_6 => Edition::V3_6,
+    }
+}
+
+/// How `openssl verify` was asked to print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Printing {
+    /// The form of names (`-nameopt`).
+    pub names: NameForm,
+    /// The chain of a good certificate (`-show_chain`).
+    pub chain: bool,
+    /// Policies (`-policy_print`).
+    pub policies: bool,
+}
+
+impl Printing {
+    /// Without chain and policies, names in a form.
+    #[must_use]
+    pub const fn new(names: NameForm) -> Self {
+        Self { names, chain: false, policies: false }
+    }
+
+    /// The same with the chain of a good certificate.
+    #[must_use]
+    pub const fn with_chain(self) -> Self {
+        Self { chain: true, ..self }
+    }
+
+    /// The same with policies.
+    #[must_use]
+    pub const fn with_policies(self) -> Self {
+        Self { policies: true, ..self }
+    }
+}
 
 impl Verdict {
-    /// What `openssl verify` prints for the certificate it calls `name`: stdout and stderr, without the lines
-    /// of the error queue. `show_chain` stands for `-show_chain`.
+    /// What `openssl verify` prints for the certificate it calls `name`: stdout and stderr, without the lines of the
+    /// error queue, names in the release's own form. `show_chain` stands for `-show_chain`.
     #[must_use]
     pub fn openssl_text(&self, name: &str, show_chain: bool) -> (String, String) {
-        self.text(name, show_chain, false)
+        let printing = Printing { chain: show_chain, ..Printing::new(self.release.name_form()) };
+        let (out, err) = self.openssl_bytes(name.as_bytes(), &printing);
+        // Each release's own form gives UTF-8.
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        (text(out), text(err))
     }
 
-    /// As [`Verdict::openssl_text`] with `-policy_print`.
+    /// As [`Verdict::openssl_text`], in any form. Bytes, for not every form of names gives UTF-8.
     #[must_use]
-    pub fn openssl_text_with_policies(&self, name: &str, show_chain: bool) -> (String, String) {
-        self.text(name, show_chain, true)
-    }
-
-    fn text(&self, name: &str, show_chain: bool, policies: bool) -> (String, String) {
-        let (mut out, mut err) = (String::new(), String::new());
+    pub fn openssl_bytes(&self, name: &[u8], printing: &Printing) -> (Vec<u8>, Vec<u8>) {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
         for finding in &self.findings {
-            push_finding(&mut err, finding);
+            push_finding(&mut err, finding, self.release, printing.names);
             if finding.code.0 == 43 {
-                push_policies(&mut err, self.policy.as_ref());
+                push_policies(&mut err, self.policy.as_ref(), printing.names);
             }
         }
-        if policies && self.findings.is_empty() && self.policy.as_ref().is_some_and(|p| p.notified)
-        {
-            push_policies(&mut err, self.policy.as_ref());
+        let notified = self.policy.as_ref().is_some_and(|policy| policy.notified);
+        if printing.policies && self.findings.is_empty() && notified {
+            push_policies(&mut err, self.policy.as_ref(), printing.names);
         }
         if !self.is_ok() {
-            push(&mut err, format_args!("error {name}: verification failed\n"));
+            err.extend_from_slice(&[b"error ", name, b": verification failed\n"].concat());
+            err.extend(self.queue_breaks_line.then_some(b'\n'));
             return (out, err);
         }
-        push(&mut out, format_args!("{name}: OK\n"));
-        if show_chain {
-            out.push_str("Chain:\n");
+        out.extend_from_slice(&[name, b": OK\n"].concat());
+        if printing.chain {
+            out.extend_from_slice(b"Chain:\n");
             for (depth, cert) in self.chain.iter().enumerate() {
                 let untrusted = if depth < self.num_untrusted { " (untrusted)" } else { "" };
-                push(&mut out, format_args!("depth={depth}: {}{untrusted}\n", cert.subject()));
+                push(&mut out, format_args!("depth={depth}: "));
+                push_subject(&mut out, cert, printing.names);
+                push(&mut out, format_args!("{untrusted}\n"));
             }
         }
         (out, err)
     }
 }
 
-/// Writing to a string cannot fail.
-fn push(to: &mut String, what: core::fmt::Arguments<'_>) {
-    let _ = to.write_fmt(what);
+fn push(to: &mut Vec<u8>, what: core::fmt::Arguments<'_>) {
+    to.extend_from_slice(alloc::fmt::format(what).as_bytes());
 }
 
-fn push_finding(to: &mut String, finding: &Finding) {
+fn push_subject(to: &mut Vec<u8>, cert: &Cert, names: NameForm) {
+    to.extend_from_slice(&cert.subject().printed(names));
+}
+
+fn push_finding(to: &mut Vec<u8>, finding: &Finding, release: Release, names: NameForm) {
     if let Some(cert) = &finding.cert {
-        push(to, format_args!("{}\n", cert.subject()));
+        push_subject(to, cert, names);
+        to.push(b'\n');
     }
     let (code, depth) = (finding.code, finding.depth);
-    push(to, format_args!("error {} at {depth} depth lookup: {code}\n", code.0));
+    let text = code.text_of(release);
+    push(to, format_args!("error {} at {depth} depth lookup: {text}\n", code.0));
 }
 
-fn push_policies(to: &mut String, outcome: Option<&PolicyOutcome>) {
+fn push_policies(to: &mut Vec<u8>, outcome: Option<&PolicyOutcome>, names: NameForm) {
     let explicit = outcome.is_some_and(|outcome| outcome.explicit);
     push(
         to,
@@ -77,6 +138,6 @@ fn push_policies(to: &mut String, outcome: Option<&PolicyOutcome>) {
             continue;
         };
         push(to, format_args!("{name} Policies:\n"));
-        nodes.iter().for_each(|node| push(to, format_args!("{node}")));
+        nodes.iter().for_each(|node| to.extend(node.printed(names.edition())));
     }
 }

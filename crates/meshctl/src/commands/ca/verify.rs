@@ -1,4 +1,4 @@
-//! `meshctl ca verify`: a drop-in for `openssl verify` 3.0.22 (`apps/verify.c: verify_main`).
+//! `meshctl ca verify`: a drop-in for `openssl verify` of several releases (`apps/verify.c: verify_main`).
 //!
 //! Standard output, standard error but for the lines of the error queue, and the exit status are those
 //! of openssl. Ours alone: `--explain`, `-o json`, `--at`, `--as`, and exit status 3 where a signature uses an
@@ -7,9 +7,11 @@
 mod binary;
 mod keys;
 mod load;
+mod open;
 mod openssl_args;
 mod pem;
 mod places;
+mod release;
 mod report;
 mod settings;
 mod system;
@@ -17,13 +19,12 @@ mod values;
 mod verifiers;
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
-use std::io::Read;
 
 use meshpki::Cert;
-use meshpki::verify::{Inputs, Memo, Verdict, verify_with};
+use meshpki::verify::{Inputs, Memo, Release, Verdict, verify_with};
 
 use crate::io::Io;
+use open::{What, open};
 use settings::Settings;
 use system::Want;
 use verifiers::{Asked, Panel};
@@ -39,7 +40,6 @@ const UNDECIDED: u8 = 3;
 
 /// Why a run ends before the first certificate: what to print, and the exit status.
 pub(crate) struct Stop {
-    out: String,
     err: String,
     status: u8,
 }
@@ -47,7 +47,7 @@ pub(crate) struct Stop {
 impl Stop {
     /// An option or a file is not usable.
     fn refused(lines: impl Into<String>) -> Self {
-        Self { out: String::new(), err: lines.into(), status: NOT_ASKED }
+        Self { err: lines.into(), status: NOT_ASKED }
     }
 }
 
@@ -56,33 +56,38 @@ pub(crate) fn run(args: &[OsString], io: &mut Io<'_>) -> u8 {
     let answer = Settings::read(args, io).map(|(settings, files)| verify_all(settings, files, io));
     let (out, err, status) = match answer {
         Ok(answer) => answer,
-        Err(stop) => (stop.out, stop.err, stop.status),
+        Err(stop) => (Vec::new(), stop.err.into_bytes(), stop.status),
     };
     write(&out, &err, io);
     status
 }
 
 /// Standard error first: what openssl reports while it verifies comes before the line of the result.
-fn write(out: &str, err: &str, io: &mut Io<'_>) {
+fn write(out: &[u8], err: &[u8], io: &mut Io<'_>) {
     // A reader that has gone away is not a failure.
-    let _ = io.err.write_all(err.as_bytes());
-    let _ = io.out.write_all(out.as_bytes());
+    let _ = io.err.write_all(err);
+    let _ = io.out.write_all(out);
     let _ = io.out.flush();
 }
 
-/// What is still to be printed, the worst status so far, and the signatures checked so far.
+/// What is still to be printed, the worst status so far, and the signatures checked so far. Bytes: names are printed in
+/// forms that are not UTF-8, and files can have names that are not.
 struct Answer {
-    out: String,
-    err: String,
+    out: Vec<u8>,
+    err: Vec<u8>,
     status: u8,
     json: Vec<serde_json::Value>,
     memo: Memo,
 }
 
-fn verify_all(mut settings: Settings, files: &[OsString], io: &mut Io<'_>) -> (String, String, u8) {
+fn verify_all(
+    mut settings: Settings,
+    files: &[OsString],
+    io: &mut Io<'_>,
+) -> (Vec<u8>, Vec<u8>, u8) {
     let mut answer = Answer {
-        out: String::new(),
-        err: String::new(),
+        out: Vec::new(),
+        err: Vec::new(),
         status: GOOD,
         json: Vec::new(),
         memo: Memo::default(),
@@ -95,9 +100,9 @@ fn verify_all(mut settings: Settings, files: &[OsString], io: &mut Io<'_>) -> (S
         write(&std::mem::take(&mut answer.out), &std::mem::take(&mut answer.err), io);
     }
     if settings.json && settings.asked.is_some() {
-        answer.out = verifiers::document(&settings, answer.status, answer.json);
+        answer.out = verifiers::document(&settings, answer.status, answer.json).into_bytes();
     } else if settings.json {
-        answer.out = report::document(&settings.policy, answer.status, answer.json);
+        answer.out = report::document(&settings.policy, answer.status, answer.json).into_bytes();
     }
     (answer.out, answer.err, answer.status)
 }
@@ -106,11 +111,19 @@ impl Answer {
     /// `apps/verify.c: check`.
     fn verify_one(&mut self, file: Option<&OsStr>, settings: &mut Settings, io: &mut Io<'_>) {
         let name = file.map_or("stdin".into(), OsStr::to_string_lossy);
-        let target = match load_target(file, io) {
+        let release = settings.policy.release;
+        let target = match load_target(file, release, io) {
             Ok(target) => target,
             Err(line) => {
                 self.json.push(report::unreadable(&name, &line));
-                self.err += &format!("{line}\nUnable to load certificate file\n");
+                self.say(&format!("{line}\n"));
+                // `apps/lib/apps.c: load_cert_pass` of 3.2
+                if !release.since(3, 2) {
+                    self.say("Unable to load certificate file\n");
+                }
+                if settings.explain && !settings.json {
+                    self.say(&read_by_others(file, &name, release, io));
+                }
                 self.status = FAILED;
                 return;
             }
@@ -129,14 +142,20 @@ impl Answer {
             .with_crls(&settings.crls)
             .with_store_crls(&settings.store.found.crls);
         let verdict = verify_with(&inputs, policy, &mut self.memo);
+        let others = match settings.json || settings.explain {
+            true => verdict.other_answers(&inputs, policy, &mut self.memo),
+            false => Vec::new(),
+        };
         if settings.json {
-            self.json.push(report::verdict(&name, &verdict, &inputs, policy));
+            self.json.push(report::verdict(&name, &verdict, &inputs, policy, &others));
         } else {
-            self.add_text(&name, &verdict, settings);
+            self.add_text(file, &verdict, settings);
         }
         if settings.explain && !settings.json {
-            self.err += &report::explained(&name, &verdict, &inputs, policy);
-            self.err += &file.and_then(|file| own_issuer(file, &verdict)).unwrap_or_default();
+            self.say(&report::release(&name, release, settings.chosen_by));
+            self.say(&report::explained(&name, &verdict, &inputs, policy));
+            self.say(&report::others(&name, &others));
+            self.say(&file.and_then(|file| own_issuer(file, &verdict)).unwrap_or_default());
         }
         self.settle(&name, &verdict);
         settings.store.keep(&verdict.lookups);
@@ -151,7 +170,7 @@ impl Answer {
         if settings.json {
             self.json.push(panel.json());
         } else {
-            self.out += &panel.text(settings.explain);
+            self.out.extend_from_slice(panel.text(settings.explain).as_bytes());
         }
         self.status = match panel.status() {
             FAILED => FAILED,
@@ -160,23 +179,24 @@ impl Answer {
         };
     }
 
-    fn add_text(&mut self, name: &str, verdict: &Verdict, settings: &Settings) {
-        let (out, err) = if settings.policy_print {
-            verdict.openssl_text_with_policies(name, settings.show_chain)
-        } else {
-            verdict.openssl_text(name, settings.show_chain)
-        };
-        self.out += &out;
+    fn say(&mut self, text: &str) {
+        self.err.extend_from_slice(text.as_bytes());
+    }
+
+    fn add_text(&mut self, file: Option<&OsStr>, verdict: &Verdict, settings: &Settings) {
+        let name = file.map_or(&b"stdin"[..], OsStr::as_encoded_bytes);
+        let (out, err) = verdict.openssl_bytes(name, &settings.printing());
+        self.out.extend_from_slice(&out);
         // Undecided is neither good nor failed.
-        let claim = format!("error {name}: verification failed\n");
-        let undecided = verdict.undecided.and(err.strip_suffix(&claim));
-        self.err += undecided.unwrap_or(&err);
+        let claim = [b"error ", name, b": verification failed\n"].concat();
+        let undecided = verdict.undecided.and(err.strip_suffix(claim.as_slice()));
+        self.err.extend_from_slice(undecided.unwrap_or(&err));
     }
 
     /// The worst status wins: failed, undecided, good.
     fn settle(&mut self, name: &str, verdict: &Verdict) {
         if let Some(depth) = verdict.undecided {
-            self.err += &undecided(name, verdict, depth);
+            self.say(&undecided(name, verdict, depth));
             if self.status == GOOD {
                 self.status = UNDECIDED;
             }
@@ -197,20 +217,20 @@ fn undecided(name: &str, verdict: &Verdict, depth: usize) -> String {
 }
 
 /// The first certificate of a file or of standard input; an error is the line to print.
-fn load_target(file: Option<&OsStr>, io: &mut Io<'_>) -> Result<Cert, String> {
+fn load_target(file: Option<&OsStr>, release: Release, io: &mut Io<'_>) -> Result<Cert, String> {
     let (bytes, from) = match file {
         Some(file) => {
             let name = file.to_string_lossy().into_owned();
             let scheme = name.split_once("//").map_or("", |(scheme, _)| scheme);
-            if scheme.eq_ignore_ascii_case("https:") {
+            if scheme == "https:" {
                 return Err("Loading certificate file over HTTPS is unsupported".to_owned());
             }
-            if scheme.eq_ignore_ascii_case("http:") {
+            if scheme == "http:" {
                 return Err(format!(
                     "meshctl: certificates are not fetched from the network: {name}"
                 ));
             }
-            (open(file, "certificate file")?, name)
+            (open(file, What::Target, release)?, name)
         }
         None => {
             let mut bytes = Vec::new();
@@ -219,42 +239,34 @@ fn load_target(file: Option<&OsStr>, io: &mut Io<'_>) -> Result<Cert, String> {
             (bytes, "<stdin>".to_owned())
         }
     };
-    let first = load::lenient(&bytes).certs.into_iter().next();
-    first.map(|anchor| anchor.cert).ok_or(format!("Could not read certificate file from {from}"))
+    let first = load::lenient(&bytes, release).certs.into_iter().next();
+    first.map(|anchor| anchor.cert).ok_or_else(|| What::Target.missing(&from, release))
 }
 
-/// A file's bytes; a folder counts as a file without anything in it, as it does for openssl.
-fn open(file: &OsStr, what: &str) -> Result<Vec<u8>, String> {
-    let name = file.to_string_lossy();
-    let opened = File::open(file).or_else(|error| match file_uri(&name) {
-        Some(path) => File::open(path),
-        None => Err(error),
-    });
-    let mut bytes = Vec::new();
-    let Ok(mut opened) = opened else {
-        return Err(format!("Could not open file or uri for loading {what} from {name}"));
-    };
-    match opened.read_to_end(&mut bytes) {
-        Ok(_) => Ok(bytes),
-        Err(_) => Ok(Vec::new()),
+/// The releases that read a file which this one cannot.
+fn read_by_others(file: Option<&OsStr>, name: &str, release: Release, io: &mut Io<'_>) -> String {
+    let Some(file) = file else { return String::new() };
+    let others = Release::ALL.into_iter().filter(|other| *other != release);
+    let names: Vec<&str> = others
+        .filter(|other| load_target(Some(file), *other, io).is_ok())
+        .map(Release::name)
+        .collect();
+    if names.is_empty() {
+        return String::new();
     }
-}
-
-/// The path of `file:/path`, `file:///path`, `file://localhost/path`
-/// (`providers/implementations/storemgmt/file_store.c: file_open`).
-fn file_uri(name: &str) -> Option<&str> {
-    let path = name.get(..5).filter(|scheme| scheme.eq_ignore_ascii_case("file:"))?;
-    let path = &name[path.len()..];
-    let local = path.strip_prefix("//").map(|rest| rest.strip_prefix("localhost").unwrap_or(rest));
-    local.or(Some(path)).filter(|path| path.starts_with('/'))
+    format!(
+        "explain {name}: {} reads it, {} does not read a time without seconds or zone\n",
+        names.join(" and "),
+        release.name()
+    )
 }
 
 /// The option that finds an issuer which is in the very file: openssl reads the first certificate of it alone.
 fn own_issuer(file: &OsStr, verdict: &Verdict) -> Option<String> {
     let end = verdict.chain.last()?;
     verdict.findings.iter().find(|finding| matches!(finding.code.number(), 2 | 20))?;
-    let bytes = open(file, "certificate file").ok()?;
-    let others = load::lenient(&bytes).certs;
+    let bytes = open(file, What::Target, verdict.release).ok()?;
+    let others = load::lenient(&bytes, verdict.release).certs;
     let others = others.iter().skip(1).map(|anchor| &anchor.cert);
     let issuer = others.into_iter().find(|cert| cert.subject() == end.issuer())?;
     let name = crate::text::word(std::path::Path::new(file));

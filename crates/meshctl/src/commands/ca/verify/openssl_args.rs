@@ -2,6 +2,8 @@
 
 use std::ffi::{OsStr, OsString};
 
+use meshpki::verify::Release;
+
 /// What an option is, without its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Id {
@@ -45,6 +47,8 @@ pub(crate) enum Id {
     Output,
     /// Ours: the time as RFC 3339.
     At,
+    /// Ours: the release of OpenSSL.
+    OpenSsl,
     /// Ours: the verifier to ask.
     As,
     /// Ours: the release of Istio whose verifiers are asked.
@@ -111,10 +115,12 @@ const OPTIONS: &[(&str, Wants, Id)] = &[
     ("provider-path", Wants::Text, Id::LeftOut),
     ("provider", Wants::Text, Id::LeftOut),
     ("propquery", Wants::Text, Id::LeftOut),
+    ("provparam", Wants::Text, Id::LeftOut),
     ("explain", Wants::Nothing, Id::Explain),
     ("o", Wants::Text, Id::Output),
     ("output", Wants::Text, Id::Output),
     ("at", Wants::Text, Id::At),
+    ("openssl", Wants::Text, Id::OpenSsl),
     ("as", Wants::Text, Id::As),
     ("istio", Wants::Text, Id::Istio),
 ];
@@ -167,11 +173,12 @@ impl Given {
 /// Reads options off the front of a command line.
 pub(crate) struct Options<'a> {
     args: &'a [OsString],
+    release: Release,
 }
 
 impl<'a> Options<'a> {
-    pub(crate) const fn new(args: &'a [OsString]) -> Self {
-        Self { args }
+    pub(crate) const fn new(args: &'a [OsString], release: Release) -> Self {
+        Self { args, release }
     }
 
     /// The arguments after the options.
@@ -194,7 +201,8 @@ impl<'a> Options<'a> {
             None => (name, None),
         };
         let wanted = if name == "h" { "help" } else { name };
-        let Some(&(name, wants, id)) = OPTIONS.iter().find(|option| option.0 == wanted) else {
+        let known = OPTIONS.iter().find(|option| option.0 == wanted && self.has(option.0));
+        let Some(&(name, wants, id)) = known else {
             return Err(format!("verify: Unknown option: -{name}"));
         };
         if wants == Wants::Nothing {
@@ -209,6 +217,12 @@ impl<'a> Options<'a> {
         };
         let number = number(wants, &value)?;
         Ok(Some(Given { id, name, value, number }))
+    }
+
+    /// Whether the release has an option of the table.
+    fn has(&self, name: &str) -> bool {
+        // `apps/include/opt.h: OPT_PROV_OPTIONS`
+        name != "provparam" || self.release.since(3, 5)
     }
 
     fn shift(&mut self) -> Option<OsString> {
@@ -274,7 +288,7 @@ mod tests {
 
     fn first(args: &[&str]) -> Result<(Id, String, i64), String> {
         let args: Vec<OsString> = args.iter().map(OsString::from).collect();
-        let given = Options::new(&args).next()?.ok_or("no option")?;
+        let given = Options::new(&args, Release::V3_0).next()?.ok_or("no option")?;
         Ok((given.id, given.text(), given.number))
     }
 

@@ -1,8 +1,10 @@
 //! What openssl does not have: `--explain`, and `-o json`, the verdicts as one document with a version.
 
 use meshpki::Cert;
-use meshpki::verify::{Explanation, Finding, Inputs, Policy, Verdict};
+use meshpki::verify::{Explanation, Finding, Inputs, OtherAnswer, Policy, Release, Verdict};
 use serde_json::{Value, json};
+
+use crate::text::safe;
 
 /// Version of the document; a field is never given another meaning under the same version.
 const API_VERSION: &str = "meshctl/v1";
@@ -12,6 +14,7 @@ pub(super) fn document(policy: &Policy, status: u8, certificates: Vec<Value>) ->
     let document = json!({
         "apiVersion": API_VERSION,
         "kind": "Verification",
+        "openssl": policy.release.to_string(),
         "at": policy.at.map(|at| at.to_string()),
         "exitStatus": status,
         "certificates": certificates,
@@ -30,6 +33,7 @@ pub(super) fn verdict(
     verdict: &Verdict,
     inputs: &Inputs<'_>,
     policy: &Policy,
+    others: &[OtherAnswer],
 ) -> Value {
     let result = match (verdict.undecided, verdict.is_ok()) {
         (Some(_), _) => "undecided",
@@ -45,7 +49,7 @@ pub(super) fn verdict(
     let findings: Vec<Value> = verdict
         .findings
         .iter()
-        .map(|found| finding(found, &verdict.explain(found, inputs, policy)))
+        .map(|found| finding(found, &verdict.explain(found, inputs, policy), verdict.release))
         .collect();
     json!({
         "name": name,
@@ -53,6 +57,15 @@ pub(super) fn verdict(
         "undecidedDepth": verdict.undecided,
         "chain": chain,
         "findings": findings,
+        "otherReleases": others.iter().map(other).collect::<Vec<_>>(),
+    })
+}
+
+fn other(other: &OtherAnswer) -> Value {
+    json!({
+        "openssl": other.release.to_string(),
+        "answer": other.answer,
+        "reason": other.reason,
     })
 }
 
@@ -69,7 +82,7 @@ fn link(depth: usize, cert: &Cert, trusted: bool) -> Value {
     })
 }
 
-fn finding(finding: &Finding, explanation: &Explanation) -> Value {
+fn finding(finding: &Finding, explanation: &Explanation, release: Release) -> Value {
     let certificate = finding.cert.as_ref().map(|cert| {
         json!({
             "subject": cert.subject().to_string(),
@@ -84,12 +97,26 @@ fn finding(finding: &Finding, explanation: &Explanation) -> Value {
         .collect();
     json!({
         "code": finding.code.number(),
-        "text": finding.code.text(),
+        "text": finding.code.text_of(release),
         "depth": finding.depth,
         "certificate": certificate,
         "evidence": evidence,
         "nextStep": explanation.next_step,
     })
+}
+
+/// `--explain`: which release answers, and what chose it.
+pub(super) fn release(name: &str, release: Release, by: &str) -> String {
+    format!("explain {name}: as {} answers ({by})\n", release.name())
+}
+
+/// `--explain`: a line for each release that answers otherwise.
+pub(super) fn others(name: &str, others: &[OtherAnswer]) -> String {
+    let line = |other: &OtherAnswer| {
+        let release = other.release.name();
+        format!("explain {name}: {release} says {} here: {}\n", other.answer, safe(&other.reason))
+    };
+    others.iter().map(line).collect()
 }
 
 /// `--explain`: a paragraph for each finding.
@@ -102,7 +129,8 @@ pub(super) fn explained(
     let mut text = String::new();
     for finding in &verdict.findings {
         let (code, depth) = (finding.code, finding.depth);
-        text += &format!("explain {name}: error {} at {depth} depth: {code}\n", code.number());
+        let said = code.text_of(verdict.release);
+        text += &format!("explain {name}: error {} at {depth} depth: {said}\n", code.number());
         let explanation = verdict.explain(finding, inputs, policy).to_string();
         explanation.lines().for_each(|line| text += &format!("  {line}\n"));
     }

@@ -4,15 +4,17 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 
 use meshpki::istiod::Version;
-use meshpki::verify::{Anchor, Policies, Policy, Purpose, Revocation};
-use meshpki::{Cert, Crl, Time};
+use meshpki::verify::{Anchor, Policies, Policy, Printing, Purpose, Release, Revocation};
+use meshpki::{Cert, Crl, NameForm, Time};
 
 use super::load::{self, Found};
+use super::open::{What, open};
 use super::openssl_args::{self, Given, Id, Options};
 use super::places::Places;
+use super::release::{self, Chosen};
 use super::system::Store;
 use super::verifiers::Asked;
-use super::{GOOD, Stop, open, values};
+use super::{GOOD, Stop, values};
 use crate::io::Io;
 
 /// The options, resolved.
@@ -27,12 +29,10 @@ pub(super) struct Settings {
     pub(super) crls: Vec<Crl>,
     /// `-CAfile`, or the system's.
     pub(super) store: Store,
-    /// `-show_chain`.
-    pub(super) show_chain: bool,
-    /// `-policy_print`.
-    pub(super) policy_print: bool,
     /// `--explain`.
     pub(super) explain: bool,
+    /// What chose the release.
+    pub(super) chosen_by: &'static str,
     /// `-o json`.
     pub(super) json: bool,
     /// `--as`.
@@ -42,6 +42,10 @@ pub(super) struct Settings {
     /// Which file each certificate is in.
     pub(super) places: Places,
     given: Vec<Given>,
+    /// `-nameopt`, all of them.
+    names: Option<NameForm>,
+    show_chain: bool,
+    policy_print: bool,
     ca_file: Option<OsString>,
     no_ca_file: bool,
     no_ca_path: bool,
@@ -58,8 +62,10 @@ impl Settings {
         args: &'a [OsString],
         io: &Io<'_>,
     ) -> Result<(Self, &'a [OsString]), Stop> {
-        let mut settings = Self::new(io.now);
-        let mut options = Options::new(args);
+        let Chosen { release, by } = release::chosen(args, io.env)?;
+        let mut settings = Self::new(io.now, release);
+        settings.chosen_by = by;
+        let mut options = Options::new(args, release);
         loop {
             match options.next() {
                 Ok(Some(given)) => {
@@ -77,21 +83,23 @@ impl Settings {
         Ok((settings, options.rest()))
     }
 
-    fn new(now: Time) -> Self {
+    fn new(now: Time, release: Release) -> Self {
         Self {
-            policy: Policy::like_openssl(now),
+            policy: Policy::like_openssl(now).with_release(release),
             untrusted: Vec::new(),
             trusted: None,
             crls: Vec::new(),
-            store: Store::default(),
-            show_chain: false,
-            policy_print: false,
+            store: Store::new(release),
             explain: false,
+            chosen_by: "",
             json: false,
             asked: None,
             istio: None,
             places: Places::default(),
             given: Vec::new(),
+            names: None,
+            show_chain: false,
+            policy_print: false,
             ca_file: None,
             no_ca_file: false,
             no_ca_path: false,
@@ -106,7 +114,7 @@ impl Settings {
     fn take(&mut self, given: &Given) -> Result<(), Stop> {
         match given.id {
             Id::Help => {
-                return Err(Stop { out: String::new(), err: HELP.to_owned(), status: GOOD });
+                return Err(Stop { err: HELP.to_owned(), status: GOOD });
             }
             Id::LeftOut => {
                 return Err(Stop::refused(format!(
@@ -114,11 +122,12 @@ impl Settings {
                     given.name
                 )));
             }
-            Id::Nothing => {}
+            // Looked for before the others.
+            Id::OpenSsl | Id::Nothing => {}
             Id::CaFile => self.ca_file = Some(given.value.clone()),
             Id::Trusted => self.add_trusted(&given.value)?,
             Id::Untrusted => {
-                let found = certs(&given.value, "untrusted certificates")?;
+                let found = certs(&given.value, What::Untrusted, self.policy.release)?;
                 self.places.add_untrusted(&given.value, &found);
                 self.untrusted.extend(found.into_iter().map(|anchor| anchor.cert));
             }
@@ -128,7 +137,7 @@ impl Settings {
             Id::NoCaStore => self.no_ca_store = true,
             Id::PolicyPrint => self.policy_print = true,
             Id::ShowChain => self.show_chain = true,
-            Id::NameOpt => name_option(&given.text())?,
+            Id::NameOpt => self.add_name_options(&given.text())?,
             Id::Explain => self.explain = true,
             Id::Output => self.json = output(&given.text())?,
             Id::At => self.at = Some(instant(&given.text())?),
@@ -150,11 +159,12 @@ impl Settings {
         match given.id {
             Id::Purpose => {
                 let purpose = Purpose::from_name(&text)
+                    .filter(|purpose| purpose.is_of(policy.release))
                     .ok_or_else(|| Stop::refused(format!("verify: Invalid purpose {text}\n")))?;
                 policy.purpose = Some(purpose);
             }
             Id::Policy => {
-                let oid = values::policy(&text)
+                let oid = values::policy(&text, policy.release)
                     .ok_or_else(|| Stop::refused(format!("verify: Invalid Policy {text}\n")))?;
                 policies(policy).acceptable.push(oid);
             }
@@ -168,7 +178,10 @@ impl Settings {
             Id::Hostname => policy.host = Some(text).filter(|host| !host.is_empty()),
             Id::Email => policy.email = Some(text),
             // openssl says nothing at all about a bad address.
-            Id::Ip => policy.ip = Some(values::ip(&text).ok_or_else(|| Stop::refused(""))?),
+            Id::Ip => {
+                policy.ip =
+                    Some(values::ip(&text, policy.release).ok_or_else(|| Stop::refused(""))?)
+            }
             Id::IgnoreCritical => policy.ignore_critical = true,
             Id::PolicyCheck => drop(policies(policy)),
             Id::ExplicitPolicy => policies(policy).explicit = true,
@@ -182,9 +195,26 @@ impl Settings {
         Ok(())
     }
 
+    /// `apps/lib/apps.c: set_nameopt`: options add to those before them, and the first to nothing.
+    fn add_name_options(&mut self, list: &str) -> Result<(), Stop> {
+        let before = self.names.or_else(|| self.policy.release.name_form().with_options("compat"));
+        let names = before.and_then(|names| names.with_options(list));
+        // openssl says nothing at all about a name it does not know.
+        self.names = Some(names.ok_or_else(|| Stop::refused(""))?);
+        Ok(())
+    }
+
+    /// How to print what is found.
+    pub(super) fn printing(&self) -> Printing {
+        let names = self.names.unwrap_or_else(|| self.policy.release.name_form());
+        let mut printing = Printing::new(names);
+        (printing.chain, printing.policies) = (self.show_chain, self.policy_print);
+        printing
+    }
+
     fn add_trusted(&mut self, file: &OsStr) -> Result<(), Stop> {
         (self.no_ca_file, self.no_ca_path, self.no_ca_store) = (true, true, true);
-        let found = certs(file, "trusted certificates")?;
+        let found = certs(file, What::Trusted, self.policy.release)?;
         self.places.add_trusted(file, &found);
         self.trusted.get_or_insert_default().extend(found);
         Ok(())
@@ -211,9 +241,10 @@ impl Settings {
     }
 
     fn add_crls(&mut self, file: &OsStr) -> Result<(), Stop> {
-        let found = loaded(file, "other CRLs")?;
+        let release = self.policy.release;
+        let found = loaded(file, What::Crls, release)?;
         if found.crls.is_empty() {
-            return Err(nothing(file, "other CRLs"));
+            return Err(nothing(file, What::Crls, release));
         }
         self.crls.extend(found.crls);
         Ok(())
@@ -227,7 +258,8 @@ impl Settings {
             ));
         }
         if let Some(file) = &self.ca_file {
-            let found = fs::read(file).ok().and_then(|bytes| load::strict(&bytes));
+            let release = self.policy.release;
+            let found = fs::read(file).ok().and_then(|bytes| load::ca_file(&bytes, release));
             let name = file.to_string_lossy();
             let found =
                 found.ok_or_else(|| Stop::refused(format!("Error loading file {name}\n")))?;
@@ -257,20 +289,20 @@ impl Settings {
     }
 }
 
-fn certs(file: &OsStr, what: &str) -> Result<Vec<Anchor>, Stop> {
-    let found = loaded(file, &format!("certs of {what}"))?;
-    if found.certs.is_empty() { Err(nothing(file, what)) } else { Ok(found.certs) }
+fn certs(file: &OsStr, what: What, release: Release) -> Result<Vec<Anchor>, Stop> {
+    let found = loaded(file, what, release)?;
+    if found.certs.is_empty() { Err(nothing(file, what, release)) } else { Ok(found.certs) }
 }
 
-fn loaded(file: &OsStr, what: &str) -> Result<Found, Stop> {
-    match open(file, what) {
-        Ok(bytes) => Ok(load::lenient(&bytes)),
+fn loaded(file: &OsStr, what: What, release: Release) -> Result<Found, Stop> {
+    match open(file, what, release) {
+        Ok(bytes) => Ok(load::lenient(&bytes, release)),
         Err(line) => Err(Stop::refused(line + "\n")),
     }
 }
 
-fn nothing(file: &OsStr, what: &str) -> Stop {
-    Stop::refused(format!("Could not read any {what} from {}\n", file.to_string_lossy()))
+fn nothing(file: &OsStr, what: What, release: Release) -> Stop {
+    Stop::refused(what.missing(&file.to_string_lossy(), release) + "\n")
 }
 
 fn policies(policy: &mut Policy) -> &mut Policies {
@@ -280,54 +312,6 @@ fn policies(policy: &mut Policy) -> &mut Policies {
 /// Depths and levels below 0 are passed over.
 fn non_negative(text: &str) -> Option<usize> {
     usize::try_from(openssl_args::atoi(text)).ok()
-}
-
-/// What `-nameopt` knows (`apps/lib/apps.c: set_name_ex`).
-const NAME_OPTIONS: [&str; 28] = [
-    "esc_2253",
-    "esc_2254",
-    "esc_ctrl",
-    "esc_msb",
-    "use_quote",
-    "utf8",
-    "ignore_type",
-    "show_type",
-    "dump_all",
-    "dump_nostr",
-    "dump_der",
-    "compat",
-    "sep_comma_plus",
-    "sep_comma_plus_space",
-    "sep_semi_plus_space",
-    "sep_multiline",
-    "dn_rev",
-    "nofname",
-    "sname",
-    "lname",
-    "align",
-    "oid",
-    "space_eq",
-    "dump_unknown",
-    "RFC2253",
-    "oneline",
-    "multiline",
-    "ca_default",
-];
-
-/// Names are printed in openssl's default form, and in no other.
-fn name_option(text: &str) -> Result<(), Stop> {
-    if text == "oneline" {
-        return Ok(());
-    }
-    // openssl says nothing at all about a name it does not know.
-    let known = |part: &str| NAME_OPTIONS.iter().any(|name| name.eq_ignore_ascii_case(part));
-    let sign = |part: &str| part.strip_prefix(['-', '+']).map_or_else(|| known(part), known);
-    if !text.split(',').filter(|part| !part.is_empty()).all(sign) {
-        return Err(Stop::refused(""));
-    }
-    Err(Stop::refused(format!(
-        "verify: -nameopt {text} is not supported by meshctl, only oneline\n"
-    )))
 }
 
 fn output(text: &str) -> Result<bool, Stop> {
@@ -360,7 +344,7 @@ fn istio(text: &str) -> Result<Version, Stop> {
 const HELP: &str = "\
 Usage: verify [options] [cert...]
 
-The options of `openssl verify` 3.0.22, with one dash or two, `-option value` or `-option=value`:
+The options of `openssl verify`, with one dash or two, `-option value` or `-option=value`:
   -CAfile FILE  -trusted FILE  -untrusted FILE  -CRLfile FILE
   -no-CAfile  -no-CApath  -no-CAstore    do not use the system's trust store
   -show_chain  -verbose  -nameopt oneline
@@ -372,6 +356,8 @@ The options of `openssl verify` 3.0.22, with one dash or two, `-option value` or
 Not in openssl:
   --at TIME     like -attime, but in RFC 3339: 2030-01-31T12:00:00Z
   --explain     print the reason for each error, and what to do
+  --openssl N   the release to answer as: 3.0, 3.5, 3.6 or auto (default: MESHCTL_OPENSSL,
+                otherwise auto, the one that this system's distribution ships)
   -o json       print one JSON document instead of text
   --as NAME     ask another verifier of the mesh: go (istiod, agents), envoy or ztunnel;
                 all prints a table of the answers, OpenSSL's too

@@ -5,14 +5,14 @@ use std::fs;
 use std::path::Path;
 
 use meshpki::internals::digest;
-use meshpki::verify::{Anchor, Lookups};
+use meshpki::verify::{Anchor, Lookups, Release};
 use meshpki::{Cert, Name};
 
 use super::load::{self, Found};
 
 /// The trust store of a run: what was loaded, and where more may be found by name.
-#[derive(Default)]
 pub(super) struct Store {
+    release: Release,
     /// Certificates and CRLs loaded so far.
     pub(super) found: Found,
     /// Directories whose entries are named after the hash of a subject
@@ -35,10 +35,26 @@ const DEFAULT_FILE: &str = "/usr/lib/ssl/cert.pem";
 const DEFAULT_DIR: &str = "/usr/lib/ssl/certs";
 
 impl Store {
+    /// An empty one, which reads as a release does.
+    pub(super) fn new(release: Release) -> Self {
+        Self {
+            release,
+            found: Found::default(),
+            hashed: Vec::new(),
+            listed: None,
+            asked: Default::default(),
+            known: Default::default(),
+            pending: BTreeMap::new(),
+            loaded: HashSet::new(),
+        }
+    }
+
     /// The default file; one that cannot be read counts as empty (`apps/lib/apps.c: setup_verify`).
     pub(super) fn add_default_file(&mut self, env: &dyn Fn(&str) -> Option<String>) {
         let file = env("SSL_CERT_FILE").unwrap_or_else(|| DEFAULT_FILE.to_owned());
-        if let Some(found) = fs::read(file).ok().and_then(|bytes| load::strict(&bytes)) {
+        if let Some(found) =
+            fs::read(file).ok().and_then(|bytes| load::strict(&bytes, self.release))
+        {
             self.add(found);
         }
     }
@@ -55,6 +71,10 @@ impl Store {
 
     /// The default store: the same variable, taken for one place.
     pub(super) fn ask_default_store(&mut self, env: &dyn Fn(&str) -> Option<String>) {
+        // `crypto/x509/by_store.c: by_store_ctrl_ex` of 3.5 has no default.
+        if self.release.since(3, 5) {
+            return;
+        }
         self.listed = Some(env("SSL_CERT_DIR").unwrap_or_else(|| DEFAULT_DIR.to_owned()));
     }
 
@@ -118,7 +138,7 @@ impl Store {
         }
         for dir in self.hashed.clone() {
             for bytes in numbered(&dir, name, "") {
-                let certs = load::strict_certs(&bytes);
+                let certs = load::strict_certs(&bytes, self.release);
                 self.add(Found { certs, crls: Vec::new() });
             }
             if known(self) {
@@ -155,7 +175,7 @@ impl Store {
     fn listed(&self, name: &Name) -> (Found, bool) {
         let mut all = Found::default();
         for bytes in self.listed.iter().flat_map(|dir| listed(dir, name)) {
-            let found = load::lenient(&bytes);
+            let found = load::lenient(&bytes, self.release);
             if found.certs.is_empty() && found.crls.is_empty() {
                 return (all, false);
             }
@@ -173,7 +193,7 @@ impl Store {
         }
         for dir in self.hashed.clone() {
             for bytes in numbered(&dir, name, "r") {
-                let crls = load::strict_crls(&bytes);
+                let crls = load::strict_crls(&bytes, self.release);
                 self.add(Found { certs: Vec::new(), crls });
             }
         }

@@ -1,16 +1,17 @@
 //! Option values that are neither files nor numbers: policies and addresses.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use meshpki::Oid;
-use meshpki::internals::oid::by_name;
+use meshpki::internals::oid::{by_name, edition};
+use meshpki::verify::Release;
 
 /// A policy: a name of OpenSSL's table, or dotted
 /// (`crypto/objects/obj_dat.c: OBJ_txt2obj`, `crypto/asn1/a_object.c: a2d_ASN1_OBJECT`).
 ///
 /// As there, a space parts arcs as a dot does, and an arc without digits is 0.
-pub(super) fn policy(text: &str) -> Option<Oid> {
-    if let Some(known) = by_name(text) {
+pub(super) fn policy(text: &str, release: Release) -> Option<Oid> {
+    if let Some(known) = by_name(edition(release), text) {
         return Some(known);
     }
     let (first, rest) = text.split_once(['.', ' '])?;
@@ -50,16 +51,23 @@ fn push_arc(out: &mut Vec<u8>, arc: u128) {
 }
 
 /// An IPv4 or IPv6 address as `crypto/x509/v3_utl.c: ossl_a2i_ipadd` reads one.
-pub(super) fn ip(text: &str) -> Option<IpAddr> {
+pub(super) fn ip(text: &str, release: Release) -> Option<IpAddr> {
+    // `crypto/x509/v3_utl.c: get_ipv4_component` of 3.4
+    let ipv4 = if release.since(3, 4) { strict_ipv4 } else { loose_ipv4 };
     if !text.contains(':') {
         return ipv4(text).map(IpAddr::from);
     }
-    let octets: [u8; 16] = ipv6(text)?.try_into().ok()?;
+    let octets: [u8; 16] = ipv6(text, ipv4)?.try_into().ok()?;
     Some(IpAddr::from(octets))
 }
 
+/// Four decimal numbers without leading zeros.
+fn strict_ipv4(text: &str) -> Option<[u8; 4]> {
+    text.parse::<Ipv4Addr>().ok().map(|address| address.octets())
+}
+
 /// `sscanf("%d.%d.%d.%d")`: blanks and a plus sign before each number, a blank after the last.
-fn ipv4(text: &str) -> Option<[u8; 4]> {
+fn loose_ipv4(text: &str) -> Option<[u8; 4]> {
     let blank = |c: char| c.is_ascii_whitespace() || c == '\x0b';
     let mut rest = text;
     let mut out = [0; 4];
@@ -77,7 +85,7 @@ fn ipv4(text: &str) -> Option<[u8; 4]> {
 }
 
 /// `ipv6_from_asc`: groups between colons; `::` shows as one, two or three empty ones.
-fn ipv6(text: &str) -> Option<Vec<u8>> {
+fn ipv6(text: &str, ipv4: fn(&str) -> Option<[u8; 4]>) -> Option<Vec<u8>> {
     let mut bytes: Vec<u8> = Vec::new();
     let mut gap = None;
     let mut empty = 0;
@@ -117,27 +125,21 @@ fn ipv6(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    /// Each of these was shown to `openssl verify -verify_ip` 3.0.22.
+    /// Each of these was shown to `openssl verify -verify_ip` of each release.
     #[test]
     fn addresses_as_openssl_takes_them() {
-        for text in [
-            "1.2.3.4",
-            "01.2.3.4",
-            "::1",
-            "::",
-            ":",
-            "1::",
-            "::1.2.3.4",
-            "1:2:3:4:5:6:7:8",
-            "1:2:3:4:5:6:7::",
-            " 1.2.3.4",
-            "1.2.3.4 ",
-            "1. 2.3.4",
-            "1:2:3:4:5:6:1.2.3.4",
-            "1.2.3.0004",
-            "+1.2.3.4",
-        ] {
-            assert!(ip(text).is_some(), "{text}");
+        for text in ["1.2.3.4", "0.0.0.0", "::1", "::", ":", "1::", "::1.2.3.4", "1:2:3:4:5:6:7:8"]
+        {
+            assert!(Release::ALL.into_iter().all(|release| ip(text, release).is_some()), "{text}");
+        }
+        for text in ["1:2:3:4:5:6:7::", "1:2:3:4:5:6:1.2.3.4"] {
+            assert!(Release::ALL.into_iter().all(|release| ip(text, release).is_some()), "{text}");
+        }
+        for text in
+            ["01.2.3.4", " 1.2.3.4", "1.2.3.4 ", "1. 2.3.4", "1.2.3.0004", "+1.2.3.4", "::01.2.3.4"]
+        {
+            let found = Release::ALL.map(|release| ip(text, release).is_some());
+            assert_eq!(found, [true, false, false], "{text}");
         }
         for text in [
             "1.2.3",
@@ -158,22 +160,22 @@ mod tests {
             "::ffff:1.2.3.256",
             "1:2:3:4:5:6:7::8",
         ] {
-            assert_eq!(ip(text), None, "{text}");
+            assert!(Release::ALL.into_iter().all(|release| ip(text, release).is_none()), "{text}");
         }
-        assert_eq!(ip("1::2"), "1::2".parse().ok());
+        assert_eq!(ip("1::2", Release::V3_5), "1::2".parse().ok());
     }
 
     /// Each of these was shown to `openssl verify -policy` 3.0.22.
     #[test]
     fn policies_as_openssl_takes_them() {
         for text in ["1.2.3", "1.2.3.", "2.999", "0.39.1", "1.2..3", "1 2 3", "2.40", "anyPolicy"] {
-            assert!(policy(text).is_some(), "{text}");
+            assert!(policy(text, Release::V3_0).is_some(), "{text}");
         }
         for text in ["", "1", "1.", "1.40", "3.1", ".1.2", "1.2.x", " 1.2", "1.-2", "1.2,3", "cn"] {
-            assert_eq!(policy(text), None, "{text}");
+            assert_eq!(policy(text, Release::V3_0), None, "{text}");
         }
-        assert_eq!(policy("2.5.29.32.0"), policy("anyPolicy"));
-        assert_eq!(policy("1.2.840.113549"), "1.2.840.113549".parse().ok());
-        assert_eq!(policy("2.999"), "2.999".parse().ok());
+        assert_eq!(policy("2.5.29.32.0", Release::V3_0), policy("anyPolicy", Release::V3_0));
+        assert_eq!(policy("1.2.840.113549", Release::V3_0), "1.2.840.113549".parse().ok());
+        assert_eq!(policy("2.999", Release::V3_0), "2.999".parse().ok());
     }
 }

@@ -8,7 +8,7 @@ mod why;
 use meshpki::Cert;
 use meshpki::istiod::Version;
 use meshpki::verify::webpki::{self, Peer};
-use meshpki::verify::{Memo, Purpose, Reason, boringssl, go};
+use meshpki::verify::{Memo, Purpose, Reason, Release, boringssl, go};
 
 use super::settings::Settings;
 use super::{FAILED, GOOD, UNDECIDED};
@@ -36,9 +36,9 @@ pub(super) enum Verifier {
 impl Verifier {
     const ALL: [Self; 4] = [Self::OpenSsl, Self::Go, Self::Envoy, Self::Ztunnel];
 
-    const fn name(self) -> &'static str {
+    const fn name(self, openssl: Release) -> &'static str {
         match self {
-            Self::OpenSsl => "OpenSSL 3.0",
+            Self::OpenSsl => openssl.name(),
             Self::Go => "Go",
             Self::Envoy => "Envoy",
             Self::Ztunnel => "ztunnel",
@@ -149,6 +149,10 @@ impl<'a> Panel<'a> {
             (false, true) => UNDECIDED,
             (false, false) => GOOD,
         }
+    }
+
+    fn verifier(&self, opinion: &Opinion) -> &'static str {
+        opinion.verifier.name(self.question.settings.policy.release)
     }
 
     fn agree(&self) -> bool {

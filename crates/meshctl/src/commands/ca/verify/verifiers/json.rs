@@ -19,6 +19,7 @@ pub(in super::super) fn document(
         "apiVersion": "meshctl/v1",
         "kind": "Verification",
         "at": settings.policy.at.map(|at| at.to_string()),
+        "openssl": settings.policy.release.to_string(),
         "istio": settings.istio.map(|version| version.to_string()),
         "exitStatus": status,
         "certificates": certificates,

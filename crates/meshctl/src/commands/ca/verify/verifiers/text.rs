@@ -17,7 +17,7 @@ impl Panel<'_> {
     }
 
     fn single(&self, opinion: &Opinion, explain: bool) -> String {
-        let (name, verifier) = (safe(self.name), opinion.verifier.name());
+        let (name, verifier) = (safe(self.name), self.verifier(opinion));
         match &opinion.outcome {
             Ok(chain) => {
                 let mut text = format!("{name}: accepted by {verifier}\n");
@@ -37,7 +37,7 @@ impl Panel<'_> {
     fn table(&self, opinions: &[Opinion], explain: bool) -> String {
         let mut text = format!("{}\n", safe(self.name));
         for opinion in opinions {
-            let (verifier, verdict) = (opinion.verifier.name(), opinion.verdict());
+            let (verifier, verdict) = (self.verifier(opinion), opinion.verdict());
             match &opinion.outcome {
                 Ok(_) => text += &format!("  {verifier:<13}{verdict}\n"),
                 Err(refusal) => {
@@ -78,7 +78,7 @@ impl Panel<'_> {
     fn agreement(&self) -> String {
         let group = |verdict: &str, verb: [&str; 2]| {
             let of = self.opinions.iter().filter(|opinion| opinion.verdict() == verdict);
-            let names: Vec<&str> = of.map(|opinion| opinion.verifier.name()).collect();
+            let names: Vec<&str> = of.map(|opinion| self.verifier(opinion)).collect();
             let verb = verb[usize::from(names.len() > 1)];
             (!names.is_empty()).then(|| format!("{} {verb}", listed(&names)))
         };

@@ -1,0 +1,129 @@
+//! `--openssl`: which release of OpenSSL answers, by default the one this machine has.
+
+use std::ffi::OsString;
+use std::fs;
+
+use meshpki::verify::Release;
+
+use super::Stop;
+use super::openssl_args::{Id, Options};
+
+/// What answers where nothing is known of the machine: the release with long-term support.
+const UNKNOWN: Release = Release::V3_5;
+
+/// Where a system describes itself (os-release(5)): the administrator's file, then the distribution's.
+const OS_RELEASE: [&str; 2] = ["/etc/os-release", "/usr/lib/os-release"];
+
+/// A release, and what chose it.
+pub(super) struct Chosen {
+    pub(super) release: Release,
+    /// The option, the variable or the file.
+    pub(super) by: &'static str,
+}
+
+/// The release for a command line: its last `--openssl`, otherwise `MESHCTL_OPENSSL`, otherwise `auto`.
+///
+/// It is looked for first of all: it decides which options there are and how files are read.
+pub(super) fn chosen(
+    args: &[OsString],
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Chosen, Stop> {
+    let mut options = Options::new(args, Release::ALL[Release::ALL.len() - 1]);
+    let mut typed = None;
+    // What is wrong with another option is said when it is read for its sake.
+    while let Ok(Some(given)) = options.next() {
+        if given.id == Id::OpenSsl {
+            typed = Some(given.text());
+        }
+    }
+    let from_env = || env("MESHCTL_OPENSSL").filter(|text| !text.is_empty());
+    let by = if typed.is_some() { "--openssl" } else { "MESHCTL_OPENSSL" };
+    match typed.or_else(from_env).as_deref() {
+        None | Some("auto") => Ok(of_this_machine()),
+        Some(text) => match text.parse() {
+            Ok(release) => Ok(Chosen { release, by }),
+            Err(_) => Err(Stop::refused(format!(
+                "verify: Invalid release {text}, use 3.0, 3.5, 3.6 or auto\n"
+            ))),
+        },
+    }
+}
+
+/// As this machine's own `openssl` would answer, without starting it.
+fn of_this_machine() -> Chosen {
+    let found = OS_RELEASE.iter().find_map(|by| Some((fs::read_to_string(by).ok()?, *by)));
+    let known = found.and_then(|(text, by)| Some(Chosen { release: of_system(&text)?, by }));
+    known.unwrap_or(Chosen { release: UNKNOWN, by: "default: the system is not known" })
+}
+
+/// The release a system ships, by its `os-release`. OpenSSL 3.1 counts as 3.0, and 3.2 to 3.4 as 3.5, which they are
+/// closer to; a release without a table entry is the newest known.
+fn of_system(text: &str) -> Option<Release> {
+    let field = |name: &str| {
+        let lines = text.lines().map(str::trim);
+        let mut values = lines.filter_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        let value = values.next_back()?;
+        Some(value.trim_matches(['"', '\'']).to_owned())
+    };
+    let version = field("VERSION_ID").and_then(|version| numbers(&version));
+    let like = field("ID_LIKE").unwrap_or_default();
+    let id = field("ID")?;
+    let ids = std::iter::once(id.as_str()).chain(like.split_whitespace());
+    ids.into_iter().find_map(|id| shipped(id, version))
+}
+
+/// `24.04` as (24, 4); `13` as (13, 0).
+fn numbers(version: &str) -> Option<(u32, u32)> {
+    let mut parts = version.split('.').map(|part| part.parse().ok());
+    Some((parts.next()??, parts.next().flatten().unwrap_or(0)))
+}
+
+/// What a distribution has in a version; `None` as version: it only has the newest.
+fn shipped(id: &str, version: Option<(u32, u32)>) -> Option<Release> {
+    // From which version on it has 3.5 (or 3.2 to 3.4), and 3.6.
+    let (has_3_5, has_3_6) = match id {
+        // 12: 3.0, 13: 3.5; the next: 3.6.
+        "debian" => ((13, 0), (14, 0)),
+        // 24.04: 3.0, 24.10: 3.3, 26.04: 3.5, 26.10: newer.
+        "ubuntu" => ((24, 10), (26, 10)),
+        // 9.4: 3.0, 9.5: 3.2, 9.8: 3.5, 10: 3.2 and then 3.5.
+        "rhel" | "almalinux" | "rocky" | "ol" => ((9, 5), (11, 0)),
+        // 39: 3.1, 40: 3.2, 43: 3.5.
+        "fedora" => ((40, 0), (45, 0)),
+        // 3.19: 3.1, 3.20: 3.3, 3.22: 3.5.
+        "alpine" => ((3, 20), (4, 0)),
+        _ => return None,
+    };
+    Some(match version {
+        Some(version) if version < has_3_5 => Release::V3_0,
+        Some(version) if version < has_3_6 => Release::V3_5,
+        _ => Release::V3_6,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn systems() {
+        let check = |text: &str, expect| {
+            let lines = text.replace(' ', "\n").replace('_', " ").replace("VERSION ", "VERSION_");
+            assert_eq!(of_system(&lines.replace("ID LIKE", "ID_LIKE")), expect, "{lines}");
+        };
+        check("ID=debian VERSION_ID=\"12\"", Some(Release::V3_0));
+        check("PRETTY_NAME=\"Debian\" ID=debian VERSION_ID=\"13\"", Some(Release::V3_5));
+        check("ID=debian VERSION_CODENAME=forky", Some(Release::V3_6));
+        check("ID=ubuntu VERSION_ID=\"22.04\"", Some(Release::V3_0));
+        check("ID=ubuntu ID_LIKE=debian VERSION_ID=\"24.04\"", Some(Release::V3_0));
+        check("ID=ubuntu ID_LIKE=debian VERSION_ID=\"26.04\"", Some(Release::V3_5));
+        check("ID=\"rhel\" VERSION_ID=\"9.4\"", Some(Release::V3_0));
+        check("ID=\"rhel\" VERSION_ID=\"9.8\"", Some(Release::V3_5));
+        check("ID='rocky' ID_LIKE=\"rhel_centos_fedora\" VERSION_ID=\"10.1\"", Some(Release::V3_5));
+        check("ID=fedora VERSION_ID=43", Some(Release::V3_5));
+        check("ID=alpine VERSION_ID=3.22.1", Some(Release::V3_5));
+        check("ID=nixos VERSION_ID=\"26.05\"", None);
+        check("NAME=x", None);
+        check("", None);
+    }
+}
