@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::issued::{likely_issued, self_signed};
 use super::purpose::{Trust, check_trust_setting};
-use super::{Anchor, Link, Run, Step, Stop, time};
+use super::{Anchor, Arrival, Link, Run, Step, Stop, time};
 use crate::cert::Cert;
 use crate::name::Name;
 
@@ -115,16 +115,33 @@ impl<'a> Run<'a> {
         Some(Link { cert: &trusted[index].cert, aux: trusted[index].aux.as_ref() })
     }
 
-    /// `crypto/x509/x509_lu.c: X509_STORE_CTX_get_by_subject`: none while the only ones are late, and from then on all.
+    /// `crypto/x509/x509_lu.c: X509_STORE_CTX_get_by_subject`: those the store has by now, and if there are none, those
+    /// it reads now.
     fn trusted_named(&mut self, name: &Name) -> Vec<&'a Anchor> {
         let inputs = self.inputs;
-        let named: Vec<&Anchor> =
-            inputs.trusted.iter().filter(|anchor| anchor.cert.subject() == name).collect();
         let first_time = !self.lookups.certs.contains(name);
         if first_time {
             self.lookups.certs.push(name.clone());
         }
-        if first_time && named.iter().all(|anchor| anchor.late) { Vec::new() } else { named }
+        let named = |missed: bool| -> Vec<&'a Anchor> {
+            let there = |anchor: &&Anchor| match anchor.arrival {
+                Arrival::Start => true,
+                Arrival::SecondLookup => !first_time,
+                Arrival::Miss { .. } => missed,
+            };
+            let named = inputs.trusted.iter().filter(|anchor| anchor.cert.subject() == name);
+            named.filter(there).collect()
+        };
+        let found = named(self.lookups.missed);
+        if !found.is_empty() || self.lookups.missed {
+            return found;
+        }
+        self.lookups.missed = true;
+        let broken = Arrival::Miss { complete: false };
+        if inputs.trusted.iter().any(|anchor| anchor.arrival == broken) {
+            return Vec::new();
+        }
+        named(true)
     }
 
     /// `crypto/x509/x509_vfy.c: find_issuer`: a certificate comes into the chain once, except that a
@@ -162,7 +179,7 @@ impl<'a> Run<'a> {
     /// `crypto/x509/x509_vfy.c: check_trust`.
     fn check_trust(&mut self, num_untrusted: usize) -> Result<Trust, Stop> {
         for depth in num_untrusted..self.chain.len() {
-            match check_trust_setting(&self.chain[depth], self.policy.purpose, true) {
+            match check_trust_setting(&self.chain[depth], self.policy.trust(), true) {
                 Trust::Trusted => return Ok(Trust::Trusted),
                 Trust::Rejected => {
                     self.report(28, depth)?;
@@ -183,7 +200,7 @@ impl<'a> Run<'a> {
             return Ok(Trust::Unknown);
         };
         let link = Link { cert: &same.cert, aux: same.aux.as_ref() };
-        if check_trust_setting(&link, self.policy.purpose, true) == Trust::Rejected {
+        if check_trust_setting(&link, self.policy.trust(), true) == Trust::Rejected {
             self.report(28, 0)?;
             return Ok(Trust::Unknown);
         }

@@ -207,17 +207,17 @@ fn may_sign_timestamps(cert: &Cert) -> bool {
 
 impl Run<'_> {
     /// `crypto/x509/x509_vfy.c: check_purpose`.
-    pub(super) fn check_purpose(&mut self, depth: usize, purpose: Purpose) -> Step {
+    pub(super) fn check_purpose(&mut self, depth: usize, purpose: Purpose, as_ca: bool) -> Step {
         let link = self.chain[depth];
-        let setting = if depth >= self.num_untrusted {
-            check_trust_setting(&link, self.policy.purpose, false)
+        let setting = if depth >= self.num_untrusted && self.policy.purpose == Some(purpose) {
+            check_trust_setting(&link, self.policy.trust(), false)
         } else {
             Trust::Unknown
         };
         let fits = match setting {
             Trust::Trusted => true,
             Trust::Rejected => false,
-            Trust::Unknown => match check_purpose(link.cert, purpose, depth > 0) {
+            Trust::Unknown => match check_purpose(link.cert, purpose, as_ca) {
                 1 => true,
                 0 => false,
                 _ => !self.policy.strict,

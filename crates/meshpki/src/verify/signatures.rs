@@ -38,8 +38,13 @@ impl Run<'_> {
         let (subject, issuer) = (self.chain[depth].cert, self.chain[issuer_depth].cert);
         // RFC 5280 section 6.1.4 (n); a self-signed certificate that is not a CA's may say what it likes.
         let exempt = depth == issuer_depth && !issuer.is_ca();
-        if !exempt && issuer.extensions().lacks_usage(KeyUsage::KEY_CERT_SIGN) {
-            self.report(32, issuer_depth)?;
+        // `crypto/x509/v3_purp.c: ossl_x509_signing_allowed`
+        let (usage, code) = match subject.extensions().proxy {
+            true => (KeyUsage::DIGITAL_SIGNATURE, 39),
+            false => (KeyUsage::KEY_CERT_SIGN, 32),
+        };
+        if !exempt && issuer.extensions().lacks_usage(usage) {
+            self.report(code, issuer_depth)?;
         }
         if issuer.decoded_key().is_none() {
             return self.report(6, issuer_depth);

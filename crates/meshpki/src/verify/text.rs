@@ -75,14 +75,20 @@ impl Verdict {
     #[must_use]
     pub fn openssl_bytes(&self, name: &[u8], printing: &Printing) -> (Vec<u8>, Vec<u8>) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        for finding in &self.findings {
+        for (i, finding) in self.findings.iter().enumerate() {
+            self.push_paths(&mut err, i, printing);
             push_finding(&mut err, finding, printing.names);
             if finding.code.0 == 43 {
-                push_policies(&mut err, self.policy.as_ref(), printing.names);
+                let mut paths = self.crl_paths.iter().filter(|path| path.with_finding);
+                let path = paths.find(|path| path.at == i).map(|path| &path.outcome);
+                let outcome = if finding.in_crl_path { path } else { self.policy.as_ref() };
+                push_policies(&mut err, outcome, printing.names);
             }
         }
+        self.push_paths(&mut err, self.findings.len(), printing);
         let notified = self.policy.as_ref().is_some_and(|policy| policy.notified);
-        if printing.policies && self.findings.is_empty() && notified {
+        let clean = self.findings.iter().all(|finding| finding.in_crl_path);
+        if printing.policies && clean && notified {
             push_policies(&mut err, self.policy.as_ref(), printing.names);
         }
         if !self.is_ok() {
@@ -103,6 +109,16 @@ impl Verdict {
     }
 }
 
+impl Verdict {
+    /// The policies for the chains of CRL issuers that were verified after `at` findings.
+    fn push_paths(&self, to: &mut Vec<u8>, at: usize, printing: &Printing) {
+        let paths = self.crl_paths.iter().filter(|path| printing.policies && !path.with_finding);
+        for path in paths.filter(|path| path.at == at) {
+            push_policies(to, Some(&path.outcome), printing.names);
+        }
+    }
+}
+
 fn push(to: &mut Vec<u8>, what: core::fmt::Arguments<'_>) {
     to.extend_from_slice(alloc::fmt::format(what).as_bytes());
 }
@@ -117,7 +133,8 @@ fn push_finding(to: &mut Vec<u8>, finding: &Finding, names: NameForm) {
         to.push(b'\n');
     }
     let (code, depth) = (finding.code, finding.depth);
-    push(to, format_args!("error {} at {depth} depth lookup: {code}\n", code.0));
+    let path = if finding.in_crl_path { "[CRL path] " } else { "" };
+    push(to, format_args!("{path}error {} at {depth} depth lookup: {code}\n", code.0));
 }
 
 fn push_policies(to: &mut Vec<u8>, outcome: Option<&PolicyOutcome>, names: NameForm) {

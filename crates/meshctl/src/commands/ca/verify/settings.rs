@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 
 use meshpki::istiod::Version;
-use meshpki::verify::{Anchor, Policies, Policy, Printing, Purpose, Release, Revocation};
+use meshpki::verify::{Anchor, Policies, Policy, Printing, Purpose, Release, Revocation, SuiteB};
 use meshpki::{Cert, Crl, NameForm, Time};
 
 use super::load::{self, Found};
@@ -43,6 +43,10 @@ pub(super) struct Settings {
     show_chain: bool,
     policy_print: bool,
     ca_file: Option<OsString>,
+    ca_path: Option<OsString>,
+    ca_store: Option<OsString>,
+    /// `-vfyopt`, all of them.
+    pub(super) verify_options: Vec<OsString>,
     no_ca_file: bool,
     no_ca_path: bool,
     no_ca_store: bool,
@@ -95,6 +99,9 @@ impl Settings {
             show_chain: false,
             policy_print: false,
             ca_file: None,
+            ca_path: None,
+            ca_store: None,
+            verify_options: Vec::new(),
             no_ca_file: false,
             no_ca_path: false,
             no_ca_store: false,
@@ -126,6 +133,9 @@ impl Settings {
                 self.untrusted.extend(found.into_iter().map(|anchor| anchor.cert));
             }
             Id::CrlFile => self.add_crls(&given.value)?,
+            Id::CaPath => self.ca_path = Some(given.value.clone()),
+            Id::CaStore => self.ca_store = Some(given.value.clone()),
+            Id::VerifyOption => self.verify_options.push(given.value.clone()),
             Id::NoCaFile => self.no_ca_file = true,
             Id::NoCaPath => self.no_ca_path = true,
             Id::NoCaStore => self.no_ca_store = true,
@@ -180,6 +190,14 @@ impl Settings {
             Id::Strict => policy.strict = true,
             Id::CheckSelfSigned => policy.check_self_signed_signature = true,
             Id::PartialChain => policy.partial_chain = true,
+            Id::AllowProxies => policy.allow_proxies = true,
+            Id::ExtendedCrl => policy.crl_kinds.extended = true,
+            Id::UseDeltas => policy.crl_kinds.deltas = true,
+            Id::SuiteB128Only => add_suite_b(policy, SuiteB::LEVEL_128_ONLY),
+            Id::SuiteB128 => add_suite_b(policy, SuiteB::LEVEL_128),
+            Id::SuiteB192 => add_suite_b(policy, SuiteB::LEVEL_192),
+            Id::VerifyName => values::named_policy(&text, policy)
+                .ok_or_else(|| Stop::refused(format!("verify: Invalid verify name {text}\n")))?,
             _ => {}
         }
         Ok(())
@@ -239,9 +257,34 @@ impl Settings {
         Ok(())
     }
 
+    /// `-CApath` and `-CAstore`, otherwise the system's (`apps/lib/apps.c: setup_verify`).
+    fn finish_store(&mut self, io: &Io<'_>) -> Result<(), Stop> {
+        if let Some(dirs) = &self.ca_path {
+            let dirs = dirs.to_string_lossy();
+            if !self.store.ask_dirs(&dirs) {
+                return Err(Stop::refused(format!("Error loading directory {dirs}\n")));
+            }
+        } else if !self.no_ca_path {
+            self.store.ask_default_dirs(io.env);
+        }
+        // Since 3.5 a store is opened at once, and there is none by default
+        // (`crypto/x509/by_store.c: by_store_ctrl_ex`).
+        let early = self.policy.release.since(3, 5);
+        if let Some(uri) = &self.ca_store {
+            let uri = uri.to_string_lossy();
+            if !self.store.ask_store(&uri) && early {
+                return Err(Stop::refused(format!("Error loading store URI {uri}\n")));
+            }
+        } else if !self.no_ca_store && !early {
+            self.store.ask_default_store(io.env);
+        }
+        Ok(())
+    }
+
     /// What is settled once all options are known: the trust store, the time, whose CRLs.
     fn finish(&mut self, io: &Io<'_>) -> Result<(), Stop> {
-        if self.trusted.is_some() && self.ca_file.is_some() {
+        let stores = [&self.ca_file, &self.ca_path, &self.ca_store];
+        if self.trusted.is_some() && stores.iter().any(|store| store.is_some()) {
             return Err(Stop::refused(
                 "verify: Cannot use -trusted with -CAfile, -CApath or -CAstore\n",
             ));
@@ -256,12 +299,7 @@ impl Settings {
         } else if !self.no_ca_file {
             self.store.add_default_file(io.env);
         }
-        if !self.no_ca_path {
-            self.store.ask_default_dirs(io.env);
-        }
-        if !self.no_ca_store {
-            self.store.ask_default_store(io.env);
-        }
+        self.finish_store(io)?;
         match self.at {
             Some(at) => self.policy.at = Some(at),
             None if self.no_check_time => self.policy.at = None,
@@ -275,6 +313,11 @@ impl Settings {
         };
         Ok(())
     }
+}
+
+/// Levels add up.
+fn add_suite_b(policy: &mut Policy, level: SuiteB) {
+    policy.suite_b = Some(policy.suite_b.map_or(level, |before| before.or(level)));
 }
 
 fn certs(file: &OsStr, what: &str) -> Result<Vec<Anchor>, Stop> {
