@@ -1,5 +1,6 @@
 //! `ca verify --as`: what Go, Envoy and ztunnel say of the same files, and the table of all.
 
+use meshpki::verify::Release;
 use serde_json::Value;
 use tests::run::{self, Printed};
 use tests::{schema, shared};
@@ -11,7 +12,7 @@ fn verify(dir: &str, args: &str) -> Printed {
     let dir = shared::root().join("fixtures/verifiers/cases").join(dir);
     let args = format!("-no-CApath -no-CAstore {AT} {args}");
     let args: Vec<String> = args.split_whitespace().map(str::to_owned).collect();
-    run::verify(&dir, &args, &[], b"")
+    run::verify(Release::V3_0, &dir, &args, &[], b"")
 }
 
 /// Runs it in a folder of `fixtures/verifiers/cases` and looks for each text in what is printed.

@@ -1,5 +1,6 @@
 //! What `ca verify` adds to `openssl verify`: none of it changes an answer.
 
+use meshpki::verify::Release;
 use serde_json::Value;
 use tests::run::{self, Printed};
 use tests::shared;
@@ -8,7 +9,7 @@ fn verify(args: &[&str]) -> Printed {
     let dir = shared::root().join("fixtures/verify/time");
     let base = ["-no-CApath", "-no-CAstore", "-CAfile", "root.pem", "-untrusted", "int.pem"];
     let args: Vec<String> = base.iter().chain(args).map(|arg| (*arg).to_owned()).collect();
-    run::verify(&dir, &args, &[], b"")
+    run::verify(Release::V3_0, &dir, &args, &[], b"")
 }
 
 #[test]

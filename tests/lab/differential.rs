@@ -2,20 +2,22 @@
 
 use std::time::Instant;
 
+use meshpki::verify::Release;
 use tests::differ::{self, Difference, Summary};
 use tests::shared;
 
-use crate::seeds;
+use crate::{releases, seeds};
 
 /// Number of differences to reduce and save; more of them rarely help.
 const KEPT: usize = 12;
 
 /// Runs the comparison; an error when anything differs.
 pub(crate) fn run(args: &[&str]) -> Result<(), String> {
-    let (runs, seed) = seeds::options(args)?;
-    crate::judge::run()?;
+    let (releases, args) = releases::options(args)?;
+    let (runs, seed) = seeds::options(&args)?;
+    crate::judge::provide(&releases)?;
     let start = Instant::now();
-    let summary = summary(runs, seed);
+    let summary = summary(&releases, runs, seed);
     println!(
         "{} runs from seed {seed} in {:.0?}: {} accepted by both, {} undecided, {} different",
         summary.runs,
@@ -41,18 +43,20 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
 }
 
 /// Every processor has its share of the seeds.
-fn summary(runs: u64, seed: u64) -> Summary {
+fn summary(releases: &[Release], runs: u64, seed: u64) -> Summary {
     let mut all = Summary::default();
-    seeds::in_parallel(runs, seed, differ::runs).into_iter().for_each(|part| all.add(part));
+    let work = |share| differ::runs(releases, share);
+    seeds::in_parallel(runs, seed, work).into_iter().for_each(|part| all.add(part));
     all.differences.sort_by(|a, b| a.case.name.cmp(&b.case.name));
     all
 }
 
 fn described(difference: &Difference) -> String {
-    let Difference { case, ours, theirs } = difference;
+    let Difference { release, case, ours, theirs } = difference;
     format!(
-        "\n{}: openssl verify {}\n  openssl {}: {:?} {:?}\n  meshctl {}: {:?} {:?}",
+        "\n{}: {} verify {}\n  openssl {}: {:?} {:?}\n  meshctl {}: {:?} {:?}",
         case.name,
+        release.name(),
         case.args.join(" "),
         theirs.exit,
         theirs.stdout,

@@ -1,37 +1,45 @@
-//! `cargo xtask fixtures`: records what the real `openssl verify` prints for every case, or compares.
+//! `cargo xtask fixtures`: records what the real `openssl verify` of each release prints for every case, or compares.
 
-use tests::cases;
-use tests::{recipes, shared};
+use std::path::Path;
+
+use meshpki::verify::Release;
+use tests::cases::{self, Recorded};
+use tests::{corpora, recipes, shared};
+
+use crate::releases;
 
 /// Writes missing topics, then records every case; with `--check`, nothing is written and a difference is an error.
 pub(crate) fn run(args: &[&str]) -> Result<(), String> {
-    let check = match args {
+    let (releases, args) = releases::options(args)?;
+    let check = match args.as_slice() {
         [] => false,
         ["--check"] => true,
         other => return Err(format!("unknown option {other:?}")),
     };
-    crate::judge::run()?;
+    crate::judge::provide(&releases)?;
     let text = |error: std::io::Error| error.to_string();
     if !check {
         recipes::write_missing(&shared::root().join("fixtures/verify")).map_err(text)?;
     }
-    let mut different = Vec::new();
-    let mut count = 0;
+    let mut asked = Asked { releases, count: 0, different: Vec::new() };
     for topic in cases::topics() {
         let mut recorded = cases::load(&topic);
         for case in &mut recorded {
-            let printed = case.case.theirs(&topic);
-            count += 1;
-            if printed != case.printed {
-                different.push(format!("{}: {}", topic.display(), case.case.name));
-                case.printed = printed;
-            }
+            asked.ask(case, &topic, &topic.display().to_string());
         }
         if !check {
             cases::save(&topic, &recorded).map_err(text)?;
         }
     }
-    println!("{count} cases, {} differ from the recorded ones", different.len());
+    for name in corpora::NAMES {
+        let mut corpus = corpora::load(name);
+        corpus.each(|run, dir| asked.ask(run, dir, name));
+        if !check {
+            corpus.save();
+        }
+    }
+    let Asked { count, different, .. } = asked;
+    println!("{count} runs, {} differ from the recorded ones", different.len());
     if check && !different.is_empty() {
         return Err(format!(
             "openssl's output differs from the fixtures:\n{}",
@@ -39,4 +47,29 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// What the judges have been asked.
+struct Asked {
+    releases: Vec<Release>,
+    count: usize,
+    different: Vec<String>,
+}
+
+impl Asked {
+    /// Asks about one case, and puts in what is printed now.
+    fn ask(&mut self, recorded: &mut Recorded, dir: &Path, place: &str) {
+        for (release, known) in Release::ALL.iter().zip(&mut recorded.printed) {
+            if !self.releases.contains(release) {
+                continue;
+            }
+            let printed = recorded.case.theirs(*release, dir);
+            self.count += 1;
+            if printed != *known {
+                let case = &recorded.case.name;
+                self.different.push(format!("{}: {place}: {case}", release.name()));
+                *known = printed;
+            }
+        }
+    }
 }

@@ -1,39 +1,75 @@
-//! `cargo xtask judge`: OpenSSL 3.0 as Debian 12 ships it with its updates, and BoringSSL, in caches outside the clone.
+//! `cargo xtask judge`: Debian's own OpenSSL 3.0, 3.5 and 3.6 next to each other, and BoringSSL, in caches outside the
+//! clone.
 //!
 //! Nothing is installed. apt downloads the packages from the archive that this machine already uses and verifies them
 //! with Debian's keyring.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
+use meshpki::verify::Release;
 use tests::judges::openssl as judge;
 
 mod boringssl;
 
-/// The suite whose OpenSSL is the judge, and the packages that make it up.
-const SUITE: &str = "bookworm-security";
-const PACKAGES: [&str; 2] = ["openssl", "libssl3"];
 /// Debian's keys. If the file is missing, apt uses the keys it trusts already.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// Fetches the reference openssl if neither this machine nor the cache has it, and prints which one is used; then the
-/// same for BoringSSL.
+/// Where a release comes from.
+struct Source {
+    /// The suite of Debian.
+    suite: &'static str,
+    /// Whether the suite has security updates.
+    security: bool,
+    /// The packages that make it up, with their libraries: it runs on another distribution too.
+    packages: &'static [&'static str],
+}
+
+const fn source(release: Release) -> Source {
+    let packages: &[&str] = match release {
+        Release::V3_0 => &["openssl", "libssl3", "libc6"],
+        _ => &["openssl", "libssl3t64", "openssl-provider-legacy", "libc6", "zlib1g", "libzstd1"],
+    };
+    match release {
+        Release::V3_0 => Source { suite: "bookworm", security: true, packages },
+        Release::V3_5 => Source { suite: "trixie", security: true, packages },
+        // The next release of Debian has no security updates yet.
+        _ => Source { suite: "forky", security: false, packages },
+    }
+}
+
+/// Provides every openssl, then the same for BoringSSL.
 pub(crate) fn run() -> Result<(), String> {
-    let found = judge::find().or_else(|why| {
-        println!("{why}");
-        fetch(&judge::cache()?)?;
-        judge::find()
-    })?;
-    println!("judge: {} ({})", judge::version(&found)?, found.display());
+    provide(&Release::ALL)?;
     boringssl::run()
 }
 
+/// Fetches each release that neither this machine nor the cache has, and prints which ones are used.
+pub(crate) fn provide(releases: &[Release]) -> Result<(), String> {
+    for release in releases {
+        let found = judge::find(*release).or_else(|why| {
+            println!("{why}");
+            fetch(&source(*release), &judge::place(*release)?)?;
+            judge::find(*release)
+        })?;
+        let version = judge::version(&found)?;
+        println!("judge: {version} ({})", found.display());
+        if !version.starts_with(&format!("OpenSSL {} ", release.patch())) {
+            println!(
+                "  answers were recorded with {}; a difference can be the newer one's",
+                release.patch()
+            );
+        }
+    }
+    Ok(())
+}
+
 /// Creates the copy under a temporary name first, so that a copy with the right name is complete.
-fn fetch(place: &Path) -> Result<(), String> {
+fn fetch(source: &Source, place: &Path) -> Result<(), String> {
     let beside = place.with_extension(format!("new-{}", std::process::id()));
-    let made = make(&beside, place).and_then(|()| {
+    let made = make(source, &beside, place).and_then(|()| {
         // Another version, or an incomplete one.
         let _ = fs::remove_dir_all(place);
         fs::rename(&beside, place).map_err(|error| format!("{}: {error}", place.display()))
@@ -43,16 +79,14 @@ fn fetch(place: &Path) -> Result<(), String> {
     made
 }
 
-fn make(beside: &Path, place: &Path) -> Result<(), String> {
+fn make(source: &Source, beside: &Path, place: &Path) -> Result<(), String> {
     let apt = beside.join("apt");
     let (lists, archives, debs) =
         (apt.join("lists/partial"), apt.join("cache/archives/partial"), apt.join("debs"));
     for folder in [&lists, &archives, &debs] {
         fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     }
-    let keys =
-        if Path::new(KEYRING).exists() { format!("[signed-by={KEYRING}] ") } else { String::new() };
-    write(&apt.join("sources.list"), &format!("deb {keys}{} {SUITE} main\n", archive()?))?;
+    write(&apt.join("sources.list"), &sources(source)?)?;
     write(&apt.join("status"), "")?;
     let at = apt.display();
     write(
@@ -69,7 +103,7 @@ fn make(beside: &Path, place: &Path) -> Result<(), String> {
         output(&mut command)
     };
     apt_get(&["update"])?;
-    apt_get(&[&["download"], PACKAGES.as_slice()].concat())?;
+    apt_get(&[&["download"], source.packages].concat())?;
     let root = beside.join("root");
     let packages = fs::read_dir(&debs).map_err(|error| format!("{}: {error}", debs.display()))?;
     for package in packages.flatten() {
@@ -79,44 +113,68 @@ fn make(beside: &Path, place: &Path) -> Result<(), String> {
     wrap(beside, place)
 }
 
-/// A script that runs the copy with its own libraries.
+/// The lines of apt's `sources.list` for a release.
+fn sources(source: &Source) -> Result<String, String> {
+    let keys =
+        if Path::new(KEYRING).exists() { format!("[signed-by={KEYRING}] ") } else { String::new() };
+    let mut lines = format!("deb {keys}{} {} main\n", archive("Debian")?, source.suite);
+    if source.security {
+        let archive = archive("Debian-Security")?;
+        lines += &format!("deb {keys}{archive} {}-security main\n", source.suite);
+    }
+    Ok(lines)
+}
+
+/// A script that runs the copy with its own libraries, from the C library up.
 fn wrap(beside: &Path, place: &Path) -> Result<(), String> {
-    let all = beside.join("root/usr/lib");
-    let folders = fs::read_dir(&all).map_err(|error| format!("{}: {error}", all.display()))?;
-    let names = folders.flatten().map(|folder| folder.file_name());
-    let name = names.into_iter().find(|name| all.join(name).join("libssl.so.3").exists());
-    let name = name.ok_or(format!("{} has no libssl.so.3", all.display()))?;
-    let (root, name) = (place.join("root"), PathBuf::from(name));
-    let libraries = root.join("usr/lib").join(name);
+    let mut folders = Vec::new();
+    for all in ["lib", "usr/lib"] {
+        let inside = fs::read_dir(beside.join("root").join(all)).into_iter().flatten().flatten();
+        let named = inside.map(|folder| Path::new(all).join(folder.file_name()));
+        folders.extend(named.filter(|folder| folder.to_string_lossy().ends_with("-linux-gnu")));
+    }
+    let has = |folder: &Path, start: &str| {
+        let files = fs::read_dir(beside.join("root").join(folder)).into_iter().flatten().flatten();
+        let mut names = files.map(|file| file.file_name().to_string_lossy().into_owned());
+        names
+            .find(|name| name.starts_with(start))
+            .map(|name| place.join("root").join(folder).join(name))
+    };
+    let find = |start: &str| {
+        let found = folders.iter().find_map(|folder| has(folder, start));
+        found.ok_or(format!("{} has no {start}", beside.display()))
+    };
+    let (loader, modules) = (find("ld-linux")?, find("ossl-modules")?);
+    let libraries: Vec<String> = folders
+        .iter()
+        .map(|folder| place.join("root").join(folder).display().to_string())
+        .collect();
     let script = beside.join("openssl");
     write(
         &script,
         &format!(
-            "#!/bin/sh\nLD_LIBRARY_PATH='{libraries}' OPENSSL_MODULES='{libraries}/ossl-modules' exec '{}/usr/bin/openssl' \
-             \"$@\"\n",
-            root.display(),
-            libraries = libraries.display()
+            "#!/bin/sh\nOPENSSL_MODULES='{}' exec '{}' --library-path '{}' '{}/root/usr/bin/openssl' \"$@\"\n",
+            modules.display(),
+            loader.display(),
+            libraries.join(":"),
+            place.display()
         ),
     )?;
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755))
         .map_err(|error| format!("{}: {error}", script.display()))
 }
 
-/// Debian's security archive from apt's sources, whatever their format.
-fn archive() -> Result<String, String> {
-    let format = "$(CREATED_BY) $(RELEASE) $(REPO_URI)";
+/// Debian's archive with this label from apt's sources, whatever their format.
+fn archive(label: &str) -> Result<String, String> {
+    let format = "$(CREATED_BY) $(REPO_URI) $(LABEL)";
     let targets = output(Command::new("apt-get").args(["indextargets", "--format", format]))?;
-    let security = targets.lines().find_map(|line| {
-        let mut words = line.split(' ');
-        let kind = words.next()?;
-        let suite = words.next()?;
-        (kind == "Packages" && suite.ends_with("-security")).then(|| words.next())?
+    let found = targets.lines().find_map(|line| {
+        let mut words = line.splitn(3, ' ');
+        let (kind, archive) = (words.next()?, words.next()?);
+        (kind == "Packages" && words.next()? == label).then_some(archive)
     });
-    security.map(str::to_owned).ok_or_else(|| {
-        format!(
-            "apt has no source for Debian's security archive; set MESH_OPENSSL to {}",
-            judge::WANTED
-        )
+    found.map(str::to_owned).ok_or_else(|| {
+        format!("apt has no source for the archive `{label}`; set MESH_OPENSSL to an openssl of that release")
     })
 }
 

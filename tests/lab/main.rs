@@ -6,6 +6,7 @@ mod differential;
 mod fixtures;
 mod fuzz;
 mod judge;
+mod releases;
 mod rig;
 mod seeds;
 mod verifiers;

@@ -1,13 +1,15 @@
 //! A case: files, a command line, and why it is there. On disk, cases on one topic share a folder.
 //!
 //! `fixtures/verify/<topic>/cases.jsonl` has one case per line; the files its `args` name are next to it,
-//! so that a case can be repeated by hand: `cd` there and give `args` to `openssl verify`.
+//! so that a case can be repeated by hand: `cd` there and give `args` to `openssl verify`. A line has what OpenSSL 3.0
+//! printed; under the number of a later release is what that one prints otherwise than the one before.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use meshpki::verify::Release;
+use serde_json::{Map, Value, json};
 
 use crate::run::{self, Printed};
 use crate::{judges, shared};
@@ -36,8 +38,8 @@ pub struct Case {
 pub struct Recorded {
     /// The case; its files lie in the folder.
     pub case: Case,
-    /// What `openssl verify` 3.0.22 printed, without the error queue.
-    pub printed: Printed,
+    /// What `openssl verify` of each release printed, without the error queue, in the order of [`Release::ALL`].
+    pub printed: [Printed; Release::ALL.len()],
 }
 
 impl Case {
@@ -54,16 +56,22 @@ impl Case {
         Ok(())
     }
 
-    /// Our answer over the files in `dir`.
+    /// Our answer as a release over the files in `dir`.
     #[must_use]
-    pub fn ours(&self, dir: &Path) -> Printed {
-        run::verify(dir, &self.args, &self.env, &self.input(dir))
+    pub fn ours(&self, release: Release, dir: &Path) -> Printed {
+        run::verify(release, dir, &self.args, &self.env, &self.input(dir))
     }
 
-    /// The judge's answer over the files in `dir`.
+    /// A judge's answer over the files in `dir`.
     #[must_use]
-    pub fn theirs(&self, dir: &Path) -> Printed {
-        judges::openssl::verify(dir, &self.args, &self.env, &self.input(dir))
+    pub fn theirs(&self, release: Release, dir: &Path) -> Printed {
+        judges::openssl::verify(release, dir, &self.args, &self.env, &self.input(dir))
+    }
+
+    /// The answer of every judge over the files in `dir`.
+    #[must_use]
+    pub fn recorded(&self, dir: &Path) -> [Printed; Release::ALL.len()] {
+        Release::ALL.map(|release| self.theirs(release, dir))
     }
 
     fn input(&self, dir: &Path) -> Vec<u8> {
@@ -72,15 +80,23 @@ impl Case {
             .map_or_else(Vec::new, |file| fs::read(dir.join(file)).unwrap_or_default())
     }
 
-    fn line(&self, printed: &Printed) -> String {
-        let mut line = json!({
-            "case": self.name,
-            "why": self.why,
-            "args": self.args,
-            "exit": printed.exit,
-            "stdout": printed.stdout,
-            "stderr": printed.stderr,
-        });
+    fn line(&self, printed: &[Printed]) -> String {
+        let mut line = json!({ "case": self.name, "args": self.args });
+        if !self.why.is_empty() {
+            line["why"] = json!(self.why);
+        }
+        // The oldest release's answer, then what each later one prints otherwise.
+        let mut before = Map::new();
+        for (release, printed) in Release::ALL.iter().zip(printed) {
+            let mut changed = fields(printed);
+            changed.retain(|name, value| before.get(name) != Some(value));
+            before = fields(printed);
+            match release {
+                Release::V3_0 => line.as_object_mut().expect("an object").extend(changed),
+                _ if changed.is_empty() => {}
+                later => line[later.to_string()] = changed.into(),
+            }
+        }
         if !self.env.is_empty() {
             line["env"] = self.env.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
         }
@@ -92,6 +108,12 @@ impl Case {
         }
         line.to_string() + "\n"
     }
+}
+
+fn fields(printed: &Printed) -> Map<String, Value> {
+    let Printed { exit, stdout, stderr } = printed;
+    let fields = json!({ "exit": exit, "stdout": stdout, "stderr": stderr });
+    fields.as_object().cloned().expect("an object")
 }
 
 /// The folders of `fixtures/verify`, sorted.
@@ -111,7 +133,15 @@ pub fn topics() -> Vec<PathBuf> {
 /// When `cases.jsonl` is not what [`save`] writes.
 #[must_use]
 pub fn load(topic: &Path) -> Vec<Recorded> {
-    let text = fs::read_to_string(topic.join("cases.jsonl")).expect("cases.jsonl");
+    parse(&fs::read_to_string(topic.join("cases.jsonl")).expect("cases.jsonl"))
+}
+
+/// The cases of a file.
+///
+/// # Panics
+/// When it is not what [`lines`] returns.
+#[must_use]
+pub fn parse(text: &str) -> Vec<Recorded> {
     let recorded = |line: &str| {
         let value: Value = serde_json::from_str(line).expect("a line of JSON");
         let text = |field: &str| value[field].as_str().expect("text").to_owned();
@@ -120,7 +150,7 @@ pub fn load(topic: &Path) -> Vec<Recorded> {
         Recorded {
             case: Case {
                 name: text("case"),
-                why: text("why"),
+                why: value["why"].as_str().unwrap_or_default().to_owned(),
                 args: args.map(|arg| arg.as_str().expect("text").to_owned()).collect(),
                 env: env
                     .map(|(name, value)| (name.clone(), value.as_str().expect("text").to_owned()))
@@ -129,14 +159,25 @@ pub fn load(topic: &Path) -> Vec<Recorded> {
                 known: value["known"].as_str().map(str::to_owned),
                 files: Vec::new(),
             },
-            printed: Printed {
-                exit: value["exit"].as_i64().expect("a number"),
-                stdout: text("stdout"),
-                stderr: text("stderr"),
-            },
+            printed: answers(&value),
         }
     };
     text.lines().map(recorded).collect()
+}
+
+/// The answer of each release: what it does not print otherwise it prints as the one before.
+fn answers(line: &Value) -> [Printed; Release::ALL.len()] {
+    let mut fields = line.clone();
+    Release::ALL.map(|release| {
+        let changed = line[release.to_string()].as_object().cloned().unwrap_or_default();
+        fields.as_object_mut().expect("an object").extend(changed);
+        let text = |field: &str| fields[field].as_str().expect("text").to_owned();
+        Printed {
+            exit: fields["exit"].as_i64().expect("a number"),
+            stdout: text("stdout"),
+            stderr: text("stderr"),
+        }
+    })
 }
 
 /// Writes the cases of a folder; their files are there already or are written by [`Case::write`].
@@ -145,6 +186,11 @@ pub fn load(topic: &Path) -> Vec<Recorded> {
 /// When a file cannot be written.
 pub fn save(topic: &Path, cases: &[Recorded]) -> io::Result<()> {
     fs::create_dir_all(topic)?;
-    let lines: String = cases.iter().map(|r| r.case.line(&r.printed)).collect();
-    fs::write(topic.join("cases.jsonl"), lines)
+    fs::write(topic.join("cases.jsonl"), lines(cases))
+}
+
+/// A line for each case.
+#[must_use]
+pub fn lines(cases: &[Recorded]) -> String {
+    cases.iter().map(|r| r.case.line(&r.printed)).collect()
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use meshpki::verify::Release;
+
 use crate::cases::{self, Case, Recorded};
 use crate::run::Printed;
 use crate::world;
@@ -11,6 +13,8 @@ use crate::world;
 /// A case both were asked about.
 #[derive(Clone, Debug)]
 pub struct Difference {
+    /// The release that was asked.
+    pub release: Release,
     /// The case.
     pub case: Case,
     /// Our answer.
@@ -37,20 +41,15 @@ pub struct Summary {
     pub differences: Vec<Difference>,
 }
 
-/// Asks both about the worlds of `seeds`.
+/// Asks both about the worlds of `seeds`, as each of `releases`.
 #[must_use]
-pub fn runs(seeds: impl Iterator<Item = u64>) -> Summary {
+pub fn runs(releases: &[Release], seeds: impl Iterator<Item = u64>) -> Summary {
     let mut summary = Summary::default();
     for seed in seeds {
         let case = world::case(seed);
-        let (ours, theirs) = ask(&case);
-        summary.runs += 1;
-        summary.good += usize::from(theirs.exit == 0);
-        codes(&theirs).for_each(|code| *summary.codes.entry(code).or_default() += 1);
-        if is_undecided(&ours) {
-            summary.undecided.push(case.name);
-        } else if ours != theirs {
-            summary.differences.push(Difference { case, ours, theirs });
+        let dir = written(&case);
+        for release in releases {
+            summary.count(*release, &case, dir.path());
         }
     }
     summary
@@ -64,6 +63,18 @@ pub fn is_undecided(ours: &Printed) -> bool {
 }
 
 impl Summary {
+    fn count(&mut self, release: Release, case: &Case, dir: &Path) {
+        let (ours, theirs) = (case.ours(release, dir), case.theirs(release, dir));
+        self.runs += 1;
+        self.good += usize::from(theirs.exit == 0);
+        codes(&theirs).for_each(|code| *self.codes.entry(code).or_default() += 1);
+        if is_undecided(&ours) {
+            self.undecided.push(case.name.clone());
+        } else if ours != theirs {
+            self.differences.push(Difference { release, case: case.clone(), ours, theirs });
+        }
+    }
+
     /// Takes in what another worker found.
     pub fn add(&mut self, other: Self) {
         self.runs += other.runs;
@@ -83,15 +94,20 @@ fn codes(printed: &Printed) -> impl Iterator<Item = u32> {
     words.filter_map(|(code, _)| code.parse().ok())
 }
 
-/// Our answer and the judge's.
+/// Our answer as a release and that of its judge.
 ///
 /// # Panics
 /// When the files of the case cannot be written.
 #[must_use]
-pub fn ask(case: &Case) -> (Printed, Printed) {
+pub fn ask(release: Release, case: &Case) -> (Printed, Printed) {
+    let dir = written(case);
+    (case.ours(release, dir.path()), case.theirs(release, dir.path()))
+}
+
+fn written(case: &Case) -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a scratch folder");
     case.write(dir.path()).expect("files can be written");
-    (case.ours(dir.path()), case.theirs(dir.path()))
+    dir
 }
 
 impl Difference {
@@ -101,9 +117,9 @@ impl Difference {
         let mut best = self;
         loop {
             let smaller = smaller(&best.case).into_iter().find_map(|case| {
-                let (ours, theirs) = ask(&case);
+                let (ours, theirs) = ask(best.release, &case);
                 let differs = ours != theirs && !is_undecided(&ours);
-                differs.then_some(Self { case, ours, theirs })
+                differs.then_some(Self { release: best.release, case, ours, theirs })
             });
             match smaller {
                 Some(smaller) => best = smaller,
@@ -124,7 +140,7 @@ impl Difference {
         if case.why.is_empty() {
             case.why = "found by `cargo xtask differential`".to_owned();
         }
-        let recorded = Recorded { case, printed: self.theirs.clone() };
+        let recorded = Recorded { printed: case.recorded(&dir), case };
         cases::save(&dir, &[recorded]).expect("cases.jsonl");
     }
 }

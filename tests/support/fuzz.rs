@@ -5,6 +5,8 @@
 
 use std::sync::OnceLock;
 
+use meshpki::verify::Release;
+
 use crate::random::Random;
 
 mod bundles;
@@ -116,6 +118,11 @@ impl Target {
             Kind::Choices => None,
         }
     }
+}
+
+/// The release of OpenSSL to answer as, by the input.
+const fn release(data: &[u8]) -> Release {
+    Release::ALL[data.len() % Release::ALL.len()]
 }
 
 /// Whether the judge is asked about this input too: one in [`judged`] of them, chosen by its content, so that an input

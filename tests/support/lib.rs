@@ -7,6 +7,7 @@ pub mod calls;
 pub mod cases;
 pub mod cli;
 pub mod command;
+pub mod corpora;
 pub mod crd;
 pub mod differ;
 pub mod dns;

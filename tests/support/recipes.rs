@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use meshpki::internals::{der, oid, pem};
+use meshpki::verify::Release;
 
 use crate::cases::{self, Case, Recorded};
 use crate::forge::{CertPlan, CrlPlan, Extension, KEYS, extension, value};
@@ -104,7 +105,8 @@ impl Topic {
         let files = self.files.into_iter().map(|(name, bytes)| (name, vec![bytes])).collect();
         Case { files, ..Case::default() }.write(&self.folder)?;
         let nothing = Printed { exit: 0, stdout: String::new(), stderr: String::new() };
-        let recorded = |case| Recorded { case, printed: nothing.clone() };
+        let printed = Release::ALL.map(|_| nothing.clone());
+        let recorded = |case| Recorded { case, printed: printed.clone() };
         cases::save(&self.folder, &self.cases.into_iter().map(recorded).collect::<Vec<_>>())
     }
 }

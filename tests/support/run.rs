@@ -5,6 +5,7 @@ use std::path::Path;
 
 use meshctl::Io;
 use meshpki::Time;
+use meshpki::verify::Release;
 
 /// What a command printed, and its exit status.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,12 +37,18 @@ const fn is_upper_hex(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'A'..=b'F')
 }
 
-/// Runs `meshctl ca verify` with arguments that name files of `dir` by their bare names.
+/// Runs `meshctl ca verify` as a release of openssl, with arguments that name files of `dir` by their bare names.
 ///
 /// The process cannot change its folder while other tests run, so the names are made absolute on the
 /// way in and bare again on the way out.
 #[must_use]
-pub fn verify(dir: &Path, args: &[String], env: &[(String, String)], stdin: &[u8]) -> Printed {
+pub fn verify(
+    release: Release,
+    dir: &Path,
+    args: &[String],
+    env: &[(String, String)],
+    stdin: &[u8],
+) -> Printed {
     let prefix = format!("{}/", dir.display());
     let locate = |text: &str| {
         let (option, value) = match text.split_once('=') {
@@ -57,7 +64,7 @@ pub fn verify(dir: &Path, args: &[String], env: &[(String, String)], stdin: &[u8
         .collect();
     let env = |name: &str| {
         if name == "MESHCTL_OPENSSL" {
-            return Some("3.0".to_owned());
+            return Some(release.to_string());
         }
         let value = &env.iter().find(|(key, _)| key == name)?.1;
         locate(value).into_string().ok()

@@ -82,6 +82,11 @@ impl RawTime {
         Time::from_asn1(self.generalized, &self.content)
     }
 
+    /// Whether it has no room for seconds and a zone.
+    pub(crate) fn is_short(&self) -> bool {
+        self.content.len() < if self.generalized { 15 } else { 13 }
+    }
+
     /// The instant, in any form OpenSSL compares times in.
     pub(crate) fn loosely(&self) -> Option<Time> {
         Time::from_asn1_loosely(self.generalized, &self.content)

@@ -34,6 +34,8 @@ struct Parsed {
     issuer: Name,
     this_update: RawTime,
     next_update: Option<RawTime>,
+    /// A time, of the list or of an entry, is [`RawTime::is_short`].
+    has_short_time: bool,
     entries: Vec<Entry>,
     entry_issuers: Vec<Vec<GeneralName>>,
     raw_extensions: Vec<RawExtension>,
@@ -214,6 +216,11 @@ impl Crl {
         self.0.entries.iter().any(|entry| &self.0.der[entry.serial.clone()] == serial)
     }
 
+    /// Whether a time of it is [`RawTime::is_short`].
+    pub(crate) fn has_short_time(&self) -> bool {
+        self.0.has_short_time
+    }
+
     /// The entry for a certificate, by the content octets of its serial number and its issuer
     /// (`crypto/x509/x_crl.c: def_crl_lookup`).
     #[must_use]
@@ -284,6 +291,8 @@ fn read_list(tbs: &Tlv<'_>) -> Result<Parsed, DerError> {
         Some(tag) if is_time(tag) => Some(raw_time(&parts.any()?)?),
         _ => None,
     };
+    let has_short_time =
+        this_update.is_short() || next_update.as_ref().is_some_and(RawTime::is_short);
     let mut parsed = Parsed {
         der: Vec::new(),
         tbs: 0..0,
@@ -302,6 +311,7 @@ fn read_list(tbs: &Tlv<'_>) -> Result<Parsed, DerError> {
         number: None,
         base_number: None,
         freshest: false,
+        has_short_time,
         critical: None,
     };
     let revoked = parts.optional_list(der::SEQUENCE)?;
@@ -356,7 +366,7 @@ impl Parsed {
             let mut parts = item.reader();
             let serial = parts.expect(der::INTEGER, "serial number is not an INTEGER")?;
             check_integer(&serial)?;
-            raw_time(&parts.any()?)?;
+            self.has_short_time |= raw_time(&parts.any()?)?.is_short();
             let extensions = match parts.optional_list(der::SEQUENCE)? {
                 Some(list) => read_extension_list(&list)?,
                 None => Vec::new(),
@@ -441,6 +451,13 @@ impl Scope {
     /// More than one of the flags that limit what the list is about (`IDP_INVALID`).
     pub(crate) fn is_contradictory(&self) -> bool {
         [self.only_user, self.only_ca, self.only_attribute].iter().filter(|only| **only).count() > 1
+    }
+
+    /// No name and none of the flags: the extension limits nothing.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.name.is_none()
+            && !(self.only_user || self.only_ca || self.only_attribute)
+            && !(self.some_reasons.is_some() || self.indirect)
     }
 
     /// The reasons the list is about.

@@ -209,6 +209,8 @@ pub enum Purpose {
     OcspHelper,
     /// `timestampsign`.
     TimestampSign,
+    /// `codesign`, since 3.2.
+    CodeSign,
 }
 
 /// The answer: the chain that was built and everything found wrong with it, in the order it was found.

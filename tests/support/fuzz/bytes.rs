@@ -5,6 +5,7 @@ use meshpki::internals::der::Reader;
 use meshpki::verify::{self, Anchor, Inputs, Policies, Policy, Purpose, Revocation};
 use meshpki::{Cert, Crl, Csr, Name, SignatureCheck, Time};
 
+use super::release;
 use crate::run;
 
 /// Blocks that are read can be written and read again.
@@ -108,14 +109,14 @@ pub(super) fn verify(data: &[u8]) {
         let (crls, store_crls) = crls.split_at(crls.len() / 2);
         let inputs = Inputs::new(target, untrusted, &trusted);
         let inputs = inputs.with_crls(crls).with_store_crls(store_crls);
-        let verdict = verify::verify(&inputs, &policy(bits));
+        let verdict = verify::verify(&inputs, &policy(bits).with_release(release(data)));
         let (out, err) = verdict.openssl_text("x", bits & 1 == 0);
         assert_eq!(verdict.is_ok(), out.starts_with("x: OK\n"));
         assert_eq!(verdict.is_ok(), !err.contains("verification failed"));
     }
     let args = ["-no-CAfile", "-no-CApath", "-no-CAstore", "-attime", "1700000000"];
     let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
-    let printed = run::verify(std::path::Path::new("/nowhere"), &args, &[], data);
+    let printed = run::verify(release(data), std::path::Path::new("/nowhere"), &args, &[], data);
     assert_ne!(printed.exit, 0, "nothing is trusted, so nothing is good");
 }
 

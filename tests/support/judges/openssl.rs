@@ -1,4 +1,4 @@
-//! The reference: the `openssl` binary of the release whose answers we reproduce.
+//! The references: the `openssl` of each release whose answers we reproduce.
 
 use std::ffi::OsStr;
 use std::io::{Seek, Write};
@@ -6,62 +6,68 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use meshpki::verify::Release;
+
 use super::{Answer, missing, run};
 use crate::run::Printed;
 use crate::{NOW, Scratch};
 
-/// The patch release of OpenSSL 3.0 whose answers are recorded. A later one is accepted too, in case
-/// Debian 12 gets it: if its answers change, they show as differences.
-const SINCE: u32 = 22;
-
-/// The name of the reference in messages about it.
-pub const WANTED: &str = "openssl 3.0.22 or a later 3.0";
-
-/// Whether the reference is available. If not, a line says so.
+/// Whether the judges of all releases are available. If not, a line says so.
 ///
 /// # Panics
-/// If it is not available but required, as [`missing`].
+/// If one is not available but required, as [`missing`].
 #[must_use]
-pub fn is_available() -> bool {
-    program().map_err(|why| missing("openssl", &why)).is_ok()
+pub fn are_available() -> bool {
+    Release::ALL
+        .into_iter()
+        .all(|release| program(release).map_err(|why| missing(release.name(), &why)).is_ok())
 }
 
-/// The reference, searched for once per process.
+/// The judge of a release, searched for once per process.
 ///
 /// # Errors
 /// As [`find`].
-pub fn program() -> Result<&'static Path, String> {
-    static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    FOUND.get_or_init(find).as_deref().map_err(Clone::clone)
+pub fn program(release: Release) -> Result<&'static Path, String> {
+    type Found = OnceLock<Result<PathBuf, String>>;
+    static FOUND: [Found; Release::ALL.len()] = [const { OnceLock::new() }; Release::ALL.len()];
+    let index = Release::ALL.iter().position(|known| *known == release).expect("a release");
+    FOUND[index].get_or_init(|| find(release)).as_deref().map_err(Clone::clone)
 }
 
-/// Finds the reference: only `MESH_OPENSSL` if it is set, otherwise `openssl` in `PATH` (on an updated Debian 12),
-/// otherwise the copy that `cargo xtask judge` keeps in the cache.
+/// Finds the judge of a release: `MESH_OPENSSL` or `openssl` in `PATH` if it is of that release (as on an updated
+/// Debian 12), otherwise the copy that `cargo xtask judge` keeps in the cache.
 ///
 /// # Errors
-/// What was found instead, and how to get the reference.
-pub fn find() -> Result<PathBuf, String> {
+/// What was found instead, and how to get the judge.
+pub fn find(release: Release) -> Result<PathBuf, String> {
     let asked = std::env::var_os("MESH_OPENSSL").map(PathBuf::from);
-    let kept = cache().map(|cache| cache.join("openssl"));
-    let places = match asked {
-        Some(path) => vec![path],
-        None => [PathBuf::from("openssl")].into_iter().chain(kept).collect(),
-    };
+    let mut places = vec![asked.unwrap_or_else(|| PathBuf::from("openssl"))];
+    places.push(place(release)?.join("openssl"));
     let mut found = Vec::new();
     for place in places {
         match version(&place) {
-            Ok(text) if is_judge(&text) => return Ok(place),
+            Ok(text) if is_judge(release, &text) => return Ok(place),
             Ok(text) => found.push(format!("{} is `{text}`", place.display())),
             Err(error) => found.push(format!("{}: {error}", place.display())),
         }
     }
-    let found = found.join("; ");
     Err(format!(
-        "{WANTED} is needed as a judge: {found}; `cargo xtask judge` fetches one without installing it"
+        "openssl {} or a later {release} is needed as a judge: {}; `cargo xtask judge` fetches one without installing it",
+        release.patch(),
+        found.join("; ")
     ))
 }
 
-/// The folder of the copy: `MESH_JUDGE`, otherwise `meshpki-judge` in the user's cache folder. It is never inside the clone.
+/// The folder of the copy of a release.
+///
+/// # Errors
+/// As [`cache`].
+pub fn place(release: Release) -> Result<PathBuf, String> {
+    Ok(cache()?.join(release.to_string()))
+}
+
+/// The folder of the copies: `MESH_JUDGE`, otherwise `meshpki-judge` in the user's cache folder. It is never inside the
+/// clone.
 ///
 /// # Errors
 /// If the user has no home folder either.
@@ -85,19 +91,29 @@ pub fn version(program: &Path) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// Whether a version is accepted as the reference.
-fn is_judge(version: &str) -> bool {
-    let patch = version.strip_prefix("OpenSSL 3.0.").and_then(|rest| rest.split(' ').next());
-    patch.and_then(|patch| patch.parse().ok()).is_some_and(|patch: u32| patch >= SINCE)
+/// Whether a version is accepted as the judge of a release: the patch release whose answers are recorded, or a later
+/// one, in case the distribution gets it. If its answers changed, they show as differences.
+fn is_judge(release: Release, version: &str) -> bool {
+    let series = format!("OpenSSL {release}.");
+    let patch = version.strip_prefix(&series).and_then(|rest| rest.split(' ').next());
+    let since = release.patch().rsplit('.').next().and_then(|patch| patch.parse().ok());
+    let patch: Option<u32> = patch.and_then(|patch| patch.parse().ok());
+    patch.is_some_and(|patch| since.is_some_and(|since: u32| patch >= since))
 }
 
-/// Runs `openssl verify` in `dir`; lines of the error queue are left out.
+/// Runs a release's `openssl verify` in `dir`; lines of the error queue are left out.
 ///
 /// # Panics
 /// If there is no reference, or it cannot be started.
 #[must_use]
-pub fn verify(dir: &Path, args: &[String], env: &[(String, String)], stdin: &[u8]) -> Printed {
-    let program = program().unwrap_or_else(|why| panic!("{why}"));
+pub fn verify(
+    release: Release,
+    dir: &Path,
+    args: &[String],
+    env: &[(String, String)],
+    stdin: &[u8],
+) -> Printed {
+    let program = program(release).unwrap_or_else(|why| panic!("{why}"));
     // A file, not a pipe: openssl need not read it to its end.
     let mut input = tempfile::tempfile().expect("a scratch file");
     input.write_all(stdin).and_then(|()| input.rewind()).expect("a scratch file can be written");
@@ -127,7 +143,7 @@ pub struct Openssl(PathBuf);
 /// Finds the reference, or any other openssl 3.0 in `MESH_OPENSSL` or `PATH`.
 pub fn openssl() -> Option<Openssl> {
     let other = PathBuf::from(std::env::var_os("MESH_OPENSSL").unwrap_or_else(|| "openssl".into()));
-    match program() {
+    match program(Release::V3_0) {
         Ok(path) => Some(Openssl(path.to_owned())),
         Err(_) if version(&other).is_ok_and(|v| v.starts_with("OpenSSL 3.0.")) => {
             Some(Openssl(other))
@@ -169,14 +185,22 @@ impl Openssl {
 
 #[cfg(test)]
 mod tests {
+    use super::{Release, is_judge};
+
     #[test]
     fn versions() {
-        let check = |text: &str, expect| assert_eq!(super::is_judge(text), expect, "{text}");
-        check("OpenSSL 3.0.22 25 Aug 2026 (Library: OpenSSL 3.0.22 25 Aug 2026)", true);
-        check("OpenSSL 3.0.23 1 Jan 2027", true);
-        for no in ["OpenSSL 3.0.19 27 Jan 2026", "OpenSSL 3.5.9 29 Sep 2026", "LibreSSL 3.3.6", ""]
-        {
-            check(no, false);
+        let check = |text: &str, expect: Option<Release>| {
+            let accepted = Release::ALL.into_iter().find(|release| is_judge(*release, text));
+            assert_eq!(accepted, expect, "{text}");
+        };
+        let judge = "OpenSSL 3.0.22 25 Aug 2026 (Library: OpenSSL 3.0.22 25 Aug 2026)";
+        check(judge, Some(Release::V3_0));
+        check("OpenSSL 3.0.23 1 Jan 2027", Some(Release::V3_0));
+        check("OpenSSL 3.5.9 29 Sep 2026", Some(Release::V3_5));
+        check("OpenSSL 3.5.10 1 Jan 2027", Some(Release::V3_5));
+        check("OpenSSL 3.6.5 29 Sep 2026", Some(Release::V3_6));
+        for no in ["OpenSSL 3.0.19 27 Jan 2026", "OpenSSL 3.5.8 1 Sep 2026", "LibreSSL 3.3.6", ""] {
+            check(no, None);
         }
     }
 }

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use meshpki::internals::pem;
+use meshpki::verify::Release;
 use serde_json::{Value, json};
 
 use super::process::{Plan, Process};
@@ -74,7 +75,7 @@ impl Envoy {
         self.scratch.write("leaf.pem", pem::encode(pem::CERTIFICATE, &pki.leaf));
         self.scratch.write("chain.pem", &chain);
         self.scratch.write_key("leaf.key", pem::encode("PRIVATE KEY", &key));
-        let mut client = Command::new(judges::openssl::program().expect("openssl"));
+        let mut client = Command::new(judges::openssl::program(Release::V3_0).expect("openssl"));
         client
             .args(["s_client", "-tls1_2", "-cipher", "DEFAULT@SECLEVEL=0", "-connect"])
             .args([format!("127.0.0.1:{}", self.port), "-servername".to_owned(), host(index)])

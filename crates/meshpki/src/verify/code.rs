@@ -1,6 +1,8 @@
-//! OpenSSL's verification codes and texts (`include/openssl/x509_vfy.h.in`, `crypto/x509/x509_txt.c`, 3.0.22).
+//! OpenSSL's verification codes and texts (`include/openssl/x509_vfy.h.in`, `crypto/x509/x509_txt.c`).
 
 use core::fmt;
+
+use super::Release;
 
 /// A verification code: OpenSSL's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,7 +17,7 @@ macro_rules! codes {
                 pub const $name: Self = Self($number);
             )*
 
-            /// The text OpenSSL 3.0.22 prints for the code.
+            /// The text OpenSSL 3.0 and 3.5 print for the code.
             #[must_use]
             pub const fn text(self) -> &'static str {
                 match self.0 {
@@ -106,6 +108,18 @@ impl Code {
     #[must_use]
     pub const fn number(self) -> u8 {
         self.0
+    }
+
+    /// The text a release prints for the code.
+    #[must_use]
+    pub const fn text_of(self, release: Release) -> &'static str {
+        match self.0 {
+            // `crypto/x509/x509_txt.c` of 3.6
+            9 if release.since(3, 6) => {
+                "certificate is not yet valid or the system clock is incorrect"
+            }
+            _ => self.text(),
+        }
     }
 
     /// Whether `openssl verify` continues after printing the code (`apps/verify.c: cb`). The certificate has

@@ -2,11 +2,13 @@
 
 use alloc::vec::Vec;
 
-use super::{Code, Run, Step, Stop, punycode};
+use super::{Code, Release, Run, Step, Stop, punycode};
 use crate::cert::{Cert, GeneralName, NameConstraints, Subtree};
 use crate::der::{self, Reader};
 use crate::name::{Attribute, Name};
 use crate::oid;
+
+mod uri;
 
 /// Names times subtrees, above which OpenSSL gives up (`NAME_CHECK_MAX`).
 const LIMIT: usize = 1 << 20;
@@ -33,19 +35,20 @@ fn extends_issuer(cert: &Cert) -> bool {
         && cert.subject().attribute_count() == cert.issuer().attribute_count() + 1
 }
 
-/// Checks the names of `cert` against the name constraints of `issuer`, if it has any. The common name is
-/// checked too, as for a target.
+/// Checks the names of `cert` against the name constraints of `issuer`, if it has any, as every release does. The common
+/// name is checked too, as for a target.
 ///
 /// # Errors
-/// The code `openssl verify` reports: 47 and 48 outside what is permitted or inside what is excluded, 49, 51,
+/// The code the first `openssl verify` reports: 47 and 48 outside what is permitted or inside what is excluded, 49, 51,
 /// 53 for names and constraints it cannot compare, 1 for too many of them.
 pub(crate) fn check_name_constraints(cert: &Cert, issuer: &Cert) -> Result<(), Code> {
     let Some(constraints) = &issuer.extensions().name_constraints else { return Ok(()) };
-    match check_cert(cert, constraints, true) {
-        Ok(()) => Ok(()),
-        Err(Refused::Code(code)) => Err(Code(code)),
-        Err(Refused::Silently) => Err(Code(1)),
-    }
+    Release::ALL.into_iter().try_for_each(|release| {
+        check_cert(cert, constraints, true, release).map_err(|refused| match refused {
+            Refused::Code(code) => Code(code),
+            Refused::Silently => Code(1),
+        })
+    })
 }
 
 impl Run<'_> {
@@ -63,7 +66,7 @@ impl Run<'_> {
             for above in (depth + 1..self.chain.len()).rev() {
                 let issuer = self.chain[above].cert;
                 let Some(constraints) = &issuer.extensions().name_constraints else { continue };
-                match check_cert(cert, constraints, depth == 0) {
+                match check_cert(cert, constraints, depth == 0, self.policy.release) {
                     Ok(()) => {}
                     Err(Refused::Code(code)) => self.report(code, depth)?,
                     Err(Refused::Silently) => return Err(Stop),
@@ -75,8 +78,13 @@ impl Run<'_> {
 }
 
 /// `crypto/x509/v3_ncons.c: NAME_CONSTRAINTS_check` and `NAME_CONSTRAINTS_check_CN`.
-fn check_cert(cert: &Cert, constraints: &NameConstraints, is_target: bool) -> Result<(), Refused> {
-    each_name(cert, is_target, constraints, |name| check_name(name, constraints))
+fn check_cert(
+    cert: &Cert,
+    constraints: &NameConstraints,
+    is_target: bool,
+    release: Release,
+) -> Result<(), Refused> {
+    each_name(cert, is_target, constraints, |name| check_name(name, constraints, release))
 }
 
 /// Calls `check` with every name of `cert` that constraints are about, in OpenSSL's order.
@@ -141,7 +149,11 @@ fn common_name_as_host(attribute: &Attribute) -> Result<Option<Vec<u8>>, Refused
 
 /// `crypto/x509/v3_ncons.c: nc_match`: inside a permitted subtree of its kind, if there is one, and
 /// outside every excluded one.
-fn check_name(name: &GeneralName, constraints: &NameConstraints) -> Result<(), Refused> {
+fn check_name(
+    name: &GeneralName,
+    constraints: &NameConstraints,
+    release: Release,
+) -> Result<(), Refused> {
     let mut outside = false;
     let mut inside = false;
     for subtree in constraints.permitted.iter().filter(|s| concerns(s, name)) {
@@ -149,7 +161,7 @@ fn check_name(name: &GeneralName, constraints: &NameConstraints) -> Result<(), R
             return Err(Refused::Code(49));
         }
         if !inside {
-            inside = matches(name, &subtree.base)?;
+            inside = matches(name, &subtree.base, release)?;
             outside = !inside;
         }
     }
@@ -160,7 +172,7 @@ fn check_name(name: &GeneralName, constraints: &NameConstraints) -> Result<(), R
         if subtree.bounded {
             return Err(Refused::Code(49));
         }
-        if matches(name, &subtree.base)? {
+        if matches(name, &subtree.base, release)? {
             return Err(Refused::Code(48));
         }
     }
@@ -182,14 +194,18 @@ pub(super) fn concerns(subtree: &Subtree, name: &GeneralName) -> bool {
 }
 
 /// `crypto/x509/v3_ncons.c: nc_match_single`.
-pub(super) fn matches(name: &GeneralName, base: &GeneralName) -> Result<bool, Refused> {
+pub(super) fn matches(
+    name: &GeneralName,
+    base: &GeneralName,
+    release: Release,
+) -> Result<bool, Refused> {
     use GeneralName as N;
     match (name, base) {
         (N::Directory(name), N::Directory(base)) => Ok(matches_directory(name, base)),
         (N::Dns(name), N::Dns(base)) => Ok(matches_dns(name, base)),
         (N::Email(name), N::Email(base)) => matches_email(name, base),
-        (N::Other { value, .. }, N::Email(base)) => matches_utf8_email(value, base),
-        (N::Uri(name), N::Uri(base)) => matches_uri(name, base),
+        (N::Other { value, .. }, N::Email(base)) => matches_utf8_email(value, base, release),
+        (N::Uri(name), N::Uri(base)) => matches_uri(name, base, release),
         (N::Ip(name), N::Ip(base)) => matches_ip(name, base),
         _ => Err(Refused::Code(51)),
     }
@@ -233,14 +249,15 @@ fn matches_email(name: &[u8], base: &[u8]) -> Result<bool, Refused> {
     Ok(host.eq_ignore_ascii_case(&base[base_at + 1..]))
 }
 
-/// Octets a constraint in UTF-8 may have, with the NUL after it (`char ulabel[256]` in `nc_email_eai`).
-const UTF8_BASE: usize = 255;
+/// Octets a constraint in UTF-8 may have, with the NUL after it (`char ulabel[256]` in `nc_email_eai`); 3.0 leaves the
+/// last one free.
+const UTF8_BASE: usize = 256;
 
 /// `nc_email_eai`: only the host of an address in UTF-8 is compared, with the constraint turned into UTF-8.
 ///
 /// Before a constraint that starts with a dot OpenSSL puts another one, so `.example.com` is met by what ends in
 /// `..example.com`, and by nothing else.
-fn matches_utf8_email(value: &[u8], base: &[u8]) -> Result<bool, Refused> {
+fn matches_utf8_email(value: &[u8], base: &[u8], release: Release) -> Result<bool, Refused> {
     if base.contains(&0) {
         return Err(Refused::Code(53));
     }
@@ -249,7 +266,9 @@ fn matches_utf8_email(value: &[u8], base: &[u8]) -> Result<bool, Refused> {
     let text = text.and_then(|v| v.string().ok()).ok_or(Refused::Code(53))?;
     let at = text.iter().rposition(|b| *b == b'@').ok_or(Refused::Code(53))?;
     let below = base.first() == Some(&b'.');
-    let room = if below { UTF8_BASE - 1 } else { UTF8_BASE };
+    // `crypto/x509/v3_ncons.c: nc_email_eai` of 3.5
+    let room = if release.since(3, 5) { UTF8_BASE } else { UTF8_BASE - 1 };
+    let room = if below { room - 1 } else { room };
     let mut base = punycode::to_unicode(base, room).ok_or(Refused::Code(1))?;
     if below {
         base.insert(0, b'.');
@@ -258,22 +277,13 @@ fn matches_utf8_email(value: &[u8], base: &[u8]) -> Result<bool, Refused> {
     Ok(text[at + 1..].eq_ignore_ascii_case(&base))
 }
 
-/// `nc_uri`: the host is the text between `://` and the first `:` anywhere after it, else the first `/`,
-/// else the end. So `spiffe://cluster.local/ns:x` has the host `cluster.local/ns`.
-fn matches_uri(name: &[u8], base: &[u8]) -> Result<bool, Refused> {
-    let host = uri_host(name).ok_or(Refused::Code(53))?;
+/// `nc_uri`: the host, or below a domain.
+fn matches_uri(name: &[u8], base: &[u8], release: Release) -> Result<bool, Refused> {
+    let host = uri::host(name, release).ok_or(Refused::Code(53))?;
     if base.first() == Some(&b'.') {
         return Ok(host.len() > base.len() && ends_with(host, base));
     }
     Ok(host.eq_ignore_ascii_case(base))
-}
-
-/// The host of a URI as OpenSSL 3.0 finds it; `None` without `://` after the first colon, or when empty.
-pub(super) fn uri_host(uri: &[u8]) -> Option<&[u8]> {
-    let colon = uri.iter().position(|b| *b == b':')?;
-    let rest = uri[colon..].strip_prefix(b"://")?;
-    let end = rest.iter().position(|b| *b == b':').or(rest.iter().position(|b| *b == b'/'));
-    Some(&rest[..end.unwrap_or(rest.len())]).filter(|host| !host.is_empty())
 }
 
 /// `nc_ip`: address and mask, of one family.

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::policy_cache::{Cache, Data, Qualifier};
-use super::{Policies, Run, Step, Stop};
+use super::{Policies, Release, Run, Step, Stop};
 use crate::cert::Cert;
 use crate::oid::{self, Edition, Oid};
 
@@ -81,7 +81,7 @@ impl Run<'_> {
         let caches: Vec<Cache> =
             certs[..certs.len() - 1].iter().map(|cert| Cache::of(cert)).collect();
         let mut outcome = PolicyOutcome::default();
-        let result = evaluate(&certs, &caches, policies, &mut outcome);
+        let result = evaluate(&certs, &caches, policies, self.policy.release, &mut outcome);
         outcome.notified = result.is_ok();
         self.outcome = Some(outcome);
         match result {
@@ -102,6 +102,7 @@ fn evaluate(
     certs: &[&Cert],
     caches: &[Cache],
     policies: &Policies,
+    release: Release,
     outcome: &mut PolicyOutcome,
 ) -> Result<(), Failure> {
     let Some(empty) = preview(certs, caches, policies, outcome)? else { return Ok(()) };
@@ -119,7 +120,9 @@ fn evaluate(
     } else {
         tree.user_set(&policies.acceptable, &candidates)?
     };
-    if !policies.acceptable.is_empty() && !policies.accept_any() {
+    let looked_up = !policies.acceptable.is_empty() && !policies.accept_any();
+    // `crypto/x509/pcy_tree.c: X509_policy_check` of 3.5 sorts before it looks up.
+    if looked_up || release.since(3, 5) {
         tree.sort(&mut authority);
     }
     let nodes =

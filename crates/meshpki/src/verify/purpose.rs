@@ -2,7 +2,7 @@
 //! (`crypto/x509/v3_purp.c`, `crypto/x509/x509_trust.c`).
 
 use super::issued::has_self_signed_flag;
-use super::{Link, Purpose, Run, Step};
+use super::{Link, Purpose, Release, Run, Step};
 use crate::cert::{Cert, ExtendedUsages, KeyUsage};
 use crate::oid::{self, Oid};
 
@@ -37,8 +37,15 @@ impl Purpose {
         Self::NAMES.into_iter().find(|(purpose, _)| *purpose == self).map_or("", |(_, name)| name)
     }
 
+    /// Whether a release has it.
+    #[must_use]
+    pub const fn is_of(self, release: Release) -> bool {
+        // `crypto/x509/v3_purp.c: xstandard` of 3.2
+        !matches!(self, Self::CodeSign) || release.since(3, 2)
+    }
+
     /// Every purpose with its name.
-    pub const NAMES: [(Self, &'static str); 9] = [
+    pub const NAMES: [(Self, &'static str); 10] = [
         (Self::SslClient, "sslclient"),
         (Self::SslServer, "sslserver"),
         (Self::NsSslServer, "nssslserver"),
@@ -48,6 +55,7 @@ impl Purpose {
         (Self::Any, "any"),
         (Self::OcspHelper, "ocsphelper"),
         (Self::TimestampSign, "timestampsign"),
+        (Self::CodeSign, "codesign"),
     ];
 
     /// The extended key usages one of which it takes; `None` when it does not ask.
@@ -58,6 +66,7 @@ impl Purpose {
                 Some(ExtendedUsages(ExtendedUsages::SERVER.0 | ExtendedUsages::GATED.0))
             }
             Self::SmimeSign | Self::SmimeEncrypt => Some(ExtendedUsages::EMAIL),
+            Self::CodeSign => Some(ExtendedUsages::CODE),
             Self::CrlSign | Self::Any | Self::OcspHelper | Self::TimestampSign => None,
         }
     }
@@ -73,6 +82,7 @@ impl Purpose {
             Self::NsSslServer | Self::SmimeEncrypt => K::KEY_ENCIPHERMENT,
             Self::SmimeSign | Self::TimestampSign => K::DIGITAL_SIGNATURE.with(K::NON_REPUDIATION),
             Self::CrlSign => K::CRL_SIGN,
+            Self::CodeSign => K::DIGITAL_SIGNATURE,
             Self::Any | Self::OcspHelper => return None,
         })
     }
@@ -86,6 +96,7 @@ impl Purpose {
             Some(Self::SslServer | Self::NsSslServer) => Some(oid::EKU_SERVER_AUTH),
             Some(Self::SmimeSign | Self::SmimeEncrypt) => Some(oid::EKU_EMAIL_PROTECTION),
             Some(Self::TimestampSign) => Some(oid::EKU_TIME_STAMPING),
+            Some(Self::CodeSign) => Some(oid::EKU_CODE_SIGNING),
             Some(Self::CrlSign | Self::OcspHelper) => None,
         }
     }
@@ -139,7 +150,8 @@ fn check_purpose(cert: &Cert, purpose: Purpose, as_ca: bool) -> i8 {
     if extensions.invalid {
         return -1;
     }
-    let wanted = purpose.extended_usages();
+    // For code signing only the target's are looked at, with its other usages.
+    let wanted = purpose.extended_usages().filter(|_| purpose != Purpose::CodeSign);
     if let (Some(wanted), Some(there)) = (wanted, extensions.extended_usages())
         && !there.intersects(wanted)
     {
@@ -182,6 +194,7 @@ fn check_purpose_target(cert: &Cert, purpose: Purpose) -> i8 {
             answer = 2;
         }
         Purpose::TimestampSign if !may_sign_timestamps(cert) => return 0,
+        Purpose::CodeSign if !may_sign_code(cert) => return 0,
         _ => {}
     }
     let lacks = |usage| extensions.lacks_usage(usage);
@@ -203,6 +216,20 @@ fn may_sign_timestamps(cert: &Cert) -> bool {
     only_signs
         && extensions.extended_usages() == Some(ExtendedUsages::TIME)
         && first.is_none_or(|e| e.critical)
+}
+
+/// `crypto/x509/v3_purp.c: check_purpose_code_sign` of 3.2: a critical key usage that says so and signs no certificates,
+/// and an extended one that is not for servers or anything.
+fn may_sign_code(cert: &Cert) -> bool {
+    let extensions = cert.extensions();
+    let signs_certs = KeyUsage::KEY_CERT_SIGN.with(KeyUsage::CRL_SIGN);
+    let only_code = extensions.key_usage.is_some_and(|usage| usage.0 & signs_certs.0 == 0);
+    let first = cert.raw_extensions().iter().find(|e| e.oid == oid::KEY_USAGE);
+    let others = ExtendedUsages(ExtendedUsages::ANY.0 | ExtendedUsages::SERVER.0);
+    let fits = |usages: ExtendedUsages| {
+        usages.intersects(ExtendedUsages::CODE) && !usages.intersects(others)
+    };
+    only_code && first.is_some_and(|e| e.critical) && extensions.extended_usages().is_some_and(fits)
 }
 
 impl Run<'_> {

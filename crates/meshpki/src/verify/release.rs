@@ -3,6 +3,11 @@
 use core::fmt;
 use core::str::FromStr;
 
+use crate::algorithm::algorithm_parts;
+use crate::cert::{Cert, RawTime};
+use crate::crl::Crl;
+use crate::der;
+
 /// A series of OpenSSL, with the patch release whose answers are reproduced. Later ones are greater.
 ///
 /// Where the series differ, the code asks [`Release::since`] and names the source of the release that changed it.
@@ -51,12 +56,47 @@ impl Release {
         }
     }
 
+    /// Whether it can read a certificate at all; [`Cert::from_der`] reads what one of the releases reads.
+    #[must_use]
+    pub fn reads_cert(self, cert: &Cert) -> bool {
+        self.reads_short_times()
+            || !(cert.not_before().is_short()
+                || cert.not_after().is_short()
+                || has_short_time(cert.tbs_signature_algorithm())
+                || has_short_time(cert.signature_algorithm()))
+    }
+
+    /// Whether it can read a CRL at all.
+    #[must_use]
+    pub fn reads_crl(self, crl: &Crl) -> bool {
+        self.reads_short_times()
+            || !(crl.has_short_time()
+                || has_short_time(crl.tbs_signature_algorithm())
+                || has_short_time(crl.signature_algorithm()))
+    }
+
+    /// `crypto/asn1/tasn_dec.c: asn1_ex_c2i` of 3.5 refuses them.
+    const fn reads_short_times(self) -> bool {
+        !self.since(3, 5)
+    }
+
     /// Whether it has what release `major.minor` brought.
     #[must_use]
     pub const fn since(self, major: u8, minor: u8) -> bool {
         let (own_major, own_minor) = self.number();
         own_major > major || (own_major == major && own_minor >= minor)
     }
+}
+
+/// Whether the parameters of an AlgorithmIdentifier are a time that is [`RawTime::is_short`].
+fn has_short_time(algorithm: &[u8]) -> bool {
+    let Ok((_, Some(value))) = algorithm_parts(algorithm) else { return false };
+    let generalized = match value.tag & !der::CONSTRUCTED {
+        der::UTC_TIME => false,
+        der::GENERALIZED_TIME => true,
+        _ => return false,
+    };
+    value.string().is_ok_and(|content| RawTime::new(generalized, content).is_short())
 }
 
 impl fmt::Display for Release {

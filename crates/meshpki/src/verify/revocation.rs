@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use num_bigint::BigInt;
 
 use super::extensions::same_algorithm;
-use super::issued::akid_matches;
+use super::issued::{akid_matches, has_self_signed_flag};
 use super::time::{Place, place};
 use super::{Inputs, PathPolicies, Revocation, Run, Step, Stop};
 use crate::cert::distribution::{ALL_REASONS, DistributionPoint, DpName};
@@ -57,7 +57,10 @@ impl<'a> Run<'a> {
 
     /// `crypto/x509/x509_vfy.c: check_cert`: CRLs are asked until every reason is covered.
     fn check_cert(&mut self, depth: usize) -> Step {
-        if self.chain[depth].cert.extensions().proxy {
+        let cert = self.chain[depth].cert;
+        // `crypto/x509/x509_vfy.c: check_cert_crl` of 3.6
+        let exempt = self.policy.release.since(3, 6) && has_self_signed_flag(cert);
+        if exempt || cert.extensions().proxy {
             return Ok(());
         }
         let mut covered = 0;
@@ -159,7 +162,9 @@ impl<'a> Run<'a> {
             None => true,
         };
         let same_issuer = crl.issuer() == cert.issuer();
-        if scope.is_some_and(Scope::is_contradictory)
+        // `crypto/x509/x_crl.c: setup_idp` of 3.5
+        let says_nothing = |scope: &Scope| self.policy.release.since(3, 5) && scope.is_empty();
+        if scope.is_some_and(|scope| scope.is_contradictory() || says_nothing(scope))
             || crl.is_delta()
             || !understood
             || !(same_issuer || indirect)

@@ -77,7 +77,7 @@ impl Verdict {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         for (i, finding) in self.findings.iter().enumerate() {
             self.push_paths(&mut err, i, printing);
-            push_finding(&mut err, finding, printing.names);
+            push_finding(&mut err, finding, self.release, printing.names);
             if finding.code.0 == 43 {
                 let mut paths = self.crl_paths.iter().filter(|path| path.with_finding);
                 let path = paths.find(|path| path.at == i).map(|path| &path.outcome);
@@ -127,14 +127,15 @@ fn push_subject(to: &mut Vec<u8>, cert: &Cert, names: NameForm) {
     to.extend_from_slice(&cert.subject().printed(names));
 }
 
-fn push_finding(to: &mut Vec<u8>, finding: &Finding, names: NameForm) {
+fn push_finding(to: &mut Vec<u8>, finding: &Finding, release: Release, names: NameForm) {
     if let Some(cert) = &finding.cert {
         push_subject(to, cert, names);
         to.push(b'\n');
     }
     let (code, depth) = (finding.code, finding.depth);
     let path = if finding.in_crl_path { "[CRL path] " } else { "" };
-    push(to, format_args!("{path}error {} at {depth} depth lookup: {code}\n", code.0));
+    let text = code.text_of(release);
+    push(to, format_args!("{path}error {} at {depth} depth lookup: {text}\n", code.0));
 }
 
 fn push_policies(to: &mut Vec<u8>, outcome: Option<&PolicyOutcome>, names: NameForm) {

@@ -1,4 +1,4 @@
-//! `meshctl ca verify`: a drop-in for `openssl verify` 3.0.22 (`apps/verify.c: verify_main`).
+//! `meshctl ca verify`: a drop-in for `openssl verify` of several releases (`apps/verify.c: verify_main`).
 //!
 //! Standard output, standard error but for the lines of the error queue, and the exit status are those
 //! of openssl. Ours alone: `--explain`, `-o json`, `--at`, `--as`, and exit status 3 where a signature uses an
@@ -7,6 +7,7 @@
 mod binary;
 mod keys;
 mod load;
+mod open;
 mod openssl_args;
 mod pem;
 mod places;
@@ -18,13 +19,12 @@ mod values;
 mod verifiers;
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
-use std::io::Read;
 
 use meshpki::Cert;
-use meshpki::verify::{Inputs, Memo, Verdict, verify_with};
+use meshpki::verify::{Inputs, Memo, Release, Verdict, verify_with};
 
 use crate::io::Io;
+use open::{What, open};
 use settings::Settings;
 use system::Want;
 use verifiers::{Asked, Panel};
@@ -111,12 +111,18 @@ impl Answer {
     /// `apps/verify.c: check`.
     fn verify_one(&mut self, file: Option<&OsStr>, settings: &mut Settings, io: &mut Io<'_>) {
         let name = file.map_or("stdin".into(), OsStr::to_string_lossy);
-        let target = match load_target(file, io) {
+        let release = settings.policy.release;
+        let target = match load_target(file, release, io) {
             Ok(target) => target,
             Err(line) => {
                 self.json.push(report::unreadable(&name, &line));
                 self.say(&line);
-                self.say("\nUnable to load certificate file\n");
+                // `apps/lib/apps.c: load_cert_pass` of 3.2
+                self.say(if release.since(3, 2) {
+                    "\n"
+                } else {
+                    "\nUnable to load certificate file\n"
+                });
                 self.status = FAILED;
                 return;
             }
@@ -220,20 +226,20 @@ fn undecided(name: &str, verdict: &Verdict, depth: usize) -> String {
 }
 
 /// The first certificate of a file or of standard input; an error is the line to print.
-fn load_target(file: Option<&OsStr>, io: &mut Io<'_>) -> Result<Cert, String> {
+fn load_target(file: Option<&OsStr>, release: Release, io: &mut Io<'_>) -> Result<Cert, String> {
     let (bytes, from) = match file {
         Some(file) => {
             let name = file.to_string_lossy().into_owned();
             let scheme = name.split_once("//").map_or("", |(scheme, _)| scheme);
-            if scheme.eq_ignore_ascii_case("https:") {
+            if scheme == "https:" {
                 return Err("Loading certificate file over HTTPS is unsupported".to_owned());
             }
-            if scheme.eq_ignore_ascii_case("http:") {
+            if scheme == "http:" {
                 return Err(format!(
                     "meshctl: certificates are not fetched from the network: {name}"
                 ));
             }
-            (open(file, "certificate file")?, name)
+            (open(file, What::Target, release)?, name)
         }
         None => {
             let mut bytes = Vec::new();
@@ -242,42 +248,16 @@ fn load_target(file: Option<&OsStr>, io: &mut Io<'_>) -> Result<Cert, String> {
             (bytes, "<stdin>".to_owned())
         }
     };
-    let first = load::lenient(&bytes).certs.into_iter().next();
-    first.map(|anchor| anchor.cert).ok_or(format!("Could not read certificate file from {from}"))
-}
-
-/// A file's bytes; a folder counts as a file without anything in it, as it does for openssl.
-fn open(file: &OsStr, what: &str) -> Result<Vec<u8>, String> {
-    let name = file.to_string_lossy();
-    let opened = File::open(file).or_else(|error| match file_uri(&name) {
-        Some(path) => File::open(path),
-        None => Err(error),
-    });
-    let mut bytes = Vec::new();
-    let Ok(mut opened) = opened else {
-        return Err(format!("Could not open file or uri for loading {what} from {name}"));
-    };
-    match opened.read_to_end(&mut bytes) {
-        Ok(_) => Ok(bytes),
-        Err(_) => Ok(Vec::new()),
-    }
-}
-
-/// The path of `file:/path`, `file:///path`, `file://localhost/path`
-/// (`providers/implementations/storemgmt/file_store.c: file_open`).
-fn file_uri(name: &str) -> Option<&str> {
-    let path = name.get(..5).filter(|scheme| scheme.eq_ignore_ascii_case("file:"))?;
-    let path = &name[path.len()..];
-    let local = path.strip_prefix("//").map(|rest| rest.strip_prefix("localhost").unwrap_or(rest));
-    local.or(Some(path)).filter(|path| path.starts_with('/'))
+    let first = load::lenient(&bytes, release).certs.into_iter().next();
+    first.map(|anchor| anchor.cert).ok_or_else(|| What::Target.missing(&from, release))
 }
 
 /// The option that finds an issuer which is in the very file: openssl reads the first certificate of it alone.
 fn own_issuer(file: &OsStr, verdict: &Verdict) -> Option<String> {
     let end = verdict.chain.last()?;
     verdict.findings.iter().find(|finding| matches!(finding.code.number(), 2 | 20))?;
-    let bytes = open(file, "certificate file").ok()?;
-    let others = load::lenient(&bytes).certs;
+    let bytes = open(file, What::Target, verdict.release).ok()?;
+    let others = load::lenient(&bytes, verdict.release).certs;
     let others = others.iter().skip(1).map(|anchor| &anchor.cert);
     let issuer = others.into_iter().find(|cert| cert.subject() == end.issuer())?;
     let name = crate::text::word(std::path::Path::new(file));

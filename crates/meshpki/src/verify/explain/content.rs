@@ -9,6 +9,7 @@ use super::{Case, Evidence, joined, named, oid_name, or_none, push};
 use crate::cert::{Cert, GeneralName, KeyUsage, NameConstraints};
 use crate::oid::Oid;
 use crate::time::words;
+use crate::verify::Release;
 use crate::verify::level::{signature_bits, wanted_bits};
 use crate::verify::names::{concerns, each_name, matches};
 
@@ -142,7 +143,7 @@ impl Case<'_> {
             let Some(constraints) = &above.extensions().name_constraints else { continue };
             // What stops the names here is what the finding says already.
             let _ = each_name(cert, self.finding.depth == 0, constraints, |name| {
-                explain_name(name, constraints, above, to);
+                explain_name(name, constraints, above, self.policy.release, to);
                 Ok(())
             });
         }
@@ -232,10 +233,11 @@ fn explain_name(
     name: &GeneralName,
     constraints: &NameConstraints,
     issuer: &Cert,
+    release: Release,
     to: &mut Vec<Evidence>,
 ) {
     let permitted: Vec<_> = constraints.permitted.iter().filter(|s| concerns(s, name)).collect();
-    let inside = |base: &GeneralName| matches(name, base).unwrap_or(false);
+    let inside = |base: &GeneralName| matches(name, base, release).unwrap_or(false);
     if !permitted.is_empty() && !permitted.iter().any(|subtree| inside(&subtree.base)) {
         let bases = joined(permitted.iter().map(|subtree| &subtree.base));
         let wanted = format!("inside {bases}, permitted by {}", named(issuer));

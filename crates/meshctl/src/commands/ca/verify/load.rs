@@ -1,6 +1,6 @@
 //! What files hold, read with the two tolerances of `openssl verify`.
 
-use meshpki::verify::Anchor;
+use meshpki::verify::{Anchor, Release};
 use meshpki::{Cert, Crl};
 
 use super::pem::{Block, Next, Reader as Pem};
@@ -13,35 +13,46 @@ pub(super) struct Found {
     pub(super) crls: Vec<Crl>,
 }
 
-/// The `-CAfile` reader: PEM only, one bad block spoils the file, and so does a file without any
+/// The `-CAfile` reader.
+pub(super) fn ca_file(bytes: &[u8], release: Release) -> Option<Found> {
+    let found = strict(bytes, release);
+    // `apps/lib/apps.c: setup_verify` of 3.2
+    if found.is_some() || !release.since(3, 2) {
+        return found;
+    }
+    let (object, _) = binary::object(bytes);
+    let only = Anchor::new(cert(object?, release)?);
+    Some(Found { certs: vec![only], crls: Vec::new() })
+}
+
+/// The reader of the trust store's file: PEM only, one bad block spoils the file, and so does a file without any
 /// certificate or CRL (`crypto/x509/by_file.c: X509_load_cert_crl_file_ex`, `crypto/pem/pem_info.c`).
-pub(super) fn strict(bytes: &[u8]) -> Option<Found> {
+pub(super) fn strict(bytes: &[u8], release: Release) -> Option<Found> {
     let mut found = Found::default();
     let mut pem = Pem::once(bytes);
     loop {
         match pem.next() {
             Next::End => break,
             Next::Bad => return None,
-            Next::Block(block) => strict_block(&block, &mut found)?,
+            Next::Block(block) => strict_block(&block, &mut found, release)?,
         }
     }
     (!found.certs.is_empty() || !found.crls.is_empty()).then_some(found)
 }
 
-fn strict_block(block: &Block, found: &mut Found) -> Option<()> {
+fn strict_block(block: &Block, found: &mut Found, release: Release) -> Option<()> {
     let encrypted_key = block.label.ends_with(b"PRIVATE KEY") && block.header.len() > 10;
     let known = match block.label.as_slice() {
         b"CERTIFICATE" | b"X509 CERTIFICATE" => {
-            let cert = Cert::from_der(&block.der).ok()?;
-            found.certs.push(Anchor::new(cert));
+            found.certs.push(Anchor::new(cert(&block.der, release)?));
             true
         }
         b"TRUSTED CERTIFICATE" => {
-            found.certs.push(Anchor::from_trusted_der(&block.der).ok()?);
+            found.certs.push(anchor(&block.der, release)?);
             true
         }
         b"X509 CRL" => {
-            found.crls.push(Crl::from_der(&block.der).ok()?);
+            found.crls.push(crl(&block.der, release)?);
             true
         }
         b"RSA PRIVATE KEY" | b"DSA PRIVATE KEY" | b"EC PRIVATE KEY" | b"PRIVATE KEY" => {
@@ -58,18 +69,16 @@ fn strict_block(block: &Block, found: &mut Found) -> Option<()> {
 
 /// Certificates of a file in a hashed directory, up to the first bad block (`crypto/x509/by_file.c:
 /// X509_load_cert_file_ex`).
-pub(super) fn strict_certs(bytes: &[u8]) -> Vec<Anchor> {
+pub(super) fn strict_certs(bytes: &[u8], release: Release) -> Vec<Anchor> {
     strict_blocks(bytes, |block| {
         let wanted = block.label.ends_with(b"CERTIFICATE");
-        wanted.then(|| Anchor::from_trusted_der(&block.der).ok())
+        wanted.then(|| anchor(&block.der, release))
     })
 }
 
 /// CRLs of a file in a hashed directory, in the same way (`X509_load_crl_file`).
-pub(super) fn strict_crls(bytes: &[u8]) -> Vec<Crl> {
-    strict_blocks(bytes, |block| {
-        (block.label == b"X509 CRL").then(|| Crl::from_der(&block.der).ok())
-    })
+pub(super) fn strict_crls(bytes: &[u8], release: Release) -> Vec<Crl> {
+    strict_blocks(bytes, |block| (block.label == b"X509 CRL").then(|| crl(&block.der, release)))
 }
 
 /// Reads blocks until `read`, which passes over other kinds, cannot make something of one.
@@ -88,7 +97,7 @@ fn strict_blocks<T>(bytes: &[u8], read: impl Fn(&Block) -> Option<Option<T>>) ->
 
 /// The reader of every other file: PEM or DER, what cannot be read is passed over
 /// (`apps/lib/apps.c: load_key_certs_crls` over `OSSL_STORE`).
-pub(super) fn lenient(bytes: &[u8]) -> Found {
+pub(super) fn lenient(bytes: &[u8], release: Release) -> Found {
     let mut found = Found::default();
     // A longer header makes a block an encrypted one; no pass phrase is asked for.
     let mut pem = Pem::new(bytes, 10);
@@ -96,7 +105,7 @@ pub(super) fn lenient(bytes: &[u8]) -> Found {
     while at < bytes.len() {
         pem.at = at;
         if let Next::Block(block) = pem.next() {
-            if lenient_block(&block, &mut found) {
+            if lenient_block(&block, &mut found, release) {
                 at = pem.at;
                 continue;
             }
@@ -106,7 +115,7 @@ pub(super) fn lenient(bytes: &[u8]) -> Found {
         // continues after what it read.
         let (object, read) = binary::object(&bytes[at..]);
         if let Some(object) = object {
-            lenient_der(object, &mut found);
+            lenient_der(object, &mut found, release);
         }
         at += read;
     }
@@ -115,7 +124,7 @@ pub(super) fn lenient(bytes: &[u8]) -> Found {
 
 /// The reader of a store that is asked by name: certificates and CRLs up to what is neither, and whether it went through
 /// (`crypto/x509/by_store.c: cache_objects`). A file without any fails it, and so does a private key.
-pub(super) fn stored(bytes: &[u8]) -> (Found, bool) {
+pub(super) fn stored(bytes: &[u8], release: Release) -> (Found, bool) {
     let mut found = Found::default();
     let mut pem = Pem::new(bytes, 10);
     let (mut at, mut complete) = (0, false);
@@ -126,7 +135,7 @@ pub(super) fn stored(bytes: &[u8]) -> (Found, bool) {
             if !is_certificate_or_crl(&block.label) && block.label.ends_with(b"PRIVATE KEY") {
                 return (found, complete && !keys::reads(&block));
             }
-            if lenient_block(&block, &mut found) {
+            if lenient_block(&block, &mut found, release) {
                 at = pem.at;
             } else {
                 break;
@@ -134,7 +143,7 @@ pub(super) fn stored(bytes: &[u8]) -> (Found, bool) {
         } else {
             let (object, read) = binary::object(&bytes[at..]);
             if let Some(object) = object {
-                lenient_der(object, &mut found);
+                lenient_der(object, &mut found, release);
             }
             at += read;
         }
@@ -152,25 +161,36 @@ fn is_certificate_or_crl(label: &[u8]) -> bool {
 
 /// Takes a block; whether reading continues after it. A certificate or CRL that cannot be decoded is lost with its block, a key
 /// OpenSSL can make nothing of is not.
-fn lenient_block(block: &Block, found: &mut Found) -> bool {
+fn lenient_block(block: &Block, found: &mut Found, release: Release) -> bool {
     match block.label.as_slice() {
         b"CERTIFICATE" | b"X509 CERTIFICATE" | b"TRUSTED CERTIFICATE" => {
-            let anchor = Anchor::from_trusted_der(&block.der)
-                .or_else(|_| Cert::from_der(&block.der).map(Anchor::new));
-            found.certs.extend(anchor);
+            let plain = || cert(&block.der, release).map(Anchor::new);
+            found.certs.extend(anchor(&block.der, release).or_else(plain));
             true
         }
         b"X509 CRL" => {
-            found.crls.extend(Crl::from_der(&block.der));
+            found.crls.extend(crl(&block.der, release));
             true
         }
         label => label.ends_with(b"PRIVATE KEY") && keys::reads(block),
     }
 }
 
-fn lenient_der(object: &[u8], found: &mut Found) {
-    match Cert::from_der(object) {
-        Ok(cert) => found.certs.push(Anchor::new(cert)),
-        Err(_) => found.crls.extend(Crl::from_der(object)),
+fn lenient_der(object: &[u8], found: &mut Found, release: Release) {
+    match cert(object, release) {
+        Some(cert) => found.certs.push(Anchor::new(cert)),
+        None => found.crls.extend(crl(object, release)),
     }
+}
+
+fn cert(der: &[u8], release: Release) -> Option<Cert> {
+    Cert::from_der(der).ok().filter(|cert| release.reads_cert(cert))
+}
+
+fn anchor(der: &[u8], release: Release) -> Option<Anchor> {
+    Anchor::from_trusted_der(der).ok().filter(|anchor| release.reads_cert(&anchor.cert))
+}
+
+fn crl(der: &[u8], release: Release) -> Option<Crl> {
+    Crl::from_der(der).ok().filter(|crl| release.reads_crl(crl))
 }

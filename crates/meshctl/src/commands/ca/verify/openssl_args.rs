@@ -240,7 +240,7 @@ impl<'a> Options<'a> {
     /// Whether the release has an option of the table.
     fn has(&self, name: &str) -> bool {
         // `apps/include/opt.h: OPT_PROV_OPTIONS`
-        name != "provparam" || self.release.since(3, 6)
+        name != "provparam" || self.release.since(3, 5)
     }
 
     fn shift(&mut self) -> Option<OsString> {

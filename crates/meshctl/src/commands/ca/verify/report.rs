@@ -1,7 +1,7 @@
 //! What openssl does not have: `--explain`, and `-o json`, the verdicts as one document with a version.
 
 use meshpki::Cert;
-use meshpki::verify::{Explanation, Finding, Inputs, Policy, Verdict};
+use meshpki::verify::{Explanation, Finding, Inputs, Policy, Release, Verdict};
 use serde_json::{Value, json};
 
 /// Version of the document; a field is never given another meaning under the same version.
@@ -46,7 +46,7 @@ pub(super) fn verdict(
     let findings: Vec<Value> = verdict
         .findings
         .iter()
-        .map(|found| finding(found, &verdict.explain(found, inputs, policy)))
+        .map(|found| finding(found, &verdict.explain(found, inputs, policy), verdict.release))
         .collect();
     json!({
         "name": name,
@@ -70,7 +70,7 @@ fn link(depth: usize, cert: &Cert, trusted: bool) -> Value {
     })
 }
 
-fn finding(finding: &Finding, explanation: &Explanation) -> Value {
+fn finding(finding: &Finding, explanation: &Explanation, release: Release) -> Value {
     let certificate = finding.cert.as_ref().map(|cert| {
         json!({
             "subject": cert.subject().to_string(),
@@ -85,7 +85,7 @@ fn finding(finding: &Finding, explanation: &Explanation) -> Value {
         .collect();
     json!({
         "code": finding.code.number(),
-        "text": finding.code.text(),
+        "text": finding.code.text_of(release),
         "depth": finding.depth,
         "certificate": certificate,
         "evidence": evidence,
@@ -103,7 +103,8 @@ pub(super) fn explained(
     let mut text = String::new();
     for finding in &verdict.findings {
         let (code, depth) = (finding.code, finding.depth);
-        text += &format!("explain {name}: error {} at {depth} depth: {code}\n", code.number());
+        let said = code.text_of(verdict.release);
+        text += &format!("explain {name}: error {} at {depth} depth: {said}\n", code.number());
         let explanation = verdict.explain(finding, inputs, policy).to_string();
         explanation.lines().for_each(|line| text += &format!("  {line}\n"));
     }

@@ -8,11 +8,12 @@ use meshpki::verify::{Anchor, Policies, Policy, Printing, Purpose, Release, Revo
 use meshpki::{Cert, Crl, NameForm, Time};
 
 use super::load::{self, Found};
+use super::open::{What, open};
 use super::openssl_args::{self, Given, Id, Options};
 use super::places::Places;
 use super::system::Store;
 use super::verifiers::Asked;
-use super::{GOOD, Stop, open, release, values};
+use super::{GOOD, Stop, release, values};
 use crate::io::Io;
 
 /// The options, resolved.
@@ -88,7 +89,7 @@ impl Settings {
             untrusted: Vec::new(),
             trusted: None,
             crls: Vec::new(),
-            store: Store::default(),
+            store: Store::new(release),
             explain: false,
             json: false,
             asked: None,
@@ -128,7 +129,7 @@ impl Settings {
             Id::CaFile => self.ca_file = Some(given.value.clone()),
             Id::Trusted => self.add_trusted(&given.value)?,
             Id::Untrusted => {
-                let found = certs(&given.value, "untrusted certificates")?;
+                let found = certs(&given.value, What::Untrusted, self.policy.release)?;
                 self.places.add_untrusted(&given.value, &found);
                 self.untrusted.extend(found.into_iter().map(|anchor| anchor.cert));
             }
@@ -163,6 +164,7 @@ impl Settings {
         match given.id {
             Id::Purpose => {
                 let purpose = Purpose::from_name(&text)
+                    .filter(|purpose| purpose.is_of(policy.release))
                     .ok_or_else(|| Stop::refused(format!("verify: Invalid purpose {text}\n")))?;
                 policy.purpose = Some(purpose);
             }
@@ -181,7 +183,10 @@ impl Settings {
             Id::Hostname => policy.host = Some(text).filter(|host| !host.is_empty()),
             Id::Email => policy.email = Some(text),
             // openssl says nothing at all about a bad address.
-            Id::Ip => policy.ip = Some(values::ip(&text).ok_or_else(|| Stop::refused(""))?),
+            Id::Ip => {
+                policy.ip =
+                    Some(values::ip(&text, policy.release).ok_or_else(|| Stop::refused(""))?)
+            }
             Id::IgnoreCritical => policy.ignore_critical = true,
             Id::PolicyCheck => drop(policies(policy)),
             Id::ExplicitPolicy => policies(policy).explicit = true,
@@ -222,7 +227,7 @@ impl Settings {
 
     fn add_trusted(&mut self, file: &OsStr) -> Result<(), Stop> {
         (self.no_ca_file, self.no_ca_path, self.no_ca_store) = (true, true, true);
-        let found = certs(file, "trusted certificates")?;
+        let found = certs(file, What::Trusted, self.policy.release)?;
         self.places.add_trusted(file, &found);
         self.trusted.get_or_insert_default().extend(found);
         Ok(())
@@ -249,9 +254,10 @@ impl Settings {
     }
 
     fn add_crls(&mut self, file: &OsStr) -> Result<(), Stop> {
-        let found = loaded(file, "other CRLs")?;
+        let release = self.policy.release;
+        let found = loaded(file, What::Crls, release)?;
         if found.crls.is_empty() {
-            return Err(nothing(file, "other CRLs"));
+            return Err(nothing(file, What::Crls, release));
         }
         self.crls.extend(found.crls);
         Ok(())
@@ -290,7 +296,8 @@ impl Settings {
             ));
         }
         if let Some(file) = &self.ca_file {
-            let found = fs::read(file).ok().and_then(|bytes| load::strict(&bytes));
+            let release = self.policy.release;
+            let found = fs::read(file).ok().and_then(|bytes| load::ca_file(&bytes, release));
             let name = file.to_string_lossy();
             let found =
                 found.ok_or_else(|| Stop::refused(format!("Error loading file {name}\n")))?;
@@ -320,20 +327,20 @@ fn add_suite_b(policy: &mut Policy, level: SuiteB) {
     policy.suite_b = Some(policy.suite_b.map_or(level, |before| before.or(level)));
 }
 
-fn certs(file: &OsStr, what: &str) -> Result<Vec<Anchor>, Stop> {
-    let found = loaded(file, &format!("certs of {what}"))?;
-    if found.certs.is_empty() { Err(nothing(file, what)) } else { Ok(found.certs) }
+fn certs(file: &OsStr, what: What, release: Release) -> Result<Vec<Anchor>, Stop> {
+    let found = loaded(file, what, release)?;
+    if found.certs.is_empty() { Err(nothing(file, what, release)) } else { Ok(found.certs) }
 }
 
-fn loaded(file: &OsStr, what: &str) -> Result<Found, Stop> {
-    match open(file, what) {
-        Ok(bytes) => Ok(load::lenient(&bytes)),
+fn loaded(file: &OsStr, what: What, release: Release) -> Result<Found, Stop> {
+    match open(file, what, release) {
+        Ok(bytes) => Ok(load::lenient(&bytes, release)),
         Err(line) => Err(Stop::refused(line + "\n")),
     }
 }
 
-fn nothing(file: &OsStr, what: &str) -> Stop {
-    Stop::refused(format!("Could not read any {what} from {}\n", file.to_string_lossy()))
+fn nothing(file: &OsStr, what: What, release: Release) -> Stop {
+    Stop::refused(what.missing(&file.to_string_lossy(), release) + "\n")
 }
 
 fn policies(policy: &mut Policy) -> &mut Policies {

@@ -5,14 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use meshpki::internals::digest;
-use meshpki::verify::{Anchor, Arrival, Lookups};
+use meshpki::verify::{Anchor, Arrival, Lookups, Release};
 use meshpki::{Cert, Name};
 
 use super::load::{self, Found};
+use super::open::file_uri;
 
 /// The trust store of a run: what was loaded, and where more may be found by name.
-#[derive(Default)]
 pub(super) struct Store {
+    release: Release,
     /// Certificates and CRLs loaded so far.
     pub(super) found: Found,
     /// Directories whose entries are named after the hash of a subject
@@ -37,10 +38,27 @@ const DEFAULT_FILE: &str = "/usr/lib/ssl/cert.pem";
 const DEFAULT_DIR: &str = "/usr/lib/ssl/certs";
 
 impl Store {
+    /// An empty one, which reads as a release does.
+    pub(super) fn new(release: Release) -> Self {
+        Self {
+            release,
+            found: Found::default(),
+            hashed: Vec::new(),
+            listed: None,
+            file: None,
+            asked: Default::default(),
+            known: Default::default(),
+            pending: BTreeMap::new(),
+            loaded: HashSet::new(),
+        }
+    }
+
     /// The default file; one that cannot be read counts as empty (`apps/lib/apps.c: setup_verify`).
     pub(super) fn add_default_file(&mut self, env: &dyn Fn(&str) -> Option<String>) {
         let file = env("SSL_CERT_FILE").unwrap_or_else(|| DEFAULT_FILE.to_owned());
-        if let Some(found) = fs::read(file).ok().and_then(|bytes| load::strict(&bytes)) {
+        if let Some(found) =
+            fs::read(file).ok().and_then(|bytes| load::strict(&bytes, self.release))
+        {
             self.add(found);
         }
     }
@@ -63,6 +81,10 @@ impl Store {
 
     /// The default store: the same variable, taken for one place.
     pub(super) fn ask_default_store(&mut self, env: &dyn Fn(&str) -> Option<String>) {
+        // `crypto/x509/by_store.c: by_store_ctrl_ex` of 3.5 has no default.
+        if self.release.since(3, 5) {
+            return;
+        }
         let dir = env("SSL_CERT_DIR").unwrap_or_else(|| DEFAULT_DIR.to_owned());
         self.ask_store(&dir);
     }
@@ -140,7 +162,7 @@ impl Store {
     /// The file is read at once, and its certificates come with the first look-up that needs it.
     fn load_file(&mut self) {
         let Some(bytes) = self.file.take().and_then(|file| fs::read(file).ok()) else { return };
-        let (mut found, complete) = load::stored(&bytes);
+        let (mut found, complete) = load::stored(&bytes, self.release);
         for anchor in &mut found.certs {
             anchor.arrival = Arrival::Miss { complete };
         }
@@ -154,7 +176,7 @@ impl Store {
         }
         for dir in self.hashed.clone() {
             for bytes in numbered(&dir, name, "") {
-                let certs = load::strict_certs(&bytes);
+                let certs = load::strict_certs(&bytes, self.release);
                 self.add(Found { certs, crls: Vec::new() });
             }
             if known(self) {
@@ -198,7 +220,7 @@ impl Store {
     fn listed(&self, name: &Name) -> (Found, bool) {
         let mut all = Found::default();
         for bytes in self.listed.iter().flat_map(|dir| listed(dir, name)) {
-            let (found, complete) = load::stored(&bytes);
+            let (found, complete) = load::stored(&bytes, self.release);
             all.certs.extend(found.certs);
             all.crls.extend(found.crls);
             if !complete {
@@ -216,7 +238,7 @@ impl Store {
         }
         for dir in self.hashed.clone() {
             for bytes in numbered(&dir, name, "r") {
-                let crls = load::strict_crls(&bytes);
+                let crls = load::strict_crls(&bytes, self.release);
                 self.add(Found { certs: Vec::new(), crls });
             }
         }
@@ -251,9 +273,9 @@ fn store_path(uri: &str) -> Option<PathBuf> {
         return if after.starts_with("//") { None } else { there(uri) };
     }
     if uri[5..].starts_with("//") {
-        return super::file_uri(uri).and_then(there);
+        return file_uri(uri).and_then(there);
     }
-    there(uri).or_else(|| super::file_uri(uri).and_then(there))
+    there(uri).or_else(|| file_uri(uri).and_then(there))
 }
 
 /// `X509_NAME_hash`: the first four bytes of the canonical name's SHA-1, little end first.

@@ -1,6 +1,6 @@
 //! Option values that are neither files nor numbers: policies and addresses.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use meshpki::Oid;
 use meshpki::internals::oid::{by_name, edition};
@@ -40,6 +40,8 @@ pub(super) fn named_policy(name: &str, policy: &mut Policy) -> Option<()> {
             return Some(());
         }
         "pkcs7" | "smime_sign" => Purpose::SmimeSign,
+        // `crypto/x509/x509_vpm.c: default_table` of 3.2
+        "code_sign" if policy.release.since(3, 2) => Purpose::CodeSign,
         "ssl_client" => Purpose::SslClient,
         "ssl_server" => Purpose::SslServer,
         _ => return None,
@@ -68,16 +70,23 @@ fn push_arc(out: &mut Vec<u8>, arc: u128) {
 }
 
 /// An IPv4 or IPv6 address as `crypto/x509/v3_utl.c: ossl_a2i_ipadd` reads one.
-pub(super) fn ip(text: &str) -> Option<IpAddr> {
+pub(super) fn ip(text: &str, release: Release) -> Option<IpAddr> {
+    // `crypto/x509/v3_utl.c: get_ipv4_component` of 3.4
+    let ipv4 = if release.since(3, 4) { strict_ipv4 } else { loose_ipv4 };
     if !text.contains(':') {
         return ipv4(text).map(IpAddr::from);
     }
-    let octets: [u8; 16] = ipv6(text)?.try_into().ok()?;
+    let octets: [u8; 16] = ipv6(text, ipv4)?.try_into().ok()?;
     Some(IpAddr::from(octets))
 }
 
+/// Four decimal numbers without leading zeros.
+fn strict_ipv4(text: &str) -> Option<[u8; 4]> {
+    text.parse::<Ipv4Addr>().ok().map(|address| address.octets())
+}
+
 /// `sscanf("%d.%d.%d.%d")`: blanks and a plus sign before each number, a blank after the last.
-fn ipv4(text: &str) -> Option<[u8; 4]> {
+fn loose_ipv4(text: &str) -> Option<[u8; 4]> {
     let blank = |c: char| c.is_ascii_whitespace() || c == '\x0b';
     let mut rest = text;
     let mut out = [0; 4];
@@ -95,7 +104,7 @@ fn ipv4(text: &str) -> Option<[u8; 4]> {
 }
 
 /// `ipv6_from_asc`: groups between colons; `::` shows as one, two or three empty ones.
-fn ipv6(text: &str) -> Option<Vec<u8>> {
+fn ipv6(text: &str, ipv4: fn(&str) -> Option<[u8; 4]>) -> Option<Vec<u8>> {
     let mut bytes: Vec<u8> = Vec::new();
     let mut gap = None;
     let mut empty = 0;
@@ -135,27 +144,21 @@ fn ipv6(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    /// Each of these was shown to `openssl verify -verify_ip` 3.0.22.
+    /// Each of these was shown to `openssl verify -verify_ip` of each release.
     #[test]
     fn addresses_as_openssl_takes_them() {
-        for text in [
-            "1.2.3.4",
-            "01.2.3.4",
-            "::1",
-            "::",
-            ":",
-            "1::",
-            "::1.2.3.4",
-            "1:2:3:4:5:6:7:8",
-            "1:2:3:4:5:6:7::",
-            " 1.2.3.4",
-            "1.2.3.4 ",
-            "1. 2.3.4",
-            "1:2:3:4:5:6:1.2.3.4",
-            "1.2.3.0004",
-            "+1.2.3.4",
-        ] {
-            assert!(ip(text).is_some(), "{text}");
+        for text in ["1.2.3.4", "0.0.0.0", "::1", "::", ":", "1::", "::1.2.3.4", "1:2:3:4:5:6:7:8"]
+        {
+            assert!(Release::ALL.into_iter().all(|release| ip(text, release).is_some()), "{text}");
+        }
+        for text in ["1:2:3:4:5:6:7::", "1:2:3:4:5:6:1.2.3.4"] {
+            assert!(Release::ALL.into_iter().all(|release| ip(text, release).is_some()), "{text}");
+        }
+        for text in
+            ["01.2.3.4", " 1.2.3.4", "1.2.3.4 ", "1. 2.3.4", "1.2.3.0004", "+1.2.3.4", "::01.2.3.4"]
+        {
+            let found = Release::ALL.map(|release| ip(text, release).is_some());
+            assert_eq!(found, [true, false, false], "{text}");
         }
         for text in [
             "1.2.3",
@@ -176,9 +179,9 @@ mod tests {
             "::ffff:1.2.3.256",
             "1:2:3:4:5:6:7::8",
         ] {
-            assert_eq!(ip(text), None, "{text}");
+            assert!(Release::ALL.into_iter().all(|release| ip(text, release).is_none()), "{text}");
         }
-        assert_eq!(ip("1::2"), "1::2".parse().ok());
+        assert_eq!(ip("1::2", Release::V3_5), "1::2".parse().ok());
     }
 
     /// Each of these was shown to `openssl verify -policy` 3.0.22.

@@ -96,7 +96,7 @@ impl<'a> Question<'a> {
                     "error {} at {} depth: {}",
                     found.code.number(),
                     found.depth,
-                    found.code
+                    found.code.text_of(verdict.release)
                 ),
                 reason: None,
                 cert: found.cert.clone(),
