@@ -100,6 +100,10 @@ impl<'a> Run<'a> {
         if self_signed(current) == Some(true) || self.chain.len() > max_depth {
             return false;
         }
+        if self.policy.crl_kinds.extended {
+            let named = untrusted.iter().filter(|cert| cert.subject() == current.issuer());
+            named.for_each(|cert| self.memo.decode(cert));
+        }
         let Some(index) = self.find_issuer(untrusted, current) else { return false };
         let issuer = untrusted.remove(index);
         self.chain.push(Link { cert: issuer, aux: None });

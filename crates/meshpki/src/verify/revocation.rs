@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use num_bigint::BigInt;
 
 use super::extensions::same_algorithm;
-use super::issued::{akid_matches, has_self_signed_flag};
+use super::issued::{akid_matches, has_self_signed_flag, serial_matches};
 use super::time::{Place, place};
 use super::{Inputs, PathPolicies, Revocation, Run, Step, Stop};
 use crate::cert::distribution::{ALL_REASONS, DistributionPoint, DpName};
@@ -206,7 +206,13 @@ impl<'a> Run<'a> {
         }
         let inputs = self.inputs;
         let mut apart = inputs.untrusted.iter().filter(|_| self.policy.crl_kinds.extended);
-        apart.find(|cert| is_issuer(cert)).map(|cert| (cert, score::AKID))
+        let found = apart.find(|cert| {
+            // Before its extensions are decoded, a certificate has no key identifier that could differ.
+            let akid = crl.authority_key_id();
+            let matches = if self.memo.has_decoded(cert) { akid_matches } else { serial_matches };
+            cert.subject() == crl.issuer() && matches(cert, akid)
+        });
+        found.map(|cert| (cert, score::AKID))
     }
 
     /// `crypto/x509/x509_vfy.c: check_crl_time` without a report. An expired list counts as current next to a current
@@ -227,7 +233,10 @@ impl<'a> Run<'a> {
     fn check_crl(&mut self, depth: usize, crl: &Crl, issuer: &'a Cert) -> Step {
         // Of a delta this is known.
         if !crl.is_delta() {
-            if issuer.extensions().lacks_usage(KeyUsage::CRL_SIGN) {
+            // Nor has it a key usage then. Those of the chain are decoded.
+            let apart = self.crl_score & score::SAME_PATH == 0;
+            let decoded = !apart || self.memo.has_decoded(issuer);
+            if decoded && issuer.extensions().lacks_usage(KeyUsage::CRL_SIGN) {
                 self.report(35, depth)?;
             }
             if self.crl_score & score::SCOPE == 0 {
@@ -260,6 +269,7 @@ impl<'a> Run<'a> {
         if self.is_crl_path {
             return Ok(false);
         }
+        self.memo.decode(issuer);
         let trusted = if self.inputs.trusted_apart { &[] } else { self.inputs.trusted };
         let inputs = Inputs { target: issuer, trusted, ..*self.inputs };
         let mut path = Run::new(&inputs, self.policy, self.memo);

@@ -4,6 +4,7 @@ use super::extensions::same_algorithm;
 use super::issued::{has_self_signed_flag, likely_issued};
 use super::{Run, Step, Stop};
 use crate::cert::{Cert, KeyUsage};
+use crate::key::decode::Kind;
 use crate::signature::{SignatureCheck, SignatureInput, check};
 
 impl Run<'_> {
@@ -50,7 +51,10 @@ impl Run<'_> {
             return self.report(6, issuer_depth);
         }
         // A target is seen once, what is above it often.
+        let is_sm2 = issuer.decoded_key().is_some_and(|key| key.kind == Kind::Sm2);
         let check = match depth {
+            // `crypto/asn1/a_verify.c: make_id_ctx`
+            0 if self.policy.has_sm2_id && !is_sm2 => SignatureCheck::Bad,
             0 => verify_signature(subject, issuer),
             _ => self.memo.check(subject, issuer),
         };

@@ -209,7 +209,7 @@ impl Answer {
 }
 
 /// Whether `-vfyopt` has that option (`apps/lib/app_x509.c: do_x509_ctrl_string`): the id that a signature by SM2 is
-/// about. No other signature has one, and SM2 is not built in, so its value does not matter.
+/// about. SM2 is not built in, and with other signatures any id is an error, so its value does not matter.
 fn is_known(option: &OsStr) -> bool {
     let option = option.to_string_lossy();
     matches!(option.split(':').next(), Some("distid" | "hexdistid"))

@@ -1,6 +1,7 @@
-//! The option reader of `ca verify`, as `apps/lib/opt.c: opt_next` of OpenSSL 3.0 reads them.
+//! The option reader of `ca verify`, as `apps/lib/opt.c: opt_next` reads them.
 
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 
 use meshpki::verify::Release;
 
@@ -70,6 +71,7 @@ pub(crate) enum Id {
 enum Wants {
     Nothing,
     Text,
+    Folder,
     Int,
     Big,
 }
@@ -82,7 +84,7 @@ const OPTIONS: &[(&str, Wants, Id)] = &[
     ("nameopt", Wants::Text, Id::NameOpt),
     ("trusted", Wants::Text, Id::Trusted),
     ("CAfile", Wants::Text, Id::CaFile),
-    ("CApath", Wants::Text, Id::CaPath),
+    ("CApath", Wants::Folder, Id::CaPath),
     ("CAstore", Wants::Text, Id::CaStore),
     ("no-CAfile", Wants::Nothing, Id::NoCaFile),
     ("no-CApath", Wants::Nothing, Id::NoCaPath),
@@ -233,6 +235,9 @@ impl<'a> Options<'a> {
             Some(value) => value,
             None => self.shift().ok_or(format!("verify: Option -{name} needs a value"))?,
         };
+        if wants == Wants::Folder && !Path::new(&value).is_dir() {
+            return Err(format!("verify: Not a directory: {}", value.to_string_lossy()));
+        }
         let number = number(wants, &value)?;
         Ok(Some(Given { id, name, value, number }))
     }

@@ -136,7 +136,10 @@ impl Settings {
             Id::CrlFile => self.add_crls(&given.value)?,
             Id::CaPath => self.ca_path = Some(given.value.clone()),
             Id::CaStore => self.ca_store = Some(given.value.clone()),
-            Id::VerifyOption => self.verify_options.push(given.value.clone()),
+            Id::VerifyOption => {
+                self.policy.has_sm2_id = true;
+                self.verify_options.push(given.value.clone());
+            }
             Id::NoCaFile => self.no_ca_file = true,
             Id::NoCaPath => self.no_ca_path = true,
             Id::NoCaStore => self.no_ca_store = true,
@@ -273,15 +276,12 @@ impl Settings {
         } else if !self.no_ca_path {
             self.store.ask_default_dirs(io.env);
         }
-        // Since 3.5 a store is opened at once, and there is none by default
-        // (`crypto/x509/by_store.c: by_store_ctrl_ex`).
-        let early = self.policy.release.since(3, 5);
         if let Some(uri) = &self.ca_store {
             let uri = uri.to_string_lossy();
-            if !self.store.ask_store(&uri) && early {
+            if !self.store.ask_store(&uri) {
                 return Err(Stop::refused(format!("Error loading store URI {uri}\n")));
             }
-        } else if !self.no_ca_store && !early {
+        } else if !self.no_ca_store {
             self.store.ask_default_store(io.env);
         }
         Ok(())
