@@ -1,9 +1,11 @@
 //! Keys that only openssl signs with: RSA of odd sizes, RSASSA-PSS, DSA, Ed448, curves of all kinds. They are
-//! made once per process, so a random world that uses one is not the same in the next process.
+//! made once per process, so a random world that uses one is not the same in the next process. Those of ML-DSA are
+//! aws-lc's, for openssl 3.0 has none, and always the same.
 
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
+use aws_lc_rs::signature::{self, KeyPair, PqdsaKeyPair, PqdsaSigningAlgorithm};
 use meshpki::internals::der::{self, tlv};
 use meshpki::internals::oid;
 
@@ -13,9 +15,15 @@ pub struct Outside {
     pub name: &'static str,
     /// SubjectPublicKeyInfo.
     pub spki: Vec<u8>,
-    /// The private key, PEM.
-    pem: Vec<u8>,
+    secret: Secret,
     ways: Vec<Way>,
+}
+
+/// A private key.
+enum Secret {
+    /// For openssl, in PEM.
+    Pem(Vec<u8>),
+    MlDsa(PqdsaKeyPair),
 }
 
 /// AlgorithmIdentifier and the options of `openssl dgst` that go with it.
@@ -61,10 +69,19 @@ const WANTED: &[(&str, &str, &str)] = &[
     ("dsa2048", "-dsa 2048 224", ""),
 ];
 
+/// Name, last number of the OID, and algorithm.
+const ML_DSA: [(&str, u8, &PqdsaSigningAlgorithm); 3] = [
+    ("ml-dsa-44", 17, &signature::ML_DSA_44_SIGNING),
+    ("ml-dsa-65", 18, &signature::ML_DSA_65_SIGNING),
+    ("ml-dsa-87", 19, &signature::ML_DSA_87_SIGNING),
+];
+
 /// Every such key.
 pub static OUTSIDE: LazyLock<Vec<Outside>> = LazyLock::new(|| {
     let dir = tempfile::tempdir().expect("a folder");
-    WANTED.iter().map(|(name, made, form)| Outside::new(dir.path(), name, made, form)).collect()
+    let made = WANTED.iter().map(|(name, made, form)| Outside::new(dir.path(), name, made, form));
+    let of_ml_dsa = ML_DSA.iter().map(|(name, arc, kind)| Outside::ml_dsa(name, *arc, kind));
+    made.chain(of_ml_dsa).collect()
 });
 
 fn openssl(args: &[&str]) -> Vec<u8> {
@@ -109,7 +126,21 @@ impl Outside {
             openssl(&["ec", "-in", path, "-conv_form", form, "-pubout", "-outform", "DER"])
         };
         let pem = std::fs::read(&file).expect("the key openssl wrote");
-        Self { name, spki, pem, ways: ways(name) }
+        Self { name, spki, secret: Secret::Pem(pem), ways: ways(name) }
+    }
+
+    fn ml_dsa(name: &'static str, arc: u8, kind: &'static PqdsaSigningAlgorithm) -> Self {
+        let pair = PqdsaKeyPair::from_seed(kind, &[arc; 32]).expect("a seed");
+        let algorithm = |arc: u8, parameters: &[u8]| {
+            let oid = [0x60, 0x86, 0x48, 1, 0x65, 3, 4, 3, arc];
+            der::sequence(&[&tlv(der::OID, &oid), parameters])
+        };
+        let key = der::bit_string(pair.public_key().as_ref());
+        let spki = der::sequence(&[&algorithm(arc, &[]), &key]);
+        // As it should be, with parameters, and with the name of another parameter set.
+        let said = [algorithm(arc, &[]), algorithm(arc, &[der::NULL, 0]), algorithm(arc ^ 3, &[])];
+        let ways = said.map(|algorithm| Way { algorithm, options: Vec::new() });
+        Self { name, spki, secret: Secret::MlDsa(pair), ways: ways.into() }
     }
 
     /// The AlgorithmIdentifier of the way number `way`.
@@ -125,10 +156,18 @@ impl Outside {
     #[must_use]
     pub fn sign(&self, message: &[u8], way: usize) -> Vec<u8> {
         let way = &self.ways[way % self.ways.len()];
+        let pem = match &self.secret {
+            Secret::Pem(pem) => pem,
+            Secret::MlDsa(pair) => {
+                let mut signature = vec![0; pair.algorithm().signature_len()];
+                pair.sign(message, &mut signature).expect("signs");
+                return signature;
+            }
+        };
         let input = tempfile::NamedTempFile::new().expect("a temporary file");
         std::fs::write(input.path(), message).expect("a temporary file");
         let key = tempfile::NamedTempFile::new().expect("a temporary file");
-        std::fs::write(key.path(), &self.pem).expect("a temporary file");
+        std::fs::write(key.path(), pem).expect("a temporary file");
         let output = Command::new("openssl")
             .args(&way.options)
             .arg(if way.options[0] == "dgst" { "-sign" } else { "-inkey" })
@@ -166,7 +205,10 @@ fn ways(name: &str) -> Vec<Way> {
             ("sha512", &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 4]),
             ("sha256", &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3]),
             ("sha1", &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 2]),
+            ("sha3-224", &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 3, 9]),
             ("sha3-256", &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 3, 10]),
+            ("sha3-384", &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 3, 11]),
+            ("sha3-512", &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 3, 12]),
         ]
         .iter()
         .enumerate()

@@ -10,8 +10,8 @@ use crate::algorithm::algorithm_parts;
 use crate::cert::{Cert, KeyUsage};
 use crate::chain::{is_bridge, issued};
 use crate::error::Error;
-use crate::key::Signer;
-use crate::oid::{self, Oid};
+use crate::key::{Signer, post_quantum};
+use crate::oid::Oid;
 use crate::pem;
 use crate::soft::SoftKey;
 use crate::time::Time;
@@ -213,7 +213,7 @@ fn check_go(chain: &[Cert]) -> Result<(), Error> {
             let algorithm = algorithm_parts(cert.signature_algorithm());
             return Err(Error::WeakSignature {
                 subject: cert.subject().label(),
-                algorithm: oid::dotted(algorithm.map(|(oid, _)| oid).unwrap_or_default()),
+                algorithm: post_quantum::name(algorithm.map(|(oid, _)| oid).unwrap_or_default()),
             });
         }
     }

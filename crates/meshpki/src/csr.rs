@@ -12,7 +12,7 @@ use crate::cert::{self, GeneralName, RawExtension};
 use crate::der::shape::{bit_string, range};
 use crate::der::{self, DerError, Reader, Tlv};
 use crate::error::Error;
-use crate::key::{PublicKey, Signer};
+use crate::key::{PublicKey, Signer, post_quantum};
 use crate::name::Name;
 use crate::oid;
 use crate::profile::Role;
@@ -166,7 +166,7 @@ impl Csr {
     pub(crate) fn weak_algorithm(&self) -> Option<String> {
         let algorithm = self.signature_algorithm();
         let is_strong = signature::security_bits(algorithm).is_some_and(|bits| bits >= 112);
-        let oid = || algorithm_parts(algorithm).map(|(oid, _)| oid::long_name_or_dotted(oid));
+        let oid = || algorithm_parts(algorithm).map(|(oid, _)| post_quantum::name(oid));
         (!is_strong).then(|| oid().unwrap_or_default())
     }
 

@@ -273,7 +273,7 @@ pub enum Error {
     WeakSignature {
         /// Subject of the certificate.
         subject: String,
-        /// Dotted OID of the algorithm.
+        /// The algorithm.
         algorithm: String,
     },
     /// A subject alternative name that cannot be used.

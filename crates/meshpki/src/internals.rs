@@ -6,6 +6,7 @@
 pub use crate::cert::fingerprints;
 #[cfg(feature = "soft-keys")]
 pub use crate::istiod::canary::BACKDATE as ISTIOD_BACKDATE;
+pub use crate::key::post_quantum::{name as algorithm_name, parameter_set};
 pub use crate::name::is_invisible;
 #[cfg(feature = "soft-keys")]
 pub use crate::soft::fill_random;

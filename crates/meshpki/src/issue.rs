@@ -12,6 +12,7 @@ use crate::cert::encode::{extension, key_usage, name_constraints, sequence_of};
 use crate::cert::{Cert, GeneralName, KeyUsage};
 use crate::der::{self, DerError};
 use crate::error::Error;
+use crate::key::post_quantum::parameter_set;
 use crate::key::{KeyAlgorithm, PublicKey, Signer};
 use crate::oid;
 use crate::profile::{Profile, Role, limits};
@@ -179,6 +180,9 @@ fn check_profile(profile: &Profile, key: &PublicKey, stamp: Stamp) -> Result<(),
         }
         KeyAlgorithm::Rsa { bits: 8193.. } => {
             return refuse("Go and Envoy refuse RSA above 8192 bits");
+        }
+        KeyAlgorithm::Other { oid } if parameter_set(oid.as_bytes()).is_some() => {
+            return refuse("istiod and ztunnel do not support it");
         }
         KeyAlgorithm::Other { .. } => return refuse("istiod and Envoy do not support it"),
         _ => {}

@@ -15,8 +15,10 @@ pub(crate) mod curves;
 pub(crate) mod decode;
 pub(crate) mod ec;
 pub(crate) mod flaw;
+pub(crate) mod post_quantum;
 
 pub use flaw::KeyFlaw;
+use post_quantum::ParameterSet;
 
 /// Signs with a private key it does not show: a [`crate::SoftKey`], a PKCS#11 token, a cloud KMS.
 pub trait Signer {
@@ -94,7 +96,8 @@ pub enum KeyAlgorithm {
 }
 
 impl fmt::Display for KeyAlgorithm {
-    /// As `--key-type` takes it: `ecdsa-p256`, `rsa-2048`, `ed25519`.
+    /// As `--key-type` takes it: `ecdsa-p256`, `rsa-2048`, `ed25519`. Others by their name in FIPS 204 or 205, such as
+    /// `ML-DSA-65`, or by their OID.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::EcdsaP256 => f.write_str("ecdsa-p256"),
@@ -102,7 +105,10 @@ impl fmt::Display for KeyAlgorithm {
             Self::EcdsaP521 => f.write_str("ecdsa-p521"),
             Self::Ed25519 => f.write_str("ed25519"),
             Self::Rsa { bits } => write!(f, "rsa-{bits}"),
-            Self::Other { oid } => write!(f, "algorithm {oid}"),
+            Self::Other { oid } => match ParameterSet::of(oid.as_bytes()) {
+                Some(set) => f.write_str(set.name),
+                None => write!(f, "algorithm {oid}"),
+            },
         }
     }
 }

@@ -8,6 +8,7 @@ use alloc::borrow::Cow;
 
 use crate::algorithm::{Digest, algorithm_parts};
 use crate::key::decode::Kind;
+use crate::key::post_quantum::ParameterSet;
 use crate::key::{PublicKey, decode, ec};
 use crate::oid;
 
@@ -70,6 +71,9 @@ pub fn check(signed: &SignatureInput<'_>) -> SignatureCheck {
             } else {
                 SignatureCheck::Bad
             }
+        }
+        Scheme { kind: Kind::PostQuantum(set), .. } if key.kind == Kind::PostQuantum(set) => {
+            post_quantum(set, signed)
         }
         Scheme { kind, .. } if kind != key.kind => SignatureCheck::Bad,
         Scheme { digest: Some(digest), kind: Kind::Ec } => ecdsa(oid, digest, signed),
@@ -138,6 +142,34 @@ fn edwards(kind: Kind, signed: &SignatureInput<'_>) -> SignatureCheck {
     return answer(legacy::ed448(signed));
     #[cfg(not(feature = "legacy-algorithms"))]
     SignatureCheck::Undecided
+}
+
+/// ML-DSA and SLH-DSA, whatever the parameters beside the algorithm are: OpenSSL does not look at them
+/// (`crypto/asn1/a_verify.c: ASN1_item_verify_ctx`).
+fn post_quantum(set: &ParameterSet, signed: &SignatureInput<'_>) -> SignatureCheck {
+    if signed.signature.len() != set.signature {
+        return SignatureCheck::Bad;
+    }
+    #[cfg(feature = "aws-lc")]
+    if let Some(algorithm) = ml_dsa(set) {
+        let key = extra::UnparsedPublicKey::new(algorithm, signed.key.bits());
+        return answer(key.verify(signed.message, signed.signature).is_ok());
+    }
+    #[cfg(feature = "legacy-algorithms")]
+    if set.name.starts_with("SLH-DSA") {
+        return answer(legacy::slh_dsa(set, signed));
+    }
+    SignatureCheck::Undecided
+}
+
+#[cfg(feature = "aws-lc")]
+fn ml_dsa(set: &ParameterSet) -> Option<&'static extra::PqdsaVerificationAlgorithm> {
+    match set.name {
+        "ML-DSA-44" => Some(&extra::ML_DSA_44),
+        "ML-DSA-65" => Some(&extra::ML_DSA_65),
+        "ML-DSA-87" => Some(&extra::ML_DSA_87),
+        _ => None,
+    }
 }
 
 #[cfg(feature = "legacy-algorithms")]

@@ -12,6 +12,7 @@ use crate::der::shape::bit_string;
 use crate::der::{self, DerError, Reader};
 use crate::error::KeyProblem;
 use crate::issue::Serial;
+use crate::key::post_quantum::parameter_set;
 use crate::key::{KeyAlgorithm, PublicKey, SignError, Signer};
 use crate::oid;
 use crate::pem::{self, Block};
@@ -330,7 +331,8 @@ pub fn fill_random(bytes: &mut [u8]) {
 }
 
 fn unsupported(what: &str, oid: &[u8]) -> KeyProblem {
-    KeyProblem::Unsupported((String::from(what) + &oid::dotted(oid)).into())
+    let name = parameter_set(oid).map_or_else(|| oid::dotted(oid), String::from);
+    KeyProblem::Unsupported((String::from(what) + &name).into())
 }
 
 /// Algorithm OID, parameter OID if it is one, private key octets.

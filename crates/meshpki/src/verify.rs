@@ -14,6 +14,7 @@ use crate::name::Name;
 use crate::oid::Oid;
 use crate::time::Time;
 
+mod algorithms;
 pub mod boringssl;
 mod build;
 mod code;
@@ -540,7 +541,7 @@ impl<'a> Run<'a> {
         self.check_auth_level()?;
         self.check_id()?;
         // X509_get_pubkey_parameters fails silently.
-        self.inputs.target.decoded_key().ok_or(Stop)?;
+        self.policy.release.key(self.inputs.target).ok_or(Stop)?;
         self.check_revocation()?;
         self.check_suite_b()?;
         self.internal_verify()?;

@@ -409,6 +409,8 @@ fn algorithms() -> Vec<Question> {
         })
     };
     let pkcs1 = |n: u8| rsa(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, n]);
+    let nist = |n: u8| [0x60, 0x86, 0x48, 1, 0x65, 3, 4, 3, n];
+    let ml_dsa = |n: u8| der::sequence(&[&der::tlv(der::OID, &nist(n))]);
     vec![
         ("a root on P-224", plain().signed_by("p224", &ecdsa(&[3, 2]))),
         ("a root on P-521", plain().signed_by("p521", &ecdsa(&[3, 4]))),
@@ -417,6 +419,14 @@ fn algorithms() -> Vec<Question> {
         ("a root with RSA 1024", plain().signed_by("rsa1024-e3", &pkcs1(11))),
         ("a signature with SHA-1", plain().signed_by("rsa1024-e3", &pkcs1(5))),
         ("a signature with MD5", plain().signed_by("rsa1024-e3", &pkcs1(4))),
+        ("a root with ML-DSA-44", plain().signed_by("ml-dsa-44", &ml_dsa(17))),
+        ("a root with ML-DSA-65", plain().signed_by("ml-dsa-65", &ml_dsa(18))),
+        ("a root with ML-DSA-87", plain().signed_by("ml-dsa-87", &ml_dsa(19))),
+        ("ML-DSA with parameters", plain().signed_by("ml-dsa-65", &rsa(&nist(18)))),
+        (
+            "a broken signature with ML-DSA",
+            plain().signed_by("ml-dsa-65", &ml_dsa(18)).middle(|middle| middle.broken = true),
+        ),
         ("RSASSA-PSS with SHA-256 and 32 octets of salt", by_rsa(Rsa::Pss256)),
         ("RSASSA-PKCS1-v1_5 with SHA-512", by_rsa(Rsa::Sha512)),
         ("a root with Ed25519", {

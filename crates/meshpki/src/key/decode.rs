@@ -2,6 +2,7 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
+use super::post_quantum::{ParameterSet, SETS};
 use super::{PublicKey, ec};
 use crate::algorithm::PssParameters;
 use crate::der::shape::{bit_length, bit_string, check_integer, sequence, small_integer};
@@ -32,11 +33,14 @@ pub(crate) enum Kind {
     Ed448,
     X25519,
     X448,
+    /// ML-DSA or SLH-DSA.
+    PostQuantum(&'static ParameterSet),
     /// A type some signature OID asks for and no key here has.
     Foreign,
 }
 
 impl Kind {
+    /// All but [`Kind::PostQuantum`], whose numbers come after these.
     const ALL: [Self; 11] = [
         Self::Rsa,
         Self::RsaPss,
@@ -50,6 +54,22 @@ impl Kind {
         Self::X448,
         Self::Foreign,
     ];
+
+    fn number(self) -> usize {
+        let set = match self {
+            Self::PostQuantum(set) => SETS.iter().position(|known| known == set),
+            _ => None,
+        };
+        let plain = || Self::ALL.iter().position(|kind| *kind == self).unwrap_or(0);
+        set.map_or_else(plain, |set| Self::ALL.len() + set)
+    }
+
+    fn of_number(number: usize) -> Self {
+        match number.checked_sub(Self::ALL.len()) {
+            Some(set) => Self::PostQuantum(&SETS[set]),
+            None => Self::ALL[number],
+        }
+    }
 }
 
 /// The answer of [`decode`] for one key, worked out when it is first asked for.
@@ -74,16 +94,15 @@ impl Lazy {
 
     fn pack(answer: Option<Decoded>) -> u32 {
         let Some(decoded) = answer else { return Self::KNOWN };
-        let kind = Kind::ALL.iter().position(|kind| *kind == decoded.kind).unwrap_or(0);
         let explicit = if decoded.explicit_curve { Self::EXPLICIT } else { 0 };
-        let kind = u32::try_from(kind).unwrap_or(0);
+        let kind = u32::try_from(decoded.kind.number()).unwrap_or(0);
         Self::KNOWN | Self::DECODED | explicit | kind << 16 | decoded.security_bits.min(0xffff)
     }
 
     fn unpack(packed: u32) -> Option<Decoded> {
         let kind = usize::try_from(packed >> 16 & 0xff).ok()?;
         (packed & Self::DECODED != 0).then(|| Decoded {
-            kind: Kind::ALL[kind],
+            kind: Kind::of_number(kind),
             security_bits: packed & 0xffff,
             explicit_curve: packed & Self::EXPLICIT != 0,
         })
@@ -135,7 +154,11 @@ pub(crate) fn decode(key: &PublicKey) -> Option<Decoded> {
         oid::X448 => curve25519(Kind::X448, 56, 224),
         DH => dh_key(&parameters?, bits, false),
         DHX => dh_key(&parameters?, bits, true),
-        _ => None,
+        other => {
+            let set = ParameterSet::of(other)?;
+            let decodes = set.decodes(key.as_der(), bits);
+            if decodes { plain(Kind::PostQuantum(set), set.security_bits) } else { None }
+        }
     }
 }
 

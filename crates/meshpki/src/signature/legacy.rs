@@ -14,9 +14,11 @@ use crate::key::decode::rsa_numbers;
 use crate::key::ec;
 
 mod ed448;
+mod slh_dsa;
 mod weierstrass;
 
 pub(super) use ed448::check as ed448;
+pub(super) use slh_dsa::check as slh_dsa;
 
 /// The digest of `message`; `None` for one that OpenSSL's default provider does not have, or that is not implemented here.
 fn digest(digest: Digest, message: &[u8]) -> Option<Vec<u8>> {

@@ -2,6 +2,7 @@
 
 use crate::algorithm::{Digest, PssParameters, algorithm_parts};
 use crate::key::decode::Kind;
+use crate::key::post_quantum::ParameterSet;
 
 /// What a signature algorithm is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +15,7 @@ pub(crate) struct Scheme {
 
 impl Scheme {
     /// The signature algorithm with those content octets as OID; `None` for one OpenSSL does not know.
-    pub(crate) const fn of(oid: &[u8]) -> Option<Self> {
+    pub(crate) fn of(oid: &[u8]) -> Option<Self> {
         use Digest as D;
         let (digest, kind) = match oid {
             [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 10] => (None, Kind::RsaPss),
@@ -27,7 +28,8 @@ impl Scheme {
             // mdc2WithRSA, ripemd160WithRSA.
             [0x55, 8, 3, 100] => (Some(D::Mdc2), Kind::Rsa),
             [0x2b, 36, 3, 3, 1, 2] => (Some(D::Ripemd160), Kind::Rsa),
-            // The SHA-3 signatures with RSA.
+            // The SHA-3 signatures with ECDSA and RSA.
+            [0x60, 0x86, 0x48, 1, 0x65, 3, 4, 3, n @ 9..=12] => (Some(sha3(*n - 9)), Kind::Ec),
             [0x60, 0x86, 0x48, 1, 0x65, 3, 4, 3, n @ 13..=16] => (Some(sha3(*n - 13)), Kind::Rsa),
             [0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 1] => (Some(D::Sha1), Kind::Ec),
             // ecdsa-with-Recommended, ecdsa-with-Specified: the digest is not said.
@@ -43,12 +45,24 @@ impl Scheme {
             [0x2a, 0x85, 3, 2, 2, 3 | 4] | [0x2a, 0x85, 3, 7, 1, 1, 3, 2 | 3] => {
                 (Some(D::Other), Kind::Foreign)
             }
-            _ => return None,
+            other => (None, Kind::PostQuantum(ParameterSet::of(other)?)),
         };
         match digest {
             Some(D::Other) if matches!(kind, Kind::Rsa) => None,
             _ => Some(Self { digest, kind }),
         }
+    }
+
+    /// Whether it is ECDSA with a digest of SHA-3.
+    pub(crate) const fn is_ecdsa_with_sha3(self) -> bool {
+        use Digest as D;
+        matches!(
+            self,
+            Self {
+                kind: Kind::Ec,
+                digest: Some(D::Sha3_224 | D::Sha3_256 | D::Sha3_384 | D::Sha3_512)
+            }
+        )
     }
 
     /// Whether `key` can make such signatures (`crypto/x509/v3_purp.c: check_sig_alg_match`).
@@ -101,6 +115,7 @@ pub(crate) fn security_bits(algorithm: &[u8]) -> Option<u32> {
         }
         Scheme { kind: Kind::Ed25519, .. } => Some(128),
         Scheme { kind: Kind::Ed448, .. } => Some(224),
+        Scheme { kind: Kind::PostQuantum(set), .. } => Some(set.security_bits),
         Scheme { .. } => None,
     }
 }

@@ -110,7 +110,7 @@ impl Release {
         self >= Self::V1_38
     }
 
-    /// `crypto/evp/p_mldsa.cc` among the default algorithms.
+    /// `crypto/x509/algorithm.cc: x509_digest_verify_init` and the default algorithms of January 2026.
     fn knows_ml_dsa(self) -> bool {
         self >= Self::V1_38
     }

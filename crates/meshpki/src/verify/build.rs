@@ -80,9 +80,9 @@ impl<'a> Run<'a> {
         let current = self.chain[last].cert;
         let Some(issuer) = self.trusted_issuer(current) else { return Ok((false, false)) };
         // A key OpenSSL cannot decode ends everything silently.
-        if !self_signed(current).ok_or(Stop)? {
+        if !self_signed(current, self.policy.release).ok_or(Stop)? {
             self.chain.push(issuer);
-            let is_root = self_signed(issuer.cert).ok_or(Stop)?;
+            let is_root = self_signed(issuer.cert, self.policy.release).ok_or(Stop)?;
             return Ok((true, !is_root));
         }
         // A self-signed certificate must be the trusted one byte for byte, not just carry its name.
@@ -97,12 +97,15 @@ impl<'a> Run<'a> {
     /// Puts an untrusted issuer on the chain and takes it off the list; false when there is none.
     fn add_untrusted(&mut self, max_depth: usize, untrusted: &mut Vec<&'a Cert>) -> bool {
         let current = self.chain[self.chain.len() - 1].cert;
-        if self_signed(current) == Some(true) || self.chain.len() > max_depth {
+        if self_signed(current, self.policy.release) == Some(true) || self.chain.len() > max_depth {
             return false;
         }
         if self.policy.crl_kinds.extended {
-            let named = untrusted.iter().filter(|cert| cert.subject() == current.issuer());
-            named.for_each(|cert| self.memo.decode(cert));
+            // `crypto/x509/x509_vfy.c: get0_best_issuer_sk` of 3.5 compares each with the chain first.
+            let all = self.policy.release.since(3, 5)
+                && !(current.is_self_issued() && self.chain.len() == 1);
+            let seen = untrusted.iter().filter(|cert| all || cert.subject() == current.issuer());
+            seen.for_each(|cert| self.memo.decode(cert));
         }
         let Some(index) = self.find_issuer(untrusted, current) else { return false };
         let issuer = untrusted.remove(index);
@@ -115,7 +118,9 @@ impl<'a> Run<'a> {
     fn trusted_issuer(&mut self, subject: &Cert) -> Option<Link<'a>> {
         let trusted = self.trusted_named(subject.issuer());
         let candidates = trusted.iter().map(|anchor| &anchor.cert);
-        let index = self.best(candidates, |candidate| likely_issued(candidate, subject))?;
+        let release = self.policy.release;
+        let index =
+            self.best(candidates, |candidate| likely_issued(candidate, subject, release))?;
         Some(Link { cert: &trusted[index].cert, aux: trusted[index].aux.as_ref() })
     }
 
@@ -151,9 +156,10 @@ impl<'a> Run<'a> {
     /// `crypto/x509/x509_vfy.c: find_issuer`: a certificate comes into the chain once, except that a
     /// self-issued target may meet itself.
     fn find_issuer(&self, untrusted: &[&'a Cert], subject: &Cert) -> Option<usize> {
+        let release = self.policy.release;
         let may_repeat = subject.is_self_issued() && self.chain.len() == 1;
         self.best(untrusted.iter().copied(), |candidate| {
-            likely_issued(candidate, subject)
+            likely_issued(candidate, subject, release)
                 && (may_repeat || !self.chain.iter().any(|link| link.cert == candidate))
         })
     }
@@ -182,8 +188,9 @@ impl<'a> Run<'a> {
 
     /// `crypto/x509/x509_vfy.c: check_trust`.
     fn check_trust(&mut self, num_untrusted: usize) -> Result<Trust, Stop> {
+        let (purpose, release) = (self.policy.trust(), self.policy.release);
         for depth in num_untrusted..self.chain.len() {
-            match check_trust_setting(&self.chain[depth], self.policy.trust(), true) {
+            match check_trust_setting(&self.chain[depth], purpose, true, release) {
                 Trust::Trusted => return Ok(Trust::Trusted),
                 Trust::Rejected => {
                     self.report(28, depth)?;
@@ -204,7 +211,7 @@ impl<'a> Run<'a> {
             return Ok(Trust::Unknown);
         };
         let link = Link { cert: &same.cert, aux: same.aux.as_ref() };
-        if check_trust_setting(&link, self.policy.trust(), true) == Trust::Rejected {
+        if check_trust_setting(&link, purpose, true, release) == Trust::Rejected {
             self.report(28, 0)?;
             return Ok(Trust::Unknown);
         }
@@ -219,7 +226,7 @@ impl<'a> Run<'a> {
         if self.chain.len() > max_depth {
             return self.report(22, last);
         }
-        if self_signed(self.chain[last].cert) == Some(true) {
+        if self_signed(self.chain[last].cert, self.policy.release) == Some(true) {
             return self.report(if last == 0 { 18 } else { 19 }, last);
         }
         self.report(if self.num_untrusted < self.chain.len() { 2 } else { 20 }, last)

@@ -114,6 +114,13 @@ impl Case<'_> {
                 "issue the CA that permits `{base}` again with a host such as `{host}`: a URI constraint is a host, so one with a scheme matches nothing"
             );
         }
+        if let (2 | 20, Some(twin)) = (self.finding.code.0, self.trusted_twin()) {
+            return format!(
+                "put the `{label}` that `{}` issued before this one: OpenSSL takes the first that fits, and `{}` is trusted",
+                twin.issuer().label(),
+                twin.issuer().label()
+            );
+        }
         if let (2 | 20, Some(address)) = (self.finding.code.0, self.issuer_addresses().first()) {
             return format!(
                 "provide the issuer of `{label}`, as an intermediate or in the trust store; `{label}` says that it is at {address}"
@@ -135,6 +142,9 @@ impl Case<'_> {
             18 | 19 => "add the root that you want to trust to the trust store, byte for byte",
             20 if self.names_a_stranger() => {
                 "issue `{}` again with an authority key identifier that fits its issuer"
+            }
+            20 if self.policy.release.lacks(self.cert().tbs_signature_algorithm()) => {
+                "verify `{}` with OpenSSL 3.5 or later, or issue it again with ECDSA and SHA-256"
             }
             20 => "provide the issuer of `{}`, as an intermediate or in the trust store",
             22 => "allow more intermediates, or use a shorter chain for `{}`",

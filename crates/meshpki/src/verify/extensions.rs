@@ -75,7 +75,8 @@ impl Run<'_> {
     /// (v1, keyUsage or nsCertType alone).
     fn check_ca(&mut self, depth: usize, place: Place) -> Step {
         let cert = self.chain[depth].cert;
-        let status = if cert.extensions().invalid { 0 } else { ca_status(cert) };
+        let status =
+            if cert.extensions().invalid { 0 } else { ca_status(cert, self.policy.release) };
         let strict = self.policy.strict;
         let wrong = match place {
             Place::Target => strict && status > 1,
@@ -90,7 +91,7 @@ impl Run<'_> {
 
     /// `crypto/x509/x509_vfy.c: check_curve`.
     fn check_curve(&mut self, depth: usize) -> Step {
-        match self.chain[depth].cert.decoded_key() {
+        match self.policy.release.key(self.chain[depth].cert) {
             None => self.report(1, depth),
             Some(key) if key.explicit_curve => self.report(94, depth),
             Some(_) => Ok(()),

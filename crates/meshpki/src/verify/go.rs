@@ -230,6 +230,12 @@ pub(crate) fn refuses_key(key: &PublicKey) -> Option<String> {
 }
 
 impl Certificate {
+    /// Whether Go does not know the type of its key, so that no chain leads through it.
+    #[must_use]
+    pub fn has_unknown_key(&self) -> bool {
+        *self.key() == public_key::Key::Unknown
+    }
+
     /// `verify.go: checkChainForKeyUsage`, for one usage.
     pub(crate) fn allows(&self, usage: &Oid) -> bool {
         let usages = &self.parsed().extensions.ext_key_usage;

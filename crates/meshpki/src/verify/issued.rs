@@ -1,31 +1,30 @@
 //! Whether one certificate can be the issuer of another, before any signature is checked
 //! (`crypto/x509/v3_purp.c: ossl_x509_likely_issued`).
 
-use crate::algorithm::algorithm_parts;
+use super::Release;
 use crate::cert::{AuthorityKeyId, Cert, GeneralName};
-use crate::signature::Scheme;
 
 /// Whether a certificate counts as self-signed; `None` when OpenSSL cannot tell
 /// (`crypto/x509/x509_vfy.c: X509_self_signed`). No signature is checked.
-pub(crate) fn self_signed(cert: &Cert) -> Option<bool> {
-    cert.decoded_key()?;
-    (!cert.extensions().invalid).then(|| has_self_signed_flag(cert))
+pub(super) fn self_signed(cert: &Cert, release: Release) -> Option<bool> {
+    release.key(cert)?;
+    (!cert.extensions().invalid).then(|| has_self_signed_flag(cert, release))
 }
 
 /// `EXFLAG_SS` of `crypto/x509/v3_purp.c: ossl_x509v3_cache_extensions`.
-pub(super) fn has_self_signed_flag(cert: &Cert) -> bool {
+pub(super) fn has_self_signed_flag(cert: &Cert, release: Release) -> bool {
     cert.is_self_issued()
         && akid_matches(cert, cert.extensions().authority_key_id.as_ref())
-        && algorithms_match(cert, cert)
+        && algorithms_match(cert, cert, release)
 }
 
 /// `crypto/x509/v3_purp.c: ossl_x509_likely_issued`: names, key identifiers and kinds of algorithm agree.
-pub(crate) fn likely_issued(issuer: &Cert, subject: &Cert) -> bool {
+pub(super) fn likely_issued(issuer: &Cert, subject: &Cert, release: Release) -> bool {
     issuer.subject() == subject.issuer()
         && !issuer.extensions().invalid
         && !subject.extensions().invalid
         && akid_matches(issuer, subject.extensions().authority_key_id.as_ref())
-        && algorithms_match(issuer, subject)
+        && algorithms_match(issuer, subject, release)
 }
 
 /// `crypto/x509/v3_purp.c: X509_check_akid`.
@@ -53,8 +52,8 @@ pub(super) fn serial_matches(issuer: &Cert, akid: Option<&AuthorityKeyId>) -> bo
 }
 
 /// `crypto/x509/v3_purp.c: check_sig_alg_match`, with the algorithm inside the signed bytes.
-pub(crate) fn algorithms_match(issuer: &Cert, subject: &Cert) -> bool {
-    let Some(key) = issuer.decoded_key() else { return false };
-    let Ok((oid, _)) = algorithm_parts(subject.tbs_signature_algorithm()) else { return false };
-    Scheme::of(oid).is_some_and(|scheme| scheme.fits(key.kind))
+pub(super) fn algorithms_match(issuer: &Cert, subject: &Cert, release: Release) -> bool {
+    let Some(key) = release.key(issuer) else { return false };
+    let scheme = release.scheme(subject.tbs_signature_algorithm());
+    scheme.is_some_and(|scheme| scheme.fits(key.kind))
 }

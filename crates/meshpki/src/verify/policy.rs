@@ -115,14 +115,16 @@ fn evaluate(
         return nothing(outcome.explicit);
     }
     let (mut authority, candidates) = tree.authority_set();
+    // `crypto/x509/pcy_tree.c: X509_policy_check` of 3.5
+    if release.since(3, 5) {
+        tree.sort(&mut authority);
+    }
     let user = if policies.accept_any() {
         authority.clone()
     } else {
         tree.user_set(&policies.acceptable, &candidates)?
     };
-    let looked_up = !policies.acceptable.is_empty() && !policies.accept_any();
-    // `crypto/x509/pcy_tree.c: X509_policy_check` of 3.5 sorts before it looks up.
-    if looked_up || release.since(3, 5) {
+    if !policies.acceptable.is_empty() && !policies.accept_any() {
         tree.sort(&mut authority);
     }
     let nodes =

@@ -108,6 +108,7 @@ pub(super) fn check_trust_setting(
     link: &Link<'_>,
     purpose: Option<Purpose>,
     self_signed_counts: bool,
+    release: Release,
 ) -> Trust {
     let usage = Purpose::trust_usage(purpose);
     if let (Some(usage), Some(aux)) = (usage, link.aux) {
@@ -121,13 +122,13 @@ pub(super) fn check_trust_setting(
             None => {}
         }
     }
-    let is_root = !link.cert.extensions().invalid && has_self_signed_flag(link.cert);
+    let is_root = !link.cert.extensions().invalid && has_self_signed_flag(link.cert, release);
     if self_signed_counts && is_root { Trust::Trusted } else { Trust::Unknown }
 }
 
 /// `crypto/x509/v3_purp.c: check_ca`: 0 no CA, 1 a CA, 3 a self-signed v1 certificate, 4 by keyUsage alone,
 /// 5 by nsCertType alone.
-pub(super) fn ca_status(cert: &Cert) -> u8 {
+pub(super) fn ca_status(cert: &Cert, release: Release) -> u8 {
     let extensions = cert.extensions();
     if extensions.lacks_usage(KeyUsage::KEY_CERT_SIGN) {
         return 0;
@@ -135,7 +136,7 @@ pub(super) fn ca_status(cert: &Cert) -> u8 {
     if let Some(constraints) = extensions.basic_constraints {
         return u8::from(constraints.ca);
     }
-    if cert.version() == 0 && has_self_signed_flag(cert) {
+    if cert.version() == 0 && has_self_signed_flag(cert, release) {
         return 3;
     }
     if extensions.key_usage.is_some() {
@@ -145,7 +146,7 @@ pub(super) fn ca_status(cert: &Cert) -> u8 {
 }
 
 /// `crypto/x509/v3_purp.c: X509_check_purpose`: 0 no, 1 yes, other numbers yes but for strict callers.
-fn check_purpose(cert: &Cert, purpose: Purpose, as_ca: bool) -> i8 {
+fn check_purpose(cert: &Cert, purpose: Purpose, as_ca: bool, release: Release) -> i8 {
     let extensions = cert.extensions();
     if extensions.invalid {
         return -1;
@@ -157,11 +158,15 @@ fn check_purpose(cert: &Cert, purpose: Purpose, as_ca: bool) -> i8 {
     {
         return 0;
     }
-    if as_ca { check_purpose_ca(cert, purpose) } else { check_purpose_target(cert, purpose) }
+    if as_ca {
+        check_purpose_ca(cert, purpose, release)
+    } else {
+        check_purpose_target(cert, purpose)
+    }
 }
 
-fn check_purpose_ca(cert: &Cert, purpose: Purpose) -> i8 {
-    let status = ca_status(cert);
+fn check_purpose_ca(cert: &Cert, purpose: Purpose, release: Release) -> i8 {
+    let status = ca_status(cert, release);
     let netscape = |bit: u8| cert.extensions().netscape_type.is_some_and(|bits| bits & bit != 0);
     match purpose {
         Purpose::Any => 1,
@@ -237,14 +242,14 @@ impl Run<'_> {
     pub(super) fn check_purpose(&mut self, depth: usize, purpose: Purpose, as_ca: bool) -> Step {
         let link = self.chain[depth];
         let setting = if depth >= self.num_untrusted && self.policy.purpose == Some(purpose) {
-            check_trust_setting(&link, self.policy.trust(), false)
+            check_trust_setting(&link, self.policy.trust(), false, self.policy.release)
         } else {
             Trust::Unknown
         };
         let fits = match setting {
             Trust::Trusted => true,
             Trust::Rejected => false,
-            Trust::Unknown => match check_purpose(link.cert, purpose, as_ca) {
+            Trust::Unknown => match check_purpose(link.cert, purpose, as_ca, self.policy.release) {
                 1 => true,
                 0 => false,
                 _ => !self.policy.strict,

@@ -7,7 +7,7 @@ use num_bigint::BigInt;
 use super::extensions::same_algorithm;
 use super::issued::{akid_matches, has_self_signed_flag, serial_matches};
 use super::time::{Place, place};
-use super::{Inputs, PathPolicies, Revocation, Run, Step, Stop};
+use super::{Inputs, PathPolicies, Release, Revocation, Run, Step, Stop};
 use crate::cert::distribution::{ALL_REASONS, DistributionPoint, DpName};
 use crate::cert::{Cert, GeneralName, KeyUsage};
 use crate::crl::{Crl, Scope};
@@ -59,7 +59,8 @@ impl<'a> Run<'a> {
     fn check_cert(&mut self, depth: usize) -> Step {
         let cert = self.chain[depth].cert;
         // `crypto/x509/x509_vfy.c: check_cert_crl` of 3.6
-        let exempt = self.policy.release.since(3, 6) && has_self_signed_flag(cert);
+        let release = self.policy.release;
+        let exempt = release.since(3, 6) && has_self_signed_flag(cert, release);
         if exempt || cert.extensions().proxy {
             return Ok(());
         }
@@ -249,11 +250,11 @@ impl<'a> Run<'a> {
         if self.crl_score & score::TIME == 0 {
             self.check_crl_time(depth, crl)?;
         }
-        if issuer.decoded_key().is_none() {
+        if self.policy.release.key(issuer).is_none() {
             return self.report(6, depth);
         }
         self.check_crl_suite_b(depth, crl, issuer)?;
-        match verify_crl(crl, issuer) {
+        match verify_crl(crl, issuer, self.policy.release) {
             SignatureCheck::Good => Ok(()),
             SignatureCheck::Bad => self.report(8, depth),
             SignatureCheck::Undecided => {
@@ -355,9 +356,10 @@ fn extensions_match(a: &Crl, b: &Crl, oid: &[u8]) -> bool {
 }
 
 /// `crypto/x509/x_crl.c: def_crl_verify`: the algorithm inside the signed bytes must be the one next to them.
-fn verify_crl(crl: &Crl, issuer: &Cert) -> SignatureCheck {
+fn verify_crl(crl: &Crl, issuer: &Cert, release: Release) -> SignatureCheck {
     if !same_algorithm(crl.tbs_signature_algorithm(), crl.signature_algorithm())
         || crl.signature_unused_bits() != 0
+        || release.scheme(crl.signature_algorithm()).is_none()
     {
         return SignatureCheck::Bad;
     }

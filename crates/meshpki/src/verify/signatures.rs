@@ -13,7 +13,8 @@ impl Run<'_> {
         let last = self.chain.len() - 1;
         let anchor = self.chain[last].cert;
         let mut depth = last;
-        if !self.policy.partial_chain && !likely_issued(anchor, anchor) {
+        let release = self.policy.release;
+        if !self.policy.partial_chain && !likely_issued(anchor, anchor, release) {
             if last == 0 {
                 self.report(21, 0)?;
             } else {
@@ -23,7 +24,8 @@ impl Run<'_> {
         loop {
             let by_itself = depth == last;
             if !by_itself
-                || (self.policy.check_self_signed_signature && has_self_signed_flag(anchor))
+                || (self.policy.check_self_signed_signature
+                    && has_self_signed_flag(anchor, release))
             {
                 self.check_signature(depth, if by_itself { depth } else { depth + 1 })?;
             }
@@ -47,12 +49,14 @@ impl Run<'_> {
         if !exempt && issuer.extensions().lacks_usage(usage) {
             self.report(code, issuer_depth)?;
         }
-        if issuer.decoded_key().is_none() {
+        let release = self.policy.release;
+        if release.key(issuer).is_none() {
             return self.report(6, issuer_depth);
         }
         // A target is seen once, what is above it often.
         let is_sm2 = issuer.decoded_key().is_some_and(|key| key.kind == Kind::Sm2);
         let check = match depth {
+            _ if release.scheme(subject.signature_algorithm()).is_none() => SignatureCheck::Bad,
             // `crypto/asn1/a_verify.c: make_id_ctx`
             0 if self.policy.has_sm2_id && !is_sm2 => SignatureCheck::Bad,
             0 => verify_signature(subject, issuer),

@@ -116,13 +116,11 @@ impl Answer {
             Ok(target) => target,
             Err(line) => {
                 self.json.push(report::unreadable(&name, &line));
-                self.say(&line);
+                self.say(&format!("{line}\n"));
                 // `apps/lib/apps.c: load_cert_pass` of 3.2
-                self.say(if release.since(3, 2) {
-                    "\n"
-                } else {
-                    "\nUnable to load certificate file\n"
-                });
+                if !release.since(3, 2) {
+                    self.say("Unable to load certificate file\n");
+                }
                 self.status = FAILED;
                 return;
             }

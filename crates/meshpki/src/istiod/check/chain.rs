@@ -17,6 +17,7 @@ use crate::istiod::canary::permitted_hosts;
 use crate::istiod::{Refusal, StartOutcome};
 use crate::key::KeyAlgorithm;
 use crate::key::flaw::samples;
+use crate::key::post_quantum::parameter_set;
 use crate::soft::KeyType;
 
 pub(super) fn check(folder: &Folder<'_>, problems: &mut Vec<SecretProblem>) {
@@ -208,6 +209,10 @@ fn forgeable_keys(folder: &Folder<'_>) -> Option<SecretProblem> {
     ))
 }
 
+fn is_post_quantum(cert: &Cert) -> bool {
+    matches!(cert.public_key().algorithm(), KeyAlgorithm::Other { oid } if parameter_set(oid.as_bytes()).is_some())
+}
+
 /// Keys that are too short, or of a type proxies do not accept.
 fn weak_keys(folder: &Folder<'_>) -> Option<SecretProblem> {
     let weak = |cert: &Cert| match cert.public_key().algorithm() {
@@ -223,9 +228,12 @@ fn weak_keys(folder: &Folder<'_>) -> Option<SecretProblem> {
             cert.public_key().algorithm()
         )
     });
-    let evidence: Vec<String> = lines.collect();
+    let mut evidence: Vec<String> = lines.collect();
     if evidence.is_empty() {
         return None;
+    }
+    if all.iter().any(|(_, cert)| is_post_quantum(cert)) {
+        evidence.push(String::from("Go, so istiod and its agents, and ztunnel support neither ML-DSA nor SLH-DSA; Envoy verifies ML-DSA since 1.38, in Istio 1.30"));
     }
     let mut problem = folder
         .warning("istiod/weak-key", "a key is too short, or its type is not accepted by proxies");

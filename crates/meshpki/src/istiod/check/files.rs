@@ -9,9 +9,9 @@ use crate::cacerts::{Secret, go_pem};
 use crate::cert::Cert;
 use crate::istiod::StartOutcome;
 use crate::istiod::bundle::first_key;
-use crate::key::Signer;
 use crate::key::flaw::samples;
-use crate::soft::SoftKey;
+use crate::key::{KeyAlgorithm, Signer};
+use crate::soft::{KeyType, SoftKey};
 use crate::verify::Rejection;
 use crate::{pem, signature};
 
@@ -219,10 +219,16 @@ fn key(folder: &Folder<'_>) -> Option<SecretProblem> {
                 .file(name)
                 .evidence(why)
                 .evidence("it reads only the first block, which must be an unencrypted `PRIVATE KEY`, `RSA PRIVATE KEY` or `EC PRIVATE KEY`");
-            return Some(problem.fix(
-                "write the key as plain PKCS#8",
-                Remedy::ConvertKey { file: name.to_string() },
-            ));
+            return Some(match folder.ca.as_ref().map(|ca| ca.public_key().algorithm()) {
+                Some(KeyAlgorithm::Other { .. }) => problem.fix(
+                    "create the CA with a key that istiod reads: RSA, ECDSA or Ed25519",
+                    Remedy::StartOver { key_type: Some(KeyType::EcdsaP256) },
+                ),
+                _ => problem.fix(
+                    "write the key as plain PKCS#8",
+                    Remedy::ConvertKey { file: name.to_string() },
+                ),
+            });
         }
     };
     let ca = folder.ca.as_ref().filter(|ca| ca.public_key().as_der() != public.as_der())?;

@@ -9,6 +9,7 @@ use crate::cert::Cert;
 use crate::digest::hex_colons;
 use crate::istiod::Refusal;
 use crate::istiod::bundle::{allows_server_auth, insecure_signature};
+use crate::key::post_quantum;
 use crate::oid;
 use crate::verify::go::Certificate;
 use crate::verify::{Reason, Rejection};
@@ -147,8 +148,16 @@ fn untrusted(folder: &Folder<'_>, ca: &Cert, why: &Rejection) -> SecretProblem {
             .error("istiod/untrusted", "Go gives up before it has found a path to a root")
             .evidence("it checks 100 signatures at most, and too many certificates have the same subject")
             .fix("remove the certificates that are not needed", Remedy::inspect(&[folder.bundle.layout.chain_files()[0]])),
+        _ if has_unused_issuer(folder, fault) => algorithm(folder, fault, &place, why),
         _ => no_issuer(folder, ca),
     }
+}
+
+/// Whether the issuer of a certificate is there, but has a key that Go does not use.
+fn has_unused_issuer(folder: &Folder<'_>, cert: &Cert) -> bool {
+    let issuers = folder.certs().filter(|(_, issuer)| issuer.subject() == cert.issuer());
+    let mut read = issuers.filter_map(|(_, issuer)| Certificate::try_from(issuer).ok());
+    read.any(|issuer| issuer.has_unknown_key())
 }
 
 /// A critical extension that Go does not know.
@@ -164,7 +173,7 @@ fn critical(folder: &Folder<'_>, fault: &Cert, place: &str) -> SecretProblem {
 
 /// A signature algorithm, or a key, that Go does not verify with.
 fn algorithm(folder: &Folder<'_>, fault: &Cert, place: &str, why: &Rejection) -> SecretProblem {
-    let name = oid::long_name_or_dotted(
+    let name = post_quantum::name(
         crate::algorithm::algorithm_parts(fault.signature_algorithm())
             .map_or(&[][..], |(oid, _)| oid),
     );

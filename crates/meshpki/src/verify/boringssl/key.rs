@@ -6,6 +6,7 @@ use super::cbs::Cbs;
 use super::grammar::integer;
 use crate::der;
 use crate::der::shape::bit_length;
+use crate::key::post_quantum::ParameterSet;
 use crate::key::{PublicKey, ec};
 use crate::oid;
 use crate::signature::{SignatureCheck, SignatureInput, check};
@@ -16,6 +17,8 @@ pub(super) enum Kind {
     Rsa,
     Ec,
     Ed25519,
+    /// A parameter set of ML-DSA.
+    MlDsa(&'static ParameterSet),
     /// It can be decoded; no signature is by it.
     Silent,
 }
@@ -33,8 +36,6 @@ pub(super) enum Answer {
 
 /// secp224r1, 1.3.132.0.33.
 const P224: &[u8] = &[0x2b, 0x81, 4, 0, 33];
-/// ML-DSA-44, -65 and -87 (RFC 9881), without the last octet: 2.16.840.1.101.3.4.3.17 to 19.
-const ML_DSA: &[u8] = &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 3];
 
 /// Decodes a key; `None` if BoringSSL cannot (`crypto/evp/evp_asn1.cc: EVP_PKEY_from_subject_public_key_info`,
 /// `crypto/evp/internal.h: GetDefaultEVPAlgorithms`).
@@ -64,10 +65,9 @@ pub(super) fn decode(key: &PublicKey, release: Release) -> Option<Kind> {
         }
         oid::DSA => dsa(algorithm, bits),
         _ => {
-            let Some((parameter_set @ 17..=19, ML_DSA)) = kind.split_last() else { return None };
+            let set = ml_dsa(kind)?;
             algorithm.end()?;
-            let size = [1312, 1952, 2592][usize::from(parameter_set - 17)];
-            (release.knows_ml_dsa() && bits.len() == size).then_some(Kind::Silent)
+            (release.knows_ml_dsa() && bits.len() == set.key).then_some(Kind::MlDsa(set))
         }
     }
 }
@@ -136,13 +136,13 @@ pub(super) fn verify(signed: &SignatureInput<'_>, key: Kind) -> Answer {
         Some((oid, parts))
     });
     let Some((oid, parameters)) = parts else { return Answer::Unsupported };
-    if matches!(oid.split_last(), Some((17..=19, ML_DSA))) {
-        return Answer::Undecided;
-    }
     let fits = match oid {
         oid::RSA_PSS => key == Kind::Rsa && pss_parameters(parameters).is_some(),
         oid::ED25519 => key == Kind::Ed25519 && parameters.is_empty(),
-        _ => wanted(oid) == Some(key) && matches!(parameters.rest(), [] | [der::NULL, 0]),
+        _ => match ml_dsa(oid) {
+            Some(set) => key == Kind::MlDsa(set) && parameters.is_empty(),
+            None => wanted(oid) == Some(key) && matches!(parameters.rest(), [] | [der::NULL, 0]),
+        },
     };
     if !fits {
         return Answer::Unsupported;
@@ -152,6 +152,11 @@ pub(super) fn verify(signed: &SignatureInput<'_>, key: Kind) -> Answer {
         SignatureCheck::Bad => Answer::Bad,
         SignatureCheck::Undecided => Answer::Undecided,
     }
+}
+
+/// ML-DSA-44, -65 or -87 by its OID; SLH-DSA is in no certificate that BoringSSL verifies.
+fn ml_dsa(oid: &[u8]) -> Option<&'static ParameterSet> {
+    ParameterSet::of(oid).filter(|set| set.name.starts_with("ML-DSA"))
 }
 
 /// The key an algorithm with a digest of its own takes (`crypto/obj/obj_xref.cc: kTriples`, without MD4 and MD5,

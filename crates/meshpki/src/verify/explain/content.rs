@@ -188,10 +188,14 @@ impl Case<'_> {
         let wanted = format!("{} bits for level {level}", wanted_bits(level).unwrap_or(0));
         let bits = |bits: Option<u32>| bits.map_or("unknown".into(), |bits| format!("{bits} bits"));
         if self.finding.code.0 == 68 {
-            let found = format!("{} with {}", bits(signature_bits(cert)), algorithm_name(cert));
+            let found = format!(
+                "{} with {}",
+                bits(signature_bits(cert, self.policy.release)),
+                algorithm_name(cert)
+            );
             push(to, "strength of the signature", wanted, found);
         } else {
-            let strength = bits(cert.decoded_key().map(|key| key.security_bits));
+            let strength = bits(self.policy.release.key(cert).map(|key| key.security_bits));
             push(
                 to,
                 "strength of the key",

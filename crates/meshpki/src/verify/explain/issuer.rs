@@ -7,8 +7,10 @@ use alloc::vec::Vec;
 use super::{Case, Evidence, hex, joined, named, push};
 use crate::cert::Cert;
 use crate::der::{self, DerError, Reader};
+use crate::key::post_quantum::parameter_set;
 use crate::oid;
 use crate::signature::SignatureCheck;
+use crate::verify::Release;
 use crate::verify::extensions::same_algorithm;
 use crate::verify::issued::{akid_matches, algorithms_match, likely_issued};
 use crate::verify::signatures::verify_signature;
@@ -28,7 +30,7 @@ impl Case<'_> {
         }
         let before = to.len();
         for (list, candidate) in self.candidates().filter(|(_, c)| c.subject() == cert.issuer()) {
-            explain_candidate(cert, list, candidate, to);
+            explain_candidate(cert, list, candidate, self.policy.release, to);
         }
         let (untrusted, trusted) = (self.inputs.untrusted.len(), self.inputs.trusted.len());
         if to.len() == before {
@@ -67,6 +69,22 @@ impl Case<'_> {
                 && twin.public_key() == cert.public_key()
                 && is_valid(twin, self.policy.at)
         })
+    }
+
+    /// Another certificate of the same name and key, by an issuer that is trusted: OpenSSL took the first of them and does
+    /// not go back.
+    pub(super) fn trusted_twin(&self) -> Option<&Cert> {
+        let cert = self.cert();
+        let twins = self.inputs.untrusted.iter().filter(|twin| {
+            *twin != cert
+                && twin.subject() == cert.subject()
+                && twin.public_key() == cert.public_key()
+                && twin.issuer() != cert.issuer()
+        });
+        let is_trusted = |twin: &&Cert| {
+            self.inputs.trusted.iter().any(|anchor| anchor.cert.subject() == twin.issuer())
+        };
+        twins.into_iter().find(is_trusted)
     }
 
     /// Whether a certificate has the issuer's name, and the authority key identifier names another by serial number
@@ -131,7 +149,13 @@ fn ca_issuers(value: &[u8]) -> Result<Vec<String>, DerError> {
     Ok(found)
 }
 
-fn explain_candidate(cert: &Cert, list: &str, candidate: &Cert, to: &mut Vec<Evidence>) {
+fn explain_candidate(
+    cert: &Cert,
+    list: &str,
+    candidate: &Cert,
+    release: Release,
+    to: &mut Vec<Evidence>,
+) {
     let who = |what: &str| format!("{what} of {list} {}", named(candidate));
     if candidate == cert {
         return;
@@ -159,7 +183,14 @@ fn explain_candidate(cert: &Cert, list: &str, candidate: &Cert, to: &mut Vec<Evi
             }
         }
     }
-    if !algorithms_match(candidate, cert) {
+    if release.lacks(cert.tbs_signature_algorithm()) {
+        push(
+            to,
+            "signature algorithm",
+            format!("one that {} has", release.name()),
+            format!("{}, which is new in OpenSSL 3.5", algorithm_name(cert)),
+        );
+    } else if !algorithms_match(candidate, cert, release) {
         push(
             to,
             who("key"),
@@ -167,15 +198,17 @@ fn explain_candidate(cert: &Cert, list: &str, candidate: &Cert, to: &mut Vec<Evi
             candidate.public_key().algorithm().to_string(),
         );
     }
-    if likely_issued(candidate, cert) {
+    if likely_issued(candidate, cert, release) {
         let found = if list == "trusted" { "trusted, not these bytes" } else { "not trusted" };
         push(to, who("certificate"), "a trusted one", found);
     }
 }
 
 pub(super) fn algorithm_name(cert: &Cert) -> String {
-    crate::algorithm::algorithm_parts(cert.signature_algorithm())
-        .map_or_else(|error| error.to_string(), |(oid, _)| super::oid_name(oid))
+    crate::algorithm::algorithm_parts(cert.signature_algorithm()).map_or_else(
+        |error| error.to_string(),
+        |(oid, _)| parameter_set(oid).map_or_else(|| super::oid_name(oid), Into::into),
+    )
 }
 
 /// Extensions that are there twice, else all of those that count.

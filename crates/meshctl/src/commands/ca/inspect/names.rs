@@ -2,17 +2,18 @@
 
 use meshpki::internals::der::Reader;
 use meshpki::internals::oid::dotted;
+use meshpki::internals::parameter_set;
 use meshpki::{KeyAlgorithm, Oid};
 
 /// The name of an OID; the dotted form where it has none here.
 pub(super) fn name(oid: &Oid) -> String {
-    of_dotted(&oid.to_string())
+    of_bytes(oid.as_bytes())
 }
 
 /// The name of a signature algorithm, by its AlgorithmIdentifier.
 pub(super) fn signature(algorithm: &[u8]) -> String {
     let oid = || Reader::new(algorithm).any()?.reader().any().map(|oid| oid.content);
-    oid().map_or_else(|_| "unreadable".to_owned(), |oid| of_dotted(&dotted(oid)))
+    oid().map_or_else(|_| "unreadable".to_owned(), of_bytes)
 }
 
 /// The name of a key's kind, as `--key-type` takes it where it does.
@@ -23,8 +24,9 @@ pub(super) fn key(algorithm: &KeyAlgorithm) -> String {
     }
 }
 
-fn of_dotted(dotted: &str) -> String {
-    known(dotted).unwrap_or(dotted).to_owned()
+fn of_bytes(oid: &[u8]) -> String {
+    let dotted = dotted(oid);
+    known(&dotted).or_else(|| parameter_set(oid)).map_or(dotted.clone(), str::to_owned)
 }
 
 /// Extensions and usages as RFC 5280 names them, the rest as OpenSSL does.
@@ -100,6 +102,14 @@ fn algorithm(dotted: &str) -> Option<&'static str> {
         "1.2.840.10040.4.1" => "dsaEncryption",
         "1.2.840.10040.4.3" => "dsaWithSHA1",
         "2.16.840.1.101.3.4.3.2" => "dsa_with_SHA256",
+        "2.16.840.1.101.3.4.3.9" => "ecdsa_with_SHA3-224",
+        "2.16.840.1.101.3.4.3.10" => "ecdsa_with_SHA3-256",
+        "2.16.840.1.101.3.4.3.11" => "ecdsa_with_SHA3-384",
+        "2.16.840.1.101.3.4.3.12" => "ecdsa_with_SHA3-512",
+        "2.16.840.1.101.3.4.3.13" => "RSA-SHA3-224",
+        "2.16.840.1.101.3.4.3.14" => "RSA-SHA3-256",
+        "2.16.840.1.101.3.4.3.15" => "RSA-SHA3-384",
+        "2.16.840.1.101.3.4.3.16" => "RSA-SHA3-512",
         "1.2.840.10045.2.1" => "id-ecPublicKey",
         "1.2.840.10045.4.1" => "ecdsa-with-SHA1",
         "1.2.840.10045.4.3.1" => "ecdsa-with-SHA224",

@@ -1,7 +1,7 @@
 //! `--explain` with `--as`: one line on a refusal, if there is more to say than the verifier says.
 
 use meshpki::internals::der::Reader;
-use meshpki::internals::oid;
+use meshpki::internals::{algorithm_name, oid};
 use meshpki::verify::{Reason, go};
 use meshpki::x509::{GeneralName, RawTime};
 use meshpki::{Cert, KeyAlgorithm};
@@ -76,8 +76,22 @@ fn unknown_issuer(verifier: Verifier, cert: &Cert, panel: &Panel<'_>) -> Option<
         let name = cert.issuer().label();
         return Some(format!("no given certificate has the name of its issuer, `{name}`"));
     };
-    let unread = go::Certificate::try_from(*issuer).err().filter(|_| verifier == Verifier::Go)?;
-    Some(format!("Go cannot read its issuer, {}: {}", panel.named(issuer), unread.text))
+    if verifier != Verifier::Go {
+        return None;
+    }
+    Some(match go::Certificate::try_from(*issuer) {
+        Ok(read) if read.has_unknown_key() => {
+            format!(
+                "{} has a key of type {}, which Go does not use",
+                panel.named(issuer),
+                key(issuer)
+            )
+        }
+        Ok(_) => return None,
+        Err(unread) => {
+            format!("Go cannot read its issuer, {}: {}", panel.named(issuer), unread.text)
+        }
+    })
 }
 
 /// What the files have under the name of its issuer, roots first.
@@ -90,10 +104,8 @@ fn issuers<'q>(cert: &Cert, question: &'q Question<'_>) -> Vec<&'q Cert> {
 fn algorithm(cert: &Cert, question: &Question<'_>) -> String {
     let parts = Reader::new(cert.signature_algorithm()).any();
     let signed = parts.and_then(|parts| parts.reader().any());
-    let signed = signed.map_or_else(
-        |_| "an unreadable algorithm".to_owned(),
-        |oid| oid::long_name_or_dotted(oid.content),
-    );
+    let signed = signed
+        .map_or_else(|_| "an unreadable algorithm".to_owned(), |oid| algorithm_name(oid.content));
     let by = match issuers(cert, question).first() {
         Some(issuer) => format!(" by a key of type {}", key(issuer)),
         None => String::new(),
@@ -103,7 +115,7 @@ fn algorithm(cert: &Cert, question: &Question<'_>) -> String {
 
 fn key(cert: &Cert) -> String {
     match cert.public_key().algorithm() {
-        KeyAlgorithm::Other { oid } => oid::long_name_or_dotted(oid.as_bytes()),
+        KeyAlgorithm::Other { oid } => algorithm_name(oid.as_bytes()),
         known => known.to_string(),
     }
 }
