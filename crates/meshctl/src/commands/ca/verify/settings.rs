@@ -119,8 +119,12 @@ impl Settings {
                 return Err(Stop { err: HELP.to_owned(), status: GOOD });
             }
             Id::LeftOut => {
+                let reason = match given.name {
+                    "crl_download" => "it would fetch CRLs from the network",
+                    _ => "it would load code at run time",
+                };
                 return Err(Stop::refused(format!(
-                    "verify: Option -{} is not supported by meshctl\n",
+                    "verify: Option -{} is not supported by meshctl: {reason}\n",
                     given.name
                 )));
             }
@@ -382,14 +386,19 @@ fn istio(text: &str) -> Result<Version, Stop> {
 const HELP: &str = "\
 Usage: verify [options] [cert...]
 
-The options of `openssl verify` 3.0.22, with one dash or two, `-option value` or `-option=value`:
-  -CAfile FILE  -trusted FILE  -untrusted FILE  -CRLfile FILE
+The options of `openssl verify`, with one dash or two, `-option value` or `-option=value`:
+  -CAfile FILE  -CApath FOLDER  -CAstore URI  -trusted FILE  -untrusted FILE  -CRLfile FILE
   -no-CAfile  -no-CApath  -no-CAstore    do not use the system's trust store
-  -show_chain  -verbose  -nameopt oneline
-  -attime SECONDS  -no_check_time  -purpose NAME  -verify_depth N  -auth_level N
+  -show_chain  -verbose  -nameopt FORMS  -vfyopt distid:ID
+  -attime SECONDS  -no_check_time  -purpose NAME  -verify_name NAME  -verify_depth N
+  -auth_level N  -suiteB_128  -suiteB_128_only  -suiteB_192
   -verify_hostname NAME  -verify_ip ADDRESS  -verify_email ADDRESS
-  -crl_check  -crl_check_all  -partial_chain  -x509_strict  -check_ss_sig  -ignore_critical
+  -crl_check  -crl_check_all  -extended_crl  -use_deltas
+  -partial_chain  -allow_proxy_certs  -x509_strict  -check_ss_sig  -ignore_critical
   -policy OID  -policy_check  -explicit_policy  -inhibit_any  -inhibit_map  -policy_print
+
+Not supported: -engine, -provider, -provider-path and -propquery load code at run time, and
+-crl_download uses the network.
 
 Not in openssl:
   --at TIME     like -attime, but in RFC 3339: 2030-01-31T12:00:00Z
