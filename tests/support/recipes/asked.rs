@@ -162,15 +162,15 @@ pub(super) fn proxies(topic: &mut Topic) {
 pub(super) fn suite_b(topic: &mut Topic) {
     usual(topic);
     topic.crls("int.crl", &[&crl()]);
-    topic.cert("root-384.pem", &ca("Big", "Big", "p384-0", "p384-0"));
-    topic.cert("int-under-384.pem", &ca("Middle", "Big", INTERMEDIATE, "p384-0"));
+    topic.cert("root-384.pem", &ca("Big", "Big", "p384", "p384"));
+    topic.cert("int-under-384.pem", &ca("Middle", "Big", INTERMEDIATE, "p384"));
     topic.cert(
         "leaf-384.pem",
-        &CertPlan::new(common_name("Leaf"), common_name("Root"), key("p384-0"), key(ROOT)),
+        &CertPlan::new(common_name("Leaf"), common_name("Root"), key("p384"), key(ROOT)),
     );
     topic.cert(
         "leaf-rsa.pem",
-        &CertPlan::new(common_name("Leaf"), common_name("Root"), key("rsa2048"), key(ROOT)),
+        &CertPlan::new(common_name("Leaf"), common_name("Root"), key("rsa2047"), key(ROOT)),
     );
     topic.cert(
         "leaf-v1.pem",

@@ -66,7 +66,7 @@ impl Later {
         if self.about != About::SuiteB || self.random.one_in(12) {
             return None;
         }
-        let curve = self.random.pick(&["p256-0", "p256-1", "p384-0"]);
+        let curve = self.random.pick(&["p256-0", "p256-1", "p384"]);
         KEYS.iter().position(|key| key.name == curve)
     }
 

@@ -100,18 +100,26 @@ impl<'a> Run<'a> {
         if self_signed(current, self.policy.release) == Some(true) || self.chain.len() > max_depth {
             return false;
         }
+        let found = self.find_issuer(untrusted, current);
         if self.policy.crl_kinds.extended {
-            // `crypto/x509/x509_vfy.c: get0_best_issuer_sk` of 3.5 compares each with the chain first.
-            let all = self.policy.release.since(3, 5)
-                && !(current.is_self_issued() && self.chain.len() == 1);
-            let seen = untrusted.iter().filter(|cert| all || cert.subject() == current.issuer());
-            seen.for_each(|cert| self.memo.decode(cert));
+            self.decode_candidates(untrusted, current, found);
         }
-        let Some(index) = self.find_issuer(untrusted, current) else { return false };
+        let Some(index) = found else { return false };
         let issuer = untrusted.remove(index);
         self.chain.push(Link { cert: issuer, aux: None });
         self.num_untrusted += 1;
         true
+    }
+
+    /// What the search for an issuer has decoded: it ends with a candidate that is valid now.
+    fn decode_candidates(&mut self, untrusted: &[&Cert], subject: &Cert, found: Option<usize>) {
+        // `crypto/x509/x509_vfy.c: get0_best_issuer_sk` of 3.5 compares each with the chain first.
+        let all =
+            self.policy.release.since(3, 5) && !(subject.is_self_issued() && self.chain.len() == 1);
+        let valid = found.filter(|index| time::is_valid(untrusted[*index], self.policy.at));
+        let seen = &untrusted[..valid.map_or(untrusted.len(), |index| index + 1)];
+        let seen = seen.iter().filter(|cert| all || cert.subject() == subject.issuer());
+        seen.for_each(|cert| self.memo.decode(cert));
     }
 
     /// `crypto/x509/x509_lu.c: X509_STORE_CTX_get1_issuer`.
