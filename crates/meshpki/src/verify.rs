@@ -238,18 +238,6 @@ pub struct Verdict {
     pub policy: Option<PolicyOutcome>,
     /// The names the trust store was asked for.
     pub lookups: Lookups,
-    /// What came out of policy processing for the chains of CRL issuers.
-    crl_paths: Vec<PathPolicies>,
-}
-
-/// What came out of policy processing for the chain of a CRL's issuer.
-#[derive(Clone, Debug)]
-struct PathPolicies {
-    /// How many findings came before; for a finding of this chain: its place among all.
-    at: usize,
-    /// They are printed with that finding, and otherwise if asked for.
-    with_finding: bool,
-    outcome: PolicyOutcome,
 }
 
 /// The names a verification asked the trust store for (`crypto/x509/x509_lu.c: X509_STORE_CTX_get_by_subject`), each
@@ -304,7 +292,6 @@ pub fn verify_with(inputs: &Inputs<'_>, policy: &Policy, memo: &mut Memo) -> Ver
         undecided: run.undecided,
         policy: run.outcome,
         lookups: run.lookups,
-        crl_paths: run.crl_paths,
     }
 }
 
@@ -512,7 +499,6 @@ struct Run<'a> {
     crl_score: u16,
     /// The chain is that of a CRL's issuer (`parent`).
     is_crl_path: bool,
-    crl_paths: Vec<PathPolicies>,
 }
 
 impl<'a> Run<'a> {
@@ -529,7 +515,6 @@ impl<'a> Run<'a> {
             outcome: None,
             crl_score: 0,
             is_crl_path: false,
-            crl_paths: Vec::new(),
         }
     }
 

@@ -7,7 +7,7 @@ use num_bigint::BigInt;
 use super::extensions::same_algorithm;
 use super::issued::{akid_matches, has_self_signed_flag, serial_matches};
 use super::time::{Place, place};
-use super::{Inputs, PathPolicies, Release, Revocation, Run, Step, Stop};
+use super::{Inputs, Release, Revocation, Run, Step, Stop};
 use crate::cert::distribution::{ALL_REASONS, DistributionPoint, DpName};
 use crate::cert::{Cert, GeneralName, KeyUsage};
 use crate::crl::{Crl, Scope};
@@ -280,19 +280,8 @@ impl<'a> Run<'a> {
         // `crypto/x509/x509_vfy.c: check_crl_chain`
         let same_anchor = path.chain.last().map(|link| link.cert.clone())
             == self.chain.last().map(|link| link.cert.clone());
-        let Run { findings, lookups, undecided, outcome, .. } = path;
+        let Run { findings, lookups, undecided, .. } = path;
         self.lookups = lookups;
-        let before = self.findings.len();
-        let explicit = findings.iter().position(|finding| finding.code.0 == 43);
-        self.crl_paths.extend(
-            outcome
-                .filter(|outcome| explicit.is_some() || outcome.notified && findings.is_empty())
-                .map(|outcome| PathPolicies {
-                    at: before + explicit.unwrap_or(0),
-                    with_finding: explicit.is_some(),
-                    outcome,
-                }),
-        );
         self.findings.extend(findings);
         if undecided.is_some() {
             self.undecided = Some(depth);

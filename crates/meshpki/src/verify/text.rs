@@ -75,17 +75,12 @@ impl Verdict {
     #[must_use]
     pub fn openssl_bytes(&self, name: &[u8], printing: &Printing) -> (Vec<u8>, Vec<u8>) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        for (i, finding) in self.findings.iter().enumerate() {
-            self.push_paths(&mut err, i, printing);
+        for finding in &self.findings {
             push_finding(&mut err, finding, self.release, printing.names);
             if finding.code.0 == 43 {
-                let mut paths = self.crl_paths.iter().filter(|path| path.with_finding);
-                let path = paths.find(|path| path.at == i).map(|path| &path.outcome);
-                let outcome = if finding.in_crl_path { path } else { self.policy.as_ref() };
-                push_policies(&mut err, outcome, printing.names);
+                push_policies(&mut err, self.policy.as_ref(), printing.names);
             }
         }
-        self.push_paths(&mut err, self.findings.len(), printing);
         let notified = self.policy.as_ref().is_some_and(|policy| policy.notified);
         let clean = self.findings.iter().all(|finding| finding.in_crl_path);
         if printing.policies && clean && notified {
@@ -106,16 +101,6 @@ impl Verdict {
             }
         }
         (out, err)
-    }
-}
-
-impl Verdict {
-    /// The policies for the chains of CRL issuers that were verified after `at` findings.
-    fn push_paths(&self, to: &mut Vec<u8>, at: usize, printing: &Printing) {
-        let paths = self.crl_paths.iter().filter(|path| printing.policies && !path.with_finding);
-        for path in paths.filter(|path| path.at == at) {
-            push_policies(to, Some(&path.outcome), printing.names);
-        }
     }
 }
 

@@ -91,7 +91,7 @@ impl Store {
 
     /// `-CAstore`: a folder or a file, by path or by URI; whether it can be opened.
     pub(super) fn ask_store(&mut self, uri: &str) -> bool {
-        let Some(path) = store_path(uri) else { return false };
+        let Some(path) = store_path(uri, self.release) else { return false };
         if path.is_dir() {
             let readable = fs::read_dir(&path).is_ok();
             self.listed = Some(path);
@@ -265,7 +265,7 @@ pub(super) struct Want {
 
 /// The path that a URI of a store names (`providers/implementations/storemgmt/file_store.c: file_open`,
 /// `crypto/store/store_lib.c: OSSL_STORE_open_ex`); `None` for one that is not there, or for another scheme.
-fn store_path(uri: &str) -> Option<PathBuf> {
+fn store_path(uri: &str, release: Release) -> Option<PathBuf> {
     let is_file = uri.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("file:"));
     let there = |path: &str| fs::metadata(path).is_ok().then(|| PathBuf::from(path));
     if !is_file {
@@ -275,7 +275,9 @@ fn store_path(uri: &str) -> Option<PathBuf> {
     if uri[5..].starts_with("//") {
         return file_uri(uri).and_then(there);
     }
-    there(uri).or_else(|| file_uri(uri).and_then(there))
+    // `providers/implementations/storemgmt/file_store.c: file_open` of 3.6 takes relative paths.
+    let relative = release.since(3, 6).then_some(&uri[5..]);
+    there(uri).or_else(|| file_uri(uri).or(relative).and_then(there))
 }
 
 /// `X509_NAME_hash`: the first four bytes of the canonical name's SHA-1, little end first.
