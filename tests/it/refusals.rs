@@ -495,7 +495,7 @@ fn sets_only_istiod_would_refuse() {
     shell.check(AGAIN, r#"
         exit 1
         --- stderr
-        error[pki/weak-signature]: `East` is signed with algorithm 1.2.840.10045.4.1, which Go, and therefore istiod, rejects
+        error[pki/weak-signature]: `East` is signed with algorithm ecdsa-with-SHA1, which Go, and therefore istiod, rejects
           in: @/ca/east
     "#);
     let shell = set(same, |shell, root, east| {

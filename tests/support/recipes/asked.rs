@@ -344,7 +344,6 @@ pub(super) fn stores(topic: &mut Topic) {
         ("store-key", "-CAstore with-key.pem -no-CAfile -untrusted int.pem leaf.pem leaf.pem"),
         ("store-empty", "-CAstore empty.txt -no-CAfile -untrusted int.pem leaf.pem"),
         ("store-nowhere", "-CAstore nowhere -no-CAfile leaf.pem"),
-        ("store-relative", "-CAstore file:root.pem -no-CAfile leaf.pem"),
         ("store-scheme", "-CAstore http://a/b -no-CAfile leaf.pem"),
         ("store-trusted", "-CAstore hashed -trusted root.pem leaf.pem"),
         ("name-client", "-verify_name ssl_client -CAfile root.pem -untrusted int.pem leaf.pem"),
