@@ -1,9 +1,13 @@
 //! What `ca verify` adds to `openssl verify`: none of it changes an answer.
 
+use meshpki::internals::der::{self, tlv};
+use meshpki::internals::{oid, pem};
 use meshpki::verify::Release;
 use serde_json::Value;
+use tests::forge::{CertPlan, KEYS, extension, value};
 use tests::run::{self, Printed};
-use tests::shared;
+use tests::world::common_name;
+use tests::{Scratch, shared};
 
 fn verify(args: &[&str]) -> Printed {
     let dir = shared::root().join("fixtures/verify/time");
@@ -62,9 +66,153 @@ fn explain_only_adds() {
 
 #[test]
 fn left_out_options_are_refused_by_name() {
-    for option in ["-crl_download", "-suiteB_128", "-use_deltas", "-allow_proxy_certs"] {
-        let printed = verify(&[option, "leaf.pem"]);
+    let code = "it would load code at run time";
+    for (option, value, why) in [
+        ("-crl_download", None, "it would fetch CRLs from the network"),
+        ("-engine", Some("x"), code),
+        ("-provider", Some("default"), code),
+        ("-provider-path", Some("/"), code),
+        ("-propquery", Some("?fips=yes"), code),
+    ] {
+        let args: Vec<&str> = std::iter::once(option).chain(value).chain(["leaf.pem"]).collect();
+        let printed = verify(&args);
         assert_eq!((printed.exit, printed.stdout.as_str()), (1, ""));
-        assert!(printed.stderr.contains(option), "{printed:?}");
+        let line = format!("verify: Option {option} is not supported by meshctl: {why}\n");
+        assert_eq!(printed.stderr, line);
     }
+}
+
+/// What `--explain` prints after `next: ` for the arguments, and the folder.
+fn next_steps(dir: &Scratch, args: &[&str]) -> String {
+    let args: Vec<String> = ["-no-CApath", "-no-CAstore", "-attime", "1700000000", "--explain"]
+        .iter()
+        .chain(args)
+        .map(|arg| (*arg).to_owned())
+        .collect();
+    let printed = run::verify(Release::V3_5, dir.path(), &args, &[], b"");
+    let lines = printed.stderr.lines().filter_map(|line| line.trim().strip_prefix("next: "));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+fn plan(subject: &str, issuer: &str, key: &str, signer: &str) -> CertPlan {
+    let index = |name: &str| KEYS.iter().position(|key| key.name == name).unwrap();
+    CertPlan::new(common_name(subject), common_name(issuer), index(key), index(signer))
+}
+
+fn ca(subject: &str, issuer: &str, key: &str, signer: &str) -> CertPlan {
+    let basic = value::basic_constraints(true, None);
+    plan(subject, issuer, key, signer).with(extension(oid::BASIC_CONSTRAINTS, true, basic))
+}
+
+fn pem_of(plans: &[&CertPlan]) -> String {
+    plans.iter().map(|plan| pem::encode(pem::CERTIFICATE, &plan.sign())).collect()
+}
+
+fn folder(files: &[(&str, &[&CertPlan])]) -> Scratch {
+    let dir = Scratch::new();
+    for (name, plans) in files {
+        std::fs::write(dir.path().join(name), pem_of(plans)).unwrap();
+    }
+    dir
+}
+
+/// An issuer that is the second certificate of the very file: the option that is named makes it valid.
+#[test]
+fn the_next_option_finds_an_issuer_in_the_same_file() {
+    let (root, int) =
+        (ca("Root", "Root", "p256-0", "p256-0"), ca("Int", "Root", "p256-1", "p256-0"));
+    let leaf = plan("Leaf", "Int", "p256-2", "p256-1");
+    let dir = folder(&[("ca.pem", &[&root]), ("server.pem", &[&leaf, &int])]);
+    let next = next_steps(&dir, &["-CAfile", "ca.pem", "server.pem"]);
+    let option = next.split('`').find(|text| text.starts_with("-untrusted ")).expect("an option");
+    let option: Vec<&str> = option.split(' ').collect();
+    let again = [&["-CAfile", "ca.pem"], &option[..], &["server.pem"]].concat();
+    assert_eq!(next_steps(&dir, &again), "");
+}
+
+/// The first of two cross-signed twins leads nowhere: in the order that is named, the chain is valid.
+#[test]
+fn the_next_step_orders_twins() {
+    let root = ca("New", "New", "p256-0", "p256-0");
+    let by_old = ca("Mesh", "Old", "p256-1", "p256-3");
+    let by_new = ca("Mesh", "New", "p256-1", "p256-0");
+    let leaf = plan("Leaf", "Mesh", "p256-2", "p256-1");
+    let files: [(&str, &[&CertPlan]); 4] = [
+        ("ca.pem", &[&root]),
+        ("old-first.pem", &[&by_old, &by_new]),
+        ("new-first.pem", &[&by_new, &by_old]),
+        ("leaf.pem", &[&leaf]),
+    ];
+    let dir = folder(&files);
+    let ask = |file| next_steps(&dir, &["-CAfile", "ca.pem", "-untrusted", file, "leaf.pem"]);
+    assert!(ask("old-first.pem").contains("put the `Mesh` that `New` issued before this one"));
+    assert_eq!(ask("new-first.pem"), "");
+}
+
+/// An expired CA in the trust store hides a valid one among the untrusted: without it, the chain is valid.
+#[test]
+fn the_next_step_removes_an_expired_twin() {
+    let root = ca("Root", "Root", "p256-0", "p256-0");
+    let int = |until: &[u8]| CertPlan {
+        not_after: (der::UTC_TIME, until.to_vec()),
+        ..ca("Int", "Root", "p256-1", "p256-0")
+    };
+    let (expired, valid) = (int(b"220101000000Z"), int(b"400101000000Z"));
+    let leaf = plan("Leaf", "Int", "p256-2", "p256-1");
+    let files: [(&str, &[&CertPlan]); 4] = [
+        ("store.pem", &[&root, &expired]),
+        ("without.pem", &[&root]),
+        ("valid.pem", &[&valid]),
+        ("leaf.pem", &[&leaf]),
+    ];
+    let dir = folder(&files);
+    let ask = |store| next_steps(&dir, &["-CAfile", store, "-untrusted", "valid.pem", "leaf.pem"]);
+    let next = ask("store.pem");
+    assert!(next.contains("remove the expired certificate of `Int`"), "{next}");
+    assert_eq!(ask("without.pem"), "");
+}
+
+/// A URI constraint with a scheme matches nothing: with the host that is named, the certificate is valid.
+#[test]
+fn the_next_step_names_the_host_of_a_constraint() {
+    let constrained = |base: &str| {
+        let trees = [value::general(6, base.as_bytes())];
+        let constraints = value::name_constraints(&trees, &[]);
+        ca("Root", "Root", "p256-0", "p256-0").with(extension(
+            oid::NAME_CONSTRAINTS,
+            true,
+            constraints,
+        ))
+    };
+    let names = value::list(&[value::general(6, b"spiffe://td.example/ns/a/sa/b")]);
+    let leaf = plan("Leaf", "Root", "p256-2", "p256-0").with(extension(
+        oid::SUBJECT_ALT_NAME,
+        false,
+        names,
+    ));
+    let ask = |base| {
+        let dir = folder(&[("ca.pem", &[&constrained(base)]), ("leaf.pem", &[&leaf])]);
+        next_steps(&dir, &["-CAfile", "ca.pem", "leaf.pem"])
+    };
+    let next = ask("spiffe://td.example/ns");
+    let host = next.split('`').nth(3).expect("a host");
+    assert_eq!((host, ask(host).as_str()), ("td.example", ""), "{next}");
+}
+
+/// A certificate that says where its issuer is; what it says is printed without control characters.
+#[test]
+fn the_next_step_has_the_address_of_an_issuer() {
+    let place = der::sequence(&[
+        &tlv(der::OID, oid::CA_ISSUERS),
+        &value::general(6, b"http://pki.example/int.crt\x1b[1m"),
+    ]);
+    let access = extension(oid::AUTHORITY_INFO_ACCESS, false, value::list(&[place]));
+    let leaf = plan("Leaf", "Int", "p256-2", "p256-1").with(access);
+    let root = ca("Root", "Root", "p256-0", "p256-0");
+    let dir = folder(&[("ca.pem", &[&root]), ("leaf.pem", &[&leaf])]);
+    let next = next_steps(&dir, &["-CAfile", "ca.pem", "leaf.pem"]);
+    assert!(
+        next.contains("`Leaf` says that it is at http://pki.example/int.crt\\x1b[1m"),
+        "{next}"
+    );
 }

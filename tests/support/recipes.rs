@@ -11,6 +11,7 @@ use crate::forge::{CertPlan, CrlPlan, Extension, KEYS, extension, value};
 use crate::run::Printed;
 use crate::world::common_name;
 
+mod asked;
 mod chain;
 mod extensions;
 mod loading;
@@ -25,23 +26,29 @@ mod revocation;
 /// # Errors
 /// When a file cannot be written.
 pub fn write_missing(folder: &Path) -> io::Result<()> {
-    let recipes: [(&str, Recipe); 16] = [
+    let recipes: [(&str, Recipe); 22] = [
         ("binary", loading::binary),
         ("chain", chain::chain),
         ("deltas", revocation::deltas),
         ("extensions", extensions::extensions),
+        ("forms", asked::forms),
+        ("indirect", asked::indirect),
         ("loading", loading::loading),
         ("mail", mail::mail),
         ("names", names::names),
         ("options", options::options),
         ("policy", extensions::policy),
+        ("proxies", asked::proxies),
         ("releases", releases::releases),
         ("revocation", revocation::revocation),
         ("signature", chain::signature),
+        ("stores", asked::stores),
         ("strength", chain::strength),
+        ("suite-b", asked::suite_b),
         ("system", loading::system),
         ("time", chain::time),
         ("trust", loading::trust),
+        ("use-deltas", asked::use_deltas),
     ];
     for (name, recipe) in recipes {
         if !folder.join(name).exists() {

@@ -13,6 +13,7 @@ use crate::random::Random;
 mod corners;
 mod deltas;
 mod faults;
+mod later;
 mod mail;
 mod names;
 mod options;
@@ -63,6 +64,10 @@ struct World {
     with_deltas: bool,
     /// One corner in a world that is sound otherwise.
     corner: Option<corners::Corner>,
+    /// What came last, from a stream of its own.
+    later: Option<later::Later>,
+    /// The leaf that was made last.
+    last_leaf: Option<Party>,
     /// Signed parts are changed as trees too, which no seed has.
     edited: bool,
     /// Leaves are certificates of workloads; only [`pki`] has them.
@@ -95,6 +100,7 @@ impl World {
     fn new(mut random: Random, mut more: Random, outside: bool, edited: bool) -> Self {
         // A copy: worlds without a corner keep what they had.
         let corner = corners::Corner::new(Random::new(more.clone().next() ^ 0x636f_726e));
+        let later = later::Later::new(Random::new(more.clone().next() ^ 0x6c61_7374));
         let chaos = Chaos(random.pick(&[1_000_000, 200, 60, 20]));
         let mail = more.one_in(8).then(|| mail::Hosts::new(&mut more));
         let with_deltas = more.one_in(8);
@@ -115,6 +121,8 @@ impl World {
             more,
             mail,
             with_deltas,
+            later: later.filter(|_| corner.is_none()),
+            last_leaf: None,
             corner,
             mesh: None,
         };
@@ -134,6 +142,7 @@ impl World {
             None => self.extras(),
         }
         self.revocation();
+        self.later();
         options::case(&mut self)
     }
 
@@ -172,6 +181,9 @@ impl World {
 
     /// Mostly P-256, which signs fast.
     fn key(&mut self) -> usize {
+        if let Some(key) = self.later.as_mut().and_then(later::Later::key) {
+            return key;
+        }
         let p256 = KEYS.iter().position(|key| key.name == "p256-0").unwrap_or(0);
         if self.with_outside && self.random.one_in(3) {
             KEYS.len() + self.random.below(OUTSIDE.len())
@@ -292,6 +304,7 @@ impl World {
         if let Some(corner) = &mut self.corner {
             corner.cert(&mut plan, false);
         }
+        self.last_leaf = Some(party);
         self.finish(plan)
     }
 

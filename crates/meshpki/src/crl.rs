@@ -41,7 +41,12 @@ struct Parsed {
     raw_extensions: Vec<RawExtension>,
     authority_key_id: Option<AuthorityKeyId>,
     scope: Option<Scope>,
-    is_delta: bool,
+    /// cRLNumber, its content octets.
+    number: Option<Vec<u8>>,
+    /// deltaCRLIndicator, its content octets.
+    base_number: Option<Vec<u8>>,
+    /// freshestCRL is there.
+    freshest: bool,
     critical: Option<Oid>,
 }
 
@@ -52,7 +57,8 @@ pub(crate) struct Scope {
     pub(crate) only_user: bool,
     pub(crate) only_ca: bool,
     pub(crate) only_attribute: bool,
-    pub(crate) some_reasons: bool,
+    /// onlySomeReasons.
+    pub(crate) some_reasons: Option<u16>,
     pub(crate) indirect: bool,
 }
 
@@ -171,7 +177,7 @@ impl Crl {
     /// about a certificate.
     #[must_use]
     pub fn is_delta(&self) -> bool {
-        self.0.is_delta
+        self.0.base_number.is_some()
     }
 
     /// How many certificates the list revokes.
@@ -184,6 +190,21 @@ impl Crl {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.entries.is_empty()
+    }
+
+    /// cRLNumber, as content octets of an INTEGER.
+    pub(crate) fn number(&self) -> Option<&[u8]> {
+        self.0.number.as_deref()
+    }
+
+    /// The number of the list that a delta CRL changes.
+    pub(crate) fn base_number(&self) -> Option<&[u8]> {
+        self.0.base_number.as_deref()
+    }
+
+    /// Whether the list says where its deltas are (`EXFLAG_FRESHEST`).
+    pub(crate) fn has_freshest(&self) -> bool {
+        self.0.freshest
     }
 
     pub(crate) fn scope(&self) -> Option<&Scope> {
@@ -287,7 +308,9 @@ fn read_list(tbs: &Tlv<'_>) -> Result<Parsed, DerError> {
         raw_extensions: Vec::new(),
         authority_key_id: None,
         scope: None,
-        is_delta: false,
+        number: None,
+        base_number: None,
+        freshest: false,
         has_short_time,
         critical: None,
     };
@@ -314,15 +337,20 @@ impl Parsed {
             let id = Reader::new(value).any().and_then(|value| authority_key_id(&value));
             self.authority_key_id = id.ok();
         }
-        if let Some(value) = single(&extensions, oid::DELTA_CRL) {
-            let number = Reader::new(value).expect(der::INTEGER, "BaseCRLNumber is not an INTEGER");
-            self.is_delta = number.and_then(|number| check_integer(&number)).is_ok();
-        }
+        self.number = single(&extensions, oid::CRL_NUMBER).and_then(number);
+        self.base_number = single(&extensions, oid::DELTA_CRL).and_then(number);
         let handled: [&[u8]; 3] =
             [oid::ISSUING_DISTRIBUTION_POINT, oid::AUTHORITY_KEY_ID, oid::DELTA_CRL];
         let unhandled =
             extensions.iter().find(|e| e.critical && !handled.contains(&e.oid.as_bytes()));
         self.critical = unhandled.map(|e| e.oid.clone());
+        // The loop over all extensions ends at the first that is not handled.
+        self.freshest = extensions
+            .iter()
+            .take_while(|e| {
+                !e.critical || handled.contains(&e.oid.as_bytes()) || e.oid == oid::FRESHEST_CRL
+            })
+            .any(|e| e.oid == oid::FRESHEST_CRL);
         self.raw_extensions = extensions;
     }
 
@@ -381,6 +409,12 @@ impl Parsed {
     }
 }
 
+/// The content octets of an INTEGER.
+fn number(value: &[u8]) -> Option<Vec<u8>> {
+    let number = Reader::new(value).expect(der::INTEGER, "the number is not an INTEGER").ok()?;
+    check_integer(&number).ok().map(|()| number.content.to_vec())
+}
+
 /// The value of the only extension of that type; one that is there twice counts as absent
 /// (`crypto/x509/v3_lib.c: X509V3_get_d2i`).
 pub(crate) fn single<'a>(extensions: &'a [RawExtension], oid: &[u8]) -> Option<&'a [u8]> {
@@ -399,13 +433,17 @@ fn scope(value: &[u8], issuer: &Name) -> Result<Scope, DerError> {
     let only_user = boolean(&mut parts, der::context(1))?;
     let only_ca = boolean(&mut parts, der::context(2))?;
     let reasons = parts.optional_string(der::context(3))?;
-    if let Some(reasons) = &reasons {
-        reason_bits(reasons)?;
-    }
+    // No bits at all leave every reason.
+    let some_reasons = reasons
+        .map(|reasons| {
+            let bits = reason_bits(&reasons)?;
+            let empty = bit_string(&reasons)?.0.is_empty();
+            Ok(if empty { ALL_REASONS } else { bits })
+        })
+        .transpose()?;
     let indirect = boolean(&mut parts, der::context(4))?;
     let only_attribute = boolean(&mut parts, der::context(5))?;
     parts.end("extra element in issuingDistributionPoint")?;
-    let some_reasons = reasons.is_some();
     Ok(Scope { name, only_user, only_ca, only_attribute, some_reasons, indirect })
 }
 
@@ -419,9 +457,11 @@ impl Scope {
     pub(crate) const fn is_empty(&self) -> bool {
         self.name.is_none()
             && !(self.only_user || self.only_ca || self.only_attribute)
-            && !(self.some_reasons || self.indirect)
+            && !(self.some_reasons.is_some() || self.indirect)
     }
 
-    /// The reasons the list is about; lists for some reasons only are never used.
-    pub(crate) const REASONS: u16 = ALL_REASONS;
+    /// The reasons the list is about.
+    pub(crate) fn reasons(&self) -> u16 {
+        self.some_reasons.unwrap_or(ALL_REASONS)
+    }
 }

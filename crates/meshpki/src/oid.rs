@@ -64,6 +64,8 @@ oids! {
     POLICY_USER_NOTICE = [0x2b, 6, 1, 5, 5, 7, 2, 2];
     /// authorityInfoAccess, 1.3.6.1.5.5.7.1.1.
     AUTHORITY_INFO_ACCESS = [0x2b, 6, 1, 5, 5, 7, 1, 1];
+    /// caIssuers, a method of authorityInfoAccess, 1.3.6.1.5.5.7.48.2.
+    CA_ISSUERS = [0x2b, 6, 1, 5, 5, 7, 48, 2];
     /// ipAddrBlocks of RFC 3779, 1.3.6.1.5.5.7.1.7.
     IP_ADDR_BLOCKS = [0x2b, 6, 1, 5, 5, 7, 1, 7];
     /// autonomousSysIds of RFC 3779, 1.3.6.1.5.5.7.1.8.

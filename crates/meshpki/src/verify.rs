@@ -35,6 +35,7 @@ mod release;
 mod resources;
 mod revocation;
 mod signatures;
+mod suite_b;
 mod text;
 mod time;
 #[cfg(feature = "webpki")]
@@ -47,6 +48,7 @@ pub(crate) use names::check_name_constraints;
 pub use policy::{PolicyNode, PolicyOutcome};
 pub use rejection::{Reason, Rejection};
 pub use release::{Release, ReleaseError};
+pub use suite_b::SuiteB;
 pub use text::Printing;
 pub(crate) use text::edition;
 
@@ -64,6 +66,9 @@ pub struct Inputs<'a> {
     pub crls: &'a [Crl],
     /// CRLs in the trust store (those found in `-CAfile`).
     pub store_crls: &'a [Crl],
+    /// `trusted` is a list for this verification and no trust store (`-trusted`): the issuers of indirect CRLs are not
+    /// looked for in it. Default false.
+    pub trusted_apart: bool,
 }
 
 /// A certificate of the trust store, and what it may vouch for.
@@ -74,9 +79,24 @@ pub struct Anchor {
     pub cert: Cert,
     /// What a PEM `TRUSTED CERTIFICATE` block says; `None` for a plain certificate.
     pub aux: Option<TrustAux>,
-    /// The store only has it from the second time on that its subject is looked for; default false. It is what OpenSSL
-    /// makes of a store that failed after it had read some certificates (`crypto/x509/by_store.c: cache_objects`).
-    pub late: bool,
+    /// From when on the store has it; default [`Arrival::Start`].
+    pub arrival: Arrival,
+}
+
+/// From when on a trust store that reads certificates when it is asked has one of them
+/// (`crypto/x509/by_store.c: cache_objects`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Arrival {
+    /// From the start.
+    #[default]
+    Start,
+    /// From the second time on that its subject is looked for: the store failed after it had read some certificates.
+    SecondLookup,
+    /// Once a certificate is looked for which the store does not have: it then reads the whole file this one is in.
+    Miss {
+        /// Reading goes through. Otherwise that look-up finds nothing, and the next ones do.
+        complete: bool,
+    },
 }
 
 /// Trust attributes of a PEM `TRUSTED CERTIFICATE` (`crypto/x509/x_x509a.c: X509_CERT_AUX`).
@@ -122,6 +142,27 @@ pub struct Policy {
     pub ip: Option<IpAddr>,
     /// Certificate policies; `None`: they are not checked.
     pub policies: Option<Policies>,
+    /// The purpose whose trust settings count; `None`: those of `purpose` (`-verify_name` sets both).
+    pub trusted_for: Option<Purpose>,
+    /// Proxy certificates (RFC 3820) may be in the chain (`-allow_proxy_certs`).
+    pub allow_proxies: bool,
+    /// The target has a distinguishing id (`-vfyopt distid:...`), which only a signature by SM2 can have: any other is
+    /// bad then.
+    pub has_sm2_id: bool,
+    /// The keys of Suite B; `None`: any key (`-suiteB_128`, `-suiteB_128_only`, `-suiteB_192`).
+    pub suite_b: Option<SuiteB>,
+    /// Which CRLs are used besides complete ones of the certificate's issuer.
+    pub crl_kinds: CrlKinds,
+}
+
+/// Kinds of CRLs that OpenSSL uses only if it is asked to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CrlKinds {
+    /// CRLs of other issuers, and CRLs for some reasons only (`-extended_crl`).
+    pub extended: bool,
+    /// Delta CRLs next to the complete CRL that they change (`-use_deltas`).
+    pub deltas: bool,
 }
 
 /// Whose revocation is checked.
@@ -211,6 +252,8 @@ pub struct Lookups {
     pub certs: Vec<Name>,
     /// Issuers of CRLs.
     pub crls: Vec<Name>,
+    /// A certificate was looked for which the store did not have at first ([`Arrival::Miss`]).
+    pub missed: bool,
 }
 
 /// One thing wrong with a chain.
@@ -221,6 +264,9 @@ pub struct Finding {
     pub code: Code,
     /// Place in the chain, 0 for the target.
     pub depth: usize,
+    /// It is about the chain of a CRL's issuer, which is not in the chain itself (`-extended_crl`). OpenSSL reports it
+    /// and goes by the outcome for that chain alone.
+    pub in_crl_path: bool,
     /// The certificate it is about; `None` for a finding about the whole chain (code 43).
     pub cert: Option<Cert>,
 }
@@ -236,22 +282,13 @@ pub fn verify(inputs: &Inputs<'_>, policy: &Policy) -> Verdict {
 /// [`verify`], for one target of many: signatures above it that `memo` has seen are not checked again.
 #[must_use]
 pub fn verify_with(inputs: &Inputs<'_>, policy: &Policy, memo: &mut Memo) -> Verdict {
-    let mut run = Run {
-        inputs,
-        policy,
-        memo,
-        chain: alloc::vec![Link { cert: inputs.target, aux: None }],
-        num_untrusted: 1,
-        lookups: Lookups::default(),
-        findings: Vec::new(),
-        undecided: None,
-        outcome: None,
-        queue_breaks_line: false,
-    };
+    let mut run = Run::new(inputs, policy, memo);
     let went_through = run.verify_cert().is_ok();
     Verdict {
         release: policy.release,
-        ok: went_through && run.findings.is_empty() && run.undecided.is_none(),
+        ok: went_through
+            && run.findings.iter().all(|finding| finding.in_crl_path)
+            && run.undecided.is_none(),
         chain: run.chain.iter().map(|link| link.cert.clone()).collect(),
         num_untrusted: run.num_untrusted,
         findings: run.findings,
@@ -266,13 +303,19 @@ impl<'a> Inputs<'a> {
     /// A certificate, the untrusted certificates that may lead to the trust store, and the trust store; no CRLs.
     #[must_use]
     pub const fn new(target: &'a Cert, untrusted: &'a [Cert], trusted: &'a [Anchor]) -> Self {
-        Self { target, untrusted, trusted, crls: &[], store_crls: &[] }
+        Self { target, untrusted, trusted, crls: &[], store_crls: &[], trusted_apart: false }
     }
 
     /// The same with CRLs given for this verification.
     #[must_use]
     pub const fn with_crls(self, crls: &'a [Crl]) -> Self {
         Self { crls, ..self }
+    }
+
+    /// The same with `trusted` as a list for this verification instead of the trust store.
+    #[must_use]
+    pub const fn with_trusted_apart(self) -> Self {
+        Self { trusted_apart: true, ..self }
     }
 
     /// The same with the CRLs of the trust store.
@@ -308,7 +351,17 @@ impl Policy {
             email: None,
             ip: None,
             policies: None,
+            trusted_for: None,
+            allow_proxies: false,
+            has_sm2_id: false,
+            suite_b: None,
+            crl_kinds: CrlKinds { extended: false, deltas: false },
         }
+    }
+
+    /// The purpose whose trust settings count.
+    fn trust(&self) -> Option<Purpose> {
+        self.trusted_for.or(self.purpose)
     }
 
     /// The same, as another release answers.
@@ -358,7 +411,7 @@ impl Anchor {
     /// A certificate without trust settings.
     #[must_use]
     pub const fn new(cert: Cert) -> Self {
-        Self { cert, aux: None, late: false }
+        Self { cert, aux: None, arrival: Arrival::Start }
     }
 
     /// Reads the content of a PEM `TRUSTED CERTIFICATE` block: a certificate and, after it, its trust
@@ -370,7 +423,7 @@ impl Anchor {
         let (cert, length) = Cert::read(bytes)?;
         let rest = &bytes[length..];
         let aux = if rest.is_empty() { None } else { Some(TrustAux::read(rest)?) };
-        Ok(Self { cert, aux, late: false })
+        Ok(Self { cert, aux, arrival: Arrival::Start })
     }
 }
 
@@ -447,9 +500,30 @@ struct Run<'a> {
     undecided: Option<usize>,
     outcome: Option<PolicyOutcome>,
     queue_breaks_line: bool,
+    /// The score of the CRL in use (`current_crl_score`).
+    crl_score: u16,
+    /// The chain is that of a CRL's issuer (`parent`).
+    is_crl_path: bool,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    fn new(inputs: &'a Inputs<'a>, policy: &'a Policy, memo: &'a mut Memo) -> Self {
+        Self {
+            inputs,
+            policy,
+            memo,
+            chain: alloc::vec![Link { cert: inputs.target, aux: None }],
+            num_untrusted: 1,
+            lookups: Lookups::default(),
+            findings: Vec::new(),
+            undecided: None,
+            outcome: None,
+            queue_breaks_line: false,
+            crl_score: 0,
+            is_crl_path: false,
+        }
+    }
+
     /// `crypto/x509/x509_vfy.c: X509_verify_cert` and `verify_chain`.
     fn verify_cert(&mut self) -> Step {
         self.check_target_key_level()?;
@@ -460,6 +534,7 @@ impl Run<'_> {
         // X509_get_pubkey_parameters fails silently.
         self.policy.release.key(self.inputs.target).ok_or(Stop)?;
         self.check_revocation()?;
+        self.check_suite_b()?;
         self.internal_verify()?;
         self.check_name_constraints()?;
         self.check_resources()?;
@@ -474,7 +549,7 @@ impl Run<'_> {
 
     fn report_on(&mut self, code: u8, depth: usize, cert: Option<Cert>) -> Step {
         let code = Code(code);
-        self.findings.push(Finding { code, depth, cert });
+        self.findings.push(Finding { code, depth, cert, in_crl_path: self.is_crl_path });
         if code.is_let_through() { Ok(()) } else { Err(Stop) }
     }
 }

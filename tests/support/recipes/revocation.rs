@@ -9,7 +9,7 @@ use crate::world::common_name;
 
 const USUAL: &str = "-crl_check -CAfile root.pem -untrusted int.pem";
 
-fn crl() -> CrlPlan {
+pub(super) fn crl() -> CrlPlan {
     CrlPlan::new(common_name("Intermediate"), key(INTERMEDIATE))
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use meshpki::internals::der::{self, tlv};
 use meshpki::internals::{oid, pem};
 
-use super::{World, corners};
+use super::{World, corners, later};
 use crate::cases::Case;
 use crate::forge::value;
 use crate::fuzz::mutate;
@@ -26,6 +26,9 @@ pub(super) fn case(world: &mut World) -> Case {
         policy_options(&mut world.random, &mut args);
     }
     identity_options(&mut world.random, &mut args);
+    if let Some(later) = &mut world.later {
+        later.options(&mut args);
+    }
     if let Some(corner) = &mut world.corner {
         // Most of what else was asked is an error before the corner is reached.
         args.retain(|words| corners::leaves_room(words));
@@ -70,7 +73,8 @@ fn trust(world: &mut World, case: &mut Case, args: &mut Vec<Vec<String>>) {
     }
     let mut chunks: Vec<Vec<u8>> = anchors.iter().map(|der| anchor_block(world, der)).collect();
     let is_about_trust = world.corner.as_ref().is_some_and(corners::Corner::is_about_trust);
-    if world.random.one_in(if is_about_trust { 2 } else { 8 }) {
+    let is_about_stores = world.later.as_ref().is_some_and(later::Later::is_about_stores);
+    if world.random.one_in(if is_about_trust { 2 } else { 8 }) || is_about_stores {
         system_store(world, case, args, chunks);
         return;
     }
@@ -128,6 +132,9 @@ fn system_store(
         }
         file(case, &format!("certs/{hash}.{kind}{number}"), content);
         *number += 1;
+    }
+    if let Some(later) = world.later.as_mut().filter(|later| later.is_about_stores()) {
+        args.push(later.store("certs", "default.pem"));
     }
     for option in ["-no-CAfile", "-no-CApath", "-no-CAstore"] {
         if world.random.one_in(6) {
@@ -404,11 +411,7 @@ fn odd_line(random: &mut Random, args: &mut Vec<String>) {
         "-no_check_time",
         "-nameopt=oneline",
     ];
-    let mut at = random.below(args.len() + 1);
-    // Other forms of names are refused by name (docs/openssl-parity.md).
-    if at > 0 && args[at - 1] == "-nameopt" {
-        at -= 1;
-    }
+    let at = random.below(args.len() + 1);
     args.insert(at, random.pick(&words).to_owned());
 }
 

@@ -36,6 +36,7 @@ pub(super) struct Mesh(Random);
 pub fn pki(seed: u64) -> Pki {
     let more = Random::new(seed ^ 0x7065_6572);
     let mut world = World::new(Random::new(seed), more, seed >= OUTSIDE_FROM, false);
+    world.later = None;
     if world.more.one_in(2) {
         world.mesh = Some(Mesh(Random::new(seed ^ 0x6d65_7368)));
         world.corner = None;

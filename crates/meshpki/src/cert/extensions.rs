@@ -39,6 +39,8 @@ pub struct Extensions {
     pub distribution_points: Vec<DistributionPoint>,
     /// proxyCertInfo is there (RFC 3820).
     pub proxy: bool,
+    /// How many further proxy certificates proxyCertInfo allows below; `None`: any number.
+    pub proxy_path_len: Option<i64>,
     /// ipAddrBlock (RFC 3779).
     pub(crate) addresses: Option<Vec<Family>>,
     /// autonomousSysNum (RFC 3779).
@@ -61,6 +63,8 @@ pub struct Criticality {
     pub basic_constraints: bool,
     /// subjectAltName is critical.
     pub subject_alt_name: bool,
+    /// freshestCRL is there, critical or not.
+    pub freshest_crl: bool,
 }
 
 /// The extended key usages OpenSSL distinguishes, as bits (`include/openssl/x509v3.h.in: XKU_*`).
@@ -267,7 +271,7 @@ impl Extensions {
                 self.distribution_points = distribution::points(&value)?;
             }
             oid::PROXY_CERT_INFO => {
-                proxy_cert_info(&value)?;
+                self.proxy_path_len = proxy_cert_info(&value)?;
                 self.proxy = true;
             }
             oid::IP_ADDR_BLOCKS => self.addresses = Some(resources::addresses(&value)?),
@@ -299,7 +303,11 @@ impl Extensions {
 
     /// The loop over all extensions at the end of `ossl_x509v3_cache_extensions`.
     fn scan_criticality(&mut self, raw: &[RawExtension]) {
-        for extension in raw.iter().filter(|e| e.critical) {
+        for extension in raw {
+            self.critical.freshest_crl |= extension.oid == oid::FRESHEST_CRL;
+            if !extension.critical {
+                continue;
+            }
             match extension.oid.as_bytes() {
                 oid::BASIC_CONSTRAINTS => self.critical.basic_constraints = true,
                 oid::SUBJECT_ALT_NAME => self.critical.subject_alt_name = true,
@@ -380,12 +388,12 @@ fn basic_constraints(
     Ok((BasicConstraints { ca, path_len, critical }, negative))
 }
 
-/// ProxyCertInfo (RFC 3820 section 3.8).
-fn proxy_cert_info(value: &Tlv<'_>) -> Result<(), DerError> {
+/// ProxyCertInfo (RFC 3820 section 3.8): the path length. A number that OpenSSL cannot hold is none.
+fn proxy_cert_info(value: &Tlv<'_>) -> Result<Option<i64>, DerError> {
     let mut parts = sequence(value)?;
-    if let Some(length) = parts.optional(der::INTEGER)? {
-        check_integer(&length)?;
-    }
+    let length = parts.optional(der::INTEGER)?;
+    length.as_ref().map_or(Ok(()), check_integer)?;
+    let length = length.and_then(|length| small_integer(length.content));
     let policy = parts.expect(der::SEQUENCE, "proxyPolicy is not a SEQUENCE")?;
     parts.end("extra element in proxyCertInfo")?;
     let mut policy = policy.reader();
@@ -393,7 +401,8 @@ fn proxy_cert_info(value: &Tlv<'_>) -> Result<(), DerError> {
     if let Some(text) = policy.optional_string(der::OCTET_STRING)? {
         text.string()?;
     }
-    policy.end("extra element in proxyPolicy")
+    policy.end("extra element in proxyPolicy")?;
+    Ok(length.filter(|length| *length != -1))
 }
 
 fn key_usage(value: &Tlv<'_>) -> Result<KeyUsage, DerError> {

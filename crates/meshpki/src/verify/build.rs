@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::issued::{likely_issued, self_signed};
 use super::purpose::{Trust, check_trust_setting};
-use super::{Anchor, Link, Policy, Run, Step, Stop, time};
+use super::{Anchor, Arrival, Link, Run, Step, Stop, time};
 use crate::cert::Cert;
 use crate::name::Name;
 
@@ -100,11 +100,26 @@ impl<'a> Run<'a> {
         if self_signed(current, self.policy.release) == Some(true) || self.chain.len() > max_depth {
             return false;
         }
-        let Some(index) = self.find_issuer(untrusted, current) else { return false };
+        let found = self.find_issuer(untrusted, current);
+        if self.policy.crl_kinds.extended {
+            self.decode_candidates(untrusted, current, found);
+        }
+        let Some(index) = found else { return false };
         let issuer = untrusted.remove(index);
         self.chain.push(Link { cert: issuer, aux: None });
         self.num_untrusted += 1;
         true
+    }
+
+    /// What the search for an issuer has decoded: it ends with a candidate that is valid now.
+    fn decode_candidates(&mut self, untrusted: &[&Cert], subject: &Cert, found: Option<usize>) {
+        // `crypto/x509/x509_vfy.c: get0_best_issuer_sk` of 3.5 compares each with the chain first.
+        let all =
+            self.policy.release.since(3, 5) && !(subject.is_self_issued() && self.chain.len() == 1);
+        let valid = found.filter(|index| time::is_valid(untrusted[*index], self.policy.at));
+        let seen = &untrusted[..valid.map_or(untrusted.len(), |index| index + 1)];
+        let seen = seen.iter().filter(|cert| all || cert.subject() == subject.issuer());
+        seen.for_each(|cert| self.memo.decode(cert));
     }
 
     /// `crypto/x509/x509_lu.c: X509_STORE_CTX_get1_issuer`.
@@ -117,16 +132,33 @@ impl<'a> Run<'a> {
         Some(Link { cert: &trusted[index].cert, aux: trusted[index].aux.as_ref() })
     }
 
-    /// `crypto/x509/x509_lu.c: X509_STORE_CTX_get_by_subject`: none while the only ones are late, and from then on all.
+    /// `crypto/x509/x509_lu.c: X509_STORE_CTX_get_by_subject`: those the store has by now, and if there are none, those
+    /// it reads now.
     fn trusted_named(&mut self, name: &Name) -> Vec<&'a Anchor> {
         let inputs = self.inputs;
-        let named: Vec<&Anchor> =
-            inputs.trusted.iter().filter(|anchor| anchor.cert.subject() == name).collect();
         let first_time = !self.lookups.certs.contains(name);
         if first_time {
             self.lookups.certs.push(name.clone());
         }
-        if first_time && named.iter().all(|anchor| anchor.late) { Vec::new() } else { named }
+        let named = |missed: bool| -> Vec<&'a Anchor> {
+            let there = |anchor: &&Anchor| match anchor.arrival {
+                Arrival::Start => true,
+                Arrival::SecondLookup => !first_time,
+                Arrival::Miss { .. } => missed,
+            };
+            let named = inputs.trusted.iter().filter(|anchor| anchor.cert.subject() == name);
+            named.filter(there).collect()
+        };
+        let found = named(self.lookups.missed);
+        if !found.is_empty() || self.lookups.missed {
+            return found;
+        }
+        self.lookups.missed = true;
+        let broken = Arrival::Miss { complete: false };
+        if inputs.trusted.iter().any(|anchor| anchor.arrival == broken) {
+            return Vec::new();
+        }
+        named(true)
     }
 
     /// `crypto/x509/x509_vfy.c: find_issuer`: a certificate comes into the chain once, except that a
@@ -164,7 +196,7 @@ impl<'a> Run<'a> {
 
     /// `crypto/x509/x509_vfy.c: check_trust`.
     fn check_trust(&mut self, num_untrusted: usize) -> Result<Trust, Stop> {
-        let Policy { purpose, release, .. } = *self.policy;
+        let (purpose, release) = (self.policy.trust(), self.policy.release);
         for depth in num_untrusted..self.chain.len() {
             match check_trust_setting(&self.chain[depth], purpose, true, release) {
                 Trust::Trusted => return Ok(Trust::Trusted),

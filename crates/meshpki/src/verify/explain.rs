@@ -105,6 +105,29 @@ impl Case<'_> {
 
     fn next_step(&self) -> String {
         let label = self.cert().subject().label();
+        if let (10, Some((list, twin))) = (self.finding.code.0, self.valid_twin()) {
+            let until = twin.not_after().time().map_or_else(String::new, |time| time.to_string());
+            return format!(
+                "remove the expired certificate of `{label}`: the {list} one with the same key is valid until {until}, but OpenSSL found the expired one first"
+            );
+        }
+        if let (47, Some((base, host))) = (self.finding.code.0, self.scheme_in_constraint()) {
+            return format!(
+                "issue the CA that permits `{base}` again with a host such as `{host}`: a URI constraint is a host, so one with a scheme matches nothing"
+            );
+        }
+        if let (2 | 20, Some(twin)) = (self.finding.code.0, self.trusted_twin()) {
+            return format!(
+                "put the `{label}` that `{}` issued before this one: OpenSSL takes the first that fits, and `{}` is trusted",
+                twin.issuer().label(),
+                twin.issuer().label()
+            );
+        }
+        if let (2 | 20, Some(address)) = (self.finding.code.0, self.issuer_addresses().first()) {
+            return format!(
+                "provide the issuer of `{label}`, as an intermediate or in the trust store; `{label}` says that it is at {address}"
+            );
+        }
         let text = match self.finding.code.0 {
             2 => "add the certificate above `{}` to the trust store, or accept partial chains",
             3 => "provide a CRL from the issuer of `{}`",

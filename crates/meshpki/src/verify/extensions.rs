@@ -2,56 +2,89 @@
 //! (`crypto/x509/x509_vfy.c: check_extensions`).
 
 use super::purpose::ca_status;
-use super::{Run, Step};
+use super::{Purpose, Run, Step};
 use crate::cert::KeyUsage;
 use crate::der::{self, Tlv};
+
+/// What a certificate has to be in its chain (`must_be_ca`).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// The target: a CA or not.
+    Target,
+    /// It issued a proxy certificate, so it is none.
+    ProxyIssuer,
+    /// It issued any other.
+    Issuer,
+}
 
 impl Run<'_> {
     /// `crypto/x509/x509_vfy.c: check_extensions`, from the target up.
     pub(super) fn check_extensions(&mut self) -> Step {
         let mut intermediates: i64 = 0;
+        // Proxy certificates so far, and whether the last certificate was one.
+        let (mut proxies, mut below_is_proxy): (i64, bool) = (0, false);
+        let allow_proxies = self.policy.allow_proxies && !self.is_crl_path;
+        let purpose = if self.is_crl_path { Some(Purpose::CrlSign) } else { self.policy.purpose };
         for depth in 0..self.chain.len() {
             let cert = self.chain[depth].cert;
             let extensions = cert.extensions();
             if !self.policy.ignore_critical && extensions.critical.unhandled.is_some() {
                 self.report(34, depth)?;
             }
-            if extensions.proxy {
+            if extensions.proxy && !allow_proxies {
                 self.report(40, depth)?;
             }
-            self.check_ca(depth)?;
+            let place = match depth {
+                0 => Place::Target,
+                _ if below_is_proxy => Place::ProxyIssuer,
+                _ => Place::Issuer,
+            };
+            self.check_ca(depth, place)?;
             if self.chain.len() > 1 {
                 self.check_curve(depth)?;
                 if self.policy.strict {
                     self.check_strict(depth)?;
                 }
             }
-            if let Some(purpose) = self.policy.purpose {
-                self.check_purpose(depth, purpose)?;
+            if let Some(purpose) = purpose {
+                self.check_purpose(depth, purpose, place == Place::Issuer)?;
             }
             // RFC 5280 section 4.2.1.9: self-issued certificates do not count, nor does the target.
             let path_len = extensions.basic_constraints.and_then(|c| c.path_len);
-            if depth > 1 && path_len.is_some_and(|allowed| intermediates > allowed) {
+            let too_long = |allowed: i64| intermediates > allowed.saturating_add(proxies);
+            if depth > 1 && path_len.is_some_and(too_long) {
                 self.report(25, depth)?;
             }
             if depth > 0 && !cert.is_self_issued() {
                 intermediates += 1;
             }
+            // RFC 3820 sections 4.1.3 (b)(1) and 4.1.4 (a).
+            below_is_proxy = extensions.proxy;
+            if let Some(allowed) = extensions.proxy_path_len.filter(|_| below_is_proxy) {
+                if proxies > allowed {
+                    self.report(38, depth)?;
+                }
+                proxies = allowed;
+            }
+            proxies = proxies.saturating_add(i64::from(below_is_proxy));
         }
         Ok(())
     }
 
     /// Whether the certificate is the CA its place asks for. A last one may be a CA of a lesser kind
     /// (v1, keyUsage or nsCertType alone).
-    fn check_ca(&mut self, depth: usize) -> Step {
+    fn check_ca(&mut self, depth: usize, place: Place) -> Step {
         let cert = self.chain[depth].cert;
         let status =
             if cert.extensions().invalid { 0 } else { ca_status(cert, self.policy.release) };
         let strict = self.policy.strict;
-        let wrong = if depth == 0 {
-            strict && status > 1
-        } else {
-            status == 0 || ((depth + 1 < self.chain.len() || strict) && status != 1)
+        let wrong = match place {
+            Place::Target => strict && status > 1,
+            Place::ProxyIssuer if status != 0 => return self.report(37, depth),
+            Place::ProxyIssuer => false,
+            Place::Issuer => {
+                status == 0 || ((depth + 1 < self.chain.len() || strict) && status != 1)
+            }
         };
         if wrong { self.report(79, depth) } else { Ok(()) }
     }

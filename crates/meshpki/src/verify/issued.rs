@@ -35,6 +35,12 @@ pub(crate) fn akid_matches(issuer: &Cert, akid: Option<&AuthorityKeyId>) -> bool
     {
         return false;
     }
+    serial_matches(issuer, Some(akid))
+}
+
+/// The part of `X509_check_akid` about the issuer's own serial number and issuer.
+pub(super) fn serial_matches(issuer: &Cert, akid: Option<&AuthorityKeyId>) -> bool {
+    let Some(akid) = akid else { return true };
     if akid.serial.as_deref().is_some_and(|serial| serial != issuer.serial()) {
         return false;
     }

@@ -1,6 +1,7 @@
 //! Signatures checked before, for many targets under the same intermediates.
 
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use super::signatures::verify_signature;
@@ -26,9 +27,24 @@ use crate::signature::SignatureCheck;
 #[derive(Debug, Default)]
 pub struct Memo {
     checks: BTreeMap<Pair, SignatureCheck>,
+    /// Untrusted certificates whose extensions OpenSSL has decoded by now.
+    decoded: Vec<Cert>,
 }
 
 impl Memo {
+    /// OpenSSL decodes the extensions of a certificate when it first looks at it as an issuer, not when it reads it
+    /// (`crypto/x509/v3_purp.c: ossl_x509v3_cache_extensions`).
+    pub(super) fn decode(&mut self, cert: &Cert) {
+        if !self.has_decoded(cert) {
+            self.decoded.push(cert.clone());
+        }
+    }
+
+    /// Whether this very certificate was decoded; a copy of it was not.
+    pub(super) fn has_decoded(&self, cert: &Cert) -> bool {
+        self.decoded.iter().any(|decoded| decoded.as_der().as_ptr() == cert.as_der().as_ptr())
+    }
+
     /// The signature of `subject` by the key of `issuer`, checked once.
     pub(super) fn check(&mut self, subject: &Cert, issuer: &Cert) -> SignatureCheck {
         let pair = Pair { subject: subject.clone(), issuer: issuer.clone() };

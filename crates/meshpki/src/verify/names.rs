@@ -26,6 +26,19 @@ pub(super) enum Refused {
     Silently,
 }
 
+/// Whether the subject of a proxy certificate is its issuer's name and one common name more (RFC 3820 section 3.4;
+/// `crypto/x509/x509_vfy.c: check_name_constraints`).
+fn extends_issuer(cert: &Cert) -> bool {
+    let mut rdns = cert.subject().rdns();
+    rdns.retain(|rdn| !rdn.is_empty());
+    let Some(last) = rdns.pop() else { return false };
+    let [attribute] = &last[..] else { return false };
+    attribute.oid == oid::COMMON_NAME
+        && !rdns.is_empty()
+        && Name::from_rdns(rdns.iter().map(Vec::as_slice)) == *cert.issuer()
+        && cert.subject().attribute_count() == cert.issuer().attribute_count() + 1
+}
+
 /// Checks the names of `cert` against the name constraints of `issuer`, if it has any, as every release does. The common
 /// name is checked too, as for a target.
 ///
@@ -51,6 +64,9 @@ impl Run<'_> {
             let cert = self.chain[depth].cert;
             if depth != 0 && cert.is_self_issued() {
                 continue;
+            }
+            if cert.extensions().proxy && !extends_issuer(cert) {
+                self.report(72, depth)?;
             }
             for above in (depth + 1..self.chain.len()).rev() {
                 let issuer = self.chain[above].cert;

@@ -239,23 +239,21 @@ fn may_sign_code(cert: &Cert) -> bool {
 
 impl Run<'_> {
     /// `crypto/x509/x509_vfy.c: check_purpose`.
-    pub(super) fn check_purpose(&mut self, depth: usize, purpose: Purpose) -> Step {
+    pub(super) fn check_purpose(&mut self, depth: usize, purpose: Purpose, as_ca: bool) -> Step {
         let link = self.chain[depth];
-        let setting = if depth >= self.num_untrusted {
-            check_trust_setting(&link, self.policy.purpose, false, self.policy.release)
+        let setting = if depth >= self.num_untrusted && self.policy.purpose == Some(purpose) {
+            check_trust_setting(&link, self.policy.trust(), false, self.policy.release)
         } else {
             Trust::Unknown
         };
         let fits = match setting {
             Trust::Trusted => true,
             Trust::Rejected => false,
-            Trust::Unknown => {
-                match check_purpose(link.cert, purpose, depth > 0, self.policy.release) {
-                    1 => true,
-                    0 => false,
-                    _ => !self.policy.strict,
-                }
-            }
+            Trust::Unknown => match check_purpose(link.cert, purpose, as_ca, self.policy.release) {
+                1 => true,
+                0 => false,
+                _ => !self.policy.strict,
+            },
         };
         if fits { Ok(()) } else { self.report(26, depth) }
     }

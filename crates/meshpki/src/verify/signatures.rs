@@ -4,6 +4,7 @@ use super::extensions::same_algorithm;
 use super::issued::{has_self_signed_flag, likely_issued};
 use super::{Run, Step, Stop};
 use crate::cert::{Cert, KeyUsage};
+use crate::key::decode::Kind;
 use crate::signature::{SignatureCheck, SignatureInput, check};
 
 impl Run<'_> {
@@ -40,16 +41,24 @@ impl Run<'_> {
         let (subject, issuer) = (self.chain[depth].cert, self.chain[issuer_depth].cert);
         // RFC 5280 section 6.1.4 (n); a self-signed certificate that is not a CA's may say what it likes.
         let exempt = depth == issuer_depth && !issuer.is_ca();
-        if !exempt && issuer.extensions().lacks_usage(KeyUsage::KEY_CERT_SIGN) {
-            self.report(32, issuer_depth)?;
+        // `crypto/x509/v3_purp.c: ossl_x509_signing_allowed`
+        let (usage, code) = match subject.extensions().proxy {
+            true => (KeyUsage::DIGITAL_SIGNATURE, 39),
+            false => (KeyUsage::KEY_CERT_SIGN, 32),
+        };
+        if !exempt && issuer.extensions().lacks_usage(usage) {
+            self.report(code, issuer_depth)?;
         }
         let release = self.policy.release;
         if release.key(issuer).is_none() {
             return self.report(6, issuer_depth);
         }
         // A target is seen once, what is above it often.
+        let is_sm2 = issuer.decoded_key().is_some_and(|key| key.kind == Kind::Sm2);
         let check = match depth {
             _ if release.scheme(subject.signature_algorithm()).is_none() => SignatureCheck::Bad,
+            // `crypto/asn1/a_verify.c: make_id_ctx`
+            0 if self.policy.has_sm2_id && !is_sm2 => SignatureCheck::Bad,
             0 => verify_signature(subject, issuer),
             _ => self.memo.check(subject, issuer),
         };

@@ -139,6 +139,7 @@ pub(super) fn run(
     let untrusted: Vec<Cert> = untrusted.iter().map(|make| make.sign()).collect();
     let trusted: Vec<Anchor> = trusted.iter().map(|make| Anchor::new(make.sign())).collect();
     let inputs = Inputs {
+        trusted_apart: false,
         target: &target,
         untrusted: &untrusted,
         trusted: &trusted,

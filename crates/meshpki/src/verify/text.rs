@@ -82,7 +82,8 @@ impl Verdict {
             }
         }
         let notified = self.policy.as_ref().is_some_and(|policy| policy.notified);
-        if printing.policies && self.findings.is_empty() && notified {
+        let clean = self.findings.iter().all(|finding| finding.in_crl_path);
+        if printing.policies && clean && notified {
             push_policies(&mut err, self.policy.as_ref(), printing.names);
         }
         if !self.is_ok() {
@@ -118,8 +119,9 @@ fn push_finding(to: &mut Vec<u8>, finding: &Finding, release: Release, names: Na
         to.push(b'\n');
     }
     let (code, depth) = (finding.code, finding.depth);
+    let path = if finding.in_crl_path { "[CRL path] " } else { "" };
     let text = code.text_of(release);
-    push(to, format_args!("error {} at {depth} depth lookup: {text}\n", code.0));
+    push(to, format_args!("{path}error {} at {depth} depth lookup: {text}\n", code.0));
 }
 
 fn push_policies(to: &mut Vec<u8>, outcome: Option<&PolicyOutcome>, names: NameForm) {

@@ -128,6 +128,13 @@ impl Answer {
                 return;
             }
         };
+        if let Some(option) = settings.verify_options.iter().find(|option| !is_known(option)) {
+            self.err.extend_from_slice(b"parameter error \"");
+            self.err.extend_from_slice(option.as_encoded_bytes());
+            self.err.extend_from_slice(b"\"\n");
+            self.status = FAILED;
+            return;
+        }
         if let Some(asked) = settings.asked {
             return self.ask(asked, &name, &target, settings);
         }
@@ -135,12 +142,14 @@ impl Answer {
         let want = Want {
             own_name: policy.partial_chain,
             crls: policy.revocation != meshpki::verify::Revocation::Ignore,
+            crl_issuers: policy.crl_kinds.extended,
         };
         settings.store.load_for(&target, &settings.untrusted, &want);
         let trusted = settings.trusted.as_deref().unwrap_or(&settings.store.found.certs);
-        let inputs = Inputs::new(&target, &settings.untrusted, trusted)
+        let mut inputs = Inputs::new(&target, &settings.untrusted, trusted)
             .with_crls(&settings.crls)
             .with_store_crls(&settings.store.found.crls);
+        inputs.trusted_apart = settings.trusted.is_some();
         let verdict = verify_with(&inputs, policy, &mut self.memo);
         let others = match settings.json || settings.explain {
             true => verdict.other_answers(&inputs, policy, &mut self.memo),
@@ -164,7 +173,7 @@ impl Answer {
     /// `--as`: the answers of other verifiers.
     fn ask(&mut self, asked: Asked, name: &str, target: &Cert, settings: &mut Settings) {
         // Every certificate and CRL that any of them can look for.
-        let want = Want { own_name: true, crls: true };
+        let want = Want { own_name: true, crls: true, crl_issuers: true };
         settings.store.load_for(target, &settings.untrusted, &want);
         let panel = Panel::new(asked, name, target, settings, &mut self.memo);
         if settings.json {
@@ -204,6 +213,13 @@ impl Answer {
             self.status = FAILED;
         }
     }
+}
+
+/// Whether `-vfyopt` has that option (`apps/lib/app_x509.c: do_x509_ctrl_string`): the id that a signature by SM2 is
+/// about. SM2 is not built in, and with other signatures any id is an error, so its value does not matter.
+fn is_known(option: &OsStr) -> bool {
+    let option = option.to_string_lossy();
+    matches!(option.split(':').next(), Some("distid" | "hexdistid"))
 }
 
 /// The sentence for exit status 3.

@@ -149,6 +149,21 @@ impl Case<'_> {
         }
     }
 
+    /// A permitted URI that has a scheme, and its host: a constraint is a host, and no name is inside one with a scheme
+    /// (RFC 5280 section 4.2.1.10).
+    pub(super) fn scheme_in_constraint(&self) -> Option<(String, String)> {
+        let above = self.verdict.chain.iter().skip(self.finding.depth + 1);
+        let constraints = above.filter_map(|cert| cert.extensions().name_constraints.as_ref());
+        let mut bases = constraints.flat_map(|constraints| &constraints.permitted);
+        bases.find_map(|subtree| {
+            let GeneralName::Uri(base) = &subtree.base else { return None };
+            let base = base.escape_ascii().to_string();
+            let (_, rest) = base.split_once("://")?;
+            let host = rest.split(['/', ':', '?', '#']).next()?.to_string();
+            (!host.is_empty()).then_some((base, host))
+        })
+    }
+
     /// 62 to 64.
     pub(super) fn identity(&self, to: &mut Vec<Evidence>) {
         let cert = self.cert();

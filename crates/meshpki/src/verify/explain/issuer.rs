@@ -6,12 +6,15 @@ use alloc::vec::Vec;
 
 use super::{Case, Evidence, hex, joined, named, push};
 use crate::cert::Cert;
+use crate::der::{self, DerError, Reader};
 use crate::key::post_quantum::parameter_set;
+use crate::oid;
 use crate::signature::SignatureCheck;
 use crate::verify::Release;
 use crate::verify::extensions::same_algorithm;
 use crate::verify::issued::{akid_matches, algorithms_match, likely_issued};
 use crate::verify::signatures::verify_signature;
+use crate::verify::time::is_valid;
 
 impl Case<'_> {
     fn candidates(&self) -> impl Iterator<Item = (&'static str, &Cert)> {
@@ -43,6 +46,45 @@ impl Case<'_> {
         if self.verdict.num_untrusted < self.verdict.chain.len() && self.finding.code.0 == 2 {
             push(to, "end of the chain", "a self-signed trusted certificate", named(cert));
         }
+    }
+
+    /// Where a certificate says that its issuer's certificate is (RFC 5280 section 4.2.2.1); none if a certificate of
+    /// the issuer's name is there.
+    pub(super) fn issuer_addresses(&self) -> Vec<String> {
+        let cert = self.cert();
+        if self.candidates().any(|(_, candidate)| candidate.subject() == cert.issuer()) {
+            return Vec::new();
+        }
+        let extensions = cert.raw_extensions().iter();
+        let access = extensions.filter(|extension| extension.oid == oid::AUTHORITY_INFO_ACCESS);
+        access.flat_map(|extension| ca_issuers(&extension.value).unwrap_or_default()).collect()
+    }
+
+    /// A certificate of the same name and key that is valid at the time, and why it is not in the chain.
+    pub(super) fn valid_twin(&self) -> Option<(&'static str, &Cert)> {
+        let cert = self.cert();
+        self.candidates().find(|(_, twin)| {
+            *twin != cert
+                && twin.subject() == cert.subject()
+                && twin.public_key() == cert.public_key()
+                && is_valid(twin, self.policy.at)
+        })
+    }
+
+    /// Another certificate of the same name and key, by an issuer that is trusted: OpenSSL took the first of them and does
+    /// not go back.
+    pub(super) fn trusted_twin(&self) -> Option<&Cert> {
+        let cert = self.cert();
+        let twins = self.inputs.untrusted.iter().filter(|twin| {
+            *twin != cert
+                && twin.subject() == cert.subject()
+                && twin.public_key() == cert.public_key()
+                && twin.issuer() != cert.issuer()
+        });
+        let is_trusted = |twin: &&Cert| {
+            self.inputs.trusted.iter().any(|anchor| anchor.cert.subject() == twin.issuer())
+        };
+        twins.into_iter().find(is_trusted)
     }
 
     /// Whether a certificate has the issuer's name, and the authority key identifier names another by serial number
@@ -91,6 +133,20 @@ impl Case<'_> {
             }
         }
     }
+}
+
+/// The URIs of a value of authorityInfoAccess that lead to the issuer; printable whatever they hold.
+fn ca_issuers(value: &[u8]) -> Result<Vec<String>, DerError> {
+    let mut descriptions = Reader::new(value).any()?.reader();
+    let mut found = Vec::new();
+    while let Some(description) = descriptions.next()? {
+        let mut parts = description.reader();
+        let (method, location) = (parts.any()?, parts.any()?);
+        if method.content == oid::CA_ISSUERS && location.tag == der::context(6) {
+            found.push(location.content.escape_ascii().to_string());
+        }
+    }
+    Ok(found)
 }
 
 fn explain_candidate(

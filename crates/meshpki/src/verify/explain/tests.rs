@@ -15,6 +15,7 @@ fn check(
     let untrusted: Vec<Cert> = untrusted.iter().map(|make| make.sign()).collect();
     let trusted: Vec<Anchor> = trusted.iter().map(|make| Anchor::new(make.sign())).collect();
     let inputs = Inputs {
+        trusted_apart: false,
         target: &target,
         untrusted: &untrusted,
         trusted: &trusted,

@@ -122,6 +122,43 @@ pub(super) fn lenient(bytes: &[u8], release: Release) -> Found {
     found
 }
 
+/// The reader of a store that is asked by name: certificates and CRLs up to what is neither, and whether it went through
+/// (`crypto/x509/by_store.c: cache_objects`). A file without any fails it, and so does a private key.
+pub(super) fn stored(bytes: &[u8], release: Release) -> (Found, bool) {
+    let mut found = Found::default();
+    let mut pem = Pem::new(bytes, 10);
+    let (mut at, mut complete) = (0, false);
+    while at < bytes.len() {
+        let before = found.certs.len() + found.crls.len();
+        pem.at = at;
+        if let Next::Block(block) = pem.next() {
+            if !is_certificate_or_crl(&block.label) && block.label.ends_with(b"PRIVATE KEY") {
+                return (found, complete && !keys::reads(&block));
+            }
+            if lenient_block(&block, &mut found, release) {
+                at = pem.at;
+            } else {
+                break;
+            }
+        } else {
+            let (object, read) = binary::object(&bytes[at..]);
+            if let Some(object) = object {
+                lenient_der(object, &mut found, release);
+            }
+            at += read;
+        }
+        if found.certs.len() + found.crls.len() == before {
+            break;
+        }
+        complete = true;
+    }
+    (found, complete)
+}
+
+fn is_certificate_or_crl(label: &[u8]) -> bool {
+    matches!(label, b"CERTIFICATE" | b"X509 CERTIFICATE" | b"TRUSTED CERTIFICATE" | b"X509 CRL")
+}
+
 /// Takes a block; whether reading continues after it. A certificate or CRL that cannot be decoded is lost with its block, a key
 /// OpenSSL can make nothing of is not.
 fn lenient_block(block: &Block, found: &mut Found, release: Release) -> bool {

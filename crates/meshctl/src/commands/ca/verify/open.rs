@@ -70,7 +70,7 @@ pub(super) fn open(file: &OsStr, what: What, release: Release) -> Result<Vec<u8>
 
 /// The path of `file:/path`, `file:///path`, `file://localhost/path`
 /// (`providers/implementations/storemgmt/file_store.c: file_open`).
-fn file_uri(name: &str) -> Option<&str> {
+pub(super) fn file_uri(name: &str) -> Option<&str> {
     let path = without_scheme(name)?;
     let local = path.strip_prefix("//").map(|rest| rest.strip_prefix("localhost").unwrap_or(rest));
     local.or(Some(path)).filter(|path| path.starts_with('/'))

@@ -1,6 +1,7 @@
-//! The option reader of `ca verify`, as `apps/lib/opt.c: opt_next` of OpenSSL 3.0 reads them.
+//! The option reader of `ca verify`, as `apps/lib/opt.c: opt_next` reads them.
 
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 
 use meshpki::verify::Release;
 
@@ -12,6 +13,8 @@ pub(crate) enum Id {
     Trusted,
     Untrusted,
     CrlFile,
+    CaPath,
+    CaStore,
     NoCaFile,
     NoCaPath,
     NoCaStore,
@@ -37,6 +40,14 @@ pub(crate) enum Id {
     CheckSelfSigned,
     PartialChain,
     NoCheckTime,
+    VerifyName,
+    ExtendedCrl,
+    UseDeltas,
+    SuiteB128Only,
+    SuiteB128,
+    SuiteB192,
+    AllowProxies,
+    VerifyOption,
     /// Accepted by openssl and without effect there.
     Nothing,
     /// An option of openssl we leave out.
@@ -60,6 +71,7 @@ pub(crate) enum Id {
 enum Wants {
     Nothing,
     Text,
+    Folder,
     Int,
     Big,
 }
@@ -72,8 +84,8 @@ const OPTIONS: &[(&str, Wants, Id)] = &[
     ("nameopt", Wants::Text, Id::NameOpt),
     ("trusted", Wants::Text, Id::Trusted),
     ("CAfile", Wants::Text, Id::CaFile),
-    ("CApath", Wants::Text, Id::LeftOut),
-    ("CAstore", Wants::Text, Id::LeftOut),
+    ("CApath", Wants::Folder, Id::CaPath),
+    ("CAstore", Wants::Text, Id::CaStore),
     ("no-CAfile", Wants::Nothing, Id::NoCaFile),
     ("no-CApath", Wants::Nothing, Id::NoCaPath),
     ("no-CAstore", Wants::Nothing, Id::NoCaStore),
@@ -83,7 +95,7 @@ const OPTIONS: &[(&str, Wants, Id)] = &[
     ("show_chain", Wants::Nothing, Id::ShowChain),
     ("policy", Wants::Text, Id::Policy),
     ("purpose", Wants::Text, Id::Purpose),
-    ("verify_name", Wants::Text, Id::LeftOut),
+    ("verify_name", Wants::Text, Id::VerifyName),
     ("verify_depth", Wants::Int, Id::Depth),
     ("auth_level", Wants::Int, Id::AuthLevel),
     ("attime", Wants::Big, Id::AtTime),
@@ -99,19 +111,19 @@ const OPTIONS: &[(&str, Wants, Id)] = &[
     ("inhibit_any", Wants::Nothing, Id::InhibitAny),
     ("inhibit_map", Wants::Nothing, Id::InhibitMap),
     ("x509_strict", Wants::Nothing, Id::Strict),
-    ("extended_crl", Wants::Nothing, Id::LeftOut),
-    ("use_deltas", Wants::Nothing, Id::LeftOut),
+    ("extended_crl", Wants::Nothing, Id::ExtendedCrl),
+    ("use_deltas", Wants::Nothing, Id::UseDeltas),
     ("policy_print", Wants::Nothing, Id::PolicyPrint),
     ("check_ss_sig", Wants::Nothing, Id::CheckSelfSigned),
     ("trusted_first", Wants::Nothing, Id::Nothing),
-    ("suiteB_128_only", Wants::Nothing, Id::LeftOut),
-    ("suiteB_128", Wants::Nothing, Id::LeftOut),
-    ("suiteB_192", Wants::Nothing, Id::LeftOut),
+    ("suiteB_128_only", Wants::Nothing, Id::SuiteB128Only),
+    ("suiteB_128", Wants::Nothing, Id::SuiteB128),
+    ("suiteB_192", Wants::Nothing, Id::SuiteB192),
     ("partial_chain", Wants::Nothing, Id::PartialChain),
     ("no_alt_chains", Wants::Nothing, Id::Nothing),
     ("no_check_time", Wants::Nothing, Id::NoCheckTime),
-    ("allow_proxy_certs", Wants::Nothing, Id::LeftOut),
-    ("vfyopt", Wants::Text, Id::LeftOut),
+    ("allow_proxy_certs", Wants::Nothing, Id::AllowProxies),
+    ("vfyopt", Wants::Text, Id::VerifyOption),
     ("provider-path", Wants::Text, Id::LeftOut),
     ("provider", Wants::Text, Id::LeftOut),
     ("propquery", Wants::Text, Id::LeftOut),
@@ -159,7 +171,15 @@ impl Given {
             | Id::Strict
             | Id::CheckSelfSigned
             | Id::PartialChain
-            | Id::NoCheckTime => true,
+            | Id::NoCheckTime
+            | Id::VerifyName
+            | Id::ExtendedCrl
+            | Id::UseDeltas
+            | Id::SuiteB128Only
+            | Id::SuiteB128
+            | Id::SuiteB192
+            | Id::AllowProxies
+            | Id::VerifyOption => true,
             _ => false,
         }
     }
@@ -215,6 +235,9 @@ impl<'a> Options<'a> {
             Some(value) => value,
             None => self.shift().ok_or(format!("verify: Option -{name} needs a value"))?,
         };
+        if wants == Wants::Folder && !Path::new(&value).is_dir() {
+            return Err(format!("verify: Not a directory: {}", value.to_string_lossy()));
+        }
         let number = number(wants, &value)?;
         Ok(Some(Given { id, name, value, number }))
     }

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 
 use meshpki::istiod::Version;
-use meshpki::verify::{Anchor, Policies, Policy, Printing, Purpose, Release, Revocation};
+use meshpki::verify::{Anchor, Policies, Policy, Printing, Purpose, Release, Revocation, SuiteB};
 use meshpki::{Cert, Crl, NameForm, Time};
 
 use super::load::{self, Found};
@@ -47,6 +47,10 @@ pub(super) struct Settings {
     show_chain: bool,
     policy_print: bool,
     ca_file: Option<OsString>,
+    ca_path: Option<OsString>,
+    ca_store: Option<OsString>,
+    /// `-vfyopt`, all of them.
+    pub(super) verify_options: Vec<OsString>,
     no_ca_file: bool,
     no_ca_path: bool,
     no_ca_store: bool,
@@ -101,6 +105,9 @@ impl Settings {
             show_chain: false,
             policy_print: false,
             ca_file: None,
+            ca_path: None,
+            ca_store: None,
+            verify_options: Vec::new(),
             no_ca_file: false,
             no_ca_path: false,
             no_ca_store: false,
@@ -117,8 +124,12 @@ impl Settings {
                 return Err(Stop { err: HELP.to_owned(), status: GOOD });
             }
             Id::LeftOut => {
+                let reason = match given.name {
+                    "crl_download" => "it would fetch CRLs from the network",
+                    _ => "it would load code at run time",
+                };
                 return Err(Stop::refused(format!(
-                    "verify: Option -{} is not supported by meshctl\n",
+                    "verify: Option -{} is not supported by meshctl: {reason}\n",
                     given.name
                 )));
             }
@@ -132,6 +143,12 @@ impl Settings {
                 self.untrusted.extend(found.into_iter().map(|anchor| anchor.cert));
             }
             Id::CrlFile => self.add_crls(&given.value)?,
+            Id::CaPath => self.ca_path = Some(given.value.clone()),
+            Id::CaStore => self.ca_store = Some(given.value.clone()),
+            Id::VerifyOption => {
+                self.policy.has_sm2_id = true;
+                self.verify_options.push(given.value.clone());
+            }
             Id::NoCaFile => self.no_ca_file = true,
             Id::NoCaPath => self.no_ca_path = true,
             Id::NoCaStore => self.no_ca_store = true,
@@ -190,6 +207,14 @@ impl Settings {
             Id::Strict => policy.strict = true,
             Id::CheckSelfSigned => policy.check_self_signed_signature = true,
             Id::PartialChain => policy.partial_chain = true,
+            Id::AllowProxies => policy.allow_proxies = true,
+            Id::ExtendedCrl => policy.crl_kinds.extended = true,
+            Id::UseDeltas => policy.crl_kinds.deltas = true,
+            Id::SuiteB128Only => add_suite_b(policy, SuiteB::LEVEL_128_ONLY),
+            Id::SuiteB128 => add_suite_b(policy, SuiteB::LEVEL_128),
+            Id::SuiteB192 => add_suite_b(policy, SuiteB::LEVEL_192),
+            Id::VerifyName => values::named_policy(&text, policy)
+                .ok_or_else(|| Stop::refused(format!("verify: Invalid verify name {text}\n")))?,
             _ => {}
         }
         Ok(())
@@ -250,9 +275,31 @@ impl Settings {
         Ok(())
     }
 
+    /// `-CApath` and `-CAstore`, otherwise the system's (`apps/lib/apps.c: setup_verify`).
+    fn finish_store(&mut self, io: &Io<'_>) -> Result<(), Stop> {
+        if let Some(dirs) = &self.ca_path {
+            let dirs = dirs.to_string_lossy();
+            if !self.store.ask_dirs(&dirs) {
+                return Err(Stop::refused(format!("Error loading directory {dirs}\n")));
+            }
+        } else if !self.no_ca_path {
+            self.store.ask_default_dirs(io.env);
+        }
+        if let Some(uri) = &self.ca_store {
+            let uri = uri.to_string_lossy();
+            if !self.store.ask_store(&uri) {
+                return Err(Stop::refused(format!("Error loading store URI {uri}\n")));
+            }
+        } else if !self.no_ca_store {
+            self.store.ask_default_store(io.env);
+        }
+        Ok(())
+    }
+
     /// What is settled once all options are known: the trust store, the time, whose CRLs.
     fn finish(&mut self, io: &Io<'_>) -> Result<(), Stop> {
-        if self.trusted.is_some() && self.ca_file.is_some() {
+        let stores = [&self.ca_file, &self.ca_path, &self.ca_store];
+        if self.trusted.is_some() && stores.iter().any(|store| store.is_some()) {
             return Err(Stop::refused(
                 "verify: Cannot use -trusted with -CAfile, -CApath or -CAstore\n",
             ));
@@ -268,12 +315,7 @@ impl Settings {
         } else if !self.no_ca_file {
             self.store.add_default_file(io.env);
         }
-        if !self.no_ca_path {
-            self.store.ask_default_dirs(io.env);
-        }
-        if !self.no_ca_store {
-            self.store.ask_default_store(io.env);
-        }
+        self.finish_store(io)?;
         match self.at {
             Some(at) => self.policy.at = Some(at),
             None if self.no_check_time => self.policy.at = None,
@@ -287,6 +329,11 @@ impl Settings {
         };
         Ok(())
     }
+}
+
+/// Levels add up.
+fn add_suite_b(policy: &mut Policy, level: SuiteB) {
+    policy.suite_b = Some(policy.suite_b.map_or(level, |before| before.or(level)));
 }
 
 fn certs(file: &OsStr, what: What, release: Release) -> Result<Vec<Anchor>, Stop> {
@@ -345,13 +392,18 @@ const HELP: &str = "\
 Usage: verify [options] [cert...]
 
 The options of `openssl verify`, with one dash or two, `-option value` or `-option=value`:
-  -CAfile FILE  -trusted FILE  -untrusted FILE  -CRLfile FILE
+  -CAfile FILE  -CApath FOLDER  -CAstore URI  -trusted FILE  -untrusted FILE  -CRLfile FILE
   -no-CAfile  -no-CApath  -no-CAstore    do not use the system's trust store
-  -show_chain  -verbose  -nameopt oneline
-  -attime SECONDS  -no_check_time  -purpose NAME  -verify_depth N  -auth_level N
+  -show_chain  -verbose  -nameopt FORMS  -vfyopt distid:ID
+  -attime SECONDS  -no_check_time  -purpose NAME  -verify_name NAME  -verify_depth N
+  -auth_level N  -suiteB_128  -suiteB_128_only  -suiteB_192
   -verify_hostname NAME  -verify_ip ADDRESS  -verify_email ADDRESS
-  -crl_check  -crl_check_all  -partial_chain  -x509_strict  -check_ss_sig  -ignore_critical
+  -crl_check  -crl_check_all  -extended_crl  -use_deltas
+  -partial_chain  -allow_proxy_certs  -x509_strict  -check_ss_sig  -ignore_critical
   -policy OID  -policy_check  -explicit_policy  -inhibit_any  -inhibit_map  -policy_print
+
+Not supported: -engine, -provider, -provider-path and -propquery load code at run time, and
+-crl_download uses the network.
 
 Not in openssl:
   --at TIME     like -attime, but in RFC 3339: 2030-01-31T12:00:00Z

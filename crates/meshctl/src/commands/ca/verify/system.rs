@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use meshpki::internals::digest;
-use meshpki::verify::{Anchor, Lookups, Release};
+use meshpki::verify::{Anchor, Arrival, Lookups, Release};
 use meshpki::{Cert, Name};
 
 use super::load::{self, Found};
+use super::open::file_uri;
 
 /// The trust store of a run: what was loaded, and where more may be found by name.
 pub(super) struct Store {
@@ -19,7 +20,9 @@ pub(super) struct Store {
     /// (`crypto/x509/by_dir.c`).
     hashed: Vec<String>,
     /// A directory opened as `OSSL_STORE` (`crypto/x509/by_store.c`).
-    listed: Option<String>,
+    listed: Option<PathBuf>,
+    /// A file opened as such, until it has been read.
+    file: Option<PathBuf>,
     /// Names whose certificates were looked for, and names whose CRLs were.
     asked: [BTreeSet<Vec<u8>>; 2],
     /// Subjects of the certificates loaded, and issuers of the CRLs.
@@ -42,6 +45,7 @@ impl Store {
             found: Found::default(),
             hashed: Vec::new(),
             listed: None,
+            file: None,
             asked: Default::default(),
             known: Default::default(),
             pending: BTreeMap::new(),
@@ -62,11 +66,17 @@ impl Store {
     /// The default directories, to be asked by name.
     pub(super) fn ask_default_dirs(&mut self, env: &dyn Fn(&str) -> Option<String>) {
         let dirs = env("SSL_CERT_DIR").unwrap_or_else(|| DEFAULT_DIR.to_owned());
+        self.ask_dirs(&dirs);
+    }
+
+    /// `-CApath`: folders between colons (`crypto/x509/by_dir.c: add_cert_dir`); whether there is a list.
+    pub(super) fn ask_dirs(&mut self, dirs: &str) -> bool {
         for dir in dirs.split(':').filter(|dir| !dir.is_empty()) {
             if !self.hashed.iter().any(|known| known == dir) {
                 self.hashed.push(dir.to_owned());
             }
         }
+        !dirs.is_empty()
     }
 
     /// The default store: the same variable, taken for one place.
@@ -75,7 +85,21 @@ impl Store {
         if self.release.since(3, 5) {
             return;
         }
-        self.listed = Some(env("SSL_CERT_DIR").unwrap_or_else(|| DEFAULT_DIR.to_owned()));
+        let dir = env("SSL_CERT_DIR").unwrap_or_else(|| DEFAULT_DIR.to_owned());
+        self.ask_store(&dir);
+    }
+
+    /// `-CAstore`: a folder or a file, by path or by URI; whether it can be opened.
+    pub(super) fn ask_store(&mut self, uri: &str) -> bool {
+        let Some(path) = store_path(uri, self.release) else { return false };
+        if path.is_dir() {
+            let readable = fs::read_dir(&path).is_ok();
+            self.listed = Some(path);
+            return readable;
+        }
+        let readable = fs::File::open(&path).is_ok();
+        self.file = Some(path);
+        readable
     }
 
     /// Adds what is not there yet (`crypto/x509/x509_lu.c: x509_store_add`).
@@ -99,12 +123,16 @@ impl Store {
     /// OpenSSL asks a directory for a name only while the store holds no certificate of it, and every
     /// name it asks for is the issuer of a certificate that can be in the chain, or the target's own.
     pub(super) fn load_for(&mut self, target: &Cert, untrusted: &[Cert], want: &Want) {
+        self.load_file();
         if self.hashed.is_empty() && self.listed.is_none() {
             return;
         }
         let mut names = vec![target.issuer().clone()];
         if want.own_name {
             names.push(target.subject().clone());
+        }
+        if want.crl_issuers {
+            names.extend(untrusted.iter().map(|cert| cert.issuer().clone()));
         }
         let mut seen = BTreeSet::new();
         let mut issuers: BTreeMap<Vec<u8>, Vec<Name>> = BTreeMap::new();
@@ -131,6 +159,16 @@ impl Store {
         }
     }
 
+    /// The file is read at once, and its certificates come with the first look-up that needs it.
+    fn load_file(&mut self) {
+        let Some(bytes) = self.file.take().and_then(|file| fs::read(file).ok()) else { return };
+        let (mut found, complete) = load::stored(&bytes, self.release);
+        for anchor in &mut found.certs {
+            anchor.arrival = Arrival::Miss { complete };
+        }
+        self.add(found);
+    }
+
     fn load_certs(&mut self, name: &Name) {
         let known = |store: &Self| store.known[0].contains(name.canonical());
         if known(self) || !self.asked[0].insert(name.canonical().to_vec()) {
@@ -147,7 +185,7 @@ impl Store {
         }
         let (mut found, complete) = self.listed(name);
         for anchor in &mut found.certs {
-            anchor.late = !complete;
+            anchor.arrival = if complete { Arrival::Start } else { Arrival::SecondLookup };
         }
         self.add(found);
     }
@@ -161,12 +199,19 @@ impl Store {
             }
         }
         self.here(|cert| lookups.certs.contains(cert.subject()));
+        for anchor in &mut self.found.certs {
+            if lookups.missed && matches!(anchor.arrival, Arrival::Miss { .. }) {
+                anchor.arrival = Arrival::Start;
+            }
+        }
     }
 
     /// The late anchors that fit are no longer late.
     fn here(&mut self, fits: impl Fn(&Cert) -> bool) {
-        for anchor in self.found.certs.iter_mut().filter(|anchor| anchor.late) {
-            anchor.late = !fits(&anchor.cert);
+        for anchor in &mut self.found.certs {
+            if anchor.arrival == Arrival::SecondLookup && fits(&anchor.cert) {
+                anchor.arrival = Arrival::Start;
+            }
         }
     }
 
@@ -175,12 +220,12 @@ impl Store {
     fn listed(&self, name: &Name) -> (Found, bool) {
         let mut all = Found::default();
         for bytes in self.listed.iter().flat_map(|dir| listed(dir, name)) {
-            let found = load::lenient(&bytes, self.release);
-            if found.certs.is_empty() && found.crls.is_empty() {
-                return (all, false);
-            }
+            let (found, complete) = load::stored(&bytes, self.release);
             all.certs.extend(found.certs);
             all.crls.extend(found.crls);
+            if !complete {
+                return (all, false);
+            }
         }
         (all, true)
     }
@@ -214,6 +259,25 @@ pub(super) struct Want {
     pub(super) own_name: bool,
     /// CRLs.
     pub(super) crls: bool,
+    /// The chains of CRL issuers, which are among the untrusted certificates.
+    pub(super) crl_issuers: bool,
+}
+
+/// The path that a URI of a store names (`providers/implementations/storemgmt/file_store.c: file_open`,
+/// `crypto/store/store_lib.c: OSSL_STORE_open_ex`); `None` for one that is not there, or for another scheme.
+fn store_path(uri: &str, release: Release) -> Option<PathBuf> {
+    let is_file = uri.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("file:"));
+    let there = |path: &str| fs::metadata(path).is_ok().then(|| PathBuf::from(path));
+    if !is_file {
+        let (_, after) = uri.split_once(':').unwrap_or_default();
+        return if after.starts_with("//") { None } else { there(uri) };
+    }
+    if uri[5..].starts_with("//") {
+        return file_uri(uri).and_then(there);
+    }
+    // `providers/implementations/storemgmt/file_store.c: file_open` of 3.6 takes relative paths.
+    let relative = release.since(3, 6).then_some(&uri[5..]);
+    there(uri).or_else(|| file_uri(uri).or(relative).and_then(there))
 }
 
 /// `X509_NAME_hash`: the first four bytes of the canonical name's SHA-1, little end first.
@@ -233,7 +297,7 @@ fn numbered<'a>(dir: &'a str, name: &Name, kind: &'a str) -> impl Iterator<Item 
 
 /// Contents of every entry `<hash>.<digits>` or `<hash>.r<digits>`, in the directory's own order
 /// (`providers/implementations/storemgmt/file_store.c: file_name_check`).
-fn listed(dir: &str, name: &Name) -> Vec<Vec<u8>> {
+fn listed(dir: &Path, name: &Name) -> Vec<Vec<u8>> {
     let start = format!("{}.", hash(name));
     let wanted = |file: &str| {
         let matches = file.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(&start));

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use meshpki::Oid;
 use meshpki::internals::oid::{by_name, edition};
-use meshpki::verify::Release;
+use meshpki::verify::{Policy, Purpose, Release};
 
 /// A policy: a name of OpenSSL's table, or dotted
 /// (`crypto/objects/obj_dat.c: OBJ_txt2obj`, `crypto/asn1/a_object.c: a2d_ASN1_OBJECT`).
@@ -30,6 +30,25 @@ pub(super) fn policy(text: &str, release: Release) -> Option<Oid> {
         push_arc(&mut out, arc(text)?);
     }
     Oid::from_bytes(&out).ok()
+}
+
+/// What a name of `-verify_name` sets (`crypto/x509/x509_vpm.c: default_table`); `None` for an unknown one.
+pub(super) fn named_policy(name: &str, policy: &mut Policy) -> Option<()> {
+    let purpose = match name {
+        "default" => {
+            policy.max_depth = 100;
+            return Some(());
+        }
+        "pkcs7" | "smime_sign" => Purpose::SmimeSign,
+        // `crypto/x509/x509_vpm.c: default_table` of 3.2
+        "code_sign" if policy.release.since(3, 2) => Purpose::CodeSign,
+        "ssl_client" => Purpose::SslClient,
+        "ssl_server" => Purpose::SslServer,
+        _ => return None,
+    };
+    policy.purpose = Some(purpose);
+    policy.trusted_for = Some(purpose);
+    Some(())
 }
 
 fn arc(text: &str) -> Option<u128> {
