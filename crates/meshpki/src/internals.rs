@@ -8,8 +8,9 @@ pub use crate::cert::fingerprints;
 pub use crate::istiod::canary::BACKDATE as ISTIOD_BACKDATE;
 pub use crate::key::post_quantum::{name as algorithm_name, parameter_set};
 pub use crate::name::is_invisible;
+pub use crate::pkcs7::Pkcs7;
 #[cfg(feature = "soft-keys")]
-pub use crate::soft::fill_random;
+pub use crate::soft::{encryption::Budget, fill_random, pkcs12::Pkcs12};
 pub use crate::time::{DAY, go_duration, parse_duration, words};
 
 /// DER: a tolerant reader and a strict writer.
@@ -36,6 +37,12 @@ pub mod oid {
 /// PEM text.
 pub mod pem {
     pub use crate::pem::*;
+}
+
+/// Everything in a file.
+#[cfg(feature = "soft-keys")]
+pub mod contents {
+    pub use crate::contents::*;
 }
 
 /// Checks of single signatures.

@@ -107,6 +107,8 @@ mod cert;
 #[cfg(feature = "cfssl")]
 pub mod cfssl;
 pub mod chain;
+#[cfg(feature = "soft-keys")]
+mod contents;
 mod crl;
 mod csr;
 mod der;
@@ -122,6 +124,7 @@ mod key;
 mod name;
 mod oid;
 mod pem;
+mod pkcs7;
 mod profile;
 #[cfg(feature = "soft-keys")]
 pub mod rotation;
