@@ -15,6 +15,8 @@ const EXAMPLE_MAX: usize = 78;
 const CAN_SAY_NO: &[&str] = &[
     "ca init",
     "ca sign",
+    "ca adopt",
+    "ca bundle",
     "ca cross-sign",
     "ca expiry",
     "ca renew",

@@ -1,5 +1,6 @@
 //! All tests that involve several crates, in one binary.
 
+mod adopt;
 mod algorithms;
 mod bundle_maps;
 mod bundles;
@@ -17,6 +18,7 @@ mod documents;
 mod expiry;
 mod fixtures;
 mod folder;
+mod foreign;
 mod forget;
 mod fuzz;
 mod help;

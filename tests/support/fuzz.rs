@@ -9,6 +9,7 @@ use crate::random::Random;
 
 mod bundles;
 mod bytes;
+mod containers;
 pub mod corpus;
 mod endpoint;
 mod issued;
@@ -56,7 +57,7 @@ const fn target(name: &'static str, kind: Kind, tries: usize, run: fn(&[u8])) ->
 }
 
 /// Every target.
-pub static TARGETS: [Target; 25] = [
+pub static TARGETS: [Target; 28] = [
     target("pem", Kind::Pem, 1500, bytes::pem),
     target("der", Kind::Der, 1500, bytes::der),
     target("cert", Kind::Der, 1500, bytes::cert),
@@ -64,6 +65,9 @@ pub static TARGETS: [Target; 25] = [
     target("csr", Kind::Der, 1500, bytes::csr),
     target("verify", Kind::Pem, 1500, bytes::verify),
     target("key", Kind::Pem, 400, keys::key),
+    target("pkcs7", Kind::Der, 1500, containers::pkcs7),
+    target("pkcs12", Kind::Der, 400, containers::pkcs12),
+    target("exported", Kind::Text(&text::YAML), 600, containers::exported),
     target("chain", Kind::Pem, 400, bytes::chain),
     target("secret", Kind::Pem, 300, secret::secret),
     target("name", Kind::Text(&text::NAMES), 1500, texts::name),

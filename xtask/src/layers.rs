@@ -43,6 +43,7 @@ pub const ORDERS: &[Order] = &[
         name: "meshpki",
         layers: &[
             One("der"),
+            One("pkcs7"),
             Together(&["digest", "time", "oid", "pem"]),
             One("algorithm"),
             One("name"),
@@ -61,6 +62,7 @@ pub const ORDERS: &[Order] = &[
             One("chain"),
             One("spiffe"),
             One("soft"),
+            One("pile"),
             One("cacerts"),
             One("istiod"),
             Apart(&["federation", "rotation"]),
@@ -76,7 +78,7 @@ pub const ORDERS: &[Order] = &[
     Order {
         name: "meshapply",
         layers: &[
-            Together(&["names", "server"]),
+            Together(&["names", "server", "export"]),
             One("workload"),
             One("state"),
             One("pending"),

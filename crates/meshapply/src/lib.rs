@@ -23,6 +23,7 @@ pub mod cluster;
 pub mod converge;
 pub mod endpoint;
 pub mod error;
+pub mod export;
 pub mod forget;
 mod istio_ca;
 pub mod kube;

@@ -1,5 +1,6 @@
 //! The command line as typed: clap types only.
 
+mod adopt;
 mod clusters;
 mod cross_sign;
 mod forget;
@@ -16,6 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use meshpki::istiod::Version;
 use meshpki::{KeyType, Name, Time};
 
+pub use adopt::{Adopt, Bundle};
 pub use clusters::{Clusters, DryRun, Push, Restart, Rollback, Rollout};
 pub use cross_sign::CrossSign;
 pub use forget::Forget;
@@ -79,6 +81,10 @@ pub enum Ca {
     Csr(CsrArgs),
     /// Sign a CSR (run where the root key is).
     Sign(Sign),
+    /// Take over a CA and its key from elsewhere.
+    Adopt(Adopt),
+    /// Join, mend and compare root bundles.
+    Bundle(Bundle),
     /// Sort certificates into a leaf-first chain.
     Chain(ChainArgs),
     /// Show certificates, chains, CSRs, CRLs and public parts of keys.
@@ -171,6 +177,9 @@ pub struct Init {
     /// How long to wait for the folder.
     #[command(flatten)]
     pub wait: Wait,
+    /// Create a root, or continue with the folder's, although a cluster in the folder trusts a different one.
+    #[arg(long)]
+    pub new_root: bool,
     /// Leave the root key unencrypted, without asking. Without a terminal, a new root key needs this option or a passphrase.
     #[arg(long, conflicts_with_all = ["passphrase_file", "passphrase_env"])]
     pub plain_root_key: bool,
@@ -208,10 +217,10 @@ pub struct ClusterOptions {
 /// Sources of the root key's passphrase.
 #[derive(Debug, Clone, Args)]
 pub struct Passphrase {
-    /// File whose first line is the passphrase of the private key.
+    /// File whose first line is the passphrase of the private key or the PKCS#12 file.
     #[arg(long, value_name = "FILE", conflicts_with = "passphrase_env")]
     pub passphrase_file: Option<PathBuf>,
-    /// Environment variable that holds the passphrase of the private key.
+    /// Environment variable that holds the passphrase of the private key or the PKCS#12 file.
     #[arg(long, value_name = "VARIABLE")]
     pub passphrase_env: Option<String>,
 }
@@ -357,14 +366,25 @@ Exit status:
 
 Examples:
   meshctl ca chain root-cert.pem ca-cert.pem > cert-chain.pem
-  meshctl ca chain --leaf ca-cert.pem certs/*.pem --out cert-chain.pem")]
+  meshctl ca chain --leaf ca-cert.pem certs/*.pem --out cert-chain.pem
+  # From what a Windows CA gives, without the root
+  meshctl ca chain certnew.p7b --no-root")]
 pub struct ChainArgs {
-    /// Files with certificates, in any order.
+    /// Files with certificates, in any order: PEM, DER, PKCS#7 or PKCS#12.
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
     /// File whose first certificate begins the chain.
     #[arg(long, value_name = "FILE")]
     pub leaf: Option<PathBuf>,
+    /// Leave the root out, as most servers and clients expect.
+    #[arg(long, conflicts_with = "with_root")]
+    pub no_root: bool,
+    /// Fail if the root is in none of the files, as istiod would with the chain.
+    #[arg(long)]
+    pub with_root: bool,
+    /// The passphrase of a PKCS#12 file.
+    #[command(flatten)]
+    pub passphrase: Passphrase,
     /// File to write the chain to. Default: standard output, which is also `-`.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -386,7 +406,7 @@ Examples:
   kubectl -n istio-system get secret cacerts -o json \\
     | jq -r '.data[\"ca-cert.pem\"]' | base64 -d | meshctl ca inspect -")]
 pub struct Inspect {
-    /// Files to show, in PEM or DER; `-` reads standard input.
+    /// Files to show, in PEM, DER, PKCS#7 or PKCS#12; `-` reads standard input.
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
     /// Output format.
@@ -415,9 +435,12 @@ Examples:
   meshctl ca expiry --within 30d ca
   meshctl ca expiry --within 30d -o github ca/*/ca-cert.pem")]
 pub struct Expiry {
-    /// Files and folders; folders are searched for .pem, .crt and .cer files.
+    /// Files and folders; folders are searched for .pem, .crt, .cer, .der, .p7b and .p7c files, and with a passphrase for .pfx and .p12 files.
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
+    /// The passphrase of a PKCS#12 file.
+    #[command(flatten)]
+    pub passphrase: Passphrase,
     /// List certificates that expire within this time.
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration)]
     pub within: Duration,
@@ -445,12 +468,12 @@ pub enum ExpiryOutput {
 /// `meshctl ca renew`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Creates a new key and certificate with the same subject under the same root. The old files are kept in DIR/previous.
+Creates a new key and certificate with the same subject under the same root. The old files are kept in DIR/previous. If the key that issued the CA is elsewhere, it creates a key and a CSR in the cluster's folder instead; `ca adopt` takes the certificate that comes back.
 
 Exit status:
    0  renewed, or nothing was due; the certificates verify
    1  could not run
-   2  a cluster's certificate does not verify
+   2  a cluster's certificate does not verify, or its CSR waits to be signed
   64  usage error
 
 Examples:

@@ -1,62 +1,30 @@
 //! The CA on disk: its root, its clusters, its keys; what the `ca` commands and `rotate` share.
 
+pub(crate) mod adoption;
 pub(crate) mod cfssl;
 pub(crate) mod consent;
 pub(crate) mod folder;
+pub(crate) mod foreign;
+pub(crate) mod gather;
 pub(crate) mod intermediate;
 pub(crate) mod issuer;
 pub(crate) mod keys;
 pub(crate) mod neighbours;
 pub(crate) mod passphrase;
+pub(crate) mod reader;
 pub(crate) mod renewal;
 pub(crate) mod request;
 pub(crate) mod summary;
 
 pub(crate) use folder::{check_case, check_cluster_name, open_workspace, warn_exposed};
 pub(crate) use intermediate::trust_domains;
+pub(crate) use reader::{certs_of_file, read_certs};
 
 use std::path::Path;
 
-use meshpki::cacerts::certs;
-use meshpki::internals::pem::PemProblem;
 use meshpki::{Cert, Error, PublicKey};
 
 use crate::failure::Failure;
-use crate::files;
-use crate::io::Io;
-use crate::text;
-
-/// Reads every certificate of a PEM file, or the one of a DER file; `-` is standard input.
-pub(crate) fn read_certs(path: &Path, io: &mut Io<'_>) -> Result<Vec<Cert>, Failure> {
-    certs_in(path, &files::read(path, io.stdin)?)
-}
-
-/// The same for a file on disk.
-pub(crate) fn certs_of_file(path: &Path) -> Result<Vec<Cert>, Failure> {
-    certs_in(path, &files::read(path, &mut std::io::empty())?)
-}
-
-fn certs_in(path: &Path, bytes: &[u8]) -> Result<Vec<Cert>, Failure> {
-    if bytes.first() == Some(&0x30)
-        && let Ok(cert) = Cert::from_der(bytes)
-    {
-        return Ok(vec![cert]);
-    }
-    let name = path.display().to_string();
-    certs(&name, bytes).map_err(|error| {
-        let is_glued =
-            matches!(&error, Error::Pem { source, .. } if source.problem == PemProblem::Glued);
-        let failure = Failure::from(error);
-        if is_glued {
-            failure.hint(format!(
-                "`meshctl ca chain {}` prints it with the missing newlines",
-                text::word(path)
-            ))
-        } else {
-            failure
-        }
-    })
-}
 
 /// Whether `dir` has the key of the root that issued `ca`, or of any root if it is not known which.
 pub(crate) fn has_root_key(dir: &Path, ca: Option<&Cert>) -> bool {

@@ -35,6 +35,7 @@ impl Failure {
         "ctl/cluster-incomplete",
         "ctl/cluster-kept",
         "ctl/cluster-name",
+        "ctl/csr-waits",
         "ctl/declined",
         "ctl/dir-permissions",
         "ctl/drop-gate",
@@ -56,6 +57,7 @@ impl Failure {
         "ctl/no-previous",
         "ctl/no-root",
         "ctl/no-root-key",
+        "ctl/one-ca",
         "ctl/one-csr",
         "ctl/one-root",
         "ctl/other-root",
@@ -311,7 +313,7 @@ fn hint(error: &Error) -> Option<String> {
         Error::IssuerNotCa { .. } | Error::IssuerMayNotSign { .. } => {
             "`meshctl ca inspect FILE` shows its usages; `meshctl ca init DIR` creates a root that can sign"
         }
-        Error::Key { problem } => key_hint(problem)?,
+        Error::Key { problem } | Error::Container { problem, .. } => key_hint(problem)?,
         Error::KeyMismatch { .. } => "`meshctl ca inspect CERT KEY` shows both key fingerprints",
         Error::MissingFile { .. } => {
             "restore the file, or move the folder away and run this command again"
@@ -346,8 +348,11 @@ const fn key_hint(problem: &meshpki::KeyProblem) -> Option<&'static str> {
             "the passphrase is the first line of the file in `--passphrase-file`, or the whole value of the variable in `--passphrase-env`, including spaces"
         }
         P::IstiodForm(_) => "`openssl pkey -in OLD -out NEW` converts it to a PRIVATE KEY block",
-        P::LegacyEncryption | P::EncryptionScheme => {
-            "`openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW` encrypts it again with PBES2"
+        P::Encryption(_) => {
+            "`openssl pkey -provider legacy -provider default -in OLD -aes256 -out NEW` encrypts a key again; for a container, `openssl pkcs12 -legacy -in OLD -out NEW.pem`"
+        }
+        P::Cost(_) => {
+            "no program writes that many: the file is damaged or hostile, so ask for a new one"
         }
         _ => return None,
     })

@@ -127,6 +127,14 @@ pub enum Error {
         /// Its key usages.
         usage: String,
     },
+    /// A container of certificates and keys that cannot be read.
+    #[error("the {kind} container cannot be read: {problem}")]
+    Container {
+        /// PKCS#7 or PKCS#12.
+        kind: &'static str,
+        /// What is wrong.
+        problem: KeyProblem,
+    },
     /// A private key that cannot be read.
     #[error("the private key cannot be read: {problem}")]
     Key {
@@ -353,9 +361,15 @@ pub enum KeyProblem {
     /// The passphrase does not open it.
     #[error("the passphrase does not decrypt it")]
     WrongPassphrase,
-    /// OpenSSL's old encryption, in PEM headers.
-    #[error("it uses legacy PEM encryption (`Proc-Type: 4,ENCRYPTED`)")]
-    LegacyEncryption,
+    /// An encryption scheme that is not supported, by its name or OID.
+    #[error("it is encrypted with {0}, which is not supported")]
+    Encryption(Box<str>),
+    /// More work to decrypt it than any file needs.
+    #[error("decrypting it takes {0}")]
+    Cost(
+        /// What it asks for, and the limit.
+        Box<str>,
+    ),
     /// A form we read, but istiod does not.
     #[error(
         "istiod reads only the first block, which must be RSA PRIVATE KEY, EC PRIVATE KEY or PRIVATE KEY, not {0}"
@@ -364,9 +378,6 @@ pub enum KeyProblem {
         /// Label of the first block.
         Box<str>,
     ),
-    /// An encryption scheme other than PBES2.
-    #[error("it is encrypted, but not with PBES2")]
-    EncryptionScheme,
     /// The structure cannot be decoded.
     #[error("{0}")]
     Malformed(
@@ -414,6 +425,7 @@ impl Error {
         "pki/ambiguous-leaf",
         "pki/bundle",
         "pki/chain-order",
+        "pki/container",
         "pki/csr-signature",
         "pki/csr-weak-signature",
         "pki/der",
@@ -425,6 +437,7 @@ impl Error {
         "pki/issuer-not-ca",
         "pki/istiod-unreadable",
         "pki/key",
+        "pki/key-cost",
         "pki/key-encrypted",
         "pki/key-mismatch",
         "pki/key-passphrase",
@@ -470,8 +483,22 @@ impl Error {
             Self::IssuerMayNotSign { .. } => "pki/issuer-may-not-sign",
             Self::IssuerNotCa { .. } => "pki/issuer-not-ca",
             Self::IstiodUnreadable { .. } => "pki/istiod-unreadable",
-            Self::Key { problem: KeyProblem::PassphraseNeeded } => "pki/key-encrypted",
-            Self::Key { problem: KeyProblem::WrongPassphrase } => "pki/key-passphrase",
+            Self::Key { problem } | Self::Container { problem, .. }
+                if matches!(problem, KeyProblem::PassphraseNeeded) =>
+            {
+                "pki/key-encrypted"
+            }
+            Self::Key { problem } | Self::Container { problem, .. }
+                if matches!(problem, KeyProblem::WrongPassphrase) =>
+            {
+                "pki/key-passphrase"
+            }
+            Self::Key { problem } | Self::Container { problem, .. }
+                if matches!(problem, KeyProblem::Cost(_)) =>
+            {
+                "pki/key-cost"
+            }
+            Self::Container { .. } => "pki/container",
             Self::Key { .. } => "pki/key",
             Self::KeyMismatch { .. } => "pki/key-mismatch",
             Self::KeyReused { .. } => "pki/key-reused",

@@ -7,8 +7,9 @@ pub use crate::cert::fingerprints;
 #[cfg(feature = "soft-keys")]
 pub use crate::istiod::canary::BACKDATE as ISTIOD_BACKDATE;
 pub use crate::name::is_invisible;
+pub use crate::pkcs7::Pkcs7;
 #[cfg(feature = "soft-keys")]
-pub use crate::soft::fill_random;
+pub use crate::soft::{encryption::Budget, fill_random, pkcs12::Pkcs12};
 pub use crate::time::{DAY, parse_duration, words};
 
 /// DER: a tolerant reader and a strict writer.
@@ -29,6 +30,12 @@ pub mod oid {
 /// PEM text.
 pub mod pem {
     pub use crate::pem::*;
+}
+
+/// Everything in a file.
+#[cfg(feature = "soft-keys")]
+pub mod pile {
+    pub use crate::pile::*;
 }
 
 /// Checks of single signatures.

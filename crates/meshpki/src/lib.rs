@@ -122,6 +122,9 @@ mod key;
 mod name;
 mod oid;
 mod pem;
+#[cfg(feature = "soft-keys")]
+mod pile;
+mod pkcs7;
 mod profile;
 #[cfg(feature = "soft-keys")]
 pub mod rotation;

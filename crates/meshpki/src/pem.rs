@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 mod form;
 
-pub use form::Form;
+pub use form::{Form, mended};
 
 /// The label of a certificate.
 pub const CERTIFICATE: &str = "CERTIFICATE";

@@ -18,7 +18,12 @@ use crate::pem::{self, Block};
 
 #[cfg(feature = "aws-lc")]
 mod aws_lc;
+pub(crate) mod encryption;
+pub(crate) mod pkcs12;
+mod pkcs12_kdf;
 mod ring;
+
+use encryption::Budget;
 
 /// PEM labels a private key may have and istiod, Go and OpenSSL read.
 const PKCS8: &str = "PRIVATE KEY";
@@ -160,12 +165,12 @@ impl SoftKey {
         Err(KeyProblem::Unsupported(kind.name().into()).into())
     }
 
-    /// Reads the first private key of PEM text: PKCS#8, PBES2-encrypted PKCS#8, SEC1 (with or without
-    /// `EC PARAMETERS` before it), PKCS#1, and cfssl's `Ed25519 PRIVATE KEY`.
+    /// Reads the first private key of PEM text: PKCS#8, plain or encrypted by PBES2 or as in PKCS#12, SEC1 (with or without
+    /// `EC PARAMETERS` before it) and PKCS#1, plain or encrypted by `Proc-Type` headers, and cfssl's `Ed25519 PRIVATE KEY`.
     ///
     /// # Errors
-    /// `pki/key-encrypted` when a passphrase is needed, `pki/key-passphrase` when it is the wrong one,
-    /// `pki/key` for anything else, naming the line or byte.
+    /// `pki/key-encrypted` when a passphrase is needed, `pki/key-passphrase` when it is the wrong one, `pki/key-cost` when
+    /// decrypting it takes too long, `pki/key` for anything else, naming the line or byte.
     pub fn from_pem(text: &[u8], passphrase: Option<&[u8]>) -> Result<Self, crate::Error> {
         let mut curve = None;
         for block in pem::decode(text) {
@@ -187,27 +192,31 @@ impl SoftKey {
             .into_iter()
             .flatten()
             .find(Block::is_private_key)
-            .is_some_and(|b| b.label == ENCRYPTED_PKCS8)
+            .is_some_and(|block| is_encrypted(&block))
     }
 
-    fn from_block(
+    /// Reads one block that is a private key; `curve` is the content of an `EC PARAMETERS` block before it.
+    pub(crate) fn from_block(
         block: &Block,
         bytes: &[u8],
         curve: Option<&[u8]>,
         passphrase: Option<&[u8]>,
     ) -> Result<Self, KeyProblem> {
-        if block
-            .headers
-            .iter()
-            .any(|(name, value)| name == "Proc-Type" && value.contains("ENCRYPTED"))
-        {
-            return Err(KeyProblem::LegacyEncryption);
-        }
+        let passphrase = || passphrase.ok_or(KeyProblem::PassphraseNeeded);
+        let decrypted;
+        let bytes = if has_encrypted_content(block) {
+            decrypted = encryption::by_headers(&block.headers, bytes, passphrase()?)?;
+            // Padding fits by chance once in 256 times.
+            if Reader::new(&decrypted).any().is_err() {
+                return Err(KeyProblem::WrongPassphrase);
+            }
+            &decrypted
+        } else {
+            bytes
+        };
         match block.label.as_str() {
             PKCS8 | CFSSL_ED25519 => Self::from_pkcs8(bytes),
-            ENCRYPTED_PKCS8 => {
-                Self::from_pkcs8(&decrypt(bytes, passphrase.ok_or(KeyProblem::PassphraseNeeded)?)?)
-            }
+            ENCRYPTED_PKCS8 => Self::from_pkcs8(&decrypt(bytes, passphrase()?)?),
             SEC1 => Self::from_pkcs8(&sec1_to_pkcs8(bytes, curve)?),
             PKCS1 => Self::from_pkcs1(bytes),
             other => Err(KeyProblem::Unsupported(other.into())),
@@ -287,7 +296,8 @@ impl SoftKey {
             let encrypted = parameters.encrypt(passphrase, &self.pkcs8).ok()?;
             Some((pkcs8::pkcs5::EncryptionScheme::from(parameters).to_der().ok()?, encrypted))
         };
-        let (scheme, encrypted) = encrypted().ok_or(KeyProblem::EncryptionScheme)?;
+        let (scheme, encrypted) = encrypted()
+            .ok_or_else(|| KeyProblem::Encryption("scrypt and AES-256-CBC".into()))?;
         let info = der::sequence(&[&scheme, &der::tlv(der::OCTET_STRING, &encrypted)]);
         Ok(pem::encode(ENCRYPTED_PKCS8, &info))
     }
@@ -440,38 +450,28 @@ fn sec1_to_pkcs8(
     Ok(pkcs8(oid::EC_PUBLIC_KEY, &curve, bytes))
 }
 
-fn decrypt(bytes: &[u8], passphrase: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyProblem> {
-    use pkcs8::EncryptedPrivateKeyInfoRef;
-    let info =
-        EncryptedPrivateKeyInfoRef::try_from(bytes).ok().ok_or(KeyProblem::EncryptionScheme)?;
-    let scheme = info.encryption_algorithm.pbes2().ok_or(KeyProblem::EncryptionScheme)?;
-    if !is_bounded(&scheme.kdf) {
-        return Err(KeyProblem::Unsupported(
-            "encryption that takes minutes or gigabytes to undo".into(),
-        ));
-    }
-    let plain = info.decrypt(passphrase).ok().ok_or(KeyProblem::WrongPassphrase)?;
-    Ok(Zeroizing::new(plain.as_bytes().to_vec()))
+/// Whether a block holds an encrypted key.
+pub(crate) fn is_encrypted(block: &Block) -> bool {
+    block.label == ENCRYPTED_PKCS8 || has_encrypted_content(block)
 }
 
-/// Whether a passphrase is turned into a key within seconds and 256 MiB: the numbers are the file's,
-/// and a file can ask for years, or for more memory than there is.
-fn is_bounded(kdf: &pkcs8::pkcs5::pbes2::Kdf) -> bool {
-    use pkcs8::pkcs5::pbes2::Kdf;
-    const MAX_ITERATIONS: u32 = 10_000_000;
-    const MAX_BYTES: u64 = 256 << 20;
-    match kdf {
-        Kdf::Pbkdf2(parameters) => parameters.iteration_count <= MAX_ITERATIONS,
-        Kdf::Scrypt(parameters) => {
-            let (n, r, p) = (
-                parameters.cost_parameter,
-                u64::from(parameters.block_size),
-                u64::from(parameters.parallelization),
-            );
-            n > 1 && p <= 16 && n.saturating_mul(r).saturating_mul(128) <= MAX_BYTES
-        }
-        _ => false,
-    }
+/// Whether the headers of a block say that its content is encrypted (RFC 1421 section 4.6.1.1).
+fn has_encrypted_content(block: &Block) -> bool {
+    block.headers.iter().any(|(name, value)| name == "Proc-Type" && value.contains("ENCRYPTED"))
+}
+
+/// Decrypts an EncryptedPrivateKeyInfo (RFC 5958 section 3).
+fn decrypt(bytes: &[u8], passphrase: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyProblem> {
+    let parts = || {
+        let mut parts =
+            Reader::new(bytes).expect(der::SEQUENCE, "the key is not a SEQUENCE")?.reader();
+        let scheme = parts.expect(der::SEQUENCE, "the key does not name its encryption")?;
+        let encrypted =
+            parts.expect_string(der::OCTET_STRING, "an encrypted key is not an OCTET STRING")?;
+        Ok((scheme, encrypted.string()?))
+    };
+    let (scheme, encrypted) = parts().map_err(KeyProblem::Malformed)?;
+    encryption::decrypt(&scheme, &encrypted, passphrase, &mut Budget::new(Budget::ROUNDS))
 }
 
 fn rejected(algorithm: &KeyAlgorithm) -> KeyProblem {

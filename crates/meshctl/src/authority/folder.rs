@@ -161,13 +161,14 @@ pub(crate) fn check_case(dir: &Path, names: &[String]) -> Result<(), Failure> {
 
 /// Refuses a root that did not issue every cluster's CA in the folder; without a root, any cluster's CA has a different
 /// one.
-/// A cluster whose files cannot be read is a warning.
+/// A cluster whose files cannot be read is a warning; with `allowed`, so is another root.
 ///
 /// # Errors
 /// `ctl/other-root`.
 pub(crate) fn check_issuers(
     dir: &Path,
     root: Option<&Cert>,
+    allowed: bool,
     io: &mut Io<'_>,
 ) -> Result<(), Failure> {
     for (name, folder) in files::folders(dir).unwrap_or_default() {
@@ -192,17 +193,25 @@ pub(crate) fn check_issuers(
         )
         .in_file(&folder)
         .because(format!("`{}` leads to {top}", ca.subject().label()));
-        return Err(match root {
+        let failure = match root {
             Some(root) => {
                 failure.because(format!("{} is {}", dir.join(ROOT_CERT).display(), id(root)))
             }
             None => {
                 failure.because(format!("{} is missing, so a new root would be created", ROOT_CERT))
             }
+        };
+        if allowed {
+            let hint = "until both trust both roots, their workloads reject each other";
+            io.warn(&failure.hint(hint));
+            continue;
         }
-        .hint(
-            "restore the root that issued the clusters' CAs, or create the new one in its own folder",
-        ));
+        return Err(failure.hint(format!(
+            "have that root's owner sign a CA for the new cluster, `meshctl ca csr {0} --cluster NAME` and then \
+             `meshctl ca adopt {0} --cluster NAME CERTIFICATE ROOT`; or restore that root, or create the new one in its \
+             own folder or with `--new-root`",
+            text::word(dir)
+        )));
     }
     Ok(())
 }

@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use meshpki::{Error, SoftKey};
+use meshpki::internals::pile::Object;
+use meshpki::{Error, KeyProblem, SoftKey};
 use zeroize::Zeroizing;
 
+use super::foreign::Foreign;
+use super::reader::Opener;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files;
@@ -58,7 +61,7 @@ pub(crate) fn given(
 }
 
 /// How often a passphrase is asked for before the command gives up.
-const ATTEMPTS: usize = 3;
+pub(super) const ATTEMPTS: usize = 3;
 
 /// The passphrase for a new root key: given, asked for twice, or none.
 ///
@@ -123,30 +126,37 @@ fn warn_weak(passphrase: &str, known: &[&str], io: &mut Io<'_>) {
     io.warn(&warning);
 }
 
-/// Reads a private key file, with the passphrase where it needs one.
+/// Reads a private key file in any form, with the passphrase where it needs one.
+///
+/// # Errors
+/// `pki/key...`, naming the file and what it is.
 pub(crate) fn read_key(
     path: &Path,
     source: &PassphraseSource,
     io: &mut Io<'_>,
 ) -> Result<SoftKey, Failure> {
     let bytes = files::read(path, io.stdin)?;
-    let passphrase = given(source, io)?;
-    let read = |passphrase: Option<&Zeroizing<String>>| {
-        SoftKey::from_pem(&bytes, passphrase.map(|text| text.as_bytes()))
-    };
-    let mut key = read(passphrase.as_ref());
-    let asks = passphrase.is_none() && io.can_ask && SoftKey::is_encrypted_pem(&bytes);
-    for attempt in 1..=if asks { ATTEMPTS } else { 0 } {
-        let typed = secret(&format!("Passphrase of {}: ", text::word(path)))?;
-        key = read(Some(&typed));
-        if !matches!(&key, Err(error) if error.code() == "pki/key-passphrase") {
-            break;
-        }
-        if attempt < ATTEMPTS {
-            io.say(format_args!("wrong passphrase; try again"));
+    let pile = Opener::of_keys(source).open(path, &bytes, io)?;
+    for found in pile.found {
+        match found.object {
+            Object::Key(key) => return Ok(*key),
+            Object::LockedKey => {
+                return Err(Failure::from(Error::from(KeyProblem::PassphraseNeeded)).in_file(path));
+            }
+            Object::Unreadable(error) => return Err(Failure::from(unpacked(*error)).in_file(path)),
+            _ => {}
         }
     }
-    key.map_err(|error: Error| Failure::from(error).in_file(path))
+    let none = Failure::from(Error::from(KeyProblem::None)).in_file(path);
+    Err(Foreign::explain(path, &bytes, none))
+}
+
+/// Where a key is looked for, a block that cannot be read is a key that cannot be read.
+fn unpacked(error: Error) -> Error {
+    match error {
+        Error::Pem { source, .. } => KeyProblem::Pem(source).into(),
+        other => other,
+    }
 }
 
 /// Warns of a private key others may read.

@@ -4,14 +4,15 @@ use std::path::Path;
 use std::slice;
 use std::time::Duration;
 
-use meshpki::chain::is_bridge;
-use meshpki::{CaCerts, Cert, KeyType, Oid, Profile, Role, Signer, Time};
+use meshpki::chain::{is_bridge, issued};
+use meshpki::{CaCerts, Cert, Csr, KeyType, Oid, Profile, Role, Signer, Time};
 
-use super::issuer::Authority;
+use super::issuer::{Authority, ROOT_KEY};
 use super::keys::{generate, warn_unproven};
 use super::passphrase::PassphraseSource;
 use super::summary::{Cluster, RootKey, State, Summary, layout_of, read_set};
 use super::{check_cluster_name, intermediate, open_workspace, warn_exposed};
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files::{self, Wait, Workspace};
 use crate::io::Io;
@@ -66,7 +67,7 @@ fn renew(
     workspace: &mut Workspace,
     io: &mut Io<'_>,
 ) -> Result<Summary, Failure> {
-    let root = super::issuer::root_cert(renewal.dir, io)?;
+    let own = super::issuer::root_cert(renewal.dir, io)?;
     let mut names = renewal.clusters.clone();
     names.sort();
     names.dedup();
@@ -74,7 +75,13 @@ fn renew(
     for name in names {
         olds.push((old_set(renewal.dir, &name, now)?, name));
     }
-    let root = root.unwrap_or_else(|| olds[0].0.roots()[0].clone());
+    let root = own.clone().unwrap_or_else(|| olds[0].0.roots()[0].clone());
+    let due = || olds.iter().filter(|(old, _)| is_due(old.ca(), renewal.within, now));
+    let elsewhere: Vec<&(CaCerts, String)> =
+        due().filter(|(old, _)| is_issued_elsewhere(renewal.dir, own.as_ref(), old.ca())).collect();
+    if !elsewhere.is_empty() {
+        return Err(request_all(renewal, own.as_ref(), &elsewhere, workspace, io)?);
+    }
     let mut summary = Summary::new(renewal.dir, root, State::Unchanged, RootKey::UNTOUCHED);
     let mut authority = None;
     let mut staged = Vec::new();
@@ -84,8 +91,7 @@ fn renew(
             continue;
         }
         if authority.is_none() {
-            let from_dir = Authority::from_dir(renewal.dir, renewal.passphrase, io);
-            authority = Some(from_dir.map_err(|failure| without_key(failure, renewal.dir, name))?);
+            authority = Some(Authority::from_dir(renewal.dir, renewal.passphrase, io)?);
         }
         if let Some(authority) = &authority {
             let new = stage_one(renewal, name, old, authority, now, workspace, io)?;
@@ -103,21 +109,80 @@ fn renew(
     Ok(summary)
 }
 
-/// If the root's key is kept elsewhere, a cluster is created again rather than renewed.
-fn without_key(failure: Failure, dir: &Path, name: &str) -> Failure {
-    if failure.code() != "ctl/no-root-key" {
-        return failure;
+/// The folder in a cluster's folder for what its renewal waits for.
+pub(crate) const PENDING: &str = "renewal";
+/// The key of the CA to come.
+pub(crate) const PENDING_KEY: &str = "key.pem";
+/// Its CSR.
+pub(crate) const PENDING_CSR: &str = "ca.csr";
+
+/// Whether the folder cannot issue this CA again: the root that did, or its key, is elsewhere.
+fn is_issued_elsewhere(dir: &Path, root: Option<&Cert>, ca: &Cert) -> bool {
+    !dir.join(ROOT_KEY).exists() || !root.is_some_and(|root| issued(root, ca))
+}
+
+/// Creates the keys and CSRs that are missing, and says where they go.
+fn request_all(
+    renewal: &Renewal<'_>,
+    own: Option<&Cert>,
+    olds: &[&(CaCerts, String)],
+    workspace: &mut Workspace,
+    io: &mut Io<'_>,
+) -> Result<Failure, Failure> {
+    let mut new = Vec::new();
+    for (old, name) in olds {
+        let folder = Path::new(name).join(PENDING);
+        if renewal.dir.join(&folder).join(PENDING_CSR).exists() {
+            continue;
+        }
+        let kind = renewal
+            .key_type
+            .or_else(|| KeyType::of(old.ca().public_key().algorithm()))
+            .unwrap_or_default();
+        warn_unproven(kind, &format!("`{name}`"), io);
+        let key = generate(kind, 1, io)?.remove(0);
+        let Profile { role, subject_alt_names, .. } = same_profile(old.ca(), None);
+        let csr = Csr::create(old.ca().subject(), &subject_alt_names, role, &key)?;
+        workspace.stage(&folder.join(PENDING_KEY), key.to_pem().as_bytes(), true)?;
+        workspace.stage(&folder.join(PENDING_CSR), csr.to_pem().as_bytes(), false)?;
+        new.push(folder);
     }
-    let folder = text::word(&dir.join(name));
+    workspace.sync()?;
+    new.iter().try_for_each(|folder| workspace.place(folder))?;
+    Ok(waits(renewal.dir, own, olds))
+}
+
+/// Where the CSRs go, and what comes then.
+fn waits(dir: &Path, own: Option<&Cert>, olds: &[&(CaCerts, String)]) -> Failure {
+    let message = match olds {
+        [(_, name)] => format!("`{name}` is renewed when its CSR has been signed"),
+        many => format!("{} clusters are renewed when their CSRs have been signed", many.len()),
+    };
+    let mut failure = Failure::new("ctl/csr-waits", message).exit(Exit::No);
+    for (old, name) in olds {
+        failure = failure.in_file(&dir.join(name).join(PENDING).join(PENDING_CSR)).because(format!(
+            "`{}` was issued by `{}`, whose key is not in this folder",
+            old.ca().subject().label(),
+            old.ca().issuer().label()
+        ));
+        let other = own.filter(|root| !issued(root, old.ca()));
+        if let Some(root) = other {
+            let label = root.subject().label();
+            failure = failure.because(format!(
+                "the root in this folder is `{label}`; changing the root is not a renewal"
+            ));
+        }
+    }
+    let (_, name) = olds[0];
     failure.hint(format!(
-        "restore the key; or move {folder} away, create it again with \
-         `meshctl ca csr {} --cluster {name}`, and have it signed where the key is",
+        "send the CSR to whoever has that key, where `meshctl ca sign` or their own tool signs it; then \
+         `meshctl ca adopt {} --cluster {name} CERTIFICATE`",
         text::word(dir)
     ))
 }
 
 /// The cluster's set; an expired one is read as of its last second, since that is when renewing matters most.
-fn old_set(dir: &Path, name: &str, now: Time) -> Result<CaCerts, Failure> {
+pub(crate) fn old_set(dir: &Path, name: &str, now: Time) -> Result<CaCerts, Failure> {
     let folder = dir.join(name);
     if !folder.exists() {
         return Err(Failure::new("ctl/no-cluster", format!("no cluster `{name}`"))
@@ -150,23 +215,6 @@ fn stage_one(
     io: &mut Io<'_>,
 ) -> Result<CaCerts, Failure> {
     let within = |failure: Failure| failure.within(format!("cluster {name}"));
-    if !meshpki::chain::issued(&authority.cert, old.ca()) {
-        return Err(within(
-            Failure::new(
-                "ctl/no-root-key",
-                "the root in this folder did not issue the cluster's CA",
-            )
-            .because(format!(
-                "`{}` was issued by `{}`, but the root in this folder is `{}`",
-                old.ca().subject().label(),
-                old.ca().issuer().label(),
-                authority.cert.subject().label()
-            ))
-            .hint(
-                "changing the root is not a renewal: every cluster must trust the new root first",
-            ),
-        ));
-    }
     let kind = renewal
         .key_type
         .or_else(|| KeyType::of(old.ca().public_key().algorithm()))

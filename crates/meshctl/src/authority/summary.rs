@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use meshpki::cacerts::{Layout, Secret};
-use meshpki::chain::is_bridge;
+use meshpki::chain::{is_bridge, issued};
 use meshpki::istiod::Version;
 use meshpki::verify::{Policy, Verdict, verify_chain};
 use meshpki::{CaCerts, Cert, Time};
@@ -134,14 +134,19 @@ impl Summary {
     fn checks(&self, cluster: &Cluster, now: Time) -> Vec<(String, String, Verdict)> {
         let layout = self.layout(&cluster.name);
         let name = self.dir.join(&cluster.name).join(layout.ca_file()).display().to_string();
-        let stores = [layout.roots_file().to_owned(), layout.chain_files().join(" and ")];
         let policy = Policy::like_openssl(now);
-        let under = |certs: &[Cert]| verify_chain(&cluster.ca, &[], certs, &policy);
-        let [roots, chain] = stores;
         let root = std::slice::from_ref(&self.root);
-        let mut checks = vec![(name.clone(), roots, under(root))];
+        let (roots, chain) = (layout.roots_file(), layout.chain_files().join(" and "));
+        // A corporate CA has others between itself and the root.
+        let is_direct = issued(&self.root, &cluster.ca);
+        let (above, under_root) = match is_direct {
+            true => (&[][..], roots.to_owned()),
+            false => (&cluster.chain[1..], format!("{roots} -untrusted {chain}")),
+        };
+        let mut checks =
+            vec![(name.clone(), under_root, verify_chain(&cluster.ca, above, root, &policy))];
         if !cluster.chain.iter().any(|cert| is_bridge(cert, root)) {
-            checks.push((name, chain, under(&cluster.chain)));
+            checks.push((name, chain, verify_chain(&cluster.ca, &[], &cluster.chain, &policy)));
         }
         checks
     }
@@ -149,7 +154,9 @@ impl Summary {
     fn text(&self) -> String {
         let last = self.clusters.len();
         let mut text = format!("{}/\n", safe(self.dir.display().to_string().trim_end_matches('/')));
-        text += &entry("├─ ", ROOT_CERT, self.root_state.text(), &describe(&self.root));
+        let is_here = self.dir.join(ROOT_CERT).exists();
+        let state = if is_here { self.root_state.text() } else { "elsewhere" };
+        text += &entry("├─ ", ROOT_CERT, state, &describe(&self.root));
         text += &entry("│  ", "", "", &format!("sha256 {}", self.root.fingerprint()));
         let (key_state, key_note) = match self.root_key.encrypted {
             _ if !self.dir.join(ROOT_KEY).exists() => ("", "not here"),

@@ -1,5 +1,7 @@
 //! `meshctl ca ...`: one file per command.
 
+mod adopt;
+mod bundle;
 mod chain;
 mod cross_sign;
 mod csr;
@@ -21,6 +23,8 @@ pub(super) fn run(command: Ca, io: &mut Io<'_>) -> Result<Exit, Failure> {
         Ca::Init(args) => init::run(&args, io),
         Ca::Csr(args) => csr::run(&args, io),
         Ca::Sign(args) => sign::run(&args, io),
+        Ca::Adopt(args) => adopt::run(&args, io),
+        Ca::Bundle(args) => bundle::run(&args, io),
         Ca::Chain(args) => chain::run(&args, io),
         Ca::Inspect(args) => inspect::run(&args, io),
         Ca::Expiry(args) => expiry::run(&args, io),

@@ -115,7 +115,7 @@ impl Workspace {
         let open = || OpenOptions::new().write(true).create_new(true).mode(mode).open(&path);
         let opened = open().or_else(|error| match path.parent() {
             Some(parent) if error.kind() == ErrorKind::NotFound => {
-                DirBuilder::new().mode(0o700).create(parent)?;
+                DirBuilder::new().mode(0o700).recursive(true).create(parent)?;
                 open()
             }
             _ => Err(error),

@@ -1,9 +1,14 @@
 //! What a file is that should be PEM text and is not quite: the forms certificates arrive in.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use zeroize::Zeroizing;
+
+use super::unglue;
 use crate::der::{self, Reader};
+use crate::pkcs7::SIGNED_DATA;
 
 /// A form of certificates that PEM readers do not take, or not all of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +44,6 @@ pub enum Form {
     },
 }
 
-/// OID of signedData, PKCS#7, 1.2.840.113549.1.7.2.
-const SIGNED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 2];
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const MARKER: &[u8] = b"-----BEGIN ";
 
@@ -82,9 +85,78 @@ impl Form {
     }
 }
 
+/// The same text as PEM readers take it, and what was changed: from UTF-16 to UTF-8, without byte order marks and
+/// indentation, with a newline between an END and a BEGIN marker. Line numbers stay the same up to such a newline.
+///
+/// ```
+/// use meshpki::internals::pem::{Form, mended};
+/// let (text, forms) = mended(b" -----BEGIN CERTIFICATE-----");
+/// assert_eq!((text.as_slice(), forms), (&b"-----BEGIN CERTIFICATE-----"[..], vec![Form::Indented { line: 1 }]));
+/// ```
+#[must_use]
+pub fn mended(bytes: &[u8]) -> (Zeroizing<Vec<u8>>, Vec<Form>) {
+    let mut mended = Vec::new();
+    let mut text = Zeroizing::new(bytes.to_vec());
+    if let Some(utf8) = from_utf16(bytes) {
+        text = utf8;
+        mended.push(Form::Utf16);
+    }
+    for form in Form::of(&text) {
+        match form {
+            Form::ByteOrderMark { .. } => text = without_marks(&text),
+            Form::Indented { .. } => text = without_indentation(&text),
+            Form::Glued { .. } => text = Zeroizing::new(unglue(&text).0),
+            _ => continue,
+        }
+        mended.push(form);
+    }
+    (text, mended)
+}
+
+/// UTF-16 as UTF-8: with a byte order mark, or where a marker begins the text.
+fn from_utf16(bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let (rest, unit): (_, fn([u8; 2]) -> u16) = match bytes {
+        [0xff, 0xfe, rest @ ..] => (rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => (rest, u16::from_be_bytes),
+        [b'-', 0, b'-', 0, ..] => (bytes, u16::from_le_bytes),
+        [0, b'-', 0, b'-', ..] => (bytes, u16::from_be_bytes),
+        _ => return None,
+    };
+    let units = rest.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
+    let text: String =
+        char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+    Some(Zeroizing::new(text.into_bytes()))
+}
+
+fn without_marks(mut text: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut out = Zeroizing::new(Vec::with_capacity(text.len()));
+    while let Some((first, rest)) = text.split_first() {
+        match text.strip_prefix(BYTE_ORDER_MARK) {
+            Some(rest) => text = rest,
+            None => {
+                out.push(*first);
+                text = rest;
+            }
+        }
+    }
+    out
+}
+
+fn without_indentation(text: &[u8]) -> Zeroizing<Vec<u8>> {
+    let lines = text.split_inclusive(|byte| *byte == b'\n');
+    let trimmed = lines.map(|line| {
+        &line[line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()..]
+    });
+    let mut out = Zeroizing::new(Vec::with_capacity(text.len()));
+    trimmed.for_each(|line| out.extend_from_slice(line));
+    out
+}
+
 fn binary(bytes: &[u8]) -> Option<Form> {
     match bytes {
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => return Some(Form::Utf16),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [b'-', 0, b'-', 0, ..] | [0, b'-', 0, b'-', ..] => {
+            return Some(Form::Utf16);
+        }
         [0x30, ..] => {}
         _ => return None,
     }

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use meshpki::Cert;
-use meshpki::cacerts::certs;
-use meshpki::chain::assemble;
-use meshpki::internals::pem;
+use meshpki::chain::{assemble, issued};
+use meshpki::internals::pem::Form;
+use meshpki::internals::pile::Object;
 
 use crate::args::ChainArgs;
+use crate::authority::reader::{self, Opener};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files;
@@ -17,12 +18,14 @@ use crate::io::Io;
 pub(crate) fn run(args: &ChainArgs, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let mut pile: Vec<Cert> = Vec::new();
     let mut places: Vec<String> = Vec::new();
+    let passphrase = args.passphrase.resolved();
+    let mut opener = Opener::of_certs(&passphrase);
     let leaf = match &args.leaf {
-        Some(path) => read(path, &mut pile, &mut places, io)?,
+        Some(path) => read(path, &mut pile, &mut places, &mut opener, io)?,
         None => None,
     };
     for path in &args.files {
-        read(path, &mut pile, &mut places, io)?;
+        read(path, &mut pile, &mut places, &mut opener, io)?;
     }
     let assembly = assemble(&pile, leaf.as_ref())?;
     let place = |i: usize| format!("{} (`{}`)", places[i], pile[i].subject().label());
@@ -53,7 +56,7 @@ pub(crate) fn run(args: &ChainArgs, io: &mut Io<'_>) -> Result<Exit, Failure> {
             "it did not issue any certificate of the chain",
         );
     }
-    let chain = assembly.certs(&pile);
+    let chain = with_root(args, assembly.certs(&pile))?;
     let text: String = chain.iter().map(Cert::to_pem).collect();
     match &args.out {
         Some(path) if path != Path::new("-") => {
@@ -67,23 +70,46 @@ pub(crate) fn run(args: &ChainArgs, io: &mut Io<'_>) -> Result<Exit, Failure> {
     Ok(Exit::Good)
 }
 
+/// The chain with its root or without it, as asked for.
+fn with_root(args: &ChainArgs, mut chain: Vec<Cert>) -> Result<Vec<Cert>, Failure> {
+    let is_root = |cert: &Cert| cert.is_self_issued() && issued(cert, cert);
+    let top = chain.last().filter(|top| !is_root(top));
+    if let Some(top) = top.filter(|_| args.with_root) {
+        return Err(Failure::new("ctl/no-root", "the root of the chain is in none of the files")
+            .because(format!(
+                "`{}` was issued by `{}`",
+                top.subject().label(),
+                top.issuer().label()
+            ))
+            .hint("add the file with that root, or omit `--with-root`"));
+    }
+    // A root alone is a chain of one certificate, which stays.
+    if args.no_root && chain.len() > 1 && top.is_none() {
+        chain.pop();
+    }
+    Ok(chain)
+}
+
 const WHY_ONE: &str = "OpenSSL and Envoy follow the first issuer that fits and never backtrack, so a chain needs exactly one of each";
 
 fn note(io: &mut Io<'_>, what: &str, place: &str, why: &str) {
     io.warn(&Failure::new("ctl/strays", what).within(place).because(why));
 }
 
-/// Adds the certificates of a file; returns its first. Blocks that run together are separated.
+/// Adds the certificates of a file; returns its first. Text is mended, which is said if istiod would not read it.
 fn read(
     path: &Path,
     pile: &mut Vec<Cert>,
     places: &mut Vec<String>,
+    opener: &mut Opener<'_>,
     io: &mut Io<'_>,
 ) -> Result<Option<Cert>, Failure> {
     let bytes = files::read(path, io.stdin)?;
     let name = path.display().to_string();
-    let (text, glued) = pem::unglue(&bytes);
-    if let Some(line) = glued {
+    let opened = opener.open(path, &bytes, io)?;
+    if let Some(Form::Glued { line }) =
+        opened.mended.iter().find(|form| matches!(form, Form::Glued { .. }))
+    {
         let warning = Failure::new(
             "pki/pem",
             "two PEM blocks share a line: a newline is missing between two files",
@@ -94,12 +120,13 @@ fn read(
         );
         io.warn(&warning);
     }
-    let found = if bytes.first() == Some(&0x30) {
-        let cert = Cert::from_der(&bytes);
-        vec![cert.map_err(|source| meshpki::Error::Der { what: name.clone(), source })?]
-    } else {
-        certs(&name, &text)?
-    };
+    let has = |is: fn(&Object) -> bool| opened.found.iter().any(|found| is(&found.object));
+    let is_key = |object: &Object| matches!(object, Object::Key(_) | Object::LockedKey);
+    if has(is_key) && !has(|object| matches!(object, Object::Cert(_))) {
+        note(io, "a private key was left out", &name, "a chain has no keys");
+        return Ok(None);
+    }
+    let found = reader::mended_certs(path, &bytes, opened)?;
     for (i, cert) in found.iter().enumerate() {
         places.push(if found.len() == 1 {
             name.clone()

@@ -91,7 +91,7 @@ fn init(order: &Order<'_>, workspace: &mut Workspace, io: &mut Io<'_>) -> Result
     }
     let found = issuer::root_cert(&args.dir, io)?;
     if found.is_some() || !args.dir.join(ROOT_KEY).exists() {
-        check_issuers(&args.dir, found.as_ref(), io)?;
+        check_issuers(&args.dir, found.as_ref(), args.new_root, io)?;
     }
     // Typing errors are reported before a passphrase is asked for.
     for name in &missing {
@@ -175,7 +175,7 @@ fn root(
         key
     };
     let cert = plan.sign(&key)?;
-    check_issuers(&args.dir, Some(&cert), io)?;
+    check_issuers(&args.dir, Some(&cert), args.new_root, io)?;
     workspace.stage(Path::new(ROOT_CERT), cert.to_pem().as_bytes(), false)?;
     Ok((cert.clone(), State::Made, about, Some(Authority::root(cert, key))))
 }

@@ -6,16 +6,13 @@ mod names;
 mod read;
 mod text;
 
-use std::path::Path;
-
 use meshpki::chain::issued;
 use meshpki::{Cert, Csr, PublicKey};
 
 use crate::args::{Inspect, Output};
-use crate::authority::passphrase;
+use crate::authority::reader::Opener;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::files;
 use crate::io::Io;
 use crate::text::json as pretty;
 use crl::Crl;
@@ -26,6 +23,8 @@ struct Item {
     file: String,
     /// Line of the BEGIN marker; `None` for DER and for a file as a whole.
     line: Option<usize>,
+    /// The kind of the container it is in, and its number there, from 1.
+    member: Option<(&'static str, usize)>,
     object: Object,
 }
 
@@ -56,10 +55,11 @@ impl Object {
 
 /// Runs the command.
 pub(super) fn run(args: &Inspect, io: &mut Io<'_>) -> Result<Exit, Failure> {
-    let passphrase = passphrase::given(&args.passphrase.resolved(), io)?;
+    let passphrase = args.passphrase.resolved();
+    let mut opener = Opener::of_containers(&passphrase);
     let mut items = Vec::new();
     for path in &args.files {
-        items.extend(read_file(path, passphrase.as_ref().map(|text| text.as_bytes()), io));
+        items.extend(read::items(path, &mut opener, io)?);
     }
     let at = args.at.unwrap_or(io.now);
     let text = match args.output {
@@ -74,15 +74,6 @@ pub(super) fn run(args: &Inspect, io: &mut Io<'_>) -> Result<Exit, Failure> {
             format!("{count} of {} objects could not be read", items.len()),
         )),
     }
-}
-
-fn read_file(path: &Path, passphrase: Option<&[u8]>, io: &mut Io<'_>) -> Vec<Item> {
-    let file = path.display().to_string();
-    let objects = match files::read(path, io.stdin) {
-        Ok(bytes) => read::objects(&bytes, passphrase),
-        Err(failure) => vec![(None, Object::Problem(failure.sentence()))],
-    };
-    objects.into_iter().map(|(line, object)| Item { file: file.clone(), line, object }).collect()
 }
 
 /// The certificate before item `i` in the same file and whether item `i` issued it; `None` for the first.

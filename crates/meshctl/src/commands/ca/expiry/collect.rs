@@ -5,15 +5,21 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use meshpki::internals::pem;
-use meshpki::{Cert, Crl, DerError};
+use meshpki::internals::pem::{Form, PemProblem};
+use meshpki::internals::pile::{self, Found as InPile};
+use meshpki::{Cert, Crl, Error};
 
 use super::{Object, Place, Problem};
+use crate::authority::foreign::Foreign;
+use crate::authority::passphrase::PassphraseSource;
+use crate::authority::reader::Opener;
 use crate::files;
 use crate::io::Io;
 
 /// What files in a folder end in to be looked into.
-const EXTENSIONS: [&str; 3] = ["pem", "crt", "cer"];
+const EXTENSIONS: [&str; 6] = ["pem", "crt", "cer", "der", "p7b", "p7c"];
+/// The same if there is a passphrase.
+const CONTAINERS: [&str; 2] = ["pfx", "p12"];
 
 /// What was found in all files.
 #[derive(Default)]
@@ -24,8 +30,14 @@ pub(super) struct Found {
 }
 
 /// Looks into every file named, and every certificate file in the folders named.
-pub(super) fn collect(paths: &[PathBuf], io: &mut Io<'_>) -> Found {
-    let mut search = Search::default();
+pub(super) fn collect(paths: &[PathBuf], source: &PassphraseSource, io: &mut Io<'_>) -> Found {
+    let mut search = Search {
+        objects: BTreeMap::new(),
+        problems: Vec::new(),
+        folders: BTreeMap::new(),
+        opener: Opener::of_certs(source),
+        containers: source.file.is_some() || source.env.is_some(),
+    };
     for path in paths {
         let before = search.problems.len();
         let found = search.named(path, io);
@@ -36,17 +48,19 @@ pub(super) fn collect(paths: &[PathBuf], io: &mut Io<'_>) -> Found {
     Found { objects: search.objects.into_values().collect(), problems: search.problems }
 }
 
-#[derive(Default)]
-struct Search {
+struct Search<'a> {
     /// By their bytes.
     objects: BTreeMap<Vec<u8>, (Object, BTreeSet<Place>)>,
     problems: Vec<Problem>,
     /// Folders met, by device and inode, and whether a certificate is in them: each is searched once,
     /// whatever links lead to it.
     folders: BTreeMap<(u64, u64), bool>,
+    opener: Opener<'a>,
+    /// Whether containers in folders are looked into.
+    containers: bool,
 }
 
-impl Search {
+impl Search<'_> {
     /// A path from the command line: a folder, or any file. Tells whether a certificate is in it, as
     /// the other functions here do.
     fn named(&mut self, path: &Path, io: &mut Io<'_>) -> bool {
@@ -85,8 +99,8 @@ impl Search {
     fn entry(&mut self, path: &Path, io: &mut Io<'_>) -> bool {
         match fs::metadata(path) {
             Ok(meta) if meta.is_dir() => self.folder(path, &meta, io),
-            Ok(meta) if meta.is_file() && is_certificate_file(path) => self.file(path, io),
-            Err(error) if is_certificate_file(path) => {
+            Ok(meta) if meta.is_file() && is_certificate_file(path, self.containers) => self.file(path, io),
+            Err(error) if is_certificate_file(path, self.containers) => {
                 self.problem(path, None, &format!("cannot read the file: {error}"))
             }
             _ => false,
@@ -98,37 +112,49 @@ impl Search {
             Ok(bytes) => bytes,
             Err(failure) => return self.problem(path, None, &failure.sentence()),
         };
-        let blocks = pem::decode(&bytes);
-        if blocks.is_empty() {
-            return match Cert::from_der(&bytes) {
-                Ok(cert) => self.object(path, None, Object::Cert(cert)),
-                Err(error) => self.foreign(path, &bytes, &error),
-            };
+        let pile = match self.opener.open(path, &bytes, io) {
+            Ok(pile) => pile,
+            Err(failure) => return self.problem(path, None, &failure.sentence()),
+        };
+        if pile.found.is_empty() {
+            return self.foreign(path, &bytes);
+        }
+        // istiod would not read what is mended here.
+        for form in &pile.mended {
+            if let Form::Glued { line } = form {
+                self.problem(path, Some(*line), &PemProblem::Glued.to_string());
+            }
         }
         let mut found = false;
-        for block in blocks {
-            found |= match block {
-                Ok(block) if block.label == pem::CRL => self.crl(path, &block),
-                Ok(block) if !block.is_certificate() => false,
-                Ok(block) => match Cert::from_der(&block.der) {
-                    Ok(cert) => self.object(path, Some(block.line), Object::Cert(cert)),
-                    Err(error) => {
-                        self.problem(path, Some(block.line), &format!("no certificate: {error}"))
-                    }
-                },
-                Err(error) => self.problem(path, Some(error.line), &error.problem.to_string()),
+        for InPile { place, object } in pile.found {
+            let line = place.line;
+            found |= match object {
+                pile::Object::Cert(cert) => self.object(path, line, Object::Cert(*cert)),
+                pile::Object::Crl(der) => self.crl(path, line, &der),
+                pile::Object::Unreadable(error) if is_about_a_key(&error) => false,
+                pile::Object::Unreadable(error) => self.unreadable(path, line, *error),
+                _ => false,
             };
         }
         found
     }
 
     /// A CRL; one without nextUpdate never ends.
-    fn crl(&mut self, path: &Path, block: &pem::Block) -> bool {
-        match Crl::from_der(&block.der) {
+    fn crl(&mut self, path: &Path, line: Option<usize>, der: &[u8]) -> bool {
+        match Crl::from_der(der) {
             Ok(crl) if crl.next_update().is_none() => true,
-            Ok(crl) => self.object(path, Some(block.line), Object::Crl(crl)),
-            Err(error) => self.problem(path, Some(block.line), &format!("no CRL: {error}")),
+            Ok(crl) => self.object(path, line, Object::Crl(crl)),
+            Err(error) => self.problem(path, line, &format!("no CRL: {error}")),
         }
+    }
+
+    fn unreadable(&mut self, path: &Path, line: Option<usize>, error: Error) -> bool {
+        let text = match error {
+            Error::Pem { source, .. } => source.problem.to_string(),
+            Error::Der { source, .. } => format!("no certificate: {source}"),
+            other => other.to_string(),
+        };
+        self.problem(path, line, &text)
     }
 
     fn object(&mut self, path: &Path, line: Option<usize>, object: Object) -> bool {
@@ -138,13 +164,20 @@ impl Search {
         true
     }
 
-    /// A file that is neither PEM text nor DER: what it is, if that is known.
-    fn foreign(&mut self, path: &Path, bytes: &[u8], error: &DerError) -> bool {
-        let forms: Vec<String> = pem::Form::of(bytes).iter().map(ToString::to_string).collect();
-        if forms.is_empty() {
-            return self.problem(path, None, &format!("neither PEM nor a certificate: {error}"));
+    /// A file in which nothing was found: what it is, if that is known.
+    fn foreign(&mut self, path: &Path, bytes: &[u8]) -> bool {
+        match Foreign::of(path, bytes) {
+            Some(foreign) => {
+                let hint = foreign.hint.map(|hint| format!(": {hint}")).unwrap_or_default();
+                self.problem(path, None, &(foreign.what + &hint))
+            }
+            None => match Cert::from_der(bytes) {
+                Err(error) => {
+                    self.problem(path, None, &format!("neither PEM nor a certificate: {error}"))
+                }
+                Ok(cert) => self.object(path, None, Object::Cert(cert)),
+            },
         }
-        self.problem(path, None, &forms.join("; "))
     }
 
     fn problem(&mut self, path: &Path, line: Option<usize>, text: &str) -> bool {
@@ -154,13 +187,20 @@ impl Search {
     }
 }
 
+/// Keys do not expire: one that cannot be read is none of this command's.
+fn is_about_a_key(error: &Error) -> bool {
+    matches!(error, Error::Key { .. })
+}
+
 /// Whether a file in a folder is looked into, by its name: `ca-key.pem`, `key.pem` and their like are not.
-fn is_certificate_file(path: &Path) -> bool {
+fn is_certificate_file(path: &Path, containers: bool) -> bool {
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
     let stem = path.file_stem().and_then(|s| s.to_str()).unwrap_or_default();
     let is_key = ["key", "privkey"].contains(&stem)
         || ["-key", "_key", ".key"].iter().any(|end| stem.ends_with(end));
-    EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)) && !is_key
+    let containers: &[&str] = if containers { &CONTAINERS } else { &[] };
+    let mut known = EXTENSIONS.iter().chain(containers);
+    known.any(|known| extension.eq_ignore_ascii_case(known)) && !is_key
 }
 
 #[cfg(test)]
@@ -170,12 +210,12 @@ mod tests {
     #[test]
     fn files_by_name() {
         let names = |names: &[&str]| {
-            names.iter().map(|name| is_certificate_file(Path::new(name))).collect::<Vec<_>>()
+            names.iter().map(|name| is_certificate_file(Path::new(name), false)).collect::<Vec<_>>()
         };
-        assert_eq!(names(&["ca-cert.pem", "tls.crt", "A.CER", "monkey.pem"]), [true; 4]);
+        assert_eq!(names(&["ca-cert.pem", "tls.crt", "A.CER", "monkey.pem", "b.p7b"]), [true; 5]);
         assert_eq!(
-            names(&["ca-key.pem", "key.pem", "privkey.pem", "x_key.pem", "ca.csr", "pem"]),
-            [false; 6]
+            names(&["ca-key.pem", "key.pem", "privkey.pem", "x_key.pem", "ca.csr", "pem", "c.pfx"]),
+            [false; 7]
         );
     }
 }

@@ -31,6 +31,8 @@ fn item(items: &[Item], i: usize, at: Time) -> Value {
     let mut all = Map::new();
     all.insert("file".into(), json!(item.file));
     all.insert("line".into(), json!(item.line));
+    let container = item.member.map(|(kind, number)| json!({ "kind": kind, "number": number }));
+    all.insert("container".into(), json!(container));
     all.insert("type".into(), json!(kind));
     if let Value::Object(facts) = facts {
         all.extend(facts);

@@ -73,7 +73,9 @@ fn sheet(items: &[Item], i: usize, at: Time) -> String {
 
 fn place(item: &Item) -> String {
     let file = text::safe(&item.file);
-    item.line.map_or_else(|| file.clone(), |line| format!("{file}:{line}"))
+    let line = item.line.map(|line| format!(":{line}")).unwrap_or_default();
+    let member = item.member.map(|(kind, number)| format!(", {kind} object {number}"));
+    file + &line + &member.unwrap_or_default()
 }
 
 fn certificate(sheet: &mut Sheet, cert: &Cert, at: Time) {

@@ -1,0 +1,122 @@
+//! What a file is that holds no certificate and no key that can be read, and the command that makes something readable of
+//! it.
+
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use meshpki::internals::pem::Form;
+
+use crate::failure::Failure;
+use crate::text::word;
+
+/// What a file is, and what to do with it.
+pub(crate) struct Foreign {
+    /// A sentence.
+    pub(crate) what: String,
+    /// The next step.
+    pub(crate) hint: Option<String>,
+}
+
+impl Foreign {
+    /// Adds it to a failure that says that something was not found.
+    pub(crate) fn explain(path: &Path, bytes: &[u8], failure: Failure) -> Failure {
+        let Some(this) = Self::of(path, bytes) else { return failure };
+        let failure = failure.because(this.what);
+        match this.hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+
+    /// What it is, if that is known.
+    pub(crate) fn of(path: &Path, bytes: &[u8]) -> Option<Self> {
+        let file = word(path);
+        let is = |what: &str, hint: Option<String>| Some(Self { what: what.to_owned(), hint });
+        let has = |part: &str| bytes.windows(part.len()).any(|window| window == part.as_bytes());
+        let text = bytes.trim_ascii();
+        let starts = |part: &str| {
+            text.get(..part.len()).is_some_and(|start| start.eq_ignore_ascii_case(part.as_bytes()))
+        };
+        if text.is_empty() {
+            return is("the file is empty", None);
+        }
+        if [&[0xfe, 0xed, 0xfe, 0xed], &[0xce; 4]].iter().any(|magic| bytes.starts_with(*magic)) {
+            return is(
+                "it is a Java keystore",
+                Some(format!(
+                    "`keytool -importkeystore -srckeystore {file} -destkeystore {file}.p12 -deststoretype PKCS12`"
+                )),
+            );
+        }
+        if starts("<!doctype html") || starts("<html") || starts("<?xml") {
+            return is(
+                "it is a web page, such as that of a login or an error, not what was to be downloaded",
+                Some("open it in a browser to see what it says, then download the file again".to_owned()),
+            );
+        }
+        if has("-----BEGIN OPENSSH PRIVATE KEY-----") {
+            return is(
+                "it is a private key in OpenSSH's own format",
+                Some(format!(
+                    "`cp {file} {file}.pem && ssh-keygen -p -N '' -m PKCS8 -f {file}.pem` writes the key unencrypted to {file}.pem"
+                )),
+            );
+        }
+        if starts("ssh-") || starts("ecdsa-sha2-") {
+            return is(
+                "it is an SSH public key, which is not part of any certificate chain",
+                Some("ask whoever sent it for the X.509 certificate in PEM or DER".to_owned()),
+            );
+        }
+        if has("-----\\n") && !starts("{") {
+            return is(
+                &format!("{}, and no program reads that", Form::EscapedNewlines),
+                Some(format!(r#"`<{file} awk '{{ gsub(/\\n/, "\n") }} 1' >{file}.pem`"#)),
+            );
+        }
+        if starts("{") || starts("[") {
+            return Some(json(&file, has("-----BEGIN ")));
+        }
+        if has("-----BEGIN CERTIFICATE REQUEST-----") || has("-----BEGIN NEW CERTIFICATE REQUEST-----") {
+            return is(
+                "it is a certificate signing request, which a CA turns into a certificate",
+                Some(format!("`meshctl ca sign {file} --ca DIR --out FOLDER` signs it")),
+            );
+        }
+        if has("PRIVATE KEY-----") {
+            return is("it is a private key; its certificate is in another file", None);
+        }
+        base64(&file, text)
+    }
+}
+
+fn json(file: &str, has_pem: bool) -> Foreign {
+    if has_pem {
+        return Foreign {
+            what: "it is JSON with PEM text in it".to_owned(),
+            hint: Some(format!(
+                "`jq -r '.. | strings | select(startswith(\"-----BEGIN\"))' {file} >{file}.pem`"
+            )),
+        };
+    }
+    Foreign {
+        what: "it is JSON without PEM text in it".to_owned(),
+        hint: Some("`meshctl ca adopt` and `meshctl ca bundle` read secrets that kubectl has printed; `meshctl trust bundle show` reads SPIFFE bundles".to_owned()),
+    }
+}
+
+/// Base64 without BEGIN and END lines: of DER, or of PEM text, as in a secret.
+fn base64(file: &str, text: &[u8]) -> Option<Foreign> {
+    let joined: Vec<u8> = text.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
+    let content = zeroize::Zeroizing::new(STANDARD.decode(&joined).ok()?);
+    let (what, end) = match content.first()? {
+        0x30 => ("DER", "der"),
+        _ if content.windows(11).any(|window| window == b"-----BEGIN ") => ("PEM text", "pem"),
+        _ => return None,
+    };
+    Some(Foreign {
+        what: format!("it is base64 of {what}, without BEGIN and END lines"),
+        hint: Some(format!("`base64 -d {file} >{file}.{end}`")),
+    })
+}

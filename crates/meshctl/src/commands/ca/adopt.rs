@@ -1,0 +1,246 @@
+//! `meshctl ca adopt`: a CA from elsewhere becomes a cluster's set of files.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::slice;
+
+use meshpki::cacerts::Layout;
+use meshpki::{CaCerts, Cert, Time};
+
+use crate::args::Adopt;
+use crate::authority::adoption::{self, Chosen, Target, root_words};
+use crate::authority::gather::{Gathered, Placed, gather};
+use crate::authority::issuer::ROOT_CERT;
+use crate::authority::reader::Opener;
+use crate::authority::renewal::{PENDING, PENDING_CSR, PENDING_KEY, old_set};
+use crate::authority::summary::{Cluster, RootKey, State, Summary, layout_of};
+use crate::authority::{
+    certs_of_file, check_case, check_cluster_name, key_words, open_workspace, warn_exposed,
+};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::files::{self, Workspace};
+use crate::io::Io;
+use crate::text::{self, safe};
+
+/// What the cluster's folder has.
+enum Present {
+    /// Nothing: there is no folder.
+    Nothing,
+    /// A key and its CSR, whose certificate comes back.
+    Request,
+    /// A set, which the new one renews.
+    Set(Box<CaCerts>),
+}
+
+/// Runs the command.
+pub(super) fn run(args: &Adopt, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    check_cluster_name(&args.cluster)?;
+    let now = io.time(args.at)?;
+    let passphrase = args.passphrase.resolved();
+    let mut gathered = gather(&args.files, &mut Opener::of_keys(&passphrase), io)?;
+    gathered.check_locked()?;
+    if gathered.certs.is_empty() {
+        return Err(adoption::no_certificates());
+    }
+    let mut workspace = open_workspace(&args.dir, args.wait.resolved(), io)?;
+    warn_exposed(&args.dir, io);
+    check_case(&args.dir, slice::from_ref(&args.cluster))?;
+    let folder = args.dir.join(&args.cluster);
+    let present = present(args, &folder, &mut gathered, now)?;
+    let kept = match &present {
+        Present::Set(old) => Some(old.roots()),
+        _ => None,
+    };
+    let target = Target { dir: &args.dir, cluster: &args.cluster };
+    let chosen = adoption::choose(gathered, kept, &target, now).map_err(adoption::explained)?;
+    if let Present::Set(old) = &present {
+        if old.ca() == chosen.set.ca() {
+            return summary(args, &chosen.set, State::Unchanged).report(
+                args.output.is_json(),
+                now,
+                io,
+            );
+        }
+        check_renews(old, &chosen.set, &folder)?;
+    }
+    check_neighbours(args, chosen.set.roots(), io)?;
+    let _ = io.err.write_all(shown(args, &chosen, now).as_bytes());
+    io.can_ask &= !args.files.iter().any(|file| file == Path::new("-"));
+    io.confirm(args.yes, "Adopt it?", "nothing was written; `--yes` adopts without asking")?;
+    let state = write(args, &present, &chosen.set, &mut workspace, io)?;
+    workspace.finish()?;
+    summary(args, &chosen.set, state).report(args.output.is_json(), now, io)
+}
+
+/// What is in the folder; its keys, and the certificates above its CA, join the pile.
+fn present(
+    args: &Adopt,
+    folder: &Path,
+    gathered: &mut Gathered,
+    now: Time,
+) -> Result<Present, Failure> {
+    if !folder.exists() {
+        return Ok(Present::Nothing);
+    }
+    let layout = layout_of(folder);
+    let key = folder.join(layout.key_file());
+    if !folder.join(layout.ca_file()).exists() && folder.join(layout.roots_file()).exists() {
+        return Err(in_the_way(folder));
+    }
+    if !folder.join(layout.ca_file()).exists() {
+        return match gathered.add_key(&key)? {
+            true => Ok(Present::Request),
+            false => Err(in_the_way(folder)),
+        };
+    }
+    let old = old_set(&args.dir, &args.cluster, now)?;
+    gathered.add_key(&folder.join(PENDING).join(PENDING_KEY))?;
+    gathered.add_key(&key)?;
+    let place = folder.join(layout.chain_files()[0]).display().to_string();
+    let above = old.chain()[1..].iter().chain(old.roots());
+    let known: Vec<Cert> = gathered.certs.iter().map(|placed| placed.cert.clone()).collect();
+    for cert in above.filter(|cert| !known.contains(cert)) {
+        let placed = Placed { cert: cert.clone(), place: place.clone(), is_trusted: false };
+        gathered.certs.push(placed);
+    }
+    Ok(Present::Set(Box::new(old)))
+}
+
+fn in_the_way(folder: &Path) -> Failure {
+    Failure::new(
+        "ctl/exists",
+        format!(
+            "`{}` exists, and has neither the key of `ca csr` nor a complete set",
+            folder.display()
+        ),
+    )
+    .hint("choose another `--cluster`, or move that folder away first")
+}
+
+/// Refuses a CA that is not the present one's successor: with another subject it is another CA.
+fn check_renews(old: &CaCerts, new: &CaCerts, folder: &Path) -> Result<(), Failure> {
+    if old.ca().subject() == new.ca().subject() {
+        return Ok(());
+    }
+    Err(Failure::new("ctl/exists", "the folder has another CA, which is not replaced")
+        .in_file(folder)
+        .because(format!("it has `{}`", old.ca().subject()))
+        .because(format!("the new one is `{}`", new.ca().subject()))
+        .hint(format!(
+            "move {} away first if the cluster is to get a CA with another subject",
+            text::word(folder)
+        )))
+}
+
+/// Roots that share none with the folder's own root or with another cluster's.
+fn check_neighbours(args: &Adopt, roots: &[Cert], io: &mut Io<'_>) -> Result<(), Failure> {
+    let dir = &args.dir;
+    let mut others: Vec<(String, PathBuf, PathBuf)> =
+        vec![("this folder".to_owned(), dir.clone(), dir.join(ROOT_CERT))];
+    for (name, folder) in files::folders(dir)? {
+        if name != args.cluster {
+            let file = folder.join(layout_of(&folder).roots_file());
+            others.push((format!("`{name}`"), folder, file));
+        }
+    }
+    for (name, folder, file) in others.iter().filter(|(_, _, file)| file.exists()) {
+        let theirs = certs_of_file(file)?;
+        adoption::check_neighbour((name, folder), &theirs, roots, args.new_root, io)?;
+    }
+    Ok(())
+}
+
+/// What is about to be written, above all which roots will be trusted.
+fn shown(args: &Adopt, chosen: &Chosen, now: Time) -> String {
+    let (ca, set) = (chosen.set.ca(), &chosen.set);
+    let chain: Vec<String> =
+        set.chain().iter().map(|cert| format!("`{}`", cert.subject().label())).collect();
+    let until = ca.not_after().time().map_or_else(
+        || "?".to_owned(),
+        |end| format!("until {}, {}", end.date(), text::relative(end, now)),
+    );
+    let mut lines = vec![
+        ("CA", ca.subject().to_string()),
+        ("from", chosen.places.0.clone()),
+        ("key", key_words(ca.public_key())),
+        ("key from", chosen.places.1.clone()),
+        ("issuer", ca.issuer().to_string()),
+        ("lifetime", until),
+        ("chain", chain.join(" < ")),
+    ];
+    lines.extend(set.roots().iter().map(|root| ("trusts", root_words(root))));
+    lines.extend(chosen.left.iter().map(|(place, why)| ("left out", format!("{place}: {why}"))));
+    let mut out = format!("about to adopt for {}:\n", safe(&args.cluster));
+    for (what, value) in lines {
+        // A fingerprint has a line of its own.
+        let value: Vec<String> = value.split('\n').map(safe).collect();
+        let _ = writeln!(out, "  {what:<11}  {}", value.join("\n"));
+    }
+    out
+}
+
+/// Writes what is missing: the whole set, the certificates of a CSR, or the successor of a set.
+fn write(
+    args: &Adopt,
+    present: &Present,
+    set: &CaCerts,
+    workspace: &mut Workspace,
+    io: &mut Io<'_>,
+) -> Result<State, Failure> {
+    let name = Path::new(&args.cluster);
+    let folder = args.dir.join(name);
+    let layout = match present {
+        Present::Nothing => args.layout.resolved(),
+        Present::Request => Layout::Istio,
+        Present::Set(_) => layout_of(&folder),
+    };
+    for (file, content) in set.files(layout) {
+        let is_key = file == layout.key_file();
+        if is_key && matches!(present, Present::Request) {
+            continue;
+        }
+        // Byte-identical, or istiod takes it for a new root and drops the whole update.
+        let kept = match present {
+            Present::Set(_) if file == layout.roots_file() => {
+                files::read_optional(&folder.join(file))?
+            }
+            _ => None,
+        };
+        workspace.stage(&name.join(file), kept.as_ref().unwrap_or(&content), is_key)?;
+    }
+    workspace.sync()?;
+    match present {
+        Present::Nothing => workspace.place(name)?,
+        Present::Request => {
+            // The certificate last, so that a set is never seen half.
+            for file in ["cert-chain.pem", "root-cert.pem", "ca-cert.pem"] {
+                workspace.place(&name.join(file))?;
+            }
+        }
+        Present::Set(old) => {
+            for file in [PENDING_KEY, PENDING_CSR] {
+                files::remove(&folder, &Path::new(PENDING).join(file))?;
+            }
+            let serial: String =
+                old.ca().serial_hex().chars().filter(|c| *c != ':').take(8).collect();
+            let place = workspace.exchange(&args.cluster, &format!("{}-{serial}", args.cluster))?;
+            io.say(format_args!("the old files of {} are in {}", args.cluster, text::word(&place)));
+            return Ok(State::Renewed);
+        }
+    }
+    Ok(State::Made)
+}
+
+fn summary(args: &Adopt, set: &CaCerts, state: State) -> Summary {
+    let top = set.chain().last().filter(|top| set.roots().contains(top));
+    let root = top.unwrap_or(&set.roots()[0]).clone();
+    let mut summary = Summary::new(&args.dir, root, State::Unchanged, RootKey::UNTOUCHED);
+    summary.clusters.push(Cluster {
+        name: args.cluster.clone(),
+        state,
+        ca: set.ca().clone(),
+        chain: set.chain().to_vec(),
+    });
+    summary
+}

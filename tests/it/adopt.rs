@@ -1,0 +1,248 @@
+//! CAs from elsewhere: adopted, checked, renewed by a CSR; root bundles joined and compared.
+
+use meshpki::{Cert, Csr, KeyType, Profile, Role};
+use serde_json::json;
+use tests::authority::{Authority, stamp};
+use tests::cli::ended;
+use tests::{Shell, schema};
+
+const KIND: KeyType = KeyType::EcdsaP256;
+
+/// A corporate root and issuing CA.
+struct Corporate {
+    root: Authority,
+    issuing: Authority,
+}
+
+impl Corporate {
+    fn new(root: &str) -> Self {
+        let any = |p: &mut Profile| p.role = Role::Ca { path_len: None };
+        let root = Authority::root(KIND, root, any);
+        let issuing = root.below(KIND, "O=Corp, CN=Corp Issuing", any);
+        Self { root, issuing }
+    }
+
+    fn east(&self) -> Authority {
+        self.issuing.below(KIND, "O=Corp, CN=Mesh CA east", |_| {})
+    }
+
+    /// Signs what a CSR asks for.
+    fn sign(&self, csr: &str) -> Cert {
+        let block = meshpki::internals::pem::decode(csr.as_bytes()).remove(0).unwrap();
+        let csr = Csr::from_der(&block.der).unwrap();
+        let key = csr.verified_key().unwrap();
+        let profile = Profile::cluster(csr.subject().clone());
+        let issuer = meshpki::Issuer { cert: &self.issuing.cert, signer: &self.issuing.key };
+        meshpki::issue(&profile, key, issuer, stamp()).unwrap()
+    }
+
+    /// What the security team delivers: DER, CRLF, plain.
+    fn deliver(&self, shell: &Shell, east: &Cert) {
+        shell.scratch.write("root.cer", self.root.cert.as_der());
+        shell.scratch.write("issuing.crt", self.issuing.cert.to_pem().replace('\n', "\r\n"));
+        shell.scratch.write("east.crt", east.to_pem());
+    }
+}
+
+/// The set is one that `check` accepts, with this chain and these roots.
+#[track_caller]
+fn is_set(shell: &Shell, chain: &[&Cert], roots: &[&Cert]) {
+    let text = |certs: &[&Cert]| certs.iter().map(|cert| cert.to_pem()).collect::<String>();
+    assert_eq!(shell.scratch.read("ca/east/ca-cert.pem"), chain[0].to_pem());
+    assert_eq!(shell.scratch.read("ca/east/cert-chain.pem"), text(chain));
+    assert_eq!(shell.scratch.read("ca/east/root-cert.pem"), text(roots));
+    assert_eq!(shell.scratch.entries("ca/east")["ca-key.pem"].mode, 0o600);
+    ended(&shell.run("check @/ca"), 0, &[]);
+}
+
+#[test]
+fn the_certificate_that_came_back_and_its_renewal() {
+    let shell = Shell::new();
+    let corp = Corporate::new("O=Corp, CN=Corp Root");
+    shell.good("ca csr @/ca --cluster east --subject 'O=Corp, CN=Mesh CA east'");
+    let key = shell.scratch.read("ca/east/ca-key.pem");
+    let east = corp.sign(&shell.scratch.read("ca/east/ca.csr"));
+    corp.deliver(&shell, &east);
+    shell.check("ca adopt @/ca --cluster east @/east.crt @/issuing.crt", r#""#);
+    shell.check("ca adopt @/ca --cluster east @/east.crt @/root.cer @/issuing.crt", r#""#);
+    assert!(!shell.scratch.join("ca/east/ca-cert.pem").exists());
+    shell.check("ca adopt @/ca --cluster east @/east.crt @/root.cer @/issuing.crt --yes", r#""#);
+    is_set(&shell, &[&east, &corp.issuing.cert, &corp.root.cert], &[&corp.root.cert]);
+    assert_eq!(shell.scratch.read("ca/east/ca-key.pem"), key);
+    ended(&shell.run("ca adopt @/ca --cluster east @/east.crt --yes"), 0, &["unchanged"]);
+    // Renewal: the CSR, once, and the set in use as it was.
+    let before = shell.scratch.entries("ca/east");
+    shell.check("ca renew @/ca --cluster east", r#""#);
+    let csr = shell.scratch.read("ca/east/renewal/ca.csr");
+    ended(&shell.run("ca renew @/ca --cluster east"), 2, &["error[ctl/csr-waits]: "]);
+    assert_eq!(shell.scratch.read("ca/east/renewal/ca.csr"), csr);
+    assert_eq!(shell.scratch.entries("ca/east/renewal")["key.pem"].mode, 0o600);
+    for (name, entry) in before {
+        assert_eq!(shell.scratch.entries("ca/east").get(&name), Some(&entry), "{name}");
+    }
+    ended(&shell.run("check @/ca/east"), 0, &[]);
+    let again = corp.sign(&csr);
+    assert_eq!(again.subject(), east.subject());
+    // Of another key, and under another root: refused, with nothing written.
+    let other = Corporate::new("O=Corp, CN=Other Root");
+    for (cert, code) in [(&corp.east().cert, "ctl/one-ca"), (&other.sign(&csr), "pki/untrusted")] {
+        shell.scratch.write("bad.crt", cert.to_pem());
+        let ran = shell.run("ca adopt @/ca --cluster east @/bad.crt --yes");
+        ended(&ran, 1, &[&format!("error[{code}]: ")]);
+        assert_eq!(shell.scratch.read("ca/east/ca-cert.pem"), east.to_pem());
+    }
+    shell.scratch.write("again.crt", again.to_pem());
+    shell.check("ca adopt @/ca --cluster east @/again.crt --yes", r#""#);
+    is_set(&shell, &[&again, &corp.issuing.cert, &corp.root.cert], &[&corp.root.cert]);
+    assert!(!shell.scratch.join("ca/east/renewal").exists());
+    assert_ne!(shell.scratch.read("ca/east/ca-key.pem"), key);
+    let kept = std::fs::read_dir(shell.scratch.join("ca/previous")).unwrap().flatten();
+    let kept: Vec<_> = kept.map(|entry| entry.path()).collect();
+    assert_eq!(kept.len(), 1);
+    assert_eq!(std::fs::read_to_string(kept[0].join("ca-key.pem")).unwrap(), key);
+    assert!(!kept[0].join("renewal").exists());
+}
+
+#[test]
+fn any_pile() {
+    let corp = Corporate::new("O=Corp, CN=Corp Root");
+    let east = corp.east();
+    let stray = Authority::root(KIND, "CN=Stray", |_| {});
+    let key = || east.key.to_pem().to_string();
+    let base64 = |text: &str| {
+        let text = meshpki::internals::pem::encode("X", text.as_bytes());
+        text.lines().filter(|line| !line.starts_with('-')).collect::<String>()
+    };
+    let chain = [&east.cert, &corp.issuing.cert, &corp.root.cert].map(Cert::to_pem).concat();
+    let roots = corp.root.cert.to_pem() + &stray.cert.to_pem();
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {"name": "cacerts", "namespace": "istio-system"},
+        "data": {
+            "ca-cert.pem": base64(&east.cert.to_pem()), "ca-key.pem": base64(&key()),
+            "cert-chain.pem": base64(&chain), "root-cert.pem": base64(&roots),
+        },
+    });
+    let yaml = format!(
+        "apiVersion: v1\nkind: Secret\nmetadata:\n  name: cacerts\n  namespace: istio-system\ndata:\n{}",
+        secret["data"].as_object().unwrap().iter().map(|(k, v)| format!("  {k}: {}\n", v.as_str().unwrap())).collect::<String>()
+    );
+    let vault = json!({"data": {"certificate": east.cert.to_pem(), "private_key": key(),
+        "ca_chain": [corp.issuing.cert.to_pem(), corp.root.cert.to_pem()]}});
+    let both = [&corp.root.cert, &stray.cert];
+    let one = [&corp.root.cert];
+    for (what, text, trusted) in [
+        ("PEM", chain.clone() + &key(), &one[..]),
+        ("PEM with a stray", stray.cert.to_pem() + &key() + &chain, &one),
+        ("a secret in JSON", secret.to_string(), &both),
+        ("a list of secrets", json!({"apiVersion": "v1", "kind": "List", "items": [secret]}).to_string(), &both),
+        ("a secret in YAML", yaml, &both),
+        ("Vault", vault.to_string(), &one),
+    ] {
+        let shell = Shell::new();
+        shell.scratch.write("pile", text);
+        let ran = shell.run("ca adopt @/ca --cluster east @/pile --yes");
+        assert_eq!(ran.status, 0, "{what}\n{}{}", ran.out, ran.err);
+        is_set(&shell, &[&east.cert, &corp.issuing.cert, &corp.root.cert], trusted);
+        assert!(!ran.out.contains("PRIVATE KEY") && !ran.err.contains("PRIVATE KEY"));
+    }
+    // The folder of Istio's Makefile, which also has files that are none of ours.
+    let shell = Shell::new();
+    east.write_set(&shell.scratch, "certs/east", &[&corp.issuing.cert, &corp.root.cert], &one);
+    shell.scratch.write("certs/east/intermediate.conf", "[ req ]\n");
+    let ran = shell.run("ca adopt @/ca --cluster east @/certs/east --layout tls --yes");
+    ended(&ran, 0, &["intermediate.conf", "neither a certificate nor a key"]);
+    assert!(shell.scratch.join("ca/east/tls.crt").exists());
+    ended(&shell.run("check @/ca"), 0, &[]);
+}
+
+#[test]
+fn what_is_not_a_ca_of_one_cluster() {
+    let shell = Shell::new();
+    let corp = Corporate::new("O=Corp, CN=Corp Root");
+    let (east, west) = (corp.east(), corp.issuing.below(KIND, "O=Corp, CN=Mesh CA west", |_| {}));
+    corp.deliver(&shell, &east.cert);
+    let root_key = corp.root.key.to_pem().to_string();
+    shell.scratch.write("west.crt", west.cert.to_pem());
+    shell.scratch.write("east.key", east.key.to_pem().as_bytes());
+    shell.scratch.write("west.key", west.key.to_pem().as_bytes());
+    shell.scratch.write("root.key", root_key);
+    let above = "@/issuing.crt @/root.cer";
+    let adopt = "ca adopt @/ca --cluster east --yes";
+    shell.check(&format!("{adopt} @/east.crt {above}"), r#""#);
+    shell.check(&format!("{adopt} @/east.crt @/west.key {above}"), r#""#);
+    shell.check(&format!("{adopt} @/east.crt @/east.key @/west.crt @/west.key {above}"), r#""#);
+    shell.check(&format!("{adopt} @/root.cer @/root.key"), r#""#);
+    shell.check(&format!("{adopt} @/east.key"), r#""#);
+    assert!(!shell.scratch.join("ca").exists());
+    // The root's key is never copied.
+    let ran = shell.run(&format!("{adopt} @/east.crt @/east.key @/root.key {above}"));
+    ended(&ran, 0, &["left out", "the private key of the root `CN = Corp Root`, which no cluster may have"]);
+    is_set(&shell, &[&east.cert, &corp.issuing.cert, &corp.root.cert], &[&corp.root.cert]);
+    // Another CA does not take its place.
+    ended(&shell.run(&format!("{adopt} @/west.crt @/west.key {above}")), 1, &["error[ctl/exists]: "]);
+}
+
+#[test]
+fn two_roots_in_a_folder() {
+    let shell = Shell::new();
+    let corp = Corporate::new("O=Corp, CN=Corp Root");
+    let east = corp.east();
+    corp.deliver(&shell, &east.cert);
+    shell.scratch.write("east.key", east.key.to_pem().as_bytes());
+    let pile = "@/east.crt @/east.key @/issuing.crt @/root.cer --yes";
+    shell.good("ca init @/ca --cluster west --plain-root-key");
+    shell.check(&format!("ca adopt @/ca --cluster east {pile}"), r#""#);
+    assert!(!shell.scratch.join("ca/east").exists());
+    let ran = shell.run(&format!("ca adopt @/ca --cluster east {pile} --new-root"));
+    ended(&ran, 0, &["warning[ctl/other-root]: "]);
+    // Its renewal is a CSR, although another root is here with its key.
+    ended(&shell.run("ca renew @/ca --cluster east"), 2, &["error[ctl/csr-waits]: ", "changing the root is not a renewal"]);
+    // The other way round.
+    shell.good(&format!("ca adopt @/corp --cluster east {pile}"));
+    shell.check("ca init @/corp --cluster west --plain-root-key", r#""#);
+    assert!(!shell.scratch.join("corp/root-cert.pem").exists());
+    let ran = shell.run("ca init @/corp --cluster west --plain-root-key --new-root");
+    ended(&ran, 0, &["warning[ctl/other-root]: ", "west/            created"]);
+}
+
+#[test]
+fn bundles() {
+    let shell = Shell::new();
+    let corp = Corporate::new("O=Corp, CN=Corp Root");
+    let long = |p: &mut Profile| p.validity = Profile::ROOT_VALIDITY * 2;
+    let newer = Authority::root(KIND, "O=Corp, CN=Corp Root", long);
+    let other = Authority::root(KIND, "CN=Other Root", |_| {});
+    let brief = |p: &mut Profile| p.validity = std::time::Duration::from_secs(3600);
+    let old = Authority::root(KIND, "CN=Old Root", brief);
+    let text = |cas: &[&Authority]| cas.iter().map(|ca| ca.cert.to_pem()).collect::<String>();
+    shell.scratch.write("a.pem", text(&[&corp.root, &old]).replace('\n', "\r\n"));
+    shell.scratch.write("b.pem", text(&[&corp.root, &newer]).trim_end());
+    shell.scratch.write("c.der", other.cert.as_der());
+    shell.scratch.write("corp.pem", text(&[&corp.issuing]));
+    let all = "@/a.pem @/b.pem @/c.der";
+    // The newer one of the same name comes first; one that expires is shown, and dropped on request.
+    let later = meshpki::Time(tests::NOW.0 + 86_400);
+    let at = format!("--at {later}");
+    let ran = shell.run(&format!("ca bundle {all} {at}"));
+    ended(&ran, 0, &["a root has expired", "appears twice"]);
+    assert_eq!(ran.out, text(&[&newer, &corp.root, &old, &other]));
+    let ran = shell.run(&format!("ca bundle {all} {at} --drop-expired --out @/out.pem"));
+    ended(&ran, 0, &["an expired root was dropped"]);
+    assert_eq!(shell.scratch.read("out.pem"), text(&[&newer, &corp.root, &other]));
+    let ran = shell.run(&format!("ca bundle {all} {at} --drop-expired -o json"));
+    schema::check("root-bundle", &ran.out);
+    shell.check(&format!("ca bundle @/b.pem --diff @/c.der {at}"), r#""#);
+    ended(&shell.run(&format!("ca bundle @/b.pem --diff @/c.der -o json {at}")), 2, &["\"removed\""]);
+    shell.check(&format!("ca bundle @/out.pem --diff @/out.pem {at}"), r#""#);
+    ended(&shell.run("ca bundle @/corp.pem"), 0, &["a certificate of the bundle is not a root"]);
+    shell.scratch.write("old.pem", text(&[&old]));
+    ended(&shell.run(&format!("ca bundle @/old.pem {at} --drop-expired")), 2, &["error[ctl/bundle-empty]: "]);
+    // Chains with and without their root.
+    shell.scratch.write("root.pem", text(&[&corp.root]));
+    let chain = "ca chain @/corp.pem @/root.pem";
+    assert_eq!(shell.good(&format!("{chain} --with-root")), text(&[&corp.issuing, &corp.root]));
+    assert_eq!(shell.good(&format!("{chain} --no-root")), text(&[&corp.issuing]));
+    ended(&shell.run("ca chain @/corp.pem --with-root"), 1, &["error[ctl/no-root]: "]);
+    assert_eq!(shell.good("ca chain @/root.pem --no-root"), text(&[&corp.root]));
+}
