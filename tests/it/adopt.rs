@@ -63,16 +63,82 @@ fn the_certificate_that_came_back_and_its_renewal() {
     let key = shell.scratch.read("ca/east/ca-key.pem");
     let east = corp.sign(&shell.scratch.read("ca/east/ca.csr"));
     corp.deliver(&shell, &east);
-    shell.check("ca adopt @/ca --cluster east @/east.crt @/issuing.crt", r#""#);
-    shell.check("ca adopt @/ca --cluster east @/east.crt @/root.cer @/issuing.crt", r#""#);
+    shell.check("ca adopt @/ca --cluster east @/east.crt @/issuing.crt", r#"
+        exit 1
+        --- stderr
+        error[ctl/no-root]: the root is in none of the files
+          because: `Corp Issuing` was issued by `Corp Root`, whose certificate is missing
+
+        hint: get the certificate of `Corp Root` from whoever runs that CA and add its file: `meshctl ca adopt @/ca --cluster east FILES ROOT`
+    "#);
+    shell.check(
+        "ca adopt @/ca --cluster east @/east.crt @/root.cer @/issuing.crt",
+        r#"
+        exit 64
+        --- stderr
+        about to adopt for east:
+          CA           O = Corp, CN = Mesh CA east
+          from         @/east.crt
+          key          ecdsa-p256, key sha256 [sha256]
+          key from     @/ca/east/ca-key.pem
+          issuer       O = Corp, CN = Corp Issuing
+          lifetime     until 2027-11-21, in 364 days
+          chain        `Mesh CA east` < `Corp Issuing` < `Corp Root`
+          trusts       O = Corp, CN = Corp Root, until 2036-11-18
+                       sha256 [sha256]
+        error[ctl/usage]: cannot ask for confirmation: not a terminal (use `--yes`)
+
+        hint: nothing was written; `--yes` adopts without asking
+    "#,
+    );
     assert!(!shell.scratch.join("ca/east/ca-cert.pem").exists());
-    shell.check("ca adopt @/ca --cluster east @/east.crt @/root.cer @/issuing.crt --yes", r#""#);
+    shell.check(
+        "ca adopt @/ca --cluster east @/east.crt @/root.cer @/issuing.crt --yes",
+        r#"
+        exit 0
+        @/ca/
+        ├─ root-cert.pem    elsewhere  Corp Root, ecdsa-p256, until 2036-11-18
+        │                              sha256 [sha256]
+        ├─ root-key.pem                not here
+        └─ east/            created    Mesh CA east, ecdsa-p256, pathlen 0, until 2027-11-21
+                                       sha256 [sha256]
+           ├─ ca-cert.pem
+           ├─ ca-key.pem
+           ├─ cert-chain.pem
+           └─ root-cert.pem
+
+        @/ca/east/ca-cert.pem: OK  (-CAfile root-cert.pem -untrusted cert-chain.pem)
+        @/ca/east/ca-cert.pem: OK  (-CAfile cert-chain.pem)
+        --- stderr
+        about to adopt for east:
+          CA           O = Corp, CN = Mesh CA east
+          from         @/east.crt
+          key          ecdsa-p256, key sha256 [sha256]
+          key from     @/ca/east/ca-key.pem
+          issuer       O = Corp, CN = Corp Issuing
+          lifetime     until 2027-11-21, in 364 days
+          chain        `Mesh CA east` < `Corp Issuing` < `Corp Root`
+          trusts       O = Corp, CN = Corp Root, until 2036-11-18
+                       sha256 [sha256]
+
+        next: meshctl push @/ca --context east=CONTEXT
+              (add --before-install if Istio is not installed yet)
+    "#,
+    );
     is_set(&shell, &[&east, &corp.issuing.cert, &corp.root.cert], &[&corp.root.cert]);
     assert_eq!(shell.scratch.read("ca/east/ca-key.pem"), key);
     ended(&shell.run("ca adopt @/ca --cluster east @/east.crt --yes"), 0, &["unchanged"]);
     // Renewal: the CSR, once, and the set in use as it was.
     let before = shell.scratch.entries("ca/east");
-    shell.check("ca renew @/ca --cluster east", r#""#);
+    shell.check("ca renew @/ca --cluster east", r#"
+        exit 2
+        --- stderr
+        error[ctl/csr-waits]: `east` is renewed when its CSR has been signed
+          in: @/ca/east/renewal/ca.csr
+          because: `Mesh CA east` was issued by `Corp Issuing`, whose key is not in this folder
+
+        hint: send the CSR to whoever has that key, where `meshctl ca sign` or their own tool signs it; then `meshctl ca adopt @/ca --cluster east CERTIFICATE`
+    "#);
     let csr = shell.scratch.read("ca/east/renewal/ca.csr");
     ended(&shell.run("ca renew @/ca --cluster east"), 2, &["error[ctl/csr-waits]: "]);
     assert_eq!(shell.scratch.read("ca/east/renewal/ca.csr"), csr);
@@ -85,10 +151,12 @@ fn the_certificate_that_came_back_and_its_renewal() {
     assert_eq!(again.subject(), east.subject());
     // Of another key, and under another root: refused, with nothing written.
     let other = Corporate::new("O=Corp, CN=Other Root");
-    for (cert, code) in [(&corp.east().cert, "ctl/one-ca"), (&other.sign(&csr), "pki/untrusted")] {
+    for (cert, status, code) in
+        [(&corp.east().cert, 1, "ctl/one-ca"), (&other.sign(&csr), 2, "ctl/other-root")]
+    {
         shell.scratch.write("bad.crt", cert.to_pem());
         let ran = shell.run("ca adopt @/ca --cluster east @/bad.crt --yes");
-        ended(&ran, 1, &[&format!("error[{code}]: ")]);
+        ended(&ran, status, &[&format!("error[{code}]: ")]);
         assert_eq!(shell.scratch.read("ca/east/ca-cert.pem"), east.to_pem());
     }
     shell.scratch.write("again.crt", again.to_pem());
@@ -114,7 +182,7 @@ fn any_pile() {
         text.lines().filter(|line| !line.starts_with('-')).collect::<String>()
     };
     let chain = [&east.cert, &corp.issuing.cert, &corp.root.cert].map(Cert::to_pem).concat();
-    let roots = corp.root.cert.to_pem() + &stray.cert.to_pem();
+    let roots = stray.cert.to_pem() + &corp.root.cert.to_pem() + &stray.cert.to_pem();
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret",
         "metadata": {"name": "cacerts", "namespace": "istio-system"},
@@ -125,17 +193,26 @@ fn any_pile() {
     });
     let yaml = format!(
         "apiVersion: v1\nkind: Secret\nmetadata:\n  name: cacerts\n  namespace: istio-system\ndata:\n{}",
-        secret["data"].as_object().unwrap().iter().map(|(k, v)| format!("  {k}: {}\n", v.as_str().unwrap())).collect::<String>()
+        secret["data"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(k, v)| format!("  {k}: {}\n", v.as_str().unwrap()))
+            .collect::<String>()
     );
     let vault = json!({"data": {"certificate": east.cert.to_pem(), "private_key": key(),
         "ca_chain": [corp.issuing.cert.to_pem(), corp.root.cert.to_pem()]}});
-    let both = [&corp.root.cert, &stray.cert];
+    let both = [&stray.cert, &corp.root.cert];
     let one = [&corp.root.cert];
     for (what, text, trusted) in [
         ("PEM", chain.clone() + &key(), &one[..]),
         ("PEM with a stray", stray.cert.to_pem() + &key() + &chain, &one),
         ("a secret in JSON", secret.to_string(), &both),
-        ("a list of secrets", json!({"apiVersion": "v1", "kind": "List", "items": [secret]}).to_string(), &both),
+        (
+            "a list of secrets",
+            json!({"apiVersion": "v1", "kind": "List", "items": [secret]}).to_string(),
+            &both,
+        ),
         ("a secret in YAML", yaml, &both),
         ("Vault", vault.to_string(), &one),
     ] {
@@ -146,7 +223,7 @@ fn any_pile() {
         is_set(&shell, &[&east.cert, &corp.issuing.cert, &corp.root.cert], trusted);
         assert!(!ran.out.contains("PRIVATE KEY") && !ran.err.contains("PRIVATE KEY"));
     }
-    // The folder of Istio's Makefile, which also has files that are none of ours.
+    // The folder of Istio's Makefile, which also has other files.
     let shell = Shell::new();
     east.write_set(&shell.scratch, "certs/east", &[&corp.issuing.cert, &corp.root.cert], &one);
     shell.scratch.write("certs/east/intermediate.conf", "[ req ]\n");
@@ -169,18 +246,67 @@ fn what_is_not_a_ca_of_one_cluster() {
     shell.scratch.write("root.key", root_key);
     let above = "@/issuing.crt @/root.cer";
     let adopt = "ca adopt @/ca --cluster east --yes";
-    shell.check(&format!("{adopt} @/east.crt {above}"), r#""#);
-    shell.check(&format!("{adopt} @/east.crt @/west.key {above}"), r#""#);
-    shell.check(&format!("{adopt} @/east.crt @/east.key @/west.crt @/west.key {above}"), r#""#);
-    shell.check(&format!("{adopt} @/root.cer @/root.key"), r#""#);
-    shell.check(&format!("{adopt} @/east.key"), r#""#);
+    shell.check(&format!("{adopt} @/east.crt {above}"), r#"
+        exit 1
+        --- stderr
+        error[ctl/one-ca]: there is no private key
+          because: a cluster signs workload certificates, so its CA is a certificate and its key
+
+        hint: add the file with the key: `meshctl ca adopt @/ca --cluster east FILES KEY`; or create one with `meshctl ca csr @/ca --cluster east` and have its CSR signed
+    "#);
+    shell.check(&format!("{adopt} @/east.crt @/west.key {above}"), r#"
+        exit 1
+        --- stderr
+        error[ctl/one-ca]: none of the private keys belongs to one of the certificates
+          because: @/west.key is ecdsa-p256, key sha256 [sha256]
+          because: `Mesh CA east` is for ecdsa-p256, key sha256 [sha256]
+          because: `Corp Issuing` is for ecdsa-p256, key sha256 [sha256]
+          because: `Corp Root` is for ecdsa-p256, key sha256 [sha256]
+
+        hint: ask whoever signed the CSR for the certificate of that CSR: its key must be one of these
+    "#);
+    shell.check(
+        &format!("{adopt} @/east.crt @/east.key @/west.crt @/west.key {above}"),
+        r#"
+        exit 1
+        --- stderr
+        error[ctl/one-ca]: there are 2 CAs with their keys, expected one
+          because: @/east.crt, `Mesh CA east`
+          because: @/west.crt, `Mesh CA west`
+
+        hint: give only the files of this cluster: each cluster has a CA of its own
+    "#,
+    );
+    shell.check(&format!("{adopt} @/root.cer @/root.key"), r#"
+        exit 1
+        --- stderr
+        error[pki/root-key]: the private key is that of the root `Corp Root`: a root key must never reach a cluster
+
+        hint: keep a root's key where CAs are signed: put it into a CA folder as root-key.pem next to root-cert.pem, and `meshctl ca init DIR --cluster NAME` signs each cluster's CA
+    "#);
+    shell.check(
+        &format!("{adopt} @/east.key"),
+        r#"
+        exit 1
+        --- stderr
+        error[pki/no-certificate]: no certificate in the files
+    "#,
+    );
     assert!(!shell.scratch.join("ca").exists());
     // The root's key is never copied.
     let ran = shell.run(&format!("{adopt} @/east.crt @/east.key @/root.key {above}"));
-    ended(&ran, 0, &["left out", "the private key of the root `CN = Corp Root`, which no cluster may have"]);
+    ended(
+        &ran,
+        0,
+        &["left out", "the private key of the root `Corp Root`, which no cluster may have"],
+    );
     is_set(&shell, &[&east.cert, &corp.issuing.cert, &corp.root.cert], &[&corp.root.cert]);
     // Another CA does not take its place.
-    ended(&shell.run(&format!("{adopt} @/west.crt @/west.key {above}")), 1, &["error[ctl/exists]: "]);
+    ended(
+        &shell.run(&format!("{adopt} @/west.crt @/west.key {above}")),
+        1,
+        &["error[ctl/exists]: "],
+    );
 }
 
 #[test]
@@ -192,15 +318,22 @@ fn two_roots_in_a_folder() {
     shell.scratch.write("east.key", east.key.to_pem().as_bytes());
     let pile = "@/east.crt @/east.key @/issuing.crt @/root.cer --yes";
     shell.good("ca init @/ca --cluster west --plain-root-key");
-    shell.check(&format!("ca adopt @/ca --cluster east {pile}"), r#""#);
+    let ran = shell.run(&format!("ca adopt @/ca --cluster east {pile}"));
+    ended(&ran, 2, &["error[ctl/other-root]: this folder trusts a different root\n"]);
     assert!(!shell.scratch.join("ca/east").exists());
     let ran = shell.run(&format!("ca adopt @/ca --cluster east {pile} --new-root"));
     ended(&ran, 0, &["warning[ctl/other-root]: "]);
     // Its renewal is a CSR, although another root is here with its key.
-    ended(&shell.run("ca renew @/ca --cluster east"), 2, &["error[ctl/csr-waits]: ", "changing the root is not a renewal"]);
+    ended(
+        &shell.run("ca renew @/ca --cluster east"),
+        2,
+        &["error[ctl/csr-waits]: ", "changing the root is not a renewal"],
+    );
     // The other way round.
     shell.good(&format!("ca adopt @/corp --cluster east {pile}"));
-    shell.check("ca init @/corp --cluster west --plain-root-key", r#""#);
+    let ran = shell.run("ca init @/corp --cluster west --plain-root-key");
+    let parts = ["error[ctl/other-root]: `east` is under a different root", "or with `--new-root`"];
+    ended(&ran, 1, &parts);
     assert!(!shell.scratch.join("corp/root-cert.pem").exists());
     let ran = shell.run("ca init @/corp --cluster west --plain-root-key --new-root");
     ended(&ran, 0, &["warning[ctl/other-root]: ", "west/            created"]);
@@ -232,12 +365,33 @@ fn bundles() {
     assert_eq!(shell.scratch.read("out.pem"), text(&[&newer, &corp.root, &other]));
     let ran = shell.run(&format!("ca bundle {all} {at} --drop-expired -o json"));
     schema::check("root-bundle", &ran.out);
-    shell.check(&format!("ca bundle @/b.pem --diff @/c.der {at}"), r#""#);
-    ended(&shell.run(&format!("ca bundle @/b.pem --diff @/c.der -o json {at}")), 2, &["\"removed\""]);
-    shell.check(&format!("ca bundle @/out.pem --diff @/out.pem {at}"), r#""#);
+    shell.check(
+        &format!("ca bundle @/b.pem --diff @/c.der {at}"),
+        r#"
+        exit 2
+        - O = Corp, CN = Corp Root, until 2046-11-16, sha256 [sha256]
+        - O = Corp, CN = Corp Root, until 2036-11-18, sha256 [sha256]
+        + CN = Other Root, until 2036-11-18, sha256 [sha256]
+    "#,
+    );
+    ended(
+        &shell.run(&format!("ca bundle @/b.pem --diff @/c.der -o json {at}")),
+        2,
+        &["\"removed\""],
+    );
+    shell.check(
+        &format!("ca bundle @/out.pem --diff @/out.pem {at}"),
+        r#"
+        exit 0
+    "#,
+    );
     ended(&shell.run("ca bundle @/corp.pem"), 0, &["a certificate of the bundle is not a root"]);
     shell.scratch.write("old.pem", text(&[&old]));
-    ended(&shell.run(&format!("ca bundle @/old.pem {at} --drop-expired")), 2, &["error[ctl/bundle-empty]: "]);
+    ended(
+        &shell.run(&format!("ca bundle @/old.pem {at} --drop-expired")),
+        2,
+        &["error[ctl/bundle-empty]: "],
+    );
     // Chains with and without their root.
     shell.scratch.write("root.pem", text(&[&corp.root]));
     let chain = "ca chain @/corp.pem @/root.pem";

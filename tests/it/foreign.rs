@@ -3,15 +3,15 @@
 
 use std::process::Command;
 
-use meshpki::internals::pile::{Object, Pile};
+use meshpki::internals::contents::{Contents, Object};
 use meshpki::internals::{Budget, der, pem};
 use meshpki::{Cert, KeyType, Role, Signer};
+use tests::Shell;
 use tests::authority::Authority;
 use tests::ber::loosened;
 use tests::cli::ended;
 use tests::judges;
 use tests::random::Random;
-use tests::Shell;
 
 const KIND: KeyType = KeyType::EcdsaP256;
 
@@ -25,8 +25,10 @@ struct Corporate {
 
 fn corporate() -> Corporate {
     let shell = Shell::new();
-    let root = Authority::root(KIND, "O=Corp, CN=Corp Root", |p| p.role = Role::Ca { path_len: None });
-    let issuing = root.below(KIND, "O=Corp, CN=Corp Issuing", |p| p.role = Role::Ca { path_len: None });
+    let root =
+        Authority::root(KIND, "O=Corp, CN=Corp Root", |p| p.role = Role::Ca { path_len: None });
+    let issuing =
+        root.below(KIND, "O=Corp, CN=Corp Issuing", |p| p.role = Role::Ca { path_len: None });
     let east = issuing.below(KIND, "O=Corp, CN=Mesh CA east", |_| {});
     let files = [("root", &root), ("issuing", &issuing), ("east", &east)];
     for (name, authority) in files {
@@ -47,8 +49,8 @@ impl Corporate {
 
     /// Runs a line in the folder; whether it succeeded, and what it printed.
     fn sh(&self, line: &str) -> (bool, String) {
-        let output = Command::new("sh").args(["-c", line]).current_dir(self.shell.scratch.path());
-        let answer = judges::run(output);
+        let mut shell = Command::new("sh");
+        let answer = judges::run(shell.args(["-c", line]).current_dir(self.shell.scratch.path()));
         (answer.good, answer.out + &answer.err)
     }
 
@@ -66,7 +68,7 @@ impl Corporate {
     /// What is read in a file is what went in: these certificates, and the key of `east`.
     #[track_caller]
     fn holds(&self, bytes: &[u8], certs: &[&Cert], key: bool, what: &str) {
-        let pile = Pile::read(bytes, Some(b"secret"), &mut Budget::new(Budget::ROUNDS));
+        let pile = Contents::read(bytes, Some(b"secret"), &mut Budget::new(Budget::ROUNDS));
         let mut found: Vec<Cert> = pile.certs().cloned().collect();
         let mut wanted: Vec<Cert> = certs.iter().map(|cert| (*cert).clone()).collect();
         for list in [&mut found, &mut wanted] {
@@ -131,7 +133,7 @@ fn containers_of_openssl() {
             }
         }
     }
-    // Passphrases that are none, and not ASCII.
+    // No passphrase, and one that is not ASCII.
     for passphrase in ["", "pässwörd 🔑"] {
         corporate.shell.scratch.write("odd", format!("{passphrase}\n"));
         corporate.made(&format!("{export} -legacy -passout file:odd -out odd.pfx"));
@@ -157,10 +159,22 @@ fn containers_of_java() {
     corporate.holds(&corporate.bytes("trust.p12"), &[&corporate.root.cert], false, "trust.p12");
     corporate.made(&format!("{import} -destkeystore java.jks -deststoretype JKS"));
     let ran = corporate.shell.run("ca chain @/java.jks");
-    ended(&ran, 1, &["error[pki/no-certificate]: ", "it is a Java keystore", "`keytool -importkeystore -srckeystore "]);
-    let printed = printed_command(&ran.err).replace(" -destkeystore", " -srcstorepass secret -deststorepass secret -destkeystore");
+    ended(
+        &ran,
+        1,
+        &[
+            "error[pki/no-certificate]: ",
+            "it is a Java keystore",
+            "`keytool -importkeystore -srckeystore ",
+        ],
+    );
+    let printed = printed_command(&ran.err)
+        .replace(" -destkeystore", " -srcstorepass secret -deststorepass secret -destkeystore");
     corporate.made(&printed);
-    assert_eq!(corporate.shell.good("ca chain @/java.jks.p12 --passphrase-file @/pass"), corporate.chain());
+    assert_eq!(
+        corporate.shell.good("ca chain @/java.jks.p12 --passphrase-file @/pass"),
+        corporate.chain()
+    );
 }
 
 #[test]
@@ -182,7 +196,7 @@ fn pkcs7_of_openssl() {
         let ber = loosened(&mut Random::new(seed), &bytes, 40);
         corporate.shell.scratch.write("ber.p7b", &ber);
         if corporate.sh("openssl pkcs7 -inform der -in ber.p7b -noout").0 {
-            let pile = Pile::read(&ber, None, &mut Budget::new(0));
+            let pile = Contents::read(&ber, None, &mut Budget::new(0));
             assert_eq!(pile.certs().count(), 3, "seed {seed}");
             read += 1;
         }
@@ -212,11 +226,15 @@ fn keys_in_every_encryption() {
     for form in forms {
         corporate.made(&format!("{form} -in east.key -passout file:pass -out locked.key"));
         corporate.holds(&corporate.bytes("locked.key"), &[], true, form);
-        let wrong = Pile::read(&corporate.bytes("locked.key"), Some(b"wrong"), &mut Budget::new(Budget::ROUNDS));
+        let wrong = Contents::read(
+            &corporate.bytes("locked.key"),
+            Some(b"wrong"),
+            &mut Budget::new(Budget::ROUNDS),
+        );
         assert!(wrong.has_wrong_passphrase(), "{form}");
     }
     corporate.made("openssl genrsa -aes256 -traditional -passout file:pass -out rsa.key 2048");
-    let rsa = Pile::read(&corporate.bytes("rsa.key"), Some(b"secret"), &mut Budget::new(0));
+    let rsa = Contents::read(&corporate.bytes("rsa.key"), Some(b"secret"), &mut Budget::new(0));
     assert!(matches!(rsa.found[0].object, Object::Key(_)));
     // The corporate CA signs with such a key.
     corporate.shell.good("ca csr @/ca --cluster west");
@@ -244,9 +262,17 @@ fn text_of_windows_and_of_terminals() {
         ("CRLF", chain.replace('\n', "\r\n").into_bytes()),
         ("byte order mark", [b"\xef\xbb\xbf", chain.as_bytes()].concat()),
         ("marks between", format!("\u{feff}{east}\u{feff}{issuing}\u{feff}{root}").into_bytes()),
-        ("indented", chain.lines().map(|line| format!("    {line}\n")).collect::<String>().into_bytes()),
+        (
+            "indented",
+            chain.lines().map(|line| format!("    {line}\n")).collect::<String>().into_bytes(),
+        ),
         ("tabs", chain.lines().map(|line| format!("\t{line}\n")).collect::<String>().into_bytes()),
-        ("bag attributes", [bag("1"), east.clone(), bag("2"), issuing.clone(), bag("3"), root.clone()].concat().into_bytes()),
+        (
+            "bag attributes",
+            [bag("1"), east.clone(), bag("2"), issuing.clone(), bag("3"), root.clone()]
+                .concat()
+                .into_bytes(),
+        ),
         ("glued", format!("{}{}{root}", east.trim_end(), issuing.trim_end()).into_bytes()),
     ] {
         corporate.holds(&bytes, &corporate.certs(), false, what);
@@ -262,33 +288,101 @@ fn hostile_containers_end_at_once() {
     let oid = |numbers: &[u8]| der::tlv(der::OID, numbers);
     let pkcs7 = |last: u8| oid(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, last]);
     let data = |content: &[u8]| {
-        der::sequence(&[&pkcs7(1), &der::constructed(0xa0, &[&der::tlv(der::OCTET_STRING, content)])])
+        der::sequence(&[
+            &pkcs7(1),
+            &der::constructed(0xa0, &[&der::tlv(der::OCTET_STRING, content)]),
+        ])
     };
-    let pfx = |content: &[u8], mac: &[u8]| der::sequence(&[&der::integer(&[3]), &data(content), mac]);
+    let pfx =
+        |content: &[u8], mac: &[u8]| der::sequence(&[&der::integer(&[3]), &data(content), mac]);
     let mac = |rounds: &[u8]| {
         let sha1 = der::sequence(&[&oid(&[0x2b, 14, 3, 2, 26])]);
         let digest = der::sequence(&[&sha1, &der::tlv(der::OCTET_STRING, &[7; 20])]);
         der::sequence(&[&digest, &der::tlv(der::OCTET_STRING, &[1; 8]), &der::integer(rounds)])
     };
     let empty = der::sequence(&[]);
-    let check = |name: &str, bytes: &[u8], expect: &str| {
-        shell.scratch.write(name, bytes);
-        shell.check(&format!("ca chain @/{name} --passphrase-file @/pass"), expect);
-    };
-    check("billions.pfx", &pfx(&empty, &mac(&[0x7f, 0xff, 0xff, 0xff])), r#""#);
-    check("more.pfx", &pfx(&empty, &mac(&[1; 9])), r#""#);
-    check("none.pfx", &pfx(&empty, &mac(&[0])), r#""#);
-    check("wrong.pfx", &pfx(&empty, &mac(&[1])), r#""#);
     let mut nested = empty.clone();
     for _ in 0..10_000 {
         let bag = oid(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 12, 10, 1, 6]);
         let bag = der::sequence(&[&bag, &der::constructed(0xa0, &[&nested])]);
         nested = der::sequence(&[&bag]);
     }
-    check("deep.pfx", &pfx(&der::sequence(&[&data(&nested)]), &[]), r#""#);
-    check("long.p7b", &[&[0x30, 0x84, 0x7f, 0xff, 0xff, 0xff][..], &pkcs7(2)].concat(), r#""#);
-    check("cut.p7b", &der::sequence(&[&pkcs7(2)]), r#""#);
-    shell.check("ca chain @/wrong.pfx", r#""#);
+    for (name, bytes) in [
+        ("billions.pfx", pfx(&empty, &mac(&[0x7f, 0xff, 0xff, 0xff]))),
+        ("more.pfx", pfx(&empty, &mac(&[1; 9]))),
+        ("none.pfx", pfx(&empty, &mac(&[0]))),
+        ("wrong.pfx", pfx(&empty, &mac(&[1]))),
+        ("deep.pfx", pfx(&der::sequence(&[&data(&nested)]), &[])),
+        ("long.p7b", [&[0x30, 0x84, 0x7f, 0xff, 0xff, 0xff][..], &pkcs7(2)].concat()),
+        ("cut.p7b", der::sequence(&[&pkcs7(2)])),
+    ] {
+        shell.scratch.write(name, bytes);
+    }
+    shell.check("ca chain @/billions.pfx --passphrase-file @/pass", r#"
+        exit 1
+        --- stderr
+        error[pki/key-cost]: the PKCS#12 container cannot be read: decrypting it takes 2147483647 rounds of a digest, more than [id]
+          in: @/billions.pfx
+
+        hint: no program writes that many: the file is damaged or hostile, so ask for a new one
+    "#);
+    shell.check("ca chain @/more.pfx --passphrase-file @/pass", r#"
+        exit 1
+        --- stderr
+        error[pki/key-cost]: the PKCS#12 container cannot be read: decrypting it takes more rounds of a digest than fit into 64 bits
+          in: @/more.pfx
+
+        hint: no program writes that many: the file is damaged or hostile, so ask for a new one
+    "#);
+    shell.check("ca chain @/none.pfx --passphrase-file @/pass", r#"
+        exit 1
+        --- stderr
+        error[pki/container]: the PKCS#12 container cannot be read: the number of iterations is below 1 at byte 69
+          in: @/none.pfx
+    "#);
+    shell.check("ca chain @/wrong.pfx --passphrase-file @/pass", r#"
+        exit 1
+        --- stderr
+        warning[ctl/passphrase-permissions]: the passphrase file is readable by users other than its owner
+          in: @/pass
+
+        hint: `chmod 600 @/pass`; in a pod, `defaultMode: 0400`
+        error[pki/key-passphrase]: the PKCS#12 container cannot be read: the passphrase does not decrypt it
+          in: @/wrong.pfx
+
+        hint: the passphrase is the first line of the file in `--passphrase-file`, or the whole value of the variable in `--passphrase-env`, including spaces
+    "#);
+    shell.check("ca chain @/wrong.pfx", r#"
+        exit 1
+        --- stderr
+        error[pki/key-encrypted]: the PKCS#12 container cannot be read: it is encrypted, and no passphrase was given
+          in: @/wrong.pfx
+
+        hint: give the passphrase with `--passphrase-file FILE` or `--passphrase-env VARIABLE`
+    "#);
+    shell.check(
+        "ca chain @/deep.pfx",
+        r#"
+        exit 1
+        --- stderr
+        error[pki/container]: the PKCS#12 container cannot be read: bags nested too deep at byte 28
+          in: @/deep.pfx
+    "#,
+    );
+    shell.check(
+        "ca chain @/long.p7b",
+        r#"
+        exit 1
+        --- stderr
+        error[pki/no-certificate]: no certificate in @/long.p7b
+    "#,
+    );
+    shell.check("ca chain @/cut.p7b", r#"
+        exit 1
+        --- stderr
+        error[pki/container]: the PKCS#7 container cannot be read: the container has no content at byte 13
+          in: @/cut.p7b
+    "#);
 }
 
 /// The command between the first backticks of the hint.
@@ -325,7 +419,11 @@ fn what_cannot_be_read_is_named() {
         }
     }
     for (file, content, parts) in [
-        ("page.crt", "<!DOCTYPE html><html>".to_owned(), &["it is a web page", "download the file again"][..]),
+        (
+            "page.crt",
+            "<!DOCTYPE html><html>".to_owned(),
+            &["it is a web page", "download the file again"][..],
+        ),
         ("id.pub", "ssh-ed25519 AAAA me".to_owned(), &["it is an SSH public key"]),
         ("empty.pem", String::new(), &["the file is empty"]),
         ("none.json", "{}".to_owned(), &["it is JSON without PEM text"]),
@@ -353,7 +451,9 @@ fn what_cannot_be_read_is_named() {
     let ran = shell.run("ca chain @/rc4.pfx --passphrase-file @/pass");
     ended(&ran, 1, &["error[pki/container]: ", "RC4 with 128 bits, which is not supported"]);
     let convert = ran.err.rsplit('`').nth(1).expect("a command").to_owned();
-    let convert = convert.replace("OLD", "rc4.pfx").replace("NEW.pem", "rc4.pem -passin file:pass -passout file:pass");
+    let convert = convert
+        .replace("OLD", "rc4.pfx")
+        .replace("NEW.pem", "rc4.pem -passin file:pass -passout file:pass");
     corporate.made(&convert);
     assert_eq!(shell.good("ca chain @/rc4.pem"), corporate.east.cert.to_pem());
 }
@@ -364,9 +464,13 @@ fn every_command_reads_containers() {
     let corporate = corporate();
     let shell = &corporate.shell;
     corporate.made("openssl pkcs12 -export -inkey east.key -in east.pem -certfile above.pem -passout file:pass -out east.pfx");
-    corporate.made("openssl crl2pkcs7 -nocrl -certfile root.pem -certfile issuing.pem -out above.p7b");
+    corporate
+        .made("openssl crl2pkcs7 -nocrl -certfile root.pem -certfile issuing.pem -out above.p7b");
     for (command, parts) in [
-        ("ca inspect @/east.pfx --passphrase-file @/pass", &["east.pfx, PKCS#12 object 1: private key", "Mesh CA east"][..]),
+        (
+            "ca inspect @/east.pfx --passphrase-file @/pass",
+            &["east.pfx, PKCS#12 object 1: private key", "Mesh CA east"][..],
+        ),
         ("ca inspect @/above.p7b -o json", &["\"kind\": \"PKCS#7\""]),
         ("ca expiry @/east.pfx --passphrase-file @/pass --within 1d", &[]),
         ("ca expiry @/ --passphrase-file @/pass --within 99999d", &["east.pfx", "above.p7b"]),
@@ -378,7 +482,11 @@ fn every_command_reads_containers() {
     }
     shell.scratch.write("wrong", "wrong\n");
     for command in ["ca chain", "ca bundle", "ca adopt @/ca --cluster east --yes"] {
-        ended(&shell.run(&format!("{command} @/east.pfx")), 1, &["error[pki/key-encrypted]: ", "PKCS#12"]);
+        ended(
+            &shell.run(&format!("{command} @/east.pfx")),
+            1,
+            &["error[pki/key-encrypted]: ", "PKCS#12"],
+        );
         let ran = shell.run(&format!("{command} @/east.pfx --passphrase-file @/wrong"));
         ended(&ran, 1, &["error[pki/key-passphrase]: "]);
     }

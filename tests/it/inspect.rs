@@ -96,14 +96,14 @@ legacy-key.pem:1: private key, encrypted
     let answer = inspect(&names, &["--passphrase-env", "PASSPHRASE"]);
     assert_eq!(
         answer.replace(&key_of("public.pem"), "KEY"),
-        "exit 1
+        "exit 0
 --- stdout
 encrypted-key.pem:1: private key; only the public part is shown
   Key             ecdsa-p256, sha256 KEY
 
-legacy-key.pem:1: PROBLEM: the private key cannot be read: it uses legacy PEM encryption (`Proc-Type: 4,ENCRYPTED`)
+legacy-key.pem:1: private key; only the public part is shown
+  Key             ecdsa-p256, sha256 KEY
 --- stderr
-error[ctl/unreadable]: 1 of 2 objects could not be read
 "
     );
 }
@@ -164,7 +164,7 @@ fn der_is_what_pem_is() {
     let two = [fs::read(fixture("rich.der")).unwrap(), vec![0; 7]].concat();
     let answer = run_with(&["ca", "inspect", "-"], &two);
     assert_eq!(answer.exit, 1);
-    assert!(answer.out.ends_with("\n-: PROBLEM: 7 bytes follow it\n"));
+    assert!(answer.out.contains("\n-: PROBLEM: more bytes follow it at byte "));
 }
 
 #[test]

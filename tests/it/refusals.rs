@@ -243,10 +243,10 @@ fn keys_that_cannot_be_read() {
     shell.check(SIGN, r#"
         exit 1
         --- stderr
-        error[pki/key]: the private key cannot be read: it uses legacy PEM encryption (`Proc-Type: 4,ENCRYPTED`)
+        error[pki/key-encrypted]: the private key cannot be read: it is encrypted, and no passphrase was given
           in: @/ca/root-key.pem
 
-        hint: `openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW` encrypts it again with PBES2
+        hint: give the passphrase with `--passphrase-file FILE` or `--passphrase-env VARIABLE`
     "#);
 }
 

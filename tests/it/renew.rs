@@ -345,33 +345,37 @@ fn refused_with_words() {
         shell.scratch.write_key(&format!("ca/{file}"), text);
     }
     shell.check("ca renew @/ca --cluster east", r#"
-        exit 1
+        exit 2
         --- stderr
-        error[ctl/no-root-key]: the root in this folder did not issue the cluster's CA
-          in: cluster east
-          because: `Mesh CA east` was issued by `Mesh Root CA [id]`, but the root in this folder is `Mesh Root CA [id]`
+        error[ctl/csr-waits]: `east` is renewed when its CSR has been signed
+          in: @/ca/east/renewal/ca.csr
+          because: `Mesh CA east` was issued by `Mesh Root CA [id]`, whose key is not in this folder
+          because: the root in this folder is `Mesh Root CA [id]`; changing the root is not a renewal
 
-        hint: changing the root is not a renewal: every cluster must trust the new root first
+        hint: send the CSR to whoever has that key, where `meshctl ca sign` or their own tool signs it; then `meshctl ca adopt @/ca --cluster east CERTIFICATE`
     "#);
     std::fs::remove_file(shell.scratch.join("ca/root-key.pem")).unwrap();
     shell.check("ca renew @/ca --cluster east", r#"
-        exit 1
+        exit 2
         --- stderr
-        error[ctl/no-root-key]: the root key is missing, and nothing can be signed without it
-          in: @/ca/root-key.pem
+        error[ctl/csr-waits]: `east` is renewed when its CSR has been signed
+          in: @/ca/east/renewal/ca.csr
+          because: `Mesh CA east` was issued by `Mesh Root CA [id]`, whose key is not in this folder
+          because: the root in this folder is `Mesh Root CA [id]`; changing the root is not a renewal
 
-        hint: restore the key; or move @/ca/east away, create it again with `meshctl ca csr @/ca --cluster east`, and have it signed where the key is
+        hint: send the CSR to whoever has that key, where `meshctl ca sign` or their own tool signs it; then `meshctl ca adopt @/ca --cluster east CERTIFICATE`
     "#);
     std::fs::remove_file(shell.scratch.join("ca/root-cert.pem")).unwrap();
     shell.check(
         "ca renew @/ca --cluster east",
         r#"
-        exit 1
+        exit 2
         --- stderr
-        error[ctl/no-root]: no root certificate
-          in: @/ca/root-cert.pem
+        error[ctl/csr-waits]: `east` is renewed when its CSR has been signed
+          in: @/ca/east/renewal/ca.csr
+          because: `Mesh CA east` was issued by `Mesh Root CA [id]`, whose key is not in this folder
 
-        hint: `meshctl ca init @/ca --cluster NAME` creates one
+        hint: send the CSR to whoever has that key, where `meshctl ca sign` or their own tool signs it; then `meshctl ca adopt @/ca --cluster east CERTIFICATE`
     "#,
     );
 }

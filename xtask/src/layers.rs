@@ -62,7 +62,7 @@ pub const ORDERS: &[Order] = &[
             One("chain"),
             One("spiffe"),
             One("soft"),
-            One("pile"),
+            One("contents"),
             One("cacerts"),
             One("istiod"),
             Apart(&["federation", "rotation"]),

@@ -36,21 +36,30 @@ pub enum ExportError {
 /// [`ExportError`], which names no value.
 pub fn files(text: &[u8]) -> Option<Result<Vec<ExportedFile>, ExportError>> {
     let text = core::str::from_utf8(text).ok()?;
-    let is_json = text.trim_start().starts_with(['{', '[']);
+    let is_json = looks_like_json(text);
     let has_line = |start: &str| text.lines().any(|line| line.starts_with(start));
-    if !is_json && !(has_line("kind:") && has_line("apiVersion:")) {
+    if !(is_json || has_line("kind:") && has_line("apiVersion:")) {
         return None;
     }
     let documents = if is_json {
-        serde_json::from_str(text).map(|value| vec![value]).map_err(|_| ExportError::Syntax("JSON"))
+        let value = serde_json::from_str(text).ok();
+        value.map(|value| vec![value]).ok_or(ExportError::Syntax("JSON"))
     } else {
-        meshconfig::resource::documents(text).map_err(|_| ExportError::Syntax("YAML"))
+        // The error of the parser may show a value.
+        meshconfig::resource::documents(text).ok().ok_or(ExportError::Syntax("YAML"))
     };
     Some(documents.and_then(|documents| {
         let mut files = Vec::new();
         documents.iter().try_for_each(|document| document_files(document, &mut files))?;
         Ok(files)
     }))
+}
+
+/// Whether a text begins as a JSON object or array does; a section of a configuration file begins with a bracket too.
+#[must_use]
+pub fn looks_like_json(text: &str) -> bool {
+    let start: Vec<char> = text.chars().filter(|c| !c.is_whitespace()).take(2).collect();
+    matches!(start.as_slice(), ['{', ..] | ['[', '{' | '[' | '"' | ']'])
 }
 
 fn document_files(document: &Value, files: &mut Vec<ExportedFile>) -> Result<(), ExportError> {
@@ -76,8 +85,8 @@ fn object_files(object: &Value, files: &mut Vec<ExportedFile>) -> Result<(), Exp
         for (name, value) in object[field].as_object().into_iter().flatten() {
             let Some(text) = value.as_str() else { continue };
             let content = if is_base64 {
-                let decoded = STANDARD.decode(text.trim());
-                decoded.map_err(|_| ExportError::Base64(format!("`{name}` of {place}")))?
+                let decoded = STANDARD.decode(text.trim()).ok();
+                decoded.ok_or_else(|| ExportError::Base64(format!("`{name}` of {place}")))?
             } else {
                 text.as_bytes().to_vec()
             };

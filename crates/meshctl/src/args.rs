@@ -83,7 +83,7 @@ pub enum Ca {
     Sign(Sign),
     /// Take over a CA and its key from elsewhere.
     Adopt(Adopt),
-    /// Join, mend and compare root bundles.
+    /// Join and compare root bundles.
     Bundle(Bundle),
     /// Sort certificates into a leaf-first chain.
     Chain(ChainArgs),

@@ -34,8 +34,8 @@ pub mod pem {
 
 /// Everything in a file.
 #[cfg(feature = "soft-keys")]
-pub mod pile {
-    pub use crate::pile::*;
+pub mod contents {
+    pub use crate::contents::*;
 }
 
 /// Checks of single signatures.

@@ -107,6 +107,8 @@ mod cert;
 #[cfg(feature = "cfssl")]
 pub mod cfssl;
 pub mod chain;
+#[cfg(feature = "soft-keys")]
+mod contents;
 mod crl;
 mod csr;
 mod der;
@@ -122,8 +124,6 @@ mod key;
 mod name;
 mod oid;
 mod pem;
-#[cfg(feature = "soft-keys")]
-mod pile;
 mod pkcs7;
 mod profile;
 #[cfg(feature = "soft-keys")]

@@ -296,8 +296,8 @@ impl SoftKey {
             let encrypted = parameters.encrypt(passphrase, &self.pkcs8).ok()?;
             Some((pkcs8::pkcs5::EncryptionScheme::from(parameters).to_der().ok()?, encrypted))
         };
-        let (scheme, encrypted) = encrypted()
-            .ok_or_else(|| KeyProblem::Encryption("scrypt and AES-256-CBC".into()))?;
+        let (scheme, encrypted) =
+            encrypted().ok_or_else(|| KeyProblem::Encryption("scrypt and AES-256-CBC".into()))?;
         let info = der::sequence(&[&scheme, &der::tlv(der::OCTET_STRING, &encrypted)]);
         Ok(pem::encode(ENCRYPTED_PKCS8, &info))
     }

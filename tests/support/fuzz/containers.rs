@@ -2,7 +2,7 @@
 //! more work than its budget.
 
 use meshapply::export;
-use meshpki::internals::pile::{Object, Pile};
+use meshpki::internals::contents::{Contents, Object};
 use meshpki::internals::{Budget, Pkcs7, Pkcs12, pem};
 use meshpki::{Cert, Signer};
 
@@ -11,7 +11,7 @@ use super::keys::PASSPHRASE;
 /// Rounds that a mutated file may ask for.
 const ROUNDS: u64 = 5_000;
 
-/// Members of a container lie in it, and every pile of it is the same.
+/// Members of a container lie in it, and can be shown.
 pub(super) fn pkcs7(data: &[u8]) {
     if let Ok(Pkcs7 { certs, crls }) = Pkcs7::read(data) {
         assert!(Pkcs7::is(data));
@@ -29,15 +29,17 @@ pub(super) fn pkcs12(data: &[u8]) {
     for passphrase in [None, Some(PASSPHRASE), Some(&b""[..])] {
         match Pkcs12::open(data, passphrase, &mut Budget::new(ROUNDS)) {
             Ok(store) => assert!(store.others.iter().all(|other| !other.is_empty())),
-            Err(error) => assert!(error.code().starts_with("pki/") && !error.to_string().is_empty()),
+            Err(error) => {
+                assert!(error.code().starts_with("pki/") && !error.to_string().is_empty())
+            }
         }
     }
     pile(data);
 }
 
-/// Whatever is in a pile can be shown.
+/// Whatever is found can be shown.
 fn pile(data: &[u8]) {
-    let pile = Pile::read(data, Some(PASSPHRASE), &mut Budget::new(ROUNDS));
+    let pile = Contents::read(data, Some(PASSPHRASE), &mut Budget::new(ROUNDS));
     for found in &pile.found {
         let _ = found.place.to_string();
         match &found.object {

@@ -24,8 +24,8 @@ Examples:
   # A PKCS#12 file with the key
   meshctl ca adopt ca --cluster east east.pfx --passphrase-file pass.txt
   # What a cluster has
-  kubectl -n istio-system get secret cacerts -o yaml > cacerts.yaml
-  meshctl ca adopt ca --cluster east cacerts.yaml
+  kubectl -n istio-system get secret cacerts -o yaml \\
+    | meshctl ca adopt ca --cluster east - --yes
   # The folder of Istio's Makefile
   meshctl ca adopt ca --cluster east certs/east")]
 pub struct Adopt {

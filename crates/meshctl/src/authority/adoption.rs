@@ -1,9 +1,9 @@
-//! A CA from elsewhere: which certificate and key of a pile are a cluster's, and its chain and roots.
+//! A CA from elsewhere: which certificate and key of many are a cluster's, and its chain and roots.
 
 use std::path::Path;
 
 use meshpki::chain::{assemble, issued};
-use meshpki::{CaCerts, Cert, Error, Signer, SoftKey, Time};
+use meshpki::{CaCerts, Cert, Signer, SoftKey, Time};
 
 use super::gather::Gathered;
 use super::key_words;
@@ -30,7 +30,7 @@ pub(crate) struct Target<'a> {
 /// Chooses a CA, its chain and its roots. With `kept` roots, those stay what they are: a renewal changes no root.
 ///
 /// # Errors
-/// `ctl/one-ca` unless exactly one CA has its key in the pile, `ctl/no-root` without its root, and those of [`CaCerts::new`].
+/// `ctl/one-ca` unless exactly one CA has its key among them, `ctl/no-root` without its root, and those of [`CaCerts::new`].
 pub(crate) fn choose(
     gathered: Gathered,
     kept: Option<&[Cert]>,
@@ -47,17 +47,15 @@ pub(crate) fn choose(
     let mut left = others;
     let assembly = assemble(&pile, Some(&pile[ca]))?;
     let is_root = |i: &usize| pile[*i].is_self_issued() && issued(&pile[*i], &pile[*i]);
-    let on_the_way = || assembly.chain.iter().chain(&assembly.alternatives);
-    let mut roots: Vec<usize> = match kept {
-        Some(_) => Vec::new(),
-        None => on_the_way().filter(|i| is_root(i)).copied().collect(),
-    };
-    if kept.is_none() {
-        // A mesh trusts them already, and dropping one would cut it off.
-        roots.extend((0..pile.len()).filter(|i| certs[*i].is_trusted && is_root(i)));
+    // What a mesh trusts already comes first, in its order: dropping one would cut the mesh off, and istiod compares bytes.
+    let trusted = (0..pile.len()).filter(|i| certs[*i].is_trusted);
+    let on_the_way = assembly.chain.iter().chain(&assembly.alternatives).copied();
+    let mut roots: Vec<usize> = Vec::new();
+    for i in trusted.chain(on_the_way).filter(|i| kept.is_none() && is_root(i)) {
+        if !roots.iter().any(|known| pile[*known] == pile[i]) {
+            roots.push(i);
+        }
     }
-    roots.sort_unstable();
-    roots.dedup_by(|a, b| pile[*a] == pile[*b]);
     let taken = |cert: &Cert| roots.iter().any(|i| pile[*i] == *cert);
     for i in assembly.alternatives.iter().filter(|i| !taken(&pile[**i])) {
         left.push((place(*i), "another certificate of the same CA is in the chain".to_owned()));
@@ -73,13 +71,16 @@ pub(crate) fn choose(
     if roots.is_empty() {
         return Err(no_root(top, target));
     }
-    let above: Vec<Cert> = assembly.certs(&pile)[1..]
-        .iter()
-        .filter(|cert| !cert.is_self_issued())
-        .cloned()
-        .collect();
+    if kept.is_some() && !roots.iter().any(|root| root == top || issued(root, top)) {
+        return Err(other_root(top, &roots));
+    }
+    let above: Vec<Cert> =
+        assembly.certs(&pile)[1..].iter().filter(|cert| !cert.is_self_issued()).cloned().collect();
     let (key, key_place) = keys.swap_remove(key);
     left.extend(keys.into_iter().map(|(key, place)| (place, words_of_key(&key, &pile))));
+    // What is in the folder already is not left out of it.
+    let folder = format!("{}/", target.dir.join(target.cluster).display());
+    left.retain(|(place, _)| !place.starts_with(&folder));
     let places = (certs[ca].place.clone(), key_place);
     let set = CaCerts::new(pile[ca].clone(), key, above, roots, now)?;
     Ok(Chosen { set, places, left })
@@ -141,7 +142,9 @@ fn no_pair(pile: &[Cert], keys: &[(SoftKey, String)], target: &Target<'_>) -> Fa
         let label = cert.subject().label();
         failure = failure.because(format!("`{label}` is for {}", key_words(cert.public_key())));
     }
-    failure.hint("ask whoever signed the CSR for the certificate of that CSR: its key must be one of these")
+    failure.hint(
+        "ask whoever signed the CSR for the certificate of that CSR: its key must be one of these",
+    )
 }
 
 fn several(cas: &[String]) -> Failure {
@@ -167,11 +170,29 @@ fn no_root(top: &Cert, target: &Target<'_>) -> Failure {
         ))
 }
 
+/// A renewal under another root would be dropped by istiod, or cut the cluster off.
+fn other_root(top: &Cert, roots: &[Cert]) -> Failure {
+    let roots: Vec<String> =
+        roots.iter().map(|root| format!("`{}`", root.subject().label())).collect();
+    Failure::new("ctl/other-root", "the new CA is under a different root than the present one")
+        .because(format!(
+            "its chain ends at `{}`, issued by `{}`",
+            top.subject().label(),
+            top.issuer().label()
+        ))
+        .because(format!("root-cert.pem has {}", roots.join(", ")))
+        .exit(Exit::No)
+        .hint("changing the root is not a renewal: `meshctl rotate root plan --help` shows how every cluster comes to trust the new root first")
+}
+
 fn words_of_key(key: &SoftKey, pile: &[Cert]) -> String {
     let is_its = |cert: &&Cert| cert.public_key() == key.public_key();
     match pile.iter().find(is_its) {
         Some(cert) if cert.is_self_issued() => {
-            format!("the private key of the root `{}`, which no cluster may have", cert.subject().label())
+            format!(
+                "the private key of the root `{}`, which no cluster may have",
+                cert.subject().label()
+            )
         }
         Some(cert) => format!("another copy of the key of `{}`", cert.subject().label()),
         None => "a private key of none of the certificates".to_owned(),
@@ -199,7 +220,9 @@ pub(crate) fn check_neighbour(
         return Ok(());
     }
     let id = |roots: &[Cert]| {
-        let one = |root: &Cert| format!("`{}`, sha256 {}", root.subject().label(), &root.fingerprint()[..23]);
+        let one = |root: &Cert| {
+            format!("`{}`, sha256 {}", root.subject().label(), &root.fingerprint()[..23])
+        };
         roots.iter().map(one).collect::<Vec<_>>().join("; ")
     };
     let failure = Failure::new("ctl/other-root", format!("{name} trusts a different root"))
@@ -223,9 +246,4 @@ pub(crate) fn explained(failure: Failure) -> Failure {
         ),
         _ => failure,
     }
-}
-
-/// For errors: that no certificate was given.
-pub(crate) fn no_certificates() -> Failure {
-    Error::NoCertificate { what: "the files".to_owned() }.into()
 }

@@ -5,10 +5,13 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use meshapply::export::looks_like_json;
 use meshpki::internals::pem::Form;
 
 use crate::failure::Failure;
 use crate::text::word;
+
+const OPENSSH: &str = "-----BEGIN OPENSSH PRIVATE KEY-----";
 
 /// What a file is, and what to do with it.
 pub(crate) struct Foreign {
@@ -29,66 +32,84 @@ impl Foreign {
         }
     }
 
+    /// The same where a private key could not be read, which may be of another format.
+    pub(crate) fn explain_key(path: &Path, bytes: &[u8], failure: Failure) -> Failure {
+        let is_openssh = bytes.windows(OPENSSH.len()).any(|window| window == OPENSSH.as_bytes());
+        if is_openssh { Self::explain(path, bytes, failure) } else { failure }
+    }
+
     /// What it is, if that is known.
     pub(crate) fn of(path: &Path, bytes: &[u8]) -> Option<Self> {
         let file = word(path);
-        let is = |what: &str, hint: Option<String>| Some(Self { what: what.to_owned(), hint });
         let has = |part: &str| bytes.windows(part.len()).any(|window| window == part.as_bytes());
         let text = bytes.trim_ascii();
-        let starts = |part: &str| {
-            text.get(..part.len()).is_some_and(|start| start.eq_ignore_ascii_case(part.as_bytes()))
-        };
         if text.is_empty() {
-            return is("the file is empty", None);
+            return Some(Self::is("the file is empty", None));
         }
         if [&[0xfe, 0xed, 0xfe, 0xed], &[0xce; 4]].iter().any(|magic| bytes.starts_with(*magic)) {
-            return is(
-                "it is a Java keystore",
-                Some(format!(
-                    "`keytool -importkeystore -srckeystore {file} -destkeystore {file}.p12 -deststoretype PKCS12`"
-                )),
+            let convert = format!(
+                "`keytool -importkeystore -srckeystore {file} -destkeystore {file}.p12 -deststoretype PKCS12`"
             );
+            return Some(Self::is("it is a Java keystore", Some(convert)));
         }
-        if starts("<!doctype html") || starts("<html") || starts("<?xml") {
-            return is(
-                "it is a web page, such as that of a login or an error, not what was to be downloaded",
-                Some("open it in a browser to see what it says, then download the file again".to_owned()),
+        if let Some(known) = by_start(text) {
+            return Some(known);
+        }
+        if has(OPENSSH) {
+            let convert = format!(
+                "`cp {file} {file}.pem && ssh-keygen -p -N '' -m PKCS8 -f {file}.pem` writes the key unencrypted to {file}.pem"
             );
+            return Some(Self::is("it is a private key in OpenSSH's own format", Some(convert)));
         }
-        if has("-----BEGIN OPENSSH PRIVATE KEY-----") {
-            return is(
-                "it is a private key in OpenSSH's own format",
-                Some(format!(
-                    "`cp {file} {file}.pem && ssh-keygen -p -N '' -m PKCS8 -f {file}.pem` writes the key unencrypted to {file}.pem"
-                )),
-            );
+        let is_json = std::str::from_utf8(bytes).is_ok_and(looks_like_json);
+        if has("-----\\n") && !is_json {
+            let what = format!("{}, and no program reads that", Form::EscapedNewlines);
+            let convert = format!(r#"`<{file} awk '{{ gsub(/\\n/, "\n") }} 1' >{file}.pem`"#);
+            return Some(Self::is(&what, Some(convert)));
         }
-        if starts("ssh-") || starts("ecdsa-sha2-") {
-            return is(
-                "it is an SSH public key, which is not part of any certificate chain",
-                Some("ask whoever sent it for the X.509 certificate in PEM or DER".to_owned()),
-            );
-        }
-        if has("-----\\n") && !starts("{") {
-            return is(
-                &format!("{}, and no program reads that", Form::EscapedNewlines),
-                Some(format!(r#"`<{file} awk '{{ gsub(/\\n/, "\n") }} 1' >{file}.pem`"#)),
-            );
-        }
-        if starts("{") || starts("[") {
+        if is_json {
             return Some(json(&file, has("-----BEGIN ")));
         }
-        if has("-----BEGIN CERTIFICATE REQUEST-----") || has("-----BEGIN NEW CERTIFICATE REQUEST-----") {
-            return is(
-                "it is a certificate signing request, which a CA turns into a certificate",
-                Some(format!("`meshctl ca sign {file} --ca DIR --out FOLDER` signs it")),
-            );
+        if ["", "NEW "].iter().any(|new| has(&format!("-----BEGIN {new}CERTIFICATE REQUEST-----")))
+        {
+            let sign = format!("`meshctl ca sign {file} --ca DIR --out FOLDER` signs it");
+            let what = "it is a certificate signing request, which a CA turns into a certificate";
+            return Some(Self::is(what, Some(sign)));
         }
         if has("PRIVATE KEY-----") {
-            return is("it is a private key; its certificate is in another file", None);
+            let what = "it is a private key; its certificate is in another file";
+            return Some(Self::is(what, None));
         }
         base64(&file, text)
     }
+
+    fn is(what: &str, hint: Option<String>) -> Self {
+        Self { what: what.to_owned(), hint }
+    }
+}
+
+/// What is known by how it begins, in upper or lower case.
+fn by_start(text: &[u8]) -> Option<Foreign> {
+    let begins = |starts: &[&str]| {
+        starts.iter().any(|start| {
+            text.get(..start.len()).is_some_and(|at| at.eq_ignore_ascii_case(start.as_bytes()))
+        })
+    };
+    if begins(&["<!doctype html", "<html", "<?xml"]) {
+        return Some(Foreign::is(
+            "it is a web page, such as that of a login or an error, not what was to be downloaded",
+            Some(
+                "open it in a browser to see what it says, then download the file again".to_owned(),
+            ),
+        ));
+    }
+    if begins(&["ssh-", "ecdsa-sha2-"]) {
+        return Some(Foreign::is(
+            "it is an SSH public key, which is not part of any certificate chain",
+            Some("ask whoever sent it for the X.509 certificate in PEM or DER".to_owned()),
+        ));
+    }
+    None
 }
 
 fn json(file: &str, has_pem: bool) -> Foreign {

@@ -1,11 +1,11 @@
-//! A pile of files, folders and exported secrets: every certificate and key in it, each with where it is.
+//! Files, folders and exported secrets: every certificate and key in it, each with where it is.
 
 use std::path::{Path, PathBuf};
 
 use meshapply::export;
 use meshpki::cacerts::{Layout, Secret};
+use meshpki::internals::contents::{Contents, Object};
 use meshpki::internals::pem::{self, Form};
-use meshpki::internals::pile::{Object, Pile};
 use meshpki::{Cert, Error, KeyProblem, SoftKey};
 use zeroize::Zeroizing;
 
@@ -31,7 +31,7 @@ pub(crate) struct Gathered {
     pub(crate) keys: Vec<(SoftKey, String)>,
     /// Places of keys that were not opened.
     pub(crate) locked: Vec<String>,
-    /// What was mended in which file.
+    /// What was fixed in which file.
     pub(crate) mended: Vec<(String, Form)>,
     /// Files and objects that are neither, and what they are.
     pub(crate) others: Vec<(String, String)>,
@@ -72,18 +72,14 @@ impl Gathered {
     ) -> Result<(), Failure> {
         let file = path.display().to_string();
         if let Some(documents) = export::files(bytes) {
-            let parts = documents.map_err(|error| {
-                Failure::new("ctl/unreadable", error.to_string()).in_file(path)
-            })?;
+            let parts = documents
+                .map_err(|error| Failure::new("ctl/unreadable", error.to_string()).in_file(path))?;
             for part in &parts {
-                // Other files of a secret are none of ours; it is no folder of files either.
+                // A secret may have other files, which istiod does not read.
                 let is_wanted = !part.is_kubernetes || Secret::is_read(&part.name);
                 if is_wanted {
-                    let source = Source {
-                        path,
-                        place: format!("{file}, {}", part.place),
-                        name: &part.name,
-                    };
+                    let source =
+                        Source { path, place: format!("{file}, {}", part.place), name: &part.name };
                     self.add(&source, &part.content, opener, io)?;
                 }
             }
@@ -117,7 +113,7 @@ impl Gathered {
         opener: &mut Opener<'_>,
         io: &mut Io<'_>,
     ) -> Result<usize, Failure> {
-        let Pile { found, mended } = opener.open(source.path, bytes, io)?;
+        let Contents { found, mended } = opener.open(source.path, bytes, io)?;
         let count = found.len();
         self.mended.extend(mended.into_iter().map(|form| (source.place.clone(), form)));
         let is_roots = Layout::ALL.iter().any(|layout| layout.roots_file() == source.name);

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use meshpki::internals::pile::Object;
+use meshpki::internals::contents::Object;
 use meshpki::{Error, KeyProblem, SoftKey};
 use zeroize::Zeroizing;
 
@@ -143,7 +143,10 @@ pub(crate) fn read_key(
             Object::LockedKey => {
                 return Err(Failure::from(Error::from(KeyProblem::PassphraseNeeded)).in_file(path));
             }
-            Object::Unreadable(error) => return Err(Failure::from(unpacked(*error)).in_file(path)),
+            Object::Unreadable(error) => {
+                let failure = Failure::from(unpacked(*error)).in_file(path);
+                return Err(Foreign::explain_key(path, &bytes, failure));
+            }
             _ => {}
         }
     }

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use meshpki::cacerts;
 use meshpki::internals::Budget;
+use meshpki::internals::contents::{Contents, Object, Place};
 use meshpki::internals::pem::{self, Form};
-use meshpki::internals::pile::{Object, Pile, Place};
 use meshpki::{Cert, Error};
 use zeroize::Zeroizing;
 
@@ -54,20 +54,20 @@ impl<'a> Opener<'a> {
     /// Everything in a file.
     ///
     /// # Errors
-    /// Those of the passphrase; what cannot be read is in the pile.
+    /// Those of the passphrase; what cannot be read is among it.
     pub(crate) fn open(
         &mut self,
         path: &Path,
         bytes: &[u8],
         io: &mut Io<'_>,
-    ) -> Result<Pile, Failure> {
+    ) -> Result<Contents, Failure> {
         let read = |passphrase: Option<&Zeroizing<String>>| {
             let passphrase = passphrase.map(|text| text.as_bytes());
-            Pile::read(bytes, passphrase, &mut Budget::new(Budget::ROUNDS))
+            Contents::read(bytes, passphrase, &mut Budget::new(Budget::ROUNDS))
         };
         let mut pile = read(None);
         let (container, key) = pile.needs_passphrase();
-        if !container && !(key && self.keys != Keys::Unwanted) {
+        if !(container || key && self.keys != Keys::Unwanted) {
             return Ok(pile);
         }
         if self.given.is_none() {
@@ -94,7 +94,7 @@ impl<'a> Opener<'a> {
 ///
 /// # Errors
 /// `pki/...`, naming the file and what it is.
-pub(super) fn certs(path: &Path, bytes: &[u8], pile: Pile) -> Result<Vec<Cert>, Failure> {
+pub(super) fn certs(path: &Path, bytes: &[u8], pile: Contents) -> Result<Vec<Cert>, Failure> {
     let is_plain = pile.found.iter().all(|found| found.place.member.is_none());
     let is_unopened = pile.needs_passphrase().0;
     if bytes.first() != Some(&0x30) && is_plain && !is_unopened {
@@ -103,11 +103,15 @@ pub(super) fn certs(path: &Path, bytes: &[u8], pile: Pile) -> Result<Vec<Cert>, 
     mended_certs(path, bytes, pile)
 }
 
-/// Every certificate of a pile, however much was mended; anything else that cannot be read is a failure, except keys.
+/// Every certificate of a file, however much was fixed in it; anything else that cannot be read is a failure, except keys.
 ///
 /// # Errors
 /// `pki/...`, naming the file and what it is.
-pub(crate) fn mended_certs(path: &Path, bytes: &[u8], pile: Pile) -> Result<Vec<Cert>, Failure> {
+pub(crate) fn mended_certs(
+    path: &Path,
+    bytes: &[u8],
+    pile: Contents,
+) -> Result<Vec<Cert>, Failure> {
     let mut certs = Vec::new();
     for found in pile.found {
         match found.object {
@@ -121,7 +125,10 @@ pub(crate) fn mended_certs(path: &Path, bytes: &[u8], pile: Pile) -> Result<Vec<
     }
     if certs.is_empty() {
         let name = path.display().to_string();
-        let none = Failure::from(Error::NoCertificate { what: name });
+        let mut none = Failure::from(Error::NoCertificate { what: name });
+        if let Some(Err(error)) = (bytes.first() == Some(&0x30)).then(|| Cert::from_der(bytes)) {
+            none = none.because(format!("it begins as DER, but {error}"));
+        }
         return Err(Foreign::explain(path, bytes, none));
     }
     Ok(certs)
@@ -141,7 +148,7 @@ pub(super) fn named(error: Error, path: &Path, place: Place) -> Failure {
     }
 }
 
-/// The certificates of PEM text, mended except for END and BEGIN on one line.
+/// The certificates of PEM text, fixed except for END and BEGIN on one line.
 fn plain(path: &Path, bytes: &[u8]) -> Result<Vec<Cert>, Failure> {
     let (mended, forms) = pem::mended(bytes);
     let is_glued = forms.iter().any(|form| matches!(form, Form::Glued { .. }));
@@ -182,6 +189,6 @@ pub(crate) fn read_certs_with(
 /// The same for a file on disk, without a passphrase.
 pub(crate) fn certs_of_file(path: &Path) -> Result<Vec<Cert>, Failure> {
     let bytes = files::read(path, &mut std::io::empty())?;
-    let pile = Pile::read(&bytes, None, &mut Budget::new(Budget::ROUNDS));
+    let pile = Contents::read(&bytes, None, &mut Budget::new(Budget::ROUNDS));
     certs(path, &bytes, pile)
 }

@@ -160,11 +160,12 @@ fn waits(dir: &Path, own: Option<&Cert>, olds: &[&(CaCerts, String)]) -> Failure
     };
     let mut failure = Failure::new("ctl/csr-waits", message).exit(Exit::No);
     for (old, name) in olds {
-        failure = failure.in_file(&dir.join(name).join(PENDING).join(PENDING_CSR)).because(format!(
-            "`{}` was issued by `{}`, whose key is not in this folder",
-            old.ca().subject().label(),
-            old.ca().issuer().label()
-        ));
+        failure =
+            failure.in_file(&dir.join(name).join(PENDING).join(PENDING_CSR)).because(format!(
+                "`{}` was issued by `{}`, whose key is not in this folder",
+                old.ca().subject().label(),
+                old.ca().issuer().label()
+            ));
         let other = own.filter(|root| !issued(root, old.ca()));
         if let Some(root) = other {
             let label = root.subject().label();

@@ -138,7 +138,7 @@ impl Summary {
         let root = std::slice::from_ref(&self.root);
         let (roots, chain) = (layout.roots_file(), layout.chain_files().join(" and "));
         // A corporate CA has others between itself and the root.
-        let is_direct = issued(&self.root, &cluster.ca);
+        let is_direct = cluster.chain.len() <= 2 || issued(&self.root, &cluster.ca);
         let (above, under_root) = match is_direct {
             true => (&[][..], roots.to_owned()),
             false => (&cluster.chain[1..], format!("{roots} -untrusted {chain}")),

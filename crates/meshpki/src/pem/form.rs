@@ -87,12 +87,6 @@ impl Form {
 
 /// The same text as PEM readers take it, and what was changed: from UTF-16 to UTF-8, without byte order marks and
 /// indentation, with a newline between an END and a BEGIN marker. Line numbers stay the same up to such a newline.
-///
-/// ```
-/// use meshpki::internals::pem::{Form, mended};
-/// let (text, forms) = mended(b" -----BEGIN CERTIFICATE-----");
-/// assert_eq!((text.as_slice(), forms), (&b"-----BEGIN CERTIFICATE-----"[..], vec![Form::Indented { line: 1 }]));
-/// ```
 #[must_use]
 pub fn mended(bytes: &[u8]) -> (Zeroizing<Vec<u8>>, Vec<Form>) {
     let mut mended = Vec::new();
@@ -144,9 +138,8 @@ fn without_marks(mut text: &[u8]) -> Zeroizing<Vec<u8>> {
 
 fn without_indentation(text: &[u8]) -> Zeroizing<Vec<u8>> {
     let lines = text.split_inclusive(|byte| *byte == b'\n');
-    let trimmed = lines.map(|line| {
-        &line[line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()..]
-    });
+    let trimmed = lines
+        .map(|line| &line[line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()..]);
     let mut out = Zeroizing::new(Vec::with_capacity(text.len()));
     trimmed.for_each(|line| out.extend_from_slice(line));
     out

@@ -184,7 +184,9 @@ where
 {
     let mut buffer = Zeroizing::new(encrypted.to_vec());
     let cipher = <Decryptor<C> as KeyIvInit>::new_from_slices(key, iv);
-    let cipher = cipher.ok().ok_or_else(|| KeyProblem::Encryption("a key or IV of another length".into()))?;
+    let cipher = cipher
+        .ok()
+        .ok_or_else(|| KeyProblem::Encryption("a key or IV of another length".into()))?;
     let plain = cipher.decrypt_padded::<Pkcs7>(&mut buffer);
     Ok(Zeroizing::new(plain.ok().ok_or(KeyProblem::WrongPassphrase)?.to_vec()))
 }

@@ -34,7 +34,7 @@ const HMAC: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 2];
 const SHA1: &[u8] = &[0x2b, 14, 3, 2, 26];
 /// SHA-2 ends in one octet after this: 2.16.840.1.101.3.4.2.
 const SHA2: &[u8] = &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2];
-/// Bags within bags: nobody writes more than one.
+/// Bags within bags: programs write one level at most.
 const MAX_NESTING: usize = 4;
 
 /// What is in a container.
@@ -66,7 +66,11 @@ impl Pkcs12 {
     /// # Errors
     /// `pki/key-encrypted` when a passphrase is needed, `pki/key-passphrase` when it is the wrong one, `pki/key-cost`
     /// for more work than the budget allows, `pki/container` for anything else.
-    pub fn open(bytes: &[u8], passphrase: Option<&[u8]>, budget: &mut Budget) -> Result<Self, Error> {
+    pub fn open(
+        bytes: &[u8],
+        passphrase: Option<&[u8]>,
+        budget: &mut Budget,
+    ) -> Result<Self, Error> {
         let fail = |problem| Error::Container { kind: "PKCS#12", problem };
         let given = passphrase.unwrap_or_default();
         let mut opened = Self::open_with(bytes, given, budget);
@@ -74,7 +78,9 @@ impl Pkcs12 {
             opened = Self::open_with(bytes, NO_PASSPHRASE, budget);
         }
         opened.map_err(|problem| match problem {
-            KeyProblem::WrongPassphrase if passphrase.is_none() => fail(KeyProblem::PassphraseNeeded),
+            KeyProblem::WrongPassphrase if passphrase.is_none() => {
+                fail(KeyProblem::PassphraseNeeded)
+            }
             other => fail(other),
         })
     }
@@ -319,8 +325,10 @@ fn pbmac1(
     if kdf != PBKDF2 {
         return Err(unknown_mac(&kdf));
     }
-    let mut kdf =
-        Reader::new(&kdf_parameters).expect(der::SEQUENCE, "PBKDF2 without parameters").map_err(malformed)?.reader();
+    let mut kdf = Reader::new(&kdf_parameters)
+        .expect(der::SEQUENCE, "PBKDF2 without parameters")
+        .map_err(malformed)?
+        .reader();
     let salt = kdf
         .expect_string(der::OCTET_STRING, "a salt is not an OCTET STRING")
         .and_then(|salt| salt.string())

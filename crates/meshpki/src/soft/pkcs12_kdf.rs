@@ -42,7 +42,8 @@ pub(super) fn derive<D: Digest + BlockSizeUser>(
             key.truncate(length);
             return key;
         }
-        let addend = Zeroizing::new(digest.iter().copied().cycle().take(block).collect::<Vec<u8>>());
+        let addend =
+            Zeroizing::new(digest.iter().copied().cycle().take(block).collect::<Vec<u8>>());
         input.chunks_exact_mut(block).for_each(|part| add_with_one(part, &addend));
     }
 }
@@ -63,7 +64,7 @@ fn repeated(text: &[u8], block: usize) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(text.iter().copied().cycle().take(length).collect())
 }
 
-/// A passphrase in UTF-16 with a final zero. [`NO_PASSPHRASE`] is none at all, which some programs take the empty one for.
+/// A passphrase in UTF-16 with a final zero. For [`NO_PASSPHRASE`] there is not even that zero: some programs write so without one.
 fn bmp(passphrase: &[u8]) -> Zeroizing<Vec<u8>> {
     if passphrase == NO_PASSPHRASE {
         return Zeroizing::default();

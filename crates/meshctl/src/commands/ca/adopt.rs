@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::slice;
 
 use meshpki::cacerts::Layout;
-use meshpki::{CaCerts, Cert, Time};
+use meshpki::{CaCerts, Cert, Error, Time};
 
 use crate::args::Adopt;
 use crate::authority::adoption::{self, Chosen, Target, root_words};
@@ -41,7 +41,7 @@ pub(super) fn run(args: &Adopt, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let mut gathered = gather(&args.files, &mut Opener::of_keys(&passphrase), io)?;
     gathered.check_locked()?;
     if gathered.certs.is_empty() {
-        return Err(adoption::no_certificates());
+        return Err(Error::NoCertificate { what: "the files".to_owned() }.into());
     }
     let mut workspace = open_workspace(&args.dir, args.wait.resolved(), io)?;
     warn_exposed(&args.dir, io);
@@ -73,7 +73,7 @@ pub(super) fn run(args: &Adopt, io: &mut Io<'_>) -> Result<Exit, Failure> {
     summary(args, &chosen.set, state).report(args.output.is_json(), now, io)
 }
 
-/// What is in the folder; its keys, and the certificates above its CA, join the pile.
+/// What is in the folder; its keys, and the certificates above its CA, join what was gathered.
 fn present(
     args: &Adopt,
     folder: &Path,

@@ -1,9 +1,9 @@
-//! `meshctl ca bundle`: root bundles joined, mended and compared.
+//! `meshctl ca bundle`: root bundles joined and compared.
 
 use std::path::{Path, PathBuf};
 
 use meshpki::chain::issued;
-use meshpki::{Cert, Time};
+use meshpki::{Cert, Error, Time};
 use serde_json::{Value, json};
 
 use crate::args::Bundle;
@@ -44,13 +44,16 @@ fn joined(
     let Gathered { certs, keys, locked, mended, others } =
         gather(paths, &mut Opener::of_containers(&passphrase), io)?;
     for (place, form) in &mended {
-        note(io, "a bundle was mended", place, &form.to_string());
+        note(io, "a bundle is not plain PEM text; what is written is", place, &form.to_string());
     }
     for place in keys.iter().map(|(_, place)| place).chain(&locked) {
         note(io, "a private key was left out", place, "a bundle has no keys");
     }
     for (place, what) in &others {
         note(io, "something else was left out", place, what);
+    }
+    if certs.is_empty() {
+        return Err(Error::NoCertificate { what: "the files".to_owned() }.into());
     }
     let mut entries: Vec<Entry> = Vec::new();
     for Placed { cert, place, .. } in certs {

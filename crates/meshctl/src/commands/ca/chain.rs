@@ -4,8 +4,8 @@ use std::path::Path;
 
 use meshpki::Cert;
 use meshpki::chain::{assemble, issued};
+use meshpki::internals::contents::Object;
 use meshpki::internals::pem::Form;
-use meshpki::internals::pile::Object;
 
 use crate::args::ChainArgs;
 use crate::authority::reader::{self, Opener};
@@ -96,7 +96,7 @@ fn note(io: &mut Io<'_>, what: &str, place: &str, why: &str) {
     io.warn(&Failure::new("ctl/strays", what).within(place).because(why));
 }
 
-/// Adds the certificates of a file; returns its first. Text is mended, which is said if istiod would not read it.
+/// Adds the certificates of a file; returns its first. A missing newline is added, with a warning, since istiod would not read the text.
 fn read(
     path: &Path,
     pile: &mut Vec<Cert>,

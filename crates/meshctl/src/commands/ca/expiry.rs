@@ -64,7 +64,8 @@ enum State {
 /// Runs the command.
 pub(super) fn run(args: &Expiry, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let at = io.time(args.at)?;
-    let Found { objects, problems } = collect::collect(&args.paths, &args.passphrase.resolved(), io);
+    let Found { objects, problems } =
+        collect::collect(&args.paths, &args.passphrase.resolved(), io);
     let item = |(object, places)| Item::new(object, places, at, args.within);
     let mut items: Vec<Item> = objects.into_iter().map(item).collect();
     items.sort_by(|a, b| (a.end, &a.places).cmp(&(b.end, &b.places)));

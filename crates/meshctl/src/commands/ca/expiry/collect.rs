@@ -5,8 +5,8 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use meshpki::internals::contents::{self, Found as InContents};
 use meshpki::internals::pem::{Form, PemProblem};
-use meshpki::internals::pile::{self, Found as InPile};
 use meshpki::{Cert, Crl, Error};
 
 use super::{Object, Place, Problem};
@@ -99,7 +99,9 @@ impl Search<'_> {
     fn entry(&mut self, path: &Path, io: &mut Io<'_>) -> bool {
         match fs::metadata(path) {
             Ok(meta) if meta.is_dir() => self.folder(path, &meta, io),
-            Ok(meta) if meta.is_file() && is_certificate_file(path, self.containers) => self.file(path, io),
+            Ok(meta) if meta.is_file() && is_certificate_file(path, self.containers) => {
+                self.file(path, io)
+            }
             Err(error) if is_certificate_file(path, self.containers) => {
                 self.problem(path, None, &format!("cannot read the file: {error}"))
             }
@@ -119,20 +121,20 @@ impl Search<'_> {
         if pile.found.is_empty() {
             return self.foreign(path, &bytes);
         }
-        // istiod would not read what is mended here.
+        // istiod would not read what is read here.
         for form in &pile.mended {
             if let Form::Glued { line } = form {
                 self.problem(path, Some(*line), &PemProblem::Glued.to_string());
             }
         }
         let mut found = false;
-        for InPile { place, object } in pile.found {
+        for InContents { place, object } in pile.found {
             let line = place.line;
             found |= match object {
-                pile::Object::Cert(cert) => self.object(path, line, Object::Cert(*cert)),
-                pile::Object::Crl(der) => self.crl(path, line, &der),
-                pile::Object::Unreadable(error) if is_about_a_key(&error) => false,
-                pile::Object::Unreadable(error) => self.unreadable(path, line, *error),
+                contents::Object::Cert(cert) => self.object(path, line, Object::Cert(*cert)),
+                contents::Object::Crl(der) => self.crl(path, line, &der),
+                contents::Object::Unreadable(error) if is_about_a_key(&error) => false,
+                contents::Object::Unreadable(error) => self.unreadable(path, line, *error),
                 _ => false,
             };
         }
@@ -187,7 +189,7 @@ impl Search<'_> {
     }
 }
 
-/// Keys do not expire: one that cannot be read is none of this command's.
+/// Keys do not expire: this command ignores one that cannot be read.
 fn is_about_a_key(error: &Error) -> bool {
     matches!(error, Error::Key { .. })
 }

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use meshpki::Signer;
+use meshpki::internals::contents::{self, Contents, Found};
 use meshpki::internals::pem::Form;
-use meshpki::internals::pile::{self, Found, Pile};
 
 use super::crl::Crl;
 use super::{Item, Object};
@@ -34,7 +34,7 @@ pub(super) fn items(
         Ok(bytes) => bytes,
         Err(failure) => return Ok(vec![whole(failure.sentence())]),
     };
-    let Pile { found, mended } = opener.open(path, &bytes, io)?;
+    let Contents { found, mended } = opener.open(path, &bytes, io)?;
     if found.is_empty() {
         return Ok(vec![whole(nothing(path, &bytes, &mended))]);
     }
@@ -59,19 +59,19 @@ fn nothing(path: &Path, bytes: &[u8], mended: &[Form]) -> String {
     }
 }
 
-fn shown(object: pile::Object) -> Object {
+fn shown(object: contents::Object) -> Object {
     match object {
-        pile::Object::Cert(cert) => Object::Certificate(cert),
-        pile::Object::Key(key) => Object::PrivateKey(Some(key.public_key().clone())),
-        pile::Object::LockedKey => Object::PrivateKey(None),
-        pile::Object::Request(csr) => Object::Request(*csr),
-        pile::Object::Crl(der) => match Crl::read(&der) {
+        contents::Object::Cert(cert) => Object::Certificate(cert),
+        contents::Object::Key(key) => Object::PrivateKey(Some(key.public_key().clone())),
+        contents::Object::LockedKey => Object::PrivateKey(None),
+        contents::Object::Request(csr) => Object::Request(*csr),
+        contents::Object::Crl(der) => match Crl::read(&der) {
             Ok(crl) => Object::Crl(crl),
             Err(error) => Object::Problem(format!("not a revocation list: {error}")),
         },
-        pile::Object::PublicKey(key) => Object::PublicKey(*key),
-        pile::Object::Other(label) => Object::Other(label),
-        pile::Object::Unreadable(error) => Object::Problem(problem(*error)),
+        contents::Object::PublicKey(key) => Object::PublicKey(*key),
+        contents::Object::Other(label) => Object::Other(label),
+        contents::Object::Unreadable(error) => Object::Problem(problem(*error)),
     }
 }
 

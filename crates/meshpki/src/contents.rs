@@ -20,7 +20,7 @@ use crate::soft::{SoftKey, is_encrypted};
 
 /// What is in a file.
 #[derive(Default)]
-pub struct Pile {
+pub struct Contents {
     /// Everything found, in order.
     pub found: Vec<Found>,
     /// What was changed in the text to read it.
@@ -80,7 +80,7 @@ pub enum Object {
 
 const EC_PARAMETERS: &str = "EC PARAMETERS";
 
-impl Pile {
+impl Contents {
     /// Reads everything. A passphrase that is not needed is ignored.
     #[must_use]
     pub fn read(bytes: &[u8], passphrase: Option<&[u8]>, budget: &mut Budget) -> Self {
@@ -121,7 +121,9 @@ impl Pile {
     pub fn needs_passphrase(&self) -> (bool, bool) {
         let has = |is: fn(&Object) -> bool| self.found.iter().any(|found| is(&found.object));
         (
-            has(|object| matches!(object, Object::Unreadable(error) if error.code() == "pki/key-encrypted")),
+            has(
+                |object| matches!(object, Object::Unreadable(error) if error.code() == "pki/key-encrypted"),
+            ),
             has(|object| matches!(object, Object::LockedKey)),
         )
     }
