@@ -160,7 +160,39 @@ fn the_certificate_that_came_back_and_its_renewal() {
         assert_eq!(shell.scratch.read("ca/east/ca-cert.pem"), east.to_pem());
     }
     shell.scratch.write("again.crt", again.to_pem());
-    shell.check("ca adopt @/ca --cluster east @/again.crt --yes", r#""#);
+    shell.check(
+        "ca adopt @/ca --cluster east @/again.crt --yes",
+        r#"
+        exit 0
+        @/ca/
+        ├─ root-cert.pem    elsewhere  Corp Root, ecdsa-p256, until 2036-11-18
+        │                              sha256 [sha256]
+        ├─ root-key.pem                not here
+        └─ east/            renewed    Mesh CA east, ecdsa-p256, pathlen 0, until 2027-11-21
+                                       sha256 [sha256]
+           ├─ ca-cert.pem
+           ├─ ca-key.pem
+           ├─ cert-chain.pem
+           └─ root-cert.pem
+
+        @/ca/east/ca-cert.pem: OK  (-CAfile root-cert.pem -untrusted cert-chain.pem)
+        @/ca/east/ca-cert.pem: OK  (-CAfile cert-chain.pem)
+        --- stderr
+        about to adopt for east:
+          CA           O = Corp, CN = Mesh CA east
+          from         @/again.crt
+          key          ecdsa-p256, key sha256 [sha256]
+          key from     @/ca/east/renewal/key.pem
+          issuer       O = Corp, CN = Corp Issuing
+          lifetime     until 2027-11-21, in 364 days
+          chain        `Mesh CA east` < `Corp Issuing` < `Corp Root`
+          trusts       O = Corp, CN = Corp Root, until 2036-11-18
+                       sha256 [sha256]
+        the old files of east are in @/ca/previous/east-[id]
+
+        next: meshctl push @/ca --context east=CONTEXT
+    "#,
+    );
     is_set(&shell, &[&again, &corp.issuing.cert, &corp.root.cert], &[&corp.root.cert]);
     assert!(!shell.scratch.join("ca/east/renewal").exists());
     assert_ne!(shell.scratch.read("ca/east/ca-key.pem"), key);

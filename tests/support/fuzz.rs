@@ -66,7 +66,7 @@ pub static TARGETS: [Target; 28] = [
     target("verify", Kind::Pem, 1500, bytes::verify),
     target("key", Kind::Pem, 400, keys::key),
     target("pkcs7", Kind::Der, 1500, containers::pkcs7),
-    target("pkcs12", Kind::Der, 400, containers::pkcs12),
+    target("pkcs12", Kind::Der, 200, containers::pkcs12),
     target("exported", Kind::Text(&text::YAML), 600, containers::exported),
     target("chain", Kind::Pem, 400, bytes::chain),
     target("secret", Kind::Pem, 300, secret::secret),

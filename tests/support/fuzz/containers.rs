@@ -9,7 +9,7 @@ use meshpki::{Cert, Signer};
 use super::keys::PASSPHRASE;
 
 /// Rounds that a mutated file may ask for.
-const ROUNDS: u64 = 5_000;
+const ROUNDS: u64 = 1_000;
 
 /// Members of a container lie in it, and can be shown.
 pub(super) fn pkcs7(data: &[u8]) {
