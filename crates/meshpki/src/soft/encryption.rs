@@ -90,13 +90,20 @@ pub(super) fn decrypt(
     let algorithm = parts
         .expect(der::OID, "an encryption scheme does not begin with its OID")
         .map_err(KeyProblem::Malformed)?;
-    match algorithm.content {
+    let plain = match algorithm.content {
         PBES2 => pbes2(scheme, encrypted, passphrase, budget),
         other => match other.strip_prefix(PKCS12_PBE) {
             Some([number]) => pkcs12(*number, &mut parts, encrypted, passphrase, budget),
             _ => Err(KeyProblem::Encryption(oid::dotted(other).into())),
         },
-    }
+    }?;
+    check_plain(plain)
+}
+
+/// A wrong passphrase leaves good padding once in 256 times; keys and bags are SEQUENCEs.
+fn check_plain(plain: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, KeyProblem> {
+    let is_whole = Reader::new(&plain).any().is_ok_and(|outer| outer.tag == der::SEQUENCE);
+    if is_whole { Ok(plain) } else { Err(KeyProblem::WrongPassphrase) }
 }
 
 fn pbes2(
@@ -208,14 +215,15 @@ pub(super) fn by_headers(
         return Err(unknown("an IV that is too short"));
     }
     let key = |length| bytes_to_key(passphrase, &iv[..8], length);
-    match name.trim().to_ascii_uppercase().as_str() {
+    let plain = match name.trim().to_ascii_uppercase().as_str() {
         "DES-EDE3-CBC" => cbc::<TdesEde3>(&key(24), &iv, encrypted),
         "DES-CBC" => cbc::<Des>(&key(8), &iv, encrypted),
         "AES-128-CBC" => cbc::<Aes128>(&key(16), &iv, encrypted),
         "AES-192-CBC" => cbc::<Aes192>(&key(24), &iv, encrypted),
         "AES-256-CBC" => cbc::<Aes256>(&key(32), &iv, encrypted),
         other => Err(KeyProblem::Encryption(other.to_string().into())),
-    }
+    }?;
+    check_plain(plain)
 }
 
 fn bytes_to_key(passphrase: &[u8], salt: &[u8], length: usize) -> Zeroizing<Vec<u8>> {
