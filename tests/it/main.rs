@@ -9,6 +9,7 @@ mod cfssl;
 mod chain;
 mod check;
 mod codes;
+mod completions;
 mod cross_sign;
 mod csr_sign;
 mod differential;

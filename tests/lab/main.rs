@@ -6,6 +6,7 @@ mod differential;
 mod fixtures;
 mod fuzz;
 mod judge;
+mod man;
 mod rig;
 mod seeds;
 mod verifiers;
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
         ["differential", rest @ ..] => differential::run(rest),
         ["fixtures", rest @ ..] => fixtures::run(rest),
         ["judge"] => judge::run(),
+        ["man", dir] => man::run(dir),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["rig"] => rig::run(),
         ["verifiers", rest @ ..] => verifiers::run(rest),

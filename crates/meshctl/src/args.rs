@@ -1,22 +1,25 @@
 //! The command line as typed: clap types only.
 
 mod clusters;
+mod completions;
 mod cross_sign;
 mod forget;
 pub mod mesh;
 mod rotate;
 mod status;
 pub mod trust;
+pub(crate) mod verify;
 
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use meshpki::istiod::Version;
 use meshpki::{KeyType, Name, Time};
 
 pub use clusters::{Clusters, DryRun, Push, Restart, Rollback, Rollout};
+pub use completions::Completions;
 pub use cross_sign::CrossSign;
 pub use forget::Forget;
 pub use rotate::{
@@ -62,12 +65,27 @@ pub enum Command {
     Rotate(Rotate),
     /// Show what each cluster has, serves and trusts.
     Status(Box<Status>),
-    /// Generate trust-domain settings, exchange roots as SPIFFE bundles.
+    /// Generate trust-domain settings, exchange SPIFFE bundles.
     #[command(subcommand)]
     Trust(Trust),
     /// Generate, lint and apply cross-cluster Istio configuration.
     #[command(subcommand)]
     Mesh(Box<mesh::Mesh>),
+    /// Print the completion script of a shell.
+    Completions(Completions),
+}
+
+/// The command line with the options of `ca verify`, for what is generated from it: completions and manual pages.
+/// [`one_dash`] finishes their text.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command().mut_subcommand("ca", |ca| ca.mut_subcommand("verify", verify::command))
+}
+
+/// A text generated from [`command`] in which the options of `ca verify` have one dash, as in openssl.
+#[must_use]
+pub fn one_dash(text: &str) -> String {
+    verify::one_dash(text)
 }
 
 /// `meshctl ca ...`.

@@ -8,11 +8,12 @@ use meshpki::verify::{Anchor, Policies, Policy, Purpose, Revocation};
 use meshpki::{Cert, Crl, Time};
 
 use super::load::{self, Found};
-use super::openssl_args::{self, Given, Id, Options};
+use super::openssl_args::{self, Given, Options};
 use super::places::Places;
 use super::system::Store;
 use super::verifiers::Asked;
 use super::{GOOD, Stop, open, values};
+use crate::args::verify::Id;
 use crate::io::Io;
 
 /// The options, resolved.
