@@ -14,6 +14,7 @@ mod cross_sign;
 mod csr_sign;
 mod differential;
 mod docs_ci;
+mod doctor;
 mod documents;
 mod expiry;
 mod fixtures;

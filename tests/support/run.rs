@@ -69,6 +69,8 @@ pub fn verify(dir: &Path, args: &[String], env: &[(String, String)], stdin: &[u8
             err: &mut err,
             can_ask: false,
             progress: false,
+            color: meshctl::io::Color::default(),
+            quiet: false,
             env: &env,
         },
     );

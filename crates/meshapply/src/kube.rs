@@ -35,6 +35,7 @@ mod proxies;
 mod proxy;
 mod remote;
 mod resources;
+mod rights;
 mod secret;
 mod service;
 mod token;
@@ -49,6 +50,7 @@ pub use mesh_config::MeshConfig;
 pub use older::OlderPod;
 pub use proxies::Proxies;
 pub use remote::{RemoteWrite, try_token};
+pub use rights::Right;
 
 /// One request takes this long at most.
 const REQUEST: Duration = Duration::from_secs(20);

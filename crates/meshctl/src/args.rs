@@ -3,6 +3,7 @@
 mod clusters;
 mod completions;
 mod cross_sign;
+mod doctor;
 mod forget;
 pub mod mesh;
 mod rotate;
@@ -21,6 +22,7 @@ use meshpki::{KeyType, Name, Time};
 pub use clusters::{Clusters, DryRun, Push, Restart, Rollback, Rollout};
 pub use completions::Completions;
 pub use cross_sign::CrossSign;
+pub use doctor::Doctor;
 pub use forget::Forget;
 pub use rotate::{
     RootAbort, RootEvidence, RootGoal, RootNext, RootPlan, RootStatus, RootStrategy, Rotate,
@@ -31,12 +33,64 @@ pub use trust::{Render as TrustRender, Trust};
 
 /// Manage the CA certificates of an Istio mesh that spans several clusters.
 #[derive(Debug, Parser)]
-#[command(name = "meshctl", version, disable_help_subcommand = true, arg_required_else_help = true, after_help = EXIT_STATUS)]
+#[command(name = "meshctl", version, disable_help_subcommand = true, after_help = EXIT_STATUS)]
 pub struct Cli {
+    /// When to use colors.
+    #[arg(
+        long,
+        value_name = "WHEN",
+        global = true,
+        default_value = "auto",
+        hide_default_value = true,
+        hide_possible_values = true,
+        help = "Colors: auto, always or never. Default: on a terminal, unless NO_COLOR is set"
+    )]
+    pub color: When,
+    /// Print only the result, warnings, errors and questions.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
     /// The command to run.
     #[command(subcommand)]
     pub command: Command,
 }
+
+/// When something is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl When {
+    /// What was asked for; `None`: what the terminal is fit for.
+    #[must_use]
+    pub const fn typed(self) -> Option<bool> {
+        match self {
+            Self::Auto => None,
+            Self::Always => Some(true),
+            Self::Never => Some(false),
+        }
+    }
+}
+
+/// What `meshctl` without arguments and `meshctl help` print.
+pub const START: &str = "\
+meshctl manages the CA certificates of an Istio mesh of several clusters.
+
+Start here:
+  meshctl doctor
+      Look at your clusters, change nothing, and say what to do first.
+  meshctl ca init ca --cluster east,west
+      Create a root and an intermediate CA per cluster, in the folder ca.
+  meshctl push ca --context east=prod-east,west=prod-west
+      Install them. It shows a plan, asks, and verifies that they are used.
+
+`meshctl --help` lists every command; `meshctl help COMMAND` has examples.
+";
 
 const EXIT_STATUS: &str = "\
 Exit status:
@@ -71,6 +125,8 @@ pub enum Command {
     /// Generate, lint and apply cross-cluster Istio configuration.
     #[command(subcommand)]
     Mesh(Box<mesh::Mesh>),
+    /// Look at every context, and say what to do first.
+    Doctor(Box<Doctor>),
     /// Print the completion script of a shell.
     Completions(Completions),
 }

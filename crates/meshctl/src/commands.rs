@@ -3,6 +3,7 @@
 pub(crate) mod ca;
 mod check;
 mod completions;
+mod doctor;
 mod forget;
 mod mesh;
 mod options;
@@ -38,6 +39,7 @@ pub(crate) fn run(command: Command, io: &mut Io<'_>) -> Result<Exit, Failure> {
         Command::Trust(Trust::Serve(args)) => trust::serve(&args, io),
         Command::Trust(Trust::Pull(args)) => trust::pull(&args, io),
         Command::Mesh(args) => mesh::run(&args, io),
+        Command::Doctor(args) => doctor::run(&args, io),
         Command::Completions(args) => completions::run(&args, io),
     }
 }

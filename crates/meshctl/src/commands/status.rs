@@ -1,9 +1,7 @@
 //! `meshctl status`: what each cluster has, serves and trusts, and which clusters reject each other. It writes nothing.
 
-mod facts;
 mod json;
 mod text;
-mod trust;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,16 +14,15 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files;
 use crate::fleet::clusters::{Target, runtime};
+use crate::fleet::facts::{Cluster, Facts, Folder};
 use crate::fleet::judge::{self, Case, errors_first};
 use crate::fleet::observe::{self, Found, unasked};
+use crate::fleet::pairs::{Answer, Pair, pairs};
 use crate::fleet::problems::State;
 use crate::fleet::{folders, pending};
 use crate::hints::{self, Problem, Step, Where, readyz};
 use crate::io::Io;
 use crate::text::{json as pretty, word};
-
-use facts::{Facts, Folder};
-use trust::{Answer, Pair};
 
 /// Everything to report.
 struct Report<'a> {
@@ -35,14 +32,6 @@ struct Report<'a> {
     /// Every pair of clusters, rows in order, each with itself first.
     pairs: Vec<Pair>,
     problems: Vec<Problem>,
-}
-
-/// A cluster, or why it could not be asked.
-struct Cluster<'a> {
-    target: &'a Target,
-    facts: Result<Facts, Failure>,
-    /// Whether everything in it answered.
-    is_whole: bool,
 }
 
 /// Runs the command.
@@ -92,7 +81,7 @@ fn report<'a>(
         let is_whole = found.as_ref().is_ok_and(Found::is_whole);
         clusters.push(Cluster { target, facts, is_whole });
     }
-    let pairs = trust::pairs(&clusters, at);
+    let pairs = pairs(&clusters, at);
     let mut problems = problems(args, targets, found, at);
     problems.extend(on_disk.misplaced.iter().map(misplaced));
     problems.extend(clusters.iter().flat_map(|cluster| of_facts(cluster, args.before_install)));

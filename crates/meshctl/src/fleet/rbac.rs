@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use meshapply::kube::Right;
 use meshapply::names::{CACERTS, OWN_CA, PREVIOUS, ROOT_CONFIG_MAP, ROOT_TRUST_BUNDLE};
 use meshapply::workload::Kind;
 use serde_json::{Value, json};
@@ -326,6 +327,55 @@ impl Rights {
         }
         rules
     }
+}
+
+/// The rights that `status` needs in a cluster, and those that a push needs besides, as the manifests grant them where
+/// nothing is known of a cluster; those to restart gateways are not among them.
+pub(crate) struct Needed {
+    /// To read.
+    pub(crate) status: Vec<Right>,
+    /// To install.
+    pub(crate) push: Vec<Right>,
+}
+
+/// The rights for istiod in this namespace.
+pub(crate) fn needed(selection: &Selection, namespace: &str) -> Needed {
+    let request =
+        Request { selection, user: None, create_secrets: false, restart: true, rotate_root: false };
+    let rights = Rights::new(&request, namespace.to_owned(), None);
+    let mut all = Vec::new();
+    all.extend(rights.istio_rules().iter().flat_map(|rule| each(rule, Some(namespace))));
+    all.extend(rights.cluster_rules().iter().flat_map(|rule| each(rule, None)));
+    let is_of_push =
+        |right: &Right| right.verb == "patch" || right.resource == "serviceaccounts/token";
+    let (push, status) = all.into_iter().partition(is_of_push);
+    Needed { status, push }
+}
+
+/// What a rule grants, one by one.
+fn each(rule: &Value, namespace: Option<&str>) -> Vec<Right> {
+    let texts = |key: &str| -> Vec<String> {
+        let list = rule[key].as_array().into_iter().flatten();
+        list.filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let names = texts("resourceNames");
+    let names: Vec<Option<String>> =
+        if names.is_empty() { vec![None] } else { names.into_iter().map(Some).collect() };
+    let mut found = Vec::new();
+    for resource in texts("resources") {
+        for name in &names {
+            for verb in texts("verbs") {
+                found.push(Right {
+                    verb,
+                    group: texts("apiGroups").concat(),
+                    resource: resource.clone(),
+                    namespace: namespace.map(str::to_owned),
+                    name: name.clone(),
+                });
+            }
+        }
+    }
+    found
 }
 
 /// The secrets of a push that a cluster does not have.

@@ -93,7 +93,7 @@ impl Assigned {
         let before = self.before.as_ref().map(String::as_bytes);
         files::write_public(path, after.as_bytes(), files::Kind::AsRead(before))?;
         let count = self.addresses.iter().count();
-        io.say(format_args!("wrote {}: {count} addresses", path.display()));
+        io.note(format_args!("wrote {}: {count} addresses", path.display()));
         Ok(())
     }
 }

@@ -5,24 +5,23 @@ use meshpki::istiod::{Dataplane, Severity};
 use meshpki::verify::Verdict;
 use meshpki::{Cert, Time};
 
-use super::Cluster;
-use super::facts::Facts;
+use super::facts::{Cluster, Facts};
 use crate::hints::Problem;
 
 /// Whether one cluster accepts what another signs.
-pub(super) struct Pair {
+pub(crate) struct Pair {
     /// Whose roots are asked.
-    pub(super) truster: String,
+    pub(crate) truster: String,
     /// Whose certificates are shown.
-    pub(super) signer: String,
-    pub(super) answer: Answer,
+    pub(crate) signer: String,
+    pub(crate) answer: Answer,
     /// Whether the one has to accept the other, by the spec.
-    pub(super) is_needed: bool,
+    pub(crate) is_needed: bool,
 }
 
 impl Pair {
     /// A refusal as a problem of its own, where no other says what is wrong.
-    pub(super) fn problem(&self) -> Problem {
+    pub(crate) fn problem(&self) -> Problem {
         let why = match &self.answer {
             Answer::No(why) => why.join("; "),
             Answer::Yes(_) | Answer::Unknown => String::new(),
@@ -39,7 +38,7 @@ impl Pair {
 }
 
 /// The answer.
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// It does, until the first certificate above the workload's ends; that certificate.
     Yes(Option<(Time, String)>),
     /// It does not; why, each reason once.
@@ -49,7 +48,7 @@ pub(super) enum Answer {
 }
 
 /// Every pair, row by row.
-pub(super) fn pairs(clusters: &[Cluster<'_>], at: Time) -> Vec<Pair> {
+pub(crate) fn pairs(clusters: &[Cluster<'_>], at: Time) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for truster in clusters {
         for signer in clusters {
