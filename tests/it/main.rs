@@ -17,6 +17,7 @@ mod docs_ci;
 mod doctor;
 mod documents;
 mod expiry;
+mod exporter;
 mod fixtures;
 mod folder;
 mod forget;

@@ -79,6 +79,8 @@ const JUDGES: &[(&str, &[&str], &str)] = &[
     ("elvish", &["-version"], "elvish"),
     ("man", &["--version"], "man-db"),
     ("groff", &["--version"], "groff"),
+    // promtool is in the package of the server.
+    ("promtool", &["--version"], "prometheus"),
 ];
 
 /// Installs what is missing, then runs every step; `with_rig` includes those on real clusters.

@@ -136,6 +136,15 @@ impl Kube {
         prove::namespaces(self).await
     }
 
+    /// The CRLs that istiod hands out to workloads (`PILOT_ENABLE_CA_CRL`): the texts of the ConfigMaps of all namespaces,
+    /// each once.
+    ///
+    /// # Errors
+    /// Those of a request.
+    pub async fn crls(&self) -> Result<Vec<String>, Error> {
+        prove::crls(self).await
+    }
+
     /// What every ready pod of istiod serves on its TLS port, without having it sign anything: it needs no token.
     ///
     /// # Errors

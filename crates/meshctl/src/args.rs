@@ -4,6 +4,7 @@ mod clusters;
 mod completions;
 mod cross_sign;
 mod doctor;
+mod exporter;
 mod forget;
 pub mod mesh;
 mod rotate;
@@ -11,6 +12,7 @@ mod status;
 pub mod trust;
 pub(crate) mod verify;
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -23,12 +25,13 @@ pub use clusters::{Clusters, DryRun, Push, Restart, Rollback, Rollout};
 pub use completions::Completions;
 pub use cross_sign::CrossSign;
 pub use doctor::Doctor;
+pub use exporter::Exporter;
 pub use forget::Forget;
 pub use rotate::{
     RootAbort, RootEvidence, RootGoal, RootNext, RootPlan, RootStatus, RootStrategy, Rotate,
     RotateIntermediate, RotateRoot,
 };
-pub use status::Status;
+pub use status::{Status, StatusOutput};
 pub use trust::{Render as TrustRender, Trust};
 
 /// Manage the CA certificates of an Istio mesh that spans several clusters.
@@ -119,6 +122,8 @@ pub enum Command {
     Rotate(Rotate),
     /// Show what each cluster has, serves and trusts.
     Status(Box<Status>),
+    /// Serve what `status` finds as Prometheus metrics.
+    Exporter(Box<Exporter>),
     /// Generate trust-domain settings, exchange SPIFFE bundles.
     #[command(subcommand)]
     Trust(Trust),
@@ -630,4 +635,10 @@ fn time(text: &str) -> Result<Time, String> {
     text.parse()
         .ok()
         .ok_or_else(|| "expected a time, such as 2026-11-21T07:00:00Z or 2026-11-21".into())
+}
+
+fn address_or_port(text: &str) -> Result<SocketAddr, String> {
+    let loopback = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+    let found = text.parse().map(loopback).ok().or_else(|| text.parse().ok());
+    found.ok_or_else(|| "expected a port or an address with a port, such as 9090".to_owned())
 }

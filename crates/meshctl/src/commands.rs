@@ -4,6 +4,7 @@ pub(crate) mod ca;
 mod check;
 mod completions;
 mod doctor;
+mod exporter;
 mod forget;
 mod mesh;
 mod options;
@@ -39,6 +40,7 @@ pub(crate) fn run(command: Command, io: &mut Io<'_>) -> Result<Exit, Failure> {
         Command::Trust(Trust::Serve(args)) => trust::serve(&args, io),
         Command::Trust(Trust::Pull(args)) => trust::pull(&args, io),
         Command::Mesh(args) => mesh::run(&args, io),
+        Command::Exporter(args) => exporter::run(&args, io),
         Command::Doctor(args) => doctor::run(&args, io),
         Command::Completions(args) => completions::run(&args, io),
     }

@@ -5,6 +5,7 @@ pub(crate) mod facts;
 pub(crate) mod folders;
 pub(crate) mod judge;
 pub(crate) mod mesh;
+pub(crate) mod metrics;
 pub(crate) mod observe;
 pub(crate) mod pairs;
 pub(crate) mod pending;

@@ -27,6 +27,11 @@ pub(crate) fn safe(text: &str) -> String {
     out
 }
 
+/// A label's value in Prometheus' text format: backslash, double quote and line feed are escaped.
+pub(crate) fn label(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
 /// A path as one word of a shell command: quoted if needed, and safe.
 pub(crate) fn word(path: &Path) -> String {
     let text = path.display().to_string();

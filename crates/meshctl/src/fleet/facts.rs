@@ -9,19 +9,10 @@ use meshpki::internals::fingerprints;
 use meshpki::istiod::{Dataplane, LiveIstiod, StartOutcome, Version};
 use meshpki::{Cert, Time, chain};
 
-use crate::failure::Failure;
 use crate::files;
 use crate::fleet::clusters::{Seen, Target};
 use crate::fleet::judge;
 use crate::fleet::observe::{self, Found};
-
-/// A cluster, or why it could not be asked.
-pub(crate) struct Cluster<'a> {
-    pub(crate) target: &'a Target,
-    pub(crate) facts: Result<Facts, Failure>,
-    /// Whether everything in it answered.
-    pub(crate) is_whole: bool,
-}
 
 /// A cluster in facts.
 pub(crate) struct Facts {

@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use meshapply::Error;
 use meshapply::kube::OlderPod;
 use meshapply::proof::PodProof;
+use meshapply::state::Observed;
 use meshpki::Cert;
 use meshpki::cacerts::Secret;
 
@@ -79,6 +80,29 @@ pub(crate) async fn find_one(target: &Target) -> Result<Found, Error> {
     let older = async { Ok(target.kube.older_pods().await) };
     let (seen, served, older) = tokio::try_join!(look_at(target), target.kube.served(), older)?;
     Ok(Found { seen, served, older })
+}
+
+/// Reads one cluster without its secrets: what istiod serves and hands out, and the CRLs with it.
+pub(crate) async fn find_served(target: &Target) -> Result<(Found, Vec<String>), Error> {
+    let kube = &target.kube;
+    let (istiods, mesh, given, served, crls) = tokio::try_join!(
+        kube.istiods(),
+        kube.mesh_config(),
+        kube.namespace_roots(),
+        kube.served(),
+        kube.crls()
+    )?;
+    let observed = Observed {
+        secret: None,
+        vacant: None,
+        previous: None,
+        has_previous: false,
+        istiod: Vec::new(),
+        gateways: Vec::new(),
+        workloads: Vec::new(),
+    };
+    let seen = Seen { observed, istiods, mesh, given };
+    Ok((Found { seen, served, older: Ok(Vec::new()) }, crls))
 }
 
 /// Everything that did not answer: clusters, and pods of those that did.

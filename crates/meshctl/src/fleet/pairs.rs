@@ -5,7 +5,8 @@ use meshpki::istiod::{Dataplane, Severity};
 use meshpki::verify::Verdict;
 use meshpki::{Cert, Time};
 
-use super::facts::{Cluster, Facts};
+use super::clusters::Target;
+use super::facts::Facts;
 use crate::hints::Problem;
 
 /// Whether one cluster accepts what another signs.
@@ -48,16 +49,16 @@ pub(crate) enum Answer {
 }
 
 /// Every pair, row by row.
-pub(crate) fn pairs(clusters: &[Cluster<'_>], at: Time) -> Vec<Pair> {
+pub(crate) fn pairs(members: &[(&Target, Option<&Facts>)], at: Time) -> Vec<Pair> {
     let mut pairs = Vec::new();
-    for truster in clusters {
-        for signer in clusters {
-            let answer = match (&truster.facts, &signer.facts) {
-                (Ok(ours), Ok(theirs)) => accepts(ours, theirs, at),
+    for (truster, ours) in members {
+        for (signer, theirs) in members {
+            let answer = match (ours, theirs) {
+                (Some(ours), Some(theirs)) => accepts(ours, theirs, at),
                 _ => Answer::Unknown,
             };
-            let is_needed = !truster.target.apart.contains(&signer.target.name);
-            let (truster, signer) = (truster.target.name.clone(), signer.target.name.clone());
+            let is_needed = !truster.apart.contains(&signer.name);
+            let (truster, signer) = (truster.name.clone(), signer.name.clone());
             pairs.push(Pair { truster, signer, answer, is_needed });
         }
     }
