@@ -149,7 +149,7 @@ fn none_is_passed_over() {
             ),
             typed("kubectl --context closed get --raw /readyz"),
             typed("kubectl --context hangs get --raw /readyz"),
-            typed("kubectl --context plain get --raw /readyz"),
+            typed("kubectl config get-contexts plain"),
             typed("kubectl config get-contexts"),
         ]
     );
@@ -162,7 +162,8 @@ fn none_is_passed_over() {
             "[=]    again",
             "context good: both reach one cluster",
             "no complete answer within 2 s",
-            "1 more do not answer",
+            "1 more could not be read",
+            "correct plain in the kubeconfig",
         ],
     );
     assert!(!ran.out.contains("secret-token"), "{}", ran.out);

@@ -6,6 +6,7 @@ use std::path::Path;
 use meshpki::internals::fingerprints;
 
 use super::{Kind, Row};
+use crate::failure::Failure;
 use crate::hints::{named, readyz};
 use crate::text::word;
 
@@ -163,15 +164,24 @@ impl Advisor<'_> {
         let mut steps: Vec<Step> = Vec::new();
         for row in named {
             let context = &row.asked.context;
-            let answers = row.asked.found.is_ok();
-            let what = if answers {
+            let code = row.failure().map(Failure::code).unwrap_or_default();
+            // Nothing was sent there, and kubectl would send the token.
+            if ["apply/kubeconfig", "ctl/insecure-server"].contains(&code) {
+                let what = format!("correct {context} in the kubeconfig, or leave it out");
+                let shown = word(Path::new(context));
+                steps.extend(step(&what, &[row], || {
+                    format!("kubectl config get-contexts {shown}{}", self.kubectl)
+                }));
+                continue;
+            }
+            let what = if row.asked.found.is_ok() {
                 format!("find out why {context} could not be read")
             } else {
                 format!("find out why {context} does not answer, or leave it out")
             };
             steps.extend(step(&what, &[row], || readyz(context) + self.kubectl));
         }
-        let more = format!("{} more do not answer; these are all contexts", others.len());
+        let more = format!("{} more could not be read; these are all contexts", others.len());
         steps
             .extend(step(&more, others, || format!("kubectl config get-contexts{}", self.kubectl)));
         steps
