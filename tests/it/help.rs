@@ -21,6 +21,7 @@ const CAN_SAY_NO: &[&str] = &[
     "ca expiry",
     "ca renew",
     "check",
+    "doctor",
     "push",
     "rollback",
     "forget",
@@ -263,4 +264,35 @@ fn options_belong_to_their_commands() {
             "trust next",
         ],
     );
+}
+
+/// Without arguments, and with `help`, meshctl names the three commands to begin with, which exist.
+#[test]
+fn the_first_minutes() {
+    let run = |args: &[&str]| {
+        let output = Command::new(MESHCTL).args(args).stdin(Stdio::null()).output();
+        let output = output.expect("meshctl runs");
+        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let (status, out, err) = run(&[]);
+    assert_eq!((status, out.as_str()), (Some(64), ""), "{err}");
+    assert_eq!(run(&["help"]), (Some(0), err.clone(), String::new()));
+    let commands: Vec<&str> =
+        err.lines().filter_map(|line| line.strip_prefix("  meshctl ")).collect();
+    let names = commands.iter().map(|line| line.split_whitespace().next());
+    assert_eq!(names.collect::<Vec<_>>(), [Some("doctor"), Some("ca"), Some("push")]);
+    for command in commands {
+        let args: Vec<&str> = command.split(' ').chain(["--help"]).collect();
+        assert_eq!(run(&args).0, Some(0), "meshctl {command}");
+    }
+    for line in err.lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+    for name in ["ca", "ca init", "push", "rotate root plan"] {
+        let words: Vec<&str> = name.split(' ').collect();
+        let asked = run(&[&["help"], words.as_slice()].concat());
+        assert_eq!(asked, run(&[words.as_slice(), &["--help"]].concat()), "{name}");
+    }
+    assert_eq!(run(&["help", "no-such-command"]).0, Some(64));
 }

@@ -10,9 +10,21 @@ use crate::MESHCTL;
 
 /// `script` of util-linux, which gives a command a terminal of its own.
 fn on_a_terminal(scratch: &Scratch, command: &str) -> Option<Child> {
+    on_a_terminal_with(scratch, command, &[("NO_COLOR", "1")])
+}
+
+/// The same with these variables.
+fn on_a_terminal_with(
+    scratch: &Scratch,
+    command: &str,
+    env: &[(&'static str, &'static str)],
+) -> Option<Child> {
     let child = Command::new("script")
         .args(["-q", "-e", "-E", "never", "-c", &command.replace("meshctl", MESHCTL), "/dev/null"])
         .current_dir(scratch.path())
+        .env_remove("NO_COLOR")
+        .env("TERM", "xterm")
+        .envs(env.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -209,4 +221,60 @@ fn a_pipe_is_never_asked() {
         check("--plain-root-key", 0, "not encrypted");
         check("--passphrase-env HOME", 0, "encrypted; keep it offline");
     }
+}
+
+/// Colors where a person looks, and nowhere else.
+#[test]
+fn colors() {
+    let scratch = Scratch::new();
+    let (due, error) = ("\x1b[33mDUE\x1b[0m", "\x1b[1;31merror[ctl/no-root]\x1b[0m");
+    let check = |options: &str, env: &[(&'static str, &'static str)], in_color: [bool; 2]| {
+        // A pipe is not a terminal; what comes out of it is shown on one.
+        let commands = format!(
+            "meshctl ca init ca --cluster east --plain-root-key >/dev/null 2>&1; \
+             meshctl ca expiry --within 9000d ca {options}; meshctl ca renew none --cluster x {options} 2>&1 | cat"
+        );
+        let Some(child) = on_a_terminal_with(&scratch, &commands, env) else { return };
+        let (_, text) = answer(child, &[]);
+        assert_eq!(
+            [text.contains(due), text.contains(error)],
+            in_color,
+            "{options} {env:?}: {}",
+            text.escape_debug()
+        );
+        assert_eq!(text.contains('\x1b'), in_color != [false; 2], "{}", text.escape_debug());
+        assert!(text.contains("DUE") && text.contains("error[ctl/no-root]"), "{text}");
+    };
+    check("", &[], [true, false]);
+    check("--color auto", &[], [true, false]);
+    check("--color never", &[], [false, false]);
+    check("--color always", &[], [true, true]);
+    check("", &[("NO_COLOR", "1")], [false, false]);
+    check("", &[("NO_COLOR", "")], [true, false]);
+    check("", &[("TERM", "dumb")], [false, false]);
+    check("--color always", &[("NO_COLOR", "1")], [true, true]);
+}
+
+/// Long work is counted on a terminal; nothing of it is in a pipe, with `--quiet`, or left on the terminal.
+#[test]
+fn progress() {
+    let check = |more: &str, is_shown: bool| {
+        let scratch = Scratch::new();
+        let command = format!(
+            "meshctl ca init ca --cluster a,b,c --plain-root-key --cluster-key-type rsa-2048 {more}"
+        );
+        let Some(child) = on_a_terminal(&scratch, &command) else { return };
+        let (status, text) = answer(child, &[]);
+        assert_eq!(status, Some(0), "{text}");
+        assert_eq!(text.contains("of 3 keys generated"), is_shown, "{}", text.escape_debug());
+        let is_noted = text.contains("next: meshctl push");
+        assert_eq!(is_noted, more.is_empty(), "{}", text.escape_debug());
+        if is_shown {
+            let (_, after) = text.rsplit_once("keys generated").expect("shown");
+            assert!(after.contains("\x1b[2K"), "the line is taken away: {}", text.escape_debug());
+        }
+    };
+    check("", true);
+    check("--quiet", false);
+    check("2>err.txt", false);
 }

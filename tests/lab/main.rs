@@ -7,6 +7,7 @@ mod differential;
 mod fixtures;
 mod fuzz;
 mod judge;
+mod man;
 mod releases;
 mod rig;
 mod seeds;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         ["differential", rest @ ..] => differential::run(rest),
         ["fixtures", rest @ ..] => fixtures::run(rest),
         ["judge"] => judge::run(),
+        ["man", dir] => man::run(dir),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["rig"] => rig::run(),
         ["verifiers", rest @ ..] => verifiers::run(rest),

@@ -97,6 +97,8 @@ impl Shell {
                 err: &mut err,
                 can_ask: self.can_ask,
                 progress: false,
+                color: meshctl::io::Color::default(),
+                quiet: false,
                 env: &env,
             },
         );

@@ -42,6 +42,8 @@ pub fn run_with(args: &[&str], stdin: &[u8]) -> Answer {
             err: &mut err,
             can_ask: false,
             progress: false,
+            color: meshctl::io::Color::default(),
+            quiet: false,
             env: &|name| (name == "PASSPHRASE").then(|| "open".to_owned()),
         },
     );

@@ -17,6 +17,7 @@ pub mod forge;
 mod forward;
 pub mod fuzz;
 pub mod judges;
+pub mod manual;
 pub mod mesh;
 pub mod next_steps;
 pub mod outside;

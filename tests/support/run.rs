@@ -81,6 +81,8 @@ pub fn verify(
             err: &mut err,
             can_ask: false,
             progress: false,
+            color: meshctl::io::Color::default(),
+            quiet: false,
             env: &env,
         },
     );

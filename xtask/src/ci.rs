@@ -73,6 +73,14 @@ const JUDGES: &[(&str, &[&str], &str)] = &[
     ("ip", &["-V"], "iproute2"),
     ("iptables-nft", &["--version"], "iptables"),
     ("strace", &["-V"], "strace"),
+    // Completions and manual pages are loaded.
+    ("zsh", &["--version"], "zsh"),
+    ("fish", &["--version"], "fish"),
+    ("elvish", &["-version"], "elvish"),
+    ("man", &["--version"], "man-db"),
+    ("groff", &["--version"], "groff"),
+    // promtool is in the package of the server.
+    ("promtool", &["--version"], "prometheus"),
 ];
 
 /// Installs what is missing, then runs every step; `with_rig` includes those on real clusters.

@@ -27,6 +27,7 @@ cargo xtask fuzz [--minutes N] [--jobs J] [--target NAME]... [--blind]
                                                    run every fuzz target, N minutes in total (default 10); see CONTRIBUTING.md
 cargo xtask fuzz --replay NAME FILE...             run one target on findings
 cargo xtask examples                               run the examples that the tests' build has built
+cargo xtask man DIR                                write the manual pages of every command to a folder
 cargo xtask rig                                    build the components of test clusters once, into a cache outside the clone
 cargo xtask verifiers [--as NAME] [--runs N] [--seed S]
                                                    compare what Go and Envoy say of random PKIs with our models of them
@@ -57,8 +58,8 @@ fn main() -> ExitCode {
         ["ci"] => ci::run(true),
         ["ci", "--without-rig"] => ci::run(false),
         [
-            "calls" | "clusters" | "demo" | "differential" | "fixtures" | "judge" | "fuzz" | "rig"
-            | "verifiers",
+            "calls" | "clusters" | "demo" | "differential" | "fixtures" | "judge" | "fuzz" | "man"
+            | "rig" | "verifiers",
             ..,
         ] => return lab(&args),
         ["examples"] => ci::examples(),

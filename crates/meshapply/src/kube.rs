@@ -35,6 +35,7 @@ mod proxies;
 mod proxy;
 mod remote;
 mod resources;
+mod rights;
 mod secret;
 mod service;
 mod token;
@@ -49,6 +50,7 @@ pub use mesh_config::MeshConfig;
 pub use older::OlderPod;
 pub use proxies::Proxies;
 pub use remote::{RemoteWrite, try_token};
+pub use rights::Right;
 
 /// One request takes this long at most.
 const REQUEST: Duration = Duration::from_secs(20);
@@ -132,6 +134,15 @@ impl Kube {
     /// Those of a request.
     pub async fn namespace_roots(&self) -> Result<Vec<meshpki::istiod::NamespaceRoots>, Error> {
         prove::namespaces(self).await
+    }
+
+    /// The CRLs that istiod hands out to workloads (`PILOT_ENABLE_CA_CRL`): the texts of the ConfigMaps of all namespaces,
+    /// each once.
+    ///
+    /// # Errors
+    /// Those of a request.
+    pub async fn crls(&self) -> Result<Vec<String>, Error> {
+        prove::crls(self).await
     }
 
     /// What every ready pod of istiod serves on its TLS port, without having it sign anything: it needs no token.

@@ -18,6 +18,10 @@ pub const PREVIOUS: &str = "meshctl-cacerts-previous";
 pub const ROOT_CONFIG_MAP: &str = "istio-ca-root-cert";
 /// Its key.
 pub const ROOT_CONFIG_MAP_KEY: &str = "root-cert.pem";
+/// The ConfigMap with the CRLs of workloads, one in every namespace (`namespacecontroller.go: CRLNamespaceConfigMap`).
+pub const CRL_CONFIG_MAP: &str = "istio-ca-crl";
+/// Its key.
+pub const CRL_CONFIG_MAP_KEY: &str = "ca-crl.pem";
 /// The ClusterTrustBundle in which istiod keeps the roots instead, with `ENABLE_CLUSTER_TRUST_BUNDLE_API`
 /// (`pilot/pkg/trustbundle`, `pkg/config/constants`).
 pub const ROOT_TRUST_BUNDLE: &str = "istio.io:istiod-ca:root-cert";

@@ -2,40 +2,100 @@
 
 mod adopt;
 mod clusters;
+mod completions;
 mod cross_sign;
+mod doctor;
+mod exporter;
 mod forget;
 pub mod mesh;
 mod rotate;
 mod status;
 pub mod trust;
+pub(crate) mod verify;
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use meshpki::istiod::Version;
 use meshpki::{KeyType, Name, Time};
 
 pub use adopt::{Adopt, Bundle};
 pub use clusters::{Clusters, DryRun, Push, Restart, Rollback, Rollout};
+pub use completions::Completions;
 pub use cross_sign::CrossSign;
+pub use doctor::Doctor;
+pub use exporter::Exporter;
 pub use forget::Forget;
 pub use rotate::{
     RootAbort, RootEvidence, RootGoal, RootNext, RootPlan, RootStatus, RootStrategy, Rotate,
     RotateIntermediate, RotateRoot,
 };
-pub use status::Status;
+pub use status::{Status, StatusOutput};
 pub use trust::{Render as TrustRender, Trust};
 
 /// Manage the CA certificates of an Istio mesh that spans several clusters.
 #[derive(Debug, Parser)]
-#[command(name = "meshctl", version, disable_help_subcommand = true, arg_required_else_help = true, after_help = EXIT_STATUS)]
+#[command(name = "meshctl", version, disable_help_subcommand = true, after_help = EXIT_STATUS)]
 pub struct Cli {
+    /// When to use colors.
+    #[arg(
+        long,
+        value_name = "WHEN",
+        global = true,
+        default_value = "auto",
+        hide_default_value = true,
+        hide_possible_values = true,
+        help = "Colors: auto, always or never. Default: on a terminal, unless NO_COLOR is set"
+    )]
+    pub color: When,
+    /// Print only the result, warnings, errors and questions.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
     /// The command to run.
     #[command(subcommand)]
     pub command: Command,
 }
+
+/// When something is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl When {
+    /// What was asked for; `None`: what the terminal is fit for.
+    #[must_use]
+    pub const fn typed(self) -> Option<bool> {
+        match self {
+            Self::Auto => None,
+            Self::Always => Some(true),
+            Self::Never => Some(false),
+        }
+    }
+}
+
+/// What `meshctl` without arguments and `meshctl help` print.
+pub const START: &str = "\
+meshctl manages the CA certificates of an Istio mesh of several clusters.
+
+Start here:
+  meshctl doctor
+      Look at your clusters, change nothing, and say what to do first.
+  meshctl ca init ca --cluster east,west
+      Create a root and an intermediate CA per cluster, in the folder ca.
+  meshctl push ca --context east=prod-east,west=prod-west
+      Install them. It shows a plan, asks, and verifies that they are used.
+
+`meshctl --help` lists every command; `meshctl help COMMAND` has examples.
+";
 
 const EXIT_STATUS: &str = "\
 Exit status:
@@ -64,12 +124,31 @@ pub enum Command {
     Rotate(Rotate),
     /// Show what each cluster has, serves and trusts.
     Status(Box<Status>),
-    /// Generate trust-domain settings, exchange roots as SPIFFE bundles.
+    /// Serve what `status` finds as Prometheus metrics.
+    Exporter(Box<Exporter>),
+    /// Generate trust-domain settings, exchange SPIFFE bundles.
     #[command(subcommand)]
     Trust(Trust),
     /// Generate, lint and apply cross-cluster Istio configuration.
     #[command(subcommand)]
     Mesh(Box<mesh::Mesh>),
+    /// Look at every context, and say what to do first.
+    Doctor(Box<Doctor>),
+    /// Print the completion script of a shell.
+    Completions(Completions),
+}
+
+/// The command line with the options of `ca verify`, for what is generated from it: completions and manual pages.
+/// [`one_dash`] finishes their text.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command().mut_subcommand("ca", |ca| ca.mut_subcommand("verify", verify::command))
+}
+
+/// A text generated from [`command`] in which the options of `ca verify` have one dash, as in openssl.
+#[must_use]
+pub fn one_dash(text: &str) -> String {
+    verify::one_dash(text)
 }
 
 /// `meshctl ca ...`.
@@ -579,4 +658,10 @@ fn time(text: &str) -> Result<Time, String> {
     text.parse()
         .ok()
         .ok_or_else(|| "expected a time, such as 2026-11-21T07:00:00Z or 2026-11-21".into())
+}
+
+fn address_or_port(text: &str) -> Result<SocketAddr, String> {
+    let loopback = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+    let found = text.parse().map(loopback).ok().or_else(|| text.parse().ok());
+    found.ok_or_else(|| "expected a port or an address with a port, such as 9090".to_owned())
 }

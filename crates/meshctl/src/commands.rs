@@ -2,6 +2,9 @@
 
 pub(crate) mod ca;
 mod check;
+mod completions;
+mod doctor;
+mod exporter;
 mod forget;
 mod mesh;
 mod options;
@@ -37,5 +40,8 @@ pub(crate) fn run(command: Command, io: &mut Io<'_>) -> Result<Exit, Failure> {
         Command::Trust(Trust::Serve(args)) => trust::serve(&args, io),
         Command::Trust(Trust::Pull(args)) => trust::pull(&args, io),
         Command::Mesh(args) => mesh::run(&args, io),
+        Command::Exporter(args) => exporter::run(&args, io),
+        Command::Doctor(args) => doctor::run(&args, io),
+        Command::Completions(args) => completions::run(&args, io),
     }
 }

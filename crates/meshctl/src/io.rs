@@ -3,10 +3,12 @@
 use std::fmt;
 use std::io::{BufRead, Write};
 
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use meshpki::Time;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::text::painted;
 
 /// What a command may touch besides files: one value, made once in `main`, made up in tests.
 pub struct Io<'a> {
@@ -22,8 +24,41 @@ pub struct Io<'a> {
     pub can_ask: bool,
     /// Standard error is a terminal, so progress may be drawn there.
     pub progress: bool,
+    /// Where colors help; without `--color`, on a terminal.
+    pub color: Color,
+    /// `--quiet`: no notes and no progress.
+    pub quiet: bool,
     /// An environment variable.
     pub env: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// Which streams have colors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Color {
+    /// Standard output.
+    pub out: bool,
+    /// Standard error.
+    pub err: bool,
+}
+
+/// How far long work is, until it is dropped; then nothing of it is left on the terminal.
+pub(crate) struct Progress(Option<ProgressBar>);
+
+impl Progress {
+    /// One more is done.
+    pub(crate) fn step(&self) {
+        if let Some(bar) = &self.0 {
+            bar.inc(1);
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
 }
 
 /// 2000-01-01: a clock before it was never set.
@@ -32,11 +67,27 @@ const EARLIEST: Time = Time(946_684_800);
 const LATEST: Time = Time(4_102_444_800);
 
 impl Io<'_> {
+    /// Takes over what was typed. Without a wish, a terminal has colors unless the environment is against them
+    /// (`NO_COLOR`, `TERM=dumb`).
+    pub(crate) fn set_up(&mut self, color: Option<bool>, quiet: bool) {
+        let is_against = || {
+            (self.env)("NO_COLOR").is_some_and(|text| !text.is_empty())
+                || (self.env)("TERM").is_some_and(|text| text == "dumb")
+        };
+        self.color = match color {
+            Some(wanted) => Color { out: wanted, err: wanted },
+            None if is_against() => Color::default(),
+            None => self.color,
+        };
+        self.quiet = quiet;
+    }
+
     /// Prints a result to standard output. A reader that has gone away is not a failure.
     ///
     /// # Errors
     /// `ctl/io` when standard output takes no more.
     pub(crate) fn print(&mut self, text: &str) -> Result<(), Failure> {
+        let text = painted(text, self.color.out);
         match self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()) {
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
                 Err(Failure::new("ctl/io", "cannot write to standard output")
@@ -48,7 +99,15 @@ impl Io<'_> {
 
     /// Prints a line to standard error. If that is closed, the line is lost: no result depends on it.
     pub(crate) fn say(&mut self, line: impl fmt::Display) {
-        let _ = writeln!(self.err, "{line}");
+        let line = line.to_string();
+        let _ = writeln!(self.err, "{}", painted(&line, self.color.err));
+    }
+
+    /// Prints a line to standard error that can be left out: what was written, what comes next.
+    pub(crate) fn note(&mut self, line: impl fmt::Display) {
+        if !self.quiet {
+            self.say(line);
+        }
     }
 
     /// Draws on standard error, without a line end: progress, or a question.
@@ -57,14 +116,28 @@ impl Io<'_> {
         let _ = self.err.flush();
     }
 
+    /// Counts long work on a terminal, and elsewhere nothing: `12 of 40 contexts asked`.
+    pub(crate) fn progress(&self, count: usize, what: &'static str) -> Progress {
+        if !self.progress || self.quiet || count < 2 {
+            return Progress(None);
+        }
+        // No thread of its own: it would wait for standard error, which this process holds.
+        let bar = ProgressBar::with_draw_target(
+            Some(u64::try_from(count).unwrap_or(u64::MAX)),
+            ProgressDrawTarget::stderr(),
+        );
+        let style = ProgressStyle::with_template("{bar:24} {pos} of {len} {msg}");
+        Progress(style.ok().map(|style| bar.with_style(style).with_message(what)))
+    }
+
     /// Prints a warning.
     pub(crate) fn warn(&mut self, warning: &Failure) {
-        let _ = self.err.write_all(warning.warning().as_bytes());
+        let _ = self.err.write_all(painted(&warning.warning(), self.color.err).as_bytes());
     }
 
     /// Prints a failure.
     pub(crate) fn fail(&mut self, failure: &Failure) {
-        let _ = self.err.write_all(failure.text().as_bytes());
+        let _ = self.err.write_all(painted(&failure.text(), self.color.err).as_bytes());
     }
 
     /// Prints all failures but the last, which is returned to become the command's own; `None` if there is none.

@@ -37,11 +37,48 @@ pub fn run(args: &[OsString], io: &mut Io<'_>) -> u8 {
     {
         return commands::ca::verify::run(rest, io);
     }
-    let name = OsString::from("meshctl");
-    match Cli::try_parse_from(std::iter::once(&name).chain(args)) {
-        Ok(cli) => finish(commands::run(cli.command, io), io),
-        Err(error) => usage(&error, io),
+    let (name, help) = (OsString::from("meshctl"), OsString::from("--help"));
+    let typed = match args {
+        [] => return start(Exit::Usage, io),
+        [help] if help == "help" => return start(Exit::Good, io),
+        // `help ca init` is `ca init --help`.
+        [first, rest @ ..] if first == "help" => [rest, &[help]].concat(),
+        _ => args.to_vec(),
+    };
+    match Cli::try_parse_from(std::iter::once(&name).chain(&typed)) {
+        Ok(cli) => {
+            io.set_up(cli.color.typed(), cli.quiet);
+            finish(commands::run(cli.command, io), io)
+        }
+        Err(error) => {
+            io.set_up(typed_color(&typed), false);
+            usage(&error, io)
+        }
     }
+}
+
+/// The three commands to begin with: as the result if they were asked for, otherwise as a message.
+fn start(exit: Exit, io: &mut Io<'_>) -> u8 {
+    io.set_up(None, false);
+    show(args::START, exit == Exit::Good, io);
+    exit as u8
+}
+
+/// The wish for colors on a command line that is not valid.
+fn typed_color(typed: &[OsString]) -> Option<bool> {
+    let texts: Vec<_> = typed.iter().map(|text| text.to_string_lossy()).collect();
+    let is = |value: &str| {
+        texts.iter().any(|text| *text == format!("--color={value}"))
+            || texts.windows(2).any(|pair| pair[0] == "--color" && pair[1] == value)
+    };
+    if is("never") { Some(false) } else { is("always").then_some(true) }
+}
+
+fn show(text: &str, is_result: bool, io: &mut Io<'_>) {
+    let in_color = if is_result { io.color.out } else { io.color.err };
+    let stream: &mut dyn Write = if is_result { io.out } else { io.err };
+    // The exit status is the same whether or not the stream is still open.
+    let _ = stream.write_all(text::painted(text, in_color).as_bytes());
 }
 
 fn finish(result: Result<Exit, Failure>, io: &mut Io<'_>) -> u8 {
@@ -57,8 +94,6 @@ fn usage(error: &clap::Error, io: &mut Io<'_>) -> u8 {
     let text = error.render().to_string();
     let text: String = text.lines().map(|line| text::safe(line) + "\n").collect();
     let is_help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-    let stream: &mut dyn Write = if is_help { io.out } else { io.err };
-    // The exit status is the same whether or not the stream is still open.
-    let _ = stream.write_all(text.as_bytes());
+    show(&text, is_help, io);
     if is_help { 0 } else { Exit::Usage as u8 }
 }

@@ -4,6 +4,7 @@ use std::io::{BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
 
 use meshctl::Io;
+use meshctl::io::Color;
 
 fn main() -> ExitCode {
     meshctl::io::forbid_core_files();
@@ -18,6 +19,11 @@ fn main() -> ExitCode {
             err: &mut std::io::stderr().lock(),
             can_ask: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
             progress: std::io::stderr().is_terminal(),
+            color: Color {
+                out: std::io::stdout().is_terminal(),
+                err: std::io::stderr().is_terminal(),
+            },
+            quiet: false,
             env: &|name| std::env::var(name).ok(),
         },
     );

@@ -1,5 +1,6 @@
 //! How facts are written: safe on a terminal, the same everywhere.
 
+mod paint;
 mod unified;
 
 use std::cmp::Ordering;
@@ -10,6 +11,7 @@ use meshpki::internals::{digest, is_invisible, words};
 use meshpki::x509::RawTime;
 use serde_json::Value;
 
+pub(crate) use paint::painted;
 pub(crate) use unified::unified;
 
 /// Text from outside with every character that could steer a terminal written as `\u{1b}`.
@@ -23,6 +25,11 @@ pub(crate) fn safe(text: &str) -> String {
         }
     }
     out
+}
+
+/// A label's value in Prometheus' text format: backslash, double quote and line feed are escaped.
+pub(crate) fn label(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 /// A path as one word of a shell command: quoted if needed, and safe.

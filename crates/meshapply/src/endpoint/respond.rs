@@ -6,6 +6,7 @@ use http_body_util::Full;
 use hyper::body::{Body, Bytes};
 
 use super::content::Published;
+use super::monitor::MonitorPage;
 
 /// The type of SPIFFE bundles (SPIFFE Federation, section 5.1).
 const JSON: &str = "application/json";
@@ -39,6 +40,18 @@ pub(super) fn metrics<B: Body>(
     refusal(request).unwrap_or_else(|| match request.uri().path() {
         "/healthz" => response(StatusCode::OK, TEXT, Bytes::from_static(b"ok\n")),
         "/metrics" => response(StatusCode::OK, METRICS, published.metrics().into()),
+        _ => error(StatusCode::NOT_FOUND),
+    })
+}
+
+/// `/healthz` and `/metrics` of a page.
+pub(super) fn page<B: Body>(page: &MonitorPage, request: &Request<B>) -> Response<Full<Bytes>> {
+    refusal(request).unwrap_or_else(|| match request.uri().path() {
+        "/healthz" if page.is_fresh() => {
+            response(StatusCode::OK, TEXT, Bytes::from_static(b"ok\n"))
+        }
+        "/healthz" => error(StatusCode::SERVICE_UNAVAILABLE),
+        "/metrics" => response(StatusCode::OK, METRICS, page.text()),
         _ => error(StatusCode::NOT_FOUND),
     })
 }

@@ -105,13 +105,13 @@ impl BundleServer {
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
+pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
     let listener = TcpListener::bind(address).await;
     listener.map_err(|error| Error::Listen { address, why: error.to_string() })
 }
 
 /// The next connection, when there is a place for it.
-async fn accept(
+pub(super) async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
 ) -> (TcpStream, Option<OwnedSemaphorePermit>) {
@@ -150,7 +150,8 @@ async fn endpoint(
         return;
     };
     published.counters.opened();
-    if !converse(stream, &published, respond::bundle, stopped).await {
+    let respond = |request: &Request<Incoming>| respond::bundle(&published, request);
+    if !converse(stream, respond, stopped).await {
         published.counters.http_failed();
     }
     published.counters.closed();
@@ -162,20 +163,17 @@ async fn monitor(
     (published, stopped): Shared,
     _place: Option<OwnedSemaphorePermit>,
 ) {
-    converse(stream, &published, respond::metrics, stopped).await;
+    let respond = |request: &Request<Incoming>| respond::metrics(&published, request);
+    converse(stream, respond, stopped).await;
 }
 
-/// What answers a request.
-type Respond = fn(&Published, &Request<Incoming>) -> Response<Full<Bytes>>;
-
 /// Answers the requests of one connection until it ends, its time is over or the server stops; false if it broke.
-async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+pub(super) async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
-    published: &Published,
-    respond: Respond,
+    respond: impl Fn(&Request<Incoming>) -> Response<Full<Bytes>>,
     mut stopped: watch::Receiver<bool>,
 ) -> bool {
-    let service = service_fn(async |request| Ok::<_, Infallible>(respond(published, &request)));
+    let service = service_fn(async |request| Ok::<_, Infallible>(respond(&request)));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits::HEAD_TIME)

@@ -1,5 +1,7 @@
 //! The proof, asked of a cluster: istiod through the API server's port forwarding, the ConfigMaps, a token.
 
+use std::collections::BTreeSet;
+
 use futures_util::future::join_all;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, ListParams, Portforwarder};
@@ -15,8 +17,8 @@ use super::{Kube, REQUEST, ask, ask_optional, mesh_config, token, told, workload
 use crate::error::Error;
 use crate::istio_ca::{self, Connection, Token};
 use crate::names::{
-    IGNORED_NAMESPACES, ISTIOD_TLS_PORT, ROOT_CONFIG_MAP, ROOT_CONFIG_MAP_KEY, ROOT_TRUST_BUNDLE,
-    TOKEN_AUDIENCE,
+    CRL_CONFIG_MAP, CRL_CONFIG_MAP_KEY, IGNORED_NAMESPACES, ISTIOD_TLS_PORT, ROOT_CONFIG_MAP,
+    ROOT_CONFIG_MAP_KEY, ROOT_TRUST_BUNDLE, TOKEN_AUDIENCE,
 };
 use crate::proof::{PodProof, Proof};
 use crate::workload::{Pod, Workload};
@@ -146,6 +148,18 @@ pub(super) async fn namespaces(kube: &Kube) -> Result<Vec<NamespaceRoots>, Error
     }
     found.sort_by(|a, b| a.namespace.cmp(&b.namespace));
     Ok(found)
+}
+
+/// The texts of the ConfigMaps with CRLs, each once, sorted.
+pub(super) async fn crls(kube: &Kube) -> Result<Vec<String>, Error> {
+    let api: Api<ConfigMap> = Api::all(kube.client.clone());
+    let by_name = ListParams::default().fields(&format!("metadata.name={CRL_CONFIG_MAP}"));
+    let what = || format!("list configmaps {CRL_CONFIG_MAP} in all namespaces");
+    let maps = ask(what, || api.list(&by_name)).await?.items.into_iter();
+    let maps = maps.filter(|map| map.metadata.name.as_deref() == Some(CRL_CONFIG_MAP));
+    let texts: BTreeSet<String> =
+        maps.filter_map(|map| map.data?.remove(CRL_CONFIG_MAP_KEY)).collect();
+    Ok(texts.into_iter().collect())
 }
 
 /// The text of the ClusterTrustBundle that an istiod keeps instead of the ConfigMaps; empty if it is not there; `None` if

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use meshpki::Time;
 
-use super::{Clusters, Output, time};
+use super::{Clusters, time};
 
 /// `meshctl status`.
 #[derive(Debug, Args)]
@@ -42,8 +42,19 @@ pub struct Status {
     pub force: Vec<String>,
     /// Output format.
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
-    pub output: Output,
+    pub output: StatusOutput,
     /// Time at which to check validity. Default: now.
     #[arg(long, value_name = "RFC3339", value_parser = time)]
     pub at: Option<Time>,
+}
+
+/// Formats of `status`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StatusOutput {
+    /// Human-readable text.
+    Text,
+    /// One JSON document with `apiVersion` and `kind`.
+    Json,
+    /// Prometheus metrics, as `meshctl exporter` serves them.
+    Prometheus,
 }

@@ -38,7 +38,7 @@ pub(crate) fn open_workspace(
     };
     let mut patience = || {
         if tries == 0 && most > 0 {
-            io.say(format_args!(
+            io.note(format_args!(
                 "waiting for another meshctl process that is using {}",
                 text::word(dir)
             ));

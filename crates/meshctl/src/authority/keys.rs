@@ -21,10 +21,8 @@ pub(crate) fn generate(
         return Ok(keys);
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let progress = io.progress(count, "keys generated");
     while keys.len() < count {
-        if io.progress {
-            io.draw(format_args!("\r{kind} keys: {} of {count} ", keys.len()));
-        }
         let batch = cores.min(count - keys.len());
         let made: Vec<Result<SoftKey, meshpki::Error>> = std::thread::scope(|scope| {
             let threads: Vec<_> =
@@ -33,10 +31,8 @@ pub(crate) fn generate(
         });
         for key in made {
             keys.push(key?);
+            progress.step();
         }
-    }
-    if io.progress && count > 0 {
-        io.draw("\r\x1b[K");
     }
     Ok(keys)
 }

@@ -104,7 +104,7 @@ fn renew(
         let serial: String = old.ca().serial_hex().chars().filter(|c| *c != ':').take(8).collect();
         let label = format!("{name}-{serial}");
         let place = workspace.exchange(name, &label)?;
-        io.say(format_args!("the old files of {name} are in {}", text::word(&place)));
+        io.note(format_args!("the old files of {name} are in {}", text::word(&place)));
     }
     Ok(summary)
 }

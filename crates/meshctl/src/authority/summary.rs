@@ -212,7 +212,7 @@ impl Summary {
         let made = changed.iter().any(|cluster| cluster.state == State::Made);
         let before =
             if made { "\n      (add --before-install if Istio is not installed yet)" } else { "" };
-        io.say(format_args!("\nnext: meshctl push {} {clusters}{before}", text::word(&self.dir)));
+        io.note(format_args!("\nnext: meshctl push {} {clusters}{before}", text::word(&self.dir)));
     }
 
     fn json(&self, checks: &[(String, String, Verdict)]) -> serde_json::Value {

@@ -1,9 +1,7 @@
 //! `meshctl status`: what each cluster has, serves and trusts, and which clusters reject each other. It writes nothing.
 
-mod facts;
 mod json;
 mod text;
-mod trust;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,21 +9,20 @@ use std::path::{Path, PathBuf};
 use meshpki::Time;
 use meshpki::istiod::{LiveCluster, Secret, SecretProblem, Severity};
 
-use crate::args::Status;
+use crate::args::{Status, StatusOutput};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files;
 use crate::fleet::clusters::{Target, runtime};
+use crate::fleet::facts::{Facts, Folder};
 use crate::fleet::judge::{self, Case, errors_first};
 use crate::fleet::observe::{self, Found, unasked};
+use crate::fleet::pairs::{Answer, Pair, pairs};
 use crate::fleet::problems::State;
-use crate::fleet::{folders, pending};
+use crate::fleet::{folders, metrics, pending};
 use crate::hints::{self, Problem, Step, Where, readyz};
 use crate::io::Io;
 use crate::text::{json as pretty, word};
-
-use facts::{Facts, Folder};
-use trust::{Answer, Pair};
 
 /// Everything to report.
 struct Report<'a> {
@@ -54,14 +51,37 @@ pub(super) fn run(args: &Status, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let misplaced = observe::misplaced(&targets, &found, &folders);
     let on_disk = OnDisk { folders: &mut folders, kept: &kept, misplaced: &misplaced };
     let report = report(args, &targets, &found, on_disk, args.at.unwrap_or(io.now));
-    let text =
-        if args.output.is_json() { pretty(&json::write(&report)) } else { text::write(&report) };
+    let text = match args.output {
+        StatusOutput::Text => text::write(&report),
+        StatusOutput::Json => pretty(&json::write(&report)),
+        StatusOutput::Prometheus => prometheus(&report, &found),
+    };
     io.print(&text)?;
     let failures = unasked(&targets, &found);
     for failure in failures.iter().chain(misplaced.iter().map(|(_, failure)| failure)) {
         io.fail(failure);
     }
     Ok(report.exit())
+}
+
+/// The metrics of this look; the CRLs are those of the secrets that istiod uses.
+fn prometheus(report: &Report<'_>, found: &[Result<Found, meshapply::Error>]) -> String {
+    let both = report.clusters.iter().zip(found);
+    let members = both.map(|(cluster, found)| {
+        let facts = cluster.facts.as_ref().ok();
+        let seen = found.as_ref().ok().map(|found| &found.seen);
+        let secret = seen.and_then(|seen| seen.observed.secret.as_ref());
+        let secret = secret.filter(|_| facts.is_some_and(|facts| facts.is_plugged));
+        let crl = seen.zip(secret).and_then(|(seen, live)| live.files.crl(seen.release()));
+        metrics::Member {
+            name: cluster.target.name.clone(),
+            facts,
+            crls: crl.map(metrics::crls).unwrap_or_default(),
+            is_up: facts.is_some(),
+            looked: facts.map(|_| report.at),
+        }
+    });
+    metrics::text(&members.collect::<Vec<_>>(), &report.pairs)
 }
 
 /// What is in the folder: a set for each cluster, those that were replaced, and what is wrong with where they go.
@@ -92,7 +112,9 @@ fn report<'a>(
         let is_whole = found.as_ref().is_ok_and(Found::is_whole);
         clusters.push(Cluster { target, facts, is_whole });
     }
-    let pairs = trust::pairs(&clusters, at);
+    let members: Vec<_> =
+        clusters.iter().map(|one| (one.target, one.facts.as_ref().ok())).collect();
+    let pairs = pairs(&members, at);
     let mut problems = problems(args, targets, found, at);
     problems.extend(on_disk.misplaced.iter().map(misplaced));
     problems.extend(clusters.iter().flat_map(|cluster| of_facts(cluster, args.before_install)));

@@ -17,6 +17,8 @@ use meshconfig::mesh::MeshCluster;
 use meshpki::istiod::{NamespaceRoots, SpecExpectation, Version};
 use tokio::runtime::Runtime;
 
+pub(crate) use guard::check as guard_of;
+
 use crate::failure::Failure;
 use crate::io::Io;
 use crate::spec;
@@ -55,6 +57,8 @@ pub(crate) struct Target {
 
 /// The service account that requests test certificates, unless another one is named.
 pub(crate) const SERVICE_ACCOUNT: &str = "default";
+/// Clocks that differ by more are reported: no time in a certificate can be judged by them.
+pub(crate) const SKEW: Duration = Duration::from_secs(300);
 /// How long a credential plugin may run without a terminal, and with one, where it may wait for a person.
 const SILENT: Duration = Duration::from_secs(60);
 const ASKING: Duration = Duration::from_secs(300);

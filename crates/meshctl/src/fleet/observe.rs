@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use meshapply::Error;
 use meshapply::kube::OlderPod;
 use meshapply::proof::PodProof;
+use meshapply::state::Observed;
 use meshpki::Cert;
 use meshpki::cacerts::Secret;
 
@@ -14,7 +15,7 @@ use crate::fleet::clusters::{Seen, Selection, Target, look_at, place as place_of
 use crate::fleet::place;
 use crate::fleet::place::Source;
 use crate::hints::readyz;
-use crate::io::Io;
+use crate::io::{Io, Progress};
 
 /// What was found in a cluster: its state, and what istiod serves.
 pub(crate) struct Found {
@@ -33,7 +34,10 @@ pub(crate) async fn asked(
     io: &mut Io<'_>,
 ) -> Result<(Vec<Target>, Vec<Result<Found, Error>>), Failure> {
     let targets = targets(selection, io).await?;
-    let (found, twins) = tokio::join!(find(&targets), place::refuse_known_twins(&targets));
+    let progress = io.progress(targets.len(), "clusters read");
+    let found = find(&targets, &progress);
+    let (found, twins) = tokio::join!(found, place::refuse_known_twins(&targets));
+    drop(progress);
     twins?;
     Ok((targets, found))
 }
@@ -62,13 +66,43 @@ impl Found {
 }
 
 /// Reads every cluster at the same time. One that cannot be read does not hide the others.
-async fn find(targets: &[Target]) -> Vec<Result<Found, Error>> {
+async fn find(targets: &[Target], progress: &Progress) -> Vec<Result<Found, Error>> {
     let one = async |target: &Target| {
-        let older = async { Ok(target.kube.older_pods().await) };
-        let (seen, served, older) = tokio::try_join!(look_at(target), target.kube.served(), older)?;
-        Ok(Found { seen, served, older })
+        let found = find_one(target).await;
+        progress.step();
+        found
     };
     join_all(targets.iter().map(one)).await
+}
+
+/// Reads one cluster.
+pub(crate) async fn find_one(target: &Target) -> Result<Found, Error> {
+    let older = async { Ok(target.kube.older_pods().await) };
+    let (seen, served, older) = tokio::try_join!(look_at(target), target.kube.served(), older)?;
+    Ok(Found { seen, served, older })
+}
+
+/// Reads one cluster without its secrets: what istiod serves and hands out, and the CRLs with it.
+pub(crate) async fn find_served(target: &Target) -> Result<(Found, Vec<String>), Error> {
+    let kube = &target.kube;
+    let (istiods, mesh, given, served, crls) = tokio::try_join!(
+        kube.istiods(),
+        kube.mesh_config(),
+        kube.namespace_roots(),
+        kube.served(),
+        kube.crls()
+    )?;
+    let observed = Observed {
+        secret: None,
+        vacant: None,
+        previous: None,
+        has_previous: false,
+        istiod: Vec::new(),
+        gateways: Vec::new(),
+        workloads: Vec::new(),
+    };
+    let seen = Seen { observed, istiods, mesh, given };
+    Ok((Found { seen, served, older: Ok(Vec::new()) }, crls))
 }
 
 /// Everything that did not answer: clusters, and pods of those that did.
@@ -95,7 +129,7 @@ pub(crate) fn unasked(targets: &[Target], found: &[Result<Found, Error>]) -> Vec
 }
 
 /// A cluster that could not be asked.
-fn unreachable(target: &Target, error: &Error) -> Failure {
+pub(crate) fn unreachable(target: &Target, error: &Error) -> Failure {
     let failure = Failure::from(error).within(place_of(target));
     match error {
         Error::Unreachable { .. } => failure

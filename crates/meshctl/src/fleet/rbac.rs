@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use meshapply::names::{CACERTS, OWN_CA, PREVIOUS, ROOT_CONFIG_MAP, ROOT_TRUST_BUNDLE};
+use meshapply::kube::{Istiod, Right};
+use meshapply::names::{
+    CACERTS, CRL_CONFIG_MAP, OWN_CA, PREVIOUS, ROOT_CONFIG_MAP, ROOT_TRUST_BUNDLE,
+};
 use meshapply::workload::Kind;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
-use crate::fleet::clusters::{Seen, Selection, Target, look, targets};
+use crate::fleet::clusters::{Seen, Selection, Target, look, place, targets};
 use crate::io::Io;
 use crate::text::{safe, word};
 
@@ -94,14 +97,7 @@ pub(crate) async fn manifests(request: &Request<'_>, io: &mut Io<'_>) -> Result<
         Rights::new(request, target.istio_namespace.clone(), Some(seen)).text()
     };
     let texts: Vec<String> = targets.iter().zip(&seen).map(text).collect();
-    if let Some(other) = texts.iter().position(|text| *text != texts[0]) {
-        let (first, other) = (&targets[0].name, &targets[other].name);
-        return Err(Failure::usage(format!(
-            "clusters {first} and {other} need different permissions"
-        ))
-        .hint(format!("`--context {first}` prints those of one cluster")));
-    }
-    Ok(texts.into_iter().next().unwrap_or_default())
+    one_text(&targets, texts)
 }
 
 impl Rights {
@@ -167,7 +163,7 @@ impl Rights {
     fn text(&self) -> String {
         let mut manifests = Manifests::new(&self.header());
         if self.user.is_none() {
-            manifests.add("", account(&self.namespace));
+            manifests.add("", account("meshctl", &self.namespace));
         }
         if let Secrets::Missing(names) = &self.secrets {
             for name in names {
@@ -328,6 +324,128 @@ impl Rights {
     }
 }
 
+/// The rights that `status` needs in a cluster, and those that a push needs besides, as the manifests grant them where
+/// nothing is known of a cluster; those to restart gateways are not among them.
+pub(crate) struct Needed {
+    /// To read.
+    pub(crate) status: Vec<Right>,
+    /// To install.
+    pub(crate) push: Vec<Right>,
+}
+
+/// The rights for istiod in this namespace.
+pub(crate) fn needed(selection: &Selection, namespace: &str) -> Needed {
+    let request =
+        Request { selection, user: None, create_secrets: false, restart: true, rotate_root: false };
+    let rights = Rights::new(&request, namespace.to_owned(), None);
+    let mut all = Vec::new();
+    all.extend(rights.istio_rules().iter().flat_map(|rule| each(rule, Some(namespace))));
+    all.extend(rights.cluster_rules().iter().flat_map(|rule| each(rule, None)));
+    let is_of_push =
+        |right: &Right| right.verb == "patch" || right.resource == "serviceaccounts/token";
+    let (push, status) = all.into_iter().partition(is_of_push);
+    Needed { status, push }
+}
+
+/// What a rule grants, one by one.
+fn each(rule: &Value, namespace: Option<&str>) -> Vec<Right> {
+    let texts = |key: &str| -> Vec<String> {
+        let list = rule[key].as_array().into_iter().flatten();
+        list.filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let names = texts("resourceNames");
+    let names: Vec<Option<String>> =
+        if names.is_empty() { vec![None] } else { names.into_iter().map(Some).collect() };
+    let mut found = Vec::new();
+    for resource in texts("resources") {
+        for name in &names {
+            for verb in texts("verbs") {
+                found.push(Right {
+                    verb,
+                    group: texts("apiGroups").concat(),
+                    resource: resource.clone(),
+                    namespace: namespace.map(str::to_owned),
+                    name: name.clone(),
+                });
+            }
+        }
+    }
+    found
+}
+
+/// The rights of `meshctl exporter`, as manifests: for what is in the clusters, which must all need the same, or without
+/// a cluster for the names Istio gives.
+pub(crate) async fn exporter(
+    selection: &Selection,
+    user: Option<&str>,
+    io: &mut Io<'_>,
+) -> Result<String, Failure> {
+    if selection.is_empty() {
+        return Ok(exporter_text(selection.namespace(), user, &[]));
+    }
+    let targets = targets(selection, io).await?;
+    let mut texts = Vec::new();
+    for target in &targets {
+        let istiods = target.kube.istiods().await;
+        let istiods = istiods.map_err(|error| Failure::from(error).within(place(target)))?;
+        texts.push(exporter_text(&target.istio_namespace, user, &istiods));
+    }
+    one_text(&targets, texts)
+}
+
+/// The text that all clusters have.
+fn one_text(targets: &[Target], texts: Vec<String>) -> Result<String, Failure> {
+    if let Some(other) = texts.iter().position(|text| *text != texts[0]) {
+        let (first, other) = (&targets[0].name, &targets[other].name);
+        return Err(Failure::usage(format!(
+            "clusters {first} and {other} need different permissions"
+        ))
+        .hint(format!("`--context {first}` prints those of one cluster")));
+    }
+    Ok(texts.into_iter().next().unwrap_or_default())
+}
+
+fn exporter_text(namespace: &str, user: Option<&str>, istiods: &[Istiod]) -> String {
+    const NAME: &str = "meshctl-exporter";
+    let header = [
+        "The permissions that `meshctl exporter` needs in one cluster, and no others. Nothing can be written with them,"
+            .to_owned(),
+        "and no secret read. Anyone who has them:".to_owned(),
+        format!("- can connect to every port of every pod in {namespace}"),
+        format!("- can read every Deployment in {namespace}, with the environment of its containers"),
+    ];
+    let mut manifests = Manifests::new(&header);
+    if user.is_none() {
+        manifests.add("", account(NAME, namespace));
+    }
+    let subject = match user {
+        Some(_) => subject(user, namespace),
+        None => json!({"kind": "ServiceAccount", "name": NAME, "namespace": namespace}),
+    };
+    let revisions = istiods.iter().filter(|istiod| istiod.revision != "default");
+    let mut mesh = BTreeSet::from(["istio".to_owned()]);
+    mesh.extend(revisions.map(|istiod| format!("istio-{}", istiod.revision)));
+    let of_istio = vec![
+        rule("apps", &["deployments"], &[], &["list"]),
+        rule("", &["configmaps"], &texts(&mesh), &["get"]),
+        rule("", &["pods"], &[], &["list"]),
+        rule("", &["pods/portforward"], &[], &["create", "get"]),
+    ];
+    let why = "What istiod is, and what it serves: each pod is asked for its certificate.";
+    manifests.role(why, &subject, Some(namespace), NAME, of_istio);
+    let mut of_cluster = vec![
+        rule("", &["namespaces"], &[], &["list"]),
+        rule("", &["configmaps"], &[ROOT_CONFIG_MAP, CRL_CONFIG_MAP], &["list"]),
+    ];
+    if istiods.iter().any(|istiod| istiod.trust_bundle) {
+        let names = [ROOT_TRUST_BUNDLE];
+        of_cluster.push(rule("certificates.k8s.io", &["clustertrustbundles"], &names, &["get"]));
+    }
+    let why = "The namespaces, and the roots and CRLs that each has.";
+    manifests.role(why, &subject, None, NAME, of_cluster);
+    manifests.text
+}
+
 /// The secrets of a push that a cluster does not have.
 fn missing(seen: &Seen) -> Vec<&'static str> {
     let observed = &seen.observed;
@@ -421,12 +539,12 @@ pub(crate) fn subject(user: Option<&str>, namespace: &str) -> Value {
     }
 }
 
-/// That service account.
-pub(crate) fn account(namespace: &str) -> Value {
+/// A service account.
+pub(crate) fn account(name: &str, namespace: &str) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "ServiceAccount",
-        "metadata": {"name": "meshctl", "namespace": namespace},
+        "metadata": {"name": name, "namespace": namespace},
     })
 }
 

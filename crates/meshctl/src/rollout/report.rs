@@ -170,7 +170,7 @@ impl Report {
         self.lines[cluster] = line.clone();
         // Lost progress output is not a failure.
         if !self.live {
-            io.say(line);
+            io.note(line);
             return;
         }
         let up = if self.drawn > 0 { format!("\x1b[{}A", self.drawn) } else { String::new() };

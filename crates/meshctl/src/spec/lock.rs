@@ -94,7 +94,7 @@ impl Assigned {
         let before = self.before.as_ref().map(String::as_bytes);
         files::write_public(path, after.as_bytes(), files::Kind::AsRead(before))?;
         let count = counted(self.addresses.iter().count(), "address");
-        io.say(format_args!("wrote {}: {count}", path.display()));
+        io.note(format_args!("wrote {}: {count}", path.display()));
         Ok(())
     }
 }

@@ -1,11 +1,13 @@
 //! `meshctl trust serve`.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use meshpki::TrustDomain;
+
+use crate::args::address_or_port;
 
 /// How the server of a bundle endpoint is authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -81,10 +83,4 @@ fn path(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err("expected a path that begins with `/`, such as /bundle".to_owned())
-}
-
-fn address_or_port(text: &str) -> Result<SocketAddr, String> {
-    let loopback = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
-    let found = text.parse().map(loopback).ok().or_else(|| text.parse().ok());
-    found.ok_or_else(|| "expected a port or an address with a port, such as 9090".to_owned())
 }

@@ -65,7 +65,7 @@ pub(crate) fn run(args: &ChainArgs, io: &mut Io<'_>) -> Result<Exit, Failure> {
         _ => io.print(&text)?,
     }
     for (depth, cert) in chain.iter().enumerate() {
-        io.say(format_args!("{depth}: {}", cert.subject()));
+        io.note(format_args!("{depth}: {}", cert.subject()));
     }
     Ok(Exit::Good)
 }

@@ -102,7 +102,7 @@ fn report(args: &CsrArgs, csr: &Csr, io: &mut Io<'_>) -> Result<Exit, Failure> {
         key_words(csr.public_key()),
     );
     io.print(&text)?;
-    io.say(format_args!("\nnext: where the root key is, `meshctl ca sign {0}/ca.csr --ca DIR --out {0}`; copy the three certificate files back here",
+    io.note(format_args!("\nnext: where the root key is, `meshctl ca sign {0}/ca.csr --ca DIR --out {0}`; copy the three certificate files back here",
         text::word(&folder)));
     Ok(Exit::Good)
 }

@@ -51,7 +51,7 @@ pub(super) fn run(args: &Apply, io: &mut Io<'_>) -> Result<Exit, Failure> {
         let rehearsal = rehearsal.map_err(|error| refused(&plan, &error))?;
         let steps = rehearsal.steps().len();
         if args.dry_run == Some(DryRun::Server) {
-            io.say(format!("every API server accepts the plan; writes: {steps}"));
+            io.note(format!("every API server accepts the plan; writes: {steps}"));
             return Ok(Exit::Good);
         }
         if steps > 0 {
@@ -63,7 +63,7 @@ pub(super) fn run(args: &Apply, io: &mut Io<'_>) -> Result<Exit, Failure> {
             )?;
         }
         plan.assigned.write(io)?;
-        let applied = rehearsal.carry_out(|step| io.say(line(step))).await;
+        let applied = rehearsal.carry_out(|step| io.note(line(step))).await;
         let applied = applied.map_err(|stopped| unfinished(&plan, &stopped))?;
         let exit = finish(&applied, io)?;
         changes::by_hand("next", &plan, io);

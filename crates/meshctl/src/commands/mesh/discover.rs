@@ -63,7 +63,7 @@ fn write(
     )?;
     let kind = files::Kind::AsRead(before.map(str::as_bytes));
     files::write_public(path, merged.text.as_bytes(), kind)?;
-    io.say(format_args!("wrote {file}"));
+    io.note(format_args!("wrote {file}"));
     Ok(())
 }
 

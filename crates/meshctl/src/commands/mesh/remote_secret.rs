@@ -104,11 +104,11 @@ fn write(job: &Job<'_>, io: &mut Io<'_>) -> Result<Exit, Failure> {
         if writing.dry_run == Some(DryRun::Server) {
             carry_out::rehearse(&plan).await?;
             let count = plan.writes.len();
-            io.say(format!("every API server accepts the plan; writes: {count}"));
+            io.note(format!("every API server accepts the plan; writes: {count}"));
             return Ok(Exit::Good);
         }
         if plan.writes.is_empty() {
-            io.say("nothing to do");
+            io.note("nothing to do");
             return Ok(Exit::Good);
         }
         io.confirm(

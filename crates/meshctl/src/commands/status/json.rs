@@ -3,11 +3,11 @@
 use meshpki::{Cert, Time};
 use serde_json::{Value, json};
 
-use super::facts::{Facts, Folder, Given, Kept, Served};
-use super::trust::{Answer, Pair};
 use super::{Cluster, Report, State};
 use crate::exit::Exit;
 use crate::files;
+use crate::fleet::facts::{Facts, Folder, Given, Kept, Served};
+use crate::fleet::pairs::{Answer, Pair};
 use crate::fleet::problems::{istiod, problem};
 
 /// The document.

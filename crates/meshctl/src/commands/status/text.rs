@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use meshpki::istiod::Severity;
 use meshpki::{Cert, Time, chain};
 
-use super::facts::{Facts, Folder, Kept, Served};
-use super::trust::{Answer, Pair};
 use super::{Cluster, Report, State};
+use crate::fleet::facts::{Facts, Folder, Kept, Served};
+use crate::fleet::pairs::{Answer, Pair};
 use crate::hints::Problem;
 use crate::text::{counted, relative, safe, since};
 

@@ -29,7 +29,7 @@ pub(crate) fn run(args: &Args, io: &mut Io<'_>) -> Result<Exit, Failure> {
         let pulled = puller.once(now, io).await?;
         if !args.check {
             let due = now.plus(pulled.interval);
-            io.say(format_args!("next pull due {due}; `--watch` pulls by itself"));
+            io.note(format_args!("next pull due {due}; `--watch` pulls by itself"));
         }
         Ok(Exit::Good)
     });
@@ -41,7 +41,7 @@ pub(crate) fn run(args: &Args, io: &mut Io<'_>) -> Result<Exit, Failure> {
 /// Pulls until a signal ends it. A failure is shown, and the next pull is at the usual time.
 async fn watch(puller: &Puller<'_>, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let mut ending = Ending::new();
-    io.say(format_args!("pulling from {}", safe(&puller.url.to_string())));
+    io.note(format_args!("pulling from {}", safe(&puller.url.to_string())));
     loop {
         let pulled = tokio::select! {
             pulled = puller.once(system_time(), io) => pulled,

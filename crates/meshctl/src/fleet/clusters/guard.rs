@@ -12,7 +12,7 @@ const CODE: &str = "ctl/insecure-server";
 /// Refuses a connection that anyone on the way can read, unless that was forced: then it is a warning.
 ///
 /// Every command sends a token or reads or writes the CA's key, so that every command asks.
-pub(super) fn check(
+pub(crate) fn check(
     one: &Named,
     context: &Context,
     force: &[String],

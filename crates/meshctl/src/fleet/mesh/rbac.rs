@@ -104,7 +104,7 @@ impl Rights {
         let subject = subject(user, &self.namespace);
         let mut manifests = Manifests::new(&self.header());
         if user.is_none() {
-            manifests.add("", account(&self.namespace));
+            manifests.add("", account("meshctl", &self.namespace));
         }
         let why = "`discover`: services and the workloads behind them, gateways, istiod. `diff`: Istio's resources, and what else decides whether calls arrive. `apply`: what it writes.";
         manifests.role(why, &subject, None, "meshctl-mesh", self.cluster_rules());

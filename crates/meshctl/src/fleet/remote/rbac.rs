@@ -42,7 +42,7 @@ pub(crate) fn manifests(request: &Request<'_>, io: &mut Io<'_>) -> Result<String
     let subject = subject(request.user, namespace);
     let mut manifests = Manifests::new(&header(request, namespace));
     if request.user.is_none() {
-        manifests.add("", account(namespace));
+        manifests.add("", account("meshctl", namespace));
     }
     let why = "Remote secrets, tokens for them, and the endpoints that istiod has.";
     let rules = rules(request, &secrets);

@@ -9,7 +9,7 @@ use meshpki::internals::digest;
 use serde_json::{Value, json};
 
 use super::{Item, Object, Place, Problem, State};
-use crate::text::{self, safe};
+use crate::text::{self, label, safe};
 
 const HEAD: [&str; 5] = ["STATE", "ENDS", "WHEN", "SUBJECT", "PLACE"];
 
@@ -207,11 +207,6 @@ fn subject(item: &Item) -> String {
 
 fn ends(item: &Item) -> String {
     item.object.raw_end().map(text::raw_time).unwrap_or_default()
-}
-
-/// A label's value in Prometheus' text format: backslash, double quote and line feed are escaped.
-fn label(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 /// The message of a workflow command (actions/toolkit `packages/core/src/command.ts: escapeData`).

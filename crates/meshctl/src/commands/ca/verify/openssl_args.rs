@@ -5,137 +5,7 @@ use std::path::Path;
 
 use meshpki::verify::Release;
 
-/// What an option is, without its value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Id {
-    Help,
-    CaFile,
-    Trusted,
-    Untrusted,
-    CrlFile,
-    CaPath,
-    CaStore,
-    NoCaFile,
-    NoCaPath,
-    NoCaStore,
-    ShowChain,
-    NameOpt,
-    Policy,
-    Purpose,
-    Depth,
-    AuthLevel,
-    AtTime,
-    Hostname,
-    Email,
-    Ip,
-    IgnoreCritical,
-    CrlCheck,
-    CrlCheckAll,
-    PolicyCheck,
-    ExplicitPolicy,
-    InhibitAny,
-    InhibitMap,
-    PolicyPrint,
-    Strict,
-    CheckSelfSigned,
-    PartialChain,
-    NoCheckTime,
-    VerifyName,
-    ExtendedCrl,
-    UseDeltas,
-    SuiteB128Only,
-    SuiteB128,
-    SuiteB192,
-    AllowProxies,
-    VerifyOption,
-    /// Accepted by openssl and without effect there.
-    Nothing,
-    /// An option of openssl we leave out.
-    LeftOut,
-    /// An addition to openssl's: the reason for each finding.
-    Explain,
-    /// Ours: `json`.
-    Output,
-    /// Ours: the time as RFC 3339.
-    At,
-    /// Ours: the release of OpenSSL.
-    OpenSsl,
-    /// Ours: the verifier to ask.
-    As,
-    /// Ours: the release of Istio whose verifiers are asked.
-    Istio,
-}
-
-/// The argument an option takes (`apps/include/opt.h`: `-`, `s`, `n`, `M`, `/`).
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Wants {
-    Nothing,
-    Text,
-    Folder,
-    Int,
-    Big,
-}
-
-/// Every option by name (`apps/verify.c: verify_options`), then the additions.
-const OPTIONS: &[(&str, Wants, Id)] = &[
-    ("help", Wants::Nothing, Id::Help),
-    ("engine", Wants::Text, Id::LeftOut),
-    ("verbose", Wants::Nothing, Id::Nothing),
-    ("nameopt", Wants::Text, Id::NameOpt),
-    ("trusted", Wants::Text, Id::Trusted),
-    ("CAfile", Wants::Text, Id::CaFile),
-    ("CApath", Wants::Folder, Id::CaPath),
-    ("CAstore", Wants::Text, Id::CaStore),
-    ("no-CAfile", Wants::Nothing, Id::NoCaFile),
-    ("no-CApath", Wants::Nothing, Id::NoCaPath),
-    ("no-CAstore", Wants::Nothing, Id::NoCaStore),
-    ("untrusted", Wants::Text, Id::Untrusted),
-    ("CRLfile", Wants::Text, Id::CrlFile),
-    ("crl_download", Wants::Nothing, Id::LeftOut),
-    ("show_chain", Wants::Nothing, Id::ShowChain),
-    ("policy", Wants::Text, Id::Policy),
-    ("purpose", Wants::Text, Id::Purpose),
-    ("verify_name", Wants::Text, Id::VerifyName),
-    ("verify_depth", Wants::Int, Id::Depth),
-    ("auth_level", Wants::Int, Id::AuthLevel),
-    ("attime", Wants::Big, Id::AtTime),
-    ("verify_hostname", Wants::Text, Id::Hostname),
-    ("verify_email", Wants::Text, Id::Email),
-    ("verify_ip", Wants::Text, Id::Ip),
-    ("ignore_critical", Wants::Nothing, Id::IgnoreCritical),
-    ("issuer_checks", Wants::Nothing, Id::Nothing),
-    ("crl_check", Wants::Nothing, Id::CrlCheck),
-    ("crl_check_all", Wants::Nothing, Id::CrlCheckAll),
-    ("policy_check", Wants::Nothing, Id::PolicyCheck),
-    ("explicit_policy", Wants::Nothing, Id::ExplicitPolicy),
-    ("inhibit_any", Wants::Nothing, Id::InhibitAny),
-    ("inhibit_map", Wants::Nothing, Id::InhibitMap),
-    ("x509_strict", Wants::Nothing, Id::Strict),
-    ("extended_crl", Wants::Nothing, Id::ExtendedCrl),
-    ("use_deltas", Wants::Nothing, Id::UseDeltas),
-    ("policy_print", Wants::Nothing, Id::PolicyPrint),
-    ("check_ss_sig", Wants::Nothing, Id::CheckSelfSigned),
-    ("trusted_first", Wants::Nothing, Id::Nothing),
-    ("suiteB_128_only", Wants::Nothing, Id::SuiteB128Only),
-    ("suiteB_128", Wants::Nothing, Id::SuiteB128),
-    ("suiteB_192", Wants::Nothing, Id::SuiteB192),
-    ("partial_chain", Wants::Nothing, Id::PartialChain),
-    ("no_alt_chains", Wants::Nothing, Id::Nothing),
-    ("no_check_time", Wants::Nothing, Id::NoCheckTime),
-    ("allow_proxy_certs", Wants::Nothing, Id::AllowProxies),
-    ("vfyopt", Wants::Text, Id::VerifyOption),
-    ("provider-path", Wants::Text, Id::LeftOut),
-    ("provider", Wants::Text, Id::LeftOut),
-    ("propquery", Wants::Text, Id::LeftOut),
-    ("provparam", Wants::Text, Id::LeftOut),
-    ("explain", Wants::Nothing, Id::Explain),
-    ("o", Wants::Text, Id::Output),
-    ("output", Wants::Text, Id::Output),
-    ("at", Wants::Text, Id::At),
-    ("openssl", Wants::Text, Id::OpenSsl),
-    ("as", Wants::Text, Id::As),
-    ("istio", Wants::Text, Id::Istio),
-];
+use crate::args::verify::{Id, OPTIONS, Wants};
 
 /// One option as it was given.
 #[derive(Debug)]
@@ -221,10 +91,11 @@ impl<'a> Options<'a> {
             None => (name, None),
         };
         let wanted = if name == "h" { "help" } else { name };
-        let known = OPTIONS.iter().find(|option| option.0 == wanted && self.has(option.0));
-        let Some(&(name, wants, id)) = known else {
+        let known = OPTIONS.iter().find(|option| option.name == wanted && self.has(option.name));
+        let Some(option) = known else {
             return Err(format!("verify: Unknown option: -{name}"));
         };
+        let (name, wants, id) = (option.name, option.wants, option.id);
         if wants == Wants::Nothing {
             return match attached {
                 Some(_) => Err(format!("verify: Option -{name} does not take a value")),

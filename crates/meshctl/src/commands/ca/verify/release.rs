@@ -6,7 +6,8 @@ use std::fs;
 use meshpki::verify::Release;
 
 use super::Stop;
-use super::openssl_args::{Id, Options};
+use super::openssl_args::Options;
+use crate::args::verify::Id;
 
 /// What answers where nothing is known of the machine: the release with long-term support.
 const UNKNOWN: Release = Release::V3_5;

@@ -9,12 +9,13 @@ use meshpki::{Cert, Crl, NameForm, Time};
 
 use super::load::{self, Found};
 use super::open::{What, open};
-use super::openssl_args::{self, Given, Id, Options};
+use super::openssl_args::{self, Given, Options};
 use super::places::Places;
 use super::release::{self, Chosen};
 use super::system::Store;
 use super::verifiers::Asked;
 use super::{GOOD, Stop, values};
+use crate::args::verify::Id;
 use crate::io::Io;
 
 /// The options, resolved.

@@ -55,7 +55,7 @@ pub(super) async fn run(plan: &Plan<'_>, io: &mut Io<'_>) -> Result<Exit, Failur
     }
     leftovers(plan, io).await;
     let many = if plan.writes.len() == 1 { "secret" } else { "secrets" };
-    io.say(format!("done: {} {many} written and verified", plan.writes.len()));
+    io.note(format!("done: {} {many} written and verified", plan.writes.len()));
     Ok(Exit::Good)
 }
 
@@ -76,7 +76,7 @@ async fn one(
     try_out(plan, write, &content, &token, io).await?;
     let version = send(write, &content, write.over, false).await?;
     let (reader, remote) = (&write.reader.name, &write.remote.name);
-    io.say(safe(&format!("{reader}: wrote secret {}, token until {}", write.name, token.expires)));
+    io.note(safe(&format!("{reader}: wrote secret {}, token until {}", write.name, token.expires)));
     let why = match watch(plan, write, &before, ending).await? {
         Ok(pods) => {
             io.say(safe(&format!(

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use futures_util::future::join_all;
 use meshapply::Error;
@@ -23,14 +22,11 @@ use crate::args::RootGoal;
 use crate::authority::{certs_of_file, read_certs};
 use crate::failure::Failure;
 use crate::files;
-use crate::fleet::clusters::{Selection, Target, place};
+use crate::fleet::clusters::{SKEW, Selection, Target, place};
 use crate::fleet::folders;
 use crate::fleet::observe::{self, Found, unasked};
 use crate::io::Io;
 use crate::rollout::no_folder;
-
-/// Clocks may differ by this much.
-const SKEW: Duration = Duration::from_secs(300);
 
 /// What to read, and how.
 pub(super) struct Ask {

@@ -40,7 +40,7 @@ pub(super) fn run(args: &Import, io: &mut Io<'_>) -> Result<Exit, Failure> {
     }
     files::write_public(out, text.as_bytes(), files::Kind::Certificates)?;
     let (count, domain) = (bundle.roots().len(), bundle.trust_domain());
-    io.say(format_args!("{count} root{} of {domain}", if count == 1 { "" } else { "s" }));
+    io.note(format_args!("{count} root{} of {domain}", if count == 1 { "" } else { "s" }));
     Ok(Exit::Good)
 }
 

@@ -119,12 +119,12 @@ impl<'a> Watched<'a> {
             let bundle = document.bundle.clone();
             let sequence = bundle.sequence().map_or("none".to_owned(), |n| n.to_string());
             let count = bundle.roots().len();
-            io.say(format_args!("new bundle: sequence {sequence}, roots: {count}"));
+            io.note(format_args!("new bundle: sequence {sequence}, roots: {count}"));
             self.published.replace_bundle(document.bytes.clone(), bundle, now);
             self.served.document = document;
         }
         if let Some(pair) = pair {
-            io.say(format_args!("new certificate of {}", safe(&pair.name)));
+            io.note(format_args!("new certificate of {}", safe(&pair.name)));
             self.published.replace_identity(pair.identity.clone(), now);
             self.served.pair = pair;
         }

@@ -15,49 +15,49 @@ use crate::fleet::judge;
 use crate::fleet::observe::{self, Found};
 
 /// A cluster in facts.
-pub(super) struct Facts {
+pub(crate) struct Facts {
     /// Every revision of istiod.
-    pub(super) istiods: Vec<LiveIstiod>,
+    pub(crate) istiods: Vec<LiveIstiod>,
     /// Whether istiod uses the secret, as it says itself at a start; else it has a CA of its own.
-    pub(super) is_plugged: bool,
+    pub(crate) is_plugged: bool,
     /// Whether there is a secret.
-    pub(super) has_secret: bool,
+    pub(crate) has_secret: bool,
     /// The CA of the secret; without one in use, the CA istiod serves.
-    pub(super) ca: Option<Cert>,
+    pub(crate) ca: Option<Cert>,
     /// The certificates above the CA.
-    pub(super) chain: Vec<Cert>,
+    pub(crate) chain: Vec<Cert>,
     /// The roots of the secret; without one in use, those namespaces are given.
-    pub(super) roots: Vec<Cert>,
+    pub(crate) roots: Vec<Cert>,
     /// The folder on disk, where one was asked for.
-    pub(super) folder: Option<Folder>,
+    pub(crate) folder: Option<Folder>,
     /// What each pod serves.
-    pub(super) served: Vec<Served>,
+    pub(crate) served: Vec<Served>,
     /// The namespaces and the roots they are given.
-    pub(super) given: Vec<Given>,
+    pub(crate) given: Vec<Given>,
     /// Every set of roots that namespaces are given, each once.
-    pub(super) trusted: Vec<Trusted>,
+    pub(crate) trusted: Vec<Trusted>,
     /// What waits: restarts and rollouts.
-    pub(super) pending: Vec<String>,
+    pub(crate) pending: Vec<String>,
     /// The secret that is kept for a rollback.
-    pub(super) kept: Option<Kept>,
+    pub(crate) kept: Option<Kept>,
     /// The sets of the cluster in `DIR/previous`.
-    pub(super) kept_folders: Vec<files::Kept>,
+    pub(crate) kept_folders: Vec<files::Kept>,
 }
 
 /// A kept secret, without its keys.
-pub(super) struct Kept {
+pub(crate) struct Kept {
     /// Its CA.
-    pub(super) ca: Option<Cert>,
+    pub(crate) ca: Option<Cert>,
     /// The names of its files.
-    pub(super) files: Vec<String>,
+    pub(crate) files: Vec<String>,
     /// The names of those with a private key that no rollback uses.
-    pub(super) unused_keys: Vec<String>,
+    pub(crate) unused_keys: Vec<String>,
     /// Since when it is kept.
-    pub(super) since: Option<Time>,
+    pub(crate) since: Option<Time>,
 }
 
 /// The folder of the cluster compared with what is live.
-pub(super) enum Folder {
+pub(crate) enum Folder {
     /// No folder has its name.
     Absent(PathBuf),
     /// The same files with the same bytes.
@@ -74,27 +74,27 @@ pub(super) enum Folder {
 }
 
 /// What a pod of istiod serves.
-pub(super) struct Served {
-    pub(super) pod: String,
+pub(crate) struct Served {
+    pub(crate) pod: String,
     /// The chain, or why it did not answer.
-    pub(super) chain: Result<Vec<Cert>, String>,
+    pub(crate) chain: Result<Vec<Cert>, String>,
     /// Whether the CA of the facts issued it; `None`: not known.
-    pub(super) is_live: Option<bool>,
+    pub(crate) is_live: Option<bool>,
 }
 
 /// What a namespace is given.
-pub(super) struct Given {
-    pub(super) namespace: String,
+pub(crate) struct Given {
+    pub(crate) namespace: String,
     /// `None`: it has no ConfigMap.
-    pub(super) roots: Option<Vec<Cert>>,
+    pub(crate) roots: Option<Vec<Cert>>,
     /// Whether they are the roots of the facts.
-    pub(super) is_right: bool,
+    pub(crate) is_right: bool,
 }
 
 /// Roots, and the proxies that are given them.
-pub(super) struct Trusted {
-    pub(super) roots: Vec<Cert>,
-    pub(super) proxies: Dataplane,
+pub(crate) struct Trusted {
+    pub(crate) roots: Vec<Cert>,
+    pub(crate) proxies: Dataplane,
 }
 
 impl Trusted {
@@ -125,7 +125,7 @@ impl Trusted {
 }
 
 impl Facts {
-    pub(super) fn new(
+    pub(crate) fn new(
         target: &Target,
         found: &Found,
         folder: Option<(&Path, Option<Secret>, &[files::Kept])>,
@@ -176,7 +176,7 @@ impl Facts {
     }
 
     /// The namespaces without the right roots.
-    pub(super) fn lacking(&self) -> impl Iterator<Item = &Given> {
+    pub(crate) fn lacking(&self) -> impl Iterator<Item = &Given> {
         self.given.iter().filter(|given| !given.is_right)
     }
 }

@@ -5,24 +5,24 @@ use meshpki::istiod::{Dataplane, Severity};
 use meshpki::verify::Verdict;
 use meshpki::{Cert, Time};
 
-use super::Cluster;
+use super::clusters::Target;
 use super::facts::Facts;
 use crate::hints::Problem;
 
 /// Whether one cluster accepts what another signs.
-pub(super) struct Pair {
+pub(crate) struct Pair {
     /// Whose roots are asked.
-    pub(super) truster: String,
+    pub(crate) truster: String,
     /// Whose certificates are shown.
-    pub(super) signer: String,
-    pub(super) answer: Answer,
+    pub(crate) signer: String,
+    pub(crate) answer: Answer,
     /// Whether the one has to accept the other, by the spec.
-    pub(super) is_needed: bool,
+    pub(crate) is_needed: bool,
 }
 
 impl Pair {
     /// A refusal as a problem of its own, where no other says what is wrong.
-    pub(super) fn problem(&self) -> Problem {
+    pub(crate) fn problem(&self) -> Problem {
         let why = match &self.answer {
             Answer::No(why) => why.join("; "),
             Answer::Yes(_) | Answer::Unknown => String::new(),
@@ -39,7 +39,7 @@ impl Pair {
 }
 
 /// The answer.
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// It does, until the first certificate above the workload's ends; that certificate.
     Yes(Option<(Time, String)>),
     /// It does not; why, each reason once.
@@ -49,16 +49,16 @@ pub(super) enum Answer {
 }
 
 /// Every pair, row by row.
-pub(super) fn pairs(clusters: &[Cluster<'_>], at: Time) -> Vec<Pair> {
+pub(crate) fn pairs(members: &[(&Target, Option<&Facts>)], at: Time) -> Vec<Pair> {
     let mut pairs = Vec::new();
-    for truster in clusters {
-        for signer in clusters {
-            let answer = match (&truster.facts, &signer.facts) {
-                (Ok(ours), Ok(theirs)) => accepts(ours, theirs, at),
+    for (truster, ours) in members {
+        for (signer, theirs) in members {
+            let answer = match (ours, theirs) {
+                (Some(ours), Some(theirs)) => accepts(ours, theirs, at),
                 _ => Answer::Unknown,
             };
-            let is_needed = !truster.target.apart.contains(&signer.target.name);
-            let (truster, signer) = (truster.target.name.clone(), signer.target.name.clone());
+            let is_needed = !truster.apart.contains(&signer.name);
+            let (truster, signer) = (truster.name.clone(), signer.name.clone());
             pairs.push(Pair { truster, signer, answer, is_needed });
         }
     }

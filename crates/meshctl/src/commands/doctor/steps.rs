@@ -1,0 +1,216 @@
+//! What to do, in order: what is broken, then what is missing, then what could not be looked at.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use meshpki::internals::fingerprints;
+
+use super::{Kind, Row};
+use crate::failure::Failure;
+use crate::hints::{named, readyz};
+use crate::text::word;
+
+/// Contexts that are named in steps of their own; the others are counted.
+const MOST: usize = 3;
+
+/// One thing to do.
+pub(super) struct Step {
+    /// What, as a sentence without its end.
+    pub(super) what: String,
+    /// The contexts it is about.
+    pub(super) contexts: Vec<String>,
+    /// The command.
+    pub(super) command: String,
+}
+
+/// Every step, the first first.
+pub(super) fn steps(rows: &[Row], (kubectl, meshctl): &(String, String)) -> Vec<Step> {
+    let advisor = Advisor { rows, kubectl, meshctl };
+    let mut steps = Vec::new();
+    steps.extend(advisor.clocks());
+    steps.extend(advisor.forbidden());
+    steps.extend(advisor.broken());
+    steps.extend(advisor.due());
+    steps.extend(advisor.own());
+    steps.extend(advisor.empty());
+    steps.extend(advisor.apart());
+    steps.extend(advisor.unwritable());
+    steps.extend(advisor.silent());
+    if steps.is_empty() {
+        steps.extend(advisor.good());
+    }
+    steps
+}
+
+struct Advisor<'a> {
+    rows: &'a [Row],
+    /// What every suggested command of kubectl and of meshctl ends with.
+    kubectl: &'a str,
+    meshctl: &'a str,
+}
+
+impl Advisor<'_> {
+    /// The clusters for which something holds, each once.
+    fn those(&self, is: impl Fn(&Row) -> bool) -> Vec<&Row> {
+        self.rows.iter().filter(|row| row.same_as.is_none() && is(row)).collect()
+    }
+
+    fn of_kind(&self, kind: Kind) -> Vec<&Row> {
+        self.those(|row| row.kind() == Some(kind))
+    }
+
+    /// A command of meshctl with `--context` for these.
+    fn meshctl(&self, begin: &str, rows: &[&Row], end: &str) -> String {
+        format!("meshctl {begin} --context {}{end}{}", targets(rows), self.meshctl)
+    }
+
+    fn clocks(&self) -> Option<Step> {
+        let rows = self.those(|row| row.skew.is_some());
+        step("set the clock that is wrong: certificates are judged by it", &rows, || {
+            "date -u".to_owned()
+        })
+    }
+
+    fn forbidden(&self) -> Option<Step> {
+        let rows = self.those(Row::is_forbidden);
+        let first = rows.first()?;
+        let command = format!(
+            "kubectl --context {} auth can-i --list -n {}{}",
+            word(Path::new(&first.asked.context)),
+            word(Path::new(&first.survey()?.target.istio_namespace)),
+            self.kubectl
+        );
+        step("ask for the rights to read these clusters; this shows yours", &rows, || command)
+    }
+
+    fn broken(&self) -> Option<Step> {
+        let rows = self.those(Row::has_errors);
+        step("see what is wrong, with the command for each problem", &rows, || {
+            self.meshctl("status", &rows, "")
+        })
+    }
+
+    fn due(&self) -> Option<Step> {
+        let rows = self.those(|row| row.due.is_some() && !row.has_errors());
+        step("renew what expires soon; DIR is the folder with the root key", &rows, || {
+            self.meshctl("rotate intermediate DIR", &rows, " --dry-run client")
+        })
+    }
+
+    /// istiod made its own CA: what calls from cluster to cluster need is one root for all.
+    fn own(&self) -> Vec<Step> {
+        let rows = self.those(|row| row.kind() == Some(Kind::Own) && !row.has_errors());
+        let has_plugged = !self.of_kind(Kind::Plugged).is_empty();
+        let (dir, what) = if has_plugged {
+            ("DIR", "create an intermediate CA; DIR is the folder with the root key")
+        } else {
+            ("ca", "create a root and an intermediate CA per cluster, and nothing in a cluster")
+        };
+        let create = step(what, &rows, || create(dir, &rows));
+        let plan = step("see how istiod's own CA is replaced without an outage", &rows, || {
+            self.meshctl(&format!("rotate root plan {dir}"), &rows, "")
+        });
+        create.into_iter().chain(plan).collect()
+    }
+
+    /// No Istio anywhere: the CA can be there before it.
+    fn empty(&self) -> Vec<Step> {
+        let waiting = self.of_kind(Kind::Waiting);
+        let ready =
+            step("install Istio: istiod will use the secret that is there", &waiting, || {
+                self.meshctl("status", &waiting, " --before-install")
+            });
+        let has_istio = !self.of_kind(Kind::Own).is_empty()
+            || !self.of_kind(Kind::Plugged).is_empty()
+            || !waiting.is_empty();
+        let rows = self.of_kind(Kind::Nothing);
+        if has_istio || rows.is_empty() {
+            return ready.into_iter().collect();
+        }
+        let what = "create a root and an intermediate CA per cluster, and nothing in a cluster";
+        let push = "install them before Istio, in the namespace that istiod will have";
+        let steps = [
+            step(what, &rows, || create("ca", &rows)),
+            step(push, &rows, || self.meshctl("push ca", &rows, " --before-install")),
+        ];
+        steps.into_iter().flatten().collect()
+    }
+
+    /// Clusters with CAs of different roots.
+    fn apart(&self) -> Option<Step> {
+        let rows = self.those(|row| row.kind() == Some(Kind::Plugged) && !row.has_errors());
+        let roots = rows.iter().filter_map(|row| Some(fingerprints(&row.facts.as_ref()?.roots)));
+        let different: BTreeSet<_> = roots.collect();
+        if different.len() < 2 {
+            return None;
+        }
+        step("see which of these clusters accept each other: their roots differ", &rows, || {
+            self.meshctl("status", &rows, "")
+        })
+    }
+
+    fn unwritable(&self) -> Option<Step> {
+        let rows =
+            self.those(|row| row.survey().is_some_and(|survey| !survey.unwritable.is_empty()));
+        step("to install CAs, get the permissions that a push needs", &rows, || {
+            format!("meshctl push ca --print-rbac{}", self.meshctl)
+        })
+    }
+
+    /// Contexts that could not be read, each with why it may be so.
+    fn silent(&self) -> Vec<Step> {
+        let rows = self.those(|row| row.failure().is_some() && !row.is_forbidden());
+        let (named, others) = rows.split_at(rows.len().min(MOST));
+        let mut steps: Vec<Step> = Vec::new();
+        for row in named {
+            let context = &row.asked.context;
+            let code = row.failure().map(Failure::code).unwrap_or_default();
+            // Nothing was sent there, and kubectl would send the token.
+            if ["apply/kubeconfig", "ctl/insecure-server"].contains(&code) {
+                let what = format!("correct {context} in the kubeconfig, or leave it out");
+                let shown = word(Path::new(context));
+                steps.extend(step(&what, &[row], || {
+                    format!("kubectl config get-contexts {shown}{}", self.kubectl)
+                }));
+                continue;
+            }
+            let what = if row.asked.found.is_ok() {
+                format!("find out why {context} could not be read")
+            } else {
+                format!("find out why {context} does not answer, or leave it out")
+            };
+            steps.extend(step(&what, &[row], || readyz(context) + self.kubectl));
+        }
+        let more = format!("{} more could not be read; these are all contexts", others.len());
+        steps
+            .extend(step(&more, others, || format!("kubectl config get-contexts{}", self.kubectl)));
+        steps
+    }
+
+    fn good(&self) -> Option<Step> {
+        let rows = self.of_kind(Kind::Plugged);
+        step("nothing needs to be done; see the details", &rows, || {
+            self.meshctl("status", &rows, "")
+        })
+    }
+}
+
+/// A step about these clusters, if there are any.
+fn step(what: &str, rows: &[&Row], command: impl FnOnce() -> String) -> Option<Step> {
+    if rows.is_empty() {
+        return None;
+    }
+    let contexts = rows.iter().map(|row| row.asked.context.clone()).collect();
+    Some(Step { what: what.to_owned(), contexts, command: command() })
+}
+
+fn create(dir: &str, rows: &[&Row]) -> String {
+    let names: Vec<String> = rows.iter().map(|row| word(Path::new(&row.name))).collect();
+    format!("meshctl ca init {dir} --cluster {}", names.join(","))
+}
+
+/// Clusters as `--context` takes them.
+fn targets(rows: &[&Row]) -> String {
+    let all: Vec<String> = rows.iter().map(|row| named(&row.name, &row.asked.context)).collect();
+    all.join(",")
+}

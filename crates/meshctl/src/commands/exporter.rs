@@ -1,0 +1,147 @@
+//! `meshctl exporter`: looks at clusters again and again, and serves what they serve as metrics. It reads no secret.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{StreamExt, iter};
+use meshapply::endpoint::{MonitorPage, MonitorServer};
+use meshpki::{Crl, Time};
+use tokio::time::{sleep, timeout};
+
+use crate::args::Exporter;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::fleet::clusters::{Target, runtime, targets};
+use crate::fleet::facts::Facts;
+use crate::fleet::metrics::{self, Member};
+use crate::fleet::observe::{find_served, unreachable};
+use crate::fleet::pairs::pairs;
+use crate::fleet::{place, rbac};
+use crate::interrupt::Ending;
+use crate::io::{Io, system_time};
+
+/// Runs the command.
+pub(super) fn run(args: &Exporter, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    let selection = args.clusters.resolved(&args.force)?;
+    let runtime = runtime()?;
+    if args.print_rbac {
+        let user = args.rbac_user.as_deref();
+        let text = runtime.block_on(rbac::exporter(&selection, user, io))?;
+        io.print(&text)?;
+        return Ok(Exit::Good);
+    }
+    let ended = runtime.block_on(async {
+        let mut ending = Ending::new();
+        let targets = targets(&selection, io).await?;
+        place::refuse_known_twins(&targets).await?;
+        // Late if a look takes as long as it may, and the next one too.
+        let rounds = targets.len().div_ceil(args.parallel.max(1)).max(1);
+        let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
+        let look = args.timeout.saturating_mul(rounds);
+        let fresh_for = (look + args.interval).saturating_mul(2);
+        let server = MonitorServer::bind(args.listen, fresh_for).await?;
+        let address = server.address().map_err(|error| {
+            Failure::new("ctl/io", "cannot determine the address").because(error.to_string())
+        })?;
+        io.print(&format!("metrics at http://{address}/metrics\n"))?;
+        let mut exporter = Looking {
+            args,
+            last: targets.iter().map(|_| Last::default()).collect(),
+            targets: &targets,
+            page: server.page(),
+            fresh_for,
+        };
+        tokio::select! {
+            () = server.run(ending.wait()) => Ok(Exit::Good),
+            never = exporter.run(io) => match never {},
+        }
+    });
+    runtime.shutdown_background();
+    ended
+}
+
+/// What is known of a cluster.
+#[derive(Default)]
+struct Last {
+    facts: Option<Facts>,
+    crls: Vec<Crl>,
+    /// When it answered last.
+    looked: Option<Time>,
+    /// Whether it answered in the last look; `None` before the first.
+    is_up: Option<bool>,
+}
+
+/// The clusters, and what is published of them.
+struct Looking<'a> {
+    args: &'a Exporter,
+    targets: &'a [Target],
+    last: Vec<Last>,
+    page: Arc<MonitorPage>,
+    fresh_for: Duration,
+}
+
+impl Looking<'_> {
+    async fn run(&mut self, io: &mut Io<'_>) -> Infallible {
+        loop {
+            self.look(io).await;
+            self.publish();
+            sleep(self.args.interval).await;
+        }
+    }
+
+    /// Reads every cluster. What is known of one that does not answer stays.
+    async fn look(&mut self, io: &mut Io<'_>) {
+        let patience = self.args.timeout;
+        let one =
+            |(index, target)| async move { (index, timeout(patience, find_served(target)).await) };
+        let asked = iter(self.targets.iter().enumerate()).map(one);
+        let mut asked = asked.buffer_unordered(self.args.parallel.max(1));
+        while let Some((index, answer)) = asked.next().await {
+            let (target, last) = (&self.targets[index], &mut self.last[index]);
+            let failure = match answer {
+                Ok(Ok((found, crls))) => {
+                    let now = system_time();
+                    last.facts = Some(Facts::new(target, &found, None, now));
+                    last.crls =
+                        crls.iter().flat_map(|text| metrics::crls(text.as_bytes())).collect();
+                    last.looked = Some(now);
+                    None
+                }
+                Ok(Err(error)) => Some(unreachable(target, &error)),
+                Err(_) => Some(Failure::new(
+                    "apply/unreachable",
+                    format!("{}: no complete answer within {} s", target.name, patience.as_secs()),
+                )),
+            };
+            report(target, last.is_up, failure.as_ref(), io);
+            last.is_up = Some(failure.is_none());
+        }
+    }
+
+    fn publish(&self) {
+        let facts = self.last.iter().map(|last| last.facts.as_ref());
+        let both: Vec<_> = self.targets.iter().zip(facts).collect();
+        let pairs = pairs(&both, system_time());
+        let members = self.targets.iter().zip(&self.last).map(|(target, last)| Member {
+            name: target.name.clone(),
+            facts: last.facts.as_ref(),
+            crls: last.crls.clone(),
+            is_up: last.is_up == Some(true),
+            looked: last.looked,
+        });
+        let members: Vec<_> = members.collect();
+        self.page.publish(metrics::text(&members, &pairs), self.fresh_for);
+    }
+}
+
+/// Says when a cluster stops to answer, and when it answers again.
+fn report(target: &Target, was_up: Option<bool>, failure: Option<&Failure>, io: &mut Io<'_>) {
+    match failure {
+        Some(failure) if was_up != Some(false) => io.warn(failure),
+        None if was_up == Some(false) => {
+            io.note(crate::text::safe(&format!("{} answers again", target.name)));
+        }
+        _ => {}
+    }
+}

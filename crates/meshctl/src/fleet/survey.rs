@@ -1,0 +1,164 @@
+//! Contexts of which nothing is known yet: each is asked on its own, with a limit to its time, and whatever goes wrong with
+//! one is part of what was found.
+
+use std::time::Duration;
+
+use futures_util::stream::{StreamExt, iter};
+use meshapply::kube::{Context, Identity, Kube, Kubeconfig, Options, Right, Surroundings};
+use meshpki::Time;
+
+use super::clusters::{Named, SERVICE_ACCOUNT, Selection, Target, guard_of, place};
+use super::observe::{Found, find_one, unreachable};
+use super::rbac;
+use crate::failure::Failure;
+use crate::io::Io;
+
+/// How contexts are asked.
+pub(crate) struct Limits {
+    /// How many at the same time.
+    pub(crate) parallel: usize,
+    /// How long each may take altogether, its credential plugin included.
+    pub(crate) patience: Duration,
+}
+
+/// A context, and what was found.
+pub(crate) struct Surveyed {
+    /// The cluster as it was named, or as the context is called.
+    pub(crate) name: String,
+    pub(crate) context: String,
+    /// The server's address, if the context could be read.
+    pub(crate) server: Option<String>,
+    /// What was found; an error if its server gave no answer.
+    pub(crate) found: Result<Survey, Failure>,
+}
+
+/// What an API server that answers says.
+pub(crate) struct Survey {
+    pub(crate) target: Target,
+    /// What distinguishes the cluster from others, if that may be read.
+    pub(crate) identity: Option<Identity>,
+    /// The time by its API server.
+    pub(crate) clock: Option<Time>,
+    /// The rights that `status` needs and the user does not have.
+    pub(crate) unreadable: Vec<Right>,
+    /// The rights that a push needs besides and the user does not have.
+    pub(crate) unwritable: Vec<Right>,
+    /// What is there; an error if it could not be read.
+    pub(crate) state: Result<Found, Failure>,
+}
+
+/// Asks contexts: those of the selection, without any every one of the kubeconfig.
+///
+/// # Errors
+/// `apply/kubeconfig`: there is no context to ask.
+pub(crate) async fn survey(
+    selection: &Selection,
+    limits: &Limits,
+    io: &mut Io<'_>,
+) -> Result<Vec<Surveyed>, Failure> {
+    let kubeconfig = Kubeconfig::read(selection.way.kubeconfig.as_deref(), io.env)?;
+    let around = Surroundings {
+        env: io.env,
+        hidden: &[],
+        // Several plugins at the same time cannot ask on one terminal.
+        can_ask: false,
+        patience: limits.patience,
+    };
+    let mut named = Vec::new();
+    for text in contexts(selection, &kubeconfig) {
+        let (name, context) = text.split_once('=').unwrap_or((&text, &text));
+        let mut one = Named::typed(name, context);
+        selection.namespace().clone_into(&mut one.istio_namespace);
+        let read = Context::read(&kubeconfig, context, &around).map_err(Failure::from);
+        let read = read.and_then(|context| {
+            guard_of(&one, &context, &selection.way.force, io)?;
+            Ok(context)
+        });
+        named.push((one, read));
+    }
+    if named.is_empty() {
+        let message = "the kubeconfig has no contexts";
+        return Err(Failure::new("apply/kubeconfig", message)
+            .hint("`kubectl config get-contexts` lists the contexts; `--kubeconfig FILE` names another file; without a cluster, `meshctl ca init ca --cluster east --cluster west` creates a CA"));
+    }
+    let count = named.len();
+    let progress = io.progress(count, "contexts asked");
+    let asked = iter(named).map(|(one, read)| ask(one, read, selection, limits.patience));
+    let mut asked = asked.buffered(limits.parallel.max(1));
+    let mut found = Vec::new();
+    while let Some(one) = asked.next().await {
+        found.push(one);
+        progress.step();
+    }
+    Ok(found)
+}
+
+fn contexts(selection: &Selection, kubeconfig: &Kubeconfig) -> Vec<String> {
+    if !selection.contexts.is_empty() {
+        return selection.contexts.clone();
+    }
+    // A name may have a `=`, and the files of a list may name a context twice: the first counts.
+    let mut all: Vec<String> = Vec::new();
+    for name in kubeconfig.contexts() {
+        let text = format!("{name}={name}");
+        if !name.contains('=') && !all.contains(&text) {
+            all.push(text);
+        }
+    }
+    all
+}
+
+async fn ask(
+    one: Named,
+    read: Result<Context, Failure>,
+    selection: &Selection,
+    patience: Duration,
+) -> Surveyed {
+    let (name, label) = (one.name.clone(), one.context.clone());
+    let context = match read {
+        Ok(context) => context,
+        Err(failure) => {
+            return Surveyed { name, context: label, server: None, found: Err(failure) };
+        }
+    };
+    let server = Some(context.server());
+    let found = tokio::time::timeout(patience, connected(one, context, selection)).await;
+    let found = found.unwrap_or_else(|_| {
+        let what = format!("no complete answer within {} s", patience.as_secs());
+        Err(Failure::new("apply/unreachable", what))
+    });
+    Surveyed { name, context: label, server, found }
+}
+
+async fn connected(one: Named, context: Context, selection: &Selection) -> Result<Survey, Failure> {
+    let options = Options {
+        istio_namespace: one.istio_namespace.clone(),
+        istio_version: selection.istio_version,
+        gateways: Vec::new(),
+        workloads: false,
+        service_account: SERVICE_ACCOUNT.to_owned(),
+    };
+    let kube = Kube::connect(context, options).await?;
+    let Named { name, context, istio_namespace, spec, apart } = one;
+    let target = Target { name, context, istio_namespace, spec, apart, kube };
+    let clock = target.kube.clock().await.map_err(|error| unreachable(&target, &error))?;
+    let needed = rbac::needed(selection, &target.istio_namespace);
+    let lacking = async |rights: Vec<Right>| {
+        let allowed = target.kube.allowed(&rights).await?;
+        let pairs = rights.into_iter().zip(allowed);
+        Ok(pairs.filter(|(_, allowed)| !allowed).map(|(right, _)| right).collect())
+    };
+    let asked: Result<(Vec<Right>, Vec<Right>, _), meshapply::Error> =
+        tokio::try_join!(lacking(needed.status), lacking(needed.push), async {
+            Ok(target.kube.identity().await.ok())
+        },);
+    let (unreadable, unwritable, identity) = asked.map_err(|error| unreachable(&target, &error))?;
+    let state = if unreadable.is_empty() {
+        find_one(&target).await.map_err(|error| unreachable(&target, &error))
+    } else {
+        let rights: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
+        let message = format!("the user may not {}", rights.join(", "));
+        Err(Failure::new("apply/forbidden", message).within(place(&target)))
+    };
+    Ok(Survey { target, identity, clock, unreadable, unwritable, state })
+}

@@ -1,0 +1,360 @@
+//! `meshctl exporter` and `status -o prometheus`: what clusters serve as metrics, with the files of docs/monitoring.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::apps::v1::Deployment;
+use meshapply::endpoint::MonitorServer;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tests::Scratch;
+use tests::api::{Answer, Api};
+use tests::cli::{Shell, ended, words};
+use tests::endpoint::plain;
+use tests::judges::{missing, run};
+use tests::mesh::Mesh;
+use tests::rig::Istio;
+
+use crate::MESHCTL;
+
+/// A running exporter, ended when dropped.
+struct Exporter {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Exporter {
+    fn start(scratch: &Scratch, options: &str) -> Self {
+        let command = format!("exporter --listen 0 --interval 1s {options}");
+        let command = command.replace('@', &scratch.path().display().to_string());
+        let mut child = Command::new(MESHCTL)
+            .args(words(&command))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(File::create(scratch.join("exporter.err")).expect("a file"))
+            .spawn()
+            .expect("meshctl runs");
+        let mut line = String::new();
+        let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
+        out.read_line(&mut line).expect("text");
+        let address =
+            line.strip_prefix("metrics at http://").and_then(|rest| rest.split('/').next());
+        let address = address.unwrap_or_else(|| panic!("{line}{}", scratch.read("exporter.err")));
+        Self { child, address: address.parse().expect("an address") }
+    }
+
+    /// The metrics, as soon as they have this line.
+    fn metrics_with(&self, line: &str) -> String {
+        let start = Instant::now();
+        loop {
+            let text = plain(self.address, "/metrics");
+            let (_, text) = text.split_once("\r\n\r\n").expect("a response");
+            if text.lines().any(|found| found == line) {
+                return text.to_owned();
+            }
+            assert!(start.elapsed().as_secs() < 60, "`{line}` is not in\n{text}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn terminate(&mut self) -> ExitStatus {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("an id");
+        kill_process(pid, Signal::TERM).expect("a signal");
+        self.child.wait().expect("a process that ends")
+    }
+}
+
+impl Drop for Exporter {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The names of the metrics of a text, by its `# HELP` lines.
+fn names(text: &str) -> BTreeSet<String> {
+    let helps = text.lines().filter_map(|line| line.strip_prefix("# HELP "));
+    helps.filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+}
+
+/// `promtool` finds nothing to improve.
+fn check_text(text: &str) {
+    let Some(mut child) = promtool(&["check", "metrics"]) else { return };
+    std::io::Write::write_all(&mut child.stdin.take().expect("a pipe"), text.as_bytes())
+        .expect("a pipe");
+    let output = child.wait_with_output().expect("promtool ends");
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success() && said.is_empty(), "{said}\n{text}");
+}
+
+fn promtool(args: &[&str]) -> Option<Child> {
+    let child = Command::new("promtool")
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    match child {
+        Ok(child) => Some(child),
+        Err(error) => {
+            missing("promtool", &error.to_string());
+            None
+        }
+    }
+}
+
+/// One cluster without Istio but with a CRL for workloads, and one that is away.
+fn half_away() -> (Api, Shell) {
+    let api = Api::start(|asked| {
+        let is_secret = asked.path.contains("/secrets");
+        is_secret.then(|| Answer::refusal(403, "Forbidden", "no secret is for this user"))
+    });
+    let crl = std::fs::read_to_string("../fixtures/inspect/crl.pem").expect("a fixture");
+    api.put(
+        "/api/v1/configmaps/istio-ca-crl",
+        json!({"metadata": {"name": "istio-ca-crl", "namespace": "default"}, "data": {"ca-crl.pem": crl}}),
+    );
+    let shell = Shell { now: meshctl::io::system_time(), ..Shell::new() };
+    let cluster = |name: &str, port: u16| json!({"name": name, "cluster": {"server": format!("http://127.0.0.1:{port}")}});
+    let context = |name: &str| json!({"name": name, "context": {"cluster": name, "user": "me"}});
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config",
+        "clusters": [cluster("east", api.port), cluster("away", 9)],
+        "contexts": [context("east"), context("away")],
+        "users": [{"name": "me", "user": {"token": "secret-token"}}],
+    });
+    shell.scratch.write("kubeconfig", config.to_string());
+    (api, shell)
+}
+
+#[test]
+fn what_does_not_answer_is_a_metric_too() {
+    let (api, shell) = half_away();
+    let mut exporter = Exporter::start(
+        &shell.scratch,
+        "--kubeconfig @/kubeconfig --context east,away --timeout 5s",
+    );
+    let text = exporter.metrics_with("meshctl_cluster_up{cluster=\"east\"} 1");
+    let has =
+        |line: &str| assert!(text.lines().any(|found| found.starts_with(line)), "{line}: {text}");
+    has("meshctl_cluster_up{cluster=\"away\"} 0");
+    has("meshctl_cluster_last_success_timestamp_seconds{cluster=\"east\"} 1");
+    has("meshctl_served_crl_next_update_timestamp_seconds{cluster=\"east\",issuer=\"");
+    has("meshctl_samples_left_out 0");
+    assert!(!text.contains("meshctl_trust_accepted{"), "what is not known has no sample: {text}");
+    assert!(!text.contains("last_success_timestamp_seconds{cluster=\"away\"}"), "{text}");
+    check_text(&text);
+    assert!(plain(exporter.address, "/healthz").ends_with("\r\n\r\nok\n"));
+    assert!(plain(exporter.address, "/").starts_with("HTTP/1.1 404 "));
+    assert!(exporter.terminate().success(), "SIGTERM ends it in order");
+    let asked = api.asked();
+    assert!(
+        asked.iter().all(|one| one.method == "GET" && !one.path.contains("/secrets")),
+        "{asked:?}"
+    );
+    let said = shell.scratch.read("exporter.err");
+    assert_eq!(said.matches("error[").count() + said.matches("warning[").count(), 1, "{said}");
+    assert!(
+        said.contains("warning[apply/unreachable]") && !said.contains("secret-token"),
+        "{said}"
+    );
+    files_know(&names(&text));
+}
+
+/// What the alerts and the dashboard ask for exists.
+fn files_know(names: &BTreeSet<String>) {
+    for file in ["alerts.yaml", "dashboard.json", "../monitoring.md"] {
+        let path = format!("../docs/monitoring/{file}");
+        let text = std::fs::read_to_string(&path).expect("a file");
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let words = text.split(|c| !is_part(c)).filter(|word| word.starts_with("meshctl_"));
+        let used: BTreeSet<&str> = words.collect();
+        assert!(used.len() > 5, "{file}");
+        let of_files = "meshctl_certificate_not_after_timestamp_seconds";
+        for name in used {
+            assert!(names.contains(name) || name == of_files, "{file}: {name}");
+        }
+    }
+    let page = std::fs::read_to_string("../docs/monitoring.md").expect("a file");
+    for name in names {
+        assert!(page.contains(&format!("| `{name}` |")), "docs/monitoring.md does not have {name}");
+    }
+}
+
+/// A page that is not replaced in time is not healthy.
+#[test]
+fn health_needs_a_look_in_time() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    let listen = "127.0.0.1:0".parse().expect("an address");
+    let server = runtime.block_on(MonitorServer::bind(listen, Duration::ZERO)).expect("a server");
+    let (page, address) = (server.page(), server.address().expect("an address"));
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        runtime.block_on(server.run(async { drop(stopped.await) }));
+    });
+    assert!(plain(address, "/healthz").starts_with("HTTP/1.1 503 "));
+    page.publish("a 1\n".to_owned(), Duration::from_secs(3600));
+    assert!(plain(address, "/healthz").starts_with("HTTP/1.1 200 "));
+    assert!(plain(address, "/metrics").ends_with("\r\n\r\na 1\n"));
+    page.publish(String::new(), Duration::ZERO);
+    assert!(plain(address, "/healthz").starts_with("HTTP/1.1 503 "));
+    drop(stop);
+    thread.join().expect("it ends");
+}
+
+#[test]
+fn it_does_not_start_on_what_cannot_work() {
+    let (api, shell) = half_away();
+    ended(
+        &shell.run("exporter --kubeconfig @/kubeconfig"),
+        64,
+        &["error[ctl/usage]: no cluster given"],
+    );
+    let taken = format!("exporter --kubeconfig @/kubeconfig --context east --listen {}", api.port);
+    ended(&shell.run(&taken), 1, &["error[endpoint/listen]"]);
+    ended(
+        &shell.run("exporter --kubeconfig @/kubeconfig --context nowhere"),
+        1,
+        &["error[apply/kubeconfig]"],
+    );
+}
+
+/// The rules fire when they should, and only then.
+#[test]
+fn alerts() {
+    for args in [
+        &["check", "rules", "../docs/monitoring/alerts.yaml"][..],
+        &["test", "rules", "../docs/monitoring/alerts-test.yaml"],
+    ] {
+        if Command::new("promtool").arg("--version").output().is_err() {
+            return missing("promtool", "it is not installed");
+        }
+        let answer = run(Command::new("promtool").args(args));
+        assert!(answer.good, "{args:?}: {answer:?}");
+    }
+    // Every rule has a test in which it fires.
+    let text =
+        |name| std::fs::read_to_string(format!("../docs/monitoring/{name}")).expect("a file");
+    let (rules, tested) = (text("alerts.yaml"), text("alerts-test.yaml"));
+    for name in rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")) {
+        let fires = format!("        alertname: {name}\n        exp_alerts:\n");
+        assert!(tested.contains(&fires), "{name} is not tested");
+    }
+}
+
+/// Panels with a place of their own, and queries for the data source that the reader chooses.
+#[test]
+fn dashboard() {
+    let text = std::fs::read_to_string("../docs/monitoring/dashboard.json").expect("a file");
+    let dashboard: Value = serde_json::from_str(&text).expect("JSON");
+    let panels = dashboard["panels"].as_array().expect("panels");
+    let mut cells = BTreeSet::new();
+    let mut ids = BTreeSet::new();
+    for panel in panels {
+        assert!(ids.insert(panel["id"].as_i64().expect("an id")), "{panel}");
+        let grid = |key: &str| panel["gridPos"][key].as_u64().expect("a number");
+        assert!(grid("x") + grid("w") <= 24, "{panel}");
+        for x in grid("x")..grid("x") + grid("w") {
+            for y in grid("y")..grid("y") + grid("h") {
+                assert!(cells.insert((x, y)), "two panels at {x}, {y}: {}", panel["title"]);
+            }
+        }
+        for target in panel["targets"].as_array().expect("targets") {
+            assert_eq!(target["datasource"]["uid"], "${datasource}");
+            let expr = target["expr"].as_str().expect("a query");
+            let expr = expr.replace("$cluster", ".*");
+            if Command::new("promtool").arg("--version").output().is_err() {
+                missing("promtool", "it is not installed");
+                continue;
+            }
+            // A rule with this query is one that Prometheus can read.
+            let shell = Shell::new();
+            let rule = json!({"groups": [{"name": "g", "rules": [{"record": "r", "expr": expr}]}]});
+            shell.scratch.write("rule.yaml", rule.to_string());
+            let file = shell.scratch.join("rule.yaml");
+            let answer = run(Command::new("promtool").args(["check", "rules"]).arg(file));
+            assert!(answer.good, "{expr}: {answer:?}");
+        }
+    }
+    assert!(panels.len() > 5);
+}
+
+/// The Deployment runs the exporter as it exists, without rights that it does not need.
+#[test]
+fn deployment() {
+    let text = std::fs::read_to_string("../docs/monitoring/exporter.yaml").expect("a file");
+    let documents: Vec<Value> = serde_saphyr::from_multiple(&text).expect("YAML");
+    let deployment: Deployment =
+        serde_json::from_value(documents[1].clone()).expect("a Deployment");
+    let pod = deployment.spec.expect("a spec").template.spec.expect("a pod");
+    assert_eq!(pod.service_account_name.as_deref(), Some("meshctl-exporter"));
+    let container = &pod.containers[0];
+    assert!(container.image.as_deref().is_some_and(|image| image.ends_with("@sha256:DIGEST")));
+    let args = container.args.clone().expect("arguments");
+    let shell = Shell::new();
+    shell.scratch.write("config", documents[0]["data"]["config"].as_str().expect("a kubeconfig"));
+    let command = args.join(" ").replace("/kube/config", "@/config");
+    // The token of a pod is not here; everything before it is good.
+    let ran = shell.run(&command.replace("0.0.0.0:9464", "0"));
+    ended(&ran, 1, &["error[apply/kubeconfig]", "cannot read the file of `certificate-authority`"]);
+    let rbac = shell.good("exporter --print-rbac");
+    assert!(rbac.contains("name: meshctl-exporter\n") && !rbac.contains("secrets"), "{rbac}");
+    assert!(!rbac.contains("patch") && !rbac.contains("serviceaccounts/token"), "{rbac}");
+}
+
+/// Two real clusters, read with the printed rights: what is served ends when the folder says, and both accept each other.
+#[test]
+fn two_clusters() {
+    let Some(mesh) = Mesh::start(&["east", "west"]) else { return };
+    let scratch = &mesh.shell.scratch;
+    for (cluster, name) in mesh.clusters.iter().zip(["east", "west"]) {
+        cluster.apply_cacerts(&scratch.join(format!("ca/{name}")));
+    }
+    std::thread::scope(|scope| {
+        for cluster in &mesh.clusters {
+            scope.spawn(|| cluster.install_istio(&Istio::default()));
+        }
+    });
+    let rights = mesh.good("exporter --print-rbac --rbac-user monitor --context east,west");
+    let users: Vec<_> = mesh
+        .clusters
+        .iter()
+        .map(|cluster| {
+            cluster.apply(&rights);
+            cluster.kubeconfig_for("monitor", &[])
+        })
+        .collect();
+    mesh.write_kubeconfig("monitor", &users);
+    let written = (mesh.written(0), mesh.written(1));
+    let exporter =
+        Exporter::start(scratch, "--kubeconfig @/monitor.kubeconfig --context east,west");
+    let accepted = "meshctl_trust_accepted{truster=\"east\",signer=\"west\",needed=\"true\"} 1";
+    let text = exporter.metrics_with(accepted);
+    check_text(&text);
+    let once = mesh.good("status --context east,west -o prometheus");
+    check_text(&once);
+    let known = |text: &str| {
+        let lines = text.lines().filter(|line| !line.contains("last_success"));
+        lines.map(str::to_owned).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(known(&once), known(&text), "status and exporter say the same");
+    for name in ["east", "west"] {
+        let expiry = mesh.shell.run(&format!("ca expiry @/ca/{name}/ca-cert.pem -o json")).out;
+        let expiry: Value = serde_json::from_str(&expiry).expect("JSON");
+        let until: meshpki::Time =
+            expiry["items"][0]["notAfter"].as_str().expect("a time").parse().expect("a time");
+        let fingerprint = expiry["items"][0]["fingerprint"].as_str().expect("a fingerprint");
+        let line = format!(
+            "meshctl_served_certificate_not_after_timestamp_seconds{{cluster=\"{name}\",kind=\"ca\",subject=\"O = Mesh, CN = Mesh CA {name}\",fingerprint=\"{fingerprint}\"}} {}",
+            until.0
+        );
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+    assert_eq!((mesh.written(0), mesh.written(1)), written, "nothing is written");
+}
