@@ -41,6 +41,7 @@ mod mesh_typos;
 mod modes;
 mod outputs;
 mod place;
+mod post_quantum;
 mod push;
 mod refusals;
 mod remote_secret;
@@ -59,6 +60,7 @@ mod trust_plan;
 mod verifiers;
 mod verify_as;
 mod verify_extras;
+mod verify_releases;
 
 /// The real `meshctl`, for what needs a process of its own.
 const MESHCTL: &str = env!("CARGO_BIN_EXE_meshctl-under-test");

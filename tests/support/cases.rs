@@ -2,7 +2,7 @@
 //!
 //! `fixtures/verify/<topic>/cases.jsonl` has one case per line; the files its `args` name are next to it,
 //! so that a case can be repeated by hand: `cd` there and give `args` to `openssl verify`. A line has what OpenSSL 3.0
-//! printed; under the number of a later release is what that one prints otherwise than the one before.
+//! printed; under the number of a later release is what differs from the one before.
 
 use std::fs;
 use std::io;

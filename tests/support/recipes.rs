@@ -18,6 +18,7 @@ mod loading;
 mod mail;
 mod names;
 mod options;
+mod releases;
 mod revocation;
 
 /// Writes the topics that have no folder yet; `cargo xtask fixtures` then records what openssl says.
@@ -25,7 +26,7 @@ mod revocation;
 /// # Errors
 /// When a file cannot be written.
 pub fn write_missing(folder: &Path) -> io::Result<()> {
-    let recipes: [(&str, Recipe); 21] = [
+    let recipes: [(&str, Recipe); 22] = [
         ("binary", loading::binary),
         ("chain", chain::chain),
         ("deltas", revocation::deltas),
@@ -38,6 +39,7 @@ pub fn write_missing(folder: &Path) -> io::Result<()> {
         ("options", options::options),
         ("policy", extensions::policy),
         ("proxies", asked::proxies),
+        ("releases", releases::releases),
         ("revocation", revocation::revocation),
         ("signature", chain::signature),
         ("stores", asked::stores),

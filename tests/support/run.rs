@@ -55,7 +55,9 @@ pub fn verify(
             Some((option, value)) if text.starts_with('-') => (format!("{option}="), value),
             _ => (String::new(), text),
         };
-        let here = !value.is_empty() && !value.starts_with('/') && dir.join(value).exists();
+        // A file that is taken for a folder is there too.
+        let first = value.split('/').next().unwrap_or_default();
+        let here = !first.is_empty() && dir.join(first).exists();
         OsString::from(if here { format!("{option}{prefix}{value}") } else { text.to_owned() })
     };
     let args: Vec<OsString> = ["ca".into(), "verify".into()]

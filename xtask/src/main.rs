@@ -16,10 +16,11 @@ cargo xtask calls [--runs N] [--seed S]            compare what lint says of ran
                                                    istiod's own generators make of them
 cargo xtask clusters [NAME]...                     start real clusters with Istio to try commands on, until Enter is
                                                    pressed (default east and west)
-cargo xtask judge                                  find the reference openssl, or download it into a cache
-                                                   outside the clone, without installing it
-cargo xtask differential [--runs N] [--seed S]     compare random PKIs with that openssl
-cargo xtask fixtures [--check]                     record fixtures/verify with it, or compare them
+cargo xtask judge                                  find the reference openssl of each release, or download it into
+                                                   a cache outside the clone, without installing it
+cargo xtask differential [--openssl 3.0,3.5] [--runs N] [--seed S]
+                                                   compare random PKIs with those openssl (default: with all)
+cargo xtask fixtures [--openssl 3.0,3.5] [--check] record fixtures/verify and fixtures/corpora with them, or compare
 cargo xtask fuzz [--minutes N] [--jobs J] [--target NAME]... [--blind]
                                                    run every fuzz target, N minutes in total (default 10); see CONTRIBUTING.md
 cargo xtask fuzz --replay NAME FILE...             run one target on findings

@@ -1,8 +1,9 @@
 //! Checking signatures: an algorithm, a key and a signature give Good, Bad or Undecided.
 //!
 //! ring answers first (feature `ring`), then aws-lc-rs (feature `aws-lc`), then the arithmetic of [`num_bigint`] with the
-//! digests of RustCrypto (feature `legacy-algorithms`), which reaches everything `openssl verify` 3.0.22
-//! decides but curves over binary fields, SM2 and GOST.
+//! digests of RustCrypto (feature `legacy-algorithms`). All three together reach everything `openssl verify` 3.6
+//! decides but curves over binary fields, SM2 and GOST. What only some releases know is known here;
+//! `verify/algorithms.rs` tells them apart.
 
 use alloc::borrow::Cow;
 
@@ -144,7 +145,7 @@ fn edwards(kind: Kind, signed: &SignatureInput<'_>) -> SignatureCheck {
     SignatureCheck::Undecided
 }
 
-/// ML-DSA and SLH-DSA, whatever the parameters beside the algorithm are: OpenSSL does not look at them
+/// ML-DSA and SLH-DSA, whatever the parameters next to the algorithm are: OpenSSL does not look at them
 /// (`crypto/asn1/a_verify.c: ASN1_item_verify_ctx`).
 fn post_quantum(set: &ParameterSet, signed: &SignatureInput<'_>) -> SignatureCheck {
     if signed.signature.len() != set.signature {

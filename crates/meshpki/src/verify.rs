@@ -42,7 +42,7 @@ mod time;
 pub mod webpki;
 
 pub use code::Code;
-pub use explain::{Evidence, Explanation};
+pub use explain::{Evidence, Explanation, OtherAnswer};
 pub use memo::Memo;
 pub(crate) use names::check_name_constraints;
 pub use policy::{PolicyNode, PolicyOutcome};
@@ -238,6 +238,9 @@ pub struct Verdict {
     pub policy: Option<PolicyOutcome>,
     /// The names the trust store was asked for.
     pub lookups: Lookups,
+    /// The last message of the error queue ends with a line break of its own, so an empty line comes after it
+    /// (`crypto/x509/v3_ncons.c: nc_uri` of 3.5).
+    queue_breaks_line: bool,
 }
 
 /// The names a verification asked the trust store for (`crypto/x509/x509_lu.c: X509_STORE_CTX_get_by_subject`), each
@@ -292,6 +295,7 @@ pub fn verify_with(inputs: &Inputs<'_>, policy: &Policy, memo: &mut Memo) -> Ver
         undecided: run.undecided,
         policy: run.outcome,
         lookups: run.lookups,
+        queue_breaks_line: run.queue_breaks_line,
     }
 }
 
@@ -499,6 +503,7 @@ struct Run<'a> {
     crl_score: u16,
     /// The chain is that of a CRL's issuer (`parent`).
     is_crl_path: bool,
+    queue_breaks_line: bool,
 }
 
 impl<'a> Run<'a> {
@@ -515,6 +520,7 @@ impl<'a> Run<'a> {
             outcome: None,
             crl_score: 0,
             is_crl_path: false,
+            queue_breaks_line: false,
         }
     }
 

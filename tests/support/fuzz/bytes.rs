@@ -2,6 +2,7 @@
 
 use meshpki::chain::{self, assemble};
 use meshpki::internals::der::Reader;
+use meshpki::internals::signature::{self, SignatureInput};
 use meshpki::verify::{self, Anchor, Inputs, Policies, Policy, Purpose, Revocation};
 use meshpki::{Cert, Crl, Csr, Name, SignatureCheck, Time};
 
@@ -36,7 +37,8 @@ fn walk(mut reader: Reader<'_>, depth: usize) {
     }
 }
 
-/// A certificate that is read is the front of its input, and reads the same again.
+/// A certificate that is read is the front of its input, and reads the same again. A signature by its own key is
+/// checked, whatever it is.
 pub(super) fn cert(data: &[u8]) {
     let Ok(cert) = Cert::from_der(data) else { return };
     assert!(data.starts_with(cert.as_der()));
@@ -47,6 +49,12 @@ pub(super) fn cert(data: &[u8]) {
     assert_eq!(rebuilt(&again), again);
     let _ = (cert.not_before().time(), cert.not_after().time(), cert.fingerprint());
     let _ = (cert.is_ca(), cert.serial_hex(), cert.is_self_issued());
+    let _ = signature::check(&SignatureInput {
+        algorithm: cert.signature_algorithm(),
+        message: cert.tbs(),
+        signature: cert.signature(),
+        key: cert.public_key(),
+    });
 }
 
 /// The name out of its attributes, as the subject of a cluster's CA takes the organization of the root's.

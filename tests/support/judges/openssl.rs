@@ -156,6 +156,16 @@ pub fn openssl() -> Option<Openssl> {
 }
 
 impl Openssl {
+    /// The judge of a release. If it is not available, a line says so.
+    ///
+    /// # Panics
+    /// If it is not available but required, as [`missing`].
+    #[must_use]
+    pub fn of(release: Release) -> Option<Self> {
+        let found = program(release).map_err(|why| missing(release.name(), &why)).ok()?;
+        Some(Self(found.to_owned()))
+    }
+
     /// Runs `openssl ARGS` in the scratch folder; words are separated by spaces, `'..'` keeps them together.
     pub fn run(&self, scratch: &Scratch, args: &str) -> Answer {
         run(Command::new(&self.0).args(crate::cli::words(args)).current_dir(scratch.path()))

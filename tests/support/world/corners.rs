@@ -164,8 +164,15 @@ impl Corner {
             }
             Topic::Algorithms if random.one_in(2) => push(&["-x509_strict"]),
             Topic::Purposes => {
-                let purposes =
-                    ["smimesign", "smimeencrypt", "sslclient", "nssslserver", "timestampsign"];
+                let purposes = [
+                    "smimesign",
+                    "smimeencrypt",
+                    "sslclient",
+                    "nssslserver",
+                    "timestampsign",
+                    "codesign",
+                    "codesign",
+                ];
                 push(&["-purpose", random.pick(&purposes)]);
                 if random.one_in(4) {
                     push(&["-x509_strict"]);
@@ -476,7 +483,11 @@ fn purposes(random: &mut Random, plan: &mut CertPlan) {
         replace(plan, extension(oid::KEY_USAGE, random.one_in(2), usage));
     }
     if random.one_in(3) {
-        let sets: [&[&[u8]]; 4] = [
+        let sets: [&[&[u8]]; 8] = [
+            &[oid::EKU_CODE_SIGNING],
+            &[oid::EKU_CODE_SIGNING, oid::EKU_TIME_STAMPING],
+            &[oid::EKU_CODE_SIGNING, oid::EKU_SERVER_AUTH],
+            &[oid::EKU_CODE_SIGNING, oid::EKU_ANY],
             &[oid::EKU_TIME_STAMPING],
             &[oid::EKU_EMAIL_PROTECTION],
             &[oid::EKU_TIME_STAMPING, oid::EKU_SERVER_AUTH],
@@ -488,7 +499,9 @@ fn purposes(random: &mut Random, plan: &mut CertPlan) {
 }
 
 /// Parameters of an algorithm: the same values in several encodings, and structures.
-const PARAMETERS: [&[u8]; 11] = [
+const PARAMETERS: [&[u8]; 13] = [
+    &[0x17, 1, b'2'],
+    b"\x17\x0d200101000000Z",
     &[],
     &[5, 0],
     &[5, 0x81, 0],
@@ -597,9 +610,22 @@ fn constraints(random: &mut Random, plan: &mut CertPlan, kind: Tag, is_huge: boo
         }
         4 => value::general(4, &names::leaf(random)),
         6 => {
-            let texts: [&[u8]; 7] = [
+            let texts: [&[u8]; 20] = [
+                b"x/y://a.example.com",
+                b"a.example.com:80/x://y",
+                b"1x://a.example.com",
                 b"http://a.example.com/",
                 b"http://example.com:1/",
+                b"http://a.example.com:65536/",
+                b"http://a.example.com:4294967377?",
+                b"http://u:p@a.example.com:1#x",
+                b"http://u@v@a.example.com",
+                b"http://[a.example.com]:0/",
+                b"http://[a.example.com",
+                b"http:// a.example.com: 1/",
+                b"a:b://a.example.com",
+                b"x://a.example.com?:",
+                b"://a.example.com",
                 b"a.example.com",
                 b".example.com",
                 b"http://",

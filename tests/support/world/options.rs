@@ -94,6 +94,10 @@ fn trust(world: &mut World, case: &mut Case, args: &mut Vec<Vec<String>>) {
     if world.random.one_in(15) {
         chunks.push(junk(&mut world.random));
     }
+    if world.random.one_in(25) {
+        // DER, which later releases take for `-CAfile` too.
+        chunks = anchors;
+    }
     file(case, "first.pem", chunks);
     args.push(words(&["-no-CApath", "-no-CAstore"]));
 }
@@ -266,6 +270,7 @@ fn plain_options(random: &mut Random, args: &mut Vec<Vec<String>>) {
             "any",
             "ocsphelper",
             "timestampsign",
+            "codesign",
             "sslserver",
         ];
         args.push(words(&["-purpose", random.pick(&purposes)]));
@@ -335,6 +340,9 @@ fn identity_options(random: &mut Random, args: &mut Vec<Vec<String>>) {
                 "::1",
                 "::ffff:10.0.0.1",
                 "0:0:0:0:0:0:0:1",
+                "010.0.0.1",
+                "10.0.0.1 ",
+                "::ffff:10.00.0.1",
             ]),
         ]));
     }
@@ -380,6 +388,13 @@ fn odd_line(random: &mut Random, args: &mut Vec<String>) {
         "-policy",
         "-verify_ip=1.2.3",
         "-verify_ip=",
+        "-verify_ip=+1.2.3.4",
+        "-purpose=codesign",
+        "-untrusted=file:nowhere.pem",
+        "-trusted=first.pem/x",
+        "nowhere:x",
+        "file:/nowhere",
+        "file://host/x",
         "-verify_email=",
         "-verify_hostname=",
         "-trusted",

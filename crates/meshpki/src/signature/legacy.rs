@@ -1,5 +1,5 @@
 //! What ring and aws-lc-rs do not decide: RSA of any size, salt and digest, DSA, ECDSA on every prime curve
-//! of OpenSSL, Ed448. Only public numbers are worked with, so nothing here takes care of timing.
+//! of OpenSSL, Ed448, SLH-DSA. Only public numbers are worked with, so nothing here takes care of timing.
 
 use alloc::vec::Vec;
 

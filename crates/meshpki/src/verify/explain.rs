@@ -12,9 +12,11 @@ use crate::oid;
 
 mod content;
 mod issuer;
+mod releases;
 mod revocation;
 
 use content::usage as content_usage;
+pub use releases::OtherAnswer;
 
 /// A finding explained.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -10,6 +10,8 @@ use crate::oid;
 
 mod uri;
 
+pub(super) use uri::host as uri_host;
+
 /// Names times subtrees, above which OpenSSL gives up (`NAME_CHECK_MAX`).
 const LIMIT: usize = 1 << 20;
 
@@ -18,6 +20,8 @@ const LIMIT: usize = 1 << 20;
 pub(super) enum Refused {
     /// With a code.
     Code(u8),
+    /// With code 53, and a message in the error queue that ends with a line break.
+    NoScheme,
     /// OpenSSL runs into an internal error and prints nothing.
     Silently,
 }
@@ -46,6 +50,7 @@ pub(crate) fn check_name_constraints(cert: &Cert, issuer: &Cert) -> Result<(), C
     Release::ALL.into_iter().try_for_each(|release| {
         check_cert(cert, constraints, true, release).map_err(|refused| match refused {
             Refused::Code(code) => Code(code),
+            Refused::NoScheme => Code(53),
             Refused::Silently => Code(1),
         })
     })
@@ -69,6 +74,10 @@ impl Run<'_> {
                 match check_cert(cert, constraints, depth == 0, self.policy.release) {
                     Ok(()) => {}
                     Err(Refused::Code(code)) => self.report(code, depth)?,
+                    Err(Refused::NoScheme) => {
+                        self.queue_breaks_line = true;
+                        self.report(53, depth)?;
+                    }
                     Err(Refused::Silently) => return Err(Stop),
                 }
             }
@@ -279,7 +288,7 @@ fn matches_utf8_email(value: &[u8], base: &[u8], release: Release) -> Result<boo
 
 /// `nc_uri`: the host, or below a domain.
 fn matches_uri(name: &[u8], base: &[u8], release: Release) -> Result<bool, Refused> {
-    let host = uri::host(name, release).ok_or(Refused::Code(53))?;
+    let host = uri::host(name, release)?;
     if base.first() == Some(&b'.') {
         return Ok(host.len() > base.len() && ends_with(host, base));
     }

@@ -88,6 +88,7 @@ impl Verdict {
         }
         if !self.is_ok() {
             err.extend_from_slice(&[b"error ", name, b": verification failed\n"].concat());
+            err.extend(self.queue_breaks_line.then_some(b'\n'));
             return (out, err);
         }
         out.extend_from_slice(&[name, b": OK\n"].concat());

@@ -121,6 +121,9 @@ impl Answer {
                 if !release.since(3, 2) {
                     self.say("Unable to load certificate file\n");
                 }
+                if settings.explain && !settings.json {
+                    self.say(&read_by_others(file, &name, release, io));
+                }
                 self.status = FAILED;
                 return;
             }
@@ -148,13 +151,19 @@ impl Answer {
             .with_store_crls(&settings.store.found.crls);
         inputs.trusted_apart = settings.trusted.is_some();
         let verdict = verify_with(&inputs, policy, &mut self.memo);
+        let others = match settings.json || settings.explain {
+            true => verdict.other_answers(&inputs, policy, &mut self.memo),
+            false => Vec::new(),
+        };
         if settings.json {
-            self.json.push(report::verdict(&name, &verdict, &inputs, policy));
+            self.json.push(report::verdict(&name, &verdict, &inputs, policy, &others));
         } else {
             self.add_text(file, &verdict, settings);
         }
         if settings.explain && !settings.json {
+            self.say(&report::release(&name, release, settings.chosen_by));
             self.say(&report::explained(&name, &verdict, &inputs, policy));
+            self.say(&report::others(&name, &others));
             self.say(&file.and_then(|file| own_issuer(file, &verdict)).unwrap_or_default());
         }
         self.settle(&name, &verdict);
@@ -248,6 +257,24 @@ fn load_target(file: Option<&OsStr>, release: Release, io: &mut Io<'_>) -> Resul
     };
     let first = load::lenient(&bytes, release).certs.into_iter().next();
     first.map(|anchor| anchor.cert).ok_or_else(|| What::Target.missing(&from, release))
+}
+
+/// The releases that read a file which this one cannot.
+fn read_by_others(file: Option<&OsStr>, name: &str, release: Release, io: &mut Io<'_>) -> String {
+    let Some(file) = file else { return String::new() };
+    let others = Release::ALL.into_iter().filter(|other| *other != release);
+    let names: Vec<&str> = others
+        .filter(|other| load_target(Some(file), *other, io).is_ok())
+        .map(Release::name)
+        .collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!(
+        "explain {name}: {} reads it, {} does not read a time without seconds or zone\n",
+        names.join(" and "),
+        release.name()
+    )
 }
 
 /// The option that finds an issuer which is in the very file: openssl reads the first certificate of it alone.

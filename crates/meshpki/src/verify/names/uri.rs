@@ -1,11 +1,16 @@
 //! The host of a URI, as name constraints compare it (`crypto/x509/v3_ncons.c: nc_uri`).
 
+use super::Refused;
 use crate::verify::Release;
 
-/// The host; `None` for what counts as an unsupported syntax.
-pub(super) fn host(uri: &[u8], release: Release) -> Option<&[u8]> {
+/// The host, or that the syntax is not supported.
+pub(in crate::verify) fn host(uri: &[u8], release: Release) -> Result<&[u8], Refused> {
+    if !release.since(3, 5) {
+        return between(uri).ok_or(Refused::Code(53));
+    }
     // `crypto/x509/v3_ncons.c: nc_uri` of 3.5 asks the parser of `crypto/http/http_lib.c`.
-    if release.since(3, 5) { parsed(uri) } else { between(uri) }
+    let (scheme, host) = parsed(uri).ok_or(Refused::Code(53))?;
+    if scheme.is_empty() { Err(Refused::NoScheme) } else { Ok(host) }
 }
 
 /// The text between `://` and the first `:` anywhere after it, else the first `/`, else the end. So
@@ -17,11 +22,16 @@ fn between(uri: &[u8]) -> Option<&[u8]> {
     Some(&rest[..end.unwrap_or(rest.len())]).filter(|host| !host.is_empty())
 }
 
-/// `crypto/http/http_lib.c: OSSL_parse_url`, with a scheme before the first `://`. A host may be empty.
-fn parsed(uri: &[u8]) -> Option<&[u8]> {
+/// `crypto/http/http_lib.c: OSSL_parse_url`: the scheme, which may be empty, and the host, which may be empty.
+fn parsed(uri: &[u8]) -> Option<(&[u8], &[u8])> {
     let uri = uri.split(|b| *b == 0).next().unwrap_or_default();
-    let scheme = uri.windows(3).position(|part| part == b"://").filter(|length| *length > 0)?;
-    let rest = &uri[scheme + 3..];
+    // RFC 3986 section 3.1; what is not a scheme belongs to the rest.
+    let is_scheme = |b: &u8| b.is_ascii_alphanumeric() || b"+-.".contains(b);
+    let length = uri.iter().position(|b| !is_scheme(b)).unwrap_or(uri.len());
+    let (scheme, rest) = match uri[length..].strip_prefix(b"://") {
+        Some(rest) if uri.first().is_some_and(u8::is_ascii_alphabetic) => (&uri[..length], rest),
+        _ => (&uri[..0], uri),
+    };
     let until =
         |text: &[u8], ends: &[u8]| text.iter().position(|b| ends.contains(b)).unwrap_or(text.len());
     let authority = &rest[..until(rest, b"/?#")];
@@ -36,7 +46,7 @@ fn parsed(uri: &[u8]) -> Option<&[u8]> {
         Some(port) => port.strip_prefix(port_number(port)?)?,
         None => rest,
     };
-    matches!(path.first(), None | Some(b'/' | b'?' | b'#')).then_some(host)
+    matches!(path.first(), None | Some(b'/' | b'?' | b'#')).then_some((scheme, host))
 }
 
 /// The digits at the start, if they are a port: `sscanf("%u")` keeps the lowest 32 bits of 64.
@@ -59,8 +69,9 @@ mod tests {
     #[test]
     fn hosts() {
         let check = |uri: &str, old: Option<&str>, new: Option<&str>| {
-            let found =
-                |release| host(uri.as_bytes(), release).map(|h| core::str::from_utf8(h).unwrap());
+            let found = |release| {
+                host(uri.as_bytes(), release).ok().map(|h| core::str::from_utf8(h).unwrap())
+            };
             assert_eq!((found(Release::V3_0), found(Release::V3_5)), (old, new), "{uri}");
         };
         let same = |uri: &str, host: Option<&str>| check(uri, host, host);
@@ -80,7 +91,12 @@ mod tests {
         check("https://a:4294967297/", Some("a"), Some("a"));
         check("https://a:1x", Some("a"), None);
         check("://a/", Some("a"), None);
-        check("a:b://c/", None, Some("c"));
+        check("a:b://c/", None, None);
+        check("1a://c/", Some("c"), None);
+        assert_eq!(host(b"a.example/x", Release::V3_5), Err(Refused::NoScheme));
+        assert_eq!(host(b"a?b://c/", Release::V3_5), Err(Refused::NoScheme));
+        assert_eq!(host(b"", Release::V3_5), Err(Refused::NoScheme));
+        assert_eq!(host(b"urn:x", Release::V3_5), Err(Refused::Code(53)));
         check("https://a\0b/", Some("a\0b"), Some("a"));
     }
 }

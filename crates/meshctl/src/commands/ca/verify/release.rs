@@ -14,13 +14,20 @@ const UNKNOWN: Release = Release::V3_5;
 /// Where a system describes itself (os-release(5)): the administrator's file, then the distribution's.
 const OS_RELEASE: [&str; 2] = ["/etc/os-release", "/usr/lib/os-release"];
 
+/// A release, and what chose it.
+pub(super) struct Chosen {
+    pub(super) release: Release,
+    /// The option, the variable or the file.
+    pub(super) by: &'static str,
+}
+
 /// The release for a command line: its last `--openssl`, otherwise `MESHCTL_OPENSSL`, otherwise `auto`.
 ///
 /// It is looked for first of all: it decides which options there are and how files are read.
 pub(super) fn chosen(
     args: &[OsString],
     env: &dyn Fn(&str) -> Option<String>,
-) -> Result<Release, Stop> {
+) -> Result<Chosen, Stop> {
     let mut options = Options::new(args, Release::ALL[Release::ALL.len() - 1]);
     let mut typed = None;
     // What is wrong with another option is said when it is read for its sake.
@@ -30,18 +37,23 @@ pub(super) fn chosen(
         }
     }
     let from_env = || env("MESHCTL_OPENSSL").filter(|text| !text.is_empty());
+    let by = if typed.is_some() { "--openssl" } else { "MESHCTL_OPENSSL" };
     match typed.or_else(from_env).as_deref() {
         None | Some("auto") => Ok(of_this_machine()),
-        Some(text) => text.parse().map_err(|_| {
-            Stop::refused(format!("verify: Invalid release {text}, use 3.0, 3.5, 3.6 or auto\n"))
-        }),
+        Some(text) => match text.parse() {
+            Ok(release) => Ok(Chosen { release, by }),
+            Err(_) => Err(Stop::refused(format!(
+                "verify: Invalid release {text}, use 3.0, 3.5, 3.6 or auto\n"
+            ))),
+        },
     }
 }
 
 /// As this machine's own `openssl` would answer, without starting it.
-fn of_this_machine() -> Release {
-    let described = OS_RELEASE.iter().find_map(|path| fs::read_to_string(path).ok());
-    described.and_then(|text| of_system(&text)).unwrap_or(UNKNOWN)
+fn of_this_machine() -> Chosen {
+    let found = OS_RELEASE.iter().find_map(|by| Some((fs::read_to_string(by).ok()?, *by)));
+    let known = found.and_then(|(text, by)| Some(Chosen { release: of_system(&text)?, by }));
+    known.unwrap_or(Chosen { release: UNKNOWN, by: "default: the system is not known" })
 }
 
 /// The release a system ships, by its `os-release`. OpenSSL 3.1 counts as 3.0, and 3.2 to 3.4 as 3.5, which they are
@@ -49,7 +61,8 @@ fn of_this_machine() -> Release {
 fn of_system(text: &str) -> Option<Release> {
     let field = |name: &str| {
         let lines = text.lines().map(str::trim);
-        let value = lines.filter_map(|line| line.strip_prefix(name)?.strip_prefix('=')).last()?;
+        let mut values = lines.filter_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        let value = values.next_back()?;
         Some(value.trim_matches(['"', '\'']).to_owned())
     };
     let version = field("VERSION_ID").and_then(|version| numbers(&version));

@@ -1,8 +1,10 @@
 //! What openssl does not have: `--explain`, and `-o json`, the verdicts as one document with a version.
 
 use meshpki::Cert;
-use meshpki::verify::{Explanation, Finding, Inputs, Policy, Release, Verdict};
+use meshpki::verify::{Explanation, Finding, Inputs, OtherAnswer, Policy, Release, Verdict};
 use serde_json::{Value, json};
+
+use crate::text::safe;
 
 /// Version of the document; a field is never given another meaning under the same version.
 const API_VERSION: &str = "meshctl/v1";
@@ -31,6 +33,7 @@ pub(super) fn verdict(
     verdict: &Verdict,
     inputs: &Inputs<'_>,
     policy: &Policy,
+    others: &[OtherAnswer],
 ) -> Value {
     let result = match (verdict.undecided, verdict.is_ok()) {
         (Some(_), _) => "undecided",
@@ -54,6 +57,15 @@ pub(super) fn verdict(
         "undecidedDepth": verdict.undecided,
         "chain": chain,
         "findings": findings,
+        "otherReleases": others.iter().map(other).collect::<Vec<_>>(),
+    })
+}
+
+fn other(other: &OtherAnswer) -> Value {
+    json!({
+        "openssl": other.release.to_string(),
+        "answer": other.answer,
+        "reason": other.reason,
     })
 }
 
@@ -91,6 +103,20 @@ fn finding(finding: &Finding, explanation: &Explanation, release: Release) -> Va
         "evidence": evidence,
         "nextStep": explanation.next_step,
     })
+}
+
+/// `--explain`: which release answers, and what chose it.
+pub(super) fn release(name: &str, release: Release, by: &str) -> String {
+    format!("explain {name}: as {} answers ({by})\n", release.name())
+}
+
+/// `--explain`: a line for each release that answers otherwise.
+pub(super) fn others(name: &str, others: &[OtherAnswer]) -> String {
+    let line = |other: &OtherAnswer| {
+        let release = other.release.name();
+        format!("explain {name}: {release} says {} here: {}\n", other.answer, safe(&other.reason))
+    };
+    others.iter().map(line).collect()
 }
 
 /// `--explain`: a paragraph for each finding.

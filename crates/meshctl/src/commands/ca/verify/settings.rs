@@ -11,9 +11,10 @@ use super::load::{self, Found};
 use super::open::{What, open};
 use super::openssl_args::{self, Given, Id, Options};
 use super::places::Places;
+use super::release::{self, Chosen};
 use super::system::Store;
 use super::verifiers::Asked;
-use super::{GOOD, Stop, release, values};
+use super::{GOOD, Stop, values};
 use crate::io::Io;
 
 /// The options, resolved.
@@ -30,6 +31,8 @@ pub(super) struct Settings {
     pub(super) store: Store,
     /// `--explain`.
     pub(super) explain: bool,
+    /// What chose the release.
+    pub(super) chosen_by: &'static str,
     /// `-o json`.
     pub(super) json: bool,
     /// `--as`.
@@ -63,8 +66,9 @@ impl Settings {
         args: &'a [OsString],
         io: &Io<'_>,
     ) -> Result<(Self, &'a [OsString]), Stop> {
-        let release = release::chosen(args, io.env)?;
+        let Chosen { release, by } = release::chosen(args, io.env)?;
         let mut settings = Self::new(io.now, release);
+        settings.chosen_by = by;
         let mut options = Options::new(args, release);
         loop {
             match options.next() {
@@ -91,6 +95,7 @@ impl Settings {
             crls: Vec::new(),
             store: Store::new(release),
             explain: false,
+            chosen_by: "",
             json: false,
             asked: None,
             istio: None,
