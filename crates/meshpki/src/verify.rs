@@ -499,11 +499,11 @@ struct Run<'a> {
     findings: Vec<Finding>,
     undecided: Option<usize>,
     outcome: Option<PolicyOutcome>,
-    queue_breaks_line: bool,
     /// The score of the CRL in use (`current_crl_score`).
     crl_score: u16,
     /// The chain is that of a CRL's issuer (`parent`).
     is_crl_path: bool,
+    queue_breaks_line: bool,
 }
 
 impl<'a> Run<'a> {
@@ -518,9 +518,9 @@ impl<'a> Run<'a> {
             findings: Vec::new(),
             undecided: None,
             outcome: None,
-            queue_breaks_line: false,
             crl_score: 0,
             is_crl_path: false,
+            queue_breaks_line: false,
         }
     }
 

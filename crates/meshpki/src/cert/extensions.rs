@@ -388,7 +388,7 @@ fn basic_constraints(
     Ok((BasicConstraints { ca, path_len, critical }, negative))
 }
 
-/// ProxyCertInfo (RFC 3820 section 3.8): the path length. A number that OpenSSL cannot hold is none.
+/// ProxyCertInfo (RFC 3820 section 3.8): the path length. One that OpenSSL cannot hold counts as absent.
 fn proxy_cert_info(value: &Tlv<'_>) -> Result<Option<i64>, DerError> {
     let mut parts = sequence(value)?;
     let length = parts.optional(der::INTEGER)?;

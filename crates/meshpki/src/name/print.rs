@@ -47,7 +47,7 @@ struct Entry<'a> {
     tag: Tag,
     /// What OpenSSL keeps of the value: of a SEQUENCE the whole encoding, of a BIT STRING the bits.
     data: Cow<'a, [u8]>,
-    /// The value in DER.
+    /// Of a BIT STRING.
     unused_bits: u8,
 }
 

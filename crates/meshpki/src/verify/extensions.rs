@@ -11,7 +11,7 @@ use crate::der::{self, Tlv};
 enum Place {
     /// The target: a CA or not.
     Target,
-    /// It issued a proxy certificate, so it is none.
+    /// It issued a proxy certificate, so it must not be a CA.
     ProxyIssuer,
     /// It issued any other.
     Issuer,

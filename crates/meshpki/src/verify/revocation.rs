@@ -280,7 +280,8 @@ impl<'a> Run<'a> {
         // `crypto/x509/x509_vfy.c: check_crl_chain`
         let same_anchor = path.chain.last().map(|link| link.cert.clone())
             == self.chain.last().map(|link| link.cert.clone());
-        let Run { findings, lookups, undecided, .. } = path;
+        let Run { findings, lookups, undecided, queue_breaks_line, .. } = path;
+        self.queue_breaks_line |= queue_breaks_line;
         self.lookups = lookups;
         self.findings.extend(findings);
         if undecided.is_some() {
