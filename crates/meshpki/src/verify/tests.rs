@@ -405,6 +405,6 @@ fn lines_are_those_of_openssl() {
     assert_eq!(out, "");
     assert_eq!(
         err,
-        "CN = leaf\nerror 20 at 0 depth lookup: unable to get local issuer certificate\nerror x.pem: verification failed\n"
+        "CN=leaf\nerror 20 at 0 depth lookup: unable to get local issuer certificate\nerror x.pem: verification failed\n"
     );
 }
