@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     assert_eq!(
         err,
-        "CN = server\nerror 10 at 0 depth lookup: certificate has expired\nerror server.pem: verification failed\n"
+        "CN=server\nerror 10 at 0 depth lookup: certificate has expired\nerror server.pem: verification failed\n"
     );
     Ok(())
 }
