@@ -54,6 +54,7 @@ fn check(about: &str) {
             .current_dir(scratch.join("case"))
             .env("MESHCTL", MESHCTL)
             .env("T", &spare)
+            .env("MESHCTL_OPENSSL", "3.5")
             .env("NO_COLOR", "1")
             .stdin(Stdio::null())
             .output()

@@ -107,7 +107,7 @@ impl Inner {
         }
         let text = if is_terminal { text.to_owned() } else { text.replace("\r\n", "\n") };
         let mut out = stdout().lock();
-        // Nobody may be looking any more.
+        // The reader may have gone.
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
 }
