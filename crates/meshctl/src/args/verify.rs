@@ -130,7 +130,7 @@ pub(crate) const OPTIONS: &[OpensslOption] = &[
     with("policy", Text, Id::Policy, "OID", "Policy that the chain must have; repeat for more"),
     with("purpose", Text, Id::Purpose, "NAME", "Purpose to check, such as sslserver"),
     with("verify_name", Text, Id::VerifyName, "NAME", "Settings to begin with, such as ssl_server"),
-    with("verify_depth", Int, Id::Depth, "N", "Most intermediates in a chain"),
+    with("verify_depth", Int, Id::Depth, "N", "Maximum number of intermediates in a chain"),
     with("auth_level", Int, Id::AuthLevel, "N", "Security level, 0 to 5"),
     with("attime", Big, Id::AtTime, "SECONDS", "Time at which to verify, in seconds since 1970"),
     with("verify_hostname", Text, Id::Hostname, "NAME", "Host name that the certificate must have"),
