@@ -164,6 +164,12 @@ fn manual_pages() {
     }
     let page = |name: &str| &pages.iter().find(|page| page.0 == name).expect("a page").1;
     assert!(page("meshctl-ca-verify.1").contains(r"\fB\-CAfile\fR"));
+    // What follows `ca verify` is openssl's, so the options of every command are not among its own.
+    for (name, has) in [("meshctl-ca-verify.1", false), ("meshctl-ca-init.1", true)] {
+        for option in [r"\-\-color", r"\-\-quiet"] {
+            assert_eq!(page(name).contains(option), has, "{name}: {option}");
+        }
+    }
     assert!(page("meshctl-ca-verify.1").contains(".SH \"EXIT STATUS\""));
     assert!(page("meshctl-ca-init.1").contains(".SH EXAMPLES"));
 }

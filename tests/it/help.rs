@@ -289,10 +289,32 @@ fn the_first_minutes() {
     for line in err.lines() {
         assert!(line.chars().count() <= 80, "{line}");
     }
-    for name in ["ca", "ca init", "push", "rotate root plan"] {
+    for name in ["ca", "ca init", "ca verify", "push", "rotate root plan"] {
         let words: Vec<&str> = name.split(' ').collect();
         let asked = run(&[&["help"], words.as_slice()].concat());
         assert_eq!(asked, run(&[words.as_slice(), &["--help"]].concat()), "{name}");
     }
     assert_eq!(run(&["help", "no-such-command"]).0, Some(64));
+    let (status, out, err) = run(&["help", "ca", "verify"]);
+    assert!(status == Some(0) && err.contains("-CAfile FILE"), "{status:?} {out}{err}");
+}
+
+/// Options of every command may come before `ca verify`; what follows it is as openssl reads it.
+#[test]
+fn globals_before_ca_verify() {
+    let run = |line: &str| {
+        let output = Command::new(MESHCTL).args(words(line)).stdin(Stdio::null()).output();
+        let output = output.expect("meshctl runs");
+        (output.status.code(), output.stdout, output.stderr)
+    };
+    let file = "../fixtures/inspect/chain.pem";
+    for rest in [file, "no-such-file.pem", "-help", "--color never", "-q", "-partial_chain verify"]
+    {
+        let plain = run(&format!("ca verify {rest}"));
+        assert!(!plain.1.is_empty() || !plain.2.is_empty(), "{rest}: it says something");
+        assert_ne!(plain.0, Some(64), "{rest}");
+        for globals in ["--color never ca", "-q ca", "--quiet --color=always ca", "ca -q"] {
+            assert_eq!(run(&format!("{globals} verify {rest}")), plain, "{globals}: {rest}");
+        }
+    }
 }

@@ -13,12 +13,13 @@ mod status;
 pub mod trust;
 pub(crate) mod verify;
 
+use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Arg, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use meshpki::istiod::Version;
 use meshpki::{KeyType, Name, Time};
 
@@ -142,7 +143,43 @@ pub enum Command {
 /// [`one_dash`] finishes their text.
 #[must_use]
 pub fn command() -> clap::Command {
-    Cli::command().mut_subcommand("ca", |ca| ca.mut_subcommand("verify", verify::command))
+    let command = Cli::command();
+    let globals = command.get_arguments().filter(|arg| arg.is_global_set());
+    let globals: Vec<Arg> = globals.map(|arg| arg.clone().global(false)).collect();
+    let command = command.mut_args(|arg| arg.global(false));
+    let command = command.mut_subcommand("ca", |ca| ca.mut_subcommand("verify", verify::command));
+    with_globals(command, &globals)
+}
+
+/// The options of every command, in every command but `ca verify`: what follows that is for openssl.
+fn with_globals(command: clap::Command, globals: &[Arg]) -> clap::Command {
+    command.mut_subcommands(|below| {
+        if below.get_name() == "verify" {
+            return below;
+        }
+        with_globals(below.args(globals), globals)
+    })
+}
+
+/// Reads a command line, without the program's name. `ca verify` gets what follows it as it was typed: its options have
+/// rules of their own.
+///
+/// # Errors
+/// It is not valid, or asks for help.
+pub(crate) fn read(typed: &[OsString]) -> Result<Cli, clap::Error> {
+    let parse =
+        |typed: &[OsString]| Cli::try_parse_from([OsString::from("meshctl")].iter().chain(typed));
+    if let Some(at) = typed.iter().position(|word| word == "verify") {
+        let (begin, rest) = typed.split_at(at + 1);
+        if let Ok(mut cli) = parse(begin)
+            && let Command::Ca(ca) = &mut cli.command
+            && let Ca::Verify { args } = ca.as_mut()
+        {
+            *args = rest.to_vec();
+            return Ok(cli);
+        }
+    }
+    parse(typed)
 }
 
 /// A text generated from [`command`] in which the options of `ca verify` have one dash, as in openssl.
@@ -179,7 +216,7 @@ pub enum Ca {
     Verify {
         /// The options and files of `openssl verify`; `-help` lists them.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        args: Vec<std::ffi::OsString>,
+        args: Vec<OsString>,
     },
 }
 

@@ -1,6 +1,6 @@
 //! One file or folder per command. A command never uses another command; what two of them share is in a layer below.
 
-pub(crate) mod ca;
+mod ca;
 mod check;
 mod completions;
 mod doctor;

@@ -1,6 +1,6 @@
 //! The exit status of the process.
 
-/// Exit status of every command but `ca verify`, which answers as openssl does.
+/// Exit status of every command; those of `ca verify` are openssl's, and one of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// Done, or all good.
@@ -9,6 +9,8 @@ pub enum Exit {
     Failed = 1,
     /// A check failed: a certificate is invalid, a renewal is due.
     No = 2,
+    /// `ca verify` only: a signature uses an algorithm that is not built in.
+    Undecided = 3,
     /// Wrong usage.
     Usage = 64,
 }

@@ -20,24 +20,15 @@ mod text;
 use std::ffi::OsString;
 use std::io::Write;
 
-use clap::Parser;
 use clap::error::ErrorKind;
 
-use args::Cli;
 use exit::Exit;
 use failure::Failure;
 pub use io::Io;
 
 /// Runs one command line (without the program's name) and returns its exit status.
 pub fn run(args: &[OsString], io: &mut Io<'_>) -> u8 {
-    // `openssl verify` has option rules of its own, so this command does not go through clap.
-    if let [ca, verify, rest @ ..] = args
-        && ca == "ca"
-        && verify == "verify"
-    {
-        return commands::ca::verify::run(rest, io);
-    }
-    let (name, help) = (OsString::from("meshctl"), OsString::from("--help"));
+    let help = OsString::from("--help");
     let typed = match args {
         [] => return start(Exit::Usage, io),
         [help] if help == "help" => return start(Exit::Good, io),
@@ -45,7 +36,7 @@ pub fn run(args: &[OsString], io: &mut Io<'_>) -> u8 {
         [first, rest @ ..] if first == "help" => [rest, &[help]].concat(),
         _ => args.to_vec(),
     };
-    match Cli::try_parse_from(std::iter::once(&name).chain(&typed)) {
+    match args::read(&typed) {
         Ok(cli) => {
             io.set_up(cli.color.typed(), cli.quiet);
             finish(commands::run(cli.command, io), io)

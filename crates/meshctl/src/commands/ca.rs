@@ -10,7 +10,7 @@ mod init;
 mod inspect;
 mod renew;
 mod sign;
-pub(crate) mod verify;
+mod verify;
 
 use crate::args::Ca;
 use crate::exit::Exit;
@@ -30,7 +30,6 @@ pub(super) fn run(command: Ca, io: &mut Io<'_>) -> Result<Exit, Failure> {
         Ca::Expiry(args) => expiry::run(&args, io),
         Ca::Renew(args) => renew::run(&args, io),
         Ca::CrossSign(args) => cross_sign::run(&args, io),
-        // `lib.rs` takes it before clap does; clap knows it for `--help`.
-        Ca::Verify { .. } => Ok(Exit::Usage),
+        Ca::Verify { args } => Ok(verify::run(&args, io)),
     }
 }

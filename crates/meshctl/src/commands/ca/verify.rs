@@ -23,6 +23,7 @@ use std::ffi::{OsStr, OsString};
 use meshpki::Cert;
 use meshpki::verify::{Inputs, Memo, Release, Verdict, verify_with};
 
+use crate::exit::Exit;
 use crate::io::Io;
 use open::{What, open};
 use settings::Settings;
@@ -52,14 +53,19 @@ impl Stop {
 }
 
 /// Runs `ca verify` with the arguments that follow it; answers as `openssl verify` does.
-pub(crate) fn run(args: &[OsString], io: &mut Io<'_>) -> u8 {
+pub(super) fn run(args: &[OsString], io: &mut Io<'_>) -> Exit {
     let answer = Settings::read(args, io).map(|(settings, files)| verify_all(settings, files, io));
     let (out, err, status) = match answer {
         Ok(answer) => answer,
         Err(stop) => (Vec::new(), stop.err.into_bytes(), stop.status),
     };
     write(&out, &err, io);
-    status
+    match status {
+        GOOD => Exit::Good,
+        NOT_ASKED => Exit::Failed,
+        FAILED => Exit::No,
+        _ => Exit::Undecided,
+    }
 }
 
 /// Standard error first: what openssl reports while it verifies comes before the line of the result.
