@@ -112,15 +112,17 @@ fn a_context_that_is_away() {
 #[test]
 fn none_is_passed_over() {
     let (api, twin) = (empty("1"), empty("2"));
-    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let silent = format!("http://{}", silent.local_addr().expect("an address"));
+    let closed = {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        format!("http://{}", listener.local_addr().expect("an address"))
+    };
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let hangs = format!("http://{}", listener.local_addr().expect("an address"));
     let shell = shell(&[
         ("good", url(&api)),
         ("again", url(&api)),
         ("arn:aws:eks:eu:1:cluster/prod", url(&twin)),
-        ("closed", silent),
+        ("closed", closed),
         ("hangs", hangs),
         ("plain", "http://192.0.2.1".to_owned()),
         ("broken", "not a url".to_owned()),
@@ -138,6 +140,9 @@ fn none_is_passed_over() {
         codes,
         ["apply/unreachable", "apply/unreachable", "ctl/insecure-server", "apply/kubeconfig"]
     );
+    let said = |at: usize| found["contexts"][at]["error"]["message"].as_str().expect("a message");
+    assert!(said(3).contains("Connection refused"), "{}", said(3));
+    assert!(said(4).contains("no complete answer within 2 s"), "{}", said(4));
     let file = shell.scratch.join("kubeconfig").display().to_string();
     let typed = |command: &str| format!("{command} --kubeconfig {file}");
     assert_eq!(
@@ -162,7 +167,7 @@ fn none_is_passed_over() {
             "[=]    again",
             "context good: both reach one cluster",
             "no complete answer within 2 s",
-            "1 more could not be read",
+            "1 more context could not be read; this lists all contexts",
             "correct plain in the kubeconfig",
         ],
     );
@@ -186,7 +191,7 @@ fn rights() {
     let api = Api::start(move |asked| review(asked, reads));
     let shell = shell(&[("east", url(&api))]);
     let ran = shell.run("doctor --kubeconfig @/kubeconfig");
-    let push = "a push needs also: patch secrets cacerts in istio-system, patch secrets \
+    let push = "enough to read; a push also needs: patch secrets cacerts in istio-system, patch secrets \
                 meshctl-cacerts-previous in istio-system, patch deployments.apps istiod in \
                 istio-system, create serviceaccounts/token default in istio-system";
     ended(&ran, 0, &["[warn] east", push, "meshctl push ca --print-rbac"]);
@@ -211,15 +216,132 @@ fn rights() {
 
 #[test]
 fn a_clock_that_is_wrong() {
-    let api = empty("1");
-    let mut shell = shell(&[("east", url(&api))]);
-    shell.now = meshpki::Time(shell.now.0 - 3600);
-    let ran = shell.run("doctor --kubeconfig @/kubeconfig");
-    ended(
-        &ran,
-        2,
-        &["[fail] east", "seconds ahead of this machine's", "  1. set the clock", "date -u"],
+    let check = |ahead: i64, status: u8, expect: &[&str]| {
+        let api = empty("1");
+        api.set_clock_ahead(ahead);
+        let mut shell = shell(&[("east", url(&api))]);
+        // When the command started does not matter: it may have waited for other contexts since.
+        shell.now = meshpki::Time(shell.now.0 - 3600);
+        ended(&shell.run("doctor --kubeconfig @/kubeconfig"), status, expect);
+    };
+    let step = "  1. set the clock that is wrong";
+    check(3600, 2, &["[fail] east", "seconds ahead of this machine's", step, "date -u"]);
+    check(-3600, 2, &["[fail] east", "seconds behind this machine's", step, "date -u"]);
+    check(0, 0, &["[ok]   east"]);
+}
+
+/// An API server with a Deployment of istiod of this name and with this variable, and one pod if it is ready; nothing
+/// listens in the pod.
+fn with_istiod(
+    (name, revision): (&str, &str),
+    variable: Option<&str>,
+    is_ready: bool,
+    may: impl Fn(&Value) -> bool + Send + Sync + 'static,
+) -> Api {
+    let api = Api::start(move |asked| review(asked, &may));
+    let system = "/api/v1/namespaces/kube-system";
+    api.put(system, json!({"metadata": {"name": "kube-system", "uid": "1"}}));
+    api.put("/api/v1/namespaces/default", json!({"metadata": {"name": "default"}}));
+    let root = std::fs::read_to_string("../fixtures/inspect/chain.pem").expect("a fixture");
+    let map = json!({"metadata": {"name": "istio-ca-root-cert", "namespace": "default"}, "data": {"root-cert.pem": root}});
+    api.put("/api/v1/configmaps/istio-ca-root-cert", map);
+    let labels = json!({"app": "istiod", "istio.io/rev": revision});
+    let env: Vec<Value> =
+        variable.iter().map(|name| json!({"name": name, "value": "true"})).collect();
+    let count = u8::from(is_ready);
+    api.put(
+        &format!("/apis/apps/v1/namespaces/istio-system/deployments/{name}"),
+        json!({
+            "metadata": {"name": name, "namespace": "istio-system", "labels": labels, "generation": 1},
+            "spec": {
+                "replicas": count,
+                "selector": {"matchLabels": {"app": "istiod"}},
+                "template": {
+                    "metadata": {"labels": labels},
+                    "spec": {"containers": [{"name": "discovery", "image": "istio/pilot:1.30.3", "env": env}]},
+                },
+            },
+            "status": {"observedGeneration": 1, "replicas": count, "updatedReplicas": count, "availableReplicas": count, "readyReplicas": count},
+        }),
     );
+    if is_ready {
+        api.put(
+            "/api/v1/namespaces/istio-system/pods/istiod-1",
+            json!({
+                "metadata": {"name": "istiod-1", "namespace": "istio-system", "labels": labels},
+                "spec": {"containers": [{"name": "discovery"}]},
+                "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
+            }),
+        );
+    }
+    api
+}
+
+#[test]
+fn an_istiod_that_does_not_answer() {
+    let api = with_istiod(("istiod", "default"), None, false, |_| true);
+    let shell = shell(&[("east", url(&api))]);
+    let said = ["[fail] east", "[apply/no-replicas]", "meshctl status --context east"];
+    ended(&shell.run("doctor --kubeconfig @/kubeconfig"), 2, &said);
+    let api = with_istiod(("istiod", "default"), None, true, |_| true);
+    let shell = self::shell(&[("east", url(&api))]);
+    let found = document(&shell, "");
+    assert_eq!(states(&found), ["unknown"], "{found}");
+    let error = &found["contexts"][0]["error"];
+    assert_eq!(error["code"], "apply/unreachable");
+    let steps = commands(&found);
+    let status = "meshctl status --context east --kubeconfig ";
+    assert!(steps.iter().any(|step| step.starts_with(status)), "{steps:?}");
+    let said = ["[?]    east", "cannot read which CA pod istiod-1 serves: "];
+    ended(&shell.run("doctor --kubeconfig @/kubeconfig"), 1, &said);
+}
+
+/// A user who has the rights that are printed for a cluster, and no others, may read it.
+#[test]
+fn rights_follow_what_is_there() {
+    let bundle =
+        |right: &Value| right["resource"] != "configmaps" || right["name"] != "istio-ca-root-cert";
+    let api =
+        with_istiod(("istiod", "default"), Some("ENABLE_CLUSTER_TRUST_BUNDLE_API"), true, bundle);
+    let shell = shell(&[("east", url(&api))]);
+    let found = document(&shell, "");
+    assert_eq!(found["contexts"][0]["missingToRead"], json!([]));
+    let named = |right: &Value| right["verb"] != "patch" || right["name"] != "istiod";
+    let api = with_istiod(("istiod-1-24", "1-24"), None, true, named);
+    let shell = self::shell(&[("east", url(&api))]);
+    let found = document(&shell, "");
+    assert_eq!(found["contexts"][0]["missingToPush"], json!([]));
+}
+
+/// Of two contexts for one cluster, the one that may read it stands for both.
+#[test]
+fn the_better_of_two_contexts() {
+    let blind = Api::start(|asked| review(asked, |right| right["resource"] != "secrets"));
+    blind.put(
+        "/api/v1/namespaces/kube-system",
+        json!({"metadata": {"name": "kube-system", "uid": "1"}}),
+    );
+    let good = empty("1");
+    let shell = shell(&[("blind", url(&blind)), ("also-blind", url(&blind)), ("good", url(&good))]);
+    let found = document(&shell, "");
+    let same = |at: usize| found["contexts"][at]["sameAs"].clone();
+    assert_eq!([same(0), same(1), same(2)], [json!("good"), json!("good"), Value::Null]);
+    let said =
+        ["[=]    blind", "context good: both reach one cluster", "[ok]   good", "--cluster good"];
+    ended(&shell.run("doctor --kubeconfig @/kubeconfig"), 0, &said);
+}
+
+/// `=` parts a cluster's name from its context on the command line only.
+#[test]
+fn a_context_with_an_equals_sign() {
+    let api = empty("1");
+    let shell = shell(&[("user=me:prod", url(&api))]);
+    let found = document(&shell, "");
+    assert_eq!(found["contexts"][0]["context"], "user=me:prod");
+    assert_eq!(found["contexts"][0]["cluster"], "prod");
+    let steps = commands(&found);
+    assert!(steps[1].starts_with("meshctl push ca --context prod=user=me:prod "), "{steps:?}");
+    assert_eq!(states(&document(&shell, "--context prod=user=me:prod")), ["ok"]);
 }
 
 /// One cluster with a CA of istiod's own and one with a secret: the steps lead to one root for both.
@@ -270,7 +392,21 @@ fn its_steps_run() {
     ended(
         &soon,
         2,
-        &["[fail] east", "rotate intermediate DIR --context east,west --dry-run client"],
+        &[
+            "[fail] east",
+            "meshctl rotate intermediate DIR --context east,west --within 400d --dry-run client",
+        ],
     );
-    ended(&follow("meshctl rotate intermediate DIR --context east,west --dry-run client"), 0, &[]);
+    let renew =
+        "meshctl rotate intermediate DIR --context east,west --within 400d --dry-run client";
+    let listed = follow(renew);
+    ended(&listed, 0, &[]);
+    for cluster in ["east", "west"] {
+        let is_due =
+            |line: &str| line.starts_with(&format!("{cluster}: ")) && line.contains(": due (");
+        assert!(listed.out.lines().any(is_due), "{cluster}: {}", listed.out);
+    }
+    // The root ends too: what is signed under it does not outlive it.
+    let root = run("--within 9999d");
+    ended(&root, 2, &["rotate root plan DIR --context east,west"]);
 }

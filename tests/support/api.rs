@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
@@ -87,6 +88,8 @@ struct Shared {
     asked: Mutex<Vec<Asked>>,
     /// Objects by their paths.
     objects: Mutex<BTreeMap<String, Value>>,
+    /// By how many seconds its clock is ahead.
+    ahead: AtomicI64,
     /// Where on loopback the ports of pods are, by pod.
     pods: Mutex<BTreeMap<String, u16>>,
     over: Notify,
@@ -145,6 +148,7 @@ impl Api {
             script: Box::new(script),
             asked: Mutex::default(),
             objects: Mutex::default(),
+            ahead: AtomicI64::new(0),
             pods: Mutex::default(),
             over: Notify::new(),
         });
@@ -176,6 +180,11 @@ impl Api {
     /// Removes an object.
     pub fn remove(&self, path: &str) {
         lock(&self.shared.objects).remove(path);
+    }
+
+    /// Sets its clock ahead by this many seconds.
+    pub fn set_clock_ahead(&self, seconds: i64) {
+        self.shared.ahead.store(seconds, Ordering::SeqCst);
     }
 
     /// Has every port of a pod forwarded to this one on loopback.
@@ -269,6 +278,9 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> Response<String>
     };
     let answer = (shared.script)(&asked).unwrap_or_else(|| usual(&asked, shared));
     let mut response = Response::builder().status(answer.status);
+    let now = meshctl::io::system_time().0 + shared.ahead.load(Ordering::SeqCst);
+    let now = k8s_openapi::jiff::Timestamp::from_second(now).expect("a time");
+    response = response.header("date", now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string());
     if let Some(after) = answer.retry_after {
         response = response.header("retry-after", after);
     }

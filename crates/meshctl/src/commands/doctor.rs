@@ -4,8 +4,6 @@ mod json;
 mod steps;
 mod text;
 
-use std::path::Path;
-
 use meshapply::kube::Identity;
 use meshpki::istiod::Severity;
 use meshpki::{Cert, Time};
@@ -22,7 +20,7 @@ use crate::fleet::problems::State;
 use crate::fleet::survey::{Limits, Survey, Surveyed, survey};
 use crate::hints::Problem;
 use crate::io::Io;
-use crate::text::{json as pretty, word};
+use crate::text::json as pretty;
 
 use steps::Step;
 
@@ -38,16 +36,27 @@ struct Row {
     /// The name of the cluster in suggested commands.
     name: String,
     asked: Surveyed,
-    /// The context before this one that reaches the same cluster.
+    /// The context that stands for the same cluster.
     same_as: Option<String>,
     /// What is known of its CA; `None`: the cluster could not be read.
     facts: Option<Facts>,
-    /// The CA or a root that ends soon, and when.
-    due: Option<(String, Time)>,
+    /// A pod of istiod or a list that did not answer, in a cluster that did.
+    silent: Option<Failure>,
+    /// What ends soon.
+    due: Due,
     /// By how many seconds its clock is ahead of ours, if that matters.
     skew: Option<i64>,
     /// What is wrong with the secret, and with what istiod makes of it.
     problems: Vec<Problem>,
+}
+
+/// What ends soon, and when.
+#[derive(Default)]
+struct Due {
+    /// The CA, or one above it that is not a root, if it ends before its root.
+    ca: Option<(String, Time)>,
+    /// A root.
+    root: Option<(String, Time)>,
 }
 
 /// Which CA a cluster has.
@@ -78,7 +87,7 @@ pub(super) fn run(args: &Doctor, io: &mut Io<'_>) -> Result<Exit, Failure> {
     };
     let limits = Limits { parallel: args.parallel, patience: args.timeout };
     let surveyed = runtime()?.block_on(survey(&selection, &limits, io))?;
-    let report = Report::new(surveyed, args, at, io.now);
+    let report = Report::new(surveyed, args, at);
     let text =
         if args.output.is_json() { pretty(&json::write(&report)) } else { text::write(&report) };
     io.print(&text)?;
@@ -86,21 +95,22 @@ pub(super) fn run(args: &Doctor, io: &mut Io<'_>) -> Result<Exit, Failure> {
 }
 
 impl Report {
-    fn new(surveyed: Vec<Surveyed>, args: &Doctor, at: Time, now: Time) -> Self {
+    fn new(surveyed: Vec<Surveyed>, args: &Doctor, at: Time) -> Self {
         let until = Time(at.0.saturating_add(seconds(args.within)));
         let mut rows: Vec<Row> = Vec::new();
         for asked in surveyed {
             let name = unique(cluster_name(&asked.name), &rows);
-            let same_as = rows.iter().find(|row| is_same(row, &asked));
-            let same_as = same_as.map(|row| row.asked.context.clone());
-            rows.push(Row::new(name, asked, same_as, (at, until), now));
+            let row = Row::new(name, asked, (at, until));
+            rows.push(row);
+            join(&mut rows);
         }
-        let steps = steps::steps(&rows, &tail(args));
+        let steps = steps::steps(&rows, args);
         Self { at, rows, steps }
     }
 
     fn exit(&self) -> Exit {
-        let states = || self.rows.iter().map(Row::state);
+        let rows = || self.rows.iter().filter(|row| row.same_as.is_none());
+        let states = || rows().map(Row::state);
         if states().any(|state| state == Some(State::Fail)) {
             Exit::No
         } else if states().any(|state| state.is_none()) {
@@ -113,19 +123,6 @@ impl Report {
 
 fn seconds(length: std::time::Duration) -> i64 {
     i64::try_from(length.as_secs()).unwrap_or(i64::MAX)
-}
-
-/// The options that every suggested command needs to reach the same clusters: those of kubectl, then those of meshctl.
-fn tail(args: &Doctor) -> (String, String) {
-    let kubeconfig = args.kubeconfig.as_ref().map(|file| format!(" --kubeconfig {}", word(file)));
-    let kubeconfig = kubeconfig.unwrap_or_default();
-    let namespace = &args.istio_namespace;
-    let namespace = if namespace == meshapply::names::ISTIO_NAMESPACE {
-        String::new()
-    } else {
-        format!(" --istio-namespace {}", word(Path::new(namespace)))
-    };
-    (kubeconfig.clone(), namespace + &kubeconfig)
 }
 
 /// A name for the cluster of a context: the context's, or the part of it that can be a folder's name.
@@ -147,38 +144,52 @@ fn unique(name: String, rows: &[Row]) -> String {
     if is_taken(&name) { names.find(|one| !is_taken(one)).unwrap_or(name) } else { name }
 }
 
-fn is_same(row: &Row, asked: &Surveyed) -> bool {
-    let identity = |asked: &Surveyed| -> Option<Identity> {
-        asked.found.as_ref().ok().and_then(|survey| survey.identity.clone())
-    };
-    let both = identity(&row.asked).zip(identity(asked));
-    row.same_as.is_none() && both.is_some_and(|(one, other)| one.same(&other).is_some())
+/// Of the last context and one before it that reach one cluster, one stands for both: the first that could be read.
+fn join(rows: &mut [Row]) {
+    let Some((last, before)) = rows.split_last_mut() else { return };
+    let is_same = |row: &&Row| row.same_as.is_none() && row.reaches_the_same(last);
+    let Some(first) = before.iter().position(|row| is_same(&row)) else { return };
+    if before[first].failure().is_none() || last.failure().is_some() {
+        last.same_as = Some(before[first].asked.context.clone());
+        return;
+    }
+    let replaced = before[first].asked.context.clone();
+    let is_of_it = |row: &Row| row.same_as.as_ref() == Some(&replaced);
+    for (at, row) in before.iter_mut().enumerate() {
+        if at == first || is_of_it(row) {
+            row.same_as = Some(last.asked.context.clone());
+        }
+    }
 }
 
 impl Row {
-    fn new(
-        name: String,
-        asked: Surveyed,
-        same_as: Option<String>,
-        (at, until): (Time, Time),
-        now: Time,
-    ) -> Self {
+    fn new(name: String, asked: Surveyed, (at, until): (Time, Time)) -> Self {
         let survey = asked.found.as_ref().ok();
-        let clock = survey.and_then(|survey| survey.clock);
-        let skew = clock.filter(|clock| clock.abs_diff(now) > SKEW);
-        let skew = skew.map(|clock| clock.0.saturating_sub(now.0));
+        let skew = survey.and_then(|survey| survey.ahead);
+        let skew = skew.filter(|ahead| ahead.unsigned_abs() > SKEW.as_secs());
         let facts = survey.and_then(|survey| {
             let found = survey.state.as_ref().ok()?;
             Some(Facts::new(&survey.target, found, None, at))
         });
         let problems = survey.map(|survey| problems(survey, at)).unwrap_or_default();
-        let due = facts.as_ref().and_then(|facts| due(facts, until));
-        Self { name, asked, same_as, facts, due, skew, problems }
+        let silent = survey.and_then(|survey| {
+            let found = survey.state.as_ref().ok()?;
+            found.silent(&survey.target).into_iter().next()
+        });
+        let due = facts.as_ref().map(|facts| Due::new(facts, until)).unwrap_or_default();
+        Self { name, asked, same_as: None, facts, silent, due, skew, problems }
     }
 
     /// What was found, if the server answered.
     fn survey(&self) -> Option<&Survey> {
         self.asked.found.as_ref().ok()
+    }
+
+    /// Whether both have one API server.
+    fn reaches_the_same(&self, other: &Self) -> bool {
+        let identity = |row: &Self| row.survey().and_then(|survey| survey.identity.clone());
+        let both = identity(self).zip(identity(other));
+        both.is_some_and(|(one, other): (Identity, Identity)| one.same(&other).is_some())
     }
 
     /// Why the cluster could not be read.
@@ -211,10 +222,15 @@ impl Row {
 
     /// `None`: it could not be read.
     fn state(&self) -> Option<State> {
-        let is_wrong =
-            self.has_errors() || self.due.is_some() || self.skew.is_some() || self.is_forbidden();
+        let is_wrong = self.has_errors()
+            || self.due.first().is_some()
+            || self.skew.is_some()
+            || self.is_forbidden();
         if is_wrong {
             return Some(State::Fail);
+        }
+        if self.silent.is_some() {
+            return None;
         }
         let kind = self.kind()?;
         let lacks = self.survey().is_some_and(|survey| !survey.unwritable.is_empty());
@@ -233,6 +249,7 @@ fn problems(survey: &Survey, at: Time) -> Vec<Problem> {
     if !found.seen.istiods.is_empty() {
         problems
             .extend(judge::live(&[judge::cluster(target, &found.seen, &found.served, None)], at));
+        problems.extend(pending::absent(target, found, false));
         problems.extend(pending::unfinished(target, found));
     }
     // A first installation is not an error here: it is what the steps lead to.
@@ -241,15 +258,28 @@ fn problems(survey: &Survey, at: Time) -> Vec<Problem> {
     problems
 }
 
-/// The first of the CA, its chain and its roots to end, if that is soon. The CA that istiod made for itself it renews.
-fn due(facts: &Facts, until: Time) -> Option<(String, Time)> {
-    if !facts.is_plugged {
-        return None;
+impl Due {
+    /// The CA that istiod made for itself it renews.
+    fn new(facts: &Facts, until: Time) -> Self {
+        if !facts.is_plugged {
+            return Self::default();
+        }
+        let first = |certs: &mut dyn Iterator<Item = &Cert>| {
+            let ends = certs.filter_map(|cert| Some((end(cert)?, cert)));
+            let (first, cert) = ends.min_by_key(|(end, _)| *end)?;
+            (first <= until).then(|| (cert.label(), first))
+        };
+        // What ends with its root cannot be renewed under it.
+        let root = first(&mut facts.roots.iter());
+        let ca = first(&mut facts.ca.iter().chain(&facts.chain));
+        let ca = ca.filter(|(_, end)| root.as_ref().is_none_or(|(_, root)| end < root));
+        Self { ca, root }
     }
-    let all = facts.ca.iter().chain(&facts.chain).chain(&facts.roots);
-    let ends = all.filter_map(|cert| Some((end(cert)?, cert)));
-    let (first, cert) = ends.min_by_key(|(end, _)| *end)?;
-    (first <= until).then(|| (cert.label(), first))
+
+    /// The first to end.
+    fn first(&self) -> Option<&(String, Time)> {
+        self.ca.as_ref().or(self.root.as_ref())
+    }
 }
 
 fn end(cert: &Cert) -> Option<Time> {

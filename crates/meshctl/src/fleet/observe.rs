@@ -63,6 +63,17 @@ impl Found {
     pub(crate) fn is_whole(&self) -> bool {
         self.older.is_ok() && self.served.iter().all(|pod| pod.served.is_ok())
     }
+
+    /// What did not answer in a cluster that did: why not, and which pod.
+    pub(crate) fn silent(&self, target: &Target) -> Vec<Failure> {
+        let older = self.older.as_ref().err().map(|error| unreachable(target, error));
+        let pods = self.served.iter().filter_map(|pod| {
+            let why = pod.served.as_ref().err()?;
+            let what = format!("cannot read which CA pod {} serves", pod.pod);
+            Some(Failure::new("apply/unreachable", what).within(place_of(target)).because(why))
+        });
+        older.into_iter().chain(pods).collect()
+    }
 }
 
 /// Reads every cluster at the same time. One that cannot be read does not hide the others.
@@ -111,18 +122,7 @@ pub(crate) fn unasked(targets: &[Target], found: &[Result<Found, Error>]) -> Vec
     for (target, found) in targets.iter().zip(found) {
         match found {
             Err(error) => failures.push(unreachable(target, error)),
-            Ok(found) => {
-                failures.extend(found.older.as_ref().err().map(|error| unreachable(target, error)));
-                for pod in &found.served {
-                    let Err(why) = &pod.served else { continue };
-                    let what = format!("cannot read which CA pod {} serves", pod.pod);
-                    failures.push(
-                        Failure::new("apply/unreachable", what)
-                            .within(place_of(target))
-                            .because(why),
-                    );
-                }
-            }
+            Ok(found) => failures.extend(found.silent(target)),
         }
     }
     failures

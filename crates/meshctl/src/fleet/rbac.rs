@@ -132,14 +132,7 @@ impl Rights {
 
     /// What is in a cluster.
     fn take(&mut self, seen: &Seen) {
-        if !seen.istiods.is_empty() {
-            self.istiod = seen.istiods.iter().map(|istiod| istiod.id.name.clone()).collect();
-        }
-        if seen.istiods.iter().any(|istiod| istiod.trust_bundle) {
-            self.roots = Roots::TrustBundle;
-        }
-        let revisions = seen.istiods.iter().filter(|istiod| istiod.revision != "default");
-        self.mesh.extend(revisions.map(|istiod| format!("istio-{}", istiod.revision)));
+        self.take_istiods(&seen.istiods);
         for workload in seen.observed.gateways.iter().chain(&seen.observed.workloads) {
             let id = &workload.id;
             self.restarts
@@ -147,6 +140,18 @@ impl Rights {
                 .or_default()
                 .insert((id.kind, id.name.clone()));
         }
+    }
+
+    /// The istiods that are there.
+    fn take_istiods(&mut self, istiods: &[Istiod]) {
+        if !istiods.is_empty() {
+            self.istiod = istiods.iter().map(|istiod| istiod.id.name.clone()).collect();
+        }
+        if istiods.iter().any(|istiod| istiod.trust_bundle) {
+            self.roots = Roots::TrustBundle;
+        }
+        let revisions = istiods.iter().filter(|istiod| istiod.revision != "default");
+        self.mesh.extend(revisions.map(|istiod| format!("istio-{}", istiod.revision)));
     }
 
     /// The gateways named, or those of Istio's own installation.
@@ -324,8 +329,8 @@ impl Rights {
     }
 }
 
-/// The rights that `status` needs in a cluster, and those that a push needs besides, as the manifests grant them where
-/// nothing is known of a cluster; those to restart gateways are not among them.
+/// The rights that `status` needs in a cluster, and those that a push needs besides, as the manifests grant them; those
+/// to restart gateways are not among them.
 pub(crate) struct Needed {
     /// To read.
     pub(crate) status: Vec<Right>,
@@ -333,11 +338,12 @@ pub(crate) struct Needed {
     pub(crate) push: Vec<Right>,
 }
 
-/// The rights for istiod in this namespace.
-pub(crate) fn needed(selection: &Selection, namespace: &str) -> Needed {
+/// The rights for the istiods in this namespace; without any, for the names Istio gives.
+pub(crate) fn needed(selection: &Selection, namespace: &str, istiods: &[Istiod]) -> Needed {
     let request =
         Request { selection, user: None, create_secrets: false, restart: true, rotate_root: false };
-    let rights = Rights::new(&request, namespace.to_owned(), None);
+    let mut rights = Rights::new(&request, namespace.to_owned(), None);
+    rights.take_istiods(istiods);
     let mut all = Vec::new();
     all.extend(rights.istio_rules().iter().flat_map(|rule| each(rule, Some(namespace))));
     all.extend(rights.cluster_rules().iter().flat_map(|rule| each(rule, None)));

@@ -11,7 +11,7 @@ use super::clusters::{Named, SERVICE_ACCOUNT, Selection, Target, guard_of, place
 use super::observe::{Found, find_one, unreachable};
 use super::rbac;
 use crate::failure::Failure;
-use crate::io::Io;
+use crate::io::{Io, system_time};
 
 /// How contexts are asked.
 pub(crate) struct Limits {
@@ -39,6 +39,8 @@ pub(crate) struct Survey {
     pub(crate) identity: Option<Identity>,
     /// The time by its API server.
     pub(crate) clock: Option<Time>,
+    /// By how many seconds that was ahead of this machine's when it came.
+    pub(crate) ahead: Option<i64>,
     /// The rights that `status` needs and the user does not have.
     pub(crate) unreadable: Vec<Right>,
     /// The rights that a push needs besides and the user does not have.
@@ -65,11 +67,10 @@ pub(crate) async fn survey(
         patience: limits.patience,
     };
     let mut named = Vec::new();
-    for text in contexts(selection, &kubeconfig) {
-        let (name, context) = text.split_once('=').unwrap_or((&text, &text));
-        let mut one = Named::typed(name, context);
+    for (name, context) in contexts(selection, &kubeconfig) {
+        let mut one = Named::typed(&name, &context);
         selection.namespace().clone_into(&mut one.istio_namespace);
-        let read = Context::read(&kubeconfig, context, &around).map_err(Failure::from);
+        let read = Context::read(&kubeconfig, &context, &around).map_err(Failure::from);
         let read = read.and_then(|context| {
             guard_of(&one, &context, &selection.way.force, io)?;
             Ok(context)
@@ -93,16 +94,19 @@ pub(crate) async fn survey(
     Ok(found)
 }
 
-fn contexts(selection: &Selection, kubeconfig: &Kubeconfig) -> Vec<String> {
-    if !selection.contexts.is_empty() {
-        return selection.contexts.clone();
-    }
-    // A name may have a `=`, and the files of a list may name a context twice: the first counts.
-    let mut all: Vec<String> = Vec::new();
-    for name in kubeconfig.contexts() {
-        let text = format!("{name}={name}");
-        if !name.contains('=') && !all.contains(&text) {
-            all.push(text);
+/// The cluster's name and the context of each; without a name of its own the cluster has the context's.
+fn contexts(selection: &Selection, kubeconfig: &Kubeconfig) -> Vec<(String, String)> {
+    let typed = selection.contexts.iter().map(|text| {
+        let (name, context) = text.split_once('=').unwrap_or((text, text));
+        (name.to_owned(), context.to_owned())
+    });
+    let mut all: Vec<(String, String)> = typed.collect();
+    if all.is_empty() {
+        // The files of a list may name a context twice: the first counts.
+        for name in kubeconfig.contexts() {
+            if !all.iter().any(|(known, _)| *known == name) {
+                all.push((name.to_owned(), name.to_owned()));
+            }
         }
     }
     all
@@ -142,7 +146,11 @@ async fn connected(one: Named, context: Context, selection: &Selection) -> Resul
     let Named { name, context, istio_namespace, spec, apart } = one;
     let target = Target { name, context, istio_namespace, spec, apart, kube };
     let clock = target.kube.clock().await.map_err(|error| unreachable(&target, &error))?;
-    let needed = rbac::needed(selection, &target.istio_namespace);
+    let now = system_time();
+    let ahead = clock.map(|clock| clock.0.saturating_sub(now.0));
+    // What is there decides what is needed; without the right to list it, the usual names do.
+    let istiods = target.kube.istiods().await.unwrap_or_default();
+    let needed = rbac::needed(selection, &target.istio_namespace, &istiods);
     let lacking = async |rights: Vec<Right>| {
         let allowed = target.kube.allowed(&rights).await?;
         let pairs = rights.into_iter().zip(allowed);
@@ -160,5 +168,5 @@ async fn connected(one: Named, context: Context, selection: &Selection) -> Resul
         let message = format!("the user may not {}", rights.join(", "));
         Err(Failure::new("apply/forbidden", message).within(place(&target)))
     };
-    Ok(Survey { target, identity, clock, unreadable, unwritable, state })
+    Ok(Survey { target, identity, clock, ahead, unreadable, unwritable, state })
 }

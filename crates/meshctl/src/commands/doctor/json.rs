@@ -26,7 +26,7 @@ fn context(report: &Report, row: &Row) -> Value {
     let rights = |rights: &[meshapply::kube::Right]| -> Vec<String> {
         rights.iter().map(ToString::to_string).collect()
     };
-    let error = row.failure();
+    let error = row.failure().or(row.silent.as_ref());
     json!({
         "cluster": row.name,
         "context": row.asked.context,
@@ -69,6 +69,6 @@ fn live(report: &Report, row: &Row) -> Value {
         },
         "ca": facts.ca.as_ref().map(cert),
         "roots": facts.roots.iter().map(cert).collect::<Vec<_>>(),
-        "due": row.due.is_some(),
+        "due": row.due.first().is_some(),
     })
 }

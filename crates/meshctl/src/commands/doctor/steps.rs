@@ -2,11 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
+use meshapply::names::ISTIO_NAMESPACE;
 use meshpki::internals::fingerprints;
 
 use super::{Kind, Row};
+use crate::args::Doctor;
 use crate::failure::Failure;
+use crate::fleet::problems::State;
 use crate::hints::{named, readyz};
 use crate::text::word;
 
@@ -24,8 +28,12 @@ pub(super) struct Step {
 }
 
 /// Every step, the first first.
-pub(super) fn steps(rows: &[Row], (kubectl, meshctl): &(String, String)) -> Vec<Step> {
-    let advisor = Advisor { rows, kubectl, meshctl };
+pub(super) fn steps(rows: &[Row], args: &Doctor) -> Vec<Step> {
+    let kubeconfig = args.kubeconfig.as_ref().map(|file| format!(" --kubeconfig {}", word(file)));
+    let kubectl = kubeconfig.unwrap_or_default();
+    let meshctl = option("--istio-namespace", &args.istio_namespace, ISTIO_NAMESPACE) + &kubectl;
+    let within = option("--within", &typed(args.within), "30d");
+    let advisor = Advisor { rows, kubectl: &kubectl, meshctl: &meshctl, within: &within };
     let mut steps = Vec::new();
     steps.extend(advisor.clocks());
     steps.extend(advisor.forbidden());
@@ -35,7 +43,9 @@ pub(super) fn steps(rows: &[Row], (kubectl, meshctl): &(String, String)) -> Vec<
     steps.extend(advisor.empty());
     steps.extend(advisor.apart());
     steps.extend(advisor.unwritable());
+    steps.extend(advisor.quiet());
     steps.extend(advisor.silent());
+    steps.extend(advisor.warned());
     if steps.is_empty() {
         steps.extend(advisor.good());
     }
@@ -47,6 +57,8 @@ struct Advisor<'a> {
     /// What every suggested command of kubectl and of meshctl ends with.
     kubectl: &'a str,
     meshctl: &'a str,
+    /// The option for what expires soon; empty for the default of every command.
+    within: &'a str,
 }
 
 impl Advisor<'_> {
@@ -90,11 +102,17 @@ impl Advisor<'_> {
         })
     }
 
-    fn due(&self) -> Option<Step> {
-        let rows = self.those(|row| row.due.is_some() && !row.has_errors());
-        step("renew what expires soon; DIR is the folder with the root key", &rows, || {
-            self.meshctl("rotate intermediate DIR", &rows, " --dry-run client")
-        })
+    fn due(&self) -> Vec<Step> {
+        let cas = self.those(|row| row.due.ca.is_some() && !row.has_errors());
+        let renew = "renew what expires soon; DIR is the folder with the root key";
+        let renew = step(renew, &cas, || {
+            let end = format!("{} --dry-run client", self.within);
+            self.meshctl("rotate intermediate DIR", &cas, &end)
+        });
+        let roots = self.those(|row| row.due.root.is_some() && !row.has_errors());
+        let replace = "see how a root that expires soon is replaced without an outage; DIR is the folder of a new CA from `meshctl ca init`";
+        let replace = step(replace, &roots, || self.meshctl("rotate root plan DIR", &roots, ""));
+        renew.into_iter().chain(replace).collect()
     }
 
     /// istiod made its own CA: what calls from cluster to cluster need is one root for all.
@@ -157,6 +175,22 @@ impl Advisor<'_> {
         })
     }
 
+    /// Clusters that answer, with a pod that does not.
+    fn quiet(&self) -> Option<Step> {
+        let rows = self.those(|row| row.silent.is_some() && !row.has_errors());
+        step("find out why not everything in these clusters answers", &rows, || {
+            self.meshctl("status", &rows, "")
+        })
+    }
+
+    /// Warnings that no other step is about.
+    fn warned(&self) -> Option<Step> {
+        let rows = self.those(|row| {
+            !row.problems.is_empty() && !row.has_errors() && row.state() == Some(State::Warn)
+        });
+        step("see the warnings", &rows, || self.meshctl("status", &rows, ""))
+    }
+
     /// Contexts that could not be read, each with why it may be so.
     fn silent(&self) -> Vec<Step> {
         let rows = self.those(|row| row.failure().is_some() && !row.is_forbidden());
@@ -175,13 +209,13 @@ impl Advisor<'_> {
                 continue;
             }
             let what = if row.asked.found.is_ok() {
-                format!("find out why {context} could not be read")
+                format!("find out why {context} could not be read, or leave it out")
             } else {
                 format!("find out why {context} does not answer, or leave it out")
             };
             steps.extend(step(&what, &[row], || readyz(context) + self.kubectl));
         }
-        let more = format!("{} more could not be read; these are all contexts", others.len());
+        let more = format!("{} could not be read; this lists all contexts", more(others.len()));
         steps
             .extend(step(&more, others, || format!("kubectl config get-contexts{}", self.kubectl)));
         steps
@@ -202,6 +236,24 @@ fn step(what: &str, rows: &[&Row], command: impl FnOnce() -> String) -> Option<S
     }
     let contexts = rows.iter().map(|row| row.asked.context.clone()).collect();
     Some(Step { what: what.to_owned(), contexts, command: command() })
+}
+
+/// `1 more context`, `3 more contexts`.
+fn more(count: usize) -> String {
+    format!("{count} more context{}", if count == 1 { "" } else { "s" })
+}
+
+/// An option with its value, unless that is the default.
+fn option(name: &str, value: &str, default: &str) -> String {
+    if value == default { String::new() } else { format!(" {name} {}", word(Path::new(value))) }
+}
+
+/// A length of time as options take it.
+fn typed(length: Duration) -> String {
+    match length.as_secs() {
+        seconds if seconds % 86_400 == 0 => format!("{}d", seconds / 86_400),
+        seconds => format!("{seconds}s"),
+    }
 }
 
 fn create(dir: &str, rows: &[&Row]) -> String {

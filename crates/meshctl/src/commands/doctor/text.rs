@@ -51,7 +51,7 @@ fn context(report: &Report, row: &Row) -> String {
         fact("same as", &format!("context {same}: both reach one cluster"));
         return text;
     }
-    if let Some(failure) = row.failure() {
+    if let Some(failure) = row.failure().or(row.silent.as_ref()) {
         fact("error", &failure.sentence());
     }
     if let Some(skew) = row.skew {
@@ -61,7 +61,7 @@ fn context(report: &Report, row: &Row) -> String {
     facts(report, row, &mut fact);
     if let Some(survey) = row.survey().filter(|survey| !survey.unwritable.is_empty()) {
         let rights: Vec<String> = survey.unwritable.iter().map(ToString::to_string).collect();
-        fact("rights", &format!("enough to look; a push needs also: {}", rights.join(", ")));
+        fact("rights", &format!("enough to read; a push also needs: {}", rights.join(", ")));
     }
     for problem in row.problems.iter().take(3) {
         let level = if problem.severity == Severity::Error { "error" } else { "warning" };
@@ -103,7 +103,8 @@ fn facts(report: &Report, row: &Row, fact: &mut impl FnMut(&str, &str)) {
     if kind == Kind::Plugged {
         facts.roots.iter().for_each(|root| fact("root", &until(root)));
     }
-    if let Some((label, end)) = &row.due {
-        fact("expires", &format!("{label} {}", relative(*end, report.at)));
+    for (label, end) in row.due.ca.iter().chain(&row.due.root) {
+        let word = if *end < report.at { "expired" } else { "expires" };
+        fact(word, &format!("{label} {}", relative(*end, report.at)));
     }
 }
