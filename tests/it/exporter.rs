@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -164,6 +164,131 @@ fn what_does_not_answer_is_a_metric_too() {
         "{said}"
     );
     files_know(&names(&text));
+}
+
+/// Runs openssl in a folder; returns its answer.
+fn openssl(folder: &Scratch, args: &str) {
+    let answer = run(Command::new("openssl").current_dir(folder.path()).args(words(args)));
+    assert!(answer.good, "openssl {args}: {answer:?}");
+}
+
+/// A CA of this name, with a CRL for each of these numbers of days.
+fn ca_with_crls(
+    folder: &Scratch,
+    (file, name): (&str, &str),
+    days: &[u32],
+) -> (String, Vec<String>) {
+    folder
+        .write("ca.cnf", "[ca]\ndefault_ca = d\n[d]\ndatabase = index.txt\ndefault_md = sha256\n");
+    folder.write("index.txt", "");
+    openssl(
+        folder,
+        &format!(
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {file}.key -out {file}.pem -subj /CN={name} -days 90"
+        ),
+    );
+    let crl = |days: &u32| {
+        openssl(
+            folder,
+            &format!(
+                "ca -gencrl -config ca.cnf -keyfile {file}.key -cert {file}.pem -crldays {days} -out crl.pem"
+            ),
+        );
+        folder.read("crl.pem")
+    };
+    (folder.read(&format!("{file}.pem")), days.iter().map(crl).collect())
+}
+
+/// ConfigMaps of one name in namespaces.
+fn maps(name: &str, key: &str, texts: &[(&str, &str)]) -> Answer {
+    let one = |(namespace, text): &(&str, &str)| json!({"metadata": {"name": name, "namespace": namespace}, "data": {key: text}});
+    let items: Vec<Value> = texts.iter().map(one).collect();
+    Answer::json(
+        200,
+        &json!({"kind": "ConfigMapList", "apiVersion": "v1", "metadata": {}, "items": items}),
+    )
+}
+
+/// A CRL that ends soon in one namespace is not hidden by a newer one in another, nor made by someone else; and the roots
+/// that most namespaces have are the cluster's.
+#[test]
+fn what_differs_between_namespaces() {
+    let folder = Scratch::new();
+    let (root, crls) = ca_with_crls(&folder, ("a", "A"), &[5, 30, 60]);
+    let (_, forged) = ca_with_crls(&folder, ("b", "A"), &[1]);
+    let (other, _) = ca_with_crls(&folder, ("c", "C"), &[]);
+    let both = format!("{}{}", crls[0], crls[1]);
+    let newest =
+        format!("{}{}-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n", crls[2], forged[0]);
+    let api = Api::start(move |asked| {
+        if asked.path != "/api/v1/configmaps" {
+            return None;
+        }
+        if asked.query.contains("istio-ca-crl") {
+            return Some(maps("istio-ca-crl", "ca-crl.pem", &[("x", &newest), ("y", &both)]));
+        }
+        let roots = [("x", other.as_str()), ("y", &root), ("z", &root)];
+        Some(maps("istio-ca-root-cert", "root-cert.pem", &roots))
+    });
+    for name in ["x", "y", "z"] {
+        api.put(&format!("/api/v1/namespaces/{name}"), json!({"metadata": {"name": name}}));
+    }
+    let shell = one_cluster(&api);
+    let exporter = Exporter::start(&shell.scratch, "--kubeconfig @/kubeconfig --context east");
+    let text = exporter.metrics_with("meshctl_cluster_up{cluster=\"east\"} 1");
+    let values = |name: &str| -> Vec<i64> {
+        let lines = text.lines().filter_map(|line| line.strip_prefix(name)?.rsplit_once("} "));
+        lines.map(|(_, value)| value.parse().expect("a number")).collect()
+    };
+    let ends = values("meshctl_served_crl_next_update_timestamp_seconds{");
+    let days: Vec<i64> = ends.iter().map(|end| (end - shell.now.0 + 43_200) / 86_400).collect();
+    assert_eq!(days, [30], "{text}");
+    assert_eq!(values("meshctl_served_crls_unreadable{"), [1], "{text}");
+    assert_eq!(values("meshctl_namespaces_with_other_roots{"), [1], "{text}");
+    check_text(&text);
+}
+
+/// A kubeconfig with context `east` for a server.
+fn one_cluster(api: &Api) -> Shell {
+    let shell = Shell { now: meshctl::io::system_time(), ..Shell::new() };
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config",
+        "clusters": [{"name": "east", "cluster": {"server": format!("http://127.0.0.1:{}", api.port)}}],
+        "contexts": [{"name": "east", "context": {"cluster": "east", "user": "me"}}],
+        "users": [{"name": "me", "user": {"token": "secret-token"}}],
+    });
+    shell.scratch.write("kubeconfig", config.to_string());
+    shell
+}
+
+/// A signal ends it in order while it waits for a cluster at the start, too.
+#[test]
+fn a_signal_at_the_start() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let server = format!("http://{}", listener.local_addr().expect("an address"));
+    let shell = Shell::new();
+    let context = |name: &str| json!({"name": name, "context": {"cluster": "one", "user": "me"}});
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config",
+        "clusters": [{"name": "one", "cluster": {"server": server}}],
+        "contexts": [context("east"), context("west")],
+        "users": [{"name": "me", "user": {"token": "secret-token"}}],
+    });
+    shell.scratch.write("kubeconfig", config.to_string());
+    let file = shell.scratch.join("kubeconfig");
+    let mut child = Command::new(MESHCTL)
+        .args(["exporter", "--listen", "0", "--context", "east,west", "--kubeconfig"])
+        .arg(file)
+        .stdin(Stdio::null())
+        .spawn()
+        .expect("meshctl runs");
+    // It asks which cluster this is, and gets no answer.
+    let _asked = listener.accept().expect("a connection");
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("an id");
+    kill_process(pid, Signal::TERM).expect("a signal");
+    let start = Instant::now();
+    assert!(child.wait().expect("it ends").success(), "SIGTERM ends it in order");
+    assert!(start.elapsed() < Duration::from_secs(5), "and at once");
 }
 
 /// What the alerts and the dashboard ask for exists.

@@ -22,6 +22,7 @@ const CAN_SAY_NO: &[&str] = &[
     "ca renew",
     "check",
     "doctor",
+    "exporter",
     "push",
     "rollback",
     "forget",

@@ -17,6 +17,8 @@ SIGTERM and SIGINT end it. `/healthz` fails if no look has ended in time.
 Exit status:
    0  ended by SIGTERM or SIGINT
    1  could not start: a context, or an address in use
+   2  refused: two contexts reach the same cluster, or a cluster is not
+      the one of the spec
   64  usage error
 
 Examples:

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use futures_util::stream::{StreamExt, iter};
 use meshapply::endpoint::{MonitorPage, MonitorServer};
-use meshpki::{Crl, Time};
+use meshpki::Time;
 use tokio::time::{sleep, timeout};
 
 use crate::args::Exporter;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::fleet::clusters::{Target, runtime, targets};
+use crate::fleet::clusters::{Selection, Target, runtime, targets};
 use crate::fleet::facts::Facts;
-use crate::fleet::metrics::{self, Member};
+use crate::fleet::metrics::{self, Crls, Member};
 use crate::fleet::observe::{find_served, unreachable};
 use crate::fleet::pairs::pairs;
 use crate::fleet::{place, rbac};
@@ -33,18 +33,11 @@ pub(super) fn run(args: &Exporter, io: &mut Io<'_>) -> Result<Exit, Failure> {
     }
     let ended = runtime.block_on(async {
         let mut ending = Ending::new();
-        let targets = targets(&selection, io).await?;
-        place::refuse_known_twins(&targets).await?;
-        // Late if a look takes as long as it may, and the next one too.
-        let rounds = targets.len().div_ceil(args.parallel.max(1)).max(1);
-        let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
-        let look = args.timeout.saturating_mul(rounds);
-        let fresh_for = (look + args.interval).saturating_mul(2);
-        let server = MonitorServer::bind(args.listen, fresh_for).await?;
-        let address = server.address().map_err(|error| {
-            Failure::new("ctl/io", "cannot determine the address").because(error.to_string())
-        })?;
-        io.print(&format!("metrics at http://{address}/metrics\n"))?;
+        let started = tokio::select! {
+            () = ending.wait() => return Ok(Exit::Good),
+            started = start(args, &selection, io) => started?,
+        };
+        let Started { targets, server, fresh_for } = started;
         let mut exporter = Looking {
             args,
             last: targets.iter().map(|_| Last::default()).collect(),
@@ -61,11 +54,38 @@ pub(super) fn run(args: &Exporter, io: &mut Io<'_>) -> Result<Exit, Failure> {
     ended
 }
 
+/// What runs until a signal ends it.
+struct Started {
+    targets: Vec<Target>,
+    server: MonitorServer,
+    fresh_for: Duration,
+}
+
+async fn start(
+    args: &Exporter,
+    selection: &Selection,
+    io: &mut Io<'_>,
+) -> Result<Started, Failure> {
+    let targets = targets(selection, io).await?;
+    place::refuse_known_twins(&targets).await?;
+    // Late if a look takes as long as it may, and the next one too.
+    let rounds = targets.len().div_ceil(args.parallel.max(1)).max(1);
+    let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
+    let look = args.timeout.saturating_mul(rounds);
+    let fresh_for = (look + args.interval).saturating_mul(2);
+    let server = MonitorServer::bind(args.listen, fresh_for).await?;
+    let address = server.address().map_err(|error| {
+        Failure::new("ctl/io", "cannot determine the address").because(error.to_string())
+    })?;
+    io.print(&format!("metrics at http://{address}/metrics\n"))?;
+    Ok(Started { targets, server, fresh_for })
+}
+
 /// What is known of a cluster.
 #[derive(Default)]
 struct Last {
     facts: Option<Facts>,
-    crls: Vec<Crl>,
+    crls: Crls,
     /// When it answered last.
     looked: Option<Time>,
     /// Whether it answered in the last look; `None` before the first.
@@ -102,9 +122,9 @@ impl Looking<'_> {
             let failure = match answer {
                 Ok(Ok((found, crls))) => {
                     let now = system_time();
-                    last.facts = Some(Facts::new(target, &found, None, now));
-                    last.crls =
-                        crls.iter().flat_map(|text| metrics::crls(text.as_bytes())).collect();
+                    let facts = Facts::new(target, &found, None, now);
+                    last.crls = Crls::new(crls.iter().map(|text| text.as_bytes()), Some(&facts));
+                    last.facts = Some(facts);
                     last.looked = Some(now);
                     None
                 }

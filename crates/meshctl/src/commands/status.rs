@@ -76,7 +76,7 @@ fn prometheus(report: &Report<'_>, found: &[Result<Found, meshapply::Error>]) ->
         metrics::Member {
             name: cluster.target.name.clone(),
             facts,
-            crls: crl.map(metrics::crls).unwrap_or_default(),
+            crls: metrics::Crls::new(crl.into_iter(), facts),
             is_up: facts.is_some(),
             looked: facts.map(|_| report.at),
         }

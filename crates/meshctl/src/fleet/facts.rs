@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use meshapply::proof::PodProof;
+use meshapply::proof::{PodProof, verify_chain};
 use meshapply::state::Live;
 use meshpki::cacerts::Secret;
 use meshpki::internals::fingerprints;
@@ -136,13 +136,14 @@ impl Facts {
         let is_plugged = secret.is_some_and(|live| is_plugged(live, found, at));
         let given = seen.given.iter().map(|given| (given.namespace.clone(), given.roots.clone()));
         let given: Vec<(String, Option<Vec<Cert>>)> = given.collect();
-        let first_given = given.iter().find_map(|(_, roots)| roots.clone()).unwrap_or_default();
+        let chains = found.served.iter().filter_map(|pod| pod.served.as_deref().ok());
+        let usual = usual_roots(&given, &chains.collect::<Vec<_>>(), at);
         let (ca, chain, roots) = match secret.filter(|_| is_plugged) {
             Some(live) => {
                 let files = &live.files;
                 (files.ca(release), files.chain(release), files.roots(release))
             }
-            None => (issuer(&found.served, &first_given), Vec::new(), first_given),
+            None => (issuer(&found.served, &usual), Vec::new(), usual),
         };
         let trusted = Trusted::all(&given, &roots, seen, secret.map(|live| &live.files));
         let given = given.into_iter().map(|(namespace, given)| Given {
@@ -175,6 +176,14 @@ impl Facts {
         }
     }
 
+    /// Every CA that istiod uses or serves, and every root that namespaces are given.
+    pub(crate) fn cas(&self) -> impl Iterator<Item = &Cert> {
+        let served = self.served.iter().filter_map(|pod| pod.chain.as_ref().ok());
+        let served = served.flat_map(|chain| chain.iter().skip(1));
+        let given = self.given.iter().flat_map(|given| given.roots.iter().flatten());
+        self.ca.iter().chain(&self.chain).chain(&self.roots).chain(served).chain(given)
+    }
+
     /// The namespaces without the right roots.
     pub(crate) fn lacking(&self) -> impl Iterator<Item = &Given> {
         self.given.iter().filter(|given| !given.is_right)
@@ -189,6 +198,24 @@ fn is_plugged(live: &Live, found: &Found, at: Time) -> bool {
         !matches!(start, StartOutcome::SelfSigned { .. })
     };
     settings.iter().all(uses)
+}
+
+/// Of the sets of roots that namespaces are given, the one under which most of what istiod serves is valid; among equals,
+/// the one that most namespaces have.
+fn usual_roots(given: &[(String, Option<Vec<Cert>>)], chains: &[&[Cert]], at: Time) -> Vec<Cert> {
+    let mut sets: Vec<(&[Cert], usize)> = Vec::new();
+    for set in given.iter().filter_map(|(_, roots)| roots.as_deref()) {
+        match sets.iter_mut().find(|(known, _)| fingerprints(known) == fingerprints(set)) {
+            Some((_, count)) => *count += 1,
+            None => sets.push((set, 1)),
+        }
+    }
+    let is_valid =
+        |chain: &&&[Cert], set| verify_chain(chain, set, at).is_some_and(|verdict| verdict.is_ok());
+    let valid = |set| chains.iter().filter(|chain| is_valid(chain, set)).count();
+    // Of several that are the greatest, the last is taken: the first in the order of the namespaces.
+    let usual = sets.iter().rev().max_by_key(|(set, count)| (valid(*set), *count));
+    usual.map(|(set, _)| set.to_vec()).unwrap_or_default()
 }
 
 /// Who issued what istiod serves, as far as it is there to be seen.

@@ -1,9 +1,11 @@
 //! What clusters serve, as text for Prometheus. The number of samples has a limit; what is left out is counted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use meshpki::{Cert, Crl, Time};
+use meshpki::internals::pem;
+use meshpki::internals::signature::{self, SignatureInput};
+use meshpki::{Cert, Crl, SignatureCheck, Time};
 
 use super::facts::Facts;
 use super::pairs::{Answer, Pair};
@@ -21,18 +23,64 @@ pub(crate) struct Member<'a> {
     /// What was found when it answered last.
     pub(crate) facts: Option<&'a Facts>,
     /// The CRLs that its workloads get.
-    pub(crate) crls: Vec<Crl>,
+    pub(crate) crls: Crls,
     /// Whether it answered in the last look.
     pub(crate) is_up: bool,
     /// When it answered last.
     pub(crate) looked: Option<Time>,
 }
 
-/// The CRLs in a text; blocks that are not valid are left out.
-pub(crate) fn crls(text: &[u8]) -> Vec<Crl> {
-    let blocks = meshpki::internals::pem::decode(text).into_iter().flatten();
-    let crls = blocks.filter(|block| block.label == meshpki::internals::pem::CRL);
-    crls.filter_map(|block| Crl::from_der(&block.der).ok()).collect()
+/// The CRLs that the workloads of a cluster get.
+#[derive(Clone, Default)]
+pub(crate) struct Crls {
+    /// When the CRL of an issuer ends, by issuer; 0 if that cannot be read.
+    ends: BTreeMap<String, i64>,
+    /// Blocks that are not a valid CRL.
+    unreadable: usize,
+}
+
+impl Crls {
+    /// Each namespace gets one of these texts: the newest CRL of an issuer counts in each, and of all texts the one that
+    /// ends first. A CRL that none of the cluster's CAs signed does not count, unless no CA is known.
+    pub(crate) fn new<'a>(texts: impl Iterator<Item = &'a [u8]>, facts: Option<&Facts>) -> Self {
+        let cas: Vec<&Cert> = facts.into_iter().flat_map(Facts::cas).collect();
+        let counts = |crl: &Crl| cas.is_empty() || cas.iter().any(|ca| signed(ca, crl));
+        let mut all = Self::default();
+        for text in texts {
+            let mut newest: BTreeMap<String, i64> = BTreeMap::new();
+            let is_other = |block: &pem::Block| block.label != pem::CRL;
+            for block in pem::decode(text) {
+                if block.as_ref().is_ok_and(is_other) {
+                    continue;
+                }
+                let crl = block.ok().and_then(|block| Crl::from_der(&block.der).ok());
+                let Some(crl) = crl else {
+                    all.unreadable += 1;
+                    continue;
+                };
+                let Some(end) = crl.next_update().filter(|_| counts(&crl)) else { continue };
+                let end = end.time().map_or(0, |time| time.0);
+                let known = newest.entry(crl.issuer().to_string()).or_insert(end);
+                *known = end.max(*known);
+            }
+            for (issuer, end) in newest {
+                let known = all.ends.entry(issuer).or_insert(end);
+                *known = end.min(*known);
+            }
+        }
+        all
+    }
+}
+
+/// Whether a CA signed a CRL, or may have: what cannot be decided is not left out.
+fn signed(ca: &Cert, crl: &Crl) -> bool {
+    let input = SignatureInput {
+        algorithm: crl.signature_algorithm(),
+        message: crl.tbs(),
+        signature: crl.signature(),
+        key: ca.public_key(),
+    };
+    ca.subject() == crl.issuer() && signature::check(&input) != SignatureCheck::Bad
 }
 
 /// The whole text.
@@ -156,25 +204,21 @@ impl Page {
         let name = "meshctl_served_crl_next_update_timestamp_seconds";
         self.metric(
             name,
-            "Unix time of the nextUpdate of a CRL that workloads get; 0 if it cannot be read.",
+            "Unix time of the nextUpdate of the CRL of an issuer that workloads get: the first to end of the newest in each namespace; 0 if the time cannot be read.",
         );
         for member in members {
-            let ends = member.crls.iter().filter_map(|crl| {
-                let end = crl.next_update()?.time().map_or(0, |time| time.0);
-                Some((crl.issuer().to_string(), end))
-            });
-            // Of several CRLs of one issuer the newest is what counts.
-            let mut newest = std::collections::BTreeMap::new();
-            for (issuer, end) in ends {
-                let known = newest.entry(issuer).or_insert(end);
-                *known = end.max(*known);
-            }
-            self.left_out += newest.len().saturating_sub(MOST_OBJECTS);
-            for (issuer, end) in newest.into_iter().take(MOST_OBJECTS) {
-                let issuer = label(&safe(&issuer));
+            let ends = &member.crls.ends;
+            self.left_out += ends.len().saturating_sub(MOST_OBJECTS);
+            for (issuer, end) in ends.iter().take(MOST_OBJECTS) {
+                let issuer = label(&safe(issuer));
                 self.sample(name, &format!("{},issuer=\"{issuer}\"", cluster(member)), end);
             }
         }
+        let unreadable = (
+            "meshctl_served_crls_unreadable",
+            "Number of CRLs that workloads get and that are not valid.",
+        );
+        self.of_each(unreadable, members, |member| member.facts.map(|_| member.crls.unreadable));
     }
 
     fn trust(&mut self, pairs: &[Pair]) {
