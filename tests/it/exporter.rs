@@ -248,6 +248,26 @@ fn what_differs_between_namespaces() {
     check_text(&text);
 }
 
+/// Pairs above the limit are counted, not verified.
+#[test]
+fn many_clusters() {
+    let names: Vec<String> = (0..101).map(|number| format!("c{number}")).collect();
+    let context =
+        |name: &String| json!({"name": name, "context": {"cluster": "away", "user": "me"}});
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config",
+        "clusters": [{"name": "away", "cluster": {"server": "http://127.0.0.1:9"}}],
+        "contexts": names.iter().map(context).collect::<Vec<_>>(),
+        "users": [{"name": "me", "user": {"token": "secret-token"}}],
+    });
+    let shell = Shell::new();
+    shell.scratch.write("kubeconfig", config.to_string());
+    let contexts = names.join(",");
+    let exporter =
+        Exporter::start(&shell.scratch, &format!("--kubeconfig @/kubeconfig --context {contexts}"));
+    exporter.metrics_with(&format!("meshctl_samples_left_out {}", 101 * 101 - 10_000));
+}
+
 /// A kubeconfig with context `east` for a server.
 fn one_cluster(api: &Api) -> Shell {
     let shell = Shell { now: meshctl::io::system_time(), ..Shell::new() };

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::stream::{StreamExt, iter};
 use meshapply::endpoint::{MonitorPage, MonitorServer};
 use meshpki::Time;
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
 use crate::args::Exporter;
@@ -14,7 +15,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fleet::clusters::{Selection, Target, runtime, targets};
 use crate::fleet::facts::Facts;
-use crate::fleet::metrics::{self, Crls, Member};
+use crate::fleet::metrics::{self, Crls, MOST_PAIRS, Member};
 use crate::fleet::observe::{find_served, unreachable};
 use crate::fleet::pairs::pairs;
 use crate::fleet::{place, rbac};
@@ -105,7 +106,7 @@ impl Looking<'_> {
     async fn run(&mut self, io: &mut Io<'_>) -> Infallible {
         loop {
             self.look(io).await;
-            self.publish();
+            self.publish().await;
             sleep(self.args.interval).await;
         }
     }
@@ -139,10 +140,15 @@ impl Looking<'_> {
         }
     }
 
-    fn publish(&self) {
+    async fn publish(&self) {
         let facts = self.last.iter().map(|last| last.facts.as_ref());
         let both: Vec<_> = self.targets.iter().zip(facts).collect();
-        let pairs = pairs(&both, system_time());
+        let mut verified = Vec::new();
+        for pair in pairs(&both, system_time()).take(MOST_PAIRS) {
+            verified.push(pair);
+            // Requests and signals are for this thread too.
+            yield_now().await;
+        }
         let members = self.targets.iter().zip(&self.last).map(|(target, last)| Member {
             name: target.name.clone(),
             facts: last.facts.as_ref(),
@@ -151,7 +157,7 @@ impl Looking<'_> {
             looked: last.looked,
         });
         let members: Vec<_> = members.collect();
-        self.page.publish(metrics::text(&members, &pairs), self.fresh_for);
+        self.page.publish(metrics::text(&members, &verified), self.fresh_for);
     }
 }
 

@@ -114,7 +114,7 @@ fn report<'a>(
     }
     let members: Vec<_> =
         clusters.iter().map(|one| (one.target, one.facts.as_ref().ok())).collect();
-    let pairs = pairs(&members, at);
+    let pairs: Vec<_> = pairs(&members, at).collect();
     let mut problems = problems(args, targets, found, at);
     problems.extend(on_disk.misplaced.iter().map(misplaced));
     problems.extend(clusters.iter().flat_map(|cluster| of_facts(cluster, args.before_install)));

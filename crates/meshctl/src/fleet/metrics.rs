@@ -14,7 +14,7 @@ use crate::text::{label, safe};
 /// Certificates or CRLs of a cluster that have samples.
 const MOST_OBJECTS: usize = 64;
 /// Pairs of clusters that have samples: every pair of a hundred.
-const MOST_PAIRS: usize = 10_000;
+pub(crate) const MOST_PAIRS: usize = 10_000;
 
 /// A cluster, and what was seen of it last.
 pub(crate) struct Member<'a> {
@@ -83,13 +83,13 @@ fn signed(ca: &Cert, crl: &Crl) -> bool {
     ca.subject() == crl.issuer() && signature::check(&input) != SignatureCheck::Bad
 }
 
-/// The whole text.
+/// The whole text. Pairs above [`MOST_PAIRS`] need not be there: they are counted by the clusters.
 pub(crate) fn text(members: &[Member<'_>], pairs: &[Pair]) -> String {
     let mut page = Page { text: String::new(), left_out: 0 };
     page.clusters(members);
     page.certificates(members);
     page.crls(members);
-    page.trust(pairs);
+    page.trust(pairs, members.len());
     let left_out = page.left_out;
     page.metric("meshctl_samples_left_out", "Certificates, CRLs and pairs above the limits.");
     page.sample("meshctl_samples_left_out", "", left_out);
@@ -221,8 +221,9 @@ impl Page {
         self.of_each(unreadable, members, |member| member.facts.map(|_| member.crls.unreadable));
     }
 
-    fn trust(&mut self, pairs: &[Pair]) {
-        self.left_out += pairs.len().saturating_sub(MOST_PAIRS);
+    fn trust(&mut self, pairs: &[Pair], clusters: usize) {
+        let all = clusters.saturating_mul(clusters);
+        self.left_out += all.saturating_sub(MOST_PAIRS);
         let pairs: Vec<&Pair> = pairs.iter().take(MOST_PAIRS).collect();
         let labels = |pair: &Pair| {
             format!(

@@ -48,21 +48,17 @@ pub(crate) enum Answer {
     Unknown,
 }
 
-/// Every pair, row by row.
-pub(crate) fn pairs(members: &[(&Target, Option<&Facts>)], at: Time) -> Vec<Pair> {
-    let mut pairs = Vec::new();
-    for (truster, ours) in members {
-        for (signer, theirs) in members {
-            let answer = match (ours, theirs) {
-                (Some(ours), Some(theirs)) => accepts(ours, theirs, at),
-                _ => Answer::Unknown,
-            };
-            let is_needed = !truster.apart.contains(&signer.name);
-            let (truster, signer) = (truster.name.clone(), signer.name.clone());
-            pairs.push(Pair { truster, signer, answer, is_needed });
-        }
-    }
-    pairs
+/// Every pair, row by row; each is verified when it is taken.
+pub(crate) fn pairs(members: &[(&Target, Option<&Facts>)], at: Time) -> impl Iterator<Item = Pair> {
+    let all = members.iter().flat_map(|ours| members.iter().map(move |theirs| (ours, theirs)));
+    all.map(move |((truster, ours), (signer, theirs))| {
+        let answer = match (ours, theirs) {
+            (Some(ours), Some(theirs)) => accepts(ours, theirs, at),
+            _ => Answer::Unknown,
+        };
+        let is_needed = !truster.apart.contains(&signer.name);
+        Pair { truster: truster.name.clone(), signer: signer.name.clone(), answer, is_needed }
+    })
 }
 
 /// Whether every set of roots given on one side accepts every chain shown on the other.
