@@ -477,14 +477,13 @@ fn renewals_that_wait() {
     assert!(!ran.out.contains("verification failed"), "{}", ran.out);
     let waiting = shell.scratch.entries("ca/east/renewal");
     // The same key with a new certificate: the other one still waits.
-    let long = |p: &mut Profile| p.validity = Profile::CLUSTER_VALIDITY * 2;
     let mut profile = Profile::cluster(east.cert.subject().clone());
-    long(&mut profile);
-    let longer = corp.issuing.issue(&profile, &east.key);
-    shell.scratch.write("longer.crt", longer.to_pem());
+    profile.validity = Profile::CLUSTER_VALIDITY / 2;
+    let other = corp.issuing.issue(&profile, &east.key);
+    shell.scratch.write("other.crt", other.to_pem());
     // Without `--new-root`, as the hint says: a renewal changes no root.
-    shell.good("ca adopt @/ca --cluster east @/longer.crt --yes");
-    assert_eq!(shell.scratch.read("ca/east/ca-cert.pem"), longer.to_pem());
+    shell.good("ca adopt @/ca --cluster east @/other.crt --yes");
+    assert_eq!(shell.scratch.read("ca/east/ca-cert.pem"), other.to_pem());
     assert_eq!(shell.scratch.entries("ca/east/renewal"), waiting);
     let again = corp.sign(&shell.scratch.read("ca/east/renewal/ca.csr"));
     shell.scratch.write("again.crt", again.to_pem());
