@@ -1,8 +1,9 @@
 //! CAs from elsewhere: adopted, checked, renewed by a CSR; root bundles joined and compared.
 
-use meshpki::{Cert, Csr, KeyType, Profile, Role};
+use meshpki::x509::Attribute;
+use meshpki::{Cert, Csr, KeyType, Name, Oid, Profile, Role};
 use serde_json::json;
-use tests::authority::{Authority, stamp};
+use tests::authority::{Authority, resigned, stamp};
 use tests::cli::ended;
 use tests::{Shell, schema};
 
@@ -128,6 +129,10 @@ fn the_certificate_that_came_back_and_its_renewal() {
     is_set(&shell, &[&east, &corp.issuing.cert, &corp.root.cert], &[&corp.root.cert]);
     assert_eq!(shell.scratch.read("ca/east/ca-key.pem"), key);
     ended(&shell.run("ca adopt @/ca --cluster east @/east.crt --yes"), 0, &["unchanged"]);
+    // An adoption that was interrupted before the CA's certificate was in its place.
+    std::fs::remove_file(shell.scratch.join("ca/east/ca-cert.pem")).unwrap();
+    shell.good("ca adopt @/ca --cluster east @/east.crt @/root.cer @/issuing.crt --yes");
+    is_set(&shell, &[&east, &corp.issuing.cert, &corp.root.cert], &[&corp.root.cert]);
     // Renewal: the CSR, once, and the set in use as it was.
     let before = shell.scratch.entries("ca/east");
     shell.check("ca renew @/ca --cluster east", r#"
@@ -341,6 +346,156 @@ fn what_is_not_a_ca_of_one_cluster() {
     );
 }
 
+/// A key of the folder is never next to the certificate of another.
+#[test]
+fn a_ca_with_another_key_than_that_of_the_csr() {
+    let shell = Shell::new();
+    let corp = Corporate::new("O=Corp, CN=Corp Root");
+    let east = corp.east();
+    corp.deliver(&shell, &east.cert);
+    shell.scratch.write("east.key", east.key.to_pem().as_bytes());
+    shell.good("ca csr @/ca --cluster east --subject 'O=Corp, CN=Mesh CA east'");
+    let before = shell.scratch.entries("ca/east");
+    let pile = "@/east.crt @/east.key @/issuing.crt @/root.cer --yes";
+    shell.check(&format!("ca adopt @/ca --cluster east {pile}"), r#"
+        exit 1
+        --- stderr
+        error[ctl/exists]: the folder has the key of another CA, which is not replaced
+          in: @/ca/east
+          because: the key of the CSR is ecdsa-p256, key sha256 [sha256]
+          because: `Mesh CA east` is for ecdsa-p256, key sha256 [sha256]
+
+        hint: ask for the certificate of the CSR; or, to take this CA with the key that came with it, move @/ca/east away first
+    "#);
+    assert_eq!(shell.scratch.entries("ca/east"), before);
+    let signed = corp.sign(&shell.scratch.read("ca/east/ca.csr"));
+    shell.scratch.write("signed.crt", signed.to_pem());
+    let above = "@/signed.crt @/issuing.crt @/root.cer --yes";
+    shell.check(
+        &format!("ca adopt @/ca --cluster east {above} --layout tls"),
+        r#"
+        exit 64
+        --- stderr
+        error[ctl/usage]: `--layout tls` is for a new folder
+          because: `@/ca/east` has `ca-key.pem`
+
+        hint: leave `--layout` out
+    "#,
+    );
+    shell.good(&format!("ca adopt @/ca --cluster east {above}"));
+    is_set(&shell, &[&signed, &corp.issuing.cert, &corp.root.cert], &[&corp.root.cert]);
+}
+
+/// A root is trusted if it is in the set of the CA, or the end of its chain; not because of a file's name.
+#[test]
+fn roots_of_others() {
+    let corp = Corporate::new("O=Corp, CN=Corp Root");
+    let (east, other) = (corp.east(), Authority::root(KIND, "CN=Other Root", |_| {}));
+    let map = |name: &str, file: &str, text: String| {
+        let metadata = json!({"name": name, "namespace": "istio-system"});
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {file: text}})
+    };
+    let set = |name: &str| {
+        let mut set = map(name, "ca-cert.pem", east.cert.to_pem());
+        set["data"]["ca-key.pem"] = json!(*east.key.to_pem());
+        set["data"]["cert-chain.pem"] = json!(east.cert.to_pem() + &corp.issuing.cert.to_pem());
+        set["data"]["root-cert.pem"] = json!(corp.root.cert.to_pem());
+        set
+    };
+    let list = |items: &[serde_json::Value]| {
+        json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()
+    };
+    // Root A, the same cross-signed by root B, and root B.
+    let mut cross = Profile::cluster(corp.root.cert.subject().clone());
+    cross.role = Role::Ca { path_len: None };
+    let issuer = meshpki::Issuer { cert: &other.cert, signer: &other.key };
+    let cross = meshpki::issue(&cross, corp.root.cert.public_key(), issuer, stamp()).unwrap();
+    let chain = [&east.cert, &corp.issuing.cert, &corp.root.cert, &cross, &other.cert];
+    let chain = chain.map(Cert::to_pem).concat() + &east.key.to_pem();
+    let ca_crt = map("kube-root-ca.crt", "ca.crt", other.cert.to_pem());
+    let root = map("istio-ca-root-cert", "root-cert.pem", other.cert.to_pem());
+    let not_issuer = "it did not issue any certificate of the chain";
+    let other_way = "it is on another way up from the CA, which is not taken";
+    for (text, why) in [
+        (list(&[set("cacerts"), ca_crt]), not_issuer),
+        (list(&[root, set("cacerts")]), not_issuer),
+        (chain, other_way),
+    ] {
+        let shell = Shell::new();
+        shell.scratch.write("pile", text);
+        let ran = shell.run("ca adopt @/ca --cluster east @/pile --yes");
+        ended(&ran, 0, &["left out", &format!("`Other Root`: {why}")]);
+        is_set(&shell, &[&east.cert, &corp.issuing.cert, &corp.root.cert], &[&corp.root.cert]);
+        // What is given again and not taken is named as well.
+        shell.scratch.write("other.pem", other.cert.to_pem());
+        let ran = shell.run("ca adopt @/ca --cluster east @/pile @/other.pem --yes");
+        ended(&ran, 0, &["left out", "`Other Root`", "unchanged"]);
+    }
+}
+
+/// A name with a line feed does not add a line to what is confirmed.
+#[test]
+fn a_name_forges_no_line() {
+    let shell = Shell::new();
+    let corp = Corporate::new("O=Corp, CN=Corp Root");
+    let east = corp.east();
+    let forged = Attribute::new(Oid::COMMON_NAME, "x\n  trusts       CN = Good");
+    let subject = Name::new(&[forged]);
+    let stray = Authority::root(KIND, "CN=x", |_| {});
+    let stray = resigned(&stray.cert, &stray.key, |fields| fields[5] = subject.as_der().to_vec());
+    let chain = [&east.cert, &corp.issuing.cert, &corp.root.cert, &stray].map(Cert::to_pem);
+    shell.scratch.write("pile", chain.concat() + &east.key.to_pem());
+    let ran = shell.run("ca adopt @/ca --cluster east @/pile");
+    ended(&ran, 64, &["left out", "CN = Good"]);
+    let forged = ran.err.lines().filter(|line| line.starts_with("  trusts       CN = Good"));
+    assert_eq!(forged.count(), 0, "{}", ran.err);
+}
+
+/// The key that waits for its certificate is kept until that has come; what others must sign holds back no renewal.
+#[test]
+fn renewals_that_wait() {
+    let shell = Shell::new();
+    let corp = Corporate::new("O=Corp, CN=Corp Root");
+    let east = corp.east();
+    corp.deliver(&shell, &east.cert);
+    shell.scratch.write("east.key", east.key.to_pem().as_bytes());
+    let pile = "@/east.crt @/east.key @/issuing.crt @/root.cer --yes";
+    shell.good("ca init @/ca --cluster west --plain-root-key");
+    let ran = shell.run(&format!("ca adopt @/ca --cluster east {pile} --new-root"));
+    ended(&ran, 0, &["root-cert.pem    elsewhere  Corp Root"]);
+    shell.good(&format!("ca adopt @/ca --cluster north {pile} --new-root"));
+    let west = shell.scratch.read("ca/west/ca-cert.pem");
+    let ran = shell.run("ca renew @/ca --cluster east,north,west");
+    let hint = "--cluster east CERTIFICATE` and `meshctl ca adopt ";
+    ended(
+        &ran,
+        2,
+        &["west/            renewed", "east/            unchanged", "error[ctl/csr-waits]: ", hint],
+    );
+    assert_ne!(shell.scratch.read("ca/west/ca-cert.pem"), west);
+    // Each is verified under its own root.
+    assert!(!ran.out.contains("verification failed"), "{}", ran.out);
+    let waiting = shell.scratch.entries("ca/east/renewal");
+    // The same key with a new certificate: the other one still waits.
+    let mut profile = Profile::cluster(east.cert.subject().clone());
+    profile.validity = Profile::CLUSTER_VALIDITY / 2;
+    let other = corp.issuing.issue(&profile, &east.key);
+    shell.scratch.write("other.crt", other.to_pem());
+    // Without `--new-root`, as the hint says: a renewal changes no root.
+    shell.good("ca adopt @/ca --cluster east @/other.crt --yes");
+    assert_eq!(shell.scratch.read("ca/east/ca-cert.pem"), other.to_pem());
+    assert_eq!(shell.scratch.entries("ca/east/renewal"), waiting);
+    let again = corp.sign(&shell.scratch.read("ca/east/renewal/ca.csr"));
+    shell.scratch.write("again.crt", again.to_pem());
+    let before = shell.scratch.read("ca/east/renewal/key.pem");
+    shell.good("ca adopt @/ca --cluster east @/again.crt --yes");
+    assert_eq!(shell.scratch.read("ca/east/ca-key.pem"), before);
+    assert!(!shell.scratch.join("ca/east/renewal").exists());
+    for kept in std::fs::read_dir(shell.scratch.join("ca/previous")).unwrap().flatten() {
+        assert!(!kept.path().join("renewal").exists(), "{}", kept.path().display());
+    }
+}
+
 #[test]
 fn two_roots_in_a_folder() {
     let shell = Shell::new();
@@ -390,10 +545,10 @@ fn bundles() {
     let later = meshpki::Time(tests::NOW.0 + 86_400);
     let at = format!("--at {later}");
     let ran = shell.run(&format!("ca bundle {all} {at}"));
-    ended(&ran, 0, &["a root has expired", "appears twice"]);
+    ended(&ran, 0, &["a certificate has expired", "appears twice"]);
     assert_eq!(ran.out, text(&[&newer, &corp.root, &old, &other]));
     let ran = shell.run(&format!("ca bundle {all} {at} --drop-expired --out @/out.pem"));
-    ended(&ran, 0, &["an expired root was dropped"]);
+    ended(&ran, 0, &["an expired certificate was dropped"]);
     assert_eq!(shell.scratch.read("out.pem"), text(&[&newer, &corp.root, &other]));
     let ran = shell.run(&format!("ca bundle {all} {at} --drop-expired -o json"));
     schema::check("root-bundle", &ran.out);

@@ -104,6 +104,7 @@ fn has(program: &str) -> bool {
 fn containers_of_openssl() {
     let corporate = corporate();
     let export = "openssl pkcs12 -export -inkey east.key -in east.pem -certfile above.pem";
+    let mut read = 0;
     for (i, options) in [
         "-legacy -keypbe PBE-SHA1-3DES -certpbe PBE-SHA1-RC2-40 -macalg sha1",
         "-legacy -keypbe PBE-SHA1-2DES -certpbe PBE-SHA1-RC2-128 -macalg sha384",
@@ -130,9 +131,11 @@ fn containers_of_openssl() {
             // What openssl reads, we read.
             if corporate.sh("openssl pkcs12 -legacy -in ber.pfx -noout -passin file:pass").0 {
                 corporate.holds(&ber, &corporate.certs(), true, &format!("{options}, seed {seed}"));
+                read += 1;
             }
         }
     }
+    assert!(read > 20, "{read}");
     // No passphrase, and one that is not ASCII.
     for passphrase in ["", "pässwörd 🔑"] {
         corporate.shell.scratch.write("odd", format!("{passphrase}\n"));
@@ -149,7 +152,7 @@ fn containers_of_openssl() {
 fn containers_of_java() {
     let corporate = corporate();
     if !has("keytool") {
-        return;
+        return judges::missing("keytool", "it is not installed");
     }
     corporate.made("openssl pkcs12 -export -inkey east.key -in east.pem -certfile above.pem -passout pass:secret -out in.pfx");
     let import = "keytool -importkeystore -noprompt -srckeystore in.pfx -srcstorepass secret -deststorepass secret";
@@ -204,6 +207,10 @@ fn pkcs7_of_openssl() {
     assert!(read > 20, "{read}");
     corporate.made("openssl pkcs7 -inform der -in DER.p7b -print_certs -out subjects.pem");
     assert_eq!(corporate.shell.good("ca chain @/subjects.pem"), corporate.chain());
+    // Text that begins as DER does: `0: Certificate`.
+    corporate.made("openssl storeutl -certs subjects.pem > store.txt");
+    assert_eq!(corporate.bytes("store.txt")[0], 0x30);
+    assert_eq!(corporate.shell.good("ca chain @/store.txt"), corporate.chain());
 }
 
 #[test]
@@ -401,6 +408,8 @@ fn what_cannot_be_read_is_named() {
     shell.good("ca csr @/ca --cluster east");
     let chain = corporate.chain();
     let json = serde_json::json!({"data": {"certificate": chain}}).to_string();
+    let both = chain.clone() + &corporate.east.key.to_pem();
+    let json_of_both = serde_json::json!({"data": {"pem": both}}).to_string();
     let base64 = |bytes: &[u8]| -> String {
         let text = pem::encode("X", bytes);
         text.lines().filter(|line| !line.starts_with('-')).map(|line| format!("{line}\n")).collect()
@@ -410,13 +419,21 @@ fn what_cannot_be_read_is_named() {
         ("b.pem", chain.replace('\n', "\\n"), "the two characters `\\n`", "pem", "awk"),
         ("c.txt", base64(corporate.east.cert.as_der()), "it is base64 of DER", "der", "base64"),
         ("d.txt", base64(chain.as_bytes()), "it is base64 of PEM text", "pem", "base64"),
+        ("e.json", json_of_both, "it is JSON with PEM text in it", "pem", "jq"),
+        ("f.pem", both.replace('\n', "\\n"), "the two characters `\\n`", "pem", "awk"),
+        ("g.txt", base64(both.as_bytes()), "it is base64 of PEM text", "pem", "base64"),
     ] {
+        let has_key = content.contains("KEY") || content == base64(both.as_bytes());
         shell.scratch.write(file, content);
         let ran = shell.run(&format!("ca chain @/{file}"));
         ended(&ran, 1, &["error[pki/no-certificate]: ", what]);
         if has(program) {
             corporate.made(&printed_command(&ran.err));
-            shell.good(&format!("ca chain @/{file}.{end}"));
+            let made = format!("{file}.{end}");
+            shell.good(&format!("ca chain @/{made}"));
+            if has_key {
+                assert_eq!(shell.scratch.entries("")[&made].mode, 0o600, "{made}");
+            }
         }
     }
     for (file, content, parts) in [

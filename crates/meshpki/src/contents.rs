@@ -85,9 +85,12 @@ impl Contents {
     #[must_use]
     pub fn read(bytes: &[u8], passphrase: Option<&[u8]>, budget: &mut Budget) -> Self {
         let mut pile = Self::default();
+        // `0` in ASCII is how DER begins, and also text such as `0: Certificate`.
         if bytes.first() == Some(&der::SEQUENCE) {
             pile.binary(bytes, passphrase, budget);
-            return pile;
+            if !pile.found.is_empty() {
+                return pile;
+            }
         }
         let (text, mended) = pem::mended(bytes);
         pile.mended = mended;
@@ -147,10 +150,10 @@ impl Contents {
         } else if Pkcs7::is(bytes) {
             self.pkcs7(None, bytes);
         } else if let Some((label, extra)) = der_label(bytes) {
-            let der = Zeroizing::new(bytes[..bytes.len() - extra].to_vec());
-            let block =
-                Block { label: label.to_string(), headers: Vec::new(), der: der.to_vec(), line: 1 };
-            self.add(None, object(&block, None, passphrase));
+            // Zeroized with the block.
+            let der = bytes[..bytes.len() - extra].to_vec();
+            let block = Block { label: label.to_string(), headers: Vec::new(), der, line: 1 };
+            self.add(None, object(&block, None, passphrase, budget));
             if extra > 0 {
                 let at = bytes.len() - extra;
                 let source = der::DerError { at, what: "more bytes follow it" };
@@ -172,7 +175,7 @@ impl Contents {
             _ if Pkcs7::is(&block.der) => self.pkcs7(line, &block.der),
             "PKCS7" | "PKCS #7 SIGNED DATA" | "CMS" => self.pkcs7(line, &block.der),
             "PKCS12" => self.pkcs12(line, &block.der, passphrase, budget),
-            _ => self.add(line, object(block, curve, passphrase)),
+            _ => self.add(line, object(block, curve, passphrase, budget)),
         }
     }
 
@@ -235,14 +238,19 @@ fn cert(der: &[u8]) -> Object {
 }
 
 /// One block by its label.
-fn object(block: &Block, curve: Option<&[u8]>, passphrase: Option<&[u8]>) -> Object {
+fn object(
+    block: &Block,
+    curve: Option<&[u8]>,
+    passphrase: Option<&[u8]>,
+    budget: &mut Budget,
+) -> Object {
     let der = |what: &str, source| unreadable(Error::Der { what: what.to_string(), source });
     match block.label.as_str() {
         _ if block.is_private_key() => {
             if passphrase.is_none() && is_encrypted(block) {
                 return Object::LockedKey;
             }
-            match SoftKey::from_block(block, &block.der, curve, passphrase) {
+            match SoftKey::from_block(block, &block.der, curve, passphrase, budget) {
                 Ok(key) => Object::Key(Box::new(key)),
                 Err(problem) => unreadable(problem.into()),
             }

@@ -123,7 +123,8 @@ impl<'a> Tlv<'a> {
         if !self.is_constructed() {
             return Ok(Cow::Borrowed(self.content));
         }
-        let mut joined = Vec::new();
+        // In one piece: what a growing buffer frees may be a key.
+        let mut joined = Vec::with_capacity(self.content.len());
         self.collect(&mut joined, 0)?;
         Ok(Cow::Owned(joined))
     }

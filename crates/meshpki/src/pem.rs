@@ -171,7 +171,9 @@ pub fn encode(label: &str, der: &[u8]) -> String {
 #[must_use]
 pub fn unglue(text: &[u8]) -> (Vec<u8>, Option<usize>) {
     const GLUE: &[u8] = b"----------BEGIN ";
-    let mut out = Vec::with_capacity(text.len());
+    let count = text.windows(GLUE.len()).filter(|window| *window == GLUE).count();
+    // In one piece: what a growing buffer frees may be a key.
+    let mut out = Vec::with_capacity(text.len() + count);
     let mut glued = None;
     let mut rest = text;
     while let Some(at) = rest.windows(GLUE.len()).position(|window| window == GLUE) {

@@ -180,7 +180,9 @@ impl SoftKey {
                 curve = Some(core::mem::take(&mut block.der));
             } else if block.is_private_key() {
                 let bytes = Zeroizing::new(core::mem::take(&mut block.der));
-                return Ok(Self::from_block(&block, &bytes, curve.as_deref(), passphrase)?);
+                let mut budget = Budget::new(Budget::ROUNDS);
+                let curve = curve.as_deref();
+                return Ok(Self::from_block(&block, &bytes, curve, passphrase, &mut budget)?);
             }
         }
         Err(KeyProblem::None.into())
@@ -202,6 +204,7 @@ impl SoftKey {
         bytes: &[u8],
         curve: Option<&[u8]>,
         passphrase: Option<&[u8]>,
+        budget: &mut Budget,
     ) -> Result<Self, KeyProblem> {
         let passphrase = || passphrase.ok_or(KeyProblem::PassphraseNeeded);
         let decrypted;
@@ -213,7 +216,7 @@ impl SoftKey {
         };
         match block.label.as_str() {
             PKCS8 | CFSSL_ED25519 => Self::from_pkcs8(bytes),
-            ENCRYPTED_PKCS8 => Self::from_pkcs8(&decrypt(bytes, passphrase()?)?),
+            ENCRYPTED_PKCS8 => Self::from_pkcs8(&decrypt(bytes, passphrase()?, budget)?),
             SEC1 => Self::from_pkcs8(&sec1_to_pkcs8(bytes, curve)?),
             PKCS1 => Self::from_pkcs1(bytes),
             other => Err(KeyProblem::Unsupported(other.into())),
@@ -459,7 +462,11 @@ fn has_encrypted_content(block: &Block) -> bool {
 }
 
 /// Decrypts an EncryptedPrivateKeyInfo (RFC 5958 section 3).
-fn decrypt(bytes: &[u8], passphrase: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyProblem> {
+fn decrypt(
+    bytes: &[u8],
+    passphrase: &[u8],
+    budget: &mut Budget,
+) -> Result<Zeroizing<Vec<u8>>, KeyProblem> {
     let parts = || {
         let mut parts =
             Reader::new(bytes).expect(der::SEQUENCE, "the key is not a SEQUENCE")?.reader();
@@ -469,7 +476,7 @@ fn decrypt(bytes: &[u8], passphrase: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyPro
         Ok((scheme, encrypted.string()?))
     };
     let (scheme, encrypted) = parts().map_err(KeyProblem::Malformed)?;
-    encryption::decrypt(&scheme, &encrypted, passphrase, &mut Budget::new(Budget::ROUNDS))
+    encryption::decrypt(&scheme, &encrypted, passphrase, budget)
 }
 
 fn rejected(algorithm: &KeyAlgorithm) -> KeyProblem {

@@ -5,7 +5,7 @@ use std::path::Path;
 use meshpki::chain::{assemble, issued};
 use meshpki::{CaCerts, Cert, Signer, SoftKey, Time};
 
-use super::gather::Gathered;
+use super::gather::{Gathered, Part};
 use super::key_words;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -48,17 +48,37 @@ pub(crate) fn choose(
     let assembly = assemble(&pile, Some(&pile[ca]))?;
     let is_root = |i: &usize| pile[*i].is_self_issued() && issued(&pile[*i], &pile[*i]);
     // What a mesh trusts already comes first, in its order: dropping one would cut the mesh off, and istiod compares bytes.
-    let trusted = (0..pile.len()).filter(|i| certs[*i].is_trusted);
-    let on_the_way = assembly.chain.iter().chain(&assembly.alternatives).copied();
+    // A file's name alone says nothing: only the roots of the set that has this CA are those of its mesh.
+    let has_ca = |set: &str| {
+        (0..pile.len())
+            .any(|i| certs[i].part == Part::Ca && certs[i].set == set && pile[i] == pile[ca])
+    };
+    let trusted =
+        (0..pile.len()).filter(|i| certs[*i].part == Part::Roots && has_ca(&certs[*i].set));
+    // The root of another way up is another CA, which nobody asked to trust.
+    let in_chain = |i: usize| {
+        let is_twin = |twin: &Cert| {
+            twin.subject() == pile[i].subject() && twin.public_key() == pile[i].public_key()
+        };
+        assembly.chain.iter().any(|member| is_twin(&pile[*member]))
+    };
+    let twins = assembly.alternatives.iter().filter(|i| in_chain(**i));
+    let on_the_way = assembly.chain.iter().chain(twins).copied();
     let mut roots: Vec<usize> = Vec::new();
     for i in trusted.chain(on_the_way).filter(|i| kept.is_none() && is_root(i)) {
         if !roots.iter().any(|known| pile[*known] == pile[i]) {
             roots.push(i);
         }
     }
-    let taken = |cert: &Cert| roots.iter().any(|i| pile[*i] == *cert);
+    let taken = |cert: &Cert| {
+        kept.is_some_and(|kept| kept.contains(cert)) || roots.iter().any(|i| pile[*i] == *cert)
+    };
     for i in assembly.alternatives.iter().filter(|i| !taken(&pile[**i])) {
-        left.push((place(*i), "another certificate of the same CA is in the chain".to_owned()));
+        let why = match in_chain(*i) {
+            true => "another certificate of the same CA is in the chain",
+            false => "it is on another way up from the CA, which is not taken",
+        };
+        left.push((place(*i), why.to_owned()));
     }
     for i in assembly.strays.iter().filter(|i| !taken(&pile[**i])) {
         left.push((place(*i), "it did not issue any certificate of the chain".to_owned()));
@@ -197,12 +217,6 @@ fn words_of_key(key: &SoftKey, pile: &[Cert]) -> String {
         Some(cert) => format!("another copy of the key of `{}`", cert.subject().label()),
         None => "a private key of none of the certificates".to_owned(),
     }
-}
-
-/// A certificate as it is shown before it is trusted.
-pub(crate) fn root_words(root: &Cert) -> String {
-    let until = root.not_after().time().map_or_else(|| "?".to_owned(), Time::date);
-    format!("{}, until {until}\n               sha256 {}", root.subject(), root.fingerprint())
 }
 
 /// Refuses roots that share none with a neighbour, whose proxies would reject this cluster's; with `allowed`, warns.

@@ -6,12 +6,16 @@ use std::path::Path;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use meshapply::export::looks_like_json;
+use meshpki::Cert;
 use meshpki::internals::pem::Form;
+use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 use crate::text::word;
 
 const OPENSSH: &str = "-----BEGIN OPENSSH PRIVATE KEY-----";
+/// How the marker of every private key ends.
+const PRIVATE: &str = "PRIVATE KEY-----";
 
 /// What a file is, and what to do with it.
 pub(crate) struct Foreign {
@@ -48,27 +52,28 @@ impl Foreign {
         }
         if [&[0xfe, 0xed, 0xfe, 0xed], &[0xce; 4]].iter().any(|magic| bytes.starts_with(*magic)) {
             let convert = format!(
-                "`keytool -importkeystore -srckeystore {file} -destkeystore {file}.p12 -deststoretype PKCS12`"
+                "keytool -importkeystore -srckeystore {file} -destkeystore {file}.p12 -deststoretype PKCS12"
             );
-            return Some(Self::is("it is a Java keystore", Some(convert)));
+            return Some(Self::is("it is a Java keystore", converted(path, &convert, false)));
         }
         if let Some(known) = by_start(text) {
             return Some(known);
         }
         if has(OPENSSH) {
-            let convert = format!(
-                "`cp {file} {file}.pem && ssh-keygen -p -N '' -m PKCS8 -f {file}.pem` writes the key unencrypted to {file}.pem"
-            );
-            return Some(Self::is("it is a private key in OpenSSH's own format", Some(convert)));
+            let convert =
+                format!("cp {file} {file}.pem && ssh-keygen -p -N '' -m PKCS8 -f {file}.pem");
+            let hint = converted(path, &convert, true)
+                .map(|command| format!("{command} writes the key unencrypted to {file}.pem"));
+            return Some(Self::is("it is a private key in OpenSSH's own format", hint));
         }
         let is_json = std::str::from_utf8(bytes).is_ok_and(looks_like_json);
         if has("-----\\n") && !is_json {
             let what = format!("{}, and no program reads that", Form::EscapedNewlines);
-            let convert = format!(r#"`<{file} awk '{{ gsub(/\\n/, "\n") }} 1' >{file}.pem`"#);
-            return Some(Self::is(&what, Some(convert)));
+            let convert = format!(r#"<{file} awk '{{ gsub(/\\n/, "\n") }} 1' >{file}.pem"#);
+            return Some(Self::is(&what, converted(path, &convert, has(PRIVATE))));
         }
         if is_json {
-            return Some(json(&file, has("-----BEGIN ")));
+            return Some(json(path, has("-----BEGIN "), has(PRIVATE)));
         }
         if ["", "NEW "].iter().any(|new| has(&format!("-----BEGIN {new}CERTIFICATE REQUEST-----")))
         {
@@ -76,11 +81,11 @@ impl Foreign {
             let what = "it is a certificate signing request, which a CA turns into a certificate";
             return Some(Self::is(what, Some(sign)));
         }
-        if has("PRIVATE KEY-----") {
+        if has(PRIVATE) {
             let what = "it is a private key; its certificate is in another file";
             return Some(Self::is(what, None));
         }
-        base64(&file, text)
+        base64(path, text)
     }
 
     fn is(what: &str, hint: Option<String>) -> Self {
@@ -112,14 +117,21 @@ fn by_start(text: &[u8]) -> Option<Foreign> {
     None
 }
 
-fn json(file: &str, has_pem: bool) -> Foreign {
+/// A command that writes another file, for its owner alone if it holds a key; none for standard input, which is gone.
+fn converted(path: &Path, command: &str, has_key: bool) -> Option<String> {
+    let command = match has_key {
+        true => format!("`(umask 077; {command})`"),
+        false => format!("`{command}`"),
+    };
+    (path != Path::new("-")).then_some(command)
+}
+
+fn json(path: &Path, has_pem: bool, has_key: bool) -> Foreign {
     if has_pem {
-        return Foreign {
-            what: "it is JSON with PEM text in it".to_owned(),
-            hint: Some(format!(
-                "`jq -r '.. | strings | select(startswith(\"-----BEGIN\"))' {file} >{file}.pem`"
-            )),
-        };
+        let file = word(path);
+        let convert =
+            format!("jq -r '.. | strings | select(startswith(\"-----BEGIN\"))' {file} >{file}.pem");
+        return Foreign::is("it is JSON with PEM text in it", converted(path, &convert, has_key));
     }
     Foreign {
         what: "it is JSON without PEM text in it".to_owned(),
@@ -128,16 +140,19 @@ fn json(file: &str, has_pem: bool) -> Foreign {
 }
 
 /// Base64 without BEGIN and END lines: of DER, or of PEM text, as in a secret.
-fn base64(file: &str, text: &[u8]) -> Option<Foreign> {
-    let joined: Vec<u8> = text.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
-    let content = zeroize::Zeroizing::new(STANDARD.decode(&joined).ok()?);
-    let (what, end) = match content.first()? {
-        0x30 => ("DER", "der"),
-        _ if content.windows(11).any(|window| window == b"-----BEGIN ") => ("PEM text", "pem"),
+fn base64(path: &Path, text: &[u8]) -> Option<Foreign> {
+    // In one piece: what a growing buffer frees may be a key.
+    let mut joined = Zeroizing::new(Vec::with_capacity(text.len()));
+    joined.extend(text.iter().copied().filter(|b| !b.is_ascii_whitespace()));
+    let content = Zeroizing::new(STANDARD.decode(&*joined).ok()?);
+    let has = |part: &[u8]| content.windows(part.len()).any(|window| window == part);
+    let (what, end, has_key) = match content.first()? {
+        0x30 => ("DER", "der", Cert::from_der(&content).is_err()),
+        _ if has(b"-----BEGIN ") => ("PEM text", "pem", has(PRIVATE.as_bytes())),
         _ => return None,
     };
-    Some(Foreign {
-        what: format!("it is base64 of {what}, without BEGIN and END lines"),
-        hint: Some(format!("`base64 -d {file} >{file}.{end}`")),
-    })
+    let file = word(path);
+    let what = format!("it is base64 of {what}, without BEGIN and END lines");
+    let convert = format!("base64 -d {file} >{file}.{end}");
+    Some(Foreign::is(&what, converted(path, &convert, has_key)))
 }

@@ -6,7 +6,7 @@ use meshapply::export;
 use meshpki::cacerts::{Layout, Secret};
 use meshpki::internals::contents::{Contents, Object};
 use meshpki::internals::pem::{self, Form};
-use meshpki::{Cert, Error, KeyProblem, SoftKey};
+use meshpki::{Cert, Error, KeyProblem, PublicKey, Signer, SoftKey};
 use zeroize::Zeroizing;
 
 use super::foreign::Foreign;
@@ -19,8 +19,33 @@ use crate::io::Io;
 pub(crate) struct Placed {
     pub(crate) cert: Cert,
     pub(crate) place: String,
-    /// It is in a file of roots of a `cacerts` secret or folder, so that a mesh trusts it.
-    pub(crate) is_trusted: bool,
+    /// The secret or the folder that it is in.
+    pub(crate) set: String,
+    /// What the file is to such a set.
+    pub(crate) part: Part,
+}
+
+/// What a file is to a `cacerts` secret or folder, by its name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Its roots: what a mesh trusts whose CA is in the same set.
+    Roots,
+    /// Its CA, its key or its chain.
+    Ca,
+    /// A file that istiod does not read.
+    None,
+}
+
+impl Part {
+    fn of(name: &str) -> Self {
+        if Layout::ALL.iter().any(|layout| layout.roots_file() == name) {
+            Self::Roots
+        } else if Secret::is_read(name) {
+            Self::Ca
+        } else {
+            Self::None
+        }
+    }
 }
 
 /// What was gathered.
@@ -78,8 +103,9 @@ impl Gathered {
                 // A secret may have other files, which istiod does not read.
                 let is_wanted = !part.is_kubernetes || Secret::is_read(&part.name);
                 if is_wanted {
-                    let source =
-                        Source { path, place: format!("{file}, {}", part.place), name: &part.name };
+                    let place = format!("{file}, {}", part.place);
+                    let set = place.strip_suffix(&part.name).unwrap_or(&place).to_owned();
+                    let source = Source { path, place, set, name: &part.name };
                     self.add(&source, &part.content, opener, io)?;
                 }
             }
@@ -88,7 +114,9 @@ impl Gathered {
             }
         }
         let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-        let source = Source { path, place: file.clone(), name: &name };
+        let folder = path.parent().unwrap_or(path).join("");
+        let set = folder.display().to_string();
+        let source = Source { path, place: file.clone(), set, name: &name };
         if self.add(&source, bytes, opener, io)? > 0 {
             return Ok(());
         }
@@ -116,7 +144,7 @@ impl Gathered {
         let Contents { found, mended } = opener.open(source.path, bytes, io)?;
         let count = found.len();
         self.mended.extend(mended.into_iter().map(|form| (source.place.clone(), form)));
-        let is_roots = Layout::ALL.iter().any(|layout| layout.roots_file() == source.name);
+        let part = Part::of(source.name);
         for found in found {
             let at = found.place.to_string();
             let place = if at.is_empty() || count == 1 {
@@ -126,7 +154,8 @@ impl Gathered {
             };
             match found.object {
                 Object::Cert(cert) => {
-                    self.certs.push(Placed { cert: *cert, place, is_trusted: is_roots });
+                    let set = source.set.clone();
+                    self.certs.push(Placed { cert: *cert, place, set, part });
                 }
                 Object::Key(key) => self.keys.push((*key, place)),
                 Object::LockedKey => self.locked.push(place),
@@ -141,17 +170,18 @@ impl Gathered {
         Ok(count)
     }
 
-    /// Adds a private key that was made here before.
+    /// Adds a private key that was made here before, if it is there; its public key.
     ///
     /// # Errors
     /// `ctl/io`, `pki/key...`.
-    pub(crate) fn add_key(&mut self, path: &Path) -> Result<bool, Failure> {
-        let Some(bytes) = files::read_optional(path)? else { return Ok(false) };
+    pub(crate) fn add_key(&mut self, path: &Path) -> Result<Option<PublicKey>, Failure> {
+        let Some(bytes) = files::read_optional(path)? else { return Ok(None) };
         let bytes: Zeroizing<Vec<u8>> = bytes;
         let key = SoftKey::from_pem(&pem::mended(&bytes).0, None);
         let key = key.map_err(|error| Failure::from(error).in_file(path))?;
+        let public = key.public_key().clone();
         self.keys.push((key, path.display().to_string()));
-        Ok(true)
+        Ok(Some(public))
     }
 
     /// Refuses a key that a passphrase would open.
@@ -169,6 +199,8 @@ struct Source<'a> {
     path: &'a Path,
     /// Its place as it is shown.
     place: String,
+    /// The secret or the folder that it is in.
+    set: String,
     /// The name of the file.
     name: &'a str,
 }

@@ -97,7 +97,9 @@ impl<'a> Opener<'a> {
 pub(super) fn certs(path: &Path, bytes: &[u8], pile: Contents) -> Result<Vec<Cert>, Failure> {
     let is_plain = pile.found.iter().all(|found| found.place.member.is_none());
     let is_unopened = pile.needs_passphrase().0;
-    if bytes.first() != Some(&0x30) && is_plain && !is_unopened {
+    // Text may begin with `0` as well, which is how DER begins.
+    let is_text = pile.found.iter().any(|found| found.place.line.is_some());
+    if (is_text || bytes.first() != Some(&0x30)) && is_plain && !is_unopened {
         return plain(path, bytes);
     }
     mended_certs(path, bytes, pile)

@@ -1,6 +1,6 @@
 //! Renewing intermediates: a new key and certificate under the same root; the old set is kept aside.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::slice;
 use std::time::Duration;
 
@@ -36,12 +36,20 @@ pub(crate) struct Renewal<'a> {
     pub(crate) wait: Wait,
 }
 
+/// What became of the clusters.
+pub(crate) struct Renewed {
+    pub(crate) summary: Summary,
+    /// `ctl/csr-waits`, with the clusters whose CA others must sign.
+    pub(crate) waits: Option<Failure>,
+}
+
 impl Renewal<'_> {
-    /// Renews, and reports what became of each cluster.
+    /// Renews, and reports what became of each cluster. One whose CA was issued elsewhere gets a CSR.
     ///
     /// # Errors
-    /// `ctl/no-root`, `ctl/no-cluster`, `ctl/no-root-key`, `ctl/busy`, `ctl/io`, `pki/...`.
-    pub(crate) fn run(&self, now: Time, io: &mut Io<'_>) -> Result<Summary, Failure> {
+    /// `ctl/no-root`, `ctl/no-cluster`, `ctl/no-root-key`, `ctl/busy`, `ctl/io`, `pki/...`; `ctl/csr-waits` is in the
+    /// result.
+    pub(crate) fn run(&self, now: Time, io: &mut Io<'_>) -> Result<Renewed, Failure> {
         self.clusters.iter().try_for_each(|name| check_cluster_name(name))?;
         if !self.dir.is_dir() {
             return Err(Failure::new(
@@ -55,9 +63,9 @@ impl Renewal<'_> {
         }
         let mut workspace = open_workspace(self.dir, self.wait, io)?;
         warn_exposed(self.dir, io);
-        let summary = renew(self, now, &mut workspace, io)?;
+        let renewed = renew(self, now, &mut workspace, io)?;
         workspace.finish()?;
-        Ok(summary)
+        Ok(renewed)
     }
 }
 
@@ -66,7 +74,7 @@ fn renew(
     now: Time,
     workspace: &mut Workspace,
     io: &mut Io<'_>,
-) -> Result<Summary, Failure> {
+) -> Result<Renewed, Failure> {
     let own = super::issuer::root_cert(renewal.dir, io)?;
     let mut names = renewal.clusters.clone();
     names.sort();
@@ -76,17 +84,16 @@ fn renew(
         olds.push((old_set(renewal.dir, &name, now)?, name));
     }
     let root = own.clone().unwrap_or_else(|| olds[0].0.roots()[0].clone());
-    let due = || olds.iter().filter(|(old, _)| is_due(old.ca(), renewal.within, now));
-    let elsewhere: Vec<&(CaCerts, String)> =
-        due().filter(|(old, _)| is_issued_elsewhere(renewal.dir, own.as_ref(), old.ca())).collect();
-    if !elsewhere.is_empty() {
-        return Err(request_all(renewal, own.as_ref(), &elsewhere, workspace, io)?);
-    }
+    let (elsewhere, ours): (Vec<&(CaCerts, String)>, Vec<_>) = olds
+        .iter()
+        .filter(|(old, _)| is_due(old.ca(), renewal.within, now))
+        .partition(|(old, _)| is_issued_elsewhere(renewal.dir, own.as_ref(), old.ca()));
+    let requests = stage_requests(renewal, &elsewhere, workspace, io)?;
     let mut summary = Summary::new(renewal.dir, root, State::Unchanged, RootKey::UNTOUCHED);
     let mut authority = None;
     let mut staged = Vec::new();
     for (old, name) in &olds {
-        if !is_due(old.ca(), renewal.within, now) {
+        if !ours.iter().any(|(_, of)| of == name) {
             summary.clusters.push(cluster(name, State::Unchanged, old));
             continue;
         }
@@ -100,13 +107,15 @@ fn renew(
         }
     }
     workspace.sync()?;
+    requests.iter().try_for_each(|folder| workspace.place(folder))?;
     for (name, old) in staged {
         let serial: String = old.ca().serial_hex().chars().filter(|c| *c != ':').take(8).collect();
         let label = format!("{name}-{serial}");
         let place = workspace.exchange(name, &label)?;
         io.note(format_args!("the old files of {name} are in {}", text::word(&place)));
     }
-    Ok(summary)
+    let waits = (!elsewhere.is_empty()).then(|| waits(renewal.dir, own.as_ref(), &elsewhere));
+    Ok(Renewed { summary, waits })
 }
 
 /// The folder in a cluster's folder for what its renewal waits for.
@@ -121,14 +130,13 @@ fn is_issued_elsewhere(dir: &Path, root: Option<&Cert>, ca: &Cert) -> bool {
     !dir.join(ROOT_KEY).exists() || !root.is_some_and(|root| issued(root, ca))
 }
 
-/// Creates the keys and CSRs that are missing, and says where they go.
-fn request_all(
+/// Stages the keys and CSRs that are missing; their folders.
+fn stage_requests(
     renewal: &Renewal<'_>,
-    own: Option<&Cert>,
     olds: &[&(CaCerts, String)],
     workspace: &mut Workspace,
     io: &mut Io<'_>,
-) -> Result<Failure, Failure> {
+) -> Result<Vec<PathBuf>, Failure> {
     let mut new = Vec::new();
     for (old, name) in olds {
         let folder = Path::new(name).join(PENDING);
@@ -147,9 +155,7 @@ fn request_all(
         workspace.stage(&folder.join(PENDING_CSR), csr.to_pem().as_bytes(), false)?;
         new.push(folder);
     }
-    workspace.sync()?;
-    new.iter().try_for_each(|folder| workspace.place(folder))?;
-    Ok(waits(renewal.dir, own, olds))
+    Ok(new)
 }
 
 /// Where the CSRs go, and what comes then.
@@ -174,11 +180,14 @@ fn waits(dir: &Path, own: Option<&Cert>, olds: &[&(CaCerts, String)]) -> Failure
             ));
         }
     }
-    let (_, name) = olds[0];
+    let adopt = |(_, name): &&(CaCerts, String)| {
+        format!("`meshctl ca adopt {} --cluster {name} CERTIFICATE`", text::word(dir))
+    };
+    let adopt: Vec<String> = olds.iter().map(adopt).collect();
+    let each = if olds.len() == 1 { "the" } else { "each" };
     failure.hint(format!(
-        "send the CSR to whoever has that key, where `meshctl ca sign` or their own tool signs it; then \
-         `meshctl ca adopt {} --cluster {name} CERTIFICATE`",
-        text::word(dir)
+        "send {each} CSR to whoever has that key, where `meshctl ca sign` or their own tool signs it; then {}",
+        adopt.join(" and ")
     ))
 }
 
@@ -203,7 +212,13 @@ fn is_due(ca: &Cert, within: Option<Duration>, now: Time) -> bool {
 }
 
 fn cluster(name: &str, state: State, set: &CaCerts) -> Cluster {
-    Cluster { name: name.to_owned(), state, ca: set.ca().clone(), chain: set.chain().to_vec() }
+    Cluster {
+        name: name.to_owned(),
+        state,
+        ca: set.ca().clone(),
+        chain: set.chain().to_vec(),
+        roots: set.roots().to_vec(),
+    }
 }
 
 fn stage_one(

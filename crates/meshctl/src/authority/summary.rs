@@ -50,6 +50,8 @@ pub(crate) struct Cluster {
     pub(crate) state: State,
     pub(crate) ca: Cert,
     pub(crate) chain: Vec<Cert>,
+    /// What is in its own root-cert.pem.
+    pub(crate) roots: Vec<Cert>,
 }
 
 /// What became of the root's key.
@@ -111,6 +113,11 @@ impl Summary {
         }
     }
 
+    /// Whether nothing was made.
+    pub(crate) fn is_unchanged(&self) -> bool {
+        self.clusters.iter().all(|cluster| cluster.state == State::Unchanged)
+    }
+
     /// Prints the tree, verifies every cluster, and says what to do next.
     pub(crate) fn report(&self, json: bool, now: Time, io: &mut Io<'_>) -> Result<Exit, Failure> {
         let checks: Vec<(String, String, Verdict)> =
@@ -135,17 +142,18 @@ impl Summary {
         let layout = self.layout(&cluster.name);
         let name = self.dir.join(&cluster.name).join(layout.ca_file()).display().to_string();
         let policy = Policy::like_openssl(now);
-        let root = std::slice::from_ref(&self.root);
+        let trusted = &cluster.roots[..];
         let (roots, chain) = (layout.roots_file(), layout.chain_files().join(" and "));
         // A corporate CA has others between itself and the root.
-        let is_direct = cluster.chain.len() <= 2 || issued(&self.root, &cluster.ca);
+        let is_direct =
+            cluster.chain.len() <= 2 || trusted.iter().any(|root| issued(root, &cluster.ca));
         let (above, under_root) = match is_direct {
             true => (&[][..], roots.to_owned()),
             false => (&cluster.chain[1..], format!("{roots} -untrusted {chain}")),
         };
         let mut checks =
-            vec![(name.clone(), under_root, verify_chain(&cluster.ca, above, root, &policy))];
-        if !cluster.chain.iter().any(|cert| is_bridge(cert, root)) {
+            vec![(name.clone(), under_root, verify_chain(&cluster.ca, above, trusted, &policy))];
+        if !cluster.chain.iter().any(|cert| is_bridge(cert, trusted)) {
             checks.push((name, chain, verify_chain(&cluster.ca, &[], &cluster.chain, &policy)));
         }
         checks
@@ -154,8 +162,7 @@ impl Summary {
     fn text(&self) -> String {
         let last = self.clusters.len();
         let mut text = format!("{}/\n", safe(self.dir.display().to_string().trim_end_matches('/')));
-        let is_here = self.dir.join(ROOT_CERT).exists();
-        let state = if is_here { self.root_state.text() } else { "elsewhere" };
+        let state = if self.is_root_here() { self.root_state.text() } else { "elsewhere" };
         text += &entry("├─ ", ROOT_CERT, state, &describe(&self.root));
         text += &entry("│  ", "", "", &format!("sha256 {}", self.root.fingerprint()));
         let (key_state, key_note) = match self.root_key.encrypted {
@@ -182,6 +189,12 @@ impl Summary {
             }
         }
         text
+    }
+
+    /// Whether the root is the folder's own; it may have another.
+    fn is_root_here(&self) -> bool {
+        let own = super::certs_of_file(&self.dir.join(ROOT_CERT)).unwrap_or_default();
+        own.contains(&self.root)
     }
 
     fn layout(&self, cluster: &str) -> Layout {
@@ -216,9 +229,10 @@ impl Summary {
     }
 
     fn json(&self, checks: &[(String, String, Verdict)]) -> serde_json::Value {
-        let describe = |cert: &Cert, state: State| {
+        let root_state = if self.is_root_here() { self.root_state.word() } else { "elsewhere" };
+        let describe = |cert: &Cert, state: &str| {
             json!({
-                "state": state.word(),
+                "state": state,
                 "subject": cert.subject().to_string(),
                 "serial": cert.serial_hex(),
                 "keyType": cert.public_key().algorithm().to_string(),
@@ -231,7 +245,7 @@ impl Summary {
             .clusters
             .iter()
             .map(|cluster| {
-                let mut value = describe(&cluster.ca, cluster.state);
+                let mut value = describe(&cluster.ca, cluster.state.word());
                 value["name"] = json!(cluster.name);
                 value["path"] = json!(self.dir.join(&cluster.name).display().to_string());
                 value["files"] = json!(self.layout(&cluster.name).files());
@@ -242,7 +256,7 @@ impl Summary {
             "apiVersion": "meshctl/v1",
             "kind": "Authority",
             "path": self.dir.display().to_string(),
-            "root": describe(&self.root, self.root_state),
+            "root": describe(&self.root, root_state),
             "clusters": clusters,
             "verified": checks.iter().all(|(_, _, verdict)| verdict.is_ok()),
         })

@@ -1,6 +1,5 @@
 //! What a file is that should be PEM text and is not quite: the forms certificates arrive in.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -117,9 +116,12 @@ fn from_utf16(bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         _ => return None,
     };
     let units = rest.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
-    let text: String =
-        char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
-    Some(Zeroizing::new(text.into_bytes()))
+    // At most three bytes for a unit, in one piece: what a growing buffer frees may be a key.
+    let mut text = Zeroizing::new(Vec::with_capacity(rest.len() / 2 * 3));
+    for c in char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)) {
+        text.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+    Some(text)
 }
 
 fn without_marks(mut text: &[u8]) -> Zeroizing<Vec<u8>> {

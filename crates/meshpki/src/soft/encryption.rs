@@ -15,13 +15,13 @@ use rc2::Rc2;
 use sha1::Sha1;
 use zeroize::Zeroizing;
 
-use super::pkcs12_kdf::{Use, derive};
+use super::pkcs12_kdf::{Use, derive, or_empty};
 use crate::der::{self, Reader, Tlv};
 use crate::error::KeyProblem;
 use crate::oid;
 
 /// The work that a file may ask for: it states the numbers, and could ask for years.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Budget {
     left: u64,
     limit: u64,
@@ -41,15 +41,34 @@ impl Budget {
 
     /// Takes the work off the budget.
     pub(super) fn spend(&mut self, rounds: u64) -> Result<(), KeyProblem> {
-        match self.left.checked_sub(rounds) {
-            Some(left) => self.left = left,
-            None => {
-                return Err(KeyProblem::Cost(
-                    alloc::format!("{rounds} rounds of a digest, more than {}", self.limit).into(),
-                ));
-            }
-        }
+        let Some(left) = self.left.checked_sub(rounds) else {
+            let (spent, limit) = (self.limit - self.left, self.limit);
+            let words = match spent {
+                0 => alloc::format!("{rounds} rounds of a digest, more than {limit}"),
+                _ => alloc::format!(
+                    "{rounds} rounds of a digest after {spent} for what precedes it, together more than {limit}"
+                ),
+            };
+            return Err(KeyProblem::Cost(words.into()));
+        };
+        self.left = left;
         Ok(())
+    }
+
+    /// Runs two trials, each with the whole of what is left: a file that pays for one pays for both.
+    pub(super) fn try_both<T>(
+        &mut self,
+        mut trial: impl FnMut(&mut Self, bool) -> Result<T, KeyProblem>,
+        goes_on: bool,
+    ) -> Result<T, KeyProblem> {
+        let mut second = self.clone();
+        let first = trial(self, false);
+        if !goes_on || !matches!(first, Err(KeyProblem::WrongPassphrase)) {
+            return first;
+        }
+        let answer = trial(&mut second, true);
+        self.left = self.left.min(second.left);
+        answer
     }
 
     fn spend_on(&mut self, kdf: &Kdf) -> Result<(), KeyProblem> {
@@ -62,7 +81,8 @@ impl Budget {
                     u64::from(parameters.parallelization),
                 );
                 if n > 1 && p <= 16 && n.saturating_mul(r).saturating_mul(128) <= Self::BYTES {
-                    return Ok(());
+                    // One block of 128 bytes takes as long as a round of PBKDF2 with a digest.
+                    return self.spend(n.saturating_mul(r).saturating_mul(p));
                 }
                 Err(KeyProblem::Cost(
                     alloc::format!("scrypt with N={n}, r={r}, p={p}, more than 256 MiB or p=16")
@@ -121,6 +141,7 @@ fn pbes2(
     let parameters = parameters.any().map_err(KeyProblem::Malformed)?;
     let parameters = Parameters::from_der(parameters.raw).map_err(|why| unknown(&why))?;
     budget.spend_on(&parameters.kdf)?;
+    let passphrase = or_empty(passphrase);
     let mut buffer = Zeroizing::new(encrypted.to_vec());
     match parameters.decrypt_in_place(passphrase, &mut buffer) {
         Ok(plain) => Ok(Zeroizing::new(plain.to_vec())),

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 use zeroize::Zeroizing;
 
 use super::encryption::{Budget, decrypt, iterations};
-use super::pkcs12_kdf::{NO_PASSPHRASE, Use, derive};
+use super::pkcs12_kdf::{NO_PASSPHRASE, Use, derive, or_empty};
 use crate::der::{self, DerError, Reader, Tlv};
 use crate::error::{Error, KeyProblem};
 use crate::oid;
@@ -73,10 +73,10 @@ impl Pkcs12 {
     ) -> Result<Self, Error> {
         let fail = |problem| Error::Container { kind: "PKCS#12", problem };
         let given = passphrase.unwrap_or_default();
-        let mut opened = Self::open_with(bytes, given, budget);
-        if given.is_empty() && matches!(opened, Err(KeyProblem::WrongPassphrase)) {
-            opened = Self::open_with(bytes, NO_PASSPHRASE, budget);
-        }
+        let trial = |budget: &mut Budget, is_second: bool| {
+            Self::open_with(bytes, if is_second { NO_PASSPHRASE } else { given }, budget)
+        };
+        let opened = budget.try_both(trial, given.is_empty());
         opened.map_err(|problem| match problem {
             KeyProblem::WrongPassphrase if passphrase.is_none() => {
                 fail(KeyProblem::PassphraseNeeded)
@@ -87,7 +87,7 @@ impl Pkcs12 {
 
     fn open_with(bytes: &[u8], passphrase: &[u8], budget: &mut Budget) -> Result<Self, KeyProblem> {
         let (content, mac) = outer(bytes).map_err(KeyProblem::Malformed)?;
-        let content = data(&content)?;
+        let content = Zeroizing::new(data(&content)?.into_owned());
         if let Some(mac) = &mac {
             check_mac(mac, &content, passphrase, budget)?;
         }
@@ -338,6 +338,7 @@ fn pbmac1(
     };
     budget.spend(rounds)?;
     let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
+    let passphrase = or_empty(passphrase);
     let mut key = Zeroizing::new(alloc::vec![0; length]);
     match prf.strip_prefix(HMAC) {
         Some([7]) => pbkdf2::pbkdf2_hmac::<Sha1>(passphrase, &salt, rounds, &mut key),

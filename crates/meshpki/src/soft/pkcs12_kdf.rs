@@ -78,5 +78,10 @@ fn bmp(passphrase: &[u8]) -> Zeroizing<Vec<u8>> {
     out
 }
 
+/// The passphrase of other derivations, in which none is the empty one.
+pub(super) fn or_empty(passphrase: &[u8]) -> &[u8] {
+    if passphrase == NO_PASSPHRASE { &[] } else { passphrase }
+}
+
 /// No passphrase at all: not one that can be typed.
 pub(super) const NO_PASSPHRASE: &[u8] = b"\xff\0no passphrase";

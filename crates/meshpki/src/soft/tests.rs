@@ -132,18 +132,81 @@ fn asking(kdf: &[u8], parameters: &[&[u8]]) -> String {
     pem::encode(ENCRYPTED_PKCS8, &der::sequence(&[&scheme, &der::tlv(der::OCTET_STRING, &[0; 64])]))
 }
 
+fn number(n: u64) -> Vec<u8> {
+    der::integer(&n.to_be_bytes())
+}
+
+fn scrypt(n: u64, r: u64, p: u64) -> String {
+    let kdf = [0x2b, 6, 1, 4, 1, 0xda, 0x47, 4, 11];
+    asking(&kdf, &[&number(n), &number(r), &number(p)])
+}
+
+fn pbkdf2(count: u64) -> String {
+    let hash = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 2, 9];
+    let hash = der::sequence(&[&der::tlv(der::OID, &hash), &der::tlv(der::NULL, &[])]);
+    asking(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 5, 12], &[&number(count), &hash])
+}
+
+/// The keys of a file share one budget.
+#[test]
+fn many_keys_cost_their_sum() {
+    use crate::contents::{Contents, Object};
+    let codes = |text: String| -> Vec<String> {
+        let pile = Contents::read(text.as_bytes(), Some(b"secret"), &mut Budget::new(10_000));
+        let said = pile.found.iter().map(|found| match &found.object {
+            Object::Unreadable(error) => alloc::format!("{}: {error}", error.code()),
+            _ => panic!("it holds nothing"),
+        });
+        said.collect()
+    };
+    for (one, cost) in [(pbkdf2(6000), 6000), (scrypt(1 << 8, 8, 3), 6144)] {
+        let said = codes(one.repeat(2));
+        assert!(said[0].starts_with("pki/key-passphrase"), "{}", said[0]);
+        let sum = alloc::format!(
+            "takes {cost} rounds of a digest after {cost} for what precedes it, together more than 10000"
+        );
+        assert!(said[1].starts_with("pki/key-cost") && said[1].ends_with(&sum), "{}", said[1]);
+    }
+}
+
+/// A container without a passphrase: its bags may be encrypted with the empty one, and each trial has the whole budget.
+#[test]
+fn no_passphrase_is_the_empty_one_elsewhere() {
+    use super::pkcs12_kdf::{NO_PASSPHRASE, Use, derive};
+    use hmac::{Hmac, KeyInit, Mac};
+    use pkcs8::der::Encode;
+    use pkcs8::pkcs5::pbes2::Parameters;
+    use sha1::Sha1;
+    const ROUNDS: u64 = 600;
+    let oid = |arcs: &[u8]| der::tlv(der::OID, arcs);
+    let octets = |content: &[u8]| der::tlv(der::OCTET_STRING, content);
+    let explicit = |content: &[u8]| der::constructed(0xa0, &[content]);
+    let data = |content: &[u8]| {
+        let kind = oid(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 1]);
+        der::sequence(&[&kind, &explicit(&octets(content))])
+    };
+    let key = SoftKey::generate(KeyType::EcdsaP256).unwrap();
+    let scheme = Parameters::generate_pbkdf2_sha256_aes256cbc(100, b"saltsalt", [7; 16]).unwrap();
+    let encrypted = scheme.encrypt(b"", &key.pkcs8).unwrap();
+    let scheme = pkcs8::pkcs5::EncryptionScheme::from(scheme).to_der().unwrap();
+    let shrouded = oid(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 12, 10, 1, 2]);
+    let bag = der::sequence(&[&scheme, &octets(&encrypted)]);
+    let bags = der::sequence(&[&der::sequence(&[&shrouded, &explicit(&bag)])]);
+    let content = der::sequence(&[&data(&bags)]);
+    let mac_key = derive::<Sha1>(NO_PASSPHRASE, &[1; 8], Use::Mac, ROUNDS, 20);
+    let mut mac = Hmac::<Sha1>::new_from_slice(&mac_key).unwrap();
+    mac.update(&content);
+    let sha1 = der::sequence(&[&oid(&[0x2b, 14, 3, 2, 26])]);
+    let digest = der::sequence(&[&sha1, &octets(&mac.finalize().into_bytes())]);
+    let mac = der::sequence(&[&digest, &octets(&[1; 8]), &number(ROUNDS)]);
+    let pfx = der::sequence(&[&der::integer(&[3]), &data(&content), &mac]);
+    let opened = pkcs12::Pkcs12::open(&pfx, None, &mut Budget::new(ROUNDS + 100)).unwrap();
+    assert_eq!(opened.keys.len(), 1);
+    assert!(*opened.keys[0] == *key.pkcs8);
+}
+
 #[test]
 fn a_key_file_cannot_ask_for_years_or_terabytes() {
-    let number = |n: u64| der::integer(&n.to_be_bytes());
-    let scrypt = |n, r, p| {
-        let kdf = [0x2b, 6, 1, 4, 1, 0xda, 0x47, 4, 11];
-        asking(&kdf, &[&number(n), &number(r), &number(p)])
-    };
-    let pbkdf2 = |count| {
-        let hash = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 2, 9];
-        let hash = der::sequence(&[&der::tlv(der::OID, &hash), &der::tlv(der::NULL, &[])]);
-        asking(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 5, 12], &[&number(count), &hash])
-    };
     let read =
         |pem: String| SoftKey::from_pem(pem.as_bytes(), Some(b"secret")).err().unwrap().code();
     for pem in [

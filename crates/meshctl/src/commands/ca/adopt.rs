@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::slice;
 
 use meshpki::cacerts::Layout;
-use meshpki::{CaCerts, Cert, Error, Time};
+use meshpki::{CaCerts, Cert, Error, PublicKey, Time};
 
 use crate::args::Adopt;
-use crate::authority::adoption::{self, Chosen, Target, root_words};
-use crate::authority::gather::{Gathered, Placed, gather};
+use crate::authority::adoption::{self, Chosen, Target};
+use crate::authority::gather::{Gathered, Part, Placed, gather};
 use crate::authority::issuer::ROOT_CERT;
 use crate::authority::reader::Opener;
 use crate::authority::renewal::{PENDING, PENDING_CSR, PENDING_KEY, old_set};
@@ -27,11 +27,14 @@ use crate::text::{self, safe};
 enum Present {
     /// Nothing: there is no folder.
     Nothing,
-    /// A key and its CSR, whose certificate comes back.
-    Request,
-    /// A set, which the new one renews.
-    Set(Box<CaCerts>),
+    /// The key of a CSR, whose certificate comes back.
+    Request(PublicKey),
+    /// A set, which the new one renews, and the key that waits for its certificate.
+    Set(Box<CaCerts>, Option<PublicKey>),
 }
+
+/// What is placed before a CA's certificate.
+const ABOVE: [&str; 2] = ["cert-chain.pem", "root-cert.pem"];
 
 /// Runs the command.
 pub(super) fn run(args: &Adopt, io: &mut Io<'_>) -> Result<Exit, Failure> {
@@ -48,27 +51,32 @@ pub(super) fn run(args: &Adopt, io: &mut Io<'_>) -> Result<Exit, Failure> {
     check_case(&args.dir, slice::from_ref(&args.cluster))?;
     let folder = args.dir.join(&args.cluster);
     let present = present(args, &folder, &mut gathered, now)?;
+    let layout = layout(args, &present, &folder)?;
     let kept = match &present {
-        Present::Set(old) => Some(old.roots()),
+        Present::Set(old, _) => Some(old.roots()),
         _ => None,
     };
     let target = Target { dir: &args.dir, cluster: &args.cluster };
     let chosen = adoption::choose(gathered, kept, &target, now).map_err(adoption::explained)?;
-    if let Present::Set(old) = &present {
-        if old.ca() == chosen.set.ca() {
-            return summary(args, &chosen.set, State::Unchanged).report(
-                args.output.is_json(),
-                now,
-                io,
-            );
+    match &present {
+        Present::Set(old, _) if old.ca() == chosen.set.ca() => {
+            let left = chosen.left.iter().map(|(place, why)| (LEFT_OUT, format!("{place}: {why}")));
+            let _ = io.err.write_all(lines(left).as_bytes());
+            let summary = summary(args, &chosen.set, State::Unchanged);
+            return summary.report(args.output.is_json(), now, io);
         }
-        check_renews(old, &chosen.set, &folder)?;
+        // Its roots stay what they are, whatever others trust.
+        Present::Set(old, _) => check_renews(old, &chosen.set, &folder)?,
+        Present::Request(key) => {
+            check_is_for(key, &chosen, &folder)?;
+            check_neighbours(args, chosen.set.roots(), io)?;
+        }
+        Present::Nothing => check_neighbours(args, chosen.set.roots(), io)?,
     }
-    check_neighbours(args, chosen.set.roots(), io)?;
     let _ = io.err.write_all(shown(args, &chosen, now).as_bytes());
     io.can_ask &= !args.files.iter().any(|file| file == Path::new("-"));
     io.confirm(args.yes, "Adopt it?", "nothing was written; `--yes` adopts without asking")?;
-    let state = write(args, &present, &chosen.set, &mut workspace, io)?;
+    let state = write(args, &present, layout, &chosen.set, &mut workspace, io)?;
     workspace.finish()?;
     summary(args, &chosen.set, state).report(args.output.is_json(), now, io)
 }
@@ -85,26 +93,41 @@ fn present(
     }
     let layout = layout_of(folder);
     let key = folder.join(layout.key_file());
-    if !folder.join(layout.ca_file()).exists() && folder.join(layout.roots_file()).exists() {
-        return Err(in_the_way(folder));
-    }
     if !folder.join(layout.ca_file()).exists() {
-        return match gathered.add_key(&key)? {
-            true => Ok(Present::Request),
-            false => Err(in_the_way(folder)),
-        };
+        let Some(key) = gathered.add_key(&key)? else { return Err(in_the_way(folder)) };
+        // Without the CA's certificate, the others are what an adoption left that was interrupted.
+        for file in ABOVE.map(|file| folder.join(file)).iter().filter(|file| file.exists()) {
+            certs_of_file(file)?;
+        }
+        return Ok(Present::Request(key));
     }
     let old = old_set(&args.dir, &args.cluster, now)?;
-    gathered.add_key(&folder.join(PENDING).join(PENDING_KEY))?;
+    let pending = gathered.add_key(&folder.join(PENDING).join(PENDING_KEY))?;
     gathered.add_key(&key)?;
     let place = folder.join(layout.chain_files()[0]).display().to_string();
     let above = old.chain()[1..].iter().chain(old.roots());
     let known: Vec<Cert> = gathered.certs.iter().map(|placed| placed.cert.clone()).collect();
     for cert in above.filter(|cert| !known.contains(cert)) {
-        let placed = Placed { cert: cert.clone(), place: place.clone(), is_trusted: false };
-        gathered.certs.push(placed);
+        let (place, set) = (place.clone(), folder.display().to_string());
+        gathered.certs.push(Placed { cert: cert.clone(), place, set, part: Part::None });
     }
-    Ok(Present::Set(Box::new(old)))
+    Ok(Present::Set(Box::new(old), pending))
+}
+
+/// The layout to write: that of what is there, which `--layout tls` does not change.
+fn layout(args: &Adopt, present: &Present, folder: &Path) -> Result<Layout, Failure> {
+    let asked = args.layout.resolved();
+    let there = match present {
+        Present::Nothing => return Ok(asked),
+        Present::Request(_) => Layout::Istio,
+        Present::Set(..) => layout_of(folder),
+    };
+    if asked == Layout::Tls && there != asked {
+        return Err(Failure::usage("`--layout tls` is for a new folder")
+            .because(format!("`{}` has `{}`", folder.display(), there.key_file()))
+            .hint("leave `--layout` out"));
+    }
+    Ok(there)
 }
 
 fn in_the_way(folder: &Path) -> Failure {
@@ -116,6 +139,22 @@ fn in_the_way(folder: &Path) -> Failure {
         ),
     )
     .hint("choose another `--cluster`, or move that folder away first")
+}
+
+/// Refuses a CA whose key is not that of the CSR: the folder's key stays, and would not be its.
+fn check_is_for(key: &PublicKey, chosen: &Chosen, folder: &Path) -> Result<(), Failure> {
+    let ca = chosen.set.ca();
+    if ca.public_key() == key {
+        return Ok(());
+    }
+    Err(Failure::new("ctl/exists", "the folder has the key of another CA, which is not replaced")
+        .in_file(folder)
+        .because(format!("the key of the CSR is {}", key_words(key)))
+        .because(format!("`{}` is for {}", ca.subject().label(), key_words(ca.public_key())))
+        .hint(format!(
+            "ask for the certificate of the CSR; or, to take this CA with the key that came with it, move {} away first",
+            text::word(folder)
+        )))
 }
 
 /// Refuses a CA that is not the present one's successor: with another subject it is another CA.
@@ -160,7 +199,7 @@ fn shown(args: &Adopt, chosen: &Chosen, now: Time) -> String {
         || "?".to_owned(),
         |end| format!("until {}, {}", end.date(), text::relative(end, now)),
     );
-    let mut lines = vec![
+    let mut entries = vec![
         ("CA", ca.subject().to_string()),
         ("from", chosen.places.0.clone()),
         ("key", key_words(ca.public_key())),
@@ -169,13 +208,22 @@ fn shown(args: &Adopt, chosen: &Chosen, now: Time) -> String {
         ("lifetime", until),
         ("chain", chain.join(" < ")),
     ];
-    lines.extend(set.roots().iter().map(|root| ("trusts", root_words(root))));
-    lines.extend(chosen.left.iter().map(|(place, why)| ("left out", format!("{place}: {why}"))));
-    let mut out = format!("about to adopt for {}:\n", safe(&args.cluster));
-    for (what, value) in lines {
-        // A fingerprint has a line of its own.
-        let value: Vec<String> = value.split('\n').map(safe).collect();
-        let _ = writeln!(out, "  {what:<11}  {}", value.join("\n"));
+    for root in set.roots() {
+        let until = root.not_after().time().map_or_else(|| "?".to_owned(), Time::date);
+        entries.push(("trusts", format!("{}, until {until}", root.subject())));
+        entries.push(("", format!("sha256 {}", root.fingerprint())));
+    }
+    entries.extend(chosen.left.iter().map(|(place, why)| (LEFT_OUT, format!("{place}: {why}"))));
+    format!("about to adopt for {}:\n{}", safe(&args.cluster), lines(entries))
+}
+
+const LEFT_OUT: &str = "left out";
+
+/// One line each, whatever is in a name.
+fn lines(entries: impl IntoIterator<Item = (&'static str, String)>) -> String {
+    let mut out = String::new();
+    for (what, value) in entries {
+        let _ = writeln!(out, "  {what:<11}  {}", safe(&value));
     }
     out
 }
@@ -184,47 +232,54 @@ fn shown(args: &Adopt, chosen: &Chosen, now: Time) -> String {
 fn write(
     args: &Adopt,
     present: &Present,
+    layout: Layout,
     set: &CaCerts,
     workspace: &mut Workspace,
     io: &mut Io<'_>,
 ) -> Result<State, Failure> {
     let name = Path::new(&args.cluster);
     let folder = args.dir.join(name);
-    let layout = match present {
-        Present::Nothing => args.layout.resolved(),
-        Present::Request => Layout::Istio,
-        Present::Set(_) => layout_of(&folder),
-    };
     for (file, content) in set.files(layout) {
         let is_key = file == layout.key_file();
-        if is_key && matches!(present, Present::Request) {
+        if is_key && matches!(present, Present::Request(_)) {
             continue;
         }
         // Byte-identical, or istiod takes it for a new root and drops the whole update.
         let kept = match present {
-            Present::Set(_) if file == layout.roots_file() => {
+            Present::Set(..) if file == layout.roots_file() => {
                 files::read_optional(&folder.join(file))?
             }
             _ => None,
         };
         workspace.stage(&name.join(file), kept.as_ref().unwrap_or(&content), is_key)?;
     }
+    if let Present::Set(_, Some(pending)) = present
+        && pending != set.ca().public_key()
+    {
+        // Its certificate may still come.
+        for file in [PENDING_KEY, PENDING_CSR].map(|file| Path::new(PENDING).join(file)) {
+            if let Some(content) = files::read_optional(&folder.join(&file))? {
+                workspace.stage(&name.join(&file), &content, file.ends_with(PENDING_KEY))?;
+            }
+        }
+    }
     workspace.sync()?;
     match present {
         Present::Nothing => workspace.place(name)?,
-        Present::Request => {
-            // The certificate last, so that a set is never seen half.
-            for file in ["cert-chain.pem", "root-cert.pem", "ca-cert.pem"] {
-                workspace.place(&name.join(file))?;
-            }
+        Present::Request(_) => {
+            // The CA's certificate last: without it there is no set, and the others may be there from a run that was
+            // interrupted.
+            ABOVE.iter().try_for_each(|file| workspace.replace(&name.join(file)))?;
+            workspace.place(&name.join("ca-cert.pem"))?;
         }
-        Present::Set(old) => {
-            for file in [PENDING_KEY, PENDING_CSR] {
-                files::remove(&folder, &Path::new(PENDING).join(file))?;
-            }
+        Present::Set(old, _) => {
             let serial: String =
                 old.ca().serial_hex().chars().filter(|c| *c != ':').take(8).collect();
             let place = workspace.exchange(&args.cluster, &format!("{}-{serial}", args.cluster))?;
+            // It is not part of the old set: the new one has it, as its key or as what still waits.
+            for file in [PENDING_KEY, PENDING_CSR] {
+                files::remove(&place, &Path::new(PENDING).join(file))?;
+            }
             io.say(format_args!("the old files of {} are in {}", args.cluster, text::word(&place)));
             return Ok(State::Renewed);
         }
@@ -241,6 +296,7 @@ fn summary(args: &Adopt, set: &CaCerts, state: State) -> Summary {
         state,
         ca: set.ca().clone(),
         chain: set.chain().to_vec(),
+        roots: set.roots().to_vec(),
     });
     summary
 }

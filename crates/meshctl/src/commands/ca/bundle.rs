@@ -44,7 +44,11 @@ fn joined(
     let Gathered { certs, keys, locked, mended, others } =
         gather(paths, &mut Opener::of_containers(&passphrase), io)?;
     for (place, form) in &mended {
-        note(io, "a bundle is not plain PEM text; what is written is", place, &form.to_string());
+        let what = match args.diff {
+            Some(_) => "a bundle is not plain PEM text",
+            None => "a bundle is not plain PEM text; what is written is",
+        };
+        note(io, what, place, &form.to_string());
     }
     for place in keys.iter().map(|(_, place)| place).chain(&locked) {
         note(io, "a private key was left out", place, "a bundle has no keys");
@@ -94,8 +98,10 @@ fn warn_of(entries: &[Entry], now: Time, io: &mut Io<'_>) {
     for entry in entries {
         let place = format!("{}, `{}`", entry.places[0], entry.cert.subject().label());
         if is_expired(&entry.cert, now) {
-            let what =
-                if entry.is_dropped { "an expired root was dropped" } else { "a root has expired" };
+            let what = match entry.is_dropped {
+                true => "an expired certificate was dropped",
+                false => "a certificate has expired",
+            };
             let end = entry.cert.not_after().time().unwrap_or(now);
             note(io, what, &place, &text::since(end, now));
         }

@@ -323,6 +323,7 @@ fn existing_cluster(dir: &Path, name: &str, now: Time) -> Result<Option<Cluster>
         state: State::Unchanged,
         ca: set.ca().clone(),
         chain: set.chain().to_vec(),
+        roots: set.roots().to_vec(),
     }))
 }
 
@@ -351,5 +352,6 @@ fn new_cluster(
         state: State::Made,
         ca: set.ca().clone(),
         chain: set.chain().to_vec(),
+        roots: set.roots().to_vec(),
     })
 }

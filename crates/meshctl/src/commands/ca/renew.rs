@@ -1,7 +1,7 @@
 //! `meshctl ca renew`: a new key and intermediate under the same root; the old set is kept aside.
 
 use crate::args::Renew;
-use crate::authority::renewal::Renewal;
+use crate::authority::renewal::{Renewal, Renewed};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
@@ -18,5 +18,12 @@ pub(super) fn run(args: &Renew, io: &mut Io<'_>) -> Result<Exit, Failure> {
         passphrase: &args.passphrase.resolved(),
         wait: args.wait.resolved(),
     };
-    renewal.run(now, io)?.report(args.output.is_json(), now, io)
+    let Renewed { summary, waits } = renewal.run(now, io)?;
+    match waits {
+        Some(waits) if summary.is_unchanged() => Err(waits),
+        waits => {
+            let exit = summary.report(args.output.is_json(), now, io)?;
+            waits.map_or(Ok(exit), Err)
+        }
+    }
 }

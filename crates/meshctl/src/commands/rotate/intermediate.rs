@@ -10,7 +10,7 @@ use meshpki::{Cert, Time};
 use serde_json::json;
 
 use crate::args::RotateIntermediate;
-use crate::authority::renewal::Renewal;
+use crate::authority::renewal::{Renewal, Renewed};
 use crate::authority::{check_case, check_cluster_name, open_workspace, warn_exposed};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -69,7 +69,8 @@ pub(super) fn run(args: &RotateIntermediate, io: &mut Io<'_>) -> Result<Exit, Fa
         return Ok(Exit::Good);
     }
     import(args, &targets, &seen, io)?;
-    renew_due(args, &dues, options.json, io)?;
+    // What others must sign holds back no other cluster.
+    let waits = renew_due(args, &dues, options.json, io)?;
     let mut folders = folders::secrets(&args.dir)?;
     let secrets = targets
         .iter()
@@ -81,7 +82,15 @@ pub(super) fn run(args: &RotateIntermediate, io: &mut Io<'_>) -> Result<Exit, Fa
         .collect::<Result<Vec<_>, _>>()?;
     let job =
         Job { targets, seen, twins, others: Some(folders), rotation: None, options: &options };
-    runtime.block_on(job.run(secrets, io))
+    let exit = runtime.block_on(job.run(secrets, io))?;
+    match waits {
+        Some(waits) if exit == Exit::Good => Err(waits),
+        Some(waits) => {
+            io.warn(&waits);
+            Ok(exit)
+        }
+        None => Ok(exit),
+    }
 }
 
 /// Before anything is renewed: a folder's CA and the one it would replace have one name, and no cluster without a folder
@@ -190,11 +199,11 @@ fn renew_due(
     dues: &[Due],
     json: bool,
     io: &mut Io<'_>,
-) -> Result<(), Failure> {
+) -> Result<Option<Failure>, Failure> {
     let clusters: Vec<String> =
         dues.iter().filter(|due| due.is_due).map(|due| due.cluster.clone()).collect();
     if clusters.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let renewal = Renewal {
         dir: &args.dir,
@@ -205,8 +214,12 @@ fn renew_due(
         passphrase: &args.passphrase.resolved(),
         wait: args.wait.resolved(),
     };
-    let mut summary = renewal.run(io.time(None)?, io)?;
+    let Renewed { mut summary, waits } = renewal.run(io.time(None)?, io)?;
     // The plan, which comes next, is the next step; in lines of JSON it also shows what was renewed.
     summary.goes_on = true;
-    if json { Ok(()) } else { summary.report(false, io.now, io).map(|_| ()) }
+    let is_told = waits.is_some() && summary.is_unchanged();
+    if !json && !is_told {
+        summary.report(false, io.now, io)?;
+    }
+    Ok(waits)
 }
