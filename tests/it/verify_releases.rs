@@ -117,3 +117,37 @@ fn the_release_is_chosen() {
     let expected = "verify: Invalid release 3.4, use 3.0, 3.5, 3.6 or auto\n";
     assert_eq!((refused.status, &*refused.out, &*refused.err), (1, "", expected));
 }
+
+/// The answers of other releases are looked for with what they have decoded, which is not what this one has: for a root
+/// before the target, 3.5 looks at the issuer of the CRL, and 3.6 does not.
+#[test]
+fn explain_changes_no_answer_of_the_next_target() {
+    let errors = |printed: &Printed| -> Vec<String> {
+        let lines = printed.stderr.lines().filter(|line| line.contains("error "));
+        lines.filter(|line| !line.starts_with("explain ")).map(str::to_owned).collect()
+    };
+    let folder = shared::root().join("fixtures/verify/indirect");
+    let extended = cases::load(&folder).into_iter().map(|recorded| recorded.case);
+    let extended: Vec<_> =
+        extended.filter(|case| case.args.iter().any(|arg| arg == "-extended_crl")).collect();
+    assert!(extended.len() > 5);
+    for mut case in extended {
+        let target = case.args.len() - 1;
+        case.args.insert(target, "root.pem".to_owned());
+        let plain = case.ours(Release::V3_6, &folder);
+        case.args.insert(0, "--explain".to_owned());
+        let explained = case.ours(Release::V3_6, &folder);
+        assert_eq!((plain.exit, &plain.stdout), (explained.exit, &explained.stdout), "{case:?}");
+        assert_eq!(errors(&plain), errors(&explained), "{case:?}");
+    }
+}
+
+/// `-trusted` is no trust store to any release: what is the same is not said to differ.
+#[test]
+fn other_releases_have_the_same_trusted_certificates() {
+    for release in Release::ALL {
+        let explained = case("indirect", "apart", release, &["--explain"]);
+        assert!(explained.stderr.contains("error 54 at 0 depth"), "{explained:?}");
+        assert!(!explained.stderr.contains(" here: "), "{explained:?}");
+    }
+}

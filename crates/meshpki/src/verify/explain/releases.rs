@@ -52,9 +52,13 @@ impl Verdict {
             let read = crls.iter().filter(|crl| release.reads_crl(crl));
             read.cloned().collect::<Vec<_>>()
         });
-        let others = Inputs::new(inputs.target, &untrusted, &trusted)
-            .with_crls(&all[0])
-            .with_store_crls(&all[1]);
+        let others = Inputs {
+            untrusted: &untrusted,
+            trusted: &trusted,
+            crls: &all[0],
+            store_crls: &all[1],
+            ..*inputs
+        };
         let theirs = verify_with(&others, &policy.clone().with_release(release), memo);
         if self.says_the_same(&theirs) {
             return None;

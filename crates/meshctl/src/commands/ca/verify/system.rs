@@ -151,9 +151,10 @@ impl Store {
             if want.crls {
                 self.load_crls(&name);
             }
-            for Anchor { cert, .. } in &self.found.certs[before..] {
-                let named = issuers.entry(cert.subject().canonical().to_vec()).or_default();
-                named.push(cert.issuer().clone());
+            if self.found.certs.len() > before {
+                let named = self.found.certs.iter().filter(|a| *a.cert.subject() == name);
+                let all = issuers.entry(name.canonical().to_vec()).or_default();
+                all.extend(named.map(|anchor| anchor.cert.issuer().clone()));
             }
             names.extend(issuers.remove(name.canonical()).unwrap_or_default());
         }
@@ -163,10 +164,27 @@ impl Store {
     fn load_file(&mut self) {
         let Some(bytes) = self.file.take().and_then(|file| fs::read(file).ok()) else { return };
         let (mut found, complete) = load::stored(&bytes, self.release);
-        for anchor in &mut found.certs {
+        // Of their names, folders are asked first: they are not known yet.
+        found.certs.retain(|anchor| !self.loaded.contains(anchor.cert.as_der()));
+        for mut anchor in std::mem::take(&mut found.certs) {
             anchor.arrival = Arrival::Miss { complete };
+            self.found.certs.push(anchor);
         }
         self.add(found);
+    }
+
+    /// Adds certificates from a hashed folder. What is in a file that is read later stands behind them.
+    fn add_from_folder(&mut self, certs: Vec<Anchor>) {
+        let is_late = |anchor: &Anchor| matches!(anchor.arrival, Arrival::Miss { .. });
+        let place = self.found.certs.iter().position(is_late).unwrap_or(self.found.certs.len());
+        let late = self.found.certs.split_off(place);
+        self.add(Found { certs, crls: Vec::new() });
+        for anchor in &mut self.found.certs[place..] {
+            if late.iter().any(|other| other.cert.subject() == anchor.cert.subject()) {
+                anchor.arrival = Arrival::Folder;
+            }
+        }
+        self.found.certs.extend(late);
     }
 
     fn load_certs(&mut self, name: &Name) {
@@ -176,8 +194,7 @@ impl Store {
         }
         for dir in self.hashed.clone() {
             for bytes in numbered(&dir, name, "") {
-                let certs = load::strict_certs(&bytes, self.release);
-                self.add(Found { certs, crls: Vec::new() });
+                self.add_from_folder(load::strict_certs(&bytes, self.release));
             }
             if known(self) {
                 return;
@@ -200,7 +217,12 @@ impl Store {
         }
         self.here(|cert| lookups.certs.contains(cert.subject()));
         for anchor in &mut self.found.certs {
-            if lookups.missed && matches!(anchor.arrival, Arrival::Miss { .. }) {
+            let has_come = match anchor.arrival {
+                Arrival::Miss { .. } => lookups.missed,
+                Arrival::Folder => lookups.from_folders.contains(anchor.cert.subject()),
+                Arrival::Start | Arrival::SecondLookup => false,
+            };
+            if has_come {
                 anchor.arrival = Arrival::Start;
             }
         }
