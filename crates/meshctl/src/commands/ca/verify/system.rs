@@ -10,6 +10,7 @@ use meshpki::{Cert, Name};
 
 use super::load::{self, Found};
 use super::open::file_uri;
+use super::release;
 
 /// The trust store of a run: what was loaded, and where more may be found by name.
 pub(super) struct Store {
@@ -33,9 +34,10 @@ pub(super) struct Store {
     loaded: HashSet<Vec<u8>>,
 }
 
-/// Where OpenSSL 3.0 of Debian keeps its trust store (`OPENSSLDIR`).
-const DEFAULT_FILE: &str = "/usr/lib/ssl/cert.pem";
-const DEFAULT_DIR: &str = "/usr/lib/ssl/certs";
+/// The default folder of the system's OpenSSL.
+fn default_dir() -> String {
+    format!("{}/certs", release::folder())
+}
 
 impl Store {
     /// An empty one, which reads as a release does.
@@ -55,7 +57,8 @@ impl Store {
 
     /// The default file; one that cannot be read counts as empty (`apps/lib/apps.c: setup_verify`).
     pub(super) fn add_default_file(&mut self, env: &dyn Fn(&str) -> Option<String>) {
-        let file = env("SSL_CERT_FILE").unwrap_or_else(|| DEFAULT_FILE.to_owned());
+        let file =
+            env("SSL_CERT_FILE").unwrap_or_else(|| format!("{}/cert.pem", release::folder()));
         if let Some(found) =
             fs::read(file).ok().and_then(|bytes| load::strict(&bytes, self.release))
         {
@@ -65,7 +68,7 @@ impl Store {
 
     /// The default directories, to be asked by name.
     pub(super) fn ask_default_dirs(&mut self, env: &dyn Fn(&str) -> Option<String>) {
-        let dirs = env("SSL_CERT_DIR").unwrap_or_else(|| DEFAULT_DIR.to_owned());
+        let dirs = env("SSL_CERT_DIR").unwrap_or_else(default_dir);
         self.ask_dirs(&dirs);
     }
 
@@ -85,7 +88,7 @@ impl Store {
         if self.release.since(3, 5) {
             return;
         }
-        let dir = env("SSL_CERT_DIR").unwrap_or_else(|| DEFAULT_DIR.to_owned());
+        let dir = env("SSL_CERT_DIR").unwrap_or_else(default_dir);
         self.ask_store(&dir);
     }
 
