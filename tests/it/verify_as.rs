@@ -202,3 +202,25 @@ fn json_fits_its_schema() {
         assert_eq!((document["exitStatus"].as_i64(), printed.exit), (Some(exit), exit));
     }
 }
+
+/// OpenSSL says only that it failed where a key cannot be decoded: that is no acceptance.
+#[test]
+fn a_rejection_without_an_error_is_one() {
+    let check = |topic: &str, release, args: &str, line: &str| {
+        let dir = shared::root().join("fixtures/verify").join(topic);
+        let args: Vec<String> = format!("-no-CApath -no-CAstore -attime 1700000000 {args}")
+            .split(' ')
+            .map(str::to_owned)
+            .collect();
+        let plain: Vec<String> =
+            args.iter().filter(|a| !matches!(a.as_str(), "--as" | "all")).cloned().collect();
+        let plain = run::verify(release, &dir, &plain, &[], b"");
+        assert_eq!((plain.exit, plain.stdout.as_str()), (2, ""), "{topic}");
+        let printed = run::verify(release, &dir, &args, &[], b"");
+        assert_eq!(printed.exit, 2, "{topic}: {printed:?}");
+        assert!(printed.stdout.contains(line), "{topic}: {}", printed.stdout);
+    };
+    let silent = "rejects    without naming an error\n";
+    check("parity", Release::V3_5, "--as all -CAfile root.pem pss-null.pem", silent);
+    check("post-quantum", Release::V3_0, "--as all -CAfile root-p256.pem int-mixed.pem", silent);
+}

@@ -4,6 +4,7 @@ use meshpki::internals::der::{self, tlv};
 use meshpki::internals::{oid, pem};
 use meshpki::verify::Release;
 use serde_json::Value;
+use tests::cases::{self, Recorded};
 use tests::forge::{CertPlan, KEYS, extension, value};
 use tests::run::{self, Printed};
 use tests::world::common_name;
@@ -80,16 +81,37 @@ fn left_out_options_are_refused_by_name() {
         let line = format!("verify: Option {option} is not supported by meshctl: {why}\n");
         assert_eq!(printed.stderr, line);
     }
+    // An option since 3.5.
+    let dir = shared::root().join("fixtures/verify/time");
+    let args = ["-provparam", "default:a=b", "leaf.pem"].map(str::to_owned);
+    let printed = run::verify(Release::V3_5, &dir, &args, &[], b"");
+    let line = format!("verify: Option -provparam is not supported by meshctl: {code}\n");
+    assert_eq!((printed.exit, printed.stdout.as_str(), printed.stderr), (1, "", line));
+    assert!(verify(&["-help"]).stderr.contains("-provparam"));
 }
 
-/// What `--explain` prints after `next: ` for the arguments, and the folder.
-fn next_steps(dir: &Scratch, args: &[&str]) -> String {
+/// The answer with `--explain`.
+fn explained(dir: &std::path::Path, args: &[&str]) -> Printed {
     let args: Vec<String> = ["-no-CApath", "-no-CAstore", "-attime", "1700000000", "--explain"]
         .iter()
         .chain(args)
         .map(|arg| (*arg).to_owned())
         .collect();
-    let printed = run::verify(Release::V3_5, dir.path(), &args, &[], b"");
+    run::verify(Release::V3_5, dir, &args, &[], b"")
+}
+
+/// With the arguments, the last of which is the target, it is valid.
+#[track_caller]
+fn assert_valid(dir: &Scratch, args: &[&str]) {
+    let printed = explained(dir.path(), args);
+    let line = format!("{}: OK\n", args[args.len() - 1]);
+    assert_eq!((printed.exit, &printed.stdout), (0, &line), "{}", printed.stderr);
+    assert!(!printed.stderr.contains("next: "), "{}", printed.stderr);
+}
+
+/// What `--explain` prints after `next: ` for the arguments, and the folder.
+fn next_steps(dir: &Scratch, args: &[&str]) -> String {
+    let printed = explained(dir.path(), args);
     let lines = printed.stderr.lines().filter_map(|line| line.trim().strip_prefix("next: "));
     lines.map(|line| format!("{line}\n")).collect()
 }
@@ -127,7 +149,7 @@ fn the_next_option_finds_an_issuer_in_the_same_file() {
     let option = next.split('`').find(|text| text.starts_with("-untrusted ")).expect("an option");
     let option: Vec<&str> = option.split(' ').collect();
     let again = [&["-CAfile", "ca.pem"], &option[..], &["server.pem"]].concat();
-    assert_eq!(next_steps(&dir, &again), "");
+    assert_valid(&dir, &again);
 }
 
 /// The first of two cross-signed twins leads nowhere: in the order that is named, the chain is valid.
@@ -144,9 +166,10 @@ fn the_next_step_orders_twins() {
         ("leaf.pem", &[&leaf]),
     ];
     let dir = folder(&files);
-    let ask = |file| next_steps(&dir, &["-CAfile", "ca.pem", "-untrusted", file, "leaf.pem"]);
-    assert!(ask("old-first.pem").contains("put the `Mesh` that `New` issued before this one"));
-    assert_eq!(ask("new-first.pem"), "");
+    let args = |file| ["-CAfile", "ca.pem", "-untrusted", file, "leaf.pem"];
+    let next = next_steps(&dir, &args("old-first.pem"));
+    assert!(next.contains("put the `Mesh` that `New` issued before this one"));
+    assert_valid(&dir, &args("new-first.pem"));
 }
 
 /// An expired CA in the trust store hides a valid one among the untrusted: without it, the chain is valid.
@@ -166,10 +189,10 @@ fn the_next_step_removes_an_expired_twin() {
         ("leaf.pem", &[&leaf]),
     ];
     let dir = folder(&files);
-    let ask = |store| next_steps(&dir, &["-CAfile", store, "-untrusted", "valid.pem", "leaf.pem"]);
-    let next = ask("store.pem");
+    let args = |store| ["-CAfile", store, "-untrusted", "valid.pem", "leaf.pem"];
+    let next = next_steps(&dir, &args("store.pem"));
     assert!(next.contains("remove the expired certificate of `Int`"), "{next}");
-    assert_eq!(ask("without.pem"), "");
+    assert_valid(&dir, &args("without.pem"));
 }
 
 /// A URI constraint with a scheme matches nothing: with the host that is named, the certificate is valid.
@@ -190,21 +213,118 @@ fn the_next_step_names_the_host_of_a_constraint() {
         false,
         names,
     ));
-    let ask = |base| {
-        let dir = folder(&[("ca.pem", &[&constrained(base)]), ("leaf.pem", &[&leaf])]);
-        next_steps(&dir, &["-CAfile", "ca.pem", "leaf.pem"])
-    };
-    let next = ask("spiffe://td.example/ns");
+    let files =
+        |base: &str, leaf| folder(&[("ca.pem", &[&constrained(base)]), ("leaf.pem", &[leaf])]);
+    let args = ["-CAfile", "ca.pem", "leaf.pem"];
+    let next = next_steps(&files("spiffe://td.example/ns", &leaf), &args);
     let host = next.split('`').nth(3).expect("a host");
-    assert_eq!((host, ask(host).as_str()), ("td.example", ""), "{next}");
+    assert_eq!(host, "td.example", "{next}");
+    assert_valid(&files(host, &leaf), &args);
+    // Another name outside its subtree is another matter, whatever the constraint on URIs.
+    let both = [value::general(6, b"spiffe://td.example/ns"), value::general(2, b"a.example")];
+    let root = ca("Root", "Root", "p256-0", "p256-0").with(extension(
+        oid::NAME_CONSTRAINTS,
+        true,
+        value::name_constraints(&both, &[]),
+    ));
+    let named = value::list(&[value::general(2, b"b.example")]);
+    let leaf = plan("Leaf", "Root", "p256-2", "p256-0").with(extension(
+        oid::SUBJECT_ALT_NAME,
+        false,
+        named,
+    ));
+    let dir = folder(&[("ca.pem", &[&root]), ("leaf.pem", &[&leaf])]);
+    let next = next_steps(&dir, &args);
+    assert_eq!(next, "issue `Leaf` with names inside the permitted subtrees, or widen them\n");
 }
 
-/// A certificate that says where its issuer is; what it says is printed without control characters.
+/// The target cannot be removed, even if there is a valid one with its key.
+#[test]
+fn the_next_step_renews_an_expired_target() {
+    let root = ca("Root", "Root", "p256-0", "p256-0");
+    let leaf = |until: &[u8]| CertPlan {
+        not_after: (der::UTC_TIME, until.to_vec()),
+        ..plan("Leaf", "Root", "p256-2", "p256-0")
+    };
+    let (expired, valid) = (leaf(b"220101000000Z"), leaf(b"400101000000Z"));
+    let files: [(&str, &[&CertPlan]); 3] =
+        [("ca.pem", &[&root]), ("valid.pem", &[&valid]), ("leaf.pem", &[&expired])];
+    let dir = folder(&files);
+    let next = next_steps(&dir, &["-CAfile", "ca.pem", "-untrusted", "valid.pem", "leaf.pem"]);
+    assert_eq!(next, "renew `Leaf`\n");
+}
+
+/// Proxy certificates, Suite B, resources and CRL issuers: no form of RFC 5280 is asked for, and the first option that
+/// is named is one that exists.
+#[test]
+fn the_next_step_fits_every_code() {
+    let codes = [37, 38, 39, 40, 46, 54, 56, 57, 58, 59, 60, 61, 72];
+    let mut seen = std::collections::BTreeSet::new();
+    for topic in cases::topics() {
+        for Recorded { mut case, printed } in cases::load(&topic) {
+            let has = |code: &&i32| printed[1].stderr.contains(&format!("error {code} at "));
+            if !codes.iter().any(|code| has(&code)) {
+                continue;
+            }
+            case.args.insert(0, "--explain".to_owned());
+            let explained = case.ours(Release::V3_5, &topic).stderr;
+            for code in codes.iter().filter(has) {
+                let mut lines = explained.lines().skip_while(|line| {
+                    !(line.starts_with("explain ") && line.contains(&format!("error {code} at ")))
+                });
+                let next = lines.find_map(|line| line.trim().strip_prefix("next: "));
+                let next = next.unwrap_or_else(|| panic!("{code}: {explained}"));
+                assert!(!next.contains("the form that RFC 5280 requires"), "{code}: {next}");
+                seen.insert(*code);
+            }
+        }
+    }
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), codes);
+    let proxy = |more: &[&str]| {
+        let args = ["-CAfile", "root.pem", "-untrusted", "below.pem", "one.pem"];
+        let folder = shared::root().join("fixtures/verify/proxies");
+        explained(&folder, &[more, &args].concat())
+    };
+    let next = proxy(&[]).stderr;
+    let option = next.split('`').find(|text| text.starts_with('-')).expect("an option");
+    assert_eq!((option, proxy(&[option]).exit), ("-allow_proxy_certs", 0), "{next}");
+}
+
+/// What is found in the chain of a CRL's issuer is marked as such, and has no evidence of the chain itself.
+#[test]
+fn findings_about_a_crl_issuer_are_marked() {
+    let dir = shared::root().join("fixtures/verify/indirect");
+    let args =
+        "-extended_crl -crl_check -CAfile root.pem -untrusted other-usage.pem -CRLfile clean.crl";
+    let args: Vec<&str> = args.split(' ').collect();
+    let ask = |more: &[&str]| explained(&dir, &[&args, more].concat());
+    let text = ask(&["pointed.pem"]).stderr;
+    assert!(text.contains("explain pointed.pem: [CRL path] error "), "{text}");
+    assert!(text.contains("next: in the chain of the CRL's issuer, "), "{text}");
+    let json = ask(&["-o", "json", "pointed.pem"]).stdout;
+    let document: Value = serde_json::from_str(&json).expect("JSON");
+    let findings = document["certificates"][0]["findings"].as_array().expect("findings");
+    assert!(findings.iter().any(|found| found["inChainOfCrlIssuer"] == true), "{document:#}");
+}
+
+/// A parameter that openssl does not know is in the document too.
+#[test]
+fn json_tells_of_a_bad_parameter() {
+    let printed = verify(&["-vfyopt", "other:1", "-o", "json", "leaf.pem", "int.pem"]);
+    let document: Value = serde_json::from_str(&printed.stdout).expect("JSON");
+    assert_eq!((printed.exit, document["exitStatus"].as_i64()), (2, Some(2)));
+    let all = document["certificates"].as_array().expect("certificates");
+    let problems: Vec<_> = all.iter().map(|each| each["problem"].as_str()).collect();
+    assert_eq!(problems, [Some("parameter error \"other:1\""); 2]);
+}
+
+/// A certificate that says where its issuer is; what it says is printed without control characters, without a password,
+/// and not without end.
 #[test]
 fn the_next_step_has_the_address_of_an_issuer() {
     let place = der::sequence(&[
         &tlv(der::OID, oid::CA_ISSUERS),
-        &value::general(6, b"http://pki.example/int.crt\x1b[1m"),
+        &value::general(6, b"http://me:secret@pki.example/int.crt\x1b[1m"),
     ]);
     let access = extension(oid::AUTHORITY_INFO_ACCESS, false, value::list(&[place]));
     let leaf = plan("Leaf", "Int", "p256-2", "p256-1").with(access);
@@ -215,4 +335,13 @@ fn the_next_step_has_the_address_of_an_issuer() {
         next.contains("`Leaf` says that it is at http://pki.example/int.crt\\x1b[1m"),
         "{next}"
     );
+    let place = der::sequence(&[
+        &tlv(der::OID, oid::CA_ISSUERS),
+        &value::general(6, [b"http://pki.example/".as_slice(), &[b'a'; 5000]].concat().as_slice()),
+    ]);
+    let access = extension(oid::AUTHORITY_INFO_ACCESS, false, value::list(&[place]));
+    let leaf = plan("Leaf", "Int", "p256-2", "p256-1").with(access);
+    let dir = folder(&[("ca.pem", &[&root]), ("leaf.pem", &[&leaf])]);
+    let next = next_steps(&dir, &["-CAfile", "ca.pem", "leaf.pem"]);
+    assert!(next.len() < 400 && next.ends_with("aaa...\n"), "{next}");
 }

@@ -109,11 +109,62 @@ fn the_release_is_chosen() {
     assert_eq!(of(&shell, "--openssl 3.0"), ("3.0".to_owned(), false));
     assert_eq!(of(&shell, "--openssl=3.0 --openssl=3.5"), ("3.5".to_owned(), false));
     let explained = shell.run(&format!("ca verify --explain {files}")).err;
-    assert!(explained.contains(": as OpenSSL 3.6 answers (MESHCTL_OPENSSL)\n"), "{explained}");
+    assert!(
+        explained.contains(": answered as OpenSSL 3.6, chosen by MESHCTL_OPENSSL\n"),
+        "{explained}"
+    );
     let (auto, _) = of(&shell, "--openssl auto");
     assert!(auto.parse::<Release>().is_ok(), "{auto}");
     shell.env = vec![("MESHCTL_OPENSSL", "3.4")];
     let refused = shell.run(&format!("ca verify {files}"));
     let expected = "verify: Invalid release 3.4, use 3.0, 3.5, 3.6 or auto\n";
     assert_eq!((refused.status, &*refused.out, &*refused.err), (1, "", expected));
+}
+
+/// The answers of other releases are looked for with what they have decoded, which is not what this one has: while 3.5
+/// looks for the issuer of the first target, it decodes every untrusted certificate, and 3.0 none.
+#[test]
+fn explain_changes_no_answer_of_the_next_target() {
+    let errors = |printed: &Printed| -> Vec<String> {
+        let lines = printed.stderr.lines().filter(|line| line.contains("error "));
+        lines.filter(|line| !line.starts_with("explain ")).map(str::to_owned).collect()
+    };
+    let folder = shared::root().join("fixtures/verify/indirect");
+    let extended = cases::load(&folder).into_iter().map(|recorded| recorded.case);
+    let extended: Vec<_> =
+        extended.filter(|case| case.args.iter().any(|arg| arg == "-extended_crl")).collect();
+    assert!(extended.len() > 5);
+    for mut case in extended {
+        let target = case.args.len() - 1;
+        case.args.insert(target, "../chain/loop-leaf.pem".to_owned());
+        let plain = case.ours(Release::V3_0, &folder);
+        case.args.insert(0, "--explain".to_owned());
+        let explained = case.ours(Release::V3_0, &folder);
+        assert_eq!((plain.exit, &plain.stdout), (explained.exit, &explained.stdout), "{case:?}");
+        assert_eq!(errors(&plain), errors(&explained), "{case:?}");
+    }
+}
+
+/// `-trusted` is no trust store to any release: what is the same is not said to differ.
+#[test]
+fn other_releases_have_the_same_trusted_certificates() {
+    for release in Release::ALL {
+        let explained = case("indirect", "apart", release, &["--explain"]);
+        assert!(explained.stderr.contains("error 54 at 0 depth"), "{explained:?}");
+        assert!(!explained.stderr.contains(" here: "), "{explained:?}");
+    }
+}
+
+/// What differs is the key, where the signature is one that all have; and a release that names no error says none.
+#[test]
+fn a_key_that_an_older_release_does_not_have() {
+    let folder = shared::root().join("fixtures/verify/post-quantum");
+    let args =
+        "--explain -no-CApath -no-CAstore -attime 1700000000 -CAfile root-p256.pem int-mixed.pem";
+    let args: Vec<String> = args.split(' ').map(str::to_owned).collect();
+    let explained = tests::run::verify(Release::V3_5, &folder, &args, &[], b"").stderr;
+    let line = explained.lines().find(|line| line.contains("OpenSSL 3.0 ")).expect("a line");
+    let start = "explain int-mixed.pem: OpenSSL 3.0 rejects it without naming an error: OpenSSL 3.0 and OpenSSL 3.5 do \
+                 not have the same algorithms, and `";
+    assert!(line.starts_with(start) && line.contains("` has a key of ML-DSA-"), "{line}");
 }

@@ -26,7 +26,7 @@ mod revocation;
 /// # Errors
 /// When a file cannot be written.
 pub fn write_missing(folder: &Path) -> io::Result<()> {
-    let recipes: [(&str, Recipe); 22] = [
+    let recipes: [(&str, Recipe); 23] = [
         ("binary", loading::binary),
         ("chain", chain::chain),
         ("deltas", revocation::deltas),
@@ -45,6 +45,7 @@ pub fn write_missing(folder: &Path) -> io::Result<()> {
         ("stores", asked::stores),
         ("strength", chain::strength),
         ("suite-b", asked::suite_b),
+        ("suite-b-others", asked::suite_b_others),
         ("system", loading::system),
         ("time", chain::time),
         ("trust", loading::trust),

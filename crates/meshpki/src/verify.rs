@@ -92,6 +92,9 @@ pub enum Arrival {
     Start,
     /// From the second time on that its subject is looked for: the store failed after it had read some certificates.
     SecondLookup,
+    /// Once its subject is looked for while the store has no certificate of that name: it is in a hashed folder, which
+    /// is asked before a file that is read late (`crypto/x509/by_dir.c: get_cert_by_subject_ex`).
+    Folder,
     /// Once a certificate is looked for which the store does not have: it then reads the whole file this one is in.
     Miss {
         /// Reading goes through. Otherwise that look-up finds nothing, and the next ones do.
@@ -252,6 +255,8 @@ pub struct Lookups {
     pub certs: Vec<Name>,
     /// Issuers of CRLs.
     pub crls: Vec<Name>,
+    /// Subjects whose certificates came from a folder ([`Arrival::Folder`]).
+    pub from_folders: Vec<Name>,
     /// A certificate was looked for which the store did not have at first ([`Arrival::Miss`]).
     pub missed: bool,
 }

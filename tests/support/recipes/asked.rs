@@ -201,6 +201,29 @@ pub(super) fn suite_b(topic: &mut Topic) {
     }
 }
 
+/// The codes of Suite B for another curve and for another digest.
+pub(super) fn suite_b_others(topic: &mut Topic) {
+    usual(topic);
+    let sha384 = der::sequence(&[&tlv(der::OID, oid::ECDSA_SHA384)]);
+    let leaf = |of| CertPlan::new(common_name("Leaf"), common_name("Root"), key(of), key(ROOT));
+    topic.cert("leaf-521.pem", &leaf("ec-P-521"));
+    topic.cert("leaf-brainpool.pem", &leaf("ec-brainpoolP256r1"));
+    // The signature is not one with SHA-384: the level is checked before it.
+    let digest =
+        CertPlan { inner: Some(sha384.clone()), outer: Some(sha384), ..leaf(INTERMEDIATE) };
+    topic.cert("leaf-digest.pem", &digest);
+    for level in ["-suiteB_128_only", "-suiteB_128", "-suiteB_192"] {
+        for (case, why) in [
+            ("521", "a curve that Suite B does not have"),
+            ("brainpool", "a curve that Suite B does not have"),
+            ("digest", "a CA on P-256 that says it signs with SHA-384"),
+        ] {
+            let name = format!("{}-{case}", level.replace('-', ""));
+            topic.case(&name, why, &format!("{level} -CAfile root.pem leaf-{case}.pem"));
+        }
+    }
+}
+
 /// `-use_deltas`: what a delta adds to its base.
 pub(super) fn use_deltas(topic: &mut Topic) {
     usual(topic);

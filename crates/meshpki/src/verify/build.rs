@@ -119,7 +119,7 @@ impl<'a> Run<'a> {
         let valid = found.filter(|index| time::is_valid(untrusted[*index], self.policy.at));
         let seen = &untrusted[..valid.map_or(untrusted.len(), |index| index + 1)];
         let seen = seen.iter().filter(|cert| all || cert.subject() == subject.issuer());
-        seen.for_each(|cert| self.memo.decode(cert));
+        seen.for_each(|cert| self.memo.decode(cert, self.policy.release));
     }
 
     /// `crypto/x509/x509_lu.c: X509_STORE_CTX_get1_issuer`.
@@ -140,17 +140,26 @@ impl<'a> Run<'a> {
         if first_time {
             self.lookups.certs.push(name.clone());
         }
-        let named = |missed: bool| -> Vec<&'a Anchor> {
+        let named = |missed: bool, from_folders: bool| -> Vec<&'a Anchor> {
             let there = |anchor: &&Anchor| match anchor.arrival {
                 Arrival::Start => true,
                 Arrival::SecondLookup => !first_time,
+                Arrival::Folder => from_folders,
                 Arrival::Miss { .. } => missed,
             };
             let named = inputs.trusted.iter().filter(|anchor| anchor.cert.subject() == name);
             named.filter(there).collect()
         };
-        let found = named(self.lookups.missed);
-        if !found.is_empty() || self.lookups.missed {
+        let found = named(self.lookups.missed, self.lookups.from_folders.contains(name));
+        if !found.is_empty() {
+            return found;
+        }
+        let found = named(self.lookups.missed, true);
+        if !found.is_empty() {
+            self.lookups.from_folders.push(name.clone());
+            return found;
+        }
+        if self.lookups.missed {
             return found;
         }
         self.lookups.missed = true;
@@ -158,7 +167,7 @@ impl<'a> Run<'a> {
         if inputs.trusted.iter().any(|anchor| anchor.arrival == broken) {
             return Vec::new();
         }
-        named(true)
+        named(true, false)
     }
 
     /// `crypto/x509/x509_vfy.c: find_issuer`: a certificate comes into the chain once, except that a

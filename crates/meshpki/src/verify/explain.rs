@@ -63,6 +63,8 @@ impl Verdict {
         let case = Case { verdict: self, finding, inputs, policy };
         let mut evidence = Vec::new();
         match finding.code.0 {
+            // Their evidence is in the chain, and that of a CRL's issuer is not known any more.
+            1 | 22 | 25 | 42 | 43 | 47..=53 | 62..=64 if finding.in_crl_path => {}
             2 | 18..=20 => case.issuer(&mut evidence),
             7 => case.signature(&mut evidence),
             9 | 10 | 13 | 14 => case.validity(&mut evidence),
@@ -79,7 +81,10 @@ impl Verdict {
             3 | 8 | 11 | 12 | 15 | 16 | 23 | 35 | 36 | 44 => case.crl(&mut evidence),
             _ => case.form(&mut evidence),
         }
-        let next_step = case.next_step();
+        let mut next_step = case.next_step();
+        if finding.in_crl_path {
+            next_step = format!("in the chain of the CRL's issuer, {next_step}");
+        }
         Explanation { evidence, next_step }
     }
 }
@@ -100,12 +105,14 @@ impl Case<'_> {
 
     /// The certificate above it in the chain.
     fn issuer_cert(&self) -> Option<&Cert> {
-        self.verdict.chain.get(self.finding.depth + 1)
+        let chain = Some(&self.verdict.chain).filter(|_| !self.finding.in_crl_path);
+        chain.and_then(|chain| chain.get(self.finding.depth + 1))
     }
 
     fn next_step(&self) -> String {
         let label = self.cert().subject().label();
-        if let (10, Some((list, twin))) = (self.finding.code.0, self.valid_twin()) {
+        let twin = self.valid_twin().filter(|_| self.finding.depth > 0);
+        if let (10, Some((list, twin))) = (self.finding.code.0, twin) {
             let until = twin.not_after().time().map_or_else(String::new, |time| time.to_string());
             return format!(
                 "remove the expired certificate of `{label}`: the {list} one with the same key is valid until {until}, but OpenSSL found the expired one first"
@@ -162,13 +169,41 @@ impl Case<'_> {
             34 | 36 => {
                 "issue `{}` again without the critical extension, or ignore critical extensions on purpose"
             }
+            37 => {
+                "issue the proxy certificate `{}` again without basicConstraints CA:TRUE (RFC 3820 section 3.7)"
+            }
+            38 => {
+                "issue the proxy certificate `{}` again with a larger path length (RFC 3820 section 3.8.1), or use fewer proxy certificates below it"
+            }
+            39 => {
+                "verify with a proxy issuer whose keyUsage has digitalSignature: `{}` signed a proxy certificate without it (RFC 3820 section 3.6)"
+            }
+            40 => {
+                "allow proxy certificates with `-allow_proxy_certs`, or verify the certificate that issued `{}`"
+            }
             43 => {
                 "accept a policy that the chain of `{}` has, or do not require an explicit policy"
             }
             47 => "issue `{}` with names inside the permitted subtrees, or widen them",
             48 => "issue `{}` without the excluded name",
+            46 => "issue `{}` with Internet resources that its issuer has (RFC 3779)",
+            54 => {
+                "make the chain of the CRL's issuer valid, with the same trust anchor as `{}`, or use a CRL by the issuer of `{}`"
+            }
+            56 => "issue `{}` again as a certificate of version 3, or verify without Suite B",
+            57 | 58 => "issue `{}` again with a key on P-256 or P-384, or verify without Suite B",
+            59 => {
+                "sign `{}` again with the digest of its issuer's curve, SHA-256 with P-256 and SHA-384 with P-384, or verify without Suite B"
+            }
+            60 => {
+                "use a level of Suite B that allows the curve that signed `{}`, or verify without Suite B"
+            }
+            61 => "issue `{}` by a CA with a key on P-384, or verify without Suite B",
             62..=64 => "check for a name that `{}` has, or issue it again with the expected name",
             66..=68 => "issue `{}` again with a stronger key or digest, or use a lower level",
+            72 => {
+                "issue the proxy certificate `{}` again with its issuer's name and one more common name as its subject (RFC 3820 section 3.4)"
+            }
             _ => "issue `{}` again in the form that RFC 5280 requires",
         };
         text.replace("{}", &label)

@@ -1,9 +1,9 @@
 //! Signatures checked before, for many targets under the same intermediates.
 
 use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
 use core::cmp::Ordering;
 
+use super::Release;
 use super::signatures::verify_signature;
 use crate::cert::Cert;
 use crate::signature::SignatureCheck;
@@ -27,22 +27,23 @@ use crate::signature::SignatureCheck;
 #[derive(Debug, Default)]
 pub struct Memo {
     checks: BTreeMap<Pair, SignatureCheck>,
-    /// Untrusted certificates whose extensions OpenSSL has decoded by now.
-    decoded: Vec<Cert>,
+    /// Untrusted certificates whose extensions a release has decoded by now, by the address of their bytes, which they
+    /// keep.
+    decoded: BTreeMap<(Release, usize), Cert>,
 }
 
 impl Memo {
     /// OpenSSL decodes the extensions of a certificate when it first looks at it as an issuer, not when it reads it
     /// (`crypto/x509/v3_purp.c: ossl_x509v3_cache_extensions`).
-    pub(super) fn decode(&mut self, cert: &Cert) {
-        if !self.has_decoded(cert) {
-            self.decoded.push(cert.clone());
-        }
+    pub(super) fn decode(&mut self, cert: &Cert, release: Release) {
+        self.decoded
+            .entry((release, cert.as_der().as_ptr().addr()))
+            .or_insert_with(|| cert.clone());
     }
 
-    /// Whether this very certificate was decoded; a copy of it was not.
-    pub(super) fn has_decoded(&self, cert: &Cert) -> bool {
-        self.decoded.iter().any(|decoded| decoded.as_der().as_ptr() == cert.as_der().as_ptr())
+    /// Whether a release has decoded this very certificate; a copy of it was not.
+    pub(super) fn has_decoded(&self, cert: &Cert, release: Release) -> bool {
+        self.decoded.contains_key(&(release, cert.as_der().as_ptr().addr()))
     }
 
     /// The signature of `subject` by the key of `issuer`, checked once.

@@ -208,10 +208,13 @@ impl<'a> Run<'a> {
         let inputs = self.inputs;
         let mut apart = inputs.untrusted.iter().filter(|_| self.policy.crl_kinds.extended);
         let found = apart.find(|cert| {
+            if cert.subject() != crl.issuer() {
+                return false;
+            }
             // Before its extensions are decoded, a certificate has no key identifier that could differ.
-            let akid = crl.authority_key_id();
-            let matches = if self.memo.has_decoded(cert) { akid_matches } else { serial_matches };
-            cert.subject() == crl.issuer() && matches(cert, akid)
+            let decoded = self.memo.has_decoded(cert, self.policy.release);
+            let matches = if decoded { akid_matches } else { serial_matches };
+            matches(cert, crl.authority_key_id())
         });
         found.map(|cert| (cert, score::AKID))
     }
@@ -236,7 +239,7 @@ impl<'a> Run<'a> {
         if !crl.is_delta() {
             // Nor has it a key usage then. Those of the chain are decoded.
             let apart = self.crl_score & score::SAME_PATH == 0;
-            let decoded = !apart || self.memo.has_decoded(issuer);
+            let decoded = !apart || self.memo.has_decoded(issuer, self.policy.release);
             if decoded && issuer.extensions().lacks_usage(KeyUsage::CRL_SIGN) {
                 self.report(35, depth)?;
             }
@@ -270,7 +273,7 @@ impl<'a> Run<'a> {
         if self.is_crl_path {
             return Ok(false);
         }
-        self.memo.decode(issuer);
+        self.memo.decode(issuer, self.policy.release);
         let trusted = if self.inputs.trusted_apart { &[] } else { self.inputs.trusted };
         let inputs = Inputs { target: issuer, trusted, ..*self.inputs };
         let mut path = Run::new(&inputs, self.policy, self.memo);

@@ -58,7 +58,7 @@ impl Run<'_> {
         let check = match depth {
             _ if release.scheme(subject.signature_algorithm()).is_none() => SignatureCheck::Bad,
             // `crypto/asn1/a_verify.c: make_id_ctx`
-            0 if self.policy.has_sm2_id && !is_sm2 => SignatureCheck::Bad,
+            _ if self.has_sm2_id(subject) && !is_sm2 => SignatureCheck::Bad,
             0 => verify_signature(subject, issuer),
             _ => self.memo.check(subject, issuer),
         };
@@ -70,6 +70,12 @@ impl Run<'_> {
                 Err(Stop)
             }
         }
+    }
+
+    /// The id is set on the target (`apps/lib/app_x509.c: x509_ctrl`). The trust store's copy of it does not have it, nor
+    /// has the issuer of a CRL.
+    fn has_sm2_id(&self, cert: &Cert) -> bool {
+        self.policy.has_sm2_id && !self.is_crl_path && core::ptr::eq(cert, self.inputs.target)
     }
 }
 

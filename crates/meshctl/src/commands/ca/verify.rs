@@ -118,7 +118,9 @@ impl Answer {
     fn verify_one(&mut self, file: Option<&OsStr>, settings: &mut Settings, io: &mut Io<'_>) {
         let name = file.map_or("stdin".into(), OsStr::to_string_lossy);
         let release = settings.policy.release;
-        let target = match load_target(file, release, io) {
+        let read = read_target(file, release, io);
+        let found = read.as_ref().map_err(Clone::clone);
+        let target = match found.and_then(|read| read.first(release)) {
             Ok(target) => target,
             Err(line) => {
                 self.json.push(report::unreadable(&name, &line));
@@ -128,13 +130,16 @@ impl Answer {
                     self.say("Unable to load certificate file\n");
                 }
                 if settings.explain && !settings.json {
-                    self.say(&read_by_others(file, &name, release, io));
+                    let others = read.iter().map(|read| read_by_others(read, &name, release));
+                    self.say(&others.collect::<String>());
                 }
                 self.status = FAILED;
                 return;
             }
         };
         if let Some(option) = settings.verify_options.iter().find(|option| !is_known(option)) {
+            let problem = format!("parameter error \"{}\"", option.to_string_lossy());
+            self.json.push(report::unreadable(&name, &problem));
             self.err.extend_from_slice(b"parameter error \"");
             self.err.extend_from_slice(option.as_encoded_bytes());
             self.err.extend_from_slice(b"\"\n");
@@ -170,7 +175,9 @@ impl Answer {
             self.say(&report::release(&name, release, settings.chosen_by));
             self.say(&report::explained(&name, &verdict, &inputs, policy));
             self.say(&report::others(&name, &others));
-            self.say(&file.and_then(|file| own_issuer(file, &verdict)).unwrap_or_default());
+            let bytes = read.as_ref().ok().map(|read| read.bytes.as_slice());
+            let own = file.zip(bytes).and_then(|(file, bytes)| own_issuer(file, bytes, &verdict));
+            self.say(&own.unwrap_or_default());
         }
         self.settle(&name, &verdict);
         settings.store.keep(&verdict.lookups);
@@ -238,41 +245,45 @@ fn undecided(name: &str, verdict: &Verdict, depth: usize) -> String {
     )
 }
 
-/// The first certificate of a file or of standard input; an error is the line to print.
-fn load_target(file: Option<&OsStr>, release: Release, io: &mut Io<'_>) -> Result<Cert, String> {
-    let (bytes, from) = match file {
-        Some(file) => {
-            let name = file.to_string_lossy().into_owned();
-            let scheme = name.split_once("//").map_or("", |(scheme, _)| scheme);
-            if scheme == "https:" {
-                return Err("Loading certificate file over HTTPS is unsupported".to_owned());
-            }
-            if scheme == "http:" {
-                return Err(format!(
-                    "meshctl: certificates are not fetched from the network: {name}"
-                ));
-            }
-            (open(file, What::Target, release)?, name)
-        }
-        None => {
-            let mut bytes = Vec::new();
-            // What could be read before a failure is what there is, as for openssl.
-            let _ = io.stdin.read_to_end(&mut bytes);
-            (bytes, "<stdin>".to_owned())
-        }
+/// What was read for a target.
+struct Read {
+    bytes: Vec<u8>,
+    /// The file, or standard input.
+    from: String,
+}
+
+impl Read {
+    /// The first certificate in it; an error is the line to print.
+    fn first(&self, release: Release) -> Result<Cert, String> {
+        let first = load::lenient(&self.bytes, release).certs.into_iter().next();
+        first.map(|anchor| anchor.cert).ok_or_else(|| What::Target.missing(&self.from, release))
+    }
+}
+
+/// Reads a file or standard input; an error is the line to print.
+fn read_target(file: Option<&OsStr>, release: Release, io: &mut Io<'_>) -> Result<Read, String> {
+    let Some(file) = file else {
+        let mut bytes = Vec::new();
+        // What could be read before a failure is what there is, as for openssl.
+        let _ = io.stdin.read_to_end(&mut bytes);
+        return Ok(Read { bytes, from: "<stdin>".to_owned() });
     };
-    let first = load::lenient(&bytes, release).certs.into_iter().next();
-    first.map(|anchor| anchor.cert).ok_or_else(|| What::Target.missing(&from, release))
+    let name = file.to_string_lossy().into_owned();
+    let scheme = name.split_once("//").map_or("", |(scheme, _)| scheme);
+    if scheme == "https:" {
+        return Err("Loading certificate file over HTTPS is unsupported".to_owned());
+    }
+    if scheme == "http:" {
+        return Err(format!("meshctl: certificates are not fetched from the network: {name}"));
+    }
+    Ok(Read { bytes: open(file, What::Target, release)?, from: name })
 }
 
 /// The releases that read a file which this one cannot.
-fn read_by_others(file: Option<&OsStr>, name: &str, release: Release, io: &mut Io<'_>) -> String {
-    let Some(file) = file else { return String::new() };
+fn read_by_others(read: &Read, name: &str, release: Release) -> String {
     let others = Release::ALL.into_iter().filter(|other| *other != release);
-    let names: Vec<&str> = others
-        .filter(|other| load_target(Some(file), *other, io).is_ok())
-        .map(Release::name)
-        .collect();
+    let names: Vec<&str> =
+        others.filter(|other| read.first(*other).is_ok()).map(Release::name).collect();
     if names.is_empty() {
         return String::new();
     }
@@ -284,16 +295,15 @@ fn read_by_others(file: Option<&OsStr>, name: &str, release: Release, io: &mut I
 }
 
 /// The option that finds an issuer which is in the very file: openssl reads the first certificate of it alone.
-fn own_issuer(file: &OsStr, verdict: &Verdict) -> Option<String> {
+fn own_issuer(file: &OsStr, bytes: &[u8], verdict: &Verdict) -> Option<String> {
     let end = verdict.chain.last()?;
     verdict.findings.iter().find(|finding| matches!(finding.code.number(), 2 | 20))?;
-    let bytes = open(file, What::Target, verdict.release).ok()?;
-    let others = load::lenient(&bytes, verdict.release).certs;
+    let others = load::lenient(bytes, verdict.release).certs;
     let others = others.iter().skip(1).map(|anchor| &anchor.cert);
     let issuer = others.into_iter().find(|cert| cert.subject() == end.issuer())?;
     let name = crate::text::word(std::path::Path::new(file));
     Some(format!(
-        "  next: `-untrusted {name}`: the file also has `{}`, but openssl reads its first certificate alone\n",
+        "  next: `-untrusted {name}`: the file also has `{}`, but openssl reads only the first certificate of a file\n",
         crate::text::safe(&issuer.subject().label())
     ))
 }

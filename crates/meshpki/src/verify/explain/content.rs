@@ -152,6 +152,10 @@ impl Case<'_> {
     /// A permitted URI that has a scheme, and its host: a constraint is a host, and no name is inside one with a scheme
     /// (RFC 5280 section 4.2.1.10).
     pub(super) fn scheme_in_constraint(&self) -> Option<(String, String)> {
+        let mut names = self.cert().extensions().subject_alt_name.iter().flatten();
+        if self.finding.in_crl_path || !names.any(|name| matches!(name, GeneralName::Uri(_))) {
+            return None;
+        }
         let above = self.verdict.chain.iter().skip(self.finding.depth + 1);
         let constraints = above.filter_map(|cert| cert.extensions().name_constraints.as_ref());
         let mut bases = constraints.flat_map(|constraints| &constraints.permitted);

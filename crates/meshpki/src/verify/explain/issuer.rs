@@ -43,7 +43,8 @@ impl Case<'_> {
                 ),
             );
         }
-        if self.verdict.num_untrusted < self.verdict.chain.len() && self.finding.code.0 == 2 {
+        let reaches_trust = self.verdict.num_untrusted < self.verdict.chain.len();
+        if reaches_trust && !self.finding.in_crl_path && self.finding.code.0 == 2 {
             push(to, "end of the chain", "a self-signed trusted certificate", named(cert));
         }
     }
@@ -143,10 +144,26 @@ fn ca_issuers(value: &[u8]) -> Result<Vec<String>, DerError> {
         let mut parts = description.reader();
         let (method, location) = (parts.any()?, parts.any()?);
         if method.content == oid::CA_ISSUERS && location.tag == der::context(6) {
-            found.push(location.content.escape_ascii().to_string());
+            found.push(printable_uri(location.content));
         }
     }
     Ok(found)
+}
+
+/// A URI for people: printable, without a user and a password, and not longer than a line or two.
+pub(super) fn printable_uri(uri: &[u8]) -> String {
+    const LONGEST: usize = 200;
+    let text = uri.escape_ascii().to_string();
+    let after_scheme = text.find("://").map_or(text.len(), |at| at + 3);
+    let (scheme, rest) = text.split_at(after_scheme);
+    let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let host = rest[..authority].rfind('@').map_or(0, |at| at + 1);
+    let mut text = format!("{scheme}{}", &rest[host..]);
+    if text.len() > LONGEST {
+        text.truncate(LONGEST);
+        text.push_str("...");
+    }
+    text
 }
 
 fn explain_candidate(
@@ -208,6 +225,16 @@ pub(super) fn algorithm_name(cert: &Cert) -> String {
     crate::algorithm::algorithm_parts(cert.signature_algorithm()).map_or_else(
         |error| error.to_string(),
         |(oid, _)| parameter_set(oid).map_or_else(|| super::oid_name(oid), Into::into),
+    )
+}
+
+/// The algorithm of its own key.
+pub(super) fn key_name(cert: &Cert) -> String {
+    let spki = Reader::new(cert.public_key().as_der()).any();
+    let parts = spki.and_then(|spki| spki.reader().any()?.reader().any().map(|oid| oid.content));
+    parts.map_or_else(
+        |error| error.to_string(),
+        |oid| parameter_set(oid).map_or_else(|| super::oid_name(oid), Into::into),
     )
 }
 

@@ -3,8 +3,9 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::fmt;
 
-use super::issuer::algorithm_name;
+use super::issuer::{algorithm_name, key_name, printable_uri};
 use crate::cert::{Cert, GeneralName};
 use crate::verify::issued::has_self_signed_flag;
 use crate::verify::names::uri_host;
@@ -52,9 +53,13 @@ impl Verdict {
             let read = crls.iter().filter(|crl| release.reads_crl(crl));
             read.cloned().collect::<Vec<_>>()
         });
-        let others = Inputs::new(inputs.target, &untrusted, &trusted)
-            .with_crls(&all[0])
-            .with_store_crls(&all[1]);
+        let others = Inputs {
+            untrusted: &untrusted,
+            trusted: &trusted,
+            crls: &all[0],
+            store_crls: &all[1],
+            ..*inputs
+        };
         let theirs = verify_with(&others, &policy.clone().with_release(release), memo);
         if self.says_the_same(&theirs) {
             return None;
@@ -73,7 +78,11 @@ impl Verdict {
     /// Whether it finds the same, in whatever words.
     fn says_the_same(&self, other: &Self) -> bool {
         let found = |verdict: &Self| -> Vec<_> {
-            verdict.findings.iter().map(|found| (found.code, found.depth)).collect()
+            verdict
+                .findings
+                .iter()
+                .map(|found| (found.code, found.depth, found.in_crl_path))
+                .collect()
         };
         (self.ok, self.undecided, found(self)) == (other.ok, other.undecided, found(other))
     }
@@ -87,7 +96,21 @@ impl Verdict {
         match new.or(self.findings.first()) {
             _ if self.undecided.is_some() => "nothing that can be decided".to_string(),
             Some(found) => said(found, self.release),
-            None => "that verification failed, and not why".to_string(),
+            None => SILENT.to_string(),
+        }
+    }
+}
+
+/// The answer of a release that rejects a certificate and reports no error.
+const SILENT: &str = "a failure without an error";
+
+impl fmt::Display for OtherAnswer {
+    /// One sentence.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (release, answer) = (self.release.name(), self.answer.as_str());
+        match answer {
+            SILENT => write!(f, "{release} rejects it without naming an error: {}", self.reason),
+            _ => write!(f, "{release} says {answer} here: {}", self.reason),
         }
     }
 }
@@ -163,7 +186,7 @@ impl Change<'_> {
             .map(|(uri, older, newer)| {
                 format!(
                     "in the URI `{}`, {} finds {older}, {} {newer}",
-                    uri.escape_ascii(),
+                    printable_uri(uri),
                     self.older().name(),
                     self.newer().name()
                 )
@@ -195,16 +218,18 @@ impl Change<'_> {
         let trusted = inputs.trusted.iter().map(|anchor| &anchor.cert);
         let mut certs = core::iter::once(inputs.target).chain(inputs.untrusted).chain(trusted);
         let (older, newer) = (self.older(), self.newer());
-        let is_new = |cert: &Cert| {
-            older.lacks(cert.signature_algorithm())
-                || older.key(cert).is_none() != newer.key(cert).is_none()
+        let is_signed = |cert: &Cert| older.lacks(cert.signature_algorithm());
+        let has_key = |cert: &Cert| older.key(cert).is_none() != newer.key(cert).is_none();
+        let cert = certs.find(|cert| is_signed(cert) || has_key(cert))?;
+        let what = match is_signed(cert) {
+            true => format!("is signed with {}", algorithm_name(cert)),
+            false => format!("has a key of {}", key_name(cert)),
         };
-        let cert = certs.find(|cert| is_new(cert))?;
-        let (name, subject) = (algorithm_name(cert), cert.subject().label());
         Some(format!(
-            "{} and {} do not have the same algorithms, and `{subject}` is signed with {name}",
+            "{} and {} do not have the same algorithms, and `{}` {what}",
             older.name(),
-            newer.name()
+            newer.name(),
+            cert.subject().label()
         ))
     }
 }

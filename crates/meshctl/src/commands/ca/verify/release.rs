@@ -54,23 +54,40 @@ pub(super) fn chosen(
 fn of_this_machine() -> Chosen {
     let found = OS_RELEASE.iter().find_map(|by| Some((fs::read_to_string(by).ok()?, *by)));
     let known = found.and_then(|(text, by)| Some(Chosen { release: of_system(&text)?, by }));
-    known.unwrap_or(Chosen { release: UNKNOWN, by: "default: the system is not known" })
+    known.unwrap_or(Chosen { release: UNKNOWN, by: "default, as the system is not known" })
 }
 
 /// The release a system ships, by its `os-release`. OpenSSL 3.1 counts as 3.0, and 3.2 to 3.4 as 3.5, which they are
 /// closer to; a release without a table entry is the newest known.
 fn of_system(text: &str) -> Option<Release> {
-    let field = |name: &str| {
-        let lines = text.lines().map(str::trim);
-        let mut values = lines.filter_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-        let value = values.next_back()?;
-        Some(value.trim_matches(['"', '\'']).to_owned())
-    };
-    let version = field("VERSION_ID").and_then(|version| numbers(&version));
-    let like = field("ID_LIKE").unwrap_or_default();
-    let id = field("ID")?;
-    let ids = std::iter::once(id.as_str()).chain(like.split_whitespace());
-    ids.into_iter().find_map(|id| shipped(id, version))
+    let version = field(text, "VERSION_ID").and_then(|version| numbers(&version));
+    // `ID_LIKE` does not help: a derivative counts its versions its own way.
+    shipped(&field(text, "ID")?, version)
+}
+
+/// A field of an `os-release`, without quotes; the last one counts.
+fn field(text: &str, name: &str) -> Option<String> {
+    let lines = text.lines().map(str::trim);
+    let mut values = lines.filter_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    let value = values.next_back()?;
+    Some(value.trim_matches(['"', '\'']).to_owned())
+}
+
+/// Where this system's OpenSSL keeps its trust store (`OPENSSLDIR`), whichever release answers.
+pub(super) fn folder() -> &'static str {
+    let found = OS_RELEASE.iter().find_map(|file| fs::read_to_string(file).ok());
+    folder_of(&found.unwrap_or_default())
+}
+
+/// Debian's and its derivatives' for a system that is not known.
+fn folder_of(text: &str) -> &'static str {
+    match field(text, "ID").as_deref() {
+        Some("rhel" | "centos" | "almalinux" | "rocky" | "ol" | "fedora" | "amzn") => {
+            "/etc/pki/tls"
+        }
+        Some("alpine" | "arch") => "/etc/ssl",
+        _ => "/usr/lib/ssl",
+    }
 }
 
 /// `24.04` as (24, 4); `13` as (13, 0).
@@ -84,9 +101,19 @@ fn shipped(id: &str, version: Option<(u32, u32)>) -> Option<Release> {
     // From which version on it has 3.5 (or 3.2 to 3.4), and 3.6.
     let (has_3_5, has_3_6) = match id {
         // 12: 3.0, 13: 3.5; the next: 3.6.
-        "debian" => ((13, 0), (14, 0)),
+        "debian" | "raspbian" => ((13, 0), (14, 0)),
         // 24.04: 3.0, 24.10: 3.3, 26.04: 3.5, 26.10: newer.
-        "ubuntu" => ((24, 10), (26, 10)),
+        "ubuntu" | "pop" => ((24, 10), (26, 10)),
+        // By Ubuntu, 21: 22.04, 22: 24.04; by Debian, 6: 12, 7: 13.
+        "linuxmint" => {
+            return match version?.0 {
+                6 | 21 | 22 => Some(Release::V3_0),
+                7 => Some(Release::V3_5),
+                _ => None,
+            };
+        }
+        // Stream, which is ahead of the same version of RHEL.
+        "centos" => ((9, 0), (11, 0)),
         // 9.4: 3.0, 9.5: 3.2, 9.8: 3.5, 10: 3.2 and then 3.5.
         "rhel" | "almalinux" | "rocky" | "ol" => ((9, 5), (11, 0)),
         // 39: 3.1, 40: 3.2, 43: 3.5.
@@ -123,8 +150,26 @@ mod tests {
         check("ID='rocky' ID_LIKE=\"rhel_centos_fedora\" VERSION_ID=\"10.1\"", Some(Release::V3_5));
         check("ID=fedora VERSION_ID=43", Some(Release::V3_5));
         check("ID=alpine VERSION_ID=3.22.1", Some(Release::V3_5));
+        check("ID=centos ID_LIKE=\"rhel_fedora\" VERSION_ID=\"9\"", Some(Release::V3_5));
+        check("ID=amzn ID_LIKE=fedora VERSION_ID=\"2023\"", None);
+        check("ID=linuxmint ID_LIKE=debian VERSION_ID=\"7\"", Some(Release::V3_5));
+        check("ID=linuxmint ID_LIKE=debian VERSION_ID=\"6\"", Some(Release::V3_0));
+        check("ID=linuxmint ID_LIKE=\"ubuntu_debian\" VERSION_ID=\"22.1\"", Some(Release::V3_0));
+        check("ID=raspbian ID_LIKE=debian VERSION_ID=\"12\"", Some(Release::V3_0));
+        check("ID=kali ID_LIKE=debian VERSION_ID=\"2026.1\"", None);
         check("ID=nixos VERSION_ID=\"26.05\"", None);
         check("NAME=x", None);
         check("", None);
+    }
+
+    #[test]
+    fn trust_stores() {
+        let check = |text: &str, expect| assert_eq!(folder_of(text), expect, "{text}");
+        check("ID=debian\n", "/usr/lib/ssl");
+        check("ID=ubuntu\nID_LIKE=debian\n", "/usr/lib/ssl");
+        check("ID=\"rhel\"\n", "/etc/pki/tls");
+        check("ID=fedora\n", "/etc/pki/tls");
+        check("ID=alpine\n", "/etc/ssl");
+        check("", "/usr/lib/ssl");
     }
 }

@@ -99,6 +99,7 @@ fn finding(finding: &Finding, explanation: &Explanation, release: Release) -> Va
         "code": finding.code.number(),
         "text": finding.code.text_of(release),
         "depth": finding.depth,
+        "inChainOfCrlIssuer": finding.in_crl_path,
         "certificate": certificate,
         "evidence": evidence,
         "nextStep": explanation.next_step,
@@ -107,15 +108,12 @@ fn finding(finding: &Finding, explanation: &Explanation, release: Release) -> Va
 
 /// `--explain`: which release answers, and what chose it.
 pub(super) fn release(name: &str, release: Release, by: &str) -> String {
-    format!("explain {name}: as {} answers ({by})\n", release.name())
+    format!("explain {name}: answered as {}, chosen by {by}\n", release.name())
 }
 
 /// `--explain`: a line for each release that answers otherwise.
 pub(super) fn others(name: &str, others: &[OtherAnswer]) -> String {
-    let line = |other: &OtherAnswer| {
-        let release = other.release.name();
-        format!("explain {name}: {release} says {} here: {}\n", other.answer, safe(&other.reason))
-    };
+    let line = |other: &OtherAnswer| format!("explain {name}: {}\n", safe(&other.to_string()));
     others.iter().map(line).collect()
 }
 
@@ -130,7 +128,8 @@ pub(super) fn explained(
     for finding in &verdict.findings {
         let (code, depth) = (finding.code, finding.depth);
         let said = code.text_of(verdict.release);
-        text += &format!("explain {name}: error {} at {depth} depth: {said}\n", code.number());
+        let of = if finding.in_crl_path { "[CRL path] " } else { "" };
+        text += &format!("explain {name}: {of}error {} at {depth} depth: {said}\n", code.number());
         let explanation = verdict.explain(finding, inputs, policy).to_string();
         explanation.lines().for_each(|line| text += &format!("  {line}\n"));
     }

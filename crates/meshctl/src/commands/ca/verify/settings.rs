@@ -403,8 +403,8 @@ The options of `openssl verify`, with one dash or two, `-option value` or `-opti
   -partial_chain  -allow_proxy_certs  -x509_strict  -check_ss_sig  -ignore_critical
   -policy OID  -policy_check  -explicit_policy  -inhibit_any  -inhibit_map  -policy_print
 
-Not supported: -engine, -provider, -provider-path and -propquery load code at run time, and
--crl_download uses the network.
+Not supported: -engine, -provider, -provider-path, -propquery and -provparam load code at run time,
+and -crl_download uses the network.
 
 Not in openssl:
   --at TIME     like -attime, but in RFC 3339: 2030-01-31T12:00:00Z

@@ -10,6 +10,7 @@ use meshpki::{Cert, Name};
 
 use super::load::{self, Found};
 use super::open::file_uri;
+use super::release;
 
 /// The trust store of a run: what was loaded, and where more may be found by name.
 pub(super) struct Store {
@@ -33,9 +34,10 @@ pub(super) struct Store {
     loaded: HashSet<Vec<u8>>,
 }
 
-/// Where OpenSSL 3.0 of Debian keeps its trust store (`OPENSSLDIR`).
-const DEFAULT_FILE: &str = "/usr/lib/ssl/cert.pem";
-const DEFAULT_DIR: &str = "/usr/lib/ssl/certs";
+/// The default folder of the system's OpenSSL.
+fn default_dir() -> String {
+    format!("{}/certs", release::folder())
+}
 
 impl Store {
     /// An empty one, which reads as a release does.
@@ -55,7 +57,8 @@ impl Store {
 
     /// The default file; one that cannot be read counts as empty (`apps/lib/apps.c: setup_verify`).
     pub(super) fn add_default_file(&mut self, env: &dyn Fn(&str) -> Option<String>) {
-        let file = env("SSL_CERT_FILE").unwrap_or_else(|| DEFAULT_FILE.to_owned());
+        let file =
+            env("SSL_CERT_FILE").unwrap_or_else(|| format!("{}/cert.pem", release::folder()));
         if let Some(found) =
             fs::read(file).ok().and_then(|bytes| load::strict(&bytes, self.release))
         {
@@ -65,7 +68,7 @@ impl Store {
 
     /// The default directories, to be asked by name.
     pub(super) fn ask_default_dirs(&mut self, env: &dyn Fn(&str) -> Option<String>) {
-        let dirs = env("SSL_CERT_DIR").unwrap_or_else(|| DEFAULT_DIR.to_owned());
+        let dirs = env("SSL_CERT_DIR").unwrap_or_else(default_dir);
         self.ask_dirs(&dirs);
     }
 
@@ -85,7 +88,7 @@ impl Store {
         if self.release.since(3, 5) {
             return;
         }
-        let dir = env("SSL_CERT_DIR").unwrap_or_else(|| DEFAULT_DIR.to_owned());
+        let dir = env("SSL_CERT_DIR").unwrap_or_else(default_dir);
         self.ask_store(&dir);
     }
 
@@ -151,9 +154,10 @@ impl Store {
             if want.crls {
                 self.load_crls(&name);
             }
-            for Anchor { cert, .. } in &self.found.certs[before..] {
-                let named = issuers.entry(cert.subject().canonical().to_vec()).or_default();
-                named.push(cert.issuer().clone());
+            if self.found.certs.len() > before {
+                let named = self.found.certs.iter().filter(|a| *a.cert.subject() == name);
+                let all = issuers.entry(name.canonical().to_vec()).or_default();
+                all.extend(named.map(|anchor| anchor.cert.issuer().clone()));
             }
             names.extend(issuers.remove(name.canonical()).unwrap_or_default());
         }
@@ -163,10 +167,27 @@ impl Store {
     fn load_file(&mut self) {
         let Some(bytes) = self.file.take().and_then(|file| fs::read(file).ok()) else { return };
         let (mut found, complete) = load::stored(&bytes, self.release);
-        for anchor in &mut found.certs {
+        // Of their names, folders are asked first: they are not known yet.
+        found.certs.retain(|anchor| !self.loaded.contains(anchor.cert.as_der()));
+        for mut anchor in std::mem::take(&mut found.certs) {
             anchor.arrival = Arrival::Miss { complete };
+            self.found.certs.push(anchor);
         }
         self.add(found);
+    }
+
+    /// Adds certificates from a hashed folder. What is in a file that is read later stands behind them.
+    fn add_from_folder(&mut self, certs: Vec<Anchor>) {
+        let is_late = |anchor: &Anchor| matches!(anchor.arrival, Arrival::Miss { .. });
+        let place = self.found.certs.iter().position(is_late).unwrap_or(self.found.certs.len());
+        let late = self.found.certs.split_off(place);
+        self.add(Found { certs, crls: Vec::new() });
+        for anchor in &mut self.found.certs[place..] {
+            if late.iter().any(|other| other.cert.subject() == anchor.cert.subject()) {
+                anchor.arrival = Arrival::Folder;
+            }
+        }
+        self.found.certs.extend(late);
     }
 
     fn load_certs(&mut self, name: &Name) {
@@ -176,8 +197,7 @@ impl Store {
         }
         for dir in self.hashed.clone() {
             for bytes in numbered(&dir, name, "") {
-                let certs = load::strict_certs(&bytes, self.release);
-                self.add(Found { certs, crls: Vec::new() });
+                self.add_from_folder(load::strict_certs(&bytes, self.release));
             }
             if known(self) {
                 return;
@@ -200,7 +220,12 @@ impl Store {
         }
         self.here(|cert| lookups.certs.contains(cert.subject()));
         for anchor in &mut self.found.certs {
-            if lookups.missed && matches!(anchor.arrival, Arrival::Miss { .. }) {
+            let has_come = match anchor.arrival {
+                Arrival::Miss { .. } => lookups.missed,
+                Arrival::Folder => lookups.from_folders.contains(anchor.cert.subject()),
+                Arrival::Start | Arrival::SecondLookup => false,
+            };
+            if has_come {
                 anchor.arrival = Arrival::Start;
             }
         }

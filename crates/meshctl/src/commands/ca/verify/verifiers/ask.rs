@@ -3,7 +3,7 @@
 use meshpki::verify::boringssl::{self, TrustStore};
 use meshpki::verify::go::{self, Certificate, Pools};
 use meshpki::verify::webpki::{self, Peer};
-use meshpki::verify::{Inputs, Memo, Reason, Rejection, verify_with};
+use meshpki::verify::{Finding, Inputs, Memo, Reason, Rejection, verify_with};
 use meshpki::{Cert, Crl, Oid, Time};
 
 use super::{Opinion, Refusal, Releases, Verifier, peers};
@@ -77,9 +77,10 @@ impl<'a> Question<'a> {
     fn openssl(&self, memo: &mut Memo) -> Result<Vec<Cert>, Refusal> {
         let settings = self.settings;
         let trusted = settings.trusted.as_deref().unwrap_or(&settings.store.found.certs);
-        let inputs = Inputs::new(self.target, &settings.untrusted, trusted)
+        let mut inputs = Inputs::new(self.target, &settings.untrusted, trusted)
             .with_crls(&settings.crls)
             .with_store_crls(&settings.store.found.crls);
+        inputs.trusted_apart = settings.trusted.is_some();
         let verdict = verify_with(&inputs, &settings.policy, memo);
         if let Some(depth) = verdict.undecided {
             return Err(Refusal {
@@ -90,21 +91,23 @@ impl<'a> Question<'a> {
                 undecided: true,
             });
         }
-        match verdict.findings.first() {
-            Some(found) if !verdict.is_ok() => Err(Refusal {
-                text: format!(
-                    "error {} at {} depth: {}",
-                    found.code.number(),
-                    found.depth,
-                    found.code.text_of(verdict.release)
-                ),
-                reason: None,
-                cert: found.cert.clone(),
-                only_as: None,
-                undecided: false,
-            }),
-            _ => Ok(verdict.chain),
+        if verdict.is_ok() {
+            return Ok(verdict.chain);
         }
+        // What is found in the chain of a CRL's issuer decides nothing.
+        let mut findings = verdict.findings.iter().filter(|found| !found.in_crl_path);
+        let text = |found: &Finding| {
+            let said = found.code.text_of(verdict.release);
+            format!("error {} at {} depth: {said}", found.code.number(), found.depth)
+        };
+        let first = findings.next();
+        Err(Refusal {
+            text: first.map_or_else(|| "without naming an error".to_owned(), text),
+            reason: None,
+            cert: first.and_then(|found| found.cert.clone()),
+            only_as: None,
+            undecided: false,
+        })
     }
 
     fn go(&self) -> impl Fn(Peer) -> Outcome {
