@@ -203,7 +203,7 @@ fn json_fits_its_schema() {
     }
 }
 
-/// OpenSSL says only that it failed where a key cannot be decoded: that is no acceptance.
+/// OpenSSL says only that it failed where a key cannot be decoded: that does not accept it.
 #[test]
 fn a_rejection_without_an_error_is_one() {
     let check = |topic: &str, release, args: &str, line: &str| {

@@ -145,7 +145,7 @@ fn explain_changes_no_answer_of_the_next_target() {
     }
 }
 
-/// `-trusted` is no trust store to any release: what is the same is not said to differ.
+/// No release takes `-trusted` for a trust store: what is the same is not said to differ.
 #[test]
 fn other_releases_have_the_same_trusted_certificates() {
     for release in Release::ALL {

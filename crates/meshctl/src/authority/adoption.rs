@@ -55,7 +55,7 @@ pub(crate) fn choose(
     };
     let trusted =
         (0..pile.len()).filter(|i| certs[*i].part == Part::Roots && has_ca(&certs[*i].set));
-    // The root of another way up is another CA, which nobody asked to trust.
+    // The root of another way up is another CA, and its trust was not asked for.
     let in_chain = |i: usize| {
         let is_twin = |twin: &Cert| {
             twin.subject() == pile[i].subject() && twin.public_key() == pile[i].public_key()

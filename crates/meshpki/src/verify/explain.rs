@@ -110,32 +110,43 @@ impl Case<'_> {
     }
 
     fn next_step(&self) -> String {
+        self.found_step()
+            .unwrap_or_else(|| self.advice().replace("{}", &self.cert().subject().label()))
+    }
+
+    /// What the other certificates at hand say about it.
+    fn found_step(&self) -> Option<String> {
         let label = self.cert().subject().label();
         let twin = self.valid_twin().filter(|_| self.finding.depth > 0);
         if let (10, Some((list, twin))) = (self.finding.code.0, twin) {
             let until = twin.not_after().time().map_or_else(String::new, |time| time.to_string());
-            return format!(
+            return Some(format!(
                 "remove the expired certificate of `{label}`: the {list} one with the same key is valid until {until}, but OpenSSL found the expired one first"
-            );
+            ));
         }
         if let (47, Some((base, host))) = (self.finding.code.0, self.scheme_in_constraint()) {
-            return format!(
+            return Some(format!(
                 "issue the CA that permits `{base}` again with a host such as `{host}`: a URI constraint is a host, so one with a scheme matches nothing"
-            );
+            ));
         }
         if let (2 | 20, Some(twin)) = (self.finding.code.0, self.trusted_twin()) {
-            return format!(
+            return Some(format!(
                 "put the `{label}` that `{}` issued before this one: OpenSSL takes the first that fits, and `{}` is trusted",
                 twin.issuer().label(),
                 twin.issuer().label()
-            );
+            ));
         }
         if let (2 | 20, Some(address)) = (self.finding.code.0, self.issuer_addresses().first()) {
-            return format!(
+            return Some(format!(
                 "provide the issuer of `{label}`, as an intermediate or in the trust store; `{label}` says that it is at {address}"
-            );
+            ));
         }
-        let text = match self.finding.code.0 {
+        None
+    }
+
+    /// What to do about a code; `{}` is the certificate.
+    fn advice(&self) -> &'static str {
+        match self.finding.code.0 {
             2 => "add the certificate above `{}` to the trust store, or accept partial chains",
             3 => "provide a CRL from the issuer of `{}`",
             7 => {
@@ -169,18 +180,6 @@ impl Case<'_> {
             34 | 36 => {
                 "issue `{}` again without the critical extension, or ignore critical extensions on purpose"
             }
-            37 => {
-                "issue the proxy certificate `{}` again without basicConstraints CA:TRUE (RFC 3820 section 3.7)"
-            }
-            38 => {
-                "issue the proxy certificate `{}` again with a larger path length (RFC 3820 section 3.8.1), or use fewer proxy certificates below it"
-            }
-            39 => {
-                "verify with a proxy issuer whose keyUsage has digitalSignature: `{}` signed a proxy certificate without it (RFC 3820 section 3.6)"
-            }
-            40 => {
-                "allow proxy certificates with `-allow_proxy_certs`, or verify the certificate that issued `{}`"
-            }
             43 => {
                 "accept a policy that the chain of `{}` has, or do not require an explicit policy"
             }
@@ -190,24 +189,44 @@ impl Case<'_> {
             54 => {
                 "make the chain of the CRL's issuer valid, with the same trust anchor as `{}`, or use a CRL by the issuer of `{}`"
             }
-            56 => "issue `{}` again as a certificate of version 3, or verify without Suite B",
-            57 | 58 => "issue `{}` again with a key on P-256 or P-384, or verify without Suite B",
-            59 => {
-                "sign `{}` again with the digest of its issuer's curve, SHA-256 with P-256 and SHA-384 with P-384, or verify without Suite B"
-            }
-            60 => {
-                "use a level of Suite B that allows the curve that signed `{}`, or verify without Suite B"
-            }
-            61 => "issue `{}` by a CA with a key on P-384, or verify without Suite B",
             62..=64 => "check for a name that `{}` has, or issue it again with the expected name",
             66..=68 => "issue `{}` again with a stronger key or digest, or use a lower level",
-            72 => {
-                "issue the proxy certificate `{}` again with its issuer's name and one more common name as its subject (RFC 3820 section 3.4)"
+            code => {
+                asked_for(code).unwrap_or("issue `{}` again in the form that RFC 5280 requires")
             }
-            _ => "issue `{}` again in the form that RFC 5280 requires",
-        };
-        text.replace("{}", &label)
+        }
     }
+}
+
+/// What to do about a code that only an option leads to: proxy certificates (RFC 3820) and Suite B.
+const fn asked_for(code: u8) -> Option<&'static str> {
+    Some(match code {
+        37 => {
+            "issue the proxy certificate `{}` again without basicConstraints CA:TRUE (RFC 3820 section 3.7)"
+        }
+        38 => {
+            "issue the proxy certificate `{}` again with a larger path length (RFC 3820 section 3.8.1), or use fewer proxy certificates below it"
+        }
+        39 => {
+            "verify with a proxy issuer whose keyUsage has digitalSignature: `{}` signed a proxy certificate without it (RFC 3820 section 3.6)"
+        }
+        40 => {
+            "allow proxy certificates with `-allow_proxy_certs`, or verify the certificate that issued `{}`"
+        }
+        56 => "issue `{}` again as a certificate of version 3, or verify without Suite B",
+        57 | 58 => "issue `{}` again with a key on P-256 or P-384, or verify without Suite B",
+        59 => {
+            "sign `{}` again with the digest of its issuer's curve, SHA-256 with P-256 and SHA-384 with P-384, or verify without Suite B"
+        }
+        60 => {
+            "use a level of Suite B that allows the curve that signed `{}`, or verify without Suite B"
+        }
+        61 => "issue `{}` by a CA with a key on P-384, or verify without Suite B",
+        72 => {
+            "issue the proxy certificate `{}` again with its issuer's name and one more common name as its subject (RFC 3820 section 3.4)"
+        }
+        _ => return None,
+    })
 }
 
 /// Adds one mismatch.

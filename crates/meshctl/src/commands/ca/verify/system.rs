@@ -176,7 +176,7 @@ impl Store {
         self.add(found);
     }
 
-    /// Adds certificates from a hashed folder. What is in a file that is read later stands behind them.
+    /// Adds certificates from a hashed folder. What is in a file that is read later comes after them.
     fn add_from_folder(&mut self, certs: Vec<Anchor>) {
         let is_late = |anchor: &Anchor| matches!(anchor.arrival, Arrival::Miss { .. });
         let place = self.found.certs.iter().position(is_late).unwrap_or(self.found.certs.len());
