@@ -26,7 +26,7 @@ impl Name {
     ///
     /// ```
     /// use meshpki::{Name, NameForm};
-    /// let name: Name = "C=GB, O=Zoë, CN=a+b".parse()?;
+    /// let name: Name = r"C=GB, O=Zoë, CN=a\+b".parse()?;
     /// let form = NameForm::RFC2253.with_options("-dn_rev, lname").expect("known options");
     /// assert_eq!(name.printed(form), br"countryName=GB,organizationName=Zo\C3\AB,commonName=a\+b");
     /// # Ok::<(), meshpki::NameError>(())
