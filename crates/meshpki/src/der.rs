@@ -247,6 +247,18 @@ impl<'a> Reader<'a> {
         self.optional_string(tag)?.ok_or(DerError { at: self.at, what })
     }
 
+    /// The octets of the next element, which must be the string type `tag`, primitive or constructed.
+    ///
+    /// # Errors
+    /// When it is missing, malformed or another.
+    pub fn expect_octets(
+        &mut self,
+        tag: Tag,
+        what: &'static str,
+    ) -> Result<Cow<'a, [u8]>, DerError> {
+        self.expect_string(tag, what)?.string()
+    }
+
     /// The next element, which must be a SEQUENCE OF, SET OF or tagged list of identifier `tag`. OpenSSL does
     /// not mind when a list is not marked as constructed (`crypto/asn1/tasn_dec.c: asn1_template_noexp_d2i`).
     ///

@@ -527,6 +527,12 @@ impl Error {
     }
 }
 
+impl From<DerError> for KeyProblem {
+    fn from(source: DerError) -> Self {
+        Self::Malformed(source)
+    }
+}
+
 impl From<KeyProblem> for Error {
     fn from(problem: KeyProblem) -> Self {
         Self::Key { problem }

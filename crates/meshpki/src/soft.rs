@@ -228,7 +228,7 @@ impl SoftKey {
     /// # Errors
     /// [`KeyProblem`], when the structure, the algorithm or the numbers are not ours.
     pub fn from_pkcs8(bytes: &[u8]) -> Result<Self, KeyProblem> {
-        let (algorithm, parameters, inner) = pkcs8_parts(bytes).map_err(KeyProblem::Malformed)?;
+        let (algorithm, parameters, inner) = pkcs8_parts(bytes)?;
         let algorithm = match (algorithm, parameters) {
             (oid::ED25519, _) => KeyAlgorithm::Ed25519,
             (oid::RSA_ENCRYPTION, _) => KeyAlgorithm::Rsa { bits: 0 },
@@ -438,14 +438,12 @@ fn sec1_to_pkcs8(
     bytes: &[u8],
     parameters: Option<&[u8]>,
 ) -> Result<Zeroizing<Vec<u8>>, KeyProblem> {
-    let inner = || -> Result<Option<Vec<u8>>, DerError> {
-        let mut parts =
-            Reader::new(bytes).expect(der::SEQUENCE, "the EC key is not a SEQUENCE")?.reader();
-        parts.expect(der::INTEGER, "the EC key does not begin with its version")?;
-        parts.expect(der::OCTET_STRING, "the EC key does not contain an OCTET STRING")?;
-        Ok(parts.optional(0xa0)?.map(|explicit| explicit.content.to_vec()))
-    };
-    let curve = inner().map_err(KeyProblem::Malformed)?.or_else(|| parameters.map(<[u8]>::to_vec));
+    let mut parts =
+        Reader::new(bytes).expect(der::SEQUENCE, "the EC key is not a SEQUENCE")?.reader();
+    parts.expect(der::INTEGER, "the EC key does not begin with its version")?;
+    parts.expect(der::OCTET_STRING, "the EC key does not contain an OCTET STRING")?;
+    let explicit = parts.optional(0xa0)?.map(|explicit| explicit.content.to_vec());
+    let curve = explicit.or_else(|| parameters.map(<[u8]>::to_vec));
     let curve =
         curve.ok_or_else(|| KeyProblem::Unsupported("an EC key that names no curve".into()))?;
     Ok(pkcs8(oid::EC_PUBLIC_KEY, &curve, bytes))
@@ -467,15 +465,10 @@ fn decrypt(
     passphrase: &[u8],
     budget: &mut Budget,
 ) -> Result<Zeroizing<Vec<u8>>, KeyProblem> {
-    let parts = || {
-        let mut parts =
-            Reader::new(bytes).expect(der::SEQUENCE, "the key is not a SEQUENCE")?.reader();
-        let scheme = parts.expect(der::SEQUENCE, "the key does not name its encryption")?;
-        let encrypted =
-            parts.expect_string(der::OCTET_STRING, "an encrypted key is not an OCTET STRING")?;
-        Ok((scheme, encrypted.string()?))
-    };
-    let (scheme, encrypted) = parts().map_err(KeyProblem::Malformed)?;
+    let mut parts = Reader::new(bytes).expect(der::SEQUENCE, "the key is not a SEQUENCE")?.reader();
+    let scheme = parts.expect(der::SEQUENCE, "the key does not name its encryption")?;
+    let encrypted =
+        parts.expect_octets(der::OCTET_STRING, "an encrypted key is not an OCTET STRING")?;
     encryption::decrypt(&scheme, &encrypted, passphrase, budget)
 }
 

@@ -88,12 +88,9 @@ impl Form {
 /// indentation, with a newline between an END and a BEGIN marker. Line numbers stay the same up to such a newline.
 #[must_use]
 pub fn mended(bytes: &[u8]) -> (Zeroizing<Vec<u8>>, Vec<Form>) {
-    let mut mended = Vec::new();
-    let mut text = Zeroizing::new(bytes.to_vec());
-    if let Some(utf8) = from_utf16(bytes) {
-        text = utf8;
-        mended.push(Form::Utf16);
-    }
+    let utf8 = from_utf16(bytes);
+    let mut mended: Vec<Form> = utf8.iter().map(|_| Form::Utf16).collect();
+    let mut text = utf8.unwrap_or_else(|| Zeroizing::new(bytes.to_vec()));
     for form in Form::of(&text) {
         match form {
             Form::ByteOrderMark { .. } => text = without_marks(&text),
@@ -106,15 +103,23 @@ pub fn mended(bytes: &[u8]) -> (Zeroizing<Vec<u8>>, Vec<Form>) {
     (text, mended)
 }
 
-/// UTF-16 as UTF-8: with a byte order mark, or where a marker begins the text.
+/// How two bytes become a unit of UTF-16.
+type Unit = fn([u8; 2]) -> u16;
+
+/// UTF-16 without its byte order mark, and how it is read: with such a mark, or if a marker begins the text.
+fn utf16(bytes: &[u8]) -> Option<(&[u8], Unit)> {
+    match bytes {
+        [0xff, 0xfe, rest @ ..] => Some((rest, u16::from_le_bytes)),
+        [0xfe, 0xff, rest @ ..] => Some((rest, u16::from_be_bytes)),
+        [b'-', 0, b'-', 0, ..] => Some((bytes, u16::from_le_bytes)),
+        [0, b'-', 0, b'-', ..] => Some((bytes, u16::from_be_bytes)),
+        _ => None,
+    }
+}
+
+/// UTF-16 as UTF-8.
 fn from_utf16(bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let (rest, unit): (_, fn([u8; 2]) -> u16) = match bytes {
-        [0xff, 0xfe, rest @ ..] => (rest, u16::from_le_bytes),
-        [0xfe, 0xff, rest @ ..] => (rest, u16::from_be_bytes),
-        [b'-', 0, b'-', 0, ..] => (bytes, u16::from_le_bytes),
-        [0, b'-', 0, b'-', ..] => (bytes, u16::from_be_bytes),
-        _ => return None,
-    };
+    let (rest, unit) = utf16(bytes)?;
     let units = rest.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
     // At most three bytes for a unit, in one piece: what a growing buffer frees may be a key.
     let mut text = Zeroizing::new(Vec::with_capacity(rest.len() / 2 * 3));
@@ -148,12 +153,11 @@ fn without_indentation(text: &[u8]) -> Zeroizing<Vec<u8>> {
 }
 
 fn binary(bytes: &[u8]) -> Option<Form> {
-    match bytes {
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [b'-', 0, b'-', 0, ..] | [0, b'-', 0, b'-', ..] => {
-            return Some(Form::Utf16);
-        }
-        [0x30, ..] => {}
-        _ => return None,
+    if utf16(bytes).is_some() {
+        return Some(Form::Utf16);
+    }
+    if bytes.first() != Some(&der::SEQUENCE) {
+        return None;
     }
     let outer = Reader::new(bytes).any().ok()?;
     let first = outer.reader().any().ok()?;

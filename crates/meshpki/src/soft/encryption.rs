@@ -89,7 +89,9 @@ impl Budget {
                         .into(),
                 ))
             }
-            _ => Err(KeyProblem::Encryption("its key derivation is unknown".into())),
+            _ => {
+                Err(KeyProblem::Encryption("a key derivation other than PBKDF2 and scrypt".into()))
+            }
         }
     }
 }
@@ -107,11 +109,9 @@ pub(super) fn decrypt(
     budget: &mut Budget,
 ) -> Result<Zeroizing<Vec<u8>>, KeyProblem> {
     let mut parts = scheme.reader();
-    let algorithm = parts
-        .expect(der::OID, "an encryption scheme does not begin with its OID")
-        .map_err(KeyProblem::Malformed)?;
+    let algorithm = parts.expect(der::OID, "an encryption scheme does not begin with its OID")?;
     let plain = match algorithm.content {
-        PBES2 => pbes2(scheme, encrypted, passphrase, budget),
+        PBES2 => pbes2(&mut parts, encrypted, passphrase, budget),
         other => match other.strip_prefix(PKCS12_PBE) {
             Some([number]) => pkcs12(*number, &mut parts, encrypted, passphrase, budget),
             _ => Err(KeyProblem::Encryption(oid::dotted(other).into())),
@@ -127,7 +127,7 @@ fn check_plain(plain: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, KeyProbl
 }
 
 fn pbes2(
-    scheme: &Tlv<'_>,
+    parts: &mut Reader<'_>,
     encrypted: &[u8],
     passphrase: &[u8],
     budget: &mut Budget,
@@ -135,10 +135,7 @@ fn pbes2(
     let unknown = |why: &dyn core::fmt::Display| {
         KeyProblem::Encryption(alloc::format!("PBES2 with other parameters: {why}").into())
     };
-    let parameters = scheme.reader();
-    let mut parameters = parameters;
-    parameters.any().map_err(KeyProblem::Malformed)?;
-    let parameters = parameters.any().map_err(KeyProblem::Malformed)?;
+    let parameters = parts.any()?;
     let parameters = Parameters::from_der(parameters.raw).map_err(|why| unknown(&why))?;
     budget.spend_on(&parameters.kdf)?;
     let passphrase = or_empty(passphrase);
@@ -169,14 +166,9 @@ fn pkcs12(
             return Err(KeyProblem::Encryption(name.into()));
         }
     };
-    let mut parameters = parts
-        .expect(der::SEQUENCE, "an encryption scheme without its salt")
-        .map_err(KeyProblem::Malformed)?
-        .reader();
-    let salt = parameters
-        .expect_string(der::OCTET_STRING, "a salt is not an OCTET STRING")
-        .and_then(|salt| salt.string())
-        .map_err(KeyProblem::Malformed)?;
+    let mut parameters =
+        parts.expect(der::SEQUENCE, "an encryption scheme without its salt")?.reader();
+    let salt = parameters.expect_octets(der::OCTET_STRING, "a salt is not an OCTET STRING")?;
     let rounds = iterations(&mut parameters)?;
     // Two digests for a key of 24 octets, one for the IV.
     budget.spend(rounds.saturating_mul(3))?;
@@ -191,9 +183,7 @@ fn pkcs12(
 
 /// A count of iterations, at least one.
 pub(super) fn iterations(parts: &mut Reader<'_>) -> Result<u64, KeyProblem> {
-    let number = parts
-        .expect(der::INTEGER, "the number of iterations is not an INTEGER")
-        .map_err(KeyProblem::Malformed)?;
+    let number = parts.expect(der::INTEGER, "the number of iterations is not an INTEGER")?;
     let significant = &number.content[number.content.iter().take_while(|b| **b == 0).count()..];
     let is_negative = number.content.first().is_none_or(|first| first & 0x80 != 0);
     if is_negative || significant.is_empty() {

@@ -86,18 +86,16 @@ impl Pkcs12 {
     }
 
     fn open_with(bytes: &[u8], passphrase: &[u8], budget: &mut Budget) -> Result<Self, KeyProblem> {
-        let (content, mac) = outer(bytes).map_err(KeyProblem::Malformed)?;
+        let (content, mac) = outer(bytes)?;
         let content = Zeroizing::new(data(&content)?.into_owned());
         if let Some(mac) = &mac {
             check_mac(mac, &content, passphrase, budget)?;
         }
         let mut found = Self::default();
-        let mut safes = Reader::new(&content)
-            .expect(der::SEQUENCE, "the content is not a SEQUENCE")
-            .map_err(KeyProblem::Malformed)?
-            .reader();
-        while let Some(safe) = safes.next().map_err(KeyProblem::Malformed)? {
-            let (kind, _) = content_info(&safe).map_err(KeyProblem::Malformed)?;
+        let mut safes =
+            Reader::new(&content).expect(der::SEQUENCE, "the content is not a SEQUENCE")?.reader();
+        while let Some(safe) = safes.next()? {
+            let (kind, _) = content_info(&safe)?;
             let bags = if kind == Some(6) {
                 encrypted_data(&safe, passphrase, budget)?
             } else {
@@ -116,36 +114,25 @@ impl Pkcs12 {
         budget: &mut Budget,
         depth: usize,
     ) -> Result<(), KeyProblem> {
-        let malformed = KeyProblem::Malformed;
-        // What decrypts to nonsense was decrypted with the wrong passphrase, if there is no MAC that says so.
         let list = Reader::new(bytes).expect(der::SEQUENCE, "bags are not a SEQUENCE");
-        let mut bags = list.map_err(malformed)?.reader();
-        while let Some(bag) = bags.next().map_err(malformed)? {
-            let (kind, value) = bag_parts(&bag).map_err(malformed)?;
+        let mut bags = list?.reader();
+        while let Some(bag) = bags.next()? {
+            let (kind, value) = bag_parts(&bag)?;
             match kind.strip_prefix(BAG) {
                 Some([1]) => self.keys.push(Zeroizing::new(value.raw.to_vec())),
-                Some([2]) => {
-                    let mut parts = value.reader();
-                    let scheme = parts.expect(der::SEQUENCE, "a key does not name its encryption");
-                    let scheme = scheme.map_err(malformed)?;
-                    let encrypted = parts
-                        .expect_string(der::OCTET_STRING, "an encrypted key is not an OCTET STRING")
-                        .and_then(|encrypted| encrypted.string())
-                        .map_err(malformed)?;
-                    self.keys.push(decrypt(&scheme, &encrypted, passphrase, budget)?);
-                }
-                Some([3]) => match typed(&value, X509_CERTIFICATE).map_err(malformed)? {
+                Some([2]) => self.keys.push(super::decrypt(value.raw, passphrase, budget)?),
+                Some([3]) => match typed(&value, X509_CERTIFICATE)? {
                     Some(cert) => self.certs.push(cert),
                     None => self.others.push("a certificate that is not X.509".to_string()),
                 },
-                Some([4]) => match typed(&value, X509_CRL).map_err(malformed)? {
+                Some([4]) => match typed(&value, X509_CRL)? {
                     Some(crl) => self.crls.push(crl),
                     None => self.others.push("a revocation list that is not X.509".to_string()),
                 },
                 Some([6]) if depth < MAX_NESTING => {
                     self.bags(value.raw, passphrase, budget, depth + 1)?;
                 }
-                Some([6]) => return Err(malformed(value.error("bags nested too deep"))),
+                Some([6]) => return Err(value.error("bags nested too deep").into()),
                 Some([5]) => self.others.push("a secret".to_string()),
                 _ => self.others.push(alloc::format!("a bag of type {}", oid::dotted(kind))),
             }
@@ -180,7 +167,7 @@ fn content_info<'a>(info: &Tlv<'a>) -> Result<(Option<u8>, Tlv<'a>), DerError> {
 
 /// The octets of a ContentInfo of type data.
 fn data<'a>(info: &Tlv<'a>) -> Result<Cow<'a, [u8]>, KeyProblem> {
-    let (kind, content) = content_info(info).map_err(KeyProblem::Malformed)?;
+    let (kind, content) = content_info(info)?;
     match kind {
         Some(1) => {}
         Some(2) => return Err(KeyProblem::Unsupported("a container that is signed".into())),
@@ -201,17 +188,13 @@ fn encrypted_data(
     passphrase: &[u8],
     budget: &mut Budget,
 ) -> Result<Zeroizing<Vec<u8>>, KeyProblem> {
-    let parts = || -> Result<(Tlv<'_>, Cow<'_, [u8]>), DerError> {
-        let (_, content) = content_info(info)?;
-        let mut parts = content.reader();
-        parts.expect(der::INTEGER, "encrypted data does not begin with its version")?;
-        let mut inner = parts.expect(der::SEQUENCE, "encrypted data has no content")?.reader();
-        inner.expect(der::OID, "encrypted data does not name its type")?;
-        let scheme = inner.expect(der::SEQUENCE, "encrypted data does not name its encryption")?;
-        let encrypted = inner.expect_string(der::context(0), "encrypted data is empty")?;
-        Ok((scheme, encrypted.string()?))
-    };
-    let (scheme, encrypted) = parts().map_err(KeyProblem::Malformed)?;
+    let (_, content) = content_info(info)?;
+    let mut parts = content.reader();
+    parts.expect(der::INTEGER, "encrypted data does not begin with its version")?;
+    let mut inner = parts.expect(der::SEQUENCE, "encrypted data has no content")?.reader();
+    inner.expect(der::OID, "encrypted data does not name its type")?;
+    let scheme = inner.expect(der::SEQUENCE, "encrypted data does not name its encryption")?;
+    let encrypted = inner.expect_octets(der::context(0), "encrypted data is empty")?;
     decrypt(&scheme, &encrypted, passphrase, budget)
 }
 
@@ -230,8 +213,8 @@ fn typed(value: &Tlv<'_>, wanted: &[u8]) -> Result<Option<Vec<u8>>, DerError> {
         return Ok(None);
     }
     let mut content = parts.expect(0xa0, "a bag holds nothing")?.reader();
-    let octets = content.expect_string(der::OCTET_STRING, "a bag holds no OCTET STRING")?;
-    Ok(Some(octets.string()?.into_owned()))
+    let octets = content.expect_octets(der::OCTET_STRING, "a bag holds no OCTET STRING")?;
+    Ok(Some(octets.into_owned()))
 }
 
 /// MacData: the digest, the salt and the iterations.
@@ -241,22 +224,16 @@ fn check_mac(
     passphrase: &[u8],
     budget: &mut Budget,
 ) -> Result<(), KeyProblem> {
-    let malformed = KeyProblem::Malformed;
     let mut parts = mac.reader();
-    let info = parts.expect(der::SEQUENCE, "the MAC is not a SEQUENCE").map_err(malformed)?;
-    let salt = parts
-        .expect_string(der::OCTET_STRING, "the salt of the MAC is not an OCTET STRING")
-        .and_then(|salt| salt.string())
-        .map_err(malformed)?;
+    let info = parts.expect(der::SEQUENCE, "the MAC is not a SEQUENCE")?;
+    let salt =
+        parts.expect_octets(der::OCTET_STRING, "the salt of the MAC is not an OCTET STRING")?;
     let rounds = if parts.is_empty() { 1 } else { iterations(&mut parts)? };
     let mut info = info.reader();
-    let algorithm = info.expect(der::SEQUENCE, "the MAC names no digest").map_err(malformed)?;
-    let wanted = info
-        .expect_string(der::OCTET_STRING, "the MAC is not an OCTET STRING")
-        .and_then(|wanted| wanted.string())
-        .map_err(malformed)?;
+    let algorithm = info.expect(der::SEQUENCE, "the MAC names no digest")?;
+    let wanted = info.expect_octets(der::OCTET_STRING, "the MAC is not an OCTET STRING")?;
     let mut algorithm = algorithm.reader();
-    let digest = algorithm.expect(der::OID, "the digest is not an OID").map_err(malformed)?;
+    let digest = algorithm.expect(der::OID, "the digest is not an OID")?;
     if digest.content == PBMAC1 {
         return pbmac1(&mut algorithm, content, passphrase, &wanted, budget);
     }
@@ -309,30 +286,23 @@ fn pbmac1(
     wanted: &[u8],
     budget: &mut Budget,
 ) -> Result<(), KeyProblem> {
-    let malformed = KeyProblem::Malformed;
     let expect = |parts: &mut Reader<'_>| -> Result<(Vec<u8>, Vec<u8>), DerError> {
         let mut one = parts.expect(der::SEQUENCE, "PBMAC1 without its algorithms")?.reader();
         let oid = one.expect(der::OID, "an algorithm of PBMAC1 is not an OID")?.content.to_vec();
         Ok((oid, one.next()?.map(|rest| rest.raw.to_vec()).unwrap_or_default()))
     };
-    let mut parts =
-        parameters.expect(der::SEQUENCE, "PBMAC1 without parameters").map_err(malformed)?.reader();
-    let (kdf, kdf_parameters) = expect(&mut parts).map_err(malformed)?;
-    let (scheme, _) = expect(&mut parts).map_err(malformed)?;
+    let mut parts = parameters.expect(der::SEQUENCE, "PBMAC1 without parameters")?.reader();
+    let (kdf, kdf_parameters) = expect(&mut parts)?;
+    let (scheme, _) = expect(&mut parts)?;
     if kdf != PBKDF2 {
         return Err(unknown_mac(&kdf));
     }
-    let mut kdf = Reader::new(&kdf_parameters)
-        .expect(der::SEQUENCE, "PBKDF2 without parameters")
-        .map_err(malformed)?
-        .reader();
-    let salt = kdf
-        .expect_string(der::OCTET_STRING, "a salt is not an OCTET STRING")
-        .and_then(|salt| salt.string())
-        .map_err(malformed)?;
+    let mut kdf =
+        Reader::new(&kdf_parameters).expect(der::SEQUENCE, "PBKDF2 without parameters")?.reader();
+    let salt = kdf.expect_octets(der::OCTET_STRING, "a salt is not an OCTET STRING")?;
     let rounds = iterations(&mut kdf)?;
     let length = iterations(&mut kdf)?;
-    let (prf, _) = expect(&mut kdf).map_err(malformed)?;
+    let (prf, _) = expect(&mut kdf)?;
     let Some(length) = usize::try_from(length).ok().filter(|length| *length <= 64) else {
         return Err(KeyProblem::Unsupported("a MAC key of more than 64 bytes".into()));
     };

@@ -41,9 +41,7 @@ pub(super) fn generate(kind: KeyType) -> Option<Result<Made<Pair>, KeyProblem>> 
 fn made(algorithm: &KeyAlgorithm, document: &[u8]) -> Result<Made<Pair>, KeyProblem> {
     let (pair, public) = load(algorithm, document)?;
     let pkcs8 = match algorithm {
-        KeyAlgorithm::Ed25519 => {
-            ed25519_version_1(pkcs8_parts(document).map_err(KeyProblem::Malformed)?.2)
-        }
+        KeyAlgorithm::Ed25519 => ed25519_version_1(pkcs8_parts(document)?.2),
         _ => Zeroizing::new(document.to_vec()),
     };
     Ok((pkcs8, pair, public))

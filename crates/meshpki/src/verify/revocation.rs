@@ -235,9 +235,9 @@ impl<'a> Run<'a> {
 
     /// `crypto/x509/x509_vfy.c: check_crl`.
     fn check_crl(&mut self, depth: usize, crl: &Crl, issuer: &'a Cert) -> Step {
-        // Of a delta this is known.
+        // The base of a delta has passed these checks.
         if !crl.is_delta() {
-            // Nor has it a key usage then. Those of the chain are decoded.
+            // An issuer apart from the chain has no key usage before its extensions are decoded; those in the chain are.
             let apart = self.crl_score & score::SAME_PATH == 0;
             let decoded = !apart || self.memo.has_decoded(issuer, self.policy.release);
             if decoded && issuer.extensions().lacks_usage(KeyUsage::CRL_SIGN) {
@@ -281,8 +281,8 @@ impl<'a> Run<'a> {
         path.lookups = core::mem::take(&mut self.lookups);
         let went_through = path.verify_cert().is_ok();
         // `crypto/x509/x509_vfy.c: check_crl_chain`
-        let same_anchor = path.chain.last().map(|link| link.cert.clone())
-            == self.chain.last().map(|link| link.cert.clone());
+        let same_anchor =
+            path.chain.last().map(|link| link.cert) == self.chain.last().map(|link| link.cert);
         let Run { findings, lookups, undecided, queue_breaks_line, .. } = path;
         self.queue_breaks_line |= queue_breaks_line;
         self.lookups = lookups;
@@ -340,11 +340,11 @@ fn is_delta_of(delta: &Crl, base: &Crl) -> bool {
 
 /// `crypto/x509/x509_vfy.c: crl_extension_match`: once in both with the same value, or in neither.
 fn extensions_match(a: &Crl, b: &Crl, oid: &[u8]) -> bool {
-    let values = |crl: &'_ Crl| -> Vec<Vec<u8>> {
+    fn values<'a>(crl: &'a Crl, oid: &[u8]) -> Vec<&'a [u8]> {
         let all = crl.raw_extensions().iter().filter(|extension| extension.oid == oid);
-        all.map(|extension| extension.value.clone()).collect()
-    };
-    let (a, b) = (values(a), values(b));
+        all.map(|extension| extension.value.as_slice()).collect()
+    }
+    let (a, b) = (values(a, oid), values(b, oid));
     a.len() < 2 && a == b
 }
 

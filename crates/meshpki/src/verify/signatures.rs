@@ -50,15 +50,12 @@ impl Run<'_> {
             self.report(code, issuer_depth)?;
         }
         let release = self.policy.release;
-        if release.key(issuer).is_none() {
-            return self.report(6, issuer_depth);
-        }
+        let Some(key) = release.key(issuer) else { return self.report(6, issuer_depth) };
         // A target is seen once, what is above it often.
-        let is_sm2 = issuer.decoded_key().is_some_and(|key| key.kind == Kind::Sm2);
         let check = match depth {
             _ if release.scheme(subject.signature_algorithm()).is_none() => SignatureCheck::Bad,
             // `crypto/asn1/a_verify.c: make_id_ctx`
-            _ if self.has_sm2_id(subject) && !is_sm2 => SignatureCheck::Bad,
+            _ if self.has_sm2_id(subject) && key.kind != Kind::Sm2 => SignatureCheck::Bad,
             0 => verify_signature(subject, issuer),
             _ => self.memo.check(subject, issuer),
         };

@@ -233,7 +233,7 @@ fn weak_keys(folder: &Folder<'_>) -> Option<SecretProblem> {
         return None;
     }
     if all.iter().any(|(_, cert)| is_post_quantum(cert)) {
-        evidence.push(String::from("Go, so istiod and its agents, and ztunnel support neither ML-DSA nor SLH-DSA; Envoy verifies ML-DSA since 1.38, in Istio 1.30"));
+        evidence.push(String::from("istiod and its agents (Go) and ztunnel support neither ML-DSA nor SLH-DSA; Envoy verifies ML-DSA since 1.38, which Istio 1.30 has"));
     }
     let mut problem = folder
         .warning("istiod/weak-key", "a key is too short, or its type is not accepted by proxies");

@@ -28,7 +28,7 @@ enum Hashes {
     Shake,
 }
 
-/// Octets of a digit of WOTS+: `lg_w` is 4 in every parameter set, and 3 digits hold the checksum.
+/// Digits of a checksum of WOTS+; `lg_w` is 4 in every parameter set.
 const CHECKSUM_DIGITS: usize = 3;
 const LARGEST_DIGIT: u8 = 15;
 

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use super::{Case, Evidence, hex, joined, named, push};
 use crate::cert::Cert;
 use crate::der::{self, DerError, Reader};
+use crate::key::KeyAlgorithm;
 use crate::key::post_quantum::parameter_set;
 use crate::oid;
 use crate::signature::SignatureCheck;
@@ -61,31 +62,22 @@ impl Case<'_> {
         access.flat_map(|extension| ca_issuers(&extension.value).unwrap_or_default()).collect()
     }
 
-    /// A certificate of the same name and key that is valid at the time, and why it is not in the chain.
+    /// A certificate of the same name and key that is valid at the time, and the list it is in.
     pub(super) fn valid_twin(&self) -> Option<(&'static str, &Cert)> {
         let cert = self.cert();
-        self.candidates().find(|(_, twin)| {
-            *twin != cert
-                && twin.subject() == cert.subject()
-                && twin.public_key() == cert.public_key()
-                && is_valid(twin, self.policy.at)
-        })
+        self.candidates().find(|(_, twin)| is_twin(cert, twin) && is_valid(twin, self.policy.at))
     }
 
     /// Another certificate of the same name and key, by an issuer that is trusted: OpenSSL took the first of them and does
     /// not go back.
     pub(super) fn trusted_twin(&self) -> Option<&Cert> {
         let cert = self.cert();
-        let twins = self.inputs.untrusted.iter().filter(|twin| {
-            *twin != cert
-                && twin.subject() == cert.subject()
-                && twin.public_key() == cert.public_key()
-                && twin.issuer() != cert.issuer()
-        });
+        let is_other = |twin: &&Cert| is_twin(cert, twin) && twin.issuer() != cert.issuer();
+        let mut twins = self.inputs.untrusted.iter().filter(is_other);
         let is_trusted = |twin: &&Cert| {
             self.inputs.trusted.iter().any(|anchor| anchor.cert.subject() == twin.issuer())
         };
-        twins.into_iter().find(is_trusted)
+        twins.find(is_trusted)
     }
 
     /// Whether a certificate has the issuer's name, and the authority key identifier names another by serial number
@@ -222,20 +214,26 @@ fn explain_candidate(
 }
 
 pub(super) fn algorithm_name(cert: &Cert) -> String {
-    crate::algorithm::algorithm_parts(cert.signature_algorithm()).map_or_else(
-        |error| error.to_string(),
-        |(oid, _)| parameter_set(oid).map_or_else(|| super::oid_name(oid), Into::into),
-    )
+    crate::algorithm::algorithm_parts(cert.signature_algorithm())
+        .map_or_else(|error| error.to_string(), |(oid, _)| algorithm_of(oid))
+}
+
+/// An algorithm by its standard name, or the name that OpenSSL has for it.
+fn algorithm_of(oid: &[u8]) -> String {
+    parameter_set(oid).map_or_else(|| super::oid_name(oid), Into::into)
+}
+
+/// Another certificate of the same name and key.
+fn is_twin(cert: &Cert, other: &Cert) -> bool {
+    other != cert && other.subject() == cert.subject() && other.public_key() == cert.public_key()
 }
 
 /// The algorithm of its own key.
 pub(super) fn key_name(cert: &Cert) -> String {
-    let spki = Reader::new(cert.public_key().as_der()).any();
-    let parts = spki.and_then(|spki| spki.reader().any()?.reader().any().map(|oid| oid.content));
-    parts.map_or_else(
-        |error| error.to_string(),
-        |oid| parameter_set(oid).map_or_else(|| super::oid_name(oid), Into::into),
-    )
+    match cert.public_key().algorithm() {
+        KeyAlgorithm::Other { oid } => algorithm_of(oid.as_bytes()),
+        known => known.to_string(),
+    }
 }
 
 /// Extensions that are there twice, else all of those that count.

@@ -45,7 +45,7 @@ impl Verdict {
         memo: &mut Memo,
     ) -> Option<OtherAnswer> {
         if !release.reads_cert(inputs.target) {
-            let (answer, reason) = ("that it cannot read it".to_string(), SHORT_TIME.to_string());
+            let (answer, reason) = (UNREADABLE.to_string(), SHORT_TIME.to_string());
             return Some(OtherAnswer { release, answer, reason });
         }
         let (untrusted, trusted) = (readable(inputs.untrusted, release), anchors(inputs, release));
@@ -64,10 +64,9 @@ impl Verdict {
         if self.says_the_same(&theirs) {
             return None;
         }
-        let loses = |ours: usize, theirs: usize| ours != theirs;
-        let less_is_read = loses(inputs.untrusted.len(), untrusted.len())
-            || loses(inputs.trusted.len(), trusted.len())
-            || loses(inputs.crls.len() + inputs.store_crls.len(), all[0].len() + all[1].len());
+        let less_is_read = inputs.untrusted.len() != untrusted.len()
+            || inputs.trusted.len() != trusted.len()
+            || inputs.crls.len() + inputs.store_crls.len() != all[0].len() + all[1].len();
         let reason = match less_is_read {
             true => SHORT_TIME.to_string(),
             false => Change { ours: self, theirs: &theirs, inputs }.reason(),
@@ -92,9 +91,8 @@ impl Verdict {
         if self.ok {
             return "OK".to_string();
         }
-        let new = self.findings.iter().find(|found| !other.findings.contains(found));
-        match new.or(self.findings.first()) {
-            _ if self.undecided.is_some() => "nothing that can be decided".to_string(),
+        match only(self, other).next().or(self.findings.first()) {
+            _ if self.undecided.is_some() => UNDECIDED.to_string(),
             Some(found) => said(found, self.release),
             None => SILENT.to_string(),
         }
@@ -103,6 +101,10 @@ impl Verdict {
 
 /// The answer of a release that rejects a certificate and reports no error.
 const SILENT: &str = "a failure without an error";
+/// The answer of a release that cannot read the certificate.
+const UNREADABLE: &str = "that it cannot read it";
+/// The answer of a release that depends on a signature which is not built in.
+const UNDECIDED: &str = "nothing that can be decided";
 
 impl fmt::Display for OtherAnswer {
     /// One sentence.
@@ -110,9 +112,18 @@ impl fmt::Display for OtherAnswer {
         let (release, answer) = (self.release.name(), self.answer.as_str());
         match answer {
             SILENT => write!(f, "{release} rejects it without naming an error: {}", self.reason),
+            UNREADABLE => write!(f, "{release} cannot read it: {}", self.reason),
+            UNDECIDED => {
+                write!(f, "{release} has an answer that cannot be decided here: {}", self.reason)
+            }
             _ => write!(f, "{release} says {answer} here: {}", self.reason),
         }
     }
+}
+
+/// The findings of `a` that `b` does not have.
+fn only<'a>(a: &'a Verdict, b: &'a Verdict) -> impl Iterator<Item = &'a Finding> {
+    a.findings.iter().filter(|found| !b.findings.contains(found))
 }
 
 /// Why a release reads less.
@@ -158,14 +169,7 @@ impl Change<'_> {
 
     /// The findings only one of them has.
     fn changed(&self) -> impl Iterator<Item = &Finding> {
-        let only = |a: &'_ Verdict, b: &'_ Verdict| -> Vec<usize> {
-            let new =
-                a.findings.iter().enumerate().filter(|(_, found)| !b.findings.contains(found));
-            new.map(|(i, _)| i).collect()
-        };
-        let ours = only(self.ours, self.theirs).into_iter().map(|i| &self.ours.findings[i]);
-        let theirs = only(self.theirs, self.ours).into_iter().map(|i| &self.theirs.findings[i]);
-        ours.chain(theirs)
+        only(self.ours, self.theirs).chain(only(self.theirs, self.ours))
     }
 
     /// The host of a URI under a name constraint.
@@ -203,7 +207,9 @@ impl Change<'_> {
             && self.newer().since(3, 6)
             && has_self_signed_flag(cert, self.older())
         {
-            return Some("OpenSSL 3.6 looks for no CRL of a self-signed certificate".to_string());
+            return Some(
+                "OpenSSL 3.6 does not check self-signed certificates against CRLs".to_string(),
+            );
         }
         let mut crls = self.inputs.crls.iter().chain(self.inputs.store_crls);
         crls.any(|crl| crl.scope().is_some_and(crate::crl::Scope::is_empty)).then(|| {
