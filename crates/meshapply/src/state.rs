@@ -135,7 +135,7 @@ pub struct Vacant {
 }
 
 /// What a cluster holds.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Observed {
     /// The secret `cacerts`, unless it has no files.
     pub secret: Option<Live>,

@@ -12,10 +12,10 @@ use hyper::body::{Bytes, Incoming};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::error::Error;
-use super::server::{accept, bind, converse};
+use super::server::{accept, bind, converse, finish};
 use super::{limits, respond};
 
 /// What a [`MonitorServer`] serves at the moment.
@@ -87,7 +87,9 @@ impl MonitorServer {
                 (stream, place) = accept(&self.listener, &places) => {
                     connections.spawn(async move {
                         let _place = place;
-                        let respond = |request: &Request<Incoming>| respond::page(&page, request);
+                        let respond = |request: &Request<Incoming>| {
+                            respond::monitor(request, page.is_fresh(), || page.text())
+                        };
                         converse(stream, respond, stopped).await;
                     });
                 }
@@ -95,9 +97,6 @@ impl MonitorServer {
             }
         }
         drop(self.listener);
-        stopping.send_replace(true);
-        let finished = async { while connections.join_next().await.is_some() {} };
-        // What is still running after that is cut off when `connections` is dropped.
-        let _ = timeout(limits::LAST_TIME, finished).await;
+        finish(connections, stopping).await;
     }
 }

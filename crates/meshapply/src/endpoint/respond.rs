@@ -6,7 +6,6 @@ use http_body_util::Full;
 use hyper::body::{Body, Bytes};
 
 use super::content::Published;
-use super::monitor::MonitorPage;
 
 /// The type of SPIFFE bundles (SPIFFE Federation, section 5.1).
 const JSON: &str = "application/json";
@@ -33,25 +32,15 @@ pub(super) fn bundle<B: Body>(
 }
 
 /// `/healthz` and `/metrics`.
-pub(super) fn metrics<B: Body>(
-    published: &Published,
+pub(super) fn monitor<B: Body>(
     request: &Request<B>,
+    is_healthy: bool,
+    metrics: impl FnOnce() -> Bytes,
 ) -> Response<Full<Bytes>> {
     refusal(request).unwrap_or_else(|| match request.uri().path() {
-        "/healthz" => response(StatusCode::OK, TEXT, Bytes::from_static(b"ok\n")),
-        "/metrics" => response(StatusCode::OK, METRICS, published.metrics().into()),
-        _ => error(StatusCode::NOT_FOUND),
-    })
-}
-
-/// `/healthz` and `/metrics` of a page.
-pub(super) fn page<B: Body>(page: &MonitorPage, request: &Request<B>) -> Response<Full<Bytes>> {
-    refusal(request).unwrap_or_else(|| match request.uri().path() {
-        "/healthz" if page.is_fresh() => {
-            response(StatusCode::OK, TEXT, Bytes::from_static(b"ok\n"))
-        }
+        "/healthz" if is_healthy => response(StatusCode::OK, TEXT, Bytes::from_static(b"ok\n")),
         "/healthz" => error(StatusCode::SERVICE_UNAVAILABLE),
-        "/metrics" => response(StatusCode::OK, METRICS, page.text()),
+        "/metrics" => response(StatusCode::OK, METRICS, metrics()),
         _ => error(StatusCode::NOT_FOUND),
     })
 }

@@ -98,11 +98,16 @@ impl BundleServer {
             }
         }
         drop((self.listener, self.metrics));
-        stopping.send_replace(true);
-        let finished = async { while connections.join_next().await.is_some() {} };
-        // What is still running after that is cut off when `connections` is dropped.
-        let _ = timeout(limits::LAST_TIME, finished).await;
+        finish(connections, stopping).await;
     }
+}
+
+/// Finishes the responses that are running, for at most 5 seconds.
+pub(super) async fn finish(mut connections: JoinSet<()>, stopping: watch::Sender<bool>) {
+    stopping.send_replace(true);
+    let finished = async { while connections.join_next().await.is_some() {} };
+    // What is still running after that is cut off when `connections` is dropped.
+    let _ = timeout(limits::LAST_TIME, finished).await;
 }
 
 pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
@@ -163,7 +168,9 @@ async fn monitor(
     (published, stopped): Shared,
     _place: Option<OwnedSemaphorePermit>,
 ) {
-    let respond = |request: &Request<Incoming>| respond::metrics(&published, request);
+    let respond = |request: &Request<Incoming>| {
+        respond::monitor(request, true, || published.metrics().into())
+    };
     converse(stream, respond, stopped).await;
 }
 
