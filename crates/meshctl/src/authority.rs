@@ -22,9 +22,11 @@ pub(crate) use reader::{certs_of_file, read_certs};
 
 use std::path::Path;
 
+use meshpki::chain::issued;
 use meshpki::{Cert, Error, PublicKey};
 
 use crate::failure::Failure;
+use crate::io::Io;
 
 /// Whether `dir` has the key of the root that issued `ca`, or of any root if it is not known which.
 pub(crate) fn has_root_key(dir: &Path, ca: Option<&Cert>) -> bool {
@@ -38,6 +40,25 @@ pub(crate) fn has_root_key(dir: &Path, ca: Option<&Cert>) -> bool {
 /// A key as `ca csr` and `ca sign` print it, so that both sides can compare: its type and fingerprint.
 pub(crate) fn key_words(key: &PublicKey) -> String {
     format!("{}, key sha256 {}", key.algorithm(), key.fingerprint())
+}
+
+/// A certificate by its name and the beginning of its fingerprint.
+pub(crate) fn cert_words(cert: &Cert) -> String {
+    format!("`{}`, sha256 {}", cert.subject().label(), &cert.fingerprint()[..23])
+}
+
+/// What two roots in one folder mean.
+pub(crate) const ROOTS_APART: &str =
+    "until both trust both roots, their workloads reject each other";
+
+/// Whether a certificate is signed with its own key; `false` also when no algorithm here can tell.
+pub(crate) fn is_self_signed(cert: &Cert) -> bool {
+    cert.is_self_issued() && issued(cert, cert)
+}
+
+/// Warns of a certificate that was not taken, or of one that does not belong there.
+pub(crate) fn warn_stray(io: &mut Io<'_>, what: &str, place: &str, why: &str) {
+    io.warn(&Failure::new("ctl/strays", what).within(place).because(why));
 }
 
 /// Refuses a certificate whose key anyone can sign with.

@@ -41,7 +41,7 @@ pub struct Color {
     pub err: bool,
 }
 
-/// How far long work is, until it is dropped; then nothing of it is left on the terminal.
+/// The progress of a long task; dropping it clears its line on the terminal.
 pub(crate) struct Progress(Option<ProgressBar>);
 
 impl Progress {

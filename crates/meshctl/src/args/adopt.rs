@@ -63,7 +63,7 @@ pub struct Adopt {
 /// `meshctl ca bundle`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each certificate is written once, in the order of the files; of several with one name, the one that is valid longest comes first. What is left out, expired or not a root is reported on standard error.
+Each certificate is written once, in the order of the files; of several with the same name, the one that is valid longest comes first. What is left out, expired or not a root is reported on standard error.
 
 Exit status:
    0  the bundle was written, or the bundles have the same certificates
@@ -82,7 +82,7 @@ pub struct Bundle {
     /// Files and folders with roots, in any form that `ca adopt` reads; `-` reads standard input.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Show what this bundle has more (`+`) and lacks (`-`), instead of writing one.
+    /// Show what FILE adds (`+`) and lacks (`-`), instead of writing a bundle.
     #[arg(long, value_name = "FILE", conflicts_with = "out")]
     pub diff: Option<PathBuf>,
     /// Leave expired certificates out.

@@ -12,7 +12,7 @@ use super::{Clusters, address_or_port, duration};
 #[command(after_help = "\
 Looks at every cluster again and again, and serves `/metrics` and `/healthz`: when the certificates and CRLs end that istiod serves and hands out, which clusters accept each other, and when each was read last. It reads no secret and writes nothing. A cluster that does not answer keeps its last metrics, and `meshctl_cluster_up` is 0.
 
-SIGTERM and SIGINT end it. `/healthz` fails if no look has ended in time.
+SIGTERM and SIGINT end it. `/healthz` fails if no round finishes in time.
 
 Exit status:
    0  ended by SIGTERM or SIGINT
@@ -35,10 +35,10 @@ pub struct Exporter {
     /// Address of the metrics, over plain HTTP; a port alone is on loopback, and port 0 is any free port, which is printed.
     #[arg(long, value_name = "[ADDRESS:]PORT", default_value = "9464", value_parser = address_or_port)]
     pub listen: SocketAddr,
-    /// Time from the end of a look to the next.
+    /// Pause between two rounds.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     pub interval: Duration,
-    /// Time limit for each cluster in a look.
+    /// Time limit for each cluster in a round.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub timeout: Duration,
     /// Number of clusters to read at the same time.

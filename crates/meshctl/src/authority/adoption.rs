@@ -6,7 +6,7 @@ use meshpki::chain::{assemble, issued};
 use meshpki::{CaCerts, Cert, Signer, SoftKey, Time};
 
 use super::gather::{Gathered, Part};
-use super::key_words;
+use super::{ROOTS_APART, cert_words, is_self_signed, key_words};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
@@ -46,7 +46,7 @@ pub(crate) fn choose(
     })?;
     let mut left = others;
     let assembly = assemble(&pile, Some(&pile[ca]))?;
-    let is_root = |i: &usize| pile[*i].is_self_issued() && issued(&pile[*i], &pile[*i]);
+    let is_root = |i: &usize| is_self_signed(&pile[*i]);
     // What a mesh trusts already comes first, in its order: dropping one would cut the mesh off, and istiod compares bytes.
     // A file's name alone says nothing: only the roots of the set that has this CA are those of its mesh.
     let has_ca = |set: &str| {
@@ -194,7 +194,7 @@ fn no_root(top: &Cert, target: &Target<'_>) -> Failure {
 fn other_root(top: &Cert, roots: &[Cert]) -> Failure {
     let roots: Vec<String> =
         roots.iter().map(|root| format!("`{}`", root.subject().label())).collect();
-    Failure::new("ctl/other-root", "the new CA is under a different root than the present one")
+    Failure::new("ctl/other-root", "the new CA is under a different root than the current one")
         .because(format!(
             "its chain ends at `{}`, issued by `{}`",
             top.subject().label(),
@@ -215,7 +215,7 @@ fn words_of_key(key: &SoftKey, pile: &[Cert]) -> String {
             )
         }
         Some(cert) => format!("another copy of the key of `{}`", cert.subject().label()),
-        None => "a private key of none of the certificates".to_owned(),
+        None => "a private key that belongs to none of the certificates".to_owned(),
     }
 }
 
@@ -233,18 +233,13 @@ pub(crate) fn check_neighbour(
     if theirs.is_empty() || ours.iter().any(|root| theirs.contains(root)) {
         return Ok(());
     }
-    let id = |roots: &[Cert]| {
-        let one = |root: &Cert| {
-            format!("`{}`, sha256 {}", root.subject().label(), &root.fingerprint()[..23])
-        };
-        roots.iter().map(one).collect::<Vec<_>>().join("; ")
-    };
+    let id = |roots: &[Cert]| roots.iter().map(cert_words).collect::<Vec<_>>().join("; ");
     let failure = Failure::new("ctl/other-root", format!("{name} trusts a different root"))
         .in_file(folder)
         .because(format!("{name} trusts {}", id(theirs)))
         .because(format!("the new CA is under {}", id(ours)));
     if allowed {
-        io.warn(&failure.hint("until both trust both roots, their workloads reject each other"));
+        io.warn(&failure.hint(ROOTS_APART));
         return Ok(());
     }
     Err(failure.exit(Exit::No).hint(

@@ -8,6 +8,7 @@ use meshpki::istiod::Version;
 use meshpki::{Cert, chain};
 
 use super::issuer::{ROOT_CERT, ROOT_KEY};
+use super::{ROOTS_APART, cert_words};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files::{self, Leftover, Openness, Wait, Workspace};
@@ -183,10 +184,7 @@ pub(crate) fn check_issuers(
         if root.is_some_and(|root| leads_to(ca, &pile, root)) {
             continue;
         }
-        let id = |cert: &Cert| {
-            format!("`{}`, sha256 {}", cert.subject().label(), &cert.fingerprint()[..23])
-        };
-        let top = top(ca, &pile).map_or_else(|| format!("`{}`", ca.issuer().label()), id);
+        let top = top(ca, &pile).map_or_else(|| format!("`{}`", ca.issuer().label()), cert_words);
         let failure = Failure::new(
             "ctl/other-root",
             format!("`{name}` is under a different root than this folder's"),
@@ -194,20 +192,21 @@ pub(crate) fn check_issuers(
         .in_file(&folder)
         .because(format!("`{}` leads to {top}", ca.subject().label()));
         let failure = match root {
-            Some(root) => {
-                failure.because(format!("{} is {}", dir.join(ROOT_CERT).display(), id(root)))
-            }
+            Some(root) => failure.because(format!(
+                "{} is {}",
+                dir.join(ROOT_CERT).display(),
+                cert_words(root)
+            )),
             None => {
                 failure.because(format!("{} is missing, so a new root would be created", ROOT_CERT))
             }
         };
         if allowed {
-            let hint = "until both trust both roots, their workloads reject each other";
-            io.warn(&failure.hint(hint));
+            io.warn(&failure.hint(ROOTS_APART));
             continue;
         }
         return Err(failure.hint(format!(
-            "have that root's owner sign a CA for the new cluster, `meshctl ca csr {0} --cluster NAME` and then \
+            "have that root's owner sign a CA for the new cluster: `meshctl ca csr {0} --cluster NAME`, then \
              `meshctl ca adopt {0} --cluster NAME CERTIFICATE ROOT`; or restore that root, or create the new one in its \
              own folder or with `--new-root`",
             text::word(dir)

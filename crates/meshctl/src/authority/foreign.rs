@@ -26,6 +26,11 @@ pub(crate) struct Foreign {
 }
 
 impl Foreign {
+    /// It and the next step, in one line.
+    pub(crate) fn sentence(self) -> String {
+        self.what + &self.hint.map(|hint| format!(": {hint}")).unwrap_or_default()
+    }
+
     /// Adds it to a failure that says that something was not found.
     pub(crate) fn explain(path: &Path, bytes: &[u8], failure: Failure) -> Failure {
         let Some(this) = Self::of(path, bytes) else { return failure };

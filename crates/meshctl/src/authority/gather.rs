@@ -7,7 +7,6 @@ use meshpki::cacerts::{Layout, Secret};
 use meshpki::internals::contents::{Contents, Object};
 use meshpki::internals::pem::{self, Form};
 use meshpki::{Cert, Error, KeyProblem, PublicKey, Signer, SoftKey};
-use zeroize::Zeroizing;
 
 use super::foreign::Foreign;
 use super::reader::{Opener, named};
@@ -176,7 +175,6 @@ impl Gathered {
     /// `ctl/io`, `pki/key...`.
     pub(crate) fn add_key(&mut self, path: &Path) -> Result<Option<PublicKey>, Failure> {
         let Some(bytes) = files::read_optional(path)? else { return Ok(None) };
-        let bytes: Zeroizing<Vec<u8>> = bytes;
         let key = SoftKey::from_pem(&pem::mended(&bytes).0, None);
         let key = key.map_err(|error| Failure::from(error).in_file(path))?;
         let public = key.public_key().clone();

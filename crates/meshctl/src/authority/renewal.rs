@@ -5,7 +5,7 @@ use std::slice;
 use std::time::Duration;
 
 use meshpki::chain::{is_bridge, issued};
-use meshpki::{CaCerts, Cert, Csr, KeyType, Oid, Profile, Role, Signer, Time};
+use meshpki::{CaCerts, Cert, Csr, KeyType, Oid, Profile, Role, Signer, SoftKey, Time};
 
 use super::issuer::{Authority, ROOT_KEY};
 use super::keys::{generate, warn_unproven};
@@ -67,6 +67,14 @@ impl Renewal<'_> {
         workspace.finish()?;
         Ok(renewed)
     }
+
+    /// A new key, of the old one's type unless another is asked for.
+    fn new_key(&self, name: &str, old: &Cert, io: &mut Io<'_>) -> Result<SoftKey, Failure> {
+        let of_old = || KeyType::of(old.public_key().algorithm());
+        let kind = self.key_type.or_else(of_old).unwrap_or_default();
+        warn_unproven(kind, &format!("`{name}`"), io);
+        Ok(generate(kind, 1, io)?.remove(0))
+    }
 }
 
 fn renew(
@@ -94,7 +102,7 @@ fn renew(
     let mut staged = Vec::new();
     for (old, name) in &olds {
         if !ours.iter().any(|(_, of)| of == name) {
-            summary.clusters.push(cluster(name, State::Unchanged, old));
+            summary.clusters.push(Cluster::new(name, State::Unchanged, old));
             continue;
         }
         if authority.is_none() {
@@ -102,16 +110,14 @@ fn renew(
         }
         if let Some(authority) = &authority {
             let new = stage_one(renewal, name, old, authority, now, workspace, io)?;
-            summary.clusters.push(cluster(name, State::Renewed, &new));
+            summary.clusters.push(Cluster::new(name, State::Renewed, &new));
             staged.push((name, old));
         }
     }
     workspace.sync()?;
     requests.iter().try_for_each(|folder| workspace.place(folder))?;
     for (name, old) in staged {
-        let serial: String = old.ca().serial_hex().chars().filter(|c| *c != ':').take(8).collect();
-        let label = format!("{name}-{serial}");
-        let place = workspace.exchange(name, &label)?;
+        let place = exchange(name, old, workspace)?;
         io.note(format_args!("the old files of {name} are in {}", text::word(&place)));
     }
     let waits = (!elsewhere.is_empty()).then(|| waits(renewal.dir, own.as_ref(), &elsewhere));
@@ -143,12 +149,7 @@ fn stage_requests(
         if renewal.dir.join(&folder).join(PENDING_CSR).exists() {
             continue;
         }
-        let kind = renewal
-            .key_type
-            .or_else(|| KeyType::of(old.ca().public_key().algorithm()))
-            .unwrap_or_default();
-        warn_unproven(kind, &format!("`{name}`"), io);
-        let key = generate(kind, 1, io)?.remove(0);
+        let key = renewal.new_key(name, old.ca(), io)?;
         let Profile { role, subject_alt_names, .. } = same_profile(old.ca(), None);
         let csr = Csr::create(old.ca().subject(), &subject_alt_names, role, &key)?;
         workspace.stage(&folder.join(PENDING_KEY), key.to_pem().as_bytes(), true)?;
@@ -211,16 +212,6 @@ fn is_due(ca: &Cert, within: Option<Duration>, now: Time) -> bool {
     }
 }
 
-fn cluster(name: &str, state: State, set: &CaCerts) -> Cluster {
-    Cluster {
-        name: name.to_owned(),
-        state,
-        ca: set.ca().clone(),
-        chain: set.chain().to_vec(),
-        roots: set.roots().to_vec(),
-    }
-}
-
 fn stage_one(
     renewal: &Renewal<'_>,
     name: &str,
@@ -231,12 +222,7 @@ fn stage_one(
     io: &mut Io<'_>,
 ) -> Result<CaCerts, Failure> {
     let within = |failure: Failure| failure.within(format!("cluster {name}"));
-    let kind = renewal
-        .key_type
-        .or_else(|| KeyType::of(old.ca().public_key().algorithm()))
-        .unwrap_or_default();
-    warn_unproven(kind, &format!("`{name}`"), io);
-    let key = generate(kind, 1, io)?.remove(0);
+    let key = renewal.new_key(name, old.ca(), io)?;
     let profile = same_profile(old.ca(), renewal.validity);
     let ca = intermediate::make(
         profile,
@@ -250,19 +236,43 @@ fn stage_one(
     let above = bridges(old, &authority.cert, now);
     let set = CaCerts::new(ca, key, above, old.roots().to_vec(), now)
         .map_err(|error| within(error.into()))?;
-    let folder = renewal.dir.join(name);
+    stage_successor(renewal.dir, name, &set, workspace)?;
+    Ok(set)
+}
+
+/// Stages the files of a set that takes the place of the present one. Its roots stay byte-identical, or istiod takes
+/// them for new ones and drops the whole update.
+///
+/// # Errors
+/// `ctl/io`.
+pub(crate) fn stage_successor(
+    dir: &Path,
+    name: &str,
+    set: &CaCerts,
+    workspace: &mut Workspace,
+) -> Result<(), Failure> {
+    let folder = dir.join(name);
     let layout = layout_of(&folder);
     for (file, content) in set.files(layout) {
-        let path = Path::new(name).join(file);
-        // Byte-identical, or istiod takes it for a new root and drops the whole update.
-        let kept = if file == layout.roots_file() {
-            files::read_optional(&folder.join(file))?
-        } else {
-            None
-        };
-        workspace.stage(&path, kept.as_ref().unwrap_or(&content), file == layout.key_file())?;
+        let is_roots = file == layout.roots_file();
+        let kept = if is_roots { files::read_optional(&folder.join(file))? } else { None };
+        let content = kept.as_ref().unwrap_or(&content);
+        workspace.stage(&Path::new(name).join(file), content, file == layout.key_file())?;
     }
-    Ok(set)
+    Ok(())
+}
+
+/// Puts the staged set in the old one's place; where the old one is now.
+///
+/// # Errors
+/// `ctl/io`.
+pub(crate) fn exchange(
+    name: &str,
+    old: &CaCerts,
+    workspace: &mut Workspace,
+) -> Result<PathBuf, Failure> {
+    let serial: String = old.ca().serial_hex().chars().filter(|c| *c != ':').take(8).collect();
+    workspace.exchange(name, &format!("{name}-{serial}"))
 }
 
 /// The root's certificate from another mesh that the old set sends, until it expires.

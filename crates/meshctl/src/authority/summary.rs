@@ -54,6 +54,18 @@ pub(crate) struct Cluster {
     pub(crate) roots: Vec<Cert>,
 }
 
+impl Cluster {
+    pub(crate) fn new(name: &str, state: State, set: &CaCerts) -> Self {
+        Self {
+            name: name.to_owned(),
+            state,
+            ca: set.ca().clone(),
+            chain: set.chain().to_vec(),
+            roots: set.roots().to_vec(),
+        }
+    }
+}
+
 /// What became of the root's key.
 #[derive(Clone, Copy)]
 pub(crate) struct RootKey {

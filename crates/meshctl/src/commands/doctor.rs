@@ -96,7 +96,7 @@ pub(super) fn run(args: &Doctor, io: &mut Io<'_>) -> Result<Exit, Failure> {
 
 impl Report {
     fn new(surveyed: Vec<Surveyed>, args: &Doctor, at: Time) -> Self {
-        let until = Time(at.0.saturating_add(seconds(args.within)));
+        let until = at + args.within;
         let mut rows: Vec<Row> = Vec::new();
         for asked in surveyed {
             let name = unique(cluster_name(&asked.name), &rows);
@@ -119,10 +119,6 @@ impl Report {
             Exit::Good
         }
     }
-}
-
-fn seconds(length: std::time::Duration) -> i64 {
-    i64::try_from(length.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// A name for the cluster of a context: the context's, or the part of it that can be a folder's name.

@@ -224,6 +224,30 @@ impl Selection {
     pub(crate) fn namespace(&self) -> &str {
         self.istio_namespace.as_deref().unwrap_or(meshapply::names::ISTIO_NAMESPACE)
     }
+
+    /// How one of its clusters is read.
+    pub(crate) fn options(&self, one: &Named) -> Options {
+        Options {
+            istio_namespace: one.istio_namespace.clone(),
+            istio_version: self.istio_version,
+            gateways: self.gateways.clone(),
+            workloads: self.workloads,
+            service_account: self.service_account.clone(),
+        }
+    }
+}
+
+impl Target {
+    /// Runs the credential plugin of a context; the server is not contacted yet.
+    pub(crate) async fn connect(
+        one: Named,
+        context: Context,
+        options: Options,
+    ) -> Result<Self, Failure> {
+        let Named { name, context: label, istio_namespace, spec, apart } = one;
+        let kube = Kube::connect(context, options).await?;
+        Ok(Self { name, context: label, istio_namespace, spec, apart, kube })
+    }
 }
 
 /// Reads the contexts and runs their credential plugins; no server is contacted yet.
@@ -232,14 +256,7 @@ pub(crate) async fn targets(
     io: &mut Io<'_>,
 ) -> Result<Vec<Target>, Failure> {
     let named = named(selection, io)?;
-    let options = |named: &Named| Options {
-        istio_namespace: named.istio_namespace.clone(),
-        istio_version: selection.istio_version,
-        gateways: selection.gateways.clone(),
-        workloads: selection.workloads,
-        service_account: selection.service_account.clone(),
-    };
-    reach(named, &selection.way, options, io).await
+    reach(named, &selection.way, |one| selection.options(one), io).await
 }
 
 /// Reads the contexts of clusters that were named and runs their credential plugins, once every connection is found
@@ -276,9 +293,7 @@ pub(crate) async fn reach(
     let mut targets: Vec<Target> = Vec::new();
     for (one, context) in contexts {
         let options = options(&one);
-        let Named { name, context: label, istio_namespace, spec, apart } = one;
-        let kube = Kube::connect(context, options).await?;
-        targets.push(Target { name, context: label, istio_namespace, spec, apart, kube });
+        targets.push(Target::connect(one, context, options).await?);
     }
     Ok(targets)
 }

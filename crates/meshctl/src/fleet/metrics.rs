@@ -246,7 +246,7 @@ impl Page {
             }
         }
         let name = "meshctl_trust_until_timestamp_seconds";
-        self.metric(name, "Unix time at which the first certificate expires that this rests on.");
+        self.metric(name, "Unix time at which the first certificate that this depends on expires.");
         for pair in &pairs {
             if let Answer::Yes(Some((end, _))) = &pair.answer {
                 self.sample(name, &labels(pair), end.0);

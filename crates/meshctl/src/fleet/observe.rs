@@ -103,16 +103,7 @@ pub(crate) async fn find_served(target: &Target) -> Result<(Found, Vec<String>),
         kube.served(),
         kube.crls()
     )?;
-    let observed = Observed {
-        secret: None,
-        vacant: None,
-        previous: None,
-        has_previous: false,
-        istiod: Vec::new(),
-        gateways: Vec::new(),
-        workloads: Vec::new(),
-    };
-    let seen = Seen { observed, istiods, mesh, given };
+    let seen = Seen { observed: Observed::default(), istiods, mesh, given };
     Ok((Found { seen, served, older: Ok(Vec::new()) }, crls))
 }
 

@@ -150,8 +150,7 @@ impl Rights {
         if istiods.iter().any(|istiod| istiod.trust_bundle) {
             self.roots = Roots::TrustBundle;
         }
-        let revisions = istiods.iter().filter(|istiod| istiod.revision != "default");
-        self.mesh.extend(revisions.map(|istiod| format!("istio-{}", istiod.revision)));
+        self.mesh = mesh_maps(istiods);
     }
 
     /// The gateways named, or those of Istio's own installation.
@@ -176,7 +175,7 @@ impl Rights {
                     .add("Empty: `meshctl push` fills it.", empty_secret(name, &self.namespace));
             }
         }
-        let subject = subject(self.user.as_deref(), &self.namespace);
+        let subject = subject(self.user.as_deref(), "meshctl", &self.namespace);
         let why = "The secrets and istiod. To verify a push, istiod is asked what it serves, and asked to sign a test certificate.";
         manifests.role(why, &subject, Some(&self.namespace), "meshctl", self.istio_rules());
         let why = if self.named {
@@ -411,12 +410,19 @@ fn one_text(targets: &[Target], texts: Vec<String>) -> Result<String, Failure> {
     Ok(texts.into_iter().next().unwrap_or_default())
 }
 
+/// The ConfigMaps with the mesh's configuration: that of the default revision, and of each other one.
+fn mesh_maps(istiods: &[Istiod]) -> BTreeSet<String> {
+    let others = istiods.iter().filter(|istiod| istiod.revision != "default");
+    let others = others.map(|istiod| format!("istio-{}", istiod.revision));
+    std::iter::once("istio".to_owned()).chain(others).collect()
+}
+
 fn exporter_text(namespace: &str, user: Option<&str>, istiods: &[Istiod]) -> String {
     const NAME: &str = "meshctl-exporter";
     let header = [
-        "The permissions that `meshctl exporter` needs in one cluster, and no others. Nothing can be written with them,"
+        "The permissions that `meshctl exporter` needs in one cluster, and no others. They allow no writes,"
             .to_owned(),
-        "and no secret read. Anyone who has them:".to_owned(),
+        "and no reading of secrets. Anyone who has them:".to_owned(),
         format!("- can connect to every port of every pod in {namespace}"),
         format!("- can read every Deployment in {namespace}, with the environment of its containers"),
     ];
@@ -424,16 +430,10 @@ fn exporter_text(namespace: &str, user: Option<&str>, istiods: &[Istiod]) -> Str
     if user.is_none() {
         manifests.add("", account(NAME, namespace));
     }
-    let subject = match user {
-        Some(_) => subject(user, namespace),
-        None => json!({"kind": "ServiceAccount", "name": NAME, "namespace": namespace}),
-    };
-    let revisions = istiods.iter().filter(|istiod| istiod.revision != "default");
-    let mut mesh = BTreeSet::from(["istio".to_owned()]);
-    mesh.extend(revisions.map(|istiod| format!("istio-{}", istiod.revision)));
+    let subject = subject(user, NAME, namespace);
     let of_istio = vec![
         rule("apps", &["deployments"], &[], &["list"]),
-        rule("", &["configmaps"], &texts(&mesh), &["get"]),
+        rule("", &["configmaps"], &texts(&mesh_maps(istiods)), &["get"]),
         rule("", &["pods"], &[], &["list"]),
         rule("", &["pods/portforward"], &[], &["create", "get"]),
     ];
@@ -535,13 +535,13 @@ impl Manifests {
     }
 }
 
-/// The subject of the rights: a user, or the service account `meshctl` of a namespace.
-pub(crate) fn subject(user: Option<&str>, namespace: &str) -> Value {
+/// The subject of the rights: a user, or this service account.
+pub(crate) fn subject(user: Option<&str>, account: &str, namespace: &str) -> Value {
     match user {
         Some(user) => {
             json!({"kind": "User", "name": user, "apiGroup": "rbac.authorization.k8s.io"})
         }
-        None => json!({"kind": "ServiceAccount", "name": "meshctl", "namespace": namespace}),
+        None => json!({"kind": "ServiceAccount", "name": account, "namespace": namespace}),
     }
 }
 

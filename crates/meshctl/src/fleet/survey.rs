@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use futures_util::stream::{StreamExt, iter};
-use meshapply::kube::{Context, Identity, Kube, Kubeconfig, Options, Right, Surroundings};
+use meshapply::kube::{Context, Identity, Kubeconfig, Right, Surroundings};
 use meshpki::Time;
 
-use super::clusters::{Named, SERVICE_ACCOUNT, Selection, Target, guard_of, place};
+use super::clusters::{Named, Selection, Target, chosen, guard_of, place};
 use super::observe::{Found, find_one, unreachable};
 use super::rbac;
 use crate::failure::Failure;
@@ -66,50 +66,44 @@ pub(crate) async fn survey(
         can_ask: false,
         patience: limits.patience,
     };
-    let mut named = Vec::new();
-    for (name, context) in contexts(selection, &kubeconfig) {
-        let mut one = Named::typed(&name, &context);
-        selection.namespace().clone_into(&mut one.istio_namespace);
-        let read = Context::read(&kubeconfig, &context, &around).map_err(Failure::from);
+    let mut asked = Vec::new();
+    for one in named(selection, &kubeconfig)? {
+        let read = Context::read(&kubeconfig, &one.context, &around).map_err(Failure::from);
         let read = read.and_then(|context| {
             guard_of(&one, &context, &selection.way.force, io)?;
             Ok(context)
         });
-        named.push((one, read));
+        asked.push((one, read));
     }
-    if named.is_empty() {
+    if asked.is_empty() {
         let message = "the kubeconfig has no contexts";
         return Err(Failure::new("apply/kubeconfig", message)
             .hint("`kubectl config get-contexts` lists the contexts; `--kubeconfig FILE` names another file; without a cluster, `meshctl ca init ca --cluster east --cluster west` creates a CA"));
     }
-    let count = named.len();
-    let progress = io.progress(count, "contexts asked");
-    let asked = iter(named).map(|(one, read)| ask(one, read, selection, limits.patience));
-    let mut asked = asked.buffered(limits.parallel.max(1));
+    let progress = io.progress(asked.len(), "contexts asked");
+    let answers = iter(asked).map(|(one, read)| ask(one, read, selection, limits.patience));
+    let mut answers = answers.buffered(limits.parallel.max(1));
     let mut found = Vec::new();
-    while let Some(one) = asked.next().await {
+    while let Some(one) = answers.next().await {
         found.push(one);
         progress.step();
     }
     Ok(found)
 }
 
-/// The cluster's name and the context of each; without a name of its own the cluster has the context's.
-fn contexts(selection: &Selection, kubeconfig: &Kubeconfig) -> Vec<(String, String)> {
-    let typed = selection.contexts.iter().map(|text| {
-        let (name, context) = text.split_once('=').unwrap_or((text, text));
-        (name.to_owned(), context.to_owned())
-    });
-    let mut all: Vec<(String, String)> = typed.collect();
-    if all.is_empty() {
+/// The clusters that are named; without any, every context under its own name.
+fn named(selection: &Selection, kubeconfig: &Kubeconfig) -> Result<Vec<Named>, Failure> {
+    let mut known: Vec<Named> = Vec::new();
+    for name in kubeconfig.contexts() {
         // The files of a list may name a context twice: the first counts.
-        for name in kubeconfig.contexts() {
-            if !all.iter().any(|(known, _)| *known == name) {
-                all.push((name.to_owned(), name.to_owned()));
-            }
+        if !known.iter().any(|one| one.name == name) {
+            known.push(Named::typed(name, name));
         }
     }
-    all
+    let typed = |name: &str, context: &str| Ok(Named::typed(name, context));
+    let mut named = chosen(&selection.contexts, known, typed)?;
+    named.iter_mut().for_each(|one| selection.namespace().clone_into(&mut one.istio_namespace));
+    Ok(named)
 }
 
 async fn ask(
@@ -135,16 +129,8 @@ async fn ask(
 }
 
 async fn connected(one: Named, context: Context, selection: &Selection) -> Result<Survey, Failure> {
-    let options = Options {
-        istio_namespace: one.istio_namespace.clone(),
-        istio_version: selection.istio_version,
-        gateways: Vec::new(),
-        workloads: false,
-        service_account: SERVICE_ACCOUNT.to_owned(),
-    };
-    let kube = Kube::connect(context, options).await?;
-    let Named { name, context, istio_namespace, spec, apart } = one;
-    let target = Target { name, context, istio_namespace, spec, apart, kube };
+    let options = selection.options(&one);
+    let target = Target::connect(one, context, options).await?;
     let clock = target.kube.clock().await.map_err(|error| unreachable(&target, &error))?;
     let now = system_time();
     let ahead = clock.map(|clock| clock.0.saturating_sub(now.0));

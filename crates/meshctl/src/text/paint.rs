@@ -9,18 +9,18 @@ const YELLOW: &str = "\x1b[33m";
 const CYAN: &str = "\x1b[36m";
 const OFF: &str = "\x1b[0m";
 
-/// Beginnings of lines that end with a closing character, and their colors.
-const MARKS: &[(&str, char, &str)] = &[
-    ("error[", ']', RED),
-    ("warning[", ']', YELLOW),
-    ("error:", ':', RED),
-    ("hint:", ':', CYAN),
-    ("next:", ':', CYAN),
-    ("[ok]", ']', GREEN),
-    ("[warn]", ']', YELLOW),
-    ("[fail]", ']', RED),
-    ("[?]", ']', YELLOW),
-    ("Usage:", ':', BOLD),
+/// Beginnings of lines, and their colors; `[` at the end: up to the closing bracket.
+const MARKS: &[(&str, &str)] = &[
+    ("error[", RED),
+    ("warning[", YELLOW),
+    ("error:", RED),
+    ("hint:", CYAN),
+    ("next:", CYAN),
+    ("[ok]", GREEN),
+    ("[warn]", YELLOW),
+    ("[fail]", RED),
+    ("[?]", YELLOW),
+    ("Usage:", BOLD),
 ];
 
 /// First words of lines, and their colors: the states of certificates.
@@ -53,11 +53,11 @@ fn line(line: &str) -> String {
     if HEADINGS.contains(&content) {
         return format!("{indent}{BOLD}{content}{OFF}{}", &rest[content.len()..]);
     }
-    let mark = MARKS.iter().find_map(|(start, close, color)| {
+    let mark = MARKS.iter().find_map(|(start, color)| {
         let after = rest.strip_prefix(start)?;
-        // The closing character is the mark's last one, or that of a code after it.
-        let end = if start.ends_with(*close) { 0 } else { after.find(*close)? + 1 };
-        Some((start.len() + end, *color))
+        // A code follows, up to its bracket.
+        let code = if start.ends_with('[') { after.find(']')? + 1 } else { 0 };
+        Some((start.len() + code, *color))
     });
     let word = || {
         let (first, color) = WORDS.iter().find(|(word, _)| {

@@ -12,7 +12,9 @@ use crate::authority::adoption::{self, Chosen, Target};
 use crate::authority::gather::{Gathered, Part, Placed, gather};
 use crate::authority::issuer::ROOT_CERT;
 use crate::authority::reader::Opener;
-use crate::authority::renewal::{PENDING, PENDING_CSR, PENDING_KEY, old_set};
+use crate::authority::renewal::{
+    PENDING, PENDING_CSR, PENDING_KEY, exchange, old_set, stage_successor,
+};
 use crate::authority::summary::{Cluster, RootKey, State, Summary, layout_of};
 use crate::authority::{
     certs_of_file, check_case, check_cluster_name, key_words, open_workspace, warn_exposed,
@@ -239,19 +241,16 @@ fn write(
 ) -> Result<State, Failure> {
     let name = Path::new(&args.cluster);
     let folder = args.dir.join(name);
-    for (file, content) in set.files(layout) {
-        let is_key = file == layout.key_file();
-        if is_key && matches!(present, Present::Request(_)) {
-            continue;
-        }
-        // Byte-identical, or istiod takes it for a new root and drops the whole update.
-        let kept = match present {
-            Present::Set(..) if file == layout.roots_file() => {
-                files::read_optional(&folder.join(file))?
+    if matches!(present, Present::Set(..)) {
+        stage_successor(&args.dir, &args.cluster, set, workspace)?;
+    } else {
+        for (file, content) in set.files(layout) {
+            let is_key = file == layout.key_file();
+            // The folder has the key of a request.
+            if !(is_key && matches!(present, Present::Request(_))) {
+                workspace.stage(&name.join(file), &content, is_key)?;
             }
-            _ => None,
-        };
-        workspace.stage(&name.join(file), kept.as_ref().unwrap_or(&content), is_key)?;
+        }
     }
     if let Present::Set(_, Some(pending)) = present
         && pending != set.ca().public_key()
@@ -273,9 +272,7 @@ fn write(
             workspace.place(&name.join("ca-cert.pem"))?;
         }
         Present::Set(old, _) => {
-            let serial: String =
-                old.ca().serial_hex().chars().filter(|c| *c != ':').take(8).collect();
-            let place = workspace.exchange(&args.cluster, &format!("{}-{serial}", args.cluster))?;
+            let place = exchange(&args.cluster, old, workspace)?;
             // It is not part of the old set: the new one has it, as its key or as what still waits.
             for file in [PENDING_KEY, PENDING_CSR] {
                 files::remove(&place, &Path::new(PENDING).join(file))?;
@@ -291,12 +288,6 @@ fn summary(args: &Adopt, set: &CaCerts, state: State) -> Summary {
     let top = set.chain().last().filter(|top| set.roots().contains(top));
     let root = top.unwrap_or(&set.roots()[0]).clone();
     let mut summary = Summary::new(&args.dir, root, State::Unchanged, RootKey::UNTOUCHED);
-    summary.clusters.push(Cluster {
-        name: args.cluster.clone(),
-        state,
-        ca: set.ca().clone(),
-        chain: set.chain().to_vec(),
-        roots: set.roots().to_vec(),
-    });
+    summary.clusters.push(Cluster::new(&args.cluster, state, set));
     summary
 }

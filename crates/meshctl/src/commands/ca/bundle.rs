@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use meshpki::chain::issued;
 use meshpki::{Cert, Error, Time};
 use serde_json::{Value, json};
 
 use crate::args::Bundle;
 use crate::authority::gather::{Gathered, Placed, gather};
 use crate::authority::reader::Opener;
+use crate::authority::{is_self_signed, warn_stray};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files;
@@ -48,13 +48,13 @@ fn joined(
             Some(_) => "a bundle is not plain PEM text",
             None => "a bundle is not plain PEM text; what is written is",
         };
-        note(io, what, place, &form.to_string());
+        warn_stray(io, what, place, &form.to_string());
     }
     for place in keys.iter().map(|(_, place)| place).chain(&locked) {
-        note(io, "a private key was left out", place, "a bundle has no keys");
+        warn_stray(io, "a private key was left out", place, "a bundle has no keys");
     }
     for (place, what) in &others {
-        note(io, "something else was left out", place, what);
+        warn_stray(io, "something else was left out", place, what);
     }
     if certs.is_empty() {
         return Err(Error::NoCertificate { what: "the files".to_owned() }.into());
@@ -63,7 +63,7 @@ fn joined(
     for Placed { cert, place, .. } in certs {
         if let Some(known) = entries.iter_mut().find(|entry| entry.cert == cert) {
             let why = format!("it is the same as {}", known.places[0]);
-            note(io, "a certificate appears twice", &place, &why);
+            warn_stray(io, "a certificate appears twice", &place, &why);
             known.places.push(place);
             continue;
         }
@@ -75,7 +75,7 @@ fn joined(
         return Err(Failure::new("ctl/bundle-empty", "no certificate is left")
             .because("every certificate has expired, and `--drop-expired` was given")
             .exit(Exit::No)
-            .hint("add the bundle with the present roots"));
+            .hint("add the bundle with the current roots"));
     }
     Ok(longest_first(entries))
 }
@@ -103,22 +103,14 @@ fn warn_of(entries: &[Entry], now: Time, io: &mut Io<'_>) {
                 false => "a certificate has expired",
             };
             let end = entry.cert.not_after().time().unwrap_or(now);
-            note(io, what, &place, &text::since(end, now));
+            warn_stray(io, what, &place, &text::since(end, now));
         }
-        if !is_root(&entry.cert) {
+        if !is_self_signed(&entry.cert) {
             let issuer = entry.cert.issuer().label();
             let why = format!("it was issued by `{issuer}`; Envoy trusts only roots");
-            note(io, "a certificate of the bundle is not a root", &place, &why);
+            warn_stray(io, "a certificate of the bundle is not a root", &place, &why);
         }
     }
-}
-
-fn note(io: &mut Io<'_>, what: &str, place: &str, why: &str) {
-    io.warn(&Failure::new("ctl/strays", what).within(place).because(why));
-}
-
-fn is_root(cert: &Cert) -> bool {
-    cert.is_self_issued() && issued(cert, cert)
 }
 
 fn is_expired(cert: &Cert, now: Time) -> bool {
@@ -194,7 +186,7 @@ fn entry_json(entry: &Entry, now: Time) -> Value {
         "subject": entry.cert.subject().to_string(),
         "notAfter": entry.cert.not_after().time().map(|end| end.to_string()),
         "sha256": entry.cert.fingerprint(),
-        "isRoot": is_root(&entry.cert),
+        "isRoot": is_self_signed(&entry.cert),
         "expired": is_expired(&entry.cert, now),
         "dropped": entry.is_dropped,
         "places": entry.places,

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use meshpki::Cert;
-use meshpki::chain::{assemble, issued};
+use meshpki::chain::assemble;
 use meshpki::internals::contents::Object;
 use meshpki::internals::pem::Form;
 
 use crate::args::ChainArgs;
 use crate::authority::reader::{self, Opener};
+use crate::authority::{is_self_signed, warn_stray};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files;
@@ -32,7 +33,7 @@ pub(crate) fn run(args: &ChainArgs, io: &mut Io<'_>) -> Result<Exit, Failure> {
     for (copy, original) in &assembly.duplicates {
         // The leaf is usually named twice, with --leaf and among the files.
         if leaf.is_none() || *original != 0 {
-            note(
+            warn_stray(
                 io,
                 "a certificate appears twice",
                 &place(*copy),
@@ -41,7 +42,7 @@ pub(crate) fn run(args: &ChainArgs, io: &mut Io<'_>) -> Result<Exit, Failure> {
         }
     }
     for i in &assembly.alternatives {
-        note(
+        warn_stray(
             io,
             "another certificate would also fit into the chain and was left out",
             &place(*i),
@@ -49,7 +50,7 @@ pub(crate) fn run(args: &ChainArgs, io: &mut Io<'_>) -> Result<Exit, Failure> {
         );
     }
     for i in &assembly.strays {
-        note(
+        warn_stray(
             io,
             "a certificate does not belong to the chain and was left out",
             &place(*i),
@@ -72,8 +73,7 @@ pub(crate) fn run(args: &ChainArgs, io: &mut Io<'_>) -> Result<Exit, Failure> {
 
 /// The chain with its root or without it, as asked for.
 fn with_root(args: &ChainArgs, mut chain: Vec<Cert>) -> Result<Vec<Cert>, Failure> {
-    let is_root = |cert: &Cert| cert.is_self_issued() && issued(cert, cert);
-    let top = chain.last().filter(|top| !is_root(top));
+    let top = chain.last().filter(|top| !is_self_signed(top));
     if let Some(top) = top.filter(|_| args.with_root) {
         return Err(Failure::new("ctl/no-root", "the root of the chain is in none of the files")
             .because(format!(
@@ -91,10 +91,6 @@ fn with_root(args: &ChainArgs, mut chain: Vec<Cert>) -> Result<Vec<Cert>, Failur
 }
 
 const WHY_ONE: &str = "OpenSSL and Envoy follow the first issuer that fits and never backtrack, so a chain needs exactly one of each";
-
-fn note(io: &mut Io<'_>, what: &str, place: &str, why: &str) {
-    io.warn(&Failure::new("ctl/strays", what).within(place).because(why));
-}
 
 /// Adds the certificates of a file; returns its first. A missing newline is added, with a warning, since istiod would not read the text.
 fn read(
@@ -123,7 +119,7 @@ fn read(
     let has = |is: fn(&Object) -> bool| opened.found.iter().any(|found| is(&found.object));
     let is_key = |object: &Object| matches!(object, Object::Key(_) | Object::LockedKey);
     if has(is_key) && !has(|object| matches!(object, Object::Cert(_))) {
-        note(io, "a private key was left out", &name, "a chain has no keys");
+        warn_stray(io, "a private key was left out", &name, "a chain has no keys");
         return Ok(None);
     }
     let found = reader::mended_certs(path, &bytes, opened)?;

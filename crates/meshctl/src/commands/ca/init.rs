@@ -318,13 +318,7 @@ fn existing_cluster(dir: &Path, name: &str, now: Time) -> Result<Option<Cluster>
         }
         failure
     })?;
-    Ok(Some(Cluster {
-        name: name.to_owned(),
-        state: State::Unchanged,
-        ca: set.ca().clone(),
-        chain: set.chain().to_vec(),
-        roots: set.roots().to_vec(),
-    }))
+    Ok(Some(Cluster::new(name, State::Unchanged, &set)))
 }
 
 fn new_cluster(
@@ -347,11 +341,5 @@ fn new_cluster(
     for (file, content) in set.files(layout) {
         workspace.stage(&Path::new(name).join(file), &content, file == layout.key_file())?;
     }
-    Ok(Cluster {
-        name: name.to_owned(),
-        state: State::Made,
-        ca: set.ca().clone(),
-        chain: set.chain().to_vec(),
-        roots: set.roots().to_vec(),
-    })
+    Ok(Cluster::new(name, State::Made, &set))
 }

@@ -88,11 +88,6 @@ fn issued_previous(items: &[Item], i: usize) -> Option<(&Item, bool)> {
         .next()
 }
 
-/// Whether the certificate is signed with its own key; `false` also when no algorithm here can tell.
-fn is_self_signed(cert: &Cert) -> bool {
-    cert.is_self_issued() && issued(cert, cert)
-}
-
 /// The certificates and CSRs that are for `key`.
 fn owners<'a>(items: &'a [Item], key: &PublicKey) -> Vec<&'a Item> {
     items.iter().filter(|item| item.object.certified_key().as_ref() == Some(key)).collect()

@@ -21,7 +21,7 @@ mod verifiers;
 use std::ffi::{OsStr, OsString};
 
 use meshpki::Cert;
-use meshpki::verify::{Inputs, Memo, Release, Verdict, verify_with};
+use meshpki::verify::{Memo, Release, Verdict, verify_with};
 
 use crate::exit::Exit;
 use crate::io::Io;
@@ -156,11 +156,7 @@ impl Answer {
             crl_issuers: policy.crl_kinds.extended,
         };
         settings.store.load_for(&target, &settings.untrusted, &want);
-        let trusted = settings.trusted.as_deref().unwrap_or(&settings.store.found.certs);
-        let mut inputs = Inputs::new(&target, &settings.untrusted, trusted)
-            .with_crls(&settings.crls)
-            .with_store_crls(&settings.store.found.crls);
-        inputs.trusted_apart = settings.trusted.is_some();
+        let inputs = settings.inputs(&target);
         let verdict = verify_with(&inputs, policy, &mut self.memo);
         let others = match settings.json || settings.explain {
             true => verdict.other_answers(&inputs, policy, &mut self.memo),

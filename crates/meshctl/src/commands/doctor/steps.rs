@@ -12,7 +12,7 @@ use crate::args::Doctor;
 use crate::failure::Failure;
 use crate::fleet::problems::State;
 use crate::hints::{named, readyz};
-use crate::text::word;
+use crate::text::{counted, word};
 
 /// Contexts that are named in steps of their own; the others are counted.
 const MOST: usize = 3;
@@ -78,7 +78,7 @@ impl Advisor<'_> {
 
     fn clocks(&self) -> Option<Step> {
         let rows = self.those(|row| row.skew.is_some());
-        step("set the clock that is wrong: certificates are judged by it", &rows, || {
+        step("correct the wrong clock: the validity of certificates depends on it", &rows, || {
             "date -u".to_owned()
         })
     }
@@ -215,7 +215,10 @@ impl Advisor<'_> {
             };
             steps.extend(step(&what, &[row], || readyz(context) + self.kubectl));
         }
-        let more = format!("{} could not be read; this lists all contexts", more(others.len()));
+        let more = format!(
+            "{} could not be read; this lists all contexts",
+            counted(others.len(), "more context")
+        );
         steps
             .extend(step(&more, others, || format!("kubectl config get-contexts{}", self.kubectl)));
         steps
@@ -236,11 +239,6 @@ fn step(what: &str, rows: &[&Row], command: impl FnOnce() -> String) -> Option<S
     }
     let contexts = rows.iter().map(|row| row.asked.context.clone()).collect();
     Some(Step { what: what.to_owned(), contexts, command: command() })
-}
-
-/// `1 more context`, `3 more contexts`.
-fn more(count: usize) -> String {
-    format!("{count} more context{}", if count == 1 { "" } else { "s" })
 }
 
 /// An option with its value, unless that is the default.

@@ -7,13 +7,11 @@ use meshpki::istiod::Severity;
 
 use super::{Kind, Report, Row};
 use crate::fleet::problems::State;
-use crate::text::{relative, safe};
+use crate::text::{counted, relative, safe};
 
 /// The whole text.
 pub(super) fn write(report: &Report) -> String {
-    let count = report.rows.len();
-    let plural = if count == 1 { "" } else { "s" };
-    let mut text = format!("{count} context{plural} at {}\n", report.at);
+    let mut text = format!("{} at {}\n", counted(report.rows.len(), "context"), report.at);
     for row in &report.rows {
         text += &context(report, row);
     }

@@ -69,7 +69,7 @@ pub(super) fn run(args: &RotateIntermediate, io: &mut Io<'_>) -> Result<Exit, Fa
         return Ok(Exit::Good);
     }
     import(args, &targets, &seen, io)?;
-    // What others must sign holds back no other cluster.
+    // A CA that others must sign does not hold up the other clusters.
     let waits = renew_due(args, &dues, options.json, io)?;
     let mut folders = folders::secrets(&args.dir)?;
     let secrets = targets

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::slice;
 
 use futures_util::future::join_all;
 use meshapply::Error;
@@ -248,7 +247,7 @@ pub(super) fn asked(ask: &Ask<'_>, io: &mut Io<'_>) -> Result<Read, Failure> {
         let Ok(Found { seen, .. }) = found else { continue };
         match own {
             Ok(own) => clusters.push(Known::live(target, seen, folders.remove(&target.name), own)?),
-            Err(error) => failures.extend(unasked(slice::from_ref(target), &[Err(error)])),
+            Err(error) => failures.push(observe::unreachable(target, &error)),
         }
     }
     failures.extend(misplaced.into_iter().map(|(_, failure)| failure));

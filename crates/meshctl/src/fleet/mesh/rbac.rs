@@ -101,7 +101,7 @@ impl Rights {
     }
 
     fn text(&self, user: Option<&str>) -> String {
-        let subject = subject(user, &self.namespace);
+        let subject = subject(user, "meshctl", &self.namespace);
         let mut manifests = Manifests::new(&self.header());
         if user.is_none() {
             manifests.add("", account("meshctl", &self.namespace));

@@ -39,7 +39,7 @@ pub(crate) fn manifests(request: &Request<'_>, io: &mut Io<'_>) -> Result<String
         ));
     }
     let secrets: Vec<String> = named.iter().map(|(name, _)| secret_name(name)).collect();
-    let subject = subject(request.user, namespace);
+    let subject = subject(request.user, "meshctl", namespace);
     let mut manifests = Manifests::new(&header(request, namespace));
     if request.user.is_none() {
         manifests.add("", account("meshctl", namespace));

@@ -169,10 +169,7 @@ impl Search<'_> {
     /// A file in which nothing was found: what it is, if that is known.
     fn foreign(&mut self, path: &Path, bytes: &[u8]) -> bool {
         match Foreign::of(path, bytes) {
-            Some(foreign) => {
-                let hint = foreign.hint.map(|hint| format!(": {hint}")).unwrap_or_default();
-                self.problem(path, None, &(foreign.what + &hint))
-            }
+            Some(foreign) => self.problem(path, None, &foreign.sentence()),
             None => match Cert::from_der(bytes) {
                 Err(error) => {
                     self.problem(path, None, &format!("neither PEM nor a certificate: {error}"))

@@ -5,7 +5,8 @@ use meshpki::{Cert, Csr, PublicKey, SignatureCheck, Time};
 use serde_json::{Map, Value, json};
 
 use super::crl::Crl;
-use super::{Item, Object, is_self_signed, issued_previous, names, owners};
+use super::{Item, Object, issued_previous, names, owners};
+use crate::authority::is_self_signed;
 use crate::text;
 
 /// The whole document.

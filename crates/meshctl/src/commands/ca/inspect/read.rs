@@ -50,8 +50,7 @@ pub(super) fn items(
 /// What a file is in which nothing was found.
 fn nothing(path: &Path, bytes: &[u8], mended: &[Form]) -> String {
     if let Some(foreign) = Foreign::of(path, bytes) {
-        let hint = foreign.hint.map(|hint| format!(": {hint}")).unwrap_or_default();
-        return foreign.what + &hint;
+        return foreign.sentence();
     }
     match mended {
         [] => "neither a PEM block nor the DER of a certificate, CSR, CRL or key".to_owned(),

@@ -6,7 +6,8 @@ use meshpki::x509::{AuthorityKeyId, Extensions, NameConstraints, RawExtension, R
 use meshpki::{Cert, Csr, Name, Oid, PublicKey, SignatureCheck, Time};
 
 use super::crl::Crl;
-use super::{Item, Object, is_self_signed, issued_previous, names, owners};
+use super::{Item, Object, issued_previous, names, owners};
+use crate::authority::is_self_signed;
 use crate::text;
 
 /// Entries of a CRL that are listed; the rest is counted.

@@ -132,7 +132,7 @@ pub(super) fn stored(bytes: &[u8], release: Release) -> (Found, bool) {
         let before = found.certs.len() + found.crls.len();
         pem.at = at;
         if let Next::Block(block) = pem.next() {
-            if !is_certificate_or_crl(&block.label) && block.label.ends_with(b"PRIVATE KEY") {
+            if block.label.ends_with(b"PRIVATE KEY") {
                 return (found, complete && !keys::reads(&block));
             }
             if lenient_block(&block, &mut found, release) {
@@ -153,10 +153,6 @@ pub(super) fn stored(bytes: &[u8], release: Release) -> (Found, bool) {
         complete = true;
     }
     (found, complete)
-}
-
-fn is_certificate_or_crl(label: &[u8]) -> bool {
-    matches!(label, b"CERTIFICATE" | b"X509 CERTIFICATE" | b"TRUSTED CERTIFICATE" | b"X509 CRL")
 }
 
 /// Takes a block; whether reading continues after it. A certificate or CRL that cannot be decoded is lost with its block, a key

@@ -76,7 +76,7 @@ pub(super) fn file_uri(name: &str) -> Option<&str> {
     local.or(Some(path)).filter(|path| path.starts_with('/'))
 }
 
-fn without_scheme(name: &str) -> Option<&str> {
+pub(super) fn without_scheme(name: &str) -> Option<&str> {
     name.get(..5).filter(|scheme| scheme.eq_ignore_ascii_case("file:"))?;
     name.get(5..)
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::sync::LazyLock;
 
 use meshpki::verify::Release;
 
@@ -50,10 +51,17 @@ pub(super) fn chosen(
     }
 }
 
+/// How this system describes itself, and the file that does; it is read once.
+fn described() -> Option<&'static (String, &'static str)> {
+    static FOUND: LazyLock<Option<(String, &'static str)>> = LazyLock::new(|| {
+        OS_RELEASE.iter().find_map(|by| Some((fs::read_to_string(by).ok()?, *by)))
+    });
+    FOUND.as_ref()
+}
+
 /// As this machine's own `openssl` would answer, without starting it.
 fn of_this_machine() -> Chosen {
-    let found = OS_RELEASE.iter().find_map(|by| Some((fs::read_to_string(by).ok()?, *by)));
-    let known = found.and_then(|(text, by)| Some(Chosen { release: of_system(&text)?, by }));
+    let known = described().and_then(|(text, by)| Some(Chosen { release: of_system(text)?, by }));
     known.unwrap_or(Chosen { release: UNKNOWN, by: "default, as the system is not known" })
 }
 
@@ -75,8 +83,7 @@ fn field(text: &str, name: &str) -> Option<String> {
 
 /// Where this system's OpenSSL keeps its trust store (`OPENSSLDIR`), whichever release answers.
 pub(super) fn folder() -> &'static str {
-    let found = OS_RELEASE.iter().find_map(|file| fs::read_to_string(file).ok());
-    folder_of(&found.unwrap_or_default())
+    folder_of(described().map_or("", |(text, _)| text.as_str()))
 }
 
 /// Debian's and its derivatives' for a system that is not known.

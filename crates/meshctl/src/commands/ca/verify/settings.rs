@@ -4,7 +4,9 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 
 use meshpki::istiod::Version;
-use meshpki::verify::{Anchor, Policies, Policy, Printing, Purpose, Release, Revocation, SuiteB};
+use meshpki::verify::{
+    Anchor, Inputs, Policies, Policy, Printing, Purpose, Release, Revocation, SuiteB,
+};
 use meshpki::{Cert, Crl, NameForm, Time};
 
 use super::load::{self, Found};
@@ -62,6 +64,20 @@ pub(super) struct Settings {
 }
 
 impl Settings {
+    /// The trust store, or what `-trusted` has instead.
+    pub(super) fn anchors(&self) -> &[Anchor] {
+        self.trusted.as_deref().unwrap_or(&self.store.found.certs)
+    }
+
+    /// What a target is verified with.
+    pub(super) fn inputs<'a>(&'a self, target: &'a Cert) -> Inputs<'a> {
+        let mut inputs = Inputs::new(target, &self.untrusted, self.anchors())
+            .with_crls(&self.crls)
+            .with_store_crls(&self.store.found.crls);
+        inputs.trusted_apart = self.trusted.is_some();
+        inputs
+    }
+
     /// Reads the options and loads their files; the rest are the certificates to verify.
     pub(super) fn read<'a>(
         args: &'a [OsString],

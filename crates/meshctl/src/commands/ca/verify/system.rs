@@ -9,7 +9,7 @@ use meshpki::verify::{Anchor, Arrival, Lookups, Release};
 use meshpki::{Cert, Name};
 
 use super::load::{self, Found};
-use super::open::file_uri;
+use super::open::{file_uri, without_scheme};
 use super::release;
 
 /// The trust store of a run: what was loaded, and where more may be found by name.
@@ -291,17 +291,16 @@ pub(super) struct Want {
 /// The path that a URI of a store names (`providers/implementations/storemgmt/file_store.c: file_open`,
 /// `crypto/store/store_lib.c: OSSL_STORE_open_ex`); `None` for one that is not there, or for another scheme.
 fn store_path(uri: &str, release: Release) -> Option<PathBuf> {
-    let is_file = uri.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("file:"));
     let there = |path: &str| fs::metadata(path).is_ok().then(|| PathBuf::from(path));
-    if !is_file {
+    let Some(path) = without_scheme(uri) else {
         let (_, after) = uri.split_once(':').unwrap_or_default();
         return if after.starts_with("//") { None } else { there(uri) };
-    }
-    if uri[5..].starts_with("//") {
+    };
+    if path.starts_with("//") {
         return file_uri(uri).and_then(there);
     }
     // `providers/implementations/storemgmt/file_store.c: file_open` of 3.6 takes relative paths.
-    let relative = release.since(3, 6).then_some(&uri[5..]);
+    let relative = release.since(3, 6).then_some(path);
     there(uri).or_else(|| file_uri(uri).or(relative).and_then(there))
 }
 

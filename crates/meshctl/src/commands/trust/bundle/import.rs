@@ -10,7 +10,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files;
 use crate::io::Io;
-use crate::text::safe;
+use crate::text::{counted, safe};
 
 /// How the first line of our files begins.
 const HEADER: &str = "# SPIFFE bundle of ";
@@ -40,7 +40,7 @@ pub(super) fn run(args: &Import, io: &mut Io<'_>) -> Result<Exit, Failure> {
     }
     files::write_public(out, text.as_bytes(), files::Kind::Certificates)?;
     let (count, domain) = (bundle.roots().len(), bundle.trust_domain());
-    io.note(format_args!("{count} root{} of {domain}", if count == 1 { "" } else { "s" }));
+    io.note(format_args!("{} of {domain}", counted(count, "root")));
     Ok(Exit::Good)
 }
 

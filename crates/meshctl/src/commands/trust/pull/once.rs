@@ -14,7 +14,7 @@ use crate::args::trust::Pull as Args;
 use crate::failure::Failure;
 use crate::files;
 use crate::io::Io;
-use crate::text::{safe, word};
+use crate::text::{counted, safe, word};
 
 /// An endpoint and where its bundle is kept.
 pub(super) struct Puller<'a> {
@@ -129,7 +129,7 @@ impl Puller<'_> {
             BundleUpdate::Unchanged => "unchanged",
             _ => "written",
         };
-        let plural = if count == 1 { "" } else { "s" };
-        io.say(format_args!("{place}: {count} root{plural} of {domain}{sequence}: {what}"));
+        let roots = counted(count, "root");
+        io.say(format_args!("{place}: {roots} of {domain}{sequence}: {what}"));
     }
 }

@@ -3,7 +3,7 @@
 use meshpki::verify::boringssl::{self, TrustStore};
 use meshpki::verify::go::{self, Certificate, Pools};
 use meshpki::verify::webpki::{self, Peer};
-use meshpki::verify::{Finding, Inputs, Memo, Reason, Rejection, verify_with};
+use meshpki::verify::{Finding, Memo, Reason, Rejection, verify_with};
 use meshpki::{Cert, Crl, Oid, Time};
 
 use super::{Opinion, Refusal, Releases, Verifier, peers};
@@ -24,11 +24,10 @@ type Outcome = Result<Vec<Cert>, Rejection>;
 
 impl<'a> Question<'a> {
     pub(super) fn new(target: &'a Cert, settings: &'a Settings) -> Self {
-        let trusted = settings.trusted.as_deref().unwrap_or(&settings.store.found.certs);
         Self {
             target,
             settings,
-            roots: trusted.iter().map(|anchor| anchor.cert.clone()).collect(),
+            roots: settings.anchors().iter().map(|anchor| anchor.cert.clone()).collect(),
             crls: [&settings.store.found.crls[..], &settings.crls].concat(),
             // `--as` always has a time: -no_check_time is refused.
             at: settings.policy.at.unwrap_or(Time(0)),
@@ -76,11 +75,7 @@ impl<'a> Question<'a> {
 
     fn openssl(&self, memo: &mut Memo) -> Result<Vec<Cert>, Refusal> {
         let settings = self.settings;
-        let trusted = settings.trusted.as_deref().unwrap_or(&settings.store.found.certs);
-        let mut inputs = Inputs::new(self.target, &settings.untrusted, trusted)
-            .with_crls(&settings.crls)
-            .with_store_crls(&settings.store.found.crls);
-        inputs.trusted_apart = settings.trusted.is_some();
+        let inputs = settings.inputs(self.target);
         let verdict = verify_with(&inputs, &settings.policy, memo);
         if let Some(depth) = verdict.undecided {
             return Err(Refusal {
