@@ -4,35 +4,16 @@ use std::net::TcpListener;
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use tests::api::{Answer, Api, Asked};
+use tests::api::{Answer, Api, Asked, kubeconfig, url};
 use tests::cli::{Shell, ended};
 use tests::mesh::Mesh;
 use tests::rig::Istio;
 use tests::schema;
 
-/// A kubeconfig with a context for each of these servers.
-fn kubeconfig(servers: &[(&str, String)]) -> String {
-    let name = |(name, _): &(&str, String)| json!({"name": name, "context": {"cluster": name, "user": "me"}});
-    let cluster =
-        |(name, server): &(&str, String)| json!({"name": name, "cluster": {"server": server}});
-    json!({
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": servers.iter().map(cluster).collect::<Vec<_>>(),
-        "contexts": servers.iter().map(name).collect::<Vec<_>>(),
-        "users": [{"name": "me", "user": {"token": "secret-token"}}],
-    })
-    .to_string()
-}
-
 fn shell(servers: &[(&str, String)]) -> Shell {
     let shell = Shell { now: meshctl::io::system_time(), ..Shell::new() };
     shell.scratch.write("kubeconfig", kubeconfig(servers));
     shell
-}
-
-fn url(api: &Api) -> String {
-    format!("http://127.0.0.1:{}", api.port)
 }
 
 /// Answers whether a right is there.
@@ -224,7 +205,7 @@ fn a_clock_that_is_wrong() {
         shell.now = meshpki::Time(shell.now.0 - 3600);
         ended(&shell.run("doctor --kubeconfig @/kubeconfig"), status, expect);
     };
-    let step = "  1. set the clock that is wrong";
+    let step = "  1. correct the wrong clock";
     check(3600, 2, &["[fail] east", "seconds ahead of this machine's", step, "date -u"]);
     check(-3600, 2, &["[fail] east", "seconds behind this machine's", step, "date -u"]);
     check(0, 0, &["[ok]   east"]);

@@ -12,10 +12,10 @@ use meshapply::endpoint::MonitorServer;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tests::Scratch;
-use tests::api::{Answer, Api};
+use tests::api::{Answer, Api, kubeconfig, url};
 use tests::cli::{Shell, ended, words};
 use tests::endpoint::plain;
-use tests::judges::{missing, run};
+use tests::judges::{missing, run, spawn};
 use tests::mesh::Mesh;
 use tests::rig::Istio;
 
@@ -60,12 +60,13 @@ impl Exporter {
             std::thread::sleep(Duration::from_millis(100));
         }
     }
+}
 
-    fn terminate(&mut self) -> ExitStatus {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("an id");
-        kill_process(pid, Signal::TERM).expect("a signal");
-        self.child.wait().expect("a process that ends")
-    }
+/// Asks a process to end, and waits for it.
+fn terminate(child: &mut Child) -> ExitStatus {
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("an id");
+    kill_process(pid, Signal::TERM).expect("a signal");
+    child.wait().expect("a process that ends")
 }
 
 impl Drop for Exporter {
@@ -93,19 +94,7 @@ fn check_text(text: &str) {
 }
 
 fn promtool(args: &[&str]) -> Option<Child> {
-    let child = Command::new("promtool")
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    match child {
-        Ok(child) => Some(child),
-        Err(error) => {
-            missing("promtool", &error.to_string());
-            None
-        }
-    }
+    spawn("promtool", Command::new("promtool").args(args))
 }
 
 /// One cluster without Istio but with a CRL for workloads, and one that is away.
@@ -120,15 +109,8 @@ fn half_away() -> (Api, Shell) {
         json!({"metadata": {"name": "istio-ca-crl", "namespace": "default"}, "data": {"ca-crl.pem": crl}}),
     );
     let shell = Shell { now: meshctl::io::system_time(), ..Shell::new() };
-    let cluster = |name: &str, port: u16| json!({"name": name, "cluster": {"server": format!("http://127.0.0.1:{port}")}});
-    let context = |name: &str| json!({"name": name, "context": {"cluster": name, "user": "me"}});
-    let config = json!({
-        "apiVersion": "v1", "kind": "Config",
-        "clusters": [cluster("east", api.port), cluster("away", 9)],
-        "contexts": [context("east"), context("away")],
-        "users": [{"name": "me", "user": {"token": "secret-token"}}],
-    });
-    shell.scratch.write("kubeconfig", config.to_string());
+    let away = "http://127.0.0.1:9".to_owned();
+    shell.scratch.write("kubeconfig", kubeconfig(&[("east", url(&api)), ("away", away)]));
     (api, shell)
 }
 
@@ -151,7 +133,7 @@ fn what_does_not_answer_is_a_metric_too() {
     check_text(&text);
     assert!(plain(exporter.address, "/healthz").ends_with("\r\n\r\nok\n"));
     assert!(plain(exporter.address, "/").starts_with("HTTP/1.1 404 "));
-    assert!(exporter.terminate().success(), "SIGTERM ends it in order");
+    assert!(terminate(&mut exporter.child).success(), "SIGTERM ends it in order");
     let asked = api.asked();
     assert!(
         asked.iter().all(|one| one.method == "GET" && !one.path.contains("/secrets")),
@@ -252,16 +234,10 @@ fn what_differs_between_namespaces() {
 #[test]
 fn many_clusters() {
     let names: Vec<String> = (0..101).map(|number| format!("c{number}")).collect();
-    let context =
-        |name: &String| json!({"name": name, "context": {"cluster": "away", "user": "me"}});
-    let config = json!({
-        "apiVersion": "v1", "kind": "Config",
-        "clusters": [{"name": "away", "cluster": {"server": "http://127.0.0.1:9"}}],
-        "contexts": names.iter().map(context).collect::<Vec<_>>(),
-        "users": [{"name": "me", "user": {"token": "secret-token"}}],
-    });
+    let away = |name| (name, "http://127.0.0.1:9".to_owned());
+    let servers: Vec<_> = names.iter().map(String::as_str).map(away).collect();
     let shell = Shell::new();
-    shell.scratch.write("kubeconfig", config.to_string());
+    shell.scratch.write("kubeconfig", kubeconfig(&servers));
     let contexts = names.join(",");
     let exporter =
         Exporter::start(&shell.scratch, &format!("--kubeconfig @/kubeconfig --context {contexts}"));
@@ -271,13 +247,7 @@ fn many_clusters() {
 /// A kubeconfig with context `east` for a server.
 fn one_cluster(api: &Api) -> Shell {
     let shell = Shell { now: meshctl::io::system_time(), ..Shell::new() };
-    let config = json!({
-        "apiVersion": "v1", "kind": "Config",
-        "clusters": [{"name": "east", "cluster": {"server": format!("http://127.0.0.1:{}", api.port)}}],
-        "contexts": [{"name": "east", "context": {"cluster": "east", "user": "me"}}],
-        "users": [{"name": "me", "user": {"token": "secret-token"}}],
-    });
-    shell.scratch.write("kubeconfig", config.to_string());
+    shell.scratch.write("kubeconfig", kubeconfig(&[("east", url(api))]));
     shell
 }
 
@@ -287,14 +257,7 @@ fn a_signal_at_the_start() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let server = format!("http://{}", listener.local_addr().expect("an address"));
     let shell = Shell::new();
-    let context = |name: &str| json!({"name": name, "context": {"cluster": "one", "user": "me"}});
-    let config = json!({
-        "apiVersion": "v1", "kind": "Config",
-        "clusters": [{"name": "one", "cluster": {"server": server}}],
-        "contexts": [context("east"), context("west")],
-        "users": [{"name": "me", "user": {"token": "secret-token"}}],
-    });
-    shell.scratch.write("kubeconfig", config.to_string());
+    shell.scratch.write("kubeconfig", kubeconfig(&[("east", server.clone()), ("west", server)]));
     let file = shell.scratch.join("kubeconfig");
     let mut child = Command::new(MESHCTL)
         .args(["exporter", "--listen", "0", "--context", "east,west", "--kubeconfig"])
@@ -304,10 +267,8 @@ fn a_signal_at_the_start() {
         .expect("meshctl runs");
     // It asks which cluster this is, and gets no answer.
     let _asked = listener.accept().expect("a connection");
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("an id");
-    kill_process(pid, Signal::TERM).expect("a signal");
     let start = Instant::now();
-    assert!(child.wait().expect("it ends").success(), "SIGTERM ends it in order");
+    assert!(terminate(&mut child).success(), "SIGTERM ends it in order");
     assert!(start.elapsed() < Duration::from_secs(5), "and at once");
 }
 
@@ -449,7 +410,7 @@ fn deployment() {
     let ran = shell.run(&command.replace("0.0.0.0:9464", "0"));
     ended(&ran, 1, &["error[apply/kubeconfig]", "cannot read the file of `certificate-authority`"]);
     let rbac = shell.good("exporter --print-rbac");
-    assert!(rbac.contains("name: meshctl-exporter\n") && !rbac.contains("secrets"), "{rbac}");
+    assert!(rbac.contains("name: meshctl-exporter\n") && !rbac.contains("- secrets\n"), "{rbac}");
     assert!(!rbac.contains("patch") && !rbac.contains("serviceaccounts/token"), "{rbac}");
 }
 

@@ -280,14 +280,13 @@ fn secret(shell: &Shell, folder: &str, signer: usize, own: usize, more_roots: &[
 
 #[test]
 fn what_check_says() {
-    let place = |name: &str| KEYS.iter().position(|key| key.name == name).expect("a key");
     let outside = OUTSIDE.iter().position(|key| key.name == "ml-dsa-65").expect("a key");
-    let (p256, ca, ml_dsa) = (place("p256-1"), place("p256-2"), KEYS.len() + outside);
+    let (p256, ca, ml_dsa) = (forge::key("p256-1"), forge::key("p256-2"), KEYS.len() + outside);
     let shell = Shell::new();
     let warning = [
         "warning[istiod/weak-key]: ",
         "has a key of type ML-DSA-65\n",
-        "evidence: Go, so istiod and its agents, and ztunnel support neither ML-DSA nor SLH-DSA; Envoy verifies ML-DSA since 1.38, in Istio 1.30\n",
+        "evidence: istiod and its agents (Go) and ztunnel support neither ML-DSA nor SLH-DSA; Envoy verifies ML-DSA since 1.38, which Istio 1.30 has\n",
     ];
     let check = |folder: &str, status: u8, texts: &[&str]| {
         ended(&shell.run(&format!("check @/{folder}")), status, &[&warning[..], texts].concat());

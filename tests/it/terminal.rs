@@ -1,10 +1,10 @@
 //! On a terminal `ca init` asks for a passphrase, and leaves the terminal as it was; in a pipe it never asks.
 
 use std::io::{Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 
 use tests::Scratch;
-use tests::judges::missing;
+use tests::judges::spawn;
 
 use crate::MESHCTL;
 
@@ -19,23 +19,14 @@ fn on_a_terminal_with(
     command: &str,
     env: &[(&'static str, &'static str)],
 ) -> Option<Child> {
-    let child = Command::new("script")
+    let mut script = Command::new("script");
+    script
         .args(["-q", "-e", "-E", "never", "-c", &command.replace("meshctl", MESHCTL), "/dev/null"])
         .current_dir(scratch.path())
         .env_remove("NO_COLOR")
         .env("TERM", "xterm")
-        .envs(env.iter().copied())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    match child {
-        Ok(child) => Some(child),
-        Err(error) => {
-            missing("script (util-linux)", &error.to_string());
-            None
-        }
-    }
+        .envs(env.iter().copied());
+    spawn("script (util-linux)", &mut script)
 }
 
 /// Answers each question when it is asked; returns the exit status and all that stood on the terminal.

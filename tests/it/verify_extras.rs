@@ -5,7 +5,7 @@ use meshpki::internals::{oid, pem};
 use meshpki::verify::Release;
 use serde_json::Value;
 use tests::cases::{self, Recorded};
-use tests::forge::{CertPlan, KEYS, extension, value};
+use tests::forge::{self, CertPlan, extension, value};
 use tests::run::{self, Printed};
 use tests::world::common_name;
 use tests::{Scratch, shared};
@@ -117,8 +117,7 @@ fn next_steps(dir: &Scratch, args: &[&str]) -> String {
 }
 
 fn plan(subject: &str, issuer: &str, key: &str, signer: &str) -> CertPlan {
-    let index = |name: &str| KEYS.iter().position(|key| key.name == name).unwrap();
-    CertPlan::new(common_name(subject), common_name(issuer), index(key), index(signer))
+    CertPlan::new(common_name(subject), common_name(issuer), forge::key(key), forge::key(signer))
 }
 
 fn ca(subject: &str, issuer: &str, key: &str, signer: &str) -> CertPlan {

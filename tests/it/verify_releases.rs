@@ -62,7 +62,7 @@ fn explain_names_what_other_releases_say() {
             ),
         ],
     );
-    let root = "explain root.pem: OpenSSL 3.6 says OK here: OpenSSL 3.6 looks for no CRL of a self-signed certificate";
+    let root = "explain root.pem: OpenSSL 3.6 says OK here: OpenSSL 3.6 does not check self-signed certificates against CRLs";
     check("releases", "revoked-root", Release::V3_5, &[root]);
     let scope = "OpenSSL 3.5 and later do not use a CRL whose issuingDistributionPoint is empty";
     let crl = "error 3 at 0 depth (unable to get certificate CRL)";

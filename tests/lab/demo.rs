@@ -72,7 +72,7 @@ fn show(options: &Options) -> Result<(), String> {
     screen.command("kubectl create namespace istio-system    # in both clusters");
     mesh.iter().for_each(|cluster| cluster.apply_object(&namespace("istio-system")));
     shell.run(&format!("push ca -f mesh.yaml {CONTEXTS} --before-install --yes"))?;
-    screen.title("Istio 1.30 comes, and Bookinfo: reviews v1 and v2 in cluster1, v3 in cluster2");
+    screen.title("Install Istio 1.30 and Bookinfo: reviews v1 and v2 in cluster1, v3 in cluster2");
     screen.say("istiod, pilot-agent and Envoy are real; each pod is a network namespace.");
     let stage = Stage::new(&mesh)?;
     stage.play(|stage| {

@@ -360,3 +360,25 @@ fn merge(object: &mut Value, patch: &Value) {
         }
     }
 }
+
+/// A kubeconfig with a context for each of these servers.
+#[must_use]
+pub fn kubeconfig(servers: &[(&str, String)]) -> String {
+    let name = |(name, _): &(&str, String)| json!({"name": name, "context": {"cluster": name, "user": "me"}});
+    let cluster =
+        |(name, server): &(&str, String)| json!({"name": name, "cluster": {"server": server}});
+    json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": servers.iter().map(cluster).collect::<Vec<_>>(),
+        "contexts": servers.iter().map(name).collect::<Vec<_>>(),
+        "users": [{"name": "me", "user": {"token": "secret-token"}}],
+    })
+    .to_string()
+}
+
+/// The address of a server in memory.
+#[must_use]
+pub fn url(api: &Api) -> String {
+    format!("http://127.0.0.1:{}", api.port)
+}

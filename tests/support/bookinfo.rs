@@ -7,6 +7,10 @@ use crate::rig::{Gateway, Istio};
 pub const PORT: u16 = 9080;
 /// The gateway that the other cluster calls.
 pub const EAST_WEST: &str = "istio-eastwestgateway";
+/// Selects its pods.
+pub const EAST_WEST_LABEL: &str = "istio=eastwestgateway";
+/// Address of cluster2's gateway in the specs.
+pub const GATEWAY: &str = "172.18.0.230";
 /// Port of that gateway.
 pub const EAST_WEST_PORT: u16 = 15443;
 /// Label with the network of a namespace or a gateway.

@@ -34,6 +34,15 @@ const ECDSA_SHA384: &[u8] = meshpki::internals::oid::ECDSA_SHA384;
 /// Every key of `fixtures/keys`, those that can sign first.
 pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(load_keys);
 
+/// Index in [`KEYS`] of a key by its name.
+///
+/// # Panics
+/// When there is none.
+#[must_use]
+pub fn key(name: &str) -> usize {
+    KEYS.iter().position(|key| key.name == name).expect("a key of fixtures/keys")
+}
+
 /// How many of [`KEYS`] can sign.
 #[must_use]
 pub fn signers() -> usize {

@@ -1,7 +1,7 @@
 //! The reference programs. A missing one is reported loudly, and is a failure if judges are required:
 //! `MESH_REQUIRE_JUDGES=1`, or `CI=true`.
 
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 pub mod boringssl;
 pub mod cfssl;
@@ -40,6 +40,12 @@ pub fn missing(judge: &str, why: &str) {
     let is = |name: &str, value: &str| std::env::var(name).is_ok_and(|text| text == value);
     assert!(!is("CI", "true") && !is("MESH_REQUIRE_JUDGES", "1"), "{judge} is required: {why}");
     say(&format!("NOT RUN: what {judge} judges: {why}"));
+}
+
+/// Starts a reference program with pipes; `None` if it is missing, which [`missing`] reports.
+pub fn spawn(judge: &str, command: &mut Command) -> Option<Child> {
+    let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    pipes.spawn().map_err(|error| missing(judge, &error.to_string())).ok()
 }
 
 /// Runs a program until it exits.

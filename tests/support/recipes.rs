@@ -7,7 +7,7 @@ use meshpki::internals::{der, oid, pem};
 use meshpki::verify::Release;
 
 use crate::cases::{self, Case, Recorded};
-use crate::forge::{CertPlan, CrlPlan, Extension, KEYS, extension, value};
+use crate::forge::{CertPlan, CrlPlan, Extension, KEYS, extension, key, value};
 use crate::run::Printed;
 use crate::world::common_name;
 
@@ -123,11 +123,6 @@ impl Topic {
 
 fn pem_of(plan: &CertPlan) -> String {
     pem::encode(pem::CERTIFICATE, &plan.sign())
-}
-
-/// Index of a key by its name.
-fn key(name: &str) -> usize {
-    KEYS.iter().position(|key| key.name == name).expect("a key of fixtures/keys")
 }
 
 /// Keys of the usual chain: root, intermediate, leaf.

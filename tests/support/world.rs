@@ -531,6 +531,12 @@ fn point(random: &mut Random, issuer: &[u8]) -> Vec<u8> {
     der::sequence(&[&name, &reasons, &by])
 }
 
+/// The hash under which a folder has certificates of a subject and CRLs of an issuer.
+pub(crate) fn subject_hash(name: &meshpki::Name) -> String {
+    let digest = meshpki::internals::digest::sha1(name.canonical());
+    digest.iter().take(4).rev().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// A name of one common name.
 #[must_use]
 pub fn common_name(text: &str) -> Vec<u8> {

@@ -8,16 +8,15 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::ByteString;
 use serde_json::json;
-use tests::bookinfo::{EAST_WEST, NETWORK, PORT, istio, workload};
+use tests::bookinfo::{EAST_WEST, EAST_WEST_LABEL, GATEWAY, NETWORK, PORT, istio, workload};
 use tests::mesh::Mesh;
 use tests::rig::Cluster;
 use tests::rig::app::{Answer, App, call};
+use tests::rig::follow::End;
 use tests::rig::istio::namespace;
 use tests::rig::services::Services;
 use tests::rig::sidecar::Sidecar;
 
-/// Address of cluster2's gateway in the spec.
-pub(super) const GATEWAY: &str = "172.18.0.230";
 const CLIENT: &str = "app=productpage";
 
 /// Everything that runs, dropped in this order.
@@ -79,7 +78,7 @@ impl Bookinfo {
                 install(two, form, "");
                 two.apply(&workload("reviews", &["v3"]));
                 let services = serve(two, form);
-                let labels = "istio=eastwestgateway";
+                let labels = EAST_WEST_LABEL;
                 let gateway = proxy(two, &services, "istio-system", labels, &[GATEWAY]);
                 (gateway, reviews(two, &services, &["v3"]), services)
             });
@@ -134,32 +133,11 @@ impl Bookinfo {
 
     /// The same for another host at its address.
     pub(super) fn while_calling_at<T>(&self, at: &str, host: &str, act: impl FnOnce() -> T) -> T {
-        let ended = AtomicBool::new(false);
-        let calls = || {
-            let mut bad = Vec::new();
-            let mut count = 0;
-            while !ended.load(Ordering::Relaxed) {
-                let answer = self.call_at(at, host);
-                count += 1;
-                if answer.status != 200 {
-                    bad.push(answer);
-                }
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            (count, bad)
+        let call = |_| {
+            let answer = self.call_at(at, host);
+            if answer.status == 200 { Ok(answer.name()) } else { Err(format!("{answer:?}")) }
         };
-        scope(|scope| {
-            let calling = [scope.spawn(calls), scope.spawn(calls)];
-            let end = End(&ended);
-            let acted = act();
-            std::thread::sleep(Duration::from_secs(1));
-            drop(end);
-            for (count, bad) in calling.map(|thread| thread.join().expect("calls")) {
-                println!("{count} calls meanwhile");
-                assert!(bad.is_empty(), "{} of {count} failed: {bad:?}", bad.len());
-            }
-            acted
-        })
+        calling(call, act).0
     }
 
     /// A call of productpage's by the name the Service has in its own cluster.
@@ -193,13 +171,40 @@ impl Bookinfo {
     }
 }
 
-/// Says that it is over, whatever happens before.
-pub(super) struct End<'a>(pub(super) &'a AtomicBool);
-
-impl Drop for End<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
+/// Calls on two threads without a pause while something is done, and for a moment after; none may fail. Returns who
+/// answered each.
+pub(super) fn calling<T>(
+    call: impl Fn(usize) -> Result<String, String> + Sync,
+    act: impl FnOnce() -> T,
+) -> (T, [BTreeMap<String, usize>; 2]) {
+    let ended = AtomicBool::new(false);
+    let calls = |thread: usize| {
+        let (mut bad, mut answers) = (Vec::new(), BTreeMap::new());
+        while !ended.load(Ordering::Relaxed) {
+            match call(thread) {
+                Ok(name) => *answers.entry(name).or_default() += 1,
+                Err(why) => bad.push(why),
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        (answers, bad)
+    };
+    scope(|scope| {
+        let calls = &calls;
+        let threads = [0, 1].map(|thread| scope.spawn(move || calls(thread)));
+        let end = End(&ended);
+        let acted = act();
+        std::thread::sleep(Duration::from_secs(1));
+        drop(end);
+        let answers = threads.map(|thread| {
+            let (answers, bad): (BTreeMap<String, usize>, Vec<String>) =
+                thread.join().expect("calls");
+            println!("answers meanwhile: {answers:?}");
+            assert!(bad.is_empty(), "{} failed: {bad:?}, {answers:?}", bad.len());
+            answers
+        });
+        (acted, answers)
+    })
 }
 
 /// Asks until there is an answer: configuration takes a moment to reach the proxies.

@@ -1,22 +1,22 @@
 //! Two meshes whose istiods made roots of their own and that call each other in both directions. Every pod has a real
 //! proxy, and its successor too, if it restarts.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::thread::scope;
-use std::time::Duration;
 
-use tests::bookinfo::{EAST_WEST, EAST_WEST_PORT, PORT, workload};
+use tests::bookinfo::{EAST_WEST, EAST_WEST_LABEL, EAST_WEST_PORT, GATEWAY, PORT, workload};
 use tests::mesh::Mesh;
 use tests::rig::app::call;
-use tests::rig::follow::Follow;
+use tests::rig::follow::{End, Follow};
 use tests::rig::services::Services;
 use tests::rig::{Cluster, Kind};
 
-use super::bookinfo::{End, Form, GATEWAY, install, prepare, until};
+use super::bookinfo::{Form, calling, install, prepare, until};
 
 /// The gateways of both clusters, as the other one reaches them.
 const GATEWAYS: [&str; 2] = ["172.18.0.231", GATEWAY];
+/// Productpage, reviews and a gateway on each cluster.
+const PODS: usize = 6;
 /// What is called, and the versions of it: one on each cluster.
 const REVIEWS: [&str; 2] = ["v1", "v3"];
 
@@ -88,7 +88,7 @@ pub(super) fn both_ways(life: Option<&str>, test: impl FnOnce(&BothWays<'_>)) {
     let gateways = [0, 1].map(|index| {
         let (cluster, services) = at(index);
         let workload = ("istio-system", EAST_WEST);
-        cluster.follow(services, workload, "istio=eastwestgateway", None)
+        cluster.follow(services, workload, EAST_WEST_LABEL, None)
     });
     let stop = AtomicBool::new(false);
     scope(|scope| {
@@ -142,35 +142,11 @@ impl BothWays<'_> {
     /// Does something while both clusters call without a pause, and for a moment after; no call may fail, and each
     /// cluster is answered by both.
     pub(super) fn while_calling<T>(&self, act: impl FnOnce() -> T) -> T {
-        let ended = AtomicBool::new(false);
-        let calls = |from: usize| {
-            let (mut bad, mut answers) = (Vec::new(), BTreeMap::<String, usize>::new());
-            while !ended.load(Ordering::Relaxed) {
-                match self.call(from) {
-                    Ok(version) => *answers.entry(version).or_default() += 1,
-                    Err(why) => bad.push(why),
-                }
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            (answers, bad)
-        };
-        scope(|scope| {
-            let calling = [0, 1].map(|from| scope.spawn(move || calls(from)));
-            let end = End(&ended);
-            let acted = act();
-            std::thread::sleep(Duration::from_secs(1));
-            drop(end);
-            for thread in calling {
-                let (answers, bad) = thread.join().expect("calls");
-                println!("answers meanwhile: {answers:?}");
-                assert!(bad.is_empty(), "{} failed: {bad:?}, {answers:?}", bad.len());
-                assert!(
-                    REVIEWS.iter().all(|version| answers.contains_key(*version)),
-                    "{answers:?}"
-                );
-            }
-            acted
-        })
+        let (acted, all) = calling(|from| self.call(from), act);
+        for answers in all {
+            assert!(REVIEWS.iter().all(|version| answers.contains_key(*version)), "{answers:?}");
+        }
+        acted
     }
 
     /// Restarts every workload.
@@ -185,10 +161,15 @@ impl BothWays<'_> {
         }
     }
 
+    /// The same, once those that are being deleted are gone: they still have what they had.
+    pub(super) fn settled_pods(&self) -> Vec<String> {
+        until("no pod is being deleted", || Some(self.pods()).filter(|pods| pods.len() == PODS))
+    }
+
     /// The pods of both clusters that have a proxy.
     pub(super) fn pods(&self) -> Vec<String> {
         let all = self.mesh.clusters.iter().flat_map(|cluster| {
-            let gateways = cluster.pods("istio-system", "istio=eastwestgateway");
+            let gateways = cluster.pods("istio-system", EAST_WEST_LABEL);
             cluster.pods("default", "security.istio.io/tlsMode=istio").into_iter().chain(gateways)
         });
         all.filter_map(|pod| pod.metadata.uid).collect()

@@ -9,9 +9,10 @@ use serde_json::Value;
 use tests::bookinfo::PORT;
 use tests::cli::{ended, words};
 use tests::judges::run;
+use tests::rig::follow::End;
 use tests::schema;
 
-use super::bookinfo::{End, until};
+use super::bookinfo::until;
 use super::both_ways::BothWays;
 use crate::MESHCTL;
 
@@ -71,16 +72,14 @@ pub(super) fn with_restarts(both: &BothWays<'_>) {
     let run = Runs { both, more: "--workloads" };
     rights(both);
     root(both, "second");
-    let pods = both.pods();
+    let pods = both.settled_pods();
     both.while_calling(|| {
         let next = format!("rotate root next @/second {CONTEXTS} --strategy overlap");
         run.until(&next, "prepared (cluster1, cluster2)");
         run.until_done(&next);
     });
-    // Pods that end still have what they had.
-    until("only new pods are left", || (both.pods().len() == pods.len()).then_some(()));
+    let new = both.settled_pods();
     only_second(both);
-    let new = both.pods();
     assert!(pods.iter().all(|pod| !new.contains(pod)), "every workload has restarted");
 }
 

@@ -7,7 +7,7 @@ use meshpki::internals::der;
 use meshpki::internals::oid;
 use meshpki::verify::boringssl::{self, Policy, Release};
 use meshpki::{Cert, Crl};
-use tests::forge::{self, CertPlan, CrlPlan, Extension, Rsa, extension, value};
+use tests::forge::{self, CertPlan, CrlPlan, Extension, Rsa, extension, key, value};
 use tests::outside::OUTSIDE;
 use tests::rig::envoy::Envoy;
 use tests::world::Pki;
@@ -177,10 +177,6 @@ impl Plan {
 
 fn name(text: &str) -> Vec<u8> {
     forge::name(&[(oid::COMMON_NAME, der::UTF8_STRING, text.as_bytes())])
-}
-
-fn key(name: &str) -> usize {
-    forge::KEYS.iter().position(|key| key.name == name).expect("a key of fixtures/keys")
 }
 
 fn usage(bits: u16) -> Extension {

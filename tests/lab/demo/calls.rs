@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tests::bookinfo::PORT;
 use tests::rig::app::call;
+use tests::rig::follow::End;
 
 use super::screen::{Screen, WIDTH};
 use super::stage::Playing;
@@ -56,9 +57,8 @@ impl<'p> Calls<'p> {
                     std::thread::sleep(Duration::from_secs(1));
                 }
             });
-            let acted = act();
-            ended.store(true, Ordering::Relaxed);
-            acted
+            let _end = End(&ended);
+            act()
         })
     }
 
@@ -86,7 +86,7 @@ impl<'p> Calls<'p> {
         let counts = self.read();
         match counts.failed {
             0 => {
-                screen.say("No call has failed. Everything that was started ends now.");
+                screen.say("No call has failed. Everything is stopped now.");
                 Ok(())
             }
             failed => {

@@ -100,12 +100,12 @@ impl<'s> Shell<'s> {
 
 /// What was done, without the details of each secret.
 fn brief(text: &str) -> String {
-    let is_told = |line: &&str| {
+    let is_shown = |line: &&str| {
         let is_detail = line.starts_with("  ") && !line.contains("restarts");
         !is_detail
             && !line.is_empty()
             && !line.starts_with("next:")
             && !line.starts_with("cluster cluster")
     };
-    text.lines().filter(is_told).map(|line| format!("{line}\n")).collect()
+    text.lines().filter(is_shown).map(|line| format!("{line}\n")).collect()
 }

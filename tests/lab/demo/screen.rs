@@ -57,11 +57,11 @@ impl Screen {
     /// A command, as it is typed.
     pub(super) fn command(&self, text: &str) {
         let (green, plain) = if self.is_terminal { ("\x1b[32m", "\x1b[0m") } else { ("", "") };
-        let mut lines = wrapped(text).into_iter().enumerate().map(|(number, line)| {
+        let lines = wrapped(text).into_iter().enumerate().map(|(number, line)| {
             let mark = if number == 0 { "$ " } else { "    " };
             format!("{green}{mark}{line}{plain}")
         });
-        self.lines(&lines.by_ref().collect::<Vec<_>>());
+        self.lines(&lines.collect::<Vec<_>>());
     }
 
     /// Draws the panel again, with these lines.

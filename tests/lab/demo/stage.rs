@@ -1,17 +1,15 @@
 //! Istio and Bookinfo on both clusters, with a real proxy for every pod.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::thread::scope;
 
-use tests::bookinfo::{EAST_WEST, EAST_WEST_PORT, PORT, istio, workload};
+use tests::bookinfo::{EAST_WEST, EAST_WEST_LABEL, EAST_WEST_PORT, GATEWAY, PORT, istio, workload};
 use tests::rig::Cluster;
-use tests::rig::follow::Follow;
+use tests::rig::follow::{End, Follow};
 use tests::rig::network::Namespace;
 use tests::rig::services::Services;
 
-/// The gateway of cluster2, as the spec has it.
-const GATEWAY: &str = "172.18.0.230";
 /// The life of certificates of workloads: long enough for a proxy to renew it, short enough to watch.
 const LIFE: &str = "60s";
 
@@ -34,7 +32,7 @@ impl<'c> Stage<'c> {
             let all: Vec<_> = clusters.iter().map(|one| scope.spawn(|| install(one))).collect();
             all.into_iter().map(|one| one.join()).collect::<Result<Vec<_>, _>>()
         });
-        Ok(Self { clusters, services: services.map_err(|_| "a cluster does not come up")? })
+        Ok(Self { clusters, services: services.map_err(|_| "a cluster did not come up")? })
     }
 
     /// Gives every pod its proxy while `act` runs.
@@ -50,12 +48,7 @@ impl<'c> Stage<'c> {
             cluster.follow(services, ("default", &name), &labels, Some((version, PORT)))
         };
         let caller = one.follow(first, ("default", "productpage-v1"), "app=productpage", None);
-        let gateway = two.follow(
-            second,
-            ("istio-system", EAST_WEST),
-            &format!("istio={}", EAST_WEST.trim_start_matches("istio-")),
-            None,
-        );
+        let gateway = two.follow(second, ("istio-system", EAST_WEST), EAST_WEST_LABEL, None);
         let others = [
             gateway,
             reviews(one, first, "v1"),
@@ -67,11 +60,10 @@ impl<'c> Stage<'c> {
             for follow in others.iter().chain([&caller]) {
                 scope.spawn(|| follow.run(&stop));
             }
+            let _end = End(&stop);
             others.iter().for_each(|follow| drop(follow.network()));
             let reviews = one.service_address("default", "reviews");
-            let acted = act(&Playing { caller: &caller, reviews });
-            stop.store(true, Ordering::Relaxed);
-            acted
+            act(&Playing { caller: &caller, reviews })
         })
     }
 }

@@ -6,7 +6,7 @@ use meshpki::internals::oid;
 use super::revocation::crl;
 use super::{INTERMEDIATE, LEAF, ROOT, Topic, ca, intermediate, key, leaf, pem_of, root, usual};
 use crate::forge::{CertPlan, CrlPlan, extension, name, value};
-use crate::world::common_name;
+use crate::world::{common_name, subject_hash};
 
 /// `-nameopt`: one certificate with one odd name, in every form and with every flag.
 pub(super) fn forms(topic: &mut Topic) {
@@ -335,7 +335,7 @@ pub(super) fn indirect(topic: &mut Topic) {
     }
     topic.case(
         "apart",
-        "the chain of a CRL's issuer has no use for -trusted",
+        "the chain of a CRL's issuer ignores -trusted",
         "-extended_crl -crl_check -trusted root.pem -untrusted lists.pem -CRLfile clean.crl pointed.pem",
     );
 }
@@ -345,8 +345,7 @@ pub(super) fn stores(topic: &mut Topic) {
     usual(topic);
     let hash = |plan: &CertPlan| {
         let cert = meshpki::Cert::from_der(&plan.sign()).expect("a certificate");
-        let digest = meshpki::internals::digest::sha1(cert.subject().canonical());
-        digest.iter().take(4).rev().map(|byte| format!("{byte:02x}")).collect::<String>()
+        subject_hash(cert.subject())
     };
     topic.file(&format!("hashed/{}.0", hash(&root())), pem_of(&root()));
     topic.certs("both.pem", &[&root(), &intermediate()]);

@@ -5,7 +5,7 @@ use meshpki::internals::{oid, pem};
 
 use super::{CrlPlan, ROOT, Topic, ca, intermediate, key, leaf, root, usual};
 use crate::forge::value;
-use crate::world::common_name;
+use crate::world::{common_name, subject_hash};
 
 pub(super) fn loading(topic: &mut Topic) {
     usual(topic);
@@ -187,11 +187,8 @@ pub(super) fn trust(topic: &mut Topic) {
 /// SSL_CERT_FILE and SSL_CERT_DIR.
 pub(super) fn system(topic: &mut Topic) {
     usual(topic);
-    let hash = |name: &str| {
-        let name = meshpki::Name::from_der(&common_name(name)).expect("a name");
-        let digest = meshpki::internals::digest::sha1(name.canonical());
-        digest.iter().take(4).rev().map(|byte| format!("{byte:02x}")).collect::<String>()
-    };
+    let hash =
+        |name: &str| subject_hash(&meshpki::Name::from_der(&common_name(name)).expect("a name"));
     let other = super::pem_of(&ca("Root", "Root", "p256-4", "p256-4"));
     topic.file(&format!("certs/{}.0", hash("Root")), other);
     topic.file(&format!("certs/{}.1", hash("Root")), super::pem_of(&root()));

@@ -3,7 +3,8 @@
 use meshpki::internals::der;
 use meshpki::internals::oid;
 
-use super::{CrlPlan, INTERMEDIATE, ROOT, Topic, from, intermediate, key, leaf, replaced, usual};
+use super::revocation::crl;
+use super::{CrlPlan, ROOT, Topic, from, intermediate, key, leaf, replaced, usual};
 use crate::forge::{Extension, extension, value};
 use crate::world::common_name;
 
@@ -46,7 +47,7 @@ fn uris(topic: &mut Topic) {
         ("colon", b"spiffe://a.example/x:y", "a colon in the path: the host goes up to it in 3.0"),
         ("query", b"spiffe://a.example?x", "a query ends a host since 3.5"),
         ("user", b"https://u:p@a.example/", "a user before the host since 3.5"),
-        ("port", b"https://a.example:65536/", "a port that is none since 3.5"),
+        ("port", b"https://a.example:65536/", "a port above 65535, refused since 3.5"),
         ("wrapped", b"https://a.example:4294967297/", "a port of which the lowest bits count"),
         ("schemes", b"a:b://a.example/", "a colon in the scheme"),
         (
@@ -96,7 +97,6 @@ fn code_signing(topic: &mut Topic) {
 }
 
 fn crls(topic: &mut Topic) {
-    let crl = || CrlPlan::new(common_name("Intermediate"), key(INTERMEDIATE));
     let mut empty = crl();
     empty.extensions.push(extension(oid::ISSUING_DISTRIBUTION_POINT, true, der::sequence(&[])));
     topic.crls("empty-scope.crl", &[&empty]);

@@ -114,7 +114,7 @@ fn host(index: usize) -> String {
 /// Envoy's bootstrap.
 fn config(pkis: &[Pki], port: u16, log: &PathBuf) -> Value {
     let name = forge::name(&[(meshpki::internals::oid::COMMON_NAME, 0x0c, b"envoy")]);
-    let index = forge::KEYS.iter().position(|key| key.name == SERVER).expect("its key");
+    let index = forge::key(SERVER);
     let own = forge::CertPlan::new(name.clone(), name, index, index).sign();
     let key = forge::private(SERVER).expect("its key");
     let own = json!({

@@ -31,6 +31,15 @@ pub struct Follow<'c> {
     newest: Mutex<Option<Arc<Namespace>>>,
 }
 
+/// Sets a flag that ends threads, whatever happens before.
+pub struct End<'a>(pub &'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// A pod that has a proxy.
 struct Followed {
     proxy: Sidecar,
@@ -60,7 +69,7 @@ impl Cluster {
 }
 
 impl Follow<'_> {
-    /// Gives pods their proxies until it is told to stop.
+    /// Gives pods their proxies until `stop` is set.
     ///
     /// # Panics
     /// When a proxy does not come up.

@@ -151,8 +151,7 @@ fn hash(chunk: &[u8]) -> Option<String> {
     } else {
         meshpki::Cert::from_der(&found.der).ok()?.subject().clone()
     };
-    let digest = meshpki::internals::digest::sha1(name.canonical());
-    Some(digest.iter().take(4).rev().map(|byte| format!("{byte:02x}")).collect())
+    Some(super::subject_hash(&name))
 }
 
 /// A plain block, or one that says what the certificate is trusted for.
