@@ -43,6 +43,7 @@ pub(crate) enum Digest {
     Sha3_256,
     Sha3_384,
     Sha3_512,
+    Sm3,
     Other,
 }
 
@@ -106,7 +107,7 @@ impl Digest {
             Self::Md2 | Self::Md4 | Self::Mdc2 | Self::Sha0 | Self::Other => 0,
             Self::Ripemd160 => 80,
             Self::Sha224 | Self::Sha512_224 | Self::Sha3_224 => 112,
-            Self::Sha256 | Self::Sha512_256 | Self::Sha3_256 => 128,
+            Self::Sha256 | Self::Sha512_256 | Self::Sha3_256 | Self::Sm3 => 128,
             Self::Sha384 | Self::Sha3_384 => 192,
             Self::Sha512 | Self::Sha3_512 => 256,
         }

@@ -2,7 +2,7 @@
 //!
 //! ring answers first (feature `ring`), then aws-lc-rs (feature `aws-lc`), then the arithmetic of [`num_bigint`] with the
 //! digests of RustCrypto (feature `legacy-algorithms`). All three together reach everything `openssl verify` 3.6
-//! decides but curves over binary fields, SM2 and GOST. What only some releases know is known here;
+//! decides but curves over binary fields and GOST. What only some releases know is known here;
 //! `verify/algorithms.rs` tells them apart.
 
 use alloc::borrow::Cow;
@@ -54,6 +54,11 @@ pub enum SignatureCheck {
 /// An algorithm OpenSSL does not know, or one that does not fit the key, is Bad: OpenSSL fails it too.
 #[must_use]
 pub fn check(signed: &SignatureInput<'_>) -> SignatureCheck {
+    check_for_id(signed, &[])
+}
+
+/// [`check`] for the signer's distinguishing id, which counts for SM2 only.
+pub(crate) fn check_for_id(signed: &SignatureInput<'_>, id: &[u8]) -> SignatureCheck {
     let Ok((oid, parameters)) = algorithm_parts(signed.algorithm) else {
         return SignatureCheck::Bad;
     };
@@ -77,6 +82,7 @@ pub fn check(signed: &SignatureInput<'_>) -> SignatureCheck {
             post_quantum(set, signed)
         }
         Scheme { kind, .. } if kind != key.kind => SignatureCheck::Bad,
+        Scheme { kind: Kind::Sm2, .. } => sm2(signed, id),
         Scheme { digest: Some(digest), kind: Kind::Ec } => ecdsa(oid, digest, signed),
         // ecdsa-with-Recommended and ecdsa-with-Specified: the digest an EC key has by default.
         Scheme { digest: None, kind: Kind::Ec } => ecdsa(oid::ECDSA_SHA256, Digest::Sha256, signed),
@@ -92,7 +98,7 @@ const fn answer(good: bool) -> SignatureCheck {
 /// ECDSA, where ring did not take the key or the digest.
 fn ecdsa(oid: &[u8], digest: Digest, signed: &SignatureInput<'_>) -> SignatureCheck {
     let Some(curve) = ec::curve_oid(signed.key.as_der()) else {
-        return SignatureCheck::Undecided;
+        return explicit_ecdsa(digest, signed);
     };
     let point = match signed.key.bits() {
         bits @ [4, ..] => Cow::Borrowed(bits),
@@ -185,6 +191,26 @@ fn legacy_ecdsa(
 
 #[cfg(not(feature = "legacy-algorithms"))]
 const fn legacy_ecdsa(_: &[u8], _: &[u8], _: Digest, _: &SignatureInput<'_>) -> SignatureCheck {
+    SignatureCheck::Undecided
+}
+
+#[cfg(feature = "legacy-algorithms")]
+fn explicit_ecdsa(digest: Digest, signed: &SignatureInput<'_>) -> SignatureCheck {
+    legacy::ecdsa_explicit(digest, signed)
+}
+
+#[cfg(not(feature = "legacy-algorithms"))]
+const fn explicit_ecdsa(_: Digest, _: &SignatureInput<'_>) -> SignatureCheck {
+    SignatureCheck::Undecided
+}
+
+#[cfg(feature = "legacy-algorithms")]
+fn sm2(signed: &SignatureInput<'_>, id: &[u8]) -> SignatureCheck {
+    answer(legacy::sm2(signed, id))
+}
+
+#[cfg(not(feature = "legacy-algorithms"))]
+const fn sm2(_: &SignatureInput<'_>, _: &[u8]) -> SignatureCheck {
     SignatureCheck::Undecided
 }
 

@@ -149,9 +149,9 @@ pub struct Policy {
     pub trusted_for: Option<Purpose>,
     /// Proxy certificates (RFC 3820) may be in the chain (`-allow_proxy_certs`).
     pub allow_proxies: bool,
-    /// The target has a distinguishing id (`-vfyopt distid:...`), which only a signature by SM2 can have: any other is
-    /// bad then.
-    pub has_sm2_id: bool,
+    /// The distinguishing id of who signed the target (`-vfyopt distid:...`). Only SM2 signs one: `None` is the empty id
+    /// there, and any other signature of the target is bad if there is an id.
+    pub distinguishing_id: Option<Vec<u8>>,
     /// The keys of Suite B; `None`: any key (`-suiteB_128`, `-suiteB_128_only`, `-suiteB_192`).
     pub suite_b: Option<SuiteB>,
     /// Which CRLs are used besides complete ones of the certificate's issuer.
@@ -358,7 +358,7 @@ impl Policy {
             policies: None,
             trusted_for: None,
             allow_proxies: false,
-            has_sm2_id: false,
+            distinguishing_id: None,
             suite_b: None,
             crl_kinds: CrlKinds { extended: false, deltas: false },
         }

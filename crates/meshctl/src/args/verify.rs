@@ -3,6 +3,7 @@
 
 use clap::builder::ValueHint;
 use clap::{Arg, ArgAction, Command};
+use meshpki::verify::Release;
 
 /// What an option is, without its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,9 +85,21 @@ pub(crate) struct OpensslOption {
     /// What it is.
     pub(crate) id: Id,
     /// The name of its value, such as `FILE`.
-    value: &'static str,
-    /// What it does; empty for an option that is not offered to anyone.
-    help: &'static str,
+    pub(crate) value: &'static str,
+    /// What it does.
+    pub(crate) help: &'static str,
+}
+
+impl OpensslOption {
+    /// Whether a release has it (`apps/include/opt.h: OPT_PROV_OPTIONS` of 3.5).
+    pub(crate) fn is_in(&self, release: Release) -> bool {
+        self.name != "provparam" || release.since(3, 5)
+    }
+
+    /// Whether completions and the manual have it: it does something, and has no longer name.
+    fn is_offered(&self) -> bool {
+        !matches!(self.id, Id::Nothing | Id::LeftOut) && self.name != "o"
+    }
 }
 
 const fn flag(name: &'static str, id: Id, help: &'static str) -> OpensslOption {
@@ -103,18 +116,26 @@ const fn with(
     OpensslOption { name, wants, id, value, help }
 }
 
-/// An option that takes text and is not offered: it is refused, or has no effect.
-const fn silent(name: &'static str, wants: Wants, id: Id) -> OpensslOption {
-    OpensslOption { name, wants, id, value: "", help: "" }
+/// An option without effect.
+const fn idle(name: &'static str) -> OpensslOption {
+    flag(name, Id::Nothing, "No effect, as in openssl")
 }
+
+/// An option that is refused.
+const fn refused(name: &'static str, wants: Wants, help: &'static str) -> OpensslOption {
+    OpensslOption { name, wants, id: Id::LeftOut, value: "val", help }
+}
+
+/// Why options are refused.
+const LOADS_CODE: &str = "Refused: loads code at run time";
 
 use Wants::{Big, Folder, Int, Nothing, Text};
 
 /// Every option by name (`apps/verify.c: verify_options`), then the additions.
 pub(crate) const OPTIONS: &[OpensslOption] = &[
     flag("help", Id::Help, "Show the options"),
-    silent("engine", Text, Id::LeftOut),
-    silent("verbose", Nothing, Id::Nothing),
+    refused("engine", Text, LOADS_CODE),
+    idle("verbose"),
     with("nameopt", Text, Id::NameOpt, "FORMS", "How names are printed, such as RFC2253"),
     with("trusted", Text, Id::Trusted, "FILE", "Trusted certificates, instead of the system's"),
     with("CAfile", Text, Id::CaFile, "FILE", "Trusted certificates"),
@@ -125,7 +146,7 @@ pub(crate) const OPTIONS: &[OpensslOption] = &[
     flag("no-CAstore", Id::NoCaStore, "Do not use the system's store of trusted certificates"),
     with("untrusted", Text, Id::Untrusted, "FILE", "Intermediate certificates"),
     with("CRLfile", Text, Id::CrlFile, "FILE", "Certificate revocation lists"),
-    silent("crl_download", Nothing, Id::LeftOut),
+    refused("crl_download", Nothing, "Refused: uses the network"),
     flag("show_chain", Id::ShowChain, "Show the chain that was found"),
     with("policy", Text, Id::Policy, "OID", "Policy that the chain must have; repeat for more"),
     with("purpose", Text, Id::Purpose, "NAME", "Purpose to check, such as sslserver"),
@@ -137,7 +158,7 @@ pub(crate) const OPTIONS: &[OpensslOption] = &[
     with("verify_email", Text, Id::Email, "ADDRESS", "Email address that it must have"),
     with("verify_ip", Text, Id::Ip, "ADDRESS", "IP address that it must have"),
     flag("ignore_critical", Id::IgnoreCritical, "Ignore critical extensions that are not known"),
-    silent("issuer_checks", Nothing, Id::Nothing),
+    idle("issuer_checks"),
     flag("crl_check", Id::CrlCheck, "Look for the certificate in a CRL"),
     flag("crl_check_all", Id::CrlCheckAll, "Look for every certificate of the chain in a CRL"),
     flag("policy_check", Id::PolicyCheck, "Check policies"),
@@ -149,12 +170,12 @@ pub(crate) const OPTIONS: &[OpensslOption] = &[
     flag("use_deltas", Id::UseDeltas, "Use delta CRLs"),
     flag("policy_print", Id::PolicyPrint, "Print the result of the policy check"),
     flag("check_ss_sig", Id::CheckSelfSigned, "Check the signature of the root as well"),
-    silent("trusted_first", Nothing, Id::Nothing),
+    idle("trusted_first"),
     flag("suiteB_128_only", Id::SuiteB128Only, "Accept only P-256 of Suite B"),
     flag("suiteB_128", Id::SuiteB128, "Accept only P-256 and P-384 of Suite B"),
     flag("suiteB_192", Id::SuiteB192, "Accept only P-384 of Suite B"),
     flag("partial_chain", Id::PartialChain, "Accept a chain that ends at a trusted intermediate"),
-    silent("no_alt_chains", Nothing, Id::Nothing),
+    idle("no_alt_chains"),
     flag("no_check_time", Id::NoCheckTime, "Do not check validity"),
     flag("allow_proxy_certs", Id::AllowProxies, "Accept proxy certificates"),
     with(
@@ -164,12 +185,12 @@ pub(crate) const OPTIONS: &[OpensslOption] = &[
         "NAME:VALUE",
         "Parameter of signatures, such as distid:ID",
     ),
-    silent("provider-path", Text, Id::LeftOut),
-    silent("provider", Text, Id::LeftOut),
-    silent("propquery", Text, Id::LeftOut),
-    silent("provparam", Text, Id::LeftOut),
+    refused("provider-path", Text, LOADS_CODE),
+    refused("provider", Text, LOADS_CODE),
+    refused("provparam", Text, LOADS_CODE),
+    refused("propquery", Text, LOADS_CODE),
     flag("explain", Id::Explain, "Print the reason for each error, and what to do"),
-    silent("o", Text, Id::Output),
+    with("o", Text, Id::Output, "FORMAT", "Output format: json"),
     with("output", Text, Id::Output, "FORMAT", "Output format: json"),
     with("at", Text, Id::At, "RFC3339", "Time at which to verify"),
     with(
@@ -194,13 +215,13 @@ Exit status:
 const MARK: &str = "OPENSSL-";
 
 /// Options that openssl does not have are written with two dashes.
-const fn is_ours(id: Id) -> bool {
+pub(crate) const fn is_ours(id: Id) -> bool {
     matches!(id, Id::Explain | Id::Output | Id::At | Id::OpenSsl | Id::As | Id::Istio)
 }
 
 /// `ca verify` with its options, for what is generated from the command line's types.
 pub(super) fn command(verify: Command) -> Command {
-    let offered = OPTIONS.iter().filter(|option| !option.help.is_empty());
+    let offered = OPTIONS.iter().filter(|option| option.is_offered());
     let verify = verify.args(offered.map(arg)).after_help(EXIT_STATUS);
     verify.mut_arg("args", |args| {
         args.trailing_var_arg(false)

@@ -122,8 +122,6 @@ const OLD_DSA: [&[u8]; 4] = [
     &[0x2b, 14, 3, 2, 27],
     &[0x2a, 0x86, 0x48, 0xce, 0x38, 4, 3],
 ];
-/// SM2, 1.2.156.10197.1.301.
-const SM2: &[u8] = &[0x2a, 0x81, 0x1c, 0xcf, 0x55, 0x01, 0x82, 0x2d];
 
 /// Decodes a key; `None` when OpenSSL cannot.
 pub(crate) fn decode(key: &PublicKey) -> Option<Decoded> {
@@ -192,7 +190,7 @@ fn ec_key(parameters: &Tlv<'_>, point: &[u8]) -> Option<Decoded> {
     let (equation, order_bits, sm2) = match parameters.tag {
         der::OID => {
             let curve = ec::named(parameters.content)?;
-            (curve.equation(), curve.order_bits, parameters.content == SM2)
+            (curve.equation(), curve.order_bits, parameters.content == oid::SM2)
         }
         der::SEQUENCE => {
             let explicit = ec::Equation::explicit(parameters).ok()??;

@@ -19,7 +19,7 @@ const PRIME_FIELD: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 1, 1];
 const MAX_FIELD_BITS: u64 = 661;
 
 /// A field and an equation in numbers.
-pub(super) struct Equation {
+pub(crate) struct Equation {
     p: BigUint,
     a: BigUint,
     b: BigUint,
@@ -33,11 +33,11 @@ impl Curve {
 }
 
 /// What explicit ECParameters say.
-pub(super) struct Explicit {
-    pub(super) equation: Equation,
+pub(crate) struct Explicit {
+    pub(crate) equation: Equation,
     /// The base point in uncompressed form.
-    base: Vec<u8>,
-    order: BigUint,
+    pub(crate) base: Vec<u8>,
+    pub(crate) order: BigUint,
 }
 
 impl Explicit {
@@ -110,9 +110,15 @@ impl Equation {
         Ok(base.map(|base| Explicit { equation: this, base, order }))
     }
 
+    /// The field's prime, and `a`.
+    #[cfg(feature = "legacy-algorithms")]
+    pub(crate) const fn field(&self) -> (&BigUint, &BigUint) {
+        (&self.p, &self.a)
+    }
+
     /// The point in uncompressed form, when `octets` is a point of the curve in any of the forms OpenSSL
     /// reads: compressed, uncompressed or hybrid. The point at infinity stays the one byte it is.
-    pub(super) fn uncompressed(&self, octets: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn uncompressed(&self, octets: &[u8]) -> Option<Vec<u8>> {
         let size = usize::try_from(self.p.bits().div_ceil(8)).ok()?;
         let (&form, rest) = octets.split_first()?;
         match form {
@@ -227,11 +233,23 @@ fn binary_field_bits(oid: &[u8]) -> Option<usize> {
 
 /// The curve of an EC key, by its name or by the numbers of a built-in one; `None` for any other curve.
 pub(crate) fn curve_oid(spki: &[u8]) -> Option<&[u8]> {
-    let mut identifier = Reader::new(spki).any().ok()?.reader().any().ok()?.reader();
-    identifier.any().ok()?;
-    let curve = identifier.any().ok()?;
+    let curve = parameters(spki)?;
     if curve.tag == der::SEQUENCE {
         return Some(Equation::explicit(&curve).ok()??.built_in()?.oid);
     }
     (curve.tag == der::OID).then_some(curve.content)
+}
+
+/// The numbers of an EC key that has its curve in them, over a prime field.
+#[cfg(feature = "legacy-algorithms")]
+pub(crate) fn explicit(spki: &[u8]) -> Option<Explicit> {
+    let curve = parameters(spki).filter(|curve| curve.tag == der::SEQUENCE)?;
+    Equation::explicit(&curve).ok()?
+}
+
+/// The parameters of a key's AlgorithmIdentifier.
+fn parameters(spki: &[u8]) -> Option<Tlv<'_>> {
+    let mut identifier = Reader::new(spki).any().ok()?.reader().any().ok()?.reader();
+    identifier.any().ok()?;
+    identifier.any().ok()
 }

@@ -1,5 +1,5 @@
-//! What ring and aws-lc-rs do not decide: RSA of any size, salt and digest, DSA, ECDSA on every prime curve
-//! of OpenSSL, Ed448, SLH-DSA. Only public numbers are worked with, so nothing here takes care of timing.
+//! What ring and aws-lc-rs do not decide: RSA of any size, salt and digest, DSA, ECDSA on every prime curve,
+//! Ed448, SM2, SLH-DSA. Only public numbers are worked with, so nothing here takes care of timing.
 
 use alloc::vec::Vec;
 
@@ -15,10 +15,12 @@ use crate::key::ec;
 
 mod ed448;
 mod slh_dsa;
+mod sm2;
 mod weierstrass;
 
 pub(super) use ed448::check as ed448;
 pub(super) use slh_dsa::check as slh_dsa;
+pub(super) use sm2::check as sm2;
 
 /// The digest of `message`; `None` for one that OpenSSL's default provider does not have, or that is not implemented here.
 fn digest(digest: Digest, message: &[u8]) -> Option<Vec<u8>> {
@@ -36,6 +38,7 @@ fn digest(digest: Digest, message: &[u8]) -> Option<Vec<u8>> {
         Digest::Sha3_256 => sha3::Sha3_256::digest(message).to_vec(),
         Digest::Sha3_384 => sha3::Sha3_384::digest(message).to_vec(),
         Digest::Sha3_512 => sha3::Sha3_512::digest(message).to_vec(),
+        Digest::Sm3 => sm3::Sm3::digest(message).to_vec(),
         Digest::Md2 | Digest::Md4 | Digest::Mdc2 | Digest::Sha0 | Digest::Other => return None,
     })
 }
@@ -201,9 +204,28 @@ pub(super) fn ecdsa(
     algorithm: Digest,
     signed: &SignatureInput<'_>,
 ) -> SignatureCheck {
-    let Some(group) = ec::named(curve).and_then(weierstrass::Group::new) else {
-        return SignatureCheck::Undecided;
-    };
+    match ec::named(curve).and_then(weierstrass::Group::new) {
+        Some(group) => ecdsa_in(&group, point, algorithm, signed),
+        None => SignatureCheck::Undecided,
+    }
+}
+
+/// The same on the curve that the key itself has; `Undecided` for one over a binary field.
+pub(super) fn ecdsa_explicit(algorithm: Digest, signed: &SignatureInput<'_>) -> SignatureCheck {
+    let Some(curve) = ec::explicit(signed.key.as_der()) else { return SignatureCheck::Undecided };
+    let point = curve.equation.uncompressed(signed.key.bits());
+    match weierstrass::Group::explicit(&curve).zip(point) {
+        Some((group, point)) => ecdsa_in(&group, &point, algorithm, signed),
+        None => SignatureCheck::Bad,
+    }
+}
+
+fn ecdsa_in(
+    group: &weierstrass::Group,
+    point: &[u8],
+    algorithm: Digest,
+    signed: &SignatureInput<'_>,
+) -> SignatureCheck {
     if point != [0] && point.len() != 1 + 2 * group.field_bytes() {
         return SignatureCheck::Undecided;
     }

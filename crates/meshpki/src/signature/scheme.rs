@@ -40,7 +40,7 @@ impl Scheme {
             [0x2b, 0x65, 112] => (None, Kind::Ed25519),
             [0x2b, 0x65, 113] => (None, Kind::Ed448),
             // sm2-with-SM3.
-            [0x2a, 0x81, 0x1c, 0xcf, 0x55, 1, 0x83, 0x75] => (Some(D::Other), Kind::Sm2),
+            [0x2a, 0x81, 0x1c, 0xcf, 0x55, 1, 0x83, 0x75] => (Some(D::Sm3), Kind::Sm2),
             // GOST R 34.10: no key of these can be decoded without its engine.
             [0x2a, 0x85, 3, 2, 2, 3 | 4] | [0x2a, 0x85, 3, 7, 1, 1, 3, 2 | 3] => {
                 (Some(D::Other), Kind::Foreign)

@@ -5,7 +5,7 @@ use super::issued::{has_self_signed_flag, likely_issued};
 use super::{Run, Step, Stop};
 use crate::cert::{Cert, KeyUsage};
 use crate::key::decode::Kind;
-use crate::signature::{SignatureCheck, SignatureInput, check};
+use crate::signature::{SignatureCheck, SignatureInput, check_for_id};
 
 impl Run<'_> {
     /// `crypto/x509/x509_vfy.c: internal_verify`.
@@ -55,8 +55,8 @@ impl Run<'_> {
         let check = match depth {
             _ if release.scheme(subject.signature_algorithm()).is_none() => SignatureCheck::Bad,
             // `crypto/asn1/a_verify.c: make_id_ctx`
-            _ if self.has_sm2_id(subject) && key.kind != Kind::Sm2 => SignatureCheck::Bad,
-            0 => verify_signature(subject, issuer),
+            _ if self.id_of(subject).is_some() && key.kind != Kind::Sm2 => SignatureCheck::Bad,
+            0 => verify_for_id(subject, issuer, self.id_of(subject).unwrap_or_default()),
             _ => self.memo.check(subject, issuer),
         };
         match check {
@@ -71,22 +71,28 @@ impl Run<'_> {
 
     /// The id is set on the target (`apps/lib/app_x509.c: x509_ctrl`). The trust store's copy of it does not have it, nor
     /// has the issuer of a CRL.
-    fn has_sm2_id(&self, cert: &Cert) -> bool {
-        self.policy.has_sm2_id && !self.is_crl_path && core::ptr::eq(cert, self.inputs.target)
+    fn id_of(&self, cert: &Cert) -> Option<&[u8]> {
+        let has_it = !self.is_crl_path && core::ptr::eq(cert, self.inputs.target);
+        self.policy.distinguishing_id.as_deref().filter(|_| has_it)
     }
 }
 
 /// `crypto/x509/x_all.c: X509_verify`.
 pub(crate) fn verify_signature(subject: &Cert, issuer: &Cert) -> SignatureCheck {
+    verify_for_id(subject, issuer, &[])
+}
+
+fn verify_for_id(subject: &Cert, issuer: &Cert, id: &[u8]) -> SignatureCheck {
     if !same_algorithm(subject.tbs_signature_algorithm(), subject.signature_algorithm())
         || subject.signature_unused_bits() != 0
     {
         return SignatureCheck::Bad;
     }
-    check(&SignatureInput {
+    let signed = SignatureInput {
         algorithm: subject.signature_algorithm(),
         message: subject.tbs(),
         signature: subject.signature(),
         key: issuer.public_key(),
-    })
+    };
+    check_for_id(&signed, id)
 }

@@ -5,6 +5,7 @@
 //! algorithm that is not built in.
 
 mod binary;
+mod help;
 mod keys;
 mod load;
 mod open;
@@ -28,6 +29,7 @@ use crate::io::Io;
 use open::{What, open};
 use settings::Settings;
 use system::Want;
+use values::distinguishing_id;
 use verifiers::{Asked, Panel};
 
 /// Exit status: every certificate is good.
@@ -137,7 +139,9 @@ impl Answer {
                 return;
             }
         };
-        if let Some(option) = settings.verify_options.iter().find(|option| !is_known(option)) {
+        if let Some(option) =
+            settings.verify_options.iter().find(|option| distinguishing_id(option).is_none())
+        {
             let problem = format!("parameter error \"{}\"", option.to_string_lossy());
             self.json.push(report::unreadable(&name, &problem));
             self.err.extend_from_slice(b"parameter error \"");
@@ -222,13 +226,6 @@ impl Answer {
             self.status = FAILED;
         }
     }
-}
-
-/// Whether `-vfyopt` has that option (`apps/lib/app_x509.c: do_x509_ctrl_string`): the id that a signature by SM2 is
-/// about. SM2 is not built in, and with other signatures any id is an error, so its value does not matter.
-fn is_known(option: &OsStr) -> bool {
-    let option = option.to_string_lossy();
-    matches!(option.split(':').next(), Some("distid" | "hexdistid"))
 }
 
 /// The sentence for exit status 3.

@@ -3,7 +3,7 @@
 use num_bigint::BigUint;
 
 use crate::key::curves::Curve;
-use crate::key::ec::number;
+use crate::key::ec::{Explicit, number};
 
 /// A curve's group.
 pub(super) struct Group {
@@ -11,6 +11,15 @@ pub(super) struct Group {
     a: BigUint,
     base: Point,
     order: BigUint,
+}
+
+/// Which numbers a group is made of may be the signer's choice, so inverses are powers, as in OpenSSL: what it rejects for
+/// a modulus that is no prime is rejected here too (`crypto/ec/ec_lib.c: ec_field_inverse_mod_ord`,
+/// `crypto/ec/ecp_mont.c: ossl_ec_GFp_mont_field_inv`).
+fn inverse(number: &BigUint, modulus: &BigUint) -> Option<BigUint> {
+    let two = BigUint::from(2u8);
+    let has_one = modulus.bit(0) && *modulus > two && *number != BigUint::ZERO;
+    has_one.then(|| number.modpow(&(modulus - two), modulus))
 }
 
 /// `(x / z^2, y / z^3)`; the point at infinity has `z = 0`.
@@ -21,11 +30,27 @@ struct Point {
     z: BigUint,
 }
 
+impl Point {
+    /// Both coordinates, one after the other; none stand for infinity.
+    fn read(coordinates: &[u8]) -> Self {
+        let (x, y) = coordinates.split_at(coordinates.len() / 2);
+        let z = BigUint::from(u8::from(!coordinates.is_empty()));
+        Self { x: BigUint::from_bytes_be(x), y: BigUint::from_bytes_be(y), z }
+    }
+}
+
 impl Group {
     /// `None` for a curve over a binary field.
     pub(super) fn new(curve: &Curve) -> Option<Self> {
         let base = Point { x: number(curve.x)?, y: number(curve.y)?, z: BigUint::from(1u8) };
         Some(Self { p: number(curve.p)?, a: number(curve.a)?, base, order: number(curve.order)? })
+    }
+
+    /// The group of explicit parameters; `None` if the base point is infinity.
+    pub(super) fn explicit(curve: &Explicit) -> Option<Self> {
+        let (p, a) = curve.equation.field();
+        let base = Point::read(curve.base.get(1..).filter(|base| !base.is_empty())?);
+        Some(Self { p: p.clone(), a: a.clone(), base, order: curve.order.clone() })
     }
 
     pub(super) const fn order(&self) -> &BigUint {
@@ -44,19 +69,41 @@ impl Group {
         r: &BigUint,
         s: &BigUint,
     ) -> Option<bool> {
-        let zero = BigUint::ZERO;
-        if *r == zero || *s == zero || *r >= self.order || *s >= self.order {
+        if !self.is_scalar(r) || !self.is_scalar(s) {
             return Some(false);
         }
-        let (x, y) = coordinates.split_at(self.field_bytes().min(coordinates.len()));
-        let (x, y) = (BigUint::from_bytes_be(x), BigUint::from_bytes_be(y));
-        let key = Point { x, y, z: BigUint::from(u8::from(!coordinates.is_empty())) };
-        let w = s.modinv(&self.order)?;
+        let w = inverse(s, &self.order)?;
         let (u1, u2) = (z * &w % &self.order, r * w % &self.order);
-        let sum = self.two_products(&u1, &u2, &key);
-        let inverse = sum.z.modinv(&self.p)?;
-        let x = sum.x * (&inverse * &inverse % &self.p) % &self.p;
+        let x = self.x_of_sum(&u1, &u2, &Point::read(coordinates))?;
         Some(x % &self.order == *r)
+    }
+
+    /// The same for SM2 (GM/T 0003.2 section 7.1), where `e` is the digest.
+    pub(super) fn verify_sm2(
+        &self,
+        coordinates: &[u8],
+        e: &BigUint,
+        r: &BigUint,
+        s: &BigUint,
+    ) -> Option<bool> {
+        let t = (r + s) % &self.order;
+        if !self.is_scalar(r) || !self.is_scalar(s) || t == BigUint::ZERO {
+            return Some(false);
+        }
+        let x = self.x_of_sum(s, &t, &Point::read(coordinates))?;
+        Some((e + x) % &self.order == *r)
+    }
+
+    /// Whether a number is from 1 to the order less 1.
+    fn is_scalar(&self, number: &BigUint) -> bool {
+        *number != BigUint::ZERO && *number < self.order
+    }
+
+    /// The first coordinate of `u1` times the base point plus `u2` times `key`; `None` at infinity.
+    fn x_of_sum(&self, u1: &BigUint, u2: &BigUint, key: &Point) -> Option<BigUint> {
+        let sum = self.two_products(u1, u2, key);
+        let inverse = inverse(&sum.z, &self.p)?;
+        Some(sum.x * (&inverse * &inverse % &self.p) % &self.p)
     }
 
     /// `u1` times the base point plus `u2` times `key`, in one pass over the bits.

@@ -91,7 +91,8 @@ impl<'a> Options<'a> {
             None => (name, None),
         };
         let wanted = if name == "h" { "help" } else { name };
-        let known = OPTIONS.iter().find(|option| option.name == wanted && self.has(option.name));
+        let known =
+            OPTIONS.iter().find(|option| option.name == wanted && option.is_in(self.release));
         let Some(option) = known else {
             return Err(format!("verify: Unknown option: -{name}"));
         };
@@ -111,12 +112,6 @@ impl<'a> Options<'a> {
         }
         let number = number(wants, &value)?;
         Ok(Some(Given { id, name, value, number }))
-    }
-
-    /// Whether the release has an option of the table.
-    fn has(&self, name: &str) -> bool {
-        // `apps/include/opt.h: OPT_PROV_OPTIONS`
-        name != "provparam" || self.release.since(3, 5)
     }
 
     fn shift(&mut self) -> Option<OsString> {

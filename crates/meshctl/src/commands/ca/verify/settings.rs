@@ -138,7 +138,7 @@ impl Settings {
     fn take(&mut self, given: &Given) -> Result<(), Stop> {
         match given.id {
             Id::Help => {
-                return Err(Stop { err: HELP.to_owned(), status: GOOD });
+                return Err(Stop { err: super::help::text(self.policy.release), status: GOOD });
             }
             Id::LeftOut => {
                 let reason = match given.name {
@@ -163,7 +163,7 @@ impl Settings {
             Id::CaPath => self.ca_path = Some(given.value.clone()),
             Id::CaStore => self.ca_store = Some(given.value.clone()),
             Id::VerifyOption => {
-                self.policy.has_sm2_id = true;
+                self.policy.distinguishing_id = values::distinguishing_id(&given.value);
                 self.verify_options.push(given.value.clone());
             }
             Id::NoCaFile => self.no_ca_file = true,
@@ -403,38 +403,3 @@ fn istio(text: &str) -> Result<Version, Stop> {
         Stop::refused(format!("verify: Invalid Istio release {text}, use one such as 1.30.3\n"))
     })
 }
-
-/// `-help`: our own summary of what we take.
-const HELP: &str = "\
-Usage: verify [options] [cert...]
-
-The options of `openssl verify`, with one dash or two, `-option value` or `-option=value`:
-  -CAfile FILE  -CApath FOLDER  -CAstore URI  -trusted FILE  -untrusted FILE  -CRLfile FILE
-  -no-CAfile  -no-CApath  -no-CAstore    do not use the system's trust store
-  -show_chain  -verbose  -nameopt FORMS  -vfyopt distid:ID
-  -attime SECONDS  -no_check_time  -purpose NAME  -verify_name NAME  -verify_depth N
-  -auth_level N  -suiteB_128  -suiteB_128_only  -suiteB_192
-  -verify_hostname NAME  -verify_ip ADDRESS  -verify_email ADDRESS
-  -crl_check  -crl_check_all  -extended_crl  -use_deltas
-  -partial_chain  -allow_proxy_certs  -x509_strict  -check_ss_sig  -ignore_critical
-  -policy OID  -policy_check  -explicit_policy  -inhibit_any  -inhibit_map  -policy_print
-
-Not supported: -engine, -provider, -provider-path, -propquery and -provparam load code at run time,
-and -crl_download uses the network.
-
-Not in openssl:
-  --at TIME     like -attime, but in RFC 3339: 2030-01-31T12:00:00Z
-  --explain     print the reason for each error, and what to do
-  --openssl N   the release to answer as: 3.0, 3.5, 3.6 or auto (default: MESHCTL_OPENSSL,
-                otherwise auto, the one that this system's distribution ships)
-  -o json       print one JSON document instead of text
-  --as NAME     ask another verifier of the mesh: go (istiod, agents), envoy or ztunnel;
-                all prints a table of the answers, OpenSSL's too
-  --istio N     with --as: the verifiers of that Istio release, such as 1.30.3 (default: the newest)
-
---as takes the options that name files or the time, and -purpose sslclient or sslserver. Without
--purpose, the certificate must be valid for a client and for a server, as every workload is both.
-
-Exit status: 0 if every certificate is valid, 1 if an option or a file cannot be used, 2 if a
-certificate is not valid or cannot be read, 3 if a signature uses an algorithm that is not built in.
-";

@@ -1,5 +1,6 @@
 //! Option values that are neither files nor numbers: policies and addresses.
 
+use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr};
 
 use meshpki::Oid;
@@ -49,6 +50,32 @@ pub(super) fn named_policy(name: &str, policy: &mut Policy) -> Option<()> {
     policy.purpose = Some(purpose);
     policy.trusted_for = Some(purpose);
     Some(())
+}
+
+/// The distinguishing id that `-vfyopt` sets, empty if it has none or its digits are not hexadecimal; `None` for an
+/// option that sets something else (`apps/lib/app_x509.c: x509_ctrl_string`).
+pub(super) fn distinguishing_id(option: &OsStr) -> Option<Vec<u8>> {
+    let mut parts = option.as_encoded_bytes().splitn(2, |byte| *byte == b':');
+    let (name, value) = (parts.next()?, parts.next().unwrap_or_default());
+    match name {
+        b"distid" => Some(value.to_vec()),
+        b"hexdistid" => Some(from_hex(value).unwrap_or_default()),
+        _ => None,
+    }
+}
+
+/// Pairs of digits, with colons between them or without (`crypto/o_str.c: hexstr2buf_sep`).
+fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
+    let mut octets = Vec::new();
+    let mut left = text.iter();
+    let value =
+        |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    while let Some(first) = left.next() {
+        if *first != b':' {
+            octets.push(value(*first)? << 4 | value(*left.next()?)?);
+        }
+    }
+    Some(octets)
 }
 
 fn arc(text: &str) -> Option<u128> {
