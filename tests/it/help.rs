@@ -297,7 +297,7 @@ fn the_first_minutes() {
     }
     assert_eq!(run(&["help", "no-such-command"]).0, Some(64));
     let (status, out, err) = run(&["help", "ca", "verify"]);
-    assert!(status == Some(0) && err.contains("-CAfile FILE"), "{status:?} {out}{err}");
+    assert!(status == Some(0) && err.contains("-CAfile infile"), "{status:?} {out}{err}");
 }
 
 /// Options of every command may come before `ca verify`; what follows it is as openssl reads it.

@@ -96,6 +96,7 @@ impl Shell {
                 out: &mut out,
                 err: &mut err,
                 can_ask: self.can_ask,
+                has_terminal: false,
                 progress: false,
                 color: meshctl::io::Color::default(),
                 quiet: false,

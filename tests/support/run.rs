@@ -80,6 +80,7 @@ pub fn verify(
             out: &mut out,
             err: &mut err,
             can_ask: false,
+            has_terminal: false,
             progress: false,
             color: meshctl::io::Color::default(),
             quiet: false,

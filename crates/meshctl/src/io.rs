@@ -22,6 +22,8 @@ pub struct Io<'a> {
     pub err: &'a mut dyn Write,
     /// Standard input is a terminal, so a question may be asked.
     pub can_ask: bool,
+    /// The process has a terminal, whatever its streams are.
+    pub has_terminal: bool,
     /// Standard error is a terminal, so progress may be drawn there.
     pub progress: bool,
     /// Where colors help; without `--color`, on a terminal.

@@ -10,7 +10,11 @@ pub use crate::key::post_quantum::{name as algorithm_name, parameter_set};
 pub use crate::name::is_invisible;
 pub use crate::pkcs7::Pkcs7;
 #[cfg(feature = "soft-keys")]
-pub use crate::soft::{encryption::Budget, fill_random, pkcs12::Pkcs12};
+pub use crate::soft::{
+    encryption::{Budget, decrypt_block},
+    fill_random,
+    pkcs12::Pkcs12,
+};
 pub use crate::time::{DAY, go_duration, parse_duration, words};
 
 /// DER: a tolerant reader and a strict writer.

@@ -117,7 +117,7 @@ pub fn verify(
     // A file, not a pipe: openssl need not read it to its end.
     let mut input = tempfile::tempfile().expect("a scratch file");
     input.write_all(stdin).and_then(|()| input.rewind()).expect("a scratch file can be written");
-    let child = Command::new(program)
+    let child = without_terminal(program)
         .arg("verify")
         .args(args)
         .current_dir(dir)
@@ -134,6 +134,17 @@ pub fn verify(
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let exit = output.status.code().map_or(-1, i64::from);
     Printed { exit, stdout: text(&output.stdout), stderr: text(&output.stderr) }.without_queue()
+}
+
+/// A program that cannot ask the developer for passphrases: it would, on the terminal of the tests.
+fn without_terminal(program: &Path) -> Command {
+    static HAS_TERMINAL: OnceLock<bool> = OnceLock::new();
+    if *HAS_TERMINAL.get_or_init(|| std::fs::File::open("/dev/tty").is_ok()) {
+        let mut command = Command::new("setsid");
+        command.arg("--wait").arg(program);
+        return command;
+    }
+    Command::new(program)
 }
 
 /// An `openssl` of release 3.0, for what every one of them answers alike.

@@ -237,6 +237,28 @@ pub(super) fn by_headers(
     check_plain(plain)
 }
 
+/// Decrypts what is in an encrypted PEM block, given its headers as they stand there; `None` for a wrong passphrase and for
+/// ciphers that the default provider of OpenSSL 3 does not have.
+#[must_use]
+pub fn decrypt_block(
+    headers: &[u8],
+    encrypted: &[u8],
+    passphrase: &[u8],
+) -> Option<Zeroizing<Vec<u8>>> {
+    let text = core::str::from_utf8(headers).ok()?;
+    let pair = |line: &str| {
+        let (name, value) = line.split_once(':')?;
+        Some((name.trim().to_string(), value.trim().to_string()))
+    };
+    let headers: Vec<_> = text.lines().filter_map(pair).collect();
+    let is_legacy =
+        |(_, value): &(String, String)| value.to_ascii_uppercase().starts_with("DES-CBC");
+    if headers.iter().any(is_legacy) {
+        return None;
+    }
+    by_headers(&headers, encrypted, passphrase).ok()
+}
+
 fn bytes_to_key(passphrase: &[u8], salt: &[u8], length: usize) -> Zeroizing<Vec<u8>> {
     use md5::Digest;
     let mut key = Zeroizing::new(Vec::with_capacity(length + 16));

@@ -61,6 +61,12 @@ impl Pkcs12 {
             && parts.peek() == Some(der::SEQUENCE)
     }
 
+    /// Whether a container has a MAC, which tells a wrong passphrase.
+    #[must_use]
+    pub fn has_mac(bytes: &[u8]) -> bool {
+        outer(bytes).is_ok_and(|(_, mac)| mac.is_some())
+    }
+
     /// Reads a container. Without a passphrase, the empty one is tried, with which many programs write.
     ///
     /// # Errors

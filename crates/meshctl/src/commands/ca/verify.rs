@@ -8,6 +8,7 @@ mod binary;
 mod help;
 mod keys;
 mod load;
+mod locked;
 mod open;
 mod openssl_args;
 mod pem;
@@ -26,12 +27,16 @@ use meshpki::verify::{Memo, Release, Verdict, verify_with};
 
 use crate::exit::Exit;
 use crate::io::Io;
+use load::Source;
+use locked::{Ask, Nobody};
 use open::{What, open};
 use settings::Settings;
 use system::Want;
 use values::distinguishing_id;
 use verifiers::{Asked, Panel};
 
+/// What standard input is called.
+const STDIN: &str = "<stdin>";
 /// Exit status: every certificate is good.
 const GOOD: u8 = 0;
 /// Exit status: nothing was verified, since an option or a file is not usable.
@@ -122,7 +127,7 @@ impl Answer {
         let release = settings.policy.release;
         let read = read_target(file, release, io);
         let found = read.as_ref().map_err(Clone::clone);
-        let target = match found.and_then(|read| read.first(release)) {
+        let target = match found.and_then(|read| read.first(release, io)) {
             Ok(target) => target,
             Err(line) => {
                 self.json.push(report::unreadable(&name, &line));
@@ -247,9 +252,9 @@ struct Read {
 
 impl Read {
     /// The first certificate in it; an error is the line to print.
-    fn first(&self, release: Release) -> Result<Cert, String> {
-        let first = load::lenient(&self.bytes, release).certs.into_iter().next();
-        first.map(|anchor| anchor.cert).ok_or_else(|| What::Target.missing(&self.from, release))
+    fn first(&self, release: Release, ask: &mut dyn Ask) -> Result<Cert, String> {
+        let first = load::first(&mut Source::new(&self.bytes, &self.from, ask), release);
+        first.ok_or_else(|| What::Target.missing(&self.from, release))
     }
 }
 
@@ -259,7 +264,7 @@ fn read_target(file: Option<&OsStr>, release: Release, io: &mut Io<'_>) -> Resul
         let mut bytes = Vec::new();
         // What could be read before a failure is what there is, as for openssl.
         let _ = io.stdin.read_to_end(&mut bytes);
-        return Ok(Read { bytes, from: "<stdin>".to_owned() });
+        return Ok(Read { bytes, from: STDIN.to_owned() });
     };
     let name = file.to_string_lossy().into_owned();
     let scheme = name.split_once("//").map_or("", |(scheme, _)| scheme);
@@ -276,7 +281,7 @@ fn read_target(file: Option<&OsStr>, release: Release, io: &mut Io<'_>) -> Resul
 fn read_by_others(read: &Read, name: &str, release: Release) -> String {
     let others = Release::ALL.into_iter().filter(|other| *other != release);
     let names: Vec<&str> =
-        others.filter(|other| read.first(*other).is_ok()).map(Release::name).collect();
+        others.filter(|other| read.first(*other, &mut Nobody).is_ok()).map(Release::name).collect();
     if names.is_empty() {
         return String::new();
     }
@@ -291,7 +296,7 @@ fn read_by_others(read: &Read, name: &str, release: Release) -> String {
 fn own_issuer(file: &OsStr, bytes: &[u8], verdict: &Verdict) -> Option<String> {
     let end = verdict.chain.last()?;
     verdict.findings.iter().find(|finding| matches!(finding.code.number(), 2 | 20))?;
-    let others = load::lenient(bytes, verdict.release).certs;
+    let others = load::lenient(&mut Source::new(bytes, "", &mut Nobody), verdict.release).certs;
     let others = others.iter().skip(1).map(|anchor| &anchor.cert);
     let issuer = others.into_iter().find(|cert| cert.subject() == end.issuer())?;
     let name = crate::text::word(std::path::Path::new(file));

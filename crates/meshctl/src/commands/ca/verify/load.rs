@@ -3,8 +3,12 @@
 use meshpki::verify::{Anchor, Release};
 use meshpki::{Cert, Crl};
 
+use super::locked::{self, Ask, Nobody};
 use super::pem::{Block, Next, Reader as Pem};
-use super::{binary, keys};
+use super::{STDIN, binary, keys};
+
+/// A block with a longer header is an encrypted one (`providers/implementations/encode_decode/decode_pem2der.c`).
+const LONGEST_HEADER: usize = 10;
 
 /// Certificates and CRLs of one file, in its order.
 #[derive(Debug, Default)]
@@ -95,19 +99,50 @@ fn strict_blocks<T>(bytes: &[u8], read: impl Fn(&Block) -> Option<Option<T>>) ->
     found
 }
 
-/// The reader of every other file: PEM or DER, what cannot be read is passed over
+/// A file's bytes, its name in questions, and who answers them.
+pub(super) struct Source<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) name: &'a str,
+    pub(super) ask: &'a mut dyn Ask,
+}
+
+impl<'a> Source<'a> {
+    pub(super) fn new(bytes: &'a [u8], name: &'a str, ask: &'a mut dyn Ask) -> Self {
+        Self { bytes, name, ask }
+    }
+}
+
+/// The reader of every other file: PEM, DER or PKCS#12, what cannot be read is passed over
 /// (`apps/lib/apps.c: load_key_certs_crls` over `OSSL_STORE`).
-pub(super) fn lenient(bytes: &[u8], release: Release) -> Found {
+pub(super) fn lenient(source: &mut Source<'_>, release: Release) -> Found {
+    read_until(source, release, |_| false)
+}
+
+/// The first certificate of a file, which is not read any further.
+pub(super) fn first(source: &mut Source<'_>, release: Release) -> Option<Cert> {
+    let found = read_until(source, release, |found| !found.certs.is_empty());
+    found.certs.into_iter().next().map(|anchor| anchor.cert)
+}
+
+fn read_until(
+    source: &mut Source<'_>,
+    release: Release,
+    is_enough: impl Fn(&Found) -> bool,
+) -> Found {
+    let bytes = source.bytes;
     let mut found = Found::default();
-    // A longer header makes a block an encrypted one; no pass phrase is asked for.
-    let mut pem = Pem::new(bytes, 10);
+    let mut pem = Pem::new(bytes);
     let mut at = 0;
-    while at < bytes.len() {
+    while at < bytes.len() && !is_enough(&found) {
         pem.at = at;
-        if let Next::Block(block) = pem.next() {
-            if lenient_block(&block, &mut found, release) {
+        if let Next::Block(mut block) = pem.next() {
+            if unlocked(&mut block, source) && lenient_block(&block, &mut found, release) {
                 at = pem.at;
                 continue;
+            }
+            if source.name == STDIN && keys::names_cipher(&block.header) {
+                // The question has read what was left of standard input.
+                break;
             }
             pem.refuse(&block);
         }
@@ -115,37 +150,56 @@ pub(super) fn lenient(bytes: &[u8], release: Release) -> Found {
         // continues after what it read.
         let (object, read) = binary::object(&bytes[at..]);
         if let Some(object) = object {
-            lenient_der(object, &mut found, release);
+            lenient_der(object, &mut found, release, source.ask);
         }
         at += read;
     }
     found
 }
 
+/// Decrypts a block with a longer header; whether it can be read then.
+fn unlocked(block: &mut Block, source: &mut Source<'_>) -> bool {
+    if block.header.len() <= LONGEST_HEADER {
+        return true;
+    }
+    match locked::unlock(block, source.name, source.ask) {
+        Some(plain) => {
+            block.der = plain;
+            true
+        }
+        None => false,
+    }
+}
+
 /// The reader of a store that is asked by name: certificates and CRLs up to what is neither, and whether it went through
-/// (`crypto/x509/by_store.c: cache_objects`). A file without any fails it, and so does a private key.
+/// (`crypto/x509/by_store.c: cache_objects`). A file without any fails it, and so does a private key. No passphrase is
+/// asked for.
 pub(super) fn stored(bytes: &[u8], release: Release) -> (Found, bool) {
     let mut found = Found::default();
-    let mut pem = Pem::new(bytes, 10);
+    let mut pem = Pem::new(bytes);
     let (mut at, mut complete) = (0, false);
     while at < bytes.len() {
         let before = found.certs.len() + found.crls.len();
         pem.at = at;
-        if let Next::Block(block) = pem.next() {
-            if block.label.ends_with(b"PRIVATE KEY") {
-                return (found, complete && !keys::reads(&block));
-            }
-            if lenient_block(&block, &mut found, release) {
+        match pem.next() {
+            Next::Block(block) if block.header.len() <= LONGEST_HEADER => {
+                if block.label.ends_with(b"PRIVATE KEY") {
+                    return (found, complete && !keys::reads(&block));
+                }
+                if !lenient_block(&block, &mut found, release) {
+                    break;
+                }
                 at = pem.at;
-            } else {
-                break;
             }
-        } else {
-            let (object, read) = binary::object(&bytes[at..]);
-            if let Some(object) = object {
-                lenient_der(object, &mut found, release);
+            _ => {
+                let (object, read) = binary::object(&bytes[at..]);
+                let certs = found.certs.len();
+                if lenient_der(object.unwrap_or_default(), &mut found, release, &mut Nobody) {
+                    found.certs.truncate(certs);
+                    return (found, false);
+                }
+                at += read;
             }
-            at += read;
         }
         if found.certs.len() + found.crls.len() == before {
             break;
@@ -172,11 +226,19 @@ fn lenient_block(block: &Block, found: &mut Found, release: Release) -> bool {
     }
 }
 
-fn lenient_der(object: &[u8], found: &mut Found, release: Release) {
-    match cert(object, release) {
-        Some(cert) => found.certs.push(Anchor::new(cert)),
-        None => found.crls.extend(crl(object, release)),
+/// Takes bare DER; whether a private key came before its certificates.
+fn lenient_der(object: &[u8], found: &mut Found, release: Release, ask: &mut dyn Ask) -> bool {
+    if let Some(cert) = cert(object, release) {
+        found.certs.push(Anchor::new(cert));
+        return false;
     }
+    if let Some(crl) = crl(object, release) {
+        found.crls.push(crl);
+        return false;
+    }
+    let Some(contained) = locked::pkcs12(object, release, ask) else { return false };
+    found.certs.extend(contained.certs.into_iter().map(Anchor::new));
+    contained.has_key
 }
 
 fn cert(der: &[u8], release: Release) -> Option<Cert> {

@@ -8,6 +8,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use zeroize::Zeroizing;
+
 /// A block that was read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Block {
@@ -16,7 +18,7 @@ pub(super) struct Block {
     /// Header text, empty for nearly every file.
     pub(super) header: Vec<u8>,
     /// The decoded content.
-    pub(super) der: Vec<u8>,
+    pub(super) der: Zeroizing<Vec<u8>>,
     /// Where the line after the BEGIN line starts.
     start: usize,
 }
@@ -37,8 +39,6 @@ pub(super) struct Reader<'a> {
     text: &'a [u8],
     /// Bytes read so far.
     pub(super) at: usize,
-    /// A block with a longer header is bad.
-    longest_header: usize,
     /// Reading may start again from another place, so how blocks end is kept.
     comes_back: bool,
     /// The end of the line read last.
@@ -92,12 +92,11 @@ const PIECE: usize = 254;
 const BEGIN: &[u8] = b"-----BEGIN ";
 
 impl<'a> Reader<'a> {
-    /// A reader for which a block with a header of more than `longest_header` bytes is bad.
-    pub(super) fn new(text: &'a [u8], longest_header: usize) -> Self {
+    /// A reader that may start again from another place.
+    pub(super) fn new(text: &'a [u8]) -> Self {
         Self {
             text,
             at: 0,
-            longest_header,
             comes_back: true,
             newline: (0, 0),
             stop: (0, 0),
@@ -109,9 +108,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A reader that continues after each block and stops at the first bad one; headers may be of any length.
+    /// A reader that continues after each block and stops at the first bad one.
     pub(super) fn once(text: &'a [u8]) -> Self {
-        Self { comes_back: false, ..Self::new(text, usize::MAX) }
+        Self { comes_back: false, ..Self::new(text) }
     }
 
     /// The next block.
@@ -122,7 +121,7 @@ impl<'a> Reader<'a> {
             return Next::Bad;
         }
         if let Some((header, der)) = self.body(&label) {
-            return Next::Block(Block { label, header, der, start });
+            return Next::Block(Block { label, header, der: Zeroizing::new(der), start });
         }
         self.useless.insert(start);
         Next::Bad
@@ -202,9 +201,6 @@ impl<'a> Reader<'a> {
             for text in self.lines(start, behind) {
                 header.extend_from_slice(text);
                 header.push(b'\n');
-                if header.len() > self.longest_header {
-                    return None;
-                }
             }
         } else if end.colon {
             // Everything is header, and nothing is content.

@@ -9,7 +9,8 @@ use meshpki::verify::{
 };
 use meshpki::{Cert, Crl, NameForm, Time};
 
-use super::load::{self, Found};
+use super::load::{self, Found, Source};
+use super::locked::Ask;
 use super::open::{What, open};
 use super::openssl_args::{self, Given, Options};
 use super::places::Places;
@@ -81,7 +82,7 @@ impl Settings {
     /// Reads the options and loads their files; the rest are the certificates to verify.
     pub(super) fn read<'a>(
         args: &'a [OsString],
-        io: &Io<'_>,
+        io: &mut Io<'_>,
     ) -> Result<(Self, &'a [OsString]), Stop> {
         let Chosen { release, by } = release::chosen(args, io.env)?;
         let mut settings = Self::new(io.now, release);
@@ -90,7 +91,7 @@ impl Settings {
         loop {
             match options.next() {
                 Ok(Some(given)) => {
-                    settings.take(&given)?;
+                    settings.take(&given, io)?;
                     settings.given.push(given);
                 }
                 Ok(None) => break,
@@ -135,7 +136,7 @@ impl Settings {
         }
     }
 
-    fn take(&mut self, given: &Given) -> Result<(), Stop> {
+    fn take(&mut self, given: &Given, ask: &mut dyn Ask) -> Result<(), Stop> {
         match given.id {
             Id::Help => {
                 return Err(Stop { err: super::help::text(self.policy.release), status: GOOD });
@@ -153,13 +154,13 @@ impl Settings {
             // Looked for before the others.
             Id::OpenSsl | Id::Nothing => {}
             Id::CaFile => self.ca_file = Some(given.value.clone()),
-            Id::Trusted => self.add_trusted(&given.value)?,
+            Id::Trusted => self.add_trusted(&given.value, ask)?,
             Id::Untrusted => {
-                let found = certs(&given.value, What::Untrusted, self.policy.release)?;
+                let found = certs(&given.value, What::Untrusted, self.policy.release, ask)?;
                 self.places.add_untrusted(&given.value, &found);
                 self.untrusted.extend(found.into_iter().map(|anchor| anchor.cert));
             }
-            Id::CrlFile => self.add_crls(&given.value)?,
+            Id::CrlFile => self.add_crls(&given.value, ask)?,
             Id::CaPath => self.ca_path = Some(given.value.clone()),
             Id::CaStore => self.ca_store = Some(given.value.clone()),
             Id::VerifyOption => {
@@ -254,9 +255,9 @@ impl Settings {
         printing
     }
 
-    fn add_trusted(&mut self, file: &OsStr) -> Result<(), Stop> {
+    fn add_trusted(&mut self, file: &OsStr, ask: &mut dyn Ask) -> Result<(), Stop> {
         (self.no_ca_file, self.no_ca_path, self.no_ca_store) = (true, true, true);
-        let found = certs(file, What::Trusted, self.policy.release)?;
+        let found = certs(file, What::Trusted, self.policy.release, ask)?;
         self.places.add_trusted(file, &found);
         self.trusted.get_or_insert_default().extend(found);
         Ok(())
@@ -282,9 +283,9 @@ impl Settings {
         )))
     }
 
-    fn add_crls(&mut self, file: &OsStr) -> Result<(), Stop> {
+    fn add_crls(&mut self, file: &OsStr, ask: &mut dyn Ask) -> Result<(), Stop> {
         let release = self.policy.release;
-        let found = loaded(file, What::Crls, release)?;
+        let found = loaded(file, What::Crls, release, ask)?;
         if found.crls.is_empty() {
             return Err(nothing(file, What::Crls, release));
         }
@@ -353,14 +354,20 @@ fn add_suite_b(policy: &mut Policy, level: SuiteB) {
     policy.suite_b = Some(policy.suite_b.map_or(level, |before| before.or(level)));
 }
 
-fn certs(file: &OsStr, what: What, release: Release) -> Result<Vec<Anchor>, Stop> {
-    let found = loaded(file, what, release)?;
+fn certs(
+    file: &OsStr,
+    what: What,
+    release: Release,
+    ask: &mut dyn Ask,
+) -> Result<Vec<Anchor>, Stop> {
+    let found = loaded(file, what, release, ask)?;
     if found.certs.is_empty() { Err(nothing(file, what, release)) } else { Ok(found.certs) }
 }
 
-fn loaded(file: &OsStr, what: What, release: Release) -> Result<Found, Stop> {
+fn loaded(file: &OsStr, what: What, release: Release, ask: &mut dyn Ask) -> Result<Found, Stop> {
+    let name = file.to_string_lossy();
     match open(file, what, release) {
-        Ok(bytes) => Ok(load::lenient(&bytes, release)),
+        Ok(bytes) => Ok(load::lenient(&mut Source::new(&bytes, &name, ask), release)),
         Err(line) => Err(Stop::refused(line + "\n")),
     }
 }

@@ -66,7 +66,7 @@ fn floods_of_markers_are_read_once() {
     for (what, flood) in floods {
         let lines = |n| {
             let text = flood(n);
-            let mut reader = Reader::new(text.as_bytes(), 10);
+            let mut reader = Reader::new(text.as_bytes());
             // As the loader reads, from every place a block may have been swallowed to.
             for at in (0..text.len()).step_by(47) {
                 reader.at = at;
