@@ -237,7 +237,7 @@ pub(super) fn by_headers(
     check_plain(plain)
 }
 
-/// Decrypts what is in an encrypted PEM block, given its headers as they stand there; `None` for a wrong passphrase and for
+/// Decrypts what is in an encrypted PEM block, given its headers as text; `None` for a wrong passphrase and for
 /// ciphers that the default provider of OpenSSL 3 does not have.
 #[must_use]
 pub fn decrypt_block(

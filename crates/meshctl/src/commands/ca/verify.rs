@@ -28,7 +28,7 @@ use meshpki::verify::{Memo, Release, Verdict, verify_with};
 use crate::exit::Exit;
 use crate::io::Io;
 use load::Source;
-use locked::{Ask, Nobody};
+use locked::{Ask, NoOne};
 use open::{What, open};
 use settings::Settings;
 use system::Want;
@@ -281,7 +281,7 @@ fn read_target(file: Option<&OsStr>, release: Release, io: &mut Io<'_>) -> Resul
 fn read_by_others(read: &Read, name: &str, release: Release) -> String {
     let others = Release::ALL.into_iter().filter(|other| *other != release);
     let names: Vec<&str> =
-        others.filter(|other| read.first(*other, &mut Nobody).is_ok()).map(Release::name).collect();
+        others.filter(|other| read.first(*other, &mut NoOne).is_ok()).map(Release::name).collect();
     if names.is_empty() {
         return String::new();
     }
@@ -296,7 +296,7 @@ fn read_by_others(read: &Read, name: &str, release: Release) -> String {
 fn own_issuer(file: &OsStr, bytes: &[u8], verdict: &Verdict) -> Option<String> {
     let end = verdict.chain.last()?;
     verdict.findings.iter().find(|finding| matches!(finding.code.number(), 2 | 20))?;
-    let others = load::lenient(&mut Source::new(bytes, "", &mut Nobody), verdict.release).certs;
+    let others = load::lenient(&mut Source::new(bytes, "", &mut NoOne), verdict.release).certs;
     let others = others.iter().skip(1).map(|anchor| &anchor.cert);
     let issuer = others.into_iter().find(|cert| cert.subject() == end.issuer())?;
     let name = crate::text::word(std::path::Path::new(file));

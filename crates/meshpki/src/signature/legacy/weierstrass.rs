@@ -14,7 +14,7 @@ pub(super) struct Group {
 }
 
 /// Which numbers a group is made of may be the signer's choice, so inverses are powers, as in OpenSSL: what it rejects for
-/// a modulus that is no prime is rejected here too (`crypto/ec/ec_lib.c: ec_field_inverse_mod_ord`,
+/// a modulus that is not prime is rejected here too (`crypto/ec/ec_lib.c: ec_field_inverse_mod_ord`,
 /// `crypto/ec/ecp_mont.c: ossl_ec_GFp_mont_field_inv`).
 fn inverse(number: &BigUint, modulus: &BigUint) -> Option<BigUint> {
     let two = BigUint::from(2u8);

@@ -3,7 +3,7 @@
 use meshpki::verify::{Anchor, Release};
 use meshpki::{Cert, Crl};
 
-use super::locked::{self, Ask, Nobody};
+use super::locked::{self, Ask, NoOne};
 use super::pem::{Block, Next, Reader as Pem};
 use super::{STDIN, binary, keys};
 
@@ -194,7 +194,7 @@ pub(super) fn stored(bytes: &[u8], release: Release) -> (Found, bool) {
             _ => {
                 let (object, read) = binary::object(&bytes[at..]);
                 let certs = found.certs.len();
-                if lenient_der(object.unwrap_or_default(), &mut found, release, &mut Nobody) {
+                if lenient_der(object.unwrap_or_default(), &mut found, release, &mut NoOne) {
                     found.certs.truncate(certs);
                     return (found, false);
                 }

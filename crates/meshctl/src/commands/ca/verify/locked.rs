@@ -31,10 +31,10 @@ pub(super) trait Ask {
     fn ask(&mut self, about: &str) -> Option<Passphrase>;
 }
 
-/// Nobody: what needs a passphrase is not read.
-pub(super) struct Nobody;
+/// No one: what needs a passphrase is not read.
+pub(super) struct NoOne;
 
-impl Ask for Nobody {
+impl Ask for NoOne {
     fn ask(&mut self, _: &str) -> Option<Passphrase> {
         None
     }
@@ -73,7 +73,7 @@ pub(super) fn unlock(block: &Block, name: &str, ask: &mut dyn Ask) -> Option<Zer
     decrypt_block(&block.header, &block.der, &passphrase)
 }
 
-/// The certificates of a PKCS#12 container, the one with the container's key first; `None` if it is none, or is not read.
+/// The certificates of a PKCS#12 container, the one with the container's key first; `None` for anything else, and for one that cannot be opened.
 pub(super) fn pkcs12(der: &[u8], release: Release, ask: &mut dyn Ask) -> Option<Contained> {
     let has = |oid: &[u8]| der.windows(oid.len()).any(|window| window == oid);
     if !Pkcs12::is(der) {

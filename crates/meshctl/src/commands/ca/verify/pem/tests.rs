@@ -6,7 +6,7 @@ fn read(text: &str) -> Next {
 
 fn der(text: &str) -> Option<Vec<u8>> {
     match read(text) {
-        Next::Block(block) => Some(block.der),
+        Next::Block(block) => Some(block.der.to_vec()),
         _ => None,
     }
 }
