@@ -8,6 +8,7 @@ mod doctor;
 mod exporter;
 mod forget;
 pub mod mesh;
+mod report;
 mod rotate;
 mod status;
 pub mod trust;
@@ -30,6 +31,7 @@ pub use cross_sign::CrossSign;
 pub use doctor::Doctor;
 pub use exporter::Exporter;
 pub use forget::Forget;
+pub use report::Report;
 pub use rotate::{
     RootAbort, RootEvidence, RootGoal, RootNext, RootPlan, RootStatus, RootStrategy, Rotate,
     RotateIntermediate, RotateRoot,
@@ -125,6 +127,8 @@ pub enum Command {
     Rotate(Rotate),
     /// Show what each cluster has, serves and trusts.
     Status(Box<Status>),
+    /// Show what `check` or `status` finds as a page to look at.
+    Report(Box<Report>),
     /// Serve what `status` finds as Prometheus metrics.
     Exporter(Box<Exporter>),
     /// Generate trust-domain settings, exchange SPIFFE bundles.

@@ -13,4 +13,5 @@ pub(crate) mod place;
 pub(crate) mod problems;
 pub(crate) mod rbac;
 pub(crate) mod remote;
+pub(crate) mod standing;
 pub(crate) mod survey;

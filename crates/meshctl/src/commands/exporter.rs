@@ -17,7 +17,7 @@ use crate::fleet::clusters::{Selection, Target, runtime, targets};
 use crate::fleet::facts::Facts;
 use crate::fleet::metrics::{self, Crls, MOST_PAIRS, Member};
 use crate::fleet::observe::{find_served, unreachable};
-use crate::fleet::pairs::pairs;
+use crate::fleet::pairs::{Peer, pairs};
 use crate::fleet::{place, rbac};
 use crate::interrupt::Ending;
 use crate::io::{Io, system_time};
@@ -142,9 +142,10 @@ impl Looking<'_> {
 
     async fn publish(&self) {
         let facts = self.last.iter().map(|last| last.facts.as_ref());
-        let both: Vec<_> = self.targets.iter().zip(facts).collect();
+        let both = self.targets.iter().zip(facts);
+        let peers: Vec<_> = both.map(|(target, facts)| Peer::new(target, facts)).collect();
         let mut verified = Vec::new();
-        for pair in pairs(&both, system_time()).take(MOST_PAIRS) {
+        for pair in pairs(&peers, system_time()).take(MOST_PAIRS) {
             verified.push(pair);
             // Requests and signals are for this thread too.
             yield_now().await;

@@ -1,5 +1,7 @@
 //! The facts about one cluster.
 
+mod words;
+
 use std::path::{Path, PathBuf};
 
 use meshapply::proof::{PodProof, verify_chain};
@@ -13,6 +15,8 @@ use crate::files;
 use crate::fleet::clusters::{Seen, Target};
 use crate::fleet::judge;
 use crate::fleet::observe::{self, Found};
+
+pub(crate) use words::described;
 
 /// A cluster in facts.
 pub(crate) struct Facts {
@@ -125,6 +129,27 @@ impl Trusted {
 }
 
 impl Facts {
+    /// A secret that no cluster was asked about: what istiod of a release, with or without ztunnel, will use.
+    pub(crate) fn of_secret(secret: &Secret, release: Version, is_ambient: bool) -> Self {
+        let roots = secret.roots(release);
+        let proxies = Dataplane::new(&roots, secret.crl(release), release, is_ambient);
+        Self {
+            istiods: Vec::new(),
+            is_plugged: true,
+            has_secret: true,
+            ca: secret.ca(release),
+            chain: secret.chain(release),
+            folder: None,
+            served: Vec::new(),
+            given: Vec::new(),
+            trusted: vec![Trusted { roots: roots.clone(), proxies }],
+            pending: Vec::new(),
+            kept: None,
+            kept_folders: Vec::new(),
+            roots,
+        }
+    }
+
     pub(crate) fn new(
         target: &Target,
         found: &Found,
