@@ -4,6 +4,7 @@ pub(crate) mod clusters;
 pub(crate) mod facts;
 pub(crate) mod folders;
 pub(crate) mod judge;
+pub(crate) mod known_pairs;
 pub(crate) mod mesh;
 pub(crate) mod metrics;
 pub(crate) mod observe;

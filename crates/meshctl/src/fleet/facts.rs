@@ -99,6 +99,16 @@ pub(crate) struct Given {
 pub(crate) struct Trusted {
     pub(crate) roots: Vec<Cert>,
     pub(crate) proxies: Dataplane,
+    /// What the proxies were made of, besides the roots.
+    pub(crate) of: ProxiesOf,
+}
+
+/// What decides how proxies judge, besides their roots.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct ProxiesOf {
+    pub(crate) release: Version,
+    pub(crate) is_ambient: bool,
+    pub(crate) has_crl: bool,
 }
 
 impl Trusted {
@@ -123,6 +133,11 @@ impl Trusted {
         let one = |roots: &[Cert]| Self {
             roots: roots.to_vec(),
             proxies: judge::with_roots(seen, secret.unwrap_or(&empty), roots),
+            of: ProxiesOf {
+                release: seen.release(),
+                is_ambient: judge::is_ambient(seen),
+                has_crl: secret.is_some_and(|secret| secret.crl(seen.release()).is_some()),
+            },
         };
         sets.into_iter().map(one).collect()
     }
@@ -142,7 +157,11 @@ impl Facts {
             folder: None,
             served: Vec::new(),
             given: Vec::new(),
-            trusted: vec![Trusted { roots: roots.clone(), proxies }],
+            trusted: vec![Trusted {
+                roots: roots.clone(),
+                proxies,
+                of: ProxiesOf { release, is_ambient, has_crl: secret.crl(release).is_some() },
+            }],
             pending: Vec::new(),
             kept: None,
             kept_folders: Vec::new(),

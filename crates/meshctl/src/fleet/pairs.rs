@@ -26,6 +26,7 @@ impl<'a> Peer<'a> {
 }
 
 /// Whether one cluster accepts what another signs.
+#[derive(Clone)]
 pub(crate) struct Pair {
     /// Whose roots are asked.
     pub(crate) truster: String,
@@ -55,6 +56,7 @@ impl Pair {
 }
 
 /// The answer.
+#[derive(Clone)]
 pub(crate) enum Answer {
     /// It does, until the first certificate above the workload's ends; that certificate.
     Yes(Option<(Time, String)>),
@@ -94,7 +96,7 @@ pub(crate) fn unexplained(pairs: &[Pair], problems: &[Problem]) -> Vec<Problem> 
 }
 
 /// Whether every set of roots given on one side accepts every chain shown on the other.
-fn accepts(ours: &Facts, theirs: &Facts, at: Time) -> Answer {
+pub(super) fn accepts(ours: &Facts, theirs: &Facts, at: Time) -> Answer {
     let shown = shown(theirs);
     if ours.trusted.is_empty() || shown.is_empty() {
         return Answer::Unknown;
@@ -129,14 +131,14 @@ fn refusal(verdict: &Verdict, chain: &Shown, proxies: &Dataplane, at: Time) -> O
 }
 
 /// Certificates shown to a peer.
-struct Shown {
-    certs: Vec<Cert>,
+pub(super) struct Shown {
+    pub(super) certs: Vec<Cert>,
     /// The first is not a CA: it is renewed long before it ends.
-    has_leaf: bool,
+    pub(super) has_leaf: bool,
 }
 
 /// What istiod serves, each issuer once; without an answer, the CA itself.
-fn shown(facts: &Facts) -> Vec<Shown> {
+pub(super) fn shown(facts: &Facts) -> Vec<Shown> {
     let mut all: Vec<Shown> = Vec::new();
     for chain in facts.served.iter().filter_map(|served| served.chain.as_ref().ok()) {
         let Some(leaf) = chain.first() else { continue };
