@@ -98,7 +98,7 @@ impl Shell {
                 can_ask: self.can_ask,
                 progress: false,
                 color: meshctl::io::Color::default(),
-                quiet: false,
+                voice: meshctl::io::Voice::Normal,
                 env: &env,
             },
         );

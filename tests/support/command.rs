@@ -43,7 +43,7 @@ pub fn run_with(args: &[&str], stdin: &[u8]) -> Answer {
             can_ask: false,
             progress: false,
             color: meshctl::io::Color::default(),
-            quiet: false,
+            voice: meshctl::io::Voice::Normal,
             env: &|name| (name == "PASSPHRASE").then(|| "open".to_owned()),
         },
     );

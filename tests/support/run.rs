@@ -82,7 +82,7 @@ pub fn verify(
             can_ask: false,
             progress: false,
             color: meshctl::io::Color::default(),
-            quiet: false,
+            voice: meshctl::io::Voice::Normal,
             env: &env,
         },
     );

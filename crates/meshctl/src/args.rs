@@ -24,6 +24,7 @@ use clap::{Arg, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use meshpki::istiod::Version;
 use meshpki::{KeyType, Name, Time};
 
+use crate::io::Voice;
 pub use adopt::{Adopt, Bundle};
 pub use clusters::{Clusters, DryRun, Push, Restart, Rollback, Rollout};
 pub use completions::Completions;
@@ -57,9 +58,24 @@ pub struct Cli {
     /// Print only the result, warnings, errors and questions.
     #[arg(short, long, global = true)]
     pub quiet: bool,
+    /// Print every request to a cluster: what was asked, the status, and how long it took.
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
     /// The command to run.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// How much is said.
+    #[must_use]
+    pub const fn voice(&self) -> Voice {
+        match (self.quiet, self.verbose) {
+            (true, _) => Voice::Quiet,
+            (_, true) => Voice::Verbose,
+            _ => Voice::Normal,
+        }
+    }
 }
 
 /// When something is done.
