@@ -18,6 +18,7 @@ use tests::endpoint::plain;
 use tests::judges::{missing, run, spawn};
 use tests::mesh::Mesh;
 use tests::rig::Istio;
+use tests::rotation::World;
 
 use crate::MESHCTL;
 
@@ -242,6 +243,51 @@ fn many_clusters() {
     let exporter =
         Exporter::start(&shell.scratch, &format!("--kubeconfig @/kubeconfig --context {contexts}"));
     exporter.metrics_with(&format!("meshctl_samples_left_out {}", 101 * 101 - 10_000));
+}
+
+/// Requests are answered between the last question to a cluster and the page with every pair; and a second look finds the
+/// same.
+#[test]
+fn it_answers_while_it_verifies() {
+    let names: Vec<&'static str> = (0..24).map(|number| &*format!("c{number}").leak()).collect();
+    let world = World::new(&names);
+    let contexts = names.join(",");
+    let exporter = Exporter::start(
+        &world.shell.scratch,
+        &format!("--kubeconfig @/kubeconfig --context {contexts}"),
+    );
+    let asked = || world.sites.iter().map(|(_, site)| site.api.asked().len()).sum::<usize>();
+    let pairs = |text: &str| text.matches("\nmeshctl_trust_accepted{").count();
+    let (mut before, mut meanwhile) = (asked(), 0);
+    let start = Instant::now();
+    let text = loop {
+        let text = plain(exporter.address, "/metrics");
+        assert!(plain(exporter.address, "/healthz").starts_with("HTTP/1.1 "));
+        if pairs(&text) > 0 {
+            break text;
+        }
+        assert!(start.elapsed() < Duration::from_secs(120), "{text}");
+        let now = asked();
+        // At least four questions for each cluster: what comes later is verification.
+        meanwhile += usize::from(now == before && now >= 4 * names.len());
+        before = now;
+    };
+    assert_eq!(pairs(&text), names.len() * names.len(), "every pair at once");
+    assert!(text.contains("truster=\"c1\",signer=\"c0\",needed=\"true\"} 1\n"), "{text}");
+    assert!(meanwhile > 3, "{meanwhile} requests were answered meanwhile");
+    let looked = |text: &str| {
+        let line = "meshctl_cluster_last_success_timestamp_seconds{cluster=\"c0\"} ";
+        text.split(line).nth(1).and_then(|rest| rest.lines().next()).map(str::to_owned)
+    };
+    let again = loop {
+        let again = plain(exporter.address, "/metrics");
+        if looked(&again) != looked(&text) {
+            break again;
+        }
+        assert!(start.elapsed() < Duration::from_secs(240), "{again}");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    assert_eq!(pairs(&again), pairs(&text));
 }
 
 /// A kubeconfig with context `east` for a server.

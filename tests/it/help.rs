@@ -24,6 +24,7 @@ const CAN_SAY_NO: &[&str] = &[
     "doctor",
     "exporter",
     "push",
+    "report",
     "rollback",
     "forget",
     "rotate intermediate",

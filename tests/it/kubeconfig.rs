@@ -3,6 +3,7 @@
 mod busy;
 mod plugins;
 mod secrets;
+mod verbose;
 
 use serde_json::{Value, json};
 use tests::api::Api;

@@ -332,6 +332,7 @@ fn somebody_was_faster(mesh: &Mesh) {
                 hidden: &[],
                 can_ask: false,
                 patience: std::time::Duration::from_secs(10),
+                watcher: None,
             };
             let context = Context::read(&all, "cluster1", &around)?;
             let kube = Kube::connect(context, options.clone()).await?;

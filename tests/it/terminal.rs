@@ -2,8 +2,10 @@
 
 use std::io::{Read, Write};
 use std::process::{Child, Command};
+use std::time::Duration;
 
 use tests::Scratch;
+use tests::api::{Api, kubeconfig, url};
 use tests::judges::spawn;
 
 use crate::MESHCTL;
@@ -51,6 +53,44 @@ fn answer(mut child: Child, answers: &[(&str, &str)]) -> (Option<i32>, String) {
     seen += &String::from_utf8_lossy(&rest);
     drop(keyboard);
     (child.wait().unwrap().code(), seen)
+}
+
+/// A rollout draws a line per cluster that says for how long it has been true; a pipe gets plain lines, `--quiet` none, and
+/// `--verbose` lines that no drawing tears.
+#[test]
+fn progress_of_a_rollout() {
+    let check = |more: &str, is_drawn: bool, is_listed: bool| {
+        let api = Api::start(|asked| {
+            if asked.method == "POST" && asked.path.ends_with("/secrets") {
+                std::thread::sleep(Duration::from_millis(3500));
+            }
+            None
+        });
+        let scratch = Scratch::new();
+        scratch.write("kubeconfig", kubeconfig(&[("east", url(&api))]));
+        let push = "meshctl push ca --kubeconfig kubeconfig --context east --before-install --yes";
+        let command = format!(
+            "meshctl ca init ca --cluster east --plain-root-key -q >/dev/null; {push} {more} >out.txt"
+        );
+        let Some(child) = on_a_terminal(&scratch, &command) else { return };
+        let (status, shown) = answer(child, &[]);
+        let said = shown + &std::fs::read_to_string(scratch.join("err.txt")).unwrap_or_default();
+        assert_eq!(status, Some(0), "{said}");
+        assert!(scratch.read("out.txt").contains("written; not verified"), "the result is there");
+        let drawn = said.contains("\x1b[1A\r\x1b[2Keast  write the secret, for ");
+        assert_eq!(drawn, is_drawn, "{more}: {}", said.escape_debug());
+        assert_eq!(said.contains("\x1b["), is_drawn, "{more}: {}", said.escape_debug());
+        assert_eq!(
+            said.contains("east  wrote the secret"),
+            is_drawn || is_listed,
+            "{more}: {said}"
+        );
+        assert_eq!(said.contains("east: POST /api/v1/"), more == "-v", "{more}: {said}");
+    };
+    check("", true, false);
+    check("--quiet", false, false);
+    check("-v", false, true);
+    check("2>err.txt", false, true);
 }
 
 const FIRST: &str = "Passphrase for the new root key (empty for no encryption): ";

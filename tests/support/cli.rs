@@ -99,7 +99,7 @@ impl Shell {
                 has_terminal: false,
                 progress: false,
                 color: meshctl::io::Color::default(),
-                quiet: false,
+                voice: meshctl::io::Voice::Normal,
                 env: &env,
             },
         );

@@ -44,7 +44,7 @@ pub fn run_with(args: &[&str], stdin: &[u8]) -> Answer {
             has_terminal: false,
             progress: false,
             color: meshctl::io::Color::default(),
-            quiet: false,
+            voice: meshctl::io::Voice::Normal,
             env: &|name| (name == "PASSPHRASE").then(|| "open".to_owned()),
         },
     );

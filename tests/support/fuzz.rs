@@ -23,6 +23,7 @@ pub mod mutate;
 mod pki;
 mod proxies;
 pub mod remote_secret;
+mod report;
 mod secret;
 mod texts;
 
@@ -59,7 +60,7 @@ const fn target(name: &'static str, kind: Kind, tries: usize, run: fn(&[u8])) ->
 }
 
 /// Every target.
-pub static TARGETS: [Target; 28] = [
+pub static TARGETS: [Target; 29] = [
     target("pem", Kind::Pem, 1500, bytes::pem),
     target("der", Kind::Der, 1500, bytes::der),
     target("cert", Kind::Der, 1500, bytes::cert),
@@ -85,6 +86,7 @@ pub static TARGETS: [Target; 28] = [
     target("corefile", Kind::Text(&text::COREFILE), 1500, mesh::corefile),
     target("kubeconfig", Kind::Text(&text::KUBECONFIG), 3000, kubeconfig::kubeconfig),
     target("remote-secret", Kind::Text(&text::KUBECONFIG), 3000, remote_secret::remote_secret),
+    target("report", Kind::Text(&text::HTML), 150, report::report),
     target("mesh-made", Kind::Choices, 150, made::mesh),
     target("issued", Kind::Choices, 300, issued::issued),
     target("pki", Kind::Choices, 150, pki::pki),

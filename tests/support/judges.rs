@@ -4,6 +4,7 @@
 use std::process::{Child, Command, Stdio};
 
 pub mod boringssl;
+pub mod browser;
 pub mod cfssl;
 pub mod go;
 pub mod istiod;

@@ -21,6 +21,7 @@ pub mod manual;
 pub mod mesh;
 pub mod next_steps;
 pub mod outside;
+pub mod page;
 pub mod random;
 pub mod ratio;
 pub mod rbac;

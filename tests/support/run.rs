@@ -83,7 +83,7 @@ pub fn verify(
             has_terminal: false,
             progress: false,
             color: meshctl::io::Color::default(),
-            quiet: false,
+            voice: meshctl::io::Voice::Normal,
             env: &env,
         },
     );

@@ -81,6 +81,8 @@ const JUDGES: &[(&str, &[&str], &str)] = &[
     ("groff", &["--version"], "groff"),
     // promtool is in the package of the server.
     ("promtool", &["--version"], "prometheus"),
+    // Pages are looked at.
+    ("chromium", &["--version"], "chromium"),
 ];
 
 /// Installs what is missing, then runs every step; `with_rig` includes those on real clusters.

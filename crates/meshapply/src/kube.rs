@@ -39,6 +39,7 @@ mod rights;
 mod secret;
 mod service;
 mod token;
+mod watch;
 mod workloads;
 
 use ask::{ask, ask_optional, deepest, told, write};
@@ -51,6 +52,7 @@ pub use older::OlderPod;
 pub use proxies::Proxies;
 pub use remote::{RemoteWrite, try_token};
 pub use rights::Right;
+pub use watch::{Exchange, Watcher};
 
 /// One request takes this long at most.
 const REQUEST: Duration = Duration::from_secs(20);

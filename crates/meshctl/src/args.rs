@@ -8,6 +8,7 @@ mod doctor;
 mod exporter;
 mod forget;
 pub mod mesh;
+mod report;
 mod rotate;
 mod status;
 pub mod trust;
@@ -23,6 +24,7 @@ use clap::{Arg, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use meshpki::istiod::Version;
 use meshpki::{KeyType, Name, Time};
 
+use crate::io::Voice;
 pub use adopt::{Adopt, Bundle};
 pub use clusters::{Clusters, DryRun, Push, Restart, Rollback, Rollout};
 pub use completions::Completions;
@@ -30,6 +32,7 @@ pub use cross_sign::CrossSign;
 pub use doctor::Doctor;
 pub use exporter::Exporter;
 pub use forget::Forget;
+pub use report::Report;
 pub use rotate::{
     RootAbort, RootEvidence, RootGoal, RootNext, RootPlan, RootStatus, RootStrategy, Rotate,
     RotateIntermediate, RotateRoot,
@@ -55,9 +58,24 @@ pub struct Cli {
     /// Print only the result, warnings, errors and questions.
     #[arg(short, long, global = true)]
     pub quiet: bool,
+    /// Print every request to a cluster: what was asked, the status, and how long it took.
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
     /// The command to run.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// How much is said.
+    #[must_use]
+    pub const fn voice(&self) -> Voice {
+        match (self.quiet, self.verbose) {
+            (true, _) => Voice::Quiet,
+            (_, true) => Voice::Verbose,
+            _ => Voice::Normal,
+        }
+    }
 }
 
 /// When something is done.
@@ -125,6 +143,8 @@ pub enum Command {
     Rotate(Rotate),
     /// Show what each cluster has, serves and trusts.
     Status(Box<Status>),
+    /// Show what `check` or `status` finds as a page to look at.
+    Report(Box<Report>),
     /// Serve what `status` finds as Prometheus metrics.
     Exporter(Box<Exporter>),
     /// Generate trust-domain settings, exchange SPIFFE bundles.

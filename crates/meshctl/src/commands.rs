@@ -9,6 +9,7 @@ mod forget;
 mod mesh;
 mod options;
 mod push;
+mod report;
 mod rollback;
 mod rotate;
 mod status;
@@ -32,6 +33,7 @@ pub(crate) fn run(command: Command, io: &mut Io<'_>) -> Result<Exit, Failure> {
         Command::Rollback(args) => rollback::run(&args, io),
         Command::Forget(args) => forget::run(&args, io),
         Command::Status(args) => status::run(&args, io),
+        Command::Report(args) => report::run(&args, io),
         Command::Trust(Trust::Render(args)) => trust::render(&args, io),
         Command::Trust(Trust::Bundle(args)) => trust::bundle(&args, io),
         Command::Trust(Trust::Matrix(args)) => trust::matrix(&args, io),

@@ -12,7 +12,7 @@ use crate::hints::{self, readyz};
 use crate::text::safe;
 
 /// Why a command did not do what it was asked for, as it will be printed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Failure {
     exit: Exit,
     code: &'static str,

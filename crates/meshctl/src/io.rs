@@ -4,11 +4,12 @@ use std::fmt;
 use std::io::{BufRead, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use meshapply::kube::{Exchange, Watcher};
 use meshpki::Time;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::text::painted;
+use crate::text::{painted, safe};
 
 /// What a command may touch besides files: one value, made once in `main`, made up in tests.
 pub struct Io<'a> {
@@ -28,10 +29,22 @@ pub struct Io<'a> {
     pub progress: bool,
     /// Where colors help; without `--color`, on a terminal.
     pub color: Color,
-    /// `--quiet`: no notes and no progress.
-    pub quiet: bool,
+    /// How much is said.
+    pub voice: Voice,
     /// An environment variable.
     pub env: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// How much is said on standard error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Voice {
+    /// `--quiet`: no notes and no progress.
+    Quiet,
+    /// Notes, and progress on a terminal.
+    #[default]
+    Normal,
+    /// `--verbose`: notes and every request, but no progress, which they would tear.
+    Verbose,
 }
 
 /// Which streams have colors.
@@ -53,6 +66,14 @@ impl Progress {
             bar.inc(1);
         }
     }
+
+    /// Does what prints lines, without the progress in between.
+    pub(crate) fn around(&self, print: impl FnOnce()) {
+        match &self.0 {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
 }
 
 impl Drop for Progress {
@@ -71,7 +92,7 @@ const LATEST: Time = Time(4_102_444_800);
 impl Io<'_> {
     /// Takes over what was typed. Without a wish, a terminal has colors unless the environment is against them
     /// (`NO_COLOR`, `TERM=dumb`).
-    pub(crate) fn set_up(&mut self, color: Option<bool>, quiet: bool) {
+    pub(crate) fn set_up(&mut self, color: Option<bool>, voice: Voice) {
         let is_against = || {
             (self.env)("NO_COLOR").is_some_and(|text| !text.is_empty())
                 || (self.env)("TERM").is_some_and(|text| text == "dumb")
@@ -81,7 +102,7 @@ impl Io<'_> {
             None if is_against() => Color::default(),
             None => self.color,
         };
-        self.quiet = quiet;
+        self.voice = voice;
     }
 
     /// Prints a result to standard output. A reader that has gone away is not a failure.
@@ -107,7 +128,7 @@ impl Io<'_> {
 
     /// Prints a line to standard error that can be left out: what was written, what comes next.
     pub(crate) fn note(&mut self, line: impl fmt::Display) {
-        if !self.quiet {
+        if self.voice != Voice::Quiet {
             self.say(line);
         }
     }
@@ -118,9 +139,29 @@ impl Io<'_> {
         let _ = self.err.flush();
     }
 
+    /// Whether progress is drawn.
+    pub(crate) fn draws(&self) -> bool {
+        self.progress && self.voice == Voice::Normal
+    }
+
+    /// Prints every request as a line, when it has ended; `None` without `--verbose`.
+    pub(crate) fn watcher(&self) -> Option<Watcher> {
+        let told = |exchange: &Exchange| {
+            let answer = match &exchange.answer {
+                Ok(status) => status.to_string(),
+                Err(why) => why.clone(),
+            };
+            let Exchange { context, method, path, took, .. } = exchange;
+            let line = format!("{context}: {method} {path}: {answer}, {} ms", took.as_millis());
+            // Requests end while a command has standard error for itself; its lock lets the same thread in.
+            let _ = writeln!(std::io::stderr(), "{}", safe(&line));
+        };
+        (self.voice == Voice::Verbose).then(|| Watcher::new(told))
+    }
+
     /// Counts long work on a terminal, and elsewhere nothing: `12 of 40 contexts asked`.
     pub(crate) fn progress(&self, count: usize, what: &'static str) -> Progress {
-        if !self.progress || self.quiet || count < 2 {
+        if !self.draws() || count < 2 {
             return Progress(None);
         }
         // No thread of its own: it would wait for standard error, which this process holds.

@@ -25,6 +25,7 @@ use clap::error::ErrorKind;
 use exit::Exit;
 use failure::Failure;
 pub use io::Io;
+use io::Voice;
 
 /// Runs one command line (without the program's name) and returns its exit status.
 pub fn run(args: &[OsString], io: &mut Io<'_>) -> u8 {
@@ -38,11 +39,11 @@ pub fn run(args: &[OsString], io: &mut Io<'_>) -> u8 {
     };
     match args::read(&typed) {
         Ok(cli) => {
-            io.set_up(cli.color.typed(), cli.quiet);
+            io.set_up(cli.color.typed(), cli.voice());
             finish(commands::run(cli.command, io), io)
         }
         Err(error) => {
-            io.set_up(typed_color(&typed), false);
+            io.set_up(typed_color(&typed), Voice::Normal);
             usage(&error, io)
         }
     }
@@ -50,7 +51,7 @@ pub fn run(args: &[OsString], io: &mut Io<'_>) -> u8 {
 
 /// The three commands to begin with: as the result if they were asked for, otherwise as a message.
 fn start(exit: Exit, io: &mut Io<'_>) -> u8 {
-    io.set_up(None, false);
+    io.set_up(None, Voice::Normal);
     show(args::START, exit == Exit::Good, io);
     exit as u8
 }

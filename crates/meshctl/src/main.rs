@@ -24,7 +24,7 @@ fn main() -> ExitCode {
                 out: std::io::stdout().is_terminal(),
                 err: std::io::stderr().is_terminal(),
             },
-            quiet: false,
+            voice: meshctl::io::Voice::Normal,
             env: &|name| std::env::var(name).ok(),
         },
     );

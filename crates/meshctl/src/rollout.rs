@@ -68,7 +68,7 @@ impl Job<'_> {
             .map(|(secret, seen)| Plan::new(secret, seen, self.options, io.now))
             .collect();
         let problems = self.problems(&secrets, &plans, io.now);
-        let mut report = report::Report::new(&self.targets, self.options, io.progress);
+        let mut report = report::Report::new(&self.targets, self.options, io.draws());
         report.plan(&self.targets, &self.seen, &plans, &problems, io)?;
         refuse(&problems, self.options)?;
         self.refuse_wrong_place(&plans)?;

@@ -1,6 +1,7 @@
 //! The mesh's spec: read from its file, errors with their place in it.
 
 pub(crate) mod lock;
+pub(crate) mod picture;
 
 use std::path::{Path, PathBuf};
 

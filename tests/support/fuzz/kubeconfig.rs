@@ -55,8 +55,13 @@ pub(super) fn kubeconfig(data: &[u8]) {
     if names(data).any(|name| name.contains(CANARY)) {
         return;
     }
-    let around =
-        Surroundings { env: &|_| None, hidden: &[], can_ask: false, patience: Duration::ZERO };
+    let around = Surroundings {
+        env: &|_| None,
+        hidden: &[],
+        can_ask: false,
+        patience: Duration::ZERO,
+        watcher: None,
+    };
     let all = match Kubeconfig::parse(Path::new("/no/such/kubeconfig"), data) {
         Ok(all) => all,
         Err(error) => return silent(&error),

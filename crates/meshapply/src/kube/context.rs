@@ -22,6 +22,7 @@ use super::kubeconfig::{Cluster, Exec, Kubeconfig, Selected, Text, User, at, pla
 use super::plugin::{API_VERSIONS, Plugin, located};
 use super::proxy::{self, Env};
 use super::service::{Guard, Way};
+use super::watch::Watcher;
 use crate::error::Error;
 use crate::remote::Entrance;
 
@@ -40,6 +41,8 @@ pub struct Surroundings<'a> {
     pub can_ask: bool,
     /// How long a credential plugin may run.
     pub patience: Duration,
+    /// Gets every request when it has ended.
+    pub watcher: Option<Watcher>,
 }
 
 /// How far the connection to a server can be trusted.
@@ -63,6 +66,7 @@ pub struct Context {
     credentials: Source,
     secrets: Vec<Zeroizing<String>>,
     proxy: Option<Address>,
+    watcher: Option<Watcher>,
 }
 
 impl Context {
@@ -106,7 +110,8 @@ impl Context {
         }
         config.proxy_url =
             proxy.as_ref().map(|proxy| with_user(proxy, cluster_file)).transpose()?;
-        Ok(Self { name: name.to_owned(), server, security, config, credentials, secrets, proxy })
+        let (name, watcher) = (name.to_owned(), around.watcher.clone());
+        Ok(Self { name, server, security, config, credentials, secrets, proxy, watcher })
     }
 
     /// The address of the API server, without user information and query.
@@ -140,7 +145,9 @@ impl Context {
     pub(super) async fn client(self) -> Result<Client, Error> {
         let fail = |message: String| Error::Credentials { context: self.name.clone(), message };
         let proxy = self.proxy.as_ref().map(Address::shown);
-        let way = Way { credentials: Credentials::new(self.credentials, self.secrets), proxy };
+        let watcher = self.watcher.map(|watcher| (self.name.clone(), watcher));
+        let credentials = Credentials::new(self.credentials, self.secrets);
+        let way = Way { credentials, proxy, watcher };
         let mut config = self.config;
         if let Some((cert, key)) = way.credentials.begin().await.map_err(fail)? {
             check_identity(cert.as_bytes(), key.as_bytes())

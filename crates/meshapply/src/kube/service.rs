@@ -15,6 +15,7 @@ use tower::buffer::Buffer;
 use tower::{BoxError, Layer, Service, ServiceExt};
 
 use super::credentials::Credentials;
+use super::watch::{UnderWay, Watcher};
 
 /// As much as is read of an error's body.
 const BODY: usize = 64 * 1024;
@@ -32,6 +33,8 @@ pub(super) struct Way {
     pub(super) credentials: Credentials,
     /// The proxy, as it may be shown.
     pub(super) proxy: Option<String>,
+    /// The context, and what gets each of its requests.
+    pub(super) watcher: Option<(String, Watcher)>,
 }
 
 /// A service wrapped in a [`Guard`].
@@ -120,11 +123,19 @@ impl Way {
         if let Some(header) = header {
             request.headers_mut().insert(AUTHORIZATION, header);
         }
+        let under_way = self.watcher.as_ref().map(|(context, watcher)| {
+            let asked = (request.method(), request.uri());
+            UnderWay::begin(watcher, &self.credentials, context, asked)
+        });
         let sent = match inner.clone().ready_oneshot().await {
             Ok(mut ready) => ready.call(request).await,
             Err(error) => Err(error),
         };
-        sent.map_err(|error| self.unanswered(&*error).into())
+        let sent = sent.map_err(|error| self.unanswered(&*error));
+        if let Some(under_way) = under_way {
+            under_way.end(sent.as_ref().map(Response::status).map_err(ToString::to_string));
+        }
+        sent.map_err(Into::into)
     }
 
     /// The cause below all causes, and the proxy that may be it: `Connection refused`.

@@ -6,14 +6,14 @@ mod ask;
 mod json;
 mod text;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use meshapply::names::ISTIO_NAMESPACE;
 use meshpki::Time;
 use meshpki::istiod::{self, LiveIstiod, Settings, Severity, StartOutcome, Version};
 
 use crate::args::Check;
-use crate::authority::{has_root_key, warn_exposed};
+use crate::authority::warn_exposed;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fleet::folders::{Folder, collect, tell_apart};
@@ -112,14 +112,8 @@ fn report(folders: Vec<Folder>, args: &Check, at: Time) -> Report {
 /// A folder, by the settings of no cluster.
 fn judged(folder: Folder, settings: &Settings, at: Time) -> Judged {
     let start = (settings.version, istiod::starts(&folder.secret, settings, at));
-    let has_root_key = can_issue(&folder, settings.version);
+    let has_root_key = folder.has_root_key(settings.version);
     Judged { start, name: folder.name, has_root_key, path: Some(folder.path), live: None }
-}
-
-/// Whether the folder above has the key that signs the CA of this one.
-fn can_issue(folder: &Folder, version: Version) -> bool {
-    let above = folder.path.parent().filter(|above| !above.as_os_str().is_empty());
-    has_root_key(above.unwrap_or(Path::new(".")), folder.secret.ca(version).as_ref())
 }
 
 impl Report {

@@ -1,13 +1,14 @@
 //! `meshctl exporter`: looks at clusters again and again, and serves what they serve as metrics. It reads no secret.
 
 use std::convert::Infallible;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{StreamExt, iter};
 use meshapply::endpoint::{MonitorPage, MonitorServer};
 use meshpki::Time;
-use tokio::task::yield_now;
+use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
 use crate::args::Exporter;
@@ -15,9 +16,10 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fleet::clusters::{Selection, Target, runtime, targets};
 use crate::fleet::facts::Facts;
+use crate::fleet::known_pairs::{KnownPairs, Owned};
 use crate::fleet::metrics::{self, Crls, MOST_PAIRS, Member};
 use crate::fleet::observe::{find_served, unreachable};
-use crate::fleet::pairs::pairs;
+use crate::fleet::pairs::Pair;
 use crate::fleet::{place, rbac};
 use crate::interrupt::Ending;
 use crate::io::{Io, system_time};
@@ -42,6 +44,7 @@ pub(super) fn run(args: &Exporter, io: &mut Io<'_>) -> Result<Exit, Failure> {
         let mut exporter = Looking {
             args,
             last: targets.iter().map(|_| Last::default()).collect(),
+            known: KnownPairs::default(),
             targets: &targets,
             page: server.page(),
             fresh_for,
@@ -85,7 +88,7 @@ async fn start(
 /// What is known of a cluster.
 #[derive(Default)]
 struct Last {
-    facts: Option<Facts>,
+    facts: Option<Arc<Facts>>,
     crls: Crls,
     /// When it answered last.
     looked: Option<Time>,
@@ -98,6 +101,8 @@ struct Looking<'a> {
     args: &'a Exporter,
     targets: &'a [Target],
     last: Vec<Last>,
+    /// The answers of the last look.
+    known: KnownPairs,
     page: Arc<MonitorPage>,
     fresh_for: Duration,
 }
@@ -125,7 +130,7 @@ impl Looking<'_> {
                     let now = system_time();
                     let facts = Facts::new(target, &found, None, now);
                     last.crls = Crls::new(crls.iter().map(|text| text.as_bytes()), Some(&facts));
-                    last.facts = Some(facts);
+                    last.facts = Some(Arc::new(facts));
                     last.looked = Some(now);
                     None
                 }
@@ -140,24 +145,36 @@ impl Looking<'_> {
         }
     }
 
-    async fn publish(&self) {
-        let facts = self.last.iter().map(|last| last.facts.as_ref());
-        let both: Vec<_> = self.targets.iter().zip(facts).collect();
-        let mut verified = Vec::new();
-        for pair in pairs(&both, system_time()).take(MOST_PAIRS) {
-            verified.push(pair);
-            // Requests and signals are for this thread too.
-            yield_now().await;
-        }
+    async fn publish(&mut self) {
+        let verified = self.verified().await;
         let members = self.targets.iter().zip(&self.last).map(|(target, last)| Member {
             name: target.name.clone(),
-            facts: last.facts.as_ref(),
+            facts: last.facts.as_deref(),
             crls: last.crls.clone(),
             is_up: last.is_up == Some(true),
             looked: last.looked,
         });
         let members: Vec<_> = members.collect();
         self.page.publish(metrics::text(&members, &verified), self.fresh_for);
+    }
+
+    /// Every pair, verified on another thread: requests and signals are for this one.
+    async fn verified(&mut self) -> Vec<Pair> {
+        let both = self.targets.iter().zip(&self.last);
+        let members: Vec<Owned> = both
+            .map(|(target, last)| Owned {
+                name: target.name.clone(),
+                apart: target.apart.clone(),
+                facts: last.facts.clone(),
+            })
+            .collect();
+        let known = std::mem::take(&mut self.known);
+        let work = move || known.pairs(&members, MOST_PAIRS, system_time());
+        let done = spawn_blocking(work).await;
+        // Nothing cancels it: what fails is a panic, which is one here, too.
+        let (pairs, known) = done.unwrap_or_else(|panic| resume_unwind(panic.into_panic()));
+        self.known = known;
+        pairs
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) enum Kind<'a> {
     Certificates,
     /// What this command has read and understood; `None` where there was no file.
     AsRead(Option<&'a [u8]>),
+    /// What begins so: an earlier output of the same command.
+    Begins(&'a [u8]),
 }
 
 /// Writes a public file next to `path` and moves it into place. An existing file is replaced only if it is a regular
@@ -54,11 +56,16 @@ impl Kind<'_> {
             Self::AsRead(Some(_)) => {
                 refuse("has changed since it was read", "run this command again")
             }
+            Self::Begins(with) if there.starts_with(with) && !holds_private_key(there) => Ok(()),
             Self::Certificates if holds_only_certificates(there) => Ok(()),
             _ if holds_private_key(there) => {
                 refuse("contains a private key", "choose another file")
             }
             Self::AsRead(None) => refuse("already exists", "run this command again"),
+            Self::Begins(_) => refuse(
+                "was not written by this command",
+                "choose another file, or move that one away first",
+            ),
             Self::Certificates => refuse(
                 "contains more than certificates",
                 "choose another file, or move that one away first",

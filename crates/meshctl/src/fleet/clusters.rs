@@ -275,7 +275,8 @@ pub(crate) async fn reach(
     let kubeconfig = Kubeconfig::read(way.kubeconfig.as_deref(), io.env)?;
     let hidden: Vec<String> = way.hidden.iter().cloned().collect();
     let patience = way.patience.unwrap_or(if io.can_ask { ASKING } else { SILENT });
-    let around = Surroundings { env: io.env, hidden: &hidden, can_ask: io.can_ask, patience };
+    let (can_ask, watcher) = (io.can_ask, io.watcher());
+    let around = Surroundings { env: io.env, hidden: &hidden, can_ask, patience, watcher };
     let mut contexts: Vec<(Named, Context)> = Vec::new();
     for one in named {
         let shared =

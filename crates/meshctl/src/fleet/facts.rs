@@ -1,5 +1,7 @@
 //! The facts about one cluster.
 
+mod words;
+
 use std::path::{Path, PathBuf};
 
 use meshapply::proof::{PodProof, verify_chain};
@@ -13,6 +15,8 @@ use crate::files;
 use crate::fleet::clusters::{Seen, Target};
 use crate::fleet::judge;
 use crate::fleet::observe::{self, Found};
+
+pub(crate) use words::described;
 
 /// A cluster in facts.
 pub(crate) struct Facts {
@@ -95,6 +99,16 @@ pub(crate) struct Given {
 pub(crate) struct Trusted {
     pub(crate) roots: Vec<Cert>,
     pub(crate) proxies: Dataplane,
+    /// What the proxies were made of, besides the roots.
+    pub(crate) of: ProxiesOf,
+}
+
+/// What decides how proxies judge, besides their roots.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct ProxiesOf {
+    pub(crate) release: Version,
+    pub(crate) is_ambient: bool,
+    pub(crate) has_crl: bool,
 }
 
 impl Trusted {
@@ -119,12 +133,42 @@ impl Trusted {
         let one = |roots: &[Cert]| Self {
             roots: roots.to_vec(),
             proxies: judge::with_roots(seen, secret.unwrap_or(&empty), roots),
+            of: ProxiesOf {
+                release: seen.release(),
+                is_ambient: judge::is_ambient(seen),
+                has_crl: secret.is_some_and(|secret| secret.crl(seen.release()).is_some()),
+            },
         };
         sets.into_iter().map(one).collect()
     }
 }
 
 impl Facts {
+    /// A secret that no cluster was asked about: what istiod of a release, with or without ztunnel, will use.
+    pub(crate) fn of_secret(secret: &Secret, release: Version, is_ambient: bool) -> Self {
+        let roots = secret.roots(release);
+        let proxies = Dataplane::new(&roots, secret.crl(release), release, is_ambient);
+        Self {
+            istiods: Vec::new(),
+            is_plugged: true,
+            has_secret: true,
+            ca: secret.ca(release),
+            chain: secret.chain(release),
+            folder: None,
+            served: Vec::new(),
+            given: Vec::new(),
+            trusted: vec![Trusted {
+                roots: roots.clone(),
+                proxies,
+                of: ProxiesOf { release, is_ambient, has_crl: secret.crl(release).is_some() },
+            }],
+            pending: Vec::new(),
+            kept: None,
+            kept_folders: Vec::new(),
+            roots,
+        }
+    }
+
     pub(crate) fn new(
         target: &Target,
         found: &Found,

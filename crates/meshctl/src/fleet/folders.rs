@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use meshpki::cacerts::{Layout, Secret};
+use meshpki::istiod::Version;
 
+use crate::authority::has_root_key;
 use crate::failure::Failure;
 use crate::{files, text};
 
@@ -22,6 +24,20 @@ pub(crate) struct Folder {
     pub(crate) path: PathBuf,
     /// Its files.
     pub(crate) secret: Secret,
+}
+
+impl Folder {
+    /// Whether the folder above has the key that signs the CA of this one.
+    pub(crate) fn has_root_key(&self, version: Version) -> bool {
+        let above = self.path.parent().filter(|above| !above.as_os_str().is_empty());
+        has_root_key(above.unwrap_or(Path::new(".")), self.secret.ca(version).as_ref())
+    }
+}
+
+/// A cluster of the spec without a folder.
+pub(crate) fn absent(cluster: &str) -> Failure {
+    Failure::new("ctl/no-cluster", format!("cluster `{cluster}` of the spec has no folder"))
+        .hint("name the folder of its CA, too")
 }
 
 /// The files of every cluster's folder in `dir` by the cluster's name, or of `dir` itself.

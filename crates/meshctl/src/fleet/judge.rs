@@ -122,7 +122,7 @@ pub(crate) fn settings(seen: &Seen) -> Vec<Settings> {
 }
 
 /// Whether ztunnel may run in a cluster.
-fn is_ambient(seen: &Seen) -> bool {
+pub(crate) fn is_ambient(seen: &Seen) -> bool {
     seen.istiods.iter().any(|istiod| istiod.ambient)
 }
 

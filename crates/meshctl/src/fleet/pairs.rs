@@ -9,7 +9,24 @@ use super::clusters::Target;
 use super::facts::Facts;
 use crate::hints::Problem;
 
+/// A cluster that is compared with others.
+pub(crate) struct Peer<'a> {
+    pub(crate) name: &'a str,
+    /// Names of the clusters that it need not accept, by the spec.
+    pub(crate) apart: &'a [String],
+    /// `None`: it could not be asked.
+    pub(crate) facts: Option<&'a Facts>,
+}
+
+impl<'a> Peer<'a> {
+    /// A cluster that was asked.
+    pub(crate) fn new(target: &'a Target, facts: Option<&'a Facts>) -> Self {
+        Self { name: &target.name, apart: &target.apart, facts }
+    }
+}
+
 /// Whether one cluster accepts what another signs.
+#[derive(Clone)]
 pub(crate) struct Pair {
     /// Whose roots are asked.
     pub(crate) truster: String,
@@ -22,7 +39,7 @@ pub(crate) struct Pair {
 
 impl Pair {
     /// A refusal as a problem of its own, where no other says what is wrong.
-    pub(crate) fn problem(&self) -> Problem {
+    fn problem(&self) -> Problem {
         let why = match &self.answer {
             Answer::No(why) => why.join("; "),
             Answer::Yes(_) | Answer::Unknown => String::new(),
@@ -39,6 +56,7 @@ impl Pair {
 }
 
 /// The answer.
+#[derive(Clone)]
 pub(crate) enum Answer {
     /// It does, until the first certificate above the workload's ends; that certificate.
     Yes(Option<(Time, String)>),
@@ -49,20 +67,36 @@ pub(crate) enum Answer {
 }
 
 /// Every pair, row by row; each is verified when it is taken.
-pub(crate) fn pairs(members: &[(&Target, Option<&Facts>)], at: Time) -> impl Iterator<Item = Pair> {
-    let all = members.iter().flat_map(|ours| members.iter().map(move |theirs| (ours, theirs)));
-    all.map(move |((truster, ours), (signer, theirs))| {
-        let answer = match (ours, theirs) {
+pub(crate) fn pairs(peers: &[Peer<'_>], at: Time) -> impl Iterator<Item = Pair> {
+    let all = peers.iter().flat_map(|ours| peers.iter().map(move |theirs| (ours, theirs)));
+    all.map(move |(truster, signer)| {
+        let answer = match (truster.facts, signer.facts) {
             (Some(ours), Some(theirs)) => accepts(ours, theirs, at),
             _ => Answer::Unknown,
         };
-        let is_needed = !truster.apart.contains(&signer.name);
-        Pair { truster: truster.name.clone(), signer: signer.name.clone(), answer, is_needed }
+        Pair {
+            truster: truster.name.to_owned(),
+            signer: signer.name.to_owned(),
+            answer,
+            is_needed: !truster.apart.iter().any(|name| name == signer.name),
+        }
     })
 }
 
+/// Pairs that refuse each other although no error about either cluster says why, as problems.
+pub(crate) fn unexplained(pairs: &[Pair], problems: &[Problem]) -> Vec<Problem> {
+    let is_explained = |pair: &&Pair| {
+        problems.iter().filter(|problem| problem.severity == Severity::Error).any(|problem| {
+            problem.clusters.contains(&pair.truster) || problem.clusters.contains(&pair.signer)
+        })
+    };
+    let refuses = |pair: &&Pair| pair.is_needed && matches!(pair.answer, Answer::No(_));
+    let unexplained = pairs.iter().filter(refuses).filter(|pair| !is_explained(pair));
+    unexplained.map(Pair::problem).collect()
+}
+
 /// Whether every set of roots given on one side accepts every chain shown on the other.
-fn accepts(ours: &Facts, theirs: &Facts, at: Time) -> Answer {
+pub(super) fn accepts(ours: &Facts, theirs: &Facts, at: Time) -> Answer {
     let shown = shown(theirs);
     if ours.trusted.is_empty() || shown.is_empty() {
         return Answer::Unknown;
@@ -97,14 +131,14 @@ fn refusal(verdict: &Verdict, chain: &Shown, proxies: &Dataplane, at: Time) -> O
 }
 
 /// Certificates shown to a peer.
-struct Shown {
-    certs: Vec<Cert>,
+pub(super) struct Shown {
+    pub(super) certs: Vec<Cert>,
     /// The first is not a CA: it is renewed long before it ends.
-    has_leaf: bool,
+    pub(super) has_leaf: bool,
 }
 
 /// What istiod serves, each issuer once; without an answer, the CA itself.
-fn shown(facts: &Facts) -> Vec<Shown> {
+pub(super) fn shown(facts: &Facts) -> Vec<Shown> {
     let mut all: Vec<Shown> = Vec::new();
     for chain in facts.served.iter().filter_map(|served| served.chain.as_ref().ok()) {
         let Some(leaf) = chain.first() else { continue };

@@ -65,6 +65,7 @@ pub(crate) async fn survey(
         // Several plugins at the same time cannot ask on one terminal.
         can_ask: false,
         patience: limits.patience,
+        watcher: io.watcher(),
     };
     let mut asked = Vec::new();
     for one in named(selection, &kubeconfig)? {

@@ -1,6 +1,7 @@
 //! The output of a rollout: the plan, the events, the result; as lines of text or of JSON.
 
 use std::fmt::Write as _;
+use std::time::Instant;
 
 use meshapply::converge::Event;
 use meshapply::kube::Security;
@@ -16,6 +17,11 @@ use crate::io::Io;
 use crate::text;
 use crate::text::safe;
 
+/// Columns of a line that is drawn over.
+const COLUMNS: usize = 100;
+/// Seconds after which a line says for how long it has been true.
+const LONG: u64 = 2;
+
 /// How it is said.
 pub(super) struct Report {
     json: bool,
@@ -25,6 +31,8 @@ pub(super) struct Report {
     width: usize,
     /// The newest line of each cluster.
     lines: Vec<String>,
+    /// Since when it is waited for what that line says.
+    since: Vec<Option<Instant>>,
     drawn: usize,
 }
 
@@ -38,6 +46,7 @@ impl Report {
             live: terminal && !options.json,
             width,
             lines: targets.iter().map(|target| row(&target.name, width, "waiting")).collect(),
+            since: vec![None; targets.len()],
             drawn: 0,
         }
     }
@@ -160,23 +169,46 @@ impl Report {
             let _ = self.json_line(event_json(target, event), io);
             return;
         }
-        let Some(text) = event_text(event) else { return };
+        // A line that stays is worth it when something is done, one that is drawn over also before.
+        let text = match event {
+            Event::Acting(action) if self.live => Some(action_text(action)),
+            event => event_text(event),
+        };
+        let Some(text) = text else { return };
         self.line(cluster, target, &text, io);
     }
 
+    /// A cluster's last line.
+    pub(super) fn end(&mut self, cluster: usize, target: &Target, text: &str, io: &mut Io<'_>) {
+        self.line(cluster, target, text, io);
+        self.since[cluster] = None;
+    }
+
     /// A cluster's newest line: redrawn in its place on a terminal, added elsewhere.
-    pub(super) fn line(&mut self, cluster: usize, target: &Target, text: &str, io: &mut Io<'_>) {
+    fn line(&mut self, cluster: usize, target: &Target, text: &str, io: &mut Io<'_>) {
         let line = row(&target.name, self.width, text);
-        self.lines[cluster] = line.clone();
-        // Lost progress output is not a failure.
-        if !self.live {
+        // What is said again has been true since it was said first.
+        if self.lines[cluster] != line || self.since[cluster].is_none() {
+            self.lines[cluster].clone_from(&line);
+            self.since[cluster] = Some(Instant::now());
+        }
+        if self.live {
+            self.draw(io);
+        } else {
             io.note(line);
+        }
+    }
+
+    /// Draws every line, with the time for which it is true: on a terminal, again and again.
+    pub(super) fn draw(&mut self, io: &mut Io<'_>) {
+        if !self.live || self.since.iter().all(Option::is_none) && self.drawn == 0 {
             return;
         }
         let up = if self.drawn > 0 { format!("\x1b[{}A", self.drawn) } else { String::new() };
         let all: String =
-            self.lines.iter().map(|line| format!("\r\x1b[2K{}\n", cut(line))).collect();
+            self.lines.iter().zip(&self.since).map(|(line, since)| redrawn(line, *since)).collect();
         self.drawn = self.lines.len();
+        // Lost progress output is not a failure.
         let _ = write!(io.err, "{up}{all}");
         let _ = io.err.flush();
     }
@@ -201,18 +233,23 @@ fn row(name: &str, width: usize, text: &str) -> String {
     format!("{:<width$}  {}", safe(name), safe(text))
 }
 
+/// A line drawn over the one before, with how long it has been true if that is worth a word.
+fn redrawn(line: &str, since: Option<Instant>) -> String {
+    let seconds = since.map_or(0, |since| since.elapsed().as_secs());
+    let time = if seconds < LONG { String::new() } else { format!(", for {seconds} s") };
+    format!("\r\x1b[2K{}{time}\n", cut(line, COLUMNS - time.len()))
+}
+
 /// A line that does not wrap, since it is drawn over; terminals narrower than this are rare.
-fn cut(line: &str) -> String {
-    const COLUMNS: usize = 100;
-    if line.chars().count() <= COLUMNS {
+fn cut(line: &str, columns: usize) -> String {
+    if line.chars().count() <= columns {
         return line.to_owned();
     }
-    line.chars().take(COLUMNS - 2).chain("..".chars()).collect()
+    line.chars().take(columns - 2).chain("..".chars()).collect()
 }
 
 fn event_text(event: &Event) -> Option<String> {
     Some(match event {
-        Event::Acting(_) => return None,
         Event::Acted(action) => done_text(action),
         Event::Waiting(what) => format!("waiting for {what}"),
         Event::Away(why) => format!("retrying: {why}"),

@@ -1,6 +1,7 @@
 //! Carries out the plans, wave by wave, and reports at the end what was changed and what was not.
 
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use meshapply::workload::Id;
 use meshapply::{Error, Patience, Receipt, converge};
 use meshpki::istiod::Dataplane;
 use serde_json::json;
+use tokio::time::sleep;
 
 use super::Job;
 use super::plan::Plan;
@@ -29,6 +31,8 @@ type Outcomes = Vec<Outcome<Receipt, Error>>;
 
 /// Between two looks at a cluster.
 const POLL: Duration = Duration::from_millis(500);
+/// Between two drawings of the progress.
+const SECOND: Duration = Duration::from_secs(1);
 
 /// Runs every plan; exit status 0 when every cluster is done and each trusts what the others sign.
 pub(super) async fn run(
@@ -41,8 +45,10 @@ pub(super) async fn run(
     let patience = Patience { step, poll: POLL };
     let outcomes = {
         let shared = RefCell::new((&mut *report, &mut *io));
-        in_waves(&waves(plans.len(), job.options.parallel), |cluster| {
-            let (shared, target, desired) = (&shared, &job.targets[cluster], &plans[cluster].desired);
+        let waves = waves(plans.len(), job.options.parallel);
+        let work = in_waves(&waves, |cluster| {
+            let (shared, target, desired) =
+                (&shared, &job.targets[cluster], &plans[cluster].desired);
             async move {
                 let work = converge(&target.kube, desired, patience, |event| {
                     let (report, io) = &mut *shared.borrow_mut();
@@ -56,14 +62,26 @@ pub(super) async fn run(
                 let result = result.map_err(|error| by_ourselves(job, cluster, error));
                 let (report, io) = &mut *shared.borrow_mut();
                 if !report.is_json() {
-                    report.line(cluster, target, &ended(&result), io);
+                    report.end(cluster, target, &ended(&result), io);
                 }
                 result
             }
-        })
-        .await
+        });
+        tokio::select! {
+            outcomes = work => outcomes,
+            never = redraw(&shared) => match never {},
+        }
     };
     summary(job, plans, &outcomes, report, io)
+}
+
+/// Draws the progress again every second: how long each cluster has been waited for.
+async fn redraw(shared: &RefCell<(&mut Report, &mut Io<'_>)>) -> Infallible {
+    loop {
+        sleep(SECOND).await;
+        let (report, io) = &mut *shared.borrow_mut();
+        report.draw(io);
+    }
 }
 
 /// Whether this run itself changed the secret, through another context of the same cluster.

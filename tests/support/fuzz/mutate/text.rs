@@ -46,6 +46,7 @@ dictionary!("Fields of Envoy's and ztunnel's dumps.", PROXIES, "proxies");
 dictionary!("Fields and values of cfssl's files.", CFSSL, "cfssl");
 dictionary!("Plugins and braces of Corefiles, and entries of stub domains.", COREFILE, "corefile");
 dictionary!("Options of `openssl verify`, and values.", OPTIONS, "options");
+dictionary!("What would end a text or an attribute of a page.", HTML, "html");
 dictionary!("Names, times, durations, trust domains.", NAMES, "names");
 
 /// The words of a dictionary file: one in quotes a line, `\xNN`, `\\` and `\"` inside.
@@ -181,7 +182,9 @@ mod tests {
     #[test]
     fn dictionaries_are_read_as_libfuzzer_reads_them() {
         assert_eq!(words("# none\n\"a\\x00b\"\nname=\"\\\"\\\\\"\n\n"), [&b"a\0b"[..], b"\"\\"]);
-        for dictionary in [&PEM, &DER, &YAML, &KUBECONFIG, &CFSSL, &COREFILE, &OPTIONS, &NAMES] {
+        for dictionary in
+            [&PEM, &DER, &YAML, &KUBECONFIG, &CFSSL, &COREFILE, &OPTIONS, &NAMES, &HTML]
+        {
             assert!(dictionary.words().len() > 10, "{}", dictionary.name);
         }
     }

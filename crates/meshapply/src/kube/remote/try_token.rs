@@ -73,7 +73,9 @@ fn client(kubeconfig: &RemoteKubeconfig) -> Result<Client, String> {
     let credentials = Credentials::new(Source::Fixed(bearer(token)?), Vec::new());
     let builder = ClientBuilder::try_from(config)
         .map_err(|_unsaid| "the CA in the secret cannot be used".to_owned())?;
-    Ok(builder.with_layer(&Guard(Arc::new(Way { credentials, proxy: None }))).build())
+    Ok(builder
+        .with_layer(&Guard(Arc::new(Way { credentials, proxy: None, watcher: None })))
+        .build())
 }
 
 /// The right that is missing; `None`: it is there.

@@ -3,7 +3,7 @@
 use meshpki::Time;
 use meshpki::istiod::{LiveCluster, Secret, Settings};
 
-use super::{Judged, Live, Report, can_issue, settings, tell};
+use super::{Judged, Live, Report, settings, tell};
 use crate::args::Check;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -112,7 +112,7 @@ fn judged(one: Asked<'_>, alone: &Settings, at: Time) -> Judged {
     let start = judge::start(secret, &judge::settings(&one.found.seen), at)
         .unwrap_or_else(|| (alone.version, meshpki::istiod::starts(secret, alone, at)));
     // Without a folder the commands name one that the user has to know.
-    let has_root_key = one.folder.as_ref().is_none_or(|folder| can_issue(folder, start.0));
+    let has_root_key = one.folder.as_ref().is_none_or(|folder| folder.has_root_key(start.0));
     Judged {
         name: one.target.name.clone(),
         has_root_key,

@@ -63,7 +63,13 @@ pub(super) fn run(args: &Apply, io: &mut Io<'_>) -> Result<Exit, Failure> {
             )?;
         }
         plan.assigned.write(io)?;
-        let applied = rehearsal.carry_out(|step| io.note(line(step))).await;
+        let progress = io.progress(steps, "writes made");
+        let written = |step: &Step| {
+            progress.around(|| io.note(line(step)));
+            progress.step();
+        };
+        let applied = rehearsal.carry_out(written).await;
+        drop(progress);
         let applied = applied.map_err(|stopped| unfinished(&plan, &stopped))?;
         let exit = finish(&applied, io)?;
         changes::by_hand("next", &plan, io);

@@ -10,8 +10,6 @@ use crate::failure::Failure;
 use crate::io::Io;
 use crate::spec;
 
-mod svg;
-
 /// Runs the command.
 pub(super) fn run(args: &mesh::Graph, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let mesh = spec::mesh(&args.source.resolved(), io)?;
@@ -24,7 +22,7 @@ pub(super) fn run(args: &mesh::Graph, io: &mut Io<'_>) -> Result<Exit, Failure> 
     let text = match args.output {
         Picture::Mermaid => graph.mermaid(),
         Picture::Dot => graph.dot(),
-        Picture::Svg => svg::svg(&graph),
+        Picture::Svg => spec::picture::svg(&graph),
     };
     io.print(&text)?;
     Ok(Exit::Good)

@@ -3,37 +3,37 @@
 use meshpki::{Cert, Time};
 use serde_json::{Value, json};
 
-use super::{Cluster, Report, State};
 use crate::exit::Exit;
 use crate::files;
 use crate::fleet::facts::{Facts, Folder, Given, Kept, Served};
 use crate::fleet::pairs::{Answer, Pair};
-use crate::fleet::problems::{istiod, problem};
+use crate::fleet::problems::{State, istiod, problem};
+use crate::fleet::standing::{Cluster, Standing};
 
 /// The document.
-pub(super) fn write(report: &Report<'_>) -> Value {
+pub(super) fn write(standing: &Standing<'_>) -> Value {
     json!({
         "apiVersion": "meshctl/v1",
         "kind": "Status",
-        "at": report.at.to_string(),
-        "good": report.exit() == Exit::Good,
-        "clusters": report.clusters.iter().map(|c| cluster(report, c)).collect::<Vec<_>>(),
-        "trust": report.pairs.iter().map(pair).collect::<Vec<_>>(),
-        "problems": report.problems.iter().map(|p| problem(p, &p.fix, &report.next(p))).collect::<Vec<_>>(),
-        "next": report.next_command(),
+        "at": standing.at.to_string(),
+        "good": standing.exit() == Exit::Good,
+        "clusters": standing.clusters.iter().map(|c| cluster(standing, c)).collect::<Vec<_>>(),
+        "trust": standing.pairs.iter().map(pair).collect::<Vec<_>>(),
+        "problems": standing.problems.iter().map(|p| problem(p, &p.fix, &standing.next(p))).collect::<Vec<_>>(),
+        "next": standing.next_command(),
     })
 }
 
-fn cluster(report: &Report<'_>, cluster: &Cluster<'_>) -> Value {
+fn cluster(standing: &Standing<'_>, cluster: &Cluster<'_>) -> Value {
     let error = cluster.facts.as_ref().err();
     json!({
         "name": cluster.target.name,
         "context": cluster.target.context,
         "server": cluster.target.kube.server(),
         "tls": crate::fleet::clusters::tls(cluster.target),
-        "state": report.state(cluster).map_or("unknown", State::word),
+        "state": standing.state(cluster).map_or("unknown", State::word),
         "error": error.map(|failure| json!({"code": failure.code(), "message": failure.sentence()})),
-        "live": cluster.facts.as_ref().ok().map(|facts| live(facts, report.at)),
+        "live": cluster.facts.as_ref().ok().map(|facts| live(facts, standing.at)),
     })
 }
 

@@ -16,7 +16,7 @@ use meshpki::istiod::Version;
 use crate::args::Clusters;
 use crate::failure::Failure;
 use crate::fleet::clusters::{Seen, Target, runtime};
-use crate::fleet::folders::{Folder, collect, tell_apart};
+use crate::fleet::folders::{self, Folder, collect, tell_apart};
 use crate::fleet::observe::{self, Found, unasked};
 use crate::io::Io;
 use crate::spec;
@@ -200,14 +200,8 @@ fn federated(read: &Read, own: usize) -> BTreeSet<TrustDomain> {
 /// The clusters of the spec that have no folder.
 fn absent(mesh: Option<&Mesh>, names: &BTreeSet<String>) -> Vec<Failure> {
     let clusters = mesh.into_iter().flat_map(Mesh::clusters);
-    let absent = clusters.filter(|cluster| !names.contains(&cluster.name)).map(|cluster| {
-        Failure::new(
-            "ctl/no-cluster",
-            format!("cluster `{}` of the spec has no folder", cluster.name),
-        )
-        .hint("name the folder of its CA, too")
-    });
-    absent.collect()
+    let absent = clusters.filter(|cluster| !names.contains(&cluster.name));
+    absent.map(|cluster| folders::absent(&cluster.name)).collect()
 }
 
 /// The trust domain in the URI of a CA, as `ca init --trust-domain` writes it, or the default.

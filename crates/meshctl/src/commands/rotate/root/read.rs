@@ -126,10 +126,12 @@ impl Situation {
             ask.partners.iter().map(|text| Partner::read(text)).collect::<Result<_, _>>()?;
         let (targets, found) = runtime.block_on(async {
             let (targets, found) = observe::asked(&ask.selection, io).await?;
+            let progress = io.progress(targets.len(), "clusters with their proxies asked");
             let found = join_all(targets.iter().zip(found).map(async |(target, found)| {
                 let found = found?;
-                let more = more(target, &found, ask.proxies).await?;
-                Ok::<_, Error>((found, more))
+                let more = more(target, &found, ask.proxies).await;
+                progress.step();
+                Ok::<_, Error>((found, more?))
             }))
             .await;
             Ok::<_, Failure>((targets, found))

@@ -24,7 +24,7 @@ const CLOSER: f64 = 44.0;
 const LEFT_TO_RIGHT: Orientation = Orientation::LeftToRight;
 
 /// The picture as one SVG document without scripts, fonts or links.
-pub(super) fn svg(graph: &Graph) -> String {
+pub(crate) fn svg(graph: &Graph) -> String {
     let placed = VisualGraph::new(LEFT_TO_RIGHT);
     let mut columns = Columns { graph, placed, boxes: BTreeMap::new(), labels: Vec::new() };
     for arrow in &graph.arrows {

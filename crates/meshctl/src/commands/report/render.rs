@@ -1,0 +1,358 @@
+//! The page as HTML: one file without scripts, which loads nothing. Headings, captions and texts say what colors show.
+
+mod timeline;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use meshpki::internals::digest;
+use meshpki::istiod::Severity;
+use meshpki::rotation::RotationPhase;
+
+use super::html::Html;
+use super::{Calls, Cluster, Finding, Page, Rotation};
+use crate::fleet::pairs::{Answer, Pair};
+use crate::fleet::problems::State;
+use crate::text::counted;
+
+/// What every page begins with, and no other file.
+pub(super) const HEAD: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+    <meta name=\"generator\" content=\"meshctl report\">\n";
+
+const STYLE: &str = include_str!("page.css");
+
+/// The page.
+pub(super) fn write(page: &Page) -> String {
+    let mut html = Html::new(HEAD);
+    // Even markup that got in could load or run nothing.
+    let hash = STANDARD.encode(digest::sha256(STYLE.as_bytes()));
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'"
+    );
+    html.ours("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
+    let policy = [("http-equiv", "Content-Security-Policy"), ("content", policy.as_str())];
+    html.empty("meta", &policy);
+    html.line();
+    html.leaf("title", &[], &title(page));
+    html.line();
+    html.ours("<style>");
+    html.ours(STYLE);
+    html.ours("</style>\n</head>\n");
+    html.element("body", &[], |html| body(html, page));
+    html.ours("\n</html>\n");
+    html.done()
+}
+
+fn title(page: &Page) -> String {
+    match &page.mesh {
+        Some(mesh) => format!("Mesh {mesh}: certificates and trust"),
+        None => "Mesh: certificates and trust".to_owned(),
+    }
+}
+
+fn body(html: &mut Html, page: &Page) {
+    html.line();
+    html.element("header", &[], |html| {
+        html.leaf("h1", &[], &title(page));
+        html.leaf("p", &[("class", "soft")], &format!("From {}, at {}", page.source, page.at));
+        sum(html, page);
+    });
+    html.line();
+    let sections = sections(page);
+    html.element("nav", &[("aria-label", "Sections")], |html| {
+        html.element("ul", &[], |html| {
+            for (id, heading, _) in &sections {
+                let target = format!("#{id}");
+                html.element("li", &[], |html| html.leaf("a", &[("href", &target)], heading));
+            }
+        });
+    });
+    html.line();
+    html.element("main", &[], |html| {
+        for (id, heading, write) in &sections {
+            html.line();
+            html.element(
+                "section",
+                &[("id", id), ("aria-labelledby", &format!("{id}-h"))],
+                |html| {
+                    html.leaf("h2", &[("id", &format!("{id}-h"))], heading);
+                    html.line();
+                    write(html, page);
+                },
+            );
+        }
+    });
+    html.line();
+    html.element("footer", &[], |html| {
+        html.text(
+            "Written by meshctl report. This file has no scripts and no keys, and loads nothing.",
+        );
+    });
+    html.line();
+}
+
+type Section = (&'static str, &'static str, fn(&mut Html, &Page));
+
+/// The sections that the page has, in order.
+fn sections(page: &Page) -> Vec<Section> {
+    let all: [(bool, Section); 6] = [
+        (true, ("findings", "What is wrong", findings)),
+        (
+            true,
+            ("clusters", "Clusters", |html, page| {
+                html.element("div", &[("class", "cards")], |html| {
+                    page.clusters.iter().for_each(|one| cluster(html, one));
+                });
+            }),
+        ),
+        (!page.pairs.is_empty(), ("trust", "Which clusters accept each other", trust)),
+        (!page.ends.is_empty(), ("ends", "What ends when", timeline::write)),
+        (
+            page.rotation.is_some(),
+            ("rotation", "Rotation", |html, page| {
+                page.rotation.iter().for_each(|one| rotation(html, one));
+            }),
+        ),
+        (
+            page.calls.is_some(),
+            ("calls", "Calls between clusters", |html, page| {
+                page.calls.iter().for_each(|one| calls(html, one));
+            }),
+        ),
+    ];
+    all.into_iter().filter_map(|(is_there, section)| is_there.then_some(section)).collect()
+}
+
+/// The counts, and the one command to type now.
+fn sum(html: &mut Html, page: &Page) {
+    let count = |severity| page.findings.iter().filter(|one| one.severity == severity).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let unknown = page.clusters.iter().filter(|one| one.state.is_none()).count();
+    let class = |is_bad: bool, class| if is_bad { class } else { "none" };
+    html.element("ul", &[("class", "sum")], |html| {
+        let mut mark = |class: &str, text: &str| {
+            let class = format!("mark {class}");
+            html.element("li", &[], |html| html.leaf("span", &[("class", &class)], text));
+        };
+        mark("none", &counted(page.clusters.len(), "cluster"));
+        mark(class(errors > 0, "fail"), &counted(errors, "error"));
+        mark(class(warnings > 0, "warn"), &counted(warnings, "warning"));
+        if unknown > 0 {
+            mark("warn", &format!("{unknown} not read, or in part"));
+        }
+    });
+    if let Some(next) = &page.next {
+        html.element("p", &[], |html| {
+            html.text("Next: ");
+            html.leaf("code", &[], next);
+        });
+    }
+}
+
+fn findings(html: &mut Html, page: &Page) {
+    if page.findings.is_empty() {
+        html.leaf("p", &[], "Nothing was found.");
+        return;
+    }
+    html.element("ol", &[("class", "findings")], |html| {
+        page.findings.iter().for_each(|one| finding(html, one));
+    });
+}
+
+fn finding(html: &mut Html, one: &Finding) {
+    let (class, mark, word) = match one.severity {
+        Severity::Error => ("is-error", "mark fail", "error"),
+        Severity::Warning => ("is-warning", "mark warn", "warning"),
+    };
+    html.element("li", &[("class", class)], |html| {
+        html.element("h3", &[], |html| {
+            html.leaf("span", &[("class", mark)], word);
+            html.text(" ");
+            html.text(&one.clusters.join(", "));
+            html.text(" ");
+            html.leaf("code", &[("class", "soft")], one.code);
+        });
+        html.leaf("p", &[], &one.message);
+        let evidence = one.evidence.iter().map(|line| ("evidence", line.as_str()));
+        let lines = evidence.chain([("effect", one.effect.as_str()), ("fix", one.fix.as_str())]);
+        let lines: Vec<_> = lines.filter(|(_, line)| !line.is_empty()).collect();
+        pairs_of(html, &lines);
+        if !one.next.is_empty() {
+            html.leaf("code", &[("class", "next")], &one.next);
+        }
+    });
+    html.line();
+}
+
+/// Words and what they say; a word that is said again has one name for all of it.
+fn pairs_of(html: &mut Html, lines: &[(&'static str, &str)]) {
+    if lines.is_empty() {
+        return;
+    }
+    html.element("dl", &[], |html| {
+        for (index, (what, line)) in lines.iter().enumerate() {
+            let is_again = index > 0 && lines[index - 1].0 == *what;
+            if !is_again {
+                html.leaf("dt", &[], what);
+            }
+            html.leaf("dd", &[], line);
+        }
+    });
+}
+
+fn cluster(html: &mut Html, one: &Cluster) {
+    let (class, word) = match one.state {
+        Some(State::Ok) => ("mark ok", "ok"),
+        Some(State::Warn) => ("mark warn", "warnings"),
+        Some(State::Fail) => ("mark fail", "errors"),
+        None => ("mark warn", "not known"),
+    };
+    html.line();
+    html.element("article", &[("class", "card")], |html| {
+        html.element("h3", &[], |html| {
+            html.text(&one.name);
+            html.text(" ");
+            html.leaf("span", &[("class", class)], word);
+        });
+        html.leaf("p", &[("class", "soft")], &one.place);
+        let lines: Vec<_> = one.lines.iter().map(|(what, line)| (*what, line.as_str())).collect();
+        pairs_of(html, &lines);
+    });
+}
+
+/// Rows verify, columns show a certificate; why not is below.
+fn trust(html: &mut Html, page: &Page) {
+    let mut names: Vec<&str> = Vec::new();
+    for pair in &page.pairs {
+        if !names.contains(&pair.signer.as_str()) {
+            names.push(&pair.signer);
+        }
+    }
+    let region = [
+        ("class", "wide"),
+        ("role", "region"),
+        ("tabindex", "0"),
+        ("aria-label", "Table of which clusters accept each other"),
+    ];
+    html.element("div", &region, |html| html.element("table", &[], |html| {
+        html.leaf("caption", &[], "Each row verifies; each column shows certificates. The date is when the first certificate above a workload's ends.");
+        html.element("thead", &[], |html| html.element("tr", &[], |html| {
+            html.leaf("th", &[("scope", "col")], "accepts workloads of");
+            names.iter().for_each(|name| html.leaf("th", &[("scope", "col")], name));
+        }));
+        html.element("tbody", &[], |html| {
+            for row in page.pairs.chunks(names.len()) {
+                html.line();
+                html.element("tr", &[], |html| {
+                    html.leaf("th", &[("scope", "row")], &row[0].truster);
+                    row.iter().for_each(|pair| cell(html, pair));
+                });
+            }
+        });
+    }));
+    let refused: Vec<(&Pair, String)> = page.pairs.iter().filter_map(why_not).collect();
+    if refused.is_empty() {
+        return;
+    }
+    html.line();
+    html.element("ul", &[], |html| {
+        for (pair, why) in refused {
+            html.leaf(
+                "li",
+                &[],
+                &format!("{} does not accept {}: {why}", pair.truster, pair.signer),
+            );
+        }
+    });
+}
+
+fn cell(html: &mut Html, pair: &Pair) {
+    let (class, word, date) = match &pair.answer {
+        Answer::Yes(end) => {
+            ("ok", "yes", end.as_ref().map(|(end, _)| format!("until {}", end.date())))
+        }
+        Answer::No(_) if pair.is_needed => ("fail", "no", None),
+        Answer::No(_) => ("none", "no, and need not", None),
+        Answer::Unknown => ("warn", "not known", None),
+    };
+    html.element("td", &[("class", class)], |html| {
+        html.text(word);
+        date.iter().for_each(|date| html.leaf("small", &[], date));
+    });
+}
+
+fn why_not(pair: &Pair) -> Option<(&Pair, String)> {
+    match &pair.answer {
+        Answer::No(why) if pair.is_needed => Some((pair, why.join("; "))),
+        _ => None,
+    }
+}
+
+/// A row for each cluster, a column for each phase; the phases of the two ways exclude each other.
+fn rotation(html: &mut Html, one: &Rotation) {
+    let region = [
+        ("class", "wide"),
+        ("role", "region"),
+        ("tabindex", "0"),
+        ("aria-label", "Table of the phases"),
+    ];
+    html.element("div", &region, |html| html.element("table", &[], |html| {
+        html.leaf("caption", &[], "How far each cluster is on the way to the roots of the folder: by overlap through prepared and activated, by a bridge through bridged and switched.");
+        html.element("thead", &[], |html| html.element("tr", &[], |html| {
+            html.leaf("th", &[("scope", "col")], "cluster");
+            for phase in RotationPhase::ALL {
+                html.leaf("th", &[("scope", "col")], phase.word());
+            }
+        }));
+        html.element("tbody", &[], |html| {
+            for (name, at) in &one.clusters {
+                html.element("tr", &[], |html| {
+                    html.leaf("th", &[("scope", "row")], name);
+                    for phase in RotationPhase::ALL {
+                        let (class, word) = match at {
+                            Some(at) if *at == phase => ("ok", "here"),
+                            None if phase == RotationPhase::Old => ("warn", "not known"),
+                            _ => ("none", ""),
+                        };
+                        html.leaf("td", &[("class", class)], word);
+                    }
+                });
+            }
+        });
+    }));
+    html.leaf("code", &[("class", "next")], &one.next);
+}
+
+fn calls(html: &mut Html, calls: &Calls) {
+    let region = [("role", "region"), ("tabindex", "0"), ("aria-label", "Picture of the calls")];
+    html.element("div", &[&[("class", "wide calls")], &region[..]].concat(), |html| {
+        html.picture(&calls.picture);
+    });
+    html.line();
+    html.element(
+        "div",
+        &[&[("class", "wide")], &region[..2], &[("aria-label", "Table of the calls")]].concat(),
+        |html| {
+            html.element("table", &[], |html| {
+                html.leaf("caption", &[], "The arrows of the picture");
+                html.element("thead", &[], |html| {
+                    html.element("tr", &[], |html| {
+                        for heading in ["from", "to", "how", "services"] {
+                            html.leaf("th", &[("scope", "col")], heading);
+                        }
+                    })
+                });
+                html.element("tbody", &[], |html| {
+                    for call in &calls.rows {
+                        html.line();
+                        html.element("tr", &[], |html| {
+                            html.leaf("th", &[("scope", "row")], &call.from);
+                            html.leaf("td", &[], &call.to);
+                            html.leaf("td", &[], call.how);
+                            html.leaf("td", &[], &call.services.join(", "));
+                        });
+                    }
+                });
+            });
+        },
+    );
+}

@@ -1,0 +1,163 @@
+//! `meshctl report`: what its page says of folders and of clusters, that nothing from outside becomes markup, and how a
+//! browser shows it.
+
+use std::path::Path;
+
+use tests::api::kubeconfig;
+use tests::cli::{Ran, Shell, ended};
+use tests::judges::browser::{self, Look};
+use tests::page;
+use tests::rotation::World;
+
+const SPEC: &str = "apiVersion: meshctl/v1\nkind: Mesh\nname: shop\nclusters:\n\
+    - {name: east, istioVersion: 1.30.3, trustDomain: east.example, gateway: {addresses: [192.0.2.1]}}\n\
+    - {name: west, istioVersion: 1.29.1, trustDomain: west.example, gateway: {addresses: [192.0.2.2]}}\n\
+    services:\n\
+    - {name: a, namespace: n, cluster: east, ports: [{name: http, number: 80, protocol: HTTP}], importedBy: [west]}\n";
+
+/// Two clusters under one root in `@/ca`, one under its own in `@/other`, and the spec of the two.
+fn shell() -> Shell {
+    let shell = Shell::new();
+    let init = "--plain-root-key --root-subject";
+    shell.good(&format!("ca init @/ca --cluster east,west {init} 'CN=Mesh Root'"));
+    shell.good(&format!("ca init @/other --cluster south {init} 'CN=Other Root'"));
+    shell.scratch.write("mesh.yaml", SPEC);
+    shell
+}
+
+/// The page of a command with this status; it is well formed.
+#[track_caller]
+fn paged(shell: &Shell, command: &str, status: u8) -> String {
+    let Ran { status: found, out, err } = shell.run(command);
+    assert_eq!(found, status, "{command}\n{out}{err}");
+    let _ = page::elements(&out);
+    out
+}
+
+/// A page as it is kept in `tests/it/report`; `MESH_UPDATE=1` writes it.
+#[track_caller]
+fn compare(name: &str, page: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("it/report").join(name);
+    if std::env::var_os("MESH_UPDATE").is_some() {
+        std::fs::write(&path, page).expect("a golden page");
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(kept == page, "{name} differs (MESH_UPDATE=1 takes it over):\n{page}");
+}
+
+#[test]
+fn of_folders() {
+    let shell = shell();
+    let page = paged(&shell, "report @/ca -f @/mesh.yaml", 0);
+    assert_eq!(page, paged(&shell, "report @/ca -f @/mesh.yaml", 0), "the same every time");
+    compare("good.html", &shell.mask(&page));
+    // A year later, and with a cluster that has another root.
+    let command = "report @/ca @/other --at 2027-11-10";
+    compare("bad.html", &shell.mask(&paged(&shell, command, 2)));
+}
+
+/// Only a page is replaced by a page.
+#[test]
+fn to_a_file() {
+    let shell = shell();
+    let ran = shell.run("report @/ca --out @/report.html");
+    ended(&ran, 0, &["wrote ", "report.html"]);
+    let page = shell.scratch.read("report.html");
+    assert_eq!(page, paged(&shell, "report @/ca", 0));
+    shell.good("report @/ca --out @/report.html --at 2027-01-01");
+    assert_ne!(shell.scratch.read("report.html"), page);
+    let key = shell.scratch.read("ca/root-key.pem");
+    for (name, content) in [("notes", "notes\n".to_owned()), ("both", page + &key), ("key", key)] {
+        shell.scratch.write(name, &content);
+        ended(&shell.run(&format!("report @/ca --out @/{name}")), 1, &["error[ctl/exists]"]);
+        assert_eq!(shell.scratch.read(name), content, "{name}");
+    }
+}
+
+#[test]
+fn what_cannot_be_shown() {
+    let shell = shell();
+    let check =
+        |command: &str, status: u8, parts: &[&str]| ended(&shell.run(command), status, parts);
+    check("report", 64, &["nothing to report", "meshctl report ca"]);
+    check("report @/ca @/other --context a", 64, &["compared with one"]);
+    check("report @/nowhere", 1, &["error[ctl/io]"]);
+    let more = SPEC.replace("services:", "- {name: north, istioVersion: 1.30.3}\nservices:");
+    shell.scratch.write("more.yaml", more);
+    let lacking = "cluster `north` of the spec has no folder";
+    check("report @/ca -f @/more.yaml", 1, &[lacking, "error[ctl/no-cluster]", "no folder</p>"]);
+    // A folder that is not for a cluster of the spec is not shown.
+    let page = paged(&shell, "report @/ca @/other -f @/mesh.yaml", 0);
+    assert!(!page.contains("south"), "{page}");
+    shell.scratch.write("kubeconfig", kubeconfig(&[("<b>away", "https://127.0.0.1:9".to_owned())]));
+    let ran = shell.run("report --kubeconfig @/kubeconfig --context 'east&=<b>away'");
+    let refused = "cannot reach the API server: Connection refused";
+    ended(&ran, 1, &[refused, "error[apply/unreachable]", "context &lt;b&gt;away", "east&amp;"]);
+    let _ = page::elements(&ran.out);
+}
+
+/// Clusters as they are, next to the folder that they have, and on the way to one with another root.
+#[test]
+fn of_clusters() {
+    let world = World::new(&["east", "west"]);
+    let report = |command: &str, status: u8| {
+        let ran = world.run(command);
+        assert_eq!(ran.status, status, "{command}\n{}{}", ran.out, ran.err);
+        let _ = page::elements(&ran.out);
+        ran.out
+    };
+    let has = |page: &str, parts: &[&str]| {
+        for part in parts {
+            assert!(page.contains(part), "`{part}` is not in\n{page}");
+        }
+    };
+    let page = report("report @/old --context east,west", 0);
+    has(
+        &page,
+        &["live clusters, compared with the folder", "matches the cluster", "cluster.local"],
+    );
+    has(&page, &["Nothing was found.", "this CA, from 1 pod of istiod", ">until 2027-"]);
+    assert!(!page.contains("id=\"rotation\""), "{page}");
+    let phase = |page: &str, name: &str| {
+        let row = page.split(&format!("<th scope=\"row\">{name}</th>")).last().expect("a row");
+        let row = row.split("</tr>").next().expect("cells");
+        row.split("</td>").position(|cell| cell.ends_with(">here"))
+    };
+    let page = report("report @/new --context east,west", 2);
+    has(&page, &["id=\"rotation\"", "differs: the CA, the roots", ">ctl/folder-differs</code>"]);
+    assert_eq!([phase(&page, "east"), phase(&page, "west")], [Some(0), Some(0)], "{page}");
+    let next = page.split("<code class=\"next\">").find(|part| part.starts_with("meshctl rotate"));
+    let next = next.and_then(|part| part.split("</code>").next()).expect("a command");
+    ended(&world.run(next.strip_prefix("meshctl ").expect("ours")), 2, &["PHASE", "prepared"]);
+    // Without a spec, the clusters that answer are all there is.
+    has(&report("report --context east", 0), &["From live clusters, at ", "1 cluster<"]);
+    assert!(world.sites.iter().all(|(_, site)| site.writes() == 0), "nothing is written");
+}
+
+/// In light and dark, on a screen and on a telephone: axe-core finds nothing, nothing is loaded, the console is empty.
+#[test]
+fn in_a_browser() {
+    let shell = shell();
+    let pages = ["report @/ca -f @/mesh.yaml", "report @/ca @/other --at 2027-11-10"];
+    let pages = pages.map(|command| shell.run(command).out);
+    let looks = [(1200, false), (1200, true), (360, false), (360, true)];
+    for page in &pages {
+        for (width, dark) in looks {
+            let Some(seen) = browser::look(page, Look { width, dark }) else { return };
+            let none: [String; 0] = [];
+            assert_eq!(seen.violations, none, "{width} {dark}");
+            assert_eq!((&seen.console[..], &seen.asked[..]), (&none[..], &none[..]));
+            assert!(seen.passes > 30, "{seen:?}");
+        }
+    }
+    // The judges see what is wrong.
+    let bad = pages[0].replace("<h1>", "<img src=\"http://127.0.0.1:9/x.png\"/><h1>");
+    let seen =
+        browser::look(&bad, Look { width: 1200, dark: false }).expect("the judges were there");
+    assert!(seen.violations.iter().any(|one| one.starts_with("image-alt ")), "{seen:?}");
+    assert!(seen.console.iter().any(|line| line.contains("Content Security Policy")), "{seen:?}");
+    let open = bad.replace("default-src 'none';", "default-src *;");
+    let seen =
+        browser::look(&open, Look { width: 1200, dark: false }).expect("the judges were there");
+    assert!(seen.asked.iter().any(|url| url.ends_with("/x.png")), "{seen:?}");
+}
