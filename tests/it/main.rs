@@ -56,6 +56,7 @@ mod replay;
 mod rig;
 mod rotate_root;
 mod signed;
+mod signers;
 mod svid;
 mod terminal;
 mod trust_bundle;
