@@ -386,9 +386,9 @@ fn refused_with_words() {
         exit 64
         --- stderr
         error: the following required arguments were not provided:
-          --ca-key <FILE>
+          <--ca-key <FILE>|--root-signer <SIGNER>>
 
-        Usage: meshctl ca sign --out <DIR> --ca-cert <FILE> --ca-key <FILE> --yes <CSR>
+        Usage: meshctl ca sign --out <DIR> --yes --ca-cert <FILE> <--ca-key <FILE>|--root-signer <SIGNER>> <CSR>
 
         For more information, try '--help'.
     "#,

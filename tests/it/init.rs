@@ -532,7 +532,7 @@ fn without_the_root_key_what_is_there_is_reported_and_nothing_added() {
         error[ctl/no-root-key]: the root key is missing, and nothing can be signed without it
           in: @/ca/root-key.pem
 
-        hint: restore the key, or sign where it is: `meshctl ca csr @/ca --cluster NAME` here, `meshctl ca sign @/ca/NAME/ca.csr --ca-cert root-cert.pem --ca-key root-key.pem --out @/ca/NAME` there
+        hint: restore the key; or name its holder with `--root-signer`; or sign where it is: `meshctl ca csr @/ca --cluster NAME` here, `meshctl ca sign @/ca/NAME/ca.csr --ca-cert root-cert.pem --ca-key root-key.pem --out @/ca/NAME` there
     "#);
     assert!(!shell.scratch.join("ca/west").exists());
 }

@@ -57,6 +57,7 @@ mod report;
 mod rig;
 mod rotate_root;
 mod signed;
+mod signers;
 mod svid;
 mod terminal;
 mod trust_bundle;

@@ -11,7 +11,7 @@ use tests::judges::spawn;
 use crate::MESHCTL;
 
 /// `script` of util-linux, which gives a command a terminal of its own.
-fn on_a_terminal(scratch: &Scratch, command: &str) -> Option<Child> {
+pub(super) fn on_a_terminal(scratch: &Scratch, command: &str) -> Option<Child> {
     on_a_terminal_with(scratch, command, &[("NO_COLOR", "1")])
 }
 
@@ -32,7 +32,7 @@ fn on_a_terminal_with(
 }
 
 /// Answers each question when it is asked; returns the exit status and all that stood on the terminal.
-fn answer(mut child: Child, answers: &[(&str, &str)]) -> (Option<i32>, String) {
+pub(super) fn answer(mut child: Child, answers: &[(&str, &str)]) -> (Option<i32>, String) {
     let mut out = child.stdout.take().unwrap();
     let mut keyboard = child.stdin.take().unwrap();
     let mut seen = String::new();

@@ -25,6 +25,7 @@ mod proxies;
 pub mod remote_secret;
 mod report;
 mod secret;
+mod signer;
 mod texts;
 
 use mutate::text::{self, Dictionary};
@@ -60,7 +61,7 @@ const fn target(name: &'static str, kind: Kind, tries: usize, run: fn(&[u8])) ->
 }
 
 /// Every target.
-pub static TARGETS: [Target; 29] = [
+pub static TARGETS: [Target; 31] = [
     target("pem", Kind::Pem, 1500, bytes::pem),
     target("der", Kind::Der, 1500, bytes::der),
     target("cert", Kind::Der, 1500, bytes::cert),
@@ -87,6 +88,8 @@ pub static TARGETS: [Target; 29] = [
     target("kubeconfig", Kind::Text(&text::KUBECONFIG), 3000, kubeconfig::kubeconfig),
     target("remote-secret", Kind::Text(&text::KUBECONFIG), 3000, remote_secret::remote_secret),
     target("report", Kind::Text(&text::HTML), 150, report::report),
+    target("signer-answer", Kind::Text(&text::SIGNER), 3000, signer::answer),
+    target("token-uri", Kind::Text(&text::SIGNER), 3000, signer::token_uri),
     target("mesh-made", Kind::Choices, 150, made::mesh),
     target("issued", Kind::Choices, 300, issued::issued),
     target("pki", Kind::Choices, 150, pki::pki),

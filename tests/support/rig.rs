@@ -50,8 +50,7 @@ pub const WITHOUT: &str = "MESH_WITHOUT_RIG";
 /// If a component is missing and required (`MESH_REQUIRE_JUDGES=1` or `CI=true`).
 #[must_use]
 pub fn rig() -> Option<&'static Binaries> {
-    if std::env::var(WITHOUT).is_ok_and(|value| value == "1") {
-        crate::judges::say("NOT RUN: what the rig judges: it was left out on purpose");
+    if is_left_out("the rig") {
         return None;
     }
     static FOUND: OnceLock<Result<Binaries, String>> = OnceLock::new();
@@ -62,4 +61,36 @@ pub fn rig() -> Option<&'static Binaries> {
             None
         }
     }
+}
+
+/// OpenBao's program, if it is there; otherwise as [`rig`].
+///
+/// # Panics
+/// As [`rig`].
+#[must_use]
+pub fn openbao() -> Option<std::path::PathBuf> {
+    let folder = tools::OPENBAO.folder().and_then(|folder| match tools::OPENBAO.lacks()? {
+        None => Ok(folder),
+        Some(file) => {
+            let at = folder.join(file);
+            Err(format!("{} is not there; `cargo xtask rig` creates it", at.display()))
+        }
+    });
+    match folder {
+        Ok(folder) => Some(folder.join("bao")),
+        Err(_) if is_left_out("OpenBao") => None,
+        Err(why) => {
+            crate::judges::missing("OpenBao", &why);
+            None
+        }
+    }
+}
+
+/// Whether the rig is left out on purpose; says so.
+fn is_left_out(judge: &str) -> bool {
+    let is_left_out = std::env::var(WITHOUT).is_ok_and(|value| value == "1");
+    if is_left_out {
+        crate::judges::say(&format!("NOT RUN: what {judge} judges: it was left out on purpose"));
+    }
+    is_left_out
 }

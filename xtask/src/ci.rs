@@ -79,6 +79,10 @@ const JUDGES: &[(&str, &[&str], &str)] = &[
     ("elvish", &["-version"], "elvish"),
     ("man", &["--version"], "man-db"),
     ("groff", &["--version"], "groff"),
+    // Root keys on tokens, and behind programs.
+    ("softhsm2-util", &["--version"], "softhsm2"),
+    ("pkcs11-tool", &["--help"], "opensc"),
+    ("jq", &["--version"], "jq"),
     // promtool is in the package of the server.
     ("promtool", &["--version"], "prometheus"),
     // Pages are looked at.

@@ -78,7 +78,7 @@ pub const ORDERS: &[Order] = &[
     Order {
         name: "meshapply",
         layers: &[
-            Together(&["names", "server", "export"]),
+            Together(&["names", "server", "export", "child"]),
             One("workload"),
             One("state"),
             One("pending"),

@@ -19,6 +19,7 @@
 //! interrupted is simply run again, and a second run writes nothing. "Ready" proves nothing: done is a cluster
 //! whose istiod presents a certificate of the new CA, signs with it, and gives out its roots.
 
+pub mod child;
 pub mod cluster;
 pub mod converge;
 pub mod endpoint;

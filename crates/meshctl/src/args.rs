@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Arg, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Arg, ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use meshpki::istiod::Version;
 use meshpki::{KeyType, Name, Time};
 
@@ -273,7 +273,10 @@ Examples:
   # Create every cluster of the spec, with its trust domain
   meshctl ca init ca -f mesh.yaml
   # Create the root that your cfssl file describes
-  meshctl ca init ca --cfssl-csr ca.json")]
+  meshctl ca init ca --cfssl-csr ca.json
+  # With a root key in a KMS or an HSM (docs/signers.md)
+  meshctl ca init ca --cluster east --root-signer exec:./openbao-transit \\
+    --signer-arg mesh-root --transcript ceremony.jsonl")]
 pub struct Init {
     /// Folder of the CA: root-cert.pem, root-key.pem and a folder per cluster.
     pub dir: PathBuf,
@@ -287,7 +290,7 @@ pub struct Init {
     #[arg(long, value_name = "TYPE", default_value = "ecdsa-p256")]
     pub key_type: KeyType,
     /// Key type of the root, if different from `--key-type`.
-    #[arg(long, value_name = "TYPE")]
+    #[arg(long, value_name = "TYPE", conflicts_with = "root_signer")]
     pub root_key_type: Option<KeyType>,
     /// Key type of the intermediates, if different from `--key-type`.
     #[arg(long, value_name = "TYPE")]
@@ -310,6 +313,9 @@ pub struct Init {
     /// The root key's passphrase.
     #[command(flatten)]
     pub passphrase: Passphrase,
+    /// The holder of the root key.
+    #[command(flatten)]
+    pub signer: RootSigner,
     /// How long to wait for the folder.
     #[command(flatten)]
     pub wait: Wait,
@@ -317,7 +323,7 @@ pub struct Init {
     #[arg(long)]
     pub new_root: bool,
     /// Leave the root key unencrypted, without asking. Without a terminal, a new root key needs this option or a passphrase.
-    #[arg(long, conflicts_with_all = ["passphrase_file", "passphrase_env"])]
+    #[arg(long, conflicts_with_all = ["passphrase_file", "passphrase_env", "root_signer"])]
     pub plain_root_key: bool,
     /// File names in each cluster's folder.
     #[arg(long, value_name = "NAME", default_value = "istio")]
@@ -359,6 +365,26 @@ pub struct Passphrase {
     /// Environment variable that holds the passphrase of the private key or the PKCS#12 file.
     #[arg(long, value_name = "VARIABLE")]
     pub passphrase_env: Option<String>,
+}
+
+/// The holder of the root key, and the record of its signatures.
+#[derive(Debug, Clone, Args)]
+pub struct RootSigner {
+    /// Holder of the root key if it is not in a file: `exec:PROGRAM`, or a PKCS#11 URI, such as `pkcs11:token=ROOT;object=mesh?module-path=FILE`. See docs/signers.md.
+    #[arg(long, value_name = "SIGNER")]
+    pub root_signer: Option<OsString>,
+    /// Argument of the program in `--root-signer exec:PROGRAM`; repeat for more. No shell reads it.
+    #[arg(long, value_name = "ARGUMENT", requires = "root_signer", allow_hyphen_values = true)]
+    pub signer_arg: Vec<OsString>,
+    /// How long the program may take for each answer.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub signer_timeout: Duration,
+    /// Environment variable that holds the token's PIN. Otherwise, the PIN is in the file that `pin-source` of the URI names, or asked for.
+    #[arg(long, value_name = "VARIABLE", requires = "root_signer")]
+    pub pin_env: Option<String>,
+    /// File to which every signature of the root key is appended, as a JSON line: what was signed, by which key, and when.
+    #[arg(long, value_name = "FILE")]
+    pub transcript: Option<PathBuf>,
 }
 
 /// Waiting for another run in the same folder.
@@ -419,6 +445,7 @@ pub struct CsrArgs {
 
 /// `meshctl ca sign`.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("issuer_key").args(["ca_key", "root_signer"]))]
 #[command(after_help = "\
 Shows subject, key, names, path length, lifetime and issuer before it signs. Compare the key's fingerprint with the one that `ca csr` printed. On a terminal, it asks for confirmation; elsewhere, it requires `--yes`.
 
@@ -444,7 +471,7 @@ pub struct Sign {
     #[arg(long, value_name = "DIR", required_unless_present = "ca_cert", conflicts_with_all = ["ca_cert", "ca_key"])]
     pub ca: Option<PathBuf>,
     /// The issuer's certificate, followed by the certificates above it and its root. Roots that do not vouch for it are left out.
-    #[arg(long, value_name = "FILE", requires = "ca_key")]
+    #[arg(long, value_name = "FILE", requires = "issuer_key")]
     pub ca_cert: Option<PathBuf>,
     /// The issuer's private key.
     #[arg(long, value_name = "FILE", requires = "ca_cert")]
@@ -482,6 +509,9 @@ pub struct Sign {
     /// The issuer key's passphrase.
     #[command(flatten)]
     pub passphrase: Passphrase,
+    /// The holder of the issuer's key.
+    #[command(flatten)]
+    pub signer: RootSigner,
     /// How long to wait for the folder.
     #[command(flatten)]
     pub wait: Wait,
@@ -634,6 +664,9 @@ pub struct Renew {
     /// The root key's passphrase.
     #[command(flatten)]
     pub passphrase: Passphrase,
+    /// The holder of the root key.
+    #[command(flatten)]
+    pub signer: RootSigner,
     /// How long to wait for the folder.
     #[command(flatten)]
     pub wait: Wait,

@@ -14,6 +14,7 @@ pub(crate) mod passphrase;
 pub(crate) mod reader;
 pub(crate) mod renewal;
 pub(crate) mod request;
+pub(crate) mod signer;
 pub(crate) mod summary;
 
 pub(crate) use folder::{check_case, check_cluster_name, open_workspace, warn_exposed};

@@ -66,9 +66,15 @@ impl Failure {
         "ctl/root-kept",
         "ctl/root-key-plain",
         "ctl/san",
+        "ctl/signer",
+        "ctl/signer-answer",
+        "ctl/signer-key",
+        "ctl/signer-pin",
+        "ctl/signer-token",
         "ctl/stale-folder",
         "ctl/strays",
         "ctl/subject-taken",
+        "ctl/transcript",
         "ctl/trust-lacking",
         "ctl/two-folders",
         "ctl/unreadable",
@@ -191,8 +197,23 @@ impl Failure {
     }
 }
 
+impl std::fmt::Display for Failure {
+    /// [`Failure::sentence`].
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.sentence())
+    }
+}
+
+/// On its way through the library, as the reason why a signature was not made.
+impl std::error::Error for Failure {}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
+        if let Error::Sign { source, .. } = &error
+            && let Some(own) = source.source().and_then(|source| source.downcast_ref::<Self>())
+        {
+            return own.clone();
+        }
         let mut failure = Self::new(error.code(), error.to_string());
         failure.hints = hint(&error).into_iter().collect();
         let mut source = error.source();

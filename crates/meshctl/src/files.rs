@@ -1,6 +1,7 @@
 //! Files on disk: errors name the path; files are written to a temporary name and moved into place; keys are 0600 and
 //! never overwritten.
 
+mod append;
 mod exchange;
 mod kept;
 mod permissions;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags};
 use zeroize::Zeroizing;
 
+pub(crate) use append::append;
 pub(crate) use exchange::interrupted_exchange;
 pub(crate) use kept::{Kept, kept};
 pub(crate) use permissions::{Openness, is_shared, openness, shared_keys};

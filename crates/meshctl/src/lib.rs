@@ -22,6 +22,8 @@ use std::io::Write;
 
 use clap::error::ErrorKind;
 
+pub use authority::signer::answer::Answer;
+pub use authority::signer::uri::TokenUri;
 use exit::Exit;
 use failure::Failure;
 pub use io::Io;

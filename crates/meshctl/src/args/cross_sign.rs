@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use meshpki::{Time, TrustDomain};
 
-use super::{Passphrase, duration, time};
+use super::{Passphrase, RootSigner, duration, time};
 
 /// `meshctl ca cross-sign`.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("issuer_key").args(["ca_key", "root_signer"]))]
 #[command(after_help = "\
 Writes a certificate with the name and the key of the other root, signed by yours. Clusters of the other mesh send it after their own CA: put it into their cert-chain.pem. Then everything that trusts your root accepts their workloads, and no bundle of roots changes. Trust ends when the certificate expires, at the latest with either root; a CI job renews it with `--within`.
 
@@ -39,7 +40,7 @@ pub struct CrossSign {
     #[arg(long, value_name = "DIR", required_unless_present = "ca_cert", conflicts_with_all = ["ca_cert", "ca_key"])]
     pub ca: Option<PathBuf>,
     /// Certificate of your root.
-    #[arg(long, value_name = "FILE", requires = "ca_key")]
+    #[arg(long, value_name = "FILE", requires = "issuer_key")]
     pub ca_cert: Option<PathBuf>,
     /// Private key of your root.
     #[arg(long, value_name = "FILE", requires = "ca_cert")]
@@ -65,6 +66,9 @@ pub struct CrossSign {
     /// Your root key's passphrase.
     #[command(flatten)]
     pub passphrase: Passphrase,
+    /// The holder of your root key.
+    #[command(flatten)]
+    pub signer: RootSigner,
     /// Time to use instead of now, for reproducible dates.
     #[arg(long, value_name = "RFC3339", value_parser = time)]
     pub at: Option<Time>,

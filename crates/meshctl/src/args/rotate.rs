@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{Clusters, Output, Passphrase, Rollout, Wait, duration};
+use super::{Clusters, Output, Passphrase, Rollout, RootSigner, Wait, duration};
 
 /// `meshctl rotate ...`.
 #[derive(Debug, Subcommand)]
@@ -50,6 +50,9 @@ pub struct RotateIntermediate {
     /// The root key's passphrase.
     #[command(flatten)]
     pub passphrase: Passphrase,
+    /// The holder of the root key.
+    #[command(flatten)]
+    pub signer: RootSigner,
     /// How long to wait for the folder.
     #[command(flatten)]
     pub wait: Wait,

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use meshpki::chain::{assemble, issued};
-use meshpki::{Cert, Issuer, Signer, SoftKey};
+use meshpki::{Cert, Issuer, Signer};
 
-use super::passphrase::{self, PassphraseSource};
+use super::passphrase;
+use super::signer::{Holder, KeySource};
 use super::{check_sound, read_certs, warn_exposed};
 use crate::failure::Failure;
 use crate::files;
@@ -23,16 +24,16 @@ pub(crate) struct Authority {
     /// The CAs between `cert` and the roots, nearest first; `cert` itself is included unless it is a root.
     pub(crate) above: Vec<Cert>,
     pub(crate) roots: Vec<Cert>,
-    key: SoftKey,
+    key: Holder,
 }
 
 impl Authority {
-    pub(crate) const fn new(cert: Cert, above: Vec<Cert>, roots: Vec<Cert>, key: SoftKey) -> Self {
+    pub(crate) const fn new(cert: Cert, above: Vec<Cert>, roots: Vec<Cert>, key: Holder) -> Self {
         Self { cert, above, roots, key }
     }
 
     /// A root with its key.
-    pub(crate) fn root(cert: Cert, key: SoftKey) -> Self {
+    pub(crate) fn root(cert: Cert, key: Holder) -> Self {
         Self::new(cert.clone(), Vec::new(), vec![cert], key)
     }
 
@@ -40,7 +41,7 @@ impl Authority {
     pub(crate) fn chosen(
         dir: Option<&Path>,
         (cert, key): (Option<&Path>, Option<&Path>),
-        source: &PassphraseSource,
+        source: &KeySource,
         io: &mut Io<'_>,
     ) -> Result<Self, Failure> {
         match (dir, cert, key) {
@@ -48,19 +49,24 @@ impl Authority {
                 warn_exposed(dir, io);
                 Self::from_dir(dir, source, io)
             }
-            (None, Some(cert), Some(key)) => Self::from_files(cert, key, source, io),
+            (None, Some(cert), key) if key.is_some() || source.is_outside() => {
+                Self::from_files(cert, key, source, io)
+            }
             _ => Err(Failure::usage("no issuer: use `--ca`, or `--ca-cert` and `--ca-key`")),
         }
     }
 
-    /// Reads `DIR/root-cert.pem` and `DIR/root-key.pem`.
+    /// Reads `DIR/root-cert.pem`, and `DIR/root-key.pem` unless the key is elsewhere.
     pub(crate) fn from_dir(
         dir: &Path,
-        source: &PassphraseSource,
+        source: &KeySource,
         io: &mut Io<'_>,
     ) -> Result<Self, Failure> {
         let cert = root_cert(dir, io)?.ok_or_else(|| no_root(dir))?;
-        let key = root_key(dir, source, io)?;
+        let key = match source.outside(Some(&cert), io)? {
+            Some(holder) => holder,
+            None => root_key(dir, source, io)?,
+        };
         let this = Self::root(cert, key);
         this.check(&dir.join(ROOT_KEY))?;
         Ok(this)
@@ -70,14 +76,20 @@ impl Authority {
     /// it as well, in any order.
     pub(crate) fn from_files(
         cert: &Path,
-        key: &Path,
-        source: &PassphraseSource,
+        key: Option<&Path>,
+        source: &KeySource,
         io: &mut Io<'_>,
     ) -> Result<Self, Failure> {
         let certs = read_certs(cert, io)?;
         certs.iter().try_for_each(check_sound).map_err(|failure| failure.in_file(cert))?;
-        passphrase::warn_shared_key(key, io);
-        let key = passphrase::read_key(key, source, io)?;
+        let key = match (source.outside(certs.first(), io)?, key) {
+            (Some(holder), _) => holder,
+            (None, Some(key)) => {
+                passphrase::warn_shared_key(key, io);
+                source.inside(passphrase::read_key(key, &source.passphrase, io)?, key, io)?
+            }
+            (None, None) => return Err(Failure::usage("the issuer's key is missing")),
+        };
         let (above, roots) = sorted(&certs, cert, io).map_err(|failure| failure.in_file(cert))?;
         let this = Self::new(certs[0].clone(), above, roots, key);
         this.check(cert)?;
@@ -175,22 +187,18 @@ pub(crate) fn root_cert(dir: &Path, io: &mut Io<'_>) -> Result<Option<Cert>, Fai
 }
 
 /// The root's private key, which may be kept elsewhere.
-pub(crate) fn root_key(
-    dir: &Path,
-    source: &PassphraseSource,
-    io: &mut Io<'_>,
-) -> Result<SoftKey, Failure> {
+pub(crate) fn root_key(dir: &Path, source: &KeySource, io: &mut Io<'_>) -> Result<Holder, Failure> {
     let path = dir.join(ROOT_KEY);
     if files::read_optional(&path)?.is_none() {
         return Err(Failure::new("ctl/no-root-key", "the root key is missing, and nothing can be signed without it").in_file(&path).hint(
             format!(
-                "restore the key, or sign where it is: `meshctl ca csr {0} --cluster NAME` here, \
+                "restore the key; or name its holder with `--root-signer`; or sign where it is: `meshctl ca csr {0} --cluster NAME` here, \
                  `meshctl ca sign {0}/NAME/ca.csr --ca-cert root-cert.pem --ca-key root-key.pem --out {0}/NAME` there",
                 text::word(dir)
             ),
         ));
     }
-    passphrase::read_key(&path, source, io)
+    source.inside(passphrase::read_key(&path, &source.passphrase, io)?, &path, io)
 }
 
 fn no_root(dir: &Path) -> Failure {

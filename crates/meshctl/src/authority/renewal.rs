@@ -9,7 +9,7 @@ use meshpki::{CaCerts, Cert, Csr, KeyType, Oid, Profile, Role, Signer, SoftKey, 
 
 use super::issuer::{Authority, ROOT_KEY};
 use super::keys::{generate, warn_unproven};
-use super::passphrase::PassphraseSource;
+use super::signer::KeySource;
 use super::summary::{Cluster, RootKey, State, Summary, layout_of, read_set};
 use super::{check_cluster_name, intermediate, open_workspace, warn_exposed};
 use crate::exit::Exit;
@@ -30,8 +30,8 @@ pub(crate) struct Renewal<'a> {
     pub(crate) key_type: Option<KeyType>,
     /// How long the new one is valid; `None`: as long as the old one was.
     pub(crate) validity: Option<Duration>,
-    /// The root key's passphrase.
-    pub(crate) passphrase: &'a PassphraseSource,
+    /// The root key.
+    pub(crate) key: &'a KeySource,
     /// Patience with another run in the folder.
     pub(crate) wait: Wait,
 }
@@ -68,6 +68,12 @@ impl Renewal<'_> {
         Ok(renewed)
     }
 
+    /// Whether this CA cannot be issued again here: the root that did, or its key, is elsewhere.
+    fn is_issued_elsewhere(&self, root: Option<&Cert>, ca: &Cert) -> bool {
+        let has_key = self.key.is_outside() || self.dir.join(ROOT_KEY).exists();
+        !has_key || !root.is_some_and(|root| issued(root, ca))
+    }
+
     /// A new key, of the old one's type unless another is asked for.
     fn new_key(&self, name: &str, old: &Cert, io: &mut Io<'_>) -> Result<SoftKey, Failure> {
         let of_old = || KeyType::of(old.public_key().algorithm());
@@ -95,7 +101,7 @@ fn renew(
     let (elsewhere, ours): (Vec<&(CaCerts, String)>, Vec<_>) = olds
         .iter()
         .filter(|(old, _)| is_due(old.ca(), renewal.within, now))
-        .partition(|(old, _)| is_issued_elsewhere(renewal.dir, own.as_ref(), old.ca()));
+        .partition(|(old, _)| renewal.is_issued_elsewhere(own.as_ref(), old.ca()));
     let requests = stage_requests(renewal, &elsewhere, workspace, io)?;
     let mut summary = Summary::new(renewal.dir, root, State::Unchanged, RootKey::UNTOUCHED);
     let mut authority = None;
@@ -106,7 +112,7 @@ fn renew(
             continue;
         }
         if authority.is_none() {
-            authority = Some(Authority::from_dir(renewal.dir, renewal.passphrase, io)?);
+            authority = Some(Authority::from_dir(renewal.dir, renewal.key, io)?);
         }
         if let Some(authority) = &authority {
             let new = stage_one(renewal, name, old, authority, now, workspace, io)?;
@@ -130,11 +136,6 @@ pub(crate) const PENDING: &str = "renewal";
 pub(crate) const PENDING_KEY: &str = "key.pem";
 /// Its CSR.
 pub(crate) const PENDING_CSR: &str = "ca.csr";
-
-/// Whether the folder cannot issue this CA again: the root that did, or its key, is elsewhere.
-fn is_issued_elsewhere(dir: &Path, root: Option<&Cert>, ca: &Cert) -> bool {
-    !dir.join(ROOT_KEY).exists() || !root.is_some_and(|root| issued(root, ca))
-}
 
 /// Stages the keys and CSRs that are missing; their folders.
 fn stage_requests(
@@ -186,8 +187,13 @@ fn waits(dir: &Path, own: Option<&Cert>, olds: &[&(CaCerts, String)]) -> Failure
     };
     let adopt: Vec<String> = olds.iter().map(adopt).collect();
     let each = if olds.len() == 1 { "the" } else { "each" };
+    let is_ours = |(old, _): &&(CaCerts, String)| own.is_some_and(|root| issued(root, old.ca()));
+    let holder = match olds.iter().all(is_ours) {
+        true => "if a program or a token has that key, name it with `--root-signer`; otherwise, ",
+        false => "",
+    };
     failure.hint(format!(
-        "send {each} CSR to whoever has that key, where `meshctl ca sign` or their own tool signs it; then {}",
+        "{holder}send {each} CSR to whoever has that key, where `meshctl ca sign` or their own tool signs it; then {}",
         adopt.join(" and ")
     ))
 }

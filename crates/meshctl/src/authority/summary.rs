@@ -67,16 +67,18 @@ impl Cluster {
 }
 
 /// What became of the root's key.
-#[derive(Clone, Copy)]
 pub(crate) struct RootKey {
     pub(crate) state: State,
     /// Whether it is encrypted; `None` if it was not read.
     pub(crate) encrypted: Option<bool>,
+    /// Who holds it, if it is not in a file.
+    pub(crate) holder: Option<String>,
 }
 
 impl RootKey {
     /// Neither made nor read.
-    pub(crate) const UNTOUCHED: Self = Self { state: State::Unchanged, encrypted: None };
+    pub(crate) const UNTOUCHED: Self =
+        Self { state: State::Unchanged, encrypted: None, holder: None };
 }
 
 /// The whole folder.
@@ -177,7 +179,9 @@ impl Summary {
         let state = if self.is_root_here() { self.root_state.text() } else { "elsewhere" };
         text += &entry("├─ ", ROOT_CERT, state, &describe(&self.root));
         text += &entry("│  ", "", "", &format!("sha256 {}", self.root.fingerprint()));
+        let held = self.root_key.holder.as_ref().map(|holder| format!("not here: {holder}"));
         let (key_state, key_note) = match self.root_key.encrypted {
+            _ if held.is_some() => ("", held.as_deref().unwrap_or_default()),
             _ if !self.dir.join(ROOT_KEY).exists() => ("", "not here"),
             Some(true) => (self.root_key.state.text(), "encrypted; keep it offline"),
             Some(false) => (self.root_key.state.text(), "not encrypted; keep it offline"),

@@ -2,10 +2,12 @@
 
 use crate::args::mesh::{Contexts, LockFile, Members, Source};
 use crate::args::{
-    ClusterOptions, Clusters, DryRun, LayoutName, Output, Passphrase, Restart, Rollout, Wait,
+    ClusterOptions, Clusters, DryRun, LayoutName, Output, Passphrase, Restart, Rollout, RootSigner,
+    Wait,
 };
 use crate::authority::intermediate;
 use crate::authority::passphrase::PassphraseSource;
+use crate::authority::signer::KeySource;
 use crate::failure::Failure;
 use crate::fleet::clusters::{SERVICE_ACCOUNT, Selection, Way};
 use crate::fleet::mesh::Ask;
@@ -30,6 +32,20 @@ impl LayoutName {
 impl Passphrase {
     pub(super) fn resolved(&self) -> PassphraseSource {
         PassphraseSource { file: self.passphrase_file.clone(), env: self.passphrase_env.clone() }
+    }
+}
+
+impl RootSigner {
+    /// The root key: in a file with this passphrase, or held elsewhere.
+    pub(super) fn resolved(&self, passphrase: &Passphrase) -> KeySource {
+        KeySource {
+            passphrase: passphrase.resolved(),
+            signer: self.root_signer.clone(),
+            args: self.signer_arg.clone(),
+            patience: self.signer_timeout,
+            pin_env: self.pin_env.clone(),
+            transcript: self.transcript.clone(),
+        }
     }
 }
 

@@ -182,7 +182,7 @@ pub(crate) struct Way {
     /// Codes of errors that are overridden.
     pub(crate) force: Vec<String>,
     /// The variable with a passphrase, which no child process gets.
-    pub(crate) hidden: Option<String>,
+    pub(crate) hidden: Vec<String>,
     /// How long a credential plugin may run; `None`: one minute, or five where it may ask a person.
     pub(crate) patience: Option<Duration>,
 }
@@ -190,7 +190,7 @@ pub(crate) struct Way {
 impl Way {
     /// The usual way.
     pub(crate) fn new(kubeconfig: Option<PathBuf>, force: &[String]) -> Self {
-        Self { kubeconfig, force: force.to_vec(), hidden: None, patience: None }
+        Self { kubeconfig, force: force.to_vec(), hidden: Vec::new(), patience: None }
     }
 }
 
@@ -273,10 +273,9 @@ pub(crate) async fn reach(
         ));
     }
     let kubeconfig = Kubeconfig::read(way.kubeconfig.as_deref(), io.env)?;
-    let hidden: Vec<String> = way.hidden.iter().cloned().collect();
     let patience = way.patience.unwrap_or(if io.can_ask { ASKING } else { SILENT });
     let (can_ask, watcher) = (io.can_ask, io.watcher());
-    let around = Surroundings { env: io.env, hidden: &hidden, can_ask, patience, watcher };
+    let around = Surroundings { env: io.env, hidden: &way.hidden, can_ask, patience, watcher };
     let mut contexts: Vec<(Named, Context)> = Vec::new();
     for one in named {
         let shared =

@@ -45,6 +45,7 @@ dictionary!("URLs, statuses and places of redirects.", ENDPOINT, "endpoint");
 dictionary!("Fields of Envoy's and ztunnel's dumps.", PROXIES, "proxies");
 dictionary!("Fields and values of cfssl's files.", CFSSL, "cfssl");
 dictionary!("Plugins and braces of Corefiles, and entries of stub domains.", COREFILE, "corefile");
+dictionary!("Answers of signers, and attributes of PKCS#11 URIs.", SIGNER, "signer");
 dictionary!("Options of `openssl verify`, and values.", OPTIONS, "options");
 dictionary!("What would end a text or an attribute of a page.", HTML, "html");
 dictionary!("Names, times, durations, trust domains.", NAMES, "names");

@@ -28,8 +28,8 @@ pub(super) fn run(args: &CrossSign, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let other = read(args, io)?;
     let now = io.time(args.at)?;
     let files = (args.ca_cert.as_deref(), args.ca_key.as_deref());
-    let passphrase = args.passphrase.resolved();
-    let authority = Authority::chosen(args.ca.as_deref(), files, &passphrase, io)?;
+    let key = args.signer.resolved(&args.passphrase);
+    let authority = Authority::chosen(args.ca.as_deref(), files, &key, io)?;
     let before = earlier(args, &other, &authority.cert)?;
     if let Some(until) = before.and_then(|cert| not_due(&cert, args.within, now)) {
         io.print(&format!(

@@ -6,8 +6,8 @@ use meshpki::cacerts::Layout;
 use meshpki::internals::digest;
 use meshpki::x509::Attribute;
 use meshpki::{
-    CaCerts, Cert, KeyType, Name, Oid, Profile, Role, Serial, Signer, SoftKey, Stamp, Time,
-    self_signed,
+    CaCerts, Cert, KeyType, Name, Oid, Profile, PublicKey, Role, Serial, Signer, SoftKey, Stamp,
+    Time, self_signed,
 };
 use zeroize::Zeroizing;
 
@@ -15,6 +15,7 @@ use crate::args::Init;
 use crate::authority::folder::check_issuers;
 use crate::authority::issuer::{self, Authority, ROOT_CERT, ROOT_KEY};
 use crate::authority::keys::{generate, warn_unproven};
+use crate::authority::signer::{Holder, KeySource};
 use crate::authority::summary::{Cluster, RootKey, State, Summary, layout_of, read_set};
 use crate::authority::{
     cfssl, check_case, check_cluster_name, intermediate, neighbours, open_workspace, passphrase,
@@ -45,7 +46,7 @@ struct Order<'a> {
     /// Sorted, each once.
     clusters: Vec<String>,
     options: intermediate::Options,
-    passphrase: passphrase::PassphraseSource,
+    key: KeySource,
     now: Time,
 }
 
@@ -65,8 +66,8 @@ impl<'a> Order<'a> {
         }
         let now = io.time(args.at)?;
         let clusters = clusters(&typed)?;
-        let passphrase = args.passphrase.resolved();
-        Ok(Self { args, clusters, options, passphrase, now })
+        let key = args.signer.resolved(&args.passphrase);
+        Ok(Self { args, clusters, options, key, now })
     }
 }
 
@@ -112,7 +113,7 @@ fn init(order: &Order<'_>, workspace: &mut Workspace, io: &mut Io<'_>) -> Result
     }
     let (root, state, key, mut authority) = root(order, found, workspace, io)?;
     if authority.is_none() && !missing.is_empty() {
-        authority = Some(Authority::from_dir(&args.dir, &order.passphrase, io)?);
+        authority = Some(Authority::from_dir(&args.dir, &order.key, io)?);
     }
     let mut summary = Summary::new(&args.dir, root, state, key);
     summary.clusters = existing;
@@ -127,7 +128,7 @@ fn init(order: &Order<'_>, workspace: &mut Workspace, io: &mut Io<'_>) -> Result
     workspace.sync()?;
     if state == State::Made {
         // The key first: a root without its key would be lost, a key without its root is taken up again.
-        if !args.dir.join(ROOT_KEY).exists() {
+        if !order.key.is_outside() && !args.dir.join(ROOT_KEY).exists() {
             workspace.place(Path::new(ROOT_KEY))?;
         }
         workspace.place(Path::new(ROOT_CERT))?;
@@ -149,35 +150,80 @@ fn root(
         warn_kept(args, &cert, io);
         return Ok((cert, State::Unchanged, RootKey::UNTOUCHED, None));
     }
-    let key_path = args.dir.join(ROOT_KEY);
-    // A key without its certificate: an interrupted run, or a key that was copied here.
-    let found = files::read_optional(&key_path)?;
     let plan = RootPlan::new(args, order.now, io)?;
     check_begin(plan.stamp.not_before, "the root")?;
-    let mut about = RootKey {
-        state: State::Unchanged,
-        encrypted: found.as_deref().map(|b| SoftKey::is_encrypted_pem(b)),
-    };
-    let key = if found.is_some() {
-        passphrase::read_key(&key_path, &order.passphrase, io)?
-    } else {
-        warn_unproven(plan.key_type, "the root", io);
-        let secret = new_passphrase(order, io)?;
-        let key = generate(plan.key_type, 1, io)?.remove(0);
-        about = RootKey { state: State::Made, encrypted: Some(secret.is_some()) };
-        match secret {
-            Some(secret) => {
-                let pem = key.to_encrypted_pem(secret.as_bytes())?;
-                workspace.stage(Path::new(ROOT_KEY), pem.as_bytes(), true)?;
-            }
-            None => workspace.stage(Path::new(ROOT_KEY), key.to_pem().as_bytes(), true)?,
-        }
-        key
+    let (key, about) = match order.key.is_outside() {
+        true => root_key_elsewhere(order, &plan, io)?,
+        false => root_key_here(order, &plan, workspace, io)?,
     };
     let cert = plan.sign(&key)?;
     check_issuers(&args.dir, Some(&cert), args.new_root, io)?;
     workspace.stage(Path::new(ROOT_CERT), cert.to_pem().as_bytes(), false)?;
     Ok((cert.clone(), State::Made, about, Some(Authority::root(cert, key))))
+}
+
+/// The key of a new root, in the folder: the one that is there, or a new one, staged.
+fn root_key_here(
+    order: &Order<'_>,
+    plan: &RootPlan,
+    workspace: &mut Workspace,
+    io: &mut Io<'_>,
+) -> Result<(Holder, RootKey), Failure> {
+    let path = order.args.dir.join(ROOT_KEY);
+    // A key without its certificate: an interrupted run, or a key that was copied here.
+    if let Some(found) = files::read_optional(&path)? {
+        let encrypted = Some(SoftKey::is_encrypted_pem(&found));
+        let key = passphrase::read_key(&path, &order.key.passphrase, io)?;
+        let about = RootKey { encrypted, ..RootKey::UNTOUCHED };
+        return Ok((order.key.inside(key, &path, io)?, about));
+    }
+    warn_unproven(plan.key_type, "the root", io);
+    let secret = new_passphrase(order, io)?;
+    let key = generate(plan.key_type, 1, io)?.remove(0);
+    let about = RootKey { state: State::Made, encrypted: Some(secret.is_some()), holder: None };
+    match secret {
+        Some(secret) => {
+            let pem = key.to_encrypted_pem(secret.as_bytes())?;
+            workspace.stage(Path::new(ROOT_KEY), pem.as_bytes(), true)?;
+        }
+        None => workspace.stage(Path::new(ROOT_KEY), key.to_pem().as_bytes(), true)?,
+    }
+    Ok((order.key.inside(key, &path, io)?, about))
+}
+
+/// The key of a new root that a program or a token holds, which has it already.
+fn root_key_elsewhere(
+    order: &Order<'_>,
+    plan: &RootPlan,
+    io: &mut Io<'_>,
+) -> Result<(Holder, RootKey), Failure> {
+    let path = order.args.dir.join(ROOT_KEY);
+    if path.exists() {
+        return Err(Failure::usage("the folder has a root key, but `--root-signer` names another")
+            .in_file(&path)
+            .hint(
+                "choose another folder, or omit `--root-signer` to create a root with that key",
+            ));
+    }
+    let holder =
+        order.key.outside(None, io)?.ok_or_else(|| Failure::usage("no `--root-signer`"))?;
+    let found = holder.public_key().algorithm();
+    if let Some(kind) = KeyType::of(found) {
+        warn_unproven(kind, "the root", io);
+    }
+    if let Some(file) = &order.args.cfssl_csr
+        && KeyType::of(found) != Some(plan.key_type)
+    {
+        return Err(Failure::new(
+            "ctl/signer-key",
+            "the signer's key is not of the type in the file",
+        )
+        .in_file(file)
+        .because(format!("the key is {found}, the file has {}", plan.key_type))
+        .hint("correct `key` in the file, or name another key"));
+    }
+    let about = RootKey { holder: Some(holder.name().to_owned()), ..RootKey::UNTOUCHED };
+    Ok((holder, about))
 }
 
 /// The passphrase for a new root key; `None`: the key stays unencrypted.
@@ -191,7 +237,7 @@ fn new_passphrase(
     let folder = order.args.dir.file_name().map(|name| name.to_string_lossy().into_owned());
     let mut known: Vec<&str> = order.clusters.iter().map(String::as_str).collect();
     known.extend(folder.as_deref());
-    passphrase::for_new_key(&order.passphrase, &known, io)
+    passphrase::for_new_key(&order.key.passphrase, &known, io)
 }
 
 /// Warns of options for a new root where the one that is there differs from them.
@@ -268,17 +314,17 @@ impl RootPlan {
         Ok(Self { key_type, profile, stamp: Stamp::made_at(now, serial) })
     }
 
-    fn sign(mut self, key: &SoftKey) -> Result<Cert, Failure> {
+    fn sign(mut self, key: &dyn Signer) -> Result<Cert, Failure> {
         if self.profile.subject.is_empty() {
-            self.profile.subject = default_subject(key);
+            self.profile.subject = default_subject(key.public_key());
         }
         Ok(self_signed(&self.profile, key, self.stamp)?)
     }
 }
 
 /// The key's identifier in the name: two roots never share a name, which no verifier would tell apart.
-fn default_subject(key: &SoftKey) -> Name {
-    let id = digest::hex(&key.public_key().key_id()[..4]);
+fn default_subject(key: &PublicKey) -> Name {
+    let id = digest::hex(&key.key_id()[..4]);
     Name::new(&[
         Attribute::new(Oid::ORGANIZATION, "Mesh"),
         Attribute::new(Oid::COMMON_NAME, &format!("Mesh Root CA {id}")),

@@ -15,7 +15,7 @@ pub(super) fn run(args: &Renew, io: &mut Io<'_>) -> Result<Exit, Failure> {
         within: args.within,
         key_type: args.key_type,
         validity: args.validity,
-        passphrase: &args.passphrase.resolved(),
+        key: &args.signer.resolved(&args.passphrase),
         wait: args.wait.resolved(),
     };
     let Renewed { summary, waits } = renewal.run(now, io)?;

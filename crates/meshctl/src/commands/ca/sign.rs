@@ -21,9 +21,9 @@ use crate::text::safe;
 /// Runs the command.
 pub(crate) fn run(args: &Sign, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let csr = request::read(&args.csr, io)?;
-    let passphrase = args.passphrase.resolved();
+    let key = args.signer.resolved(&args.passphrase);
     let files = (args.ca_cert.as_deref(), args.ca_key.as_deref());
-    let mut authority = Authority::chosen(args.ca.as_deref(), files, &passphrase, io)?;
+    let mut authority = Authority::chosen(args.ca.as_deref(), files, &key, io)?;
     if let Some(file) = &args.also_trust {
         authority.also_trust(file, io)?;
     }

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::args::RotateIntermediate;
 use crate::authority::renewal::{Renewal, Renewed};
+use crate::authority::signer::KeySource;
 use crate::authority::{check_case, check_cluster_name, open_workspace, warn_exposed};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -44,7 +45,8 @@ pub(super) fn run(args: &RotateIntermediate, io: &mut Io<'_>) -> Result<Exit, Fa
     }
     let runtime = runtime()?;
     let mut selection = args.clusters.for_rollout(&args.rollout)?;
-    selection.way.hidden.clone_from(&args.passphrase.passphrase_env);
+    let key = args.signer.resolved(&args.passphrase);
+    selection.way.hidden = key.variables();
     let (targets, seen, twins) = runtime.block_on(async {
         let targets = targets(&selection, io).await?;
         let (seen, twins) = look_apart(&targets, &options.force).await?;
@@ -70,7 +72,7 @@ pub(super) fn run(args: &RotateIntermediate, io: &mut Io<'_>) -> Result<Exit, Fa
     }
     import(args, &targets, &seen, io)?;
     // A CA that others must sign does not hold up the other clusters.
-    let waits = renew_due(args, &dues, options.json, io)?;
+    let waits = renew_due(args, &key, &dues, options.json, io)?;
     let mut folders = folders::secrets(&args.dir)?;
     let secrets = targets
         .iter()
@@ -196,6 +198,7 @@ fn stage(workspace: &mut Workspace, cluster: &str, live: &Live) -> Result<(), Fa
 
 fn renew_due(
     args: &RotateIntermediate,
+    key: &KeySource,
     dues: &[Due],
     json: bool,
     io: &mut Io<'_>,
@@ -211,7 +214,7 @@ fn renew_due(
         within: Some(args.within),
         key_type: None,
         validity: args.validity,
-        passphrase: &args.passphrase.resolved(),
+        key,
         wait: args.wait.resolved(),
     };
     let Renewed { mut summary, waits } = renewal.run(io.time(None)?, io)?;
