@@ -19,6 +19,7 @@ mod docs_ci;
 mod doctor;
 mod documents;
 mod expiry;
+mod explain;
 mod exporter;
 mod fixtures;
 mod folder;
