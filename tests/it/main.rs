@@ -47,6 +47,8 @@ mod mesh_schema;
 mod mesh_typos;
 mod modes;
 mod outputs;
+mod pages;
+mod pictures;
 mod place;
 mod post_quantum;
 mod push;
