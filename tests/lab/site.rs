@@ -8,6 +8,7 @@ mod codes;
 mod commands;
 mod links;
 mod look;
+mod recording;
 mod schemas;
 mod stage;
 
@@ -30,6 +31,7 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
     commands::write(&mut stage)?;
     codes::write(&mut stage)?;
     schemas::write(&mut stage)?;
+    recording::write(&mut stage)?;
     stage.finish()?;
     book::build(&mdbook, &source, &site)?;
     let pages = links::check(&site)?;

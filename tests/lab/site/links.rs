@@ -38,7 +38,7 @@ pub(super) fn check(site: &Path) -> Result<usize, String> {
     if problems.is_empty() {
         return Ok(pages.len());
     }
-    Err(format!("{} broken links:\n  {}", problems.len(), problems.join("\n  ")))
+    Err(format!("broken links: {}\n  {}", problems.len(), problems.join("\n  ")))
 }
 
 fn collect(site: &Path, folder: &Path, files: &mut BTreeSet<PathBuf>) -> Result<(), String> {

@@ -22,6 +22,11 @@ const PROGRAMS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 /// Longer than a page takes.
 const LIMIT: Duration = Duration::from_secs(30);
 
+/// By how many pixels the page, or what holds its text, is wider than it can show.
+const WIDER: &str =
+    "Math.max(...[document.documentElement, ...document.querySelectorAll('.page, .content, main')]
+    .map((part) => part.scrollWidth - part.clientWidth))";
+
 /// How a page is looked at.
 #[derive(Clone, Copy)]
 struct Look {
@@ -166,8 +171,7 @@ impl Browser {
         while !self.loaded {
             self.receive().await?;
         }
-        let wider = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
-        let answer = self.ask("Runtime.evaluate", json!({"expression": wider})).await?;
+        let answer = self.ask("Runtime.evaluate", json!({"expression": WIDER})).await?;
         if let Some(pixels) = answer["result"]["value"].as_i64().filter(|pixels| *pixels > 0) {
             self.problems.push(format!("{pixels} pixels wider than the screen"));
         }

@@ -69,6 +69,11 @@ impl Stage {
         fs::write(&path, content).map_err(failed(&path))
     }
 
+    /// Whether a file is there.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.folder.join(name).exists()
+    }
+
     /// Reads a file that is there.
     pub(super) fn read(&self, name: &str) -> Result<String, String> {
         let path = self.folder.join(name);
