@@ -11,6 +11,7 @@ mod man;
 mod releases;
 mod rig;
 mod seeds;
+mod site;
 mod verifiers;
 
 use std::process::ExitCode;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         ["man", dir] => man::run(dir),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["rig"] => rig::run(),
+        ["site", rest @ ..] => site::run(rest),
         ["verifiers", rest @ ..] => verifiers::run(rest),
         _ => Err("unknown command; `cargo xtask` lists them".to_owned()),
     };

@@ -37,6 +37,7 @@ const STEPS: &[(&str, &str)] = &[
     ("documentation", "cargo doc --workspace --no-deps --all-features --locked"),
     ("build", "cargo test --workspace --all-features --locked --no-run"),
     ("examples", "cargo xtask examples"),
+    ("the site", "cargo xtask site"),
     ("the reference openssl and BoringSSL", "cargo xtask judge"),
     ("fixtures against openssl", "cargo xtask fixtures --check"),
     (

@@ -94,7 +94,7 @@ pub const ORDERS: &[Order] = &[
     Order {
         name: "meshctl",
         layers: &[
-            One("text"),
+            Apart(&["text", "codes"]),
             One("exit"),
             Together(&["failure", "hints"]),
             One("interrupt"),

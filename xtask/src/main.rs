@@ -29,6 +29,8 @@ cargo xtask fuzz --replay NAME FILE...             run one target on findings
 cargo xtask examples                               run the examples that the tests' build has built
 cargo xtask man DIR                                write the manual pages of every command to a folder
 cargo xtask rig                                    build the components of test clusters once, into a cache outside the clone
+cargo xtask site [--look]                          build the documentation as a site into target/site, and check its links;
+                                                   --look opens every page in Chromium
 cargo xtask verifiers [--as NAME] [--runs N] [--seed S]
                                                    compare what Go and Envoy say of random PKIs with our models of them
 cargo xtask tidy                                   check what the compiler does not: dependency direction, layers, purity, file
@@ -59,7 +61,7 @@ fn main() -> ExitCode {
         ["ci", "--without-rig"] => ci::run(false),
         [
             "calls" | "clusters" | "demo" | "differential" | "fixtures" | "judge" | "fuzz" | "man"
-            | "rig" | "verifiers",
+            | "rig" | "site" | "verifiers",
             ..,
         ] => return lab(&args),
         ["examples"] => ci::examples(),

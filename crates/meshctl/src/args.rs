@@ -5,6 +5,7 @@ mod clusters;
 mod completions;
 mod cross_sign;
 mod doctor;
+mod explain;
 mod exporter;
 mod forget;
 pub mod mesh;
@@ -30,6 +31,7 @@ pub use clusters::{Clusters, DryRun, Push, Restart, Rollback, Rollout};
 pub use completions::Completions;
 pub use cross_sign::CrossSign;
 pub use doctor::Doctor;
+pub use explain::Explain;
 pub use exporter::Exporter;
 pub use forget::Forget;
 pub use report::Report;
@@ -117,6 +119,8 @@ Start here:
 ";
 
 const EXIT_STATUS: &str = "\
+Every error and warning has a code; `meshctl explain CODE` says what it means, and what to do.
+
 Exit status:
    0  success
    1  could not run: invalid input, or a file or cluster that cannot be read
@@ -155,6 +159,8 @@ pub enum Command {
     Mesh(Box<mesh::Mesh>),
     /// Look at every context, and say what to do first.
     Doctor(Box<Doctor>),
+    /// Explain the code of an error or a warning.
+    Explain(Explain),
     /// Print the completion script of a shell.
     Completions(Completions),
 }

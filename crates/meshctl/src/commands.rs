@@ -4,6 +4,7 @@ mod ca;
 mod check;
 mod completions;
 mod doctor;
+mod explain;
 mod exporter;
 mod forget;
 mod mesh;
@@ -44,6 +45,7 @@ pub(crate) fn run(command: Command, io: &mut Io<'_>) -> Result<Exit, Failure> {
         Command::Mesh(args) => mesh::run(&args, io),
         Command::Exporter(args) => exporter::run(&args, io),
         Command::Doctor(args) => doctor::run(&args, io),
+        Command::Explain(args) => explain::run(&args, io),
         Command::Completions(args) => completions::run(&args, io),
     }
 }

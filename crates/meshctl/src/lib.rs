@@ -4,6 +4,7 @@
 
 pub mod args;
 mod authority;
+pub mod codes;
 mod commands;
 mod exit;
 pub mod failure;
