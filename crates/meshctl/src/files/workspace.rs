@@ -17,6 +17,7 @@ use crate::interrupt::{Cleanup, OnSignal, on_signal};
 /// Files synced at the same time: the file system writes them in one go.
 const SYNC_THREADS: usize = 16;
 /// With more files than this, one sync of the whole file system is faster.
+#[cfg(target_os = "linux")]
 const SYNC_SINGLY_MAX: usize = 64;
 
 /// A folder that is being changed: locked against other runs, with a staging folder inside, so that
@@ -135,6 +136,8 @@ impl Workspace {
                 .and_then(|file| file.sync_all())
                 .map_err(|error| Failure::io("write", path, &error))
         };
+        // Only Linux can do it for a whole file system.
+        #[cfg(target_os = "linux")]
         if self.staged.len() > SYNC_SINGLY_MAX {
             return rustix::fs::syncfs(&self.lock)
                 .map_err(|error| Failure::io("write to", &self.dir, &error.into()));

@@ -1,0 +1,206 @@
+//! `cargo xtask dist`: everything that a release has, in `dist/`. `--check` opens each artifact with its judge.
+
+mod archive;
+mod binary;
+mod chart;
+mod check;
+mod image;
+mod manifests;
+mod packages;
+mod sbom;
+mod stage;
+mod tools;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use binary::{TARGETS, Target};
+
+const USAGE: &str = "cargo xtask dist [--only PART]... [--target TRIPLE] [--program FILE] [--url URL] [--check] [--twice]";
+/// The parts, in the order in which they are made.
+const PARTS: &[&str] = &["archive", "deb", "rpm", "sbom", "image", "chart", "manifests"];
+/// Parts that are made from the archives in `dist/`.
+const OF_ARCHIVES: &[&str] = &["image", "chart", "manifests"];
+
+/// What is made, for which machine.
+pub(crate) struct Release {
+    /// The repository.
+    root: PathBuf,
+    /// `dist/`.
+    dist: PathBuf,
+    version: &'static str,
+    /// The time of every file: `SOURCE_DATE_EPOCH`, otherwise that of the last commit.
+    time: u64,
+    target: &'static Target,
+}
+
+/// The command line.
+struct Options {
+    only: Vec<String>,
+    target: &'static Target,
+    program: Option<PathBuf>,
+    url: Option<String>,
+    check: bool,
+    twice: bool,
+}
+
+/// Makes what is asked for, then the checksums of everything in `dist/`.
+pub(crate) fn run(args: &[&str]) -> Result<(), String> {
+    let options = Options::read(args)?;
+    let release = Release::new(options.target)?;
+    if options.twice {
+        return binary::twice(&release);
+    }
+    if options.only.is_empty() {
+        // A file of an earlier run would be taken for one of this release.
+        let _ = fs::remove_dir_all(&release.dist);
+    }
+    fs::create_dir_all(&release.dist).map_err(|error| at(&release.dist, &error))?;
+    release.make(&options)?;
+    release.sums()?;
+    if options.check { check::run(&release) } else { Ok(()) }
+}
+
+impl Options {
+    fn read(args: &[&str]) -> Result<Self, String> {
+        let mut options = Self {
+            only: Vec::new(),
+            target: &TARGETS[0],
+            program: None,
+            url: None,
+            check: false,
+            twice: false,
+        };
+        let mut rest = args.iter().copied();
+        while let Some(arg) = rest.next() {
+            let mut value = || rest.next().ok_or_else(|| format!("{arg} needs a value; {USAGE}"));
+            match arg {
+                "--only" => options.only.push(part(value()?)?),
+                "--target" => options.target = Target::named(value()?)?,
+                "--program" => options.program = Some(PathBuf::from(value()?)),
+                "--url" => options.url = Some(value()?.trim_end_matches('/').to_owned()),
+                "--check" => options.check = true,
+                "--twice" => options.twice = true,
+                _ => return Err(format!("unknown option `{arg}`; {USAGE}")),
+            }
+        }
+        Ok(options)
+    }
+
+    fn wants(&self, part: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == part)
+    }
+}
+
+fn part(name: &str) -> Result<String, String> {
+    if PARTS.contains(&name) {
+        return Ok(name.to_owned());
+    }
+    Err(format!("`{name}` is not a part of a release; the parts are {}", PARTS.join(", ")))
+}
+
+impl Release {
+    fn new(target: &'static Target) -> Result<Self, String> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let root = root.canonicalize().map_err(|error| at(&root, &error))?;
+        let time = match std::env::var("SOURCE_DATE_EPOCH") {
+            Ok(time) => time,
+            Err(_) => {
+                output(Command::new("git").current_dir(&root).args(["log", "-1", "--format=%ct"]))?
+            }
+        };
+        let time = time.trim().parse().map_err(|_| format!("`{time}` is not a time"))?;
+        let (dist, version) = (root.join("dist"), env!("CARGO_PKG_VERSION"));
+        Ok(Self { root, dist, version, time, target })
+    }
+
+    fn make(&self, options: &Options) -> Result<(), String> {
+        if PARTS.iter().any(|part| !OF_ARCHIVES.contains(part) && options.wants(part)) {
+            let program = match &options.program {
+                Some(program) => program.clone(),
+                None => binary::build(self)?,
+            };
+            let stage = stage::Stage::new(self, &program)?;
+            if options.wants("deb") {
+                packages::deb(self)?;
+            }
+            if options.wants("rpm") {
+                packages::rpm(self)?;
+            }
+            if options.wants("archive") {
+                stage.archive(self)?;
+            }
+            if options.wants("sbom") {
+                sbom::write(self)?;
+            }
+        }
+        if options.wants("image") {
+            image::write(self)?;
+        }
+        if options.wants("chart") {
+            chart::write(self)?;
+        }
+        match &options.url {
+            Some(url) if options.wants("manifests") => manifests::write(self, url),
+            None if options.only.iter().any(|part| part == "manifests") => {
+                Err("manifests name where the archives are; add --url URL".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes an artifact.
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), String> {
+        let path = self.dist.join(name);
+        fs::write(&path, bytes).map_err(|error| at(&path, &error))?;
+        println!("  {name} ({} KiB)", bytes.len().div_ceil(1024));
+        Ok(())
+    }
+
+    /// The files of `dist/`, sorted, without the checksums.
+    fn artifacts(&self) -> Result<Vec<String>, String> {
+        let entries = fs::read_dir(&self.dist).map_err(|error| at(&self.dist, &error))?;
+        let mut names: Vec<String> = entries
+            .flatten()
+            .filter(|entry| entry.path().is_file())
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|name| name != "SHA256SUMS")
+            .collect();
+        names.sort();
+        Ok(names)
+    }
+
+    fn sums(&self) -> Result<(), String> {
+        let mut text = String::new();
+        for name in self.artifacts()? {
+            text += &format!("{}  {name}\n", sha256(&read(&self.dist.join(&name))?));
+        }
+        self.put("SHA256SUMS", text.as_bytes())
+    }
+}
+
+/// The SHA-256 digest, in hex.
+fn sha256(bytes: &[u8]) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn at(path: &Path, error: &dyn std::fmt::Display) -> String {
+    format!("{}: {error}", path.display())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    fs::read(path).map_err(|error| at(path, &error))
+}
+
+/// Standard output of a command that must succeed; its errors are shown only if it fails.
+fn output(command: &mut Command) -> Result<String, String> {
+    let line = format!("{command:?}");
+    let output = command.output().map_err(|error| format!("{line}: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if output.status.success() {
+        return Ok(text);
+    }
+    Err(format!("{line}: {}\n{text}{}", output.status, String::from_utf8_lossy(&output.stderr)))
+}

@@ -1,0 +1,98 @@
+//! Each artifact, opened by the program that its users open it with.
+
+mod chart;
+mod files;
+mod image;
+mod manifests;
+mod packages;
+mod page;
+mod program;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use tests::Scratch;
+use tests::rig::tools::Binaries;
+
+use super::{Release, at, output, stage};
+
+/// What a judge needs.
+struct Bench<'a> {
+    release: &'a Release,
+    /// A folder of its own.
+    scratch: Scratch,
+    /// Judges that are built, not installed.
+    built: Binaries,
+    /// The archive, unpacked.
+    unpacked: PathBuf,
+}
+
+/// A judge: what it opens, with which programs.
+type Judge = (&'static str, fn(&Bench<'_>) -> Result<(), String>);
+
+const JUDGES: &[Judge] = &[
+    ("checksums: sha256sum", files::sums),
+    ("archive: tar, man, bash, zsh, fish", files::archive),
+    ("program: file, ldd, a chroot with strace", program::check),
+    ("deb: dpkg", packages::deb),
+    ("rpm: rpm", packages::rpm),
+    ("image: skopeo, umoci, crane, a chroot", image::check),
+    ("sbom: the crates in the program, Cargo.lock", files::sbom),
+    ("manifests: validate-krew-manifest with krew, ruby", manifests::check),
+    ("chart: helm, kubeconform, kubectl", chart::check),
+    ("workflows: actionlint", chart::workflows),
+    ("docs/install.md: its commands", page::check),
+];
+
+/// Asks every judge; the first that objects ends it.
+pub(super) fn run(release: &Release) -> Result<(), String> {
+    let scratch = Scratch::new();
+    let archive = stage::archive_of(release, release.target.triple)
+        .ok_or("dist/ has no archive to check; run without --only")?;
+    output(Command::new("tar").arg("-xzf").arg(&archive).arg("-C").arg(scratch.path()))?;
+    let name = stage::archive_name(release, release.target.triple);
+    let unpacked = scratch.path().join(name.trim_end_matches(".tar.gz"));
+    let bench = Bench { release, scratch, built: Binaries::find()?, unpacked };
+    for (what, judge) in JUDGES {
+        let start = Instant::now();
+        judge(&bench).map_err(|why| format!("{what}: {why}"))?;
+        println!("  good: {what} ({:.1} s)", start.elapsed().as_secs_f32());
+    }
+    Ok(())
+}
+
+impl Bench<'_> {
+    /// A new folder for a judge.
+    fn folder(&self, name: &str) -> Result<PathBuf, String> {
+        let folder = self.scratch.path().join(name);
+        fs::create_dir_all(&folder).map_err(|error| at(&folder, &error))?;
+        Ok(folder)
+    }
+
+    /// The only artifact with this ending.
+    fn artifact(&self, ending: &str) -> Result<PathBuf, String> {
+        let names = self.release.artifacts()?;
+        let found: Vec<&String> = names.iter().filter(|name| name.ends_with(ending)).collect();
+        match found.as_slice() {
+            [name] => Ok(self.release.dist.join(name)),
+            _ => Err(format!("expected one artifact that ends in {ending}, found {found:?}")),
+        }
+    }
+}
+
+/// Fails with this reason if something is not so.
+fn expect(is: bool, why: impl FnOnce() -> String) -> Result<(), String> {
+    if is { Ok(()) } else { Err(why()) }
+}
+
+/// Runs the program of a root folder in a chroot, as a user without rights, and expects its version.
+fn runs_in(root: &Path, release: &Release) -> Result<(), String> {
+    let mut run = Command::new("chroot");
+    run.args(["--userspec=65532:65532"]).arg(root).args(["/usr/bin/meshctl", "--version"]);
+    let said = output(&mut run)?;
+    expect(said.trim() == format!("meshctl {}", release.version), || {
+        format!("it says `{}`, expected `meshctl {}`", said.trim(), release.version)
+    })
+}
