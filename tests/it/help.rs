@@ -27,6 +27,7 @@ const CAN_SAY_NO: &[&str] = &[
     "rollback",
     "forget",
     "rotate intermediate",
+    "rotate crl",
     "rotate root plan",
     "rotate root next",
     "rotate root status",
@@ -247,6 +248,7 @@ fn options_belong_to_their_commands() {
             "mesh remote-secret rotate",
             "push",
             "rollback",
+            "rotate crl",
             "rotate intermediate",
             "rotate root abort",
             "rotate root next",
@@ -259,6 +261,7 @@ fn options_belong_to_their_commands() {
         &[
             "push",
             "rollback",
+            "rotate crl",
             "rotate intermediate",
             "rotate root abort",
             "rotate root next",

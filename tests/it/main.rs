@@ -53,6 +53,7 @@ mod refusals;
 mod remote_secret;
 mod renew;
 mod replay;
+mod revocation;
 mod rig;
 mod rotate_root;
 mod signed;
