@@ -633,14 +633,22 @@ fn of_forged(expect: Expect<'_>) {
     let weak = forged("East", "rsa1024", ("Root", "p256-0"), vec![is_ca(None)]).sign();
     expect("RSA 1024", &forged_world(&weak, &root), &[], &["key-mismatch", "weak-key"]);
     let world = forged_world(&east().sign(), &root);
-    let crl = |name: &str, key: &str| {
-        let name = forge::name(&[(oid::COMMON_NAME, 0x0c, name.as_bytes())]);
-        pem::encode(pem::CRL, &CrlPlan::new(name, number(key)).sign())
+    let plan = |name: &str, key: &str| {
+        CrlPlan::new(forge::name(&[(oid::COMMON_NAME, 0x0c, name.as_bytes())]), number(key))
     };
+    let crl = |name: &str, key: &str| pem::encode(pem::CRL, &plan(name, key).sign());
     world.write("east/ca-crl.pem", crl("East", "p256-1"));
     expect("a CRL of the CA alone", &world, &[], &["crl"]);
     world.write("east/ca-crl.pem", crl("East", "p256-1") + &crl("Root", "p256-0"));
     expect("a CRL for each", &world, &[], &[]);
+    // Four of twenty-four days are left.
+    let mut ending = plan("Root", "p256-0");
+    ending.this_update = (0x17, b"241210000000Z".to_vec());
+    ending.next_update = Some((0x17, b"250103000000Z".to_vec()));
+    let ending = pem::encode(pem::CRL, &ending.sign());
+    world.write("east/ca-crl.pem", crl("East", "p256-1") + &ending);
+    expect("a CRL that ends", &world, &[], &["crl-expires-soon"]);
+    world.write("east/ca-crl.pem", crl("East", "p256-1") + &crl("Root", "p256-0"));
     world.to_tls("east");
     expect("beside tls.crt", &world, &[], &["crl-ignored"]);
 }

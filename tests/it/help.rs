@@ -28,6 +28,7 @@ const CAN_SAY_NO: &[&str] = &[
     "rollback",
     "forget",
     "rotate intermediate",
+    "rotate crl",
     "rotate root plan",
     "rotate root next",
     "rotate root status",
@@ -248,6 +249,7 @@ fn options_belong_to_their_commands() {
             "mesh remote-secret rotate",
             "push",
             "rollback",
+            "rotate crl",
             "rotate intermediate",
             "rotate root abort",
             "rotate root next",
@@ -260,6 +262,7 @@ fn options_belong_to_their_commands() {
         &[
             "push",
             "rollback",
+            "rotate crl",
             "rotate intermediate",
             "rotate root abort",
             "rotate root next",

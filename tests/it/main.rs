@@ -58,6 +58,7 @@ mod remote_secret;
 mod renew;
 mod replay;
 mod report;
+mod revocation;
 mod rig;
 mod rotate_root;
 mod signed;

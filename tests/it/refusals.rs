@@ -304,7 +304,7 @@ fn names_and_words_that_cannot_be_used() {
         exit 64
         --- stderr
         error[ctl/cluster-name]: `previous` is not a valid cluster name
-          because: expected 1 to 40 letters, digits, `-`, `_` and `.`, beginning with a letter or digit, and not `previous`, `root-cert.pem`, `root-key.pem`
+          because: expected 1 to 40 letters, digits, `-`, `_` and `.`, beginning with a letter or digit, and not `previous`, `revoked.txt`, `root-cert.pem`, `root-crl.pem`, `root-key.pem`
     "#);
     shell.check(
         "ca init @/ca --cluster east --constrain",

@@ -61,7 +61,7 @@ const fn target(name: &'static str, kind: Kind, tries: usize, run: fn(&[u8])) ->
 }
 
 /// Every target.
-pub static TARGETS: [Target; 31] = [
+pub static TARGETS: [Target; 32] = [
     target("pem", Kind::Pem, 1500, bytes::pem),
     target("der", Kind::Der, 1500, bytes::der),
     target("cert", Kind::Der, 1500, bytes::cert),
@@ -80,6 +80,7 @@ pub static TARGETS: [Target; 31] = [
     target("bundle-map", Kind::Text(&text::BUNDLE), 1000, bundles::bundle_map),
     target("endpoint", Kind::Text(&text::ENDPOINT), 1500, endpoint::endpoint),
     target("proxies", Kind::Text(&text::PROXIES), 600, proxies::proxies),
+    target("revocations", Kind::Text(&text::NAMES), 600, texts::revocations),
     target("options", Kind::Text(&text::OPTIONS), 600, texts::options),
     target("mesh", Kind::Text(&text::YAML), 600, mesh::mesh),
     target("resources", Kind::Text(&text::YAML), 600, mesh::resources),

@@ -53,7 +53,7 @@ pub const ORDERS: &[Order] = &[
             One("signature"),
             One("cert"),
             One("crl"),
-            One("profile"),
+            Apart(&["profile", "revocation"]),
             One("csr"),
             One("version"),
             One("verify"),

@@ -361,6 +361,6 @@ impl Cluster for Fake {
             }
         });
         let namespaces = vec![NamespaceRoots::new("shop", Some(roots))];
-        Ok(Proof { at: NOW, pods: pods.collect(), namespaces })
+        Ok(Proof { at: NOW, pods: pods.collect(), namespaces, crls: None })
     }
 }

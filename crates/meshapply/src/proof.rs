@@ -1,12 +1,13 @@
 //! The proof that a CA is live: what istiod serves, what it signs, and what workloads are given to trust.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use meshpki::cacerts::Secret;
-use meshpki::internals::fingerprints;
+use meshpki::internals::{fingerprints, pem};
 use meshpki::istiod::{Dataplane, NamespaceRoots, Verifier, Version};
 use meshpki::verify::{self, Policy, Rejection, Verdict};
-use meshpki::{Cert, Time};
+use meshpki::{Cert, Crl, Time};
 
 /// What was found, asked at one time.
 #[derive(Clone, Debug)]
@@ -17,6 +18,9 @@ pub struct Proof {
     pub pods: Vec<PodProof>,
     /// Every namespace istiod keeps a ConfigMap of roots in.
     pub namespaces: Vec<NamespaceRoots>,
+    /// The text of the CRLs of each namespace that has a ConfigMap of them, by its name; `None` if no istiod gives any out,
+    /// or if they may not be read and the secret has none.
+    pub crls: Option<BTreeMap<String, String>>,
 }
 
 /// What one pod of istiod does.
@@ -124,6 +128,15 @@ pub enum Unproven {
         /// The roots found.
         found: String,
     },
+    /// A namespace has other CRLs.
+    OtherCrls {
+        /// The namespace.
+        namespace: String,
+        /// The CRLs expected.
+        wanted: String,
+        /// The CRLs found.
+        found: String,
+    },
 }
 
 impl Unproven {
@@ -134,6 +147,7 @@ impl Unproven {
             self,
             Self::OtherCa { .. }
                 | Self::OtherRoots { .. }
+                | Self::OtherCrls { .. }
                 | Self::Untrusted { .. }
                 | Self::OtherChain { .. }
                 | Self::OldChain { .. }
@@ -172,6 +186,9 @@ impl fmt::Display for Unproven {
             Self::OtherRoots { place, wanted, found } => {
                 write!(f, "{place} has {found}, expected {wanted}")
             }
+            Self::OtherCrls { namespace, wanted, found } => {
+                write!(f, "namespace {namespace} has {found}, expected {wanted}")
+            }
         }
     }
 }
@@ -204,7 +221,35 @@ pub fn judge(secret: &Secret, proof: &Proof) -> Vec<Unproven> {
             missing.push(other_roots(place, wanted, found));
         }
     }
+    missing.extend(other_crls(secret, proof));
     missing
+}
+
+/// The namespaces whose workloads do not get the CRLs of the secret: without one, none.
+fn other_crls(secret: &Secret, proof: &Proof) -> Vec<Unproven> {
+    let Some(crls) = &proof.crls else { return Vec::new() };
+    let mut releases = proof.pods.iter().map(|pod| pod.release);
+    let wanted = releases.find_map(|release| secret.crl(release)).unwrap_or_default();
+    let found = |namespace: &NamespaceRoots| {
+        let found = crls.get(&namespace.namespace).map_or(&[][..], String::as_bytes);
+        (found != wanted).then(|| Unproven::OtherCrls {
+            namespace: namespace.namespace.clone(),
+            wanted: crl_words(wanted),
+            found: crl_words(found),
+        })
+    };
+    proof.namespaces.iter().filter_map(found).collect()
+}
+
+/// CRLs as they are named: how many there are, and the highest number.
+fn crl_words(text: &[u8]) -> String {
+    let blocks = pem::decode(text).into_iter();
+    let crls: Vec<Crl> = blocks.filter_map(|block| Crl::from_der(&block.ok()?.der).ok()).collect();
+    match crls.iter().filter_map(Crl::number_value).max() {
+        _ if crls.is_empty() => "no CRLs".to_owned(),
+        Some(number) => format!("{} CRLs up to number {number}", crls.len()),
+        None => format!("{} CRLs", crls.len()),
+    }
 }
 
 /// What an istiod should do once the secret is live there.

@@ -10,6 +10,7 @@ mod exporter;
 mod forget;
 pub mod mesh;
 mod report;
+mod revoke;
 mod rotate;
 mod status;
 pub mod trust;
@@ -35,9 +36,10 @@ pub use explain::Explain;
 pub use exporter::Exporter;
 pub use forget::Forget;
 pub use report::Report;
+pub use revoke::{CrlArgs, Revoke};
 pub use rotate::{
     RootAbort, RootEvidence, RootGoal, RootNext, RootPlan, RootStatus, RootStrategy, Rotate,
-    RotateIntermediate, RotateRoot,
+    RotateCrl, RotateIntermediate, RotateRoot,
 };
 pub use status::{Status, StatusOutput};
 pub use trust::{Render as TrustRender, Trust};
@@ -235,6 +237,10 @@ pub enum Ca {
     Expiry(Expiry),
     /// Renew a cluster's intermediate under the same root.
     Renew(Renew),
+    /// List a certificate as revoked.
+    Revoke(Revoke),
+    /// Sign CRLs for the root and every cluster's CA.
+    Crl(CrlArgs),
     /// Certify the root of another CA (a bridge between meshes).
     CrossSign(CrossSign),
     /// Verify as `openssl verify`, Go, Envoy or ztunnel does.

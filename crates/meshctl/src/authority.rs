@@ -3,6 +3,7 @@
 pub(crate) mod adoption;
 pub(crate) mod cfssl;
 pub(crate) mod consent;
+pub(crate) mod crls;
 pub(crate) mod folder;
 pub(crate) mod foreign;
 pub(crate) mod gather;
@@ -14,6 +15,7 @@ pub(crate) mod passphrase;
 pub(crate) mod reader;
 pub(crate) mod renewal;
 pub(crate) mod request;
+pub(crate) mod revoked;
 pub(crate) mod signer;
 pub(crate) mod summary;
 

@@ -189,6 +189,8 @@ impl Where<'_> {
                 format!("meshctl ca sign {folder}/ca.csr --ca {ca} --out {folder}")
             }
             Remedy::Renew => format!("meshctl ca renew {ca} --cluster {cluster}"),
+            Remedy::IssueCrls if self.has_root_key => format!("meshctl ca crl {ca}"),
+            Remedy::IssueCrls => format!("meshctl ca inspect {folder}/ca-crl.pem"),
             Remedy::BuildChain => format!(
                 "meshctl ca chain --leaf {folder}/ca-cert.pem {folder}/*-cert.pem --out {folder}/cert-chain.pem"
             ),

@@ -1,6 +1,7 @@
 //! Writing a secret to clusters: plan, check, ask, then cluster by cluster in waves. `push`, `rollback` and `rotate` all
 //! end here.
 
+mod crls;
 mod guard;
 mod options;
 mod plan;
@@ -72,6 +73,10 @@ impl Job<'_> {
         report.plan(&self.targets, &self.seen, &plans, &problems, io)?;
         refuse(&problems, self.options)?;
         self.refuse_wrong_place(&plans)?;
+        // A rollback goes back on purpose, and a rotation of the root has an order of its own.
+        if self.others.is_some() && self.rotation.is_none() {
+            crls::refuse(&self.targets, &self.seen, &plans, self.options, io.now)?;
+        }
         for (target, plan) in self.targets.iter().zip(&plans) {
             if let Some(stop) = &plan.refusal {
                 return Err(run::failure(target, &meshapply::Error::Stopped(stop.clone())));

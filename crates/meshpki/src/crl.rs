@@ -1,5 +1,6 @@
 //! Certificate revocation lists: the bytes, the parsed view, and the facts revocation checking asks for.
 
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -107,6 +108,12 @@ impl Crl {
         &self.0.der
     }
 
+    /// The CRL as a PEM block.
+    #[must_use]
+    pub fn to_pem(&self) -> String {
+        crate::pem::encode(crate::pem::CRL, &self.0.der)
+    }
+
     /// The signed bytes, as given.
     #[must_use]
     pub fn tbs(&self) -> &[u8] {
@@ -190,6 +197,19 @@ impl Crl {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.entries.is_empty()
+    }
+
+    /// cRLNumber, if it is one of 64 bits.
+    #[must_use]
+    pub fn number_value(&self) -> Option<u64> {
+        let octets = self.number()?;
+        let zeros = octets.iter().take_while(|octet| **octet == 0).count();
+        let octets = &octets[zeros..];
+        let is_negative = zeros == 0 && octets.first().is_some_and(|first| first & 0x80 != 0);
+        if is_negative || octets.len() > 8 {
+            return None;
+        }
+        Some(octets.iter().fold(0, |number, octet| number << 8 | u64::from(*octet)))
     }
 
     /// cRLNumber, as content octets of an INTEGER.

@@ -127,6 +127,14 @@ pub enum Error {
         /// Its key usages.
         usage: String,
     },
+    /// The issuer's keyUsage forbids signing CRLs.
+    #[error("`{issuer}` may not sign CRLs: its keyUsage is {usage} and lacks cRLSign")]
+    IssuerMayNotSignCrls {
+        /// Subject of the issuer.
+        issuer: String,
+        /// Its key usages.
+        usage: String,
+    },
     /// A container of certificates and keys that cannot be read.
     #[error("the {kind} container cannot be read: {problem}")]
     Container {
@@ -434,6 +442,7 @@ impl Error {
         "pki/ext-key-usage",
         "pki/forgeable-key",
         "pki/issuer-may-not-sign",
+        "pki/issuer-may-not-sign-crls",
         "pki/issuer-not-ca",
         "pki/istiod-unreadable",
         "pki/key",
@@ -481,6 +490,7 @@ impl Error {
             Self::ExtKeyUsage { .. } => "pki/ext-key-usage",
             Self::ForgeableKey { .. } => "pki/forgeable-key",
             Self::IssuerMayNotSign { .. } => "pki/issuer-may-not-sign",
+            Self::IssuerMayNotSignCrls { .. } => "pki/issuer-may-not-sign-crls",
             Self::IssuerNotCa { .. } => "pki/issuer-not-ca",
             Self::IstiodUnreadable { .. } => "pki/istiod-unreadable",
             Self::Key { problem } | Self::Container { problem, .. }

@@ -4,6 +4,7 @@
 #![doc(hidden)]
 
 pub use crate::cert::fingerprints;
+pub use crate::issue::crl_signature;
 #[cfg(feature = "soft-keys")]
 pub use crate::istiod::canary::BACKDATE as ISTIOD_BACKDATE;
 pub use crate::key::post_quantum::{name as algorithm_name, parameter_set};

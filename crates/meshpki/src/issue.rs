@@ -200,7 +200,20 @@ fn check_profile(profile: &Profile, key: &PublicKey, stamp: Stamp) -> Result<(),
     Ok(())
 }
 
+/// Refuses an issuer whose certificate does not let it sign certificates.
 fn check_issuer(issuer: Issuer<'_>) -> Result<(), Error> {
+    check_holder(issuer)?;
+    match issuer.cert.extensions().key_usage {
+        Some(usage) if !usage.contains(KeyUsage::KEY_CERT_SIGN) => Err(Error::IssuerMayNotSign {
+            issuer: issuer.cert.subject().label(),
+            usage: usage.names().collect::<Vec<_>>().join(", "),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses what is not a CA, a key that is not its own, and a key that protects nothing.
+fn check_holder(issuer: Issuer<'_>) -> Result<(), Error> {
     let name = || issuer.cert.subject().label();
     Error::check_sound(issuer.cert.public_key(), || {
         alloc::format!("the key of the issuer `{}`", name())
@@ -215,13 +228,7 @@ fn check_issuer(issuer: Issuer<'_>) -> Result<(), Error> {
     if !issuer.cert.is_ca() {
         return Err(Error::IssuerNotCa { issuer: name() });
     }
-    match issuer.cert.extensions().key_usage {
-        Some(usage) if !usage.contains(KeyUsage::KEY_CERT_SIGN) => Err(Error::IssuerMayNotSign {
-            issuer: name(),
-            usage: usage.names().collect::<Vec<_>>().join(", "),
-        }),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// What must hold between a certificate to be and its issuer.
@@ -273,13 +280,15 @@ impl Validity {
                 not_after,
             });
         }
-        let encode = |time: Time| -> Result<Vec<u8>, Error> {
-            let (generalized, text) = time.to_asn1().ok_or(Error::TimeRange { time })?;
-            let tag = if generalized { der::GENERALIZED_TIME } else { der::UTC_TIME };
-            Ok(der::tlv(tag, text.as_bytes()))
-        };
-        Ok(Self(der::sequence(&[&encode(not_before)?, &encode(not_after)?])))
+        Ok(Self(der::sequence(&[&encoded(not_before)?, &encoded(not_after)?])))
     }
+}
+
+/// A time, encoded (RFC 5280 section 4.1.2.5).
+fn encoded(time: Time) -> Result<Vec<u8>, Error> {
+    let (generalized, text) = time.to_asn1().ok_or(Error::TimeRange { time })?;
+    let tag = if generalized { der::GENERALIZED_TIME } else { der::UTC_TIME };
+    Ok(der::tlv(tag, text.as_bytes()))
 }
 
 /// TBSCertificate (RFC 5280 section 4.1.2), its parts.
@@ -293,26 +302,44 @@ struct Tbs<'a> {
 }
 
 fn sign(tbs: &Tbs<'_>, signer: &dyn Signer) -> Result<Cert, Error> {
+    let der = sign_bytes(tbs.issuer, signer, |algorithm| {
+        der::sequence(&[
+            &der::constructed(0xa0, &[&der::integer(&[2])]),
+            &der::integer(tbs.serial.as_bytes()),
+            algorithm,
+            tbs.issuer.as_der(),
+            &tbs.validity.0,
+            tbs.profile.subject.as_der(),
+            tbs.key.as_der(),
+            &der::constructed(0xa3, &[&tbs.extensions]),
+        ])
+    })?;
+    Cert::from_der(&der).map_err(|source| Error::Der { what: "the new certificate".into(), source })
+}
+
+/// What is to be signed, made with the AlgorithmIdentifier in it, with that and its signature after it.
+fn sign_bytes(
+    issuer: &crate::Name,
+    signer: &dyn Signer,
+    to_be_signed: impl FnOnce(&[u8]) -> Vec<u8>,
+) -> Result<Vec<u8>, Error> {
     let algorithm =
         signer.public_key().signing_algorithm().ok_or_else(|| Error::UnsupportedKey {
-            what: alloc::format!("the key of `{}`", tbs.issuer.label()),
+            what: alloc::format!("the key of `{}`", issuer.label()),
             found: alloc::format!("{}", signer.public_key().algorithm()),
             why: "its signature algorithm is not supported".into(),
         })?;
-    let bytes = der::sequence(&[
-        &der::constructed(0xa0, &[&der::integer(&[2])]),
-        &der::integer(tbs.serial.as_bytes()),
-        &algorithm,
-        tbs.issuer.as_der(),
-        &tbs.validity.0,
-        tbs.profile.subject.as_der(),
-        tbs.key.as_der(),
-        &der::constructed(0xa3, &[&tbs.extensions]),
-    ]);
+    let bytes = to_be_signed(&algorithm);
     let signature =
-        signer.sign(&bytes).map_err(|source| Error::Sign { issuer: tbs.issuer.label(), source })?;
-    let der = der::sequence(&[&bytes, &algorithm, &der::bit_string(&signature)]);
-    Cert::from_der(&der).map_err(|source| Error::Der { what: "the new certificate".into(), source })
+        signer.sign(&bytes).map_err(|source| Error::Sign { issuer: issuer.label(), source })?;
+    Ok(der::sequence(&[&bytes, &algorithm, &der::bit_string(&signature)]))
+}
+
+/// authorityKeyIdentifier of what `issuer` signs (RFC 5280 section 4.2.1.1).
+fn authority_key_id(issuer: &Cert) -> Vec<u8> {
+    let own = issuer.extensions().subject_key_id.clone();
+    let id = own.unwrap_or_else(|| issuer.public_key().key_id().to_vec());
+    der::sequence(&[&der::tlv(der::context(0), &id)])
 }
 
 /// SEQUENCE OF Extension, in the order the module's documentation gives.
@@ -330,16 +357,7 @@ fn extensions(profile: &Profile, key: &PublicKey, issuer: Option<&Cert>) -> Vec<
     let key_id = profile.subject_key_id.clone().unwrap_or_else(|| key.key_id().to_vec());
     list.push(extension(oid::SUBJECT_KEY_ID, false, &der::tlv(der::OCTET_STRING, &key_id)));
     if let Some(issuer) = issuer {
-        let id = issuer
-            .extensions()
-            .subject_key_id
-            .clone()
-            .unwrap_or_else(|| issuer.public_key().key_id().to_vec());
-        list.push(extension(
-            oid::AUTHORITY_KEY_ID,
-            false,
-            &der::sequence(&[&der::tlv(der::context(0), &id)]),
-        ));
+        list.push(extension(oid::AUTHORITY_KEY_ID, false, &authority_key_id(issuer)));
     }
     if !profile.subject_alt_names.is_empty() {
         let names: Vec<Vec<u8>> =
@@ -363,6 +381,10 @@ fn extensions(profile: &Profile, key: &PublicKey, issuer: Option<&Cert>) -> Vec<
     sequence_of(&list)
 }
 
+mod crl;
 mod made;
+
+pub use crl::{CrlStamp, crl_signature, issue_crl};
+
 #[cfg(test)]
 mod tests;

@@ -50,6 +50,7 @@
 //! | job | start at |
 //! |---|---|
 //! | issue certificates, sign CSRs | [`Profile`], [`issue()`], [`self_signed`], [`Csr`] |
+//! | revoke certificates: CRLs | [`RevocationList`], [`issue_crl`], [`Crl`] |
 //! | keys in memory, in a token, in a cloud | `SoftKey`, [`Signer`] |
 //! | what is inside a certificate | [`Cert`], [`x509`] |
 //! | the files of Istio's `cacerts` secret | `CaCerts`, `cacerts` |
@@ -126,6 +127,7 @@ mod oid;
 mod pem;
 mod pkcs7;
 mod profile;
+mod revocation;
 #[cfg(feature = "soft-keys")]
 pub mod rotation;
 mod signature;
@@ -151,12 +153,16 @@ pub use crl::Crl;
 pub use csr::Csr;
 pub use der::DerError;
 pub use error::{Error, KeyProblem};
-pub use issue::{Issuer, Serial, Stamp, issue, self_signed};
+pub use issue::{CrlStamp, Issuer, Serial, Stamp, issue, issue_crl, self_signed};
 pub use key::{KeyAlgorithm, KeyFlaw, PublicKey, SignError, Signer};
 pub use name::{Name, NameError, NameForm};
 pub use oid::{Oid, OidError};
 pub use pem::{PemError, PemProblem};
 pub use profile::{Profile, Role};
+pub use revocation::{
+    Revocation, RevocationList, RevocationListError, RevocationListProblem, RevocationReason,
+    RevocationReasonError,
+};
 pub use signature::SignatureCheck;
 #[cfg(feature = "soft-keys")]
 pub use soft::{KeyType, KeyTypeError, SoftKey};

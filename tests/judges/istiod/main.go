@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -41,7 +42,7 @@ func main() {
 }
 
 // bundle is what istiod reads of the folder.
-type bundle struct{ cert, key, chain, root []byte }
+type bundle struct{ cert, key, chain, root, crl []byte }
 
 func judge(folder string, at time.Time) error {
 	files, err := read(folder)
@@ -67,10 +68,10 @@ func read(folder string) (bundle, error) {
 		}
 		return bytes
 	}
-	files := bundle{content("ca-cert.pem"), content("ca-key.pem"), content("cert-chain.pem"), content("root-cert.pem")}
+	files := bundle{content("ca-cert.pem"), content("ca-key.pem"), content("cert-chain.pem"), content("root-cert.pem"), content("ca-crl.pem")}
 	if cert := content("tls.crt"); cert != nil {
 		root := content("ca.crt")
-		files = bundle{cert, content("tls.key"), append(append([]byte{}, cert...), root...), root}
+		files = bundle{cert, content("tls.key"), append(append([]byte{}, cert...), root...), root, nil}
 	}
 	for _, file := range [][]byte{files.cert, files.key, files.chain, files.root} {
 		if file == nil {
@@ -99,7 +100,39 @@ func verify(files bundle, at time.Time) (*x509.Certificate, error) {
 	if _, err := tls.X509KeyPair(files.cert, files.key); err != nil {
 		return nil, fmt.Errorf("the cert does not match the key: %w", err)
 	}
+	if len(files.crl) != 0 {
+		if err := crlForEach(files.chain, files.crl); err != nil {
+			return nil, err
+		}
+	}
 	return cert, nil
+}
+
+// crlForEach: every certificate of the chain has signed a CRL.
+func crlForEach(chain, text []byte) error {
+	var crls []*x509.RevocationList
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		crl, err := x509.ParseRevocationList(block.Bytes)
+		if err != nil {
+			return fmt.Errorf("failed to parse CRL PEM: %w", err)
+		}
+		crls = append(crls, crl)
+	}
+	var missing []string
+	for block, rest := pem.Decode(chain); block != nil; block, rest = pem.Decode(rest) {
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return fmt.Errorf("failed to parse cert chain: %w", err)
+		}
+		signed := func(crl *x509.RevocationList) bool { return crl.CheckSignatureFrom(cert) == nil }
+		if !slices.ContainsFunc(crls, signed) {
+			missing = append(missing, cert.Subject.String())
+		}
+	}
+	if missing != nil {
+		return fmt.Errorf("missing CRL signed by certificates: %v", missing)
+	}
+	return nil
 }
 
 // firstCertificate parses the first PEM block, whatever its label.

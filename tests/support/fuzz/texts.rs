@@ -1,11 +1,11 @@
 //! Targets for text: typed names and times, cfssl's files, the options of `ca verify`.
 
 use meshpki::cfssl::{CsrFile, Outcome, Severity, SigningConfig, Trap};
-use meshpki::internals::{parse_duration, words};
+use meshpki::internals::{DAY, parse_duration, words};
 use meshpki::istiod::Version;
 use meshpki::{
-    Csr, Issuer, KeyType, Name, Oid, Profile, Role, Serial, Signer, SpiffeId, Stamp, Time,
-    TrustDomain,
+    CrlStamp, Csr, Issuer, KeyType, Name, Oid, Profile, Revocation, RevocationList,
+    RevocationReason, Role, Serial, Signer, SpiffeId, Stamp, Time, TrustDomain,
 };
 
 use super::keys::POOL;
@@ -54,6 +54,31 @@ pub(super) fn name(data: &[u8]) {
         if let Ok(kind) = line.parse::<KeyType>() {
             assert_eq!(kind.name(), line);
         }
+    }
+}
+
+/// A list of revoked certificates is written as something that reads the same, sorted; and a CRL of any serial numbers
+/// lists them, or is refused.
+pub(super) fn revocations(data: &[u8]) {
+    if let Ok(list) = String::from_utf8_lossy(data).parse::<RevocationList>() {
+        let text = list.to_string();
+        assert_eq!(text.parse(), Ok(list), "{text}");
+        let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        assert!(lines.is_sorted(), "{text}");
+    }
+    let profile = Profile::root("CN=Root".parse::<Name>().expect("a name"));
+    let stamp = Stamp::made_at(NOW, Serial::from_random([1; 20]));
+    let root = meshpki::self_signed(&profile, &POOL[0], stamp).expect("a root");
+    let entry = |serial: &[u8]| Revocation {
+        serial: serial.to_vec(),
+        at: NOW,
+        reason: RevocationReason::ALL[serial.len() % RevocationReason::ALL.len()],
+    };
+    let revoked: Vec<Revocation> = data.chunks(17).take(20).map(entry).collect();
+    let stamp = CrlStamp::made_at(NOW, DAY, None);
+    let issuer = Issuer { cert: &root, signer: &POOL[0] };
+    if let Ok(crl) = meshpki::issue_crl(&revoked, issuer, stamp) {
+        assert!(revoked.iter().all(|entry| crl.lookup(&entry.serial, root.subject()).is_some()));
     }
 }
 

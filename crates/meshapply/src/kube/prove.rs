@@ -1,6 +1,6 @@
 //! The proof, asked of a cluster: istiod through the API server's port forwarding, the ConfigMaps, a token.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -34,7 +34,22 @@ pub(super) async fn prove(kube: &Kube, secret: &Secret) -> Result<Proof, Error> 
     for (pod, release) in ready(&istiod) {
         pods.push(ask_pod(kube, &pod.name, secret, release, &token).await);
     }
-    Ok(Proof { at: now(), pods, namespaces: namespaces(kube).await? })
+    let (namespaces, crls) = (namespaces(kube).await?, given_crls(kube, secret).await?);
+    Ok(Proof { at: now(), pods, namespaces, crls })
+}
+
+/// The CRLs of each namespace, where an istiod gives them out. Whoever has none needs no right to read them.
+async fn given_crls(
+    kube: &Kube,
+    secret: &Secret,
+) -> Result<Option<BTreeMap<String, String>>, Error> {
+    if !kube.istiods().await?.iter().any(|istiod| istiod.settings.crl) {
+        return Ok(None);
+    }
+    match crl_maps(kube).await {
+        Err(Error::Forbidden { .. }) if secret.get(CRL_CONFIG_MAP_KEY).is_none() => Ok(None),
+        maps => maps.map(Some),
+    }
 }
 
 /// What every ready pod of istiod serves; nothing is signed, so that no token is needed.
@@ -152,14 +167,20 @@ pub(super) async fn namespaces(kube: &Kube) -> Result<Vec<NamespaceRoots>, Error
 
 /// The texts of the ConfigMaps with CRLs, each once, sorted.
 pub(super) async fn crls(kube: &Kube) -> Result<Vec<String>, Error> {
+    let texts: BTreeSet<String> = crl_maps(kube).await?.into_values().collect();
+    Ok(texts.into_iter().collect())
+}
+
+/// The texts of the ConfigMaps with CRLs, by namespace.
+async fn crl_maps(kube: &Kube) -> Result<BTreeMap<String, String>, Error> {
     let api: Api<ConfigMap> = Api::all(kube.client.clone());
     let by_name = ListParams::default().fields(&format!("metadata.name={CRL_CONFIG_MAP}"));
     let what = || format!("list configmaps {CRL_CONFIG_MAP} in all namespaces");
     let maps = ask(what, || api.list(&by_name)).await?.items.into_iter();
     let maps = maps.filter(|map| map.metadata.name.as_deref() == Some(CRL_CONFIG_MAP));
-    let texts: BTreeSet<String> =
-        maps.filter_map(|map| map.data?.remove(CRL_CONFIG_MAP_KEY)).collect();
-    Ok(texts.into_iter().collect())
+    let text =
+        |map: ConfigMap| Some((map.metadata.namespace?, map.data?.remove(CRL_CONFIG_MAP_KEY)?));
+    Ok(maps.filter_map(text).collect())
 }
 
 /// The text of the ClusterTrustBundle that an istiod keeps instead of the ConfigMaps; empty if it is not there; `None` if

@@ -12,9 +12,57 @@ use super::{Clusters, Output, Passphrase, Rollout, RootSigner, Wait, duration};
 pub enum Rotate {
     /// Renew what expires soon, install it and verify it.
     Intermediate(Box<RotateIntermediate>),
+    /// Renew the CRLs, install them and verify them.
+    Crl(Box<RotateCrl>),
     /// Replace the root of every cluster, without an outage.
     #[command(subcommand)]
     Root(RotateRoot),
+}
+
+/// `meshctl rotate crl`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Makes new CRLs in DIR, as `meshctl ca crl` does, if one has less than a third of its time left, is missing, or lacks a revoked certificate. Then it installs the CRLs of DIR in every cluster and verifies that every namespace gets them. The CA of a cluster stays the one it has, so that this can come before a push of a new CA, whose first certificate needs its CRL everywhere.
+
+`meshctl push --print-rbac` prints the permissions it takes.
+
+Exit status:
+   0  done and verified, or nothing to do
+   1  a cluster could not be reached, or a file could not be read
+   2  refused, declined, stuck or not verified
+  64  usage error, or no terminal to ask for confirmation (use --yes)
+
+Examples:
+  # In a CI job, every day
+  meshctl rotate crl ca -f mesh.yaml --yes
+  # Show what would happen
+  meshctl rotate crl ca --context east,west --dry-run client
+
+docs/revocation.md describes the whole way.")]
+pub struct RotateCrl {
+    /// Folder of the CA: root-cert.pem, root-key.pem and a folder per cluster.
+    pub dir: PathBuf,
+    /// Make new CRLs if one has less time left than this. Default: a third of its time.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub within: Option<Duration>,
+    /// How long until nextUpdate of new CRLs. Default: as long as the last one, at first 30 days.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub validity: Option<Duration>,
+    /// The root key's passphrase.
+    #[command(flatten)]
+    pub passphrase: Passphrase,
+    /// The holder of the root key.
+    #[command(flatten)]
+    pub signer: RootSigner,
+    /// How long to wait for the folder.
+    #[command(flatten)]
+    pub wait: Wait,
+    /// The clusters.
+    #[command(flatten)]
+    pub clusters: Clusters,
+    /// Options of the rollout.
+    #[command(flatten)]
+    pub rollout: Rollout,
 }
 
 /// `meshctl rotate intermediate`.

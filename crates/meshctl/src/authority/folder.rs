@@ -7,7 +7,9 @@ use meshpki::cacerts::{Layout, Secret, certs};
 use meshpki::istiod::Version;
 use meshpki::{Cert, chain};
 
+use super::crls::ROOT_CRL;
 use super::issuer::{ROOT_CERT, ROOT_KEY};
+use super::revoked::REVOKED;
 use super::{ROOTS_APART, cert_words};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -117,7 +119,7 @@ fn places(mut failure: Failure, paths: &[std::path::PathBuf]) -> Failure {
 }
 
 /// The other names in the folder that holds the clusters' folders.
-const OURS: [&str; 3] = [files::PREVIOUS, ROOT_CERT, ROOT_KEY];
+const OURS: [&str; 5] = [files::PREVIOUS, REVOKED, ROOT_CERT, ROOT_CRL, ROOT_KEY];
 
 /// A cluster's name is a folder's name and part of a subject.
 pub(crate) fn check_cluster_name(name: &str) -> Result<(), Failure> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use meshpki::chain::{is_bridge, issued};
 use meshpki::{CaCerts, Cert, Csr, KeyType, Oid, Profile, Role, Signer, SoftKey, Time};
 
+use super::crls::{self, Crls};
 use super::issuer::{Authority, ROOT_KEY};
 use super::keys::{generate, warn_unproven};
 use super::signer::KeySource;
@@ -63,8 +64,11 @@ impl Renewal<'_> {
         }
         let mut workspace = open_workspace(self.dir, self.wait, io)?;
         warn_exposed(self.dir, io);
-        let renewed = renew(self, now, &mut workspace, io)?;
+        let (renewed, authority) = renew(self, now, &mut workspace, io)?;
         workspace.finish()?;
+        if authority.is_some() && crls::in_use(self.dir) {
+            self.renew_crls(now, authority, io)?;
+        }
         Ok(renewed)
     }
 
@@ -72,6 +76,29 @@ impl Renewal<'_> {
     fn is_issued_elsewhere(&self, root: Option<&Cert>, ca: &Cert) -> bool {
         let has_key = self.key.is_outside() || self.dir.join(ROOT_KEY).exists();
         !has_key || !root.is_some_and(|root| issued(root, ca))
+    }
+
+    /// The new CAs have no CRL yet, and a proxy that has any needs one for each.
+    fn renew_crls(
+        &self,
+        now: Time,
+        authority: Option<Authority>,
+        io: &mut Io<'_>,
+    ) -> Result<(), Failure> {
+        let crls = Crls {
+            dir: self.dir,
+            validity: None,
+            add: &[],
+            clear: false,
+            key: self.key,
+            wait: self.wait,
+        };
+        let made = crls.run(now, authority, io)?;
+        io.note(format_args!(
+            "the CRLs of {} were made again, with those of the new CAs; `meshctl rotate crl` installs them before the CAs",
+            made.clusters.join(", ")
+        ));
+        Ok(())
     }
 
     /// A new key, of the old one's type unless another is asked for.
@@ -88,7 +115,7 @@ fn renew(
     now: Time,
     workspace: &mut Workspace,
     io: &mut Io<'_>,
-) -> Result<Renewed, Failure> {
+) -> Result<(Renewed, Option<Authority>), Failure> {
     let own = super::issuer::root_cert(renewal.dir, io)?;
     let mut names = renewal.clusters.clone();
     names.sort();
@@ -127,7 +154,7 @@ fn renew(
         io.note(format_args!("the old files of {name} are in {}", text::word(&place)));
     }
     let waits = (!elsewhere.is_empty()).then(|| waits(renewal.dir, own.as_ref(), &elsewhere));
-    Ok(Renewed { summary, waits })
+    Ok((Renewed { summary, waits }, authority))
 }
 
 /// The folder in a cluster's folder for what its renewal waits for.
@@ -206,9 +233,17 @@ pub(crate) fn old_set(dir: &Path, name: &str, now: Time) -> Result<CaCerts, Fail
             .in_file(&folder)
             .hint(format!("`meshctl ca init {} --cluster {name}` creates it", text::word(dir))));
     }
-    let ca = super::certs_of_file(&folder.join(layout_of(&folder).ca_file()))?;
+    set_in(&folder, now)
+}
+
+/// The set in a folder; an expired one is read as of its last second.
+///
+/// # Errors
+/// `ctl/io`, `pki/...`.
+pub(crate) fn set_in(folder: &Path, now: Time) -> Result<CaCerts, Failure> {
+    let ca = super::certs_of_file(&folder.join(layout_of(folder).ca_file()))?;
     let last = ca[0].not_after().time().map_or(now, |end| end.minus(Duration::from_secs(1)));
-    read_set(&folder, now.min(last))
+    read_set(folder, now.min(last))
 }
 
 fn is_due(ca: &Cert, within: Option<Duration>, now: Time) -> bool {

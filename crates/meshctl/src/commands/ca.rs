@@ -3,12 +3,14 @@
 mod adopt;
 mod bundle;
 mod chain;
+mod crl;
 mod cross_sign;
 mod csr;
 mod expiry;
 mod init;
 mod inspect;
 mod renew;
+mod revoke;
 mod sign;
 mod verify;
 
@@ -29,6 +31,8 @@ pub(super) fn run(command: Ca, io: &mut Io<'_>) -> Result<Exit, Failure> {
         Ca::Inspect(args) => inspect::run(&args, io),
         Ca::Expiry(args) => expiry::run(&args, io),
         Ca::Renew(args) => renew::run(&args, io),
+        Ca::Revoke(args) => revoke::run(&args, io),
+        Ca::Crl(args) => crl::run(&args, io),
         Ca::CrossSign(args) => cross_sign::run(&args, io),
         Ca::Verify { args } => Ok(verify::run(&args, io)),
     }

@@ -1,5 +1,6 @@
 //! `meshctl rotate ...`.
 
+mod crl;
 mod intermediate;
 mod root;
 
@@ -12,6 +13,7 @@ use crate::io::Io;
 pub(crate) fn run(command: &Rotate, io: &mut Io<'_>) -> Result<Exit, Failure> {
     match command {
         Rotate::Intermediate(args) => intermediate::run(args, io),
+        Rotate::Crl(args) => crl::run(args, io),
         Rotate::Root(command) => root::run(command, io),
     }
 }

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use meshpki::internals::pem;
-use meshpki::internals::signature::{self, SignatureInput};
+use meshpki::internals::{crl_signature, pem};
 use meshpki::{Cert, Crl, SignatureCheck, Time};
 
 use super::facts::Facts;
@@ -44,7 +43,7 @@ impl Crls {
     /// ends first. A CRL that none of the cluster's CAs signed does not count, unless no CA is known.
     pub(crate) fn new<'a>(texts: impl Iterator<Item = &'a [u8]>, facts: Option<&Facts>) -> Self {
         let cas: Vec<&Cert> = facts.into_iter().flat_map(Facts::cas).collect();
-        let counts = |crl: &Crl| cas.is_empty() || cas.iter().any(|ca| signed(ca, crl));
+        let counts = |crl: &Crl| cas.is_empty() || cas.iter().any(|ca| may_have_signed(ca, crl));
         let mut all = Self::default();
         for text in texts {
             let mut newest: BTreeMap<String, i64> = BTreeMap::new();
@@ -73,14 +72,8 @@ impl Crls {
 }
 
 /// Whether a CA signed a CRL, or may have: what cannot be decided is not left out.
-fn signed(ca: &Cert, crl: &Crl) -> bool {
-    let input = SignatureInput {
-        algorithm: crl.signature_algorithm(),
-        message: crl.tbs(),
-        signature: crl.signature(),
-        key: ca.public_key(),
-    };
-    ca.subject() == crl.issuer() && signature::check(&input) != SignatureCheck::Bad
+fn may_have_signed(ca: &Cert, crl: &Crl) -> bool {
+    crl_signature(crl, ca) != SignatureCheck::Bad
 }
 
 /// The whole text. Pairs above [`MOST_PAIRS`] need not be there: they are counted by the clusters.

@@ -179,9 +179,9 @@ impl Rights {
         let why = "The secrets and istiod. To verify a push, istiod is asked what it serves, and asked to sign a test certificate.";
         manifests.role(why, &subject, Some(&self.namespace), "meshctl", self.istio_rules());
         let why = if self.named {
-            "The namespaces and the roots that each has."
+            "The namespaces, and the roots and CRLs that each has."
         } else {
-            "The namespaces and the roots that each has, and the gateways (not listed if you use `--gateway NAMESPACE/NAME`)."
+            "The namespaces, the roots and CRLs that each has, and the gateways (not listed if you use `--gateway NAMESPACE/NAME`)."
         };
         manifests.role(why, &subject, None, "meshctl", self.cluster_rules());
         for (namespace, workloads) in &self.restarts {
@@ -304,7 +304,9 @@ impl Rights {
         }
         rules.push(rule("", &["namespaces"], &[], &["list"]));
         rules.push(match self.roots {
-            Roots::ConfigMaps => rule("", &["configmaps"], &[ROOT_CONFIG_MAP], &["list"]),
+            Roots::ConfigMaps => {
+                rule("", &["configmaps"], &[ROOT_CONFIG_MAP, CRL_CONFIG_MAP], &["list"])
+            }
             Roots::TrustBundle => {
                 let names = [ROOT_TRUST_BUNDLE];
                 rule("certificates.k8s.io", &["clustertrustbundles"], &names, &["get"])

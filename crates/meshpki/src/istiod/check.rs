@@ -117,6 +117,7 @@ impl SecretProblem {
         "istiod/cert-sign",
         "istiod/chain-start",
         "istiod/crl",
+        "istiod/crl-expires-soon",
         "istiod/crl-ignored",
         "istiod/different-roots",
         "istiod/duplicate",

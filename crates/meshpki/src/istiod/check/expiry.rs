@@ -7,6 +7,8 @@ use core::time::Duration;
 use super::{Folder, Remedy, SecretProblem};
 use crate::cert::Cert;
 use crate::chain::is_bridge;
+use crate::crl::Crl;
+use crate::istiod::dataplane::crls;
 use crate::time::{self, DAY, Time};
 use crate::verify::Reason;
 
@@ -14,7 +16,7 @@ use crate::verify::Reason;
 const SOON: Duration = Duration::from_secs(30 * DAY.as_secs());
 
 pub(super) fn check(folder: &Folder<'_>) -> impl Iterator<Item = SecretProblem> {
-    expires_soon(folder).into_iter().chain(bridges_end(folder))
+    expires_soon(folder).into_iter().chain(bridges_end(folder)).chain(crls_end(folder))
 }
 
 /// What expires soon, or has expired without breaking the path.
@@ -84,6 +86,38 @@ fn bridges_end(folder: &Folder<'_>) -> Option<SecretProblem> {
         ),
         Remedy::inspect(&[file]),
     ))
+}
+
+/// CRLs with less than a third of their time left, and expired ones of CAs that are elsewhere: what one of a CA of the
+/// cluster stops is reported by its peers.
+fn crls_end(folder: &Folder<'_>) -> Option<SecretProblem> {
+    let line = |crl: Crl| {
+        let end = crl.next_update()?.time()?;
+        let left = end.since(folder.at);
+        let most = crl.this_update().time().map_or(SOON, |begin| end.since(begin) / 3);
+        let label = crl.issuer().label();
+        if end <= folder.at {
+            let mut own = folder.chain.iter().chain(&folder.roots);
+            let is_own = own.any(|cert| cert.subject() == crl.issuer());
+            return (!is_own).then(|| alloc::format!("the CRL of `{label}` expired {end}"));
+        }
+        let soon = left < most.min(SOON);
+        soon.then(|| alloc::format!("the CRL of `{label}` expires {end}, in {}", time::words(left)))
+    };
+    let evidence: Vec<String> =
+        crls(folder.bundle.crl().unwrap_or_default()).into_iter().filter_map(line).collect();
+    if evidence.is_empty() {
+        return None;
+    }
+    let mut problem = folder
+        .warning("istiod/crl-expires-soon", "a CRL expires soon, or has expired")
+        .file("ca-crl.pem")
+        .effect(alloc::format!(
+            "{}; once a CRL has expired, Envoy rejects every certificate below its CA",
+            folder.verdict()
+        ));
+    problem.evidence = evidence;
+    Some(problem.fix("make new ones", Remedy::IssueCrls))
 }
 
 /// The file of what ends soon, if for each of those another certificate of its name and key is valid longer.

@@ -16,6 +16,8 @@ pub enum Remedy {
     SignRequest,
     /// Renew the cluster's CA under the same root.
     Renew,
+    /// Make the CRLs of the authority again.
+    IssueCrls,
     /// Write the chain again: the CA certificate, then those above it.
     BuildChain,
     /// Move what is in the chain's file out of the folder, and write the chain.

@@ -104,7 +104,7 @@ impl Refusal<'_> {
             .evidence("with a CRL, Envoy rejects every chain that has a certificate without a current CRL")
             .fix(
                 "replace the CRL with a current one, or remove ca-crl.pem",
-                Remedy::inspect(&["ca-crl.pem"]),
+                Remedy::IssueCrls,
             )
     }
 

@@ -1,0 +1,626 @@
+//! `meshctl ca revoke` and `ca crl`: what is kept, what is signed, and what OpenSSL, istiod's rules in Go, BoringSSL and
+//! a real Envoy make of it.
+
+use std::process::Command;
+use std::time::Duration;
+
+use meshpki::internals::pem;
+use meshpki::istiod::{Secret, Version};
+use meshpki::x509::KeyUsage;
+use meshpki::{
+    CaCerts, Crl, Issuer, KeyType, Profile, PublicKey, Serial, Stamp, TrustDomain, issue,
+};
+use tests::authority::Authority;
+use tests::cli::ended;
+use tests::forge;
+use tests::judges::{istiod, openssl};
+use tests::mesh::Mesh;
+use tests::rig::Istio;
+use tests::rig::envoy::Envoy;
+use tests::verifiers::Verifier;
+use tests::verifiers::envoy::ENVOY;
+use tests::world::Pki;
+use tests::{NOW, Shell};
+
+/// The key of workloads.
+const LEAF: &str = "p256-3";
+
+fn shell(options: &str) -> Shell {
+    let shell = Shell::new();
+    shell.good(&format!("ca init @/ca --cluster east,west --plain-root-key {options}"));
+    shell
+}
+
+/// The set in a folder.
+fn set(shell: &Shell, folder: &str) -> CaCerts {
+    let entries = shell.scratch.entries(folder).into_iter();
+    let secret: Secret =
+        entries.filter_map(|(name, entry)| entry.content.map(|content| (name, content))).collect();
+    CaCerts::from_secret(&secret, Version::NEWEST, shell.now).expect("a set")
+}
+
+/// The folder in `previous/` of the only CA that was replaced.
+fn earlier(shell: &Shell) -> String {
+    let entries = shell.scratch.entries("ca/previous");
+    let folder = entries.keys().find(|name| name.ends_with('/')).expect("a set");
+    format!("ca/previous/{}", folder.trim_end_matches('/'))
+}
+
+fn crls(shell: &Shell, cluster: &str) -> Vec<Crl> {
+    let text = shell.scratch.read(&format!("ca/{cluster}/ca-crl.pem"));
+    let blocks = pem::decode(text.as_bytes()).into_iter();
+    blocks.map(|block| Crl::from_der(&block.expect("PEM").der).expect("a CRL")).collect()
+}
+
+/// A workload's certificate below a set, shown to the proxies of `peer`.
+fn pki(name: &str, shell: &Shell, signer: &str, peer: &str) -> Pki {
+    let set = set(shell, signer);
+    let id = "cluster.local".parse::<TrustDomain>().unwrap().workload("shop", "web").unwrap();
+    let key = PublicKey::from_der(forge::spki(forge::key(LEAF))).expect("a key");
+    let issuer = Issuer { cert: set.ca(), signer: set.signer() };
+    let stamp = Stamp::made_at(shell.now, Serial::from_random([7; 20]));
+    let leaf = issue(&Profile::workload(&id), &key, issuer, stamp).expect("a leaf");
+    let der = |certs: &[meshpki::Cert]| certs.iter().map(|c| c.as_der().to_vec()).collect();
+    Pki {
+        name: name.to_owned(),
+        at: shell.now,
+        leaf: leaf.as_der().to_vec(),
+        intermediates: der(set.chain()),
+        roots: der(set.roots()),
+        crls: if shell.scratch.join(format!("ca/{peer}/ca-crl.pem")).exists() {
+            crls(shell, peer).iter().map(|crl| crl.as_der().to_vec()).collect()
+        } else {
+            Vec::new()
+        },
+    }
+}
+
+#[test]
+fn a_cluster_is_revoked() {
+    let mut shell = shell("");
+    shell.check(
+        "ca revoke @/ca --cluster east --reason CACompromise",
+        r#"
+        exit 0
+        revoked `Mesh CA east`, serial [20 bytes], since 2026-11-21T07:00:00Z: CACompromise
+        --- stderr
+        warning[ctl/revokes-current]: `east` signs with a CA that is revoked
+          in: @/ca/east
+          because: once the CRLs are installed, proxies reject every workload of the cluster
+
+        hint: `meshctl ca renew @/ca --cluster east` creates a new one
+        revoked.txt has it
+
+        next: meshctl ca crl @/ca
+    "#,
+    );
+    shell.check(
+        "ca crl @/ca",
+        r#"
+        exit 0
+        Mesh Root CA [id], number 1795244400: 1 certificate revoked, until 2026-12-21T07:00:00Z
+        Mesh CA east, number 1795244400: 0 certificates revoked, until 2026-12-21T07:00:00Z
+        Mesh CA west, number 1795244400: 0 certificates revoked, until 2026-12-21T07:00:00Z
+        --- stderr
+        warning[ctl/revokes-current]: `east` signs with a CA that is revoked
+          in: @/ca/east
+          because: once the CRLs are installed, proxies reject every workload of the cluster
+
+        hint: `meshctl ca renew @/ca --cluster east` creates a new one
+        ca-crl.pem is in the folder of east, west
+
+        next: meshctl rotate crl @/ca --context east=CONTEXT,west=CONTEXT
+    "#,
+    );
+    // Once more, later, for another reason: what is kept stays.
+    let list = shell.scratch.read("ca/revoked.txt");
+    shell.now = NOW + Duration::from_secs(3600);
+    shell.check(
+        "ca revoke @/ca --cluster east",
+        r#"
+        exit 0
+        `Mesh CA east`, serial [20 bytes], is already revoked, since 2026-11-21T07:00:00Z: CACompromise
+    "#,
+    );
+    assert_eq!(shell.scratch.read("ca/revoked.txt"), list);
+    let serial = set(&shell, "ca/east").ca().serial_hex();
+    let key = set(&shell, "ca/east").roots()[0].public_key().fingerprint();
+    let line = format!("{} {key} 2026-11-21T07:00:00Z CACompromise ", serial.replace(':', ""));
+    assert!(list.lines().any(|found| found.starts_with(&line)), "{line}\n{list}");
+    // The same certificate by its serial number, however it is typed.
+    for typed in [serial.clone(), serial.to_uppercase(), format!("00{}", serial.replace(':', ""))] {
+        ended(&shell.run(&format!("ca revoke @/ca --serial {typed}")), 0, &["already revoked"]);
+    }
+    assert_eq!(crls(&shell, "east"), crls(&shell, "west"));
+    let of_root = &crls(&shell, "east")[0];
+    assert_eq!(of_root.to_pem(), shell.scratch.read("ca/root-crl.pem"));
+    assert_eq!(of_root.len(), 1);
+    // Nothing is revoked any more.
+    shell.check(
+        "ca crl @/ca --clear",
+        r#"
+        exit 0
+        Mesh Root CA [id], number 1795248000: 0 certificates revoked, until 2026-12-21T08:00:00Z
+        Mesh CA east, number 1795248000: 0 certificates revoked, until 2026-12-21T08:00:00Z
+        Mesh CA west, number 1795248000: 0 certificates revoked, until 2026-12-21T08:00:00Z
+        --- stderr
+        ca-crl.pem is in the folder of east, west
+
+        next: meshctl rotate crl @/ca --context east=CONTEXT,west=CONTEXT
+    "#,
+    );
+    assert!(crls(&shell, "west").iter().all(Crl::is_empty));
+}
+
+#[test]
+fn what_cannot_be_revoked() {
+    let shell = shell("");
+    shell.check(
+        "ca revoke @/ca --serial 00:ff",
+        r#"
+        exit 1
+        --- stderr
+        error[ctl/not-revocable]: no CA in this folder has the serial number 00:ff
+          in: @/ca
+          because: east has [20 bytes], valid until 2027-11-21
+          because: west has [20 bytes], valid until 2027-11-21
+
+        hint: a certificate that is not in the folder is named by its file: `meshctl ca revoke @/ca --certificate FILE`
+    "#,
+    );
+    let root = set(&shell, "ca/east").roots()[0].serial_hex();
+    shell.check(
+        &format!("ca revoke @/ca --serial {root}"),
+        r#"
+        exit 1
+        --- stderr
+        error[ctl/not-revocable]: `Mesh Root CA [id]` is a root, which no CRL can revoke
+          in: @/ca
+          because: it would have to sign the list that says so, and verifiers trust it by its place in root-cert.pem
+
+        hint: give every cluster a new root: `meshctl rotate root plan NEW -f mesh.yaml`
+    "#,
+    );
+    Authority::root(KeyType::EcdsaP256, "CN=Other", |_| {}).write_root(&shell.scratch, "other");
+    shell.good("ca init @/other --cluster north");
+    shell.check(
+        "ca revoke @/ca --certificate @/other/north/ca-cert.pem",
+        r#"
+        exit 1
+        --- stderr
+        error[ctl/not-revocable]: `Mesh CA north` was issued by `Other`
+          in: @/ca
+          because: that CA is not in this folder, and only it can revoke what it issued
+
+        hint: have its owner revoke serial [20 bytes]; then `meshctl ca crl @/ca --add FILE` takes the owner's CRL
+    "#,
+    );
+    for (command, status, part) in [
+        ("ca revoke @/ca --serial xyz", 64, "`xyz` is not a serial number in hex"),
+        ("ca revoke @/ca", 64, "--cluster <NAME>"),
+        ("ca revoke @/ca --cluster south", 1, "error[ctl/no-cluster]: no cluster `south`"),
+        ("ca revoke @/none --cluster east", 1, "error[ctl/no-root]"),
+        (
+            "ca revoke @/ca --cluster east --reason certificateHold",
+            64,
+            "`certificateHold` is not a valid reason",
+        ),
+        ("ca crl @/none", 1, "error[ctl/no-root]"),
+    ] {
+        ended(&shell.run(command), status, &[part]);
+    }
+    shell.scratch.write("ca/revoked.txt", "<<<<<<< HEAD\n");
+    shell.check(
+        "ca crl @/ca",
+        r#"
+        exit 1
+        --- stderr
+        error[ctl/revocations]: the list of revoked certificates cannot be read
+          in: @/ca/revoked.txt
+          because: line 1 is not a revoked certificate: it is a conflict marker of Git
+
+        hint: a line is SERIAL KEY TIME REASON SUBJECT, as `meshctl ca revoke` writes it; after a merge, keep the lines of both sides
+    "#,
+    );
+    assert!(!shell.scratch.join("ca/east/ca-crl.pem").exists());
+}
+
+#[test]
+fn a_ca_that_may_not_sign_crls() {
+    let shell = Shell::new();
+    // As Istio's Makefile makes them.
+    let usage = KeyUsage::KEY_CERT_SIGN.with(KeyUsage::DIGITAL_SIGNATURE);
+    let root = Authority::root(KeyType::EcdsaP256, "O=Istio, CN=Root CA", |p| p.key_usage = usage);
+    root.write_root(&shell.scratch, "ca");
+    shell.good("ca init @/ca --cluster east");
+    shell.check(
+        "ca crl @/ca",
+        r#"
+        exit 1
+        --- stderr
+        error[pki/issuer-may-not-sign-crls]: `Root CA` may not sign CRLs: its keyUsage is digitalSignature, keyCertSign and lacks cRLSign
+          in: @/ca
+
+        hint: nothing of this CA can be revoked; `meshctl ca init NEW --cluster NAME` creates a CA that may sign CRLs
+    "#,
+    );
+}
+
+#[test]
+fn a_root_whose_key_is_elsewhere() {
+    let shell = shell("");
+    shell.good("ca crl @/ca --validity 90d");
+    let key = shell.scratch.read("ca/root-key.pem");
+    std::fs::remove_file(shell.scratch.join("ca/root-key.pem")).unwrap();
+    let before = crls(&shell, "east");
+    // The root's CRL is kept while it is current.
+    shell.good("ca crl @/ca --validity 30d");
+    let after = crls(&shell, "east");
+    assert_eq!(before[0], after[0]);
+    assert_ne!(before[1], after[1]);
+    shell.good("ca revoke @/ca --cluster west --reason superseded");
+    shell.check(
+        "ca crl @/ca",
+        r#"
+        exit 1
+        --- stderr
+        error[ctl/crl-missing]: there is no current CRL of `Mesh Root CA [id]`
+          in: @/ca
+          because: the key that signs it is not in this folder
+          because: the one that is here lacks a certificate of the list
+          because: with a CRL, Envoy needs one for every CA of a chain
+
+        hint: get it from whoever has the key, then `meshctl ca crl @/ca --add FILE`; where root-key.pem and root-cert.pem are, `meshctl ca crl` writes root-crl.pem
+    "#,
+    );
+    assert_eq!(crls(&shell, "east"), after);
+    // Where the key is.
+    for file in ["root-cert.pem", "revoked.txt", "root-crl.pem"] {
+        let text = shell.scratch.read(&format!("ca/{file}"));
+        shell.scratch.write(&format!("offline/{file}"), text);
+    }
+    shell.scratch.write_key("offline/root-key.pem", key);
+    shell.good("ca crl @/offline");
+    shell.good("ca crl @/ca --add @/offline/root-crl.pem");
+    assert_eq!(crls(&shell, "east")[0].len(), 1);
+}
+
+#[test]
+fn numbers_only_go_up() {
+    let shell = shell("");
+    let numbers = |shell: &Shell| -> Vec<u64> {
+        crls(shell, "east").iter().map(|crl| crl.number_value().expect("a number")).collect()
+    };
+    shell.good("ca crl @/ca");
+    let mut last = numbers(&shell);
+    for at in ["2026-11-21T07:00:00Z", "2026-11-21T06:58:00Z", "2026-11-23T07:00:00Z"] {
+        shell.good(&format!("ca crl @/ca --at {at}"));
+        let next = numbers(&shell);
+        assert!(next.iter().zip(&last).all(|(next, last)| next > last), "{next:?} {last:?}");
+        last = next;
+    }
+    // Two at a time.
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| shell.good("ca crl @/ca --wait --at 2026-11-21T07:00:00Z"));
+        }
+    });
+    assert_eq!(numbers(&shell), last.iter().map(|last| last + 4).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_renewed_ca_has_its_crl() {
+    let shell = shell("");
+    let old = set(&shell, "ca/east").ca().clone();
+    shell.good("ca crl @/ca --validity 20d");
+    let ran = shell.run("ca renew @/ca --cluster east");
+    ended(&ran, 0, &["the CRLs of east, west were made again, with those of the new CAs"]);
+    let found = crls(&shell, "west");
+    // The root, both CAs of east, and west.
+    assert_eq!(found.len(), 4);
+    let end = |crl: &Crl| crl.next_update().and_then(meshpki::x509::RawTime::time);
+    assert!(found.iter().all(|crl| end(crl) == Some(NOW + Duration::from_secs(20 * 86_400))));
+    shell.good("check @/ca");
+    shell.good(&format!("ca revoke @/ca --serial {} --reason superseded", old.serial_hex()));
+    shell.good("ca crl @/ca");
+    shell.good("check @/ca");
+    // What is not a CRL of ours is not lost silently.
+    let stranger = Authority::root(KeyType::EcdsaP256, "CN=Stranger", |_| {});
+    let issuer = Issuer { cert: &stranger.cert, signer: &stranger.key };
+    let stamp = meshpki::CrlStamp::made_at(NOW, Duration::from_secs(86_400), None);
+    let crl = meshpki::issue_crl(&[], issuer, stamp).expect("a CRL");
+    let text = shell.scratch.read("ca/east/ca-crl.pem");
+    shell.scratch.write("ca/east/ca-crl.pem", crl.to_pem() + &text);
+    ended(
+        &shell.run("ca crl @/ca"),
+        0,
+        &["warning[ctl/strays]: the CRL of `Stranger` was left out"],
+    );
+    shell.scratch.write("ca/east/ca-crl.pem", old.to_pem() + &text);
+    ended(
+        &shell.run("ca crl @/ca"),
+        1,
+        &["error[ctl/exists]: the file contains more than CRLs and is not overwritten"],
+    );
+}
+
+/// Two people revoke at once, in two branches of a repository.
+#[test]
+fn lists_merge() {
+    let shell = shell("");
+    let git = |args: &[&str]| {
+        let output = Command::new("git")
+            .args(["-c", "user.name=t", "-c", "user.email=t@t", "-c", "commit.gpgsign=false"])
+            .args(args)
+            .current_dir(shell.scratch.join("ca"))
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .output()
+            .expect("git");
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    git(&["init", "-q", "-b", "main", "."]);
+    git(&["commit", "-q", "--allow-empty", "-m", "empty"]);
+    for cluster in ["east", "west"] {
+        git(&["checkout", "-q", "-b", cluster, "main"]);
+        shell.good(&format!("ca revoke @/ca --cluster {cluster}"));
+        git(&["add", "revoked.txt", ".gitattributes"]);
+        git(&["commit", "-q", "-m", cluster]);
+    }
+    git(&["merge", "-q", "-m", "both", "east"]);
+    shell.good("ca crl @/ca");
+    assert_eq!(crls(&shell, "east")[0].len(), 2);
+}
+
+#[test]
+fn verifiers_take_what_is_signed() {
+    let (Some(openssl), Some(istiod)) = (openssl(), istiod()) else { return };
+    let Some(mut envoy) = ENVOY.judge() else { return };
+    for kind in ["ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "ed25519", "rsa-2048"] {
+        let shell = shell(&format!("--key-type {kind}"));
+        shell.good("ca revoke @/ca --cluster east --reason keyCompromise");
+        shell.good("ca crl @/ca");
+        for cluster in ["east", "west"] {
+            let pki = pki("judged", &shell, &format!("ca/{cluster}"), "west");
+            let file = format!("{cluster}.pem");
+            shell.scratch.write(&file, pem::encode(pem::CERTIFICATE, &pki.leaf));
+            let answer = openssl.run(
+                &shell.scratch,
+                &format!(
+                    "verify -attime {} -crl_check_all -CRLfile ca/west/ca-crl.pem -CAfile ca/root-cert.pem -untrusted ca/{cluster}/cert-chain.pem {file}",
+                    NOW.0
+                ),
+            );
+            let theirs = envoy.ask(&pki);
+            if cluster == "west" {
+                assert_eq!(answer.out.trim(), "west.pem: OK", "{kind}: {}", answer.err);
+                // BoringSSL's default has neither curve.
+                if !["ecdsa-p521", "ed25519"].contains(&kind) {
+                    assert_eq!(theirs, None, "{kind}");
+                }
+            } else {
+                assert!(answer.err.contains("certificate revoked"), "{kind}: {}", answer.err);
+                assert!(theirs.is_some(), "{kind}");
+            }
+        }
+        let shown = openssl.good(&shell.scratch, "crl -in ca/root-crl.pem -noout -text");
+        for part in [
+            "Version 2 (0x1)",
+            "Last Update: Nov 21 06:55:00 2026 GMT",
+            "Next Update: Dec 21 07:00:00 2026 GMT",
+            "X509v3 Authority Key Identifier",
+            "X509v3 CRL Number",
+            "Revocation Date: Nov 21 07:00:00 2026 GMT",
+            "Key Compromise",
+        ] {
+            assert!(shown.contains(part), "{kind}: {part} is not in\n{shown}");
+        }
+        // istiod asks for a CRL of every CA in the chain, by Go.
+        let folder = shell.scratch.join("ca/west");
+        assert_eq!(istiod.refusals(std::slice::from_ref(&folder)), [None], "{kind}");
+        let of_root = shell.scratch.read("ca/root-crl.pem");
+        shell.scratch.write("ca/west/ca-crl.pem", of_root);
+        let refused = istiod.refusals(&[folder]).remove(0).unwrap_or_default();
+        assert!(refused.contains("missing CRL signed by certificates"), "{kind}: {refused}");
+    }
+}
+
+#[test]
+fn a_real_envoy_refuses_and_accepts_again() {
+    let shell = Shell { now: meshctl::io::system_time(), ..Shell::new() };
+    shell.good("ca init @/ca --cluster east,west --plain-root-key");
+    let before = pki("before", &shell, "ca/east", "west");
+    shell.good("ca revoke @/ca --cluster east --reason CACompromise");
+    shell.good("ca crl @/ca");
+    let revoked = pki("revoked", &shell, "ca/east", "west");
+    let other = pki("another cluster", &shell, "ca/west", "west");
+    // The renewed CA has a CRL of its own, and is not revoked.
+    shell.good("ca renew @/ca --cluster east");
+    let renewed = pki("renewed", &shell, "ca/east", "west");
+    let replaced = pki("replaced", &shell, &earlier(&shell), "west");
+    shell.good("ca crl @/ca --clear");
+    let cleared = pki("cleared", &shell, &earlier(&shell), "west");
+    let pkis = [before, revoked, other, renewed, replaced, cleared];
+    let Some(envoy) = Envoy::start(&pkis) else { return };
+    let said: Vec<Option<String>> =
+        pkis.iter().enumerate().map(|(index, pki)| envoy.ask(index, pki, LEAF)).collect();
+    for (pki, said) in pkis.iter().zip(&said) {
+        let is_refused = ["revoked", "replaced"].contains(&pki.name.as_str());
+        match said {
+            Some(why) => {
+                assert!(is_refused && why.contains("certificate revoked"), "{}: {why}", pki.name)
+            }
+            None => assert!(!is_refused, "{}", pki.name),
+        }
+    }
+}
+
+#[test]
+fn check_warns_before_a_crl_ends() {
+    let shell = shell("");
+    shell.good("ca crl @/ca");
+    shell.good("check @/ca");
+    // Ten of thirty days.
+    assert!(
+        !shell.good("check @/ca --at 2026-12-10T07:00:00Z").contains("istiod/crl-expires-soon")
+    );
+    shell.check(
+        "check @/ca --at 2026-12-12T07:00:00Z",
+        r#"
+        exit 0
+        istiod 1.30.3, at 2026-12-12T07:00:00Z
+
+        [warn] east  starts and signs with `Mesh CA east`
+        [warn] west  starts and signs with `Mesh CA west`
+        [ok]   all   the same roots, but separate keys and names
+
+        warning[istiod/crl-expires-soon]: east: a CRL expires soon, or has expired
+          in: @/ca/east/ca-crl.pem
+          evidence: the CRL of `Mesh Root CA [id]` expires 2026-12-21T07:00:00Z, in 9 days
+          evidence: the CRL of `Mesh CA east` expires 2026-12-21T07:00:00Z, in 9 days
+          evidence: the CRL of `Mesh CA west` expires 2026-12-21T07:00:00Z, in 9 days
+          effect: istiod 1.30.3 starts and signs with `Mesh CA east`; once a CRL has expired, Envoy rejects every certificate below its CA
+          fix: make new ones
+          next: meshctl ca crl @/ca
+
+        warning[istiod/crl-expires-soon]: west: a CRL expires soon, or has expired
+          in: @/ca/west/ca-crl.pem
+          evidence: the CRL of `Mesh Root CA [id]` expires 2026-12-21T07:00:00Z, in 9 days
+          evidence: the CRL of `Mesh CA east` expires 2026-12-21T07:00:00Z, in 9 days
+          evidence: the CRL of `Mesh CA west` expires 2026-12-21T07:00:00Z, in 9 days
+          effect: istiod 1.30.3 starts and signs with `Mesh CA west`; once a CRL has expired, Envoy rejects every certificate below its CA
+          fix: make new ones
+          next: meshctl ca crl @/ca
+
+        2 clusters: 0 errors, 2 warnings
+    "#,
+    );
+    let ran = shell.run("check @/ca --at 2026-12-22T07:00:00Z");
+    ended(
+        &ran,
+        2,
+        &[
+            "error[istiod/rejected-by-peers]",
+            "CRL has expired",
+            "meshctl ca crl @/ca"
+                .replace('@', &shell.scratch.path().display().to_string())
+                .as_str(),
+        ],
+    );
+    let ran = shell.run("ca expiry @/ca --within 10d --at 2026-12-12T07:00:00Z");
+    ended(&ran, 2, &["CRL of"]);
+}
+
+const PAGE: &str = include_str!("../../docs/revocation.md");
+
+/// The commands in the blocks of the page, in order.
+fn commands() -> impl Iterator<Item = &'static str> {
+    let inside = PAGE.split("```sh\n").skip(1).filter_map(|block| block.split("```").next());
+    inside.flat_map(str::lines).map(|line| line.split('#').next().unwrap_or(line).trim())
+}
+
+/// The page, on a real cluster with a real istiod; with the printed rights.
+#[test]
+fn the_page_on_a_cluster() {
+    let Some(mesh) = Mesh::with_istio(&["east"], &Istio::default()) else { return };
+    let east = &mesh.clusters[0];
+    east.apply(&mesh.good("push @/ca --context east --workloads --print-rbac --rbac-user ci"));
+    mesh.write_kubeconfig("ci", &[east.kubeconfig_for("ci", &[])]);
+    let limits = "--yes --timeout 60s --reload-timeout 20s";
+    mesh.good(&format!("push @/ca --context east {limits}"));
+    let given = || east.config_map_key("default", "istio-ca-crl", "ca-crl.pem");
+    let refused = |command: &str, code: &str| {
+        let ran = mesh.run_as("ci", &format!("{command} @/ca --context east {limits}"));
+        ended(&ran, 2, &[code]);
+    };
+    let first = mesh.shell.scratch.read("ca/east/cert-chain.pem");
+    let serial = set(&mesh.shell, "ca/east").ca().serial_hex();
+    let mut seen = Vec::new();
+    for command in commands() {
+        let words: Vec<&str> = command.split(' ').collect();
+        if words[0] == "rm" {
+            std::fs::remove_file(mesh.shell.scratch.join("ca/east/ca-crl.pem")).unwrap();
+            continue;
+        }
+        // The folder is the only `ca` after the name of the command.
+        let typed: Vec<&str> = words[1..]
+            .iter()
+            .enumerate()
+            .map(|(i, word)| match *word {
+                "ca" if i > 0 => "@/ca",
+                "east=prod-east" => "east",
+                "SERIAL" => serial.as_str(),
+                word => word,
+            })
+            .collect();
+        let on_cluster = ["rotate", "push"].contains(&typed[0]);
+        let command = typed.join(" ");
+        seen.push(command.clone());
+        if !on_cluster {
+            ended(&mesh.shell.run_at(&command, meshctl::io::system_time()), 0, &[]);
+            continue;
+        }
+        if seen.len() == 4 {
+            // The new CA, before its CRL is there.
+            refused(
+                "push",
+                "error[ctl/crl-first]: proxies of east have CRLs, and none of the new CA",
+            );
+        }
+        let ran = mesh.run_as("ci", &format!("{command} {limits}"));
+        ended(&ran, 0, &["verified in 1 pod of istiod and 2 namespaces"]);
+        let file = mesh.shell.scratch.join("ca/east/ca-crl.pem");
+        assert_eq!(given(), std::fs::read_to_string(file).unwrap_or_default(), "{command}");
+    }
+    assert_eq!(seen.len(), 10, "{seen:#?}");
+    assert_eq!(given(), "", "without the file nothing is given out");
+    assert_ne!(mesh.shell.scratch.read("ca/east/cert-chain.pem"), first);
+}
+
+/// CRLs that are older than those in the cluster, that have expired, or that nobody reads.
+#[test]
+fn crls_that_are_not_installed() {
+    let Some(mesh) = Mesh::with_istio(&["east"], &Istio::default()) else { return };
+    let limits = "--yes --timeout 60s --reload-timeout 20s";
+    let rotate = format!("rotate crl @/ca --context east {limits}");
+    let push = format!("push @/ca --context east {limits}");
+    mesh.good(&push);
+    mesh.good("rotate crl @/ca --context east --dry-run client");
+    assert!(!mesh.shell.scratch.join("ca/east/ca-crl.pem").exists());
+    let said = mesh.good(&format!("{rotate} -o json"));
+    assert!(said.contains(r#""event":"crls""#), "{said}");
+    assert!(mesh.good(&rotate).contains("CRLs: not due"));
+    let old = mesh.shell.scratch.read("ca/east/ca-crl.pem");
+    mesh.shell.good("ca crl @/ca");
+    mesh.good(&push);
+    mesh.shell.scratch.write("ca/east/ca-crl.pem", &old);
+    ended(
+        &mesh.run(&push),
+        2,
+        &[
+            "error[ctl/stale-crl]: the CRL of",
+            "is older than the cluster's",
+            "the cluster has number",
+        ],
+    );
+    // Made two minutes ago for one.
+    let ago = meshctl::io::system_time() - Duration::from_secs(120);
+    mesh.shell.good(&format!("ca crl @/ca --validity 1m --at {ago}"));
+    ended(&mesh.run(&push), 2, &["error[istiod/rejected-by-peers]", "CRL has expired"]);
+    ended(
+        &mesh.run(&format!("{push} --force istiod/rejected-by-peers")),
+        2,
+        &["error[ctl/stale-crl]: the CRL of", "has expired"],
+    );
+    // The job mends it.
+    assert!(mesh.good(&rotate).contains("CRLs: due: the CRL of"));
+    mesh.shell.good("ca crl @/ca");
+    mesh.follow("kubectl -n istio-system set env deployment/istiod PILOT_ENABLE_CA_CRL=false");
+    ended(
+        &mesh.run(&push),
+        2,
+        &[
+            "error[istiod/crl-ignored]: istiod does not read ca-crl.pem",
+            "PILOT_ENABLE_CA_CRL=false",
+        ],
+    );
+}
