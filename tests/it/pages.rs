@@ -26,14 +26,18 @@ const OF_FILES: [&str; 6] =
 /// Pages that need clusters, in the order in which a reader follows them, in one folder.
 const OF_CLUSTERS: [&str; 5] = ["new-mesh.md", "clusters.md", "calls.md", "rotate.md", "adopt.md"];
 /// Pages with placeholders for names of the reader's, each with the test that replaces them and runs its commands.
-const ELSEWHERE: [(&str, &str); 7] = [
+const ELSEWHERE: [(&str, &str); 11] = [
     ("ci.md", "documents::from_nothing_to_calls_across_clusters"),
     ("federation.md", "trust_bundle, trust_endpoint, trust_plan: the_documented_commands_work"),
+    ("install.md", "cargo xtask dist --check"),
     ("kept.md", "documents::from_nothing_to_calls_across_clusters"),
     ("mesh-remote-secrets.md", "remote_secret::real"),
     ("mesh.md", "documents::from_nothing_to_calls_across_clusters"),
     ("monitoring.md", "exporter"),
+    ("report.md", "report"),
+    ("revocation.md", "revocation::the_page_on_a_cluster"),
     ("rotation.md", "rotate_root::the_documented_commands_work"),
+    ("signers.md", "signers"),
 ];
 
 /// Commands that the shell does not run: what they contain, and why. The rig does what those for clusters would do.

@@ -576,7 +576,7 @@ fn the_page_on_a_cluster() {
     assert_ne!(mesh.shell.scratch.read("ca/east/cert-chain.pem"), first);
 }
 
-/// CRLs that are older than those in the cluster, that have expired, or that nobody reads.
+/// CRLs that are older than those in the cluster, that have expired, or that no one reads.
 #[test]
 fn crls_that_are_not_installed() {
     let Some(mesh) = Mesh::with_istio(&["east"], &Istio::default()) else { return };
@@ -611,7 +611,7 @@ fn crls_that_are_not_installed() {
         2,
         &["error[ctl/stale-crl]: the CRL of", "has expired"],
     );
-    // The job mends it.
+    // The job fixes it.
     assert!(mesh.good(&rotate).contains("CRLs: due: the CRL of"));
     mesh.shell.good("ca crl @/ca");
     mesh.follow("kubectl -n istio-system set env deployment/istiod PILOT_ENABLE_CA_CRL=false");

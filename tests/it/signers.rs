@@ -59,6 +59,7 @@ fn whole_job(shell: &Shell, signer: &str, env: &[(String, String)]) -> String {
     good(&format!(
         "ca cross-sign --ca @/ca --root @/other/root-cert.pem --out @/bridge.pem --yes {signer}"
     ));
+    good(&format!("ca crl @/ca {signer}"));
     good("check @/ca");
     let issued = ["ca/east", "ca/west", "ca/north", "side/south"];
     if let Some(openssl) = openssl() {
@@ -71,7 +72,7 @@ fn whole_job(shell: &Shell, signer: &str, env: &[(String, String)]) -> String {
     }
     assert!(!shell.scratch.join("ca/root-key.pem").exists());
     let lines = transcript(shell);
-    assert_eq!(lines.len(), 7, "root, three clusters, a CSR, a renewal, a bridge");
+    assert_eq!(lines.len(), 8, "root, three clusters, a CSR, a renewal, a bridge, a CRL");
     let recorded: Vec<&str> =
         lines.iter().filter_map(|line| line["signed"]["sha256"].as_str()).collect();
     let files = issued.iter().map(|folder| format!("{folder}/ca-cert.pem"));

@@ -150,7 +150,7 @@ struct Line {
 
 /// The first lines of a list.
 const HEADER: &str = "\
-# Certificates revoked by the CAs of this folder, in order: `meshctl ca revoke` adds, `meshctl ca crl` signs.
+# Certificates that the CAs of this folder have revoked, sorted. CRLs are made of them.
 # SERIAL KEY-OF-ISSUER TIME REASON SUBJECT
 ";
 /// Octets of the longest serial number that is read: OpenSSL and Go read longer ones than the 20 of RFC 5280.
