@@ -87,10 +87,10 @@ impl Run<'_> {
         allowed.check(last, signed).map_err(|code| (self.chain.len(), code))
     }
 
-    /// `crypto/x509/x509_cmp.c: X509_CRL_check_suiteb`.
+    /// `crypto/x509/x509_cmp.c: X509_CRL_check_suiteb`, by the algorithm in the signed part.
     pub(super) fn check_crl_suite_b(&mut self, depth: usize, crl: &Crl, issuer: &Cert) -> Step {
         let Some(mut allowed) = self.policy.suite_b else { return Ok(()) };
-        match allowed.check(issuer, Some(crl.signature_algorithm())) {
+        match allowed.check(issuer, Some(crl.tbs_signature_algorithm())) {
             Ok(()) => Ok(()),
             Err(code) => self.report(code, depth),
         }
