@@ -619,7 +619,7 @@ pub struct Expiry {
     /// The passphrase of a PKCS#12 file.
     #[command(flatten)]
     pub passphrase: Passphrase,
-    /// List certificates that expire within this time.
+    /// Report what expires within this time; a CRL only if less than a third of its validity is left as well.
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration)]
     pub within: Duration,
     /// Output format.
