@@ -63,6 +63,8 @@ policies:
 pub(super) struct BothWays<'c> {
     pub(super) mesh: &'c Mesh,
     callers: [Follow<'c>; 2],
+    /// Of reviews, in each cluster.
+    addresses: [String; 2],
 }
 
 /// Starts both; `life` is that of the certificates that proxies ask for. Nothing is federated.
@@ -79,7 +81,8 @@ pub(super) fn both_ways(life: Option<&str>, test: impl FnOnce(&BothWays<'_>)) {
         let (cluster, services) = at(index);
         cluster.follow(services, ("default", "productpage-v1"), "app=productpage", None)
     };
-    let both = BothWays { mesh: &mesh, callers: [caller(0), caller(1)] };
+    let addresses = [one, two].map(|cluster| cluster.service_address("default", "reviews"));
+    let both = BothWays { mesh: &mesh, callers: [caller(0), caller(1)], addresses };
     let called = [0, 1].map(|index| {
         let ((cluster, services), version) = (at(index), REVIEWS[index]);
         let name = format!("reviews-{version}");
@@ -121,9 +124,9 @@ impl BothWays<'_> {
 
     /// A call of a cluster's productpage; the version that answers, or what went wrong.
     pub(super) fn call(&self, from: usize) -> Result<String, String> {
+        // Nothing between the two: a pod that is replaced makes no further calls, and its proxy ends soon after.
         let network = self.callers[from].network();
-        let address = self.mesh.clusters[from].service_address("default", "reviews");
-        let answer = call(&network, (&address, PORT), "reviews:9080")?;
+        let answer = call(&network, (&self.addresses[from], PORT), "reviews:9080")?;
         match answer.status {
             200 => Ok(answer.name()),
             _ => Err(format!("{answer:?}")),
