@@ -96,7 +96,7 @@ impl Shell {
                 out: &mut out,
                 err: &mut err,
                 can_ask: self.can_ask,
-                has_terminal: false,
+                has_terminal: || false,
                 progress: false,
                 color: meshctl::io::Color::default(),
                 voice: meshctl::io::Voice::Normal,

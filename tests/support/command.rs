@@ -41,7 +41,7 @@ pub fn run_with(args: &[&str], stdin: &[u8]) -> Answer {
             out: &mut out,
             err: &mut err,
             can_ask: false,
-            has_terminal: false,
+            has_terminal: || false,
             progress: false,
             color: meshctl::io::Color::default(),
             voice: meshctl::io::Voice::Normal,

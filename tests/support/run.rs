@@ -80,7 +80,7 @@ pub fn verify(
             out: &mut out,
             err: &mut err,
             can_ask: false,
-            has_terminal: false,
+            has_terminal: || false,
             progress: false,
             color: meshctl::io::Color::default(),
             voice: meshctl::io::Voice::Normal,

@@ -23,8 +23,8 @@ pub struct Io<'a> {
     pub err: &'a mut dyn Write,
     /// Standard input is a terminal, so a question may be asked.
     pub can_ask: bool,
-    /// The process has a terminal, whatever its streams are.
-    pub has_terminal: bool,
+    /// Whether the process has a terminal, whatever its streams are; few commands ask.
+    pub has_terminal: fn() -> bool,
     /// Standard error is a terminal, so progress may be drawn there.
     pub progress: bool,
     /// Where colors help; without `--color`, on a terminal.

@@ -33,7 +33,7 @@ const POLICIES: [&str; 6] =
 /// What openssl's own text does not have.
 const END: &str = "
 An option has one dash or two, and -option=value is -option value. The release is MESHCTL_OPENSSL
-or auto, the one that this system's distribution ships, unless --openssl says another.
+or auto, the one that this system's distribution ships, unless --openssl names another.
 
 --as takes the options that name files or the time, and -purpose sslclient or sslserver. Without
 -purpose, the certificate must be valid for a client and for a server, as every workload is both.

@@ -1,5 +1,6 @@
 //! What files hold, read with the two tolerances of `openssl verify`.
 
+use meshpki::internals::Budget;
 use meshpki::verify::{Anchor, Release};
 use meshpki::{Cert, Crl};
 
@@ -99,16 +100,17 @@ fn strict_blocks<T>(bytes: &[u8], read: impl Fn(&Block) -> Option<Option<T>>) ->
     found
 }
 
-/// A file's bytes, its name in questions, and who answers them.
+/// A file's bytes, its name in questions, who answers them, and how much work opening what is locked may take.
 pub(super) struct Source<'a> {
-    pub(super) bytes: &'a [u8],
-    pub(super) name: &'a str,
-    pub(super) ask: &'a mut dyn Ask,
+    bytes: &'a [u8],
+    name: &'a str,
+    ask: &'a mut dyn Ask,
+    budget: Budget,
 }
 
 impl<'a> Source<'a> {
     pub(super) fn new(bytes: &'a [u8], name: &'a str, ask: &'a mut dyn Ask) -> Self {
-        Self { bytes, name, ask }
+        Self { bytes, name, ask, budget: Budget::new(Budget::ROUNDS) }
     }
 }
 
@@ -150,7 +152,7 @@ fn read_until(
         // continues after what it read.
         let (object, read) = binary::object(&bytes[at..]);
         if let Some(object) = object {
-            lenient_der(object, &mut found, release, source.ask);
+            lenient_der(object, &mut found, release, source);
         }
         at += read;
     }
@@ -176,6 +178,8 @@ fn unlocked(block: &mut Block, source: &mut Source<'_>) -> bool {
 /// asked for.
 pub(super) fn stored(bytes: &[u8], release: Release) -> (Found, bool) {
     let mut found = Found::default();
+    let mut no_one = NoOne;
+    let mut source = Source::new(bytes, "", &mut no_one);
     let mut pem = Pem::new(bytes);
     let (mut at, mut complete) = (0, false);
     while at < bytes.len() {
@@ -191,10 +195,13 @@ pub(super) fn stored(bytes: &[u8], release: Release) -> (Found, bool) {
                 }
                 at = pem.at;
             }
-            _ => {
+            other => {
+                if let Next::Block(block) = &other {
+                    pem.refuse(block);
+                }
                 let (object, read) = binary::object(&bytes[at..]);
                 let certs = found.certs.len();
-                if lenient_der(object.unwrap_or_default(), &mut found, release, &mut NoOne) {
+                if lenient_der(object.unwrap_or_default(), &mut found, release, &mut source) {
                     found.certs.truncate(certs);
                     return (found, false);
                 }
@@ -227,7 +234,12 @@ fn lenient_block(block: &Block, found: &mut Found, release: Release) -> bool {
 }
 
 /// Takes bare DER; whether a private key came before its certificates.
-fn lenient_der(object: &[u8], found: &mut Found, release: Release, ask: &mut dyn Ask) -> bool {
+fn lenient_der(
+    object: &[u8],
+    found: &mut Found,
+    release: Release,
+    source: &mut Source<'_>,
+) -> bool {
     if let Some(cert) = cert(object, release) {
         found.certs.push(Anchor::new(cert));
         return false;
@@ -236,7 +248,8 @@ fn lenient_der(object: &[u8], found: &mut Found, release: Release, ask: &mut dyn
         found.crls.push(crl);
         return false;
     }
-    let Some(contained) = locked::pkcs12(object, release, ask) else { return false };
+    let contained = locked::pkcs12(object, release, source.ask, &mut source.budget);
+    let Some(contained) = contained else { return false };
     found.certs.extend(contained.certs.into_iter().map(Anchor::new));
     contained.has_key
 }

@@ -44,7 +44,7 @@ impl Ask for NoOne {
 impl Ask for Io<'_> {
     fn ask(&mut self, about: &str) -> Option<Passphrase> {
         let question = format!("Enter pass phrase{about}:");
-        if self.has_terminal {
+        if (self.has_terminal)() {
             return secret(&question).ok().map(|text| Zeroizing::new(text.as_bytes().to_vec()));
         }
         // A reader that has gone away is not a failure.
@@ -73,16 +73,22 @@ pub(super) fn unlock(block: &Block, name: &str, ask: &mut dyn Ask) -> Option<Zer
     decrypt_block(&block.header, &block.der, &passphrase)
 }
 
-/// The certificates of a PKCS#12 container, the one with the container's key first; `None` for anything else, and for one that cannot be opened.
-pub(super) fn pkcs12(der: &[u8], release: Release, ask: &mut dyn Ask) -> Option<Contained> {
+/// The certificates of a PKCS#12 container, the one with the container's key first; `None` for anything else, and for one
+/// that cannot be opened.
+pub(super) fn pkcs12(
+    der: &[u8],
+    release: Release,
+    ask: &mut dyn Ask,
+    budget: &mut Budget,
+) -> Option<Contained> {
     let has = |oid: &[u8]| der.windows(oid.len()).any(|window| window == oid);
     if !Pkcs12::is(der) {
         return None;
     }
     // `crypto/pkcs12/p12_mutl.c: PKCS12_verify_mac` of 3.4
     let is_unknown = has(&PBMAC1) && !release.since(3, 4);
-    let open = |passphrase: Option<&[u8]>| {
-        let opened = Pkcs12::open(der, passphrase, &mut Budget::new(Budget::ROUNDS));
+    let mut open = |passphrase: Option<&[u8]>| {
+        let opened = Pkcs12::open(der, passphrase, budget);
         opened.ok().filter(|_| !is_unknown)
     };
     let opened = match open(None) {
