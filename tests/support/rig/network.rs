@@ -67,7 +67,23 @@ fn again(name: &str) {
     let good = plan.start().wait().success();
     let log = read_log(&plan.log);
     println!("{log}");
-    assert!(good && log.contains("1 passed"), "{name} in a network of its own");
+    // Last, too: a CI that shows only the end of the output shows why.
+    let why = panics(&log);
+    assert!(good && log.contains("1 passed"), "{name} in a network of its own:\n{why}");
+}
+
+/// The messages of panics in what a test has printed, each without its backtrace.
+fn panics(log: &str) -> String {
+    const MOST: usize = 40;
+    let starts = |line: &str| line.starts_with("thread '") && line.contains(" panicked at ");
+    let ends = |line: &str| line.starts_with("stack backtrace:") || line.starts_with("note: ");
+    let mut messages = Vec::new();
+    let mut lines = log.lines();
+    while let Some(first) = lines.by_ref().find(|line| starts(line)) {
+        let message = lines.by_ref().take_while(|line| !ends(line)).take(MOST);
+        messages.push([first].into_iter().chain(message).collect::<Vec<_>>().join("\n"));
+    }
+    messages.join("\n")
 }
 
 /// Whether this machine lets this user make one.

@@ -148,6 +148,8 @@ impl Cluster {
             "discoveryAddress": format!("{}:{ISTIOD}", services.istiod),
             "concurrency": 1,
             "statusPort": 15020,
+            // Twice the default, within which a busy machine tells every caller that the pod is gone.
+            "terminationDrainDuration": "10s",
             "proxyStatsMatcher": {"inclusionRegexps": [".*"]},
         });
         let env = [
