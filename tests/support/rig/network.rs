@@ -21,6 +21,9 @@ use crate::judges;
 const ALONE: &str = "MESH_RIG_ALONE";
 /// The bridge; pods have addresses of `10.244.0.0/16`, none of which ends with 0 or 255 ([`super::kubelet`]).
 const BRIDGE: &str = "mesh0";
+/// Its hardware address. Without one of its own it takes the lowest of its pods': each pod that comes or goes may change
+/// that, and for about ten seconds the others reach no address of the bridge.
+const HARDWARE: &str = "02:00:00:00:00:01";
 
 /// Runs a test that takes two clusters in a process with a network of its own: this program again, this test only.
 ///
@@ -46,7 +49,9 @@ pub fn alone(name: &str, test: impl FnOnce()) {
 /// When it is not.
 pub fn begin() {
     let link = "ip link set";
-    sh(&format!("{link} lo up; ip link add {BRIDGE} type bridge; {link} {BRIDGE} up"));
+    sh(&format!(
+        "{link} lo up; ip link add {BRIDGE} address {HARDWARE} type bridge; {link} {BRIDGE} up"
+    ));
 }
 
 /// This program with this test, in namespaces of network and process ids: at its end, whatever it has started ends.
