@@ -236,6 +236,8 @@ fn killed(both: &BothWays<'_>, command: &str) {
 fn only_second(both: &BothWays<'_>) {
     let ran = both.mesh.run(&format!("rotate root evidence @/second {CONTEXTS}"));
     assert_eq!(ran.status, 0, "{}{}", ran.out, ran.err);
+    // A gateway that has not restarted has them, too.
+    println!("{}", both.mesh.good(&format!("status @/second {CONTEXTS}")));
     let envelope: Value = serde_json::from_str(&ran.out).expect("JSON");
     let seen = seen_in(both, &envelope);
     assert_eq!(seen["done"], true, "{seen:#}");
