@@ -9,7 +9,7 @@ use meshpki::{CaCerts, Cert, Csr, KeyType, Oid, Profile, Role, Signer, SoftKey, 
 
 use super::crls::{self, Crls};
 use super::issuer::{Authority, ROOT_KEY};
-use super::keys::{generate, warn_unproven};
+use super::keys::{BY_OPTION, generate, warn_unproven};
 use super::signer::KeySource;
 use super::summary::{Cluster, RootKey, State, Summary, layout_of, read_set};
 use super::{check_cluster_name, intermediate, open_workspace, warn_exposed};
@@ -105,7 +105,7 @@ impl Renewal<'_> {
     fn new_key(&self, name: &str, old: &Cert, io: &mut Io<'_>) -> Result<SoftKey, Failure> {
         let of_old = || KeyType::of(old.public_key().algorithm());
         let kind = self.key_type.or_else(of_old).unwrap_or_default();
-        warn_unproven(kind, &format!("`{name}`"), io);
+        warn_unproven(kind, &format!("`{name}`"), BY_OPTION, io);
         Ok(generate(kind, 1, io)?.remove(0))
     }
 }
