@@ -44,7 +44,7 @@ pub(crate) fn hold() -> Held {
 }
 
 impl Held {
-    /// As [`on_signal`], and lets the signals go on.
+    /// As [`on_signal`], and lets the signals proceed.
     pub(crate) fn add(mut self, cleanup: Box<dyn Cleanup>) -> OnSignal {
         let id = self.0.last().map_or(0, |(id, _)| id + 1);
         self.0.push((id, cleanup));

@@ -162,7 +162,7 @@ fn answers_and_their_schema() {
     answers.lines().for_each(|answer| schema::check("signer-answer", answer));
 }
 
-/// Google's command opens its input by name, so that `-` is a file, and writes to standard output if told `-`.
+/// Google's command opens its input by name, so that `-` is a file, and writes to standard output for `-`.
 #[test]
 fn google_kms_and_its_command() {
     let shell = with_key(KeyType::EcdsaP256);

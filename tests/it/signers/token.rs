@@ -60,7 +60,7 @@ impl Token {
         self.tool("pkcs11-tool", &[token.as_slice(), &key].concat());
     }
 
-    /// Builds the module `hsm/faults.so`, which stands in front of SoftHSM's.
+    /// Builds the module `hsm/faults.so`, a layer over SoftHSM's.
     fn faults(&self) {
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/judges/pkcs11/faults.c");
         let module = self.shell.scratch.join("hsm/faults.so").display().to_string();

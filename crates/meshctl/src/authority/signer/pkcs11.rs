@@ -263,7 +263,7 @@ fn login(
         io.warn(&Failure::new("ctl/signer-pin", warning));
     }
     let pin = if info.protected_authentication_path() {
-        // The token asks by itself, without a word on the screen.
+        // The token asks by itself, silently.
         io.say(format_args!("type the PIN of the token `{}` on its keypad", label(name)));
         None
     } else {
