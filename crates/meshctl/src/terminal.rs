@@ -13,8 +13,8 @@ use crate::interrupt::{Cleanup, on_signal};
 /// A terminal hands over lines of at most this many bytes (`N_TTY_BUF_SIZE`).
 const MAX_LINE: usize = 4096;
 
-/// Asks on the process's terminal for `what`, such as `passphrase`; what is typed is not shown, and the terminal is as it was afterwards,
-/// even when a signal ends the process meanwhile.
+/// Asks on the process's terminal for `what`, such as `passphrase`; what is typed is not shown, and the terminal is as
+/// it was afterwards, even when a signal ends the process meanwhile.
 ///
 /// # Errors
 /// `ctl/io` when there is no terminal, it was closed, or the answer is not UTF-8.
