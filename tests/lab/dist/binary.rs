@@ -36,10 +36,19 @@ impl Target {
         })
     }
 
+    /// The processor as Rust and RPM name it.
+    pub(super) fn processor(&self) -> &'static str {
+        self.triple.split('-').next().unwrap_or_default()
+    }
+
+    /// The features of the program: a static program cannot load PKCS#11 modules.
+    pub(super) fn features(&self) -> &'static [&'static str] {
+        if self.os == "linux" { &["--no-default-features"] } else { &[] }
+    }
+
     /// The C compiler, which links too.
     fn compiler(&self) -> String {
-        let processor = self.triple.split('-').next().unwrap_or_default();
-        format!("{processor}-linux-gnu-gcc")
+        format!("{}-linux-gnu-gcc", self.processor())
     }
 }
 
@@ -106,8 +115,7 @@ fn build_in(release: &Release, source: &Path, folder: &Path) -> Result<PathBuf, 
     let mut build = tools::cargo("auditable", source)?;
     build
         .args(["build", "--quiet", "--locked", "--profile", "dist", "-p", "meshctl"])
-        // A static program cannot load PKCS#11 modules.
-        .arg("--no-default-features")
+        .args(target.features())
         .args(["--target", target.triple, "--target-dir"])
         .arg(folder)
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
