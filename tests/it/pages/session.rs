@@ -86,7 +86,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // A command that took too long would otherwise go on without its shell.
+        // A command that took too long would otherwise continue without its shell.
         if let Some(group) = i32::try_from(self.bash.id()).ok().and_then(Pid::from_raw) {
             let _ = kill_process_group(group, Signal::KILL);
         }
