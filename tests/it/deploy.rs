@@ -421,4 +421,30 @@ fn the_release_is_pinned_and_tight() {
     let channel = channel.expect("a version").trim_matches('"');
     assert!(RELEASE.contains(&format!("rust:{channel}-bookworm")), "{channel}");
     assert!(RELEASE.contains(&format!("--toolchain {channel} ")), "{channel}");
+    // The list of crates is written by the same release on every machine.
+    let tools = include_str!("../lab/dist/tools.rs");
+    let auditable = tools.split("(\"cargo-auditable\", \"").nth(1).expect("a version");
+    let auditable = auditable.split('"').next().expect("a version");
+    let install = format!("cargo install --locked --version {auditable} cargo-auditable\n");
+    assert!(RELEASE.contains(&install), "{install}");
+}
+
+/// A command line that would fail or be ignored after everything has been built is refused at once.
+#[test]
+fn command_lines_of_a_release() {
+    for (line, says) in [
+        ("--check", "add --url URL"),
+        ("--only manifests", "add --url URL"),
+        ("--twice --check --url https://example.org", "--twice only compares"),
+        ("--twice --only archive", "--twice only compares"),
+        ("--twice --program meshctl", "--twice only compares"),
+        ("--url", "--url needs a value"),
+        ("--chek", "unknown option `--chek`"),
+        ("--only rpms", "`rpms` is not a part of a release"),
+    ] {
+        // Without a PATH it cannot build anything.
+        let mut lab = Command::new(env!("CARGO_BIN_EXE_lab"));
+        let answer = run(lab.arg("dist").args(line.split(' ')).env("PATH", ""));
+        assert!(!answer.good && answer.err.contains(says), "{line}: {}", answer.err);
+    }
 }

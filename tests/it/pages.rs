@@ -31,8 +31,8 @@ const OF_CLUSTERS: [&str; 5] = ["new-mesh.md", "clusters.md", "calls.md", "rotat
 /// [`commands_elsewhere_are_read`] has `meshctl` read every command.
 const ELSEWHERE: [(&str, &str); 11] = [
     ("ci.md", "documents::from_nothing_to_calls_across_clusters"),
-    ("federation.md", "trust_bundle, trust_endpoint, trust_plan: the_documented_commands_work"),
-    ("install.md", "cargo xtask dist --check"),
+    ("federation.md", "trust_bundle, trust_endpoint: the_documented_commands_work; trust_plan"),
+    ("install.md", "cargo xtask dist --check --url URL"),
     ("kept.md", "documents::from_nothing_to_calls_across_clusters"),
     ("mesh-remote-secrets.md", "remote_secret::real"),
     ("mesh.md", "documents::from_nothing_to_calls_across_clusters"),
