@@ -58,7 +58,7 @@ pub(super) fn crates(release: &Release) -> Result<BTreeSet<String>, String> {
 fn keep(bom: &mut Value, crates: &BTreeSet<String>) {
     let text = |one: &Value, key: &str| one[key].as_str().unwrap_or_default().to_owned();
     let mut left_out = BTreeSet::new();
-    if let Some(components) = bom["components"].as_array_mut() {
+    if let Some(components) = list(bom, "components") {
         components.retain(|one| {
             let is_kept =
                 crates.contains(&format!("{} {}", text(one, "name"), text(one, "version")));
@@ -69,12 +69,17 @@ fn keep(bom: &mut Value, crates: &BTreeSet<String>) {
         });
     }
     let is_kept = |reference: &Value| !left_out.contains(reference.as_str().unwrap_or_default());
-    if let Some(dependencies) = bom["dependencies"].as_array_mut() {
+    if let Some(dependencies) = list(bom, "dependencies") {
         dependencies.retain(|one| is_kept(&one["ref"]));
         for one in dependencies {
-            if let Some(on) = one["dependsOn"].as_array_mut() {
+            if let Some(on) = list(one, "dependsOn") {
                 on.retain(is_kept);
             }
         }
     }
+}
+
+/// A list, if there is one; indexing would insert `null`.
+fn list<'a>(of: &'a mut Value, name: &str) -> Option<&'a mut Vec<Value>> {
+    of.get_mut(name)?.as_array_mut()
 }

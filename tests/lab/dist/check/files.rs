@@ -77,6 +77,7 @@ pub(super) fn sbom(bench: &Bench<'_>) -> Result<(), String> {
             only(&listed, &compiled)
         )
     })?;
+    references(&bom).map_err(|why| at(&path, &why))?;
     let inside = crates(&inside(bench)?, "packages")?;
     if let Some(one) = compiled.difference(&inside).next() {
         return Err(format!("{one} is not in the list in the program"));
@@ -91,6 +92,26 @@ pub(super) fn sbom(bench: &Bench<'_>) -> Result<(), String> {
         Some(other) => Err(format!("{other} is in the program and not in Cargo.lock")),
         None => Ok(()),
     }
+}
+
+/// The list says of each of its crates what it depends on, and names no other.
+fn references(bom: &str) -> Result<(), String> {
+    let bom: Value = serde_json::from_str(bom).map_err(|error| error.to_string())?;
+    let text = |one: &Value| one.as_str().map(str::to_owned).ok_or("a reference is not a text");
+    let list = |one: &Value| one.as_array().cloned().ok_or_else(|| format!("{one} is not a list"));
+    let mut listed = BTreeSet::from([text(&bom["metadata"]["component"]["bom-ref"])?]);
+    for one in list(&bom["components"])? {
+        listed.insert(text(&one["bom-ref"])?);
+    }
+    let mut described = BTreeSet::new();
+    for one in list(&bom["dependencies"])? {
+        described.insert(text(&one["ref"])?);
+        for on in one.get("dependsOn").map_or(Ok(Vec::new()), &list)? {
+            let on = text(&on)?;
+            expect(listed.contains(&on), || format!("it depends on {on}, which is not listed"))?;
+        }
+    }
+    expect(described == listed, || "a crate is listed or described, not both".to_owned())
 }
 
 /// The list that `cargo-auditable` wrote into the program, as JSON.
