@@ -130,9 +130,12 @@ fn wrong_values_are_refused() {
     for (set, says) in [
         ("cluster=", "cluster is required: the name of this cluster"),
         ("cluster=a b", "/cluster"),
+        ("cluster=-east", "/cluster"),
         ("cluster=east,image.digest=sha256:12", "/image/digest"),
         ("cluster=east,rotate.restart=maybe", "/rotate/restart"),
         ("cluster=east,exporter.port=80", "/exporter/port"),
+        ("cluster=east,exporter.interval=1h30", "/exporter/interval"),
+        ("cluster=east,rotate.within=4 weeks", "/rotate/within"),
         ("cluster=east,rotat.enabled=true", "rotat"),
     ] {
         let mut helm = Command::new(rig.path("helm"));
@@ -140,6 +143,23 @@ fn wrong_values_are_refused() {
         let answer = run(&mut helm);
         assert!(!answer.good && answer.err.contains(says), "{set}: {}", answer.err);
     }
+}
+
+/// Values that `meshctl` takes are not refused, and a name that YAML would read as something else stays a name.
+#[test]
+fn values_are_those_of_meshctl() {
+    let set = "--set-string cluster=true --set rotate.enabled=true";
+    let Some(text) = render(&format!("{set} --set exporter.interval=1h30m,rotate.within=4w"))
+    else {
+        return;
+    };
+    let all = documents(&text);
+    let find = |kind: &str| all.iter().find(|one| one["kind"] == kind).expect(kind);
+    let config = find("ConfigMap")["data"]["config"].as_str().expect("a text");
+    let config: Value = serde_saphyr::from_str(config).expect("YAML");
+    assert_eq!(config["current-context"], "true");
+    assert_eq!(config["contexts"][0]["name"], "true");
+    assert!(text.contains("--interval=1h30m\n") && text.contains("--within=4w\n"), "{text}");
 }
 
 /// A real API server takes all of it, and the CronJob's command renews the CA with the rights that the chart grants.
@@ -401,4 +421,30 @@ fn the_release_is_pinned_and_tight() {
     let channel = channel.expect("a version").trim_matches('"');
     assert!(RELEASE.contains(&format!("rust:{channel}-bookworm")), "{channel}");
     assert!(RELEASE.contains(&format!("--toolchain {channel} ")), "{channel}");
+    // The list of crates is written by the same release on every machine.
+    let tools = include_str!("../lab/dist/tools.rs");
+    let auditable = tools.split("(\"cargo-auditable\", \"").nth(1).expect("a version");
+    let auditable = auditable.split('"').next().expect("a version");
+    let install = format!("cargo install --locked --version {auditable} cargo-auditable\n");
+    assert!(RELEASE.contains(&install), "{install}");
+}
+
+/// A command line that would fail or be ignored after everything has been built is refused at once.
+#[test]
+fn command_lines_of_a_release() {
+    for (line, says) in [
+        ("--check", "add --url URL"),
+        ("--only manifests", "add --url URL"),
+        ("--twice --check --url https://example.org", "--twice only compares"),
+        ("--twice --only archive", "--twice only compares"),
+        ("--twice --program meshctl", "--twice only compares"),
+        ("--url", "--url needs a value"),
+        ("--chek", "unknown option `--chek`"),
+        ("--only rpms", "`rpms` is not a part of a release"),
+    ] {
+        // Without a PATH it cannot build anything.
+        let mut lab = Command::new(env!("CARGO_BIN_EXE_lab"));
+        let answer = run(lab.arg("dist").args(line.split(' ')).env("PATH", ""));
+        assert!(!answer.good && answer.err.contains(says), "{line}: {}", answer.err);
+    }
 }

@@ -32,7 +32,11 @@ fn codes_are_explained() {
           meaning  anyone can create signatures that verify with this public key, or compute its private key; the message says why (which keys: docs/signing.md#keys-that-protect-nothing)
           remedy   create a new key
     "#);
+    // A code that is meant twice is explained once, where it is meant first.
+    let twice = shell.good("explain busy ctl/busy 'error[ctl/busy]: ca'");
+    assert_eq!(twice, shell.good("explain ctl/busy"));
     let family = shell.good("explain pki/");
+    assert_eq!(shell.good("explain pki/ pki/bundle bundle"), family);
     assert!(family.contains("\npki/weak-signature\n") && !family.contains("\nctl/"), "{family}");
 }
 

@@ -186,6 +186,23 @@ fn lists_and_examples_fit_a_narrow_terminal() {
     }
 }
 
+/// Has `meshctl` read each of its commands in a line of a shell, with their options; returns how many they are.
+#[track_caller]
+pub(crate) fn reads(line: &str) -> usize {
+    let parts = line.split(" | ").flat_map(|part| part.split(" && "));
+    let ours = parts.filter_map(|part| part.trim().strip_prefix("meshctl "));
+    let mut count = 0;
+    for command in ours {
+        let command = command.split(" > ").next().unwrap_or(command);
+        let mut args = words(command);
+        args.push("--help".to_owned());
+        let (status, text) = meshctl(&args, WIDE);
+        assert_eq!(status, Some(0), "meshctl {command}: {text}");
+        count += 1;
+    }
+    count
+}
+
 /// Every example begins with a command or explains the next one, and its options exist.
 #[test]
 fn examples_are_commands_that_exist() {
@@ -196,17 +213,9 @@ fn examples_are_commands_that_exist() {
         assert!(!lines.is_empty(), "meshctl {name} has no example");
         let all = lines.join("\n").replace("\\\n", " ");
         for line in all.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
-            let ours = line.split(" | ").filter_map(|part| part.trim().strip_prefix("meshctl "));
-            let ours: Vec<&str> = ours.collect();
-            assert!(!ours.is_empty(), "meshctl {name}: {line}");
-            for command in ours {
-                let command = command.split(" > ").next().unwrap_or(command);
-                let mut args = words(command);
-                args.push("--help".to_owned());
-                let (status, text) = meshctl(&args, WIDE);
-                assert_eq!(status, Some(0), "meshctl {command}: {text}");
-                count += 1;
-            }
+            let found = reads(line);
+            assert!(found > 0, "meshctl {name}: {line}");
+            count += found;
         }
     }
     assert!(count > 50, "{count} examples");

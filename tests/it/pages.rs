@@ -1,4 +1,5 @@
-//! Every shell block of the documentation runs, in the order of its page, and prints what the page shows.
+//! The shell blocks of pages that show output run, in the order of their page, and print what the page shows. `meshctl`
+//! reads the commands of all other pages.
 //!
 //! A block ```` ```console ```` has commands after `$ ` and their output; a line `...` stands for any lines. A block
 //! ```` ```sh ```` has commands only. A command must end with 0, unless `echo $?` follows it. What differs in every run is
@@ -17,6 +18,7 @@ use tests::rig::network::alone;
 use tests::scratch::Scratch;
 
 use crate::MESHCTL;
+use crate::help::reads;
 use page::Page;
 use session::Session;
 
@@ -25,11 +27,12 @@ const OF_FILES: [&str; 6] =
     ["start.md", "corporate-ca.md", "federate.md", "cfssl.md", "import.md", "signing.md"];
 /// Pages that need clusters, in the order in which a reader follows them, in one folder.
 const OF_CLUSTERS: [&str; 5] = ["new-mesh.md", "clusters.md", "calls.md", "rotate.md", "adopt.md"];
-/// Pages with placeholders for names of the reader's, each with the test that replaces them and runs its commands.
+/// Pages whose commands have placeholders for names of the reader's, each with the tests that run what it describes.
+/// [`commands_elsewhere_are_read`] has `meshctl` read every command.
 const ELSEWHERE: [(&str, &str); 11] = [
     ("ci.md", "documents::from_nothing_to_calls_across_clusters"),
-    ("federation.md", "trust_bundle, trust_endpoint, trust_plan: the_documented_commands_work"),
-    ("install.md", "cargo xtask dist --check"),
+    ("federation.md", "trust_bundle, trust_endpoint: the_documented_commands_work; trust_plan"),
+    ("install.md", "cargo xtask dist --check --url URL"),
     ("kept.md", "documents::from_nothing_to_calls_across_clusters"),
     ("mesh-remote-secrets.md", "remote_secret::real"),
     ("mesh.md", "documents::from_nothing_to_calls_across_clusters"),
@@ -126,7 +129,7 @@ impl Reader {
     /// Fails with everything that differs.
     fn ended(&self) {
         let all = self.differences.join("\n\n");
-        assert!(all.is_empty(), "{all}\n(MESH_UPDATE=1 takes it over)");
+        assert!(all.is_empty(), "{all}\n(MESH_UPDATE=1 writes it into the page)");
     }
 }
 
@@ -173,7 +176,20 @@ fn names() -> Vec<String> {
     names.filter(|name| name.ends_with(".md")).collect()
 }
 
-/// No page has a block that nothing runs.
+/// Commands with placeholders are ones that `meshctl` has, with options that it has.
+#[test]
+fn commands_elsewhere_are_read() {
+    let mut count = 0;
+    for (name, _) in ELSEWHERE {
+        for step in Page::read(&text(name)).steps {
+            let line = step.command.replace("\\\n", " ");
+            count += reads(line.split(" #").next().unwrap_or(&line));
+        }
+    }
+    assert!(count > 50, "{count} commands");
+}
+
+/// Every page with commands is in one of the lists.
 #[test]
 fn every_page_is_run() {
     let (mut unknown, mut commands) = (Vec::new(), String::new());

@@ -15,13 +15,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rustix::process::geteuid;
+
 use binary::{TARGETS, Target};
 
-const USAGE: &str = "cargo xtask dist [--only PART]... [--target TRIPLE] [--program FILE] [--url URL] [--check] [--twice]";
-/// The parts, in the order in which they are made.
-const PARTS: &[&str] = &["archive", "deb", "rpm", "sbom", "image", "chart", "manifests"];
+const USAGE: &str = "\
+usage: cargo xtask dist [--only PART]... [--target TRIPLE] [--program FILE] [--url URL] [--check]
+       cargo xtask dist --twice [--target TRIPLE]";
+/// The parts.
+const PARTS: &[&str] = &["archive", "deb", "rpm", "sbom", "image", "chart", MANIFESTS];
+/// The part that names where the archives are.
+const MANIFESTS: &str = "manifests";
 /// Parts that are made from the archives in `dist/`.
-const OF_ARCHIVES: &[&str] = &["image", "chart", "manifests"];
+const OF_ARCHIVES: &[&str] = &["image", "chart", MANIFESTS];
 
 /// What is made, for which machine.
 pub(crate) struct Release {
@@ -74,7 +80,7 @@ impl Options {
         };
         let mut rest = args.iter().copied();
         while let Some(arg) = rest.next() {
-            let mut value = || rest.next().ok_or_else(|| format!("{arg} needs a value; {USAGE}"));
+            let mut value = || rest.next().ok_or_else(|| format!("{arg} needs a value\n{USAGE}"));
             match arg {
                 "--only" => options.only.push(part(value()?)?),
                 "--target" => options.target = Target::named(value()?)?,
@@ -82,10 +88,29 @@ impl Options {
                 "--url" => options.url = Some(value()?.trim_end_matches('/').to_owned()),
                 "--check" => options.check = true,
                 "--twice" => options.twice = true,
-                _ => return Err(format!("unknown option `{arg}`; {USAGE}")),
+                _ => return Err(format!("unknown option `{arg}`\n{USAGE}")),
             }
         }
-        Ok(options)
+        match options.objection() {
+            Some(why) => Err(format!("{why}\n{USAGE}")),
+            None => Ok(options),
+        }
+    }
+
+    /// What would otherwise be ignored, or fail after everything has been built.
+    fn objection(&self) -> Option<&'static str> {
+        let is_for_a_release = self.check || self.program.is_some() || self.url.is_some();
+        if self.twice && (is_for_a_release || !self.only.is_empty()) {
+            return Some("--twice only compares two builds; leave out every option but --target");
+        }
+        let is_named = self.only.iter().any(|part| part == MANIFESTS);
+        if self.url.is_none() && (is_named || self.check && self.wants(MANIFESTS)) {
+            return Some("manifests name where the archives are; add --url URL");
+        }
+        if self.check && !geteuid().is_root() {
+            return Some("--check needs root: it runs programs in a chroot");
+        }
+        None
     }
 
     fn wants(&self, part: &str) -> bool {
@@ -142,10 +167,7 @@ impl Release {
             chart::write(self)?;
         }
         match &options.url {
-            Some(url) if options.wants("manifests") => manifests::write(self, url),
-            None if options.only.iter().any(|part| part == "manifests") => {
-                Err("manifests name where the archives are; add --url URL".to_owned())
-            }
+            Some(url) if options.wants(MANIFESTS) => manifests::write(self, url),
             _ => Ok(()),
         }
     }

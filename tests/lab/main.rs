@@ -9,6 +9,7 @@ mod fixtures;
 mod fuzz;
 mod judge;
 mod man;
+mod programs;
 mod releases;
 mod rig;
 mod seeds;

@@ -4,6 +4,7 @@ pub mod api;
 pub mod authority;
 pub mod ber;
 pub mod bookinfo;
+pub mod cache;
 pub mod calls;
 pub mod cases;
 pub mod cli;

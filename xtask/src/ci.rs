@@ -27,7 +27,7 @@ const STEPS: &[(&str, &str)] = &[
         "cargo +1.88.0 check -p meshpki --no-default-features --features cfssl,legacy-algorithms,rcgen,rustls,spiffe,webpki --locked --target-dir target/oldest",
     ),
     (
-        "packages",
+        "crates",
         "cargo package --workspace --exclude tests --exclude xtask --no-verify --allow-dirty --locked",
     ),
     (
@@ -54,10 +54,8 @@ const STEPS: &[(&str, &str)] = &[
 /// The real components that the tests build clusters from.
 const RIG: (&str, &str) = ("the rig", "cargo xtask rig");
 /// What a release has; some of its judges are built with the rig.
-const DIST: (&str, &str) = (
-    "packages for people",
-    "cargo xtask dist --check --url https://example.org/releases/download/v0",
-);
+const DIST: (&str, &str) =
+    ("packages", "cargo xtask dist --check --url https://example.org/releases/download/v0");
 /// The environment variable with which tests on real clusters do not run (`WITHOUT_RIG`).
 const WITHOUT_RIG: &str = "MESH_WITHOUT_RIG";
 
@@ -94,7 +92,8 @@ const JUDGES: &[(&str, &[&str], &str)] = &[
     ("promtool", &["--version"], "prometheus"),
     // Pages are looked at.
     ("chromium", &["--version"], "chromium"),
-    // Packages are opened.
+    // Packages are opened, and one is downloaded.
+    ("curl", &["--version"], "curl"),
     ("file", &["--version"], "file"),
     ("objcopy", &["--version"], "binutils"),
     ("rpm", &["--version"], "rpm"),

@@ -1,10 +1,13 @@
 //! A shell in which the commands of a page run one after the other.
 
 use std::io::{Read as _, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
 
 /// Longer than any command of a page takes.
 const LIMIT: Duration = Duration::from_secs(240);
@@ -35,6 +38,8 @@ impl Session {
             .current_dir(folder)
             .envs(env.iter().copied())
             .env("LC_ALL", "C.UTF-8")
+            // So that what it has started ends with it.
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -81,7 +86,28 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        let _ = self.bash.kill();
+        // A command that took too long would otherwise continue without its shell.
+        if let Some(group) = i32::try_from(self.bash.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
         let _ = self.bash.wait();
+    }
+}
+
+/// What a command has started does not outlive the shell.
+#[test]
+fn nothing_outlives_the_shell() {
+    let scratch = tests::scratch::Scratch::new();
+    let mut session = Session::start(scratch.path(), &scratch.join("command"), &[]);
+    let started = session.run("sleep 600 >/dev/null 2>&1 & echo $!").text;
+    let stat = format!("/proc/{}/stat", started.trim());
+    assert!(Path::new(&stat).exists(), "{started}");
+    drop(session);
+    // It has ended if it is gone, or waits to be read by whoever adopted it.
+    let is_gone = || std::fs::read_to_string(&stat).map_or(true, |text| text.contains(") Z "));
+    let start = Instant::now();
+    while !is_gone() {
+        assert!(start.elapsed() < Duration::from_secs(10), "{stat} is still there");
+        std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -27,17 +27,15 @@ impl Entry {
 pub(super) fn tar(entries: &[Entry], time: u64) -> Result<Vec<u8>, String> {
     let mut builder = Builder::new(Vec::new());
     for entry in entries {
-        let bytes = entry.bytes.as_deref().unwrap_or_default();
+        let (kind, bytes, path) = match &entry.bytes {
+            Some(bytes) => (EntryType::Regular, bytes.as_slice(), entry.path.clone()),
+            None => (EntryType::Directory, [].as_slice(), format!("{}/", entry.path)),
+        };
         let mut header = Header::new_ustar();
-        header.set_entry_type(match entry.bytes {
-            Some(_) => EntryType::Regular,
-            None => EntryType::Directory,
-        });
+        header.set_entry_type(kind);
         header.set_mode(entry.mode);
         header.set_mtime(time);
         header.set_size(bytes.len() as u64);
-        let path =
-            if entry.bytes.is_some() { entry.path.clone() } else { format!("{}/", entry.path) };
         builder
             .append_data(&mut header, &path, bytes)
             .map_err(|error| format!("{path}: {error}"))?;

@@ -36,14 +36,23 @@ impl Target {
         })
     }
 
+    /// The processor as Rust and RPM name it.
+    pub(super) fn processor(&self) -> &'static str {
+        self.triple.split('-').next().unwrap_or_default()
+    }
+
+    /// The features of the program: a static program cannot load PKCS#11 modules.
+    pub(super) fn features(&self) -> &'static [&'static str] {
+        if self.os == "linux" { &["--no-default-features"] } else { &[] }
+    }
+
     /// The C compiler, which links too.
     fn compiler(&self) -> String {
-        let processor = self.triple.split('-').next().unwrap_or_default();
-        format!("{processor}-linux-gnu-gcc")
+        format!("{}-linux-gnu-gcc", self.processor())
     }
 }
 
-/// Builds it; only what changed since the last time, of which the cache knows.
+/// Builds it; the cache has what did not change since the last time.
 pub(super) fn build(release: &Release) -> Result<PathBuf, String> {
     build_in(release, &release.root, &tools::cache()?.join("target"))
 }
@@ -85,8 +94,10 @@ fn build_in(release: &Release, source: &Path, folder: &Path) -> Result<PathBuf, 
     }
     let compiler = target.compiler();
     fs::create_dir_all(folder).map_err(|error| at(folder, &error))?;
-    let resolver = folder.join(format!("files_and_dns-{}.o", target.triple));
     let code = source.join("tests/lab/dist/files_and_dns.c");
+    // Cargo links again if its arguments change, not if the object does: its name changes with its source.
+    let digest = &sha256(&read(&code)?)[..16];
+    let resolver = folder.join(format!("files_and_dns-{}-{digest}.o", target.triple));
     output(Command::new(&compiler).args(["-O2", "-c", "-o"]).arg(&resolver).arg(&code))?;
     // The folders of the crates must exist, so that their paths can be replaced.
     output(Command::new("cargo").current_dir(source).args(["fetch", "--locked", "--quiet"]))?;
@@ -104,8 +115,7 @@ fn build_in(release: &Release, source: &Path, folder: &Path) -> Result<PathBuf, 
     let mut build = tools::cargo("auditable", source)?;
     build
         .args(["build", "--quiet", "--locked", "--profile", "dist", "-p", "meshctl"])
-        // A static program cannot load PKCS#11 modules.
-        .arg("--no-default-features")
+        .args(target.features())
         .args(["--target", target.triple, "--target-dir"])
         .arg(folder)
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))

@@ -39,7 +39,7 @@ const JUDGES: &[Judge] = &[
     ("deb: dpkg", packages::deb),
     ("rpm: rpm", packages::rpm),
     ("image: skopeo, umoci, crane, a chroot", image::check),
-    ("sbom: the crates in the program, Cargo.lock", files::sbom),
+    ("sbom: cargo tree, the list in the program, Cargo.lock", files::sbom),
     ("manifests: validate-krew-manifest with krew, ruby", manifests::check),
     ("chart: helm, kubeconform, kubectl", chart::check),
     ("workflows: actionlint", chart::workflows),

@@ -1,8 +1,15 @@
 //! The list of crates in the program, as CycloneDX.
 
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use serde_json::Value;
 use tests::Scratch;
 
 use super::{Release, binary, output, read, tools};
+
+/// The folder of the source in the list, whatever folder it is listed in.
+const SOURCE: &str = "file:///meshctl";
 
 /// The file in `dist/`.
 pub(super) fn name(release: &Release) -> String {
@@ -10,6 +17,8 @@ pub(super) fn name(release: &Release) -> String {
 }
 
 /// Asks cargo-cyclonedx in a copy of the source: it writes its files next to each manifest.
+///
+/// What it reads from Cargo has the features of the whole workspace, so crates that the program lacks are left out.
 pub(super) fn write(release: &Release) -> Result<(), String> {
     let scratch = Scratch::new();
     binary::copy(&release.root, scratch.path())?;
@@ -20,5 +29,57 @@ pub(super) fn write(release: &Release) -> Result<(), String> {
         .args(["--override-filename", "bom"])
         .env("SOURCE_DATE_EPOCH", release.time.to_string());
     output(&mut command)?;
-    release.put(&name(release), &read(&scratch.path().join("crates/meshctl/bom.json"))?)
+    let text = String::from_utf8(read(&scratch.path().join("crates/meshctl/bom.json"))?);
+    let text = text.map_err(|error| error.to_string())?;
+    let text = text.replace(&format!("file://{}", scratch.path().display()), SOURCE);
+    let mut bom: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    keep(&mut bom, &crates(release)?);
+    release.put(&name(release), format!("{bom:#}\n").as_bytes())
+}
+
+/// The crates that the program is compiled from, as Cargo plans it: `NAME VERSION` of each.
+pub(super) fn crates(release: &Release) -> Result<BTreeSet<String>, String> {
+    let mut tree = Command::new("cargo");
+    tree.current_dir(&release.root)
+        .args(["tree", "--quiet", "--locked", "--package", "meshctl"])
+        .args(release.target.features())
+        .args(["--target", release.target.triple, "--edges", "normal,build"])
+        .args(["--prefix", "none", "--format", "{p}"]);
+    let text = output(&mut tree)?;
+    // NAME vVERSION, and where it comes from or that it has been listed.
+    let crates = text.lines().filter_map(|line| {
+        let (name, rest) = line.split_once(" v")?;
+        Some(format!("{name} {}", rest.split(' ').next()?))
+    });
+    Ok(crates.collect())
+}
+
+/// Leaves out what is not one of these crates, and what others say that they depend on it.
+fn keep(bom: &mut Value, crates: &BTreeSet<String>) {
+    let text = |one: &Value, key: &str| one[key].as_str().unwrap_or_default().to_owned();
+    let mut left_out = BTreeSet::new();
+    if let Some(components) = list(bom, "components") {
+        components.retain(|one| {
+            let is_kept =
+                crates.contains(&format!("{} {}", text(one, "name"), text(one, "version")));
+            if !is_kept {
+                left_out.insert(text(one, "bom-ref"));
+            }
+            is_kept
+        });
+    }
+    let is_kept = |reference: &Value| !left_out.contains(reference.as_str().unwrap_or_default());
+    if let Some(dependencies) = list(bom, "dependencies") {
+        dependencies.retain(|one| is_kept(&one["ref"]));
+        for one in dependencies {
+            if let Some(on) = list(one, "dependsOn") {
+                on.retain(is_kept);
+            }
+        }
+    }
+}
+
+/// A list, if there is one; indexing would insert `null`.
+fn list<'a>(of: &'a mut Value, name: &str) -> Option<&'a mut Vec<Value>> {
+    of.get_mut(name)?.as_array_mut()
 }

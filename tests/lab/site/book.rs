@@ -4,47 +4,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use tests::cache;
+
 use super::failed;
+use crate::programs;
 
 /// The release. Its HTML, scripts and styles are part of the site.
 const VERSION: &str = "0.5.4";
+/// Search is part of the site; mdBook's own server and watcher are not needed.
+const FEATURES: &[&str] = &["--no-default-features", "--features", "search"];
 
-/// The program; built with cargo if the cache lacks it.
+/// The program; cargo builds it if `$MESH_SITE`, otherwise `meshpki-site` in the user's cache folder, lacks it.
 pub(super) fn provide() -> Result<PathBuf, String> {
-    let place = cache()?.join(format!("mdbook-{VERSION}"));
-    let program = place.join("bin/mdbook");
-    if !is_good(&program) {
-        println!("mdBook {VERSION} is missing; cargo builds it into {}", place.display());
-        let mut command = Command::new(env!("CARGO"));
-        // Search is part of the site; its own server and watcher are not needed.
-        command
-            .args(["install", "mdbook", "--version", VERSION, "--locked", "--quiet"])
-            .args(["--no-default-features", "--features", "search", "--root"])
-            .arg(&place)
-            .env_remove("CARGO_TARGET_DIR")
-            .current_dir(std::env::temp_dir());
-        let status = command.status().map_err(|error| format!("cargo install: {error}"))?;
-        if !status.success() || !is_good(&program) {
-            return Err(format!("mdBook {VERSION} was not built"));
-        }
-    }
-    Ok(program)
-}
-
-fn is_good(program: &Path) -> bool {
-    let output = Command::new(program).arg("--version").output();
-    output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).trim_end().ends_with(VERSION))
-}
-
-/// `$MESH_SITE`, otherwise `meshpki-site` in the user's cache folder.
-fn cache() -> Result<PathBuf, String> {
-    if let Some(place) = std::env::var_os("MESH_SITE") {
-        return Ok(place.into());
-    }
-    let home = std::env::var_os("HOME").ok_or("HOME is not set; MESH_SITE names a folder")?;
-    let caches = std::env::var_os("XDG_CACHE_HOME")
-        .map_or_else(|| Path::new(&home).join(".cache"), PathBuf::from);
-    Ok(caches.join("meshpki-site"))
+    let cache = cache::folder("MESH_SITE", "meshpki-site")?;
+    Ok(programs::provide(&cache, "mdbook", VERSION, FEATURES)?.join("mdbook"))
 }
 
 /// Makes HTML of the pages. What mdBook warns about is an error.

@@ -11,16 +11,15 @@ use super::failed;
 struct Page {
     /// Places that links can lead to.
     ids: BTreeSet<String>,
-    /// Where its links lead, and whether following each is left to the reader.
+    /// Where its links lead, and whether the reader chooses to follow each.
     links: Vec<(String, bool)>,
 }
 
 /// Checks every page of a site, and returns how many there are.
 pub(super) fn check(site: &Path) -> Result<usize, String> {
-    let mut files = BTreeSet::new();
-    collect(site, Path::new(""), &mut files)?;
+    let files = files(site)?;
     let mut pages = BTreeMap::new();
-    for name in files.iter().filter(|name| name.extension().is_some_and(|end| end == "html")) {
+    for name in files.iter().filter(|name| is_page(name)) {
         let path = site.join(name);
         let text = fs::read_to_string(&path).map_err(failed(&path))?;
         pages.insert(name.clone(), read(&text));
@@ -39,6 +38,18 @@ pub(super) fn check(site: &Path) -> Result<usize, String> {
         return Ok(pages.len());
     }
     Err(format!("broken links: {}\n  {}", problems.len(), problems.join("\n  ")))
+}
+
+/// Every file of a site, by its path in it.
+pub(super) fn files(site: &Path) -> Result<BTreeSet<PathBuf>, String> {
+    let mut files = BTreeSet::new();
+    collect(site, Path::new(""), &mut files)?;
+    Ok(files)
+}
+
+/// Whether a file of a site is a page.
+pub(super) fn is_page(name: &Path) -> bool {
+    name.extension().is_some_and(|end| end == "html")
 }
 
 fn collect(site: &Path, folder: &Path, files: &mut BTreeSet<PathBuf>) -> Result<(), String> {

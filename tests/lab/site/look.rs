@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use super::failed;
+use super::{failed, links};
 
 /// Programs that are Chromium.
 const PROGRAMS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
@@ -43,7 +43,8 @@ const DARK: Look = Look { name: "dark", width: 1280, height: 900, scheme: "dark"
 /// Looks at a site; screenshots go to another folder.
 pub(super) fn run(site: &Path, shots: &Path) -> Result<(), String> {
     fs::create_dir_all(shots).map_err(failed(shots))?;
-    let pages = pages(site, Path::new(""))?;
+    let files = links::files(site)?;
+    let pages: Vec<PathBuf> = files.into_iter().filter(|name| links::is_page(name)).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     let problems = runtime.block_on(async {
@@ -73,22 +74,6 @@ pub(super) fn run(site: &Path, shots: &Path) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("{} problems:\n  {}", problems.len(), problems.join("\n  ")))
-}
-
-/// Every page of a site, by its path in it.
-fn pages(site: &Path, folder: &Path) -> Result<Vec<PathBuf>, String> {
-    let path = site.join(folder);
-    let mut found = Vec::new();
-    for entry in fs::read_dir(&path).map_err(failed(&path))?.flatten() {
-        let name = folder.join(entry.file_name());
-        if entry.path().is_dir() {
-            found.extend(pages(site, &name)?);
-        } else if name.extension().is_some_and(|end| end == "html") {
-            found.push(name);
-        }
-    }
-    found.sort();
-    Ok(found)
 }
 
 /// Chromium with one tab.

@@ -72,13 +72,7 @@ pub fn place(release: Release) -> Result<PathBuf, String> {
 /// # Errors
 /// If the user has no home folder either.
 pub fn cache() -> Result<PathBuf, String> {
-    let folder = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    if let Some(judge) = folder("MESH_JUDGE") {
-        return Ok(judge);
-    }
-    let caches = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
-    let caches = caches.ok_or("neither MESH_JUDGE, XDG_CACHE_HOME nor HOME is set")?;
-    Ok(caches.join("meshpki-judge"))
+    crate::cache::folder("MESH_JUDGE", "meshpki-judge")
 }
 
 /// The output of `openssl version`.

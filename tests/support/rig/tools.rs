@@ -156,13 +156,7 @@ impl Tool {
 /// # Errors
 /// When the user has no home either.
 pub fn cache() -> Result<PathBuf, String> {
-    let folder = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    if let Some(rig) = folder("MESH_RIG") {
-        return Ok(rig);
-    }
-    let caches = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
-    let caches = caches.ok_or("neither MESH_RIG, XDG_CACHE_HOME nor HOME is set")?;
-    Ok(caches.join("meshpki-rig"))
+    crate::cache::folder("MESH_RIG", "meshpki-rig")
 }
 
 /// The built components.

@@ -10,12 +10,17 @@ use crate::io::Io;
 
 /// Runs the command.
 pub(super) fn run(args: &Explain, io: &mut Io<'_>) -> Result<Exit, Failure> {
-    let mut found = Vec::new();
+    let mut found: Vec<Code<'_>> = Vec::new();
     for typed in &args.codes {
         let wish = typed_code(typed);
-        let before = found.len();
-        found.extend(codes::all().filter(|code| is_meant(code, wish)));
-        if found.len() == before {
+        let mut is_known = false;
+        for code in codes::all().filter(|code| is_meant(code, wish)) {
+            is_known = true;
+            if !found.contains(&code) {
+                found.push(code);
+            }
+        }
+        if !is_known {
             return Err(unknown(wish));
         }
     }

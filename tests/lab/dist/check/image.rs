@@ -36,21 +36,10 @@ pub(super) fn check(bench: &Bench<'_>) -> Result<(), String> {
     unpack.args(["unpack", "--image"]).arg(format!("{}:copy", layout.join("layout").display()));
     output(unpack.arg(&bundle))?;
     runs_in(&bundle.join("rootfs"), bench.release)?;
-    // It reads every blob, and compares each with its digest and size.
-    output(
-        Command::new(bench.built.path("crane"))
-            .args(["validate", "--tarball"])
-            .arg(tarball(bench, &archive)?),
-    )
-    .map(drop)
-}
-
-/// The image in the format of `docker load`, which is what crane reads from a file.
-fn tarball(bench: &Bench<'_>, archive: &str) -> Result<std::path::PathBuf, String> {
-    let file = bench.folder("image")?.join("docker.tar");
-    let to = format!("docker-archive:{}:meshctl:copy", file.display());
-    let mut copy = Command::new("skopeo");
-    copy.args(["--override-os", "linux", "--override-arch", bench.release.target.arch]);
-    output(copy.args(["copy", "--quiet", archive, &to]))?;
-    Ok(file)
+    // It reads every blob, and compares each with its digest and size. From a file it reads what `docker load` does.
+    let tarball = layout.join("docker.tar");
+    let to = format!("docker-archive:{}:meshctl:copy", tarball.display());
+    skopeo(&["copy", "--quiet", &archive, &to])?;
+    let mut crane = Command::new(bench.built.path("crane"));
+    output(crane.args(["validate", "--tarball"]).arg(tarball)).map(drop)
 }

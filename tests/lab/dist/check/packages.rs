@@ -11,7 +11,7 @@ use super::{Bench, expect, runs_in};
 const FILES: &[&str] = &["/usr/bin/meshctl", "/usr/share/man/man1/meshctl-push.1"];
 
 pub(super) fn deb(bench: &Bench<'_>) -> Result<(), String> {
-    let package = bench.artifact(".deb")?;
+    let package = bench.artifact(&format!("_{}.deb", bench.release.target.arch))?;
     let root = bench.folder("deb")?;
     for folder in ["info", "updates"] {
         let folder = root.join("var/lib/dpkg").join(folder);
@@ -34,7 +34,7 @@ pub(super) fn deb(bench: &Bench<'_>) -> Result<(), String> {
 }
 
 pub(super) fn rpm(bench: &Bench<'_>) -> Result<(), String> {
-    let package = bench.artifact(".rpm")?;
+    let package = bench.artifact(&format!(".{}.rpm", bench.release.target.processor()))?;
     let root = bench.folder("rpm")?;
     let rpm = |args: &[&str]| {
         let mut command = Command::new("rpm");
