@@ -24,7 +24,7 @@ use crate::fleet::judge::{self, Case};
 use crate::fleet::place::{self, Source, Twins};
 use crate::io::{Io, cannot_ask};
 
-pub(crate) use guard::{look_apart, no_folder, refuse, refuse_unusable};
+pub(crate) use guard::{look_apart, no_folder, own_folders, refuse, refuse_unusable};
 pub(crate) use options::{DryRun, Options, Restart};
 use plan::Plan;
 
