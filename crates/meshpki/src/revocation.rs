@@ -85,7 +85,7 @@ impl fmt::Display for RevocationReason {
 impl FromStr for RevocationReason {
     type Err = RevocationReasonError;
 
-    /// Reads a name in upper and lower case.
+    /// Reads a name, without regard to upper and lower case.
     fn from_str(text: &str) -> Result<Self, RevocationReasonError> {
         let is_named = |reason: &Self| reason.name().eq_ignore_ascii_case(text);
         let found = Self::ALL.into_iter().find(is_named);
