@@ -343,14 +343,16 @@ impl Folder {
         });
         let mut told = Vec::new();
         for crl in others {
-            let why = match () {
-                () if crls.iter().chain(&told).any(|other| is_of_same(other, crl)) => continue,
-                () if crl.is_delta() => "it is a delta CRL",
-                () if has_expired(crl, now) => "it has expired",
-                () => {
-                    crls.push(crl.clone());
-                    continue;
-                }
+            if crls.iter().chain(&told).any(|other| is_of_same(other, crl)) {
+                continue;
+            }
+            let why = if crl.is_delta() {
+                "it is a delta CRL"
+            } else if has_expired(crl, now) {
+                "it has expired"
+            } else {
+                crls.push(crl.clone());
+                continue;
             };
             let what = format!("the CRL of `{}` was left out", crl.issuer().label());
             warn_stray(io, &what, CLUSTER_CRL, why);
