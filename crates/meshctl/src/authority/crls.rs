@@ -326,8 +326,8 @@ impl Folder {
         own.max_by_key(|crl| (crl.number_value(), crl.this_update().time()))
     }
 
-    /// The CRLs of CAs that the folder does not know: of a partner, of a cluster whose folder is elsewhere. Nobody needs those
-    /// of CAs that have expired here.
+    /// The CRLs of CAs that the folder does not know: of a partner, of a cluster whose folder is elsewhere. Those of
+    /// CAs that have expired here are needed by no one.
     fn of_others(&self, needed: &[Cert]) -> Vec<&Crl> {
         let signed = |crl: &&Crl, cert: &Cert| crl_signature(crl, cert) == SignatureCheck::Good;
         let is_known = |crl: &&Crl| needed.iter().chain(&self.ended).any(|cert| signed(crl, cert));
