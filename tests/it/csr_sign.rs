@@ -294,7 +294,7 @@ fn warnings() {
         warning[ctl/key-type-unproven]: `Mesh CA east` gets a key of type ed25519
           because: istiod reads it, but Envoy is not known to accept certificates signed with it
 
-        hint: `--key-type ecdsa-p256` works with every Istio release
+        hint: ask for a CSR with an ECDSA key on P-256
         warning[ctl/name-constraint-unproven]: the new CA is limited to its trust domain
           because: Envoy enforces that; ztunnel (ambient mode), whose verifier does not support URI constraints, rejects such chains
 

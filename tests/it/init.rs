@@ -409,6 +409,7 @@ fn the_root_key_is_encrypted_with_a_given_passphrase() {
         exit 1
         --- stderr
         error[ctl/usage]: the passphrase is empty
+          because: the environment variable `NONE` is empty
     "#,
     );
     shell.check(
@@ -532,7 +533,7 @@ fn without_the_root_key_what_is_there_is_reported_and_nothing_added() {
         error[ctl/no-root-key]: the root key is missing, and nothing can be signed without it
           in: @/ca/root-key.pem
 
-        hint: restore the key; or name its holder with `--root-signer`; or sign where it is: `meshctl ca csr @/ca --cluster NAME` here, `meshctl ca sign @/ca/NAME/ca.csr --ca-cert root-cert.pem --ca-key root-key.pem --out @/ca/NAME` there
+        hint: restore the key, or name its holder with `--root-signer`. To sign where the key is, run `meshctl ca csr @/ca --cluster NAME` here and `meshctl ca sign @/ca/NAME/ca.csr --ca-cert root-cert.pem --ca-key root-key.pem --out @/ca/NAME` there
     "#);
     assert!(!shell.scratch.join("ca/west").exists());
 }

@@ -7,24 +7,28 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use tests::scratch::Entry;
 use tests::{NOW, Scratch};
 
 use meshpki::cacerts::certs;
+use meshpki::internals::pem;
 use meshpki::istiod::Version;
-use meshpki::{CaCerts, Cert, Signer, SoftKey};
+use meshpki::{CaCerts, Cert, Crl, Signer, SoftKey};
 
 use crate::MESHCTL;
 
 /// Moments a run is killed at, from its first file to past its end.
 const MOMENTS: u32 = 24;
 const CLUSTERS: [&str; 4] = ["east", "north", "south", "west"];
+const INIT: [&str; 6] =
+    ["ca", "init", "ca", "--plain-root-key", "--cluster", "east,north,south,west"];
 /// Where files lie until all of them are written.
 const STAGING: &str = "ca/.meshctl-staging";
 const AT: &str = "2026-11-21T07:00:00Z";
 
 fn meshctl(scratch: &Scratch, args: &[&str]) -> Command {
     let mut command = Command::new(MESHCTL);
-    command.args(args).args(["--cluster", &CLUSTERS.join(","), "--at", AT]);
+    command.args(args).args(["--at", AT]);
     command.current_dir(scratch.path());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command
@@ -112,7 +116,7 @@ fn moments(length: Duration) -> impl Iterator<Item = Duration> {
 
 #[test]
 fn init() {
-    let args = ["ca", "init", "ca", "--plain-root-key"];
+    let args = INIT;
     let length = length(&Scratch::new(), &args);
     for delay in moments(length) {
         let scratch = Scratch::new();
@@ -130,9 +134,9 @@ fn init() {
 #[test]
 fn renew() {
     let scratch = Scratch::new();
-    complete(&scratch, &["ca", "init", "ca", "--plain-root-key"]);
+    complete(&scratch, &INIT);
     let root = std::fs::read(scratch.join("ca/root-cert.pem")).unwrap();
-    let args = ["ca", "renew", "ca"];
+    let args = ["ca", "renew", "ca", "--cluster", "east,north,south,west"];
     let length = length(&scratch, &args);
     let mut seen = keys(&scratch);
     for delay in moments(length) {
@@ -140,7 +144,7 @@ fn renew() {
         check_whole(&scratch);
         seen.extend(live(scratch.path()));
         // What the kill left in staging is put aside by the next run, whatever it is to do.
-        complete(&scratch, &["ca", "init", "ca"]);
+        complete(&scratch, &INIT[..3]);
         check_whole(&scratch);
         no_staging(&scratch);
         let now = keys(&scratch);
@@ -151,6 +155,61 @@ fn renew() {
             assert_eq!(std::fs::read(path).unwrap(), root);
         }
     }
+}
+
+/// Every file has the CRLs of the run before or those of the killed one, and the next run makes them all again, with
+/// higher numbers.
+#[test]
+fn crl() {
+    let scratch = Scratch::new();
+    complete(&scratch, &INIT);
+    let args = ["ca", "crl", "ca"];
+    complete(&scratch, &args);
+    let length = length(&scratch, &args);
+    for delay in moments(length) {
+        let before = crl_files(&scratch);
+        killed(&scratch, &args, delay);
+        let after = crl_files(&scratch);
+        assert!(after.keys().eq(before.keys()), "{:?}", after.keys());
+        let changed: BTreeSet<_> = CLUSTERS
+            .map(|name| format!("{name}/ca-crl.pem"))
+            .into_iter()
+            .filter(|name| after[name] != before[name])
+            .collect();
+        let new: BTreeSet<_> = changed.iter().map(|name| &after[name]).collect();
+        assert!(new.len() <= 1, "one run makes one text, killed after {delay:?}: {changed:?}");
+        complete(&scratch, &args);
+        check_whole(&scratch);
+        no_staging(&scratch);
+        let last = crl_files(&scratch);
+        let texts: BTreeSet<_> = CLUSTERS.map(|name| &last[&format!("{name}/ca-crl.pem")]).into();
+        assert_eq!(texts.len(), 1, "every cluster has the same CRLs, killed after {delay:?}");
+        for (name, crls) in &last {
+            assert_eq!(crls.len(), if name == "root-crl.pem" { 1 } else { 1 + CLUSTERS.len() });
+            let pairs = crls.iter().zip(&after[name]);
+            let is_next = |(new, old): (&Number, &Number)| new.0 == old.0 && new.1 > old.1;
+            assert!(pairs.into_iter().all(is_next), "{name}, killed after {delay:?}: {crls:?}");
+        }
+    }
+}
+
+/// The issuer of a CRL, and its number.
+type Number = (String, u64);
+
+/// The CRLs of each file that has some.
+fn crl_files(scratch: &Scratch) -> BTreeMap<String, Vec<Number>> {
+    let files = scratch.entries("ca").into_iter();
+    let files = files.filter(|(name, _)| name.ends_with("crl.pem") && !name.starts_with('.'));
+    let read = |(name, entry): (String, Entry)| {
+        let crls = pem::decode(&entry.content.unwrap()).into_iter().map(|block| {
+            let block = block.unwrap_or_else(|error| panic!("{name}: {error}"));
+            let crl = Crl::from_der(&block.der).unwrap_or_else(|error| panic!("{name}: {error}"));
+            (crl.issuer().to_string(), crl.number_value().expect("a number"))
+        });
+        let crls = crls.collect();
+        (name, crls)
+    };
+    files.map(read).collect()
 }
 
 /// Fingerprints of the clusters' keys that are in use.

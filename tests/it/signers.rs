@@ -84,6 +84,16 @@ fn whole_job(shell: &Shell, signer: &str, env: &[(String, String)]) -> String {
     printed
 }
 
+/// Removes what [`whole_job`] made.
+fn clear(shell: &Shell) {
+    for folder in ["ca", "side", "other"] {
+        fs::remove_dir_all(shell.scratch.join(folder)).unwrap();
+    }
+    for file in ["ceremony.jsonl", "bridge.pem"] {
+        fs::remove_file(shell.scratch.join(file)).unwrap();
+    }
+}
+
 /// The lines of the transcript, each as its schema has it.
 fn transcript(shell: &Shell) -> Vec<Value> {
     let text = shell.scratch.read("ceremony.jsonl");

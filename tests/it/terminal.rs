@@ -4,9 +4,11 @@ use std::io::{Read, Write};
 use std::process::{Child, Command};
 use std::time::Duration;
 
+use meshpki::KeyType;
 use tests::Scratch;
 use tests::api::{Api, kubeconfig, url};
-use tests::judges::spawn;
+use tests::authority::Authority;
+use tests::judges::{openssl, spawn};
 
 use crate::MESHCTL;
 
@@ -148,6 +150,33 @@ fn a_terminal_is_asked_for_the_passphrase_of_a_key_that_is_there() {
     let (status, text) = answer(child, &[("Passphrase of ca/root-key.pem: ", "hunter2")]);
     assert_eq!(status, Some(0), "{text}");
     assert!(scratch.join("ca/east/ca-key.pem").exists());
+}
+
+/// What is in a PKCS#12 file is read with what is typed, which is not shown.
+#[test]
+fn a_terminal_is_asked_for_the_passphrase_of_a_container() {
+    let Some(openssl) = openssl() else { return };
+    let scratch = Scratch::new();
+    let root = Authority::root(KeyType::EcdsaP256, "CN=Root", |_| {});
+    let east = root.below(KeyType::EcdsaP256, "CN=Mesh CA east", |_| {});
+    scratch.write("root.pem", root.cert.to_pem());
+    scratch.write("east.pem", east.cert.to_pem());
+    scratch.write_key("east.key", east.key.to_pem());
+    openssl.good(
+        &scratch,
+        "pkcs12 -export -inkey east.key -in east.pem -certfile root.pem -passout pass:hunter2 -out east.pfx",
+    );
+    let adopt = "meshctl ca adopt ca --cluster east east.pfx --yes";
+    let question = "Passphrase of east.pfx: ";
+    for (typed, status) in [(["hunter3", "", "hunter4"], 1), (["hunter3", "", "hunter2"], 0)] {
+        let Some(child) = on_a_terminal(&scratch, adopt) else { return };
+        let (found, text) = answer(child, &typed.map(|text| (question, text)));
+        assert_eq!(found, Some(status), "{typed:?}\n{text}");
+        assert!(!text.contains("hunter"), "what is typed is not shown\n{text}");
+        assert_eq!(text.matches("wrong passphrase; try again").count(), 2, "{text}");
+        assert_eq!(scratch.join("ca").exists(), status == 0, "{text}");
+    }
+    assert_eq!(scratch.read("ca/east/ca-key.pem"), *east.key.to_pem());
 }
 
 /// Three times in all.

@@ -47,8 +47,8 @@ const STEPS: &[(&str, &str)] = &[
     ("benchmarks, each once", "cargo test -p tests --bench * --locked -- --test"),
     RIG,
     DIST,
-    // A test on clusters waits more than it computes.
-    ("tests", "cargo test --workspace --all-features --locked -- --test-threads 4"),
+    // Four tests on clusters, which wait more than they compute, and two that compute.
+    ("tests", "cargo test --workspace --all-features --locked -- --test-threads 6"),
 ];
 
 /// The real components that the tests build clusters from.

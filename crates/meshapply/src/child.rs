@@ -1,11 +1,12 @@
 //! A child process with a deadline: what it prints is kept up to a limit, and it ends with all it started.
 
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::thread;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use std::{mem, thread};
 
 use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
@@ -13,14 +14,16 @@ use rustix::process::{
 use zeroize::Zeroizing;
 
 /// Bytes of each of its streams that are kept; the rest is read and dropped.
-pub const OUTPUT: u64 = 1 << 20;
-/// Between two looks at a child that runs.
+pub const OUTPUT: usize = 1 << 20;
+/// How long its streams may stay open after it has ended.
+const GRACE: Duration = Duration::from_secs(1);
+/// Pause between two looks at a running child.
 const POLL: Duration = Duration::from_millis(10);
 
-/// What a child gets of us.
+/// How a child is run.
 #[derive(Clone, Debug)]
 pub struct Terms {
-    /// How long it may run, and its output may stay open.
+    /// How long it may run, and its standard output stay open.
     pub patience: Duration,
     /// What it reads on standard input; `None`: nothing.
     pub input: Option<Vec<u8>>,
@@ -30,25 +33,47 @@ pub struct Terms {
     pub sweep: bool,
 }
 
-/// What a child that came to its end left.
+/// What a child printed, and how it ended.
 pub struct Output {
     /// How it ended.
     pub status: ExitStatus,
     /// Its standard output, up to [`OUTPUT`] bytes.
     pub out: Zeroizing<Vec<u8>>,
-    /// Its standard error, likewise; empty if it had ours.
+    /// Its standard error, likewise, as far as it was read within a second of its end; empty if it had ours.
     pub err: Vec<u8>,
 }
 
-/// Why a child left nothing.
+/// Why a child has no output.
 #[derive(Debug)]
 pub enum Problem {
     /// It could not be started.
     Start(io::Error),
     /// It could not be waited for.
     Wait(io::Error),
-    /// Its time was over, and it was killed.
+    /// It did not end in time and was killed.
     Late,
+    /// It used the terminal, which stopped it because it is not in the foreground, and it was killed.
+    Asks,
+    /// It ended, but a process that it has started holds its standard output open.
+    Held,
+}
+
+impl Problem {
+    /// What became of the child, to follow its name: `was not found`.
+    #[must_use]
+    pub fn sentence(&self, patience: Duration) -> String {
+        match self {
+            Self::Start(error) if error.kind() == ErrorKind::NotFound => "was not found".to_owned(),
+            Self::Start(error) => format!("cannot be run: {error}"),
+            Self::Wait(error) => format!("cannot be waited for: {error}"),
+            Self::Late => format!("did not finish within {} s and was killed", patience.as_secs()),
+            Self::Asks => "asked on the terminal, which it cannot use, and was killed".to_owned(),
+            Self::Held => {
+                "ended, but a process that it started still holds its standard output open"
+                    .to_owned()
+            }
+        }
+    }
 }
 
 /// A running child, to be killed from elsewhere.
@@ -82,39 +107,40 @@ impl Output {
     }
 }
 
-/// Runs a command to its end, or until its time is over; blocks the thread. The result of `started` is dropped as soon
-/// as the child's number may become another's.
+/// Runs a command until it ends or its time is over; blocks the thread. The result of `started` is dropped as soon
+/// as another process may get the child's number.
 ///
 /// # Errors
 /// [`Problem`].
 pub fn run<G>(
     command: &mut Command,
-    terms: &Terms,
+    terms: Terms,
     started: impl FnOnce(Running) -> G,
 ) -> Result<Output, Problem> {
-    let end = Instant::now() + terms.patience;
-    let mut child = prepared(command, terms).spawn().map_err(Problem::Start)?;
+    let deadline = Instant::now() + terms.patience;
+    let mut child = prepared(command, &terms).spawn().map_err(Problem::Start)?;
     let running = pid(&child).map(|pid| Running { pid, interactive: terms.interactive });
     let guard = running.map(started);
-    if let (Some(mut stdin), Some(input)) = (child.stdin.take(), terms.input.clone()) {
+    if let (Some(mut stdin), Some(input)) = (child.stdin.take(), terms.input) {
         // A child that does not read keeps only this thread waiting.
         thread::spawn(move || stdin.write_all(&input));
     }
-    let out = child.stdout.take().map(drain);
-    let err = child.stderr.take().map(drain);
-    let ended = wait(&child, end);
-    if ended.is_some() && terms.sweep {
-        running.iter().for_each(|running| running.kill());
-    }
-    let printed = ended.and_then(|()| Some((rest(out, end)?, rest(err, end)?)));
-    if printed.is_none() {
+    let out = child.stdout.take().map(Stream::drain);
+    let err = child.stderr.take().map(Stream::drain);
+    let printed = wait(&child, terms.interactive, deadline).and_then(|()| {
+        if terms.sweep {
+            running.iter().for_each(|running| running.kill());
+        }
+        printed(out, err, deadline)
+    });
+    if printed.is_err() {
         running.iter().for_each(|running| running.kill());
     }
     drop(guard);
     // Ended, or killed just now.
     let status = child.wait().map_err(Problem::Wait)?;
-    let (out, err) = printed.ok_or(Problem::Late)?;
-    Ok(Output { status, out: Zeroizing::new(out), err })
+    let (out, err) = printed?;
+    Ok(Output { status, out, err })
 }
 
 fn prepared<'a>(command: &'a mut Command, terms: &Terms) -> &'a mut Command {
@@ -126,18 +152,28 @@ fn prepared<'a>(command: &'a mut Command, terms: &Terms) -> &'a mut Command {
     command.stdin(stdin).stderr(Stdio::piped()).process_group(0)
 }
 
-/// Until the child has ended; `None`: its time is over. It stays to be waited for, so that its number is its own.
-fn wait(child: &Child, end: Instant) -> Option<()> {
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+/// Until the child has ended. It stays to be waited for, so that its number is its own.
+fn wait(child: &Child, interactive: bool, deadline: Instant) -> Result<(), Problem> {
+    let mut options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+    if !interactive {
+        options |= WaitIdOptions::STOPPED;
+    }
+    let Some(pid) = pid(child) else { return Ok(()) };
+    let by_terminal = [Signal::TTIN, Signal::TTOU].map(Signal::as_raw);
     let mut pause = Duration::from_millis(1);
     loop {
-        match waitid(WaitId::Pid(pid(child)?), options) {
+        match waitid(WaitId::Pid(pid), options) {
+            Ok(Some(status)) if status.stopped() => {
+                if status.stopping_signal().is_some_and(|signal| by_terminal.contains(&signal)) {
+                    return Err(Problem::Asks);
+                }
+            }
             Ok(None) | Err(rustix::io::Errno::INTR) => {}
             // Ended; or its state is unknown, and it is waited for.
-            Ok(Some(_)) | Err(_) => return Some(()),
+            Ok(Some(_)) | Err(_) => return Ok(()),
         }
-        if Instant::now() >= end {
-            return None;
+        if Instant::now() >= deadline {
+            return Err(Problem::Late);
         }
         thread::sleep(pause);
         pause = (pause * 2).min(POLL);
@@ -148,26 +184,65 @@ fn pid(child: &Child) -> Option<Pid> {
     Pid::from_raw(i32::try_from(child.id()).ok()?)
 }
 
-/// Reads to the end in a thread, and keeps the beginning.
-fn drain(mut from: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
-    let (send, receive) = channel();
-    thread::spawn(move || {
-        let mut kept = Vec::new();
-        // What cannot be read is missing, and the answer not whole.
-        let _ = from.by_ref().take(OUTPUT).read_to_end(&mut kept);
-        let _ = io::copy(&mut from, &mut io::sink());
-        // Nothing waits any more once the time was over.
-        let _ = send.send(kept);
-    });
-    receive
+/// What a thread reads from a stream to its end.
+struct Stream {
+    kept: Arc<Mutex<Zeroizing<Vec<u8>>>>,
+    /// Its other end is gone when the stream has ended.
+    end: Receiver<()>,
 }
 
-/// What was read; `None`: a process still holds the other end when the time is over.
-fn rest(from: Option<Receiver<Vec<u8>>>, end: Instant) -> Option<Vec<u8>> {
-    let Some(from) = from else { return Some(Vec::new()) };
-    match from.recv_timeout(end.saturating_duration_since(Instant::now())) {
-        Ok(bytes) => Some(bytes),
-        Err(RecvTimeoutError::Disconnected) => Some(Vec::new()),
-        Err(RecvTimeoutError::Timeout) => None,
+impl Stream {
+    fn drain(mut from: impl Read + Send + 'static) -> Self {
+        // In one piece: what a growing buffer frees is not zeroized.
+        let kept = Arc::new(Mutex::new(Zeroizing::new(Vec::with_capacity(OUTPUT))));
+        let (open, end): (Sender<()>, _) = channel();
+        let shared = Arc::clone(&kept);
+        thread::spawn(move || {
+            let mut chunk = Zeroizing::new([0; 8 << 10]);
+            loop {
+                match from.read(&mut *chunk) {
+                    Ok(0) => break,
+                    Ok(count) => {
+                        let mut kept = locked(&shared);
+                        let room = OUTPUT - kept.len();
+                        kept.extend_from_slice(&chunk[..count.min(room)]);
+                    }
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    // What cannot be read is missing, and the answer not complete.
+                    Err(_) => break,
+                }
+            }
+            drop(open);
+        });
+        Self { kept, end }
     }
+
+    /// What was read until the stream ended, or until `until`; and whether it has ended.
+    fn read(self, until: Instant) -> (Zeroizing<Vec<u8>>, bool) {
+        let left = until.saturating_duration_since(Instant::now());
+        let ended = self.end.recv_timeout(left) != Err(RecvTimeoutError::Timeout);
+        (mem::take(&mut *locked(&self.kept)), ended)
+    }
+}
+
+fn locked(kept: &Mutex<Zeroizing<Vec<u8>>>) -> MutexGuard<'_, Zeroizing<Vec<u8>>> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Both streams of a child that has ended. A daemon of its may hold standard error for as long as it runs; standard
+/// output that is still open may be incomplete.
+fn printed(
+    out: Option<Stream>,
+    err: Option<Stream>,
+    deadline: Instant,
+) -> Result<(Zeroizing<Vec<u8>>, Vec<u8>), Problem> {
+    let until = deadline.min(Instant::now() + GRACE);
+    let read = |stream: Option<Stream>| {
+        stream.map_or_else(|| (Zeroizing::default(), true), |stream| stream.read(until))
+    };
+    let (out, ended) = read(out);
+    if !ended {
+        return Err(if until == deadline { Problem::Late } else { Problem::Held });
+    }
+    Ok((out, mem::take(&mut *read(err).0)))
 }

@@ -155,7 +155,8 @@ impl Kube {
         prove::served(self).await
     }
 
-    /// Gateway pods that started before the roots of their namespace changed, within the last day.
+    /// Gateway pods that started before the roots of their namespace changed, within the last day, unless their proxy
+    /// shows through port forwarding that it has the new ones.
     ///
     /// # Errors
     /// Those of a request.

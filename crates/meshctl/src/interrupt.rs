@@ -30,12 +30,26 @@ pub(crate) struct OnSignal(u64);
 /// Has `cleanup` done when SIGINT, SIGTERM, SIGHUP or SIGQUIT ends the process, until the result is dropped.
 /// The process then dies of the signal, as it would have without us.
 pub(crate) fn on_signal(cleanup: Box<dyn Cleanup>) -> OnSignal {
+    hold().add(cleanup)
+}
+
+/// The cleanups, held: a signal waits until this is dropped or has taken one more.
+pub(crate) struct Held(MutexGuard<'static, Registered>);
+
+/// Holds the cleanups for something that must not exist without its own, even for a moment.
+pub(crate) fn hold() -> Held {
     static STARTED: OnceLock<()> = OnceLock::new();
     STARTED.get_or_init(watch);
-    let mut all = cleanups();
-    let id = all.last().map_or(0, |(id, _)| id + 1);
-    all.push((id, cleanup));
-    OnSignal(id)
+    Held(cleanups())
+}
+
+impl Held {
+    /// As [`on_signal`], and lets the signals proceed.
+    pub(crate) fn add(mut self, cleanup: Box<dyn Cleanup>) -> OnSignal {
+        let id = self.0.last().map_or(0, |(id, _)| id + 1);
+        self.0.push((id, cleanup));
+        OnSignal(id)
+    }
 }
 
 impl Drop for OnSignal {

@@ -13,14 +13,15 @@ use crate::interrupt::{Cleanup, on_signal};
 /// A terminal hands over lines of at most this many bytes (`N_TTY_BUF_SIZE`).
 const MAX_LINE: usize = 4096;
 
-/// Asks on the process's terminal; what is typed is not shown, and the terminal is as it was afterwards,
-/// even when a signal ends the process meanwhile.
+/// Asks on the process's terminal for `what`, such as `passphrase`; what is typed is not shown, and the terminal is as
+/// it was afterwards, even when a signal ends the process meanwhile.
 ///
 /// # Errors
 /// `ctl/io` when there is no terminal, it was closed, or the answer is not UTF-8.
-pub(crate) fn secret(question: &str) -> Result<Zeroizing<String>, Failure> {
+pub(crate) fn secret(what: &str, question: &str) -> Result<Zeroizing<String>, Failure> {
     let failed = |why: String| {
-        Failure::new("ctl/io", "the passphrase could not be read from the terminal").because(why)
+        Failure::new("ctl/io", format!("the {what} could not be read from the terminal"))
+            .because(why)
     };
     let fail = |error: std::io::Error| failed(error.to_string());
     let file = OpenOptions::new().read(true).write(true).open("/dev/tty").map_err(fail)?;

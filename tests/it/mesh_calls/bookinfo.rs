@@ -16,6 +16,7 @@ use tests::rig::follow::End;
 use tests::rig::istio::namespace;
 use tests::rig::services::Services;
 use tests::rig::sidecar::Sidecar;
+use tests::rig::wait;
 
 const CLIENT: &str = "app=productpage";
 
@@ -177,13 +178,17 @@ pub(super) fn calling<T>(
     call: impl Fn(usize) -> Result<String, String> + Sync,
     act: impl FnOnce() -> T,
 ) -> (T, [BTreeMap<String, usize>; 2]) {
-    let ended = AtomicBool::new(false);
+    let (ended, start) = (AtomicBool::new(false), Instant::now());
     let calls = |thread: usize| {
         let (mut bad, mut answers) = (Vec::new(), BTreeMap::new());
         while !ended.load(Ordering::Relaxed) {
+            let begun = start.elapsed();
             match call(thread) {
                 Ok(name) => *answers.entry(name).or_default() += 1,
-                Err(why) => bad.push(why),
+                Err(why) => {
+                    let took = start.elapsed() - begun;
+                    bad.push(format!("begun at {begun:.1?}, took {took:.1?}: {why}"));
+                }
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -214,7 +219,7 @@ pub(super) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(start.elapsed() < Duration::from_secs(60), "{what}: not in time");
+        assert!(start.elapsed() < wait::LONG, "{what}: not in time");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -53,7 +53,7 @@ fn folder_first(bookinfo: &Bookinfo) {
     let plan = bookinfo.mesh.run(&format!("trust plan {FOLDERS} {CONTEXTS}"));
     let told = "cluster2: the files of its folder are not in the cluster yet";
     ended(&plan, 2, &[told, "next: meshctl trust next "]);
-    let next = format!("trust next {FOLDERS} --yes --timeout 60s");
+    let next = format!("trust next {FOLDERS} --yes --timeout 180s");
     assert!(bookinfo.mesh.good(&next).contains("push to cluster2\n"));
     let done = "every cluster has what its trust models need";
     assert!(bookinfo.mesh.good(&next).contains(done));
@@ -122,7 +122,7 @@ fn cross_sign(bookinfo: &Bookinfo, model: &str) -> String {
 /// Takes every push of the plan, none of which calls notice, and gives proxies certificates of the new chain.
 fn federate(bookinfo: &mut Bookinfo, bridges: &str) {
     for _ in 0..2 {
-        let next = format!("trust next {FOLDERS}{bridges} --yes --timeout 60s");
+        let next = format!("trust next {FOLDERS}{bridges} --yes --timeout 180s");
         println!("{}", bookinfo.mesh.good(&next));
     }
     let plan = format!("trust plan {FOLDERS}{bridges} {CONTEXTS}");

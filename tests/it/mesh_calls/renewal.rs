@@ -12,7 +12,7 @@ pub(super) fn intermediates(bookinfo: &mut Bookinfo) {
     let mesh = &bookinfo.mesh;
     let said = bookinfo.while_calling(|| {
         mesh.shell.good("ca renew @/ca --cluster cluster1 --cluster cluster2");
-        mesh.good("push @/ca --context cluster1,cluster2 --yes --timeout 60s")
+        mesh.good("push @/ca --context cluster1,cluster2 --yes --timeout 180s")
     });
     assert_eq!(said.matches("  restarts: none\n").count(), 2, "{said}");
     let v3 = &mut bookinfo.reviews.get_mut("v3").expect("a version").proxy;
@@ -40,7 +40,7 @@ pub(super) fn root(bookinfo: &mut Bookinfo) {
         }
     }
     for folder in ["both", "change", "new"] {
-        let push = format!("push @/{folder} --context cluster1,cluster2 --yes --timeout 60s");
+        let push = format!("push @/{folder} --context cluster1,cluster2 --yes --timeout 180s");
         println!("{}", bookinfo.while_calling(|| bookinfo.mesh.good(&push)));
         // Some have certificates of this push, and some of the one before.
         bookinfo.restart_proxies(&["productpage"]);

@@ -91,7 +91,7 @@ fn federate(both: &BothWays<'_>) {
     ended(&plan, 2, &["1. push to cluster1", "2. push to cluster2", "next: meshctl trust next "]);
     let pods = both.pods();
     for cluster in ["cluster1", "cluster2"] {
-        let next = format!("trust next {clusters} --restart istiod --yes --timeout 60s");
+        let next = format!("trust next {clusters} --restart istiod --yes --timeout 180s");
         let said = both.mesh.good(&next);
         assert!(said.contains(&format!("push to {cluster}\n")), "{said}");
     }
@@ -166,7 +166,7 @@ impl Runs<'_> {
         let start = Instant::now();
         let mut last = String::new();
         loop {
-            let said = self.good(&format!("{command} {} --yes --timeout 60s", self.more));
+            let said = self.good(&format!("{command} {} --yes --timeout 180s", self.more));
             if said.contains(what) {
                 println!("{command}: {:.0?}\n{said}", start.elapsed());
                 return;
@@ -207,7 +207,7 @@ fn stopped_by_rejections(both: &BothWays<'_>, command: &str) {
             }
         });
         let _end = End(&stop);
-        both.mesh.run_as(USER, &format!("{command} --yes --timeout 60s"))
+        both.mesh.run_as(USER, &format!("{command} --yes --timeout 180s"))
     });
     let told = "error[ctl/drop-gate]: proxies have rejected certificates since this run began";
     ended(&ran, 2, &["cluster1: verified", told, "cluster1: ", " more in `ssl.fail_verify_error`"]);
@@ -236,6 +236,8 @@ fn killed(both: &BothWays<'_>, command: &str) {
 fn only_second(both: &BothWays<'_>) {
     let ran = both.mesh.run(&format!("rotate root evidence @/second {CONTEXTS}"));
     assert_eq!(ran.status, 0, "{}{}", ran.out, ran.err);
+    // A gateway that has not restarted has them, too.
+    println!("{}", both.mesh.good(&format!("status @/second {CONTEXTS}")));
     let envelope: Value = serde_json::from_str(&ran.out).expect("JSON");
     let seen = seen_in(both, &envelope);
     assert_eq!(seen["done"], true, "{seen:#}");

@@ -1,6 +1,7 @@
 //! `--root-signer exec:`: what a program receives, what it may answer, and what keeps it from an answer.
 
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,8 @@ use tests::judges::{openssl, run};
 use tests::schema;
 
 use meshpki::KeyType;
+
+use crate::terminal::{answer, on_a_terminal};
 
 use super::{PROGRAMS, meshctl, refuses, script, transcript, whole_job};
 
@@ -50,7 +53,7 @@ fn what_is_printed() {
         @/ca/
         ├─ root-cert.pem    created    Mesh Root CA [id], ecdsa-p256, until 2036-11-18
         │                              sha256 [sha256]
-        ├─ root-key.pem                not here: exec:@/signer
+        ├─ root-key.pem                held by exec:@/signer
         └─ east/            created    Mesh CA east, ecdsa-p256, pathlen 0, until 2027-11-21
                                        sha256 [sha256]
            ├─ ca-cert.pem
@@ -87,7 +90,7 @@ fn what_is_printed() {
         error[ctl/no-root-key]: the root key is missing, and nothing can be signed without it
           in: @/ca/root-key.pem
 
-        hint: restore the key; or name its holder with `--root-signer`; or sign where it is: `meshctl ca csr @/ca --cluster NAME` here, `meshctl ca sign @/ca/NAME/ca.csr --ca-cert root-cert.pem --ca-key root-key.pem --out @/ca/NAME` there
+        hint: restore the key, or name its holder with `--root-signer`. To sign where the key is, run `meshctl ca csr @/ca --cluster NAME` here and `meshctl ca sign @/ca/NAME/ca.csr --ca-cert root-cert.pem --ca-key root-key.pem --out @/ca/NAME` there
     "#,
     );
     // The issuer may be any CA whose certificate is there.
@@ -139,12 +142,60 @@ fn what_a_program_receives() {
     assert!(requests[1].contains(r#""algorithm":"ecdsa-sha256""#), "{}", requests[1]);
 }
 
-/// The answers of the documentation are those of the schema.
+/// The answers of the documentation, and of a documented program, are those of the schema.
 #[test]
 fn answers_and_their_schema() {
-    for answer in [r#"{"publicKey":"..."}"#, r#"{"signature":"..."}"#, r#"{"error":"..."}"#] {
-        schema::check("signer-answer", answer);
-    }
+    let docs = std::fs::read_to_string(format!("{PROGRAMS}/../signers.md")).unwrap();
+    let spans = docs.split('`').filter(|span| span.starts_with("{\"") && !span.contains('\n'));
+    let answers: Vec<&str> = spans.collect();
+    assert_eq!(answers.len(), 3, "{answers:?}");
+    answers.iter().for_each(|answer| schema::check("signer-answer", answer));
+    let shell = with_key(KeyType::EcdsaP256);
+    let text = format!(
+        "out=$({PROGRAMS}/openssl-key \"$(dirname \"$0\")/keys/root.pem\")\n\
+         jq -c . <<<\"$out\" >> \"$(dirname \"$0\")/answers\"; echo \"$out\""
+    );
+    script(&shell, "signer", &text);
+    shell.good(INIT);
+    let answers = shell.scratch.read("answers");
+    assert_eq!(answers.lines().count(), 3, "the public key and two signatures: {answers}");
+    answers.lines().for_each(|answer| schema::check("signer-answer", answer));
+}
+
+/// Google's command opens its input by name, so that `-` is a file, and writes to standard output for `-`.
+#[test]
+fn google_kms_and_its_command() {
+    let shell = with_key(KeyType::EcdsaP256);
+    let gcloud = "echo \"$*\" >> asked
+        while [ $# -gt 0 ]; do
+          case $1 in
+            get-public-key) exec openssl pkey -in keys/root.pem -pubout ;;
+            --digest-algorithm) hash=$2 ;;
+            --input-file) input=$2 ;;
+          esac
+          shift
+        done
+        exec openssl dgst -\"$hash\" -sign keys/root.pem <\"$input\"";
+    script(&shell, "bin/gcloud", &format!("cd \"$(dirname \"$0\")/..\"\n{gcloud}"));
+    let path = format!(
+        "{}:{}",
+        shell.scratch.join("bin").display(),
+        std::env::var("PATH").expect("a search path")
+    );
+    let key = "projects/p/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/7";
+    let command = format!(
+        "ca init @/ca --cluster east --root-signer exec:{PROGRAMS}/google-kms --signer-arg {key}"
+    );
+    let ran = meshctl(&shell, &command, &[("PATH".to_owned(), path)]);
+    assert_eq!(ran.status, 0, "{}{}", ran.out, ran.err);
+    let at = "--project p --location l --keyring r --key k";
+    let asked = shell.scratch.read("asked");
+    let asked: Vec<&str> = asked.lines().collect();
+    assert_eq!(asked[0], format!("kms keys versions get-public-key 7 {at} --output-file -"));
+    let sign =
+        format!("kms asymmetric-sign {at} --version 7 --digest-algorithm sha256 --input-file /");
+    assert_eq!(asked.len(), 3, "{asked:?}");
+    assert!(asked[1..].iter().all(|line| line.starts_with(&sign)), "{asked:?}");
 }
 
 /// The text after `answer` in a script that asks the documented program for all else.
@@ -196,6 +247,33 @@ fn programs_that_cannot_be_run() {
     );
     refuses(
         &shell,
+        "ca init @/ca --cluster east --root-signer exec:@/keys",
+        r#"
+        exit 1
+        --- stderr
+        error[ctl/signer]: the signer `@/keys` cannot be run
+          because: it is a folder
+
+        hint: name the program after `exec:`
+    "#,
+    );
+    shell.scratch.write("keys/lost", "#!/no/such/shell\n");
+    let mode = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(shell.scratch.join("keys/lost"), mode).unwrap();
+    refuses(
+        &shell,
+        "ca init @/ca --cluster east --root-signer exec:@/keys/lost",
+        r#"
+        exit 1
+        --- stderr
+        error[ctl/signer]: the signer `@/keys/lost` cannot be run
+          because: the program that its first line names, or its dynamic loader, does not exist
+
+        hint: correct its first line, such as `#!/usr/bin/env bash`, or install that program
+    "#,
+    );
+    refuses(
+        &shell,
         "ca init @/ca --cluster east --root-signer @/signer",
         r#"
         exit 64
@@ -242,7 +320,7 @@ fn programs_that_cannot_be_run() {
           because: signer: no credentials: \u{1b}[31mlog in first
           because: signer: second
 
-        hint: nothing was written; `echo '{"purpose":"public-key"}' | @/signer` runs it alone
+        hint: nothing was written; `echo '{"purpose":"public-key"}' | @/signer` asks it for its public key
     "#,
     );
     script(&shell, "signer", "kill -9 $$");
@@ -254,7 +332,7 @@ fn programs_that_cannot_be_run() {
         --- stderr
         error[ctl/signer]: the signer `@/signer` was killed by signal 9
 
-        hint: nothing was written; `echo '{"purpose":"public-key"}' | @/signer` runs it alone
+        hint: nothing was written; `echo '{"purpose":"public-key"}' | @/signer` asks it for its public key
     "#,
     );
     script(&shell, "signer", "echo '{\"error\": \"the key is disabled\"}'");
@@ -264,10 +342,10 @@ fn programs_that_cannot_be_run() {
         r#"
         exit 1
         --- stderr
-        error[ctl/signer]: the signer `@/signer` did not sign
+        error[ctl/signer]: the signer `@/signer` answered with an error
           because: the key is disabled
 
-        hint: nothing was written; `echo '{"purpose":"public-key"}' | @/signer` runs it alone
+        hint: nothing was written; `echo '{"purpose":"public-key"}' | @/signer` asks it for its public key
     "#,
     );
     // The command of the hint shows what the program prints.
@@ -285,7 +363,7 @@ fn programs_that_cannot_be_run() {
         error[ctl/signer]: the signer `@/signer` exited with status 1
           because: the key is disabled
 
-        hint: nothing was written; `echo '{"purpose":"public-key"}' | @/signer` runs it alone
+        hint: nothing was written; `echo '{"purpose":"public-key"}' | @/signer` asks it for its public key
     "#,
     );
 }
@@ -322,9 +400,58 @@ fn a_program_that_hangs_is_killed_with_all_it_started() {
         --- stderr
         error[ctl/signer]: the signer `@/signer` did not finish within 1 s and was killed
 
-        hint: it cannot ask on the terminal; `--signer-timeout 5m` gives it more time, and `echo '{"purpose":"public-key"}' | @/signer` runs it alone
+        hint: `--signer-timeout 5m` gives it more time, and `echo '{"purpose":"public-key"}' | @/signer` asks it for its public key
     "#,
     );
+}
+
+/// A daemon that has left the program's process group may hold standard error open, as OpenSSH's ControlPersist does; an
+/// answer on a standard output that is still open may be incomplete.
+#[test]
+fn a_daemon_that_a_program_leaves() {
+    let leaving = |open: &str| {
+        let shell = with_key(KeyType::EcdsaP256);
+        let daemon = format!(
+            "cd \"$(dirname \"$0\")/keys\"; rm -f daemon\n\
+             setsid sh -c 'echo $$ > daemon; exec sleep 20' {open} </dev/null &\n\
+             until [ -s daemon ]; do sleep 0.01; done"
+        );
+        script(&shell, "signer", &format!("{daemon}\n{PROGRAMS}/openssl-key root.pem"));
+        let ran = shell.run(&format!("{INIT} --signer-timeout 15s"));
+        (shell, ran)
+    };
+    let (_, ran) = leaving(">/dev/null");
+    assert_eq!(ran.status, 0, "{}{}", ran.out, ran.err);
+    let (shell, _) = leaving("2>/dev/null");
+    assert!(!shell.scratch.join("ca").exists(), "nothing is written");
+    shell.check(
+        &format!("{INIT} --signer-timeout 15s"),
+        r#"
+        exit 1
+        --- stderr
+        error[ctl/signer]: the signer `@/signer` ended, but a process that it started still holds its standard output open
+
+        hint: what it leaves running must close its standard output
+    "#,
+    );
+}
+
+/// A program is not in the terminal's foreground, so that one which asks there would wait for ever.
+#[test]
+fn a_program_that_asks_on_the_terminal_is_killed() {
+    let shell = with_key(KeyType::EcdsaP256);
+    script(&shell, "signer", "read -r -p 'Password: ' word </dev/tty");
+    let command = "meshctl ca init ca --cluster east --root-signer exec:./signer";
+    let Some(child) = on_a_terminal(&shell.scratch, command) else { return };
+    let (status, text) = answer(child, &[]);
+    assert_eq!(status, Some(1), "{text}");
+    assert!(
+        text.contains(
+            "the signer `./signer` asked on the terminal, which it cannot use, and was killed"
+        ),
+        "{text}"
+    );
+    assert!(!shell.scratch.join("ca").exists(), "{text}");
 }
 
 /// The process ends soon.
@@ -354,14 +481,17 @@ fn an_interrupted_command_leaves_no_program() {
         .spawn()
         .expect("meshctl starts");
     let pid = shell.scratch.join("keys/pid");
+    let start = Instant::now();
     while std::fs::read_to_string(&pid).unwrap_or_default().is_empty() {
+        assert!(start.elapsed() < Duration::from_secs(30), "the program has not started");
         std::thread::sleep(Duration::from_millis(20));
     }
     let signalled = run(Command::new("kill").args(["-TERM", &child.id().to_string()]));
     assert!(signalled.good, "{}", signalled.err);
-    child.wait().expect("meshctl ends");
+    let ended = child.wait().expect("meshctl ends");
+    assert_eq!(ended.signal(), Some(15), "{ended}");
     gone(shell.scratch.read("keys/pid").trim());
-    assert_eq!(shell.scratch.modes("ca"), "", "nothing is written");
+    assert!(!shell.scratch.join("ca").exists(), "nothing is written");
 }
 
 #[test]
@@ -377,6 +507,7 @@ fn answers_that_are_not_valid() {
         ("ask; echo done", "it is not one JSON object, at line"),
         ("ask; ask", "it is not one JSON object, at line"),
         ("echo '[]'", "it is not the documented object"),
+        ("ask | jq '[null, .signature, null]'", "it is not the documented object, but an array"),
         ("echo '{}'", "expected exactly one of `publicKey`, `signature` and `error`"),
         ("ask | jq '. + {error: \"no\"}'", "expected exactly one of"),
         ("ask | jq '. + {token: \"s3cr3t-value\"}'", "it is not the documented object"),
@@ -390,10 +521,10 @@ fn answers_that_are_not_valid() {
             "request='{\"purpose\": \"public-key\"}'; ask",
             "it has `publicKey` where `signature` was asked for",
         ),
-        ("ask | jq '.signature |= .[:40]'", "the signature of 30 bytes is not"),
+        ("ask | jq '.signature |= .[:40]'", "the signature (30 bytes) does not verify"),
         (
             "request=$(jq '.digest |= (.[1:2] + .[0:1] + .[2:])' <<<\"$request\"); ask",
-            "bytes is not the key's ecdsa-sha256 signature of the request",
+            "bytes) does not verify with the public key, sha256 ",
         ),
     ] {
         answering(&shell, answer);
@@ -425,7 +556,7 @@ fn answers_that_are_not_valid() {
         exit 1
         --- stderr
         error[ctl/signer-answer]: the answer of the signer `@/signer` is not valid
-          because: the signature of 3 bytes is not the key's ecdsa-sha256 signature of the request; the key is sha256 [sha256]
+          because: the signature (3 bytes) does not verify with the public key, sha256 [sha256]
 
         hint: docs/signers.md describes the exchange
     "#,
@@ -471,7 +602,7 @@ fn keys_that_are_not_the_roots() {
         r#"
         exit 1
         --- stderr
-        error[ctl/signer-key]: the signer's key is not that of `Mesh Root CA [id]`
+        error[ctl/signer-key]: the signer's key differs from the key of `Mesh Root CA [id]`
           in: exec:@/signer
           because: it has ecdsa-p384, key sha256 [sha256]
           because: `Mesh Root CA [id]` has ecdsa-p256, key sha256 [sha256]
@@ -485,7 +616,7 @@ fn keys_that_are_not_the_roots() {
         r#"
         exit 1
         --- stderr
-        error[ctl/signer-key]: the signer's key is not that of `Mesh Root CA [id]`
+        error[ctl/signer-key]: the signer's key differs from the key of `Mesh Root CA [id]`
           in: exec:@/signer
           because: it has ecdsa-p384, key sha256 [sha256]
           because: `Mesh Root CA [id]` has ecdsa-p256, key sha256 [sha256]
@@ -600,6 +731,7 @@ fn transcripts_only_grow() {
         hint: choose another file; a new one is created
     "#,
     );
+    a_line_that_is_cut_off_is_taken_back(&shell);
     refuses(
         &shell,
         "ca renew @/ca --cluster east --transcript @/no/folder",
@@ -612,15 +744,78 @@ fn transcripts_only_grow() {
     );
 }
 
+/// A file cannot grow further in the middle of a line, as on a full disk.
+fn a_line_that_is_cut_off_is_taken_back(shell: &Shell) {
+    let before = "{\"kind\": \"Signature\"}\n".repeat(368);
+    assert!((8000..8192).contains(&before.len()), "the limit cuts the next line");
+    shell.scratch.write("full", &before);
+    let limited = format!(
+        "trap '' XFSZ; ulimit -f 8; \
+         exec {} ca renew ca --cluster east --transcript full --at 2026-11-21T07:00:00Z",
+        crate::MESHCTL
+    );
+    let cluster = shell.scratch.entries("ca");
+    let ran = run(Command::new("bash").args(["-c", &limited]).current_dir(shell.scratch.path()));
+    assert!(!ran.good && ran.err.contains("cannot write `full`"), "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("File too large"), "{}", ran.err);
+    assert_eq!(shell.scratch.entries("ca"), cluster);
+    assert_eq!(shell.scratch.read("full"), before);
+    shell.good("ca renew @/ca --cluster east --transcript @/full");
+    assert!(shell.scratch.read("full").len() > before.len());
+}
+
 /// A root whose key was a file in its folder continues with a signer that has the same key.
 #[test]
 fn a_root_key_that_moves_out_of_its_file() {
     let shell = with_key(KeyType::EcdsaP256);
     let root = Authority::root(KeyType::EcdsaP256, "CN=Root", |_| {});
     root.write_root(&shell.scratch, "ca");
+    let before = shell.scratch.read("ca/root-cert.pem");
     let file = shell.scratch.join("ca/root-key.pem");
     std::fs::rename(&file, shell.scratch.join("keys/root.pem")).unwrap();
     shell.good(&format!("ca init @/ca --cluster east {SIGNER}"));
     shell.good(&format!("ca renew @/ca --cluster east {SIGNER}"));
-    assert!(!file.exists() && Path::new(PROGRAMS).exists());
+    shell.good("check @/ca");
+    assert_eq!(shell.scratch.read("ca/root-cert.pem"), before);
+    assert!(!file.exists());
+}
+
+/// A root's key of a kind that proxies may not take: another is made where the signer keeps it.
+#[test]
+fn a_signer_with_an_unproven_key() {
+    let shell = with_key(KeyType::EcdsaP521);
+    let ran = shell.run(&format!("ca init @/ca --cluster east {SIGNER}"));
+    let fix =
+        "hint: create an ECDSA key on P-256 where the signer keeps its keys, and name that one\n";
+    ended(
+        &ran,
+        0,
+        &["warning[ctl/key-type-unproven]: the root gets a key of type ecdsa-p521", fix],
+    );
+    assert!(!ran.err.contains("--key-type"), "{}", ran.err);
+}
+
+/// What was asked for without the signer still waits after a renewal with it, and nothing of it is put aside.
+#[test]
+fn a_request_that_waits_survives_a_renewal() {
+    let shell = with_key(KeyType::EcdsaP256);
+    shell.good(&format!("ca init @/ca --cluster east {SIGNER}"));
+    ended(&shell.run("ca renew @/ca --cluster east"), 2, &["error[ctl/csr-waits]"]);
+    let pending = || -> Vec<(String, u32, Option<Vec<u8>>)> {
+        let entries = shell.scratch.entries("ca/east/renewal").into_iter();
+        entries.map(|(name, entry)| (name, entry.mode, entry.content)).collect()
+    };
+    let before = pending();
+    assert_eq!(before.len(), 2, "{before:?}");
+    let ran = shell.run(&format!("ca renew @/ca --cluster east {SIGNER}"));
+    ended(&ran, 0, &["the CSR in ", "still waits: `meshctl ca adopt "]);
+    assert_eq!(pending(), before);
+    let aside = shell.scratch.entries("ca/previous");
+    assert!(!aside.is_empty() && aside.keys().all(|name| !name.contains("renewal")), "{aside:?}");
+    shell
+        .good(&format!("ca sign @/ca/east/renewal/ca.csr --ca @/ca --out @/signed --yes {SIGNER}"));
+    shell.good("ca adopt @/ca --cluster east @/signed/ca-cert.pem --yes");
+    assert!(pending().is_empty());
+    let aside = shell.scratch.entries("ca/previous");
+    assert!(aside.keys().all(|name| !name.contains("renewal")), "{aside:?}");
 }

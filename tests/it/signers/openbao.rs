@@ -8,10 +8,11 @@ use serde_json::Value;
 use tests::Shell;
 use tests::cli::ended;
 use tests::judges::{Answer, openssl, run};
+use tests::mesh::Mesh;
 use tests::rig::process::{Plan, Process};
-use tests::rig::{openbao, ports};
+use tests::rig::{Istio, openbao, ports};
 
-use super::{PROGRAMS, is_nowhere, meshctl, refuses_outside, transcript, whole_job};
+use super::{PROGRAMS, clear, is_nowhere, meshctl, refuses_outside, transcript, whole_job};
 
 /// The token of the server's root. A development server keeps everything in memory.
 const ROOT_TOKEN: &str = "root-token-5c0e77";
@@ -104,15 +105,14 @@ fn transit_holds_the_root_key() {
         bao.good("write -f transit/keys/mesh-root/rotate");
         let renew = format!("ca renew @/ca --cluster west {signer}");
         let ran = meshctl(shell, &renew, &env);
-        ended(&ran, 1, &["error[ctl/signer-key]: the signer's key is not that of `Mesh Root CA "]);
+        ended(
+            &ran,
+            1,
+            &["error[ctl/signer-key]: the signer's key differs from the key of `Mesh Root CA "],
+        );
         bao.good("write transit/keys/mesh-root/config deletion_allowed=true");
         bao.good("delete transit/keys/mesh-root");
-        for folder in ["ca", "side", "other"] {
-            std::fs::remove_dir_all(shell.scratch.join(folder)).unwrap();
-        }
-        for file in ["ceremony.jsonl", "bridge.pem"] {
-            std::fs::remove_file(shell.scratch.join(file)).unwrap();
-        }
+        clear(shell);
     }
     // No such key, no such token, no server: what bao says is shown, and nothing is written.
     let init = format!("ca init @/ca --cluster east {signer}");
@@ -127,10 +127,11 @@ fn transit_holds_the_root_key() {
     refused(&env, "connection refused");
 }
 
-/// `ca csr`, the corporate CA signs, `ca adopt`; `ca renew` makes the next CSR, and so on.
+/// `ca csr`, the corporate CA signs, `ca adopt`, `push` to a cluster; `ca renew` makes the next CSR, and so on.
 #[test]
 fn its_pki_is_the_corporate_ca() {
     let Some(bao) = Bao::start() else { return };
+    let mesh = Mesh::with_istio(&["east"], &Istio::default());
     let shell = &bao.shell;
     bao.good("secrets enable pki");
     bao.good("secrets tune -max-lease-ttl=87600h pki");
@@ -160,12 +161,22 @@ fn its_pki_is_the_corporate_ca() {
         assert_eq!(ran.status, 0, "{command}\n{}{}", ran.out, ran.err);
         ran.out
     };
+    let push = |parts: &[&str]| {
+        let Some(mesh) = &mesh else { return };
+        let dir = shell.scratch.join("mesh");
+        let limits = "--yes --timeout 60s --reload-timeout 20s";
+        let said = mesh.good(&format!("push {} --context east {limits}", dir.display()));
+        for part in [&["verified in 1 pod of istiod and 2 namespaces"], parts].concat() {
+            assert!(said.contains(part), "`{part}` is not in\n{said}");
+        }
+    };
     good("ca csr @/mesh --cluster east");
     let key = shell.scratch.read("mesh/east/ca-key.pem");
     sign("mesh/east/ca.csr", "first.json");
     good("ca adopt @/mesh --cluster east @/first.json @/corporate-root.pem --yes");
     assert_eq!(shell.scratch.read("mesh/east/ca-key.pem"), key, "the key has stayed where it was");
     good("check @/mesh");
+    push(&["secret: new", "restarted istio-system/deployment/istiod"]);
     let first = shell.scratch.read("mesh/east/ca-cert.pem");
 
     for round in ["second", "third"] {
@@ -178,6 +189,7 @@ fn its_pki_is_the_corporate_ca() {
         sign("mesh/east/renewal/ca.csr", &format!("{round}.json"));
         good(&format!("ca adopt @/mesh --cluster east @/{round}.json --yes"));
         good("check @/mesh");
+        push(&["secret: changed", "loads it without a restart", "restarts: none"]);
         assert!(!shell.scratch.join("mesh/east/renewal").exists(), "{round}");
     }
     let last = shell.scratch.read("mesh/east/ca-cert.pem");

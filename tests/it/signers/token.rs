@@ -4,12 +4,12 @@ use std::path::Path;
 use std::process::Command;
 
 use tests::Shell;
-use tests::cli::compare;
+use tests::cli::{compare, ended};
 use tests::judges::{missing, run};
 
 use crate::terminal::{answer, on_a_terminal};
 
-use super::{is_nowhere, meshctl, refuses_outside, transcript, whole_job};
+use super::{clear, is_nowhere, meshctl, refuses_outside, transcript, whole_job};
 
 /// Where Debian installs it.
 const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
@@ -60,6 +60,13 @@ impl Token {
         self.tool("pkcs11-tool", &[token.as_slice(), &key].concat());
     }
 
+    /// Builds the module `hsm/faults.so`, a layer over SoftHSM's.
+    fn faults(&self) {
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/judges/pkcs11/faults.c");
+        let module = self.shell.scratch.join("hsm/faults.so").display().to_string();
+        self.tool("c++", &["-x", "c", "-shared", "-fPIC", "-o", &module, source, "-ldl"]);
+    }
+
     /// Runs a command; the folder, without what the token keeps, is as it was.
     #[track_caller]
     fn refuses(&self, command: &str, env: &[(&str, &str)], expect: &str) {
@@ -99,12 +106,7 @@ fn a_token_is_the_root_key() {
         let name = format!("pkcs11:token=ROOT;object=mesh;id=%0{i}");
         assert!(lines.iter().all(|line| line["signer"] == *name), "{lines:?}");
         is_nowhere(shell, PIN, &printed, &["pins/right"]);
-        for folder in ["ca", "side", "other"] {
-            std::fs::remove_dir_all(shell.scratch.join(folder)).unwrap();
-        }
-        for file in ["ceremony.jsonl", "bridge.pem"] {
-            std::fs::remove_file(shell.scratch.join(file)).unwrap();
-        }
+        clear(shell);
     }
 }
 
@@ -182,7 +184,7 @@ fn tokens_and_keys_that_are_not_found() {
         r#"
         exit 1
         --- stderr
-        error[ctl/signer-key]: no key fits the URI
+        error[ctl/signer-key]: no key matches the URI
           in: token `ROOT`
 
         hint: the token has no private key that this PIN can use; create one with the vendor's tool
@@ -196,7 +198,7 @@ fn tokens_and_keys_that_are_not_found() {
         r#"
         exit 1
         --- stderr
-        error[ctl/signer-key]: several keys fit the URI
+        error[ctl/signer-key]: several keys match the URI
           in: token `ROOT`
           because: there is `object=mesh;id=%01`
           because: there is `object=mesh;id=%02`
@@ -210,12 +212,39 @@ fn tokens_and_keys_that_are_not_found() {
         r#"
         exit 1
         --- stderr
-        error[ctl/signer-key]: no key fits the URI
+        error[ctl/signer-key]: no key matches the URI
           in: token `ROOT`
           because: there is `object=mesh;id=%01`
           because: there is `object=mesh;id=%02`
 
         hint: correct `object` or `id` in the URI
+    "#,
+    );
+    // Names are as the URI needs them, and not all of many.
+    for i in 10..20 {
+        token.key("EC:prime256v1", "the mesh; new", &i.to_string());
+    }
+    token.refuses(
+        &at("token=ROOT"),
+        &[],
+        r#"
+        exit 1
+        --- stderr
+        error[ctl/signer-key]: several keys match the URI
+          in: token `ROOT`
+          because: there is `object=mesh;id=%01`
+          because: there is `object=mesh;id=%02`
+          because: there is `object=the%20mesh%3B%20new;id=%10`
+          because: there is `object=the%20mesh%3B%20new;id=%11`
+          because: there is `object=the%20mesh%3B%20new;id=%12`
+          because: there is `object=the%20mesh%3B%20new;id=%13`
+          because: there is `object=the%20mesh%3B%20new;id=%14`
+          because: there is `object=the%20mesh%3B%20new;id=%15`
+          because: there is `object=the%20mesh%3B%20new;id=%16`
+          because: there is `object=the%20mesh%3B%20new;id=%17`
+          because: and 2 more
+
+        hint: add `id` or `object` to the URI
     "#,
     );
     token.add("SPARE");
@@ -225,7 +254,7 @@ fn tokens_and_keys_that_are_not_found() {
         r#"
         exit 1
         --- stderr
-        error[ctl/signer-token]: no token fits the URI
+        error[ctl/signer-token]: no token matches the URI
           because: there is `ROOT`, serial [key], slot-id [slot]
           because: there is `SPARE`, serial [key], slot-id [slot]
 
@@ -238,7 +267,7 @@ fn tokens_and_keys_that_are_not_found() {
         r#"
         exit 1
         --- stderr
-        error[ctl/signer-token]: several tokens fit the URI
+        error[ctl/signer-token]: several tokens match the URI
           because: there is `ROOT`, serial [key], slot-id [slot]
           because: there is `SPARE`, serial [key], slot-id [slot]
 
@@ -358,14 +387,80 @@ fn a_pin_is_asked_for_on_a_terminal() {
     }
 }
 
+/// An empty PIN is never tried: the token would count it.
+#[test]
+fn pins_that_are_empty_or_seen_by_others() {
+    let Some(token) = Token::new() else { return };
+    token.key("EC:prime256v1", "mesh", "01");
+    token.faults();
+    token.shell.scratch.write_key("pins/empty", "\n");
+    token.shell.scratch.write("pins/shared", format!("{PIN}\n"));
+    let init = |rest: &str| {
+        format!(
+            "ca init @/ca --cluster east --root-signer 'pkcs11:token=ROOT;id=%01?module-path=@/hsm/faults.so{rest}"
+        )
+    };
+    let no_login = [("MODULE", MODULE), ("FAULT", "no login"), ("TOKEN_PIN", "")];
+    token.refuses(
+        &init("&pin-source=@/pins/empty'"),
+        &no_login,
+        r#"
+        exit 1
+        --- stderr
+        error[ctl/usage]: the PIN is empty
+          in: @/pins/empty
+    "#,
+    );
+    token.refuses(
+        &init("' --pin-env TOKEN_PIN"),
+        &no_login,
+        r#"
+        exit 1
+        --- stderr
+        error[ctl/usage]: the PIN is empty
+          because: the environment variable `TOKEN_PIN` is empty
+    "#,
+    );
+    let command = format!(
+        "SOFTHSM2_CONF=hsm/softhsm2.conf MODULE={MODULE} FAULT='no login' meshctl {}",
+        init("'").replace("@/", "")
+    );
+    let Some(child) = on_a_terminal(&token.shell.scratch, &command) else { return };
+    let (status, text) = answer(child, &[("PIN of the token `ROOT`: ", "")]);
+    assert_eq!(status, Some(1), "{text}");
+    assert!(text.contains("error[ctl/signer-pin]: the PIN is empty"), "{text}");
+    let ran = meshctl(
+        &token.shell,
+        &format!(
+            "ca init @/ca --cluster east --root-signer 'pkcs11:token=ROOT;id=%01?module-path={MODULE}&pin-source=@/pins/shared'"
+        ),
+        &token.env,
+    );
+    let warning = "warning[ctl/passphrase-permissions]: the PIN file is readable by users other than its owner\n";
+    ended(&ran, 0, &[warning, "pins/shared`; in a pod"]);
+}
+
+/// Two pairs with one identifier: each private key's certificate has its own public key.
+#[test]
+fn pairs_with_one_identifier() {
+    let Some(token) = Token::new() else { return };
+    for label in ["one", "two", "three"] {
+        token.key("EC:prime256v1", label, "01");
+    }
+    for label in ["one", "two", "three"] {
+        let object = signer(&format!("object={label};id=%01"));
+        let command = format!("ca init @/{label} --cluster east {object}");
+        let ran = meshctl(&token.shell, &command, &token.env);
+        assert_eq!(ran.status, 0, "{label}: {}{}", ran.out, ran.err);
+    }
+}
+
 /// What SoftHSM never does.
 #[test]
 fn faults_of_tokens() {
     let Some(token) = Token::new() else { return };
     token.key("EC:prime256v1", "mesh", "01");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/judges/pkcs11/faults.c");
-    let module = token.shell.scratch.join("hsm/faults.so").display().to_string();
-    token.tool("c++", &["-x", "c", "-shared", "-fPIC", "-o", &module, source, "-ldl"]);
+    token.faults();
     let with = |pin: &str| {
         format!(
             "ca init @/ca --cluster east --root-signer 'pkcs11:token=ROOT;id=%01?module-path=@/hsm/faults.so&pin-source=@/pins/{pin}'"
@@ -380,7 +475,7 @@ fn faults_of_tokens() {
         --- stderr
         error[ctl/signer-pin]: the PIN of the token `ROOT` is locked
 
-        hint: the token's security officer sets a new PIN, with the vendor's tool; meshctl cannot
+        hint: ask the token's security officer to set a new PIN with the vendor's tool
     "#,
     );
     token.refuses(
@@ -404,7 +499,19 @@ fn faults_of_tokens() {
         --- stderr
         error[ctl/signer-pin]: the PIN of the token `ROOT` is locked
 
-        hint: the token's security officer sets a new PIN, with the vendor's tool; meshctl cannot
+        hint: ask the token's security officer to set a new PIN with the vendor's tool
+    "#,
+    );
+    token.refuses(
+        &with("right"),
+        &env("removed at once"),
+        r#"
+        exit 1
+        --- stderr
+        error[ctl/signer-token]: the PKCS#11 module failed
+          because: C_GetTokenInfo returned DeviceRemoved
+
+        hint: check with the vendor's tool that the token works, then run this command again
     "#,
     );
     token.refuses(
@@ -466,7 +573,7 @@ fn faults_of_tokens() {
         --- stderr
         error[ctl/signer-token]: the token `ROOT` failed
           because: C_SignInit returned UserNotLoggedIn
-          because: the key wants its PIN for every signature (CKA_ALWAYS_AUTHENTICATE), which meshctl does not do
+          because: the key requires its PIN for every signature (CKA_ALWAYS_AUTHENTICATE), which meshctl does not do
 
         hint: nothing was written; check with the vendor's tool that the token works, then run this command again
     "#,
@@ -484,9 +591,28 @@ fn faults_of_tokens() {
         hint: nothing was written; check with the vendor's tool that the token works, then run this command again
     "#,
     );
-    let mut variables = token.env.clone();
+    token.refuses(
+        &with("right"),
+        &[("MODULE", MODULE), ("FAULT", "keypad"), ("KEYPAD", "0000-0000")],
+        r#"
+        exit 1
+        --- stderr
+        type the PIN of the token `ROOT` on its keypad
+        error[ctl/signer-pin]: wrong PIN for the token `ROOT`
+          because: the token counts wrong PINs, and does not say how many tries are left
+
+        hint: run the same command again, and type the right PIN on the token's keypad
+    "#,
+    );
+    let run = |variables: &[(&str, &str)], folder: &str, pin: &str| {
+        let mut all = token.env.clone();
+        all.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        meshctl(&token.shell, &with(pin).replace("@/ca", folder), &all)
+    };
     let keypad = [("MODULE", MODULE), ("FAULT", "keypad"), ("KEYPAD", PIN)];
-    variables.extend(keypad.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    let ran = meshctl(&token.shell, &with("wrong"), &variables);
-    assert_eq!(ran.status, 0, "a PIN that was typed on the token: {}{}", ran.out, ran.err);
+    let ran = run(&keypad, "@/ca", "wrong");
+    ended(&ran, 0, &["type the PIN of the token `ROOT` on its keypad\n"]);
+    // SoftHSM's free slot has a token that is not initialized.
+    let ran = run(&env("unreadable neighbour"), "@/other", "right");
+    assert_eq!(ran.status, 0, "{}{}", ran.out, ran.err);
 }

@@ -9,21 +9,40 @@ struct list {
     void *function[68];
 };
 /* Places in CK_FUNCTION_LIST. */
-enum { TOKEN_INFO = 6, OPEN_SESSION = 12, LOGIN = 18, SIGN_INIT = 42, SIGN = 43 };
+enum { INITIALIZE = 0, FINALIZE = 1, TOKEN_INFO = 6, OPEN_SESSION = 12, LOGIN = 18, SIGN_INIT = 42, SIGN = 43 };
 enum { FLAGS = 96 };
 
 static struct list real, ours;
-static int signatures;
+static int signatures, is_open;
 
 static int is(const char *fault) {
     const char *wanted = getenv("FAULT");
     return wanted && !strcmp(wanted, fault);
 }
 
+/* Threads of a real module run until it is finalized, in code that is no longer there. */
+__attribute__((destructor)) static void unloaded(void) {
+    if (is_open) abort();
+}
+
+static ulong initialize(void *args) {
+    ulong answer = ((ulong(*)(void *))real.function[INITIALIZE])(args);
+    is_open = !answer;
+    return answer;
+}
+
+static ulong finalize(void *reserved) {
+    is_open = 0;
+    return ((ulong(*)(void *))real.function[FINALIZE])(reserved);
+}
+
 static ulong token_info(ulong slot, unsigned char *info) {
     ulong answer = ((ulong(*)(ulong, unsigned char *))real.function[TOKEN_INFO])(slot, info);
     ulong flags;
     memcpy(&flags, info + FLAGS, sizeof flags);
+    /* Another card next to ours; or ours, removed. */
+    if (is("unreadable neighbour") && !(flags & 0x400)) return 0xe1;
+    if (is("removed at once")) return 0x32;
     if (is("final try")) flags |= 0x20000;
     if (is("locked")) flags |= 0x40000;
     if (is("keypad")) flags |= 0x100;
@@ -37,6 +56,7 @@ static ulong open_session(ulong slot, ulong flags, void *a, void *b, ulong *sess
 }
 
 static ulong login(ulong session, ulong user, char *pin, ulong length) {
+    if (is("no login")) abort();
     if (is("last try")) return 0xa4;
     if (is("keypad") && !pin) {
         pin = getenv("KEYPAD");
@@ -66,6 +86,8 @@ ulong C_GetFunctionList(struct list **list) {
     if (!module) return 5;
     ((ulong(*)(struct list **))dlsym(module, "C_GetFunctionList"))(&found);
     real = ours = *found;
+    ours.function[INITIALIZE] = initialize;
+    ours.function[FINALIZE] = finalize;
     ours.function[TOKEN_INFO] = token_info;
     ours.function[OPEN_SESSION] = open_session;
     ours.function[LOGIN] = login;

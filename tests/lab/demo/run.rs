@@ -88,8 +88,10 @@ impl<'s> Shell<'s> {
     fn show(&self, text: &str) {
         let all: Vec<String> = text.lines().map(|line| format!("  {line}")).collect();
         let mut lines = all[..all.len().min(SHOWN)].to_vec();
-        if all.len() > SHOWN {
-            lines.push(format!("  ... {} more lines", all.len() - SHOWN));
+        match all.len().saturating_sub(SHOWN) {
+            0 => {}
+            1 => lines.push("  ... 1 more line".to_owned()),
+            more => lines.push(format!("  ... {more} more lines")),
         }
         for line in lines {
             self.screen.say(&line);

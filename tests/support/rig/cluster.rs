@@ -49,7 +49,7 @@ impl Drop for Cluster {
 impl Cluster {
     /// Starts a cluster that is ready for use. If the rig is not built, prints a line and returns `None`.
     ///
-    /// Waits while three clusters run.
+    /// Waits while four clusters run.
     ///
     /// # Panics
     /// If a component does not start.

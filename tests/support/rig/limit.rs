@@ -3,8 +3,8 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 
-/// Two cores carry three clusters, for each waits more than it computes.
-const MAX: usize = 3;
+/// Two cores carry four clusters, for each waits more than it computes.
+const MAX: usize = 4;
 
 static QUEUE: Mutex<Queue> = Mutex::new(Queue { last: 0, served: 0, holders: Vec::new() });
 static MOVED: Condvar = Condvar::new();
@@ -21,7 +21,7 @@ struct Queue {
 #[derive(Debug)]
 pub struct Permit(ThreadId);
 
-/// Waits until `count` clusters may run; more than three may when nothing else does.
+/// Waits until `count` clusters may run; more than four may when nothing else does.
 ///
 /// # Panics
 /// When the calling thread holds a cluster already: two tests that do so would wait for each other.

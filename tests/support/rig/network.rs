@@ -21,6 +21,9 @@ use crate::judges;
 const ALONE: &str = "MESH_RIG_ALONE";
 /// The bridge; pods have addresses of `10.244.0.0/16`, none of which ends with 0 or 255 ([`super::kubelet`]).
 const BRIDGE: &str = "mesh0";
+/// Its hardware address. Without one of its own it takes the lowest of its pods': each pod that comes or goes may change
+/// that, and for about ten seconds the others reach no address of the bridge.
+const HARDWARE: &str = "02:00:00:00:00:01";
 
 /// Runs a test that takes two clusters in a process with a network of its own: this program again, this test only.
 ///
@@ -46,7 +49,9 @@ pub fn alone(name: &str, test: impl FnOnce()) {
 /// When it is not.
 pub fn begin() {
     let link = "ip link set";
-    sh(&format!("{link} lo up; ip link add {BRIDGE} type bridge; {link} {BRIDGE} up"));
+    sh(&format!(
+        "{link} lo up; ip link add {BRIDGE} address {HARDWARE} type bridge; {link} {BRIDGE} up"
+    ));
 }
 
 /// This program with this test, in namespaces of network and process ids: at its end, whatever it has started ends.
@@ -67,7 +72,23 @@ fn again(name: &str) {
     let good = plan.start().wait().success();
     let log = read_log(&plan.log);
     println!("{log}");
-    assert!(good && log.contains("1 passed"), "{name} in a network of its own");
+    // Last, too: a CI that shows only the end of the output shows why.
+    let why = panics(&log);
+    assert!(good && log.contains("1 passed"), "{name} in a network of its own:\n{why}");
+}
+
+/// The messages of panics in what a test has printed, each without its backtrace.
+fn panics(log: &str) -> String {
+    const MOST: usize = 40;
+    let starts = |line: &str| line.starts_with("thread '") && line.contains(" panicked at ");
+    let ends = |line: &str| line.starts_with("stack backtrace:") || line.starts_with("note: ");
+    let mut messages = Vec::new();
+    let mut lines = log.lines();
+    while let Some(first) = lines.by_ref().find(|line| starts(line)) {
+        let message = lines.by_ref().take_while(|line| !ends(line)).take(MOST);
+        messages.push([first].into_iter().chain(message).collect::<Vec<_>>().join("\n"));
+    }
+    messages.join("\n")
 }
 
 /// Whether this machine lets this user make one.

@@ -104,7 +104,7 @@ async fn relay(listener: Listener, find: impl Fn() -> Vec<u16> + Send + 'static)
     }
 }
 
-/// Hands connections to the endpoints of a Service, in turn.
+/// Hands connections to the endpoints of a Service, in turn; to the next one where an endpoint does not take them.
 async fn balance(listener: Listener, slices: Api<EndpointSlice>, name: String) {
     let mut turn = 0;
     loop {
@@ -112,12 +112,15 @@ async fn balance(listener: Listener, slices: Api<EndpointSlice>, name: String) {
         turn += 1;
         let (slices, name) = (slices.clone(), name.clone());
         tokio::spawn(async move {
-            let endpoints = endpoints(slices, &name).await.unwrap_or_default();
-            let Some(endpoint) = endpoints.get(turn % endpoints.len().max(1)) else { return };
-            let connect = TcpStream::connect(endpoint);
-            // An endpoint whose pod is gone does not even refuse.
-            if let Ok(Ok(there)) = tokio::time::timeout(Duration::from_secs(1), connect).await {
-                join(here, there).await;
+            let mut endpoints = endpoints(slices, &name).await.unwrap_or_default();
+            let first = turn % endpoints.len().max(1);
+            endpoints.rotate_left(first);
+            for endpoint in endpoints {
+                let connect = TcpStream::connect(endpoint);
+                // An endpoint whose pod is gone does not even refuse.
+                if let Ok(Ok(there)) = tokio::time::timeout(Duration::from_secs(1), connect).await {
+                    return join(here, there).await;
+                }
             }
         });
     }

@@ -105,7 +105,13 @@ impl Cluster {
     /// When they cannot be written.
     pub fn sync_roots(&self, namespace: &str, proxy: &Sidecar) {
         let roots = self.config_map_key(namespace, "istio-ca-root-cert", "root-cert.pem");
-        fs::write(proxy.plan.folder.join(ROOTS), roots).expect("a file");
+        let path = proxy.plan.folder.join(ROOTS);
+        if fs::read_to_string(&path).is_ok_and(|there| there == roots) {
+            return;
+        }
+        // At once, as the kubelet does: the agent reads the file in the moment in which it changes.
+        let new = path.with_extension("new");
+        fs::write(&new, roots).and_then(|()| fs::rename(&new, &path)).expect("a file");
     }
 
     /// What a pod has mounted: the mesh's roots, a token for istiod, its labels.

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use crate::child::{self, Output, Problem, Terms};
+use crate::child::{self, Output, Terms};
 
 /// Versions of the exchange that plugins speak.
 pub(super) const API_VERSIONS: [&str; 2] =
@@ -113,14 +113,8 @@ impl Plugin {
             interactive: self.interactive,
             sweep: false,
         };
-        child::run(&mut self.command(), &terms, |_| ()).map_err(|problem| match problem {
-            Problem::Start(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                "was not found".to_owned()
-            }
-            Problem::Start(error) => format!("cannot be run: {error}"),
-            Problem::Wait(error) => format!("cannot be waited for: {error}"),
-            Problem::Late => format!("did not finish within {} s", self.patience.as_secs()),
-        })
+        child::run(&mut self.command(), terms, |_| ())
+            .map_err(|problem| problem.sentence(self.patience))
     }
 
     fn failed(&self, how: &str, output: &Output) -> String {

@@ -74,17 +74,27 @@ pub(super) async fn read(
     Ok(Proxies { sightings, asked, failures })
 }
 
+/// What the proxy of a gateway's pod shows and trusts.
+///
+/// # Errors
+/// Why that is not known.
+pub(super) async fn of_gateway(kube: &Kube, pod: &KubePod) -> Result<Vec<ProxyCerts>, String> {
+    let proxy = gateway(pod).ok_or("it has ended")?;
+    Ok(certs(kube, &proxy).await?.0)
+}
+
+/// The proxy of a gateway's pod, or of ztunnel's.
+fn gateway(pod: &KubePod) -> Option<Proxy> {
+    let labels = pod.metadata.labels.as_ref();
+    let is_ztunnel =
+        labels.and_then(|labels| labels.get("app")).is_some_and(|app| app == "ztunnel");
+    proxy(pod, if is_ztunnel { ProxyKind::Ztunnel } else { ProxyKind::Gateway })
+}
+
 /// Every pod with a proxy, sorted.
 async fn list(kube: &Kube) -> Result<Vec<Proxy>, Error> {
-    let gateways = workloads::gateway_pods(kube).await?.into_iter().map(|(_, pod)| {
-        let is_ztunnel = pod
-            .metadata
-            .labels
-            .as_ref()
-            .is_some_and(|l| l.get("app").is_some_and(|a| a == "ztunnel"));
-        let kind = if is_ztunnel { ProxyKind::Ztunnel } else { ProxyKind::Gateway };
-        proxy(&pod, kind)
-    });
+    let gateways = workloads::gateway_pods(kube).await?;
+    let gateways = gateways.iter().map(|(_, pod)| gateway(pod));
     let mut all: Vec<Proxy> = gateways.flatten().collect();
     let api: Api<KubePod> = Api::all(kube.client.clone());
     let what = || "list the pods with a sidecar".to_owned();

@@ -49,10 +49,10 @@ impl Authority {
                 warn_exposed(dir, io);
                 Self::from_dir(dir, source, io)
             }
-            (None, Some(cert), key) if key.is_some() || source.is_outside() => {
-                Self::from_files(cert, key, source, io)
+            (None, Some(cert), key) => Self::from_files(cert, key, source, io),
+            (None, None, _) => {
+                Err(Failure::usage("no issuer: use `--ca`, or `--ca-cert` and `--ca-key`"))
             }
-            _ => Err(Failure::usage("no issuer: use `--ca`, or `--ca-cert` and `--ca-key`")),
         }
     }
 
@@ -74,7 +74,7 @@ impl Authority {
 
     /// Reads an issuer from its own files; the certificate file begins with the issuer and may hold those above
     /// it as well, in any order.
-    pub(crate) fn from_files(
+    fn from_files(
         cert: &Path,
         key: Option<&Path>,
         source: &KeySource,
@@ -88,7 +88,11 @@ impl Authority {
                 passphrase::warn_shared_key(key, io);
                 source.inside(passphrase::read_key(key, &source.passphrase, io)?, key, io)?
             }
-            (None, None) => return Err(Failure::usage("the issuer's key is missing")),
+            (None, None) => {
+                return Err(Failure::usage(
+                    "no key of the issuer: use `--ca-key` or `--root-signer`",
+                ));
+            }
         };
         let (above, roots) = sorted(&certs, cert, io).map_err(|failure| failure.in_file(cert))?;
         let this = Self::new(certs[0].clone(), above, roots, key);
@@ -192,8 +196,8 @@ pub(crate) fn root_key(dir: &Path, source: &KeySource, io: &mut Io<'_>) -> Resul
     if files::read_optional(&path)?.is_none() {
         return Err(Failure::new("ctl/no-root-key", "the root key is missing, and nothing can be signed without it").in_file(&path).hint(
             format!(
-                "restore the key; or name its holder with `--root-signer`; or sign where it is: `meshctl ca csr {0} --cluster NAME` here, \
-                 `meshctl ca sign {0}/NAME/ca.csr --ca-cert root-cert.pem --ca-key root-key.pem --out {0}/NAME` there",
+                "restore the key, or name its holder with `--root-signer`. To sign where the key is, run `meshctl ca csr {0} --cluster NAME` here \
+                 and `meshctl ca sign {0}/NAME/ca.csr --ca-cert root-cert.pem --ca-key root-key.pem --out {0}/NAME` there",
                 text::word(dir)
             ),
         ));

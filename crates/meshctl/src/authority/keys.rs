@@ -37,8 +37,11 @@ pub(crate) fn generate(
     Ok(keys)
 }
 
-/// Warns where istiod or Envoy is unproven with a key type.
-pub(crate) fn warn_unproven(kind: KeyType, whose: &str, io: &mut Io<'_>) {
+/// The fix of [`warn_unproven`] for a key that the command creates.
+pub(crate) const BY_OPTION: &str = "`--key-type ecdsa-p256` works with every Istio release";
+
+/// Warns where istiod or Envoy is unproven with a key type; `fix` says how to get another.
+pub(crate) fn warn_unproven(kind: KeyType, whose: &str, fix: &str, io: &mut Io<'_>) {
     let why = match kind {
         KeyType::Ed25519 => {
             "istiod reads it, but Envoy is not known to accept certificates signed with it"
@@ -50,6 +53,6 @@ pub(crate) fn warn_unproven(kind: KeyType, whose: &str, io: &mut Io<'_>) {
     let warning =
         Failure::new("ctl/key-type-unproven", format!("{whose} gets a key of type {kind}"))
             .because(why)
-            .hint("`--key-type ecdsa-p256` works with every Istio release");
+            .hint(fix);
     io.warn(&warning);
 }

@@ -15,6 +15,9 @@ use crate::io::Io;
 use crate::terminal::secret;
 use crate::text;
 
+/// What messages call a passphrase.
+pub(crate) const PASSPHRASE: &str = "passphrase";
+
 /// Where a passphrase comes from: a file, an environment variable, or nothing that was named.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PassphraseSource {
@@ -24,15 +27,19 @@ pub(crate) struct PassphraseSource {
     pub(crate) env: Option<String>,
 }
 
-/// The passphrase a source names, if it names one.
+/// The passphrase a source names, if it names one; `what` it is, such as `passphrase`.
+///
+/// # Errors
+/// `ctl/usage` for a variable that is not set and for an empty passphrase, `ctl/io`.
 pub(crate) fn given(
     source: &PassphraseSource,
+    what: &str,
     io: &mut Io<'_>,
 ) -> Result<Option<Zeroizing<String>>, Failure> {
     let text = if let Some(path) = &source.file {
         let bytes = files::read(path, io.stdin)?;
         if files::is_shared(path) {
-            let message = "the passphrase file is readable by users other than its owner";
+            let message = format!("the {what} file is readable by users other than its owner");
             let warning = Failure::new("ctl/passphrase-permissions", message)
                 .in_file(path)
                 .hint(format!("`chmod 600 {}`; in a pod, `defaultMode: 0400`", text::word(path)));
@@ -40,7 +47,7 @@ pub(crate) fn given(
         }
         let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
         let line = std::str::from_utf8(line).map_err(|error| {
-            Failure::new("ctl/io", "the passphrase is not valid UTF-8")
+            Failure::new("ctl/io", format!("the {what} is not valid UTF-8"))
                 .in_file(path)
                 .because(error.to_string())
         })?;
@@ -55,7 +62,14 @@ pub(crate) fn given(
         return Ok(None);
     };
     if text.is_empty() {
-        return Err(Failure::new("ctl/usage", "the passphrase is empty"));
+        let failure = Failure::new("ctl/usage", format!("the {what} is empty"));
+        return Err(match (&source.file, &source.env) {
+            (Some(path), _) => failure.in_file(path),
+            (None, Some(variable)) => {
+                failure.because(format!("the environment variable `{variable}` is empty"))
+            }
+            (None, None) => failure,
+        });
     }
     Ok(Some(text))
 }
@@ -74,7 +88,7 @@ pub(crate) fn for_new_key(
     known: &[&str],
     io: &mut Io<'_>,
 ) -> Result<Option<Zeroizing<String>>, Failure> {
-    if let Some(text) = given(source, io)? {
+    if let Some(text) = given(source, PASSPHRASE, io)? {
         warn_weak(&text, known, io);
         return Ok(Some(text));
     }
@@ -85,7 +99,8 @@ pub(crate) fn for_new_key(
             .exit(Exit::Usage));
     }
     for attempt in 1..=ATTEMPTS {
-        let text = secret("Passphrase for the new root key (empty for no encryption): ")?;
+        let text =
+            secret(PASSPHRASE, "Passphrase for the new root key (empty for no encryption): ")?;
         if text.is_empty() {
             let warning = Failure::new("ctl/root-key-plain", "the root key is not encrypted")
                 .because("anyone who can read it can sign for every cluster")
@@ -94,7 +109,7 @@ pub(crate) fn for_new_key(
             return Ok(None);
         }
         warn_weak(&text, known, io);
-        if *secret("Repeat the passphrase: ")? == *text {
+        if *secret(PASSPHRASE, "Repeat the passphrase: ")? == *text {
             return Ok(Some(text));
         }
         if attempt < ATTEMPTS {

@@ -10,7 +10,7 @@ use meshpki::{Cert, Error};
 use zeroize::Zeroizing;
 
 use super::foreign::Foreign;
-use super::passphrase::{self, ATTEMPTS, PassphraseSource};
+use super::passphrase::{self, ATTEMPTS, PASSPHRASE, PassphraseSource};
 use crate::failure::Failure;
 use crate::files;
 use crate::io::Io;
@@ -71,14 +71,15 @@ impl<'a> Opener<'a> {
             return Ok(pile);
         }
         if self.given.is_none() {
-            self.given = Some(passphrase::given(self.source, io)?);
+            self.given = Some(passphrase::given(self.source, PASSPHRASE, io)?);
         }
         if let Some(Some(text)) = &self.given {
             return Ok(read(Some(text)));
         }
         let asks = io.can_ask && (container || self.keys == Keys::Wanted);
         for attempt in 1..=if asks { ATTEMPTS } else { 0 } {
-            pile = read(Some(&secret(&format!("Passphrase of {}: ", text::word(path)))?));
+            let question = format!("Passphrase of {}: ", text::word(path));
+            pile = read(Some(&secret(PASSPHRASE, &question)?));
             if !pile.has_wrong_passphrase() {
                 break;
             }

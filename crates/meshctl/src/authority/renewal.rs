@@ -9,7 +9,7 @@ use meshpki::{CaCerts, Cert, Csr, KeyType, Oid, Profile, Role, Signer, SoftKey, 
 
 use super::crls::{self, Crls};
 use super::issuer::Authority;
-use super::keys::{generate, warn_unproven};
+use super::keys::{BY_OPTION, generate, warn_unproven};
 use super::signer::KeySource;
 use super::summary::{Cluster, RootKey, State, Summary, layout_of, read_set};
 use super::{check_cluster_name, intermediate, open_workspace, refuse_missing, warn_exposed};
@@ -114,7 +114,7 @@ impl Renewal<'_> {
     fn new_key(&self, name: &str, old: &Cert, io: &mut Io<'_>) -> Result<SoftKey, Failure> {
         let of_old = || KeyType::of(old.public_key().algorithm());
         let kind = self.key_type.or_else(of_old).unwrap_or_default();
-        warn_unproven(kind, &format!("`{name}`"), io);
+        warn_unproven(kind, &format!("`{name}`"), BY_OPTION, io);
         Ok(generate(kind, 1, io)?.remove(0))
     }
 }
@@ -141,7 +141,7 @@ fn renew(
     let requests = stage_requests(renewal, &elsewhere, workspace, io)?;
     let mut summary = Summary::new(renewal.dir, root, State::Unchanged, RootKey::UNTOUCHED);
     let mut authority = None;
-    let mut staged = Vec::new();
+    let (mut staged, mut waiting) = (Vec::new(), Vec::new());
     for (old, name) in &olds {
         if !ours.iter().any(|(_, of)| of == name) {
             summary.clusters.push(Cluster::new(name, State::Unchanged, old));
@@ -152,6 +152,9 @@ fn renew(
         }
         if let Some(authority) = &authority {
             let new = stage_one(renewal, name, old, authority, now, workspace, io)?;
+            if stage_pending(renewal.dir, name, workspace)? {
+                waiting.push(name);
+            }
             summary.clusters.push(Cluster::new(name, State::Renewed, &new));
             staged.push((name, old));
         }
@@ -161,6 +164,13 @@ fn renew(
     for (name, old) in staged {
         let place = exchange(name, old, workspace)?;
         io.note(format_args!("the old files of {name} are in {}", text::word(&place)));
+    }
+    for name in waiting {
+        io.note(format_args!(
+            "the CSR in {} still waits: `meshctl ca adopt {} --cluster {name} CERTIFICATE` takes its certificate",
+            text::word(&renewal.dir.join(name).join(PENDING)),
+            text::word(renewal.dir)
+        ));
     }
     let waits = (!elsewhere.is_empty()).then(|| waits(renewal.dir, own.as_ref(), &elsewhere));
     Ok((Renewed { summary, waits, lacks_crls: None }, authority))
@@ -172,6 +182,8 @@ pub(crate) const PENDING: &str = "renewal";
 pub(crate) const PENDING_KEY: &str = "key.pem";
 /// Its CSR.
 pub(crate) const PENDING_CSR: &str = "ca.csr";
+/// All that is in it.
+const PENDING_FILES: [&str; 2] = [PENDING_KEY, PENDING_CSR];
 
 /// Stages the keys and CSRs that are missing; their folders.
 fn stage_requests(
@@ -312,7 +324,29 @@ pub(crate) fn stage_successor(
     Ok(())
 }
 
-/// Puts the staged set in the old one's place; where the old one is now.
+/// Stages a cluster's CSR and its key, if there are any, with the set that takes the place of the present one: their
+/// certificate may still come. Whether there are any.
+///
+/// # Errors
+/// `ctl/io`.
+pub(crate) fn stage_pending(
+    dir: &Path,
+    name: &str,
+    workspace: &mut Workspace,
+) -> Result<bool, Failure> {
+    let mut found = false;
+    for file in PENDING_FILES {
+        let file = Path::new(name).join(PENDING).join(file);
+        if let Some(content) = files::read_optional(&dir.join(&file))? {
+            workspace.stage(&file, &content, file.ends_with(PENDING_KEY))?;
+            found = true;
+        }
+    }
+    Ok(found)
+}
+
+/// Puts the staged set in the old one's place; where the old one is now. A CSR and its key are not part of the old one:
+/// the new one has the key as its own, or waits for the certificate.
 ///
 /// # Errors
 /// `ctl/io`.
@@ -322,7 +356,11 @@ pub(crate) fn exchange(
     workspace: &mut Workspace,
 ) -> Result<PathBuf, Failure> {
     let serial: String = old.ca().serial_hex().chars().filter(|c| *c != ':').take(8).collect();
-    workspace.exchange(name, &format!("{name}-{serial}"))
+    let place = workspace.exchange(name, &format!("{name}-{serial}"))?;
+    for file in PENDING_FILES {
+        files::remove(&place, &Path::new(PENDING).join(file))?;
+    }
+    Ok(place)
 }
 
 /// The root's certificate from another mesh that the old set sends, until it expires.

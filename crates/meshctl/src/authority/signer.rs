@@ -178,7 +178,7 @@ fn check_key(key: &PublicKey, cert: &Cert, name: &str) -> Result<(), Failure> {
         return Ok(());
     }
     let label = cert.subject().label();
-    Err(Failure::new("ctl/signer-key", format!("the signer's key is not that of `{label}`"))
+    Err(Failure::new("ctl/signer-key", format!("the signer's key differs from the key of `{label}`"))
         .within(name)
         .because(format!("it has {}", super::key_words(key)))
         .because(format!("`{label}` has {}", super::key_words(cert.public_key())))

@@ -182,7 +182,7 @@ impl Summary {
         let state = if self.is_root_here() { self.root_state.text() } else { "elsewhere" };
         text += &entry("├─ ", ROOT_CERT, state, &describe(&self.root));
         text += &entry("│  ", "", "", &format!("sha256 {}", self.root.fingerprint()));
-        let held = self.root_key.holder.as_ref().map(|holder| format!("not here: {holder}"));
+        let held = self.root_key.holder.as_ref().map(|holder| format!("held by {holder}"));
         let (key_state, key_note) = match self.root_key.encrypted {
             _ if held.is_some() => ("", held.as_deref().unwrap_or_default()),
             _ if !self.dir.join(ROOT_KEY).exists() => ("", "not here"),

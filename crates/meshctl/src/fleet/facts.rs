@@ -324,8 +324,8 @@ fn pending(found: &Found) -> Vec<String> {
         found.seen.observed.pending().iter().map(ToString::to_string).collect();
     for older in found.older.iter().flatten() {
         lines.push(format!(
-            "pod {} of {} in {} started before the roots changed at {}: it may still use the old roots",
-            older.pod, older.id, older.id.namespace, older.changed
+            "pod {} of {} in {} started before the roots changed at {}; {}",
+            older.pod, older.id, older.id.namespace, older.changed, older.why
         ));
     }
     lines

@@ -136,7 +136,8 @@ fn has_older(target: &Target, id: &Id, pods: &[&OlderPod]) -> Problem {
     let message = format!("{id} in {} has pods from before the roots changed", id.namespace);
     let mut problem = error(target, "apply/unfinished", message);
     let line = |pod: &&OlderPod| {
-        format!("pod {} started {}, the roots changed {}", pod.pod, pod.started, pod.changed)
+        let OlderPod { pod, started, changed, why, .. } = pod;
+        format!("pod {pod} started {started}, the roots changed {changed}; {why}")
     };
     problem.evidence = pods.iter().map(line).collect();
     problem.effect = "these pods may still present and trust the old certificates".to_owned();

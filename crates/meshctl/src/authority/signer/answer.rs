@@ -41,6 +41,10 @@ impl Answer {
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Err("it is empty".to_owned());
         }
+        // The derived reader would also take the three values in an array.
+        if bytes.trim_ascii_start().starts_with(b"[") {
+            return Err("it is not the documented object, but an array".to_owned());
+        }
         let written: Written = serde_json::from_slice(bytes).map_err(|error| {
             let (line, column) = (error.line(), error.column());
             match error.classify() {

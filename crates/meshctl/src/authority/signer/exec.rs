@@ -4,7 +4,7 @@
 //! a deadline. What it prints on standard error is shown only if it fails.
 
 use std::ffi::OsString;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use super::answer::Answer;
 use super::scheme::Scheme;
 use super::{no_scheme, refused};
 use crate::failure::Failure;
-use crate::interrupt::{Cleanup, on_signal};
+use crate::interrupt::{self, Cleanup};
 use crate::text;
 
 /// Lines of its standard error that are shown.
@@ -88,9 +88,8 @@ impl ExecSigner {
         };
         self.scheme.accepted(&self.public, message, &given).ok_or_else(|| {
             self.program.bad_answer(&format!(
-                "the signature of {} bytes is not the key's {} signature of the request; the key is sha256 {}",
+                "the signature ({} bytes) does not verify with the public key, sha256 {}",
                 given.len(),
-                self.scheme.name(),
                 self.public.fingerprint()
             ))
         })
@@ -144,45 +143,68 @@ impl Program {
             interactive: false,
             sweep: true,
         };
-        let started = |running| on_signal(Box::new(End(running)));
+        // No signal comes between its start and its registration.
+        let cleanups = interrupt::hold();
+        let started = |running| cleanups.add(Box::new(End(running)));
         let output =
-            child::run(&mut command, &terms, started).map_err(|problem| self.not_run(&problem))?;
+            child::run(&mut command, terms, started).map_err(|problem| self.not_run(&problem))?;
         if let Some(how) = output.failure() {
             return Err(self.failed(&how, &output));
         }
         Answer::read(&output.out).map_err(|why| self.with_lines(self.bad_answer(&why), &output.err))
     }
 
-    /// `signer PROGRAM`, and what became of it.
+    /// The signer, and what went wrong.
     fn failure(&self, what: &str) -> Failure {
         Failure::new("ctl/signer", format!("the signer `{}` {what}", self.path.display()))
     }
 
     fn not_run(&self, problem: &Problem) -> Failure {
+        if let Problem::Start(error) = problem {
+            return self.not_started(error);
+        }
+        let failure = self.failure(&problem.sentence(self.patience));
         match problem {
-            Problem::Start(error) if error.kind() == ErrorKind::NotFound => {
-                self.failure("was not found").hint(if self.path.components().count() > 1 {
-                    "correct the path after `exec:`".to_owned()
-                } else {
-                    "a name without `/` is looked for in PATH: give the path, as in `--root-signer exec:./PROGRAM`".to_owned()
-                })
+            Problem::Late => failure
+                .hint(format!("`--signer-timeout 5m` gives it more time, and {}", self.alone())),
+            Problem::Asks => failure.hint(
+                "log in before, or give it what it asks for in a file or in a variable of the environment",
+            ),
+            Problem::Held => failure.hint("what it leaves running must close its standard output"),
+            Problem::Start(_) | Problem::Wait(_) => failure,
+        }
+    }
+
+    fn not_started(&self, error: &io::Error) -> Failure {
+        // A name is looked for in PATH, a path is not.
+        let is_path = self.path.components().count() > 1;
+        match error.kind() {
+            ErrorKind::NotFound if is_path && self.path.exists() => self
+                .failure("cannot be run")
+                .because("the program that its first line names, or its dynamic loader, does not exist")
+                .hint("correct its first line, such as `#!/usr/bin/env bash`, or install that program"),
+            ErrorKind::NotFound if is_path => {
+                self.failure("was not found").hint("correct the path after `exec:`")
             }
-            Problem::Start(error) if error.kind() == ErrorKind::PermissionDenied => self
+            ErrorKind::NotFound => self.failure("was not found").hint(
+                "a name without `/` is looked for in PATH: give the path, as in `--root-signer exec:./PROGRAM`",
+            ),
+            ErrorKind::PermissionDenied if self.path.is_dir() => self
+                .failure("cannot be run")
+                .because("it is a folder")
+                .hint("name the program after `exec:`"),
+            ErrorKind::PermissionDenied if is_path && self.path.is_file() => self
                 .failure("cannot be run")
                 .because(error.to_string())
                 .hint(format!("`chmod +x {}`", text::word(&self.path))),
-            Problem::Start(error) => self.failure("cannot be run").because(error.to_string()).hint(
-                "a script begins with the line `#!/bin/sh` or `#!/usr/bin/env bash`",
-            ),
-            Problem::Wait(error) => {
-                self.failure("cannot be waited for").because(error.to_string())
-            }
-            Problem::Late => self
-                .failure(&format!("did not finish within {} s and was killed", self.patience.as_secs()))
-                .hint(format!(
-                    "it cannot ask on the terminal; `--signer-timeout 5m` gives it more time, and {}",
-                    self.alone()
-                )),
+            ErrorKind::PermissionDenied => self
+                .failure("cannot be run")
+                .because(error.to_string())
+                .hint("name a program that you may run after `exec:`"),
+            _ => self
+                .failure("cannot be run")
+                .because(error.to_string())
+                .hint("a script begins with the line `#!/bin/sh` or `#!/usr/bin/env bash`"),
         }
     }
 
@@ -196,19 +218,19 @@ impl Program {
     }
 
     fn declined(&self, text: &str) -> Failure {
-        self.failure("did not sign")
+        self.failure("answered with an error")
             .because(shown(text))
             .hint(format!("nothing was written; {}", self.alone()))
     }
 
-    /// The command that shows all the program prints.
+    /// The command that shows all the program prints to the first question.
     fn alone(&self) -> String {
         let words: Vec<String> = std::iter::once(self.path.as_path())
             .chain(self.args.iter().map(Path::new))
             .map(text::word)
             .collect();
         let request = json!({"purpose": "public-key"});
-        format!("`echo '{request}' | {}` runs it alone", words.join(" "))
+        format!("`echo '{request}' | {}` asks it for its public key", words.join(" "))
     }
 
     fn bad_answer(&self, why: &str) -> Failure {

@@ -12,7 +12,6 @@ use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::{Slot, TokenInfo};
 use cryptoki::types::AuthPin;
-use meshpki::internals::digest;
 use meshpki::{PublicKey, SignError, Signer};
 use zeroize::Zeroizing;
 
@@ -31,8 +30,9 @@ const MOST_KEYS: usize = 10;
 
 /// A key on a token, in a session that is logged in.
 pub(super) struct TokenKey {
-    session: Option<Session>,
-    module: Option<Pkcs11>,
+    /// Closed before its module ends, which logs out.
+    session: Session,
+    _module: Module,
     key: ObjectHandle,
     public: PublicKey,
     scheme: Scheme,
@@ -54,18 +54,28 @@ pub(super) fn open(
             .hint("add `?module-path=FILE`: the shared library of the token's vendor, such as /usr/lib/softhsm/libsofthsm2.so"));
     };
     let module = load(path)?;
-    let (slot, info) = token(&module, &uri)?;
+    let (slot, info) = token(&module.0, &uri)?;
     let token = info.label().to_owned();
     let failed = |error: Error| broken(&token, &error);
-    let session = module.open_ro_session(slot).map_err(failed)?;
+    let session = module.0.open_ro_session(slot).map_err(failed)?;
     if info.login_required() {
         login(&session, &info, &uri, pin_env, io)
-            .map_err(|wrong| wrong.explained(&module, slot, &token))?;
+            .map_err(|wrong| wrong.explained(&module.0, slot, &token))?;
     }
     let key = private_key(&session, &uri, &token)?;
     let public = public::of(&session, key, &token)?;
     let scheme = Scheme::of(&public).ok_or_else(|| no_scheme(&public).within(place(&token)))?;
-    Ok(TokenKey { session: Some(session), module: Some(module), key, public, scheme, token })
+    Ok(TokenKey { session, _module: module, key, public, scheme, token })
+}
+
+/// A module that was initialized; threads of its may run until it is finalized.
+struct Module(Pkcs11);
+
+impl Drop for Module {
+    fn drop(&mut self) {
+        // A module that cannot end ends with the process.
+        let _ = self.0.clone().finalize();
+    }
 }
 
 impl TokenKey {
@@ -76,13 +86,11 @@ impl TokenKey {
             Scheme::Ed25519 => Mechanism::Eddsa(EddsaParams::new(EddsaSignatureScheme::Ed25519)),
         };
         let input = self.scheme.input(message);
-        let session =
-            self.session.as_ref().ok_or_else(|| broken(&self.token, &Error::InvalidValue))?;
-        let given = session.sign(&mechanism, self.key, &input).map_err(|error| {
+        let given = self.session.sign(&mechanism, self.key, &input).map_err(|error| {
             let failure = broken(&self.token, &error);
             match error {
                 Error::Pkcs11(RvError::UserNotLoggedIn, _) => failure
-                    .because("the key wants its PIN for every signature (CKA_ALWAYS_AUTHENTICATE), which meshctl does not do"),
+                    .because("the key requires its PIN for every signature (CKA_ALWAYS_AUTHENTICATE), which meshctl does not do"),
                 Error::Pkcs11(RvError::KeyFunctionNotPermitted, _) => {
                     failure.because("the key is not allowed to sign (CKA_SIGN)")
                 }
@@ -111,18 +119,7 @@ impl Signer for TokenKey {
     }
 }
 
-impl Drop for TokenKey {
-    fn drop(&mut self) {
-        // The session is closed first, which logs out.
-        self.session = None;
-        if let Some(module) = self.module.take() {
-            // A module that cannot end ends with the process.
-            let _ = module.finalize();
-        }
-    }
-}
-
-fn load(path: &Path) -> Result<Pkcs11, Failure> {
+fn load(path: &Path) -> Result<Module, Failure> {
     let refuse = |error: Error| {
         Failure::new("ctl/signer", "the PKCS#11 module cannot be loaded")
             .in_file(path)
@@ -131,31 +128,42 @@ fn load(path: &Path) -> Result<Pkcs11, Failure> {
     };
     let module = Pkcs11::new(path).map_err(refuse)?;
     module.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)).map_err(refuse)?;
-    Ok(module)
+    Ok(Module(module))
+}
+
+/// The tokens that can be read, by label and serial number. A reader may have another card in it, which this module
+/// cannot read.
+fn tokens(module: &Pkcs11) -> Result<Vec<(Slot, TokenInfo)>, Failure> {
+    let slots = module.get_slots_with_token().map_err(|error| broken("", &error))?;
+    let (mut all, mut unreadable) = (Vec::new(), None);
+    for slot in slots {
+        match module.get_token_info(slot) {
+            Ok(info) if info.token_initialized() => all.push((slot, info)),
+            Ok(_) => {}
+            Err(error) => unreadable = Some(error),
+        }
+    }
+    if let Some(error) = unreadable.filter(|_| all.is_empty()) {
+        return Err(broken("", &error));
+    }
+    all.sort_by(|(_, a), (_, b)| {
+        (a.label(), a.serial_number()).cmp(&(b.label(), b.serial_number()))
+    });
+    Ok(all)
 }
 
 /// The one token that the URI describes.
 fn token(module: &Pkcs11, uri: &TokenUri) -> Result<(Slot, TokenInfo), Failure> {
-    let none = |error: Error| broken("", &error);
-    let mut all = Vec::new();
-    for slot in module.get_slots_with_token().map_err(none)? {
-        let info = module.get_token_info(slot).map_err(none)?;
-        if info.token_initialized() {
-            all.push((slot, info));
-        }
-    }
+    let all = tokens(module)?;
     let is = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|w| w == found);
-    let fits = |(slot, info): &&(Slot, TokenInfo)| {
+    let matches = |(slot, info): &&(Slot, TokenInfo)| {
         is(&uri.token, info.label())
             && is(&uri.manufacturer, info.manufacturer_id())
             && is(&uri.model, info.model())
             && is(&uri.serial, info.serial_number())
             && uri.slot_id.is_none_or(|id| id == slot.id())
     };
-    all.sort_by(|(_, a), (_, b)| {
-        (a.label(), a.serial_number()).cmp(&(b.label(), b.serial_number()))
-    });
-    let found: Vec<_> = all.iter().filter(fits).cloned().collect();
+    let found: Vec<_> = all.iter().filter(matches).cloned().collect();
     let listed = |failure: Failure, tokens: &[(Slot, TokenInfo)]| {
         tokens.iter().fold(failure, |failure, (slot, info)| {
             failure.because(format!(
@@ -173,9 +181,9 @@ fn token(module: &Pkcs11, uri: &TokenUri) -> Result<(Slot, TokenInfo), Failure> 
                 "insert the token, or start what the module connects to, and run this command again",
             ))
         }
-        [] => Err(listed(Failure::new("ctl/signer-token", "no token fits the URI"), &all)
+        [] => Err(listed(Failure::new("ctl/signer-token", "no token matches the URI"), &all)
             .hint("correct `token`, `serial` or `slot-id` in the URI")),
-        many => Err(listed(Failure::new("ctl/signer-token", "several tokens fit the URI"), many)
+        many => Err(listed(Failure::new("ctl/signer-token", "several tokens match the URI"), many)
             .hint("add `serial` or `slot-id` to the URI")),
     }
 }
@@ -213,9 +221,20 @@ impl NoLogin {
                     }
                     _ => "the token does not say how many tries are left",
                 };
-                Failure::new("ctl/signer-pin", format!("wrong PIN for the token `{}`", label(token)))
-                    .because(left)
-                    .hint("correct the PIN where it comes from: the file of `pin-source`, the variable of `--pin-env`; without both, it is asked for")
+                let hint = match &after {
+                    Some(info) if info.protected_authentication_path() => {
+                        "run the same command again, and type the right PIN on the token's keypad"
+                    }
+                    _ => {
+                        "correct the PIN where it comes from: the file of `pin-source`, the variable of `--pin-env`; without both, it is asked for"
+                    }
+                };
+                Failure::new(
+                    "ctl/signer-pin",
+                    format!("wrong PIN for the token `{}`", label(token)),
+                )
+                .because(left)
+                .hint(hint)
             }
             error => broken(token, &error),
         }
@@ -224,7 +243,7 @@ impl NoLogin {
 
 fn locked(token: &str) -> Failure {
     Failure::new("ctl/signer-pin", format!("the PIN of the token `{}` is locked", label(token)))
-        .hint("the token's security officer sets a new PIN, with the vendor's tool; meshctl cannot")
+        .hint("ask the token's security officer to set a new PIN with the vendor's tool")
 }
 
 /// Logs in, once: a second wrong PIN might lock the token.
@@ -243,10 +262,12 @@ fn login(
         let warning = format!("one try is left for the PIN of the token `{}`", label(name));
         io.warn(&Failure::new("ctl/signer-pin", warning));
     }
-    // The token asks by itself, on its own keys.
-    let pin = match info.protected_authentication_path() {
-        true => None,
-        false => Some(pin(name, uri, pin_env, io).map_err(NoLogin::Told)?),
+    let pin = if info.protected_authentication_path() {
+        // The token asks by itself, silently.
+        io.say(format_args!("type the PIN of the token `{}` on its keypad", label(name)));
+        None
+    } else {
+        Some(pin(name, uri, pin_env, io).map_err(NoLogin::Told)?)
     };
     // In a box of its own size, which is zeroized.
     let pin = pin.map(|pin| AuthPin::new(Box::from(pin.as_str())));
@@ -267,7 +288,7 @@ fn pin(
         file: uri.pin_source.clone().filter(|_| pin_env.is_none()),
         env: pin_env.map(str::to_owned),
     };
-    if let Some(pin) = passphrase::given(&source, io)? {
+    if let Some(pin) = passphrase::given(&source, "PIN", io)? {
         return Ok(pin);
     }
     if !io.can_ask {
@@ -280,7 +301,14 @@ fn pin(
             .hint("add `pin-source=file:PATH` to the URI, or `--pin-env VARIABLE`")
             .exit(Exit::Usage));
     }
-    secret(&format!("PIN of the token `{}`: ", label(token)))
+    let pin = secret("PIN", &format!("PIN of the token `{}`: ", label(token)))?;
+    if pin.is_empty() {
+        // The token would count it as a wrong one.
+        return Err(Failure::new("ctl/signer-pin", "the PIN is empty")
+            .because(format!("the token `{}` was not asked, and counts no try", label(token)))
+            .hint("run the same command again"));
+    }
+    Ok(pin)
 }
 
 /// The one private key that the URI describes.
@@ -295,8 +323,8 @@ fn private_key(session: &Session, uri: &TokenUri, token: &str) -> Result<ObjectH
     let found = find(&template)?;
     let (what, listed, hint) = match found.as_slice() {
         [one] => return Ok(*one),
-        [] => ("no key fits the URI", find(&[class])?, "correct `object` or `id` in the URI"),
-        _ => ("several keys fit the URI", found, "add `id` or `object` to the URI"),
+        [] => ("no key matches the URI", find(&[class])?, "correct `object` or `id` in the URI"),
+        _ => ("several keys match the URI", found, "add `id` or `object` to the URI"),
     };
     let failure = Failure::new("ctl/signer-key", what).within(place(token)).hint(match listed.as_slice() {
         [] => "the token has no private key that this PIN can use; create one with the vendor's tool",
@@ -304,8 +332,14 @@ fn private_key(session: &Session, uri: &TokenUri, token: &str) -> Result<ObjectH
     });
     let mut names: Vec<String> = listed.iter().map(|key| key_name(session, *key)).collect();
     names.sort();
-    let told = names.iter().take(MOST_KEYS);
-    Err(told.fold(failure, |failure, name| failure.because(format!("there is {name}"))))
+    let failure = names
+        .iter()
+        .take(MOST_KEYS)
+        .fold(failure, |failure, name| failure.because(format!("there is `{name}`")));
+    Err(match names.len().saturating_sub(MOST_KEYS) {
+        0 => failure,
+        more => failure.because(format!("and {more} more")),
+    })
 }
 
 /// A token as a place.
@@ -316,19 +350,17 @@ fn place(token: &str) -> String {
 /// A key as a URI names it.
 fn key_name(session: &Session, key: ObjectHandle) -> String {
     let wanted = [AttributeType::Label, AttributeType::Id];
-    let parts = session.get_attributes(key, &wanted).unwrap_or_default();
-    let parts = parts.into_iter().filter_map(|attribute| match attribute {
-        Attribute::Label(name) => {
-            Some(format!("object={}", label(&String::from_utf8_lossy(&name))))
+    let mut uri = TokenUri::default();
+    for attribute in session.get_attributes(key, &wanted).unwrap_or_default() {
+        match attribute {
+            Attribute::Label(name) if !name.is_empty() => {
+                uri.object = Some(String::from_utf8_lossy(&name).into_owned());
+            }
+            Attribute::Id(id) if !id.is_empty() => uri.id = Some(id),
+            _ => {}
         }
-        Attribute::Id(id) if !id.is_empty() => {
-            let id = digest::hex(&id);
-            let pairs = id.as_bytes().chunks(2).map(|pair| String::from_utf8_lossy(pair));
-            Some(format!("id=%{}", pairs.collect::<Vec<_>>().join("%")))
-        }
-        _ => None,
-    });
-    format!("`{}`", parts.collect::<Vec<_>>().join(";"))
+    }
+    uri.name().replacen("pkcs11:", "", 1)
 }
 
 /// A call that did not succeed; an empty `token`: before one was chosen.
@@ -344,13 +376,13 @@ fn broken(token: &str, error: &Error) -> Failure {
         )
     );
     let (what, hint) = match (is_gone, token) {
+        (_, "") => (
+            "the PKCS#11 module failed".to_owned(),
+            "check with the vendor's tool that the token works, then run this command again",
+        ),
         (true, token) => (
             format!("the token `{}` is gone", label(token)),
             "nothing was written: insert it again and run the same command",
-        ),
-        (false, "") => (
-            "the PKCS#11 module failed".to_owned(),
-            "check with the vendor's tool that the token works, then run this command again",
         ),
         (false, token) => (
             format!("the token `{}` failed", label(token)),

@@ -13,7 +13,7 @@ use crate::authority::gather::{Gathered, Part, Placed, gather};
 use crate::authority::issuer::ROOT_CERT;
 use crate::authority::reader::Opener;
 use crate::authority::renewal::{
-    PENDING, PENDING_CSR, PENDING_KEY, exchange, old_set, stage_successor,
+    PENDING, PENDING_KEY, exchange, old_set, stage_pending, stage_successor,
 };
 use crate::authority::summary::{Cluster, RootKey, State, Summary, layout_of};
 use crate::authority::{
@@ -240,7 +240,6 @@ fn write(
     io: &mut Io<'_>,
 ) -> Result<State, Failure> {
     let name = Path::new(&args.cluster);
-    let folder = args.dir.join(name);
     if matches!(present, Present::Set(..)) {
         stage_successor(&args.dir, &args.cluster, set, workspace)?;
     } else {
@@ -256,11 +255,7 @@ fn write(
         && pending != set.ca().public_key()
     {
         // Its certificate may still come.
-        for file in [PENDING_KEY, PENDING_CSR].map(|file| Path::new(PENDING).join(file)) {
-            if let Some(content) = files::read_optional(&folder.join(&file))? {
-                workspace.stage(&name.join(&file), &content, file.ends_with(PENDING_KEY))?;
-            }
-        }
+        stage_pending(&args.dir, &args.cluster, workspace)?;
     }
     workspace.sync()?;
     match present {
@@ -273,10 +268,6 @@ fn write(
         }
         Present::Set(old, _) => {
             let place = exchange(&args.cluster, old, workspace)?;
-            // It is not part of the old set: the new one has it, as its key or as what still waits.
-            for file in [PENDING_KEY, PENDING_CSR] {
-                files::remove(&place, &Path::new(PENDING).join(file))?;
-            }
             io.say(format_args!("the old files of {} are in {}", args.cluster, text::word(&place)));
             return Ok(State::Renewed);
         }

@@ -7,7 +7,7 @@ use meshpki::x509::GeneralName;
 use meshpki::{Csr, KeyType, Name, Role, SoftKey};
 
 use crate::args::CsrArgs;
-use crate::authority::keys::{generate, warn_unproven};
+use crate::authority::keys::{BY_OPTION, generate, warn_unproven};
 use crate::authority::{
     cfssl, check_case, check_cluster_name, intermediate, key_words, neighbours, open_workspace,
     warn_exposed,
@@ -81,7 +81,7 @@ fn make(
         .hint("choose another `--cluster`, or move that folder away first"));
     }
     neighbours::warn_of_confusable(&args.dir, &[&args.cluster], io);
-    warn_unproven(request.key_type(), &format!("`{}`", args.cluster), io);
+    warn_unproven(request.key_type(), &format!("`{}`", args.cluster), BY_OPTION, io);
     let key = generate(request.key_type(), 1, io)?.remove(0);
     let csr = request.create(&key)?;
     let name = Path::new(&args.cluster);

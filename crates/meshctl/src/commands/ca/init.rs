@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use crate::args::Init;
 use crate::authority::folder::check_issuers;
 use crate::authority::issuer::{self, Authority, ROOT_CERT, ROOT_KEY};
-use crate::authority::keys::{generate, warn_unproven};
+use crate::authority::keys::{BY_OPTION, generate, warn_unproven};
 use crate::authority::signer::{Holder, KeySource};
 use crate::authority::summary::{Cluster, RootKey, State, Summary, layout_of, read_set};
 use crate::authority::{
@@ -103,7 +103,7 @@ fn init(order: &Order<'_>, workspace: &mut Workspace, io: &mut Io<'_>) -> Result
     neighbours::warn_of_confusable(&args.dir, &missing, io);
     let cluster_key = args.cluster_key_type.unwrap_or(args.key_type);
     if !missing.is_empty() {
-        warn_unproven(cluster_key, "every new intermediate", io);
+        warn_unproven(cluster_key, "every new intermediate", BY_OPTION, io);
         if order.options.constrain {
             intermediate::warn_constrained(
                 "the intermediates are limited to their trust domains",
@@ -177,7 +177,7 @@ fn root_key_here(
         let about = RootKey { encrypted, ..RootKey::UNTOUCHED };
         return Ok((order.key.inside(key, &path, io)?, about));
     }
-    warn_unproven(plan.key_type, "the root", io);
+    warn_unproven(plan.key_type, "the root", BY_OPTION, io);
     let secret = new_passphrase(order, io)?;
     let key = generate(plan.key_type, 1, io)?.remove(0);
     let about = RootKey { state: State::Made, encrypted: Some(secret.is_some()), holder: None };
@@ -209,7 +209,8 @@ fn root_key_elsewhere(
         order.key.outside(None, io)?.ok_or_else(|| Failure::usage("no `--root-signer`"))?;
     let found = holder.public_key().algorithm();
     if let Some(kind) = KeyType::of(found) {
-        warn_unproven(kind, "the root", io);
+        let fix = "create an ECDSA key on P-256 where the signer keeps its keys, and name that one";
+        warn_unproven(kind, "the root", fix, io);
     }
     if let Some(file) = &order.args.cfssl_csr
         && KeyType::of(found) != Some(plan.key_type)

@@ -29,7 +29,8 @@ pub(crate) fn run(args: &Sign, io: &mut Io<'_>) -> Result<Exit, Failure> {
     }
     let key = csr.verified_key().map_err(|error| Failure::from(error).in_file(&args.csr))?;
     if let Some(kind) = KeyType::of(key.algorithm()) {
-        warn_unproven(kind, &format!("`{}`", csr.subject().label()), io);
+        let fix = "ask for a CSR with an ECDSA key on P-256";
+        warn_unproven(kind, &format!("`{}`", csr.subject().label()), fix, io);
     }
     let now = io.time(args.at)?;
     let cert = match &args.cfssl_config {

@@ -1,5 +1,6 @@
 //! The public half of a key on a token, as a SubjectPublicKeyInfo.
 
+use cryptoki::error::Error;
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 use meshpki::PublicKey;
@@ -27,22 +28,18 @@ pub(super) fn of(
     private: ObjectHandle,
     token: &str,
 ) -> Result<PublicKey, Failure> {
-    let failed = |error: cryptoki::error::Error| broken(token, &error);
+    let failed = |error: Error| broken(token, &error);
     let mut found = session.get_attributes(private, &PARTS).map_err(failed)?;
     let key_type = found.iter().find_map(|part| match part {
         Attribute::KeyType(kind) => Some(*kind),
         _ => None,
     });
-    let names = session.get_attributes(private, &[AttributeType::Id]).map_err(failed)?;
-    for id in names.into_iter().filter(|name| matches!(name, Attribute::Id(id) if !id.is_empty())) {
-        let template = [Attribute::Class(ObjectClass::PUBLIC_KEY), id];
-        for public in session.find_objects(&template).map_err(failed)? {
-            found.extend(session.get_attributes(public, &PARTS).map_err(failed)?);
-        }
+    for public in counterparts(session, private).map_err(failed)? {
+        found.extend(session.get_attributes(public, &PARTS).map_err(failed)?);
     }
     let spki = spki(key_type, &found);
     let refuse = |why: String| {
-        Failure::new("ctl/signer-key", format!("the public half of {} cannot be read", key_name(session, private)))
+        Failure::new("ctl/signer-key", format!("the public key of `{}` cannot be read", key_name(session, private)))
             .within(place(token))
             .because(why)
             .hint("store the public key on the token too, with the same id, or use an ECDSA key on P-256 or P-384, or RSA")
@@ -55,6 +52,25 @@ pub(super) fn of(
         None => refuse("the key has no type".to_owned()),
     })?;
     PublicKey::from_der(&spki).map_err(|error| refuse(error.to_string()))
+}
+
+/// The public keys with the identifier of a private key: those with its label, too, or else all.
+fn counterparts(session: &Session, private: ObjectHandle) -> Result<Vec<ObjectHandle>, Error> {
+    let (mut id, mut label) = (None, None);
+    for name in session.get_attributes(private, &[AttributeType::Id, AttributeType::Label])? {
+        match &name {
+            Attribute::Id(bytes) if !bytes.is_empty() => id = Some(name),
+            Attribute::Label(_) => label = Some(name),
+            _ => {}
+        }
+    }
+    let Some(id) = id else { return Ok(Vec::new()) };
+    let with_id = [Attribute::Class(ObjectClass::PUBLIC_KEY), id];
+    let with_both: Vec<Attribute> = with_id.iter().cloned().chain(label).collect();
+    match session.find_objects(&with_both)? {
+        none if none.is_empty() => session.find_objects(&with_id),
+        found => Ok(found),
+    }
 }
 
 /// SubjectPublicKeyInfo from the attributes of both objects.
@@ -95,9 +111,11 @@ fn spki(key_type: Option<KeyType>, parts: &[Attribute]) -> Option<Vec<u8>> {
     made.or(whole)
 }
 
-/// A point without its OCTET STRING, which some tokens leave out.
+/// A point without its OCTET STRING, which some tokens leave out. By its length first: an X coordinate may begin with
+/// what would be the length of an OCTET STRING.
 fn unwrapped(point: &[u8]) -> &[u8] {
     match point {
+        point if RAW.contains(&point.len()) => point,
         [der::OCTET_STRING, length, inner @ ..] if usize::from(*length) == inner.len() => inner,
         // Two octets of length, as P-521 needs.
         [der::OCTET_STRING, 0x81, length, inner @ ..] if usize::from(*length) == inner.len() => {
@@ -106,3 +124,9 @@ fn unwrapped(point: &[u8]) -> &[u8] {
         point => point,
     }
 }
+
+/// Bytes of a point on Ed25519, P-256, P-384 and P-521, uncompressed.
+const RAW: [usize; 4] = [32, 65, 97, 133];
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::keys;
 use super::pem::Block;
+use crate::authority::passphrase::PASSPHRASE;
 use crate::io::Io;
 use crate::terminal::secret;
 
@@ -45,7 +46,9 @@ impl Ask for Io<'_> {
     fn ask(&mut self, about: &str) -> Option<Passphrase> {
         let question = format!("Enter pass phrase{about}:");
         if (self.has_terminal)() {
-            return secret(&question).ok().map(|text| Zeroizing::new(text.as_bytes().to_vec()));
+            return secret(PASSPHRASE, &question)
+                .ok()
+                .map(|text| Zeroizing::new(text.as_bytes().to_vec()));
         }
         // A reader that has gone away is not a failure.
         let _ = self.err.write_all(question.as_bytes());

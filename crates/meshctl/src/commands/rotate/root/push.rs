@@ -227,9 +227,7 @@ fn refuse_rejections(more: &[(&str, u64)]) -> Result<(), Failure> {
 /// What is done although it breaks something.
 fn overridden(situation: &Situation, blocks: &[RotationBlock]) -> Failure {
     let message = "proxies will reject each other until they have renewed or restarted";
-    let mut lines: Vec<String> =
-        blocks.iter().map(|block| text::block_lines(situation, block).trim().to_owned()).collect();
+    let mut lines = text::block_lines(situation, blocks);
     lines.sort();
-    lines.dedup();
     lines.into_iter().fold(Failure::new(GATE, message), Failure::because)
 }

@@ -70,7 +70,7 @@ pub(super) fn plan(situation: &Situation, course: &RotationCourse, next: &str) -
     for (cluster, blocks) in &course.stuck {
         let name = safe(&situation.clusters[*cluster].name);
         let _ = writeln!(text, "\n{name} does not get to the new CA:");
-        blocks.iter().for_each(|block| text += &block_lines(situation, block));
+        block_lines(situation, blocks).iter().for_each(|line| text += &format!("   {line}\n"));
     }
     if course.steps.is_empty() && course.stuck.is_empty() {
         return text + "\nevery cluster is done\n";
@@ -96,7 +96,7 @@ pub(super) fn status(situation: &Situation, decision: &RotationDecision, next: &
     text += &unseen(situation);
     for (cluster, blocks) in &decision.blocks {
         let _ = writeln!(text, "\n{} waits:", safe(&situation.clusters[*cluster].name));
-        blocks.iter().for_each(|block| text += &block_lines(situation, block));
+        block_lines(situation, blocks).iter().for_each(|line| text += &format!("   {line}\n"));
     }
     text.push('\n');
     text += &sum(situation, decision, next);
@@ -228,8 +228,18 @@ fn unseen(situation: &Situation) -> String {
     text
 }
 
-/// What keeps a cluster, in lines.
-pub(super) fn block_lines(situation: &Situation, block: &RotationBlock) -> String {
+/// What keeps a cluster, in lines. Certificates of a holder that only differ in what no line says are one line.
+pub(super) fn block_lines(situation: &Situation, blocks: &[RotationBlock]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for line in blocks.iter().map(|block| block_line(situation, block)) {
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+fn block_line(situation: &Situation, block: &RotationBlock) -> String {
     let name = |index: &usize| situation.name(*index);
     let line = match block {
         RotationBlock::Rejected(rejection) => rejected(situation, rejection),
@@ -251,7 +261,7 @@ pub(super) fn block_lines(situation: &Situation, block: &RotationBlock) -> Strin
         }
         _ => "another reason".to_owned(),
     };
-    format!("   {}\n", safe(&line))
+    safe(&line)
 }
 
 /// The command that makes a bridge.
