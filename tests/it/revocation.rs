@@ -4,13 +4,14 @@
 use std::process::Command;
 use std::time::Duration;
 
-use meshpki::internals::pem;
+use meshpki::internals::{der, pem};
 use meshpki::istiod::{Secret, Version};
 use meshpki::x509::KeyUsage;
 use meshpki::{
-    CaCerts, Crl, Issuer, KeyType, Profile, PublicKey, Serial, Stamp, TrustDomain, issue,
+    CaCerts, Crl, CrlStamp, Issuer, KeyType, Profile, PublicKey, Revocation, RevocationReason,
+    Serial, Stamp, Time, TrustDomain, issue, issue_crl,
 };
-use tests::authority::Authority;
+use tests::authority::{Authority, resigned};
 use tests::cli::ended;
 use tests::forge;
 use tests::judges::{istiod, openssl};
@@ -89,7 +90,7 @@ fn a_cluster_is_revoked() {
           because: once the CRLs are installed, proxies reject every workload of the cluster
 
         hint: `meshctl ca renew @/ca --cluster east` creates a new one
-        revoked.txt has it
+        added to revoked.txt
 
         next: meshctl ca crl @/ca
     "#,
@@ -195,6 +196,29 @@ fn what_cannot_be_revoked() {
         hint: have its owner revoke serial [20 bytes]; then `meshctl ca crl @/ca --add FILE` takes the owner's CRL
     "#,
     );
+    // A CA of another root, imported, with the serial number of east's.
+    let east = set(&shell, "ca/east");
+    let other = Authority::root(KeyType::EcdsaP256, "CN=Other", |_| {});
+    let Authority { cert, key } = other.below(KeyType::EcdsaP256, "CN=Twin", |_| {});
+    let cert = resigned(&cert, &other.key, |fields| {
+        fields[1] = der::tlv(der::INTEGER, east.ca().serial());
+    });
+    let twin = Authority { cert, key };
+    twin.write_set(&shell.scratch, "ca/twin", &[&other.cert], &[&other.cert]);
+    shell.check(
+        &format!("ca revoke @/ca --serial {}", east.ca().serial_hex()),
+        r#"
+        exit 1
+        --- stderr
+        error[ctl/not-revocable]: 2 CAs in this folder have the serial number [20 bytes]
+          in: @/ca
+          because: `Mesh CA east`, issued by `Mesh Root CA [id]`
+          because: `Twin`, issued by `Other`
+
+        hint: name the one that is meant by its file: `meshctl ca revoke @/ca --certificate FILE`
+    "#,
+    );
+    std::fs::remove_dir_all(shell.scratch.join("ca/twin")).unwrap();
     for (command, status, part) in [
         ("ca revoke @/ca --serial xyz", 64, "`xyz` is not a serial number in hex"),
         ("ca revoke @/ca", 64, "--cluster <NAME>"),
@@ -270,7 +294,7 @@ fn a_root_whose_key_is_elsewhere() {
           because: the one that is here lacks a certificate of the list
           because: with a CRL, Envoy needs one for every CA of a chain
 
-        hint: get it from whoever has the key, then `meshctl ca crl @/ca --add FILE`; where root-key.pem and root-cert.pem are, `meshctl ca crl` writes root-crl.pem
+        hint: get it from whoever has the key, then `meshctl ca crl @/ca --add FILE`; where root-key.pem and root-cert.pem are, `meshctl ca crl` writes root-crl.pem, after revoked.txt and root-crl.pem of this folder have been copied there
     "#,
     );
     assert_eq!(crls(&shell, "east"), after);
@@ -314,34 +338,145 @@ fn a_renewed_ca_has_its_crl() {
     let old = set(&shell, "ca/east").ca().clone();
     shell.good("ca crl @/ca --validity 20d");
     let ran = shell.run("ca renew @/ca --cluster east");
-    ended(&ran, 0, &["the CRLs of east, west were made again, with those of the new CAs"]);
+    let ca = format!("{}/ca", shell.scratch.path().display());
+    ended(
+        &ran,
+        0,
+        &[
+            "the CRLs of east, west were made again, with those of the new CAs\n",
+            &format!(
+                "next: meshctl rotate crl {ca} --context east=CONTEXT,west=CONTEXT\nthen, a few minutes later: meshctl push {ca} --context east=CONTEXT\n"
+            ),
+        ],
+    );
     let found = crls(&shell, "west");
     // The root, both CAs of east, and west.
     assert_eq!(found.len(), 4);
-    let end = |crl: &Crl| crl.next_update().and_then(meshpki::x509::RawTime::time);
-    assert!(found.iter().all(|crl| end(crl) == Some(NOW + Duration::from_secs(20 * 86_400))));
+    assert!(found.iter().all(|crl| crl.end() == Some(NOW + Duration::from_secs(20 * 86_400))));
     shell.good("check @/ca");
     shell.good(&format!("ca revoke @/ca --serial {} --reason superseded", old.serial_hex()));
     shell.good("ca crl @/ca");
     shell.good("check @/ca");
-    // What is not a CRL of ours is not lost silently.
-    let stranger = Authority::root(KeyType::EcdsaP256, "CN=Stranger", |_| {});
-    let issuer = Issuer { cert: &stranger.cert, signer: &stranger.key };
-    let stamp = meshpki::CrlStamp::made_at(NOW, Duration::from_secs(86_400), None);
-    let crl = meshpki::issue_crl(&[], issuer, stamp).expect("a CRL");
     let text = shell.scratch.read("ca/east/ca-crl.pem");
-    shell.scratch.write("ca/east/ca-crl.pem", crl.to_pem() + &text);
-    ended(
-        &shell.run("ca crl @/ca"),
-        0,
-        &["warning[ctl/strays]: the CRL of `Stranger` was left out"],
-    );
     shell.scratch.write("ca/east/ca-crl.pem", old.to_pem() + &text);
     ended(
         &shell.run("ca crl @/ca"),
         1,
         &["error[ctl/exists]: the file contains more than CRLs and is not overwritten"],
     );
+}
+
+/// A CRL of a CA that no folder here has, which revokes the serial numbers.
+fn strange_crl(authority: &Authority, at: Time, days: u64, serials: &[u8]) -> Crl {
+    let issuer = Issuer { cert: &authority.cert, signer: &authority.key };
+    let stamp = CrlStamp::made_at(at, Duration::from_secs(days * 86_400), None);
+    let revoked: Vec<Revocation> = serials
+        .iter()
+        .map(|serial| Revocation { serial: vec![*serial], at, reason: RevocationReason::default() })
+        .collect();
+    issue_crl(&revoked, issuer, stamp).expect("a CRL")
+}
+
+/// Proxies that a partner's workloads call need the CRLs of the partner's CAs, too; those of two CAs of one name are two.
+#[test]
+fn crls_of_others_are_kept() {
+    let shell = shell("");
+    let stranger = || Authority::root(KeyType::EcdsaP256, "CN=Stranger", |_| {});
+    let (partner, namesake) = (stranger(), stranger());
+    let older = strange_crl(&partner, NOW, 10, &[]);
+    let newer = strange_crl(&partner, NOW + Duration::from_secs(60), 1, &[7]);
+    let other = strange_crl(&namesake, NOW, 10, &[8]);
+    let texts = [&older, &newer, &other].map(Crl::to_pem);
+    shell.scratch.write("partner.pem", texts.concat());
+    let added = shell.run("ca crl @/ca --add @/partner.pem");
+    ended(&added, 0, &["Stranger, number 1795244460: 1 certificate revoked"]);
+    for _ in 0..2 {
+        for cluster in ["east", "west"] {
+            let found = crls(&shell, cluster);
+            assert_eq!(found.len(), 5, "{found:?}");
+            assert!(found.contains(&newer) && found.contains(&other), "{found:?}");
+        }
+        shell.good("ca crl @/ca");
+    }
+    ended(
+        &shell.run("ca crl @/ca --at 2026-11-23T07:00:00Z"),
+        0,
+        &[
+            "warning[ctl/strays]: the CRL of `Stranger` was left out\n  in: ca-crl.pem\n  because: it has expired\n",
+        ],
+    );
+    let found = crls(&shell, "east");
+    assert!(found.len() == 4 && found.contains(&other), "{found:?}");
+    // Also under the name of a CA of this folder, nothing takes the place of its own.
+    let root = set(&shell, "ca/east").roots()[0].subject().to_string();
+    let forger = Authority::root(KeyType::EcdsaP256, &root, |_| {});
+    let forged = strange_crl(&forger, NOW, 10, &[]);
+    shell.scratch.write("forged.pem", forged.to_pem());
+    shell.good("ca crl @/ca --add @/forged.pem");
+    assert!(crls(&shell, "east")[0].number_value() > other.number_value());
+    // A CA whose folder was forgotten, and which is still valid.
+    shell.good("ca renew @/ca --cluster east");
+    std::fs::remove_dir_all(shell.scratch.join("ca/previous")).unwrap();
+    let before = crls(&shell, "east");
+    shell.good("ca crl @/ca");
+    assert_eq!(crls(&shell, "east").len(), before.len());
+}
+
+/// The new CA is there, and says so, although the CRLs are not.
+#[test]
+fn a_renewal_whose_crls_cannot_be_made() {
+    let shell = shell("");
+    let other = Authority::root(KeyType::EcdsaP256, "CN=Other", |_| {});
+    let north = other.below(KeyType::EcdsaP256, "CN=Mesh CA north", |_| {});
+    north.write_set(&shell.scratch, "ca/north", &[&other.cert], &[&other.cert]);
+    shell.scratch.write("other.pem", strange_crl(&other, NOW, 1, &[]).to_pem());
+    shell.good("ca crl @/ca --add @/other.pem");
+    let east = shell.scratch.read("ca/east/ca-cert.pem");
+    // Something is in the way.
+    let kept = shell.scratch.read("ca/west/ca-crl.pem");
+    shell.scratch.write("ca/west/ca-crl.pem", other.cert.to_pem());
+    ended(
+        &shell.run("ca renew @/ca --cluster east"),
+        1,
+        &[
+            "east/ca-cert.pem: OK",
+            "error[ctl/exists]: the file contains more than CRLs",
+            "because: the new CAs are in place; their CRLs are not",
+            "once that is solved, `meshctl ca crl",
+        ],
+    );
+    assert_ne!(shell.scratch.read("ca/east/ca-cert.pem"), east);
+    shell.scratch.write("ca/west/ca-crl.pem", kept);
+    shell.good("ca crl @/ca");
+    // The CRL of the other root has expired.
+    let ran = shell.run("ca renew @/ca --cluster east --at 2026-11-23T07:00:00Z");
+    ended(
+        &ran,
+        1,
+        &[
+            "east/ca-cert.pem: OK",
+            "error[ctl/crl-missing]: there is no current CRL of `Other`",
+            "because: the new CAs are in place; their CRLs are not",
+            "--add FILE",
+        ],
+    );
+    assert!(!ran.err.contains("nothing was written") && !ran.err.contains("next:"), "{}", ran.err);
+}
+
+/// A crash between the steps of a renewal: `rotate crl` finishes it, and a dry run names it.
+#[test]
+fn an_interrupted_renewal_is_finished() {
+    let shell = shell("");
+    let east = shell.scratch.read("ca/east/ca-cert.pem");
+    let staging = shell.scratch.join("ca/.meshctl-staging");
+    shell.scratch.write_key("ca/.meshctl-staging/.exchange", "east\neast-old\n");
+    std::fs::rename(shell.scratch.join("ca/east"), staging.join("east")).unwrap();
+    let rotate = "rotate crl @/ca --context east --kubeconfig @/none --yes";
+    ended(&shell.run(&format!("{rotate} --dry-run client")), 1, &["error[ctl/leftovers]"]);
+    assert!(!shell.scratch.join("ca/east").exists());
+    ended(&shell.run(rotate), 1, &["error[apply/kubeconfig]"]);
+    assert_eq!(shell.scratch.read("ca/east/ca-cert.pem"), east);
+    assert!(!staging.exists());
 }
 
 /// Two people revoke at once, in two branches of a repository.
@@ -367,8 +502,13 @@ fn lists_merge() {
         git(&["commit", "-q", "-m", cluster]);
     }
     git(&["merge", "-q", "-m", "both", "east"]);
+    // One that is a link stays one.
+    git(&["mv", ".gitattributes", "attributes"]);
+    std::os::unix::fs::symlink("attributes", shell.scratch.join("ca/.gitattributes")).unwrap();
     shell.good("ca crl @/ca");
     assert_eq!(crls(&shell, "east")[0].len(), 2);
+    shell.good("ca crl @/ca --clear");
+    assert!(shell.scratch.join("ca/.gitattributes").is_symlink());
 }
 
 #[test]
@@ -393,10 +533,7 @@ fn verifiers_take_what_is_signed() {
             let theirs = envoy.ask(&pki);
             if cluster == "west" {
                 assert_eq!(answer.out.trim(), "west.pem: OK", "{kind}: {}", answer.err);
-                // BoringSSL's default has neither curve.
-                if !["ecdsa-p521", "ed25519"].contains(&kind) {
-                    assert_eq!(theirs, None, "{kind}");
-                }
+                assert_eq!(theirs, None, "{kind}");
             } else {
                 assert!(answer.err.contains("certificate revoked"), "{kind}: {}", answer.err);
                 assert!(theirs.is_some(), "{kind}");
@@ -508,14 +645,26 @@ fn check_warns_before_a_crl_ends() {
     );
     let ran = shell.run("ca expiry @/ca --within 10d --at 2026-12-12T07:00:00Z");
     ended(&ran, 2, &["CRL of"]);
+    // A CRL is never due before a third of its time is left.
+    ended(&shell.run("ca expiry @/ca --within 45d"), 0, &[]);
 }
 
 const PAGE: &str = include_str!("../../docs/revocation.md");
+/// The part of the page for two clusters.
+const AT_ONCE: &str = "## Revoke a stolen key at once\n";
 
-/// The commands in the blocks of the page, in order.
-fn commands() -> impl Iterator<Item = &'static str> {
-    let inside = PAGE.split("```sh\n").skip(1).filter_map(|block| block.split("```").next());
-    inside.flat_map(str::lines).map(|line| line.split('#').next().unwrap_or(line).trim())
+/// The commands in the blocks of a text, in order.
+fn commands(text: &str) -> Vec<&str> {
+    let inside = text.split("```sh\n").skip(1).filter_map(|block| block.split("```").next());
+    let lines = inside.flat_map(str::lines);
+    lines.map(|line| line.split('#').next().unwrap_or(line).trim()).collect()
+}
+
+/// The page without [`AT_ONCE`], and that part.
+fn parts() -> (String, &'static str) {
+    let (before, rest) = PAGE.split_once(AT_ONCE).expect("the part");
+    let (part, after) = rest.split_once("\n## ").expect("the next part");
+    (format!("{before}## {after}"), part)
 }
 
 /// The page, on a real cluster with a real istiod; with the printed rights.
@@ -535,7 +684,7 @@ fn the_page_on_a_cluster() {
     let first = mesh.shell.scratch.read("ca/east/cert-chain.pem");
     let serial = set(&mesh.shell, "ca/east").ca().serial_hex();
     let mut seen = Vec::new();
-    for command in commands() {
+    for command in commands(&parts().0) {
         let words: Vec<&str> = command.split(' ').collect();
         if words[0] == "rm" {
             std::fs::remove_file(mesh.shell.scratch.join("ca/east/ca-crl.pem")).unwrap();
@@ -566,6 +715,13 @@ fn the_page_on_a_cluster() {
                 "error[ctl/crl-first]: proxies of east have CRLs, and none of the new CA",
             );
         }
+        if let Some(unforced) = command.strip_suffix(" --force ctl/stale-crl") {
+            ended(
+                &mesh.run_as("ci", &format!("{unforced} {limits}")),
+                2,
+                &["error[ctl/stale-crl]: the CRL of", "no longer lists a certificate"],
+            );
+        }
         let ran = mesh.run_as("ci", &format!("{command} {limits}"));
         ended(&ran, 0, &["verified in 1 pod of istiod and 2 namespaces"]);
         let file = mesh.shell.scratch.join("ca/east/ca-crl.pem");
@@ -576,7 +732,64 @@ fn the_page_on_a_cluster() {
     assert_ne!(mesh.shell.scratch.read("ca/east/cert-chain.pem"), first);
 }
 
-/// CRLs that are older than those in the cluster, that have expired, or that no one reads.
+/// East's key was stolen: what the page says, and then the daily job of docs/ci.md, on two real clusters.
+#[test]
+fn a_stolen_key_of_one_of_two_clusters() {
+    let Some(mesh) = Mesh::with_istio(&["east", "west"], &Istio::default()) else { return };
+    let limits = "--yes --timeout 60s --reload-timeout 20s";
+    let both = format!("@/ca --context east,west {limits}");
+    let run = |command: &str| {
+        let typed =
+            command.replace("=prod-east", "").replace("=prod-west", "").replace(" --yes", "");
+        let typed = typed.strip_prefix("meshctl ").and_then(|typed| typed.split_once(" ca "));
+        let (name, options) = typed.expect("a command and the folder");
+        match name.starts_with("ca ") {
+            true => {
+                mesh.shell.run_at(&format!("{name} @/ca {options}"), meshctl::io::system_time())
+            }
+            false => mesh.run(&format!("{name} @/ca {options} {limits}")),
+        }
+    };
+    mesh.good(&format!("push {both}"));
+    mesh.good(&format!("rotate crl {both}"));
+    let stolen = set(&mesh.shell, "ca/east").ca().clone();
+    let page = parts().1;
+    let [revoke, renew, rotate, push] = commands(page)[..] else { panic!("{page}") };
+    for command in [revoke, renew] {
+        ended(&run(command), 0, &[]);
+    }
+    // What the page warns of.
+    ended(
+        &mesh.run(&format!("rotate crl {both}")),
+        2,
+        &["error[istiod/rejected-by-peers]", "certificate revoked"],
+    );
+    ended(&run(rotate), 0, &["west: verified in"]);
+    let unforced = push.replace(" --force ctl/crl-first", "");
+    ended(&run(&unforced), 2, &["error[ctl/crl-first]: proxies of east have CRLs"]);
+    ended(&run(push), 0, &["east: verified in"]);
+    let of_root = &crls(&mesh.shell, "west")[0];
+    assert!(of_root.serials().any(|serial| serial == stolen.serial()), "{of_root:?}");
+    for cluster in &mesh.clusters {
+        let given = cluster.config_map_key("default", "istio-ca-crl", "ca-crl.pem");
+        assert_eq!(given, mesh.shell.scratch.read("ca/west/ca-crl.pem"));
+    }
+    mesh.good("status @/ca --context east,west");
+
+    let job =
+        include_str!("../../docs/ci.md").split_once("every day instead:\n").expect("the job").1;
+    let [renew, rotate, "sleep 300", push] = commands(job)[..4] else { panic!("{job}") };
+    let west = mesh.shell.scratch.read("ca/west/ca-cert.pem");
+    ended(&run(renew), 0, &["unchanged"]);
+    ended(&run(&renew.replace("30d", "400d")), 0, &["next: meshctl rotate crl"]);
+    assert_ne!(mesh.shell.scratch.read("ca/west/ca-cert.pem"), west);
+    for command in [rotate, push] {
+        ended(&run(command), 0, &["east: verified in", "west: verified in"]);
+    }
+    mesh.good("status @/ca --context east,west");
+}
+
+/// CRLs that are older than those in the cluster, that revoke less, that have expired, or that no one reads.
 #[test]
 fn crls_that_are_not_installed() {
     let Some(mesh) = Mesh::with_istio(&["east"], &Istio::default()) else { return };
@@ -602,6 +815,7 @@ fn crls_that_are_not_installed() {
             "the cluster has number",
         ],
     );
+    revokes_less(&mesh, limits);
     // Made two minutes ago for one.
     let ago = meshctl::io::system_time() - Duration::from_secs(120);
     mesh.shell.good(&format!("ca crl @/ca --validity 1m --at {ago}"));
@@ -623,4 +837,66 @@ fn crls_that_are_not_installed() {
             "PILOT_ENABLE_CA_CRL=false",
         ],
     );
+    // Without proxies that have them, CRLs stop no new CA, and may go.
+    mesh.follow("rm ca/east/ca-crl.pem");
+    ended(&mesh.shell.run_at("ca renew @/ca --cluster east", meshctl::io::system_time()), 0, &[]);
+    mesh.good(&push);
+}
+
+/// A checkout whose list of what was revoked is not the newest, and one without folders.
+fn revokes_less(mesh: &Mesh, limits: &str) {
+    let (shell, now) = (&mesh.shell, meshctl::io::system_time);
+    let rotate = |dir: &str| format!("rotate crl @/{dir} --context east {limits}");
+    let push = |dir: &str| format!("push @/{dir} --context east {limits}");
+    // A workload's certificate of a CA that has been replaced in the folder, and not yet in the cluster.
+    let leaf = pki("leaf", shell, "ca/east", "east").leaf;
+    shell.scratch.write("leaf.pem", pem::encode(pem::CERTIFICATE, &leaf));
+    ended(&shell.run_at("ca renew @/ca --cluster east", now()), 0, &[]);
+    mesh.follow("cp -R ca other");
+    ended(&shell.run_at("ca revoke @/ca --certificate @/leaf.pem", now()), 0, &[]);
+    let ran = mesh.good(&rotate("ca"));
+    assert!(
+        ran.contains("CRLs: due: the CRL of `Mesh CA east` does not list a certificate"),
+        "{ran}"
+    );
+    assert!(mesh.good(&rotate("ca")).contains("CRLs: not due"));
+    let less = "error[ctl/stale-crl]: the CRL of `Mesh CA east` no longer lists a certificate that the cluster's CRL revokes";
+    let serial = "because: its serial number is 4707070707070707070707070707070707070707";
+    ended(&shell.run_at("ca crl @/other", now()), 0, &[]);
+    for command in [rotate("other"), push("other")] {
+        ended(&mesh.run(&command), 2, &[less, serial, "update revoked.txt from its origin"]);
+    }
+    ended(&mesh.run(&format!("rollback --context east {limits}")), 2, &[less, serial]);
+    mesh.follow("rm other/east/ca-crl.pem");
+    ended(&mesh.run(&push("other")), 2, &["error[ctl/stale-crl]: ca-crl.pem would go", serial]);
+    // The list is lost.
+    mesh.follow("mv ca/revoked.txt ca/lost.txt");
+    ended(&mesh.run(&rotate("ca")), 2, &["lists certificates that are not in revoked.txt", less]);
+    mesh.follow("mv ca/lost.txt ca/revoked.txt && cp ca/revoked.txt other/");
+    mesh.good(&rotate("other"));
+    // A partner's CRL is installed with ours, and goes when it has expired.
+    let partner = Authority::root(KeyType::EcdsaP256, "CN=Partner", |_| {});
+    shell.scratch.write("partner.pem", strange_crl(&partner, now(), 9, &[1]).to_pem());
+    ended(&shell.run_at("ca crl @/ca --add @/partner.pem", now()), 0, &[]);
+    mesh.good(&rotate("ca"));
+    let mut others = crls(shell, "east");
+    assert_eq!(others.pop().map(|crl| crl.issuer().label()).as_deref(), Some("Partner"));
+    let expired = strange_crl(&partner, now() - Duration::from_secs(20 * 86_400), 9, &[1]);
+    others.push(expired);
+    shell.scratch.write("ca/east/ca-crl.pem", others.iter().map(Crl::to_pem).collect::<String>());
+    let ran = mesh.good(&rotate("ca"));
+    assert!(ran.contains("CRLs: due: the CRL of `Partner` has expired"), "{ran}");
+    // The folder is not kept.
+    for file in ["root-cert.pem", "root-key.pem"] {
+        shell
+            .scratch
+            .write_key(&format!("empty/{file}"), shell.scratch.read(&format!("ca/{file}")));
+    }
+    let job = format!("rotate intermediate @/empty --within 400d --context east {limits}");
+    ended(
+        &mesh.run(&job),
+        2,
+        &["error[ctl/crl-first]: `east` has CRLs, and", "nothing was renewed"],
+    );
+    assert!(!shell.scratch.join("empty/previous").exists());
 }

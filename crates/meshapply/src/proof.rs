@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use meshpki::cacerts::Secret;
-use meshpki::internals::{fingerprints, pem};
+use meshpki::internals::{crls, fingerprints};
 use meshpki::istiod::{Dataplane, NamespaceRoots, Verifier, Version};
 use meshpki::verify::{self, Policy, Rejection, Verdict};
 use meshpki::{Cert, Crl, Time};
@@ -243,8 +243,7 @@ fn other_crls(secret: &Secret, proof: &Proof) -> Vec<Unproven> {
 
 /// CRLs as they are named: how many there are, and the highest number.
 fn crl_words(text: &[u8]) -> String {
-    let blocks = pem::decode(text).into_iter();
-    let crls: Vec<Crl> = blocks.filter_map(|block| Crl::from_der(&block.ok()?.der).ok()).collect();
+    let crls = crls(text);
     match crls.iter().filter_map(Crl::number_value).max() {
         _ if crls.is_empty() => "no CRLs".to_owned(),
         Some(number) => format!("{} CRLs up to number {number}", crls.len()),

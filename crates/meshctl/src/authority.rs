@@ -30,6 +30,7 @@ use meshpki::{Cert, Error, PublicKey};
 
 use crate::failure::Failure;
 use crate::io::Io;
+use crate::text;
 
 /// Whether `dir` has the key of the root that issued `ca`, or of any root if it is not known which.
 pub(crate) fn has_root_key(dir: &Path, ca: Option<&Cert>) -> bool {
@@ -57,6 +58,18 @@ pub(crate) const ROOTS_APART: &str =
 /// Whether a certificate is signed with its own key; `false` also when no algorithm here can tell.
 pub(crate) fn is_self_signed(cert: &Cert) -> bool {
     cert.is_self_issued() && issued(cert, cert)
+}
+
+/// Refuses a folder that does not exist.
+///
+/// # Errors
+/// `ctl/no-root`.
+pub(crate) fn refuse_missing(dir: &Path) -> Result<(), Failure> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    Err(Failure::new("ctl/no-root", format!("folder `{}` does not exist", dir.display()))
+        .hint(format!("`meshctl ca init {} --cluster NAME` creates one", text::word(dir))))
 }
 
 /// Warns of a certificate that was not taken, or of one that does not belong there.

@@ -24,7 +24,7 @@ use crate::fleet::judge::{self, Case};
 use crate::fleet::place::{self, Source, Twins};
 use crate::io::{Io, cannot_ask};
 
-pub(crate) use guard::{look_apart, no_folder, refuse, refuse_unusable};
+pub(crate) use guard::{look_apart, no_folder, own_folders, refuse, refuse_unusable};
 pub(crate) use options::{DryRun, Options, Restart};
 use plan::Plan;
 
@@ -74,7 +74,9 @@ impl Job<'_> {
         refuse(&problems, self.options)?;
         self.refuse_wrong_place(&plans)?;
         // A rollback goes back on purpose, and a rotation of the root has an order of its own.
-        if self.others.is_some() && self.rotation.is_none() {
+        if self.others.is_none() {
+            crls::refuse_rollback(&self.targets, &self.seen, &plans, self.options)?;
+        } else if self.rotation.is_none() {
             crls::refuse(&self.targets, &self.seen, &plans, self.options, io.now)?;
         }
         for (target, plan) in self.targets.iter().zip(&plans) {

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::ops::Range;
+use core::time::Duration;
 
 use crate::algorithm::check_algorithm;
 use crate::cert::distribution::{ALL_REASONS, DpName, reason_bits};
@@ -17,6 +18,7 @@ use crate::der::shape::{bit_string, boolean, check_integer, range, sequence, sma
 use crate::der::{self, DerError, Reader, Tlv};
 use crate::name::Name;
 use crate::oid::{self, Oid};
+use crate::time::Time;
 
 /// A certificate revocation list (RFC 5280 section 5).
 ///
@@ -162,6 +164,18 @@ impl Crl {
         self.0.next_update.as_ref()
     }
 
+    /// nextUpdate, if it can be read.
+    #[must_use]
+    pub fn end(&self) -> Option<Time> {
+        self.next_update()?.time()
+    }
+
+    /// A third of the time between thisUpdate and nextUpdate: when less is left, the next CRL is due.
+    #[must_use]
+    pub fn renew_within(&self) -> Option<Duration> {
+        Some(self.end()?.since(self.this_update().time()?) / 3)
+    }
+
     /// authorityKeyIdentifier.
     #[must_use]
     pub fn authority_key_id(&self) -> Option<&AuthorityKeyId> {
@@ -199,6 +213,11 @@ impl Crl {
         self.0.entries.is_empty()
     }
 
+    /// The serial numbers of its entries, as content octets.
+    pub fn serials(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.entries.iter().map(|entry| &self.0.der[entry.serial.clone()])
+    }
+
     /// cRLNumber, if it is one of 64 bits.
     #[must_use]
     pub fn number_value(&self) -> Option<u64> {
@@ -233,7 +252,7 @@ impl Crl {
 
     /// Whether any entry has a serial number, by its content octets, whatever else the entry says.
     pub(crate) fn lists(&self, serial: &[u8]) -> bool {
-        self.0.entries.iter().any(|entry| &self.0.der[entry.serial.clone()] == serial)
+        self.serials().any(|listed| listed == serial)
     }
 
     /// Whether a time of it is [`RawTime::is_short`].

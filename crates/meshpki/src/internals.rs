@@ -6,7 +6,7 @@
 pub use crate::cert::fingerprints;
 pub use crate::issue::crl_signature;
 #[cfg(feature = "soft-keys")]
-pub use crate::istiod::canary::BACKDATE as ISTIOD_BACKDATE;
+pub use crate::istiod::{canary::BACKDATE as ISTIOD_BACKDATE, dataplane::crls};
 pub use crate::key::post_quantum::{name as algorithm_name, parameter_set};
 pub use crate::name::is_invisible;
 pub use crate::pkcs7::Pkcs7;

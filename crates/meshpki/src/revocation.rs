@@ -1,6 +1,7 @@
 //! What a CA has revoked: serial number, when, why; and the list of it as text, one line for each certificate.
 
 use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
@@ -84,7 +85,7 @@ impl fmt::Display for RevocationReason {
 impl FromStr for RevocationReason {
     type Err = RevocationReasonError;
 
-    /// Reads a name in upper and lower case.
+    /// Reads a name, without regard to upper and lower case.
     fn from_str(text: &str) -> Result<Self, RevocationReasonError> {
         let is_named = |reason: &Self| reason.name().eq_ignore_ascii_case(text);
         let found = Self::ALL.into_iter().find(is_named);
@@ -153,8 +154,6 @@ const HEADER: &str = "\
 # Certificates that the CAs of this folder have revoked, sorted. CRLs are made of them.
 # SERIAL KEY-OF-ISSUER TIME REASON SUBJECT
 ";
-/// Octets of the longest serial number that is read: OpenSSL and Go read longer ones than the 20 of RFC 5280.
-const MOST_SERIAL: usize = 64;
 
 impl RevocationList {
     /// Adds a certificate that the holder of `issuer` issued; whether it was not in the list, which keeps what it has.
@@ -227,8 +226,11 @@ impl FromStr for RevocationList {
             let (key, line) =
                 parse(text).map_err(|problem| RevocationListError { line: at + 1, problem })?;
             // After a merge, the first to revoke it counts.
-            let known = list.lines.entry(key).or_insert_with(|| line.clone());
-            *known = line.min(known.clone());
+            match list.lines.entry(key) {
+                Entry::Vacant(place) => _ = place.insert(line),
+                Entry::Occupied(mut known) if line < *known.get() => _ = known.insert(line),
+                Entry::Occupied(_) => {}
+            }
         }
         Ok(list)
     }
@@ -242,8 +244,7 @@ fn parse(text: &str) -> Result<(Key, Line), RevocationListProblem> {
     let mut words = text.splitn(5, ' ');
     let mut word = || words.next().filter(|word| !word.is_empty()).ok_or(Problem::Words);
     let (serial, key, at, reason) = (word()?, word()?, word()?, word()?);
-    let serial = octets(serial).filter(|octets| octets.len() <= MOST_SERIAL);
-    let serial = serial.ok_or(Problem::Serial)?;
+    let serial = octets(serial).ok_or(Problem::Serial)?;
     let key = octets(key).and_then(|octets| octets.try_into().ok()).ok_or(Problem::Key)?;
     let at = at.parse().ok().filter(|at: &Time| at.to_asn1().is_some()).ok_or(Problem::Time)?;
     let reason = reason.parse().map_err(Problem::Reason)?;

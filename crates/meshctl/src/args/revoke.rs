@@ -13,7 +13,7 @@ use super::{Passphrase, RootSigner, Wait, duration, time};
 #[command(after_help = "\
 Adds a certificate to the list revoked.txt in DIR. Nothing rejects it before `meshctl ca crl` has signed CRLs and `meshctl rotate crl` or `meshctl push` has installed them.
 
-`--cluster` is the CA that the cluster's folder has now. Renew it first, or no certificate of the cluster is accepted; the one from before is then revoked with `--serial`.
+`--cluster` revokes the CA in the cluster's folder, and with it all its workloads. To avoid an outage, renew it first, then revoke the earlier CA with `--serial`.
 
 Exit status:
    0  revoked, or it was already
@@ -28,7 +28,7 @@ Examples:
   # A certificate that is not in the folder
   meshctl ca revoke ca --certificate workload.pem
 
-docs/revocation.md describes the whole way, and the way back.")]
+docs/revocation.md describes the whole procedure, and how to undo it.")]
 pub struct Revoke {
     /// Folder of the CA.
     pub dir: PathBuf,
@@ -57,7 +57,7 @@ pub struct Revoke {
 #[command(after_help = "\
 Writes ca-crl.pem into every cluster's folder: a CRL of the root and one of each CA of each cluster, of earlier ones too while they are valid. A proxy that has any CRL rejects every chain in which one is missing or has expired, so all of them are in each file, and the job in docs/ci.md must renew them. root-crl.pem in DIR is the root's alone.
 
-A CRL whose CA has its key elsewhere is taken from the file that is there, or from `--add`, as long as it is current.
+If a CA's key is not in DIR, its CRL is taken from the ca-crl.pem that is there or from `--add`, while it is current. Current CRLs of other CAs, such as a partner's, are kept in the same way.
 
 Exit status:
    0  written
@@ -70,12 +70,12 @@ Examples:
   meshctl ca crl ca --validity 90d
   # With the CRL of a root whose key is elsewhere
   meshctl ca crl ca --add root-crl.pem
-  # Revoke nothing any more
+  # Make CRLs that revoke nothing
   meshctl ca crl ca --clear")]
 pub struct CrlArgs {
     /// Folder of the CA.
     pub dir: PathBuf,
-    /// How long until nextUpdate, when proxies begin to reject everything. Default: as long as the last CRL, at first 30 days.
+    /// Time until nextUpdate. After it, proxies reject every certificate below that CA. Default: as long as the last CRL, at first 30 days.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub validity: Option<Duration>,
     /// File with CRLs of CAs whose keys are elsewhere; repeat for more.

@@ -22,7 +22,7 @@ pub enum Rotate {
 /// `meshctl rotate crl`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Makes new CRLs in DIR, as `meshctl ca crl` does, if one has less than a third of its time left, is missing, or lacks a revoked certificate. Then it installs the CRLs of DIR in every cluster and verifies that every namespace gets them. The CA of a cluster stays the one it has, so that this can come before a push of a new CA, whose first certificate needs its CRL everywhere.
+Makes new CRLs in DIR, as `meshctl ca crl` does, if one has less than a third of its time left, is missing, or lacks a revoked certificate. Then it installs the CRLs of DIR in every cluster and verifies that every namespace gets them. It does not change a cluster's CA. Run it before you push a new CA: proxies reject what that CA signs until they have its CRL.
 
 `meshctl push --print-rbac` prints the permissions it takes.
 
@@ -38,7 +38,7 @@ Examples:
   # Show what would happen
   meshctl rotate crl ca --context east,west --dry-run client
 
-docs/revocation.md describes the whole way.")]
+docs/revocation.md describes the whole procedure.")]
 pub struct RotateCrl {
     /// Folder of the CA: root-cert.pem, root-key.pem and a folder per cluster.
     pub dir: PathBuf,
@@ -70,7 +70,7 @@ pub struct RotateCrl {
 #[command(after_help = "\
 For each CA that expires soon, creates a new one under the same root, checks it, installs it and verifies it. If nothing is due, nothing is written, but the live CAs are still verified.
 
-If a cluster has no folder in DIR, one is created from its secret, so DIR only needs the root. A folder that was renewed but never pushed is pushed.
+If a cluster has no folder in DIR, one is created from its secret, so DIR only needs the root. If the cluster has CRLs, its folder must be kept. A folder that was renewed but never pushed is pushed.
 
 Exit status:
    0  done and verified, or nothing to do

@@ -1,16 +1,17 @@
 //! The CRLs of a CA folder: one for every CA of its clusters' chains, all of them in each cluster's folder, since a
 //! proxy with any CRL needs one for each certificate of a chain that it is shown.
 
+use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use meshpki::cacerts::Layout;
 use meshpki::internals::{DAY, crl_signature, pem};
-use meshpki::x509::RawTime;
 use meshpki::{
     CaCerts, Cert, Crl, CrlStamp, Error, Issuer, Revocation, RevocationList, SignatureCheck, Time,
     issue_crl,
 };
+use zeroize::Zeroizing;
 
 use super::issuer::{Authority, ROOT_CERT, ROOT_KEY, root_cert};
 use super::renewal::set_in;
@@ -60,9 +61,13 @@ struct Folder {
     clusters: Vec<(String, CaCerts)>,
     /// The sets in `previous/` whose CA is still valid.
     earlier: Vec<CaCerts>,
+    /// The CAs in `previous/` that have expired.
+    ended: Vec<Cert>,
     list: RevocationList,
-    /// The CRLs in its files.
+    /// The CRLs in its files, each once.
     there: Vec<Crl>,
+    /// The files of CRLs: of each cluster whose istiod reads one from files of these names.
+    files: Vec<(String, Option<Zeroizing<Vec<u8>>>)>,
 }
 
 /// How long CRLs are valid if nothing else is said.
@@ -74,21 +79,20 @@ pub(crate) fn in_use(dir: &Path) -> bool {
     folders.iter().any(|(_, folder)| folder.join(CLUSTER_CRL).exists())
 }
 
-/// Whether the root can sign: its key is in the folder, or its holder was named.
-fn has_root_key(dir: &Path, key: &KeySource) -> bool {
-    key.is_outside() || dir.join(ROOT_KEY).exists()
+/// Whether the time has come to make a CRL again: less is left than `within`, or without it than a third of its time.
+fn is_due(crl: &Crl, within: Option<Duration>, now: Time) -> bool {
+    let left = crl.end().map(|end| end.since(now));
+    let Some((left, within)) = left.zip(within.or(crl.renew_within())) else { return true };
+    left < within
 }
 
-/// Whether a CRL is due: less is left than `within`, or without it than a third of its time.
-pub(crate) fn is_due(crl: &Crl, within: Option<Duration>, now: Time) -> bool {
-    let Some(end) = next_update(crl) else { return true };
-    let begin = crl.this_update().time().unwrap_or(now);
-    end.since(now) < within.unwrap_or(end.since(begin) / 3)
+/// Whether two CRLs are of one CA, by its name and the identifier of its key.
+pub(crate) fn is_of_same(one: &Crl, other: &Crl) -> bool {
+    one.issuer() == other.issuer() && one.authority_key_id() == other.authority_key_id()
 }
 
-/// When a CRL ends.
-pub(crate) fn next_update(crl: &Crl) -> Option<Time> {
-    crl.next_update().and_then(RawTime::time)
+fn has_expired(crl: &Crl, now: Time) -> bool {
+    crl.end().is_some_and(|end| end <= now)
 }
 
 /// Why the CRLs of a folder must be made again; `None`: they are complete, and those that are signed here say what the
@@ -104,31 +108,34 @@ pub(crate) fn why_due(
     io: &mut Io<'_>,
 ) -> Result<Option<String>, Failure> {
     let folder = Folder::read(dir, &[], now, io)?;
-    for cert in folder.needed() {
+    let needed = folder.needed();
+    for cert in &needed {
         let label = cert.subject().label();
-        let Some(crl) = folder.newest(&cert) else {
+        let Some(crl) = folder.newest(cert) else {
             return Ok(Some(format!("there is no CRL of `{label}`")));
         };
-        if !lists_all(crl, &cert, &folder.list) {
-            return Ok(Some(format!("the CRL of `{label}` lacks a revoked certificate")));
+        if !lists_all(crl, cert, &folder.list) {
+            let what = "does not list a certificate of revoked.txt";
+            return Ok(Some(format!("the CRL of `{label}` {what}")));
         }
-        if !folder.is_own(&cert, has_root_key(dir, key)) {
+        if !folder.is_own(cert, key.can_sign(dir)) {
             continue;
         }
         if crl.len() > folder.list.of(cert.public_key()).len() {
-            return Ok(Some(format!("the CRL of `{label}` has more than the list")));
+            let what = "lists certificates that are not in revoked.txt";
+            return Ok(Some(format!("the CRL of `{label}` {what}")));
         }
         if is_due(crl, within, now) {
-            let end = next_update(crl).map_or_else(|| "?".to_owned(), |end| end.to_string());
+            let end = crl.end().map_or_else(|| "?".to_owned(), |end| end.to_string());
             return Ok(Some(format!("the CRL of `{label}` ends {end}")));
         }
     }
-    // An interrupted run leaves some with the CRLs from before.
-    let mut texts = Vec::new();
-    for name in folder.readers(dir) {
-        texts.push((name, files::read_optional(&dir.join(name).join(CLUSTER_CRL))?));
+    if let Some(crl) = folder.of_others(&needed).into_iter().find(|crl| has_expired(crl, now)) {
+        return Ok(Some(format!("the CRL of `{}` has expired", crl.issuer().label())));
     }
-    let odd = texts.iter().find(|(_, text)| text.is_none() || *text != texts[0].1);
+    // An interrupted run leaves some with the CRLs from before.
+    let files = &folder.files;
+    let odd = files.iter().find(|(_, text)| text.is_none() || *text != files[0].1);
     Ok(odd.map(|(name, _)| format!("{name} lacks the newest CRLs")))
 }
 
@@ -151,19 +158,19 @@ impl Crls<'_> {
             revoked::stage(self.dir, &folder.list, &mut workspace)?;
         }
         let root = match root {
-            None if has_root_key(self.dir, self.key) => {
+            None if self.key.can_sign(self.dir) => {
                 Some(Authority::from_dir(self.dir, self.key, io)?)
             }
             root => root,
         };
-        let crls = self.make(&folder, root.as_ref(), now)?;
-        folder.warn_dropped(&crls, io);
+        let mut crls = self.make(&folder, root.as_ref(), now)?;
+        folder.keep_others(&mut crls, now, io);
         self.write(&folder, &crls, &mut workspace)?;
         workspace.finish()?;
         let is_revoked = |set: &CaCerts| crls.iter().any(|crl| revokes(crl, set.ca()));
         let own = folder.clusters.iter().filter(|(_, set)| is_revoked(set));
         let revoked = own.map(|(name, _)| name.clone()).collect();
-        let clusters: Vec<String> = folder.readers(self.dir).map(str::to_owned).collect();
+        let clusters: Vec<String> = folder.files.iter().map(|(name, _)| name.clone()).collect();
         for (name, _) in folder.clusters.iter().filter(|(name, _)| !clusters.contains(name)) {
             io.warn(
                 &Failure::new("istiod/crl-ignored", format!("`{name}` gets no CRLs"))
@@ -182,14 +189,9 @@ impl Crls<'_> {
         now: Time,
     ) -> Result<Vec<Crl>, Failure> {
         let mut crls = Vec::new();
-        let sets = folder.clusters.iter().map(|(_, set)| set).chain(&folder.earlier);
         let mut issuers: Vec<Issuer<'_>> = root.iter().map(|root| root.issuer()).collect();
-        issuers.extend(sets.map(|set| Issuer { cert: set.ca(), signer: set.signer() }));
-        let needed = folder.needed();
-        let earlier = folder.earlier.iter().map(|set| set.ca().clone());
-        let mut all = needed.clone();
-        all.extend(earlier.filter(|cert| !needed.iter().any(|other| is_same(other, cert))));
-        for cert in &all {
+        issuers.extend(folder.sets().map(|set| Issuer { cert: set.ca(), signer: set.signer() }));
+        for cert in &folder.needed() {
             let last = folder.newest(cert);
             let Some(issuer) = issuers.iter().find(|issuer| is_same(issuer.cert, cert)) else {
                 crls.push(
@@ -210,7 +212,7 @@ impl Crls<'_> {
     }
 
     fn validity(&self, last: Option<&Crl>) -> Duration {
-        let times = |crl: &Crl| Some((crl.this_update().time()?, next_update(crl)?));
+        let times = |crl: &Crl| Some((crl.this_update().time()?, crl.end()?));
         let length = last.and_then(times).map(|(from, until)| until.since(from));
         // A new one begins a little before it is made.
         let length = length.map(|length| length.saturating_sub(meshpki::Stamp::BACKDATE));
@@ -225,7 +227,7 @@ impl Crls<'_> {
     ) -> Result<(), Failure> {
         let text: String = crls.iter().map(Crl::to_pem).collect();
         let mut places: Vec<PathBuf> =
-            folder.readers(self.dir).map(|name| Path::new(name).join(CLUSTER_CRL)).collect();
+            folder.files.iter().map(|(name, _)| Path::new(name).join(CLUSTER_CRL)).collect();
         for place in &places {
             workspace.stage(place, text.as_bytes(), false)?;
         }
@@ -239,7 +241,7 @@ impl Crls<'_> {
         }
         workspace.sync()?;
         if self.clear {
-            revoked::place(workspace)?;
+            revoked::place(self.dir, workspace)?;
         }
         places.iter().try_for_each(|place| workspace.replace(place))
     }
@@ -247,30 +249,38 @@ impl Crls<'_> {
 
 impl Folder {
     fn read(dir: &Path, add: &[PathBuf], now: Time, io: &mut Io<'_>) -> Result<Self, Failure> {
-        let mut clusters = Vec::new();
-        let mut there = Vec::new();
+        let (mut clusters, mut there, mut texts) = (Vec::new(), Vec::new(), Vec::new());
         for (name, folder) in files::folders(dir)? {
-            if is_set(&folder) {
-                there.extend(crls_in(&folder.join(CLUSTER_CRL))?);
-                clusters.push((name, set_in(&folder, now)?));
+            if !is_set(&folder) {
+                continue;
             }
+            if layout_of(&folder) == Layout::Istio {
+                let path = folder.join(CLUSTER_CRL);
+                let text = files::read_optional(&path)?;
+                there.extend(crls_in(text.as_deref(), &path)?);
+                texts.push((name.clone(), text));
+            }
+            clusters.push((name, set_in(&folder, now)?));
         }
-        there.extend(crls_in(&dir.join(ROOT_CRL))?);
+        let path = dir.join(ROOT_CRL);
+        there.extend(crls_in(files::read_optional(&path)?.as_deref(), &path)?);
         for path in add {
-            let found = crls_in(path)?;
+            let found = crls_in(files::read_optional(path)?.as_deref(), path)?;
             if found.is_empty() {
                 let what = format!("no CRL in {}", text::word(path));
                 return Err(Failure::new("ctl/unreadable", what));
             }
             there.extend(found);
         }
-        let mut earlier = Vec::new();
+        there.sort_by(|one, other| one.as_der().cmp(other.as_der()));
+        there.dedup();
+        let (mut earlier, mut ended) = (Vec::new(), Vec::new());
         for kept in files::kept(dir)? {
             match set_in(&kept.path, now) {
                 Ok(set) if set.ca().not_after().time().is_some_and(|end| end > now) => {
                     earlier.push(set);
                 }
-                Ok(_) => {}
+                Ok(set) => ended.push(set.ca().clone()),
                 Err(failure) => io.warn(&failure),
             }
         }
@@ -280,27 +290,28 @@ impl Folder {
                 format!("`meshctl ca init {} --cluster NAME` creates one", text::word(dir)),
             ));
         }
-        Ok(Self { root, clusters, earlier, list: revoked::read(dir)?, there })
+        Ok(Self { root, clusters, earlier, ended, list: revoked::read(dir)?, there, files: texts })
     }
 
-    /// The clusters whose istiod reads CRLs from files of these names.
-    fn readers<'a>(&'a self, dir: &'a Path) -> impl Iterator<Item = &'a str> {
-        let names = self.clusters.iter().map(|(name, _)| name.as_str());
-        names.filter(move |name| layout_of(&dir.join(name)) == Layout::Istio)
+    /// The clusters' sets, then the earlier ones.
+    fn sets(&self) -> impl Iterator<Item = &CaCerts> {
+        self.clusters.iter().map(|(_, set)| set).chain(&self.earlier)
     }
 
     /// Whether the key of a CA is in the folder.
-    fn is_own(&self, cert: &Cert, has_root_key: bool) -> bool {
+    fn is_own(&self, cert: &Cert, can_root_sign: bool) -> bool {
         let is_root = self.root.as_ref().is_some_and(|root| is_same(root, cert));
-        (is_root && has_root_key) || self.clusters.iter().any(|(_, set)| is_same(set.ca(), cert))
+        (is_root && can_root_sign) || self.sets().any(|set| is_same(set.ca(), cert))
     }
 
-    /// Every CA that a proxy of the mesh may be shown: the root first, then those in the clusters' files.
+    /// Every CA that a proxy of the mesh may be shown: the root first, then those in the clusters' files, then the earlier
+    /// ones.
     fn needed(&self) -> Vec<Cert> {
         let mut all: Vec<Cert> = self.root.iter().cloned().collect();
         let of = |(_, set): &(String, CaCerts)| [set.roots(), set.chain()].concat();
         let mut others: Vec<Cert> = self.clusters.iter().flat_map(of).collect();
         others.sort_by_key(|cert| (!cert.is_self_issued(), cert.subject().to_string()));
+        others.extend(self.earlier.iter().map(|set| set.ca().clone()));
         for cert in others {
             if !all.iter().any(|known| is_same(known, &cert)) {
                 all.push(cert);
@@ -315,23 +326,44 @@ impl Folder {
         own.max_by_key(|crl| (crl.number_value(), crl.this_update().time()))
     }
 
-    /// Names the CRLs that are not written again.
-    fn warn_dropped(&self, crls: &[Crl], io: &mut Io<'_>) {
-        let mut gone: Vec<String> = Vec::new();
-        for crl in &self.there {
-            let label = crl.issuer().label();
-            if !crls.iter().any(|made| made.issuer() == crl.issuer()) && !gone.contains(&label) {
-                let what = format!("the CRL of `{label}` was left out");
-                warn_stray(io, &what, CLUSTER_CRL, "no CA of this folder has signed it");
-                gone.push(label);
+    /// The CRLs of CAs that the folder does not know: of a partner, of a cluster whose folder is elsewhere. Those of
+    /// CAs that have expired here are needed by no one.
+    fn of_others(&self, needed: &[Cert]) -> Vec<&Crl> {
+        let signed = |crl: &&Crl, cert: &Cert| crl_signature(crl, cert) == SignatureCheck::Good;
+        let is_known = |crl: &&Crl| needed.iter().chain(&self.ended).any(|cert| signed(crl, cert));
+        self.there.iter().filter(|crl| !is_known(crl)).collect()
+    }
+
+    /// Adds the newest current CRL of each CA that the folder does not know, and names those that are left out.
+    fn keep_others(&self, crls: &mut Vec<Crl>, now: Time, io: &mut Io<'_>) {
+        let mut others = self.of_others(&self.needed());
+        others.sort_by_key(|crl| {
+            let is_usable = !crl.is_delta() && !has_expired(crl, now);
+            (!is_usable, Reverse((crl.number_value(), crl.this_update().time())))
+        });
+        let mut told = Vec::new();
+        for crl in others {
+            if crls.iter().chain(&told).any(|other| is_of_same(other, crl)) {
+                continue;
             }
+            let why = if crl.is_delta() {
+                "it is a delta CRL"
+            } else if has_expired(crl, now) {
+                "it has expired"
+            } else {
+                crls.push(crl.clone());
+                continue;
+            };
+            let what = format!("the CRL of `{}` was left out", crl.issuer().label());
+            warn_stray(io, &what, CLUSTER_CRL, why);
+            told.push(crl.clone());
         }
     }
 }
 
-/// The CRLs in a file, which may not exist.
-fn crls_in(path: &Path) -> Result<Vec<Crl>, Failure> {
-    let Some(bytes) = files::read_optional(path)? else { return Ok(Vec::new()) };
+/// The CRLs in the bytes of a file, if it exists.
+fn crls_in(bytes: Option<&Vec<u8>>, path: &Path) -> Result<Vec<Crl>, Failure> {
+    let Some(bytes) = bytes else { return Ok(Vec::new()) };
     let read = |block: Result<pem::Block, meshpki::PemError>| {
         let refuse = |why: String| {
             Failure::new("ctl/exists", "the file contains more than CRLs and is not overwritten")
@@ -345,7 +377,7 @@ fn crls_in(path: &Path) -> Result<Vec<Crl>, Failure> {
         }
         Crl::from_der(&block.der).map_err(|error| refuse(error.to_string()))
     };
-    pem::decode(&bytes).into_iter().map(read).collect()
+    pem::decode(bytes).into_iter().map(read).collect()
 }
 
 /// Whether a folder is a cluster's.
@@ -370,8 +402,7 @@ fn lists_all(crl: &Crl, issuer: &Cert, list: &RevocationList) -> bool {
 
 /// The CRL of a CA whose key is elsewhere, if it is current and lists what it should.
 fn foreign(cert: &Cert, last: Option<&Crl>, list: &RevocationList, now: Time) -> Option<Crl> {
-    let is_current = |crl: &&Crl| next_update(crl).is_none_or(|end| end > now);
-    last.filter(is_current).filter(|crl| lists_all(crl, cert, list)).cloned()
+    last.filter(|crl| !has_expired(crl, now)).filter(|crl| lists_all(crl, cert, list)).cloned()
 }
 
 fn lacking(dir: &Path, cert: &Cert, last: Option<&Crl>, now: Time) -> Failure {
@@ -379,7 +410,7 @@ fn lacking(dir: &Path, cert: &Cert, last: Option<&Crl>, now: Time) -> Failure {
     let failure = Failure::new("ctl/crl-missing", format!("there is no current CRL of `{label}`"))
         .in_file(dir)
         .because("the key that signs it is not in this folder");
-    let failure = match last.map(next_update) {
+    let failure = match last.map(Crl::end) {
         None => failure,
         Some(Some(end)) if end <= now => {
             failure.because(format!("the one that is here ended {end}"))
@@ -387,8 +418,9 @@ fn lacking(dir: &Path, cert: &Cert, last: Option<&Crl>, now: Time) -> Failure {
         Some(_) => failure.because("the one that is here lacks a certificate of the list"),
     };
     failure.because("with a CRL, Envoy needs one for every CA of a chain").hint(format!(
-        "get it from whoever has the key, then `meshctl ca crl {} --add FILE`; where {ROOT_KEY} and {ROOT_CERT} are, `meshctl ca crl` writes {ROOT_CRL}",
-        text::word(dir)
+        "get it from whoever has the key, then `meshctl ca crl {} --add FILE`; where {ROOT_KEY} and {ROOT_CERT} are, `meshctl ca crl` writes {ROOT_CRL}, after {} and {ROOT_CRL} of this folder have been copied there",
+        text::word(dir),
+        revoked::REVOKED
     ))
 }
 

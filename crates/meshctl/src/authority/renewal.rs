@@ -8,11 +8,11 @@ use meshpki::chain::{is_bridge, issued};
 use meshpki::{CaCerts, Cert, Csr, KeyType, Oid, Profile, Role, Signer, SoftKey, Time};
 
 use super::crls::{self, Crls};
-use super::issuer::{Authority, ROOT_KEY};
+use super::issuer::Authority;
 use super::keys::{BY_OPTION, generate, warn_unproven};
 use super::signer::KeySource;
 use super::summary::{Cluster, RootKey, State, Summary, layout_of, read_set};
-use super::{check_cluster_name, intermediate, open_workspace, warn_exposed};
+use super::{check_cluster_name, intermediate, open_workspace, refuse_missing, warn_exposed};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files::{self, Wait, Workspace};
@@ -42,49 +42,58 @@ pub(crate) struct Renewed {
     pub(crate) summary: Summary,
     /// `ctl/csr-waits`, with the clusters whose CA others must sign.
     pub(crate) waits: Option<Failure>,
+    /// Why the CRLs of the new CAs could not be made.
+    pub(crate) lacks_crls: Option<Failure>,
 }
 
 impl Renewal<'_> {
     /// Renews, and reports what became of each cluster. One whose CA was issued elsewhere gets a CSR.
     ///
     /// # Errors
-    /// `ctl/no-root`, `ctl/no-cluster`, `ctl/no-root-key`, `ctl/busy`, `ctl/io`, `pki/...`; `ctl/csr-waits` is in the
-    /// result.
+    /// `ctl/no-root`, `ctl/no-cluster`, `ctl/no-root-key`, `ctl/busy`, `ctl/io`, `pki/...`, with nothing written;
+    /// `ctl/csr-waits`, and a failure to make CRLs of what was renewed, are in the result.
     pub(crate) fn run(&self, now: Time, io: &mut Io<'_>) -> Result<Renewed, Failure> {
         self.clusters.iter().try_for_each(|name| check_cluster_name(name))?;
-        if !self.dir.is_dir() {
-            return Err(Failure::new(
-                "ctl/no-root",
-                format!("folder `{}` does not exist", self.dir.display()),
-            )
-            .hint(format!(
-                "`meshctl ca init {} --cluster NAME` creates one",
-                text::word(self.dir)
-            )));
-        }
+        refuse_missing(self.dir)?;
         let mut workspace = open_workspace(self.dir, self.wait, io)?;
         warn_exposed(self.dir, io);
-        let (renewed, authority) = renew(self, now, &mut workspace, io)?;
+        let (mut renewed, authority) = renew(self, now, &mut workspace, io)?;
         workspace.finish()?;
         if authority.is_some() && crls::in_use(self.dir) {
-            self.renew_crls(now, authority, io)?;
+            match self.renew_crls(now, authority, io) {
+                Ok(clusters) => renewed.summary.crls_first = clusters,
+                Err(failure) => renewed.lacks_crls = Some(self.without_crls(failure)),
+            }
         }
         Ok(renewed)
     }
 
     /// Whether this CA cannot be issued again here: the root that did, or its key, is elsewhere.
     fn is_issued_elsewhere(&self, root: Option<&Cert>, ca: &Cert) -> bool {
-        let has_key = self.key.is_outside() || self.dir.join(ROOT_KEY).exists();
-        !has_key || !root.is_some_and(|root| issued(root, ca))
+        !self.key.can_sign(self.dir) || !root.is_some_and(|root| issued(root, ca))
     }
 
-    /// The new CAs have no CRL yet, and a proxy that has any needs one for each.
+    /// The failure to make CRLs, after everything else was done.
+    fn without_crls(&self, failure: Failure) -> Failure {
+        let failure = failure.because("the new CAs are in place; their CRLs are not");
+        // What has to be obtained from elsewhere is in its own hint.
+        if failure.code() == "ctl/crl-missing" {
+            return failure;
+        }
+        let signer = if self.key.is_outside() { " with the same `--root-signer`" } else { "" };
+        failure.hint(format!(
+            "once that is solved, `meshctl ca crl {}`{signer} makes them",
+            text::word(self.dir)
+        ))
+    }
+
+    /// The new CAs have no CRL yet, and a proxy that has any needs one for each. The clusters with CRLs.
     fn renew_crls(
         &self,
         now: Time,
         authority: Option<Authority>,
         io: &mut Io<'_>,
-    ) -> Result<(), Failure> {
+    ) -> Result<Vec<String>, Failure> {
         let crls = Crls {
             dir: self.dir,
             validity: None,
@@ -95,10 +104,10 @@ impl Renewal<'_> {
         };
         let made = crls.run(now, authority, io)?;
         io.note(format_args!(
-            "the CRLs of {} were made again, with those of the new CAs; `meshctl rotate crl` installs them before the CAs",
+            "the CRLs of {} were made again, with those of the new CAs",
             made.clusters.join(", ")
         ));
-        Ok(())
+        Ok(made.clusters)
     }
 
     /// A new key, of the old one's type unless another is asked for.
@@ -164,7 +173,7 @@ fn renew(
         ));
     }
     let waits = (!elsewhere.is_empty()).then(|| waits(renewal.dir, own.as_ref(), &elsewhere));
-    Ok((Renewed { summary, waits }, authority))
+    Ok((Renewed { summary, waits, lacks_crls: None }, authority))
 }
 
 /// The folder in a cluster's folder for what its renewal waits for.

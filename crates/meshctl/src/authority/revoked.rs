@@ -29,7 +29,8 @@ pub(crate) fn read(dir: &Path) -> Result<RevocationList, Failure> {
     text.parse().map_err(|error: meshpki::RevocationListError| fail(error.to_string()))
 }
 
-/// Stages a list. Git is told to keep the lines of both sides of a merge, unless the folder tells it something already.
+/// Stages a list. If the folder has no `.gitattributes`, it gets one with which Git keeps the lines of both
+/// sides of a merge.
 ///
 /// # Errors
 /// `ctl/io`.
@@ -39,19 +40,23 @@ pub(crate) fn stage(
     workspace: &mut Workspace,
 ) -> Result<(), Failure> {
     workspace.stage(Path::new(REVOKED), list.to_string().as_bytes(), false)?;
-    let attributes = files::read_optional(&dir.join(ATTRIBUTES))?;
-    let text = attributes.map_or_else(
-        || format!("{REVOKED} merge=union\n").into(),
-        |mut kept| std::mem::take(&mut *kept),
-    );
-    workspace.stage(Path::new(ATTRIBUTES), &text, false)
+    if dir.join(ATTRIBUTES).symlink_metadata().is_err() {
+        workspace.stage(
+            Path::new(ATTRIBUTES),
+            format!("{REVOKED} merge=union\n").as_bytes(),
+            false,
+        )?;
+    }
+    Ok(())
 }
 
 /// Puts a staged list in its place.
 ///
 /// # Errors
 /// `ctl/io`.
-pub(crate) fn place(workspace: &mut Workspace) -> Result<(), Failure> {
-    workspace.replace(Path::new(ATTRIBUTES))?;
+pub(crate) fn place(dir: &Path, workspace: &mut Workspace) -> Result<(), Failure> {
+    if dir.join(ATTRIBUTES).symlink_metadata().is_err() {
+        workspace.place(Path::new(ATTRIBUTES))?;
+    }
     workspace.replace(Path::new(REVOKED))
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use meshpki::{Cert, PublicKey, SignError, Signer, SoftKey};
 
+use super::issuer::ROOT_KEY;
 use super::passphrase::PassphraseSource;
 use crate::failure::Failure;
 use crate::io::Io;
@@ -50,6 +51,11 @@ impl KeySource {
     /// Whether the key is not in a file.
     pub(crate) const fn is_outside(&self) -> bool {
         self.signer.is_some()
+    }
+
+    /// Whether the root of a folder can sign: its key is there, or its holder was named.
+    pub(crate) fn can_sign(&self, dir: &Path) -> bool {
+        self.is_outside() || dir.join(ROOT_KEY).exists()
     }
 
     /// Variables that hold a secret, which no other program gets.

@@ -93,6 +93,8 @@ pub(crate) struct Summary {
     pub(crate) picked: bool,
     /// Something comes next by itself.
     pub(crate) goes_on: bool,
+    /// The clusters that need new CRLs before a new CA.
+    pub(crate) crls_first: Vec<String>,
     pub(crate) clusters: Vec<Cluster>,
 }
 
@@ -123,6 +125,7 @@ impl Summary {
             spec: None,
             picked: false,
             goes_on: false,
+            crls_first: Vec::new(),
             clusters: Vec::new(),
         }
     }
@@ -233,15 +236,18 @@ impl Summary {
                     changed.iter().map(|cluster| cluster.name.as_str()).collect();
                 format!("-f {} --context {}", text::word(spec), names.join(","))
             }
-            None => {
-                let one = |cluster: &&Cluster| format!("{}=CONTEXT", cluster.name);
-                format!("--context {}", changed.iter().map(one).collect::<Vec<_>>().join(","))
-            }
+            None => contexts(changed.iter().map(|cluster| cluster.name.as_str())),
         };
         let made = changed.iter().any(|cluster| cluster.state == State::Made);
+        let dir = text::word(&self.dir);
+        if !self.crls_first.is_empty() {
+            let contexts = contexts(self.crls_first.iter().map(String::as_str));
+            io.note(format_args!("\nnext: meshctl rotate crl {dir} {contexts}\nthen, a few minutes later: meshctl push {dir} {clusters}"));
+            return;
+        }
         let before =
             if made { "\n      (add --before-install if Istio is not installed yet)" } else { "" };
-        io.note(format_args!("\nnext: meshctl push {} {clusters}{before}", text::word(&self.dir)));
+        io.note(format_args!("\nnext: meshctl push {dir} {clusters}{before}"));
     }
 
     fn json(&self, checks: &[(String, String, Verdict)]) -> serde_json::Value {
@@ -277,6 +283,12 @@ impl Summary {
             "verified": checks.iter().all(|(_, _, verdict)| verdict.is_ok()),
         })
     }
+}
+
+/// `--context` for clusters, with a context to be filled in for each.
+pub(crate) fn contexts<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.map(|name| format!("{name}=CONTEXT")).collect();
+    format!("--context {}", names.join(","))
 }
 
 fn entry(branch: &str, name: &str, state: &str, note: &str) -> String {

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::fleet::clusters::{runtime, targets};
 use crate::fleet::{folders, rbac};
 use crate::io::Io;
-use crate::rollout::{Job, look_apart, no_folder, stale};
+use crate::rollout::{Job, look_apart, own_folders, stale};
 
 /// Runs the command.
 pub(super) fn run(args: &Push, io: &mut Io<'_>) -> Result<Exit, Failure> {
@@ -30,12 +30,7 @@ pub(super) fn run(args: &Push, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let mut folders = folders::secrets(&args.dir)?;
     runtime.block_on(async {
         let targets = targets(&selection, io).await?;
-        let mut secrets = Vec::new();
-        for target in &targets {
-            let secret = folders.remove(&target.name);
-            let spec = selection.spec.as_deref();
-            secrets.push(secret.ok_or_else(|| no_folder(target, &args.dir, &folders, spec))?);
-        }
+        let secrets = own_folders(&targets, &args.dir, &mut folders, selection.spec.as_deref())?;
         let (seen, twins) = look_apart(&targets, &options.force).await?;
         stale::refuse_older(&targets, &seen, &secrets, &args.dir, &options)?;
         let job =

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use meshpki::cacerts::{Layout, Secret};
 use meshpki::istiod::Version;
 
-use crate::authority::has_root_key;
+use crate::authority::{has_root_key, open_workspace};
 use crate::failure::Failure;
-use crate::{files, text};
+use crate::files::{self, Wait};
+use crate::io::Io;
+use crate::text;
 
 /// Files of which one makes a folder a cluster's. A CA's own folder has its roots and none of these.
 fn marks() -> impl Iterator<Item = &'static str> {
@@ -89,6 +91,25 @@ pub(crate) fn refuse_interrupted(dir: &Path) -> Result<(), Failure> {
     Err(Failure::new("ctl/leftovers", message)
         .in_file(dir)
         .hint(format!("`meshctl ca init {}` finishes it", text::word(dir))))
+}
+
+/// Finishes such a renewal; refuses the folder if nothing may be written.
+///
+/// # Errors
+/// `ctl/leftovers`, `ctl/busy`, `ctl/io`.
+pub(crate) fn finish_interrupted(
+    dir: &Path,
+    wait: Wait,
+    may_write: bool,
+    io: &mut Io<'_>,
+) -> Result<(), Failure> {
+    if !may_write {
+        return refuse_interrupted(dir);
+    }
+    match files::interrupted_exchange(dir) {
+        Some(_) => open_workspace(dir, wait, io)?.finish(),
+        None => Ok(()),
+    }
 }
 
 /// Names folders that share a name by their paths.

@@ -1,23 +1,30 @@
 //! What stops CRLs, or a CA that other clusters have no CRL of yet, before they are written.
 
+use std::collections::BTreeSet;
+
 use meshpki::cacerts::Secret;
-use meshpki::internals::{crl_signature, pem};
+use meshpki::internals::digest::hex;
+use meshpki::internals::{self, crl_signature};
+use meshpki::istiod::Version;
 use meshpki::{Cert, Crl, SignatureCheck, Time};
 
 use super::Options;
 use super::plan::Plan;
+use crate::authority::crls::{CLUSTER_CRL as FILE, is_of_same};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fleet::clusters::{Seen, Target, place as place_of};
 
-/// istiod's name of the file.
-const FILE: &str = "ca-crl.pem";
-
 /// A cluster, what was seen of it, and what it gets.
 type Aim<'a> = (&'a Target, &'a Seen, &'a Plan);
 
-/// Refuses CRLs that istiod does not read, that have expired, or that are older than those in the cluster; and a new CA
-/// while proxies have CRLs and none of that CA. Each can be forced by its code.
+/// What comes after a folder whose CRLs revoke less.
+const UPDATE: &str = "nothing was written; update revoked.txt from its origin, then run `meshctl rotate crl DIR`; `--force ctl/stale-crl` installs what `meshctl ca crl DIR --clear` made";
+/// The same for a secret from before.
+const GO_BACK: &str = "nothing was written; `--force ctl/stale-crl` goes back to the secret from before with its CRLs";
+
+/// Refuses CRLs that istiod does not read, that have expired, that are older than those in the cluster or revoke less; and
+/// a new CA while proxies have CRLs and none of that CA. Each can be forced by its code.
 ///
 /// # Errors
 /// `istiod/crl-ignored`, `ctl/stale-crl`, `ctl/crl-first`.
@@ -35,25 +42,58 @@ pub(super) fn refuse(
         .map(|((target, seen), plan)| (target, seen, plan))
         .collect();
     let found = aims.iter().filter(|(_, _, plan)| plan.changes).find_map(|aim| {
-        let all = [ignored(aim), expired(aim, now), older(aim), without(aim, &aims)];
-        let is_forced = |failure: &Failure| options.force.iter().any(|code| code == failure.code());
-        all.into_iter().flatten().find(|failure| !is_forced(failure))
+        let all = [
+            ignored(aim),
+            expired(aim, now),
+            older(aim),
+            shorter(aim, UPDATE),
+            without(aim, &aims),
+        ];
+        all.into_iter().flatten().find(|failure| !is_forced(failure, options))
     });
     found.map_or(Ok(()), |failure| Err(failure.exit(Exit::No)))
+}
+
+/// Refuses to go back to CRLs that revoke less, unless that is forced.
+///
+/// # Errors
+/// `ctl/stale-crl`.
+pub(super) fn refuse_rollback(
+    targets: &[Target],
+    seen: &[Seen],
+    plans: &[Plan],
+    options: &Options,
+) -> Result<(), Failure> {
+    let mut aims = targets.iter().zip(seen).zip(plans);
+    let found = aims.find_map(|((target, seen), plan)| shorter(&(target, seen, plan), GO_BACK));
+    match found.filter(|failure| !is_forced(failure, options)) {
+        None => Ok(()),
+        Some(failure) => Err(failure.exit(Exit::No)),
+    }
+}
+
+fn is_forced(failure: &Failure, options: &Options) -> bool {
+    options.force.iter().any(|code| code == failure.code())
+}
+
+/// Whether proxies of a cluster get the CRLs that a secret has.
+fn are_read(secret: &Secret, seen: &Seen) -> bool {
+    let is_on = seen.istiods.is_empty() || seen.istiods.iter().any(|istiod| istiod.settings.crl);
+    is_on && secret.crl(seen.release()).is_some()
 }
 
 /// A release, a layout or a setting with which istiod does not read them.
 fn ignored((target, seen, plan): &Aim<'_>) -> Option<Failure> {
     let secret = &plan.desired.secret;
     secret.get(FILE).filter(|text| !text.is_empty())?;
-    let why = if secret.crl(seen.release()).is_none() {
-        format!(
-            "istiod {} reads {FILE} from 1.27 on, and not together with tls.crt",
-            seen.release()
-        )
-    } else {
+    let release = seen.release();
+    let why = if secret.crl(release).is_some() {
         let off = seen.istiods.iter().find(|istiod| !istiod.settings.crl)?;
         format!("{} has PILOT_ENABLE_CA_CRL=false", off.id.name)
+    } else if secret.crl(Version::NEWEST).is_some() {
+        format!("the cluster has istiod {release}; istiod reads {FILE} from Istio 1.27 on")
+    } else {
+        format!("istiod does not read {FILE} together with tls.crt")
     };
     Some(
         Failure::new("istiod/crl-ignored", format!("istiod does not read {FILE}"))
@@ -66,12 +106,11 @@ fn ignored((target, seen, plan): &Aim<'_>) -> Option<Failure> {
 
 fn expired((target, _, plan): &Aim<'_>, now: Time) -> Option<Failure> {
     let crls = crls(&plan.desired.secret);
-    let end = |crl: &Crl| crl.next_update().and_then(meshpki::x509::RawTime::time);
-    let old = crls.iter().find(|crl| end(crl).is_some_and(|end| end <= now))?;
+    let old = crls.iter().find(|crl| crl.end().is_some_and(|end| end <= now))?;
     Some(
         Failure::new("ctl/stale-crl", format!("the CRL of `{}` has expired", old.issuer().label()))
             .within(place_of(target))
-            .because(format!("its nextUpdate was {}", end(old)?))
+            .because(format!("its nextUpdate was {}", old.end()?))
             .because("Envoy would reject every certificate below that CA")
             .hint("nothing was written; `meshctl ca crl DIR` makes new CRLs"),
     )
@@ -83,11 +122,7 @@ fn older((target, seen, plan): &Aim<'_>) -> Option<Failure> {
     let new = crls(&plan.desired.secret);
     let number = |crl: &Crl| crl.number_value();
     let (old, newer) = new.iter().find_map(|crl| {
-        let is_newer = |other: &&Crl| {
-            other.issuer() == crl.issuer()
-                && other.authority_key_id() == crl.authority_key_id()
-                && number(other) > number(crl)
-        };
+        let is_newer = |other: &&Crl| is_of_same(other, crl) && number(other) > number(crl);
         Some((crl, live.iter().find(is_newer)?))
     })?;
     let said = |crl: &Crl| number(crl).map_or_else(|| "none".to_owned(), |n| n.to_string());
@@ -99,7 +134,37 @@ fn older((target, seen, plan): &Aim<'_>) -> Option<Failure> {
         .within(place_of(target))
         .because(format!("the folder has number {}", said(old)))
         .because(format!("the cluster has number {}", said(newer)))
-        .hint("nothing was written; update the folder from its origin, or make new CRLs with `meshctl ca crl DIR`; `--force ctl/stale-crl` installs the older ones"),
+        .hint("nothing was written; update the folder from its origin, then run `meshctl rotate crl DIR`; `--force ctl/stale-crl` installs the older ones"),
+    )
+}
+
+/// A list that lacks what the cluster's revokes, or no list at all: the folder lacks the newest list of what was revoked.
+fn shorter((target, seen, plan): &Aim<'_>, hint: &str) -> Option<Failure> {
+    let live = &seen.observed.secret.as_ref().filter(|live| are_read(&live.files, seen))?.files;
+    let new = crls(&plan.desired.secret);
+    let (old, serial) = crls(live).into_iter().find_map(|old| {
+        let own: Vec<&Crl> = new.iter().filter(|crl| is_of_same(crl, &old)).collect();
+        if own.is_empty() && !new.is_empty() {
+            // Proxies reject everything below a CA that has no CRL among others.
+            return None;
+        }
+        let listed: BTreeSet<&[u8]> = own.iter().flat_map(|crl| crl.serials()).collect();
+        let serial = old.serials().find(|serial| !listed.contains(serial)).map(hex)?;
+        Some((old, serial))
+    })?;
+    let label = old.issuer().label();
+    let what = match new.is_empty() {
+        true => format!("{FILE} would go, with the CRL of `{label}`, which revokes a certificate"),
+        false => format!(
+            "the CRL of `{label}` no longer lists a certificate that the cluster's CRL revokes"
+        ),
+    };
+    Some(
+        Failure::new("ctl/stale-crl", what)
+            .within(place_of(target))
+            .because(format!("its serial number is {serial}"))
+            .because("proxies would accept it again")
+            .hint(hint),
     )
 }
 
@@ -111,8 +176,7 @@ fn without((target, seen, plan): &Aim<'_>, aims: &[Aim<'_>]) -> Option<Failure> 
         return None;
     }
     let lacks = |(other, seen, _): &&Aim<'_>| {
-        let has =
-            seen.observed.secret.as_ref().filter(|live| live.files.crl(seen.release()).is_some());
+        let has = seen.observed.secret.as_ref().filter(|live| are_read(&live.files, seen));
         let has = has.map(|live| crls(&live.files)).unwrap_or_default();
         !other.apart.contains(&target.name)
             && !has.is_empty()
@@ -137,6 +201,5 @@ fn signed(ca: &Cert, crl: &Crl) -> bool {
 
 /// The CRLs of a secret that can be read.
 fn crls(secret: &Secret) -> Vec<Crl> {
-    let blocks = pem::decode(secret.get(FILE).unwrap_or_default()).into_iter();
-    blocks.filter_map(|block| Crl::from_der(&block.ok()?.der).ok()).collect()
+    internals::crls(secret.get(FILE).unwrap_or_default())
 }

@@ -50,6 +50,22 @@ pub(crate) fn no_folder(
         .hint(hint)
 }
 
+/// Takes the folder of each target out of those of DIR.
+///
+/// # Errors
+/// `ctl/no-cluster`.
+pub(crate) fn own_folders(
+    targets: &[Target],
+    dir: &Path,
+    folders: &mut BTreeMap<String, Secret>,
+    spec: Option<&Path>,
+) -> Result<Vec<Secret>, Failure> {
+    let own = targets.iter().map(|target| {
+        folders.remove(&target.name).ok_or_else(|| no_folder(target, dir, folders, spec))
+    });
+    own.collect()
+}
+
 /// Refuses clusters in which no secret would be used, before anything is created for them.
 pub(crate) fn refuse_unusable(
     targets: &[Target],

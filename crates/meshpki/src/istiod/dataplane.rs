@@ -138,6 +138,7 @@ pub(crate) fn roots_that_count<'r>(roots: &'r [Cert], names: &[&Name]) -> Vec<&'
 }
 
 /// The CRLs of a file that can be read.
-pub(super) fn crls(text: &[u8]) -> Vec<Crl> {
+#[must_use]
+pub fn crls(text: &[u8]) -> Vec<Crl> {
     go_pem::blocks(text).iter().filter_map(|block| Crl::from_der(&block.der).ok()).collect()
 }

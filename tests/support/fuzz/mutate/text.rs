@@ -183,9 +183,21 @@ mod tests {
     #[test]
     fn dictionaries_are_read_as_libfuzzer_reads_them() {
         assert_eq!(words("# none\n\"a\\x00b\"\nname=\"\\\"\\\\\"\n\n"), [&b"a\0b"[..], b"\"\\"]);
-        for dictionary in
-            [&PEM, &DER, &YAML, &KUBECONFIG, &CFSSL, &COREFILE, &OPTIONS, &NAMES, &HTML]
-        {
+        for dictionary in [
+            &PEM,
+            &DER,
+            &YAML,
+            &KUBECONFIG,
+            &BUNDLE,
+            &ENDPOINT,
+            &PROXIES,
+            &CFSSL,
+            &COREFILE,
+            &SIGNER,
+            &OPTIONS,
+            &NAMES,
+            &HTML,
+        ] {
             assert!(dictionary.words().len() > 10, "{}", dictionary.name);
         }
     }

@@ -1,7 +1,8 @@
 //! `meshctl ca crl`: CRLs of the root and of every cluster's CA, in every cluster's folder.
 
 use crate::args::CrlArgs;
-use crate::authority::crls::{CLUSTER_CRL, Crls, next_update, warn_revoked};
+use crate::authority::crls::{CLUSTER_CRL, Crls, warn_revoked};
+use crate::authority::summary::contexts;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::io::Io;
@@ -22,7 +23,7 @@ pub(super) fn run(args: &CrlArgs, io: &mut Io<'_>) -> Result<Exit, Failure> {
     warn_revoked(&made, &args.dir, io);
     let mut text = String::new();
     for crl in &made.crls {
-        let until = next_update(crl).map_or_else(|| "?".to_owned(), |end| end.to_string());
+        let until = crl.end().map_or_else(|| "?".to_owned(), |end| end.to_string());
         let number = crl.number_value().map_or_else(|| "none".to_owned(), |n| n.to_string());
         let label = text::safe(&crl.issuer().label());
         let revoked = counted(crl.len(), "certificate");
@@ -32,13 +33,11 @@ pub(super) fn run(args: &CrlArgs, io: &mut Io<'_>) -> Result<Exit, Failure> {
     if made.clusters.is_empty() {
         return Ok(Exit::Good);
     }
-    let contexts: Vec<String> =
-        made.clusters.iter().map(|name| format!("{name}=CONTEXT")).collect();
     io.note(format_args!(
-        "{CLUSTER_CRL} is in the folder of {}\n\nnext: meshctl rotate crl {} --context {}",
+        "{CLUSTER_CRL} is in the folder of {}\n\nnext: meshctl rotate crl {} {}",
         made.clusters.join(", "),
         text::word(&args.dir),
-        contexts.join(",")
+        contexts(made.clusters.iter().map(String::as_str))
     ));
     Ok(Exit::Good)
 }

@@ -90,7 +90,7 @@ pub(super) fn run(args: &Expiry, io: &mut Io<'_>) -> Result<Exit, Failure> {
 impl Item {
     fn new(object: Object, places: BTreeSet<Place>, at: Time, within: Duration) -> Self {
         let end = object.raw_end().and_then(RawTime::time);
-        let within = end.map_or(within, |end| object.limit(end).map_or(within, |l| l.min(within)));
+        let within = object.limit().map_or(within, |limit| limit.min(within));
         let state = match end {
             None => State::Unreadable,
             Some(end) if end <= at => State::Expired,
@@ -111,10 +111,10 @@ impl Object {
     }
 
     /// A CRL lives for days or weeks, and is made again when a third of that is left.
-    fn limit(&self, end: Time) -> Option<Duration> {
+    fn limit(&self) -> Option<Duration> {
         match self {
             Self::Cert(_) => None,
-            Self::Crl(crl) => crl.this_update().time().map(|begin| end.since(begin) / 3),
+            Self::Crl(crl) => crl.renew_within(),
         }
     }
 

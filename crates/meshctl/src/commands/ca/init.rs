@@ -128,7 +128,7 @@ fn init(order: &Order<'_>, workspace: &mut Workspace, io: &mut Io<'_>) -> Result
     workspace.sync()?;
     if state == State::Made {
         // The key first: a root without its key would be lost, a key without its root is taken up again.
-        if !order.key.is_outside() && !args.dir.join(ROOT_KEY).exists() {
+        if !order.key.can_sign(&args.dir) {
             workspace.place(Path::new(ROOT_KEY))?;
         }
         workspace.place(Path::new(ROOT_CERT))?;

@@ -18,12 +18,20 @@ pub(super) fn run(args: &Renew, io: &mut Io<'_>) -> Result<Exit, Failure> {
         key: &args.signer.resolved(&args.passphrase),
         wait: args.wait.resolved(),
     };
-    let Renewed { summary, waits } = renewal.run(now, io)?;
+    let Renewed { mut summary, waits, lacks_crls } = renewal.run(now, io)?;
+    // Without their CRLs, the new CAs cannot be installed.
+    summary.goes_on = lacks_crls.is_some();
     match waits {
         Some(waits) if summary.is_unchanged() => Err(waits),
         waits => {
             let exit = summary.report(args.output.is_json(), now, io)?;
-            waits.map_or(Ok(exit), Err)
+            match (waits, lacks_crls) {
+                (Some(waits), Some(lacks_crls)) => {
+                    io.warn(&waits);
+                    Err(lacks_crls)
+                }
+                (waits, lacks_crls) => waits.or(lacks_crls).map_or(Ok(exit), Err),
+            }
         }
     }
 }

@@ -11,7 +11,9 @@ use crate::authority::crls::{is_set, revokes_current};
 use crate::authority::issuer::root_cert;
 use crate::authority::renewal::{old_set, set_in};
 use crate::authority::revoked::{self, REVOKED};
-use crate::authority::{check_cluster_name, open_workspace, read_certs, warn_exposed};
+use crate::authority::{
+    check_cluster_name, is_self_signed, open_workspace, read_certs, refuse_missing, warn_exposed,
+};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files;
@@ -31,11 +33,7 @@ struct Known {
 pub(super) fn run(args: &Revoke, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let now = io.time(args.at)?;
     let dir = &args.dir;
-    if !dir.is_dir() {
-        let message = format!("folder `{}` does not exist", dir.display());
-        return Err(Failure::new("ctl/no-root", message)
-            .hint(format!("`meshctl ca init {} --cluster NAME` creates one", text::word(dir))));
-    }
+    refuse_missing(dir)?;
     let mut workspace = open_workspace(dir, args.wait.resolved(), io)?;
     warn_exposed(dir, io);
     let known = Known::read(dir, now, io)?;
@@ -57,7 +55,7 @@ pub(super) fn run(args: &Revoke, io: &mut Io<'_>) -> Result<Exit, Failure> {
     list.add(issuer.public_key(), &subject, entry);
     revoked::stage(dir, &list, &mut workspace)?;
     workspace.sync()?;
-    revoked::place(&mut workspace)?;
+    revoked::place(dir, &mut workspace)?;
     workspace.finish()?;
     io.print(&format!("revoked `{label}`, serial {serial}, since {now}: {}\n", args.reason))?;
     known.tell(&cert, dir, now, io);
@@ -106,7 +104,17 @@ impl Known {
         }
         let is_meant = |cert: &&Cert| hex(cert.serial()).trim_start_matches('0') == digits;
         let all = self.root.iter().chain(self.cas().map(|(_, cert)| cert));
-        all.into_iter().find(is_meant).cloned().ok_or_else(|| self.unknown(typed, &args.dir))
+        let mut meant: Vec<&Cert> = Vec::new();
+        for cert in all.filter(is_meant) {
+            if !meant.contains(&cert) {
+                meant.push(cert);
+            }
+        }
+        match meant[..] {
+            [] => Err(self.unknown(typed, &args.dir)),
+            [cert] => Ok(cert.clone()),
+            _ => Err(ambiguous(typed, &meant, &args.dir)),
+        }
     }
 
     fn unknown(&self, typed: &str, dir: &Path) -> Failure {
@@ -126,7 +134,7 @@ impl Known {
     /// The CA of the folder that issued a certificate.
     fn issuer(&self, cert: &Cert, dir: &Path) -> Result<&Cert, Failure> {
         let label = cert.subject().label();
-        if cert.is_self_issued() && issued(cert, cert) {
+        if is_self_signed(cert) {
             let what = format!("`{label}` is a root, which no CRL can revoke");
             return Err(Failure::new("ctl/not-revocable", what)
                 .in_file(dir)
@@ -154,12 +162,27 @@ impl Known {
             let is_valid = |ca: &Cert| ca.not_after().time().is_some_and(|end| end > now);
             for (_, ca) in self.earlier.iter().filter(|(of, ca)| of == name && is_valid(ca)) {
                 io.note(format_args!(
-                    "an earlier CA of {name} is still valid: --serial {}",
+                    "the earlier CA of {name} is still valid; `meshctl ca revoke {} --serial {}` revokes it, too",
+                    text::word(dir),
                     ca.serial_hex()
                 ));
             }
         }
         let dir = text::word(dir);
-        io.note(format_args!("{REVOKED} has it\n\nnext: meshctl ca crl {dir}"));
+        io.note(format_args!("added to {REVOKED}\n\nnext: meshctl ca crl {dir}"));
     }
+}
+
+/// Different CAs with one serial number.
+fn ambiguous(typed: &str, meant: &[&Cert], dir: &Path) -> Failure {
+    let what = format!("{} CAs in this folder have the serial number {typed}", meant.len());
+    let mut failure = Failure::new("ctl/not-revocable", what).in_file(dir);
+    for cert in meant {
+        let (subject, issuer) = (cert.subject().label(), cert.issuer().label());
+        failure = failure.because(format!("`{subject}`, issued by `{issuer}`"));
+    }
+    failure.hint(format!(
+        "name the one that is meant by its file: `meshctl ca revoke {} --certificate FILE`",
+        text::word(dir)
+    ))
 }

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::fleet::clusters::{Seen, runtime, targets};
 use crate::fleet::folders;
 use crate::io::Io;
-use crate::rollout::{Job, can_agree, look_apart, no_folder, refuse_unusable};
+use crate::rollout::{Job, can_agree, look_apart, own_folders, refuse_unusable};
 use crate::text;
 
 /// Runs the command.
@@ -20,7 +20,8 @@ pub(super) fn run(args: &RotateCrl, io: &mut Io<'_>) -> Result<Exit, Failure> {
     can_agree(&options, io)?;
     io.time(None)?;
     warn_exposed(&args.dir, io);
-    folders::refuse_interrupted(&args.dir)?;
+    let may_write = options.dry_run.is_none();
+    folders::finish_interrupted(&args.dir, args.wait.resolved(), may_write, io)?;
     let runtime = runtime()?;
     let mut selection = args.clusters.for_rollout(&args.rollout)?;
     let key = args.signer.resolved(&args.passphrase);
@@ -31,6 +32,8 @@ pub(super) fn run(args: &RotateCrl, io: &mut Io<'_>) -> Result<Exit, Failure> {
         Ok::<_, Failure>((targets, seen, twins))
     })?;
     refuse_unusable(&targets, &seen, &options)?;
+    let spec = args.clusters.file.as_deref();
+    own_folders(&targets, &args.dir, &mut folders::secrets(&args.dir)?, spec)?;
     let due = why_due(&args.dir, &key, args.within, io.now, io)?;
     tell(due.as_deref(), options.json, io)?;
     if due.is_some() {
@@ -49,14 +52,8 @@ pub(super) fn run(args: &RotateCrl, io: &mut Io<'_>) -> Result<Exit, Failure> {
         warn_revoked(&made, &args.dir, io);
     }
     let mut folders = folders::secrets(&args.dir)?;
-    let mut secrets = Vec::new();
-    for (target, seen) in targets.iter().zip(&seen) {
-        let Some(folder) = folders.remove(&target.name) else {
-            let spec = args.clusters.file.as_deref();
-            return Err(no_folder(target, &args.dir, &folders, spec));
-        };
-        secrets.push(with_crls(seen, folder));
-    }
+    let own = own_folders(&targets, &args.dir, &mut folders, spec)?;
+    let secrets = seen.iter().zip(own).map(|(seen, folder)| with_crls(seen, folder)).collect();
     let job =
         Job { targets, seen, twins, others: Some(folders), rotation: None, options: &options };
     runtime.block_on(job.run(secrets, io))

@@ -10,18 +10,19 @@ use meshpki::{Cert, Time};
 use serde_json::json;
 
 use crate::args::RotateIntermediate;
+use crate::authority::crls::CLUSTER_CRL;
 use crate::authority::renewal::{Renewal, Renewed};
 use crate::authority::signer::KeySource;
 use crate::authority::{check_case, check_cluster_name, open_workspace, warn_exposed};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::files::{self, Workspace};
+use crate::files::Workspace;
 use crate::fleet::clusters::{Seen, Target, runtime, targets};
 use crate::fleet::place::{self, Source};
 use crate::fleet::{folders, judge};
 use crate::io::Io;
 use crate::rollout::stale::refuse_stale;
-use crate::rollout::{Job, can_agree, look_apart, no_folder, refuse, refuse_unusable};
+use crate::rollout::{Job, can_agree, look_apart, no_folder, own_folders, refuse, refuse_unusable};
 use crate::text;
 
 /// A cluster's CA, and whether its renewal is due.
@@ -38,11 +39,8 @@ pub(super) fn run(args: &RotateIntermediate, io: &mut Io<'_>) -> Result<Exit, Fa
     can_agree(&options, io)?;
     io.time(None)?;
     warn_exposed(&args.dir, io);
-    if options.dry_run.is_some() {
-        folders::refuse_interrupted(&args.dir)?;
-    } else if files::interrupted_exchange(&args.dir).is_some() {
-        open_workspace(&args.dir, args.wait.resolved(), io)?.finish()?;
-    }
+    let may_write = options.dry_run.is_none();
+    folders::finish_interrupted(&args.dir, args.wait.resolved(), may_write, io)?;
     let runtime = runtime()?;
     let mut selection = args.clusters.for_rollout(&args.rollout)?;
     let key = args.signer.resolved(&args.passphrase);
@@ -70,18 +68,13 @@ pub(super) fn run(args: &RotateIntermediate, io: &mut Io<'_>) -> Result<Exit, Fa
     if options.dry_run.is_some() && would_write {
         return Ok(Exit::Good);
     }
-    import(args, &targets, &seen, io)?;
+    let imported = import(args, &targets, &seen, io)?;
+    refuse_imported(args, &imported, &dues)?;
     // A CA that others must sign does not hold up the other clusters.
     let waits = renew_due(args, &key, &dues, options.json, io)?;
     let mut folders = folders::secrets(&args.dir)?;
-    let secrets = targets
-        .iter()
-        .map(|target| {
-            folders.remove(&target.name).ok_or_else(|| {
-                no_folder(target, &args.dir, &folders, args.clusters.file.as_deref())
-            })
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+    let spec = args.clusters.file.as_deref();
+    let secrets = own_folders(&targets, &args.dir, &mut folders, spec)?;
     let job =
         Job { targets, seen, twins, others: Some(folders), rotation: None, options: &options };
     let exit = runtime.block_on(job.run(secrets, io))?;
@@ -167,23 +160,44 @@ fn tell(due: &Due, within: Duration, json: bool, io: &mut Io<'_>) -> Result<(), 
     io.print(&format!("{}\n", text::safe(&line)))
 }
 
-/// Clusters without a folder get one from the secret they have.
+/// Refuses to renew the CA of a folder that was not there, of a cluster with CRLs: between the CRL of the new CA and the
+/// CA itself, the folder must be kept.
+fn refuse_imported(
+    args: &RotateIntermediate,
+    imported: &[String],
+    dues: &[Due],
+) -> Result<(), Failure> {
+    let has_crls = |name: &&String| args.dir.join(name).join(CLUSTER_CRL).exists();
+    let is_due = |name: &&String| dues.iter().any(|due| due.cluster == **name && due.is_due);
+    let Some(name) = imported.iter().filter(is_due).find(has_crls) else { return Ok(()) };
+    let dir = text::word(&args.dir);
+    Err(Failure::new("ctl/crl-first", format!("`{name}` has CRLs, and {dir} did not have its folder"))
+        .in_file(&args.dir.join(name))
+        .because("a new CA is installed after its CRL, so that the folder must be kept from one run to the next")
+        .hint(format!("nothing was renewed, but the folder is there now: keep {dir} and run this again, each time after `meshctl rotate crl {dir}` with every cluster"))
+        .exit(Exit::No))
+}
+
+/// Clusters without a folder get one from the secret they have; their names.
 fn import(
     args: &RotateIntermediate,
     targets: &[Target],
     seen: &[Seen],
     io: &mut Io<'_>,
-) -> Result<(), Failure> {
+) -> Result<Vec<String>, Failure> {
     let lacking = |target: &&Target| !args.dir.join(&target.name).exists();
+    let mut imported = Vec::new();
     if !targets.iter().any(|target| lacking(&target)) {
-        return Ok(());
+        return Ok(imported);
     }
     let mut workspace = open_workspace(&args.dir, args.wait.resolved(), io)?;
     for (target, seen) in targets.iter().zip(seen).filter(|(target, _)| lacking(target)) {
         let Some(live) = &seen.observed.secret else { continue };
         stage(&mut workspace, &target.name, live)?;
+        imported.push(target.name.clone());
     }
-    workspace.finish()
+    workspace.finish()?;
+    Ok(imported)
 }
 
 fn stage(workspace: &mut Workspace, cluster: &str, live: &Live) -> Result<(), Failure> {
@@ -217,12 +231,16 @@ fn renew_due(
         key,
         wait: args.wait.resolved(),
     };
-    let Renewed { mut summary, waits } = renewal.run(io.time(None)?, io)?;
+    let Renewed { mut summary, waits, lacks_crls } = renewal.run(io.time(None)?, io)?;
     // The plan, which comes next, is the next step; in lines of JSON it also shows what was renewed.
     summary.goes_on = true;
     let is_told = waits.is_some() && summary.is_unchanged();
     if !json && !is_told {
         summary.report(false, io.now, io)?;
+    }
+    if let Some(failure) = lacks_crls {
+        waits.iter().for_each(|waits| io.warn(waits));
+        return Err(failure);
     }
     Ok(waits)
 }

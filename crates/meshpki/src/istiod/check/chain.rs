@@ -11,9 +11,9 @@ use crate::cacerts::Layout;
 use crate::cacerts::go_pem;
 use crate::cert::{Cert, KeyUsage};
 use crate::chain::is_bridge;
-use crate::crl::Crl;
 use crate::istiod::bundle::signed_crl;
 use crate::istiod::canary::permitted_hosts;
+use crate::istiod::dataplane::crls;
 use crate::istiod::{Refusal, StartOutcome};
 use crate::key::KeyAlgorithm;
 use crate::key::flaw::samples;
@@ -323,8 +323,7 @@ fn crl(folder: &Folder<'_>) -> Option<SecretProblem> {
             .effect(alloc::format!("{}; nothing is revoked", folder.verdict()));
         return Some(problem.fix("use a release and a layout that read it", Remedy::ShowRelease));
     }
-    let crls: Vec<Crl> =
-        go_pem::blocks(text).iter().filter_map(|b| Crl::from_der(&b.der).ok()).collect();
+    let crls = crls(text);
     let lacking = folder.chain.iter().filter(|cert| !crls.iter().any(|crl| signed_crl(cert, crl)));
     let evidence: Vec<String> = lacking
         .map(|cert| {

@@ -92,16 +92,15 @@ fn bridges_end(folder: &Folder<'_>) -> Option<SecretProblem> {
 /// cluster stops is reported by its peers.
 fn crls_end(folder: &Folder<'_>) -> Option<SecretProblem> {
     let line = |crl: Crl| {
-        let end = crl.next_update()?.time()?;
+        let end = crl.end()?;
         let left = end.since(folder.at);
-        let most = crl.this_update().time().map_or(SOON, |begin| end.since(begin) / 3);
         let label = crl.issuer().label();
         if end <= folder.at {
             let mut own = folder.chain.iter().chain(&folder.roots);
             let is_own = own.any(|cert| cert.subject() == crl.issuer());
             return (!is_own).then(|| alloc::format!("the CRL of `{label}` expired {end}"));
         }
-        let soon = left < most.min(SOON);
+        let soon = left < crl.renew_within().map_or(SOON, |within| within.min(SOON));
         soon.then(|| alloc::format!("the CRL of `{label}` expires {end}, in {}", time::words(left)))
     };
     let evidence: Vec<String> =

@@ -16,7 +16,7 @@ pub enum Remedy {
     SignRequest,
     /// Renew the cluster's CA under the same root.
     Renew,
-    /// Make the CRLs of the authority again.
+    /// Make new CRLs of the authority.
     IssueCrls,
     /// Write the chain again: the CA certificate, then those above it.
     BuildChain,
