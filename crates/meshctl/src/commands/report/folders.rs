@@ -20,7 +20,7 @@ use crate::fleet::folders::{self, Folder, collect, tell_apart};
 use crate::fleet::judge::{self, Case};
 use crate::fleet::pairs::{Peer, pairs, unexplained};
 use crate::fleet::problems::State;
-use crate::hints::{Problem, Where};
+use crate::hints::{Problem, UNTYPED, Where};
 use crate::io::Io;
 use crate::text::word;
 
@@ -172,6 +172,7 @@ fn finding(members: &[Member], problem: &Problem, args: &Args) -> Finding {
             has_root_key: member.folder.has_root_key(member.settings.version),
             context: None,
             istio_namespace: ISTIO_NAMESPACE,
+            typed: &UNTYPED,
         },
     };
     let next = match place.next(problem) {

@@ -104,7 +104,11 @@ fn rotation(asked: &Asked, dir: Option<String>) -> Option<Rotation> {
     let names: Vec<String> =
         phases.iter().map(|(target, _)| hints::named(&target.name, &target.context)).collect();
     Some(Rotation {
-        next: format!("meshctl rotate root status {dir} --context {}", names.join(",")),
+        next: format!(
+            "meshctl rotate root status {dir} --context {}{}",
+            names.join(","),
+            asked.typed.meshctl
+        ),
         clusters: phases.into_iter().map(|(target, phase)| (target.name.clone(), phase)).collect(),
     })
 }
