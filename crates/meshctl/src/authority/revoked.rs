@@ -29,7 +29,8 @@ pub(crate) fn read(dir: &Path) -> Result<RevocationList, Failure> {
     text.parse().map_err(|error: meshpki::RevocationListError| fail(error.to_string()))
 }
 
-/// Stages a list. Git is told to keep the lines of both sides of a merge, unless the folder tells it something already.
+/// Stages a list, and the attribute by which Git keeps the lines of both sides of a merge, unless the folder has one
+/// already.
 ///
 /// # Errors
 /// `ctl/io`.
