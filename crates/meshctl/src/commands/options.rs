@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use meshconfig::Mesh;
+
 use crate::args::mesh::{Contexts, LockFile, Members, Source};
 use crate::args::{
     ClusterOptions, Clusters, DryRun, LayoutName, Output, Passphrase, Restart, Rollout, RootSigner,
@@ -14,6 +16,7 @@ use crate::failure::Failure;
 use crate::fleet::clusters::{SERVICE_ACCOUNT, Selection, Way};
 use crate::fleet::mesh::Ask;
 use crate::hints::Typed;
+use crate::io::Io;
 use crate::{files, rollout, spec};
 
 impl Output {
@@ -83,6 +86,7 @@ impl Clusters {
         let way = Way::new(self.kubeconfig.clone(), force);
         Ok(Selection {
             spec: self.file.clone(),
+            spec_text: None,
             contexts: self.contexts.clone(),
             way: Way { typed: self.typed(way.typed), ..way },
             istio_namespace: self.istio_namespace.clone(),
@@ -91,6 +95,28 @@ impl Clusters {
             service_account: SERVICE_ACCOUNT.to_owned(),
             workloads: false,
         })
+    }
+
+    /// The spec, if one is named.
+    pub(super) fn mesh(&self, io: &mut Io<'_>) -> Result<Option<Mesh>, Failure> {
+        self.file.as_ref().map(|file| spec::mesh_of(file, self.istio_version, io)).transpose()
+    }
+
+    /// Both: the spec is read once.
+    ///
+    /// # Errors
+    /// As [`Clusters::resolved`] and [`Clusters::mesh`].
+    pub(super) fn with_mesh(
+        &self,
+        force: &[String],
+        io: &mut Io<'_>,
+    ) -> Result<(Selection, Option<Mesh>), Failure> {
+        let mut selection = self.resolved(force)?;
+        let Some(file) = &self.file else { return Ok((selection, None)) };
+        let text = spec::text(file, io)?;
+        let mesh = spec::parsed(file, &text, self.istio_version, io)?;
+        selection.spec_text = Some(text);
+        Ok((selection, Some(mesh)))
     }
 
     /// What printed commands repeat, with these options.
@@ -185,6 +211,7 @@ impl Members {
         let default = || self.contexts.is_empty().then(|| "mesh.yaml".into());
         Selection {
             spec: self.file.clone().or_else(default),
+            spec_text: None,
             contexts: self.contexts.clone(),
             way: Way::new(self.kubeconfig.clone(), force),
             istio_namespace: self.istio_namespace.clone(),

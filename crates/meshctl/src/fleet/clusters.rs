@@ -153,7 +153,10 @@ pub(crate) fn chosen(
 fn named(selection: &Selection, io: &mut Io<'_>) -> Result<Vec<Named>, Failure> {
     let mut named = match &selection.spec {
         Some(file) => {
-            let mesh = spec::mesh_of(file, None, io)?;
+            let mesh = match &selection.spec_text {
+                Some(text) => spec::parsed(file, text, None, io)?,
+                None => spec::mesh_of(file, None, io)?,
+            };
             let known = mesh.clusters_as_written().into_iter();
             let known = known.map(|cluster| Named::of(&mesh, cluster)).collect();
             chosen(&selection.contexts, known, |name, _| Err(spec::unknown_cluster(&mesh, name)))?
@@ -204,6 +207,8 @@ impl Way {
 pub(crate) struct Selection {
     /// The mesh's spec.
     pub(crate) spec: Option<PathBuf>,
+    /// Its text, if that was read already: standard input can be read once.
+    pub(crate) spec_text: Option<String>,
     /// `[CLUSTER=]CONTEXT` as typed.
     pub(crate) contexts: Vec<String>,
     /// How contexts are reached.
