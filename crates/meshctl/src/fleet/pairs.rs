@@ -73,8 +73,8 @@ pub(crate) fn pairs(peers: &[Peer<'_>], at: Time) -> impl Iterator<Item = Pair> 
 }
 
 /// Every pair, row by row, with the answer of a verifier to what is known of the two.
-pub(super) fn answered<'p, K: Copy>(
-    peers: &'p [Peer<'_>],
+pub(super) fn answered<K: Copy>(
+    peers: &[Peer<'_>],
     known: Vec<Option<K>>,
     mut verify: impl FnMut(K, K) -> Answer,
 ) -> impl Iterator<Item = Pair> {
