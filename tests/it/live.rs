@@ -83,12 +83,12 @@ fn a_cluster_that_is_away() {
           unknown  cannot reach the API server: Connection refused (os error 111)
 
         1 cluster (1 could not be reached): 0 errors, 0 warnings
-        next: kubectl --context away get --raw /readyz
+        next: kubectl --context away get --raw /readyz --kubeconfig @/kubeconfig
         --- stderr
         error[apply/unreachable]: cannot reach the API server: Connection refused (os error 111)
           in: cluster east (context away, https://127.0.0.1:9)
 
-        hint: `kubectl --context away get --raw /readyz` shows whether kubectl can reach it
+        hint: `kubectl --context away get --raw /readyz --kubeconfig @/kubeconfig` shows whether kubectl can reach it
     "#,
     );
     let ran = shell.run("status --kubeconfig @/kubeconfig --context east=away -o json");
@@ -102,7 +102,7 @@ fn a_cluster_that_is_away() {
         error[apply/unreachable]: cannot reach the API server: Connection refused (os error 111)
           in: cluster east (context away, https://127.0.0.1:9)
 
-        hint: `kubectl --context away get --raw /readyz` shows whether kubectl can reach it
+        hint: `kubectl --context away get --raw /readyz --kubeconfig @/kubeconfig` shows whether kubectl can reach it
     "#,
     );
     // What can be checked without it is checked.
@@ -120,7 +120,7 @@ fn a_cluster_that_is_away() {
         error[apply/unreachable]: cannot reach the API server: Connection refused (os error 111)
           in: cluster east (context away, https://127.0.0.1:9)
 
-        hint: `kubectl --context away get --raw /readyz` shows whether kubectl can reach it
+        hint: `kubectl --context away get --raw /readyz --kubeconfig @/kubeconfig` shows whether kubectl can reach it
     "#,
     );
 }

@@ -80,26 +80,51 @@ fn what_cannot_be_shown() {
     let check =
         |command: &str, status: u8, parts: &[&str]| ended(&shell.run(command), status, parts);
     check("report", 64, &["nothing to report", "meshctl report ca"]);
-    check("report @/ca @/other --context a", 64, &["compared with one"]);
+    check(
+        "report @/ca @/other --context a",
+        64,
+        &["expected one folder to compare with the clusters, found 2", "a folder for each cluster"],
+    );
     check("report @/nowhere", 1, &["error[ctl/io]"]);
     let more = SPEC.replace("services:", "- {name: north, istioVersion: 1.30.3}\nservices:");
     shell.scratch.write("more.yaml", more);
     let lacking = "cluster `north` of the spec has no folder";
     check("report @/ca -f @/more.yaml", 1, &[lacking, "error[ctl/no-cluster]", "no folder</p>"]);
-    // A folder that is not for a cluster of the spec is not shown.
+    // A folder that is not for a cluster of the spec is left out, and named.
     let page = paged(&shell, "report @/ca @/other -f @/mesh.yaml", 0);
     assert!(!page.contains("south"), "{page}");
+    let left_out = "other/south: its cluster is not in the spec";
+    check("report @/ca @/other -f @/mesh.yaml", 0, &["left out ", left_out]);
+    check("trust matrix @/ca @/other -f @/mesh.yaml", 0, &["left out ", left_out]);
+    // Which of two would be shown is not known.
+    shell.good("ca init @/second --cluster east --plain-root-key");
+    check(
+        "report @/ca @/second -f @/mesh.yaml",
+        1,
+        &["error[ctl/two-folders]: cluster `east` has two folders", "ca/east", "second/east"],
+    );
     shell.scratch.write("kubeconfig", kubeconfig(&[("<b>away", "https://127.0.0.1:9".to_owned())]));
     let ran = shell.run("report --kubeconfig @/kubeconfig --context 'east&=<b>away'");
     let refused = "cannot reach the API server: Connection refused";
     ended(&ran, 1, &[refused, "error[apply/unreachable]", "context &lt;b&gt;away", "east&amp;"]);
+    // The next command reaches the same cluster.
+    let config = shell.scratch.join("kubeconfig").display().to_string();
+    let next = format!("get --raw /readyz --kubeconfig {config}</code>");
+    ended(&ran, 1, &["Next: <code>kubectl --context '&lt;b&gt;away' ", &next]);
     let _ = page::elements(&ran.out);
+}
+
+/// As long as years have four digits, there is a page.
+#[test]
+fn at_the_end_of_time() {
+    let page = paged(&shell(), "report @/ca --at 9999-12-31T23:59:59Z", 2);
+    assert!(page.contains(">expired</span>"), "{page}");
 }
 
 /// Clusters as they are, next to the folder that they have, and on the way to one with another root.
 #[test]
 fn of_clusters() {
-    let world = World::new(&["east", "west"]);
+    let mut world = World::new(&["east", "west"]);
     let report = |command: &str, status: u8| {
         let ran = world.run(command);
         assert_eq!(ran.status, status, "{command}\n{}{}", ran.out, ran.err);
@@ -116,7 +141,7 @@ fn of_clusters() {
         &page,
         &["live clusters, compared with the folder", "matches the cluster", "cluster.local"],
     );
-    has(&page, &["Nothing was found.", "this CA, from 1 pod of istiod", ">until 2027-"]);
+    has(&page, &["No problems found.", "this CA, from 1 pod of istiod", ">until 2027-"]);
     assert!(!page.contains("id=\"rotation\""), "{page}");
     let phase = |page: &str, name: &str| {
         let row = page.split(&format!("<th scope=\"row\">{name}</th>")).last().expect("a row");
@@ -129,9 +154,23 @@ fn of_clusters() {
     let next = page.split("<code class=\"next\">").find(|part| part.starts_with("meshctl rotate"));
     let next = next.and_then(|part| part.split("</code>").next()).expect("a command");
     ended(&world.run(next.strip_prefix("meshctl ").expect("ours")), 2, &["PHASE", "prepared"]);
+    // The printed commands are about the same clusters, by the same options.
+    let typed = "--istio-namespace istio-system --istio-version 1.30.4";
+    let page = report(&format!("report @/new --context east,west {typed}"), 2);
+    for command in ["check", "rotate root status"] {
+        let is_next = |line: &str| line.contains(&format!("meshctl {command} "));
+        let line = page.lines().find(|line| is_next(line)).expect("a command");
+        assert!(line.contains(&format!(" --context east,west {typed}</code>")), "{line}");
+    }
     // Without a spec, the clusters that answer are all there is.
     has(&report("report --context east", 0), &["From live clusters, at ", "1 cluster<"]);
     assert!(world.sites.iter().all(|(_, site)| site.writes() == 0), "nothing is written");
+    // A spec on standard input is read once.
+    world.shell.stdin = SPEC.into();
+    let ran = world.run("report -f - --context east,west");
+    ended(&ran, 2, &["Mesh shop: certificates and trust", "Table of the calls"]);
+    let ran = world.run("trust matrix -f - --context east,west");
+    ended(&ran, 0, &["east", "west"]);
 }
 
 /// In light and dark, on a screen and on a telephone: axe-core finds nothing, nothing is loaded, the console is empty.
@@ -148,6 +187,8 @@ fn in_a_browser() {
             assert_eq!(seen.violations, none, "{width} {dark}");
             assert_eq!((&seen.console[..], &seen.asked[..]), (&none[..], &none[..]));
             assert!(seen.passes > 30, "{seen:?}");
+            assert_eq!((seen.inner_width, seen.is_dark), (width.into(), dark), "{seen:?}");
+            assert!(seen.scroll_width <= seen.inner_width, "{seen:?}");
         }
     }
     // The judges see what is wrong.

@@ -5,6 +5,7 @@ use std::process::{Child, Command};
 use std::time::Duration;
 
 use meshpki::KeyType;
+use serde_json::json;
 use tests::Scratch;
 use tests::api::{Api, kubeconfig, url};
 use tests::authority::Authority;
@@ -93,6 +94,55 @@ fn progress_of_a_rollout() {
     check("--quiet", false, false);
     check("-v", false, true);
     check("2>err.txt", false, true);
+}
+
+/// No drawn line is longer than a row of the terminal; if it has fewer rows than there are clusters, lines are added
+/// instead.
+#[test]
+fn progress_fits_the_terminal() {
+    const COLUMNS: usize = 60;
+    let context = format!("a-{}-b", "long".repeat(8));
+    let check = |rows: usize, is_drawn: bool| {
+        let slow = || {
+            Api::start(|asked| {
+                if asked.method == "POST" && asked.path.ends_with("/secrets") {
+                    std::thread::sleep(Duration::from_millis(3500));
+                }
+                None
+            })
+        };
+        let apis: Vec<(String, Api)> =
+            (0..3).map(|number| (format!("{context}{number}"), slow())).collect();
+        let scratch = Scratch::new();
+        let servers: Vec<(&str, String)> =
+            apis.iter().map(|(name, api)| (name.as_str(), url(api))).collect();
+        scratch.write("kubeconfig", kubeconfig(&servers));
+        for (name, api) in &apis {
+            let uid = json!({"metadata": {"name": "kube-system", "uid": name}});
+            api.put("/api/v1/namespaces/kube-system", uid);
+        }
+        let names: Vec<&str> = servers.iter().map(|(name, _)| *name).collect();
+        let names = names.join(",");
+        let command = format!(
+            "stty rows {rows} columns {COLUMNS}; meshctl ca init ca --cluster {names} --plain-root-key -q >/dev/null; \
+             meshctl push ca --kubeconfig kubeconfig --context {names} --before-install --yes >out.txt"
+        );
+        let Some(child) = on_a_terminal(&scratch, &command) else { return };
+        let (status, shown) = answer(child, &[]);
+        assert_eq!(status, Some(0), "{shown}");
+        assert_eq!(shown.contains("\x1b[3A\r\x1b[2Ka-long"), is_drawn, "{}", shown.escape_debug());
+        let drawn = shown.split('\n').filter_map(|line| line.split("\x1b[2K").nth(1));
+        let drawn: Vec<&str> = drawn.map(|line| line.trim_end_matches('\r')).collect();
+        assert_eq!(!drawn.is_empty(), is_drawn, "{}", shown.escape_debug());
+        let too_long: Vec<_> =
+            drawn.iter().filter(|line| line.chars().count() >= COLUMNS).collect();
+        assert!(too_long.is_empty(), "{too_long:?}");
+        let has_time = drawn.iter().any(|line| line.contains(".., for ") && line.ends_with(" s"));
+        assert_eq!(has_time, is_drawn, "{drawn:?}");
+        assert!(shown.contains("wrote the secret"), "{}", shown.escape_debug());
+    };
+    check(24, true);
+    check(3, false);
 }
 
 const FIRST: &str = "Passphrase for the new root key (empty for no encryption): ";

@@ -132,6 +132,19 @@ fn for_programs() {
     }
 }
 
+/// Names of folders are texts on the page, and nothing in them steers what is shown.
+#[test]
+fn names_on_the_page() {
+    let shell = Shell::new();
+    shell.good("ca init @/ca --plain-root-key --cluster east");
+    let name = "<b>ea\u{202e}st";
+    std::fs::rename(shell.scratch.join("ca/east"), shell.scratch.join("ca").join(name))
+        .expect("a folder");
+    let html = shell.good("trust matrix @/ca -o html");
+    assert!(html.contains(">&lt;b&gt;ea\\u{202e}st</th>"), "{html}");
+    assert!(!html.contains('\u{202e}') && !html.contains("<b>"), "{html}");
+}
+
 /// More clusters than a table of dates has room for.
 #[test]
 fn many_clusters() {

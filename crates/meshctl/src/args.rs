@@ -62,7 +62,7 @@ pub struct Cli {
     /// Print only the result, warnings, errors and questions.
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// Print every request to a cluster: what was asked, the status, and how long it took.
+    /// Print each request to the API server of a context when it has ended: method, path, status and time.
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub verbose: bool,
     /// The command to run.

@@ -8,7 +8,7 @@ use meshapply::endpoint;
 use meshpki::Error;
 
 use crate::exit::Exit;
-use crate::hints::{self, readyz};
+use crate::hints::{self, Typed, UNTYPED, readyz};
 use crate::text::safe;
 
 /// Why a command did not do what it was asked for, as it will be printed.
@@ -239,12 +239,19 @@ impl From<meshapply::Error> for Failure {
 
 impl From<&meshapply::Error> for Failure {
     fn from(error: &meshapply::Error) -> Self {
+        Self::of(error, &UNTYPED)
+    }
+}
+
+impl Failure {
+    /// An error of a cluster, with the options that reach it.
+    pub(crate) fn of(error: &meshapply::Error, typed: &Typed) -> Self {
         let exit = if error.could_not_ask() { Exit::Failed } else { Exit::No };
         let mut failure = Self::new(error.code(), error.to_string()).exit(exit);
         failure.hints = match error {
             meshapply::Error::Credentials { context, .. } => vec![format!(
                 "`{}` uses the same credentials and shows everything that a plugin prints",
-                readyz(context)
+                readyz(context, typed)
             )],
             _ => apply_hint(error).into_iter().map(str::to_owned).collect(),
         };

@@ -74,6 +74,7 @@ impl Problem {
             has_root_key: true,
             context: None,
             istio_namespace: ISTIO_NAMESPACE,
+            typed: &UNTYPED,
         }
     }
 }
@@ -99,6 +100,35 @@ impl DerefMut for Problem {
     }
 }
 
+/// Options as they were typed, each with a blank before it: printed commands repeat them.
+#[derive(Clone, Default)]
+pub(crate) struct Typed {
+    /// Those of kubectl.
+    pub(crate) kubectl: String,
+    /// Those of meshctl, which include kubectl's.
+    pub(crate) meshctl: String,
+}
+
+/// Nothing was typed.
+pub(crate) static UNTYPED: Typed = Typed { kubectl: String::new(), meshctl: String::new() };
+
+impl Typed {
+    /// The kubeconfig that was named.
+    pub(crate) fn new(kubeconfig: Option<&Path>) -> Self {
+        let kubectl = kubeconfig.map(|file| format!(" --kubeconfig {}", word(file)));
+        let kubectl = kubectl.unwrap_or_default();
+        Self { meshctl: kubectl.clone(), kubectl }
+    }
+
+    /// One more option that only meshctl has.
+    #[must_use]
+    pub(crate) fn with(mut self, option: &str, value: Option<&Path>) -> Self {
+        self.meshctl +=
+            &value.map(|value| format!(" {option} {}", word(value))).unwrap_or_default();
+        self
+    }
+}
+
 /// The cluster that a next command is about.
 pub(crate) struct Where<'a> {
     pub(crate) name: &'a str,
@@ -107,6 +137,8 @@ pub(crate) struct Where<'a> {
     pub(crate) has_root_key: bool,
     pub(crate) context: Option<&'a str>,
     pub(crate) istio_namespace: &'a str,
+    /// The options that reach it.
+    pub(crate) typed: &'a Typed,
 }
 
 /// A cluster as `--context` takes it.
@@ -160,24 +192,27 @@ impl Where<'_> {
 
     /// The command of a step.
     fn command(&self, step: &Step) -> String {
-        let kubectl = self.kubectl();
-        let namespaced = |id: &Id| format!("{kubectl} -n {}", word(Path::new(&id.namespace)));
+        let of = |id: &Id, rest: String| {
+            self.kubectl(&format!("-n {} {rest}", word(Path::new(&id.namespace))))
+        };
         match step {
             Step::Remedy(remedy) => self.remedy(remedy),
-            Step::Push { before_install: false } => self.push(),
-            Step::Push { before_install: true } => self.push() + " --before-install",
-            Step::Forget => format!("meshctl forget --context {}", self.target()),
-            Step::ListContexts => "kubectl config get-contexts".to_owned(),
-            Step::FindIstiod => format!("{kubectl} get deployments -A -l app=istiod"),
-            Step::CreateNamespace => {
-                format!("{kubectl} create namespace {}", word(Path::new(self.istio_namespace)))
+            Step::Push { before_install: false } => self.push(""),
+            Step::Push { before_install: true } => self.push(" --before-install"),
+            Step::Forget => {
+                format!("meshctl forget --context {}{}", self.target(), self.typed.meshctl)
             }
-            Step::ListPods => format!("{} get pods -l app=istiod", self.in_istio()),
-            Step::ShowConfigMaps => format!("{} get configmaps -o yaml", self.in_istio()),
-            Step::ScaleUp(id) => format!("{} scale {id} --replicas 1", namespaced(id)),
-            Step::Describe(id) => format!("{} describe {id}", namespaced(id)),
-            Step::WaitFor(id) => format!("{} rollout status {id}", namespaced(id)),
-            Step::Restart(id) => format!("{} rollout restart {id}", namespaced(id)),
+            Step::ListContexts => format!("kubectl config get-contexts{}", self.typed.kubectl),
+            Step::FindIstiod => self.kubectl("get deployments -A -l app=istiod"),
+            Step::CreateNamespace => {
+                self.kubectl(&format!("create namespace {}", word(Path::new(self.istio_namespace))))
+            }
+            Step::ListPods => self.in_istio("get pods -l app=istiod"),
+            Step::ShowConfigMaps => self.in_istio("get configmaps -o yaml"),
+            Step::ScaleUp(id) => of(id, format!("scale {id} --replicas 1")),
+            Step::Describe(id) => of(id, format!("describe {id}")),
+            Step::WaitFor(id) => of(id, format!("rollout status {id}")),
+            Step::Restart(id) => of(id, format!("rollout restart {id}")),
         }
     }
 
@@ -229,50 +264,47 @@ impl Where<'_> {
             Remedy::ConvertKey { file } => format!(
                 "openssl pkcs8 -topk8 -nocrypt -in {folder}/{file} -out {folder}/{file}.new && mv {folder}/{file}.new {folder}/{file}"
             ),
-            Remedy::Install => self.push() + " --workloads",
+            Remedy::Install => self.push(" --workloads"),
             other => self.in_cluster(other),
         }
     }
 
     /// What the library suggests for a running cluster.
     fn in_cluster(&self, remedy: &Remedy) -> String {
-        let istio = self.in_istio();
         match (remedy, self.context) {
-            (Remedy::RestartIstiod, _) => {
-                format!("{istio} rollout restart deployment -l app=istiod")
-            }
+            (Remedy::RestartIstiod, _) => self.in_istio("rollout restart deployment -l app=istiod"),
             (Remedy::ShowRelease, Some(_)) => {
-                format!("{istio} get deployments -l app=istiod -o wide")
+                self.in_istio("get deployments -l app=istiod -o wide")
             }
             (Remedy::ShowRelease, None) => "kubectl get pods -n istio-system -o wide".to_owned(),
             (Remedy::ShowMeshConfig, Some(_)) => {
-                format!("{istio} get configmap istio -o jsonpath='{{.data.mesh}}'")
+                self.in_istio("get configmap istio -o jsonpath='{.data.mesh}'")
             }
             (Remedy::ShowMeshConfig, None) => {
                 "kubectl get configmap istio -n istio-system -o yaml".to_owned()
             }
-            (Remedy::EditMeshConfig, _) => format!("{istio} edit configmap istio"),
-            (Remedy::ShowGivenRoots, _) => format!(
-                "{istio} get configmap istio-ca-root-cert -o jsonpath='{{.data.root-cert\\.pem}}'"
-            ),
-            (Remedy::SkipTrustDomainValidation, _) => format!(
-                "{istio} set env deployment -l app=istiod PILOT_SKIP_VALIDATE_TRUST_DOMAIN=true"
-            ),
+            (Remedy::EditMeshConfig, _) => self.in_istio("edit configmap istio"),
+            (Remedy::ShowGivenRoots, _) => self
+                .in_istio(r"get configmap istio-ca-root-cert -o jsonpath='{.data.root-cert\.pem}'"),
+            (Remedy::SkipTrustDomainValidation, _) => self
+                .in_istio("set env deployment -l app=istiod PILOT_SKIP_VALIDATE_TRUST_DOMAIN=true"),
             _ => String::new(),
         }
     }
 
-    fn push(&self) -> String {
-        format!("meshctl push {} --context {}", self.ca(), self.target())
+    /// `meshctl push` with these options, each with a blank before it.
+    fn push(&self, options: &str) -> String {
+        let (ca, target) = (self.ca(), self.target());
+        format!("meshctl push {ca} --context {target}{options}{}", self.typed.meshctl)
     }
 
-    fn kubectl(&self) -> String {
-        format!("kubectl --context {}", word(Path::new(self.context())))
+    fn kubectl(&self, rest: &str) -> String {
+        kubectl(self.context(), rest, self.typed)
     }
 
     /// kubectl in istiod's namespace.
-    fn in_istio(&self) -> String {
-        format!("{} -n {}", self.kubectl(), word(Path::new(self.istio_namespace)))
+    fn in_istio(&self, rest: &str) -> String {
+        self.kubectl(&format!("-n {} {rest}", word(Path::new(self.istio_namespace))))
     }
 
     fn context(&self) -> &str {
@@ -326,9 +358,14 @@ fn conversion(file: &str, forms: &[Form]) -> String {
     format!("<{file} {} >{file}.pem && mv {file}.pem {file}", filters.join(" | "))
 }
 
+/// A command of kubectl in a context, with the options that were typed.
+pub(crate) fn kubectl(context: &str, rest: &str, typed: &Typed) -> String {
+    format!("kubectl --context {} {rest}{}", word(Path::new(context)), typed.kubectl)
+}
+
 /// The command that asks a context's API server whether it is up.
-pub(crate) fn readyz(context: &str) -> String {
-    format!("kubectl --context {} get --raw /readyz", word(Path::new(context)))
+pub(crate) fn readyz(context: &str, typed: &Typed) -> String {
+    kubectl(context, "get --raw /readyz", typed)
 }
 
 #[cfg(test)]
@@ -350,6 +387,7 @@ mod tests {
             context: None,
             has_root_key: true,
             istio_namespace: "istio-system",
+            typed: &UNTYPED,
         };
         let check =
             |folder, remedy, expect: &str| check(&place(folder), Step::Remedy(remedy), expect);
@@ -383,6 +421,7 @@ mod tests {
             has_root_key: true,
             context: Some(context),
             istio_namespace: "istio 1",
+            typed: &UNTYPED,
         };
         let push = |folder, context, expect: &str| {
             check(&place(folder, context), Step::Remedy(Remedy::Install), expect);
@@ -400,5 +439,40 @@ mod tests {
             Step::Push { before_install: true },
             "meshctl push DIR --context east=prod --before-install",
         );
+    }
+
+    /// Without what was typed, a command would be about another cluster.
+    #[test]
+    fn commands_repeat_what_was_typed() {
+        let typed = Typed::new(Some(Path::new("my config"))).with("-f", Some(Path::new("m.yaml")));
+        let typed = typed.with("--istio-version", None);
+        let place = Where {
+            name: "east",
+            folder: Some(Path::new("ca/east")),
+            has_root_key: true,
+            context: Some("prod"),
+            istio_namespace: "istio",
+            typed: &typed,
+        };
+        let config = "--kubeconfig 'my config'";
+        let meshctl = format!("{config} -f m.yaml");
+        let kubectl = |rest: &str| format!("kubectl --context prod {rest} {config}");
+        let push = "meshctl push ca --context east=prod";
+        let cases = [
+            (Step::Remedy(Remedy::Install), format!("{push} --workloads {meshctl}")),
+            (Step::Push { before_install: false }, format!("{push} {meshctl}")),
+            (Step::Forget, format!("meshctl forget --context east=prod {meshctl}")),
+            (Step::ListContexts, format!("kubectl config get-contexts {config}")),
+            (Step::FindIstiod, kubectl("get deployments -A -l app=istiod")),
+            (Step::ListPods, kubectl("-n istio get pods -l app=istiod")),
+            (
+                Step::Remedy(Remedy::RestartIstiod),
+                kubectl("-n istio rollout restart deployment -l app=istiod"),
+            ),
+        ];
+        for (step, expect) in cases {
+            check(&place, step, &expect);
+        }
+        assert_eq!(readyz("prod", &typed), kubectl("get --raw /readyz"));
     }
 }

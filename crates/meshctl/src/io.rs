@@ -9,6 +9,7 @@ use meshpki::Time;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::terminal;
 use crate::text::{painted, safe};
 
 /// What a command may touch besides files: one value, made once in `main`, made up in tests.
@@ -43,7 +44,7 @@ pub enum Voice {
     /// Notes, and progress on a terminal.
     #[default]
     Normal,
-    /// `--verbose`: notes and every request, but no progress, which they would tear.
+    /// `--verbose`: notes, and each request to the API server of a context, but no progress, which they would tear.
     Verbose,
 }
 
@@ -144,7 +145,12 @@ impl Io<'_> {
         self.progress && self.voice == Voice::Normal
     }
 
-    /// Prints every request as a line, when it has ended; `None` without `--verbose`.
+    /// Rows and columns of the terminal on which progress is drawn.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        terminal::size()
+    }
+
+    /// Prints a line for each request to the API server of a context when it has ended; `None` without `--verbose`.
     pub(crate) fn watcher(&self) -> Option<Watcher> {
         let told = |exchange: &Exchange| {
             let answer = match &exchange.answer {

@@ -43,15 +43,25 @@ pub(crate) fn mesh_of(
     io: &mut Io<'_>,
 ) -> Result<Mesh, Failure> {
     let text = text(file, io)?;
-    let mut spec = Spec::read(&text).map_err(|error| failure(error, file, &text))?;
+    parsed(file, &text, istio, io)
+}
+
+/// The same of the text of a spec; `file` is where it is from.
+pub(crate) fn parsed(
+    file: &Path,
+    text: &str,
+    istio: Option<Version>,
+    io: &mut Io<'_>,
+) -> Result<Mesh, Failure> {
+    let mut spec = Spec::read(text).map_err(|error| failure(error, file, text))?;
     if let Some(version) = istio {
         for cluster in &mut spec.clusters {
             cluster.istio_version = version.to_string();
         }
     }
     Mesh::new(&spec).map_err(|errors| {
-        let errors = Error::all_located(errors, &text);
-        let failures = errors.into_iter().map(|error| failure(error, file, &text)).collect();
+        let errors = Error::all_located(errors, text);
+        let failures = errors.into_iter().map(|error| failure(error, file, text)).collect();
         io.fail_all(failures)
             .unwrap_or_else(|| Failure::new("config/syntax", "the spec is not valid"))
     })

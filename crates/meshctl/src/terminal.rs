@@ -1,10 +1,10 @@
-//! A question on the terminal whose answer is not shown.
+//! The terminal: its size, and a question whose answer is not shown.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::sync::Arc;
 
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
@@ -12,6 +12,16 @@ use crate::interrupt::{Cleanup, on_signal};
 
 /// A terminal hands over lines of at most this many bytes (`N_TTY_BUF_SIZE`).
 const MAX_LINE: usize = 4096;
+
+/// Rows and columns of the terminal that standard error is; 24 and 80 if it does not know them.
+pub(crate) fn size() -> (usize, usize) {
+    match tcgetwinsize(std::io::stderr()) {
+        Ok(size) if size.ws_row > 0 && size.ws_col > 0 => {
+            (usize::from(size.ws_row), usize::from(size.ws_col))
+        }
+        _ => (24, 80),
+    }
+}
 
 /// Asks on the process's terminal for `what`, such as `passphrase`; what is typed is not shown, and the terminal is as
 /// it was afterwards, even when a signal ends the process meanwhile.

@@ -1,5 +1,6 @@
 //! How facts are written: safe on a terminal, the same everywhere.
 
+mod html;
 mod paint;
 mod unified;
 
@@ -11,6 +12,7 @@ use meshpki::internals::{digest, is_invisible, words};
 use meshpki::x509::RawTime;
 use serde_json::Value;
 
+pub(crate) use html::Html;
 pub(crate) use paint::painted;
 pub(crate) use unified::unified;
 

@@ -103,6 +103,7 @@ fn what_is_said_of_a_plugin() {
     let check = |text: &str, expect: &str| {
         let shell = at("https://127.0.0.1:9", &exec());
         script(&shell, text);
+        let config = shell.scratch.join("kubeconfig").display().to_string();
         ended(
             &shell.run(STATUS),
             1,
@@ -110,7 +111,9 @@ fn what_is_said_of_a_plugin() {
                 &format!(
                     "error[apply/credentials]: no credentials for context `cluster1`: credential plugin `plugin` {expect}\n"
                 ),
-                "hint: `kubectl --context cluster1 get --raw /readyz` uses the same credentials",
+                &format!(
+                    "hint: `kubectl --context cluster1 get --raw /readyz --kubeconfig {config}` uses the same"
+                ),
             ],
         );
     };

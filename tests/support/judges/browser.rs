@@ -21,6 +21,12 @@ pub struct Seen {
     pub violations: Vec<String>,
     /// How many rules of axe-core the page passes.
     pub passes: u64,
+    /// Pixels of the window that show the page.
+    pub inner_width: u64,
+    /// Pixels that the page takes; more than the window has can be seen only by scrolling sideways.
+    pub scroll_width: u64,
+    /// Whether the page was shown with `prefers-color-scheme: dark`.
+    pub is_dark: bool,
 }
 
 /// How a page is looked at.
@@ -78,10 +84,19 @@ pub fn look(page: &str, look: Look) -> Option<Seen> {
     let open = page.replace(policy.expect("a policy"), "");
     let script = "axe.run().then(found => { \
         const all = found.violations.map(one => one.id + ' ' + one.nodes.map(node => node.html).join(' ')); \
-        document.body.textContent = 'AXE' + JSON.stringify([all, found.passes.length]) + 'EXA'; });";
+        const seen = [innerWidth, document.documentElement.scrollWidth, matchMedia('(prefers-color-scheme: dark)').matches]; \
+        const text = 'AXE' + JSON.stringify([all, found.passes.length, ...seen]) + 'EXA'; parent.postMessage(text, '*'); });";
     let open =
         open.replace("</body>", &format!("<script>{axe}</script><script>{script}</script></body>"));
-    let judged = write(&scratch, "judged.html", &open);
+    write(&scratch, "judged.html", &open);
+    // No window of Chromium is as narrow as a telephone; a frame is.
+    let frame = format!(
+        "<!DOCTYPE html><html style=\"color-scheme: light dark\"><body style=\"margin: 0\">\
+         <script>addEventListener('message', event => {{ document.body.textContent = event.data; }});</script>\
+         <iframe src=\"judged.html\" style=\"border: 0; width: {}px; height: 1000px\"></iframe></body></html>",
+        look.width
+    );
+    let judged = write(&scratch, "frame.html", &frame);
     let (shown, _) = chromium(&scratch, look, &judged, &[])?;
     let answer = shown.rsplit_once("AXE").and_then(|(_, rest)| rest.split_once("EXA"));
     let (answer, _) = answer.unwrap_or_else(|| panic!("axe-core does not answer:\n{shown}"));
@@ -94,6 +109,9 @@ pub fn look(page: &str, look: Look) -> Option<Seen> {
         asked: urls(&log),
         violations: violations.filter_map(|one| one.as_str().map(str::to_owned)).collect(),
         passes: answer[1].as_u64().unwrap_or(0),
+        inner_width: answer[2].as_u64().expect("a width"),
+        scroll_width: answer[3].as_u64().expect("a width"),
+        is_dark: answer[4].as_bool().expect("a color scheme"),
     })
 }
 

@@ -1,4 +1,4 @@
-//! The server: TLS connections to the bundle, plain ones to metrics, until it is told to stop.
+//! The server: TLS connections to the bundle, plain ones to metrics, until its owner stops it.
 
 use std::convert::Infallible;
 use std::io;

@@ -1,4 +1,4 @@
-//! Every request for those that watch: what was asked of which server, how it ended, and how long it took.
+//! Each request to the API server of a context for those that watch: method, path, status and time.
 
 use std::fmt;
 use std::sync::Arc;

@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::fleet::folders::{Folder, collect, tell_apart};
 use crate::fleet::judge::{self, Case};
 use crate::fleet::problems::State;
-use crate::hints::{Problem, Where};
+use crate::hints::{Problem, Typed, Where};
 use crate::io::Io;
 use crate::text::json as pretty;
 
@@ -34,6 +34,8 @@ struct Report {
     at: Time,
     clusters: Vec<Judged>,
     problems: Vec<Problem>,
+    /// The options that reach the clusters.
+    typed: Typed,
 }
 
 /// A cluster and what istiod does with it.
@@ -106,7 +108,8 @@ fn report(folders: Vec<Folder>, args: &Check, at: Time) -> Report {
     let cases: Vec<Case<'_>> = folders.iter().map(|folder| case(folder, args)).collect();
     let problems = judge::problems(&cases, at);
     let clusters = folders.into_iter().map(|folder| judged(folder, &settings, at)).collect();
-    Report { settings, ambient: args.ambient, is_live: false, at, clusters, problems }
+    let (ambient, typed) = (args.ambient, Typed::default());
+    Report { settings, ambient, is_live: false, at, clusters, problems, typed }
 }
 
 /// A folder, by the settings of no cluster.
@@ -156,6 +159,7 @@ impl Report {
             has_root_key: cluster.has_root_key,
             context: live.map(|live| live.context.as_str()),
             istio_namespace: live.map_or(ISTIO_NAMESPACE, |live| &live.istio_namespace),
+            typed: &self.typed,
         }
     }
 }

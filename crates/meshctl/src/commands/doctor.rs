@@ -77,6 +77,7 @@ pub(super) fn run(args: &Doctor, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let at = io.time(args.at)?;
     let selection = Selection {
         spec: None,
+        spec_text: None,
         contexts: args.contexts.clone(),
         way: Way::new(args.kubeconfig.clone(), &args.force),
         istio_namespace: Some(args.istio_namespace.clone()),

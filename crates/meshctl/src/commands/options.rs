@@ -1,5 +1,9 @@
 //! What was typed, resolved into the options of the layers below, which know no command line.
 
+use std::path::PathBuf;
+
+use meshconfig::Mesh;
+
 use crate::args::mesh::{Contexts, LockFile, Members, Source};
 use crate::args::{
     ClusterOptions, Clusters, DryRun, LayoutName, Output, Passphrase, Restart, Rollout, RootSigner,
@@ -11,6 +15,8 @@ use crate::authority::signer::KeySource;
 use crate::failure::Failure;
 use crate::fleet::clusters::{SERVICE_ACCOUNT, Selection, Way};
 use crate::fleet::mesh::Ask;
+use crate::hints::Typed;
+use crate::io::Io;
 use crate::{files, rollout, spec};
 
 impl Output {
@@ -77,16 +83,54 @@ impl Clusters {
     /// # Errors
     /// `ctl/usage` if a gateway is not NAMESPACE/NAME.
     pub(super) fn resolved(&self, force: &[String]) -> Result<Selection, Failure> {
+        let way = Way::new(self.kubeconfig.clone(), force);
         Ok(Selection {
             spec: self.file.clone(),
+            spec_text: None,
             contexts: self.contexts.clone(),
-            way: Way::new(self.kubeconfig.clone(), force),
+            way: Way { typed: self.typed(way.typed), ..way },
             istio_namespace: self.istio_namespace.clone(),
             istio_version: self.istio_version,
             gateways: self.gateways.iter().map(|text| gateway(text)).collect::<Result<_, _>>()?,
             service_account: SERVICE_ACCOUNT.to_owned(),
             workloads: false,
         })
+    }
+
+    /// The spec, if one is named.
+    pub(super) fn mesh(&self, io: &mut Io<'_>) -> Result<Option<Mesh>, Failure> {
+        self.file.as_ref().map(|file| spec::mesh_of(file, self.istio_version, io)).transpose()
+    }
+
+    /// Both: the spec is read once.
+    ///
+    /// # Errors
+    /// As [`Clusters::resolved`] and [`Clusters::mesh`].
+    pub(super) fn with_mesh(
+        &self,
+        force: &[String],
+        io: &mut Io<'_>,
+    ) -> Result<(Selection, Option<Mesh>), Failure> {
+        let mut selection = self.resolved(force)?;
+        let Some(file) = &self.file else { return Ok((selection, None)) };
+        let text = spec::text(file, io)?;
+        let mesh = spec::parsed(file, &text, self.istio_version, io)?;
+        selection.spec_text = Some(text);
+        Ok((selection, Some(mesh)))
+    }
+
+    /// What printed commands repeat, with these options.
+    fn typed(&self, typed: Typed) -> Typed {
+        let path = |text: &String| PathBuf::from(text);
+        let version = self.istio_version.map(|version| PathBuf::from(version.to_string()));
+        let typed = typed
+            .with("-f", self.file.as_deref())
+            .with("--istio-namespace", self.istio_namespace.as_ref().map(path).as_deref())
+            .with("--istio-version", version.as_deref());
+        self.gateways
+            .iter()
+            .map(path)
+            .fold(typed, |typed, gateway| typed.with("--gateway", Some(&gateway)))
     }
 
     /// The clusters of a rollout, whose credential plugins have as long as every other wait.
@@ -167,6 +211,7 @@ impl Members {
         let default = || self.contexts.is_empty().then(|| "mesh.yaml".into());
         Selection {
             spec: self.file.clone().or_else(default),
+            spec_text: None,
             contexts: self.contexts.clone(),
             way: Way::new(self.kubeconfig.clone(), force),
             istio_namespace: self.istio_namespace.clone(),

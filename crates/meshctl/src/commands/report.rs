@@ -2,7 +2,6 @@
 
 mod ends;
 mod folders;
-mod html;
 mod live;
 mod render;
 
@@ -107,12 +106,6 @@ pub(super) fn run(args: &Args, io: &mut Io<'_>) -> Result<Exit, Failure> {
     }
     failures.iter().for_each(|failure| io.fail(failure));
     Ok(exit)
-}
-
-/// The spec, if one is named.
-fn mesh(args: &Args, io: &mut Io<'_>) -> Result<Option<Mesh>, Failure> {
-    let version = args.clusters.istio_version;
-    args.clusters.file.as_ref().map(|file| spec::mesh_of(file, version, io)).transpose()
 }
 
 impl Finding {

@@ -20,6 +20,7 @@ use tokio::runtime::Runtime;
 pub(crate) use guard::check as guard_of;
 
 use crate::failure::Failure;
+use crate::hints::Typed;
 use crate::io::Io;
 use crate::spec;
 use crate::text;
@@ -51,6 +52,8 @@ pub(crate) struct Target {
     pub(crate) spec: Option<SpecExpectation>,
     /// Names of the clusters that it need not accept, by the spec.
     pub(crate) apart: Vec<String>,
+    /// The options that reach it.
+    pub(crate) typed: Typed,
     /// The cluster itself.
     pub(crate) kube: Kube,
 }
@@ -150,7 +153,10 @@ pub(crate) fn chosen(
 fn named(selection: &Selection, io: &mut Io<'_>) -> Result<Vec<Named>, Failure> {
     let mut named = match &selection.spec {
         Some(file) => {
-            let mesh = spec::mesh_of(file, None, io)?;
+            let mesh = match &selection.spec_text {
+                Some(text) => spec::parsed(file, text, None, io)?,
+                None => spec::mesh_of(file, None, io)?,
+            };
             let known = mesh.clusters_as_written().into_iter();
             let known = known.map(|cluster| Named::of(&mesh, cluster)).collect();
             chosen(&selection.contexts, known, |name, _| Err(spec::unknown_cluster(&mesh, name)))?
@@ -181,16 +187,19 @@ pub(crate) struct Way {
     pub(crate) kubeconfig: Option<PathBuf>,
     /// Codes of errors that are overridden.
     pub(crate) force: Vec<String>,
-    /// The variable with a passphrase, which no child process gets.
+    /// The variables with a passphrase or a PIN, which no child process gets.
     pub(crate) hidden: Vec<String>,
     /// How long a credential plugin may run; `None`: one minute, or five where it may ask a person.
     pub(crate) patience: Option<Duration>,
+    /// The options that say so, and what is there.
+    pub(crate) typed: Typed,
 }
 
 impl Way {
     /// The usual way.
     pub(crate) fn new(kubeconfig: Option<PathBuf>, force: &[String]) -> Self {
-        Self { kubeconfig, force: force.to_vec(), hidden: Vec::new(), patience: None }
+        let typed = Typed::new(kubeconfig.as_deref());
+        Self { kubeconfig, force: force.to_vec(), hidden: Vec::new(), patience: None, typed }
     }
 }
 
@@ -198,6 +207,8 @@ impl Way {
 pub(crate) struct Selection {
     /// The mesh's spec.
     pub(crate) spec: Option<PathBuf>,
+    /// Its text, if that was read already: standard input can be read once.
+    pub(crate) spec_text: Option<String>,
     /// `[CLUSTER=]CONTEXT` as typed.
     pub(crate) contexts: Vec<String>,
     /// How contexts are reached.
@@ -243,10 +254,12 @@ impl Target {
         one: Named,
         context: Context,
         options: Options,
+        typed: &Typed,
     ) -> Result<Self, Failure> {
         let Named { name, context: label, istio_namespace, spec, apart } = one;
-        let kube = Kube::connect(context, options).await?;
-        Ok(Self { name, context: label, istio_namespace, spec, apart, kube })
+        let kube = Kube::connect(context, options).await;
+        let kube = kube.map_err(|error| Failure::of(&error, typed))?;
+        Ok(Self { name, context: label, istio_namespace, spec, apart, typed: typed.clone(), kube })
     }
 }
 
@@ -286,14 +299,15 @@ pub(crate) async fn reach(
                 twin.name, twin.context, one.name, one.context
             )));
         }
-        let context = Context::read(&kubeconfig, &one.context, &around)?;
+        let context = Context::read(&kubeconfig, &one.context, &around);
+        let context = context.map_err(|error| Failure::of(&error, &way.typed))?;
         guard::check(&one, &context, &way.force, io)?;
         contexts.push((one, context));
     }
     let mut targets: Vec<Target> = Vec::new();
     for (one, context) in contexts {
         let options = options(&one);
-        targets.push(Target::connect(one, context, options).await?);
+        targets.push(Target::connect(one, context, options, &way.typed).await?);
     }
     Ok(targets)
 }

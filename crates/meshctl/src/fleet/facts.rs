@@ -104,7 +104,6 @@ pub(crate) struct Trusted {
 }
 
 /// What decides how proxies judge, besides their roots.
-#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct ProxiesOf {
     pub(crate) release: Version,
     pub(crate) is_ambient: bool,
@@ -112,6 +111,16 @@ pub(crate) struct ProxiesOf {
 }
 
 impl Trusted {
+    /// The proxies of a release, with or without ztunnel, that are given these roots and the CRLs of a secret.
+    fn new(roots: Vec<Cert>, secret: Option<&Secret>, release: Version, is_ambient: bool) -> Self {
+        let crl = secret.and_then(|secret| secret.crl(release));
+        Self {
+            proxies: Dataplane::new(&roots, crl, release, is_ambient),
+            of: ProxiesOf { release, is_ambient, has_crl: crl.is_some() },
+            roots,
+        }
+    }
+
     /// The roots that namespaces are given; without any, those of the secret.
     fn all(
         given: &[(String, Option<Vec<Cert>>)],
@@ -119,7 +128,6 @@ impl Trusted {
         seen: &Seen,
         secret: Option<&Secret>,
     ) -> Vec<Self> {
-        let empty = Secret::default();
         let mut sets: Vec<&[Cert]> = Vec::new();
         for set in given.iter().filter_map(|(_, roots)| roots.as_deref()) {
             let is_same = |known: &&[Cert]| fingerprints(known) == fingerprints(set);
@@ -130,16 +138,8 @@ impl Trusted {
         if sets.is_empty() && !roots.is_empty() {
             sets.push(roots);
         }
-        let one = |roots: &[Cert]| Self {
-            roots: roots.to_vec(),
-            proxies: judge::with_roots(seen, secret.unwrap_or(&empty), roots),
-            of: ProxiesOf {
-                release: seen.release(),
-                is_ambient: judge::is_ambient(seen),
-                has_crl: secret.is_some_and(|secret| secret.crl(seen.release()).is_some()),
-            },
-        };
-        sets.into_iter().map(one).collect()
+        let (release, is_ambient) = (seen.release(), judge::is_ambient(seen));
+        sets.into_iter().map(|set| Self::new(set.to_vec(), secret, release, is_ambient)).collect()
     }
 }
 
@@ -147,7 +147,6 @@ impl Facts {
     /// A secret that no cluster was asked about: what istiod of a release, with or without ztunnel, will use.
     pub(crate) fn of_secret(secret: &Secret, release: Version, is_ambient: bool) -> Self {
         let roots = secret.roots(release);
-        let proxies = Dataplane::new(&roots, secret.crl(release), release, is_ambient);
         Self {
             istiods: Vec::new(),
             is_plugged: true,
@@ -157,11 +156,7 @@ impl Facts {
             folder: None,
             served: Vec::new(),
             given: Vec::new(),
-            trusted: vec![Trusted {
-                roots: roots.clone(),
-                proxies,
-                of: ProxiesOf { release, is_ambient, has_crl: secret.crl(release).is_some() },
-            }],
+            trusted: vec![Trusted::new(roots.clone(), Some(secret), release, is_ambient)],
             pending: Vec::new(),
             kept: None,
             kept_folders: Vec::new(),

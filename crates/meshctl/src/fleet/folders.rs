@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use meshconfig::Mesh;
 use meshpki::cacerts::{Layout, Secret};
 use meshpki::istiod::Version;
 
@@ -36,10 +37,55 @@ impl Folder {
     }
 }
 
-/// A cluster of the spec without a folder.
-pub(crate) fn absent(cluster: &str) -> Failure {
-    Failure::new("ctl/no-cluster", format!("cluster `{cluster}` of the spec has no folder"))
-        .hint("name the folder of its CA, too")
+/// The folders of the clusters in these, of the spec's if there is one; those with one name are told apart by their
+/// paths.
+///
+/// # Errors
+/// `ctl/two-folders` if a cluster of the spec has two.
+pub(crate) fn of_mesh(
+    dirs: &[PathBuf],
+    mesh: Option<&Mesh>,
+    io: &mut Io<'_>,
+) -> Result<Vec<Folder>, Failure> {
+    let mut folders: Vec<Folder> = Vec::new();
+    for folder in
+        dirs.iter().map(|dir| collect(dir)).collect::<Result<Vec<_>, _>>()?.into_iter().flatten()
+    {
+        if let Some(mesh) = mesh {
+            if mesh.cluster(&folder.name).is_none() {
+                let path = text::safe(&folder.path.display().to_string());
+                io.note(format_args!("left out {path}: its cluster is not in the spec"));
+                continue;
+            }
+            if let Some(twin) = folders.iter().find(|known| known.name == folder.name) {
+                return Err(two_folders(&folder.name, &twin.path, &folder.path));
+            }
+        }
+        folders.push(folder);
+    }
+    tell_apart(&mut folders);
+    Ok(folders)
+}
+
+/// A cluster of the spec has two folders.
+pub(crate) fn two_folders(name: &str, one: &Path, other: &Path) -> Failure {
+    Failure::new("ctl/two-folders", format!("cluster `{name}` has two folders"))
+        .in_file(one)
+        .in_file(other)
+        .hint("name only the folder from which it is pushed")
+}
+
+/// The clusters of the spec that have no folder, each with that as an error.
+pub(crate) fn absent(mesh: Option<&Mesh>, folders: &[Folder]) -> Vec<(String, Failure)> {
+    let has_folder = |name: &str| folders.iter().any(|folder| folder.name == name);
+    let absent = mesh.into_iter().flat_map(Mesh::clusters).filter(|one| !has_folder(&one.name));
+    let absent = absent.map(|cluster| {
+        let message = format!("cluster `{}` of the spec has no folder", cluster.name);
+        let failure =
+            Failure::new("ctl/no-cluster", message).hint("name the folder of its CA, too");
+        (cluster.name.clone(), failure)
+    });
+    absent.collect()
 }
 
 /// The files of every cluster's folder in `dir` by the cluster's name, or of `dir` itself.

@@ -5,7 +5,7 @@ use meshpki::istiod::{
     self, ClusterSecret, Dataplane, LiveCluster, LiveIstiod, Secret, SecretProblem, ServedChain,
     Settings, StartOutcome, Version, check_live, starts,
 };
-use meshpki::{Cert, Time, TrustDomain};
+use meshpki::{Time, TrustDomain};
 
 use super::clusters::{Seen, Target};
 use crate::hints::Problem;
@@ -128,13 +128,8 @@ pub(crate) fn is_ambient(seen: &Seen) -> bool {
 
 /// The proxies of a cluster that has this secret.
 pub(crate) fn dataplane(seen: &Seen, secret: &Secret) -> Dataplane {
-    with_roots(seen, secret, &secret.roots(seen.release()))
-}
-
-/// The proxies of a cluster that has this secret, where they are given these roots.
-pub(crate) fn with_roots(seen: &Seen, secret: &Secret, roots: &[Cert]) -> Dataplane {
     let release = seen.release();
-    Dataplane::new(roots, secret.crl(release), release, is_ambient(seen))
+    Dataplane::new(&secret.roots(release), secret.crl(release), release, is_ambient(seen))
 }
 
 /// What the least tolerant istiod does with a secret when it starts.

@@ -8,7 +8,7 @@ use meshpki::internals::digest::sha256;
 use meshpki::{Cert, Time};
 
 use super::facts::{Facts, ProxiesOf};
-use super::pairs::{Answer, Pair, accepts, shown};
+use super::pairs::{Answer, Pair, Peer, accepts, answered, shown};
 
 /// A cluster that is compared with others, for a thread of its own.
 #[derive(Clone)]
@@ -44,27 +44,26 @@ struct Side {
     is_dated: bool,
 }
 
+impl Owned {
+    fn peer(&self) -> Peer<'_> {
+        Peer { name: &self.name, apart: &self.apart, facts: self.facts.as_deref() }
+    }
+}
+
 impl KnownPairs {
     /// Every pair, row by row, `most` of them at most, with the answers to remember.
     pub(crate) fn pairs(&self, members: &[Owned], most: usize, at: Time) -> (Vec<Pair>, Self) {
-        let sides: Vec<Option<(Side, Side)>> = members
-            .iter()
-            .map(|one| one.facts.as_deref().map(|facts| (Side::trusts(facts), Side::shows(facts))))
-            .collect();
+        let side = |facts: &Facts| (Side::trusts(facts), Side::shows(facts));
+        let sides: Vec<Option<(Side, Side)>> =
+            members.iter().map(|one| one.facts.as_deref().map(side)).collect();
+        let peers: Vec<Peer<'_>> = members.iter().map(Owned::peer).collect();
+        let known = peers.iter().zip(&sides).map(|(peer, sides)| peer.facts.zip(sides.as_ref()));
         let mut next = Self::default();
-        let both = members.iter().zip(&sides);
-        let all = both.clone().flat_map(|ours| both.clone().map(move |theirs| (ours, theirs)));
-        let pairs = all.take(most).map(|((truster, ours), (signer, theirs))| {
-            let answer = match (&truster.facts, ours, &signer.facts, theirs) {
-                (Some(own), Some((trusts, _)), Some(other), Some((_, shows))) => {
-                    self.answer((own, trusts), (other, shows), at, &mut next)
-                }
-                _ => Answer::Unknown,
-            };
-            let is_needed = !truster.apart.contains(&signer.name);
-            Pair { truster: truster.name.clone(), signer: signer.name.clone(), answer, is_needed }
+        let all = answered(&peers, known.collect(), |(own, (trusts, _)), (other, (_, shows))| {
+            self.answer((own, trusts), (other, shows), at, &mut next)
         });
-        (pairs.collect(), next)
+        let pairs = all.take(most).collect();
+        (pairs, next)
     }
 
     fn answer(

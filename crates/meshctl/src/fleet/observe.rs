@@ -121,10 +121,12 @@ pub(crate) fn unasked(targets: &[Target], found: &[Result<Found, Error>]) -> Vec
 
 /// A cluster that could not be asked.
 pub(crate) fn unreachable(target: &Target, error: &Error) -> Failure {
-    let failure = Failure::from(error).within(place_of(target));
+    let failure = Failure::of(error, &target.typed).within(place_of(target));
     match error {
-        Error::Unreachable { .. } => failure
-            .hint(format!("`{}` shows whether kubectl can reach it", readyz(&target.context))),
+        Error::Unreachable { .. } => {
+            let command = readyz(&target.context, &target.typed);
+            failure.hint(format!("`{command}` shows whether kubectl can reach it"))
+        }
         _ => failure,
     }
 }

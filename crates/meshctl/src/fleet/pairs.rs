@@ -68,12 +68,23 @@ pub(crate) enum Answer {
 
 /// Every pair, row by row; each is verified when it is taken.
 pub(crate) fn pairs(peers: &[Peer<'_>], at: Time) -> impl Iterator<Item = Pair> {
-    let all = peers.iter().flat_map(|ours| peers.iter().map(move |theirs| (ours, theirs)));
-    all.map(move |(truster, signer)| {
-        let answer = match (truster.facts, signer.facts) {
-            (Some(ours), Some(theirs)) => accepts(ours, theirs, at),
+    let known: Vec<Option<&Facts>> = peers.iter().map(|peer| peer.facts).collect();
+    answered(peers, known, move |ours, theirs| accepts(ours, theirs, at))
+}
+
+/// Every pair, row by row, with the answer of a verifier to what is known of the two.
+pub(super) fn answered<K: Copy>(
+    peers: &[Peer<'_>],
+    known: Vec<Option<K>>,
+    mut verify: impl FnMut(K, K) -> Answer,
+) -> impl Iterator<Item = Pair> {
+    let both = |index| (index / peers.len(), index % peers.len());
+    (0..peers.len() * peers.len()).map(both).map(move |(truster, signer)| {
+        let answer = match (known[truster], known[signer]) {
+            (Some(ours), Some(theirs)) => verify(ours, theirs),
             _ => Answer::Unknown,
         };
+        let (truster, signer) = (&peers[truster], &peers[signer]);
         Pair {
             truster: truster.name.to_owned(),
             signer: signer.name.to_owned(),
@@ -81,6 +92,17 @@ pub(crate) fn pairs(peers: &[Peer<'_>], at: Time) -> impl Iterator<Item = Pair> 
             is_needed: !truster.apart.iter().any(|name| name == signer.name),
         }
     })
+}
+
+/// The pairs that have to accept each other and do not, with the reasons, a line each.
+pub(crate) fn refusals(pairs: &[Pair]) -> Vec<String> {
+    let line = |pair: &Pair| match &pair.answer {
+        Answer::No(why) if pair.is_needed => {
+            Some(format!("{} does not accept {}: {}", pair.truster, pair.signer, why.join("; ")))
+        }
+        _ => None,
+    };
+    pairs.iter().filter_map(line).collect()
 }
 
 /// Pairs that refuse each other although no error about either cluster says why, as problems.

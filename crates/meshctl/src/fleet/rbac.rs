@@ -303,15 +303,16 @@ impl Rights {
             rules.push(rule("networking.istio.io", &["workloadentries"], &[], &["list"]));
         }
         rules.push(rule("", &["namespaces"], &[], &["list"]));
-        rules.push(match self.roots {
-            Roots::ConfigMaps => {
-                rule("", &["configmaps"], &[ROOT_CONFIG_MAP, CRL_CONFIG_MAP], &["list"])
-            }
-            Roots::TrustBundle => {
-                let names = [ROOT_TRUST_BUNDLE];
-                rule("certificates.k8s.io", &["clustertrustbundles"], &names, &["get"])
-            }
-        });
+        // CRLs are in ConfigMaps wherever the roots are.
+        let given: &[&str] = match self.roots {
+            Roots::ConfigMaps => &[ROOT_CONFIG_MAP, CRL_CONFIG_MAP],
+            Roots::TrustBundle => &[CRL_CONFIG_MAP],
+        };
+        rules.push(rule("", &["configmaps"], given, &["list"]));
+        if self.roots == Roots::TrustBundle {
+            let names = [ROOT_TRUST_BUNDLE];
+            rules.push(rule("certificates.k8s.io", &["clustertrustbundles"], &names, &["get"]));
+        }
         rules
     }
 

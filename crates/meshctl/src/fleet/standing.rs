@@ -18,7 +18,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files;
 use crate::fleet::folders;
-use crate::hints::{self, Problem, Step, Where, readyz};
+use crate::hints::{self, Problem, Step, Typed, Where, readyz};
 use crate::io::Io;
 use crate::text::word;
 
@@ -28,6 +28,8 @@ pub(crate) struct Asked {
     pub(crate) targets: Vec<Target>,
     /// What was found in each.
     pub(crate) found: Vec<Result<Found, meshapply::Error>>,
+    /// The options that reach them.
+    pub(crate) typed: Typed,
     /// The folder with a folder per cluster.
     dir: Option<PathBuf>,
     /// The set of each cluster in it.
@@ -41,6 +43,7 @@ pub(crate) struct Asked {
 /// How they are at a time.
 pub(crate) struct Standing<'a> {
     pub(crate) at: Time,
+    typed: &'a Typed,
     dir: Option<&'a Path>,
     pub(crate) clusters: Vec<Cluster<'a>>,
     /// Every pair of clusters, rows in order, each with itself first.
@@ -71,7 +74,8 @@ impl Asked {
         let kept = dir.map(files::kept).transpose()?.unwrap_or_default();
         let (targets, found) = runtime()?.block_on(observe::asked(selection, io))?;
         let misplaced = observe::misplaced(&targets, &found, &folders);
-        Ok(Self { targets, found, dir: dir.map(Path::to_path_buf), folders, kept, misplaced })
+        let (dir, typed) = (dir.map(Path::to_path_buf), selection.way.typed.clone());
+        Ok(Self { targets, found, typed, dir, folders, kept, misplaced })
     }
 
     /// What did not answer, and what is not for the cluster that it would go to.
@@ -105,7 +109,7 @@ impl Asked {
         let distrust = unexplained(&pairs, &problems);
         problems.extend(distrust);
         errors_first(&mut problems);
-        Standing { at, dir, pairs, problems, clusters }
+        Standing { at, typed: &self.typed, dir, pairs, problems, clusters }
     }
 
     /// What is wrong with the secrets that are there, and with the clusters around them.
@@ -206,16 +210,16 @@ impl Standing<'_> {
             && !SecretProblem::LIVE_CODES.contains(&problem.code);
         if problem.code == "ctl/folder-differs" && problem.step.is_none() {
             // It says what a push of the folder would do.
-            return check_command(self.dir, self.clusters.iter());
+            return self.check(self.dir, self.clusters.iter());
         }
         if in_secret || problem.step.is_none() {
             let concerned =
                 |cluster: &&Cluster<'_>| problem.clusters.contains(&cluster.target.name);
-            return check_command(None, self.clusters.iter().filter(concerned));
+            return self.check(None, self.clusters.iter().filter(concerned));
         }
         let named = |name: &String| self.clusters.iter().find(|c| c.target.name == *name);
         let Some(cluster) = problem.clusters.iter().find_map(named) else {
-            return problem.somewhere().next(problem);
+            return Where { typed: self.typed, ..problem.somewhere() }.next(problem);
         };
         let folder: Option<PathBuf> = self.dir.map(|dir| dir.join(&cluster.target.name));
         Where {
@@ -224,8 +228,21 @@ impl Standing<'_> {
             has_root_key: true,
             context: Some(&cluster.target.context),
             istio_namespace: &cluster.target.istio_namespace,
+            typed: self.typed,
         }
         .next(problem)
+    }
+
+    /// `meshctl check` of these clusters.
+    fn check<'s>(
+        &self,
+        dir: Option<&Path>,
+        clusters: impl Iterator<Item = &'s Cluster<'s>>,
+    ) -> String {
+        let dir = dir.map(|dir| format!("{} ", word(dir))).unwrap_or_default();
+        let names: Vec<String> =
+            clusters.map(|c| hints::named(&c.target.name, &c.target.context)).collect();
+        format!("meshctl check {dir}--context {}{}", names.join(","), self.typed.meshctl)
     }
 
     /// The one command to type now; `None`: there is nothing to do.
@@ -252,27 +269,14 @@ fn rank(problem: &Problem) -> u8 {
 
 /// What to do about a cluster that could not be asked.
 fn ask_again(cluster: &Cluster<'_>) -> Option<String> {
-    let context = word(Path::new(&cluster.target.context));
+    let Target { context, istio_namespace, typed, .. } = cluster.target;
+    let kubectl = |rest: &str| Some(hints::kubectl(context, rest, typed));
     match &cluster.facts {
         Ok(_) if cluster.is_whole => None,
         Ok(_) => {
-            let namespace = word(Path::new(&cluster.target.istio_namespace));
-            Some(format!("kubectl --context {context} -n {namespace} get pods -l app=istiod"))
+            kubectl(&format!("-n {} get pods -l app=istiod", word(Path::new(istio_namespace))))
         }
-        Err(failure) if failure.code() == "apply/forbidden" => {
-            Some(format!("kubectl --context {context} auth can-i --list"))
-        }
-        Err(_) => Some(readyz(&cluster.target.context)),
+        Err(failure) if failure.code() == "apply/forbidden" => kubectl("auth can-i --list"),
+        Err(_) => Some(readyz(context, typed)),
     }
-}
-
-/// `meshctl check` of these clusters.
-fn check_command<'a, 't: 'a>(
-    dir: Option<&Path>,
-    clusters: impl Iterator<Item = &'a Cluster<'t>>,
-) -> String {
-    let dir = dir.map(|dir| format!("{} ", word(dir))).unwrap_or_default();
-    let names: Vec<String> =
-        clusters.map(|c| hints::named(&c.target.name, &c.target.context)).collect();
-    format!("meshctl check {dir}--context {}", names.join(","))
 }

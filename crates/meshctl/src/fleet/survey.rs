@@ -69,7 +69,8 @@ pub(crate) async fn survey(
     };
     let mut asked = Vec::new();
     for one in named(selection, &kubeconfig)? {
-        let read = Context::read(&kubeconfig, &one.context, &around).map_err(Failure::from);
+        let read = Context::read(&kubeconfig, &one.context, &around);
+        let read = read.map_err(|error| Failure::of(&error, &selection.way.typed));
         let read = read.and_then(|context| {
             guard_of(&one, &context, &selection.way.force, io)?;
             Ok(context)
@@ -131,7 +132,7 @@ async fn ask(
 
 async fn connected(one: Named, context: Context, selection: &Selection) -> Result<Survey, Failure> {
     let options = selection.options(&one);
-    let target = Target::connect(one, context, options).await?;
+    let target = Target::connect(one, context, options, &selection.way.typed).await?;
     let clock = target.kube.clock().await.map_err(|error| unreachable(&target, &error))?;
     let now = system_time();
     let ahead = clock.map(|clock| clock.0.saturating_sub(now.0));

@@ -17,8 +17,6 @@ use crate::io::Io;
 use crate::text;
 use crate::text::safe;
 
-/// Columns of a line that is drawn over.
-const COLUMNS: usize = 100;
 /// Seconds after which a line says for how long it has been true.
 const LONG: u64 = 2;
 
@@ -192,21 +190,31 @@ impl Report {
             self.lines[cluster].clone_from(&line);
             self.since[cluster] = Some(Instant::now());
         }
-        if self.live {
+        if self.columns(io).is_some() {
             self.draw(io);
         } else {
+            // What was drawn stays above.
+            self.drawn = 0;
             io.note(line);
         }
     }
 
+    /// The columns of a line that is drawn over; `None` if lines are added, as on a terminal with too few rows for all.
+    fn columns(&self, io: &Io<'_>) -> Option<usize> {
+        let (rows, columns) = if self.live { io.size() } else { return None };
+        // The cursor is below the last line, and some terminals wrap a line that fills all columns.
+        (self.lines.len() < rows).then_some(columns - 1)
+    }
+
     /// Draws every line, with the time for which it is true: on a terminal, again and again.
     pub(super) fn draw(&mut self, io: &mut Io<'_>) {
-        if !self.live || self.since.iter().all(Option::is_none) && self.drawn == 0 {
+        let Some(columns) = self.columns(io) else { return };
+        if self.since.iter().all(Option::is_none) && self.drawn == 0 {
             return;
         }
         let up = if self.drawn > 0 { format!("\x1b[{}A", self.drawn) } else { String::new() };
-        let all: String =
-            self.lines.iter().zip(&self.since).map(|(line, since)| redrawn(line, *since)).collect();
+        let both = self.lines.iter().zip(&self.since);
+        let all: String = both.map(|(line, since)| redrawn(line, *since, columns)).collect();
         self.drawn = self.lines.len();
         // Lost progress output is not a failure.
         let _ = write!(io.err, "{up}{all}");
@@ -234,18 +242,26 @@ fn row(name: &str, width: usize, text: &str) -> String {
 }
 
 /// A line drawn over the one before, with how long it has been true if that is worth a word.
-fn redrawn(line: &str, since: Option<Instant>) -> String {
+fn redrawn(line: &str, since: Option<Instant>, columns: usize) -> String {
     let seconds = since.map_or(0, |since| since.elapsed().as_secs());
     let time = if seconds < LONG { String::new() } else { format!(", for {seconds} s") };
-    format!("\r\x1b[2K{}{time}\n", cut(line, COLUMNS - time.len()))
+    format!("\r\x1b[2K{}{time}\n", cut(line, columns.saturating_sub(time.len())))
 }
 
-/// A line that does not wrap, since it is drawn over; terminals narrower than this are rare.
+/// A line that does not wrap, since it is drawn over.
 fn cut(line: &str, columns: usize) -> String {
-    if line.chars().count() <= columns {
+    // Characters beyond ASCII may take two columns.
+    let width = |c: char| if c.is_ascii() { 1 } else { 2 };
+    if line.chars().map(width).sum::<usize>() <= columns {
         return line.to_owned();
     }
-    line.chars().take(columns - 2).chain("..".chars()).collect()
+    let mut left = columns.saturating_sub(2);
+    let fits = |c: &char| {
+        let is_left = width(*c) <= left;
+        left = left.saturating_sub(width(*c));
+        is_left
+    };
+    line.chars().take_while(fits).chain("..".chars()).collect()
 }
 
 fn event_text(event: &Event) -> Option<String> {
@@ -329,4 +345,19 @@ fn problem_json(problem: &Problem) -> Value {
         "effect": problem.effect,
         "fix": problem.fix,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_do_not_wrap() {
+        let check = |line: &str, columns, expect: &str| assert_eq!(cut(line, columns), expect);
+        check("east  waiting", 13, "east  waiting");
+        check("east  waiting", 12, "east  wait..");
+        check("\u{6771}\u{6771} x", 6, "\u{6771}\u{6771} x");
+        check("\u{6771}\u{6771} x", 5, "\u{6771}..");
+        check("east", 1, "..");
+    }
 }

@@ -12,7 +12,7 @@ use crate::fleet::folders::Folder;
 use crate::fleet::judge::{self, Case, errors_first};
 use crate::fleet::observe::{self, Found, unasked};
 use crate::fleet::pending;
-use crate::hints::Problem;
+use crate::hints::{Problem, Typed};
 use crate::io::Io;
 
 /// A cluster that answered, and the folder that is about to be written to it.
@@ -42,7 +42,7 @@ pub(super) fn run(
     let exit = if asked.is_empty() && folders.is_empty() {
         Exit::Failed
     } else {
-        tell(&report(asked, folders, args, at), args, io)?
+        tell(&report(asked, folders, &selection.way.typed, args, at), args, io)?
     };
     let failures = unasked(&targets, &found);
     for failure in failures.iter().chain(misplaced.iter().map(|(_, failure)| failure)) {
@@ -55,7 +55,13 @@ pub(super) fn run(
     })
 }
 
-fn report(asked: Vec<Asked<'_>>, folders: Vec<Folder>, args: &Check, at: Time) -> Report {
+fn report(
+    asked: Vec<Asked<'_>>,
+    folders: Vec<Folder>,
+    typed: &Typed,
+    args: &Check,
+    at: Time,
+) -> Report {
     let alone = settings(args);
     let mut problems = all_problems(&asked, &folders, args, at);
     for one in &asked {
@@ -72,7 +78,8 @@ fn report(asked: Vec<Asked<'_>>, folders: Vec<Folder>, args: &Check, at: Time) -
     errors_first(&mut problems);
     let mut clusters: Vec<Judged> = asked.into_iter().map(|one| judged(one, &alone, at)).collect();
     clusters.extend(folders.into_iter().map(|folder| super::judged(folder, &alone, at)));
-    Report { settings: alone, ambient: args.ambient, is_live: true, at, clusters, problems }
+    let (settings, ambient, typed) = (alone, args.ambient, typed.clone());
+    Report { settings, ambient, is_live: true, at, clusters, problems, typed }
 }
 
 /// Errors before warnings; what is in secrets before what is live.

@@ -11,7 +11,7 @@ use super::{Kind, Row};
 use crate::args::Doctor;
 use crate::failure::Failure;
 use crate::fleet::problems::State;
-use crate::hints::{named, readyz};
+use crate::hints::{Typed, kubectl, named, readyz};
 use crate::text::{counted, word};
 
 /// Contexts that are named in steps of their own; the others are counted.
@@ -29,11 +29,11 @@ pub(super) struct Step {
 
 /// Every step, the first first.
 pub(super) fn steps(rows: &[Row], args: &Doctor) -> Vec<Step> {
-    let kubeconfig = args.kubeconfig.as_ref().map(|file| format!(" --kubeconfig {}", word(file)));
-    let kubectl = kubeconfig.unwrap_or_default();
-    let meshctl = option("--istio-namespace", &args.istio_namespace, ISTIO_NAMESPACE) + &kubectl;
-    let within = option("--within", &typed(args.within), "30d");
-    let advisor = Advisor { rows, kubectl: &kubectl, meshctl: &meshctl, within: &within };
+    let typed = Typed::new(args.kubeconfig.as_deref());
+    let namespace = option("--istio-namespace", &args.istio_namespace, ISTIO_NAMESPACE);
+    let typed = Typed { meshctl: namespace + &typed.meshctl, ..typed };
+    let within = option("--within", &as_typed(args.within), "30d");
+    let advisor = Advisor { rows, typed: &typed, within: &within };
     let mut steps = Vec::new();
     steps.extend(advisor.clocks());
     steps.extend(advisor.forbidden());
@@ -54,9 +54,8 @@ pub(super) fn steps(rows: &[Row], args: &Doctor) -> Vec<Step> {
 
 struct Advisor<'a> {
     rows: &'a [Row],
-    /// What every suggested command of kubectl and of meshctl ends with.
-    kubectl: &'a str,
-    meshctl: &'a str,
+    /// What every suggested command repeats.
+    typed: &'a Typed,
     /// The option for what expires soon; empty for the default of every command.
     within: &'a str,
 }
@@ -73,7 +72,7 @@ impl Advisor<'_> {
 
     /// A command of meshctl with `--context` for these.
     fn meshctl(&self, begin: &str, rows: &[&Row], end: &str) -> String {
-        format!("meshctl {begin} --context {}{end}{}", targets(rows), self.meshctl)
+        format!("meshctl {begin} --context {}{end}{}", targets(rows), self.typed.meshctl)
     }
 
     fn clocks(&self) -> Option<Step> {
@@ -86,12 +85,9 @@ impl Advisor<'_> {
     fn forbidden(&self) -> Option<Step> {
         let rows = self.those(Row::is_forbidden);
         let first = rows.first()?;
-        let command = format!(
-            "kubectl --context {} auth can-i --list -n {}{}",
-            word(Path::new(&first.asked.context)),
-            word(Path::new(&first.survey()?.target.istio_namespace)),
-            self.kubectl
-        );
+        let namespace = word(Path::new(&first.survey()?.target.istio_namespace));
+        let list = format!("auth can-i --list -n {namespace}");
+        let command = kubectl(&first.asked.context, &list, self.typed);
         step("ask for the rights to read these clusters; this shows yours", &rows, || command)
     }
 
@@ -171,7 +167,7 @@ impl Advisor<'_> {
         let rows =
             self.those(|row| row.survey().is_some_and(|survey| !survey.unwritable.is_empty()));
         step("to install CAs, get the permissions that a push needs", &rows, || {
-            format!("meshctl push ca --print-rbac{}", self.meshctl)
+            format!("meshctl push ca --print-rbac{}", self.typed.meshctl)
         })
     }
 
@@ -204,7 +200,7 @@ impl Advisor<'_> {
                 let what = format!("correct {context} in the kubeconfig, or leave it out");
                 let shown = word(Path::new(context));
                 steps.extend(step(&what, &[row], || {
-                    format!("kubectl config get-contexts {shown}{}", self.kubectl)
+                    format!("kubectl config get-contexts {shown}{}", self.typed.kubectl)
                 }));
                 continue;
             }
@@ -213,14 +209,15 @@ impl Advisor<'_> {
             } else {
                 format!("find out why {context} does not answer, or leave it out")
             };
-            steps.extend(step(&what, &[row], || readyz(context) + self.kubectl));
+            steps.extend(step(&what, &[row], || readyz(context, self.typed)));
         }
         let more = format!(
             "{} could not be read; this lists all contexts",
             counted(others.len(), "more context")
         );
-        steps
-            .extend(step(&more, others, || format!("kubectl config get-contexts{}", self.kubectl)));
+        steps.extend(step(&more, others, || {
+            format!("kubectl config get-contexts{}", self.typed.kubectl)
+        }));
         steps
     }
 
@@ -247,7 +244,7 @@ fn option(name: &str, value: &str, default: &str) -> String {
 }
 
 /// A length of time as options take it.
-fn typed(length: Duration) -> String {
+fn as_typed(length: Duration) -> String {
     match length.as_secs() {
         seconds if seconds % 86_400 == 0 => format!("{}d", seconds / 86_400),
         seconds => format!("{seconds}s"),

@@ -22,8 +22,8 @@ pub(super) struct End {
     pub(super) phase: Phase,
 }
 
-/// Where a certificate is in its life. Later phases are greater.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// Where a certificate is in its life.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     Fine,
     /// New CAs under this root would end early.
@@ -134,9 +134,13 @@ impl End {
             text = format!("valid from {}; {text}", begin.date());
         }
         match self.replace {
-            Some(replace) if self.phase < Phase::Due => {
+            Some(replace) if matches!(self.phase, Phase::Fine | Phase::Replace) => {
                 let verb = if replace <= at { "since" } else { "from" };
-                text + &format!("; {verb} {} on, new CAs under it are shorter", replace.date())
+                text + &format!(
+                    "; {verb} {}{}, new CAs under it get a shorter lifetime",
+                    replace.date(),
+                    if replace <= at { "" } else { " on" }
+                )
             }
             _ => text,
         }

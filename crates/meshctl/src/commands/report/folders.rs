@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use meshapply::names::ISTIO_NAMESPACE;
 use meshconfig::Mesh;
-use meshconfig::mesh::MeshCluster;
 use meshpki::istiod::{Settings, Severity, StartOutcome, Version, starts};
 use meshpki::{Time, TrustDomain};
 
@@ -16,11 +15,11 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fleet::clusters::Named;
 use crate::fleet::facts::{Facts, described};
-use crate::fleet::folders::{self, Folder, collect, tell_apart};
+use crate::fleet::folders::{self, Folder};
 use crate::fleet::judge::{self, Case};
 use crate::fleet::pairs::{Peer, pairs, unexplained};
 use crate::fleet::problems::State;
-use crate::hints::{Problem, Where};
+use crate::hints::{Problem, UNTYPED, Where};
 use crate::io::Io;
 use crate::text::word;
 
@@ -41,31 +40,25 @@ pub(super) fn read(
     at: Time,
     io: &mut Io<'_>,
 ) -> Result<(Page, Vec<Failure>, Exit), Failure> {
-    let mesh = super::mesh(args, io)?;
-    let mut folders = Vec::new();
-    for dir in &args.dirs {
-        warn_exposed(dir, io);
-        folders.extend(collect(dir)?);
-    }
-    tell_apart(&mut folders);
-    let lacking = lacking(mesh.as_ref(), &folders);
-    let members: Vec<Member> = folders
-        .into_iter()
-        .filter_map(|folder| Member::new(folder, mesh.as_ref(), args, at))
-        .collect();
-    let page = page(&members, &lacking, mesh.as_ref(), args, at);
+    let mesh = args.clusters.mesh(io)?;
+    args.dirs.iter().for_each(|dir| warn_exposed(dir, io));
+    let folders = folders::of_mesh(&args.dirs, mesh.as_ref(), io)?;
+    let absent = folders::absent(mesh.as_ref(), &folders);
+    let members: Vec<Member> =
+        folders.into_iter().map(|folder| Member::new(folder, mesh.as_ref(), args, at)).collect();
+    let page = page(&members, &absent, mesh.as_ref(), args, at);
     let is_bad = page.findings.iter().any(|finding| finding.severity == Severity::Error);
-    let exit = match (is_bad, lacking.is_empty()) {
+    let exit = match (is_bad, absent.is_empty()) {
         (true, _) => Exit::No,
         (false, false) => Exit::Failed,
         (false, true) => Exit::Good,
     };
-    Ok((page, lacking.into_iter().map(|(_, failure)| failure).collect(), exit))
+    Ok((page, absent.into_iter().map(|(_, failure)| failure).collect(), exit))
 }
 
 fn page(
     members: &[Member],
-    lacking: &[(String, Failure)],
+    absent: &[(String, Failure)],
     mesh: Option<&Mesh>,
     args: &Args,
     at: Time,
@@ -79,7 +72,7 @@ fn page(
     judge::errors_first(&mut problems);
     let findings: Vec<Finding> = problems.iter().map(|one| finding(members, one, args)).collect();
     let known: Vec<_> = members.iter().map(|one| (one.folder.name.as_str(), &one.facts)).collect();
-    let unread = lacking.iter().map(|(name, failure)| Cluster {
+    let unread = absent.iter().map(|(name, failure)| Cluster {
         name: name.clone(),
         place: "no folder".to_owned(),
         state: None,
@@ -100,17 +93,13 @@ fn page(
 }
 
 impl Member {
-    /// A folder; `None` if the spec does not have its cluster.
-    fn new(folder: Folder, mesh: Option<&Mesh>, args: &Args, at: Time) -> Option<Self> {
-        let named = match mesh {
-            Some(mesh) => Some((mesh, mesh.cluster(&folder.name)?)),
-            None => None,
-        };
+    fn new(folder: Folder, mesh: Option<&Mesh>, args: &Args, at: Time) -> Self {
+        let named = mesh.and_then(|mesh| Some((mesh, mesh.cluster(&folder.name)?)));
         let version = named.map(|(_, cluster)| cluster.version);
         let version = version.or(args.clusters.istio_version).unwrap_or(Version::NEWEST);
         let settings = Settings::defaults(version).with_multi_root(args.multi_root);
         let ambient = args.ambient || named.is_some_and(|(_, cluster)| cluster.ambient);
-        Some(Self {
+        Self {
             start: starts(&folder.secret, &settings, at),
             trust_domain: named.map(|(_, cluster)| cluster.trust_domain.clone()),
             apart: named.map(|(mesh, cluster)| Named::of(mesh, cluster).apart).unwrap_or_default(),
@@ -118,7 +107,7 @@ impl Member {
             ambient,
             settings,
             folder,
-        })
+        }
     }
 
     fn peer(&self) -> Peer<'_> {
@@ -146,12 +135,7 @@ impl Member {
         lines.extend(domain.map(|domain| ("domain", domain.as_str().to_owned())));
         let ca = self.facts.ca.as_ref();
         lines.push(("CA", ca.map_or_else(|| "none".to_owned(), |ca| described(ca, at))));
-        let is_root = |cert: &&meshpki::Cert| !self.facts.roots.contains(cert);
-        let chain = self.facts.chain.iter().filter(is_root);
-        lines.extend(
-            chain.filter(|cert| Some(*cert) != ca).map(|cert| ("chain", described(cert, at))),
-        );
-        lines.extend(self.facts.roots.iter().map(|root| ("root", described(root, at))));
+        lines.extend(self.facts.above(at));
         Cluster {
             name: name.clone(),
             place: format!("folder {}", self.folder.path.display()),
@@ -161,7 +145,7 @@ impl Member {
     }
 }
 
-/// A problem, with the next command in its folder; without one, `check` shows more.
+/// A problem, with the next command in its folder. Only a refusal that nothing else explains has none.
 fn finding(members: &[Member], problem: &Problem, args: &Args) -> Finding {
     let named = |name: &String| members.iter().find(|one| one.folder.name == *name);
     let place = match problem.clusters.iter().find_map(named) {
@@ -172,24 +156,27 @@ fn finding(members: &[Member], problem: &Problem, args: &Args) -> Finding {
             has_root_key: member.folder.has_root_key(member.settings.version),
             context: None,
             istio_namespace: ISTIO_NAMESPACE,
+            typed: &UNTYPED,
         },
     };
     let next = match place.next(problem) {
-        next if next.is_empty() => {
-            let dirs = args.dirs.iter().map(|dir| format!(" {}", word(dir)));
-            "meshctl check".to_owned() + &dirs.collect::<String>()
-        }
+        next if next.is_empty() => matrix(args),
         next => next,
     };
     Finding::new(problem, &place.fix(problem), next)
 }
 
-/// The clusters of the spec that have no folder.
-fn lacking(mesh: Option<&Mesh>, folders: &[Folder]) -> Vec<(String, Failure)> {
-    let clusters = mesh.into_iter().flat_map(Mesh::clusters_as_written);
-    let has_none = |cluster: &&MeshCluster| folders.iter().all(|one| one.name != cluster.name);
-    let lacking = clusters.filter(has_none);
-    lacking.map(|cluster| (cluster.name.clone(), folders::absent(&cluster.name))).collect()
+/// The command that shows why clusters do not accept each other, by the same releases and at the same time.
+fn matrix(args: &Args) -> String {
+    let dirs: String = args.dirs.iter().map(|dir| format!(" {}", word(dir))).collect();
+    let option = |name, value: Option<String>| {
+        value.map(|value| format!(" {name} {value}")).unwrap_or_default()
+    };
+    let spec = option("-f", args.clusters.file.as_deref().map(word));
+    let version = option("--istio-version", args.clusters.istio_version.map(|one| one.to_string()));
+    let at = option("--at", args.at.map(|at| at.to_string()));
+    let ambient = if args.ambient { " --ambient" } else { "" };
+    format!("meshctl trust matrix{dirs}{spec}{version}{ambient}{at}")
 }
 
 /// `the folder ca`, `the folders ca, other`.
@@ -197,4 +184,31 @@ fn source(dirs: &[PathBuf]) -> String {
     let names: Vec<String> = dirs.iter().map(|dir| dir.display().to_string()).collect();
     let word = if names.len() == 1 { "folder" } else { "folders" };
     format!("the {word} {}", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    /// The command that shows a refusal asks what the page asked.
+    #[test]
+    fn what_shows_a_refusal() {
+        let check = |typed: &str, expect: &str| {
+            let words = format!("meshctl report ca own-ca {typed}");
+            let cli = Cli::try_parse_from(words.split_whitespace()).expect("a command line");
+            let Command::Report(args) = cli.command else { panic!("another command") };
+            let clusters = vec!["east".to_owned(), "west".to_owned()];
+            let problem = Problem::new("istiod/different-roots", Severity::Error, clusters, "why");
+            let expect = format!("meshctl trust matrix ca own-ca{expect}");
+            assert_eq!(finding(&[], &problem, &args).next, expect);
+        };
+        check("--multi-root --out report.html", "");
+        check(
+            "--at 2027-11-10 --ambient --istio-version 1.28.0 -f mesh.yaml",
+            " -f mesh.yaml --istio-version 1.28.0 --ambient --at 2027-11-10T00:00:00Z",
+        );
+    }
 }

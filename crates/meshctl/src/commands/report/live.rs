@@ -31,11 +31,18 @@ pub(super) fn read(
     let dir = match &args.dirs[..] {
         [] => None,
         [dir] => Some(dir.as_path()),
-        _ => return Err(Failure::usage("several folders, but clusters are compared with one")),
+        several => {
+            return Err(Failure::usage(format!(
+                "expected one folder to compare with the clusters, found {}",
+                several.len()
+            ))
+            .hint("name the folder that has a folder for each cluster"));
+        }
     };
-    let mesh = super::mesh(args, io)?;
-    let asked = Asked::read(dir, &args.clusters.resolved(&args.force)?, io)?;
-    let standing = asked.standing(args.before_install, at);
+    let (selection, mesh) = args.clusters.with_mesh(&args.force, io)?;
+    let asked = Asked::read(dir, &selection, io)?;
+    let mut standing = asked.standing(args.before_install, at);
+    let pairs = std::mem::take(&mut standing.pairs);
     let known = standing.clusters.iter().filter_map(|one| {
         let facts = one.facts.as_ref().ok()?;
         Some((one.target.name.as_str(), facts))
@@ -62,11 +69,9 @@ pub(super) fn read(
         rotation: rotation(&asked, dir.map(word)),
         calls: mesh.as_ref().and_then(Calls::new),
         next: standing.next_command(),
-        pairs: Vec::new(),
+        pairs,
     };
-    let exit = standing.exit();
-    let page = Page { pairs: standing.pairs, ..page };
-    Ok((page, asked.failures(), exit))
+    Ok((page, asked.failures(), standing.exit()))
 }
 
 fn cluster(
@@ -104,7 +109,11 @@ fn rotation(asked: &Asked, dir: Option<String>) -> Option<Rotation> {
     let names: Vec<String> =
         phases.iter().map(|(target, _)| hints::named(&target.name, &target.context)).collect();
     Some(Rotation {
-        next: format!("meshctl rotate root status {dir} --context {}", names.join(",")),
+        next: format!(
+            "meshctl rotate root status {dir} --context {}{}",
+            names.join(","),
+            asked.typed.meshctl
+        ),
         clusters: phases.into_iter().map(|(target, phase)| (target.name.clone(), phase)).collect(),
     })
 }

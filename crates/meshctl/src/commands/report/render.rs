@@ -8,11 +8,10 @@ use meshpki::internals::digest;
 use meshpki::istiod::Severity;
 use meshpki::rotation::RotationPhase;
 
-use super::html::Html;
 use super::{Calls, Cluster, Finding, Page, Rotation};
-use crate::fleet::pairs::{Answer, Pair};
+use crate::fleet::pairs::{Answer, Pair, refusals};
 use crate::fleet::problems::State;
-use crate::text::counted;
+use crate::text::{Html, counted};
 
 /// What every page begins with, and no other file.
 pub(super) const HEAD: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -105,7 +104,7 @@ fn sections(page: &Page) -> Vec<Section> {
             }),
         ),
         (!page.pairs.is_empty(), ("trust", "Which clusters accept each other", trust)),
-        (!page.ends.is_empty(), ("ends", "What ends when", timeline::write)),
+        (!page.ends.is_empty(), ("ends", "Expiry", timeline::write)),
         (
             page.rotation.is_some(),
             ("rotation", "Rotation", |html, page| {
@@ -137,7 +136,7 @@ fn sum(html: &mut Html, page: &Page) {
         mark(class(errors > 0, "fail"), &counted(errors, "error"));
         mark(class(warnings > 0, "warn"), &counted(warnings, "warning"));
         if unknown > 0 {
-            mark("warn", &format!("{unknown} not read, or in part"));
+            mark("warn", &format!("{unknown} not read completely"));
         }
     });
     if let Some(next) = &page.next {
@@ -150,7 +149,7 @@ fn sum(html: &mut Html, page: &Page) {
 
 fn findings(html: &mut Html, page: &Page) {
     if page.findings.is_empty() {
-        html.leaf("p", &[], "Nothing was found.");
+        html.leaf("p", &[], "No problems found.");
         return;
     }
     html.element("ol", &[("class", "findings")], |html| {
@@ -227,42 +226,19 @@ fn trust(html: &mut Html, page: &Page) {
             names.push(&pair.signer);
         }
     }
-    let region = [
-        ("class", "wide"),
-        ("role", "region"),
-        ("tabindex", "0"),
-        ("aria-label", "Table of which clusters accept each other"),
+    let about = [
+        "Table of which clusters accept each other",
+        "Each row verifies; each column shows certificates. The date is when the first certificate above a workload's ends.",
     ];
-    html.element("div", &region, |html| html.element("table", &[], |html| {
-        html.leaf("caption", &[], "Each row verifies; each column shows certificates. The date is when the first certificate above a workload's ends.");
-        html.element("thead", &[], |html| html.element("tr", &[], |html| {
-            html.leaf("th", &[("scope", "col")], "accepts workloads of");
-            names.iter().for_each(|name| html.leaf("th", &[("scope", "col")], name));
-        }));
-        html.element("tbody", &[], |html| {
-            for row in page.pairs.chunks(names.len()) {
-                html.line();
-                html.element("tr", &[], |html| {
-                    html.leaf("th", &[("scope", "row")], &row[0].truster);
-                    row.iter().for_each(|pair| cell(html, pair));
-                });
-            }
-        });
-    }));
-    let refused: Vec<(&Pair, String)> = page.pairs.iter().filter_map(why_not).collect();
+    let heads = std::iter::once("accepts workloads of").chain(names.iter().copied());
+    let rows = page.pairs.chunks(names.len()).map(|row| (row[0].truster.as_str(), row));
+    table(html, about, heads, rows, |html, row| row.iter().for_each(|pair| cell(html, pair)));
+    let refused = refusals(&page.pairs);
     if refused.is_empty() {
         return;
     }
     html.line();
-    html.element("ul", &[], |html| {
-        for (pair, why) in refused {
-            html.leaf(
-                "li",
-                &[],
-                &format!("{} does not accept {}: {why}", pair.truster, pair.signer),
-            );
-        }
-    });
+    html.element("ul", &[], |html| refused.iter().for_each(|line| html.leaf("li", &[], line)));
 }
 
 fn cell(html: &mut Html, pair: &Pair) {
@@ -271,7 +247,7 @@ fn cell(html: &mut Html, pair: &Pair) {
             ("ok", "yes", end.as_ref().map(|(end, _)| format!("until {}", end.date())))
         }
         Answer::No(_) if pair.is_needed => ("fail", "no", None),
-        Answer::No(_) => ("none", "no, and need not", None),
+        Answer::No(_) => ("none", "no (not needed)", None),
         Answer::Unknown => ("warn", "not known", None),
     };
     html.element("td", &[("class", class)], |html| {
@@ -280,79 +256,72 @@ fn cell(html: &mut Html, pair: &Pair) {
     });
 }
 
-fn why_not(pair: &Pair) -> Option<(&Pair, String)> {
-    match &pair.answer {
-        Answer::No(why) if pair.is_needed => Some((pair, why.join("; "))),
-        _ => None,
-    }
-}
-
 /// A row for each cluster, a column for each phase; the phases of the two ways exclude each other.
 fn rotation(html: &mut Html, one: &Rotation) {
-    let region = [
-        ("class", "wide"),
-        ("role", "region"),
-        ("tabindex", "0"),
-        ("aria-label", "Table of the phases"),
+    let about = [
+        "Table of the phases",
+        "How far each cluster is on the way to the roots of the folder: by overlap through prepared and activated, by a bridge through bridged and switched.",
     ];
-    html.element("div", &region, |html| html.element("table", &[], |html| {
-        html.leaf("caption", &[], "How far each cluster is on the way to the roots of the folder: by overlap through prepared and activated, by a bridge through bridged and switched.");
-        html.element("thead", &[], |html| html.element("tr", &[], |html| {
-            html.leaf("th", &[("scope", "col")], "cluster");
-            for phase in RotationPhase::ALL {
-                html.leaf("th", &[("scope", "col")], phase.word());
-            }
-        }));
-        html.element("tbody", &[], |html| {
-            for (name, at) in &one.clusters {
-                html.element("tr", &[], |html| {
-                    html.leaf("th", &[("scope", "row")], name);
-                    for phase in RotationPhase::ALL {
-                        let (class, word) = match at {
-                            Some(at) if *at == phase => ("ok", "here"),
-                            None if phase == RotationPhase::Old => ("warn", "not known"),
-                            _ => ("none", ""),
-                        };
-                        html.leaf("td", &[("class", class)], word);
-                    }
-                });
-            }
-        });
-    }));
+    let heads = std::iter::once("cluster").chain(RotationPhase::ALL.map(RotationPhase::word));
+    let rows = one.clusters.iter().map(|(name, at)| (name.as_str(), at));
+    table(html, about, heads, rows, |html, at| {
+        for phase in RotationPhase::ALL {
+            let (class, word) = match at {
+                Some(at) if *at == phase => ("ok", "here"),
+                None if phase == RotationPhase::Old => ("warn", "not known"),
+                _ => ("none", ""),
+            };
+            html.leaf("td", &[("class", class)], word);
+        }
+    });
     html.leaf("code", &[("class", "next")], &one.next);
 }
 
 fn calls(html: &mut Html, calls: &Calls) {
-    let region = [("role", "region"), ("tabindex", "0"), ("aria-label", "Picture of the calls")];
-    html.element("div", &[&[("class", "wide calls")], &region[..]].concat(), |html| {
-        html.picture(&calls.picture);
-    });
+    region(html, "wide calls", "Picture of the calls", |html| html.picture(&calls.picture));
     html.line();
-    html.element(
-        "div",
-        &[&[("class", "wide")], &region[..2], &[("aria-label", "Table of the calls")]].concat(),
-        |html| {
-            html.element("table", &[], |html| {
-                html.leaf("caption", &[], "The arrows of the picture");
-                html.element("thead", &[], |html| {
-                    html.element("tr", &[], |html| {
-                        for heading in ["from", "to", "how", "services"] {
-                            html.leaf("th", &[("scope", "col")], heading);
-                        }
-                    })
-                });
-                html.element("tbody", &[], |html| {
-                    for call in &calls.rows {
-                        html.line();
-                        html.element("tr", &[], |html| {
-                            html.leaf("th", &[("scope", "row")], &call.from);
-                            html.leaf("td", &[], &call.to);
-                            html.leaf("td", &[], call.how);
-                            html.leaf("td", &[], &call.services.join(", "));
-                        });
-                    }
-                });
+    let about = ["Table of the calls", "The arrows of the picture"];
+    let rows = calls.rows.iter().map(|call| (call.from.as_str(), call));
+    table(html, about, ["from", "to", "how", "services"].into_iter(), rows, |html, call| {
+        html.leaf("td", &[], &call.to);
+        html.leaf("td", &[], call.how);
+        html.leaf("td", &[], &call.services.join(", "));
+    });
+}
+
+/// What may be wider than the screen, and scrolls by itself.
+fn region(html: &mut Html, class: &str, label: &str, content: impl FnOnce(&mut Html)) {
+    let attrs = [("class", class), ("role", "region"), ("tabindex", "0"), ("aria-label", label)];
+    html.element("div", &attrs, content);
+}
+
+/// A table with a label and a caption; each row has a head, and `cells` writes the rest of it.
+fn table<'a, R>(
+    html: &mut Html,
+    [label, caption]: [&str; 2],
+    heads: impl Iterator<Item = &'a str>,
+    rows: impl Iterator<Item = (&'a str, R)>,
+    cells: impl Fn(&mut Html, R),
+) {
+    let head = |html: &mut Html| {
+        html.element("tr", &[], |html| {
+            heads.for_each(|head| html.leaf("th", &[("scope", "col")], head));
+        });
+    };
+    let body = |html: &mut Html| {
+        for (name, row) in rows {
+            html.line();
+            html.element("tr", &[], |html| {
+                html.leaf("th", &[("scope", "row")], name);
+                cells(html, row);
             });
-        },
-    );
+        }
+    };
+    region(html, "wide", label, |html| {
+        html.element("table", &[], |html| {
+            html.leaf("caption", &[], caption);
+            html.element("thead", &[], head);
+            html.element("tbody", &[], body);
+        });
+    });
 }

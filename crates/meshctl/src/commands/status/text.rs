@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use meshpki::istiod::Severity;
 
-use crate::fleet::pairs::{Answer, Pair};
+use crate::fleet::pairs::{Answer, Pair, refusals};
 use crate::fleet::problems::State;
 use crate::fleet::standing::{Cluster, Standing};
 use crate::hints::Problem;
@@ -80,16 +80,6 @@ const fn cell(pair: &Pair) -> &'static str {
         Answer::No(_) => "-",
         Answer::Unknown => "?",
     }
-}
-
-fn refusals(pairs: &[Pair]) -> Vec<String> {
-    let line = |pair: &Pair| match &pair.answer {
-        Answer::No(why) if pair.is_needed => {
-            Some(format!("{} does not accept {}: {}", pair.truster, pair.signer, why.join("; ")))
-        }
-        _ => None,
-    };
-    pairs.iter().filter_map(line).collect()
 }
 
 fn problem_lines(standing: &Standing<'_>, problem: &Problem) -> String {

@@ -1,7 +1,7 @@
 //! The clusters that the `trust` commands speak of: their secrets and trust domains, from folders or as they are.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use futures_util::future::join_all;
 use meshapply::Error;
@@ -16,10 +16,9 @@ use meshpki::istiod::Version;
 use crate::args::Clusters;
 use crate::failure::Failure;
 use crate::fleet::clusters::{Seen, Target, runtime};
-use crate::fleet::folders::{self, Folder, collect, tell_apart};
+use crate::fleet::folders::{self, Folder};
 use crate::fleet::observe::{self, Found, unasked};
 use crate::io::Io;
-use crate::spec;
 
 /// Trust domain of a cluster that names none.
 const DEFAULT_DOMAIN: &str = "cluster.local";
@@ -123,16 +122,14 @@ pub(super) fn model(mesh: &Mesh, one: &MeshCluster, other: &MeshCluster) -> Opti
 
 /// The sets in folders, with the settings that `trust render` prints.
 pub(super) fn on_disk(ask: &Ask<'_>, io: &mut Io<'_>) -> Result<Read, Failure> {
-    let mesh = mesh(ask, io)?;
-    let folders = folders(ask.dirs, mesh.as_ref())?;
-    let names: BTreeSet<String> = folders.iter().map(|folder| folder.name.clone()).collect();
+    let mesh = ask.clusters.mesh(io)?;
+    let folders = folders::of_mesh(ask.dirs, mesh.as_ref(), io)?;
+    let absent = folders::absent(mesh.as_ref(), &folders).into_iter();
+    let failures = absent.map(|(_, failure)| failure).collect();
     let version = ask.clusters.istio_version;
     let mut clusters: Vec<Known> = Vec::new();
     for folder in folders {
         let named = mesh.as_ref().and_then(|mesh| mesh.cluster(&folder.name));
-        if named.is_none() && mesh.is_some() {
-            continue;
-        }
         let version = named.map_or(version.unwrap_or(Version::NEWEST), |cluster| cluster.version);
         let trust_domain = match named {
             Some(cluster) => cluster.trust_domain.clone(),
@@ -150,7 +147,7 @@ pub(super) fn on_disk(ask: &Ask<'_>, io: &mut Io<'_>) -> Result<Read, Failure> {
             ambient: ask.ambient || named.is_some_and(|cluster| cluster.ambient),
         });
     }
-    let mut read = Read { failures: absent(mesh.as_ref(), &names), clusters, mesh };
+    let mut read = Read { clusters, failures, mesh };
     let accepted: Vec<_> = (0..read.clusters.len()).map(|own| federated(&read, own)).collect();
     for (cluster, domains) in read.clusters.iter_mut().zip(accepted) {
         cluster.accepts = AcceptedDomains::Listed(domains);
@@ -158,50 +155,10 @@ pub(super) fn on_disk(ask: &Ask<'_>, io: &mut Io<'_>) -> Result<Read, Failure> {
     Ok(read)
 }
 
-/// Every cluster's folder; those with one name are told apart by their paths.
-///
-/// # Errors
-/// `ctl/two-folders` if a cluster of the spec has two.
-fn folders(dirs: &[PathBuf], mesh: Option<&Mesh>) -> Result<Vec<Folder>, Failure> {
-    let mut folders: Vec<Folder> = Vec::new();
-    for dir in dirs {
-        for folder in collect(dir)? {
-            let twin = folders.iter().find(|known| known.name == folder.name);
-            if let (Some(twin), Some(_)) = (twin, mesh.and_then(|mesh| mesh.cluster(&folder.name)))
-            {
-                return Err(two_folders(&folder.name, &twin.path, &folder.path));
-            }
-            folders.push(folder);
-        }
-    }
-    tell_apart(&mut folders);
-    Ok(folders)
-}
-
-/// A cluster of the spec has two folders.
-pub(super) fn two_folders(name: &str, one: &Path, other: &Path) -> Failure {
-    Failure::new("ctl/two-folders", format!("cluster `{name}` has two folders"))
-        .in_file(one)
-        .in_file(other)
-        .hint("name only the folder from which it is pushed")
-}
-
-fn mesh(ask: &Ask<'_>, io: &mut Io<'_>) -> Result<Option<Mesh>, Failure> {
-    let version = ask.clusters.istio_version;
-    ask.clusters.file.as_ref().map(|file| spec::mesh_of(file, version, io)).transpose()
-}
-
 /// The trust domains of the clusters that one has a trust model with.
 fn federated(read: &Read, own: usize) -> BTreeSet<TrustDomain> {
     let others = (0..read.clusters.len()).filter(|other| read.model(own, *other).is_some());
     others.map(|other| read.clusters[other].trust_domain.clone()).collect()
-}
-
-/// The clusters of the spec that have no folder.
-fn absent(mesh: Option<&Mesh>, names: &BTreeSet<String>) -> Vec<Failure> {
-    let clusters = mesh.into_iter().flat_map(Mesh::clusters);
-    let absent = clusters.filter(|cluster| !names.contains(&cluster.name));
-    absent.map(|cluster| folders::absent(&cluster.name)).collect()
 }
 
 /// The trust domain in the URI of a CA, as `ca init --trust-domain` writes it, or the default.
@@ -225,11 +182,10 @@ pub(super) fn asked(ask: &Ask<'_>, io: &mut Io<'_>) -> Result<Read, Failure> {
             "name folders, as in `meshctl trust matrix ca`, or clusters with `--context east=CONTEXT`",
         ));
     }
-    let selection = ask.clusters.resolved(ask.force)?;
+    let (selection, mesh) = ask.clusters.with_mesh(ask.force, io)?;
     let runtime = runtime()?;
     let (targets, found) = runtime.block_on(observe::asked(&selection, io))?;
-    let mesh = mesh(ask, io)?;
-    let folders = folders(ask.dirs, mesh.as_ref())?.into_iter();
+    let folders = folders::of_mesh(ask.dirs, mesh.as_ref(), io)?.into_iter();
     let mut folders: BTreeMap<String, Folder> =
         folders.map(|folder| (folder.name.clone(), folder)).collect();
     let secrets = folders.iter().map(|(name, folder)| (name.clone(), folder.secret.clone()));

@@ -10,11 +10,12 @@ use meshpki::federation::{Member, PeerTrust, TrustSettings, anchors, trust_setti
 use meshpki::{Cert, Time};
 use serde_json::{Value, json};
 
-use super::known::{model, two_folders};
+use super::known::model;
 use crate::args::TrustRender as Render;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files;
+use crate::fleet::folders;
 use crate::io::Io;
 use crate::spec;
 use crate::text::{safe, word};
@@ -119,7 +120,7 @@ fn folders_of<'m>(dirs: &[PathBuf], mesh: &'m Mesh) -> Result<BTreeMap<&'m str, 
         let all = dirs.iter().map(|dir| dir.join(&cluster.name));
         for folder in all.filter(|folder| ca_file(folder, cluster).exists()) {
             if let Some(other) = folders.insert(&cluster.name, folder.clone()) {
-                return Err(two_folders(&cluster.name, &other, &folder));
+                return Err(folders::two_folders(&cluster.name, &other, &folder));
             }
         }
     }

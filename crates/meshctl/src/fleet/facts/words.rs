@@ -9,9 +9,7 @@ impl Facts {
     /// What there is to say of it, a word and a line each: `CA`, `root`, `serves` ...
     pub(crate) fn lines(&self, at: Time) -> Vec<(&'static str, String)> {
         let mut lines = vec![("istio", releases(self)), ("CA", authority(self, at))];
-        for root in &self.roots {
-            lines.push(("root", described(root, at)));
-        }
+        lines.extend(self.above(at));
         lines.extend(self.folder.as_ref().map(|folder| ("folder", folder_line(folder))));
         lines.extend(serves(self).into_iter().map(|line| ("serves", line)));
         lines.push(("roots in", given(self)));
@@ -27,6 +25,17 @@ impl Facts {
             }),
         );
         lines
+    }
+}
+
+impl Facts {
+    /// The certificates between the CA and a root, and the roots.
+    pub(crate) fn above(&self, at: Time) -> impl Iterator<Item = (&'static str, String)> {
+        let is_between =
+            |cert: &&Cert| Some(*cert) != self.ca.as_ref() && !self.roots.contains(cert);
+        let chain = self.chain.iter().filter(is_between).map(|cert| ("chain", cert));
+        let roots = self.roots.iter().map(|cert| ("root", cert));
+        chain.chain(roots).map(move |(what, cert)| (what, described(cert, at)))
     }
 }
 

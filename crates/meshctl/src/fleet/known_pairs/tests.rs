@@ -1,7 +1,7 @@
 use meshpki::istiod::{Secret, Version};
 
 use super::*;
-use crate::fleet::pairs::{Peer, pairs};
+use crate::fleet::pairs::pairs;
 
 macro_rules! file {
     ($name:literal) => {
@@ -53,11 +53,7 @@ fn only_what_may_have_changed_is_verified() {
     let (now, end) = (time("2027-01-01"), time("2055-01-01"));
     let mut members = members();
     for at in [time("2024-12-31"), now, end, time("2055-06-01")] {
-        let peer = |one: &Owned| (one.name.clone(), one.facts.clone());
-        let both = members.each_ref().map(peer);
-        let peers =
-            both.each_ref().map(|(name, facts)| Peer { name, apart: &[], facts: facts.as_deref() });
-        let found: Vec<Pair> = pairs(&peers, at).collect();
+        let found: Vec<Pair> = pairs(&members.each_ref().map(Owned::peer), at).collect();
         let (known, _) = KnownPairs::default().pairs(&members, 9, at);
         assert_eq!(words(&known), words(&found), "{at}");
     }

@@ -161,3 +161,17 @@ fn without_restarts_no_pod_template_is_changed() {
     assert_eq!(verbs(&less, "deployments"), [": list", ": list", "istio-system: get"]);
     assert!(!less.contains("run any program"), "{less}");
 }
+
+/// istiod writes CRLs into ConfigMaps, wherever its roots are: without the right to read them, the proof fails.
+#[test]
+fn crls_can_be_read_wherever_the_roots_are() {
+    let check = |roots, maps: &str, bundles: &[&str]| {
+        let text = Rights { roots, ..usual(Secrets::MadeBefore, true) }.text();
+        let found = verbs(&text, "configmaps");
+        assert!(found.iter().any(|one| one == maps), "{found:?}");
+        assert_eq!(verbs(&text, "clustertrustbundles"), bundles, "{text}");
+    };
+    check(Roots::ConfigMaps, "istio-ca-root-cert istio-ca-crl: list", &[]);
+    let bundle = "istio.io:istiod-ca:root-cert: get";
+    check(Roots::TrustBundle, "istio-ca-crl: list", &[bundle]);
+}

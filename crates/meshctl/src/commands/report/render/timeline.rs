@@ -8,7 +8,7 @@ use meshpki::internals::DAY;
 
 use super::super::Page;
 use super::super::ends::{End, Phase};
-use super::super::html::Html;
+use crate::text::Html;
 
 /// What the axis shows at most before and after now: no date of a certificate makes the others too small to see.
 const BEFORE: Duration = Duration::from_secs(365 * 86_400);
@@ -35,7 +35,7 @@ pub(super) fn write(html: &mut Html, page: &Page) {
 fn key(html: &mut Html) {
     let meanings = [
         ("fine", "valid"),
-        ("replace", "valid, but new CAs under this root would be shorter: replace the root"),
+        ("replace", "valid, but too short for a new CA of the usual lifetime: replace the root"),
         ("due", "ends soon: renew"),
         ("now", "now"),
     ];
@@ -144,7 +144,8 @@ impl Axis {
     fn ticks(&self) -> Vec<(Time, String)> {
         let (from, to) = (months(self.begin), months(self.end));
         let step = [1, 2, 3, 6, 12, 24, 36, 60].into_iter();
-        let step = step.clone().find(|step| (to - from) / step <= LABELS).unwrap_or(120);
+        let step =
+            step.clone().find(|step| to.saturating_sub(from) / step <= LABELS).unwrap_or(120);
         let starts = (from + 1..=to).filter(|month| month % step == 0);
         starts
             .filter_map(|month| {

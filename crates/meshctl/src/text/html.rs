@@ -1,41 +1,41 @@
 //! HTML by construction: what comes from outside is only ever a text or the value of an attribute, and escaped in both.
 
-use crate::text::{escaped, safe};
+use super::{escaped, safe};
 
 /// Attributes: names are ours, values may be anything.
-pub(super) type Attrs<'a> = &'a [(&'static str, &'a str)];
+pub(crate) type Attrs<'a> = &'a [(&'static str, &'a str)];
 
 /// A page that is being written.
-pub(super) struct Html(String);
+pub(crate) struct Html(String);
 
 impl Html {
     /// Begins with text of ours, as it is.
-    pub(super) fn new(head: &str) -> Self {
+    pub(crate) fn new(head: &str) -> Self {
         Self(head.to_owned())
     }
 
     /// The text so far.
-    pub(super) fn done(self) -> String {
+    pub(crate) fn done(self) -> String {
         self.0
     }
 
     /// Markup of ours, as it is.
-    pub(super) fn ours(&mut self, markup: &'static str) {
+    pub(crate) fn ours(&mut self, markup: &'static str) {
         self.0 += markup;
     }
 
     /// A picture that was written with [`escaped`] texts.
-    pub(super) fn picture(&mut self, svg: &str) {
+    pub(crate) fn picture(&mut self, svg: &str) {
         self.0 += svg;
     }
 
     /// Any text.
-    pub(super) fn text(&mut self, text: &str) {
+    pub(crate) fn text(&mut self, text: &str) {
         self.0 += &escaped(&safe(text));
     }
 
     /// An element with what `content` writes into it.
-    pub(super) fn element(
+    pub(crate) fn element(
         &mut self,
         tag: &'static str,
         attrs: Attrs<'_>,
@@ -50,18 +50,18 @@ impl Html {
     }
 
     /// An element with a text.
-    pub(super) fn leaf(&mut self, tag: &'static str, attrs: Attrs<'_>, text: &str) {
+    pub(crate) fn leaf(&mut self, tag: &'static str, attrs: Attrs<'_>, text: &str) {
         self.element(tag, attrs, |html| html.text(text));
     }
 
     /// An element of SVG without content.
-    pub(super) fn empty(&mut self, tag: &'static str, attrs: Attrs<'_>) {
+    pub(crate) fn empty(&mut self, tag: &'static str, attrs: Attrs<'_>) {
         self.open(tag, attrs);
         self.0 += "/>";
     }
 
     /// The end of a line.
-    pub(super) fn line(&mut self) {
+    pub(crate) fn line(&mut self) {
         self.0.push('\n');
     }
 
