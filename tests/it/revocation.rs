@@ -652,6 +652,8 @@ fn check_warns_before_a_crl_ends() {
 const PAGE: &str = include_str!("../../docs/revocation.md");
 /// The part of the page for two clusters.
 const AT_ONCE: &str = "## Revoke a stolen key at once\n";
+/// The same for what precedes another root.
+const ROOT: &str = "## Replace the root\n";
 
 /// The commands in the blocks of a text, in order.
 fn commands(text: &str) -> Vec<&str> {
@@ -660,9 +662,9 @@ fn commands(text: &str) -> Vec<&str> {
     lines.map(|line| line.split('#').next().unwrap_or(line).trim()).collect()
 }
 
-/// The page without [`AT_ONCE`], and that part.
-fn parts() -> (String, &'static str) {
-    let (before, rest) = PAGE.split_once(AT_ONCE).expect("the part");
+/// A text without the part that this heading begins, and that part.
+fn without<'a>(text: &'a str, heading: &str) -> (String, &'a str) {
+    let (before, rest) = text.split_once(heading).expect("the part");
     let (part, after) = rest.split_once("\n## ").expect("the next part");
     (format!("{before}## {after}"), part)
 }
@@ -684,7 +686,7 @@ fn the_page_on_a_cluster() {
     let first = mesh.shell.scratch.read("ca/east/cert-chain.pem");
     let serial = set(&mesh.shell, "ca/east").ca().serial_hex();
     let mut seen = Vec::new();
-    for command in commands(&parts().0) {
+    for command in commands(&without(&without(PAGE, AT_ONCE).0, ROOT).0) {
         let words: Vec<&str> = command.split(' ').collect();
         if words[0] == "rm" {
             std::fs::remove_file(mesh.shell.scratch.join("ca/east/ca-crl.pem")).unwrap();
@@ -753,7 +755,7 @@ fn a_stolen_key_of_one_of_two_clusters() {
     mesh.good(&format!("push {both}"));
     mesh.good(&format!("rotate crl {both}"));
     let stolen = set(&mesh.shell, "ca/east").ca().clone();
-    let page = parts().1;
+    let page = without(PAGE, AT_ONCE).1;
     let [revoke, renew, rotate, push] = commands(page)[..] else { panic!("{page}") };
     for command in [revoke, renew] {
         ended(&run(command), 0, &[]);
@@ -899,4 +901,42 @@ fn revokes_less(mesh: &Mesh, limits: &str) {
         &["error[ctl/crl-first]: `east` has CRLs, and", "nothing was renewed"],
     );
     assert!(!shell.scratch.join("empty/previous").exists());
+}
+
+/// What the page says about another root. A step that would let CRLs go while the old root is trusted is refused.
+#[test]
+fn another_root_while_crls_are_used() {
+    let Some(mesh) = Mesh::with_istio(&["east"], &Istio::default()) else { return };
+    let (shell, limits) = (&mesh.shell, "--yes --timeout 60s --reload-timeout 20s");
+    let here = |command: &str| {
+        ended(&shell.run_at(command, meshctl::io::system_time()), 0, &[]);
+    };
+    mesh.good(&format!("push @/ca --context east {limits}"));
+    let leaf = pki("leaf", shell, "ca/east", "east").leaf;
+    shell.scratch.write("leaf.pem", pem::encode(pem::CERTIFICATE, &leaf));
+    here("ca revoke @/ca --certificate @/leaf.pem");
+    here("ca init @/new-ca --cluster east --plain-root-key --root-subject 'CN=New Root'");
+    let typed = commands(without(PAGE, ROOT).1);
+    assert_eq!(typed.len(), 4, "{typed:?}");
+    for command in typed {
+        let command = command.strip_prefix("meshctl ").expect("a command");
+        let command = command.replace("=prod-east", "").replace(" ca --", " @/ca --");
+        let command = command.replace(" new-ca", " @/new-ca").replace(" ca/", " @/ca/");
+        match command.starts_with("ca ") {
+            true => here(&command),
+            false => drop(mesh.good(&format!("{command} {limits}"))),
+        }
+    }
+    let next = format!(
+        "rotate root next @/new-ca --context east --strategy overlap --force ctl/drop-gate {limits}"
+    );
+    assert!(mesh.good(&next).contains("prepared (east)"));
+    mesh.follow("mv new-ca/east/ca-crl.pem kept.pem");
+    let gone = "error[ctl/stale-crl]: ca-crl.pem would go, with the CRL of `Mesh CA east`";
+    let serial = "because: its serial number is 4707070707070707070707070707070707070707";
+    ended(&mesh.run(&next), 2, &[gone, serial, "`meshctl ca crl DIR --add ca-crl.pem`"]);
+    here("ca crl @/new-ca --add @/ca/east/ca-crl.pem");
+    assert!(mesh.good(&next).contains("activated (east)"));
+    let given = mesh.clusters[0].config_map_key("default", "istio-ca-crl", "ca-crl.pem");
+    assert_eq!(given, shell.scratch.read("new-ca/east/ca-crl.pem"));
 }

@@ -74,10 +74,11 @@ impl Job<'_> {
         refuse(&problems, self.options)?;
         self.refuse_wrong_place(&plans)?;
         // A rollback goes back on purpose, and a rotation of the root has an order of its own.
-        if self.others.is_none() {
-            crls::refuse_rollback(&self.targets, &self.seen, &plans, self.options)?;
-        } else if self.rotation.is_none() {
-            crls::refuse(&self.targets, &self.seen, &plans, self.options, io.now)?;
+        let (targets, seen, options) = (&self.targets, &self.seen, self.options);
+        match (&self.others, &self.rotation) {
+            (None, _) => crls::refuse_rollback(targets, seen, &plans, options)?,
+            (_, Some(_)) => crls::refuse_rotation(targets, seen, &plans, options)?,
+            _ => crls::refuse(targets, seen, &plans, options, io.now)?,
         }
         for (target, plan) in self.targets.iter().zip(&plans) {
             if let Some(stop) = &plan.refusal {

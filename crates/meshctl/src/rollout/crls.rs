@@ -23,6 +23,9 @@ const UPDATE: &str = "nothing was written; update revoked.txt from its origin, t
 /// The same for a secret from before.
 const GO_BACK: &str = "nothing was written; `--force ctl/stale-crl` goes back to the secret from before with its CRLs";
 
+/// The same for the folder of the next root.
+const ROTATE: &str = "nothing was written; copy ca-crl.pem from the folder of the CA that the cluster has, and keep its CRLs with `meshctl ca crl DIR --add ca-crl.pem`, where DIR is the folder of the new one; `--force ctl/stale-crl` continues without them";
+
 /// Refuses CRLs that istiod does not read, that have expired, that are older than those in the cluster or revoke less; and
 /// a new CA while proxies have CRLs and none of that CA. Each can be forced by its code.
 ///
@@ -64,12 +67,45 @@ pub(super) fn refuse_rollback(
     plans: &[Plan],
     options: &Options,
 ) -> Result<(), Failure> {
+    refuse_shorter(targets, seen, plans, options, |aim| shorter(aim, GO_BACK))
+}
+
+/// The same for a step of a rotation, as long as a root is trusted that is trusted now: without such a root, nothing that
+/// was revoked is accepted.
+///
+/// # Errors
+/// `ctl/stale-crl`.
+pub(super) fn refuse_rotation(
+    targets: &[Target],
+    seen: &[Seen],
+    plans: &[Plan],
+    options: &Options,
+) -> Result<(), Failure> {
+    refuse_shorter(targets, seen, plans, options, |aim| {
+        keeps_a_root(aim).then(|| shorter(aim, ROTATE)).flatten()
+    })
+}
+
+fn refuse_shorter(
+    targets: &[Target],
+    seen: &[Seen],
+    plans: &[Plan],
+    options: &Options,
+    find: impl Fn(&Aim<'_>) -> Option<Failure>,
+) -> Result<(), Failure> {
     let mut aims = targets.iter().zip(seen).zip(plans);
-    let found = aims.find_map(|((target, seen), plan)| shorter(&(target, seen, plan), GO_BACK));
+    let found = aims.find_map(|((target, seen), plan)| find(&(target, seen, plan)));
     match found.filter(|failure| !is_forced(failure, options)) {
         None => Ok(()),
         Some(failure) => Err(failure.exit(Exit::No)),
     }
+}
+
+/// Whether a cluster continues to trust one of its roots.
+fn keeps_a_root((_, seen, plan): &Aim<'_>) -> bool {
+    let new = plan.desired.secret.roots(seen.release());
+    let live = seen.observed.secret.as_ref().map(|live| live.files.roots(seen.release()));
+    live.is_some_and(|live| live.iter().any(|root| new.contains(root)))
 }
 
 fn is_forced(failure: &Failure, options: &Options) -> bool {
