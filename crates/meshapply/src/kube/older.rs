@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::core::v1::ConfigMap;
+use futures_util::stream::{StreamExt, iter};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, ListParams};
 use meshpki::cacerts::pool;
@@ -16,6 +17,9 @@ use crate::names::{ROOT_CONFIG_MAP, ROOT_CONFIG_MAP_KEY};
 use crate::proof::verify_chain;
 use crate::proxies::ProxyCerts;
 use crate::workload::Id;
+
+/// Proxies that are asked at a time.
+const PARALLEL: usize = 32;
 
 /// A pod that started before the roots of its namespace changed, and whose proxy does not show that it has the new ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,22 +50,31 @@ pub(super) async fn read(kube: &Kube) -> Result<Vec<OlderPod>, Error> {
     if changed.is_empty() {
         return Ok(older);
     }
-    for (id, pod) in workloads::gateway_pods(kube).await? {
-        let started = pod.status.as_ref().and_then(|status| status.start_time.as_ref());
-        let started = started.map(|time| Time(time.0.as_second()));
-        let (Some(started), Some(new)) = (started, changed.get(&id.namespace)) else {
-            continue;
-        };
-        if started >= new.changed || pod.metadata.deletion_timestamp.is_some() {
-            continue;
-        }
-        if let Some(why) = holds(&proxies::of_gateway(kube, &pod).await, &new.roots, prove::now()) {
-            let pod = pod.metadata.name.unwrap_or_default();
-            older.push(OlderPod { id, pod, started, changed: new.changed, why });
-        }
+    let pods = workloads::gateway_pods(kube).await?;
+    let asked = iter(pods.into_iter().map(async |(id, pod)| look(kube, &changed, id, &pod).await));
+    let mut asked = asked.buffer_unordered(PARALLEL);
+    while let Some(found) = asked.next().await {
+        older.extend(found);
     }
     older.sort_by(|a, b| (&a.id, &a.pod).cmp(&(&b.id, &b.pod)));
     Ok(older)
+}
+
+/// A pod that started before the roots of its namespace changed, unless its proxy has the new ones.
+async fn look(
+    kube: &Kube,
+    changed: &BTreeMap<String, Roots>,
+    id: Id,
+    pod: &Pod,
+) -> Option<OlderPod> {
+    let started = pod.status.as_ref()?.start_time.as_ref()?;
+    let (started, new) = (Time(started.0.as_second()), changed.get(&id.namespace)?);
+    if started >= new.changed || pod.metadata.deletion_timestamp.is_some() {
+        return None;
+    }
+    let why = holds(&proxies::of_gateway(kube, pod).await, &new.roots, prove::now())?;
+    let pod = pod.metadata.name.clone().unwrap_or_default();
+    Some(OlderPod { id, pod, started, changed: new.changed, why })
 }
 
 /// What a proxy has of other roots; `None`: it trusts these roots alone, and its certificates are under them.
