@@ -38,23 +38,10 @@ pub(super) fn refuse(
     options: &Options,
     now: Time,
 ) -> Result<(), Failure> {
-    let aims: Vec<Aim<'_>> = targets
-        .iter()
-        .zip(seen)
-        .zip(plans)
-        .map(|((target, seen), plan)| (target, seen, plan))
-        .collect();
-    let found = aims.iter().filter(|(_, _, plan)| plan.changes).find_map(|aim| {
-        let all = [
-            ignored(aim),
-            expired(aim, now),
-            older(aim),
-            shorter(aim, UPDATE),
-            without(aim, &aims),
-        ];
-        all.into_iter().flatten().find(|failure| !is_forced(failure, options))
-    });
-    found.map_or(Ok(()), |failure| Err(failure.exit(Exit::No)))
+    let aims = aims(targets, seen, plans);
+    refuse_first(&aims, options, |aim| {
+        [ignored(aim), expired(aim, now), older(aim), shorter(aim, UPDATE), without(aim, &aims)]
+    })
 }
 
 /// Refuses to go back to CRLs that revoke less, unless that is forced.
@@ -67,7 +54,7 @@ pub(super) fn refuse_rollback(
     plans: &[Plan],
     options: &Options,
 ) -> Result<(), Failure> {
-    refuse_shorter(targets, seen, plans, options, |aim| shorter(aim, GO_BACK))
+    refuse_first(&aims(targets, seen, plans), options, |aim| [shorter(aim, GO_BACK)])
 }
 
 /// The same for a step of a rotation, as long as a root is trusted that is trusted now: without such a root, nothing that
@@ -81,24 +68,28 @@ pub(super) fn refuse_rotation(
     plans: &[Plan],
     options: &Options,
 ) -> Result<(), Failure> {
-    refuse_shorter(targets, seen, plans, options, |aim| {
-        keeps_a_root(aim).then(|| shorter(aim, ROTATE)).flatten()
+    refuse_first(&aims(targets, seen, plans), options, |aim| {
+        [keeps_a_root(aim).then(|| shorter(aim, ROTATE)).flatten()]
     })
 }
 
-fn refuse_shorter(
-    targets: &[Target],
-    seen: &[Seen],
-    plans: &[Plan],
+fn aims<'a>(targets: &'a [Target], seen: &'a [Seen], plans: &'a [Plan]) -> Vec<Aim<'a>> {
+    let both = targets.iter().zip(seen).zip(plans);
+    both.map(|((target, seen), plan)| (target, seen, plan)).collect()
+}
+
+/// The first failure that is found in a cluster whose secret changes, unless it is forced by its code.
+fn refuse_first<const N: usize>(
+    aims: &[Aim<'_>],
     options: &Options,
-    find: impl Fn(&Aim<'_>) -> Option<Failure>,
+    find: impl Fn(&Aim<'_>) -> [Option<Failure>; N],
 ) -> Result<(), Failure> {
-    let mut aims = targets.iter().zip(seen).zip(plans);
-    let found = aims.find_map(|((target, seen), plan)| find(&(target, seen, plan)));
-    match found.filter(|failure| !is_forced(failure, options)) {
-        None => Ok(()),
-        Some(failure) => Err(failure.exit(Exit::No)),
-    }
+    let is_forced = |failure: &Failure| options.force.iter().any(|code| code == failure.code());
+    let found = aims
+        .iter()
+        .filter(|(_, _, plan)| plan.changes)
+        .find_map(|aim| find(aim).into_iter().flatten().find(|failure| !is_forced(failure)));
+    found.map_or(Ok(()), |failure| Err(failure.exit(Exit::No)))
 }
 
 /// Whether a cluster continues to trust one of its roots.
@@ -106,10 +97,6 @@ fn keeps_a_root((_, seen, plan): &Aim<'_>) -> bool {
     let new = plan.desired.secret.roots(seen.release());
     let live = seen.observed.secret.as_ref().map(|live| live.files.roots(seen.release()));
     live.is_some_and(|live| live.iter().any(|root| new.contains(root)))
-}
-
-fn is_forced(failure: &Failure, options: &Options) -> bool {
-    options.force.iter().any(|code| code == failure.code())
 }
 
 /// Whether proxies of a cluster get the CRLs that a secret has.
