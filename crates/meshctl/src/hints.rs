@@ -122,9 +122,10 @@ impl Typed {
 
     /// One more option that only meshctl has.
     #[must_use]
-    pub(crate) fn with(mut self, option: &str, value: Option<&Path>) -> Self {
-        self.meshctl +=
-            &value.map(|value| format!(" {option} {}", word(value))).unwrap_or_default();
+    pub(crate) fn with(mut self, option: &str, value: Option<impl AsRef<Path>>) -> Self {
+        if let Some(value) = value {
+            self.meshctl += &format!(" {option} {}", word(value.as_ref()));
+        }
         self
     }
 }
@@ -445,7 +446,7 @@ mod tests {
     #[test]
     fn commands_repeat_what_was_typed() {
         let typed = Typed::new(Some(Path::new("my config"))).with("-f", Some(Path::new("m.yaml")));
-        let typed = typed.with("--istio-version", None);
+        let typed = typed.with("--istio-version", None::<&Path>);
         let place = Where {
             name: "east",
             folder: Some(Path::new("ca/east")),

@@ -1,7 +1,5 @@
 //! What was typed, resolved into the options of the layers below, which know no command line.
 
-use std::path::PathBuf;
-
 use meshconfig::Mesh;
 
 use crate::args::mesh::{Contexts, LockFile, Members, Source};
@@ -121,16 +119,11 @@ impl Clusters {
 
     /// What printed commands repeat, with these options.
     fn typed(&self, typed: Typed) -> Typed {
-        let path = |text: &String| PathBuf::from(text);
-        let version = self.istio_version.map(|version| PathBuf::from(version.to_string()));
         let typed = typed
-            .with("-f", self.file.as_deref())
-            .with("--istio-namespace", self.istio_namespace.as_ref().map(path).as_deref())
-            .with("--istio-version", version.as_deref());
-        self.gateways
-            .iter()
-            .map(path)
-            .fold(typed, |typed, gateway| typed.with("--gateway", Some(&gateway)))
+            .with("-f", self.file.as_ref())
+            .with("--istio-namespace", self.istio_namespace.as_ref())
+            .with("--istio-version", self.istio_version.map(|version| version.to_string()));
+        self.gateways.iter().fold(typed, |typed, gateway| typed.with("--gateway", Some(gateway)))
     }
 
     /// The clusters of a rollout, whose credential plugins have as long as every other wait.
