@@ -38,7 +38,7 @@ const ELSEWHERE: [(&str, &str); 11] = [
     ("mesh.md", "documents::from_nothing_to_calls_across_clusters"),
     ("monitoring.md", "exporter"),
     ("report.md", "report"),
-    ("revocation.md", "revocation::the_page_on_a_cluster"),
+    ("revocation.md", "revocation::installed::the_page_on_a_cluster"),
     ("rotation.md", "rotate_root::the_documented_commands_work"),
     ("signers.md", "signers"),
 ];
