@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::builder::ArgPredicate;
 use clap::{Arg, ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use meshpki::istiod::Version;
 use meshpki::{KeyType, Name, Time};
@@ -403,7 +404,15 @@ pub struct RootSigner {
     /// Holder of the root key if it is not in a file: `exec:PROGRAM`, or a PKCS#11 URI, such as `pkcs11:token=ROOT;object=mesh?module-path=FILE`. See docs/signers.md.
     #[arg(long, value_name = "SIGNER")]
     pub root_signer: Option<OsString>,
-    /// Argument of the program in `--root-signer exec:PROGRAM`; repeat for more. No shell reads it.
+    /// How the holder is reached.
+    #[command(flatten)]
+    pub access: SignerAccess,
+}
+
+/// How the holder of a key is reached, and the record of its signatures.
+#[derive(Debug, Clone, Args)]
+pub struct SignerAccess {
+    /// Argument of the program in `exec:PROGRAM`; repeat for more. No shell reads it.
     #[arg(long, value_name = "ARGUMENT", requires = "root_signer", allow_hyphen_values = true)]
     pub signer_arg: Vec<OsString>,
     /// How long the program may take for each answer.
@@ -412,7 +421,7 @@ pub struct RootSigner {
     /// Environment variable that holds the token's PIN. Otherwise, the PIN is in the file that `pin-source` of the URI names, or asked for.
     #[arg(long, value_name = "VARIABLE", requires = "root_signer")]
     pub pin_env: Option<String>,
-    /// File to which every signature of the root key is appended, as a JSON line: what was signed, by which key, and when.
+    /// File to which every signature of the key is appended, as a JSON line: what was signed, by which key, and when.
     #[arg(long, value_name = "FILE")]
     pub transcript: Option<PathBuf>,
 }
@@ -440,6 +449,8 @@ pub enum LayoutName {
 #[command(after_help = "\
 Writes ca-key.pem and ca.csr to the cluster's folder and prints the fingerprint of the key. Send only the CSR to whoever has the root key.
 
+With `--signer`, writes a CSR for a CA between the root and the clusters whose key a program or a token holds. istiod cannot use such a key, so that it is not for a cluster.
+
 Exit status:
    0  created
    1  could not run
@@ -449,18 +460,27 @@ Examples:
   # Create ca/east/ca-key.pem and ca/east/ca.csr
   meshctl ca csr ca --cluster east
   # Create the CSR that your cfssl file describes
-  meshctl ca csr ca --cluster east --cfssl-csr intermediate-ca.json")]
+  meshctl ca csr ca --cluster east --cfssl-csr intermediate-ca.json
+  # Create the CSR of an issuing CA whose key is on a token
+  meshctl ca csr --out issuing.csr \\
+    --signer 'pkcs11:token=MESH;object=issuing?module-path=FILE'")]
 pub struct CsrArgs {
     /// Folder with a folder per cluster.
-    pub dir: PathBuf,
+    #[arg(required_unless_present = "root_signer")]
+    pub dir: Option<PathBuf>,
     /// Cluster that the key is for.
-    #[arg(long, value_name = "NAME")]
-    pub cluster: String,
+    #[arg(long, value_name = "NAME", required_unless_present = "root_signer")]
+    pub cluster: Option<String>,
     /// Key type.
     #[arg(long, value_name = "TYPE", default_value = "ecdsa-p256")]
     pub key_type: KeyType,
-    /// Subject; `{cluster}` is replaced with the cluster's name.
-    #[arg(long, value_name = "NAME", default_value = "O=Mesh, CN=Mesh CA {cluster}")]
+    /// Subject; `{cluster}` is replaced with the cluster's name. With `--signer`, the default is `O=Mesh, CN=Mesh Issuing CA`.
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "O=Mesh, CN=Mesh CA {cluster}",
+        default_value_if("root_signer", ArgPredicate::IsPresent, "O=Mesh, CN=Mesh Issuing CA")
+    )]
     pub subject: String,
     /// Subject alternative name to request, `dns:NAME` or `uri:URI`.
     #[arg(long, value_name = "KIND:NAME")]
@@ -468,6 +488,19 @@ pub struct CsrArgs {
     /// Create the CSR as cfssl would from this intermediate-ca.json.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["key_type", "subject", "san"])]
     pub cfssl_csr: Option<PathBuf>,
+    /// Holder of the issuing CA's key: `exec:PROGRAM`, or a PKCS#11 URI, `pkcs11:...`. See docs/signers.md.
+    // The name that the options of [`SignerAccess`] require.
+    #[arg(id = "root_signer", long = "signer", value_name = "SIGNER", requires = "out", conflicts_with_all = ["dir", "cluster", "key_type", "cfssl_csr", "wait"])]
+    pub signer: Option<OsString>,
+    /// How the holder is reached.
+    #[command(flatten)]
+    pub access: SignerAccess,
+    /// Path length to request: how many levels of CAs are allowed below the issuing CA.
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "root_signer")]
+    pub path_len: u32,
+    /// File for the CSR of the issuing CA, or `-` for standard output.
+    #[arg(long, value_name = "FILE", requires = "root_signer")]
+    pub out: Option<PathBuf>,
     /// How long to wait for the folder.
     #[command(flatten)]
     pub wait: Wait,

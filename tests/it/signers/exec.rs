@@ -230,7 +230,7 @@ fn programs_that_cannot_be_run() {
         --- stderr
         error[ctl/signer]: the signer `meshctl-no-such-program` was not found
 
-        hint: a name without `/` is looked for in PATH: give the path, as in `--root-signer exec:./PROGRAM`
+        hint: a name without `/` is looked for in PATH: give the path, as in `exec:./PROGRAM`
     "#,
     );
     refuses(
@@ -278,9 +278,9 @@ fn programs_that_cannot_be_run() {
         r#"
         exit 64
         --- stderr
-        error[ctl/usage]: `--root-signer` is neither `exec:PROGRAM` nor `pkcs11:...`
+        error[ctl/usage]: the signer is neither `exec:PROGRAM` nor `pkcs11:...`
 
-        hint: `--root-signer exec:./PROGRAM --signer-arg ARGUMENT`; docs/signers.md has programs for AWS, Google, Azure, Vault and OpenBao
+        hint: such as `exec:./PROGRAM`, with `--signer-arg ARGUMENT`; docs/signers.md has programs for AWS, Google, Azure, Vault and OpenBao
     "#,
     );
     refuses(
@@ -289,9 +289,9 @@ fn programs_that_cannot_be_run() {
         r#"
         exit 64
         --- stderr
-        error[ctl/usage]: `--root-signer` is neither `exec:PROGRAM` nor `pkcs11:...`
+        error[ctl/usage]: the signer is neither `exec:PROGRAM` nor `pkcs11:...`
 
-        hint: `--root-signer exec:./PROGRAM --signer-arg ARGUMENT`; docs/signers.md has programs for AWS, Google, Azure, Vault and OpenBao
+        hint: such as `exec:./PROGRAM`, with `--signer-arg ARGUMENT`; docs/signers.md has programs for AWS, Google, Azure, Vault and OpenBao
     "#,
     );
     refuses(

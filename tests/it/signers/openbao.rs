@@ -15,21 +15,21 @@ use tests::rig::{Istio, openbao, ports};
 use super::{PROGRAMS, clear, is_nowhere, meshctl, refuses_outside, transcript, whole_job};
 
 /// The token of the server's root. A development server keeps everything in memory.
-const ROOT_TOKEN: &str = "root-token-5c0e77";
+pub(super) const ROOT_TOKEN: &str = "root-token-5c0e77";
 /// What a signer may do, and no more; as in docs/signers.md.
 const POLICY: &str = "path \"transit/keys/mesh-root\" { capabilities = [\"read\"] }\n\
                       path \"transit/sign/mesh-root/*\" { capabilities = [\"update\"] }\n";
 
 /// A server on loopback, which ends with the test.
-struct Bao {
+pub(super) struct Bao {
     program: PathBuf,
-    shell: Shell,
+    pub(super) shell: Shell,
     url: String,
     server: Process,
 }
 
 impl Bao {
-    fn start() -> Option<Self> {
+    pub(super) fn start() -> Option<Self> {
         let program = openbao()?;
         let shell = Shell::new();
         let folder = shell.scratch.join("bao");
@@ -61,7 +61,7 @@ impl Bao {
 
     /// Runs `bao` with the root token; returns what it printed.
     #[track_caller]
-    fn good(&self, args: &str) -> String {
+    pub(super) fn good(&self, args: &str) -> String {
         let args = tests::cli::words(args);
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         let answer = self.ask(ROOT_TOKEN, &args);
@@ -70,7 +70,7 @@ impl Bao {
     }
 
     /// The environment of a client with a token.
-    fn env(&self, token: &str) -> Vec<(String, String)> {
+    pub(super) fn env(&self, token: &str) -> Vec<(String, String)> {
         let folder = self.program.parent().expect("a folder").display();
         let path = std::env::var("PATH").unwrap_or_default();
         [

@@ -13,16 +13,16 @@ use super::{clear, is_nowhere, meshctl, refuses_outside, transcript, whole_job};
 
 /// Where Debian installs it.
 const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
-const PIN: &str = "pin-7d1f2a90c3";
+pub(super) const PIN: &str = "pin-7d1f2a90c3";
 
 /// A folder with a token, `ROOT`, in `hsm`, and files with a right and a wrong PIN in `pins`.
-struct Token {
-    shell: Shell,
-    env: Vec<(String, String)>,
+pub(super) struct Token {
+    pub(super) shell: Shell,
+    pub(super) env: Vec<(String, String)>,
 }
 
 impl Token {
-    fn new() -> Option<Self> {
+    pub(super) fn new() -> Option<Self> {
         let is_there = |program: &str| Command::new(program).arg("--version").output().is_ok();
         if !is_there("softhsm2-util") || !is_there("pkcs11-tool") || !Path::new(MODULE).exists() {
             missing("SoftHSM2", "it is not installed (Debian: softhsm2 and opensc)");
@@ -46,6 +46,11 @@ impl Token {
         assert!(answer.good, "{program} {args:?}: {}{}", answer.out, answer.err);
     }
 
+    /// A key on `ROOT`, as a shell has its URI.
+    pub(super) fn uri(key: &str) -> String {
+        format!("'pkcs11:token=ROOT;{key}?module-path={MODULE}&pin-source=file:@/pins/right'")
+    }
+
     /// Another token.
     fn add(&self, label: &str) {
         let init =
@@ -54,7 +59,7 @@ impl Token {
     }
 
     /// A key pair on `ROOT`.
-    fn key(&self, kind: &str, label: &str, id: &str) {
+    pub(super) fn key(&self, kind: &str, label: &str, id: &str) {
         let token = ["--module", MODULE, "--token-label", "ROOT", "--login", "--pin", PIN];
         let key = ["--keypairgen", "--key-type", kind, "--label", label, "--id", id];
         self.tool("pkcs11-tool", &[token.as_slice(), &key].concat());
@@ -90,9 +95,7 @@ fn masked(text: &str) -> String {
 
 /// The option for a key of SoftHSM.
 fn signer(key: &str) -> String {
-    format!(
-        "--root-signer 'pkcs11:token=ROOT;{key}?module-path={MODULE}&pin-source=file:@/pins/right'"
-    )
+    format!("--root-signer {}", Token::uri(key))
 }
 
 #[test]
@@ -149,7 +152,7 @@ fn tokens_and_keys_that_are_not_found() {
         r#"
         exit 64
         --- stderr
-        error[ctl/usage]: `--root-signer pkcs11:...` does not say which module to load
+        error[ctl/usage]: `pkcs11:...` does not say which module to load
 
         hint: add `?module-path=FILE`: the shared library of the token's vendor, such as /usr/lib/softhsm/libsofthsm2.so
     "#,
@@ -173,9 +176,9 @@ fn tokens_and_keys_that_are_not_found() {
         r#"
         exit 64
         --- stderr
-        error[ctl/usage]: `--root-signer pkcs11:...` is not valid: `pin-value` shows the PIN to every user of this machine and to the shell's history; use `pin-source=file:PATH`, `--pin-env VARIABLE` or the question on the terminal
+        error[ctl/usage]: `pkcs11:...` is not valid: `pin-value` shows the PIN to every user of this machine and to the shell's history; use `pin-source=file:PATH`, `--pin-env VARIABLE` or the question on the terminal
 
-        hint: such as `--root-signer 'pkcs11:token=ROOT;object=mesh?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/run/pin'`
+        hint: such as `'pkcs11:token=ROOT;object=mesh?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/run/pin'`
     "#,
     );
     token.refuses(

@@ -77,8 +77,8 @@ impl KeySource {
         let text = typed.to_string_lossy();
         let (signer, name): (Box<dyn Signer>, String) = if text.starts_with("pkcs11:") {
             let uri = uri::TokenUri::read(&text).map_err(|why| {
-                Failure::usage(format!("`--root-signer pkcs11:...` is not valid: {why}"))
-                    .hint("such as `--root-signer 'pkcs11:token=ROOT;object=mesh?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/run/pin'`")
+                Failure::usage(format!("`pkcs11:...` is not valid: {why}"))
+                    .hint("such as `'pkcs11:token=ROOT;object=mesh?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/run/pin'`")
             })?;
             let name = uri.name();
             (self.token(uri, io)?, name)
@@ -117,8 +117,8 @@ impl KeySource {
         use std::os::unix::ffi::{OsStrExt, OsStringExt};
         let path = typed.as_bytes().strip_prefix(b"exec:").filter(|path| !path.is_empty());
         let Some(path) = path else {
-            return Err(Failure::usage("`--root-signer` is neither `exec:PROGRAM` nor `pkcs11:...`")
-                .hint("`--root-signer exec:./PROGRAM --signer-arg ARGUMENT`; docs/signers.md has programs for AWS, Google, Azure, Vault and OpenBao"));
+            return Err(Failure::usage("the signer is neither `exec:PROGRAM` nor `pkcs11:...`")
+                .hint("such as `exec:./PROGRAM`, with `--signer-arg ARGUMENT`; docs/signers.md has programs for AWS, Google, Azure, Vault and OpenBao"));
         };
         Ok(Program {
             path: OsString::from_vec(path.to_vec()).into(),
@@ -137,7 +137,7 @@ impl KeySource {
     fn token(&self, _: uri::TokenUri, _: &mut Io<'_>) -> Result<Box<dyn Signer>, Failure> {
         Err(Failure::new("ctl/signer", "this build of meshctl has no PKCS#11")
             .because("it was built without the feature `pkcs11`, as a static program is, which cannot load modules")
-            .hint("build it with `cargo build --release -p meshctl`, or use `--root-signer exec:PROGRAM`")
+            .hint("build it with `cargo build --release -p meshctl`, or use `exec:PROGRAM`")
             .exit(crate::exit::Exit::Usage))
     }
 }

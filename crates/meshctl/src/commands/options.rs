@@ -1,11 +1,13 @@
 //! What was typed, resolved into the options of the layers below, which know no command line.
 
+use std::ffi::OsString;
+
 use meshconfig::Mesh;
 
 use crate::args::mesh::{Contexts, LockFile, Members, Source};
 use crate::args::{
     ClusterOptions, Clusters, DryRun, LayoutName, Output, Passphrase, Restart, Rollout, RootSigner,
-    Wait,
+    SignerAccess, Wait,
 };
 use crate::authority::intermediate;
 use crate::authority::passphrase::PassphraseSource;
@@ -42,9 +44,20 @@ impl Passphrase {
 impl RootSigner {
     /// The root key: in a file with this passphrase, or held elsewhere.
     pub(super) fn resolved(&self, passphrase: &Passphrase) -> KeySource {
+        self.access.resolved(self.root_signer.as_ref(), passphrase.resolved())
+    }
+}
+
+impl SignerAccess {
+    /// The key that a signer holds, or the one in a file with this passphrase.
+    pub(super) fn resolved(
+        &self,
+        signer: Option<&OsString>,
+        passphrase: PassphraseSource,
+    ) -> KeySource {
         KeySource {
-            passphrase: passphrase.resolved(),
-            signer: self.root_signer.clone(),
+            passphrase,
+            signer: signer.cloned(),
             args: self.signer_arg.clone(),
             patience: self.signer_timeout,
             pin_env: self.pin_env.clone(),

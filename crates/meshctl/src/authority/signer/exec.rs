@@ -187,7 +187,7 @@ impl Program {
                 self.failure("was not found").hint("correct the path after `exec:`")
             }
             ErrorKind::NotFound => self.failure("was not found").hint(
-                "a name without `/` is looked for in PATH: give the path, as in `--root-signer exec:./PROGRAM`",
+                "a name without `/` is looked for in PATH: give the path, as in `exec:./PROGRAM`",
             ),
             ErrorKind::PermissionDenied if self.path.is_dir() => self
                 .failure("cannot be run")

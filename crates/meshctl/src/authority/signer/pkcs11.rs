@@ -50,7 +50,7 @@ pub(super) fn open(
     io: &mut Io<'_>,
 ) -> Result<TokenKey, Failure> {
     let Some(path) = &uri.module_path else {
-        return Err(Failure::usage("`--root-signer pkcs11:...` does not say which module to load")
+        return Err(Failure::usage("`pkcs11:...` does not say which module to load")
             .hint("add `?module-path=FILE`: the shared library of the token's vendor, such as /usr/lib/softhsm/libsofthsm2.so"));
     };
     let module = load(path)?;

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use meshpki::internals::{der, digest};
-use meshpki::{Cert, Crl, PublicKey, Time};
+use meshpki::{Cert, Crl, Csr, PublicKey, Time};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -80,7 +80,7 @@ fn line(signed: &Signed<'_>, time: Time) -> Value {
     })
 }
 
-/// The certificate or CRL that the signature completes.
+/// The certificate, CRL or CSR that the signature completes.
 fn document(signed: &Signed<'_>) -> Value {
     let mut facts = json!({
         "document": "other",
@@ -107,6 +107,10 @@ fn document(signed: &Signed<'_>) -> Value {
         facts["issuer"] = json!(crl.issuer().to_string());
         facts["notBefore"] = json!(time(crl.this_update().time()));
         facts["notAfter"] = json!(time(crl.next_update().and_then(|update| update.time())));
+        facts["sha256"] = json!(digest::hex_colons(&digest::sha256(&whole)));
+    } else if let Ok(csr) = Csr::from_der(&whole) {
+        facts["document"] = json!("csr");
+        facts["subject"] = json!(csr.subject().to_string());
         facts["sha256"] = json!(digest::hex_colons(&digest::sha256(&whole)));
     }
     facts

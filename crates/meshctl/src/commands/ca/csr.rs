@@ -1,5 +1,7 @@
 //! `meshctl ca csr`: a key and a certificate signing request, made where the key is to stay.
 
+mod issuing;
+
 use std::path::Path;
 
 use meshpki::cfssl::CsrRequest;
@@ -20,14 +22,29 @@ use crate::text::{self, safe};
 
 /// Runs the command.
 pub(crate) fn run(args: &CsrArgs, io: &mut Io<'_>) -> Result<Exit, Failure> {
-    check_cluster_name(&args.cluster)?;
-    let request = Request::new(args, io)?;
-    let mut workspace = open_workspace(&args.dir, args.wait.resolved(), io)?;
-    warn_exposed(&args.dir, io);
-    check_case(&args.dir, std::slice::from_ref(&args.cluster))?;
-    let csr = make(args, &request, &mut workspace, io)?;
+    let place = match (&args.dir, &args.cluster, &args.signer, &args.out) {
+        (Some(dir), Some(cluster), ..) => Place { dir, cluster },
+        (.., Some(signer), Some(out)) => return issuing::run(args, signer, out, io),
+        _ => {
+            return Err(Failure::usage(
+                "neither a folder with `--cluster`, nor `--signer` with `--out`",
+            ));
+        }
+    };
+    check_cluster_name(place.cluster)?;
+    let request = Request::new(args, place.cluster, io)?;
+    let mut workspace = open_workspace(place.dir, args.wait.resolved(), io)?;
+    warn_exposed(place.dir, io);
+    check_case(place.dir, std::slice::from_ref(place.cluster))?;
+    let csr = make(&place, &request, &mut workspace, io)?;
     workspace.finish()?;
-    report(args, &csr, io)
+    report(&place, &csr, io)
+}
+
+/// The cluster's folder.
+struct Place<'a> {
+    dir: &'a Path,
+    cluster: &'a String,
 }
 
 /// What is asked for.
@@ -37,7 +54,7 @@ enum Request {
 }
 
 impl Request {
-    fn new(args: &CsrArgs, io: &mut Io<'_>) -> Result<Self, Failure> {
+    fn new(args: &CsrArgs, cluster: &str, io: &mut Io<'_>) -> Result<Self, Failure> {
         if let Some(path) = &args.cfssl_csr {
             let file = cfssl::csr_file(path, io)?;
             let request = cfssl::take(file.request(), path, io)?;
@@ -45,8 +62,8 @@ impl Request {
         }
         Ok(Self::Ours {
             key_type: args.key_type,
-            subject: intermediate::subject(&args.subject, &args.cluster)?,
-            names: intermediate::names(&args.san, &args.cluster)?,
+            subject: intermediate::subject(&args.subject, cluster)?,
+            names: intermediate::names(&args.san, cluster)?,
         })
     }
 
@@ -67,12 +84,12 @@ impl Request {
 }
 
 fn make(
-    args: &CsrArgs,
+    place: &Place<'_>,
     request: &Request,
     workspace: &mut Workspace,
     io: &mut Io<'_>,
 ) -> Result<Csr, Failure> {
-    let folder = args.dir.join(&args.cluster);
+    let folder = place.dir.join(place.cluster);
     if folder.exists() {
         return Err(Failure::new(
             "ctl/exists",
@@ -80,11 +97,11 @@ fn make(
         )
         .hint("choose another `--cluster`, or move that folder away first"));
     }
-    neighbours::warn_of_confusable(&args.dir, &[&args.cluster], io);
-    warn_unproven(request.key_type(), &format!("`{}`", args.cluster), BY_OPTION, io);
+    neighbours::warn_of_confusable(place.dir, &[place.cluster], io);
+    warn_unproven(request.key_type(), &format!("`{}`", place.cluster), BY_OPTION, io);
     let key = generate(request.key_type(), 1, io)?.remove(0);
     let csr = request.create(&key)?;
-    let name = Path::new(&args.cluster);
+    let name = Path::new(place.cluster);
     workspace.stage(&name.join("ca-key.pem"), key.to_pem().as_bytes(), true)?;
     workspace.stage(&name.join("ca.csr"), csr.to_pem().as_bytes(), false)?;
     workspace.sync()?;
@@ -92,8 +109,8 @@ fn make(
     Ok(csr)
 }
 
-fn report(args: &CsrArgs, csr: &Csr, io: &mut Io<'_>) -> Result<Exit, Failure> {
-    let folder = args.dir.join(&args.cluster);
+fn report(place: &Place<'_>, csr: &Csr, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    let folder = place.dir.join(place.cluster);
     let shown = safe(&folder.display().to_string());
     let text = format!(
         "{0}/ca-key.pem  created, stays here\n{0}/ca.csr      created, {1}, {2}\n",

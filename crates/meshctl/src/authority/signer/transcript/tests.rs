@@ -1,4 +1,4 @@
-use meshpki::{Crl, KeyType, Signer, SoftKey};
+use meshpki::{Crl, Csr, KeyType, Name, Role, Signer, SoftKey};
 
 use super::{Signed, document};
 
@@ -16,5 +16,10 @@ fn what_a_signature_completes() {
     assert_eq!(found["document"], "crl");
     assert_eq!(found["issuer"], crl.issuer().to_string());
     assert_eq!(found["subject"], serde_json::Value::Null);
+    let role = Role::Ca { path_len: Some(1) };
+    let csr = Csr::create(&"CN=issuing".parse::<Name>().unwrap(), &[], role, &key).unwrap();
+    let (info, signature) = (csr.tbs(), csr.signature());
+    let found = of(info, signature);
+    assert_eq!((&found["document"], &found["subject"]), (&"csr".into(), &"CN = issuing".into()));
     assert_eq!(of(b"something else", b"")["document"], "other");
 }
