@@ -366,6 +366,63 @@ fn a_renewed_ca_has_its_crl() {
     );
 }
 
+/// A further cluster, made or adopted: the others get the CRL of its CA before it is installed.
+#[test]
+fn a_further_cluster_has_its_crl() {
+    let shell = shell("");
+    let ca = format!("{}/ca", shell.scratch.path().display());
+    // Without CRLs, there is nothing to make.
+    let ran = shell.run("ca init @/ca --cluster north");
+    assert!(ran.status == 0 && !ran.err.contains("CRL"), "{}{}", ran.out, ran.err);
+    shell.good("ca crl @/ca --validity 20d");
+    let next = |others: &str, new: &str| {
+        format!(
+            "next: meshctl rotate crl {ca} --context {others}\nthen, a few minutes later: meshctl push {ca} --context {new}=CONTEXT\n"
+        )
+    };
+    let three = "east=CONTEXT,north=CONTEXT,west=CONTEXT";
+    let ran = shell.run("ca init @/ca --cluster south --cluster east");
+    let again = "the CRLs of east, north, south, west were made again, with those of the new CAs\n";
+    ended(&ran, 0, &["south/ca-cert.pem: OK", again, &next(three, "south")]);
+    assert_eq!(crls(&shell, "west").len(), 5, "the root and four clusters");
+    assert_eq!(crls(&shell, "south"), crls(&shell, "west"));
+    let end = Some(NOW + Duration::from_secs(20 * 86_400));
+    assert!(crls(&shell, "west").iter().all(|crl| crl.end() == end));
+    shell.good("check @/ca");
+    // Nothing new, nothing made.
+    let before = shell.scratch.entries("ca");
+    shell.good("ca init @/ca --cluster south --cluster east");
+    assert_eq!(shell.scratch.entries("ca"), before);
+
+    // From the CSR of another cluster, whose certificate the root here signs.
+    shell.good("ca csr @/ca --cluster far");
+    shell.good("ca sign @/ca/far/ca.csr --ca @/ca --out @/signed --yes");
+    let ran =
+        shell.run("ca adopt @/ca --cluster far @/signed/ca-cert.pem @/ca/root-cert.pem --yes");
+    let four = "east=CONTEXT,north=CONTEXT,south=CONTEXT,west=CONTEXT";
+    ended(&ran, 0, &["far/ca-cert.pem: OK", &next(four, "far")]);
+    assert_eq!(crls(&shell, "far").len(), 6);
+    assert_eq!(crls(&shell, "far"), crls(&shell, "west"));
+    shell.good("check @/ca");
+
+    // A CA whose root has no CRL here: it is adopted, and what is lacking is said.
+    let other = Authority::root(KeyType::EcdsaP256, "CN=Other", |_| {});
+    let below = other.below(KeyType::EcdsaP256, "CN=Mesh CA away", |_| {});
+    below.write_set(&shell.scratch, "away", &[&other.cert], &[&other.cert]);
+    let files = "@/away/ca-cert.pem @/away/ca-key.pem @/away/root-cert.pem";
+    let adopt = format!("ca adopt @/ca --cluster away {files} --new-root --yes");
+    let parts = [
+        "away/ca-cert.pem: OK",
+        "error[ctl/crl-missing]: there is no current CRL of `Other`",
+        "because: the new CAs are in place; their CRLs are not",
+        "--add FILE",
+    ];
+    ended(&shell.run(&adopt), 1, &parts);
+    shell.scratch.write("other.pem", strange_crl(&other, NOW, 9, &[]).to_pem());
+    shell.good("ca crl @/ca --add @/other.pem");
+    assert_eq!(crls(&shell, "away").len(), 8, "seven CAs, and the other root");
+}
+
 /// A CRL of a CA that no folder here has, which revokes the serial numbers.
 fn strange_crl(authority: &Authority, at: Time, days: u64, serials: &[u8]) -> Crl {
     let issuer = Issuer { cert: &authority.cert, signer: &authority.key };

@@ -139,7 +139,48 @@ pub(crate) fn why_due(
     Ok(odd.map(|(name, _)| format!("{name} lacks the newest CRLs")))
 }
 
-impl Crls<'_> {
+impl<'a> Crls<'a> {
+    /// All of them once more, valid as long as the last ones.
+    pub(crate) const fn again(dir: &'a Path, key: &'a KeySource, wait: Wait) -> Self {
+        Self { dir, validity: None, add: &[], clear: false, key, wait }
+    }
+
+    /// New CAs have come to the folder, which have no CRL yet. If clusters have CRLs, all are made again, because a
+    /// proxy that has any needs one for each CA. The clusters that have them.
+    ///
+    /// # Errors
+    /// As [`Self::run`], with what to do: the new CAs stay.
+    pub(crate) fn for_new_cas(
+        &self,
+        now: Time,
+        root: Option<Authority>,
+        io: &mut Io<'_>,
+    ) -> Result<Vec<String>, Failure> {
+        if !in_use(self.dir) {
+            return Ok(Vec::new());
+        }
+        let made = self.run(now, root, io).map_err(|failure| self.afterwards(failure))?;
+        io.note(format_args!(
+            "the CRLs of {} were made again, with those of the new CAs",
+            made.clusters.join(", ")
+        ));
+        Ok(made.clusters)
+    }
+
+    /// The failure to make CRLs, after everything else was done.
+    fn afterwards(&self, failure: Failure) -> Failure {
+        let failure = failure.because("the new CAs are in place; their CRLs are not");
+        // What has to be obtained from elsewhere is in its own hint.
+        if failure.code() == "ctl/crl-missing" {
+            return failure;
+        }
+        let signer = if self.key.is_outside() { " with the same `--root-signer`" } else { "" };
+        failure.hint(format!(
+            "once that is solved, `meshctl ca crl {}`{signer} makes them",
+            text::word(self.dir)
+        ))
+    }
+
     /// Makes and writes them.
     ///
     /// # Errors

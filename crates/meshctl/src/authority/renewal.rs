@@ -7,7 +7,7 @@ use std::time::Duration;
 use meshpki::chain::{is_bridge, issued};
 use meshpki::{CaCerts, Cert, Csr, KeyType, Oid, Profile, Role, Signer, SoftKey, Time};
 
-use super::crls::{self, Crls};
+use super::crls::Crls;
 use super::issuer::Authority;
 use super::keys::{BY_OPTION, generate, warn_unproven};
 use super::signer::KeySource;
@@ -59,10 +59,11 @@ impl Renewal<'_> {
         warn_exposed(self.dir, io);
         let (mut renewed, authority) = renew(self, now, &mut workspace, io)?;
         workspace.finish()?;
-        if authority.is_some() && crls::in_use(self.dir) {
-            match self.renew_crls(now, authority, io) {
+        if authority.is_some() {
+            let crls = Crls::again(self.dir, self.key, self.wait);
+            match crls.for_new_cas(now, authority, io) {
                 Ok(clusters) => renewed.summary.crls_first = clusters,
-                Err(failure) => renewed.lacks_crls = Some(self.without_crls(failure)),
+                Err(failure) => renewed.lacks_crls = Some(failure),
             }
         }
         Ok(renewed)
@@ -71,43 +72,6 @@ impl Renewal<'_> {
     /// Whether this CA cannot be issued again here: the root that did, or its key, is elsewhere.
     fn is_issued_elsewhere(&self, root: Option<&Cert>, ca: &Cert) -> bool {
         !self.key.can_sign(self.dir) || !root.is_some_and(|root| issued(root, ca))
-    }
-
-    /// The failure to make CRLs, after everything else was done.
-    fn without_crls(&self, failure: Failure) -> Failure {
-        let failure = failure.because("the new CAs are in place; their CRLs are not");
-        // What has to be obtained from elsewhere is in its own hint.
-        if failure.code() == "ctl/crl-missing" {
-            return failure;
-        }
-        let signer = if self.key.is_outside() { " with the same `--root-signer`" } else { "" };
-        failure.hint(format!(
-            "once that is solved, `meshctl ca crl {}`{signer} makes them",
-            text::word(self.dir)
-        ))
-    }
-
-    /// The new CAs have no CRL yet, and a proxy that has any needs one for each. The clusters with CRLs.
-    fn renew_crls(
-        &self,
-        now: Time,
-        authority: Option<Authority>,
-        io: &mut Io<'_>,
-    ) -> Result<Vec<String>, Failure> {
-        let crls = Crls {
-            dir: self.dir,
-            validity: None,
-            add: &[],
-            clear: false,
-            key: self.key,
-            wait: self.wait,
-        };
-        let made = crls.run(now, authority, io)?;
-        io.note(format_args!(
-            "the CRLs of {} were made again, with those of the new CAs",
-            made.clusters.join(", ")
-        ));
-        Ok(made.clusters)
     }
 
     /// A new key, of the old one's type unless another is asked for.

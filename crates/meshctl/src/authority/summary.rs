@@ -1,4 +1,4 @@
-//! What `ca init` and `ca renew` report: the folder as a tree, every cluster verified under its
+//! What `ca init`, `ca renew` and `ca adopt` report: the folder as a tree, every cluster verified under its
 //! root-cert.pem and under its cert-chain.pem, the next step.
 
 use std::path::{Path, PathBuf};
@@ -10,7 +10,8 @@ use meshpki::verify::{Policy, Verdict, verify_chain};
 use meshpki::{CaCerts, Cert, Time};
 use serde_json::json;
 
-use super::issuer::{ROOT_CERT, ROOT_KEY};
+use super::crls::Crls;
+use super::issuer::{Authority, ROOT_CERT, ROOT_KEY};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files;
@@ -133,6 +134,35 @@ impl Summary {
     /// Whether nothing was made.
     pub(crate) fn is_unchanged(&self) -> bool {
         self.clusters.iter().all(|cluster| cluster.state == State::Unchanged)
+    }
+
+    /// Makes the CRLs of the folder again, if clusters have some and there is a new CA; then [`Self::report`].
+    ///
+    /// # Errors
+    /// Why there are no CRLs of the new CAs, which stay.
+    pub(crate) fn finish(
+        mut self,
+        crls: &Crls<'_>,
+        root: Option<Authority>,
+        json: bool,
+        now: Time,
+        io: &mut Io<'_>,
+    ) -> Result<Exit, Failure> {
+        if self.is_unchanged() {
+            return self.report(json, now, io);
+        }
+        let made = crls.for_new_cas(now, root, io);
+        // Without their CRLs, the new CAs cannot be installed.
+        self.goes_on = made.is_err();
+        let is_new = |name: &String| {
+            let mut clusters = self.clusters.iter();
+            clusters.any(|cluster| cluster.name == *name && cluster.state == State::Made)
+        };
+        // A new cluster gets them with its CA.
+        let installed = made.as_deref().unwrap_or_default().iter().filter(|name| !is_new(name));
+        self.crls_first = installed.cloned().collect();
+        let exit = self.report(json, now, io)?;
+        made.map(|_| exit)
     }
 
     /// Prints the tree, verifies every cluster, and says what to do next.

@@ -9,12 +9,14 @@ use meshpki::{CaCerts, Cert, Error, PublicKey, Time};
 
 use crate::args::Adopt;
 use crate::authority::adoption::{self, Chosen, Target};
+use crate::authority::crls::Crls;
 use crate::authority::gather::{Gathered, Part, Placed, gather};
 use crate::authority::issuer::ROOT_CERT;
 use crate::authority::reader::Opener;
 use crate::authority::renewal::{
     PENDING, PENDING_KEY, exchange, old_set, stage_pending, stage_successor,
 };
+use crate::authority::signer::KeySource;
 use crate::authority::summary::{Cluster, RootKey, State, Summary, layout_of};
 use crate::authority::{
     certs_of_file, check_case, check_cluster_name, key_words, open_workspace, warn_exposed,
@@ -80,7 +82,11 @@ pub(super) fn run(args: &Adopt, io: &mut Io<'_>) -> Result<Exit, Failure> {
     io.confirm(args.yes, "Adopt it?", "nothing was written; `--yes` adopts without asking")?;
     let state = write(args, &present, layout, &chosen.set, &mut workspace, io)?;
     workspace.finish()?;
-    summary(args, &chosen.set, state).report(args.output.is_json(), now, io)
+    let summary = summary(args, &chosen.set, state);
+    // The passphrase on the command line is that of the files.
+    let key = KeySource::default();
+    let crls = Crls::again(&args.dir, &key, args.wait.resolved());
+    summary.finish(&crls, None, args.output.is_json(), now, io)
 }
 
 /// What is in the folder; its keys, and the certificates above its CA, join what was gathered.

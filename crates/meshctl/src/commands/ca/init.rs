@@ -12,6 +12,7 @@ use meshpki::{
 use zeroize::Zeroizing;
 
 use crate::args::Init;
+use crate::authority::crls::Crls;
 use crate::authority::folder::check_issuers;
 use crate::authority::issuer::{self, Authority, ROOT_CERT, ROOT_KEY};
 use crate::authority::keys::{BY_OPTION, generate, warn_unproven};
@@ -34,10 +35,11 @@ pub(super) fn run(args: &Init, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let mut workspace = open_workspace(&args.dir, args.wait.resolved(), io)?;
     warn_exposed(&args.dir, io);
     check_case(&args.dir, &order.clusters)?;
-    let mut summary = init(&order, &mut workspace, io)?;
+    let (mut summary, authority) = init(&order, &mut workspace, io)?;
     workspace.finish()?;
     summary.picked = !args.cluster.is_empty();
-    summary.report(args.output.is_json(), order.now, io)
+    let crls = Crls::again(&args.dir, &order.key, args.wait.resolved());
+    summary.finish(&crls, authority, args.output.is_json(), order.now, io)
 }
 
 /// What was ordered: by the command line, and by the spec.
@@ -80,7 +82,12 @@ fn clusters(typed: &[String]) -> Result<Vec<String>, Failure> {
     Ok(names)
 }
 
-fn init(order: &Order<'_>, workspace: &mut Workspace, io: &mut Io<'_>) -> Result<Summary, Failure> {
+/// Makes what is missing; the root with its key, if it signed.
+fn init(
+    order: &Order<'_>,
+    workspace: &mut Workspace,
+    io: &mut Io<'_>,
+) -> Result<(Summary, Option<Authority>), Failure> {
     let args = order.args;
     let mut existing = Vec::new();
     let mut missing = Vec::new();
@@ -118,10 +125,10 @@ fn init(order: &Order<'_>, workspace: &mut Workspace, io: &mut Io<'_>) -> Result
     let mut summary = Summary::new(&args.dir, root, state, key);
     summary.clusters = existing;
     summary.spec.clone_from(&args.file);
-    if let Some(authority) = authority {
+    if let Some(authority) = &authority {
         let keys = generate(cluster_key, missing.len(), io)?;
         for (name, key) in missing.iter().zip(keys) {
-            summary.clusters.push(new_cluster(order, name, key, &authority, workspace, io)?);
+            summary.clusters.push(new_cluster(order, name, key, authority, workspace, io)?);
         }
     }
     summary.clusters.sort_by(|a, b| a.name.cmp(&b.name));
@@ -134,7 +141,7 @@ fn init(order: &Order<'_>, workspace: &mut Workspace, io: &mut Io<'_>) -> Result
         workspace.place(Path::new(ROOT_CERT))?;
     }
     missing.iter().try_for_each(|name| workspace.place(Path::new(name)))?;
-    Ok(summary)
+    Ok((summary, authority))
 }
 
 /// The root: the one that is there, or a new one, staged; what became of its key; and the CA itself where
