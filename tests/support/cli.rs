@@ -22,6 +22,8 @@ pub struct Shell {
     pub stdin: Vec<u8>,
     /// The time.
     pub now: Time,
+    /// Whether commands run at the system's time, as real components do; `now` is when the shell was made then.
+    pub is_live: bool,
     /// Whether standard input and standard error are a terminal, so that questions are asked.
     pub can_ask: bool,
 }
@@ -54,7 +56,20 @@ impl Shell {
     /// A new folder, no environment, nothing on standard input, [`NOW`].
     #[allow(clippy::new_without_default, reason = "it has an effect")]
     pub fn new() -> Self {
-        Self { scratch: Scratch::new(), env: vec![], stdin: vec![], now: NOW, can_ask: false }
+        Self {
+            scratch: Scratch::new(),
+            env: vec![],
+            stdin: vec![],
+            now: NOW,
+            is_live: false,
+            can_ask: false,
+        }
+    }
+
+    /// The same at the system's time. A test may run for minutes, and what it signs must not be older than what real
+    /// components have signed before.
+    pub fn live() -> Self {
+        Self { now: meshctl::io::system_time(), is_live: true, ..Self::new() }
     }
 
     /// Runs one command line.
@@ -62,7 +77,7 @@ impl Shell {
     /// A program that another test is starting holds our lock of the folder between its fork and its exec, so a busy
     /// folder is tried again for a while.
     pub fn run(&self, command: &str) -> Ran {
-        self.run_at(command, self.now)
+        self.run_at(command, if self.is_live { meshctl::io::system_time() } else { self.now })
     }
 
     /// The same at another time.

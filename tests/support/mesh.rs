@@ -23,7 +23,7 @@ impl Mesh {
     #[must_use]
     pub fn start(names: &[&str]) -> Option<Self> {
         let clusters = Cluster::start_many(names)?;
-        let shell = Shell { now: meshctl::io::system_time(), ..Shell::new() };
+        let shell = Shell::live();
         let mesh = Self { clusters, shell };
         mesh.shell.good(&format!("ca init @/ca --plain-root-key --cluster {}", names.join(",")));
         let paths = mesh.clusters.iter().map(Cluster::kubeconfig).collect::<Vec<_>>();
@@ -70,7 +70,7 @@ impl Mesh {
     /// The same with another kubeconfig.
     pub fn run_as(&self, kubeconfig: &str, command: &str) -> Ran {
         let command = format!("{command} --kubeconfig @/{kubeconfig}.kubeconfig");
-        self.shell.run_at(&command, meshctl::io::system_time())
+        self.shell.run(&command)
     }
 
     /// Runs a command that must succeed, and returns its whole output.
