@@ -56,7 +56,7 @@ fn nothing_to_ask() {
         --- stderr
         error[apply/kubeconfig]: kubeconfig @/kubeconfig has no context `absent`
 
-        hint: `kubectl config get-contexts` lists the contexts; `--kubeconfig FILE` names another file
+        hint: `kubectl config get-contexts --kubeconfig @/kubeconfig` lists the contexts; `--kubeconfig FILE` names another file
     "#,
     );
     shell.check(
@@ -221,6 +221,9 @@ fn two_clusters() {
         ],
     );
     assert_eq!((&good["next"], &good["good"]), (&Value::Null, &Value::Bool(true)));
+    let report = "report @/ca --context east,west";
+    let page = ["<!DOCTYPE html>", "No problems found.", "this CA, from 1 pod of istiod"];
+    assert_eq!(asked.check(report, 0, &page)["good"], true);
     asked.check("check --context east,west", 0, &["[ok]   east", "0 errors, 0 warnings"]);
     asked.check(
         "check @/ca --context east,west",
@@ -255,6 +258,10 @@ fn two_clusters() {
     let expect =
         [("east<-east", true), ("east<-west", false), ("west<-east", false), ("west<-west", true)];
     assert_eq!(trust(&bad), expect.map(|(pair, trusted)| (pair.to_owned(), Some(trusted))));
+    let reported = asked.check(report, 2, &["istiod/different-roots", "west does not accept east"]);
+    for key in ["trust", "problems", "next", "good"] {
+        assert_eq!(reported[key], bad[key], "{key}");
+    }
     // A cluster that cannot be reached does not hide the others.
     mesh.write_kubeconfig(
         "half",
@@ -450,7 +457,7 @@ fn nothing_there() {
     ended(&rotated, 2, &["error[apply/no-istiod]"]);
     assert_eq!(mesh.shell.scratch.entries("ca"), entries, "nothing is renewed for nobody");
     let before = mesh.run("push @/ca --context east --yes --before-install");
-    ended(&before, 1, &["hint: `kubectl --context east create namespace istio-system`"]);
+    mesh.follow(before.hinted("kubectl --context east create namespace istio-system"));
     east.apply_object(&tests::rig::istio::namespace("istio-system"));
     asked.check(
         "status --context east",
@@ -475,11 +482,9 @@ fn nothing_there() {
     asked.check("status @/ca --context east", 2, &[idle, scale]);
     asked.check("status @/ca --context east --before-install", 2, &[idle, scale]);
     asked.check("check --context east", 2, &[idle]);
-    ended(
-        &mesh.run("rotate intermediate @/ca --context east --yes"),
-        2,
-        &["error[apply/no-replicas]"],
-    );
+    let idle = mesh.run("rotate intermediate @/ca --context east --yes");
+    ended(&idle, 2, &["error[apply/no-replicas]"]);
+    mesh.follow(idle.hinted("kubectl --context east -n istio-system scale deployment/istiod"));
     east.install_istio(&Istio::default());
     mesh.good("push @/ca --context east --yes --timeout 60s");
     asked.check("status @/ca --context east", 0, &["[ok]   east", "0 errors, 0 warnings"]);
