@@ -2,6 +2,7 @@
 
 mod exec;
 mod issuing;
+mod moto;
 mod openbao;
 mod token;
 

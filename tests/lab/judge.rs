@@ -1,5 +1,5 @@
-//! `cargo xtask judge`: Debian's own OpenSSL 3.0, 3.5 and 3.6 next to each other, and BoringSSL, in caches outside the
-//! clone.
+//! `cargo xtask judge`: Debian's own OpenSSL 3.0, 3.5 and 3.6 next to each other, BoringSSL, and kryoptic, in caches
+//! outside the clone.
 //!
 //! Nothing is installed. apt downloads the packages from the archive that this machine already uses and verifies them
 //! with Debian's keyring.
@@ -13,6 +13,7 @@ use meshpki::verify::Release;
 use tests::judges::openssl as judge;
 
 mod boringssl;
+mod kryoptic;
 
 /// Debian's keys. If the file is missing, apt uses the keys it trusts already.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
@@ -40,10 +41,11 @@ const fn source(release: Release) -> Source {
     }
 }
 
-/// Provides every openssl, then the same for BoringSSL.
+/// Provides every openssl, then BoringSSL and kryoptic.
 pub(crate) fn run() -> Result<(), String> {
     provide(&Release::ALL)?;
-    boringssl::run()
+    boringssl::run()?;
+    kryoptic::run()
 }
 
 /// Fetches each release that neither this machine nor the cache has, and prints which ones are used.
@@ -51,7 +53,8 @@ pub(crate) fn provide(releases: &[Release]) -> Result<(), String> {
     for release in releases {
         let found = judge::find(*release).or_else(|why| {
             println!("{why}");
-            fetch(&source(*release), &judge::place(*release)?)?;
+            let place = judge::place(*release)?;
+            complete(&place, |beside| make(&source(*release), beside, &place))?;
             judge::find(*release)
         })?;
         let version = judge::version(&found)?;
@@ -66,10 +69,10 @@ pub(crate) fn provide(releases: &[Release]) -> Result<(), String> {
     Ok(())
 }
 
-/// Creates the copy under a temporary name first, so that a copy with the right name is complete.
-fn fetch(source: &Source, place: &Path) -> Result<(), String> {
+/// Makes a folder under a temporary name first, so that one with the right name is complete.
+fn complete(place: &Path, make: impl FnOnce(&Path) -> Result<(), String>) -> Result<(), String> {
     let beside = place.with_extension(format!("new-{}", std::process::id()));
-    let made = make(source, &beside, place).and_then(|()| {
+    let made = make(&beside).and_then(|()| {
         // Another version, or an incomplete one.
         let _ = fs::remove_dir_all(place);
         fs::rename(&beside, place).map_err(|error| format!("{}: {error}", place.display()))
@@ -176,6 +179,10 @@ fn archive(label: &str) -> Result<String, String> {
     found.map(str::to_owned).ok_or_else(|| {
         format!("apt has no source for the archive `{label}`; set MESH_OPENSSL to an openssl of that release")
     })
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), String> {
+    fs::copy(from, to).map(drop).map_err(|error| format!("{}: {error}", from.display()))
 }
 
 fn write(path: &Path, text: &str) -> Result<(), String> {

@@ -8,6 +8,7 @@ pub mod browser;
 pub mod cfssl;
 pub mod go;
 pub mod istiod;
+pub mod kryoptic;
 pub mod openssl;
 pub mod spiffe;
 pub mod xds;

@@ -71,10 +71,12 @@ const JUDGES: &[(&str, &[&str], &str)] = &[
     ("cfssl", &["version"], "golang-cfssl"),
     ("cfssljson", &["--help"], "golang-cfssl"),
     ("go", &["version"], "golang-go"),
-    // BoringSSL is built.
+    // BoringSSL and kryoptic are built.
     ("cmake", &["--version"], "cmake"),
     ("make", &["--version"], "make"),
     ("c++", &["--version"], "g++"),
+    // With libclang, which reads C's headers.
+    ("clang", &["--version"], "clang"),
     ("ip", &["-V"], "iproute2"),
     ("iptables-nft", &["--version"], "iptables"),
     ("strace", &["-V"], "strace"),
@@ -102,10 +104,17 @@ const JUDGES: &[(&str, &[&str], &str)] = &[
     ("umoci", &["--version"], "umoci"),
 ];
 
+/// Files that the judges are built with, and the Debian package that has each.
+const HEADERS: &[(&str, &str)] =
+    &[("/usr/include/openssl/evp.h", "libssl-dev"), ("/usr/include/sqlite3.h", "libsqlite3-dev")];
+
 /// Installs what is missing, then runs every step; `with_rig` includes those on real clusters.
 pub fn run(with_rig: bool) -> Result<(), String> {
     for (program, args, package) in JUDGES {
-        provide(program, args, package)?;
+        provide(program, || runs(program, args), package)?;
+    }
+    for (file, package) in HEADERS {
+        provide(file, || Path::new(file).exists(), package)?;
     }
     TOOLCHAIN.iter().try_for_each(|args| rustup(args))?;
     let start = Instant::now();
@@ -195,11 +204,12 @@ fn runs(program: &str, args: &[&str]) -> bool {
     Command::new(program).args(args).output().is_ok()
 }
 
-fn provide(program: &str, args: &[&str], package: &str) -> Result<(), String> {
-    if runs(program, args) {
+/// Installs the package that has a program or file, if it is missing.
+fn provide(what: &str, is_there: impl Fn() -> bool, package: &str) -> Result<(), String> {
+    if is_there() {
         return Ok(());
     }
-    println!("`{program}` is missing; installing it: apt-get install {package}");
+    println!("`{what}` is missing; installing it: apt-get install {package}");
     let apt = |args: &[&str]| {
         Command::new("apt-get")
             .args(args)
@@ -209,10 +219,10 @@ fn provide(program: &str, args: &[&str], package: &str) -> Result<(), String> {
     };
     let installed = apt(&["update", "-qq"])
         && apt(&["install", "-y", "-qq", "--no-install-recommends", "--no-upgrade", package])
-        && runs(program, args);
+        && is_there();
     if installed {
         Ok(())
     } else {
-        Err(format!("`{program}` is missing; install it: apt-get install {package}"))
+        Err(format!("`{what}` is missing; install it: apt-get install {package}"))
     }
 }

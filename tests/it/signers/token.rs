@@ -1,154 +1,80 @@
-//! `--root-signer pkcs11:`: SoftHSM's tokens, and a module in front of it that shows what real tokens do.
+//! `--root-signer pkcs11:`: tokens of SoftHSM and kryoptic, and a module in front of SoftHSM's that shows what real
+//! tokens do.
+
+pub(super) mod modules;
 
 use std::path::Path;
-use std::process::Command;
 
 use tests::Shell;
-use tests::cli::{compare, ended};
-use tests::judges::{missing, run};
+use tests::cli::ended;
 
 use crate::terminal::{answer, on_a_terminal};
 
-use super::{clear, is_nowhere, meshctl, refuses_outside, transcript, whole_job};
-
-/// Where Debian installs it.
-const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
-pub(super) const PIN: &str = "pin-7d1f2a90c3";
-
-/// A folder with a token, `ROOT`, in `hsm`, and files with a right and a wrong PIN in `pins`.
-pub(super) struct Token {
-    pub(super) shell: Shell,
-    pub(super) env: Vec<(String, String)>,
-}
-
-impl Token {
-    pub(super) fn new() -> Option<Self> {
-        let is_there = |program: &str| Command::new(program).arg("--version").output().is_ok();
-        if !is_there("softhsm2-util") || !is_there("pkcs11-tool") || !Path::new(MODULE).exists() {
-            missing("SoftHSM2", "it is not installed (Debian: softhsm2 and opensc)");
-            return None;
-        }
-        let shell = Shell::new();
-        let tokens = shell.scratch.join("hsm/tokens");
-        std::fs::create_dir_all(&tokens).unwrap();
-        let config = format!("directories.tokendir = {}\nlog.level = ERROR\n", tokens.display());
-        shell.scratch.write("hsm/softhsm2.conf", config);
-        shell.scratch.write_key("pins/right", format!("{PIN}\n"));
-        shell.scratch.write_key("pins/wrong", "12345678\n");
-        let config = shell.scratch.join("hsm/softhsm2.conf").display().to_string();
-        let this = Self { shell, env: vec![("SOFTHSM2_CONF".to_owned(), config)] };
-        this.add("ROOT");
-        Some(this)
-    }
-
-    fn tool(&self, program: &str, args: &[&str]) {
-        let answer = run(Command::new(program).args(args).envs(self.env.iter().cloned()));
-        assert!(answer.good, "{program} {args:?}: {}{}", answer.out, answer.err);
-    }
-
-    /// A key on `ROOT`, as a shell has its URI.
-    pub(super) fn uri(key: &str) -> String {
-        format!("'pkcs11:token=ROOT;{key}?module-path={MODULE}&pin-source=file:@/pins/right'")
-    }
-
-    /// Another token.
-    fn add(&self, label: &str) {
-        let init =
-            ["--init-token", "--free", "--label", label, "--pin", PIN, "--so-pin", "so-pin-11"];
-        self.tool("softhsm2-util", &init);
-    }
-
-    /// A key pair on `ROOT`.
-    pub(super) fn key(&self, kind: &str, label: &str, id: &str) {
-        let token = ["--module", MODULE, "--token-label", "ROOT", "--login", "--pin", PIN];
-        let key = ["--keypairgen", "--key-type", kind, "--label", label, "--id", id];
-        self.tool("pkcs11-tool", &[token.as_slice(), &key].concat());
-    }
-
-    /// Builds the module `hsm/faults.so`, a layer over SoftHSM's.
-    fn faults(&self) {
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/judges/pkcs11/faults.c");
-        let module = self.shell.scratch.join("hsm/faults.so").display().to_string();
-        self.tool("c++", &["-x", "c", "-shared", "-fPIC", "-o", &module, source, "-ldl"]);
-    }
-
-    /// Runs a command; the folder, without what the token keeps, is as it was.
-    #[track_caller]
-    fn refuses(&self, command: &str, env: &[(&str, &str)], expect: &str) {
-        let mut all = self.env.clone();
-        all.extend(env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let ran = refuses_outside(&self.shell, "hsm/", command, &all);
-        let told = format!("exit {}\n{}--- stderr\n{}", ran.status, ran.out, ran.err);
-        assert!(!told.contains(PIN), "{told}");
-        compare(&format!("meshctl {command}"), &masked(&self.shell.mask(&told)), expect);
-    }
-}
-
-/// Without the numbers that SoftHSM gives its tokens: 16 digits are masked already, slots are not.
-fn masked(text: &str) -> String {
-    let slots = |line: &str| match line.split_once("slot-id ") {
-        Some((before, _)) => format!("{before}slot-id [slot]\n"),
-        None => format!("{line}\n"),
-    };
-    text.lines().map(slots).collect()
-}
-
-/// The option for a key of SoftHSM.
-fn signer(key: &str) -> String {
-    format!("--root-signer {}", Token::uri(key))
-}
+use self::modules::{CONFIG, KRYOPTIC, PIN, SOFTHSM, SOFTHSM_FILE, Token};
+use super::{clear, is_nowhere, meshctl, refuses, transcript, whole_job};
 
 #[test]
 fn a_token_is_the_root_key() {
-    let Some(token) = Token::new() else { return };
-    for (i, kind) in ["EC:prime256v1", "EC:secp384r1", "rsa:2048"].into_iter().enumerate() {
-        token.key(kind, "mesh", &format!("0{i}"));
-        let shell = &token.shell;
-        let printed = whole_job(shell, &signer(&format!("object=mesh;id=%0{i}")), &token.env);
-        let lines = transcript(shell);
-        let name = format!("pkcs11:token=ROOT;object=mesh;id=%0{i}");
-        assert!(lines.iter().all(|line| line["signer"] == *name), "{lines:?}");
-        is_nowhere(shell, PIN, &printed, &["pins/right"]);
-        clear(shell);
+    for token in Token::each() {
+        for (i, kind) in ["EC:prime256v1", "EC:secp384r1", "rsa:2048"].into_iter().enumerate() {
+            token.key(kind, "mesh", &format!("0{i}"));
+            let shell = &token.shell;
+            let printed =
+                whole_job(shell, &token.signer(&format!("object=mesh;id=%0{i}")), &token.env);
+            let lines = transcript(shell);
+            let name = format!("pkcs11:token=ROOT;object=mesh;id=%0{i}");
+            assert!(lines.iter().all(|line| line["signer"] == *name), "{lines:?}");
+            is_nowhere(shell, PIN, &printed, &["pins/right"]);
+            clear(shell);
+        }
     }
 }
 
 /// Keys of other kinds sign, too; their certificates verify before they are given out.
 #[test]
 fn every_kind_of_key() {
-    let Some(token) = Token::new() else { return };
-    for (i, kind) in ["EC:secp521r1", "EC:edwards25519", "rsa:3072", "rsa:4096"].iter().enumerate()
-    {
-        token.key(kind, "mesh", &format!("0{i}"));
-        let command = format!("ca init @/ca{i} --cluster east {}", signer(&format!("id=%0{i}")));
-        let ran = meshctl(&token.shell, &command, &token.env);
-        assert_eq!(ran.status, 0, "{kind}: {}{}", ran.out, ran.err);
-    }
-    token.key("EC:secp256k1", "mesh", "77");
-    token.refuses(
-        &format!("ca init @/ca --cluster east {}", signer("id=%77")),
-        &[],
-        r#"
-        exit 1
-        --- stderr
-        error[ctl/signer-key]: the signer's key cannot sign for a mesh: algorithm 1.3.132.0.10
-          in: token `ROOT`
-          because: istiod and Envoy accept ECDSA on P-256 and P-384, and RSA
+    for token in Token::each() {
+        let kinds = ["EC:secp521r1", "EC:edwards25519", "rsa:3072", "rsa:4096"];
+        for (i, kind) in kinds.iter().enumerate() {
+            if token.module.lacks.contains(kind) {
+                assert!(!token.makes(kind, "mesh", "66"), "{kind}: the test can have it");
+                continue;
+            }
+            token.key(kind, "mesh", &format!("0{i}"));
+            let signer = token.signer(&format!("id=%0{i}"));
+            let command = format!("ca init @/ca{i} --cluster east {signer}");
+            let ran = meshctl(&token.shell, &command, &token.env);
+            assert_eq!(ran.status, 0, "{kind}: {}{}", ran.out, ran.err);
+        }
+        let other = "EC:secp256k1";
+        if token.module.lacks.contains(&other) {
+            assert!(!token.makes(other, "mesh", "77"), "{other}: the test can have it");
+            continue;
+        }
+        token.key(other, "mesh", "77");
+        token.refuses(
+            &format!("ca init @/ca --cluster east {}", token.signer("id=%77")),
+            &[],
+            r#"
+            exit 1
+            --- stderr
+            error[ctl/signer-key]: the signer's key cannot sign for a mesh: algorithm 1.3.132.0.10
+              in: token `ROOT`
+              because: istiod and Envoy accept ECDSA on P-256 and P-384, and RSA
 
-        hint: create a key of one of these kinds where the signer keeps its keys
-    "#,
-    );
+            hint: create a key of one of these kinds where the signer keeps its keys
+        "#,
+        );
+    }
 }
 
 #[test]
-fn tokens_and_keys_that_are_not_found() {
-    let Some(token) = Token::new() else { return };
+fn uris_without_a_module() {
+    let shell = Shell::new();
     let init = |signer: &str| format!("ca init @/ca --cluster east --root-signer '{signer}'");
-    let at =
-        |path: &str| init(&format!("pkcs11:{path}?module-path={MODULE}&pin-source=@/pins/right"));
-    token.refuses(
+    refuses(
+        &shell,
         &init("pkcs11:token=ROOT"),
-        &[],
         r#"
         exit 64
         --- stderr
@@ -157,9 +83,9 @@ fn tokens_and_keys_that_are_not_found() {
         hint: add `?module-path=FILE`: the shared library of the token's vendor, such as /usr/lib/softhsm/libsofthsm2.so
     "#,
     );
-    token.refuses(
+    refuses(
+        &shell,
         &init("pkcs11:token=ROOT?module-path=/no/module.so"),
-        &[],
         r#"
         exit 1
         --- stderr
@@ -170,9 +96,9 @@ fn tokens_and_keys_that_are_not_found() {
         hint: `module-path` is the absolute path of the shared library that the token's vendor installs
     "#,
     );
-    token.refuses(
+    refuses(
+        &shell,
         &init("pkcs11:token=ROOT?pin-value=1234"),
-        &[],
         r#"
         exit 64
         --- stderr
@@ -181,219 +107,283 @@ fn tokens_and_keys_that_are_not_found() {
         hint: such as `'pkcs11:token=ROOT;object=mesh?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/run/pin'`
     "#,
     );
-    token.refuses(
-        &at("token=ROOT"),
-        &[],
-        r#"
-        exit 1
-        --- stderr
-        error[ctl/signer-key]: no key matches the URI
-          in: token `ROOT`
+}
 
-        hint: the token has no private key that this PIN can use; create one with the vendor's tool
-    "#,
-    );
-    token.key("EC:prime256v1", "mesh", "01");
-    token.key("EC:prime256v1", "mesh", "02");
-    token.refuses(
-        &at("token=ROOT;object=mesh"),
-        &[],
-        r#"
-        exit 1
-        --- stderr
-        error[ctl/signer-key]: several keys match the URI
-          in: token `ROOT`
-          because: there is `object=mesh;id=%01`
-          because: there is `object=mesh;id=%02`
+#[test]
+fn tokens_and_keys_that_are_not_found() {
+    for token in Token::each() {
+        let at = |path: &str| {
+            let query = format!("module-path={}&pin-source=@/pins/right", token.file);
+            format!("ca init @/ca --cluster east --root-signer 'pkcs11:{path}?{query}'")
+        };
+        token.refuses(
+            &at("token=ROOT"),
+            &[],
+            r#"
+            exit 1
+            --- stderr
+            error[ctl/signer-key]: no key matches the URI
+              in: token `ROOT`
 
-        hint: add `id` or `object` to the URI
-    "#,
-    );
-    token.refuses(
-        &at("token=ROOT;object=other"),
-        &[],
-        r#"
-        exit 1
-        --- stderr
-        error[ctl/signer-key]: no key matches the URI
-          in: token `ROOT`
-          because: there is `object=mesh;id=%01`
-          because: there is `object=mesh;id=%02`
+            hint: the token has no private key that this PIN can use; create one with the vendor's tool
+        "#,
+        );
+        token.key("EC:prime256v1", "mesh", "01");
+        token.key("EC:prime256v1", "mesh", "02");
+        token.refuses(
+            &at("token=ROOT;object=mesh"),
+            &[],
+            r#"
+            exit 1
+            --- stderr
+            error[ctl/signer-key]: several keys match the URI
+              in: token `ROOT`
+              because: there is `object=mesh;id=%01`
+              because: there is `object=mesh;id=%02`
 
-        hint: correct `object` or `id` in the URI
-    "#,
-    );
-    // Names are as the URI needs them, and not all of many.
-    for i in 10..20 {
-        token.key("EC:prime256v1", "the mesh; new", &i.to_string());
+            hint: add `id` or `object` to the URI
+        "#,
+        );
+        token.refuses(
+            &at("token=ROOT;object=other"),
+            &[],
+            r#"
+            exit 1
+            --- stderr
+            error[ctl/signer-key]: no key matches the URI
+              in: token `ROOT`
+              because: there is `object=mesh;id=%01`
+              because: there is `object=mesh;id=%02`
+
+            hint: correct `object` or `id` in the URI
+        "#,
+        );
+        // Names are as the URI needs them, and not all of many.
+        for i in 10..20 {
+            token.key("EC:prime256v1", "the mesh; new", &i.to_string());
+        }
+        token.refuses(
+            &at("token=ROOT"),
+            &[],
+            r#"
+            exit 1
+            --- stderr
+            error[ctl/signer-key]: several keys match the URI
+              in: token `ROOT`
+              because: there is `object=mesh;id=%01`
+              because: there is `object=mesh;id=%02`
+              because: there is `object=the%20mesh%3B%20new;id=%10`
+              because: there is `object=the%20mesh%3B%20new;id=%11`
+              because: there is `object=the%20mesh%3B%20new;id=%12`
+              because: there is `object=the%20mesh%3B%20new;id=%13`
+              because: there is `object=the%20mesh%3B%20new;id=%14`
+              because: there is `object=the%20mesh%3B%20new;id=%15`
+              because: there is `object=the%20mesh%3B%20new;id=%16`
+              because: there is `object=the%20mesh%3B%20new;id=%17`
+              because: and 2 more
+
+            hint: add `id` or `object` to the URI
+        "#,
+        );
+        token.add("SPARE", "1");
+        token.refuses(
+            &at("token=ROOTS;id=%01"),
+            &[],
+            r#"
+            exit 1
+            --- stderr
+            error[ctl/signer-token]: no token matches the URI
+              because: there is `ROOT`, serial [key], slot-id [slot]
+              because: there is `SPARE`, serial [key], slot-id [slot]
+
+            hint: correct `token`, `serial` or `slot-id` in the URI
+        "#,
+        );
+        token.refuses(
+            &at(&format!("model={};id=%01", token.module.model)),
+            &[],
+            r#"
+            exit 1
+            --- stderr
+            error[ctl/signer-token]: several tokens match the URI
+              because: there is `ROOT`, serial [key], slot-id [slot]
+              because: there is `SPARE`, serial [key], slot-id [slot]
+
+            hint: add `serial` or `slot-id` to the URI
+        "#,
+        );
+        // An empty folder of tokens.
+        let none = token.shell.scratch.join("hsm/none");
+        std::fs::create_dir(&none).unwrap();
+        token.shell.scratch.write("hsm/none.conf", (token.module.config)(&none));
+        let config = token.shell.scratch.join("hsm/none.conf").display().to_string();
+        token.refuses(
+            &at("token=ROOT;id=%01"),
+            &[(token.module.variable, &config)],
+            r#"
+            exit 1
+            --- stderr
+            error[ctl/signer-token]: the module has no token
+
+            hint: insert the token, start what the module connects to, or correct the module's configuration, and run this command again
+        "#,
+        );
     }
-    token.refuses(
-        &at("token=ROOT"),
-        &[],
-        r#"
-        exit 1
-        --- stderr
-        error[ctl/signer-key]: several keys match the URI
-          in: token `ROOT`
-          because: there is `object=mesh;id=%01`
-          because: there is `object=mesh;id=%02`
-          because: there is `object=the%20mesh%3B%20new;id=%10`
-          because: there is `object=the%20mesh%3B%20new;id=%11`
-          because: there is `object=the%20mesh%3B%20new;id=%12`
-          because: there is `object=the%20mesh%3B%20new;id=%13`
-          because: there is `object=the%20mesh%3B%20new;id=%14`
-          because: there is `object=the%20mesh%3B%20new;id=%15`
-          because: there is `object=the%20mesh%3B%20new;id=%16`
-          because: there is `object=the%20mesh%3B%20new;id=%17`
-          because: and 2 more
-
-        hint: add `id` or `object` to the URI
-    "#,
-    );
-    token.add("SPARE");
-    token.refuses(
-        &at("token=ROOTS;id=%01"),
-        &[],
-        r#"
-        exit 1
-        --- stderr
-        error[ctl/signer-token]: no token matches the URI
-          because: there is `ROOT`, serial [key], slot-id [slot]
-          because: there is `SPARE`, serial [key], slot-id [slot]
-
-        hint: correct `token`, `serial` or `slot-id` in the URI
-    "#,
-    );
-    token.refuses(
-        &at("model=SoftHSM%20v2;id=%01"),
-        &[],
-        r#"
-        exit 1
-        --- stderr
-        error[ctl/signer-token]: several tokens match the URI
-          because: there is `ROOT`, serial [key], slot-id [slot]
-          because: there is `SPARE`, serial [key], slot-id [slot]
-
-        hint: add `serial` or `slot-id` to the URI
-    "#,
-    );
-    // An empty folder of tokens.
-    std::fs::create_dir(token.shell.scratch.join("hsm/none")).unwrap();
-    let none =
-        format!("directories.tokendir = {}\n", token.shell.scratch.join("hsm/none").display());
-    token.shell.scratch.write("hsm/none.conf", none);
-    let config = token.shell.scratch.join("hsm/none.conf").display().to_string();
-    token.refuses(
-        &at("token=ROOT;id=%01"),
-        &[("SOFTHSM2_CONF", &config)],
-        r#"
-        exit 1
-        --- stderr
-        error[ctl/signer-token]: the module has no token
-
-        hint: insert the token, or start what the module connects to, and run this command again
-    "#,
-    );
 }
 
 #[test]
 fn pins_that_do_not_open_the_token() {
-    let Some(token) = Token::new() else { return };
+    for token in Token::each() {
+        token.key("EC:prime256v1", "mesh", "01");
+        let init = |rest: &str| {
+            format!(
+                "ca init @/ca --cluster east --root-signer 'pkcs11:token=ROOT;id=%01?module-path={}{rest}",
+                token.file
+            )
+        };
+        token.refuses(
+            &init("'"),
+            &[],
+            r#"
+            exit 64
+            --- stderr
+            error[ctl/signer-pin]: the token `ROOT` needs a PIN, but there is no terminal to ask for one
+              because: standard input or standard error is not a terminal
+
+            hint: add `pin-source=file:PATH` to the URI, or `--pin-env VARIABLE`
+        "#,
+        );
+        token.refuses(
+            &init("&pin-source=file:@/pins/wrong'"),
+            &[],
+            &r#"
+            exit 1
+            --- stderr
+            error[ctl/signer-pin]: wrong PIN for the token `ROOT`
+              because: TRIES
+
+            hint: correct the PIN where it comes from: the file of `pin-source`, the variable of `--pin-env`; without both, it is asked for
+        "#
+            .replace("TRIES", token.module.tries),
+        );
+        token.refuses(
+            &init("' --pin-env TOKEN_PIN"),
+            &[("TOKEN_PIN", "98765432")],
+            &r#"
+            exit 1
+            --- stderr
+            error[ctl/signer-pin]: wrong PIN for the token `ROOT`
+              because: TRIES
+
+            hint: correct the PIN where it comes from: the file of `pin-source`, the variable of `--pin-env`; without both, it is asked for
+        "#
+            .replace("TRIES", token.module.tries),
+        );
+        token.refuses(
+            &init("' --pin-env TOKEN_PIN"),
+            &[],
+            r#"
+            exit 64
+            --- stderr
+            error[ctl/usage]: the environment variable `TOKEN_PIN` is not set
+        "#,
+        );
+        token.refuses(
+            &init("&pin-source=file:@/pins/none'"),
+            &[],
+            r#"
+            exit 1
+            --- stderr
+            error[ctl/io]: cannot read `@/pins/none`
+              because: No such file or directory (os error 2)
+        "#,
+        );
+        // The variable comes before the file.
+        let mut env = token.env.clone();
+        env.push(("TOKEN_PIN".to_owned(), PIN.to_owned()));
+        let right = init("&pin-source=file:@/pins/wrong' --pin-env TOKEN_PIN");
+        let ran = meshctl(&token.shell, &right, &env);
+        assert_eq!(ran.status, 0, "{}{}", ran.out, ran.err);
+        is_nowhere(&token.shell, PIN, &(ran.out + &ran.err), &["pins/right"]);
+    }
+}
+
+/// A module whose configuration names a folder that does not exist.
+#[test]
+fn modules_that_do_not_start() {
+    for token in Token::each() {
+        let astray = (token.module.config)(Path::new("/nonexistent/tokens"));
+        token.shell.scratch.write("hsm/astray.conf", astray);
+        let config = token.shell.scratch.join("hsm/astray.conf").display().to_string();
+        let command = format!("ca init @/ca --cluster east {}", token.signer("id=%01"));
+        let expect = format!(
+            "exit 1\n--- stderr\n\
+             error[ctl/signer]: the PKCS#11 module does not start\n  in: {}\n  because: C_Initialize returned {}\n\n\
+             hint: correct the module's configuration, such as the file that SOFTHSM2_CONF or KRYOPTIC_CONF names, \
+             and run this command again\n",
+            token.file, token.module.astray
+        );
+        token.refuses(&command, &[(token.module.variable, &config)], &expect);
+    }
+}
+
+/// kryoptic locks a PIN after ten wrong ones, and says when few are left; SoftHSM never does.
+#[test]
+fn wrong_pins_lock_a_token() {
+    let Some(token) = Token::of(&KRYOPTIC) else { return };
     token.key("EC:prime256v1", "mesh", "01");
-    let init = |rest: &str| {
-        format!(
-            "ca init @/ca --cluster east --root-signer 'pkcs11:token=ROOT;id=%01?module-path={MODULE}{rest}"
-        )
+    let with = |pin: &str| token.signer("id=%01").replace("pins/right", &format!("pins/{pin}"));
+    let init = |pin: &str| format!("ca init @/ca --cluster east {}", with(pin));
+    let wrong = |because: &str| {
+        let expect = format!(
+            "exit 1\n--- stderr\nerror[ctl/signer-pin]: wrong PIN for the token `ROOT`\n  because: {because}\n\n\
+             hint: correct the PIN where it comes from: the file of `pin-source`, the variable of `--pin-env`; \
+             without both, it is asked for\n"
+        );
+        token.refuses(&init("wrong"), &[], &expect);
     };
-    token.refuses(
-        &init("'"),
-        &[],
-        r#"
-        exit 64
-        --- stderr
-        error[ctl/signer-pin]: the token `ROOT` needs a PIN, but there is no terminal to ask for one
-          because: standard input or standard error is not a terminal
-
-        hint: add `pin-source=file:PATH` to the URI, or `--pin-env VARIABLE`
-    "#,
-    );
-    token.refuses(
-        &init("&pin-source=file:@/pins/wrong'"),
-        &[],
-        r#"
-        exit 1
-        --- stderr
-        error[ctl/signer-pin]: wrong PIN for the token `ROOT`
-          because: the token counts wrong PINs, and does not say how many tries are left
-
-        hint: correct the PIN where it comes from: the file of `pin-source`, the variable of `--pin-env`; without both, it is asked for
-    "#,
-    );
-    token.refuses(
-        &init("' --pin-env TOKEN_PIN"),
-        &[("TOKEN_PIN", "98765432")],
-        r#"
-        exit 1
-        --- stderr
-        error[ctl/signer-pin]: wrong PIN for the token `ROOT`
-          because: the token counts wrong PINs, and does not say how many tries are left
-
-        hint: correct the PIN where it comes from: the file of `pin-source`, the variable of `--pin-env`; without both, it is asked for
-    "#,
-    );
-    token.refuses(
-        &init("' --pin-env TOKEN_PIN"),
-        &[],
-        r#"
-        exit 64
-        --- stderr
-        error[ctl/usage]: the environment variable `TOKEN_PIN` is not set
-    "#,
-    );
-    token.refuses(
-        &init("&pin-source=file:@/pins/none'"),
-        &[],
-        r#"
-        exit 1
-        --- stderr
-        error[ctl/io]: cannot read `@/pins/none`
-          because: No such file or directory (os error 2)
-    "#,
-    );
-    // The variable comes before the file.
-    let mut env = token.env.clone();
-    env.push(("TOKEN_PIN".to_owned(), PIN.to_owned()));
-    let right = init("&pin-source=file:@/pins/wrong' --pin-env TOKEN_PIN");
-    let ran = meshctl(&token.shell, &right, &env);
-    assert_eq!(ran.status, 0, "{}{}", ran.out, ran.err);
-    is_nowhere(&token.shell, PIN, &(ran.out + &ran.err), &["pins/right"]);
+    let locked = "error[ctl/signer-pin]: the PIN of the token `ROOT` is locked\n\n\
+                  hint: ask the token's security officer to set a new PIN with the vendor's tool\n";
+    for _ in 0..6 {
+        wrong("the token does not say how many tries are left");
+    }
+    for _ in 0..2 {
+        wrong("the token counts wrong PINs, and does not say how many tries are left");
+    }
+    wrong("one try is left; after another wrong PIN, the token locks it");
+    let warning = "warning[ctl/signer-pin]: one try is left for the PIN of the token `ROOT`\n";
+    token.refuses(&init("wrong"), &[], &format!("exit 1\n--- stderr\n{warning}{locked}"));
+    // Then the right one does not open it either.
+    token.refuses(&init("right"), &[], &format!("exit 1\n--- stderr\n{locked}"));
 }
 
 /// On a terminal, the PIN is asked for, and not shown.
 #[test]
 fn a_pin_is_asked_for_on_a_terminal() {
-    let Some(token) = Token::new() else { return };
-    token.key("EC:prime256v1", "mesh", "01");
-    let command = format!(
-        "SOFTHSM2_CONF=hsm/softhsm2.conf meshctl ca init ca --cluster east \
-         --root-signer 'pkcs11:token=ROOT;id=%01?module-path={MODULE}'"
-    );
-    for (pin, status, told) in [(PIN, 0, "created"), ("0000-0000", 1, "wrong PIN")] {
-        let scratch = &token.shell.scratch;
-        let Some(child) = on_a_terminal(scratch, &command) else { return };
-        let (found, text) = answer(child, &[("PIN of the token `ROOT`: ", pin)]);
-        assert_eq!(found, Some(status), "{text}");
-        assert!(text.contains(told) && !text.contains(pin), "{text}");
-        assert_eq!(scratch.join("ca").exists(), status == 0, "{text}");
-        // A folder that is there would not be created again.
-        std::fs::remove_dir_all(scratch.join("ca")).unwrap_or_default();
+    for token in Token::each() {
+        token.key("EC:prime256v1", "mesh", "01");
+        let command = format!(
+            "{}={CONFIG} meshctl ca init ca --cluster east \
+             --root-signer 'pkcs11:token=ROOT;id=%01?module-path={}'",
+            token.module.variable, token.file
+        );
+        for (pin, status, told) in [(PIN, 0, "created"), ("0000-0000", 1, "wrong PIN")] {
+            let scratch = &token.shell.scratch;
+            let Some(child) = on_a_terminal(scratch, &command) else { return };
+            let (found, text) = answer(child, &[("PIN of the token `ROOT`: ", pin)]);
+            assert_eq!(found, Some(status), "{text}");
+            assert!(text.contains(told) && !text.contains(pin), "{text}");
+            assert_eq!(scratch.join("ca").exists(), status == 0, "{text}");
+            // A folder that is there would not be created again.
+            std::fs::remove_dir_all(scratch.join("ca")).unwrap_or_default();
+        }
     }
 }
 
 /// An empty PIN is never tried: the token would count it.
 #[test]
 fn pins_that_are_empty_or_seen_by_others() {
-    let Some(token) = Token::new() else { return };
+    let Some(token) = Token::of(&SOFTHSM) else { return };
     token.key("EC:prime256v1", "mesh", "01");
     token.faults();
     token.shell.scratch.write_key("pins/empty", "\n");
@@ -403,7 +393,7 @@ fn pins_that_are_empty_or_seen_by_others() {
             "ca init @/ca --cluster east --root-signer 'pkcs11:token=ROOT;id=%01?module-path=@/hsm/faults.so{rest}"
         )
     };
-    let no_login = [("MODULE", MODULE), ("FAULT", "no login"), ("TOKEN_PIN", "")];
+    let no_login = [("MODULE", SOFTHSM_FILE), ("FAULT", "no login"), ("TOKEN_PIN", "")];
     token.refuses(
         &init("&pin-source=@/pins/empty'"),
         &no_login,
@@ -425,7 +415,7 @@ fn pins_that_are_empty_or_seen_by_others() {
     "#,
     );
     let command = format!(
-        "SOFTHSM2_CONF=hsm/softhsm2.conf MODULE={MODULE} FAULT='no login' meshctl {}",
+        "SOFTHSM2_CONF={CONFIG} MODULE={SOFTHSM_FILE} FAULT='no login' meshctl {}",
         init("'").replace("@/", "")
     );
     let Some(child) = on_a_terminal(&token.shell.scratch, &command) else { return };
@@ -435,7 +425,7 @@ fn pins_that_are_empty_or_seen_by_others() {
     let ran = meshctl(
         &token.shell,
         &format!(
-            "ca init @/ca --cluster east --root-signer 'pkcs11:token=ROOT;id=%01?module-path={MODULE}&pin-source=@/pins/shared'"
+            "ca init @/ca --cluster east --root-signer 'pkcs11:token=ROOT;id=%01?module-path={SOFTHSM_FILE}&pin-source=@/pins/shared'"
         ),
         &token.env,
     );
@@ -446,22 +436,23 @@ fn pins_that_are_empty_or_seen_by_others() {
 /// Two pairs with one identifier: each private key's certificate has its own public key.
 #[test]
 fn pairs_with_one_identifier() {
-    let Some(token) = Token::new() else { return };
-    for label in ["one", "two", "three"] {
-        token.key("EC:prime256v1", label, "01");
-    }
-    for label in ["one", "two", "three"] {
-        let object = signer(&format!("object={label};id=%01"));
-        let command = format!("ca init @/{label} --cluster east {object}");
-        let ran = meshctl(&token.shell, &command, &token.env);
-        assert_eq!(ran.status, 0, "{label}: {}{}", ran.out, ran.err);
+    for token in Token::each() {
+        for label in ["one", "two", "three"] {
+            token.key("EC:prime256v1", label, "01");
+        }
+        for label in ["one", "two", "three"] {
+            let object = token.signer(&format!("object={label};id=%01"));
+            let command = format!("ca init @/{label} --cluster east {object}");
+            let ran = meshctl(&token.shell, &command, &token.env);
+            assert_eq!(ran.status, 0, "{label}: {}{}", ran.out, ran.err);
+        }
     }
 }
 
 /// What SoftHSM never does.
 #[test]
 fn faults_of_tokens() {
-    let Some(token) = Token::new() else { return };
+    let Some(token) = Token::of(&SOFTHSM) else { return };
     token.key("EC:prime256v1", "mesh", "01");
     token.faults();
     let with = |pin: &str| {
@@ -469,7 +460,7 @@ fn faults_of_tokens() {
             "ca init @/ca --cluster east --root-signer 'pkcs11:token=ROOT;id=%01?module-path=@/hsm/faults.so&pin-source=@/pins/{pin}'"
         )
     };
-    let env = |fault: &'static str| [("MODULE", MODULE), ("FAULT", fault)];
+    let env = |fault: &'static str| [("MODULE", SOFTHSM_FILE), ("FAULT", fault)];
     token.refuses(
         &with("right"),
         &env("locked"),
@@ -596,7 +587,7 @@ fn faults_of_tokens() {
     );
     token.refuses(
         &with("right"),
-        &[("MODULE", MODULE), ("FAULT", "keypad"), ("KEYPAD", "0000-0000")],
+        &[("MODULE", SOFTHSM_FILE), ("FAULT", "keypad"), ("KEYPAD", "0000-0000")],
         r#"
         exit 1
         --- stderr
@@ -612,7 +603,7 @@ fn faults_of_tokens() {
         all.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         meshctl(&token.shell, &with(pin).replace("@/ca", folder), &all)
     };
-    let keypad = [("MODULE", MODULE), ("FAULT", "keypad"), ("KEYPAD", PIN)];
+    let keypad = [("MODULE", SOFTHSM_FILE), ("FAULT", "keypad"), ("KEYPAD", PIN)];
     let ran = run(&keypad, "@/ca", "wrong");
     ended(&ran, 0, &["type the PIN of the token `ROOT` on its keypad\n"]);
     // SoftHSM's free slot has a token that is not initialized.

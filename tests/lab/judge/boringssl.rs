@@ -7,32 +7,18 @@ use std::thread;
 
 use tests::judges::boringssl::{PINS, Pin};
 
-use super::output;
+use super::{complete, copy, output};
 use crate::rig::crate_folder;
 
 /// Builds each library that is not there, and prints where it is. A build takes about four minutes of one processor.
 pub(super) fn run() -> Result<(), String> {
     for pin in &PINS {
         if !pin.is_built()? {
-            build(pin)?;
+            complete(&pin.folder()?, |beside| make(pin, beside))?;
         }
         println!("judge: BoringSSL {} ({})", pin.name, pin.folder()?.display());
     }
     Ok(())
-}
-
-/// Builds under a temporary name first, so that a folder with the right name is complete.
-fn build(pin: &Pin) -> Result<(), String> {
-    let place = pin.folder()?;
-    let beside = place.with_extension(format!("new-{}", std::process::id()));
-    let made = make(pin, &beside).and_then(|()| {
-        // Incomplete, if it is there.
-        let _ = fs::remove_dir_all(&place);
-        fs::rename(&beside, &place).map_err(|error| format!("{}: {error}", place.display()))
-    });
-    // After a rename, it does not exist any more.
-    let _ = fs::remove_dir_all(&beside);
-    made
 }
 
 fn make(pin: &Pin, beside: &Path) -> Result<(), String> {
@@ -61,10 +47,6 @@ fn make(pin: &Pin, beside: &Path) -> Result<(), String> {
     let include = crate_folder(&pin.home().join("Cargo.toml"), "boring-sys")?;
     copy_folder(&include.join("deps/boringssl/include"), &beside.join("include"))?;
     fs::remove_dir_all(&build).map_err(|error| format!("{}: {error}", build.display()))
-}
-
-fn copy(from: &Path, to: &Path) -> Result<(), String> {
-    fs::copy(from, to).map(drop).map_err(|error| format!("{}: {error}", from.display()))
 }
 
 fn copy_folder(from: &Path, to: &Path) -> Result<(), String> {

@@ -14,6 +14,7 @@ use std::sync::OnceLock;
 use meshpki::verify::boringssl::Release;
 
 use super::{missing, openssl};
+use crate::cache::digest;
 
 /// A BoringSSL: a folder below `tests/judges/boringssl` that pins the crate with its source.
 #[derive(Clone, Copy, Debug)]
@@ -42,12 +43,8 @@ impl Pin {
     /// # Errors
     /// A pin that cannot be read, or a user without a home folder.
     pub fn folder(&self) -> Result<PathBuf, String> {
-        let cache = openssl::cache()?;
-        let cache = cache.with_file_name(format!(
-            "{}-boringssl",
-            cache.file_name().unwrap_or_default().to_string_lossy()
-        ));
-        Ok(cache.join(format!("{}-{}", self.name, digest(&self.home().join("Cargo.lock"))?)))
+        let digest = digest(&[&self.home().join("Cargo.lock")])?;
+        Ok(openssl::cache_of("boringssl")?.join(format!("{}-{digest}", self.name)))
     }
 
     /// Whether the library is built.
@@ -69,7 +66,7 @@ impl Pin {
             ));
         }
         let code = source().join("judge.c");
-        let program = folder.join(format!("judge-{}", digest(&code)?));
+        let program = folder.join(format!("judge-{}", digest(&[&code])?));
         if !program.is_file() {
             let beside = program.with_extension(std::process::id().to_string());
             let mut cc = Command::new("cc");
@@ -91,13 +88,6 @@ impl Pin {
 /// Source and pins.
 fn source() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/judges/boringssl"))
-}
-
-/// The first digits of the SHA-256 of a file.
-fn digest(path: &Path) -> Result<String, String> {
-    let bytes = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let digest = ring::digest::digest(&ring::digest::SHA256, &bytes);
-    Ok(digest.as_ref()[..6].iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// The program for a release; `None` if there is none, which is reported as for every judge.

@@ -75,6 +75,16 @@ pub fn cache() -> Result<PathBuf, String> {
     crate::cache::folder("MESH_JUDGE", "meshpki-judge")
 }
 
+/// The folder of what is built for another judge, next to it.
+///
+/// # Errors
+/// As [`cache`].
+pub fn cache_of(judge: &str) -> Result<PathBuf, String> {
+    let cache = cache()?;
+    let name = cache.file_name().unwrap_or_default().to_string_lossy();
+    Ok(cache.with_file_name(format!("{name}-{judge}")))
+}
+
 /// The output of `openssl version`.
 ///
 /// # Errors

@@ -120,14 +120,18 @@ impl Signer for TokenKey {
 }
 
 fn load(path: &Path) -> Result<Module, Failure> {
-    let refuse = |error: Error| {
-        Failure::new("ctl/signer", "the PKCS#11 module cannot be loaded")
-            .in_file(path)
-            .because(said(&error))
-            .hint("`module-path` is the absolute path of the shared library that the token's vendor installs")
+    let refuse = |what: &str, error: &Error| {
+        Failure::new("ctl/signer", what).in_file(path).because(said(error))
     };
-    let module = Pkcs11::new(path).map_err(refuse)?;
-    module.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)).map_err(refuse)?;
+    let module = Pkcs11::new(path).map_err(|error| {
+        refuse("the PKCS#11 module cannot be loaded", &error)
+            .hint("`module-path` is the absolute path of the shared library that the token's vendor installs")
+    })?;
+    let start = CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK);
+    module.initialize(start).map_err(|error| {
+        refuse("the PKCS#11 module does not start", &error)
+            .hint("correct the module's configuration, such as the file that SOFTHSM2_CONF or KRYOPTIC_CONF names, and run this command again")
+    })?;
     Ok(Module(module))
 }
 
@@ -178,7 +182,7 @@ fn token(module: &Pkcs11, uri: &TokenUri) -> Result<(Slot, TokenInfo), Failure> 
         [one] => Ok(one.clone()),
         [] if all.is_empty() => {
             Err(Failure::new("ctl/signer-token", "the module has no token").hint(
-                "insert the token, or start what the module connects to, and run this command again",
+                "insert the token, start what the module connects to, or correct the module's configuration, and run this command again",
             ))
         }
         [] => Err(listed(Failure::new("ctl/signer-token", "no token matches the URI"), &all)
