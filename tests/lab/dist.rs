@@ -65,7 +65,7 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
     fs::create_dir_all(&release.dist).map_err(|error| at(&release.dist, &error))?;
     release.make(&options)?;
     release.sums()?;
-    if options.check { check::run(&release) } else { Ok(()) }
+    if options.check { check::run(&release, &options) } else { Ok(()) }
 }
 
 impl Options {

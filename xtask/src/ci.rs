@@ -47,6 +47,7 @@ const STEPS: &[(&str, &str)] = &[
     ("benchmarks, each once", "cargo test -p tests --bench * --locked -- --test"),
     RIG,
     DIST,
+    DIST_ARM,
     // Four tests on clusters, which wait more than they compute, and two that compute.
     ("tests", "cargo test --workspace --all-features --locked -- --test-threads 6"),
 ];
@@ -56,6 +57,11 @@ const RIG: (&str, &str) = ("the rig", "cargo xtask rig");
 /// What a release has; some of its judges are built with the rig.
 const DIST: (&str, &str) =
     ("packages", "cargo xtask dist --check --url https://example.org/releases/download/v0");
+/// The same for the other processor, which an emulator stands in for; the image is for both then.
+const DIST_ARM: (&str, &str) = (
+    "packages for aarch64",
+    "cargo xtask dist --check --target aarch64-unknown-linux-gnu --only archive --only deb --only rpm --only sbom --only image",
+);
 /// The environment variable with which tests on real clusters do not run (`WITHOUT_RIG`).
 const WITHOUT_RIG: &str = "MESH_WITHOUT_RIG";
 
@@ -63,6 +69,7 @@ const WITHOUT_RIG: &str = "MESH_WITHOUT_RIG";
 const TOOLCHAIN: &[&[&str]] = &[
     &["toolchain", "install", "1.88.0", "--profile", "minimal", "--no-self-update"],
     &["target", "add", "thumbv7em-none-eabi"],
+    &["target", "add", "aarch64-unknown-linux-gnu"],
 ];
 
 /// Tools that the tests call or compare with, and the Debian package that has each.
@@ -98,6 +105,9 @@ const JUDGES: &[(&str, &[&str], &str)] = &[
     ("curl", &["--version"], "curl"),
     ("file", &["--version"], "file"),
     ("objcopy", &["--version"], "binutils"),
+    // It brings the compiler for C and the C library, too.
+    ("aarch64-linux-gnu-g++", &["--version"], "g++-aarch64-linux-gnu"),
+    ("qemu-aarch64-static", &["--version"], "qemu-user-static"),
     ("rpm", &["--version"], "rpm"),
     ("ruby", &["--version"], "ruby"),
     ("skopeo", &["--version"], "skopeo"),
@@ -119,7 +129,7 @@ pub fn run(with_rig: bool) -> Result<(), String> {
     TOOLCHAIN.iter().try_for_each(|args| rustup(args))?;
     let start = Instant::now();
     let steps: Vec<_> =
-        STEPS.iter().filter(|step| with_rig || (**step != RIG && **step != DIST)).collect();
+        STEPS.iter().filter(|step| with_rig || ![RIG, DIST, DIST_ARM].contains(step)).collect();
     for (i, (what, line)) in steps.iter().enumerate() {
         let passed = start.elapsed().as_secs();
         println!(
@@ -149,8 +159,8 @@ pub fn run(with_rig: bool) -> Result<(), String> {
     println!("\nall {} steps passed in {} min {} s", steps.len(), seconds / 60, seconds % 60);
     if !with_rig {
         println!(
-            "NOT RUN: `{}`, `{}`, and every test on real clusters (--without-rig)",
-            RIG.1, DIST.1
+            "NOT RUN: `{}`, `{}`, `{}`, and every test on real clusters (--without-rig)",
+            RIG.1, DIST.1, DIST_ARM.1
         );
     }
     Ok(())

@@ -46,9 +46,9 @@ impl Target {
         if self.os == "linux" { &["--no-default-features"] } else { &[] }
     }
 
-    /// The C compiler, which links too.
-    fn compiler(&self) -> String {
-        format!("{}-linux-gnu-gcc", self.processor())
+    /// A tool of the compiler's package for this processor.
+    pub(super) fn tool(&self, name: &str) -> String {
+        format!("{}-linux-gnu-{name}", self.processor())
     }
 }
 
@@ -92,7 +92,8 @@ fn build_in(release: &Release, source: &Path, folder: &Path) -> Result<PathBuf, 
             target.triple
         ));
     }
-    let compiler = target.compiler();
+    // It links, too.
+    let compiler = target.tool("gcc");
     fs::create_dir_all(folder).map_err(|error| at(folder, &error))?;
     let code = source.join("tests/lab/dist/files_and_dns.c");
     // Cargo links again if its arguments change, not if the object does: its name changes with its source.

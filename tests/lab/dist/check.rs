@@ -16,7 +16,7 @@ use std::time::Instant;
 use tests::Scratch;
 use tests::rig::tools::Binaries;
 
-use super::{Release, at, output, stage};
+use super::{MANIFESTS, Options, Release, at, output, stage};
 
 /// What a judge needs.
 struct Bench<'a> {
@@ -29,25 +29,25 @@ struct Bench<'a> {
     unpacked: PathBuf,
 }
 
-/// A judge: what it opens, with which programs.
-type Judge = (&'static str, fn(&Bench<'_>) -> Result<(), String>);
+/// A judge: the part that it opens, with which programs. `None`: it needs a whole release.
+type Judge = (Option<&'static str>, &'static str, fn(&Bench<'_>) -> Result<(), String>);
 
 const JUDGES: &[Judge] = &[
-    ("checksums: sha256sum", files::sums),
-    ("archive: tar, man, bash, zsh, fish", files::archive),
-    ("program: file, ldd, a chroot with strace", program::check),
-    ("deb: dpkg", packages::deb),
-    ("rpm: rpm", packages::rpm),
-    ("image: skopeo, umoci, crane, a chroot", image::check),
-    ("sbom: cargo tree, the list in the program, Cargo.lock", files::sbom),
-    ("manifests: validate-krew-manifest with krew, ruby", manifests::check),
-    ("chart: helm, kubeconform, kubectl", chart::check),
-    ("workflows: actionlint", chart::workflows),
-    ("docs/install.md: its commands", page::check),
+    (Some("archive"), "checksums: sha256sum", files::sums),
+    (Some("archive"), "archive: tar, man, bash, zsh, fish", files::archive),
+    (Some("archive"), "program: file, ldd, a chroot with strace", program::check),
+    (Some("deb"), "deb: dpkg", packages::deb),
+    (Some("rpm"), "rpm: rpm", packages::rpm),
+    (Some("image"), "image: skopeo, umoci, crane, a chroot", image::check),
+    (Some("sbom"), "sbom: cargo tree, the list in the program, Cargo.lock", files::sbom),
+    (Some(MANIFESTS), "manifests: validate-krew-manifest with krew, ruby", manifests::check),
+    (Some("chart"), "chart: helm, kubeconform, kubectl", chart::check),
+    (None, "workflows: actionlint", chart::workflows),
+    (None, "docs/install.md: its commands", page::check),
 ];
 
-/// Asks every judge; the first that objects ends it.
-pub(super) fn run(release: &Release) -> Result<(), String> {
+/// Asks every judge of what was made; the first that objects ends it.
+pub(super) fn run(release: &Release, options: &Options) -> Result<(), String> {
     let scratch = Scratch::new();
     let archive = stage::archive_of(release, release.target.triple)
         .ok_or("dist/ has no archive to check; run without --only")?;
@@ -55,7 +55,10 @@ pub(super) fn run(release: &Release) -> Result<(), String> {
     let name = stage::archive_name(release, release.target.triple);
     let unpacked = scratch.path().join(name.trim_end_matches(".tar.gz"));
     let bench = Bench { release, scratch, built: Binaries::find()?, unpacked };
-    for (what, judge) in JUDGES {
+    let is_whole = options.only.is_empty();
+    let judges =
+        JUDGES.iter().filter(|(part, ..)| part.map_or(is_whole, |part| options.wants(part)));
+    for (_, what, judge) in judges {
         let start = Instant::now();
         judge(&bench).map_err(|why| format!("{what}: {why}"))?;
         println!("  good: {what} ({:.1} s)", start.elapsed().as_secs_f32());
@@ -87,10 +90,23 @@ fn expect(is: bool, why: impl FnOnce() -> String) -> Result<(), String> {
     if is { Ok(()) } else { Err(why()) }
 }
 
+/// What runs programs of another processor, within a chroot too: it is static. Debian has it in qemu-user-static.
+const EMULATOR: &str = "/usr/bin/qemu-aarch64-static";
+
+/// What comes before the program in a chroot: an emulator, copied there, if the program is for another processor.
+fn emulated(root: &Path, release: &Release) -> Result<Option<&'static str>, String> {
+    if release.target.processor() == std::env::consts::ARCH {
+        return Ok(None);
+    }
+    fs::copy(EMULATOR, root.join("emulator")).map_err(|error| at(Path::new(EMULATOR), &error))?;
+    Ok(Some("/emulator"))
+}
+
 /// Runs the program of a root folder in a chroot, as a user without rights, and expects its version.
 fn runs_in(root: &Path, release: &Release) -> Result<(), String> {
     let mut run = Command::new("chroot");
-    run.args(["--userspec=65532:65532"]).arg(root).args(["/usr/bin/meshctl", "--version"]);
+    run.args(["--userspec=65532:65532"]).arg(root);
+    run.args(emulated(root, release)?).args(["/usr/bin/meshctl", "--version"]);
     let said = output(&mut run)?;
     expect(said.trim() == format!("meshctl {}", release.version), || {
         format!("it says `{}`, expected `meshctl {}`", said.trim(), release.version)

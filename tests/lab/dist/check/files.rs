@@ -119,7 +119,7 @@ fn inside(bench: &Bench<'_>) -> Result<String, String> {
     let section = bench.scratch.path().join("crates");
     let program = bench.unpacked.join("meshctl");
     output(
-        Command::new("objcopy")
+        Command::new(bench.release.target.tool("objcopy"))
             .args(["--dump-section", &format!(".dep-v0={}", section.display())])
             .arg(&program)
             .arg(bench.scratch.path().join("copy")),

@@ -21,7 +21,9 @@ pub(super) fn deb(bench: &Bench<'_>) -> Result<(), String> {
         let file = root.join("var/lib/dpkg").join(file);
         fs::write(&file, "").map_err(|error| at(&file, &error))?;
     }
-    output(Command::new("dpkg").arg("--root").arg(&root).arg("--install").arg(&package))?;
+    // For this machine or another.
+    let install = ["--force-architecture", "--install"];
+    output(Command::new("dpkg").arg("--root").arg(&root).args(install).arg(&package))?;
     let field = |name: &str| {
         output(Command::new("dpkg-deb").arg("--field").arg(&package).arg(name))
             .map(|text| text.trim().to_owned())
@@ -46,7 +48,7 @@ pub(super) fn rpm(bench: &Bench<'_>) -> Result<(), String> {
     let asks = rpm(&["--query", "--requires", "--package"])?;
     let other = asks.lines().find(|line| !line.starts_with("rpmlib("));
     expect(other.is_none(), || format!("it needs {asks}"))?;
-    rpm(&["--install", "--noscripts"])?;
+    rpm(&["--install", "--noscripts", "--ignorearch"])?;
     installed(bench, &root, "")
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::super::{at, output};
-use super::{Bench, expect};
+use super::{Bench, emulated, expect};
 
 /// A credential plugin for the chroot: it leaves a file, and prints a token.
 const PLUGIN: &str = r#"
@@ -66,11 +66,17 @@ fn in_an_empty_chroot(bench: &Bench<'_>, program: &Path) -> Result<(), String> {
     let plugin = root.join("plugin.c");
     output(Command::new("cc").arg("-static").arg("-o").arg(root.join("plugin")).arg(&plugin))?;
     fs::copy(program, root.join("meshctl")).map_err(|error| at(program, &error))?;
+    let emulator = emulated(&root, bench.release)?;
     let trace = bench.scratch.path().join("trace");
     let run = |line: &str| {
         let mut run = Command::new("strace");
         run.args(["-f", "-qq", "-e", "trace=open,openat", "-o"]).arg(&trace);
-        run.arg("chroot").arg(&root).arg("/meshctl").args(line.split(' ')).env_clear();
+        run.arg("chroot")
+            .arg(&root)
+            .args(emulator)
+            .arg("/meshctl")
+            .args(line.split(' '))
+            .env_clear();
         let ran = run.env("PATH", "/usr/sbin:/usr/bin").output();
         let ran = ran.map_err(|error| format!("strace: {error}"))?;
         // What `chroot` itself opens comes before it changes the root.
