@@ -221,6 +221,9 @@ fn two_clusters() {
         ],
     );
     assert_eq!((&good["next"], &good["good"]), (&Value::Null, &Value::Bool(true)));
+    let report = "report @/ca --context east,west";
+    let page = ["<!DOCTYPE html>", "No problems found.", "this CA, from 1 pod of istiod"];
+    assert_eq!(asked.check(report, 0, &page)["good"], true);
     asked.check("check --context east,west", 0, &["[ok]   east", "0 errors, 0 warnings"]);
     asked.check(
         "check @/ca --context east,west",
@@ -255,6 +258,10 @@ fn two_clusters() {
     let expect =
         [("east<-east", true), ("east<-west", false), ("west<-east", false), ("west<-west", true)];
     assert_eq!(trust(&bad), expect.map(|(pair, trusted)| (pair.to_owned(), Some(trusted))));
+    let reported = asked.check(report, 2, &["istiod/different-roots", "west does not accept east"]);
+    for key in ["trust", "problems", "next", "good"] {
+        assert_eq!(reported[key], bad[key], "{key}");
+    }
     // A cluster that cannot be reached does not hide the others.
     mesh.write_kubeconfig(
         "half",

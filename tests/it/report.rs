@@ -1,13 +1,15 @@
-//! `meshctl report`: what its page says of folders and of clusters, that nothing from outside becomes markup, and how a
-//! browser shows it.
+//! `meshctl report`: what its page says of folders and of clusters, that nothing from outside becomes markup, how a
+//! browser shows it, and that the document says the same.
 
 use std::path::Path;
 
+use serde_json::{Value, json};
 use tests::api::kubeconfig;
 use tests::cli::{Ran, Shell, ended};
 use tests::judges::browser::{self, Look};
 use tests::page;
 use tests::rotation::World;
+use tests::schema;
 
 const SPEC: &str = "apiVersion: meshctl/v1\nkind: Mesh\nname: shop\nclusters:\n\
     - {name: east, istioVersion: 1.30.3, trustDomain: east.example, gateway: {addresses: [192.0.2.1]}}\n\
@@ -34,6 +36,64 @@ fn paged(shell: &Shell, command: &str, status: u8) -> String {
     out
 }
 
+/// The document of the same command: it fits its schema, and everything that it says is on the page, but words for
+/// programs. `page` is masked as the document is.
+#[track_caller]
+fn documented(ran: &Ran, page: &str, status: u8) -> Value {
+    assert_eq!(ran.status, status, "{}{}", ran.out, ran.err);
+    schema::check("report", &ran.out);
+    assert!(!ran.out.contains("PRIVATE KEY"), "{}", ran.out);
+    let document: Value = serde_json::from_str(&ran.out).expect("JSON");
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let mut said = vec![text(&document["mesh"]), text(&document["at"]), text(&document["next"])];
+    said.extend(list(&document["source"]["folders"]).iter().map(text));
+    let parts = |said: &mut Vec<String>, all: &Value, keys: &[&str]| {
+        let all = list(all);
+        said.extend(all.iter().flat_map(|one| keys.iter().map(|key| text(&one[*key]))));
+    };
+    parts(&mut said, &document["clusters"], &["name", "path", "context", "server"]);
+    for cluster in list(&document["clusters"]) {
+        said.push(text(&cluster["error"]["message"]));
+        parts(&mut said, &cluster["lines"], &["what", "text"]);
+        assert_eq!(cluster["error"].is_null(), !list(&cluster["lines"]).is_empty(), "{cluster:#}");
+    }
+    for pair in list(&document["trust"]).iter().filter(|pair| pair["needed"] == true) {
+        said.push(list(&pair["why"]).iter().map(text).collect::<Vec<_>>().join("; "));
+        said.push(text(&pair["until"]).chars().take_while(|c| *c != 'T').collect());
+    }
+    let keys = ["code", "severity", "message", "effect", "fix", "next"];
+    parts(&mut said, &document["problems"], &keys);
+    for problem in list(&document["problems"]) {
+        said.extend(list(&problem["evidence"]).iter().map(text));
+    }
+    for end in list(&document["expiry"]["items"]) {
+        said.push(text(&end["notAfter"]).chars().take_while(|c| *c != 'T').collect());
+        said.extend(
+            list(&end["uses"]).iter().flat_map(|one| list(&one["clusters"])).map(|one| text(&one)),
+        );
+    }
+    said.push(text(&document["rotation"]["next"]));
+    parts(&mut said, &document["calls"], &["from", "to", "how"]);
+    for part in said {
+        let part = escaped(&part);
+        assert!(page.contains(&part), "`{part}` is not in\n{page}\n{document:#}");
+    }
+    document
+}
+
+/// Text as the page has it.
+fn escaped(text: &str) -> String {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;");
+    text.replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// The values of a key, in order.
+fn values<'d>(list: &'d Value, key: &str) -> Vec<&'d str> {
+    let list = list.as_array().expect("a list").iter();
+    list.map(|one| one[key].as_str().unwrap_or("null")).collect()
+}
+
 /// A page as it is kept in `tests/it/report`; `MESH_UPDATE=1` writes it.
 #[track_caller]
 fn compare(name: &str, page: &str) {
@@ -56,6 +116,58 @@ fn of_folders() {
     compare("bad.html", &shell.mask(&paged(&shell, command, 2)));
 }
 
+/// For a program, everything that the page has.
+#[test]
+fn as_a_document() {
+    let shell = shell();
+    let check = |command: &str, status: u8| {
+        let page = paged(&shell, command, status);
+        documented(&shell.run(&format!("{command} -o json")), &page, status)
+    };
+    assert_eq!(shell.run("report @/ca -o html").out, shell.run("report @/ca").out);
+    let good = check("report @/ca -f @/mesh.yaml", 0);
+    let folder = shell.scratch.join("ca").display().to_string();
+    assert_eq!(good["source"], json!({"live": false, "folders": [folder]}));
+    assert_eq!((&good["good"], &good["next"]), (&json!(true), &Value::Null));
+    assert_eq!((&good["mesh"], &good["rotation"]), (&json!("shop"), &Value::Null));
+    assert_eq!(values(&good["clusters"], "state"), ["ok", "ok"]);
+    let call = json!([{
+        "from": "west", "to": "east", "way": "sni", "how": "through the gateway, by SNI",
+        "services": good["calls"][0]["services"],
+    }]);
+    assert_eq!(good["calls"], call);
+    assert_eq!(good["trust"].as_array().expect("pairs").len(), 4);
+    assert_eq!(good["trust"][1]["trusted"], true);
+    let items = &good["expiry"]["items"];
+    assert_eq!(values(items, "state"), ["ok", "ok", "ok"]);
+    assert_eq!(items[2]["uses"], json!([{"as": "root", "clusters": ["east", "west"]}]));
+    assert_eq!(good["expiry"]["withinSeconds"], 30 * 86_400);
+    // A year later, and with a cluster that has another root: each finding with its next command.
+    let bad = check("report @/ca @/other --at 2027-11-10 --within 60d", 2);
+    assert_eq!((&bad["good"], &bad["mesh"]), (&json!(false), &Value::Null));
+    assert_eq!(bad["next"], bad["problems"][0]["next"]);
+    assert!(values(&bad["problems"], "code").contains(&"istiod/different-roots"), "{bad:#}");
+    assert_eq!(values(&bad["expiry"]["items"], "state")[..3], ["due", "due", "due"]);
+    assert_eq!(bad["calls"], json!([]));
+    let early = check("report @/ca --at 2026-01-01", 2);
+    assert_eq!(values(&early["expiry"]["items"], "state"), ["early", "early", "early"]);
+    let late = check("report @/ca --at 9999-12-31T23:59:59Z", 2);
+    assert_eq!(values(&late["expiry"]["items"], "state"), ["expired", "expired", "expired"]);
+    // A cluster of the spec without a folder.
+    let more = SPEC.replace("services:", "- {name: north, istioVersion: 1.30.3}\nservices:");
+    shell.scratch.write("more.yaml", more);
+    let lacking = check("report @/ca -f @/more.yaml", 1);
+    assert_eq!(values(&lacking["clusters"], "state"), ["ok", "ok", "unknown"]);
+    assert_eq!(lacking["clusters"][2]["error"]["code"], "ctl/no-cluster");
+    assert_eq!((&lacking["good"], &lacking["trust"][8]["trusted"]), (&json!(false), &Value::Null));
+    // A cluster that does not answer.
+    shell.scratch.write("kubeconfig", kubeconfig(&[("<b>away", "https://127.0.0.1:9".to_owned())]));
+    let away = check("report --kubeconfig @/kubeconfig --context 'east&=<b>away'", 1);
+    assert_eq!(away["source"], json!({"live": true, "folders": []}));
+    assert_eq!(away["clusters"][0]["error"]["code"], "apply/unreachable");
+    assert_eq!(away["clusters"][0]["context"], "<b>away");
+}
+
 /// Only a page is replaced by a page.
 #[test]
 fn to_a_file() {
@@ -67,11 +179,32 @@ fn to_a_file() {
     shell.good("report @/ca --out @/report.html --at 2027-01-01");
     assert_ne!(shell.scratch.read("report.html"), page);
     let key = shell.scratch.read("ca/root-key.pem");
-    for (name, content) in [("notes", "notes\n".to_owned()), ("both", page + &key), ("key", key)] {
+    for (name, content) in
+        [("notes", "notes\n".to_owned()), ("both", page + &key), ("key", key.clone())]
+    {
         shell.scratch.write(name, &content);
         ended(&shell.run(&format!("report @/ca --out @/{name}")), 1, &["error[ctl/exists]"]);
         assert_eq!(shell.scratch.read(name), content, "{name}");
     }
+    // A document by a document, and neither by the other.
+    shell.good("report @/ca -o json --out @/report.json");
+    let document = shell.scratch.read("report.json");
+    assert_eq!(document, shell.good("report @/ca -o json"));
+    shell.good("report @/ca -o json --out @/report.json --at 2027-01-01");
+    assert_ne!(shell.scratch.read("report.json"), document);
+    let (page, other) = (shell.scratch.read("report.html"), shell.good("check @/ca -o json"));
+    let keyed = document.replace("\"mesh\": null", &format!("\"mesh\": {}", json!(key)));
+    assert!(keyed.contains("PRIVATE KEY"), "{keyed}");
+    for (name, content) in
+        [("page", page), ("check", other), ("half", document[..99].to_owned()), ("keyed", keyed)]
+    {
+        shell.scratch.write(name, &content);
+        let ran = shell.run(&format!("report @/ca -o json --out @/{name}"));
+        ended(&ran, 1, &["error[ctl/exists]"]);
+        assert_eq!(shell.scratch.read(name), content, "{name}");
+    }
+    shell.scratch.write("document", &document);
+    ended(&shell.run("report @/ca --out @/document"), 1, &["error[ctl/exists]"]);
 }
 
 #[test]
@@ -126,17 +259,20 @@ fn at_the_end_of_time() {
 fn of_clusters() {
     let mut world = World::new(&["east", "west"]);
     let report = |command: &str, status: u8| {
-        let ran = world.run(command);
+        let now = meshctl::io::system_time();
+        let ran = world.run_at(command, now);
         assert_eq!(ran.status, status, "{command}\n{}{}", ran.out, ran.err);
         let _ = page::elements(&ran.out);
-        ran.out
+        let document = world.run_at(&format!("{command} -o json"), now);
+        (documented(&document, &ran.out, status), ran.out)
     };
     let has = |page: &str, parts: &[&str]| {
         for part in parts {
             assert!(page.contains(part), "`{part}` is not in\n{page}");
         }
     };
-    let page = report("report @/old --context east,west", 0);
+    let (document, page) = report("report @/old --context east,west", 0);
+    assert_eq!(document["rotation"], Value::Null);
     has(
         &page,
         &["live clusters, compared with the folder", "matches the cluster", "cluster.local"],
@@ -148,7 +284,8 @@ fn of_clusters() {
         let row = row.split("</tr>").next().expect("cells");
         row.split("</td>").position(|cell| cell.ends_with(">here"))
     };
-    let page = report("report @/new --context east,west", 2);
+    let (document, page) = report("report @/new --context east,west", 2);
+    assert_eq!(values(&document["rotation"]["clusters"], "phase"), ["old", "old"]);
     has(&page, &["id=\"rotation\"", "differs: the CA, the roots", ">ctl/folder-differs</code>"]);
     assert_eq!([phase(&page, "east"), phase(&page, "west")], [Some(0), Some(0)], "{page}");
     let next = page.split("<code class=\"next\">").find(|part| part.starts_with("meshctl rotate"));
@@ -156,14 +293,14 @@ fn of_clusters() {
     ended(&world.run(next.strip_prefix("meshctl ").expect("ours")), 2, &["PHASE", "prepared"]);
     // The printed commands are about the same clusters, by the same options.
     let typed = "--istio-namespace istio-system --istio-version 1.30.4";
-    let page = report(&format!("report @/new --context east,west {typed}"), 2);
+    let (_, page) = report(&format!("report @/new --context east,west {typed}"), 2);
     for command in ["check", "rotate root status"] {
         let is_next = |line: &str| line.contains(&format!("meshctl {command} "));
         let line = page.lines().find(|line| is_next(line)).expect("a command");
         assert!(line.contains(&format!(" --context east,west {typed}</code>")), "{line}");
     }
     // Without a spec, the clusters that answer are all there is.
-    has(&report("report --context east", 0), &["From live clusters, at ", "1 cluster<"]);
+    has(&report("report --context east", 0).1, &["From live clusters, at ", "1 cluster<"]);
     assert!(world.sites.iter().all(|(_, site)| site.writes() == 0), "nothing is written");
     // A spec on standard input is read once.
     world.shell.stdin = SPEC.into();

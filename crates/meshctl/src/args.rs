@@ -35,7 +35,7 @@ pub use doctor::Doctor;
 pub use explain::Explain;
 pub use exporter::Exporter;
 pub use forget::Forget;
-pub use report::Report;
+pub use report::{Report, ReportOutput};
 pub use revoke::{CrlArgs, Revoke};
 pub use rotate::{
     RootAbort, RootEvidence, RootGoal, RootNext, RootPlan, RootStatus, RootStrategy, Rotate,

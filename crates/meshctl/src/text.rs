@@ -10,7 +10,7 @@ use std::path::Path;
 use meshpki::Time;
 use meshpki::internals::{digest, is_invisible, words};
 use meshpki::x509::RawTime;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub(crate) use html::Html;
 pub(crate) use paint::painted;
@@ -126,6 +126,23 @@ pub(crate) fn relative(time: Time, at: Time) -> String {
 /// `since 2026-11-21, 7 days ago`.
 pub(crate) fn since(time: Time, at: Time) -> String {
     format!("since {}, {}", time.date(), relative(time, at))
+}
+
+/// What ends at a time, with the keys that `docs/schemas/expiry.json` and `report.json` have in common.
+pub(crate) fn ending(
+    subject: &str,
+    serial: Option<&[u8]>,
+    fingerprint: &str,
+    end: Option<Time>,
+    at: Time,
+) -> Value {
+    json!({
+        "subject": subject,
+        "serial": serial.map(self::serial),
+        "fingerprint": fingerprint,
+        "notAfter": end.map(|end| end.to_string()),
+        "secondsLeft": end.map(|end| end.0.saturating_sub(at.0)),
+    })
 }
 
 /// A time as the certificate has it: RFC 3339, or the raw content if it is not a time.

@@ -122,16 +122,13 @@ fn judged(folder: Folder, settings: &Settings, at: Time) -> Judged {
 impl Report {
     /// The state of one cluster by itself.
     fn state(&self, cluster: &str) -> State {
-        self.worst(|problem| problem.clusters.as_slice() == [cluster.to_owned()])
+        State::of_cluster(cluster, &self.problems)
     }
 
     /// The state between the clusters; `None` for a single one.
     fn between(&self) -> Option<State> {
-        (self.clusters.len() > 1).then(|| self.worst(|problem| problem.clusters.len() > 1))
-    }
-
-    fn worst(&self, concerns: impl Fn(&Problem) -> bool) -> State {
-        State::of(self.problems.iter().filter(|problem| concerns(problem)))
+        let between = self.problems.iter().filter(|problem| problem.clusters.len() > 1);
+        (self.clusters.len() > 1).then(|| State::of(between))
     }
 
     fn count(&self, severity: Severity) -> usize {

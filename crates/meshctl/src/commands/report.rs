@@ -1,20 +1,23 @@
-//! `meshctl report`: what `check` or `status` find as a page, from folders or from clusters. It writes nothing else.
+//! `meshctl report`: what `check` or `status` find as a page or a document, from folders or from clusters. It writes
+//! nothing else.
 
 mod ends;
 mod folders;
+mod json;
 mod live;
 mod render;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use meshconfig::Mesh;
 use meshconfig::graph::{Graph, GraphBox, Way};
 use meshpki::Time;
-use meshpki::istiod::Severity;
 use meshpki::rotation::RotationPhase;
 
-use crate::args::Report as Args;
+use crate::args::{Report as Args, ReportOutput};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files::{self, Kind};
@@ -23,6 +26,7 @@ use crate::fleet::problems::State;
 use crate::hints::Problem;
 use crate::io::Io;
 use crate::spec;
+use crate::text::json as pretty;
 use ends::End;
 
 /// Everything that the page shows.
@@ -30,13 +34,14 @@ struct Page {
     /// The name of the mesh, if a spec says it.
     mesh: Option<String>,
     at: Time,
-    /// `live clusters`, `the folder ca`.
-    source: String,
+    source: Source,
     clusters: Vec<Cluster>,
     /// Every pair of clusters, rows in order.
     pairs: Vec<Pair>,
     /// What is wrong, errors first.
     findings: Vec<Finding>,
+    /// What ends within this time is marked.
+    within: Duration,
     /// Every CA and root once, the first to end first.
     ends: Vec<End>,
     rotation: Option<Rotation>,
@@ -45,25 +50,38 @@ struct Page {
     next: Option<String>,
 }
 
+/// What was read.
+struct Source {
+    /// Whether clusters were asked.
+    is_live: bool,
+    /// The folders, or the one that the clusters were compared with.
+    folders: Vec<PathBuf>,
+}
+
 /// A cluster.
 struct Cluster {
     name: String,
-    /// How it is reached, or its folder.
-    place: String,
+    place: Place,
     /// `None`: not known.
     state: Option<State>,
-    /// What there is to say of it, a word and a line each.
-    lines: Vec<(&'static str, String)>,
+    /// What there is to say of it, a word and a line each; or why it could not be read.
+    lines: Result<Vec<(&'static str, String)>, Failure>,
+}
+
+/// Where a cluster was read.
+enum Place {
+    Context {
+        context: String,
+        server: String,
+    },
+    Folder(PathBuf),
+    /// It is in the spec only.
+    NoFolder,
 }
 
 /// Something that is wrong.
 struct Finding {
-    severity: Severity,
-    code: &'static str,
-    clusters: Vec<String>,
-    message: String,
-    evidence: Vec<String>,
-    effect: String,
+    problem: Problem,
     fix: String,
     /// The next command; may be empty.
     next: String,
@@ -87,7 +105,7 @@ struct Calls {
 struct Call {
     from: String,
     to: String,
-    how: &'static str,
+    way: Way,
     services: Vec<String>,
 }
 
@@ -97,28 +115,41 @@ pub(super) fn run(args: &Args, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let is_live = args.dirs.is_empty() || !args.clusters.contexts.is_empty();
     let (page, failures, exit) =
         if is_live { live::read(args, at, io)? } else { folders::read(args, at, io)? };
-    let text = render::write(&page);
+    let (text, kind) = match args.output {
+        ReportOutput::Html => (render::write(&page), Kind::Begins(render::HEAD.as_bytes())),
+        ReportOutput::Json => (pretty(&json::write(&page, exit)), Kind::Document(json::KIND)),
+    };
     if args.out == Path::new("-") {
         io.print(&text)?;
     } else {
-        files::write_public(&args.out, text.as_bytes(), Kind::Begins(render::HEAD.as_bytes()))?;
+        files::write_public(&args.out, text.as_bytes(), kind)?;
         io.note(format_args!("wrote {}", crate::text::safe(&args.out.display().to_string())));
     }
     failures.iter().for_each(|failure| io.fail(failure));
     Ok(exit)
 }
 
-impl Finding {
-    fn new(problem: &Problem, fix: &str, next: String) -> Self {
-        Self {
-            severity: problem.severity,
-            code: problem.code,
-            clusters: problem.clusters.clone(),
-            message: problem.message.clone(),
-            evidence: problem.evidence.clone(),
-            effect: problem.effect.clone(),
-            fix: fix.to_owned(),
-            next,
+/// `live clusters, compared with the folder ca`; `the folders ca, other`.
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<String> = self.folders.iter().map(|dir| dir.display().to_string()).collect();
+        let word = if names.len() == 1 { "folder" } else { "folders" };
+        let names = names.join(", ");
+        match (self.is_live, self.folders.is_empty()) {
+            (true, true) => f.write_str("live clusters"),
+            (true, false) => write!(f, "live clusters, compared with the {word} {names}"),
+            (false, _) => write!(f, "the {word} {names}"),
+        }
+    }
+}
+
+/// `context prod-east, https://192.0.2.7:6443`, `folder ca/east`.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Context { context, server } => write!(f, "context {context}, {server}"),
+            Self::Folder(path) => write!(f, "folder {}", path.display()),
+            Self::NoFolder => f.write_str("no folder"),
         }
     }
 }
@@ -131,7 +162,7 @@ impl Calls {
         let rows = graph.arrows.iter().map(|arrow| Call {
             from: name(arrow.from),
             to: name(arrow.to),
-            how: how(arrow.way),
+            way: arrow.way,
             services: arrow.lines.clone(),
         });
         let rows: Vec<Call> = rows.collect();
@@ -148,6 +179,7 @@ fn in_words(one: &GraphBox) -> String {
     }
 }
 
+/// How calls go, in words.
 const fn how(way: Way) -> &'static str {
     match way {
         Way::Own => "in its own cluster",

@@ -9,6 +9,7 @@ use meshpki::internals::der::Reader;
 use meshpki::internals::pem;
 use meshpki::{Cert, SoftKey};
 use rustix::fs::FlockOperation;
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::{random_name, read, rename_new, sync_folder};
@@ -23,6 +24,8 @@ pub(crate) enum Kind<'a> {
     AsRead(Option<&'a [u8]>),
     /// What begins so: an earlier output of the same command.
     Begins(&'a [u8]),
+    /// A JSON document of this kind: the same.
+    Document(&'a str),
 }
 
 /// Writes a public file next to `path` and moves it into place. An existing file is replaced only if it is a regular
@@ -57,12 +60,13 @@ impl Kind<'_> {
                 refuse("has changed since it was read", "run this command again")
             }
             Self::Begins(with) if there.starts_with(with) && !holds_private_key(there) => Ok(()),
+            Self::Document(kind) if is_document(there, kind) && !holds_private_key(there) => Ok(()),
             Self::Certificates if holds_only_certificates(there) => Ok(()),
             _ if holds_private_key(there) => {
                 refuse("contains a private key", "choose another file")
             }
             Self::AsRead(None) => refuse("already exists", "run this command again"),
-            Self::Begins(_) => refuse(
+            Self::Begins(_) | Self::Document(_) => refuse(
                 "was not written by this command",
                 "choose another file, or move that one away first",
             ),
@@ -116,6 +120,12 @@ fn holds_only_certificates(bytes: &[u8]) -> bool {
 fn is_one_certificate(der: &[u8]) -> bool {
     let is_alone = Reader::new(der).any().is_ok_and(|outer| outer.raw.len() == der.len());
     is_alone && Cert::from_der(der).is_ok()
+}
+
+/// Whether it is a JSON document of ours.
+fn is_document(bytes: &[u8], kind: &str) -> bool {
+    let value: Option<Value> = serde_json::from_slice(bytes).ok();
+    value.is_some_and(|value| value["apiVersion"] == "meshctl/v1" && value["kind"] == kind)
 }
 
 /// Whether it is a private key as far as we know one: for the message, not for the decision.

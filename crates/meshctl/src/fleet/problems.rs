@@ -1,8 +1,11 @@
-//! What problems make of a cluster, and problems and revisions of istiod as JSON, the same in every document.
+//! What problems make of a cluster; and problems, pairs of clusters, failures and revisions of istiod as JSON, the same in
+//! every document.
 
 use meshpki::istiod::{LiveIstiod, Severity};
 use serde_json::{Value, json};
 
+use super::pairs::{Answer, Pair};
+use crate::failure::Failure;
 use crate::hints::Problem;
 
 /// The state of a cluster, or of what is between clusters.
@@ -21,6 +24,11 @@ impl State {
             Some(Severity::Warning) => Self::Warn,
             Some(Severity::Error) => Self::Fail,
         }
+    }
+
+    /// The state of a cluster by itself: what concerns others, too, does not count.
+    pub(crate) fn of_cluster(name: &str, problems: &[Problem]) -> Self {
+        Self::of(problems.iter().filter(|problem| problem.clusters.as_slice() == [name]))
     }
 
     /// The word in front of a line, and in JSON.
@@ -55,4 +63,27 @@ pub(crate) fn problem(problem: &Problem, fix: &str, next: &str) -> Value {
         "fix": fix,
         "next": next,
     })
+}
+
+/// Whether one cluster accepts another; as in `docs/schemas/status.json`.
+pub(crate) fn pair(pair: &Pair) -> Value {
+    let (trusted, why, end) = match &pair.answer {
+        Answer::Yes(end) => (Some(true), &[][..], end.as_ref()),
+        Answer::No(why) => (Some(false), why.as_slice(), None),
+        Answer::Unknown => (None, &[][..], None),
+    };
+    json!({
+        "truster": pair.truster,
+        "signer": pair.signer,
+        "needed": pair.is_needed,
+        "trusted": trusted,
+        "why": why,
+        "until": end.map(|(end, _)| end.to_string()),
+        "endsFirst": end.map(|(_, cert)| cert),
+    })
+}
+
+/// Why a cluster could not be read; as in `docs/schemas/status.json`.
+pub(crate) fn error(failure: &Failure) -> Value {
+    json!({"code": failure.code(), "message": failure.sentence()})
 }

@@ -198,9 +198,7 @@ impl Standing<'_> {
 
     /// The state of one cluster by itself; `None` if part of it could not be read and the rest has no error.
     pub(crate) fn state(&self, cluster: &Cluster<'_>) -> Option<State> {
-        let name = &cluster.target.name;
-        let own = self.problems.iter().filter(|p| p.clusters.as_slice() == [name.clone()]);
-        let state = State::of(own);
+        let state = State::of_cluster(&cluster.target.name, &self.problems);
         (cluster.is_whole || state == State::Fail).then_some(state)
     }
 

@@ -4,7 +4,7 @@ use meshpki::Cert;
 use serde_json::{Value, json};
 
 use super::{Kind, Report, Row};
-use crate::fleet::problems::{State, istiod};
+use crate::fleet::problems::{State, error, istiod};
 
 /// The document.
 pub(super) fn write(report: &Report) -> Value {
@@ -26,14 +26,13 @@ fn context(report: &Report, row: &Row) -> Value {
     let rights = |rights: &[meshapply::kube::Right]| -> Vec<String> {
         rights.iter().map(ToString::to_string).collect()
     };
-    let error = row.failure().or(row.silent.as_ref());
     json!({
         "cluster": row.name,
         "context": row.asked.context,
         "server": row.asked.server,
         "sameAs": row.same_as,
         "state": row.state().map_or("unknown", State::word),
-        "error": error.map(|failure| json!({"code": failure.code(), "message": failure.sentence()})),
+        "error": row.failure().or(row.silent.as_ref()).map(error),
         "clock": survey.and_then(|survey| survey.clock).map(|clock| clock.to_string()),
         "clockDiffers": row.skew.is_some(),
         "missingToRead": survey.map(|survey| rights(&survey.unreadable)).unwrap_or_default(),

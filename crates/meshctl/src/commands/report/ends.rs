@@ -9,9 +9,9 @@ use crate::fleet::facts::Facts;
 
 /// A certificate and its time.
 pub(super) struct End {
-    pub(super) label: String,
-    /// `CA of east`, `root of east, west`.
-    pub(super) uses: Vec<String>,
+    pub(super) cert: Cert,
+    /// As what it is used, and by which clusters; the most important first.
+    pub(super) uses: Vec<(Use, Vec<String>)>,
     pub(super) begin: Option<Time>,
     /// `None`: it cannot be read.
     pub(super) end: Option<Time>,
@@ -38,7 +38,7 @@ pub(super) enum Phase {
 
 /// What a certificate is used as in clusters.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Use {
+pub(super) enum Use {
     Root,
     Chain,
     Ca,
@@ -66,7 +66,7 @@ pub(super) fn ends(clusters: &[(&str, &Facts)], within: Duration, at: Time) -> V
             End::new(cert, &uses, longest.flatten(), within, at)
         })
         .collect();
-    ends.sort_by(|a, b| (a.end, &a.label, a.begin).cmp(&(b.end, &b.label, b.begin)));
+    ends.sort_by_cached_key(|end| (end.end, end.label(), end.begin));
     ends
 }
 
@@ -102,7 +102,21 @@ impl End {
             _ if is_reached(replace) => Phase::Replace,
             _ => Phase::Fine,
         };
-        let words = |(use_, names): (&Use, &Vec<&str>)| {
+        // The CA itself is in the chain, and a root may be.
+        let is_alone = uses.len() == 1;
+        let shown = uses.iter().rev().filter(|(use_, _)| is_alone || **use_ != Use::Chain);
+        let owned = |names: &Vec<&str>| names.iter().map(|name| (*name).to_owned()).collect();
+        let uses = shown.map(|(use_, names)| (*use_, owned(names))).collect();
+        Self { cert: cert.clone(), uses, begin, end, replace, due, phase }
+    }
+
+    pub(super) fn label(&self) -> String {
+        self.cert.label()
+    }
+
+    /// `CA of east; root of east, west`.
+    pub(super) fn used(&self) -> String {
+        let words = |(use_, names): &(Use, Vec<String>)| {
             let word = match use_ {
                 Use::Root => "root of",
                 Use::Chain => "in the chain of",
@@ -110,18 +124,7 @@ impl End {
             };
             format!("{word} {}", names.join(", "))
         };
-        // The CA itself is in the chain, and a root may be.
-        let is_alone = uses.len() == 1;
-        let shown = uses.iter().rev().filter(|(use_, _)| is_alone || **use_ != Use::Chain);
-        Self {
-            label: cert.label(),
-            uses: shown.map(words).collect(),
-            begin,
-            end,
-            replace,
-            due,
-            phase,
-        }
+        self.uses.iter().map(words).collect::<Vec<_>>().join("; ")
     }
 
     /// When it ends and what to do before, without the name.

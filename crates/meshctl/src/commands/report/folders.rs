@@ -1,14 +1,12 @@
 //! The page of folders, without a cluster.
 
-use std::path::PathBuf;
-
 use meshapply::names::ISTIO_NAMESPACE;
 use meshconfig::Mesh;
 use meshpki::istiod::{Settings, Severity, StartOutcome, Version, starts};
 use meshpki::{Time, TrustDomain};
 
 use super::ends::ends;
-use super::{Calls, Cluster, Finding, Page};
+use super::{Calls, Cluster, Finding, Page, Place, Source};
 use crate::args::Report as Args;
 use crate::authority::warn_exposed;
 use crate::exit::Exit;
@@ -47,7 +45,7 @@ pub(super) fn read(
     let members: Vec<Member> =
         folders.into_iter().map(|folder| Member::new(folder, mesh.as_ref(), args, at)).collect();
     let page = page(&members, &absent, mesh.as_ref(), args, at);
-    let is_bad = page.findings.iter().any(|finding| finding.severity == Severity::Error);
+    let is_bad = page.findings.iter().any(|finding| finding.problem.severity == Severity::Error);
     let exit = match (is_bad, absent.is_empty()) {
         (true, _) => Exit::No,
         (false, false) => Exit::Failed,
@@ -70,20 +68,23 @@ fn page(
     let distrust = unexplained(&pairs, &problems);
     problems.extend(distrust);
     judge::errors_first(&mut problems);
-    let findings: Vec<Finding> = problems.iter().map(|one| finding(members, one, args)).collect();
     let known: Vec<_> = members.iter().map(|one| (one.folder.name.as_str(), &one.facts)).collect();
     let unread = absent.iter().map(|(name, failure)| Cluster {
         name: name.clone(),
-        place: "no folder".to_owned(),
+        place: Place::NoFolder,
         state: None,
-        lines: vec![("unknown", failure.sentence())],
+        lines: Err(failure.clone()),
     });
+    let clusters = members.iter().map(|one| one.cluster(&problems, at)).chain(unread).collect();
+    let findings: Vec<Finding> =
+        problems.into_iter().map(|one| finding(members, one, args)).collect();
     Page {
         mesh: mesh.map(|mesh| mesh.name.clone()),
         at,
-        source: source(&args.dirs),
-        clusters: members.iter().map(|one| one.cluster(&problems, at)).chain(unread).collect(),
+        source: Source { is_live: false, folders: args.dirs.clone() },
+        clusters,
         pairs,
+        within: args.within,
         ends: ends(&known, args.within, at),
         rotation: None,
         calls: mesh.and_then(Calls::new),
@@ -127,7 +128,6 @@ impl Member {
 
     fn cluster(&self, problems: &[Problem], at: Time) -> Cluster {
         let name = &self.folder.name;
-        let own = problems.iter().filter(|one| one.clusters.as_slice() == [name.clone()]);
         let ambient = if self.ambient { ", ambient mode" } else { "" };
         let mut lines =
             vec![("istiod", format!("{}{ambient}: {}", self.settings.version, self.start))];
@@ -138,15 +138,15 @@ impl Member {
         lines.extend(self.facts.above(at));
         Cluster {
             name: name.clone(),
-            place: format!("folder {}", self.folder.path.display()),
-            state: Some(State::of(own)),
-            lines,
+            place: Place::Folder(self.folder.path.clone()),
+            state: Some(State::of_cluster(name, problems)),
+            lines: Ok(lines),
         }
     }
 }
 
 /// A problem, with the next command in its folder. Only a refusal that nothing else explains has none.
-fn finding(members: &[Member], problem: &Problem, args: &Args) -> Finding {
+fn finding(members: &[Member], problem: Problem, args: &Args) -> Finding {
     let named = |name: &String| members.iter().find(|one| one.folder.name == *name);
     let place = match problem.clusters.iter().find_map(named) {
         None => problem.somewhere(),
@@ -159,11 +159,12 @@ fn finding(members: &[Member], problem: &Problem, args: &Args) -> Finding {
             typed: &UNTYPED,
         },
     };
-    let next = match place.next(problem) {
+    let next = match place.next(&problem) {
         next if next.is_empty() => matrix(args),
         next => next,
     };
-    Finding::new(problem, &place.fix(problem), next)
+    let fix = place.fix(&problem);
+    Finding { problem, fix, next }
 }
 
 /// The command that shows why clusters do not accept each other, by the same releases and at the same time.
@@ -177,13 +178,6 @@ fn matrix(args: &Args) -> String {
     let at = option("--at", args.at.map(|at| at.to_string()));
     let ambient = if args.ambient { " --ambient" } else { "" };
     format!("meshctl trust matrix{dirs}{spec}{version}{ambient}{at}")
-}
-
-/// `the folder ca`, `the folders ca, other`.
-fn source(dirs: &[PathBuf]) -> String {
-    let names: Vec<String> = dirs.iter().map(|dir| dir.display().to_string()).collect();
-    let word = if names.len() == 1 { "folder" } else { "folders" };
-    format!("the {word} {}", names.join(", "))
 }
 
 #[cfg(test)]
@@ -203,7 +197,7 @@ mod tests {
             let clusters = vec!["east".to_owned(), "west".to_owned()];
             let problem = Problem::new("istiod/different-roots", Severity::Error, clusters, "why");
             let expect = format!("meshctl trust matrix ca own-ca{expect}");
-            assert_eq!(finding(&[], &problem, &args).next, expect);
+            assert_eq!(finding(&[], problem, &args).next, expect);
         };
         check("--multi-root --out report.html", "");
         check(

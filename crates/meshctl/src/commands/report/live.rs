@@ -6,7 +6,7 @@ use meshpki::internals::fingerprints;
 use meshpki::rotation::{RotationCluster, RotationPhase};
 
 use super::ends::ends;
-use super::{Calls, Cluster, Finding, Page, Rotation};
+use super::{Calls, Cluster, Finding, Page, Place, Rotation, Source};
 use crate::args::Report as Args;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -50,10 +50,7 @@ pub(super) fn read(
     let page = Page {
         mesh: mesh.as_ref().map(|mesh| mesh.name.clone()),
         at,
-        source: match dir {
-            Some(dir) => format!("live clusters, compared with the folder {}", dir.display()),
-            None => "live clusters".to_owned(),
-        },
+        source: Source { is_live: true, folders: args.dirs.clone() },
         clusters: asked
             .found
             .iter()
@@ -63,8 +60,13 @@ pub(super) fn read(
         findings: standing
             .problems
             .iter()
-            .map(|problem| Finding::new(problem, &problem.fix, standing.next(problem)))
+            .map(|problem| Finding {
+                problem: problem.clone(),
+                fix: problem.fix.clone(),
+                next: standing.next(problem),
+            })
             .collect(),
+        within: args.within,
         ends: ends(&known.collect::<Vec<_>>(), args.within, at),
         rotation: rotation(&asked, dir.map(word)),
         calls: mesh.as_ref().and_then(Calls::new),
@@ -80,16 +82,16 @@ fn cluster(
     found: Option<&Found>,
 ) -> Cluster {
     let target = one.target;
-    let mut lines = match &one.facts {
-        Ok(facts) => facts.lines(standing.at),
-        Err(failure) => vec![("unknown", failure.sentence())],
-    };
-    if let Some(found) = found {
+    let mut lines = one.facts.as_ref().map(|facts| facts.lines(standing.at)).map_err(Clone::clone);
+    if let (Ok(lines), Some(found)) = (&mut lines, found) {
         lines.insert(1, ("domain", found.seen.mesh.trust_domain().to_owned()));
     }
     Cluster {
         name: target.name.clone(),
-        place: format!("context {}, {}", target.context, target.kube.server()),
+        place: Place::Context {
+            context: target.context.clone(),
+            server: target.kube.server().to_owned(),
+        },
         state: standing.state(one),
         lines,
     }

@@ -8,7 +8,7 @@ use meshpki::internals::digest;
 use meshpki::istiod::Severity;
 use meshpki::rotation::RotationPhase;
 
-use super::{Calls, Cluster, Finding, Page, Rotation};
+use super::{Calls, Cluster, Finding, Page, Rotation, how};
 use crate::fleet::pairs::{Answer, Pair, refusals};
 use crate::fleet::problems::State;
 use crate::text::{Html, counted};
@@ -123,7 +123,8 @@ fn sections(page: &Page) -> Vec<Section> {
 
 /// The counts, and the one command to type now.
 fn sum(html: &mut Html, page: &Page) {
-    let count = |severity| page.findings.iter().filter(|one| one.severity == severity).count();
+    let count =
+        |severity| page.findings.iter().filter(|one| one.problem.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     let unknown = page.clusters.iter().filter(|one| one.state.is_none()).count();
     let class = |is_bad: bool, class| if is_bad { class } else { "none" };
@@ -158,7 +159,8 @@ fn findings(html: &mut Html, page: &Page) {
 }
 
 fn finding(html: &mut Html, one: &Finding) {
-    let (class, mark, word) = match one.severity {
+    let problem = &one.problem;
+    let (class, mark, word) = match problem.severity {
         Severity::Error => ("is-error", "mark fail", "error"),
         Severity::Warning => ("is-warning", "mark warn", "warning"),
     };
@@ -166,13 +168,13 @@ fn finding(html: &mut Html, one: &Finding) {
         html.element("h3", &[], |html| {
             html.leaf("span", &[("class", mark)], word);
             html.text(" ");
-            html.text(&one.clusters.join(", "));
+            html.text(&problem.clusters.join(", "));
             html.text(" ");
-            html.leaf("code", &[("class", "soft")], one.code);
+            html.leaf("code", &[("class", "soft")], problem.code);
         });
-        html.leaf("p", &[], &one.message);
-        let evidence = one.evidence.iter().map(|line| ("evidence", line.as_str()));
-        let lines = evidence.chain([("effect", one.effect.as_str()), ("fix", one.fix.as_str())]);
+        html.leaf("p", &[], &problem.message);
+        let evidence = problem.evidence.iter().map(|line| ("evidence", line.as_str()));
+        let lines = evidence.chain([("effect", &*problem.effect), ("fix", &*one.fix)]);
         let lines: Vec<_> = lines.filter(|(_, line)| !line.is_empty()).collect();
         pairs_of(html, &lines);
         if !one.next.is_empty() {
@@ -212,9 +214,14 @@ fn cluster(html: &mut Html, one: &Cluster) {
             html.text(" ");
             html.leaf("span", &[("class", class)], word);
         });
-        html.leaf("p", &[("class", "soft")], &one.place);
-        let lines: Vec<_> = one.lines.iter().map(|(what, line)| (*what, line.as_str())).collect();
-        pairs_of(html, &lines);
+        html.leaf("p", &[("class", "soft")], &one.place.to_string());
+        match &one.lines {
+            Ok(lines) => {
+                let lines: Vec<_> = lines.iter().map(|(what, line)| (*what, &**line)).collect();
+                pairs_of(html, &lines);
+            }
+            Err(failure) => pairs_of(html, &[("unknown", &failure.sentence())]),
+        }
     });
 }
 
@@ -284,7 +291,7 @@ fn calls(html: &mut Html, calls: &Calls) {
     let rows = calls.rows.iter().map(|call| (call.from.as_str(), call));
     table(html, about, ["from", "to", "how", "services"].into_iter(), rows, |html, call| {
         html.leaf("td", &[], &call.to);
-        html.leaf("td", &[], call.how);
+        html.leaf("td", &[], how(call.way));
         html.leaf("td", &[], &call.services.join(", "));
     });
 }

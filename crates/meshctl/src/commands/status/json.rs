@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 use crate::exit::Exit;
 use crate::files;
 use crate::fleet::facts::{Facts, Folder, Given, Kept, Served};
-use crate::fleet::pairs::{Answer, Pair};
-use crate::fleet::problems::{State, istiod, problem};
+use crate::fleet::problems::{State, error, istiod, pair, problem};
 use crate::fleet::standing::{Cluster, Standing};
 
 /// The document.
@@ -25,14 +24,13 @@ pub(super) fn write(standing: &Standing<'_>) -> Value {
 }
 
 fn cluster(standing: &Standing<'_>, cluster: &Cluster<'_>) -> Value {
-    let error = cluster.facts.as_ref().err();
     json!({
         "name": cluster.target.name,
         "context": cluster.target.context,
         "server": cluster.target.kube.server(),
         "tls": crate::fleet::clusters::tls(cluster.target),
         "state": standing.state(cluster).map_or("unknown", State::word),
-        "error": error.map(|failure| json!({"code": failure.code(), "message": failure.sentence()})),
+        "error": cluster.facts.as_ref().err().map(error),
         "live": cluster.facts.as_ref().ok().map(|facts| live(facts, standing.at)),
     })
 }
@@ -101,20 +99,5 @@ fn lacking(given: &Given) -> Value {
         "namespace": given.namespace,
         "configMap": given.roots.is_some(),
         "roots": roots.map(Cert::fingerprint).collect::<Vec<_>>(),
-    })
-}
-
-fn pair(pair: &Pair) -> Value {
-    let (trusted, why, until) = match &pair.answer {
-        Answer::Yes(end) => (Some(true), &[][..], end.as_ref().map(|(end, _)| end.to_string())),
-        Answer::No(why) => (Some(false), why.as_slice(), None),
-        Answer::Unknown => (None, &[][..], None),
-    };
-    json!({
-        "truster": pair.truster,
-        "signer": pair.signer,
-        "trusted": trusted,
-        "why": why,
-        "until": until,
     })
 }

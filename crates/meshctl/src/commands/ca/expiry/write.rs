@@ -50,26 +50,20 @@ pub(super) fn json(items: &[Item], problems: &[Problem], at: Time, within: Durat
     let place = |place: &Place| json!({ "file": place.file, "line": place.line });
     let items = items.iter().map(|item| {
         let (kind, subject, serial) = match &item.object {
-            Object::Cert(cert) => {
-                ("certificate", cert.subject().to_string(), Some(text::serial(cert.serial())))
-            }
+            Object::Cert(cert) => ("certificate", cert.subject().to_string(), Some(cert.serial())),
             Object::Crl(crl) => ("crl", crl.issuer().to_string(), None),
         };
-        json!({
-            "kind": kind,
-            "subject": subject,
-            "serial": serial,
-            "fingerprint": fingerprint(&item.object),
-            "notAfter": item.end.map(|end| end.to_string()),
-            "secondsLeft": item.end.map(|end| end.0.saturating_sub(at.0)),
-            "state": match item.state {
-                State::Unreadable => "unreadable",
-                State::Expired => "expired",
-                State::Due => "due",
-                State::Fine => "ok",
-            },
-            "places": item.places.iter().map(place).collect::<Vec<_>>(),
-        })
+        let mut value = text::ending(&subject, serial, &fingerprint(&item.object), item.end, at);
+        value["kind"] = kind.into();
+        value["state"] = match item.state {
+            State::Unreadable => "unreadable",
+            State::Expired => "expired",
+            State::Due => "due",
+            State::Fine => "ok",
+        }
+        .into();
+        value["places"] = item.places.iter().map(place).collect();
+        value
     });
     let problems = problems.iter().map(|problem| {
         let Place { file, line } = &problem.place;

@@ -62,12 +62,12 @@ fn key(html: &mut Html) {
 fn row(html: &mut Html, end: &End, axis: &Axis) {
     html.element("div", &[], |html| {
         html.element("h3", &[], |html| {
-            html.text(&end.label);
+            html.text(&end.label());
             html.text(" ");
             let class = format!("mark {}", end.phase.class());
             html.leaf("span", &[("class", &class)], end.phase.word());
         });
-        html.leaf("p", &[], &end.uses.join("; "));
+        html.leaf("p", &[], &end.used());
         html.leaf("p", &[("class", "soft")], &end.words(axis.at));
     });
     let attrs = [("class", "bar"), ("width", "100%"), ("height", HEIGHT), ("role", "img")];
@@ -75,7 +75,7 @@ fn row(html: &mut Html, end: &End, axis: &Axis) {
         html.leaf(
             "title",
             &[],
-            &format!("{}: {}, {}", end.label, end.phase.word(), end.words(axis.at)),
+            &format!("{}: {}, {}", end.label(), end.phase.word(), end.words(axis.at)),
         );
         rect(html, "track", "0", "100%");
         axis.ticks().iter().for_each(|(time, _)| line(html, "tick", &axis.place(*time)));
