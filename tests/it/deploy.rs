@@ -171,9 +171,9 @@ fn the_chart_renews_the_ca_of_a_real_cluster() {
             .expect("helm");
     mesh.shell.scratch.write("chart.yaml", &text);
     mesh.good("push @/ca --context east --yes");
-    mesh.follow("kubectl -n istio-system create secret generic meshctl-cacerts-previous");
-    mesh.follow("kubectl apply --dry-run=server -f chart.yaml");
-    mesh.follow("kubectl apply -f chart.yaml");
+    mesh.typed("kubectl -n istio-system create secret generic meshctl-cacerts-previous");
+    mesh.typed("kubectl apply --dry-run=server -f chart.yaml");
+    mesh.typed("kubectl apply -f chart.yaml");
     let all = documents(&text);
     let job = all.iter().find(|one| one["kind"] == "CronJob").expect("a CronJob");
     let pod = &job["spec"]["jobTemplate"]["spec"]["template"]["spec"];

@@ -41,7 +41,7 @@ fn errors_name_the_place() {
     let check = |text: &str, expect: &str| {
         let shell = Shell::new();
         shell.scratch.write_key("kubeconfig", text);
-        shell.check(STATUS, &format!("\n        exit 1\n        --- stderr\n        error[apply/kubeconfig]: kubeconfig @/kubeconfig{expect}\n\n        hint: `kubectl config get-contexts` lists the contexts; `--kubeconfig FILE` names another file\n    "));
+        shell.check(STATUS, &format!("\n        exit 1\n        --- stderr\n        error[apply/kubeconfig]: kubeconfig @/kubeconfig{expect}\n\n        hint: `kubectl config get-contexts --kubeconfig @/kubeconfig` lists the contexts; `--kubeconfig FILE` names another file\n    "));
     };
     let base = "\
 clusters:

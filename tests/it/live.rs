@@ -56,7 +56,7 @@ fn nothing_to_ask() {
         --- stderr
         error[apply/kubeconfig]: kubeconfig @/kubeconfig has no context `absent`
 
-        hint: `kubectl config get-contexts` lists the contexts; `--kubeconfig FILE` names another file
+        hint: `kubectl config get-contexts --kubeconfig @/kubeconfig` lists the contexts; `--kubeconfig FILE` names another file
     "#,
     );
     shell.check(
@@ -459,7 +459,7 @@ fn nothing_there() {
     ended(&rotated, 2, &["error[apply/no-istiod]"]);
     assert_eq!(mesh.shell.scratch.entries("ca"), entries, "nothing is renewed for nobody");
     let before = mesh.run("push @/ca --context east --yes --before-install");
-    ended(&before, 1, &["hint: `kubectl --context east create namespace istio-system`"]);
+    mesh.follow(before.hinted("kubectl --context east create namespace istio-system"));
     east.apply_object(&tests::rig::istio::namespace("istio-system"));
     asked.check(
         "status --context east",
@@ -484,11 +484,9 @@ fn nothing_there() {
     asked.check("status @/ca --context east", 2, &[idle, scale]);
     asked.check("status @/ca --context east --before-install", 2, &[idle, scale]);
     asked.check("check --context east", 2, &[idle]);
-    ended(
-        &mesh.run("rotate intermediate @/ca --context east --yes"),
-        2,
-        &["error[apply/no-replicas]"],
-    );
+    let idle = mesh.run("rotate intermediate @/ca --context east --yes");
+    ended(&idle, 2, &["error[apply/no-replicas]"]);
+    mesh.follow(idle.hinted("kubectl --context east -n istio-system scale deployment/istiod"));
     east.install_istio(&Istio::default());
     mesh.good("push @/ca --context east --yes --timeout 60s");
     asked.check("status @/ca --context east", 0, &["[ok]   east", "0 errors, 0 warnings"]);

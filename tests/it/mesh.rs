@@ -267,7 +267,7 @@ fn explain_graph_and_lint() {
         error[lint/stock-filter]: it rewrites every `.global` name before `cross-cluster-traffic-bookinfo` can rewrite `\.cluster2\.global$`: x.svc.CLUSTER.global becomes x.svc.CLUSTER.svc.cluster.local
           in: cluster2, EnvoyFilter istio-system/istio-multicluster-ingressgateway
           source: istio 1.6.4 manifests/charts/gateways/istio-ingress/templates/preconfigured.yaml
-          next: kubectl delete envoyfilter istio-multicluster-ingressgateway -n istio-system
+          next: kubectl --context cluster2 -n istio-system delete envoyfilter istio-multicluster-ingressgateway
 
         warning[lint/no-identity]: callers of `reviews.default.svc.cluster2.global` accept any certificate of the mesh, because its ServiceEntry has no subjectAltNames
           in: cluster1, ServiceEntry istio-system/reviews.default.svc.cluster2.global.bookinfo
@@ -455,7 +455,7 @@ fn dns_edits() {
         --- stderr
         error[config/needs]: cluster `cluster1` needs the address of istio-coredns
 
-        hint: write `dns: {way: istio-coredns, address: IP}`: `kubectl get svc -n istio-system istiocoredns -o jsonpath={.spec.clusterIP}`; or `dns: {way: none}` if the DNS need not answer for them
+        hint: write `dns: {way: istio-coredns, address: IP}`: `kubectl --context cluster1 -n istio-system get svc istiocoredns -o jsonpath={.spec.clusterIP}`; or `dns: {way: none}` if the DNS need not answer for them
     "#,
     );
     let text = fs::read_to_string(shell.scratch.path().join("mesh.yaml")).unwrap();

@@ -324,7 +324,7 @@ fn a_cluster_that_is_away() {
         --- stderr
         error[apply/kubeconfig]: kubeconfig @/kubeconfig has no context `a`
 
-        hint: `kubectl config get-contexts` lists the contexts; `--kubeconfig FILE` names another file
+        hint: `kubectl config get-contexts --kubeconfig @/kubeconfig` lists the contexts; `--kubeconfig FILE` names another file
     "#,
     );
 }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use tests::mesh::{Mesh, SOON};
 use tests::rbac::rules;
 use tests::rig::{Cluster, Gateway, Hold, Istio, Kind};
+use tests::rotation::World;
 
 const PUSH: &str = "push @/ca --context east --yes --timeout 60s --reload-timeout 20s";
 
@@ -192,38 +194,23 @@ fn a_stuck_istiod_leaves_the_gateways_alone_and_can_be_rolled_back() {
 fn what_stands_in_the_way_is_said_before_anything_is_written() {
     let Some(mesh) = Mesh::with_istio(&["east"], &Istio::default()) else { return };
     let east = &mesh.clusters[0];
-    let paused = |paused: bool| {
-        let mut istiod = east.workload(Kind::Deployment, "istio-system", "istiod");
-        let labels = istiod["metadata"]["labels"].take();
-        let mut spec = istiod["spec"].take();
-        spec["paused"] = paused.into();
-        east.apply_object(&serde_json::json!({
-            "apiVersion": "apps/v1", "kind": "Deployment", "spec": spec,
-            "metadata": {"name": "istiod", "namespace": "istio-system", "labels": labels},
-        }));
-    };
     let refused = |kubeconfig: &str, status: u8, parts: &[&str]| {
         let before = mesh.written(0);
         let ran = mesh.run_as(kubeconfig, PUSH);
         assert_eq!(ran.status, status, "{}{}", ran.out, ran.err);
         contains(&ran.err, parts);
         assert_eq!(mesh.written(0), before, "nothing is written");
+        ran
     };
     // A user without rights.
     mesh.write_kubeconfig("nobody", &[east.kubeconfig_for("nobody", &[])]);
     refused("nobody", 1, &["error[apply/forbidden]", "nobody", "--print-rbac"]);
     // A paused istiod.
-    paused(true);
-    refused(
-        "admin",
-        2,
-        &[
-            "error[apply/obstacle]",
-            "deployment/istiod would not restart: its rollout is paused",
-            "kubectl --context east -n istio-system rollout resume deployment/istiod",
-        ],
-    );
-    paused(false);
+    mesh.typed("kubectl -n istio-system rollout pause deployment/istiod");
+    let parts =
+        ["error[apply/obstacle]", "deployment/istiod would not restart: its rollout is paused"];
+    let ran = refused("admin", 2, &parts);
+    mesh.follow(ran.hinted("kubectl --context east -n istio-system rollout resume "));
     // Someone else's secret.
     east.apply_cacerts(&mesh.shell.scratch.join("ca/east"));
     mesh.shell.good("ca renew @/ca --cluster east");
@@ -407,10 +394,45 @@ fn an_empty_secret_made_beforehand() {
     let before = mesh.written(0);
     let ran = mesh.run_as("ci", PUSH);
     assert_eq!(ran.status, 1, "{}{}", ran.out, ran.err);
-    let make =
-        "kubectl --context east -n istio-system create secret generic meshctl-cacerts-previous";
-    contains(&ran.err, &["error[apply/forbidden]", make]);
+    contains(&ran.err, &["error[apply/forbidden]"]);
     assert_eq!(mesh.written(0), before);
+    // Whoever may create it has a kubeconfig of their own.
+    let make = "kubectl --context east -n istio-system create secret generic meshctl-cacerts-";
+    assert!(!ran.hinted(make).contains("--kubeconfig"), "{}", ran.err);
+    mesh.typed(ran.hinted(make));
+    contains(&mesh.run_as("ci", PUSH).out, &["verified"]);
+}
+
+/// The commands that are printed after a failure reach the cluster as this one did.
+#[test]
+fn what_is_to_be_typed_has_the_kubeconfig() {
+    const ISTIOD: &str = "/apis/apps/v1/namespaces/istio-system/deployments/istiod";
+    const SECRET: &str = "/api/v1/namespaces/istio-system/secrets/cacerts";
+    let check = |path: &str, change: &dyn Fn(&mut Value), command: &str, expect: &str| {
+        let mut world = World::new(&["east"]);
+        let api = &world.site("east").api;
+        let mut object = api.object(path).expect("an object");
+        change(&mut object);
+        api.put(path, object);
+        let config = world.shell.scratch.join("kubeconfig").display().to_string();
+        world.shell.env.clear();
+        let ran = world.run(&format!("{command} --kubeconfig @/kubeconfig"));
+        assert_ne!(ran.status, 0, "{}{}", ran.out, ran.err);
+        let hint = ran.hinted(expect);
+        assert!(hint.ends_with(&format!(" --kubeconfig {config}")), "{hint}");
+        assert_eq!(world.site("east").writes(), 0);
+    };
+    let push = "push @/new --context east --force istiod/root-replaced --yes";
+    let in_istio = "kubectl --context east -n istio-system";
+    let spec = |path: &'static str, value: Value| {
+        move |object: &mut Value| *object.pointer_mut(path).expect("a place") = value.clone()
+    };
+    let paused = |object: &mut Value| object["spec"]["paused"] = true.into();
+    check(ISTIOD, &paused, push, &format!("{in_istio} rollout resume deployment/istiod "));
+    let none = spec("/spec/replicas", 0.into());
+    check(ISTIOD, &none, push, &format!("{in_istio} scale deployment/istiod --replicas 1 "));
+    let kind = spec("/type", "kubernetes.io/tls".into());
+    check(SECRET, &kind, push, &format!("{in_istio} delete secret cacerts "));
 }
 
 #[test]

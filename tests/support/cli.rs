@@ -50,6 +50,21 @@ pub fn ended(ran: &Ran, status: u8, parts: &[&str]) {
     }
 }
 
+impl Ran {
+    /// The printed command of a hint that begins so.
+    ///
+    /// # Panics
+    /// With the messages, if there is none.
+    #[track_caller]
+    #[must_use]
+    pub fn hinted(&self, begins: &str) -> &str {
+        let hints = self.err.lines().filter(|line| line.starts_with("hint: "));
+        let mut commands = hints.flat_map(|line| line.split('`').skip(1).step_by(2));
+        let found = commands.find(|command| command.starts_with(begins));
+        found.unwrap_or_else(|| panic!("no hint has `{begins}`:\n{}", self.err))
+    }
+}
+
 impl Shell {
     /// A new folder, no environment, nothing on standard input, [`NOW`].
     #[allow(clippy::new_without_default, reason = "it has an effect")]

@@ -97,11 +97,27 @@ impl Mesh {
     }
 
     /// Runs a printed `kubectl` command as its reader would, with an editor that changes nothing; returns its output.
+    /// Without the kubeconfig that was named, it reaches no cluster.
     ///
     /// # Panics
     /// With its output, if it fails.
     #[track_caller]
     pub fn follow(&self, command: &str) -> String {
+        self.shell_command(command, "/nowhere")
+    }
+
+    /// Runs a shell command that a person types, with the administrators' kubeconfig; returns its output.
+    ///
+    /// # Panics
+    /// With its output, if it fails.
+    #[track_caller]
+    pub fn typed(&self, command: &str) -> String {
+        let config = self.shell.scratch.join("admin.kubeconfig");
+        self.shell_command(command, &config.display().to_string())
+    }
+
+    #[track_caller]
+    fn shell_command(&self, command: &str, kubeconfig: &str) -> String {
         let kubectl = Binaries::find().expect("the rig").path("kubectl").to_owned();
         let folder = kubectl.parent().expect("a folder").display().to_string();
         let path = std::env::var("PATH").unwrap_or_default();
@@ -109,7 +125,7 @@ impl Mesh {
             .args(["-c", command])
             .current_dir(self.shell.scratch.path())
             .env("PATH", format!("{folder}:{path}"))
-            .env("KUBECONFIG", self.shell.scratch.join("admin.kubeconfig"))
+            .env("KUBECONFIG", kubeconfig)
             .env("KUBE_EDITOR", "true")
             .stdin(Stdio::null())
             .output()

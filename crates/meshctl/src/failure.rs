@@ -8,7 +8,7 @@ use meshapply::endpoint;
 use meshpki::Error;
 
 use crate::exit::Exit;
-use crate::hints::{self, Typed, UNTYPED, readyz};
+use crate::hints::{self, Typed, UNTYPED, get_contexts, kubectl, readyz};
 use crate::text::safe;
 
 /// Why a command did not do what it was asked for, as it will be printed.
@@ -239,19 +239,27 @@ impl From<meshapply::Error> for Failure {
 
 impl From<&meshapply::Error> for Failure {
     fn from(error: &meshapply::Error) -> Self {
-        Self::of(error, &UNTYPED)
+        Self::of(error, "CONTEXT", &UNTYPED)
     }
 }
 
 impl Failure {
-    /// An error of a cluster, with the options that reach it.
-    pub(crate) fn of(error: &meshapply::Error, typed: &Typed) -> Self {
+    /// An error of a cluster, with the context and the options that reach it.
+    pub(crate) fn of(error: &meshapply::Error, reach: &str, typed: &Typed) -> Self {
         let exit = if error.could_not_ask() { Exit::Failed } else { Exit::No };
         let mut failure = Self::new(error.code(), error.to_string()).exit(exit);
         failure.hints = match error {
             meshapply::Error::Credentials { context, .. } => vec![format!(
                 "`{}` uses the same credentials and shows everything that a plugin prints",
                 readyz(context, typed)
+            )],
+            meshapply::Error::Kubeconfig { .. } => vec![format!(
+                "`{}` lists the contexts; `--kubeconfig FILE` names another file",
+                get_contexts(typed)
+            )],
+            meshapply::Error::NoDns { .. } => vec![format!(
+                "if the DNS reads another ConfigMap, name it in the spec: `dns: {{configMap: NAMESPACE/NAME}}`; for kube-dns, create an empty one: `{}`",
+                kubectl(reach, "-n kube-system create configmap kube-dns", typed)
             )],
             _ => apply_hint(error).into_iter().map(str::to_owned).collect(),
         };
@@ -272,7 +280,7 @@ impl From<endpoint::Error> for Failure {
     }
 }
 
-/// The next step that goes with a code of `apply/`, where it is the same in every cluster.
+/// The next step that goes with a code of `apply/`, if no command of kubectl is in it.
 const fn apply_hint(error: &meshapply::Error) -> Option<&'static str> {
     use meshapply::Error as E;
     use meshapply::next::Stop;
@@ -280,15 +288,9 @@ const fn apply_hint(error: &meshapply::Error) -> Option<&'static str> {
         E::Forbidden { .. } => {
             "`meshctl push DIR --print-rbac` prints the permissions that a push needs"
         }
-        E::Kubeconfig { .. } => {
-            "`kubectl config get-contexts` lists the contexts; `--kubeconfig FILE` names another file"
-        }
         E::IstioVersion { .. } => "set it with `--istio-version 1.30.3`",
         E::NoCrd { .. } => {
             "install Istio's CRDs, or correct the cluster's `istioVersion` in the spec, which determines the API versions"
-        }
-        E::NoDns { .. } => {
-            "if the DNS reads another ConfigMap, name it in the spec: `dns: {configMap: NAMESPACE/NAME}`; for kube-dns, create an empty one: `kubectl -n kube-system create configmap kube-dns`"
         }
         E::Unreachable { .. } => {
             "try again, or leave the cluster out; nothing further was written to it"
@@ -300,14 +302,8 @@ const fn apply_hint(error: &meshapply::Error) -> Option<&'static str> {
         E::Stopped(Stop::Immutable) => {
             "delete the immutable secret and create it again by hand, or remove `immutable` at its source"
         }
-        E::Stopped(Stop::SecretType { .. }) => {
-            "create the files with `--layout tls`, which this type can hold; or save a copy, run `kubectl delete secret cacerts` and push again: istiod keeps its CA until it restarts"
-        }
         E::Stopped(Stop::Moved { .. } | Stop::Gone) => {
             "find out what else writes to the cluster, then run the command again: it shows a new plan"
-        }
-        E::Stopped(Stop::Altered { .. }) => {
-            "`kubectl get mutatingwebhookconfigurations,mutatingadmissionpolicies` lists what can change objects before they are stored"
         }
         E::Stopped(Stop::Twin { .. }) => {
             "name each cluster once with `--context`; each folder belongs to one cluster"
@@ -318,7 +314,6 @@ const fn apply_hint(error: &meshapply::Error) -> Option<&'static str> {
         E::Unfinished { .. } => {
             "`meshctl push` continues it; `meshctl status` shows what is still pending"
         }
-        E::Stopped(Stop::NoReplicas { .. }) => "scale it up first: `kubectl scale`",
         _ => return None,
     })
 }

@@ -203,7 +203,7 @@ impl Where<'_> {
             Step::Forget => {
                 format!("meshctl forget --context {}{}", self.target(), self.typed.meshctl)
             }
-            Step::ListContexts => format!("kubectl config get-contexts{}", self.typed.kubectl),
+            Step::ListContexts => get_contexts(self.typed),
             Step::FindIstiod => self.kubectl("get deployments -A -l app=istiod"),
             Step::CreateNamespace => {
                 self.kubectl(&format!("create namespace {}", word(Path::new(self.istio_namespace))))
@@ -362,6 +362,19 @@ fn conversion(file: &str, forms: &[Form]) -> String {
 /// A command of kubectl in a context, with the options that were typed.
 pub(crate) fn kubectl(context: &str, rest: &str, typed: &Typed) -> String {
     format!("kubectl --context {} {rest}{}", word(Path::new(context)), typed.kubectl)
+}
+
+/// A command of kubectl about a resource by its name in messages: `ConfigMap kube-system/coredns`.
+pub(crate) fn about(context: &str, verb: &str, id: &str, options: &str, typed: &Typed) -> String {
+    let (kind, place) = id.split_once(' ').unwrap_or(("", id));
+    let (namespace, name) = place.split_once('/').unwrap_or(("default", place));
+    let [kind, namespace, name] = [kind, namespace, name].map(|part| word(Path::new(part)));
+    kubectl(context, &format!("-n {namespace} {verb} {kind} {name}{options}"), typed)
+}
+
+/// The command that lists the contexts.
+pub(crate) fn get_contexts(typed: &Typed) -> String {
+    format!("kubectl config get-contexts{}", typed.kubectl)
 }
 
 /// The command that asks a context's API server whether it is up.

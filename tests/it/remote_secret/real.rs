@@ -160,7 +160,7 @@ fn the_printed_rights_are_enough() {
 fn secrets_of_istioctl() {
     let Some(mesh) = mesh() else { return };
     let istioctl = Binaries::find().expect("the rig").path("istioctl").display().to_string();
-    mesh.follow(&format!(
+    mesh.typed(&format!(
         "{istioctl} create-remote-secret --context west --name west | kubectl --context east apply -f -"
     ));
     ended(&mesh.run(CREATE), 0, &["unchanged\n", "done: 1 secret written and verified"]);
@@ -182,21 +182,20 @@ fn secrets_of_istioctl() {
         0,
         &["a token of istio-reader-service-account without an end is still valid in west"],
     );
-    let next =
-        ran.err.lines().find_map(|line| line.strip_prefix("hint: run `kubectl --context west"));
-    mesh.follow(&format!(
-        "kubectl --context west{}",
-        next.expect("a command").trim_end_matches('`')
-    ));
+    let next = ran.err.lines().find_map(|line| line.strip_prefix("hint: run `"));
+    let next = next.expect("a command").trim_end_matches('`');
+    assert!(next.starts_with("kubectl --context west -n istio-system delete secret "), "{next}");
+    mesh.follow(next);
     let ran = mesh.run(CHECK);
     ended(&ran, 0, &["errors 0, warnings 0"]);
+    let config = mesh.shell.scratch.join("admin.kubeconfig").display().to_string();
     for command in [
-        "kubectl --context east -n istio-system get secret istio-remote-secret-west --show-managed-fields -o jsonpath={.metadata}",
-        "kubectl --context east -n istio-system logs -l app=istiod --tail=50",
-        "kubectl --context west -n istio-system auth can-i --list --as system:serviceaccount:istio-system:istio-reader-service-account",
-        "kubectl --context west -n istio-system get serviceaccounts",
-        "kubectl --context east -n istio-system rollout restart deployment -l app=istiod",
+        "east -n istio-system get secret istio-remote-secret-west --show-managed-fields -o jsonpath={.metadata}",
+        "east -n istio-system logs -l app=istiod --tail=50",
+        "west -n istio-system auth can-i --list --as system:serviceaccount:istio-system:istio-reader-service-account",
+        "west -n istio-system get serviceaccounts",
+        "east -n istio-system rollout restart deployment -l app=istiod",
     ] {
-        mesh.follow(command);
+        mesh.follow(&format!("kubectl --context {command} --kubeconfig {config}"));
     }
 }

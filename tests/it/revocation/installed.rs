@@ -192,7 +192,7 @@ fn crls_that_are_not_installed() {
     // The job fixes it.
     assert!(mesh.good(&rotate).contains("CRLs: due: the CRL of"));
     mesh.shell.good("ca crl @/ca");
-    mesh.follow("kubectl -n istio-system set env deployment/istiod PILOT_ENABLE_CA_CRL=false");
+    mesh.typed("kubectl -n istio-system set env deployment/istiod PILOT_ENABLE_CA_CRL=false");
     ended(
         &mesh.run(&push),
         2,
@@ -202,7 +202,7 @@ fn crls_that_are_not_installed() {
         ],
     );
     // Without proxies that have them, CRLs stop no new CA, and may go.
-    mesh.follow("rm ca/east/ca-crl.pem");
+    mesh.typed("rm ca/east/ca-crl.pem");
     ended(&mesh.shell.run_at("ca renew @/ca --cluster east", meshctl::io::system_time()), 0, &[]);
     mesh.good(&push);
 }
@@ -216,7 +216,7 @@ fn revokes_less(mesh: &Mesh, limits: &str) {
     let leaf = pki("leaf", shell, "ca/east", "east").leaf;
     shell.scratch.write("leaf.pem", pem::encode(pem::CERTIFICATE, &leaf));
     ended(&shell.run_at("ca renew @/ca --cluster east", now()), 0, &[]);
-    mesh.follow("cp -R ca other");
+    mesh.typed("cp -R ca other");
     ended(&shell.run_at("ca revoke @/ca --certificate @/leaf.pem", now()), 0, &[]);
     let ran = mesh.good(&rotate("ca"));
     assert!(
@@ -231,12 +231,12 @@ fn revokes_less(mesh: &Mesh, limits: &str) {
         ended(&mesh.run(&command), 2, &[less, serial, "update revoked.txt from its origin"]);
     }
     ended(&mesh.run(&format!("rollback --context east {limits}")), 2, &[less, serial]);
-    mesh.follow("rm other/east/ca-crl.pem");
+    mesh.typed("rm other/east/ca-crl.pem");
     ended(&mesh.run(&push("other")), 2, &["error[ctl/stale-crl]: ca-crl.pem would go", serial]);
     // The list is lost.
-    mesh.follow("mv ca/revoked.txt ca/lost.txt");
+    mesh.typed("mv ca/revoked.txt ca/lost.txt");
     ended(&mesh.run(&rotate("ca")), 2, &["lists certificates that are not in revoked.txt", less]);
-    mesh.follow("mv ca/lost.txt ca/revoked.txt && cp ca/revoked.txt other/");
+    mesh.typed("mv ca/lost.txt ca/revoked.txt && cp ca/revoked.txt other/");
     mesh.good(&rotate("other"));
     // A partner's CRL is installed with ours, and goes when it has expired.
     let partner = Authority::root(KeyType::EcdsaP256, "CN=Partner", |_| {});
@@ -293,7 +293,7 @@ fn another_root_while_crls_are_used() {
         "rotate root next @/new-ca --context east --strategy overlap --force ctl/drop-gate {limits}"
     );
     assert!(mesh.good(&next).contains("prepared (east)"));
-    mesh.follow("mv new-ca/east/ca-crl.pem kept.pem");
+    mesh.typed("mv new-ca/east/ca-crl.pem kept.pem");
     let gone = "error[ctl/stale-crl]: ca-crl.pem would go, with the CRL of `Mesh CA east`";
     let serial = "because: its serial number is 4707070707070707070707070707070707070707";
     ended(&mesh.run(&next), 2, &[gone, serial, "`meshctl ca crl DIR --add ca-crl.pem`"]);

@@ -14,7 +14,7 @@ use crate::authority::open_workspace;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files::{self, Kept};
-use crate::fleet::clusters::{Target, place, runtime};
+use crate::fleet::clusters::{Target, failed, place, runtime};
 use crate::fleet::observe::{self, Found};
 use crate::fleet::pending;
 use crate::hints::Where;
@@ -69,7 +69,7 @@ pub(super) fn run(args: &Forget, io: &mut Io<'_>) -> Result<Exit, Failure> {
         for one in &in_clusters {
             let desired = Desired::as_it_is(one.live);
             let done = one.target.kube.act(&one.action, &desired).await;
-            done.map_err(|error| Failure::from(error).within(place(one.target)))?;
+            done.map_err(|error| failed(one.target, &error))?;
             io.print(&format!("{}: emptied\n", text::safe(&one.target.name)))?;
         }
         remove(args, &on_disk, io)
@@ -118,7 +118,7 @@ async fn may_go<'a>(
         );
     }
     let proven = meshapply::forget::proven(&target.kube, observed).await;
-    proven.map_err(|error| refused(Failure::from(error)))?;
+    proven.map_err(|error| failed(target, &error).because("nothing was removed"))?;
     Ok(kept.zip(observed.secret.as_ref()).map(|(kept, live)| InCluster {
         target,
         live,

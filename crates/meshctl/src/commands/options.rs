@@ -202,11 +202,17 @@ impl Members {
     /// Without a cluster on the command line, those of `mesh.yaml`.
     pub(super) fn resolved(&self, force: &[String]) -> Selection {
         let default = || self.contexts.is_empty().then(|| "mesh.yaml".into());
+        let mut way = Way::new(self.kubeconfig.clone(), force);
+        // The commands say themselves which spec.
+        way.typed = way
+            .typed
+            .with("--istio-namespace", self.istio_namespace.as_ref())
+            .with("--istio-version", self.istio_version.map(|version| version.to_string()));
         Selection {
             spec: self.file.clone().or_else(default),
             spec_text: None,
             contexts: self.contexts.clone(),
-            way: Way::new(self.kubeconfig.clone(), force),
+            way,
             istio_namespace: self.istio_namespace.clone(),
             istio_version: self.istio_version,
             gateways: Vec::new(),

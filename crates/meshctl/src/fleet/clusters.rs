@@ -20,7 +20,7 @@ use tokio::runtime::Runtime;
 pub(crate) use guard::check as guard_of;
 
 use crate::failure::Failure;
-use crate::hints::Typed;
+use crate::hints::{Typed, UNTYPED, get_contexts};
 use crate::io::Io;
 use crate::spec;
 use crate::text;
@@ -201,6 +201,15 @@ impl Way {
         let typed = Typed::new(kubeconfig.as_deref());
         Self { kubeconfig, force: force.to_vec(), hidden: Vec::new(), patience: None, typed }
     }
+
+    /// The kubeconfig.
+    ///
+    /// # Errors
+    /// `apply/kubeconfig`.
+    pub(crate) fn read(&self, io: &Io<'_>) -> Result<Kubeconfig, Failure> {
+        let read = Kubeconfig::read(self.kubeconfig.as_deref(), io.env);
+        read.map_err(|error| Failure::of(&error, "CONTEXT", &self.typed))
+    }
 }
 
 /// Which clusters, and how each is reached and read.
@@ -258,7 +267,7 @@ impl Target {
     ) -> Result<Self, Failure> {
         let Named { name, context: label, istio_namespace, spec, apart } = one;
         let kube = Kube::connect(context, options).await;
-        let kube = kube.map_err(|error| Failure::of(&error, typed))?;
+        let kube = kube.map_err(|error| Failure::of(&error, &label, typed))?;
         Ok(Self { name, context: label, istio_namespace, spec, apart, typed: typed.clone(), kube })
     }
 }
@@ -281,11 +290,12 @@ pub(crate) async fn reach(
     io: &mut Io<'_>,
 ) -> Result<Vec<Target>, Failure> {
     if named.is_empty() {
-        return Err(Failure::usage("no cluster given").hint(
-            "use `--context CLUSTER=CONTEXT`; `kubectl config get-contexts` lists the contexts",
-        ));
+        return Err(Failure::usage("no cluster given").hint(format!(
+            "use `--context CLUSTER=CONTEXT`; `{}` lists the contexts",
+            get_contexts(&way.typed)
+        )));
     }
-    let kubeconfig = Kubeconfig::read(way.kubeconfig.as_deref(), io.env)?;
+    let kubeconfig = way.read(io)?;
     let patience = way.patience.unwrap_or(if io.can_ask { ASKING } else { SILENT });
     let (can_ask, watcher) = (io.can_ask, io.watcher());
     let around = Surroundings { env: io.env, hidden: &way.hidden, can_ask, patience, watcher };
@@ -300,7 +310,7 @@ pub(crate) async fn reach(
             )));
         }
         let context = Context::read(&kubeconfig, &one.context, &around);
-        let context = context.map_err(|error| Failure::of(&error, &way.typed))?;
+        let context = context.map_err(|error| Failure::of(&error, &one.context, &way.typed))?;
         guard::check(&one, &context, &way.force, io)?;
         contexts.push((one, context));
     }
@@ -315,12 +325,12 @@ pub(crate) async fn reach(
 /// Reads every cluster at the same time. If one cannot be read, all fail: nothing has been written yet.
 pub(crate) async fn look(targets: &[Target]) -> Result<Vec<Seen>, Failure> {
     let looks = join_all(targets.iter().map(look_at)).await;
-    let failed: Vec<usize> = (0..targets.len()).filter(|i| looks[*i].is_err()).collect();
+    let unread: Vec<usize> = (0..targets.len()).filter(|i| looks[*i].is_err()).collect();
     let mut seen = Vec::new();
     for (target, look) in targets.iter().zip(looks) {
         match look {
             Ok(one) => seen.push(one),
-            Err(error) => return Err(unseen(target, error, &failed, targets)),
+            Err(error) => return Err(unseen(target, &error, &unread, targets)),
         }
     }
     Ok(seen)
@@ -338,14 +348,25 @@ pub(crate) async fn look_at(target: &Target) -> Result<Seen, Error> {
     Ok(Seen { observed, istiods, mesh, given })
 }
 
-fn unseen(target: &Target, error: Error, failed: &[usize], targets: &[Target]) -> Failure {
-    let failure = Failure::from(error).within(place(target));
-    let others = failed.iter().map(|i| &targets[*i].name).filter(|name| **name != target.name);
+fn unseen(target: &Target, error: &Error, unread: &[usize], targets: &[Target]) -> Failure {
+    let failure = failed(target, error);
+    let others = unread.iter().map(|i| &targets[*i].name).filter(|name| **name != target.name);
     let others: Vec<&str> = others.map(String::as_str).collect();
     if others.is_empty() {
         return failure;
     }
     failure.because(format!("{} could not be read either", others.join(", ")))
+}
+
+/// An error of a cluster.
+pub(crate) fn failed(target: &Target, error: &Error) -> Failure {
+    Failure::of(error, &target.context, &target.typed).within(place(target))
+}
+
+/// How printed commands reach the cluster of a name: its context and the options that were typed.
+pub(crate) fn way_to<'t>(targets: &'t [Target], name: &str) -> (&'t str, &'t Typed) {
+    let target = targets.iter().find(|target| target.name == name);
+    target.map_or(("CONTEXT", &UNTYPED), |target| (&target.context, &target.typed))
 }
 
 /// `cluster east (context prod-east, https://..)`.

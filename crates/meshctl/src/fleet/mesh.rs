@@ -14,9 +14,7 @@ use serde_json::Value;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::fleet::clusters::{
-    Named, SERVICE_ACCOUNT, Target, Way, chosen, place as place_of, reach,
-};
+use crate::fleet::clusters::{self, Named, SERVICE_ACCOUNT, Target, Way, chosen, reach};
 use crate::fleet::place;
 use crate::io::Io;
 use crate::spec::lock::{self, Assigned, LockFile};
@@ -62,7 +60,7 @@ where
 
 /// A failure of a cluster.
 pub(crate) fn failed(target: &Target, error: &meshapply::Error) -> Failure {
-    let failure = Failure::from(error).within(place_of(target));
+    let failure = clusters::failed(target, error);
     match error {
         meshapply::Error::Forbidden { what, .. } if what.starts_with("patch configmap") => failure.hint(
             "`meshctl mesh apply --print-rbac` prints that permission while the spec has `dns: {way: hosts}` or `istio-coredns`; or remove the block by hand",

@@ -11,7 +11,9 @@ use meshpki::Cert;
 use meshpki::cacerts::Secret;
 
 use crate::failure::Failure;
-use crate::fleet::clusters::{Seen, Selection, Target, look_at, place as place_of, targets};
+use crate::fleet::clusters::{
+    Seen, Selection, Target, failed, look_at, place as place_of, targets,
+};
 use crate::fleet::place;
 use crate::fleet::place::Source;
 use crate::hints::readyz;
@@ -121,7 +123,7 @@ pub(crate) fn unasked(targets: &[Target], found: &[Result<Found, Error>]) -> Vec
 
 /// A cluster that could not be asked.
 pub(crate) fn unreachable(target: &Target, error: &Error) -> Failure {
-    let failure = Failure::of(error, &target.typed).within(place_of(target));
+    let failure = failed(target, error);
     match error {
         Error::Unreachable { .. } => {
             let command = readyz(&target.context, &target.typed);

@@ -11,7 +11,8 @@ use meshpki::istiod::Version;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::fleet::clusters::{Seen, Target, place};
+use crate::fleet::clusters::{Seen, Target, failed, place};
+use crate::hints::get_contexts;
 
 /// The code of every refusal here.
 const CODE: &str = "ctl/wrong-cluster";
@@ -40,7 +41,7 @@ impl Twins {
 pub(crate) async fn refuse_twins(targets: &[Target], force: &[String]) -> Result<Twins, Failure> {
     let mut identities = Vec::new();
     for (target, identity) in targets.iter().zip(identities_of(targets).await) {
-        let identity = identity.map_err(|error| Failure::from(error).within(place(target)))?;
+        let identity = identity.map_err(|error| failed(target, &error))?;
         identities.push(Some(identity));
     }
     let found = twins(&identities);
@@ -84,7 +85,10 @@ fn one_cluster(one: &Target, other: &Target, why: &str) -> Failure {
         .within(place(one))
         .within(place(other))
         .because(why)
-        .hint("nothing was written; `kubectl config get-contexts` shows which cluster each context reaches. A cluster that was restored from another one's backup has the same UID: use `--force ctl/wrong-cluster` to write to it, and read one of the two at a time")
+        .hint(format!(
+            "nothing was written; `{}` shows which cluster each context reaches. A cluster that was restored from another one's backup has the same UID: use `--force ctl/wrong-cluster` to write to it, and read one of the two at a time",
+            get_contexts(&one.typed)
+        ))
         .exit(Exit::No)
 }
 

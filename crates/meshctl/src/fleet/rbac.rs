@@ -11,7 +11,7 @@ use meshapply::workload::Kind;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
-use crate::fleet::clusters::{Seen, Selection, Target, look, place, targets};
+use crate::fleet::clusters::{Seen, Selection, Target, failed, look, targets};
 use crate::io::Io;
 use crate::text::{safe, word};
 
@@ -395,7 +395,7 @@ pub(crate) async fn exporter(
     let mut texts = Vec::new();
     for target in &targets {
         let istiods = target.kube.istiods().await;
-        let istiods = istiods.map_err(|error| Failure::from(error).within(place(target)))?;
+        let istiods = istiods.map_err(|error| failed(target, &error))?;
         texts.push(exporter_text(&target.istio_namespace, user, &istiods));
     }
     one_text(&targets, texts)

@@ -10,7 +10,7 @@ use meshpki::istiod::{Severity, Version};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::fleet::clusters::{Selection, Target, place as place_of, targets};
+use crate::fleet::clusters::{self, Selection, Target, targets};
 use crate::fleet::place;
 use crate::hints::remote::{Place, Places};
 use crate::io::Io;
@@ -95,7 +95,8 @@ pub(crate) fn places(targets: &[Target], selection: &Selection, within: Option<i
         namespace: target.istio_namespace.clone(),
     };
     let spec = selection.spec.as_ref().map(|file| file.display().to_string());
-    Places { all: targets.iter().map(place).collect(), spec, within }
+    let typed = selection.way.typed.clone();
+    Places { all: targets.iter().map(place).collect(), spec, typed, within }
 }
 
 /// Reads every cluster at the same time; if one does not answer, all fail.
@@ -133,7 +134,7 @@ async fn look_at(target: &Target, names: &[&str], what: Read) -> Result<Seen, Er
 
 /// A failure of a cluster.
 pub(crate) fn failed(target: &Target, error: &Error) -> Failure {
-    let failure = Failure::from(error).within(place_of(target));
+    let failure = clusters::failed(target, error);
     match error {
         Error::Forbidden { .. } => failure.hint(
             "`meshctl mesh remote-secret create --print-rbac` prints the permissions that it needs",

@@ -95,7 +95,7 @@ impl Asked {
                     let folder = dir.map(|dir| (dir, set, &self.kept[..]));
                     Ok(Facts::new(target, found, folder, at))
                 }
-                Err(error) => Err(Failure::from(error)),
+                Err(error) => Err(Failure::of(error, &target.context, &target.typed)),
             };
             let is_whole = found.as_ref().is_ok_and(Found::is_whole);
             clusters.push(Cluster { target, facts, is_whole });

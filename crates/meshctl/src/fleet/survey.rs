@@ -11,6 +11,7 @@ use super::clusters::{Named, Selection, Target, chosen, guard_of, place};
 use super::observe::{Found, find_one, unreachable};
 use super::rbac;
 use crate::failure::Failure;
+use crate::hints::get_contexts;
 use crate::io::{Io, system_time};
 
 /// How contexts are asked.
@@ -58,7 +59,7 @@ pub(crate) async fn survey(
     limits: &Limits,
     io: &mut Io<'_>,
 ) -> Result<Vec<Surveyed>, Failure> {
-    let kubeconfig = Kubeconfig::read(selection.way.kubeconfig.as_deref(), io.env)?;
+    let kubeconfig = selection.way.read(io)?;
     let around = Surroundings {
         env: io.env,
         hidden: &[],
@@ -70,7 +71,7 @@ pub(crate) async fn survey(
     let mut asked = Vec::new();
     for one in named(selection, &kubeconfig)? {
         let read = Context::read(&kubeconfig, &one.context, &around);
-        let read = read.map_err(|error| Failure::of(&error, &selection.way.typed));
+        let read = read.map_err(|error| Failure::of(&error, &one.context, &selection.way.typed));
         let read = read.and_then(|context| {
             guard_of(&one, &context, &selection.way.force, io)?;
             Ok(context)
@@ -79,8 +80,10 @@ pub(crate) async fn survey(
     }
     if asked.is_empty() {
         let message = "the kubeconfig has no contexts";
-        return Err(Failure::new("apply/kubeconfig", message)
-            .hint("`kubectl config get-contexts` lists the contexts; `--kubeconfig FILE` names another file; without a cluster, `meshctl ca init ca --cluster east --cluster west` creates a CA"));
+        return Err(Failure::new("apply/kubeconfig", message).hint(format!(
+            "`{}` lists the contexts; `--kubeconfig FILE` names another file; without a cluster, `meshctl ca init ca --cluster east --cluster west` creates a CA",
+            get_contexts(&selection.way.typed)
+        )));
     }
     let progress = io.progress(asked.len(), "contexts asked");
     let answers = iter(asked).map(|(one, read)| ask(one, read, selection, limits.patience));

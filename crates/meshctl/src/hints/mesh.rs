@@ -1,21 +1,27 @@
 //! Next steps for the problems of a mesh.
 
+use std::path::Path;
+
 use meshconfig::Fault;
 use meshconfig::import::{ImportRemedy, Lost};
 use meshconfig::lint::{LintProblem, LintRemedy};
 
-/// The next step for a problem: the library's, with the command if there is one.
-pub(crate) fn lint(problem: &LintProblem) -> String {
+use super::{Typed, kubectl};
+use crate::text::word;
+
+/// The next step for a problem: the library's, with the command if there is one. `context` is its cluster's.
+pub(crate) fn lint(problem: &LintProblem, context: &str, typed: &Typed) -> String {
     let remedy = &problem.remedy;
     match remedy {
         LintRemedy::AddAddress => format!("{remedy}: `meshctl mesh addresses` assigns one"),
         LintRemedy::SeparateAddresses => {
             format!("{remedy}: `meshctl mesh addresses` assigns them")
         }
-        LintRemedy::DeleteStockFilter => {
-            "kubectl delete envoyfilter istio-multicluster-ingressgateway -n istio-system"
-                .to_owned()
-        }
+        LintRemedy::DeleteStockFilter => kubectl(
+            context,
+            "-n istio-system delete envoyfilter istio-multicluster-ingressgateway",
+            typed,
+        ),
         LintRemedy::EditCorefile => format!(
             "`meshctl mesh apply` edits its Corefile; `meshctl mesh dns --cluster {}` edits a file",
             problem.cluster
@@ -26,6 +32,16 @@ pub(crate) fn lint(problem: &LintProblem) -> String {
         }
         _ => remedy.to_string(),
     }
+}
+
+/// The next step if the address of istio-coredns, in this namespace of a cluster, is missing.
+pub(crate) fn coredns_address(context: &str, namespace: &str, typed: &Typed) -> String {
+    let namespace = word(Path::new(namespace));
+    let show = format!("-n {namespace} get svc istiocoredns -o jsonpath={{.spec.clusterIP}}");
+    format!(
+        "write `dns: {{way: istio-coredns, address: IP}}`: `{}`; or `dns: {{way: none}}` if the DNS need not answer for them",
+        kubectl(context, &show, typed)
+    )
 }
 
 /// The command that supplies what an import could not carry over; `None` if there is none.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use meshapply::remote::{Problem, READER, Remedy};
 
-use super::named;
+use super::{Typed, get_contexts, kubectl, named};
 use crate::text::word;
 
 /// A cluster as commands name it.
@@ -23,6 +23,8 @@ pub(crate) struct Places {
     pub(crate) all: Vec<Place>,
     /// The spec, if they are from one.
     pub(crate) spec: Option<String>,
+    /// The options that reach them.
+    pub(crate) typed: Typed,
     /// `--within` as typed, in seconds.
     pub(crate) within: Option<i64>,
 }
@@ -32,7 +34,8 @@ impl Places {
     pub(crate) fn next(&self, problem: &Problem) -> String {
         let pair = || self.meshctl(&[&problem.reader, &problem.remote]);
         let secret = word(Path::new(&problem.secret));
-        let (reader, remote) = (self.kubectl(&problem.reader), self.kubectl(&problem.remote));
+        let reader = |rest: &str| self.kubectl(&problem.reader, rest);
+        let remote = |rest: &str| self.kubectl(&problem.remote, rest);
         match &problem.remedy {
             Remedy::Create => format!("meshctl mesh remote-secret create {}", pair()),
             Remedy::Server(url) => format!(
@@ -53,25 +56,23 @@ impl Places {
                 format!("meshctl mesh remote-secret rotate {} --within 100y", pair())
             }
             Remedy::Check => format!("meshctl mesh remote-secret check {}", pair()),
-            Remedy::Delete => format!("{reader} delete secret {secret}"),
+            Remedy::Delete => reader(&format!("delete secret {secret}")),
             Remedy::DeleteToken(name) => {
-                format!("{remote} delete secret {}", word(Path::new(name)))
+                remote(&format!("delete secret {}", word(Path::new(name))))
             }
-            Remedy::ShowOwners => {
-                format!(
-                    "{reader} get secret {secret} --show-managed-fields -o jsonpath={{.metadata}}"
-                )
-            }
-            Remedy::ShowLog => format!("{reader} logs -l app=istiod --tail=50"),
-            Remedy::RestartIstiod => format!("{reader} rollout restart deployment -l app=istiod"),
+            Remedy::ShowOwners => reader(&format!(
+                "get secret {secret} --show-managed-fields -o jsonpath={{.metadata}}"
+            )),
+            Remedy::ShowLog => reader("logs -l app=istiod --tail=50"),
+            Remedy::RestartIstiod => reader("rollout restart deployment -l app=istiod"),
             Remedy::ShowRights(subject) if subject.is_empty() => {
-                format!("{remote} get serviceaccount {READER}")
+                remote(&format!("get serviceaccount {READER}"))
             }
             Remedy::ShowRights(subject) => {
-                format!("{remote} auth can-i --list --as {}", word(Path::new(subject)))
+                remote(&format!("auth can-i --list --as {}", word(Path::new(subject))))
             }
-            Remedy::ShowAccounts => format!("{remote} get serviceaccounts"),
-            Remedy::ShowContexts => "kubectl config get-contexts".to_owned(),
+            Remedy::ShowAccounts => remote("get serviceaccounts"),
+            Remedy::ShowContexts => get_contexts(&self.typed),
         }
     }
 
@@ -80,11 +81,11 @@ impl Places {
     }
 
     /// kubectl in istiod's namespace of a cluster.
-    fn kubectl(&self, name: &str) -> String {
+    fn kubectl(&self, name: &str, rest: &str) -> String {
         let place = self.place(name);
         let context = place.map_or("CONTEXT", |place| place.context.as_str());
         let namespace = place.map_or("istio-system", |place| place.namespace.as_str());
-        format!("kubectl --context {} -n {}", word(Path::new(context)), word(Path::new(namespace)))
+        kubectl(context, &format!("-n {} {rest}", word(Path::new(namespace))), &self.typed)
     }
 
     /// The options that select these clusters.
@@ -94,9 +95,7 @@ impl Places {
             _ => word(Path::new(name)),
         });
         let contexts = all.collect::<Vec<_>>().join(",");
-        match &self.spec {
-            Some(spec) => format!("-f {} --context {contexts}", word(Path::new(spec))),
-            None => format!("--context {contexts}"),
-        }
+        let spec = self.spec.as_ref().map(|spec| format!("-f {} ", word(Path::new(spec))));
+        format!("{}--context {contexts}{}", spec.unwrap_or_default(), self.typed.meshctl)
     }
 }

@@ -20,12 +20,12 @@ use super::plan::Plan;
 use super::report::Report;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::fleet::clusters::{Target, place, tls};
+use crate::fleet::clusters::{Target, failed, tls};
 use crate::fleet::judge;
+use crate::hints::{self, UNTYPED};
 use crate::interrupt::Ending;
 use crate::io::Io;
-use crate::text;
-use crate::text::counted;
+use crate::text::{self, counted, word};
 
 type Outcomes = Vec<Outcome<Receipt, Error>>;
 
@@ -174,51 +174,69 @@ fn first_failure(job: &Job<'_>, outcomes: &Outcomes) -> Option<Failure> {
 
 /// A failure in a cluster, with the next command for it.
 pub(super) fn failure(target: &Target, error: &Error) -> Failure {
-    let failure = Failure::from(error).within(place(target));
-    let kubectl = |id: &Id| {
-        let context = text::word(Path::new(&target.context));
-        format!("kubectl --context {context} -n {}", id.namespace)
+    let failure = failed(target, error);
+    match hint(target, error) {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// The next command for a failure of a rollout.
+fn hint(target: &Target, error: &Error) -> Option<String> {
+    let kubectl = |rest: &str| hints::kubectl(&target.context, rest, &target.typed);
+    let of = |id: &Id, verb: &str, rest: &str| {
+        kubectl(&format!("-n {} {verb} {id}{rest}", word(Path::new(&id.namespace))))
     };
-    let back = format!("`meshctl rollback --context {}` restores the old secret", named(target));
-    match error {
+    let namespace = word(Path::new(&target.istio_namespace));
+    let meshctl = |command: &str| {
+        let cluster = hints::named(&target.name, &target.context);
+        format!("meshctl {command} --context {cluster}{}", target.typed.meshctl)
+    };
+    let back = || format!("`{}` restores the old secret", meshctl("rollback"));
+    Some(match error {
         Error::Stopped(Stop::Stuck { id, .. }) | Error::Patience { id, .. } => {
-            failure.hint(format!("`{} describe {id}` shows why; {back}", kubectl(id)))
+            format!("`{}` shows why; {}", of(id, "describe", ""), back())
         }
         Error::Stopped(Stop::Obstacle { id, why }) if why.contains("paused") => {
-            failure.hint(format!("`{} rollout resume {id}`, then run this again", kubectl(id)))
+            format!("`{}`, then run this again", of(id, "rollout resume", ""))
         }
-        Error::Stopped(Stop::Obstacle { id, .. }) => failure.hint(format!(
-            "`{} delete pod ..` replaces its pods by hand; with `--restart never` nothing is restarted",
-            kubectl(id)
-        )),
+        Error::Stopped(Stop::Obstacle { id, .. }) => format!(
+            "`{}` replaces its pods by hand; with `--restart never` nothing is restarted",
+            kubectl(&format!("-n {} delete pod POD", word(Path::new(&id.namespace))))
+        ),
+        Error::Stopped(Stop::NoReplicas { id }) => {
+            format!("scale it up first: `{}`", of(id, "scale", " --replicas 1"))
+        }
+        Error::Stopped(Stop::SecretType { .. }) => format!(
+            "create the files with `--layout tls`, which this type can hold; or save a copy, run `{}` and push again: istiod keeps its CA until it restarts",
+            kubectl(&format!("-n {namespace} delete secret {CACERTS}"))
+        ),
+        Error::Stopped(Stop::Altered { .. }) => format!(
+            "`{}` lists what can change objects before they are stored",
+            kubectl("get mutatingwebhookconfigurations,mutatingadmissionpolicies")
+        ),
         Error::Forbidden { what, message } if is_creation(message) => {
             let name = if what.contains(PREVIOUS) { PREVIOUS } else { CACERTS };
-            let context = text::word(Path::new(&target.context));
-            let namespace = text::word(Path::new(&target.istio_namespace));
-            failure.hint(format!(
-                "have an administrator create an empty one: `kubectl --context {context} -n {namespace} create secret generic {name}`"
-            ))
+            let create = format!("-n {namespace} create secret generic {name}");
+            // Whoever has the right has another kubeconfig.
+            let create = hints::kubectl(&target.context, &create, &UNTYPED);
+            format!("have an administrator create an empty one: `{create}`")
         }
-        Error::Unproven { .. } => failure.hint(format!(
-            "run the same command again to keep waiting. `meshctl status --context {}` shows what is live; {back}",
-            named(target)
-        )),
+        Error::Unproven { .. } => format!(
+            "run the same command again to keep waiting. `{}` shows what is live; {}",
+            meshctl("status"),
+            back()
+        ),
         Error::Api { status: 404, message, .. } if message.starts_with("namespaces ") => {
-            let context = text::word(Path::new(&target.context));
-            let namespace = text::word(Path::new(&target.istio_namespace));
-            failure.hint(format!("`kubectl --context {context} create namespace {namespace}`, then run this again"))
+            format!("`{}`, then run this again", kubectl(&format!("create namespace {namespace}")))
         }
-        _ => failure,
-    }
+        _ => return None,
+    })
 }
 
 /// Whether the missing right is to create secrets, which the printed rights do not include.
 fn is_creation(message: &str) -> bool {
     message.contains("cannot create resource \"secrets\"")
-}
-
-fn named(target: &Target) -> String {
-    crate::hints::named(&target.name, &target.context)
 }
 
 /// Every pair of clusters of which one does not trust what the other signs, tested with the canary certificates.

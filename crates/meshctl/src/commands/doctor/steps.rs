@@ -11,7 +11,7 @@ use super::{Kind, Row};
 use crate::args::Doctor;
 use crate::failure::Failure;
 use crate::fleet::problems::State;
-use crate::hints::{Typed, kubectl, named, readyz};
+use crate::hints::{Typed, get_contexts, kubectl, named, readyz};
 use crate::text::{counted, word};
 
 /// Contexts that are named in steps of their own; the others are counted.
@@ -215,9 +215,7 @@ impl Advisor<'_> {
             "{} could not be read; this lists all contexts",
             counted(others.len(), "more context")
         );
-        steps.extend(step(&more, others, || {
-            format!("kubectl config get-contexts{}", self.typed.kubectl)
-        }));
+        steps.extend(step(&more, others, || get_contexts(self.typed)));
         steps
     }
 

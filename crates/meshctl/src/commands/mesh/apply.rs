@@ -7,8 +7,9 @@ use crate::args::DryRun;
 use crate::args::mesh::Apply;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::fleet::clusters::runtime;
+use crate::fleet::clusters::{Target, runtime, way_to};
 use crate::fleet::mesh::{self, Plan, changes, preflight, rbac};
+use crate::hints::about;
 use crate::io::Io;
 use crate::spec;
 use crate::text::safe;
@@ -42,7 +43,7 @@ pub(super) fn run(args: &Apply, io: &mut Io<'_>) -> Result<Exit, Failure> {
         if plan.mesh.is_idle() {
             preflight::report(&found.iter().collect::<Vec<_>>(), io);
         } else {
-            preflight::refuse(&found, &args.force, io)?;
+            preflight::refuse(&found, &plan.targets, &args.force, io)?;
         }
         if args.dry_run == Some(DryRun::Client) {
             return Ok(Exit::Good);
@@ -71,7 +72,7 @@ pub(super) fn run(args: &Apply, io: &mut Io<'_>) -> Result<Exit, Failure> {
         let applied = rehearsal.carry_out(written).await;
         drop(progress);
         let applied = applied.map_err(|stopped| unfinished(&plan, &stopped))?;
-        let exit = finish(&applied, io)?;
+        let exit = finish(&applied, &plan.targets, io)?;
         changes::by_hand("next", &plan, io);
         Ok(exit)
     })
@@ -118,14 +119,17 @@ fn unfinished(plan: &Plan, Stopped { failure, written, missing, .. }: &Stopped) 
 }
 
 /// Reports the end of a run; fields that others own may have stayed.
-fn finish(applied: &Applied, io: &mut Io<'_>) -> Result<Exit, Failure> {
+fn finish(applied: &Applied, targets: &[Target], io: &mut Io<'_>) -> Result<Exit, Failure> {
     if let Some((first, rest)) = applied.altered.split_first() {
         let place = |(cluster, id): &(String, String)| format!("cluster {cluster}, {id}");
         let failure =
             Failure::new("apply/foreign", "fields of another field manager remain in the resource")
                 .within(place(first));
         let failure = rest.iter().map(place).fold(failure, Failure::within);
-        return Err(failure.exit(Exit::No).hint("`kubectl get --show-managed-fields -o yaml` shows the managers; remove the fields there, or delete the resource and apply again"));
+        let (cluster, id) = first;
+        let (context, typed) = way_to(targets, cluster);
+        let show = about(context, "get", id, " --show-managed-fields -o yaml", typed);
+        return Err(failure.exit(Exit::No).hint(format!("`{show}` shows the managers; remove the fields there, or delete the resource and apply again")));
     }
     let Applied { writes, .. } = applied;
     io.say(if *writes == 0 {

@@ -7,7 +7,8 @@ use meshconfig::spec::DnsWay;
 use crate::args::mesh::Dns;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::fleet::mesh::dns::NO_ADDRESS;
+use crate::hints::UNTYPED;
+use crate::hints::mesh::coredns_address;
 use crate::io::Io;
 use crate::spec;
 use crate::spec::lock;
@@ -20,7 +21,7 @@ pub(super) fn run(args: &Dns, io: &mut Io<'_>) -> Result<Exit, Failure> {
     let current = spec::text(&args.current, io)?;
     let fail = |error| spec::failure(error, &args.current, "");
     let text = if args.kube_dns {
-        let server = dns::server(cluster).map_err(|error| needs(&error))?;
+        let server = dns::server(cluster).map_err(|error| needs(cluster, &error))?;
         let edited = if args.remove {
             dns::remove_stub(&current, &mesh.suffix, server)
         } else {
@@ -44,7 +45,7 @@ pub(super) fn run(args: &Dns, io: &mut Io<'_>) -> Result<Exit, Failure> {
         };
         let old = args.old_coredns || dns::has_old_words(&current, &mesh.suffix);
         let zone = Zone::of(cluster, &meshconfig::render(&mesh, cluster, &addresses), old);
-        match zone.map_err(|error| needs(&error))? {
+        match zone.map_err(|error| needs(cluster, &error))? {
             Some(zone) => {
                 let text = dns::add(&current, &mesh.suffix, &zone).map_err(fail)?;
                 tell(&current, &text, &mesh.suffix, &zone, io);
@@ -83,6 +84,10 @@ fn no_edit(cluster: &MeshCluster) -> Failure {
 }
 
 /// The address of istio-coredns is missing.
-fn needs(error: &meshconfig::Error) -> Failure {
-    Failure::new(error.code(), error.to_string()).hint(NO_ADDRESS)
+fn needs(cluster: &MeshCluster, error: &meshconfig::Error) -> Failure {
+    Failure::new(error.code(), error.to_string()).hint(coredns_address(
+        &cluster.context,
+        &cluster.istio_namespace,
+        &UNTYPED,
+    ))
 }

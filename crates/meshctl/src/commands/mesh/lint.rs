@@ -15,7 +15,7 @@ use crate::args::mesh::Lint;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fleet::mesh::preflight::word;
-use crate::hints;
+use crate::hints::{self, UNTYPED};
 use crate::io::Io;
 use crate::spec;
 use crate::spec::lock;
@@ -48,8 +48,8 @@ pub(super) fn run(args: &Lint, io: &mut Io<'_>) -> Result<Exit, Failure> {
     problems.extend(lint::notes(&mesh));
     problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
     let text = match args.output {
-        Output::Text => text(&problems, &kinds(&with)),
-        Output::Json => text::json(&document(&problems, &kinds(&with))),
+        Output::Text => text(&mesh, &problems, &kinds(&with)),
+        Output::Json => text::json(&document(&mesh, &problems, &kinds(&with))),
     };
     io.print(&text)?;
     let failed = problems.iter().any(|problem| problem.severity == LintSeverity::Error);
@@ -111,7 +111,13 @@ fn listed(kinds: &BTreeMap<(bool, String), usize>, read: bool) -> String {
     of.map(|((_, kind), count)| format!("{} {count}", safe(kind))).collect::<Vec<_>>().join(", ")
 }
 
-fn text(problems: &[LintProblem], kinds: &BTreeMap<(bool, String), usize>) -> String {
+/// The next step; without a cluster that is asked, its context is that of the spec.
+fn next(mesh: &Mesh, problem: &LintProblem) -> String {
+    let context = mesh.cluster(&problem.cluster).map_or("CONTEXT", |cluster| &cluster.context);
+    hints::mesh::lint(problem, context, &UNTYPED)
+}
+
+fn text(mesh: &Mesh, problems: &[LintProblem], kinds: &BTreeMap<(bool, String), usize>) -> String {
     let mut out = String::new();
     for problem in problems {
         let _ = write!(
@@ -129,7 +135,7 @@ fn text(problems: &[LintProblem], kinds: &BTreeMap<(bool, String), usize>) -> St
             out,
             "\n  source: {}\n  next: {}\n\n",
             problem.source,
-            safe(&hints::mesh::lint(problem))
+            safe(&next(mesh, problem))
         );
     }
     let count = |severity| problems.iter().filter(|problem| problem.severity == severity).count();
@@ -145,7 +151,11 @@ fn text(problems: &[LintProblem], kinds: &BTreeMap<(bool, String), usize>) -> St
     out
 }
 
-fn document(problems: &[LintProblem], kinds: &BTreeMap<(bool, String), usize>) -> Value {
+fn document(
+    mesh: &Mesh,
+    problems: &[LintProblem],
+    kinds: &BTreeMap<(bool, String), usize>,
+) -> Value {
     let problem = |problem: &LintProblem| {
         json!({
             "code": problem.code,
@@ -154,7 +164,7 @@ fn document(problems: &[LintProblem], kinds: &BTreeMap<(bool, String), usize>) -
             "resource": (!problem.resource.is_empty()).then_some(&problem.resource),
             "message": problem.message,
             "source": problem.source,
-            "next": hints::mesh::lint(problem),
+            "next": next(mesh, problem),
         })
     };
     let with = kinds

@@ -11,7 +11,9 @@ use meshconfig::spec::DnsWay;
 use super::failed;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::fleet::clusters::{Target, place};
+use crate::fleet::clusters::{self, Target, place};
+use crate::hints::mesh::coredns_address;
+use crate::hints::{about, kubectl};
 use crate::text::word;
 
 /// Why a cluster's DNS cannot be as the spec says.
@@ -21,7 +23,7 @@ pub(crate) fn refused(target: &Target, refusal: &DnsRefusal) -> Failure {
             let name = |(namespace, name): &(String, String)| format!("{namespace}/{name}");
             let names: Vec<String> = places.iter().map(name).collect();
             let looked = format!("ConfigMap {}", names.join(" with a Corefile, nor "));
-            Failure::from(Error::NoDns { looked }).within(place(target))
+            clusters::failed(target, &Error::NoDns { looked })
         }
         DnsRefusal::Unsuitable { id, key, error } => unsuitable(target, id, key.as_deref(), error),
     };
@@ -41,11 +43,8 @@ fn no_address(target: &Target, error: &meshconfig::Error) -> Failure {
     Failure::new(error.code(), error.to_string())
         .within(place(target))
         .because("its DNS is left unchanged, so it does not answer for remote names unless that is configured elsewhere")
-        .hint(NO_ADDRESS)
+        .hint(coredns_address(&target.context, &target.istio_namespace, &target.typed))
 }
-
-/// The next step if the address of istio-coredns is missing.
-pub(crate) const NO_ADDRESS: &str = "write `dns: {way: istio-coredns, address: IP}`: `kubectl get svc -n istio-system istiocoredns -o jsonpath={.spec.clusterIP}`; or `dns: {way: none}` if the DNS need not answer for them";
 
 fn unseen(target: &Target, mesh: &Mesh, error: &Error) -> Failure {
     failed(target, error).because(format!(
@@ -59,12 +58,12 @@ fn unsuitable(target: &Target, id: &str, key: Option<&str>, error: &meshconfig::
     let line = error.line.map(|line| format!(":{line}")).unwrap_or_default();
     let hint = match error.code() {
         "config/duplicate" => {
-            "remove that block, or choose another `dns: {suffix: ...}`; if the block is there on purpose, set `dns: {way: none}` for the cluster"
+            "remove that block, or choose another `dns: {suffix: ...}`; if the block is there on purpose, set `dns: {way: none}` for the cluster".to_owned()
         }
         "config/needs" => {
-            "choose another `dns: {way: ...}` for the cluster, or another ConfigMap with `configMap: NAMESPACE/NAME`"
+            "choose another `dns: {way: ...}` for the cluster, or another ConfigMap with `configMap: NAMESPACE/NAME`".to_owned()
         }
-        _ => "fix it with `kubectl edit`",
+        _ => format!("fix it with `{}`", about(&target.context, "edit", id, "", &target.typed)),
     };
     Failure::new(error.code(), error.to_string())
         .within(place(target))
@@ -86,9 +85,12 @@ pub(crate) fn restart(target: &Target, edit: &DnsEdit) -> Option<String> {
         "has no `reload`: unless the Corefile that imports it has one, CoreDNS reads it"
     };
     edit.restart.then(|| {
+        let restart = format!("-n {} rollout restart {deployment}", word(Path::new(namespace)));
         format!(
-            "{}: {}, {key}, {why} only when it starts: kubectl --context {} -n {namespace} rollout restart {deployment}",
-            target.name, edit.id(), word(Path::new(&target.context))
+            "{}: {}, {key}, {why} only when it starts: {}",
+            target.name,
+            edit.id(),
+            kubectl(&target.context, &restart, &target.typed)
         )
     })
 }

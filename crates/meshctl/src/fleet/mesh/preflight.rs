@@ -4,6 +4,7 @@ use meshconfig::lint::{LintProblem, LintSeverity, PreflightProblem};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::fleet::clusters::{Target, way_to};
 use crate::hints;
 use crate::io::Io;
 use crate::text::safe;
@@ -55,6 +56,7 @@ fn place(problem: &LintProblem) -> String {
 /// Refuses errors that `--force` does not name: all are reported, and the last is the failure.
 pub(crate) fn refuse(
     found: &[PreflightProblem],
+    targets: &[Target],
     force: &[String],
     io: &mut Io<'_>,
 ) -> Result<(), Failure> {
@@ -62,11 +64,12 @@ pub(crate) fn refuse(
     let (bad, rest): (Vec<&PreflightProblem>, Vec<&PreflightProblem>) =
         found.iter().partition(|one| one.refuses() && !forced(one));
     report(&rest, io);
-    let failures = bad.iter().map(|one| failure(&one.problem)).collect();
+    let failures = bad.iter().map(|one| failure(&one.problem, targets)).collect();
     io.fail_all(failures).map_or(Ok(()), Err)
 }
 
-fn failure(problem: &LintProblem) -> Failure {
+fn failure(problem: &LintProblem, targets: &[Target]) -> Failure {
+    let (context, typed) = way_to(targets, &problem.cluster);
     Failure::new(problem.code, problem.message.clone())
         .within(place(problem))
         .because(format!(
@@ -75,7 +78,7 @@ fn failure(problem: &LintProblem) -> Failure {
         ))
         .hint(format!(
             "nothing was written; {}, or proceed with `--force {}`",
-            hints::mesh::lint(problem),
+            hints::mesh::lint(problem, context, typed),
             problem.code
         ))
         .exit(Exit::No)

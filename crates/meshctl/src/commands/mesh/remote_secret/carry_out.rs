@@ -1,6 +1,7 @@
 //! Writes the secrets one at a time; after each write, istiod has to use it and keep its endpoints.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use meshapply::Error;
@@ -18,9 +19,10 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::fleet::clusters::{Target, place};
 use crate::fleet::remote::{failed, failure};
+use crate::hints::kubectl;
 use crate::interrupt::Ending;
 use crate::io::Io;
-use crate::text::safe;
+use crate::text::{safe, word};
 
 /// Between two looks at istiod, which then sends all of its endpoints: a tenth of the time to settle, in these limits.
 const POLL: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
@@ -112,9 +114,12 @@ fn refuse_blind(
         io.warn(&failure);
         return Ok(());
     }
+    let Target { context, istio_namespace, typed, .. } = write.reader;
+    let pods = format!("-n {} get pods -l app=istiod", word(Path::new(istio_namespace)));
     Err(failure.hint(format!(
-        "its secret for {} was not written; `kubectl --context {} -n {} get pods -l app=istiod` shows the pods; `--force remote/not-verified` writes it unseen",
-        write.remote.name, write.reader.context, write.reader.istio_namespace
+        "its secret for {} was not written; `{}` shows the pods; `--force remote/not-verified` writes it unseen",
+        write.remote.name,
+        kubectl(context, &pods, typed)
     )))
 }
 
