@@ -23,6 +23,69 @@ fn bridged(world: &World, name: &str) -> Secret {
     secret
 }
 
+/// A bridge ends before the CA below it: that is reported when the rotation has to continue, with its command.
+#[test]
+fn a_bridge_that_ends_before_the_new_ca() {
+    let mut world = World::new(&["east", "west"]);
+    let lacks = |ran: &tests::cli::Ran, part: &str| {
+        assert!(!ran.out.contains(part), "{}{}", ran.out, ran.err);
+    };
+    let first = world.run(&format!("rotate root next {GOAL} --yes --dry-run client"));
+    ended(&first, 0, &["bridged (east, west): ", "secret: changed"]);
+    lacks(&first, "warning[");
+    for name in ["east", "west"] {
+        let secret = bridged(&world, name);
+        world.hold(name, &secret);
+        for file in ["ca-cert.pem", "ca-key.pem", "cert-chain.pem", "root-cert.pem"] {
+            let content = secret.get(file).expect("a file");
+            world.shell.scratch.write_key(&format!("sent/{name}/{file}"), content);
+        }
+    }
+    let days = |days: i64| Time(meshctl::io::system_time().0 + days * 86_400);
+    let check = |command: &str, at: i64, status: u8, parts: &[&str]| {
+        let ran = world.run_at(command, days(at));
+        ended(&ran, status, parts);
+        lacks(&ran, "outlives-issuer");
+        lacks(&ran, "remove it from cert-chain.pem");
+        ran
+    };
+    for command in ["status --context east,west", "check --context east,west", "check @/sent"] {
+        let quiet = check(command, 0, 0, &["0 errors, 0 warnings"]);
+        lacks(&quiet, "next:");
+    }
+    let soon = [
+        "warning[istiod/expires-soon]: east: a rotation is not finished, and its bridge expires within 30 days",
+        "`new root`",
+        "in 19 days",
+        "whoever trusts only `old root` rejects its workloads",
+        "fix: finish the rotation, or have the owner of `old root` cross-sign the new root again",
+        "next: meshctl rotate root next NEW --context east,west\n",
+    ];
+    check("check --context east,west", 70, 0, &soon);
+    // What istiod presents has ended by then, too.
+    check("status --context east,west", 70, 2, &[soon[0], soon[5]]);
+    let report = world.run_at("report --context east,west", days(70));
+    ended(&report, 2, &["<code class=\"next\">meshctl rotate root next NEW --context east,west<"]);
+    check(
+        "check @/sent",
+        70,
+        0,
+        &[soon[0], "next: meshctl rotate root next NEW --context east=CONTEXT\n"],
+    );
+    let late = ["error[istiod/expired]: east: ", soon[4], soon[5]];
+    check("check --context east,west", 100, 2, &late);
+    // The command continues the rotation.
+    let next = soon[5].trim_start_matches("next: meshctl ").trim_end().replace("NEW", "@/new");
+    ended(&world.run(&format!("{next} --yes --dry-run client")), 0, &["switched (east, west): "]);
+    // A chain without the new root is not that of a rotation, which would end by itself.
+    let path = "sent/east/cert-chain.pem";
+    let chain = world.shell.scratch.read(path);
+    let blocks: Vec<&str> = chain.split_inclusive("-----END CERTIFICATE-----\n").collect();
+    assert_eq!(blocks.len(), 3, "{chain}");
+    world.shell.scratch.write_key(path, blocks[..2].concat());
+    ended(&world.run("check @/sent/east"), 0, &["warning[istiod/outlives-issuer]: east: "]);
+}
+
 fn pods(count: usize) -> Vec<String> {
     (1..=count).map(|number| format!("cart-{number}")).collect()
 }

@@ -74,6 +74,7 @@ impl Problem {
             has_root_key: true,
             context: None,
             istio_namespace: ISTIO_NAMESPACE,
+            all: None,
             typed: &UNTYPED,
         }
     }
@@ -138,8 +139,16 @@ pub(crate) struct Where<'a> {
     pub(crate) has_root_key: bool,
     pub(crate) context: Option<&'a str>,
     pub(crate) istio_namespace: &'a str,
+    /// All clusters that were asked, as `--context` takes them; `None`: it is the only one.
+    pub(crate) all: Option<String>,
     /// The options that reach it.
     pub(crate) typed: &'a Typed,
+}
+
+/// Clusters as `--context` takes them, each with its name and its context.
+pub(crate) fn all_named<'n>(clusters: impl Iterator<Item = (&'n str, &'n str)>) -> String {
+    let clusters = clusters.map(|(name, context)| named(name, context));
+    clusters.collect::<Vec<_>>().join(",")
 }
 
 /// A cluster as `--context` takes it.
@@ -225,6 +234,11 @@ impl Where<'_> {
                 format!("meshctl ca sign {folder}/ca.csr --ca {ca} --out {folder}")
             }
             Remedy::Renew => format!("meshctl ca renew {ca} --cluster {cluster}"),
+            // One that begins with a part of the clusters does not see what the others reject.
+            Remedy::FinishRotation => {
+                let all = self.all.clone().unwrap_or_else(|| self.target());
+                format!("meshctl rotate root next NEW --context {all}{}", self.typed.meshctl)
+            }
             Remedy::IssueCrls if self.has_root_key => format!("meshctl ca crl {ca}"),
             Remedy::IssueCrls => format!("meshctl ca inspect {folder}/ca-crl.pem"),
             Remedy::BuildChain => format!(
@@ -401,6 +415,7 @@ mod tests {
             context: None,
             has_root_key: true,
             istio_namespace: "istio-system",
+            all: None,
             typed: &UNTYPED,
         };
         let check =
@@ -435,6 +450,7 @@ mod tests {
             has_root_key: true,
             context: Some(context),
             istio_namespace: "istio 1",
+            all: Some("east=prod,west".to_owned()),
             typed: &UNTYPED,
         };
         let push = |folder, context, expect: &str| {
@@ -453,6 +469,11 @@ mod tests {
             Step::Push { before_install: true },
             "meshctl push DIR --context east=prod --before-install",
         );
+        check(
+            &place(None, "prod"),
+            Step::Remedy(Remedy::FinishRotation),
+            "meshctl rotate root next NEW --context east=prod,west",
+        );
     }
 
     /// Without what was typed, a command would be about another cluster.
@@ -466,6 +487,7 @@ mod tests {
             has_root_key: true,
             context: Some("prod"),
             istio_namespace: "istio",
+            all: None,
             typed: &typed,
         };
         let config = "--kubeconfig 'my config'";

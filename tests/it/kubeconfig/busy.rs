@@ -1,9 +1,17 @@
 //! Busy servers, conflicts, and objects written by earlier versions.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use meshapply::Cluster;
+use meshapply::kube::{Context, Kube, Kubeconfig, Options, Surroundings};
+use meshapply::state::Desired;
+use meshpki::cacerts::Secret;
 use serde_json::{Value, json};
 use tests::Shell;
 use tests::api::{Answer, Api, Asked};
 use tests::cli::ended;
+use tests::rig::background::Background;
 
 use super::{PUSH, SECRET, STATUS, at, url};
 
@@ -94,6 +102,93 @@ fn writes_are_sent_again_where_that_does_no_harm() {
     let looked =
         asked[patches[0]..patches[1]].iter().any(|a| a.method == "GET" && a.path == SECRET);
     assert!(looked, "{asked:?}");
+}
+
+/// A proof needs the Deployments of istiod for its pods, for the roots and for the CRLs: they are listed once.
+#[test]
+fn a_proof_lists_istiod_once() {
+    const ISTIOD: &str = "/apis/apps/v1/namespaces/istio-system/deployments";
+    const BUNDLE: &str =
+        "/apis/certificates.k8s.io/v1/clustertrustbundles/istio.io:istiod-ca:root-cert";
+    let api = Api::start(|asked| {
+        let is_token = asked.method == "POST" && asked.path.ends_with("/token");
+        let token = json!({
+            "spec": {"audiences": ["istio-ca"]},
+            "status": {"token": "a.b.c", "expirationTimestamp": "2036-01-01T00:00:00Z"},
+        });
+        is_token.then(|| Answer::json(201, &token))
+    });
+    // Its mesh's configuration has the name of the revision, its roots are in a ClusterTrustBundle.
+    api.put(
+        &format!("{ISTIOD}/istiod-canary"),
+        json!({
+            "metadata": {
+                "name": "istiod-canary", "namespace": "istio-system",
+                "labels": {"app": "istiod", "istio.io/rev": "canary"},
+            },
+            "spec": {
+                "replicas": 1,
+                "selector": {"matchLabels": {"app": "istiod"}},
+                "template": {"spec": {"containers": [{
+                    "name": "discovery", "image": "docker.io/istio/pilot:1.30.4",
+                    "env": [{"name": "ENABLE_CLUSTER_TRUST_BUNDLE_API", "value": "true"}],
+                }]}},
+            },
+        }),
+    );
+    api.put(
+        "/api/v1/namespaces/istio-system/configmaps/istio-canary",
+        json!({
+            "metadata": {"name": "istio-canary", "namespace": "istio-system"},
+            "data": {"mesh": "discoverySelectors:\n- matchLabels: {mesh: 'on'}\n"},
+        }),
+    );
+    for (name, labels) in [("shop", json!({"mesh": "on"})), ("other", json!({}))] {
+        let object = json!({"metadata": {"name": name, "labels": labels}});
+        api.put(&format!("/api/v1/namespaces/{name}"), object);
+    }
+    let shell = shell(&api);
+    let root = shell.scratch.read("ca/root-cert.pem");
+    api.put(BUNDLE, json!({"spec": {"trustBundle": root}}));
+    let kubeconfig = shell.scratch.join("kubeconfig");
+    let wanted = Desired {
+        secret: Secret::default(),
+        basis: None,
+        adopt: false,
+        restart: BTreeSet::new(),
+        workloads: false,
+        batch: 1,
+        reload_seconds: 0,
+        before_install: false,
+    };
+    let runtime = Background::start("proof");
+    let proof = runtime.block_on(async {
+        let all = Kubeconfig::read(Some(&kubeconfig), &|_| None)?;
+        let around = Surroundings {
+            env: &|_| None,
+            hidden: &[],
+            can_ask: false,
+            patience: Duration::from_secs(10),
+            watcher: None,
+        };
+        let options = Options {
+            istio_namespace: "istio-system".to_owned(),
+            istio_version: None,
+            gateways: Vec::new(),
+            workloads: false,
+            service_account: "default".to_owned(),
+        };
+        let kube = Kube::connect(Context::read(&all, "cluster1", &around)?, options).await?;
+        kube.prove(&wanted).await
+    });
+    let proof = proof.expect("a proof");
+    let roots: Vec<_> = proof
+        .namespaces
+        .iter()
+        .map(|one| (&*one.namespace, one.roots.as_ref().map(Vec::len)))
+        .collect();
+    assert_eq!(roots, [("shop", Some(1))]);
+    assert_eq!(count(&api, "GET", ISTIOD), 1);
 }
 
 /// Says that a manager applied every file of the secret.

@@ -36,20 +36,29 @@ pub struct Istiod {
     pub kubeconfig_options: Vec<String>,
 }
 
-/// Reads every revision's.
-pub(super) async fn read(kube: &Kube) -> Result<Vec<Istiod>, Error> {
+/// The label that istiod's Deployments and pods have in every release.
+const LABEL: &str = "app=istiod";
+
+/// The Deployments of every revision.
+pub(super) async fn deployments(kube: &Kube) -> Result<Vec<Deployment>, Error> {
     let namespace = kube.namespace();
     let api: Api<Deployment> = Api::namespaced(kube.client.clone(), namespace);
     let what = || format!("list the deployments of istiod in {namespace}");
-    let params = ListParams::default().labels("app=istiod");
-    let list = ask(what, || api.list(&params)).await?;
-    let mut found = list
-        .items
-        .iter()
-        .map(|one| istiod(one, kube.options.istio_version))
-        .collect::<Result<Vec<_>, _>>()?;
+    let params = ListParams::default().labels(LABEL);
+    Ok(ask(what, || api.list(&params)).await?.items)
+}
+
+/// What they are, sorted by name.
+pub(super) fn all(kube: &Kube, deployments: &[Deployment]) -> Result<Vec<Istiod>, Error> {
+    let found = deployments.iter().map(|one| istiod(one, kube.options.istio_version));
+    let mut found = found.collect::<Result<Vec<_>, _>>()?;
     found.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(found)
+}
+
+/// Reads every revision's.
+pub(super) async fn read(kube: &Kube) -> Result<Vec<Istiod>, Error> {
+    all(kube, &deployments(kube).await?)
 }
 
 fn istiod(deployment: &Deployment, known: Option<Version>) -> Result<Istiod, Error> {

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, ListParams};
 use serde_json::Value;
 
-use super::{Kube, ask, ask_optional};
+use super::{Istiod, Kube, ask, ask_optional};
 use crate::error::Error;
 
 /// Parts of `meshConfig`.
@@ -24,11 +24,19 @@ pub struct MeshConfig {
 
 /// Reads ConfigMap `istio`, or the first `istio-REVISION`.
 pub(super) async fn read(kube: &Kube) -> Result<MeshConfig, Error> {
+    read_of(kube, kube.istiods()).await
+}
+
+/// The same; the revisions are those of these istiods, which are needed only without ConfigMap `istio`.
+pub(super) async fn read_of(
+    kube: &Kube,
+    istiods: impl Future<Output = Result<Vec<Istiod>, Error>>,
+) -> Result<MeshConfig, Error> {
     let api: Api<ConfigMap> = Api::namespaced(kube.client.clone(), kube.namespace());
     let what = || format!("read configmap {}/istio", kube.namespace());
     let mut found = ask_optional(what, || api.get("istio")).await?;
     if found.is_none() {
-        for istiod in kube.istiods().await? {
+        for istiod in istiods.await? {
             let name = format!("istio-{}", istiod.revision);
             let what = || format!("read configmap {}/{name}", kube.namespace());
             found = found.or(ask_optional(what, || api.get(&name)).await?);

@@ -13,7 +13,10 @@ use meshpki::{Cert, Time};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
-use super::{Kube, REQUEST, ask, ask_optional, mesh_config, token, told, workloads};
+use super::{
+    Istiod, Kube, MeshConfig, REQUEST, ask, ask_optional, istiod, mesh_config, token, told,
+    workloads,
+};
 use crate::error::Error;
 use crate::istio_ca::{self, Connection, Token};
 use crate::names::{
@@ -28,13 +31,17 @@ const TOKEN_SECONDS: i64 = 600;
 
 /// Asks every ready pod of istiod, and reads every namespace.
 pub(super) async fn prove(kube: &Kube, secret: &Secret) -> Result<Proof, Error> {
-    let istiod = workloads::istiod(kube).await?;
+    let deployments = istiod::deployments(kube).await?;
+    let istiods = istiod::all(kube, &deployments)?;
+    let istiod = workloads::istiod_of(kube, deployments).await?;
     let token = token(kube).await?;
     let mut pods = Vec::new();
     for (pod, release) in ready(&istiod) {
         pods.push(ask_pod(kube, &pod.name, secret, release, &token).await);
     }
-    let (namespaces, crls) = (namespaces(kube).await?, given_crls(kube, secret).await?);
+    let config = mesh_config::read_of(kube, async { Ok(istiods.clone()) }).await?;
+    let namespaces = given_roots(kube, &config, &istiods).await?;
+    let crls = given_crls(kube, secret, &istiods).await?;
     Ok(Proof { at: now(), pods, namespaces, crls })
 }
 
@@ -42,8 +49,9 @@ pub(super) async fn prove(kube: &Kube, secret: &Secret) -> Result<Proof, Error> 
 async fn given_crls(
     kube: &Kube,
     secret: &Secret,
+    istiods: &[Istiod],
 ) -> Result<Option<BTreeMap<String, String>>, Error> {
-    if !kube.istiods().await?.iter().any(|istiod| istiod.settings.crl) {
+    if !istiods.iter().any(|istiod| istiod.settings.crl) {
         return Ok(None);
     }
     match crl_maps(kube).await {
@@ -142,7 +150,16 @@ async fn token(kube: &Kube) -> Result<Token, Error> {
 /// The roots of each namespace istiod serves, sorted.
 pub(super) async fn namespaces(kube: &Kube) -> Result<Vec<NamespaceRoots>, Error> {
     let config = mesh_config::read(kube).await?;
-    let bundle = trust_bundle(kube).await?;
+    // Which release an istiod is does not matter here.
+    given_roots(kube, &config, &kube.istiods().await.unwrap_or_default()).await
+}
+
+async fn given_roots(
+    kube: &Kube,
+    config: &MeshConfig,
+    istiods: &[Istiod],
+) -> Result<Vec<NamespaceRoots>, Error> {
+    let bundle = trust_bundle(kube, istiods).await?;
     let api: Api<ConfigMap> = Api::all(kube.client.clone());
     let by_name = ListParams::default().fields(&format!("metadata.name={ROOT_CONFIG_MAP}"));
     let what = || format!("list configmaps {ROOT_CONFIG_MAP} in all namespaces");
@@ -185,9 +202,7 @@ async fn crl_maps(kube: &Kube) -> Result<BTreeMap<String, String>, Error> {
 
 /// The text of the ClusterTrustBundle that an istiod keeps instead of the ConfigMaps; empty if it is not there; `None` if
 /// no istiod keeps one.
-async fn trust_bundle(kube: &Kube) -> Result<Option<String>, Error> {
-    // Which release an istiod is does not matter here.
-    let istiods = kube.istiods().await.unwrap_or_default();
+async fn trust_bundle(kube: &Kube, istiods: &[Istiod]) -> Result<Option<String>, Error> {
     if !istiods.iter().any(|istiod| istiod.trust_bundle) {
         return Ok(None);
     }

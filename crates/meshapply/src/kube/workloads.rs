@@ -16,9 +16,6 @@ use crate::error::Error;
 use crate::names::RESTARTED_FOR;
 use crate::workload::{Id, Kind, Pod, Rollout, Workload};
 
-/// Labels istiod's pods have in every release.
-const ISTIOD: &str = "app=istiod";
-
 /// The label of pods with a sidecar.
 pub(super) const INJECTED: &str = "security.istio.io/tlsMode=istio";
 
@@ -31,11 +28,14 @@ pub(super) struct Found {
 
 /// istiod, every revision, with its pods.
 pub(super) async fn istiod(kube: &Kube) -> Result<Vec<Workload>, Error> {
-    let namespace = kube.namespace();
-    let api: Api<Deployment> = Api::namespaced(kube.client.clone(), namespace);
-    let what = || format!("list the deployments of istiod in {namespace}");
-    let params = ListParams::default().labels(ISTIOD);
-    let list = ask(what, || api.list(&params)).await?;
+    istiod_of(kube, istiod::deployments(kube).await?).await
+}
+
+/// The same of Deployments that were listed.
+pub(super) async fn istiod_of(
+    kube: &Kube,
+    deployments: Vec<Deployment>,
+) -> Result<Vec<Workload>, Error> {
     let known = kube.options.istio_version;
     let with_release = |found: Deployment| {
         let release = istiod::release(&found, known);
@@ -43,8 +43,7 @@ pub(super) async fn istiod(kube: &Kube) -> Result<Vec<Workload>, Error> {
         found.workload.release = release;
         found
     };
-    let found = list.items.into_iter().map(with_release).collect();
-    with_pods(kube, found, true).await
+    with_pods(kube, deployments.into_iter().map(with_release).collect(), true).await
 }
 
 /// The gateways: those named, or else everything that looks like one, in every namespace.

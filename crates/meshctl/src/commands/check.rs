@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::fleet::folders::{Folder, collect, tell_apart};
 use crate::fleet::judge::{self, Case};
 use crate::fleet::problems::State;
-use crate::hints::{Problem, Typed, Where};
+use crate::hints::{Problem, Typed, Where, all_named};
 use crate::io::Io;
 use crate::text::json as pretty;
 
@@ -150,12 +150,15 @@ impl Report {
         let first = problem.clusters.iter().find_map(named);
         let Some(cluster) = first else { return problem.somewhere() };
         let live = cluster.live.as_ref();
+        let asked =
+            self.clusters.iter().filter_map(|one| Some((&*one.name, &*one.live.as_ref()?.context)));
         Where {
             name: &cluster.name,
             folder: cluster.path.as_deref(),
             has_root_key: cluster.has_root_key,
             context: live.map(|live| live.context.as_str()),
             istio_namespace: live.map_or(ISTIO_NAMESPACE, |live| &live.istio_namespace),
+            all: self.is_live.then(|| all_named(asked)),
             typed: &self.typed,
         }
     }

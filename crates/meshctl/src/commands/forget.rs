@@ -110,6 +110,7 @@ async fn may_go<'a>(
             has_root_key: true,
             context: Some(&target.context),
             istio_namespace: &target.istio_namespace,
+            all: None,
             typed: &target.typed,
         };
         let failure = Failure::new(problem.code, problem.message.clone()).exit(Exit::No);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use meshpki::Time;
-use meshpki::istiod::{LiveCluster, Secret, SecretProblem, Severity};
+use meshpki::istiod::{LiveCluster, Remedy, Secret, SecretProblem, Severity};
 
 use super::clusters::{Selection, Target, runtime};
 use super::facts::{Facts, Folder};
@@ -202,10 +202,13 @@ impl Standing<'_> {
         (cluster.is_whole || state == State::Fail).then_some(state)
     }
 
-    /// The next command for a problem. For problems inside a secret it is `meshctl check`, which shows the evidence.
+    /// The next command for a problem. For problems inside a secret it is `meshctl check`, which shows the evidence, unless a
+    /// rotation has to continue.
     pub(crate) fn next(&self, problem: &Problem) -> String {
+        let is_rotation = problem.step == Some(Step::Remedy(Remedy::FinishRotation));
         let in_secret = problem.code.starts_with("istiod/")
-            && !SecretProblem::LIVE_CODES.contains(&problem.code);
+            && !SecretProblem::LIVE_CODES.contains(&problem.code)
+            && !is_rotation;
         if problem.code == "ctl/folder-differs" && problem.step.is_none() {
             // It says what a push of the folder would do.
             return self.check(self.dir, self.clusters.iter());
@@ -226,6 +229,7 @@ impl Standing<'_> {
             has_root_key: true,
             context: Some(&cluster.target.context),
             istio_namespace: &cluster.target.istio_namespace,
+            all: Some(contexts(self.clusters.iter())),
             typed: self.typed,
         }
         .next(problem)
@@ -238,9 +242,7 @@ impl Standing<'_> {
         clusters: impl Iterator<Item = &'s Cluster<'s>>,
     ) -> String {
         let dir = dir.map(|dir| format!("{} ", word(dir))).unwrap_or_default();
-        let names: Vec<String> =
-            clusters.map(|c| hints::named(&c.target.name, &c.target.context)).collect();
-        format!("meshctl check {dir}--context {}{}", names.join(","), self.typed.meshctl)
+        format!("meshctl check {dir}--context {}{}", contexts(clusters), self.typed.meshctl)
     }
 
     /// The one command to type now; `None`: there is nothing to do.
@@ -251,6 +253,11 @@ impl Standing<'_> {
         let warning = || of(Severity::Warning).next().map(|problem| self.next(problem));
         first.map(|problem| self.next(problem)).or_else(ask).or_else(warning)
     }
+}
+
+/// Clusters as `--context` takes them.
+fn contexts<'s>(clusters: impl Iterator<Item = &'s Cluster<'s>>) -> String {
+    hints::all_named(clusters.map(|one| (&*one.target.name, &*one.target.context)))
 }
 
 /// Which error to fix first: until then the others cannot be told from its consequences.

@@ -11,6 +11,7 @@ use super::{Secret, Settings, StartOutcome, starts};
 use crate::cacerts::Layout;
 use crate::cacerts::go_pem::{self, first_cert};
 use crate::cert::Cert;
+use crate::chain::is_bridge;
 use crate::spiffe::id::TrustDomain;
 use crate::time::Time;
 use crate::verify::Rejection;
@@ -278,6 +279,19 @@ impl<'a> Folder<'a> {
     /// Whether it need not accept the workloads of another cluster.
     fn is_apart(&self, other: &Self) -> bool {
         self.apart.iter().any(|name| name == other.name)
+    }
+
+    /// The certificates by which a root of the chain that is not trusted yet is under those that are: they have its name
+    /// and its key. A rotation sends them until all clusters trust that root.
+    fn rotation_bridges(&self) -> Vec<&Cert> {
+        let is_new = |cert: &&Cert| cert.is_self_issued() && !self.roots.contains(cert);
+        let new: Vec<Cert> = self.chain.iter().filter(is_new).cloned().collect();
+        self.chain.iter().filter(|cert| is_bridge(cert, &new)).collect()
+    }
+
+    /// Whether a certificate is another CA's for a root of this secret, so that no renewal of the cluster's CA replaces it.
+    fn is_bridge(&self, cert: &Cert) -> bool {
+        is_bridge(cert, &self.roots) || self.rotation_bridges().contains(&cert)
     }
 
     /// `istiod 1.30.3`.

@@ -156,6 +156,7 @@ fn finding(members: &[Member], problem: Problem, args: &Args) -> Finding {
             has_root_key: member.folder.has_root_key(member.settings.version),
             context: None,
             istio_namespace: ISTIO_NAMESPACE,
+            all: None,
             typed: &UNTYPED,
         },
     };

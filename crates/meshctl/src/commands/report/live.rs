@@ -108,13 +108,12 @@ fn rotation(asked: &Asked, dir: Option<String>) -> Option<Rotation> {
     if !phases.iter().any(|(_, phase)| is_open(phase)) {
         return None;
     }
-    let names: Vec<String> =
-        phases.iter().map(|(target, _)| hints::named(&target.name, &target.context)).collect();
+    let names =
+        hints::all_named(phases.iter().map(|(target, _)| (&*target.name, &*target.context)));
     Some(Rotation {
         next: format!(
             "meshctl rotate root status {dir} --context {}{}",
-            names.join(","),
-            asked.typed.meshctl
+            names, asked.typed.meshctl
         ),
         clusters: phases.into_iter().map(|(target, phase)| (target.name.clone(), phase)).collect(),
     })

@@ -16,7 +16,8 @@ use crate::verify::Reason;
 const SOON: Duration = Duration::from_secs(30 * DAY.as_secs());
 
 pub(super) fn check(folder: &Folder<'_>) -> impl Iterator<Item = SecretProblem> {
-    expires_soon(folder).into_iter().chain(bridges_end(folder)).chain(crls_end(folder))
+    let bridges = bridges_end(folder).into_iter().chain(rotation_bridges_end(folder));
+    expires_soon(folder).into_iter().chain(bridges).chain(crls_end(folder))
 }
 
 /// What expires soon, or has expired without breaking the path.
@@ -24,7 +25,7 @@ fn expires_soon(folder: &Folder<'_>) -> Option<SecretProblem> {
     if matches!(&folder.trust, Some(Err(why)) if why.reason == Reason::Expired) {
         return None;
     }
-    let all = folder.distinct().into_iter().filter(|(_, cert)| !is_bridge(cert, &folder.roots));
+    let all = folder.distinct().into_iter().filter(|(_, cert)| !folder.is_bridge(cert));
     let evidence: Vec<String> =
         all.filter_map(|(file, cert)| ending(file, cert, folder.at)).collect();
     if evidence.is_empty() {
@@ -88,6 +89,34 @@ fn bridges_end(folder: &Folder<'_>) -> Option<SecretProblem> {
     ))
 }
 
+/// What the old roots accept the new CA by in a rotation that has not been finished, and not for much longer.
+fn rotation_bridges_end(folder: &Folder<'_>) -> Option<SecretProblem> {
+    // Without it, the CA is not trusted: `trust.rs` says so.
+    if matches!(&folder.trust, Some(Err(_))) {
+        return None;
+    }
+    let file = folder.bundle.layout.chain_files()[0];
+    let bridges = folder.rotation_bridges().into_iter();
+    let (evidence, issuers): (Vec<String>, Vec<String>) = bridges
+        .filter_map(|cert| Some((ending(file, cert, folder.at)?, cert.issuer().label())))
+        .unzip();
+    let issuer = issuers.first()?;
+    let mut problem = folder
+        .warning("istiod/expires-soon", "a rotation is not finished, and its bridge expires within 30 days")
+        .file(file)
+        .effect(alloc::format!(
+            "{}; once the bridge has expired, it refuses to start, and whoever trusts only `{issuer}` rejects its workloads",
+            folder.verdict()
+        ));
+    problem.evidence = evidence;
+    Some(problem.fix(
+        alloc::format!(
+            "finish the rotation, or have the owner of `{issuer}` cross-sign the new root again"
+        ),
+        Remedy::FinishRotation,
+    ))
+}
+
 /// CRLs with less than a third of their time left, and expired ones of CAs that are elsewhere: what one of a CA of the
 /// cluster stops is reported by its peers.
 fn crls_end(folder: &Folder<'_>) -> Option<SecretProblem> {
@@ -132,8 +161,7 @@ fn replaced(folder: &Folder<'_>) -> Option<&'static str> {
                 && !ends_soon(other)
         })
     };
-    let mut ending =
-        all.iter().filter(|(_, cert)| ends_soon(cert) && !is_bridge(cert, &folder.roots));
+    let mut ending = all.iter().filter(|(_, cert)| ends_soon(cert) && !folder.is_bridge(cert));
     let (file, _) = ending.clone().next()?;
     ending.all(|(_, cert)| has_heir(cert)).then_some(*file)
 }

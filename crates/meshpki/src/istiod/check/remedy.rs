@@ -16,6 +16,8 @@ pub enum Remedy {
     SignRequest,
     /// Renew the cluster's CA under the same root.
     Renew,
+    /// Bring all clusters of an unfinished rotation to the new root.
+    FinishRotation,
     /// Make new CRLs of the authority.
     IssueCrls,
     /// Write the chain again: the CA certificate, then those above it.

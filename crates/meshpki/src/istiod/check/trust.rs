@@ -22,6 +22,7 @@ pub(super) fn check(folder: &Folder<'_>, problems: &mut Vec<SecretProblem>) {
         Refusal::PathLength => path_length(folder),
         Refusal::NameConstraints => name_constraints(folder, ca),
         Refusal::Sha1 => sha1(folder),
+        _ if ended_bridge(folder).is_some() => expired(folder),
         _ => untrusted(folder, ca, why),
     };
     let mut problem = problem.file(folder.bundle.layout.ca_file());
@@ -54,9 +55,26 @@ fn expired(folder: &Folder<'_>) -> SecretProblem {
         }
     }
     let at = folder.at;
-    problem
-        .evidence(alloc::format!("the time is {at}"))
-        .fix("renew it; if it is the root, all clusters need the new one", Remedy::Renew)
+    let problem = problem.evidence(alloc::format!("the time is {at}"));
+    match ended_bridge(folder) {
+        Some(bridge) => problem.fix(
+            alloc::format!(
+                "finish the rotation, or have the owner of `{}` cross-sign the new root again",
+                bridge.issuer().label()
+            ),
+            Remedy::FinishRotation,
+        ),
+        None => {
+            problem.fix("renew it; if it is the root, all clusters need the new one", Remedy::Renew)
+        }
+    }
+}
+
+/// The bridge of a rotation that took longer than the bridge was valid. Go reports the last certificate it tried, which may
+/// be the new root.
+fn ended_bridge<'a>(folder: &'a Folder<'_>) -> Option<&'a Cert> {
+    let mut bridges = folder.rotation_bridges().into_iter();
+    bridges.find(|cert| cert.not_after().time().is_some_and(|end| folder.at > end))
 }
 
 fn ext_key_usage(folder: &Folder<'_>) -> SecretProblem {
