@@ -1,6 +1,7 @@
 //! Root keys that are not files: programs, tokens and services sign, and what they may do wrong is said.
 
 mod exec;
+mod moto;
 mod openbao;
 mod token;
 

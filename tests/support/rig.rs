@@ -39,6 +39,7 @@ pub use istio::{Gateway, Istio, Kind};
 pub use kubelet::Hold;
 pub use tools::Binaries;
 
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 /// If set to `1`, tests on real clusters are skipped on purpose: `cargo xtask ci --without-rig`.
@@ -68,8 +69,22 @@ pub fn rig() -> Option<&'static Binaries> {
 /// # Panics
 /// As [`rig`].
 #[must_use]
-pub fn openbao() -> Option<std::path::PathBuf> {
-    let folder = tools::OPENBAO.folder().and_then(|folder| match tools::OPENBAO.lacks()? {
+pub fn openbao() -> Option<PathBuf> {
+    Some(alone(&tools::OPENBAO, "OpenBao")?.join("bao"))
+}
+
+/// The folder of moto and the `aws` command, for `PYTHONPATH`, if it is there; otherwise as [`rig`].
+///
+/// # Panics
+/// As [`rig`].
+#[must_use]
+pub fn moto() -> Option<PathBuf> {
+    Some(alone(&tools::MOTO, "moto")?.join("python"))
+}
+
+/// The folder of a component that needs no other.
+fn alone(tool: &tools::Tool, judge: &str) -> Option<PathBuf> {
+    let folder = tool.folder().and_then(|folder| match tool.lacks()? {
         None => Ok(folder),
         Some(file) => {
             let at = folder.join(file);
@@ -77,10 +92,10 @@ pub fn openbao() -> Option<std::path::PathBuf> {
         }
     });
     match folder {
-        Ok(folder) => Some(folder.join("bao")),
-        Err(_) if is_left_out("OpenBao") => None,
+        Ok(folder) => Some(folder),
+        Err(_) if is_left_out(judge) => None,
         Err(why) => {
-            crate::judges::missing("OpenBao", &why);
+            crate::judges::missing(judge, &why);
             None
         }
     }

