@@ -10,7 +10,7 @@ use meshpki::verify::{Policy, Verdict, verify_chain};
 use meshpki::{CaCerts, Cert, Time};
 use serde_json::json;
 
-use super::issuer::{ROOT_CERT, ROOT_KEY};
+use super::issuer::{Authority, ROOT_CERT, ROOT_KEY};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files;
@@ -72,13 +72,16 @@ pub(crate) struct RootKey {
     /// Whether it is encrypted; `None` if it was not read.
     pub(crate) encrypted: Option<bool>,
     /// Who holds it, if it is not in a file.
-    pub(crate) holder: Option<String>,
+    holder: Option<String>,
 }
 
 impl RootKey {
     /// Neither made nor read.
-    pub(crate) const UNTOUCHED: Self =
-        Self { state: State::Unchanged, encrypted: None, holder: None };
+    pub(crate) const UNTOUCHED: Self = Self::new(State::Unchanged, None);
+
+    pub(crate) const fn new(state: State, encrypted: Option<bool>) -> Self {
+        Self { state, encrypted, holder: None }
+    }
 }
 
 /// The whole folder.
@@ -128,6 +131,11 @@ impl Summary {
             crls_first: Vec::new(),
             clusters: Vec::new(),
         }
+    }
+
+    /// Says who holds the root key: whoever signed, if it is not in a file.
+    pub(crate) fn signed_by(&mut self, authority: &Authority) {
+        self.root_key.holder = authority.held_by().map(str::to_owned);
     }
 
     /// Whether nothing was made.
