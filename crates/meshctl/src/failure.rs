@@ -278,7 +278,7 @@ const fn apply_hint(error: &meshapply::Error) -> Option<&'static str> {
     use meshapply::next::Stop;
     Some(match error {
         E::Forbidden { .. } => {
-            "`meshctl push DIR --print-rbac` prints the permissions that a push needs"
+            "`meshctl push --print-rbac` prints the permissions that a push needs"
         }
         E::Kubeconfig { .. } => {
             "`kubectl config get-contexts` lists the contexts; `--kubeconfig FILE` names another file"
