@@ -52,7 +52,7 @@ pub struct Rollout {
     /// What to restart.
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub restart: Restart,
-    /// If gateways restart, restart injected workloads too.
+    /// If gateways restart, restart injected workloads too. Both then also restart if only the CA changes, so that nothing keeps certificates of the old one.
     #[arg(long)]
     pub workloads: bool,
     /// Number of injected workloads to restart at the same time.
