@@ -175,7 +175,7 @@ fn rights() {
     let push = "enough to read; a push also needs: patch secrets cacerts in istio-system, patch secrets \
                 meshctl-cacerts-previous in istio-system, patch deployments.apps istiod in \
                 istio-system, create serviceaccounts/token default in istio-system";
-    ended(&ran, 0, &["[warn] east", push, "meshctl push ca --print-rbac"]);
+    ended(&ran, 0, &["[warn] east", push, "meshctl push --print-rbac"]);
     let api = Api::start(move |asked| {
         review(asked, |right| reads(right) && right["resource"] != "secrets")
     });

@@ -44,7 +44,8 @@ const POLICY: &str = "policies:
 /// A command of a document that begins so: a line of a block, or a span between backticks.
 #[track_caller]
 fn command(document: &str, begins: &str) -> String {
-    let lines = document.lines().map(|line| line.split(" #").next().unwrap_or(line).trim());
+    let lines = document.lines().map(|line| line.trim_start_matches("$ "));
+    let lines = lines.map(|line| line.split(" #").next().unwrap_or(line).trim());
     let spans = document.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
     const CARGO: &str = "cargo run -p meshctl -- ";
     let program = |text: &str| {
@@ -97,7 +98,6 @@ impl Reader {
             ("NAME", "east"),
             ("[CLUSTER=]CONTEXT…", both),
             ("--context …", "--context east=prod-east,west=prod-west"),
-            ("cluster1=prod-1,cluster2=prod-2", both),
         ] {
             typed = typed.replace(open, name);
         }
@@ -248,7 +248,7 @@ fn across_clusters(reader: &Reader) {
     reader.good(&command(MESH, "mesh lint"), &[]);
     reader.good(&command(MESH, "mesh explain"), &["reviews.default.svc.west.global"]);
 
-    reader.good(&command(MESH, "ca init ca -f"), &["unchanged"]);
-    reader.good(&format!("{} --yes", command(MESH, "push ca -f")), &["secret: unchanged"]);
-    reader.is_green(&command(MESH, "status ca -f"));
+    reader.good(&command(MESH, "ca init mesh-ca -f"), &["unchanged"]);
+    reader.good(&format!("{} --yes", command(MESH, "push mesh-ca -f")), &["secret: unchanged"]);
+    reader.is_green(&command(MESH, "status mesh-ca -f"));
 }

@@ -280,6 +280,12 @@ fn the_printed_rights_are_enough() {
     assert_eq!(generation(Kind::StatefulSet, "edge", "public"), Some(2));
     assert_eq!(generation(Kind::Deployment, "default", "cart"), Some(2));
     assert_eq!(generation(Kind::Deployment, "default", "web"), Some(2));
+    // The same root: workloads restart only for the new CA.
+    mesh.shell.good("ca renew @/ca --cluster east");
+    push(&format!("{PUSH} --workloads"));
+    assert_eq!(generation(Kind::Deployment, "istio-system", "istiod-canary"), Some(2));
+    assert_eq!(generation(Kind::StatefulSet, "edge", "public"), Some(3));
+    assert_eq!(generation(Kind::Deployment, "default", "cart"), Some(3));
     mesh.shell.good("ca renew @/ca --cluster east");
     push(&format!("{PUSH} --restart always"));
     push("rollback --context east --yes --timeout 60s");

@@ -154,6 +154,27 @@ fn a_cluster_is_revoked() {
 }
 
 #[test]
+fn an_earlier_ca_is_named_until_it_is_revoked() {
+    let shell = shell("");
+    let first = set(&shell, "ca/east").ca().serial_hex();
+    let named = |is_named: bool| {
+        shell.good("ca renew @/ca --cluster east");
+        let ran = shell.run("ca revoke @/ca --cluster east");
+        ended(&ran, 0, &["warning[ctl/revokes-current]"]);
+        assert_eq!(
+            ran.err.contains("the earlier CA of east is still valid"),
+            is_named,
+            "{}",
+            ran.err
+        );
+        assert_eq!(ran.err.contains(&first), is_named, "{}", ran.err);
+    };
+    named(true);
+    shell.good(&format!("ca revoke @/ca --serial {first}"));
+    named(false);
+}
+
+#[test]
 fn what_cannot_be_revoked() {
     let shell = shell("");
     shell.check(

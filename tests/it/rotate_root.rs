@@ -270,49 +270,6 @@ fn roots_in_a_cluster_trust_bundle() {
     ended(&world.run(status), 2, &["namespace shop has other roots than the secret"]);
 }
 
-/// The commands of docs/rotation.md, in order, in a folder with the old CA, on clusters that have it. What would push shows
-/// its plan only.
-#[test]
-fn the_documented_commands_work() {
-    let world = World::new(&["east", "west"]);
-    let scratch = &world.shell.scratch;
-    std::fs::rename(scratch.join("old"), scratch.join("ca")).expect("a folder");
-    std::fs::remove_file(scratch.join("bridge.pem")).expect("a file");
-    let cluster = |name: &str| {
-        format!(" - {{name: {name}, istioVersion: 1.30.4, trustDomain: cluster.local}}\n")
-    };
-    let clusters = cluster("east") + &cluster("west");
-    scratch
-        .write("mesh.yaml", format!("apiVersion: meshctl/v1\nkind: Mesh\nclusters:\n{clusters}"));
-    let document = include_str!("../../docs/rotation.md");
-    let commands = document.lines().filter(|line| line.starts_with("meshctl "));
-    let mut count = 0;
-    for line in commands {
-        count += 1;
-        let command = line.split('#').next().unwrap_or_default().trim();
-        let command = command.split('>').next().unwrap_or_default().trim();
-        let command = command.trim_start_matches("meshctl ");
-        let (status, more) = match command.split(' ').collect::<Vec<_>>().as_slice() {
-            ["ca", "init", ..] => (0, " --plain-root-key"),
-            ["ca", ..] => (0, " --yes"),
-            ["rotate", "root", "next" | "abort", ..] => (0, " --yes --dry-run client"),
-            ["rotate", "root", "status" | "evidence", ..] => (2, ""),
-            _ => (0, ""),
-        };
-        let here = |word: &str| {
-            let is_file = ["ca", "new-ca", "mesh.yaml", "bridge.pem", "new-ca/root-cert.pem"];
-            if is_file.contains(&word) { format!("@/{word}") } else { word.to_owned() }
-        };
-        let words: Vec<String> = command.split(' ').map(here).collect();
-        // The first word is a group of commands, not the folder.
-        let words = words.join(" ");
-        let words = words.strip_prefix("@/ca ").map_or(words.clone(), |rest| format!("ca {rest}"));
-        let ran = world.run(&format!("{words}{more}"));
-        assert_eq!(ran.status, status, "{line}\n{}{}", ran.out, ran.err);
-    }
-    assert_eq!(count, 8, "the commands of the page");
-}
-
 #[test]
 fn two_thousand_proxies_are_asked_32_at_a_time() {
     let mut world = World::new(&["east"]);

@@ -1,17 +1,12 @@
 //! `meshctl trust bundle ...`: from the folder of a CA to a bundle, a bundle map and back, and what is refused.
 
-use std::process::Command;
-
 use meshpki::spiffe::{Bundle, BundleMap};
 use meshpki::{KeyType, TrustDomain};
 use serde_json::{Value, json};
 use tests::Shell;
 use tests::authority::Authority;
-use tests::cli::{ended, words};
-use tests::judges::{Answer, run};
+use tests::cli::ended;
 use tests::schema;
-
-use crate::MESHCTL;
 
 /// Two roots in files, and the first in the folder `ca`.
 fn shell() -> (Shell, [Authority; 2]) {
@@ -394,67 +389,4 @@ fn map_keeps_trust_domains_apart() {
         1,
         &["error[ctl/exists]", "is not a SPIFFE bundle map and is not overwritten"],
     );
-}
-
-/// The commands of docs/federation.md, in order; those of endpoints are in `trust_endpoint`.
-#[test]
-fn the_documented_commands_work() {
-    let (shell, _) = shell();
-    shell.good("trust bundle export @/new.pem --trust-domain west.example --out @/west.json");
-    for mesh in ["east", "west"] {
-        let domain = format!("--trust-domain {mesh}.example --root-subject CN={mesh}");
-        shell.good(&format!("ca init @/{mesh}-ca --cluster {mesh} --plain-root-key {domain}"));
-    }
-    shell.scratch.write("west-root.pem", shell.scratch.read("west-ca/root-cert.pem"));
-    let document = include_str!("../../docs/federation.md");
-    let (_, trust) = document.split_once("```yaml\ntrust:").expect("an example");
-    let (trust, _) = trust.split_once("```").expect("an end");
-    shell.scratch.write(
-        "mesh.yaml",
-        format!(
-            "apiVersion: meshctl/v1\nkind: Mesh\nclusters:\n\
-             - {{name: east, istioVersion: 1.30.3, trustDomain: east.example}}\n\
-             - {{name: west, istioVersion: 1.30.3, trustDomain: west.example}}\ntrust:{trust}"
-        ),
-    );
-    let commands = document.lines().filter(|line| {
-        ["ca ", "trust "].iter().any(|group| line.starts_with(&format!("meshctl {group}")))
-    });
-    let needs_server = |line: &&str| line.contains("trust serve") || line.contains("trust pull");
-    let commands = commands.filter(|line| !needs_server(line));
-    let mut count = 0;
-    for command in commands {
-        count += 1;
-        let answer = as_documented(&shell, command);
-        let expect = match command.split(' ').nth(2) {
-            // Only one side has sent a bridge so far.
-            Some("matrix") => "NO",
-            // Without a folder, clusters are asked: `calls_go_on_while_roots_are_replaced` runs it on real ones.
-            Some("plan") if !command.contains("-ca ") => "error[apply/kubeconfig]: ",
-            Some("plan") => "next: meshctl trust next ",
-            Some("next") => "error[apply/kubeconfig]: ",
-            _ => "",
-        };
-        let all = answer.out.clone() + &answer.err;
-        let is_expected = if expect.is_empty() { answer.good } else { all.contains(expect) };
-        // Whoever has the root key runs what the plan prints.
-        let printed = answer.out.lines().filter_map(|line| line.strip_prefix("   meshctl "));
-        let printed: Vec<&str> = printed.collect();
-        for command in &printed {
-            let answer = as_documented(&shell, &format!("meshctl {command}"));
-            assert!(answer.good, "{command}\n{}{}", answer.out, answer.err);
-        }
-        assert!(is_expected || !printed.is_empty(), "{command}\n{all}");
-    }
-    assert_eq!(count, 14);
-    let (map, _) = BundleMap::from_json(shell.scratch.read("map.json").as_bytes()).expect("a map");
-    assert_eq!(map.bundles().count(), 2);
-}
-
-/// Runs a command as it is printed; whoever reads it is asked on a terminal.
-fn as_documented(shell: &Shell, command: &str) -> Answer {
-    let asks = [" cross-sign ", " next "].iter().any(|name| command.contains(name));
-    let yes = asks.then(|| "--yes".to_owned());
-    let args = words(command).into_iter().skip(1).chain(yes);
-    run(Command::new(MESHCTL).args(args).current_dir(shell.scratch.path()))
 }

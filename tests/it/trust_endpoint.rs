@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tests::authority::{Authority, name};
 use tests::cli::{ended, words};
 use tests::endpoint::{Domain, Leaf, Serving, Talk, bundle_of, plain, until, web_leaf};
-use tests::judges::{Spiffe, older_spiffe, run, spiffe};
+use tests::judges::{Spiffe, older_spiffe, spiffe};
 use tests::{Scratch, Shell, schema};
 
 use crate::MESHCTL;
@@ -585,47 +585,6 @@ fn we_pull_from_spire_and_go_spiffe() {
         check(&judge, "https_web");
         check(&judge, "https_spiffe");
     }
-}
-
-/// The commands of the section "Serve and pull" of docs/federation.md: the server in one folder, the others in another.
-#[test]
-fn the_documented_commands_work() {
-    let world = World::new();
-    let east = Domain::new("east.example");
-    let theirs = Scratch::new();
-    let leaf = world.web_leaf();
-    leaf.write(world.scratch(), "tls");
-    east.svid("/bundles").write(world.scratch(), "svid");
-    world.scratch().write("east.json", east.bundle(1));
-    theirs.write("web-roots.pem", world.web.root.cert.to_pem());
-    theirs.write("east-first.json", east.bundle(1));
-    let spiffe = "--tls-cert svid.crt --tls-key svid.key --profile https_spiffe";
-    let args = format!("east.json --trust-domain east.example {spiffe}");
-    let second = Serving::start(MESHCTL, world.scratch(), &args);
-    let document = include_str!("../../docs/federation.md").replace("\\\n", " ");
-    let section = document.split("### Serve and pull").nth(1).expect("a section");
-    let section = section.split("\n### ").next().expect("a section");
-    let (mut first, mut count) = (None, 0);
-    for command in section.lines().filter(|line| line.starts_with("meshctl ")) {
-        count += 1;
-        if let Some(args) = command.strip_prefix("meshctl trust serve ") {
-            let own = ["--listen 127.0.0.1:8443", "--metrics 9090"];
-            let args = own.iter().fold(args.to_owned(), |args, own| args.replace(own, ""));
-            first = Some(Serving::start(MESHCTL, world.scratch(), &args));
-            continue;
-        }
-        let first = first.as_ref().expect("a server").address.port().to_string();
-        let command = command.replace("8443", &first);
-        let command = command.replace("8444", &second.address.port().to_string());
-        let mut process = Command::new(MESHCTL);
-        process.args(words(&command).into_iter().skip(1)).current_dir(theirs.path());
-        let answer = run(&mut process);
-        assert!(answer.good, "{command}\n{}{}", answer.out, answer.err);
-    }
-    assert_eq!(count, 4);
-    assert_eq!(theirs.read("east.json"), east.bundle(1));
-    assert_eq!(theirs.read("east-pulled.json"), east.bundle(1));
-    assert!(theirs.read("east-roots.pem").contains("BEGIN CERTIFICATE"));
 }
 
 fn port(answer: &Value, server: &str) -> u16 {

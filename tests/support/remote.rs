@@ -18,6 +18,29 @@ use crate::endpoint::{Domain, Leaf, web_leaf};
 
 /// Where the secrets are.
 pub const SECRETS: &str = "/api/v1/namespaces/istio-system/secrets";
+/// The account of Istio's chart `base`, with what istiod reads.
+pub const READER: &str = "
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: istio-reader-service-account, namespace: istio-system}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: istio-reader}
+rules:
+- {apiGroups: [''], resources: [endpoints, pods, services, nodes, namespaces, secrets, configmaps], verbs: [get, list, watch]}
+- {apiGroups: [discovery.k8s.io], resources: [endpointslices], verbs: [get, list, watch]}
+- {apiGroups: [apiextensions.k8s.io], resources: [customresourcedefinitions], verbs: [get, list, watch]}
+- {apiGroups: [networking.istio.io, gateway.networking.k8s.io], resources: ['*'], verbs: [get, list, watch]}
+- {apiGroups: [authentication.k8s.io], resources: [tokenreviews], verbs: [create]}
+- {apiGroups: [authorization.k8s.io], resources: [subjectaccessreviews], verbs: [create]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: istio-reader}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: istio-reader}
+subjects: [{kind: ServiceAccount, name: istio-reader-service-account, namespace: istio-system}]
+";
 /// What the third part of every token begins with, which no output may show.
 pub const CANARY: &str = "CANARY-7fKq2xZ9";
 /// Lifetime of tokens that [`World::secret`] makes, in days.

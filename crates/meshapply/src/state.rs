@@ -166,9 +166,9 @@ impl Observed {
 /// What must restart when `new` replaces `old` under istiods with these settings, while the workloads of
 /// each namespace are given the roots in `given`.
 ///
-/// istiod where it does not reload by itself (`handleEvent`), or does not run on `old` at all, which the roots it gives
-/// out show; the gateways if the roots differ, since what they present and what they trust comes from the
-/// roots before.
+/// istiod where it does not reload by itself (`handleEvent`), does not run on `old` at all, which the roots it gives out
+/// show, or distributes CRLs that `new` lacks, which it does until its next start; the gateways if the roots differ, since
+/// what they present and what they trust comes from the roots before.
 #[must_use]
 pub fn restart_for(
     old: Option<&Secret>,
@@ -203,7 +203,11 @@ pub fn restart_for(
             Reload::NeedsRestart { .. } | Reload::KeepsOld { .. }
         )
     };
-    if istiods.iter().any(waits) {
+    let has_crls = |secret: &Secret, settings: &Settings| {
+        settings.crl && secret.crl(settings.version).is_some()
+    };
+    let keeps = |settings: &Settings| has_crls(old, settings) && !has_crls(new, settings);
+    if istiods.iter().any(|settings| waits(settings) || keeps(settings)) {
         who.insert(RestartTarget::Istiod);
     }
     if old_roots != new_roots {

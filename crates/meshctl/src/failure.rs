@@ -286,7 +286,7 @@ const fn apply_hint(error: &meshapply::Error) -> Option<&'static str> {
     use meshapply::next::Stop;
     Some(match error {
         E::Forbidden { .. } => {
-            "`meshctl push DIR --print-rbac` prints the permissions that a push needs"
+            "`meshctl push --print-rbac` prints the permissions that a push needs"
         }
         E::IstioVersion { .. } => "set it with `--istio-version 1.30.3`",
         E::NoCrd { .. } => {

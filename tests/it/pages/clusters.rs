@@ -10,13 +10,14 @@ use std::thread::scope;
 use std::time::Duration;
 
 use tests::bookinfo::{EAST_WEST, EAST_WEST_LABEL, EAST_WEST_PORT, GATEWAY, PORT, istio, workload};
+use tests::remote::READER;
 use tests::rig::app::call;
 use tests::rig::follow::{End, Follow};
 use tests::rig::services::Services;
 use tests::rig::{Binaries, Cluster};
 use tests::scratch::Scratch;
 
-use super::{INSTALL, OF_CLUSTERS, Reader};
+use super::{INSTALL, OF_CLUSTERS, OF_SERVERS, Reader};
 
 /// The life of certificates of workloads: a root is replaced while the page runs.
 const LIFE: &str = "60s";
@@ -80,6 +81,11 @@ pub(super) fn read() {
         }
     });
     reader.ended();
+    for name in OF_SERVERS {
+        let mut reader = Reader::new(&[], &[]);
+        reader.page(name, &mut |_| {});
+        reader.ended();
+    }
 }
 
 /// The `kubectl` of the pages.
@@ -112,6 +118,7 @@ fn istioctl(folder: &Path, words: &str) {
 fn install(cluster: &Cluster) {
     let address = if cluster.name() == "west" { GATEWAY } else { EAST_GATEWAY };
     cluster.install_istio_crds();
+    cluster.apply(READER);
     cluster.install_istio(&istio("", None));
     cluster.give_address("istio-system", EAST_WEST, address);
     cluster.serve_at(address, "istio-system", EAST_WEST, EAST_WEST_PORT);

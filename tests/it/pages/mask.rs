@@ -76,6 +76,10 @@ fn part(text: &str) -> String {
     if is_shape(core, "dddd-dd-dd") {
         return format!("[date]{tail}");
     }
+    // A time as metrics have it, and the number of a CRL.
+    if is_shape(core, "dddddddddd") {
+        return format!("[seconds]{tail}");
+    }
     let pairs: Vec<&str> = core.split(':').collect();
     if pairs.len() >= 8 && pairs.iter().all(|pair| pair.len() == 2 && is_hex(pair)) {
         return format!("[{} bytes]{tail}", pairs.len());
@@ -92,12 +96,25 @@ fn part(text: &str) -> String {
     {
         return format!("{file}.pem:[line]{tail}");
     }
+    if let Some(workload) = workload_of_pod(core) {
+        return format!("{workload}-[pod]{tail}");
+    }
     // A serial number or a fingerprint, alone or at the end of a name such as `east-1a2b3c4d`.
     let words = core.split('-').map(|word| match word.len() {
         8 | 16 | 32 | 40 | 64 if is_hex(word) => format!("[hex{}]", word.len()),
         _ => word.to_owned(),
     });
     words.collect::<Vec<_>>().join("-") + tail
+}
+
+/// The Deployment of a pod: Kubernetes adds a hash of the template and five letters to its name.
+fn workload_of_pod(name: &str) -> Option<&str> {
+    let is_made =
+        |text: &str| text.bytes().all(|byte| b"bcdfghjklmnpqrstvwxz2456789".contains(&byte));
+    let (rest, letters) = name.rsplit_once('-')?;
+    let (workload, hash) = rest.rsplit_once('-')?;
+    let is_pod = letters.len() == 5 && (6..=10).contains(&hash.len());
+    (is_pod && is_made(letters) && is_made(hash)).then_some(workload)
 }
 
 /// Whether a text has digits where a shape has `d`, and its other characters elsewhere.
@@ -123,6 +140,9 @@ fn what_differs_is_masked() {
     check("ca/cert-chain.pem:13", "ca/cert-chain.pem:[line]");
     check("https://127.0.0.1:34567/x", "https://127.0.0.1:[port]/x");
     check("10.0.0.1:15012 decade facade 12345678", "10.0.0.1:15012 decade facade [hex8]");
+    check("number 1795990038: 0, 179599003", "number [seconds]: 0, 179599003");
+    check("istiod-745958c94b-vmz6w: synced", "istiod-[pod]: synced");
+    check("remote-secret-west no-such-names", "remote-secret-west no-such-names");
     check("two 2\n\n", "two 2");
     check(
         "  -----BEGIN A-----\n  MIIB\n  -----END A-----\nx",

@@ -1,4 +1,4 @@
-//! The shell blocks of a page: their commands, and the output that the page shows for each.
+//! The shell blocks of a page: their commands, the output that the page shows for each, and the blocks that do not run.
 
 use super::mask::masked;
 
@@ -20,6 +20,8 @@ pub(super) struct Step {
 pub(super) struct Page {
     lines: Vec<String>,
     pub(super) steps: Vec<Step>,
+    /// The commands of the blocks whose values are a reader's.
+    pub(super) examples: Vec<Vec<Step>>,
 }
 
 /// A line of output that means any lines.
@@ -30,7 +32,7 @@ const STATUS: &str = "echo $?";
 impl Page {
     pub(super) fn read(text: &str) -> Self {
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
-        let mut steps = Vec::new();
+        let (mut steps, mut examples) = (Vec::new(), Vec::new());
         let mut at = 0;
         while at < lines.len() {
             let end = |from: usize| {
@@ -45,6 +47,12 @@ impl Page {
                     script(&lines, at + 1..end(at + 1), &mut steps);
                     at = end(at + 1);
                 }
+                Some("sh example") => {
+                    let mut example = Vec::new();
+                    script(&lines, at + 1..end(at + 1), &mut example);
+                    examples.push(example);
+                    at = end(at + 1);
+                }
                 Some(language) if !language.is_empty() || at + 1 < lines.len() => at = end(at + 1),
                 _ => {}
             }
@@ -54,7 +62,7 @@ impl Page {
         for (step, next) in steps.iter_mut().zip(is_status.iter().skip(1)) {
             step.may_fail = *next;
         }
-        Self { lines, steps }
+        Self { lines, steps, examples }
     }
 
     /// What the page shows as the output of a step, if it is not what was found.
@@ -144,7 +152,8 @@ fn matches(expect: &[String], found: &[String]) -> bool {
 #[test]
 fn blocks_are_read() {
     let text = "# Page\n\n```console\n$ first a\none\ntwo\n$ second \\\n  b\n```\n\n```yaml\n$ not: this\n```\n\n```sh\n# why\n\
-                cat > f <<'EOF'\nx\nEOF\nthird    # c\n```\n\n```console\n$ false\n$ echo $?\n1\n```\n";
+                cat > f <<'EOF'\nx\nEOF\nthird    # c\n```\n\n```console\n$ false\n$ echo $?\n1\n```\n\n\
+                ```sh example\nput NAME\nget NAME\n```\n";
     let page = Page::read(text);
     let commands: Vec<&str> = page.steps.iter().map(|step| step.command.as_str()).collect();
     let expect = [
@@ -156,6 +165,11 @@ fn blocks_are_read() {
         "echo $?",
     ];
     assert_eq!(commands, expect);
+    let [example] = &page.examples[..] else { panic!("one example") };
+    assert_eq!(
+        example.iter().map(|step| (step.line, step.command.as_str())).collect::<Vec<_>>(),
+        [(30, "put NAME"), (31, "get NAME")]
+    );
     assert_eq!(
         page.steps.iter().map(|step| step.may_fail).collect::<Vec<_>>(),
         [false, false, false, false, true, false]

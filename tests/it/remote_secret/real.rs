@@ -3,6 +3,7 @@
 use serde_json::json;
 use tests::cli::ended;
 use tests::mesh::Mesh;
+use tests::remote::READER;
 use tests::rig::tools::Binaries;
 use tests::rig::{Cluster, Istio};
 
@@ -11,30 +12,6 @@ const CREATE: &str =
 const ROTATE: &str =
     "mesh remote-secret rotate --context east,west --yes --settle 5s --timeout 60s";
 const CHECK: &str = "mesh remote-secret check --context east,west";
-
-/// The account of Istio's chart `base`, with what istiod reads.
-const READER: &str = "
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: istio-reader-service-account, namespace: istio-system}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: istio-reader}
-rules:
-- {apiGroups: [''], resources: [endpoints, pods, services, nodes, namespaces, secrets, configmaps], verbs: [get, list, watch]}
-- {apiGroups: [discovery.k8s.io], resources: [endpointslices], verbs: [get, list, watch]}
-- {apiGroups: [apiextensions.k8s.io], resources: [customresourcedefinitions], verbs: [get, list, watch]}
-- {apiGroups: [networking.istio.io, gateway.networking.k8s.io], resources: ['*'], verbs: [get, list, watch]}
-- {apiGroups: [authentication.k8s.io], resources: [tokenreviews], verbs: [create]}
-- {apiGroups: [authorization.k8s.io], resources: [subjectaccessreviews], verbs: [create]}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: istio-reader}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: istio-reader}
-subjects: [{kind: ServiceAccount, name: istio-reader-service-account, namespace: istio-system}]
-";
 
 /// A Service with endpoints that nothing else changes.
 fn serve(cluster: &Cluster) {

@@ -1,4 +1,4 @@
-//! CRLs in clusters with a real istiod: what docs/revocation.md says, command by command, and what a rollout refuses.
+//! CRLs in clusters with a real istiod: what docs/revocation.md says with a user who has few rights, and what a rollout refuses.
 
 use std::time::Duration;
 
@@ -11,127 +11,74 @@ use tests::rig::Istio;
 
 use super::{crls, pki, set, strange_crl};
 
-const PAGE: &str = include_str!("../../../docs/revocation.md");
-/// The part of the page for two clusters.
-const AT_ONCE: &str = "## Revoke a stolen key at once\n";
-/// The same for what precedes another root.
-const ROOT: &str = "## Replace the root\n";
-
-/// The commands in the blocks of a text, in order.
-fn commands(text: &str) -> Vec<&str> {
-    let inside = text.split("```sh\n").skip(1).filter_map(|block| block.split("```").next());
-    let lines = inside.flat_map(str::lines);
-    lines.map(|line| line.split('#').next().unwrap_or(line).trim()).collect()
-}
-
-/// A text without the part that this heading begins, and that part.
-fn without<'a>(text: &'a str, heading: &str) -> (String, &'a str) {
-    let (before, rest) = text.split_once(heading).expect("the part");
-    let (part, after) = rest.split_once("\n## ").expect("the next part");
-    (format!("{before}## {after}"), part)
-}
-
-/// The page, on a real cluster with a real istiod; with the printed rights.
+/// From the first CRLs over a revoked CA to none, on a real cluster with a real istiod; with the printed rights.
 #[test]
-fn the_page_on_a_cluster() {
+fn a_ca_is_revoked_and_crls_go() {
     let Some(mesh) = Mesh::with_istio(&["east"], &Istio::default()) else { return };
     let east = &mesh.clusters[0];
-    east.apply(&mesh.good("push @/ca --context east --workloads --print-rbac --rbac-user ci"));
+    east.apply(&mesh.good("push --context east --workloads --print-rbac --rbac-user ci"));
     mesh.write_kubeconfig("ci", &[east.kubeconfig_for("ci", &[])]);
     let limits = "--yes --timeout 60s --reload-timeout 20s";
     mesh.good(&format!("push @/ca --context east {limits}"));
     let given = || east.config_map_key("default", "istio-ca-crl", "ca-crl.pem");
-    let refused = |command: &str, code: &str| {
-        let ran = mesh.run_as("ci", &format!("{command} @/ca --context east {limits}"));
-        ended(&ran, 2, &[code]);
+    let crl_file = mesh.shell.scratch.join("ca/east/ca-crl.pem");
+    let here = |command: &str| {
+        ended(&mesh.shell.run_at(command, meshctl::io::system_time()), 0, &[]);
     };
-    let first = mesh.shell.scratch.read("ca/east/cert-chain.pem");
-    let serial = set(&mesh.shell, "ca/east").ca().serial_hex();
-    let mut seen = Vec::new();
-    for command in commands(&without(&without(PAGE, AT_ONCE).0, ROOT).0) {
-        let words: Vec<&str> = command.split(' ').collect();
-        if words[0] == "rm" {
-            std::fs::remove_file(mesh.shell.scratch.join("ca/east/ca-crl.pem")).unwrap();
-            continue;
-        }
-        // The folder is the only `ca` after the name of the command.
-        let typed: Vec<&str> = words[1..]
-            .iter()
-            .enumerate()
-            .map(|(i, word)| match *word {
-                "ca" if i > 0 => "@/ca",
-                "east=prod-east" => "east",
-                "SERIAL" => serial.as_str(),
-                word => word,
-            })
-            .collect();
-        let on_cluster = ["rotate", "push"].contains(&typed[0]);
-        let command = typed.join(" ");
-        seen.push(command.clone());
-        if !on_cluster {
-            ended(&mesh.shell.run_at(&command, meshctl::io::system_time()), 0, &[]);
-            continue;
-        }
-        if seen.len() == 4 {
-            // The new CA, before its CRL is there.
-            refused(
-                "push",
-                "error[ctl/crl-first]: proxies of east have CRLs, and none of the new CA",
-            );
-        }
-        if let Some(unforced) = command.strip_suffix(" --force ctl/stale-crl") {
-            ended(
-                &mesh.run_as("ci", &format!("{unforced} {limits}")),
-                2,
-                &["error[ctl/stale-crl]: the CRL of", "no longer lists a certificate"],
-            );
-        }
-        let ran = mesh.run_as("ci", &format!("{command} {limits}"));
+    let there = |command: &str, more: &str, parts: &[&str]| {
+        let ran = mesh.run_as("ci", &format!("{command} @/ca --context east {limits}{more}"));
         ended(&ran, 0, &["verified in 1 pod of istiod and 2 namespaces"]);
-        let file = mesh.shell.scratch.join("ca/east/ca-crl.pem");
-        assert_eq!(given(), std::fs::read_to_string(file).unwrap_or_default(), "{command}");
-    }
-    assert_eq!(seen.len(), 10, "{seen:#?}");
+        ended(&ran, 0, parts);
+        assert_eq!(given(), std::fs::read_to_string(&crl_file).unwrap_or_default(), "{command}");
+    };
+    let refused = |command: &str, parts: &[&str]| {
+        ended(&mesh.run_as("ci", &format!("{command} @/ca --context east {limits}")), 2, parts);
+    };
+    let first = set(&mesh.shell, "ca/east").ca().serial_hex();
+    here("ca crl @/ca");
+    there("rotate crl", "", &["restarts: none"]);
+    here("ca renew @/ca --cluster east");
+    refused("push", &["error[ctl/crl-first]: proxies of east have CRLs, and none of the new CA"]);
+    there("rotate crl", "", &["restarts: none"]);
+    there(
+        "push",
+        " --workloads",
+        &["restarts, in order: istio-system/deployment/istio-ingressgateway"],
+    );
+    here(&format!("ca revoke @/ca --serial {first} --reason CACompromise"));
+    there("rotate crl", "", &["restarts: none"]);
+    here("ca crl @/ca --clear");
+    refused("rotate crl", &["error[ctl/stale-crl]: the CRL of", "no longer lists a certificate"]);
+    there("rotate crl", " --force ctl/stale-crl", &["restarts: none"]);
+    std::fs::remove_file(&crl_file).unwrap();
+    there("push", "", &["restarts, in order: istio-system/deployment/istiod"]);
     assert_eq!(given(), "", "without the file nothing is given out");
-    assert_ne!(mesh.shell.scratch.read("ca/east/cert-chain.pem"), first);
 }
 
-/// East's key was stolen: what the page says, and then the daily job of docs/ci.md, on two real clusters.
+/// East's key was stolen: what docs/revocation.md says, and then its daily job, on two real clusters.
 #[test]
 fn a_stolen_key_of_one_of_two_clusters() {
     let Some(mesh) = Mesh::with_istio(&["east", "west"], &Istio::default()) else { return };
     let limits = "--yes --timeout 60s --reload-timeout 20s";
     let both = format!("@/ca --context east,west {limits}");
-    let run = |command: &str| {
-        let typed =
-            command.replace("=prod-east", "").replace("=prod-west", "").replace(" --yes", "");
-        let typed = typed.strip_prefix("meshctl ").and_then(|typed| typed.split_once(" ca "));
-        let (name, options) = typed.expect("a command and the folder");
-        match name.starts_with("ca ") {
-            true => {
-                mesh.shell.run_at(&format!("{name} @/ca {options}"), meshctl::io::system_time())
-            }
-            false => mesh.run(&format!("{name} @/ca {options} {limits}")),
-        }
-    };
+    let here = |command: &str| mesh.shell.run_at(command, meshctl::io::system_time());
+    let there = |command: &str| mesh.run(&format!("{command} {limits}"));
     mesh.good(&format!("push {both}"));
     mesh.good(&format!("rotate crl {both}"));
     let stolen = set(&mesh.shell, "ca/east").ca().clone();
-    let page = without(PAGE, AT_ONCE).1;
-    let [revoke, renew, rotate, push] = commands(page)[..] else { panic!("{page}") };
-    for command in [revoke, renew] {
-        ended(&run(command), 0, &[]);
-    }
+    ended(&here("ca revoke @/ca --cluster east --reason CACompromise"), 0, &[]);
+    ended(&here("ca renew @/ca --cluster east"), 0, &[]);
     // What the page warns of.
     ended(
         &mesh.run(&format!("rotate crl {both}")),
         2,
         &["error[istiod/rejected-by-peers]", "certificate revoked"],
     );
-    ended(&run(rotate), 0, &["west: verified in"]);
-    let unforced = push.replace(" --force ctl/crl-first", "");
-    ended(&run(&unforced), 2, &["error[ctl/crl-first]: proxies of east have CRLs"]);
-    ended(&run(push), 0, &["east: verified in"]);
+    ended(&there("rotate crl @/ca --context west"), 0, &["west: verified in"]);
+    let push = "push @/ca --context east --workloads";
+    ended(&there(push), 2, &["error[ctl/crl-first]: proxies of east have CRLs"]);
+    let restarted = "restarts, in order: istio-system/deployment/istio-ingressgateway";
+    ended(&there(&format!("{push} --force ctl/crl-first")), 0, &[restarted, "east: verified in"]);
     let of_root = &crls(&mesh.shell, "west")[0];
     assert!(of_root.serials().any(|serial| serial == stolen.serial()), "{of_root:?}");
     for cluster in &mesh.clusters {
@@ -140,15 +87,14 @@ fn a_stolen_key_of_one_of_two_clusters() {
     }
     mesh.good("status @/ca --context east,west");
 
-    let job =
-        include_str!("../../../docs/ci.md").split_once("every day instead:\n").expect("the job").1;
-    let [renew, rotate, "sleep 300", push] = commands(job)[..4] else { panic!("{job}") };
     let west = mesh.shell.scratch.read("ca/west/ca-cert.pem");
-    ended(&run(renew), 0, &["unchanged"]);
-    ended(&run(&renew.replace("30d", "400d")), 0, &["next: meshctl rotate crl"]);
+    let renew = "ca renew @/ca --cluster east,west --within";
+    ended(&here(&format!("{renew} 30d")), 0, &["unchanged"]);
+    ended(&here(&format!("{renew} 400d")), 0, &["next: meshctl rotate crl"]);
     assert_ne!(mesh.shell.scratch.read("ca/west/ca-cert.pem"), west);
-    for command in [rotate, push] {
-        ended(&run(command), 0, &["east: verified in", "west: verified in"]);
+    for command in ["rotate crl", "push"] {
+        let ran = there(&format!("{command} @/ca --context east,west"));
+        ended(&ran, 0, &["east: verified in", "west: verified in"]);
     }
     mesh.good("status @/ca --context east,west");
 }
@@ -278,17 +224,10 @@ fn another_root_while_crls_are_used() {
     shell.scratch.write("leaf.pem", pem::encode(pem::CERTIFICATE, &leaf));
     here("ca revoke @/ca --certificate @/leaf.pem");
     here("ca init @/new-ca --cluster east --plain-root-key --root-subject 'CN=New Root'");
-    let typed = commands(without(PAGE, ROOT).1);
-    assert_eq!(typed.len(), 4, "{typed:?}");
-    for command in typed {
-        let command = command.strip_prefix("meshctl ").expect("a command");
-        let command = command.replace("=prod-east", "").replace(" ca --", " @/ca --");
-        let command = command.replace(" new-ca", " @/new-ca").replace(" ca/", " @/ca/");
-        match command.starts_with("ca ") {
-            true => here(&command),
-            false => drop(mesh.good(&format!("{command} {limits}"))),
-        }
-    }
+    here("ca crl @/new-ca");
+    here("ca crl @/ca --add @/new-ca/east/ca-crl.pem");
+    mesh.good(&format!("rotate crl @/ca --context east {limits}"));
+    here("ca crl @/new-ca --add @/ca/east/ca-crl.pem");
     let next = format!(
         "rotate root next @/new-ca --context east --strategy overlap --force ctl/drop-gate {limits}"
     );

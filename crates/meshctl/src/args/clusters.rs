@@ -52,7 +52,7 @@ pub struct Rollout {
     /// What to restart.
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub restart: Restart,
-    /// If gateways restart, restart injected workloads too.
+    /// If gateways restart, restart injected workloads too. Both then also restart if only the CA changes, so that nothing keeps certificates of the old one.
     #[arg(long)]
     pub workloads: bool,
     /// Number of injected workloads to restart at the same time.
@@ -143,7 +143,7 @@ Examples:
   # Show what would change, and have the API server validate it
   meshctl push ca --context east --dry-run server --diff
   # Grant the permissions that a push needs
-  meshctl push ca --context east --print-rbac \\
+  meshctl push --print-rbac --context east \\
     | kubectl --context east apply -f -
   # Without confirmation, as events
   meshctl push ca --context east,west --yes -o json > events.jsonl
@@ -151,7 +151,8 @@ Examples:
   meshctl push ca -f mesh.yaml")]
 pub struct Push {
     /// Folder with a folder per cluster, as created by `meshctl ca init`.
-    pub dir: PathBuf,
+    #[arg(required_unless_present = "print_rbac")]
+    pub dir: Option<PathBuf>,
     /// The clusters.
     #[command(flatten)]
     pub clusters: Clusters,

@@ -121,6 +121,11 @@ impl Authority {
         Ok(())
     }
 
+    /// The holder of its key, if that is not in a file.
+    pub(crate) fn held_by(&self) -> Option<&str> {
+        self.key.elsewhere()
+    }
+
     /// The issuer as the library takes it.
     pub(crate) fn issuer(&self) -> Issuer<'_> {
         Issuer { cert: &self.cert, signer: &self.key }

@@ -115,6 +115,7 @@ fn renew(
             authority = Some(Authority::from_dir(renewal.dir, renewal.key, io)?);
         }
         if let Some(authority) = &authority {
+            summary.signed_by(authority);
             let new = stage_one(renewal, name, old, authority, now, workspace, io)?;
             if stage_pending(renewal.dir, name, workspace)? {
                 waiting.push(name);

@@ -42,7 +42,7 @@ pub(crate) struct KeySource {
 /// The holder of a key, whose signatures are checked and recorded.
 pub(crate) struct Holder {
     signer: Box<dyn Signer>,
-    /// As the transcript and the summary name it, without anything secret.
+    /// As the transcript and the summary name it, without anything secret: `exec:PROGRAM`, `pkcs11:...` or `file:PATH`.
     name: String,
     transcript: Option<Transcript>,
 }
@@ -143,9 +143,9 @@ impl KeySource {
 }
 
 impl Holder {
-    /// Its name in a transcript: `exec:PROGRAM`, `pkcs11:...` or `file:PATH`.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
+    /// Its name, `exec:PROGRAM` or `pkcs11:...`, unless the key is in a file.
+    pub(crate) fn elsewhere(&self) -> Option<&str> {
+        (!self.name.starts_with("file:")).then_some(&self.name)
     }
 }
 

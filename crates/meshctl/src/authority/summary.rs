@@ -73,13 +73,16 @@ pub(crate) struct RootKey {
     /// Whether it is encrypted; `None` if it was not read.
     pub(crate) encrypted: Option<bool>,
     /// Who holds it, if it is not in a file.
-    pub(crate) holder: Option<String>,
+    holder: Option<String>,
 }
 
 impl RootKey {
     /// Neither made nor read.
-    pub(crate) const UNTOUCHED: Self =
-        Self { state: State::Unchanged, encrypted: None, holder: None };
+    pub(crate) const UNTOUCHED: Self = Self::new(State::Unchanged, None);
+
+    pub(crate) const fn new(state: State, encrypted: Option<bool>) -> Self {
+        Self { state, encrypted, holder: None }
+    }
 }
 
 /// The whole folder.
@@ -129,6 +132,11 @@ impl Summary {
             crls_first: Vec::new(),
             clusters: Vec::new(),
         }
+    }
+
+    /// Says who holds the root key: whoever signed, if it is not in a file.
+    pub(crate) fn signed_by(&mut self, authority: &Authority) {
+        self.root_key.holder = authority.held_by().map(str::to_owned);
     }
 
     /// Whether nothing was made.

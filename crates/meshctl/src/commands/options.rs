@@ -165,6 +165,8 @@ impl Rollout {
     pub(super) fn resolved(&self) -> rollout::Options {
         rollout::Options {
             restart: match self.restart {
+                // Workloads that wait for their next certificate are what the option is there to avoid.
+                Restart::Auto if self.workloads => rollout::Restart::Renewed,
                 Restart::Auto => rollout::Restart::Auto,
                 Restart::Istiod => rollout::Restart::Istiod,
                 Restart::Always => rollout::Restart::Always,

@@ -25,14 +25,15 @@ pub(super) fn run(args: &Push, io: &mut Io<'_>) -> Result<Exit, Failure> {
         io.print(&text)?;
         return Ok(Exit::Good);
     }
-    warn_exposed(&args.dir, io);
+    let dir = args.dir.as_deref().ok_or_else(|| Failure::usage("no folder"))?;
+    warn_exposed(dir, io);
     let options = args.rollout.resolved();
-    let mut folders = folders::secrets(&args.dir)?;
+    let mut folders = folders::secrets(dir)?;
     runtime.block_on(async {
         let targets = targets(&selection, io).await?;
-        let secrets = own_folders(&targets, &args.dir, &mut folders, selection.spec.as_deref())?;
+        let secrets = own_folders(&targets, dir, &mut folders, selection.spec.as_deref())?;
         let (seen, twins) = look_apart(&targets, &options.force).await?;
-        stale::refuse_older(&targets, &seen, &secrets, &args.dir, &options)?;
+        stale::refuse_older(&targets, &seen, &secrets, dir, &options)?;
         let job =
             Job { targets, seen, twins, others: Some(folders), rotation: None, options: &options };
         job.run(secrets, io).await

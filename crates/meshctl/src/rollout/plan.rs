@@ -92,7 +92,11 @@ fn who_restarts(
     let nobody_runs = observed.istiod.is_empty() && observed.gateways.is_empty();
     match options.restart {
         // Otherwise the next push would restart workloads that never used another secret.
-        Restart::Auto | Restart::Istiod if options.before_install && nobody_runs => BTreeSet::new(),
+        Restart::Auto | Restart::Istiod | Restart::Renewed
+            if options.before_install && nobody_runs =>
+        {
+            BTreeSet::new()
+        }
         Restart::Never => BTreeSet::new(),
         Restart::Always => [RestartTarget::Gateways, RestartTarget::Istiod].into(),
         Restart::Auto | Restart::Istiod | Restart::Renewed => {
@@ -126,6 +130,9 @@ fn effects(desired: &Desired, seen: &Seen, is_change: bool, at: Time) -> Vec<Str
         let change = changes(old, &desired.secret, &istiod.settings, at);
         let now = match &change.reload {
             Reload::Unchanged => "sees no change".to_owned(),
+            Reload::HotReload { .. } if desired.restart.contains(&RestartTarget::Istiod) => {
+                "loads it, and restarts".to_owned()
+            }
             Reload::HotReload { .. } => "loads it without a restart".to_owned(),
             Reload::NeedsRestart { why } => format!("loads it at its next start: {why}"),
             Reload::KeepsOld { log } => format!("keeps the old CA until its next start: {log}"),

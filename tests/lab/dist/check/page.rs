@@ -24,7 +24,7 @@ pub(super) fn check(bench: &Bench<'_>) -> Result<(), String> {
     let here = bin.display();
     let registry = format!("oci:{}/registry", bench.scratch.path().display());
     let mut count = 0;
-    for block in text.split("```sh\n").skip(1) {
+    for block in text.split("```sh example\n").skip(1) {
         let block = block.split("```").next().unwrap_or_default();
         if block.starts_with(OF_CLUSTERS) {
             continue;

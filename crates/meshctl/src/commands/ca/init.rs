@@ -126,6 +126,7 @@ fn init(
     summary.clusters = existing;
     summary.spec.clone_from(&args.file);
     if let Some(authority) = &authority {
+        summary.signed_by(authority);
         let keys = generate(cluster_key, missing.len(), io)?;
         for (name, key) in missing.iter().zip(keys) {
             summary.clusters.push(new_cluster(order, name, key, authority, workspace, io)?);
@@ -160,7 +161,7 @@ fn root(
     let plan = RootPlan::new(args, order.now, io)?;
     check_begin(plan.stamp.not_before, "the root")?;
     let (key, about) = match order.key.is_outside() {
-        true => root_key_elsewhere(order, &plan, io)?,
+        true => (root_key_elsewhere(order, &plan, io)?, RootKey::UNTOUCHED),
         false => root_key_here(order, &plan, workspace, io)?,
     };
     let cert = plan.sign(&key)?;
@@ -181,13 +182,13 @@ fn root_key_here(
     if let Some(found) = files::read_optional(&path)? {
         let encrypted = Some(SoftKey::is_encrypted_pem(&found));
         let key = passphrase::read_key(&path, &order.key.passphrase, io)?;
-        let about = RootKey { encrypted, ..RootKey::UNTOUCHED };
+        let about = RootKey::new(State::Unchanged, encrypted);
         return Ok((order.key.inside(key, &path, io)?, about));
     }
     warn_unproven(plan.key_type, "the root", BY_OPTION, io);
     let secret = new_passphrase(order, io)?;
     let key = generate(plan.key_type, 1, io)?.remove(0);
-    let about = RootKey { state: State::Made, encrypted: Some(secret.is_some()), holder: None };
+    let about = RootKey::new(State::Made, Some(secret.is_some()));
     match secret {
         Some(secret) => {
             let pem = key.to_encrypted_pem(secret.as_bytes())?;
@@ -203,7 +204,7 @@ fn root_key_elsewhere(
     order: &Order<'_>,
     plan: &RootPlan,
     io: &mut Io<'_>,
-) -> Result<(Holder, RootKey), Failure> {
+) -> Result<Holder, Failure> {
     let path = order.args.dir.join(ROOT_KEY);
     if path.exists() {
         return Err(Failure::usage("the folder has a root key, but `--root-signer` names another")
@@ -230,8 +231,7 @@ fn root_key_elsewhere(
         .because(format!("the key is {found}, the file has {}", plan.key_type))
         .hint("correct `key` in the file, or name another key"));
     }
-    let about = RootKey { holder: Some(holder.name().to_owned()), ..RootKey::UNTOUCHED };
-    Ok((holder, about))
+    Ok(holder)
 }
 
 /// The passphrase for a new root key; `None`: the key stays unencrypted.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use meshpki::chain::issued;
 use meshpki::internals::digest::hex;
-use meshpki::{Cert, Revocation, Time};
+use meshpki::{Cert, Revocation, RevocationList, Time};
 
 use crate::args::Revoke;
 use crate::authority::crls::{is_set, revokes_current};
@@ -58,7 +58,7 @@ pub(super) fn run(args: &Revoke, io: &mut Io<'_>) -> Result<Exit, Failure> {
     revoked::place(dir, &mut workspace)?;
     workspace.finish()?;
     io.print(&format!("revoked `{label}`, serial {serial}, since {now}: {}\n", args.reason))?;
-    known.tell(&cert, dir, now, io);
+    known.tell(&cert, &list, dir, now, io);
     Ok(Exit::Good)
 }
 
@@ -156,11 +156,16 @@ impl Known {
     }
 
     /// What this means for a cluster, and what comes next.
-    fn tell(&self, cert: &Cert, dir: &Path, now: Time, io: &mut Io<'_>) {
+    fn tell(&self, cert: &Cert, list: &RevocationList, dir: &Path, now: Time, io: &mut Io<'_>) {
         if let Some((name, _)) = self.present.iter().find(|(_, ca)| ca == cert) {
             io.warn(&revokes_current(name, dir));
             let is_valid = |ca: &Cert| ca.not_after().time().is_some_and(|end| end > now);
-            for (_, ca) in self.earlier.iter().filter(|(of, ca)| of == name && is_valid(ca)) {
+            let is_revoked = |ca: &Cert| {
+                let issuer = self.issuer(ca, dir);
+                issuer.is_ok_and(|issuer| list.get(issuer.public_key(), ca.serial()).is_some())
+            };
+            let of_cluster = self.earlier.iter().filter(|(of, _)| of == name).map(|(_, ca)| ca);
+            for ca in of_cluster.filter(|ca| is_valid(ca) && !is_revoked(ca)) {
                 io.note(format_args!(
                     "the earlier CA of {name} is still valid; `meshctl ca revoke {} --serial {}` revokes it, too",
                     text::word(dir),

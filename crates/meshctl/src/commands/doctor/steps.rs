@@ -167,7 +167,7 @@ impl Advisor<'_> {
         let rows =
             self.those(|row| row.survey().is_some_and(|survey| !survey.unwritable.is_empty()));
         step("to install CAs, get the permissions that a push needs", &rows, || {
-            format!("meshctl push ca --print-rbac{}", self.typed.meshctl)
+            format!("meshctl push --print-rbac{}", self.typed.meshctl)
         })
     }
 

@@ -77,6 +77,9 @@ fn tell(due: Option<&str>, json: bool, io: &mut Io<'_>) -> Result<(), Failure> {
         });
         return io.print(&text::json_line(&line));
     }
-    let line = due.map_or_else(|| "not due".to_owned(), |why| format!("due: {why}"));
+    let line = due.map_or_else(
+        || "not due; those in the folder are installed".to_owned(),
+        |why| format!("due: {why}"),
+    );
     io.print(&format!("CRLs: {}\n", text::safe(&line)))
 }

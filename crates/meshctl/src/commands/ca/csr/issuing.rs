@@ -53,7 +53,7 @@ pub(super) fn run(
         csr.to_pem().as_bytes(),
         Kind::AsRead(before.as_ref().map(|b| &b[..])),
     )?;
-    report(args, &csr, out, holder.name(), io)
+    report(args, &csr, out, holder.elsewhere().unwrap_or_default(), io)
 }
 
 /// The bytes of the CSR that is there already; an error if it is not one of this key.

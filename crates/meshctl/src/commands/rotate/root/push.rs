@@ -96,7 +96,7 @@ impl Run<'_> {
     fn options(&self) -> Options {
         let mut options = self.rollout.resolved();
         if options.restart == Restart::Auto {
-            options.restart = if options.workloads { Restart::Renewed } else { Restart::Istiod };
+            options.restart = Restart::Istiod;
         }
         if self.distrust {
             options.restart = Restart::Always;
