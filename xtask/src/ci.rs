@@ -57,7 +57,7 @@ const RIG: (&str, &str) = ("the rig", "cargo xtask rig");
 /// What a release has; some of its judges are built with the rig.
 const DIST: (&str, &str) =
     ("packages", "cargo xtask dist --check --url https://example.org/releases/download/v0");
-/// The same for the other processor, which an emulator stands in for; the image is for both then.
+/// The same for the other processor, in an emulator; the image is for both then.
 const DIST_ARM: (&str, &str) = (
     "packages for aarch64",
     "cargo xtask dist --check --target aarch64-unknown-linux-gnu --only archive --only deb --only rpm --only sbom --only image",
