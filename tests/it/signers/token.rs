@@ -253,31 +253,11 @@ fn pins_that_do_not_open_the_token() {
             hint: add `pin-source=file:PATH` to the URI, or `--pin-env VARIABLE`
         "#,
         );
-        token.refuses(
-            &init("&pin-source=file:@/pins/wrong'"),
-            &[],
-            &r#"
-            exit 1
-            --- stderr
-            error[ctl/signer-pin]: wrong PIN for the token `ROOT`
-              because: TRIES
-
-            hint: correct the PIN where it comes from: the file of `pin-source`, the variable of `--pin-env`; without both, it is asked for
-        "#
-            .replace("TRIES", token.module.tries),
-        );
-        token.refuses(
+        token.refuses_pin(&init("&pin-source=file:@/pins/wrong'"), &[], token.module.tries);
+        token.refuses_pin(
             &init("' --pin-env TOKEN_PIN"),
             &[("TOKEN_PIN", "98765432")],
-            &r#"
-            exit 1
-            --- stderr
-            error[ctl/signer-pin]: wrong PIN for the token `ROOT`
-              because: TRIES
-
-            hint: correct the PIN where it comes from: the file of `pin-source`, the variable of `--pin-env`; without both, it is asked for
-        "#
-            .replace("TRIES", token.module.tries),
+            token.module.tries,
         );
         token.refuses(
             &init("' --pin-env TOKEN_PIN"),
@@ -334,14 +314,7 @@ fn wrong_pins_lock_a_token() {
     token.key("EC:prime256v1", "mesh", "01");
     let with = |pin: &str| token.signer("id=%01").replace("pins/right", &format!("pins/{pin}"));
     let init = |pin: &str| format!("ca init @/ca --cluster east {}", with(pin));
-    let wrong = |because: &str| {
-        let expect = format!(
-            "exit 1\n--- stderr\nerror[ctl/signer-pin]: wrong PIN for the token `ROOT`\n  because: {because}\n\n\
-             hint: correct the PIN where it comes from: the file of `pin-source`, the variable of `--pin-env`; \
-             without both, it is asked for\n"
-        );
-        token.refuses(&init("wrong"), &[], &expect);
-    };
+    let wrong = |because: &str| token.refuses_pin(&init("wrong"), &[], because);
     let locked = "error[ctl/signer-pin]: the PIN of the token `ROOT` is locked\n\n\
                   hint: ask the token's security officer to set a new PIN with the vendor's tool\n";
     for _ in 0..6 {

@@ -40,6 +40,10 @@ pub(crate) fn generate(
 /// The fix of [`warn_unproven`] for a key that the command creates.
 pub(crate) const BY_OPTION: &str = "`--key-type ecdsa-p256` works with every Istio release";
 
+/// The fix of [`warn_unproven`] for a key that a program or a token holds.
+pub(crate) const BY_ITS_HOLDER: &str =
+    "create an ECDSA key on P-256 where the signer keeps its keys, and name that one";
+
 /// Warns where istiod or Envoy is unproven with a key type; `fix` says how to get another.
 pub(crate) fn warn_unproven(kind: KeyType, whose: &str, fix: &str, io: &mut Io<'_>) {
     let why = match kind {

@@ -170,6 +170,17 @@ impl Token {
         assert!(!told.contains(PIN), "{told}");
         compare(&format!("meshctl {command}"), &masked(&self.shell.mask(&told)), expect);
     }
+
+    /// Runs a command with a PIN that the token refuses for this reason.
+    #[track_caller]
+    pub(super) fn refuses_pin(&self, command: &str, env: &[(&str, &str)], because: &str) {
+        let expect = format!(
+            "exit 1\n--- stderr\nerror[ctl/signer-pin]: wrong PIN for the token `ROOT`\n  because: {because}\n\n\
+             hint: correct the PIN where it comes from: the file of `pin-source`, the variable of `--pin-env`; \
+             without both, it is asked for\n"
+        );
+        self.refuses(command, env, &expect);
+    }
 }
 
 /// Without the numbers that differ: serial numbers of 16 digits are masked already, slots are not.

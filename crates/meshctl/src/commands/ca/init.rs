@@ -15,7 +15,7 @@ use crate::args::Init;
 use crate::authority::crls::Crls;
 use crate::authority::folder::check_issuers;
 use crate::authority::issuer::{self, Authority, ROOT_CERT, ROOT_KEY};
-use crate::authority::keys::{BY_OPTION, generate, warn_unproven};
+use crate::authority::keys::{BY_ITS_HOLDER, BY_OPTION, generate, warn_unproven};
 use crate::authority::signer::{Holder, KeySource};
 use crate::authority::summary::{Cluster, RootKey, State, Summary, layout_of, read_set};
 use crate::authority::{
@@ -217,8 +217,7 @@ fn root_key_elsewhere(
         order.key.outside(None, io)?.ok_or_else(|| Failure::usage("no `--root-signer`"))?;
     let found = holder.public_key().algorithm();
     if let Some(kind) = KeyType::of(found) {
-        let fix = "create an ECDSA key on P-256 where the signer keeps its keys, and name that one";
-        warn_unproven(kind, "the root", fix, io);
+        warn_unproven(kind, "the root", BY_ITS_HOLDER, io);
     }
     if let Some(file) = &order.args.cfssl_csr
         && KeyType::of(found) != Some(plan.key_type)

@@ -40,14 +40,8 @@ pub(super) fn run(args: &RotateCrl, io: &mut Io<'_>) -> Result<Exit, Failure> {
         if options.dry_run.is_some() {
             return Ok(Exit::Good);
         }
-        let crls = Crls {
-            dir: &args.dir,
-            validity: args.validity,
-            add: &[],
-            clear: false,
-            key: &key,
-            wait: args.wait.resolved(),
-        };
+        let again = Crls::again(&args.dir, &key, args.wait.resolved());
+        let crls = Crls { validity: args.validity, ..again };
         let made = crls.run(io.now, None, io)?;
         warn_revoked(&made, &args.dir, io);
     }

@@ -8,7 +8,7 @@ use meshpki::{Csr, KeyType, PublicKey, Role, Signer};
 use zeroize::Zeroizing;
 
 use crate::args::CsrArgs;
-use crate::authority::keys::warn_unproven;
+use crate::authority::keys::{BY_ITS_HOLDER, warn_unproven};
 use crate::authority::{intermediate, key_words, passphrase::PassphraseSource, request};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -39,8 +39,7 @@ pub(super) fn run(
     };
     let before = earlier(out, holder.public_key(), io)?;
     if let Some(kind) = KeyType::of(holder.public_key().algorithm()) {
-        let fix = "create an ECDSA key on P-256 where the signer keeps its keys, and name that one";
-        warn_unproven(kind, "the issuing CA", fix, io);
+        warn_unproven(kind, "the issuing CA", BY_ITS_HOLDER, io);
     }
     let role = Role::Ca { path_len: Some(args.path_len) };
     let csr = Csr::create(&subject, &names, role, &holder)?;
