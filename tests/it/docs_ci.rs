@@ -1,4 +1,5 @@
-//! The jobs of docs/ci: they run as written, have no unnecessary rights, and retry only what may be retried.
+//! The jobs of docs/ci and the CronJob of the kustomization: they run as written, have no unnecessary rights, and retry
+//! only what may be retried.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,7 +13,8 @@ use crate::MESHCTL;
 
 const GITHUB: &str = include_str!("../../docs/ci/github.yaml");
 const GITLAB: &str = include_str!("../../docs/ci/gitlab.yaml");
-const CRONJOB: &str = include_str!("../../docs/ci/cronjob.yaml");
+/// What the chart makes; `deploy.rs` compares them.
+const CRONJOB: &str = include_str!("../../deploy/kustomize/rotate/rotate.yaml");
 const CONTAINERFILE: &str = include_str!("../../docs/ci/Containerfile");
 
 /// A context for each cluster of the jobs, that leads nowhere.
@@ -55,6 +57,12 @@ fn every<'a>(value: &'a Value, key: &str) -> Vec<&'a Value> {
     found
 }
 
+/// Names of images, wherever they are.
+fn images(document: &Value) -> Vec<String> {
+    let name = |image: &Value| text(image.get("name").unwrap_or(image)).to_owned();
+    every(document, "image").into_iter().map(name).collect()
+}
+
 /// `NAME@sha256:` and 64 digits, or the placeholder that docs/ci/Containerfile explains.
 fn is_pinned_image(name: &str) -> bool {
     name.split_once("@sha256:").is_some_and(|(_, digest)| {
@@ -71,19 +79,14 @@ fn is_pinned_action(name: &str) -> bool {
 
 #[test]
 fn everything_is_pinned() {
-    let mut images = 0;
-    for document in [GITHUB, GITLAB, CRONJOB].into_iter().flat_map(documents) {
-        for image in every(&document, "image") {
-            let name = image.as_str().unwrap_or_else(|| text(&image["name"]));
-            assert!(is_pinned_image(name), "{name}");
-            images += 1;
-        }
+    for document in [GITHUB, GITLAB].into_iter().flat_map(documents) {
+        let images = images(&document);
+        assert!(matches!(&images[..], [image] if is_pinned_image(image)), "{images:?}");
         // GitHub's actions: a container holds all that is needed, so there are none; one that is added has its commit.
         every(&document, "uses")
             .iter()
             .for_each(|uses| assert!(is_pinned_action(text(uses)), "{uses}"));
     }
-    assert_eq!(images, 4, "a job for GitHub, one for GitLab, two containers of the CronJob");
     assert!(is_pinned_action("actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683"));
     assert!(!is_pinned_action("actions/checkout@v4") && !is_pinned_image("meshctl:0.1.0"));
     // The image contains `meshctl`, does not run as root, and its base images can be pinned when it is built.
@@ -110,6 +113,28 @@ fn nothing_secret_is_in_git_or_in_an_environment() {
     assert_eq!(rotate["env"], Value::Null);
     assert!(!job["env"].to_string().contains("secrets."), "{}", job["env"]);
     assert_eq!(yaml(GITLAB)["mesh-ca"]["variables"]["GIT_STRATEGY"], "none");
+}
+
+/// The overlay of docs/install.md pins the exporter and the CronJob.
+#[test]
+fn the_kustomization_is_pinned() {
+    let Some(rig) = tests::rig::rig() else { return };
+    let page = include_str!("../../docs/install.md");
+    let overlay = page.split("```yaml\n# kustomization.yaml\n").nth(1).expect("a block");
+    let overlay = overlay.split("```").next().expect("its end");
+    let scratch = Scratch::new();
+    let deploy = Path::new("../deploy/kustomize").canonicalize().expect("a folder");
+    std::os::unix::fs::symlink(deploy, scratch.join("kustomize")).expect("a link");
+    scratch.write("kustomization.yaml", overlay.replace("DIGEST", &"0".repeat(64)));
+    let mut kubectl = Command::new(rig.path("kubectl"));
+    let built = kubectl.arg("kustomize").arg(scratch.path()).output().expect("kubectl");
+    assert!(built.status.success(), "{built:?}");
+    let built = documents(&String::from_utf8(built.stdout).expect("UTF-8"));
+    let images: Vec<String> = built.iter().flat_map(images).collect();
+    assert_eq!(images.len(), 2, "of the exporter and the CronJob");
+    for image in images {
+        assert!(is_pinned_image(&image) && image.starts_with("REGISTRY/meshctl@"), "{image}");
+    }
 }
 
 /// Runs a script with `meshctl` in the path.
@@ -247,8 +272,8 @@ fn the_cron_job_is_tight() {
         pod.security_context.as_ref().and_then(|context| context.run_as_non_root),
         Some(true)
     );
-    let containers = pod.init_containers.iter().flatten().chain(&pod.containers);
-    for container in containers {
+    assert_eq!((pod.init_containers.iter().flatten().count(), pod.containers.len()), (0, 1));
+    for container in &pod.containers {
         let context = container.security_context.as_ref().expect("a context");
         assert_eq!(context.allow_privilege_escalation, Some(false));
         assert_eq!(context.read_only_root_filesystem, Some(true));
@@ -265,9 +290,10 @@ fn the_cron_job_is_tight() {
     assert_eq!(medium.as_deref(), Some("Memory"));
     // The passphrase is a file of a mounted secret.
     let args = pod.containers[0].args.clone().expect("arguments");
-    let at = args.iter().position(|arg| arg == "--passphrase-file").expect("a passphrase");
+    let file = args.iter().find_map(|arg| arg.strip_prefix("--passphrase-file="));
+    let file = Path::new(file.expect("a passphrase"));
     let mounts = pod.containers[0].volume_mounts.clone().expect("mounts");
-    let mount = mounts.iter().find(|mount| Path::new(&args[at + 1]).starts_with(&mount.mount_path));
+    let mount = mounts.iter().find(|mount| file.starts_with(&mount.mount_path));
     let name = &mount.expect("a mount").name;
     let volume = pod.volumes.iter().flatten().find(|volume| volume.name == *name);
     assert!(volume.is_some_and(|volume| volume.secret.is_some()));
@@ -292,10 +318,15 @@ fn the_commands_run() {
     std::fs::create_dir_all(scratch.path().join("work/ca")).expect("a folder");
     let job = cron_job().spec.expect("a spec").job_template.spec.expect("a spec");
     let args = job.template.spec.expect("a pod").containers[0].args.clone().expect("arguments");
-    let args = args.iter().map(|arg| match arg.strip_prefix('/') {
-        Some(path) => scratch.path().join(path).display().to_string(),
-        None => arg.clone(),
-    });
+    // Its files are here.
+    let place = scratch.path().display();
+    let here = |arg: &String| match arg.split_once('/') {
+        Some((start, path)) if start.is_empty() || start.ends_with('=') => {
+            format!("{start}{place}/{path}")
+        }
+        _ => arg.clone(),
+    };
+    let args = args.iter().map(here);
     let ran = Command::new(MESHCTL).args(args).env_clear().env("HOME", scratch.path()).output();
     unreachable(&ran.expect("meshctl"));
 }

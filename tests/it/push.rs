@@ -305,8 +305,6 @@ fn the_printed_rights_are_enough() {
     let ran = mesh.run_as("less", PUSH);
     assert_eq!(ran.status, 0, "{}{}", ran.out, ran.err);
     contains(&ran.out, &["restarts: none", "verified"]);
-    // The manifest of docs/ci is one an API server takes.
-    east.apply(include_str!("../../docs/ci/cronjob.yaml"));
 }
 
 /// The printed rights do not yield the token of another service account: neither as a new secret, nor in one of the two
