@@ -438,6 +438,11 @@ fn command_lines_of_a_release() {
         ("--twice --check --url https://example.org", "--twice only compares"),
         ("--twice --only archive", "--twice only compares"),
         ("--twice --program meshctl", "--twice only compares"),
+        (
+            "--program meshctl --target aarch64-apple-darwin --target x86_64-apple-darwin",
+            "--program has the program of one machine",
+        ),
+        ("--target sparc", "a release is not for `sparc`"),
         ("--url", "--url needs a value"),
         ("--chek", "unknown option `--chek`"),
         ("--only rpms", "`rpms` is not a part of a release"),

@@ -14,14 +14,15 @@ mod tools;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 
 use rustix::process::geteuid;
 
 use binary::{TARGETS, Target};
 
 const USAGE: &str = "\
-usage: cargo xtask dist [--only PART]... [--target TRIPLE] [--program FILE] [--url URL] [--check]
-       cargo xtask dist --twice [--target TRIPLE]";
+usage: cargo xtask dist [--only PART]... [--target TRIPLE]... [--program FILE] [--url URL] [--check]
+       cargo xtask dist --twice [--target TRIPLE]...";
 /// The parts.
 const PARTS: &[&str] = &["archive", "deb", "rpm", "sbom", "image", "chart", MANIFESTS];
 /// The part that names where the archives are.
@@ -30,6 +31,7 @@ const MANIFESTS: &str = "manifests";
 const OF_ARCHIVES: &[&str] = &["image", "chart", MANIFESTS];
 
 /// What is made, for which machine.
+#[derive(Clone)]
 pub(crate) struct Release {
     /// The repository.
     root: PathBuf,
@@ -44,7 +46,8 @@ pub(crate) struct Release {
 /// The command line.
 struct Options {
     only: Vec<String>,
-    target: &'static Target,
+    /// The machines, without repetition; if none is named, the default.
+    targets: Vec<&'static Target>,
     program: Option<PathBuf>,
     url: Option<String>,
     check: bool,
@@ -54,25 +57,36 @@ struct Options {
 /// Makes what is asked for, then the checksums of everything in `dist/`.
 pub(crate) fn run(args: &[&str]) -> Result<(), String> {
     let options = Options::read(args)?;
-    let release = Release::new(options.target)?;
+    let release = Release::new(options.targets[0])?;
+    let machines = options.targets.iter().map(|target| Release { target, ..release.clone() });
+    let releases: Vec<Release> = machines.collect();
     if options.twice {
-        return binary::twice(&release);
+        return binary::twice(&releases);
     }
     if options.only.is_empty() {
         // A file of an earlier run would be taken for one of this release.
         let _ = fs::remove_dir_all(&release.dist);
     }
     fs::create_dir_all(&release.dist).map_err(|error| at(&release.dist, &error))?;
-    release.make(&options)?;
+    if PARTS.iter().any(|part| !OF_ARCHIVES.contains(part) && options.wants(part)) {
+        let programs = match &options.program {
+            Some(program) => vec![program.clone()],
+            None => binary::build(&releases)?,
+        };
+        for (release, program) in releases.iter().zip(&programs) {
+            release.of_machine(&options, program)?;
+        }
+    }
+    release.of_archives(&options)?;
     release.sums()?;
-    if options.check { check::run(&release, &options) } else { Ok(()) }
+    if options.check { check::run(&releases, &options) } else { Ok(()) }
 }
 
 impl Options {
     fn read(args: &[&str]) -> Result<Self, String> {
         let mut options = Self {
             only: Vec::new(),
-            target: &TARGETS[0],
+            targets: Vec::new(),
             program: None,
             url: None,
             check: false,
@@ -83,7 +97,7 @@ impl Options {
             let mut value = || rest.next().ok_or_else(|| format!("{arg} needs a value\n{USAGE}"));
             match arg {
                 "--only" => options.only.push(part(value()?)?),
-                "--target" => options.target = Target::named(value()?)?,
+                "--target" => options.add(Target::named(value()?)?),
                 "--program" => options.program = Some(PathBuf::from(value()?)),
                 "--url" => options.url = Some(value()?.trim_end_matches('/').to_owned()),
                 "--check" => options.check = true,
@@ -91,9 +105,18 @@ impl Options {
                 _ => return Err(format!("unknown option `{arg}`\n{USAGE}")),
             }
         }
+        if options.targets.is_empty() {
+            options.targets.push(&TARGETS[0]);
+        }
         match options.objection() {
             Some(why) => Err(format!("{why}\n{USAGE}")),
             None => Ok(options),
+        }
+    }
+
+    fn add(&mut self, target: &'static Target) {
+        if self.targets.iter().all(|known| known.triple != target.triple) {
+            self.targets.push(target);
         }
     }
 
@@ -102,6 +125,9 @@ impl Options {
         let is_for_a_release = self.check || self.program.is_some() || self.url.is_some();
         if self.twice && (is_for_a_release || !self.only.is_empty()) {
             return Some("--twice only compares two builds; leave out every option but --target");
+        }
+        if self.program.is_some() && self.targets.len() > 1 {
+            return Some("--program has the program of one machine; name that one with --target");
         }
         let is_named = self.only.iter().any(|part| part == MANIFESTS);
         if self.url.is_none() && (is_named || self.check && self.wants(MANIFESTS)) {
@@ -140,26 +166,21 @@ impl Release {
         Ok(Self { root, dist, version, time, target })
     }
 
-    fn make(&self, options: &Options) -> Result<(), String> {
-        if PARTS.iter().any(|part| !OF_ARCHIVES.contains(part) && options.wants(part)) {
-            let program = match &options.program {
-                Some(program) => program.clone(),
-                None => binary::build(self)?,
-            };
-            let stage = stage::Stage::new(self, &program)?;
-            if options.wants("deb") {
-                packages::deb(self)?;
-            }
-            if options.wants("rpm") {
-                packages::rpm(self)?;
-            }
-            if options.wants("archive") {
-                stage.archive(self)?;
-            }
-            if options.wants("sbom") {
-                sbom::write(self)?;
-            }
-        }
+    /// What a machine has of its own.
+    fn of_machine(&self, options: &Options, program: &Path) -> Result<(), String> {
+        let stage = stage::Stage::new(self, program)?;
+        let parts: [(&str, Job<'_, ()>); 4] = [
+            ("deb", Box::new(|| packages::deb(self))),
+            ("rpm", Box::new(|| packages::rpm(self))),
+            ("archive", Box::new(move || stage.archive(self))),
+            ("sbom", Box::new(|| sbom::write(self))),
+        ];
+        let wanted = parts.into_iter().filter(|(part, _)| options.wants(part));
+        at_once(wanted.map(|(_, job)| job).collect()).map(drop)
+    }
+
+    /// What all machines have together.
+    fn of_archives(&self, options: &Options) -> Result<(), String> {
         if options.wants("image") {
             image::write(self)?;
         }
@@ -200,6 +221,18 @@ impl Release {
         }
         self.put("SHA256SUMS", text.as_bytes())
     }
+}
+
+/// What can be done at the same time as others.
+type Job<'a, T> = Box<dyn FnOnce() -> Result<T, String> + Send + 'a>;
+
+/// Does all of them at the same time. If some fail, the error is that of the first in the list.
+fn at_once<T: Send>(jobs: Vec<Job<'_, T>>) -> Result<Vec<T>, String> {
+    thread::scope(|scope| {
+        let running: Vec<_> = jobs.into_iter().map(|job| scope.spawn(job)).collect();
+        let ended: Vec<_> = running.into_iter().map(thread::ScopedJoinHandle::join).collect();
+        ended.into_iter().map(|job| job.map_err(|_| "a thread panicked".to_owned())?).collect()
+    })
 }
 
 /// The SHA-256 digest, in hex.

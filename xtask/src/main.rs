@@ -22,11 +22,12 @@ cargo xtask judge                                  find the reference openssl of
                                                    a cache outside the clone, without installing it
 cargo xtask differential [--openssl 3.0,3.5] [--runs N] [--seed S]
                                                    compare random PKIs with those openssl (default: with all)
-cargo xtask dist [--only PART]... [--target TRIPLE] [--program FILE] [--url URL] [--check]
-                                                   build everything that a release has, into dist/; --url is where the
-                                                   manifests find the archives; --check opens each artifact with its
-                                                   judge, needs --url and root; docs/install.md lists parts and judges
-cargo xtask dist --twice [--target TRIPLE]         build the program again in another folder, and compare
+cargo xtask dist [--only PART]... [--target TRIPLE]... [--program FILE] [--url URL] [--check]
+                                                   build everything that a release has, into dist/, for each machine
+                                                   (default x86_64 Linux); --url is where the manifests find the
+                                                   archives; --check opens each artifact with its judge, needs --url and
+                                                   root; docs/install.md lists parts and judges
+cargo xtask dist --twice [--target TRIPLE]...      build the program again in another folder, and compare
 cargo xtask fixtures [--openssl 3.0,3.5] [--check] record fixtures/verify and fixtures/corpora with them, or compare
 cargo xtask fuzz [--minutes N] [--jobs J] [--target NAME]... [--blind]
                                                    run every fuzz target, N minutes in total (default 10); see CONTRIBUTING.md

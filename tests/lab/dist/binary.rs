@@ -6,7 +6,7 @@ use std::process::Command;
 
 use tests::Scratch;
 
-use super::{Release, at, output, read, sha256, tools};
+use super::{Job, Release, at, at_once, output, read, sha256, tools};
 
 /// A machine that a release is for.
 pub(super) struct Target {
@@ -14,18 +14,29 @@ pub(super) struct Target {
     /// Its system and its processor, as Go, OCI and krew name them.
     pub(super) os: &'static str,
     pub(super) arch: &'static str,
+    /// What builds its program here; `None` if `--program` has it from a machine of its own.
+    build: Option<Build>,
 }
 
-const fn target(triple: &'static str, os: &'static str, arch: &'static str) -> Target {
-    Target { triple, os, arch }
+/// The command that builds the program of a machine from the source in one folder into another, and where the program is
+/// then.
+type Build = fn(&Target, &Path, &Path) -> Result<(Command, PathBuf), String>;
+
+const fn target(
+    triple: &'static str,
+    os: &'static str,
+    arch: &'static str,
+    build: Option<Build>,
+) -> Target {
+    Target { triple, os, arch, build }
 }
 
-/// Every machine, the default first. Those of Linux are built here; `--program` has what was built elsewhere.
+/// Every machine, the default first.
 pub(super) const TARGETS: &[Target] = &[
-    target("x86_64-unknown-linux-gnu", "linux", "amd64"),
-    target("aarch64-unknown-linux-gnu", "linux", "arm64"),
-    target("aarch64-apple-darwin", "darwin", "arm64"),
-    target("x86_64-apple-darwin", "darwin", "amd64"),
+    target("x86_64-unknown-linux-gnu", "linux", "amd64", Some(linux)),
+    target("aarch64-unknown-linux-gnu", "linux", "arm64", Some(linux)),
+    target("aarch64-apple-darwin", "darwin", "arm64", None),
+    target("x86_64-apple-darwin", "darwin", "amd64", None),
 ];
 
 impl Target {
@@ -52,25 +63,34 @@ impl Target {
     }
 }
 
-/// Builds it; the cache has what did not change since the last time.
-pub(super) fn build(release: &Release) -> Result<PathBuf, String> {
-    build_in(release, &release.root, &tools::cache()?.join("target"))
+/// Builds the program of each machine; the cache has what did not change since the last time.
+pub(super) fn build(releases: &[Release]) -> Result<Vec<PathBuf>, String> {
+    let root = releases.first().map_or(Path::new("."), |release| &release.root);
+    build_in(releases, root, &tools::cache()?.join("built"))
 }
 
-/// Builds it once more, from a copy of the source in another folder and from nothing, and compares.
-pub(super) fn twice(release: &Release) -> Result<(), String> {
-    let first = build(release)?;
+/// Builds them once more, from a copy of the source in another folder and from nothing, and compares.
+pub(super) fn twice(releases: &[Release]) -> Result<(), String> {
+    let first = build(releases)?;
     let scratch = Scratch::new();
     let source = scratch.path().join("another/place");
-    copy(&release.root, &source)?;
-    let second = build_in(release, &source, &scratch.path().join("built"))?;
-    let digest = |program: &Path| Ok::<_, String>(sha256(&read(program)?));
-    let (one, other) = (digest(&first)?, digest(&second)?);
-    println!("  {one}  {}\n  {other}  {}", first.display(), second.display());
-    if one == other {
+    copy(&releases[0].root, &source)?;
+    let second = build_in(releases, &source, &scratch.path().join("built"))?;
+    let mut differ = Vec::new();
+    for ((release, first), second) in releases.iter().zip(&first).zip(&second) {
+        let (one, other) = (sha256(&read(first)?), sha256(&read(second)?));
+        println!("  {one}  {}\n  {other}  {}", first.display(), second.display());
+        if one != other {
+            differ.push(release.target.triple);
+        }
+    }
+    if differ.is_empty() {
         return Ok(());
     }
-    Err("the two programs differ: a path, a time or an order is in one".to_owned())
+    Err(format!(
+        "the programs differ for {}: a path, a time or an order is in one",
+        differ.join(", ")
+    ))
 }
 
 /// Copies the files that are in Git, as they are now.
@@ -84,24 +104,34 @@ pub(super) fn copy(from: &Path, to: &Path) -> Result<(), String> {
     Ok(())
 }
 
-fn build_in(release: &Release, source: &Path, folder: &Path) -> Result<PathBuf, String> {
-    let target = release.target;
-    if target.os != "linux" {
-        return Err(format!(
-            "{} is built on a machine of its own; add --program FILE",
-            target.triple
-        ));
+/// Builds all of them at once: each crate of this repository needs the one before it, so a build alone leaves processors
+/// idle. Each has a folder of its own. In one folder, Cargo would compile the build scripts and the macros again whenever
+/// the linker of the build changes, and everything that depends on them.
+fn build_in(releases: &[Release], source: &Path, folder: &Path) -> Result<Vec<PathBuf>, String> {
+    // The folders of the crates must exist, so that their paths can be replaced.
+    output(Command::new("cargo").current_dir(source).args(["fetch", "--locked", "--quiet"]))?;
+    let mut builds: Vec<Job<'_, PathBuf>> = Vec::new();
+    for target in releases.iter().map(|release| release.target) {
+        let build = target.build.ok_or_else(|| {
+            format!("{} is built on a machine of its own; add --program FILE", target.triple)
+        })?;
+        let folder = folder.join(target.triple);
+        fs::create_dir_all(&folder).map_err(|error| at(&folder, &error))?;
+        let (mut command, program) = build(target, source, &folder)?;
+        println!("building meshctl for {}", target.triple);
+        builds.push(Box::new(move || output(&mut command).map(|_| program)));
     }
-    // It links, too.
+    at_once(builds)
+}
+
+/// A static program, by the compiler for C of Debian's package for its processor. It links, too.
+fn linux(target: &Target, source: &Path, folder: &Path) -> Result<(Command, PathBuf), String> {
     let compiler = target.tool("gcc");
-    fs::create_dir_all(folder).map_err(|error| at(folder, &error))?;
     let code = source.join("tests/lab/dist/files_and_dns.c");
     // Cargo links again if its arguments change, not if the object does: its name changes with its source.
     let digest = &sha256(&read(&code)?)[..16];
-    let resolver = folder.join(format!("files_and_dns-{}-{digest}.o", target.triple));
+    let resolver = folder.join(format!("files_and_dns-{digest}.o"));
     output(Command::new(&compiler).args(["-O2", "-c", "-o"]).arg(&resolver).arg(&code))?;
-    // The folders of the crates must exist, so that their paths can be replaced.
-    output(Command::new("cargo").current_dir(source).args(["fetch", "--locked", "--quiet"]))?;
     let paths = paths(folder)?;
     let mut flags = vec![
         "-Ctarget-feature=+crt-static".to_owned(),
@@ -112,7 +142,6 @@ fn build_in(release: &Release, source: &Path, folder: &Path) -> Result<PathBuf, 
     let maps: Vec<String> =
         paths.iter().map(|(from, to)| format!("-ffile-prefix-map={from}={to}")).collect();
     let variable = target.triple.replace('-', "_");
-    println!("building meshctl for {}", target.triple);
     let mut build = tools::cargo("auditable", source)?;
     build
         .args(["build", "--quiet", "--locked", "--profile", "dist", "-p", "meshctl"])
@@ -125,8 +154,7 @@ fn build_in(release: &Release, source: &Path, folder: &Path) -> Result<PathBuf, 
         .env(format!("CFLAGS_{variable}"), maps.join(" "))
         // The program has no time in it. That of the commit would have ring and AWS-LC built again after each.
         .env("SOURCE_DATE_EPOCH", "0");
-    output(&mut build)?;
-    Ok(folder.join(target.triple).join("dist/meshctl"))
+    Ok((build, folder.join(target.triple).join("dist/meshctl")))
 }
 
 /// Folders whose paths would be in the program, and what is there instead. The source itself is compiled with relative

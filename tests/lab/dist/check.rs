@@ -24,7 +24,7 @@ struct Bench<'a> {
     /// A folder of its own.
     scratch: Scratch,
     /// Judges that are built, not installed.
-    built: Binaries,
+    built: &'a Binaries,
     /// The archive, unpacked.
     unpacked: PathBuf,
 }
@@ -32,14 +32,19 @@ struct Bench<'a> {
 /// A judge: the part that it opens, with which programs. `None`: it needs a whole release.
 type Judge = (Option<&'static str>, &'static str, fn(&Bench<'_>) -> Result<(), String>);
 
-const JUDGES: &[Judge] = &[
-    (Some("archive"), "checksums: sha256sum", files::sums),
+/// Those of what each machine has of its own.
+const OF_MACHINE: &[Judge] = &[
     (Some("archive"), "archive: tar, man, bash, zsh, fish", files::archive),
     (Some("archive"), "program: file, ldd, a chroot with strace", program::check),
     (Some("deb"), "deb: dpkg", packages::deb),
     (Some("rpm"), "rpm: rpm", packages::rpm),
     (Some("image"), "image: skopeo, umoci, crane, a chroot", image::check),
     (Some("sbom"), "sbom: cargo tree, the list in the program, Cargo.lock", files::sbom),
+];
+
+/// Those of what all machines have together.
+const OF_RELEASE: &[Judge] = &[
+    (Some("archive"), "checksums: sha256sum", files::sums),
     (Some(MANIFESTS), "manifests: validate-krew-manifest with krew, ruby", manifests::check),
     (Some("chart"), "chart: helm, kubeconform, kubectl", chart::check),
     (None, "workflows: actionlint", chart::workflows),
@@ -47,26 +52,42 @@ const JUDGES: &[Judge] = &[
 ];
 
 /// Asks every judge of what was made; the first that objects ends it.
-pub(super) fn run(release: &Release, options: &Options) -> Result<(), String> {
-    let scratch = Scratch::new();
-    let archive = stage::archive_of(release, release.target.triple)
-        .ok_or("dist/ has no archive to check; run without --only")?;
-    output(Command::new("tar").arg("-xzf").arg(&archive).arg("-C").arg(scratch.path()))?;
-    let name = stage::archive_name(release, release.target.triple);
-    let unpacked = scratch.path().join(name.trim_end_matches(".tar.gz"));
-    let bench = Bench { release, scratch, built: Binaries::find()?, unpacked };
-    let is_whole = options.only.is_empty();
-    let judges =
-        JUDGES.iter().filter(|(part, ..)| part.map_or(is_whole, |part| options.wants(part)));
-    for (_, what, judge) in judges {
-        let start = Instant::now();
-        judge(&bench).map_err(|why| format!("{what}: {why}"))?;
-        println!("  good: {what} ({:.1} s)", start.elapsed().as_secs_f32());
+pub(super) fn run(releases: &[Release], options: &Options) -> Result<(), String> {
+    let built = Binaries::find()?;
+    let benches: Result<Vec<_>, _> =
+        releases.iter().map(|release| Bench::new(release, &built)).collect();
+    let benches = benches?;
+    for bench in &benches {
+        bench.ask(bench.release.target.triple, OF_MACHINE, options)?;
     }
-    Ok(())
+    benches.first().map_or(Ok(()), |bench| bench.ask("all of it", OF_RELEASE, options))
 }
 
-impl Bench<'_> {
+impl<'a> Bench<'a> {
+    fn new(release: &'a Release, built: &'a Binaries) -> Result<Self, String> {
+        let scratch = Scratch::new();
+        let triple = release.target.triple;
+        let archive = stage::archive_of(release, triple)
+            .ok_or("dist/ has no archive to check; run without --only")?;
+        output(Command::new("tar").arg("-xzf").arg(&archive).arg("-C").arg(scratch.path()))?;
+        let name = stage::archive_name(release, triple);
+        let unpacked = scratch.path().join(name.trim_end_matches(".tar.gz"));
+        Ok(Self { release, scratch, built, unpacked })
+    }
+
+    /// `what`: what these judges open.
+    fn ask(&self, what: &str, judges: &[Judge], options: &Options) -> Result<(), String> {
+        println!("{what}");
+        let is_whole = options.only.is_empty();
+        let is_asked = |part: &Option<&str>| part.map_or(is_whole, |part| options.wants(part));
+        for (_, name, judge) in judges.iter().filter(|(part, ..)| is_asked(part)) {
+            let start = Instant::now();
+            judge(self).map_err(|why| format!("{what}: {name}: {why}"))?;
+            println!("  good: {name} ({:.1} s)", start.elapsed().as_secs_f32());
+        }
+        Ok(())
+    }
+
     /// A new folder for a judge.
     fn folder(&self, name: &str) -> Result<PathBuf, String> {
         let folder = self.scratch.path().join(name);
