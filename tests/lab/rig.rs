@@ -121,7 +121,7 @@ fn building(tool: &Tool) -> Result<String, String> {
     let version = go_command(tool).arg("version").output();
     let version = version.map_err(|error| {
         format!(
-            "`go`: {error}; install Go 1.26 or later (Debian's `golang-go` if it is recent enough, \
+            "`go`: {error}; install Go 1.26.8 or later (Debian's `golang-go` if it is recent enough, \
              otherwise from the Go project)"
         )
     })?;
@@ -134,7 +134,8 @@ fn building(tool: &Tool) -> Result<String, String> {
 fn go(tool: &Tool, ldflags: &str, into: &Path) -> Result<(), String> {
     let version = building(tool)?;
     let packages = output(go_command(tool).args(["list", "tool"]));
-    let packages = packages.map_err(|why| format!("{why}; it needs Go 1.26, this is {version}"))?;
+    let packages =
+        packages.map_err(|why| format!("{why}; it needs Go 1.26.8, this is {version}"))?;
     let mut build = go_command(tool);
     // A trailing slash: programs are named after their packages.
     build.args(["build", "-v", "-ldflags", ldflags, "-o"]).arg(into.join(""));

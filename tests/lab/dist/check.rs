@@ -7,6 +7,7 @@ mod manifests;
 mod packages;
 mod page;
 mod program;
+mod sbom;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,7 +40,8 @@ const OF_MACHINE: &[Judge] = &[
     (Some("deb"), "deb: dpkg", packages::deb),
     (Some("rpm"), "rpm: rpm", packages::rpm),
     (Some("image"), "image: skopeo, umoci, crane, a chroot", image::check),
-    (Some("sbom"), "sbom: cargo tree, the list in the program, Cargo.lock", files::sbom),
+    (Some("sbom"), "sbom: cargo tree, the list in the program, Cargo.lock", sbom::check),
+    (None, "sbom: syft", sbom::syft),
 ];
 
 /// Those of what all machines have together.

@@ -11,6 +11,11 @@ use super::{Release, binary, output, read, tools};
 /// The folder of the source in the list, whatever folder it is listed in.
 const SOURCE: &str = "file:///meshctl";
 
+/// The edges of Cargo's plan that lead to everything that a program is compiled from.
+pub(super) const COMPILED: &str = "normal,build";
+/// Those that lead to what is in it: the crates that it is compiled from, and neither their build scripts nor macros.
+pub(super) const LINKED: &str = "normal,no-proc-macro";
+
 /// The file in `dist/`.
 pub(super) fn name(release: &Release) -> String {
     format!("meshctl-{}-{}.cdx.json", release.version, release.target.triple)
@@ -33,17 +38,17 @@ pub(super) fn write(release: &Release) -> Result<(), String> {
     let text = text.map_err(|error| error.to_string())?;
     let text = text.replace(&format!("file://{}", scratch.path().display()), SOURCE);
     let mut bom: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-    keep(&mut bom, &crates(release)?);
+    keep(&mut bom, &crates(release, COMPILED)?);
     release.put(&name(release), format!("{bom:#}\n").as_bytes())
 }
 
-/// The crates that the program is compiled from, as Cargo plans it: `NAME VERSION` of each.
-pub(super) fn crates(release: &Release) -> Result<BTreeSet<String>, String> {
+/// The crates of the program that these edges lead to, as Cargo plans it: `NAME VERSION` of each.
+pub(super) fn crates(release: &Release, edges: &str) -> Result<BTreeSet<String>, String> {
     let mut tree = Command::new("cargo");
     tree.current_dir(&release.root)
         .args(["tree", "--quiet", "--locked", "--package", "meshctl"])
         .args(release.target.features())
-        .args(["--target", release.target.triple, "--edges", "normal,build"])
+        .args(["--target", release.target.triple, "--edges", edges])
         .args(["--prefix", "none", "--format", "{p}"]);
     let text = output(&mut tree)?;
     // NAME vVERSION, and where it comes from or that it has been listed.

@@ -101,6 +101,12 @@ pub const TOOLS: &[Tool] = &[
         files: &["krew", "validate-krew-manifest"],
     },
     Tool {
+        name: "syft",
+        pins: &["go.mod", "go.sum"],
+        source: Source::Go { ldflags: "-s -w -X main.version=1.57.1", copies: &[] },
+        files: &["syft"],
+    },
+    Tool {
         name: "schemas",
         pins: &["requirements.txt"],
         source: Source::Wheel(&[
