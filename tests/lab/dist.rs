@@ -175,7 +175,8 @@ impl Release {
             ("archive", Box::new(move || stage.archive(self))),
             ("sbom", Box::new(|| sbom::write(self))),
         ];
-        let wanted = parts.into_iter().filter(|(part, _)| options.wants(part));
+        let wanted =
+            parts.into_iter().filter(|(part, _)| options.wants(part) && self.target.has(part));
         at_once(wanted.map(|(_, job)| job).collect()).map(drop)
     }
 

@@ -53,10 +53,10 @@ const STEPS: &[(&str, &str)] = &[
 
 /// The real components that the tests build clusters from.
 const RIG: (&str, &str) = ("the rig", "cargo xtask rig");
-/// What a release has for two processors; some of its judges are built with the rig.
+/// What a release has for the machines that it is built for here; some of its judges are built with the rig.
 const DIST: (&str, &str) = (
     "packages",
-    "cargo xtask dist --check --target x86_64-unknown-linux-gnu --target aarch64-unknown-linux-gnu --url https://example.org/releases/download/v0",
+    "cargo xtask dist --check --target x86_64-unknown-linux-gnu --target aarch64-unknown-linux-gnu --target x86_64-pc-windows-gnu --url https://example.org/releases/download/v0",
 );
 /// The environment variable with which tests on real clusters do not run (`WITHOUT_RIG`).
 const WITHOUT_RIG: &str = "MESH_WITHOUT_RIG";
@@ -66,6 +66,7 @@ const TOOLCHAIN: &[&[&str]] = &[
     &["toolchain", "install", "1.88.0", "--profile", "minimal", "--no-self-update"],
     &["target", "add", "thumbv7em-none-eabi"],
     &["target", "add", "aarch64-unknown-linux-gnu"],
+    &["target", "add", "x86_64-pc-windows-gnu"],
 ];
 
 /// Tools that the tests call or compare with, and the Debian package that has each.
@@ -108,6 +109,12 @@ const JUDGES: &[(&str, &[&str], &str)] = &[
     ("ruby", &["--version"], "ruby"),
     ("skopeo", &["--version"], "skopeo"),
     ("umoci", &["--version"], "umoci"),
+    // The program for Windows is built, unpacked and run.
+    ("x86_64-w64-mingw32-gcc", &["--version"], "gcc-mingw-w64-x86-64-win32"),
+    ("nasm", &["--version"], "nasm"),
+    ("bsdtar", &["--version"], "libarchive-tools"),
+    ("/usr/lib/wine/wine64", &["--version"], "wine64"),
+    ("pgrep", &["--version"], "procps"),
 ];
 
 /// Files that the judges are built with, and the Debian package that has each.

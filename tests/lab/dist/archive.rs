@@ -1,9 +1,12 @@
 //! Archives with nothing in them but what is released: no owner, no time of this machine, sorted.
 
-use std::io::Write;
+use std::io::{Cursor, Write};
 
 use flate2::{Compression, write::GzEncoder};
 use tar::{Builder, EntryType, Header};
+use time::{OffsetDateTime, PrimitiveDateTime};
+use zip::write::SimpleFileOptions;
+use zip::{DateTime, ZipWriter};
 
 /// A file, or a folder if it has no content.
 pub(super) struct Entry {
@@ -47,4 +50,30 @@ pub(super) fn tar(entries: &[Entry], time: u64) -> Result<Vec<u8>, String> {
 pub(super) fn gzip(bytes: &[u8]) -> Result<Vec<u8>, String> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes).and_then(|()| encoder.finish()).map_err(|error| error.to_string())
+}
+
+/// A zip archive; every file has this time, in UTC.
+pub(super) fn zip(entries: &[Entry], time: u64) -> Result<Vec<u8>, String> {
+    let fail = |error: zip::result::ZipError| error.to_string();
+    let options = SimpleFileOptions::default().last_modified_time(date(time)?);
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for entry in entries {
+        let options = options.unix_permissions(entry.mode);
+        match &entry.bytes {
+            Some(bytes) => {
+                writer.start_file(&entry.path, options).map_err(fail)?;
+                writer.write_all(bytes).map_err(|error| error.to_string())?;
+            }
+            None => writer.add_directory(&entry.path, options).map_err(fail)?,
+        }
+    }
+    Ok(writer.finish().map_err(fail)?.into_inner())
+}
+
+/// A time as zip has it.
+fn date(time: u64) -> Result<DateTime, String> {
+    let seconds = i64::try_from(time).unwrap_or(i64::MAX);
+    let date = OffsetDateTime::from_unix_timestamp(seconds).map_err(|error| error.to_string())?;
+    let date = PrimitiveDateTime::new(date.date(), date.time());
+    DateTime::try_from(date).map_err(|error| error.to_string())
 }

@@ -37,6 +37,7 @@ pub(super) const TARGETS: &[Target] = &[
     target("aarch64-unknown-linux-gnu", "linux", "arm64", Some(linux)),
     target("aarch64-apple-darwin", "darwin", "arm64", None),
     target("x86_64-apple-darwin", "darwin", "amd64", None),
+    target("x86_64-pc-windows-gnu", "windows", "amd64", Some(windows)),
 ];
 
 impl Target {
@@ -57,9 +58,25 @@ impl Target {
         if self.os == "linux" { &["--no-default-features"] } else { &[] }
     }
 
-    /// A tool of the compiler's package for this processor.
+    /// A tool of the compiler's package for this machine.
     pub(super) fn tool(&self, name: &str) -> String {
-        format!("{}-linux-gnu-{name}", self.processor())
+        let kind = if self.os == "windows" { "w64-mingw32" } else { "linux-gnu" };
+        format!("{}-{kind}-{name}", self.processor())
+    }
+
+    /// The program's file.
+    pub(super) fn program(&self) -> &'static str {
+        if self.os == "windows" { "meshctl.exe" } else { "meshctl" }
+    }
+
+    /// The ending of its archive's name.
+    pub(super) fn archive(&self) -> &'static str {
+        if self.os == "windows" { ".zip" } else { ".tar.gz" }
+    }
+
+    /// Whether a release has this part for the machine.
+    pub(super) fn has(&self, part: &str) -> bool {
+        self.os == "linux" || !["deb", "rpm", "image"].contains(&part)
     }
 }
 
@@ -124,20 +141,37 @@ fn build_in(releases: &[Release], source: &Path, folder: &Path) -> Result<Vec<Pa
     at_once(builds)
 }
 
-/// A static program, by the compiler for C of Debian's package for its processor. It links, too.
+/// A static program.
 fn linux(target: &Target, source: &Path, folder: &Path) -> Result<(Command, PathBuf), String> {
-    let compiler = target.tool("gcc");
     let code = source.join("tests/lab/dist/files_and_dns.c");
     // Cargo links again if its arguments change, not if the object does: its name changes with its source.
     let digest = &sha256(&read(&code)?)[..16];
     let resolver = folder.join(format!("files_and_dns-{digest}.o"));
-    output(Command::new(&compiler).args(["-O2", "-c", "-o"]).arg(&resolver).arg(&code))?;
-    let paths = paths(folder)?;
-    let mut flags = vec![
+    let mut compile = Command::new(target.tool("gcc"));
+    output(compile.args(["-O2", "-c", "-o"]).arg(&resolver).arg(&code))?;
+    let flags = vec![
         "-Ctarget-feature=+crt-static".to_owned(),
         "-Clink-arg=-Wl,--wrap=__libc_dlopen_mode".to_owned(),
         format!("-Clink-arg={}", resolver.display()),
     ];
+    cargo(target, source, folder, flags)
+}
+
+/// A program that needs libraries of Windows alone.
+fn windows(target: &Target, source: &Path, folder: &Path) -> Result<(Command, PathBuf), String> {
+    let flags = ["-Ctarget-feature=+crt-static", "-Clink-arg=-Wl,--no-insert-timestamp"];
+    cargo(target, source, folder, flags.map(str::to_owned).to_vec())
+}
+
+/// Cargo with these flags for rustc, and the compiler for C of Debian's package for the machine. It links, too.
+fn cargo(
+    target: &Target,
+    source: &Path,
+    folder: &Path,
+    mut flags: Vec<String>,
+) -> Result<(Command, PathBuf), String> {
+    let compiler = target.tool("gcc");
+    let paths = paths(folder)?;
     flags.extend(paths.iter().map(|(from, to)| format!("--remap-path-prefix={from}={to}")));
     let maps: Vec<String> =
         paths.iter().map(|(from, to)| format!("-ffile-prefix-map={from}={to}")).collect();
@@ -154,7 +188,7 @@ fn linux(target: &Target, source: &Path, folder: &Path) -> Result<(Command, Path
         .env(format!("CFLAGS_{variable}"), maps.join(" "))
         // The program has no time in it. That of the commit would have ring and AWS-LC built again after each.
         .env("SOURCE_DATE_EPOCH", "0");
-    Ok((build, folder.join(target.triple).join("dist/meshctl")))
+    Ok((build, folder.join(target.triple).join("dist").join(target.program())))
 }
 
 /// Folders whose paths would be in the program, and what is there instead. The source itself is compiled with relative

@@ -8,6 +8,7 @@ mod packages;
 mod page;
 mod program;
 mod sbom;
+mod windows;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,8 +34,8 @@ struct Bench<'a> {
 /// A judge: the part that it opens, with which programs. `None`: it needs a whole release.
 type Judge = (Option<&'static str>, &'static str, fn(&Bench<'_>) -> Result<(), String>);
 
-/// Those of what each machine has of its own.
-const OF_MACHINE: &[Judge] = &[
+/// Those of what each machine with Linux has of its own.
+const OF_LINUX: &[Judge] = &[
     (Some("archive"), "archive: tar, man, bash, zsh, fish", files::archive),
     (Some("archive"), "program: file, ldd, a chroot with strace", program::check),
     (Some("deb"), "deb: dpkg", packages::deb),
@@ -44,10 +45,17 @@ const OF_MACHINE: &[Judge] = &[
     (None, "sbom: syft", sbom::syft),
 ];
 
+/// Those of what Windows has of its own.
+const OF_WINDOWS: &[Judge] = &[
+    (Some("archive"), "program: objdump, Wine with OpenSSL and a real cluster", windows::check),
+    (Some("sbom"), "sbom: cargo tree, the list in the program, Cargo.lock", sbom::check),
+];
+
 /// Those of what all machines have together.
 const OF_RELEASE: &[Judge] = &[
     (Some("archive"), "checksums: sha256sum", files::sums),
     (Some(MANIFESTS), "manifests: validate-krew-manifest with krew, ruby", manifests::check),
+    (Some(MANIFESTS), "the manifest for Scoop: bsdtar", manifests::scoop),
     (Some("chart"), "chart: helm, kubeconform, kubectl", chart::check),
     (None, "workflows: actionlint", chart::workflows),
     (None, "docs/install.md: its commands", page::check),
@@ -60,7 +68,9 @@ pub(super) fn run(releases: &[Release], options: &Options) -> Result<(), String>
         releases.iter().map(|release| Bench::new(release, &built)).collect();
     let benches = benches?;
     for bench in &benches {
-        bench.ask(bench.release.target.triple, OF_MACHINE, options)?;
+        let target = bench.release.target;
+        let judges = if target.os == "windows" { OF_WINDOWS } else { OF_LINUX };
+        bench.ask(target.triple, judges, options)?;
     }
     benches.first().map_or(Ok(()), |bench| bench.ask("all of it", OF_RELEASE, options))
 }
@@ -68,12 +78,12 @@ pub(super) fn run(releases: &[Release], options: &Options) -> Result<(), String>
 impl<'a> Bench<'a> {
     fn new(release: &'a Release, built: &'a Binaries) -> Result<Self, String> {
         let scratch = Scratch::new();
-        let triple = release.target.triple;
-        let archive = stage::archive_of(release, triple)
+        let archive = stage::archive_of(release, release.target)
             .ok_or("dist/ has no archive to check; run without --only")?;
-        output(Command::new("tar").arg("-xzf").arg(&archive).arg("-C").arg(scratch.path()))?;
-        let name = stage::archive_name(release, triple);
-        let unpacked = scratch.path().join(name.trim_end_matches(".tar.gz"));
+        // Which is also the `tar` of Windows, where it unpacks zip archives.
+        let tar = if release.target.os == "windows" { "bsdtar" } else { "tar" };
+        output(Command::new(tar).arg("-xf").arg(&archive).arg("-C").arg(scratch.path()))?;
+        let unpacked = scratch.path().join(stage::archive_folder(release, release.target));
         Ok(Self { release, scratch, built, unpacked })
     }
 

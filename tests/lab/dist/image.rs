@@ -28,7 +28,7 @@ pub(super) fn write(release: &Release) -> Result<(), String> {
     let mut blobs = Vec::new();
     let mut images = Vec::new();
     for target in TARGETS.iter().filter(|target| target.os == "linux") {
-        if let Some(path) = stage::archive_of(release, target.triple) {
+        if let Some(path) = stage::archive_of(release, target) {
             images.push(image(release, target, program(&path)?, &mut blobs)?);
         }
     }

@@ -1,31 +1,34 @@
-//! How package managers get the archives: a manifest for krew and a formula for Homebrew.
+//! How package managers get the archives: manifests for krew and Scoop, and a formula for Homebrew.
 
 use std::path::PathBuf;
+
+use serde_json::json;
 
 use super::binary::{TARGETS, Target};
 use super::{Release, read, sha256, stage};
 
 /// What it is called as a plugin of kubectl.
 pub(super) const PLUGIN: &str = "mesh-ca";
+/// The manifest for Scoop.
+pub(super) const SCOOP: &str = "meshctl.json";
 
 /// An archive in `dist/`.
 struct Archive {
     target: &'static Target,
-    name: String,
     url: String,
     digest: String,
 }
 
-/// Writes both, for the archives that are there; `url` is the folder that they will be in.
+/// Writes all of them, for the archives that are there; `url` is the folder that they will be in.
 pub(super) fn write(release: &Release, url: &str) -> Result<(), String> {
     let found = |target: &'static Target| -> Option<(&'static Target, PathBuf)> {
-        Some((target, stage::archive_of(release, target.triple)?))
+        Some((target, stage::archive_of(release, target)?))
     };
     let mut archives = Vec::new();
     for (target, path) in TARGETS.iter().filter_map(found) {
-        let name = stage::archive_name(release, target.triple);
+        let name = stage::archive_name(release, target);
         let (url, digest) = (format!("{url}/{name}"), sha256(&read(&path)?));
-        archives.push(Archive { target, name, url, digest });
+        archives.push(Archive { target, url, digest });
     }
     if archives.is_empty() {
         return Err(
@@ -34,7 +37,11 @@ pub(super) fn write(release: &Release, url: &str) -> Result<(), String> {
     }
     let home = url.split("/releases/").next().unwrap_or(url);
     release.put(&format!("{PLUGIN}.yaml"), krew(release, home, &archives).as_bytes())?;
-    release.put("meshctl.rb", formula(release, home, &archives).as_bytes())
+    release.put("meshctl.rb", formula(release, home, &archives).as_bytes())?;
+    match archives.iter().find(|archive| archive.target.os == "windows") {
+        Some(archive) => release.put(SCOOP, scoop(release, home, archive).as_bytes()),
+        None => Ok(()),
+    }
 }
 
 fn krew(release: &Release, home: &str, archives: &[Archive]) -> String {
@@ -56,22 +63,39 @@ spec:
     );
     for archive in archives {
         let Target { os, arch, .. } = archive.target;
-        let folder = archive.name.trim_end_matches(".tar.gz");
+        let folder = stage::archive_folder(release, archive.target);
+        let program = archive.target.program();
         text += &format!(
             "  - selector:
       matchLabels: {{os: {os}, arch: {arch}}}
     uri: {url}
     sha256: {digest}
     files:
-      - {{from: {folder}/meshctl, to: .}}
+      - {{from: {folder}/{program}, to: .}}
       - {{from: {folder}/LICENSE, to: .}}
-    bin: meshctl
+    bin: {program}
 ",
             url = archive.url,
             digest = archive.digest
         );
     }
     text
+}
+
+fn scoop(release: &Release, home: &str, archive: &Archive) -> String {
+    let manifest = json!({
+        "version": release.version,
+        "description": "CA certificates for Istio on many clusters",
+        "homepage": home,
+        "license": "Apache-2.0|MIT",
+        "architecture": {"64bit": {
+            "url": archive.url,
+            "hash": archive.digest,
+            "extract_dir": stage::archive_folder(release, archive.target),
+        }},
+        "bin": archive.target.program(),
+    });
+    format!("{manifest:#}\n")
 }
 
 fn formula(release: &Release, home: &str, archives: &[Archive]) -> String {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use tests::manual;
 
 use super::archive::{self, Entry};
+use super::binary::Target;
 use super::{Release, at, read};
 
 /// The folder that the packages are made from; the metadata in crates/meshctl/Cargo.toml names its files.
@@ -31,7 +32,7 @@ pub(super) struct Stage {
 impl Stage {
     /// Collects and writes them.
     pub(super) fn new(release: &Release, program: &Path) -> Result<Self, String> {
-        let mut files = vec![Entry::file("meshctl", 0o755, read(program)?)];
+        let mut files = vec![Entry::file(release.target.program(), 0o755, read(program)?)];
         for name in DOCUMENTS {
             files.push(Entry::file(*name, 0o644, read(&release.root.join(name))?));
         }
@@ -70,23 +71,31 @@ impl Stage {
         Ok(())
     }
 
-    /// `meshctl-VERSION-TRIPLE.tar.gz`, with one folder of that name.
+    /// `meshctl-VERSION-TRIPLE.tar.gz`, or `.zip`, with one folder of that name.
     pub(super) fn archive(self, release: &Release) -> Result<(), String> {
-        let name = archive_name(release, release.target.triple);
-        let top = name.trim_end_matches(".tar.gz");
+        let top = archive_folder(release, release.target);
         let inside = |file: Entry| Entry { path: format!("{top}/{}", file.path), ..file };
         let entries: Vec<Entry> = self.files.into_iter().map(inside).collect();
-        release.put(&name, &archive::gzip(&archive::tar(&entries, release.time)?)?)
+        let bytes = match release.target.os {
+            "windows" => archive::zip(&entries, release.time)?,
+            _ => archive::gzip(&archive::tar(&entries, release.time)?)?,
+        };
+        release.put(&archive_name(release, release.target), &bytes)
     }
 }
 
+/// The only folder in the archive for a machine.
+pub(super) fn archive_folder(release: &Release, target: &Target) -> String {
+    format!("meshctl-{}-{}", release.version, target.triple)
+}
+
 /// The name of the archive for a machine.
-pub(super) fn archive_name(release: &Release, triple: &str) -> String {
-    format!("meshctl-{}-{triple}.tar.gz", release.version)
+pub(super) fn archive_name(release: &Release, target: &Target) -> String {
+    archive_folder(release, target) + target.archive()
 }
 
 /// The archive for a machine, if it has been made.
-pub(super) fn archive_of(release: &Release, triple: &str) -> Option<PathBuf> {
-    let path = release.dist.join(archive_name(release, triple));
+pub(super) fn archive_of(release: &Release, target: &Target) -> Option<PathBuf> {
+    let path = release.dist.join(archive_name(release, target));
     path.is_file().then_some(path)
 }

@@ -7,7 +7,10 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::super::{at, manifests, output};
+use serde_json::Value;
+
+use super::super::binary::TARGETS;
+use super::super::{at, manifests, output, read, sha256, stage};
 use super::{Bench, expect};
 
 pub(super) fn check(bench: &Bench<'_>) -> Result<(), String> {
@@ -37,6 +40,27 @@ pub(super) fn check(bench: &Bench<'_>) -> Result<(), String> {
     let mut ruby = Command::new("ruby");
     let said = output(ruby.args(["-W2", "-c"]).arg(bench.release.dist.join("meshctl.rb")))?;
     expect(said.trim() == "Syntax OK", || said)
+}
+
+/// The archive for Windows is what the manifest says, and unpacked the way Scoop does, it has the program.
+pub(super) fn scoop(bench: &Bench<'_>) -> Result<(), String> {
+    let windows = TARGETS.iter().find(|target| target.os == "windows");
+    let Some(path) = windows.and_then(|target| stage::archive_of(bench.release, target)) else {
+        return Ok(());
+    };
+    let text = read(&bench.release.dist.join(manifests::SCOOP))?;
+    let manifest: Value = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
+    let archive = &manifest["architecture"]["64bit"];
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    expect(word(&archive["url"]).ends_with(&format!("/{name}")), || format!("it names {archive}"))?;
+    expect(word(&archive["hash"]) == sha256(&read(&path)?), || {
+        format!("{name} has another digest")
+    })?;
+    let folder = bench.folder("scoop")?;
+    output(Command::new("bsdtar").arg("-xf").arg(&path).arg("-C").arg(&folder))?;
+    let program = folder.join(word(&archive["extract_dir"])).join(word(&manifest["bin"]));
+    expect(program.is_file(), || format!("{name} has no {}", program.display()))
 }
 
 /// Serves the files of a folder on loopback until this process ends; returns the URL.

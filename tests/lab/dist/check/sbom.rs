@@ -143,7 +143,7 @@ fn references(bom: &Value) -> Result<(), String> {
 /// The list that `cargo-auditable` wrote into the program.
 fn inside(bench: &Bench<'_>) -> Result<Value, String> {
     let section = bench.scratch.path().join("crates");
-    let program = bench.unpacked.join("meshctl");
+    let program = bench.unpacked.join(bench.release.target.program());
     output(
         Command::new(bench.release.target.tool("objcopy"))
             .args(["--dump-section", &format!(".dep-v0={}", section.display())])
