@@ -18,7 +18,7 @@ fn main() -> ExitCode {
             out: &mut out,
             err: &mut std::io::stderr().lock(),
             can_ask: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
-            has_terminal: || std::fs::File::open("/dev/tty").is_ok(),
+            has_terminal: meshctl::io::has_terminal,
             progress: std::io::stderr().is_terminal(),
             color: Color {
                 out: std::io::stdout().is_terminal(),
