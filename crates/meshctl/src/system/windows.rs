@@ -1,6 +1,6 @@
 //! Access control lists, lock files, and steps where Unix has one call.
 //!
-//! Not as on Unix: a name in a folder reaches the disk when NTFS writes its journal, for which nobody can wait; folders
+//! Not as on Unix: a name in a folder reaches the disk when NTFS writes its journal, which no program can wait for; folders
 //! are exchanged in steps that the next run finishes; a crash dump is written where an administrator has turned that on.
 
 use std::ffi::{OsStr, OsString};
@@ -42,7 +42,7 @@ const TRUSTED: [&str; 4] = ["S-1-5-18", "S-1-5-32-544", "S-1-3-4", "S-1-3-0"];
 /// The lock of a folder, inside it.
 const LOCK: &str = ".meshctl-lock";
 
-/// Creates a file where none is. Nobody else can open it before it is closed.
+/// Creates a file where none is. No other process can open it before it is closed.
 pub(crate) fn create_file(path: &Path, access: Access) -> Result<File> {
     let mut options = OpenOptions::new();
     options.create_new(true).write(true);
@@ -176,7 +176,7 @@ fn icacls(word: &str, rights: &str) -> String {
     )
 }
 
-/// A folder that no other run uses, as long as this exists: a file in it that nobody else can open, and that goes with
+/// A folder that no other run uses, as long as this exists: a file in it that no other process can open, and that goes with
 /// its handle, however the process ends.
 pub(crate) struct FolderLock(#[expect(dead_code, reason = "open, it is the lock")] File);
 
