@@ -284,6 +284,12 @@ pub fn forbid_core_files() {
     system::forbid_core_files();
 }
 
+/// Whether a terminal shows colors; a console of Windows is made to.
+#[must_use]
+pub fn has_colors() -> bool {
+    terminal::has_colors()
+}
+
 /// Whether the process has a terminal, whatever its streams are.
 #[must_use]
 pub fn has_terminal() -> bool {

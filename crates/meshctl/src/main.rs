@@ -21,8 +21,8 @@ fn main() -> ExitCode {
             has_terminal: meshctl::io::has_terminal,
             progress: std::io::stderr().is_terminal(),
             color: Color {
-                out: std::io::stdout().is_terminal(),
-                err: std::io::stderr().is_terminal(),
+                out: std::io::stdout().is_terminal() && meshctl::io::has_colors(),
+                err: std::io::stderr().is_terminal() && meshctl::io::has_colors(),
             },
             voice: meshctl::io::Voice::Normal,
             env: &|name| std::env::var(name).ok(),

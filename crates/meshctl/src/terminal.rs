@@ -23,6 +23,11 @@ pub(crate) fn size() -> (usize, usize) {
     }
 }
 
+/// Whether a terminal shows colors.
+pub(crate) fn has_colors() -> bool {
+    system::has_colors()
+}
+
 /// Whether the process has a terminal, whatever its streams are.
 pub(crate) fn exists() -> bool {
     system::exists()

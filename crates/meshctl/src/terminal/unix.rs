@@ -12,6 +12,11 @@ use crate::interrupt::{Cleanup, on_signal};
 /// A terminal hands over lines of at most this many bytes (`N_TTY_BUF_SIZE`).
 const MAX_LINE: usize = 4096;
 
+/// Every terminal shows colors.
+pub(super) const fn has_colors() -> bool {
+    true
+}
+
 /// Whether this process has a terminal.
 pub(super) fn exists() -> bool {
     open().is_ok()

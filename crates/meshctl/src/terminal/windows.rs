@@ -5,6 +5,11 @@ use std::io::Result;
 
 use zeroize::Zeroizing;
 
+/// Whether the console shows colors from now on; those before Windows 10 do not.
+pub(super) fn has_colors() -> bool {
+    anstyle_query::windows::enable_ansi_colors().unwrap_or(false)
+}
+
 /// Whether this process has a console.
 pub(super) fn exists() -> bool {
     OpenOptions::new().read(true).write(true).open("CONIN$").is_ok()
