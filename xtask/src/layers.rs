@@ -94,7 +94,7 @@ pub const ORDERS: &[Order] = &[
     Order {
         name: "meshctl",
         layers: &[
-            Apart(&["text", "codes"]),
+            Apart(&["text", "codes", "system"]),
             One("exit"),
             Together(&["failure", "hints"]),
             One("interrupt"),

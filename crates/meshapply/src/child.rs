@@ -1,17 +1,25 @@
 //! A child process with a deadline: what it prints is kept up to a limit, and it ends with all it started.
 
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{mem, thread};
 
-use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
-};
+#[cfg(unix)]
+use unix as system;
+#[cfg(windows)]
+use windows as system;
 use zeroize::Zeroizing;
+
+pub use system::Running;
+use system::{Process, Wait};
 
 /// Bytes of each of its streams that are kept; the rest is read and dropped.
 pub const OUTPUT: usize = 1 << 20;
@@ -76,33 +84,14 @@ impl Problem {
     }
 }
 
-/// A running child, to be killed from elsewhere.
-#[derive(Clone, Copy, Debug)]
-pub struct Running {
-    pid: Pid,
-    interactive: bool,
-}
-
-impl Running {
-    /// Ends the child, and with it what it has started unless it has our terminal.
-    pub fn kill(self) {
-        // One that ended in the meantime needs no ending.
-        let _ = match self.interactive {
-            true => kill_process(self.pid, Signal::KILL),
-            false => kill_process_group(self.pid, Signal::KILL),
-        };
-    }
-}
-
 impl Output {
     /// How it failed: `exited with status 3`, `was killed by signal 9`; `None` if it did not.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
-        match (self.status.code(), self.status.signal()) {
-            (Some(0), _) => None,
-            (Some(code), _) => Some(format!("exited with status {code}")),
-            (None, Some(signal)) => Some(format!("was killed by signal {signal}")),
-            (None, None) => Some("failed".to_owned()),
+        match self.status.code() {
+            Some(0) => None,
+            Some(code) => Some(format!("exited with status {code}")),
+            None => Some(system::ended(self.status)),
         }
     }
 }
@@ -118,59 +107,57 @@ pub fn run<G>(
     started: impl FnOnce(Running) -> G,
 ) -> Result<Output, Problem> {
     let deadline = Instant::now() + terms.patience;
-    let mut child = prepared(command, &terms).spawn().map_err(Problem::Start)?;
-    let running = pid(&child).map(|pid| Running { pid, interactive: terms.interactive });
-    let guard = running.map(started);
-    if let (Some(mut stdin), Some(input)) = (child.stdin.take(), terms.input) {
+    let mut process = Process::start(piped(command, &terms), terms.interactive)?;
+    let running = process.running();
+    let guard = running.clone().map(started);
+    let streams = process.streams();
+    if let (Some(mut stdin), Some(input)) = (streams.stdin, terms.input) {
         // A child that does not read keeps only this thread waiting.
         thread::spawn(move || stdin.write_all(&input));
     }
-    let out = child.stdout.take().map(Stream::drain);
-    let err = child.stderr.take().map(Stream::drain);
-    let printed = wait(&child, terms.interactive, deadline).and_then(|()| {
+    let out = streams.stdout.map(Stream::drain);
+    let err = streams.stderr.map(Stream::drain);
+    let printed = wait(&mut process, deadline).and_then(|()| {
         if terms.sweep {
-            running.iter().for_each(|running| running.kill());
+            running.iter().for_each(Running::kill);
         }
         printed(out, err, deadline)
     });
     if printed.is_err() {
-        running.iter().for_each(|running| running.kill());
+        running.iter().for_each(Running::kill);
     }
     drop(guard);
     // Ended, or killed just now.
-    let status = child.wait().map_err(Problem::Wait)?;
+    let status = process.status().map_err(Problem::Wait)?;
     let (out, err) = printed?;
     Ok(Output { status, out, err })
 }
 
-fn prepared<'a>(command: &'a mut Command, terms: &Terms) -> &'a mut Command {
+/// Our ends of a child's streams.
+struct Streams {
+    stdin: Option<ChildStdin>,
+    stdout: Option<ChildStdout>,
+    stderr: Option<ChildStderr>,
+}
+
+fn piped<'a>(command: &'a mut Command, terms: &Terms) -> &'a mut Command {
     command.stdout(Stdio::piped());
     if terms.interactive {
         return command.stdin(Stdio::inherit()).stderr(Stdio::inherit());
     }
     let stdin = if terms.input.is_some() { Stdio::piped() } else { Stdio::null() };
-    command.stdin(stdin).stderr(Stdio::piped()).process_group(0)
+    command.stdin(stdin).stderr(Stdio::piped())
 }
 
-/// Until the child has ended. It stays to be waited for, so that its number is its own.
-fn wait(child: &Child, interactive: bool, deadline: Instant) -> Result<(), Problem> {
-    let mut options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
-    if !interactive {
-        options |= WaitIdOptions::STOPPED;
-    }
-    let Some(pid) = pid(child) else { return Ok(()) };
-    let by_terminal = [Signal::TTIN, Signal::TTOU].map(Signal::as_raw);
+/// Until the child has ended.
+fn wait(process: &mut Process, deadline: Instant) -> Result<(), Problem> {
     let mut pause = Duration::from_millis(1);
     loop {
-        match waitid(WaitId::Pid(pid), options) {
-            Ok(Some(status)) if status.stopped() => {
-                if status.stopping_signal().is_some_and(|signal| by_terminal.contains(&signal)) {
-                    return Err(Problem::Asks);
-                }
-            }
-            Ok(None) | Err(rustix::io::Errno::INTR) => {}
-            // Ended; or its state is unknown, and it is waited for.
-            Ok(Some(_)) | Err(_) => return Ok(()),
+        match process.look() {
+            Wait::Over => return Ok(()),
+            #[cfg(unix)]
+            Wait::Asks => return Err(Problem::Asks),
+            Wait::Runs => {}
         }
         if Instant::now() >= deadline {
             return Err(Problem::Late);
@@ -178,10 +165,6 @@ fn wait(child: &Child, interactive: bool, deadline: Instant) -> Result<(), Probl
         thread::sleep(pause);
         pause = (pause * 2).min(POLL);
     }
-}
-
-fn pid(child: &Child) -> Option<Pid> {
-    Pid::from_raw(i32::try_from(child.id()).ok()?)
 }
 
 /// What a thread reads from a stream to its end.

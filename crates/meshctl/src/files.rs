@@ -12,17 +12,17 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags};
 use zeroize::Zeroizing;
 
 pub(crate) use append::append;
 pub(crate) use exchange::interrupted_exchange;
 pub(crate) use kept::{Kept, kept};
-pub(crate) use permissions::{Openness, is_shared, openness, shared_keys};
+pub(crate) use permissions::shared_keys;
 pub(crate) use public::{Kind, is_rendered, write_public};
 pub(crate) use workspace::{Leftover, Workspace};
 
 use crate::failure::Failure;
+use crate::system;
 
 /// A file larger than this is not a certificate, key or configuration.
 const MAX_BYTES: u64 = 64 << 20;
@@ -164,27 +164,16 @@ fn random_name() -> String {
 
 /// Makes the names in a folder durable.
 fn sync_folder(folder: &Path) -> Result<(), Failure> {
-    // The parent of a plain name.
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    File::open(folder)
-        .and_then(|file| file.sync_all())
-        .map_err(|error| Failure::io("write to", folder, &error))
+    system::sync_folder(folder).map_err(|error| Failure::io("write to", folder, &error))
 }
 
 /// Renames without replacing.
 fn rename_new(from: &Path, to: &Path) -> Result<(), Failure> {
-    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Ok(()) => Ok(()),
-        Err(rustix::io::Errno::EXIST | rustix::io::Errno::NOTEMPTY) => Err(Failure::new(
+    system::rename_new(from, to).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => Failure::new(
             "ctl/exists",
             format!("`{}` already exists and is not overwritten", to.display()),
-        )),
-        // A file system without that flag (NFS), or no such call: the folder is locked, so looking first is enough.
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::PERM)
-            if to.symlink_metadata().is_err() =>
-        {
-            fs::rename(from, to).map_err(|error| Failure::io("write", to, &error))
-        }
-        Err(error) => Err(Failure::io("write", to, &error.into())),
-    }
+        ),
+        _ => Failure::io("write", to, &error),
+    })
 }

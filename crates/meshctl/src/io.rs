@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{BufRead, Write};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use meshapply::kube::{Exchange, Watcher};
@@ -9,6 +10,7 @@ use meshpki::Time;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::system;
 use crate::terminal;
 use crate::text::{painted, safe};
 
@@ -258,8 +260,12 @@ pub(crate) fn check_begin(not_before: Time, whose: &str) -> Result<(), Failure> 
 
 /// Seconds since 1970 by the system's clock.
 pub fn system_time() -> Time {
-    use std::time::{SystemTime, UNIX_EPOCH};
-    let seconds = match SystemTime::now().duration_since(UNIX_EPOCH) {
+    since_1970(SystemTime::now())
+}
+
+/// Whole seconds since 1970.
+pub(crate) fn since_1970(time: SystemTime) -> Time {
+    let seconds = match time.duration_since(UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
         Err(before) => -i64::try_from(before.duration().as_secs()).unwrap_or(i64::MAX),
     };
@@ -275,10 +281,17 @@ pub(crate) fn random<const N: usize>() -> [u8; N] {
 
 /// From here on a crash writes no memory, hence no key, to a core file.
 pub fn forbid_core_files() {
-    use rustix::process::{Resource, Rlimit, setrlimit};
-    // Where the limit cannot be set there is nothing to be done about it.
-    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
-    // The limit does not hold where core files go through a pipe; this does.
-    #[cfg(target_os = "linux")]
-    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    system::forbid_core_files();
+}
+
+/// Whether a terminal shows colors; a console of Windows is made to.
+#[must_use]
+pub fn has_colors() -> bool {
+    terminal::has_colors()
+}
+
+/// Whether the process has a terminal, whatever its streams are.
+#[must_use]
+pub fn has_terminal() -> bool {
+    terminal::exists()
 }

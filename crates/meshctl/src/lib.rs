@@ -15,6 +15,7 @@ mod interrupt;
 pub mod io;
 mod rollout;
 mod spec;
+mod system;
 mod terminal;
 mod text;
 

@@ -34,14 +34,15 @@ pub(crate) fn label(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
-/// A path as one word of a shell command: quoted if needed, and safe.
+/// A path as one word of a shell command (on Windows, of PowerShell): quoted if needed, and safe.
 pub(crate) fn word(path: &Path) -> String {
     let text = path.display().to_string();
-    let is_plain = |c: char| c.is_alphanumeric() || "-_./+,:=@%".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) {
+    let plain = if cfg!(windows) { "-_./\\:=" } else { "-_./+,:=@%" };
+    if !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || plain.contains(c)) {
         return safe(&text);
     }
-    safe(&format!("'{}'", text.replace('\'', r"'\''")))
+    let quote = if cfg!(windows) { "''" } else { r"'\''" };
+    safe(&format!("'{}'", text.replace('\'', quote)))
 }
 
 /// Text for XML and HTML, in elements and in attributes; a control character, which XML cannot have, is replaced.
@@ -179,7 +180,8 @@ mod tests {
     #[test]
     fn words_of_a_command() {
         let words = ["ca/east", "my ca", "it's", "a;b", "", "é"].map(|p| word(Path::new(p)));
-        assert_eq!(words, ["ca/east", "'my ca'", r"'it'\''s'", "'a;b'", "''", "é"]);
+        let its = if cfg!(windows) { "'it''s'" } else { r"'it'\''s'" };
+        assert_eq!(words, ["ca/east", "'my ca'", its, "'a;b'", "''", "é"]);
     }
 
     #[test]

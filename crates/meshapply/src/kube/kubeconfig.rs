@@ -162,7 +162,8 @@ fn null_as_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
 }
 
 impl Kubeconfig {
-    /// Reads a file, or without one those of `$KUBECONFIG`, or `~/.kube/config`.
+    /// Reads a file, or without one those of `$KUBECONFIG`, or `~/.kube/config`. On Windows `~` is the first of
+    /// `%HOME%`, `%HOMEDRIVE%%HOMEPATH%` and `%USERPROFILE%` that has the file (`client-go/util/homedir`).
     ///
     /// # Errors
     /// `apply/kubeconfig`, with file, line and column and nothing of what the file holds.
@@ -175,11 +176,7 @@ impl Kubeconfig {
         let mut files: Vec<PathBuf> =
             std::env::split_paths(&listed).filter(|path| !path.as_os_str().is_empty()).collect();
         if files.is_empty() {
-            let home = env("HOME").filter(|home| !home.is_empty());
-            let home = home.ok_or_else(|| {
-                unusable("there is no kubeconfig: neither KUBECONFIG nor HOME is set")
-            })?;
-            files.push(Path::new(&home).join(".kube/config"));
+            files.push(default_file(env)?);
         }
         let mut missing = None;
         for file in files {
@@ -278,6 +275,36 @@ impl Kubeconfig {
         let user_file = Arc::clone(&found.file);
         Ok(Selected { cluster, cluster_file, user: found.value.as_ref(), user_file })
     }
+}
+
+/// `~/.kube/config`.
+fn default_file(env: Env<'_>) -> Result<PathBuf, Error> {
+    let file = |home: String| Path::new(&home).join(".kube").join("config");
+    let mut files: Vec<PathBuf> = homes(env).map(file).collect();
+    let found = files.iter().position(|file| file.exists()).unwrap_or(0);
+    if files.is_empty() {
+        return Err(unusable(NO_HOME));
+    }
+    Ok(files.swap_remove(found))
+}
+
+#[cfg(not(windows))]
+const NO_HOME: &str = "there is no kubeconfig: neither KUBECONFIG nor HOME is set";
+#[cfg(windows)]
+const NO_HOME: &str = "there is no kubeconfig: none of KUBECONFIG, HOME and USERPROFILE is set";
+
+/// The folders that may be the user's.
+#[cfg(not(windows))]
+fn homes(env: Env<'_>) -> impl Iterator<Item = String> {
+    env("HOME").into_iter().filter(|home| !home.is_empty())
+}
+
+/// The folders that may be the user's.
+#[cfg(windows)]
+fn homes(env: Env<'_>) -> impl Iterator<Item = String> {
+    let on_drive = env("HOMEDRIVE").zip(env("HOMEPATH")).map(|(drive, path)| drive + &path);
+    let all = [env("HOME"), on_drive, env("USERPROFILE")];
+    all.into_iter().flatten().filter(|home| !home.is_empty())
 }
 
 /// The first of a name. A file that has it twice does not say which one is meant.

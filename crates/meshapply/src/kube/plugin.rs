@@ -83,7 +83,7 @@ impl Plugin {
     fn name(&self) -> String {
         let text = self.command.to_string_lossy();
         let word = text.split_whitespace().next().unwrap_or_default();
-        let name = word.rsplit('/').next().unwrap_or_default();
+        let name = word.rsplit(std::path::is_separator).next().unwrap_or_default();
         name.chars().filter(|c| !c.is_control()).take(LINE).collect()
     }
 
@@ -190,7 +190,7 @@ fn after_equals(arg: &str) -> &str {
 /// Where a plugin is: a command with a separator is found from the kubeconfig's folder, any other in `PATH`.
 pub(super) fn located(command: &str, file: &Path) -> PathBuf {
     let path = Path::new(command);
-    if command.contains('/') && path.is_relative() {
+    if command.contains(std::path::is_separator) && path.is_relative() {
         return file.parent().unwrap_or(Path::new("")).join(path);
     }
     path.to_path_buf()

@@ -13,8 +13,9 @@ use super::revoked::REVOKED;
 use super::{ROOTS_APART, cert_words};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::files::{self, Leftover, Openness, Wait, Workspace};
+use crate::files::{self, Leftover, Wait, Workspace};
 use crate::io::Io;
+use crate::system::{self, Openness};
 use crate::text;
 
 /// How often a lock is tried, in milliseconds.
@@ -81,23 +82,24 @@ pub(crate) fn warn_exposed(dir: &Path, io: &mut Io<'_>) {
         let warning = Failure::new("ctl/key-permissions", message);
         let warning = places(warning, &keys);
         let hint = match keys.len() {
-            1 => format!("`chmod 600 {}`", text::word(first)),
-            _ => format!("`chmod -R go= {}`", text::word(dir)),
+            1 => format!("`{}`", system::keep_file_private_command(&text::word(first))),
+            _ => format!("`{}`", system::keep_all_private_command(&text::word(dir))),
         };
         io.warn(&warning.hint(hint));
     }
     let clusters = files::folders(dir).unwrap_or_default().into_iter().map(|(_, path)| path);
     for folder in std::iter::once(dir.to_path_buf()).chain(clusters) {
-        let Some(openness) = files::openness(&folder) else { continue };
+        let Some(openness) = system::openness(&folder) else { continue };
         let word = text::word(&folder);
         let (message, hint) = match openness {
+            #[cfg(unix)]
             Openness::Owner(uid) => (
                 format!("the folder belongs to another user, with the id {uid}"),
                 format!("`chown \"$(id -u)\" {word}`"),
             ),
             Openness::Writable => (
                 "the folder is writable by users other than its owner".to_owned(),
-                format!("`chmod go-w {word}`"),
+                format!("`{}`", system::close_folder_command(&word)),
             ),
         };
         let warning = Failure::new("ctl/dir-permissions", message)

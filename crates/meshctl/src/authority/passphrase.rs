@@ -12,6 +12,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files;
 use crate::io::Io;
+use crate::system;
 use crate::terminal::secret;
 use crate::text;
 
@@ -38,11 +39,13 @@ pub(crate) fn given(
 ) -> Result<Option<Zeroizing<String>>, Failure> {
     let text = if let Some(path) = &source.file {
         let bytes = files::read(path, io.stdin)?;
-        if files::is_shared(path) {
+        if system::is_shared(path) {
             let message = format!("the {what} file is readable by users other than its owner");
-            let warning = Failure::new("ctl/passphrase-permissions", message)
-                .in_file(path)
-                .hint(format!("`chmod 600 {}`; in a pod, `defaultMode: 0400`", text::word(path)));
+            let warning =
+                Failure::new("ctl/passphrase-permissions", message).in_file(path).hint(format!(
+                    "`{}`; in a pod, `defaultMode: 0400`",
+                    system::keep_file_private_command(&text::word(path))
+                ));
             io.warn(&warning);
         }
         let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
@@ -179,11 +182,11 @@ fn unpacked(error: Error) -> Error {
 
 /// Warns of a private key others may read.
 pub(crate) fn warn_shared_key(path: &Path, io: &mut Io<'_>) {
-    if files::is_shared(path) {
+    if system::is_shared(path) {
         let message = "a private key is readable by users other than its owner";
         let warning = Failure::new("ctl/key-permissions", message)
             .in_file(path)
-            .hint(format!("`chmod 600 {}`", text::word(path)));
+            .hint(format!("`{}`", system::keep_file_private_command(&text::word(path))));
         io.warn(&warning);
     }
 }

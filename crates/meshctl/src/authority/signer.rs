@@ -18,6 +18,7 @@ use super::issuer::ROOT_KEY;
 use super::passphrase::PassphraseSource;
 use crate::failure::Failure;
 use crate::io::Io;
+use crate::system;
 use exec::{ExecSigner, Program};
 use scheme::Scheme;
 use transcript::{Signed, Transcript};
@@ -114,14 +115,12 @@ impl KeySource {
 
     /// `exec:PROGRAM`.
     fn program(&self, typed: &OsString) -> Result<Program, Failure> {
-        use std::os::unix::ffi::{OsStrExt, OsStringExt};
-        let path = typed.as_bytes().strip_prefix(b"exec:").filter(|path| !path.is_empty());
-        let Some(path) = path else {
+        let Some(path) = system::after("exec:", typed) else {
             return Err(Failure::usage("the signer is neither `exec:PROGRAM` nor `pkcs11:...`")
                 .hint("such as `exec:./PROGRAM`, with `--signer-arg ARGUMENT`; docs/signers.md has programs for AWS, Google, Azure, Vault and OpenBao"));
         };
         Ok(Program {
-            path: OsString::from_vec(path.to_vec()).into(),
+            path: path.into(),
             args: self.args.clone(),
             patience: self.patience,
             hidden: self.variables(),

@@ -20,7 +20,7 @@ pub(crate) fn append(path: &Path, text: &[u8]) -> Result<(), Failure> {
         // Half a text would spoil the file. What another process has appended after it stays.
         let is_last = file.metadata().is_ok_and(|data| data.len() == before + count);
         if is_last && count > 0 {
-            let _ = file.set_len(before).and_then(|()| file.sync_all());
+            let _ = cut(path, before);
         }
         return Err(fail(error));
     }
@@ -28,6 +28,13 @@ pub(crate) fn append(path: &Path, text: &[u8]) -> Result<(), Failure> {
         Some(folder) if is_new => sync_folder(folder),
         _ => Ok(()),
     }
+}
+
+/// Takes back what was appended; on Windows, a file that is open to append to cannot be cut.
+fn cut(path: &Path, length: u64) -> std::io::Result<()> {
+    let file = OpenOptions::new().write(true).open(path)?;
+    file.set_len(length)?;
+    file.sync_all()
 }
 
 /// Writes all of a text and makes it durable, or says how many bytes of it are in the file.

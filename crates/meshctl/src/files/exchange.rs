@@ -1,17 +1,15 @@
 //! A set in place of another: in one step where the file system can, else in steps the next run finishes.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs;
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags};
-use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use super::workspace::{Leftover, Workspace};
 use super::{PREVIOUS, kept, read_optional, rename_new, sync_folder};
 use crate::failure::Failure;
+use crate::system::{self, Access};
 
 /// File of the staging folder that says which exchange has begun: the set's name, and the name in `previous/`.
 const MARKER: &str = ".exchange";
@@ -34,7 +32,7 @@ impl Workspace {
     /// Puts a staged folder where another is and moves the old one to `previous/`; returns where the old one is.
     ///
     /// Files of the old folder the new one does not have are copied first. Where the file system cannot exchange two
-    /// folders in one step (an overlay's lower layer, NFS), the old one is moved or copied away first, and the next run
+    /// folders in one step (an overlay's lower layer, NFS, Windows), the old one is moved or copied away first, and the next run
     /// finishes what a crash leaves.
     ///
     /// # Errors
@@ -46,17 +44,17 @@ impl Workspace {
         folder.bring_along(name)?;
         self.touched.insert(folder.previous()?);
         let (new, old) = (staging.join(name), dir.join(name));
-        let swap = || rustix::fs::renameat_with(CWD, &new, CWD, &old, RenameFlags::EXCHANGE);
+        let swap = || system::exchange(&new, &old);
         match swap() {
-            Ok(()) => {
+            Ok(true) => {
                 let aside = folder.set_aside(&new, label);
-                if aside.is_err() && swap().is_err() {
+                if aside.is_err() && !swap().unwrap_or(false) {
                     // Where it cannot even go back to its place it stays for the next run.
                     self.keep_staging();
                 }
                 aside
             }
-            Err(error) if cannot_exchange(error) => {
+            Ok(false) => {
                 let moving = folder.begin(name, label)?;
                 let done = folder.carry_out(&moving);
                 if done.is_err() && !folder.undo(&moving) {
@@ -64,20 +62,13 @@ impl Workspace {
                 }
                 done
             }
-            Err(error) => Err(Failure::io("exchange", &old, &error.into())),
+            Err(error) => Err(Failure::io("exchange", &old, &error)),
         }
     }
 
     fn keep_staging(&self) {
         self.unplaced.lock().unwrap_or_else(std::sync::PoisonError::into_inner).keep = true;
     }
-}
-
-/// Whether the file system or the kernel cannot exchange these two folders, and plain renames may still work:
-/// `EINVAL` without the flag (NFS, FUSE), `ENOSYS` and `EPERM` without the call (seccomp), `EXDEV` where a folder is
-/// in an overlay's lower layer (`Documentation/filesystems/overlayfs.rst`, "Renaming directories").
-const fn cannot_exchange(error: Errno) -> bool {
-    matches!(error, Errno::INVAL | Errno::NOSYS | Errno::XDEV | Errno::OPNOTSUPP | Errno::PERM)
 }
 
 impl Folder<'_> {
@@ -119,7 +110,7 @@ impl Folder<'_> {
             let copy = new.join(entry.file_name());
             if entry.path().is_file() && !copy.exists() {
                 fs::copy(entry.path(), &copy).map_err(fail)?;
-                File::open(&copy).and_then(|file| file.sync_all()).map_err(fail)?;
+                system::sync_file(&copy).map_err(fail)?;
             }
         }
         sync_folder(&new)
@@ -128,7 +119,7 @@ impl Folder<'_> {
     /// The folder of replaced sets, made where it is missing.
     fn previous(&self) -> Result<PathBuf, Failure> {
         let previous = self.dir.join(PREVIOUS);
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&previous);
+        let made = system::create_folders(&previous, Access::Owner);
         made.map_err(|error| Failure::io("create the folder", &previous, &error))?;
         Ok(previous)
     }
@@ -163,14 +154,10 @@ impl Folder<'_> {
         let marker = self.staging.join(MARKER);
         let fail = |error: std::io::Error| Failure::io("write", &marker, &error);
         let unfinished = self.staging.join(".begin");
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&unfinished)
-            .map_err(fail)?;
+        let mut file = system::create_file(&unfinished, Access::Owner).map_err(fail)?;
         file.write_all(format!("{name}\n{aside}\n").as_bytes()).map_err(fail)?;
         file.sync_all().map_err(fail)?;
+        drop(file);
         fs::rename(&unfinished, &marker).map_err(fail)?;
         sync_folder(self.staging)?;
         Ok(Moving { name: name.to_owned(), aside })
@@ -181,8 +168,9 @@ impl Folder<'_> {
         let marker = self.staging.join(MARKER);
         let Some(bytes) = read_optional(&marker)? else { return Ok(None) };
         let text = std::str::from_utf8(&bytes).unwrap_or_default();
-        let is_name =
-            |name: &&str| !name.is_empty() && !name.contains('/') && !name.starts_with('.');
+        let is_name = |name: &&str| {
+            !name.is_empty() && !name.contains(['/', '\\', ':']) && !name.starts_with('.')
+        };
         match text.lines().filter(is_name).collect::<Vec<_>>().as_slice() {
             [name, aside] => {
                 Ok(Some(Moving { name: (*name).to_owned(), aside: (*aside).to_owned() }))
@@ -250,23 +238,23 @@ impl Folder<'_> {
 
 /// Copies a folder and what is in it, with its permissions, and syncs it. Keys stay as private as they were.
 fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
-    DirBuilder::new().mode(0o700).create(to)?;
+    system::create_folder(to, Access::Owner)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let (source, copy, kind) = (entry.path(), to.join(entry.file_name()), entry.file_type()?);
         if kind.is_dir() {
             copy_folder(&source, &copy)?;
         } else if kind.is_symlink() {
-            symlink(fs::read_link(&source)?, &copy)?;
+            system::copy_link(&source, &copy)?;
         } else if kind.is_file() {
             fs::copy(&source, &copy)?;
-            File::open(&copy)?.sync_all()?;
+            system::sync_file(&copy)?;
         } else {
             return Err(std::io::Error::other(format!("{} is not a file", source.display())));
         }
     }
     fs::set_permissions(to, fs::metadata(from)?.permissions())?;
-    File::open(to)?.sync_all()
+    system::sync_folder(to)
 }
 
 /// Removes a folder whose every file is in `copy` as well.

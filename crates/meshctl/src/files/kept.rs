@@ -1,8 +1,7 @@
 //! The sets in `previous/`: those that were replaced, which are kept for a way back until `meshctl forget`.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use meshpki::Time;
@@ -10,6 +9,8 @@ use meshpki::istiod::Secret;
 
 use super::{PREVIOUS, Workspace, entries};
 use crate::failure::Failure;
+use crate::io::since_1970;
+use crate::system;
 
 /// A set in `previous/` that was replaced.
 #[derive(Clone, Debug)]
@@ -57,8 +58,10 @@ pub(crate) fn kept(dir: &Path) -> Result<Vec<Kept>, Failure> {
         let Some(meta) = path.symlink_metadata().ok().filter(fs::Metadata::is_dir) else {
             continue;
         };
-        let files = files_of(&path).map_err(|error| Failure::io("read", &path, &error))?;
-        all.push(Kept { name, path, files, since: Time(meta.mtime()) });
+        let fail = |error| Failure::io("read", &path, &error);
+        let files = files_of(&path).map_err(fail)?;
+        let since = since_1970(meta.modified().map_err(fail)?);
+        all.push(Kept { name, path, files, since });
     }
     Ok(all)
 }
@@ -79,21 +82,20 @@ fn files_of(folder: &Path) -> std::io::Result<Vec<String>> {
 /// Leaves in a set that was replaced what a rollback can use: the files istiod reads, for the owner alone. Whatever else
 /// else was there is in the set that replaced it. The folder's time is the time since when it is kept.
 pub(super) fn only_for_rollback(set: &Path) -> std::io::Result<()> {
-    fs::set_permissions(set, fs::Permissions::from_mode(0o700))?;
+    system::keep_private(set)?;
     for entry in fs::read_dir(set)? {
         let entry = entry?;
         if !entry.file_type()?.is_file() {
             continue;
         }
         if Secret::is_read(&entry.file_name().to_string_lossy()) {
-            fs::set_permissions(entry.path(), fs::Permissions::from_mode(0o600))?;
+            system::keep_private(&entry.path())?;
         } else {
             fs::remove_file(entry.path())?;
         }
     }
-    let folder = File::open(set)?;
-    folder.set_modified(std::time::SystemTime::now())?;
-    folder.sync_all()
+    system::touch_folder(set)?;
+    system::sync_folder(set)
 }
 
 impl Workspace {

@@ -1,19 +1,18 @@
 //! Public files written by name: only over a file of the same kind, in one step, leaving no temporary file.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, TryLockError};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use meshpki::internals::der::Reader;
 use meshpki::internals::pem;
 use meshpki::{Cert, SoftKey};
-use rustix::fs::FlockOperation;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::{random_name, read, rename_new, sync_folder};
 use crate::failure::Failure;
+use crate::system::{self, Access};
 
 /// What a file that is there already must be to be overwritten.
 #[derive(Clone, Copy, Debug)]
@@ -34,18 +33,17 @@ pub(crate) enum Kind<'a> {
 /// # Errors
 /// `ctl/exists` for what is not replaced, `ctl/io`.
 pub(crate) fn write_public(path: &Path, content: &[u8], kind: Kind<'_>) -> Result<(), Failure> {
-    let mode = match path.symlink_metadata() {
+    let there = match path.symlink_metadata() {
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         Err(error) => return Err(Failure::io("write", path, &error)),
         Ok(meta) if !meta.is_file() => return Err(not_a_file(path, &meta)),
         Ok(meta) => {
-            let there = read(path, &mut std::io::empty())?;
-            kind.check(path, &there)?;
-            Some(meta.permissions().mode() & 0o777)
+            kind.check(path, &read(path, &mut std::io::empty())?)?;
+            Some(meta)
         }
     };
     clear_stale(path);
-    write_beside(path, content, mode)
+    write_beside(path, content, there.as_ref())
 }
 
 impl Kind<'_> {
@@ -79,7 +77,7 @@ impl Kind<'_> {
 }
 
 /// Anything but a regular file is never replaced or written to.
-fn not_a_file(path: &Path, meta: &fs::Metadata) -> Failure {
+fn not_a_file(path: &Path, meta: &Metadata) -> Failure {
     let (what, hint) = if meta.is_symlink() {
         ("is a link", "name the file that it points to; `--out -` writes to standard output")
     } else if meta.is_dir() {
@@ -134,10 +132,10 @@ fn holds_private_key(bytes: &[u8]) -> bool {
     bytes.windows(MARKER.len()).any(|window| window == MARKER) || SoftKey::from_pkcs8(bytes).is_ok()
 }
 
-/// Writes a file next to its place, and moves it there: over a file with this mode, or where no file exists.
-fn write_beside(path: &Path, content: &[u8], over: Option<u32>) -> Result<(), Failure> {
+/// Writes a file next to its place, and moves it there: over this file, or where no file exists.
+fn write_beside(path: &Path, content: &[u8], over: Option<&Metadata>) -> Result<(), Failure> {
     let fail = |error: std::io::Error| Failure::io("write", path, &error);
-    let (mut file, beside) = temporary(path, over.unwrap_or(0o644)).map_err(fail)?;
+    let (mut file, beside) = temporary(path, over).map_err(fail)?;
     let written = file.write_all(content).and_then(|()| file.sync_all()).map_err(fail);
     let placed = written.and_then(|()| match over {
         Some(_) => fs::rename(&beside, path).map_err(fail),
@@ -158,19 +156,21 @@ fn stem(path: &Path) -> String {
 }
 
 /// A new file next to `path` with a random name, locked, so that another run can see that this one is alive.
-fn temporary(path: &Path, mode: u32) -> std::io::Result<(File, PathBuf)> {
+fn temporary(path: &Path, over: Option<&Metadata>) -> std::io::Result<(File, PathBuf)> {
     loop {
         let beside = path.with_file_name(stem(path) + &random_name());
-        let opened = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside);
+        let opened = match over {
+            Some(other) => system::create_file_like(&beside, other),
+            None => system::create_file(&beside, Access::All),
+        };
         let file = match opened {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
             opened => opened?,
         };
         // Another run that clears up may have been faster, and has removed it then. A file system without locks
         // has none that clears up.
-        let locked = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
-        let is_gone = file.metadata().is_ok_and(|meta| meta.nlink() == 0);
-        if locked != Err(rustix::io::Errno::WOULDBLOCK) && !is_gone {
+        let is_taken = matches!(file.try_lock(), Err(TryLockError::WouldBlock));
+        if !is_taken && beside.exists() {
             return Ok((file, beside));
         }
     }
@@ -191,7 +191,7 @@ fn clear_stale(path: &Path) {
             continue;
         }
         let Ok(file) = File::open(entry.path()) else { continue };
-        if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+        if file.try_lock().is_ok() {
             // What cannot be removed does no harm.
             let _ = fs::remove_file(entry.path());
         }

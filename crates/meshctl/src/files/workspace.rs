@@ -1,23 +1,20 @@
 //! A folder while it is changed: locked against other runs, with a staging folder inside.
 
 use std::collections::BTreeSet;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs;
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use rustix::fs::FlockOperation;
 
 use super::exchange::Folder;
 use super::{STAGING, rename_new, sync_folder};
 use crate::failure::Failure;
 use crate::interrupt::{Cleanup, OnSignal, on_signal};
+use crate::system::{self, Access, FolderLock};
 
 /// Files synced at the same time: the file system writes them in one go.
 const SYNC_THREADS: usize = 16;
 /// With more files than this, one sync of the whole file system is faster.
-#[cfg(target_os = "linux")]
 const SYNC_SINGLY_MAX: usize = 64;
 
 /// A folder that is being changed: locked against other runs, with a staging folder inside, so that
@@ -27,7 +24,6 @@ const SYNC_SINGLY_MAX: usize = 64;
 /// that ends the process before anything was placed.
 pub(crate) struct Workspace {
     pub(super) dir: PathBuf,
-    lock: File,
     staged: Vec<PathBuf>,
     /// Folders in which a name changed.
     pub(super) touched: BTreeSet<PathBuf>,
@@ -42,6 +38,7 @@ pub(super) struct Unplaced {
     created: Vec<PathBuf>,
     /// Names are being changed: from here on a signal undoes nothing.
     placing: bool,
+    lock: Option<FolderLock>,
     /// The staging folder holds what must not be lost, and is left to the next run.
     pub(super) keep: bool,
 }
@@ -73,16 +70,16 @@ impl Workspace {
             staging: staging.clone(),
             created: Vec::new(),
             placing: false,
+            lock: None,
             keep: true,
         }));
         let on_signal = on_signal(Box::new(Arc::clone(&unplaced)));
-        let made = lock(dir, &unplaced, patience)
-            .and_then(|lock| Ok((lock, Folder { dir, staging: &staging }.clear_leftovers()?)));
-        let (lock, leftovers) = made.inspect_err(|_| state(&unplaced).clear())?;
+        let cleared = lock(dir, &unplaced, patience)
+            .and_then(|()| Folder { dir, staging: &staging }.clear_leftovers());
+        let leftovers = cleared.inspect_err(|_| state(&unplaced).clear())?;
         state(&unplaced).keep = false;
         let this = Self {
             dir: dir.to_path_buf(),
-            lock,
             staged: Vec::new(),
             touched: BTreeSet::new(),
             unplaced,
@@ -107,21 +104,21 @@ impl Workspace {
     ) -> Result<(), Failure> {
         let path = self.staging().join(name);
         let fail = |error: std::io::Error| Failure::io("write", &path, &error);
-        let mode = if secret { 0o600 } else { 0o644 };
+        let access = if secret { Access::Owner } else { Access::All };
         let _signals_wait = state(&self.unplaced);
         if self.staged.is_empty() {
             // It was cleared: one that exists now belongs to another process.
-            DirBuilder::new().mode(0o700).create(self.staging()).map_err(fail)?;
+            system::create_folder(&self.staging(), Access::Owner).map_err(fail)?;
         }
-        let open = || OpenOptions::new().write(true).create_new(true).mode(mode).open(&path);
-        let opened = open().or_else(|error| match path.parent() {
+        let create = || system::create_file(&path, access);
+        let created = create().or_else(|error| match path.parent() {
             Some(parent) if error.kind() == ErrorKind::NotFound => {
-                DirBuilder::new().mode(0o700).recursive(true).create(parent)?;
-                open()
+                system::create_folders(parent, Access::Owner)?;
+                create()
             }
             _ => Err(error),
         });
-        opened.and_then(|mut file| file.write_all(content)).map_err(fail)?;
+        created.and_then(|mut file| file.write_all(content)).map_err(fail)?;
         self.staged.push(path);
         Ok(())
     }
@@ -131,17 +128,16 @@ impl Workspace {
     /// # Errors
     /// `ctl/io`.
     pub(crate) fn sync(&self) -> Result<(), Failure> {
-        let sync_one = |path: &&Path| {
-            File::open(path)
-                .and_then(|file| file.sync_all())
-                .map_err(|error| Failure::io("write", path, &error))
+        let is_synced = || {
+            system::sync_file_system(&self.dir)
+                .map_err(|error| Failure::io("write to", &self.dir, &error))
         };
-        // Only Linux can do it for a whole file system.
-        #[cfg(target_os = "linux")]
-        if self.staged.len() > SYNC_SINGLY_MAX {
-            return rustix::fs::syncfs(&self.lock)
-                .map_err(|error| Failure::io("write to", &self.dir, &error.into()));
+        if self.staged.len() > SYNC_SINGLY_MAX && is_synced()? {
+            return Ok(());
         }
+        let sync_one = |path: &&Path| {
+            system::sync_file(path).map_err(|error| Failure::io("write", path, &error))
+        };
         let mut folders: BTreeSet<&Path> =
             self.staged.iter().filter_map(|path| path.parent()).collect();
         folders.extend(self.staged.first().map(|_| self.dir.as_path()));
@@ -158,7 +154,7 @@ impl Workspace {
                 .into_iter()
                 .try_for_each(|thread| thread.join().expect("syncing does not panic"))
         })?;
-        folders.iter().try_for_each(sync_one)
+        folders.iter().try_for_each(|folder| sync_folder(folder))
     }
 
     /// From here on a signal undoes nothing: names are being changed.
@@ -171,7 +167,7 @@ impl Workspace {
     /// # Errors
     /// `ctl/exists`, `ctl/io`.
     pub(crate) fn place(&mut self, name: &Path) -> Result<(), Failure> {
-        let target = self.target(name, 0o700)?;
+        let target = self.target(name, Access::Owner)?;
         rename_new(&self.staging().join(name), &target)
     }
 
@@ -180,21 +176,18 @@ impl Workspace {
     /// # Errors
     /// `ctl/io`.
     pub(crate) fn replace(&mut self, name: &Path) -> Result<(), Failure> {
-        let target = self.target(name, 0o777)?;
+        let target = self.target(name, Access::All)?;
         fs::rename(self.staging().join(name), &target)
             .map_err(|error| Failure::io("write", &target, &error))
     }
 
     /// The place of a name, its folder made where it is missing.
-    fn target(&mut self, name: &Path, mode: u32) -> Result<PathBuf, Failure> {
+    fn target(&mut self, name: &Path, access: Access) -> Result<PathBuf, Failure> {
         self.begin_placing();
         let target = self.dir.join(name);
         if let Some(parent) = target.parent() {
             let missing = !parent.exists();
-            DirBuilder::new()
-                .recursive(true)
-                .mode(mode)
-                .create(parent)
+            system::create_folders(parent, access)
                 .map_err(|error| Failure::io("make", parent, &error))?;
             self.touched.insert(parent.to_path_buf());
             self.touched.extend(parent.parent().filter(|_| missing).map(Path::to_path_buf));
@@ -237,9 +230,12 @@ fn state(unplaced: &Mutex<Unplaced>) -> MutexGuard<'_, Unplaced> {
 
 impl Unplaced {
     /// What cannot be removed is not empty, or is cleared by the next run, which keeps old sets.
-    fn clear(&self) {
+    fn clear(&mut self) {
         if !self.keep {
             let _ = fs::remove_dir_all(&self.staging);
+        }
+        if FolderLock::IS_INSIDE {
+            self.lock = None;
         }
         remove_empty(&self.created);
     }
@@ -247,7 +243,7 @@ impl Unplaced {
 
 impl Cleanup for Arc<Mutex<Unplaced>> {
     fn end(&self) {
-        let unplaced = state(self);
+        let mut unplaced = state(self);
         if !unplaced.placing {
             unplaced.clear();
         }
@@ -268,7 +264,7 @@ fn make_missing(dir: &Path, created: &mut Vec<PathBuf>) -> std::io::Result<()> {
     let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
     let missing: Vec<&Path> = dir.ancestors().take_while(is_missing).collect();
     for path in missing.into_iter().rev() {
-        match DirBuilder::new().mode(0o700).create(path) {
+        match system::create_folder(path, Access::Owner) {
             Ok(()) => created.push(path.to_path_buf()),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
@@ -277,12 +273,12 @@ fn make_missing(dir: &Path, created: &mut Vec<PathBuf>) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Opens and locks a folder, made where it is missing.
+/// Locks a folder, made where it is missing.
 fn lock(
     dir: &Path,
     unplaced: &Mutex<Unplaced>,
     patience: &mut dyn FnMut() -> bool,
-) -> Result<File, Failure> {
+) -> Result<(), Failure> {
     let fail = |error: std::io::Error| Failure::io("write to", dir, &error);
     if dir.exists() && !dir.is_dir() {
         let message = format!("`{}` is not a folder", dir.display());
@@ -290,32 +286,22 @@ fn lock(
     }
     loop {
         make_missing(dir, &mut state(unplaced).created).map_err(fail)?;
-        let lock = match File::open(dir) {
-            Ok(lock) => lock,
-            // A run that made it has taken it back. A link that leads nowhere is still there.
-            Err(error)
-                if error.kind() == ErrorKind::NotFound && dir.symlink_metadata().is_err() =>
-            {
-                continue;
+        match FolderLock::take(dir) {
+            Ok(Some(lock)) => {
+                state(unplaced).lock = Some(lock);
+                return Ok(());
             }
-            Err(error) => return Err(fail(error)),
-        };
-        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) if is_same(&lock, dir) => return Ok(lock),
-            // What was locked has been removed meanwhile.
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) if patience() => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => {
+            Ok(None) if patience() => {}
+            Ok(None) => {
                 let message = format!("another meshctl process is using `{}`", dir.display());
                 return Err(Failure::new("ctl/busy", message)
                     .hint("run this command again once that one has finished, or use `--wait`"));
             }
-            Err(error) => return Err(Failure::io("lock", dir, &error.into())),
+            // A run that made it has taken it back. A link that leads nowhere is still there.
+            Err(error)
+                if error.kind() == ErrorKind::NotFound
+                    && (dir.symlink_metadata().is_err() || dir.exists()) => {}
+            Err(error) => return Err(Failure::io("lock", dir, &error)),
         }
     }
-}
-
-fn is_same(file: &File, path: &Path) -> bool {
-    let of_file = file.metadata().map(|meta| (meta.dev(), meta.ino())).ok();
-    of_file.is_some() && of_file == fs::metadata(path).map(|meta| (meta.dev(), meta.ino())).ok()
 }

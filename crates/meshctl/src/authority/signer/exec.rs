@@ -30,6 +30,13 @@ const LINE: usize = 200;
 /// Where the exchange is described.
 const CONTRACT: &str = "docs/signers.md describes the exchange";
 
+/// What makes a script a program.
+const SCRIPTS: &str = if cfg!(windows) {
+    "name the interpreter of a script, such as `exec:powershell.exe` with `--signer-arg -File --signer-arg SCRIPT`"
+} else {
+    "a script begins with the line `#!/bin/sh` or `#!/usr/bin/env bash`"
+};
+
 /// A program, and how it is run.
 pub(super) struct Program {
     pub(super) path: PathBuf,
@@ -193,7 +200,7 @@ impl Program {
                 .failure("cannot be run")
                 .because("it is a folder")
                 .hint("name the program after `exec:`"),
-            ErrorKind::PermissionDenied if is_path && self.path.is_file() => self
+            ErrorKind::PermissionDenied if cfg!(unix) && is_path && self.path.is_file() => self
                 .failure("cannot be run")
                 .because(error.to_string())
                 .hint(format!("`chmod +x {}`", text::word(&self.path))),
@@ -201,10 +208,7 @@ impl Program {
                 .failure("cannot be run")
                 .because(error.to_string())
                 .hint("name a program that you may run after `exec:`"),
-            _ => self
-                .failure("cannot be run")
-                .because(error.to_string())
-                .hint("a script begins with the line `#!/bin/sh` or `#!/usr/bin/env bash`"),
+            _ => self.failure("cannot be run").because(error.to_string()).hint(SCRIPTS),
         }
     }
 

@@ -1,8 +1,7 @@
 //! Which files are looked into, and the certificates and CRLs in them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, Metadata};
-use std::os::unix::fs::MetadataExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use meshpki::internals::contents::{self, Found as InContents};
@@ -52,9 +51,9 @@ struct Search<'a> {
     /// By their bytes.
     objects: BTreeMap<Vec<u8>, (Object, BTreeSet<Place>)>,
     problems: Vec<Problem>,
-    /// Folders met, by device and inode, and whether a certificate is in them: each is searched once,
+    /// Folders met, by their paths without links, and whether a certificate is in them: each is searched once,
     /// whatever links lead to it.
-    folders: BTreeMap<(u64, u64), bool>,
+    folders: BTreeMap<PathBuf, bool>,
     opener: Opener<'a>,
     /// Whether containers in folders are looked into.
     containers: bool,
@@ -65,18 +64,18 @@ impl Search<'_> {
     /// the other functions here do.
     fn named(&mut self, path: &Path, io: &mut Io<'_>) -> bool {
         match fs::metadata(path) {
-            Ok(meta) if meta.is_dir() => self.folder(path, &meta, io),
+            Ok(meta) if meta.is_dir() => self.folder(path, io),
             _ => self.file(path, io),
         }
     }
 
     /// Everything in a folder, by name; hidden files and folders, `previous/` and key files are left out.
-    fn folder(&mut self, path: &Path, meta: &Metadata, io: &mut Io<'_>) -> bool {
-        let id = (meta.dev(), meta.ino());
-        if let Some(found) = self.folders.get(&id) {
+    fn folder(&mut self, path: &Path, io: &mut Io<'_>) -> bool {
+        let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        if let Some(found) = self.folders.get(&real) {
             return *found;
         }
-        self.folders.insert(id, false);
+        self.folders.insert(real.clone(), false);
         let entries = fs::read_dir(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
         let mut entries = match entries {
             Ok(entries) => entries,
@@ -92,13 +91,13 @@ impl Search<'_> {
                 found |= self.entry(&entry.path(), io);
             }
         }
-        self.folders.insert(id, found);
+        self.folders.insert(real, found);
         found
     }
 
     fn entry(&mut self, path: &Path, io: &mut Io<'_>) -> bool {
         match fs::metadata(path) {
-            Ok(meta) if meta.is_dir() => self.folder(path, &meta, io),
+            Ok(meta) if meta.is_dir() => self.folder(path, io),
             Ok(meta) if meta.is_file() && is_certificate_file(path, self.containers) => {
                 self.file(path, io)
             }

@@ -34,6 +34,9 @@ pub(super) struct Store {
     loaded: HashSet<Vec<u8>>,
 }
 
+/// Between folders in a list (`include/internal/e_os.h: LIST_SEPARATOR_CHAR`).
+const LIST_SEPARATOR: char = if cfg!(windows) { ';' } else { ':' };
+
 /// The default folder of the system's OpenSSL.
 fn default_dir() -> String {
     format!("{}/certs", release::folder())
@@ -72,9 +75,9 @@ impl Store {
         self.ask_dirs(&dirs);
     }
 
-    /// `-CApath`: folders between colons (`crypto/x509/by_dir.c: add_cert_dir`); whether there is a list.
+    /// `-CApath`: folders between colons, on Windows between semicolons (`crypto/x509/by_dir.c: add_cert_dir`); whether there is a list.
     pub(super) fn ask_dirs(&mut self, dirs: &str) -> bool {
-        for dir in dirs.split(':').filter(|dir| !dir.is_empty()) {
+        for dir in dirs.split(LIST_SEPARATOR).filter(|dir| !dir.is_empty()) {
             if !self.hashed.iter().any(|known| known == dir) {
                 self.hashed.push(dir.to_owned());
             }
