@@ -30,5 +30,13 @@ pub(super) fn cargo(name: &str, folder: &Path) -> Result<Command, String> {
     let paths = std::env::join_paths(paths).map_err(|error| error.to_string())?;
     let mut command = Command::new("cargo");
     command.current_dir(folder).env("PATH", paths).arg(name);
+    // What `cargo xtask` says of its own package, and where that is: if it changes, ring's build script runs again, and
+    // everything that depends on ring is compiled again.
+    for (variable, _) in std::env::vars_os() {
+        let name = variable.to_string_lossy();
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&variable);
+        }
+    }
     Ok(command)
 }
