@@ -23,14 +23,18 @@ pub(super) fn name(release: &Release) -> String {
 
 /// Asks cargo-cyclonedx in a copy of the source: it writes its files next to each manifest.
 ///
-/// What it reads from Cargo has the features of the whole workspace, so crates that the program lacks are left out.
+/// What it reads from Cargo has the features of the whole workspace, so crates that the program lacks are left out. It
+/// takes build scripts and macros for programs of the target, and with another system than the present one would lose
+/// what they need here.
 pub(super) fn write(release: &Release) -> Result<(), String> {
+    let target = release.target;
+    let platform = if target.os == std::env::consts::OS { target.triple } else { "all" };
     let scratch = Scratch::new();
     binary::copy(&release.root, scratch.path())?;
     let mut command = tools::cargo("cyclonedx", scratch.path())?;
     command
         .args(["--quiet", "--manifest-path", "crates/meshctl/Cargo.toml"])
-        .args(["--format", "json", "--spec-version", "1.5", "--target", release.target.triple])
+        .args(["--format", "json", "--spec-version", "1.5", "--target", platform])
         .args(["--override-filename", "bom"])
         .env("SOURCE_DATE_EPOCH", release.time.to_string());
     output(&mut command)?;
