@@ -411,7 +411,7 @@ fn refused_with_words() {
         exit 64
         --- stderr
         error[ctl/cluster-name]: `../east` is not a valid cluster name
-          because: expected 1 to 40 letters, digits, `-`, `_` and `.`, beginning with a letter or digit, and not `previous`, `revoked.txt`, `root-cert.pem`, `root-crl.pem`, `root-key.pem`
+          because: expected 1 to 40 letters, digits, `-`, `_` and `.`, beginning with a letter or digit, not ending with `.`, and not `previous`, `revoked.txt`, `root-cert.pem`, `root-crl.pem`, `root-key.pem` or a device of Windows, such as `nul`
     "#);
     shell.check(
         "ca csr @/side --cluster north --subject nobody",

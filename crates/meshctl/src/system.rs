@@ -1,8 +1,8 @@
 //! What Unix and Windows do differently with files: who may read them, locks, moves in one step, what reaches the disk.
 //!
 //! Both modules have the same functions. Where Unix has modes, Windows has access control lists: what is made for its
-//! owner has one of its own that inherits nothing, with the owner, the system and the administrators, who are to Windows
-//! what root is to Unix.
+//! owner has one of its own that inherits nothing, with the owner, the system and the administrators, who are to
+//! Windows what root is to Unix.
 
 #[cfg(unix)]
 mod unix;

@@ -41,8 +41,13 @@ pub(crate) fn word(path: &Path) -> String {
     if !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || plain.contains(c)) {
         return safe(&text);
     }
-    let quote = if cfg!(windows) { "''" } else { r"'\''" };
-    safe(&format!("'{}'", text.replace('\'', quote)))
+    if cfg!(windows) {
+        // PowerShell takes five characters for a single quote.
+        let is_quote = |c: char| c == '\'' || ('\u{2018}'..='\u{201b}').contains(&c);
+        let twice = |c: char| std::iter::repeat_n(c, 1 + usize::from(is_quote(c)));
+        return safe(&format!("'{}'", text.chars().flat_map(twice).collect::<String>()));
+    }
+    safe(&format!("'{}'", text.replace('\'', r"'\''")))
 }
 
 /// Text for XML and HTML, in elements and in attributes; a control character, which XML cannot have, is replaced.

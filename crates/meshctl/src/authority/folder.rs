@@ -128,16 +128,30 @@ pub(crate) fn check_cluster_name(name: &str) -> Result<(), Failure> {
     let ok = (1..=40).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
         && name.as_bytes()[0].is_ascii_alphanumeric()
+        && !name.ends_with('.')
+        && !is_device(name)
         && !OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name));
     if ok {
         return Ok(());
     }
     Err(Failure::new("ctl/cluster-name", format!("`{name}` is not a valid cluster name"))
         .because(format!(
-            "expected 1 to 40 letters, digits, `-`, `_` and `.`, beginning with a letter or digit, and not `{}`",
+            "expected 1 to 40 letters, digits, `-`, `_` and `.`, beginning with a letter or digit, not ending with `.`, and not `{}` or a device of Windows, such as `nul`",
             OURS.join("`, `")
         ))
         .exit(Exit::Usage))
+}
+
+/// Names that are devices on Windows, in every folder and with any ending ("Naming Files, Paths, and Namespaces").
+const DEVICES: [&str; 4] = ["aux", "con", "nul", "prn"];
+/// The same with a digit after them.
+const PORTS: [&str; 2] = ["com", "lpt"];
+
+/// Whether a folder cannot have this name on Windows. Folders travel.
+fn is_device(name: &str) -> bool {
+    let name = name.split('.').next().unwrap_or_default().to_ascii_lowercase();
+    let port = name.strip_suffix(|c: char| c.is_ascii_digit());
+    DEVICES.contains(&name.as_str()) || port.is_some_and(|port| PORTS.contains(&port))
 }
 
 /// Refuses new names that differ from another, or from what is in the folder, in upper and lower case only: they are

@@ -104,16 +104,13 @@ pub(crate) fn for_new_key(
     for attempt in 1..=ATTEMPTS {
         let text =
             secret(PASSPHRASE, "Passphrase for the new root key (empty for no encryption): ")?;
-        if text.is_empty() {
-            let warning = Failure::new("ctl/root-key-plain", "the root key is not encrypted")
-                .because("anyone who can read it can sign for every cluster")
-                .hint("a passphrase encrypts it; `--plain-root-key` leaves it unencrypted without this warning");
-            io.warn(&warning);
-            return Ok(None);
+        if !text.is_empty() {
+            warn_weak(&text, known, io);
         }
-        warn_weak(&text, known, io);
-        if *secret(PASSPHRASE, "Repeat the passphrase: ")? == *text {
-            return Ok(Some(text));
+        // A console's Ctrl-Break ends a line as Enter does, so an empty one is asked for twice there.
+        let is_meant = text.is_empty() && !cfg!(windows);
+        if is_meant || *secret(PASSPHRASE, "Repeat the passphrase: ")? == *text {
+            return Ok(Some(text).filter(|text| !text.is_empty()).or_else(|| plain(io)));
         }
         if attempt < ATTEMPTS {
             io.say(format_args!("the two passphrases differ; try again"));
@@ -121,6 +118,15 @@ pub(crate) fn for_new_key(
     }
     Err(Failure::new("ctl/usage", "the two passphrases differ")
         .hint("run this command again; nothing was written"))
+}
+
+/// No passphrase, with a warning.
+fn plain(io: &mut Io<'_>) -> Option<Zeroizing<String>> {
+    let warning = Failure::new("ctl/root-key-plain", "the root key is not encrypted")
+        .because("anyone who can read it can sign for every cluster")
+        .hint("a passphrase encrypts it; `--plain-root-key` leaves it unencrypted without this warning");
+    io.warn(&warning);
+    None
 }
 
 /// Warns of a passphrase that could be guessed within the root's lifetime if its file were stolen.

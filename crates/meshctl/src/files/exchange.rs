@@ -32,8 +32,8 @@ impl Workspace {
     /// Puts a staged folder where another is and moves the old one to `previous/`; returns where the old one is.
     ///
     /// Files of the old folder the new one does not have are copied first. Where the file system cannot exchange two
-    /// folders in one step (an overlay's lower layer, NFS, Windows), the old one is moved or copied away first, and the next run
-    /// finishes what a crash leaves.
+    /// folders in one step (an overlay's lower layer, NFS, Windows), the old one is moved or copied away first, and the
+    /// next run finishes what a crash leaves.
     ///
     /// # Errors
     /// `ctl/io`; then the old folder is where it was, or is put back by the next run.

@@ -79,7 +79,7 @@ fn files_of(folder: &Path) -> std::io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// Leaves in a set that was replaced what a rollback can use: the files istiod reads, for the owner alone. Whatever else
+/// Leaves in a set that was replaced what a rollback can use: the files istiod reads, for the owner alone. Whatever
 /// else was there is in the set that replaced it. The folder's time is the time since when it is kept.
 pub(super) fn only_for_rollback(set: &Path) -> std::io::Result<()> {
     system::keep_private(set)?;

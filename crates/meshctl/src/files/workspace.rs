@@ -25,6 +25,8 @@ const SYNC_SINGLY_MAX: usize = 64;
 pub(crate) struct Workspace {
     pub(super) dir: PathBuf,
     staged: Vec<PathBuf>,
+    /// Names of the staged files that are not secret.
+    public: BTreeSet<PathBuf>,
     /// Folders in which a name changed.
     pub(super) touched: BTreeSet<PathBuf>,
     pub(super) unplaced: Arc<Mutex<Unplaced>>,
@@ -81,6 +83,7 @@ impl Workspace {
         let this = Self {
             dir: dir.to_path_buf(),
             staged: Vec::new(),
+            public: BTreeSet::new(),
             touched: BTreeSet::new(),
             unplaced,
             _on_signal: on_signal,
@@ -120,6 +123,9 @@ impl Workspace {
         });
         created.and_then(|mut file| file.write_all(content)).map_err(fail)?;
         self.staged.push(path);
+        if !secret {
+            self.public.insert(name.to_path_buf());
+        }
         Ok(())
     }
 
@@ -128,11 +134,11 @@ impl Workspace {
     /// # Errors
     /// `ctl/io`.
     pub(crate) fn sync(&self) -> Result<(), Failure> {
-        let is_synced = || {
-            system::sync_file_system(&self.dir)
-                .map_err(|error| Failure::io("write to", &self.dir, &error))
-        };
-        if self.staged.len() > SYNC_SINGLY_MAX && is_synced()? {
+        // A signal does not wait for it.
+        let lock = state(&self.unplaced).lock.clone();
+        let lock = lock.filter(|_| self.staged.len() > SYNC_SINGLY_MAX);
+        let synced = lock.map_or(Ok(false), |lock| lock.sync_file_system());
+        if synced.map_err(|error| Failure::io("write to", &self.dir, &error))? {
             return Ok(());
         }
         let sync_one = |path: &&Path| {
@@ -168,7 +174,11 @@ impl Workspace {
     /// `ctl/exists`, `ctl/io`.
     pub(crate) fn place(&mut self, name: &Path) -> Result<(), Failure> {
         let target = self.target(name, Access::Owner)?;
-        rename_new(&self.staging().join(name), &target)
+        rename_new(&self.staging().join(name), &target)?;
+        if self.public.contains(name) {
+            system::open_as_folder(&target);
+        }
+        Ok(())
     }
 
     /// Moves a staged file to its place, over a public file that is there.
@@ -178,7 +188,9 @@ impl Workspace {
     pub(crate) fn replace(&mut self, name: &Path) -> Result<(), Failure> {
         let target = self.target(name, Access::All)?;
         fs::rename(self.staging().join(name), &target)
-            .map_err(|error| Failure::io("write", &target, &error))
+            .map_err(|error| Failure::io("write", &target, &error))?;
+        system::open_as_folder(&target);
+        Ok(())
     }
 
     /// The place of a name, its folder made where it is missing.
@@ -301,7 +313,12 @@ fn lock(
             Err(error)
                 if error.kind() == ErrorKind::NotFound
                     && (dir.symlink_metadata().is_err() || dir.exists()) => {}
-            Err(error) => return Err(Failure::io("lock", dir, &error)),
+            Err(error) => {
+                let is_closed =
+                    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied);
+                let what = if is_closed { "write to" } else { "lock" };
+                return Err(Failure::io(what, dir, &error));
+            }
         }
     }
 }

@@ -1,5 +1,12 @@
-//! Ctrl-C, Ctrl-Break, and the end of the console or of the session.
+//! Ctrl-C, Ctrl-Break, and the end of the console, of the session or of the system.
 
+use std::io::Result;
+
+use tokio::runtime::Builder;
+use tokio::signal::windows::{
+    CtrlBreak, CtrlC, CtrlClose, CtrlLogoff, CtrlShutdown, ctrl_break, ctrl_c, ctrl_close,
+    ctrl_logoff, ctrl_shutdown,
+};
 use tokio::sync::Notify;
 
 use super::{are_left, cleanups, end, leave_signals};
@@ -26,10 +33,38 @@ impl Ending {
     }
 }
 
-/// Waits for them in a thread.
+/// Waits for them in a thread. After the last three, Windows leaves the process a few seconds.
 pub(super) fn watch() {
-    // Without a handler, Ctrl-C does what it always did.
-    let _ = ctrlc::set_handler(on);
+    // Without a handler or a thread, Ctrl-C does what it always did.
+    let Ok(mut events) = Events::take() else { return };
+    let Ok(runtime) = Builder::new_current_thread().build() else { return };
+    let thread = std::thread::Builder::new().name("signals".to_owned());
+    let _ = thread.spawn(move || {
+        loop {
+            runtime.block_on(events.wait());
+            on();
+        }
+    });
+}
+
+/// What ends a process in a console.
+struct Events(CtrlC, CtrlBreak, CtrlClose, CtrlLogoff, CtrlShutdown);
+
+impl Events {
+    fn take() -> Result<Self> {
+        Ok(Self(ctrl_c()?, ctrl_break()?, ctrl_close()?, ctrl_logoff()?, ctrl_shutdown()?))
+    }
+
+    async fn wait(&mut self) {
+        let Self(interrupt, pause, close, logoff, shutdown) = self;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = pause.recv() => {}
+            _ = close.recv() => {}
+            _ = logoff.recv() => {}
+            _ = shutdown.recv() => {}
+        }
+    }
 }
 
 #[expect(clippy::exit, reason = "the process ends as it would without a handler")]

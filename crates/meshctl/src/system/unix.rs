@@ -6,6 +6,7 @@ use std::io::{ErrorKind, Result};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::fs::{CWD, RenameFlags};
 use rustix::io::Errno;
@@ -78,7 +79,8 @@ pub(crate) fn close_folder_command(word: &str) -> String {
 }
 
 /// A folder that no other run uses, as long as this exists.
-pub(crate) struct FolderLock(#[expect(dead_code, reason = "open, it is the lock")] File);
+#[derive(Clone)]
+pub(crate) struct FolderLock(Arc<File>);
 
 impl FolderLock {
     /// Whether the lock is a file in the folder, which cannot be removed as long as the lock exists.
@@ -91,11 +93,26 @@ impl FolderLock {
     pub(crate) fn take(dir: &Path) -> Result<Option<Self>> {
         let file = File::open(dir)?;
         match file.try_lock() {
-            Ok(()) if is_same(&file, dir) => Ok(Some(Self(file))),
+            Ok(()) if is_same(&file, dir) => Ok(Some(Self(Arc::new(file)))),
             Ok(()) => Err(ErrorKind::NotFound.into()),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+
+    /// Waits until everything in the folder's file system is on the disk; `false` where the system cannot. What could not
+    /// be written since the folder was locked is an error.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn sync_file_system(&self) -> Result<bool> {
+        rustix::fs::syncfs(&*self.0)?;
+        Ok(true)
+    }
+
+    /// Waits until everything in the folder's file system is on the disk; `false` where the system cannot.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn sync_file_system(&self) -> Result<bool> {
+        let _ = &self.0;
+        Ok(false)
     }
 }
 
@@ -104,9 +121,9 @@ fn is_same(file: &File, path: &Path) -> bool {
     of_file.is_some() && of_file == fs::metadata(path).map(|meta| (meta.dev(), meta.ino())).ok()
 }
 
-/// Exchanges two folders in one step; `false` if the file system or the kernel cannot, and plain renames may still work:
-/// `EINVAL` without the flag (NFS, FUSE), `ENOSYS` and `EPERM` without the call (seccomp), `EXDEV` where a folder is
-/// in an overlay's lower layer (`Documentation/filesystems/overlayfs.rst`, "Renaming directories").
+/// Exchanges two folders in one step; `false` if the file system or the kernel cannot, and plain renames may still
+/// work: `EINVAL` without the flag (NFS, FUSE), `ENOSYS` and `EPERM` without the call (seccomp), `EXDEV` where a folder
+/// is in an overlay's lower layer (`Documentation/filesystems/overlayfs.rst`, "Renaming directories").
 pub(crate) fn exchange(one: &Path, other: &Path) -> Result<bool> {
     match rustix::fs::renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE) {
         Ok(()) => Ok(true),
@@ -133,6 +150,9 @@ pub(crate) fn rename_new(from: &Path, to: &Path) -> Result<()> {
     }
 }
 
+/// Gives a public file the readers of its folder, after it was moved from a private one; on Unix it has kept its mode.
+pub(crate) const fn open_as_folder(_path: &Path) {}
+
 /// Copies a link, not what it points to.
 pub(crate) fn copy_link(from: &Path, to: &Path) -> Result<()> {
     std::os::unix::fs::symlink(fs::read_link(from)?, to)
@@ -148,19 +168,6 @@ pub(crate) fn sync_folder(path: &Path) -> Result<()> {
     // The parent of a plain name.
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     File::open(path)?.sync_all()
-}
-
-/// Waits until everything in a folder's file system is on the disk; `false` where the system cannot.
-#[cfg(target_os = "linux")]
-pub(crate) fn sync_file_system(dir: &Path) -> Result<bool> {
-    rustix::fs::syncfs(File::open(dir)?)?;
-    Ok(true)
-}
-
-/// Waits until everything in a folder's file system is on the disk; `false` where the system cannot.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn sync_file_system(_dir: &Path) -> Result<bool> {
-    Ok(false)
 }
 
 /// Gives a folder the present time as that of its last change.

@@ -1,7 +1,8 @@
 //! Access control lists, lock files, and steps where Unix has one call.
 //!
-//! Not as on Unix: a name in a folder reaches the disk when NTFS writes its journal, which no program can wait for; folders
-//! are exchanged in steps that the next run finishes; a crash dump is written where an administrator has turned that on.
+//! Not as on Unix: a name in a folder reaches the disk when NTFS writes its journal, which no program can wait for;
+//! folders are exchanged in steps that the next run finishes; Windows Error Reporting may keep some memory of a crash; and
+//! the owner of a folder is trusted, whoever that is.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -9,6 +10,8 @@ use std::io::{Error, ErrorKind, Result};
 use std::os::windows::ffi::{OsStrExt, OsStringExt};
 use std::os::windows::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use windows_permissions::constants::{
     AccessRights, AceFlags, AceType, SeObjectType, SecurityInformation,
@@ -31,16 +34,21 @@ const FILE_FLAG_DELETE_ON_CLOSE: u32 = 0x0400_0000;
 const ERROR_SHARING_VIOLATION: i32 = 32;
 
 /// The rights to read content, as such or within a generic one.
-const READ: u32 = 0x0000_0001 | 0x8000_0000 | 0x1000_0000;
-/// The rights to put a file into a folder, to put one in place of another, or to take those rights.
-const CHANGE: u32 =
-    0x0000_0002 | 0x0000_0040 | WRITE_DAC | 0x0008_0000 | GENERIC_WRITE | 0x1000_0000;
+const READ: u32 = 0x0000_0001 | TAKE | 0x8000_0000 | 0x1000_0000;
+/// The rights to put a file or a folder into a folder, or to put one in place of another.
+const CHANGE: u32 = 0x0000_0002 | 0x0000_0004 | 0x0000_0040 | TAKE | GENERIC_WRITE | 0x1000_0000;
+/// The rights that lead to all others: to change the list, or the owner.
+const TAKE: u32 = WRITE_DAC | 0x0008_0000;
 
 /// The system and the administrators, and two names for the owner.
 const TRUSTED: [&str; 4] = ["S-1-5-18", "S-1-5-32-544", "S-1-3-4", "S-1-3-0"];
 
 /// The lock of a folder, inside it.
 const LOCK: &str = ".meshctl-lock";
+/// How often a lock that is being removed is tried again.
+const TRIES: u32 = 20;
+/// The time between two tries.
+const PAUSE: Duration = Duration::from_millis(25);
 
 /// Creates a file where none is. No other process can open it before it is closed.
 pub(crate) fn create_file(path: &Path, access: Access) -> Result<File> {
@@ -156,29 +164,31 @@ fn has_other(list: &Acl, owner: Option<&OsStr>, rights: u32) -> bool {
 
 /// The command that leaves a file to its owner, the system and the administrators.
 pub(crate) fn keep_file_private_command(word: &str) -> String {
-    format!("{}\"", icacls(word, "F"))
+    format!("icacls {word} /reset; {}", icacls(word, "F"))
 }
 
 /// The command that leaves a folder and all in it to their owner, the system and the administrators.
 pub(crate) fn keep_all_private_command(word: &str) -> String {
-    format!("{}\" /T", icacls(word, "(OI)(CI)F"))
+    format!("icacls {word} /reset /T; {}", icacls(word, "(OI)(CI)F"))
 }
 
 /// The command after which only the owner, the system and the administrators put files into a folder.
 pub(crate) fn close_folder_command(word: &str) -> String {
-    format!("{}\"", icacls(word, "(OI)(CI)F"))
+    format!("icacls {word} /reset; {}", icacls(word, "(OI)(CI)F"))
 }
 
-/// For PowerShell. The two groups are named by their numbers: their names are translated.
+/// For PowerShell, after what removed every entry of its own. The two groups are named by their numbers: their names are
+/// translated.
 fn icacls(word: &str, rights: &str) -> String {
-    format!(
-        "icacls {word} /inheritance:r /grant:r \"*S-1-5-18:{rights}\" \"*S-1-5-32-544:{rights}\" \"${{env:USERNAME}}:{rights}"
-    )
+    let who = ["*S-1-5-18", "*S-1-5-32-544", "${env:USERNAME}"];
+    let granted: String = who.iter().map(|who| format!(" \"{who}:{rights}\"")).collect();
+    format!("icacls {word} /inheritance:r /grant:r{granted}")
 }
 
-/// A folder that no other run uses, as long as this exists: a file in it that no other process can open, and that goes with
-/// its handle, however the process ends.
-pub(crate) struct FolderLock(#[expect(dead_code, reason = "open, it is the lock")] File);
+/// A folder that no other run uses, as long as this exists: a file in it that no other process can open, and that goes
+/// with its handle, however the process ends.
+#[derive(Clone)]
+pub(crate) struct FolderLock(#[expect(dead_code, reason = "open, it is the lock")] Arc<File>);
 
 impl FolderLock {
     /// Whether the lock is a file in the folder, which cannot be removed as long as the lock exists.
@@ -189,18 +199,35 @@ impl FolderLock {
     /// # Errors
     /// [`ErrorKind::NotFound`] where it does not exist, or was removed meanwhile.
     pub(crate) fn take(dir: &Path) -> Result<Option<Self>> {
-        let opened = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .share_mode(0)
-            .custom_flags(FILE_FLAG_DELETE_ON_CLOSE)
-            .open(dir.join(LOCK));
-        match opened {
-            Ok(file) => Ok(Some(Self(file))),
-            Err(error) if error.raw_os_error() == Some(ERROR_SHARING_VIOLATION) => Ok(None),
-            Err(error) => Err(error),
+        let open = || {
+            OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .share_mode(0)
+                .custom_flags(FILE_FLAG_DELETE_ON_CLOSE)
+                .open(dir.join(LOCK))
+        };
+        let mut tries = 0;
+        loop {
+            match open() {
+                Ok(file) => return Ok(Some(Self(Arc::new(file)))),
+                Err(error) if error.raw_os_error() == Some(ERROR_SHARING_VIOLATION) => {
+                    return Ok(None);
+                }
+                // The file of a run that has ended stays until a scanner that looks at it has closed it.
+                Err(error) if error.kind() == ErrorKind::PermissionDenied && tries < TRIES => {
+                    tries += 1;
+                    std::thread::sleep(PAUSE);
+                }
+                Err(error) => return Err(error),
+            }
         }
+    }
+
+    /// Waits until everything in the folder's file system is on the disk; `false`, as only an administrator can.
+    pub(crate) fn sync_file_system(&self) -> Result<bool> {
+        Ok(false)
     }
 }
 
@@ -217,7 +244,11 @@ pub(crate) fn rename_new(from: &Path, to: &Path) -> Result<()> {
     if fs::metadata(from)?.is_file() {
         // A second name is never given over another file.
         match fs::hard_link(from, to) {
-            Ok(()) => return fs::remove_file(from),
+            Ok(()) => {
+                // It is in its place; the old name goes with the staging folder.
+                let _ = fs::remove_file(from);
+                return Ok(());
+            }
             Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(error),
             // A file system without them (FAT).
             Err(_) => {}
@@ -230,6 +261,26 @@ pub(crate) fn rename_new(from: &Path, to: &Path) -> Result<()> {
     }
 }
 
+/// Gives a public file the readers of its folder: it has the list of the private one that it was moved from.
+pub(crate) fn open_as_folder(path: &Path) {
+    // Otherwise fewer can read it.
+    let _ = inherit(path);
+}
+
+fn inherit(path: &Path) -> Result<()> {
+    let mut handle = OpenOptions::new().access_mode(READ_CONTROL | WRITE_DAC).open(path)?;
+    let nothing: LocalBox<SecurityDescriptor> = "D:".parse()?;
+    SetSecurityInfo(
+        &mut handle,
+        SeObjectType::SE_FILE_OBJECT,
+        SecurityInformation::Dacl | SecurityInformation::UnprotectedDacl,
+        None,
+        None,
+        nothing.dacl(),
+        None,
+    )
+}
+
 /// Copies a link, not what it points to.
 pub(crate) fn copy_link(from: &Path, to: &Path) -> Result<()> {
     use std::os::windows::fs::{symlink_dir, symlink_file};
@@ -240,19 +291,24 @@ pub(crate) fn copy_link(from: &Path, to: &Path) -> Result<()> {
     symlink_file(target, to)
 }
 
-/// Waits until a file is on the disk.
+/// Waits until a file is on the disk. Who waits must be able to write to it.
 pub(crate) fn sync_file(path: &Path) -> Result<()> {
-    OpenOptions::new().write(true).open(path)?.sync_all()
+    let sync = || OpenOptions::new().write(true).open(path)?.sync_all();
+    let before = fs::metadata(path)?.permissions();
+    if !before.readonly() {
+        return sync();
+    }
+    let mut writable = before.clone();
+    #[expect(clippy::permissions_set_readonly_false, reason = "this is not Unix")]
+    writable.set_readonly(false);
+    fs::set_permissions(path, writable)?;
+    let synced = sync();
+    fs::set_permissions(path, before).and(synced)
 }
 
 /// Does nothing: NTFS has names in a journal, in order.
 pub(crate) fn sync_folder(_path: &Path) -> Result<()> {
     Ok(())
-}
-
-/// Waits until everything in a folder's file system is on the disk; `false`, as only an administrator can.
-pub(crate) fn sync_file_system(_dir: &Path) -> Result<bool> {
-    Ok(false)
 }
 
 /// Gives a folder the present time as that of its last change.
@@ -272,5 +328,5 @@ pub(crate) fn after(prefix: &str, text: &OsStr) -> Option<OsString> {
     Some(OsString::from_wide(rest))
 }
 
-/// Does nothing: Windows writes no memory to a file unless an administrator has turned that on.
+/// Does nothing: what Windows Error Reporting keeps of a crash is the administrator's to decide.
 pub(crate) fn forbid_core_files() {}

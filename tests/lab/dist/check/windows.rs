@@ -154,9 +154,13 @@ impl Windows {
     }
 
     fn renews(&self) -> Result<(), String> {
+        // A file of the user's own, read-only; it moves along.
+        self.put("ca/east/notes.txt", "mine", 0o444)?;
         let renew = "ca renew ca --cluster east --passphrase-file pass.txt";
         self.expect(renew, 0, &["the old files of east are in ca\\previous\\east-"])?;
         self.is_good()?;
+        let notes = self.folder.join("ca/east/notes.txt");
+        expect(notes.is_file(), || format!("{} is lost", notes.display()))?;
         expect(self.sets()? == 1, || "the old set is not in previous/".to_owned())
     }
 

@@ -234,7 +234,9 @@ impl Program {
             .map(text::word)
             .collect();
         let request = json!({"purpose": "public-key"});
-        format!("`echo '{request}' | {}` asks it for its public key", words.join(" "))
+        // PowerShell runs what is quoted only after this.
+        let call = if cfg!(windows) && words[0].starts_with('\'') { "& " } else { "" };
+        format!("`echo '{request}' | {call}{}` asks it for its public key", words.join(" "))
     }
 
     fn bad_answer(&self, why: &str) -> Failure {

@@ -1,6 +1,7 @@
 //! `meshctl mesh render`: resources as one stream, or as a folder per cluster.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use meshconfig::address::Addresses;
@@ -140,7 +141,7 @@ fn folders(
             return Err(foreign(&path));
         }
     }
-    let new_index: String = now.iter().map(|path| format!("{}\n", path.display())).collect();
+    let new_index: String = now.iter().map(|path| line(path)).collect();
     workspace.stage(Path::new(INDEX), new_index.as_bytes(), false)?;
     workspace.sync()?;
     for path in &changed {
@@ -160,6 +161,12 @@ fn folders(
         count.removed
     );
     io.print(&text)
+}
+
+/// A path in the index, the same on every system.
+fn line(path: &Path) -> String {
+    let parts: Vec<_> = path.iter().map(OsStr::to_string_lossy).collect();
+    parts.join("/") + "\n"
 }
 
 /// The files that earlier runs wrote, according to the index; an index that meshctl did not write is left unchanged.

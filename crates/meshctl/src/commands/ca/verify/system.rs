@@ -75,7 +75,8 @@ impl Store {
         self.ask_dirs(&dirs);
     }
 
-    /// `-CApath`: folders between colons, on Windows between semicolons (`crypto/x509/by_dir.c: add_cert_dir`); whether there is a list.
+    /// `-CApath`: folders between colons, on Windows between semicolons (`crypto/x509/by_dir.c: add_cert_dir`); whether
+    /// there is a list.
     pub(super) fn ask_dirs(&mut self, dirs: &str) -> bool {
         for dir in dirs.split(LIST_SEPARATOR).filter(|dir| !dir.is_empty()) {
             if !self.hashed.iter().any(|known| known == dir) {
