@@ -150,12 +150,14 @@ fn names_that_differ_in_case_only() {
     );
     check("East,west", &format!("{init} north,east"), &["`east` differs from `East` only"]);
     check("east", "ca csr @/ca --cluster eAst", &["`eAst` differs from `east` only"]);
-    for name in ["Previous", "ROOT-CERT.PEM", "root-Key.pem"] {
+    // The last three are no folders on Windows.
+    for name in ["Previous", "ROOT-CERT.PEM", "root-Key.pem", "east.", "Nul", "com1.east"] {
         check("", &format!("{init} {name}"), &["is not a valid cluster name"]);
         check("", &format!("ca csr @/ca --cluster {name}"), &["is not a valid cluster name"]);
     }
     check("east,West", &format!("{init} West,east"), &[]);
     check("East", &format!("{init} east2"), &[]);
+    check("", &format!("{init} console,com10"), &[]);
 }
 
 /// Two folders whose names differ only in case, made before names were compared: both keep working.

@@ -300,24 +300,6 @@ fn names_and_words_that_cannot_be_used() {
           because: expected `dns:NAME` or `uri:URI`
     "#,
     );
-    shell.check("ca init @/ca --cluster east.", r#"
-        exit 64
-        --- stderr
-        error[ctl/cluster-name]: `east.` is not a valid cluster name
-          because: expected 1 to 40 letters, digits, `-`, `_` and `.`, beginning with a letter or digit, not ending with `.`, and not `previous`, `revoked.txt`, `root-cert.pem`, `root-crl.pem`, `root-key.pem` or a device of Windows, such as `nul`
-    "#);
-    shell.check("ca init @/ca --cluster Nul", r#"
-        exit 64
-        --- stderr
-        error[ctl/cluster-name]: `Nul` is not a valid cluster name
-          because: expected 1 to 40 letters, digits, `-`, `_` and `.`, beginning with a letter or digit, not ending with `.`, and not `previous`, `revoked.txt`, `root-cert.pem`, `root-crl.pem`, `root-key.pem` or a device of Windows, such as `nul`
-    "#);
-    shell.check("ca init @/ca --cluster com1.east", r#"
-        exit 64
-        --- stderr
-        error[ctl/cluster-name]: `com1.east` is not a valid cluster name
-          because: expected 1 to 40 letters, digits, `-`, `_` and `.`, beginning with a letter or digit, not ending with `.`, and not `previous`, `revoked.txt`, `root-cert.pem`, `root-crl.pem`, `root-key.pem` or a device of Windows, such as `nul`
-    "#);
     shell.check("ca init @/ca --cluster east,previous", r#"
         exit 64
         --- stderr
