@@ -150,7 +150,7 @@ fn names_that_differ_in_case_only() {
     );
     check("East,west", &format!("{init} north,east"), &["`east` differs from `East` only"]);
     check("east", "ca csr @/ca --cluster eAst", &["`eAst` differs from `east` only"]);
-    // The last three are no folders on Windows.
+    // The last three cannot be folders on Windows.
     for name in ["Previous", "ROOT-CERT.PEM", "root-Key.pem", "east.", "Nul", "com1.east"] {
         check("", &format!("{init} {name}"), &["is not a valid cluster name"]);
         check("", &format!("ca csr @/ca --cluster {name}"), &["is not a valid cluster name"]);
