@@ -10,6 +10,7 @@ fn main() -> ExitCode {
     meshctl::io::forbid_core_files();
     let args: Vec<_> = std::env::args_os().skip(1).collect();
     let mut out = BufWriter::new(std::io::stdout().lock());
+    let has_colors = meshctl::io::has_colors();
     let status = meshctl::run(
         &args,
         &mut Io {
@@ -21,8 +22,8 @@ fn main() -> ExitCode {
             has_terminal: meshctl::io::has_terminal,
             progress: std::io::stderr().is_terminal(),
             color: Color {
-                out: std::io::stdout().is_terminal() && meshctl::io::has_colors(),
-                err: std::io::stderr().is_terminal() && meshctl::io::has_colors(),
+                out: std::io::stdout().is_terminal() && has_colors,
+                err: std::io::stderr().is_terminal() && has_colors,
             },
             voice: meshctl::io::Voice::Normal,
             env: &|name| std::env::var(name).ok(),

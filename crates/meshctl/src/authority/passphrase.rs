@@ -110,7 +110,7 @@ pub(crate) fn for_new_key(
         // A console's Ctrl-Break ends a line as Enter does, so an empty one is asked for twice there.
         let is_meant = text.is_empty() && !cfg!(windows);
         if is_meant || *secret(PASSPHRASE, "Repeat the passphrase: ")? == *text {
-            return Ok(Some(text).filter(|text| !text.is_empty()).or_else(|| plain(io)));
+            return Ok(if text.is_empty() { plain(io) } else { Some(text) });
         }
         if attempt < ATTEMPTS {
             io.say(format_args!("the two passphrases differ; try again"));

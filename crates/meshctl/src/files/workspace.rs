@@ -135,8 +135,8 @@ impl Workspace {
     /// `ctl/io`.
     pub(crate) fn sync(&self) -> Result<(), Failure> {
         // A signal does not wait for it.
-        let lock = state(&self.unplaced).lock.clone();
-        let lock = lock.filter(|_| self.staged.len() > SYNC_SINGLY_MAX);
+        let is_many = self.staged.len() > SYNC_SINGLY_MAX;
+        let lock = is_many.then(|| state(&self.unplaced).lock.clone()).flatten();
         let synced = lock.map_or(Ok(false), |lock| lock.sync_file_system());
         if synced.map_err(|error| Failure::io("write to", &self.dir, &error))? {
             return Ok(());

@@ -109,16 +109,15 @@ fn keep_to_owner(handle: &mut File, inherited: &str) -> Result<()> {
         .iter()
         .map(|who| format!("(A;{inherited};FA;;;{who})"))
         .collect();
-    let wanted: LocalBox<SecurityDescriptor> = format!("D:P{entries}").parse()?;
-    SetSecurityInfo(
-        handle,
-        SeObjectType::SE_FILE_OBJECT,
-        SecurityInformation::Dacl | SecurityInformation::ProtectedDacl,
-        None,
-        None,
-        wanted.dacl(),
-        None,
-    )
+    set_list(handle, SecurityInformation::ProtectedDacl, &format!("D:P{entries}"))
+}
+
+/// Gives a file or a folder a list, which inherits or does not.
+fn set_list(handle: &mut File, inherits: SecurityInformation, list: &str) -> Result<()> {
+    let wanted: LocalBox<SecurityDescriptor> = list.parse()?;
+    let parts = SecurityInformation::Dacl | inherits;
+    let kind = SeObjectType::SE_FILE_OBJECT;
+    SetSecurityInfo(handle, kind, parts, None, None, wanted.dacl(), None)
 }
 
 /// Whether others than the owner, the system and the administrators may read the file.
@@ -164,25 +163,25 @@ fn has_other(list: &Acl, owner: Option<&OsStr>, rights: u32) -> bool {
 
 /// The command that leaves a file to its owner, the system and the administrators.
 pub(crate) fn keep_file_private_command(word: &str) -> String {
-    format!("icacls {word} /reset; {}", icacls(word, "F"))
+    icacls(word, "/reset", "F")
 }
 
 /// The command that leaves a folder and all in it to their owner, the system and the administrators.
 pub(crate) fn keep_all_private_command(word: &str) -> String {
-    format!("icacls {word} /reset /T; {}", icacls(word, "(OI)(CI)F"))
+    icacls(word, "/reset /T", "(OI)(CI)F")
 }
 
 /// The command after which only the owner, the system and the administrators put files into a folder.
 pub(crate) fn close_folder_command(word: &str) -> String {
-    format!("icacls {word} /reset; {}", icacls(word, "(OI)(CI)F"))
+    icacls(word, "/reset", "(OI)(CI)F")
 }
 
-/// For PowerShell, after what removed every entry of its own. The two groups are named by their numbers: their names are
-/// translated.
-fn icacls(word: &str, rights: &str) -> String {
+/// For PowerShell: removes every entry, then grants these rights. The two groups are named by their numbers: their names
+/// are translated.
+fn icacls(word: &str, reset: &str, rights: &str) -> String {
     let who = ["*S-1-5-18", "*S-1-5-32-544", "${env:USERNAME}"];
     let granted: String = who.iter().map(|who| format!(" \"{who}:{rights}\"")).collect();
-    format!("icacls {word} /inheritance:r /grant:r{granted}")
+    format!("icacls {word} {reset}; icacls {word} /inheritance:r /grant:r{granted}")
 }
 
 /// A folder that no other run uses, as long as this exists: a file in it that no other process can open, and that goes
@@ -263,22 +262,10 @@ pub(crate) fn rename_new(from: &Path, to: &Path) -> Result<()> {
 
 /// Gives a public file the readers of its folder: it has the list of the private one that it was moved from.
 pub(crate) fn open_as_folder(path: &Path) {
-    // Otherwise fewer can read it.
-    let _ = inherit(path);
-}
-
-fn inherit(path: &Path) -> Result<()> {
-    let mut handle = OpenOptions::new().access_mode(READ_CONTROL | WRITE_DAC).open(path)?;
-    let nothing: LocalBox<SecurityDescriptor> = "D:".parse()?;
-    SetSecurityInfo(
-        &mut handle,
-        SeObjectType::SE_FILE_OBJECT,
-        SecurityInformation::Dacl | SecurityInformation::UnprotectedDacl,
-        None,
-        None,
-        nothing.dacl(),
-        None,
-    )
+    let opened = OpenOptions::new().access_mode(READ_CONTROL | WRITE_DAC).open(path);
+    // Where that fails, fewer can read it.
+    let _ =
+        opened.and_then(|mut file| set_list(&mut file, SecurityInformation::UnprotectedDacl, "D:"));
 }
 
 /// Copies a link, not what it points to.
