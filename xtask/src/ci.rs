@@ -110,7 +110,7 @@ const JUDGES: &[(&str, &[&str], &str)] = &[
     ("skopeo", &["--version"], "skopeo"),
     ("umoci", &["--version"], "umoci"),
     // The program for Windows is built, unpacked and run.
-    ("x86_64-w64-mingw32-gcc", &["--version"], "gcc-mingw-w64-x86-64-win32"),
+    ("x86_64-w64-mingw32-gcc-win32", &["--version"], "gcc-mingw-w64-x86-64-win32"),
     ("nasm", &["--version"], "nasm"),
     ("bsdtar", &["--version"], "libarchive-tools"),
     ("/usr/lib/wine/wine64", &["--version"], "wine64"),

@@ -64,6 +64,11 @@ impl Target {
         format!("{}-{kind}-{name}", self.processor())
     }
 
+    /// The compiler for C, which also links. Debian has two for Windows, whose libraries for threads differ.
+    pub(super) fn compiler(&self) -> String {
+        self.tool(if self.os == "windows" { "gcc-win32" } else { "gcc" })
+    }
+
     /// The program's file.
     pub(super) fn program(&self) -> &'static str {
         if self.os == "windows" { "meshctl.exe" } else { "meshctl" }
@@ -86,7 +91,8 @@ pub(super) fn build(releases: &[Release]) -> Result<Vec<PathBuf>, String> {
     build_in(releases, root, &tools::cache()?.join("built"))
 }
 
-/// Builds them once more, from a copy of the source in another folder and from nothing, and compares.
+/// Builds them once more, from a copy of the source in another folder and from nothing, and compares. A program that
+/// differs stays next to the first one, so that the two can be looked at.
 pub(super) fn twice(releases: &[Release]) -> Result<(), String> {
     let first = build(releases)?;
     let scratch = Scratch::new();
@@ -98,6 +104,9 @@ pub(super) fn twice(releases: &[Release]) -> Result<(), String> {
         let (one, other) = (sha256(&read(first)?), sha256(&read(second)?));
         println!("  {one}  {}\n  {other}  {}", first.display(), second.display());
         if one != other {
+            let kept = first.with_extension("second");
+            fs::copy(second, &kept).map_err(|error| at(&kept, &error))?;
+            println!("  kept as {}", kept.display());
             differ.push(release.target.triple);
         }
     }
@@ -147,7 +156,7 @@ fn linux(target: &Target, source: &Path, folder: &Path) -> Result<(Command, Path
     // Cargo links again if its arguments change, not if the object does: its name changes with its source.
     let digest = &sha256(&read(&code)?)[..16];
     let resolver = folder.join(format!("files_and_dns-{digest}.o"));
-    let mut compile = Command::new(target.tool("gcc"));
+    let mut compile = Command::new(target.compiler());
     output(compile.args(["-O2", "-c", "-o"]).arg(&resolver).arg(&code))?;
     let flags = vec![
         "-Ctarget-feature=+crt-static".to_owned(),
@@ -158,9 +167,33 @@ fn linux(target: &Target, source: &Path, folder: &Path) -> Result<(Command, Path
 }
 
 /// A program that needs libraries of Windows alone.
+///
+/// MinGW's linker puts imports in the order of the paths of the files that they come from. All of these paths must begin
+/// with the folder, or the order depends on where that is: MinGW's own libraries are reached through a link in the folder,
+/// and those that winapi has in its package are not used.
 fn windows(target: &Target, source: &Path, folder: &Path) -> Result<(Command, PathBuf), String> {
-    let flags = ["-Ctarget-feature=+crt-static", "-Clink-arg=-Wl,--no-insert-timestamp"];
-    cargo(target, source, folder, flags.map(str::to_owned).to_vec())
+    let kernel = output(Command::new(target.compiler()).arg("-print-file-name=libkernel32.a"))?;
+    let libraries =
+        fs::canonicalize(kernel.trim()).map_err(|error| format!("{kernel}: {error}"))?;
+    let link = folder.join("mingw");
+    replace_link(libraries.parent().unwrap_or(&libraries), &link).map_err(|e| at(&link, &e))?;
+    let flags = vec![
+        "-Ctarget-feature=+crt-static".to_owned(),
+        "-Clink-arg=-Wl,--no-insert-timestamp".to_owned(),
+        format!("-Lnative={}", link.display()),
+    ];
+    let (mut build, program) = cargo(target, source, folder, flags)?;
+    build.env("WINAPI_NO_BUNDLED_LIBRARIES", "1");
+    Ok((build, program))
+}
+
+/// Has a symbolic link name this file or folder, whatever it named before.
+fn replace_link(to: &Path, link: &Path) -> std::io::Result<()> {
+    match fs::remove_file(link) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    std::os::unix::fs::symlink(to, link)
 }
 
 /// Cargo with these flags for rustc, and the compiler for C of Debian's package for the machine. It links, too.
@@ -170,7 +203,7 @@ fn cargo(
     folder: &Path,
     mut flags: Vec<String>,
 ) -> Result<(Command, PathBuf), String> {
-    let compiler = target.tool("gcc");
+    let compiler = target.compiler();
     let paths = paths(folder)?;
     flags.extend(paths.iter().map(|(from, to)| format!("--remap-path-prefix={from}={to}")));
     let maps: Vec<String> =

@@ -18,7 +18,7 @@ use tests::mesh::Mesh;
 use tests::rig::Istio;
 
 use super::super::{at, output};
-use super::{Bench, expect};
+use super::{Bench, expect, program};
 
 /// Where Debian has it.
 const WINE: &str = "/usr/lib/wine";
@@ -41,8 +41,10 @@ const STEP: Duration = Duration::from_millis(40);
 const SOON: Duration = Duration::from_secs(30);
 
 pub(super) fn check(bench: &Bench<'_>) -> Result<(), String> {
-    let program = bench.unpacked.join("meshctl.exe");
-    imports(&program)?;
+    let program = bench.unpacked.join(bench.release.target.program());
+    program::has_no_paths(bench, &program)?;
+    has_no_symbols(bench, &program)?;
+    imports(bench, &program)?;
     let windows = Windows::new(bench, program)?;
     windows.creates()?;
     windows.renews()?;
@@ -52,9 +54,15 @@ pub(super) fn check(bench: &Bench<'_>) -> Result<(), String> {
     windows.pushes()
 }
 
+/// Names of functions are not in it: those for imports have the path of a temporary folder.
+fn has_no_symbols(bench: &Bench<'_>, program: &Path) -> Result<(), String> {
+    let text = output(Command::new(bench.release.target.tool("objdump")).arg("-t").arg(program))?;
+    expect(text.contains("no symbols"), || format!("{} has symbols", program.display()))
+}
+
 /// It needs no library that Windows does not have.
-fn imports(program: &Path) -> Result<(), String> {
-    let text = output(Command::new("x86_64-w64-mingw32-objdump").arg("-p").arg(program))?;
+fn imports(bench: &Bench<'_>, program: &Path) -> Result<(), String> {
+    let text = output(Command::new(bench.release.target.tool("objdump")).arg("-p").arg(program))?;
     let names = text.lines().filter_map(|line| line.trim().strip_prefix("DLL Name: "));
     let of_the_compiler: Vec<&str> = names.filter(|name| name.starts_with("lib")).collect();
     expect(of_the_compiler.is_empty(), || format!("it imports {}", of_the_compiler.join(", ")))
@@ -77,7 +85,7 @@ impl Windows {
         let source = this.folder.join("random.c");
         fs::write(&source, RANDOM).map_err(|error| at(&source, &error))?;
         let library = this.prefix.join("drive_c/windows/system32/bcryptprimitives.dll");
-        let mut compile = Command::new("x86_64-w64-mingw32-gcc");
+        let mut compile = Command::new(bench.release.target.compiler());
         compile.args(["-shared", "-o"]).arg(library).arg(&source).arg("-ladvapi32");
         output(&mut compile)?;
         this.put(PASSPHRASE, "correct-horse-battery-9\n", 0o600)?;
