@@ -16,25 +16,37 @@ fn main() -> ExitCode {
         return as_rustdoc();
     }
     let update = std::env::args().any(|arg| arg == "--update");
-    let results: Vec<_> = CRATES.into_iter().map(|name| check(name, update)).collect();
-    let failures: Vec<String> = results.into_iter().filter_map(Result::err).collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let folder = match rustdoc(&root) {
+        Ok(folder) => folder,
+        Err(failure) => {
+            eprintln!("{failure}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let results = CRATES.into_iter().map(|name| check(&root, &folder, name, update));
+    let failures: Vec<String> = results.filter_map(Result::err).collect();
     for failure in &failures {
         eprintln!("{failure}");
     }
     if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Runs rustdoc with the same arguments, and unstable options.
+/// Runs rustdoc with the same arguments, and unstable options; other crates of the workspace are passed over.
 fn as_rustdoc() -> ExitCode {
-    let args = std::env::args_os().skip(1);
+    let args: Vec<_> = std::env::args_os().skip(1).collect();
+    let name = args.iter().skip_while(|arg| *arg != "--crate-name").nth(1);
+    // Without a name, cargo asks for the version.
+    if name.is_some_and(|name| !CRATES.iter().any(|known| name == known)) {
+        return ExitCode::SUCCESS;
+    }
     let status = Command::new("rustdoc").args(args).env("RUSTC_BOOTSTRAP", "1").status();
     if status.is_ok_and(|status| status.success()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn check(name: &str, update: bool) -> Result<(), String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+fn check(root: &Path, folder: &Path, name: &str, update: bool) -> Result<(), String> {
     let file = root.join("crates").join(name).join("public-api.txt");
-    let found = api(&root, name)?;
+    let found = api(&folder.join(format!("{name}.json")))?;
     if update {
         return std::fs::write(&file, found)
             .map_err(|error| format!("{}: {error}", file.display()));
@@ -56,9 +68,8 @@ fn check(name: &str, update: bool) -> Result<(), String> {
 }
 
 /// The public API, one item a line; without what is hidden from documentation, and without blanket and auto traits.
-fn api(root: &Path, name: &str) -> Result<String, String> {
-    let json = rustdoc(root, name)?;
-    let api = public_api::Builder::from_rustdoc_json(&json)
+fn api(json: &Path) -> Result<String, String> {
+    let api = public_api::Builder::from_rustdoc_json(json)
         .omit_blanket_impls(true)
         .omit_auto_trait_impls(true)
         .omit_auto_derived_impls(true)
@@ -67,7 +78,9 @@ fn api(root: &Path, name: &str) -> Result<String, String> {
     Ok(api.items().map(|item| format!("{item}\n")).collect())
 }
 
-fn rustdoc(root: &Path, name: &str) -> Result<PathBuf, String> {
+/// Has cargo describe the crates, and returns the folder with their files. The whole workspace is selected, as for lints:
+/// each crate alone has other features of its dependencies, which would be compiled again.
+fn rustdoc(root: &Path) -> Result<PathBuf, String> {
     let this = std::env::current_exe().map_err(|error| format!("this program: {error}"))?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
     // At run time: the path a kept build remembers may be another machine's.
@@ -76,13 +89,13 @@ fn rustdoc(root: &Path, name: &str) -> Result<PathBuf, String> {
         .current_dir(root)
         .env("RUSTDOC", this)
         .env(AS_RUSTDOC, "1")
+        .env("RUSTDOCFLAGS", "-Z unstable-options --output-format json --cap-lints allow")
         .env("CARGO_TARGET_DIR", &target)
-        .args(["rustdoc", "--quiet", "--locked", "--lib", "--all-features", "-p", name, "--"])
-        .args(["-Z", "unstable-options", "--output-format", "json", "--cap-lints", "allow"])
+        .args(["doc", "--quiet", "--locked", "--workspace", "--no-deps", "--all-features"])
         .status()
-        .map_err(|error| format!("cargo rustdoc: {error}"))?;
+        .map_err(|error| format!("cargo doc: {error}"))?;
     if !status.success() {
-        return Err(format!("cargo rustdoc -p {name} failed"));
+        return Err("cargo doc failed".to_owned());
     }
-    Ok(target.join("doc").join(format!("{name}.json")))
+    Ok(target.join("doc"))
 }
