@@ -1,6 +1,7 @@
 //! `cargo xtask fixtures`: records what the real `openssl verify` of each release prints for every case, or compares.
 
 use std::path::Path;
+use std::thread;
 
 use meshpki::verify::Release;
 use tests::cases::{self, Recorded};
@@ -57,17 +58,22 @@ struct Asked {
 }
 
 impl Asked {
-    /// Asks about one case, and puts in what is printed now.
+    /// Asks about one case, every release at the same time, and puts in what is printed now.
     fn ask(&mut self, recorded: &mut Recorded, dir: &Path, place: &str) {
-        for (release, known) in Release::ALL.iter().zip(&mut recorded.printed) {
-            if !self.releases.contains(release) {
-                continue;
-            }
-            let printed = recorded.case.theirs(*release, dir);
+        let (releases, case) = (&self.releases, &recorded.case);
+        let answers = thread::scope(|scope| {
+            let ask = |release| scope.spawn(move || case.theirs(release, dir));
+            Release::ALL
+                .map(|release| releases.contains(&release).then(|| ask(release)))
+                .map(|asked| asked.map(|answer| answer.join().expect("a judge that answers")))
+        });
+        for ((release, known), printed) in
+            Release::ALL.iter().zip(&mut recorded.printed).zip(answers)
+        {
+            let Some(printed) = printed else { continue };
             self.count += 1;
             if printed != *known {
-                let case = &recorded.case.name;
-                self.different.push(format!("{}: {place}: {case}", release.name()));
+                self.different.push(format!("{}: {place}: {}", release.name(), case.name));
                 *known = printed;
             }
         }
