@@ -1,7 +1,7 @@
 //! The rig: clusters of real components as plain processes on loopback, for tests.
 //!
 //! etcd, kube-apiserver, kube-controller-manager, kube-scheduler and istiod are the real ones, built by
-//! `cargo xtask rig`; only the kubelet is ours ([`kubelet`]). At most three clusters run at the same time: a
+//! `cargo xtask rig`; only the kubelet is ours ([`kubelet`]). At most four clusters run at the same time: a
 //! test that needs several must request them together with [`Cluster::start_many`].
 //!
 //! ```no_run

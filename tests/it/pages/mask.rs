@@ -36,8 +36,10 @@ fn line(text: &str) -> String {
             masked.push(parts(word));
         }
     }
+    // What happened within the second is now.
+    let text = masked.join(" ").replace("[date], now", "[date], [n] second ago");
     // A tree or a table says with its indentation what belongs to what.
-    format!("{}{}", " ".repeat(indent), masked.join(" "))
+    format!("{}{text}", " ".repeat(indent))
 }
 
 /// Whether a word is a unit of time.
@@ -130,6 +132,7 @@ fn is_shape(text: &str, shape: &str) -> bool {
 fn what_differs_is_masked() {
     let check = |text: &str, expect: &str| assert_eq!(masked(text), expect);
     check("until 2027-11-29, in 364 days", "until [date], in [n] day");
+    check("since 2026-11-30, now", "since [date], [n] second ago");
     check("2 seconds ago, 1 second, 5 pods", "[n] second ago, [n] second, 5 pods");
     check("east  waiting for istiod\neast  done", "east done");
     check("2 contexts at 2026-11-29T10:38:39Z", "2 contexts at [time]");
