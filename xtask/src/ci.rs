@@ -26,6 +26,11 @@ const STEPS: &[(&str, &str)] = &[
         "the oldest compiler",
         "cargo +1.88.0 check -p meshpki --no-default-features --features cfssl,legacy-algorithms,rcgen,rustls,spiffe,webpki --locked --target-dir target/oldest",
     ),
+    // No C is compiled, for nothing is linked: on macOS that needs Apple's headers.
+    (
+        "meshctl for macOS and Windows",
+        "env CC_aarch64_apple_darwin=true AR_aarch64_apple_darwin=true CC_x86_64_pc_windows_gnu=true AR_x86_64_pc_windows_gnu=true cargo clippy -p meshctl --target aarch64-apple-darwin --target x86_64-pc-windows-gnu --locked -- -D warnings",
+    ),
     (
         "crates",
         "cargo package --workspace --exclude tests --exclude xtask --no-verify --allow-dirty --locked",
@@ -65,6 +70,7 @@ const WITHOUT_RIG: &str = "MESH_WITHOUT_RIG";
 const TOOLCHAIN: &[&[&str]] = &[
     &["toolchain", "install", "1.88.0", "--profile", "minimal", "--no-self-update"],
     &["target", "add", "thumbv7em-none-eabi"],
+    &["target", "add", "aarch64-apple-darwin"],
     &["target", "add", "aarch64-unknown-linux-gnu"],
     &["target", "add", "x86_64-pc-windows-gnu"],
 ];
