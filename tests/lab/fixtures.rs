@@ -1,7 +1,6 @@
 //! `cargo xtask fixtures`: records what the real `openssl verify` of each release prints for every case, or compares.
 
 use std::path::Path;
-use std::thread;
 
 use meshpki::verify::Release;
 use tests::cases::{self, Recorded};
@@ -60,13 +59,8 @@ struct Asked {
 impl Asked {
     /// Asks about one case, every release at the same time, and puts in what is printed now.
     fn ask(&mut self, recorded: &mut Recorded, dir: &Path, place: &str) {
-        let (releases, case) = (&self.releases, &recorded.case);
-        let answers = thread::scope(|scope| {
-            let ask = |release| scope.spawn(move || case.theirs(release, dir));
-            Release::ALL
-                .map(|release| releases.contains(&release).then(|| ask(release)))
-                .map(|asked| asked.map(|answer| answer.join().expect("a judge that answers")))
-        });
+        let case = &recorded.case;
+        let answers = case.asked(&self.releases, dir);
         for ((release, known), printed) in
             Release::ALL.iter().zip(&mut recorded.printed).zip(answers)
         {

@@ -7,6 +7,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use meshpki::verify::Release;
 use serde_json::{Map, Value, json};
@@ -69,9 +70,26 @@ impl Case {
     }
 
     /// The answer of every judge over the files in `dir`.
+    ///
+    /// # Panics
+    /// When a judge cannot be asked.
     #[must_use]
     pub fn recorded(&self, dir: &Path) -> [Printed; Release::ALL.len()] {
-        Release::ALL.map(|release| self.theirs(release, dir))
+        self.asked(&Release::ALL, dir).map(|answer| answer.expect("every release was asked"))
+    }
+
+    /// The answers of the judges of these releases, which are asked at the same time; `None` for the others.
+    ///
+    /// # Panics
+    /// When a judge cannot be asked.
+    #[must_use]
+    pub fn asked(&self, releases: &[Release], dir: &Path) -> [Option<Printed>; Release::ALL.len()] {
+        thread::scope(|scope| {
+            let ask = |release| scope.spawn(move || self.theirs(release, dir));
+            Release::ALL
+                .map(|release| releases.contains(&release).then(|| ask(release)))
+                .map(|asked| asked.map(|answer| answer.join().expect("a judge that answers")))
+        })
     }
 
     fn input(&self, dir: &Path) -> Vec<u8> {
